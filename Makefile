@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# ebb's only Makefile: it builds the kernel and hands everything else to a program in tools/. `make` prints the targets.
+#
+# Sources are found by wildcard: a new file needs no list. A part with build rules of its own has a fragment
+# (FRAGMENTS below), which may add to KCFLAGS, KLDFLAGS, KERNEL_OBJS, HOST_PROGRAMS (wanted by `make run`),
+# HOST_TESTS (programs that print KTAP, run by `make test-host`), FUZZERS, and may set KCFLAGS_<source> for one file.
+# All paths are relative, because GNU make cannot name a file with a space in it: so a checkout may have one.
+
+O        ?= build
+V        ?= 0
+WERROR   ?= 0
+DEBUG    ?= 1
+HOSTCC   ?= gcc
+MAKEFLAGS += -rR --no-print-directory
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL := help
+unexport CC CFLAGS CPPFLAGS LDFLAGS
+
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)';)
+
+# The cross compiler: the first of these prefixes that is installed; tools/setup installs the first one.
+CROSSES  := riscv64-unknown-elf- riscv64-linux-gnu- riscv64-none-elf- riscv64-elf- riscv64-unknown-linux-gnu-
+CROSS    ?= $(firstword $(foreach p,$(CROSSES),$(if $(shell command -v $(p)gcc),$(p))) $(firstword $(CROSSES)))
+KCC      := $(CROSS)gcc
+
+WARN     := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wundef $(if $(filter 1,$(WERROR)),-Werror)
+CSTD     := -std=gnu2x -fno-common -fno-strict-aliasing -fno-omit-frame-pointer
+KCFLAGS  := $(CSTD) $(WARN) -O2 -g -ffreestanding -fno-pic -fno-stack-protector -fno-asynchronous-unwind-tables \
+	-ffunction-sections -fdata-sections -march=rv64imac -mabi=lp64 -misa-spec=2.2 -mcmodel=medany \
+	-Iinclude -Iarch/riscv/include -I. -DEBB_DEBUG=$(DEBUG)
+KLDFLAGS := -nostdlib -static -no-pie -n --fatal-warnings --gc-sections --build-id=none
+HCFLAGS  := $(CSTD) $(WARN) -O2 -g -MMD -MP
+
+KSOURCES := $(wildcard arch/riscv/*.c arch/riscv/*.S kernel/*.c mm/*.c drivers/*/*.c lib/*.c \
+	$(foreach d,lib mm kernel drivers console fake,tests/$(d)/*.c))
+KERNEL_OBJS := $(addprefix $(O)/k/,$(addsuffix .o,$(KSOURCES)))
+HOST_PROGRAMS :=
+HOST_TESTS :=
+FUZZERS :=
+
+FRAGMENTS := arch/riscv/build.mk lib/lib.mk tests/host/host.mk tests/fuzz/fuzz.mk tools/vmem/vmem.mk
+include $(wildcard $(FRAGMENTS))
+
+# --- the kernel ---------------------------------------------------------------------------------------------------
+$(O)/ebb.elf: $(KERNEL_OBJS) linker.ld $(O)/k/.flags
+	$(call say,LD,$@)$(CROSS)ld $(KLDFLAGS) -T linker.ld -Map $(O)/ebb.map -o $@ $(KERNEL_OBJS) \
+		"$$($(KCC) -march=rv64imac -mabi=lp64 -print-libgcc-file-name)"
+
+$(O)/k/%.o: % $(O)/k/.flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(KCC) $(KCFLAGS) $(KCFLAGS_$<) -MMD -MP -c -o $@ $<
+
+# A changed compiler or flag rebuilds what it concerns: the stamp is only touched when its text changes.
+$(O)/k/.flags: FORCE
+	@mkdir -p $(@D); printf '%s\n' '$(KCC) $(KCFLAGS) $(KLDFLAGS) $(foreach s,$(KSOURCES),$(KCFLAGS_$(s)))' \
+		'$(KERNEL_OBJS)' >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+FORCE:
+.PHONY: FORCE
+
+-include $(KERNEL_OBJS:.o=.d)
+
+# --- what one does with it ----------------------------------------------------------------------------------------
+# Entry points set up what is missing first and build in a second make, which sees what was installed.
+export O MEM VMEM SMP TRANSPORT APPEND CMD QEMU DRY T V BLOCK
+SETUP = @tools/setup
+MAKEO = @+$(MAKE) O='$(O)'
+
+help: ## this list
+	@tools/make-help Makefile
+
+all: ## build the kernel and the host tools
+	$(SETUP) build
+	$(MAKEO) build
+
+build: $(O)/ebb.elf $(HOST_PROGRAMS)
+
+run: ## boot ebb in QEMU with a virtio-mem device: MEM=128M VMEM=4G SMP=2 TRANSPORT=pci|mmio APPEND= CMD='a; b' QEMU= DRY=1
+	$(SETUP) run
+	$(MAKEO) build
+	@tools/run
+
+debug: ## the same, stopped at the first instruction, waiting for `make gdb`
+	$(SETUP) run
+	$(MAKEO) build
+	@tools/run --gdb
+
+gdb: ## attach gdb to `make debug`
+	$(SETUP) gdb
+	@tools/gdb/attach
+
+resize: ## from a second terminal: SIZE=1G [DEV=vm0] requests that size and waits for it
+	@tools/ebb-ctl resize $(SIZE) $(if $(DEV),--dev $(DEV))
+
+status: ## from a second terminal: requested, plugged, host and stray bytes of every device
+	@tools/ebb-ctl status
+
+.PHONY: help all build run debug gdb resize status clean
+clean: ## remove what was built, but not QEMU (make clean ALL=1 removes it too)
+	@tools/clean "$(O)" $(ALL)
