@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _KERNEL_ABI_H
+#define _KERNEL_ABI_H
+
+/*
+ * The numbers that leave the kernel: frame types, migrate types, block states,
+ * online types, phases of an evacuation, failure reasons. The console, the
+ * trace, the host's tools and the tables in docs/reference/ take their words
+ * from the tables below, and from nowhere else.
+ *
+ * Append only: a number, once given, keeps its meaning for ever. Event ids are
+ * in kernel/trace_events.h under the same rule.
+ *
+ * This header includes nothing, so that host programs can use it as it is.
+ */
+
+/*
+ * PAGE_TYPES(X): X(NAME, "Name", COUNT, MOBILITY, KPF, "owner word", "meaning")
+ *   COUNT     NONE: no reference count, ever; COUNTED: has one
+ *   MOBILITY  FIXED: never moves. FREE: nobody has it. OPS: moves through the
+ *             type's movable_ops. OWNER: the owner decides (PageOffline: skippable).
+ *             NOTRAM: there is no memory to move.
+ *   KPF       Linux's kpageflags bit that says it best (uapi
+ *             kernel-page-flags.h), or -1
+ * Every frame of an online section has exactly one of these; 0 is never stored.
+ */
+#define PAGE_TYPES(X)                                                                          \
+	X(NONE, "None", NONE, FIXED, -1, "-", "never valid: a frame without a type is a bug")  \
+	X(BUDDY, "Buddy", NONE, FREE, 10, "-", "free, in the buddy allocator")                 \
+	X(CACHED, "Cached", NONE, FREE, -1, "-", "free, in one hart's page cache")             \
+	X(OFFLINE, "Offline", NONE, OWNER, 23, "none: looked up by range",                     \
+	  "logically offline inside an online block; frozen for life")                         \
+	X(PGTABLE, "PageTable", NONE, FIXED, 26, "level and index", "a page table")            \
+	X(SLAB, "Slab", NONE, FIXED, 7, "struct slab *", "slab objects")                       \
+	X(KERNEL, "Kernel", NONE, FIXED, -1, "the user's", "kernel data")                      \
+	X(DRIVER, "Driver", COUNTED, OPS, -1, "the slot that refers to it",                    \
+	  "a driver's movable page, known to one slot")                                        \
+	X(ANON, "Anon", COUNTED, OPS, 12, "page-table slot", "anonymous memory")               \
+	X(PAGECACHE, "PageCache", COUNTED, OPS, 5, "cache slot", "page cache")                 \
+	X(HUGE, "Huge", COUNTED, OPS, 17, "slot", "huge page, head or tail")                   \
+	X(FIRMWARE, "Firmware", NONE, FIXED, 32, "-", "reserved by the firmware")              \
+	X(IMAGE, "Image", NONE, FIXED, 32, "-", "the kernel image")                            \
+	X(BOOT, "Boot", NONE, FIXED, 32, "-", "allocated before the allocator was up")         \
+	X(MEMMAP, "Memmap", NONE, FIXED, 11, "section", "page descriptors and free bits")      \
+	X(HOLE, "Hole", NONE, NOTRAM, 20, "-", "no memory here")                               \
+	X(DEVICE, "Device", NONE, NOTRAM, 20, "-", "a device's memory")
+
+enum page_type {
+#define X(name, str, count, mobility, kpf, owner, meaning) PGTY_##name,
+	PAGE_TYPES(X)
+#undef X
+	NR_PAGE_TYPES
+};
+
+enum page_count_rule {
+	PAGE_COUNT_NONE,    /* no reference count; page_try_get() fails by construction */
+	PAGE_COUNT_COUNTED, /* lives while its count is above zero */
+};
+
+enum page_mobility {
+	PAGE_MOBILITY_FIXED,  /* never moves; only its owner can free it */
+	PAGE_MOBILITY_FREE,   /* nobody has it */
+	PAGE_MOBILITY_OPS,    /* moves through its type's movable_ops */
+	PAGE_MOBILITY_OWNER,  /* PageOffline: skippable or not */
+	PAGE_MOBILITY_NOTRAM, /* nothing there to move */
+};
+
+/* Flags beside the type; 8 bits in the descriptor's word. */
+#define PAGE_FLAGS(X)                                                                          \
+	X(TAIL, 0, "tail", "belongs to the chunk whose head is at pfn & ~mask(order)")         \
+	X(OFFLINE_SKIPPABLE, 1, "skippable",                                                   \
+	  "PageOffline only: the owner restores it at re-onlining, offlining may step over")   \
+	X(CLAIMED, 2, "claimed", "isolated for migration by exactly one mover")                \
+	X(PINNED, 3, "pinned", "must stay where it is until it is unpinned")                   \
+	X(POISON, 4, "poison", "filled with the poison pattern when it was freed")             \
+	X(HWPOISON, 5, "hwpoison", "marked broken: never handed out again")
+
+enum page_flag_bit {
+#define X(name, bit, str, meaning) PG_##name##_BIT = bit,
+	PAGE_FLAGS(X)
+#undef X
+};
+
+/* MIGRATE_TYPES(X): X(NAME, "Name as in Linux's /proc/pagetypeinfo", "meaning") */
+#define MIGRATE_TYPES(X)                                                                       \
+	X(UNMOVABLE, "Unmovable", "kernel data that stays")                                    \
+	X(MOVABLE, "Movable", "content that can be migrated")                                  \
+	X(RECLAIMABLE, "Reclaimable", "kernel data that can be dropped")                       \
+	X(HIGHATOMIC, "HighAtomic", "reserve of Linux; ebb stores it nowhere")                 \
+	X(ISOLATE, "Isolate", "a view: the isolate bit is set; never stored as a type")
+
+enum migratetype {
+#define X(name, str, meaning) MIGRATE_##name,
+	MIGRATE_TYPES(X)
+#undef X
+	NR_MIGRATE_TYPES,
+	NR_MIGRATE_STORED = MIGRATE_RECLAIMABLE + 1, /* what a pageblock can be */
+};
+
+/* ZONES(X): X(NAME, "Name as in Linux", "meaning") */
+#define ZONES(X)                                                                               \
+	X(NORMAL, "Normal", "anything may live here")                                          \
+	X(MOVABLE, "Movable", "movable content only, so that its blocks can leave")
+
+enum zone_type {
+#define X(name, str, meaning) ZONE_##name,
+	ZONES(X)
+#undef X
+	NR_ZONES
+};
+
+/* BLOCK_STATES(X): the states of a memory block, with Linux's sysfs words. */
+#define BLOCK_STATES(X)                                                                        \
+	X(ABSENT, "absent", "not added")                                                       \
+	X(OFFLINE, "offline", "added; its memmap must not be used")                            \
+	X(GOING_ONLINE, "going-online", "online in progress: nothing allocatable yet")         \
+	X(ONLINE, "online", "its free frames can be allocated")                                \
+	X(GOING_OFFLINE, "going-offline", "being emptied: isolated, still in use in part")     \
+	X(REMOVING, "removing", "offline, and its memmap is going away")
+
+enum memory_block_state {
+#define X(name, str, meaning) MEM_BLOCK_##name,
+	BLOCK_STATES(X)
+#undef X
+	NR_BLOCK_STATES
+};
+
+/* ONLINE_TYPES(X): X(NAME, "word", "meaning"), as written to memoryN/state. */
+#define ONLINE_TYPES(X)                                                                        \
+	X(OFFLINE, "offline", "leave it offline")                                              \
+	X(ONLINE, "online", "zone by the default rule")                                        \
+	X(ONLINE_KERNEL, "online_kernel", "into zone Normal")                                  \
+	X(ONLINE_MOVABLE, "online_movable", "into zone Movable")
+
+enum mhp_online_type {
+#define X(name, str, meaning) MMOP_##name,
+	ONLINE_TYPES(X)
+#undef X
+	NR_ONLINE_TYPES
+};
+
+/* MEM_EVENTS(X): what a memory notifier hears, in Linux's order of life. */
+#define MEM_EVENTS(X)                                                                          \
+	X(GOING_ONLINE, "going-online", "may be vetoed; nothing is allocatable")               \
+	X(CANCEL_ONLINE, "cancel-online", "end for who saw going-online: it did not happen")   \
+	X(ONLINE, "online", "end for who saw going-online: it happened")                       \
+	X(GOING_OFFLINE, "going-offline", "may be vetoed; the range is isolated")              \
+	X(CANCEL_OFFLINE, "cancel-offline", "end for who saw going-offline: did not happen")   \
+	X(OFFLINE, "offline", "end for who saw going-offline: it happened")
+
+enum mem_event {
+#define X(name, str, meaning) MEM_##name,
+	MEM_EVENTS(X)
+#undef X
+	NR_MEM_EVENTS
+};
+
+/* EVAC_PHASES(X): the steps of evacuate(), in order (docs: design, "one way"). */
+#define EVAC_PHASES(X)                                                                         \
+	X(IDLE, "idle", "not started")                                                         \
+	X(ISOLATE, "isolate", "set the isolate bit over the whole target")                     \
+	X(DRAIN, "drain", "empty the harts' page caches by one grace period")                  \
+	X(CLASSIFY, "classify", "one read-only pass, the verdict is final")                    \
+	X(MIGRATE, "migrate", "move what is movable")                                          \
+	X(WAIT, "wait", "wait for a blocking page to be freed")                                \
+	X(VERIFY, "verify", "everything free or skippable?")                                   \
+	X(COMMIT, "commit", "hand the frames over")                                            \
+	X(UNDO, "undo", "failure: restore everything")
+
+enum evac_phase {
+#define X(name, str, meaning) EVAC_##name,
+	EVAC_PHASES(X)
+#undef X
+	NR_EVAC_PHASES
+};
+
+/*
+ * MM_REASONS(X): why an operation failed, in words that a person can act on.
+ * "%" details (pfn, type, owner) are added by who prints the failure.
+ */
+#define MM_REASONS(X)                                                                          \
+	X(NONE, "no failure", "it worked")                                                     \
+	X(UNMOVABLE, "is unmovable", "a frame's type never moves; its owner must free it")     \
+	X(NOT_SKIPPABLE, "is offline and not skippable", "its driver cannot restore it")       \
+	X(SKIPPABLE_TAKEN, "is offline already", "contig cannot take what a driver has")       \
+	X(PINNED, "is pinned", "unpin it first")                                               \
+	X(CLAIM_LOST, "is being moved by somebody else", "try again")                          \
+	X(NO_TARGET, "has no free frame to move to", "free memory, or shrink less")            \
+	X(COPY_FAILED, "could not be copied", "its owner refused the move")                    \
+	X(ALREADY_ISOLATED, "is isolated by somebody else", "wait for the other request")      \
+	X(HARTS_BUSY, "a hart did not reach a quiescent point", "see which, and why it spins") \
+	X(DEADLINE, "deadline passed", "the page that blocked is named")                       \
+	X(CANCELLED, "cancelled", "by Ctrl-C or because the target changed")                   \
+	X(VETO, "refused by a notifier", "the notifier is named")                              \
+	X(OUT_OF_RANGE, "is outside of what can be addressed", "see the boot log's limits")    \
+	X(EXISTS, "is there already", "overlaps a block or region that was added")             \
+	X(NOT_PRESENT, "is not there", "no such block was added")                              \
+	X(WRONG_STATE, "is in the wrong state", "see memoryN/state")                           \
+	X(SHARED_BLOCK, "shares its block with boot memory", "never goes offline")             \
+	X(MISALIGNED, "is not aligned", "to a memory block or pageblock as the call says")     \
+	X(NO_MEMORY, "no memory for metadata", "the reserve is used up")                       \
+	X(ZONE_MIX, "spans two zones", "one zone at a time")                                   \
+	X(NOT_FREE, "is not free", "only for strict requests")                                 \
+	X(NO_RANGE, "no such free range", "nothing large enough can be emptied")               \
+	X(HOLE, "is a hole", "there is no memory")
+
+enum mm_reason {
+#define X(name, str, hint) MM_REASON_##name,
+	MM_REASONS(X)
+#undef X
+	NR_MM_REASONS
+};
+
+#endif

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _MM_MM_H
+#define _MM_MM_H
+
+/*
+ * struct mm: all of one memory's state. The kernel has one (kernel_mm); a test
+ * makes its own on a private window of frames. Zones, sections, pageblocks.
+ *
+ * Locks, outermost first:
+ *   mm->hotplug_lock (mutex)  add, online, offline, remove; owners; isolation
+ *   zone->lock (spinlock)     pageblock words, free bits, free counts of a zone
+ * Interrupts stay on: interrupt handlers neither allocate nor free.
+ *
+ * Compare with: Linux include/linux/mmzone.h.
+ */
+#include "kernel/abi.h"
+#include "kernel/mutex.h"
+#include "kernel/notifier.h"
+#include "kernel/spinlock.h"
+#include "kernel/wait.h"
+#include "lib/list.h"
+#include "mm/page.h"
+
+struct memory_owner;
+struct mm_failure;
+
+/* A range of frames. end is start_pfn + nr_pages, exclusive. */
+struct pfn_range {
+	unsigned long start_pfn;
+	unsigned long nr_pages;
+};
+
+/*
+ * The pageblock word, 64 bits, changed under zone->lock and read without it:
+ *
+ *   bits  0-9   free: free frames in the buddy allocator, 0..512
+ *   bits 10-12  migrate type (preserved across isolation)
+ *   bit  13     isolate
+ *   bit  14     valid: the 512 descriptors and the 64 bytes of free bits are valid
+ *   bits 16-47  the constant descriptor's word, when not valid (see page_word())
+ *   bits 48-51  index order: the order of its largest free chunk, as filed in
+ *               the section's avail[] masks; 15 if filed nowhere
+ *   bits 52-63  sequence: counts changes of "valid", for readers without a lock
+ *
+ * When not valid: constant type Buddy <=> free == 512, and the free bits are not
+ * maintained. Types with a count are never said by a pageblock word. A chunk of
+ * order 9 or 10 may be: its head is the (first) pageblock's first frame, its
+ * owner word is pageblock.owner of the first.
+ */
+struct pageblock {
+	u64 word;
+	u64 owner;
+};
+
+#define PB_FREE_MASK	0x3ffUL
+#define PB_MT_SHIFT	10
+#define PB_MT_MASK	(7UL << PB_MT_SHIFT)
+#define PB_ISOLATE	BIT(13)
+#define PB_VALID	BIT(14)
+#define PB_CONST_SHIFT	16
+#define PB_CONST_MASK	(0xffffffffUL << PB_CONST_SHIFT)
+#define PB_INDEX_SHIFT	48
+#define PB_INDEX_MASK	(0xfUL << PB_INDEX_SHIFT)
+#define PB_INDEX_NONE	15
+#define PB_SEQ_SHIFT	52
+
+/* Where a search for free frames looks: one tree per (zone, migrate type) that exists. */
+enum free_area_id {
+	FREE_NORMAL_UNMOVABLE,
+	FREE_NORMAL_MOVABLE,
+	FREE_NORMAL_RECLAIMABLE,
+	FREE_MOVABLE_MOVABLE, /* zone Movable holds nothing else */
+	NR_FREE_AREAS
+};
+
+/* Bits of mem_section.flags. */
+#define SECTION_PRESENT	    BIT(0) /* added: metadata is there */
+#define SECTION_ONLINE	    BIT(1) /* its memmap may be read */
+#define SECTION_EARLY	    BIT(2) /* from boot; metadata in boot memory; never offline */
+#define SECTION_SELF_HOSTED BIT(3) /* metadata lies in its own first plugged granule */
+
+/**
+ * struct mem_section - 128 MiB of frames, which is also one memory block
+ * @avail: bit b of avail[k]: pageblock b's largest free chunk has order k and it
+ *	   is not isolated (k = 10: b is even and b, b+1 are one free chunk)
+ * @mt: bit b of mt[t]: pageblock b has stored migrate type t
+ * @free_bits: 1 = free, 512 bits per pageblock; valid per pageblock (PB_VALID)
+ * @start_pfn: first frame
+ * @zone: NULL unless online (or being onlined)
+ * @flags: SECTION_*
+ * @unmapped: bit b: pageblock b is not in the direct map
+ * @hole: bit b: all of pageblock b is hole (no memory belongs there)
+ * @host_pfn: first of the MHP_HEADER_PAGES metadata frames, or PFN_NONE
+ * @state: enum memory_block_state, changed by memory_block_set_state() alone
+ * @online_type: with which it was onlined, for restoring it
+ * @owner: who added it; NULL for boot memory
+ * @pb: the 64 pageblocks
+ */
+struct mem_section {
+	u64 avail[NR_PAGE_ORDERS];
+	u64 mt[NR_MIGRATE_STORED];
+	u64 *free_bits;
+	unsigned long start_pfn;
+	struct zone *zone;
+	struct mm *mm;
+	u64 unmapped;
+	u64 hole;
+	u32 flags;
+	u8 state;
+	u8 online_type;
+	u8 nr_hwpoison;
+	u8 reserved;
+	unsigned long host_pfn;
+	struct memory_owner *owner;
+	struct pageblock pb[PAGEBLOCKS_PER_SECTION];
+};
+static_assert(sizeof(struct mem_section) <= 2048, "two sections fit a page");
+
+/*
+ * Sections are found by two loads: mm->root[pfn >> 23]->section[...]. A root
+ * covers 32 GiB and takes one page; a root that was never needed points to one
+ * shared root without sections, so that no look-up tests for NULL twice.
+ * @avail: bit s of avail[area][k]: section s of this root has a bit in avail[k]
+ *	   and belongs to that area.
+ */
+#define SECTIONS_PER_ROOT 256
+#define NR_SECTION_ROOTS  1024 /* 32 TiB */
+#define ROOT_PFN_SHIFT	  (SECTION_PFN_SHIFT + 8)
+
+struct section_root {
+	struct mem_section *section[SECTIONS_PER_ROOT];
+	u64 avail[NR_FREE_AREAS][NR_PAGE_ORDERS][SECTIONS_PER_ROOT / 64];
+};
+static_assert(sizeof(struct section_root) <= PAGE_SIZE, "a root fits a page");
+
+enum zone_watermark { WMARK_MIN, WMARK_LOW, WMARK_HIGH, NR_WMARK };
+
+/**
+ * struct zone - one zone's counters and the top of its search trees; in frames
+ * @spanned: from the first to the last frame of its sections
+ * @present: frames of its online blocks that are memory (not holes)
+ * @managed: present less firmware, image, boot, memmap and PageOffline frames
+ * @free: free in the buddy allocator and not isolated
+ * @free_isolated: free in isolated pageblocks
+ * @nr_isolated: pageblocks with the isolate bit
+ * @avail_orders: per area: bit k: some root has a bit in avail[area][k]
+ * @root_avail: per area and order: which roots (1024 bits)
+ * @freed: woken, in the "this block is isolated" branch of the free path only
+ */
+struct zone {
+	spinlock_t lock;
+	struct mm *mm;
+	enum zone_type type;
+	unsigned long start_pfn;
+	unsigned long spanned;
+	unsigned long present;
+	unsigned long managed;
+	unsigned long free;
+	unsigned long free_isolated;
+	unsigned long nr_isolated;
+	unsigned long wmark[NR_WMARK];
+	u32 avail_orders[NR_MIGRATE_STORED];
+	u64 root_avail[NR_MIGRATE_STORED][NR_PAGE_ORDERS][NR_SECTION_ROOTS / 64];
+	u32 nr_free_waiters;
+	struct wait_queue freed;
+};
+
+/* Per hart: stacks of free chunks, used by their hart alone. See mm/pcp.c. */
+struct pcp;
+
+/* How many pages the last-resort reserve for page tables and sections holds. */
+#define MM_RESERVE_PAGES 16
+
+struct mm {
+	struct section_root *root[NR_SECTION_ROOTS];
+	struct zone zone[NR_ZONES];
+	struct pcp *pcp[8]; /* by hart id */
+	struct mutex hotplug_lock;
+	struct list_head owners; /* struct memory_owner, by range */
+	struct notifier_chain notifiers;
+	unsigned long reserve[MM_RESERVE_PAGES]; /* pfns */
+	unsigned int nr_reserve;
+	spinlock_t reserve_lock;
+	unsigned long max_pfn; /* exclusive */
+	enum mhp_online_type default_online_type;
+	u64 vm_events[16];
+	const char *name;
+};
+
+extern struct mm kernel_mm;
+extern struct section_root empty_section_root;
+
+/* The section of any pfn below 32 TiB, or NULL. Two loads. */
+static inline struct mem_section *pfn_to_section(const struct mm *mm, unsigned long pfn)
+{
+	if (unlikely(pfn >> ROOT_PFN_SHIFT >= NR_SECTION_ROOTS))
+		return NULL;
+	return mm->root[pfn >> ROOT_PFN_SHIFT]
+		->section[(pfn >> SECTION_PFN_SHIFT) % SECTIONS_PER_ROOT];
+}
+
+static inline unsigned int pageblock_index(unsigned long pfn)
+{
+	return (pfn >> PAGEBLOCK_ORDER) % PAGEBLOCKS_PER_SECTION;
+}
+
+static inline struct zone *mm_zone(struct mm *mm, enum zone_type type)
+{
+	return &mm->zone[type];
+}
+
+/**
+ * mm_init() - make an empty memory
+ * @mm: zeroed or reused storage
+ * @name: for messages
+ *
+ * No sections, no harts' caches; sparse_add_early() or add_memory() bring frames.
+ */
+void mm_init(struct mm *mm, const char *name);
+
+/**
+ * mm_boot() - build kernel_mm out of memblock
+ *
+ * Called once, on the boot hart, when the direct map is up: makes the memmap of
+ * every boot section, types what is reserved, and frees the rest to the buddy
+ * allocator. memblock_alloc() must not be called afterwards.
+ * Return: 0; -ENOMEM if the memmap does not fit the boot memory (said in words).
+ */
+int __must_check mm_boot(void);
+
+/* The page cache of one more hart (hart id below 8); before the hart runs. */
+int __must_check mm_hart_init(struct mm *mm, unsigned int hart);
+
+struct sink;
+
+/**
+ * mm_check() - recompute every counter and index from the frames and compare
+ * @out: where differences are described, one a line; may be NULL
+ *
+ * Context: thread; takes the hotplug lock, then each zone's lock per section.
+ * Other harts' caches are looked at through the frames' types.
+ * Return: the number of differences found; 0 is healthy.
+ */
+unsigned int mm_check(struct mm *mm, struct sink *out);
+
+/**
+ * struct mm_failure - why something failed, for the caller, the log and the console
+ * @reason: MM_REASON_*; decides the words
+ * @pfn: the first frame that stood in the way, or PFN_NONE
+ * @type: that frame's type
+ * @owner: that frame's owner word
+ * @phase: EVAC_* in which it failed
+ * @retries: how often it was tried
+ * @migrated: pages that were moved before it failed (0 for hopeless ranges)
+ * @elapsed_ns: how long it took
+ * @detail: a name that helps (slab cache, notifier, hart), or NULL; static storage
+ */
+struct mm_failure {
+	enum mm_reason reason;
+	enum page_type type;
+	enum evac_phase phase;
+	unsigned int retries;
+	unsigned long pfn;
+	u64 owner;
+	unsigned long migrated;
+	u64 elapsed_ns;
+	const char *detail;
+};
+
+/* "pfn 0x90a40 is Slab, cache foo (3 retries, 12 ms)" to a sink; no newline. */
+void mm_failure_print(const struct mm_failure *why, struct sink *out);
+
+/* The errno that a reason stands for, negated: VETO -> -EBUSY, DEADLINE -> -ETIMEDOUT ... */
+int mm_reason_errno(enum mm_reason reason);
+
+/* Fill @why (may be NULL) and return mm_reason_errno(reason). */
+int mm_fail(struct mm_failure *why, enum mm_reason reason, unsigned long pfn);
+
+/* Name the memory block and granule of a stray physical address (panic path, no locks). */
+void mm_describe_fault(phys_addr_t paddr, struct sink *out);
+
+#endif
