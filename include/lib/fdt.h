@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _LIB_FDT_H
+#define _LIB_FDT_H
+
+/*
+ * Reading a flattened device tree (Devicetree Specification 0.4, chapters 2 and
+ * 5), version 16 or later. fdt_open() checks the whole blob once; after that no
+ * function here can leave it, whatever is written in it. Nothing is allocated,
+ * nothing recurses, the blob is never written. Pointers lead into the blob.
+ *
+ * A node is a cursor: it carries the way from the root down, with each level's
+ * cell counts, so that addresses can be read and translated without a rescan.
+ *
+ * Errors: -ENOENT it is not there; -EINVAL it is there and malformed;
+ * -EOVERFLOW a number does not fit 64 bits.
+ */
+#include "lib/compiler.h"
+#include "lib/types.h"
+
+#define FDT_MAX_DEPTH 16       /* levels, the root included; deeper trees are refused */
+#define FDT_MAX_SIZE  0x200000 /* bytes; more is refused */
+
+struct fdt {
+	const u8 *blob;
+	u32 size;    /* bytes, the whole blob */
+	u32 structs; /* offset and length of the structure block */
+	u32 structs_len;
+	u32 strings; /* of the strings block */
+	u32 strings_len;
+	u32 reserved;  /* offset of the memory reservation block */
+	u32 boot_hart; /* boot_cpuid_phys */
+};
+
+struct fdt_level {
+	u32 offset;    /* of the node's FDT_BEGIN_NODE in the structure block */
+	u8 addr_cells; /* what this node says about its children's reg */
+	u8 size_cells;
+};
+
+struct fdt_node {
+	const struct fdt *fdt;
+	const char *name; /* with its unit address; "" for the root */
+	u32 props;	  /* offset of the first tag behind the name */
+	u32 next;	  /* offset of the first tag behind the properties */
+	int depth;	  /* 0 for the root */
+	struct fdt_level path[FDT_MAX_DEPTH]; /* path[depth] is the node itself */
+};
+
+struct fdt_prop {
+	const char *name;
+	const u8 *data;
+	u32 len; /* bytes */
+};
+
+/* A range of CPU physical addresses, bytes. */
+struct fdt_range {
+	u64 base;
+	u64 size;
+};
+
+/*
+ * The blob
+ */
+
+/**
+ * fdt_open() - check a blob and make it readable
+ * @fdt: filled
+ * @blob: the bytes, aligned to 8; they must not change as long as @fdt is used
+ * @limit: how many bytes may be read at @blob
+ * @why: on failure what is wrong, in words; may be NULL
+ *
+ * Return: 0; -EINVAL malformed; -ENOTSUPP a version that ebb can't read;
+ * -E2BIG larger than @limit or FDT_MAX_SIZE, or deeper than FDT_MAX_DEPTH.
+ */
+int __must_check fdt_open(struct fdt *fdt, const void *blob, size_t limit,
+			  const char **why);
+
+/**
+ * fdt_blob_size() - how large does a blob say it is?
+ * @blob: at least 8 readable bytes
+ *
+ * For copying it before anything else is known.
+ *
+ * Return: bytes, at most FDT_MAX_SIZE; 0 if this is no device tree, or a larger one.
+ */
+u32 fdt_blob_size(const void *blob);
+
+/**
+ * fdt_reservation() - an entry of the memory reservation block
+ * @fdt: the tree
+ * @index: from 0 on
+ * @range: filled; may be empty or wrap: the caller judges
+ *
+ * Return: 0; -ENOENT no such entry.
+ */
+int fdt_reservation(const struct fdt *fdt, unsigned int index, struct fdt_range *range);
+
+/*
+ * Nodes
+ */
+
+/* Puts the cursor on the root node, which every opened tree has. */
+void fdt_root(const struct fdt *fdt, struct fdt_node *node);
+
+/* Moves on to the next node in the order of the blob (first child first); false at the end. */
+bool fdt_next(struct fdt_node *node);
+
+/* Moves down to the first child; false, and stays, if there is none. */
+bool fdt_first_child(struct fdt_node *node);
+
+/* Moves on behind the node's children, to the next node of the same parent; false, and the
+ * cursor is used up, if there is none.
+ */
+bool fdt_next_sibling(struct fdt_node *node);
+
+/* Body for each child @child (a struct fdt_node) of @node; the body must not move @child. */
+#define fdt_for_each_subnode(child, node)                                        \
+	for (bool _more = ((child) = *(node), fdt_first_child(&(child))); _more; \
+	     _more = fdt_next_sibling(&(child)))
+
+/**
+ * fdt_find() - a node by its path
+ * @fdt: the tree
+ * @path: "/soc/serial@10000000", or "serial0" or "serial0/child" through /aliases; a part without
+ *	  a unit address finds the first node of that name; reading stops at a ':'
+ * @node: filled
+ *
+ * Return: 0; -ENOENT; -EINVAL the alias is malformed.
+ */
+int __must_check fdt_find(const struct fdt *fdt, const char *path, struct fdt_node *node);
+
+/* By phandle (phandle or linux,phandle). 0; -ENOENT. */
+int __must_check fdt_find_phandle(const struct fdt *fdt, u32 phandle,
+				  struct fdt_node *node);
+
+/**
+ * fdt_next_compatible() - the next node with a word in its compatible
+ * @node: where to start: nodes behind this one are looked at
+ * @compatible: the word
+ *
+ * Nodes that are not available are passed over.
+ *
+ * Return: true and @node is there; false at the end.
+ */
+bool fdt_next_compatible(struct fdt_node *node, const char *compatible);
+
+/* True if status is absent, "okay" or "ok". */
+bool fdt_is_available(const struct fdt_node *node);
+
+/* Length of the node's name without "@unit-address". */
+size_t fdt_name_len(const struct fdt_node *node);
+
+/*
+ * Properties
+ */
+
+/* Property by name; -ENOENT. */
+int fdt_prop(const struct fdt_node *node, const char *name, struct fdt_prop *prop);
+
+/**
+ * fdt_next_prop() - walk over all properties of a node
+ * @node: the node
+ * @cursor: 0 at first; kept between calls
+ * @prop: filled
+ *
+ * Return: false behind the last one.
+ */
+bool fdt_next_prop(const struct fdt_node *node, u32 *cursor, struct fdt_prop *prop);
+
+/* One cell, or one number of one or two cells. 0; -ENOENT; -EINVAL wrong length. */
+int fdt_u32(const struct fdt_node *node, const char *name, u32 *val);
+int fdt_u64(const struct fdt_node *node, const char *name, u64 *val);
+
+/* Cell @index of a property; the caller has checked that it is inside. */
+u32 fdt_cell(const struct fdt_prop *prop, u32 index);
+
+/* A terminated string (of a list: the first); NULL if absent or malformed. */
+const char *fdt_str(const struct fdt_node *node, const char *name);
+
+/* Is @word one of the strings in the property? */
+bool fdt_str_has(const struct fdt_node *node, const char *name, const char *word);
+
+/*
+ * Addresses
+ */
+
+/**
+ * fdt_reg() - an entry of reg, as CPU physical addresses
+ * @node: a node that sits on the CPU's bus, or below busses with ranges
+ * @index: which (base, size) pair
+ * @range: filled; never wraps
+ *
+ * Return: 0; -ENOENT no such entry; -EINVAL malformed, or a bus in between does not
+ * map it; -EOVERFLOW the range leaves 64 bits.
+ */
+int fdt_reg(const struct fdt_node *node, unsigned int index, struct fdt_range *range);
+
+/* The same as the bus sees it, untranslated: a cpu's hart id, a PCI device. */
+int fdt_reg_raw(const struct fdt_node *node, unsigned int index, struct fdt_range *range);
+
+/* An entry of a bus's ranges. */
+struct fdt_window {
+	u32 flags;  /* PCI's phys.hi; 0 where child addresses have less than 3 cells */
+	u64 child;  /* address on the bus */
+	u64 parent; /* CPU physical address */
+	u64 size;   /* bytes */
+};
+
+/**
+ * fdt_bus_range() - an entry of ranges
+ * @bus: the node that has it
+ * @index: which entry
+ * @window: filled
+ *
+ * Spec: PCI bus binding (IEEE 1275) section 2.2.1.1 for @flags.
+ *
+ * Return: 0; -ENOENT no such entry, or ranges is empty (all maps to itself);
+ * -EINVAL; -EOVERFLOW.
+ */
+int fdt_bus_range(const struct fdt_node *bus, unsigned int index,
+		  struct fdt_window *window);
+
+/*
+ * Interrupts
+ */
+
+#define FDT_MAX_IRQ_CELLS 4
+
+struct fdt_irq {
+	u32 controller; /* phandle */
+	u32 nr_cells;
+	u32 cells[FDT_MAX_IRQ_CELLS];
+};
+
+/**
+ * fdt_irq() - an interrupt of a device
+ * @node: the device
+ * @index: which one
+ * @irq: filled
+ *
+ * Reads interrupts-extended, else interrupts and the nearest interrupt-parent above.
+ *
+ * Return: 0; -ENOENT; -EINVAL.
+ */
+int fdt_irq(const struct fdt_node *node, unsigned int index, struct fdt_irq *irq);
+
+/**
+ * fdt_irq_map() - what an interrupt-map makes of a pin
+ * @bus: the node that has interrupt-map (a PCI host bridge)
+ * @unit: the device's first address cell (PCI: bus << 16 | device << 11 | function << 8)
+ * @pin: its interrupt specifier (PCI: 1 for INTA to 4 for INTD)
+ * @irq: filled
+ *
+ * Only the first address cell takes part, as in every PCI map.
+ * Spec: Devicetree Specification section 2.4.3.
+ *
+ * Return: 0; -ENOENT no entry; -EINVAL.
+ */
+int fdt_irq_map(const struct fdt_node *bus, u32 unit, u32 pin, struct fdt_irq *irq);
+
+/*
+ * What every machine's tree says (lib/fdt_machine.c). Visitors stop at the first
+ * answer that is not 0 and return it.
+ */
+
+/* Every range of memory, in the order of the blob; empty ones are left out. */
+int fdt_for_each_memory(const struct fdt *fdt,
+			int (*fn)(void *ctx, const struct fdt_range *range), void *ctx);
+
+enum fdt_reserved_kind {
+	FDT_RESERVED_BLOCK,  /* the memory reservation block */
+	FDT_RESERVED_NODE,   /* /reserved-memory, may be mapped */
+	FDT_RESERVED_NO_MAP, /* /reserved-memory with no-map: must not be mapped */
+};
+
+struct fdt_reserved {
+	struct fdt_range range;
+	enum fdt_reserved_kind kind;
+	const char *name; /* the node's, or "memreserve" */
+};
+
+/**
+ * fdt_for_each_reserved() - every range that the firmware keeps
+ * @fdt: the tree
+ * @fn: called for each that is not empty
+ * @ctx: its first argument
+ *
+ * Nodes without reg ask for memory to be found for them; nobody here does, so
+ * they are passed over.
+ *
+ * Return: 0; -EINVAL or -EOVERFLOW a malformed entry (what came before was visited); else what @fn said.
+ */
+int fdt_for_each_reserved(const struct fdt *fdt,
+			  int (*fn)(void *ctx, const struct fdt_reserved *r), void *ctx);
+
+struct fdt_cpu {
+	u64 hartid;
+	const char *isa;      /* riscv,isa; NULL if absent */
+	const char *isa_base; /* riscv,isa-base; NULL if absent */
+	const char *mmu_type; /* mmu-type, "riscv,sv48"; NULL if absent */
+	u32 intc;	      /* phandle of its interrupt controller; 0 if absent */
+	struct fdt_node node; /* for what else is asked, riscv,isa-extensions say */
+};
+
+/* Every available cpu. 0; -EINVAL one has no usable reg; -ENOENT no /cpus; else what @fn said. */
+int fdt_for_each_cpu(const struct fdt *fdt,
+		     int (*fn)(void *ctx, const struct fdt_cpu *cpu), void *ctx);
+
+/* True if a cpu has extension @ext ("zbb", "sstc"): riscv,isa-extensions, else riscv,isa. */
+bool fdt_cpu_has(const struct fdt_cpu *cpu, const char *ext);
+
+/* /cpus timebase-frequency, Hz; else the first cpu's. 0; -ENOENT; -EINVAL also if it is 0. */
+int fdt_timebase(const struct fdt *fdt, u64 *hz);
+
+/* /chosen bootargs; "" if there are none or they are malformed. */
+const char *fdt_bootargs(const struct fdt *fdt);
+
+/* The node that /chosen stdout-path names. 0; -ENOENT; -EINVAL. */
+int fdt_stdout(const struct fdt *fdt, struct fdt_node *node);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _LIB_GLOB_H
+#define _LIB_GLOB_H
+
+#include "lib/types.h"
+
+/**
+ * glob_match() - does a whole string match a shell pattern?
+ * @pat: * any string, ? any character, [a-z] one of, [!a-z] none of, \x is x itself;
+ *	 a [ that is never closed stands for itself
+ * @str: the string; dots and slashes are ordinary
+ *
+ * Takes at most O(strlen(@pat) * strlen(@str)) steps and no memory.
+ * Compare with: Linux glob_match(), which KUnit's filters use.
+ */
+bool glob_match(const char *pat, const char *str);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _LIB_KSTRTOX_H
+#define _LIB_KSTRTOX_H
+
+/*
+ * Strict, typed parsing: the whole string is a value or it is an error, and on
+ * an error the result is left alone. No spaces, no trailing newline. Base 0
+ * takes 0x1f as hexadecimal, 017 as octal, the rest as decimal.
+ * Errors: -EINVAL not such a value; -EOVERFLOW it does not fit.
+ */
+#include "lib/compiler.h"
+#include "lib/types.h"
+
+/* Unsigned; one leading + is accepted. @base is 0 or 2..36. */
+int __must_check kstrtou64(const char *s, unsigned int base, u64 *res);
+int __must_check kstrtoul(const char *s, unsigned int base, unsigned long *res);
+int __must_check kstrtouint(const char *s, unsigned int base, unsigned int *res);
+
+/* Signed; one leading + or -. */
+int __must_check kstrtos64(const char *s, unsigned int base, s64 *res);
+int __must_check kstrtoint(const char *s, unsigned int base, int *res);
+
+/* 1 y yes t true on, 0 n no f false off; letters in either case. */
+int __must_check kstrtobool(const char *s, bool *res);
+
+/**
+ * kstrtosize() - a size in bytes: a number (base 0) and perhaps K M G T P or E
+ * @s: the text, for example 512M or 0x80000000
+ * @res: bytes
+ *
+ * A suffix, in either case, stands for a power of 1024.
+ *
+ * Return: 0; -EINVAL; -EOVERFLOW.
+ */
+int __must_check kstrtosize(const char *s, u64 *res);
+
+/**
+ * memparse() - the same at the start of a longer text
+ * @cursor: where to read; moved behind what was read, unless that failed
+ * @res: bytes
+ *
+ * For lists as in "2G@0x80000000,...": the caller looks at what follows.
+ * In 0x1e the e is a digit. Compare with: Linux memparse().
+ *
+ * Return: 0; -EINVAL no number there; -EOVERFLOW.
+ */
+int __must_check memparse(const char **cursor, u64 *res);
+
+#endif

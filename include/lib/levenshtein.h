@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _LIB_LEVENSHTEIN_H
+#define _LIB_LEVENSHTEIN_H
+
+/*
+ * "Did you mean ...?": the known word that is nearest to a mistyped one.
+ */
+#include "lib/types.h"
+
+#define LEVENSHTEIN_MAX 47 /* longest word that is compared, bytes */
+
+/**
+ * levenshtein() - edits (insert, delete, replace one byte) between two words
+ * @a: a word
+ * @b: another
+ *
+ * Return: their number; UINT_MAX if one is longer than LEVENSHTEIN_MAX.
+ */
+unsigned int levenshtein(const char *a, const char *b);
+
+/* A search: start, offer every known word, look at @word. */
+struct nearest {
+	const char *given;     /* what was typed */
+	const char *word;      /* the nearest word so far; NULL if none is near */
+	unsigned int distance; /* its edits; at first the bound, exclusive */
+};
+
+/* Words count as near up to a third of the length of @given, at least 1 edit. */
+void nearest_start(struct nearest *n, const char *given);
+void nearest_offer(struct nearest *n, const char *word);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _LIB_LIST_H
+#define _LIB_LIST_H
+
+/*
+ * Circular doubly linked lists, linked through a member of the entry. An empty
+ * list points at itself. The caller locks. Names: Linux list.h.
+ */
+#include "lib/compiler.h"
+#include "lib/types.h"
+
+struct list_head {
+	struct list_head *next, *prev;
+};
+
+#define LIST_HEAD_INIT(name)     \
+	{                        \
+		&(name), &(name) \
+	}
+#define LIST_HEAD(name) struct list_head name = LIST_HEAD_INIT(name)
+
+static inline void INIT_LIST_HEAD(struct list_head *head)
+{
+	head->next = head;
+	head->prev = head;
+}
+
+/* Links @entry between two neighbours. */
+static inline void __list_add(struct list_head *entry, struct list_head *prev,
+			      struct list_head *next)
+{
+	next->prev = entry;
+	entry->next = next;
+	entry->prev = prev;
+	prev->next = entry;
+}
+
+/* At the front: the next list_first_entry(). */
+static inline void list_add(struct list_head *entry, struct list_head *head)
+{
+	__list_add(entry, head, head->next);
+}
+
+/* At the end. */
+static inline void list_add_tail(struct list_head *entry, struct list_head *head)
+{
+	__list_add(entry, head->prev, head);
+}
+
+static inline void __list_unlink(struct list_head *entry)
+{
+	entry->next->prev = entry->prev;
+	entry->prev->next = entry->next;
+}
+
+/* Unlinks; the entry's pointers become NULL, so that a second time traps. */
+static inline void list_del(struct list_head *entry)
+{
+	__list_unlink(entry);
+	entry->next = NULL;
+	entry->prev = NULL;
+}
+
+/* Unlinks; the entry is an empty list then (list_empty() tells). */
+static inline void list_del_init(struct list_head *entry)
+{
+	__list_unlink(entry);
+	INIT_LIST_HEAD(entry);
+}
+
+static inline void list_move(struct list_head *entry, struct list_head *head)
+{
+	__list_unlink(entry);
+	list_add(entry, head);
+}
+
+static inline void list_move_tail(struct list_head *entry, struct list_head *head)
+{
+	__list_unlink(entry);
+	list_add_tail(entry, head);
+}
+
+static inline bool list_empty(const struct list_head *head)
+{
+	return READ_ONCE(head->next) == head;
+}
+
+static inline bool list_is_singular(const struct list_head *head)
+{
+	return head->next != head && head->next == head->prev;
+}
+
+static inline bool list_is_first(const struct list_head *entry,
+				 const struct list_head *head)
+{
+	return entry->prev == head;
+}
+
+static inline bool list_is_last(const struct list_head *entry,
+				const struct list_head *head)
+{
+	return entry->next == head;
+}
+
+/* Moves all entries of @from to the front of @to; @from is empty then. */
+static inline void list_splice_init(struct list_head *from, struct list_head *to)
+{
+	if (list_empty(from))
+		return;
+	from->prev->next = to->next;
+	to->next->prev = from->prev;
+	from->next->prev = to;
+	to->next = from->next;
+	INIT_LIST_HEAD(from);
+}
+
+/* Moves all entries of @from to the end of @to; @from is empty then. */
+static inline void list_splice_tail_init(struct list_head *from, struct list_head *to)
+{
+	list_splice_init(from, to->prev);
+}
+
+#define list_entry(ptr, type, member)	     container_of(ptr, type, member)
+#define list_first_entry(head, type, member) list_entry((head)->next, type, member)
+#define list_last_entry(head, type, member)  list_entry((head)->prev, type, member)
+#define list_first_entry_or_null(head, type, member) \
+	(list_empty(head) ? NULL : list_first_entry(head, type, member))
+#define list_next_entry(pos, member) \
+	list_entry((pos)->member.next, __typeof__(*(pos)), member)
+#define list_prev_entry(pos, member) \
+	list_entry((pos)->member.prev, __typeof__(*(pos)), member)
+
+#define list_for_each(pos, head) for (pos = (head)->next; pos != (head); pos = pos->next)
+
+#define list_for_each_safe(pos, n, head) \
+	for (pos = (head)->next, n = pos->next; pos != (head); pos = n, n = pos->next)
+
+#define list_for_each_entry(pos, head, member)                       \
+	for (pos = list_first_entry(head, __typeof__(*pos), member); \
+	     &pos->member != (head); pos = list_next_entry(pos, member))
+
+#define list_for_each_entry_reverse(pos, head, member)              \
+	for (pos = list_last_entry(head, __typeof__(*pos), member); \
+	     &pos->member != (head); pos = list_prev_entry(pos, member))
+
+/* The body may unlink @pos. */
+#define list_for_each_entry_safe(pos, n, head, member)               \
+	for (pos = list_first_entry(head, __typeof__(*pos), member), \
+	    n = list_next_entry(pos, member);                        \
+	     &pos->member != (head); pos = n, n = list_next_entry(n, member))
+
+#endif

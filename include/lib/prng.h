@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _LIB_PRNG_H
+#define _LIB_PRNG_H
+
+/*
+ * Repeatable pseudo-random numbers for tests: xorshift64* (S. Vigna, "An
+ * experimental exploration of Marsaglia's xorshift generators, scrambled").
+ * Not for secrets. One generator belongs to one thread.
+ */
+#include "lib/types.h"
+
+struct prng {
+	u64 state; /* never 0 */
+};
+
+/* Starts a generator; equal seeds give equal sequences, every seed is good. */
+static inline void prng_init(struct prng *prng, u64 seed)
+{
+	/* Neighbouring seeds shall not start alike: one round of splitmix64. */
+	seed += 0x9e3779b97f4a7c15ULL;
+	seed = (seed ^ (seed >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	seed = (seed ^ (seed >> 27)) * 0x94d049bb133111ebULL;
+	seed ^= seed >> 31;
+	prng->state = seed ? seed : 1;
+}
+
+/* The next 64 bits. */
+static inline u64 prng_u64(struct prng *prng)
+{
+	u64 x = prng->state;
+
+	x ^= x >> 12;
+	x ^= x << 25;
+	x ^= x >> 27;
+	prng->state = x;
+	return x * 0x2545f4914f6cdd1dULL;
+}
+
+/* A number below @limit (not 0); the bias is below limit / 2^32. */
+static inline u64 prng_below(struct prng *prng, u64 limit)
+{
+	if (limit <= UINT32_MAX)
+		return ((prng_u64(prng) >> 32) * limit) >> 32;
+	return prng_u64(prng) % limit;
+}
+
+#endif

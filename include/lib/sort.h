@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _LIB_SORT_H
+#define _LIB_SORT_H
+
+#include "lib/types.h"
+
+/**
+ * sort() - order an array in place
+ * @base: first element
+ * @nr: elements
+ * @size: bytes of one
+ * @cmp: below, at or above 0 as its first argument belongs before, with or behind the second
+ *
+ * Heap sort: O(nr log nr) always, no allocation, no recursion; equal elements
+ * may change their order. Compare with: Linux sort().
+ */
+void sort(void *base, size_t nr, size_t size, int (*cmp)(const void *a, const void *b));
+
+#endif

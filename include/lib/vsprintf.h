@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _LIB_VSPRINTF_H
+#define _LIB_VSPRINTF_H
+
+/*
+ * Formatted text: %d %i %u %x %X %o %c %s %p %%, the flags - + space 0 #, width
+ * and precision (numbers or *), the lengths hh h l ll z t j. Results and return
+ * values are those of C11 section 7.21.6.1 and, where that leaves room (%p, a
+ * NULL string), glibc's. What is not known prints as it stands and takes no argument.
+ */
+#include "lib/compiler.h"
+#include "lib/types.h"
+
+/* libc keeps its own in a hosted build, where both are linked. */
+#if __STDC_HOSTED__
+#define vsnprintf ebb_vsnprintf
+#define snprintf  ebb_snprintf
+#endif
+
+/**
+ * vformat() - print through a function, without a buffer
+ * @emit: takes the next @n > 0 characters
+ * @ctx: its first argument
+ * @fmt: format
+ * @ap: arguments
+ *
+ * Return: characters emitted; -EOVERFLOW if they are more than INT_MAX, where it stops.
+ */
+int vformat(void (*emit)(void *ctx, const char *s, size_t n), void *ctx, const char *fmt,
+	    va_list ap) __printf(3, 0);
+
+/**
+ * vsnprintf() - print into a buffer
+ * @buf: the buffer; may be NULL if @size is 0
+ * @size: its bytes; the result is cut to fit, and terminated unless @size is 0
+ * @fmt: format
+ * @ap: arguments
+ *
+ * Return: the length that the whole text has, the terminator not counted; or -EOVERFLOW.
+ */
+int vsnprintf(char *buf, size_t size, const char *fmt, va_list ap) __printf(3, 0);
+int snprintf(char *buf, size_t size, const char *fmt, ...) __printf(3, 4);
+
+/* The same, but return the length that is in the buffer (0 if @size is 0). */
+int vscnprintf(char *buf, size_t size, const char *fmt, va_list ap) __printf(3, 0);
+int scnprintf(char *buf, size_t size, const char *fmt, ...) __printf(3, 4);
+
+#endif
