@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _KERNEL_HART_H
+#define _KERNEL_HART_H
+
+/*
+ * What the kernel keeps per hart. A hart's logical id is dense, 0 is the boot
+ * hart; the number the firmware knows it by is arbitrary.
+ */
+#include "lib/compiler.h"
+#include "lib/types.h"
+
+/* "Up to 8 harts": more are left out at boot with a line that says so. */
+#define MAX_HARTS 8
+
+#define CACHELINE_BYTES 64
+
+/* Words of struct hart that belong to the machine (trap entry scratch). */
+#define HART_ARCH_WORDS 8
+
+struct thread;
+struct trace_ring;
+
+/**
+ * enum hart_state - life of a hart
+ * @HART_ABSENT: no such hart, or not started
+ * @HART_ONLINE: runs threads and takes part in grace periods
+ * @HART_STOPPED: was stopped by panic() or taken down; takes part in nothing
+ */
+enum hart_state {
+	HART_ABSENT,
+	HART_ONLINE,
+	HART_STOPPED,
+};
+
+/**
+ * struct hart - one hart's own state
+ * @arch: the machine's, at offset 0 so that assembly can reach it through tp
+ * @trace_mask: non-zero when any trace event is on; the one word trace_emit()
+ *	reads
+ * @mm_pcp: the page allocator's frames of this hart; only mm/ knows the type
+ * @current: the thread that runs here now
+ * @idle: the thread that runs here when nothing else can
+ * @id: logical id, below MAX_HARTS
+ * @spin_depth: spinlocks held now; a hart that holds one must not sleep
+ * @irq_depth: interrupt handlers on the stack now
+ * @state: enum hart_state, written by the hart itself and by panic()
+ * @hartid: number in device tree and firmware
+ * @quiesce_request: last request posted to this hart, kernel/quiesce.c
+ * @quiesce_done: last request this hart has served, written by itself only
+ * @quiesce_active: a request's function runs here now, written by itself only
+ * @trace_ring: where this hart's records go, kernel/trace.c
+ * @timers: this hart's pending timers, kernel/timer.c
+ * @switches: how many times another thread was chosen here
+ * @irqs: interrupts taken here
+ */
+struct hart {
+	u64 arch[HART_ARCH_WORDS];
+
+	u64 trace_mask;
+	void *mm_pcp;
+	struct thread *current;
+	struct thread *idle;
+	u32 id;
+	u32 spin_depth;
+	u32 irq_depth;
+	u32 state;
+	u64 hartid;
+	u64 quiesce_done;
+
+	/* Written by other harts: a line of its own. */
+	u64 quiesce_request __aligned(CACHELINE_BYTES);
+
+	u32 quiesce_active __aligned(CACHELINE_BYTES);
+	struct trace_ring *trace_ring;
+	void *timers;
+	u64 switches;
+	u64 irqs;
+} __aligned(CACHELINE_BYTES);
+
+static_assert(offsetof(struct hart, arch) == 0, "assembly reaches arch through tp");
+static_assert(offsetof(struct hart, trace_mask) == CACHELINE_BYTES, "hot words share a line");
+
+/* static inline struct hart *this_hart(void): the hart this code runs on. */
+#include "arch/this_hart.h"
+
+/* By logical id; entries at and above nr_harts() are HART_ABSENT. */
+extern struct hart harts[MAX_HARTS];
+
+/**
+ * nr_harts() - number of harts found, those that failed to start included
+ */
+unsigned int nr_harts(void);
+
+/**
+ * hart_by_id() - a hart by its logical id
+ * @id: any number
+ *
+ * Return: the hart, or NULL if there is none of that id.
+ */
+struct hart *hart_by_id(unsigned int id);
+
+/**
+ * hart_register() - give the next logical id to a hart of the machine
+ * @hartid: the number the firmware knows it by
+ *
+ * Context: boot hart, before the hart runs. The first call is for the boot hart.
+ * Return: the hart, HART_ABSENT until it says hart_set_online(); NULL when there
+ * are MAX_HARTS already.
+ */
+struct hart *hart_register(u64 hartid);
+
+/**
+ * hart_set_online() - the calling hart takes part from now on
+ *
+ * Context: the hart itself, this_hart() valid.
+ */
+void hart_set_online(void);
+
+/**
+ * hart_set_stopped() - the calling hart takes no part any more
+ *
+ * Context: the hart itself; it holds no lock and serves no request.
+ */
+void hart_set_stopped(void);
+
+/**
+ * hart_is_online() - whether a hart runs threads
+ * @hart: any hart
+ */
+static inline bool hart_is_online(const struct hart *hart)
+{
+	return __atomic_load_n(&hart->state, __ATOMIC_ACQUIRE) == HART_ONLINE;
+}
+
+/* Every hart that is online now; may grow or shrink meanwhile. */
+#define for_each_hart(hart)                                                              \
+	for ((hart) = harts; (hart) < harts + nr_harts(); (hart)++)                      \
+		if (!hart_is_online(hart))                                               \
+			continue;                                                        \
+		else
+
+#endif

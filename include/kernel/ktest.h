@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _KERNEL_KTEST_H
+#define _KERNEL_KTEST_H
+
+/*
+ * The test runner: KUnit's words with the prefix ktest, one source for the
+ * guest and the host. Prints KTAP version 1.
+ *
+ *	static void split_merge(struct ktest *test)
+ *	{
+ *		KTEST_ASSERT_NOT_NULL(test, page);
+ *		KTEST_EXPECT_EQ(test, page_order(page), 3);
+ *	}
+ *	static struct ktest_case buddy_cases[] = {
+ *		KTEST_CASE(split_merge),
+ *		KTEST_CASE_SLOW(fill_everything),
+ *		{}
+ *	};
+ *	static struct ktest_suite buddy_suite = { .name = "buddy", .cases = buddy_cases };
+ *	KTEST_SUITE(buddy_suite);
+ *
+ * EXPECT_ notes a failure and goes on, ASSERT_ ends the case. Both print both
+ * operands. An ASSERT_ in a thread that the case started ends that thread.
+ */
+#include "lib/compiler.h"
+#include "lib/prng.h"
+#include "lib/types.h"
+
+struct sink;
+struct ktest;
+struct thread;
+
+/* Bytes of a parameter's description, with the terminator. */
+#define KTEST_DESC_SIZE 64
+/* Bytes that ktest_alloc() can hand out in one case. */
+#define KTEST_ARENA_SIZE 0x10000
+/* Actions that one case can register. */
+#define KTEST_MAX_ACTIONS 64
+
+/**
+ * enum ktest_status - exit status of a run, and of the machine after it
+ * @KTEST_PASS: everything that ran passed
+ * @KTEST_FAIL: at least one case failed
+ * @KTEST_PANIC: the kernel panicked
+ * @KTEST_HARNESS: nothing was run: a bad option, or a filter that names nothing
+ * @KTEST_ALL_SKIPPED: every case was skipped
+ */
+enum ktest_status {
+	KTEST_PASS = 0,
+	KTEST_FAIL = 1,
+	KTEST_PANIC = 2,
+	KTEST_HARNESS = 3,
+	KTEST_ALL_SKIPPED = 4,
+};
+
+/**
+ * enum ktest_speed - attribute for "kunit.filter=speed>slow"
+ * @KTEST_SPEED_NORMAL: below a second
+ * @KTEST_SPEED_SLOW: some seconds
+ * @KTEST_SPEED_VERY_SLOW: more
+ */
+enum ktest_speed {
+	KTEST_SPEED_NORMAL,
+	KTEST_SPEED_SLOW,
+	KTEST_SPEED_VERY_SLOW,
+};
+
+/**
+ * struct ktest_case - one test function
+ * @name: the function's
+ * @run: the test
+ * @params: makes the next parameter of the one before (NULL at first), NULL at the
+ *	end, and a description for the log
+ * @speed: how long it takes
+ */
+struct ktest_case {
+	const char *name;
+	void (*run)(struct ktest *test);
+	const void *(*params)(const void *prev, char desc[KTEST_DESC_SIZE]);
+	enum ktest_speed speed;
+};
+
+#define KTEST_CASE(fn)		   { .name = #fn, .run = fn }
+#define KTEST_CASE_PARAM(fn, gen)  { .name = #fn, .run = fn, .params = gen }
+#define KTEST_CASE_SLOW(fn)	   { .name = #fn, .run = fn, .speed = KTEST_SPEED_SLOW }
+#define KTEST_CASE_VERY_SLOW(fn)                                                         \
+	{ .name = #fn, .run = fn, .speed = KTEST_SPEED_VERY_SLOW }
+#define KTEST_CASE_PARAM_SLOW(fn, gen)                                                   \
+	{ .name = #fn, .run = fn, .params = gen, .speed = KTEST_SPEED_SLOW }
+
+/**
+ * KTEST_ARRAY_PARAM() - make NAME_gen_params(), a generator over an array
+ * @name: prefix of the generator's name
+ * @array: an array with static storage
+ * @get_desc: void fn(const element *, char desc[KTEST_DESC_SIZE])
+ */
+#define KTEST_ARRAY_PARAM(name, array, get_desc)                                         \
+	static const void *name##_gen_params(const void *prev, char desc[KTEST_DESC_SIZE])\
+	{                                                                                \
+		const __typeof__((array)[0]) *next = (array);                            \
+                                                                                         \
+		if (prev != NULL)                                                        \
+			next = (const __typeof__((array)[0]) *)prev + 1;                 \
+		if (next == (array) + ARRAY_SIZE(array))                                 \
+			return NULL;                                                     \
+		get_desc(next, desc);                                                    \
+		return next;                                                             \
+	}
+
+/**
+ * struct ktest_suite - cases with common set-up
+ * @name: for the log and the filter
+ * @suite_init: before the first case; an error fails all of them; may be NULL
+ * @suite_exit: after the last case; may be NULL
+ * @init: before each case; an error fails it; may be NULL
+ * @exit: after each case, when its actions have run; may be NULL
+ * @cases: ends with an empty entry
+ */
+struct ktest_suite {
+	const char *name;
+	int (*suite_init)(struct ktest_suite *suite);
+	void (*suite_exit)(struct ktest_suite *suite);
+	int (*init)(struct ktest *test);
+	void (*exit)(struct ktest *test);
+	const struct ktest_case *cases;
+};
+
+/* Register a suite: the linker collects pointers, in no particular order. */
+#define KTEST_SUITE(suite)                                                               \
+	static struct ktest_suite *const _ktest_suite_##suite __table("ktest_suites") =  \
+		&(suite)
+
+/**
+ * struct ktest_hook - a check around each case of every suite
+ * @name: for the log
+ * @before: notes a state; may be NULL
+ * @after: compares, and fails the case with KTEST_FAIL(); may be NULL. Runs after
+ *	the case's actions and the suite's exit, also when the case failed.
+ */
+struct ktest_hook {
+	const char *name;
+	void (*before)(struct ktest *test);
+	void (*after)(struct ktest *test);
+};
+
+/* Register a hook. */
+#define KTEST_HOOK(hook)                                                                 \
+	static const struct ktest_hook *const _ktest_hook_##hook __table("ktest_hooks") =\
+		&(hook)
+
+/**
+ * struct ktest - the case that is running
+ * @priv: for suite->init()
+ * @param_value: what the case's generator made
+ * @prng: seeded from ktest.seed= and the case's name: equal in every run
+ *
+ * The rest belongs to kernel/ktest.c.
+ */
+struct ktest {
+	void *priv;
+	const void *param_value;
+	struct prng prng;
+	struct ktest_run *run;
+};
+
+/**
+ * struct ktest_options - what to run and how
+ * @filter_glob: "suite_glob" or "suite_glob.case_glob"; NULL is all
+ * @filter: "speed>slow", "speed=normal", "speed<=slow"; NULL is all
+ * @action: NULL runs; "list" prints suite.case lines only
+ * @seed: for test->prng and the shuffle; 0 takes a fixed one
+ * @repeat: how often; 0 counts as 1
+ * @shuffle: suites and cases in an order that the seed decides
+ */
+struct ktest_options {
+	const char *filter_glob;
+	const char *filter;
+	const char *action;
+	u64 seed;
+	u32 repeat;
+	bool shuffle;
+};
+
+/**
+ * ktest_run() - run the suites that were linked in
+ * @options: see struct ktest_options
+ * @out: KTAP goes there, one write a line
+ *
+ * Context: thread, may sleep. One run at a time.
+ * Return: KTEST_*; KTEST_HARNESS with a line in @out that says why.
+ */
+enum ktest_status ktest_run(const struct ktest_options *options, struct sink *out);
+
+/**
+ * ktest_run_suites() - the same with a list of suites instead of the linked ones
+ * @options: see struct ktest_options
+ * @suites: pointers to suites
+ * @nr_suites: how many
+ * @out: KTAP goes there
+ *
+ * May be called inside a case: so the runner's own failure paths are tested.
+ */
+enum ktest_status ktest_run_suites(const struct ktest_options *options,
+				   struct ktest_suite *const *suites,
+				   unsigned int nr_suites, struct sink *out);
+
+/**
+ * ktest_boot_options() - what the command line asked for
+ *
+ * Return: the options; NULL if no tests are asked for.
+ */
+const struct ktest_options *ktest_boot_options(void);
+
+/**
+ * ktest_param() - set one option by its command line name
+ * @word: "kunit.filter_glob=x", "kunit.action=list", "kunit.filter=speed>slow",
+ *	"kunit.seed=1" or "ktest.seed=1", "ktest.repeat=2", "ktest.shuffle"
+ * @options: changed; keeps pointers into @word
+ *
+ * Return: 0; -ENOENT another word; -EINVAL bad value.
+ */
+int ktest_param(const char *word, struct ktest_options *options);
+
+/**
+ * ktest_alloc() - zeroed memory that is gone when the case ends
+ * @test: the case
+ * @size: bytes; KTEST_ARENA_SIZE for all calls of a case together
+ *
+ * Does not touch the page allocator. Running out fails and ends the case.
+ */
+void *ktest_alloc(struct ktest *test, size_t size);
+
+/**
+ * ktest_add_action() - do something when the case ends, however it ends
+ * @test: the case
+ * @action: called in reverse order of registration
+ * @ctx: for @action
+ *
+ * Too many fail and end the case, after doing @action.
+ */
+void ktest_add_action(struct ktest *test, void (*action)(void *ctx), void *ctx);
+
+/**
+ * ktest_release_action() - do a registered action now, and not again at the end
+ * @test: the case
+ * @action: as registered
+ * @ctx: as registered
+ */
+void ktest_release_action(struct ktest *test, void (*action)(void *ctx), void *ctx);
+
+/**
+ * ktest_skip() - end the case as skipped
+ * @test: the case
+ * @fmt: why
+ */
+void ktest_skip(struct ktest *test, const char *fmt, ...) __printf(2, 3) __noreturn;
+
+/**
+ * ktest_info() - a "# case: ..." line in the log
+ * @test: the case
+ * @fmt: the text
+ */
+void ktest_info(struct ktest *test, const char *fmt, ...) __printf(2, 3);
+
+/**
+ * ktest_failed() - whether the case has failed by now
+ * @test: the case
+ */
+bool ktest_failed(const struct ktest *test);
+
+/**
+ * ktest_sink() - where a case can print: each line becomes a "# " line
+ * @test: the case
+ */
+struct sink *ktest_sink(struct ktest *test);
+
+/**
+ * ktest_expect_warnings() - the case provokes up to @nr warnings (WARN_ON)
+ * @test: the case
+ * @nr: how many; any more fail the case, as any do without this call
+ */
+void ktest_expect_warnings(struct ktest *test, unsigned int nr);
+
+/**
+ * struct ktest_place - where an expectation stands
+ * @file: source file
+ * @line: line
+ * @text: the condition, or NULL
+ * @abort: ASSERT_ instead of EXPECT_
+ */
+struct ktest_place {
+	const char *file;
+	int line;
+	const char *text;
+	bool abort;
+};
+
+/**
+ * struct ktest_binary - two operands that did not compare
+ * @left_text: source of the left one
+ * @right_text: source of the right one
+ * @op: what was expected between them
+ * @left: value
+ * @right: value
+ * @is_signed: how to print them
+ */
+struct ktest_binary {
+	const char *left_text;
+	const char *right_text;
+	const char *op;
+	u64 left;
+	u64 right;
+	bool is_signed;
+};
+
+/* How failures are told; each ends the case if place->abort. */
+void ktest_fail_message(struct ktest *test, const struct ktest_place *place,
+			const char *fmt, ...) __printf(3, 4) __cold;
+void ktest_fail_binary(struct ktest *test, const struct ktest_place *place,
+		       const struct ktest_binary *binary) __cold;
+void ktest_check_string(struct ktest *test, const struct ktest_place *place,
+			const char *left, const char *right);
+void ktest_check_memory(struct ktest *test, const struct ktest_place *place,
+			const void *left, const void *right, size_t size);
+
+#define _KTEST_PLACE(_text, _abort)                                                      \
+	(&(const struct ktest_place){ __FILE__, __LINE__, (_text), (_abort) })
+
+/* Types whose values don't all fit s64: compared and printed without sign. */
+#define _KTEST_IS_U64(x)                                                                 \
+	_Generic((x), unsigned long: 1, unsigned long long: 1, signed char: 0, short: 0, \
+		 int: 0, long: 0, long long: 0, char: 0, bool: 0, unsigned char: 0,      \
+		 unsigned short: 0, unsigned int: 0, default: 1)
+
+/*
+ * Operands of any integer, enum or pointer type, mixed freely; each is evaluated
+ * once. If one of the two is 64 bits unsigned (or a pointer), the comparison is
+ * unsigned, as in C.
+ */
+#define _KTEST_BINARY(test, a, b, op, _abort)                                            \
+	do {                                                                             \
+		const u64 _a = (u64)(a), _b = (u64)(b);                                  \
+		const bool _u = _KTEST_IS_U64(a) || _KTEST_IS_U64(b);                    \
+		if (likely(_u ? _a op _b : (s64)_a op (s64)_b))                          \
+			break;                                                           \
+		ktest_fail_binary((test), _KTEST_PLACE(NULL, (_abort)),                  \
+				  &(const struct ktest_binary){ #a, #b, #op, _a, _b, !_u }); \
+	} while (0)
+
+#define _KTEST_UNARY(test, cond, want, _abort)                                           \
+	do {                                                                             \
+		if (unlikely(!!(cond) != (want)))                                        \
+			ktest_fail_message((test), _KTEST_PLACE(#cond, (_abort)),        \
+					   "Expected %s to be %s, but it is not",        \
+					   #cond, (want) ? "true" : "false");            \
+	} while (0)
+
+#define KTEST_EXPECT_TRUE(test, cond)  _KTEST_UNARY(test, cond, true, false)
+#define KTEST_EXPECT_FALSE(test, cond) _KTEST_UNARY(test, cond, false, false)
+#define KTEST_EXPECT_EQ(test, a, b)    _KTEST_BINARY(test, a, b, ==, false)
+#define KTEST_EXPECT_NE(test, a, b)    _KTEST_BINARY(test, a, b, !=, false)
+#define KTEST_EXPECT_LT(test, a, b)    _KTEST_BINARY(test, a, b, <, false)
+#define KTEST_EXPECT_LE(test, a, b)    _KTEST_BINARY(test, a, b, <=, false)
+#define KTEST_EXPECT_GT(test, a, b)    _KTEST_BINARY(test, a, b, >, false)
+#define KTEST_EXPECT_GE(test, a, b)    _KTEST_BINARY(test, a, b, >=, false)
+#define KTEST_EXPECT_PTR_EQ(test, a, b) KTEST_EXPECT_EQ(test, (uintptr_t)(a), (uintptr_t)(b))
+#define KTEST_EXPECT_PTR_NE(test, a, b) KTEST_EXPECT_NE(test, (uintptr_t)(a), (uintptr_t)(b))
+#define KTEST_EXPECT_NULL(test, p)     KTEST_EXPECT_PTR_EQ(test, p, NULL)
+#define KTEST_EXPECT_NOT_NULL(test, p) KTEST_EXPECT_PTR_NE(test, p, NULL)
+#define KTEST_EXPECT_STREQ(test, a, b) ktest_check_string(test, _KTEST_PLACE(#a, false), a, b)
+#define KTEST_EXPECT_MEMEQ(test, a, b, size)                                             \
+	ktest_check_memory(test, _KTEST_PLACE(#a, false), a, b, size)
+#define KTEST_FAIL(test, fmt, ...)                                                       \
+	ktest_fail_message(test, _KTEST_PLACE(NULL, false), fmt, ##__VA_ARGS__)
+
+#define KTEST_ASSERT_TRUE(test, cond)  _KTEST_UNARY(test, cond, true, true)
+#define KTEST_ASSERT_FALSE(test, cond) _KTEST_UNARY(test, cond, false, true)
+#define KTEST_ASSERT_EQ(test, a, b)    _KTEST_BINARY(test, a, b, ==, true)
+#define KTEST_ASSERT_NE(test, a, b)    _KTEST_BINARY(test, a, b, !=, true)
+#define KTEST_ASSERT_LT(test, a, b)    _KTEST_BINARY(test, a, b, <, true)
+#define KTEST_ASSERT_LE(test, a, b)    _KTEST_BINARY(test, a, b, <=, true)
+#define KTEST_ASSERT_GT(test, a, b)    _KTEST_BINARY(test, a, b, >, true)
+#define KTEST_ASSERT_GE(test, a, b)    _KTEST_BINARY(test, a, b, >=, true)
+#define KTEST_ASSERT_PTR_EQ(test, a, b) KTEST_ASSERT_EQ(test, (uintptr_t)(a), (uintptr_t)(b))
+#define KTEST_ASSERT_PTR_NE(test, a, b) KTEST_ASSERT_NE(test, (uintptr_t)(a), (uintptr_t)(b))
+#define KTEST_ASSERT_NULL(test, p)     KTEST_ASSERT_PTR_EQ(test, p, NULL)
+#define KTEST_ASSERT_NOT_NULL(test, p) KTEST_ASSERT_PTR_NE(test, p, NULL)
+#define KTEST_ASSERT_STREQ(test, a, b) ktest_check_string(test, _KTEST_PLACE(#a, true), a, b)
+#define KTEST_ASSERT_MEMEQ(test, a, b, size)                                             \
+	ktest_check_memory(test, _KTEST_PLACE(#a, true), a, b, size)
+#define KTEST_FAIL_AND_ABORT(test, fmt, ...)                                             \
+	ktest_fail_message(test, _KTEST_PLACE(NULL, true), fmt, ##__VA_ARGS__)
+
+#endif

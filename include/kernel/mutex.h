@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _KERNEL_MUTEX_H
+#define _KERNEL_MUTEX_H
+
+/*
+ * Sleeping locks, owned by a thread. A thread that waits serves grace periods.
+ */
+#include "kernel/wait.h"
+#include "lib/compiler.h"
+#include "lib/types.h"
+
+struct thread;
+
+/**
+ * struct mutex - a sleeping lock
+ * @owner: the thread that holds it, NULL when free
+ * @waiters: who sleeps for it
+ * @name: for reports
+ */
+struct __capability("mutex") mutex {
+	struct thread *owner;
+	struct wait_queue waiters;
+	const char *name;
+};
+
+#define MUTEX_INIT(var, mutex_name)                                                      \
+	{                                                                                \
+		.owner = NULL, .waiters = WAIT_QUEUE_INIT((var).waiters, mutex_name),    \
+		.name = (mutex_name)                                                     \
+	}
+#define DEFINE_MUTEX(var) struct mutex var = MUTEX_INIT(var, #var)
+
+/**
+ * mutex_init() - make a mutex, free
+ * @mutex: the mutex
+ * @name: kept by reference, for reports
+ */
+void mutex_init(struct mutex *mutex, const char *name);
+
+/**
+ * mutex_lock() - take a mutex, sleeping
+ * @mutex: not held by the caller, else panic
+ *
+ * A holder that keeps it for MUTEX_REPORT_NS is named once in a warning; the
+ * wait goes on.
+ *
+ * Context: thread, no spinlock held. The caller passes quiescent points.
+ */
+void mutex_lock(struct mutex *mutex) __acquires(mutex);
+
+/**
+ * mutex_lock_until() - take a mutex, sleeping, with a deadline
+ * @mutex: not held by the caller, else panic
+ * @deadline_ns: on the clock of ktime_ns()
+ *
+ * Context: thread, no spinlock held.
+ * Return: 0, or -ETIMEDOUT and the mutex is not the caller's.
+ */
+int __must_check mutex_lock_until(struct mutex *mutex, u64 deadline_ns) __no_lock_analysis;
+
+/**
+ * mutex_trylock() - take a mutex if it is free
+ * @mutex: the mutex
+ *
+ * Context: thread.
+ * Return: true if it is the caller's now.
+ */
+bool __must_check mutex_trylock(struct mutex *mutex) __no_lock_analysis;
+
+/**
+ * mutex_unlock() - give a mutex back and wake one waiter
+ * @mutex: held by the calling thread, else panic
+ *
+ * Context: thread.
+ */
+void mutex_unlock(struct mutex *mutex) __releases(mutex);
+
+/**
+ * mutex_is_held() - whether the calling thread holds a mutex
+ * @mutex: the mutex
+ */
+bool mutex_is_held(const struct mutex *mutex);
+
+/**
+ * assert_mutex_held() - panic unless the calling thread holds a mutex
+ * @mutex: the mutex
+ */
+void assert_mutex_held(const struct mutex *mutex);
+
+#define MUTEX_REPORT_NS (30ULL * 1000 * 1000 * 1000)
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _KERNEL_PANIC_H
+#define _KERNEL_PANIC_H
+
+/*
+ * The end, and the warnings before it. panic() and BUG_ON() are for broken
+ * invariants only: bad input, an old device or a failed allocation gets one
+ * error line and an error code.
+ */
+#include "lib/compiler.h"
+#include "lib/types.h"
+
+/* Exit status of the machine, see also enum ktest_status. */
+#define EXIT_STATUS_PANIC 2
+
+/**
+ * panic() - say why, show where, stop every hart, leave with status 2
+ * @fmt: the reason, a sentence without newline
+ *
+ * Context: any. The first hart to arrive reports; the others stop.
+ */
+void panic(const char *fmt, ...) __printf(1, 2) __noreturn __cold;
+
+/**
+ * panic_in_progress() - whether some hart is in panic()
+ *
+ * For code that must not wait for others then.
+ */
+bool panic_in_progress(void);
+
+/**
+ * warn_report() - what WARN_ON() prints: the place and a backtrace
+ * @file: source file
+ * @line: line in it
+ * @what: text of the condition
+ */
+void warn_report(const char *file, int line, const char *what) __cold;
+
+/**
+ * warn_count() - how many warnings were reported since boot
+ *
+ * The test runner compares it before and after each case.
+ */
+unsigned long warn_count(void);
+
+#define BUG_ON(cond)                                                                     \
+	do {                                                                             \
+		if (unlikely(cond))                                                      \
+			panic("BUG at %s:%d: %s", __FILE__, __LINE__, #cond);            \
+	} while (0)
+
+/* Evaluates to the condition, so that callers can recover: if (WARN_ON(x)) ... */
+#define WARN_ON(cond)                                                                    \
+	({                                                                               \
+		const bool _bad = !!(cond);                                              \
+		if (unlikely(_bad))                                                      \
+			warn_report(__FILE__, __LINE__, #cond);                          \
+		_bad;                                                                    \
+	})
+
+#define WARN_ON_ONCE(cond)                                                               \
+	({                                                                               \
+		static int _warned;                                                      \
+		const bool _bad = !!(cond);                                              \
+		if (unlikely(_bad) && !__atomic_exchange_n(&_warned, 1, __ATOMIC_RELAXED)) \
+			warn_report(__FILE__, __LINE__, #cond);                          \
+		_bad;                                                                    \
+	})
+
+/* The Makefile's DEBUG=; what is compiled without it has no debug checks. */
+#ifndef EBB_DEBUG
+#define EBB_DEBUG 0
+#endif
+
+/* Checks that cost too much for every build; the condition always compiles. */
+#if EBB_DEBUG
+#define VM_BUG_ON(cond) BUG_ON(cond)
+#define VM_WARN_ON(cond) ((void)WARN_ON(cond))
+#else
+#define VM_BUG_ON(cond) ((void)sizeof(!!(cond)))
+#define VM_WARN_ON(cond) ((void)sizeof(!!(cond)))
+#endif
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _KERNEL_PARAM_H
+#define _KERNEL_PARAM_H
+
+/*
+ * Typed parameters of the kernel command line, declared where they are used and
+ * collected by the linker:
+ *
+ *	static u64 mem_limit;
+ *	PARAM_SIZE("mem", mem_limit, "use at most so much boot memory");
+ *
+ * Words are separated by blanks; a value with blanks stands in double quotes.
+ * "-" and "_" in names are the same. After "--" nothing is parsed. A bad value
+ * or an unknown name costs one line and changes nothing.
+ */
+#include "lib/compiler.h"
+#include "lib/types.h"
+
+/**
+ * enum param_type - how a value is read, and the type of the variable
+ * @PARAM_TYPE_BOOL: bool; y n yes no on off true false 1 0, or no value for true
+ * @PARAM_TYPE_UINT: u64; decimal, or hexadecimal behind 0x
+ * @PARAM_TYPE_STRING: const char *, points into the kept command line
+ * @PARAM_TYPE_SIZE: u64 bytes; a number with K M G T behind it, as memparse()
+ * @PARAM_TYPE_ENUM: u32, index of the word in a NULL-terminated list
+ */
+enum param_type {
+	PARAM_TYPE_BOOL,
+	PARAM_TYPE_UINT,
+	PARAM_TYPE_STRING,
+	PARAM_TYPE_SIZE,
+	PARAM_TYPE_ENUM,
+};
+
+/**
+ * struct param - one parameter
+ * @name: as on the command line
+ * @help: one line, units included
+ * @type: how to read it
+ * @var: variable of that type
+ * @words: for PARAM_TYPE_ENUM
+ */
+struct param {
+	const char *name;
+	const char *help;
+	enum param_type type;
+	void *var;
+	const char *const *words;
+};
+
+#define _PARAM_CAT2(a, b) a##b
+#define _PARAM_CAT(a, b)  _PARAM_CAT2(a, b)
+#define _PARAM(_name, _var, _ctype, _type, _help, _words)                                \
+	static_assert(__builtin_types_compatible_p(__typeof__(_var), _ctype),            \
+		      "variable has another type than the parameter");                   \
+	static const struct param _PARAM_CAT(_param_, __LINE__) __table("params") = {    \
+		.name = (_name), .help = (_help), .type = (_type), .var = &(_var),       \
+		.words = (_words),                                                       \
+	}
+
+#define PARAM_BOOL(name, var, help)                                                      \
+	_PARAM(name, var, bool, PARAM_TYPE_BOOL, help, NULL)
+#define PARAM_UINT(name, var, help) _PARAM(name, var, u64, PARAM_TYPE_UINT, help, NULL)
+#define PARAM_STRING(name, var, help)                                                    \
+	_PARAM(name, var, const char *, PARAM_TYPE_STRING, help, NULL)
+#define PARAM_SIZE(name, var, help) _PARAM(name, var, u64, PARAM_TYPE_SIZE, help, NULL)
+/* @words: NULL-terminated array of const char *; @var: u32, set to the index. */
+#define PARAM_ENUM(name, var, words, help)                                               \
+	_PARAM(name, var, u32, PARAM_TYPE_ENUM, help, words)
+
+/* Longest command line, bytes; a longer one is cut at a blank, and said. */
+#define COMMAND_LINE_SIZE 2048
+
+/**
+ * params_parse() - set the variables that a command line names
+ * @cmdline: copied; text of any kind
+ *
+ * Context: boot, one hart, before mm. Never fails; says what it did not take.
+ */
+void params_parse(const char *cmdline);
+
+/**
+ * param_set() - set one variable
+ * @name: the parameter
+ * @value: its text, kept by reference when the type is a string; NULL for none
+ *
+ * Context: thread or boot.
+ * Return: 0; -ENOENT no such name; -EINVAL not a value of its type.
+ */
+int __must_check param_set(const char *name, const char *value);
+
+/**
+ * command_line() - the command line as it came, for /proc/cmdline
+ */
+const char *command_line(void);
+
+struct sink;
+
+/**
+ * params_help() - list all parameters with type, value and help
+ * @out: the destination
+ */
+void params_help(struct sink *out);
+
+/* The table, for_each_param() walks it. */
+extern const struct param __start_params[], __stop_params[];
+#define for_each_param(p) for ((p) = __start_params; (p) < __stop_params; (p)++)
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _KERNEL_QUIESCE_H
+#define _KERNEL_QUIESCE_H
+
+/*
+ * The one grace-period mechanism: every online hart has passed a quiescent
+ * point. It drains other harts' page caches, and it makes sure that no walker
+ * still looks at a memmap that is about to go.
+ *
+ * A hart is quiescent in yield(), cond_resched(), when it sleeps on a mutex or
+ * wait queue, and in its idle loop (woken there by an interrupt, served in
+ * thread context). Code between two quiescent points is what a grace period
+ * waits for: that is why a walker's bracket costs nothing.
+ */
+#include "kernel/hart.h"
+#include "lib/compiler.h"
+#include "lib/types.h"
+
+/**
+ * on_each_hart() - run a function once on every online hart
+ * @fn: called in thread context with interrupts on, at each hart's next
+ *	quiescent point, never in an interrupt; must not sleep
+ * @arg: for @fn; the harts call it at the same time
+ * @timeout_ns: from now
+ *
+ * Requests of several harts are served one after another; a hart that waits
+ * here serves other harts' requests meanwhile, so two requesters can't block
+ * each other.
+ *
+ * Context: thread, no spinlock held, not inside a walker's bracket.
+ * Return: 0, all harts have run @fn and their writes are visible; -ETIMEDOUT:
+ * some hart has not (named in the log) and will not run it any more.
+ */
+int __must_check on_each_hart(void (*fn)(void *arg), void *arg, u64 timeout_ns);
+
+/**
+ * synchronize_harts() - wait for a grace period
+ * @timeout_ns: from now
+ *
+ * Context: as on_each_hart().
+ * Return: as on_each_hart(). After 0, whatever was unpublished before the call
+ * is seen by nobody any more.
+ */
+int __must_check synchronize_harts(u64 timeout_ns);
+
+/* Serve what was requested of this hart. */
+void quiesce_serve(struct hart *hart);
+
+/**
+ * quiescent_point() - this thread uses nothing that a grace period protects
+ *
+ * Context: thread, no spinlock held. Two loads and a branch when nothing is
+ * requested.
+ */
+static inline void quiescent_point(void)
+{
+	struct hart *hart = this_hart();
+
+	/* Pairs with the release in on_each_hart(): the request is complete. */
+	if (unlikely(__atomic_load_n(&hart->quiesce_request, __ATOMIC_ACQUIRE) !=
+		     hart->quiesce_done))
+		quiesce_serve(hart);
+}
+
+/**
+ * quiesce_pending() - whether this hart has a request to serve
+ *
+ * For the idle loop, which must not sleep then.
+ */
+static inline bool quiesce_pending(void)
+{
+	const struct hart *hart = this_hart();
+
+	return __atomic_load_n(&hart->quiesce_request, __ATOMIC_ACQUIRE) !=
+	       hart->quiesce_done;
+}
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _KERNEL_THREAD_H
+#define _KERNEL_THREAD_H
+
+/*
+ * Kernel threads. They are not preempted: a thread gives its hart away only in
+ * yield(), cond_resched(), a sleep or a wait. Between those it stays on one hart
+ * and no other thread runs there; afterwards it may be on another hart, unless
+ * it was created for one.
+ */
+#include "lib/compiler.h"
+#include "lib/types.h"
+
+struct hart;
+struct thread;
+
+/* Bytes of a name, with the terminator. */
+#define THREAD_NAME_SIZE 16
+/* Threads that can exist at a time. */
+#define MAX_THREADS 64
+/* For thread_create_on(): whichever hart is free. */
+#define ANY_HART (~0U)
+
+/**
+ * thread_create() - start a thread on any hart
+ * @name: copied, cut to THREAD_NAME_SIZE
+ * @fn: what it does; its return value is what thread_join() hands back
+ * @arg: for @fn
+ *
+ * Context: thread; takes a stack from the pool, or from mm when that is empty.
+ * Return: the thread, to be given to thread_join() or thread_detach() exactly
+ * once; NULL when there are MAX_THREADS or no memory (said in the log).
+ */
+struct thread *thread_create(const char *name, int (*fn)(void *arg), void *arg);
+
+/**
+ * thread_create_on() - start a thread that stays on one hart
+ * @hart: logical id of a hart that is online, or ANY_HART
+ * @name: as thread_create()
+ * @fn: as thread_create()
+ * @arg: as thread_create()
+ *
+ * Context: thread.
+ * Return: as thread_create(); NULL too if that hart is not online.
+ */
+struct thread *thread_create_on(unsigned int hart, const char *name, int (*fn)(void *arg),
+				void *arg);
+
+/**
+ * thread_join() - wait until a thread has ended, and forget it
+ * @thread: from thread_create(), not detached
+ * @deadline_ns: on the clock of ktime_ns()
+ * @result: receives what its function returned; may be NULL
+ *
+ * Context: thread, no spinlock held.
+ * Return: 0; -ETIMEDOUT, and the thread exists on and can be joined again.
+ */
+int __must_check thread_join(struct thread *thread, u64 deadline_ns, int *result);
+
+/**
+ * thread_detach() - let a thread vanish by itself when it ends
+ * @thread: from thread_create()
+ */
+void thread_detach(struct thread *thread);
+
+/**
+ * thread_exit() - end the calling thread
+ * @result: for thread_join()
+ *
+ * Context: thread that was made by thread_create(), no lock held.
+ */
+void thread_exit(int result) __noreturn;
+
+/**
+ * yield() - let every other thread that can run have a turn
+ *
+ * Context: thread, no spinlock held. A quiescent point.
+ */
+void yield(void);
+
+/**
+ * cond_resched() - yield() if somebody waits for the hart
+ *
+ * To be called in long loops. Always a quiescent point; a few instructions when
+ * there is nothing to do.
+ *
+ * Context: thread, no spinlock held.
+ */
+void cond_resched(void);
+
+/**
+ * current_thread() - the calling thread
+ *
+ * In interrupt handlers: the thread that was interrupted.
+ */
+struct thread *current_thread(void);
+
+/**
+ * thread_name() - a thread's name
+ * @thread: NULL is "none"
+ */
+const char *thread_name(const struct thread *thread);
+
+/**
+ * might_sleep() - panic if the caller may not sleep
+ *
+ * In a handler, with interrupts off or with a spinlock held. Every function that
+ * may sleep says so first, so that the mistake shows even when it would not have
+ * slept this time.
+ */
+void might_sleep(void);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _KERNEL_TIMER_H
+#define _KERNEL_TIMER_H
+
+/*
+ * One-shot timers and the clock. Times are nanoseconds since boot.
+ */
+#include "lib/compiler.h"
+#include "lib/list.h"
+#include "lib/types.h"
+
+#define NSEC_PER_USEC 1000ULL
+#define NSEC_PER_MSEC 1000000ULL
+#define NSEC_PER_SEC  1000000000ULL
+
+struct hart;
+
+/**
+ * struct timer - something to do later
+ * @fn: called on the hart that set the timer, in interrupt context: it neither
+ *	sleeps nor allocates nor frees; it may set the timer again
+ * @expires: absolute, ns
+ * @link: in that hart's list
+ * @hart: whose list; NULL if never set
+ * @state: kernel/timer.c
+ */
+struct timer {
+	void (*fn)(struct timer *timer);
+	u64 expires;
+	struct list_head link;
+	struct hart *hart;
+	u32 state;
+};
+
+/**
+ * timer_init() - make a timer that is not set
+ * @timer: the timer
+ * @fn: see struct timer
+ */
+void timer_init(struct timer *timer, void (*fn)(struct timer *timer));
+
+/**
+ * timer_set() - run @timer's function once, later; replaces an earlier setting
+ * @timer: the timer
+ * @ns_from_now: 0 means as soon as interrupts are on
+ *
+ * Context: any.
+ */
+void timer_set(struct timer *timer, u64 ns_from_now);
+
+/**
+ * timer_del() - unset a timer, and wait until its function runs nowhere
+ * @timer: the timer
+ *
+ * Context: any but the timer's own function; interrupts on, unless the timer
+ * was set on this hart.
+ * Return: true if it was pending.
+ */
+bool timer_del(struct timer *timer);
+
+/**
+ * timer_pending() - whether a timer is set and has not started to run
+ * @timer: the timer
+ */
+bool timer_pending(const struct timer *timer);
+
+/**
+ * timer_interrupt() - run what is due on this hart and set the next alarm
+ *
+ * Context: the machine's timer interrupt, interrupts off.
+ */
+void timer_interrupt(void);
+
+/**
+ * timer_next() - when this hart's first timer is due
+ *
+ * Return: absolute ns, or WAIT_FOREVER.
+ */
+u64 timer_next(void);
+
+/**
+ * ktime_ns() - nanoseconds since boot, monotonic, the same on all harts
+ */
+u64 ktime_ns(void);
+
+/**
+ * msleep() - let others run for a while
+ * @ms: at least so many milliseconds
+ *
+ * Context: thread, no spinlock held.
+ */
+void msleep(unsigned int ms);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _KERNEL_TRACE_H
+#define _KERNEL_TRACE_H
+
+/*
+ * Binary trace: every change of state of frames, pageblocks and memory blocks
+ * leaves one 32-byte record for the whole range in a ring of the hart that made
+ * it. Off, an emit costs one load and one branch of the hart's own word.
+ */
+#include "kernel/hart.h"
+#include "kernel/trace_events.h"
+#include "lib/compiler.h"
+#include "lib/types.h"
+
+struct sink;
+
+/**
+ * struct trace_args - the fields of a record that the emitter knows
+ * @pfn: see the event's row in kernel/trace_events.h, as all others
+ * @count: usually frames
+ * @before: state before
+ * @after: state after
+ * @flags: what else the event says
+ */
+struct trace_args {
+	u64 pfn;
+	u32 count;
+	u16 before;
+	u16 after;
+	u8 flags;
+};
+
+/**
+ * trace_record() - write a record if its event is on; use trace_emit()
+ * @event: TRACE_*
+ * @args: the fields
+ *
+ * Context: any; takes no lock, masks interrupts for a few instructions.
+ */
+void trace_record(enum trace_event_id event, const struct trace_args *args);
+
+/*
+ * trace_emit(TRACE_FRAMES, .pfn = pfn, .count = nr, .before = old, .after = new):
+ * one record, if that event is on. To be called inside the lock, or right after
+ * the compare-and-swap, that made the change. Arguments that are not named are 0;
+ * with tracing off none is evaluated.
+ */
+#define trace_emit(event, ...)                                                           \
+	do {                                                                             \
+		if (unlikely(READ_ONCE(this_hart()->trace_mask)))                        \
+			trace_record((event), &(const struct trace_args){ __VA_ARGS__ });\
+	} while (0)
+
+/**
+ * trace_ring_init() - give a hart its ring
+ * @hart: the hart
+ * @records: storage; stays until the end
+ * @address: where @records lies, as the header is to tell readers
+ *
+ * Before the hart runs. All rings have trace_ring_records() records.
+ */
+void trace_ring_init(struct hart *hart, struct trace_record *records, phys_addr_t address);
+
+/**
+ * trace_ring_records() - records of a ring, a power of two
+ *
+ * Set by "trace_buf_size=", bytes of one hart's ring.
+ */
+unsigned long trace_ring_records(void);
+
+/**
+ * trace_boot() - make the harts' rings out of boot memory and turn on what
+ * "trace_event=" names
+ *
+ * Context: boot, when memblock_alloc() and the direct map work.
+ * Return: 0; -ENOMEM (tracing stays off).
+ */
+int trace_boot(void);
+
+/**
+ * trace_set() - turn events on or off on all harts
+ * @glob: names such as "mm:*"; "*" is all
+ * @on: TRACE_ON or TRACE_OFF
+ *
+ * Context: thread.
+ * Return: how many events @glob names; 0 is worth an error line. -ENODEV if
+ * there are no rings.
+ */
+enum trace_switch { TRACE_OFF, TRACE_ON };
+int trace_set(const char *glob, enum trace_switch on);
+
+/**
+ * trace_is_on() - whether an event is on
+ * @event: its id
+ */
+bool trace_is_on(enum trace_event_id event);
+
+/**
+ * trace_take() - take the oldest record that was not taken yet
+ * @record: filled
+ *
+ * Over all harts, in the order of seq. One reader at a time; writers go on.
+ *
+ * Context: thread.
+ * Return: false if there is none.
+ */
+bool trace_take(struct trace_record *record);
+
+/**
+ * trace_lost() - records that were overwritten before they were taken
+ */
+u64 trace_lost(void);
+
+/**
+ * trace_print() - one record as a line of ftrace's text form
+ * @record: any record, of this kernel or of a device
+ * @out: the destination
+ */
+void trace_print(const struct trace_record *record, struct sink *out);
+
+/**
+ * trace_dump() - print what the rings hold, without taking it
+ * @out: the destination
+ * @last: at most so many records, the newest ones; 0 is all
+ *
+ * Context: thread or panic.
+ */
+void trace_dump(struct sink *out, unsigned int last);
+
+/**
+ * trace_clear() - forget all records, and what was lost
+ *
+ * Context: thread; tracing should be off.
+ */
+void trace_clear(void);
+
+/**
+ * trace_list() - the events, their ids and whether they are on
+ * @out: the destination
+ */
+void trace_list(struct sink *out);
+
+extern struct trace_header ebb_trace;
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _KERNEL_WAIT_H
+#define _KERNEL_WAIT_H
+
+/*
+ * Wait queues. Whoever waits registers first and looks at the condition then;
+ * whoever makes the condition true changes the state first and wakes then. So
+ * no wake-up is lost.
+ */
+#include "kernel/spinlock.h"
+#include "lib/compiler.h"
+#include "lib/list.h"
+#include "lib/types.h"
+
+struct thread;
+
+/* For service threads only (workers, consoles): everything else has a deadline. */
+#define WAIT_FOREVER (~(u64)0)
+
+/**
+ * struct wait_queue - threads that wait for something
+ * @lock: taken with interrupts off, protects @waiters
+ * @waiters: struct waiter, first come first
+ */
+struct wait_queue {
+	spinlock_t lock;
+	struct list_head waiters;
+};
+
+#define WAIT_QUEUE_INIT(var, queue_name)                                                 \
+	{                                                                                \
+		.lock = SPINLOCK_INIT(queue_name),                                       \
+		.waiters = { &(var).waiters, &(var).waiters },                           \
+	}
+#define DEFINE_WAIT_QUEUE(var) struct wait_queue var = WAIT_QUEUE_INIT(var, #var)
+
+/**
+ * struct waiter - one thread in a wait queue, on that thread's stack
+ * @link: in the queue, or alone when not queued
+ * @thread: who sleeps
+ */
+struct waiter {
+	struct list_head link;
+	struct thread *thread;
+};
+
+/**
+ * wait_queue_init() - make an empty wait queue
+ * @queue: the queue
+ * @name: kept by reference, for reports
+ */
+void wait_queue_init(struct wait_queue *queue, const char *name);
+
+/**
+ * wake_up_all() - make every waiter look at its condition again
+ * @queue: the queue
+ *
+ * Context: any, interrupt handlers too.
+ */
+void wake_up_all(struct wait_queue *queue);
+
+/**
+ * wake_up_one() - make the waiter that came first look at its condition again
+ * @queue: the queue
+ *
+ * Context: any, interrupt handlers too.
+ */
+void wake_up_one(struct wait_queue *queue);
+
+/* The steps of wait_event_until(); not to be used alone. */
+void wait_prepare(struct wait_queue *queue, struct waiter *waiter);
+bool wait_sleep(struct waiter *waiter, u64 deadline_ns);
+void wait_finish(struct wait_queue *queue, struct waiter *waiter);
+
+/*
+ * wait_event_until(struct wait_queue *queue, expression cond, u64 deadline_ns):
+ * sleep until @cond is true. @cond is evaluated several times, by the waiting
+ * thread, without a lock, and must not sleep. @deadline_ns is absolute, on the
+ * clock of ktime_ns(). Value: true if @cond was true, false if the deadline
+ * passed first. Context: thread, no spinlock held. The caller passes quiescent
+ * points.
+ */
+#define wait_event_until(queue, cond, deadline_ns)                                       \
+	({                                                                               \
+		struct wait_queue *const _queue = (queue);                               \
+		const u64 _deadline = (deadline_ns);                                     \
+		struct waiter _waiter;                                                   \
+		bool _met, _in_time = true;                                              \
+		for (;;) {                                                               \
+			wait_prepare(_queue, &_waiter);                                  \
+			_met = !!(cond);                                                 \
+			if (_met || !_in_time)                                           \
+				break;                                                   \
+			_in_time = wait_sleep(&_waiter, _deadline);                      \
+			wait_finish(_queue, &_waiter);                                   \
+		}                                                                        \
+		wait_finish(_queue, &_waiter);                                           \
+		_met;                                                                    \
+	})
+
+#endif
