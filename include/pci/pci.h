@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _PCI_PCI_H
+#define _PCI_PCI_H
+
+/*
+ * PCI functions on the root bus of a generic ECAM host bridge: found, their
+ * memory BARs sized and placed into the bridge's windows. INTx only, no bridges.
+ * Spec: PCI 3.0 section 6; PCI Express 4.0 section 7.2 (ECAM).
+ */
+#include "lib/compiler.h"
+#include "lib/types.h"
+
+#define PCI_VENDOR_ID	    0x00
+#define PCI_DEVICE_ID	    0x02
+#define PCI_COMMAND	    0x04
+#define PCI_STATUS	    0x06
+#define PCI_CLASS_DEVICE    0x0a
+#define PCI_HEADER_TYPE	    0x0e
+#define PCI_BAR0	    0x10
+#define PCI_SUBSYSTEM_ID    0x2e
+#define PCI_CAPABILITY_LIST 0x34
+#define PCI_INTERRUPT_PIN   0x3d
+
+#define PCI_COMMAND_MEMORY	BIT(1)
+#define PCI_COMMAND_MASTER	BIT(2)
+#define PCI_COMMAND_INTX_OFF	BIT(10)
+#define PCI_STATUS_CAP_LIST	BIT(4)
+#define PCI_CAP_ID_VENDOR	0x09
+#define PCI_NUM_BARS		6
+#define PCI_CONFIG_BYTES	256 /* of the part that has capabilities */
+
+/**
+ * struct pci_bar - one memory BAR
+ * @addr: physical address for the CPU; 0 if there is none or it found no place
+ * @size: bytes
+ */
+struct pci_bar {
+	phys_addr_t addr;
+	u64 size;
+};
+
+/**
+ * struct pci_device - one function
+ * @config: its 4 KiB of configuration, mapped
+ * @devfn: device << 3 | function
+ * @irq: PLIC source of its pin, 0 if it has none
+ * @bar: 64-bit BARs are in the lower of their two
+ */
+struct pci_device {
+	volatile u8 *config;
+	u32 devfn;
+	u16 vendor, device, class, subsystem;
+	u32 irq;
+	struct pci_bar bar[PCI_NUM_BARS];
+};
+
+u8 pci_read8(const struct pci_device *dev, u32 offset);
+u16 pci_read16(const struct pci_device *dev, u32 offset);
+u32 pci_read32(const struct pci_device *dev, u32 offset);
+void pci_write16(const struct pci_device *dev, u32 offset, u16 value);
+void pci_write32(const struct pci_device *dev, u32 offset, u32 value);
+
+/**
+ * pci_find_capability() - the next capability of a kind
+ * @id: PCI_CAP_ID_*
+ * @after: offset of the one before, or 0 for the first
+ *
+ * Bounded: a list that loops ends.
+ * Return: offset in the configuration, below PCI_CONFIG_BYTES; 0 if there is none.
+ */
+u32 pci_find_capability(const struct pci_device *dev, u8 id, u32 after);
+
+/* Decode memory and let it do DMA, INTx allowed. */
+void pci_enable(struct pci_device *dev);
+
+/* Functions found at boot, in the order of devfn. */
+unsigned int pci_nr_devices(void);
+struct pci_device *pci_device_at(unsigned int n);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _VIRTIO_VIRTQUEUE_H
+#define _VIRTIO_VIRTQUEUE_H
+
+/*
+ * Split virtqueues. A queue has one user at a time: its driver serialises; only
+ * the callback comes from the interrupt. What the queue must remember of its
+ * buffers lies in private memory, because the device can write the rings.
+ *
+ *   virtqueue_add(vq, bufs, ...)  ->  virtqueue_kick(vq)  ->  [interrupt]
+ *        ^                                                        |
+ *        +------------------ virtqueue_get(vq, &len) <------------+
+ *
+ * Spec: virtio 1.2, section 2.7. Compare with: Linux drivers/virtio/virtio_ring.c.
+ */
+#include "lib/types.h"
+#include "virtio/vring.h"
+
+struct virtio_device;
+
+/* Most buffers of one request. */
+#define VIRTQUEUE_MAX_BUFS 8
+
+/* A piece of memory that the device reads or writes; direct-map address. */
+struct virtio_buf {
+	void *addr;
+	u32 len; /* bytes */
+};
+
+/* What is remembered of one descriptor. */
+struct virtqueue_slot {
+	void *cookie; /* head of a request in flight: the driver's; else NULL */
+	u32 writable; /* head: bytes that the device may write */
+	u16 next;     /* in the free list, or in the request's chain */
+	u16 nr;	      /* head: descriptors taken */
+};
+
+/**
+ * struct virtqueue - one split queue
+ * @vdev: whose
+ * @name: for reports
+ * @callback: something was used; interrupt context; may be NULL
+ * @priv: the driver's
+ * @size: entries, a power of two
+ * @nr_free: free descriptors
+ * @nr_busy: requests in flight
+ * @free_head: first free descriptor
+ * @avail_idx: the next avail index
+ * @kicked_idx: avail_idx at the last kick
+ * @last_used: the next used index to look at
+ * @nr_added: requests ever added: the n-th request carries n (from 1)
+ * @desc, @avail, @used: the rings, shared with the device
+ * @indirect: VIRTQUEUE_MAX_BUFS descriptors per entry, or NULL
+ * @slot: private, by descriptor
+ * @ring_pfn, @ring_order: the frames of the rings
+ */
+struct virtqueue {
+	struct virtio_device *vdev;
+	const char *name;
+	void (*callback)(struct virtqueue *vq);
+	void *priv;
+	u16 index;
+	u16 size;
+	u16 nr_free;
+	u16 nr_busy;
+	u16 free_head;
+	u16 avail_idx;
+	u16 kicked_idx;
+	u16 last_used;
+	bool event_idx;
+	u64 nr_added;
+	struct vring_desc *desc;
+	struct vring_avail *avail;
+	struct vring_used *used;
+	struct vring_desc *indirect;
+	struct virtqueue_slot *slot;
+	unsigned long ring_pfn;
+	u32 ring_order;
+	void *transport; /* where the transport notifies */
+};
+
+/**
+ * struct virtqueue_params - what a driver wants of a queue
+ * @name: for reports; stays valid
+ * @callback: see struct virtqueue
+ * @size: at most so many entries; the device may have fewer
+ */
+struct virtqueue_params {
+	const char *name;
+	void (*callback)(struct virtqueue *vq);
+	u16 size;
+};
+
+/**
+ * virtqueue_create() - make a queue and tell the device
+ * @index: of the queue in the device
+ *
+ * The queue starts with interrupts off: see virtqueue_enable_cb().
+ * Context: thread, step 7 of the initialisation.
+ * Return: 0, the queue in vdev->vqs[index]; -ENOENT the device has no such
+ * queue; -ENOMEM; -EIO it refused (said).
+ */
+int __must_check virtqueue_create(struct virtio_device *vdev, u32 index,
+				  const struct virtqueue_params *params);
+
+/* Free a queue of a device that was reset. */
+void virtqueue_destroy(struct virtqueue *vq);
+
+/**
+ * virtqueue_add() - offer a request
+ * @bufs: first @nr_out that the device reads, then @nr_in that it writes
+ * @cookie: not NULL; comes back from virtqueue_get()
+ *
+ * The buffers stay the device's until then. Takes one descriptor if indirect
+ * descriptors were negotiated, else one a buffer.
+ * Return: 0; -ENOSPC no room now; -EIO the device is broken; -EINVAL.
+ */
+int __must_check virtqueue_add(struct virtqueue *vq, const struct virtio_buf *bufs,
+			       u32 nr_out, u32 nr_in, void *cookie);
+
+/* Notify the device of what was added, unless it asked not to. */
+void virtqueue_kick(struct virtqueue *vq);
+
+/**
+ * virtqueue_get() - take back a request that the device has used
+ * @len: bytes that the device wrote, never more than it may; may be NULL
+ *
+ * Return: the request's cookie; NULL if there is none, or the device broke a
+ * rule (it is marked broken then).
+ */
+void *virtqueue_get(struct virtqueue *vq, u32 *len);
+
+/* Is there something to get (or is the device broken)? Any context. */
+bool virtqueue_pending(const struct virtqueue *vq);
+
+/* Ask for an interrupt at the next use. Return: false if something is there already. */
+bool virtqueue_enable_cb(struct virtqueue *vq);
+
+/* No interrupts please (a hint). */
+void virtqueue_disable_cb(struct virtqueue *vq);
+
+#endif
