@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _ARCH_THIS_HART_H
+#define _ARCH_THIS_HART_H
+
+/*
+ * this_hart() on riscv: the thread pointer register holds the address of the
+ * hart's struct hart from the first C code on a hart to the last.
+ *
+ * A register variable and not an asm statement: the compiler folds the register
+ * into its addressing (`ld a0, 16(tp)`) and, the register being one that calls
+ * may change, reads it again after every call. So nothing is remembered
+ * over a context switch that may continue the thread on another hart.
+ */
+struct hart;
+
+register struct hart *arch_hart_in_tp __asm__("tp");
+
+/** this_hart - the hart that runs this code; stable only while not switching */
+static inline struct hart *this_hart(void)
+{
+	return arch_hart_in_tp;
+}
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _ARCH_BOOT_H
+#define _ARCH_BOOT_H
+
+/*
+ * Bringing the machine up, and leaving it. The order:
+ *
+ *   entry.S         stack, first line on the console, FDT copied, page table on
+ *   arch_start()    tp = boot_hart(), trap vector, FDT digested
+ *   kernel_main(info)				one hart, interrupts off
+ *     params_parse(info->cmdline)
+ *     memblock: add info->memory, reserve info->reserved
+ *     arch_paging_init(limit)	direct map; from here on phys_to_virt() works
+ *     memmap, allocators	(arch_vmemmap_map(), then pgtable_alloc_page())
+ *     arch_console_init()	the UART instead of the firmware's console
+ *     arch_irq_init()		timer, IPIs, PLIC of this hart; interrupts still off
+ *     scheduler, arch_irq_enable()
+ *     for id in 1..info->nr_harts-1: arch_start_hart(...)
+ *
+ * Page-table pages come from memblock_alloc() until arch_paging_done() is called,
+ * from pgtable_alloc_page() afterwards.
+ */
+#include "lib/types.h"
+#include "arch/machine_info.h"
+
+struct hart;
+
+/**
+ * kernel_main - the kernel's own start; provided by kernel/main.c
+ * @info: the machine
+ *
+ * Runs on the boot stack of logical hart 0, interrupts off. Never returns.
+ */
+void kernel_main(const struct machine_info *info) __attribute__((noreturn));
+
+/**
+ * boot_hart - the struct hart of logical hart 0; provided by kernel/hart.c
+ *
+ * Statically allocated, so that this_hart() works from the first C code on.
+ * @id and @hartid are filled by kernel/ from machine_info.
+ */
+struct hart *boot_hart(void);
+
+/**
+ * arch_paging_init - build the direct map of all RAM in machine_info
+ * @limit: RAM from this physical address on stays unmapped (`mem=`); ~0 = all
+ *
+ * Once, after memblock knows memory and reservations.
+ *
+ * Return: 0, or -ENOMEM if memblock has no room for the page tables.
+ */
+int arch_paging_init(phys_addr_t limit);
+
+/** arch_paging_done - page-table pages come from pgtable_alloc_page() from now on */
+void arch_paging_done(void);
+
+/** arch_irq_init - interrupt controller, timer and IPIs of the boot hart; once */
+void arch_irq_init(void);
+
+/** arch_irq_enable - take interrupts on this hart from now on */
+void arch_irq_enable(void);
+
+/** arch_irq_disable - mask interrupts on this hart */
+void arch_irq_disable(void);
+
+/**
+ * arch_start_hart - start a stopped hart through the firmware
+ * @id: logical id (index into machine_info()->hartid), not 0
+ * @hart: what this_hart() is to return there
+ * @stack: stack from arch_stack_map()
+ * @entry: runs there with paging, traps and its PLIC context set up, interrupts
+ *	off; never returns
+ *
+ * Returns at once; @entry announces itself, and the caller bounds its wait.
+ *
+ * Return: 0, -ENODEV (no such hart, or the firmware has no HSM), -EIO (the firmware
+ * refused).
+ */
+int arch_start_hart(unsigned int id, struct hart *hart, void *stack, void (*entry)(void));
+
+/**
+ * arch_idle - wait for the next interrupt
+ *
+ * Call with interrupts masked, after having looked for work: an interrupt that
+ * comes between the look and the wait ends the wait at once. Returns with
+ * interrupts masked; it runs what is pending before.
+ */
+void arch_idle(void);
+
+/**
+ * arch_exit - end the machine
+ * @status: exit status of QEMU: 0 pass, 1 fail, 2 panic, 3 harness, 4 skipped
+ *
+ * Through the sifive,test0 finisher; else by the firmware's shutdown, which
+ * cannot carry a status. Any context.
+ */
+void arch_exit(int status) __attribute__((noreturn));
+
+/** arch_reboot - reset the machine; any context */
+void arch_reboot(void) __attribute__((noreturn));
+
+/**
+ * arch_early_write - put bytes on the firmware's console
+ * @s: bytes; the kernel's image, stack or direct map
+ * @n: how many
+ *
+ * Works from the first instruction on, in any context; slow.
+ */
+void arch_early_write(const char *s, size_t n);
+
+/** arch_early_putc - one character of arch_early_write() */
+void arch_early_putc(char c);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _ARCH_IO_H
+#define _ARCH_IO_H
+
+/*
+ * How drivers reach devices: mapping registers, reading and writing them in
+ * order, and ordering memory against a device that reads and writes it (DMA is
+ * coherent on this machine).
+ *
+ * The accessors are ordered as Linux's of the same names: a readX() comes before
+ * later accesses of memory, a writeX() after earlier ones. On the host a test's device
+ * model stands behind them.
+ */
+#include "lib/types.h"
+
+/**
+ * ioremap - map a device's registers
+ * @start: physical address, any alignment
+ * @size: bytes
+ *
+ * Mapping the same registers again returns the same address; mappings are never taken
+ * away. After arch_paging_init() only.
+ *
+ * Return: the address of @start, or NULL if the window is full or page-table pages
+ * ran out.
+ */
+void *ioremap(phys_addr_t start, u64 size);
+
+u8 readb(const volatile void *addr);
+u16 readw(const volatile void *addr);
+u32 readl(const volatile void *addr);
+u64 readq(const volatile void *addr);
+void writeb(u8 value, volatile void *addr);
+void writew(u16 value, volatile void *addr);
+void writel(u32 value, volatile void *addr);
+void writeq(u64 value, volatile void *addr);
+
+/** dma_wmb - order this hart's writes to memory as a device sees them */
+void dma_wmb(void);
+/** dma_rmb - order this hart's reads of memory that a device writes */
+void dma_rmb(void);
+/** dma_mb - both, and writes before later reads */
+void dma_mb(void);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _ARCH_IRQ_H
+#define _ARCH_IRQ_H
+
+/*
+ * Interrupts of devices, the timer, and the ones harts send each other. Handlers run
+ * with interrupts masked on the stack of whom they interrupted; they neither
+ * allocate, free nor sleep.
+ */
+#include "lib/types.h"
+
+/**
+ * irq_request - call a function for a device's interrupts
+ * @irq: PLIC source, as machine_info names it
+ * @fn: the handler; it must make the device lower its line
+ * @arg: what @fn gets
+ * @name: for reports; must stay valid
+ *
+ * Sources may be shared (PCI INTx): every handler of a source is called. The source is
+ * enabled, and served by logical hart 0. Thread context or boot.
+ *
+ * Return: 0, -EINVAL (no such source), -ENOSPC (handler table is full).
+ */
+int irq_request(u32 irq, void (*fn)(void *arg), void *arg, const char *name);
+
+/**
+ * irq_free - undo irq_request()
+ * @irq: the source
+ * @arg: the same as then
+ *
+ * When it returns the handler does not run and will not run again on this
+ * hart; for other harts, follow it with synchronize_harts().
+ */
+void irq_free(u32 irq, void *arg);
+
+/**
+ * arch_timer_set - the next timer interrupt of this hart
+ * @deadline_ns: time on arch_clock_ns(); past = at once; ~0 = never
+ */
+void arch_timer_set(u64 deadline_ns);
+
+/**
+ * arch_set_timer_handler - who is called on a hart when its deadline has passed
+ * @fn: the handler; it sets the next deadline
+ */
+void arch_set_timer_handler(void (*fn)(void));
+
+/**
+ * arch_set_ipi_handler - who is called on a hart that was kicked
+ * @fn: the handler
+ */
+void arch_set_ipi_handler(void (*fn)(void));
+
+/**
+ * arch_send_ipi - interrupt harts
+ * @harts: a bit for each logical id
+ *
+ * Any context, never waits. Harts that are not online are left out.
+ */
+void arch_send_ipi(unsigned long harts);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _ARCH_MACHINE_H
+#define _ARCH_MACHINE_H
+
+/*
+ * The machine contract: all that mm/ and the locks may know about the machine.
+ * Implemented twice: arch/riscv for the guest, tests/host for the host.
+ *
+ * Addresses are phys_addr_t in bytes; pfns are absolute (address >> 12). The
+ * functions that change page tables are not reentrant for one range: their
+ * callers serialise (boot, or the lock that serialises memory hotplug).
+ */
+#include "lib/types.h"
+
+#define PAGE_SHIFT 12
+#define PAGE_SIZE  (1UL << PAGE_SHIFT)
+
+/* Direct-map address minus physical address. Constant once paging is set up. */
+extern unsigned long direct_map_offset;
+
+/**
+ * phys_to_virt - direct-map address of a physical address
+ * @pa: a physical address whose frame is mapped in the direct map
+ *
+ * Pure arithmetic: says nothing about whether the frame is mapped now.
+ */
+static inline void *phys_to_virt(phys_addr_t pa)
+{
+	return (void *)(uintptr_t)(pa + direct_map_offset);
+}
+
+/**
+ * virt_to_phys - physical address of a direct-map address
+ * @va: an address that phys_to_virt() returned, or one inside the same frame
+ *
+ * Not for the kernel image, stacks or I/O memory, which lie in other windows.
+ */
+static inline phys_addr_t virt_to_phys(const void *va)
+{
+	return (phys_addr_t)(uintptr_t)va - direct_map_offset;
+}
+
+/**
+ * arch_mappable_range - the physical bytes that direct map and memmap can reach
+ * @start: set to the first byte
+ * @end: set to one past the last byte
+ *
+ * Constant after boot. Sv39 reaches 128 GiB from the lowest RAM on.
+ */
+void arch_mappable_range(phys_addr_t *start, phys_addr_t *end);
+
+/**
+ * arch_map_direct - map physical memory at its direct-map address
+ * @start: first byte, a multiple of PAGE_SIZE
+ * @size: bytes, a multiple of PAGE_SIZE
+ *
+ * Read-write, not executable. Each whole 2 MiB gets one leaf, the rest 4 KiB
+ * leaves. Ranges that are mapped already stay as they are. Harts may see a
+ * spurious fault on the new range, which the trap handler resolves.
+ *
+ * Return: 0; -ENOMEM if page-table pages ran out (what was mapped by this call
+ * is unmapped again); -E2BIG outside of arch_mappable_range().
+ */
+int arch_map_direct(phys_addr_t start, u64 size);
+
+/**
+ * arch_unmap_direct - take physical memory out of the direct map
+ * @start: first byte, a multiple of PAGE_SIZE
+ * @size: bytes; the range may not cut through a 2 MiB leaf
+ *
+ * When it returns no hart can reach the range any more: one TLB shoot-down
+ * covers the whole range. Never allocates; page-table pages stay for the next
+ * use. Holes in the range are fine. Callable with interrupts on or off.
+ */
+void arch_unmap_direct(phys_addr_t start, u64 size);
+
+/**
+ * arch_vmemmap_map - back the descriptors of a pfn range with memory
+ * @start_pfn: first frame; its descriptor starts a page of descriptors
+ * @nr_pages: frames; the descriptors fill whole pages
+ * @backing: physical address of nr_pages * sizeof(struct page) bytes,
+ *	a multiple of PAGE_SIZE
+ *
+ * Maps, and writes nothing into the descriptors.
+ *
+ * Return: 0, -ENOMEM (nothing mapped), -E2BIG outside of the window.
+ */
+int arch_vmemmap_map(unsigned long start_pfn, unsigned long nr_pages, phys_addr_t backing);
+
+/**
+ * arch_vmemmap_unmap - undo arch_vmemmap_map() for a pfn range
+ * @start_pfn: first frame
+ * @nr_pages: frames
+ *
+ * Includes the TLB shoot-down of all harts; never allocates.
+ */
+void arch_vmemmap_unmap(unsigned long start_pfn, unsigned long nr_pages);
+
+/**
+ * arch_pgtable_prealloc - make all page-table levels for a range of frames
+ * @start_pfn: first frame
+ * @nr_pages: frames
+ *
+ * After success arch_map_direct() and arch_vmemmap_map() inside the range
+ * cannot fail for want of memory.
+ *
+ * Return: 0, -ENOMEM (levels made so far stay: they are found again by the next
+ * try), -E2BIG outside of arch_mappable_range().
+ */
+int arch_pgtable_prealloc(unsigned long start_pfn, unsigned long nr_pages);
+
+/**
+ * arch_irq_save - mask interrupts on this hart
+ *
+ * Return: the state before, for arch_irq_restore().
+ */
+unsigned long arch_irq_save(void);
+
+/**
+ * arch_irq_restore - bring back the state that arch_irq_save() returned
+ * @flags: that state
+ */
+void arch_irq_restore(unsigned long flags);
+
+/** arch_irqs_enabled - does this hart take interrupts now? */
+bool arch_irqs_enabled(void);
+
+/**
+ * arch_clock_ns - nanoseconds since the machine's clock started, monotonic
+ *
+ * The same on all harts; any context.
+ */
+u64 arch_clock_ns(void);
+
+/** arch_time - the raw `time` counter, in ticks of the timebase */
+u64 arch_time(void);
+
+/** arch_cpu_relax - a hint inside a busy-wait loop */
+void arch_cpu_relax(void);
+
+/**
+ * arch_kick_hart - make a hart reach its next quiescent point soon
+ * @hart: logical id, 0 to nr_harts - 1
+ *
+ * Wakes it out of arch_idle() or interrupts it. Any context, never waits.
+ * Kicking a hart that is not online does nothing.
+ */
+void arch_kick_hart(unsigned int hart);
+
+/**
+ * arch_poison_range - tell the machine's checker that nobody may touch a range
+ * @va: first byte
+ * @bytes: length
+ *
+ * AddressSanitizer on the host, nothing in the guest.
+ */
+void arch_poison_range(void *va, u64 bytes);
+
+/** arch_unpoison_range - undo arch_poison_range() */
+void arch_unpoison_range(void *va, u64 bytes);
+
+#endif

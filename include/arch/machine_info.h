@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _ARCH_MACHINE_INFO_H
+#define _ARCH_MACHINE_INFO_H
+
+/*
+ * What the device tree says about the machine, digested once at boot. Nothing
+ * of it is hard-coded elsewhere. Constant after boot, readable by everybody.
+ */
+#include "lib/types.h"
+
+#define MACHINE_MAX_HARTS     8
+#define MACHINE_MAX_RANGES    32
+#define MACHINE_MAX_VIRTIO    32
+#define MACHINE_MAX_PCI_WINS  4
+#define MACHINE_MAX_PCI_IRQS  32
+#define MACHINE_CMDLINE_BYTES 2048
+
+struct mem_range {
+	phys_addr_t start;
+	u64 size; /* bytes */
+};
+
+/* A device's registers and its interrupt line (0 = none). */
+struct mmio_device {
+	phys_addr_t start;
+	u64 size;
+	u32 irq; /* PLIC source */
+};
+
+struct machine_uart {
+	struct mmio_device dev; /* size 0 = no ns16550 in the tree */
+	u32 clock_hz;
+	u32 reg_shift; /* register n lies at n << reg_shift */
+	u32 reg_io_width; /* bytes per access: 1 or 4 */
+};
+
+enum pci_space {
+	PCI_SPACE_IO = 1,
+	PCI_SPACE_MEM32 = 2,
+	PCI_SPACE_MEM64 = 3,
+};
+
+/* An aperture of the host bridge: CPU address, and the bus address behind it. */
+struct machine_pci_window {
+	enum pci_space space;
+	phys_addr_t cpu_addr;
+	u64 bus_addr;
+	u64 size;
+};
+
+/* One row of the host bridge's interrupt-map. */
+struct machine_pci_irq {
+	u32 devfn; /* device << 3 | function, under devfn_mask */
+	u32 pin; /* 1 = INTA to 4 = INTD */
+	u32 irq; /* PLIC source */
+};
+
+struct machine_pci {
+	struct mem_range ecam; /* size 0 = no PCI host */
+	u32 bus_first, bus_last;
+	struct machine_pci_window windows[MACHINE_MAX_PCI_WINS];
+	unsigned int nr_windows;
+	struct machine_pci_irq irqs[MACHINE_MAX_PCI_IRQS];
+	unsigned int nr_irqs;
+	u32 devfn_mask, pin_mask;
+};
+
+struct machine_info {
+	/* RAM as the tree names it, sorted, cut to arch_mappable_range(). */
+	struct mem_range memory[MACHINE_MAX_RANGES];
+	unsigned int nr_memory;
+	/* RAM in use from the start: kernel image with the tree's copy, /reserved-memory. */
+	struct mem_range reserved[MACHINE_MAX_RANGES];
+	unsigned int nr_reserved;
+	/* The part of reserved[] that may not even be mapped (firmware). */
+	struct mem_range nomap[MACHINE_MAX_RANGES];
+	unsigned int nr_nomap;
+	struct mem_range kernel; /* the image, its zeroed data and the tree's copy */
+
+	char cmdline[MACHINE_CMDLINE_BYTES]; /* NUL-terminated */
+	const void *fdt; /* our copy of the tree */
+	const char *model;
+
+	/* Logical hart ids index this table; 0 is the hart that booted. */
+	u64 hartid[MACHINE_MAX_HARTS];
+	unsigned int nr_harts;
+	unsigned int plic_context[MACHINE_MAX_HARTS]; /* S-mode context of each hart */
+	u64 timebase_hz;
+	unsigned int paging_levels; /* 4 = Sv48, 3 = Sv39 */
+
+	struct mem_range plic;
+	u32 plic_nr_irqs; /* highest source number */
+	struct machine_uart uart;
+	struct mmio_device virtio_mmio[MACHINE_MAX_VIRTIO]; /* by ascending address */
+	unsigned int nr_virtio_mmio;
+	struct machine_pci pci;
+	struct mem_range finisher; /* sifive,test0; size 0 = none */
+};
+
+/** machine_info - the digested device tree; never NULL once kernel_main() runs */
+const struct machine_info *machine_info(void);
+
+/**
+ * machine_pci_irq - the PLIC source behind a PCI function's interrupt pin
+ * @devfn: device << 3 | function, on the root bus
+ * @pin: 1 = INTA to 4 = INTD
+ *
+ * Return: the source number, or 0 if the tree names none.
+ */
+u32 machine_pci_irq(u32 devfn, u32 pin);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _ARCH_THREAD_H
+#define _ARCH_THREAD_H
+
+/*
+ * Stacks and context switches of kernel threads, and the symbols and backtraces
+ * that read them.
+ */
+#include "lib/types.h"
+
+struct sink;
+
+#define ARCH_STACK_SIZE	  0x4000UL /* bytes of a kernel stack */
+#define ARCH_STACK_ORDER  2	   /* the same as an allocation order */
+#define ARCH_MAX_STACKS	  256	   /* how many can exist at once */
+
+/* A thread that does not run: its registers lie on its stack. */
+struct arch_context {
+	unsigned long sp;
+};
+
+/**
+ * arch_stack_map - give a stack's frames an address with a guard below
+ * @backing: physical address of ARCH_STACK_SIZE bytes, contiguous
+ *
+ * Return: the lowest address of the stack, or NULL when all addresses are taken or
+ * page-table pages ran out.
+ */
+void *arch_stack_map(phys_addr_t backing);
+
+/**
+ * arch_stack_unmap - take a stack's address back
+ * @stack: what arch_stack_map() returned; nobody runs on it
+ *
+ * Includes the TLB shoot-down of all harts.
+ *
+ * Return: the backing, for its owner to free.
+ */
+phys_addr_t arch_stack_unmap(void *stack);
+
+/**
+ * arch_context_init - make a thread that starts in a function
+ * @ctx: its context
+ * @stack: what arch_stack_map() returned
+ * @fn: where it starts, interrupts masked as arch_switch_to() leaves them; never
+ *	returns
+ * @arg: what @fn gets
+ */
+void arch_context_init(struct arch_context *ctx, void *stack, void (*fn)(void *),
+		       void *arg);
+
+/**
+ * arch_switch_to - stop running one thread on this hart and continue another
+ * @prev: where the running thread is put down
+ * @next: the thread to continue
+ *
+ * Interrupts must be masked. Returns when somebody switches back to @prev,
+ * possibly on another hart.
+ */
+void arch_switch_to(struct arch_context *prev, struct arch_context *next);
+
+/**
+ * arch_backtrace - print who called whom
+ * @out: where to
+ *
+ * From the caller of this function on. Every frame is bounds-checked against
+ * the stack that the frame pointer lies in.
+ */
+void arch_backtrace(struct sink *out);
+
+/**
+ * arch_backtrace_of - the same for a thread that does not run
+ * @ctx: its context
+ * @out: where to
+ */
+void arch_backtrace_of(const struct arch_context *ctx, struct sink *out);
+
+/**
+ * symbol_lookup - name of the function that holds an address
+ * @addr: a code address
+ * @offset: set to the distance from the function's start; may be NULL
+ *
+ * Return: the name, or NULL if the address is not the kernel's code.
+ */
+const char *symbol_lookup(unsigned long addr, unsigned long *offset);
+
+#endif
