@@ -1,0 +1,390 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A QEMU machine for ebb with its memory devices: command lines, device tree, start and end of the processes.
+
+`make run`, the tests, the scenarios and the bench all describe what they want as a `Config` and get the same machine.
+
+Where the memory of the devices lies: QEMU's `virt` has one run of RAM at RAM_BASE. We ask for enough of it to hold boot
+memory, all device regions and 2 MiB on top (where QEMU puts the device tree), and tell the guest in /memory only about
+boot memory and the 2 MiB: nobody but the devices names the rest.
+
+No process outlives its parent: each child asks the kernel (PR_SET_PDEATHSIG) to be killed with it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+RAM_BASE = 0x80000000
+TAIL = 2 * MIB            # RAM above all regions: QEMU's place for the device tree
+MEMORY_BLOCK = 128 * MIB
+VIRTIO_ID_MEM = 24
+CONFIG_SIZE = 56          # struct virtio_mem_config
+PORT_NAME = 'org.ebb.console'
+DEVICE_START = 5.0        # seconds that a memory device gets to open its sockets
+STOP_GRACE = 2.0          # seconds between SIGTERM and SIGKILL
+SOCKET_PATH_MAX = 100     # sun_path has 108 bytes
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class MachineError(Exception):
+    """A machine cannot be built or started; the text says why and what to do."""
+
+
+def parse_size(text: str) -> int:
+    """Bytes of '128M', '4G', '2097152' or '0x200000'; a bare number is bytes, as in ebb's own parameters."""
+    units = {'': 1, 'K': KIB, 'M': MIB, 'G': GIB, 'T': 1 << 40}
+    number = text.strip().upper().removesuffix('IB').removesuffix('B') if not text.lower().startswith('0x') else text
+    unit = number[-1:] if number[-1:] in units and not number.lower().startswith('0x') else ''
+    try:
+        value = int(number.removesuffix(unit) if unit else number, 0) * units[unit]
+    except ValueError:
+        raise MachineError(f'{text!r} is not a size; sizes look like 128M, 4G or 0x200000') from None
+    if value < 0:
+        raise MachineError(f'{text!r}: a size is not negative')
+    return value
+
+
+def format_size(size: int) -> str:
+    """The shortest exact way to write a size: 128M, 1536K, 5."""
+    for unit, letter in ((GIB, 'G'), (MIB, 'M'), (KIB, 'K')):
+        if size and size % unit == 0:
+            return f'{size // unit}{letter}'
+    return str(size)
+
+
+def align_up(value: int, alignment: int) -> int:
+    """The first multiple of alignment at or above value."""
+    return -(-value // alignment) * alignment
+
+
+def die_with_parent(signum: int = signal.SIGKILL, parent: int | None = None) -> None:
+    """Have the kernel send signum to this process when its parent ends."""
+    pr_set_pdeathsig = 1
+    _libc.prctl(pr_set_pdeathsig, int(signum), 0, 0, 0)
+    if parent is not None and os.getppid() != parent:
+        os.kill(os.getpid(), signum)
+
+
+@dataclass
+class MemDevice:
+    """One virtio-mem device. addr None places it after boot memory and the devices before it, at a memory block."""
+    name: str = 'vm0'
+    size: int = 4 * GIB
+    addr: int | None = None
+    block: int = 2 * MIB
+    requested: int = 0
+    options: tuple[str, ...] = ()      # more options for ebb-vmem
+
+
+@dataclass
+class Config:
+    """What the machine is like. Sizes are in bytes; paths are relative to the directory the program runs in."""
+    kernel: str = 'build/ebb.elf'
+    rundir: str = 'build/run'
+    qemu: str | None = None            # None: $QEMU, or the launcher that tools/get-qemu left
+    vmem: str | None = None            # None: ebb-vmem beside the kernel
+    mem: int = 128 * MIB
+    smp: int = 2
+    transport: str = 'pci'
+    devices: list[MemDevice] = field(default_factory=lambda: [MemDevice()])
+    append: str = ''
+    holes: list[tuple[int, int]] = field(default_factory=list)   # (address, bytes) left out of /memory
+    icount: bool = False               # one virtual nanosecond for each instruction, one host thread
+    port: bool = False                 # a virtio-serial port PORT_NAME on the socket port.sock
+    gdb: bool = False                  # stop at the first instruction and listen for gdb on gdb.sock
+    reboot: bool = True                # False: a reset of the guest ends QEMU
+    extra: list[str] = field(default_factory=list)               # more options for QEMU
+
+
+def find_qemu(config: Config) -> str:
+    """The QEMU to use, as a path that does not depend on PATH."""
+    wanted = config.qemu or os.environ.get('QEMU')
+    if wanted:
+        found = shutil.which(wanted)
+        if not found:
+            raise MachineError(f'QEMU={wanted} is not a program; type: make run QEMU=   (it fetches one)')
+        return found if '/' in wanted else os.path.abspath(found)
+    launcher = Path(config.kernel).parent / 'qemu' / 'qemu-system-riscv64'
+    if not os.access(launcher, os.X_OK):
+        raise MachineError(f'there is no {launcher}; type: tools/get-qemu')
+    return os.path.abspath(launcher)
+
+
+def qemu_offers(qemu: str, device: str, option: str) -> bool:
+    """Whether this QEMU has a device with such an option. (Its exit status is 0 for unknown devices, too.)"""
+    probe = subprocess.run([qemu, '-M', 'virt', '-device', f'{device},help'], stdin=subprocess.DEVNULL,
+                           capture_output=True, text=True, timeout=60, check=False)
+    return any(line.startswith(f'  {option}=') for line in probe.stdout.splitlines())
+
+
+def memory_device_kind(qemu: str, transport: str) -> str:
+    """'qemu' if this QEMU has virtio-mem itself for the transport, 'vhost-user' if it can carry ebb's; else an error."""
+    if transport == 'pci' and qemu_offers(qemu, 'virtio-mem-pci', 'requested-size'):
+        return 'qemu'
+    generic = 'vhost-user-test-device' + ('-pci' if transport == 'pci' else '')
+    if qemu_offers(qemu, generic, 'virtio-id'):
+        return 'vhost-user'
+    version = subprocess.run([qemu, '--version'], capture_output=True, text=True, timeout=60, check=False).stdout
+    raise MachineError(f'{qemu} ({version.splitlines()[0] if version else "does not start"}) has neither virtio-mem-pci nor '
+                       f'{generic}; QEMU 10.2 or later has the latter; type: make run QEMU=   (it fetches one)')
+
+
+def comma(path: str) -> str:
+    """A path inside a comma-separated QEMU option."""
+    return path.replace(',', ',,')
+
+
+class Machine:
+    """The processes of one machine: any number of memory devices and QEMU."""
+
+    def __init__(self, config: Config):
+        self.config = config
+        self.qemu_path = find_qemu(config)
+        self.kind = memory_device_kind(self.qemu_path, config.transport) if config.devices else 'none'
+        self.rundir = Path(config.rundir)
+        # Socket paths are short: relative to the current directory, or if that is still too long, to the run directory.
+        long = len(str(self.rundir)) > SOCKET_PATH_MAX - len('/qmp-vm00.sock')
+        self.cwd = self.rundir if long else Path('.')
+        self.vmem_path = config.vmem or str(Path(config.kernel).parent / 'ebb-vmem')
+        self.qemu: subprocess.Popen | None = None
+        self.devices: dict[str, subprocess.Popen] = {}
+        self._logs: list = []
+        self._place_devices()
+        self._check()
+
+    # --- layout -------------------------------------------------------------------------------------------------
+
+    def _place_devices(self) -> None:
+        """Give each device without an address one, and find the end of RAM."""
+        end = RAM_BASE + self.config.mem
+        for device in self.config.devices:
+            if device.addr is None:
+                device.addr = align_up(end, max(MEMORY_BLOCK, device.block))
+            end = max(end, device.addr + device.size)
+        self.tail = align_up(end, TAIL)
+
+    def _check(self) -> None:
+        config = self.config
+        if config.transport not in ('pci', 'mmio'):
+            raise MachineError(f'TRANSPORT={config.transport}: it is pci or mmio')
+        if not 1 <= config.smp <= 64:
+            raise MachineError(f'SMP={config.smp}: it is 1 to 64; ebb starts up to 8 of them')
+        if config.mem < 16 * MIB or config.mem % TAIL:
+            raise MachineError(f'MEM={format_size(config.mem)}: it is a multiple of 2M, at least 16M')
+        taken = [('boot memory', RAM_BASE, RAM_BASE + config.mem)]
+        for device in config.devices:
+            assert device.addr is not None
+            if device.block < MIB or device.block & (device.block - 1):
+                raise MachineError(f'{device.name}: block size {format_size(device.block)} is not a power of two of 1M or more')
+            if device.size <= 0 or device.size % device.block or device.addr % device.block:
+                raise MachineError(f'{device.name}: address {device.addr:#x} and size {format_size(device.size)} must be '
+                                   f'multiples of the block size {format_size(device.block)}, and the size not 0')
+            for name, start, end in taken:
+                if device.addr < end and start < device.addr + device.size:
+                    raise MachineError(f'{device.name}: its region at {device.addr:#x} overlaps {name}')
+            taken.append((device.name, device.addr, device.addr + device.size))
+
+    def boot_ranges(self) -> list[tuple[int, int]]:
+        """(address, bytes) of what /memory tells the guest: boot memory without its holes, then the tail."""
+        ranges, start, end = [], RAM_BASE, RAM_BASE + self.config.mem
+        for address, size in sorted(self.config.holes):
+            if address > start:
+                ranges.append((start, address - start))
+            start = address + size
+        if start < end:
+            ranges.append((start, end - start))
+        if self.config.devices and self.kind == 'vhost-user':
+            ranges.append((self.tail, TAIL))
+        return ranges
+
+    # --- command lines ------------------------------------------------------------------------------------------
+
+    def path(self, name: str) -> str:
+        """A file of the run directory, as the processes name it."""
+        return os.path.relpath(self.rundir / name, self.cwd)
+
+    def _outside(self, name: str) -> str:
+        return name if self.cwd == Path('.') else os.path.abspath(name)
+
+    def _ram_options(self) -> list[str]:
+        config = self.config
+        if self.kind == 'qemu':
+            most = config.mem + sum(align_up(d.size, GIB) + GIB for d in config.devices)
+            return ['-M', 'virt', '-m', f'{format_size(config.mem)},maxmem={format_size(align_up(most, GIB))}']
+        size = self.tail + TAIL - RAM_BASE if self.kind == 'vhost-user' else config.mem
+        return ['-M', 'virt,memory-backend=ram', '-m', format_size(size), '-object',
+                f'memory-backend-memfd,id=ram,size={format_size(size)},share=on']
+
+    def _machine_options(self) -> list[str]:
+        """What the device tree depends on."""
+        return [*self._ram_options(), '-smp', str(self.config.smp)]
+
+    def needs_dtb(self) -> bool:
+        """Whether the guest gets a device tree of ours and not QEMU's own."""
+        return self.kind == 'vhost-user' or bool(self.config.holes)
+
+    def dtb_commands(self) -> list[list[str]]:
+        """Dump the machine's device tree, then tell /memory only what the guest is to know."""
+        options = self._machine_options()
+        dtb = self.path('machine.dtb')
+        options[1] += f',dumpdtb={comma(dtb)}'
+        cells = [f'{half:#x}' for pair in self.boot_ranges() for value in pair for half in (value >> 32, value & 0xffffffff)]
+        return [[self._outside(self.qemu_path), *options, '-display', 'none', '-nodefaults'],
+                ['fdtput', '-t', 'x', dtb, f'/memory@{RAM_BASE:x}', 'reg', *cells]]
+
+    def device_command(self, device: MemDevice) -> list[str]:
+        """The memory device's process."""
+        return [self._outside(self.vmem_path), '--socket', self.path(f'{device.name}.sock'),
+                '--ctl', self.path(f'{device.name}.ctl'), '--addr', f'{device.addr:#x}', '--size', format_size(device.size),
+                '--block', format_size(device.block), '--requested', format_size(device.requested),
+                '--qmp', self.path(f'qmp-{device.name}.sock'), *device.options]
+
+    def _device_options(self, device: MemDevice) -> list[str]:
+        name = device.name
+        if self.kind == 'qemu':
+            return ['-object', f'memory-backend-ram,id=mem-{name},size={format_size(device.size)}',
+                    '-device', f'virtio-mem-pci,id={name},memdev=mem-{name},block-size={format_size(device.block)},'
+                               f'requested-size={format_size(device.requested)}']
+        suffix = '-pci' if self.config.transport == 'pci' else ''
+        return ['-chardev', f'socket,id={name},path={comma(self.path(name + ".sock"))}',
+                '-device', f'vhost-user-test-device{suffix},chardev={name},virtio-id={VIRTIO_ID_MEM},num_vqs=1,vq_size=128,'
+                           f'config_size={CONFIG_SIZE}',
+                *self._qmp_options(f'qmp-{name}')]
+
+    def _qmp_options(self, name: str) -> list[str]:
+        return ['-qmp', f'unix:{comma(self.path(name + ".sock"))},server=on,wait=off']
+
+    def qemu_command(self) -> list[str]:
+        """QEMU with the UART on its standard input and output."""
+        config = self.config
+        command = [self._outside(self.qemu_path), *self._machine_options(), '-display', 'none', '-nodefaults', '-no-user-config',
+                   '-bios', 'default', '-kernel', self._outside(config.kernel)]
+        if self.needs_dtb():
+            command += ['-dtb', self.path('machine.dtb')]
+        if config.append:
+            command += ['-append', config.append]
+        command += ['-chardev', 'stdio,id=uart,signal=off', '-serial', 'chardev:uart', *self._qmp_options('qmp')]
+        if config.transport == 'mmio':
+            command += ['-global', 'virtio-mmio.force-legacy=false']
+        for device in config.devices:
+            command += self._device_options(device)
+        if config.port:
+            bus = 'virtio-serial-pci' if config.transport == 'pci' else 'virtio-serial-device'
+            command += ['-device', bus, '-chardev', f'socket,id=port,path={comma(self.path("port.sock"))},server=on,wait=off',
+                        '-device', f'virtserialport,name={PORT_NAME},chardev=port']
+        if config.icount:
+            command += ['-icount', 'shift=0']
+        if config.gdb:
+            command += ['-S', '-gdb', f'unix:{comma(self.path("gdb.sock"))},server=on,wait=off']
+        if not config.reboot:
+            command += ['-no-reboot']
+        return command + config.extra
+
+    def commands(self) -> list[str]:
+        """All command lines in their order, ready for a shell: for DRY=1 and the logs."""
+        lines = [] if self.cwd == Path('.') else [['cd', str(self.cwd)]]
+        if self.needs_dtb():
+            lines += self.dtb_commands()
+        if self.kind == 'vhost-user':
+            lines += [self.device_command(device) for device in self.config.devices]
+        background = [' &' if line[0] == self._outside(self.vmem_path) else '' for line in lines]
+        return [shlex.join(line) + amp for line, amp in zip(lines, background)] + [shlex.join(self.qemu_command())]
+
+    # --- processes ----------------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """An empty run directory with the device tree and the exact command lines in it."""
+        self.rundir.mkdir(parents=True, exist_ok=True)
+        for stale in self.rundir.iterdir():
+            if stale.suffix in ('.sock', '.ctl', '.pid', '.log', '.dtb'):
+                stale.unlink()
+        (self.rundir / 'commands').write_text('\n'.join(self.commands()) + '\n')
+        if not os.access(self.config.kernel, os.R_OK):
+            raise MachineError(f'there is no kernel {self.config.kernel}; type: make all')
+        if self.kind == 'vhost-user' and not os.access(self.vmem_path, os.X_OK):
+            raise MachineError(f'there is no memory device {self.vmem_path}; type: make all')
+        for command in self.dtb_commands() if self.needs_dtb() else []:
+            try:
+                done = subprocess.run(command, cwd=self.cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                      timeout=60, check=False)
+            except FileNotFoundError:
+                raise MachineError(f'{command[0]} is not installed; type: make doctor') from None
+            if done.returncode:
+                raise MachineError(f'{shlex.join(command)}: {done.stderr.strip()}')
+
+    def spawn(self, name: str, command: list[str], **streams) -> subprocess.Popen:
+        """Start a process that ends with this one, in a process group of its own so that Ctrl-C does not reach it."""
+        parent = os.getpid()
+        process = subprocess.Popen(command, cwd=self.cwd, process_group=0,
+                                   preexec_fn=lambda: die_with_parent(signal.SIGKILL, parent), **streams)
+        (self.rundir / f'{name}.pid').write_text(f'{process.pid}\n')
+        return process
+
+    def _log(self, name: str):
+        log = open(self.rundir / f'{name}.log', 'wb')    # closed in stop()
+        self._logs.append(log)
+        return log
+
+    def start_devices(self) -> None:
+        """Start the memory devices and wait until each listens."""
+        for device in self.config.devices if self.kind == 'vhost-user' else []:
+            log = self._log(device.name)
+            self.devices[device.name] = self.spawn(device.name, self.device_command(device), stdin=subprocess.DEVNULL,
+                                                   stdout=log, stderr=log)
+        deadline = time.monotonic() + DEVICE_START
+        for name, process in self.devices.items():
+            while not (self.rundir / f'{name}.sock').exists():
+                if process.poll() is not None:
+                    raise MachineError(f'memory device {name} ended with status {process.returncode}: {self.tail_of(name)}')
+                if time.monotonic() > deadline:
+                    raise MachineError(f'memory device {name} did not open its socket within {DEVICE_START:.0f} s')
+                time.sleep(0.005)
+
+    def start(self, **streams) -> subprocess.Popen:
+        """Prepare, start the devices, then QEMU; streams are Popen's (stdin and stdout are the UART's)."""
+        self.prepare()
+        try:
+            self.start_devices()
+            streams.setdefault('stderr', self._log('qemu'))
+            self.qemu = self.spawn('qemu', self.qemu_command(), **streams)
+        except BaseException:
+            self.stop()
+            raise
+        return self.qemu
+
+    def tail_of(self, name: str, lines: int = 5) -> str:
+        """The last lines of a process's log, or of QEMU's."""
+        log = self.rundir / f'{name}.log'
+        text = log.read_text(errors='replace') if log.exists() else ''
+        return '\n'.join(text.splitlines()[-lines:])
+
+    def dead_device(self) -> str | None:
+        """The name of a memory device that ended although nobody asked it to."""
+        return next((name for name, process in self.devices.items() if process.poll() is not None), None)
+
+    def stop(self) -> None:
+        """End what still runs, QEMU first, politely and then not, and remove sockets and pid files."""
+        processes = [p for p in (self.qemu, *self.devices.values()) if p is not None]
+        for process in processes:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(STOP_GRACE)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+        for log in self._logs:
+            log.close()
+        for stale in self.rundir.glob('*'):
+            if stale.suffix in ('.sock', '.ctl', '.pid'):
+                stale.unlink(missing_ok=True)
