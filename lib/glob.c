@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Shell patterns. When a match fails, only the last * can still help: the text it
+ * swallows grows by one. So one saved position is enough, without recursion.
+ */
+#include "lib/glob.h"
+
+/* The character that closes the class whose [ is at @pat; NULL if it stays open. */
+static const char *class_end(const char *pat)
+{
+	pat += pat[1] == '!' ? 2 : 1;
+	do { /* a ] in front is a member */
+		if (!*pat)
+			return NULL;
+	} while (*++pat != ']');
+	return pat;
+}
+
+static bool in_class(const char *pat, const char *end, u8 c)
+{
+	bool inverted = pat[1] == '!';
+	bool found = false;
+
+	for (pat += inverted ? 2 : 1; pat < end; pat++) {
+		u8 low = (u8)pat[0];
+		u8 high = low;
+
+		if (pat[1] == '-' && pat + 2 < end) {
+			high = (u8)pat[2];
+			pat += 2;
+		}
+		found |= low <= c && c <= high;
+	}
+	return found != inverted;
+}
+
+/* Does what stands at @*pat, no *, match @c? Moves @pat behind it. */
+static bool match_one(const char **pat, char c)
+{
+	const char *p = *pat;
+	const char *end = *p == '[' ? class_end(p) : NULL;
+
+	if (end) {
+		*pat = end + 1;
+		return in_class(p, end, (u8)c);
+	}
+	if (*p == '\\' && p[1])
+		p++;
+	else if (*p == '?') {
+		*pat = p + 1;
+		return true;
+	}
+	*pat = p + (*p != '\0');
+	return *p == c;
+}
+
+bool glob_match(const char *pat, const char *str)
+{
+	const char *star_pat = NULL; /* behind the last * */
+	const char *star_str = NULL; /* what it has not swallowed yet */
+
+	while (*str) {
+		if (*pat == '*') {
+			star_pat = ++pat;
+			star_str = str;
+		} else if (match_one(&pat, *str)) {
+			str++;
+		} else if (star_pat) {
+			pat = star_pat;
+			str = ++star_str;
+		} else {
+			return false;
+		}
+	}
+	while (*pat == '*')
+		pat++;
+	return !*pat;
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Formatted text. A conversion is read into a struct spec, its argument becomes a
+ * prefix and a body, and one function lays these out in the field. Everything leaves
+ * in pieces through the caller's emit function.
+ */
+#include "lib/vsprintf.h"
+#include "lib/ctype.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+
+enum {
+	FLAG_LEFT = 1,
+	FLAG_PLUS = 2,
+	FLAG_SPACE = 4,
+	FLAG_ALT = 8,
+	FLAG_ZERO = 16,
+};
+
+struct spec {
+	unsigned int flags;
+	unsigned int bytes; /* of the integer argument */
+	int width;
+	int precision; /* -1: not given */
+	char conv;
+};
+
+struct out {
+	void (*emit)(void *ctx, const char *s, size_t n);
+	void *ctx;
+	size_t total; /* beyond INT_MAX: stopped */
+};
+
+/* A va_list that functions can share, whatever type it is. */
+struct args {
+	va_list ap;
+};
+
+static void put(struct out *out, const char *s, size_t n)
+{
+	out->total += n;
+	if (n && out->total <= INT_MAX)
+		out->emit(out->ctx, s, n);
+}
+
+static void pad(struct out *out, char c, size_t n)
+{
+	static const char spaces[] = "                                ";
+	static const char zeros[] = "00000000000000000000000000000000";
+	const char *from = c == '0' ? zeros : spaces;
+
+	for (; n && out->total <= INT_MAX; n -= min(n, sizeof(zeros) - 1))
+		put(out, from, min(n, sizeof(zeros) - 1));
+}
+
+/*
+ * Reading a conversion
+ */
+
+static unsigned int parse_flags(const char **fmt)
+{
+	static const char chars[] = "-+ #0"; /* in the order of the enum's bits */
+	unsigned int flags = 0;
+	const char *hit;
+
+	for (; **fmt && (hit = strchr(chars, **fmt)); ++*fmt)
+		flags |= 1U << (hit - chars);
+	return flags;
+}
+
+/* A number or a *; -EOVERFLOW is stored as such in @overflow. */
+static int parse_number(const char **fmt, struct args *args, bool *overflow)
+{
+	int val = 0;
+
+	if (**fmt == '*') {
+		++*fmt;
+		return va_arg(args->ap, int);
+	}
+	for (; isdigit(**fmt); ++*fmt) {
+		*overflow |= __builtin_mul_overflow(val, 10, &val);
+		*overflow |= __builtin_add_overflow(val, **fmt - '0', &val);
+	}
+	return val;
+}
+
+static unsigned int parse_length(const char **fmt)
+{
+	char c = **fmt;
+	bool twice = c && (*fmt)[1] == c;
+
+	switch (c) {
+	case 'h':
+		*fmt += twice ? 2 : 1;
+		return twice ? sizeof(char) : sizeof(short);
+	case 'l':
+		*fmt += twice ? 2 : 1;
+		return twice ? sizeof(long long) : sizeof(long);
+	case 'j':
+		++*fmt;
+		return sizeof(intmax_t);
+	case 'z':
+		++*fmt;
+		return sizeof(size_t);
+	case 't':
+		++*fmt;
+		return sizeof(ptrdiff_t);
+	default:
+		return sizeof(int);
+	}
+}
+
+/* @fmt is behind the %; it moves behind the conversion. */
+static int parse_spec(const char **fmt, struct args *args, struct spec *spec)
+{
+	bool overflow = false;
+
+	spec->flags = parse_flags(fmt);
+	spec->width = parse_number(fmt, args, &overflow);
+	if (spec->width < 0) { /* from a * */
+		spec->flags |= FLAG_LEFT;
+		overflow |= __builtin_sub_overflow(0, spec->width, &spec->width);
+	}
+	spec->precision = -1;
+	if (**fmt == '.') {
+		++*fmt;
+		spec->precision = parse_number(fmt, args, &overflow);
+	}
+	spec->bytes = parse_length(fmt);
+	spec->conv = **fmt;
+	if (spec->conv)
+		++*fmt;
+	return overflow ? -EOVERFLOW : 0;
+}
+
+/*
+ * Writing it
+ */
+
+/* Lays out prefix, zeros and body in a field of the spec's width. */
+static void put_field(struct out *out, const struct spec *spec, const char *prefix,
+		      size_t zeros, const char *body, size_t n)
+{
+	size_t prefix_len = strlen(prefix);
+	size_t len = prefix_len + zeros + n;
+	size_t width = (size_t)spec->width;
+	size_t fill = width > len ? width - len : 0;
+
+	if (!(spec->flags & FLAG_LEFT))
+		pad(out, ' ', fill);
+	put(out, prefix, prefix_len);
+	pad(out, '0', zeros);
+	put(out, body, n);
+	if (spec->flags & FLAG_LEFT)
+		pad(out, ' ', fill);
+}
+
+static void put_string(struct out *out, const struct spec *spec, const char *s)
+{
+	size_t max = spec->precision < 0 ? SIZE_MAX : (size_t)spec->precision;
+
+	if (!s)
+		s = max >= strlen("(null)") ? "(null)" : "";
+	put_field(out, spec, "", 0, s, strnlen(s, max));
+}
+
+/* Digits of @val, without any for 0, so that they end at @end. Returns their start. */
+static char *write_digits(char *end, u64 val, unsigned int base, char ten)
+{
+	for (; val; val /= base) {
+		unsigned int digit = (unsigned int)(val % base);
+
+		*--end = (char)(digit < 10 ? '0' + digit : ten + digit - 10);
+	}
+	return end;
+}
+
+/* @prefix: the sign or 0x; what the precision or the 0 flag asks for follows it. */
+static void put_number(struct out *out, const struct spec *spec, u64 val,
+		       const char *prefix)
+{
+	char buf[24]; /* 22 octal digits */
+	char *end = buf + sizeof(buf);
+	unsigned int base = 10;
+	char *digits;
+	size_t n, want;
+
+	if (spec->conv == 'o')
+		base = 8;
+	else if (spec->conv == 'x' || spec->conv == 'X' || spec->conv == 'p')
+		base = 16;
+	digits = write_digits(end, val, base, spec->conv == 'X' ? 'A' : 'a');
+	n = (size_t)(end - digits);
+	want = spec->precision < 0 ? 1 : (size_t)spec->precision;
+	if (spec->precision < 0 && (spec->flags & (FLAG_ZERO | FLAG_LEFT)) == FLAG_ZERO) {
+		size_t width = (size_t)spec->width;
+		size_t len = strlen(prefix);
+
+		want = max(want, width > len ? width - len : 0);
+	}
+	if (spec->conv == 'o' && (spec->flags & FLAG_ALT))
+		want = max(want, n + 1);
+	put_field(out, spec, prefix, want > n ? want - n : 0, digits, n);
+}
+
+static const char *sign_prefix(const struct spec *spec, bool negative)
+{
+	if (negative)
+		return "-";
+	if (spec->flags & FLAG_PLUS)
+		return "+";
+	return spec->flags & FLAG_SPACE ? " " : "";
+}
+
+static void put_signed(struct out *out, const struct spec *spec, struct args *args)
+{
+	s64 val;
+
+	if (spec->bytes == sizeof(s64))
+		val = va_arg(args->ap, s64);
+	else
+		val = va_arg(args->ap, int);
+	if (spec->bytes == sizeof(s8))
+		val = (s8)val;
+	else if (spec->bytes == sizeof(s16))
+		val = (s16)val;
+	put_number(out, spec, val < 0 ? 0 - (u64)val : (u64)val,
+		   sign_prefix(spec, val < 0));
+}
+
+static void put_unsigned(struct out *out, const struct spec *spec, struct args *args)
+{
+	const char *prefix = "";
+	u64 val;
+
+	if (spec->bytes == sizeof(u64))
+		val = va_arg(args->ap, u64);
+	else
+		val = va_arg(args->ap, unsigned int);
+	if (spec->bytes == sizeof(u8))
+		val = (u8)val;
+	else if (spec->bytes == sizeof(u16))
+		val = (u16)val;
+	if (spec->flags & FLAG_ALT && val && spec->conv == 'x')
+		prefix = "0x";
+	else if (spec->flags & FLAG_ALT && val && spec->conv == 'X')
+		prefix = "0X";
+	put_number(out, spec, val, prefix);
+}
+
+static void put_pointer(struct out *out, const struct spec *spec, const void *p)
+{
+	if (p)
+		put_number(out, spec, (uintptr_t)p, "0x");
+	else
+		put_field(out, spec, "", 0, "(nil)", strlen("(nil)"));
+}
+
+/* @from and @to: the conversion's text, printed if it means nothing. */
+static void put_conversion(struct out *out, const struct spec *spec, struct args *args,
+			   const char *from, const char *to)
+{
+	char c;
+
+	switch (spec->conv) {
+	case 'd':
+	case 'i':
+		put_signed(out, spec, args);
+		break;
+	case 'u':
+	case 'o':
+	case 'x':
+	case 'X':
+		put_unsigned(out, spec, args);
+		break;
+	case 'c':
+		c = (char)va_arg(args->ap, int);
+		put_field(out, spec, "", 0, &c, 1);
+		break;
+	case 's':
+		put_string(out, spec, va_arg(args->ap, const char *));
+		break;
+	case 'p':
+		put_pointer(out, spec, va_arg(args->ap, const void *));
+		break;
+	case '%':
+		put(out, "%", 1);
+		break;
+	default:
+		put(out, from, (size_t)(to - from));
+	}
+}
+
+int vformat(void (*emit)(void *ctx, const char *s, size_t n), void *ctx, const char *fmt,
+	    va_list ap)
+{
+	struct out out = {.emit = emit, .ctx = ctx};
+	struct args args;
+	int err = 0;
+
+	va_copy(args.ap, ap);
+	while (*fmt && !err && out.total <= INT_MAX) {
+		const char *from = fmt;
+		struct spec spec;
+
+		while (*fmt && *fmt != '%')
+			fmt++;
+		put(&out, from, (size_t)(fmt - from));
+		if (!*fmt)
+			break;
+		from = fmt++;
+		err = parse_spec(&fmt, &args, &spec);
+		if (!err)
+			put_conversion(&out, &spec, &args, from, fmt);
+	}
+	va_end(args.ap);
+	if (err || out.total > INT_MAX)
+		return -EOVERFLOW;
+	return (int)out.total;
+}
+
+/*
+ * Into buffers
+ */
+
+struct buffer {
+	char *next;
+	size_t room; /* bytes that are left, without the terminator's */
+};
+
+static void buffer_emit(void *ctx, const char *s, size_t n)
+{
+	struct buffer *buf = ctx;
+
+	n = min(n, buf->room);
+	memcpy(buf->next, s, n);
+	buf->next += n;
+	buf->room -= n;
+}
+
+int vsnprintf(char *buf, size_t size, const char *fmt, va_list ap)
+{
+	char none;
+	struct buffer to = {.next = size ? buf : &none, .room = size ? size - 1 : 0};
+	int ret = vformat(buffer_emit, &to, fmt, ap);
+
+	*to.next = '\0';
+	return ret;
+}
+
+int snprintf(char *buf, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+	int ret;
+
+	va_start(ap, fmt);
+	ret = vsnprintf(buf, size, fmt, ap);
+	va_end(ap);
+	return ret;
+}
+
+int vscnprintf(char *buf, size_t size, const char *fmt, va_list ap)
+{
+	int ret = vsnprintf(buf, size, fmt, ap);
+
+	if (ret < 0)
+		return ret;
+	if ((size_t)ret < size)
+		return ret;
+	return size ? (int)min(size - 1, (size_t)INT_MAX) : 0;
+}
+
+int scnprintf(char *buf, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+	int ret;
+
+	va_start(ap, fmt);
+	ret = vscnprintf(buf, size, fmt, ap);
+	va_end(ap);
+	return ret;
+}
