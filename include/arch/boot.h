@@ -5,14 +5,15 @@
 /*
  * Bringing the machine up, and leaving it. The order:
  *
- *   entry.S         stack, first line on the console, FDT copied, page table on
- *   arch_start()    tp = boot_hart(), trap vector, FDT digested
+ *   entry.S	stack, first line on the console, FDT copied, page table on;
+ *		this_hart() is &harts[0] from here on
+ *   arch_start()	trap vector, FDT digested
  *   kernel_main(info)				one hart, interrupts off
  *     params_parse(info->cmdline)
  *     memblock: add info->memory, reserve info->reserved
  *     arch_paging_init(limit)	direct map; from here on phys_to_virt() works
  *     memmap, allocators	(arch_vmemmap_map(), then pgtable_alloc_page())
- *     arch_console_init()	the UART instead of the firmware's console
+ *     serial_init()		the UART instead of arch_early_write()
  *     arch_irq_init()		timer, IPIs, PLIC of this hart; interrupts still off
  *     scheduler, arch_irq_enable()
  *     for id in 1..info->nr_harts-1: arch_start_hart(...)
@@ -32,14 +33,6 @@ struct hart;
  * Runs on the boot stack of logical hart 0, interrupts off. Never returns.
  */
 void kernel_main(const struct machine_info *info) __attribute__((noreturn));
-
-/**
- * boot_hart - the struct hart of logical hart 0; provided by kernel/hart.c
- *
- * Statically allocated, so that this_hart() works from the first C code on.
- * @id and @hartid are filled by kernel/ from machine_info.
- */
-struct hart *boot_hart(void);
 
 /**
  * arch_paging_init - build the direct map of all RAM in machine_info
