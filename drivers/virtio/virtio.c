@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The virtio bus: brings devices to their drivers, negotiates features, and
+ * passes interrupts on. The numbered steps are those of spec section 3.1.1.
+ *
+ * Compare with: Linux drivers/virtio/virtio.c.
+ */
+#define pr_fmt(fmt) "virtio: " fmt
+#include "arch/machine.h"
+#include "kernel/printk.h"
+#include "kernel/timer.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "lib/vsprintf.h"
+#include "virtio/virtio.h"
+#include "virtio/virtqueue.h"
+
+LIST_HEAD(virtio_devices);
+
+static unsigned int nr_found; /* for the names */
+
+/* What the core can use, offered by a device or not. */
+#define RING_FEATURES (VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX)
+
+const char *virtio_id_name(u32 id)
+{
+	switch (id) {
+	case VIRTIO_ID_NET:
+		return "net";
+	case VIRTIO_ID_BLOCK:
+		return "block";
+	case VIRTIO_ID_CONSOLE:
+		return "console";
+	case VIRTIO_ID_RNG:
+		return "rng";
+	case VIRTIO_ID_BALLOON:
+		return "balloon";
+	case VIRTIO_ID_MEM:
+		return "mem";
+	default:
+		return "?";
+	}
+}
+
+void virtio_broken(struct virtio_device *vdev, const char *fmt, ...)
+{
+	char what[160];
+	va_list args;
+
+	if (__atomic_exchange_n(&vdev->broken, 1, __ATOMIC_ACQ_REL))
+		return;
+	va_start(args, fmt);
+	vsnprintf(what, sizeof(what), fmt, args);
+	va_end(args);
+	pr_err("%s (%s): %s; it is not used any more", vdev->name, vdev->where, what);
+}
+
+int virtio_reset(struct virtio_device *vdev)
+{
+	const u64 deadline = ktime_ns() + VIRTIO_RESET_NS;
+
+	vdev->ops->set_status(vdev, 0);
+	while (vdev->ops->get_status(vdev) != 0) {
+		if (ktime_ns() > deadline) {
+			virtio_broken(vdev, "did not finish its reset within %llu ms",
+				      VIRTIO_RESET_NS / NSEC_PER_MSEC);
+			return -ETIMEDOUT;
+		}
+		arch_cpu_relax();
+	}
+	return 0;
+}
+
+static void add_status(struct virtio_device *vdev, u8 bits)
+{
+	vdev->ops->set_status(vdev, vdev->ops->get_status(vdev) | bits);
+}
+
+/* Is everything there that driver and core cannot do without? */
+static int check_features(struct virtio_device *vdev, const struct virtio_driver *drv,
+			  u64 offered)
+{
+	const u64 missing = (drv->required | VIRTIO_F_VERSION_1) & ~offered;
+
+	if (missing & VIRTIO_F_VERSION_1) {
+		pr_err("%s (%s): legacy device; start QEMU with %s", vdev->name, vdev->where,
+		       strcmp(vdev->ops->name, "mmio") == 0 ?
+			       "-global virtio-mmio.force-legacy=false" :
+			       "disable-legacy=on,disable-modern=off on the device");
+		return -ENOTSUPP;
+	}
+	if (missing) {
+		pr_err("%s (%s): does not offer features 0x%lx, which %s needs", vdev->name,
+		       vdev->where, missing, drv->name);
+		return -ENOTSUPP;
+	}
+	return 0;
+}
+
+/* Steps 4 to 6. */
+static int negotiate_features(struct virtio_device *vdev, const struct virtio_driver *drv)
+{
+	const u64 offered = vdev->ops->get_features(vdev);
+	int ret = check_features(vdev, drv, offered);
+
+	if (ret)
+		return ret;
+	vdev->features = offered & (drv->features | drv->required | RING_FEATURES |
+				    VIRTIO_F_VERSION_1);
+	vdev->ops->set_features(vdev, vdev->features);
+	add_status(vdev, VIRTIO_STATUS_FEATURES_OK);
+	if (!(vdev->ops->get_status(vdev) & VIRTIO_STATUS_FEATURES_OK)) {
+		pr_err("%s (%s): refused features 0x%lx out of its own 0x%lx", vdev->name,
+		       vdev->where, vdev->features,
+		       offered);
+		return -EIO;
+	}
+	return 0;
+}
+
+int virtio_negotiate(struct virtio_device *vdev, const struct virtio_driver *drv)
+{
+	int ret = virtio_reset(vdev);				/* step 1 */
+
+	if (ret)
+		return ret;
+	add_status(vdev, VIRTIO_STATUS_ACKNOWLEDGE);		/* step 2 */
+	add_status(vdev, VIRTIO_STATUS_DRIVER);			/* step 3 */
+	ret = negotiate_features(vdev, drv);			/* steps 4, 5, 6 */
+	if (ret)
+		add_status(vdev, VIRTIO_STATUS_FAILED);
+	return ret;
+}
+
+int virtio_device_ready(struct virtio_device *vdev)
+{
+	const int ret = vdev->ops->irq_start(vdev);
+
+	if (ret) {
+		pr_err("%s (%s): no interrupt (error %d)", vdev->name, vdev->where, ret);
+		return ret;
+	}
+	add_status(vdev, VIRTIO_STATUS_DRIVER_OK);		/* step 8 */
+	return 0;
+}
+
+static const struct virtio_driver *find_driver(u32 id)
+{
+	const struct virtio_driver *drv;
+
+	for (drv = __start_virtio_drivers; drv < __stop_virtio_drivers; drv++) {
+		if (drv->id == id)
+			return drv;
+	}
+	return NULL;
+}
+
+/* Reset, no interrupts, no queues. A device that will not reset keeps its queues. */
+static void stop_device(struct virtio_device *vdev)
+{
+	vdev->ops->irq_stop(vdev);
+	if (virtio_reset(vdev))
+		return;
+	for (u32 i = 0; i < vdev->nr_vqs; i++) {
+		if (vdev->vqs[i])
+			virtqueue_destroy(vdev->vqs[i]);
+	}
+	vdev->nr_vqs = 0;
+}
+
+int virtio_register_device(struct virtio_device *vdev)
+{
+	const struct virtio_driver *drv = find_driver(vdev->id);
+	int ret;
+
+	snprintf(vdev->name, sizeof(vdev->name), "virtio%u", nr_found++);
+	list_add_tail(&vdev->link, &virtio_devices);
+	if (!drv) {
+		pr_info("%s (%s): %s device (id %u), no driver", vdev->name, vdev->where,
+			virtio_id_name(vdev->id), vdev->id);
+		return 0;
+	}
+	ret = virtio_negotiate(vdev, drv);
+	if (ret)
+		return ret;
+	vdev->driver = drv;
+	ret = drv->probe(vdev);					/* step 7, and 8 */
+	if (!ret)
+		return 0;
+	vdev->driver = NULL;
+	stop_device(vdev);
+	add_status(vdev, VIRTIO_STATUS_FAILED);
+	return ret;
+}
+
+void virtio_unregister_device(struct virtio_device *vdev)
+{
+	if (vdev->driver) {
+		vdev->driver->remove(vdev);
+		stop_device(vdev);
+		vdev->driver = NULL;
+	}
+	list_del(&vdev->link);
+}
+
+/* How often a configuration that changes under our eyes is read again. */
+#define CONFIG_TRIES 64
+
+int virtio_read_config(struct virtio_device *vdev, const struct virtio_config_field *fields,
+		       void *buf)
+{
+	const u32 size = vdev->ops->config_size(vdev);
+	const struct virtio_config_field *f;
+	u32 before;
+
+	for (f = fields; f->size; f++) {
+		if ((u32)f->offset + f->size > size)
+			return -EPROTO;
+	}
+	for (unsigned int i = 0; i < CONFIG_TRIES; i++) {
+		before = vdev->ops->config_generation(vdev);
+		for (f = fields; f->size; f++)
+			vdev->ops->read_config(vdev, f->offset, (char *)buf + f->offset, f->size);
+		if (vdev->ops->config_generation(vdev) == before)
+			return 0;
+	}
+	return -EAGAIN;
+}
+
+void virtio_interrupt(struct virtio_device *vdev, u32 isr)
+{
+	if (isr & VIRTIO_ISR_QUEUE) {
+		for (u32 i = 0; i < vdev->nr_vqs; i++) {
+			struct virtqueue *vq = vdev->vqs[i];
+
+			if (vq && vq->callback && virtqueue_pending(vq))
+				vq->callback(vq);
+		}
+	}
+	if ((isr & VIRTIO_ISR_CONFIG) && vdev->driver && vdev->driver->config_changed)
+		vdev->driver->config_changed(vdev);
+}

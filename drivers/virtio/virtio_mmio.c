@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Virtio over memory-mapped registers, as QEMU's virt machine has eight of them.
+ * Modern (version 2) devices only.
+ *
+ * Spec: virtio 1.2, section 4.2. Compare with: Linux drivers/virtio/virtio_mmio.c.
+ */
+#define pr_fmt(fmt) "virtio_mmio: " fmt
+#include "arch/io.h"
+#include "arch/irq.h"
+#include "arch/machine.h"
+#include "arch/machine_info.h"
+#include "kernel/init.h"
+#include "kernel/printk.h"
+#include "lib/errno.h"
+#include "lib/vsprintf.h"
+#include "mm/page_alloc.h"
+#include "mm/slab.h"
+#include "virtio/virtio.h"
+#include "virtio/virtio_transport.h"
+#include "virtio/virtqueue.h"
+
+/* Registers, spec 4.2.2. */
+enum {
+	REG_MAGIC = 0x000,
+	REG_VERSION = 0x004,
+	REG_DEVICE_ID = 0x008,
+	REG_DEVICE_FEATURES = 0x010,
+	REG_DEVICE_FEATURES_SEL = 0x014,
+	REG_DRIVER_FEATURES = 0x020,
+	REG_DRIVER_FEATURES_SEL = 0x024,
+	REG_QUEUE_SEL = 0x030,
+	REG_QUEUE_SIZE_MAX = 0x034,
+	REG_QUEUE_SIZE = 0x038,
+	REG_QUEUE_READY = 0x044,
+	REG_QUEUE_NOTIFY = 0x050,
+	REG_INTERRUPT_STATUS = 0x060,
+	REG_INTERRUPT_ACK = 0x064,
+	REG_STATUS = 0x070,
+	REG_QUEUE_DESC = 0x080,
+	REG_QUEUE_DRIVER = 0x090,
+	REG_QUEUE_DEVICE = 0x0a0,
+	REG_CONFIG_GENERATION = 0x0fc,
+	REG_CONFIG = 0x100,
+};
+
+#define MMIO_MAGIC 0x74726976 /* "virt" */
+
+struct virtio_mmio {
+	struct virtio_device vdev;
+	volatile u8 *regs;
+	u64 size;
+	u32 irq;
+	bool irq_on;
+};
+
+static struct virtio_mmio *to_mmio(struct virtio_device *vdev)
+{
+	return container_of(vdev, struct virtio_mmio, vdev);
+}
+
+static u32 reg_read(struct virtio_device *vdev, u32 reg)
+{
+	return readl(to_mmio(vdev)->regs + reg);
+}
+
+static void reg_write(struct virtio_device *vdev, u32 reg, u32 value)
+{
+	writel(value, to_mmio(vdev)->regs + reg);
+}
+
+static void reg_write_addr(struct virtio_device *vdev, u32 reg, phys_addr_t addr)
+{
+	reg_write(vdev, reg, (u32)addr);
+	reg_write(vdev, reg + 4, (u32)(addr >> 32));
+}
+
+static u8 mmio_get_status(struct virtio_device *vdev)
+{
+	return (u8)reg_read(vdev, REG_STATUS);
+}
+
+static void mmio_set_status(struct virtio_device *vdev, u8 status)
+{
+	reg_write(vdev, REG_STATUS, status);
+}
+
+static u64 mmio_get_features(struct virtio_device *vdev)
+{
+	u64 low;
+
+	reg_write(vdev, REG_DEVICE_FEATURES_SEL, 0);
+	low = reg_read(vdev, REG_DEVICE_FEATURES);
+	reg_write(vdev, REG_DEVICE_FEATURES_SEL, 1);
+	return low | (u64)reg_read(vdev, REG_DEVICE_FEATURES) << 32;
+}
+
+static void mmio_set_features(struct virtio_device *vdev, u64 features)
+{
+	reg_write(vdev, REG_DRIVER_FEATURES_SEL, 0);
+	reg_write(vdev, REG_DRIVER_FEATURES, (u32)features);
+	reg_write(vdev, REG_DRIVER_FEATURES_SEL, 1);
+	reg_write(vdev, REG_DRIVER_FEATURES, (u32)(features >> 32));
+}
+
+static u32 mmio_config_generation(struct virtio_device *vdev)
+{
+	return reg_read(vdev, REG_CONFIG_GENERATION);
+}
+
+static u32 mmio_config_size(struct virtio_device *vdev)
+{
+	return (u32)(to_mmio(vdev)->size - REG_CONFIG);
+}
+
+static void mmio_read_config(struct virtio_device *vdev, u32 offset, void *buf, u32 len)
+{
+	virtio_read_field(to_mmio(vdev)->regs + REG_CONFIG + offset, buf, len);
+}
+
+static u32 mmio_queue_max(struct virtio_device *vdev, u32 index)
+{
+	reg_write(vdev, REG_QUEUE_SEL, index);
+	return reg_read(vdev, REG_QUEUE_SIZE_MAX);
+}
+
+static int mmio_queue_setup(struct virtio_device *vdev, struct virtqueue *vq)
+{
+	reg_write(vdev, REG_QUEUE_SEL, vq->index);
+	if (reg_read(vdev, REG_QUEUE_READY)) {
+		pr_err("%s (%s): queue %s is in use after a reset", vdev->name, vdev->where,
+		       vq->name);
+		return -EIO;
+	}
+	reg_write(vdev, REG_QUEUE_SIZE, vq->size);
+	reg_write_addr(vdev, REG_QUEUE_DESC, virt_to_phys(vq->desc));
+	reg_write_addr(vdev, REG_QUEUE_DRIVER, virt_to_phys(vq->avail));
+	reg_write_addr(vdev, REG_QUEUE_DEVICE, virt_to_phys(vq->used));
+	reg_write(vdev, REG_QUEUE_READY, 1);
+	return 0;
+}
+
+static void mmio_notify(struct virtio_device *vdev, struct virtqueue *vq)
+{
+	reg_write(vdev, REG_QUEUE_NOTIFY, vq->index);
+}
+
+static void mmio_irq(void *arg)
+{
+	struct virtio_device *vdev = arg;
+	const u32 isr = reg_read(vdev, REG_INTERRUPT_STATUS);
+
+	if (!isr)
+		return;
+	reg_write(vdev, REG_INTERRUPT_ACK, isr);
+	virtio_interrupt(vdev, isr);
+}
+
+static int mmio_irq_start(struct virtio_device *vdev)
+{
+	struct virtio_mmio *vm = to_mmio(vdev);
+	const int ret = irq_request(vm->irq, mmio_irq, vdev, vdev->name);
+
+	vm->irq_on = ret == 0;
+	return ret;
+}
+
+static void mmio_irq_stop(struct virtio_device *vdev)
+{
+	struct virtio_mmio *vm = to_mmio(vdev);
+
+	if (vm->irq_on)
+		virtio_irq_free(vm->irq, vdev);
+	vm->irq_on = false;
+}
+
+static const struct virtio_transport_ops mmio_ops = {
+	.name = "mmio",
+	.get_status = mmio_get_status,
+	.set_status = mmio_set_status,
+	.get_features = mmio_get_features,
+	.set_features = mmio_set_features,
+	.config_generation = mmio_config_generation,
+	.config_size = mmio_config_size,
+	.read_config = mmio_read_config,
+	.queue_max = mmio_queue_max,
+	.queue_setup = mmio_queue_setup,
+	.notify = mmio_notify,
+	.irq_start = mmio_irq_start,
+	.irq_stop = mmio_irq_stop,
+};
+
+/* Is there a modern device in this slot? Return: its id, or 0. */
+static u32 slot_device_id(const struct mmio_device *slot, const volatile u8 *regs)
+{
+	u32 version, id;
+
+	if (slot->size <= REG_CONFIG || readl(regs + REG_MAGIC) != MMIO_MAGIC)
+		return VIRTIO_ID_NONE;
+	id = readl(regs + REG_DEVICE_ID);
+	if (id == VIRTIO_ID_NONE)
+		return VIRTIO_ID_NONE;
+	version = readl(regs + REG_VERSION);
+	if (version == 1) {
+		pr_err("0x%lx: legacy %s device; start QEMU with "
+		       "-global virtio-mmio.force-legacy=false",
+		       slot->start, virtio_id_name(id));
+		return VIRTIO_ID_NONE;
+	}
+	if (version != 2) {
+		pr_err("0x%lx: version %u is not known, only 2",
+		       slot->start, version);
+		return VIRTIO_ID_NONE;
+	}
+	return id;
+}
+
+static void probe_slot(const struct mmio_device *slot)
+{
+	volatile u8 *regs = ioremap(slot->start, slot->size);
+	struct virtio_mmio *vm;
+	u32 id;
+
+	if (!regs)
+		return;
+	id = slot_device_id(slot, regs);
+	if (id == VIRTIO_ID_NONE)
+		return;
+	vm = kmalloc(sizeof(*vm), GFP_KERNEL | GFP_ZERO);
+	if (!vm) {
+		pr_err("0x%lx: no memory for the device", slot->start);
+		return;
+	}
+	vm->regs = regs;
+	vm->size = slot->size;
+	vm->irq = slot->irq;
+	vm->vdev.ops = &mmio_ops;
+	vm->vdev.mm = &kernel_mm;
+	vm->vdev.id = id;
+	snprintf(vm->vdev.where, sizeof(vm->vdev.where), "mmio 0x%lx",
+		 slot->start);
+	virtio_found(&vm->vdev);
+}
+
+static int virtio_mmio_init(void)
+{
+	const struct machine_info *machine = machine_info();
+
+	for (unsigned int i = 0; i < machine->nr_virtio_mmio; i++)
+		probe_slot(&machine->virtio_mmio[i]);
+	return 0;
+}
+INITCALL(device, virtio_mmio_init);

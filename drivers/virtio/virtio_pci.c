@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Virtio over PCI: the registers lie where vendor capabilities say, in BARs.
+ * INTx, whose cause is in the ISR register.
+ *
+ * Spec: virtio 1.2, section 4.1. Compare with: Linux virtio_pci_modern_dev.c.
+ */
+#define pr_fmt(fmt) "virtio_pci: " fmt
+#include "arch/io.h"
+#include "arch/irq.h"
+#include "arch/machine.h"
+#include "kernel/init.h"
+#include "kernel/printk.h"
+#include "lib/errno.h"
+#include "lib/vsprintf.h"
+#include "mm/page_alloc.h"
+#include "mm/slab.h"
+#include "pci/pci.h"
+#include "virtio/virtio.h"
+#include "virtio/virtio_transport.h"
+#include "virtio/virtqueue.h"
+
+#define VENDOR_VIRTIO	    0x1af4
+#define DEVICE_TRANSITIONAL 0x1000
+#define DEVICE_MODERN	    0x1040
+#define DEVICE_LAST	    0x107f
+
+/* struct virtio_pci_cap, spec 4.1.4: offsets in the configuration. */
+enum {
+	CAP_LEN = 2,
+	CAP_CFG_TYPE = 3,
+	CAP_BAR = 4,
+	CAP_OFFSET = 8,
+	CAP_LENGTH = 12,
+	CAP_BYTES = 16,
+	CAP_NOTIFY_MULTIPLIER = 16,
+};
+
+enum {
+	CFG_COMMON = 1,
+	CFG_NOTIFY = 2,
+	CFG_ISR = 3,
+	CFG_DEVICE = 4,
+	NR_CFG,
+};
+
+/* Common configuration, spec 4.1.4.3. */
+enum {
+	COMMON_DEVICE_FEATURE_SELECT = 0x00,
+	COMMON_DEVICE_FEATURE = 0x04,
+	COMMON_DRIVER_FEATURE_SELECT = 0x08,
+	COMMON_DRIVER_FEATURE = 0x0c,
+	COMMON_NUM_QUEUES = 0x12,
+	COMMON_STATUS = 0x14,
+	COMMON_GENERATION = 0x15,
+	COMMON_QUEUE_SELECT = 0x16,
+	COMMON_QUEUE_SIZE = 0x18,
+	COMMON_QUEUE_ENABLE = 0x1c,
+	COMMON_QUEUE_NOTIFY_OFF = 0x1e,
+	COMMON_QUEUE_DESC = 0x20,
+	COMMON_QUEUE_DRIVER = 0x28,
+	COMMON_QUEUE_DEVICE = 0x30,
+	COMMON_BYTES = 0x38,
+};
+
+/* A mapped structure. */
+struct cfg_window {
+	volatile u8 *regs;
+	u32 len;
+};
+
+struct virtio_pci {
+	struct virtio_device vdev;
+	struct pci_device *pci;
+	struct cfg_window cfg[NR_CFG];
+	u32 notify_multiplier;
+	bool irq_on;
+};
+
+static struct virtio_pci *to_pci(struct virtio_device *vdev)
+{
+	return container_of(vdev, struct virtio_pci, vdev);
+}
+
+static volatile u8 *common(struct virtio_device *vdev)
+{
+	return to_pci(vdev)->cfg[CFG_COMMON].regs;
+}
+
+static u8 vp_get_status(struct virtio_device *vdev)
+{
+	return readb(common(vdev) + COMMON_STATUS);
+}
+
+static void vp_set_status(struct virtio_device *vdev, u8 status)
+{
+	writeb(status, common(vdev) + COMMON_STATUS);
+}
+
+static u64 vp_get_features(struct virtio_device *vdev)
+{
+	volatile u8 *regs = common(vdev);
+	u64 low;
+
+	writel(0, regs + COMMON_DEVICE_FEATURE_SELECT);
+	low = readl(regs + COMMON_DEVICE_FEATURE);
+	writel(1, regs + COMMON_DEVICE_FEATURE_SELECT);
+	return low | (u64)readl(regs + COMMON_DEVICE_FEATURE) << 32;
+}
+
+static void vp_set_features(struct virtio_device *vdev, u64 features)
+{
+	volatile u8 *regs = common(vdev);
+
+	writel(0, regs + COMMON_DRIVER_FEATURE_SELECT);
+	writel((u32)features, regs + COMMON_DRIVER_FEATURE);
+	writel(1, regs + COMMON_DRIVER_FEATURE_SELECT);
+	writel((u32)(features >> 32), regs + COMMON_DRIVER_FEATURE);
+}
+
+static u32 vp_config_generation(struct virtio_device *vdev)
+{
+	return readb(common(vdev) + COMMON_GENERATION);
+}
+
+static u32 vp_config_size(struct virtio_device *vdev)
+{
+	return to_pci(vdev)->cfg[CFG_DEVICE].len;
+}
+
+static void vp_read_config(struct virtio_device *vdev, u32 offset, void *buf, u32 len)
+{
+	virtio_read_field(to_pci(vdev)->cfg[CFG_DEVICE].regs + offset, buf, len);
+}
+
+static u32 vp_queue_max(struct virtio_device *vdev, u32 index)
+{
+	volatile u8 *regs = common(vdev);
+
+	if (index >= readw(regs + COMMON_NUM_QUEUES))
+		return 0;
+	writew((u16)index, regs + COMMON_QUEUE_SELECT);
+	return readw(regs + COMMON_QUEUE_SIZE);
+}
+
+static void write_addr(volatile u8 *reg, phys_addr_t addr)
+{
+	writel((u32)addr, reg);
+	writel((u32)(addr >> 32), reg + 4);
+}
+
+static int vp_queue_setup(struct virtio_device *vdev, struct virtqueue *vq)
+{
+	struct virtio_pci *vp = to_pci(vdev);
+	volatile u8 *regs = common(vdev);
+	u64 offset;
+
+	writew(vq->index, regs + COMMON_QUEUE_SELECT);
+	if (readw(regs + COMMON_QUEUE_ENABLE)) {
+		pr_err("%s (%s): queue %s is in use after a reset", vdev->name, vdev->where,
+		       vq->name);
+		return -EIO;
+	}
+	offset = (u64)readw(regs + COMMON_QUEUE_NOTIFY_OFF) * vp->notify_multiplier;
+	if (offset + sizeof(u16) > vp->cfg[CFG_NOTIFY].len) {
+		pr_err("%s (%s): queue %s is notified at 0x%lx, behind the structure's end",
+		       vdev->name, vdev->where, vq->name, offset);
+		return -EIO;
+	}
+	vq->transport = (void *)(uintptr_t)(vp->cfg[CFG_NOTIFY].regs + offset);
+	writew(vq->size, regs + COMMON_QUEUE_SIZE);
+	write_addr(regs + COMMON_QUEUE_DESC, virt_to_phys(vq->desc));
+	write_addr(regs + COMMON_QUEUE_DRIVER, virt_to_phys(vq->avail));
+	write_addr(regs + COMMON_QUEUE_DEVICE, virt_to_phys(vq->used));
+	writew(1, regs + COMMON_QUEUE_ENABLE);
+	return 0;
+}
+
+static void vp_notify(struct virtio_device *vdev, struct virtqueue *vq)
+{
+	(void)vdev;
+	writew(vq->index, vq->transport);
+}
+
+static void vp_irq(void *arg)
+{
+	struct virtio_device *vdev = arg;
+	/* Reading lowers the line. */
+	const u8 isr = readb(to_pci(vdev)->cfg[CFG_ISR].regs);
+
+	if (isr)
+		virtio_interrupt(vdev, isr);
+}
+
+static int vp_irq_start(struct virtio_device *vdev)
+{
+	struct virtio_pci *vp = to_pci(vdev);
+	int ret;
+
+	if (!vp->pci->irq)
+		return -ENODEV;
+	ret = irq_request(vp->pci->irq, vp_irq, vdev, vdev->name);
+	vp->irq_on = ret == 0;
+	return ret;
+}
+
+static void vp_irq_stop(struct virtio_device *vdev)
+{
+	struct virtio_pci *vp = to_pci(vdev);
+
+	if (vp->irq_on)
+		virtio_irq_free(vp->pci->irq, vdev);
+	vp->irq_on = false;
+}
+
+static const struct virtio_transport_ops pci_ops = {
+	.name = "pci",
+	.get_status = vp_get_status,
+	.set_status = vp_set_status,
+	.get_features = vp_get_features,
+	.set_features = vp_set_features,
+	.config_generation = vp_config_generation,
+	.config_size = vp_config_size,
+	.read_config = vp_read_config,
+	.queue_max = vp_queue_max,
+	.queue_setup = vp_queue_setup,
+	.notify = vp_notify,
+	.irq_start = vp_irq_start,
+	.irq_stop = vp_irq_stop,
+};
+
+/* Map what one capability describes, if it lies inside of its BAR. */
+static void map_structure(struct virtio_pci *vp, u32 cap, u8 type)
+{
+	const struct pci_device *pci = vp->pci;
+	const u8 bar = pci_read8(pci, cap + CAP_BAR);
+	const u64 offset = pci_read32(pci, cap + CAP_OFFSET);
+	const u32 len = pci_read32(pci, cap + CAP_LENGTH);
+
+	if (bar >= PCI_NUM_BARS || !pci->bar[bar].addr || len == 0 ||
+	    offset + len > pci->bar[bar].size)
+		return;
+	vp->cfg[type].regs = ioremap(pci->bar[bar].addr + offset, len);
+	vp->cfg[type].len = vp->cfg[type].regs ? len : 0;
+	if (type == CFG_NOTIFY)
+		vp->notify_multiplier = pci_read32(pci, cap + CAP_NOTIFY_MULTIPLIER);
+}
+
+/* Walk the vendor capabilities; of several of a type the first that works counts. */
+static void map_structures(struct virtio_pci *vp)
+{
+	u32 cap = 0;
+
+	/* Bounded by the number of capabilities that fit, should the list loop. */
+	for (unsigned int i = 0; i < PCI_CONFIG_BYTES / 4; i++) {
+		u8 type;
+		u32 need = CAP_BYTES;
+
+		cap = pci_find_capability(vp->pci, PCI_CAP_ID_VENDOR, cap);
+		if (!cap)
+			return;
+		type = pci_read8(vp->pci, cap + CAP_CFG_TYPE);
+		if (type == CFG_NOTIFY)
+			need += sizeof(u32);
+		if (type < CFG_COMMON || type >= NR_CFG || vp->cfg[type].regs ||
+		    pci_read8(vp->pci, cap + CAP_LEN) < need || cap + need > PCI_CONFIG_BYTES)
+			continue;
+		map_structure(vp, cap, type);
+	}
+}
+
+static bool is_complete(const struct virtio_pci *vp)
+{
+	return vp->cfg[CFG_COMMON].len >= COMMON_BYTES && vp->cfg[CFG_NOTIFY].len >= 2 &&
+	       vp->cfg[CFG_ISR].len >= 1;
+}
+
+/* Spec 4.1.2: modern ids carry the type; transitional ones have it as subsystem. */
+static u32 virtio_id_of(const struct pci_device *pci)
+{
+	return pci->device >= DEVICE_MODERN ? (u32)(pci->device - DEVICE_MODERN) :
+					      pci->subsystem;
+}
+
+static void probe_function(struct pci_device *pci)
+{
+	struct virtio_pci *vp = kmalloc(sizeof(*vp), GFP_KERNEL | GFP_ZERO);
+
+	if (!vp) {
+		pr_err("00:%02x.%u: no memory for the device", pci->devfn >> 3, pci->devfn & 7);
+		return;
+	}
+	vp->pci = pci;
+	vp->vdev.ops = &pci_ops;
+	vp->vdev.mm = &kernel_mm;
+	vp->vdev.id = virtio_id_of(pci);
+	snprintf(vp->vdev.where, sizeof(vp->vdev.where), "pci 00:%02x.%u", pci->devfn >> 3,
+		 pci->devfn & 7);
+	pci_enable(pci);
+	map_structures(vp);
+	if (!is_complete(vp)) {
+		pr_err("%s: %s device without modern registers; start QEMU with "
+		       "disable-legacy=on,disable-modern=off on it",
+		       vp->vdev.where, virtio_id_name(vp->vdev.id));
+		kfree(vp);
+		return;
+	}
+	virtio_found(&vp->vdev);
+}
+
+static int virtio_pci_init(void)
+{
+	for (unsigned int i = 0; i < pci_nr_devices(); i++) {
+		struct pci_device *pci = pci_device_at(i);
+
+		if (pci->vendor == VENDOR_VIRTIO && pci->device >= DEVICE_TRANSITIONAL &&
+		    pci->device <= DEVICE_LAST)
+			probe_function(pci);
+	}
+	return 0;
+}
+INITCALL(device, virtio_pci_init);
