@@ -96,6 +96,51 @@ resize: ## from a second terminal: SIZE=1G [DEV=vm0] requests that size and wait
 status: ## from a second terminal: requested, plugged, host and stray bytes of every device
 	@tools/ebb-ctl status
 
-.PHONY: help all build run debug gdb resize status clean
+test: ## host tests, guest tests and scenarios: T='suite.case' runs a part, V=1 names each
+	$(SETUP) test
+	$(MAKEO) test-now KINDS='tools host guest scenario'
+
+test-host: ## the suites built for the host under ASan and UBSan, and those of the tools
+	$(SETUP) build
+	$(MAKEO) test-host-now KINDS='tools host'
+
+test-full: ## the same as test, with every scenario on every transport and number of harts
+	$(SETUP) test
+	$(MAKEO) test-now KINDS='--full'
+
+test-now: build
+test-now test-host-now: $(HOST_TESTS)
+	@tools/ktest $(KINDS) --host-tests $(HOST_TESTS)
+
+bench: ## count instructions for each row of the budget table, and write build/bench.json
+	$(SETUP) run
+	$(MAKEO) build
+	@tools/bench
+
+fuzz: ## run each fuzzer for FUZZ_SECONDS=60
+	$(SETUP) fuzz
+	$(MAKEO) fuzz-now
+
+fuzz-now: $(FUZZERS)
+	@tools/fuzz $(FUZZERS)
+
+lint: ## include directions, sizes, formatting, portability, shell scripts
+	$(SETUP) lint
+	@tools/lint/all
+
+format: ## put C sources into shape with clang-format-14
+	@tools/lint/format --fix
+
+check-headers: ## compile each header alone
+	@tools/lint/headers
+
+doctor: ## each tool's version, QEMU's memory device, and what to install
+	@tools/doctor
+
+compile_commands.json: $(O)/k/.flags ## for editors: how each kernel source is compiled
+	@tools/compile-commands '$(KCC) $(KCFLAGS)' $(KSOURCES) >$@
+
+.PHONY: help all build run debug gdb resize status test test-host test-full test-now test-host-now bench fuzz fuzz-now \
+	lint format check-headers doctor clean
 clean: ## remove what was built, but not QEMU (make clean ALL=1 removes it too)
 	@tools/clean "$(O)" $(ALL)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The runner's own failure paths, with programs that play a guest which hangs, panics, lies or says nothing."""
+
+import io
+import os
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+import testrun
+from testrun import Job, Report, run_job
+
+GOOD = ['KTAP version 1', '1..1', '    KTAP version 1', '    # Subtest: buddy', '    1..2', '    ok 1 split', '    ok 2 merge', 'ok 1 buddy']
+
+
+class RunnerTest(unittest.TestCase):
+    """Each test is a fake guest: lines to print, then something to do."""
+
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self.directory.cleanup)
+        self.text = io.StringIO()
+        self.addCleanup(setattr, testrun, 'KILL_GRACE', testrun.KILL_GRACE)
+        testrun.KILL_GRACE = 1.0
+
+    def play(self, lines, then='', limit=10.0, **more):
+        code = f'import os, sys, time\nfor l in {lines!r}: print(l, flush=True)\n{then}'
+        job = Job('fake', [sys.executable, '-c', code], Path(self.directory.name) / 'log', limit, **more)
+        return run_job(job, Report(self.text))
+
+    def assert_failed(self, outcome, *words):
+        self.assertGreater(outcome.failed, 0)
+        reasons = '\n'.join(outcome.reasons)
+        for word in words:
+            self.assertIn(word, reasons)
+
+    def test_good_run_passes(self):
+        outcome = self.play(GOOD)
+        self.assertEqual((outcome.passed, outcome.failed, outcome.skipped, outcome.reasons), (2, 0, 0, []))
+
+    def test_noise_and_carriage_returns_do_no_harm(self):
+        noisy = ['OpenSBI v1.6', 'ebb: booting'] + [line + '\r' for line in GOOD[:5]] + ['[    1.0] hello'] + GOOD[5:]
+        outcome = self.play(noisy)
+        self.assertEqual((outcome.passed, outcome.failed), (2, 0))
+
+    def test_failed_case_fails_the_run(self):
+        lines = [line.replace('ok 2 merge', 'not ok 2 merge').replace('ok 1 buddy', 'not ok 1 buddy') for line in GOOD]
+        outcome = self.play(lines[:6] + ['    # merge: EXPECTATION FAILED at x.c:1'] + lines[6:], 'sys.exit(1)')
+        self.assertEqual((outcome.passed, outcome.failed, outcome.reasons), (1, 1, []))
+        self.assertIn('EXPECTATION FAILED', self.text.getvalue())
+
+    def test_skipped_case_is_counted_apart(self):
+        outcome = self.play([line.replace('ok 2 merge', 'ok 2 merge # SKIP no device') for line in GOOD])
+        self.assertEqual((outcome.passed, outcome.failed, outcome.skipped), (1, 0, 1))
+        self.assertEqual(outcome.results[1].note, 'no device')
+
+    def test_hang_ends_at_the_limit_with_the_tail(self):
+        start = time.monotonic()
+        outcome = self.play(GOOD[:6] + ['about to spin'], 'time.sleep(60)', limit=1.0)
+        self.assertLess(time.monotonic() - start, 8)
+        self.assert_failed(outcome, 'hung', 'about to spin')
+
+    def test_hang_that_ignores_sigterm_is_killed(self):
+        start = time.monotonic()
+        outcome = self.play(GOOD[:6], 'import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)', limit=1.0)
+        self.assertLess(time.monotonic() - start, 15)
+        self.assert_failed(outcome, 'hung')
+
+    def test_endless_talk_ends_at_the_limit(self):
+        outcome = self.play(GOOD[:6], 'while True: print("x" * 1000)', limit=1.0)
+        self.assert_failed(outcome, 'hung')
+
+    def test_children_of_a_hung_job_die_too(self):
+        pidfile = Path(self.directory.name) / 'pid'
+        then = ('import subprocess; p = subprocess.Popen(["sleep", "60"]); '
+                f'open({str(pidfile)!r}, "w").write(str(p.pid)); time.sleep(60)')
+        self.play(GOOD[:6], then, limit=1.5)
+        time.sleep(0.2)
+        self.assertFalse(os.path.exists(f'/proc/{pidfile.read_text()}/exe'))
+
+    def test_panic_mid_suite(self):
+        self.assert_failed(self.play(GOOD[:6] + ['panic: page 0x80a40 freed twice'], 'sys.exit(2)'),
+                           'ended inside buddy', '1 of 2 results', '(panic)', 'freed twice')
+
+    def test_crash_by_signal(self):
+        self.assert_failed(self.play(GOOD[:6], 'os.kill(os.getpid(), 11)'), 'signal 11')
+
+    def test_quiet_end_mid_suite_with_status_0(self):
+        self.assert_failed(self.play(GOOD[:6]), '1 of 2 results')
+
+    def test_missing_plan(self):
+        self.assert_failed(self.play([line for line in GOOD if line != '    1..2']), 'buddy: no plan')
+
+    def test_missing_top_plan(self):
+        self.assert_failed(self.play([line for line in GOOD if line != '1..1']), 'the top level: no plan')
+
+    def test_zero_tests(self):
+        self.assert_failed(self.play(['KTAP version 1', '1..0']), 'ran no test')
+
+    def test_no_output(self):
+        self.assert_failed(self.play([]), 'no "KTAP version 1" line')
+
+    def test_empty_filter_is_no_failure_where_allowed(self):
+        outcome = self.play(['no suite matches'], 'sys.exit(3)', may_be_empty=True)
+        self.assertEqual((outcome.failed, outcome.reasons), (0, []))
+
+    def test_harness_error_is_a_failure_elsewhere(self):
+        self.assert_failed(self.play(['no suite matches'], 'sys.exit(3)'), 'harness error')
+
+    def test_status_that_disagrees(self):
+        self.assert_failed(self.play(GOOD, 'sys.exit(1)'), 'although no test failed')
+        lines = [line.replace('ok 2 merge', 'not ok 2 merge').replace('ok 1 buddy', 'not ok 1 buddy') for line in GOOD]
+        self.assert_failed(self.play(lines), 'although 1 tests failed')
+
+    def test_suite_that_hides_a_failure(self):
+        lines = [line.replace('ok 2 merge', 'not ok 2 merge') for line in GOOD]
+        self.assert_failed(self.play(lines, 'sys.exit(1)'), 'says ok although')
+
+    def test_result_out_of_order(self):
+        self.assert_failed(self.play([line.replace('ok 2 merge', 'ok 3 merge') for line in GOOD]), 'where 2 was due')
+
+    def test_parameters_are_leaves(self):
+        lines = GOOD[:5] + ['        KTAP version 1', '        # Subtest: split', '        1..2', '        ok 1 order 0',
+                            '        ok 2 order 9'] + GOOD[5:]
+        outcome = self.play(lines)
+        self.assertEqual([r.name for r in outcome.results], ['buddy.split.order 0', 'buddy.split.order 9', 'buddy.merge'])
+        self.assertEqual(outcome.failed, 0)
+
+    def test_program_that_is_not_there(self):
+        job = Job('gone', ['./no-such-program'], Path(self.directory.name) / 'log', 5)
+        self.assert_failed(run_job(job, Report(self.text)), 'No such file')
+
+    def test_output_is_kept(self):
+        outcome = self.play(GOOD)
+        self.assertIn('ok 2 merge', (outcome.job.logdir / 'output.log').read_text())
+
+
+if __name__ == '__main__':
+    unittest.main()

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Run programs that print KTAP, each within its time limit, and count what they say.
+
+A job is any command: the host's test program, `tools/run` with a guest that runs its suites, a scenario. It may hang,
+crash, print nothing or lie; each of these is a failure with a reason, never a silent pass.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ktap import Parser, Result
+from machine import die_with_parent
+
+EXIT_WORDS = {0: 'pass', 1: 'fail', 2: 'panic', 3: 'harness error', 4: 'all skipped'}
+HARNESS_ERROR = 3
+ALL_SKIPPED = 4
+KILL_GRACE = 5.0         # seconds between SIGTERM and SIGKILL
+TAIL_LINES = 25
+
+
+@dataclass
+class Job:
+    """One command to run. logdir is made, and gets output.log beside what the command itself leaves there."""
+    name: str
+    command: list[str]
+    logdir: Path
+    limit: float                       # seconds
+    may_be_empty: bool = False         # a filter may leave nothing to do here
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Outcome:
+    """What became of a job."""
+    job: Job
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    reasons: list[str] = field(default_factory=list)     # failures of the job as a whole
+    results: list[Result] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class Report:
+    """Progress as it happens: one changing line on a terminal, one line a job elsewhere, and every failure."""
+
+    def __init__(self, stream=sys.stdout, verbose: bool = False):
+        self.stream, self.verbose = stream, verbose
+        self.live = stream.isatty() and not verbose
+
+    def line(self, text: str) -> None:
+        """A line that stays."""
+        print(('\r\033[K' if self.live else '') + text, file=self.stream, flush=True)
+
+    def result(self, job: Job, number: int, result: Result) -> None:
+        """One leaf is done."""
+        word = f'[{number:3}] {job.name}: {result.name} ... {result.status}'
+        if result.status == 'failed':
+            self.line(word)
+            for text in result.context:
+                self.line(f'      {text}')
+        elif self.verbose:
+            self.line(word + (f' ({result.note})' if result.note else ''))
+        elif self.live:
+            print(f'\r\033[K{word[:100]}', end='', file=self.stream, flush=True)
+
+    def outcome(self, outcome: Outcome) -> None:
+        """One job is done."""
+        for reason in outcome.reasons:
+            self.line(f'{outcome.job.name}: {reason}')
+        counts = f'{outcome.passed} passed, {outcome.failed} failed, {outcome.skipped} skipped'
+        self.line(f'  {outcome.job.name:32} {counts:42} {outcome.seconds:6.1f} s')
+        if outcome.failed:
+            self.line(f'  logs: {outcome.job.logdir}')
+
+
+def _stop(process: subprocess.Popen) -> None:
+    """End a job's whole process group: politely, so that it can end its own children, then not."""
+    for signum, grace in ((signal.SIGTERM, KILL_GRACE), (signal.SIGKILL, KILL_GRACE)):
+        try:
+            os.killpg(process.pid, signum)
+        except ProcessLookupError:
+            pass
+        try:
+            process.wait(grace)
+        except subprocess.TimeoutExpired:
+            continue
+        if signum == signal.SIGTERM:
+            continue                    # the leader is gone; its group may not be
+    process.wait()
+
+
+def _lines(process: subprocess.Popen, deadline: float, log):
+    """Yield the lines a process prints; ends at its end of output. Raises TimeoutError at the deadline."""
+    fd = process.stdout.fileno()
+    rest = b''
+    with selectors.DefaultSelector() as selector:
+        selector.register(fd, selectors.EVENT_READ)
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0 or not selector.select(left):
+                if rest:
+                    yield rest.decode(errors='replace')
+                raise TimeoutError
+            data = os.read(fd, 65536)
+            if not data:
+                break
+            log.write(data)
+            *complete, rest = (rest + data).split(b'\n')
+            yield from (line.decode(errors='replace') for line in complete)
+    if rest:
+        yield rest.decode(errors='replace')
+
+
+def _judge(outcome: Outcome, parser: Parser, status: int | None) -> None:
+    """Compare what the job printed with how it ended."""
+    job = outcome.job
+    if status == HARNESS_ERROR and job.may_be_empty and not parser.results:
+        return
+    parser.finish()
+    outcome.reasons += parser.problems if status is not None else []
+    if not parser.results and not outcome.reasons:
+        outcome.reasons.append('ran no test')
+    if status is None:
+        return
+    if status < 0 or status >= 128:
+        number = -status if status < 0 else status - 128
+        outcome.reasons.append(f'ended by signal {number}')
+    elif status not in (0, ALL_SKIPPED) and not outcome.failed:
+        outcome.reasons.append(f'exit status {status} ({EXIT_WORDS.get(status, "unknown")}) although no test failed')
+    elif status in (0, ALL_SKIPPED) and outcome.failed:
+        outcome.reasons.append(f'exit status {status} ({EXIT_WORDS[status]}) although {outcome.failed} tests failed')
+
+
+def run_job(job: Job, report: Report) -> Outcome:
+    """Run one job to its end or its limit."""
+    job.logdir.mkdir(parents=True, exist_ok=True)
+    outcome, parser, start = Outcome(job), Parser(), time.monotonic()
+    tail: list[str] = []
+    parent = os.getpid()
+    with open(job.logdir / 'output.log', 'wb', buffering=0) as log:
+        try:
+            process = subprocess.Popen(job.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                       start_new_session=True, env={**os.environ, **job.environment},
+                                       preexec_fn=lambda: die_with_parent(signal.SIGTERM, parent))
+        except OSError as error:
+            outcome.reasons.append(f'{job.command[0]}: {error.strerror}')
+            outcome.failed = 1
+            return outcome
+        status: int | None
+        try:
+            for line in _lines(process, start + job.limit, log):
+                tail = tail[1 - TAIL_LINES:] + [line.rstrip('\r')]
+                if result := parser.feed(line):
+                    report.result(job, len(parser.results), result)
+            status = process.wait(max(1.0, start + job.limit - time.monotonic()))
+        except (TimeoutError, subprocess.TimeoutExpired):
+            status = None
+        finally:
+            _stop(process)
+            process.stdout.close()
+    outcome.results = parser.results
+    outcome.passed, outcome.failed, outcome.skipped = (parser.count(word) for word in ('ok', 'failed', 'skipped'))
+    if status is None:
+        outcome.reasons.append(f'hung: no end within {job.limit:.0f} s; the last it said:')
+    _judge(outcome, parser, status)
+    if outcome.reasons:
+        outcome.failed += 1
+        outcome.reasons += [f'    {line}' for line in tail]
+    outcome.seconds = time.monotonic() - start
+    return outcome
+
+
+def totals(outcomes: list[Outcome]) -> tuple[int, int, int]:
+    """Passed, failed and skipped of all jobs."""
+    return (sum(o.passed for o in outcomes), sum(o.failed for o in outcomes), sum(o.skipped for o in outcomes))
