@@ -12,6 +12,7 @@
 #define __used		 __attribute__((used))
 #define __maybe_unused	 __attribute__((unused))
 #define __noinline	 __attribute__((noinline))
+#undef __always_inline /* the C library of a host has one too */
 #define __always_inline	 inline __attribute__((always_inline))
 #define __cold		 __attribute__((cold))
 #define __printf(fmt, args) __attribute__((format(printf, fmt, args)))

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _VMEM_GUEST_MEM_H
+#define _VMEM_GUEST_MEM_H
+
+/*
+ * The guest's memory as the frontend (QEMU) shares it: ranges of guest
+ * physical addresses, each backed by a file that is mapped here. The table
+ * comes over a socket and is believed nothing.
+ */
+#include "lib/types.h"
+
+#define GUEST_MEM_SLOTS 64
+
+/* As vhost-user's memory region descriptions have it. */
+struct mem_region_desc {
+	u64 gpa;	 /* guest physical address */
+	u64 size;	 /* bytes */
+	u64 user;	 /* address in the frontend's process: names the rings */
+	u64 file_offset; /* bytes */
+};
+
+struct mem_region {
+	struct mem_region_desc desc;
+	int fd;
+	u8 *host;	  /* first byte of the range, here */
+	void *map;	  /* what mmap() returned, and */
+	size_t map_bytes; /* how much of it */
+};
+
+/**
+ * struct guest_mem - the table
+ * @region: in no order
+ * @nr: how many
+ * @refuse: if set, guest_mem_read() and guest_mem_write() fail where it says so
+ * @refuse_arg: for @refuse
+ */
+struct guest_mem {
+	struct mem_region region[GUEST_MEM_SLOTS];
+	u32 nr;
+	bool (*refuse)(void *arg, u64 gpa, u64 len);
+	void *refuse_arg;
+};
+
+const char *guest_mem_add(struct guest_mem *mem, const struct mem_region_desc *desc, int fd);
+const char *guest_mem_remove(struct guest_mem *mem, const struct mem_region_desc *desc);
+void guest_mem_clear(struct guest_mem *mem);
+const struct mem_region *guest_mem_find(const struct guest_mem *mem, u64 gpa);
+void *guest_mem_from_user(const struct guest_mem *mem, u64 user, u64 len);
+int guest_mem_read(const struct guest_mem *mem, u64 gpa, void *to, u64 len);
+int guest_mem_write(const struct guest_mem *mem, u64 gpa, const void *from, u64 len);
+
+#endif

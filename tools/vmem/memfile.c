@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Accounting and punching of the files behind guest memory. Works on ranges of
+ * guest physical addresses, which may span several files.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "memfile.h"
+
+/* The region at @gpa, and where in it [gpa, end) stops. */
+static const struct mem_region *part(const struct guest_mem *mem, u64 gpa, u64 end, u64 *stop)
+{
+	const struct mem_region *region = guest_mem_find(mem, gpa);
+
+	if (region)
+		*stop = min(end, region->desc.gpa + region->desc.size);
+	return region;
+}
+
+/**
+ * memfile_covers() - whether all of a range is shared with this process
+ * @mem: the table
+ * @gpa: guest physical address
+ * @len: bytes
+ */
+bool memfile_covers(const struct guest_mem *mem, u64 gpa, u64 len)
+{
+	u64 end = gpa + len;
+
+	while (gpa < end) {
+		if (!part(mem, gpa, end, &gpa))
+			return false;
+	}
+	return true;
+}
+
+/* SEEK_DATA and SEEK_HOLE in one region; as memfile_next_data(). */
+static int seek_part(const struct mem_region *region, u64 gpa, u64 stop, u64 *from, u64 *to)
+{
+	u64 to_file = region->desc.file_offset - region->desc.gpa;
+	off_t data = lseek(region->fd, (off_t)(gpa + to_file), SEEK_DATA), hole;
+
+	if (data < 0)
+		return errno == ENXIO ? 0 : -errno;
+	*from = max((u64)data - to_file, gpa);
+	if (*from >= stop)
+		return 0;
+	hole = lseek(region->fd, data, SEEK_HOLE);
+	if (hole < 0)
+		return -errno;
+	*to = min((u64)hole - to_file, stop);
+	return 1;
+}
+
+/**
+ * memfile_next_data() - find the first allocated extent in a range
+ * @mem: the table
+ * @gpa: guest physical address
+ * @end: where the range ends
+ * @from: set to where the extent starts, within the range
+ * @to: set to where it ends
+ *
+ * What is not shared holds no data. Page-accurate on tmpfs and memfd.
+ *
+ * Return: 1 if there is one, 0 if not, or a negative errno.
+ */
+int memfile_next_data(const struct guest_mem *mem, u64 gpa, u64 end, u64 *from, u64 *to)
+{
+	while (gpa < end) {
+		u64 stop;
+		const struct mem_region *region = part(mem, gpa, end, &stop);
+		int found = region ? seek_part(region, gpa, stop, from, to) : 0;
+
+		if (found || !region)
+			return found;
+		gpa = stop;
+	}
+	return 0;
+}
+
+/**
+ * memfile_discard() - give a range back to the host
+ * @mem: the table
+ * @gpa: guest physical address
+ * @len: bytes; all of it must be shared
+ *
+ * The pages leave the file and every mapping of it, QEMU's too.
+ *
+ * Return: 0, or a negative errno (-ENXIO: not shared).
+ */
+int memfile_discard(const struct guest_mem *mem, u64 gpa, u64 len)
+{
+	u64 end = gpa + len;
+
+	while (gpa < end) {
+		u64 stop;
+		const struct mem_region *region = part(mem, gpa, end, &stop);
+		int err;
+
+		if (!region)
+			return -ENXIO;
+		do {
+			err = fallocate(region->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					(off_t)(region->desc.file_offset + gpa - region->desc.gpa),
+					(off_t)(stop - gpa));
+		} while (err && errno == EINTR);
+		if (err)
+			return -errno;
+		gpa = stop;
+	}
+	return 0;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _VMEM_MEMFILE_H
+#define _VMEM_MEMFILE_H
+
+/*
+ * The host's side of the device's region: which bytes of the shared file are
+ * allocated, and how they are given back.
+ */
+#include "guest_mem.h"
+
+bool memfile_covers(const struct guest_mem *mem, u64 gpa, u64 len);
+int memfile_next_data(const struct guest_mem *mem, u64 gpa, u64 end, u64 *from, u64 *to);
+int memfile_discard(const struct guest_mem *mem, u64 gpa, u64 len);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The memory behind the device: ties the state machine's offsets to the files
+ * that the frontend shares, and tells of punches, strays and resets.
+ */
+#include <string.h>
+
+#include "events.h"
+#include "log.h"
+#include "memfile.h"
+#include "vmem.h"
+
+#define PAGE_SHIFT 12
+
+/* A scan may take this share of the time: one in so many. */
+#define SCAN_SHARE 20
+
+static struct vmem *vmem_of(struct vmem_host *host)
+{
+	return container_of(host, struct vmem, host);
+}
+
+static int next_data(struct vmem_host *host, u64 off, u64 end, u64 *from, u64 *to)
+{
+	struct vmem *vmem = vmem_of(host);
+	u64 addr = vmem->dev.addr;
+	int found = memfile_next_data(&vmem->vhost.mem, addr + off, addr + end, from, to);
+
+	*from -= addr;
+	*to -= addr;
+	return found;
+}
+
+static int discard(struct vmem_host *host, u64 off, u64 len)
+{
+	static struct log_limit limit;
+	struct vmem *vmem = vmem_of(host);
+	int err = memfile_discard(&vmem->vhost.mem, vmem->dev.addr + off, len);
+
+	if (err)
+		log_limited(&limit, "cannot give memory at %#llx back to the host: %s",
+			    (unsigned long long)(vmem->dev.addr + off), strerror(-err));
+	return err;
+}
+
+static void note(struct vmem_host *host, enum vmem_note note, u64 off, u64 len)
+{
+	static struct log_limit limit;
+	struct vmem *vmem = vmem_of(host);
+	u64 gpa = vmem->dev.addr + off;
+	u32 pages = (u32)min(len >> PAGE_SHIFT, (u64)UINT32_MAX);
+
+	if (note == VMEM_NOTE_VIOLATION) {
+		vmem->violation = (u32)off;
+	} else if (note == VMEM_NOTE_PUNCH) {
+		events_emit(TRACE_DEV_PUNCH, gpa >> PAGE_SHIFT, pages, 0, 0);
+	} else {
+		events_emit(TRACE_DEV_STRAY, gpa >> PAGE_SHIFT, pages, 0, 0);
+		log_limited(&limit,
+			    "stray access: %llu bytes at %#llx are in use, in a block that "
+			    "is not plugged",
+			    (unsigned long long)len, (unsigned long long)gpa);
+	}
+}
+
+/* A request's buffers must not lie where the device has nothing plugged. */
+static bool refuse(void *arg, u64 gpa, u64 len)
+{
+	return vmem_overlaps_unplugged(arg, gpa, len);
+}
+
+/**
+ * region_init() - connect the device's state machine with the shared memory
+ * @vmem: the program
+ */
+void region_init(struct vmem *vmem)
+{
+	vmem->host = (struct vmem_host){ next_data, discard, note };
+	vmem->vhost.mem.refuse = refuse;
+	vmem->vhost.mem.refuse_arg = &vmem->dev;
+}
+
+/**
+ * region_shared() - whether the frontend shares all of the region
+ * @vmem: the program
+ */
+bool region_shared(const struct vmem *vmem)
+{
+	return memfile_covers(&vmem->vhost.mem, vmem->dev.addr, vmem->dev.size);
+}
+
+/**
+ * region_changed() - the table of shared memory has changed
+ * @vmem: the program
+ *
+ * The first time that all of the region is there, it is made empty: whatever
+ * lies in it was put there before the driver had plugged anything.
+ */
+void region_changed(struct vmem *vmem)
+{
+	if (vmem->emptied || !region_shared(vmem))
+		return;
+	vmem->emptied = true;
+	vmem_drop_stray(&vmem->dev, 0, vmem->dev.size);
+	if (vmem->dev.stray_gone)
+		log_line("%llu bytes of the region were in use before the driver started: "
+			 "the machine is set up wrongly, or the guest does not respect it",
+			 (unsigned long long)vmem->dev.stray_gone);
+}
+
+/**
+ * region_reset() - the machine was reset
+ * @vmem: the program
+ */
+void region_reset(struct vmem *vmem)
+{
+	u64 plugged = vmem->dev.plugged;
+
+	vmem->resets++;
+	if (vmem_unplug_all(&vmem->dev) != VMEM_ACK)
+		log_line("machine reset: the host keeps the memory; blocks stay plugged");
+	else
+		log_line("machine reset: %llu bytes unplugged", (unsigned long long)plugged);
+	if (vmem->dev.plugged != plugged)
+		ctl_size_changed();
+}
+
+/**
+ * region_scan() - look for stray access, unless that has just cost much
+ * @vmem: the program
+ */
+void region_scan(struct vmem *vmem)
+{
+	u64 start = loop_now(), end;
+
+	if (start < vmem->next_scan)
+		return;
+	vmem_scan_stray(&vmem->dev);
+	end = loop_now();
+	vmem->next_scan = end + SCAN_SHARE * (end - start);
+}
+
+/**
+ * region_host_bytes() - bytes of the region that the host has allocated now
+ * @vmem: the program
+ */
+u64 region_host_bytes(struct vmem *vmem)
+{
+	return vmem_allocated(&vmem->dev, 0, vmem->dev.size);
+}
+
+/**
+ * region_stray_bytes() - bytes that were found in unplugged blocks
+ * @vmem: the program
+ *
+ * Those that are there now and those that were found and given back since the
+ * start: once there was a stray access, this stays above zero.
+ */
+u64 region_stray_bytes(struct vmem *vmem)
+{
+	return vmem_scan_stray(&vmem->dev) + vmem->dev.stray_gone;
+}

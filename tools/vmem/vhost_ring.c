@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vhost-user back-end: set-up and life of the one ring, and what the back-end
+ * sends on its own account (calls, configuration changes).
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "vhost_user.h"
+
+/* In the word of SET_VRING_KICK and its like. */
+#define NO_FD 0x100
+
+static void close_watch(struct watch *watch)
+{
+	loop_del(watch);
+	if (watch->fd >= 0)
+		close(watch->fd);
+	watch->fd = -1;
+}
+
+static void kick_ready(struct watch *watch, short events)
+{
+	struct vhost *vhost = watch->owner;
+	u64 count;
+	ssize_t got = read(watch->fd, &count, sizeof(count));
+
+	(void)events;
+	if (got != sizeof(count) && !(got < 0 && errno == EAGAIN)) {
+		log_line("the kick descriptor is no event descriptor");
+		close_watch(watch);
+		return;
+	}
+	if (vhost->running)
+		vhost->ops->kick(vhost);
+}
+
+/* Send what configuration notifications are owed, as far as it goes. */
+static void send_config_changes(struct vhost *vhost)
+{
+	struct vhost_header header = { VHOST_BACKEND_CONFIG_CHANGE, VHOST_VERSION, 0 };
+
+	/* QEMU crashes on a notification before the driver has started the ring. */
+	if (vhost->backend.fd < 0 || !vhost->running || !vhost->enabled)
+		return;
+	while (vhost->config_changes) {
+		if (!sock_send(vhost->backend.fd, &header, sizeof(header))) {
+			vhost->config_changes--;
+		} else if (errno == EAGAIN) {
+			vhost->backend.events = POLLIN | POLLOUT;
+			return;
+		} else {
+			log_line("back-end channel: %s", strerror(errno));
+			close_watch(&vhost->backend);
+			return;
+		}
+	}
+	vhost->backend.events = POLLIN;
+}
+
+static void backend_ready(struct watch *watch, short events)
+{
+	struct vhost *vhost = watch->owner;
+	u8 junk[256];
+
+	/* No reply was asked for; whatever comes is read and dropped. */
+	if (events & (POLLIN | POLLHUP | POLLERR) &&
+	    read(watch->fd, junk, sizeof(junk)) == 0) {
+		close_watch(watch);
+		return;
+	}
+	if (events & POLLOUT)
+		send_config_changes(vhost);
+}
+
+/**
+ * vhost_set_backend() - take the channel on which the back-end asks
+ * @vhost: the back-end
+ * @fd: a socket, or -1 for none
+ */
+void vhost_set_backend(struct vhost *vhost, int fd)
+{
+	close_watch(&vhost->backend);
+	if (fd < 0)
+		return;
+	vhost->backend = (struct watch){ fd, POLLIN, backend_ready, vhost };
+	loop_add(&vhost->backend);
+	send_config_changes(vhost);
+}
+
+/**
+ * vhost_config_changed() - tell the driver that the configuration changed
+ * @vhost: the back-end
+ *
+ * Held back until the driver runs the ring; never waits. Notifications that
+ * could not be sent yet are not sent twice.
+ */
+void vhost_config_changed(struct vhost *vhost)
+{
+	vhost->config_changes = 1;
+	send_config_changes(vhost);
+}
+
+/**
+ * vhost_call() - interrupt the driver for the ring
+ * @vhost: the back-end
+ */
+void vhost_call(struct vhost *vhost)
+{
+	u64 one = 1;
+
+	/* A counter that is full interrupts all the same. */
+	if (vhost->call_fd >= 0 && write(vhost->call_fd, &one, sizeof(one)) < 0 &&
+	    errno != EAGAIN)
+		log_line("call descriptor: %s", strerror(errno));
+}
+
+/**
+ * vhost_kick_self() - have the ring served again at the loop's next turn
+ * @vhost: the back-end
+ */
+void vhost_kick_self(struct vhost *vhost)
+{
+	u64 one = 1;
+
+	if (vhost->kick.fd >= 0 && write(vhost->kick.fd, &one, sizeof(one)) < 0 &&
+	    errno != EAGAIN)
+		log_line("kick descriptor: %s", strerror(errno));
+}
+
+/**
+ * vhost_ring_stop() - stop the ring; its addresses and index stay
+ * @vhost: the back-end
+ */
+void vhost_ring_stop(struct vhost *vhost)
+{
+	close_watch(&vhost->kick);
+	vhost->running = false;
+}
+
+/**
+ * vhost_ring_update() - start to serve the ring if all it needs is there
+ * @vhost: the back-end
+ *
+ * A ring runs from its kick descriptor on; it is served while enabled, which
+ * it is from the start where protocol features were not negotiated.
+ */
+void vhost_ring_update(struct vhost *vhost)
+{
+	if (!(vhost->features & BIT(VHOST_F_PROTOCOL_FEATURES)) && vhost->kick.fd >= 0)
+		vhost->enabled = true;
+	if (vhost->running || !vhost->enabled || vhost->kick.fd < 0)
+		return;
+	vhost->running = true;
+	vring_reset(&vhost->ring);
+	vhost->ops->ring_started(vhost);
+	send_config_changes(vhost);
+	/* The driver may have filled the ring before it was enabled. */
+	vhost->ops->kick(vhost);
+}
+
+static int set_kick(struct vhost *vhost, struct vhost_message *msg)
+{
+	int fd = vhost_take_fd(msg);
+
+	close_watch(&vhost->kick);
+	vhost->running = false;
+	if (msg->payload.value & NO_FD || fd < 0) {
+		log_line("a ring without a kick descriptor would have to be polled");
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	vhost->kick = (struct watch){ fd, POLLIN, kick_ready, vhost };
+	loop_add(&vhost->kick);
+	vhost_ring_update(vhost);
+	return 0;
+}
+
+static int set_call(struct vhost *vhost, struct vhost_message *msg)
+{
+	if (vhost->call_fd >= 0)
+		close(vhost->call_fd);
+	vhost->call_fd = vhost_take_fd(msg);
+	/* Requests answered while there was nobody to call must not be lost. */
+	vhost_call(vhost);
+	return 0;
+}
+
+static int set_num(struct vhost *vhost, u32 num)
+{
+	if (!num || num > VRING_MAX_SIZE || !IS_POWER_OF_2(num)) {
+		log_line("a ring of %u entries: must be a power of two, %d at most", num,
+			 VRING_MAX_SIZE);
+		return -1;
+	}
+	vhost->ring.size = num;
+	return 0;
+}
+
+static int set_addr(struct vhost *vhost, const struct vhost_message *msg)
+{
+	vhost->ring.desc = msg->payload.addr.desc;
+	vhost->ring.avail = msg->payload.addr.avail;
+	vhost->ring.used = msg->payload.addr.used;
+	return 0;
+}
+
+static int set_enable(struct vhost *vhost, u32 enable)
+{
+	vhost->enabled = enable;
+	if (!enable)
+		vhost->running = false;
+	vhost_ring_update(vhost);
+	return 0;
+}
+
+/* Stops the ring and replies with the index at which it stopped. */
+static int get_base(struct vhost *vhost, struct vhost_message *msg)
+{
+	vhost_ring_stop(vhost);
+	msg->payload.state.num = vhost->ring.next_avail;
+	msg->header.flags = VHOST_VERSION | VHOST_FLAG_REPLY;
+	msg->header.size = 8;
+	return sock_send(vhost->conn.fd, msg, sizeof(msg->header) + 8) ? -1 : 1;
+}
+
+/**
+ * vhost_ring_message() - handle a message about the ring
+ * @vhost: the back-end
+ * @msg: the message, with all the words that its kind has
+ *
+ * Return: 0, -1 for a refusal, 1 if it was replied to.
+ */
+int vhost_ring_message(struct vhost *vhost, struct vhost_message *msg)
+{
+	bool has_fd = msg->header.request >= VHOST_SET_VRING_KICK &&
+		      msg->header.request <= VHOST_SET_VRING_ERR;
+	u32 index = has_fd ? (u32)msg->payload.value & 0xff : msg->payload.state.index;
+
+	if (index) {
+		log_line("ring %u does not exist: start QEMU with num_vqs=1", index);
+		return -1;
+	}
+	switch (msg->header.request) {
+	case VHOST_SET_VRING_NUM:
+		return set_num(vhost, msg->payload.state.num);
+	case VHOST_SET_VRING_ADDR:
+		return set_addr(vhost, msg);
+	case VHOST_SET_VRING_BASE:
+		vhost->ring.next_avail = (u16)msg->payload.state.num;
+		return 0;
+	case VHOST_GET_VRING_BASE:
+		return get_base(vhost, msg);
+	case VHOST_SET_VRING_KICK:
+		return set_kick(vhost, msg);
+	case VHOST_SET_VRING_CALL:
+		return set_call(vhost, msg);
+	case VHOST_SET_VRING_ERR:
+		return 0;
+	case VHOST_SET_VRING_ENABLE:
+		return set_enable(vhost, msg->payload.state.num);
+	default:
+		log_line("vhost-user request %u is not known", msg->header.request);
+		return -1;
+	}
+}

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The host's virtio-mem device, its tests, and the device again under sanitizers for them.
+VMEM_DIR := tools/vmem
+VMEM_SOURCES := $(wildcard $(VMEM_DIR)/*.c)
+VMEM_CFLAGS := -std=gnu2x -D_GNU_SOURCE -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wundef \
+	-O2 -g -MMD -MP -fno-strict-aliasing -Iinclude -I$(VMEM_DIR)
+VMEM_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+VMEM_OBJS := $(VMEM_SOURCES:%.c=$(O)/vmem/%.o)
+VMEM_ASAN_OBJS := $(VMEM_SOURCES:%.c=$(O)/vmem-asan/%.o)
+VMEM_TEST_OBJS := $(patsubst %.c,$(O)/vmem-asan/%.o,$(wildcard $(VMEM_DIR)/tests/*.c))
+
+$(O)/ebb-vmem: $(VMEM_OBJS)
+	$(call say,HOSTLD,$@)$(HOSTCC) -o $@ $^
+
+$(O)/vmem-asan/ebb-vmem: $(VMEM_ASAN_OBJS)
+	$(call say,HOSTLD,$@)$(HOSTCC) $(VMEM_SANITIZE) -o $@ $^
+
+$(O)/vmem-asan/test-vmem: $(VMEM_TEST_OBJS) $(filter-out %/main.o,$(VMEM_ASAN_OBJS))
+	$(call say,HOSTLD,$@)$(HOSTCC) $(VMEM_SANITIZE) -o $@ $^
+
+$(O)/vmem/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,HOSTCC,$<)$(HOSTCC) $(VMEM_CFLAGS) -c -o $@ $<
+
+$(O)/vmem-asan/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,HOSTCC,$<)$(HOSTCC) $(VMEM_CFLAGS) $(VMEM_SANITIZE) -c -o $@ $<
+
+HOST_PROGRAMS += $(O)/ebb-vmem
+-include $(VMEM_OBJS:.o=.d) $(VMEM_ASAN_OBJS:.o=.d) $(VMEM_TEST_OBJS:.o=.d)
