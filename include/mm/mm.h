@@ -90,6 +90,7 @@ enum free_area_id {
  * @flags: SECTION_*
  * @unmapped: bit b: pageblock b is not in the direct map
  * @hole: bit b: all of pageblock b is hole (no memory belongs there)
+ * @present: frames that are memory: all but holes
  * @host_pfn: first of the MHP_HEADER_PAGES metadata frames, or PFN_NONE
  * @state: enum memory_block_state, changed by memory_block_set_state() alone
  * @online_type: with which it was onlined, for restoring it
@@ -110,6 +111,7 @@ struct mem_section {
 	u8 online_type;
 	u8 nr_hwpoison;
 	u8 reserved;
+	u32 present;
 	unsigned long host_pfn;
 	struct memory_owner *owner;
 	struct pageblock pb[PAGEBLOCKS_PER_SECTION];
@@ -122,6 +124,8 @@ static_assert(sizeof(struct mem_section) <= 2048, "two sections fit a page");
  * shared root without sections, so that no look-up tests for NULL twice.
  * @avail: bit s of avail[area][k]: section s of this root has a bit in avail[k]
  *	   and belongs to that area.
+ * @in_zone: bit s of in_zone[z]: section s belongs to zone z (for its span)
+ * @nr_sections: pointers in section[]; at 0 the root's page is given back
  */
 #define SECTIONS_PER_ROOT 256
 #define NR_SECTION_ROOTS  1024 /* 32 TiB */
@@ -130,6 +134,8 @@ static_assert(sizeof(struct mem_section) <= 2048, "two sections fit a page");
 struct section_root {
 	struct mem_section *section[SECTIONS_PER_ROOT];
 	u64 avail[NR_FREE_AREAS][NR_PAGE_ORDERS][SECTIONS_PER_ROOT / 64];
+	u64 in_zone[NR_ZONES][SECTIONS_PER_ROOT / 64];
+	unsigned long nr_sections;
 };
 static_assert(sizeof(struct section_root) <= PAGE_SIZE, "a root fits a page");
 
@@ -171,17 +177,32 @@ struct pcp;
 /* How many pages the last-resort reserve for page tables and sections holds. */
 #define MM_RESERVE_PAGES 16
 
+/**
+ * struct mm - all of one memory's state
+ * @root: see above; never NULL
+ * @pcp: by hart id
+ * @owners: struct memory_owner, by range
+ * @section_pool: free halves of pages that hold section objects (mm/sparse.c)
+ * @reserve: pfns of the fixed reserve
+ * @max_pfn: one past the last section that is there
+ * @present_early: present frames of boot sections, for the auto-movable ratio
+ * @default_online_type: what add_memory() does after adding
+ * @inject: error injection for tests: the how manyth step from now fails; 0 is off
+ */
 struct mm {
 	struct section_root *root[NR_SECTION_ROOTS];
 	struct zone zone[NR_ZONES];
-	struct pcp *pcp[8]; /* by hart id */
+	struct pcp *pcp[8];
 	struct mutex hotplug_lock;
-	struct list_head owners; /* struct memory_owner, by range */
+	struct list_head owners;
+	struct list_head section_pool;
 	struct notifier_chain notifiers;
-	unsigned long reserve[MM_RESERVE_PAGES]; /* pfns */
+	unsigned long reserve[MM_RESERVE_PAGES];
 	unsigned int nr_reserve;
+	u32 inject;
 	spinlock_t reserve_lock;
-	unsigned long max_pfn; /* exclusive */
+	unsigned long max_pfn;
+	unsigned long present_early;
 	enum mhp_online_type default_online_type;
 	u64 vm_events[16];
 	const char *name;
@@ -214,7 +235,7 @@ static inline struct zone *mm_zone(struct mm *mm, enum zone_type type)
  * @mm: zeroed or reused storage
  * @name: for messages
  *
- * No sections, no harts' caches; sparse_add_early() or add_memory() bring frames.
+ * No sections, no harts' caches; mm_populate() or add_memory() bring frames.
  */
 void mm_init(struct mm *mm, const char *name);
 
@@ -227,6 +248,29 @@ void mm_init(struct mm *mm, const char *name);
  * Return: 0; -ENOMEM if the memmap does not fit the boot memory (said in words).
  */
 int __must_check mm_boot(void);
+
+struct memblock;
+
+/**
+ * mm_populate() - give an empty memory its early sections, out of a memblock
+ * @mm: after mm_init()
+ * @mb: memory and reserved ranges; metadata is allocated from it
+ *
+ * What mm_boot() does for kernel_mm; tests do it for windows of their own. The
+ * direct map of all memory in @mb is up. O(pageblocks).
+ * Context: thread or boot, nobody else uses @mm.
+ * Return: 0; -ENOMEM if the metadata does not fit; -E2BIG beyond what can be addressed.
+ */
+int __must_check mm_populate(struct mm *mm, struct memblock *mb);
+
+/**
+ * mm_depopulate() - forget all sections of a test's memory, early ones too
+ * @mm: not kernel_mm; nobody uses it
+ *
+ * Unmaps the memmaps and the direct map of added blocks; early sections' own memory
+ * stays mapped, it belongs to who made the window.
+ */
+void mm_depopulate(struct mm *mm);
 
 /* The page cache of one more hart (hart id below 8); before the hart runs. */
 int __must_check mm_hart_init(struct mm *mm, unsigned int hart);
@@ -267,8 +311,15 @@ struct mm_failure {
 	const char *detail;
 };
 
-/* "pfn 0x90a40 is Slab, cache foo (3 retries, 12 ms)" to a sink; no newline. */
+/* "pfn 0x90a40 is Slab, cache foo (3 retries, 12 ms)" to a sink in one write; no newline. */
 void mm_failure_print(const struct mm_failure *why, struct sink *out);
+
+/* "is pinned"; and what one can do about it: "unpin it first". */
+const char *mm_reason_name(enum mm_reason reason);
+const char *mm_reason_hint(enum mm_reason reason);
+
+/* Fill @why->detail, if it is NULL, from the frame: name of its slab cache or owner. */
+void mm_failure_name(struct mm *mm, struct mm_failure *why);
 
 /* The errno that a reason stands for, negated: VETO -> -EBUSY, DEADLINE -> -ETIMEDOUT ... */
 int mm_reason_errno(enum mm_reason reason);

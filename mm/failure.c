@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Why something failed, in words that a person can act on:
+ *
+ *	pfn 0x90a40 is Slab, cache virtio_mem_request (3 retries, 12 ms)
+ */
+#include "kernel/sink.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/hotplug.h"
+#include "mm/slab.h"
+
+#define FAILURE_TEXT_MAX 256
+
+static const char *const reason_names[NR_MM_REASONS] = {
+#define X(name, str, hint) [MM_REASON_##name] = str,
+	MM_REASONS(X)
+#undef X
+};
+
+static const char *const reason_hints[NR_MM_REASONS] = {
+#define X(name, str, hint) [MM_REASON_##name] = hint,
+	MM_REASONS(X)
+#undef X
+};
+
+/* Reasons that are not here are -EBUSY: somebody has what was wanted. */
+static const u8 reason_errnos[NR_MM_REASONS] = {
+	[MM_REASON_CLAIM_LOST] = EAGAIN,    [MM_REASON_NO_TARGET] = ENOMEM,
+	[MM_REASON_COPY_FAILED] = EIO,	    [MM_REASON_HARTS_BUSY] = ETIMEDOUT,
+	[MM_REASON_DEADLINE] = ETIMEDOUT,   [MM_REASON_CANCELLED] = EINTR,
+	[MM_REASON_OUT_OF_RANGE] = E2BIG,   [MM_REASON_EXISTS] = EEXIST,
+	[MM_REASON_NOT_PRESENT] = ENOENT,   [MM_REASON_WRONG_STATE] = EINVAL,
+	[MM_REASON_MISALIGNED] = EINVAL,    [MM_REASON_NO_MEMORY] = ENOMEM,
+	[MM_REASON_ZONE_MIX] = EINVAL,	    [MM_REASON_NO_RANGE] = ENOMEM,
+	[MM_REASON_HOLE] = EINVAL,
+};
+
+const char *mm_reason_name(enum mm_reason reason)
+{
+	return (unsigned int)reason < NR_MM_REASONS ? reason_names[reason] : "?";
+}
+
+const char *mm_reason_hint(enum mm_reason reason)
+{
+	return (unsigned int)reason < NR_MM_REASONS ? reason_hints[reason] : "?";
+}
+
+int mm_reason_errno(enum mm_reason reason)
+{
+	if (reason == MM_REASON_NONE)
+		return 0;
+	if ((unsigned int)reason >= NR_MM_REASONS || !reason_errnos[reason])
+		return -EBUSY;
+	return -reason_errnos[reason];
+}
+
+int mm_fail(struct mm_failure *why, enum mm_reason reason, unsigned long pfn)
+{
+	if (why)
+		*why = (struct mm_failure){ .reason = reason, .pfn = pfn };
+	return mm_reason_errno(reason);
+}
+
+void mm_failure_name(struct mm *mm, struct mm_failure *why)
+{
+	const struct memory_owner *owner;
+
+	if (!why || why->detail || why->pfn == PFN_NONE)
+		return;
+	if (why->type == PGTY_SLAB)
+		why->detail = slab_name_of(mm, why->pfn);
+	owner = why->type == PGTY_OFFLINE ? memory_owner_of(mm, why->pfn) : NULL;
+	if (owner)
+		why->detail = owner->name;
+}
+
+/* Some reasons are a predicate ("is pinned"), the others say all themselves. */
+static bool reason_is_predicate(enum mm_reason reason)
+{
+	static const char *const verbs[] = { "is ", "has ", "could ", "shares ", "spans " };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (str_has_prefix(mm_reason_name(reason), verbs[i]))
+			return true;
+	return false;
+}
+
+static void print_subject(const struct mm_failure *why, struct sink *out)
+{
+	const bool typed = why->type != PGTY_NONE;
+
+	if (why->reason == MM_REASON_UNMOVABLE && typed)
+		sink_printf(out, "pfn 0x%lx is %s", why->pfn, page_type_name(why->type));
+	else if (reason_is_predicate(why->reason) && why->pfn != PFN_NONE)
+		sink_printf(out, "pfn 0x%lx %s", why->pfn, mm_reason_name(why->reason));
+	else if (reason_is_predicate(why->reason))
+		sink_printf(out, "the range %s", mm_reason_name(why->reason));
+	else
+		sink_puts(out, mm_reason_name(why->reason));
+
+	if (!reason_is_predicate(why->reason) && why->pfn != PFN_NONE && typed)
+		sink_printf(out, ", pfn 0x%lx is %s", why->pfn, page_type_name(why->type));
+}
+
+static void print_detail(const struct mm_failure *why, struct sink *out)
+{
+	const char *kind = "";
+
+	if (!why->detail)
+		return;
+	if (why->type == PGTY_SLAB)
+		kind = "cache ";
+	else if (why->type == PGTY_OFFLINE)
+		kind = "owner ";
+	sink_printf(out, ", %s%s", kind, why->detail);
+}
+
+/* "(3 retries, 2 pages moved, 12 ms)", as far as there is something to tell. */
+static void print_effort(const struct mm_failure *why, struct sink *out)
+{
+	const char *sep = " (";
+
+	if (why->retries) {
+		sink_printf(out, "%s%u %s", sep, why->retries,
+			    why->retries == 1 ? "retry" : "retries");
+		sep = ", ";
+	}
+	if (why->migrated) {
+		sink_printf(out, "%s%lu %s moved", sep, why->migrated,
+			    why->migrated == 1 ? "page" : "pages");
+		sep = ", ";
+	}
+	if (why->elapsed_ns >= 1000000) {
+		sink_printf(out, "%s%lu ms", sep, (unsigned long)(why->elapsed_ns / 1000000));
+		sep = ", ";
+	}
+	if (sep[0] == ',')
+		sink_puts(out, ")");
+}
+
+void mm_failure_print(const struct mm_failure *why, struct sink *out)
+{
+	char text[FAILURE_TEXT_MAX];
+	struct sink_buffer buffer;
+
+	sink_buffer_init(&buffer, text, sizeof(text));
+	print_subject(why, &buffer.sink);
+	print_detail(why, &buffer.sink);
+	print_effort(why, &buffer.sink);
+	sink_puts(out, text);
+}

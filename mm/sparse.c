@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Sections: where their objects come from, how a look-up finds them, and the
+ * spans of zones. Look-ups run without a lock on other harts: a pointer is
+ * published with release and goes away before a grace period, its memory after.
+ *
+ * Section objects are made two a page. A page whose two halves are free leaves
+ * the pool, so that adding and removing a block leaves nothing behind.
+ *
+ * Compare with: Linux mm/sparse.c, mm/sparse-vmemmap.c.
+ */
+#include "arch/machine.h"
+#include "lib/bitmap.h"
+#include "lib/bitops.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/hotplug.h"
+#include "mm/internal.h"
+
+/* What every part of the address space without sections points to; never written. */
+struct section_root empty_section_root;
+
+#define SECTION_OBJECT_SIZE (PAGE_SIZE / 2)
+
+/* A free half of a section page. start_pfn tells it from a section object. */
+struct free_section {
+	struct list_head list;
+};
+
+#define FREE_SECTION_PFN PFN_NONE
+
+static struct mem_section *other_half(struct mem_section *s)
+{
+	return (struct mem_section *)((uintptr_t)s ^ SECTION_OBJECT_SIZE);
+}
+
+static void pool_put(struct mm *mm, struct mem_section *s)
+{
+	s->start_pfn = FREE_SECTION_PFN;
+	list_add(&((struct free_section *)(void *)s)->list, &mm->section_pool);
+}
+
+struct mem_section *section_alloc(struct mm *mm)
+{
+	struct mem_section *s;
+	unsigned long pfn;
+
+	if (!list_empty(&mm->section_pool)) {
+		struct list_head *half = mm->section_pool.next;
+
+		list_del(half);
+		s = (void *)half;
+	} else {
+		pfn = meta_page_alloc(mm, PGTY_KERNEL);
+		if (pfn == PFN_NONE)
+			return NULL;
+		s = phys_to_virt(pfn_to_phys(pfn));
+		pool_put(mm, other_half(s));
+	}
+	memset(s, 0, sizeof(*s));
+	return s;
+}
+
+void section_free(struct mm *mm, struct mem_section *s)
+{
+	struct mem_section *other = other_half(s);
+
+	if (other->start_pfn != FREE_SECTION_PFN) {
+		pool_put(mm, s);
+		return;
+	}
+	list_del(&((struct free_section *)(void *)other)->list);
+	meta_page_free(mm, phys_to_pfn(virt_to_phys(min((void *)s, (void *)other))));
+}
+
+int section_link(struct mm *mm, struct mem_section *s)
+{
+	struct section_root **slot = &mm->root[s->start_pfn >> ROOT_PFN_SHIFT];
+	struct section_root *root = *slot;
+
+	if (root == &empty_section_root) {
+		unsigned long pfn = meta_page_alloc(mm, PGTY_KERNEL);
+
+		if (pfn == PFN_NONE)
+			return -ENOMEM;
+		root = phys_to_virt(pfn_to_phys(pfn));
+		/* Release: a look-up that finds the root finds it zeroed. */
+		__atomic_store_n(slot, root, __ATOMIC_RELEASE);
+	}
+	root->nr_sections++;
+	/* Release: a look-up that finds the section finds it filled in. */
+	__atomic_store_n(&root->section[section_nr(s) % SECTIONS_PER_ROOT], s,
+			 __ATOMIC_RELEASE);
+	mm->max_pfn = max(mm->max_pfn, section_end_pfn(s));
+	return 0;
+}
+
+void section_unlink(struct mm *mm, struct mem_section *s)
+{
+	struct section_root *root = mm->root[s->start_pfn >> ROOT_PFN_SHIFT];
+
+	WRITE_ONCE(root->section[section_nr(s) % SECTIONS_PER_ROOT], NULL);
+	root->nr_sections--;
+}
+
+void section_root_put(struct mm *mm, unsigned long pfn)
+{
+	struct section_root **slot = &mm->root[pfn >> ROOT_PFN_SHIFT];
+	struct section_root *root = *slot;
+
+	if (root == &empty_section_root || root->nr_sections)
+		return;
+	WRITE_ONCE(*slot, &empty_section_root);
+	/* A hart that does not answer may still look at it: then it stays, empty. */
+	if (mm_grace_period(mm, MHP_GRACE_NS))
+		WRITE_ONCE(*slot, root);
+	else
+		meta_page_free(mm, phys_to_pfn(virt_to_phys(root)));
+}
+
+struct mem_section *next_section(const struct mm *mm, unsigned long nr)
+{
+	unsigned long r = nr / SECTIONS_PER_ROOT, i = nr % SECTIONS_PER_ROOT;
+
+	for (; r < NR_SECTION_ROOTS; r++, i = 0) {
+		/* Acquire: pairs with section_link(). */
+		struct section_root *root = __atomic_load_n(&mm->root[r], __ATOMIC_ACQUIRE);
+
+		if (root == &empty_section_root)
+			continue;
+		for (; i < SECTIONS_PER_ROOT; i++) {
+			struct mem_section *s = __atomic_load_n(&root->section[i],
+								__ATOMIC_ACQUIRE);
+
+			if (s)
+				return s;
+		}
+	}
+	return NULL;
+}
+
+u64 section_range_mask(const struct mem_section *s, const struct pfn_range *range)
+{
+	unsigned long start = max(range->start_pfn, s->start_pfn);
+	unsigned long end = min(range->start_pfn + range->nr_pages, section_end_pfn(s));
+
+	if (start >= end)
+		return 0;
+	return GENMASK(pageblock_index(end - 1), pageblock_index(start));
+}
+
+/* Lowest section number of the zone at or above @nr; PFN_NONE if there is none. */
+static unsigned long first_in_zone(const struct zone *zone, unsigned long nr)
+{
+	unsigned long i = nr % SECTIONS_PER_ROOT;
+
+	for (unsigned long r = nr / SECTIONS_PER_ROOT; r < NR_SECTION_ROOTS; r++, i = 0) {
+		const struct section_root *root = zone->mm->root[r];
+
+		if (root == &empty_section_root)
+			continue;
+		i = find_next_bit(root->in_zone[zone->type], SECTIONS_PER_ROOT, i);
+		if (i < SECTIONS_PER_ROOT)
+			return r * SECTIONS_PER_ROOT + i;
+	}
+	return PFN_NONE;
+}
+
+/* Highest section number of the zone below @nr; PFN_NONE if there is none. */
+static unsigned long last_in_zone(const struct zone *zone, unsigned long nr)
+{
+	unsigned long size = nr % SECTIONS_PER_ROOT;
+
+	for (unsigned long r = nr / SECTIONS_PER_ROOT;; r--, size = SECTIONS_PER_ROOT) {
+		const struct section_root *root = zone->mm->root[r];
+		unsigned long i = size;
+
+		if (root != &empty_section_root && size)
+			i = find_last_bit(root->in_zone[zone->type], size);
+		if (i < size)
+			return r * SECTIONS_PER_ROOT + i;
+		if (!r)
+			return PFN_NONE;
+	}
+}
+
+void zone_grow(struct zone *zone, struct mem_section *s)
+{
+	struct section_root *root = zone->mm->root[s->start_pfn >> ROOT_PFN_SHIFT];
+	unsigned long start = s->start_pfn, end = section_end_pfn(s);
+
+	if (zone->spanned) {
+		start = min(start, zone->start_pfn);
+		end = max(end, zone->start_pfn + zone->spanned);
+	}
+	WRITE_ONCE(zone->start_pfn, start);
+	WRITE_ONCE(zone->spanned, end - start);
+	__set_bit(section_nr(s) % SECTIONS_PER_ROOT, root->in_zone[zone->type]);
+}
+
+void zone_shrink(struct zone *zone, struct mem_section *s)
+{
+	struct section_root *root = zone->mm->root[s->start_pfn >> ROOT_PFN_SHIFT];
+	unsigned long first = zone->start_pfn >> SECTION_PFN_SHIFT;
+	unsigned long last = ((zone->start_pfn + zone->spanned) >> SECTION_PFN_SHIFT) - 1;
+	unsigned long nr = section_nr(s);
+
+	__clear_bit(nr % SECTIONS_PER_ROOT, root->in_zone[zone->type]);
+	if (nr == first)
+		first = first_in_zone(zone, nr + 1);
+	if (nr == last)
+		last = last_in_zone(zone, nr);
+	if (first == PFN_NONE || last == PFN_NONE) {
+		WRITE_ONCE(zone->start_pfn, 0);
+		WRITE_ONCE(zone->spanned, 0);
+		return;
+	}
+	WRITE_ONCE(zone->start_pfn, first << SECTION_PFN_SHIFT);
+	WRITE_ONCE(zone->spanned, (last + 1 - first) << SECTION_PFN_SHIFT);
+}
