@@ -11,15 +11,16 @@
  *   kernel_main(info)				one hart, interrupts off
  *     params_parse(info->cmdline)
  *     memblock: add info->memory, reserve info->reserved
- *     arch_paging_init(limit)	direct map; from here on phys_to_virt() works
- *     memmap, allocators	(arch_vmemmap_map(), then pgtable_alloc_page())
+ *     arch_paging_init()	direct map of memblock's memory; phys_to_virt() and
+ *				ioremap() work from here on
+ *     memmap, allocators
  *     serial_init()		the UART instead of arch_early_write()
  *     arch_irq_init()		timer, IPIs, PLIC of this hart; interrupts still off
  *     scheduler, arch_irq_enable()
  *     for id in 1..info->nr_harts-1: arch_start_hart(...)
  *
- * Page-table pages come from memblock_alloc() until arch_paging_done() is called,
- * from pgtable_alloc_page() afterwards.
+ * Page-table pages come from memblock inside arch_paging_init(), from
+ * pgtable_alloc_page() afterwards.
  */
 #include "lib/types.h"
 #include "arch/machine_info.h"
@@ -35,17 +36,14 @@ struct hart;
 void kernel_main(const struct machine_info *info) __attribute__((noreturn));
 
 /**
- * arch_paging_init - build the direct map of all RAM in machine_info
- * @limit: RAM from this physical address on stays unmapped (`mem=`); ~0 = all
+ * arch_paging_init - build the direct map of all memory that memblock knows
  *
- * Once, after memblock knows memory and reservations.
+ * Once, after memblock has memory (cut by `mem=`) and reservations. Sets vmemmap,
+ * direct_map_offset and memblock.mapped.
  *
  * Return: 0, or -ENOMEM if memblock has no room for the page tables.
  */
-int arch_paging_init(phys_addr_t limit);
-
-/** arch_paging_done - page-table pages come from pgtable_alloc_page() from now on */
-void arch_paging_done(void);
+int arch_paging_init(void);
 
 /** arch_irq_init - interrupt controller, timer and IPIs of the boot hart; once */
 void arch_irq_init(void);

@@ -12,7 +12,6 @@
 #define MACHINE_MAX_RANGES    32
 #define MACHINE_MAX_VIRTIO    32
 #define MACHINE_MAX_PCI_WINS  4
-#define MACHINE_MAX_PCI_IRQS  32
 #define MACHINE_CMDLINE_BYTES 2048
 
 struct mem_range {
@@ -48,21 +47,11 @@ struct machine_pci_window {
 	u64 size;
 };
 
-/* One row of the host bridge's interrupt-map. */
-struct machine_pci_irq {
-	u32 devfn; /* device << 3 | function, under devfn_mask */
-	u32 pin; /* 1 = INTA to 4 = INTD */
-	u32 irq; /* PLIC source */
-};
-
 struct machine_pci {
 	struct mem_range ecam; /* size 0 = no PCI host */
 	u32 bus_first, bus_last;
 	struct machine_pci_window windows[MACHINE_MAX_PCI_WINS];
 	unsigned int nr_windows;
-	struct machine_pci_irq irqs[MACHINE_MAX_PCI_IRQS];
-	unsigned int nr_irqs;
-	u32 devfn_mask, pin_mask;
 };
 
 struct machine_info {
