@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _KERNEL_MEMORY_BLOCK_H
+#define _KERNEL_MEMORY_BLOCK_H
+
+/* kernel_mm's memory blocks as the files and commands see them. */
+#include "kernel/sink.h"
+#include "mm/memory_hotplug.h"
+
+/**
+ * memory_block_change() - bring a block to a state, as writing to its "state" does
+ * @block: id of a present block
+ * @type: MMOP_OFFLINE or how to online it
+ * @out: one line when it fails: the reason and the frame
+ *
+ * Context: thread; may take seconds (bounded by a deadline of its own).
+ * Return: 0; -EINVAL if it is in that state already; the operation's errno.
+ */
+int memory_block_change(unsigned long block, enum mhp_online_type type, struct sink *out);
+
+/* Can it go offline at all? Not if it holds boot memory. */
+bool memory_block_removable(unsigned long block);
+
+/* Zone of an online block; ZONE_NORMAL otherwise. */
+enum zone_type memory_block_zone(unsigned long block);
+
+#endif

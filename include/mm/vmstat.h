@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _MM_VMSTAT_H
+#define _MM_VMSTAT_H
+
+/* Counters and censuses for people: /proc, the console, tests. */
+#include "mm/mm.h"
+
+/* VM_EVENTS(X): X(NAME, "name in /proc/vmstat"), Linux's names where it has one. */
+#define VM_EVENTS(X)                              \
+	X(PGMIGRATE_SUCCESS, "pgmigrate_success") \
+	X(PGMIGRATE_FAIL, "pgmigrate_fail")       \
+	X(CONTIG_SUCCESS, "contig_alloc_success") \
+	X(CONTIG_FAIL, "contig_alloc_fail")       \
+	X(OFFLINE_SUCCESS, "offline_success")     \
+	X(OFFLINE_FAIL, "offline_fail")           \
+	X(PCP_DRAIN, "pcp_drain_all")             \
+	X(EXTFRAG, "pgalloc_extfrag")
+
+enum vm_event {
+#define X(name, str) VM_##name,
+	VM_EVENTS(X)
+#undef X
+	NR_VM_EVENTS
+};
+static_assert(NR_VM_EVENTS <= 16, "struct mm has room for 16");
+
+/* Relaxed atomic; any thread context, never on the order-0 fast path. */
+void vm_event_inc(struct mm *mm, enum vm_event event, unsigned long n);
+unsigned long vm_event_read(const struct mm *mm, unsigned int event);
+const char *vm_event_name(unsigned int event);
+
+/* "Normal", "Movable". */
+const char *zone_name(unsigned int zone);
+
+/**
+ * mm_census() - count the frames of all online sections by type
+ * @nr: filled; nr[PGTY_NONE] stays 0 in a healthy memory
+ *
+ * Context: thread. One walk bracket per section; a picture, not a snapshot,
+ * while others allocate.
+ */
+void mm_census(const struct mm *mm, unsigned long nr[NR_PAGE_TYPES]);
+
+/* One hart's cache for one zone, frames; count may be stale for other harts. */
+struct pcp_info {
+	unsigned long count;
+	unsigned long high;
+	unsigned long batch;
+};
+void pcp_read_info(const struct zone *zone, unsigned int hart, struct pcp_info *info);
+
+#endif

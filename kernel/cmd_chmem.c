@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * chmem: bring memory blocks online or offline, by size, address range or block
+ * numbers, with the words of util-linux's chmem.
+ */
+#include "kernel/memory_block.h"
+#include "kernel/shell.h"
+#include "lib/errno.h"
+#include "lib/kstrtox.h"
+#include "lib/string.h"
+
+/* What was asked for. */
+struct request {
+	enum mhp_online_type type; /* MMOP_OFFLINE with -d */
+	bool by_blocks;		   /* -b: numbers are block ids */
+	bool by_size;		   /* any blocks, until nr are done */
+	unsigned long first, last; /* block ids, both included */
+	unsigned long nr;
+};
+
+static int bad(struct sink *out, const char *what, const char *text)
+{
+	sink_printf(out, "chmem: %s: %s\n", text, what);
+	return -EINVAL;
+}
+
+static int parse_range(const char *text, struct request *r, struct sink *out)
+{
+	char copy[64];
+	char *dash;
+	u64 a, b;
+
+	if (strscpy(copy, text, sizeof(copy)) < 0)
+		return bad(out, "too long", text);
+	dash = strchr(copy, '-');
+	if (dash)
+		*dash = '\0';
+	if (kstrtosize(copy, &a) || (dash && kstrtosize(dash + 1, &b)))
+		return bad(out, "neither SIZE, FIRST-LAST nor BLOCK", text);
+	if (!dash && !r->by_blocks) {
+		r->by_size = true;
+		r->nr = a >> SECTION_SHIFT;
+		return a == 0 || a % (1UL << SECTION_SHIFT)
+			       ? bad(out, "not a multiple of the block size, 128M", text)
+			       : 0;
+	}
+	if (!dash)
+		b = a;
+	if (!r->by_blocks) {
+		if (a % (1UL << SECTION_SHIFT) || (b + 1) % (1UL << SECTION_SHIFT))
+			return bad(out, "does not start and end with a memory block", text);
+		a >>= SECTION_SHIFT;
+		b >>= SECTION_SHIFT;
+	}
+	r->first = a;
+	r->last = b;
+	return a > b ? bad(out, "ends before it starts", text) : 0;
+}
+
+static int parse_zone(const char *zone, struct request *r, struct sink *out)
+{
+	if (r->type == MMOP_OFFLINE)
+		return bad(out, "a zone goes with -e only", zone);
+	if (strcmp(zone, "Movable") == 0)
+		r->type = MMOP_ONLINE_MOVABLE;
+	else if (strcmp(zone, "Normal") == 0)
+		r->type = MMOP_ONLINE_KERNEL;
+	else
+		return bad(out, "zones are Movable and Normal", zone);
+	return 0;
+}
+
+static int parse(int argc, char **argv, struct request *r, struct sink *out)
+{
+	const char *zone = NULL, *range = NULL;
+	int i;
+
+	r->type = NR_ONLINE_TYPES;
+	for (i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "-e") || !strcmp(argv[i], "--enable"))
+			r->type = MMOP_ONLINE;
+		else if (!strcmp(argv[i], "-d") || !strcmp(argv[i], "--disable"))
+			r->type = MMOP_OFFLINE;
+		else if (!strcmp(argv[i], "-b") || !strcmp(argv[i], "--blocks"))
+			r->by_blocks = true;
+		else if (!strcmp(argv[i], "-z") && i + 1 < argc)
+			zone = argv[++i];
+		else if (argv[i][0] != '-' && !range)
+			range = argv[i];
+		else
+			return command_usage("chmem", out);
+	}
+	if (r->type == NR_ONLINE_TYPES || !range)
+		return command_usage("chmem", out);
+	if (zone && parse_zone(zone, r, out))
+		return -EINVAL;
+	return parse_range(range, r, out);
+}
+
+/* Is there anything to do for this block? */
+static bool wanted(const struct request *r, unsigned long block)
+{
+	enum memory_block_state state = memory_block_state(&kernel_mm, block);
+
+	return state == (r->type == MMOP_OFFLINE ? MEM_BLOCK_ONLINE : MEM_BLOCK_OFFLINE);
+}
+
+/* By size: as many blocks as it takes, online from below, offline from above. */
+static int change_by_size(const struct request *r, struct sink *out)
+{
+	unsigned long done = 0, b, first = next_memory_block(&kernel_mm, 0), last = first;
+
+	for (b = first; b != PFN_NONE; b = next_memory_block(&kernel_mm, b + 1))
+		last = b;
+	for (b = r->type == MMOP_OFFLINE ? last : first;
+	     done < r->nr && b != PFN_NONE && b >= first && b <= last;
+	     b = r->type == MMOP_OFFLINE ? b - 1 : b + 1)
+		if (wanted(r, b) &&
+		    (r->type != MMOP_OFFLINE || memory_block_removable(b)) &&
+		    memory_block_change(b, r->type, out) == 0)
+			done++;
+	if (done == r->nr)
+		return 0;
+	sink_printf(out, "chmem: %lu of %lu blocks changed\n", done, r->nr);
+	return -EBUSY;
+}
+
+static int change_range(const struct request *r, struct sink *out)
+{
+	unsigned long b;
+	int err, status = 0;
+
+	for (b = next_memory_block(&kernel_mm, r->first); b != PFN_NONE && b <= r->last;
+	     b = next_memory_block(&kernel_mm, b + 1)) {
+		if (!wanted(r, b))
+			continue;
+		err = memory_block_change(b, r->type, out);
+		status = status ? status : err;
+	}
+	if (next_memory_block(&kernel_mm, r->first) > r->last) {
+		sink_printf(out, "chmem: no memory block in %lu-%lu; see lsmem\n", r->first, r->last);
+		return -ENOENT;
+	}
+	return status;
+}
+
+static int cmd_chmem(int argc, char **argv, struct sink *out)
+{
+	struct request r = { 0 };
+	int err = parse(argc, argv, &r, out);
+
+	if (err)
+		return err;
+	return r.by_size ? change_by_size(&r, out) : change_range(&r, out);
+}
+COMMAND(chmem, "chmem -e|-d [-z Movable|Normal] SIZE | FIRST-LAST | -b BLOCK[-BLOCK]",
+	"bring memory blocks online (-e) or offline (-d)", cmd_chmem);

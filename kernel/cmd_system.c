@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Commands about the system as a whole: help, files, messages, tests, the end.
+ */
+#include "arch/boot.h"
+#include "kernel/ktest.h"
+#include "kernel/param.h"
+#include "kernel/printk.h"
+#include "kernel/shell.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+
+static int help_one(const char *name, struct sink *out)
+{
+	const struct command *c = command_find(name);
+
+	if (strcmp(name, "params") == 0) {
+		params_help(out);
+		return 0;
+	}
+	if (!c) {
+		sink_printf(out, "help: no command \"%s\"; \"help\" lists them\n", name);
+		return -ENOENT;
+	}
+	sink_printf(out, "%s\n    %s\n", c->usage, c->help);
+	return 0;
+}
+
+/* Commands in alphabetical order: the next name after @last. */
+static const struct command *next_command(const char *last)
+{
+	const struct command *c, *best = NULL;
+
+	for_each_command(c)
+		if (strcmp(c->name, last) > 0 && (!best || strcmp(c->name, best->name) < 0))
+			best = c;
+	return best;
+}
+
+static int cmd_help(int argc, char **argv, struct sink *out)
+{
+	const struct command *c;
+
+	if (argc == 2)
+		return help_one(argv[1], out);
+	if (argc > 2)
+		return command_usage("help", out);
+	for (c = next_command(""); c; c = next_command(c->name))
+		sink_printf(out, "%-12s %s\n", c->name, c->help);
+	sink_puts(out, "\"help COMMAND\" shows how it is used, \"help params\" the boot "
+		       "parameters; a ; b runs both.\n");
+	return 0;
+}
+COMMAND(help, "help [COMMAND | params]", "list the commands, or explain one", cmd_help);
+
+static int cmd_cat(int argc, char **argv, struct sink *out)
+{
+	int status = 0;
+	int i;
+
+	if (argc < 2)
+		return command_usage("cat", out);
+	for (i = 1; i < argc && status == 0; i++)
+		status = pseudofs_show(argv[i], out);
+	return status;
+}
+COMMAND(cat, "cat FILE...", "show files of /proc and /sys, in Linux's formats", cmd_cat);
+
+static int cmd_ls(int argc, char **argv, struct sink *out)
+{
+	if (argc > 2)
+		return command_usage("ls", out);
+	return pseudofs_list(argc == 2 ? argv[1] : "/", out);
+}
+COMMAND(ls, "ls [DIR]", "list the files of a directory", cmd_ls);
+
+static int cmd_echo(int argc, char **argv, struct sink *out)
+{
+	int i, end = argc;
+
+	if (argc >= 3 && strcmp(argv[argc - 2], ">") == 0) {
+		if (argc != 4) {
+			sink_puts(out, "echo: one word can be written: echo WORD > FILE\n");
+			return -EINVAL;
+		}
+		return pseudofs_store(argv[3], argv[1], out);
+	}
+	for (i = 1; i < end; i++)
+		sink_printf(out, "%s%s", argv[i], i + 1 < end ? " " : "");
+	sink_puts(out, "\n");
+	return 0;
+}
+COMMAND(echo, "echo WORD... | echo WORD > FILE", "print words, or write one into a file", cmd_echo);
+
+static int cmd_dmesg(int argc, char **argv, struct sink *out)
+{
+	(void)argv;
+	if (argc > 1)
+		return command_usage("dmesg", out);
+	printk_dump(out);
+	return 0;
+}
+COMMAND(dmesg, "dmesg", "show the kernel's messages so far", cmd_dmesg);
+
+static int cmd_poweroff(int argc, char **argv, struct sink *out)
+{
+	(void)argv;
+	if (argc > 1)
+		return command_usage("poweroff", out);
+	sink_puts(out, "ebb: power off\n");
+	arch_exit(0);
+}
+COMMAND(poweroff, "poweroff", "end the machine with status 0", cmd_poweroff);
+
+static int cmd_reboot(int argc, char **argv, struct sink *out)
+{
+	(void)argv;
+	if (argc > 1)
+		return command_usage("reboot", out);
+	sink_puts(out, "ebb: reboot\n");
+	arch_reboot();
+}
+COMMAND(reboot, "reboot", "reset the machine", cmd_reboot);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of /sys and the commands lsmem, chmem and map share. */
+#include "kernel/memory_block.h"
+#include "kernel/timer.h"
+#include "lib/errno.h"
+
+/* A person waits for it: long enough for a full block, short enough to sit through. */
+#define OFFLINE_TIMEOUT_NS (30ULL * 1000 * 1000 * 1000)
+#define OFFLINE_RETRIES	   5
+
+bool memory_block_removable(unsigned long block)
+{
+	const struct mem_section *ms = pfn_to_section(&kernel_mm, block * PAGES_PER_SECTION);
+
+	return ms && !(ms->flags & SECTION_EARLY);
+}
+
+enum zone_type memory_block_zone(unsigned long block)
+{
+	const struct mem_section *ms = pfn_to_section(&kernel_mm, block * PAGES_PER_SECTION);
+
+	return ms && ms->zone ? ms->zone->type : ZONE_NORMAL;
+}
+
+static int go_offline(unsigned long block, struct mm_failure *why)
+{
+	struct evacuate_policy policy = {
+		.name = "offline",
+		.end = EVAC_END_OFFLINE,
+		.flags = EVAC_SKIP_SKIPPABLE,
+		.max_retries = OFFLINE_RETRIES,
+		.deadline_ns = ktime_ns() + OFFLINE_TIMEOUT_NS,
+	};
+
+	return offline_memory_block(&kernel_mm, block, &policy, why);
+}
+
+int memory_block_change(unsigned long block, enum mhp_online_type type, struct sink *out)
+{
+	struct mm_failure why = { 0 };
+	int err;
+
+	if (type == MMOP_OFFLINE)
+		err = go_offline(block, &why);
+	else
+		err = online_memory_block(&kernel_mm, block, type, &why);
+	if (err == 0)
+		return 0;
+	sink_printf(out, "memory%lu: %s failed: ", block,
+		    type == MMOP_OFFLINE ? "offline" : "online");
+	mm_failure_print(&why, out);
+	sink_puts(out, "\n");
+	return why.reason == MM_REASON_WRONG_STATE ? -EINVAL : err;
+}

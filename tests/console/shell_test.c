@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From text to commands: splitting, quotes, wrong words, statuses. */
+#include "kernel/ktest.h"
+#include "kernel/shell.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+
+static struct sink_buffer answer;
+static char text[2048];
+
+static int run(const char *line)
+{
+	sink_buffer_init(&answer, text, sizeof(text));
+	return console_run_line(line, &answer.sink);
+}
+
+static void echo_and_quotes(struct ktest *test)
+{
+	KTEST_EXPECT_EQ(test, run("echo a  \"b  c\" 'd;e'"), 0);
+	KTEST_EXPECT_STREQ(test, text, "a b  c d;e\n");
+}
+
+static void several_commands(struct ktest *test)
+{
+	KTEST_EXPECT_EQ(test, run("echo one;echo two ; ; echo three;"), 0);
+	KTEST_EXPECT_STREQ(test, text, "one\ntwo\nthree\n");
+	KTEST_EXPECT_EQ(test, run("nonsense; echo on"), 0);
+	KTEST_EXPECT_TRUE(test, strstr(text, "on\n") != NULL);
+}
+
+static void nothing_to_do(struct ktest *test)
+{
+	KTEST_EXPECT_EQ(test, run(""), 0);
+	KTEST_EXPECT_EQ(test, run("   # a comment"), 0);
+	KTEST_EXPECT_STREQ(test, text, "");
+}
+
+static void unknown_word(struct ktest *test)
+{
+	KTEST_EXPECT_EQ(test, run("ehco hello"), -ENOSYS);
+	KTEST_EXPECT_TRUE(test, strstr(text, "did you mean \"echo\"?") != NULL);
+	KTEST_EXPECT_EQ(test, run("zzzzzzzzzz"), -ENOSYS);
+	KTEST_EXPECT_TRUE(test, strstr(text, "\"help\"") != NULL);
+}
+
+static void bad_lines(struct ktest *test)
+{
+	char line[SHELL_LINE_BYTES + 8];
+
+	KTEST_EXPECT_EQ(test, run("echo \"open"), -EINVAL);
+	KTEST_EXPECT_TRUE(test, strstr(text, "not understood") == text);
+	memset(line, 'a', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\0';
+	KTEST_EXPECT_EQ(test, run(line), -E2BIG);
+}
+
+static void help_knows_all(struct ktest *test)
+{
+	const struct command *c;
+
+	for_each_command(c) {
+		KTEST_EXPECT_TRUE(test, strncmp(c->usage, c->name, strlen(c->name)) == 0);
+		KTEST_EXPECT_TRUE(test, c->help[0] != '\0');
+		KTEST_EXPECT_TRUE(test, command_find(c->name) == c);
+	}
+	KTEST_EXPECT_EQ(test, run("help echo"), 0);
+	KTEST_EXPECT_EQ(test, run("help nothing"), -ENOENT);
+}
+
+static void files(struct ktest *test)
+{
+	KTEST_EXPECT_EQ(test, run("cat /proc/nothing"), -ENOENT);
+	KTEST_EXPECT_EQ(test, run("echo x > /proc/meminfo"), -EPERM);
+	KTEST_EXPECT_EQ(test, run("cat /proc/meminfo"), 0);
+	KTEST_EXPECT_TRUE(test, strncmp(text, "MemTotal:", 9) == 0);
+	KTEST_EXPECT_EQ(test, run("ls /proc"), 0);
+	KTEST_EXPECT_TRUE(test, strstr(text, "buddyinfo\n") != NULL);
+	KTEST_EXPECT_EQ(test, run("cat /sys/devices/system/memory/block_size_bytes"), 0);
+	KTEST_EXPECT_STREQ(test, text, "8000000\n");
+	KTEST_EXPECT_EQ(test, run("cat /sys/devices/system/memory/memory99999999/state"), -ENOENT);
+	KTEST_EXPECT_EQ(test, run("cat /sys/devices/system/memory/memory/state"), -ENOENT);
+}
+
+static const struct ktest_case cases[] = {
+	KTEST_CASE(echo_and_quotes), KTEST_CASE(several_commands), KTEST_CASE(nothing_to_do),
+	KTEST_CASE(unknown_word),    KTEST_CASE(bad_lines),	   KTEST_CASE(help_knows_all),
+	KTEST_CASE(files),	     {},
+};
+
+static struct ktest_suite suite = { .name = "shell", .cases = cases };
+KTEST_SUITE(suite);
