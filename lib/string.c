@@ -48,7 +48,7 @@ static inline void copy_words(word_t *to, const word_t *from)
 }
 
 /* From the start on: right for overlap with @d below @s. */
-static inline void copy_up(u8 *d, const u8 *s, size_t n)
+static __always_inline void copy_up(u8 *d, const u8 *s, size_t n)
 {
 	const u8 *end;
 

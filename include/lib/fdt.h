@@ -21,18 +21,19 @@
 #define FDT_MAX_SIZE  0x200000 /* bytes; more is refused */
 
 struct fdt {
-	const u8 *blob;
-	u32 size;    /* bytes, the whole blob */
-	u32 structs; /* offset and length of the structure block */
-	u32 structs_len;
-	u32 strings; /* of the strings block */
-	u32 strings_len;
-	u32 reserved;  /* offset of the memory reservation block */
-	u32 boot_hart; /* boot_cpuid_phys */
+	const u8 *blob; /* all offsets are from here, in bytes */
+	u32 size;	/* the whole blob */
+	u32 structs;	/* the structure block */
+	u32 structs_end;
+	u32 strings; /* the strings block, up to its last terminator */
+	u32 strings_end;
+	u32 reserved;	 /* the memory reservation block */
+	u32 nr_reserved; /* entries in it */
+	u32 boot_hart;	 /* boot_cpuid_phys */
 };
 
 struct fdt_level {
-	u32 offset;    /* of the node's FDT_BEGIN_NODE in the structure block */
+	u32 props;     /* offset of the first tag behind the node's name */
 	u8 addr_cells; /* what this node says about its children's reg */
 	u8 size_cells;
 };
@@ -40,7 +41,6 @@ struct fdt_level {
 struct fdt_node {
 	const struct fdt *fdt;
 	const char *name; /* with its unit address; "" for the root */
-	u32 props;	  /* offset of the first tag behind the name */
 	u32 next;	  /* offset of the first tag behind the properties */
 	int depth;	  /* 0 for the root */
 	struct fdt_level path[FDT_MAX_DEPTH]; /* path[depth] is the node itself */
@@ -89,7 +89,9 @@ u32 fdt_blob_size(const void *blob);
  * fdt_reservation() - an entry of the memory reservation block
  * @fdt: the tree
  * @index: from 0 on
- * @range: filled; may be empty or wrap: the caller judges
+ * @range: filled; may wrap: the caller judges
+ *
+ * The block ends with an entry of size 0, whatever its address.
  *
  * Return: 0; -ENOENT no such entry.
  */
@@ -102,15 +104,13 @@ int fdt_reservation(const struct fdt *fdt, unsigned int index, struct fdt_range 
 /* Puts the cursor on the root node, which every opened tree has. */
 void fdt_root(const struct fdt *fdt, struct fdt_node *node);
 
-/* Moves on to the next node in the order of the blob (first child first); false at the end. */
-bool fdt_next(struct fdt_node *node);
-
-/* Moves down to the first child; false, and stays, if there is none. */
-bool fdt_first_child(struct fdt_node *node);
-
-/* Moves on behind the node's children, to the next node of the same parent; false, and the
- * cursor is used up, if there is none.
+/*
+ * Each of these moves the cursor and returns true, or leaves it and returns false:
+ * to the next node in the order of the blob (children first), the first child,
+ * the next node of the same parent.
  */
+bool fdt_next(struct fdt_node *node);
+bool fdt_first_child(struct fdt_node *node);
 bool fdt_next_sibling(struct fdt_node *node);
 
 /* Body for each child @child (a struct fdt_node) of @node; the body must not move @child. */
@@ -129,9 +129,12 @@ bool fdt_next_sibling(struct fdt_node *node);
  */
 int __must_check fdt_find(const struct fdt *fdt, const char *path, struct fdt_node *node);
 
-/* By phandle (phandle or linux,phandle). 0; -ENOENT. */
+/* By the value of its phandle. 0; -ENOENT. */
 int __must_check fdt_find_phandle(const struct fdt *fdt, u32 phandle,
 				  struct fdt_node *node);
+
+/* A cell of the node with a phandle; much cheaper than going there. 0; -ENOENT; -EINVAL. */
+int fdt_phandle_u32(const struct fdt *fdt, u32 phandle, const char *name, u32 *val);
 
 /**
  * fdt_next_compatible() - the next node with a word in its compatible
@@ -154,8 +157,12 @@ size_t fdt_name_len(const struct fdt_node *node);
  * Properties
  */
 
-/* Property by name; -ENOENT. */
+/* Property by name. 0; -ENOENT. */
 int fdt_prop(const struct fdt_node *node, const char *name, struct fdt_prop *prop);
+
+/* The same of the node's ancestor at @depth (or of itself). */
+int fdt_prop_at(const struct fdt_node *node, int depth, const char *name,
+		struct fdt_prop *prop);
 
 /**
  * fdt_next_prop() - walk over all properties of a node
@@ -171,8 +178,19 @@ bool fdt_next_prop(const struct fdt_node *node, u32 *cursor, struct fdt_prop *pr
 int fdt_u32(const struct fdt_node *node, const char *name, u32 *val);
 int fdt_u64(const struct fdt_node *node, const char *name, u64 *val);
 
-/* Cell @index of a property; the caller has checked that it is inside. */
+/* Cell @index of a property; 0 if that is outside. */
 u32 fdt_cell(const struct fdt_prop *prop, u32 index);
+
+/**
+ * fdt_number() - a number of some cells inside a property
+ * @prop: the property
+ * @cell: its first cell
+ * @nr_cells: how many; 0 makes 0
+ * @val: filled
+ *
+ * Return: 0; -EINVAL not inside; -EOVERFLOW more than 64 bits.
+ */
+int fdt_number(const struct fdt_prop *prop, u32 cell, u32 nr_cells, u64 *val);
 
 /* A terminated string (of a list: the first); NULL if absent or malformed. */
 const char *fdt_str(const struct fdt_node *node, const char *name);

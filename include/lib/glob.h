@@ -10,7 +10,7 @@
  *	 a [ that is never closed stands for itself
  * @str: the string; dots and slashes are ordinary
  *
- * Takes at most O(strlen(@pat) * strlen(@str)) steps and no memory.
+ * No recursion, and no more steps than the lengths multiplied (times that of a class).
  * Compare with: Linux glob_match(), which KUnit's filters use.
  */
 bool glob_match(const char *pat, const char *str);
