@@ -63,7 +63,8 @@ FORCE:
 
 # --- what one does with it ----------------------------------------------------------------------------------------
 # Entry points set up what is missing first and build in a second make, which sees what was installed.
-export O MEM VMEM SMP TRANSPORT APPEND CMD QEMU DRY T V BLOCK
+export O MEM VMEM BLOCK SMP TRANSPORT APPEND CMD QEMU RUN DRY T V CROSS HOSTCC
+export PYTHONDONTWRITEBYTECODE := 1
 SETUP = @tools/setup
 MAKEO = @+$(MAKE) O='$(O)'
 
@@ -126,13 +127,13 @@ fuzz-now: $(FUZZERS)
 
 lint: ## include directions, sizes, formatting, portability, shell scripts
 	$(SETUP) lint
-	@tools/lint/all
+	@tools/ebb-lint
 
 format: ## put C sources into shape with clang-format-14
-	@tools/lint/format --fix
+	@tools/ebb-lint --fix $(FILE)
 
 check-headers: ## compile each header alone
-	@tools/lint/headers
+	@tools/ebb-lint headers
 
 doctor: ## each tool's version, QEMU's memory device, and what to install
 	@tools/doctor

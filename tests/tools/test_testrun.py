@@ -12,7 +12,8 @@ from pathlib import Path
 import testrun
 from testrun import Job, Report, run_job
 
-GOOD = ['KTAP version 1', '1..1', '    KTAP version 1', '    # Subtest: buddy', '    1..2', '    ok 1 split', '    ok 2 merge', 'ok 1 buddy']
+GOOD = ['KTAP version 1', '1..1', '    KTAP version 1', '    # Subtest: buddy', '    1..2', '    ok 1 split', '    ok 2 merge',
+        'ok 1 buddy']
 
 
 class RunnerTest(unittest.TestCase):

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The formatter. Its versions disagree, so one of them counts; a machine without it skips the check.
+
+It is held loosely: a table that a person aligned may stay, so a file fails only when more of it differs than that.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import subprocess
+from pathlib import Path
+
+from lint.common import Finding, program, sources, text
+
+FORMATTER = 'clang-format-14'
+TOLERATED = 0.20        # share of a file's lines that may differ
+
+
+def formatted(name: str) -> str:
+    """The file as the formatter wants it."""
+    return subprocess.run([program(FORMATTER), name], capture_output=True, text=True, check=True).stdout
+
+
+def loosely(whole: str) -> list[str]:
+    """Lines without the spacing inside of them: columns of a table are the author's."""
+    return [re.sub(r'(?<=\S)\s+', ' ', line).rstrip(' \\') for line in whole.splitlines()]
+
+
+def check() -> list[Finding]:
+    """Files that differ too much."""
+    found = []
+    for name in sources('.c', '.h'):
+        mine, wanted = loosely(text(name)), loosely(formatted(name))
+        changed = [op for op in difflib.SequenceMatcher(None, mine, wanted, False).get_opcodes() if op[0] != 'equal']
+        lines = sum(max(op[2] - op[1], op[4] - op[3]) for op in changed)
+        if lines > max(10, TOLERATED * len(mine)):
+            found.append(Finding(name, changed[0][1] + 1, f'{lines} of {len(mine)} lines are not as {FORMATTER} has them, '
+                                                         f'more than the spacing in them; type: make format FILE={name}'))
+    return found
+
+
+def fix(names: list[str]) -> None:
+    """Rewrite files as the formatter wants them; all of them if none is named."""
+    for name in names or sources('.c', '.h'):
+        wanted = formatted(name)
+        if wanted != Path(name).read_text():
+            Path(name).write_text(wanted)
+            print(f'formatted {name}')

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Who may include whom (design section 2)."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from lint.common import Finding, sources, without_comments, text
+
+FREESTANDING = ('stddef.h', 'stdint.h', 'stdbool.h', 'stdarg.h', 'limits.h')
+CONTRACT = ('arch/machine.h', 'arch/this_hart.h')
+PUBLIC = ('mm/', 'kernel/', 'lib/', 'virtio/', 'pci/', 'serial/', 'arch/')
+HOSTED = {('include/lib/string.h', 'string.h')}      # on a host, its C library declares the same functions
+# Directory: what its files may include, beside headers of its own. Tests may include everything and are not listed.
+ALLOWED = {
+    'lib/': ('lib/',),
+    'include/lib/': ('lib/',),
+    'mm/': ('mm/', 'kernel/', 'lib/', *CONTRACT),
+    'include/mm/': ('mm/', 'kernel/', 'lib/', *CONTRACT),
+    'include/kernel/': ('kernel/', 'mm/', 'lib/', 'arch/'),
+    'include/virtio/': ('virtio/', 'kernel/', 'mm/', 'lib/', *CONTRACT),
+    'include/arch/': ('arch/', 'kernel/', 'mm/', 'lib/'),
+    'drivers/': PUBLIC,
+    'kernel/': PUBLIC,
+    'arch/': (*PUBLIC, 'asm/'),
+}
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+(["<])([^">]+)[">]', re.M)
+
+
+def rule_of(name: str) -> str | None:
+    """The longest rule that concerns a file."""
+    return max((prefix for prefix in ALLOWED if name.startswith(prefix)), key=len, default=None)
+
+
+def judge(name: str, bracket: str, target: str, allowed: tuple[str, ...]) -> str | None:
+    """Why an include is not allowed, or None."""
+    if bracket == '<':
+        return None if target in FREESTANDING or (name, target) in HOSTED else f'<{target}>: only the freestanding headers come from the compiler'
+    if '..' in target:
+        return f'"{target}": paths start at include/'
+    if target == 'mm/internal.h':
+        return None if name.startswith('mm/') else '"mm/internal.h" is for mm/ and tests/ only'
+    if '/' not in target:       # a private header beside the file
+        return None if not name.startswith('include/') else f'"{target}": a public header is named from include/'
+    own = os.path.dirname(name) + '/'
+    if not target.startswith(allowed) and not (target.startswith(own) and own.count('/') > 1):
+        return f'"{target}": {rule_of(name)} may include {", ".join(allowed)} only'
+    return None
+
+
+def check() -> list[Finding]:
+    """All includes of the kernel's files that point the wrong way."""
+    found = []
+    for name in sources('.c', '.h', '.S'):
+        rule = rule_of(name)
+        if rule is None:
+            continue
+        code, original = without_comments(name).split('\n'), text(name).split('\n')
+        for number, line in enumerate(original, 1):
+            match = INCLUDE.match(line)
+            if match and code[number - 1].lstrip().startswith('#'):
+                reason = judge(name, match[1], match[2], ALLOWED[rule])
+                if reason:
+                    found.append(Finding(name, number, f'include {reason}'))
+    return found

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a regular expression can see: licence lines, leftovers, guards, columns, preprocessor branches."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from lint.common import Finding, files, kind, sources, text, without_comments
+
+COLUMNS = {'c': 100, 'python': 130, 'shell': 130, 'make': 130}
+LEFTOVER = re.compile(r'\b(TO' r'DO|FIX' r'ME|X' r'XX|for n' r'ow)\b')
+CONDITIONAL = re.compile(r'^[ \t]*#[ \t]*(if|ifdef|ifndef|elif)\b', re.M)
+SPDX = 'SPDX-License-Identifier: BSD-2-Clause'
+
+
+def line_of(whole: str, offset: int) -> int:
+    """Line number of an offset."""
+    return whole.count('\n', 0, offset) + 1
+
+
+def every_file(name: str) -> list[Finding]:
+    """Rules for all files that we wrote."""
+    lines = text(name).split('\n')
+    found = []
+    if not any(SPDX in line for line in lines[:2]):
+        found.append(Finding(name, 1, f'no "{SPDX}" in the first two lines'))
+    for number, line in enumerate(lines, 1):
+        if match := LEFTOVER.search(line):
+            found.append(Finding(name, number, f'"{match.group()}": finish it, or file an issue'))
+        if line != line.rstrip():
+            found.append(Finding(name, number, 'space at the end of the line'))
+        if len(line.expandtabs(8)) > COLUMNS[kind(name)]:
+            found.append(Finding(name, number, f'more than {COLUMNS[kind(name)]} columns'))
+    if text(name) and not text(name).endswith('\n'):
+        found.append(Finding(name, len(lines), 'no newline at the end'))
+    return found
+
+
+def header_guard(name: str) -> list[Finding]:
+    """A guard that ends in the file's name: include/mm/page.h has _MM_PAGE_H."""
+    short = re.sub(r'\W', '_', os.path.basename(name)).upper()
+    if re.search(rf'^#ifndef (_\w*_{short})\n#define \1$', text(name), re.M):
+        return []
+    return [Finding(name, 1, f'no guard "#ifndef _..._{short}"')]
+
+
+def no_branches(name: str) -> list[Finding]:
+    """mm/ is one source for all machines: no preprocessor branches."""
+    code = without_comments(name)
+    return [Finding(name, line_of(code, m.start()), 'preprocessor branch in mm/: put the difference into the machine contract')
+            for m in CONDITIONAL.finditer(code)]
+
+
+def check() -> list[Finding]:
+    """All rules on text."""
+    found = [finding for name in files() if kind(name) for finding in every_file(name)]
+    found += [finding for name in sources('.h') for finding in header_guard(name)]
+    return found + [finding for name in sources('.c', under=('mm',)) for finding in no_branches(name)]
