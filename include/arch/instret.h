@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _ARCH_INSTRET_H
+#define _ARCH_INSTRET_H
+
+/* Counting instructions, for `make bench`. Guest only. */
+#include "lib/types.h"
+
+/**
+ * arch_instret - instructions that this hart has retired
+ *
+ * An instruction count only under QEMU's -icount; without it QEMU returns host
+ * ticks. arch_instret_exact() tells which.
+ */
+u64 arch_instret(void);
+
+/**
+ * arch_instret_exact - does arch_instret() count instructions?
+ *
+ * Runs a loop of known length. Context: any, interrupts off or quiet.
+ * Return: true if the count is right to the instruction.
+ */
+bool arch_instret_exact(void);
+
+/* arch_instret() at the first instruction of entry.S; 0 if the hart cannot read it. */
+u64 arch_boot_instret(void);
+
+#endif

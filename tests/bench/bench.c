@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The bench command: which rows, and the check that instructions are counted.
+ */
+#include "tests/bench/bench.h"
+#include "kernel/shell.h"
+#include "kernel/hart.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/memory_hotplug.h"
+
+void bench_row(struct sink *out, const char *id, u64 value_milli, const char *unit)
+{
+	sink_printf(out, "bench: %s %lu.%03lu %s\n", id, value_milli / 1000, value_milli % 1000,
+		    unit);
+}
+
+int bench_fail(struct sink *out, const char *id, const char *why)
+{
+	sink_printf(out, "bench: %s FAILED %s\n", id, why);
+	return -EIO;
+}
+
+/* Bytes that one added block reserves for itself, a page. */
+static int bench_metadata(struct sink *out)
+{
+	u64 bytes = MHP_HEADER_PAGES * PAGE_SIZE + PAGE_SIZE / 2;
+
+	bench_row(out, "page_meta_bytes", bytes * 1000 / PAGES_PER_SECTION, "byte");
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*fn)(struct sink *out);
+	bool counts; /* needs exact instruction counts, one hart */
+} groups[] = {
+	{ "meta", bench_metadata, false }, { "alloc", bench_alloc, true },
+	{ "contig", bench_contig, true },  { "hotplug", bench_hotplug, true },
+	{ "growth", bench_growth, true },  { "contention", bench_contention, false },
+};
+
+static int run_group(unsigned int i, struct sink *out)
+{
+	int err;
+
+	if (groups[i].counts && (nr_harts() != 1 || !arch_instret_exact()))
+		return bench_fail(out, groups[i].name, "needs one hart and -icount shift=0");
+	err = groups[i].fn(out);
+	if (err == 0 && mm_check(&kernel_mm, out) != 0)
+		err = bench_fail(out, groups[i].name, "mm check found differences afterwards");
+	return err;
+}
+
+static int cmd_bench(int argc, char **argv, struct sink *out)
+{
+	unsigned int i;
+	int arg;
+
+	if (argc < 2)
+		return command_usage("bench", out);
+	for (arg = 1; arg < argc; arg++) {
+		int err = -ENOENT;
+
+		for (i = 0; i < ARRAY_SIZE(groups); i++)
+			if (strcmp(groups[i].name, argv[arg]) == 0)
+				err = run_group(i, out);
+		if (err == -ENOENT)
+			return command_usage("bench", out);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+COMMAND(bench, "bench meta|alloc|contig|hotplug|growth|contention...",
+	"measure rows of the budget table (make bench)", cmd_bench);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _TESTS_BENCH_BENCH_H
+#define _TESTS_BENCH_BENCH_H
+
+/*
+ * Rows of the budget table, measured in the guest. Each prints
+ *	bench: ID VALUE UNIT
+ * and tools/bench puts budget and peers' figures beside it.
+ */
+#include "arch/instret.h"
+#include "kernel/sink.h"
+#include "mm/page_alloc.h"
+
+/* @value in thousandths of @unit. */
+void bench_row(struct sink *out, const char *id, u64 value_milli, const char *unit);
+
+/* A row that could not be measured, and why: an error for the host. */
+int bench_fail(struct sink *out, const char *id, const char *why);
+
+/* Each returns 0 or a negative errno after a bench_fail(). */
+int bench_alloc(struct sink *out);
+int bench_contig(struct sink *out);
+int bench_hotplug(struct sink *out);
+int bench_growth(struct sink *out);
+int bench_contention(struct sink *out);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Allocation and freeing: pairs, bulk, contiguous ranges, migration. */
+#include "tests/bench/bench.h"
+#include "kernel/timer.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/contig.h"
+
+#define PAIRS	   1000
+#define BULK_PAGES 65536UL
+#define SECOND_NS  (1000ULL * 1000 * 1000)
+
+/* Instructions of one alloc and free, averaged; the first pairs warm the cache. */
+static int bench_pair(struct sink *out, const char *id, unsigned int order)
+{
+	u64 start = 0;
+	unsigned int i;
+
+	for (i = 0; i < 2 * PAIRS; i++) {
+		unsigned long pfn;
+
+		if (i == PAIRS)
+			start = arch_instret();
+		pfn = alloc_pages(&kernel_mm, GFP_KERNEL, order, PGTY_KERNEL);
+		if (pfn == PFN_NONE)
+			return bench_fail(out, id, "no memory");
+		free_pages(&kernel_mm, pfn, order);
+	}
+	bench_row(out, id, (arch_instret() - start) * 1000 / PAIRS, "insn");
+	return 0;
+}
+
+/* One call a page, 65,536 pages in use at once; their numbers go to @pfns. */
+static int bench_bulk(struct sink *out, u32 *pfns)
+{
+	u64 start, middle;
+	unsigned long i;
+
+	start = arch_instret();
+	for (i = 0; i < BULK_PAGES; i++) {
+		unsigned long pfn = alloc_pages(&kernel_mm, GFP_MOVABLE, 0, PGTY_KERNEL);
+
+		if (pfn == PFN_NONE)
+			break;
+		pfns[i] = (u32)pfn;
+	}
+	middle = arch_instret();
+	if (i < BULK_PAGES) {
+		while (i-- > 0)
+			free_pages(&kernel_mm, pfns[i], 0);
+		return bench_fail(out, "bulk_alloc", "fewer than 65536 pages are free");
+	}
+	for (i = 0; i < BULK_PAGES; i++)
+		free_pages(&kernel_mm, pfns[i], 0);
+	bench_row(out, "bulk_free", (arch_instret() - middle) * 1000 / BULK_PAGES, "insn");
+	bench_row(out, "bulk_alloc", (middle - start) * 1000 / BULK_PAGES, "insn");
+	return 0;
+}
+
+int bench_alloc(struct sink *out)
+{
+	unsigned long table;
+	int err;
+
+	err = bench_pair(out, "order0_pair", 0);
+	if (err == 0)
+		err = bench_pair(out, "order9_pair", 9);
+	if (err)
+		return err;
+	/* 65,536 numbers of 4 bytes: 64 frames. */
+	table = alloc_pages(&kernel_mm, GFP_KERNEL, 6, PGTY_KERNEL);
+	if (table == PFN_NONE)
+		return bench_fail(out, "bulk_alloc", "no memory");
+	err = bench_bulk(out, phys_to_virt(pfn_to_phys(table)));
+	free_pages(&kernel_mm, table, 6);
+	return err;
+}
+
+/* Empty but for what the caches hold: the range that alloc_contig_pages() finds. */
+static int bench_contig_size(struct sink *out, const char *id, unsigned long nr)
+{
+	struct mm_failure why;
+	unsigned long pfn = alloc_contig_pages(&kernel_mm, nr, NULL, &why);
+	u64 start;
+	int err;
+
+	if (pfn == PFN_NONE)
+		return bench_fail(out, id, "no such free range");
+	free_contig_range(&kernel_mm, pfn, nr);
+	start = arch_instret();
+	err = alloc_contig_range(&kernel_mm, pfn, pfn + nr, NULL, &why);
+	bench_row(out, id, (arch_instret() - start) * 1000, "insn");
+	if (err)
+		return bench_fail(out, id, "the range could not be allocated again");
+	free_contig_range(&kernel_mm, pfn, nr);
+	return 0;
+}
+
+#define MOVED_PAGES 512UL
+static struct page_slot moved[MOVED_PAGES];
+
+/* The cost of copying a page alone, in the same run. */
+static u64 copy_insn(void)
+{
+	unsigned long a = alloc_pages(&kernel_mm, GFP_KERNEL, 0, PGTY_KERNEL);
+	unsigned long b = alloc_pages(&kernel_mm, GFP_KERNEL, 0, PGTY_KERNEL);
+	u64 start, insn = 0;
+
+	if (a != PFN_NONE && b != PFN_NONE) {
+		start = arch_instret();
+		memcpy(phys_to_virt(pfn_to_phys(a)), phys_to_virt(pfn_to_phys(b)), PAGE_SIZE);
+		insn = arch_instret() - start;
+	}
+	if (a != PFN_NONE)
+		free_pages(&kernel_mm, a, 0);
+	if (b != PFN_NONE)
+		free_pages(&kernel_mm, b, 0);
+	return insn;
+}
+
+/* A pageblock full of movable pages is taken as a range; all of them must move. */
+static int bench_migrate(struct sink *out)
+{
+	struct mm_failure why;
+	unsigned long i, base = alloc_contig_pages(&kernel_mm, MOVED_PAGES, NULL, &why);
+	u64 start, insn, copy = copy_insn();
+	int err = 0;
+
+	if (base == PFN_NONE || copy == 0)
+		return bench_fail(out, "migrate_page", "no memory");
+	free_contig_range(&kernel_mm, base, MOVED_PAGES);
+	for (i = 0; i < MOVED_PAGES && !err; i++) {
+		err = alloc_pages_at(&kernel_mm, base + i, 0, PGTY_DRIVER);
+		moved[i].pfn = base + i;
+		if (err == 0)
+			page_set_owner(&kernel_mm, base + i, (u64)(uintptr_t)&moved[i]);
+	}
+	if (err)
+		return bench_fail(out, "migrate_page", "the pageblock is not free");
+	start = arch_instret();
+	err = alloc_contig_range(&kernel_mm, base, base + MOVED_PAGES, NULL, &why);
+	insn = arch_instret() - start;
+	if (err == 0)
+		free_contig_range(&kernel_mm, base, MOVED_PAGES);
+	for (i = 0; i < MOVED_PAGES; i++)
+		err = slot_free(&kernel_mm, &moved[i]) ? -EIO : err;
+	if (err)
+		return bench_fail(out, "migrate_page", "the pages did not move");
+	bench_row(out, "migrate_page", insn * 1000 / MOVED_PAGES / copy, "ratio");
+	bench_row(out, "copy_page", copy * 1000, "insn");
+	return 0;
+}
+
+int bench_contig(struct sink *out)
+{
+	int err = bench_contig_size(out, "contig_4m", 1024);
+
+	if (err == 0)
+		err = bench_contig_size(out, "contig_128m", PAGES_PER_SECTION);
+	return err ? err : bench_migrate(out);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Adding, onlining, offlining and removing memory blocks, without a device: the
+ * machine has more RAM than mem= lets the kernel use, and the rest is brought
+ * by an owner of this file's.
+ */
+#include "tests/bench/bench.h"
+#include "arch/machine_info.h"
+#include "kernel/timer.h"
+#include "lib/errno.h"
+#include "mm/memblock.h"
+#include "mm/memory_hotplug.h"
+
+#define ALL_PLUGGED   (~0UL)
+#define GROWTH_BLOCKS 512UL
+
+static struct memory_owner owner = { .name = "bench" };
+
+static struct evacuate_policy offline_policy(void)
+{
+	return (struct evacuate_policy){
+		.name = "offline",
+		.end = EVAC_END_OFFLINE,
+		.flags = EVAC_SKIP_SKIPPABLE,
+		.deadline_ns = ktime_ns() + 10ULL * 1000 * 1000 * 1000,
+	};
+}
+
+/* Whole blocks of RAM above what the kernel uses; 0 if there are fewer than @nr. */
+static unsigned long spare_blocks(unsigned long nr)
+{
+	const struct machine_info *info = machine_info();
+	const struct mem_range *top = &info->memory[info->nr_memory - 1];
+	const struct memblock_type *used = &memblock.memory;
+	phys_addr_t end = used->region[used->nr - 1].base + used->region[used->nr - 1].size;
+	unsigned long first = ALIGN_UP(end, 1UL << SECTION_SHIFT) >> SECTION_SHIFT;
+
+	if (((first + nr) << SECTION_SHIFT) > top->start + top->size)
+		return 0;
+	return first;
+}
+
+static int own(struct sink *out, const char *id, unsigned long *first, unsigned long nr)
+{
+	struct mm_failure why;
+
+	*first = spare_blocks(nr);
+	if (*first == 0)
+		return bench_fail(out, id, "boot with more RAM than mem= says");
+	owner.region.start_pfn = *first * PAGES_PER_SECTION;
+	owner.region.nr_pages = nr * PAGES_PER_SECTION;
+	if (register_memory_owner(&kernel_mm, &owner, &why))
+		return bench_fail(out, id, "the region is taken");
+	return 0;
+}
+
+/* Add and online one block; its instructions, 0 on failure. */
+static u64 add_one(unsigned long block)
+{
+	struct mm_failure why;
+	u64 start = arch_instret();
+
+	if (add_memory(&kernel_mm, block, &owner, ALL_PLUGGED, &why) ||
+	    memory_block_state(&kernel_mm, block) != MEM_BLOCK_ONLINE)
+		return 0;
+	return arch_instret() - start;
+}
+
+static u64 remove_one(unsigned long block)
+{
+	struct evacuate_policy policy = offline_policy();
+	struct mm_failure why;
+	u64 start = arch_instret();
+
+	if (offline_and_remove_memory(&kernel_mm, &block, 1, &policy, &why))
+		return 0;
+	return arch_instret() - start;
+}
+
+/*
+ * All pageblocks materialised, by an order-0 page out of each, then each
+ * descriptor's word read once.
+ */
+static u64 touch_all(unsigned long block)
+{
+	unsigned long pfn = block * PAGES_PER_SECTION, i;
+	u64 start = arch_instret();
+	volatile u32 *word;
+
+	for (i = 0; i < PAGES_PER_SECTION; i += PAGEBLOCK_NR_PAGES)
+		if (alloc_pages_at(&kernel_mm, pfn + i + PAGEBLOCK_NR_PAGES - 1, 0, PGTY_KERNEL))
+			return 0;
+	for (i = 0; i < PAGES_PER_SECTION; i++) {
+		word = &pfn_to_page(pfn + i)->word;
+		(void)*word;
+	}
+	return arch_instret() - start;
+}
+
+static int give_back_touched(unsigned long block)
+{
+	unsigned long pfn = block * PAGES_PER_SECTION, i;
+
+	for (i = 0; i < PAGES_PER_SECTION; i += PAGEBLOCK_NR_PAGES)
+		free_pages(&kernel_mm, pfn + i + PAGEBLOCK_NR_PAGES - 1, 0);
+	return 0;
+}
+
+static int measure_block(struct sink *out, unsigned long block)
+{
+	u64 online, offline, touch;
+
+	/* Once for page tables and roots that stay, then the figure. */
+	if (add_one(block) == 0 || remove_one(block) == 0)
+		return bench_fail(out, "online_128m", "add or remove failed");
+	online = add_one(block);
+	offline = online ? remove_one(block) : 0;
+	if (offline == 0)
+		return bench_fail(out, "offline_128m", "add or remove failed");
+	bench_row(out, "online_128m", online * 1000, "insn");
+	bench_row(out, "offline_128m", offline * 1000, "insn");
+	online = add_one(block);
+	touch = online ? touch_all(block) : 0;
+	if (touch == 0 || give_back_touched(block) || remove_one(block) == 0)
+		return bench_fail(out, "online_touch_128m", "touching every descriptor failed");
+	bench_row(out, "online_touch_128m", (online + touch) * 1000, "insn");
+	return 0;
+}
+
+int bench_hotplug(struct sink *out)
+{
+	unsigned long first;
+	int err = own(out, "online_128m", &first, 2);
+
+	if (err)
+		return err;
+	err = measure_block(out, first);
+	unregister_memory_owner(&kernel_mm, &owner);
+	return err;
+}
+
+/* Block 511 against block 0 of the same region. */
+int bench_growth(struct sink *out)
+{
+	u64 insn, insn_first = 0, insn_last = 0;
+	unsigned long first, i;
+	int err = own(out, "online_growth", &first, GROWTH_BLOCKS);
+
+	if (err)
+		return err;
+	/* A first round makes what stays: roots and page tables. */
+	for (i = 0; i < GROWTH_BLOCKS && !err; i++)
+		if (add_one(first + i) == 0)
+			err = bench_fail(out, "online_growth", "add failed");
+	for (i = 0; i < GROWTH_BLOCKS; i++)
+		if (memory_block_state(&kernel_mm, first + i) != MEM_BLOCK_ABSENT &&
+		    remove_one(first + i) == 0)
+			err = bench_fail(out, "online_growth", "remove failed");
+	for (i = 0; i < GROWTH_BLOCKS && !err; i++) {
+		insn = add_one(first + i);
+		insn_first = i == 0 ? insn : insn_first;
+		insn_last = insn;
+	}
+	if (err == 0 && insn_first)
+		bench_row(out, "online_growth", insn_last * 1000 / insn_first, "ratio");
+	for (i = 0; i < GROWTH_BLOCKS && !err; i++)
+		if (remove_one(first + i) == 0)
+			err = bench_fail(out, "online_growth", "remove failed");
+	unregister_memory_owner(&kernel_mm, &owner);
+	return err;
+}
