@@ -34,7 +34,7 @@ KLDFLAGS := -nostdlib -static -no-pie -n --fatal-warnings --gc-sections --build-
 HCFLAGS  := $(CSTD) $(WARN) -O2 -g -MMD -MP
 
 KSOURCES := $(wildcard arch/riscv/*.c arch/riscv/*.S kernel/*.c mm/*.c drivers/*/*.c lib/*.c \
-	$(foreach d,lib mm kernel drivers console fake,tests/$(d)/*.c))
+	$(foreach d,lib mm kernel drivers console fake bench,tests/$(d)/*.c))
 KERNEL_OBJS := $(addprefix $(O)/k/,$(addsuffix .o,$(KSOURCES)))
 HOST_PROGRAMS :=
 HOST_TESTS :=

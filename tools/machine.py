@@ -247,7 +247,8 @@ class Machine:
         return [self._outside(self.vmem_path), '--socket', self.path(f'{device.name}.sock'),
                 '--ctl', self.path(f'{device.name}.ctl'), '--addr', f'{device.addr:#x}', '--size', format_size(device.size),
                 '--block', format_size(device.block), '--requested', format_size(device.requested),
-                '--qmp', self.path(f'qmp-{device.name}.sock'), *device.options]
+                '--qmp', self.path(f'qmp-{device.name}.sock'),
+                *([] if device.name == 'vm0' else ['--id', device.name]), *device.options]
 
     def _device_options(self, device: MemDevice) -> list[str]:
         name = device.name

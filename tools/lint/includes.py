@@ -36,7 +36,8 @@ def rule_of(name: str) -> str | None:
 def judge(name: str, bracket: str, target: str, allowed: tuple[str, ...]) -> str | None:
     """Why an include is not allowed, or None."""
     if bracket == '<':
-        return None if target in FREESTANDING or (name, target) in HOSTED else f'<{target}>: only the freestanding headers come from the compiler'
+        fine = target in FREESTANDING or (name, target) in HOSTED
+        return None if fine else f'<{target}>: only the freestanding headers come from the compiler'
     if '..' in target:
         return f'"{target}": paths start at include/'
     if target == 'mm/internal.h':
