@@ -155,11 +155,16 @@ static const struct virtio_driver *find_driver(u32 id)
 	return NULL;
 }
 
-/* Reset, no interrupts, no queues. A device that will not reset keeps its queues. */
-static void stop_device(struct virtio_device *vdev)
+int virtio_device_stop(struct virtio_device *vdev)
 {
 	vdev->ops->irq_stop(vdev);
-	if (virtio_reset(vdev))
+	return virtio_reset(vdev);
+}
+
+/* A device that will not reset keeps its queues: it may still write there. */
+static void release_device(struct virtio_device *vdev)
+{
+	if (virtio_device_stop(vdev))
 		return;
 	for (u32 i = 0; i < vdev->nr_vqs; i++) {
 		if (vdev->vqs[i])
@@ -188,19 +193,23 @@ int virtio_register_device(struct virtio_device *vdev)
 	if (!ret)
 		return 0;
 	vdev->driver = NULL;
-	stop_device(vdev);
+	release_device(vdev);
 	add_status(vdev, VIRTIO_STATUS_FAILED);
 	return ret;
 }
 
-void virtio_unregister_device(struct virtio_device *vdev)
+int virtio_unregister_device(struct virtio_device *vdev)
 {
 	if (vdev->driver) {
-		vdev->driver->remove(vdev);
-		stop_device(vdev);
+		const int ret = vdev->driver->remove(vdev);
+
+		if (ret)
+			return ret;
+		release_device(vdev);
 		vdev->driver = NULL;
 	}
 	list_del(&vdev->link);
+	return 0;
 }
 
 /* How often a configuration that changes under our eyes is read again. */

@@ -120,7 +120,7 @@ struct virtio_device {
  * @probe: status has FEATURES_OK; makes the queues, calls virtio_device_ready(),
  *	starts its work. An error leaves the device FAILED
  * @remove: stops everything, gives back what it has; the core then resets the
- *	device and frees the queues
+ *	device and frees the queues. An error: the driver cannot let go of it
  * @config_changed: interrupt context: only wakes or queues work; may be NULL
  */
 struct virtio_driver {
@@ -129,7 +129,7 @@ struct virtio_driver {
 	u64 features;
 	u64 required;
 	int (*probe)(struct virtio_device *vdev);
-	void (*remove)(struct virtio_device *vdev);
+	int (*remove)(struct virtio_device *vdev);
 	void (*config_changed)(struct virtio_device *vdev);
 };
 
@@ -155,8 +155,9 @@ int __must_check virtio_register_device(struct virtio_device *vdev);
  * @vdev: registered
  *
  * Context: thread, may sleep.
+ * Return: 0; a negative errno: the driver keeps it.
  */
-void virtio_unregister_device(struct virtio_device *vdev);
+int virtio_unregister_device(struct virtio_device *vdev);
 
 /**
  * virtio_negotiate() - steps 1 to 6: reset, ACKNOWLEDGE, DRIVER, features, FEATURES_OK
@@ -169,6 +170,15 @@ int __must_check virtio_negotiate(struct virtio_device *vdev, const struct virti
 
 /* Step 8, DRIVER_OK, and interrupts. Called by probe when its queues are there. */
 int __must_check virtio_device_ready(struct virtio_device *vdev);
+
+/**
+ * virtio_device_stop() - no more interrupts, no more writes by the device
+ *
+ * For drivers' remove, before they free what the device could write. May be
+ * called again. Context: thread.
+ * Return: 0; -ETIMEDOUT it does not reset: its memory must not be used again.
+ */
+int __must_check virtio_device_stop(struct virtio_device *vdev);
 
 /**
  * virtio_reset() - make a device forget everything, and wait until it has

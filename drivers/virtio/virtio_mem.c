@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * virtio-mem: a device whose memory is plugged and unplugged in blocks while the
+ * machine runs. This file: devices come and go. See virtio_mem.h for the others.
+ *
+ * Spec: virtio 1.2, section 5.15. Compare with: Linux drivers/virtio/virtio_mem.c.
+ */
+#define pr_fmt(fmt) "virtio_mem: " fmt
+#include "drivers/virtio/virtio_mem.h"
+#include "kernel/mutex.h"
+#include "kernel/param.h"
+#include "kernel/printk.h"
+#include "kernel/thread.h"
+#include "kernel/timer.h"
+#include "lib/errno.h"
+#include "lib/vsprintf.h"
+
+static u64 answer_timeout_ms = 30000;
+PARAM_UINT("virtio_mem.answer_timeout_ms", answer_timeout_ms,
+	   "a virtio-mem device that has not answered a request after so many ms is broken");
+
+static DEFINE_MUTEX(vmem_list_mutex);
+static struct virtio_mem *vmem_list[VMEM_MAX_DEVICES]; /* by id */
+
+void vmem_list_lock(void)
+{
+	mutex_lock(&vmem_list_mutex);
+}
+
+void vmem_list_unlock(void)
+{
+	mutex_unlock(&vmem_list_mutex);
+}
+
+struct virtio_mem *vmem_by_id(unsigned int id)
+{
+	return id < VMEM_MAX_DEVICES ? vmem_list[id] : NULL;
+}
+
+bool vmem_interrupted(const struct virtio_mem *vm)
+{
+	return READ_ONCE(vm->config_changed) || READ_ONCE(vm->stopping);
+}
+
+static void vmem_config_changed(struct virtio_device *vdev)
+{
+	struct virtio_mem *vm = vdev->priv;
+
+	if (!vm)
+		return;
+	__atomic_store_n(&vm->config_changed, 1, __ATOMIC_RELEASE);
+	wake_up_all(&vm->wake);
+}
+
+static int take_id(struct virtio_mem *vm)
+{
+	int ret = -ENOSPC;
+
+	vmem_list_lock();
+	for (unsigned int id = 0; id < VMEM_MAX_DEVICES && ret; id++) {
+		if (vmem_list[id])
+			continue;
+		vmem_list[id] = vm;
+		vm->id = id;
+		ret = 0;
+	}
+	vmem_list_unlock();
+	if (ret)
+		pr_err("more than %u devices, the rest is left out", VMEM_MAX_DEVICES);
+	else
+		snprintf(vm->name, sizeof(vm->name), "vm%u", vm->id);
+	return ret;
+}
+
+static void drop_id(struct virtio_mem *vm)
+{
+	vmem_list_lock();
+	vmem_list[vm->id] = NULL;
+	vmem_list_unlock();
+}
+
+static int make_queue(struct virtio_mem *vm)
+{
+	const struct virtqueue_params params = { "guest-request", vmem_answered, 2 * VMEM_RUNS };
+	const int ret = virtqueue_create(vm->vdev, 0, &params);
+
+	if (ret) {
+		pr_err("%s: no request queue (error %d)", vm->name, ret);
+		return ret;
+	}
+	vm->vq = vm->vdev->vqs[0];
+	vm->nr_slots = min(vm->vq->indirect ? vm->vq->size : vm->vq->size / 2u,
+			   (unsigned int)VMEM_RUNS);
+	if (vm->nr_slots == 0) {
+		pr_err("%s: its queue has no room for a request", vm->name);
+		return -EIO;
+	}
+	return 0;
+}
+
+static int attach_device(struct virtio_mem *vm)
+{
+	int ret = vmem_read_config(vm);
+
+	if (ret)
+		return ret;
+	vm->fixed = vm->config;
+	vm->unplug_all = vm->config.plugged_size != 0;
+	ret = vmem_make_map(vm);
+	if (!ret)
+		ret = make_queue(vm);
+	if (!ret)
+		ret = vmem_own_region(vm);
+	if (ret)
+		vmem_free_map(vm);
+	return ret;
+}
+
+static void say_hello(const struct virtio_mem *vm)
+{
+	pr_info("%s: region 0x%lx-0x%lx (%s), block %s, granule %s, %s", vm->name,
+		vm->fixed.addr, vm->fixed.addr + vm->fixed.region_size - 1,
+		vmem_size_text(vm->fixed.region_size).text, vmem_size_text(vm->fixed.block_size).text,
+		vmem_size_text(pb_to_bytes(vm->map.granule)).text, vm->vdev->where);
+}
+
+int vmem_attach(struct virtio_device *vdev)
+{
+	struct virtio_mem *vm = vmem_zalloc(vdev->mm, sizeof(*vm));
+	int ret;
+
+	if (!vm)
+		return -ENOMEM;
+	vm->vdev = vdev;
+	vm->mm = vdev->mm;
+	vm->retry_ns = VMEM_RETRY_FIRST_NS;
+	vm->answer_ns = answer_timeout_ms * NSEC_PER_MSEC;
+	vm->said.result = 1;
+	spin_lock_init(&vm->lock, "vmem.lock");
+	wait_queue_init(&vm->answers, "vmem.answers");
+	wait_queue_init(&vm->wake, "vmem.wake");
+	ret = take_id(vm);
+	if (!ret) {
+		ret = attach_device(vm);
+		if (ret)
+			drop_id(vm);
+	}
+	if (ret) {
+		vmem_free(vdev->mm, vm, sizeof(*vm));
+		return ret;
+	}
+	vdev->priv = vm;
+	say_hello(vm);
+	return 0;
+}
+
+void vmem_detach(struct virtio_mem *vm)
+{
+	vmem_drop_offline(vm);
+	/* From here on the device neither interrupts nor writes answers. */
+	if (virtio_device_stop(vm->vdev)) {
+		pr_err("%s: it does not reset; its memory is kept", vm->name);
+		return;
+	}
+	unregister_memory_owner(vm->mm, &vm->owner);
+	drop_id(vm);
+	vm->vdev->priv = NULL;
+	vmem_free_map(vm);
+	vmem_free(vm->mm, vm, sizeof(*vm));
+}
+
+static int vmem_probe(struct virtio_device *vdev)
+{
+	struct virtio_mem *vm;
+	int ret = vmem_attach(vdev);
+
+	if (ret)
+		return ret;
+	vm = vdev->priv;
+	ret = virtio_device_ready(vdev);
+	if (!ret) {
+		vm->thread = thread_create(vm->name, vmem_thread, vm);
+		if (vm->thread)
+			return 0;
+		ret = -ENOMEM;
+	}
+	vmem_detach(vm);
+	return ret;
+}
+
+/* A round ends soon after it is interrupted: its longest wait is for the device. */
+static int vmem_remove(struct virtio_device *vdev)
+{
+	struct virtio_mem *vm = vdev->priv;
+	const u64 deadline = ktime_ns() + vm->answer_ns + VMEM_BLOCK_NS;
+
+	WRITE_ONCE(vm->stopping, 1);
+	wake_up_all(&vm->wake);
+	if (thread_join(vm->thread, deadline, NULL)) {
+		pr_err("%s: its worker does not end; the device is kept", vm->name);
+		return -ETIMEDOUT;
+	}
+	WRITE_ONCE(vm->stopping, 0);
+	vmem_detach(vm);
+	return 0;
+}
+
+VIRTIO_DRIVER(virtio_mem_table) = {
+	.name = "virtio_mem",
+	.id = VIRTIO_ID_MEM,
+	.features = VMEM_FEATURES,
+	.probe = vmem_probe,
+	.remove = vmem_remove,
+	.config_changed = vmem_config_changed,
+};

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Growing: pageblocks that the device has plugged become mm's. Nothing is given
+ * to mm before the device has acknowledged it.
+ *
+ * Compare with: Linux virtio_mem_sbm_plug_request().
+ */
+#define pr_fmt(fmt) "virtio_mem: " fmt
+#include "drivers/virtio/virtio_mem.h"
+#include "kernel/printk.h"
+#include "lib/bitops.h"
+#include "lib/errno.h"
+
+/* A new memory block, whose held pageblocks are its first memory. */
+static int give_new_block(struct virtio_mem *vm, unsigned long i)
+{
+	struct vmem_block *b = &vm->map.block[i];
+	const unsigned long id = vm->map.first_block + i;
+	const u64 mask = b->held;
+	struct mm_failure why;
+	const int ret = add_memory(vm->mm, id, &vm->owner, mask, &why);
+
+	if (ret == -EEXIST) {
+		pr_err("%s: memory%lu was added by somebody else; it is not used", vm->name, id);
+		b->state = VMEM_BLOCK_FOREIGN;
+	}
+	if (ret) {
+		vmem_trouble(vm, id, &why);
+		return ret;
+	}
+	b->state = VMEM_BLOCK_ADDED;
+	b->host = (u8)__ffs(mask);
+	vmem_mark_plugged(&vm->map, i, mask);
+	return 0;
+}
+
+/* More memory in a block that is there: run by run. */
+static int give_to_block(struct virtio_mem *vm, unsigned long i)
+{
+	const unsigned long base = vmem_block_start(&vm->map, i);
+	u64 mask = vm->map.block[i].held;
+	struct mm_failure why;
+	int ret;
+
+	while (mask) {
+		const unsigned int bit = __ffs(mask);
+		const u64 rest = mask >> bit;
+		const unsigned int nr = rest == ~0UL ? 64 : __ffz(rest);
+		const u64 run = (~0UL >> (64 - nr)) << bit;
+		const struct pfn_range range = { pb_to_pfn(base + bit), pb_to_pfn(nr) };
+
+		ret = mhp_plug_range(vm->mm, &range, &why);
+		if (ret) {
+			vmem_trouble(vm, vm->map.first_block + i, &why);
+			return ret;
+		}
+		vmem_mark_plugged(&vm->map, i, run);
+		mask &= ~run;
+	}
+	return 0;
+}
+
+static int give_block(struct virtio_mem *vm, unsigned long i)
+{
+	switch (vm->map.block[i].state) {
+	case VMEM_BLOCK_ABSENT:
+		return give_new_block(vm, i);
+	case VMEM_BLOCK_FOREIGN:
+		return -EEXIST;
+	default:
+		return give_to_block(vm, i);
+	}
+}
+
+int vmem_give_held(struct virtio_mem *vm)
+{
+	int first = 0;
+
+	for (unsigned long i = 0; i < vm->map.nr_blocks && vm->map.nr_held; i++) {
+		if (!vm->map.block[i].held)
+			continue;
+		const int ret = give_block(vm, i);
+
+		if (ret && !first)
+			first = ret;
+	}
+	return first;
+}
+
+/* One batch of requests, and what they brought. */
+static int plug_batch(struct virtio_mem *vm, unsigned int nr)
+{
+	const int asked = vmem_request(vm, VIRTIO_MEM_REQ_PLUG, vm->runs, nr);
+	int given;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		if (vm->slot[i].answer == VMEM_ACK)
+			vmem_mark_held(&vm->map, &vm->slot[i].run);
+	}
+	given = vmem_give_held(vm);
+	return asked ? asked : given;
+}
+
+int vmem_grow(struct virtio_mem *vm, unsigned long want)
+{
+	const unsigned long target = vm->map.nr_plugged + want;
+
+	while (vm->map.nr_plugged < target) {
+		const unsigned int nr = vmem_plan_plug(&vm->map, target - vm->map.nr_plugged,
+						       vm->runs, vm->nr_slots);
+		int ret;
+
+		if (!nr)
+			return -ENOSPC;
+		if (vmem_interrupted(vm))
+			return -EAGAIN;
+		ret = plug_batch(vm, nr);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}

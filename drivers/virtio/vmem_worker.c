@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The worker of a virtio-mem device: rounds that go where the device wants, and
+ * one line in the log for each outcome.
+ *
+ * The worker is a thread of its own, because a round may wait for the device and
+ * for pages to move. A round reads what is wanted and goes there as far as it can;
+ * a changed configuration ends it, and the next begins at once.
+ *
+ *         +--> read config --> drop or give what is held --> shrink / grow --+
+ *         |                                                                  |
+ *         +---- config interrupt, or back-off after BUSY, or unmovable ------+
+ *
+ * Compare with: Linux virtio_mem_run_wq().
+ */
+#define pr_fmt(fmt) "virtio_mem: " fmt
+#include "drivers/virtio/virtio_mem.h"
+#include "kernel/printk.h"
+#include "kernel/timer.h"
+#include "lib/errno.h"
+#include "lib/vsprintf.h"
+
+/* --- why it does not work ------------------------------------------------- */
+
+void vmem_trouble(struct virtio_mem *vm, unsigned long block, const struct mm_failure *why)
+{
+	spin_lock(&vm->lock);
+	vm->trouble = *why;
+	vm->trouble_block = block;
+	vm->trouble_set = true;
+	spin_unlock(&vm->lock);
+}
+
+static void trouble_clear(struct virtio_mem *vm)
+{
+	spin_lock(&vm->lock);
+	vm->trouble_set = false;
+	spin_unlock(&vm->lock);
+}
+
+bool vmem_trouble_print(struct virtio_mem *vm, struct sink *out)
+{
+	struct mm_failure why;
+	unsigned long block;
+	bool set;
+
+	spin_lock(&vm->lock);
+	set = vm->trouble_set;
+	why = vm->trouble;
+	block = vm->trouble_block;
+	spin_unlock(&vm->lock);
+	if (set) {
+		sink_printf(out, "memory%lu: ", block);
+		mm_failure_print(&why, out);
+	}
+	return set;
+}
+
+/* --- the worker ----------------------------------------------------------- */
+
+static int clear_leftovers(struct virtio_mem *vm)
+{
+	const int ret = vmem_request_unplug_all(vm);
+
+	if (!ret) {
+		pr_info("%s: unplugged what an earlier life had left plugged", vm->name);
+		vm->unplug_all = false;
+	}
+	return ret;
+}
+
+static int follow_target(struct virtio_mem *vm)
+{
+	const unsigned long have = vm->map.nr_plugged + vm->map.nr_held;
+	int ret;
+
+	if (have > vm->target) {
+		ret = vmem_shrink(vm, have - vm->target);
+		if (ret)
+			return ret;
+	}
+	ret = vmem_give_held(vm);
+	if (ret)
+		return ret == -EEXIST ? -EBUSY : ret;
+	if (vm->map.nr_plugged < vm->target)
+		return vmem_grow(vm, vm->target - vm->map.nr_plugged);
+	return 0;
+}
+
+static int one_round(struct virtio_mem *vm)
+{
+	int ret = 0;
+
+	/* Pairs with the release in vmem_config_changed(): the new values are seen. */
+	__atomic_exchange_n(&vm->config_changed, 0, __ATOMIC_ACQUIRE);
+	if (virtio_is_broken(vm->vdev))
+		return -EIO;
+	if (vm->unplug_all)
+		ret = clear_leftovers(vm);
+	if (!ret)
+		ret = vmem_refresh_config(vm);
+	if (!ret)
+		ret = follow_target(vm);
+	return virtio_is_broken(vm->vdev) ? -EIO : ret;
+}
+
+struct vmem_size_text vmem_size_text(u64 bytes)
+{
+	struct vmem_size_text t;
+
+	if (bytes % (1UL << 20))
+		snprintf(t.text, sizeof(t.text), "%lu KiB", bytes >> 10);
+	else
+		snprintf(t.text, sizeof(t.text), "%lu MiB", bytes >> 20);
+	return t;
+}
+
+/* Why the requested size was not reached, in words. */
+static void say_short(struct virtio_mem *vm, int result)
+{
+	char text[160];
+	struct sink_buffer buffer;
+
+	sink_buffer_init(&buffer, text, sizeof(text));
+	if (result == -ENOSPC)
+		sink_printf(&buffer.sink, "no room in the usable %s",
+			    vmem_size_text(vm->config.usable_region_size).text);
+	else if (!vmem_trouble_print(vm, &buffer.sink))
+		sink_puts(&buffer.sink, "the device is busy");
+	pr_warn("%s: requested %s, plugged %s: %s%s", vm->name,
+		vmem_size_text(vm->config.requested_size).text,
+		vmem_size_text(pb_to_bytes(vm->map.nr_plugged)).text, text,
+		result == -ENOSPC ? "" : "; trying again");
+}
+
+/* One line per outcome, not per round. */
+static void say_result(struct virtio_mem *vm, int result)
+{
+	const u64 plugged = pb_to_bytes(vm->map.nr_plugged);
+	const u64 requested = vm->config.requested_size;
+
+	if (result == -EIO || (vm->said.requested == requested &&
+			       vm->said.plugged == plugged && vm->said.result == result))
+		return;
+	vm->said.requested = requested;
+	vm->said.plugged = plugged;
+	vm->said.result = result;
+	if (result)
+		say_short(vm, result);
+	else if (plugged != requested)
+		pr_info("%s: requested %s, plugged %s: the granule is %s", vm->name,
+			vmem_size_text(requested).text, vmem_size_text(plugged).text,
+			vmem_size_text(pb_to_bytes(vm->map.granule)).text);
+	else
+		pr_info("%s: plugged %s as requested", vm->name, vmem_size_text(plugged).text);
+}
+
+/* The next delay of the back-off. */
+static u64 next_retry(struct virtio_mem *vm)
+{
+	const u64 now = vm->retry_ns;
+
+	vm->retry_ns = min(now * 2, VMEM_RETRY_LAST_NS);
+	return now;
+}
+
+u64 vmem_work(struct virtio_mem *vm)
+{
+	const struct virtio_mem_config before = vm->config;
+	const int ret = one_round(vm);
+
+	if (vmem_interrupted(vm))
+		return 0;
+	if (ret != -EAGAIN)
+		say_result(vm, ret);
+	switch (ret) {
+	case 0:
+		trouble_clear(vm);
+		vm->retry_ns = VMEM_RETRY_FIRST_NS;
+		return WAIT_FOREVER;
+	case -ENOSPC:
+	case -EIO:
+		return WAIT_FOREVER;
+	case -EAGAIN:
+		/* NACK: what is wanted has changed, or the device contradicts itself. */
+		if (before.requested_size != vm->config.requested_size)
+			return 0;
+		return next_retry(vm);
+	default:
+		return next_retry(vm);
+	}
+}
+
+int vmem_thread(void *arg)
+{
+	struct virtio_mem *vm = arg;
+
+	while (!READ_ONCE(vm->stopping)) {
+		const u64 delay = vmem_work(vm);
+		const u64 deadline = delay == WAIT_FOREVER ? delay : ktime_ns() + delay;
+
+		wait_event_until(&vm->wake, vmem_interrupted(vm), deadline);
+	}
+	return 0;
+}
