@@ -202,7 +202,9 @@ enum evac_phase {
 	X(ZONE_MIX, "spans two zones", "one zone at a time")                                   \
 	X(NOT_FREE, "is not free", "only for strict requests")                                 \
 	X(NO_RANGE, "no such free range", "nothing large enough can be emptied")               \
-	X(HOLE, "is a hole", "there is no memory")
+	X(HOLE, "is a hole", "there is no memory")                                             \
+	X(HWPOISON, "has a broken frame", "it cannot be used again until it is replaced")      \
+	X(METADATA, "holds its block's metadata", "it leaves last, with the whole block")
 
 enum mm_reason {
 #define X(name, str, hint) MM_REASON_##name,

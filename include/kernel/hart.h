@@ -45,11 +45,9 @@ enum hart_state {
  * @irq_depth: interrupt handlers on the stack now
  * @state: enum hart_state, written by the hart itself and by panic()
  * @hartid: number in device tree and firmware
- * @quiesce_request: last request posted to this hart, kernel/quiesce.c
- * @quiesce_done: last request this hart has served, written by itself only
- * @quiesce_active: a request's function runs here now, written by itself only
+ * @quiesce: what other harts want of this one, kernel/quiesce.c
+ * @idling: about to wait for an interrupt, or waiting: must be kicked
  * @trace_ring: where this hart's records go, kernel/trace.c
- * @timers: this hart's pending timers, kernel/timer.c
  * @switches: how many times another thread was chosen here
  * @irqs: interrupts taken here
  */
@@ -65,14 +63,12 @@ struct hart {
 	u32 irq_depth;
 	u32 state;
 	u64 hartid;
-	u64 quiesce_done;
 
 	/* Written by other harts: a line of its own. */
-	u64 quiesce_request __aligned(CACHELINE_BYTES);
+	u32 quiesce __aligned(CACHELINE_BYTES);
+	u32 idling;
 
-	u32 quiesce_active __aligned(CACHELINE_BYTES);
-	struct trace_ring *trace_ring;
-	void *timers;
+	struct trace_ring *trace_ring __aligned(CACHELINE_BYTES);
 	u64 switches;
 	u64 irqs;
 } __aligned(CACHELINE_BYTES);

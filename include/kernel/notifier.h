@@ -20,12 +20,14 @@
  * @priority: higher ones are called first, equal ones in order of registration
  * @link: in the chain
  * @told: number of the last transaction whose start this one has seen
+ * @name: who this is, for messages; may be NULL
  */
 struct notifier_block {
 	int (*fn)(struct notifier_block *nb, unsigned long event, void *data);
 	int priority;
 	struct list_head link;
 	u64 told;
+	const char *name;
 };
 
 /**

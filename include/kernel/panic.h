@@ -22,6 +22,23 @@
 void panic(const char *fmt, ...) __printf(1, 2) __noreturn __cold;
 
 /**
+ * panic_enter() - stop the other harts, so that what follows can be printed
+ *
+ * For the trap handler, which prints registers before it calls panic(). A hart
+ * that comes second stays in here for ever.
+ *
+ * Context: any; waits for the others for a bounded time.
+ */
+void panic_enter(void);
+
+/**
+ * panic_stop_if_asked() - does not return when another hart is in panic()
+ *
+ * Context: the handler of interrupts from other harts.
+ */
+void panic_stop_if_asked(void);
+
+/**
  * panic_in_progress() - whether some hart is in panic()
  *
  * For code that must not wait for others then.

@@ -43,24 +43,13 @@ int __must_check on_each_hart(void (*fn)(void *arg), void *arg, u64 timeout_ns);
  */
 int __must_check synchronize_harts(u64 timeout_ns);
 
+/* What struct hart's @quiesce says; a request in its life goes from top to bottom. */
+#define QUIESCE_NONE	  0 /* nothing is wanted */
+#define QUIESCE_REQUESTED 1 /* set by the requester */
+#define QUIESCE_RUNNING	  2 /* set by the hart, which then sets QUIESCE_NONE */
+
 /* Serve what was requested of this hart. */
 void quiesce_serve(struct hart *hart);
-
-/**
- * quiescent_point() - this thread uses nothing that a grace period protects
- *
- * Context: thread, no spinlock held. Two loads and a branch when nothing is
- * requested.
- */
-static inline void quiescent_point(void)
-{
-	struct hart *hart = this_hart();
-
-	/* Pairs with the release in on_each_hart(): the request is complete. */
-	if (unlikely(__atomic_load_n(&hart->quiesce_request, __ATOMIC_ACQUIRE) !=
-		     hart->quiesce_done))
-		quiesce_serve(hart);
-}
 
 /**
  * quiesce_pending() - whether this hart has a request to serve
@@ -69,10 +58,21 @@ static inline void quiescent_point(void)
  */
 static inline bool quiesce_pending(void)
 {
-	const struct hart *hart = this_hart();
+	/* Pairs with the release in on_each_hart(): the request is complete. */
+	return __atomic_load_n(&this_hart()->quiesce, __ATOMIC_ACQUIRE) ==
+	       QUIESCE_REQUESTED;
+}
 
-	return __atomic_load_n(&hart->quiesce_request, __ATOMIC_ACQUIRE) !=
-	       hart->quiesce_done;
+/**
+ * quiescent_point() - this thread uses nothing that a grace period protects
+ *
+ * Context: thread, no spinlock held. One load and a branch when nothing is
+ * requested.
+ */
+static inline void quiescent_point(void)
+{
+	if (unlikely(quiesce_pending()))
+		quiesce_serve(this_hart());
 }
 
 #endif

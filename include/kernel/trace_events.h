@@ -136,7 +136,7 @@ struct trace_header {
 	uint64_t enabled; /* a bit for each event id */
 	uint32_t seq;	  /* the next record's */
 	uint32_t reserved;
-	uint8_t build_id[32]; /* text, zero-padded */
+	uint8_t build_id[32]; /* zero when the image carries none */
 	struct trace_ring_info ring[TRACE_MAX_RINGS];
 };
 

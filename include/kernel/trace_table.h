@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _KERNEL_TRACE_TABLE_H
+#define _KERNEL_TRACE_TABLE_H
+
+/*
+ * The table of events, as the linker has placed it for the kernel and for host
+ * tools that read the ELF file.
+ */
+#include "kernel/trace_events.h"
+#include "lib/compiler.h"
+
+extern const struct trace_event_desc __start_trace_event_table[];
+extern const struct trace_event_desc __stop_trace_event_table[];
+
+#define for_each_trace_event(desc)                                                       \
+	for ((desc) = __start_trace_event_table; (desc) < __stop_trace_event_table;      \
+	     (desc)++)
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _KERNEL_KTEST_PRIVATE_H
+#define _KERNEL_KTEST_PRIVATE_H
+
+/*
+ * Private to the test runner, kernel/ktest*.c.
+ */
+#include "kernel/ktest.h"
+#include "kernel/sink.h"
+
+/* Suites of a run, and cases of a suite. */
+#define KTEST_MAX_ENTRIES 255
+
+struct ktest_action {
+	void (*fn)(void *ctx);
+	void *ctx;
+};
+
+/**
+ * struct ktest_tally - results, of parameters, cases or suites
+ */
+struct ktest_tally {
+	u32 passed;
+	u32 failed;
+	u32 skipped;
+};
+
+/**
+ * struct ktest_run - one run, on the runner's stack
+ * @options: what was asked for
+ * @out: where KTAP goes
+ * @suite: which runs
+ * @test_case: which runs
+ * @thread: the runner's; other threads can't jump to its stack
+ * @indent: blanks in front of each line
+ * @failed: the case has failed; set by any thread
+ * @skip_reason: not empty when the case was skipped
+ * @can_abort: a jump to @resume is possible now
+ * @resume: for __builtin_longjmp()
+ * @actions: registered by the case
+ * @nr_actions: how many
+ * @arena_start: this run's part of the arena begins here
+ * @warnings_before: warn_count() when the case began
+ * @warnings_allowed: by ktest_expect_warnings()
+ * @line_text: storage of @line
+ * @line: what ktest_sink() got since the last newline
+ * @lines: what ktest_sink() hands out
+ * @total: of cases, over all suites
+ */
+struct ktest_run {
+	const struct ktest_options *options;
+	struct sink *out;
+	const struct ktest_suite *suite;
+	const struct ktest_case *test_case;
+	struct thread *thread;
+	unsigned int indent;
+	u32 failed;
+	char skip_reason[96];
+	bool can_abort;
+	void *resume[5];
+	struct ktest_action actions[KTEST_MAX_ACTIONS];
+	unsigned int nr_actions;
+	size_t arena_start;
+	unsigned long warnings_before;
+	unsigned long warnings_allowed;
+	char line_text[160];
+	struct sink_buffer line;
+	struct sink lines;
+	struct ktest_tally total;
+};
+
+/* One line of KTAP, indented, in one write. */
+void ktest_print(struct ktest_run *run, const char *fmt, ...) __printf(2, 3);
+
+/* Whether the options want this suite or case. */
+bool ktest_wants_suite(const struct ktest_options *options,
+		       const struct ktest_suite *suite);
+bool ktest_wants_case(const struct ktest_options *options, const struct ktest_suite *suite,
+		      const struct ktest_case *test_case);
+unsigned int ktest_count_cases(const struct ktest_options *options,
+			       const struct ktest_suite *suite);
+
+/* False, and a line in @out, when an option is not understood. */
+bool ktest_options_valid(const struct ktest_options *options, struct sink *out);
+
+/* Word of a speed: "normal", "slow", "very_slow". */
+const char *ktest_speed_name(enum ktest_speed speed);
+
+/* Around a case: kernel/ktest_resource.c. */
+void ktest_resources_begin(struct ktest_run *run);
+void ktest_resources_end(struct ktest_run *run);
+void ktest_run_actions(struct ktest_run *run);
+
+/* End the case now, or the thread if it is not the case's own. */
+void ktest_abort(struct ktest *test) __noreturn;
+
+/* What is left in ktest_sink() without a newline. */
+void ktest_flush_lines(struct ktest_run *run);
+void ktest_lines_init(struct ktest_run *run);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Mutexes. Not fair: a thread that comes by may take a mutex before the waiter
+ * that was woken for it, which then waits again.
+ */
+#include "kernel/mutex.h"
+#include "kernel/panic.h"
+#include "kernel/printk.h"
+#include "kernel/thread.h"
+#include "kernel/timer.h"
+#include "lib/errno.h"
+
+void mutex_init(struct mutex *mutex, const char *name)
+{
+	mutex->owner = NULL;
+	mutex->name = name;
+	wait_queue_init(&mutex->waiters, name);
+}
+
+bool mutex_is_held(const struct mutex *mutex)
+{
+	return READ_ONCE(mutex->owner) == current_thread();
+}
+
+void assert_mutex_held(const struct mutex *mutex)
+{
+	if (unlikely(!mutex_is_held(mutex)))
+		panic("mutex %s: not held by thread %s", mutex->name,
+		      thread_name(current_thread()));
+}
+
+bool mutex_trylock(struct mutex *mutex)
+{
+	struct thread *free = NULL;
+
+	return __atomic_compare_exchange_n(&mutex->owner, &free, current_thread(), false,
+					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+int mutex_lock_until(struct mutex *mutex, u64 deadline_ns)
+{
+	might_sleep();
+	if (likely(mutex_trylock(mutex)))
+		return 0;
+	if (mutex_is_held(mutex))
+		panic("mutex %s: thread %s takes it twice", mutex->name,
+		      thread_name(current_thread()));
+	if (wait_event_until(&mutex->waiters, mutex_trylock(mutex), deadline_ns))
+		return 0;
+	/* A wake-up that came too late for this thread is another one's. */
+	if (READ_ONCE(mutex->owner) == NULL)
+		wake_up_one(&mutex->waiters);
+	return -ETIMEDOUT;
+}
+
+void mutex_lock(struct mutex *mutex) __no_lock_analysis
+{
+	bool reported = false;
+
+	while (mutex_lock_until(mutex, ktime_ns() + MUTEX_REPORT_NS) != 0) {
+		if (!reported)
+			pr_warn("mutex %s: thread %s waits since %llu s, thread %s holds it",
+				mutex->name, thread_name(current_thread()),
+				MUTEX_REPORT_NS / NSEC_PER_SEC,
+				thread_name(READ_ONCE(mutex->owner)));
+		reported = true;
+	}
+}
+
+void mutex_unlock(struct mutex *mutex) __no_lock_analysis
+{
+	assert_mutex_held(mutex);
+	__atomic_store_n(&mutex->owner, NULL, __ATOMIC_RELEASE);
+	/* Pairs with the fence in wait_prepare(): one of the two sees the other. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!list_empty(&mutex->waiters.waiters))
+		wake_up_one(&mutex->waiters);
+}

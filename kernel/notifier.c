@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Notifier chains. Each start gets a transaction number; a listener that agreed
+ * remembers it, and the end goes to those who remember the current number.
+ *
+ * Compare with: Linux kernel/notifier.c, blocking_notifier_call_chain_robust().
+ */
+#include "kernel/notifier.h"
+#include "kernel/printk.h"
+#include "lib/errno.h"
+
+void notifier_chain_init(struct notifier_chain *chain, const char *name)
+{
+	mutex_init(&chain->lock, name);
+	INIT_LIST_HEAD(&chain->blocks);
+	chain->transaction = 0;
+}
+
+static bool is_member(struct notifier_chain *chain, const struct notifier_block *nb)
+	__must_hold(chain->lock)
+{
+	const struct notifier_block *entry;
+
+	list_for_each_entry(entry, &chain->blocks, link)
+		if (entry == nb)
+			return true;
+	return false;
+}
+
+static void insert(struct notifier_chain *chain, struct notifier_block *nb)
+	__must_hold(chain->lock)
+{
+	struct notifier_block *after;
+
+	list_for_each_entry(after, &chain->blocks, link)
+		if (after->priority < nb->priority)
+			break;
+	list_add_tail(&nb->link, &after->link);
+}
+
+int notifier_register(struct notifier_chain *chain, struct notifier_block *nb)
+{
+	int err = -EEXIST;
+
+	mutex_lock(&chain->lock);
+	if (!is_member(chain, nb)) {
+		nb->told = 0;
+		insert(chain, nb);
+		err = 0;
+	}
+	mutex_unlock(&chain->lock);
+	return err;
+}
+
+int notifier_unregister(struct notifier_chain *chain, struct notifier_block *nb)
+{
+	int err = -ENOENT;
+
+	mutex_lock(&chain->lock);
+	if (is_member(chain, nb)) {
+		list_del(&nb->link);
+		err = 0;
+	}
+	mutex_unlock(&chain->lock);
+	return err;
+}
+
+/* An error where none is allowed: said, and nothing changes. */
+static void tell(struct notifier_block *nb, unsigned long event, void *data)
+{
+	const int err = nb->fn(nb, event, data);
+
+	if (err != 0)
+		pr_warn("notifier of priority %d: answered %d to event %lu, "
+			"which nobody can refuse",
+			nb->priority, err, event);
+}
+
+void notifier_call(struct notifier_chain *chain, unsigned long event, void *data)
+{
+	struct notifier_block *nb;
+
+	mutex_lock(&chain->lock);
+	list_for_each_entry(nb, &chain->blocks, link)
+		tell(nb, event, data);
+	mutex_unlock(&chain->lock);
+}
+
+int notifier_call_start(struct notifier_chain *chain, unsigned long event,
+			unsigned long cancel, void *data, struct notifier_veto *veto)
+{
+	struct notifier_block *nb;
+	int err = 0;
+
+	if (veto != NULL)
+		*veto = (struct notifier_veto){ .nb = NULL, .error = 0 };
+	mutex_lock(&chain->lock);
+	chain->transaction++;
+	list_for_each_entry(nb, &chain->blocks, link) {
+		err = nb->fn(nb, event, data);
+		if (err != 0)
+			break;
+		nb->told = chain->transaction;
+	}
+	if (err != 0) {
+		if (veto != NULL)
+			*veto = (struct notifier_veto){ .nb = nb, .error = err };
+		for (nb = list_prev_entry(nb, link); &nb->link != &chain->blocks;
+		     nb = list_prev_entry(nb, link)) {
+			nb->told = 0;
+			tell(nb, cancel, data);
+		}
+	}
+	mutex_unlock(&chain->lock);
+	return err;
+}
+
+void notifier_call_end(struct notifier_chain *chain, unsigned long event, void *data)
+{
+	struct notifier_block *nb;
+
+	mutex_lock(&chain->lock);
+	list_for_each_entry(nb, &chain->blocks, link) {
+		if (nb->told != chain->transaction)
+			continue;
+		nb->told = 0;
+		tell(nb, event, data);
+	}
+	mutex_unlock(&chain->lock);
+}

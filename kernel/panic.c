@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Panic and warnings.
+ */
+#include "arch/boot.h"
+#include "arch/machine.h"
+#include "arch/thread.h"
+#include "kernel/hart.h"
+#include "kernel/panic.h"
+#include "kernel/printk.h"
+#include "kernel/thread.h"
+#include "kernel/timer.h"
+#include "kernel/trace.h"
+#include "lib/vsprintf.h"
+
+/* How long the other harts have to stop. */
+#define STOP_NS	      (200 * NSEC_PER_MSEC)
+#define TRACE_RECORDS 20
+
+static u32 panic_owner; /* 0, or 1 + id of the hart that reports */
+static unsigned long warnings;
+
+bool panic_in_progress(void)
+{
+	return READ_ONCE(panic_owner) != 0;
+}
+
+unsigned long warn_count(void)
+{
+	return __atomic_load_n(&warnings, __ATOMIC_RELAXED);
+}
+
+void warn_report(const char *file, int line, const char *what)
+{
+	__atomic_fetch_add(&warnings, 1, __ATOMIC_RELAXED);
+	pr_warn("WARNING: %s:%d: %s: hart %u, thread %s", file, line, what,
+		this_hart()->id, thread_name(current_thread()));
+	arch_backtrace(console_sink());
+}
+
+/* A hart that is stopped does not come back. */
+static void __noreturn stop_here(void)
+{
+	(void)arch_irq_save();
+	hart_set_stopped();
+	for (;;)
+		arch_idle();
+}
+
+void panic_stop_if_asked(void)
+{
+	if (panic_in_progress() && READ_ONCE(panic_owner) != this_hart()->id + 1)
+		stop_here();
+}
+
+static void stop_others(void)
+{
+	const u64 deadline = ktime_ns() + STOP_NS;
+	struct hart *hart;
+
+	for_each_hart(hart)
+		if (hart != this_hart())
+			arch_kick_hart(hart->id);
+	for_each_hart(hart)
+		while (hart != this_hart() && hart_is_online(hart) &&
+		       ktime_ns() < deadline)
+			arch_cpu_relax();
+}
+
+void panic_enter(void)
+{
+	u32 nobody = 0;
+
+	(void)arch_irq_save();
+	if (!__atomic_compare_exchange_n(&panic_owner, &nobody, this_hart()->id + 1, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+		panic_stop_if_asked();
+		return;
+	}
+	stop_others();
+	printk_bust_lock();
+}
+
+static void report(const char *reason)
+{
+	struct hart *hart;
+
+	pr_emerg("Kernel panic - not syncing: %s", reason);
+	pr_emerg("hart %u (hartid %llu), thread %s", this_hart()->id,
+		 (unsigned long long)this_hart()->hartid, thread_name(current_thread()));
+	arch_backtrace(console_sink());
+	for_each_hart(hart)
+		if (hart != this_hart())
+			pr_emerg("hart %u did not stop: it runs thread %s", hart->id,
+				 thread_name(READ_ONCE(hart->current)));
+	trace_dump(console_sink(), TRACE_RECORDS);
+	pr_emerg("---[ end Kernel panic - not syncing: %s ]---", reason);
+}
+
+void panic(const char *fmt, ...)
+{
+	static bool reporting;
+	char reason[256];
+	va_list args;
+
+	panic_enter();
+	va_start(args, fmt);
+	(void)vsnprintf(reason, sizeof(reason), fmt, args);
+	va_end(args);
+	/* A panic while reporting one: what is out is all there is. */
+	if (!reporting) {
+		reporting = true;
+		report(reason);
+	} else {
+		pr_emerg("panic in panic: %s", reason);
+	}
+	arch_exit(EXIT_STATUS_PANIC);
+}

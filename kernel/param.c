@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The kernel command line. Whatever it holds, the boot goes on: each word that
+ * can't be used costs one line, and after MAX_COMPLAINTS of them only their
+ * number is said.
+ *
+ * Compare with: Linux kernel/params.c.
+ */
+#include "kernel/param.h"
+#include "kernel/printk.h"
+#include "lib/errno.h"
+#include "lib/kstrtox.h"
+#include "lib/levenshtein.h"
+#include "lib/string.h"
+
+#define MAX_COMPLAINTS 16
+
+static char raw[COMMAND_LINE_SIZE];    /* as it came */
+static char parsed[COMMAND_LINE_SIZE]; /* cut into words; values point in here */
+static unsigned int complaints;
+
+const char *command_line(void)
+{
+	return raw;
+}
+
+static char plain(char c)
+{
+	return c == '-' ? '_' : c;
+}
+
+static bool same_name(const char *a, const char *b)
+{
+	while (*a != '\0' && plain(*a) == plain(*b)) {
+		a++;
+		b++;
+	}
+	return plain(*a) == plain(*b);
+}
+
+static const struct param *param_find(const char *name)
+{
+	const struct param *p;
+
+	for_each_param(p)
+		if (same_name(p->name, name))
+			return p;
+	return NULL;
+}
+
+static int set_bool(const struct param *p, const char *value)
+{
+	return kstrtobool(value != NULL ? value : "y", p->var);
+}
+
+static int set_enum(const struct param *p, const char *value)
+{
+	for (u32 i = 0; p->words[i] != NULL; i++) {
+		if (strcmp(p->words[i], value) != 0)
+			continue;
+		*(u32 *)p->var = i;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int set_value(const struct param *p, const char *value)
+{
+	if (p->type == PARAM_TYPE_BOOL)
+		return set_bool(p, value);
+	if (value == NULL)
+		return -EINVAL;
+	switch (p->type) {
+	case PARAM_TYPE_UINT:
+		return kstrtou64(value, 0, p->var);
+	case PARAM_TYPE_SIZE:
+		return kstrtosize(value, p->var);
+	case PARAM_TYPE_ENUM:
+		return set_enum(p, value);
+	default:
+		*(const char **)p->var = value;
+		return 0;
+	}
+}
+
+int param_set(const char *name, const char *value)
+{
+	const struct param *p = param_find(name);
+	int err;
+
+	if (p == NULL)
+		return -ENOENT;
+	err = set_value(p, value);
+	return err == 0 ? 0 : -EINVAL;
+}
+
+static const char *const type_words[] = {
+	[PARAM_TYPE_BOOL] = "y or n",
+	[PARAM_TYPE_UINT] = "a number",
+	[PARAM_TYPE_STRING] = "a text",
+	[PARAM_TYPE_SIZE] = "a size such as 512M",
+	[PARAM_TYPE_ENUM] = "one of",
+};
+
+/* What a value of @p looks like, for people. */
+static void print_type(const struct param *p, struct sink *out)
+{
+	sink_puts(out, type_words[p->type]);
+	if (p->type != PARAM_TYPE_ENUM)
+		return;
+	for (u32 i = 0; p->words[i] != NULL; i++)
+		sink_printf(out, " %s", p->words[i]);
+}
+
+/* Bytes that would play with a terminal become "?". */
+static void make_printable(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
+static void complain_value(const char *name, const char *value)
+{
+	char words[128];
+	struct sink_buffer want;
+
+	sink_buffer_init(&want, words, sizeof(words));
+	print_type(param_find(name), &want.sink);
+	pr_warn("command line: %s: %.64s%s, want %s", name,
+		value != NULL ? value : "no value", value != NULL ? " is no value for it" : "",
+		words);
+}
+
+static void complain_name(const char *name)
+{
+	const struct param *p;
+	struct nearest near;
+
+	nearest_start(&near, name);
+	for_each_param(p)
+		nearest_offer(&near, p->name);
+	if (near.word != NULL)
+		pr_warn("command line: unknown parameter %.64s; do you mean %s?", name,
+			near.word);
+	else
+		pr_warn("command line: unknown parameter %.64s", name);
+}
+
+/* Whether a word before @name in the parsed line has the same name. */
+static bool named_before(const char *name)
+{
+	const char *word = parsed;
+
+	while (word < name) {
+		if (same_name(word, name))
+			return true;
+		word += strlen(word) + 1;
+	}
+	return false;
+}
+
+/* Cuts the word at @text; returns its end, and where the next one starts. */
+static char *cut_word(char *text, char **next)
+{
+	char *out = text;
+	bool quoted = false;
+
+	for (; *text != '\0' && (quoted || (u8)*text > ' '); text++) {
+		if (*text == '"')
+			quoted = !quoted;
+		else
+			*out++ = *text;
+	}
+	*next = *text != '\0' ? text + 1 : text;
+	while (out <= text && out < *next)
+		*out++ = '\0';
+	return *next;
+}
+
+static void parse_word(char *word)
+{
+	char *value = strchr(word, '=');
+	int err;
+
+	if (value != NULL)
+		*value++ = '\0';
+	err = param_set(word, value);
+	if (err == 0)
+		return;
+	make_printable(word);
+	if (value != NULL)
+		make_printable(value);
+	if (err == -ENOENT && named_before(word))
+		return;
+	if (++complaints > MAX_COMPLAINTS)
+		return;
+	if (err == -ENOENT)
+		complain_name(word);
+	else
+		complain_value(word, value);
+}
+
+static void keep(const char *cmdline)
+{
+	size_t len = strnlen(cmdline, COMMAND_LINE_SIZE);
+
+	if (len == COMMAND_LINE_SIZE) {
+		pr_warn("command line: longer than %d bytes, the rest is cut",
+			COMMAND_LINE_SIZE - 1);
+		len--;
+		while (len > 0 && cmdline[len] != ' ')
+			len--;
+	}
+	memcpy(raw, cmdline, len);
+	raw[len] = '\0';
+	memcpy(parsed, raw, len + 1);
+}
+
+void params_parse(const char *cmdline)
+{
+	char *text = parsed;
+
+	keep(cmdline);
+	complaints = 0;
+	while (*text != '\0') {
+		char *word = text;
+
+		if ((u8)*text <= ' ') {
+			*text++ = '\0';
+			continue;
+		}
+		text = cut_word(text, &text);
+		if (strcmp(word, "--") == 0)
+			break;
+		parse_word(word);
+	}
+	if (complaints > MAX_COMPLAINTS)
+		pr_warn("command line: %u more words were not understood",
+			complaints - MAX_COMPLAINTS);
+}
+
+void params_help(struct sink *out)
+{
+	const struct param *p;
+
+	for_each_param(p) {
+		sink_printf(out, "%-36s %s (", p->name, p->help);
+		print_type(p, out);
+		sink_puts(out, ")\n");
+	}
+}

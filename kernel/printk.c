@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Kernel messages. One lock, taken with interrupts off, keeps lines whole on the
+ * terminal and in the ring. A message is formatted before the lock is taken.
+ *
+ * Compare with: Linux kernel/printk/printk.c.
+ */
+#include "kernel/panic.h"
+#include "kernel/param.h"
+#include "kernel/printk.h"
+#include "kernel/spinlock.h"
+#include "kernel/timer.h"
+#include "lib/string.h"
+#include "lib/vsprintf.h"
+
+#define RING_SIZE     16384 /* a power of two */
+#define MESSAGE_MAX   400
+#define DEFAULT_LEVEL 6
+#define TIME_MAX      24
+
+static DEFINE_SPINLOCK(console_lock);
+static bool lock_busted;
+static void (*console_write)(const char *text, size_t len);
+
+/* Messages with lower levels than this are shown; the same number as Linux's. */
+static u64 loglevel = 7;
+PARAM_UINT("loglevel", loglevel, "show messages of a lower level than this (0 to 8)");
+
+/* Text of whole lines; head counts bytes ever written and runs freely. */
+static char ring[RING_SIZE];
+static u64 ring_head;
+
+static unsigned long console_acquire(void) __no_lock_analysis
+{
+	if (READ_ONCE(lock_busted))
+		return arch_irq_save();
+	return spin_lock_irqsave(&console_lock);
+}
+
+static void console_release(unsigned long flags) __no_lock_analysis
+{
+	/* Who took the lock before it was busted still holds it. */
+	if (spin_is_held(&console_lock))
+		spin_unlock(&console_lock);
+	arch_irq_restore(flags);
+}
+
+static void ring_append(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		ring[(ring_head + i) % RING_SIZE] = text[i];
+	ring_head += len;
+}
+
+/* Writes the ring's content through @write, from the first whole line on. */
+static void ring_write(void (*write)(void *ctx, const char *text, size_t len), void *ctx)
+{
+	u64 pos = ring_head > RING_SIZE ? ring_head - RING_SIZE : 0;
+
+	if (pos > 0)
+		while (pos < ring_head && ring[pos++ % RING_SIZE] != '\n')
+			;
+	while (pos < ring_head) {
+		const size_t start = pos % RING_SIZE;
+		const size_t len = min(ring_head - pos, (u64)(RING_SIZE - start));
+
+		write(ctx, ring + start, len);
+		pos += len;
+	}
+}
+
+static void write_to_console(void *ctx, const char *text, size_t len)
+{
+	(void)ctx;
+	console_write(text, len);
+}
+
+static void write_to_sink(void *ctx, const char *text, size_t len)
+{
+	struct sink *out = ctx;
+
+	out->write(out, text, len);
+}
+
+static size_t format_time(char *text, size_t size)
+{
+	const u64 usec = ktime_ns() / NSEC_PER_USEC;
+
+	return scnprintf(text, size, "[%5llu.%06llu] ",
+			 (unsigned long long)(usec / 1000000),
+			 (unsigned long long)(usec % 1000000));
+}
+
+/* The message's level; moves @fmt behind it. */
+static unsigned int take_level(const char **fmt)
+{
+	const char *text = *fmt;
+
+	if (text[0] != KERN_SOH[0] || text[1] < '0' || text[1] > '7')
+		return DEFAULT_LEVEL;
+	*fmt += 2;
+	return text[1] - '0';
+}
+
+void vprintk(const char *fmt, va_list args)
+{
+	char text[TIME_MAX + MESSAGE_MAX + 1];
+	const unsigned int level = take_level(&fmt);
+	size_t len = format_time(text, TIME_MAX);
+	unsigned long flags;
+
+	len += vscnprintf(text + len, MESSAGE_MAX, fmt, args);
+	if (text[len - 1] != '\n')
+		text[len++] = '\n';
+
+	flags = console_acquire();
+	ring_append(text, len);
+	if (console_write != NULL && level < loglevel)
+		console_write(text, len);
+	console_release(flags);
+}
+
+void printk(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vprintk(fmt, args);
+	va_end(args);
+}
+
+static void console_sink_write(struct sink *sink, const char *text, size_t len)
+{
+	const unsigned long flags = console_acquire();
+
+	(void)sink;
+	if (console_write != NULL)
+		console_write(text, len);
+	console_release(flags);
+}
+
+struct sink *console_sink(void)
+{
+	static struct sink sink = { .write = console_sink_write };
+
+	return &sink;
+}
+
+void printk_set_console(void (*write)(const char *text, size_t len))
+{
+	const unsigned long flags = console_acquire();
+	const bool first = console_write == NULL;
+
+	console_write = write;
+	if (first)
+		ring_write(write_to_console, NULL);
+	console_release(flags);
+}
+
+void printk_dump(struct sink *out)
+{
+	ring_write(write_to_sink, out);
+}
+
+void printk_bust_lock(void)
+{
+	WRITE_ONCE(lock_busted, true);
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The scheduler: cooperative, one run queue for all harts, first come first
+ * served. A thread runs on the hart that took it from the queue until it gives
+ * the hart away.
+ *
+ * sched_lock is held across the switch, so that no hart can take a thread whose
+ * registers are not yet put down. Locks are owned by harts, and the switch stays
+ * on its hart: the thread that continues gives the lock back.
+ */
+#include "arch/boot.h"
+#include "kernel/panic.h"
+#include "kernel/quiesce.h"
+#include "kernel/sched.h"
+#include "lib/vsprintf.h"
+
+DEFINE_SPINLOCK(sched_lock);
+
+static LIST_HEAD(run_queue);
+static u32 nr_ready; /* entries of run_queue; read without the lock as a hint */
+static struct thread idle_threads[MAX_HARTS];
+
+struct thread *current_thread(void)
+{
+	return this_hart()->current;
+}
+
+const char *thread_name(const struct thread *thread)
+{
+	return thread != NULL ? thread->name : "none";
+}
+
+void might_sleep(void)
+{
+	const struct hart *hart = this_hart();
+
+	if (unlikely(hart->irq_depth != 0))
+		panic("thread %s may sleep in an interrupt handler",
+		      thread_name(hart->current));
+	if (unlikely(hart->spin_depth != 0))
+		panic("thread %s may sleep while hart %u holds %u spinlocks",
+		      thread_name(hart->current), hart->id, hart->spin_depth);
+	/* Idle threads boot the hart, when interrupts are not on yet. */
+	if (unlikely(!arch_irqs_enabled() && !hart->current->idle))
+		panic("thread %s may sleep with interrupts off",
+		      thread_name(hart->current));
+}
+
+static void enqueue(struct thread *thread) __must_hold(sched_lock)
+{
+	thread->state = THREAD_READY;
+	list_add_tail(&thread->link, &run_queue);
+	WRITE_ONCE(nr_ready, nr_ready + 1);
+}
+
+/* The first thread that may run on @hart, out of the queue; NULL if none. */
+static struct thread *dequeue(const struct hart *hart) __must_hold(sched_lock)
+{
+	struct thread *thread;
+
+	list_for_each_entry(thread, &run_queue, link) {
+		if (thread->affinity != ANY_HART && thread->affinity != hart->id)
+			continue;
+		list_del(&thread->link);
+		WRITE_ONCE(nr_ready, nr_ready - 1);
+		return thread;
+	}
+	return NULL;
+}
+
+/* Wakes one hart that waits and may run @thread; all others are busy. */
+static void kick_for(const struct thread *thread) __must_hold(sched_lock)
+{
+	struct hart *hart;
+
+	for_each_hart(hart) {
+		if (!READ_ONCE(hart->idling))
+			continue;
+		if (thread->affinity != ANY_HART && thread->affinity != hart->id)
+			continue;
+		/* Not twice for two threads: the next one gets another hart. */
+		WRITE_ONCE(hart->idling, 0);
+		if (hart != this_hart())
+			arch_kick_hart(hart->id);
+		return;
+	}
+}
+
+void schedule_locked(void)
+{
+	struct hart *hart = this_hart();
+	struct thread *prev = hart->current;
+	struct thread *next = dequeue(hart);
+
+	if (hart->spin_depth != 1)
+		panic("thread %s gives hart %u away with %u spinlocks held", prev->name,
+		      hart->id, hart->spin_depth - 1);
+	if (next == NULL)
+		next = hart->idle;
+	next->state = THREAD_RUNNING;
+	if (next == prev)
+		return;
+	WRITE_ONCE(hart->current, next);
+	hart->switches++;
+	arch_switch_to(&prev->context, &next->context);
+}
+
+void yield(void)
+{
+	struct thread *self;
+	unsigned long flags;
+
+	might_sleep();
+	quiescent_point();
+	if (READ_ONCE(nr_ready) == 0)
+		return;
+	flags = spin_lock_irqsave(&sched_lock);
+	self = current_thread();
+	if (!self->idle)
+		enqueue(self);
+	schedule_locked();
+	spin_unlock_irqrestore(&sched_lock, flags);
+	quiescent_point();
+}
+
+void cond_resched(void)
+{
+	quiescent_point();
+	if (unlikely(READ_ONCE(nr_ready) != 0))
+		yield();
+}
+
+void thread_wake_locked(struct thread *thread)
+{
+	WRITE_ONCE(thread->woken, true);
+	if (thread->state == THREAD_BLOCKED) {
+		enqueue(thread);
+		kick_for(thread);
+	}
+}
+
+void thread_wake(struct thread *thread)
+{
+	const unsigned long flags = spin_lock_irqsave(&sched_lock);
+
+	thread_wake_locked(thread);
+	spin_unlock_irqrestore(&sched_lock, flags);
+}
+
+void thread_timeout(struct timer *timer)
+{
+	thread_wake(container_of(timer, struct thread, timeout));
+}
+
+bool thread_sleep_until(u64 deadline_ns)
+{
+	const u64 now = ktime_ns();
+	struct thread *self = current_thread();
+	unsigned long flags;
+
+	might_sleep();
+	quiescent_point();
+	if (now >= deadline_ns)
+		return false;
+	if (deadline_ns != WAIT_FOREVER)
+		timer_set(&self->timeout, deadline_ns - now);
+	if (self->idle) {
+		while (!READ_ONCE(self->woken))
+			idle_step();
+	} else {
+		flags = spin_lock_irqsave(&sched_lock);
+		if (!READ_ONCE(self->woken)) {
+			self->state = THREAD_BLOCKED;
+			schedule_locked();
+		}
+		spin_unlock_irqrestore(&sched_lock, flags);
+	}
+	if (deadline_ns != WAIT_FOREVER)
+		(void)timer_del(&self->timeout);
+	quiescent_point();
+	return ktime_ns() < deadline_ns;
+}
+
+void sched_init_hart(void)
+{
+	struct hart *hart = this_hart();
+	struct thread *idle = &idle_threads[hart->id];
+
+	scnprintf(idle->name, sizeof(idle->name), "idle/%u", hart->id);
+	idle->state = THREAD_RUNNING;
+	idle->affinity = hart->id;
+	idle->idle = true;
+	timer_init(&idle->timeout, thread_timeout);
+	hart->idle = idle;
+	hart->current = idle;
+}
+
+/*
+ * Waits for an interrupt unless there is something to do. @idling is set under
+ * the lock under which threads become ready, so one of the two sees the other.
+ */
+static void idle_wait(struct hart *hart)
+{
+	const unsigned long flags = spin_lock_irqsave(&sched_lock);
+
+	WRITE_ONCE(hart->idling, 1);
+	/* Pairs with the fence in on_each_hart(). */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (list_empty(&run_queue) && !quiesce_pending()) {
+		spin_unlock(&sched_lock);
+		arch_idle();
+		spin_lock(&sched_lock);
+	}
+	WRITE_ONCE(hart->idling, 0);
+	spin_unlock_irqrestore(&sched_lock, flags);
+}
+
+void idle_step(void)
+{
+	struct hart *hart = this_hart();
+
+	idle_wait(hart);
+	yield();
+}
+
+void idle_loop(void)
+{
+	arch_irq_enable();
+	for (;;)
+		idle_step();
+}

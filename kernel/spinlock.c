@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Spinlocks: the contended path and the reports.
+ *
+ * The back-off doubles up to a bound, so that harts which outnumber the host's
+ * cores leave the holder some time, and nobody starves by backing off for ever.
+ */
+#include "kernel/panic.h"
+#include "kernel/spinlock.h"
+#include "kernel/thread.h"
+
+#define BACKOFF_MAX 64 /* relax hints between two looks */
+
+static const char *holder_name(u32 owner)
+{
+	const struct hart *hart = hart_by_id(owner - 1);
+
+	return thread_name(hart != NULL ? READ_ONCE(hart->current) : NULL);
+}
+
+static void spin_backoff(unsigned int *pause)
+{
+	for (unsigned int i = 0; i < *pause; i++)
+		arch_cpu_relax();
+	if (*pause < BACKOFF_MAX)
+		*pause *= 2;
+}
+
+void spin_lock_contended(spinlock_t *lock) __no_lock_analysis
+{
+	const u64 limit = arch_clock_ns() + SPIN_LIMIT_NS;
+	unsigned int pause = 1;
+	u32 owner;
+
+	if (spin_is_held(lock))
+		panic("spinlock %s: hart %u takes it twice", lock->name, this_hart()->id);
+	for (;;) {
+		owner = READ_ONCE(lock->owner);
+		if (owner == 0 && spin_trylock(lock))
+			return;
+		spin_backoff(&pause);
+		if (unlikely(arch_clock_ns() > limit) && !panic_in_progress())
+			break;
+	}
+	panic("spinlock %s: held for %llu s by hart %u, thread %s", lock->name,
+	      SPIN_LIMIT_NS / 1000000000, owner - 1, holder_name(owner));
+}
+
+void spin_unlock_stranger(spinlock_t *lock)
+{
+	const u32 owner = READ_ONCE(lock->owner);
+
+	if (owner == 0)
+		panic("spinlock %s: hart %u gives it back, but it is free", lock->name,
+		      this_hart()->id);
+	panic("spinlock %s: hart %u gives it back, but hart %u holds it, thread %s",
+	      lock->name, this_hart()->id, owner - 1, holder_name(owner));
+}
+
+void spin_not_held(const spinlock_t *lock)
+{
+	panic("spinlock %s: not held by hart %u, thread %s", lock->name, this_hart()->id,
+	      thread_name(current_thread()));
+}

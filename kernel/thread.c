@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Threads: making, ending and joining them.
+ */
+#include "arch/boot.h"
+#include "kernel/panic.h"
+#include "kernel/printk.h"
+#include "kernel/quiesce.h"
+#include "kernel/sched.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+
+static struct thread threads[MAX_THREADS]; /* @state under sched_lock */
+
+static struct thread *slot_take(void)
+{
+	unsigned long flags = spin_lock_irqsave(&sched_lock);
+	struct thread *found = NULL;
+
+	for (unsigned int i = 0; i < MAX_THREADS && found == NULL; i++)
+		if (threads[i].state == THREAD_FREE)
+			found = &threads[i];
+	if (found != NULL)
+		found->state = THREAD_BLOCKED;
+	spin_unlock_irqrestore(&sched_lock, flags);
+	return found;
+}
+
+/* The thread has ended and runs nowhere. */
+static void slot_give_back(struct thread *thread)
+{
+	void *stack = thread->stack;
+	unsigned long flags;
+
+	thread->stack = NULL;
+	flags = spin_lock_irqsave(&sched_lock);
+	thread->state = THREAD_FREE;
+	spin_unlock_irqrestore(&sched_lock, flags);
+	stack_put(stack);
+}
+
+/* Ended threads that nobody joins lie about until somebody makes or joins one. */
+static void reap_detached(void)
+{
+	for (unsigned int i = 0; i < MAX_THREADS; i++) {
+		struct thread *thread = &threads[i];
+		unsigned long flags = spin_lock_irqsave(&sched_lock);
+		const bool dead = thread->state == THREAD_EXITED && thread->detached;
+
+		if (dead)
+			thread->detached = false; /* ours: nobody else reaps it */
+		spin_unlock_irqrestore(&sched_lock, flags);
+		if (dead)
+			slot_give_back(thread);
+	}
+}
+
+static void thread_start(void *arg) __no_lock_analysis
+{
+	struct thread *self = arg;
+
+	/* Taken by the thread that gave the hart away. */
+	spin_unlock(&sched_lock);
+	arch_irq_enable();
+	quiescent_point();
+	thread_exit(self->fn(self->arg));
+}
+
+void thread_exit(int result)
+{
+	struct thread *self = current_thread();
+
+	might_sleep();
+	quiescent_point();
+	self->result = result;
+	(void)arch_irq_save();
+	spin_lock(&sched_lock);
+	self->state = THREAD_EXITED;
+	if (self->joiner != NULL)
+		thread_wake_locked(self->joiner);
+	/* Who looks at the state needs the lock, so this stack is left by then. */
+	schedule_locked();
+	panic("thread %s runs on after its end", self->name);
+}
+
+struct thread *thread_create_on(unsigned int hart, const char *name, int (*fn)(void *arg),
+				void *arg)
+{
+	struct thread *thread;
+	const struct hart *wanted = hart_by_id(hart);
+
+	might_sleep();
+	reap_detached();
+	if (hart != ANY_HART && (wanted == NULL || !hart_is_online(wanted)))
+		return NULL;
+	thread = slot_take();
+	if (thread == NULL) {
+		pr_err("thread %s: there are %u threads already", name, MAX_THREADS);
+		return NULL;
+	}
+	thread->stack = stack_get();
+	if (thread->stack == NULL) {
+		pr_err("thread %s: no memory for its stack", name);
+		slot_give_back(thread);
+		return NULL;
+	}
+	(void)strscpy(thread->name, name, sizeof(thread->name));
+	thread->affinity = hart;
+	thread->woken = false;
+	thread->detached = false;
+	thread->joiner = NULL;
+	thread->fn = fn;
+	thread->arg = arg;
+	timer_init(&thread->timeout, thread_timeout);
+	arch_context_init(&thread->context, thread->stack, thread_start, thread);
+	thread_wake(thread);
+	return thread;
+}
+
+struct thread *thread_create(const char *name, int (*fn)(void *arg), void *arg)
+{
+	return thread_create_on(ANY_HART, name, fn, arg);
+}
+
+/* Whether it has ended and left its stack; if not, the caller will be woken. */
+static bool join_or_register(struct thread *thread, struct thread *joiner)
+{
+	const unsigned long flags = spin_lock_irqsave(&sched_lock);
+	const bool exited = thread->state == THREAD_EXITED;
+
+	thread->joiner = exited ? NULL : joiner;
+	spin_unlock_irqrestore(&sched_lock, flags);
+	return exited;
+}
+
+int thread_join(struct thread *thread, u64 deadline_ns, int *result)
+{
+	struct thread *self = current_thread();
+	bool in_time = true;
+
+	might_sleep();
+	for (;;) {
+		WRITE_ONCE(self->woken, false);
+		if (join_or_register(thread, self))
+			break;
+		if (!in_time) {
+			(void)join_or_register(thread, NULL);
+			return -ETIMEDOUT;
+		}
+		in_time = thread_sleep_until(deadline_ns);
+	}
+	if (result != NULL)
+		*result = thread->result;
+	slot_give_back(thread);
+	return 0;
+}
+
+void thread_detach(struct thread *thread)
+{
+	const unsigned long flags = spin_lock_irqsave(&sched_lock);
+
+	thread->detached = true;
+	spin_unlock_irqrestore(&sched_lock, flags);
+}

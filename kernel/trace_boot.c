@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Trace rings in boot memory, so that they never leave and can be read from
+ * outside when the kernel hangs.
+ */
+#include "arch/machine.h"
+#include "arch/machine_info.h"
+#include "kernel/param.h"
+#include "kernel/printk.h"
+#include "kernel/trace.h"
+#include "lib/bitops.h"
+#include "lib/errno.h"
+#include "mm/memblock.h"
+
+#define MIN_RING_BYTES PAGE_SIZE
+#define MAX_RING_BYTES (16UL << 20)
+
+static u64 ring_bytes = 64 * 1024;
+PARAM_SIZE("trace_buf_size", ring_bytes, "bytes of one hart's trace ring");
+
+static const char *boot_events;
+PARAM_STRING("trace_event", boot_events, "trace events to turn on, such as mm:*");
+
+/* Bytes of a ring: a power of two within bounds. */
+static u64 usable_ring_bytes(void)
+{
+	const u64 bytes = min(max(ring_bytes, MIN_RING_BYTES), MAX_RING_BYTES);
+
+	return 1UL << ilog2(bytes);
+}
+
+int trace_boot(void)
+{
+	const u64 bytes = usable_ring_bytes();
+
+	ebb_trace.timebase_hz = machine_info()->timebase_hz;
+	for (unsigned int i = 0; i < nr_harts(); i++) {
+		const phys_addr_t ring = memblock_alloc(bytes, PAGE_SIZE);
+
+		if (ring == 0) {
+			pr_warn("trace: no boot memory for rings of %llu KiB; "
+				"trace_buf_size= takes less",
+				(unsigned long long)(bytes / 1024));
+			return -ENOMEM;
+		}
+		trace_ring_init(hart_by_id(i), phys_to_virt(ring), ring);
+	}
+	ebb_trace.nr_records = bytes / sizeof(struct trace_record);
+	if (boot_events != NULL && trace_set(boot_events, TRACE_ON) == 0)
+		pr_warn("trace_event=%s names no event", boot_events);
+	return 0;
+}

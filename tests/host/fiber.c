@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Stacks and context switches of kernel threads on the host: ucontext, with the
+ * calls that tell the sanitizers which stack is in use.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include "arch/thread.h"
+#include "host.h"
+#include "kernel/hart.h"
+#include "kernel/sched.h"
+#include "kernel/sink.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define HAVE_ASAN 1
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define HAVE_TSAN 1
+#endif
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAVE_ASAN 1
+#endif
+#if __has_feature(thread_sanitizer)
+#define HAVE_TSAN 1
+#endif
+#endif
+#ifdef HAVE_ASAN
+#include <sanitizer/common_interface_defs.h>
+#endif
+#ifdef HAVE_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
+
+/* Sanitizers make frames large. */
+#define STACK_BYTES (512 * 1024UL)
+#define GUARD_BYTES 4096UL
+
+/* What struct arch_context's one word points to. */
+struct fiber {
+	ucontext_t context;
+	void *stack; /* lowest address */
+	size_t stack_bytes;
+	void *fake_stack;   /* ASan's */
+	void *tsan_fiber;   /* TSan's */
+	void (*fn)(void *); /* where it starts */
+	void *arg;
+};
+
+static struct fiber boot_fibers[MAX_HARTS]; /* of the harts' own host threads */
+
+/* Free stacks, linked through their first word; under stack_lock. */
+static void *free_stacks;
+static DEFINE_SPINLOCK(stack_lock);
+
+void *stack_get(void)
+{
+	char *stack;
+
+	spin_lock(&stack_lock);
+	stack = free_stacks;
+	if (stack != NULL)
+		free_stacks = *(void **)stack;
+	spin_unlock(&stack_lock);
+	if (stack != NULL)
+		return stack;
+	stack = mmap(NULL, GUARD_BYTES + STACK_BYTES, PROT_NONE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (stack == MAP_FAILED)
+		return NULL;
+	if (mprotect(stack + GUARD_BYTES, STACK_BYTES, PROT_READ | PROT_WRITE) != 0)
+		return NULL;
+	return stack + GUARD_BYTES;
+}
+
+void stack_put(void *stack)
+{
+	if (stack == NULL)
+		return;
+	spin_lock(&stack_lock);
+	*(void **)stack = free_stacks;
+	free_stacks = stack;
+	spin_unlock(&stack_lock);
+}
+
+/* The fiber at the upper end of its own stack. */
+static struct fiber *fiber_on(void *stack)
+{
+	return (struct fiber *)((char *)stack + STACK_BYTES) - 1;
+}
+
+static struct fiber *fiber_of(struct arch_context *ctx)
+{
+	struct fiber *fiber = (struct fiber *)ctx->sp;
+	pthread_attr_t attr;
+
+	if (fiber != NULL)
+		return fiber;
+	/* The first switch away from a host thread's own stack. */
+	fiber = &boot_fibers[this_hart()->id];
+	if (pthread_getattr_np(pthread_self(), &attr) != 0 ||
+	    pthread_attr_getstack(&attr, &fiber->stack, &fiber->stack_bytes) != 0)
+		abort();
+	pthread_attr_destroy(&attr);
+#ifdef HAVE_TSAN
+	fiber->tsan_fiber = __tsan_get_current_fiber();
+#endif
+	ctx->sp = (unsigned long)fiber;
+	return fiber;
+}
+
+static void after_switch(struct fiber *self)
+{
+	(void)self;
+#ifdef HAVE_ASAN
+	__sanitizer_finish_switch_fiber(self->fake_stack, NULL, NULL);
+#endif
+}
+
+static void fiber_main(unsigned int high, unsigned int low)
+{
+	struct fiber *self = (struct fiber *)((unsigned long)high << 32 | low);
+
+	after_switch(self);
+	self->fn(self->arg);
+	abort();
+}
+
+void arch_context_init(struct arch_context *ctx, void *stack, void (*fn)(void *), void *arg)
+{
+	struct fiber *fiber = fiber_on(stack);
+	const unsigned long address = (unsigned long)fiber;
+
+	arch_unpoison_range(stack, STACK_BYTES);
+	*fiber = (struct fiber){
+		.stack = stack,
+		.stack_bytes = STACK_BYTES - sizeof(*fiber),
+		.fn = fn,
+		.arg = arg,
+	};
+#ifdef HAVE_TSAN
+	fiber->tsan_fiber = __tsan_create_fiber(0);
+#endif
+	if (getcontext(&fiber->context) != 0)
+		abort();
+	fiber->context.uc_stack.ss_sp = fiber->stack;
+	fiber->context.uc_stack.ss_size = fiber->stack_bytes;
+	makecontext(&fiber->context, (void (*)(void))fiber_main, 2,
+		    (unsigned int)(address >> 32), (unsigned int)address);
+	ctx->sp = address;
+}
+
+void arch_switch_to(struct arch_context *prev, struct arch_context *next)
+{
+	struct fiber *from = fiber_of(prev);
+	struct fiber *to = fiber_of(next);
+
+#ifdef HAVE_ASAN
+	__sanitizer_start_switch_fiber(&from->fake_stack, to->stack, to->stack_bytes);
+#endif
+#ifdef HAVE_TSAN
+	__tsan_switch_to_fiber(to->tsan_fiber, 0);
+#endif
+	if (swapcontext(&from->context, &to->context) != 0)
+		abort();
+	after_switch(from);
+}
+
+void arch_backtrace(struct sink *out)
+{
+	sink_puts(out, "(no backtrace on the host: run it under a debugger)\n");
+}
+
+void arch_backtrace_of(const struct arch_context *ctx, struct sink *out)
+{
+	(void)ctx;
+	arch_backtrace(out);
+}
+
+const char *symbol_lookup(unsigned long addr, unsigned long *offset)
+{
+	(void)addr;
+	if (offset != NULL)
+		*offset = 0;
+	return NULL;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _TESTS_HOST_HOST_H
+#define _TESTS_HOST_HOST_H
+
+/*
+ * The host as a machine: what tests/host offers to host programs beside the
+ * machine contract (include/arch/).
+ *
+ * One hart (ktest, fuzzers): everything runs on one host thread, and time is
+ * virtual. It advances a little with every look at the clock, and jumps to the
+ * next timer when all threads sleep. So each run is the same as the last one, and
+ * waiting takes no time.
+ *
+ * Several harts (ktest-tsan): a host thread for each hart, and real time.
+ */
+#include "lib/compiler.h"
+#include "lib/types.h"
+
+/* Physical memory that can exist: from HOST_PHYS_START on. */
+#define HOST_PHYS_START 0x80000000UL
+#define HOST_PHYS_SIZE	(64UL << 30)
+
+/**
+ * host_init() - make the calling host thread logical hart 0, and the memory
+ *
+ * Afterwards everything in kernel/ that needs no second hart works in this
+ * thread, which counts as hart 0's idle thread. Call once.
+ */
+void host_init(void);
+
+/**
+ * host_start_harts() - start more harts
+ * @nr: number of harts altogether, hart 0 included
+ *
+ * Time is real from then on.
+ */
+void host_start_harts(unsigned int nr);
+
+/**
+ * host_drop_memory() - what a frame holds is lost, as when a device takes it
+ * @start: physical address, a multiple of the page size
+ * @size: bytes
+ */
+void host_drop_memory(phys_addr_t start, u64 size);
+
+/* Private to tests/host. */
+void host_memory_init(void);
+void host_poll(void);
+
+#endif

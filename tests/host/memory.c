@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The host's memory as the machine contract wants it.
+ *
+ * Physical memory is a sparse memory file. The direct map is an address range of
+ * the same size, where frames are accessible between arch_map_direct() and
+ * arch_unmap_direct(): a stray access ends the program. Descriptors are the same
+ * file seen through another window, so that a memmap really lies in the frames
+ * that were given for it.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "arch/machine.h"
+#include "host.h"
+#include "lib/errno.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define HAVE_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAVE_ASAN 1
+#endif
+#endif
+#ifdef HAVE_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
+/* sizeof(struct page), which is the design's; mm/ asserts it. */
+#define DESCRIPTOR_BYTES 16
+#define NR_FRAMES	 (HOST_PHYS_SIZE >> PAGE_SHIFT)
+#define MEMMAP_BYTES	 (NR_FRAMES * DESCRIPTOR_BYTES)
+
+unsigned long direct_map_offset;
+
+/* Declared in mm/page.h, where struct page is complete. */
+struct page;
+extern struct page *vmemmap;
+struct page *vmemmap;
+
+static int memory_fd;
+static char *direct_map;
+static char *memmap;
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(3);
+}
+
+static void *reserve(u64 bytes)
+{
+	void *va = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			-1, 0);
+
+	if (va == MAP_FAILED)
+		die("mmap");
+	return va;
+}
+
+void host_memory_init(void)
+{
+	memory_fd = memfd_create("ebb-memory", 0);
+	if (memory_fd < 0 || ftruncate(memory_fd, HOST_PHYS_SIZE) != 0)
+		die("memfd");
+	direct_map = reserve(HOST_PHYS_SIZE);
+	direct_map_offset = (unsigned long)direct_map - HOST_PHYS_START;
+	memmap = reserve(MEMMAP_BYTES);
+	vmemmap = (struct page *)(memmap -
+				  (HOST_PHYS_START >> PAGE_SHIFT) * DESCRIPTOR_BYTES);
+}
+
+static bool in_range(phys_addr_t start, u64 size)
+{
+	return start >= HOST_PHYS_START && size <= HOST_PHYS_SIZE &&
+	       start - HOST_PHYS_START <= HOST_PHYS_SIZE - size;
+}
+
+void arch_mappable_range(phys_addr_t *start, phys_addr_t *end)
+{
+	*start = HOST_PHYS_START;
+	*end = HOST_PHYS_START + HOST_PHYS_SIZE;
+}
+
+/* Maps @bytes of the memory file from @paddr on at @va. */
+static void map_file(void *va, u64 bytes, phys_addr_t paddr)
+{
+	if (mmap(va, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory_fd,
+		 paddr - HOST_PHYS_START) == MAP_FAILED)
+		die("mmap");
+	arch_unpoison_range(va, bytes);
+}
+
+static void unmap(void *va, u64 bytes)
+{
+	if (mmap(va, bytes, PROT_NONE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+		 0) == MAP_FAILED)
+		die("munmap");
+	arch_unpoison_range(va, bytes);
+}
+
+int arch_map_direct(phys_addr_t start, u64 size)
+{
+	if (!in_range(start, size))
+		return -E2BIG;
+	map_file(phys_to_virt(start), size, start);
+	return 0;
+}
+
+void arch_unmap_direct(phys_addr_t start, u64 size)
+{
+	unmap(phys_to_virt(start), size);
+}
+
+int arch_vmemmap_map(unsigned long start_pfn, unsigned long nr_pages, phys_addr_t backing)
+{
+	const u64 bytes = nr_pages * DESCRIPTOR_BYTES;
+
+	if (!in_range((u64)start_pfn << PAGE_SHIFT, (u64)nr_pages << PAGE_SHIFT) ||
+	    !in_range(backing, bytes))
+		return -E2BIG;
+	map_file((char *)vmemmap + start_pfn * DESCRIPTOR_BYTES, bytes, backing);
+	return 0;
+}
+
+void arch_vmemmap_unmap(unsigned long start_pfn, unsigned long nr_pages)
+{
+	unmap((char *)vmemmap + start_pfn * DESCRIPTOR_BYTES, nr_pages * DESCRIPTOR_BYTES);
+}
+
+int arch_pgtable_prealloc(unsigned long start_pfn, unsigned long nr_pages)
+{
+	if (!in_range((u64)start_pfn << PAGE_SHIFT, (u64)nr_pages << PAGE_SHIFT))
+		return -E2BIG;
+	return 0;
+}
+
+void host_drop_memory(phys_addr_t start, u64 size)
+{
+	if (fallocate(memory_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		      start - HOST_PHYS_START, size) != 0)
+		die("fallocate");
+}
+
+void arch_poison_range(void *va, u64 bytes)
+{
+#ifdef HAVE_ASAN
+	__asan_poison_memory_region(va, bytes);
+#else
+	(void)va;
+	(void)bytes;
+#endif
+}
+
+void arch_unpoison_range(void *va, u64 bytes)
+{
+#ifdef HAVE_ASAN
+	__asan_unpoison_memory_region(va, bytes);
+#else
+	(void)va;
+	(void)bytes;
+#endif
+}
