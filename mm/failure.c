@@ -33,7 +33,7 @@ static const u8 reason_errnos[NR_MM_REASONS] = {
 	[MM_REASON_NOT_PRESENT] = ENOENT,   [MM_REASON_WRONG_STATE] = EINVAL,
 	[MM_REASON_MISALIGNED] = EINVAL,    [MM_REASON_NO_MEMORY] = ENOMEM,
 	[MM_REASON_ZONE_MIX] = EINVAL,	    [MM_REASON_NO_RANGE] = ENOMEM,
-	[MM_REASON_HOLE] = EINVAL,
+	[MM_REASON_HOLE] = EINVAL,	    [MM_REASON_HWPOISON] = EHWPOISON,
 };
 
 const char *mm_reason_name(enum mm_reason reason)
@@ -78,7 +78,8 @@ void mm_failure_name(struct mm *mm, struct mm_failure *why)
 /* Some reasons are a predicate ("is pinned"), the others say all themselves. */
 static bool reason_is_predicate(enum mm_reason reason)
 {
-	static const char *const verbs[] = { "is ", "has ", "could ", "shares ", "spans " };
+	static const char *const verbs[] = { "is ", "has ", "could ", "holds ",
+					     "shares ", "spans " };
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(verbs); i++)
 		if (str_has_prefix(mm_reason_name(reason), verbs[i]))

@@ -43,13 +43,20 @@ void section_free(struct mm *mm, struct mem_section *s);
 
 /* Make look-ups find the section (its root is made if need be); -ENOMEM. */
 int section_link(struct mm *mm, struct mem_section *s);
-/* The opposite: no new look-up finds it. The caller waits for a grace period after it. */
+/*
+ * The opposite: no new look-up finds it. The caller waits for a grace period after it.
+ * Until section_root_put() it can be linked again, which does not fail then.
+ */
 void section_unlink(struct mm *mm, struct mem_section *s);
 /* The root that a pfn belongs to is given back if it is empty, after another grace period. */
 void section_root_put(struct mm *mm, unsigned long pfn);
 
 /* Next present section whose number is at least @nr; NULL at the end. */
 struct mem_section *next_section(const struct mm *mm, unsigned long nr);
+
+/* Bytes of a section, and of its page descriptors. */
+#define SECTION_SIZE (PAGES_PER_SECTION << PAGE_SHIFT)
+#define MEMMAP_SIZE  (PAGES_PER_SECTION * sizeof(struct page))
 
 static inline unsigned long section_nr(const struct mem_section *s)
 {
@@ -77,13 +84,39 @@ void zone_shrink(struct zone *zone, struct mem_section *s);
 /* The only place where a memory block's state changes: one trace record. */
 void memory_block_set_state(struct mem_section *s, enum memory_block_state state);
 
-/* Online, offline and remove with the hotplug lock held. */
+/* What memhp_default_state= says. */
+enum mhp_online_type default_online_type(void);
+
+/*
+ * With the hotplug lock held: online a block; offline one in three steps, so that
+ * several blocks are isolated, and the harts drained, before the first is emptied.
+ * prepare isolates; finish asks the notifiers, evacuates and commits, and undoes
+ * the isolation when it fails; cancel is for blocks that were only prepared.
+ */
 int online_section(struct mem_section *s, enum mhp_online_type type, struct mm_failure *why);
-int offline_section(struct mem_section *s, const struct evacuate_policy *policy,
-		    struct mm_failure *why);
+int offline_prepare(struct mem_section *s, struct mm_failure *why);
+int offline_drain(struct mm *mm, struct mm_failure *why);
+int offline_finish(struct mem_section *s, const struct evacuate_policy *policy,
+		   struct mm_failure *why);
+void offline_cancel(struct mem_section *s);
+
+/* The section of a block id; NULL, and why, if there is none. */
+struct mem_section *find_block(struct mm *mm, unsigned long block, struct mm_failure *why);
+
+/* Unmap the memmap of a section that no look-up finds; free what does not lie in it. */
+void section_drop_memmap(struct mem_section *s);
+
+/* The log line: "memory36: offline failed: pfn 0x90a40 is Slab ..." */
+void memory_block_report(unsigned long block, const char *what, const struct mm_failure *why);
+
+/* First run of set bits in a mask that is not 0: its length; its start in @first. */
+unsigned int mask_run(u64 mask, unsigned int *first);
 
 /* Pageblocks of the section in the region of @owner (NULL: of any registered owner). */
 u64 owner_mask(struct mm *mm, const struct memory_owner *owner, const struct mem_section *s);
+
+/* The PageOffline frames of a range, in online blocks, get exactly these PG_* flags. */
+void mark_offline_frames(struct mm *mm, const struct pfn_range *range, unsigned int flags);
 
 /* Compare everything that these files maintain; differences to @out, one a line. */
 unsigned int hotplug_check(struct mm *mm, struct sink *out);

@@ -124,6 +124,15 @@ void unregister_memory_notifier(struct mm *mm, struct notifier_block *nb);
 /* Zone that "online" picks for this block by the contiguous-zone default rule. */
 enum zone_type zone_for_block(struct mm *mm, unsigned long block, enum mhp_online_type type);
 
+/*
+ * The zones a block can go to: its own when it is online, else first the one that
+ * "online" picks, then the other. Return: how many, 0 if there is no such block.
+ */
+unsigned int memory_block_valid_zones(struct mm *mm, unsigned long block,
+				      enum zone_type zones[NR_ZONES]);
+const char *zone_name(enum zone_type zone);
+const char *online_type_name(enum mhp_online_type type);
+
 /* Block id -> state, ABSENT if it was never added. No lock; may be stale at once. */
 enum memory_block_state memory_block_state(const struct mm *mm, unsigned long block);
 const char *memory_block_state_name(enum memory_block_state state);

@@ -14,6 +14,7 @@
  * Compare with: Linux include/linux/mmzone.h.
  */
 #include "kernel/abi.h"
+#include "kernel/hart.h"
 #include "kernel/mutex.h"
 #include "kernel/notifier.h"
 #include "kernel/spinlock.h"
@@ -94,6 +95,8 @@ enum free_area_id {
  * @host_pfn: first of the MHP_HEADER_PAGES metadata frames, or PFN_NONE
  * @state: enum memory_block_state, changed by memory_block_set_state() alone
  * @online_type: with which it was onlined, for restoring it
+ * @restore: being offlined with others; goes online again if one of them fails
+ * @next: links the blocks of one offline_and_remove_memory()
  * @owner: who added it; NULL for boot memory
  * @pb: the 64 pageblocks
  */
@@ -110,10 +113,11 @@ struct mem_section {
 	u8 state;
 	u8 online_type;
 	u8 nr_hwpoison;
-	u8 reserved;
+	u8 restore;
 	u32 present;
 	unsigned long host_pfn;
 	struct memory_owner *owner;
+	struct mem_section *next;
 	struct pageblock pb[PAGEBLOCKS_PER_SECTION];
 };
 static_assert(sizeof(struct mem_section) <= 2048, "two sections fit a page");
@@ -179,8 +183,8 @@ struct pcp;
 
 /**
  * struct mm - all of one memory's state
+ * @pcp: by hart id; never NULL (pcp_none). First: near for the allocator's short way
  * @root: see above; never NULL
- * @pcp: by hart id
  * @owners: struct memory_owner, by range
  * @section_pool: free halves of pages that hold section objects (mm/sparse.c)
  * @reserve: pfns of the fixed reserve
@@ -188,11 +192,13 @@ struct pcp;
  * @present_early: present frames of boot sections, for the auto-movable ratio
  * @default_online_type: what add_memory() does after adding
  * @inject: error injection for tests: the how manyth step from now fails; 0 is off
+ * @vm_events: counted by enum vm_event, for /proc/vmstat; atomic, never on a fast path
+ * @phantom: no memory stands behind the frames (tests): contents are never touched
  */
 struct mm {
+	struct pcp *pcp[MAX_HARTS];
 	struct section_root *root[NR_SECTION_ROOTS];
 	struct zone zone[NR_ZONES];
-	struct pcp *pcp[8];
 	struct mutex hotplug_lock;
 	struct list_head owners;
 	struct list_head section_pool;
@@ -205,6 +211,7 @@ struct mm {
 	unsigned long present_early;
 	enum mhp_online_type default_online_type;
 	u64 vm_events[16];
+	bool phantom;
 	const char *name;
 };
 

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Memory blocks as people see them: states and their words, ids, and which zone
+ * a block goes to. A memory block is one section.
+ *
+ * Compare with: Linux drivers/base/memory.c; zone choice: mm/memory_hotplug.c.
+ */
+#include "kernel/param.h"
+#include "kernel/sink.h"
+#include "kernel/trace.h"
+#include "mm/hotplug.h"
+
+static const char *const state_names[NR_BLOCK_STATES] = {
+#define X(name, str, meaning) [MEM_BLOCK_##name] = str,
+	BLOCK_STATES(X)
+#undef X
+};
+
+static const char *const zone_names[NR_ZONES] = {
+#define X(name, str, meaning) [ZONE_##name] = str,
+	ZONES(X)
+#undef X
+};
+
+static const char *const online_type_names[NR_ONLINE_TYPES + 1] = {
+#define X(name, str, meaning) [MMOP_##name] = str,
+	ONLINE_TYPES(X)
+#undef X
+};
+
+enum online_policy { POLICY_CONTIG_ZONES, POLICY_AUTO_MOVABLE };
+
+static const char *const policy_names[] = { "contig-zones", "auto-movable", NULL };
+
+static bool movable_node = true;
+static u32 online_policy = POLICY_CONTIG_ZONES;
+static u64 auto_movable_ratio = 301;
+static u32 memhp_default_state = MMOP_ONLINE;
+
+PARAM_ENUM("memhp_default_state", memhp_default_state, online_type_names,
+	   "what becomes of added memory blocks; \"online\" (the default) takes the one zone that "
+	   "the block lies in, else Movable, so that the memory can leave again");
+PARAM_BOOL("movable_node", movable_node,
+	   "\"online\" puts blocks that lie in no zone or in both into zone Movable (the default); "
+	   "off: zone Normal, for more kernel memory, which may never leave again");
+PARAM_ENUM("memory_hotplug.online_policy", online_policy, policy_names,
+	   "how \"online\" chooses a zone: contig-zones (the default), or auto-movable: zone "
+	   "Movable up to memory_hotplug.auto_movable_ratio, then zone Normal");
+PARAM_UINT("memory_hotplug.auto_movable_ratio", auto_movable_ratio,
+	   "auto-movable: zone Movable's present pages in percent of those from boot, at most");
+
+enum mhp_online_type default_online_type(void)
+{
+	return memhp_default_state;
+}
+
+void memory_block_set_state(struct mem_section *s, enum memory_block_state state)
+{
+	enum memory_block_state before = s->state;
+
+	WRITE_ONCE(s->state, state);
+	trace_emit(TRACE_BLOCK_STATE, .pfn = s->start_pfn, .count = PAGES_PER_SECTION,
+		   .before = before, .after = state, .flags = s->zone ? s->zone->type : 0xff);
+}
+
+enum memory_block_state memory_block_state(const struct mm *mm, unsigned long block)
+{
+	const struct mem_section *s;
+
+	if (block > PFN_NONE >> SECTION_PFN_SHIFT)
+		return MEM_BLOCK_ABSENT;
+	s = pfn_to_section(mm, block << SECTION_PFN_SHIFT);
+	return s ? READ_ONCE(s->state) : MEM_BLOCK_ABSENT;
+}
+
+const char *memory_block_state_name(enum memory_block_state state)
+{
+	return (unsigned int)state < NR_BLOCK_STATES ? state_names[state] : "?";
+}
+
+const char *zone_name(enum zone_type zone)
+{
+	return (unsigned int)zone < NR_ZONES ? zone_names[zone] : "?";
+}
+
+const char *online_type_name(enum mhp_online_type type)
+{
+	return (unsigned int)type < NR_ONLINE_TYPES ? online_type_names[type] : "?";
+}
+
+unsigned long next_memory_block(const struct mm *mm, unsigned long block)
+{
+	const struct mem_section *s;
+
+	if (block >= (unsigned long)NR_SECTION_ROOTS * SECTIONS_PER_ROOT)
+		return PFN_NONE;
+	s = next_section(mm, block);
+	return s ? section_nr(s) : PFN_NONE;
+}
+
+static bool zone_intersects(const struct zone *zone, unsigned long block)
+{
+	unsigned long start = block << SECTION_PFN_SHIFT;
+
+	return zone->spanned && start < zone->start_pfn + zone->spanned &&
+	       start + PAGES_PER_SECTION > zone->start_pfn;
+}
+
+/* Would Movable, grown by a block, stay within the ratio to what boot brought? */
+static enum zone_type auto_movable_zone(const struct mm *mm)
+{
+	u64 movable = mm->zone[ZONE_MOVABLE].present + PAGES_PER_SECTION;
+
+	return movable * 100 <= auto_movable_ratio * mm->present_early ? ZONE_MOVABLE :
+									 ZONE_NORMAL;
+}
+
+enum zone_type zone_for_block(struct mm *mm, unsigned long block, enum mhp_online_type type)
+{
+	bool in_normal, in_movable;
+
+	if (type == MMOP_ONLINE_KERNEL)
+		return ZONE_NORMAL;
+	if (type == MMOP_ONLINE_MOVABLE)
+		return ZONE_MOVABLE;
+	if (online_policy == POLICY_AUTO_MOVABLE)
+		return auto_movable_zone(mm);
+	in_normal = zone_intersects(&mm->zone[ZONE_NORMAL], block);
+	in_movable = zone_intersects(&mm->zone[ZONE_MOVABLE], block);
+	if (in_normal != in_movable)
+		return in_normal ? ZONE_NORMAL : ZONE_MOVABLE;
+	return movable_node ? ZONE_MOVABLE : ZONE_NORMAL;
+}
+
+unsigned int memory_block_valid_zones(struct mm *mm, unsigned long block,
+				      enum zone_type zones[NR_ZONES])
+{
+	const struct mem_section *s;
+	enum zone_type first;
+
+	if (memory_block_state(mm, block) == MEM_BLOCK_ABSENT)
+		return 0;
+	s = pfn_to_section(mm, block << SECTION_PFN_SHIFT);
+	if (s->zone) {
+		zones[0] = s->zone->type;
+		return 1;
+	}
+	first = zone_for_block(mm, block, MMOP_ONLINE);
+	zones[0] = first;
+	zones[1] = first == ZONE_NORMAL ? ZONE_MOVABLE : ZONE_NORMAL;
+	return 2;
+}
+
+/* Somebody has it, and only evacuation or its owner can free it. */
+static bool frame_is_used(enum page_type type)
+{
+	const enum page_mobility mobility = page_type_mobility(type);
+
+	return (mobility == PAGE_MOBILITY_FIXED || mobility == PAGE_MOBILITY_OPS) &&
+	       type != PGTY_MEMMAP;
+}
+
+unsigned int pageblock_used(const struct mm *mm, unsigned long pfn)
+{
+	const unsigned long start = ALIGN_DOWN(pfn, PAGEBLOCK_NR_PAGES);
+	struct page_state st;
+	unsigned int used = 0;
+
+	for (unsigned long i = 0; i < PAGEBLOCK_NR_PAGES; i++) {
+		if (!page_state_get(mm, start + i, &st))
+			return 0;
+		if (st.uniform)
+			return frame_is_used(st.type) ? PAGEBLOCK_NR_PAGES : 0;
+		used += frame_is_used(st.type);
+	}
+	return used;
+}
+
+void mm_describe_fault(phys_addr_t paddr, struct sink *out)
+{
+	const unsigned long pfn = phys_to_pfn(paddr);
+	const struct mem_section *s = pfn_to_section(&kernel_mm, pfn);
+	struct memory_owner *owner = memory_owner_of(&kernel_mm, pfn);
+	struct page_state st;
+
+	sink_printf(out, "pfn 0x%lx: memory%lu", pfn, pfn >> SECTION_PFN_SHIFT);
+	if (!s) {
+		sink_puts(out, ", no such block");
+	} else {
+		sink_printf(out, " (%s), pageblock %u %s",
+			    memory_block_state_name(s->state), pageblock_index(pfn),
+			    s->unmapped & BIT(pageblock_index(pfn)) ? "unmapped" : "mapped");
+		if (page_state_get(&kernel_mm, pfn, &st))
+			sink_printf(out, ", %s", page_type_name(st.type));
+	}
+	if (owner) {
+		sink_printf(out, ", owner %s", owner->name);
+		if (owner->describe) {
+			sink_puts(out, ", ");
+			owner->describe(owner, pfn, out);
+		}
+	}
+	sink_puts(out, "\n");
+}

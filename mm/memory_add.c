@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Adding and removing memory blocks. A block brings its own metadata: page
+ * descriptors and free bits lie in the first frames that are plugged, so adding
+ * takes at most half a page (the section object) and a root from the reserve.
+ *
+ * Compare with: Linux mm/memory_hotplug.c add_memory_resource(),
+ * try_remove_memory(), offline_and_remove_memory(); memmap_on_memory.
+ */
+#include "arch/machine.h"
+#include "kernel/printk.h"
+#include "lib/bitops.h"
+#include "lib/errno.h"
+#include "mm/hotplug.h"
+#include "mm/internal.h"
+
+#define DESCRIPTOR_PAGES (MHP_HEADER_PAGES - 1) /* the last header page is free bits */
+#define DESCRIPTOR_ORDER 7
+static_assert(1UL << DESCRIPTOR_ORDER == DESCRIPTOR_PAGES, "a buddy holds a memmap");
+static_assert(DESCRIPTOR_PAGES * PAGE_SIZE == PAGES_PER_SECTION * sizeof(struct page),
+	      "the header holds all descriptors");
+
+static int check_add(struct mm *mm, unsigned long block, struct memory_owner *owner,
+		     u64 plugged, struct mm_failure *why)
+{
+	const unsigned long pfn = block << SECTION_PFN_SHIFT;
+	const struct mem_section probe = { .start_pfn = pfn };
+	phys_addr_t start, end;
+
+	arch_mappable_range(&start, &end);
+	if (block >= (unsigned long)NR_SECTION_ROOTS * SECTIONS_PER_ROOT ||
+	    pfn_to_phys(pfn) < start || pfn_to_phys(pfn + PAGES_PER_SECTION) > end)
+		return mm_fail(why, MM_REASON_OUT_OF_RANGE, pfn);
+	if (pfn_to_section(mm, pfn))
+		return mm_fail(why, MM_REASON_EXISTS, pfn);
+	if (!plugged)
+		return mm_fail(why, MM_REASON_HOLE, pfn);
+	if (plugged & ~owner_mask(mm, owner, &probe))
+		return mm_fail(why, MM_REASON_HOLE,
+			       pb_pfn(&probe, __ffs(plugged & ~owner_mask(mm, owner, &probe))));
+	return 0;
+}
+
+/* Map the plugged pageblocks; on failure none is. */
+static int map_pageblocks(struct mem_section *s, u64 mask)
+{
+	u64 left = mask;
+	unsigned int first, nr;
+	int err = 0;
+
+	for (; left && !err; left &= ~GENMASK(first + nr - 1, first)) {
+		nr = mask_run(left, &first);
+		err = mm_inject_fail(s->mm) ? -ENOMEM :
+					      arch_map_direct(pfn_to_phys(pb_pfn(s, first)),
+							      nr * PAGEBLOCK_SIZE);
+	}
+	if (err)
+		arch_unmap_direct(pfn_to_phys(s->start_pfn), SECTION_SIZE);
+	return err;
+}
+
+/*
+ * Where the descriptors lie: in the block itself, unless other owners have frames
+ * in it: then each shall be able to leave first, and online memory is used.
+ */
+static int place_metadata(struct mem_section *s, u64 plugged)
+{
+	unsigned long bits;
+
+	if (!(owner_mask(s->mm, NULL, s) & ~owner_mask(s->mm, s->owner, s))) {
+		s->flags |= SECTION_SELF_HOSTED;
+		s->host_pfn = pb_pfn(s, __ffs(plugged));
+		s->free_bits = phys_to_virt(pfn_to_phys(s->host_pfn + DESCRIPTOR_PAGES));
+		return 0;
+	}
+	bits = meta_page_alloc(s->mm, PGTY_KERNEL);
+	if (bits == PFN_NONE)
+		return -ENOMEM;
+	s->free_bits = phys_to_virt(pfn_to_phys(bits));
+	s->host_pfn = mm_inject_fail(s->mm) ? PFN_NONE :
+					      alloc_pages(s->mm, GFP_KERNEL | GFP_NOWARN,
+							  DESCRIPTOR_ORDER, PGTY_KERNEL);
+	if (s->host_pfn != PFN_NONE)
+		return 0;
+	meta_page_free(s->mm, bits);
+	return -ENOMEM;
+}
+
+/* Metadata that does not lie in the block itself goes back to where it came from. */
+static void free_metadata(struct mem_section *s)
+{
+	if (s->flags & SECTION_SELF_HOSTED)
+		return;
+	free_pages(s->mm, s->host_pfn, DESCRIPTOR_ORDER);
+	meta_page_free(s->mm, phys_to_pfn(virt_to_phys(s->free_bits)));
+}
+
+void section_drop_memmap(struct mem_section *s)
+{
+	arch_unpoison_range(pfn_to_page(s->start_pfn), MEMMAP_SIZE);
+	arch_vmemmap_unmap(s->start_pfn, PAGES_PER_SECTION);
+	free_metadata(s);
+}
+
+/* Direct map, metadata, memmap, and the look-up, in this order; or nothing. */
+static int build_section(struct mem_section *s, u64 plugged)
+{
+	int err = map_pageblocks(s, plugged);
+
+	if (err)
+		return err;
+	err = place_metadata(s, plugged);
+	if (err)
+		goto unmap;
+	err = mm_inject_fail(s->mm) ? -ENOMEM :
+				      arch_vmemmap_map(s->start_pfn, PAGES_PER_SECTION,
+						       pfn_to_phys(s->host_pfn));
+	if (err) {
+		free_metadata(s);
+		goto unmap;
+	}
+	err = section_link(s->mm, s);
+	if (err) {
+		section_drop_memmap(s);
+		goto unmap;
+	}
+	arch_poison_range(pfn_to_page(s->start_pfn), MEMMAP_SIZE);
+	return 0;
+unmap:
+	arch_unmap_direct(pfn_to_phys(s->start_pfn), SECTION_SIZE);
+	return err;
+}
+
+static struct mem_section *add_section(struct mm *mm, unsigned long block,
+				       struct memory_owner *owner, u64 plugged)
+{
+	struct mem_section *s = section_alloc(mm);
+
+	if (!s)
+		return NULL;
+	s->mm = mm;
+	s->owner = owner;
+	s->start_pfn = block << SECTION_PFN_SHIFT;
+	s->flags = SECTION_PRESENT;
+	s->host_pfn = PFN_NONE;
+	s->hole = ~owner_mask(mm, NULL, s);
+	s->unmapped = ~plugged;
+	s->present = hweight64(~s->hole) * PAGEBLOCK_NR_PAGES;
+	if (build_section(s, plugged)) {
+		section_free(mm, s);
+		return NULL;
+	}
+	memory_block_set_state(s, MEM_BLOCK_OFFLINE);
+	return s;
+}
+
+int add_memory(struct mm *mm, unsigned long block, struct memory_owner *owner, u64 plugged,
+	       struct mm_failure *why)
+{
+	struct mm_failure online_why = { .pfn = PFN_NONE };
+	struct mem_section *s = NULL;
+	int err, online = 0;
+
+	mutex_lock(&mm->hotplug_lock);
+	err = check_add(mm, block, owner, plugged, why);
+	if (!err) {
+		s = add_section(mm, block, owner, plugged);
+		if (!s)
+			err = mm_fail(why, MM_REASON_NO_MEMORY, block << SECTION_PFN_SHIFT);
+	}
+	if (s && mm->default_online_type != MMOP_OFFLINE)
+		online = online_section(s, mm->default_online_type, &online_why);
+	if (s)
+		mm_reserve_refill(mm);
+	mutex_unlock(&mm->hotplug_lock);
+	/* The block is there all the same; a person can try again. */
+	if (online)
+		memory_block_report(block, "online", &online_why);
+	return err;
+}

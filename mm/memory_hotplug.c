@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Onlining and offlining a memory block. Costs are per pageblock: the block's
+ * frames start as PageOffline, which is one word a pageblock; they are released in
+ * runs while isolated, and the isolation ends for all at once.
+ *
+ * Compare with: Linux mm/memory_hotplug.c, online_pages(), offline_pages().
+ */
+#include "arch/machine.h"
+#include "kernel/printk.h"
+#include "lib/bitops.h"
+#include "lib/errno.h"
+#include "mm/contig.h"
+#include "mm/hotplug.h"
+#include "mm/internal.h"
+#include "mm/page_isolation.h"
+
+#define OFFLINE_DEADLINE_NS (10ULL * 1000 * 1000 * 1000)
+#define OFFLINE_RETRIES	    5
+
+static struct memory_notify section_notify(struct mem_section *s)
+{
+	return (struct memory_notify){ s->mm, s->start_pfn, PAGES_PER_SECTION };
+}
+
+static struct pfn_range section_range(const struct mem_section *s)
+{
+	return (struct pfn_range){ s->start_pfn, PAGES_PER_SECTION };
+}
+
+int register_memory_notifier(struct mm *mm, struct notifier_block *nb)
+{
+	return notifier_register(&mm->notifiers, nb);
+}
+
+void unregister_memory_notifier(struct mm *mm, struct notifier_block *nb)
+{
+	(void)notifier_unregister(&mm->notifiers, nb);
+}
+
+/* Announce GOING_*; a veto names who refused. */
+static int notify_start(struct mem_section *s, enum mem_event going, enum mem_event cancel,
+			struct mm_failure *why)
+{
+	struct memory_notify data = section_notify(s);
+	struct notifier_veto veto = { NULL, 0 };
+	int err = notifier_call_start(&s->mm->notifiers, going, cancel, &data, &veto);
+
+	if (!err)
+		return 0;
+	mm_fail(why, MM_REASON_VETO, PFN_NONE);
+	if (why && veto.nb)
+		why->detail = veto.nb->name;
+	return err;
+}
+
+static void notify_end(struct mem_section *s, enum mem_event end)
+{
+	struct memory_notify data = section_notify(s);
+
+	notifier_call_end(&s->mm->notifiers, end, &data);
+}
+
+unsigned int mask_run(u64 mask, unsigned int *first)
+{
+	u64 rest;
+
+	*first = __ffs(mask);
+	rest = ~(mask >> *first);
+	return rest ? __ffs(rest) : PAGEBLOCKS_PER_SECTION;
+}
+
+static void init_pageblocks(struct mem_section *s, u64 mask, u32 word, u64 state)
+{
+	unsigned int first, nr;
+
+	for (; mask; mask &= ~(GENMASK(first + nr - 1, first))) {
+		nr = mask_run(mask, &first);
+		pageblock_init_range(s, first, nr, word, state);
+	}
+}
+
+/*
+ * Seed 001: hotplugged memory starts as PageOffline and isolated, over the migrate
+ * type that holds once the isolation ends. What is not plugged is skippable as
+ * long as somebody is there who can restore it.
+ */
+static void init_memmap(struct mem_section *s, enum zone_type zone, enum mhp_online_type type)
+{
+	const unsigned int mt = type == MMOP_ONLINE_KERNEL ? MIGRATE_UNMOVABLE : MIGRATE_MOVABLE;
+	const u64 state = (u64)mt << PB_MT_SHIFT | PB_ISOLATE;
+	const u64 unplugged = s->unmapped & ~s->hole;
+	const u64 skippable = unplugged & owner_mask(s->mm, NULL, s);
+
+	init_pageblocks(s, ~s->hole & ~skippable, page_word(PGTY_OFFLINE, 0, 0, zone), state);
+	init_pageblocks(s, skippable, page_word(PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE, 0, zone),
+			state);
+	init_pageblocks(s, s->hole, page_word(PGTY_HOLE, 0, 0, zone), state);
+	if (s->flags & SECTION_SELF_HOSTED)
+		frames_set(s->mm, s->host_pfn, MHP_HEADER_PAGES,
+			   page_word(PGTY_MEMMAP, 0, 0, zone), 0);
+}
+
+void generic_online_page(struct mm *mm, unsigned long pfn, unsigned int order)
+{
+	const struct pfn_range chunk = { pfn, 1UL << order };
+	const struct mem_section *s = pfn_to_section(mm, pfn);
+
+	/* A chunk that was never plugged has no memory to give. */
+	if (WARN_ON_ONCE(!s || (section_range_mask(s, &chunk) & s->unmapped)))
+		return;
+	release_offline_range(mm, pfn, chunk.nr_pages);
+}
+
+/* Pageblock that starts with the block's own metadata; 64 if there is none. */
+static unsigned int header_pageblock(const struct mem_section *s)
+{
+	return s->flags & SECTION_SELF_HOSTED ? pageblock_index(s->host_pfn) :
+						PAGEBLOCKS_PER_SECTION;
+}
+
+/* Frames of one run of pageblocks, those of the header left out. */
+static struct pfn_range run_range(const struct mem_section *s, unsigned int first,
+				  unsigned int nr)
+{
+	unsigned long start = pb_pfn(s, first), end = start + nr * PAGEBLOCK_NR_PAGES;
+
+	if (header_pageblock(s) == first)
+		start += MHP_HEADER_PAGES;
+	return (struct pfn_range){ start, end - start };
+}
+
+/* Nobody wants to be asked: what is plugged is released run by run. */
+static void online_runs(struct mem_section *s, u64 plugged)
+{
+	unsigned int first, nr;
+
+	for (; plugged; plugged &= ~GENMASK(first + nr - 1, first)) {
+		struct pfn_range run;
+
+		nr = mask_run(plugged, &first);
+		/* A header within the run begins a run of its own. */
+		if (first < header_pageblock(s) && header_pageblock(s) < first + nr)
+			nr = header_pageblock(s) - first;
+		run = run_range(s, first, nr);
+		release_offline_range(s->mm, run.start_pfn, run.nr_pages);
+	}
+}
+
+/* The frames behind the header in its pageblock, in naturally aligned chunks. */
+static void online_header_rest(struct mem_section *s, struct memory_owner *owner)
+{
+	struct pfn_range rest = run_range(s, header_pageblock(s), 1);
+
+	while (rest.nr_pages) {
+		const unsigned int order = __ffs(rest.start_pfn);
+
+		owner->online_page(owner, rest.start_pfn, order);
+		rest.start_pfn += 1UL << order;
+		rest.nr_pages -= 1UL << order;
+	}
+}
+
+/* Ask the owner about each chunk of his: order 10 where two pageblocks are alike. */
+static void online_chunks(struct mem_section *s, struct memory_owner *owner, u64 mask)
+{
+	const unsigned int header = header_pageblock(s);
+
+	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
+		const u64 pair = b % 2 ? 0 : 3UL << b;
+		const u64 unmapped = s->unmapped & pair;
+
+		if (!(mask & BIT(b)))
+			continue;
+		if (b == header) {
+			online_header_rest(s, owner);
+		} else if (pair && (mask & pair) == pair && b + 1 != header &&
+			   (!unmapped || unmapped == pair)) {
+			owner->online_page(owner, pb_pfn(s, b), MAX_PAGE_ORDER);
+			b++;
+		} else {
+			owner->online_page(owner, pb_pfn(s, b), PAGEBLOCK_ORDER);
+		}
+	}
+}
+
+static void online_frames(struct mem_section *s)
+{
+	u64 generic = ~s->hole & ~s->unmapped;
+	struct memory_owner *owner;
+
+	list_for_each_entry(owner, &s->mm->owners, list) {
+		const u64 mask = owner->online_page ? owner_mask(s->mm, owner, s) : 0;
+
+		generic &= ~mask;
+		if (mask)
+			online_chunks(s, owner, mask);
+	}
+	online_runs(s, generic);
+}
+
+static void leave_zone(struct mem_section *s)
+{
+	struct zone *zone = s->zone;
+
+	section_detach_zone(s);
+	zone_shrink(zone, s);
+	memory_block_set_state(s, MEM_BLOCK_OFFLINE);
+	arch_poison_range(pfn_to_page(s->start_pfn), MEMMAP_SIZE);
+}
+
+int online_section(struct mem_section *s, enum mhp_online_type type, struct mm_failure *why)
+{
+	struct mm *mm = s->mm;
+	struct zone *zone = mm_zone(mm, zone_for_block(mm, section_nr(s), type));
+	const struct pfn_range range = section_range(s);
+	int err;
+
+	assert_mutex_held(&mm->hotplug_lock);
+	if (s->state != MEM_BLOCK_OFFLINE || type == MMOP_OFFLINE)
+		return mm_fail(why, MM_REASON_WRONG_STATE, s->start_pfn);
+	if (s->nr_hwpoison)
+		return mm_fail(why, MM_REASON_HWPOISON, s->start_pfn);
+	if (mm_inject_fail(mm))
+		return mm_fail(why, MM_REASON_NO_MEMORY, s->start_pfn);
+
+	arch_unpoison_range(pfn_to_page(s->start_pfn), MEMMAP_SIZE);
+	init_memmap(s, zone->type, type);
+	section_attach_zone(s, zone);
+	zone_grow(zone, s);
+	memory_block_set_state(s, MEM_BLOCK_GOING_ONLINE);
+	err = notify_start(s, MEM_GOING_ONLINE, MEM_CANCEL_ONLINE, why);
+	if (err) {
+		leave_zone(s);
+		return err;
+	}
+	online_frames(s);
+	s->online_type = type;
+	WRITE_ONCE(zone->present, zone->present + s->present);
+	/* Release: who sees the flag sees descriptors and words. */
+	__atomic_fetch_or(&s->flags, SECTION_ONLINE, __ATOMIC_RELEASE);
+	unisolate_range(mm, &range);
+	memory_block_set_state(s, MEM_BLOCK_ONLINE);
+	zone_update_watermarks(mm);
+	notify_end(s, MEM_ONLINE);
+	return 0;
+}
+
+int offline_prepare(struct mem_section *s, struct mm_failure *why)
+{
+	const struct pfn_range range = section_range(s);
+	int err;
+
+	if (s->flags & SECTION_EARLY)
+		return mm_fail(why, MM_REASON_SHARED_BLOCK, s->start_pfn);
+	if (s->state != MEM_BLOCK_ONLINE)
+		return mm_fail(why, MM_REASON_WRONG_STATE, s->start_pfn);
+	err = isolate_range(s->mm, &range, why);
+	if (!err)
+		memory_block_set_state(s, MEM_BLOCK_GOING_OFFLINE);
+	return err;
+}
+
+void offline_cancel(struct mem_section *s)
+{
+	const struct pfn_range range = section_range(s);
+
+	unisolate_range(s->mm, &range);
+	memory_block_set_state(s, MEM_BLOCK_ONLINE);
+}
+
+/* All that must become free: not the holes, not the block's own metadata. */
+static unsigned int target_ranges(const struct mem_section *s, struct pfn_range *ranges)
+{
+	const unsigned int header = header_pageblock(s);
+	unsigned int nr_ranges = 0, first, nr;
+
+	for (u64 mask = ~s->hole; mask; mask &= ~GENMASK(first + nr - 1, first)) {
+		nr = mask_run(mask, &first);
+		if (first < header && header < first + nr)
+			nr = header - first;
+		ranges[nr_ranges++] = run_range(s, first, nr);
+	}
+	return nr_ranges;
+}
+
+static int evacuate_section(struct mem_section *s, const struct evacuate_policy *policy,
+			    struct mm_failure *why)
+{
+	/* Every second pageblock a hole, and the header: that is the worst. */
+	struct pfn_range ranges[PAGEBLOCKS_PER_SECTION / 2 + 1];
+	struct evacuate_policy p = {
+		.max_retries = OFFLINE_RETRIES,
+		.deadline_ns = arch_clock_ns() + OFFLINE_DEADLINE_NS,
+	};
+
+	if (policy)
+		p = *policy;
+	p.name = "offline";
+	p.end = EVAC_END_OFFLINE;
+	p.flags |= EVAC_SKIP_SKIPPABLE | EVAC_ISOLATED;
+	return evacuate_locked(s->mm, ranges, target_ranges(s, ranges), &p, why);
+}
+
+int offline_finish(struct mem_section *s, const struct evacuate_policy *policy,
+		   struct mm_failure *why)
+{
+	struct zone *zone = s->zone;
+	int err = notify_start(s, MEM_GOING_OFFLINE, MEM_CANCEL_OFFLINE, why);
+
+	if (err) {
+		offline_cancel(s);
+		return err;
+	}
+	err = evacuate_section(s, policy, why);
+	if (err) {
+		mm_failure_name(s->mm, why);
+		offline_cancel(s);
+		notify_end(s, MEM_CANCEL_OFFLINE);
+		return err;
+	}
+	/* From here on no look-up finds the frames; who found them before is waited for. */
+	__atomic_fetch_and(&s->flags, ~(u32)SECTION_ONLINE, __ATOMIC_RELEASE);
+	WRITE_ONCE(zone->present, zone->present - s->present);
+	leave_zone(s);
+	zone_update_watermarks(s->mm);
+	notify_end(s, MEM_OFFLINE);
+	return 0;
+}
+
+int offline_drain(struct mm *mm, struct mm_failure *why)
+{
+	if (drain_all_pages(mm, MHP_GRACE_NS))
+		return mm_fail(why, MM_REASON_HARTS_BUSY, PFN_NONE);
+	return 0;
+}
+
+static int offline_section(struct mem_section *s, const struct evacuate_policy *policy,
+			   struct mm_failure *why)
+{
+	int err = offline_prepare(s, why);
+
+	if (err)
+		return err;
+	err = offline_drain(s->mm, why);
+	if (err) {
+		offline_cancel(s);
+		return err;
+	}
+	return offline_finish(s, policy, why);
+}
+
+void memory_block_report(unsigned long block, const char *what, const struct mm_failure *why)
+{
+	char text[256];
+	struct sink_buffer buffer;
+
+	sink_buffer_init(&buffer, text, sizeof(text));
+	mm_failure_print(why, &buffer.sink);
+	pr_warn("memory%lu: %s failed: %s\n", block, what, text);
+}
+
+struct mem_section *find_block(struct mm *mm, unsigned long block, struct mm_failure *why)
+{
+	struct mem_section *s = NULL;
+
+	if (block < (unsigned long)NR_SECTION_ROOTS * SECTIONS_PER_ROOT)
+		s = pfn_to_section(mm, block << SECTION_PFN_SHIFT);
+	if (!s)
+		(void)mm_fail(why, MM_REASON_NOT_PRESENT, block << SECTION_PFN_SHIFT);
+	return s;
+}
+
+int online_memory_block(struct mm *mm, unsigned long block, enum mhp_online_type type,
+			struct mm_failure *why)
+{
+	struct mm_failure own = { .pfn = PFN_NONE };
+	struct mem_section *s;
+	int err;
+
+	why = why ? why : &own;
+	mutex_lock(&mm->hotplug_lock);
+	s = find_block(mm, block, why);
+	err = s ? online_section(s, type, why) : mm_reason_errno(why->reason);
+	mutex_unlock(&mm->hotplug_lock);
+	if (err)
+		memory_block_report(block, "online", why);
+	return err;
+}
+
+int offline_memory_block(struct mm *mm, unsigned long block,
+			 const struct evacuate_policy *policy, struct mm_failure *why)
+{
+	struct mm_failure own = { .pfn = PFN_NONE };
+	struct mem_section *s;
+	u64 start = arch_clock_ns();
+	int err;
+
+	why = why ? why : &own;
+	mutex_lock(&mm->hotplug_lock);
+	s = find_block(mm, block, why);
+	err = s ? offline_section(s, policy, why) : mm_reason_errno(why->reason);
+	mutex_unlock(&mm->hotplug_lock);
+	if (!err)
+		return 0;
+	why->elapsed_ns = arch_clock_ns() - start;
+	memory_block_report(block, "offline", why);
+	return err;
+}

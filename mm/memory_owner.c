@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Owners: whose a range of physical memory is. Looked up by range, never stored
+ * in a descriptor. A region may share blocks with boot memory; its frames there
+ * are holes until the owner registers, and PageOffline from then on.
+ */
+#include "arch/machine.h"
+#include "kernel/panic.h"
+#include "lib/errno.h"
+#include "mm/hotplug.h"
+#include "mm/internal.h"
+
+static unsigned long range_end(const struct pfn_range *r)
+{
+	return r->start_pfn + r->nr_pages;
+}
+
+struct memory_owner *memory_owner_of(struct mm *mm, unsigned long pfn)
+{
+	struct memory_owner *owner;
+
+	list_for_each_entry(owner, &mm->owners, list)
+		if (pfn - owner->region.start_pfn < owner->region.nr_pages)
+			return owner;
+	return NULL;
+}
+
+u64 owner_mask(struct mm *mm, const struct memory_owner *owner, const struct mem_section *s)
+{
+	const struct memory_owner *o;
+	u64 mask = 0;
+
+	if (owner)
+		return section_range_mask(s, &owner->region);
+	list_for_each_entry(o, &mm->owners, list)
+		mask |= section_range_mask(s, &o->region);
+	return mask;
+}
+
+static int check_range(const struct memory_owner *owner, struct mm_failure *why)
+{
+	const struct pfn_range *r = &owner->region;
+	phys_addr_t start, end;
+
+	if (!r->nr_pages || !IS_ALIGNED(r->start_pfn | r->nr_pages, PAGEBLOCK_NR_PAGES))
+		return mm_fail(why, MM_REASON_MISALIGNED, r->start_pfn);
+	arch_mappable_range(&start, &end);
+	if (range_end(r) < r->start_pfn || r->start_pfn < phys_to_pfn(start) ||
+	    range_end(r) > phys_to_pfn(end) ||
+	    range_end(r) >> ROOT_PFN_SHIFT >= NR_SECTION_ROOTS)
+		return mm_fail(why, MM_REASON_OUT_OF_RANGE, r->start_pfn);
+	return 0;
+}
+
+/* Sections that overlap the region: all of it there must be hole, or nobody's. */
+static int check_sections(struct mm *mm, const struct memory_owner *owner,
+			  struct mm_failure *why)
+{
+	unsigned long nr = owner->region.start_pfn >> SECTION_PFN_SHIFT;
+	struct mem_section *s;
+
+	for (s = next_section(mm, nr); s && s->start_pfn < range_end(&owner->region);
+	     s = next_section(mm, section_nr(s) + 1)) {
+		u64 taken = section_range_mask(s, &owner->region) & ~s->hole;
+
+		/* Blocks that an earlier owner left behind are adopted. */
+		if (taken && (s->flags & SECTION_EARLY))
+			return mm_fail(why, MM_REASON_EXISTS, pb_pfn(s, __ffs(taken)));
+	}
+	return 0;
+}
+
+/* Pageblocks of a section become @word: whole ones, not free, each in one store. */
+static void set_pageblocks(struct mem_section *s, u64 mask, enum page_type type,
+			   unsigned int flags)
+{
+	const unsigned int zone = s->zone ? s->zone->type : ZONE_NORMAL;
+
+	for (; mask; mask &= mask - 1)
+		frames_set(s->mm, pb_pfn(s, __ffs(mask)), PAGEBLOCK_NR_PAGES,
+			   page_word(type, flags, 0, zone), 0);
+}
+
+static void section_add_present(struct mem_section *s, long pages)
+{
+	s->present += pages;
+	if (s->zone)
+		WRITE_ONCE(s->zone->present, s->zone->present + pages);
+}
+
+/* The owner's frames of one section: what was hole is his from now on. */
+static void adopt_section(struct mem_section *s, struct memory_owner *owner)
+{
+	const u64 mask = section_range_mask(s, &owner->region);
+	const u64 was_hole = mask & s->hole;
+
+	if (!(s->flags & SECTION_EARLY) && !s->owner)
+		s->owner = owner;
+	s->hole &= ~mask;
+	s->unmapped |= was_hole;
+	section_add_present(s, hweight64(was_hole) * PAGEBLOCK_NR_PAGES);
+	if (s->state == MEM_BLOCK_ONLINE)
+		set_pageblocks(s, mask & s->unmapped, PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE);
+}
+
+/* By address. Walkers go along the list without a lock: linked from the back, with release. */
+static void link_owner(struct mm *mm, struct memory_owner *owner)
+{
+	struct memory_owner *next;
+
+	list_for_each_entry(next, &mm->owners, list)
+		if (next->region.start_pfn > owner->region.start_pfn)
+			break;
+	owner->list.next = &next->list;
+	owner->list.prev = next->list.prev;
+	__atomic_store_n(&next->list.prev->next, &owner->list, __ATOMIC_RELEASE);
+	next->list.prev = &owner->list;
+}
+
+static int register_locked(struct mm *mm, struct memory_owner *owner, struct mm_failure *why)
+{
+	const struct pfn_range *r = &owner->region;
+	struct memory_owner *other;
+	struct mem_section *s;
+	int err;
+
+	err = check_range(owner, why);
+	if (err)
+		return err;
+	list_for_each_entry(other, &mm->owners, list)
+		if (r->start_pfn < range_end(&other->region) &&
+		    other->region.start_pfn < range_end(r))
+			return mm_fail(why, MM_REASON_EXISTS,
+				       max(r->start_pfn, other->region.start_pfn));
+	err = check_sections(mm, owner, why);
+	if (err)
+		return err;
+	if (mm_inject_fail(mm) || arch_pgtable_prealloc(r->start_pfn, r->nr_pages))
+		return mm_fail(why, MM_REASON_NO_MEMORY, r->start_pfn);
+
+	link_owner(mm, owner);
+	for (s = next_section(mm, r->start_pfn >> SECTION_PFN_SHIFT);
+	     s && s->start_pfn < range_end(r); s = next_section(mm, section_nr(s) + 1))
+		adopt_section(s, owner);
+	mm_reserve_refill(mm);
+	return 0;
+}
+
+int register_memory_owner(struct mm *mm, struct memory_owner *owner, struct mm_failure *why)
+{
+	int err;
+
+	mutex_lock(&mm->hotplug_lock);
+	err = register_locked(mm, owner, why);
+	mutex_unlock(&mm->hotplug_lock);
+	return err;
+}
+
+/* Runs of PageOffline frames in one pageblock that is not uniform. */
+static void mark_single_frames(struct mem_section *s, unsigned long pfn, unsigned long end,
+			       u32 word)
+{
+	for (unsigned long run; pfn < end; pfn = run + 1) {
+		for (run = pfn; run < end && page_type(s->mm, run) == PGTY_OFFLINE;)
+			run++;
+		if (run > pfn)
+			frames_set(s->mm, pfn, run - pfn, word, 0);
+	}
+}
+
+void mark_offline_frames(struct mm *mm, const struct pfn_range *range, unsigned int flags)
+{
+	const unsigned long end = range_end(range);
+	unsigned long next;
+
+	assert_mutex_held(&mm->hotplug_lock);
+	for (unsigned long pfn = range->start_pfn; pfn < end; pfn = next) {
+		struct mem_section *s = pfn_to_section(mm, pfn);
+		struct page_state st;
+		u32 word;
+
+		next = min(end, ALIGN_DOWN(pfn, PAGEBLOCK_NR_PAGES) + PAGEBLOCK_NR_PAGES);
+		if (!s || !s->zone || !page_state_get(mm, pfn, &st))
+			continue;
+		word = page_word(PGTY_OFFLINE, flags, 0, s->zone->type);
+		if (!st.uniform)
+			mark_single_frames(s, pfn, next, word);
+		else if (st.type == PGTY_OFFLINE)
+			frames_set(mm, pfn, next - pfn, word, 0);
+	}
+}
+
+/* What the owner never plugged is nobody's: hole in early sections, plain elsewhere. */
+static void abandon_section(struct mem_section *s, struct memory_owner *owner)
+{
+	const u64 unplugged = section_range_mask(s, &owner->region) & s->unmapped;
+
+	if (s->flags & SECTION_EARLY) {
+		set_pageblocks(s, unplugged, PGTY_HOLE, 0);
+		s->hole |= unplugged;
+		section_add_present(s, -(long)(hweight64(unplugged) * PAGEBLOCK_NR_PAGES));
+	}
+	if (s->owner == owner)
+		s->owner = NULL;
+}
+
+void unregister_memory_owner(struct mm *mm, struct memory_owner *owner)
+{
+	const struct pfn_range *r = &owner->region;
+	struct mem_section *s;
+
+	mutex_lock(&mm->hotplug_lock);
+	mark_offline_frames(mm, r, 0);
+	for (s = next_section(mm, r->start_pfn >> SECTION_PFN_SHIFT);
+	     s && s->start_pfn < range_end(r); s = next_section(mm, section_nr(s) + 1))
+		abandon_section(s, owner);
+	owner->list.prev->next = owner->list.next;
+	owner->list.next->prev = owner->list.prev;
+	/* Who walks the list may still stand on this owner. */
+	WARN_ON(mm_grace_period(mm, MHP_GRACE_NS));
+	mutex_unlock(&mm->hotplug_lock);
+}

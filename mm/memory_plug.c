@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Parts of blocks that come and go: a driver plugs and unplugs whole pageblocks of
+ * blocks that were added, or that hold boot memory beside his region. What is not
+ * plugged is PageOffline, skippable, and not mapped: a stray access traps.
+ *
+ * Compare with: Linux drivers/virtio/virtio_mem.c, virtio_mem_fake_offline(); there
+ * the direct map stays.
+ */
+#include "arch/machine.h"
+#include "kernel/printk.h"
+#include "lib/bitops.h"
+#include "lib/errno.h"
+#include "mm/contig.h"
+#include "mm/hotplug.h"
+#include "mm/internal.h"
+
+#define UNPLUG_DEADLINE_NS (5ULL * 1000 * 1000 * 1000)
+#define UNPLUG_RETRIES	   3
+
+static unsigned long range_end(const struct pfn_range *r)
+{
+	return r->start_pfn + r->nr_pages;
+}
+
+static phys_addr_t range_phys(const struct pfn_range *r)
+{
+	return pfn_to_phys(r->start_pfn);
+}
+
+/* The part of a range that lies in one section. */
+static struct pfn_range section_part(const struct mem_section *s, const struct pfn_range *r)
+{
+	unsigned long start = max(r->start_pfn, s->start_pfn);
+
+	return (struct pfn_range){ start, min(range_end(r), section_end_pfn(s)) - start };
+}
+
+/* The sections of a range that check_sections() has seen. */
+#define for_each_range_section(s, mm, range)                                             \
+	for ((s) = pfn_to_section((mm), (range)->start_pfn);                             \
+	     (s) && (s)->start_pfn < range_end(range);                                   \
+	     (s) = pfn_to_section((mm), section_end_pfn(s)))
+
+/* All there, none of it hole, all of it unmapped (@unmapped all ones) or mapped (0). */
+static int check_sections(struct mm *mm, const struct pfn_range *range, u64 unmapped,
+			  struct mm_failure *why)
+{
+	unsigned long end = range_end(range);
+
+	if (!range->nr_pages || !IS_ALIGNED(range->start_pfn | range->nr_pages, PAGEBLOCK_NR_PAGES))
+		return mm_fail(why, MM_REASON_MISALIGNED, range->start_pfn);
+	for (unsigned long pfn = range->start_pfn; pfn < end;) {
+		const struct mem_section *s = pfn_to_section(mm, pfn);
+		u64 mask;
+
+		if (!s)
+			return mm_fail(why, MM_REASON_NOT_PRESENT, pfn);
+		mask = section_range_mask(s, range);
+		if (mask & s->hole)
+			return mm_fail(why, MM_REASON_HOLE, pb_pfn(s, __ffs(mask & s->hole)));
+		if (mask & (s->unmapped ^ unmapped))
+			return mm_fail(why, MM_REASON_WRONG_STATE,
+				       pb_pfn(s, __ffs(mask & (s->unmapped ^ unmapped))));
+		pfn = section_end_pfn(s);
+	}
+	return 0;
+}
+
+/* Map a range and, where its blocks are online, release it; no state is checked. */
+static int plug_locked(struct mm *mm, const struct pfn_range *range)
+{
+	struct mem_section *s;
+	int err = mm_inject_fail(mm) ? -ENOMEM :
+				       arch_map_direct(range_phys(range),
+						       range->nr_pages << PAGE_SHIFT);
+
+	if (err)
+		return err;
+	for_each_range_section(s, mm, range) {
+		const struct pfn_range part = section_part(s, range);
+
+		s->unmapped &= ~section_range_mask(s, range);
+		if (s->zone)
+			release_offline_range(mm, part.start_pfn, part.nr_pages);
+	}
+	zone_update_watermarks(mm);
+	return 0;
+}
+
+int mhp_plug_range(struct mm *mm, const struct pfn_range *range, struct mm_failure *why)
+{
+	int err;
+
+	mutex_lock(&mm->hotplug_lock);
+	err = check_sections(mm, range, ~0UL, why);
+	if (!err && plug_locked(mm, range))
+		err = mm_fail(why, MM_REASON_NO_MEMORY, range->start_pfn);
+	mutex_unlock(&mm->hotplug_lock);
+	return err;
+}
+
+void mhp_unplug_cancel(struct mm *mm, const struct pfn_range *range)
+{
+	mutex_lock(&mm->hotplug_lock);
+	if (plug_locked(mm, range))
+		pr_err("mm: pfn 0x%lx stays unplugged: no page tables to map it\n",
+		       range->start_pfn);
+	mutex_unlock(&mm->hotplug_lock);
+}
+
+/* A block's own metadata goes with the block, by offline_and_remove_memory(), alone. */
+static int check_headers(struct mm *mm, const struct pfn_range *range, struct mm_failure *why)
+{
+	const struct mem_section *s;
+
+	for_each_range_section(s, mm, range) {
+		if (!(s->flags & SECTION_SELF_HOSTED) ||
+		    s->host_pfn - range->start_pfn >= range->nr_pages)
+			continue;
+		(void)mm_fail(why, MM_REASON_METADATA, s->host_pfn);
+		if (why)
+			why->type = PGTY_MEMMAP;
+		return mm_reason_errno(MM_REASON_METADATA);
+	}
+	return 0;
+}
+
+/* From @pfn on: frames of the range in blocks that are all in one zone, or in none. */
+static struct pfn_range zone_run(struct mm *mm, const struct pfn_range *range,
+				 unsigned long pfn)
+{
+	const struct zone *zone = pfn_to_section(mm, pfn)->zone;
+	unsigned long end = pfn;
+
+	while (end < range_end(range) && pfn_to_section(mm, end)->zone == zone)
+		end = min(range_end(range), section_end_pfn(pfn_to_section(mm, end)));
+	return (struct pfn_range){ pfn, end - pfn };
+}
+
+/* Take all frames out of the allocator, zone by zone; on failure it has them all again. */
+static int take_frames(struct mm *mm, const struct pfn_range *range,
+		       const struct evacuate_policy *policy, struct mm_failure *why)
+{
+	unsigned long pfn = range->start_pfn;
+	struct pfn_range run;
+	int err = 0;
+
+	while (pfn < range_end(range)) {
+		run = zone_run(mm, range, pfn);
+		if (pfn_to_section(mm, pfn)->zone)
+			err = evacuate_locked(mm, &run, 1, policy, why);
+		if (err)
+			break;
+		pfn = range_end(&run);
+	}
+	if (!err)
+		return 0;
+	mm_failure_name(mm, why);
+	for (unsigned long p = range->start_pfn; p < pfn; p = range_end(&run)) {
+		run = zone_run(mm, range, p);
+		if (pfn_to_section(mm, p)->zone)
+			release_offline_range(mm, p, run.nr_pages);
+	}
+	return err;
+}
+
+static int unplug_locked(struct mm *mm, const struct pfn_range *range,
+			 const struct evacuate_policy *policy, struct mm_failure *why)
+{
+	struct evacuate_policy p = {
+		.max_retries = UNPLUG_RETRIES,
+		.deadline_ns = arch_clock_ns() + UNPLUG_DEADLINE_NS,
+	};
+	struct mem_section *s;
+	int err;
+
+	if (policy)
+		p = *policy;
+	p.name = p.name ? p.name : "unplug";
+	p.end = EVAC_END_ALLOC;
+	p.type = PGTY_OFFLINE;
+	p.page_flags = PG_OFFLINE_SKIPPABLE;
+	err = take_frames(mm, range, &p, why);
+	if (err)
+		return err;
+	arch_unmap_direct(range_phys(range), range->nr_pages << PAGE_SHIFT);
+	for_each_range_section(s, mm, range)
+		s->unmapped |= section_range_mask(s, range);
+	zone_update_watermarks(mm);
+	return 0;
+}
+
+int mhp_unplug_prepare(struct mm *mm, const struct pfn_range *range,
+		       const struct evacuate_policy *policy, struct mm_failure *why)
+{
+	int err;
+
+	mutex_lock(&mm->hotplug_lock);
+	err = check_sections(mm, range, 0, why);
+	if (!err)
+		err = check_headers(mm, range, why);
+	if (!err)
+		err = unplug_locked(mm, range, policy, why);
+	mutex_unlock(&mm->hotplug_lock);
+	return err;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Removing memory blocks. Look-ups stop finding a block first, then every hart
+ * passes a quiescent point, then memmap and direct map go: a walker never meets
+ * a memmap that is gone.
+ *
+ * Compare with: Linux mm/memory_hotplug.c, try_remove_memory(),
+ * offline_and_remove_memory().
+ */
+#include "arch/machine.h"
+#include "kernel/printk.h"
+#include "lib/errno.h"
+#include "mm/hotplug.h"
+#include "mm/internal.h"
+
+/* What mem_section.restore says: 0, or the zone that a block was in. */
+#define RESTORE_ZONE(zone) (1 + (zone))
+
+/* After the grace period: nobody looks at the section any more. */
+static void destroy_section(struct mem_section *s)
+{
+	struct mm *mm = s->mm;
+	const unsigned long pfn = s->start_pfn;
+
+	section_drop_memmap(s);
+	/* What was never plugged is a hole in this range; one shoot-down for all. */
+	arch_unmap_direct(pfn_to_phys(pfn), SECTION_SIZE);
+	memory_block_set_state(s, MEM_BLOCK_ABSENT);
+	section_free(mm, s);
+	section_root_put(mm, pfn);
+}
+
+/*
+ * Sections on a list by ->next, all offline: they go away behind one grace period,
+ * or none goes.
+ */
+static int remove_sections(struct mm *mm, struct mem_section *list, struct mm_failure *why)
+{
+	struct mem_section *s, *next;
+
+	for (s = list; s; s = s->next) {
+		memory_block_set_state(s, MEM_BLOCK_REMOVING);
+		section_unlink(mm, s);
+	}
+	if (mm_inject_fail(mm) || mm_grace_period(mm, MHP_GRACE_NS)) {
+		for (s = list; s; s = s->next) {
+			/* Its root is still there: this cannot fail. */
+			BUG_ON(section_link(mm, s));
+			memory_block_set_state(s, MEM_BLOCK_OFFLINE);
+		}
+		return mm_fail(why, MM_REASON_HARTS_BUSY, PFN_NONE);
+	}
+	for (s = list; s; s = next) {
+		next = s->next;
+		destroy_section(s);
+	}
+	return 0;
+}
+
+int remove_memory(struct mm *mm, unsigned long block, struct mm_failure *why)
+{
+	struct mem_section *s;
+	int err;
+
+	mutex_lock(&mm->hotplug_lock);
+	s = find_block(mm, block, why);
+	if (!s) {
+		err = mm_reason_errno(MM_REASON_NOT_PRESENT);
+	} else if (s->flags & SECTION_EARLY) {
+		err = mm_fail(why, MM_REASON_SHARED_BLOCK, s->start_pfn);
+	} else if (s->state != MEM_BLOCK_OFFLINE) {
+		err = mm_fail(why, MM_REASON_WRONG_STATE, s->start_pfn);
+	} else {
+		s->next = NULL;
+		err = remove_sections(mm, s, why);
+	}
+	mutex_unlock(&mm->hotplug_lock);
+	return err;
+}
+
+/* All blocks there, none of them from boot, linked by ->next in the order given. */
+static int collect_blocks(struct mm *mm, const unsigned long *blocks, unsigned int nr,
+			  struct mem_section **list, struct mm_failure *why)
+{
+	struct mem_section *s;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		s = find_block(mm, blocks[i], why);
+		if (!s)
+			return mm_reason_errno(MM_REASON_NOT_PRESENT);
+		if (s->flags & SECTION_EARLY)
+			return mm_fail(why, MM_REASON_SHARED_BLOCK, s->start_pfn);
+		*list = s;
+		list = &s->next;
+		s->next = NULL;
+	}
+	return 0;
+}
+
+/* Isolate every block that is online, then drain once; on failure none is isolated. */
+static int isolate_sections(struct mm *mm, struct mem_section *list, struct mm_failure *why)
+{
+	struct mem_section *s;
+	int err = 0;
+
+	for (s = list; s && !err; s = s->next)
+		if (s->state != MEM_BLOCK_OFFLINE)
+			err = offline_prepare(s, why);
+	if (!err)
+		err = offline_drain(mm, why);
+	if (!err)
+		return 0;
+	for (s = list; s; s = s->next)
+		if (s->state == MEM_BLOCK_GOING_OFFLINE)
+			offline_cancel(s);
+	return err;
+}
+
+/* Online again, into the zone it came from; its online type stays what it was. */
+static void restore_section(struct mem_section *s)
+{
+	const enum mhp_online_type type = s->online_type;
+	struct mm_failure why = { .pfn = PFN_NONE };
+	int err;
+
+	err = online_section(s, s->restore == RESTORE_ZONE(ZONE_MOVABLE) ? MMOP_ONLINE_MOVABLE :
+									  MMOP_ONLINE_KERNEL, &why);
+	s->restore = 0;
+	s->online_type = type;
+	if (err)
+		memory_block_report(section_nr(s), "online again", &why);
+}
+
+/* One of the list failed: what this request did to the others is undone. */
+static void restore_sections(struct mem_section *list)
+{
+	for (struct mem_section *s = list; s; s = s->next) {
+		if (s->state == MEM_BLOCK_GOING_OFFLINE)
+			offline_cancel(s);
+		else if (s->restore && s->state == MEM_BLOCK_OFFLINE)
+			restore_section(s);
+		s->restore = 0;
+	}
+}
+
+static int offline_sections(struct mm *mm, struct mem_section *list,
+			    const struct evacuate_policy *policy, struct mm_failure *why)
+{
+	struct mem_section *s;
+	int err = isolate_sections(mm, list, why);
+
+	if (err)
+		return err;
+	for (s = list; s && !err; s = s->next) {
+		if (s->state != MEM_BLOCK_GOING_OFFLINE)
+			continue;
+		s->restore = RESTORE_ZONE(s->zone->type);
+		err = offline_finish(s, policy, why);
+	}
+	if (err)
+		restore_sections(list);
+	return err;
+}
+
+int offline_and_remove_memory(struct mm *mm, const unsigned long *blocks, unsigned int nr,
+			      const struct evacuate_policy *policy, struct mm_failure *why)
+{
+	struct mem_section *list = NULL;
+	int err;
+
+	mutex_lock(&mm->hotplug_lock);
+	err = collect_blocks(mm, blocks, nr, &list, why);
+	if (!err)
+		err = offline_sections(mm, list, policy, why);
+	if (!err) {
+		err = remove_sections(mm, list, why);
+		if (err)
+			restore_sections(list);
+	}
+	mutex_unlock(&mm->hotplug_lock);
+	return err;
+}

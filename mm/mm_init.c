@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From boot memory to a memory: early sections, their memmap, typed reserved
+ * ranges, and the rest freed. Everything comes from the memblock's ranges, which
+ * may have holes, odd sizes and any alignment. Descriptors are written in
+ * pageblocks only whose frames differ; all else is one word a pageblock.
+ *
+ * Compare with: Linux mm/mm_init.c, memblock_free_all().
+ */
+#include "arch/machine.h"
+#include "kernel/printk.h"
+#include "lib/bitops.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/contig.h"
+#include "mm/hotplug.h"
+#include "mm/internal.h"
+#include "mm/memblock.h"
+
+struct mm kernel_mm;
+
+#define EARLY_OBJECT_SIZE (PAGE_SIZE / 2)
+
+void mm_init(struct mm *mm, const char *name)
+{
+	memset(mm, 0, sizeof(*mm));
+	for (unsigned int i = 0; i < NR_SECTION_ROOTS; i++)
+		mm->root[i] = &empty_section_root;
+	for (unsigned int i = 0; i < ARRAY_SIZE(mm->pcp); i++)
+		mm->pcp[i] = &pcp_none;
+	mutex_init(&mm->hotplug_lock, "hotplug");
+	INIT_LIST_HEAD(&mm->owners);
+	INIT_LIST_HEAD(&mm->section_pool);
+	notifier_chain_init(&mm->notifiers, "memory notifiers");
+	spin_lock_init(&mm->reserve_lock, "mm reserve");
+	for (unsigned int z = 0; z < NR_ZONES; z++)
+		zone_init(&mm->zone[z], mm, z);
+	mm->default_online_type = default_online_type();
+	mm->name = name;
+}
+
+static unsigned long first_section(const struct memblock_region *r)
+{
+	return r->base >> SECTION_SHIFT;
+}
+
+static unsigned long last_section(const struct memblock_region *r)
+{
+	return (r->base + r->size - 1) >> SECTION_SHIFT;
+}
+
+/* Sections that boot memory touches; @next is the first that was not counted yet. */
+static unsigned long count_sections(const struct memblock_type *memory)
+{
+	unsigned long nr = 0, next = 0;
+
+	for (unsigned int i = 0; i < memory->nr; i++) {
+		unsigned long first = max(first_section(&memory->region[i]), next);
+
+		next = last_section(&memory->region[i]) + 1;
+		if (first < next)
+			nr += next - first;
+	}
+	return nr;
+}
+
+static int early_root(struct mm *mm, struct memblock *mb, unsigned long nr)
+{
+	phys_addr_t page;
+
+	if (mm->root[nr / SECTIONS_PER_ROOT] != &empty_section_root)
+		return 0;
+	page = memblock_alloc_from(mb, PAGE_SIZE, PAGE_SIZE, PGTY_BOOT);
+	if (!page)
+		return -ENOMEM;
+	memset(phys_to_virt(page), 0, PAGE_SIZE);
+	mm->root[nr / SECTIONS_PER_ROOT] = phys_to_virt(page);
+	return 0;
+}
+
+/* One early section: found by look-ups, memmap mapped, all frames holes yet. */
+static int early_section(struct mm *mm, struct memblock *mb, unsigned long nr,
+			 struct mem_section *s)
+{
+	phys_addr_t meta;
+
+	if (nr >= (unsigned long)NR_SECTION_ROOTS * SECTIONS_PER_ROOT)
+		return -E2BIG;
+	meta = memblock_alloc_from(mb, MHP_HEADER_PAGES * PAGE_SIZE, PAGE_SIZE, PGTY_MEMMAP);
+	if (!meta || early_root(mm, mb, nr))
+		return -ENOMEM;
+	memset(s, 0, sizeof(*s));
+	s->mm = mm;
+	s->start_pfn = nr << SECTION_PFN_SHIFT;
+	s->flags = SECTION_PRESENT | SECTION_EARLY;
+	s->host_pfn = phys_to_pfn(meta);
+	s->free_bits = phys_to_virt(meta + (MHP_HEADER_PAGES - 1) * PAGE_SIZE);
+	s->online_type = MMOP_ONLINE_KERNEL;
+	pageblock_init_range(s, 0, PAGEBLOCKS_PER_SECTION,
+			     page_word(PGTY_HOLE, 0, 0, ZONE_NORMAL),
+			     (u64)MIGRATE_MOVABLE << PB_MT_SHIFT);
+	if (section_link(mm, s))
+		return -ENOMEM;
+	return arch_vmemmap_map(s->start_pfn, PAGES_PER_SECTION, meta);
+}
+
+static int early_sections(struct mm *mm, struct memblock *mb)
+{
+	const unsigned long nr = count_sections(&mb->memory);
+	phys_addr_t objects;
+	unsigned long next = 0;
+	char *object;
+
+	objects = memblock_alloc_from(mb, nr * EARLY_OBJECT_SIZE, PAGE_SIZE, PGTY_BOOT);
+	if (!objects)
+		return -ENOMEM;
+	object = phys_to_virt(objects);
+	for (unsigned int i = 0; i < mb->memory.nr; i++) {
+		next = max(next, first_section(&mb->memory.region[i]));
+		for (; next <= last_section(&mb->memory.region[i]); next++) {
+			int err = early_section(mm, mb, next, (void *)object);
+
+			if (err)
+				return err;
+			object += EARLY_OBJECT_SIZE;
+		}
+	}
+	return 0;
+}
+
+/* Frames of one range within one of the memory ranges become @type. */
+static void early_frames(struct mm *mm, const struct memblock_region *memory,
+			 const struct memblock_region *r, enum page_type type)
+{
+	phys_addr_t base = max(memory->base, r->base);
+	phys_addr_t end = min(memory->base + memory->size, r->base + r->size);
+
+	if (base < end)
+		frames_set(mm, phys_to_pfn(base), (end - base) >> PAGE_SHIFT,
+			   page_word(type, 0, 0, ZONE_NORMAL), 0);
+}
+
+static void count_present(struct mm *mm, const struct memblock_region *r)
+{
+	unsigned long pfn = phys_to_pfn(r->base), end = pfn + (r->size >> PAGE_SHIFT);
+
+	while (pfn < end) {
+		struct mem_section *s = pfn_to_section(mm, pfn);
+		unsigned long next = min(end, section_end_pfn(s));
+
+		s->present += next - pfn;
+		pfn = next;
+	}
+}
+
+/* Everything typed: holes stay, memory is PageOffline until it is released. */
+static void type_frames(struct mm *mm, const struct memblock *mb)
+{
+	for (unsigned int i = 0; i < mb->memory.nr; i++) {
+		const struct memblock_region *m = &mb->memory.region[i];
+
+		early_frames(mm, m, m, PGTY_OFFLINE);
+		for (unsigned int r = 0; r < mb->reserved.nr; r++)
+			early_frames(mm, m, &mb->reserved.region[r],
+				     mb->reserved.region[r].type);
+		count_present(mm, m);
+	}
+}
+
+static void online_early_section(struct mem_section *s)
+{
+	struct zone *zone = mm_zone(s->mm, ZONE_NORMAL);
+
+	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
+		u64 word = s->pb[b].word;
+
+		if (!(word & PB_VALID) && PAGE_WORD_TYPE(pb_const(word)) == PGTY_HOLE)
+			s->hole |= BIT(b);
+	}
+	s->unmapped = s->hole;
+	section_attach_zone(s, zone);
+	zone_grow(zone, s);
+	zone->present += s->present;
+	s->mm->present_early += s->present;
+	__atomic_fetch_or(&s->flags, SECTION_ONLINE, __ATOMIC_RELEASE);
+	memory_block_set_state(s, MEM_BLOCK_ONLINE);
+}
+
+int mm_populate(struct mm *mm, struct memblock *mb)
+{
+	struct mem_section *s;
+	phys_addr_t base = 0;
+	u64 size = 0;
+	int err = early_sections(mm, mb);
+
+	if (err) {
+		pr_err("mm: the metadata of %lu MiB of memory %s\n",
+		       (unsigned long)(memblock_total(mb) >> 20),
+		       err == -E2BIG ? "lies beyond what can be addressed" :
+				       "does not fit into what is free of it");
+		return err;
+	}
+	type_frames(mm, mb);
+	for_each_section(s, mm)
+		online_early_section(s);
+	while (memblock_next_free(mb, base + size, &base, &size))
+		release_offline_range(mm, phys_to_pfn(base), size >> PAGE_SHIFT);
+	zone_update_watermarks(mm);
+	return 0;
+}
+
+void mm_depopulate(struct mm *mm)
+{
+	struct mem_section *s;
+
+	while ((s = next_section(mm, 0)) != NULL) {
+		section_unlink(mm, s);
+		arch_unpoison_range(pfn_to_page(s->start_pfn), MEMMAP_SIZE);
+		arch_vmemmap_unmap(s->start_pfn, PAGES_PER_SECTION);
+		if (!(s->flags & SECTION_EARLY))
+			arch_unmap_direct(pfn_to_phys(s->start_pfn), SECTION_SIZE);
+	}
+	for (unsigned int i = 0; i < NR_SECTION_ROOTS; i++)
+		mm->root[i] = &empty_section_root;
+}
+
+int mm_boot(void)
+{
+	struct zone *normal = mm_zone(&kernel_mm, ZONE_NORMAL);
+	int err;
+
+	mm_init(&kernel_mm, "kernel");
+	memblock.mapped = 1;
+	err = mm_populate(&kernel_mm, &memblock);
+	if (err)
+		return err;
+	pgtable_use_allocator();
+	mm_reserve_refill(&kernel_mm);
+	pr_info("mm: %lu KiB of memory, %lu KiB free, %lu KiB metadata for each block\n",
+		normal->present << (PAGE_SHIFT - 10), zone_free_pages(normal) << (PAGE_SHIFT - 10),
+		MHP_HEADER_PAGES << (PAGE_SHIFT - 10));
+	return 0;
+}
