@@ -132,6 +132,8 @@ static bool parse_escape(struct parser *p)
 	const char *hit = c > 0 ? strchr(from, c) : NULL;
 	s32 point;
 
+	if (c < 0)
+		return fail(p, "string does not end");
 	p->pos++;
 	if (hit) {
 		put_utf8(p, to[hit - from]);

@@ -53,7 +53,7 @@ bool parse_size(const char *text, u64 *bytes)
 		return false;
 	if (*end) {
 		suffix = strchr(suffixes, *end & ~0x20);
-		if (!suffix || end[1])
+		if (!suffix || !*suffix || end[1])
 			return false;
 		shift = 10 * (int)(suffix - suffixes + 1);
 	}

@@ -74,6 +74,7 @@ struct vhost_mem_table {
 	} region[SOCK_MAX_FDS];
 };
 
+/* Follows the header's twelve bytes at once, hence the alignment. */
 struct vhost_payload {
 	union {
 		u64 value;
@@ -95,7 +96,9 @@ struct vhost_payload {
 		} config;
 		u8 bytes[512];
 	};
-};
+} __attribute__((packed, aligned(4)));
+
+_Static_assert(sizeof(struct vhost_header) == 12, "as on the wire");
 
 struct vhost_message {
 	struct vhost_header header;
@@ -104,6 +107,8 @@ struct vhost_message {
 	int fds[SOCK_MAX_FDS];
 	u32 nr_fds;
 };
+
+_Static_assert(offsetof(struct vhost_message, payload) == 12, "as on the wire");
 
 struct vhost;
 

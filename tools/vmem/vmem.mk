@@ -26,5 +26,9 @@ $(O)/vmem-asan/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,HOSTCC,$<)$(HOSTCC) $(VMEM_CFLAGS) $(VMEM_SANITIZE) -c -o $@ $<
 
+# tests/tools/test_vmem_device.py drives the device under sanitizers.
+$(O)/vmem-asan/test-vmem: | $(O)/vmem-asan/ebb-vmem
+
 HOST_PROGRAMS += $(O)/ebb-vmem
+HOST_TESTS += $(O)/vmem-asan/test-vmem
 -include $(VMEM_OBJS:.o=.d) $(VMEM_ASAN_OBJS:.o=.d) $(VMEM_TEST_OBJS:.o=.d)

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Sizes on the command line, faults, and the byte buffer. */
+#include <string.h>
+
+#include "buf.h"
+#include "check.h"
+#include "faults.h"
+#include "options.h"
+
+TEST(options, sizes)
+{
+	static const char *const bad[] = { "", "K", "-1", "1.5G", "1X", "1KK", "0xg", " 1", "1 ",
+					   "99999999999999999999", "16777216T", "0x", "1MB" };
+	static const struct {
+		const char *text;
+		u64 bytes;
+	} good[] = {
+		{ "0", 0 }, { "4096", 4096 }, { "1k", 1024 }, { "2M", 2 << 20 }, { "3G", 3UL << 30 },
+		{ "1T", 1UL << 40 }, { "0x88000000", 0x88000000 }, { "0x10M", 16 << 20 },
+		{ "18446744073709551615", UINT64_MAX }, { "010", 10 },
+	};
+	u64 bytes;
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		bytes = 1;
+		CHECK(parse_size(good[i].text, &bytes));
+		CHECK_EQ(bytes, good[i].bytes);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		if (parse_size(bad[i], &bytes))
+			test_fail(__FILE__, __LINE__, "that '%s' is refused", bad[i]);
+	}
+}
+
+TEST(faults, order_and_counts)
+{
+	faults_clear();
+	CHECK(!faults_parse("busy:count=2:skip=1,delay:ms=50:skip=2"));
+	CHECK_EQ(faults_pending(), 3);
+	CHECK_EQ(faults_next().kind, FAULT_NONE);
+	CHECK_EQ(faults_next().kind, FAULT_BUSY);
+	CHECK_EQ(faults_next().kind, FAULT_BUSY);
+	CHECK_EQ(faults_next().kind, FAULT_NONE); /* the delay lets its second one pass */
+	CHECK_EQ(faults_next().ms, 50);
+	CHECK_EQ(faults_next().kind, FAULT_NONE);
+	CHECK_EQ(faults_pending(), 0);
+}
+
+TEST(faults, refuses)
+{
+	static const char *const bad[] = { "nothing", ":", "busy:count", "busy:count=x",
+					   "busy:count=-1", "busy:often=1", "delay:ms=9999999",
+					   "spurious-config" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		faults_clear();
+		if (!faults_parse(bad[i]))
+			test_fail(__FILE__, __LINE__, "that '%s' is refused", bad[i]);
+		CHECK_EQ(faults_pending(), 0);
+	}
+	for (int i = 0; i < 32; i++)
+		CHECK(!faults_parse("nack"));
+	CHECK(faults_parse("nack"));
+	faults_clear();
+}
+
+TEST(buf, grows_and_escapes)
+{
+	struct buf buf = { 0 };
+
+	buf_json_string(&buf, "a\"\\\n\xc3\xa9");
+	CHECK(buf.len == 15 && !memcmp(buf.data, "\"a\\\"\\\\\\u000a\xc3\xa9\"", 15));
+	buf_drop(&buf, 15);
+	CHECK_EQ(buf.len, 0);
+	for (int i = 0; i < 10000; i++)
+		buf_printf(&buf, "%d,", i % 10);
+	CHECK(buf.len == 20000 && !memcmp(buf.data + 19998, "9,", 2) && !buf.failed);
+	buf_free(&buf);
+}
