@@ -16,6 +16,12 @@
 #define __always_inline	 inline __attribute__((always_inline))
 #define __cold		 __attribute__((cold))
 #define __printf(fmt, args) __attribute__((format(printf, fmt, args)))
+/* A hot function that calls nobody but by tail calls: it needs no frame. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define __leaf __attribute__((optimize("omit-frame-pointer")))
+#else
+#define __leaf
+#endif
 /*
  * Tables that the linker collects: between __start_NAME and __stop_NAME lie the
  * entries of every file (linker.ld keeps them; hosts' linkers do so by name).
@@ -38,8 +44,32 @@
 #endif
 #define __guarded_by(lock) /* documentation: the lock that protects a field */
 
-#define READ_ONCE(x)	 __atomic_load_n(&(x), __ATOMIC_RELAXED)
-#define WRITE_ONCE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
+#if defined(__SANITIZE_THREAD__)
+#define EBB_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define EBB_TSAN 1
+#endif
+#endif
+
+/*
+ * One load or store that the compiler neither splits nor repeats. gcc 12 makes an
+ * amoswap of every atomic store on RISC-V, so stores are volatile ones; ThreadSanitizer
+ * wants to be told that they are meant.
+ */
+#define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+#ifdef EBB_TSAN
+#define WRITE_ONCE(x, v)     __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
+#define STORE_RELEASE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELEASE)
+#else
+#define WRITE_ONCE(x, v) ((void)(*(volatile __typeof__(x) *)&(x) = (v)))
+/* What was written before is seen by who reads this with an acquire. */
+#define STORE_RELEASE(x, v)                                                              \
+	do {                                                                             \
+		__atomic_thread_fence(__ATOMIC_RELEASE);                                 \
+		WRITE_ONCE(x, v);                                                        \
+	} while (0)
+#endif
 
 #define static_assert _Static_assert
 

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The buddy allocator's core: aligned chunks of 2^order frames go in and out of
+ * the free bits of their pageblock. A chunk's buddy is pfn ^ (1 << order);
+ * splitting is clearing some bits of a run, coalescing is the run being there.
+ * Orders 9 and 10 are whole pageblocks and touch only their words.
+ *
+ * Frames that come out get their type here, frames that go in become Buddy. All
+ * under zone->lock. Compare with: Linux mm/page_alloc.c, __free_one_page().
+ */
+#include "lib/bitmap.h"
+#include "mm/internal.h"
+
+/* @delta frames of a pageblock became free (or, negative, ceased to be). */
+static void count_free(struct mem_section *ms, unsigned int b, long delta)
+{
+	struct zone *zone = ms->zone;
+
+	if (likely(!(ms->pb[b].word & PB_ISOLATE))) {
+		zone->free += delta;
+		return;
+	}
+	zone->free_isolated += delta;
+	if (delta > 0 && zone->nr_free_waiters)
+		wake_up_all(&zone->freed);
+}
+
+/* What a pageblock's frames are in common when its last one is freed. */
+static u32 buddy_constant(const struct mem_section *ms, unsigned int b)
+{
+	u32 flags = page_poison ? PG_POISON : 0;
+
+	if (page_poison && (ms->pb[b].word & PB_VALID))
+		for (unsigned long i = 0; i < PAGEBLOCK_NR_PAGES; i++)
+			flags &= PAGE_WORD_FLAGS(pfn_to_page(pb_pfn(ms, b) + i)->word);
+	return page_word(PGTY_BUDDY, flags, 0, ms->zone->type);
+}
+
+static u32 buddy_word(const struct mem_section *ms)
+{
+	return page_word(PGTY_BUDDY, page_poison ? PG_POISON : 0, 0, ms->zone->type);
+}
+
+/* Its single frames are about to be told apart: out of the index and valid. */
+static void open_pageblock(struct mem_section *ms, unsigned int b)
+{
+	if (ms->pb[b].word & PB_VALID)
+		return;
+	index_unfile(ms, b);
+	pageblock_materialise(ms, b);
+}
+
+/* Fewer bits are set than the index knows: @nr frames less. */
+static void taken(struct mem_section *ms, unsigned int b, unsigned int nr)
+{
+	struct pageblock *pb = &ms->pb[b];
+
+	pb_write(pb, pb->word - nr);
+	count_free(ms, b, -(long)nr);
+	if (!(pb->word & PB_ISOLATE))
+		index_move(ms, b, bits_max_order(pb_bits(ms, b)));
+}
+
+static void take_part(struct mem_section *ms, unsigned long pfn, unsigned int order,
+		      u32 word)
+{
+	const unsigned int b = pageblock_index(pfn);
+
+	open_pageblock(ms, b);
+	if (unlikely(page_poison))
+		poison_check(ms->mm, pfn, 1UL << order);
+	bits_clear(pb_bits(ms, b), pfn % PAGEBLOCK_NR_PAGES, order);
+	chunk_write(pfn, order, word);
+	taken(ms, b, 1U << order);
+}
+
+/* A whole chunk of a type with a count has descriptors of its own from birth. */
+static void take_whole_counted(struct mem_section *ms, unsigned int b, unsigned int order,
+			       u32 word)
+{
+	chunk_write(pb_pfn(ms, b), order, word);
+	for (unsigned int i = 0; i < 1U << (order - PAGEBLOCK_ORDER); i++) {
+		bitmap_clear(pb_bits(ms, b + i), 0, PAGEBLOCK_NR_PAGES);
+		pageblock_set_valid(ms, b + i, 0);
+	}
+}
+
+static void take_whole(struct mem_section *ms, unsigned int b, unsigned int order, u32 word)
+{
+	const unsigned int nr = 1U << (order - PAGEBLOCK_ORDER);
+
+	if (unlikely(page_poison))
+		poison_check(ms->mm, pb_pfn(ms, b), 1UL << order);
+	index_unfile_mask(ms, (BIT(nr) - 1) << b);
+	ms->pb[b].owner = 0;
+	if (type_is_counted(PAGE_WORD_TYPE(word))) {
+		take_whole_counted(ms, b, order, word);
+	} else {
+		pageblock_make_uniform(ms, b, word);
+		if (nr == 2)
+			pageblock_make_uniform(ms, b + 1, word | PG_TAIL << 8);
+	}
+	for (unsigned int i = 0; i < nr; i++)
+		count_free(ms, b + i, -(long)PAGEBLOCK_NR_PAGES);
+}
+
+/**
+ * buddy_take() - take exactly this chunk, all of which is free
+ * @ms: section
+ * @pfn: first frame, aligned to @order
+ * @order: 0..10
+ * @word: its descriptor from now on: type, flags, order, zone
+ */
+void buddy_take(struct mem_section *ms, unsigned long pfn, unsigned int order, u32 word)
+{
+	if (order >= PAGEBLOCK_ORDER)
+		take_whole(ms, pageblock_index(pfn), order, word);
+	else
+		take_part(ms, pfn, order, word);
+	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order, .before = PGTY_BUDDY,
+		   .after = PAGE_WORD_TYPE(word), .flags = PAGE_WORD_FLAGS(word));
+}
+
+/* Is all of an aligned chunk in the buddy allocator? Isolated or not. */
+bool buddy_range_free(const struct mem_section *ms, unsigned long pfn, unsigned int order)
+{
+	const unsigned int b = pageblock_index(pfn);
+	const u64 w = ms->pb[b].word;
+
+	if (order > PAGEBLOCK_ORDER)
+		return pb_all_free(w) && pb_all_free(ms->pb[b + 1].word);
+	if (pb_all_free(w) || order == PAGEBLOCK_ORDER || !(w & PB_VALID))
+		return pb_all_free(w);
+	return bits_all_set(pb_bits(ms, b), pfn % PAGEBLOCK_NR_PAGES, order);
+}
+
+/**
+ * buddy_alloc() - take the best fitting free chunk of a migrate type
+ * @zone: zone, locked
+ * @mt: migrate type
+ * @order: 0..10
+ * @type: what it becomes
+ *
+ * Return: its first frame, or PFN_NONE.
+ */
+unsigned long buddy_alloc(struct zone *zone, unsigned int mt, unsigned int order,
+			  enum page_type type)
+{
+	unsigned int b, off = 0;
+	struct mem_section *ms = index_find(zone, mt, order, &b);
+
+	if (!ms)
+		return PFN_NONE;
+	if (!pb_all_free(ms->pb[b].word))
+		off = bits_find(pb_bits(ms, b), order);
+	buddy_take(ms, pb_pfn(ms, b) + off, order, page_word(type, 0, order, zone->type));
+	return pb_pfn(ms, b) + off;
+}
+
+/* All 64 frames of a word of free bits. */
+static void take_word(unsigned long pfn, u64 word, unsigned long *pfns)
+{
+	u64 *p = (u64 *)pfn_to_page(pfn);
+
+	for (unsigned int i = 0; i < 64; i += 4, p += 8, pfns += 4, pfn += 4) {
+		p[0] = word;
+		p[1] = 0;
+		pfns[0] = pfn;
+		p[2] = word;
+		p[3] = 0;
+		pfns[1] = pfn + 1;
+		p[4] = word;
+		p[5] = 0;
+		pfns[2] = pfn + 2;
+		p[6] = word;
+		p[7] = 0;
+		pfns[3] = pfn + 3;
+	}
+}
+
+/* Up to @nr frames of one word of free bits; returns how many. */
+static unsigned int take_bits(u64 *bits, unsigned long pfn, u64 word, unsigned int nr,
+			      unsigned long *pfns)
+{
+	u64 left = *bits;
+	unsigned int got = 0;
+
+	if (left == ~0ULL && nr >= 64) {
+		*bits = 0;
+		take_word(pfn, word, pfns);
+		return 64;
+	}
+	for (; left && got < nr; left &= left - 1) {
+		const unsigned long at = pfn + __ffs(left);
+
+		frames_write(at, 1, word, 0);
+		pfns[got++] = at;
+	}
+	*bits = left;
+	return got;
+}
+
+/* Up to @nr single frames of a pageblock that has some. */
+static unsigned int take_singles(struct mem_section *ms, unsigned int b, unsigned int nr,
+				 unsigned long *pfns, enum page_type type)
+{
+	const u64 word = page_word(type, 0, 0, ms->zone->type) |
+			 (u64)type_is_counted(type) << 32;
+	u64 *bits = pb_bits(ms, b);
+	unsigned int got = 0;
+
+	open_pageblock(ms, b);
+	for (unsigned int i = 0; i < PB_WORDS && got < nr; i++) {
+		if (unlikely(page_poison))
+			poison_check(ms->mm, pb_pfn(ms, b) + i * 64, 64);
+		got += take_bits(&bits[i], pb_pfn(ms, b) + i * 64, word, nr - got, pfns + got);
+	}
+	taken(ms, b, got);
+	return got;
+}
+
+static void trace_singles(const unsigned long *pfns, unsigned int nr, enum page_type type)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		trace_emit(TRACE_FRAMES, .pfn = pfns[i], .count = 1, .before = PGTY_BUDDY,
+			   .after = type);
+}
+
+/**
+ * buddy_alloc_singles() - take frames of order 0, a word of free bits at a time
+ * @zone: zone, locked
+ * @mt: migrate type
+ * @nr: how many
+ * @pfns: filled, ascending within a pageblock
+ * @type: what they become
+ *
+ * Return: how many there were, up to @nr.
+ */
+unsigned int buddy_alloc_singles(struct zone *zone, unsigned int mt, unsigned int nr,
+				 unsigned long *pfns, enum page_type type)
+{
+	unsigned int got = 0;
+
+	while (got < nr) {
+		unsigned int b;
+		struct mem_section *ms = index_find(zone, mt, 0, &b);
+
+		if (!ms)
+			break;
+		got += take_singles(ms, b, nr - got, pfns + got, type);
+	}
+	if (unlikely(READ_ONCE(this_hart()->trace_mask)))
+		trace_singles(pfns, got, type);
+	return got;
+}
+
+/*
+ * The last step of every freeing: @nr frames of a valid pageblock have their free
+ * bits and Buddy descriptors. @order: that of the largest chunk that this made.
+ */
+static void freed(struct mem_section *ms, unsigned int b, unsigned int nr,
+		  unsigned int order)
+{
+	struct pageblock *pb = &ms->pb[b];
+	const u64 w = pb->word + nr;
+
+	pb_write(pb, w);
+	count_free(ms, b, nr);
+	if (w & PB_ISOLATE)
+		return;
+	if (pb_index(w) == PB_INDEX_NONE || order > pb_index(w))
+		index_move(ms, b, order);
+}
+
+/* All of a pageblock becomes free by freeing its last @nr frames: O(1). */
+static void free_rest(struct mem_section *ms, unsigned int b, unsigned int nr)
+{
+	index_unfile(ms, b);
+	pageblock_make_uniform(ms, b, buddy_constant(ms, b));
+	count_free(ms, b, nr);
+	index_file(ms, b);
+}
+
+/* @nr frames of a valid pageblock have been made Buddy in bits and descriptors. */
+void buddy_freed(struct mem_section *ms, unsigned int b, unsigned int nr)
+{
+	if (pb_free(ms->pb[b].word) + nr == PAGEBLOCK_NR_PAGES)
+		free_rest(ms, b, nr);
+	else
+		freed(ms, b, nr, bits_max_order(pb_bits(ms, b)));
+}
+
+static void free_part(struct mem_section *ms, unsigned long pfn, unsigned int order)
+{
+	const unsigned int b = pageblock_index(pfn);
+	const unsigned int off = pfn % PAGEBLOCK_NR_PAGES;
+	u64 *bits = pb_bits(ms, b);
+
+	frames_write(pfn, 1UL << order, buddy_word(ms), 0);
+	if (pb_free(ms->pb[b].word) + (1U << order) == PAGEBLOCK_NR_PAGES) {
+		free_rest(ms, b, 1U << order);
+		return;
+	}
+	VM_BUG_ON(!bits_none_set(bits, off, order));
+	bits_set(bits, off, order);
+	freed(ms, b, 1U << order, bits_coalesce(bits, off, order));
+}
+
+/**
+ * buddy_free() - a chunk becomes free
+ * @ms: section
+ * @pfn: first frame, aligned to @order; none of its frames is free
+ * @order: 0..10
+ *
+ * Goes to the free frames of its pageblock, isolated or not, and coalesces.
+ */
+void buddy_free(struct mem_section *ms, unsigned long pfn, unsigned int order)
+{
+	const unsigned int b = pageblock_index(pfn);
+
+	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order, .after = PGTY_BUDDY);
+	if (order < PAGEBLOCK_ORDER) {
+		free_part(ms, pfn, order);
+		return;
+	}
+	free_rest(ms, b, PAGEBLOCK_NR_PAGES);
+	if (order > PAGEBLOCK_ORDER)
+		free_rest(ms, b + 1, PAGEBLOCK_NR_PAGES);
+}
+
+/**
+ * buddy_free_run() - any run of frames within one pageblock becomes free
+ * @ms: section
+ * @pfn: first frame; the pageblock is valid, or all of it is meant
+ * @nr: frames, none of them free
+ */
+void buddy_free_run(struct mem_section *ms, unsigned long pfn, unsigned int nr)
+{
+	const unsigned int b = pageblock_index(pfn);
+
+	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = nr, .after = PGTY_BUDDY);
+	if (nr < PAGEBLOCK_NR_PAGES) {
+		frames_write(pfn, nr, buddy_word(ms), 0);
+		bitmap_set(pb_bits(ms, b), pfn % PAGEBLOCK_NR_PAGES, nr);
+		buddy_freed(ms, b, nr);
+	} else {
+		free_rest(ms, b, nr);
+	}
+}

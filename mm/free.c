@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Giving chunks back, but for the short way in pcp.c: everything is checked, then
+ * the chunk goes to the hart's cache, or to the buddy allocator if its pageblock
+ * is isolated, where it wakes who waits for it. Compare with: Linux
+ * __free_frozen_pages(), free_pages_prepare().
+ */
+#include "mm/internal.h"
+
+/**
+ * bad_free() - panic with the frame and what it is
+ * @mm: memory
+ * @pfn: what was to be freed
+ * @order: of which order
+ * @what: what is wrong with it
+ */
+void bad_free(struct mm *mm, unsigned long pfn, unsigned int order, const char *what)
+{
+	struct page_state st;
+
+	if (!page_state_get(mm, pfn, &st))
+		panic("%s: free of pfn 0x%lx, order %u: no online memory", mm->name, pfn, order);
+	panic("%s: free of pfn 0x%lx, order %u: it %s: it is %s, %sorder %u, flags 0x%x, count %u, head 0x%lx",
+	      mm->name, pfn, order, what, page_type_name(st.type),
+	      st.flags & PG_TAIL ? "tail, " : "", st.order, st.flags, st.count, st.head);
+}
+
+/* A checked chunk that is nobody's any more: to the cache or to the buddy allocator. */
+static void free_chunk(struct mm *mm, unsigned long pfn, unsigned int order)
+{
+	struct mem_section *ms = pfn_to_section(mm, pfn);
+	const unsigned int b = pageblock_index(pfn);
+	u64 w = pb_read(&ms->pb[b]);
+	struct zone *zone = ms->zone;
+
+	if (order > PAGEBLOCK_ORDER)
+		w |= pb_read(&ms->pb[b + 1]) & PB_ISOLATE;
+	if (!(w & PB_ISOLATE) && pcp_push(mm, pb_mt(w), pfn, order))
+		return;
+	if (unlikely(page_poison))
+		poison_fill(mm, pfn, 1UL << order);
+	spin_lock(&zone->lock);
+	buddy_free(ms, pfn, order);
+	spin_unlock(&zone->lock);
+}
+
+/*
+ * The last reference to a chunk of a counted type is gone: its count is 0, no mover
+ * can claim it (it is claimed by who frees it, or cannot be claimed at count 0).
+ */
+void free_dead_chunk(struct mm *mm, unsigned long pfn, unsigned int order)
+{
+	VM_BUG_ON(READ_ONCE(pfn_to_page(pfn)->count));
+	free_chunk(mm, pfn, order);
+}
+
+/* What is wrong with a chunk that is to be freed? NULL if nothing. */
+static const char *check_word(u32 word, unsigned int order)
+{
+	if (PAGE_WORD_TYPE(word) == PGTY_BUDDY || PAGE_WORD_TYPE(word) == PGTY_CACHED)
+		return "is free already";
+	if (PAGE_WORD_TYPE(word) < PGTY_FIRST_ALLOC || PAGE_WORD_TYPE(word) > PGTY_LAST_ALLOC)
+		return "was not allocated";
+	if (PAGE_WORD_FLAGS(word) & PG_TAIL)
+		return "is the tail of a chunk";
+	if (PAGE_WORD_ORDER(word) != order)
+		return "has another order";
+	if (PAGE_WORD_FLAGS(word) & PG_CLAIMED)
+		return "is being moved";
+	if (PAGE_WORD_FLAGS(word) & PG_PINNED)
+		return "is pinned";
+	return NULL;
+}
+
+void free_pages_slow(struct mm *mm, unsigned long pfn, unsigned int order)
+{
+	const struct mem_section *ms = pfn_to_section(mm, pfn);
+	const char *wrong = "is in no online section";
+	u32 word = 0, count = 1;
+	u64 w;
+
+	VM_BUG_ON(this_hart()->irq_depth);
+	if (ms && ms->zone) {
+		w = pb_read(&ms->pb[pageblock_index(pfn)]);
+		word = w & PB_VALID ? READ_ONCE(pfn_to_page(pfn)->word) : pb_const(w);
+		wrong = check_word(word, order);
+		if (!wrong && !(w & PB_VALID) && pfn % PAGEBLOCK_NR_PAGES)
+			wrong = "is the tail of a chunk";
+	}
+	if (!wrong && type_is_counted(PAGE_WORD_TYPE(word)) &&
+	    !__atomic_compare_exchange_n(&pfn_to_page(pfn)->count, &count, 0, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		wrong = "has other references";
+	if (unlikely(wrong))
+		bad_free(mm, pfn, order, wrong);
+	free_chunk(mm, pfn, order);
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The free bits of one pageblock: 8 words, bit set = frame free. A free chunk of
+ * order k is 2^k set bits at a multiple of 2^k, so splitting and coalescing
+ * need no bookkeeping: both are what the bits say. Pure functions, callers lock.
+ *
+ * Orders here are 0..8; a pageblock with all 512 bits set is never kept as bits.
+ */
+#include "mm/internal.h"
+
+/* Bits where a chunk of order k can start within a word. */
+static const u64 start_mask[] = {
+	~0ULL,
+	0x5555555555555555ULL,
+	0x1111111111111111ULL,
+	0x0101010101010101ULL,
+	0x0001000100010001ULL,
+	0x0000000100000001ULL,
+	0x0000000000000001ULL,
+};
+
+/* 2^order bits from @off on, below a word; order <= 6. */
+static inline u64 chunk_mask(unsigned int off, unsigned int order)
+{
+	return (~0ULL >> (64 - (1U << order))) << (off % 64);
+}
+
+/* The start bits of free chunks of @order in one word; order <= 6. */
+static inline u64 chunk_starts(u64 word, unsigned int order)
+{
+	for (unsigned int k = 0; k < order; k++)
+		word &= word >> (1U << k);
+	return word & start_mask[order];
+}
+
+void bits_set(u64 *bits, unsigned int off, unsigned int order)
+{
+	bits += off / 64;
+	if (order <= 6) {
+		*bits |= chunk_mask(off, order);
+		return;
+	}
+	for (unsigned int i = 0; i < 1U << (order - 6); i++)
+		bits[i] = ~0ULL;
+}
+
+void bits_clear(u64 *bits, unsigned int off, unsigned int order)
+{
+	bits += off / 64;
+	if (order <= 6) {
+		*bits &= ~chunk_mask(off, order);
+		return;
+	}
+	for (unsigned int i = 0; i < 1U << (order - 6); i++)
+		bits[i] = 0;
+}
+
+bool bits_all_set(const u64 *bits, unsigned int off, unsigned int order)
+{
+	u64 all = ~0ULL;
+
+	bits += off / 64;
+	if (order <= 6)
+		return !(~*bits & chunk_mask(off, order));
+	for (unsigned int i = 0; i < 1U << (order - 6); i++)
+		all &= bits[i];
+	return all == ~0ULL;
+}
+
+bool bits_none_set(const u64 *bits, unsigned int off, unsigned int order)
+{
+	u64 any = 0;
+
+	bits += off / 64;
+	if (order <= 6)
+		return !(*bits & chunk_mask(off, order));
+	for (unsigned int i = 0; i < 1U << (order - 6); i++)
+		any |= bits[i];
+	return any == 0;
+}
+
+/* Bit i: word i is all free. */
+static inline u64 full_words(const u64 *bits)
+{
+	u64 full = 0;
+
+	for (unsigned int i = 0; i < PB_WORDS; i++)
+		full |= (u64)(bits[i] == ~0ULL) << i;
+	return full;
+}
+
+/**
+ * bits_find() - lowest free chunk of an order
+ * @bits: of a pageblock
+ * @order: 0..8
+ *
+ * Return: its offset in the pageblock; PAGEBLOCK_NR_PAGES if there is none.
+ */
+unsigned int bits_find(const u64 *bits, unsigned int order)
+{
+	u64 starts;
+
+	if (order >= 6) {
+		starts = chunk_starts(full_words(bits), order - 6);
+		return starts ? __ffs(starts) * 64 : PAGEBLOCK_NR_PAGES;
+	}
+	for (unsigned int i = 0; i < PB_WORDS; i++) {
+		starts = bits[i] ? chunk_starts(bits[i], order) : 0;
+		if (starts)
+			return i * 64 + __ffs(starts);
+	}
+	return PAGEBLOCK_NR_PAGES;
+}
+
+/* The order of the largest chunk in one word that is not zero, at least @order. */
+static unsigned int word_max_order(u64 word, unsigned int order)
+{
+	u64 starts = chunk_starts(word, order);
+
+	while (starts && order < 6) {
+		starts &= starts >> (1U << order);
+		starts &= start_mask[order + 1];
+		if (!starts)
+			break;
+		order++;
+	}
+	return order;
+}
+
+/**
+ * bits_max_order() - order of the largest free chunk
+ * @bits: of a pageblock
+ *
+ * Return: 0..9; PB_INDEX_NONE if nothing is free.
+ */
+unsigned int bits_max_order(const u64 *bits)
+{
+	const u64 full = full_words(bits);
+	unsigned int best = 0;
+	u64 any = 0;
+
+	if (full)
+		return 6 + word_max_order(full, 0);
+	for (unsigned int i = 0; i < PB_WORDS; i++) {
+		any |= bits[i];
+		if (bits[i])
+			best = word_max_order(bits[i], best);
+	}
+	return any ? best : PB_INDEX_NONE;
+}
+
+/**
+ * bits_coalesce() - the order to which a free chunk has grown
+ * @bits: of a pageblock, the chunk's bits set
+ * @off: the chunk's offset, aligned to @order
+ * @order: its order
+ *
+ * Walks up as long as the buddy, off ^ (1 << order), is free as well.
+ * Return: @order..9.
+ */
+unsigned int bits_coalesce(const u64 *bits, unsigned int off, unsigned int order)
+{
+	while (order < PAGEBLOCK_ORDER && bits_all_set(bits, off ^ (1U << order), order)) {
+		off &= ~(1U << order);
+		order++;
+	}
+	return order;
+}

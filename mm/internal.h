@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _MM_INTERNAL_H
+#define _MM_INTERNAL_H
+
+/*
+ * What the files of mm/ share among themselves and with their tests: pageblock
+ * words, the search index, the free bits, the harts' caches.
+ *
+ * A pageblock is named by (section, index). Unless a comment says otherwise all
+ * functions here want zone->lock of the section's zone; sections without a zone
+ * (not online) are the hotplug lock's.
+ *
+ * Writers of a pageblock word: under zone->lock anybody. Without it only who owns
+ * a uniform chunk (a hart that has it cached, or its allocator), by compare and
+ * swap, and only the type in the constant. So plain stores are right under the lock
+ * for words that say "valid", Buddy or Offline; the isolate bit goes by atomic or.
+ */
+#include "kernel/panic.h"
+#include "kernel/trace.h"
+#include "lib/bitops.h"
+#include "mm/evacuate.h"
+#include "mm/page_alloc.h"
+
+/* --- pageblock words ------------------------------------------------------- */
+
+#define PB_STATE_MASK ((0xfffUL << PB_SEQ_SHIFT) | PB_VALID) /* what readers re-check */
+#define PB_WORDS      (PAGEBLOCK_NR_PAGES / 64)		      /* of free bits */
+
+static inline u64 pb_read(const struct pageblock *pb)
+{
+	return __atomic_load_n(&pb->word, __ATOMIC_ACQUIRE);
+}
+
+/* Release: pairs with pb_read(); what a "valid" word announces was written before. */
+static inline void pb_write(struct pageblock *pb, u64 word)
+{
+	STORE_RELEASE(pb->word, word);
+}
+
+static inline unsigned int pb_free(u64 w)
+{
+	return w & PB_FREE_MASK;
+}
+
+static inline unsigned int pb_mt(u64 w)
+{
+	return (w & PB_MT_MASK) >> PB_MT_SHIFT;
+}
+
+static inline unsigned int pb_index(u64 w)
+{
+	return (w & PB_INDEX_MASK) >> PB_INDEX_SHIFT;
+}
+
+static inline u32 pb_const(u64 w)
+{
+	return (u32)(w >> PB_CONST_SHIFT);
+}
+
+/* Uniform Buddy: a valid pageblock whose last frame is freed becomes uniform. */
+static inline bool pb_all_free(u64 w)
+{
+	return pb_free(w) == PAGEBLOCK_NR_PAGES;
+}
+
+/* All but migrate type, isolate bit and sequence replaced; uniform, filed nowhere. */
+static inline u64 pb_word_uniform(u64 old, u32 constant)
+{
+	const u64 keep = PB_MT_MASK | PB_ISOLATE | (0xfffUL << PB_SEQ_SHIFT);
+	const u64 free = PAGE_WORD_TYPE(constant) == PGTY_BUDDY ? PAGEBLOCK_NR_PAGES : 0;
+	const u64 seq = old & PB_VALID ? 1UL << PB_SEQ_SHIFT : 0;
+
+	return ((old & keep) + seq) | free | (u64)constant << PB_CONST_SHIFT |
+	       (u64)PB_INDEX_NONE << PB_INDEX_SHIFT;
+}
+
+static inline u64 *pb_bits(const struct mem_section *ms, unsigned int b)
+{
+	return ms->free_bits + b * PB_WORDS;
+}
+
+static inline unsigned long pb_pfn(const struct mem_section *ms, unsigned int b)
+{
+	return ms->start_pfn + ((unsigned long)b << PAGEBLOCK_ORDER);
+}
+
+/* The pageblock of a pfn of a section that is there. */
+static inline struct pageblock *pfn_pageblock(const struct mm *mm, unsigned long pfn)
+{
+	return &pfn_to_section(mm, pfn)->pb[pageblock_index(pfn)];
+}
+
+/* Descriptors of single frames and chunks; only in valid pageblocks (page.c). */
+void chunk_write(unsigned long pfn, unsigned int order, u32 word);
+void frames_write(unsigned long pfn, unsigned long nr, u64 word, u64 owner);
+
+/* Types that alloc_pages() gives out, a dense range, and those with a count. */
+#define PGTY_FIRST_ALLOC PGTY_PGTABLE
+#define PGTY_LAST_ALLOC	 PGTY_HUGE
+#define X_COUNT_NONE	 0U
+#define X_COUNT_COUNTED	 1U
+#define X(name, str, count, ...) | X_COUNT_##count << PGTY_##name
+#define PGTY_COUNTED_MASK (0U PAGE_TYPES(X))
+enum { PGTY_COUNTED = PGTY_COUNTED_MASK };
+#undef X
+
+static inline unsigned int type_is_counted(unsigned int type)
+{
+	return (PGTY_COUNTED >> type) & 1;
+}
+
+/* pageblock.c: from one form to the other, and what holds for a whole pageblock. */
+void pageblock_materialise(struct mem_section *ms, unsigned int b);
+void pageblock_make_uniform(struct mem_section *ms, unsigned int b, u32 constant);
+void pageblock_set_valid(struct mem_section *ms, unsigned int b, unsigned int free);
+u64 pageblock_cas_type(struct pageblock *pb, enum page_type from, enum page_type to);
+void pageblock_set_migratetype(struct mem_section *ms, unsigned int b, unsigned int mt);
+void pageblock_init_range(struct mem_section *ms, unsigned int first, unsigned int nr,
+			  u32 constant, u64 state);
+void section_attach_zone(struct mem_section *ms, struct zone *zone);
+void section_detach_zone(struct mem_section *ms);
+void frames_set(struct mm *mm, unsigned long pfn, unsigned long nr, u32 word, u64 owner);
+
+/* --- search index: pageblock_index.c ---------------------------------------- */
+
+void index_file(struct mem_section *ms, unsigned int b);
+void index_unfile(struct mem_section *ms, unsigned int b);
+void index_move(struct mem_section *ms, unsigned int b, unsigned int order);
+void index_unfile_mask(struct mem_section *ms, u64 mask);
+void index_file_free_mask(struct mem_section *ms, u64 mask);
+struct mem_section *index_find(struct zone *zone, unsigned int mt, unsigned int order,
+			       unsigned int *b);
+struct mem_section *index_find_largest(struct zone *zone, unsigned int mt,
+				       unsigned int order, unsigned int *b);
+
+/* --- free bits of one pageblock: freebits.c ---------------------------------- */
+
+void bits_set(u64 *bits, unsigned int off, unsigned int order);
+void bits_clear(u64 *bits, unsigned int off, unsigned int order);
+bool bits_all_set(const u64 *bits, unsigned int off, unsigned int order);
+bool bits_none_set(const u64 *bits, unsigned int off, unsigned int order);
+unsigned int bits_find(const u64 *bits, unsigned int order);
+unsigned int bits_max_order(const u64 *bits);
+unsigned int bits_coalesce(const u64 *bits, unsigned int off, unsigned int order);
+
+/* --- buddy.c: chunks in and out of the free bits ------------------------------ */
+
+unsigned long buddy_alloc(struct zone *zone, unsigned int mt, unsigned int order,
+			  enum page_type type);
+unsigned int buddy_alloc_singles(struct zone *zone, unsigned int mt, unsigned int nr,
+				 unsigned long *pfns, enum page_type type);
+bool buddy_range_free(const struct mem_section *ms, unsigned long pfn, unsigned int order);
+void buddy_take(struct mem_section *ms, unsigned long pfn, unsigned int order, u32 word);
+void buddy_free(struct mem_section *ms, unsigned long pfn, unsigned int order);
+void buddy_free_run(struct mem_section *ms, unsigned long pfn, unsigned int nr);
+void buddy_freed(struct mem_section *ms, unsigned int b, unsigned int nr);
+
+/* --- pcp.c: each hart's stacks of free chunks ---------------------------------- */
+
+#define PCP_SMALL_ORDER 3 /* up to here: no account of pages, the stacks bound them */
+#define PCP_MAX_CHUNKS	336 /* of one migrate type, all orders (pcp.c) */
+
+/* Entries lie in [base, top); pushing stops at limit. */
+struct pcp_stack {
+	unsigned long *top;
+	unsigned long *limit;
+	unsigned long *base;
+	unsigned long batch;
+};
+
+/**
+ * struct pcp - free chunks of one hart, touched by that hart alone
+ * @block: pfn >> PAGEBLOCK_ORDER of the last order-0..3 free
+ * @pb: its pageblock; see mm_grace_period()
+ * @high_pages: pages in stacks above PCP_SMALL_ORDER
+ * @high_limit: how many they may be; written by others at any time
+ * @small: by migrate type and order; all but the small orders' hold nothing, for
+ *	   ever, so that the short way needs no look at the order
+ * @high: by migrate type and order, of the other orders
+ */
+struct pcp {
+	unsigned long block;
+	struct pageblock *pb;
+	unsigned long high_pages;
+	unsigned long high_limit;
+	struct pcp_stack small[NR_MIGRATE_STORED + 1][16];
+	struct pcp_stack high[NR_MIGRATE_STORED][NR_PAGE_ORDERS];
+	unsigned long slots[NR_MIGRATE_STORED][PCP_MAX_CHUNKS];
+};
+
+static inline struct pcp_stack *pcp_stack(struct pcp *pcp, unsigned int mt,
+					  unsigned int order)
+{
+	return order <= PCP_SMALL_ORDER ? &pcp->small[mt][order] : &pcp->high[mt][order];
+}
+
+extern struct pcp pcp_none; /* holds nothing: a hart without caches of its own */
+void pcp_init(struct pcp *pcp);
+void pcp_set_limits(struct mm *mm);
+unsigned long pcp_refill(struct pcp_stack *st, struct zone *zone, unsigned int mt,
+			 unsigned int order);
+unsigned long pcp_alloc_high(struct mm *mm, unsigned int mt, unsigned int order,
+			     enum page_type type);
+bool pcp_push(struct mm *mm, unsigned int mt, unsigned long pfn, unsigned int order);
+int mm_grace_period(struct mm *mm, u64 timeout_ns);
+
+/* --- page_alloc.c, free.c -------------------------------------------------------- */
+
+void zone_init(struct zone *zone, struct mm *mm, enum zone_type type);
+unsigned long alloc_pages_slow(struct mm *mm, u32 gfp, unsigned int order,
+			       enum page_type type);
+unsigned long rmqueue(struct zone *zone, unsigned int mt, unsigned int order,
+		      enum page_type type);
+bool zone_watermark_ok(const struct zone *zone, unsigned long nr, u32 gfp);
+bool claim_pageblock(struct zone *zone, unsigned int mt, unsigned int order);
+unsigned int gfp_migratetype(u32 gfp);
+void free_pages_slow(struct mm *mm, unsigned long pfn, unsigned int order);
+void free_dead_chunk(struct mm *mm, unsigned long pfn, unsigned int order);
+void bad_free(struct mm *mm, unsigned long pfn, unsigned int order, const char *what)
+	__noreturn __cold;
+int page_change_flags(unsigned long head, u32 set, u32 clear);
+
+/* --- poison.c: page_poison=1 -------------------------------------------------- */
+
+extern bool page_poison;
+void poison_fill(struct mm *mm, unsigned long pfn, unsigned long nr);
+void poison_check(struct mm *mm, unsigned long pfn, unsigned long nr);
+
+#endif

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Looking at frames: consistent copies of their state without a lock, references,
+ * pins and owner words. Together with pageblock.c, buddy.c and pcp.c the only
+ * file that touches page descriptors.
+ *
+ * A reader loads the pageblock word, then perhaps descriptors, then the word
+ * again: if "valid" or the sequence changed meanwhile, it starts anew.
+ * Compare with: Linux mm/debug.c snapshot_page().
+ */
+#include "lib/errno.h"
+#include "mm/internal.h"
+
+static const struct {
+	const char *name;
+	u8 count, mobility;
+	s8 kpf;
+} types[] = {
+#define X(ident, str, cnt, mob, kpf_bit, owner, meaning)                                 \
+	[PGTY_##ident] = { str, PAGE_COUNT_##cnt, PAGE_MOBILITY_##mob, kpf_bit },
+	PAGE_TYPES(X)
+#undef X
+};
+
+static const char *const migratetypes[] = {
+#define X(ident, str, meaning) str,
+	MIGRATE_TYPES(X)
+#undef X
+};
+
+const char *page_type_name(enum page_type type)
+{
+	return type < NR_PAGE_TYPES ? types[type].name : "?";
+}
+
+const char *migratetype_name(unsigned int migratetype)
+{
+	return migratetype < NR_MIGRATE_TYPES ? migratetypes[migratetype] : "?";
+}
+
+enum page_count_rule page_type_count_rule(enum page_type type)
+{
+	return type < NR_PAGE_TYPES ? types[type].count : PAGE_COUNT_NONE;
+}
+
+enum page_mobility page_type_mobility(enum page_type type)
+{
+	return type < NR_PAGE_TYPES ? types[type].mobility : PAGE_MOBILITY_FIXED;
+}
+
+int page_type_kpf(enum page_type type)
+{
+	return type < NR_PAGE_TYPES ? types[type].kpf : -1;
+}
+
+/* The section if its frames may be looked at. */
+static struct mem_section *online_section(const struct mm *mm, unsigned long pfn)
+{
+	struct mem_section *ms = pfn_to_section(mm, pfn);
+
+	return ms && (READ_ONCE(ms->flags) & SECTION_ONLINE) ? ms : NULL;
+}
+
+static void fill_from_word(struct page_state *st, u32 word)
+{
+	st->type = PAGE_WORD_TYPE(word);
+	st->flags = PAGE_WORD_FLAGS(word);
+	st->order = PAGE_WORD_ORDER(word);
+	st->zone = PAGE_WORD_ZONE(word);
+}
+
+/* All frames agree: the word says it all, but for the second half of an order 10. */
+static bool state_uniform(const struct mem_section *ms, unsigned long pfn, u64 w,
+			  struct page_state *st)
+{
+	const struct pageblock *pb = &ms->pb[pageblock_index(pfn)];
+	const unsigned int order = PAGE_WORD_ORDER(pb_const(w));
+	u64 head = w;
+
+	if (PAGE_WORD_FLAGS(pb_const(w)) & PG_TAIL) {
+		head = pb_read(--pb);
+		if ((head & PB_VALID) || PAGE_WORD_ORDER(pb_const(head)) != order)
+			return false;
+	}
+	fill_from_word(st, pb_const(head));
+	st->head = pfn & ~((1UL << order) - 1);
+	if (st->head != pfn)
+		st->flags |= PG_TAIL;
+	st->uniform = 1;
+	st->count = 0;
+	st->owner = READ_ONCE(pb->owner);
+	return true;
+}
+
+/* Frames differ: the frame's own descriptor, and its head's if it is a tail. */
+static bool state_valid(const struct mem_section *ms, unsigned long pfn, u64 w,
+			struct page_state *st)
+{
+	const struct pageblock *pb = &ms->pb[pageblock_index(pfn)];
+	const struct page *page = pfn_to_page(pfn);
+	const u32 own = __atomic_load_n(&page->word, __ATOMIC_ACQUIRE);
+	u32 word = own;
+
+	st->head = pfn;
+	if (PAGE_WORD_FLAGS(own) & PG_TAIL) {
+		st->head = pfn & ~((1UL << PAGE_WORD_ORDER(own)) - 1);
+		page = pfn_to_page(st->head);
+		if (!(pb_read(&ms->pb[pageblock_index(st->head)]) & PB_VALID))
+			return false;
+		word = __atomic_load_n(&page->word, __ATOMIC_ACQUIRE);
+		if ((word ^ own) & (0xffU << 16) || PAGE_WORD_FLAGS(word) & PG_TAIL)
+			return false;
+	}
+	fill_from_word(st, word);
+	st->flags |= PAGE_WORD_FLAGS(own) & PG_TAIL;
+	st->uniform = 0;
+	st->count = READ_ONCE(page->count);
+	st->owner = READ_ONCE(page->owner);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE); /* the re-check comes after those loads */
+	return !((READ_ONCE(pb->word) ^ w) & PB_STATE_MASK);
+}
+
+static bool state_try(const struct mem_section *ms, unsigned long pfn, struct page_state *st)
+{
+	const u64 w = pb_read(&ms->pb[pageblock_index(pfn)]);
+
+	st->isolated = !!(w & PB_ISOLATE);
+	st->migratetype = pb_mt(w);
+	return w & PB_VALID ? state_valid(ms, pfn, w, st) : state_uniform(ms, pfn, w, st);
+}
+
+/* Readers without the lock try so often, then they take it. */
+#define STATE_TRIES 16
+
+bool page_state_get(const struct mm *mm, unsigned long pfn, struct page_state *st)
+{
+	const struct mem_section *ms = online_section(mm, pfn);
+	struct zone *zone;
+
+	if (!ms)
+		return false;
+	for (unsigned int i = 0; i < STATE_TRIES; i++)
+		if (state_try(ms, pfn, st))
+			return true;
+	zone = ms->zone;
+	if (!zone || spin_is_held(&zone->lock))
+		return state_try(ms, pfn, st);
+	spin_lock(&zone->lock);
+	state_try(ms, pfn, st);
+	spin_unlock(&zone->lock);
+	return true;
+}
+
+enum page_type page_type(const struct mm *mm, unsigned long pfn)
+{
+	struct page_state st;
+
+	return page_state_get(mm, pfn, &st) ? st.type : PGTY_NONE;
+}
+
+/* The head's descriptor of an allocated chunk in a valid pageblock, or NULL. */
+static struct page *head_descriptor(const struct mm *mm, unsigned long pfn)
+{
+	const struct mem_section *ms = online_section(mm, pfn);
+	struct page *page = pfn_to_page(pfn);
+	u32 word;
+
+	if (!ms || !(pb_read(&ms->pb[pageblock_index(pfn)]) & PB_VALID))
+		return NULL;
+	word = __atomic_load_n(&page->word, __ATOMIC_ACQUIRE);
+	if (PAGE_WORD_FLAGS(word) & PG_TAIL)
+		page = pfn_to_page(pfn & ~((1UL << PAGE_WORD_ORDER(word)) - 1));
+	return page;
+}
+
+bool page_try_get(struct mm *mm, unsigned long pfn)
+{
+	struct page *page = head_descriptor(mm, pfn);
+	u32 count;
+
+	if (!page || !type_is_counted(PAGE_WORD_TYPE(READ_ONCE(page->word))))
+		return false;
+	count = READ_ONCE(page->count);
+	do {
+		if (!count)
+			return false;
+	} while (!__atomic_compare_exchange_n(&page->count, &count, count + 1, false,
+					      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
+	/* The count was above zero: the chunk lives. Is it still the one of @pfn? */
+	if (head_descriptor(mm, pfn) == page)
+		return true;
+	page_put(mm, page_to_pfn(page));
+	return false;
+}
+
+void page_put(struct mm *mm, unsigned long pfn)
+{
+	struct page *page = head_descriptor(mm, pfn);
+	u32 count;
+
+	if (!page || !type_is_counted(PAGE_WORD_TYPE(READ_ONCE(page->word))))
+		bad_free(mm, pfn, 0, "has no count to put");
+	/* Release: what was done with the page comes before its freeing. */
+	count = __atomic_fetch_sub(&page->count, 1, __ATOMIC_ACQ_REL);
+	if (unlikely(count == 0))
+		bad_free(mm, pfn, 0, "has a count of 0 already");
+	if (count == 1)
+		free_dead_chunk(mm, page_to_pfn(page), PAGE_WORD_ORDER(page->word));
+}
+
+/* Change flags of an allocated chunk: @set, or clear when @set is 0. */
+static int change_flag(struct mm *mm, unsigned long pfn, u32 set, u32 clear)
+{
+	struct mem_section *ms = online_section(mm, pfn);
+	struct page_state st;
+	u64 w;
+
+	if (!ms || !page_state_get(mm, pfn, &st))
+		return -EINVAL;
+	if (st.type < PGTY_FIRST_ALLOC || st.type > PGTY_LAST_ALLOC)
+		return -EINVAL;
+	if (!st.uniform)
+		return page_change_flags(st.head, set, clear);
+	w = pb_read(&ms->pb[pageblock_index(st.head)]);
+	do {
+		if ((w & PB_VALID) || PAGE_WORD_TYPE(pb_const(w)) != st.type)
+			return -EINVAL;
+	} while (!__atomic_compare_exchange_n(
+		&ms->pb[pageblock_index(st.head)].word, &w,
+		(w | (u64)set << (PB_CONST_SHIFT + 8)) & ~((u64)clear << (PB_CONST_SHIFT + 8)),
+		false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+	return 0;
+}
+
+/**
+ * page_change_flags() - set and clear flags of an allocated chunk's head, atomically
+ * @head: its first frame, in a valid pageblock
+ * @set: PG_* of which none may be set already, nor may PG_CLAIMED be
+ * @clear: PG_*
+ *
+ * Return: 0; -EBUSY if a mover has claimed it or a flag of @set is there;
+ * -EINVAL if it is no allocated head any more.
+ */
+int page_change_flags(unsigned long head, u32 set, u32 clear)
+{
+	struct page *page = pfn_to_page(head);
+	u32 w = READ_ONCE(page->word);
+
+	do {
+		if (PAGE_WORD_TYPE(w) < PGTY_FIRST_ALLOC ||
+		    PAGE_WORD_TYPE(w) > PGTY_LAST_ALLOC || PAGE_WORD_FLAGS(w) & PG_TAIL)
+			return -EINVAL;
+		if (PAGE_WORD_FLAGS(w) & (set | (PG_CLAIMED & ~clear)))
+			return -EBUSY;
+	} while (!__atomic_compare_exchange_n(&page->word, &w, (w | set << 8) & ~(clear << 8),
+					      false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+	trace_emit(TRACE_FRAMES, .pfn = head, .count = 1U << PAGE_WORD_ORDER(w),
+		   .before = PAGE_WORD_TYPE(w), .after = PAGE_WORD_TYPE(w),
+		   .flags = (PAGE_WORD_FLAGS(w) | set) & ~clear);
+	return 0;
+}
+
+int page_pin(struct mm *mm, unsigned long pfn)
+{
+	return change_flag(mm, pfn, PG_PINNED, 0);
+}
+
+int page_unpin(struct mm *mm, unsigned long pfn)
+{
+	return change_flag(mm, pfn, 0, PG_PINNED);
+}
+
+void page_set_owner(struct mm *mm, unsigned long pfn, u64 owner)
+{
+	struct pageblock *pb = pfn_pageblock(mm, pfn);
+
+	if (pb_read(pb) & PB_VALID)
+		WRITE_ONCE(pfn_to_page(pfn)->owner, owner);
+	else
+		WRITE_ONCE(pb->owner, owner);
+}
+
+u64 page_owner(const struct mm *mm, unsigned long pfn)
+{
+	const struct pageblock *pb = pfn_pageblock(mm, pfn);
+
+	return pb_read(pb) & PB_VALID ? READ_ONCE(pfn_to_page(pfn)->owner)
+				      : READ_ONCE(pb->owner);
+}
+
+/*
+ * A hart inside of a bracket must not reach a quiescent point: it counts as one
+ * that holds a spinlock, which every function that may sleep checks.
+ */
+void pfn_walk_begin(void)
+{
+	this_hart()->spin_depth++;
+}
+
+void pfn_walk_end(void)
+{
+	VM_BUG_ON(this_hart()->spin_depth == 0);
+	this_hart()->spin_depth--;
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The page allocator behind the harts' caches: which zone, which migrate type,
+ * how far down, and what is tried before an allocation fails.
+ *
+ * Fallback between migrate types, as Linux orders it: what is wanted is not there,
+ * so look at the others. If the pageblock with their largest free chunk is at least
+ * half free it is claimed whole, by retagging it, so that later requests of the
+ * same kind find room there and the types stay apart. Otherwise the smallest
+ * chunk that does is taken without retagging. Zone Movable never serves anything
+ * but GFP_MOVABLE, and has no other types to fall back to.
+ *
+ * Compare with: Linux mm/page_alloc.c.
+ */
+#include "arch/machine.h"
+#include "kernel/printk.h"
+#include "kernel/timer.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/internal.h"
+#include "mm/vmstat.h"
+
+/* A failing allocation waits for one grace period, so long at most. */
+#define ALLOC_DRAIN_NS NSEC_PER_SEC
+
+/**
+ * zone_init() - an empty zone
+ * @zone: zeroed or reused storage
+ * @mm: its memory
+ * @type: which one
+ */
+void zone_init(struct zone *zone, struct mm *mm, enum zone_type type)
+{
+	memset(zone, 0, sizeof(*zone));
+	spin_lock_init(&zone->lock, "zone->lock");
+	wait_queue_init(&zone->freed, "zone->freed");
+	zone->mm = mm;
+	zone->type = type;
+}
+
+unsigned int gfp_migratetype(u32 gfp)
+{
+	BUG_ON((gfp & GFP_MOVABLE) && (gfp & GFP_RECLAIMABLE));
+	return gfp & (GFP_MOVABLE | GFP_RECLAIMABLE);
+}
+static_assert(GFP_MOVABLE == MIGRATE_MOVABLE && GFP_RECLAIMABLE == MIGRATE_RECLAIMABLE,
+	      "the two gfp bits are the migrate type");
+
+/* Of which other types a request takes frames, in this order. */
+static const u8 fallbacks[NR_MIGRATE_STORED][2] = {
+	[MIGRATE_UNMOVABLE] = { MIGRATE_RECLAIMABLE, MIGRATE_MOVABLE },
+	[MIGRATE_MOVABLE] = { MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE },
+	[MIGRATE_RECLAIMABLE] = { MIGRATE_UNMOVABLE, MIGRATE_MOVABLE },
+};
+
+/**
+ * claim_pageblock() - retag a pageblock of another migrate type that is half free
+ * @zone: zone, locked; not Movable
+ * @mt: type that is wanted
+ * @order: its largest free chunk is at least of this order
+ *
+ * Return: true if one was claimed.
+ */
+bool claim_pageblock(struct zone *zone, unsigned int mt, unsigned int order)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(fallbacks[mt]); i++) {
+		unsigned int b;
+		struct mem_section *ms = index_find_largest(zone, fallbacks[mt][i], order, &b);
+
+		if (!ms || pb_free(ms->pb[b].word) < PAGEBLOCK_NR_PAGES / 2)
+			continue;
+		if (order == MAX_PAGE_ORDER)
+			pageblock_set_migratetype(ms, b + 1, mt);
+		pageblock_set_migratetype(ms, b, mt);
+		vm_event_inc(zone->mm, VM_EXTFRAG, 1);
+		return true;
+	}
+	return false;
+}
+
+static unsigned long steal_chunk(struct zone *zone, unsigned int mt, unsigned int order,
+				 enum page_type type)
+{
+	unsigned long pfn = PFN_NONE;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(fallbacks[mt]) && pfn == PFN_NONE; i++)
+		pfn = buddy_alloc(zone, fallbacks[mt][i], order, type);
+	return pfn;
+}
+
+/* One chunk of a zone, of whatever migrate type; zone->lock held. */
+unsigned long rmqueue(struct zone *zone, unsigned int mt, unsigned int order,
+		      enum page_type type)
+{
+	unsigned long pfn = buddy_alloc(zone, mt, order, type);
+
+	if (pfn != PFN_NONE || zone->type == ZONE_MOVABLE)
+		return pfn;
+	if (claim_pageblock(zone, mt, order))
+		return buddy_alloc(zone, mt, order, type);
+	return steal_chunk(zone, mt, order, type);
+}
+
+/* May @nr more frames go? GFP_ATOMIC may use up the reserve below min. */
+bool zone_watermark_ok(const struct zone *zone, unsigned long nr, u32 gfp)
+{
+	const unsigned long min_free = gfp & GFP_ATOMIC ? 0 : zone->wmark[WMARK_MIN];
+
+	return READ_ONCE(zone->free) >= nr + min_free;
+}
+
+/* A batch into the hart's stack if there is one and the zone has plenty, or one chunk. */
+static unsigned long zone_alloc(struct zone *zone, u32 gfp, unsigned int order,
+				enum page_type type)
+{
+	const unsigned int mt = gfp_migratetype(gfp);
+	struct pcp_stack *st = pcp_stack(zone->mm->pcp[this_hart()->id], mt, order);
+	const bool fill = order <= PCP_SMALL_ORDER && st->limit != st->base &&
+			  zone_watermark_ok(zone, st->batch << order, gfp);
+	unsigned long pfn = PFN_NONE;
+
+	if (!zone_watermark_ok(zone, 1UL << order, gfp))
+		return PFN_NONE;
+	spin_lock(&zone->lock);
+	if (fill) {
+		pfn = pcp_refill(st, zone, mt, order);
+		if (pfn == PFN_NONE && zone->type != ZONE_MOVABLE &&
+		    claim_pageblock(zone, mt, order))
+			pfn = pcp_refill(st, zone, mt, order);
+	}
+	if (pfn == PFN_NONE)
+		pfn = rmqueue(zone, mt, order, type);
+	else
+		chunk_write(pfn, order, page_word(type, 0, order, zone->type));
+	spin_unlock(&zone->lock);
+	return pfn;
+}
+
+static unsigned long try_alloc(struct mm *mm, u32 gfp, unsigned int order,
+			       enum page_type type)
+{
+	unsigned long pfn = PFN_NONE;
+
+	if (order > PCP_SMALL_ORDER)
+		pfn = pcp_alloc_high(mm, gfp_migratetype(gfp), order, type);
+	if (pfn == PFN_NONE && (gfp & GFP_MOVABLE))
+		pfn = zone_alloc(mm_zone(mm, ZONE_MOVABLE), gfp, order, type);
+	if (pfn == PFN_NONE)
+		pfn = zone_alloc(mm_zone(mm, ZONE_NORMAL), gfp, order, type);
+	return pfn;
+}
+
+/* At most one line a second. */
+static void alloc_failed(struct mm *mm, u32 gfp, unsigned int order, enum page_type type)
+{
+	static u64 next_ns;
+	const u64 now = arch_clock_ns();
+	u64 next = READ_ONCE(next_ns);
+
+	if (gfp & GFP_NOWARN || now < next ||
+	    !__atomic_compare_exchange_n(&next_ns, &next, now + NSEC_PER_SEC, false,
+					 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		return;
+	pr_warn("%s: no memory: order %u for %s, gfp 0x%x, free Normal %lu (min %lu), Movable %lu (min %lu)",
+		mm->name, order, page_type_name(type), gfp, mm->zone[ZONE_NORMAL].free,
+		mm->zone[ZONE_NORMAL].wmark[WMARK_MIN], mm->zone[ZONE_MOVABLE].free,
+		mm->zone[ZONE_MOVABLE].wmark[WMARK_MIN]);
+}
+
+/* The ways that are not short: refill, fallback, drain, failure. */
+unsigned long alloc_pages_slow(struct mm *mm, u32 gfp, unsigned int order,
+			       enum page_type type)
+{
+	unsigned long pfn;
+
+	BUG_ON(order > MAX_PAGE_ORDER || type < PGTY_FIRST_ALLOC || type > PGTY_LAST_ALLOC);
+	VM_BUG_ON(this_hart()->irq_depth);
+	if (gfp & GFP_ZERO) {
+		pfn = alloc_pages(mm, gfp & ~GFP_ZERO, order, type);
+		if (pfn != PFN_NONE && !mm->phantom)
+			memset(phys_to_virt(pfn_to_phys(pfn)), 0, PAGE_SIZE << order);
+		return pfn;
+	}
+	pfn = try_alloc(mm, gfp, order, type);
+	if (likely(pfn != PFN_NONE))
+		return pfn;
+	drain_local_pages(mm);
+	pfn = try_alloc(mm, gfp, order, type);
+	if (pfn == PFN_NONE && !(gfp & GFP_NODRAIN)) {
+		vm_event_inc(mm, VM_PCP_DRAIN, 1);
+		if (drain_all_pages(mm, ALLOC_DRAIN_NS) == 0)
+			pfn = try_alloc(mm, gfp, order, type);
+	}
+	if (pfn == PFN_NONE)
+		alloc_failed(mm, gfp, order, type);
+	return pfn;
+}
+
+int alloc_pages_at(struct mm *mm, unsigned long pfn, unsigned int order, enum page_type type)
+{
+	struct mem_section *ms = pfn_to_section(mm, pfn);
+	int ret = -EBUSY;
+
+	if (order > MAX_PAGE_ORDER || !IS_ALIGNED(pfn, 1UL << order) || !ms || !ms->zone ||
+	    type < PGTY_FIRST_ALLOC || type > PGTY_LAST_ALLOC)
+		return -EINVAL;
+	drain_local_pages(mm);
+	spin_lock(&ms->zone->lock);
+	if (buddy_range_free(ms, pfn, order) &&
+	    !(pfn_pageblock(mm, pfn)->word & PB_ISOLATE) &&
+	    !(pfn_pageblock(mm, pfn + (1UL << order) - 1)->word & PB_ISOLATE)) {
+		buddy_take(ms, pfn, order, page_word(type, 0, order, ms->zone->type));
+		ret = 0;
+	}
+	spin_unlock(&ms->zone->lock);
+	return ret;
+}
+
+unsigned long zone_free_pages(const struct zone *zone)
+{
+	return READ_ONCE(zone->free);
+}
+
+static unsigned long int_sqrt(unsigned long x)
+{
+	unsigned long root = 0;
+
+	for (unsigned long bit = 1UL << 62; bit; bit >>= 2) {
+		const unsigned long trial = root + bit;
+
+		root >>= 1;
+		if (x >= trial) {
+			x -= trial;
+			root += bit;
+		}
+	}
+	return root;
+}
+
+/*
+ * Linux's formulas: min is 4 * sqrt(KiB of zone Normal) KiB, at least 128 KiB and at
+ * most 256 MiB; zone Movable, which serves no kernel data, takes 1/1024 of
+ * its frames, 32..128. low and high are min plus a quarter (or 0.1 % if more), twice.
+ */
+void zone_update_watermarks(struct mm *mm)
+{
+	for (unsigned int i = 0; i < NR_ZONES; i++) {
+		struct zone *zone = &mm->zone[i];
+		const unsigned long managed = zone->managed;
+		unsigned long min_free, step;
+
+		if (i == ZONE_NORMAL)
+			min_free = min(max(int_sqrt(managed * 4 * 16) / 4, 32UL), 65536UL);
+		else
+			min_free = min(max(managed / 1024, 32UL), 128UL);
+		min_free = min(min_free, managed / 16);
+		step = max(min_free / 4, managed / 1000);
+		WRITE_ONCE(zone->wmark[WMARK_MIN], min_free);
+		WRITE_ONCE(zone->wmark[WMARK_LOW], min_free + step);
+		WRITE_ONCE(zone->wmark[WMARK_HIGH], min_free + 2 * step);
+	}
+	pcp_set_limits(mm);
+}

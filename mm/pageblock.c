@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Pageblocks: the two forms that a pageblock's state has, and the steps between.
+ *
+ *	uniform  --materialise-->  valid        512 descriptors written, one store
+ *	uniform  <--make_uniform-- valid        one store; descriptors are stale then
+ *
+ * Every change of a whole pageblock's word goes through this file or
+ * pageblock_index.c. Compare with: Linux mm/page_alloc.c (pageblock_flags).
+ */
+#include "mm/internal.h"
+
+/*
+ * Descriptors of @nr frames: @word, with a count in its upper half, and @owner in
+ * each. Word and count go out as one store, so that a reader without a lock sees
+ * no count of a former life.
+ */
+void frames_write(unsigned long pfn, unsigned long nr, u64 word, u64 owner)
+{
+	u64 *p = (u64 *)pfn_to_page(pfn);
+	u64 *const end = p + 2 * nr;
+
+	for (; p + 16 <= end; p += 16) {
+		p[0] = word;
+		p[1] = owner;
+		p[2] = word;
+		p[3] = owner;
+		p[4] = word;
+		p[5] = owner;
+		p[6] = word;
+		p[7] = owner;
+		p[8] = word;
+		p[9] = owner;
+		p[10] = word;
+		p[11] = owner;
+		p[12] = word;
+		p[13] = owner;
+		p[14] = word;
+		p[15] = owner;
+	}
+	for (; p < end; p += 2) {
+		p[0] = word;
+		p[1] = owner;
+	}
+}
+
+/*
+ * The descriptors of one chunk: tails first, then the head with its count, so
+ * that who finds the head finds honest tails.
+ */
+void chunk_write(unsigned long pfn, unsigned int order, u32 word)
+{
+	struct page *page = pfn_to_page(pfn);
+	const u64 count = type_is_counted(PAGE_WORD_TYPE(word));
+
+	if (order)
+		frames_write(pfn + 1, (1UL << order) - 1, word | PG_TAIL << 8, 0);
+	page->owner = 0;
+	STORE_RELEASE(*(u64 *)page, word | count << 32);
+}
+
+/*
+ * The word says "valid" from now on, with @free free frames, filed nowhere;
+ * descriptors and bits were written before.
+ */
+void pageblock_set_valid(struct mem_section *ms, unsigned int b, unsigned int free)
+{
+	struct pageblock *pb = &ms->pb[b];
+	const u64 keep = pb->word & (PB_MT_MASK | PB_ISOLATE);
+	const u64 seq = (pb->word >> PB_SEQ_SHIFT) + 1;
+
+	pb_write(pb, keep | free | PB_VALID | (u64)PB_INDEX_NONE << PB_INDEX_SHIFT |
+			     seq << PB_SEQ_SHIFT);
+	trace_emit(TRACE_PAGEBLOCK_VALID, .pfn = pb_pfn(ms, b), .count = PAGEBLOCK_NR_PAGES,
+		   .after = 1);
+}
+
+/**
+ * pageblock_materialise() - write the 512 descriptors that a constant stands for
+ * @ms: section
+ * @b: pageblock, uniform; a whole allocated chunk only by its owner
+ *
+ * Never allocates, never fails; the frames' states stay what they were.
+ */
+void pageblock_materialise(struct mem_section *ms, unsigned int b)
+{
+	const struct pageblock *pb = &ms->pb[b];
+	const u32 constant = pb_const(pb->word);
+	const unsigned int free = pb_free(pb->word);
+	const unsigned long pfn = pb_pfn(ms, b);
+	u64 *bits = pb_bits(ms, b);
+
+	VM_BUG_ON(pb->word & PB_VALID);
+	if (PAGE_WORD_ORDER(constant) && !(PAGE_WORD_FLAGS(constant) & PG_TAIL)) {
+		frames_write(pfn, 1, constant, pb->owner);
+		frames_write(pfn + 1, PAGEBLOCK_NR_PAGES - 1, constant | PG_TAIL << 8, 0);
+	} else {
+		frames_write(pfn, PAGEBLOCK_NR_PAGES, constant, 0);
+	}
+	for (unsigned int i = 0; i < PB_WORDS; i++)
+		bits[i] = free ? ~0ULL : 0;
+	pageblock_set_valid(ms, b, free);
+}
+
+/**
+ * pageblock_make_uniform() - one constant descriptor holds for all 512 frames
+ * @ms: section
+ * @b: pageblock, filed nowhere
+ * @constant: page_word(); Buddy makes it wholly free; no type with a count
+ *
+ * No descriptor has a count other than 0 at this point: a frame that was
+ * counted was freed before.
+ */
+void pageblock_make_uniform(struct mem_section *ms, unsigned int b, u32 constant)
+{
+	struct pageblock *pb = &ms->pb[b];
+	const bool was_valid = pb->word & PB_VALID;
+
+	VM_BUG_ON(type_is_counted(PAGE_WORD_TYPE(constant)));
+	pb_write(pb, pb_word_uniform(pb->word, constant));
+	if (was_valid)
+		trace_emit(TRACE_PAGEBLOCK_VALID, .pfn = pb_pfn(ms, b),
+			   .count = PAGEBLOCK_NR_PAGES, .before = 1);
+}
+
+/**
+ * pageblock_cas_type() - retype a whole chunk that the caller owns, without a lock
+ * @pb: the chunk's first pageblock
+ * @from: type it must have
+ * @to: type it gets, without a count
+ *
+ * Another hart may set the isolate bit at the same time; both changes hold then.
+ * Return: the word that was replaced; 0 if the pageblock is valid or of another type.
+ */
+u64 pageblock_cas_type(struct pageblock *pb, enum page_type from, enum page_type to)
+{
+	u64 w = pb_read(pb);
+
+	do {
+		if ((w & PB_VALID) || PAGE_WORD_TYPE(pb_const(w)) != from)
+			return 0;
+	} while (!__atomic_compare_exchange_n(
+		&pb->word, &w, w + ((u64)to << PB_CONST_SHIFT) - ((u64)from << PB_CONST_SHIFT),
+		false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+	return w;
+}
+
+/* Retag a pageblock; its free chunks are filed under the new type. */
+void pageblock_set_migratetype(struct mem_section *ms, unsigned int b, unsigned int mt)
+{
+	struct pageblock *pb = &ms->pb[b];
+	const unsigned int old = pb_mt(pb->word);
+
+	if (old == mt)
+		return;
+	index_unfile(ms, b);
+	ms->mt[old] &= ~BIT(b);
+	ms->mt[mt] |= BIT(b);
+	__atomic_fetch_xor(&pb->word, (u64)(old ^ mt) << PB_MT_SHIFT, __ATOMIC_ACQ_REL);
+	trace_emit(TRACE_PAGEBLOCK_TYPE, .pfn = pb_pfn(ms, b), .count = PAGEBLOCK_NR_PAGES,
+		   .before = old, .after = mt);
+	index_file(ms, b);
+}
+
+/**
+ * pageblock_init_range() - first state of pageblocks of a section without a zone
+ * @ms: section
+ * @first: pageblock
+ * @nr: pageblocks
+ * @constant: page_word() that holds for all their frames; not Buddy
+ * @state: migrate type << PB_MT_SHIFT, or'ed with PB_ISOLATE or not
+ *
+ * Sequences go on, so that a reader of a former life re-reads.
+ */
+void pageblock_init_range(struct mem_section *ms, unsigned int first, unsigned int nr,
+			  u32 constant, u64 state)
+{
+	const u64 mask = (nr == 64 ? ~0UL : BIT(nr) - 1) << first;
+
+	BUG_ON(ms->zone || PAGE_WORD_TYPE(constant) == PGTY_BUDDY);
+	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)
+		ms->mt[mt] = mt == pb_mt(state) ? ms->mt[mt] | mask : ms->mt[mt] & ~mask;
+	for (unsigned int b = first; b < first + nr; b++) {
+		const u64 seq = (ms->pb[b].word >> PB_SEQ_SHIFT) + 1;
+
+		ms->pb[b].owner = 0;
+		pb_write(&ms->pb[b], pb_word_uniform(state | seq << PB_SEQ_SHIFT, constant));
+	}
+	trace_emit(TRACE_FRAMES, .pfn = pb_pfn(ms, first), .count = nr << PAGEBLOCK_ORDER,
+		   .after = PAGE_WORD_TYPE(constant), .flags = PAGE_WORD_FLAGS(constant));
+}
+
+/**
+ * section_attach_zone() - frames of a section belong to a zone from now on
+ * @ms: section, no frame of it free
+ * @zone: its zone
+ *
+ * Context: hotplug lock held; takes zone->lock.
+ */
+void section_attach_zone(struct mem_section *ms, struct zone *zone)
+{
+	spin_lock(&zone->lock);
+	BUG_ON(ms->zone);
+	ms->zone = zone;
+	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
+		BUG_ON(pb_free(ms->pb[b].word));
+		zone->nr_isolated += !!(ms->pb[b].word & PB_ISOLATE);
+	}
+	spin_unlock(&zone->lock);
+}
+
+/* The opposite; again no frame of it is free. Context: as section_attach_zone(). */
+void section_detach_zone(struct mem_section *ms)
+{
+	struct zone *zone = ms->zone;
+
+	spin_lock(&zone->lock);
+	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
+		BUG_ON(pb_free(ms->pb[b].word));
+		zone->nr_isolated -= !!(ms->pb[b].word & PB_ISOLATE);
+	}
+	ms->zone = NULL;
+	spin_unlock(&zone->lock);
+}
+
+/* Frames [off, off + nr) of one pageblock; none of them free. */
+static void pageblock_set_frames(struct mem_section *ms, unsigned int b, unsigned int off,
+				 unsigned int nr, const struct page *desc)
+{
+	BUG_ON(pb_all_free(ms->pb[b].word));
+	if (nr == PAGEBLOCK_NR_PAGES) {
+		BUG_ON(pb_free(ms->pb[b].word));
+		ms->pb[b].owner = desc->owner;
+		pageblock_make_uniform(ms, b, desc->word);
+		return;
+	}
+	if (!(ms->pb[b].word & PB_VALID))
+		pageblock_materialise(ms, b);
+	frames_write(pb_pfn(ms, b) + off, nr, desc->word, desc->owner);
+}
+
+/**
+ * frames_set() - say what single frames are that nobody allocates or frees
+ * @mm: memory
+ * @pfn: first frame
+ * @nr: frames; all of sections that are there, none of them free
+ * @word: page_word(), order 0, no type with a count
+ * @owner: owner word
+ *
+ * Whole pageblocks become uniform, parts are materialised. Counters are the
+ * caller's.
+ * Context: hotplug lock or owner of the frames; takes zone->lock per pageblock.
+ */
+void frames_set(struct mm *mm, unsigned long pfn, unsigned long nr, u32 word, u64 owner)
+{
+	const struct page desc = { .word = word, .owner = owner };
+	const unsigned long end = pfn + nr;
+
+	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = nr, .after = PAGE_WORD_TYPE(word),
+		   .flags = PAGE_WORD_FLAGS(word));
+	while (pfn < end) {
+		struct mem_section *ms = pfn_to_section(mm, pfn);
+		const unsigned int b = pageblock_index(pfn);
+		const unsigned int off = pfn % PAGEBLOCK_NR_PAGES;
+		const unsigned int part = min(end - pfn, PAGEBLOCK_NR_PAGES - off);
+		struct zone *zone = ms->zone;
+
+		if (zone) {
+			spin_lock(&zone->lock);
+			pageblock_set_frames(ms, b, off, part, &desc);
+			spin_unlock(&zone->lock);
+		} else {
+			pageblock_set_frames(ms, b, off, part, &desc);
+		}
+		pfn += part;
+	}
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The search index: where free chunks are, instead of free lists. Three levels
+ * of bit masks over the pageblocks' index orders,
+ *
+ *	zone->avail_orders[mt]          bit k: some root has something
+ *	zone->root_avail[mt][k]         bit r: root r has
+ *	root->avail[area][k]            bit s: section s has
+ *	section->avail[k] & ->mt[mt]    bit b: pageblock b's largest chunk is of order k
+ *
+ * so that a search is a few loads at any size of memory, and a change touches an
+ * upper level only with the first or last bit below it. An order-10 chunk is filed
+ * once, under its even pageblock; the odd one is filed nowhere then.
+ *
+ * All under zone->lock. Compare with: Linux struct free_area (lists through pages).
+ */
+#include "mm/internal.h"
+
+static unsigned int section_area(const struct mem_section *ms, unsigned int mt)
+{
+	return ms->zone->type == ZONE_MOVABLE ? FREE_MOVABLE_MOVABLE : mt;
+}
+
+static void upper_set(struct mem_section *ms, unsigned int mt, unsigned int k)
+{
+	const unsigned long r = ms->start_pfn >> ROOT_PFN_SHIFT;
+	const unsigned int s = (ms->start_pfn >> SECTION_PFN_SHIFT) % SECTIONS_PER_ROOT;
+	struct zone *zone = ms->zone;
+
+	zone->mm->root[r]->avail[section_area(ms, mt)][k][s / 64] |= BIT(s % 64);
+	zone->root_avail[mt][k][r / 64] |= BIT(r % 64);
+	zone->avail_orders[mt] |= BIT(k);
+}
+
+static void upper_clear(struct mem_section *ms, unsigned int mt, unsigned int k)
+{
+	const unsigned long r = ms->start_pfn >> ROOT_PFN_SHIFT;
+	const unsigned int s = (ms->start_pfn >> SECTION_PFN_SHIFT) % SECTIONS_PER_ROOT;
+	struct zone *zone = ms->zone;
+	u64 *words = zone->mm->root[r]->avail[section_area(ms, mt)][k];
+
+	words[s / 64] &= ~BIT(s % 64);
+	if (words[0] | words[1] | words[2] | words[3])
+		return;
+	words = zone->root_avail[mt][k];
+	words[r / 64] &= ~BIT(r % 64);
+	for (unsigned int i = 0; i < NR_SECTION_ROOTS / 64; i++)
+		if (words[i])
+			return;
+	zone->avail_orders[mt] &= ~BIT(k);
+}
+
+static void set_index_field(struct pageblock *pb, unsigned int k)
+{
+	pb_write(pb, (pb->word & ~PB_INDEX_MASK) | (u64)k << PB_INDEX_SHIFT);
+}
+
+static void avail_add(struct mem_section *ms, unsigned int b, unsigned int k)
+{
+	const unsigned int mt = pb_mt(ms->pb[b].word);
+	const u64 was = ms->avail[k] & ms->mt[mt];
+
+	ms->avail[k] |= BIT(b);
+	set_index_field(&ms->pb[b], k);
+	if (!was)
+		upper_set(ms, mt, k);
+}
+
+static void avail_del(struct mem_section *ms, unsigned int b, unsigned int k)
+{
+	const unsigned int mt = pb_mt(ms->pb[b].word);
+
+	ms->avail[k] &= ~BIT(b);
+	set_index_field(&ms->pb[b], PB_INDEX_NONE);
+	if (!(ms->avail[k] & ms->mt[mt]))
+		upper_clear(ms, mt, k);
+}
+
+/* Wholly free, not isolated, and of the given migrate type? */
+static bool can_pair(u64 w, unsigned int mt)
+{
+	return (w & (PB_FREE_MASK | PB_MT_MASK | PB_ISOLATE)) ==
+	       (PAGEBLOCK_NR_PAGES | (u64)mt << PB_MT_SHIFT);
+}
+
+/**
+ * index_file() - file a pageblock by the free frames it has now
+ * @ms: section with a zone
+ * @b: pageblock, filed nowhere; isolated or full ones stay so
+ */
+void index_file(struct mem_section *ms, unsigned int b)
+{
+	const u64 w = ms->pb[b].word;
+
+	if (!pb_free(w) || (w & PB_ISOLATE))
+		return;
+	if (!pb_all_free(w)) {
+		avail_add(ms, b, bits_max_order(pb_bits(ms, b)));
+		return;
+	}
+	if (!can_pair(ms->pb[b ^ 1].word, pb_mt(w))) {
+		avail_add(ms, b, PAGEBLOCK_ORDER);
+		return;
+	}
+	avail_del(ms, b ^ 1, PAGEBLOCK_ORDER);
+	avail_add(ms, b & ~1U, MAX_PAGE_ORDER);
+}
+
+/**
+ * index_unfile() - take a pageblock out of the index
+ * @ms: section with a zone
+ * @b: pageblock; of an order-10 chunk, the other half is filed alone then
+ */
+void index_unfile(struct mem_section *ms, unsigned int b)
+{
+	unsigned int k = pb_index(ms->pb[b].word);
+	const unsigned int even = b & ~1U;
+
+	if (k < MAX_PAGE_ORDER) {
+		avail_del(ms, b, k);
+	} else if (pb_index(ms->pb[even].word) == MAX_PAGE_ORDER) {
+		avail_del(ms, even, MAX_PAGE_ORDER);
+		avail_add(ms, b ^ 1, PAGEBLOCK_ORDER);
+	}
+}
+
+/* File a valid pageblock under another order; PB_INDEX_NONE when nothing is left. */
+void index_move(struct mem_section *ms, unsigned int b, unsigned int order)
+{
+	const unsigned int old = pb_index(ms->pb[b].word);
+
+	if (old == order)
+		return;
+	if (old != PB_INDEX_NONE)
+		avail_del(ms, b, old);
+	if (order != PB_INDEX_NONE)
+		avail_add(ms, b, order);
+}
+
+/* Both halves of every pair that @mask cuts through are filed alone. */
+static void split_border_pairs(struct mem_section *ms, u64 mask)
+{
+	const u64 even = 0x5555555555555555ULL;
+	const u64 lone = (mask ^ (mask >> 1)) & even;
+	u64 pairs = ms->avail[MAX_PAGE_ORDER] & lone;
+
+	while (pairs) {
+		const unsigned int b = __ffs(pairs);
+
+		avail_del(ms, b, MAX_PAGE_ORDER);
+		avail_add(ms, b, PAGEBLOCK_ORDER);
+		avail_add(ms, b + 1, PAGEBLOCK_ORDER);
+		pairs &= pairs - 1;
+	}
+}
+
+/**
+ * index_unfile_mask() - take many pageblocks of a section out of the index
+ * @ms: section with a zone
+ * @mask: bit b: pageblock b
+ *
+ * The index fields of their words are the caller's: it rewrites the words anyway.
+ */
+void index_unfile_mask(struct mem_section *ms, u64 mask)
+{
+	split_border_pairs(ms, mask);
+	for (unsigned int k = 0; k < NR_PAGE_ORDERS; k++) {
+		const u64 was = ms->avail[k];
+
+		if (!(was & mask))
+			continue;
+		ms->avail[k] = was & ~mask;
+		for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)
+			if ((was & mask & ms->mt[mt]) && !(ms->avail[k] & ms->mt[mt]))
+				upper_clear(ms, mt, k);
+	}
+}
+
+/*
+ * File many wholly free pageblocks at once; @mask is filed nowhere, not isolated,
+ * all of it wholly free and of one migrate type. Words' index fields included.
+ */
+void index_file_free_mask(struct mem_section *ms, u64 mask)
+{
+	const u64 even = 0x5555555555555555ULL;
+	const unsigned int mt = pb_mt(ms->pb[__ffs(mask)].word);
+	u64 pairs = mask & (mask >> 1) & even;
+	u64 lone = mask & ~(pairs | pairs << 1);
+	const u64 was = ms->avail[MAX_PAGE_ORDER] & ms->mt[mt];
+
+	if (pairs && !was)
+		upper_set(ms, mt, MAX_PAGE_ORDER);
+	ms->avail[MAX_PAGE_ORDER] |= pairs;
+	for (; pairs; pairs &= pairs - 1)
+		set_index_field(&ms->pb[__ffs(pairs)], MAX_PAGE_ORDER);
+	for (; lone; lone &= lone - 1)
+		index_file(ms, __ffs(lone));
+}
+
+/* The first root and section with order @k of @mt on file; it exists. */
+static struct mem_section *first_section(struct zone *zone, unsigned int mt, unsigned int k)
+{
+	const u64 *roots = zone->root_avail[mt][k];
+	const unsigned int area = zone->type == ZONE_MOVABLE ? FREE_MOVABLE_MOVABLE : mt;
+	const struct section_root *root;
+	unsigned int i = 0, s = 0;
+
+	while (!roots[i])
+		i++;
+	root = zone->mm->root[i * 64 + __ffs(roots[i])];
+	while (!root->avail[area][k][s])
+		s++;
+	return root->section[s * 64 + __ffs(root->avail[area][k][s])];
+}
+
+static struct mem_section *find(struct zone *zone, unsigned int mt, unsigned int k,
+				unsigned int *b)
+{
+	struct mem_section *ms = first_section(zone, mt, k);
+
+	*b = __ffs(ms->avail[k] & ms->mt[mt]);
+	return ms;
+}
+
+/**
+ * index_find() - best fit: a pageblock whose largest chunk is the smallest that does
+ * @zone: zone, locked
+ * @mt: migrate type
+ * @order: wanted at least
+ * @b: set to the pageblock; of equally good ones the lowest in address
+ *
+ * Return: its section, or NULL if there is none.
+ */
+struct mem_section *index_find(struct zone *zone, unsigned int mt, unsigned int order,
+			       unsigned int *b)
+{
+	const u32 orders = zone->avail_orders[mt] >> order;
+
+	return orders ? find(zone, mt, order + __ffs(orders), b) : NULL;
+}
+
+/* The opposite: one with the largest free chunk, for claiming all of it. */
+struct mem_section *index_find_largest(struct zone *zone, unsigned int mt,
+				       unsigned int order, unsigned int *b)
+{
+	const u32 orders = zone->avail_orders[mt];
+
+	return orders >> order ? find(zone, mt, __fls(orders), b) : NULL;
+}

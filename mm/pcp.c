@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Per-hart page caches: stacks of free chunks by migrate type and order. A hart
+ * uses its own without lock, atomics or masking interrupts: kernel code is not
+ * preempted, and interrupt handlers neither allocate nor free. Everybody else
+ * reaches them by a grace period only (drain_all_pages()).
+ *
+ * A cached chunk is typed Cached: in its head's descriptor, or in its pageblock's
+ * word if it is a whole uniform one. Its tails stay as they are. Isolated
+ * pageblocks' frames never come here; those that were here when a pageblock was
+ * isolated leave by the drain that follows.
+ *
+ * Compare with: Linux struct per_cpu_pages (lists, a lock, masked interrupts).
+ */
+#include "kernel/quiesce.h"
+#include "lib/errno.h"
+#include "mm/internal.h"
+
+/* Most chunks in a stack; PCP_MAX_CHUNKS is their sum. */
+static const u16 pcp_chunks[NR_PAGE_ORDERS] = { 256, 32, 16, 8, 4, 4, 4, 4, 4, 2, 2 };
+
+static_assert(!(PGTY_COUNTED & ((2U << PGTY_KERNEL) - 1)),
+	      "types up to Kernel have no count: the short ways rely on it");
+
+struct pcp pcp_none = { .block = PFN_NONE };
+
+/* Empty stacks that hold nothing until pcp_set_limits(). */
+void pcp_init(struct pcp *pcp)
+{
+	*pcp = (struct pcp){ .block = PFN_NONE };
+	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++) {
+		unsigned long *slot = pcp->slots[mt];
+
+		for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++) {
+			struct pcp_stack *st = pcp_stack(pcp, mt, order);
+
+			st->base = st->top = st->limit = slot;
+			slot += pcp_chunks[order];
+		}
+	}
+}
+
+/*
+ * A hart's share is 1/8 of the memory, divided by the harts that have caches: half
+ * of it for small orders, half for the others.
+ */
+static void set_limits(struct pcp *pcp, unsigned long share)
+{
+	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++) {
+		for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++) {
+			struct pcp_stack *st = pcp_stack(pcp, mt, order);
+			unsigned long nr = pcp_chunks[order];
+
+			if (order <= PCP_SMALL_ORDER)
+				nr = min(nr, (share / 2 / 12) >> order);
+			if (page_poison)
+				nr = 0;
+			WRITE_ONCE(st->limit, st->base + nr);
+			WRITE_ONCE(st->batch, (nr + 3) / 4);
+		}
+	}
+	WRITE_ONCE(pcp->high_limit, page_poison ? 0 : share / 2);
+}
+
+void pcp_set_limits(struct mm *mm)
+{
+	unsigned long managed = 0, nr = 0;
+
+	for (unsigned int i = 0; i < NR_ZONES; i++)
+		managed += mm->zone[i].managed;
+	for (unsigned int i = 0; i < MAX_HARTS; i++)
+		nr += mm->pcp[i] != &pcp_none;
+	for (unsigned int i = 0; i < MAX_HARTS; i++)
+		if (mm->pcp[i] != &pcp_none)
+			set_limits(mm->pcp[i], managed / (8 * nr));
+}
+
+int mm_hart_init(struct mm *mm, unsigned int hart)
+{
+	const unsigned int order = order_of(DIV_ROUND_UP(sizeof(struct pcp), PAGE_SIZE));
+	unsigned long pfn;
+
+	if (mm->pcp[hart] != &pcp_none)
+		return 0;
+	pfn = alloc_pages(mm, GFP_KERNEL, order, PGTY_KERNEL);
+	if (pfn == PFN_NONE)
+		return -ENOMEM;
+	pcp_init(phys_to_virt(pfn_to_phys(pfn)));
+	mm->pcp[hart] = phys_to_virt(pfn_to_phys(pfn));
+	pcp_set_limits(mm);
+	return 0;
+}
+
+/* The stack of a small order; one that holds nothing for any other order below 16. */
+static inline struct pcp_stack *small_stack(struct pcp *pcp, unsigned long mt,
+					    unsigned int order)
+{
+	return &pcp->small[0][mt << 4 | (order & 15)];
+}
+
+static __noinline __cold unsigned long trace_alloc(unsigned long pfn, unsigned int order,
+						   enum page_type type)
+{
+	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order, .before = PGTY_CACHED,
+		   .after = type);
+	return pfn;
+}
+
+__leaf unsigned long alloc_pages(struct mm *mm, u32 gfp, unsigned int order,
+				 enum page_type type)
+{
+	const struct hart *hart = this_hart();
+	const unsigned long mt = gfp & (GFP_MOVABLE | GFP_RECLAIMABLE);
+	struct pcp_stack *st = small_stack(mm->pcp[hart->id], mt, order);
+	struct page *page;
+	unsigned long pfn;
+
+	if (unlikely((gfp & GFP_ZERO) | (order >> 4) || st->top == st->base))
+		return alloc_pages_slow(mm, gfp, order, type);
+	pfn = *--st->top;
+	page = pfn_to_page(pfn);
+	page->owner = 0;
+	WRITE_ONCE(page->word, page->word + type - PGTY_CACHED);
+	if (type > PGTY_KERNEL)
+		WRITE_ONCE(page->count, type_is_counted(type));
+	if (unlikely(hart->trace_mask))
+		return trace_alloc(pfn, order, type);
+	return pfn;
+}
+
+static __noinline __cold void trace_free(unsigned long pfn, unsigned int order, u32 type)
+{
+	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order,
+		   .before = PGTY_FIRST_ALLOC + (type >> 8), .after = PGTY_CACHED);
+}
+
+__leaf void free_pages(struct mm *mm, unsigned long pfn, unsigned int order)
+{
+	const struct hart *hart = this_hart();
+	struct pcp *pcp = mm->pcp[hart->id];
+	struct page *page = pfn_to_page(pfn);
+	struct pcp_stack *st;
+	unsigned long state;
+	u32 word, type;
+
+	if (unlikely(pcp->block != pfn >> PAGEBLOCK_ORDER))
+		return free_pages_slow(mm, pfn, order);
+	/* Valid, not isolated: what is left is the migrate type. */
+	state = ((READ_ONCE(pcp->pb->word) >> PB_MT_SHIFT) & 31) - (PB_VALID >> PB_MT_SHIFT);
+	/* Type, flags and order in one compare: allocated, no count, no flag, that order. */
+	word = page->word;
+	type = (word << 8) - (order << 24 | PGTY_FIRST_ALLOC << 8);
+	if (unlikely(state >= NR_MIGRATE_STORED ||
+		     type > (PGTY_KERNEL - PGTY_FIRST_ALLOC) << 8))
+		return free_pages_slow(mm, pfn, order);
+	st = small_stack(pcp, state, order);
+	if (unlikely(st->top >= st->limit))
+		return free_pages_slow(mm, pfn, order);
+	WRITE_ONCE(page->word, word - (type >> 8) - (PGTY_FIRST_ALLOC - PGTY_CACHED));
+	*st->top++ = pfn;
+	if (unlikely(hart->trace_mask))
+		trace_free(pfn, order, type);
+}
+
+/**
+ * pcp_refill() - take a batch of chunks from a zone into the caller's empty stack
+ * @st: of the calling hart
+ * @zone: locked
+ * @mt: migrate type
+ * @order: up to PCP_SMALL_ORDER
+ *
+ * Return: one more chunk, typed Cached and not in the stack; PFN_NONE if there is none.
+ */
+unsigned long pcp_refill(struct pcp_stack *st, struct zone *zone, unsigned int mt,
+			 unsigned int order)
+{
+	unsigned long nr = st->batch;
+
+	if (order == 0) {
+		st->top += buddy_alloc_singles(zone, mt, nr, st->top, PGTY_CACHED);
+	} else {
+		while (nr-- && (*st->top = buddy_alloc(zone, mt, order, PGTY_CACHED)) != PFN_NONE)
+			st->top++;
+	}
+	return st->top == st->base ? PFN_NONE : *--st->top;
+}
+
+/* A cached chunk of any order becomes an allocated one; false if its form does not fit. */
+static bool chunk_from_cached(struct mm *mm, unsigned long pfn, enum page_type type)
+{
+	struct pageblock *pb = pfn_pageblock(mm, pfn);
+	struct page *page = pfn_to_page(pfn);
+
+	if (pb_read(pb) & PB_VALID) {
+		page->owner = 0;
+		WRITE_ONCE(page->word, page->word + type - PGTY_CACHED);
+		WRITE_ONCE(page->count, type_is_counted(type));
+		return true;
+	}
+	if (type_is_counted(type))
+		return false;
+	pb->owner = 0;
+	return pageblock_cas_type(pb, PGTY_CACHED, type) != 0;
+}
+
+/**
+ * pcp_alloc_high() - a chunk above PCP_SMALL_ORDER out of the caller's cache
+ * @mm: memory
+ * @mt: migrate type
+ * @order: order
+ * @type: what it becomes; a uniform chunk does not fit a type with a count
+ *
+ * Return: its first frame, or PFN_NONE.
+ */
+unsigned long pcp_alloc_high(struct mm *mm, unsigned int mt, unsigned int order,
+			     enum page_type type)
+{
+	struct pcp *pcp = mm->pcp[this_hart()->id];
+	struct pcp_stack *st = pcp_stack(pcp, mt, order);
+	unsigned long pfn;
+
+	if (st->top == st->base)
+		return PFN_NONE;
+	pfn = st->top[-1];
+	if (!chunk_from_cached(mm, pfn, type))
+		return PFN_NONE;
+	st->top--;
+	pcp->high_pages -= 1UL << order;
+	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order, .before = PGTY_CACHED,
+		   .after = type);
+	return pfn;
+}
+
+/* Empty the top @nr entries of a stack into the buddy allocator. */
+static void flush(struct mm *mm, struct pcp_stack *st, unsigned int order, unsigned long nr)
+{
+	while (nr && st->top != st->base) {
+		struct zone *zone = pfn_to_section(mm, st->top[-1])->zone;
+
+		spin_lock(&zone->lock);
+		do {
+			const unsigned long pfn = *--st->top;
+
+			buddy_free(pfn_to_section(mm, pfn), pfn, order);
+		} while (--nr && st->top != st->base &&
+			 pfn_to_section(mm, st->top[-1])->zone == zone);
+		spin_unlock(&zone->lock);
+	}
+}
+
+/**
+ * pcp_push() - keep a chunk that the caller has freed, if there is room
+ * @mm: memory
+ * @mt: migrate type of its pageblock, which is not isolated
+ * @pfn: first frame; the chunk is checked and nobody else's
+ * @order: 0..10
+ *
+ * Return: false if it is to go to the buddy allocator.
+ */
+bool pcp_push(struct mm *mm, unsigned int mt, unsigned long pfn, unsigned int order)
+{
+	struct pcp *pcp = mm->pcp[this_hart()->id];
+	struct pcp_stack *st = pcp_stack(pcp, mt, order);
+	struct pageblock *pb = pfn_pageblock(mm, pfn);
+	struct page *page = pfn_to_page(pfn);
+	u64 w;
+
+	if (order > PCP_SMALL_ORDER && pcp->high_pages + (1UL << order) > pcp->high_limit)
+		return false;
+	if (st->top >= st->limit && st->limit != st->base && order <= PCP_SMALL_ORDER)
+		flush(mm, st, order, st->batch);
+	if (st->top >= st->limit)
+		return false;
+	w = pb_read(pb);
+	if (w & PB_VALID)
+		WRITE_ONCE(page->word, page_word(PGTY_CACHED, 0, order, PAGE_WORD_ZONE(page->word)));
+	else if (!pageblock_cas_type(pb, PAGE_WORD_TYPE(pb_const(w)), PGTY_CACHED))
+		return false;
+	*st->top++ = pfn;
+	if (order > PCP_SMALL_ORDER)
+		pcp->high_pages += 1UL << order;
+	pcp->block = pfn >> PAGEBLOCK_ORDER;
+	pcp->pb = pb;
+	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order, .after = PGTY_CACHED);
+	return true;
+}
+
+void drain_local_pages(struct mm *mm)
+{
+	struct pcp *pcp = mm->pcp[this_hart()->id];
+
+	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)
+		for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
+			flush(mm, pcp_stack(pcp, mt, order), order, ~0UL);
+	pcp->high_pages = 0;
+	pcp->block = PFN_NONE;
+}
+
+static void drain_fn(void *arg)
+{
+	drain_local_pages(arg);
+}
+
+int drain_all_pages(struct mm *mm, u64 timeout_ns)
+{
+	return on_each_hart(drain_fn, mm, timeout_ns);
+}
+
+/**
+ * mm_grace_period() - nobody looks any more at what was unpublished before
+ * @mm: memory
+ * @timeout_ns: from now
+ *
+ * synchronize_harts(), and the harts forget the last pageblock they freed into:
+ * to be called before a section's metadata goes away.
+ * Return: 0 or -ETIMEDOUT.
+ */
+int mm_grace_period(struct mm *mm, u64 timeout_ns)
+{
+	return on_each_hart(drain_fn, mm, timeout_ns);
+}

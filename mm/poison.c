@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Page poisoning, page_poison=1: free frames are filled with a pattern, and the
+ * pattern is looked at when they are allocated, so that a write after free
+ * is caught with the frame and the byte. Frames that were never used say so by
+ * the lack of PG_POISON. The harts' caches hold nothing while it is on: their
+ * fast paths need not know. Compare with: Linux mm/page_poison.c.
+ */
+#include "arch/machine.h"
+#include "kernel/param.h"
+#include "lib/string.h"
+#include "mm/internal.h"
+
+#define POISON_BYTE 0xaa
+
+bool page_poison;
+PARAM_BOOL("page_poison", page_poison, "fill free pages with a pattern and check it");
+
+void poison_fill(struct mm *mm, unsigned long pfn, unsigned long nr)
+{
+	if (!mm->phantom)
+		memset(phys_to_virt(pfn_to_phys(pfn)), POISON_BYTE, nr << PAGE_SHIFT);
+}
+
+/* Frames that are still Buddy, in a pageblock of either form; zone->lock held. */
+void poison_check(struct mm *mm, unsigned long pfn, unsigned long nr)
+{
+	for (const unsigned long end = pfn + nr; pfn < end && !mm->phantom; pfn++) {
+		const u64 w = pfn_pageblock(mm, pfn)->word;
+		const u32 desc = w & PB_VALID ? pfn_to_page(pfn)->word : pb_const(w);
+		const u8 *frame = phys_to_virt(pfn_to_phys(pfn));
+		const u8 *bad;
+
+		if (!(PAGE_WORD_FLAGS(desc) & PG_POISON) || PAGE_WORD_TYPE(desc) != PGTY_BUDDY)
+			continue;
+		bad = memchr_inv(frame, POISON_BYTE, PAGE_SIZE);
+		if (bad)
+			panic("pfn 0x%lx was written while it was free: byte 0x%lx is 0x%02x",
+			      pfn, (unsigned long)(bad - frame), *bad);
+	}
+}
