@@ -98,6 +98,23 @@ static int make_queue(struct virtio_mem *vm)
 	return 0;
 }
 
+/*
+ * Memory that the device has plugged is of an earlier life: either mm still has
+ * it, and it is taken over, or nobody has, and it is unplugged first of all.
+ */
+static int check_leftovers(struct virtio_mem *vm)
+{
+	const u64 ours = pb_to_bytes(vm->map.nr_plugged);
+
+	vm->unplug_all = !ours && vm->config.plugged_size;
+	if (!ours || ours == vm->config.plugged_size)
+		return 0;
+	pr_err("%s: %lu MiB of an earlier driver are in use, but %lu MiB are plugged", vm->name,
+	       ours >> 20, vm->config.plugged_size >> 20);
+	unregister_memory_owner(vm->mm, &vm->owner);
+	return -EBUSY;
+}
+
 static int attach_device(struct virtio_mem *vm)
 {
 	int ret = vmem_read_config(vm);
@@ -105,12 +122,13 @@ static int attach_device(struct virtio_mem *vm)
 	if (ret)
 		return ret;
 	vm->fixed = vm->config;
-	vm->unplug_all = vm->config.plugged_size != 0;
 	ret = vmem_make_map(vm);
 	if (!ret)
 		ret = make_queue(vm);
 	if (!ret)
 		ret = vmem_own_region(vm);
+	if (!ret)
+		ret = check_leftovers(vm);
 	if (ret)
 		vmem_free_map(vm);
 	return ret;

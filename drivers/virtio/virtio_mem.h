@@ -147,7 +147,7 @@ void vmem_free(struct mm *mm, void *ptr, size_t bytes);
 int __must_check vmem_make_map(struct virtio_mem *vm);
 void vmem_free_map(struct virtio_mem *vm);
 
-/* Become the region's owner. -EBUSY: memory of an earlier driver is still in use. */
+/* Become the region's owner; memory that an earlier driver left in mm is taken over. */
 int __must_check vmem_own_region(struct virtio_mem *vm);
 
 /* --- vmem_worker.c -------------------------------------------------------- */
@@ -201,6 +201,12 @@ void vmem_answered(struct virtqueue *vq);
 
 /* Plug so many pageblocks more. -ENOSPC: the region has no room. */
 int __must_check vmem_grow(struct virtio_mem *vm, unsigned long want);
+
+/*
+ * Block @i is in mm, by us or by another device with memory in it. Only a block that
+ * hosts its own metadata is this device's alone, and can be removed by it.
+ */
+void vmem_block_added(struct virtio_mem *vm, unsigned long i);
 
 /* Give mm what is plugged and held. */
 int __must_check vmem_give_held(struct virtio_mem *vm);

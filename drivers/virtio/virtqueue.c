@@ -37,16 +37,17 @@ static u16 *avail_event(const struct virtqueue *vq)
 
 /* --- life ----------------------------------------------------------------- */
 
-/* Where the parts lie in the queue's frames; bytes from the start. */
+/* Where the parts of a queue lie in its frames; bytes from the start. */
 struct vq_layout {
-	size_t desc, indirect, avail, used, total;
+	size_t slot, desc, indirect, avail, used, total;
 };
 
 static struct vq_layout vq_layout(u16 size, bool indirect)
 {
 	struct vq_layout l;
 
-	l.desc = sizeof(struct virtqueue_slot) * size;
+	l.slot = ALIGN_UP(sizeof(struct virtqueue), (size_t)16);
+	l.desc = l.slot + sizeof(struct virtqueue_slot) * size;
 	l.indirect = l.desc + sizeof(struct vring_desc) * size;
 	l.avail = l.indirect;
 	if (indirect)
@@ -55,63 +56,48 @@ static struct vq_layout vq_layout(u16 size, bool indirect)
 	l.total = l.used + VRING_USED_BYTES(size);
 	return l;
 }
+static_assert(sizeof(struct virtqueue_slot) == 16, "descriptors are aligned to 16");
 
-/* Slots, descriptors, indirect tables, avail and used in one physical chunk. */
-static int vq_alloc_rings(struct virtqueue *vq)
+/* The queue itself, slots, descriptors and rings in one physical chunk. */
+static struct virtqueue *vq_alloc(struct virtio_device *vdev, u16 size)
 {
-	const bool indirect = virtio_has_feature(vq->vdev, VIRTIO_F_INDIRECT_DESC);
-	const struct vq_layout l = vq_layout(vq->size, indirect);
+	const bool indirect = virtio_has_feature(vdev, VIRTIO_F_INDIRECT_DESC);
+	const struct vq_layout l = vq_layout(size, indirect);
+	const u32 order = order_of(DIV_ROUND_UP(l.total, PAGE_SIZE));
+	const unsigned long pfn = alloc_pages(vdev->mm, GFP_KERNEL | GFP_ZERO, order, PGTY_KERNEL);
+	struct virtqueue *vq;
 	char *base;
 
-	vq->ring_order = order_of(DIV_ROUND_UP(l.total, PAGE_SIZE));
-	vq->ring_pfn = alloc_pages(vq->vdev->mm, GFP_KERNEL | GFP_ZERO, vq->ring_order,
-				   PGTY_KERNEL);
-	if (vq->ring_pfn == PFN_NONE)
-		return -ENOMEM;
-
-	base = phys_to_virt(pfn_to_phys(vq->ring_pfn));
-	vq->slot = (struct virtqueue_slot *)base;
+	if (pfn == PFN_NONE)
+		return NULL;
+	base = phys_to_virt(pfn_to_phys(pfn));
+	vq = (struct virtqueue *)base;
+	vq->vdev = vdev;
+	vq->size = size;
+	vq->order = order;
+	vq->slot = (struct virtqueue_slot *)(base + l.slot);
 	vq->desc = (struct vring_desc *)(base + l.desc);
 	vq->indirect = indirect ? (struct vring_desc *)(base + l.indirect) : NULL;
 	vq->avail = (struct vring_avail *)(base + l.avail);
 	vq->used = (struct vring_used *)(base + l.used);
-	return 0;
-}
-
-static void vq_init_rings(struct virtqueue *vq)
-{
-	for (u32 i = 0; i < vq->size; i++)
-		vq->slot[i].next = (u16)(i + 1);
-	vq->nr_free = vq->size;
-	vq->event_idx = virtio_has_feature(vq->vdev, VIRTIO_F_EVENT_IDX);
-	virtqueue_disable_cb(vq);
-}
-
-/* A queue's own struct takes a frame: there are few, and kmalloc is not everybody's mm. */
-static struct virtqueue *vq_alloc(struct virtio_device *vdev, u32 index,
-				  const struct virtqueue_params *params)
-{
-	const unsigned long pfn = alloc_pages(vdev->mm, GFP_KERNEL | GFP_ZERO, 0, PGTY_KERNEL);
-	struct virtqueue *vq;
-
-	static_assert(sizeof(struct virtqueue) <= PAGE_SIZE, "a queue fits a frame");
-	if (pfn == PFN_NONE)
-		return NULL;
-	vq = phys_to_virt(pfn_to_phys(pfn));
-	vq->vdev = vdev;
-	vq->index = (u16)index;
-	vq->name = params->name;
-	vq->callback = params->callback;
 	return vq;
 }
 
 static void vq_free(struct virtqueue *vq)
 {
-	struct mm *mm = vq->vdev->mm;
+	free_pages(vq->vdev->mm, phys_to_pfn(virt_to_phys(vq)), vq->order);
+}
 
-	if (vq->slot)
-		free_pages(mm, vq->ring_pfn, vq->ring_order);
-	free_pages(mm, phys_to_pfn(virt_to_phys(vq)), 0);
+static void vq_init(struct virtqueue *vq, u32 index, const struct virtqueue_params *params)
+{
+	vq->index = (u16)index;
+	vq->name = params->name;
+	vq->callback = params->callback;
+	for (u32 i = 0; i < vq->size; i++)
+		vq->slot[i].next = (u16)(i + 1);
+	vq->nr_free = vq->size;
+	vq->event_idx = virtio_has_feature(vq->vdev, VIRTIO_F_EVENT_IDX);
+	virtqueue_disable_cb(vq);
 }
 
 int virtqueue_create(struct virtio_device *vdev, u32 index,
@@ -123,15 +109,11 @@ int virtqueue_create(struct virtio_device *vdev, u32 index,
 
 	if (index >= VIRTIO_MAX_QUEUES || most == 0)
 		return -ENOENT;
-	vq = vq_alloc(vdev, index, params);
+	vq = vq_alloc(vdev, (u16)rounddown_pow_of_two(min(most, (u32)params->size)));
 	if (!vq)
 		return -ENOMEM;
-	vq->size = (u16)rounddown_pow_of_two(min(most, (u32)params->size));
-	ret = vq_alloc_rings(vq);
-	if (!ret) {
-		vq_init_rings(vq);
-		ret = vdev->ops->queue_setup(vdev, vq);
-	}
+	vq_init(vq, index, params);
+	ret = vdev->ops->queue_setup(vdev, vq);
 	if (ret) {
 		vq_free(vq);
 		return ret;

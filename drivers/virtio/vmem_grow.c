@@ -5,41 +5,16 @@
  *
  * Compare with: Linux virtio_mem_sbm_plug_request().
  */
-#define pr_fmt(fmt) "virtio_mem: " fmt
 #include "drivers/virtio/virtio_mem.h"
-#include "kernel/printk.h"
 #include "lib/bitops.h"
 #include "lib/errno.h"
-
-/* A new memory block, whose held pageblocks are its first memory. */
-static int give_new_block(struct virtio_mem *vm, unsigned long i)
-{
-	struct vmem_block *b = &vm->map.block[i];
-	const unsigned long id = vm->map.first_block + i;
-	const u64 mask = b->held;
-	struct mm_failure why;
-	const int ret = add_memory(vm->mm, id, &vm->owner, mask, &why);
-
-	if (ret == -EEXIST) {
-		pr_err("%s: memory%lu was added by somebody else; it is not used", vm->name, id);
-		b->state = VMEM_BLOCK_FOREIGN;
-	}
-	if (ret) {
-		vmem_trouble(vm, id, &why);
-		return ret;
-	}
-	b->state = VMEM_BLOCK_ADDED;
-	b->host = (u8)__ffs(mask);
-	vmem_mark_plugged(&vm->map, i, mask);
-	return 0;
-}
 
 /* More memory in a block that is there: run by run. */
 static int give_to_block(struct virtio_mem *vm, unsigned long i)
 {
 	const unsigned long base = vmem_block_start(&vm->map, i);
 	u64 mask = vm->map.block[i].held;
-	struct mm_failure why;
+	struct mm_failure why = { .pfn = PFN_NONE };
 	int ret;
 
 	while (mask) {
@@ -60,16 +35,46 @@ static int give_to_block(struct virtio_mem *vm, unsigned long i)
 	return 0;
 }
 
-static int give_block(struct virtio_mem *vm, unsigned long i)
+void vmem_block_added(struct virtio_mem *vm, unsigned long i)
 {
-	switch (vm->map.block[i].state) {
-	case VMEM_BLOCK_ABSENT:
-		return give_new_block(vm, i);
-	case VMEM_BLOCK_FOREIGN:
-		return -EEXIST;
-	default:
+	const unsigned long pfn = pb_to_pfn(vmem_block_start(&vm->map, i));
+	const struct mem_section *s = pfn_to_section(vm->mm, pfn);
+	struct vmem_block *b = &vm->map.block[i];
+
+	if (s && (s->flags & SECTION_SELF_HOSTED) && s->owner == &vm->owner) {
+		b->state = VMEM_BLOCK_ADDED;
+		b->host = (u8)pageblock_index(s->host_pfn);
+	} else {
+		b->state = VMEM_BLOCK_SHARED;
+	}
+}
+
+/* A new memory block, whose held pageblocks are its first memory. */
+static int give_new_block(struct virtio_mem *vm, unsigned long i)
+{
+	const unsigned long id = vm->map.first_block + i;
+	const u64 mask = vm->map.block[i].held;
+	struct mm_failure why = { .pfn = PFN_NONE };
+	const int ret = add_memory(vm->mm, id, &vm->owner, mask, &why);
+
+	if (ret == -EEXIST) {
+		vmem_block_added(vm, i);
 		return give_to_block(vm, i);
 	}
+	if (ret) {
+		vmem_trouble(vm, id, &why);
+		return ret;
+	}
+	vmem_block_added(vm, i);
+	vmem_mark_plugged(&vm->map, i, mask);
+	return 0;
+}
+
+static int give_block(struct virtio_mem *vm, unsigned long i)
+{
+	if (vm->map.block[i].state == VMEM_BLOCK_ABSENT)
+		return give_new_block(vm, i);
+	return give_to_block(vm, i);
 }
 
 int vmem_give_held(struct virtio_mem *vm)

@@ -67,8 +67,6 @@ static u64 room_in(const struct vmem_map *map, unsigned long i)
 {
 	const struct vmem_block *b = &map->block[i];
 
-	if (b->state == VMEM_BLOCK_FOREIGN)
-		return 0;
 	return vmem_mask(map, i, map->start, map->usable_end) & ~(b->plugged | b->held);
 }
 

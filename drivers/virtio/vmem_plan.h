@@ -26,8 +26,7 @@
 enum vmem_block_state {
 	VMEM_BLOCK_ABSENT,  /* not added: mm knows nothing of it */
 	VMEM_BLOCK_ADDED,   /* added by this driver, removed when its last granule goes */
-	VMEM_BLOCK_SHARED,  /* online since boot, shared with others: never added or removed */
-	VMEM_BLOCK_FOREIGN, /* somebody else added it: not ours to use */
+	VMEM_BLOCK_SHARED,  /* with boot memory or another device: not this driver's to remove */
 	NR_VMEM_BLOCK_STATES
 };
 

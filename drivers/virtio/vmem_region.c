@@ -137,41 +137,24 @@ void vmem_free_map(struct virtio_mem *vm)
 	vmem_free(vm->mm, vm->map.block, blocks_bytes(&vm->map));
 }
 
-/* Does somebody use frames of this boot block's part of the region already? */
-static bool is_in_use(const struct virtio_mem *vm, unsigned long i)
+/*
+ * What memory block @i of the region is now. A block of an earlier driver of this
+ * device has become ours, with what is mapped of it.
+ */
+static void find_block(struct virtio_mem *vm, unsigned long i)
 {
-	u64 mask = vmem_mask(&vm->map, i, vm->map.start, vm->map.end);
-
-	for (; mask; mask &= mask - 1) {
-		const unsigned long pb = vmem_block_start(&vm->map, i) + __ffs(mask);
-		const enum page_type type = page_type(vm->mm, pb_to_pfn(pb));
-
-		if (type != PGTY_OFFLINE && type != PGTY_HOLE)
-			return true;
-	}
-	return false;
-}
-
-/* What memory block @i of the region is now. */
-static int find_block(struct virtio_mem *vm, unsigned long i)
-{
-	const unsigned long id = vm->map.first_block + i;
-	const struct mem_section *s = pfn_to_section(vm->mm, id << SECTION_PFN_SHIFT);
+	const unsigned long pfn = pb_to_pfn(vmem_block_start(&vm->map, i));
+	const struct mem_section *s = pfn_to_section(vm->mm, pfn);
+	u64 mask;
 
 	if (!s)
-		return 0;
-	if ((s->flags & SECTION_EARLY) && !is_in_use(vm, i)) {
-		vm->map.block[i].state = VMEM_BLOCK_SHARED;
-		return 0;
-	}
-	if (s->owner) {
-		pr_warn("%s: memory%lu is %s's, this part of the region is left out", vm->name,
-			id, s->owner->name);
-		vm->map.block[i].state = VMEM_BLOCK_FOREIGN;
-		return 0;
-	}
-	pr_err("%s: memory%lu still has memory of an earlier driver", vm->name, id);
-	return -EBUSY;
+		return;
+	vmem_block_added(vm, i);
+	if (s->flags & SECTION_EARLY)
+		return;
+	mask = vmem_mask(&vm->map, i, vm->map.start, vm->map.end) & ~s->unmapped;
+	vm->map.nr_held += hweight64(mask);
+	vmem_mark_plugged(&vm->map, i, mask);
 }
 
 int vmem_own_region(struct virtio_mem *vm)
@@ -194,9 +177,7 @@ int vmem_own_region(struct virtio_mem *vm)
 		pr_err("%s: its region cannot be used: %s", vm->name, text);
 		return ret;
 	}
-	for (unsigned long i = 0; i < vm->map.nr_blocks && !ret; i++)
-		ret = find_block(vm, i);
-	if (ret)
-		unregister_memory_owner(vm->mm, &vm->owner);
-	return ret;
+	for (unsigned long i = 0; i < vm->map.nr_blocks; i++)
+		find_block(vm, i);
+	return 0;
 }

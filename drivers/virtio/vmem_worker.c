@@ -81,7 +81,7 @@ static int follow_target(struct virtio_mem *vm)
 	}
 	ret = vmem_give_held(vm);
 	if (ret)
-		return ret == -EEXIST ? -EBUSY : ret;
+		return ret;
 	if (vm->map.nr_plugged < vm->target)
 		return vmem_grow(vm, vm->target - vm->map.nr_plugged);
 	return 0;

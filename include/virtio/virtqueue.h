@@ -52,7 +52,8 @@ struct virtqueue_slot {
  * @desc, @avail, @used: the rings, shared with the device
  * @indirect: VIRTQUEUE_MAX_BUFS descriptors per entry, or NULL
  * @slot: private, by descriptor
- * @ring_pfn, @ring_order: the frames of the rings
+ * @order: of the chunk of frames that all of this lies in, this struct first
+ * @transport: where the transport notifies
  */
 struct virtqueue {
 	struct virtio_device *vdev;
@@ -74,9 +75,8 @@ struct virtqueue {
 	struct vring_used *used;
 	struct vring_desc *indirect;
 	struct virtqueue_slot *slot;
-	unsigned long ring_pfn;
-	u32 ring_order;
-	void *transport; /* where the transport notifies */
+	u32 order;
+	void *transport;
 };
 
 /**
