@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _RISCV_ARCH_H
+#define _RISCV_ARCH_H
+
+/*
+ * What the files of arch/riscv say to each other.
+ */
+#include "arch/boot.h"
+#include "arch/machine.h"
+#include "lib/compiler.h"
+#include "lib/types.h"
+
+#include "layout.h"
+
+struct fdt_node;
+struct sink;
+
+/* Every register at a trap, as entry.S lays it down. */
+struct trap_frame {
+	u64 x[32]; /* x[0] is not written */
+	u64 sepc;
+	u64 sstatus;
+	u64 scause;
+	u64 stval;
+	u64 link_fp; /* the backtrace's way through the trap */
+	u64 link_ra;
+};
+static_assert(offsetof(struct trap_frame, sepc) == TF_SEPC, "layout.h");
+static_assert(offsetof(struct trap_frame, link_ra) == TF_LINK_RA, "layout.h");
+static_assert(sizeof(struct trap_frame) == TF_SIZE, "layout.h");
+
+/* linker.ld and entry.S */
+extern char _start[], __text_end[], __rodata_start[], __data_start[], __bss_start[],
+	__bss_end[], __symbols_start[], __symbols_end[], _end[];
+extern char boot_stack[], overflow_stacks[][OVERFLOW_STACK_SIZE];
+extern char secondary_start[], trap_entry[], thread_entry[];
+extern const char probe_read_insn[], probe_read_failed[];
+
+/* Page-table entries; Spec: Privileged Architecture 1.12, section 4.4.1. */
+typedef u64 pte_t;
+
+#define PTE_V	   BIT(0)
+#define PTE_R	   BIT(1)
+#define PTE_W	   BIT(2)
+#define PTE_X	   BIT(3)
+#define PTE_U	   BIT(4)
+#define PTE_G	   BIT(5)
+#define PTE_A	   BIT(6)
+#define PTE_D	   BIT(7)
+#define PTE_PFN(x) (((u64)(x) >> PAGE_SHIFT) << 10)
+#define PTE_PA(x)  ((((u64)(x) >> 10) & GENMASK(43, 0)) << PAGE_SHIFT)
+
+/* Accessed and dirty are set from the start: no hart has to write them. */
+#define PROT_R	 (PTE_V | PTE_R | PTE_G | PTE_A | PTE_D)
+#define PROT_RW	 (PROT_R | PTE_W)
+#define PROT_RX	 (PROT_R | PTE_X)
+#define PTE_LEAF (PTE_R | PTE_W | PTE_X)
+
+#define PTES_PER_TABLE 512
+#define LEVEL_SHIFT(l) (PAGE_SHIFT + 9 * (l)) /* 0: 4 KiB, 1: 2 MiB, 2: 1 GiB */
+
+/* What was found out before paging was on; addresses are physical. */
+struct early_info {
+	phys_addr_t image;
+	phys_addr_t fdt; /* the copy */
+	u32 fdt_size;
+	u32 firmware_console; /* 1: DBCN, 0: the legacy call */
+	phys_addr_t root[2];  /* Sv39's and Sv48's root table */
+};
+extern struct early_info early_info;
+extern pte_t early_top_table[PTES_PER_TABLE];
+
+/* Roots of the page table, returned in a0 and a1 for entry.S. */
+struct early_roots {
+	phys_addr_t sv48, sv39;
+};
+struct early_roots early_start(const void *fdt);
+void early_fail(const char *text) __noreturn;
+
+/* Physical address of something in the kernel image, with paging on. */
+static inline phys_addr_t image_to_phys(const void *va)
+{
+	return (phys_addr_t)((unsigned long)va - IMAGE_BASE) + early_info.image;
+}
+
+void arch_start(u64 hartid) __noreturn;
+void arch_secondary_start(void (*entry)(void)) __noreturn;
+
+/* machine_info.c, machine_devices.c: digest the tree */
+void machine_digest(struct machine_info *info, u64 boot_hartid);
+void machine_digest_devices(struct machine_info *info);
+struct fdt;
+extern struct fdt machine_fdt;
+
+/* pgtable.c */
+enum walk_mode {
+	WALK_LOOK,   /* change nothing */
+	WALK_CREATE, /* make tables that are missing */
+};
+
+/* Where a walk ended: the entry and its level. Higher than asked: it is a leaf or empty. */
+struct walk {
+	pte_t *pte;
+	unsigned int level;
+};
+
+/* What is to be mapped where; all three are multiples of PAGE_SIZE. */
+enum leaves {
+	LEAVES_PAGES, /* 4 KiB only */
+	LEAVES_LARGE, /* 2 MiB where both addresses allow it */
+};
+
+struct map_range {
+	unsigned long va;
+	phys_addr_t pa;
+	u64 size;
+	enum leaves leaves;
+};
+
+extern phys_addr_t root_table;
+extern unsigned long table_offset; /* a table's address less its physical address; 0: none */
+struct walk pgtable_walk(unsigned long va, unsigned int level, enum walk_mode mode);
+int pgtable_prealloc(struct map_range range);
+int pgtable_map(struct map_range range, u64 prot);
+void pgtable_unmap(unsigned long va, u64 size);
+void pgtable_describe(unsigned long va, struct sink *out);
+unsigned int paging_levels(void);
+const char *paging_name(void);
+
+/* tlb.c */
+void tlb_flush_local(unsigned long va, u64 size);
+void tlb_flush_all_harts(unsigned long va, u64 size);
+
+/* stack.c */
+bool stack_bounds(unsigned long sp, unsigned long *low, unsigned long *high);
+bool stack_guard_hit(unsigned long va);
+
+/* trap.c, fault.c */
+void trap_handler(struct trap_frame *frame);
+void fault_report(const struct trap_frame *frame) __noreturn;
+bool probe_read(const void *addr, u64 *value);
+
+/* irq.c, timer.c, smp.c, exit.c */
+void plic_init_hart(unsigned int hart);
+void plic_handle(unsigned int hart);
+void clock_init(void);
+void timer_handle(void);
+void ipi_handle(void);
+unsigned long online_mask(void);
+void exit_init(void);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What happens with paging off: the first line on the console, the copy of the device
+ * tree, and the page table of the kernel image.
+ *
+ * This code runs at its physical address although it is linked in the upper half. It
+ * may take addresses (they are relative to the program counter), but must
+ * not follow pointers that the linker stored, nor switch through a table.
+ */
+#include "lib/fdt.h"
+#include "lib/string.h"
+
+#include "arch.h"
+#include "sbi.h"
+
+#define NR_IMAGE_TABLES 4 /* 8 MiB: the image and the copy of the tree */
+
+struct early_info early_info;
+
+static pte_t sv48_root[PTES_PER_TABLE] __aligned(PAGE_SIZE);
+pte_t early_top_table[PTES_PER_TABLE] __aligned(PAGE_SIZE);
+static pte_t image_gib[PTES_PER_TABLE] __aligned(PAGE_SIZE);
+static pte_t image_pages[NR_IMAGE_TABLES][PTES_PER_TABLE] __aligned(PAGE_SIZE);
+static pte_t stack_gib[PTES_PER_TABLE] __aligned(PAGE_SIZE);
+static pte_t stack_pages[PTES_PER_TABLE] __aligned(PAGE_SIZE);
+
+static void early_puts(const char *text)
+{
+	arch_early_write(text, strlen(text));
+}
+
+/* Ends the machine before there is any other way to. Also called by entry.S. */
+void early_fail(const char *text)
+{
+	early_puts(text);
+	sbi_call(SBI_SRST, 0, SBI_ARGS(SBI_SRST_SHUTDOWN, SBI_SRST_FAILURE));
+	for (;;)
+		__asm__ volatile("wfi");
+}
+
+static inline unsigned int pte_index(unsigned long va, unsigned int level)
+{
+	return (va >> LEVEL_SHIFT(level)) & (PTES_PER_TABLE - 1);
+}
+
+static pte_t table_entry(const pte_t *table)
+{
+	return PTE_PFN((unsigned long)table) | PTE_V;
+}
+
+/* Behind the image: large enough for any tree, and nobody else is there yet. */
+static void copy_fdt(const void *fdt)
+{
+	const u32 size = fdt ? fdt_blob_size(fdt) : 0;
+
+	if (size == 0)
+		early_fail("ebb: the firmware passed no device tree: start through OpenSBI, "
+			   "-bios default\n");
+	memmove(_end, fdt, size);
+	early_info.fdt = (phys_addr_t)(unsigned long)_end;
+	early_info.fdt_size = size;
+}
+
+/* Pages from @from to @to, both physical, into the image window. */
+static void map_image(unsigned long from, unsigned long to, u64 prot)
+{
+	unsigned long index = (from - (unsigned long)_start) >> PAGE_SHIFT;
+	pte_t *pte = &image_pages[0][0] + index;
+
+	for (; from < to; from += PAGE_SIZE)
+		*pte++ = PTE_PFN(from) | prot;
+}
+
+/* The top pages of a slot of the stack window. */
+static void map_stack(unsigned int slot, unsigned long stack, unsigned long size)
+{
+	unsigned int index = pte_index(STACK_SLOT_TOP((unsigned long)slot) - size, 0);
+	unsigned long done;
+
+	for (done = 0; done < size; done += PAGE_SIZE)
+		stack_pages[index++] = PTE_PFN(stack + done) | PROT_RW;
+}
+
+static void build_tables(void)
+{
+	const unsigned long fdt_end =
+		ALIGN_UP((unsigned long)_end + early_info.fdt_size, PAGE_SIZE);
+	unsigned int i;
+
+	map_image((unsigned long)_start, (unsigned long)__rodata_start, PROT_RX);
+	map_image((unsigned long)__rodata_start, (unsigned long)__data_start, PROT_R);
+	map_image((unsigned long)__data_start, (unsigned long)__symbols_start, PROT_RW);
+	map_image((unsigned long)__symbols_start, fdt_end, PROT_R);
+	for (i = 0; i < NR_IMAGE_TABLES; i++)
+		image_gib[pte_index(IMAGE_BASE, 1) + i] = table_entry(image_pages[i]);
+
+	map_stack(STACK_SLOT_BOOT, (unsigned long)boot_stack, STACK_SLOT - STACK_GUARD);
+	for (i = 0; i < MACHINE_MAX_HARTS; i++)
+		map_stack(STACK_SLOT_OVERFLOW + i, (unsigned long)overflow_stacks[i],
+			  OVERFLOW_STACK_SIZE);
+	stack_gib[0] = table_entry(stack_pages);
+
+	early_top_table[pte_index(IMAGE_BASE, 2)] = table_entry(image_gib);
+	early_top_table[pte_index(STACK_BASE, 2)] = table_entry(stack_gib);
+	sv48_root[PTES_PER_TABLE - 1] = table_entry(early_top_table);
+}
+
+/**
+ * early_start - everything that is done before paging
+ * @fdt: physical address of the firmware's device tree
+ *
+ * Called by entry.S with paging off. Return: the roots of the page table.
+ */
+struct early_roots early_start(const void *fdt)
+{
+	early_info.image = (phys_addr_t)(unsigned long)_start;
+	early_info.firmware_console = sbi_has(SBI_DBCN);
+	early_puts("ebb: first light\n");
+	copy_fdt(fdt);
+	build_tables();
+	early_info.root[0] = (phys_addr_t)(unsigned long)early_top_table;
+	early_info.root[1] = (phys_addr_t)(unsigned long)sv48_root;
+	return (struct early_roots){ .sv48 = early_info.root[1],
+				     .sv39 = early_info.root[0] };
+}

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The first instructions of the image, of a further hart, of a trap, of a
+ * thread; and the switch between threads.
+ */
+#include "csr.h"
+#include "layout.h"
+
+	.section .head.text, "ax"
+/*
+ * The firmware enters here on an arbitrary hart: a0 = hart id, a1 = device tree,
+ * paging off, interrupts off, everything at its physical address. The code
+ * is position independent (medany), so C can run before there is a page table.
+ */
+	.globl	_start
+_start:
+	csrw	sie, zero
+	mv	s1, a0
+	mv	s2, a1
+	la	t0, __bss_start
+	la	t1, __bss_end
+1:	sd	zero, 0(t0)
+	sd	zero, 8(t0)
+	sd	zero, 16(t0)
+	sd	zero, 24(t0)
+	sd	zero, 32(t0)
+	sd	zero, 40(t0)
+	sd	zero, 48(t0)
+	sd	zero, 56(t0)
+	addi	t0, t0, 64
+	bltu	t0, t1, 1b
+
+	la	sp, boot_stack + 0x4000
+	mv	a0, s2
+	mv	s0, zero
+	call	early_start		/* a0 = Sv48's root, a1 = Sv39's */
+
+	/*
+	 * Turning paging on makes the next fetch fault, because nothing is mapped
+	 * at its physical address; the trap vector is where to go on. A mode that
+	 * the hart lacks leaves satp as it was, and the next one is tried.
+	 */
+	la	t0, paging_is_on
+	la	t1, _start
+	sub	t0, t0, t1
+	li	t1, IMAGE_BASE
+	add	t0, t0, t1
+	csrw	stvec, t0
+	srli	a0, a0, 12
+	li	t0, SATP_SV48 << SATP_MODE_SHIFT
+	or	a0, a0, t0
+	sfence.vma
+	csrw	satp, a0
+	srli	a1, a1, 12
+	li	t0, SATP_SV39 << SATP_MODE_SHIFT
+	or	a1, a1, t0
+	csrw	satp, a1
+	la	a0, no_paging_text
+	call	early_fail
+
+	.balign	4
+paging_is_on:
+	la	t0, trap_entry
+	csrw	stvec, t0
+	la	tp, harts
+	li	sp, STACK_SLOT_TOP(STACK_SLOT_BOOT)
+	li	t0, STACK_SLOT_TOP(STACK_SLOT_OVERFLOW)
+	sd	t0, HART_OVERFLOW_SP(tp)
+	mv	a0, s1
+	call	arch_start
+	unimp
+
+/*
+ * A further hart, started by arch_start_hart(): a0 = hart id, a1 = physical
+ * address of its struct secondary_start, paging off.
+ */
+	.globl	secondary_start
+secondary_start:
+	csrw	sie, zero
+	ld	t0, SECONDARY_SATP(a1)
+	ld	sp, SECONDARY_SP(a1)
+	ld	tp, SECONDARY_HART(a1)
+	ld	s1, SECONDARY_ENTRY(a1)
+	la	t1, 1f
+	la	t2, _start
+	sub	t1, t1, t2
+	li	t2, IMAGE_BASE
+	add	t1, t1, t2
+	csrw	stvec, t1
+	sfence.vma
+	csrw	satp, t0
+	.balign	4
+1:	la	t0, trap_entry
+	csrw	stvec, t0
+	mv	s0, zero
+	mv	a0, s1
+	call	arch_secondary_start
+	unimp
+
+	.section .rodata
+no_paging_text:
+	.asciz	"ebb: this hart has neither Sv48 nor Sv39 paging: use a 64-bit CPU with an MMU, e.g. -cpu rv64\n"
+
+	.text
+/*
+ * Every trap. There is only supervisor mode so far: the stack in use is a thread's,
+ * or the hart's overflow stack. Below each stack lies a guard that differs in one
+ * bit of the address; a frame that would reach it goes to the overflow stack, so
+ * that the report of the overflow has room.
+ *
+ * The last two words of the frame continue the chain of frame pointers through
+ * the trap, so that a backtrace shows the interrupted function.
+ */
+	.balign	4
+	.globl	trap_entry
+trap_entry:
+	csrw	sscratch, t0
+	addi	sp, sp, -TF_SIZE
+	srli	t0, sp, STACK_BIT
+	andi	t0, t0, 1
+	beqz	t0, 2f
+	addi	t0, sp, TF_SIZE
+1:	sd	t0, 8*2(sp)
+	csrr	t0, sscratch
+	sd	x1, 8*1(sp)
+	sd	x3, 8*3(sp)
+	sd	x4, 8*4(sp)
+	sd	x5, 8*5(sp)
+	sd	x6, 8*6(sp)
+	sd	x7, 8*7(sp)
+	sd	x8, 8*8(sp)
+	sd	x9, 8*9(sp)
+	sd	x10, 8*10(sp)
+	sd	x11, 8*11(sp)
+	sd	x12, 8*12(sp)
+	sd	x13, 8*13(sp)
+	sd	x14, 8*14(sp)
+	sd	x15, 8*15(sp)
+	sd	x16, 8*16(sp)
+	sd	x17, 8*17(sp)
+	sd	x18, 8*18(sp)
+	sd	x19, 8*19(sp)
+	sd	x20, 8*20(sp)
+	sd	x21, 8*21(sp)
+	sd	x22, 8*22(sp)
+	sd	x23, 8*23(sp)
+	sd	x24, 8*24(sp)
+	sd	x25, 8*25(sp)
+	sd	x26, 8*26(sp)
+	sd	x27, 8*27(sp)
+	sd	x28, 8*28(sp)
+	sd	x29, 8*29(sp)
+	sd	x30, 8*30(sp)
+	sd	x31, 8*31(sp)
+	csrr	t0, sepc
+	csrr	t1, sstatus
+	csrr	t2, scause
+	csrr	t3, stval
+	sd	t0, TF_SEPC(sp)
+	sd	t1, TF_SSTATUS(sp)
+	sd	t2, TF_SCAUSE(sp)
+	sd	t3, TF_STVAL(sp)
+	sd	t0, TF_LINK_RA(sp)
+	sd	s0, TF_LINK_FP(sp)
+	addi	s0, sp, TF_SIZE
+	mv	a0, sp
+	call	trap_handler
+	ld	t0, TF_SEPC(sp)
+	ld	t1, TF_SSTATUS(sp)
+	csrw	sepc, t0
+	csrw	sstatus, t1
+	ld	x1, 8*1(sp)
+	ld	x5, 8*5(sp)
+	ld	x6, 8*6(sp)
+	ld	x7, 8*7(sp)
+	ld	x8, 8*8(sp)
+	ld	x9, 8*9(sp)
+	ld	x10, 8*10(sp)
+	ld	x11, 8*11(sp)
+	ld	x12, 8*12(sp)
+	ld	x13, 8*13(sp)
+	ld	x14, 8*14(sp)
+	ld	x15, 8*15(sp)
+	ld	x16, 8*16(sp)
+	ld	x17, 8*17(sp)
+	ld	x18, 8*18(sp)
+	ld	x19, 8*19(sp)
+	ld	x20, 8*20(sp)
+	ld	x21, 8*21(sp)
+	ld	x22, 8*22(sp)
+	ld	x23, 8*23(sp)
+	ld	x24, 8*24(sp)
+	ld	x25, 8*25(sp)
+	ld	x26, 8*26(sp)
+	ld	x27, 8*27(sp)
+	ld	x28, 8*28(sp)
+	ld	x29, 8*29(sp)
+	ld	x30, 8*30(sp)
+	ld	x31, 8*31(sp)
+	ld	sp, 8*2(sp)
+	sret
+2:	addi	t0, sp, TF_SIZE
+	ld	sp, HART_OVERFLOW_SP(tp)
+	addi	sp, sp, -TF_SIZE
+	j	1b
+
+/*
+ * void arch_switch_to(struct arch_context *prev, struct arch_context *next)
+ *
+ * What a function must preserve goes to the stack, with return address and frame
+ * pointer where a backtrace looks for them. tp is the hart's and stays.
+ */
+	.globl	arch_switch_to
+arch_switch_to:
+	addi	sp, sp, -112
+	sd	ra, 104(sp)
+	sd	s0, 96(sp)
+	sd	s1, 88(sp)
+	sd	s2, 80(sp)
+	sd	s3, 72(sp)
+	sd	s4, 64(sp)
+	sd	s5, 56(sp)
+	sd	s6, 48(sp)
+	sd	s7, 40(sp)
+	sd	s8, 32(sp)
+	sd	s9, 24(sp)
+	sd	s10, 16(sp)
+	sd	s11, 8(sp)
+	sd	sp, 0(a0)
+	ld	sp, 0(a1)
+	ld	ra, 104(sp)
+	ld	s0, 96(sp)
+	ld	s1, 88(sp)
+	ld	s2, 80(sp)
+	ld	s3, 72(sp)
+	ld	s4, 64(sp)
+	ld	s5, 56(sp)
+	ld	s6, 48(sp)
+	ld	s7, 40(sp)
+	ld	s8, 32(sp)
+	ld	s9, 24(sp)
+	ld	s10, 16(sp)
+	ld	s11, 8(sp)
+	addi	sp, sp, 112
+	ret
+
+/* Where a new thread's first switch returns to: s1 = function, s2 = its argument. */
+	.globl	thread_entry
+thread_entry:
+	mv	a0, s2
+	jalr	s1
+	unimp
+
+/*
+ * bool probe_read(const void *addr, u64 *value): the load that may fault. The trap
+ * handler knows it by its address and returns false for it.
+ */
+	.globl	probe_read
+	.globl	probe_read_insn
+	.globl	probe_read_failed
+probe_read:
+	.option push
+	.option norvc
+probe_read_insn:
+	ld	a2, 0(a0)
+	.option pop
+	sd	a2, 0(a1)
+	li	a0, 1
+	ret
+probe_read_failed:
+	li	a0, 0
+	ret
+
+	.section .noinit, "aw", @nobits
+	.balign	4096
+	.globl	boot_stack
+	.globl	overflow_stacks
+boot_stack:
+	.skip	0x4000
+overflow_stacks:
+	.skip	8 * OVERFLOW_STACK_SIZE

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The report of a trap that nobody can handle: the cause in words, whose the address is,
+ * registers, page-table walk; the backtrace and the end are panic()'s.
+ */
+#include "arch/thread.h"
+#include "kernel/hart.h"
+#include "kernel/panic.h"
+#include "kernel/printk.h"
+#include "lib/string.h"
+#include "mm/mm.h"
+#include "mm/page.h"
+
+#include "arch.h"
+#include "csr.h"
+
+/* Spec: Privileged Architecture 1.12, table 4.2. */
+static const char *const cause_names[] = {
+	[0] = "instruction address misaligned",
+	[1] = "instruction access fault",
+	[2] = "illegal instruction",
+	[3] = "breakpoint",
+	[4] = "load address misaligned",
+	[5] = "load access fault: no memory or device answers there",
+	[6] = "store address misaligned",
+	[7] = "store access fault: no memory or device answers there",
+	[9] = "environment call from supervisor mode",
+	[EXC_INSN_PAGE_FAULT] = "page fault: instruction fetch",
+	[EXC_LOAD_PAGE_FAULT] = "page fault: load",
+	[EXC_STORE_PAGE_FAULT] = "page fault: store",
+};
+
+static const char *const register_names[32] = {
+	"zero", "ra", "sp", "gp", "tp",	 "t0",	"t1", "t2", "s0", "s1", "a0",
+	"a1",	"a2", "a3", "a4", "a5",	 "a6",	"a7", "s2", "s3", "s4", "s5",
+	"s6",	"s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
+};
+
+/* A sink whose lines are messages: they reach the log's ring too. */
+struct log_sink {
+	struct sink sink;
+	char line[160];
+	size_t len;
+};
+
+static void log_write(struct sink *sink, const char *text, size_t len)
+{
+	struct log_sink *log = container_of(sink, struct log_sink, sink);
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		if (text[i] != '\n' && log->len < sizeof(log->line) - 1) {
+			log->line[log->len++] = text[i];
+			continue;
+		}
+		log->line[log->len] = '\0';
+		log->len = 0;
+		pr_emerg("%s", log->line);
+	}
+}
+
+static const char *cause_name(u64 cause)
+{
+	if (cause < ARRAY_SIZE(cause_names) && cause_names[cause])
+		return cause_names[cause];
+	return "unknown exception";
+}
+
+static bool is_address_fault(u64 cause)
+{
+	return cause == 1 || cause == 5 || cause == 7 || cause >= EXC_INSN_PAGE_FAULT;
+}
+
+/* The direct map's address of some frame: which, and what mm knows about it. */
+static bool describe_direct(u64 addr, struct sink *out)
+{
+	const phys_addr_t pa = addr - direct_map_offset;
+	phys_addr_t start, end;
+
+	arch_mappable_range(&start, &end);
+	if (table_offset == 0 || pa < start || pa >= end)
+		return false;
+	sink_printf(out, "direct map of physical address %#llx, pfn %#llx\n",
+		    (unsigned long long)pa, (unsigned long long)(pa >> PAGE_SHIFT));
+	mm_describe_fault(pa, out);
+	return true;
+}
+
+static bool describe_memmap(u64 addr, struct sink *out)
+{
+	const unsigned long pfn = page_to_pfn((const struct page *)addr);
+	phys_addr_t start, end;
+
+	arch_mappable_range(&start, &end);
+	if (table_offset == 0 || pfn < phys_to_pfn(start) || pfn >= phys_to_pfn(end))
+		return false;
+	sink_printf(out, "page descriptor of pfn %#lx\n", pfn);
+	mm_describe_fault(pfn_to_phys(pfn), out);
+	return true;
+}
+
+static void describe_address(u64 addr, struct sink *out)
+{
+	if (stack_guard_hit(addr))
+		sink_puts(out, "guard below a kernel stack: the stack overflowed\n");
+	else if (addr >= (u64)_start && addr < (u64)__data_start)
+		sink_puts(out, "kernel text or read-only data\n");
+	else if (addr >= (u64)_start && addr < (u64)_end)
+		sink_puts(out, "kernel data\n");
+	else if (addr - MMIO_BASE < MMIO_SIZE)
+		sink_puts(out, "window of device registers\n");
+	else if (addr < PAGE_SIZE)
+		sink_puts(out, "null pointer\n");
+	else if (!describe_direct(addr, out) && !describe_memmap(addr, out))
+		sink_puts(out, "no window of the kernel\n");
+}
+
+static void print_registers(const struct trap_frame *frame, struct sink *out)
+{
+	unsigned int i;
+
+	sink_printf(out, "epc  %016llx  status %016llx  cause %llu  tval %016llx\n",
+		    (unsigned long long)frame->sepc, (unsigned long long)frame->sstatus,
+		    (unsigned long long)frame->scause, (unsigned long long)frame->stval);
+	for (i = 1; i < 32; i++)
+		sink_printf(out, "%-4s %016llx%s", register_names[i],
+			    (unsigned long long)frame->x[i],
+			    i % 4 == 3 || i == 31 ? "\n" : "  ");
+}
+
+static void print_place(const struct trap_frame *frame, struct sink *out)
+{
+	unsigned long offset;
+	const char *name = symbol_lookup(frame->sepc, &offset);
+
+	sink_printf(out, "at %s+%#lx, hart %u\n", name ? name : "?", name ? offset : 0,
+		    this_hart()->id);
+}
+
+/**
+ * fault_report - the end of the kernel, by a trap
+ * @frame: the registers at the trap
+ */
+void fault_report(const struct trap_frame *frame)
+{
+	static u32 reporting; /* 1 + id of the hart that is in here */
+	struct log_sink log = { .sink = { log_write } };
+	const u64 cause = frame->scause;
+
+	if (READ_ONCE(reporting) == this_hart()->id + 1) {
+		static const char text[] = "ebb: a fault while reporting a fault\n";
+
+		arch_early_write(text, sizeof(text) - 1);
+		arch_exit(EXIT_STATUS_PANIC);
+	}
+	panic_enter();
+	WRITE_ONCE(reporting, this_hart()->id + 1);
+	pr_emerg("%s\n", cause_name(cause));
+	if (is_address_fault(cause)) {
+		sink_printf(&log.sink, "address %016llx: ",
+			    (unsigned long long)frame->stval);
+		describe_address(frame->stval, &log.sink);
+	}
+	print_place(frame, &log.sink);
+	print_registers(frame, &log.sink);
+	if (is_address_fault(cause))
+		pgtable_describe(frame->stval, &log.sink);
+	panic("%s at %016llx, address %016llx", cause_name(cause),
+	      (unsigned long long)frame->sepc, (unsigned long long)frame->stval);
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The direct map and the memmap window: the part of the machine contract that maps
+ * memory. The layout is in layout.h.
+ */
+#define pr_fmt(fmt) "paging: " fmt
+
+#include "kernel/printk.h"
+#include "lib/errno.h"
+#include "mm/memblock.h"
+#include "mm/page.h"
+
+#include "arch.h"
+#include "csr.h"
+
+unsigned long direct_map_offset;
+
+static bool in_reach(phys_addr_t start, u64 size)
+{
+	phys_addr_t low, high;
+
+	arch_mappable_range(&low, &high);
+	return start >= low && start < high && size <= high - start;
+}
+
+static struct map_range direct_range(phys_addr_t start, u64 size)
+{
+	return (struct map_range){ start + direct_map_offset, start, size, LEAVES_LARGE };
+}
+
+/* Pages, whatever the backing's alignment: sections leave one by one. */
+static struct map_range vmemmap_range(unsigned long start_pfn, unsigned long nr_pages,
+				      phys_addr_t backing)
+{
+	return (struct map_range){ (unsigned long)pfn_to_page(start_pfn), backing,
+				   nr_pages * sizeof(struct page), LEAVES_PAGES };
+}
+
+int arch_map_direct(phys_addr_t start, u64 size)
+{
+	if (!in_reach(start, size))
+		return -E2BIG;
+	return pgtable_map(direct_range(start, size), PROT_RW);
+}
+
+void arch_unmap_direct(phys_addr_t start, u64 size)
+{
+	pgtable_unmap(start + direct_map_offset, size);
+	tlb_flush_all_harts(start + direct_map_offset, size);
+}
+
+int arch_vmemmap_map(unsigned long start_pfn, unsigned long nr_pages, phys_addr_t backing)
+{
+	if (!in_reach(pfn_to_phys(start_pfn), pfn_to_phys(nr_pages)))
+		return -E2BIG;
+	return pgtable_map(vmemmap_range(start_pfn, nr_pages, backing), PROT_RW);
+}
+
+void arch_vmemmap_unmap(unsigned long start_pfn, unsigned long nr_pages)
+{
+	const struct map_range range = vmemmap_range(start_pfn, nr_pages, 0);
+
+	pgtable_unmap(range.va, range.size);
+	tlb_flush_all_harts(range.va, range.size);
+}
+
+int arch_pgtable_prealloc(unsigned long start_pfn, unsigned long nr_pages)
+{
+	const phys_addr_t start = pfn_to_phys(start_pfn);
+	int err;
+
+	if (!in_reach(start, pfn_to_phys(nr_pages)))
+		return -E2BIG;
+	err = pgtable_prealloc(direct_range(start, pfn_to_phys(nr_pages)));
+	if (err == 0)
+		err = pgtable_prealloc(vmemmap_range(start_pfn, nr_pages, 0));
+	return err;
+}
+
+/* A part of the image at its direct-map address. Pages: the parts differ in access. */
+static int map_alias(const void *from, phys_addr_t end, u64 prot)
+{
+	struct map_range range = direct_range(image_to_phys(from), 0);
+
+	range.size = end - range.pa;
+	range.leaves = LEAVES_PAGES;
+	return pgtable_map(range, prot);
+}
+
+/*
+ * What the image's frames allow in the direct map: text and read-only data cannot be
+ * written through it either, and nothing of it is executable.
+ */
+static int map_image_alias(void)
+{
+	const struct mem_range *kernel = &machine_info()->kernel;
+	int err = map_alias(_start, image_to_phys(__data_start), PROT_R);
+
+	if (err == 0)
+		err = map_alias(__data_start, image_to_phys(__symbols_start), PROT_RW);
+	if (err == 0)
+		err = map_alias(__symbols_start, kernel->start + kernel->size, PROT_R);
+	return err;
+}
+
+/* The first range inside [from, to) that is not mapped as ordinary memory. */
+static struct mem_range next_hole(phys_addr_t from, phys_addr_t to)
+{
+	const struct machine_info *info = machine_info();
+	struct mem_range hole = { to, 0 };
+	unsigned int i;
+
+	for (i = 0; i <= info->nr_nomap; i++) {
+		const struct mem_range *r = i < info->nr_nomap ? &info->nomap[i] :
+								 &info->kernel;
+		const phys_addr_t start = ALIGN_DOWN(r->start, PAGE_SIZE);
+		const phys_addr_t end = ALIGN_UP(r->start + r->size, PAGE_SIZE);
+
+		if (end > from && start < hole.start)
+			hole = (struct mem_range){ start, end - start };
+	}
+	return hole;
+}
+
+/* Memory from @from to @to, both page-aligned, less firmware and kernel image. */
+static int map_memory(phys_addr_t from, phys_addr_t to)
+{
+	int err = 0;
+
+	while (err == 0 && from < to) {
+		const struct mem_range hole = next_hole(from, to);
+
+		if (hole.start > from)
+			err = pgtable_map(direct_range(from, hole.start - from), PROT_RW);
+		from = hole.start + hole.size;
+		if (hole.size == 0)
+			break;
+	}
+	return err;
+}
+
+/* Leaves of 1 GiB, through which page tables are written until there is a direct map. */
+static void early_window(phys_addr_t base, u64 prot)
+{
+	pte_t *pte = early_top_table +
+		     (EARLY_BASE >> LEVEL_SHIFT(2) & (PTES_PER_TABLE - 1));
+	unsigned int i;
+
+	for (i = 0; i < EARLY_GIB; i++)
+		pte[i] = prot == 0 ? 0 : PTE_PFN(base + i * SZ_1G) | prot;
+	tlb_flush_local(EARLY_BASE, EARLY_GIB * SZ_1G);
+	table_offset = EARLY_BASE - base;
+}
+
+static void set_windows(phys_addr_t base)
+{
+	const bool sv48 = paging_levels() == 4;
+
+	direct_map_offset = (sv48 ? SV48_DIRECT_BASE : SV39_DIRECT_BASE) - base;
+	vmemmap = (struct page *)(sv48 ? SV48_VMEMMAP_BASE : SV39_VMEMMAP_BASE) -
+		  phys_to_pfn(base);
+}
+
+int arch_paging_init(void)
+{
+	const struct memblock_type *memory = &memblock.memory;
+	phys_addr_t base, end;
+	unsigned int i;
+	int err;
+
+	arch_mappable_range(&base, &end);
+	early_window(base, PROT_RW);
+	set_windows(base);
+	err = map_image_alias();
+	for (i = 0; err == 0 && i < memory->nr; i++) {
+		const struct memblock_region *r = &memory->region[i];
+
+		err = map_memory(r->base, r->base + r->size);
+	}
+	if (err != 0)
+		return err;
+	memblock.mapped = 1;
+	early_window(base, 0);
+	table_offset = direct_map_offset;
+	exit_init();
+	return 0;
+}

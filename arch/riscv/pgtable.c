@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Page tables: walking, filling and clearing runs of leaves.
+ *
+ * Tables are installed by compare-and-swap, so that mapping different ranges at the same
+ * time needs no lock, and are never taken away again: a range that was mapped once can be
+ * mapped again without memory. A table is 4 KiB for 1 GiB of direct map or
+ * 512 MiB of memory's descriptors.
+ * Spec: RISC-V Privileged Architecture 1.12, sections 4.3 to 4.5.
+ */
+#include "kernel/panic.h"
+#include "kernel/printk.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/memblock.h"
+#include "mm/pgtable.h"
+
+#include "arch.h"
+
+phys_addr_t root_table;
+unsigned long table_offset;
+
+static pte_t *table_at(phys_addr_t pa)
+{
+	return (pte_t *)(unsigned long)(pa + table_offset);
+}
+
+unsigned int paging_levels(void)
+{
+	return machine_info()->paging_levels;
+}
+
+/* A zeroed page; 0 when there is none. memblock does not reach its memory before us. */
+static phys_addr_t new_table(void)
+{
+	phys_addr_t pa;
+
+	if (memblock.mapped)
+		return pgtable_alloc_page();
+	pa = memblock_alloc_type(PAGE_SIZE, PAGE_SIZE, PGTY_PGTABLE);
+	if (pa == 0 || table_offset + pa >= EARLY_IO_BASE)
+		return 0;
+	memset(table_at(pa), 0, PAGE_SIZE);
+	return pa;
+}
+
+/* Installs a new table in an empty entry; false when memory ran out. */
+static bool install_table(pte_t *pte)
+{
+	const phys_addr_t pa = new_table();
+	pte_t empty = 0;
+
+	if (pa == 0)
+		return false;
+	/* Release: who finds the table finds it zeroed. */
+	if (!__atomic_compare_exchange_n(pte, &empty, PTE_PFN(pa) | PTE_V, false,
+					 __ATOMIC_RELEASE, __ATOMIC_RELAXED) &&
+	    memblock.mapped)
+		pgtable_free_page(pa);
+	return true;
+}
+
+static unsigned int pte_index(unsigned long va, unsigned int level)
+{
+	return (va >> LEVEL_SHIFT(level)) & (PTES_PER_TABLE - 1);
+}
+
+static bool is_table(pte_t pte)
+{
+	return (pte & PTE_V) && !(pte & PTE_LEAF);
+}
+
+/**
+ * pgtable_walk - find the entry for an address
+ * @va: a canonical address
+ * @level: how deep: 0 is a page's entry, 1 a 2 MiB entry
+ * @mode: WALK_LOOK or WALK_CREATE
+ *
+ * Return: the entry at @level, or the one above it where the walk ended.
+ */
+struct walk pgtable_walk(unsigned long va, unsigned int level, enum walk_mode mode)
+{
+	struct walk walk = { .level = paging_levels() - 1 };
+	pte_t *table = table_at(root_table);
+
+	for (;; walk.level--) {
+		pte_t pte;
+
+		walk.pte = table + pte_index(va, walk.level);
+		if (walk.level == level)
+			return walk;
+		pte = __atomic_load_n(walk.pte, __ATOMIC_ACQUIRE);
+		if (pte == 0 && mode == WALK_CREATE) {
+			if (!install_table(walk.pte))
+				return walk;
+			pte = __atomic_load_n(walk.pte, __ATOMIC_ACQUIRE);
+		}
+		if (!is_table(pte))
+			return walk;
+		table = table_at(PTE_PA(pte));
+	}
+}
+
+/* Level of the leaves that a range starts with. */
+static unsigned int leaf_level(const struct map_range *range)
+{
+	return range->leaves == LEAVES_LARGE && range->size >= SZ_2M &&
+	       ((range->va | range->pa) & (SZ_2M - 1)) == 0;
+}
+
+/* How many leaves of @level follow each other in one table, from @va on. */
+static unsigned long run_length(unsigned long va, u64 size, unsigned int level)
+{
+	return min(size >> LEVEL_SHIFT(level),
+		   (u64)PTES_PER_TABLE - pte_index(va, level));
+}
+
+static void advance(struct map_range *range, u64 bytes)
+{
+	range->va += bytes;
+	range->pa += bytes;
+	range->size -= bytes;
+}
+
+/**
+ * pgtable_prealloc - make the tables that mapping a range will need
+ * @range: the range
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int pgtable_prealloc(struct map_range range)
+{
+	while (range.size > 0) {
+		const unsigned int level = leaf_level(&range);
+		const struct walk walk = pgtable_walk(range.va, level, WALK_CREATE);
+
+		if (walk.level != level && *walk.pte == 0)
+			return -ENOMEM;
+		advance(&range,
+			run_length(range.va, range.size, level) << LEVEL_SHIFT(level));
+	}
+	return 0;
+}
+
+static void fill_run(pte_t *pte, unsigned long nr, pte_t value, u64 step)
+{
+	const pte_t *end = pte + nr;
+
+	for (; pte < end; pte++, value += step)
+		if (*pte == 0)
+			*pte = value;
+}
+
+/**
+ * pgtable_map - map a range, all or nothing
+ * @range: the range
+ * @prot: PROT_*
+ *
+ * What is mapped already stays as it is.
+ *
+ * Return: 0, or -ENOMEM with nothing mapped.
+ */
+int pgtable_map(struct map_range range, u64 prot)
+{
+	int err = pgtable_prealloc(range);
+
+	while (err == 0 && range.size > 0) {
+		const unsigned int level = leaf_level(&range);
+		const unsigned long run = run_length(range.va, range.size, level);
+		const struct walk walk = pgtable_walk(range.va, level, WALK_LOOK);
+
+		if (walk.level == level)
+			fill_run(walk.pte, run, PTE_PFN(range.pa) | prot,
+				 PTE_PFN(1UL << LEVEL_SHIFT(level)));
+		advance(&range, run << LEVEL_SHIFT(level));
+	}
+	return err;
+}
+
+/* Clears what is mapped by the table that holds @va's entry; returns the bytes done. */
+static u64 unmap_run(unsigned long va, u64 size)
+{
+	struct walk walk = pgtable_walk(va, 1, WALK_LOOK);
+	unsigned long run;
+	pte_t *pte, *end;
+
+	if (walk.level == 1 && is_table(*walk.pte))
+		walk = pgtable_walk(va, 0, WALK_LOOK);
+	if (walk.level > 1) { /* nothing is mapped in this whole entry */
+		const u64 entry = 1UL << LEVEL_SHIFT(walk.level);
+
+		return min(size, ALIGN_UP(va + 1, entry) - va);
+	}
+	run = run_length(va, size, walk.level);
+	if (run == 0) { /* less than the 2 MiB of an entry is left */
+		WARN_ON(*walk.pte != 0);
+		return size;
+	}
+	for (pte = walk.pte, end = pte + run; pte < end && !is_table(*pte); pte++)
+		*pte = 0;
+	return (u64)(pte - walk.pte) << LEVEL_SHIFT(walk.level);
+}
+
+/**
+ * pgtable_unmap - clear all leaves in a range; the caller flushes
+ * @va: first address, page-aligned
+ * @size: bytes, whole pages
+ *
+ * Warns, and leaves the mapping, where the range covers a part of a leaf of 2 MiB.
+ */
+void pgtable_unmap(unsigned long va, u64 size)
+{
+	while (size > 0) {
+		u64 done = unmap_run(va, size);
+
+		va += done;
+		size -= done;
+	}
+}

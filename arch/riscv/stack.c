@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Kernel stacks: their addresses, with a guard as large as the stack below each, and what
+ * lies on a new one.
+ */
+#include "arch/thread.h"
+#include "kernel/spinlock.h"
+#include "lib/string.h"
+
+#include "arch.h"
+
+static_assert(STACK_GUARD + ARCH_STACK_SIZE == STACK_SLOT, "layout.h");
+
+#define NR_SLOTS (STACK_SLOT_FIRST + ARCH_MAX_STACKS)
+
+static u64 used_slots[DIV_ROUND_UP(ARCH_MAX_STACKS, 64)];
+static DEFINE_SPINLOCK(stack_lock);
+
+static int take_slot(void)
+{
+	unsigned int i;
+	int slot = -1;
+
+	spin_lock(&stack_lock);
+	for (i = 0; i < ARCH_MAX_STACKS && slot < 0; i++) {
+		if (used_slots[i / 64] & BIT(i % 64))
+			continue;
+		used_slots[i / 64] |= BIT(i % 64);
+		slot = i;
+	}
+	spin_unlock(&stack_lock);
+	return slot;
+}
+
+static void give_slot(unsigned int slot)
+{
+	spin_lock(&stack_lock);
+	used_slots[slot / 64] &= ~BIT(slot % 64);
+	spin_unlock(&stack_lock);
+}
+
+void *arch_stack_map(phys_addr_t backing)
+{
+	const int slot = take_slot();
+	unsigned long va;
+
+	if (slot < 0)
+		return NULL;
+	va = STACK_SLOT_TOP((unsigned long)slot + STACK_SLOT_FIRST) - ARCH_STACK_SIZE;
+	if (pgtable_map((struct map_range){ va, backing, ARCH_STACK_SIZE, LEAVES_PAGES },
+			PROT_RW) != 0) {
+		give_slot(slot);
+		return NULL;
+	}
+	return (void *)va;
+}
+
+phys_addr_t arch_stack_unmap(void *stack)
+{
+	const unsigned long va = (unsigned long)stack;
+	const phys_addr_t backing = PTE_PA(*pgtable_walk(va, 0, WALK_LOOK).pte);
+
+	pgtable_unmap(va, ARCH_STACK_SIZE);
+	tlb_flush_all_harts(va, ARCH_STACK_SIZE);
+	give_slot((va - STACK_BASE) / STACK_SLOT - STACK_SLOT_FIRST);
+	return backing;
+}
+
+/* What arch_switch_to() takes off a stack, lowest address first. */
+struct switch_frame {
+	u64 unused;
+	u64 s11, s10, s9, s8, s7, s6, s5, s4, s3, s2, s1, s0;
+	u64 ra;
+};
+static_assert(sizeof(struct switch_frame) == 112, "entry.S: arch_switch_to");
+
+void arch_context_init(struct arch_context *ctx, void *stack, void (*fn)(void *),
+		       void *arg)
+{
+	struct switch_frame *frame = (void *)((char *)stack + ARCH_STACK_SIZE);
+
+	frame--;
+	memset(frame, 0, sizeof(*frame));
+	frame->ra = (u64)thread_entry;
+	frame->s1 = (u64)fn;
+	frame->s2 = (u64)arg;
+	ctx->sp = (u64)frame;
+}
+
+/**
+ * stack_bounds - the stack that an address lies in
+ * @sp: any number
+ * @low: set to its lowest address
+ * @high: set to one past its last
+ *
+ * Whether the stack is mapped now is not looked at. Return: false, no stack's.
+ */
+bool stack_bounds(unsigned long sp, unsigned long *low, unsigned long *high)
+{
+	const unsigned long offset = sp - STACK_BASE;
+
+	if (offset >= (unsigned long)NR_SLOTS * STACK_SLOT || !(sp & BIT(STACK_BIT)))
+		return false;
+	*low = ALIGN_DOWN(sp, STACK_SLOT) + STACK_GUARD;
+	*high = *low + ARCH_STACK_SIZE;
+	return true;
+}
+
+/* Is an address in the guard below a stack? */
+bool stack_guard_hit(unsigned long va)
+{
+	return va - STACK_BASE < (unsigned long)NR_SLOTS * STACK_SLOT &&
+	       !(va & BIT(STACK_BIT));
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The clock, which all harts share, and each hart's one-shot timer.
+ * Spec: SBI 2.0 chapter 6; Unprivileged Architecture, Zicntr.
+ */
+#include "arch/irq.h"
+
+#include "arch.h"
+#include "csr.h"
+#include "sbi.h"
+
+#define NS_PER_SEC 1000000000ULL
+
+/* Nanoseconds per tick and ticks per nanosecond, 32 bits behind the binary point. */
+static u64 ns_per_tick, ticks_per_ns;
+static void (*timer_handler)(void);
+
+/* ns_per_tick, before anybody asks for the time. */
+void clock_init(void)
+{
+	const u64 hz = machine_info()->timebase_hz;
+
+	ns_per_tick = (NS_PER_SEC << 32) / hz;
+	ticks_per_ns = (u64)(((unsigned __int128)hz << 32) / NS_PER_SEC);
+}
+
+static u64 scale(u64 value, u64 factor)
+{
+	return (u64)(((unsigned __int128)value * factor) >> 32);
+}
+
+u64 arch_time(void)
+{
+	return csr_read(time);
+}
+
+u64 arch_clock_ns(void)
+{
+	return scale(arch_time(), ns_per_tick);
+}
+
+void arch_timer_set(u64 deadline_ns)
+{
+	u64 ticks = ~0ULL;
+
+	/* Rounded up: a timer that fires early would be set again for nothing. */
+	if (deadline_ns != ~0ULL)
+		ticks = scale(deadline_ns, ticks_per_ns) + 1;
+	sbi_call(SBI_TIME, 0, SBI_ARGS(ticks));
+}
+
+void arch_set_timer_handler(void (*fn)(void))
+{
+	timer_handler = fn;
+}
+
+/* The deadline has passed; the firmware raises the interrupt until it is moved. */
+void timer_handle(void)
+{
+	arch_timer_set(~0ULL);
+	if (timer_handler)
+		timer_handler();
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Forgetting translations, here and on the other harts. One firmware call
+ * covers a whole range.
+ * Spec: Privileged Architecture 1.12, section 4.2.1; SBI 2.0 chapter 8.
+ */
+#include "kernel/hart.h"
+#include "kernel/panic.h"
+
+#include "arch.h"
+#include "sbi.h"
+
+/* From this many pages on, forgetting everything is cheaper. */
+#define MAX_SINGLE_FLUSHES 16
+
+void tlb_flush_local(unsigned long va, u64 size)
+{
+	const unsigned long end = va + size;
+
+	if (size > MAX_SINGLE_FLUSHES * PAGE_SIZE) {
+		__asm__ volatile("sfence.vma" ::: "memory");
+		return;
+	}
+	for (; va < end; va += PAGE_SIZE)
+		__asm__ volatile("sfence.vma %0" ::"r"(va) : "memory");
+}
+
+static void flush_remote(u64 hartid, unsigned long mask, unsigned long va, u64 size)
+{
+	struct sbi_ret ret = sbi_call(SBI_RFENCE, SBI_RFENCE_VMA,
+				      SBI_ARGS(mask, hartid, va, size));
+
+	/* Going on would let a hart use memory that is gone. */
+	if (ret.error != SBI_SUCCESS && !panic_in_progress())
+		panic("the firmware refused a remote TLB flush: error %ld", ret.error);
+}
+
+/**
+ * tlb_flush_all_harts - after page-table entries of a range were cleared
+ * @va: first address
+ * @size: bytes
+ *
+ * When it returns, no online hart uses the old entries any more.
+ */
+void tlb_flush_all_harts(unsigned long va, u64 size)
+{
+	const struct machine_info *info = machine_info();
+	unsigned long others, mask = 0;
+	unsigned int id;
+
+	/* Orders the cleared entries before the look at who is online: smp.c pairs. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	tlb_flush_local(va, size);
+	others = online_mask() & ~BIT(this_hart()->id);
+	for (id = 0; id < info->nr_harts; id++) {
+		if (!(others & BIT(id)))
+			continue;
+		if (info->hartid[id] < 64)
+			mask |= BIT(info->hartid[id]);
+		else
+			flush_remote(info->hartid[id], 1, va, size);
+	}
+	if (mask != 0)
+		flush_remote(0, mask, va, size);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Every trap comes here from entry.S: interrupts are handed out, page faults that are
+ * none are resolved, everything else is the end.
+ */
+#include "kernel/hart.h"
+
+#include "arch.h"
+#include "csr.h"
+
+/*
+ * A fault whose page table allows the access: this hart remembers an older entry. After
+ * one flush the access works. The same fault this often in a row is not that.
+ */
+#define MAX_SPURIOUS 4
+
+static struct last_fault {
+	u64 pc, addr;
+	unsigned int times;
+} last_fault[MAX_HARTS];
+
+static void handle_interrupt(u64 cause)
+{
+	struct hart *hart = this_hart();
+
+	hart->irq_depth++;
+	hart->irqs++;
+	switch (cause) {
+	case IRQ_SOFT:
+		ipi_handle();
+		break;
+	case IRQ_TIMER:
+		timer_handle();
+		break;
+	case IRQ_EXTERNAL:
+		plic_handle(hart->id);
+		break;
+	default: /* not enabled in sie: cannot come */
+		break;
+	}
+	hart->irq_depth--;
+}
+
+static u64 wanted_access(u64 cause)
+{
+	switch (cause) {
+	case EXC_INSN_PAGE_FAULT:
+		return PTE_V | PTE_X;
+	case EXC_LOAD_PAGE_FAULT:
+		return PTE_V | PTE_R;
+	case EXC_STORE_PAGE_FAULT:
+		return PTE_V | PTE_W;
+	default:
+		return 0;
+	}
+}
+
+static bool is_spurious(const struct trap_frame *frame)
+{
+	struct last_fault *last = &last_fault[this_hart()->id];
+	const u64 wanted = wanted_access(frame->scause);
+	struct walk walk;
+
+	if (wanted == 0 || table_offset == 0)
+		return false;
+	walk = pgtable_walk(frame->stval, 0, WALK_LOOK);
+	if ((__atomic_load_n(walk.pte, __ATOMIC_RELAXED) & wanted) != wanted)
+		return false;
+	if (last->pc != frame->sepc || last->addr != frame->stval)
+		*last = (struct last_fault){ frame->sepc, frame->stval, 0 };
+	return ++last->times <= MAX_SPURIOUS;
+}
+
+/* The one load that may fault, probe_read(), fails instead. */
+static bool is_probe(struct trap_frame *frame)
+{
+	if (frame->sepc != (u64)probe_read_insn)
+		return false;
+	frame->sepc = (u64)probe_read_failed;
+	return true;
+}
+
+/**
+ * trap_handler - a trap of any kind, interrupts masked
+ * @frame: the registers; what is changed here is what is returned to
+ */
+void trap_handler(struct trap_frame *frame)
+{
+	if (frame->scause & SCAUSE_INTERRUPT) {
+		handle_interrupt(frame->scause & ~SCAUSE_INTERRUPT);
+		return;
+	}
+	if (is_spurious(frame)) {
+		tlb_flush_local(frame->stval, PAGE_SIZE);
+		return;
+	}
+	if (is_probe(frame))
+		return;
+	fault_report(frame);
+}
