@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Scenarios about starting and ending: machines without a device, odd memory, odd command lines."""
+
+from __future__ import annotations
+
+import re
+
+from guest import Guest, expect
+from machine import MIB, RAM_BASE
+from plan import scenario
+
+NONSENSE = 'mem= loglevel=loud "unclosed memhp_default_state=sideways =x == kunit.filtr=1 a.b.c=d,,, virtio_mem.nothing'
+
+
+@scenario(devices=())
+def no_device(guest: Guest) -> None:
+    """Without a memory device ebb boots, works, and ends with status 0."""
+    expect('ebb' in guest.run('help').lower() or guest.run('help') != '', 'help is empty')
+    guest.run('lsmem')
+    guest.run('mm check')
+
+
+@scenario(append=NONSENSE)
+def nonsense_on_the_command_line(guest: Guest) -> None:
+    """Unknown and malformed parameters are named; ebb boots all the same."""
+    expect('kunit.filtr' in guest.console.text, 'the unknown kunit.filtr was not named')
+    guest.resize(64 * MIB)
+    guest.check()
+
+
+@scenario(devices=(), holes=((RAM_BASE + 40 * MIB, 6 * MIB), (RAM_BASE + 100 * MIB, 1 * MIB)))
+def memory_with_holes(guest: Guest) -> None:
+    """Ranges that the device tree leaves out are never touched or counted."""
+    guest.run('mm check')
+    total = guest.meminfo('MemTotal')
+    expect(total <= 121 * MIB, f'MemTotal is {total / MIB:.1f} MiB; 121 are there')
+
+
+@scenario(devices=())
+def console_by_hand(guest: Guest) -> None:
+    """The terminal: a prompt, a command, its answer, an unknown word."""
+    guest.console.wait_for(r'^ebb> ', 5)
+    start = len(guest.console.text)
+    guest.type('lsmem')
+    guest.console.wait_for(r'^RANGE +SIZE +STATE', 5, start)
+    guest.type('nosuchword')
+    guest.console.wait_for(r'nosuchword', 5, start)
+    why = guest.refuse('nosuchword')
+    expect(re.search('nosuchword', why) is not None, f'the refusal does not name the word: {why}')

@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A running ebb, as a scenario sees it: its console, its command port, its memory devices, and the host's view of them."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from machine import Config, Machine, MemDevice, RAM_BASE
+from plan import Scenario
+from qmp import Qmp, QmpError
+
+BOOT_LIMIT = 20.0          # seconds to "ebb: ready"
+COMMAND_LIMIT = 20.0       # seconds for one answer of the console port
+RESIZE_LIMIT = 30.0
+POLL = 0.02
+READY = 'ebb: ready'
+
+
+class Failure(Exception):
+    """What the scenario expected did not happen."""
+
+
+def expect(truth: bool, text: str) -> None:
+    """Fail with a text unless it is true."""
+    if not truth:
+        raise Failure(text)
+
+
+class Console:
+    """Everything that the UART said, read by a thread so that the guest never waits for us."""
+
+    def __init__(self, stream, log: Path):
+        self.text = ''
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._read, args=(stream, log), daemon=True)
+        self._thread.start()
+
+    def _read(self, stream, log: Path) -> None:
+        with open(log, 'wb', buffering=0) as file:
+            while data := os.read(stream.fileno(), 65536):
+                file.write(data)
+                with self._changed:
+                    self.text += data.decode(errors='replace').replace('\r', '')
+                    self._changed.notify_all()
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def wait_for(self, pattern: str, limit: float, start: int = 0) -> re.Match:
+        """The first match at or after an offset of the text."""
+        deadline = time.monotonic() + limit
+        with self._changed:
+            while not (match := re.compile(pattern, re.M).search(self.text, start)):
+                if self._closed:
+                    raise Failure(f'the machine ended before it said {pattern!r}')
+                if not self._changed.wait(max(0.0, deadline - time.monotonic())) and time.monotonic() >= deadline:
+                    raise Failure(f'the console did not say {pattern!r} within {limit:.0f} s')
+            return match
+
+    def tail(self, lines: int = 25) -> list[str]:
+        """The last lines."""
+        return self.text.splitlines()[-lines:]
+
+
+class Port:
+    """The virtio console port: one command a line, the answer ends with "=status"."""
+
+    def __init__(self, path: Path):
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(os.path.relpath(path))
+        self._rest = b''
+
+    def run(self, line: str, limit: float = COMMAND_LIMIT) -> tuple[int, str]:
+        """Status and text of one command line."""
+        self._socket.sendall(line.encode() + b'\n')
+        deadline = time.monotonic() + limit
+        while not (match := re.search(rb'^=(-?\d+)\r?\n', self._rest, re.M)):
+            self._socket.settimeout(max(0.01, deadline - time.monotonic()))
+            try:
+                data = self._socket.recv(65536)
+            except TimeoutError:
+                raise Failure(f'no answer to {line!r} within {limit:.0f} s; so far: {self._rest!r}') from None
+            if not data:
+                raise Failure(f'the command port was closed during {line!r}')
+            self._rest += data
+        text, self._rest = self._rest[:match.start()], self._rest[match.end():]
+        return int(match[1]), text.decode(errors='replace').replace('\r', '')
+
+
+class Device:
+    """A memory device: ebb-vmem through its control socket, or QEMU's own through QEMU's QMP."""
+
+    def __init__(self, machine: Machine, device: MemDevice):
+        own = machine.kind == 'vhost-user'
+        self.shape, self.own = device, own
+        self.path = f'/{device.name}' if own else f'/machine/peripheral/{device.name}'
+        self.qmp = Qmp(machine.rundir / (f'{device.name}.ctl' if own else 'qmp.sock'))
+
+    def get(self, name: str):
+        """A property: requested-size, size, block-size, x-host-bytes ..."""
+        return self.qmp.execute('qom-get', path=self.path, property=name)
+
+    def request(self, size: int) -> None:
+        """Ask the guest for a size."""
+        self.qmp.execute('qom-set', path=self.path, property='requested-size', value=size)
+
+    def inject(self, kind: str, **options) -> None:
+        """Queue a fault (ebb-vmem only)."""
+        self.qmp.execute('x-inject', kind=kind, **options)
+
+
+class Guest:
+    """One boot of a scenario's machine, with everything that belongs to it."""
+
+    def __init__(self, story: Scenario, base: Config):
+        events = str(Path(base.rundir))
+        devices = [replace(d, options=(*d.options, '--events', f'{events}/{d.name}.events')) for d in story.devices]
+        config = replace(base, mem=story.mem, devices=devices, append=story.append, holes=list(story.holes), port=True)
+        self.machine = Machine(config)
+        if self.machine.kind != 'vhost-user':
+            for device in devices:
+                device.options = ()
+        self.console: Console
+        self.port: Port
+        self.devices: dict[str, Device] = {}
+
+    # --- start and end ------------------------------------------------------------------------------------------
+
+    def boot(self) -> None:
+        """Start it and wait until it takes commands."""
+        qemu = self.machine.start(stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.console = Console(qemu.stdout, self.machine.rundir / 'console.log')
+        self.console.wait_for(re.escape(READY), BOOT_LIMIT)
+        self.port = Port(self.machine.rundir / 'port.sock')
+        self.devices = {d.name: Device(self.machine, d) for d in self.machine.config.devices}
+
+    def poweroff(self) -> None:
+        """Leave in good order."""
+        self.type('poweroff')
+        self.wait_exit(0)
+
+    def type(self, line: str) -> None:
+        """Type a line at the console, as a person does."""
+        self.machine.qemu.stdin.write(line.encode() + b'\r')
+        self.machine.qemu.stdin.flush()
+
+    def wait_exit(self, wanted: int, limit: float = 10.0) -> None:
+        """The machine ends by itself with this status."""
+        try:
+            status = self.machine.qemu.wait(limit)
+        except subprocess.TimeoutExpired:
+            raise Failure(f'the machine did not end within {limit:.0f} s') from None
+        expect(status == wanted, f'the machine ended with status {status}, not {wanted}')
+
+    # --- commands -----------------------------------------------------------------------------------------------
+
+    def run(self, line: str, limit: float = COMMAND_LIMIT) -> str:
+        """A console command that must succeed; its text."""
+        status, text = self.port.run(line, limit)
+        expect(status == 0, f'{line!r} gave status {status}: {text.strip()}')
+        return text
+
+    def refuse(self, line: str) -> str:
+        """A console command that must fail, with one line that says why."""
+        status, text = self.port.run(line)
+        expect(status != 0, f'{line!r} succeeded: {text.strip()}')
+        expect(len(text.strip().splitlines()) == 1, f'{line!r}: not one line: {text.strip()!r}')
+        return text.strip()
+
+    def read(self, path: str) -> str:
+        """A file of /proc or /sys."""
+        return self.run(f'cat {path}')
+
+    def meminfo(self, name: str) -> int:
+        """A row of /proc/meminfo in bytes."""
+        match = re.search(rf'^{name}: +(\d+) kB$', self.read('/proc/meminfo'), re.M)
+        expect(match is not None, f'/proc/meminfo has no {name}')
+        return int(match[1]) * 1024
+
+    def blocks(self) -> dict[int, str]:
+        """State of each memory block: 'online', 'offline'."""
+        found: dict[int, str] = {}
+        for line in self.run('lsmem -a').splitlines():
+            if match := re.match(r'0x[0-9a-f]+-0x[0-9a-f]+ +\S+ +(\S+) +\S+ +(\d+)$', line):
+                found[int(match[2])] = match[1]
+        return found
+
+    # --- sizes --------------------------------------------------------------------------------------------------
+
+    def granule(self, name: str = 'vm0') -> int:
+        """What ebb plugs at a time: a device block, or a pageblock if that is larger."""
+        return max(self.devices[name].shape.block, 2 << 20)
+
+    def resize(self, size: int, name: str = 'vm0', limit: float = RESIZE_LIMIT) -> None:
+        """Request a size and wait until the guest has reached what it can: the size rounded down to its granule."""
+        device = self.devices[name]
+        device.request(size)
+        self.wait_size(size // self.granule(name) * self.granule(name), name, limit)
+
+    def wait_size(self, size: int, name: str = 'vm0', limit: float = RESIZE_LIMIT) -> None:
+        """Wait until a device's plugged size is this."""
+        deadline = time.monotonic() + limit
+        while (now := self.devices[name].get('size')) != size:
+            expect(time.monotonic() < deadline, f'{name}: {now >> 20}M plugged, not {size >> 20}M, after {limit:.0f} s')
+            time.sleep(POLL)
+
+    # --- four views of the same memory --------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Kernel, device, QEMU and host agree about every device, and the kernel agrees with itself."""
+        self.run('mm check')
+        for name, device in self.devices.items():
+            self._check_device(name, device)
+
+    def _check_device(self, name: str, device: Device) -> None:
+        size = device.get('size')
+        kernel = self.kernel_plugged(name)
+        expect(kernel == size, f'{name}: the kernel says {kernel} bytes are plugged, the device says {size}')
+        if not device.own:
+            views = [d['data'] for d in device.qmp.execute('query-memory-devices') if d['data']['id'] == name]
+            expect(bool(views) and views[0]['size'] == size, f'{name}: QEMU has {views}, the device {size}')
+            return
+        stray, host = device.get('x-stray-bytes'), device.get('x-host-bytes')
+        expect(stray == 0, f'{name}: {stray} stray bytes: someone touched unplugged memory')
+        violations = device.get('x-violations')
+        expect(violations['total'] == 0, f'{name}: the driver broke rules of the specification: {violations}')
+        seen = self.host_bytes(device.shape)
+        expect(seen <= size, f'{name}: the host holds {seen} bytes for {size} plugged')
+        expect(abs(seen - host) <= self.granule(name), f'{name}: the host holds {seen} bytes, the device counts {host}')
+        expect(self.qemu_shared() >= seen, f'{name}: QEMU maps less shared memory than the region alone holds')
+        if size == 0:
+            expect(host == 0 and seen == 0, f'{name}: nothing is plugged, but the host holds {max(seen, host)} bytes')
+
+    def kernel_plugged(self, name: str) -> int:
+        """Bytes of a device that the kernel believes plugged, from the console's vmem command."""
+        address = self.devices[name].shape.addr
+        for line in self.run('vmem').splitlines():
+            if f'{address:#x}' in line.lower() or len(self.devices) == 1:
+                if match := re.search(r'plugged[ :=]+(\d+)([KMGT]?)', line):
+                    return int(match[1]) << {'': 0, 'K': 10, 'M': 20, 'G': 30, 'T': 40}[match[2]]
+        raise Failure(f'vmem does not tell how much of {name} is plugged')
+
+    def _memfd(self) -> str:
+        """QEMU's guest memory, as a file."""
+        pid = self.machine.qemu.pid
+        for fd in os.listdir(f'/proc/{pid}/fd'):
+            path = f'/proc/{pid}/fd/{fd}'
+            if os.readlink(path).startswith('/memfd:'):
+                if os.stat(path).st_size > self.machine.tail - RAM_BASE:
+                    return path
+        raise Failure('QEMU has no memory file')
+
+    def host_bytes(self, shape: MemDevice) -> int:
+        """Bytes of the region that the host holds, counted by us in the memory file."""
+        start, end = shape.addr - RAM_BASE, shape.addr - RAM_BASE + shape.size
+        total = 0
+        with open(self._memfd(), 'rb') as memory:
+            fd, at = memory.fileno(), start
+            while at < end:
+                try:
+                    at = os.lseek(fd, at, os.SEEK_DATA)
+                except OSError:
+                    break
+                stop = os.lseek(fd, at, os.SEEK_HOLE)
+                total += max(0, min(stop, end) - min(at, end))
+                at = stop
+        return total
+
+    def qemu_shared(self) -> int:
+        """Bytes of shared memory that QEMU's process has mapped in: RssShmem."""
+        status = Path(f'/proc/{self.machine.qemu.pid}/status').read_text()
+        match = re.search(r'^RssShmem:\s+(\d+) kB$', status, re.M)
+        return int(match[1]) * 1024 if match else 0
+
+    def stop(self) -> None:
+        """End it, however it stands."""
+        for device in self.devices.values():
+            try:
+                device.qmp.close()
+            except (OSError, QmpError):
+                pass
+        self.machine.stop()

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Scenarios about memory blocks: online and offline by hand, policies, refusals, resets."""
+
+from __future__ import annotations
+
+import re
+
+from guest import READY, BOOT_LIMIT, Guest, expect
+from machine import MIB
+from plan import scenario
+
+SYSFS = '/sys/devices/system/memory'
+
+
+def block_of(guest: Guest, offset: int) -> int:
+    """The memory block at an offset of the first device's region."""
+    return (guest.devices['vm0'].shape.addr + offset) // (128 * MIB)
+
+
+@scenario(append='memhp_default_state=offline')
+def online_by_hand(guest: Guest) -> None:
+    """With memhp_default_state=offline blocks arrive offline, and go online and offline when someone says so."""
+    total = guest.meminfo('MemTotal')
+    guest.resize(256 * MIB)
+    first = block_of(guest, 0)
+    expect(guest.blocks()[first] == 'offline', f'memory{first} is {guest.blocks()[first]}, not offline')
+    expect(guest.meminfo('MemTotal') == total, 'offline memory was counted in MemTotal')
+    guest.run(f'echo online_movable > {SYSFS}/memory{first}/state')
+    expect(guest.read(f'{SYSFS}/memory{first}/state') == 'online\n', 'state does not say online')
+    guest.run('chmem -e 128M')
+    expect(guest.meminfo('MemTotal') > total + 250 * MIB, 'MemTotal did not grow')
+    guest.run('mm check')
+    guest.run(f'echo offline > {SYSFS}/memory{first}/state')
+    guest.run('mm check')
+    guest.resize(0)
+    guest.check()
+
+
+@scenario(append='memhp_default_state=online_movable')
+def movable_by_default(guest: Guest) -> None:
+    """online_movable puts arriving blocks into ZONE_MOVABLE."""
+    guest.resize(256 * MIB)
+    guest.check()
+    zones = guest.read(f'{SYSFS}/memory{block_of(guest, 0)}/valid_zones')
+    expect(zones.startswith('Movable'), f'valid_zones says {zones!r}')
+    expect(re.search(r'zone +Movable', guest.read('/proc/zoneinfo')) is not None, 'no zone Movable in zoneinfo')
+
+
+@scenario()
+def reboot_with_memory_plugged(guest: Guest) -> None:
+    """A reset unplugs everything; the guest comes back and grows to what is still requested."""
+    guest.resize(512 * MIB)
+    start = len(guest.console.text)
+    guest.type('reboot')
+    guest.console.wait_for(re.escape(READY), BOOT_LIMIT, start)
+    guest.wait_size(512 * MIB)
+    guest.check()
+    guest.resize(0)
+    guest.check()
+
+
+@scenario()
+def offline_refused_with_a_reason(guest: Guest) -> None:
+    """A block with a page that cannot move stays online; the answer names the frame and what it is."""
+    guest.resize(256 * MIB)
+    block = block_of(guest, 128 * MIB)
+    pfn = block * (128 * MIB // 4096) + 0x2345
+    guest.run(f'alloc 0 unmovable at {pfn:#x}')
+    why = guest.refuse(f'echo offline > {SYSFS}/memory{block}/state')
+    expect(f'{pfn:x}' in why, f'the reason does not name pfn {pfn:#x}: {why}')
+    expect(guest.blocks()[block] == 'online', 'the block did not stay online')
+    guest.run('mm check')
+    guest.run(f'free {pfn:#x}')
+    guest.resize(0)
+    guest.check()

@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Play one scenario on one machine and print its result as KTAP. tools/ktest starts it, with a limit of its own."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.dont_write_bytecode = True
+sys.path[:0] = [str(HERE), str(HERE.parent.parent / 'tools')]
+from guest import Failure, Guest  # noqa: E402
+from machine import Config, MachineError, die_with_parent  # noqa: E402
+from plan import load  # noqa: E402
+from qmp import QmpError  # noqa: E402
+
+
+def play(guest: Guest, story) -> str | None:
+    """Play it; why it failed, or None."""
+    try:
+        guest.boot()
+        story.play(guest)
+        if guest.machine.qemu.poll() is None:
+            guest.poweroff()
+        return None
+    except (Failure, MachineError, QmpError) as why:
+        return str(why)
+    except Exception:       # pylint: disable=broad-except
+        return traceback.format_exc()
+    finally:
+        guest.stop()
+
+
+def explain(guest: Guest, why: str) -> None:
+    """What a person needs to see of a failure."""
+    for line in why.splitlines():
+        print(f'    # {line}')
+    print("    # the console's last lines:")
+    for line in guest.console.tail() if hasattr(guest, 'console') else ['(nothing)']:
+        print(f'    #   {line}')
+    for name in ('qemu', *guest.machine.devices):
+        for line in guest.machine.tail_of(name).splitlines():
+            print(f'    # {name}: {line}')
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('scenario')
+    parser.add_argument('--transport', default='pci')
+    parser.add_argument('--smp', type=int, default=2)
+    parser.add_argument('--out', default=os.environ.get('O') or 'build')
+    parser.add_argument('--rundir', default=None)
+    args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    die_with_parent(signal.SIGTERM)
+    story = next((s for s in load() if s.name == args.scenario), None)
+    if story is None:
+        parser.error(f'no scenario {args.scenario}; there are {", ".join(s.name for s in load())}')
+    rundir = args.rundir or f'{args.out}/logs/scenario-{story.name}-{args.transport}-smp{args.smp}'
+    print('KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: scenario\n    1..1', flush=True)
+    guest = Guest(story, Config(kernel=f'{args.out}/ebb.elf', rundir=rundir, transport=args.transport, smp=args.smp))
+    why = play(guest, story)
+    if why:
+        explain(guest, why)
+    verdict = 'not ok' if why else 'ok'
+    print(f'    {verdict} 1 {story.name}\n{verdict} 1 scenario')
+    return 1 if why else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Which scenarios there are, and on which machines a test run boots them."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Callable
+
+from machine import MIB, MemDevice
+
+if TYPE_CHECKING:
+    from guest import Guest
+
+PAIRS = [(transport, smp) for smp in (1, 2, 4, 8) for transport in ('pci', 'mmio')]
+
+
+@dataclass
+class Scenario:
+    """One story: a machine, and what is done to it. limit is in seconds and covers all of it, boot included."""
+    name: str
+    play: Callable[['Guest'], None]
+    limit: float
+    mem: int
+    devices: tuple[MemDevice, ...]
+    append: str
+    holes: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass
+class Run:
+    """A scenario on one machine."""
+    scenario: str
+    transport: str
+    smp: int
+    limit: float
+    log_name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.log_name = f'scenario-{self.scenario}-{self.transport}-smp{self.smp}'
+
+
+SCENARIOS: list[Scenario] = []
+
+
+def scenario(limit: float = 60.0, mem: int = 128 * MIB, devices: tuple[MemDevice, ...] = (MemDevice(size=1024 * MIB),),
+             append: str = '', holes: tuple[tuple[int, int], ...] = ()):
+    """Register a function as a scenario; its docstring says what must hold."""
+    def register(play: Callable[['Guest'], None]):
+        SCENARIOS.append(Scenario(play.__name__, play, limit, mem, devices, append, holes))
+        return play
+    return register
+
+
+def load() -> list[Scenario]:
+    """All scenarios, in the order of their files."""
+    if not SCENARIOS:
+        import boot, faults, hotplug, resize      # noqa: F401, E401  pylint: disable=import-outside-toplevel,unused-import
+    return SCENARIOS
+
+
+def planned_runs(glob: str, full: bool) -> list[Run]:
+    """The product of scenarios and machines, or each scenario once with every machine in use somewhere."""
+    runs = []
+    for number, story in enumerate(load()):
+        if glob and not fnmatch.fnmatch(f'scenario.{story.name}', glob):
+            continue
+        for transport, smp in PAIRS if full else [PAIRS[number % len(PAIRS)]]:
+            runs.append(Run(story.name, transport, smp, story.limit))
+    return runs

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Scenarios that change a device's size."""
+
+from __future__ import annotations
+
+import random
+
+from guest import Guest, expect
+from machine import GIB, KIB, MIB, RAM_BASE, MemDevice
+from plan import scenario
+
+SEED = 20240521
+
+
+@scenario()
+def grow_to_full(guest: Guest) -> None:
+    """The whole region arrives: eight memory blocks, all online."""
+    before = guest.meminfo('MemTotal')
+    blocks = guest.blocks()
+    guest.resize(1 * GIB)
+    guest.check()
+    more = guest.blocks()
+    expect(len(more) - len(blocks) == 8, f'{len(more) - len(blocks)} memory blocks arrived, not 8')
+    expect(set(more.values()) == {'online'}, f'not all blocks are online: {more}')
+    gained = guest.meminfo('MemTotal') - before
+    expect(gained > 0.98 * GIB, f'MemTotal grew by {gained / MIB:.1f} MiB only')
+
+
+@scenario()
+def shrink_to_zero(guest: Guest) -> None:
+    """All of it leaves again, and the host gets every byte back."""
+    blocks, total = guest.blocks(), guest.meminfo('MemTotal')
+    for _ in range(3):
+        guest.resize(1 * GIB)
+        guest.resize(0)
+        guest.check()
+        expect(guest.blocks() == blocks, 'the memory blocks are not those from before')
+        expect(guest.meminfo('MemTotal') == total, 'MemTotal is not that from before')
+
+
+@scenario()
+def readme_session(guest: Guest) -> None:
+    """What the README shows: 1 GiB arrives, 300 MiB stay."""
+    guest.resize(1 * GIB)
+    guest.check()
+    guest.resize(300 * MIB)
+    guest.check()
+
+
+@scenario(limit=120)
+def random_resizes(guest: Guest) -> None:
+    """Fifty sizes at the granularity of a block; the figures agree after each."""
+    dice = random.Random(SEED)
+    for step in range(50):
+        size = dice.randrange(0, GIB // (2 * MIB) + 1) * 2 * MIB
+        guest.resize(size)
+        if step % 5 == 4:
+            guest.check()
+    guest.resize(0)
+    guest.check()
+
+
+@scenario(devices=(MemDevice('vm0', 512 * MIB), MemDevice('vm1', 768 * MIB, block=4 * MIB)))
+def two_devices(guest: Guest) -> None:
+    """Two devices grow and shrink against each other."""
+    guest.resize(512 * MIB, 'vm0')
+    guest.resize(256 * MIB, 'vm1')
+    guest.check()
+    guest.resize(64 * MIB, 'vm0')
+    guest.resize(768 * MIB, 'vm1')
+    guest.check()
+    guest.resize(0, 'vm0')
+    guest.check()
+    guest.resize(0, 'vm1')
+    guest.check()
+
+
+@scenario(mem=100 * MIB, devices=(MemDevice('vm0', 300 * MIB, addr=RAM_BASE + 106 * MIB, block=2 * MIB),))
+def region_not_at_a_block(guest: Guest) -> None:
+    """The region starts in boot memory's block and ends in the middle of another: all of it is usable."""
+    guest.resize(300 * MIB)
+    guest.check()
+    guest.resize(0)
+    guest.check()
+    guest.resize(50 * MIB)
+    guest.check()
+
+
+@scenario(limit=120, mem=64 * MIB, devices=(MemDevice('vm0', 16 * GIB),))
+def region_beyond_its_memmap(guest: Guest) -> None:
+    """16 GiB come into a guest of 64 MiB, which could not hold their page descriptors."""
+    guest.resize(16 * GIB, limit=60)
+    guest.check()
+    guest.resize(0, limit=60)
+    guest.check()
+
+
+@scenario(devices=(MemDevice('vm0', 512 * MIB, block=1 * MIB),))
+def blocks_below_a_pageblock(guest: Guest) -> None:
+    """Device blocks of 1 MiB: ebb moves pageblocks, and reaches sizes between them from below."""
+    for size in (3 * MIB, 301 * MIB, 512 * MIB, 1 * MIB, 0):
+        guest.resize(size)
+        guest.check()
+
+
+@scenario(devices=(MemDevice('vm0', 1 * GIB, block=64 * MIB),))
+def large_blocks(guest: Guest) -> None:
+    """Device blocks of 64 MiB."""
+    for size in (64 * MIB, 1 * GIB, 192 * MIB, 0):
+        guest.resize(size)
+        guest.check()
+
+
+@scenario(devices=(MemDevice('vm0', 512 * MIB, requested=200 * MIB),))
+def requested_at_boot(guest: Guest) -> None:
+    """A size that was requested before the guest started is reached without a change."""
+    guest.wait_size(200 * MIB)
+    guest.check()
+
+
+@scenario()
+def memory_in_use_stays(guest: Guest) -> None:
+    """Shrinking takes what is free, leaves what cannot move, and says so; when it is freed, the rest leaves."""
+    guest.resize(512 * MIB)
+    region = guest.devices['vm0'].shape.addr
+    pfn = (region + 256 * MIB) // (4 * KIB) + 0x123
+    guest.run(f'alloc 0 unmovable at {pfn:#x}')
+    guest.devices['vm0'].request(0)
+    guest.wait_size(2 * MIB)
+    guest.run('mm check')
+    guest.run(f'free {pfn:#x}')
+    guest.wait_size(0)
+    guest.check()

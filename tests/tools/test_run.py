@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The launcher, with programs that play QEMU and the memory device: status, input, locks, and that nothing is left."""
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+RUN = str(Path(__file__).resolve().parent.parent.parent / 'tools' / 'run')
+QEMU = '''#!{python}
+import os, subprocess, sys, time
+words = ' '.join(sys.argv)
+if ',help' in words:
+    if 'vhost-user-test' in words: print('  virtio-id=<uint16>')
+elif 'dumpdtb=' in words:
+    name = next(word for word in sys.argv if 'dumpdtb=' in word).split('dumpdtb=')[1]
+    tree = b'/dts-v1/; / {{ memory@80000000 {{ reg = <0 0 0 0>; }}; }};'
+    subprocess.run(['dtc', '-q', '-o', name], input=tree, check=True)
+else:
+    {body}
+'''
+VMEM = '''#!{python}
+import socket, sys, time
+listener = socket.socket(socket.AF_UNIX)
+{body}
+'''
+LISTEN = "listener.bind(sys.argv[sys.argv.index('--socket') + 1]); time.sleep(60)"
+ECHO = "print('ebb: ready', flush=True); line = sys.stdin.readline(); print('got ' + line, end=''); sys.exit(7)"
+
+
+class LauncherTest(unittest.TestCase):
+    """Each test writes its own QEMU and memory device."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.out = Path(directory.name) / 'a build'
+        (self.out / 'qemu').mkdir(parents=True)
+        (self.out / 'ebb.elf').touch()
+        self.program('ebb-vmem', VMEM, LISTEN)
+
+    def program(self, name, text, body):
+        path = self.out / name
+        path.write_text(text.format(python=sys.executable, body=body))
+        path.chmod(0o755)
+
+    def environment(self, **more):
+        clean = {k: v for k, v in os.environ.items()
+                 if k not in ('QEMU', 'MEM', 'VMEM', 'SMP', 'CMD', 'APPEND', 'DRY', 'TRANSPORT', 'RUN', 'BLOCK', 'MAKELEVEL')}
+        return {**clean, 'O': str(self.out), **more}
+
+    def start(self, body, stdin=subprocess.DEVNULL, **more):
+        self.program('qemu/qemu-system-riscv64', QEMU, body)
+        process = subprocess.Popen([RUN], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env=self.environment(**more))
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.addCleanup(lambda: [s.close() for s in (process.stdin, process.stdout, process.stderr) if s])
+        return process
+
+    def pids(self):
+        deadline = time.monotonic() + 5
+        while not (self.out / 'run' / 'qemu.pid').exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return [int((self.out / 'run' / f'{name}.pid').read_text()) for name in ('qemu', 'vm0')]
+
+    def assert_gone(self, pids):
+        deadline = time.monotonic() + 5
+        while any(os.path.exists(f'/proc/{pid}/exe') for pid in pids):
+            self.assertLess(time.monotonic(), deadline, 'a process was left behind')
+            time.sleep(0.02)
+
+    def test_input_output_and_status_pass_through(self):
+        process = self.start(ECHO, subprocess.PIPE)
+        out, _ = process.communicate('hello\n', 10)
+        self.assertEqual((out.splitlines()[-1], process.returncode), ('got hello', 7))
+
+    def test_input_waits_for_ready(self):
+        body = ("import select; early = select.select([sys.stdin], [], [], 0.5)[0]; print('early' if early else 'held');"
+                "print('ebb: ready', flush=True); print(sys.stdin.readline())")
+        out, _ = self.start(body, subprocess.PIPE).communicate('x\n', 10)
+        self.assertIn('held', out)
+
+    def test_killed_launcher_takes_all_along(self):
+        for signum in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP):
+            process = self.start("print('up', flush=True); time.sleep(60)")
+            pids = self.pids()
+            process.stdout.readline()
+            process.send_signal(signum)
+            process.wait(10)
+            self.assert_gone(pids)
+            for stale in (self.out / 'run').glob('*.pid'):
+                stale.unlink()
+
+    def test_killed_make_takes_all_along(self):
+        self.program('qemu/qemu-system-riscv64', QEMU, "print('up', flush=True); time.sleep(60)")
+        parent = subprocess.Popen(['/bin/sh', '-c', f'"{RUN}"; true'], env=self.environment(MAKELEVEL='1'),
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        pids = self.pids()
+        parent.stdout.readline()
+        parent.kill()
+        parent.wait()
+        parent.stdout.close()
+        self.assert_gone(pids)
+
+    def test_ctrl_a_x_leaves_and_restores_the_terminal(self):
+        self.program('qemu/qemu-system-riscv64', QEMU, "print('up', flush=True); time.sleep(60)")
+        master, slave = pty.openpty()
+        process = subprocess.Popen([RUN], stdin=slave, stdout=slave, stderr=slave, env=self.environment())
+        pids = self.pids()
+        self.assertTrue(select.select([master], [], [], 5)[0])
+        os.write(master, b'\x01x')
+        self.assertEqual(process.wait(10), 0)
+        self.assert_gone(pids)
+        os.close(master)
+        os.close(slave)
+
+    def test_second_run_is_refused(self):
+        self.start("print('up', flush=True); time.sleep(60)").stdout.readline()
+        second = self.start("time.sleep(60)")
+        _, err = second.communicate(timeout=10)
+        self.assertEqual(second.returncode, 3)
+        self.assertIn('already runs', err)
+
+    def test_device_that_dies_at_once(self):
+        self.program('ebb-vmem', VMEM, "sys.exit('cannot do that')")
+        process = self.start("time.sleep(60)")
+        _, err = process.communicate(timeout=10)
+        self.assertEqual(process.returncode, 3)
+        self.assertIn('cannot do that', err)
+
+    def test_missing_device(self):
+        (self.out / 'ebb-vmem').unlink()
+        process = self.start("time.sleep(60)")
+        _, err = process.communicate(timeout=10)
+        self.assertEqual(process.returncode, 3)
+        self.assertIn('make all', err)
+
+    def test_bad_words_give_one_line(self):
+        for more in ({'MEM': 'lots'}, {'CMD': 'echo "x"'}, {'TRANSPORT': 'usb'}, {'VMEM': '3K'}, {'MEM': '1M'}, {'QEMU': '/gone'}):
+            with self.subTest(more):
+                process = self.start("time.sleep(60)", **more)
+                _, err = process.communicate(timeout=10)
+                self.assertEqual((process.returncode, len(err.strip().splitlines())), (3, 1), err)
+
+    def test_bad_number_of_harts(self):
+        process = self.start("time.sleep(60)", SMP='two')
+        _, err = process.communicate(timeout=10)
+        self.assertNotEqual(process.returncode, 0)
+        self.assertIn('two', err)
+
+    def test_dry_run_starts_nothing(self):
+        process = self.start("time.sleep(60)", DRY='1', CMD='lsmem; poweroff')
+        out, _ = process.communicate(timeout=10)
+        self.assertIn('autorun="lsmem; poweroff"', out)
+        self.assertFalse((self.out / 'run').exists())
+
+
+if __name__ == '__main__':
+    unittest.main()
