@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From the machine's description to a kernel that takes commands.
+ *
+ * The boot stack becomes the boot hart's idle thread; what may sleep is done by
+ * the thread "init".
+ */
+#include "arch/boot.h"
+#include "arch/irq.h"
+#include "kernel/command.h"
+#include "kernel/init.h"
+#include "kernel/ktest.h"
+#include "kernel/panic.h"
+#include "kernel/param.h"
+#include "kernel/printk.h"
+#include "kernel/sched.h"
+#include "kernel/smp.h"
+#include "kernel/stack.h"
+#include "kernel/trace.h"
+#include "kernel/workqueue.h"
+#include "mm/memblock.h"
+#include "mm/mm.h"
+#include "serial/serial.h"
+
+/* For threads of the system and of tests: see kernel/stack.c. */
+#define NR_STACKS 20
+
+static u64 memory_limit;
+PARAM_SIZE("mem", memory_limit, "use only so much boot memory; 0 is all");
+
+static const char *autorun;
+PARAM_STRING("autorun", autorun, "commands to run after boot, separated by ;");
+
+enum test_end { TEST_END_POWEROFF, TEST_END_NONE, TEST_END_REBOOT };
+static const char *const test_end_words[] = { "poweroff", "none", "reboot", NULL };
+static u32 test_end;
+PARAM_ENUM("kunit_shutdown", test_end, test_end_words,
+	   "what happens after tests from the command line");
+
+static void add_memory_ranges(const struct machine_info *info)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; i < info->nr_memory; i++)
+		err |= memblock_add(&memblock, info->memory[i].start, info->memory[i].size);
+	for (unsigned int i = 0; i < info->nr_reserved; i++)
+		err |= memblock_reserve(&memblock, info->reserved[i].start,
+					info->reserved[i].size,
+					info->reserved[i].start == info->kernel.start ?
+						PGTY_IMAGE : PGTY_FIRMWARE);
+	if (err != 0)
+		pr_warn("memory: more than %d ranges, some are left out",
+			MEMBLOCK_MAX_REGIONS);
+	if (memory_limit != 0)
+		memblock_enforce_limit(&memblock, memory_limit);
+}
+
+static void start_memory(const struct machine_info *info)
+{
+	add_memory_ranges(info);
+	if (arch_paging_init() != 0)
+		panic("the page tables do not fit %llu MiB of boot memory",
+		      (unsigned long long)(memblock_total(&memblock) >> 20));
+	if (serial_init() == 0)
+		printk_set_console(serial_write);
+	(void)trace_boot();
+	if (mm_boot() != 0)
+		panic("memory management does not fit %llu MiB of boot memory",
+		      (unsigned long long)(memblock_total(&memblock) >> 20));
+	if (mm_hart_init(&kernel_mm, 0) != 0)
+		panic("no memory for the boot hart's page cache");
+}
+
+static void run_boot_tests(void)
+{
+	const struct ktest_options *options = ktest_boot_options();
+	enum ktest_status status;
+
+	if (options == NULL)
+		return;
+	status = ktest_run(options, console_sink());
+	if (test_end == TEST_END_POWEROFF)
+		arch_exit(status);
+	if (test_end == TEST_END_REBOOT)
+		arch_reboot();
+}
+
+static int init_thread(void *unused)
+{
+	(void)unused;
+	workqueue_start();
+	smp_start();
+	for (unsigned int level = 0; level < NR_INIT_LEVELS; level++)
+		initcalls_run(level);
+	/* Whatever a human or a program waits for: exactly this line. */
+	sink_puts(console_sink(), "ebb: ready\n");
+	run_boot_tests();
+	if (autorun != NULL)
+		(void)console_run_line(autorun, console_sink());
+	console_start();
+	return 0;
+}
+
+void kernel_main(const struct machine_info *info)
+{
+	struct thread *init;
+
+	params_parse(info->cmdline);
+	smp_register(info);
+	sched_init_hart();
+	hart_set_online();
+	start_memory(info);
+	arch_set_timer_handler(timer_interrupt);
+	arch_set_ipi_handler(panic_stop_if_asked);
+	arch_irq_init();
+	stack_pool_fill(NR_STACKS);
+	init = thread_create("init", init_thread, NULL);
+	if (init == NULL)
+		panic("no thread to go on with");
+	thread_detach(init);
+	idle_loop();
+}

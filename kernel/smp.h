@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _KERNEL_SMP_H
+#define _KERNEL_SMP_H
+
+#include "arch/machine_info.h"
+
+/**
+ * smp_register() - give logical ids to the harts that are to run
+ * @info: the machine; the boot hart is its first
+ *
+ * As many as "maxcpus=" allows.
+ */
+void smp_register(const struct machine_info *info);
+
+/**
+ * smp_start() - start all registered harts but the calling one
+ *
+ * A hart that does not come up within a second is left out, and said.
+ *
+ * Context: thread on the boot hart; the allocator is up.
+ */
+void smp_start(void);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Stacks of kernel threads: frames of the page allocator, mapped with a guard
+ * below. They come from a pool and go back to it; frames are never given back, so
+ * that starting a thread is cheap, and a test that starts some does not look as
+ * if it leaked memory.
+ */
+#include "arch/thread.h"
+#include "kernel/sched.h"
+#include "kernel/stack.h"
+#include "mm/page.h"
+#include "mm/page_alloc.h"
+
+static DEFINE_SPINLOCK(pool_lock);
+static void *pool; /* lowest address of a free stack, whose first word is the next */
+
+static void *pool_take(void)
+{
+	void *stack;
+
+	spin_lock(&pool_lock);
+	stack = pool;
+	if (stack != NULL)
+		pool = *(void **)stack;
+	spin_unlock(&pool_lock);
+	return stack;
+}
+
+void stack_put(void *stack)
+{
+	if (stack == NULL)
+		return;
+	spin_lock(&pool_lock);
+	*(void **)stack = pool;
+	pool = stack;
+	spin_unlock(&pool_lock);
+}
+
+static void *stack_make(void)
+{
+	const unsigned long pfn = alloc_pages(&kernel_mm, GFP_KERNEL, ARCH_STACK_ORDER,
+					      PGTY_KERNEL);
+	void *stack;
+
+	if (pfn == PFN_NONE)
+		return NULL;
+	stack = arch_stack_map(pfn_to_phys(pfn));
+	if (stack == NULL)
+		free_pages(&kernel_mm, pfn, ARCH_STACK_ORDER);
+	return stack;
+}
+
+void *stack_get(void)
+{
+	void *stack = pool_take();
+
+	return stack != NULL ? stack : stack_make();
+}
+
+void stack_pool_fill(unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		stack_put(stack_make());
+}
