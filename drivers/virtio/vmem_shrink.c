@@ -95,25 +95,20 @@ static int drop_held(struct virtio_mem *vm, unsigned long want)
 
 /* --- whole memory blocks -------------------------------------------------- */
 
-/* The whole granule that holds a pageblock is left alone in this round. */
-static void skip_granule(struct vmem_map *map, unsigned long pb)
+/* The memory block to blame: of the frame that is named, else @fallback. */
+static unsigned long failed_block(const struct mm_failure *why, unsigned long fallback)
 {
-	const unsigned long start = ALIGN_DOWN(pb, (unsigned long)map->granule);
-	const unsigned long i = vmem_index(map, start);
-
-	map->block[i].skip |= vmem_mask(map, i, start, start + map->granule);
+	return why->pfn == PFN_NONE ? fallback : why->pfn >> SECTION_PFN_SHIFT;
 }
 
 /* Leave out the block that stood in the way, or all if nobody knows which. */
 static void skip_blocks(struct vmem_map *map, unsigned long nr, const struct mm_failure *why)
 {
-	const unsigned long bad =
-		why->pfn == PFN_NONE ? PFN_NONE : why->pfn >> SECTION_PFN_SHIFT;
+	const unsigned long bad = failed_block(why, PFN_NONE);
 
 	for (unsigned long n = 0; n < nr; n++) {
 		if (map->ids[n] == bad) {
 			map->block[bad - map->first_block].stays = true;
-			skip_granule(map, pfn_to_pb(why->pfn));
 			return;
 		}
 	}
@@ -142,7 +137,7 @@ static bool is_local(const struct mm_failure *why)
 
 static int failure_errno(const struct mm_failure *why)
 {
-	return why->reason == MM_REASON_CANCELLED ? -EAGAIN : -EBUSY;
+	return why->reason == MM_REASON_CANCELLED ? -EAGAIN : -ETIMEDOUT;
 }
 
 static int shrink_blocks(struct virtio_mem *vm, unsigned long want, enum vmem_effort effort)
@@ -162,8 +157,7 @@ static int shrink_blocks(struct virtio_mem *vm, unsigned long want, enum vmem_ef
 		ret = offline_and_remove_memory(vm->mm, vm->map.ids, (unsigned int)nr, &policy,
 						&why);
 		if (ret) {
-			vmem_trouble(vm, why.pfn == PFN_NONE ? vm->map.ids[0] :
-							       why.pfn >> SECTION_PFN_SHIFT, &why);
+			vmem_trouble(vm, failed_block(&why, vm->map.ids[0]), &why);
 			if (!is_local(&why))
 				return failure_errno(&why);
 			skip_blocks(&vm->map, nr, &why);
@@ -181,6 +175,15 @@ static int shrink_blocks(struct virtio_mem *vm, unsigned long want, enum vmem_ef
 
 /* --- granules of blocks that stay ----------------------------------------- */
 
+/* The whole granule that holds a pageblock is left alone in this round. */
+static void skip_granule(struct vmem_map *map, unsigned long pb)
+{
+	const unsigned long start = ALIGN_DOWN(pb, (unsigned long)map->granule);
+	const unsigned long i = vmem_index(map, start);
+
+	map->block[i].skip |= vmem_mask(map, i, start, start + map->granule);
+}
+
 /* Skip the granule that holds the frame in the way, or all of the run. */
 static void skip_run(struct vmem_map *map, const struct vmem_run *run, unsigned long pfn)
 {
@@ -194,55 +197,41 @@ static void skip_run(struct vmem_map *map, const struct vmem_run *run, unsigned 
 		skip_granule(map, g);
 }
 
-/* The part of a run in its first memory block: mm takes one block at a time. */
-static struct vmem_run first_part(const struct vmem_map *map, const struct vmem_run *run)
+/* Take a run from mm: all of it, or nothing and what stood in the way is skipped. */
+static int take_run(struct virtio_mem *vm, const struct vmem_run *run)
 {
-	const unsigned long end = vmem_block_start(map, vmem_index(map, run->start) + 1);
+	const struct pfn_range range = { pb_to_pfn(run->start), pb_to_pfn(run->nr) };
+	const struct evacuate_policy policy = shrink_policy(vm, EVAC_END_ALLOC, VMEM_GRANULE_NS);
+	struct vmem_map *map = &vm->map;
+	struct mm_failure why = { .pfn = PFN_NONE };
 
-	return (struct vmem_run){ run->start, min(run->nr, end - run->start) };
+	if (mhp_unplug_prepare(vm->mm, &range, &policy, &why)) {
+		vmem_trouble(vm, failed_block(&why, run->start / PAGEBLOCKS_PER_SECTION), &why);
+		skip_run(map, run, why.pfn);
+		return is_local(&why) ? -EBUSY : failure_errno(&why);
+	}
+	for (unsigned long i = vmem_index(map, run->start);
+	     i < map->nr_blocks && vmem_block_start(map, i) < run->start + run->nr; i++)
+		vmem_mark_taken(map, i, vmem_run_mask(map, i, run));
+	return 0;
 }
 
 /*
- * Take a run from mm, memory block by memory block.
- * Return: pageblocks taken from its start; fewer than all if some were skipped.
+ * Take the planned runs and keep in vm->runs those that were taken.
+ * Return: how many; @error is set if it makes no sense to go on.
  */
-static unsigned long take_run(struct virtio_mem *vm, const struct vmem_run *run, int *error)
-{
-	struct vmem_run left = *run;
-
-	while (left.nr) {
-		const struct vmem_run part = first_part(&vm->map, &left);
-		const struct pfn_range range = { pb_to_pfn(part.start), pb_to_pfn(part.nr) };
-		const struct evacuate_policy policy =
-			shrink_policy(vm, EVAC_END_ALLOC, VMEM_GRANULE_NS);
-		const unsigned long i = vmem_index(&vm->map, part.start);
-		struct mm_failure why = { .pfn = PFN_NONE };
-
-		if (mhp_unplug_prepare(vm->mm, &range, &policy, &why)) {
-			vmem_trouble(vm, vm->map.first_block + i, &why);
-			if (!is_local(&why))
-				*error = failure_errno(&why);
-			skip_run(&vm->map, &part, why.pfn);
-			break;
-		}
-		vmem_mark_taken(&vm->map, i, vmem_run_mask(&vm->map, i, &part));
-		left.start += part.nr;
-		left.nr -= part.nr;
-	}
-	return run->nr - left.nr;
-}
-
-/* Take the planned runs; keep in vm->runs what was taken. Return: how many. */
 static unsigned int take_runs(struct virtio_mem *vm, unsigned int nr, int *error)
 {
 	unsigned int taken = 0;
 
 	for (unsigned int i = 0; i < nr && !*error; i++) {
 		const struct vmem_run run = vm->runs[i];
-		const unsigned long got = take_run(vm, &run, error);
+		const int ret = take_run(vm, &run);
 
-		if (got)
-			vm->runs[taken++] = (struct vmem_run){ run.start, got };
+		if (!ret)
+			vm->runs[taken++] = run;
+		else if (ret != -EBUSY)
+			*error = ret;
 	}
 	return taken;
 }
