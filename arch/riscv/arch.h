@@ -33,7 +33,8 @@ static_assert(sizeof(struct trap_frame) == TF_SIZE, "layout.h");
 extern char _start[], __text_end[], __rodata_start[], __data_start[], __bss_start[],
 	__bss_end[], __symbols_start[], __symbols_end[], _end[];
 extern char boot_stack[], overflow_stacks[][OVERFLOW_STACK_SIZE];
-extern char secondary_start[], trap_entry[], thread_entry[];
+extern char secondary_start[], trap_entry[], trap_entry_end[],
+	thread_entry[];
 extern const char probe_read_insn[], probe_read_failed[];
 
 /* Page-table entries; Spec: Privileged Architecture 1.12, section 4.4.1. */

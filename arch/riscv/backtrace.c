@@ -15,15 +15,17 @@ struct frame_record {
 	unsigned long ra;
 };
 
-static void print_frame(unsigned long ra, struct sink *out)
+/* @addr lies in the call, not behind it: a call that never returns may be a function's last. */
+static void print_frame(unsigned long addr, unsigned long behind, struct sink *out)
 {
 	unsigned long offset;
-	const char *name = symbol_lookup(ra, &offset);
+	const char *name = symbol_lookup(addr, &offset);
 
 	if (name)
-		sink_printf(out, " [<%016lx>] %s+%#lx\n", ra, name, offset);
+		sink_printf(out, " [<%016lx>] %s+%#lx\n", addr + behind, name,
+			    offset + behind);
 	else
-		sink_printf(out, " [<%016lx>] ?\n", ra);
+		sink_printf(out, " [<%016lx>] ?\n", addr + behind);
 }
 
 /* Reads the record below @fp if it lies inside a stack. */
@@ -50,16 +52,44 @@ static bool goes_up(unsigned long from, unsigned long to)
 	return to > from || !stack_bounds(from - 1, &low, &high) || to <= low;
 }
 
+static bool is_in_trap_entry(unsigned long ra)
+{
+	return ra > (unsigned long)trap_entry && ra <= (unsigned long)trap_entry_end;
+}
+
+/*
+ * A function that calls nobody keeps its return address in ra, and has the caller's
+ * frame pointer where others have the return address. Only one that was
+ * interrupted by a trap can be such a leaf; the trap's frame has its ra.
+ */
+static void fix_leaf(struct frame_record *record, const struct trap_frame *trap)
+{
+	unsigned long low, high;
+	u64 ra;
+
+	if (!stack_bounds(record->ra - 1, &low, &high) || !probe_read(&trap->x[1], &ra))
+		return;
+	*record = (struct frame_record){ record->ra, ra };
+}
+
 static void walk_frames(unsigned long fp, struct sink *out)
 {
+	const struct trap_frame *trap = NULL;
 	struct frame_record record;
+	bool at_trap = false; /* this record is the trap's: its address is exact */
 	unsigned int i;
 
 	sink_puts(out, "Call Trace:\n");
 	for (i = 0; i < MAX_FRAMES; i++) {
-		if (!read_record(fp, &record) || record.ra == 0)
+		if (!read_record(fp, &record))
 			return;
-		print_frame(record.ra, out);
+		if (trap)
+			fix_leaf(&record, trap);
+		if (record.ra == 0)
+			return;
+		print_frame(record.ra - !at_trap, !at_trap, out);
+		trap = at_trap ? (const struct trap_frame *)fp - 1 : NULL;
+		at_trap = is_in_trap_entry(record.ra);
 		if (record.fp == 0 || !goes_up(fp, record.fp))
 			return;
 		fp = record.fp;

@@ -203,6 +203,8 @@ trap_entry:
 	ld	sp, HART_OVERFLOW_SP(tp)
 	addi	sp, sp, -TF_SIZE
 	j	1b
+	.globl	trap_entry_end
+trap_entry_end:
 
 /*
  * void arch_switch_to(struct arch_context *prev, struct arch_context *next)

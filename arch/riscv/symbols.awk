@@ -12,7 +12,7 @@ function low_half(hex,    i, value) {
 
 $3 == "_start" { start = low_half($1) }
 $3 == "__text_end" { text_end = low_half($1) }
-$2 ~ /^[Tt]$/ && $3 !~ /^(\.L|\$|__text_end)/ && $1 != last {
+$2 ~ /^[Tt]$/ && $3 !~ /^(\.L|\$|__text_end|trap_entry_end)/ && $1 != last {
 	last = $1
 	offset[nr] = low_half($1)
 	name[nr++] = $3
