@@ -216,15 +216,18 @@ static int check_structs(const struct fdt *fdt, const char **why)
 		if (tag.kind == TAG_NOP)
 			continue;
 		if (tag.kind == TAG_END) {
-			if (!root_closed)
-				return fail(why, -EINVAL, "ends inside of a node");
-			return 0;
+			if (root_closed)
+				return 0;
+			return fail(why, -EINVAL,
+				    depth < 0 ? "no root node" : "an open node");
 		}
 		if (root_closed || (depth < 0 && tag.kind != TAG_BEGIN))
 			return fail(why, -EINVAL,
 				    "something stands beside the root node");
 		if (tag.kind == TAG_BEGIN && ++depth == FDT_MAX_DEPTH)
 			return fail(why, -E2BIG, "nodes nested too deep");
+		if (tag.kind == TAG_BEGIN && depth == 0 && *tag.name)
+			return fail(why, -EINVAL, "the root node has a name");
 		if (tag.kind == TAG_PROP && last == TAG_END_NODE)
 			return fail(why, -EINVAL,
 				    "a property stands behind a child node");
@@ -356,13 +359,17 @@ int fdt_phandle_u32(const struct fdt *fdt, u32 phandle, const char *name, u32 *v
 {
 	u32 props = 0; /* of the node that the walk is in */
 	struct tag tag;
+	u32 first;
 
 	for (u32 at = fdt->structs; read_tag(fdt, at, &tag); at = tag.next) {
 		if (tag.kind == TAG_BEGIN)
 			props = tag.next;
-		if (tag.kind == TAG_PROP && tag.prop.len == 4 &&
-		    fdt_cell(&tag.prop, 0) == phandle &&
-		    strcmp(tag.prop.name, "phandle") == 0)
+		if (tag.kind != TAG_PROP || tag.prop.len != 4 ||
+		    fdt_cell(&tag.prop, 0) != phandle ||
+		    strcmp(tag.prop.name, "phandle") != 0)
+			continue;
+		/* Where a name stands twice, the first one counts, as everywhere. */
+		if (!u32_from(fdt, props, "phandle", &first) && first == phandle)
 			return u32_from(fdt, props, name, val);
 	}
 	return -ENOENT;
@@ -426,22 +433,24 @@ static u8 cells_of(const struct fdt_prop *prop)
 static void enter(struct fdt_node *node, int depth, const struct tag *begin)
 {
 	struct fdt_level *level = &node->path[depth];
+	int addr_cells = -1; /* where a name stands twice, the first one counts */
+	int size_cells = -1;
 	struct fdt_prop prop;
 
 	node->depth = depth;
 	node->name = begin->name;
 	node->next = begin->next;
 	level->props = begin->next;
-	level->addr_cells = DEFAULT_ADDR_CELLS;
-	level->size_cells = DEFAULT_SIZE_CELLS;
 	while (take_prop(node->fdt, &node->next, &prop)) {
 		if (prop.name[0] != '#')
 			continue;
-		if (strcmp(prop.name, "#address-cells") == 0)
-			level->addr_cells = cells_of(&prop);
-		else if (strcmp(prop.name, "#size-cells") == 0)
-			level->size_cells = cells_of(&prop);
+		if (addr_cells < 0 && strcmp(prop.name, "#address-cells") == 0)
+			addr_cells = cells_of(&prop);
+		if (size_cells < 0 && strcmp(prop.name, "#size-cells") == 0)
+			size_cells = cells_of(&prop);
 	}
+	level->addr_cells = (u8)(addr_cells < 0 ? DEFAULT_ADDR_CELLS : addr_cells);
+	level->size_cells = (u8)(size_cells < 0 ? DEFAULT_SIZE_CELLS : size_cells);
 }
 
 /*

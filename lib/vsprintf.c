@@ -250,10 +250,17 @@ static void put_unsigned(struct out *out, const struct spec *spec, struct args *
 
 static void put_pointer(struct out *out, const struct spec *spec, const void *p)
 {
-	if (p)
-		put_number(out, spec, (uintptr_t)p, "0x");
-	else
+	const char *prefix = "0x";
+
+	if (!p) {
 		put_field(out, spec, "", 0, "(nil)", strlen("(nil)"));
+		return;
+	}
+	if (spec->flags & FLAG_PLUS) /* means nothing in C; glibc prints it */
+		prefix = "+0x";
+	else if (spec->flags & FLAG_SPACE)
+		prefix = " 0x";
+	put_number(out, spec, (uintptr_t)p, prefix);
 }
 
 /* @from and @to: the conversion's text, printed if it means nothing. */
