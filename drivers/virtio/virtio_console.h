@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _DRIVERS_VIRTIO_VIRTIO_CONSOLE_H
+#define _DRIVERS_VIRTIO_VIRTIO_CONSOLE_H
+
+/*
+ * A virtio console device with several ports, for its two files: virtio_console.c
+ * (the device and its control queue) and vport.c (bytes of one port).
+ */
+#include "kernel/thread.h"
+#include "kernel/wait.h"
+#include "kernel/workqueue.h"
+#include "virtio/virtio.h"
+#include "virtio/virtio_port.h"
+#include "virtio/virtqueue.h"
+
+#define VIRTIO_CONSOLE_F_MULTIPORT BIT(1)
+
+/* Control messages, spec 5.3.6.2. */
+enum vcon_event {
+	VCON_DEVICE_READY = 0,
+	VCON_PORT_ADD = 1,
+	VCON_PORT_REMOVE = 2,
+	VCON_PORT_READY = 3,
+	VCON_CONSOLE_PORT = 4,
+	VCON_RESIZE = 5,
+	VCON_PORT_OPEN = 6,
+	VCON_PORT_NAME = 7,
+};
+
+struct vcon_control {
+	u32 id;
+	u16 event;
+	u16 value;
+};
+static_assert(sizeof(struct vcon_control) == 8, "spec 5.3.6.2");
+
+#define VCON_PORTS	 4  /* more are left out */
+#define VCON_CTL_SLOTS	 16 /* messages each way */
+#define VCON_CTL_BYTES	 64 /* of one message, a name included */
+#define VPORT_NAME_SIZE	 32
+#define VPORT_RX_SLOTS	 4
+#define VPORT_RX_BYTES	 1024
+#define VPORT_TX_SLOTS	 4
+#define VPORT_TX_BYTES	 4096
+#define VPORT_FRAMES_ORDER 3 /* one chunk for both */
+static_assert(VPORT_RX_SLOTS * VPORT_RX_BYTES + VPORT_TX_SLOTS * VPORT_TX_BYTES <=
+	      (4096 << VPORT_FRAMES_ORDER), "a port's buffers fit its chunk");
+
+/**
+ * struct vport - one port
+ * @con: its device
+ * @id: number of the port
+ * @name: "" until the host has said it
+ * @service: who serves it; NULL: nobody
+ * @rx, @tx: its queues; NULL: the device has none for it
+ * @host_open: the host listens
+ * @gone: unplugged, or the driver leaves
+ * @wait: woken when one of those changes, or a queue has something
+ * @frames: its buffers, rx first
+ * @rx_at, @rx_left: what is left of the receive buffer in hand
+ * @tx_free: bit n: send buffer n is not the device's
+ */
+struct vport {
+	struct virtio_console *con;
+	u32 id;
+	char name[VPORT_NAME_SIZE];
+	const struct vport_service *service;
+	struct virtqueue *rx, *tx;
+	u32 host_open;
+	u32 gone;
+	struct wait_queue wait;
+	struct thread *thread;
+	unsigned long frames;
+	char *rx_at;
+	u32 rx_left;
+	u32 tx_free;
+};
+
+struct virtio_console {
+	struct virtio_device *vdev;
+	struct virtqueue *ctl_rx, *ctl_tx;
+	struct work work; /* control messages */
+	char (*ctl_in)[VCON_CTL_BYTES];
+	struct vcon_control *ctl_out;
+	u32 ctl_out_free;
+	unsigned long frames;
+	struct vport port[VCON_PORTS];
+};
+
+/* Interrupt: one of the port's queues has something. */
+void vport_interrupt(struct virtqueue *vq);
+
+/* Buffers, receive queue, thread. -ENOMEM. */
+int __must_check vport_start(struct vport *port);
+
+/* The port is gone: end its thread and free its buffers, once the device is reset. */
+int __must_check vport_end(struct vport *port);
+void vport_free(struct vport *port);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Bytes of one virtio console port, both ways, with flow control: the guest waits
+ * for a slow host, and the host finds no receive buffer when the guest is slow.
+ *
+ * One thread uses a port: its service's.
+ */
+#define pr_fmt(fmt) "virtio_console: " fmt
+#include "arch/machine.h"
+#include "drivers/virtio/virtio_console.h"
+#include "kernel/printk.h"
+#include "kernel/timer.h"
+#include "lib/bitops.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/page_alloc.h"
+
+static char *rx_slot(const struct vport *port, u32 n)
+{
+	char *base = phys_to_virt(pfn_to_phys(port->frames));
+
+	return base + n * VPORT_RX_BYTES;
+}
+
+static char *tx_slot(const struct vport *port, u32 n)
+{
+	return rx_slot(port, VPORT_RX_SLOTS) + n * VPORT_TX_BYTES;
+}
+
+void vport_interrupt(struct virtqueue *vq)
+{
+	struct vport *port = vq->priv;
+
+	wake_up_all(&port->wait);
+}
+
+static bool is_gone(const struct vport *port)
+{
+	return READ_ONCE(port->gone) || virtio_is_broken(port->con->vdev);
+}
+
+/* --- receiving ------------------------------------------------------------ */
+
+static int offer_rx(struct vport *port, char *slot)
+{
+	const struct virtio_buf buf = { slot, VPORT_RX_BYTES };
+	const int ret = virtqueue_add(port->rx, &buf, 0, 1, slot);
+
+	virtqueue_kick(port->rx);
+	return ret;
+}
+
+/* The start of the slot that @at lies in. */
+static char *slot_of(const struct vport *port, char *at)
+{
+	return rx_slot(port, (u32)(at - rx_slot(port, 0)) / VPORT_RX_BYTES);
+}
+
+/* A fresh receive buffer in hand, if the host has filled one. */
+static bool next_rx(struct vport *port)
+{
+	char *slot;
+	u32 len;
+
+	while ((slot = virtqueue_get(port->rx, &len))) {
+		if (len) {
+			port->rx_at = slot;
+			port->rx_left = len;
+			return true;
+		}
+		if (offer_rx(port, slot))
+			break;
+	}
+	return false;
+}
+
+static u32 take_rx(struct vport *port, char *buf, u32 size)
+{
+	const u32 n = min(size, port->rx_left);
+	char *slot = slot_of(port, port->rx_at);
+
+	memcpy(buf, port->rx_at, n);
+	port->rx_at += n;
+	port->rx_left -= n;
+	if (port->rx_left == 0 && offer_rx(port, slot))
+		virtio_broken(port->con->vdev, "port %s: no room for a receive buffer", port->name);
+	return n;
+}
+
+int vport_read(struct vport *port, char *buf, u32 size)
+{
+	bool was_open = READ_ONCE(port->host_open);
+
+	for (;;) {
+		if (is_gone(port))
+			return -ENODEV;
+		if (port->rx_left || next_rx(port))
+			return (int)take_rx(port, buf, size);
+		if (was_open && !READ_ONCE(port->host_open))
+			return -EPIPE;
+		was_open = READ_ONCE(port->host_open);
+		if (!virtqueue_enable_cb(port->rx))
+			continue;
+		wait_event_until(&port->wait,
+				 is_gone(port) || virtqueue_pending(port->rx) ||
+					 READ_ONCE(port->host_open) != was_open,
+				 WAIT_FOREVER);
+	}
+}
+
+/* --- sending -------------------------------------------------------------- */
+
+static void collect_tx(struct vport *port)
+{
+	char *slot;
+
+	while ((slot = virtqueue_get(port->tx, NULL)))
+		port->tx_free |= 1U << ((slot - tx_slot(port, 0)) / VPORT_TX_BYTES);
+}
+
+static bool can_go_on(struct vport *port)
+{
+	return is_gone(port) || !READ_ONCE(port->host_open) || virtqueue_pending(port->tx);
+}
+
+/* Wait until a send buffer is free. */
+static int await_tx(struct vport *port)
+{
+	const u64 deadline = ktime_ns() + VPORT_STALL_NS;
+
+	for (;;) {
+		if (is_gone(port))
+			return -ENODEV;
+		if (!READ_ONCE(port->host_open))
+			return -EPIPE;
+		collect_tx(port);
+		if (port->tx_free)
+			return 0;
+		if (virtqueue_enable_cb(port->tx) &&
+		    !wait_event_until(&port->wait, can_go_on(port), deadline)) {
+			pr_warn("port %s: the host reads nothing, an answer is cut", port->name);
+			return -EPIPE;
+		}
+		virtqueue_disable_cb(port->tx);
+	}
+}
+
+int vport_write(struct vport *port, const char *text, u32 len)
+{
+	while (len) {
+		const int ret = await_tx(port);
+		const u32 n = min(len, (u32)VPORT_TX_BYTES);
+		struct virtio_buf buf;
+		u32 slot;
+
+		if (ret)
+			return ret;
+		slot = __ffs(port->tx_free);
+		buf = (struct virtio_buf){ tx_slot(port, slot), n };
+		memcpy(buf.addr, text, n);
+		if (virtqueue_add(port->tx, &buf, 1, 0, buf.addr))
+			return -ENODEV;
+		port->tx_free &= ~(1U << slot);
+		virtqueue_kick(port->tx);
+		text += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* --- life ----------------------------------------------------------------- */
+
+static int vport_thread(void *arg)
+{
+	struct vport *port = arg;
+
+	port->service->run(port);
+	return 0;
+}
+
+int vport_start(struct vport *port)
+{
+	port->frames = alloc_pages(port->con->vdev->mm, GFP_KERNEL | GFP_ZERO, VPORT_FRAMES_ORDER,
+				   PGTY_KERNEL);
+	if (port->frames == PFN_NONE)
+		return -ENOMEM;
+	port->tx_free = (1U << VPORT_TX_SLOTS) - 1;
+	for (u32 n = 0; n < VPORT_RX_SLOTS; n++) {
+		if (offer_rx(port, rx_slot(port, n)))
+			return -EIO;
+	}
+	port->thread = thread_create(port->name, vport_thread, port);
+	return port->thread ? 0 : -ENOMEM;
+}
+
+int vport_end(struct vport *port)
+{
+	WRITE_ONCE(port->gone, 1);
+	wake_up_all(&port->wait);
+	if (!port->thread)
+		return 0;
+	if (thread_join(port->thread, ktime_ns() + VPORT_STALL_NS, NULL)) {
+		pr_err("port %s: its thread does not end", port->name);
+		return -ETIMEDOUT;
+	}
+	port->thread = NULL;
+	return 0;
+}
+
+void vport_free(struct vport *port)
+{
+	if (port->frames && port->frames != PFN_NONE)
+		free_pages(port->con->vdev->mm, port->frames, VPORT_FRAMES_ORDER);
+	port->frames = 0;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _VIRTIO_VIRTIO_PORT_H
+#define _VIRTIO_VIRTIO_PORT_H
+
+/*
+ * Named byte channels to the host: ports of a virtio console device
+ * (virtserialport). A service is a thread that talks over the port of its name;
+ * it is started when the host has such a port.
+ *
+ * Spec: virtio 1.2, section 5.3.
+ */
+#include "lib/compiler.h"
+#include "lib/types.h"
+
+struct vport;
+
+/**
+ * struct vport_service - who serves the ports of a name
+ * @name: the port's, as the host gave it
+ * @run: the thread's function; returns when vport_read() or vport_write() say -ENODEV
+ */
+struct vport_service {
+	const char *name;
+	void (*run)(struct vport *port);
+};
+
+/* The linker's table of services: VPORT_SERVICE(x) = { .name = ... }; */
+#define VPORT_SERVICE(var)                                                               \
+	static const struct vport_service var __table("vport_services")
+
+extern const struct vport_service __start_vport_services[], __stop_vport_services[];
+
+/**
+ * vport_read() - some bytes that the host sent
+ * @buf: filled
+ * @size: of @buf, at least 1
+ *
+ * Waits as long as there are none: for service threads only.
+ * Return: number of bytes; -EPIPE the host closed its side (again and again until
+ * it opens it: this waits for that); -ENODEV the port is gone.
+ */
+int vport_read(struct vport *port, char *buf, u32 size);
+
+/**
+ * vport_write() - send bytes to the host
+ * @text: the bytes
+ * @len: any number
+ *
+ * Waits while the host does not read: nothing is dropped. A host that reads nothing
+ * for VPORT_STALL_NS counts as dead.
+ * Context: the service's thread, no spinlock held.
+ * Return: 0; -EPIPE the host has closed its side, or reads nothing; -ENODEV gone.
+ */
+int vport_write(struct vport *port, const char *text, u32 len);
+
+#define VPORT_STALL_NS (60ULL * 1000 * 1000 * 1000)
+
+#endif
