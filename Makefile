@@ -3,7 +3,7 @@
 #
 # Sources are found by wildcard: a new file needs no list. A part with build rules of its own has a fragment
 # (FRAGMENTS below), which may add to KCFLAGS, KLDFLAGS, KERNEL_OBJS, HOST_PROGRAMS (wanted by `make run`),
-# HOST_TESTS (programs that print KTAP, run by `make test-host`), FUZZERS, and may set KCFLAGS_<source> for one file.
+# HOST_TESTS (programs that print KTAP, run by `make test-host`), TEST_NEEDS (what tests of the tools use), FUZZERS, and may set KCFLAGS_<source> for one file.
 # All paths are relative, because GNU make cannot name a file with a space in it: so a checkout may have one.
 
 O        ?= build
@@ -38,6 +38,7 @@ KSOURCES := $(wildcard arch/riscv/*.c arch/riscv/*.S kernel/*.c mm/*.c drivers/*
 KERNEL_OBJS := $(addprefix $(O)/k/,$(addsuffix .o,$(KSOURCES)))
 HOST_PROGRAMS :=
 HOST_TESTS :=
+TEST_NEEDS :=
 FUZZERS :=
 
 FRAGMENTS := arch/riscv/build.mk lib/lib.mk tests/host/host.mk tests/fuzz/fuzz.mk tools/vmem/vmem.mk
@@ -110,7 +111,7 @@ test-full: ## the same as test, with every scenario on every transport and numbe
 	$(MAKEO) test-now KINDS='--full'
 
 test-now: build
-test-now test-host-now: $(HOST_TESTS)
+test-now test-host-now: $(HOST_TESTS) $(TEST_NEEDS)
 	@tools/ktest $(KINDS) --host-tests $(HOST_TESTS)
 
 bench: ## count instructions for each row of the budget table, and write build/bench.json

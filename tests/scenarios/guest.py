@@ -241,12 +241,10 @@ class Guest:
 
     def kernel_plugged(self, name: str) -> int:
         """Bytes of a device that the kernel believes plugged, from the console's vmem command."""
-        address = self.devices[name].shape.addr
-        for line in self.run('vmem').splitlines():
-            if f'{address:#x}' in line.lower() or len(self.devices) == 1:
-                if match := re.search(r'plugged[ :=]+(\d+)([KMGT]?)', line):
-                    return int(match[1]) << {'': 0, 'K': 10, 'M': 20, 'G': 30, 'T': 40}[match[2]]
-        raise Failure(f'vmem does not tell how much of {name} is plugged')
+        _, found, rest = self.run('vmem').partition(f': {self.devices[name].shape.addr:#x}-')
+        match = re.search(r'plugged (\d+) (K|M)iB', rest)
+        expect(bool(found) and match is not None, f'vmem does not tell how much of {name} is plugged')
+        return int(match[1]) << {'K': 10, 'M': 20}[match[2]]
 
     def _memfd(self) -> str:
         """QEMU's guest memory, as a file."""

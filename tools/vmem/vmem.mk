@@ -30,5 +30,6 @@ $(O)/vmem-asan/%.o: %.c
 $(O)/vmem-asan/test-vmem: | $(O)/vmem-asan/ebb-vmem
 
 HOST_PROGRAMS += $(O)/ebb-vmem
+TEST_NEEDS += $(O)/vmem-asan/ebb-vmem
 HOST_TESTS += $(O)/vmem-asan/test-vmem
 -include $(VMEM_OBJS:.o=.d) $(VMEM_ASAN_OBJS:.o=.d) $(VMEM_TEST_OBJS:.o=.d)
