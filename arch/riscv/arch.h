@@ -33,8 +33,7 @@ static_assert(sizeof(struct trap_frame) == TF_SIZE, "layout.h");
 extern char _start[], __text_end[], __rodata_start[], __data_start[], __bss_start[],
 	__bss_end[], __symbols_start[], __symbols_end[], _end[];
 extern char boot_stack[], overflow_stacks[][OVERFLOW_STACK_SIZE];
-extern char secondary_start[], trap_entry[], trap_entry_end[],
-	thread_entry[];
+extern char secondary_start[], trap_entry[], trap_entry_end[], thread_entry[];
 extern const char probe_read_insn[], probe_read_failed[];
 
 /* Page-table entries; Spec: Privileged Architecture 1.12, section 4.4.1. */
@@ -88,8 +87,10 @@ void arch_start(u64 hartid) __noreturn;
 void arch_secondary_start(void (*entry)(void)) __noreturn;
 
 /* machine_info.c, machine_devices.c: digest the tree */
-void machine_digest(struct machine_info *info, u64 boot_hartid);
+void machine_digest_harts(struct machine_info *info, u64 boot_hartid);
 void machine_digest_devices(struct machine_info *info);
+void machine_digest_memory(struct machine_info *info);
+const char *machine_missing_irq(const struct machine_info *info);
 struct fdt;
 extern struct fdt machine_fdt;
 
@@ -119,11 +120,12 @@ struct map_range {
 };
 
 extern phys_addr_t root_table;
-extern unsigned long table_offset; /* a table's address less its physical address; 0: none */
+extern unsigned long
+	table_offset; /* a table's address less its physical address; 0: none */
 struct walk pgtable_walk(unsigned long va, unsigned int level, enum walk_mode mode);
 int pgtable_prealloc(struct map_range range);
 int pgtable_map(struct map_range range, u64 prot);
-void pgtable_unmap(unsigned long va, u64 size);
+bool pgtable_unmap(unsigned long va, u64 size);
 void pgtable_describe(unsigned long va, struct sink *out);
 unsigned int paging_levels(void);
 const char *paging_name(void);
@@ -148,6 +150,8 @@ void clock_init(void);
 void timer_handle(void);
 void ipi_handle(void);
 unsigned long online_mask(void);
+void exit_init_early(void);
 void exit_init(void);
+void firmware_reset(unsigned long type) __noreturn;
 
 #endif

@@ -35,12 +35,13 @@ static bool read_record(unsigned long fp, struct frame_record *record)
 	unsigned long low, high;
 	u64 word[2];
 
-	if (fp % sizeof(unsigned long) != 0 || !stack_bounds(at, &low, &high) || fp > high)
+	if (fp % sizeof(unsigned long) != 0 || !stack_bounds(at, &low, &high) ||
+	    fp > high)
 		return false;
 	if (!probe_read((const void *)at, &word[0]) ||
 	    !probe_read((const void *)(at + sizeof(u64)), &word[1]))
 		return false;
-	*record = (struct frame_record){ word[0], word[1] };
+	*record = (struct frame_record){word[0], word[1]};
 	return true;
 }
 
@@ -69,7 +70,7 @@ static void fix_leaf(struct frame_record *record, const struct trap_frame *trap)
 
 	if (!stack_bounds(record->ra - 1, &low, &high) || !probe_read(&trap->x[1], &ra))
 		return;
-	*record = (struct frame_record){ record->ra, ra };
+	*record = (struct frame_record){record->ra, ra};
 }
 
 static void walk_frames(unsigned long fp, struct sink *out)

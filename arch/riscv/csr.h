@@ -27,26 +27,27 @@
 #define SATP_SV48	9UL
 
 #ifndef __ASSEMBLER__
-#define csr_read(csr)                                                                    \
-	({                                                                               \
-		unsigned long _value;                                                    \
-		__asm__ volatile("csrr %0, " #csr : "=r"(_value) : : "memory");          \
-		_value;                                                                  \
+#define csr_read(csr)                                                           \
+	({                                                                      \
+		unsigned long _value;                                           \
+		__asm__ volatile("csrr %0, " #csr : "=r"(_value) : : "memory"); \
+		_value;                                                         \
 	})
-#define csr_write(csr, value)                                                            \
-	__asm__ volatile("csrw " #csr ", %0" : : "rK"((unsigned long)(value)) : "memory")
-#define csr_set(csr, bits)                                                               \
+#define csr_write(csr, value)                                                           \
+	__asm__ volatile("csrw " #csr ", %0" : : "rK"((unsigned long)(value)) : "memor" \
+										"y")
+#define csr_set(csr, bits) \
 	__asm__ volatile("csrs " #csr ", %0" : : "rK"((unsigned long)(bits)) : "memory")
-#define csr_clear(csr, bits)                                                             \
+#define csr_clear(csr, bits) \
 	__asm__ volatile("csrc " #csr ", %0" : : "rK"((unsigned long)(bits)) : "memory")
-#define csr_read_clear(csr, bits)                                                        \
-	({                                                                               \
-		unsigned long _value;                                                    \
-		__asm__ volatile("csrrc %0, " #csr ", %1"                                \
-				 : "=r"(_value)                                          \
-				 : "rK"((unsigned long)(bits))                           \
-				 : "memory");                                            \
-		_value;                                                                  \
+#define csr_read_clear(csr, bits)                              \
+	({                                                     \
+		unsigned long _value;                          \
+		__asm__ volatile("csrrc %0, " #csr ", %1"      \
+				 : "=r"(_value)                \
+				 : "rK"((unsigned long)(bits)) \
+				 : "memory");                  \
+		_value;                                        \
 	})
 #endif
 

@@ -54,8 +54,9 @@ static void copy_fdt(const void *fdt)
 	const u32 size = fdt ? fdt_blob_size(fdt) : 0;
 
 	if (size == 0)
-		early_fail("ebb: the firmware passed no device tree: start through OpenSBI, "
-			   "-bios default\n");
+		early_fail(
+			"ebb: the firmware passed no device tree: start through OpenSBI, "
+			"-bios default\n");
 	memmove(_end, fdt, size);
 	early_info.fdt = (phys_addr_t)(unsigned long)_end;
 	early_info.fdt_size = size;
@@ -120,6 +121,6 @@ struct early_roots early_start(const void *fdt)
 	build_tables();
 	early_info.root[0] = (phys_addr_t)(unsigned long)early_top_table;
 	early_info.root[1] = (phys_addr_t)(unsigned long)sv48_root;
-	return (struct early_roots){ .sv48 = early_info.root[1],
-				     .sv39 = early_info.root[0] };
+	return (struct early_roots){.sv48 = early_info.root[1],
+				    .sv39 = early_info.root[0]};
 }

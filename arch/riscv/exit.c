@@ -13,30 +13,43 @@
 #define FINISHER_FAIL  0x3333u /* | status << 16 */
 #define FINISHER_RESET 0x7777u
 
-static void *finisher;
+static void *finisher; /* NULL: none, or not mapped yet */
 
-/* Maps the finisher for good; arch_paging_init() calls it. */
+/*
+ * Until arch_paging_init() maps the finisher for good, it is reached through one leaf of
+ * 1 GiB, so that an early end has its status.
+ */
+void exit_init_early(void)
+{
+	const struct mem_range *range = &machine_info()->finisher;
+
+	if (range->size == 0)
+		return;
+	early_top_table[EARLY_IO_BASE >> LEVEL_SHIFT(2) & (PTES_PER_TABLE - 1)] =
+		PTE_PFN(ALIGN_DOWN(range->start, SZ_1G)) | PROT_RW;
+	tlb_flush_local(EARLY_IO_BASE, SZ_1G);
+	finisher = (void *)(EARLY_IO_BASE + (range->start & (SZ_1G - 1)));
+}
+
+/* Maps the finisher for good, and forgets the leaf. */
 void exit_init(void)
 {
 	const struct mem_range *range = &machine_info()->finisher;
 
 	if (range->size != 0)
 		finisher = ioremap(range->start, range->size);
+	early_top_table[EARLY_IO_BASE >> LEVEL_SHIFT(2) & (PTES_PER_TABLE - 1)] = 0;
+	tlb_flush_local(EARLY_IO_BASE, SZ_1G);
 }
 
 static void finisher_write(u32 word)
 {
-	const phys_addr_t start = machine_info()->finisher.start;
-
-	if (machine_info()->finisher.size == 0)
-		return;
 	if (finisher)
 		writel(word, finisher);
-	else
-		writel(word, (void *)(EARLY_IO_BASE + (start & (SZ_1G - 1))));
 }
 
-static void __noreturn firmware_reset(unsigned long type)
+/* Through the firmware; SBI_SRST_*. */
+void firmware_reset(unsigned long type)
 {
 	sbi_call(SBI_SRST, 0, SBI_ARGS(type, 0));
 	arch_irq_disable();

@@ -13,6 +13,7 @@
 
 #include "arch.h"
 #include "csr.h"
+#include "sbi.h"
 
 /* Spec: Privileged Architecture 1.12, table 4.2. */
 static const char *const cause_names[] = {
@@ -137,6 +138,19 @@ static void print_place(const struct trap_frame *frame, struct sink *out)
 		    this_hart()->id);
 }
 
+/* The report itself is broken. The way out may be, too: each time a shorter one. */
+static void __noreturn give_up(void)
+{
+	static const char text[] = "ebb: a fault while reporting a fault\n";
+	static unsigned int times;
+
+	if (times++ == 0) {
+		arch_early_write(text, sizeof(text) - 1);
+		arch_exit(EXIT_STATUS_PANIC);
+	}
+	firmware_reset(SBI_SRST_SHUTDOWN);
+}
+
 /**
  * fault_report - the end of the kernel, by a trap
  * @frame: the registers at the trap
@@ -144,27 +158,23 @@ static void print_place(const struct trap_frame *frame, struct sink *out)
 void fault_report(const struct trap_frame *frame)
 {
 	static u32 reporting; /* 1 + id of the hart that is in here */
-	struct log_sink log = { .sink = { log_write } };
-	const u64 cause = frame->scause;
+	struct log_sink log = {.sink = {log_write}};
+	const char *cause = cause_name(frame->scause);
 
-	if (READ_ONCE(reporting) == this_hart()->id + 1) {
-		static const char text[] = "ebb: a fault while reporting a fault\n";
-
-		arch_early_write(text, sizeof(text) - 1);
-		arch_exit(EXIT_STATUS_PANIC);
-	}
+	if (READ_ONCE(reporting) == this_hart()->id + 1)
+		give_up();
 	panic_enter();
 	WRITE_ONCE(reporting, this_hart()->id + 1);
-	pr_emerg("%s\n", cause_name(cause));
-	if (is_address_fault(cause)) {
-		sink_printf(&log.sink, "address %016llx: ",
-			    (unsigned long long)frame->stval);
+	pr_emerg("%s\n", cause);
+	if (is_address_fault(frame->scause)) {
+		sink_printf(&log.sink,
+			    "address %016llx: ", (unsigned long long)frame->stval);
 		describe_address(frame->stval, &log.sink);
 	}
 	print_place(frame, &log.sink);
 	print_registers(frame, &log.sink);
-	if (is_address_fault(cause))
+	if (is_address_fault(frame->scause))
 		pgtable_describe(frame->stval, &log.sink);
-	panic("%s at %016llx, address %016llx", cause_name(cause),
-	      (unsigned long long)frame->sepc, (unsigned long long)frame->stval);
+	panic("%s at %016llx, address %016llx", cause, (unsigned long long)frame->sepc,
+	      (unsigned long long)frame->stval);
 }

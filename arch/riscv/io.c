@@ -5,18 +5,18 @@
  */
 #include "arch/io.h"
 
-#define DEFINE_MMIO(type, letter)                                                        \
-	type read##letter(const volatile void *addr)                                     \
-	{                                                                                \
-		const type value = *(const volatile type *)addr;                         \
-                                                                                         \
-		__asm__ volatile("fence i, ir" ::: "memory");                            \
-		return value;                                                            \
-	}                                                                                \
-	void write##letter(type value, volatile void *addr)                              \
-	{                                                                                \
-		__asm__ volatile("fence w, o" ::: "memory");                             \
-		*(volatile type *)addr = value;                                          \
+#define DEFINE_MMIO(type, letter)                                \
+	type read##letter(const volatile void *addr)             \
+	{                                                        \
+		const type value = *(const volatile type *)addr; \
+                                                                 \
+		__asm__ volatile("fence i, ir" ::: "memory");    \
+		return value;                                    \
+	}                                                        \
+	void write##letter(type value, volatile void *addr)      \
+	{                                                        \
+		__asm__ volatile("fence w, o" ::: "memory");     \
+		*(volatile type *)addr = value;                  \
 	}
 
 DEFINE_MMIO(u8, b)

@@ -40,7 +40,7 @@ static const struct map_range *new_mapping(phys_addr_t pa, u64 size)
 		va = ALIGN_UP(va, SZ_2M) + (pa & (SZ_2M - 1));
 	if (size > MMIO_BASE + MMIO_SIZE - va)
 		return NULL;
-	*m = (struct map_range){ va, pa, size, LEAVES_LARGE };
+	*m = (struct map_range){va, pa, size, LEAVES_LARGE};
 	if (pgtable_map(*m, PROT_RW) != 0)
 		return NULL;
 	nr_mappings++;

@@ -78,7 +78,7 @@ int irq_request(u32 irq, void (*fn)(void *arg), void *arg, const char *name)
 	flags = spin_lock_irqsave(&irq_lock);
 	h = free_handler();
 	if (h) {
-		*h = (struct irq_handler){ fn, arg, name, irq, first_handler[irq] };
+		*h = (struct irq_handler){fn, arg, name, irq, first_handler[irq]};
 		/* Release: who finds the handler finds it filled in. */
 		__atomic_store_n(&first_handler[irq], h - handlers + 1, __ATOMIC_RELEASE);
 		set_enabled(irq, machine_info()->plic_context[0], true);
@@ -112,9 +112,9 @@ void irq_free(u32 irq, void *arg)
 
 static void call_handlers(u32 irq)
 {
-	u8 index = irq < PLIC_MAX_IRQS ?
-			   __atomic_load_n(&first_handler[irq], __ATOMIC_ACQUIRE) :
-			   0;
+	u8 index = irq < PLIC_MAX_IRQS
+			   ? __atomic_load_n(&first_handler[irq], __ATOMIC_ACQUIRE)
+			   : 0;
 
 	for (; index != 0; index = READ_ONCE(handlers[index - 1].next))
 		handlers[index - 1].fn(handlers[index - 1].arg);
@@ -139,9 +139,13 @@ void plic_handle(unsigned int hart)
 /* What each hart sets for itself before it takes interrupts. */
 void plic_init_hart(unsigned int hart)
 {
-	writel(0, plic + PLIC_CONTEXT(machine_info()->plic_context[hart]) +
-			  PLIC_THRESHOLD);
-	csr_write(sie, SIE_SOFT | SIE_TIMER | SIE_EXTERNAL);
+	const u32 context = machine_info()->plic_context[hart];
+
+	csr_write(sie, SIE_SOFT | SIE_TIMER);
+	if (context == PLIC_NO_CONTEXT)
+		return;
+	writel(0, plic + PLIC_CONTEXT(context) + PLIC_THRESHOLD);
+	csr_set(sie, SIE_EXTERNAL);
 }
 
 void arch_irq_init(void)

@@ -33,7 +33,7 @@ static int first_reg(const struct fdt_node *node, struct mem_range *out)
 		pr_warn("%s: reg is malformed: the device is left out\n", node->name);
 		return err;
 	}
-	*out = (struct mem_range){ range.base, range.size };
+	*out = (struct mem_range){range.base, range.size};
 	return 0;
 }
 
@@ -44,7 +44,7 @@ static int first_device(const struct fdt_node *node, struct mmio_device *out)
 
 	if (err != 0)
 		return err;
-	*out = (struct mmio_device){ range.start, range.size, first_irq(node) };
+	*out = (struct mmio_device){range.start, range.size, first_irq(node)};
 	return 0;
 }
 
@@ -74,7 +74,7 @@ static int match_intc(void *ctx, const struct fdt_cpu *cpu)
  */
 static void found_plic(struct machine_info *info, const struct fdt_node *node)
 {
-	struct intc_search search = { .info = info };
+	struct intc_search search = {.info = info};
 	struct fdt_prop prop;
 	u32 i;
 
@@ -160,8 +160,7 @@ static void found_pci(struct machine_info *info, const struct fdt_node *node)
 		if (space == 0 || pci->nr_windows == MACHINE_MAX_PCI_WINS)
 			continue;
 		pci->windows[pci->nr_windows++] = (struct machine_pci_window){
-			space, window.parent, window.child, window.size
-		};
+			space, window.parent, window.child, window.size};
 	}
 }
 
@@ -169,14 +168,10 @@ static const struct device_kind {
 	const char *compatible;
 	void (*found)(struct machine_info *info, const struct fdt_node *node);
 } device_kinds[] = {
-	{ "virtio,mmio", found_virtio },
-	{ "sifive,plic-1.0.0", found_plic },
-	{ "riscv,plic0", found_plic },
-	{ "riscv,aplic", found_aplic },
-	{ "ns16550a", found_uart },
-	{ "ns16550", found_uart },
-	{ "sifive,test0", found_finisher },
-	{ "pci-host-ecam-generic", found_pci },
+	{"virtio,mmio", found_virtio},	  {"sifive,plic-1.0.0", found_plic},
+	{"riscv,plic0", found_plic},	  {"riscv,aplic", found_aplic},
+	{"ns16550a", found_uart},	  {"ns16550", found_uart},
+	{"sifive,test0", found_finisher}, {"pci-host-ecam-generic", found_pci},
 };
 
 /* Is @word one of the strings of @prop? */
@@ -204,7 +199,8 @@ static void digest_node(struct machine_info *info, const struct fdt_node *node)
 
 	if (fdt_prop(node, "compatible", &prop) != 0)
 		return;
-	for (kind = device_kinds; kind < device_kinds + ARRAY_SIZE(device_kinds); kind++) {
+	for (kind = device_kinds; kind < device_kinds + ARRAY_SIZE(device_kinds);
+	     kind++) {
 		if (!prop_has(&prop, kind->compatible))
 			continue;
 		if (fdt_is_available(node))
@@ -216,24 +212,34 @@ static void digest_node(struct machine_info *info, const struct fdt_node *node)
 /**
  * machine_digest_devices - fill in what the tree says about devices
  * @info: harts are filled in already
- *
- * A machine without a PLIC cannot run: the line says what to type.
  */
 void machine_digest_devices(struct machine_info *info)
 {
 	struct fdt_node node;
+	unsigned int i;
 
+	for (i = 0; i < MACHINE_MAX_HARTS; i++)
+		info->plic_context[i] = PLIC_NO_CONTEXT;
 	fdt_root(&machine_fdt, &node);
 	while (fdt_next(&node))
 		digest_node(info, &node);
-	if (info->plic.size != 0)
-		return;
+}
+
+/**
+ * machine_missing_irq - why this machine's device interrupts cannot be served
+ * @info: digested
+ *
+ * Return: a line that says what to do, or NULL if they can be.
+ */
+const char *machine_missing_irq(const struct machine_info *info)
+{
+	if (info->plic.size != 0 && info->plic_context[0] != PLIC_NO_CONTEXT)
+		return NULL;
 	if (nr_aplic != 0)
-		pr_emerg("this machine has an AIA interrupt controller; ebb drives a PLIC: "
-			 "start QEMU with -M virt,aia=none\n");
-	else
-		pr_emerg("the device tree names no PLIC (sifive,plic-1.0.0)\n");
-	arch_exit(3);
+		return "this machine has an AIA interrupt controller; ebb drives a PLIC: "
+		       "start QEMU with -M virt,aia=none";
+	return "the device tree names no PLIC (sifive,plic-1.0.0) that interrupts the "
+	       "boot hart's supervisor mode";
 }
 
 u32 machine_pci_irq(u32 devfn, u32 pin)

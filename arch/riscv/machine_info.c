@@ -25,7 +25,8 @@ static void add_range(struct mem_range *list, unsigned int *nr, struct mem_range
 	unsigned int i;
 
 	if (*nr == MACHINE_MAX_RANGES) {
-		pr_warn("more than %u ranges in the device tree: %#llx + %#llx is left out\n",
+		pr_warn("more than %u ranges in the device tree: %#llx + %#llx is left "
+			"out\n",
 			MACHINE_MAX_RANGES, (unsigned long long)range.start,
 			(unsigned long long)range.size);
 		return;
@@ -40,14 +41,14 @@ static int visit_memory(void *ctx, const struct fdt_range *range)
 	struct machine_info *info = ctx;
 
 	add_range(info->memory, &info->nr_memory,
-		  (struct mem_range){ range->base, range->size });
+		  (struct mem_range){range->base, range->size});
 	return 0;
 }
 
 static int visit_reserved(void *ctx, const struct fdt_reserved *r)
 {
 	struct machine_info *info = ctx;
-	const struct mem_range range = { r->range.base, r->range.size };
+	const struct mem_range range = {r->range.base, r->range.size};
 
 	add_range(info->reserved, &info->nr_reserved, range);
 	if (r->kind == FDT_RESERVED_NO_MAP)
@@ -73,26 +74,30 @@ static void cut_to_reach(struct machine_info *info)
 
 	for (i = 0; i < info->nr_memory; i++) {
 		const struct mem_range r = info->memory[i];
-		const u64 fits = r.start < reach_end ? min(r.size, reach_end - r.start) : 0;
+		const u64 fits =
+			r.start < reach_end ? min(r.size, reach_end - r.start) : 0;
 
 		lost += r.size - fits;
 		if (fits != 0)
-			range[kept++] = (struct mem_range){ r.start, fits };
+			range[kept++] = (struct mem_range){r.start, fits};
 	}
 	info->nr_memory = kept;
 	if (lost != 0)
-		pr_warn("Sv%u reaches physical memory up to %#llx: %llu MiB beyond are left out\n",
+		pr_warn("Sv%u reaches physical memory up to %#llx: %llu MiB beyond are "
+			"left out\n",
 			info->paging_levels == 4 ? 48 : 39, (unsigned long long)reach_end,
 			(unsigned long long)(lost >> 20));
 }
 
-static void digest_memory(struct machine_info *info)
+/**
+ * machine_digest_memory - fill in memory and reservations
+ * @info: paging_levels and kernel are filled in already
+ */
+void machine_digest_memory(struct machine_info *info)
 {
 	fdt_for_each_memory(&machine_fdt, visit_memory, info);
-	if (info->nr_memory == 0) {
-		pr_emerg("the device tree names no memory\n");
-		arch_exit(3);
-	}
+	if (info->nr_memory == 0)
+		return;
 	if (fdt_for_each_reserved(&machine_fdt, visit_reserved, info) != 0)
 		pr_warn("/reserved-memory has a malformed entry, which is left out\n");
 	add_range(info->reserved, &info->nr_reserved, info->kernel);
@@ -115,29 +120,28 @@ static int visit_cpu(void *ctx, const struct fdt_cpu *cpu)
 	return 0;
 }
 
-static void digest_harts(struct machine_info *info, u64 boot_hartid)
+static void copy_cmdline(struct machine_info *info)
 {
+	const char *cmdline = fdt_bootargs(&machine_fdt);
+
+	if (strscpy(info->cmdline, cmdline, sizeof(info->cmdline)) >= 0)
+		return;
+	memcpy(info->cmdline, cmdline, sizeof(info->cmdline) - 1);
+	pr_warn("the command line is longer than %u bytes: the rest is left out\n",
+		MACHINE_CMDLINE_BYTES - 1);
+}
+
+/**
+ * machine_digest_harts - fill in harts, timebase and command line
+ * @info: the machine
+ * @boot_hartid: becomes logical id 0
+ */
+void machine_digest_harts(struct machine_info *info, u64 boot_hartid)
+{
+	copy_cmdline(info);
 	info->hartid[0] = boot_hartid;
 	info->nr_harts = 1;
 	if (fdt_for_each_cpu(&machine_fdt, visit_cpu, info) != 0)
 		pr_warn("/cpus is malformed: harts may be missing\n");
 	fdt_timebase(&machine_fdt, &info->timebase_hz);
-}
-
-/**
- * machine_digest - fill in memory, harts and command line
- * @info: paging_levels and kernel are filled in already
- * @boot_hartid: becomes logical id 0
- */
-void machine_digest(struct machine_info *info, u64 boot_hartid)
-{
-	const char *cmdline = fdt_bootargs(&machine_fdt);
-
-	if (strscpy(info->cmdline, cmdline, sizeof(info->cmdline)) < 0) {
-		memcpy(info->cmdline, cmdline, sizeof(info->cmdline) - 1);
-		pr_warn("the command line is longer than %u bytes: the rest is left out\n",
-			MACHINE_CMDLINE_BYTES - 1);
-	}
-	digest_harts(info, boot_hartid);
-	digest_memory(info);
 }

@@ -14,6 +14,7 @@
 #include "csr.h"
 
 unsigned long direct_map_offset;
+struct page *vmemmap;
 
 static bool in_reach(phys_addr_t start, u64 size)
 {
@@ -25,15 +26,15 @@ static bool in_reach(phys_addr_t start, u64 size)
 
 static struct map_range direct_range(phys_addr_t start, u64 size)
 {
-	return (struct map_range){ start + direct_map_offset, start, size, LEAVES_LARGE };
+	return (struct map_range){start + direct_map_offset, start, size, LEAVES_LARGE};
 }
 
 /* Pages, whatever the backing's alignment: sections leave one by one. */
 static struct map_range vmemmap_range(unsigned long start_pfn, unsigned long nr_pages,
 				      phys_addr_t backing)
 {
-	return (struct map_range){ (unsigned long)pfn_to_page(start_pfn), backing,
-				   nr_pages * sizeof(struct page), LEAVES_PAGES };
+	return (struct map_range){(unsigned long)pfn_to_page(start_pfn), backing,
+				  nr_pages * sizeof(struct page), LEAVES_PAGES};
 }
 
 int arch_map_direct(phys_addr_t start, u64 size)
@@ -45,8 +46,10 @@ int arch_map_direct(phys_addr_t start, u64 size)
 
 void arch_unmap_direct(phys_addr_t start, u64 size)
 {
-	pgtable_unmap(start + direct_map_offset, size);
-	tlb_flush_all_harts(start + direct_map_offset, size);
+	const unsigned long va = start + direct_map_offset;
+
+	if (pgtable_unmap(va, size))
+		tlb_flush_all_harts(va, size);
 }
 
 int arch_vmemmap_map(unsigned long start_pfn, unsigned long nr_pages, phys_addr_t backing)
@@ -60,8 +63,8 @@ void arch_vmemmap_unmap(unsigned long start_pfn, unsigned long nr_pages)
 {
 	const struct map_range range = vmemmap_range(start_pfn, nr_pages, 0);
 
-	pgtable_unmap(range.va, range.size);
-	tlb_flush_all_harts(range.va, range.size);
+	if (pgtable_unmap(range.va, range.size))
+		tlb_flush_all_harts(range.va, range.size);
 }
 
 int arch_pgtable_prealloc(unsigned long start_pfn, unsigned long nr_pages)
@@ -107,17 +110,17 @@ static int map_image_alias(void)
 static struct mem_range next_hole(phys_addr_t from, phys_addr_t to)
 {
 	const struct machine_info *info = machine_info();
-	struct mem_range hole = { to, 0 };
+	struct mem_range hole = {to, 0};
 	unsigned int i;
 
 	for (i = 0; i <= info->nr_nomap; i++) {
-		const struct mem_range *r = i < info->nr_nomap ? &info->nomap[i] :
-								 &info->kernel;
+		const struct mem_range *r =
+			i < info->nr_nomap ? &info->nomap[i] : &info->kernel;
 		const phys_addr_t start = ALIGN_DOWN(r->start, PAGE_SIZE);
 		const phys_addr_t end = ALIGN_UP(r->start + r->size, PAGE_SIZE);
 
 		if (end > from && start < hole.start)
-			hole = (struct mem_range){ start, end - start };
+			hole = (struct mem_range){start, end - start};
 	}
 	return hole;
 }
@@ -142,8 +145,8 @@ static int map_memory(phys_addr_t from, phys_addr_t to)
 /* Leaves of 1 GiB, through which page tables are written until there is a direct map. */
 static void early_window(phys_addr_t base, u64 prot)
 {
-	pte_t *pte = early_top_table +
-		     (EARLY_BASE >> LEVEL_SHIFT(2) & (PTES_PER_TABLE - 1));
+	pte_t *pte =
+		early_top_table + (EARLY_BASE >> LEVEL_SHIFT(2) & (PTES_PER_TABLE - 1));
 	unsigned int i;
 
 	for (i = 0; i < EARLY_GIB; i++)

@@ -67,7 +67,7 @@ static unsigned int pte_index(unsigned long va, unsigned int level)
 
 static bool is_table(pte_t pte)
 {
-	return (pte & PTE_V) && !(pte & PTE_LEAF);
+	return (pte & (PTE_V | PTE_LEAF)) == PTE_V;
 }
 
 /**
@@ -80,7 +80,7 @@ static bool is_table(pte_t pte)
  */
 struct walk pgtable_walk(unsigned long va, unsigned int level, enum walk_mode mode)
 {
-	struct walk walk = { .level = paging_levels() - 1 };
+	struct walk walk = {.level = paging_levels() - 1};
 	pte_t *table = table_at(root_table);
 
 	for (;; walk.level--) {
@@ -136,18 +136,35 @@ int pgtable_prealloc(struct map_range range)
 
 		if (walk.level != level && *walk.pte == 0)
 			return -ENOMEM;
-		advance(&range,
-			run_length(range.va, range.size, level) << LEVEL_SHIFT(level));
+		advance(&range, run_length(range.va, range.size, level)
+					<< LEVEL_SHIFT(level));
 	}
 	return 0;
 }
 
-static void fill_run(pte_t *pte, unsigned long nr, pte_t value, u64 step)
+/* Pages: what is there already has this very value. Few instructions: it is counted. */
+static void fill_pages(pte_t *pte, unsigned long nr, pte_t value)
+{
+	const u64 step = PTE_PFN(PAGE_SIZE);
+	const pte_t *end = pte + nr;
+
+	for (; end - pte >= 4; pte += 4, value += 4 * step) {
+		pte[0] = value;
+		pte[1] = value + step;
+		pte[2] = value + 2 * step;
+		pte[3] = value + 3 * step;
+	}
+	for (; pte < end; pte++, value += step)
+		*pte = value;
+}
+
+/* Leaves of 2 MiB, except where there is a table of pages. */
+static void fill_large(pte_t *pte, unsigned long nr, pte_t value)
 {
 	const pte_t *end = pte + nr;
 
-	for (; pte < end; pte++, value += step)
-		if (*pte == 0)
+	for (; pte < end; pte++, value += PTE_PFN(SZ_2M))
+		if (likely(*pte == 0))
 			*pte = value;
 }
 
@@ -156,7 +173,7 @@ static void fill_run(pte_t *pte, unsigned long nr, pte_t value, u64 step)
  * @range: the range
  * @prot: PROT_*
  *
- * What is mapped already stays as it is.
+ * Mapping a range again changes nothing.
  *
  * Return: 0, or -ENOMEM with nothing mapped.
  */
@@ -169,20 +186,34 @@ int pgtable_map(struct map_range range, u64 prot)
 		const unsigned long run = run_length(range.va, range.size, level);
 		const struct walk walk = pgtable_walk(range.va, level, WALK_LOOK);
 
-		if (walk.level == level)
-			fill_run(walk.pte, run, PTE_PFN(range.pa) | prot,
-				 PTE_PFN(1UL << LEVEL_SHIFT(level)));
+		if (level == 0 && walk.level == 0)
+			fill_pages(walk.pte, run, PTE_PFN(range.pa) | prot);
+		else if (walk.level == level)
+			fill_large(walk.pte, run, PTE_PFN(range.pa) | prot);
 		advance(&range, run << LEVEL_SHIFT(level));
 	}
 	return err;
 }
 
-/* Clears what is mapped by the table that holds @va's entry; returns the bytes done. */
-static u64 unmap_run(unsigned long va, u64 size)
+/* Clears leaves up to the first table of pages. Returns how many entries were passed. */
+static unsigned long clear_run(pte_t *pte, unsigned long nr, u64 *seen)
+{
+	const pte_t *start = pte, *end = pte + nr;
+	u64 any = 0;
+
+	for (; pte < end && !is_table(*pte); pte++) {
+		any |= *pte;
+		*pte = 0;
+	}
+	*seen |= any;
+	return pte - start;
+}
+
+/* Clears what one table maps of a range, from its start on; returns the bytes done. */
+static u64 unmap_run(unsigned long va, u64 size, u64 *seen)
 {
 	struct walk walk = pgtable_walk(va, 1, WALK_LOOK);
 	unsigned long run;
-	pte_t *pte, *end;
 
 	if (walk.level == 1 && is_table(*walk.pte))
 		walk = pgtable_walk(va, 0, WALK_LOOK);
@@ -192,13 +223,12 @@ static u64 unmap_run(unsigned long va, u64 size)
 		return min(size, ALIGN_UP(va + 1, entry) - va);
 	}
 	run = run_length(va, size, walk.level);
-	if (run == 0) { /* less than the 2 MiB of an entry is left */
+	if (walk.level == 1 && (run == 0 || !IS_ALIGNED(va, SZ_2M))) {
+		/* Less than the 2 MiB of an entry: right only if nothing is there. */
 		WARN_ON(*walk.pte != 0);
-		return size;
+		return min(size, ALIGN_UP(va + 1, SZ_2M) - va);
 	}
-	for (pte = walk.pte, end = pte + run; pte < end && !is_table(*pte); pte++)
-		*pte = 0;
-	return (u64)(pte - walk.pte) << LEVEL_SHIFT(walk.level);
+	return (u64)clear_run(walk.pte, run, seen) << LEVEL_SHIFT(walk.level);
 }
 
 /**
@@ -207,13 +237,18 @@ static u64 unmap_run(unsigned long va, u64 size)
  * @size: bytes, whole pages
  *
  * Warns, and leaves the mapping, where the range covers a part of a leaf of 2 MiB.
+ *
+ * Return: whether anything was mapped.
  */
-void pgtable_unmap(unsigned long va, u64 size)
+bool pgtable_unmap(unsigned long va, u64 size)
 {
+	u64 seen = 0;
+
 	while (size > 0) {
-		u64 done = unmap_run(va, size);
+		u64 done = unmap_run(va, size, &seen);
 
 		va += done;
 		size -= done;
 	}
+	return seen != 0;
 }

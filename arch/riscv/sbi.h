@@ -23,14 +23,14 @@
 #define SBI_DBCN	   0x4442434e
 #define SBI_DBCN_WRITE	   0
 
-#define SBI_SUCCESS		    0
+#define SBI_SUCCESS		  0
 #define SBI_ERR_ALREADY_AVAILABLE (-6)
 
 struct sbi_args {
 	unsigned long a[5];
 };
 /* Arguments in order; those not named are 0. */
-#define SBI_ARGS(...) ((struct sbi_args){ { __VA_ARGS__ } })
+#define SBI_ARGS(...) ((struct sbi_args){{__VA_ARGS__}})
 
 struct sbi_ret {
 	long error;
@@ -60,7 +60,7 @@ static inline struct sbi_ret sbi_call(unsigned long ext, unsigned long fid,
 			 : "+r"(a0), "+r"(a1)
 			 : "r"(a2), "r"(a3), "r"(a4), "r"(a6), "r"(a7)
 			 : "memory");
-	return (struct sbi_ret){ .error = (long)a0, .value = (long)a1 };
+	return (struct sbi_ret){.error = (long)a0, .value = (long)a1};
 }
 
 /** sbi_has - does the firmware have an extension? */

@@ -19,19 +19,6 @@ const struct machine_info *machine_info(void)
 	return &machine;
 }
 
-/*
- * Until arch_paging_init() maps it for good, the finisher is reached through one leaf of
- * 1 GiB, so that an early panic ends with its status.
- */
-static void map_finisher_early(void)
-{
-	const phys_addr_t gib = ALIGN_DOWN(machine.finisher.start, SZ_1G);
-
-	if (machine.finisher.size != 0)
-		early_top_table[EARLY_IO_BASE >> LEVEL_SHIFT(2) & (PTES_PER_TABLE - 1)] =
-			PTE_PFN(gib) | PROT_RW;
-}
-
 static void open_fdt(void)
 {
 	const void *blob = (void *)(early_info.fdt - early_info.image + IMAGE_BASE);
@@ -43,6 +30,21 @@ static void open_fdt(void)
 		arch_exit(3);
 	}
 	machine.fdt = blob;
+}
+
+/* What ebb cannot run without; the line says what to do. */
+static void check_machine(void)
+{
+	const char *missing = machine_missing_irq(&machine);
+
+	if (machine.timebase_hz == 0)
+		missing = "the device tree names no timebase-frequency";
+	if (machine.nr_memory == 0)
+		missing = "the device tree names no memory";
+	if (missing) {
+		pr_emerg("%s\n", missing);
+		arch_exit(3);
+	}
 }
 
 /**
@@ -62,13 +64,11 @@ void arch_start(u64 hartid)
 	machine.kernel.size = ALIGN_UP(early_info.fdt + early_info.fdt_size, PAGE_SIZE) -
 			      early_info.image;
 	open_fdt();
-	machine_digest(&machine, hartid);
+	machine_digest_harts(&machine, hartid);
 	machine_digest_devices(&machine);
-	map_finisher_early();
-	if (machine.timebase_hz == 0) {
-		pr_emerg("the device tree names no timebase-frequency\n");
-		arch_exit(3);
-	}
+	exit_init_early();
+	machine_digest_memory(&machine);
+	check_machine();
 	clock_init();
 	kernel_main(&machine);
 }

@@ -45,15 +45,15 @@ int arch_start_hart(unsigned int id, struct hart *hart, void *stack, void (*entr
 		return -ENODEV;
 	hart->arch[HART_OVERFLOW_SP / 8] =
 		STACK_SLOT_TOP((unsigned long)STACK_SLOT_OVERFLOW + id);
-	secondaries[id] = (struct secondary){ csr_read(satp),
-					      (u64)stack + ARCH_STACK_SIZE, (u64)hart,
-					      (u64)entry };
+	secondaries[id] = (struct secondary){csr_read(satp), (u64)stack + ARCH_STACK_SIZE,
+					     (u64)hart, (u64)entry};
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	ret = sbi_call(SBI_HSM, SBI_HSM_START,
 		       SBI_ARGS(info->hartid[id], image_to_phys(secondary_start),
-					  image_to_phys(&secondaries[id])));
+				image_to_phys(&secondaries[id])));
 	if (ret.error != SBI_SUCCESS) {
-		pr_err("hart %u (hartid %llu): the firmware refused to start it: error %ld\n",
+		pr_err("hart %u (hartid %llu): the firmware refused to start it: error "
+		       "%ld\n",
 		       id, (unsigned long long)info->hartid[id], ret.error);
 		return -EIO;
 	}

@@ -47,11 +47,16 @@ void *arch_stack_map(phys_addr_t backing)
 	if (slot < 0)
 		return NULL;
 	va = STACK_SLOT_TOP((unsigned long)slot + STACK_SLOT_FIRST) - ARCH_STACK_SIZE;
-	if (pgtable_map((struct map_range){ va, backing, ARCH_STACK_SIZE, LEAVES_PAGES },
+	if (pgtable_map((struct map_range){va, backing, ARCH_STACK_SIZE, LEAVES_PAGES},
 			PROT_RW) != 0) {
 		give_slot(slot);
 		return NULL;
 	}
+	/*
+	 * A hart that remembers that there was nothing would fault on its stack, where
+	 * the fault cannot be resolved.
+	 */
+	tlb_flush_all_harts(va, ARCH_STACK_SIZE);
 	return (void *)va;
 }
 

@@ -27,8 +27,8 @@ void tlb_flush_local(unsigned long va, u64 size)
 
 static void flush_remote(u64 hartid, unsigned long mask, unsigned long va, u64 size)
 {
-	struct sbi_ret ret = sbi_call(SBI_RFENCE, SBI_RFENCE_VMA,
-				      SBI_ARGS(mask, hartid, va, size));
+	struct sbi_ret ret =
+		sbi_call(SBI_RFENCE, SBI_RFENCE_VMA, SBI_ARGS(mask, hartid, va, size));
 
 	/* Going on would let a hart use memory that is gone. */
 	if (ret.error != SBI_SUCCESS && !panic_in_progress())

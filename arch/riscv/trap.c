@@ -67,7 +67,7 @@ static bool is_spurious(const struct trap_frame *frame)
 	if ((__atomic_load_n(walk.pte, __ATOMIC_RELAXED) & wanted) != wanted)
 		return false;
 	if (last->pc != frame->sepc || last->addr != frame->stval)
-		*last = (struct last_fault){ frame->sepc, frame->stval, 0 };
+		*last = (struct last_fault){frame->sepc, frame->stval, 0};
 	return ++last->times <= MAX_SPURIOUS;
 }
 

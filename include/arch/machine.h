@@ -85,7 +85,8 @@ void arch_unmap_direct(phys_addr_t start, u64 size);
  *
  * Return: 0, -ENOMEM (nothing mapped), -E2BIG outside of the window.
  */
-int arch_vmemmap_map(unsigned long start_pfn, unsigned long nr_pages, phys_addr_t backing);
+int arch_vmemmap_map(unsigned long start_pfn, unsigned long nr_pages,
+		     phys_addr_t backing);
 
 /**
  * arch_vmemmap_unmap - undo arch_vmemmap_map() for a pfn range

@@ -13,6 +13,7 @@
 #define MACHINE_MAX_VIRTIO    32
 #define MACHINE_MAX_PCI_WINS  4
 #define MACHINE_CMDLINE_BYTES 2048
+#define PLIC_NO_CONTEXT	      (~0U) /* the hart takes no device interrupts */
 
 struct mem_range {
 	phys_addr_t start;
@@ -29,7 +30,7 @@ struct mmio_device {
 struct machine_uart {
 	struct mmio_device dev; /* size 0 = no ns16550 in the tree */
 	u32 clock_hz;
-	u32 reg_shift; /* register n lies at n << reg_shift */
+	u32 reg_shift;	  /* register n lies at n << reg_shift */
 	u32 reg_io_width; /* bytes per access: 1 or 4 */
 };
 
@@ -67,13 +68,13 @@ struct machine_info {
 	struct mem_range kernel; /* the image, its zeroed data and the tree's copy */
 
 	char cmdline[MACHINE_CMDLINE_BYTES]; /* NUL-terminated */
-	const void *fdt; /* our copy of the tree */
+	const void *fdt;		     /* our copy of the tree */
 	const char *model;
 
 	/* Logical hart ids index this table; 0 is the hart that booted. */
 	u64 hartid[MACHINE_MAX_HARTS];
 	unsigned int nr_harts;
-	unsigned int plic_context[MACHINE_MAX_HARTS]; /* S-mode context of each hart */
+	u32 plic_context[MACHINE_MAX_HARTS]; /* S-mode context, or PLIC_NO_CONTEXT */
 	u64 timebase_hz;
 	unsigned int paging_levels; /* 4 = Sv48, 3 = Sv39 */
 
