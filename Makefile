@@ -3,7 +3,8 @@
 #
 # Sources are found by wildcard: a new file needs no list. A part with build rules of its own has a fragment
 # (FRAGMENTS below), which may add to KCFLAGS, KLDFLAGS, KERNEL_OBJS, HOST_PROGRAMS (wanted by `make run`),
-# HOST_TESTS (programs that print KTAP, run by `make test-host`), TEST_NEEDS (what tests of the tools use), FUZZERS, and may set KCFLAGS_<source> for one file.
+# HOST_TESTS (programs that print KTAP, run by `make test-host`), TEST_NEEDS (what tests of the tools use), FUZZERS,
+# and may set KCFLAGS_<source> for one file.
 # All paths are relative, because GNU make cannot name a file with a space in it: so a checkout may have one.
 
 O        ?= build
