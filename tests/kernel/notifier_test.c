@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Notifier chains: order, veto, and who hears what.
+ */
+#include "kernel/ktest.h"
+#include "kernel/notifier.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "lib/vsprintf.h"
+
+enum { GOING = 1, CANCEL, DONE };
+
+#define NR_LISTENERS 5
+
+struct listener {
+	struct notifier_block nb;
+	char name;
+	int answer; /* to GOING */
+	unsigned int heard[4];
+};
+
+struct fixture {
+	struct notifier_chain chain;
+	struct listener listener[NR_LISTENERS];
+	char trail[64];
+};
+
+static struct fixture fixture;
+
+static int listen(struct notifier_block *nb, unsigned long event, void *data)
+{
+	struct listener *listener = container_of(nb, struct listener, nb);
+	struct fixture *f = data;
+	const size_t len = strlen(f->trail);
+
+	(void)scnprintf(f->trail + len, sizeof(f->trail) - len, "%c%lu", listener->name,
+			event);
+	listener->heard[event]++;
+	return event == GOING ? listener->answer : 0;
+}
+
+static void add_listener(struct ktest *test, unsigned int i, int priority)
+{
+	struct listener *listener = &fixture.listener[i];
+
+	listener->name = (char)('a' + i);
+	listener->nb.fn = listen;
+	listener->nb.priority = priority;
+	KTEST_ASSERT_EQ(test, notifier_register(&fixture.chain, &listener->nb), 0);
+}
+
+static int init_fixture(struct ktest *test)
+{
+	static const int priorities[NR_LISTENERS] = { 0, 10, -5, 0, 10 };
+
+	memset(&fixture, 0, sizeof(fixture));
+	notifier_chain_init(&fixture.chain, "test_chain");
+	for (unsigned int i = 0; i < NR_LISTENERS; i++)
+		add_listener(test, i, priorities[i]);
+	return 0;
+}
+
+static int start(struct notifier_veto *veto)
+{
+	fixture.trail[0] = '\0';
+	return notifier_call_start(&fixture.chain, GOING, CANCEL, &fixture, veto);
+}
+
+static void priorities_then_registration(struct ktest *test)
+{
+	notifier_call(&fixture.chain, DONE, &fixture);
+	KTEST_EXPECT_STREQ(test, fixture.trail, "b3e3a3d3c3");
+}
+
+static void register_twice_and_unregister(struct ktest *test)
+{
+	struct notifier_block *nb = &fixture.listener[1].nb;
+
+	KTEST_EXPECT_EQ(test, notifier_register(&fixture.chain, nb), -EEXIST);
+	KTEST_EXPECT_EQ(test, notifier_unregister(&fixture.chain, nb), 0);
+	KTEST_EXPECT_EQ(test, notifier_unregister(&fixture.chain, nb), -ENOENT);
+	notifier_call(&fixture.chain, DONE, &fixture);
+	KTEST_EXPECT_STREQ(test, fixture.trail, "e3a3d3c3");
+	KTEST_EXPECT_EQ(test, notifier_register(&fixture.chain, nb), 0);
+	fixture.trail[0] = '\0';
+	notifier_call(&fixture.chain, DONE, &fixture);
+	/* Behind the other one of its priority now. */
+	KTEST_EXPECT_STREQ(test, fixture.trail, "e3b3a3d3c3");
+}
+
+static void success_reaches_all(struct ktest *test)
+{
+	struct notifier_veto veto;
+
+	KTEST_EXPECT_EQ(test, start(&veto), 0);
+	KTEST_EXPECT_NULL(test, veto.nb);
+	notifier_call_end(&fixture.chain, DONE, &fixture);
+	KTEST_EXPECT_STREQ(test, fixture.trail, "b1e1a1d1c1b3e3a3d3c3");
+	/* An end is told once. */
+	notifier_call_end(&fixture.chain, DONE, &fixture);
+	KTEST_EXPECT_STREQ(test, fixture.trail, "b1e1a1d1c1b3e3a3d3c3");
+}
+
+/* A veto at each place in the chain. */
+static void veto_is_symmetric(struct ktest *test)
+{
+	static const char *const trails[NR_LISTENERS] = {
+		[1] = "b1",
+		[4] = "b1e1b2",
+		[0] = "b1e1a1e2b2",
+		[3] = "b1e1a1d1a2e2b2",
+		[2] = "b1e1a1d1c1d2a2e2b2",
+	};
+
+	for (unsigned int i = 0; i < NR_LISTENERS; i++) {
+		struct notifier_veto veto;
+
+		fixture.listener[i].answer = -EBUSY;
+		KTEST_EXPECT_EQ(test, start(&veto), -EBUSY);
+		KTEST_EXPECT_STREQ(test, fixture.trail, trails[i]);
+		KTEST_EXPECT_PTR_EQ(test, veto.nb, &fixture.listener[i].nb);
+		KTEST_EXPECT_EQ(test, veto.error, -EBUSY);
+		fixture.listener[i].answer = 0;
+		/* Nobody is owed an end after a veto. */
+		fixture.trail[0] = '\0';
+		notifier_call_end(&fixture.chain, DONE, &fixture);
+		KTEST_EXPECT_STREQ(test, fixture.trail, "");
+	}
+}
+
+static void late_comers_hear_nothing(struct ktest *test)
+{
+	KTEST_ASSERT_EQ(test, notifier_unregister(&fixture.chain, &fixture.listener[0].nb), 0);
+	KTEST_EXPECT_EQ(test, start(NULL), 0);
+	add_listener(test, 0, 100);
+	notifier_call_end(&fixture.chain, DONE, &fixture);
+	KTEST_EXPECT_STREQ(test, fixture.trail, "b1e1d1c1b3e3d3c3");
+	KTEST_EXPECT_EQ(test, start(NULL), 0);
+	notifier_call_end(&fixture.chain, DONE, &fixture);
+	KTEST_EXPECT_STREQ(test, fixture.trail, "a1b1e1d1c1a3b3e3d3c3");
+}
+
+static void everybody_hears_exactly_one_end(struct ktest *test)
+{
+	for (unsigned int round = 0; round < 200; round++) {
+		for (unsigned int i = 0; i < NR_LISTENERS; i++)
+			fixture.listener[i].answer =
+				prng_below(&test->prng, 6) == 0 ? -ENOMEM : 0;
+		if (start(NULL) != 0)
+			continue;
+		notifier_call_end(&fixture.chain,
+				  prng_below(&test->prng, 2) ? DONE : CANCEL, &fixture);
+	}
+	for (unsigned int i = 0; i < NR_LISTENERS; i++) {
+		const struct listener *l = &fixture.listener[i];
+		unsigned int refused;
+
+		KTEST_EXPECT_GT(test, l->heard[GOING], 0);
+		refused = l->heard[GOING] - l->heard[CANCEL] - l->heard[DONE];
+		/* About one in six starts. */
+		KTEST_EXPECT_LT(test, refused, l->heard[GOING] / 2);
+		KTEST_EXPECT_GT(test, refused, 0);
+	}
+}
+
+static void empty_chain(struct ktest *test)
+{
+	struct notifier_chain chain;
+
+	notifier_chain_init(&chain, "empty");
+	notifier_call(&chain, DONE, NULL);
+	KTEST_EXPECT_EQ(test, notifier_call_start(&chain, GOING, CANCEL, NULL, NULL), 0);
+	notifier_call_end(&chain, DONE, NULL);
+}
+
+static const struct ktest_case notifier_cases[] = {
+	KTEST_CASE(priorities_then_registration),
+	KTEST_CASE(register_twice_and_unregister),
+	KTEST_CASE(success_reaches_all),
+	KTEST_CASE(veto_is_symmetric),
+	KTEST_CASE(late_comers_hear_nothing),
+	KTEST_CASE(everybody_hears_exactly_one_end),
+	KTEST_CASE(empty_chain),
+	{}
+};
+
+static struct ktest_suite notifier_suite = {
+	.name = "notifier",
+	.init = init_fixture,
+	.cases = notifier_cases,
+};
+KTEST_SUITE(notifier_suite);

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _TESTS_KERNEL_TEST_THREADS_H
+#define _TESTS_KERNEL_TEST_THREADS_H
+
+/*
+ * For suites that need more than one thread: one pinned to each hart, and waiting
+ * with a limit.
+ */
+#include "arch/machine.h"
+#include "kernel/hart.h"
+#include "kernel/ktest.h"
+#include "kernel/thread.h"
+#include "kernel/timer.h"
+
+/* No step of these tests takes longer unless something is broken. */
+#define STEP_NS (20 * NSEC_PER_SEC)
+
+/**
+ * struct crew - threads of one test
+ * @thread: NULL behind the last
+ * @nr: how many
+ */
+struct crew {
+	struct thread *thread[MAX_HARTS];
+	unsigned int nr;
+};
+
+/* One thread on each online hart. Ends the case if that fails. */
+static inline void crew_start(struct ktest *test, struct crew *crew, int (*fn)(void *arg),
+			      void *arg)
+{
+	struct hart *hart;
+
+	crew->nr = 0;
+	for_each_hart(hart) {
+		struct thread *thread = thread_create_on(hart->id, "crew", fn, arg);
+
+		KTEST_ASSERT_NOT_NULL(test, thread);
+		crew->thread[crew->nr++] = thread;
+	}
+}
+
+/* Waits for all; their results added up. */
+static inline int crew_join(struct ktest *test, struct crew *crew)
+{
+	const u64 deadline = ktime_ns() + STEP_NS;
+	int sum = 0;
+
+	for (unsigned int i = 0; i < crew->nr; i++) {
+		int result = 0;
+
+		KTEST_ASSERT_EQ(test, thread_join(crew->thread[i], deadline, &result), 0);
+		sum += result;
+	}
+	return sum;
+}
+
+/* Lets others run until @flag is at least @value; false when that takes too long. */
+static inline bool wait_for_count(const unsigned int *flag, unsigned int value)
+{
+	const u64 deadline = ktime_ns() + STEP_NS;
+
+	while (__atomic_load_n(flag, __ATOMIC_ACQUIRE) < value) {
+		if (ktime_ns() > deadline)
+			return false;
+		cond_resched();
+		arch_cpu_relax();
+	}
+	return true;
+}
+
+static inline void add_one(unsigned int *counter)
+{
+	__atomic_fetch_add(counter, 1, __ATOMIC_ACQ_REL);
+}
+
+#endif

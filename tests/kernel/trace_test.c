@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Trace: records, rings, loss, text.
+ *
+ * The rings are the machine's own: what was traced before is cleared, and the
+ * events that were on are turned on again at the end.
+ */
+#include "kernel/abi.h"
+#include "kernel/ktest.h"
+#include "kernel/sink.h"
+#include "kernel/trace.h"
+#include "kernel/trace_table.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "test_threads.h"
+
+static u64 was_on;
+
+static int begin(struct ktest *test)
+{
+	if (ebb_trace.nr_records == 0)
+		ktest_skip(test, "there are no trace rings");
+	was_on = ebb_trace.enabled;
+	(void)trace_set("*", TRACE_OFF);
+	trace_clear();
+	return 0;
+}
+
+static void end(struct ktest *test)
+{
+	const struct trace_event_desc *desc;
+
+	(void)test;
+	if (ebb_trace.nr_records == 0)
+		return;
+	(void)trace_set("*", TRACE_OFF);
+	trace_clear();
+	for_each_trace_event(desc)
+		if (was_on & BIT(desc->id))
+			(void)trace_set(desc->name, TRACE_ON);
+}
+
+static unsigned int evaluated;
+
+static u64 count_evaluation(void)
+{
+	return ++evaluated;
+}
+
+static void off_means_off(struct ktest *test)
+{
+	struct trace_record record;
+
+	evaluated = 0;
+	trace_emit(TRACE_TEST_MARK, .pfn = count_evaluation());
+	KTEST_EXPECT_EQ(test, evaluated, 0);
+	KTEST_EXPECT_FALSE(test, trace_take(&record));
+	/* Another event being on does not turn this one on. */
+	KTEST_EXPECT_EQ(test, trace_set("mm:frames", TRACE_ON), 1);
+	trace_emit(TRACE_TEST_MARK, .pfn = 1);
+	KTEST_EXPECT_FALSE(test, trace_take(&record));
+}
+
+static void records_say_what_was_emitted(struct ktest *test)
+{
+	struct trace_record record;
+	u64 before;
+
+	KTEST_EXPECT_EQ(test, trace_set("ktest:mark", TRACE_ON), 1);
+	KTEST_EXPECT_TRUE(test, trace_is_on(TRACE_TEST_MARK));
+	KTEST_EXPECT_FALSE(test, trace_is_on(TRACE_FRAMES));
+	before = arch_time();
+	trace_emit(TRACE_TEST_MARK, .pfn = 0x123456789abcUL, .count = 77, .before = 1,
+		   .after = 0xffff, .flags = 0x5a);
+	KTEST_ASSERT_TRUE(test, trace_take(&record));
+	KTEST_EXPECT_EQ(test, record.event, TRACE_TEST_MARK);
+	KTEST_EXPECT_EQ(test, record.pfn, 0x123456789abcUL);
+	KTEST_EXPECT_EQ(test, record.count, 77);
+	KTEST_EXPECT_EQ(test, record.before, 1);
+	KTEST_EXPECT_EQ(test, record.after, 0xffff);
+	KTEST_EXPECT_EQ(test, record.flags, 0x5a);
+	KTEST_EXPECT_LT(test, record.hart, nr_harts());
+	KTEST_EXPECT_GE(test, record.time, before);
+	KTEST_EXPECT_LE(test, record.time, arch_time());
+	KTEST_EXPECT_FALSE(test, trace_take(&record));
+}
+
+static void globs_name_events(struct ktest *test)
+{
+	KTEST_EXPECT_EQ(test, trace_set("nothing:*", TRACE_ON), 0);
+	KTEST_EXPECT_EQ(test, trace_set("evac:*", TRACE_ON), 4);
+	KTEST_EXPECT_TRUE(test, trace_is_on(TRACE_EVAC_MOVE));
+	KTEST_EXPECT_EQ(test, trace_set("evac:move", TRACE_OFF), 1);
+	KTEST_EXPECT_FALSE(test, trace_is_on(TRACE_EVAC_MOVE));
+	KTEST_EXPECT_TRUE(test, trace_is_on(TRACE_EVAC_PHASE));
+}
+
+static void overwritten_records_are_counted(struct ktest *test)
+{
+	const u64 room = ebb_trace.nr_records;
+	struct trace_record record;
+	u64 taken = 0;
+
+	(void)trace_set("ktest:mark", TRACE_ON);
+	/* In one go, so that all go to one ring. */
+	for (u64 i = 0; i < room + 10; i++)
+		trace_emit(TRACE_TEST_MARK, .pfn = i);
+	(void)trace_set("*", TRACE_OFF);
+	KTEST_EXPECT_EQ(test, trace_lost(), 10);
+	while (trace_take(&record)) {
+		if (taken == 0)
+			/* One slot is always about to be written. */
+			KTEST_EXPECT_EQ(test, record.pfn, 11);
+		taken++;
+	}
+	KTEST_EXPECT_EQ(test, record.pfn, room + 9);
+	KTEST_EXPECT_EQ(test, taken, room - 1);
+	trace_clear();
+	KTEST_EXPECT_EQ(test, trace_lost(), 0);
+}
+
+#define MARKS 300
+
+static int emit_marks(void *arg)
+{
+	(void)arg;
+	for (u32 i = 0; i < MARKS; i++) {
+		trace_emit(TRACE_TEST_MARK, .pfn = this_hart()->id, .count = i);
+		cond_resched();
+	}
+	return MARKS;
+}
+
+/* Takes records while all harts write: none twice, in order, all or counted. */
+static void several_harts(struct ktest *test)
+{
+	struct trace_record record;
+	u32 next[MAX_HARTS] = { 0 };
+	unsigned int taken = 0;
+	struct crew crew;
+	int emitted;
+
+	(void)trace_set("ktest:mark", TRACE_ON);
+	crew_start(test, &crew, emit_marks, NULL);
+	for (unsigned int i = 0; i < 50; i++) {
+		while (trace_take(&record)) {
+			KTEST_EXPECT_EQ(test, record.pfn, record.hart);
+			KTEST_EXPECT_EQ(test, record.count, next[record.hart]);
+			next[record.hart] = record.count + 1;
+			taken++;
+		}
+		yield();
+	}
+	emitted = crew_join(test, &crew);
+	while (trace_take(&record))
+		taken++;
+	KTEST_EXPECT_EQ(test, taken + trace_lost(), emitted);
+}
+
+static void merged_by_sequence(struct ktest *test)
+{
+	struct trace_record record;
+	struct crew crew;
+	bool first = true;
+	u32 last = 0;
+
+	(void)trace_set("ktest:mark", TRACE_ON);
+	crew_start(test, &crew, emit_marks, NULL);
+	crew_join(test, &crew);
+	while (trace_take(&record)) {
+		if (!first)
+			KTEST_EXPECT_EQ(test, record.seq, last + 1);
+		first = false;
+		last = record.seq;
+	}
+	KTEST_EXPECT_FALSE(test, first);
+}
+
+static void text_form(struct ktest *test)
+{
+	const struct trace_record record = {
+		.seq = 9, .event = TRACE_FRAMES, .hart = 2, .flags = 1, .pfn = 0x90a40,
+		.time = ebb_trace.timebase_hz * 3, .count = 512, .before = PGTY_BUDDY,
+		.after = PGTY_OFFLINE,
+	};
+	struct trace_record other = record;
+	char *text = ktest_alloc(test, 512);
+	struct sink_buffer buffer;
+
+	sink_buffer_init(&buffer, text, 512);
+	trace_print(&record, &buffer.sink);
+	KTEST_EXPECT_STREQ(test, text,
+			   "             ebb-0       [002] .....     3.000000: frames: "
+			   "pfn=0x90a40 nr=512 Buddy -> Offline flags=1\n");
+	/* Unknown words and events print as numbers. */
+	other.before = 999;
+	sink_buffer_init(&buffer, text, 512);
+	trace_print(&other, &buffer.sink);
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, "nr=512 999 -> Offline"));
+	other.event = 4711;
+	sink_buffer_init(&buffer, text, 512);
+	trace_print(&other, &buffer.sink);
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, ": unknown: event=4711\n"));
+}
+
+static void dump_shows_the_last(struct ktest *test)
+{
+	char *text = ktest_alloc(test, 4096);
+	struct sink_buffer buffer;
+	unsigned int lines = 0;
+
+	(void)trace_set("ktest:mark", TRACE_ON);
+	for (u64 i = 0; i < 50; i++)
+		trace_emit(TRACE_TEST_MARK, .pfn = 0x1000 + i);
+	(void)trace_set("*", TRACE_OFF);
+	sink_buffer_init(&buffer, text, 4096);
+	trace_dump(&buffer.sink, 5);
+	for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
+		lines++;
+	KTEST_EXPECT_EQ(test, lines, 5);
+	KTEST_EXPECT_NULL(test, strstr(text, "0x102c "));
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, "0x102d "));
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, "0x1031 "));
+}
+
+/* Every row: a unique id below the bound, and a format whose fields exist. */
+static void table_is_sound(struct ktest *test)
+{
+	const struct trace_event_desc *desc;
+	u64 seen = 0;
+
+	for_each_trace_event(desc) {
+		const struct trace_record record = { .event = desc->id };
+		char *text = ktest_alloc(test, 512);
+		struct sink_buffer buffer;
+
+		KTEST_ASSERT_LT(test, desc->id, NR_TRACE_EVENTS);
+		KTEST_EXPECT_EQ(test, seen & BIT(desc->id), 0);
+		seen |= BIT(desc->id);
+		KTEST_EXPECT_NOT_NULL(test, strchr(desc->name, ':'));
+		sink_buffer_init(&buffer, text, 512);
+		trace_print(&record, &buffer.sink);
+		KTEST_EXPECT_NULL(test, strchr(text, '?'));
+		KTEST_EXPECT_EQ(test, text[buffer.len - 1], '\n');
+	}
+}
+
+static const struct ktest_case trace_cases[] = {
+	KTEST_CASE(off_means_off),
+	KTEST_CASE(records_say_what_was_emitted),
+	KTEST_CASE(globs_name_events),
+	KTEST_CASE(overwritten_records_are_counted),
+	KTEST_CASE(several_harts),
+	KTEST_CASE(merged_by_sequence),
+	KTEST_CASE(text_form),
+	KTEST_CASE(dump_shows_the_last),
+	KTEST_CASE(table_is_sound),
+	{}
+};
+
+static struct ktest_suite trace_suite = { .name = "trace", .init = begin, .exit = end,
+					  .cases = trace_cases };
+KTEST_SUITE(trace_suite);

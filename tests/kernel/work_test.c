@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Timers and work queues.
+ */
+#include "kernel/ktest.h"
+#include "kernel/workqueue.h"
+#include "lib/errno.h"
+#include "test_threads.h"
+
+static char trail[16];
+static unsigned int fired, in_interrupt;
+
+struct named_timer {
+	struct timer timer;
+	char name;
+	unsigned int again; /* how often it sets itself anew */
+};
+
+struct named_work {
+	struct work work;
+	char name;
+	unsigned int again;
+	unsigned int runs;
+};
+
+static int reset(struct ktest *test)
+{
+	(void)test;
+	trail[0] = '\0';
+	fired = in_interrupt = 0;
+	return 0;
+}
+
+static void leave_mark(char mark)
+{
+	const unsigned int at = __atomic_fetch_add(&fired, 1, __ATOMIC_ACQ_REL);
+
+	if (at + 1 < sizeof(trail)) {
+		trail[at] = mark;
+		trail[at + 1] = '\0';
+	}
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct named_timer *named = container_of(timer, struct named_timer, timer);
+
+	in_interrupt += this_hart()->irq_depth == 1 && !arch_irqs_enabled();
+	leave_mark(named->name);
+	if (named->again > 0) {
+		named->again--;
+		timer_set(timer, NSEC_PER_MSEC);
+	}
+}
+
+static void timers_fire_in_order(struct ktest *test)
+{
+	struct named_timer t[3] = { { .name = 'a' }, { .name = 'b' }, { .name = 'c' } };
+	const u64 delay[3] = { 3, 1, 2 };
+	const u64 before = ktime_ns();
+
+	for (int i = 0; i < 3; i++) {
+		timer_init(&t[i].timer, on_timer);
+		KTEST_EXPECT_FALSE(test, timer_pending(&t[i].timer));
+		timer_set(&t[i].timer, delay[i] * 2 * NSEC_PER_MSEC);
+		KTEST_EXPECT_TRUE(test, timer_pending(&t[i].timer));
+	}
+	KTEST_EXPECT_TRUE(test, wait_for_count(&fired, 3));
+	KTEST_EXPECT_GE(test, ktime_ns(), before + 6 * NSEC_PER_MSEC);
+	KTEST_EXPECT_STREQ(test, trail, "bca");
+	KTEST_EXPECT_EQ(test, in_interrupt, 3);
+	for (int i = 0; i < 3; i++) {
+		KTEST_EXPECT_FALSE(test, timer_pending(&t[i].timer));
+		KTEST_EXPECT_FALSE(test, timer_del(&t[i].timer));
+	}
+}
+
+static void deleted_timer_does_not_fire(struct ktest *test)
+{
+	struct named_timer t = { .name = 'x' };
+
+	timer_init(&t.timer, on_timer);
+	timer_set(&t.timer, 2 * NSEC_PER_MSEC);
+	KTEST_EXPECT_TRUE(test, timer_del(&t.timer));
+	msleep(5);
+	KTEST_EXPECT_EQ(test, fired, 0);
+}
+
+static void setting_again_replaces(struct ktest *test)
+{
+	struct named_timer t = { .name = 'x' };
+
+	timer_init(&t.timer, on_timer);
+	timer_set(&t.timer, NSEC_PER_MSEC);
+	timer_set(&t.timer, 30 * NSEC_PER_MSEC);
+	msleep(5);
+	KTEST_EXPECT_EQ(test, fired, 0);
+	timer_set(&t.timer, 0);
+	KTEST_EXPECT_TRUE(test, wait_for_count(&fired, 1));
+	msleep(40);
+	KTEST_EXPECT_EQ(test, fired, 1);
+}
+
+static void timer_may_set_itself(struct ktest *test)
+{
+	struct named_timer t = { .name = 'x', .again = 4 };
+
+	timer_init(&t.timer, on_timer);
+	timer_set(&t.timer, NSEC_PER_MSEC);
+	KTEST_EXPECT_TRUE(test, wait_for_count(&fired, 5));
+	msleep(4);
+	KTEST_EXPECT_EQ(test, fired, 5);
+}
+
+static int set_and_delete(void *arg)
+{
+	struct named_timer *t = arg;
+
+	for (int i = 0; i < 200; i++) {
+		timer_set(&t->timer, i % 3 * 1000);
+		cond_resched();
+		(void)timer_del(&t->timer);
+	}
+	return 0;
+}
+
+static void timers_of_several_harts(struct ktest *test)
+{
+	static struct named_timer shared;
+	struct crew crew;
+	unsigned int count;
+
+	shared.name = 's';
+	timer_init(&shared.timer, on_timer);
+	crew_start(test, &crew, set_and_delete, &shared);
+	crew_join(test, &crew);
+	(void)timer_del(&shared.timer);
+	count = __atomic_load_n(&fired, __ATOMIC_ACQUIRE);
+	msleep(3);
+	KTEST_EXPECT_EQ(test, fired, count);
+}
+
+static void on_work(struct work *work)
+{
+	struct named_work *named = container_of(work, struct named_work, work);
+
+	named->runs++;
+	if (named->again > 0) {
+		named->again--;
+		(void)schedule_work(work);
+	}
+	leave_mark(named->name);
+}
+
+static void works_run_in_order(struct ktest *test)
+{
+	struct named_work w[3] = { { .name = 'a' }, { .name = 'b' }, { .name = 'c' } };
+	unsigned long flags;
+
+	for (int i = 0; i < 3; i++)
+		work_init(&w[i].work, on_work);
+	/* As an interrupt handler would, so that the worker cannot come between. */
+	flags = arch_irq_save();
+	KTEST_EXPECT_TRUE(test, schedule_work(&w[1].work));
+	KTEST_EXPECT_TRUE(test, schedule_work(&w[0].work));
+	KTEST_EXPECT_TRUE(test, schedule_work(&w[2].work));
+	arch_irq_restore(flags);
+	for (int i = 0; i < 3; i++)
+		KTEST_EXPECT_EQ(test, flush_work(&w[i].work), 0);
+	KTEST_EXPECT_STREQ(test, trail, "bac");
+}
+
+static void sleep_a_little(struct work *work)
+{
+	msleep(2);
+	on_work(work);
+}
+
+static void pending_work_runs_once(struct ktest *test)
+{
+	struct named_work first = { .name = 'f' }, w = { .name = 'w' };
+
+	work_init(&first.work, sleep_a_little);
+	work_init(&w.work, on_work);
+	schedule_work(&first.work);
+	KTEST_EXPECT_TRUE(test, schedule_work(&w.work));
+	KTEST_EXPECT_FALSE(test, schedule_work(&w.work));
+	KTEST_EXPECT_FALSE(test, schedule_delayed_work(&w.work, 0));
+	KTEST_EXPECT_EQ(test, flush_work(&w.work), 0);
+	KTEST_EXPECT_EQ(test, flush_work(&first.work), 0);
+	KTEST_EXPECT_EQ(test, w.runs, 1);
+	KTEST_EXPECT_EQ(test, first.runs, 1);
+}
+
+static void work_may_schedule_itself(struct ktest *test)
+{
+	struct named_work w = { .name = 'w', .again = 5 };
+
+	work_init(&w.work, on_work);
+	schedule_work(&w.work);
+	KTEST_EXPECT_EQ(test, flush_work(&w.work), 0);
+	KTEST_EXPECT_EQ(test, w.runs, 6);
+}
+
+static void delayed_work(struct ktest *test)
+{
+	struct named_work w = { .name = 'w' };
+	const u64 before = ktime_ns();
+
+	work_init(&w.work, on_work);
+	KTEST_EXPECT_TRUE(test, schedule_delayed_work(&w.work, 5 * NSEC_PER_MSEC));
+	KTEST_EXPECT_EQ(test, w.runs, 0);
+	KTEST_EXPECT_EQ(test, flush_work(&w.work), 0);
+	KTEST_EXPECT_EQ(test, w.runs, 1);
+	KTEST_EXPECT_GE(test, ktime_ns(), before + 5 * NSEC_PER_MSEC);
+}
+
+static void cancelled_work_does_not_run(struct ktest *test)
+{
+	struct named_work first = { .name = 'f' }, w = { .name = 'w' };
+
+	work_init(&first.work, sleep_a_little);
+	work_init(&w.work, on_work);
+	KTEST_EXPECT_FALSE(test, cancel_work_sync(&w.work));
+	schedule_work(&first.work);
+	schedule_work(&w.work);
+	KTEST_EXPECT_TRUE(test, cancel_work_sync(&w.work));
+	schedule_delayed_work(&w.work, 2 * NSEC_PER_MSEC);
+	KTEST_EXPECT_TRUE(test, cancel_work_sync(&w.work));
+	msleep(5);
+	KTEST_EXPECT_EQ(test, w.runs, 0);
+	KTEST_EXPECT_EQ(test, flush_work(&first.work), 0);
+	/* It can be used again. */
+	KTEST_EXPECT_TRUE(test, schedule_work(&w.work));
+	KTEST_EXPECT_EQ(test, flush_work(&w.work), 0);
+	KTEST_EXPECT_EQ(test, w.runs, 1);
+}
+
+static void cancel_waits_for_the_running(struct ktest *test)
+{
+	struct named_work w = { .name = 'w', .again = 1000000 };
+
+	work_init(&w.work, sleep_a_little);
+	schedule_work(&w.work);
+	KTEST_EXPECT_TRUE(test, wait_for_count(&fired, 2));
+	(void)cancel_work_sync(&w.work);
+	KTEST_EXPECT_EQ(test, w.runs, fired);
+	msleep(6);
+	KTEST_EXPECT_EQ(test, w.runs, fired);
+}
+
+static const struct ktest_case work_cases[] = {
+	KTEST_CASE(timers_fire_in_order),
+	KTEST_CASE(deleted_timer_does_not_fire),
+	KTEST_CASE(setting_again_replaces),
+	KTEST_CASE(timer_may_set_itself),
+	KTEST_CASE(timers_of_several_harts),
+	KTEST_CASE(works_run_in_order),
+	KTEST_CASE(pending_work_runs_once),
+	KTEST_CASE(work_may_schedule_itself),
+	KTEST_CASE(delayed_work),
+	KTEST_CASE(cancelled_work_does_not_run),
+	KTEST_CASE(cancel_waits_for_the_running),
+	{}
+};
+
+static struct ktest_suite work_suite = { .name = "workqueue", .init = reset,
+					 .cases = work_cases };
+KTEST_SUITE(work_suite);
