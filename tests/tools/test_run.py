@@ -143,7 +143,8 @@ class LauncherTest(unittest.TestCase):
         self.assertIn('make all', err)
 
     def test_bad_words_give_one_line(self):
-        for more in ({'MEM': 'lots'}, {'CMD': 'echo "x"'}, {'TRANSPORT': 'usb'}, {'VMEM': '3K'}, {'MEM': '1M'}, {'QEMU': '/gone'}):
+        for more in ({'MEM': 'lots'}, {'CMD': 'echo "x"'}, {'TRANSPORT': 'usb'}, {'VMEM': '3K'}, {'MEM': '1M'},
+                     {'QEMU': '/gone'}):
             with self.subTest(more):
                 process = self.start("time.sleep(60)", **more)
                 _, err = process.communicate(timeout=10)

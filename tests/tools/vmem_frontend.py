@@ -20,6 +20,7 @@ USER_BASE = 0x7F0000000000
 REGION = 0x88000000
 RING_SIZE = 64
 DESC, AVAIL, USED, BUFFERS = 0x1000, 0x2000, 0x3000, 0x4000   # offsets in RAM
+USED_EVENT = AVAIL + 4 + 2 * RING_SIZE
 
 PLUG, UNPLUG, UNPLUG_ALL, STATE = range(4)
 ACK, NACK, BUSY, ERROR = range(4)
@@ -143,7 +144,7 @@ class Frontend:
         self.kick = os.eventfd(0, os.EFD_NONBLOCK)
         self.call = os.eventfd(0, os.EFD_NONBLOCK)
         self.next = 0
-        self.reply_ack = False
+        self.wants_calls = True     # with event index: call for each request
         self._negotiate(theirs)
         theirs.close()
 
@@ -239,6 +240,8 @@ class Frontend:
 
     def publish(self, head: int, kick: bool = True) -> None:
         struct.pack_into('<H', self.ram, AVAIL + 4 + 2 * (self.next % RING_SIZE), head)
+        if self.features & F_EVENT_IDX and self.wants_calls:
+            struct.pack_into('<H', self.ram, USED_EVENT, self.next)
         self.next = (self.next + 1) & 0xFFFF
         struct.pack_into('<H', self.ram, AVAIL + 2, self.next)
         if kick:
