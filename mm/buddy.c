@@ -332,7 +332,7 @@ void buddy_free(struct mem_section *ms, unsigned long pfn, unsigned int order)
  * buddy_free_run() - any run of frames within one pageblock becomes free
  * @ms: section
  * @pfn: first frame; the pageblock is valid, or all of it is meant
- * @nr: frames, none of them free
+ * @nr: frames, none of them free, none filled with the poison pattern
  */
 void buddy_free_run(struct mem_section *ms, unsigned long pfn, unsigned int nr)
 {
@@ -340,7 +340,7 @@ void buddy_free_run(struct mem_section *ms, unsigned long pfn, unsigned int nr)
 
 	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = nr, .after = PGTY_BUDDY);
 	if (nr < PAGEBLOCK_NR_PAGES) {
-		frames_write(pfn, nr, buddy_word(ms), 0);
+		frames_write(pfn, nr, page_word(PGTY_BUDDY, 0, 0, ms->zone->type), 0);
 		bitmap_set(pb_bits(ms, b), pfn % PAGEBLOCK_NR_PAGES, nr);
 		buddy_freed(ms, b, nr);
 	} else {

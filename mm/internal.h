@@ -219,6 +219,40 @@ void free_dead_chunk(struct mm *mm, unsigned long pfn, unsigned int order);
 void bad_free(struct mm *mm, unsigned long pfn, unsigned int order, const char *what)
 	__noreturn __cold;
 int page_change_flags(unsigned long head, u32 set, u32 clear);
+int page_claim(struct mm *mm, unsigned long pfn, enum page_type type, unsigned int order);
+void page_unclaim(unsigned long pfn);
+
+/* --- page_isolation.c ------------------------------------------------------------ */
+
+u64 section_mask(unsigned long pfn, unsigned long end, unsigned long *next);
+unsigned long next_used(const struct mm *mm, unsigned long pfn, unsigned long end);
+
+/* --- evacuate.c, evac_scan.c, evac_commit.c, migrate.c ----------------------------- */
+
+#define EVAC_VECTOR 64 /* pages that are collected before they are moved */
+
+/* One evacuation under way; on its thread's stack. */
+struct evac {
+	struct mm *mm;
+	const struct pfn_range *ranges;
+	unsigned int nr_ranges;
+	enum evac_phase phase;
+	const struct evacuate_policy *policy;
+	struct mm_failure *why; /* never NULL */
+	u64 start_ns;
+};
+
+void evac_announce(struct evac *e, enum trace_event_id event, const struct trace_args *args);
+int evac_stop(struct evac *e);
+int evac_blocked(struct evac *e, enum mm_reason reason, unsigned long pfn,
+		 const struct page_state *st);
+int evac_classify(struct evac *e);
+int evac_migrate(struct evac *e);
+int evac_wait(struct evac *e, u64 slice_ns);
+int evac_verify(struct evac *e);
+void evac_commit(struct evac *e);
+bool type_is_movable(enum page_type type);
+extern const struct movable_ops slot_movable_ops;
 
 /* --- poison.c: page_poison=1 -------------------------------------------------- */
 

@@ -238,7 +238,8 @@ static int change_flag(struct mm *mm, unsigned long pfn, u32 set, u32 clear)
  * @set: PG_* of which none may be set already, nor may PG_CLAIMED be
  * @clear: PG_*
  *
- * Return: 0; -EBUSY if a mover has claimed it or a flag of @set is there;
+ * Return: 0; -EBUSY if a mover has claimed it or a flag of @set is there, or if it
+ * is to be claimed and is pinned;
  * -EINVAL if it is no allocated head any more.
  */
 int page_change_flags(unsigned long head, u32 set, u32 clear)
@@ -252,12 +253,58 @@ int page_change_flags(unsigned long head, u32 set, u32 clear)
 			return -EINVAL;
 		if (PAGE_WORD_FLAGS(w) & (set | (PG_CLAIMED & ~clear)))
 			return -EBUSY;
+		if ((set & PG_CLAIMED) && (PAGE_WORD_FLAGS(w) & PG_PINNED))
+			return -EBUSY;
 	} while (!__atomic_compare_exchange_n(&page->word, &w, (w | set << 8) & ~(clear << 8),
 					      false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
 	trace_emit(TRACE_FRAMES, .pfn = head, .count = 1U << PAGE_WORD_ORDER(w),
 		   .before = PAGE_WORD_TYPE(w), .after = PAGE_WORD_TYPE(w),
 		   .flags = (PAGE_WORD_FLAGS(w) | set) & ~clear);
 	return 0;
+}
+
+/**
+ * page_claim() - become the one mover of a chunk
+ * @pfn: its head; the caller knows that its section stays
+ * @type: counted type that it must have
+ * @order: and its order
+ *
+ * From here to page_unclaim() or its freeing nobody else moves it, and its count is 0:
+ * nobody can take a reference, and its owner, who has the only one, must claim it
+ * before freeing and cannot.
+ * Return: 0; -EBUSY pinned or claimed; -EAGAIN others have references; -ENOENT it is
+ * something else by now.
+ */
+int page_claim(struct mm *mm, unsigned long pfn, enum page_type type, unsigned int order)
+{
+	struct page *page = head_descriptor(mm, pfn);
+	u32 w, one = 1;
+
+	if (!page || page != pfn_to_page(pfn))
+		return -ENOENT;
+	w = READ_ONCE(page->word);
+	if (PAGE_WORD_TYPE(w) != type || PAGE_WORD_ORDER(w) != order)
+		return -ENOENT;
+	if (PAGE_WORD_FLAGS(w))
+		return -EBUSY;
+	if (!__atomic_compare_exchange_n(&page->word, &w, w | PG_CLAIMED << 8, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return -EAGAIN;
+	if (!__atomic_compare_exchange_n(&page->count, &one, 0, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_RELAXED)) {
+		__atomic_fetch_and(&page->word, ~((u32)PG_CLAIMED << 8), __ATOMIC_RELEASE);
+		return -EAGAIN;
+	}
+	return 0;
+}
+
+/* Give a claim back; the chunk is its owner's again, with one reference. */
+void page_unclaim(unsigned long pfn)
+{
+	struct page *page = pfn_to_page(pfn);
+
+	__atomic_store_n(&page->count, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_and(&page->word, ~((u32)PG_CLAIMED << 8), __ATOMIC_RELEASE);
 }
 
 int page_pin(struct mm *mm, unsigned long pfn)

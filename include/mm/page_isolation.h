@@ -24,7 +24,15 @@ void unisolate_range(struct mm *mm, const struct pfn_range *range);
 
 bool pageblock_isolated(const struct mm *mm, unsigned long pfn);
 
-/* Sleep until some frame is freed inside of isolated blocks of the zone, or the deadline. */
+/**
+ * wait_isolated_free() - sleep until all frames of an isolated range are free
+ * @zone: theirs
+ * @range: usually one chunk that stands in the way
+ * @deadline_ns: on ktime_ns()
+ * Woken by the free path of isolated blocks; wake_up_all(&zone->freed) makes it look again.
+ * Context: thread, may sleep; no spinlock held.
+ * Return: true if they are free, false if the deadline passed first.
+ */
 bool wait_isolated_free(struct zone *zone, const struct pfn_range *range, u64 deadline_ns);
 
 #endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The hand-over: the free frames of emptied, isolated ranges become allocated, or
+ * PageOffline. Whole pageblocks cost one store each; at the borders of a range
+ * single frames are taken. A section's part is one hold of zone->lock and leaves
+ * one trace record.
+ */
+#include "lib/bitmap.h"
+#include "mm/internal.h"
+
+/* What the frames become: the whole pageblocks' constant, and the single frames'. */
+struct becoming {
+	u32 whole;
+	u32 single;
+	enum page_type type;
+};
+
+/* A whole pageblock, all of it free. */
+static void take_pageblock(struct mem_section *ms, unsigned int b, const struct becoming *to)
+{
+	ms->pb[b].owner = 0;
+	if (!type_is_counted(to->type)) {
+		pageblock_make_uniform(ms, b, to->whole);
+		return;
+	}
+	bitmap_clear(pb_bits(ms, b), 0, PAGEBLOCK_NR_PAGES);
+	chunk_write(pb_pfn(ms, b), PAGEBLOCK_ORDER, to->whole);
+	pageblock_set_valid(ms, b, 0);
+}
+
+/* The free ones of the frames [off, off + nr) of a pageblock. Return: how many. */
+static unsigned int take_frames(struct mem_section *ms, unsigned int b, unsigned int off,
+				unsigned int nr, const struct becoming *to)
+{
+	const u64 word = to->single | (u64)type_is_counted(to->type) << 32;
+	struct pageblock *pb = &ms->pb[b];
+	u64 *bits = pb_bits(ms, b);
+	unsigned int taken = 0;
+
+	if (pb_all_free(pb->word))
+		pageblock_materialise(ms, b);
+	if (!(pb->word & PB_VALID))
+		return 0;
+	for (unsigned int i = find_next_bit(bits, off + nr, off); i < off + nr;) {
+		const unsigned int end = min(find_next_zero_bit(bits, off + nr, i), off + nr);
+
+		frames_write(pb_pfn(ms, b) + i, end - i, word, 0);
+		bitmap_clear(bits, i, end - i);
+		taken += end - i;
+		i = find_next_bit(bits, off + nr, end);
+	}
+	pb_write(pb, pb->word - taken);
+	return taken;
+}
+
+/* All that remains allocated is PageOffline, without a flag: say it once. */
+static void offline_rest(struct mem_section *ms, unsigned int b, const struct becoming *to)
+{
+	const struct page *page = pfn_to_page(pb_pfn(ms, b));
+
+	if (to->type != PGTY_OFFLINE || !(ms->pb[b].word & PB_VALID) || pb_free(ms->pb[b].word))
+		return;
+	for (unsigned int i = 0; i < PAGEBLOCK_NR_PAGES; i++)
+		if (page[i].word != to->single)
+			return;
+	pageblock_make_uniform(ms, b, to->whole);
+}
+
+/* One section's part of a range, its pageblocks isolated. Return: frames taken. */
+static unsigned long take_section(struct mem_section *ms, unsigned long pfn, unsigned long end,
+				  const struct becoming *to)
+{
+	struct zone *zone = ms->zone;
+	unsigned long taken = 0;
+
+	while (pfn < end) {
+		const unsigned int b = pageblock_index(pfn);
+		const unsigned int off = pfn % PAGEBLOCK_NR_PAGES;
+		const unsigned int nr = min(end - pfn, PAGEBLOCK_NR_PAGES - off);
+
+		VM_BUG_ON(!(ms->pb[b].word & PB_ISOLATE));
+		if (unlikely(page_poison))
+			poison_check(ms->mm, pfn, nr);
+		if (nr == PAGEBLOCK_NR_PAGES && pb_all_free(ms->pb[b].word)) {
+			take_pageblock(ms, b, to);
+			taken += nr;
+		} else {
+			taken += take_frames(ms, b, off, nr, to);
+			offline_rest(ms, b, to);
+		}
+		pfn += nr;
+	}
+	zone->free_isolated -= taken;
+	if (to->type == PGTY_OFFLINE)
+		zone->managed -= taken;
+	return taken;
+}
+
+static void take_range(struct mm *mm, const struct pfn_range *range, const struct becoming *to)
+{
+	const unsigned long end = range->start_pfn + range->nr_pages;
+	unsigned long pfn = range->start_pfn, stop;
+
+	for (; pfn < end; pfn = stop) {
+		struct mem_section *ms = pfn_to_section(mm, pfn);
+
+		stop = min((pfn | (PAGES_PER_SECTION - 1)) + 1, end);
+		spin_lock(&ms->zone->lock);
+		take_section(ms, pfn, stop, to);
+		trace_emit(TRACE_FRAMES, .pfn = pfn, .count = stop - pfn, .before = PGTY_BUDDY,
+			   .after = to->type, .flags = PAGE_WORD_FLAGS(to->single));
+		spin_unlock(&ms->zone->lock);
+	}
+}
+
+/**
+ * evac_commit() - hand the emptied ranges over, as the policy says
+ * @e: verified
+ */
+void evac_commit(struct evac *e)
+{
+	const struct evacuate_policy *p = e->policy;
+	struct becoming to = { .type = p->end == EVAC_END_OFFLINE ? PGTY_OFFLINE : p->type };
+	const u32 flags = p->end == EVAC_END_ALLOC ? p->page_flags : 0;
+
+	if (p->end == EVAC_END_FREE)
+		return;
+	for (unsigned int i = 0; i < e->nr_ranges; i++) {
+		const struct pfn_range *r = &e->ranges[i];
+		const unsigned int zone = pfn_to_section(e->mm, r->start_pfn)->zone->type;
+
+		to.single = page_word(to.type, flags, 0, zone);
+		to.whole = to.type == PGTY_OFFLINE
+				   ? to.single
+				   : page_word(to.type, flags, PAGEBLOCK_ORDER, zone);
+		take_range(e->mm, r, &to);
+	}
+}

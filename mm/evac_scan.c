@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The looking of evacuate(): classify, collect for migration, wait, verify. All
+ * of it without zone->lock: the ranges are isolated and drained, so frames can only
+ * change towards free. The type is judged first, flags after it, and a reference
+ * count never. Compare with: Linux has_unmovable_pages(), isolate_migratepages.
+ */
+#include "arch/machine.h"
+#include "kernel/thread.h"
+#include "lib/errno.h"
+#include "mm/internal.h"
+#include "mm/page_isolation.h"
+
+/* What a chunk means to an evacuation. */
+enum verdict {
+	VERDICT_EMPTY,	 /* free, or to be stepped over */
+	VERDICT_MOVABLE, /* can be moved */
+	VERDICT_BLOCKS,	 /* only its owner can free it */
+};
+
+static enum verdict judge_offline(const struct evac *e, const struct page_state *st,
+				  enum mm_reason *reason)
+{
+	if ((st->flags & PG_OFFLINE_SKIPPABLE) && (e->policy->flags & EVAC_SKIP_SKIPPABLE))
+		return VERDICT_EMPTY;
+	*reason = e->policy->end == EVAC_END_OFFLINE ? MM_REASON_NOT_SKIPPABLE
+						     : MM_REASON_SKIPPABLE_TAKEN;
+	return VERDICT_BLOCKS;
+}
+
+static enum verdict judge(const struct evac *e, const struct page_state *st,
+			  enum mm_reason *reason)
+{
+	*reason = MM_REASON_UNMOVABLE;
+	switch (page_type_mobility(st->type)) {
+	case PAGE_MOBILITY_FREE:
+		/* Cached: a chunk of order 10 whose other half is isolated; drained soon. */
+		*reason = MM_REASON_NOT_FREE;
+		return st->type == PGTY_BUDDY ? VERDICT_EMPTY : VERDICT_BLOCKS;
+	case PAGE_MOBILITY_OWNER:
+		return judge_offline(e, st, reason);
+	case PAGE_MOBILITY_NOTRAM:
+		*reason = MM_REASON_HOLE;
+		return e->policy->end == EVAC_END_OFFLINE ? VERDICT_EMPTY : VERDICT_BLOCKS;
+	case PAGE_MOBILITY_OPS:
+		*reason = st->flags & PG_PINNED ? MM_REASON_PINNED : MM_REASON_UNMOVABLE;
+		return type_is_movable(st->type) && !(st->flags & PG_PINNED)
+			       ? VERDICT_MOVABLE
+			       : VERDICT_BLOCKS;
+	default:
+		return VERDICT_BLOCKS;
+	}
+}
+
+/*
+ * The next chunk with a frame in [*pfn, end) that is not free. *pfn becomes that
+ * frame and @next the first one behind the chunk.
+ */
+static bool next_chunk(const struct mm *mm, unsigned long *pfn, unsigned long end,
+		       struct page_state *st, unsigned long *next)
+{
+	*pfn = next_used(mm, *pfn, end);
+	if (*pfn >= end || !page_state_get(mm, *pfn, st))
+		return false;
+	if (st->uniform && st->order < PAGEBLOCK_ORDER)
+		*next = (*pfn | (PAGEBLOCK_NR_PAGES - 1)) + 1;
+	else
+		*next = st->head + (1UL << st->order);
+	*next = max(*next, *pfn + 1);
+	return true;
+}
+
+/* The frames of a range that lie in the pageblock of @pfn, from @pfn on: their end. */
+static unsigned long part_end(unsigned long pfn, unsigned long end)
+{
+	return min((pfn | (PAGEBLOCK_NR_PAGES - 1)) + 1, end);
+}
+
+/* One pageblock's frames; the first that blocks ends it, if blocking is final. */
+static int classify_part(struct evac *e, unsigned long pfn, unsigned long end)
+{
+	const bool tolerant = e->policy->flags & (EVAC_WAIT | EVAC_BEST_EFFORT);
+	struct trace_args args = { .pfn = pfn };
+	unsigned long next;
+	struct page_state st;
+	enum mm_reason reason;
+	int err = 0;
+
+	for (; !err && next_chunk(e->mm, &pfn, end, &st, &next); pfn = next) {
+		const enum verdict verdict = judge(e, &st, &reason);
+
+		if (verdict == VERDICT_MOVABLE)
+			args.count += min(next, end) - pfn;
+		if (verdict != VERDICT_BLOCKS)
+			continue;
+		args.before = st.type;
+		args.after = reason;
+		if (!tolerant)
+			err = evac_blocked(e, reason, pfn, &st);
+	}
+	evac_announce(e, TRACE_EVAC_VERDICT, &args);
+	return err;
+}
+
+/**
+ * evac_classify() - one read-only pass over all ranges; final
+ * @e: isolated and drained
+ *
+ * Return: 0 if nothing hopeless stands in the way; a negative errno, and why.
+ */
+int evac_classify(struct evac *e)
+{
+	for (unsigned int i = 0; i < e->nr_ranges; i++) {
+		unsigned long pfn = e->ranges[i].start_pfn;
+		const unsigned long end = pfn + e->ranges[i].nr_pages;
+
+		for (unsigned long stop; pfn < end; pfn = stop) {
+			int err;
+
+			stop = part_end(pfn, end);
+			err = classify_part(e, pfn, stop);
+			if (err)
+				return err;
+		}
+		cond_resched();
+	}
+	return 0;
+}
+
+/* The reason behind an entry's result, in the order of how much it says. */
+static int note_result(struct evac *e, const struct migrate_entry *m)
+{
+	struct page_state st;
+	enum mm_reason reason = MM_REASON_COPY_FAILED;
+
+	if (m->result == 0 || m->result == -ENOENT)
+		return 0;
+	if (m->result == -ENOMEM)
+		reason = MM_REASON_NO_TARGET;
+	else if (m->result == -EAGAIN || m->result == -EBUSY)
+		reason = MM_REASON_CLAIM_LOST;
+	if (!page_state_get(e->mm, m->pfn, &st))
+		return 0;
+	if (st.flags & PG_PINNED)
+		reason = MM_REASON_PINNED;
+	evac_blocked(e, reason, m->pfn, &st);
+	return m->result;
+}
+
+static int move_vector(struct evac *e, struct migrate_entry *vec, unsigned int nr)
+{
+	int err = 0;
+
+	e->why->migrated += migrate_pages(e->mm, vec, nr);
+	for (unsigned int i = 0; i < nr; i++) {
+		const int result = note_result(e, &vec[i]);
+
+		if (result && err != -ENOMEM)
+			err = result;
+	}
+	cond_resched();
+	return err;
+}
+
+/**
+ * evac_migrate() - one pass that moves what is movable
+ * @e: classified
+ *
+ * Return: 0 if all of it moved or vanished; the errno of what did not, and why.
+ */
+int evac_migrate(struct evac *e)
+{
+	struct migrate_entry vec[EVAC_VECTOR];
+	unsigned int nr = 0;
+	int err = 0, ret;
+
+	for (unsigned int i = 0; i < e->nr_ranges; i++) {
+		unsigned long pfn = e->ranges[i].start_pfn, next;
+		const unsigned long end = pfn + e->ranges[i].nr_pages;
+		struct page_state st;
+		enum mm_reason reason;
+
+		for (; next_chunk(e->mm, &pfn, end, &st, &next); pfn = next) {
+			if (judge(e, &st, &reason) != VERDICT_MOVABLE)
+				continue;
+			vec[nr++] = (struct migrate_entry){
+				.pfn = st.head, .dst = PFN_NONE, .order = st.order, .kind = st.type
+			};
+			if (nr < EVAC_VECTOR)
+				continue;
+			ret = move_vector(e, vec, nr);
+			err = ret ? ret : err;
+			nr = 0;
+			ret = evac_stop(e);
+			if (ret)
+				return ret;
+		}
+	}
+	ret = nr ? move_vector(e, vec, nr) : 0;
+	return ret ? ret : err;
+}
+
+/* The first chunk that is neither free nor skipped; 0 if there is none. */
+static int first_blocker(struct evac *e, struct pfn_range *chunk)
+{
+	for (unsigned int i = 0; i < e->nr_ranges; i++) {
+		unsigned long pfn = e->ranges[i].start_pfn, next;
+		const unsigned long end = pfn + e->ranges[i].nr_pages;
+		struct page_state st;
+		enum mm_reason reason;
+
+		for (; next_chunk(e->mm, &pfn, end, &st, &next); pfn = next) {
+			const enum verdict verdict = judge(e, &st, &reason);
+
+			if (verdict == VERDICT_EMPTY)
+				continue;
+			if (verdict == VERDICT_MOVABLE)
+				reason = MM_REASON_NOT_FREE;
+			*chunk = (struct pfn_range){ pfn, min(next, end) - pfn };
+			return evac_blocked(e, reason, pfn, &st);
+		}
+	}
+	return 0;
+}
+
+/**
+ * evac_wait() - sleep until the first chunk in the way is freed
+ * @e: what could move has moved
+ * @slice_ns: at most so long at a time
+ *
+ * Return: 0 if nothing is in the way any more; a negative errno if something is.
+ */
+int evac_wait(struct evac *e, u64 slice_ns)
+{
+	for (;;) {
+		const u64 until = min(arch_clock_ns() + slice_ns, e->policy->deadline_ns);
+		struct pfn_range chunk;
+		int err = first_blocker(e, &chunk);
+
+		if (!err)
+			return 0;
+		if (!wait_isolated_free(pfn_to_section(e->mm, chunk.start_pfn)->zone, &chunk,
+					until))
+			return err;
+	}
+}
+
+/* Everything free or skipped? A negative errno, and why, if not. */
+int evac_verify(struct evac *e)
+{
+	struct pfn_range chunk;
+
+	return first_blocker(e, &chunk);
+}

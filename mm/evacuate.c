@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * evacuate(): the one way to empty ranges of frames. This file has the order of
+ * the steps and what ends them; evac_scan.c looks at frames, evac_commit.c hands
+ * them over, migrate.c moves them.
+ *
+ * Everything is isolated before anything is judged, so no page moves twice; the
+ * harts' caches are drained before, so nothing new can enter and the one
+ * classifying pass is final; what is hopeless fails there, with nothing moved.
+ */
+#include "arch/machine.h"
+#include "kernel/thread.h"
+#include "kernel/timer.h"
+#include "lib/errno.h"
+#include "mm/internal.h"
+#include "mm/page_isolation.h"
+
+#define EVAC_DRAIN_NS NSEC_PER_SEC
+/* A waiting evacuation looks so often whether it is cancelled, and at pinned pages. */
+#define EVAC_SLICE_NS (50 * NSEC_PER_MSEC)
+
+/**
+ * evac_announce() - every begin of a phase, verdict and move passes here
+ * @e: the evacuation
+ * @event: TRACE_EVAC_*
+ * @args: its fields
+ *
+ * Called without a spinlock held: a test or a person can make the thread wait here.
+ */
+void evac_announce(struct evac *e, enum trace_event_id event, const struct trace_args *args)
+{
+	(void)e;
+	if (unlikely(READ_ONCE(this_hart()->trace_mask)))
+		trace_record(event, args);
+}
+
+static void enter_phase(struct evac *e, enum evac_phase phase)
+{
+	const struct pfn_range *last = &e->ranges[e->nr_ranges - 1];
+	const struct trace_args args = {
+		.pfn = e->ranges[0].start_pfn,
+		.count = last->start_pfn + last->nr_pages - e->ranges[0].start_pfn,
+		.before = e->phase,
+		.after = phase,
+		.flags = e->policy->end,
+	};
+
+	e->phase = phase;
+	evac_announce(e, TRACE_EVAC_PHASE, &args);
+}
+
+/* Say why, keeping what was counted so far. */
+int evac_blocked(struct evac *e, enum mm_reason reason, unsigned long pfn,
+		 const struct page_state *st)
+{
+	e->why->reason = reason;
+	e->why->pfn = pfn;
+	e->why->type = st ? st->type : PGTY_NONE;
+	e->why->owner = st ? st->owner : 0;
+	e->why->phase = e->phase;
+	return mm_reason_errno(reason);
+}
+
+/* Between steps: is it cancelled or too late? The frame that blocked last stays named. */
+int evac_stop(struct evac *e)
+{
+	enum mm_reason reason = MM_REASON_NONE;
+
+	if (e->policy->cancelled && e->policy->cancelled(e->policy->cookie))
+		reason = MM_REASON_CANCELLED;
+	else if (arch_clock_ns() >= e->policy->deadline_ns)
+		reason = MM_REASON_DEADLINE;
+	if (reason == MM_REASON_NONE)
+		return 0;
+	e->why->reason = reason;
+	e->why->phase = e->phase;
+	return mm_reason_errno(reason);
+}
+
+/*
+ * The pageblocks of one range, less those that the range before shares with it:
+ * ranges are ascending. False if nothing is left.
+ */
+static bool own_pageblocks(const struct evac *e, unsigned int i, struct pfn_range *blocks)
+{
+	const struct pfn_range *r = &e->ranges[i];
+	unsigned long start = ALIGN_DOWN(r->start_pfn, PAGEBLOCK_NR_PAGES);
+	const unsigned long end = ALIGN_UP(r->start_pfn + r->nr_pages, PAGEBLOCK_NR_PAGES);
+
+	if (i > 0 && start < ALIGN_UP(r[-1].start_pfn + r[-1].nr_pages, PAGEBLOCK_NR_PAGES))
+		start += PAGEBLOCK_NR_PAGES;
+	*blocks = (struct pfn_range){ .start_pfn = start, .nr_pages = end - start };
+	return start < end;
+}
+
+static void unisolate_ranges(struct evac *e, unsigned int nr)
+{
+	struct pfn_range blocks;
+
+	for (unsigned int i = 0; i < nr; i++)
+		if (own_pageblocks(e, i, &blocks))
+			unisolate_range(e->mm, &blocks);
+}
+
+/* All online, each range in one zone. */
+static int check_ranges(struct evac *e)
+{
+	for (unsigned int i = 0; i < e->nr_ranges; i++) {
+		const struct pfn_range *r = &e->ranges[i];
+		const unsigned long end = r->start_pfn + r->nr_pages;
+		const struct zone *zone = NULL;
+
+		for (unsigned long pfn = r->start_pfn; pfn < end;
+		     pfn = (pfn | (PAGES_PER_SECTION - 1)) + 1) {
+			const struct mem_section *ms = pfn_to_section(e->mm, pfn);
+
+			if (!ms || !ms->zone || !(ms->flags & SECTION_ONLINE))
+				return evac_blocked(e, MM_REASON_NOT_PRESENT, pfn, NULL);
+			if (zone && ms->zone != zone)
+				return evac_blocked(e, MM_REASON_ZONE_MIX, pfn, NULL);
+			zone = ms->zone;
+		}
+	}
+	return 0;
+}
+
+static int isolate_and_drain(struct evac *e)
+{
+	struct pfn_range blocks;
+
+	enter_phase(e, EVAC_ISOLATE);
+	for (unsigned int i = 0; i < e->nr_ranges; i++) {
+		struct mm_failure why;
+
+		if (!own_pageblocks(e, i, &blocks) ||
+		    isolate_range(e->mm, &blocks, &why) == 0)
+			continue;
+		unisolate_ranges(e, i);
+		return evac_blocked(e, why.reason, why.pfn, NULL);
+	}
+	enter_phase(e, EVAC_DRAIN);
+	if (drain_all_pages(e->mm, EVAC_DRAIN_NS)) {
+		unisolate_ranges(e, e->nr_ranges);
+		return evac_blocked(e, MM_REASON_HARTS_BUSY, PFN_NONE, NULL);
+	}
+	return 0;
+}
+
+/* Move what can be moved; several passes, because claims and targets come and go. */
+static int migrate_all(struct evac *e)
+{
+	enter_phase(e, EVAC_MIGRATE);
+	for (unsigned int pass = 0;; pass++) {
+		int err = evac_migrate(e), stop;
+
+		if (err == 0 || (e->policy->flags & EVAC_BEST_EFFORT))
+			return 0;
+		stop = evac_stop(e);
+		if (stop || pass == e->policy->max_retries)
+			return stop ? stop : err;
+		e->why->retries++;
+		if (err == -ENOMEM && drain_all_pages(e->mm, EVAC_DRAIN_NS))
+			return evac_blocked(e, MM_REASON_HARTS_BUSY, PFN_NONE, NULL);
+		yield();
+	}
+}
+
+/*
+ * Wait until nothing stands in the way any more. What was unpinned meanwhile is
+ * moved. The scans go on where the last one stopped: free frames stay free.
+ */
+static int wait_all(struct evac *e)
+{
+	int err;
+
+	enter_phase(e, EVAC_WAIT);
+	for (;;) {
+		err = evac_wait(e, EVAC_SLICE_NS);
+		if (err == 0)
+			return 0;
+		err = evac_stop(e);
+		if (err)
+			return err;
+		err = evac_migrate(e);
+		if (err && err != -EAGAIN && err != -EBUSY)
+			return err;
+	}
+}
+
+/* From isolated to empty. */
+static int empty_ranges(struct evac *e)
+{
+	int err;
+
+	enter_phase(e, EVAC_CLASSIFY);
+	err = evac_classify(e);
+	if (!err)
+		err = migrate_all(e);
+	if (!err && (e->policy->flags & EVAC_WAIT))
+		err = wait_all(e);
+	if (err || (e->policy->flags & EVAC_BEST_EFFORT))
+		return err;
+	enter_phase(e, EVAC_VERIFY);
+	return evac_verify(e);
+}
+
+static int run(struct evac *e)
+{
+	const bool isolated = e->policy->flags & EVAC_ISOLATED;
+	int err = check_ranges(e);
+
+	if (!err && !isolated)
+		err = isolate_and_drain(e);
+	if (err)
+		return err;
+	err = empty_ranges(e);
+	enter_phase(e, err ? EVAC_UNDO : EVAC_COMMIT);
+	if (!err)
+		evac_commit(e);
+	if (!isolated && (err || e->policy->end != EVAC_END_OFFLINE))
+		unisolate_ranges(e, e->nr_ranges);
+	enter_phase(e, EVAC_IDLE);
+	return err;
+}
+
+int evacuate_locked(struct mm *mm, const struct pfn_range *ranges, unsigned int nr_ranges,
+		    const struct evacuate_policy *policy, struct mm_failure *why)
+{
+	struct mm_failure own;
+	struct evac e = {
+		.mm = mm,
+		.ranges = ranges,
+		.nr_ranges = nr_ranges,
+		.policy = policy,
+		.why = why ? why : &own,
+		.start_ns = arch_clock_ns(),
+	};
+	int err;
+
+	assert_mutex_held(&mm->hotplug_lock);
+	BUG_ON(!policy->deadline_ns);
+	*e.why = (struct mm_failure){ .pfn = PFN_NONE };
+	if (!nr_ranges)
+		return 0;
+	err = run(&e);
+	e.why->elapsed_ns = arch_clock_ns() - e.start_ns;
+	if (!err)
+		e.why->reason = MM_REASON_NONE;
+	return err;
+}
+
+int evacuate(struct mm *mm, const struct pfn_range *ranges, unsigned int nr_ranges,
+	     const struct evacuate_policy *policy, struct mm_failure *why)
+{
+	int err;
+
+	mutex_lock(&mm->hotplug_lock);
+	err = evacuate_locked(mm, ranges, nr_ranges, policy, why);
+	mutex_unlock(&mm->hotplug_lock);
+	return err;
+}

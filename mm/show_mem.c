@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Counts for people: free chunks per order as the buddy lists of Linux would have
+ * them, pageblocks per migrate type, the harts' caches. Recounted from the bits
+ * each time, so that nothing is kept for it. Compare with: Linux mm/show_mem.c.
+ */
+#include "mm/hotplug.h"
+#include "mm/internal.h"
+#include "mm/vmstat.h"
+
+/* Chunks of one valid pageblock by order: every free run in its largest aligned parts. */
+static void count_bits(const u64 *bits, unsigned long nr[NR_PAGE_ORDERS])
+{
+	for (unsigned int off = 0, order; off < PAGEBLOCK_NR_PAGES; off += 1U << order) {
+		order = 0;
+		if (!bits_all_set(bits, off, 0))
+			continue;
+		while (order < PAGEBLOCK_ORDER && !(off & (1U << order)) &&
+		       bits_all_set(bits, off, order + 1))
+			order++;
+		nr[order]++;
+	}
+}
+
+static unsigned int shown_migratetype(u64 w)
+{
+	return w & PB_ISOLATE ? MIGRATE_ISOLATE : pb_mt(w);
+}
+
+static void count_section(const struct mem_section *ms, unsigned int migratetype,
+			  unsigned long nr[NR_PAGE_ORDERS])
+{
+	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
+		const u64 w = ms->pb[b].word;
+
+		if (!pb_free(w) || shown_migratetype(w) != migratetype)
+			continue;
+		if (!pb_all_free(w))
+			count_bits(pb_bits(ms, b), nr);
+		else if (pb_index(w) == MAX_PAGE_ORDER)
+			nr[MAX_PAGE_ORDER]++;
+		else if (pb_index(w) == PAGEBLOCK_ORDER || (w & PB_ISOLATE))
+			nr[PAGEBLOCK_ORDER]++;
+	}
+}
+
+/* Next section of a zone at or above a pfn; its lock taken. NULL at the end. */
+static struct mem_section *zone_section(struct zone *zone, unsigned long pfn)
+{
+	struct mem_section *ms = next_section(zone->mm, pfn >> SECTION_PFN_SHIFT);
+
+	while (ms && ms->zone != zone)
+		ms = next_section(zone->mm, section_nr(ms) + 1);
+	return ms;
+}
+
+void zone_count_free(struct zone *zone, unsigned int migratetype,
+		     unsigned long nr[NR_PAGE_ORDERS])
+{
+	unsigned long pfn = 0;
+
+	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
+		nr[order] = 0;
+	for (;;) {
+		const struct mem_section *ms;
+
+		pfn_walk_begin();
+		ms = zone_section(zone, pfn);
+		if (ms) {
+			spin_lock(&zone->lock);
+			count_section(ms, migratetype, nr);
+			spin_unlock(&zone->lock);
+			pfn = section_end_pfn(ms);
+		}
+		pfn_walk_end();
+		if (!ms)
+			return;
+	}
+}
+
+void zone_count_blocks(struct zone *zone, unsigned long nr[NR_MIGRATE_TYPES])
+{
+	struct mem_section *ms;
+
+	for (unsigned int mt = 0; mt < NR_MIGRATE_TYPES; mt++)
+		nr[mt] = 0;
+	pfn_walk_begin();
+	for (ms = zone_section(zone, 0); ms; ms = zone_section(zone, section_end_pfn(ms)))
+		for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++)
+			nr[shown_migratetype(pb_read(&ms->pb[b]))]++;
+	pfn_walk_end();
+}
+
+void pcp_read_info(const struct zone *zone, unsigned int hart, struct pcp_info *info)
+{
+	const struct pcp *pcp = zone->mm->pcp[hart];
+
+	*info = (struct pcp_info){ .high = READ_ONCE(pcp->high_limit) };
+	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++) {
+		const struct pcp_stack *st = &pcp->small[mt][0];
+
+		info->high += st->limit - st->base;
+		info->batch = max(info->batch, st->batch);
+		for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++) {
+			const struct pcp_stack *s = order <= PCP_SMALL_ORDER
+							    ? &pcp->small[mt][order]
+							    : &pcp->high[mt][order];
+			const unsigned long *base = READ_ONCE(s->base);
+			const unsigned long *top = READ_ONCE(s->top);
+
+			/* Another hart's stack: entries may go while they are looked at. */
+			for (const unsigned long *p = base; p < top; p++) {
+				const struct mem_section *ms =
+					pfn_to_section(zone->mm, READ_ONCE(*p));
+
+				if (ms && READ_ONCE(ms->zone) == zone)
+					info->count += 1UL << order;
+			}
+		}
+	}
+}
