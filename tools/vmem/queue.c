@@ -56,8 +56,9 @@ static enum vmem_answer decide(struct vmem *vmem, const struct vring_chain *chai
 	return answer;
 }
 
-/* What a fault makes of a request. */
-static u16 decide_fault(enum fault_kind kind, struct vmem_resp *resp)
+/* What a fault makes of a request. Counted as if the device had decided so. */
+static u16 decide_fault(struct vmem *vmem, const struct vmem_req *req, enum fault_kind kind,
+			struct vmem_resp *resp)
 {
 	static const u16 answers[] = { [FAULT_BUSY] = VMEM_BUSY,
 				       [FAULT_NACK] = VMEM_NACK,
@@ -65,6 +66,8 @@ static u16 decide_fault(enum fault_kind kind, struct vmem_resp *resp)
 				       [FAULT_GARBAGE] = ANSWER_GARBAGE };
 
 	*resp = (struct vmem_resp){ .type = answers[kind], .state = ANSWER_GARBAGE };
+	if (kind != FAULT_GARBAGE)
+		vmem->dev.answers[min(req->type, (u16)VMEM_NR_REQ)][resp->type]++;
 	return resp->type;
 }
 
@@ -100,7 +103,7 @@ static void finish(struct vmem *vmem, const struct vring_chain *chain, enum faul
 	case FAULT_NACK:
 	case FAULT_ERROR:
 	case FAULT_GARBAGE:
-		answer = decide_fault(kind, &resp);
+		answer = decide_fault(vmem, req, kind, &resp);
 		break;
 	default:
 		answer = (u16)decide(vmem, chain, &resp);
@@ -159,12 +162,12 @@ void queue_serve(struct vmem *vmem)
 	enum vring_result result = VRING_CHAIN;
 	int left = BATCH;
 
-	/* A reset that QEMU has announced comes before the new system's requests. */
-	qmp_watch_poll();
 	while (left && !vmem->delay.at && result == VRING_CHAIN) {
 		result = vring_pop(&vmem->vhost.ring, &vmem->vhost.mem, &chain);
 		if (result == VRING_CHAIN) {
 			left--;
+			/* A reset that QEMU announced before comes first. */
+			qmp_watch_poll();
 			take(vmem, &chain);
 		} else if (result != VRING_EMPTY) {
 			ring_trouble(vmem, result);

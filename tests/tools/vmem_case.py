@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the tests of the memory device share: the device under sanitizers with a front-end connected."""
+
+from __future__ import annotations
+
+import os
+import unittest
+
+from vmem_frontend import MIB, Device, Frontend
+
+PROGRAM = os.path.abspath(os.path.join(os.environ.get('O') or 'build', 'vmem-asan', 'ebb-vmem'))
+GIB = 1024 * MIB
+
+
+@unittest.skipUnless(os.access(PROGRAM, os.X_OK), 'the device is not built')
+class Case(unittest.TestCase):
+    """A device, and a front-end that has started its ring."""
+    options: tuple[str, ...] = ()
+    block = 2 * MIB
+    size = GIB
+    start = True
+
+    def setUp(self) -> None:
+        self.device = Device(PROGRAM, *self.options, size=self.size, block=self.block)
+        self.addCleanup(self.device.close)
+        self.qmp = self.device.qmp
+        self.guest = self.connect()
+        if self.start:
+            self.guest.start()
+
+    def connect(self, **options) -> Frontend:
+        guest = Frontend(self.device.path / 's', **options)
+        self.addCleanup(guest.close)
+        return guest
+
+    def ends_well(self) -> str:
+        """Hang up as QEMU does; returns the log of a device that ended as it should."""
+        self.guest.sock.close()
+        self.assertEqual(self.device.wait(), 0, self.device.text())
+        self.assertFalse((self.device.path / 's').exists() or (self.device.path / 'c').exists())
+        return self.device.text()
