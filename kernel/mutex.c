@@ -73,6 +73,6 @@ void mutex_unlock(struct mutex *mutex) __no_lock_analysis
 	__atomic_store_n(&mutex->owner, NULL, __ATOMIC_RELEASE);
 	/* Pairs with the fence in wait_prepare(): one of the two sees the other. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!list_empty(&mutex->waiters.waiters))
+	if (has_waiters(&mutex->waiters))
 		wake_up_one(&mutex->waiters);
 }

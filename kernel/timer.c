@@ -36,7 +36,7 @@ void timer_init(struct timer *timer, void (*fn)(struct timer *timer))
 	timer->fn = fn;
 	timer->expires = 0;
 	timer->hart = NULL;
-	timer->state = TIMER_IDLE;
+	WRITE_ONCE(timer->state, TIMER_IDLE);
 }
 
 static struct timer *first_of(struct timer_base *base) __must_hold(timer_lock)
@@ -65,7 +65,7 @@ static bool remove(struct timer *timer) __must_hold(timer_lock)
 	if (timer->state != TIMER_PENDING)
 		return false;
 	list_del(&timer->link);
-	timer->state = TIMER_IDLE;
+	WRITE_ONCE(timer->state, TIMER_IDLE);
 	return true;
 }
 
@@ -78,7 +78,7 @@ void timer_set(struct timer *timer, u64 ns_from_now)
 	(void)remove(timer);
 	timer->expires = ktime_ns() + ns_from_now;
 	timer->hart = hart;
-	timer->state = TIMER_PENDING;
+	WRITE_ONCE(timer->state, TIMER_PENDING);
 	insert(base, timer);
 	if (first_of(base) == timer)
 		arch_timer_set(timer->expires);

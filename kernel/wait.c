@@ -13,13 +13,21 @@ void wait_queue_init(struct wait_queue *queue, const char *name)
 {
 	spin_lock_init(&queue->lock, name);
 	INIT_LIST_HEAD(&queue->waiters);
+	queue->nr_waiters = 0;
+}
+
+static void unlink(struct wait_queue *queue, struct waiter *waiter)
+	__must_hold(queue->lock)
+{
+	list_del_init(&waiter->link);
+	WRITE_ONCE(queue->nr_waiters, queue->nr_waiters - 1);
 }
 
 static void wake_first(struct wait_queue *queue) __must_hold(queue->lock)
 {
 	struct waiter *waiter = list_first_entry(&queue->waiters, struct waiter, link);
 
-	list_del_init(&waiter->link);
+	unlink(queue, waiter);
 	thread_wake(waiter->thread);
 }
 
@@ -50,6 +58,7 @@ void wait_prepare(struct wait_queue *queue, struct waiter *waiter)
 	WRITE_ONCE(waiter->thread->woken, false);
 	flags = spin_lock_irqsave(&queue->lock);
 	list_add_tail(&waiter->link, &queue->waiters);
+	WRITE_ONCE(queue->nr_waiters, queue->nr_waiters + 1);
 	spin_unlock_irqrestore(&queue->lock, flags);
 	/*
 	 * Registered before the condition is looked at: pairs with the fence of who
@@ -69,7 +78,7 @@ void wait_finish(struct wait_queue *queue, struct waiter *waiter)
 	const unsigned long flags = spin_lock_irqsave(&queue->lock);
 
 	if (!list_empty(&waiter->link))
-		list_del_init(&waiter->link);
+		unlink(queue, waiter);
 	spin_unlock_irqrestore(&queue->lock, flags);
 }
 

@@ -77,6 +77,15 @@ bool schedule_delayed_work(struct work *work, u64 delay_ns)
 	return added;
 }
 
+static bool has_work(void)
+{
+	const unsigned long flags = spin_lock_irqsave(&work_lock);
+	const bool any = !list_empty(&queue);
+
+	spin_unlock_irqrestore(&work_lock, flags);
+	return any;
+}
+
 static bool is_running(const struct work *work)
 {
 	const unsigned long flags = spin_lock_irqsave(&work_lock);
@@ -160,7 +169,7 @@ static int worker(void *unused)
 
 	(void)unused;
 	for (;;) {
-		wait_event_until(&work_added, !list_empty(&queue), WAIT_FOREVER);
+		wait_event_until(&work_added, has_work(), WAIT_FOREVER);
 		while ((work = next_work()) != NULL) {
 			work->fn(work);
 			none_runs();

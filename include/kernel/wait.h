@@ -21,16 +21,19 @@ struct thread;
  * struct wait_queue - threads that wait for something
  * @lock: taken with interrupts off, protects @waiters
  * @waiters: struct waiter, first come first
+ * @nr_waiters: how many; changed under @lock, read without it by who changed a
+ *	condition and wants to spare the wake-up when nobody waits
  */
 struct wait_queue {
 	spinlock_t lock;
 	struct list_head waiters;
+	u32 nr_waiters;
 };
 
 #define WAIT_QUEUE_INIT(var, queue_name)                                                 \
 	{                                                                                \
 		.lock = SPINLOCK_INIT(queue_name),                                       \
-		.waiters = { &(var).waiters, &(var).waiters },                           \
+		.waiters = { &(var).waiters, &(var).waiters }, .nr_waiters = 0,          \
 	}
 #define DEFINE_WAIT_QUEUE(var) struct wait_queue var = WAIT_QUEUE_INIT(var, #var)
 
@@ -58,6 +61,19 @@ void wait_queue_init(struct wait_queue *queue, const char *name);
  * Context: any, interrupt handlers too.
  */
 void wake_up_all(struct wait_queue *queue);
+
+/**
+ * has_waiters() - whether anybody waits
+ * @queue: the queue
+ *
+ * To be asked after a full fence that follows the change of the condition; pairs
+ * with the fence in wait_prepare(): either this is true, or who waits sees the
+ * change.
+ */
+static inline bool has_waiters(const struct wait_queue *queue)
+{
+	return READ_ONCE(queue->nr_waiters) != 0;
+}
 
 /**
  * wake_up_one() - make the waiter that came first look at its condition again

@@ -171,7 +171,7 @@ static void true_condition_does_not_wait(struct ktest *test)
 	KTEST_EXPECT_TRUE(test, wait_event_until(&test_queue, true, 0));
 	KTEST_EXPECT_TRUE(test, wait_event_until(&test_queue, true, before + STEP_NS));
 	KTEST_EXPECT_LT(test, ktime_ns(), before + NSEC_PER_SEC);
-	KTEST_EXPECT_TRUE(test, list_empty(&test_queue.waiters));
+	KTEST_EXPECT_FALSE(test, has_waiters(&test_queue));
 }
 
 static void deadline_ends_the_wait(struct ktest *test)
@@ -182,7 +182,7 @@ static void deadline_ends_the_wait(struct ktest *test)
 	KTEST_EXPECT_FALSE(test, wait_event_until(&test_queue, false,
 						  before + 4 * NSEC_PER_MSEC));
 	KTEST_EXPECT_GE(test, ktime_ns(), before + 4 * NSEC_PER_MSEC);
-	KTEST_EXPECT_TRUE(test, list_empty(&test_queue.waiters));
+	KTEST_EXPECT_FALSE(test, has_waiters(&test_queue));
 }
 
 static void wake_all_and_wake_one(struct ktest *test)
@@ -194,7 +194,7 @@ static void wake_all_and_wake_one(struct ktest *test)
 		thread[i] = thread_create("waiter", wait_for_flag, &deadline);
 		KTEST_ASSERT_NOT_NULL(test, thread[i]);
 	}
-	while (list_empty(&test_queue.waiters))
+	while (!has_waiters(&test_queue))
 		yield();
 	/* The condition is false still: everybody looks and sleeps again. */
 	wake_up_all(&test_queue);
@@ -209,7 +209,7 @@ static void wake_all_and_wake_one(struct ktest *test)
 	for (unsigned int i = 0; i < ARRAY_SIZE(thread); i++)
 		KTEST_EXPECT_EQ(test, thread_join(thread[i], ktime_ns() + STEP_NS, NULL), 0);
 	KTEST_EXPECT_EQ(test, READ_ONCE(woken), 3);
-	KTEST_EXPECT_TRUE(test, list_empty(&test_queue.waiters));
+	KTEST_EXPECT_FALSE(test, has_waiters(&test_queue));
 }
 
 /* Two threads take turns: a lost wake-up would show as a timeout. */

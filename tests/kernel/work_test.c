@@ -45,7 +45,8 @@ static void on_timer(struct timer *timer)
 {
 	struct named_timer *named = container_of(timer, struct named_timer, timer);
 
-	in_interrupt += this_hart()->irq_depth == 1 && !arch_irqs_enabled();
+	if (this_hart()->irq_depth == 1 && !arch_irqs_enabled())
+		add_one(&in_interrupt);
 	leave_mark(named->name);
 	if (named->again > 0) {
 		named->again--;
