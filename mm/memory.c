@@ -16,12 +16,6 @@ static const char *const state_names[NR_BLOCK_STATES] = {
 #undef X
 };
 
-static const char *const zone_names[NR_ZONES] = {
-#define X(name, str, meaning) [ZONE_##name] = str,
-	ZONES(X)
-#undef X
-};
-
 static const char *const online_type_names[NR_ONLINE_TYPES + 1] = {
 #define X(name, str, meaning) [MMOP_##name] = str,
 	ONLINE_TYPES(X)
@@ -76,11 +70,6 @@ enum memory_block_state memory_block_state(const struct mm *mm, unsigned long bl
 const char *memory_block_state_name(enum memory_block_state state)
 {
 	return (unsigned int)state < NR_BLOCK_STATES ? state_names[state] : "?";
-}
-
-const char *zone_name(enum zone_type zone)
-{
-	return (unsigned int)zone < NR_ZONES ? zone_names[zone] : "?";
 }
 
 const char *online_type_name(enum mhp_online_type type)

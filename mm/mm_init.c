@@ -16,6 +16,7 @@
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 #include "mm/memblock.h"
+#include "mm/slab.h"
 
 struct mm kernel_mm;
 
@@ -236,6 +237,9 @@ int mm_boot(void)
 		return err;
 	pgtable_use_allocator();
 	mm_reserve_refill(&kernel_mm);
+	err = kmem_init();
+	if (err)
+		return err;
 	pr_info("mm: %lu KiB of memory, %lu KiB free, %lu KiB metadata for each block\n",
 		normal->present << (PAGE_SHIFT - 10), zone_free_pages(normal) << (PAGE_SHIFT - 10),
 		MHP_HEADER_PAGES << (PAGE_SHIFT - 10));

@@ -95,12 +95,28 @@ int section_link(struct mm *mm, struct mem_section *s)
 	return 0;
 }
 
+/* One past the last section that is there. */
+static unsigned long last_pfn(const struct mm *mm)
+{
+	for (unsigned long r = (mm->max_pfn - 1) >> ROOT_PFN_SHIFT;; r--) {
+		const struct section_root *root = mm->root[r];
+
+		for (unsigned int i = SECTIONS_PER_ROOT; root->nr_sections && i--;)
+			if (root->section[i])
+				return section_end_pfn(root->section[i]);
+		if (!r)
+			return 0;
+	}
+}
+
 void section_unlink(struct mm *mm, struct mem_section *s)
 {
 	struct section_root *root = mm->root[s->start_pfn >> ROOT_PFN_SHIFT];
 
 	WRITE_ONCE(root->section[section_nr(s) % SECTIONS_PER_ROOT], NULL);
 	root->nr_sections--;
+	if (section_end_pfn(s) == mm->max_pfn)
+		mm->max_pfn = last_pfn(mm);
 }
 
 void section_root_put(struct mm *mm, unsigned long pfn)

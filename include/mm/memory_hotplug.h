@@ -130,7 +130,6 @@ enum zone_type zone_for_block(struct mm *mm, unsigned long block, enum mhp_onlin
  */
 unsigned int memory_block_valid_zones(struct mm *mm, unsigned long block,
 				      enum zone_type zones[NR_ZONES]);
-const char *zone_name(enum zone_type zone);
 const char *online_type_name(enum mhp_online_type type);
 
 /* Block id -> state, ABSENT if it was never added. No lock; may be stale at once. */

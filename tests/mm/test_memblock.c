@@ -42,7 +42,7 @@ static void add_merges_and_rounds_in(struct ktest *test)
 	KTEST_EXPECT_EQ(test, memblock_add(&mb, 0x3000, 0x1000), 0);
 	KTEST_EXPECT_EQ(test, memblock_add(&mb, 0x1000, 0x1000), 0);
 	KTEST_EXPECT_EQ(test, mb.memory.nr, 2);
-	KTEST_EXPECT_EQ(test, memblock_add(&mb, 0x1800, 0x2000), 0);
+	KTEST_EXPECT_EQ(test, memblock_add(&mb, 0x1800, 0x17ff), 0);
 	KTEST_EXPECT_EQ(test, mb.memory.nr, 2);
 	KTEST_EXPECT_EQ(test, memblock_add(&mb, 0x2000, 0x1000), 0);
 	KTEST_EXPECT_EQ(test, mb.memory.nr, 1);
@@ -131,13 +131,15 @@ static void full_array_is_refused(struct ktest *test)
 	struct memblock_type before;
 
 	for (unsigned long i = 0; i < MEMBLOCK_MAX_REGIONS; i++)
-		KTEST_ASSERT_EQ(test, memblock_add(&mb, 0x10000 * (i + 1), 0x2000), 0);
+		KTEST_ASSERT_EQ(test, memblock_add(&mb, 0x10000 * (i + 1), 0x3000), 0);
 	memcpy(&before, &mb.memory, sizeof(before));
 	KTEST_EXPECT_EQ(test, memblock_add(&mb, 0x1000, 0x1000), -ENOSPC);
-	KTEST_EXPECT_EQ(test, memblock_remove(&mb, 0x10000, 0x1000), 0);
+	KTEST_EXPECT_EQ(test, memblock_add(&mb, ~0UL - 0x10000, ~0UL), -ENOSPC);
+	/* To cut the middle out makes two of one. */
+	KTEST_EXPECT_EQ(test, memblock_remove(&mb, 0x11000, 0x1000), -ENOSPC);
+	KTEST_EXPECT_EQ(test, memcmp(&before, &mb.memory, sizeof(before)), 0);
 	KTEST_EXPECT_EQ(test, memblock_add(&mb, 0x10000, 0x1000), 0);
 	KTEST_EXPECT_EQ(test, memcmp(&before, &mb.memory, sizeof(before)), 0);
-	KTEST_EXPECT_EQ(test, memblock_add(&mb, ~0UL - 0x10000, ~0UL), -ENOSPC);
 }
 
 /* Random adds, reservations and removals against one byte a page. */

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mm_check() for what memory hotplug maintains: spans, present counts, roots, the
+ * states of blocks, headers and unplugged parts, and the reserve.
+ */
+#include "kernel/sink.h"
+#include "lib/bitmap.h"
+#include "lib/bitops.h"
+#include "mm/hotplug.h"
+#include "mm/internal.h"
+
+/* One comparison: counts, and describes what differs. */
+static unsigned int differ(struct sink *out, const char *what, unsigned long where,
+			   unsigned long is, unsigned long wanted)
+{
+	if (is == wanted)
+		return 0;
+	if (out)
+		sink_printf(out, "%s at 0x%lx: is 0x%lx, should be 0x%lx\n", what, where, is,
+			    wanted);
+	return 1;
+}
+
+static unsigned int check_span(const struct zone *zone, struct sink *out)
+{
+	unsigned long start = 0, end = 0, present = 0;
+	const struct mem_section *s;
+
+	for_each_section(s, zone->mm) {
+		if (s->zone != zone)
+			continue;
+		start = end ? start : s->start_pfn;
+		end = section_end_pfn(s);
+		present += s->flags & SECTION_ONLINE ? s->present : 0;
+	}
+	return differ(out, "zone start", zone->type, zone->start_pfn, start) +
+	       differ(out, "zone spanned", zone->type, zone->spanned, end - start) +
+	       differ(out, "zone present", zone->type, zone->present, present);
+}
+
+static unsigned int check_roots(const struct mm *mm, struct sink *out)
+{
+	unsigned int bad = 0;
+
+	for (unsigned long r = 0; r < NR_SECTION_ROOTS; r++) {
+		const struct section_root *root = mm->root[r];
+		unsigned long nr = 0;
+
+		for (unsigned int i = 0; i < SECTIONS_PER_ROOT; i++) {
+			const struct mem_section *s = root->section[i];
+
+			nr += s != NULL;
+			for (unsigned int z = 0; z < NR_ZONES; z++)
+				bad += differ(out, "section's bit in zone", r << 8 | i,
+					      test_bit(i, root->in_zone[z]),
+					      s && s->zone == &mm->zone[z]);
+			if (s)
+				bad += differ(out, "section number", r << 8 | i, section_nr(s),
+					      r << 8 | i);
+		}
+		bad += differ(out, "sections of root", r, root->nr_sections, nr);
+	}
+	return bad;
+}
+
+/* Every pageblock that is not mapped is wholly PageOffline, or hole. */
+static unsigned int check_unmapped(const struct mem_section *s, struct sink *out)
+{
+	unsigned int bad = differ(out, "holes that are mapped", s->start_pfn,
+				  s->hole & ~s->unmapped, 0);
+
+	for (u64 mask = s->flags & SECTION_ONLINE ? s->unmapped : 0; mask; mask &= mask - 1) {
+		const unsigned int b = __ffs(mask);
+		const u64 word = s->pb[b].word;
+		const enum page_type want = s->hole & BIT(b) ? PGTY_HOLE : PGTY_OFFLINE;
+
+		bad += differ(out, "unmapped pageblock's descriptors", pb_pfn(s, b),
+			      word & PB_VALID, 0);
+		bad += differ(out, "unmapped pageblock's type", pb_pfn(s, b),
+			      PAGE_WORD_TYPE(pb_const(word)), want);
+	}
+	return bad;
+}
+
+static unsigned int check_header(const struct mem_section *s, struct sink *out)
+{
+	unsigned int bad = 0;
+
+	if (!(s->flags & SECTION_SELF_HOSTED))
+		return 0;
+	bad += differ(out, "header is unmapped", s->start_pfn,
+		      s->unmapped & BIT(pageblock_index(s->host_pfn)), 0);
+	for (unsigned long i = 0; s->flags & SECTION_ONLINE && i < MHP_HEADER_PAGES; i++)
+		bad += differ(out, "header frame's type", s->host_pfn + i,
+			      page_type(s->mm, s->host_pfn + i), PGTY_MEMMAP);
+	return bad;
+}
+
+static unsigned int check_section(const struct mem_section *s, struct sink *out)
+{
+	const bool online = s->state == MEM_BLOCK_ONLINE || s->state == MEM_BLOCK_GOING_OFFLINE;
+	unsigned int bad = 0;
+
+	bad += differ(out, "online flag", s->start_pfn, !!(s->flags & SECTION_ONLINE), online);
+	bad += differ(out, "section's zone", s->start_pfn, s->zone != NULL,
+		      online || s->state == MEM_BLOCK_GOING_ONLINE);
+	if (!(s->flags & SECTION_EARLY))
+		bad += differ(out, "present frames", s->start_pfn, s->present,
+			      hweight64(~s->hole) * PAGEBLOCK_NR_PAGES);
+	return bad + check_unmapped(s, out) + check_header(s, out);
+}
+
+unsigned int hotplug_check(struct mm *mm, struct sink *out)
+{
+	const struct mem_section *s;
+	unsigned long max_pfn = 0;
+	unsigned int bad = check_roots(mm, out);
+
+	for (unsigned int z = 0; z < NR_ZONES; z++)
+		bad += check_span(&mm->zone[z], out);
+	for_each_section(s, mm) {
+		bad += check_section(s, out);
+		max_pfn = section_end_pfn(s);
+	}
+	bad += differ(out, "max_pfn", 0, mm->max_pfn, max_pfn);
+	spin_lock(&mm->reserve_lock);
+	for (unsigned int i = 0; i < mm->nr_reserve; i++)
+		bad += differ(out, "reserve page's type", mm->reserve[i],
+			      page_type(mm, mm->reserve[i]), PGTY_KERNEL);
+	spin_unlock(&mm->reserve_lock);
+	return bad;
+}

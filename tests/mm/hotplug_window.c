@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The private memory of the hotplug suites: see the header. */
+#include "tests/mm/hotplug_window.h"
+#include "arch/machine.h"
+#include "arch/machine_info.h"
+#include "lib/string.h"
+
+static struct window window;
+
+unsigned long window_find(void)
+{
+	const struct machine_info *info = machine_info();
+	const struct memblock_type *used = &memblock.memory;
+	const struct mem_range *top = &info->memory[info->nr_memory - 1];
+	phys_addr_t start = top->start;
+
+	if (used->nr)
+		start = max(start, used->region[used->nr - 1].base +
+					   used->region[used->nr - 1].size);
+	start = ALIGN_UP(start, SECTION_SIZE);
+	if (start + WINDOW_BLOCKS * SECTION_SIZE > top->start + top->size)
+		return PFN_NONE;
+	return phys_to_pfn(start);
+}
+
+static void window_close(void *ctx)
+{
+	struct window *w = ctx;
+
+	mm_depopulate(&w->mm);
+	arch_unmap_direct(pfn_to_phys(w->base), w->mapped);
+}
+
+struct window *window_open_raw(struct ktest *test, u64 map_bytes)
+{
+	struct window *w = &window;
+
+	memset(w, 0, sizeof(*w));
+	w->base = window_find();
+	if (w->base == PFN_NONE)
+		ktest_skip(test, "no RAM above mem=: boot with more memory and mem=");
+	w->block = w->base >> SECTION_PFN_SHIFT;
+	w->mapped = map_bytes;
+	w->owner.name = "window";
+	w->owner.region.start_pfn = window_pfn(w, 1);
+	w->owner.region.nr_pages = (WINDOW_BLOCKS - 1) * PAGES_PER_SECTION;
+	/* What stays behind shall be there before the case counts free pages. */
+	KTEST_ASSERT_EQ(test, arch_pgtable_prealloc(w->base, WINDOW_BLOCKS * PAGES_PER_SECTION),
+			0);
+	KTEST_ASSERT_EQ(test, arch_map_direct(pfn_to_phys(w->base), map_bytes), 0);
+	mm_init(&w->mm, "window");
+	w->mm.default_online_type = MMOP_OFFLINE;
+	w->mb.mapped = 1;
+	ktest_add_action(test, window_close, w);
+	return w;
+}
+
+struct window *window_open(struct ktest *test, u64 boot_bytes)
+{
+	struct window *w = window_open_raw(test, boot_bytes);
+
+	KTEST_ASSERT_EQ(test, memblock_add(&w->mb, pfn_to_phys(w->base), boot_bytes), 0);
+	KTEST_ASSERT_EQ(test, mm_populate(&w->mm, &w->mb), 0);
+	mm_reserve_refill(&w->mm);
+	return w;
+}
+
+struct window *window_open_owned(struct ktest *test)
+{
+	struct window *w = window_open(test, 32UL << 20);
+
+	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &w->owner, NULL), 0);
+	return w;
+}
+
+void window_check(struct ktest *test, struct window *w)
+{
+	KTEST_EXPECT_EQ(test, mm_check(&w->mm, ktest_sink(test)), 0);
+}
+
+void window_add(struct ktest *test, struct window *w, unsigned long n, u64 plugged)
+{
+	struct mm_failure why;
+
+	KTEST_ASSERT_EQ(test, add_memory(&w->mm, w->block + n, &w->owner, plugged, &why), 0);
+}

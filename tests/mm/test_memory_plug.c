@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a driver does with parts of blocks: plug, unplug, blocks shared with boot
+ * memory or with another owner, the online callback, and several blocks that
+ * leave together.
+ */
+#include "arch/machine.h"
+#include "lib/bitops.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/page_alloc.h"
+#include "tests/mm/hotplug_window.h"
+
+#define ALL    (~0UL)
+#define HEADER MHP_HEADER_PAGES
+#define PB     PAGEBLOCK_NR_PAGES
+
+static struct pfn_range blocks_of(const struct window *w, unsigned long n, unsigned int first,
+				  unsigned int nr)
+{
+	return (struct pfn_range){ window_pfn(w, n) + first * PB, nr * PB };
+}
+
+static void online_as(struct ktest *test, struct window *w, unsigned long n,
+		      enum mhp_online_type type)
+{
+	KTEST_ASSERT_EQ(test, online_memory_block(&w->mm, w->block + n, type, NULL), 0);
+}
+
+/* Plug in an online block: mapped, managed, free; unplug: the opposite, and a trap. */
+static void plug_and_unplug_online(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct zone *movable = window_zone(w, ZONE_MOVABLE);
+	const struct pfn_range range = blocks_of(w, 1, 10, 20);
+	struct mm_failure why;
+	unsigned long managed;
+
+	window_add(test, w, 1, 0x3);
+	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
+	managed = movable->managed;
+	for (unsigned int round = 0; round < 3; round++) {
+		KTEST_ASSERT_EQ(test, mhp_plug_range(&w->mm, &range, &why), 0);
+		KTEST_EXPECT_EQ(test, movable->managed, managed + 20 * PB);
+		KTEST_EXPECT_EQ(test, movable->free, managed + 20 * PB);
+		memset(phys_to_virt(pfn_to_phys(range.start_pfn)), 0x5a, range.nr_pages * PAGE_SIZE);
+		window_check(test, w);
+		KTEST_EXPECT_EQ(test, mhp_plug_range(&w->mm, &range, &why), -EINVAL);
+		KTEST_ASSERT_EQ(test, mhp_unplug_prepare(&w->mm, &range, NULL, &why), 0);
+		KTEST_EXPECT_EQ(test, movable->managed, managed);
+		KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &range, NULL, &why), -EINVAL);
+		window_check(test, w);
+	}
+	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(&w->mm, &(struct pfn_range){
+				window_pfn(w, 1) + PB, PB }, NULL, &why), 0);
+	mhp_unplug_cancel(&w->mm, &(struct pfn_range){ window_pfn(w, 1) + PB, PB });
+	KTEST_EXPECT_EQ(test, movable->managed, managed);
+	window_check(test, w);
+}
+
+/* The same while the block is offline; the next onlining sees what is plugged then. */
+static void plug_and_unplug_offline(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct zone *movable = window_zone(w, ZONE_MOVABLE);
+	struct pfn_range range = blocks_of(w, 1, 4, 8);
+
+	window_add(test, w, 1, 0x1);
+	KTEST_ASSERT_EQ(test, mhp_plug_range(&w->mm, &range, NULL), 0);
+	range = blocks_of(w, 1, 4, 2);
+	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(&w->mm, &range, NULL, NULL), 0);
+	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
+	KTEST_EXPECT_EQ(test, movable->managed, 7 * PB - HEADER);
+	KTEST_EXPECT_EQ(test, page_type(&w->mm, range.start_pfn), PGTY_OFFLINE);
+	KTEST_EXPECT_EQ(test, page_type(&w->mm, range.start_pfn + 2 * PB), PGTY_BUDDY);
+	window_check(test, w);
+}
+
+/* A range over several blocks of both zones goes in one call; or, with a page used, not. */
+static void unplug_over_blocks_is_all_or_nothing(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	const struct pfn_range range = { window_pfn(w, 2) - 4 * PB, PAGES_PER_SECTION + 8 * PB };
+	struct mm_failure why;
+	unsigned long pfn;
+
+	/* Block 2 hosts itself in pageblock 0: leave that out by plugging it apart. */
+	window_add(test, w, 1, ALL);
+	window_add(test, w, 2, ALL << 1);
+	window_add(test, w, 3, ALL << 32);
+	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
+	online_as(test, w, 2, MMOP_ONLINE_KERNEL);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &range, NULL, &why), -EINVAL);
+	KTEST_EXPECT_EQ(test, why.pfn, window_pfn(w, 2));
+
+	pfn = window_pfn(w, 2) + 5 * PB + 17;
+	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_KERNEL), 0);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &(struct pfn_range){
+				window_pfn(w, 2) + 2 * PB, 8 * PB }, NULL, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, why.pfn, pfn);
+	window_check(test, w);
+	free_pages(&w->mm, pfn, 0);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &(struct pfn_range){
+				window_pfn(w, 2) + 2 * PB, 62 * PB }, NULL, &why), 0);
+	window_check(test, w);
+}
+
+/* The metadata's pageblock leaves last, and only with the whole block. */
+static void header_leaves_last(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	const struct pfn_range header = blocks_of(w, 1, 8, 1), other = blocks_of(w, 1, 9, 1);
+	const unsigned long block = w->block + 1;
+	struct mm_failure why;
+
+	window_add(test, w, 1, 0x300);
+	KTEST_EXPECT_EQ(test, pfn_to_section(&w->mm, header.start_pfn)->host_pfn,
+			header.start_pfn);
+	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &header, NULL, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_METADATA);
+	KTEST_EXPECT_EQ(test, why.pfn, header.start_pfn);
+	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(&w->mm, &other, NULL, &why), 0);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &header, NULL, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, &block, 1, NULL, &why), 0);
+	window_check(test, w);
+}
+
+/* A region that begins in a block with boot memory: its granules there are usable too. */
+static void shared_with_boot_memory(struct ktest *test)
+{
+	struct window *w = window_open(test, (32UL << 20) + 0x5000);
+	struct zone *normal = window_zone(w, ZONE_NORMAL);
+	const struct pfn_range range = blocks_of(w, 0, 20, 10);
+	const unsigned long present = normal->present, managed = normal->managed;
+	struct mm_failure why;
+
+	w->owner.region = (struct pfn_range){ window_pfn(w, 0) + 16 * PB, 3 * PAGES_PER_SECTION };
+	/* Five frames of boot memory lie in the region's first pageblock. */
+	KTEST_EXPECT_EQ(test, register_memory_owner(&w->mm, &w->owner, &why), -EEXIST);
+	KTEST_EXPECT_EQ(test, why.pfn, window_pfn(w, 0) + 16 * PB);
+	w->owner.region.start_pfn += PB;
+	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &w->owner, &why), 0);
+	KTEST_EXPECT_EQ(test, normal->present, present + 47 * PB);
+	KTEST_EXPECT_EQ(test, normal->managed, managed);
+	KTEST_EXPECT_EQ(test, page_type(&w->mm, range.start_pfn), PGTY_OFFLINE);
+	window_check(test, w);
+
+	KTEST_ASSERT_EQ(test, mhp_plug_range(&w->mm, &range, &why), 0);
+	KTEST_EXPECT_EQ(test, normal->managed, managed + 10 * PB);
+	KTEST_EXPECT_EQ(test, offline_memory_block(&w->mm, w->block, NULL, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_SHARED_BLOCK);
+	window_check(test, w);
+	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(&w->mm, &range, NULL, &why), 0);
+	KTEST_EXPECT_EQ(test, normal->managed, managed);
+	unregister_memory_owner(&w->mm, &w->owner);
+	KTEST_EXPECT_EQ(test, normal->present, present);
+	KTEST_EXPECT_EQ(test, page_type(&w->mm, range.start_pfn), PGTY_HOLE);
+	window_check(test, w);
+}
+
+/* Two owners in one block: metadata is online memory, so that either can leave first. */
+static void shared_by_two_owners(struct ktest *test)
+{
+	struct window *w = window_open(test, 32UL << 20);
+	struct memory_owner *other = ktest_alloc(test, sizeof(*other));
+	const unsigned long free = window_zone(w, ZONE_NORMAL)->free, block = w->block + 1;
+	const struct pfn_range his = blocks_of(w, 1, 0, 4), mine = blocks_of(w, 1, 32, 4);
+
+	other->name = "other";
+	other->region = (struct pfn_range){ window_pfn(w, 1), 32 * PB };
+	w->owner.region = (struct pfn_range){ window_pfn(w, 1) + 32 * PB, PAGES_PER_SECTION };
+	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, other, NULL), 0);
+	KTEST_EXPECT_EQ(test, add_memory(&w->mm, block, &w->owner, 1, NULL), -EINVAL);
+	window_add(test, w, 1, 0xfUL << 32);
+	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
+	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_MOVABLE)->managed, 4 * PB);
+	KTEST_ASSERT_EQ(test, mhp_plug_range(&w->mm, &his, NULL), 0);
+	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(&w->mm, &mine, NULL, NULL), 0);
+	window_check(test, w);
+	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(&w->mm, &his, NULL, NULL), 0);
+	KTEST_EXPECT_PTR_EQ(test, memory_owner_of(&w->mm, his.start_pfn), other);
+	KTEST_EXPECT_PTR_EQ(test, memory_owner_of(&w->mm, mine.start_pfn), &w->owner);
+	KTEST_ASSERT_EQ(test, offline_and_remove_memory(&w->mm, &block, 1, NULL, NULL), 0);
+	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_NORMAL)->free, free);
+	window_check(test, w);
+}
+
+static void owners_are_checked(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct memory_owner *other = ktest_alloc(test, sizeof(*other));
+	phys_addr_t start, end;
+	struct mm_failure why;
+
+	arch_mappable_range(&start, &end);
+	other->region = (struct pfn_range){ window_pfn(w, 2), PB };
+	KTEST_EXPECT_EQ(test, register_memory_owner(&w->mm, other, &why), -EEXIST);
+	other->region = (struct pfn_range){ w->base + 40 * PB + 1, PB };
+	KTEST_EXPECT_EQ(test, register_memory_owner(&w->mm, other, &why), -EINVAL);
+	other->region = (struct pfn_range){ phys_to_pfn(end) - PB, 2 * PB };
+	KTEST_EXPECT_EQ(test, register_memory_owner(&w->mm, other, &why), -E2BIG);
+	other->region = (struct pfn_range){ phys_to_pfn(end) - PB, ALL - PB + 1 };
+	KTEST_EXPECT_EQ(test, register_memory_owner(&w->mm, other, &why), -E2BIG);
+	w->mm.inject = 1;
+	other->region = blocks_of(w, 0, 40, 2);
+	KTEST_EXPECT_EQ(test, register_memory_owner(&w->mm, other, &why), -ENOMEM);
+	KTEST_EXPECT_EQ(test, w->mm.inject, 0);
+	KTEST_EXPECT_EQ(test, register_memory_owner(&w->mm, other, &why), 0);
+	KTEST_EXPECT_PTR_EQ(test, memory_owner_of(&w->mm, other->region.start_pfn + 5), other);
+	KTEST_EXPECT_NULL(test, memory_owner_of(&w->mm, other->region.start_pfn - 1));
+	window_check(test, w);
+}
+
+/* The callback sees each frame of the block once, in aligned chunks, none of the header. */
+struct chunk_owner {
+	struct memory_owner owner;
+	struct mm *mm;
+	unsigned long keep_mask; /* chunks with this bit in their pfn are kept back */
+	unsigned long seen, orders[NR_PAGE_ORDERS];
+	u8 frames[PAGES_PER_SECTION];
+	bool wrong;
+};
+
+static struct chunk_owner chunks;
+
+static void chunk_online(struct memory_owner *owner, unsigned long pfn, unsigned int order)
+{
+	struct chunk_owner *c = container_of(owner, struct chunk_owner, owner);
+	const struct mem_section *s = pfn_to_section(c->mm, pfn);
+
+	c->wrong |= order > MAX_PAGE_ORDER || !IS_ALIGNED(pfn, 1UL << order);
+	c->orders[order]++;
+	for (unsigned long i = 0; i < 1UL << order; i++)
+		c->wrong |= c->frames[(pfn + i) % PAGES_PER_SECTION]++ != 0;
+	c->seen += 1UL << order;
+	if (!(pfn & c->keep_mask) && !(s->unmapped & BIT(pageblock_index(pfn))))
+		generic_online_page(c->mm, pfn, order);
+}
+
+static void callback_sees_each_frame_once(struct ktest *test)
+{
+	struct window *w = window_open(test, 32UL << 20);
+
+	memset(&chunks, 0, sizeof(chunks));
+	chunks.mm = &w->mm;
+	chunks.owner = (struct memory_owner){ .name = "chunks", .online_page = chunk_online };
+	chunks.owner.region = (struct pfn_range){ window_pfn(w, 1), PAGES_PER_SECTION };
+	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &chunks.owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, add_memory(&w->mm, w->block + 1, &chunks.owner, ~0x30UL, NULL), 0);
+	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
+	KTEST_EXPECT_FALSE(test, chunks.wrong);
+	KTEST_EXPECT_EQ(test, chunks.seen, PAGES_PER_SECTION - HEADER);
+	KTEST_EXPECT_EQ(test, chunks.orders[MAX_PAGE_ORDER], 31);
+	KTEST_EXPECT_EQ(test, chunks.orders[PAGEBLOCK_ORDER], 1);
+	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_MOVABLE)->managed,
+			PAGES_PER_SECTION - HEADER - 2 * PB);
+	window_check(test, w);
+
+	/* Kept back at the next onlining: those frames are PageOffline, the rest free. */
+	KTEST_ASSERT_EQ(test, offline_memory_block(&w->mm, w->block + 1, NULL, NULL), 0);
+	memset(chunks.frames, 0, sizeof(chunks.frames));
+	chunks.keep_mask = 1UL << MAX_PAGE_ORDER;
+	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
+	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_MOVABLE)->managed, 15 * 2 * PB - HEADER);
+	KTEST_EXPECT_EQ(test, page_type(&w->mm, window_pfn(w, 1) + 3 * PB), PGTY_OFFLINE);
+	window_check(test, w);
+}
+
+/* Several blocks leave together; one of them cannot: the others are as before. */
+static void remove_together_or_restore(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	unsigned long blocks[3] = { w->block + 1, w->block + 2, w->block + 3 };
+	struct mm_failure why;
+	unsigned long pfn;
+
+	for (unsigned int n = 1; n <= 3; n++)
+		window_add(test, w, n, ALL);
+	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
+	online_as(test, w, 2, MMOP_ONLINE_KERNEL);
+	pfn = window_pfn(w, 2) + 999;
+	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_KERNEL), 0);
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, blocks, 3, NULL, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, why.pfn, pfn);
+	KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, blocks[0]), MEM_BLOCK_ONLINE);
+	KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, blocks[1]), MEM_BLOCK_ONLINE);
+	KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, blocks[2]), MEM_BLOCK_OFFLINE);
+	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_MOVABLE)->free, PAGES_PER_SECTION - HEADER);
+	KTEST_EXPECT_EQ(test, pfn_to_section(&w->mm, window_pfn(w, 1))->online_type,
+			MMOP_ONLINE_MOVABLE);
+	window_check(test, w);
+	free_pages(&w->mm, pfn, 0);
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, blocks, 3, NULL, &why), 0);
+	for (unsigned int i = 0; i < 3; i++)
+		KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, blocks[i]), MEM_BLOCK_ABSENT);
+	window_check(test, w);
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, blocks, 1, NULL, &why), -ENOENT);
+}
+
+/* Spans follow the blocks exactly, whatever comes and goes in which order. */
+static void spans_follow_the_blocks(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	u8 zone_of[WINDOW_BLOCKS] = { 0 };
+
+	for (unsigned long n = 1; n < WINDOW_BLOCKS; n++)
+		window_add(test, w, n, ALL);
+	for (unsigned int step = 0; step < 60; step++) {
+		const unsigned long n = 1 + prng_below(&test->prng, WINDOW_BLOCKS - 1);
+		const struct zone *z = window_zone(w, ZONE_MOVABLE);
+		unsigned long first = 0, last = 0;
+
+		if (zone_of[n]) {
+			KTEST_ASSERT_EQ(test, offline_memory_block(&w->mm, w->block + n, NULL,
+								   NULL), 0);
+			zone_of[n] = 0;
+		} else {
+			zone_of[n] = 1 + prng_below(&test->prng, NR_ZONES);
+			online_as(test, w, n, zone_of[n] == 1 + ZONE_MOVABLE ?
+						      MMOP_ONLINE_MOVABLE : MMOP_ONLINE_KERNEL);
+		}
+		for (unsigned long i = 1; i < WINDOW_BLOCKS; i++) {
+			if (zone_of[i] != 1 + ZONE_MOVABLE)
+				continue;
+			first = first ? first : i;
+			last = i + 1;
+		}
+		KTEST_ASSERT_EQ(test, z->spanned, (last - first) * PAGES_PER_SECTION);
+		KTEST_ASSERT_EQ(test, z->start_pfn, first ? window_pfn(w, first) : 0);
+		window_check(test, w);
+	}
+}
+
+/* "online": the one zone whose span the block lies in, else Movable. */
+static void default_zone_rule(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	enum zone_type zones[NR_ZONES];
+
+	for (unsigned long n = 1; n <= 5; n++)
+		window_add(test, w, n, ALL);
+	KTEST_EXPECT_EQ(test, zone_for_block(&w->mm, w->block + 1, MMOP_ONLINE), ZONE_MOVABLE);
+	KTEST_EXPECT_EQ(test, zone_for_block(&w->mm, w->block + 1, MMOP_ONLINE_KERNEL),
+			ZONE_NORMAL);
+	online_as(test, w, 3, MMOP_ONLINE_KERNEL);
+	KTEST_EXPECT_EQ(test, zone_for_block(&w->mm, w->block + 2, MMOP_ONLINE), ZONE_NORMAL);
+	KTEST_EXPECT_EQ(test, zone_for_block(&w->mm, w->block + 4, MMOP_ONLINE), ZONE_MOVABLE);
+	KTEST_EXPECT_EQ(test, memory_block_valid_zones(&w->mm, w->block + 2, zones), 2);
+	KTEST_EXPECT_EQ(test, zones[0], ZONE_NORMAL);
+	KTEST_EXPECT_EQ(test, zones[1], ZONE_MOVABLE);
+	online_as(test, w, 2, MMOP_ONLINE);
+	KTEST_EXPECT_EQ(test, memory_block_valid_zones(&w->mm, w->block + 2, zones), 1);
+	KTEST_EXPECT_EQ(test, zones[0], ZONE_NORMAL);
+	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
+	online_as(test, w, 5, MMOP_ONLINE_MOVABLE);
+	KTEST_EXPECT_EQ(test, offline_memory_block(&w->mm, w->block + 2, NULL, NULL), 0);
+	/* Between both: neither claims it alone. */
+	KTEST_EXPECT_EQ(test, zone_for_block(&w->mm, w->block + 2, MMOP_ONLINE), ZONE_MOVABLE);
+	KTEST_EXPECT_EQ(test, memory_block_valid_zones(&w->mm, w->block + 9, zones), 0);
+}
+
+/* Occupancy, by which a driver picks what to unplug first. */
+static void occupancy_counts_used_frames(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	const unsigned long pfn = window_pfn(w, 1) + 5 * PB;
+
+	window_add(test, w, 1, ~BIT(7));
+	KTEST_EXPECT_EQ(test, pageblock_used(&w->mm, pfn), 0);
+	online_as(test, w, 1, MMOP_ONLINE_KERNEL);
+	KTEST_EXPECT_EQ(test, pageblock_used(&w->mm, pfn), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn + 64, 4, PGTY_KERNEL), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn + 3, 0, PGTY_KERNEL), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn + PB, 9, PGTY_KERNEL), 0);
+	KTEST_EXPECT_EQ(test, pageblock_used(&w->mm, pfn + 1), 17);
+	KTEST_EXPECT_EQ(test, pageblock_used(&w->mm, pfn + PB), PB);
+	KTEST_EXPECT_EQ(test, pageblock_used(&w->mm, pfn + 2 * PB), 0);
+	KTEST_EXPECT_EQ(test, pageblock_used(&w->mm, window_pfn(w, 1)), 0);
+}
+
+static const struct ktest_case plug_cases[] = {
+	KTEST_CASE(plug_and_unplug_online),
+	KTEST_CASE(plug_and_unplug_offline),
+	KTEST_CASE(unplug_over_blocks_is_all_or_nothing),
+	KTEST_CASE(header_leaves_last),
+	KTEST_CASE(shared_with_boot_memory),
+	KTEST_CASE(shared_by_two_owners),
+	KTEST_CASE(owners_are_checked),
+	KTEST_CASE(callback_sees_each_frame_once),
+	KTEST_CASE(remove_together_or_restore),
+	KTEST_CASE(spans_follow_the_blocks),
+	KTEST_CASE(default_zone_rule),
+	KTEST_CASE(occupancy_counts_used_frames),
+	{}
+};
+
+static struct ktest_suite plug_suite = {
+	.name = "memory_plug",
+	.cases = plug_cases,
+};
+KTEST_SUITE(plug_suite);
