@@ -18,7 +18,7 @@ enum cell {
 	CELL_OFFLINE,  /* PageOffline, or in an offline block */
 	CELL_ISOLATED, /* being emptied */
 	CELL_FREE,     /* wholly free */
-	CELL_KERNEL,   /* firmware, image, memmap, boot data alone */
+	CELL_KERNEL,   /* starts with firmware, image, memmap or boot data */
 	CELL_UNMOVABLE,
 	CELL_MOVABLE,
 	CELL_RECLAIMABLE,
@@ -62,7 +62,7 @@ static enum cell cell_online(unsigned long pfn)
 		return CELL_OFFLINE;
 	if (st.uniform && (st.type == PGTY_HOLE || st.type == PGTY_DEVICE))
 		return CELL_HOLE;
-	if (boot_type(st.type) && (word & PB_FREE_MASK) == 0)
+	if (boot_type(st.type))
 		return CELL_KERNEL;
 	if (st.migratetype == MIGRATE_MOVABLE)
 		return CELL_MOVABLE;
