@@ -37,7 +37,8 @@ class Control(Case):
         entry = q.execute('query-memory-devices')[0]
         self.assertEqual(entry['type'], 'virtio-mem')
         self.assertEqual({k: entry['data'][k] for k in ('id', 'memaddr', 'requested-size', 'size', 'max-size', 'block-size')},
-                         {'id': 'vm0', 'memaddr': REGION, 'requested-size': 8 * MIB, 'size': 0, 'max-size': GIB, 'block-size': 2 * MIB})
+                         {'id': 'vm0', 'memaddr': REGION, 'requested-size': 8 * MIB, 'size': 0, 'max-size': GIB,
+                          'block-size': 2 * MIB})
         self.assertIn('package', q.execute('query-version'))
 
     def error(self, command: str, **arguments) -> str:
@@ -272,16 +273,20 @@ class Life(unittest.TestCase):
     def run_device(self, *options: str, base: tuple[str, ...] | None = None) -> subprocess.CompletedProcess:
         with tempfile.TemporaryDirectory() as where:
             common = base if base is not None else ('--socket', 's', '--ctl', 'c', '--addr', '0x88000000', '--size', '1G')
-            return subprocess.run([PROGRAM, *common, *options], cwd=where, capture_output=True, text=True, timeout=20, check=False)
+            return self.run_in(where, *common, *options)
+
+    @staticmethod
+    def run_in(where: str | Path, *options: str) -> subprocess.CompletedProcess:
+        return subprocess.run([PROGRAM, *options], cwd=where, capture_output=True, text=True, timeout=20, check=False)
 
     @unittest.skipUnless(os.access(PROGRAM, os.X_OK), 'the device is not built')
     def setUp(self) -> None:
         pass
 
     def test_bad_options(self) -> None:
-        for options in (('--block', '3M'), ('--size', '1000001'), ('--addr', '0x88000001'), ('--size', '0'), ('--requested', '1M'),
-                        ('--requested', '2G'), ('--addr', 'x'), ('--size', '1Q'), ('--nonsense', '1'), ('word',),
-                        ('--id', 'a/b'), ('--faults', 'x'), ('--addr', '0xffffffffffe00000', '--size', '4M'),
+        for options in (('--block', '3M'), ('--size', '1000001'), ('--addr', '0x88000001'), ('--size', '0'),
+                        ('--requested', '1M'), ('--requested', '2G'), ('--addr', 'x'), ('--size', '1Q'),
+                        ('--nonsense', '1'), ('word',), ('--id', 'a/b'), ('--faults', 'x'), ('--addr', '0xffffffffffe00000', '--size', '4M'),
                         ('--events', '/nonexistent/x'), ('--block', '2048')):
             done = self.run_device(*options)
             self.assertEqual(done.returncode, 2, options)
@@ -308,14 +313,14 @@ class Life(unittest.TestCase):
             self.assertEqual(sorted(p.name for p in device.path.iterdir()), ['log'])
         device = Device(PROGRAM)
         self.addCleanup(device.close)
-        command = [PROGRAM, '--socket', 's', '--ctl', 'c', '--addr', '0', '--size', '2M']
-        second = subprocess.run(command, cwd=device.path, capture_output=True, text=True, timeout=20, check=False)
+        command = ['--socket', 's', '--ctl', 'c', '--addr', '0', '--size', '2M']
+        second = self.run_in(device.path, *command)
         self.assertIn('another process is listening', second.stderr)
         self.assertEqual(device.qmp.get('size'), 0)
         device.process.kill()
         device.process.wait()
         self.assertTrue((device.path / 's').exists())
-        third = subprocess.run(command + ['--wait', '1'], cwd=device.path, capture_output=True, text=True, timeout=20, check=False)
+        third = self.run_in(device.path, *command, '--wait', '1')
         self.assertIn('did not connect', third.stderr)
 
 
@@ -330,8 +335,8 @@ class Client(Case):
         self.run_dir = str(run)
 
     def ctl(self, *words: str) -> subprocess.Popen:
-        return subprocess.Popen([sys.executable, CTL, '--run', self.run_dir, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                text=True)
+        return subprocess.Popen([sys.executable, CTL, '--run', self.run_dir, *words], stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
 
     def done(self, process: subprocess.Popen) -> tuple[int, str, str]:
         out, err = process.communicate(timeout=30)

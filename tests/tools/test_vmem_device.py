@@ -246,8 +246,8 @@ class Protocol(Case):
         self.assertEqual(self.guest.state(0, 2), PLUGGED)
 
     def test_refuses_bad_regions(self) -> None:
-        bad = (self.guest.region(size=self.guest.ram_size + 1), self.guest.region(gpa=2**64 - 4096), self.guest.region(user=2**64 - 1),
-               self.guest.region(offset=2**63), self.guest.region(offset=4096))
+        bad = (self.guest.region(size=self.guest.ram_size + 1), self.guest.region(gpa=2**64 - 4096),
+               self.guest.region(user=2**64 - 1), self.guest.region(offset=2**63), self.guest.region(offset=4096))
         for region in bad:
             self.assertEqual(self.guest.tell(vf.ADD_MEM_REG, struct.pack('<Q', 0) + region, (self.guest.fd,)), 1)
         self.assertEqual(self.guest.tell(vf.ADD_MEM_REG, struct.pack('<Q', 0) + self.guest.region()), 1)

@@ -34,7 +34,7 @@ static bool reserve(struct buf *buf, size_t more)
 void buf_free(struct buf *buf)
 {
 	free(buf->data);
-	*buf = (struct buf){ 0 };
+	*buf = (struct buf){0};
 }
 
 /**

@@ -13,7 +13,8 @@ struct buf {
 
 void buf_free(struct buf *buf);
 void buf_put(struct buf *buf, const char *bytes, size_t len);
-void buf_printf(struct buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void buf_printf(struct buf *buf, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 void buf_json_string(struct buf *buf, const char *text);
 void buf_drop(struct buf *buf, size_t len);
 

@@ -38,7 +38,7 @@ static struct {
 	struct loop_timer event_timer; /* runs: no event now */
 	u64 told;		       /* size in the last event */
 	bool stop;		       /* quit was asked for */
-} ctl = { .listener.fd = -1 };
+} ctl = {.listener.fd = -1};
 
 static void close_client(struct client *client)
 {
@@ -96,7 +96,8 @@ static void negotiate(struct client *client, const char *command, struct ctl_rep
 		ctl_fail(reply, "CommandNotFound",
 			 "expecting qmp_capabilities first, before %.64s", command);
 	else if (client->negotiated)
-		ctl_fail(reply, "CommandNotFound", "capabilities were negotiated already");
+		ctl_fail(reply, "CommandNotFound",
+			 "capabilities were negotiated already");
 	else
 		client->negotiated = true;
 }
@@ -115,14 +116,15 @@ static const char *request_error(const struct json *root)
 	for (const struct json *m = root->child; m; m = m->next) {
 		if (strcmp(m->key, "execute") && strcmp(m->key, "arguments") &&
 		    strcmp(m->key, "id"))
-			return "a request has members 'execute', 'arguments' and 'id' only";
+			return "a request has members 'execute', 'arguments' and 'id' "
+			       "only";
 	}
 	return NULL;
 }
 
 static void run_request(struct client *client, const char *text, const struct json *root)
 {
-	struct ctl_reply reply = { 0 };
+	struct ctl_reply reply = {0};
 	const char *command = json_get_string(root, "execute");
 	const char *error = request_error(root);
 
@@ -156,7 +158,8 @@ static void handle_text(struct client *client, const char *text, size_t len)
 	if (!json_parse(&doc, text, len)) {
 		run_request(client, text, doc.root);
 	} else {
-		snprintf(why, sizeof(why), "not JSON: %s, at byte %zu", doc.error, doc.error_at);
+		snprintf(why, sizeof(why), "not JSON: %s, at byte %zu", doc.error,
+			 doc.error_at);
 		put_error(client, "GenericError", why);
 		put_id(client, text, NULL);
 	}
@@ -221,15 +224,18 @@ static void listener_ready(struct watch *watch, short events)
 	while (i < MAX_CLIENTS && ctl.client[i].watch.fd >= 0)
 		i++;
 	if (i == MAX_CLIENTS) {
-		log_line("--ctl: a client was turned away, %d are connected", MAX_CLIENTS);
+		log_line("--ctl: a client was turned away, %d are connected",
+			 MAX_CLIENTS);
 		close(fd);
 		return;
 	}
-	ctl.client[i] = (struct client){ .watch = { fd, POLLIN, client_ready, &ctl.client[i] } };
+	ctl.client[i] =
+		(struct client){.watch = {fd, POLLIN, client_ready, &ctl.client[i]}};
 	loop_add(&ctl.client[i].watch);
-	buf_printf(&ctl.client[i].out,
-		   "{\"QMP\": {\"version\": {\"qemu\": {\"major\": 0, \"minor\": 1, "
-		   "\"micro\": 0}, \"package\": \"ebb-vmem\"}, \"capabilities\": []}}\r\n");
+	buf_printf(
+		&ctl.client[i].out,
+		"{\"QMP\": {\"version\": {\"qemu\": {\"major\": 0, \"minor\": 1, "
+		"\"micro\": 0}, \"package\": \"ebb-vmem\"}, \"capabilities\": []}}\r\n");
 	flush(&ctl.client[i]);
 }
 
@@ -282,11 +288,11 @@ static void event_due(struct loop_timer *timer)
 int ctl_listen(struct vmem *vmem)
 {
 	ctl.vmem = vmem;
-	ctl.event_timer = (struct loop_timer){ 0, event_due, NULL };
+	ctl.event_timer = (struct loop_timer){0, event_due, NULL};
 	for (int i = 0; i < MAX_CLIENTS; i++)
 		ctl.client[i].watch.fd = -1;
-	ctl.listener = (struct watch){ sock_listen(vmem->opt.ctl, "--ctl"), POLLIN,
-				       listener_ready, NULL };
+	ctl.listener = (struct watch){sock_listen(vmem->opt.ctl, "--ctl"), POLLIN,
+				      listener_ready, NULL};
 	if (ctl.listener.fd < 0)
 		return -1;
 	return loop_add(&ctl.listener);

@@ -32,8 +32,8 @@ static const char *need_string(const struct json *arguments, const char *name,
 	const char *value = json_get_string(arguments, name);
 
 	if (!value)
-		ctl_fail(reply, "GenericError", "argument '%s' must be there, as a string",
-			 name);
+		ctl_fail(reply, "GenericError",
+			 "argument '%s' must be there, as a string", name);
 	return value;
 }
 
@@ -46,7 +46,8 @@ static bool want_u64(const struct json *arguments, const char *name, u64 *value,
 	if (!given)
 		return true;
 	if (!json_is_u64(given)) {
-		ctl_fail(reply, "GenericError", "argument '%s' must be a whole number", name);
+		ctl_fail(reply, "GenericError", "argument '%s' must be a whole number",
+			 name);
 		return false;
 	}
 	*value = given->num;
@@ -67,11 +68,12 @@ static const char *need_path(struct vmem *vmem, const struct json *arguments,
 
 static void no_property(const char *path, const char *name, struct ctl_reply *reply)
 {
-	ctl_fail(reply, "GenericError", "%.64s has no property '%.64s'; qom-list lists them",
-		 path, name);
+	ctl_fail(reply, "GenericError",
+		 "%.64s has no property '%.64s'; qom-list lists them", path, name);
 }
 
-static void qom_get(struct vmem *vmem, const struct json *arguments, struct ctl_reply *reply)
+static void qom_get(struct vmem *vmem, const struct json *arguments,
+		    struct ctl_reply *reply)
 {
 	const char *path = need_path(vmem, arguments, reply);
 	const char *name = path ? need_string(arguments, "property", reply) : NULL;
@@ -80,7 +82,8 @@ static void qom_get(struct vmem *vmem, const struct json *arguments, struct ctl_
 		no_property(path, name, reply);
 }
 
-static void qom_set(struct vmem *vmem, const struct json *arguments, struct ctl_reply *reply)
+static void qom_set(struct vmem *vmem, const struct json *arguments,
+		    struct ctl_reply *reply)
 {
 	const char *path = need_path(vmem, arguments, reply);
 	const char *name = path ? need_string(arguments, "property", reply) : NULL;
@@ -94,14 +97,16 @@ static void qom_set(struct vmem *vmem, const struct json *arguments, struct ctl_
 		no_property(path, name, reply);
 }
 
-static void qom_list(struct vmem *vmem, const struct json *arguments, struct ctl_reply *reply)
+static void qom_list(struct vmem *vmem, const struct json *arguments,
+		     struct ctl_reply *reply)
 {
 	const char *path = need_string(arguments, "path", reply);
 
 	if (!path)
 		return;
 	if (!strcmp(path, "/") || !strcmp(path, "/machine/peripheral"))
-		buf_printf(&reply->value, "[{\"name\": \"%s\", \"type\": \"child<ebb-vmem>\"}]",
+		buf_printf(&reply->value,
+			   "[{\"name\": \"%s\", \"type\": \"child<ebb-vmem>\"}]",
 			   vmem->opt.id);
 	else if (need_path(vmem, arguments, reply))
 		ctl_prop_list(&reply->value);
@@ -114,11 +119,12 @@ static void query_memory_devices(struct vmem *vmem, const struct json *arguments
 
 	(void)arguments;
 	buf_printf(&reply->value,
-		   "[{\"type\": \"virtio-mem\", \"data\": {\"id\": \"%s\", \"memaddr\": %" PRIu64
-		   ", \"requested-size\": %" PRIu64 ", \"size\": %" PRIu64
+		   "[{\"type\": \"virtio-mem\", \"data\": {\"id\": \"%s\", \"memaddr\": "
+		   "%" PRIu64 ", \"requested-size\": %" PRIu64 ", \"size\": %" PRIu64
 		   ", \"max-size\": %" PRIu64 ", \"block-size\": %" PRIu64
 		   ", \"node\": 0, \"memdev\": \"/objects/ram\"}}]",
-		   vmem->opt.id, dev->addr, dev->requested, dev->plugged, dev->size, dev->block);
+		   vmem->opt.id, dev->addr, dev->requested, dev->plugged, dev->size,
+		   dev->block);
 }
 
 static void query_version(struct vmem *vmem, const struct json *arguments,
@@ -126,8 +132,9 @@ static void query_version(struct vmem *vmem, const struct json *arguments,
 {
 	(void)vmem;
 	(void)arguments;
-	buf_printf(&reply->value, "{\"qemu\": {\"major\": 0, \"minor\": 1, \"micro\": 0}, "
-				  "\"package\": \"ebb-vmem\"}");
+	buf_printf(&reply->value,
+		   "{\"qemu\": {\"major\": 0, \"minor\": 1, \"micro\": 0}, "
+		   "\"package\": \"ebb-vmem\"}");
 }
 
 static void query_status(struct vmem *vmem, const struct json *arguments,
@@ -148,10 +155,11 @@ static void quit(struct vmem *vmem, const struct json *arguments, struct ctl_rep
 }
 
 /* x-inject {kind, count, skip, ms}; kind "none" forgets what is queued. */
-static void inject(struct vmem *vmem, const struct json *arguments, struct ctl_reply *reply)
+static void inject(struct vmem *vmem, const struct json *arguments,
+		   struct ctl_reply *reply)
 {
 	const char *word = need_string(arguments, "kind", reply);
-	struct fault fault = { .count = 1 };
+	struct fault fault = {.count = 1};
 	const char *error;
 
 	if (!word || !want_u64(arguments, "count", &fault.count, reply) ||
@@ -170,7 +178,8 @@ static void inject(struct vmem *vmem, const struct json *arguments, struct ctl_r
 	error = fault.kind == FAULT_NONE ? "is not known" : faults_add(&fault);
 	if (error)
 		ctl_fail(reply, "GenericError",
-			 "fault '%.32s' %s; kinds: busy nack error delay drop garbage short "
+			 "fault '%.32s' %s; kinds: busy nack error delay drop garbage "
+			 "short "
 			 "bad-id spurious-config none",
 			 word, error);
 }
@@ -180,18 +189,19 @@ static void query_commands(struct vmem *vmem, const struct json *arguments,
 
 static const struct command {
 	const char *name;
-	void (*fn)(struct vmem *vmem, const struct json *arguments, struct ctl_reply *reply);
+	void (*fn)(struct vmem *vmem, const struct json *arguments,
+		   struct ctl_reply *reply);
 	const char *arguments; /* names it takes, each with a blank behind */
 } commands[] = {
-	{ "qom-get", qom_get, "path property " },
-	{ "qom-set", qom_set, "path property value " },
-	{ "qom-list", qom_list, "path " },
-	{ "query-memory-devices", query_memory_devices, "" },
-	{ "query-version", query_version, "" },
-	{ "query-status", query_status, "" },
-	{ "query-commands", query_commands, "" },
-	{ "quit", quit, "" },
-	{ "x-inject", inject, "kind count skip ms " },
+	{"qom-get", qom_get, "path property "},
+	{"qom-set", qom_set, "path property value "},
+	{"qom-list", qom_list, "path "},
+	{"query-memory-devices", query_memory_devices, ""},
+	{"query-version", query_version, ""},
+	{"query-status", query_status, ""},
+	{"query-commands", query_commands, ""},
+	{"quit", quit, ""},
+	{"x-inject", inject, "kind count skip ms "},
 };
 
 static void query_commands(struct vmem *vmem, const struct json *arguments,
@@ -236,9 +246,10 @@ void ctl_execute(struct vmem *vmem, const char *command, const struct json *argu
 	while (i < ARRAY_SIZE(commands) && strcmp(commands[i].name, command))
 		i++;
 	if (i == ARRAY_SIZE(commands)) {
-		ctl_fail(reply, "CommandNotFound",
-			 "The command %.64s has not been found; query-commands lists them",
-			 command);
+		ctl_fail(
+			reply, "CommandNotFound",
+			"The command %.64s has not been found; query-commands lists them",
+			command);
 		return;
 	}
 	for (; member; member = member->next) {

@@ -80,9 +80,9 @@ static void get_violations(struct vmem *vmem, struct buf *out)
 
 static void get_answers(struct vmem *vmem, struct buf *out)
 {
-	static const char *const types[] = { "plug", "unplug", "unplug-all", "state",
-					     "unknown" };
-	static const char *const answers[] = { "ack", "nack", "busy", "error" };
+	static const char *const types[] = {"plug", "unplug", "unplug-all", "state",
+					    "unknown"};
+	static const char *const answers[] = {"ack", "nack", "busy", "error"};
 
 	buf_printf(out, "{");
 	for (u32 t = 0; t < ARRAY_SIZE(types); t++) {
@@ -142,25 +142,25 @@ static const struct prop {
 	const char *name, *type;
 	void (*get)(struct vmem *vmem, struct buf *out);
 } props[] = {
-	{ "type", "string", get_type },
-	{ "requested-size", "size", get_requested },
-	{ "size", "size", get_size },
-	{ "block-size", "size", get_block },
-	{ "x-memaddr", "size", get_addr },
-	{ "x-region-size", "size", get_region_size },
-	{ "x-usable-region-size", "size", get_usable },
-	{ "x-host-bytes", "size", get_host_bytes },
-	{ "x-stray-bytes", "size", get_stray_bytes },
-	{ "x-stray-bytes-now", "size", get_stray_now },
-	{ "x-violations", "struct", get_violations },
-	{ "x-answers", "struct", get_answers },
-	{ "x-requests", "uint64", get_requests },
-	{ "x-resets", "uint64", get_resets },
-	{ "x-faults-pending", "uint64", get_faults },
-	{ "x-connected", "bool", get_connected },
-	{ "x-driver-running", "bool", get_driver },
-	{ "x-features", "uint64", get_features },
-	{ "x-qmp", "string", get_qmp },
+	{"type", "string", get_type},
+	{"requested-size", "size", get_requested},
+	{"size", "size", get_size},
+	{"block-size", "size", get_block},
+	{"x-memaddr", "size", get_addr},
+	{"x-region-size", "size", get_region_size},
+	{"x-usable-region-size", "size", get_usable},
+	{"x-host-bytes", "size", get_host_bytes},
+	{"x-stray-bytes", "size", get_stray_bytes},
+	{"x-stray-bytes-now", "size", get_stray_now},
+	{"x-violations", "struct", get_violations},
+	{"x-answers", "struct", get_answers},
+	{"x-requests", "uint64", get_requests},
+	{"x-resets", "uint64", get_resets},
+	{"x-faults-pending", "uint64", get_faults},
+	{"x-connected", "bool", get_connected},
+	{"x-driver-running", "bool", get_driver},
+	{"x-features", "uint64", get_features},
+	{"x-qmp", "string", get_qmp},
 };
 
 /**
@@ -182,7 +182,8 @@ bool ctl_prop_get(struct vmem *vmem, const char *name, struct buf *out)
 	return false;
 }
 
-static void set_requested(struct vmem *vmem, const struct json *value, struct ctl_reply *reply)
+static void set_requested(struct vmem *vmem, const struct json *value,
+			  struct ctl_reply *reply)
 {
 	const char *error;
 
@@ -194,8 +195,8 @@ static void set_requested(struct vmem *vmem, const struct json *value, struct ct
 	error = vmem_size_error(&vmem->dev, value->num);
 	if (error) {
 		ctl_fail(reply, "GenericError",
-			 "requested-size %" PRIu64 " %s (region 0x%" PRIx64 ", block 0x%" PRIx64
-			 ")",
+			 "requested-size %" PRIu64 " %s (region 0x%" PRIx64
+			 ", block 0x%" PRIx64 ")",
 			 value->num, error, vmem->dev.size, vmem->dev.block);
 		return;
 	}

@@ -212,10 +212,10 @@ static enum vmem_answer check_range(struct vmem_dev *dev, const struct vmem_req 
 	return VMEM_ACK;
 }
 
-static enum vmem_answer check_state(struct vmem_dev *dev, u64 first, u64 end, bool plugged)
+static enum vmem_answer check_state(struct vmem_dev *dev, u64 first, u64 end,
+				    bool plugged)
 {
-	if (vmem_bit(dev->map, first) == plugged &&
-	    vmem_run_end(dev, first, end) == end)
+	if (vmem_bit(dev->map, first) == plugged && vmem_run_end(dev, first, end) == end)
 		return VMEM_ACK;
 	vmem_violation(dev, VMEM_V_WRONG_STATE);
 	return VMEM_ERROR;

@@ -39,7 +39,8 @@ struct vmem_resp {
 _Static_assert(sizeof(struct vmem_config) == 56, "spec 5.15.4");
 _Static_assert(sizeof(struct vmem_req) == 24, "spec 5.15.6");
 _Static_assert(sizeof(struct vmem_resp) == 10, "spec 5.15.6");
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "structures go out as they are");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	       "structures go out as they are");
 
 #define VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE 1
 
@@ -66,16 +67,16 @@ enum vmem_state {
 };
 
 /* What a driver did that the spec forbids: X(NAME, "name", "meaning"). */
-#define VMEM_VIOLATIONS(X)                                                               \
-	X(BAD_TYPE, "bad-type", "request of an unknown type")                            \
-	X(MISALIGNED, "misaligned", "address is no multiple of the block size")          \
-	X(ZERO_COUNT, "zero-count", "request for no block at all")                       \
-	X(OUT_OF_RANGE, "out-of-range", "block outside of the usable region")            \
-	X(WRONG_STATE, "wrong-state", "block was in the requested state already")        \
-	X(STRAY, "stray-access", "access to a block that is not plugged")                \
-	X(BAD_BUFFER, "bad-buffer", "request or response buffer too short or nowhere")   \
-	X(BAD_RING, "bad-ring", "descriptor chain or ring index that makes no sense")    \
-	X(CONFIG_WRITE, "config-write", "write to the read-only configuration")          \
+#define VMEM_VIOLATIONS(X)                                                             \
+	X(BAD_TYPE, "bad-type", "request of an unknown type")                          \
+	X(MISALIGNED, "misaligned", "address is no multiple of the block size")        \
+	X(ZERO_COUNT, "zero-count", "request for no block at all")                     \
+	X(OUT_OF_RANGE, "out-of-range", "block outside of the usable region")          \
+	X(WRONG_STATE, "wrong-state", "block was in the requested state already")      \
+	X(STRAY, "stray-access", "access to a block that is not plugged")              \
+	X(BAD_BUFFER, "bad-buffer", "request or response buffer too short or nowhere") \
+	X(BAD_RING, "bad-ring", "descriptor chain or ring index that makes no sense")  \
+	X(CONFIG_WRITE, "config-write", "write to the read-only configuration")        \
 	X(FEATURES, "features", "UNPLUGGED_INACCESSIBLE or VERSION_1 was not accepted")
 
 enum vmem_violation {

@@ -10,7 +10,7 @@
 
 #define MAX_FAULTS 32
 /* The longest delay, so that no test waits for ever. */
-#define MAX_DELAY_MS 600000
+#define MAX_DELAY_MS	 600000
 #define DEFAULT_DELAY_MS 1000
 
 static struct fault faults[MAX_FAULTS];
@@ -99,7 +99,7 @@ static bool parse_option(struct fault *fault, char *option)
 /* One KIND[:option=number]... */
 static const char *parse_one(char *text)
 {
-	struct fault fault = { .count = 1 };
+	struct fault fault = {.count = 1};
 	char *save = NULL, *part = strtok_r(text, ":", &save);
 
 	fault.kind = part ? faults_kind(part) : FAULT_NONE;
@@ -147,11 +147,12 @@ struct fault faults_next(void)
 		}
 		if (!--faults[i].count) {
 			nr_faults--;
-			memmove(&faults[i], &faults[i + 1], (nr_faults - i) * sizeof(*faults));
+			memmove(&faults[i], &faults[i + 1],
+				(nr_faults - i) * sizeof(*faults));
 		}
 		return hit;
 	}
-	return (struct fault){ .kind = FAULT_NONE };
+	return (struct fault){.kind = FAULT_NONE};
 }
 
 /**

@@ -9,15 +9,15 @@
 #include "lib/types.h"
 
 /* FAULTS(X): X(NAME, "word", "what the device does to a request") */
-#define FAULTS(X)                                                                        \
-	X(BUSY, "busy", "answers BUSY and does nothing")                                 \
-	X(NACK, "nack", "answers NACK and does nothing")                                 \
-	X(ERROR, "error", "answers ERROR and does nothing")                              \
-	X(DELAY, "delay", "answers after some milliseconds; later requests wait too")    \
-	X(DROP, "drop", "takes it and never answers")                                    \
-	X(GARBAGE, "garbage", "answers with a type that does not exist; does nothing")   \
-	X(SHORT, "short", "does it, and says that no byte was written")                  \
-	X(BADID, "bad-id", "does it, and returns a descriptor that nobody gave")         \
+#define FAULTS(X)                                                                      \
+	X(BUSY, "busy", "answers BUSY and does nothing")                               \
+	X(NACK, "nack", "answers NACK and does nothing")                               \
+	X(ERROR, "error", "answers ERROR and does nothing")                            \
+	X(DELAY, "delay", "answers after some milliseconds; later requests wait too")  \
+	X(DROP, "drop", "takes it and never answers")                                  \
+	X(GARBAGE, "garbage", "answers with a type that does not exist; does nothing") \
+	X(SHORT, "short", "does it, and says that no byte was written")                \
+	X(BADID, "bad-id", "does it, and returns a descriptor that nobody gave")       \
 	X(SPURIOUS, "spurious-config", "not a request: configuration notifications now")
 
 enum fault_kind {

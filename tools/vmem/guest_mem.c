@@ -14,7 +14,8 @@ static bool overlap(u64 a, u64 a_size, u64 b, u64 b_size)
 	return a < b + b_size && b < a + a_size;
 }
 
-static const char *desc_error(const struct guest_mem *mem, const struct mem_region_desc *d)
+static const char *desc_error(const struct guest_mem *mem,
+			      const struct mem_region_desc *d)
 {
 	if (!d->size || d->gpa + d->size < d->gpa || d->user + d->size < d->user ||
 	    d->file_offset + d->size < d->file_offset)
@@ -39,8 +40,8 @@ static const char *map_region(struct mem_region *region, const struct stat *st)
 
 	if (!IS_POWER_OF_2(page) || bytes < region->desc.size)
 		return "cannot be mapped";
-	map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, region->fd,
-		   (off_t)(region->desc.file_offset - slack));
+	map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+		   region->fd, (off_t)(region->desc.file_offset - slack));
 	if (map == MAP_FAILED)
 		return "cannot be mapped";
 	region->map = map;
@@ -58,7 +59,8 @@ static const char *map_region(struct mem_region *region, const struct stat *st)
  *
  * Return: NULL, or what is wrong.
  */
-const char *guest_mem_add(struct guest_mem *mem, const struct mem_region_desc *desc, int fd)
+const char *guest_mem_add(struct guest_mem *mem, const struct mem_region_desc *desc,
+			  int fd)
 {
 	struct mem_region *region = &mem->region[mem->nr];
 	const char *error = desc_error(mem, desc);

@@ -41,7 +41,8 @@ struct guest_mem {
 	void *refuse_arg;
 };
 
-const char *guest_mem_add(struct guest_mem *mem, const struct mem_region_desc *desc, int fd);
+const char *guest_mem_add(struct guest_mem *mem, const struct mem_region_desc *desc,
+			  int fd);
 const char *guest_mem_remove(struct guest_mem *mem, const struct mem_region_desc *desc);
 void guest_mem_clear(struct guest_mem *mem);
 const struct mem_region *guest_mem_find(const struct guest_mem *mem, u64 gpa);

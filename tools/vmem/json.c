@@ -6,49 +6,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "json.h"
+#include "json_parser.h"
 
-struct parser {
-	const char *text;
-	size_t len;
-	size_t pos;
-	size_t nr_nodes;
-	size_t pool_used;
-	struct json_doc *doc;
-};
+static struct json *parse_value(struct json_parser *p, int depth);
 
-static struct json *parse_value(struct parser *p, int depth);
-
-static void *fail(struct parser *p, const char *why)
+static void skip_space(struct json_parser *p)
 {
-	if (!p->doc->error) {
-		p->doc->error = why;
-		p->doc->error_at = p->pos;
-	}
-	return NULL;
-}
-
-static int peek(const struct parser *p)
-{
-	return p->pos < p->len ? (unsigned char)p->text[p->pos] : -1;
-}
-
-static void skip_space(struct parser *p)
-{
-	int c = peek(p);
+	int c = json_peek(p);
 
 	while (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
 		p->pos++;
-		c = peek(p);
+		c = json_peek(p);
 	}
 }
 
-static struct json *new_node(struct parser *p, enum json_type type)
+static struct json *new_node(struct json_parser *p, enum json_type type)
 {
 	struct json *node;
 
 	if (p->nr_nodes == JSON_MAX_NODES)
-		return fail(p, "too many values");
+		return json_fail(p, "too many values");
 	node = &p->doc->nodes[p->nr_nodes++];
 	memset(node, 0, sizeof(*node));
 	node->type = type;
@@ -56,171 +33,21 @@ static struct json *new_node(struct parser *p, enum json_type type)
 	return node;
 }
 
-static int hex_digit(int c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-/* Four hex digits at the position, or -1. */
-static s32 parse_hex4(struct parser *p)
-{
-	s32 value = 0;
-
-	for (int i = 0; i < 4; i++) {
-		int digit = hex_digit(peek(p));
-
-		if (digit < 0)
-			return -1;
-		value = value << 4 | digit;
-		p->pos++;
-	}
-	return value;
-}
-
-static void put_utf8(struct parser *p, s32 c)
-{
-	char *out = p->doc->pool + p->pool_used;
-
-	if (c < 0x80) {
-		out[0] = (char)c;
-		p->pool_used += 1;
-	} else if (c < 0x800) {
-		out[0] = (char)(0xc0 | c >> 6);
-		out[1] = (char)(0x80 | (c & 0x3f));
-		p->pool_used += 2;
-	} else if (c < 0x10000) {
-		out[0] = (char)(0xe0 | c >> 12);
-		out[1] = (char)(0x80 | (c >> 6 & 0x3f));
-		out[2] = (char)(0x80 | (c & 0x3f));
-		p->pool_used += 3;
-	} else {
-		out[0] = (char)(0xf0 | c >> 18);
-		out[1] = (char)(0x80 | (c >> 12 & 0x3f));
-		out[2] = (char)(0x80 | (c >> 6 & 0x3f));
-		out[3] = (char)(0x80 | (c & 0x3f));
-		p->pool_used += 4;
-	}
-}
-
-/* After "\u": one code point, two escapes for a surrogate pair; -1 if neither. */
-static s32 parse_unicode(struct parser *p)
-{
-	s32 high = parse_hex4(p), low;
-
-	if (high < 0xd800 || high > 0xdfff)
-		return high;
-	if (high > 0xdbff || p->len - p->pos < 6 || p->text[p->pos] != '\\' ||
-	    p->text[p->pos + 1] != 'u')
-		return -1;
-	p->pos += 2;
-	low = parse_hex4(p);
-	if (low < 0xdc00 || low > 0xdfff)
-		return -1;
-	return 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
-}
-
-static bool parse_escape(struct parser *p)
-{
-	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-	int c = peek(p);
-	const char *hit = c > 0 ? strchr(from, c) : NULL;
-	s32 point;
-
-	if (c < 0)
-		return fail(p, "string does not end");
-	p->pos++;
-	if (hit) {
-		put_utf8(p, to[hit - from]);
-		return true;
-	}
-	if (c != 'u')
-		return fail(p, "unknown escape in a string");
-	point = parse_unicode(p);
-	if (point <= 0)
-		return fail(p, "bad \\u escape in a string");
-	put_utf8(p, point);
-	return true;
-}
-
-/*
- * One code point of 2 to 4 bytes at the position, checked for over-long forms
- * and surrogates; returns its length or 0.
- */
-static size_t utf8_sequence(const struct parser *p)
-{
-	static const s32 least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	unsigned char c = (unsigned char)p->text[p->pos];
-	size_t n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
-	s32 value = c & (0xff >> (n + 1));
-
-	if (c < 0xc2 || c > 0xf4 || p->len - p->pos < n)
-		return 0;
-	for (size_t i = 1; i < n; i++) {
-		unsigned char next = (unsigned char)p->text[p->pos + i];
-
-		if ((next & 0xc0) != 0x80)
-			return 0;
-		value = value << 6 | (next & 0x3f);
-	}
-	if (value < least[n] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
-		return 0;
-	return n;
-}
-
-/* The opening quote is at the position. Returns the bytes in the pool. */
-static const char *parse_string_bytes(struct parser *p)
-{
-	const char *start = p->doc->pool + p->pool_used;
-	int c;
-
-	p->pos++;
-	while ((c = peek(p)) != '"') {
-		size_t n = 1;
-
-		if (c < 0)
-			return fail(p, "string does not end");
-		if (c < 0x20)
-			return fail(p, "control character in a string");
-		if (c == '\\') {
-			p->pos++;
-			if (!parse_escape(p))
-				return NULL;
-			continue;
-		}
-		if (c >= 0x80)
-			n = utf8_sequence(p);
-		if (!n)
-			return fail(p, "string is not UTF-8");
-		memcpy(p->doc->pool + p->pool_used, p->text + p->pos, n);
-		p->pool_used += n;
-		p->pos += n;
-	}
-	p->pos++;
-	p->doc->pool[p->pool_used++] = '\0';
-	return start;
-}
-
-static struct json *parse_string(struct parser *p)
+static struct json *parse_string(struct json_parser *p)
 {
 	struct json *node = new_node(p, JSON_STRING);
 
 	if (!node)
 		return NULL;
-	node->str = parse_string_bytes(p);
+	node->str = json_string_bytes(p);
 	return node->str ? node : NULL;
 }
 
-static size_t skip_digits(struct parser *p)
+static size_t skip_digits(struct json_parser *p)
 {
 	size_t from = p->pos;
 
-	while (peek(p) >= '0' && peek(p) <= '9')
+	while (json_peek(p) >= '0' && json_peek(p) <= '9')
 		p->pos++;
 	return p->pos - from;
 }
@@ -245,7 +72,7 @@ static void number_value(struct json *node, const char *digits, size_t n)
 		node->negative = false;
 }
 
-static struct json *parse_number(struct parser *p)
+static struct json *parse_number(struct json_parser *p)
 {
 	struct json *node = new_node(p, JSON_INT);
 	const char *digits;
@@ -253,43 +80,43 @@ static struct json *parse_number(struct parser *p)
 
 	if (!node)
 		return NULL;
-	if (peek(p) == '-') {
+	if (json_peek(p) == '-') {
 		node->negative = true;
 		p->pos++;
 	}
 	digits = p->text + p->pos;
 	n = skip_digits(p);
 	if (!n || (n > 1 && digits[0] == '0'))
-		return fail(p, "malformed number");
-	if (peek(p) == '.') {
+		return json_fail(p, "malformed number");
+	if (json_peek(p) == '.') {
 		node->type = JSON_REAL;
 		p->pos++;
 		if (!skip_digits(p))
-			return fail(p, "malformed number");
+			return json_fail(p, "malformed number");
 	}
-	if (peek(p) == 'e' || peek(p) == 'E') {
+	if (json_peek(p) == 'e' || json_peek(p) == 'E') {
 		node->type = JSON_REAL;
 		p->pos++;
-		if (peek(p) == '+' || peek(p) == '-')
+		if (json_peek(p) == '+' || json_peek(p) == '-')
 			p->pos++;
 		if (!skip_digits(p))
-			return fail(p, "malformed number");
+			return json_fail(p, "malformed number");
 	}
 	if (node->type == JSON_INT)
 		number_value(node, digits, n);
 	return node;
 }
 
-static struct json *parse_word(struct parser *p)
+static struct json *parse_word(struct json_parser *p)
 {
 	static const struct {
 		const char *word;
 		enum json_type type;
 		u64 num;
 	} words[] = {
-		{ "null", JSON_NULL, 0 },
-		{ "true", JSON_BOOL, 1 },
-		{ "false", JSON_BOOL, 0 },
+		{"null", JSON_NULL, 0},
+		{"true", JSON_BOOL, 1},
+		{"false", JSON_BOOL, 0},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
@@ -304,7 +131,7 @@ static struct json *parse_word(struct parser *p)
 		p->pos += n;
 		return node;
 	}
-	return fail(p, "expected a value");
+	return json_fail(p, "expected a value");
 }
 
 static const struct json *find_key(const struct json *object, const char *key)
@@ -317,28 +144,28 @@ static const struct json *find_key(const struct json *object, const char *key)
 }
 
 /* The name of the next member and its colon, or NULL. */
-static const char *parse_key(struct parser *p, const struct json *object)
+static const char *parse_key(struct json_parser *p, const struct json *object)
 {
 	const char *key;
 
-	if (peek(p) != '"')
-		return fail(p, "expected a member name");
-	key = parse_string_bytes(p);
+	if (json_peek(p) != '"')
+		return json_fail(p, "expected a member name");
+	key = json_string_bytes(p);
 	if (!key)
 		return NULL;
 	if (find_key(object, key))
-		return fail(p, "member name occurs twice");
+		return json_fail(p, "member name occurs twice");
 	skip_space(p);
-	if (peek(p) != ':')
-		return fail(p, "expected ':'");
+	if (json_peek(p) != ':')
+		return json_fail(p, "expected ':'");
 	p->pos++;
 	return key;
 }
 
 /* Arrays and objects differ in their brackets and in the member names. */
-static struct json *parse_container(struct parser *p, int depth)
+static struct json *parse_container(struct json_parser *p, int depth)
 {
-	bool is_object = peek(p) == '{';
+	bool is_object = json_peek(p) == '{';
 	int close = is_object ? '}' : ']';
 	struct json *node = new_node(p, is_object ? JSON_OBJECT : JSON_ARRAY);
 	struct json *tail = NULL, *value;
@@ -346,10 +173,10 @@ static struct json *parse_container(struct parser *p, int depth)
 	if (!node)
 		return NULL;
 	if (depth >= JSON_MAX_DEPTH)
-		return fail(p, "nested too deeply");
+		return json_fail(p, "nested too deeply");
 	p->pos++;
 	skip_space(p);
-	while (peek(p) != close || tail) {
+	while (json_peek(p) != close || tail) {
 		const char *key = NULL;
 
 		if (is_object && !(key = parse_key(p, node)))
@@ -364,10 +191,10 @@ static struct json *parse_container(struct parser *p, int depth)
 			node->child = value;
 		tail = value;
 		skip_space(p);
-		if (peek(p) == close)
+		if (json_peek(p) == close)
 			break;
-		if (peek(p) != ',')
-			return fail(p, "expected ',' or a closing bracket");
+		if (json_peek(p) != ',')
+			return json_fail(p, "expected ',' or a closing bracket");
 		p->pos++;
 		skip_space(p);
 	}
@@ -375,13 +202,13 @@ static struct json *parse_container(struct parser *p, int depth)
 	return node;
 }
 
-static struct json *parse_value(struct parser *p, int depth)
+static struct json *parse_value(struct json_parser *p, int depth)
 {
 	struct json *node;
 	int c;
 
 	skip_space(p);
-	c = peek(p);
+	c = json_peek(p);
 	if (c == '{' || c == '[')
 		node = parse_container(p, depth);
 	else if (c == '"')
@@ -407,7 +234,7 @@ static struct json *parse_value(struct parser *p, int depth)
  */
 int json_parse(struct json_doc *doc, const char *text, size_t len)
 {
-	struct parser p = { .text = text, .len = len, .doc = doc };
+	struct json_parser p = {.text = text, .len = len, .doc = doc};
 
 	memset(doc, 0, sizeof(*doc));
 	if (len > JSON_MAX_TEXT) {
@@ -424,7 +251,7 @@ int json_parse(struct json_doc *doc, const char *text, size_t len)
 	doc->root = parse_value(&p, 0);
 	skip_space(&p);
 	if (doc->root && p.pos != len)
-		fail(&p, "text after the value");
+		json_fail(&p, "text after the value");
 	if (doc->error)
 		doc->root = NULL;
 	return doc->root ? 0 : -1;

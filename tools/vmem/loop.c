@@ -69,7 +69,8 @@ void loop_del(struct watch *watch)
 	if (i < 0)
 		return;
 	nr_watches--;
-	memmove(&watches[i], &watches[i + 1], (size_t)(nr_watches - i) * sizeof(*watches));
+	memmove(&watches[i], &watches[i + 1],
+		(size_t)(nr_watches - i) * sizeof(*watches));
 }
 
 /**
@@ -161,8 +162,8 @@ int loop_run(void)
 		nr = nr_watches;
 		for (int i = 0; i < nr; i++) {
 			served[i] = watches[i];
-			fds[i] = (struct pollfd){ .fd = served[i]->fd,
-						  .events = served[i]->events };
+			fds[i] = (struct pollfd){.fd = served[i]->fd,
+						 .events = served[i]->events};
 		}
 		if (poll(fds, (nfds_t)nr, next_timeout()) < 0 && errno != EINTR) {
 			log_line("poll: %s", strerror(errno));

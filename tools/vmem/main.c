@@ -20,7 +20,8 @@
 
 #define VIRTIO_F_VERSION_1 32
 
-#define NEEDED_FEATURES (BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE))
+#define NEEDED_FEATURES \
+	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE))
 
 static struct vmem vmem;
 
@@ -48,7 +49,8 @@ static void features_set(struct vhost *vhost)
 	if (!vmem.refused)
 		return;
 	vmem_violation(&vmem.dev, VMEM_V_FEATURES);
-	log_line("the driver did not accept UNPLUGGED_INACCESSIBLE and VERSION_1 (features "
+	log_line("the driver did not accept UNPLUGGED_INACCESSIBLE and VERSION_1 "
+		 "(features "
 		 "%#llx): all requests are answered with ERROR",
 		 (unsigned long long)vhost->features);
 }
@@ -126,8 +128,8 @@ static int watch_signals(void)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	watch = (struct watch){ signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), POLLIN,
-				signalled, NULL };
+	watch = (struct watch){signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), POLLIN,
+			       signalled, NULL};
 	if (watch.fd < 0) {
 		log_line("signalfd: %s", strerror(errno));
 		return -1;
@@ -141,8 +143,9 @@ static int watch_signals(void)
  */
 static void bus_error(int signal)
 {
-	static const char text[] = "ebb-vmem: guest memory cannot be read or written (is the "
-				   "host out of memory?)\n";
+	static const char text[] =
+		"ebb-vmem: guest memory cannot be read or written (is the "
+		"host out of memory?)\n";
 	ssize_t ignored = write(STDERR_FILENO, text, sizeof(text) - 1);
 
 	(void)signal;
@@ -214,7 +217,7 @@ static int run(void)
 		return 1;
 	}
 	signal(SIGBUS, bus_error);
-	vmem.patience = (struct loop_timer){ 0, out_of_patience, &vmem };
+	vmem.patience = (struct loop_timer){0, out_of_patience, &vmem};
 	if (vmem.opt.wait)
 		loop_timer_set(&vmem.patience, vmem.opt.wait * 1000000000);
 	status = loop_run();

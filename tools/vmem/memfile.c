@@ -10,7 +10,8 @@
 #include "memfile.h"
 
 /* The region at @gpa, and where in it [gpa, end) stops. */
-static const struct mem_region *part(const struct guest_mem *mem, u64 gpa, u64 end, u64 *stop)
+static const struct mem_region *part(const struct guest_mem *mem, u64 gpa, u64 end,
+				     u64 *stop)
 {
 	const struct mem_region *region = guest_mem_find(mem, gpa);
 
@@ -37,7 +38,8 @@ bool memfile_covers(const struct guest_mem *mem, u64 gpa, u64 len)
 }
 
 /* SEEK_DATA and SEEK_HOLE in one region; as memfile_next_data(). */
-static int seek_part(const struct mem_region *region, u64 gpa, u64 stop, u64 *from, u64 *to)
+static int seek_part(const struct mem_region *region, u64 gpa, u64 stop, u64 *from,
+		     u64 *to)
 {
 	u64 to_file = region->desc.file_offset - region->desc.gpa;
 	off_t data = lseek(region->fd, (off_t)(gpa + to_file), SEEK_DATA), hole;
@@ -102,8 +104,10 @@ int memfile_discard(const struct guest_mem *mem, u64 gpa, u64 len)
 		if (!region)
 			return -ENXIO;
 		do {
-			err = fallocate(region->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-					(off_t)(region->desc.file_offset + gpa - region->desc.gpa),
+			err = fallocate(region->fd,
+					FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					(off_t)(region->desc.file_offset + gpa -
+						region->desc.gpa),
 					(off_t)(stop - gpa));
 		} while (err && errno == EINTR);
 		if (err)

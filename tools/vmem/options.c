@@ -17,13 +17,13 @@ static const char usage[] =
 	"\n"
 	"  --socket PATH      where QEMU connects (vhost-user)\n"
 	"  --ctl PATH         control socket; speaks QMP, the device is /ID there\n"
-	"  --addr ADDR        guest physical address of the region; must be RAM of QEMU's\n"
-	"                     memory-backend-memfd,share=on, and unknown to the guest\n"
+	"  --addr ADDR        guest physical address of the region: RAM in QEMU's\n"
+	"                     memory-backend-memfd,share=on, unknown to the guest\n"
 	"  --size SIZE        of the region\n"
 	"  --block SIZE       of a block, a power of two (default 2M)\n"
 	"  --requested SIZE   requested at the start (default 0)\n"
-	"  --qmp PATH         QMP socket of QEMU's, for this process alone: unplugs all at\n"
-	"                     each machine reset seen there\n"
+	"  --qmp PATH         a QMP socket of QEMU's, for this process alone: when\n"
+	"                     the machine is reset, all blocks are unplugged\n"
 	"  --id ID            name of the device (default vm0)\n"
 	"  --events FILE      write trace records there\n"
 	"  --faults SPEC      KIND[:count=N][:skip=N][:ms=N],...: see x-inject\n"
@@ -66,13 +66,14 @@ static bool is_name(const char *id)
 	size_t len = strlen(id);
 
 	return len && len < 32 &&
-	       strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") ==
-		       len;
+	       strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+			  "-_.") == len;
 }
 
 static bool complain(const char *what, const char *value)
 {
-	fprintf(stderr, "ebb-vmem: %s%s%s\n", what, value ? ": " : "", value ? value : "");
+	fprintf(stderr, "ebb-vmem: %s%s%s\n", what, value ? ": " : "",
+		value ? value : "");
 	return false;
 }
 
@@ -83,22 +84,35 @@ static bool check(const struct options *o)
 	if (!o->size)
 		return complain("--addr and --size are needed; see --help", NULL);
 	if (!is_name(o->id))
-		return complain("--id must be up to 31 letters, digits, '-', '_' and '.'", o->id);
+		return complain("--id must be up to 31 letters, digits, '-', '_' and '.'",
+				o->id);
 	return true;
 }
 
-enum { OPT_SOCKET, OPT_CTL, OPT_ADDR, OPT_SIZE, OPT_BLOCK, OPT_REQUESTED, OPT_QMP,
-       OPT_ID, OPT_EVENTS, OPT_FAULTS, OPT_WAIT, OPT_HELP };
+enum {
+	OPT_SOCKET,
+	OPT_CTL,
+	OPT_ADDR,
+	OPT_SIZE,
+	OPT_BLOCK,
+	OPT_REQUESTED,
+	OPT_QMP,
+	OPT_ID,
+	OPT_EVENTS,
+	OPT_FAULTS,
+	OPT_WAIT,
+	OPT_HELP
+};
 
 static bool take(struct options *o, int option, const char *value)
 {
-	const char **text[] = { [OPT_SOCKET] = &o->socket, [OPT_CTL] = &o->ctl,
-				[OPT_QMP] = &o->qmp,	   [OPT_ID] = &o->id,
-				[OPT_EVENTS] = &o->events, [OPT_FAULTS] = &o->faults,
-				[OPT_HELP] = NULL };
-	u64 *number[] = { [OPT_ADDR] = &o->addr,	   [OPT_SIZE] = &o->size,
-			  [OPT_BLOCK] = &o->block,	   [OPT_REQUESTED] = &o->requested,
-			  [OPT_WAIT] = &o->wait, [OPT_HELP] = NULL };
+	const char **text[] = {[OPT_SOCKET] = &o->socket, [OPT_CTL] = &o->ctl,
+			       [OPT_QMP] = &o->qmp,	  [OPT_ID] = &o->id,
+			       [OPT_EVENTS] = &o->events, [OPT_FAULTS] = &o->faults,
+			       [OPT_HELP] = NULL};
+	u64 *number[] = {[OPT_ADDR] = &o->addr,	  [OPT_SIZE] = &o->size,
+			 [OPT_BLOCK] = &o->block, [OPT_REQUESTED] = &o->requested,
+			 [OPT_WAIT] = &o->wait,	  [OPT_HELP] = NULL};
 
 	if (text[option]) {
 		*text[option] = value;
@@ -117,23 +131,23 @@ static bool take(struct options *o, int option, const char *value)
 enum options_result options_parse(struct options *options, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "socket", required_argument, NULL, OPT_SOCKET },
-		{ "ctl", required_argument, NULL, OPT_CTL },
-		{ "addr", required_argument, NULL, OPT_ADDR },
-		{ "size", required_argument, NULL, OPT_SIZE },
-		{ "block", required_argument, NULL, OPT_BLOCK },
-		{ "requested", required_argument, NULL, OPT_REQUESTED },
-		{ "qmp", required_argument, NULL, OPT_QMP },
-		{ "id", required_argument, NULL, OPT_ID },
-		{ "events", required_argument, NULL, OPT_EVENTS },
-		{ "faults", required_argument, NULL, OPT_FAULTS },
-		{ "wait", required_argument, NULL, OPT_WAIT },
-		{ "help", no_argument, NULL, OPT_HELP },
-		{ NULL, 0, NULL, 0 },
+		{"socket", required_argument, NULL, OPT_SOCKET},
+		{"ctl", required_argument, NULL, OPT_CTL},
+		{"addr", required_argument, NULL, OPT_ADDR},
+		{"size", required_argument, NULL, OPT_SIZE},
+		{"block", required_argument, NULL, OPT_BLOCK},
+		{"requested", required_argument, NULL, OPT_REQUESTED},
+		{"qmp", required_argument, NULL, OPT_QMP},
+		{"id", required_argument, NULL, OPT_ID},
+		{"events", required_argument, NULL, OPT_EVENTS},
+		{"faults", required_argument, NULL, OPT_FAULTS},
+		{"wait", required_argument, NULL, OPT_WAIT},
+		{"help", no_argument, NULL, OPT_HELP},
+		{NULL, 0, NULL, 0},
 	};
 	int option;
 
-	*options = (struct options){ .id = "vm0", .block = 2 << 20, .wait = 300 };
+	*options = (struct options){.id = "vm0", .block = 2 << 20, .wait = 300};
 	while ((option = getopt_long(argc, argv, "", longs, NULL)) >= 0) {
 		if (option == OPT_HELP) {
 			fputs(usage, stdout);

@@ -28,7 +28,7 @@ static struct {
 	int tries;
 	struct buf in;
 	const char *state;
-} qmp = { .watch.fd = -1, .state = "not asked for" };
+} qmp = {.watch.fd = -1, .state = "not asked for"};
 
 static void try_connect(struct loop_timer *timer);
 
@@ -113,8 +113,8 @@ static void try_connect(struct loop_timer *timer)
 	(void)timer;
 	/* A connection that brought no greeting by now waits behind another client. */
 	if (qmp.watch.fd < 0) {
-		qmp.watch = (struct watch){ sock_connect(qmp.vmem->opt.qmp), POLLIN, qmp_ready,
-					    NULL };
+		qmp.watch = (struct watch){sock_connect(qmp.vmem->opt.qmp), POLLIN,
+					   qmp_ready, NULL};
 		if (qmp.watch.fd >= 0)
 			loop_add(&qmp.watch);
 	}
@@ -135,7 +135,7 @@ void qmp_watch_start(struct vmem *vmem)
 	qmp.vmem = vmem;
 	qmp.tries = 0;
 	qmp.state = "waiting";
-	qmp.retry = (struct loop_timer){ 0, try_connect, NULL };
+	qmp.retry = (struct loop_timer){0, try_connect, NULL};
 	try_connect(&qmp.retry);
 }
 
@@ -144,7 +144,7 @@ void qmp_watch_start(struct vmem *vmem)
  */
 void qmp_watch_poll(void)
 {
-	struct pollfd fd = { .fd = qmp.watch.fd, .events = POLLIN };
+	struct pollfd fd = {.fd = qmp.watch.fd, .events = POLLIN};
 
 	while (qmp.watch.fd >= 0 && poll(&fd, 1, 0) > 0)
 		qmp_ready(&qmp.watch, fd.revents);

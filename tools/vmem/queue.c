@@ -19,7 +19,8 @@
 /* Requests served before other descriptors get their turn. */
 #define BATCH 64
 
-static const char *const type_words[] = { "plug", "unplug", "unplug-all", "state", "unknown" };
+static const char *const type_words[] = {"plug", "unplug", "unplug-all", "state",
+					 "unknown"};
 
 static void log_violation(struct vmem *vmem, const struct vmem_req *req)
 {
@@ -37,7 +38,7 @@ static enum vmem_answer decide(struct vmem *vmem, const struct vring_chain *chai
 	static struct log_limit limit;
 	enum vmem_answer answer;
 
-	*resp = (struct vmem_resp){ .type = VMEM_ERROR };
+	*resp = (struct vmem_resp){.type = VMEM_ERROR};
 	if (chain->out_bytes < sizeof(chain->out)) {
 		vmem_violation(&vmem->dev, VMEM_V_BAD_BUFFER);
 		log_violation(vmem, &chain->out);
@@ -46,7 +47,9 @@ static enum vmem_answer decide(struct vmem *vmem, const struct vring_chain *chai
 	if (vmem->refused)
 		return VMEM_ERROR;
 	if (!region_shared(vmem)) {
-		log_limited(&limit, "request refused (BUSY): QEMU does not share all of the region");
+		log_limited(
+			&limit,
+			"request refused (BUSY): QEMU does not share all of the region");
 		resp->type = VMEM_BUSY;
 		return VMEM_BUSY;
 	}
@@ -57,15 +60,15 @@ static enum vmem_answer decide(struct vmem *vmem, const struct vring_chain *chai
 }
 
 /* What a fault makes of a request. Counted as if the device had decided so. */
-static u16 decide_fault(struct vmem *vmem, const struct vmem_req *req, enum fault_kind kind,
-			struct vmem_resp *resp)
+static u16 decide_fault(struct vmem *vmem, const struct vmem_req *req,
+			enum fault_kind kind, struct vmem_resp *resp)
 {
-	static const u16 answers[] = { [FAULT_BUSY] = VMEM_BUSY,
-				       [FAULT_NACK] = VMEM_NACK,
-				       [FAULT_ERROR] = VMEM_ERROR,
-				       [FAULT_GARBAGE] = ANSWER_GARBAGE };
+	static const u16 answers[] = {[FAULT_BUSY] = VMEM_BUSY,
+				      [FAULT_NACK] = VMEM_NACK,
+				      [FAULT_ERROR] = VMEM_ERROR,
+				      [FAULT_GARBAGE] = ANSWER_GARBAGE};
 
-	*resp = (struct vmem_resp){ .type = answers[kind], .state = ANSWER_GARBAGE };
+	*resp = (struct vmem_resp){.type = answers[kind], .state = ANSWER_GARBAGE};
 	if (kind != FAULT_GARBAGE)
 		vmem->dev.answers[min(req->type, (u16)VMEM_NR_REQ)][resp->type]++;
 	return resp->type;
@@ -89,7 +92,8 @@ static void give_back(struct vmem *vmem, const struct vring_chain *chain,
 }
 
 /* Decide and answer; a delay is over by now. */
-static void finish(struct vmem *vmem, const struct vring_chain *chain, enum fault_kind kind)
+static void finish(struct vmem *vmem, const struct vring_chain *chain,
+		   enum fault_kind kind)
 {
 	const struct vmem_req *req = &chain->out;
 	u64 plugged = vmem->dev.plugged;
@@ -109,8 +113,8 @@ static void finish(struct vmem *vmem, const struct vring_chain *chain, enum faul
 		answer = (u16)decide(vmem, chain, &resp);
 		break;
 	}
-	events_emit(TRACE_DEV_ANSWER, req->addr >> PAGE_SHIFT, (u32)vmem->requests, req->type,
-		    answer);
+	events_emit(TRACE_DEV_ANSWER, req->addr >> PAGE_SHIFT, (u32)vmem->requests,
+		    req->type, answer);
 	give_back(vmem, chain, &resp, kind);
 	if (vmem->dev.plugged != plugged)
 		ctl_size_changed();
@@ -125,9 +129,11 @@ static void take(struct vmem *vmem, const struct vring_chain *chain)
 	struct fault fault = faults_next();
 
 	vmem->requests++;
-	events_emit(TRACE_DEV_REQUEST, pfn, (u32)vmem->requests, req->type, req->nb_blocks);
+	events_emit(TRACE_DEV_REQUEST, pfn, (u32)vmem->requests, req->type,
+		    req->nb_blocks);
 	if (fault.kind != FAULT_NONE)
-		events_emit(TRACE_DEV_FAULT, pfn, (u32)vmem->requests, (u16)fault.kind, 0);
+		events_emit(TRACE_DEV_FAULT, pfn, (u32)vmem->requests, (u16)fault.kind,
+			    0);
 	if (fault.kind == FAULT_DELAY) {
 		vmem->held = *chain;
 		loop_timer_set(&vmem->delay, fault.ms * 1000000);
@@ -146,8 +152,9 @@ static void ring_trouble(struct vmem *vmem, enum vring_result result)
 		return;
 	}
 	vmem_violation(&vmem->dev, VMEM_V_BAD_RING);
-	log_limited(&limit, "driver violation: bad-ring: the ring or a chain in it makes no "
-			    "sense; it is not served until the next reset");
+	log_limited(&limit,
+		    "driver violation: bad-ring: the ring or a chain in it makes no "
+		    "sense; it is not served until the next reset");
 }
 
 /**
@@ -195,7 +202,7 @@ static void delay_over(struct loop_timer *timer)
  */
 void queue_init(struct vmem *vmem)
 {
-	vmem->delay = (struct loop_timer){ 0, delay_over, vmem };
+	vmem->delay = (struct loop_timer){0, delay_over, vmem};
 }
 
 /**
@@ -209,7 +216,8 @@ void queue_started(struct vmem *vmem)
 	if (!vmem->vhost.ring.next_avail)
 		vmem->requests = 0;
 	if (!region_shared(vmem))
-		log_line("QEMU does not share all of [%#llx, %#llx): give it that much RAM as "
+		log_line("QEMU does not share all of [%#llx, %#llx): give it that much "
+			 "RAM as "
 			 "-object memory-backend-memfd,share=on with -M memory-backend=",
 			 (unsigned long long)vmem->dev.addr,
 			 (unsigned long long)(vmem->dev.addr + vmem->dev.size));

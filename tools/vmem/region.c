@@ -56,10 +56,11 @@ static void note(struct vmem_host *host, enum vmem_note note, u64 off, u64 len)
 		events_emit(TRACE_DEV_PUNCH, gpa >> PAGE_SHIFT, pages, 0, 0);
 	} else {
 		events_emit(TRACE_DEV_STRAY, gpa >> PAGE_SHIFT, pages, 0, 0);
-		log_limited(&limit,
-			    "stray access: %llu bytes at %#llx are in use, in a block that "
-			    "is not plugged",
-			    (unsigned long long)len, (unsigned long long)gpa);
+		log_limited(
+			&limit,
+			"stray access: %llu bytes at %#llx are in use, in a block that "
+			"is not plugged",
+			(unsigned long long)len, (unsigned long long)gpa);
 	}
 }
 
@@ -75,7 +76,7 @@ static bool refuse(void *arg, u64 gpa, u64 len)
  */
 void region_init(struct vmem *vmem)
 {
-	vmem->host = (struct vmem_host){ next_data, discard, note };
+	vmem->host = (struct vmem_host){next_data, discard, note};
 	vmem->vhost.mem.refuse = refuse;
 	vmem->vhost.mem.refuse_arg = &vmem->dev;
 }
@@ -103,9 +104,10 @@ void region_changed(struct vmem *vmem)
 	vmem->emptied = true;
 	vmem_drop_stray(&vmem->dev, 0, vmem->dev.size);
 	if (vmem->dev.stray_gone)
-		log_line("%llu bytes of the region were in use before the driver started: "
-			 "the machine is set up wrongly, or the guest does not respect it",
-			 (unsigned long long)vmem->dev.stray_gone);
+		log_line(
+			"%llu bytes of the region were in use before the driver started: "
+			"the machine is set up wrongly, or the guest does not respect it",
+			(unsigned long long)vmem->dev.stray_gone);
 }
 
 /**
@@ -120,7 +122,8 @@ void region_reset(struct vmem *vmem)
 	if (vmem_unplug_all(&vmem->dev) != VMEM_ACK)
 		log_line("machine reset: the host keeps the memory; blocks stay plugged");
 	else
-		log_line("machine reset: %llu bytes unplugged", (unsigned long long)plugged);
+		log_line("machine reset: %llu bytes unplugged",
+			 (unsigned long long)plugged);
 	if (vmem->dev.plugged != plugged)
 		ctl_size_changed();
 }

@@ -120,7 +120,7 @@ ssize_t sock_recv_fds(int sock, void *buf, size_t len, int *fds, u32 *nr_fds)
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(SOCK_MAX_FDS * sizeof(int))];
 	} control;
-	struct iovec iov = { .iov_base = buf, .iov_len = len };
+	struct iovec iov = {.iov_base = buf, .iov_len = len};
 	struct msghdr msg = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,

@@ -41,7 +41,7 @@ static void kick_ready(struct watch *watch, short events)
 /* Send what configuration notifications are owed, as far as it goes. */
 static void send_config_changes(struct vhost *vhost)
 {
-	struct vhost_header header = { VHOST_BACKEND_CONFIG_CHANGE, VHOST_VERSION, 0 };
+	struct vhost_header header = {VHOST_BACKEND_CONFIG_CHANGE, VHOST_VERSION, 0};
 
 	/* QEMU crashes on a notification before the driver has started the ring. */
 	if (vhost->backend.fd < 0 || !vhost->running || !vhost->enabled)
@@ -86,7 +86,7 @@ void vhost_set_backend(struct vhost *vhost, int fd)
 	close_watch(&vhost->backend);
 	if (fd < 0)
 		return;
-	vhost->backend = (struct watch){ fd, POLLIN, backend_ready, vhost };
+	vhost->backend = (struct watch){fd, POLLIN, backend_ready, vhost};
 	loop_add(&vhost->backend);
 	send_config_changes(vhost);
 }
@@ -174,7 +174,7 @@ static int set_kick(struct vhost *vhost, struct vhost_message *msg)
 			close(fd);
 		return -1;
 	}
-	vhost->kick = (struct watch){ fd, POLLIN, kick_ready, vhost };
+	vhost->kick = (struct watch){fd, POLLIN, kick_ready, vhost};
 	loop_add(&vhost->kick);
 	vhost_ring_update(vhost);
 	return 0;

@@ -12,10 +12,11 @@
 #include "log.h"
 #include "vhost_user.h"
 
-#define PROTOCOL_FEATURES                                                                \
-	(BIT(VHOST_PROTO_MQ) | BIT(VHOST_PROTO_REPLY_ACK) | BIT(VHOST_PROTO_BACKEND_REQ) | \
-	 BIT(VHOST_PROTO_CONFIG) | BIT(VHOST_PROTO_RESET_DEVICE) |                       \
-	 BIT(VHOST_PROTO_CONFIGURE_MEM_SLOTS) | BIT(VHOST_PROTO_STATUS))
+#define PROTOCOL_FEATURES                                                       \
+	(BIT(VHOST_PROTO_MQ) | BIT(VHOST_PROTO_REPLY_ACK) |                     \
+	 BIT(VHOST_PROTO_BACKEND_REQ) | BIT(VHOST_PROTO_CONFIG) |               \
+	 BIT(VHOST_PROTO_RESET_DEVICE) | BIT(VHOST_PROTO_CONFIGURE_MEM_SLOTS) | \
+	 BIT(VHOST_PROTO_STATUS))
 
 /* What a message's handler returns beside 0 (fine) and -1 (refused). */
 #define REPLIED 1
@@ -70,8 +71,9 @@ static int set_features(struct vhost *vhost, u64 features)
 	u64 offered = vhost->ops->virtio_features | BIT(VHOST_F_PROTOCOL_FEATURES);
 
 	if (features & ~offered) {
-		log_line("the frontend acknowledges features that were not offered: %#llx",
-			 (unsigned long long)(features & ~offered));
+		log_line(
+			"the frontend acknowledges features that were not offered: %#llx",
+			(unsigned long long)(features & ~offered));
 		return -1;
 	}
 	vhost->features = features;
@@ -90,7 +92,8 @@ static int add_region(struct vhost *vhost, const struct mem_region_desc_wire *wi
 	const char *error;
 
 	memcpy(&desc, wire, sizeof(desc));
-	error = fd < 0 ? "comes without a descriptor" : guest_mem_add(&vhost->mem, &desc, fd);
+	error = fd < 0 ? "comes without a descriptor"
+		       : guest_mem_add(&vhost->mem, &desc, fd);
 	if (!error)
 		return 0;
 	if (fd >= 0)
@@ -145,7 +148,7 @@ static int change_region(struct vhost *vhost, struct vhost_message *msg)
 static int get_config(struct vhost *vhost, struct vhost_message *msg)
 {
 	u32 offset = msg->payload.config.offset, size = msg->payload.config.size;
-	u8 config[VHOST_CONFIG_MAX] = { 0 };
+	u8 config[VHOST_CONFIG_MAX] = {0};
 
 	if (msg->header.size < 12 || offset > VHOST_CONFIG_MAX ||
 	    size > VHOST_CONFIG_MAX - offset)
@@ -176,8 +179,9 @@ static int handle(struct vhost *vhost, struct vhost_message *msg)
 {
 	switch (msg->header.request) {
 	case VHOST_GET_FEATURES:
-		return reply_value(vhost, msg, vhost->ops->virtio_features |
-						       BIT(VHOST_F_PROTOCOL_FEATURES));
+		return reply_value(vhost, msg,
+				   vhost->ops->virtio_features |
+					   BIT(VHOST_F_PROTOCOL_FEATURES));
 	case VHOST_SET_FEATURES:
 		return set_features(vhost, msg->payload.value);
 	case VHOST_GET_PROTOCOL_FEATURES:
@@ -319,7 +323,7 @@ static void listener_ready(struct watch *watch, short events)
 		close(fd);
 		return;
 	}
-	vhost->conn = (struct watch){ fd, POLLIN, conn_ready, vhost };
+	vhost->conn = (struct watch){fd, POLLIN, conn_ready, vhost};
 	loop_add(&vhost->conn);
 	vhost->ops->connected(vhost);
 }
@@ -334,8 +338,8 @@ static void listener_ready(struct watch *watch, short events)
 int vhost_listen(struct vhost *vhost, const char *path)
 {
 	vhost->conn.fd = vhost->backend.fd = vhost->kick.fd = vhost->call_fd = -1;
-	vhost->listener =
-		(struct watch){ sock_listen(path, "--socket"), POLLIN, listener_ready, vhost };
+	vhost->listener = (struct watch){sock_listen(path, "--socket"), POLLIN,
+					 listener_ready, vhost};
 	if (vhost->listener.fd < 0)
 		return -1;
 	return loop_add(&vhost->listener);

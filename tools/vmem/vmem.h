@@ -15,12 +15,12 @@ struct vmem {
 	struct vmem_dev dev;
 	struct vmem_host host; /* its functions are in region.c */
 	struct vhost vhost;
-	bool emptied;	 /* the whole region was shared and made empty once */
-	bool refused;	 /* the driver left out a feature that is needed */
-	u64 requests;	 /* taken from the queue since it was set up */
-	u64 resets;	 /* machine resets seen */
-	u64 next_scan;	 /* loop_now() before which no scan for strays is worth it */
-	u32 violation;	 /* the last one: enum vmem_violation */
+	bool emptied;  /* the whole region was shared and made empty once */
+	bool refused;  /* the driver left out a feature that is needed */
+	u64 requests;  /* taken from the queue since it was set up */
+	u64 resets;    /* machine resets seen */
+	u64 next_scan; /* loop_now() before which no scan for strays is worth it */
+	u32 violation; /* the last one: enum vmem_violation */
 	struct vring_chain held; /* a request that a fault delays */
 	struct loop_timer delay;
 	struct loop_timer patience; /* for the frontend to connect */

@@ -33,3 +33,11 @@ HOST_PROGRAMS += $(O)/ebb-vmem
 TEST_NEEDS += $(O)/vmem-asan/ebb-vmem
 HOST_TESTS += $(O)/vmem-asan/test-vmem
 -include $(VMEM_OBJS:.o=.d) $(VMEM_ASAN_OBJS:.o=.d) $(VMEM_TEST_OBJS:.o=.d)
+
+# A guest for QEMU that does what tests/tools/test_vmem_qemu.py tells it, so that the device's tests need no kernel.
+$(O)/vmem-asan/guest.elf: $(VMEM_DIR)/tests/guest/guest.c $(VMEM_DIR)/tests/guest/guest.ld
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(KCC) $(CSTD) -Wall -Wextra -Werror -O2 -g -ffreestanding -fno-pic -march=rv64imac -mabi=lp64 \
+		-misa-spec=2.2 -mcmodel=medany -nostdlib -static -Wl,--build-id=none,--no-warn-rwx-segments -Iinclude \
+		-T $(word 2,$^) -o $@ $<
+$(O)/vmem-asan/test-vmem: | $(O)/vmem-asan/guest.elf

@@ -27,7 +27,7 @@ struct ring_words {
 	struct used_elem {
 		u32 id;
 		u32 len;
-	} *used_ring;
+	} * used_ring;
 };
 
 /*
@@ -118,10 +118,10 @@ static bool enter_indirect(struct table *table, const struct desc *d)
 {
 	u32 size = d->len / (u32)sizeof(*d);
 
-	if (table->is_indirect || d->flags & DESC_F_NEXT || !size || size > VRING_MAX_SIZE ||
-	    d->len % sizeof(*d) || d->addr + d->len < d->addr)
+	if (table->is_indirect || d->flags & DESC_F_NEXT || !size ||
+	    size > VRING_MAX_SIZE || d->len % sizeof(*d) || d->addr + d->len < d->addr)
 		return false;
-	*table = (struct table){ .gpa = d->addr, .size = size, .is_indirect = true };
+	*table = (struct table){.gpa = d->addr, .size = size, .is_indirect = true};
 	return true;
 }
 
@@ -129,7 +129,7 @@ static bool enter_indirect(struct table *table, const struct desc *d)
 static bool walk(const struct vring *ring, const struct guest_mem *mem,
 		 const struct desc *descs, struct vring_chain *chain)
 {
-	struct table table = { .ring = descs, .size = ring->size };
+	struct table table = {.ring = descs, .size = ring->size};
 	u32 steps = ring->size + VRING_MAX_SIZE, nr = chain->head;
 	struct desc d;
 
@@ -180,7 +180,8 @@ enum vring_result vring_pop(struct vring *ring, const struct guest_mem *mem,
 	memset(chain, 0, sizeof(*chain));
 	chain->head = __atomic_load_n(&w.avail_ring[ring->next_avail % ring->size],
 				      __ATOMIC_RELAXED);
-	if ((u16)(idx - ring->next_avail) > ring->size || !walk(ring, mem, w.desc, chain)) {
+	if ((u16)(idx - ring->next_avail) > ring->size ||
+	    !walk(ring, mem, w.desc, chain)) {
 		ring->broken = true;
 		return VRING_BROKEN;
 	}

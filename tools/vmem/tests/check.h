@@ -18,20 +18,20 @@ void test_register(struct test *test);
 void test_fail(const char *file, int line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-#define TEST(suite_, name_)                                                              \
-	static void test_##suite_##_##name_(void);                                       \
-	__attribute__((constructor)) static void add_##suite_##_##name_(void)            \
-	{                                                                                \
-		static struct test test = { #suite_, #name_, test_##suite_##_##name_,    \
-					    NULL };                                      \
-		test_register(&test);                                                    \
-	}                                                                                \
+#define TEST(suite_, name_)                                                          \
+	static void test_##suite_##_##name_(void);                                   \
+	__attribute__((constructor)) static void add_##suite_##_##name_(void)        \
+	{                                                                            \
+		static struct test test = {#suite_, #name_, test_##suite_##_##name_, \
+					   NULL};                                    \
+		test_register(&test);                                                \
+	}                                                                            \
 	static void test_##suite_##_##name_(void)
 
-#define CHECK(condition)                                                                 \
-	do {                                                                             \
-		if (!(condition))                                                        \
-			test_fail(__FILE__, __LINE__, "%s", #condition);                 \
+#define CHECK(condition)                                                 \
+	do {                                                             \
+		if (!(condition))                                        \
+			test_fail(__FILE__, __LINE__, "%s", #condition); \
 	} while (0)
 
 #define CHECK_EQ(a, b)                                                                   \

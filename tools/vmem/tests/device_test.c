@@ -29,8 +29,8 @@ static int fake_next_data(struct vmem_host *host, u64 off, u64 end, u64 *from, u
 	for (u64 nr = off / BLOCK; nr * BLOCK < end; nr++) {
 		u64 page = nr * BLOCK + 4096;
 
-		if (!container_of(host, struct fake, host)->data[nr] || page + 4096 <= off ||
-		    page >= end)
+		if (!container_of(host, struct fake, host)->data[nr] ||
+		    page + 4096 <= off || page >= end)
 			continue;
 		*from = max(page, off);
 		*to = min(page + 4096, end);
@@ -61,15 +61,15 @@ static void set_up(u64 requested)
 {
 	vmem_destroy(&dev);
 	memset(&fake, 0, sizeof(fake));
-	fake.host = (struct vmem_host){ fake_next_data, fake_discard, fake_note };
-	dev = (struct vmem_dev){ .addr = ADDR, .size = SIZE, .block = BLOCK };
+	fake.host = (struct vmem_host){fake_next_data, fake_discard, fake_note};
+	dev = (struct vmem_dev){.addr = ADDR, .size = SIZE, .block = BLOCK};
 	CHECK_EQ(vmem_init(&dev, &fake.host), 0);
 	vmem_set_requested(&dev, requested);
 }
 
 static u32 ask_at(u16 type, u64 addr, u16 nb)
 {
-	struct vmem_req req = { .type = type, .addr = addr, .nb_blocks = nb };
+	struct vmem_req req = {.type = type, .addr = addr, .nb_blocks = nb};
 	struct vmem_resp resp;
 
 	/* Paddings are to be ignored. */
@@ -114,7 +114,8 @@ TEST(device, config)
 	CHECK_EQ(config.plugged_size, 5 * BLOCK);
 	CHECK_EQ(config.requested_size, 300UL << 20);
 	CHECK(config.usable_region_size >= config.requested_size);
-	CHECK(config.usable_region_size % BLOCK == 0 && config.usable_region_size <= SIZE);
+	CHECK(config.usable_region_size % BLOCK == 0 &&
+	      config.usable_region_size <= SIZE);
 	CHECK_EQ(config.node_id, 0);
 }
 
@@ -168,7 +169,7 @@ TEST(device, plug_and_unplug)
 
 TEST(device, rejects_malformed)
 {
-	static const u16 types[] = { VMEM_REQ_PLUG, VMEM_REQ_UNPLUG, VMEM_REQ_STATE };
+	static const u16 types[] = {VMEM_REQ_PLUG, VMEM_REQ_UNPLUG, VMEM_REQ_STATE};
 
 	set_up(SIZE);
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
@@ -292,20 +293,23 @@ TEST(device, random_against_model)
 	set_up(SIZE);
 	memset(model, 0, sizeof(model));
 	for (int round = 0; round < 20000; round++) {
-		u16 type = (u16[]){ 0, 1, 1, 3, 0, 3, 1, 0 }[rand_r(&seed) % 8];
+		u16 type = (u16[]){0, 1, 1, 3, 0, 3, 1, 0}[rand_r(&seed) % 8];
 		u64 first = (u64)rand_r(&seed) % COUNT;
 		u16 nb = (u16)(rand_r(&seed) % 12);
 		u32 ones = 0, answer = VMEM_ACK, got;
 		bool inside = nb && first + nb <= COUNT;
 
 		if (rand_r(&seed) % 50 == 0)
-			vmem_set_requested(&dev, (u64)rand_r(&seed) % (COUNT + 1) * BLOCK);
+			vmem_set_requested(&dev,
+					   (u64)rand_r(&seed) % (COUNT + 1) * BLOCK);
 		for (u32 i = 0; inside && i < nb; i++)
 			ones += model[first + i];
 		if (!inside)
 			answer = VMEM_ERROR;
 		else if (type == VMEM_REQ_STATE)
-			answer = STATE(ones == nb ? VMEM_PLUGGED : ones ? VMEM_MIXED : VMEM_UNPLUGGED);
+			answer = STATE(ones == nb ? VMEM_PLUGGED
+				       : ones	  ? VMEM_MIXED
+						  : VMEM_UNPLUGGED);
 		else if (ones != (type == VMEM_REQ_PLUG ? 0 : nb))
 			answer = VMEM_ERROR;
 		else if (type == VMEM_REQ_PLUG && (plugged + nb) * BLOCK > dev.requested)

@@ -30,7 +30,8 @@ static bool accepts(const char *text)
 TEST(json, values)
 {
 	struct json_doc doc;
-	const char *text = " {\"a\": 1, \"b\": [true, false, null, -2, 1.5e3], \"c\": {\"d\": \"e\"}} ";
+	const char *text = " {\"a\": 1, \"b\": [true, false, null, -2, 1.5e3], \"c\": "
+			   "{\"d\": \"e\"}} ";
 	const struct json *b;
 
 	CHECK_EQ(parse(&doc, text, strlen(text)), 0);
@@ -75,10 +76,12 @@ TEST(json, limits_of_integers)
 TEST(json, strings)
 {
 	struct json_doc doc;
-	const char *text = "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041\\u00e9\\u20ac\\ud83d\\ude00\xc3\xa9\"";
+	const char *text = "\"\\\"\\\\\\/"
+			   "\\b\\f\\n\\r\\t\\u0041\\u00e9\\u20ac\\ud83d\\ude00\xc3\xa9\"";
 
 	CHECK_EQ(parse(&doc, text, strlen(text)), 0);
-	CHECK(!strcmp(doc.root->str, "\"\\/\b\f\n\r\tA\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xc3\xa9"));
+	CHECK(!strcmp(doc.root->str,
+		      "\"\\/\b\f\n\r\tA\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xc3\xa9"));
 	CHECK_EQ(doc.root->end, strlen(text));
 	json_free(&doc);
 }
@@ -86,12 +89,53 @@ TEST(json, strings)
 TEST(json, refuses)
 {
 	static const char *const bad[] = {
-		"", " ", "{", "[", "]", "{]", "[1,]", "{,}", "{\"a\":1,}", "{\"a\" 1}", "{a:1}",
-		"{1:2}", "01", "1.", ".5", "-", "+1", "1e", "1e+", "0x10", "tru", "nul", "True",
-		"'a'", "\"a", "\"\\x\"", "\"\\u12g4\"", "\"\\u0000\"", "\"\\ud800\"",
-		"\"\\ud800\\u0041\"", "\"\\udc00\"", "\"\\ud800\\ud800\"", "\"\n\"", "\"\x01\"",
-		"\"\x80\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\"\xf5\x80\x80\x80\"", "\"\xe2\x82\"",
-		"\"\xf0\x80\x80\x80\"", "1 2", "{} x", "[1 2]", "{\"a\":1,\"a\":2}", "[,1]", "\"\\", "nan",
+		"",
+		" ",
+		"{",
+		"[",
+		"]",
+		"{]",
+		"[1,]",
+		"{,}",
+		"{\"a\":1,}",
+		"{\"a\" 1}",
+		"{a:1}",
+		"{1:2}",
+		"01",
+		"1.",
+		".5",
+		"-",
+		"+1",
+		"1e",
+		"1e+",
+		"0x10",
+		"tru",
+		"nul",
+		"True",
+		"'a'",
+		"\"a",
+		"\"\\x\"",
+		"\"\\u12g4\"",
+		"\"\\u0000\"",
+		"\"\\ud800\"",
+		"\"\\ud800\\u0041\"",
+		"\"\\udc00\"",
+		"\"\\ud800\\ud800\"",
+		"\"\n\"",
+		"\"\x01\"",
+		"\"\x80\"",
+		"\"\xc0\x80\"",
+		"\"\xed\xa0\x80\"",
+		"\"\xf5\x80\x80\x80\"",
+		"\"\xe2\x82\"",
+		"\"\xf0\x80\x80\x80\"",
+		"1 2",
+		"{} x",
+		"[1 2]",
+		"{\"a\":1,\"a\":2}",
+		"[,1]",
+		"\"\\",
+		"nan",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -102,7 +146,8 @@ TEST(json, refuses)
 
 TEST(json, truncated_anywhere)
 {
-	const char *text = "{\"execute\": \"qom-get\", \"arguments\": {\"p\\u00e9\": [1, -2.5e+7, null]}}";
+	const char *text = "{\"execute\": \"qom-get\", \"arguments\": {\"p\\u00e9\": [1, "
+			   "-2.5e+7, null]}}";
 	struct json_doc doc;
 
 	CHECK(accepts(text));
@@ -144,7 +189,8 @@ TEST(json, depth_and_size)
 /* Damage a good text at random; the parser may say yes or no, but must survive. */
 TEST(json, mutated)
 {
-	const char *text = "{\"execute\": \"x\\ud83d\\ude00\", \"a\": [1, {\"b\": -2.5e+7}, \"\xc3\xa9\", true]}";
+	const char *text = "{\"execute\": \"x\\ud83d\\ude00\", \"a\": [1, {\"b\": "
+			   "-2.5e+7}, \"\xc3\xa9\", true]}";
 	size_t len = strlen(text), end;
 	struct json_doc doc;
 	unsigned int seed = 1;

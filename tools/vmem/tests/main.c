@@ -55,7 +55,8 @@ static bool wanted(const struct test *test, const char *glob)
 	return !glob || !fnmatch(glob, name, 0);
 }
 
-static const struct test *next_of(const struct test *test, const char *suite, const char *glob)
+static const struct test *next_of(const struct test *test, const char *suite,
+				  const char *glob)
 {
 	while (test && (!wanted(test, glob) || (suite && strcmp(test->suite, suite))))
 		test = test->next;
@@ -70,7 +71,8 @@ static bool run_suite(const struct test *first, const char *glob, int number)
 
 	for (const struct test *t = first; t; t = next_of(t->next, first->suite, glob))
 		count++;
-	printf("    KTAP version 1\n    # Subtest: vmem_%s\n    1..%d\n", first->suite, count);
+	printf("    KTAP version 1\n    # Subtest: vmem_%s\n    1..%d\n", first->suite,
+	       count);
 	for (const struct test *t = first; t; t = next_of(t->next, first->suite, glob)) {
 		failed = false;
 		t->fn();

@@ -9,15 +9,24 @@
 
 TEST(options, sizes)
 {
-	static const char *const bad[] = { "", "K", "-1", "1.5G", "1X", "1KK", "0xg", " 1", "1 ",
-					   "99999999999999999999", "16777216T", "0x", "1MB" };
+	static const char *const bad[] = {
+		"",	     "K",   "-1", "1.5G", "1X",
+		"1KK",	     "0xg", " 1", "1 ",	  "99999999999999999999",
+		"16777216T", "0x",  "1MB"};
 	static const struct {
 		const char *text;
 		u64 bytes;
 	} good[] = {
-		{ "0", 0 }, { "4096", 4096 }, { "1k", 1024 }, { "2M", 2 << 20 }, { "3G", 3UL << 30 },
-		{ "1T", 1UL << 40 }, { "0x88000000", 0x88000000 }, { "0x10M", 16 << 20 },
-		{ "18446744073709551615", UINT64_MAX }, { "010", 10 },
+		{"0", 0},
+		{"4096", 4096},
+		{"1k", 1024},
+		{"2M", 2 << 20},
+		{"3G", 3UL << 30},
+		{"1T", 1UL << 40},
+		{"0x88000000", 0x88000000},
+		{"0x10M", 16 << 20},
+		{"18446744073709551615", UINT64_MAX},
+		{"010", 10},
 	};
 	u64 bytes;
 
@@ -48,9 +57,10 @@ TEST(faults, order_and_counts)
 
 TEST(faults, refuses)
 {
-	static const char *const bad[] = { "nothing", ":", "busy:count", "busy:count=x",
-					   "busy:count=-1", "busy:often=1", "delay:ms=9999999",
-					   "spurious-config" };
+	static const char *const bad[] = {"nothing",	      ":",
+					  "busy:count",	      "busy:count=x",
+					  "busy:count=-1",    "busy:often=1",
+					  "delay:ms=9999999", "spurious-config"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		faults_clear();
@@ -66,7 +76,7 @@ TEST(faults, refuses)
 
 TEST(buf, grows_and_escapes)
 {
-	struct buf buf = { 0 };
+	struct buf buf = {0};
 
 	buf_json_string(&buf, "a\"\\\n\xc3\xa9");
 	CHECK(buf.len == 15 && !memcmp(buf.data, "\"a\\\"\\\\\\u000a\xc3\xa9\"", 15));

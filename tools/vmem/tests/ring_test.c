@@ -31,15 +31,18 @@ static void tear_down(void)
 
 static void set_up(void)
 {
-	struct mem_region_desc desc = { GPA, BYTES, USER, 4096 };
+	struct mem_region_desc desc = {GPA, BYTES, USER, 4096};
 	int fd = memfd_create("ram", MFD_CLOEXEC);
 
 	tear_down();
 	CHECK_EQ(ftruncate(fd, BYTES + 4096), 0);
 	CHECK(!guest_mem_add(&mem, &desc, fd));
 	ram = mem.region[0].host;
-	ring = (struct vring){ .size = RING, .desc = USER, .avail = USER + 0x1000,
-			       .used = USER + 0x2000, .indirect = true };
+	ring = (struct vring){.size = RING,
+			      .desc = USER,
+			      .avail = USER + 0x1000,
+			      .used = USER + 0x2000,
+			      .indirect = true};
 }
 
 static void put_desc(u32 at, u32 nr, struct desc d)
@@ -58,17 +61,17 @@ static void publish(u16 head)
 /* A request at 0x3000 and room for the response at 0x4000. */
 static void put_request(void)
 {
-	struct vmem_req req = { .type = VMEM_REQ_STATE, .addr = 0x1234, .nb_blocks = 7 };
+	struct vmem_req req = {.type = VMEM_REQ_STATE, .addr = 0x1234, .nb_blocks = 7};
 
 	memcpy(ram + 0x3000, &req, sizeof(req));
-	put_desc(0, 0, (struct desc){ GPA + 0x3000, 24, 1, 1 });
-	put_desc(0, 1, (struct desc){ GPA + 0x4000, 10, 2, 0 });
+	put_desc(0, 0, (struct desc){GPA + 0x3000, 24, 1, 1});
+	put_desc(0, 1, (struct desc){GPA + 0x4000, 10, 2, 0});
 	publish(0);
 }
 
 TEST(guest_mem, refuses_bad_regions)
 {
-	struct mem_region_desc d = { GPA + BYTES, 4096, USER + BYTES, 0 };
+	struct mem_region_desc d = {GPA + BYTES, 4096, USER + BYTES, 0};
 	int fd = memfd_create("more", MFD_CLOEXEC), pipes[2];
 
 	set_up();
@@ -110,7 +113,7 @@ TEST(guest_mem, refuses_bad_regions)
 
 TEST(guest_mem, reads_across_regions)
 {
-	struct mem_region_desc d = { GPA + BYTES, 4096, USER + BYTES, 0 };
+	struct mem_region_desc d = {GPA + BYTES, 4096, USER + BYTES, 0};
 	int fd = memfd_create("more", MFD_CLOEXEC);
 	char out[8] = "abcdefg", in[8];
 
@@ -151,7 +154,7 @@ TEST(memfile, counts_and_punches)
 
 TEST(vring, request_and_answer)
 {
-	struct vmem_resp resp = { .type = 2, .state = 0x55 };
+	struct vmem_resp resp = {.type = 2, .state = 0x55};
 	struct vring_chain chain;
 	const u16 *used = (u16 *)(ram + 0x2000);
 
@@ -179,16 +182,16 @@ TEST(vring, request_and_answer)
 
 TEST(vring, scattered_and_indirect)
 {
-	struct vmem_resp resp = { .type = 3, .state = 0x77 };
+	struct vmem_resp resp = {.type = 3, .state = 0x77};
 	struct vring_chain chain;
 
 	set_up();
 	put_request();
-	put_desc(0x6000, 0, (struct desc){ GPA + 0x3000, 9, 1, 2 });
-	put_desc(0x6000, 1, (struct desc){ GPA + 0x4005, 5, 2, 0 });
-	put_desc(0x6000, 2, (struct desc){ GPA + 0x3009, 15, 1, 3 });
-	put_desc(0x6000, 3, (struct desc){ GPA + 0x4000, 5, 3, 1 });
-	put_desc(0, 0, (struct desc){ GPA + 0x6000, 64, 4, 0 });
+	put_desc(0x6000, 0, (struct desc){GPA + 0x3000, 9, 1, 2});
+	put_desc(0x6000, 1, (struct desc){GPA + 0x4005, 5, 2, 0});
+	put_desc(0x6000, 2, (struct desc){GPA + 0x3009, 15, 1, 3});
+	put_desc(0x6000, 3, (struct desc){GPA + 0x4000, 5, 3, 1});
+	put_desc(0, 0, (struct desc){GPA + 0x6000, 64, 4, 0});
 	CHECK_EQ(vring_pop(&ring, &mem, &chain), VRING_CHAIN);
 	CHECK_EQ(chain.out.addr, 0x1234);
 	CHECK_EQ(chain.out.nb_blocks, 7);
@@ -208,20 +211,20 @@ TEST(vring, nonsense)
 		struct desc first, second;
 		u16 head;
 	} cases[] = {
-		{ { GPA + 0x3000, 24, 1, 0 }, { 0 }, 0 },		       /* loop */
-		{ { GPA + 0x3000, 24, 1, RING }, { 0 }, 0 },		       /* next is no entry */
-		{ { GPA + 0x3000, 24, 0, 0 }, { 0 }, RING },		       /* nor the head */
-		{ { GPA + 0x3000, 24, 0, 0 }, { 0 }, 0xffff },
-		{ { GPA + BYTES - 8, 24, 0, 0 }, { 0 }, 0 },		       /* not memory */
-		{ { -8UL, 24, 0, 0 }, { 0 }, 0 },			       /* wraps */
-		{ { -8UL, 24, 2, 0 }, { 0 }, 0 },
-		{ { GPA + 0x4000, 10, 3, 1 }, { GPA + 0x3000, 24, 0, 0 }, 0 }, /* wrong order */
-		{ { GPA + 0x6000, 17, 4, 0 }, { 0 }, 0 },		       /* indirect: odd size */
-		{ { GPA + 0x6000, 0, 4, 0 }, { 0 }, 0 },
-		{ { GPA + 0x6000, 16, 5, 1 }, { 0 }, 0 },		       /* and next */
-		{ { GPA + BYTES, 16, 4, 0 }, { 0 }, 0 },		       /* table is no memory */
-		{ { GPA, 32, 4, 0 }, { 0 }, 0 },			       /* table in itself */
-		{ { GPA + 0x6000, 0xfffffff0, 4, 0 }, { 0 }, 0 },	       /* huge */
+		{{GPA + 0x3000, 24, 1, 0}, {0}, 0},    /* loop */
+		{{GPA + 0x3000, 24, 1, RING}, {0}, 0}, /* next is no entry */
+		{{GPA + 0x3000, 24, 0, 0}, {0}, RING}, /* nor the head */
+		{{GPA + 0x3000, 24, 0, 0}, {0}, 0xffff},
+		{{GPA + BYTES - 8, 24, 0, 0}, {0}, 0}, /* not memory */
+		{{-8UL, 24, 0, 0}, {0}, 0},	       /* wraps */
+		{{-8UL, 24, 2, 0}, {0}, 0},
+		{{GPA + 0x4000, 10, 3, 1}, {GPA + 0x3000, 24, 0, 0}, 0}, /* wrong order */
+		{{GPA + 0x6000, 17, 4, 0}, {0}, 0}, /* indirect: odd size */
+		{{GPA + 0x6000, 0, 4, 0}, {0}, 0},
+		{{GPA + 0x6000, 16, 5, 1}, {0}, 0},	    /* and next */
+		{{GPA + BYTES, 16, 4, 0}, {0}, 0},	    /* table is no memory */
+		{{GPA, 32, 4, 0}, {0}, 0},		    /* table in itself */
+		{{GPA + 0x6000, 0xfffffff0, 4, 0}, {0}, 0}, /* huge */
 	};
 	struct vring_chain chain;
 
@@ -248,13 +251,13 @@ static bool refuse_all(void *arg, u64 gpa, u64 len)
 
 TEST(vring, short_and_refused_buffers)
 {
-	struct vmem_resp resp = { 0 };
+	struct vmem_resp resp = {0};
 	struct vring_chain chain;
 
 	set_up();
 	put_request();
-	put_desc(0, 0, (struct desc){ GPA + 0x3000, 23, 1, 1 });
-	put_desc(0, 1, (struct desc){ GPA + 0x4000, 9, 2, 0 });
+	put_desc(0, 0, (struct desc){GPA + 0x3000, 23, 1, 1});
+	put_desc(0, 1, (struct desc){GPA + 0x4000, 9, 2, 0});
 	CHECK_EQ(vring_pop(&ring, &mem, &chain), VRING_CHAIN);
 	CHECK_EQ(chain.out_bytes, 23);
 	CHECK_EQ(vring_answer(&mem, &chain, &resp), -1);
@@ -266,7 +269,8 @@ TEST(vring, short_and_refused_buffers)
 
 TEST(vring, not_in_memory)
 {
-	static const u64 users[] = { 0, USER - 16, USER + BYTES, USER + BYTES - 16, USER + 8, -16UL };
+	static const u64 users[] = {0,	      USER - 16, USER + BYTES, USER + BYTES - 16,
+				    USER + 8, -16UL};
 	struct vring_chain chain;
 
 	for (size_t i = 0; i < ARRAY_SIZE(users); i++) {

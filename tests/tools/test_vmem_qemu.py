@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The memory device under a real QEMU, with a small guest that does what it is told (tools/vmem/tests/guest)."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import time
+import unittest
+from pathlib import Path
+
+from vmem_case import GIB, PROGRAM
+from vmem_frontend import ACK, ERROR, LIMIT_S, MIB, NACK, PLUGGED, RAM_BASE, REGION, UNPLUGGED, Device, Qmp
+
+OUT = os.environ.get('O') or 'build'
+GUEST = os.path.abspath(os.path.join(OUT, 'vmem-asan', 'guest.elf'))
+QEMU = os.path.abspath(os.environ.get('QEMU') or os.path.join(OUT, 'qemu', 'qemu-system-riscv64'))
+TAIL = 4 * MIB      # QEMU puts the device tree at the end of RAM
+
+
+def offers_device() -> bool:
+    """Whether this QEMU can carry the device."""
+    if not os.access(QEMU, os.X_OK):
+        return False
+    probe = subprocess.run([QEMU, '-M', 'virt', '-device', 'vhost-user-test-device,help'], stdin=subprocess.DEVNULL,
+                           capture_output=True, text=True, timeout=60, check=False)
+    return any(line.startswith('  virtio-id=') for line in probe.stdout.splitlines())
+
+
+class Machine:
+    """QEMU with memory devices, and the guest's console as a function."""
+
+    def __init__(self, devices: list[Device], ram: int):
+        home = devices[0].path
+        command = [QEMU, '-M', 'virt,memory-backend=ram', '-smp', '1', '-m', f'{ram // MIB}M', '-object',
+                   f'memory-backend-memfd,id=ram,size={ram},share=on', '-display', 'none', '-nodefaults', '-serial', 'stdio',
+                   '-bios', 'none', '-kernel', GUEST, '-global', 'virtio-mmio.force-legacy=false']
+        for number, device in enumerate(devices):
+            command += ['-chardev', f'socket,id=c{number},path={device.path}/s', '-device',
+                        f'vhost-user-test-device,chardev=c{number},virtio-id=24,num_vqs=1,vq_size=128,config_size=56,'
+                        f'bus=virtio-mmio-bus.{7 - number}', '-qmp', f'unix:{device.path}/q,server=on,wait=off']
+        command += ['-qmp', f'unix:{home}/qmp,server=on,wait=off']
+        self.log = open(home / 'qemu.log', 'w', encoding='utf-8')
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log)
+        self.buffer = b''
+
+    def line(self) -> str:
+        deadline = time.monotonic() + LIMIT_S
+        while b'\n' not in self.buffer:
+            if not select.select([self.process.stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                raise AssertionError('the guest does not answer')
+            part = os.read(self.process.stdout.fileno(), 4096)
+            if not part:
+                raise AssertionError('QEMU has ended')
+            self.buffer += part
+        line, self.buffer = self.buffer.split(b'\n', 1)
+        return line.decode('ascii', 'replace').strip()
+
+    def ready(self) -> None:
+        while not self.line().endswith('guest ready'):    # behind the '=' of a reboot
+            pass
+
+    def do(self, word: str, *numbers: int) -> list[int]:
+        """Run a guest command and return the numbers that it prints."""
+        os.write(self.process.stdin.fileno(), ' '.join([word, *(f'{n:x}' for n in numbers)]).encode() + b'\n')
+        answer = self.line()
+        while not answer.startswith('='):
+            answer = self.line()
+        return [int(word, 16) for word in answer[1:].split()]
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.log.close()
+
+
+@unittest.skipUnless(os.access(PROGRAM, os.X_OK) and os.access(GUEST, os.R_OK), 'the device or its guest is not built')
+class UnderQemu(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls) -> None:
+        if not offers_device():
+            raise unittest.SkipTest('there is no QEMU that can carry the device')
+
+    def boot(self, count: int = 1) -> tuple[Machine, list[Device]]:
+        devices = []
+        for number in range(count):
+            devices.append(Device(PROGRAM, '--addr', hex(REGION + number * GIB), '--qmp', 'q'))
+            self.addCleanup(devices[-1].close)
+        machine = Machine(devices, REGION - RAM_BASE + count * GIB + TAIL)
+        self.addCleanup(machine.close)
+        machine.ready()
+        for number in range(count):
+            self.assertEqual(machine.do('start', number), [1])
+        return machine, devices
+
+    def await_qmp(self, device: Device) -> None:
+        deadline = time.monotonic() + LIMIT_S
+        while device.qmp.get('x-qmp') != 'connected' and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.assertEqual(device.qmp.get('x-qmp'), 'connected')
+
+    def rss(self, machine: Machine) -> int:
+        """Bytes of shared memory that QEMU's process holds."""
+        for line in Path(f'/proc/{machine.process.pid}/status').read_text(encoding='ascii').splitlines():
+            if line.startswith('RssShmem'):
+                return int(line.split()[1]) * 1024
+        return 0
+
+    def test_plug_use_unplug(self) -> None:
+        machine, (device,) = self.boot()
+        qmp = device.qmp
+        self.assertEqual(machine.do('config', 0), [2 * MIB, REGION, GIB, 256 * MIB, 0, 0])
+        self.assertEqual(machine.do('notes', 0), [0])
+        qmp.request(64 * MIB)
+        time.sleep(0.1)
+        self.assertEqual(machine.do('notes', 0), [1])
+        self.assertEqual(machine.do('config', 0)[3:], [320 * MIB, 0, 64 * MIB])
+        self.assertEqual(machine.do('plug', 0, 2, 0x20), [ACK])
+        self.assertEqual(machine.do('plug', 0, 0x60, 1), [NACK])
+        self.assertEqual(machine.do('unplug', 0, 1, 2), [ERROR])
+        before = self.rss(machine)
+        for page in range(16):
+            machine.do('write', REGION + 4 * MIB + page * 4 * MIB)
+        self.assertEqual(qmp.get('x-host-bytes'), 16 * 4096)
+        self.assertGreaterEqual(self.rss(machine) - before, 16 * 4096)
+        self.assertEqual(machine.do('read', REGION + 4 * MIB), [0x5A5A5A5A])
+        qmp.request(0)
+        self.assertEqual(machine.do('unplug', 0, 2, 0x20), [ACK])
+        self.assertEqual(machine.do('state', 0, 0, 0x80), [ACK, UNPLUGGED])
+        self.assertEqual((qmp.get('size'), qmp.get('x-host-bytes'), qmp.get('x-stray-bytes')), (0, 0, 0))
+        self.assertLessEqual(self.rss(machine), before + 4096)
+        machine.do('write', REGION + 10 * MIB)
+        self.assertEqual(qmp.get('x-stray-bytes'), 4096)
+        machine.process.kill()
+        self.assertEqual(device.wait(), 0)
+        self.assertIn(f'4096 bytes at {REGION + 10 * MIB:#x}', device.text())
+
+    def test_device_reset_keeps_machine_reset_unplugs(self) -> None:
+        machine, (device,) = self.boot()
+        self.await_qmp(device)
+        device.qmp.request(32 * MIB)
+        self.assertEqual(machine.do('plug', 0, 0, 0x10), [ACK])
+        machine.do('write', REGION)
+        machine.do('reset', 0)
+        self.assertEqual(machine.do('start', 0), [1])
+        self.assertEqual(machine.do('state', 0, 0, 0x10), [ACK, PLUGGED])
+        self.assertEqual(machine.do('read', REGION), [0x5A5A5A5A])
+        os.write(machine.process.stdin.fileno(), b'reboot\n')
+        machine.ready()
+        self.assertEqual(machine.do('start', 0), [1])
+        self.assertEqual(machine.do('state', 0, 0, 0x10), [ACK, UNPLUGGED])
+        self.assertEqual((device.qmp.get('x-resets'), device.qmp.get('size'), device.qmp.get('x-host-bytes')), (1, 0, 0))
+        self.assertEqual(machine.do('config', 0)[4:], [0, 32 * MIB])
+        qemu = Qmp(device.path / 'qmp')
+        self.addCleanup(qemu.close)
+        self.assertEqual(machine.do('plug', 0, 0, 0x10), [ACK])
+        qemu.execute('system_reset')
+        machine.ready()
+        self.assertEqual(machine.do('start', 0), [1])
+        self.assertEqual(machine.do('config', 0)[4:], [0, 32 * MIB])
+        os.write(machine.process.stdin.fileno(), b'off\n')
+        self.assertEqual(machine.process.wait(LIMIT_S), 0)
+        self.assertEqual(device.wait(), 0)
+        self.assertIn('0 bytes plugged, 0 on the host, 0 stray', device.text())
+
+    def test_two_devices(self) -> None:
+        machine, devices = self.boot(2)
+        for number, device in enumerate(devices):
+            device.qmp.request((number + 1) * 16 * MIB)
+        for number in range(2):
+            self.assertEqual(machine.do('plug', number, 0, 8 * (number + 1)), [ACK])
+            machine.do('write', REGION + number * GIB)
+        self.assertEqual([d.qmp.get('size') for d in devices], [16 * MIB, 32 * MIB])
+        self.assertEqual(machine.do('all', 0), [ACK])
+        self.assertEqual([d.qmp.get('x-host-bytes') for d in devices], [0, 4096])
+        self.assertEqual(machine.do('read', REGION + GIB), [0x5A5A5A5A])
+        self.assertEqual([d.qmp.get('x-stray-bytes') for d in devices], [0, 0])
+        machine.process.terminate()
+        self.assertEqual([d.wait() for d in devices], [0, 0])
+
+    def test_stop_and_continue(self) -> None:
+        """QEMU takes the ring away while the machine is stopped, and goes on where it was."""
+        machine, (device,) = self.boot()
+        qemu = Qmp(device.path / 'qmp')
+        self.addCleanup(qemu.close)
+        device.qmp.request(32 * MIB)
+        self.assertEqual(machine.do('plug', 0, 0, 4), [ACK])
+        qemu.execute('stop')
+        device.qmp.request(64 * MIB)
+        qemu.execute('cont')
+        self.assertEqual(machine.do('plug', 0, 4, 0x1C), [ACK])
+        self.assertEqual(machine.do('config', 0)[4:], [64 * MIB, 64 * MIB])
+        self.assertEqual(device.qmp.get('x-requests'), 2)
+
+
+if __name__ == '__main__':
+    unittest.main()
