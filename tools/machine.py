@@ -307,7 +307,7 @@ class Machine:
         """An empty run directory with the device tree and the exact command lines in it."""
         self.rundir.mkdir(parents=True, exist_ok=True)
         for stale in self.rundir.iterdir():
-            if stale.suffix in ('.sock', '.ctl', '.pid', '.log', '.dtb'):
+            if stale.suffix in ('.sock', '.ctl', '.pid', '.dtb'):
                 stale.unlink()
         (self.rundir / 'commands').write_text('\n'.join(self.commands()) + '\n')
         if not os.access(self.config.kernel, os.R_OK):

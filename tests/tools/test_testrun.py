@@ -129,6 +129,10 @@ class RunnerTest(unittest.TestCase):
         self.assertEqual([r.name for r in outcome.results], ['buddy.split.order 0', 'buddy.split.order 9', 'buddy.merge'])
         self.assertEqual(outcome.failed, 0)
 
+    def test_parameters_need_no_plan(self):
+        lines = GOOD[:5] + ['        KTAP version 1', '        # Subtest: split', '        ok 1 order 0'] + GOOD[5:]
+        self.assertEqual(self.play(lines).reasons, [])
+
     def test_program_that_is_not_there(self):
         job = Job('gone', ['./no-such-program'], Path(self.directory.name) / 'log', 5)
         self.assert_failed(run_job(job, Report(self.text)), 'No such file')
