@@ -136,9 +136,13 @@ static void early_frames(struct mm *mm, const struct memblock_region *memory,
 	phys_addr_t base = max(memory->base, r->base);
 	phys_addr_t end = min(memory->base + memory->size, r->base + r->size);
 
-	if (base < end)
-		frames_set(mm, phys_to_pfn(base), (end - base) >> PAGE_SHIFT,
-			   page_word(type, 0, 0, ZONE_NORMAL), 0);
+	if (base >= end)
+		return;
+	frames_set(mm, phys_to_pfn(base), (end - base) >> PAGE_SHIFT,
+		   page_word(type, 0, 0, ZONE_NORMAL), 0);
+	/* Page tables of early boot are allocated frames like those made later. */
+	if (type >= PGTY_FIRST_ALLOC && type <= PGTY_LAST_ALLOC)
+		mm_zone(mm, ZONE_NORMAL)->managed += (end - base) >> PAGE_SHIFT;
 }
 
 static void count_present(struct mm *mm, const struct memblock_region *r)
