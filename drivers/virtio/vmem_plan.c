@@ -88,36 +88,45 @@ struct run_list {
 	unsigned long left; /* pageblocks still wanted */
 };
 
-/* Join [start, start + nr) to a run that it touches. */
-static bool run_join(struct run_list *list, unsigned long start, unsigned long nr)
+/*
+ * Join as much of [start, start + nr) as fits to a run that it touches: its low
+ * end above a run, or its high end below one. Return: how much was joined.
+ */
+static unsigned long run_join(struct run_list *list, unsigned long *start, unsigned long nr)
 {
 	for (unsigned int i = 0; i < list->nr; i++) {
 		struct vmem_run *r = &list->run[i];
+		const unsigned long take = min(nr, list->max_run - r->nr);
 
-		if (r->nr + nr > list->max_run)
+		if (!take)
 			continue;
-		if (r->start + r->nr == start) {
-			r->nr += nr;
-			return true;
+		if (r->start + r->nr == *start) {
+			r->nr += take;
+			*start += take;
+			return take;
 		}
-		if (start + nr == r->start) {
-			r->start = start;
-			r->nr += nr;
-			return true;
+		if (*start + nr == r->start) {
+			r->start -= take;
+			r->nr += take;
+			return take;
 		}
 	}
-	return false;
+	return 0;
 }
 
-/* Return: false when the list is full. */
+/* @nr is at most max_run. Return: false when the list is full. */
 static bool run_add(struct run_list *list, unsigned long start, unsigned long nr)
 {
-	if (!run_join(list, start, nr)) {
-		if (list->nr == list->max)
-			return false;
-		list->run[list->nr].start = start;
-		list->run[list->nr++].nr = nr;
-	}
+	const unsigned long joined = run_join(list, &start, nr);
+
+	list->left -= joined;
+	nr -= joined;
+	if (!nr)
+		return true;
+	if (list->nr == list->max)
+		return false;
+	list->run[list->nr].start = start;
+	list->run[list->nr++].nr = nr;
 	list->left -= nr;
 	return true;
 }

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _TESTS_FAKE_FAKE_VIRTIO_H
+#define _TESTS_FAKE_FAKE_VIRTIO_H
+
+/*
+ * A virtio transport whose device is a C function: what the driver's rings say is
+ * read through physical addresses, as a device does, and checked as strictly.
+ *
+ * The device acts inside of notify(), in the driver's own thread, so a test is the
+ * same in every run.
+ */
+#include "virtio/virtio.h"
+#include "virtio/virtqueue.h"
+
+#define FAKE_QUEUES	  4
+#define FAKE_CONFIG_BYTES 64
+
+struct fake_virtio;
+
+/* A request as the device sees it. */
+struct fake_chain {
+	u16 head;
+	u32 nr_out, nr_in;
+	struct virtio_buf out[VIRTQUEUE_MAX_BUFS]; /* the device reads */
+	struct virtio_buf in[VIRTQUEUE_MAX_BUFS];  /* the device writes */
+};
+
+/* A queue as the driver has described it. */
+struct fake_queue {
+	u32 max; /* 0: no such queue */
+	u16 size;
+	u16 avail_seen;
+	phys_addr_t desc, avail, used;
+	bool ready;
+};
+
+/**
+ * struct fake_virtio - the device's side
+ * @vdev: what the driver gets
+ * @offered: features
+ * @accepted: what the driver took
+ * @config: the device's configuration
+ * @flicker: the configuration changes under the driver so many times
+ * @stuck: a reset never ends
+ * @handle: the driver has notified queue @index; may be NULL
+ * @violations: what the driver did against the spec
+ * @notified: notifications so far
+ */
+struct fake_virtio {
+	struct virtio_device vdev;
+	u64 offered, accepted;
+	u8 status;
+	u32 generation;
+	u8 config[FAKE_CONFIG_BYTES];
+	u32 config_size;
+	u32 flicker;
+	bool stuck;
+	bool irq_on;
+	struct fake_queue queue[FAKE_QUEUES];
+	void (*handle)(struct fake_virtio *fv, u32 index);
+	unsigned int violations;
+	unsigned int notified;
+};
+
+/* Make a device of one kind; @mm is where the driver takes its memory from. */
+void fake_virtio_init(struct fake_virtio *fv, u32 id, struct mm *mm);
+
+/* The next request the driver has offered; false if there is none, or it is malformed. */
+bool fake_pop(struct fake_virtio *fv, u32 index, struct fake_chain *chain);
+
+/* Use a request, and interrupt if the driver wants it. */
+void fake_push(struct fake_virtio *fv, u32 index, u16 head, u32 len);
+
+/* Write a used element of any kind: a device that lies. */
+void fake_push_raw(struct fake_virtio *fv, u32 index, u32 id, u32 len);
+void fake_set_used_idx(struct fake_virtio *fv, u32 index, u16 idx);
+
+/* Interrupt the driver, if it has asked for interrupts. */
+void fake_interrupt(struct fake_virtio *fv, u32 isr);
+
+#endif

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A virtio-mem device for tests. See fake_vmem.h; the MUSTs are those of spec 5.15.6. */
+#include "tests/fake/fake_vmem.h"
+#include "lib/string.h"
+
+static void write_config(struct fake_vmem *fm)
+{
+	memcpy(fm->fv.config, &fm->config, sizeof(fm->config));
+	fm->fv.generation++;
+}
+
+static void set_usable(struct fake_vmem *fm)
+{
+	u64 usable = fm->config.region_size;
+
+	if (fm->usable_slack)
+		usable = min(usable, fm->config.requested_size + fm->usable_slack);
+	/* It may only grow, but for UNPLUG_ALL. */
+	fm->config.usable_region_size = max(fm->config.usable_region_size, usable);
+}
+
+void fake_vmem_resize(struct fake_vmem *fm, u64 requested)
+{
+	fm->config.requested_size = requested;
+	set_usable(fm);
+	write_config(fm);
+	fake_interrupt(&fm->fv, VIRTIO_ISR_CONFIG);
+}
+
+void fake_vmem_inject(struct fake_vmem *fm, unsigned int n, unsigned int nr,
+		      enum fake_vmem_fault fault)
+{
+	fm->fault_at = fm->nr_log + n;
+	fm->fault_for = nr;
+	fm->fault = fault;
+}
+
+u64 fake_vmem_plugged(const struct fake_vmem *fm)
+{
+	return bitmap_weight(fm->plugged, 0, FAKE_VMEM_BLOCKS) * fm->config.block_size;
+}
+
+bool fake_vmem_is_plugged(const struct fake_vmem *fm, phys_addr_t addr)
+{
+	return test_bit((addr - fm->config.addr) / fm->config.block_size, fm->plugged);
+}
+
+/* The kernel could touch this frame. */
+static bool is_mapped(const struct fake_vmem *fm, phys_addr_t addr)
+{
+	const unsigned long pfn = phys_to_pfn(addr);
+	const struct mem_section *s = pfn_to_section(fm->mm, pfn);
+
+	return s && !(s->unmapped & BIT(pageblock_index(pfn)));
+}
+
+unsigned long fake_vmem_stray(const struct fake_vmem *fm)
+{
+	const u64 step = min((u64)PAGEBLOCK_SIZE, fm->config.block_size);
+	unsigned long nr = 0;
+
+	for (u64 at = 0; at < fm->config.region_size; at += step) {
+		const phys_addr_t addr = fm->config.addr + at;
+
+		if (is_mapped(fm, addr) && !fake_vmem_is_plugged(fm, addr))
+			nr += step >> PAGE_SHIFT;
+	}
+	return nr;
+}
+
+/* --- requests -------------------------------------------------------------- */
+
+/* The blocks of a request: inside of the usable region, all of them @plugged. */
+static bool range_ok(struct fake_vmem *fm, const struct virtio_mem_req *req, bool plugged)
+{
+	const u64 block = fm->config.block_size;
+	const u64 offset = req->addr - fm->config.addr;
+	const u64 size = req->nb_blocks * block;
+	const unsigned long first = offset / block;
+
+	if ((req->addr & (block - 1)) || req->nb_blocks == 0 || req->addr < fm->config.addr ||
+	    offset + size > fm->config.usable_region_size)
+		return false;
+	return plugged ? bitmap_all_set(fm->plugged, first, req->nb_blocks) :
+			 bitmap_all_clear(fm->plugged, first, req->nb_blocks);
+}
+
+/* Nobody may be able to touch what is unplugged, or is about to be. */
+static void check_unmapped(struct fake_vmem *fm, const struct virtio_mem_req *req)
+{
+	for (u64 i = 0; i < req->nb_blocks; i++)
+		fm->fv.violations += is_mapped(fm, req->addr + i * fm->config.block_size);
+}
+
+static u16 do_plug(struct fake_vmem *fm, const struct virtio_mem_req *req)
+{
+	const u64 size = req->nb_blocks * fm->config.block_size;
+
+	if (!range_ok(fm, req, false)) {
+		fm->fv.violations++;
+		return VIRTIO_MEM_RESP_ERROR;
+	}
+	check_unmapped(fm, req);
+	if (fm->config.plugged_size + size > fm->config.requested_size)
+		return VIRTIO_MEM_RESP_NACK;
+	bitmap_set(fm->plugged, (req->addr - fm->config.addr) / fm->config.block_size,
+		   req->nb_blocks);
+	fm->config.plugged_size += size;
+	return VIRTIO_MEM_RESP_ACK;
+}
+
+static u16 do_unplug(struct fake_vmem *fm, const struct virtio_mem_req *req)
+{
+	if (!range_ok(fm, req, true)) {
+		fm->fv.violations++;
+		return VIRTIO_MEM_RESP_ERROR;
+	}
+	check_unmapped(fm, req);
+	bitmap_clear(fm->plugged, (req->addr - fm->config.addr) / fm->config.block_size,
+		     req->nb_blocks);
+	fm->config.plugged_size -= req->nb_blocks * fm->config.block_size;
+	return VIRTIO_MEM_RESP_ACK;
+}
+
+static u16 do_unplug_all(struct fake_vmem *fm)
+{
+	memset(fm->plugged, 0, sizeof(fm->plugged));
+	fm->fv.violations += fake_vmem_stray(fm) != 0;
+	fm->config.plugged_size = 0;
+	fm->config.usable_region_size = 0;
+	set_usable(fm);
+	return VIRTIO_MEM_RESP_ACK;
+}
+
+static u16 do_request(struct fake_vmem *fm, const struct virtio_mem_req *req)
+{
+	switch (req->type) {
+	case VIRTIO_MEM_REQ_PLUG:
+		return do_plug(fm, req);
+	case VIRTIO_MEM_REQ_UNPLUG:
+		return do_unplug(fm, req);
+	case VIRTIO_MEM_REQ_UNPLUG_ALL:
+		return do_unplug_all(fm);
+	default:
+		fm->fv.violations++;
+		return VIRTIO_MEM_RESP_ERROR;
+	}
+}
+
+/* The answer to one request, or 0xffff: none. */
+static u16 answer_of(struct fake_vmem *fm, const struct virtio_mem_req *req,
+		     enum fake_vmem_fault fault)
+{
+	u16 answer;
+
+	switch (fault) {
+	case FAKE_BUSY:
+		return VIRTIO_MEM_RESP_BUSY;
+	case FAKE_NACK:
+		return VIRTIO_MEM_RESP_NACK;
+	case FAKE_ERROR:
+		return VIRTIO_MEM_RESP_ERROR;
+	case FAKE_GARBAGE:
+		return 0x1234;
+	default:
+		answer = do_request(fm, req);
+		write_config(fm);
+		return answer;
+	}
+}
+
+static void respond(struct fake_vmem *fm, const struct fake_chain *chain, u16 type,
+		    enum fake_vmem_fault fault)
+{
+	struct virtio_mem_resp *resp = chain->in[0].addr;
+
+	memset(resp, 0, VIRTIO_MEM_RESP_BYTES);
+	resp->type = type;
+	switch (fault) {
+	case FAKE_SILENT:
+		break;
+	case FAKE_SHORT:
+		fake_push(&fm->fv, 0, chain->head, 1);
+		break;
+	case FAKE_LIE_ID:
+		fake_push_raw(&fm->fv, 0, chain->head + 1000, VIRTIO_MEM_RESP_BYTES);
+		break;
+	case FAKE_LIE_LEN:
+		fake_push_raw(&fm->fv, 0, chain->head, VIRTIO_MEM_RESP_BYTES + 1);
+		break;
+	default:
+		fake_push(&fm->fv, 0, chain->head, VIRTIO_MEM_RESP_BYTES);
+		break;
+	}
+}
+
+static void one_request(struct fake_vmem *fm, const struct fake_chain *chain)
+{
+	enum fake_vmem_fault fault = FAKE_OK;
+	struct virtio_mem_req req;
+
+	if (chain->nr_out != 1 || chain->out[0].len != sizeof(req) || chain->nr_in != 1 ||
+	    chain->in[0].len < VIRTIO_MEM_RESP_BYTES) {
+		fm->fv.violations++;
+		return;
+	}
+	memcpy(&req, chain->out[0].addr, sizeof(req));
+	if (fm->nr_log >= fm->fault_at && fm->nr_log < fm->fault_at + fm->fault_for)
+		fault = fm->fault;
+	fm->log[fm->nr_log++ % FAKE_VMEM_LOG] = req;
+	if (req.type <= VIRTIO_MEM_REQ_STATE)
+		fm->nr_requests[req.type]++;
+	respond(fm, chain, answer_of(fm, &req, fault), fault);
+	if (fm->resize_at && fm->nr_log == fm->resize_at)
+		fake_vmem_resize(fm, fm->resize_to);
+	else if (fm->spurious)
+		fake_interrupt(&fm->fv, VIRTIO_ISR_CONFIG);
+}
+
+static void handle(struct fake_virtio *fv, u32 index)
+{
+	struct fake_vmem *fm = container_of(fv, struct fake_vmem, fv);
+	struct fake_chain chain;
+
+	while (index == 0 && fake_pop(fv, 0, &chain))
+		one_request(fm, &chain);
+}
+
+void fake_vmem_init(struct fake_vmem *fm, struct mm *mm, phys_addr_t addr, u64 size, u64 block)
+{
+	memset(fm, 0, sizeof(*fm));
+	fake_virtio_init(&fm->fv, VIRTIO_ID_MEM, mm);
+	fm->fv.offered |= VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE;
+	fm->fv.config_size = sizeof(fm->config);
+	fm->fv.handle = handle;
+	fm->mm = mm;
+	fm->config.block_size = block;
+	fm->config.addr = addr;
+	fm->config.region_size = size;
+	set_usable(fm);
+	write_config(fm);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _TESTS_FAKE_FAKE_VMEM_H
+#define _TESTS_FAKE_FAKE_VMEM_H
+
+/*
+ * A model of the virtio-mem device: it does what spec 5.15 says a device MUST do,
+ * counts what the driver must not do, and misbehaves when asked.
+ */
+#include "lib/bitmap.h"
+#include "mm/mm.h"
+#include "tests/fake/fake_virtio.h"
+#include "virtio/virtio_mem.h"
+
+#define FAKE_VMEM_BLOCKS 8192
+#define FAKE_VMEM_LOG	 64
+
+/* What the device does instead of answering as it should. */
+enum fake_vmem_fault {
+	FAKE_OK,
+	FAKE_BUSY,
+	FAKE_NACK,
+	FAKE_ERROR,	/* although the request was right */
+	FAKE_GARBAGE,	/* an answer that means nothing */
+	FAKE_SHORT,	/* an answer of one byte */
+	FAKE_SILENT,	/* no answer */
+	FAKE_LIE_ID,	/* uses a request that is not open */
+	FAKE_LIE_LEN,	/* claims to have written more than there was room for */
+	NR_FAKE_VMEM_FAULTS
+};
+
+/**
+ * struct fake_vmem - one device
+ * @fv: its transport
+ * @mm: whose sections say what is mapped: what is not plugged must not be
+ * @config: what the driver reads; change it with fake_vmem_resize()
+ * @plugged: by device block
+ * @nr_requests: by type
+ * @log: the last requests
+ * @nr_log: all of them
+ * @fault_at, @fault_for, @fault: requests nr_log in [at, at + for) meet @fault
+ * @resize_at, @resize_to: when request number resize_at has come, the target moves
+ * @spurious: a config interrupt with every request
+ * @usable_slack: the usable region is requested + slack; 0: all of the region
+ */
+struct fake_vmem {
+	struct fake_virtio fv;
+	struct mm *mm;
+	struct virtio_mem_config config;
+	DECLARE_BITMAP(plugged, FAKE_VMEM_BLOCKS);
+	unsigned int nr_requests[VIRTIO_MEM_REQ_STATE + 1];
+	struct virtio_mem_req log[FAKE_VMEM_LOG];
+	unsigned int nr_log;
+	unsigned int fault_at, fault_for;
+	enum fake_vmem_fault fault;
+	unsigned int resize_at;
+	u64 resize_to;
+	bool spurious;
+	u64 usable_slack;
+};
+
+/**
+ * fake_vmem_init() - a device with nothing plugged and nothing requested
+ * @addr, @size: region, multiples of @block
+ * @block: bytes
+ */
+void fake_vmem_init(struct fake_vmem *fm, struct mm *mm, phys_addr_t addr, u64 size, u64 block);
+
+/* Ask for another size, and tell the driver. */
+void fake_vmem_resize(struct fake_vmem *fm, u64 requested);
+
+/* The n-th request from now on meets a fault, and the @nr - 1 behind it. */
+void fake_vmem_inject(struct fake_vmem *fm, unsigned int n, unsigned int nr,
+		      enum fake_vmem_fault fault);
+
+/* Is this device block plugged? Any address of the region. */
+bool fake_vmem_is_plugged(const struct fake_vmem *fm, phys_addr_t addr);
+
+/* Bytes, counted from the map. */
+u64 fake_vmem_plugged(const struct fake_vmem *fm);
+
+/* Frames that are mapped without being plugged, all over the region: must be 0. */
+unsigned long fake_vmem_stray(const struct fake_vmem *fm);
+
+#endif
