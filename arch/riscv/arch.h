@@ -62,7 +62,8 @@ typedef u64 pte_t;
 /* What was found out before paging was on; addresses are physical. */
 struct early_info {
 	phys_addr_t image;
-	phys_addr_t fdt; /* the copy */
+	phys_addr_t fdt;  /* the copy */
+	u64 boot_instret; /* instruction counter at _start; 0: not readable */
 	u32 fdt_size;
 	u32 firmware_console; /* 1: DBCN, 0: the legacy call */
 	phys_addr_t root[2];  /* Sv39's and Sv48's root table */
@@ -74,7 +75,7 @@ extern pte_t early_top_table[PTES_PER_TABLE];
 struct early_roots {
 	phys_addr_t sv48, sv39;
 };
-struct early_roots early_start(const void *fdt);
+struct early_roots early_start(const void *fdt, u64 instret);
 void early_fail(const char *text) __noreturn;
 
 /* Physical address of something in the kernel image, with paging on. */

@@ -109,11 +109,13 @@ static void build_tables(void)
 /**
  * early_start - everything that is done before paging
  * @fdt: physical address of the firmware's device tree
+ * @instret: the instruction counter at _start, or 0
  *
  * Called by entry.S with paging off. Return: the roots of the page table.
  */
-struct early_roots early_start(const void *fdt)
+struct early_roots early_start(const void *fdt, u64 instret)
 {
+	early_info.boot_instret = instret;
 	early_info.image = (phys_addr_t)(unsigned long)_start;
 	early_info.firmware_console = sbi_has(SBI_DBCN);
 	early_puts("ebb: first light\n");

@@ -17,7 +17,13 @@ _start:
 	csrw	sie, zero
 	mv	s1, a0
 	mv	s2, a1
-	la	t0, __bss_start
+	/* A firmware that keeps the counter for itself makes the read trap. */
+	la	t0, 1f
+	csrw	stvec, t0
+	li	s3, 0
+	rdinstret s3
+	.balign	4
+1:	la	t0, __bss_start
 	la	t1, __bss_end
 1:	sd	zero, 0(t0)
 	sd	zero, 8(t0)
@@ -32,6 +38,7 @@ _start:
 
 	la	sp, boot_stack + 0x4000
 	mv	a0, s2
+	mv	a1, s3
 	mv	s0, zero
 	call	early_start		/* a0 = Sv48's root, a1 = Sv39's */
 
@@ -99,7 +106,8 @@ secondary_start:
 
 	.section .rodata
 no_paging_text:
-	.asciz	"ebb: this hart has neither Sv48 nor Sv39 paging: use a 64-bit CPU with an MMU, e.g. -cpu rv64\n"
+	.ascii	"ebb: this hart has neither Sv48 nor Sv39 paging: "
+	.asciz	"use a 64-bit CPU with an MMU, e.g. -cpu rv64\n"
 
 	.text
 /*

@@ -2,6 +2,8 @@
 /* The instret counter, and a check that it counts what it says. */
 #include "arch/instret.h"
 
+#include "arch.h"
+
 #define CALIBRATION_LOOPS 100000UL
 
 u64 arch_instret(void)
@@ -10,6 +12,11 @@ u64 arch_instret(void)
 
 	__asm__ volatile("rdinstret %0" : "=r"(n));
 	return n;
+}
+
+u64 arch_boot_instret(void)
+{
+	return early_info.boot_instret;
 }
 
 bool arch_instret_exact(void)

@@ -16,12 +16,33 @@ static struct fdt_node pci_node;
 static u32 plic_phandle;
 static unsigned int nr_aplic;
 
+/* A controller known to have one cell for each interrupt: spares a search by phandle. */
+static u32 one_cell_controller;
+
+static bool quick_irq(const struct fdt_node *node, u32 *irq)
+{
+	struct fdt_prop extended;
+	u32 parent;
+
+	return one_cell_controller != 0 &&
+	       fdt_u32(node, "interrupt-parent", &parent) == 0 &&
+	       parent == one_cell_controller && fdt_u32(node, "interrupts", irq) == 0 &&
+	       fdt_prop(node, "interrupts-extended", &extended) == -ENOENT;
+}
+
 /* Source number of a device's first interrupt; 0 if it has none we could serve. */
 static u32 first_irq(const struct fdt_node *node)
 {
 	struct fdt_irq irq;
+	u32 quick;
 
-	return fdt_irq(node, 0, &irq) == 0 && irq.nr_cells > 0 ? irq.cells[0] : 0;
+	if (quick_irq(node, &quick))
+		return quick;
+	if (fdt_irq(node, 0, &irq) != 0 || irq.nr_cells == 0)
+		return 0;
+	if (irq.nr_cells == 1)
+		one_cell_controller = irq.controller;
+	return irq.cells[0];
 }
 
 static int first_reg(const struct fdt_node *node, struct mem_range *out)
