@@ -179,6 +179,7 @@ class UnderQemu(unittest.TestCase):
         self.assertEqual([d.qmp.get('x-host-bytes') for d in devices], [0, 4096])
         self.assertEqual(machine.do('read', REGION + GIB), [0x5A5A5A5A])
         self.assertEqual([d.qmp.get('x-stray-bytes') for d in devices], [0, 0])
+        self.assertEqual([d.qmp.get('x-violations')['total'] for d in devices], [0, 0])
         machine.process.terminate()
         self.assertEqual([d.wait() for d in devices], [0, 0])
 

@@ -60,14 +60,15 @@ static void flush(struct client *client)
 	if ((sent < 0 && errno != EAGAIN && errno != EINTR) || client->out.failed ||
 	    client->out.len > MAX_BACKLOG) {
 		close_client(client);
-		return;
+	} else {
+		if (sent > 0)
+			buf_drop(&client->out, (size_t)sent);
+		client->watch.events = client->out.len ? POLLIN | POLLOUT : POLLIN;
 	}
-	if (sent > 0)
-		buf_drop(&client->out, (size_t)sent);
-	client->watch.events = client->out.len ? POLLIN | POLLOUT : POLLIN;
-	if (!client->out.len && ctl.stop)
+	/* Who asked for the end has its answer by now, or has gone. */
+	if (ctl.stop && !client->out.len)
 		loop_stop(0);
-	if (!client->out.len && client->ending)
+	if (client->watch.fd >= 0 && !client->out.len && client->ending)
 		close_client(client);
 }
 

@@ -237,11 +237,14 @@ static int get_base(struct vhost *vhost, struct vhost_message *msg)
  */
 int vhost_ring_message(struct vhost *vhost, struct vhost_message *msg)
 {
-	bool has_fd = msg->header.request >= VHOST_SET_VRING_KICK &&
-		      msg->header.request <= VHOST_SET_VRING_ERR;
+	u32 request = msg->header.request;
+	bool has_fd = request >= VHOST_SET_VRING_KICK && request <= VHOST_SET_VRING_ERR;
 	u32 index = has_fd ? (u32)msg->payload.value & 0xff : msg->payload.state.index;
+	bool is_ring =
+		(request >= VHOST_SET_VRING_NUM && request <= VHOST_SET_VRING_ERR) ||
+		request == VHOST_SET_VRING_ENABLE;
 
-	if (index) {
+	if (is_ring && index) {
 		log_line("ring %u does not exist: start QEMU with num_vqs=1", index);
 		return -1;
 	}
@@ -264,7 +267,6 @@ int vhost_ring_message(struct vhost *vhost, struct vhost_message *msg)
 	case VHOST_SET_VRING_ENABLE:
 		return set_enable(vhost, msg->payload.state.num);
 	default:
-		log_line("vhost-user request %u is not known", msg->header.request);
 		return -1;
 	}
 }

@@ -21,8 +21,7 @@
 /* What a message's handler returns beside 0 (fine) and -1 (refused). */
 #define REPLIED 1
 
-_Static_assert(sizeof(struct mem_region_desc_wire) == sizeof(struct mem_region_desc),
-	       "the table keeps regions as they come");
+_Static_assert(sizeof(struct mem_region_desc) == 32, "as on the wire");
 
 static void close_fds(struct vhost_message *msg)
 {
@@ -84,22 +83,19 @@ static int set_features(struct vhost *vhost, u64 features)
 	return 0;
 }
 
-static int add_region(struct vhost *vhost, const struct mem_region_desc_wire *wire,
+static int add_region(struct vhost *vhost, const struct mem_region_desc *desc,
 		      struct vhost_message *msg)
 {
-	struct mem_region_desc desc;
 	int fd = vhost_take_fd(msg);
-	const char *error;
+	const char *error = fd < 0 ? "comes without a descriptor"
+				   : guest_mem_add(&vhost->mem, desc, fd);
 
-	memcpy(&desc, wire, sizeof(desc));
-	error = fd < 0 ? "comes without a descriptor"
-		       : guest_mem_add(&vhost->mem, &desc, fd);
 	if (!error)
 		return 0;
 	if (fd >= 0)
 		close(fd);
-	log_line("memory region at %#llx, %#llx bytes: %s", (unsigned long long)desc.gpa,
-		 (unsigned long long)desc.size, error);
+	log_line("memory region at %#llx, %#llx bytes: %s", (unsigned long long)desc->gpa,
+		 (unsigned long long)desc->size, error);
 	return -1;
 }
 
@@ -120,26 +116,30 @@ static int set_mem_table(struct vhost *vhost, struct vhost_message *msg)
 	return err;
 }
 
+static int remove_region(struct vhost *vhost, const struct mem_region_desc *desc)
+{
+	const char *error = guest_mem_remove(&vhost->mem, desc);
+
+	if (!error)
+		return 0;
+	log_line("memory region at %#llx to remove: %s", (unsigned long long)desc->gpa,
+		 error);
+	return -1;
+}
+
 static int change_region(struct vhost *vhost, struct vhost_message *msg)
 {
-	struct mem_region_desc_wire wire = msg->payload.one_region.region;
-	struct mem_region_desc desc;
-	const char *error;
-	int err = 0;
+	struct mem_region_desc desc = msg->payload.one_region.region;
+	int err;
 
-	if (msg->header.size < sizeof(msg->payload.one_region))
+	if (msg->header.size < sizeof(msg->payload.one_region)) {
+		log_line("malformed memory region");
 		return -1;
-	if (msg->header.request == VHOST_ADD_MEM_REG) {
-		err = add_region(vhost, &wire, msg);
-	} else {
-		memcpy(&desc, &wire, sizeof(desc));
-		error = guest_mem_remove(&vhost->mem, &desc);
-		if (error) {
-			log_line("memory region at %#llx to remove: %s",
-				 (unsigned long long)desc.gpa, error);
-			err = -1;
-		}
 	}
+	if (msg->header.request == VHOST_ADD_MEM_REG)
+		err = add_region(vhost, &desc, msg);
+	else
+		err = remove_region(vhost, &desc);
 	vhost->ops->memory_changed(vhost);
 	return err;
 }
@@ -255,7 +255,7 @@ static void dispatch(struct vhost *vhost)
 	else
 		log_line("vhost-user request %u is too short", request);
 	if (err < 0)
-		log_line("vhost-user request %u refused", request);
+		log_line("vhost-user request %u refused or not known", request);
 	if (need && err != REPLIED && reply_value(vhost, msg, err ? 1 : 0) < 0)
 		vhost_close(vhost);
 	close_fds(msg);

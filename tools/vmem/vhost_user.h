@@ -69,9 +69,7 @@ struct vhost_header {
 struct vhost_mem_table {
 	u32 nr;
 	u32 padding;
-	struct mem_region_desc_wire {
-		u64 gpa, size, user, file_offset;
-	} region[SOCK_MAX_FDS];
+	struct mem_region_desc region[SOCK_MAX_FDS];
 };
 
 /* Follows the header's twelve bytes at once, hence the alignment. */
@@ -88,7 +86,7 @@ struct vhost_payload {
 		struct vhost_mem_table table;
 		struct {
 			u64 padding;
-			struct mem_region_desc_wire region;
+			struct mem_region_desc region;
 		} one_region;
 		struct {
 			u32 offset, size, flags;
