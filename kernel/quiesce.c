@@ -5,20 +5,29 @@
  * There is one request at a time. Each hart has a word that goes NONE ->
  * REQUESTED (by the requester) -> RUNNING -> NONE (by the hart). A requester that
  * gives up takes REQUESTED back to NONE by a compare-and-swap, so that no hart
- * runs a function whose caller is gone. Who waits to become the requester serves
- * the current one meanwhile.
+ * runs a function whose caller is gone.
+ *
+ * Who waits, for the others or for its turn, spins briefly and sleeps then: its
+ * hart serves requests meanwhile, and where harts outnumber the host's cores it
+ * leaves the core to those that are waited for.
  */
 #include "arch/machine.h"
-#include "kernel/panic.h"
+#include "kernel/mutex.h"
 #include "kernel/printk.h"
 #include "kernel/quiesce.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
+#include "kernel/wait.h"
 #include "lib/errno.h"
 
-/* Written by the requester while it owns @busy, before any hart is asked. */
+/* An idle hart answers within this time when nothing is in its way. */
+#define SPIN_NS (30 * NSEC_PER_USEC)
+
+static DEFINE_MUTEX(request_lock); /* held by the requester */
+static DEFINE_WAIT_QUEUE(answered);
+
+/* Written by the requester before any hart is asked. */
 static struct {
-	u32 busy;
 	void (*fn)(void *arg);
 	void *arg;
 } request;
@@ -32,28 +41,12 @@ void quiesce_serve(struct hart *hart)
 					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return;
 	request.fn(request.arg);
-	/* Pairs with the acquire in await(): what fn wrote is visible. */
+	/* Pairs with the acquire in has_answered(): what fn wrote is visible. */
 	__atomic_store_n(&hart->quiesce, QUIESCE_NONE, __ATOMIC_RELEASE);
-}
-
-static bool request_begin(u64 deadline)
-{
-	u32 free = 0;
-
-	while (!__atomic_compare_exchange_n(&request.busy, &free, 1, false,
-					    __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-		if (ktime_ns() > deadline)
-			return false;
-		free = 0;
-		quiescent_point();
-		arch_cpu_relax();
-	}
-	return true;
-}
-
-static void request_end(void)
-{
-	__atomic_store_n(&request.busy, 0, __ATOMIC_RELEASE);
+	/* Pairs with the fence in wait_prepare(). */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (has_waiters(&answered))
+		wake_up_all(&answered);
 }
 
 static void ask(struct hart *hart)
@@ -68,24 +61,28 @@ static void ask(struct hart *hart)
 		arch_kick_hart(hart->id);
 }
 
+static bool has_answered(const struct hart *hart)
+{
+	return __atomic_load_n(&hart->quiesce, __ATOMIC_ACQUIRE) == QUIESCE_NONE ||
+	       !hart_is_online(hart);
+}
+
 /* Whether @hart has answered in time; else the request is taken back. */
 static bool await(struct hart *hart, u64 deadline)
 {
+	const u64 spin_end = min(ktime_ns() + SPIN_NS, deadline);
 	u32 word = QUIESCE_REQUESTED;
 
-	while (__atomic_load_n(&hart->quiesce, __ATOMIC_ACQUIRE) != QUIESCE_NONE &&
-	       hart_is_online(hart)) {
-		if (ktime_ns() <= deadline) {
-			arch_cpu_relax();
-			continue;
-		}
-		/* Taken back, unless it runs right now: then it ends soon. */
-		if (__atomic_compare_exchange_n(&hart->quiesce, &word, QUIESCE_NONE, false,
-						__ATOMIC_RELAXED, __ATOMIC_RELAXED))
-			return false;
-		word = QUIESCE_REQUESTED;
+	while (!has_answered(hart) && ktime_ns() < spin_end)
 		arch_cpu_relax();
-	}
+	if (wait_event_until(&answered, has_answered(hart), deadline))
+		return true;
+	if (__atomic_compare_exchange_n(&hart->quiesce, &word, QUIESCE_NONE, false,
+					__ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		return false;
+	/* It runs the function right now, and ends soon: that can't be taken back. */
+	while (!has_answered(hart))
+		arch_cpu_relax();
 	return true;
 }
 
@@ -97,7 +94,7 @@ int on_each_hart(void (*fn)(void *arg), void *arg, u64 timeout_ns)
 	int err = 0;
 
 	might_sleep();
-	if (!request_begin(deadline)) {
+	if (mutex_lock_until(&request_lock, deadline) != 0) {
 		pr_warn("grace period: another one did not end in %llu ms",
 			(unsigned long long)(timeout_ns / NSEC_PER_MSEC));
 		return -ETIMEDOUT;
@@ -119,7 +116,7 @@ int on_each_hart(void (*fn)(void *arg), void *arg, u64 timeout_ns)
 			thread_name(READ_ONCE(hart->current)));
 		err = -ETIMEDOUT;
 	}
-	request_end();
+	mutex_unlock(&request_lock);
 	return err;
 }
 

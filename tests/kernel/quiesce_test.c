@@ -7,8 +7,8 @@
 #include "lib/errno.h"
 #include "test_threads.h"
 
-#define TIMEOUT_NS (10 * NSEC_PER_SEC)
-#define ROUNDS	   200
+#define TIMEOUT_NS (60 * NSEC_PER_SEC)
+#define ROUNDS	   60
 
 static unsigned int calls[MAX_HARTS];
 static unsigned int in_handler, stop, running, stale;
@@ -54,7 +54,7 @@ static void idle_harts_are_woken(struct ktest *test)
 	/* Long enough for all to fall asleep. */
 	msleep(20);
 	KTEST_EXPECT_EQ(test, synchronize_harts(TIMEOUT_NS), 0);
-	KTEST_EXPECT_LT(test, ktime_ns(), before + 5 * NSEC_PER_SEC);
+	KTEST_EXPECT_LT(test, ktime_ns(), before + TIMEOUT_NS);
 }
 
 static int request_often(void *arg)
@@ -62,7 +62,7 @@ static int request_often(void *arg)
 	int failed = 0;
 
 	(void)arg;
-	for (int i = 0; i < ROUNDS / 4; i++)
+	for (int i = 0; i < ROUNDS / 10; i++)
 		failed += on_each_hart(count_call, NULL, TIMEOUT_NS) != 0;
 	return failed;
 }
@@ -74,7 +74,7 @@ static void requesters_do_not_block_each_other(struct ktest *test)
 
 	crew_start(test, &crew, request_often, NULL);
 	KTEST_EXPECT_EQ(test, crew_join(test, &crew), 0);
-	expect_calls(test, ROUNDS / 4 * crew.nr);
+	expect_calls(test, ROUNDS / 10 * crew.nr);
 	KTEST_EXPECT_EQ(test, in_handler, 0);
 }
 
