@@ -12,6 +12,7 @@
 #define FINISHER_PASS  0x5555u
 #define FINISHER_FAIL  0x3333u /* | status << 16 */
 #define FINISHER_RESET 0x7777u
+#define FINISHER_NS    5000000000ULL
 
 static void *finisher; /* NULL: none, or not mapped yet */
 
@@ -42,10 +43,20 @@ void exit_init(void)
 	tlb_flush_local(EARLY_IO_BASE, SZ_1G);
 }
 
+/*
+ * QEMU ends some time after the write. Asking the firmware meanwhile would replace the
+ * status by its own 0, so it gets five seconds.
+ */
 static void finisher_write(u32 word)
 {
-	if (finisher)
-		writel(word, finisher);
+	const u64 deadline = arch_clock_ns() + FINISHER_NS;
+
+	if (!finisher)
+		return;
+	arch_irq_disable();
+	writel(word, finisher);
+	while (arch_clock_ns() < deadline)
+		arch_cpu_relax();
 }
 
 /* Through the firmware; SBI_SRST_*. */
