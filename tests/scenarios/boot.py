@@ -9,7 +9,7 @@ from guest import Guest, expect
 from machine import MIB, RAM_BASE
 from plan import scenario
 
-NONSENSE = 'mem= loglevel=loud "unclosed memhp_default_state=sideways =x == kunit.filtr=1 a.b.c=d,,, virtio_mem.nothing'
+NONSENSE = 'mem= loglevel=loud memhp_default_state=sideways =x == kunit.filtr=1 a.b.c=d,,, virtio_mem.nothing "unclosed x'
 
 
 @scenario(devices=())

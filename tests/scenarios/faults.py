@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from guest import Guest
+from guest import Failure, Guest, expect
 from machine import MIB
 from plan import scenario
 
@@ -32,3 +32,47 @@ def late_answers(guest: Guest) -> None:
     guest.run('lsmem', limit=5)
     guest.wait_size(256 * MIB)
     guest.check()
+
+
+@scenario()
+def refused_requests(guest: Guest) -> None:
+    """NACK is no end: the driver says what happened and reaches the size later."""
+    device = guest.devices['vm0']
+    if not device.own:
+        return
+    device.inject('nack', count=1)
+    guest.resize(128 * MIB)
+    guest.run('mm check')
+    device.inject('nack', count=1)
+    guest.resize(0)
+    guest.check()
+
+
+@scenario()
+def error_answer(guest: Guest) -> None:
+    """ERROR means that the driver and the device disagree: the device is given up, with a line, and ebb lives on."""
+    device = guest.devices['vm0']
+    if not device.own:
+        return
+    guest.resize(128 * MIB)
+    device.inject('error', count=1)
+    device.request(256 * MIB)
+    guest.console.wait_for(r'calls PLUG .* an error', 10)
+    guest.run('mm check')
+    guest.run('lsmem')
+
+
+@scenario()
+def device_process_dies(guest: Guest) -> None:
+    """When the device's process is killed, QEMU ends, and nothing waits for ever."""
+    if not guest.devices['vm0'].own:
+        return
+    guest.resize(64 * MIB)
+    guest.machine.devices['vm0'].kill()
+    guest.machine.devices['vm0'].wait(5)
+    try:
+        guest.run('lsmem', limit=10)
+    except (Failure, OSError):
+        pass
+    expect(guest.machine.dead_device() == 'vm0', 'the launcher did not notice')
+    guest.machine.stop()

@@ -73,3 +73,65 @@ def offline_refused_with_a_reason(guest: Guest) -> None:
     guest.run(f'free {pfn:#x}')
     guest.resize(0)
     guest.check()
+
+
+def symmetric(guest: Guest) -> None:
+    """Who saw a start has seen exactly one end."""
+    match = re.match(r'before (\d+) (\d+), refused (\d+), after (\d+) (\d+)', guest.run('veto'))
+    expect(match is not None, 'the veto command says something else')
+    starts, ends, refused, late_starts, late_ends = map(int, match.groups())
+    expect(starts == ends and late_starts == late_ends, f'starts without an end: {match[0]}')
+    expect(starts - refused == late_starts, f'who comes after the veto saw what was refused: {match[0]}')
+
+
+@scenario(append='memhp_default_state=offline')
+def notifier_veto(guest: Guest) -> None:
+    """A listener refuses: the block stays what it was, nothing leaks, and all who saw the start see its end."""
+    guest.run('veto')
+    guest.resize(256 * MIB)
+    block = block_of(guest, 0)
+    state = f'{SYSFS}/memory{block}/state'
+    guest.run('veto online 1')
+    why = guest.refuse(f'echo online > {state}')
+    expect('veto' in why, f'the reason does not name the listener: {why}')
+    expect(guest.read(state) == 'offline\n', 'the block did not stay offline')
+    guest.run('mm check')
+    symmetric(guest)
+    guest.run(f'echo online > {state}')
+    guest.run('veto offline 1')
+    why = guest.refuse(f'echo offline > {state}')
+    expect('veto' in why, f'the reason does not name the listener: {why}')
+    expect(guest.read(state) == 'online\n', 'the block did not stay online')
+    guest.run('mm check')
+    guest.run(f'echo offline > {state}')
+    symmetric(guest)
+    guest.resize(0)
+    guest.check()
+
+
+@scenario()
+def vetoes_against_the_driver(guest: Guest) -> None:
+    """The driver meets refusals on its way up and down, and comes through when they end."""
+    guest.run('veto online 2')
+    guest.resize(512 * MIB)
+    guest.check()
+    guest.run('veto offline 2')
+    guest.resize(0)
+    guest.check()
+    symmetric(guest)
+
+
+@scenario(append='page_poison=1')
+def memory_in_use_comes_and_goes(guest: Guest) -> None:
+    """Memory that was written to is given back too: the host holds bytes while it is there, none afterwards."""
+    guest.resize(256 * MIB)
+    first = guest.devices['vm0'].shape.addr // 4096
+    for offset in range(4 << 10, 32 << 10, 4 << 10):     # not the block's first frames: its own descriptors lie there
+        guest.run(f'alloc 10 unmovable at {first + offset:#x}')
+    for offset in range(4 << 10, 32 << 10, 4 << 10):
+        guest.run(f'free {first + offset:#x}')
+    guest.check()
+    expect(guest.devices['vm0'].own is False or guest.devices['vm0'].get('x-host-bytes') > 16 * MIB,
+           'the host holds nothing although the pages were filled')
+    guest.resize(0)
+    guest.check()
