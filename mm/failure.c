@@ -96,7 +96,7 @@ static void print_subject(const struct mm_failure *why, struct sink *out)
 	else if (reason_is_predicate(why->reason) && why->pfn != PFN_NONE)
 		sink_printf(out, "pfn 0x%lx %s", why->pfn, mm_reason_name(why->reason));
 	else if (reason_is_predicate(why->reason))
-		sink_printf(out, "the range %s", mm_reason_name(why->reason));
+		sink_printf(out, "it %s", mm_reason_name(why->reason));
 	else
 		sink_puts(out, mm_reason_name(why->reason));
 

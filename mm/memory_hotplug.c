@@ -209,6 +209,15 @@ static void leave_zone(struct mem_section *s)
 	arch_poison_range(pfn_to_page(s->start_pfn), MEMMAP_SIZE);
 }
 
+int wrong_state(const struct mem_section *s, struct mm_failure *why)
+{
+	int err = mm_fail(why, MM_REASON_WRONG_STATE, PFN_NONE);
+
+	if (why)
+		why->detail = memory_block_state_name(s->state);
+	return err;
+}
+
 int online_section(struct mem_section *s, enum mhp_online_type type, struct mm_failure *why)
 {
 	struct mm *mm = s->mm;
@@ -218,7 +227,7 @@ int online_section(struct mem_section *s, enum mhp_online_type type, struct mm_f
 
 	assert_mutex_held(&mm->hotplug_lock);
 	if (s->state != MEM_BLOCK_OFFLINE || type == MMOP_OFFLINE)
-		return mm_fail(why, MM_REASON_WRONG_STATE, s->start_pfn);
+		return wrong_state(s, why);
 	if (s->nr_hwpoison)
 		return mm_fail(why, MM_REASON_HWPOISON, s->start_pfn);
 	if (mm_inject_fail(mm))
@@ -254,7 +263,7 @@ int offline_prepare(struct mem_section *s, struct mm_failure *why)
 	if (s->flags & SECTION_EARLY)
 		return mm_fail(why, MM_REASON_SHARED_BLOCK, s->start_pfn);
 	if (s->state != MEM_BLOCK_ONLINE)
-		return mm_fail(why, MM_REASON_WRONG_STATE, s->start_pfn);
+		return wrong_state(s, why);
 	err = isolate_range(s->mm, &range, why);
 	if (!err)
 		memory_block_set_state(s, MEM_BLOCK_GOING_OFFLINE);
@@ -367,7 +376,7 @@ struct mem_section *find_block(struct mm *mm, unsigned long block, struct mm_fai
 	if (block < (unsigned long)NR_SECTION_ROOTS * SECTIONS_PER_ROOT)
 		s = pfn_to_section(mm, block << SECTION_PFN_SHIFT);
 	if (!s)
-		(void)mm_fail(why, MM_REASON_NOT_PRESENT, block << SECTION_PFN_SHIFT);
+		(void)mm_fail(why, MM_REASON_NOT_PRESENT, PFN_NONE);
 	return s;
 }
 

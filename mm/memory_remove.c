@@ -69,7 +69,7 @@ int remove_memory(struct mm *mm, unsigned long block, struct mm_failure *why)
 	} else if (s->flags & SECTION_EARLY) {
 		err = mm_fail(why, MM_REASON_SHARED_BLOCK, s->start_pfn);
 	} else if (s->state != MEM_BLOCK_OFFLINE) {
-		err = mm_fail(why, MM_REASON_WRONG_STATE, s->start_pfn);
+		err = wrong_state(s, why);
 	} else {
 		s->next = NULL;
 		err = remove_sections(mm, s, why);

@@ -88,6 +88,7 @@ int section_link(struct mm *mm, struct mem_section *s)
 		__atomic_store_n(slot, root, __ATOMIC_RELEASE);
 	}
 	root->nr_sections++;
+	__set_bit(section_nr(s) % SECTIONS_PER_ROOT, root->present);
 	/* Release: a look-up that finds the section finds it filled in. */
 	__atomic_store_n(&root->section[section_nr(s) % SECTIONS_PER_ROOT], s,
 			 __ATOMIC_RELEASE);
@@ -95,15 +96,16 @@ int section_link(struct mm *mm, struct mem_section *s)
 	return 0;
 }
 
-/* One past the last section that is there. */
-static unsigned long last_pfn(const struct mm *mm)
+/* One past the last section that is there; @r: the root from which on to look. */
+static unsigned long last_pfn(const struct mm *mm, unsigned long r)
 {
-	for (unsigned long r = (mm->max_pfn - 1) >> ROOT_PFN_SHIFT;; r--) {
+	for (;; r--) {
 		const struct section_root *root = mm->root[r];
 
-		for (unsigned int i = SECTIONS_PER_ROOT; root->nr_sections && i--;)
-			if (root->section[i])
-				return section_end_pfn(root->section[i]);
+		if (root->nr_sections)
+			return (r * SECTIONS_PER_ROOT +
+				find_last_bit(root->present, SECTIONS_PER_ROOT) + 1)
+			       << SECTION_PFN_SHIFT;
 		if (!r)
 			return 0;
 	}
@@ -115,8 +117,9 @@ void section_unlink(struct mm *mm, struct mem_section *s)
 
 	WRITE_ONCE(root->section[section_nr(s) % SECTIONS_PER_ROOT], NULL);
 	root->nr_sections--;
+	__clear_bit(section_nr(s) % SECTIONS_PER_ROOT, root->present);
 	if (section_end_pfn(s) == mm->max_pfn)
-		mm->max_pfn = last_pfn(mm);
+		mm->max_pfn = last_pfn(mm, s->start_pfn >> ROOT_PFN_SHIFT);
 }
 
 void section_root_put(struct mm *mm, unsigned long pfn)
@@ -136,18 +139,21 @@ void section_root_put(struct mm *mm, unsigned long pfn)
 
 struct mem_section *next_section(const struct mm *mm, unsigned long nr)
 {
-	unsigned long r = nr / SECTIONS_PER_ROOT, i = nr % SECTIONS_PER_ROOT;
+	const unsigned long nr_roots = DIV_ROUND_UP(mm->max_pfn, 1UL << ROOT_PFN_SHIFT);
+	unsigned long i = nr % SECTIONS_PER_ROOT;
 
-	for (; r < NR_SECTION_ROOTS; r++, i = 0) {
+	for (unsigned long r = nr / SECTIONS_PER_ROOT; r < nr_roots; r++, i = 0) {
 		/* Acquire: pairs with section_link(). */
 		struct section_root *root = __atomic_load_n(&mm->root[r], __ATOMIC_ACQUIRE);
 
-		if (root == &empty_section_root)
-			continue;
-		for (; i < SECTIONS_PER_ROOT; i++) {
-			struct mem_section *s = __atomic_load_n(&root->section[i],
-								__ATOMIC_ACQUIRE);
+		for (;; i++) {
+			struct mem_section *s;
 
+			i = find_next_bit(root->present, SECTIONS_PER_ROOT, i);
+			if (i >= SECTIONS_PER_ROOT)
+				break;
+			/* A bit may be ahead of its pointer, or behind. */
+			s = __atomic_load_n(&root->section[i], __ATOMIC_ACQUIRE);
 			if (s)
 				return s;
 		}
@@ -165,38 +171,28 @@ u64 section_range_mask(const struct mem_section *s, const struct pfn_range *rang
 	return GENMASK(pageblock_index(end - 1), pageblock_index(start));
 }
 
-/* Lowest section number of the zone at or above @nr; PFN_NONE if there is none. */
+/* First section of the zone at or above @nr; there is one. */
 static unsigned long first_in_zone(const struct zone *zone, unsigned long nr)
 {
 	unsigned long i = nr % SECTIONS_PER_ROOT;
 
-	for (unsigned long r = nr / SECTIONS_PER_ROOT; r < NR_SECTION_ROOTS; r++, i = 0) {
-		const struct section_root *root = zone->mm->root[r];
-
-		if (root == &empty_section_root)
-			continue;
-		i = find_next_bit(root->in_zone[zone->type], SECTIONS_PER_ROOT, i);
+	for (unsigned long r = nr / SECTIONS_PER_ROOT;; r++, i = 0) {
+		i = find_next_bit(zone->mm->root[r]->in_zone[zone->type], SECTIONS_PER_ROOT, i);
 		if (i < SECTIONS_PER_ROOT)
 			return r * SECTIONS_PER_ROOT + i;
 	}
-	return PFN_NONE;
 }
 
-/* Highest section number of the zone below @nr; PFN_NONE if there is none. */
+/* Last section of the zone below @nr; there is one. */
 static unsigned long last_in_zone(const struct zone *zone, unsigned long nr)
 {
 	unsigned long size = nr % SECTIONS_PER_ROOT;
 
 	for (unsigned long r = nr / SECTIONS_PER_ROOT;; r--, size = SECTIONS_PER_ROOT) {
-		const struct section_root *root = zone->mm->root[r];
-		unsigned long i = size;
+		unsigned long i = find_last_bit(zone->mm->root[r]->in_zone[zone->type], size);
 
-		if (root != &empty_section_root && size)
-			i = find_last_bit(root->in_zone[zone->type], size);
 		if (i < size)
 			return r * SECTIONS_PER_ROOT + i;
-		if (!r)
-			return PFN_NONE;
 	}
 }
 
@@ -222,15 +218,16 @@ void zone_shrink(struct zone *zone, struct mem_section *s)
 	unsigned long nr = section_nr(s);
 
 	__clear_bit(nr % SECTIONS_PER_ROOT, root->in_zone[zone->type]);
-	if (nr == first)
-		first = first_in_zone(zone, nr + 1);
-	if (nr == last)
-		last = last_in_zone(zone, nr);
-	if (first == PFN_NONE || last == PFN_NONE) {
+	if (first == last) {
 		WRITE_ONCE(zone->start_pfn, 0);
 		WRITE_ONCE(zone->spanned, 0);
 		return;
 	}
+	/* The other end of the span is a section of the zone: both searches end. */
+	if (nr == first)
+		first = first_in_zone(zone, nr + 1);
+	if (nr == last)
+		last = last_in_zone(zone, nr);
 	WRITE_ONCE(zone->start_pfn, first << SECTION_PFN_SHIFT);
 	WRITE_ONCE(zone->spanned, (last + 1 - first) << SECTION_PFN_SHIFT);
 }

@@ -129,6 +129,7 @@ static_assert(sizeof(struct mem_section) <= 2048, "two sections fit a page");
  * @avail: bit s of avail[area][k]: section s of this root has a bit in avail[k]
  *	   and belongs to that area.
  * @in_zone: bit s of in_zone[z]: section s belongs to zone z (for its span)
+ * @present: bit s: section[s] is not NULL
  * @nr_sections: pointers in section[]; at 0 the root's page is given back
  */
 #define SECTIONS_PER_ROOT 256
@@ -139,6 +140,7 @@ struct section_root {
 	struct mem_section *section[SECTIONS_PER_ROOT];
 	u64 avail[NR_FREE_AREAS][NR_PAGE_ORDERS][SECTIONS_PER_ROOT / 64];
 	u64 in_zone[NR_ZONES][SECTIONS_PER_ROOT / 64];
+	u64 present[SECTIONS_PER_ROOT / 64];
 	unsigned long nr_sections;
 };
 static_assert(sizeof(struct section_root) <= PAGE_SIZE, "a root fits a page");
