@@ -49,7 +49,7 @@ int fdt_reg_raw(const struct fdt_node *node, unsigned int index, struct fdt_rang
 	return err;
 }
 
-/* Entry of the ranges of the node at @depth (at least 1); its parent address as the parent sees it. */
+/* Entry of the ranges of the node at @depth, at least 1; nothing is translated yet. */
 static int read_window(const struct fdt_node *node, int depth,
 		       const struct fdt_prop *prop, unsigned int index,
 		       struct fdt_window *window)

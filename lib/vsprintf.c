@@ -25,8 +25,16 @@ struct spec {
 	char conv;
 };
 
+/* What a conversion prints: prefix, zeros and body, in that order. */
+struct field {
+	const char *prefix;
+	size_t zeros;
+	const char *body;
+	size_t len; /* of the body */
+};
+
 struct out {
-	void (*emit)(void *ctx, const char *s, size_t n);
+	vformat_emit *emit;
 	void *ctx;
 	size_t total; /* beyond INT_MAX: stopped */
 };
@@ -137,22 +145,26 @@ static int parse_spec(const char **fmt, struct args *args, struct spec *spec)
  * Writing it
  */
 
-/* Lays out prefix, zeros and body in a field of the spec's width. */
-static void put_field(struct out *out, const struct spec *spec, const char *prefix,
-		      size_t zeros, const char *body, size_t n)
+/* Lays a field out in the spec's width. */
+static void put_field(struct out *out, const struct spec *spec, const struct field *field)
 {
-	size_t prefix_len = strlen(prefix);
-	size_t len = prefix_len + zeros + n;
+	size_t prefix_len = strlen(field->prefix);
+	size_t len = prefix_len + field->zeros + field->len;
 	size_t width = (size_t)spec->width;
 	size_t fill = width > len ? width - len : 0;
 
 	if (!(spec->flags & FLAG_LEFT))
 		pad(out, ' ', fill);
-	put(out, prefix, prefix_len);
-	pad(out, '0', zeros);
-	put(out, body, n);
+	put(out, field->prefix, prefix_len);
+	pad(out, '0', field->zeros);
+	put(out, field->body, field->len);
 	if (spec->flags & FLAG_LEFT)
 		pad(out, ' ', fill);
+}
+
+static void put_text(struct out *out, const struct spec *spec, const char *s, size_t n)
+{
+	put_field(out, spec, &(struct field){.prefix = "", .body = s, .len = n});
 }
 
 static void put_string(struct out *out, const struct spec *spec, const char *s)
@@ -161,7 +173,7 @@ static void put_string(struct out *out, const struct spec *spec, const char *s)
 
 	if (!s)
 		s = max >= strlen("(null)") ? "(null)" : "";
-	put_field(out, spec, "", 0, s, strnlen(s, max));
+	put_text(out, spec, s, strnlen(s, max));
 }
 
 /* Digits of @val, without any for 0, so that they end at @end. Returns their start. */
@@ -200,7 +212,7 @@ static void put_number(struct out *out, const struct spec *spec, u64 val,
 	}
 	if (spec->conv == 'o' && (spec->flags & FLAG_ALT))
 		want = max(want, n + 1);
-	put_field(out, spec, prefix, want > n ? want - n : 0, digits, n);
+	put_field(out, spec, &(struct field){prefix, want > n ? want - n : 0, digits, n});
 }
 
 static const char *sign_prefix(const struct spec *spec, bool negative)
@@ -253,7 +265,7 @@ static void put_pointer(struct out *out, const struct spec *spec, const void *p)
 	const char *prefix = "0x";
 
 	if (!p) {
-		put_field(out, spec, "", 0, "(nil)", strlen("(nil)"));
+		put_text(out, spec, "(nil)", strlen("(nil)"));
 		return;
 	}
 	if (spec->flags & FLAG_PLUS) /* means nothing in C; glibc prints it */
@@ -282,7 +294,7 @@ static void put_conversion(struct out *out, const struct spec *spec, struct args
 		break;
 	case 'c':
 		c = (char)va_arg(args->ap, int);
-		put_field(out, spec, "", 0, &c, 1);
+		put_text(out, spec, &c, 1);
 		break;
 	case 's':
 		put_string(out, spec, va_arg(args->ap, const char *));
@@ -298,8 +310,7 @@ static void put_conversion(struct out *out, const struct spec *spec, struct args
 	}
 }
 
-int vformat(void (*emit)(void *ctx, const char *s, size_t n), void *ctx, const char *fmt,
-	    va_list ap)
+int vformat(vformat_emit *emit, void *ctx, const char *fmt, va_list ap)
 {
 	struct out out = {.emit = emit, .ctx = ctx};
 	struct args args;

@@ -306,7 +306,8 @@ struct fdt_reserved {
  * Nodes without reg ask for memory to be found for them; nobody here does, so
  * they are passed over.
  *
- * Return: 0; -EINVAL or -EOVERFLOW a malformed entry (what came before was visited); else what @fn said.
+ * Return: 0; -EINVAL or -EOVERFLOW a malformed entry, behind those that were visited; else what
+ * @fn said.
  */
 int fdt_for_each_reserved(const struct fdt *fdt,
 			  int (*fn)(void *ctx, const struct fdt_reserved *r), void *ctx);
@@ -320,7 +321,7 @@ struct fdt_cpu {
 	struct fdt_node node; /* for what else is asked, riscv,isa-extensions say */
 };
 
-/* Every available cpu. 0; -EINVAL one has no usable reg; -ENOENT no /cpus; else what @fn said. */
+/* Every available cpu. 0; -EINVAL one without a usable reg; -ENOENT no /cpus; or what @fn said. */
 int fdt_for_each_cpu(const struct fdt *fdt,
 		     int (*fn)(void *ctx, const struct fdt_cpu *cpu), void *ctx);
 

@@ -17,17 +17,19 @@
 #define snprintf  ebb_snprintf
 #endif
 
+/* Takes the next @n characters, at least one. */
+typedef void vformat_emit(void *ctx, const char *s, size_t n);
+
 /**
  * vformat() - print through a function, without a buffer
- * @emit: takes the next @n > 0 characters
+ * @emit: called for each piece
  * @ctx: its first argument
  * @fmt: format
  * @ap: arguments
  *
  * Return: characters emitted; -EOVERFLOW if they are more than INT_MAX, where it stops.
  */
-int vformat(void (*emit)(void *ctx, const char *s, size_t n), void *ctx, const char *fmt,
-	    va_list ap) __printf(3, 0);
+int vformat(vformat_emit *emit, void *ctx, const char *fmt, va_list ap) __printf(3, 0);
 
 /**
  * vsnprintf() - print into a buffer

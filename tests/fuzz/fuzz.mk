@@ -2,7 +2,8 @@
 # Fuzzers: each tests/fuzz/fuzz_NAME.c is a libFuzzer program, linked with lib/ and with what FUZZ_SRCS_fuzz_NAME and
 # FUZZ_LIBS_fuzz_NAME (below) add. tests/fuzz/corpus/fuzz_NAME/, if there, holds inputs to start from.
 
-FUZZCC  ?= $(firstword $(foreach c,clang-19 clang-20 clang-21 clang-22 clang clang-14,$(if $(shell command -v $(c)),$(c))) clang-19)
+FUZZCC ?= $(firstword $(foreach c,clang-19 clang-20 clang-21 clang-22 clang clang-14,\
+	$(if $(shell command -v $(c)),$(c))) clang-19)
 FUZZ_SAN := address,undefined
 FUZZ_CFLAGS := $(CSTD) $(WARN) -O1 -g -MMD -MP -Iinclude -Itests/host/include -I. \
 	-fno-sanitize-recover=all -fsanitize=fuzzer-no-link,$(FUZZ_SAN)
