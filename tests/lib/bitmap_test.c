@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Bits of a word, and bitmaps against an array of bytes. */
+#include "kernel/ktest.h"
+#include "lib/bitmap.h"
+#include "lib/bitops.h"
+#include "lib/string.h"
+
+/* Reads through a volatile, so that nothing folds at compile time. */
+static u64 opaque(u64 x)
+{
+	volatile u64 hidden = x;
+
+	return hidden;
+}
+
+static void single_bits(struct ktest *test)
+{
+	for (unsigned int n = 0; n < 64; n++) {
+		u64 bit = opaque(1ULL << n);
+		u64 above = prng_u64(&test->prng) & ~(bit - 1);
+		u64 below = prng_u64(&test->prng) & (bit - 1);
+
+		KTEST_EXPECT_EQ(test, __ffs(bit), n);
+		KTEST_EXPECT_EQ(test, __ffs(above | bit), n);
+		KTEST_EXPECT_EQ(test, __ffz(~(above | bit)), n);
+		KTEST_EXPECT_EQ(test, __fls(bit), n);
+		KTEST_EXPECT_EQ(test, __fls(below | bit), n);
+		KTEST_EXPECT_EQ(test, ilog2(below | bit), n);
+		KTEST_EXPECT_EQ(test, fls64(below | bit), n + 1);
+		KTEST_EXPECT_EQ(test, rounddown_pow_of_two(below | bit), bit);
+		KTEST_EXPECT_EQ(test, roundup_pow_of_two(bit), bit);
+		KTEST_EXPECT_EQ(test, order_of(bit), n);
+		if (n && n < 63)
+			KTEST_EXPECT_EQ(test, order_of(bit + 1), n + 1);
+	}
+	KTEST_EXPECT_EQ(test, fls64(opaque(0)), 0);
+	KTEST_EXPECT_EQ(test, order_of(opaque(1)), 0);
+}
+
+static void constants_fold(struct ktest *test)
+{
+	KTEST_EXPECT_EQ(test, __ffs(0x50), __ffs(opaque(0x50)));
+	KTEST_EXPECT_EQ(test, __fls(0x50), __fls(opaque(0x50)));
+	KTEST_EXPECT_EQ(test, order_of(513), 10);
+}
+
+static void weights(struct ktest *test)
+{
+	for (int round = 0; round < 200; round++) {
+		u64 x = prng_u64(&test->prng) & prng_u64(&test->prng);
+		unsigned int bits = 0;
+
+		for (u64 rest = x; rest; rest &= rest - 1)
+			bits++;
+		KTEST_ASSERT_EQ(test, hweight64(x), bits);
+	}
+	KTEST_EXPECT_EQ(test, hweight64(opaque(0)), 0);
+	KTEST_EXPECT_EQ(test, hweight64(opaque(~0ULL)), 64);
+}
+
+#define BITS 200 /* not a multiple of the word: the tail must stay alone */
+
+static DECLARE_BITMAP(map, BITS + 64);
+static u8 model[BITS + 64];
+
+static void compare(struct ktest *test)
+{
+	for (unsigned long i = 0; i < BITS + 64; i++)
+		KTEST_ASSERT_EQ(test, test_bit(i, map), model[i]);
+}
+
+static unsigned long model_next(unsigned long size, unsigned long start, u8 value)
+{
+	while (start < size && model[start] != value)
+		start++;
+	return min(start, size);
+}
+
+static bool model_all(unsigned long start, unsigned long len, u8 value)
+{
+	return model_next(start + len, start, !value) >= start + len;
+}
+
+static unsigned long model_run(unsigned long size, unsigned long start, unsigned long len,
+			       unsigned long align)
+{
+	for (start = ALIGN_UP(start, align); start + len <= size; start += align)
+		if (model_all(start, len, 0))
+			return start;
+	return size;
+}
+
+static void ask_everything(struct ktest *test, unsigned long start, unsigned long len)
+{
+	unsigned long size = BITS - prng_below(&test->prng, 70);
+	unsigned long align = 1UL << prng_below(&test->prng, 7);
+	unsigned long weight = 0, last = size;
+
+	for (unsigned long i = start; i < start + len; i++)
+		weight += model[i];
+	for (unsigned long i = 0; i < size; i++)
+		last = model[i] ? i : last;
+	KTEST_ASSERT_EQ(test, bitmap_weight(map, start, len), weight);
+	KTEST_ASSERT_EQ(test, bitmap_all_set(map, start, len), weight == len);
+	KTEST_ASSERT_EQ(test, bitmap_all_clear(map, start, len), weight == 0);
+	KTEST_ASSERT_EQ(test, find_next_bit(map, size, start),
+			model_next(size, start, 1));
+	KTEST_ASSERT_EQ(test, find_next_zero_bit(map, size, start),
+			model_next(size, start, 0));
+	KTEST_ASSERT_EQ(test, find_first_bit(map, size), model_next(size, 0, 1));
+	KTEST_ASSERT_EQ(test, find_first_zero_bit(map, size), model_next(size, 0, 0));
+	KTEST_ASSERT_EQ(test, find_last_bit(map, size), last);
+	if (len)
+		KTEST_ASSERT_EQ(test, bitmap_find_zero_run(map, size, start, len, align),
+				model_run(size, start, len, align));
+}
+
+static void random_ranges(struct ktest *test)
+{
+	for (int round = 0; round < 3000; round++) {
+		unsigned long start = prng_below(&test->prng, BITS);
+		unsigned long len = prng_below(&test->prng, BITS - start + 1);
+		u8 value = prng_u64(&test->prng) & 1;
+
+		len = value ? min(len, 60UL) : len;
+		if (value)
+			bitmap_set(map, start, len);
+		else
+			bitmap_clear(map, start, len);
+		memset(model + start, value, len);
+		compare(test);
+		ask_everything(test, prng_below(&test->prng, BITS - 40),
+			       prng_below(&test->prng, 41));
+	}
+}
+
+static void one_at_a_time(struct ktest *test)
+{
+	unsigned long bit, nr = 0;
+
+	bitmap_clear(map, 0, BITS);
+	for (bit = 3; bit < BITS; bit += 7) {
+		KTEST_EXPECT_FALSE(test, __test_and_set_bit(bit, map));
+		KTEST_EXPECT_TRUE(test, __test_and_set_bit(bit, map));
+	}
+	for_each_set_bit(bit, map, BITS) {
+		KTEST_EXPECT_EQ(test, bit % 7, 3);
+		nr++;
+	}
+	KTEST_EXPECT_EQ(test, nr, bitmap_weight(map, 0, BITS));
+	for_each_clear_bit(bit, map, BITS) nr++;
+	KTEST_EXPECT_EQ(test, nr, BITS);
+	KTEST_EXPECT_TRUE(test, __test_and_clear_bit(3, map));
+	KTEST_EXPECT_FALSE(test, __test_and_clear_bit(3, map));
+}
+
+static void no_size_no_bit(struct ktest *test)
+{
+	bitmap_set(map, 0, BITS);
+	KTEST_EXPECT_EQ(test, find_next_bit(map, 0, 0), 0);
+	KTEST_EXPECT_EQ(test, find_last_bit(map, 0), 0);
+	KTEST_EXPECT_EQ(test, find_next_zero_bit(map, BITS, 0), BITS);
+	KTEST_EXPECT_EQ(test, find_next_bit(map, 5, 9), 5);
+	KTEST_EXPECT_EQ(test, bitmap_find_zero_run(map, BITS, 0, 1, 1), BITS);
+	bitmap_clear(map, 0, BITS);
+	KTEST_EXPECT_EQ(test, bitmap_find_zero_run(map, BITS, 0, ULONG_MAX, 1), BITS);
+	KTEST_EXPECT_EQ(test, bitmap_find_zero_run(map, BITS, 0, BITS, 1), 0);
+}
+
+static const struct ktest_case bitops_cases[] = {
+	KTEST_CASE(single_bits), KTEST_CASE(constants_fold), KTEST_CASE(weights), {}};
+static struct ktest_suite bitops_suite = {.name = "bitops", .cases = bitops_cases};
+KTEST_SUITE(bitops_suite);
+
+/* Both start from the same empty map. */
+static int clear(struct ktest *test)
+{
+	(void)test;
+	memset(map, 0, sizeof(map));
+	memset(model, 0, sizeof(model));
+	return 0;
+}
+
+static const struct ktest_case bitmap_cases[] = {KTEST_CASE(random_ranges),
+						 KTEST_CASE(one_at_a_time),
+						 KTEST_CASE(no_size_no_bit),
+						 {}};
+static struct ktest_suite bitmap_suite = {
+	.name = "bitmap", .init = clear, .cases = bitmap_cases};
+KTEST_SUITE(bitmap_suite);

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _TESTS_LIB_FDT_BUILDER_H
+#define _TESTS_LIB_FDT_BUILDER_H
+
+/*
+ * Device trees for tests, written as calls: nodes and properties in order, then
+ * fdtb_finish(). What doesn't fit is lost, and fdtb_finish() says so.
+ */
+#include "lib/types.h"
+
+#define FDTB_SIZE 0x1000 /* bytes of the finished blob */
+
+struct fdt_builder {
+	u8 blob[FDTB_SIZE] __attribute__((aligned(8)));
+	u32 at;		 /* end of what is written */
+	u32 structs_len; /* once finished: with its FDT_END */
+	u32 nr_reserved;
+	bool full;
+	char strings[512];
+	u32 strings_len;
+};
+
+void fdtb_start(struct fdt_builder *b);
+
+/* Entries of the memory reservation block: before the first node. */
+void fdtb_reserve(struct fdt_builder *b, u64 base, u64 size);
+
+void fdtb_begin(struct fdt_builder *b, const char *name);
+void fdtb_end(struct fdt_builder *b);
+
+/* A property of any bytes, of one string (with its terminator), of cells. */
+void fdtb_prop(struct fdt_builder *b, const char *name, const void *data, u32 len);
+void fdtb_str(struct fdt_builder *b, const char *name, const char *value);
+void fdtb_cell_array(struct fdt_builder *b, const char *name, const u32 *cells, u32 nr);
+#define fdtb_cells(b, name, ...)                             \
+	fdtb_cell_array(b, name, (const u32[]){__VA_ARGS__}, \
+			sizeof((const u32[]){__VA_ARGS__}) / sizeof(u32))
+
+/* Any word where a tag belongs. */
+void fdtb_word(struct fdt_builder *b, u32 word);
+
+/* Writes FDT_END, the strings and the header. Return: the blob's size; 0 if it didn't fit. */
+u32 fdtb_finish(struct fdt_builder *b);
+
+/* Overwrites a word of the finished header or any other big-endian word. */
+void fdtb_poke(struct fdt_builder *b, u32 offset, u32 word);
+
+#endif
