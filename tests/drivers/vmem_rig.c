@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The virtio-mem driver on a private memory: see the header. */
+#include "tests/drivers/vmem_rig.h"
+#include "lib/bitops.h"
+#include "lib/errno.h"
+
+static const struct virtio_driver *vmem_driver(void)
+{
+	const struct virtio_driver *drv = __start_virtio_drivers;
+
+	while (drv->id != VIRTIO_ID_MEM)
+		drv++;
+	return drv;
+}
+
+static void free_queues(struct virtio_device *vdev)
+{
+	for (u32 i = 0; i < VIRTIO_MAX_QUEUES; i++) {
+		if (vdev->vqs[i])
+			virtqueue_destroy(vdev->vqs[i]);
+	}
+}
+
+void vmem_rig_empty(struct vmem_rig *rig)
+{
+	for (unsigned int n = 0; n < rig->nr; n++) {
+		if (rig->vm[n])
+			vmem_rig_detach(rig, n);
+	}
+	rig->nr = 0;
+}
+
+static void rig_close(void *ctx)
+{
+	vmem_rig_empty(ctx);
+}
+
+struct vmem_rig *vmem_rig_open(struct ktest *test)
+{
+	struct window *w = window_open(test, 32UL << 20);
+	struct vmem_rig *rig = ktest_alloc(test, sizeof(*rig));
+
+	rig->test = test;
+	rig->w = w;
+	w->mm.default_online_type = MMOP_ONLINE;
+	ktest_add_action(test, rig_close, rig);
+	return rig;
+}
+
+struct fake_vmem *vmem_rig_prepare(struct vmem_rig *rig, u64 offset, u64 size, u64 block)
+{
+	struct fake_vmem *fm = &rig->fm[rig->nr++];
+
+	fake_vmem_init(fm, &rig->w->mm, pfn_to_phys(rig->w->base) + offset, size, block);
+	return fm;
+}
+
+void vmem_rig_attach(struct vmem_rig *rig, struct fake_vmem *fm)
+{
+	struct virtio_device *vdev = &fm->fv.vdev;
+
+	vdev->driver = vmem_driver();
+	KTEST_ASSERT_EQ(rig->test, virtio_negotiate(vdev, vdev->driver), 0);
+	KTEST_ASSERT_EQ(rig->test, vmem_attach(vdev), 0);
+	KTEST_ASSERT_EQ(rig->test, virtio_device_ready(vdev), 0);
+	rig->vm[fm - rig->fm] = vdev->priv;
+	rig->vm[fm - rig->fm]->answer_ns = 1000000;
+}
+
+struct fake_vmem *vmem_rig_add(struct vmem_rig *rig, u64 offset, u64 size, u64 block)
+{
+	struct fake_vmem *fm = vmem_rig_prepare(rig, offset, size, block);
+
+	vmem_rig_attach(rig, fm);
+	return fm;
+}
+
+void vmem_rig_detach(struct vmem_rig *rig, unsigned int n)
+{
+	vmem_detach(rig->vm[n]);
+	rig->vm[n] = NULL;
+	free_queues(&rig->fm[n].fv.vdev);
+}
+
+/* More rounds without a wait than this: the driver runs in circles. */
+#define MAX_ROUNDS 50
+
+u64 vmem_rig_settle(struct vmem_rig *rig, unsigned int n)
+{
+	for (unsigned int i = 0; i < MAX_ROUNDS; i++) {
+		const u64 delay = vmem_work(rig->vm[n]);
+
+		if (delay)
+			return delay;
+	}
+	KTEST_FAIL(rig->test, "no end after %u rounds", MAX_ROUNDS);
+	return 0;
+}
+
+void vmem_rig_resize(struct vmem_rig *rig, unsigned int n, u64 requested)
+{
+	fake_vmem_resize(&rig->fm[n], requested);
+	(void)vmem_rig_settle(rig, n);
+}
+
+u64 vmem_rig_plugged(const struct vmem_rig *rig, unsigned int n)
+{
+	return pb_to_bytes(rig->vm[n]->map.nr_plugged);
+}
+
+/* What mm has mapped of one memory block is what the driver calls plugged. */
+static void check_block(struct vmem_rig *rig, const struct virtio_mem *vm, unsigned long i)
+{
+	const struct vmem_map *map = &vm->map;
+	const struct vmem_block *b = &map->block[i];
+	const struct mem_section *s = pfn_to_section(vm->mm, pb_to_pfn(vmem_block_start(map, i)));
+	const u64 ours = vmem_mask(map, i, map->start, map->end);
+
+	KTEST_EXPECT_EQ(rig->test, b->plugged & b->held, 0);
+	KTEST_EXPECT_EQ(rig->test, (b->plugged | b->held) & ~ours, 0);
+	KTEST_EXPECT_EQ(rig->test, s ? ours & ~s->unmapped : 0, b->plugged);
+	if (b->state == VMEM_BLOCK_ABSENT)
+		KTEST_EXPECT_TRUE(rig->test, !s || s->owner != &vm->owner);
+}
+
+static void check_device(struct vmem_rig *rig, unsigned int n)
+{
+	const struct virtio_mem *vm = rig->vm[n];
+	const struct fake_vmem *fm = &rig->fm[n];
+	unsigned long plugged = 0, held = 0;
+
+	for (unsigned long i = 0; i < vm->map.nr_blocks; i++) {
+		check_block(rig, vm, i);
+		plugged += hweight64(vm->map.block[i].plugged);
+		held += hweight64(vm->map.block[i].held);
+	}
+	KTEST_EXPECT_EQ(rig->test, plugged, vm->map.nr_plugged);
+	KTEST_EXPECT_EQ(rig->test, held, vm->map.nr_held);
+	KTEST_EXPECT_EQ(rig->test, fake_vmem_plugged(fm), fm->config.plugged_size);
+	KTEST_EXPECT_EQ(rig->test, fake_vmem_stray(fm), 0);
+	KTEST_EXPECT_EQ(rig->test, fm->fv.violations, 0);
+	if (!virtio_is_broken(vm->vdev))
+		KTEST_EXPECT_EQ(rig->test, pb_to_bytes(plugged + held), fm->config.plugged_size);
+}
+
+void vmem_rig_check(struct vmem_rig *rig)
+{
+	for (unsigned int n = 0; n < rig->nr; n++) {
+		if (rig->vm[n])
+			check_device(rig, n);
+	}
+	window_check(rig->test, rig->w);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _TESTS_DRIVERS_VMEM_RIG_H
+#define _TESTS_DRIVERS_VMEM_RIG_H
+
+/*
+ * The virtio-mem driver on a private memory with devices that are models. The
+ * driver's worker does not run: a case calls its rounds, so each run is the same.
+ */
+#include "arch/machine.h"
+#include "drivers/virtio/virtio_mem.h"
+#include "kernel/ktest.h"
+#include "tests/fake/fake_vmem.h"
+#include "tests/mm/hotplug_window.h"
+
+#define RIG_DEVICES 2
+
+/**
+ * struct vmem_rig - a memory and up to two devices
+ * @fm: the devices' models
+ * @vm: their drivers; NULL: none
+ */
+struct vmem_rig {
+	struct ktest *test;
+	struct window *w;
+	struct fake_vmem fm[RIG_DEVICES];
+	struct virtio_mem *vm[RIG_DEVICES];
+	unsigned int nr;
+};
+
+/* 32 MiB of boot memory in block 0 of the window; added blocks go online. */
+struct vmem_rig *vmem_rig_open(struct ktest *test);
+
+/* All drivers leave, and their devices with them. */
+void vmem_rig_empty(struct vmem_rig *rig);
+
+/* A device, its region @offset bytes into the window; and the driver for it. */
+struct fake_vmem *vmem_rig_prepare(struct vmem_rig *rig, u64 offset, u64 size, u64 block);
+void vmem_rig_attach(struct vmem_rig *rig, struct fake_vmem *fm);
+struct fake_vmem *vmem_rig_add(struct vmem_rig *rig, u64 offset, u64 size, u64 block);
+
+/* The driver leaves device @n. */
+void vmem_rig_detach(struct vmem_rig *rig, unsigned int n);
+
+/* Rounds until the driver would wait. Return: for how long, ns. */
+u64 vmem_rig_settle(struct vmem_rig *rig, unsigned int n);
+
+/* Ask for a size and settle. */
+void vmem_rig_resize(struct vmem_rig *rig, unsigned int n, u64 requested);
+
+/* Bytes that mm has of device @n's region, as the driver says. */
+u64 vmem_rig_plugged(const struct vmem_rig *rig, unsigned int n);
+
+/* Driver, device and mm agree; the driver broke no rule; nothing stray is mapped. */
+void vmem_rig_check(struct vmem_rig *rig);
+
+#endif
