@@ -174,7 +174,7 @@ struct pcp_stack {
  * @pb: its pageblock; see mm_grace_period()
  * @high_pages: pages in stacks above PCP_SMALL_ORDER
  * @high_limit: how many they may be; written by others at any time
- * @small: by migrate type and order; all but the small orders' hold nothing, for
+ * @small: by migrate type * 16 + order; all but the small orders' hold nothing, for
  *	   ever, so that the short way needs no look at the order
  * @high: by migrate type and order, of the other orders
  */
@@ -183,7 +183,7 @@ struct pcp {
 	struct pageblock *pb;
 	unsigned long high_pages;
 	unsigned long high_limit;
-	struct pcp_stack small[NR_MIGRATE_STORED + 1][16];
+	struct pcp_stack small[(NR_MIGRATE_STORED + 1) * 16];
 	struct pcp_stack high[NR_MIGRATE_STORED][NR_PAGE_ORDERS];
 	unsigned long slots[NR_MIGRATE_STORED][PCP_MAX_CHUNKS];
 };
@@ -191,7 +191,7 @@ struct pcp {
 static inline struct pcp_stack *pcp_stack(struct pcp *pcp, unsigned int mt,
 					  unsigned int order)
 {
-	return order <= PCP_SMALL_ORDER ? &pcp->small[mt][order] : &pcp->high[mt][order];
+	return order <= PCP_SMALL_ORDER ? &pcp->small[mt * 16 + order] : &pcp->high[mt][order];
 }
 
 extern struct pcp pcp_none; /* holds nothing: a hart without caches of its own */

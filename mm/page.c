@@ -225,6 +225,8 @@ static int change_flag(struct mm *mm, unsigned long pfn, u32 set, u32 clear)
 	do {
 		if ((w & PB_VALID) || PAGE_WORD_TYPE(pb_const(w)) != st.type)
 			return -EINVAL;
+		if (PAGE_WORD_FLAGS(pb_const(w)) & set)
+			return -EBUSY;
 	} while (!__atomic_compare_exchange_n(
 		&ms->pb[pageblock_index(st.head)].word, &w,
 		(w | (u64)set << (PB_CONST_SHIFT + 8)) & ~((u64)clear << (PB_CONST_SHIFT + 8)),

@@ -28,7 +28,7 @@ static u64 isolated_mask(const struct mem_section *ms, u64 mask)
 	u64 hit = 0;
 
 	for (; mask; mask &= mask - 1) {
-		const unsigned int b = __ffs(mask);
+		const unsigned int b = __ffs(mask) % PAGEBLOCKS_PER_SECTION;
 
 		hit |= ((ms->pb[b].word / PB_ISOLATE) & 1) << b;
 	}

@@ -95,7 +95,7 @@ int mm_hart_init(struct mm *mm, unsigned int hart)
 static inline struct pcp_stack *small_stack(struct pcp *pcp, unsigned long mt,
 					    unsigned int order)
 {
-	return &pcp->small[0][mt << 4 | (order & 15)];
+	return &pcp->small[mt << 4 | (order & 15)];
 }
 
 static __noinline __cold unsigned long trace_alloc(unsigned long pfn, unsigned int order,

@@ -93,18 +93,16 @@ void zone_count_blocks(struct zone *zone, unsigned long nr[NR_MIGRATE_TYPES])
 
 void pcp_read_info(const struct zone *zone, unsigned int hart, struct pcp_info *info)
 {
-	const struct pcp *pcp = zone->mm->pcp[hart];
+	struct pcp *pcp = zone->mm->pcp[hart];
 
 	*info = (struct pcp_info){ .high = READ_ONCE(pcp->high_limit) };
 	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++) {
-		const struct pcp_stack *st = &pcp->small[mt][0];
+		const struct pcp_stack *st = pcp_stack(pcp, mt, 0);
 
 		info->high += st->limit - st->base;
 		info->batch = max(info->batch, st->batch);
 		for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++) {
-			const struct pcp_stack *s = order <= PCP_SMALL_ORDER
-							    ? &pcp->small[mt][order]
-							    : &pcp->high[mt][order];
+			const struct pcp_stack *s = pcp_stack(pcp, mt, order);
 			const unsigned long *base = READ_ONCE(s->base);
 			const unsigned long *top = READ_ONCE(s->top);
 

@@ -158,7 +158,10 @@ bool page_try_get(struct mm *mm, unsigned long pfn);
 /* Give a reference back; the last one frees the chunk. Thread context. */
 void page_put(struct mm *mm, unsigned long pfn);
 
-/* Pin and unpin a frame against migration; -EINVAL if it is not allocated. */
+/*
+ * Pin and unpin a frame's chunk against migration; -EINVAL if it is not allocated,
+ * -EBUSY if it is pinned already or being moved.
+ */
 int page_pin(struct mm *mm, unsigned long pfn);
 int page_unpin(struct mm *mm, unsigned long pfn);
 

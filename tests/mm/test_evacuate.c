@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * evacuate() and contiguous allocation: empty ranges of any alignment, hopeless
+ * ones, movable pages with their content, pins, waiting, deadlines, cancelling.
+ */
+#include "arch/machine.h"
+#include "kernel/thread.h"
+#include "kernel/timer.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "tests/mm/test_mm.h"
+
+#define PB PAGEBLOCK_NR_PAGES
+
+static void expect_type(struct ktest *test, const struct test_mm *t, unsigned long pfn,
+			unsigned long nr, enum page_type type)
+{
+	for (unsigned long i = 0; i < nr; i++)
+		KTEST_ASSERT_EQ(test, page_type(t->mm, pfn + i), type);
+}
+
+/* Ranges of any place and length in empty memory; neighbours stay free. */
+static void empty_ranges(struct ktest *test)
+{
+	static const u8 types[] = { PGTY_KERNEL, PGTY_OFFLINE, PGTY_DRIVER };
+	struct test_mm *t = test_mm_normal(test, 1);
+	const unsigned long free = t->zone->free, managed = t->zone->managed;
+
+	for (unsigned int round = 0; round < 60; round++) {
+		const enum page_type type = types[round % ARRAY_SIZE(types)];
+		struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, type);
+		const unsigned long nr = 1 + prng_below(&test->prng, round % 2 ? 300 : 6000);
+		const unsigned long pfn = t->base + 1 + prng_below(&test->prng, t->nr - nr - 2);
+
+		KTEST_ASSERT_EQ(test, alloc_contig_range(t->mm, pfn, pfn + nr, &policy, NULL), 0);
+		expect_type(test, t, pfn, nr, type);
+		expect_type(test, t, pfn - 1, 1, PGTY_BUDDY);
+		expect_type(test, t, pfn + nr, 1, PGTY_BUDDY);
+		KTEST_EXPECT_EQ(test, t->zone->free, free - nr);
+		KTEST_EXPECT_EQ(test, t->zone->managed, managed - (type == PGTY_OFFLINE ? nr : 0));
+		KTEST_EXPECT_EQ(test, t->zone->nr_isolated, 0);
+		test_mm_check(test, t);
+		if (type == PGTY_OFFLINE)
+			release_offline_range(t->mm, pfn, nr);
+		else
+			free_contig_range(t->mm, pfn, nr);
+		KTEST_EXPECT_EQ(test, test_mm_free(test, t), free);
+		KTEST_EXPECT_EQ(test, t->zone->managed, managed);
+		test_mm_check(test, t);
+	}
+}
+
+/* An unmovable page at the first, a middle and the last frame: named, nothing moved. */
+static void hopeless_moves_nothing(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const unsigned long start = t->base + 3 * PB, nr = 8 * PB;
+	const unsigned long places[] = { start, start + nr / 2 + 77, start + nr - 1 };
+	struct page_slot slots[20];
+	struct mm_failure why;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(slots); i++)
+		KTEST_ASSERT_EQ(test, slot_alloc(t->mm, &slots[i], i % 3), 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(places); i++) {
+		const unsigned long moved = vm_event_read(t->mm, VM_PGMIGRATE_SUCCESS);
+
+		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, places[i], 0, PGTY_SLAB), 0);
+		page_set_owner(t->mm, places[i], 0x77);
+		KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, start, start + nr, NULL, &why), -EBUSY);
+		KTEST_EXPECT_EQ(test, why.reason, MM_REASON_UNMOVABLE);
+		KTEST_EXPECT_EQ(test, why.pfn, places[i]);
+		KTEST_EXPECT_EQ(test, why.type, PGTY_SLAB);
+		KTEST_EXPECT_EQ(test, why.owner, 0x77);
+		KTEST_EXPECT_EQ(test, why.phase, EVAC_CLASSIFY);
+		KTEST_EXPECT_EQ(test, why.migrated, 0);
+		KTEST_EXPECT_EQ(test, vm_event_read(t->mm, VM_PGMIGRATE_SUCCESS), moved);
+		KTEST_EXPECT_EQ(test, t->zone->nr_isolated, 0);
+		test_mm_check(test, t);
+		free_pages(t->mm, places[i], 0);
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(slots); i++)
+		KTEST_EXPECT_EQ(test, slot_free(t->mm, &slots[i]), 0);
+}
+
+/* The frames beside an unaligned range may be what they like. */
+static void only_own_frames_are_judged(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const unsigned long start = t->base + 100, end = t->base + 3 * PB + 9;
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, start - 1, 0, PGTY_SLAB), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, end, 0, PGTY_SLAB), 0);
+	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, start, end, NULL, NULL), 0);
+	test_mm_check(test, t);
+	free_contig_range(t->mm, start, end - start);
+	free_pages(t->mm, start - 1, 0);
+	free_pages(t->mm, end, 0);
+}
+
+static void fill(const struct page_slot *slot, unsigned int order, u8 byte)
+{
+	memset(phys_to_virt(pfn_to_phys(slot_pfn(slot))), byte, PAGE_SIZE << order);
+}
+
+/* Pages of all orders leave the range, each once, with their content. */
+static void movable_pages_move(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 2);
+	struct page_slot *slots = ktest_alloc(test, 300 * sizeof(*slots));
+	unsigned long lo, hi, moves = 0;
+	struct mm_failure why;
+
+	for (unsigned int i = 0; i < 300; i++) {
+		KTEST_ASSERT_EQ(test, slot_alloc(t->mm, &slots[i], i % 50 ? i % 4 : 9), 0);
+		fill(&slots[i], i % 50 ? i % 4 : 9, i);
+	}
+	lo = ALIGN_DOWN(slot_pfn(&slots[299]), PB) - 4 * PB;
+	hi = lo + 8 * PB;
+	for (unsigned int i = 0; i < 300; i++)
+		moves += slot_pfn(&slots[i]) >= lo && slot_pfn(&slots[i]) < hi;
+	KTEST_EXPECT_GT(test, moves, 100);
+	KTEST_ASSERT_EQ(test, alloc_contig_range(t->mm, lo, hi, NULL, &why), 0);
+	KTEST_EXPECT_EQ(test, why.migrated, moves);
+	for (unsigned int i = 0; i < 300; i++) {
+		const u8 *frame = phys_to_virt(pfn_to_phys(slot_pfn(&slots[i])));
+
+		KTEST_EXPECT_FALSE(test, slot_pfn(&slots[i]) >= lo && slot_pfn(&slots[i]) < hi);
+		KTEST_EXPECT_NULL(test, memchr_inv(frame, (u8)i, PAGE_SIZE << (i % 50 ? i % 4 : 9)));
+	}
+	test_mm_check(test, t);
+	free_contig_range(t->mm, lo, hi - lo);
+	for (unsigned int i = 0; i < 300; i++)
+		KTEST_EXPECT_EQ(test, slot_free(t->mm, &slots[i]), 0);
+}
+
+static void pinned_page_stays(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct page_slot slot;
+	struct mm_failure why;
+	unsigned long pfn;
+
+	KTEST_ASSERT_EQ(test, slot_alloc(t->mm, &slot, 2), 0);
+	pfn = slot_pfn(&slot);
+	KTEST_ASSERT_EQ(test, page_pin(t->mm, pfn), 0);
+	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), -EBUSY);
+	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn, pfn + 16, NULL, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_PINNED);
+	KTEST_EXPECT_EQ(test, why.pfn, pfn);
+	KTEST_EXPECT_EQ(test, slot_pfn(&slot), pfn);
+	KTEST_ASSERT_EQ(test, page_unpin(t->mm, pfn), 0);
+	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn, pfn + 16, NULL, &why), 0);
+	KTEST_EXPECT_NE(test, slot_pfn(&slot), pfn);
+	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), 0);
+	free_contig_range(t->mm, pfn, 16);
+}
+
+/* A page with a second reference is not moved, and not lost. */
+static void referenced_page_stays(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct page_slot slot;
+	struct mm_failure why;
+	unsigned long pfn;
+
+	KTEST_ASSERT_EQ(test, slot_alloc(t->mm, &slot, 0), 0);
+	pfn = slot_pfn(&slot);
+	KTEST_ASSERT_TRUE(test, page_try_get(t->mm, pfn));
+	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn, pfn + 1, NULL, &why), -EAGAIN);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CLAIM_LOST);
+	KTEST_EXPECT_EQ(test, why.retries, 3);
+	KTEST_EXPECT_EQ(test, slot_pfn(&slot), pfn);
+	/* The slot lets go first: the last reference frees the page. */
+	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), 0);
+	KTEST_EXPECT_EQ(test, page_type(t->mm, pfn), PGTY_DRIVER);
+	page_put(t->mm, pfn);
+	KTEST_EXPECT_NE(test, page_type(t->mm, pfn), PGTY_DRIVER);
+}
+
+static void no_target_is_said(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	unsigned long *pfns = test_mm_table(test, 2 * PAGES_PER_SECTION * sizeof(*pfns));
+	struct page_slot slot;
+	struct mm_failure why;
+	unsigned long nr, pfn;
+
+	KTEST_ASSERT_EQ(test, slot_alloc(t->mm, &slot, 0), 0);
+	pfn = slot_pfn(&slot);
+	nr = alloc_pages_bulk(t->mm, GFP_ATOMIC | GFP_NOWARN, PGTY_SLAB, 2 * PAGES_PER_SECTION, pfns);
+	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn, pfn + 1, NULL, &why), -ENOMEM);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NO_TARGET);
+	KTEST_EXPECT_EQ(test, why.pfn, pfn);
+	KTEST_EXPECT_EQ(test, slot_pfn(&slot), pfn);
+	free_pages_bulk(t->mm, pfns, nr);
+	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), 0);
+}
+
+/* Offline frames: a driver's are taken already; offlining steps over skippable ones. */
+static void offline_frames(struct ktest *test)
+{
+	struct test_mm *t = test_mm_movable(test);
+	struct evacuate_policy take = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);
+	struct evacuate_policy off = test_policy(EVAC_END_OFFLINE, PGTY_OFFLINE);
+	const unsigned long pfn = t->base + 5 * PB + 30, nr = 700;
+	const struct pfn_range range = { t->base, 10 * PB };
+	const unsigned long managed = t->zone->managed;
+	struct mm_failure why;
+	struct page_state st;
+
+	KTEST_ASSERT_EQ(test, alloc_contig_range(t->mm, pfn, pfn + nr, &take, NULL), 0);
+	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn + 5, pfn + 6, &take, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_SKIPPABLE_TAKEN);
+	KTEST_EXPECT_EQ(test, evacuate(t->mm, &range, 1, &off, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NOT_SKIPPABLE);
+	KTEST_EXPECT_EQ(test, why.pfn, pfn);
+	release_offline_range(t->mm, pfn, nr);
+	take.page_flags = PG_OFFLINE_SKIPPABLE;
+	off.flags = EVAC_SKIP_SKIPPABLE;
+	KTEST_ASSERT_EQ(test, alloc_contig_range(t->mm, pfn, pfn + nr, &take, NULL), 0);
+	KTEST_ASSERT_EQ(test, evacuate(t->mm, &range, 1, &off, &why), 0);
+	KTEST_EXPECT_EQ(test, t->zone->managed, managed - range.nr_pages);
+	KTEST_EXPECT_EQ(test, t->zone->nr_isolated, 10);
+	for (unsigned long i = 0; i < range.nr_pages; i++) {
+		const unsigned long at = range.start_pfn + i;
+
+		KTEST_ASSERT_TRUE(test, page_state_get(t->mm, at, &st));
+		KTEST_ASSERT_EQ(test, st.type, PGTY_OFFLINE);
+		KTEST_ASSERT_EQ(test, !!(st.flags & PG_OFFLINE_SKIPPABLE), at >= pfn && at < pfn + nr);
+	}
+	test_mm_check(test, t);
+	release_offline_range(t->mm, range.start_pfn, range.nr_pages);
+	KTEST_EXPECT_EQ(test, t->zone->managed, managed);
+	unisolate_range(t->mm, &range);
+}
+
+struct later {
+	struct test_mm *t;
+	unsigned long pfn;
+	unsigned int ms;
+	u64 freed_at;
+};
+
+static int free_later(void *arg)
+{
+	struct later *later = arg;
+
+	msleep(later->ms);
+	later->freed_at = ktime_ns();
+	free_pages(later->t->mm, later->pfn, 0);
+	return 0;
+}
+
+/* The request ends when the page that blocked it is freed, and a little. */
+static void waits_for_the_free(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	struct later later = { .t = t, .pfn = t->base + 1000, .ms = 30 };
+	struct thread *thread;
+	struct mm_failure why;
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, later.pfn, 0, PGTY_SLAB), 0);
+	thread = thread_create("free_later", free_later, &later);
+	KTEST_ASSERT_NOT_NULL(test, thread);
+	policy.flags = EVAC_WAIT;
+	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, t->base, t->base + 4 * PB, &policy, &why), 0);
+	KTEST_EXPECT_NE(test, later.freed_at, 0);
+	KTEST_EXPECT_LT(test, ktime_ns() - later.freed_at, 20 * NSEC_PER_MSEC);
+	KTEST_EXPECT_EQ(test, t->zone->nr_free_waiters, 0);
+	KTEST_EXPECT_EQ(test, thread_join(thread, ktime_ns() + NSEC_PER_SEC, NULL), 0);
+	free_contig_range(t->mm, t->base, 4 * PB);
+}
+
+static bool cancel_at(void *cookie)
+{
+	return ktime_ns() >= *(u64 *)cookie;
+}
+
+static void waiting_has_an_end(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	const unsigned long pfn = t->base + 1000;
+	u64 start = ktime_ns(), cancel = start + 100 * NSEC_PER_MSEC;
+	struct mm_failure why;
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_SLAB), 0);
+	policy.flags = EVAC_WAIT;
+	policy.deadline_ns = start + 200 * NSEC_PER_MSEC;
+	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn - 5, pfn + 5, &policy, &why), -ETIMEDOUT);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_DEADLINE);
+	KTEST_EXPECT_EQ(test, why.pfn, pfn);
+	KTEST_EXPECT_EQ(test, why.type, PGTY_SLAB);
+	KTEST_EXPECT_GE(test, why.elapsed_ns, 190 * NSEC_PER_MSEC);
+	cancel = ktime_ns() + 100 * NSEC_PER_MSEC;
+	policy.deadline_ns = ktime_ns() + 10 * NSEC_PER_SEC;
+	policy.cancelled = cancel_at;
+	policy.cookie = &cancel;
+	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn - 5, pfn + 5, &policy, &why), -EINTR);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CANCELLED);
+	KTEST_EXPECT_LT(test, why.elapsed_ns, NSEC_PER_SEC);
+	KTEST_EXPECT_EQ(test, t->zone->nr_isolated, 0);
+	KTEST_EXPECT_EQ(test, t->zone->nr_free_waiters, 0);
+	free_pages(t->mm, pfn, 0);
+}
+
+/* Several ranges, some in one pageblock, across sections: all or none. */
+static void several_ranges(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 2);
+	const struct pfn_range ranges[] = {
+		{ t->base + 10, 20 },
+		{ t->base + 40, PB },
+		{ t->base + 2 * PB, PB },
+		{ t->base + PAGES_PER_SECTION - 600, 1200 },
+	};
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	const unsigned long free = t->zone->free;
+	unsigned long nr = 0;
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, ranges[3].start_pfn + 1199, 0, PGTY_SLAB), 0);
+	KTEST_EXPECT_EQ(test, evacuate(t->mm, ranges, 4, &policy, NULL), -EBUSY);
+	free_pages(t->mm, ranges[3].start_pfn + 1199, 0);
+	KTEST_EXPECT_EQ(test, test_mm_free(test, t), free);
+	KTEST_EXPECT_EQ(test, t->zone->nr_isolated, 0);
+	KTEST_ASSERT_EQ(test, evacuate(t->mm, ranges, 4, &policy, NULL), 0);
+	for (unsigned int i = 0; i < 4; i++) {
+		expect_type(test, t, ranges[i].start_pfn, ranges[i].nr_pages, PGTY_KERNEL);
+		nr += ranges[i].nr_pages;
+	}
+	KTEST_EXPECT_EQ(test, t->zone->free, free - nr);
+	test_mm_check(test, t);
+	for (unsigned int i = 0; i < 4; i++)
+		free_contig_range(t->mm, ranges[i].start_pfn, ranges[i].nr_pages);
+}
+
+static void contig_finds_a_place(struct ktest *test)
+{
+	static const unsigned long sizes[] = { 1, 3, 64, 500, 512, 1024, 1500, 8192, 20000 };
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct mm_failure why;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
+		const unsigned long nr = sizes[i];
+		const unsigned long pfn = alloc_contig_pages(t->mm, nr, NULL, &why);
+
+		KTEST_ASSERT_NE(test, pfn, PFN_NONE);
+		if (IS_POWER_OF_2(nr))
+			KTEST_EXPECT_EQ(test, pfn & (nr - 1), 0);
+		expect_type(test, t, pfn, nr, PGTY_KERNEL);
+		test_mm_check(test, t);
+		free_contig_range(t->mm, pfn, nr);
+	}
+	KTEST_EXPECT_EQ(test, alloc_contig_pages(t->mm, 1UL << 20, NULL, &why), PFN_NONE);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NO_RANGE);
+	KTEST_EXPECT_EQ(test, alloc_contig_pages(t->mm, 0, NULL, &why), PFN_NONE);
+}
+
+/* A contiguous range can be freed in parts of any size. */
+static void contig_is_freed_in_parts(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const unsigned long free = t->zone->free, nr = 5 * PB;
+	unsigned long at = 0;
+
+	KTEST_ASSERT_EQ(test, alloc_contig_range(t->mm, t->base, t->base + nr, NULL, NULL), 0);
+	while (at < nr) {
+		const unsigned long part = min(1 + prng_below(&test->prng, 700), nr - at);
+
+		free_contig_range(t->mm, t->base + at, part);
+		at += part;
+		test_mm_check(test, t);
+	}
+	KTEST_EXPECT_EQ(test, test_mm_free(test, t), free);
+}
+
+static const struct ktest_case evacuate_cases[] = {
+	KTEST_CASE(empty_ranges),
+	KTEST_CASE(hopeless_moves_nothing),
+	KTEST_CASE(only_own_frames_are_judged),
+	KTEST_CASE(movable_pages_move),
+	KTEST_CASE(pinned_page_stays),
+	KTEST_CASE(referenced_page_stays),
+	KTEST_CASE(no_target_is_said),
+	KTEST_CASE(offline_frames),
+	KTEST_CASE(waits_for_the_free),
+	KTEST_CASE(waiting_has_an_end),
+	KTEST_CASE(several_ranges),
+	KTEST_CASE(contig_finds_a_place),
+	KTEST_CASE(contig_is_freed_in_parts),
+	{},
+};
+static struct ktest_suite evacuate_suite = { .name = "evacuate", .cases = evacuate_cases };
+KTEST_SUITE(evacuate_suite);

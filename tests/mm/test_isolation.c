@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Isolation: types and counts survive it, order-10 chunks are split at its border
+ * and merge again, two requests for one pageblock exclude each other.
+ */
+#include "lib/errno.h"
+#include "tests/mm/test_mm.h"
+
+#define PB PAGEBLOCK_NR_PAGES
+
+static struct pfn_range blocks(const struct test_mm *t, unsigned int first, unsigned int nr)
+{
+	return (struct pfn_range){ t->base + first * PB, nr * PB };
+}
+
+/* What isolating and its end must bring back as it was: words without sequence. */
+static void snapshot(const struct test_mm *t, u64 *words)
+{
+	const struct mem_section *ms = pfn_to_section(t->mm, t->base);
+
+	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++)
+		words[b] = ms->pb[b].word << (64 - PB_SEQ_SHIFT);
+}
+
+/* All mixtures of types, used and free, in ranges of every place and length. */
+static void round_trips(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct mem_section *ms = pfn_to_section(t->mm, t->base);
+	u64 before[PAGEBLOCKS_PER_SECTION], after[PAGEBLOCKS_PER_SECTION];
+	const unsigned long free = t->zone->free;
+	unsigned long taken = 0;
+
+	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
+		spin_lock(&t->zone->lock);
+		pageblock_set_migratetype(ms, b, prng_below(&test->prng, NR_MIGRATE_STORED));
+		spin_unlock(&t->zone->lock);
+		if (b % 5 == 1 && alloc_pages_at(t->mm, pb_pfn(ms, b) + b * 8, 3, PGTY_SLAB) == 0)
+			taken += 8;
+		if (b % 11 == 2 && alloc_pages_at(t->mm, pb_pfn(ms, b), 9, PGTY_SLAB) == 0)
+			taken += PB;
+	}
+	test_mm_check(test, t);
+	snapshot(t, before);
+	for (unsigned int round = 0; round < 200; round++) {
+		const unsigned int first = prng_below(&test->prng, 64);
+		const struct pfn_range r = blocks(t, first, 1 + prng_below(&test->prng, 64 - first));
+
+		KTEST_ASSERT_EQ(test, isolate_range(t->mm, &r, NULL), 0);
+		KTEST_EXPECT_EQ(test, t->zone->nr_isolated, r.nr_pages / PB);
+		KTEST_EXPECT_EQ(test, t->zone->free + t->zone->free_isolated, free - taken);
+		KTEST_EXPECT_TRUE(test, pageblock_isolated(t->mm, r.start_pfn));
+		if (round % 10 == 0)
+			test_mm_check(test, t);
+		unisolate_range(t->mm, &r);
+		snapshot(t, after);
+		KTEST_ASSERT_MEMEQ(test, before, after, sizeof(before));
+	}
+	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
+		if (b % 5 == 1 && page_type(t->mm, pb_pfn(ms, b) + b * 8) == PGTY_SLAB && b % 11 != 2)
+			free_pages(t->mm, pb_pfn(ms, b) + b * 8, 3);
+		if (b % 11 == 2 && page_type(t->mm, pb_pfn(ms, b)) == PGTY_SLAB)
+			free_pages(t->mm, pb_pfn(ms, b), 9);
+	}
+}
+
+static void second_request_changes_nothing(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 2);
+	const struct pfn_range one = blocks(t, 70, 1);
+	const struct pfn_range over = blocks(t, 10, 100);
+	struct mm_failure why;
+	unsigned long isolated;
+
+	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &one, NULL), 0);
+	isolated = t->zone->free_isolated;
+	KTEST_EXPECT_EQ(test, isolate_range(t->mm, &over, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_ALREADY_ISOLATED);
+	KTEST_EXPECT_EQ(test, why.pfn, one.start_pfn);
+	KTEST_EXPECT_EQ(test, t->zone->nr_isolated, 1);
+	KTEST_EXPECT_EQ(test, t->zone->free_isolated, isolated);
+	test_mm_check(test, t);
+	unisolate_range(t->mm, &one);
+}
+
+static void outside_is_refused(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const struct pfn_range beyond = blocks(t, 60, 10);
+	struct mm_failure why;
+
+	KTEST_EXPECT_EQ(test, isolate_range(t->mm, &beyond, &why), -ENOENT);
+	KTEST_EXPECT_EQ(test, why.pfn, t->base + t->nr);
+	KTEST_EXPECT_EQ(test, t->zone->nr_isolated, 0);
+	KTEST_EXPECT_FALSE(test, pageblock_isolated(t->mm, beyond.start_pfn));
+}
+
+/* Nothing that is isolated is allocated, in whatever way. */
+static void isolated_is_not_allocated(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const struct pfn_range all = blocks(t, 0, 64);
+	unsigned long *pfns = test_mm_table(test, 2 * PAGES_PER_SECTION * sizeof(*pfns));
+	unsigned long nr;
+
+	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &all, NULL), 0);
+	KTEST_EXPECT_EQ(test, alloc_pages_at(t->mm, t->base, 0, PGTY_SLAB), -EBUSY);
+	KTEST_EXPECT_EQ(test, alloc_pages_at(t->mm, t->base, 10, PGTY_SLAB), -EBUSY);
+	nr = alloc_pages_bulk(t->mm, GFP_ATOMIC | GFP_NOWARN, PGTY_SLAB, 2 * PAGES_PER_SECTION,
+			      pfns);
+	KTEST_EXPECT_EQ(test, t->zone->free, 0);
+	for (unsigned long i = 0; i < nr; i++)
+		KTEST_ASSERT_LT(test, pfns[i], t->base);
+	free_pages_bulk(t->mm, pfns, nr);
+	unisolate_range(t->mm, &all);
+}
+
+static const struct ktest_case isolation_cases[] = {
+	KTEST_CASE(round_trips),
+	KTEST_CASE(second_request_changes_nothing),
+	KTEST_CASE(outside_is_refused),
+	KTEST_CASE(isolated_is_not_allocated),
+	{},
+};
+static struct ktest_suite isolation_suite = { .name = "page_isolation", .cases = isolation_cases };
+KTEST_SUITE(isolation_suite);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _TESTS_MM_TEST_MM_H
+#define _TESTS_MM_TEST_MM_H
+
+/*
+ * A private memory for the allocator's suites, on the window of hotplug_window.h:
+ * real frames that the kernel does not use, in the guest and on the host.
+ */
+#include "mm/contig.h"
+#include "mm/internal.h"
+#include "mm/page_isolation.h"
+#include "mm/vmstat.h"
+#include "tests/mm/hotplug_window.h"
+
+/**
+ * struct test_mm - what the allocator's cases work on
+ * @w: the window; its memory is closed and checked when the case ends
+ * @mm: that memory; every hart has a page cache
+ * @base: first of a run of frames that are all free, aligned to the largest order
+ * @nr: frames in that run, a multiple of the largest order
+ * @zone: their zone
+ */
+struct test_mm {
+	struct window *w;
+	struct mm *mm;
+	unsigned long base;
+	unsigned long nr;
+	struct zone *zone;
+};
+
+/* A memory of boot memory only: @sections whole clean sections behind the first. */
+struct test_mm *test_mm_normal(struct ktest *test, unsigned int sections);
+
+/* Boot memory in one section; the run is in a second one, in zone Movable. */
+struct test_mm *test_mm_movable(struct ktest *test);
+
+/* mm_check(); differences fail the case. */
+void test_mm_check(struct ktest *test, struct test_mm *t);
+
+/* Free frames of both zones, all caches drained. */
+unsigned long test_mm_free(struct ktest *test, struct test_mm *t);
+
+/* A table of @bytes out of the kernel's memory, freed when the case ends. */
+void *test_mm_table(struct ktest *test, unsigned long bytes);
+
+/* Deadline of an evacuation that is not about time. */
+struct evacuate_policy test_policy(enum evacuate_end end, enum page_type type);
+
+#endif
