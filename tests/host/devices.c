@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the host's machine has of devices: none. Memory that suites may add is
+ * described, registers are plain memory (tests/fake), and there is no line to
+ * interrupt on.
+ */
+#include "arch/io.h"
+#include "arch/irq.h"
+#include "arch/machine_info.h"
+#include "host.h"
+#include "lib/errno.h"
+
+static const struct machine_info info = {
+	.memory = { { HOST_PHYS_START, HOST_PHYS_SIZE } },
+	.nr_memory = 1,
+	.cmdline = "",
+	.model = "host",
+	.nr_harts = 1,
+	.timebase_hz = 1000000000,
+	.paging_levels = 4,
+};
+
+const struct machine_info *machine_info(void)
+{
+	return &info;
+}
+
+void *ioremap(phys_addr_t start, u64 size)
+{
+	(void)start;
+	(void)size;
+	return NULL;
+}
+
+int irq_request(u32 irq, void (*fn)(void *arg), void *arg, const char *name)
+{
+	(void)irq;
+	(void)fn;
+	(void)arg;
+	(void)name;
+	return -EINVAL;
+}
+
+void irq_free(u32 irq, void *arg)
+{
+	(void)irq;
+	(void)arg;
+}
+
+/* Ordered as the contract says: a fence on the side of memory. */
+#define ACCESSORS(suffix, type)                                                          \
+	type read##suffix(const volatile void *addr)                                     \
+	{                                                                                \
+		const type value = *(const volatile type *)addr;                         \
+                                                                                         \
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);                                 \
+		return value;                                                            \
+	}                                                                                \
+	void write##suffix(type value, volatile void *addr)                              \
+	{                                                                                \
+		__atomic_thread_fence(__ATOMIC_RELEASE);                                 \
+		*(volatile type *)addr = value;                                          \
+	}
+
+ACCESSORS(b, u8)
+ACCESSORS(w, u16)
+ACCESSORS(l, u32)
+ACCESSORS(q, u64)
+
+void dma_wmb(void)
+{
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+void dma_rmb(void)
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+}
+
+void dma_mb(void)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
