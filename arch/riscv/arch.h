@@ -7,6 +7,7 @@
  */
 #include "arch/boot.h"
 #include "arch/machine.h"
+#include "arch/probe.h"
 #include "lib/compiler.h"
 #include "lib/types.h"
 
@@ -142,7 +143,6 @@ bool stack_guard_hit(unsigned long va);
 /* trap.c, fault.c */
 void trap_handler(struct trap_frame *frame);
 void fault_report(const struct trap_frame *frame) __noreturn;
-bool probe_read(const void *addr, u64 *value);
 
 /* irq.c, timer.c, smp.c, exit.c */
 void plic_init_hart(unsigned int hart);

@@ -38,8 +38,8 @@ static bool read_record(unsigned long fp, struct frame_record *record)
 	if (fp % sizeof(unsigned long) != 0 || !stack_bounds(at, &low, &high) ||
 	    fp > high)
 		return false;
-	if (!probe_read((const void *)at, &word[0]) ||
-	    !probe_read((const void *)(at + sizeof(u64)), &word[1]))
+	if (!arch_probe_read((const void *)at, &word[0]) ||
+	    !arch_probe_read((const void *)(at + sizeof(u64)), &word[1]))
 		return false;
 	*record = (struct frame_record){word[0], word[1]};
 	return true;
@@ -68,7 +68,7 @@ static void fix_leaf(struct frame_record *record, const struct trap_frame *trap)
 	unsigned long low, high;
 	u64 ra;
 
-	if (!stack_bounds(record->ra - 1, &low, &high) || !probe_read(&trap->x[1], &ra))
+	if (!stack_bounds(record->ra - 1, &low, &high) || !arch_probe_read(&trap->x[1], &ra))
 		return;
 	*record = (struct frame_record){record->ra, ra};
 }

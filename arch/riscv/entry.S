@@ -262,13 +262,13 @@ thread_entry:
 	unimp
 
 /*
- * bool probe_read(const void *addr, u64 *value): the load that may fault. The trap
+ * bool arch_probe_read(const void *addr, u64 *value): the load that may fault. The trap
  * handler knows it by its address and returns false for it.
  */
-	.globl	probe_read
+	.globl	arch_probe_read
 	.globl	probe_read_insn
 	.globl	probe_read_failed
-probe_read:
+arch_probe_read:
 	.option push
 	.option norvc
 probe_read_insn:

@@ -71,7 +71,7 @@ static bool is_spurious(const struct trap_frame *frame)
 	return ++last->times <= MAX_SPURIOUS;
 }
 
-/* The one load that may fault, probe_read(), fails instead. */
+/* The one load that may fault, arch_probe_read(), fails instead. */
 static bool is_probe(struct trap_frame *frame)
 {
 	if (frame->sepc != (u64)probe_read_insn)
