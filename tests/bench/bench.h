@@ -22,6 +22,8 @@ int bench_alloc(struct sink *out);
 int bench_contig(struct sink *out);
 int bench_hotplug(struct sink *out);
 int bench_growth(struct sink *out);
+int bench_device(struct sink *out);
+int bench_boot(struct sink *out);
 int bench_contention(struct sink *out);
 
 #endif
