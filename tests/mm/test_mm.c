@@ -23,6 +23,8 @@ static struct test_mm *opened(struct ktest *test, struct window *w)
 	t->mm = &w->mm;
 	for (unsigned int hart = 0; hart < nr_harts(); hart++)
 		KTEST_ASSERT_EQ(test, mm_hart_init(t->mm, hart), 0);
+	/* From here on zone->free is what is free: the caches are empty. */
+	KTEST_ASSERT_EQ(test, drain_all_pages(t->mm, NSEC_PER_SEC), 0);
 	t->zone = pfn_to_section(t->mm, t->base)->zone;
 	ktest_add_action(test, close_check, test);
 	return t;
