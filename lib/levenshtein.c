@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Edit distance (R. Wagner, M. Fischer, "The string-to-string correction
- * problem"), one row of the table at a time.
+ * Edit distance (R. Wagner, M. Fischer, "The string-to-string correction problem"),
+ * with swapped neighbours as one edit (F. Damerau), since that is how people mistype. Of
+ * the table only the last three rows are kept.
  */
 #include "lib/levenshtein.h"
 #include "lib/string.h"
@@ -10,25 +11,28 @@ unsigned int levenshtein(const char *a, const char *b)
 {
 	size_t len_a = strnlen(a, LEVENSHTEIN_MAX + 1);
 	size_t len_b = strnlen(b, LEVENSHTEIN_MAX + 1);
-	u8 row[LEVENSHTEIN_MAX + 1]; /* from a[0..i) to b[0..j) */
+	u8 rows[3][LEVENSHTEIN_MAX + 1]; /* [i % 3][j]: from a[0..i) to b[0..j) */
 
 	if (len_a > LEVENSHTEIN_MAX || len_b > LEVENSHTEIN_MAX)
 		return UINT_MAX;
 	for (size_t j = 0; j <= len_b; j++)
-		row[j] = (u8)j;
+		rows[0][j] = (u8)j;
 	for (size_t i = 1; i <= len_a; i++) {
-		u8 diagonal = row[0];
+		const u8 *above2 = rows[(i + 1) % 3]; /* i - 2 */
+		const u8 *above = rows[(i + 2) % 3];  /* i - 1 */
+		u8 *row = rows[i % 3];
 
 		row[0] = (u8)i;
 		for (size_t j = 1; j <= len_b; j++) {
-			u8 replace = diagonal + (a[i - 1] != b[j - 1]);
-			u8 shift = min(row[j], row[j - 1]) + 1;
+			u8 replace = above[j - 1] + (a[i - 1] != b[j - 1]);
 
-			diagonal = row[j];
-			row[j] = min(replace, shift);
+			row[j] = min(replace, (u8)(min(above[j], row[j - 1]) + 1));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+			    a[i - 2] == b[j - 1])
+				row[j] = min(row[j], (u8)(above2[j - 2] + 1));
 		}
 	}
-	return row[len_b];
+	return rows[len_a % 3][len_b];
 }
 
 void nearest_start(struct nearest *n, const char *given)

@@ -10,7 +10,7 @@
 #define LEVENSHTEIN_MAX 47 /* longest word that is compared, bytes */
 
 /**
- * levenshtein() - edits (insert, delete, replace one byte) between two words
+ * levenshtein() - edits (insert, delete or replace a byte, swap two) between two words
  * @a: a word
  * @b: another
  *

@@ -128,6 +128,9 @@ static void edits(struct ktest *test)
 	KTEST_EXPECT_EQ(test, levenshtein("kitten", "sitting"), 3);
 	KTEST_EXPECT_EQ(test, levenshtein("sitting", "kitten"), 3);
 	KTEST_EXPECT_EQ(test, levenshtein("flaw", "lawn"), 2);
+	KTEST_EXPECT_EQ(test, levenshtein("ehco", "echo"), 1);
+	KTEST_EXPECT_EQ(test, levenshtein("badc", "abcd"), 2);
+	KTEST_EXPECT_EQ(test, levenshtein("ca", "abc"), 3); /* none inside of a swap */
 	memset(wide, 'x', sizeof(wide));
 	wide[LEVENSHTEIN_MAX] = '\0';
 	KTEST_EXPECT_EQ(test, levenshtein(wide, ""), LEVENSHTEIN_MAX);
