@@ -50,6 +50,9 @@ $(O)/ebb.elf: $(KERNEL_OBJS) linker.ld $(O)/k/.flags
 	$(call say,LD,$@)$(CROSS)ld $(KLDFLAGS) -T linker.ld -Map $(O)/ebb.map -o $@ $(KERNEL_OBJS) \
 		"$$($(KCC) -march=rv64imac -mabi=lp64 -print-libgcc-file-name)"
 
+# Tests are for size; benchmarks are measured like the kernel.
+$(foreach s,$(filter-out tests/bench/%,$(filter tests/%,$(KSOURCES))),$(eval KCFLAGS_$(s) += -Os))
+
 $(O)/k/%.o: % $(O)/k/.flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(KCC) $(KCFLAGS) $(KCFLAGS_$<) -MMD -MP -c -o $@ $<
