@@ -142,6 +142,18 @@ static int map_memory(phys_addr_t from, phys_addr_t to)
 	return err;
 }
 
+/*
+ * Tables for the descriptors of a range's sections, made now so that they lie together:
+ * between the sections' metadata each would cost memblock a range.
+ */
+static int prealloc_memmap(phys_addr_t from, phys_addr_t to)
+{
+	const unsigned long start = ALIGN_DOWN(phys_to_pfn(from), PAGES_PER_SECTION);
+	const unsigned long end = ALIGN_UP(phys_to_pfn(to), PAGES_PER_SECTION);
+
+	return pgtable_prealloc(vmemmap_range(start, end - start, 0));
+}
+
 /* Leaves of 1 GiB, through which page tables are written until there is a direct map. */
 static void early_window(phys_addr_t base, u64 prot)
 {
@@ -179,6 +191,8 @@ int arch_paging_init(void)
 		const struct memblock_region *r = &memory->region[i];
 
 		err = map_memory(r->base, r->base + r->size);
+		if (err == 0)
+			err = prealloc_memmap(r->base, r->base + r->size);
 	}
 	if (err != 0)
 		return err;
