@@ -168,10 +168,16 @@ unsigned int pageblock_used(const struct mm *mm, unsigned long pfn)
 void mm_describe_fault(phys_addr_t paddr, struct sink *out)
 {
 	const unsigned long pfn = phys_to_pfn(paddr);
-	const struct mem_section *s = pfn_to_section(&kernel_mm, pfn);
-	struct memory_owner *owner = memory_owner_of(&kernel_mm, pfn);
+	const struct mem_section *s;
+	struct memory_owner *owner;
 	struct page_state st;
 
+	if (!kernel_mm.name) {
+		sink_puts(out, "before memory management was up\n");
+		return;
+	}
+	s = pfn_to_section(&kernel_mm, pfn);
+	owner = memory_owner_of(&kernel_mm, pfn);
 	sink_printf(out, "pfn 0x%lx: memory%lu", pfn, pfn >> SECTION_PFN_SHIFT);
 	if (!s) {
 		sink_puts(out, ", no such block");

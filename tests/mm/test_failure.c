@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Failures in words: one line each that names the frame, its type, its owner and
+ * the effort; every reason has words, a hint and an errno.
+ */
+#include "kernel/sink.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/page_alloc.h"
+#include "arch/machine.h"
+#include "mm/slab.h"
+#include "tests/mm/hotplug_window.h"
+
+struct wording {
+	struct mm_failure why;
+	const char *text;
+};
+
+static const struct wording wordings[] = {
+	{ { .reason = MM_REASON_UNMOVABLE, .pfn = 0x90a40, .type = PGTY_SLAB, .retries = 3,
+	    .elapsed_ns = 12345678, .detail = "virtio_mem_request" },
+	  "pfn 0x90a40 is Slab, cache virtio_mem_request (3 retries, 12 ms)" },
+	{ { .reason = MM_REASON_UNMOVABLE, .pfn = 1, .type = PGTY_KERNEL }, "pfn 0x1 is Kernel" },
+	{ { .reason = MM_REASON_NOT_SKIPPABLE, .pfn = 2, .type = PGTY_OFFLINE, .detail = "vm0" },
+	  "pfn 0x2 is offline and not skippable, owner vm0" },
+	{ { .reason = MM_REASON_PINNED, .pfn = 3, .type = PGTY_DRIVER, .retries = 1,
+	    .migrated = 1 }, "pfn 0x3 is pinned (1 retry, 1 page moved)" },
+	{ { .reason = MM_REASON_DEADLINE, .pfn = 4, .type = PGTY_DRIVER, .migrated = 20,
+	    .elapsed_ns = 1000000 },
+	  "deadline passed, pfn 0x4 is Driver (20 pages moved, 1 ms)" },
+	{ { .reason = MM_REASON_VETO, .pfn = PFN_NONE, .detail = "naysayer" },
+	  "refused by a notifier, naysayer" },
+	{ { .reason = MM_REASON_WRONG_STATE, .pfn = PFN_NONE, .detail = "offline" },
+	  "it is in the wrong state, offline" },
+	{ { .reason = MM_REASON_NO_MEMORY, .pfn = 5, .elapsed_ns = 999999 },
+	  "no memory for metadata" },
+};
+
+static void describe_wording(const struct wording *w, char desc[KTEST_DESC_SIZE])
+{
+	strscpy(desc, mm_reason_name(w->why.reason), KTEST_DESC_SIZE);
+}
+
+KTEST_ARRAY_PARAM(wording, wordings, describe_wording)
+
+static void says_what_stood_in_the_way(struct ktest *test)
+{
+	const struct wording *w = test->param_value;
+	struct sink_buffer buffer;
+	char text[160];
+
+	sink_buffer_init(&buffer, text, sizeof(text));
+	mm_failure_print(&w->why, &buffer.sink);
+	KTEST_EXPECT_STREQ(test, text, w->text);
+}
+
+static void every_reason_has_words_and_errno(struct ktest *test)
+{
+	for (unsigned int r = 0; r < NR_MM_REASONS; r++) {
+		KTEST_EXPECT_GT(test, strlen(mm_reason_name(r)), 3);
+		KTEST_EXPECT_GT(test, strlen(mm_reason_hint(r)), 3);
+		if (r != MM_REASON_NONE)
+			KTEST_EXPECT_LT(test, mm_reason_errno(r), 0);
+	}
+	KTEST_EXPECT_EQ(test, mm_reason_errno(MM_REASON_NONE), 0);
+	KTEST_EXPECT_EQ(test, mm_reason_errno(MM_REASON_VETO), -EBUSY);
+	KTEST_EXPECT_EQ(test, mm_reason_errno(MM_REASON_DEADLINE), -ETIMEDOUT);
+	KTEST_EXPECT_STREQ(test, mm_reason_name(NR_MM_REASONS), "?");
+}
+
+static void fail_fills_and_returns(struct ktest *test)
+{
+	struct mm_failure why = { .retries = 9, .detail = "old" };
+
+	KTEST_EXPECT_EQ(test, mm_fail(&why, MM_REASON_EXISTS, 77), -EEXIST);
+	KTEST_EXPECT_EQ(test, why.pfn, 77);
+	KTEST_EXPECT_EQ(test, why.retries, 0);
+	KTEST_EXPECT_NULL(test, why.detail);
+	KTEST_EXPECT_EQ(test, mm_fail(NULL, MM_REASON_CANCELLED, PFN_NONE), -EINTR);
+}
+
+/* The cache whose object holds a block back is named in the failure. */
+static void slab_cache_is_named(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct kmem_cache *cache = kmem_cache_create(&w->mm, "culprit", 64, 8);
+	struct mm_failure why;
+	void *obj;
+
+	KTEST_ASSERT_NOT_NULL(test, cache);
+	window_add(test, w, 1, ~0UL);
+	KTEST_ASSERT_EQ(test, online_memory_block(&w->mm, w->block + 1, MMOP_ONLINE_KERNEL,
+						  NULL), 0);
+	/* Boot memory is preferred: use it up first. */
+	while (alloc_pages(&w->mm, GFP_KERNEL | GFP_NOWARN, 0, PGTY_KERNEL) < window_pfn(w, 1))
+		;
+	obj = kmem_cache_alloc(cache, GFP_KERNEL);
+	KTEST_ASSERT_NOT_NULL(test, obj);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &(struct pfn_range){
+				ALIGN_DOWN(phys_to_pfn(virt_to_phys(obj)), PAGEBLOCK_NR_PAGES) ,
+				PAGEBLOCK_NR_PAGES }, NULL, &why), -EBUSY);
+	if (why.type == PGTY_SLAB)
+		KTEST_EXPECT_STREQ(test, why.detail, "culprit");
+	KTEST_EXPECT_STREQ(test, slab_name_of(&w->mm, phys_to_pfn(virt_to_phys(obj))), "culprit");
+	KTEST_EXPECT_NULL(test, slab_name_of(&w->mm, window_pfn(w, 1)));
+	kmem_cache_free(cache, obj);
+	KTEST_EXPECT_EQ(test, kmem_cache_destroy(cache), 0);
+}
+
+/* For the panic path: the block, its state and the frame, whatever the address. */
+static void stray_addresses_are_described(struct ktest *test)
+{
+	struct sink_buffer buffer;
+	char text[200];
+
+	sink_buffer_init(&buffer, text, sizeof(text));
+	mm_describe_fault(~0UL, &buffer.sink);
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, "no such block"));
+	sink_buffer_init(&buffer, text, sizeof(text));
+	mm_describe_fault(pfn_to_phys(kernel_mm.zone[ZONE_NORMAL].start_pfn), &buffer.sink);
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, "(online), pageblock 0 mapped"));
+	KTEST_EXPECT_EQ(test, text[strlen(text) - 1], '\n');
+}
+
+static const struct ktest_case failure_cases[] = {
+	KTEST_CASE_PARAM(says_what_stood_in_the_way, wording_gen_params),
+	KTEST_CASE(every_reason_has_words_and_errno),
+	KTEST_CASE(fail_fills_and_returns),
+	KTEST_CASE(slab_cache_is_named),
+	KTEST_CASE(stray_addresses_are_described),
+	{}
+};
+
+static struct ktest_suite failure_suite = {
+	.name = "mm_failure",
+	.cases = failure_cases,
+};
+KTEST_SUITE(failure_suite);
