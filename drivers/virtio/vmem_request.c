@@ -51,7 +51,7 @@ static int submit(struct virtio_mem *vm, struct vmem_slot *slot)
 	return 0;
 }
 
-/* What the device wrote, in our words; anything else breaks it. */
+/* What the device wrote, in our words. Nonsense does not say whether it did it: lost. */
 static u32 read_answer(struct virtio_mem *vm, const struct vmem_slot *slot, u32 len)
 {
 	const u16 type = READ_ONCE(slot->resp.type);
@@ -59,7 +59,7 @@ static u32 read_answer(struct virtio_mem *vm, const struct vmem_slot *slot, u32 
 	if (len < sizeof(slot->resp.type)) {
 		virtio_broken(vm->vdev, "answered %s with %u bytes", req_names[slot->req.type],
 			      len);
-		return VMEM_ERROR;
+		return VMEM_LOST;
 	}
 	switch (type) {
 	case VIRTIO_MEM_RESP_ACK:
@@ -75,7 +75,7 @@ static u32 read_answer(struct virtio_mem *vm, const struct vmem_slot *slot, u32 
 	default:
 		virtio_broken(vm->vdev, "answered %s with %u, which means nothing",
 			      req_names[slot->req.type], type);
-		return VMEM_ERROR;
+		return VMEM_LOST;
 	}
 }
 

@@ -13,8 +13,10 @@ static const struct virtio_driver *vmem_driver(void)
 	return drv;
 }
 
-static void free_queues(struct virtio_device *vdev)
+void vmem_rig_free_queues(struct fake_vmem *fm)
 {
+	struct virtio_device *vdev = &fm->fv.vdev;
+
 	for (u32 i = 0; i < VIRTIO_MAX_QUEUES; i++) {
 		if (vdev->vqs[i])
 			virtqueue_destroy(vdev->vqs[i]);
@@ -55,16 +57,28 @@ struct fake_vmem *vmem_rig_prepare(struct vmem_rig *rig, u64 offset, u64 size, u
 	return fm;
 }
 
-void vmem_rig_attach(struct vmem_rig *rig, struct fake_vmem *fm)
+int vmem_rig_try(struct vmem_rig *rig, struct fake_vmem *fm)
 {
 	struct virtio_device *vdev = &fm->fv.vdev;
+	int ret;
 
 	vdev->driver = vmem_driver();
-	KTEST_ASSERT_EQ(rig->test, virtio_negotiate(vdev, vdev->driver), 0);
-	KTEST_ASSERT_EQ(rig->test, vmem_attach(vdev), 0);
-	KTEST_ASSERT_EQ(rig->test, virtio_device_ready(vdev), 0);
+	ret = virtio_negotiate(vdev, vdev->driver);
+	if (!ret)
+		ret = vmem_attach(vdev);
+	if (!ret)
+		ret = virtio_device_ready(vdev);
+	if (ret)
+		return ret;
 	rig->vm[fm - rig->fm] = vdev->priv;
+	/* A silent device is found out after this much virtual time. */
 	rig->vm[fm - rig->fm]->answer_ns = 1000000;
+	return 0;
+}
+
+void vmem_rig_attach(struct vmem_rig *rig, struct fake_vmem *fm)
+{
+	KTEST_ASSERT_EQ(rig->test, vmem_rig_try(rig, fm), 0);
 }
 
 struct fake_vmem *vmem_rig_add(struct vmem_rig *rig, u64 offset, u64 size, u64 block)
@@ -79,7 +93,7 @@ void vmem_rig_detach(struct vmem_rig *rig, unsigned int n)
 {
 	vmem_detach(rig->vm[n]);
 	rig->vm[n] = NULL;
-	free_queues(&rig->fm[n].fv.vdev);
+	vmem_rig_free_queues(&rig->fm[n]);
 }
 
 /* More rounds without a wait than this: the driver runs in circles. */

@@ -38,6 +38,10 @@ struct fake_vmem *vmem_rig_prepare(struct vmem_rig *rig, u64 offset, u64 size, u
 void vmem_rig_attach(struct vmem_rig *rig, struct fake_vmem *fm);
 struct fake_vmem *vmem_rig_add(struct vmem_rig *rig, u64 offset, u64 size, u64 block);
 
+/* vmem_rig_attach() that may fail; and free the queues of a device without a driver. */
+int vmem_rig_try(struct vmem_rig *rig, struct fake_vmem *fm);
+void vmem_rig_free_queues(struct fake_vmem *fm);
+
 /* The driver leaves device @n. */
 void vmem_rig_detach(struct vmem_rig *rig, unsigned int n);
 

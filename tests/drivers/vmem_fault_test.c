@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The virtio-mem driver against devices that are busy, that refuse, that talk
+ * nonsense, and against configurations that make no sense. Whatever happens, mm is
+ * healthy, and nothing is mapped that is not plugged.
+ */
+#include "kernel/ktest.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "lib/vsprintf.h"
+#include "mm/page_alloc.h"
+#include "tests/drivers/vmem_rig.h"
+
+#define MIB (1UL << 20)
+
+static const char *const fault_names[NR_FAKE_VMEM_FAULTS] = {
+	[FAKE_BUSY] = "busy",		[FAKE_NACK] = "nack",
+	[FAKE_ERROR] = "error",		[FAKE_GARBAGE] = "garbage",
+	[FAKE_SHORT] = "short answer",	[FAKE_SILENT] = "no answer",
+	[FAKE_LIE_ID] = "id not open",	[FAKE_LIE_LEN] = "too many bytes",
+};
+
+/* Every fault, at every request of walk() below. */
+struct fault {
+	enum fake_vmem_fault fault;
+	unsigned int at;
+};
+
+#define LAST_REQUEST 8
+
+static const void *fault_gen_params(const void *prev, char desc[KTEST_DESC_SIZE])
+{
+	static struct fault f;
+
+	if (!prev)
+		f = (struct fault){ FAKE_BUSY, 0 };
+	else if (f.at < LAST_REQUEST)
+		f.at++;
+	else if (f.fault + 1 < NR_FAKE_VMEM_FAULTS)
+		f = (struct fault){ f.fault + 1, 0 };
+	else
+		return NULL;
+	snprintf(desc, KTEST_DESC_SIZE, "%s at %u", fault_names[f.fault], f.at);
+	return &f;
+}
+
+/* A fragmented region, so that one target takes several requests. */
+#define NR_PINS 6
+
+static void pin_some(struct vmem_rig *rig, unsigned long pin[NR_PINS])
+{
+	for (unsigned int i = 0; i < NR_PINS; i++) {
+		pin[i] = window_pfn(rig->w, 1) + (i * 9 + 3) * PAGEBLOCK_NR_PAGES + i;
+		KTEST_ASSERT_EQ(rig->test, alloc_pages_at(&rig->w->mm, pin[i], 0, PGTY_KERNEL), 0);
+	}
+}
+
+/* Up, down to what is pinned, up again: plug and unplug, whole blocks and granules. */
+static void walk(struct vmem_rig *rig, unsigned long pin[NR_PINS], bool *pinned)
+{
+	vmem_rig_resize(rig, 0, 256 * MIB);
+	vmem_rig_check(rig);
+	if (!*pinned && !virtio_is_broken(rig->vm[0]->vdev) && vmem_rig_plugged(rig, 0)) {
+		pin_some(rig, pin);
+		*pinned = true;
+	}
+	vmem_rig_resize(rig, 0, 30 * MIB);
+	vmem_rig_check(rig);
+	vmem_rig_resize(rig, 0, 200 * MIB);
+	vmem_rig_check(rig);
+}
+
+static void unpin(struct vmem_rig *rig, const unsigned long pin[NR_PINS], bool pinned)
+{
+	for (unsigned int i = 0; i < NR_PINS && pinned; i++)
+		free_pages(&rig->w->mm, pin[i], 0);
+}
+
+/* After the fault has passed, the target is reached. */
+static void expect_recovery(struct vmem_rig *rig)
+{
+	for (unsigned int i = 0; i < 4; i++)
+		vmem_rig_settle(rig, 0);
+	KTEST_EXPECT_EQ(rig->test, vmem_rig_plugged(rig, 0), 200 * MIB);
+	vmem_rig_check(rig);
+}
+
+/* A device that was given up hears nothing more, and keeps what it has. */
+static void expect_broken(struct vmem_rig *rig)
+{
+	const unsigned int before = rig->fm[0].nr_log;
+
+	KTEST_EXPECT_TRUE(rig->test, virtio_is_broken(rig->vm[0]->vdev));
+	vmem_rig_resize(rig, 0, 0);
+	KTEST_EXPECT_EQ(rig->test, vmem_rig_settle(rig, 0), WAIT_FOREVER);
+	KTEST_EXPECT_EQ(rig->test, rig->fm[0].nr_log, before);
+	vmem_rig_check(rig);
+}
+
+static void fault_at_each_request(struct ktest *test)
+{
+	const struct fault *f = test->param_value;
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 256 * MIB, 2 * MIB);
+	unsigned long pin[NR_PINS];
+	bool pinned = false;
+
+	fake_vmem_inject(fm, f->at, 1, f->fault);
+	walk(rig, pin, &pinned);
+	KTEST_EXPECT_GT(test, fm->nr_log, f->at);
+	if (f->fault == FAKE_BUSY || f->fault == FAKE_NACK)
+		expect_recovery(rig);
+	else
+		expect_broken(rig);
+	unpin(rig, pin, pinned);
+}
+
+/* Busy for long: the delays grow, and end at a bound. */
+static void back_off(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 256 * MIB, 2 * MIB);
+	u64 delay, before = 0;
+
+	fake_vmem_inject(fm, 0, 20, FAKE_BUSY);
+	fake_vmem_resize(fm, 100 * MIB);
+	for (unsigned int i = 0; i < 20; i++) {
+		delay = vmem_rig_settle(rig, 0);
+		KTEST_EXPECT_GE(test, delay, before);
+		KTEST_EXPECT_LE(test, delay, VMEM_RETRY_LAST_NS);
+		before = delay;
+	}
+	KTEST_EXPECT_EQ(test, before, VMEM_RETRY_LAST_NS);
+	KTEST_EXPECT_EQ(test, vmem_rig_settle(rig, 0), WAIT_FOREVER);
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 100 * MIB);
+	vmem_rig_check(rig);
+}
+
+/* A device that always says no, whatever it asked for: no endless loop. */
+static void contradiction(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 256 * MIB, 2 * MIB);
+
+	fake_vmem_inject(fm, 0, 1000, FAKE_NACK);
+	fake_vmem_resize(fm, 100 * MIB);
+	for (unsigned int i = 0; i < 5; i++)
+		KTEST_EXPECT_GE(test, vmem_rig_settle(rig, 0), VMEM_RETRY_FIRST_NS);
+	KTEST_EXPECT_LE(test, fm->nr_log, 6);
+}
+
+/* Refused unplugging of whole blocks: plugged and not added, then added again. */
+static void refused_blocks(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 512 * MIB, 2 * MIB);
+
+	vmem_rig_resize(rig, 0, 512 * MIB);
+	fake_vmem_inject(fm, 0, 100, FAKE_BUSY);
+	vmem_rig_resize(rig, 0, 128 * MIB);
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 128 * MIB);
+	KTEST_EXPECT_EQ(test, pb_to_bytes(rig->vm[0]->map.nr_held), 384 * MIB);
+	vmem_rig_check(rig);
+	vmem_rig_resize(rig, 0, 512 * MIB);
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 512 * MIB);
+	KTEST_EXPECT_EQ(test, fm->nr_requests[VIRTIO_MEM_REQ_PLUG], 1);
+	vmem_rig_check(rig);
+	fm->fault_for = 0;
+	vmem_rig_resize(rig, 0, 0);
+	vmem_rig_check(rig);
+}
+
+/* --- configurations that make no sense ----------------------------------------- */
+
+struct bad_config {
+	const char *name;
+	struct virtio_mem_config c;
+};
+
+/* addr is an offset into the window. */
+#define CONFIG(block, start, size, usable, plugged_bytes)                                \
+	{ .block_size = (block), .addr = (start), .region_size = (size),                 \
+	  .usable_region_size = (usable), .plugged_size = (plugged_bytes) }
+
+static const struct bad_config bad_configs[] = {
+	{ "block size 0", CONFIG(0, 128 * MIB, 256 * MIB, 256 * MIB, 0) },
+	{ "block size 3 MiB", CONFIG(3 * MIB, 128 * MIB, 255 * MIB, 255 * MIB, 0) },
+	{ "block size 1 KiB", CONFIG(1024, 128 * MIB, 256 * MIB, 256 * MIB, 0) },
+	{ "block size 256 MiB", CONFIG(256 * MIB, 256 * MIB, 256 * MIB, 256 * MIB, 0) },
+	{ "block size 2^63", CONFIG(1UL << 63, 128 * MIB, 256 * MIB, 256 * MIB, 0) },
+	{ "misaligned", CONFIG(2 * MIB, 129 * MIB, 256 * MIB, 256 * MIB, 0) },
+	{ "empty", CONFIG(2 * MIB, 128 * MIB, 0, 0, 0) },
+	{ "too small for a granule", CONFIG(1 * MIB, 129 * MIB, 2 * MIB, 2 * MIB, 0) },
+	{ "wraps around", CONFIG(2 * MIB, 128 * MIB, -2 * MIB, 2 * MIB, 0) },
+	{ "usable beyond the region", CONFIG(2 * MIB, 128 * MIB, 256 * MIB, 258 * MIB, 0) },
+	{ "plugged beyond the region", CONFIG(2 * MIB, 128 * MIB, 256 * MIB, 256 * MIB, 1UL << 40) },
+	{ "over boot memory", CONFIG(2 * MIB, 16 * MIB, 256 * MIB, 256 * MIB, 0) },
+	{ "cannot be mapped", CONFIG(2 * MIB, 1UL << 50, 256 * MIB, 256 * MIB, 0) },
+};
+
+static void config_desc(const struct bad_config *c, char desc[KTEST_DESC_SIZE])
+{
+	strscpy(desc, c->name, KTEST_DESC_SIZE);
+}
+
+KTEST_ARRAY_PARAM(config, bad_configs, config_desc)
+
+/* One line, no device, nothing left behind. */
+static void bad_config(struct ktest *test)
+{
+	const struct bad_config *bad = test->param_value;
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_prepare(rig, 128 * MIB, 256 * MIB, 2 * MIB);
+	const unsigned long before = zone_free_pages(window_zone(rig->w, ZONE_NORMAL));
+
+	fm->config = bad->c;
+	fm->config.addr += pfn_to_phys(rig->w->base);
+	memcpy(fm->fv.config, &fm->config, sizeof(fm->config));
+	KTEST_EXPECT_LT(test, vmem_rig_try(rig, fm), 0);
+	vmem_rig_free_queues(fm);
+	KTEST_EXPECT_NULL(test, vmem_by_id(0));
+	drain_local_pages(&rig->w->mm);
+	KTEST_EXPECT_EQ(test, zone_free_pages(window_zone(rig->w, ZONE_NORMAL)), before);
+	window_check(test, rig->w);
+}
+
+/* What may not change does. */
+static void region_moves(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 256 * MIB, 2 * MIB);
+
+	vmem_rig_resize(rig, 0, 100 * MIB);
+	fm->config.addr += 128 * MIB;
+	fake_vmem_resize(fm, 50 * MIB);
+	vmem_rig_settle(rig, 0);
+	KTEST_EXPECT_TRUE(test, virtio_is_broken(&fm->fv.vdev));
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 100 * MIB);
+	fm->config.addr -= 128 * MIB;
+	vmem_rig_check(rig);
+}
+
+/* Requested is more than there is: all of it, and a line. */
+static void wants_too_much(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 129 * MIB, 256 * MIB, 1 * MIB);
+
+	fake_vmem_resize(fm, 1UL << 60);
+	KTEST_EXPECT_EQ(test, vmem_rig_settle(rig, 0), WAIT_FOREVER);
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 254 * MIB);
+	vmem_rig_check(rig);
+	fake_vmem_resize(fm, 255 * MIB);
+	KTEST_EXPECT_EQ(test, vmem_rig_settle(rig, 0), WAIT_FOREVER);
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 254 * MIB);
+	vmem_rig_check(rig);
+}
+
+static const struct ktest_case vmem_fault_cases[] = {
+	KTEST_CASE_PARAM(fault_at_each_request, fault_gen_params),
+	KTEST_CASE(back_off),
+	KTEST_CASE(contradiction),
+	KTEST_CASE(refused_blocks),
+	KTEST_CASE_PARAM(bad_config, config_gen_params),
+	KTEST_CASE(region_moves),
+	KTEST_CASE(wants_too_much),
+	{},
+};
+
+static struct ktest_suite vmem_fault_suite = { .name = "vmem_fault", .cases = vmem_fault_cases };
+KTEST_SUITE(vmem_fault_suite);
