@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""main.py [GLOB]: run the unit tests of tools/ and print KTAP, so that `make test` counts them like all others."""
+"""main.py [MODULE [GLOB]]: run the unit tests of tools/ and print KTAP, so that `make test` counts them like all others."""
 
 from __future__ import annotations
 
@@ -38,8 +38,9 @@ def run_case(number: int, case: unittest.TestCase) -> bool:
 
 
 def main() -> int:
-    glob = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] else '*'
-    wanted = [c for c in cases(unittest.defaultTestLoader.discover(str(HERE))) if fnmatch.fnmatch(name_of(c), glob)]
+    module, glob = (sys.argv[1:] + ['*', '*'])[:2]
+    found = unittest.defaultTestLoader.discover(str(HERE), pattern=f'test_{module}.py')
+    wanted = [case for case in cases(found) if fnmatch.fnmatch(name_of(case), glob)]
     if not wanted:
         return 3
     modules = sorted({name_of(case).split('.')[0] for case in wanted})
