@@ -3,14 +3,15 @@
  * The test runner: suites, cases, parameters, in the order and the words of
  * KUnit, so that Linux's kunit.py can read the log.
  *
- * An ASSERT_ in the runner's own thread jumps back here; in another thread it
- * ends that thread, and the case goes on to its end.
+ * The functions of a case run on a stack of their own, within the runner's thread:
+ * an ASSERT_ switches back to the runner's stack and leaves the other one as it is.
+ * In another thread it ends that thread, and the case goes on to its end.
  */
 #include "arch/machine.h"
 #include "kernel/hart.h"
 #include "kernel/ktest_private.h"
 #include "kernel/panic.h"
-#include "kernel/thread.h"
+#include "kernel/sched.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
@@ -60,29 +61,47 @@ static void print_result(struct ktest_run *run, enum outcome outcome, unsigned i
 		ktest_print(run, "%s %u %s", word, number, name);
 }
 
+/* Off the case's stack; nobody comes back to it. */
+static void __noreturn leave_stack(struct ktest_run *run)
+{
+	(void)arch_irq_save();
+	arch_switch_to(&run->guarded, &run->runner);
+	panic("ktest: a case goes on after its end");
+}
+
 void ktest_abort(struct ktest *test)
 {
 	struct ktest_run *run = test->run;
 
 	if (current_thread() != run->thread)
 		thread_exit(0);
-	if (!run->can_abort)
+	if (!run->on_stack)
 		panic("ktest: ASSERT in a place that can't be left (suite %s)",
 		      run->suite->name);
-	run->can_abort = false;
-	__builtin_longjmp(run->resume, 1);
+	leave_stack(run);
+}
+
+static void guarded_start(void *arg)
+{
+	struct ktest *test = arg;
+
+	arch_irq_restore(test->run->irq_flags);
+	test->run->fn(test);
+	leave_stack(test->run);
 }
 
 /* Calls @fn; returns when it returns or aborts. */
-static __noinline void call_guarded(struct ktest *test, void (*fn)(struct ktest *test))
+static void call_guarded(struct ktest *test, void (*fn)(struct ktest *test))
 {
 	struct ktest_run *run = test->run;
 
-	if (__builtin_setjmp(run->resume) == 0) {
-		run->can_abort = true;
-		fn(test);
-	}
-	run->can_abort = false;
+	run->fn = fn;
+	arch_context_init(&run->guarded, run->stack, guarded_start, test);
+	run->irq_flags = arch_irq_save();
+	run->on_stack = true;
+	arch_switch_to(&run->runner, &run->guarded);
+	run->on_stack = false;
+	arch_irq_restore(run->irq_flags);
 }
 
 static void init_case(struct ktest *test)
@@ -314,14 +333,35 @@ static void run_all(struct ktest_run *run, struct ktest_suite *const *suites,
 	}
 }
 
+/* Runs what is wanted, on a stack for the cases. */
+static enum ktest_status run_wanted(struct ktest_run *run, struct ktest_suite *const *suites,
+				    unsigned int nr)
+{
+	const u64 seed = run->options->seed;
+	const unsigned int repeat = max(run->options->repeat, 1U);
+
+	run->stack = stack_get();
+	if (run->stack == NULL) {
+		sink_puts(run->out, "# ktest: no memory for a stack\n");
+		return KTEST_HARNESS;
+	}
+	sink_printf(run->out, "1..%u\n# ktest.seed=%llu\n",
+		    count_suites(run->options, suites, nr) * repeat,
+		    (unsigned long long)(seed != 0 ? seed : DEFAULT_SEED));
+	run_all(run, suites, nr, repeat);
+	stack_put(run->stack);
+	print_tally(run, "Totals", &run->total);
+	if (run->total.failed != 0)
+		return KTEST_FAIL;
+	return run->total.passed != 0 ? KTEST_PASS : KTEST_ALL_SKIPPED;
+}
+
 enum ktest_status ktest_run_suites(const struct ktest_options *options,
 				   struct ktest_suite *const *suites,
 				   unsigned int nr_suites, struct sink *out)
 {
 	struct ktest_run run = { .options = options, .out = out,
 				 .thread = current_thread() };
-	const unsigned int repeat = options->repeat != 0 ? options->repeat : 1;
-	unsigned int wanted;
 
 	if (!ktest_options_valid(options, out))
 		return KTEST_HARNESS;
@@ -335,19 +375,11 @@ enum ktest_status ktest_run_suites(const struct ktest_options *options,
 		list_cases(options, suites, nr_suites, out);
 		return KTEST_PASS;
 	}
-	wanted = count_suites(options, suites, nr_suites);
-	sink_printf(out, "1..%u\n", wanted * repeat);
-	if (wanted == 0) {
-		sink_puts(out, "# ktest: no case matches the filter\n");
+	if (count_suites(options, suites, nr_suites) == 0) {
+		sink_puts(out, "1..0\n# ktest: no case matches the filter\n");
 		return KTEST_HARNESS;
 	}
-	sink_printf(out, "# ktest.seed=%llu\n",
-		    (unsigned long long)(options->seed != 0 ? options->seed : DEFAULT_SEED));
-	run_all(&run, suites, nr_suites, repeat);
-	print_tally(&run, "Totals", &run.total);
-	if (run.total.failed != 0)
-		return KTEST_FAIL;
-	return run.total.passed != 0 ? KTEST_PASS : KTEST_ALL_SKIPPED;
+	return run_wanted(&run, suites, nr_suites);
 }
 
 enum ktest_status ktest_run(const struct ktest_options *options, struct sink *out)

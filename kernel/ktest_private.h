@@ -5,6 +5,7 @@
 /*
  * Private to the test runner, kernel/ktest*.c.
  */
+#include "arch/thread.h"
 #include "kernel/ktest.h"
 #include "kernel/sink.h"
 
@@ -31,12 +32,16 @@ struct ktest_tally {
  * @out: where KTAP goes
  * @suite: which runs
  * @test_case: which runs
- * @thread: the runner's; other threads can't jump to its stack
+ * @thread: the runner's; other threads can't leave its case
  * @indent: blanks in front of each line
  * @failed: the case has failed; set by any thread
  * @skip_reason: not empty when the case was skipped
- * @can_abort: a jump to @resume is possible now
- * @resume: for __builtin_longjmp()
+ * @stack: on which the case's functions run, so that they can be left
+ * @runner: the runner, while one of them runs
+ * @guarded: the function that runs on @stack
+ * @fn: that function
+ * @on_stack: it runs now
+ * @irq_flags: interrupt state of the runner
  * @actions: registered by the case
  * @nr_actions: how many
  * @arena_start: this run's part of the arena begins here
@@ -56,8 +61,12 @@ struct ktest_run {
 	unsigned int indent;
 	u32 failed;
 	char skip_reason[96];
-	bool can_abort;
-	void *resume[5];
+	void *stack;
+	struct arch_context runner;
+	struct arch_context guarded;
+	void (*fn)(struct ktest *test);
+	bool on_stack;
+	unsigned long irq_flags;
 	struct ktest_action actions[KTEST_MAX_ACTIONS];
 	unsigned int nr_actions;
 	size_t arena_start;

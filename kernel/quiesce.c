@@ -86,7 +86,7 @@ static bool await(struct hart *hart, u64 deadline)
 	return true;
 }
 
-int on_each_hart(void (*fn)(void *arg), void *arg, u64 timeout_ns)
+int on_each_hart(void (*fn)(void *arg), void *arg, u64 timeout_ns) __no_lock_analysis
 {
 	const u64 deadline = ktime_ns() + timeout_ns;
 	const struct hart *self;

@@ -47,12 +47,13 @@ struct fiber {
 	void *stack; /* lowest address */
 	size_t stack_bytes;
 	void *fake_stack;   /* ASan's */
-	void *tsan_fiber;   /* TSan's */
+	void *tsan_fiber;   /* TSan's; NULL: none yet */
 	void (*fn)(void *); /* where it starts */
 	void *arg;
 };
 
 static struct fiber boot_fibers[MAX_HARTS]; /* of the harts' own host threads */
+static struct fiber *running[MAX_HARTS];    /* NULL: the boot fiber, not used yet */
 
 /* Free stacks, linked through their first word; under stack_lock. */
 static void *free_stacks;
@@ -94,15 +95,17 @@ static struct fiber *fiber_on(void *stack)
 	return (struct fiber *)((char *)stack + STACK_BYTES) - 1;
 }
 
-static struct fiber *fiber_of(struct arch_context *ctx)
+/* What runs on this hart now. */
+static struct fiber *running_here(void)
 {
-	struct fiber *fiber = (struct fiber *)ctx->sp;
+	const unsigned int id = this_hart()->id;
+	struct fiber *fiber = running[id];
 	pthread_attr_t attr;
 
 	if (fiber != NULL)
 		return fiber;
 	/* The first switch away from a host thread's own stack. */
-	fiber = &boot_fibers[this_hart()->id];
+	fiber = &boot_fibers[id];
 	if (pthread_getattr_np(pthread_self(), &attr) != 0 ||
 	    pthread_attr_getstack(&attr, &fiber->stack, &fiber->stack_bytes) != 0)
 		abort();
@@ -110,7 +113,6 @@ static struct fiber *fiber_of(struct arch_context *ctx)
 #ifdef HAVE_TSAN
 	fiber->tsan_fiber = __tsan_get_current_fiber();
 #endif
-	ctx->sp = (unsigned long)fiber;
 	return fiber;
 }
 
@@ -137,6 +139,11 @@ void arch_context_init(struct arch_context *ctx, void *stack, void (*fn)(void *)
 	const unsigned long address = (unsigned long)fiber;
 
 	arch_unpoison_range(stack, STACK_BYTES);
+#ifdef HAVE_TSAN
+	/* What ran on this stack before has ended, or was left for good. */
+	if (fiber->tsan_fiber != NULL)
+		__tsan_destroy_fiber(fiber->tsan_fiber);
+#endif
 	*fiber = (struct fiber){
 		.stack = stack,
 		.stack_bytes = STACK_BYTES - sizeof(*fiber),
@@ -157,9 +164,11 @@ void arch_context_init(struct arch_context *ctx, void *stack, void (*fn)(void *)
 
 void arch_switch_to(struct arch_context *prev, struct arch_context *next)
 {
-	struct fiber *from = fiber_of(prev);
-	struct fiber *to = fiber_of(next);
+	struct fiber *from = running_here();
+	struct fiber *to = (struct fiber *)next->sp;
 
+	prev->sp = (unsigned long)from;
+	running[this_hart()->id] = to;
 #ifdef HAVE_ASAN
 	__sanitizer_start_switch_fiber(&from->fake_stack, to->stack, to->stack_bytes);
 #endif
