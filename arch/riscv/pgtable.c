@@ -158,14 +158,27 @@ static void fill_pages(pte_t *pte, unsigned long nr, pte_t value)
 		*pte = value;
 }
 
-/* Leaves of 2 MiB, except where there is a table of pages. */
+/* What a table of pages does not map yet. */
+static void fill_holes(pte_t *pte, pte_t value)
+{
+	const pte_t *end = pte + PTES_PER_TABLE;
+
+	for (; pte < end; pte++, value += PTE_PFN(PAGE_SIZE))
+		if (*pte == 0)
+			*pte = value;
+}
+
+/* Leaves of 2 MiB; where a smaller range was mapped once, its table of pages is used. */
 static void fill_large(pte_t *pte, unsigned long nr, pte_t value)
 {
 	const pte_t *end = pte + nr;
 
-	for (; pte < end; pte++, value += PTE_PFN(SZ_2M))
+	for (; pte < end; pte++, value += PTE_PFN(SZ_2M)) {
 		if (likely(*pte == 0))
 			*pte = value;
+		else if (is_table(*pte))
+			fill_holes(table_at(PTE_PA(*pte)), value);
+	}
 }
 
 /**

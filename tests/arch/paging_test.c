@@ -32,6 +32,31 @@ static void give_block(struct ktest *test)
 	free_pages(&kernel_mm, block_pfn, PAGEBLOCK_ORDER);
 }
 
+/*
+ * Another block, held for the whole suite, which has a table of pages already: tables stay,
+ * and the cases are to leave as many free pages as they found.
+ */
+static unsigned long parts_pfn;
+
+static int take_parts(struct ktest_suite *suite)
+{
+	phys_addr_t pa;
+
+	(void)suite;
+	parts_pfn = alloc_pages(&kernel_mm, GFP_KERNEL, PAGEBLOCK_ORDER, PGTY_KERNEL);
+	if (parts_pfn == PFN_NONE)
+		return -ENOMEM;
+	pa = pfn_to_phys(parts_pfn);
+	arch_unmap_direct(pa, PAGEBLOCK_SIZE);
+	return arch_map_direct(pa, PAGE_SIZE) ?: arch_map_direct(pa, PAGEBLOCK_SIZE);
+}
+
+static void give_parts(struct ktest_suite *suite)
+{
+	(void)suite;
+	free_pages(&kernel_mm, parts_pfn, PAGEBLOCK_ORDER);
+}
+
 static pte_t leaf_of(const void *va)
 {
 	return *pgtable_walk((unsigned long)va, 0, WALK_LOOK).pte;
@@ -64,6 +89,29 @@ static void neighbours_stay_mapped(struct ktest *test)
 	KTEST_EXPECT_EQ(test, leaf[-1], before);
 	KTEST_EXPECT_EQ(test, leaf[0], 0);
 	KTEST_EXPECT_EQ(test, leaf[1], after);
+	KTEST_EXPECT_EQ(test, arch_map_direct(pa, PAGEBLOCK_SIZE), 0);
+}
+
+/* A part was mapped as pages once: the table that this needed must not be in the way. */
+static void parts_and_wholes_mix(struct ktest *test)
+{
+	const phys_addr_t pa = pfn_to_phys(parts_pfn);
+	const u64 half = PAGEBLOCK_SIZE / 2;
+	char *va = phys_to_virt(pa);
+	u64 value;
+
+	arch_unmap_direct(pa, PAGEBLOCK_SIZE);
+	KTEST_EXPECT_EQ(test, arch_map_direct(pa, PAGE_SIZE), 0);
+	KTEST_EXPECT_TRUE(test, arch_probe_read(va, &value));
+	KTEST_EXPECT_FALSE(test, arch_probe_read(va + half, &value));
+	KTEST_EXPECT_EQ(test, arch_map_direct(pa, PAGEBLOCK_SIZE), 0);
+	KTEST_EXPECT_TRUE(test, arch_probe_read(va + half, &value));
+	KTEST_EXPECT_TRUE(test, arch_probe_read(va + PAGEBLOCK_SIZE - 8, &value));
+	arch_unmap_direct(pa + half, half);
+	KTEST_EXPECT_TRUE(test, arch_probe_read(va, &value));
+	KTEST_EXPECT_FALSE(test, arch_probe_read(va + half, &value));
+	arch_unmap_direct(pa, PAGEBLOCK_SIZE);
+	KTEST_EXPECT_FALSE(test, arch_probe_read(va, &value));
 	KTEST_EXPECT_EQ(test, arch_map_direct(pa, PAGEBLOCK_SIZE), 0);
 }
 
@@ -196,6 +244,7 @@ static const struct ktest_case cases[] = {
 	KTEST_CASE(unmapped_is_out_of_reach),
 	KTEST_CASE(neighbours_stay_mapped),
 	KTEST_CASE(all_harts_lose_it),
+	KTEST_CASE(parts_and_wholes_mix),
 	KTEST_CASE(leaves_are_pageblocks),
 	KTEST_CASE(beyond_reach_is_refused),
 	KTEST_CASE(nothing_is_writable_and_executable),
@@ -208,6 +257,8 @@ static const struct ktest_case cases[] = {
 
 static struct ktest_suite suite = {
 	.name = "arch_paging",
+	.suite_init = take_parts,
+	.suite_exit = give_parts,
 	.init = take_block,
 	.exit = give_block,
 	.cases = cases,
