@@ -364,6 +364,9 @@ void memory_block_report(unsigned long block, const char *what, const struct mm_
 	char text[256];
 	struct sink_buffer buffer;
 
+	/* A request that makes no sense now is answered, and not worth a line in the log. */
+	if (why->reason == MM_REASON_WRONG_STATE || why->reason == MM_REASON_NOT_PRESENT)
+		return;
 	sink_buffer_init(&buffer, text, sizeof(text));
 	mm_failure_print(why, &buffer.sink);
 	pr_warn("memory%lu: %s failed: %s\n", block, what, text);
