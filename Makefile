@@ -35,7 +35,7 @@ KLDFLAGS := -nostdlib -static -no-pie -n --fatal-warnings --gc-sections --build-
 HCFLAGS  := $(CSTD) $(WARN) -O2 -g -MMD -MP
 
 KSOURCES := $(wildcard arch/riscv/*.c arch/riscv/*.S kernel/*.c mm/*.c drivers/*/*.c lib/*.c \
-	$(foreach d,lib mm kernel drivers console fake bench,tests/$(d)/*.c))
+	$(foreach d,lib arch mm kernel drivers console fake bench,tests/$(d)/*.c))
 KERNEL_OBJS := $(addprefix $(O)/k/,$(addsuffix .o,$(KSOURCES)))
 HOST_PROGRAMS :=
 HOST_TESTS :=
@@ -68,7 +68,7 @@ FORCE:
 
 # --- what one does with it ----------------------------------------------------------------------------------------
 # Entry points set up what is missing first and build in a second make, which sees what was installed.
-export O MEM VMEM BLOCK SMP TRANSPORT APPEND CMD QEMU RUN DRY T V CROSS HOSTCC
+export O MEM VMEM BLOCK SMP TRANSPORT APPEND CMD QEMU RUN DRY T V
 export PYTHONDONTWRITEBYTECODE := 1
 SETUP = @tools/setup
 MAKEO = @+$(MAKE) O='$(O)'
