@@ -11,7 +11,7 @@ HOST_NOT := kernel/main.c kernel/smp.c kernel/stack.c kernel/trace_boot.c kernel
 HOST_PLATFORM := $(addprefix tests/host/,platform.c memory.c fiber.c devices.c boot.c)
 HOST_LIB := $(filter-out $(HOST_NOT),$(foreach d,lib mm kernel drivers/virtio,$(wildcard $(d)/*.c))) $(HOST_PLATFORM)
 HOST_SUITES := $(foreach d,lib mm kernel drivers console fake,$(wildcard tests/$(d)/*.c))
-HOST_SOURCES := $(HOST_LIB) $(HOST_SUITES) tests/host/main.c
+HOST_SOURCES := $(HOST_LIB) $(HOST_SUITES) tests/host/main.c tests/host/panic_test.c
 
 # Without mm/: what several harts do to locks, grace periods, traces and waiting, under ThreadSanitizer.
 TSAN_KERNEL := $(addprefix kernel/,$(addsuffix .c,sink printk hart spinlock quiesce sched thread wait mutex timer \
