@@ -31,25 +31,6 @@ void vmem_free(struct mm *mm, void *ptr, size_t bytes)
 			   order_of(DIV_ROUND_UP(bytes, PAGE_SIZE)));
 }
 
-/*
- * At onlining: what is mapped is plugged, the rest stays offline. mm changes
- * that bit under the lock that it calls us with.
- */
-static void vmem_online_page(struct memory_owner *owner, unsigned long pfn, unsigned int order)
-{
-	struct virtio_mem *vm = container_of(owner, struct virtio_mem, owner);
-	const unsigned long end = pfn + (1UL << order);
-
-	while (pfn < end) {
-		const struct mem_section *s = pfn_to_section(vm->mm, pfn);
-		const unsigned int step = min(order, (unsigned int)PAGEBLOCK_ORDER);
-
-		if (s && !(s->unmapped & BIT(pageblock_index(pfn))))
-			generic_online_page(vm->mm, pfn, step);
-		pfn += 1UL << step;
-	}
-}
-
 static void vmem_describe(struct memory_owner *owner, unsigned long pfn, struct sink *out)
 {
 	const struct virtio_mem *vm = container_of(owner, struct virtio_mem, owner);
@@ -165,7 +146,7 @@ int vmem_own_region(struct virtio_mem *vm)
 	vm->owner.name = vm->name;
 	vm->owner.region.start_pfn = pb_to_pfn(vm->map.start);
 	vm->owner.region.nr_pages = pb_to_pfn(vm->map.end - vm->map.start);
-	vm->owner.online_page = vmem_online_page;
+	/* No online_page: mm knows which pageblocks are mapped, and onlines just those. */
 	vm->owner.describe = vmem_describe;
 	ret = register_memory_owner(vm->mm, &vm->owner, &why);
 	if (ret) {
