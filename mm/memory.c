@@ -149,18 +149,32 @@ static bool frame_is_used(enum page_type type)
 	       type != PGTY_MEMMAP;
 }
 
+/* Of a pageblock whose descriptors are valid: neither free nor the block's own metadata. */
+static unsigned int taken_frames(const struct mem_section *s, unsigned int b)
+{
+	const unsigned int taken = PAGEBLOCK_NR_PAGES - (READ_ONCE(s->pb[b].word) & PB_FREE_MASK);
+
+	if ((s->flags & SECTION_SELF_HOSTED) && pageblock_index(s->host_pfn) == b)
+		return taken - min(taken, (unsigned int)MHP_HEADER_PAGES);
+	return taken;
+}
+
 unsigned int pageblock_used(const struct mm *mm, unsigned long pfn)
 {
 	const unsigned long start = ALIGN_DOWN(pfn, PAGEBLOCK_NR_PAGES);
+	const struct mem_section *s = pfn_to_section(mm, pfn);
 	struct page_state st;
 	unsigned int used = 0;
 
+	if (!s || !page_state_get(mm, start, &st))
+		return 0;
+	if (st.uniform)
+		return frame_is_used(st.type) ? PAGEBLOCK_NR_PAGES : 0;
+	if (!taken_frames(s, pageblock_index(pfn)))
+		return 0;
 	for (unsigned long i = 0; i < PAGEBLOCK_NR_PAGES; i++) {
-		if (!page_state_get(mm, start + i, &st))
-			return 0;
-		if (st.uniform)
-			return frame_is_used(st.type) ? PAGEBLOCK_NR_PAGES : 0;
-		used += frame_is_used(st.type);
+		if (page_state_get(mm, start + i, &st))
+			used += frame_is_used(st.type);
 	}
 	return used;
 }
