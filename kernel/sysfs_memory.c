@@ -108,15 +108,12 @@ PSEUDO_FILE(removable, "/sys/devices/system/memory/memory*/removable", show_remo
 /* Online: its zone. Offline: the default zone first, then the others. */
 static int show_valid_zones(unsigned long block, struct sink *out)
 {
-	enum zone_type first;
+	enum zone_type zones[NR_ZONES];
+	const unsigned int nr = memory_block_valid_zones(&kernel_mm, block, zones);
 
-	if (memory_block_state(&kernel_mm, block) == MEM_BLOCK_ONLINE) {
-		sink_printf(out, "%s\n", zone_name(memory_block_zone(block)));
-		return 0;
-	}
-	first = zone_for_block(&kernel_mm, block, MMOP_ONLINE);
-	sink_printf(out, "%s %s\n", zone_name(first),
-		    zone_name(first == ZONE_NORMAL ? ZONE_MOVABLE : ZONE_NORMAL));
+	for (unsigned int i = 0; i < nr; i++)
+		sink_printf(out, "%s%s", i ? " " : "", zone_name(zones[i]));
+	sink_puts(out, "\n");
 	return 0;
 }
 PSEUDO_FILE(valid_zones, "/sys/devices/system/memory/memory*/valid_zones", show_valid_zones, NULL);
