@@ -173,8 +173,9 @@ void fault_report(const struct trap_frame *frame)
 	}
 	print_place(frame, &log.sink);
 	print_registers(frame, &log.sink);
-	if (is_address_fault(frame->scause))
-		pgtable_describe(frame->stval, &log.sink);
+	if (!is_address_fault(frame->scause))
+		panic("%s at %016llx", cause, (unsigned long long)frame->sepc);
+	pgtable_describe(frame->stval, &log.sink);
 	panic("%s at %016llx, address %016llx", cause, (unsigned long long)frame->sepc,
 	      (unsigned long long)frame->stval);
 }
