@@ -71,7 +71,7 @@ FORCE:
 export O MEM VMEM BLOCK SMP TRANSPORT APPEND CMD QEMU RUN DRY T V
 export PYTHONDONTWRITEBYTECODE := 1
 SETUP = @tools/setup
-MAKEO = @+$(MAKE) O='$(O)'
+MAKEO = @+$(MAKE) $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc)) O='$(O)'
 
 help: ## this list
 	@tools/make-help Makefile
