@@ -9,6 +9,7 @@
 #include "kernel/sink.h"
 #include "kernel/trace.h"
 #include "mm/hotplug.h"
+#include "mm/internal.h"
 
 static const char *const state_names[NR_BLOCK_STATES] = {
 #define X(name, str, meaning) [MEM_BLOCK_##name] = str,
@@ -165,11 +166,13 @@ unsigned int pageblock_used(const struct mm *mm, unsigned long pfn)
 	const struct mem_section *s = pfn_to_section(mm, pfn);
 	struct page_state st;
 	unsigned int used = 0;
+	u64 word;
 
-	if (!s || !page_state_get(mm, start, &st))
+	if (!s || !(s->flags & SECTION_ONLINE))
 		return 0;
-	if (st.uniform)
-		return frame_is_used(st.type) ? PAGEBLOCK_NR_PAGES : 0;
+	word = READ_ONCE(s->pb[pageblock_index(pfn)].word);
+	if (!(word & PB_VALID))
+		return frame_is_used(PAGE_WORD_TYPE(pb_const(word))) ? PAGEBLOCK_NR_PAGES : 0;
 	if (!taken_frames(s, pageblock_index(pfn)))
 		return 0;
 	for (unsigned long i = 0; i < PAGEBLOCK_NR_PAGES; i++) {

@@ -216,15 +216,9 @@ unsigned int vmem_plan_held(const struct vmem_map *map, unsigned long want,
 
 /* --- unplugging ----------------------------------------------------------- */
 
-/* Frames in use of block @i's plugged pageblocks in @mask. */
 static u32 used_in(const struct vmem_map *map, unsigned long i, u64 mask)
 {
-	const unsigned long base = vmem_block_start(map, i);
-	u32 sum = 0;
-
-	for (; mask; mask &= mask - 1)
-		sum += map->used(map->ctx, pb_to_pfn(base + __ffs(mask)));
-	return sum;
+	return mask ? map->used(map->ctx, vmem_block_start(map, i), mask) : 0;
 }
 
 void vmem_map_scan(struct vmem_map *map)

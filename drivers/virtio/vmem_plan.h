@@ -64,7 +64,8 @@ struct vmem_run {
  * @max_run: most pageblocks of one request, whole granules
  * @nr_plugged, @nr_held: sums over the blocks
  * @first_block: memory block id of block[0]
- * @used: frames in use of the pageblock at a pfn; must be 0 where nothing has to move
+ * @used: frames in use in pageblocks (@mask) of the memory block that starts at pageblock
+ *	@start; 0 where nothing would have to move
  * @ctx: for @used
  * @ids: scratch of nr_blocks: what vmem_plan_blocks() chose
  */
@@ -78,7 +79,7 @@ struct vmem_map {
 	unsigned long nr_held;
 	unsigned long first_block;
 	unsigned long nr_blocks;
-	unsigned int (*used)(void *ctx, unsigned long pfn);
+	u32 (*used)(void *ctx, unsigned long start, u64 mask);
 	void *ctx;
 	struct vmem_block *block;
 	unsigned long *ids;

@@ -50,13 +50,16 @@ static void vmem_describe(struct memory_owner *owner, unsigned long pfn, struct 
 }
 
 /* Occupancy for the plan: only what has to be moved counts. */
-static unsigned int vmem_used(void *ctx, unsigned long pfn)
+static u32 vmem_used(void *ctx, unsigned long start, u64 mask)
 {
 	const struct virtio_mem *vm = ctx;
+	u32 sum = 0;
 
-	if (memory_block_state(vm->mm, pfn >> SECTION_PFN_SHIFT) != MEM_BLOCK_ONLINE)
+	if (memory_block_state(vm->mm, start / PAGEBLOCKS_PER_SECTION) != MEM_BLOCK_ONLINE)
 		return 0;
-	return pageblock_used(vm->mm, pfn);
+	for (; mask; mask &= mask - 1)
+		sum += pageblock_used(vm->mm, pb_to_pfn(start + __ffs(mask)));
+	return sum;
 }
 
 /* Whole granules of the region that paging can reach. */

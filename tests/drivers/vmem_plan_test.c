@@ -21,11 +21,14 @@ struct plan {
 	struct vmem_run run[RUNS];
 };
 
-static unsigned int plan_used(void *ctx, unsigned long pfn)
+static u32 plan_used(void *ctx, unsigned long start, u64 mask)
 {
 	const struct plan *p = ctx;
+	u32 sum = 0;
 
-	return p->used[pfn_to_pb(pfn) - BASE];
+	for (; mask; mask &= mask - 1)
+		sum += p->used[start - BASE + __ffs(mask)];
+	return sum;
 }
 
 static struct plan *plan_make(struct ktest *test, unsigned int granule)
