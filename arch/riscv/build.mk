@@ -1,14 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The machine's part of the build: its tests, and the symbol table for backtraces.
-#
-# The symbol table (arch/riscv/symbols.c): the kernel is linked once without it, its functions are
+# The symbol table of backtraces (arch/riscv/symbols.c): the kernel is linked once without it, its functions are
 # listed in a table, and the real link takes the table along. linker.ld puts it behind everything else, so
 # nothing moves; the table says how long the text was, and the kernel refuses one that does not fit.
-
-# The machine's own suites run in the guest only.
-ARCH_TESTS := $(wildcard tests/arch/*.c)
-KSOURCES += $(ARCH_TESTS)
-KERNEL_OBJS += $(addprefix $(O)/k/,$(addsuffix .o,$(ARCH_TESTS)))
 
 SYMBOLS_INPUT := $(KERNEL_OBJS)
 KERNEL_OBJS += $(O)/k/symbols.o
