@@ -39,7 +39,7 @@ static void fail(struct ktest *test, const struct ktest_place *place, const char
 	const char *const indent = indentation(run);
 
 	__atomic_store_n(&run->failed, 1, __ATOMIC_RELAXED);
-	sink_printf(run->out, "%s# %s: %s FAILED at %s:%d\n%s%s\n", indent,
+	sink_printf(run->out, "%s# %s: %s FAILED at %s:%u\n%s%s\n", indent,
 		    run->test_case->name, place->abort ? "ASSERTION" : "EXPECTATION",
 		    place->file, place->line, indent, text);
 	if (place->abort)
@@ -68,19 +68,60 @@ static void print_value(char text[64], u64 value, bool is_signed)
 		(void)scnprintf(text, 64, "%llu (0x%llx)", v, v);
 }
 
-void ktest_fail_binary(struct ktest *test, const struct ktest_place *place,
-		       const struct ktest_binary *binary)
+/* Cold: what was expected, and both values. */
+static __noinline __cold void fail_binary(struct ktest *test, const struct ktest_place *place,
+					  u64 left, u64 right)
 {
+	static const char *const ops[] = { "==", "!=", "<", "<=", ">", ">=" };
 	const char *const indent = indentation(test->run);
-	char left[64], right[64], text[384];
+	char left_value[64], right_value[64], text[384];
 
-	print_value(left, binary->left, binary->is_signed);
-	print_value(right, binary->right, binary->is_signed);
+	print_value(left_value, left, place->is_signed);
+	print_value(right_value, right, place->is_signed);
 	(void)scnprintf(text, sizeof(text),
-			"Expected %s %s %s, but\n%s    %s == %s\n%s    %s == %s",
-			binary->left_text, binary->op, binary->right_text, indent,
-			binary->left_text, left, indent, binary->right_text, right);
+			"Expected %s %s %s, but\n%s    %s == %s\n%s    %s == %s", place->left,
+			ops[place->op], place->right, indent, place->left, left_value, indent,
+			place->right, right_value);
 	fail(test, place, text);
+}
+
+static bool compares(const struct ktest_place *place, u64 left, u64 right)
+{
+	/* Moving the sign bit turns the signed order into the unsigned one. */
+	const u64 flip = place->is_signed ? 1UL << 63 : 0;
+	const u64 a = left ^ flip, b = right ^ flip;
+
+	switch ((enum ktest_op)place->op) {
+	case KTEST_EQ:
+		return a == b;
+	case KTEST_NE:
+		return a != b;
+	case KTEST_LT:
+		return a < b;
+	case KTEST_LE:
+		return a <= b;
+	case KTEST_GT:
+		return a > b;
+	case KTEST_GE:
+		return a >= b;
+	case KTEST_IS:
+		break;
+	}
+	return false;
+}
+
+void ktest_check_binary(struct ktest *test, const struct ktest_place *place, u64 left,
+			u64 right)
+{
+	if (unlikely(!compares(place, left, right)))
+		fail_binary(test, place, left, right);
+}
+
+void ktest_check_bool(struct ktest *test, const struct ktest_place *place, bool as_wanted)
+{
+	if (unlikely(!as_wanted))
+		ktest_fail_message(test, place, "Expected %s to be %s, but it is not",
+				   place->left, place->right);
 }
 
 void ktest_check_string(struct ktest *test, const struct ktest_place *place,
@@ -89,7 +130,7 @@ void ktest_check_string(struct ktest *test, const struct ktest_place *place,
 	if (left != NULL && right != NULL && strcmp(left, right) == 0)
 		return;
 	ktest_fail_message(test, place, "Expected %s to be \"%.80s\", but it is \"%.80s\"",
-			   place->text, right != NULL ? right : "(NULL)",
+			   place->left, right != NULL ? right : "(NULL)",
 			   left != NULL ? left : "(NULL)");
 }
 
@@ -104,7 +145,7 @@ void ktest_check_memory(struct ktest *test, const struct ktest_place *place,
 		ktest_fail_message(test, place,
 				   "Expected %s to be equal in %zu bytes, but byte %zu is "
 				   "0x%02x instead of 0x%02x",
-				   place->text, size, i, a[i], b[i]);
+				   place->left, size, i, a[i], b[i]);
 		return;
 	}
 }

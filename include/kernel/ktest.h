@@ -281,50 +281,51 @@ struct sink *ktest_sink(struct ktest *test);
  */
 void ktest_expect_warnings(struct ktest *test, unsigned int nr);
 
+/* What an expectation compares with; KTEST_IS: one operand, and a word. */
+enum ktest_op { KTEST_EQ, KTEST_NE, KTEST_LT, KTEST_LE, KTEST_GT, KTEST_GE, KTEST_IS };
+
 /**
- * struct ktest_place - where an expectation stands
+ * struct ktest_place - an expectation as it stands in the source, constant
  * @file: source file
+ * @left: source of the left operand or of the condition, or NULL
+ * @right: source of the right operand, or what the condition is to be
  * @line: line
- * @text: the condition, or NULL
+ * @op: enum ktest_op
+ * @is_signed: how to compare and print
  * @abort: ASSERT_ instead of EXPECT_
+ *
+ * Thousands of these are in the image: so an expectation is one call with a
+ * pointer and its operands, and everything else lies here.
  */
 struct ktest_place {
 	const char *file;
-	int line;
-	const char *text;
-	bool abort;
-};
-
-/**
- * struct ktest_binary - two operands that did not compare
- * @left_text: source of the left one
- * @right_text: source of the right one
- * @op: what was expected between them
- * @left: value
- * @right: value
- * @is_signed: how to print them
- */
-struct ktest_binary {
-	const char *left_text;
-	const char *right_text;
-	const char *op;
-	u64 left;
-	u64 right;
+	const char *left;
+	const char *right;
+	u16 line;
+	u8 op;
 	bool is_signed;
+	bool abort;
 };
 
 /* How failures are told; each ends the case if place->abort. */
 void ktest_fail_message(struct ktest *test, const struct ktest_place *place,
 			const char *fmt, ...) __printf(3, 4) __cold;
-void ktest_fail_binary(struct ktest *test, const struct ktest_place *place,
-		       const struct ktest_binary *binary) __cold;
+void ktest_check_binary(struct ktest *test, const struct ktest_place *place, u64 left,
+			u64 right);
+void ktest_check_bool(struct ktest *test, const struct ktest_place *place, bool as_wanted);
 void ktest_check_string(struct ktest *test, const struct ktest_place *place,
 			const char *left, const char *right);
 void ktest_check_memory(struct ktest *test, const struct ktest_place *place,
 			const void *left, const void *right, size_t size);
 
-#define _KTEST_PLACE(_text, _abort)                                                      \
-	(&(const struct ktest_place){ __FILE__, __LINE__, (_text), (_abort) })
+#define _KTEST_SITE(_left, _right, _op, _signed, _abort)                                 \
+	({                                                                               \
+		static const struct ktest_place _place = {                               \
+			__FILE__, (_left), (_right), __LINE__, (_op), (_signed), (_abort)\
+		};                                                                       \
+		&_place;                                                                 \
+	})
+#define _KTEST_PLACE(_text, _abort) _KTEST_SITE(_text, NULL, KTEST_IS, false, _abort)
 
 /* Types whose values don't all fit s64: compared and printed without sign. */
 #define _KTEST_IS_U64(x)                                                                 \
@@ -338,35 +339,27 @@ void ktest_check_memory(struct ktest *test, const struct ktest_place *place,
  * unsigned, as in C.
  */
 #define _KTEST_BINARY(test, a, b, op, _abort)                                            \
-	do {                                                                             \
-		const u64 _a = (u64)(a), _b = (u64)(b);                                  \
-		const bool _u = _KTEST_IS_U64(a) || _KTEST_IS_U64(b);                    \
-		if (likely(_u ? _a op _b : (s64)_a op (s64)_b))                          \
-			break;                                                           \
-		ktest_fail_binary((test), _KTEST_PLACE(NULL, (_abort)),                  \
-				  &(const struct ktest_binary){ #a, #b, #op, _a, _b, !_u }); \
-	} while (0)
+	ktest_check_binary((test),                                                       \
+			   _KTEST_SITE(#a, #b, (op),                                     \
+				       !_KTEST_IS_U64(a) && !_KTEST_IS_U64(b), (_abort)),\
+			   (u64)(a), (u64)(b))
 
 #define _KTEST_UNARY(test, cond, want, _abort)                                           \
-	do {                                                                             \
-		if (unlikely(!!(cond) != (want)))                                        \
-			ktest_fail_message((test), _KTEST_PLACE(#cond, (_abort)),        \
-					   "Expected %s to be %s, but it is not",        \
-					   #cond, (want) ? "true" : "false");            \
-	} while (0)
+	ktest_check_bool((test), _KTEST_SITE(#cond, #want, KTEST_IS, false, (_abort)),   \
+			 !!(cond) == (want))
 
 #define KTEST_EXPECT_TRUE(test, cond)  _KTEST_UNARY(test, cond, true, false)
 #define KTEST_EXPECT_FALSE(test, cond) _KTEST_UNARY(test, cond, false, false)
-#define KTEST_EXPECT_EQ(test, a, b)    _KTEST_BINARY(test, a, b, ==, false)
-#define KTEST_EXPECT_NE(test, a, b)    _KTEST_BINARY(test, a, b, !=, false)
-#define KTEST_EXPECT_LT(test, a, b)    _KTEST_BINARY(test, a, b, <, false)
-#define KTEST_EXPECT_LE(test, a, b)    _KTEST_BINARY(test, a, b, <=, false)
-#define KTEST_EXPECT_GT(test, a, b)    _KTEST_BINARY(test, a, b, >, false)
-#define KTEST_EXPECT_GE(test, a, b)    _KTEST_BINARY(test, a, b, >=, false)
-#define KTEST_EXPECT_PTR_EQ(test, a, b) _KTEST_BINARY(test, a, b, ==, false)
-#define KTEST_EXPECT_PTR_NE(test, a, b) _KTEST_BINARY(test, a, b, !=, false)
-#define KTEST_EXPECT_NULL(test, p)     _KTEST_BINARY(test, p, 0, ==, false)
-#define KTEST_EXPECT_NOT_NULL(test, p) _KTEST_BINARY(test, p, 0, !=, false)
+#define KTEST_EXPECT_EQ(test, a, b)    _KTEST_BINARY(test, a, b, KTEST_EQ, false)
+#define KTEST_EXPECT_NE(test, a, b)    _KTEST_BINARY(test, a, b, KTEST_NE, false)
+#define KTEST_EXPECT_LT(test, a, b)    _KTEST_BINARY(test, a, b, KTEST_LT, false)
+#define KTEST_EXPECT_LE(test, a, b)    _KTEST_BINARY(test, a, b, KTEST_LE, false)
+#define KTEST_EXPECT_GT(test, a, b)    _KTEST_BINARY(test, a, b, KTEST_GT, false)
+#define KTEST_EXPECT_GE(test, a, b)    _KTEST_BINARY(test, a, b, KTEST_GE, false)
+#define KTEST_EXPECT_PTR_EQ(test, a, b) _KTEST_BINARY(test, a, b, KTEST_EQ, false)
+#define KTEST_EXPECT_PTR_NE(test, a, b) _KTEST_BINARY(test, a, b, KTEST_NE, false)
+#define KTEST_EXPECT_NULL(test, p)     _KTEST_BINARY(test, p, 0, KTEST_EQ, false)
+#define KTEST_EXPECT_NOT_NULL(test, p) _KTEST_BINARY(test, p, 0, KTEST_NE, false)
 #define KTEST_EXPECT_STREQ(test, a, b) ktest_check_string(test, _KTEST_PLACE(#a, false), a, b)
 #define KTEST_EXPECT_MEMEQ(test, a, b, size)                                             \
 	ktest_check_memory(test, _KTEST_PLACE(#a, false), a, b, size)
@@ -375,16 +368,16 @@ void ktest_check_memory(struct ktest *test, const struct ktest_place *place,
 
 #define KTEST_ASSERT_TRUE(test, cond)  _KTEST_UNARY(test, cond, true, true)
 #define KTEST_ASSERT_FALSE(test, cond) _KTEST_UNARY(test, cond, false, true)
-#define KTEST_ASSERT_EQ(test, a, b)    _KTEST_BINARY(test, a, b, ==, true)
-#define KTEST_ASSERT_NE(test, a, b)    _KTEST_BINARY(test, a, b, !=, true)
-#define KTEST_ASSERT_LT(test, a, b)    _KTEST_BINARY(test, a, b, <, true)
-#define KTEST_ASSERT_LE(test, a, b)    _KTEST_BINARY(test, a, b, <=, true)
-#define KTEST_ASSERT_GT(test, a, b)    _KTEST_BINARY(test, a, b, >, true)
-#define KTEST_ASSERT_GE(test, a, b)    _KTEST_BINARY(test, a, b, >=, true)
-#define KTEST_ASSERT_PTR_EQ(test, a, b) _KTEST_BINARY(test, a, b, ==, true)
-#define KTEST_ASSERT_PTR_NE(test, a, b) _KTEST_BINARY(test, a, b, !=, true)
-#define KTEST_ASSERT_NULL(test, p)     _KTEST_BINARY(test, p, 0, ==, true)
-#define KTEST_ASSERT_NOT_NULL(test, p) _KTEST_BINARY(test, p, 0, !=, true)
+#define KTEST_ASSERT_EQ(test, a, b)    _KTEST_BINARY(test, a, b, KTEST_EQ, true)
+#define KTEST_ASSERT_NE(test, a, b)    _KTEST_BINARY(test, a, b, KTEST_NE, true)
+#define KTEST_ASSERT_LT(test, a, b)    _KTEST_BINARY(test, a, b, KTEST_LT, true)
+#define KTEST_ASSERT_LE(test, a, b)    _KTEST_BINARY(test, a, b, KTEST_LE, true)
+#define KTEST_ASSERT_GT(test, a, b)    _KTEST_BINARY(test, a, b, KTEST_GT, true)
+#define KTEST_ASSERT_GE(test, a, b)    _KTEST_BINARY(test, a, b, KTEST_GE, true)
+#define KTEST_ASSERT_PTR_EQ(test, a, b) _KTEST_BINARY(test, a, b, KTEST_EQ, true)
+#define KTEST_ASSERT_PTR_NE(test, a, b) _KTEST_BINARY(test, a, b, KTEST_NE, true)
+#define KTEST_ASSERT_NULL(test, p)     _KTEST_BINARY(test, p, 0, KTEST_EQ, true)
+#define KTEST_ASSERT_NOT_NULL(test, p) _KTEST_BINARY(test, p, 0, KTEST_NE, true)
 #define KTEST_ASSERT_STREQ(test, a, b) ktest_check_string(test, _KTEST_PLACE(#a, true), a, b)
 #define KTEST_ASSERT_MEMEQ(test, a, b, size)                                             \
 	ktest_check_memory(test, _KTEST_PLACE(#a, true), a, b, size)
