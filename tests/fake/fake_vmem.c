@@ -205,7 +205,9 @@ static void one_request(struct fake_vmem *fm, const struct fake_chain *chain)
 		return;
 	}
 	memcpy(&req, chain->out[0].addr, sizeof(req));
-	if (fm->nr_log >= fm->fault_at && fm->nr_log < fm->fault_at + fm->fault_for)
+	if (fm->choose)
+		fault = fm->choose(fm);
+	else if (fm->nr_log >= fm->fault_at && fm->nr_log < fm->fault_at + fm->fault_for)
 		fault = fm->fault;
 	fm->log[fm->nr_log++ % FAKE_VMEM_LOG] = req;
 	if (req.type <= VIRTIO_MEM_REQ_STATE)

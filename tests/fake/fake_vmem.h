@@ -38,6 +38,7 @@ enum fake_vmem_fault {
  * @log: the last requests
  * @nr_log: all of them
  * @fault_at, @fault_for, @fault: requests nr_log in [at, at + for) meet @fault
+ * @choose: what each request meets, instead of those; may be NULL
  * @resize_at, @resize_to: when request number resize_at has come, the target moves
  * @spurious: a config interrupt with every request
  * @usable_slack: the usable region is requested + slack; 0: all of the region
@@ -52,6 +53,7 @@ struct fake_vmem {
 	unsigned int nr_log;
 	unsigned int fault_at, fault_for;
 	enum fake_vmem_fault fault;
+	enum fake_vmem_fault (*choose)(struct fake_vmem *fm);
 	unsigned int resize_at;
 	u64 resize_to;
 	bool spurious;

@@ -5,10 +5,11 @@
 FUZZCC ?= $(firstword $(foreach c,clang-19 clang-20 clang-21 clang-22 clang clang-14,\
 	$(if $(shell command -v $(c)),$(c))) clang-19)
 FUZZ_SAN := address,undefined
-FUZZ_CFLAGS := $(CSTD) $(WARN) -O1 -g -MMD -MP -Iinclude -Itests/host/include -I. \
+FUZZ_CFLAGS := $(CSTD) $(WARN) -O1 -g -MMD -MP -Iinclude -Itests/host/include -I. -DEBB_DEBUG=1 \
 	-fno-sanitize-recover=all -fsanitize=fuzzer-no-link,$(FUZZ_SAN)
 
 FUZZ_LIBS_fuzz_fdt := -lfdt
+FUZZ_SRCS_fuzz_virtio_mem := $(HOST_LIB) $(wildcard tests/fake/*.c)
 
 FUZZ_NAMES := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZERS += $(addprefix $(O)/fuzz/,$(FUZZ_NAMES))
