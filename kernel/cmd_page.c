@@ -17,10 +17,11 @@
 /* Owner word of unmovable pages that "alloc" gave out: "console" in ASCII. */
 #define CONSOLE_OWNER 0x00656c6f736e6f63ULL
 
-/* Slots of the movable pages that "alloc" gave out; an empty one has PFN_NONE. */
+/* Slots of the movable pages that "alloc" gave out. */
 #define NR_SLOTS 1024
-static struct page_slot slots[NR_SLOTS] = { [0 ... NR_SLOTS - 1] = { .pfn = PFN_NONE } };
-static DEFINE_SPINLOCK(slots_lock); /* protects: which slot is taken */
+static struct page_slot slots[NR_SLOTS];
+static bool slot_taken[NR_SLOTS];
+static DEFINE_SPINLOCK(slots_lock); /* protects: slot_taken */
 
 static int bad_number(const char *command, const char *text, struct sink *out)
 {
@@ -98,20 +99,18 @@ static int cmd_dump_page(int argc, char **argv, struct sink *out)
 }
 COMMAND(dump_page, "dump_page PFN", "say all that is known of a frame", cmd_dump_page);
 
-/* Reserve an empty slot by giving it a frame number that no frame has. */
-#define SLOT_TAKEN (PFN_NONE - 1)
-
 static struct page_slot *slot_take(void)
 {
 	struct page_slot *slot = NULL;
 	unsigned int i;
 
 	spin_lock(&slots_lock);
-	for (i = 0; i < NR_SLOTS && !slot; i++)
-		if (slots[i].pfn == PFN_NONE)
-			slot = &slots[i];
-	if (slot)
-		slot->pfn = SLOT_TAKEN;
+	for (i = 0; i < NR_SLOTS && !slot; i++) {
+		if (slot_taken[i])
+			continue;
+		slot_taken[i] = true;
+		slot = &slots[i];
+	}
 	spin_unlock(&slots_lock);
 	return slot;
 }
@@ -119,7 +118,7 @@ static struct page_slot *slot_take(void)
 static void slot_give_back(struct page_slot *slot)
 {
 	spin_lock(&slots_lock);
-	slot->pfn = PFN_NONE;
+	slot_taken[slot - slots] = false;
 	spin_unlock(&slots_lock);
 }
 
