@@ -13,6 +13,7 @@
 #include "drivers/virtio/virtio_mem.h"
 #include "kernel/init.h"
 #include "kernel/param.h"
+#include "kernel/printk.h"
 #include "kernel/thread.h"
 #include "mm/memblock.h"
 #include "mm/page_alloc.h"
@@ -95,9 +96,14 @@ static void toggle_slot(unsigned int n)
 
 /* --- one input ---------------------------------------------------------------- */
 
+static void check_mm(void)
+{
+	CHECK(mm_check(&fuzz_mm, console_sink()) == 0, "mm is ill");
+}
+
 static void check(void)
 {
-	CHECK(mm_check(&fuzz_mm, NULL) == 0, "mm is ill");
+	check_mm();
 	if (memcmp(fm.fv.config, &fm.config, 32) == 0)
 		CHECK(fake_vmem_stray(&fm) == 0, "%lu stray frames", fake_vmem_stray(&fm));
 }
@@ -178,7 +184,7 @@ static int one_input(void *unused)
 		check();
 		vmem_detach(vm);
 	}
-	CHECK(mm_check(&fuzz_mm, NULL) == 0, "mm is ill at the end");
+	check_mm();
 	CHECK(fm.fv.violations == 0, "%u violations", fm.fv.violations);
 	mm_depopulate(&fuzz_mm);
 	arch_unmap_direct(BASE, BOOT_BYTES);
