@@ -34,10 +34,10 @@ struct hart *hart_register(u64 hartid)
 void hart_set_online(void)
 {
 	/* Pairs with hart_is_online(): who sees it online sees it set up. */
-	__atomic_store_n(&this_hart()->state, HART_ONLINE, __ATOMIC_RELEASE);
+	STORE_RELEASE(this_hart()->state, HART_ONLINE);
 }
 
 void hart_set_stopped(void)
 {
-	__atomic_store_n(&this_hart()->state, HART_STOPPED, __ATOMIC_RELEASE);
+	STORE_RELEASE(this_hart()->state, HART_STOPPED);
 }

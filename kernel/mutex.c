@@ -70,7 +70,7 @@ void mutex_lock(struct mutex *mutex) __no_lock_analysis
 void mutex_unlock(struct mutex *mutex) __no_lock_analysis
 {
 	assert_mutex_held(mutex);
-	__atomic_store_n(&mutex->owner, NULL, __ATOMIC_RELEASE);
+	STORE_RELEASE(mutex->owner, NULL);
 	/* Pairs with the fence in wait_prepare(): one of the two sees the other. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (has_waiters(&mutex->waiters))

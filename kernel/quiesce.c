@@ -42,7 +42,7 @@ void quiesce_serve(struct hart *hart)
 		return;
 	request.fn(request.arg);
 	/* Pairs with the acquire in has_answered(): what fn wrote is visible. */
-	__atomic_store_n(&hart->quiesce, QUIESCE_NONE, __ATOMIC_RELEASE);
+	STORE_RELEASE(hart->quiesce, QUIESCE_NONE);
 	/* Pairs with the fence in wait_prepare(). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (has_waiters(&answered))
@@ -51,7 +51,7 @@ void quiesce_serve(struct hart *hart)
 
 static void ask(struct hart *hart)
 {
-	__atomic_store_n(&hart->quiesce, QUIESCE_REQUESTED, __ATOMIC_RELEASE);
+	STORE_RELEASE(hart->quiesce, QUIESCE_REQUESTED);
 	/*
 	 * Either this hart sees @idling, or the other one sees the request before
 	 * it waits: pairs with the fence in idle_wait().

@@ -64,7 +64,7 @@ static void write_record(struct trace_ring *ring, const union record_words *from
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	for (unsigned int i = 0; i < RECORD_WORDS; i++)
 		WRITE_ONCE(slot->word[i], from->word[i]);
-	__atomic_store_n(&info->head, head + 1, __ATOMIC_RELEASE);
+	STORE_RELEASE(info->head, head + 1);
 }
 
 void trace_record(enum trace_event_id event, const struct trace_args *args)

@@ -18,7 +18,7 @@ struct becoming {
 /* A whole pageblock, all of it free. */
 static void take_pageblock(struct mem_section *ms, unsigned int b, const struct becoming *to)
 {
-	ms->pb[b].owner = 0;
+	WRITE_ONCE(ms->pb[b].owner, 0);
 	if (!type_is_counted(to->type)) {
 		pageblock_make_uniform(ms, b, to->whole);
 		return;

@@ -109,7 +109,7 @@ static inline void spin_unlock(spinlock_t *lock) __releases(lock) __no_lock_anal
 	if (unlikely(!spin_is_held(lock)))
 		spin_unlock_stranger(lock);
 	this_hart()->spin_depth--;
-	__atomic_store_n(&lock->owner, 0, __ATOMIC_RELEASE);
+	STORE_RELEASE(lock->owner, 0);
 }
 
 /**

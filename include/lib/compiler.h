@@ -59,9 +59,13 @@
  */
 #define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #ifdef EBB_TSAN
-#define WRITE_ONCE(x, v)     __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
+/* Address dependencies it does not know of. */
+#define READ_POINTER(x)	    __atomic_load_n(&(x), __ATOMIC_ACQUIRE)
+#define WRITE_ONCE(x, v)    __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 #define STORE_RELEASE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELEASE)
 #else
+/* A pointer that STORE_RELEASE() published: what lies behind it is seen, too. */
+#define READ_POINTER(x)	 READ_ONCE(x)
 #define WRITE_ONCE(x, v) ((void)(*(volatile __typeof__(x) *)&(x) = (v)))
 /* What was written before is seen by who reads this with an acquire. */
 #define STORE_RELEASE(x, v)                                                              \

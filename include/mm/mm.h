@@ -225,8 +225,8 @@ static inline struct mem_section *pfn_to_section(const struct mm *mm, unsigned l
 {
 	if (unlikely(pfn >> ROOT_PFN_SHIFT >= NR_SECTION_ROOTS))
 		return NULL;
-	return mm->root[pfn >> ROOT_PFN_SHIFT]
-		->section[(pfn >> SECTION_PFN_SHIFT) % SECTIONS_PER_ROOT];
+	return READ_POINTER(READ_POINTER(mm->root[pfn >> ROOT_PFN_SHIFT])
+				    ->section[(pfn >> SECTION_PFN_SHIFT) % SECTIONS_PER_ROOT]);
 }
 
 static inline unsigned int pageblock_index(unsigned long pfn)

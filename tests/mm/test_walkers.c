@@ -53,7 +53,7 @@ static void try_frame(struct walker *me, unsigned long pfn)
 	struct mm *mm = &me->walk->w->mm;
 	struct page_state st;
 
-	me->tries++;
+	WRITE_ONCE(me->tries, me->tries + 1);
 	if (!page_state_get(mm, pfn, &st)) {
 		me->absent++;
 		return;
