@@ -138,7 +138,8 @@ static int change_range(const struct request *r, struct sink *out)
 		status = status ? status : err;
 	}
 	if (next_memory_block(&kernel_mm, r->first) > r->last) {
-		sink_printf(out, "chmem: no memory block in %lu-%lu; see lsmem\n", r->first, r->last);
+		sink_printf(out, "chmem: no memory block in %lu-%lu; see lsmem\n",
+			    r->first, r->last);
 		return -ENOENT;
 	}
 	return status;

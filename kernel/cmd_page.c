@@ -217,7 +217,9 @@ static int cmd_alloc(int argc, char **argv, struct sink *out)
 		sink_printf(out, "alloc: pfn 0x%lx order %u is not free; see dump_page\n", r.at,
 			    r.order);
 	else
-		sink_printf(out, "alloc: no free chunk of order %u; see /proc/buddyinfo\n", r.order);
+		sink_printf(out,
+			    "alloc: no free chunk of order %u; see /proc/buddyinfo\n",
+			    r.order);
 	return err;
 }
 COMMAND(alloc, "alloc ORDER [unmovable | movable | reclaimable] [at PFN]",
@@ -282,14 +284,16 @@ static int cmd_free(int argc, char **argv, struct sink *out)
 	if (err)
 		return err;
 	if (argc == 3 && (kstrtouint(argv[2], 10, &order) || order != st.order)) {
-		sink_printf(out, "free: pfn 0x%lx was allocated with order %u\n", st.head, st.order);
+		sink_printf(out, "free: pfn 0x%lx was allocated with order %u\n", st.head,
+			    st.order);
 		return -EINVAL;
 	}
 	return free_ours(&st, slot, out);
 }
 COMMAND(free, "free PFN [ORDER]", "give back what \"alloc\" gave out", cmd_free);
 
-static int pin_or_unpin(int argc, char **argv, struct sink *out, int (*fn)(struct mm *, unsigned long))
+static int pin_or_unpin(int argc, char **argv, struct sink *out,
+			int (*fn)(struct mm *, unsigned long))
 {
 	unsigned long pfn;
 	int err;

@@ -138,7 +138,8 @@ static void say_hello(const struct virtio_mem *vm)
 {
 	pr_info("%s: region 0x%lx-0x%lx (%s), block %s, granule %s, %s", vm->name,
 		vm->fixed.addr, vm->fixed.addr + vm->fixed.region_size - 1,
-		vmem_size_text(vm->fixed.region_size).text, vmem_size_text(vm->fixed.block_size).text,
+		vmem_size_text(vm->fixed.region_size).text,
+		vmem_size_text(vm->fixed.block_size).text,
 		vmem_size_text(pb_to_bytes(vm->map.granule)).text, vm->vdev->where);
 }
 

@@ -24,7 +24,8 @@ static void print_sizes(const struct virtio_mem *vm, struct sink *out)
 {
 	const u64 held = pb_to_bytes(vm->map.nr_held);
 
-	sink_printf(out, "  requested %s, plugged %s", vmem_size_text(vm->config.requested_size).text,
+	sink_printf(out, "  requested %s, plugged %s",
+		    vmem_size_text(vm->config.requested_size).text,
 		    vmem_size_text(pb_to_bytes(vm->map.nr_plugged)).text);
 	if (held)
 		sink_printf(out, " (and %s not in use)", vmem_size_text(held).text);

@@ -24,7 +24,8 @@ int __must_check alloc_contig_range(struct mm *mm, unsigned long start, unsigned
 
 /**
  * alloc_contig_pages() - find and allocate @nr frames
- * Tries zone Normal's and then Movable's free and movable ranges; a power of two is aligned to itself.
+ * Tries zone Normal's and then Movable's free and movable ranges; a power of two is
+ * aligned to itself.
  * Return: the first pfn or PFN_NONE, with the last failure in @why.
  */
 unsigned long __must_check alloc_contig_pages(struct mm *mm, unsigned long nr,

@@ -6,7 +6,8 @@
  * Memory that comes and goes: owners of ranges, memory blocks, onlining.
  * A memory block is one section, 128 MiB; its id is pfn / PAGES_PER_SECTION.
  *
- *   ABSENT -add-> OFFLINE -online-> GOING_ONLINE -> ONLINE -offline-> GOING_OFFLINE -> OFFLINE -remove-> ABSENT
+ *   ABSENT -add-> OFFLINE -online-> GOING_ONLINE -> ONLINE
+ *   ONLINE -offline-> GOING_OFFLINE -> OFFLINE -remove-> ABSENT
  *
  * Compare with: Linux mm/memory_hotplug.c, drivers/base/memory.c.
  */

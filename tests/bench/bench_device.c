@@ -92,8 +92,10 @@ static int change_size(struct sink *out, const char *id, u64 bytes)
 		account(&run, &record);
 	if (trace_lost() || run.start == 0 || run.open != 0 || run.requests == 0)
 		return bench_fail(out, id, "the trace is not complete");
-	bench_row(out, id, (run.end - run.start - run.waited) * (1000000000 / machine_info()->timebase_hz) *
-			   1000, "insn");
+	bench_row(out, id,
+		  (run.end - run.start - run.waited) *
+			  (1000000000 / machine_info()->timebase_hz) * 1000,
+		  "insn");
 	sink_printf(out, "bench: %s_requests %u request\n", id, run.requests);
 	return 0;
 }

@@ -192,8 +192,10 @@ static const struct bad_config bad_configs[] = {
 	{ "empty", CONFIG(2 * MIB, 128 * MIB, 0, 0, 0) },
 	{ "too small for a granule", CONFIG(1 * MIB, 129 * MIB, 2 * MIB, 2 * MIB, 0) },
 	{ "wraps around", CONFIG(2 * MIB, 128 * MIB, -2 * MIB, 2 * MIB, 0) },
-	{ "usable beyond the region", CONFIG(2 * MIB, 128 * MIB, 256 * MIB, 258 * MIB, 0) },
-	{ "plugged beyond the region", CONFIG(2 * MIB, 128 * MIB, 256 * MIB, 256 * MIB, 1UL << 40) },
+	{ "usable beyond the region",
+	  CONFIG(2 * MIB, 128 * MIB, 256 * MIB, 258 * MIB, 0) },
+	{ "plugged beyond the region",
+	  CONFIG(2 * MIB, 128 * MIB, 256 * MIB, 256 * MIB, 1UL << 40) },
 	{ "over boot memory", CONFIG(2 * MIB, 16 * MIB, 256 * MIB, 256 * MIB, 0) },
 	{ "cannot be mapped", CONFIG(2 * MIB, 1UL << 50, 256 * MIB, 256 * MIB, 0) },
 };

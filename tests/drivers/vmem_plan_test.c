@@ -265,8 +265,10 @@ static void check_plug_runs(struct ktest *test, const struct plan *p, unsigned i
 			KTEST_ASSERT_EQ(test, vmem_run_mask(&p->map, i, run) &
 						      (p->block[i].plugged | p->block[i].held), 0);
 		for (unsigned int o = 0; o < r; o++)
-			KTEST_ASSERT_TRUE(test, p->run[o].start >= run->start + run->nr ||
-							run->start >= p->run[o].start + p->run[o].nr);
+			KTEST_ASSERT_TRUE(test,
+					  p->run[o].start >= run->start + run->nr ||
+						  run->start >=
+							  p->run[o].start + p->run[o].nr);
 	}
 }
 

@@ -68,7 +68,8 @@ static void same_as_list_buddy(struct ktest *test)
 		before[order] -= lb->nr_free[order];
 	for (unsigned int step = 0; step < 3000; step++) {
 		const unsigned int order = prng_below(&test->prng, NR_PAGE_ORDERS);
-		const unsigned long pfn = t->base + (prng_below(&test->prng, t->nr >> order) << order);
+		const unsigned long pfn =
+			t->base + (prng_below(&test->prng, t->nr >> order) << order);
 
 		if (nr == 512 || (nr && prng_below(&test->prng, 100) < 45)) {
 			const unsigned int i = prng_below(&test->prng, nr);
@@ -155,7 +156,8 @@ static void search_finds_the_last_chunk(struct ktest *test)
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, last, 3, PGTY_KERNEL), 0);
 	nr = alloc_pages_bulk(t->mm, GFP_MOVABLE | GFP_ATOMIC, PGTY_KERNEL, free - 8, pfns);
 	KTEST_ASSERT_EQ(test, nr, free - 8);
-	KTEST_EXPECT_EQ(test, alloc_pages(t->mm, GFP_ATOMIC | GFP_NOWARN, 0, PGTY_KERNEL), PFN_NONE);
+	KTEST_EXPECT_EQ(test, alloc_pages(t->mm, GFP_ATOMIC | GFP_NOWARN, 0, PGTY_KERNEL),
+			PFN_NONE);
 	free_pages(t->mm, last, 3);
 	KTEST_EXPECT_EQ(test, alloc_pages(t->mm, GFP_ATOMIC, 3, PGTY_KERNEL), last);
 	free_pages(t->mm, last, 3);

@@ -66,7 +66,9 @@ static void hopeless_moves_nothing(struct ktest *test)
 
 		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, places[i], 0, PGTY_SLAB), 0);
 		page_set_owner(t->mm, places[i], 0x77);
-		KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, start, start + nr, NULL, &why), -EBUSY);
+		KTEST_EXPECT_EQ(test,
+				alloc_contig_range(t->mm, start, start + nr, NULL, &why),
+				-EBUSY);
 		KTEST_EXPECT_EQ(test, why.reason, MM_REASON_UNMOVABLE);
 		KTEST_EXPECT_EQ(test, why.pfn, places[i]);
 		KTEST_EXPECT_EQ(test, why.type, PGTY_SLAB);
@@ -125,7 +127,8 @@ static void movable_pages_move(struct ktest *test)
 		const u8 *frame = phys_to_virt(pfn_to_phys(slot_pfn(&slots[i])));
 
 		KTEST_EXPECT_FALSE(test, slot_pfn(&slots[i]) >= lo && slot_pfn(&slots[i]) < hi);
-		KTEST_EXPECT_NULL(test, memchr_inv(frame, (u8)i, PAGE_SIZE << (i % 50 ? i % 4 : 9)));
+		KTEST_EXPECT_NULL(test, memchr_inv(frame, (u8)i,
+						   PAGE_SIZE << (i % 50 ? i % 4 : 9)));
 	}
 	test_mm_check(test, t);
 	free_contig_range(t->mm, lo, hi - lo);
@@ -187,7 +190,8 @@ static void no_target_is_said(struct ktest *test)
 
 	KTEST_ASSERT_EQ(test, slot_alloc(t->mm, &slot, 0), 0);
 	pfn = slot_pfn(&slot);
-	nr = alloc_pages_bulk(t->mm, GFP_ATOMIC | GFP_NOWARN, PGTY_SLAB, 2 * PAGES_PER_SECTION, pfns);
+	nr = alloc_pages_bulk(t->mm, GFP_ATOMIC | GFP_NOWARN, PGTY_SLAB,
+			      2 * PAGES_PER_SECTION, pfns);
 	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn, pfn + 1, NULL, &why), -ENOMEM);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NO_TARGET);
 	KTEST_EXPECT_EQ(test, why.pfn, pfn);
@@ -226,7 +230,8 @@ static void offline_frames(struct ktest *test)
 
 		KTEST_ASSERT_TRUE(test, page_state_get(t->mm, at, &st));
 		KTEST_ASSERT_EQ(test, st.type, PGTY_OFFLINE);
-		KTEST_ASSERT_EQ(test, !!(st.flags & PG_OFFLINE_SKIPPABLE), at >= pfn && at < pfn + nr);
+		KTEST_ASSERT_EQ(test, !!(st.flags & PG_OFFLINE_SKIPPABLE),
+				at >= pfn && at < pfn + nr);
 	}
 	test_mm_check(test, t);
 	release_offline_range(t->mm, range.start_pfn, range.nr_pages);
@@ -264,7 +269,9 @@ static void waits_for_the_free(struct ktest *test)
 	thread = thread_create("free_later", free_later, &later);
 	KTEST_ASSERT_NOT_NULL(test, thread);
 	policy.flags = EVAC_WAIT;
-	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, t->base, t->base + 4 * PB, &policy, &why), 0);
+	KTEST_EXPECT_EQ(
+		test, alloc_contig_range(t->mm, t->base, t->base + 4 * PB, &policy, &why),
+		0);
 	KTEST_EXPECT_NE(test, later.freed_at, 0);
 	KTEST_EXPECT_LT(test, ktime_ns() - later.freed_at, 20 * NSEC_PER_MSEC);
 	KTEST_EXPECT_EQ(test, t->zone->nr_free_waiters, 0);
@@ -288,7 +295,8 @@ static void waiting_has_an_end(struct ktest *test)
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_SLAB), 0);
 	policy.flags = EVAC_WAIT;
 	policy.deadline_ns = start + 200 * NSEC_PER_MSEC;
-	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn - 5, pfn + 5, &policy, &why), -ETIMEDOUT);
+	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn - 5, pfn + 5, &policy, &why),
+			-ETIMEDOUT);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_DEADLINE);
 	KTEST_EXPECT_EQ(test, why.pfn, pfn);
 	KTEST_EXPECT_EQ(test, why.type, PGTY_SLAB);

@@ -89,7 +89,8 @@ static void coalescing_stops_at_used_buddies(struct ktest *test)
 
 		random_bits(&test->prng, bits);
 		bits_set(bits, off, order);
-		while (want < PAGEBLOCK_ORDER && naive_all(bits, off & ~((2U << want) - 1), want + 1))
+		while (want < PAGEBLOCK_ORDER &&
+		       naive_all(bits, off & ~((2U << want) - 1), want + 1))
 			want++;
 		KTEST_ASSERT_EQ(test, bits_coalesce(bits, off, order), want);
 	}

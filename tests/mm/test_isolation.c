@@ -44,7 +44,8 @@ static void round_trips(struct ktest *test)
 	snapshot(t, before);
 	for (unsigned int round = 0; round < 200; round++) {
 		const unsigned int first = prng_below(&test->prng, 64);
-		const struct pfn_range r = blocks(t, first, 1 + prng_below(&test->prng, 64 - first));
+		const struct pfn_range r =
+			blocks(t, first, 1 + prng_below(&test->prng, 64 - first));
 
 		KTEST_ASSERT_EQ(test, isolate_range(t->mm, &r, NULL), 0);
 		KTEST_EXPECT_EQ(test, t->zone->nr_isolated, r.nr_pages / PB);
@@ -57,7 +58,8 @@ static void round_trips(struct ktest *test)
 		KTEST_ASSERT_MEMEQ(test, before, after, sizeof(before));
 	}
 	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
-		if (b % 5 == 1 && page_type(t->mm, pb_pfn(ms, b) + b * 8) == PGTY_SLAB && b % 11 != 2)
+		if (b % 5 == 1 && page_type(t->mm, pb_pfn(ms, b) + b * 8) == PGTY_SLAB &&
+		    b % 11 != 2)
 			free_pages(t->mm, pb_pfn(ms, b) + b * 8, 3);
 		if (b % 11 == 2 && page_type(t->mm, pb_pfn(ms, b)) == PGTY_SLAB)
 			free_pages(t->mm, pb_pfn(ms, b), 9);

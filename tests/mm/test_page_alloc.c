@@ -190,7 +190,8 @@ static void cache_is_bounded(struct ktest *test)
 
 			for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)
 				for (unsigned int o = 0; o < NR_PAGE_ORDERS; o++) {
-					const struct pcp_stack *st = pcp_stack((struct pcp *)pcp, mt, o);
+					const struct pcp_stack *st =
+						pcp_stack((struct pcp *)pcp, mt, o);
 
 					pages += (unsigned long)(st->top - st->base) << o;
 				}
