@@ -3,6 +3,7 @@
  * mm_check() for what memory hotplug maintains: spans, present counts, roots, the
  * states of blocks, headers and unplugged parts, and the reserve.
  */
+#include "arch/machine.h"
 #include "kernel/sink.h"
 #include "lib/bitmap.h"
 #include "lib/bitops.h"
@@ -63,12 +64,28 @@ static unsigned int check_roots(const struct mm *mm, struct sink *out)
 	return bad;
 }
 
+/* The direct map reaches exactly what is said to be mapped; boot's may have holes. */
+static unsigned int check_mapped(const struct mem_section *s, struct sink *out)
+{
+	unsigned int bad = 0;
+
+	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
+		const bool unmapped = s->unmapped & BIT(b);
+
+		if (unmapped || !(s->flags & SECTION_EARLY))
+			bad += differ(out, "pageblock's direct map", pb_pfn(s, b),
+				      arch_direct_mapped(pfn_to_phys(pb_pfn(s, b))), !unmapped);
+	}
+	return bad;
+}
+
 /* Every pageblock that is not mapped is wholly PageOffline, or hole. */
 static unsigned int check_unmapped(const struct mem_section *s, struct sink *out)
 {
 	unsigned int bad = differ(out, "holes that are mapped", s->start_pfn,
 				  s->hole & ~s->unmapped, 0);
 
+	bad += check_mapped(s, out);
 	for (u64 mask = s->flags & SECTION_ONLINE ? s->unmapped : 0; mask; mask &= mask - 1) {
 		const unsigned int b = __ffs(mask);
 		const u64 word = s->pb[b].word;

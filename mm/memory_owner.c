@@ -97,7 +97,6 @@ static void adopt_section(struct mem_section *s, struct memory_owner *owner)
 	if (!(s->flags & SECTION_EARLY) && !s->owner)
 		s->owner = owner;
 	s->hole &= ~mask;
-	s->unmapped |= was_hole;
 	section_add_present(s, hweight64(was_hole) * PAGEBLOCK_NR_PAGES);
 	if (s->state == MEM_BLOCK_ONLINE)
 		set_pageblocks(s, mask & s->unmapped, PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE);

@@ -21,6 +21,7 @@
 struct mm kernel_mm;
 
 #define EARLY_OBJECT_SIZE (PAGE_SIZE / 2)
+#define EARLY_STATE	  ((u64)MIGRATE_MOVABLE << PB_MT_SHIFT)
 
 void mm_init(struct mm *mm, const char *name)
 {
@@ -98,8 +99,7 @@ static int early_section(struct mm *mm, struct memblock *mb, unsigned long nr,
 	s->free_bits = phys_to_virt(meta + (MHP_HEADER_PAGES - 1) * PAGE_SIZE);
 	s->online_type = MMOP_ONLINE_KERNEL;
 	pageblock_init_range(s, 0, PAGEBLOCKS_PER_SECTION,
-			     page_word(PGTY_HOLE, 0, 0, ZONE_NORMAL),
-			     (u64)MIGRATE_MOVABLE << PB_MT_SHIFT);
+			     page_word(PGTY_HOLE, 0, 0, ZONE_NORMAL), EARLY_STATE);
 	if (section_link(mm, s))
 		return -ENOMEM;
 	return arch_vmemmap_map(s->start_pfn, PAGES_PER_SECTION, meta);
@@ -129,6 +129,27 @@ static int early_sections(struct mm *mm, struct memblock *mb)
 	return 0;
 }
 
+/* A run of frames, in sections that are in no zone yet; whole pageblocks by one word. */
+static void set_early(struct mm *mm, unsigned long pfn, unsigned long end, enum page_type type)
+{
+	const u32 word = page_word(type, 0, 0, ZONE_NORMAL);
+
+	while (pfn < end) {
+		struct mem_section *s = pfn_to_section(mm, pfn);
+		const unsigned int whole = (min(end, section_end_pfn(s)) - pfn) >> PAGEBLOCK_ORDER;
+		unsigned long next;
+
+		if (whole && IS_ALIGNED(pfn, PAGEBLOCK_NR_PAGES)) {
+			next = pfn + ((unsigned long)whole << PAGEBLOCK_ORDER);
+			pageblock_init_range(s, pageblock_index(pfn), whole, word, EARLY_STATE);
+		} else {
+			next = min(end, ALIGN_UP(pfn + 1, PAGEBLOCK_NR_PAGES));
+			frames_set(mm, pfn, next - pfn, word, 0);
+		}
+		pfn = next;
+	}
+}
+
 /* Frames of one range within one of the memory ranges become @type. */
 static void early_frames(struct mm *mm, const struct memblock_region *memory,
 			 const struct memblock_region *r, enum page_type type)
@@ -138,8 +159,7 @@ static void early_frames(struct mm *mm, const struct memblock_region *memory,
 
 	if (base >= end)
 		return;
-	frames_set(mm, phys_to_pfn(base), (end - base) >> PAGE_SHIFT,
-		   page_word(type, 0, 0, ZONE_NORMAL), 0);
+	set_early(mm, phys_to_pfn(base), phys_to_pfn(end), type);
 	/* Page tables of early boot are allocated frames like those made later. */
 	if (type >= PGTY_FIRST_ALLOC && type <= PGTY_LAST_ALLOC)
 		mm_zone(mm, ZONE_NORMAL)->managed += (end - base) >> PAGE_SHIFT;

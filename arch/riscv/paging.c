@@ -52,6 +52,13 @@ void arch_unmap_direct(phys_addr_t start, u64 size)
 		tlb_flush_all_harts(va, size);
 }
 
+bool arch_direct_mapped(phys_addr_t pa)
+{
+	if (!in_reach(ALIGN_DOWN(pa, PAGE_SIZE), PAGE_SIZE))
+		return false;
+	return *pgtable_walk(pa + direct_map_offset, 0, WALK_LOOK).pte & PTE_V;
+}
+
 int arch_vmemmap_map(unsigned long start_pfn, unsigned long nr_pages, phys_addr_t backing)
 {
 	if (!in_reach(pfn_to_phys(start_pfn), pfn_to_phys(nr_pages)))

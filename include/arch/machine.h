@@ -75,6 +75,14 @@ int arch_map_direct(phys_addr_t start, u64 size);
 void arch_unmap_direct(phys_addr_t start, u64 size);
 
 /**
+ * arch_direct_mapped - can this frame be reached through the direct map now?
+ * @pa: any byte of it
+ *
+ * For checks: the answer may be old at once unless the caller serialises.
+ */
+bool arch_direct_mapped(phys_addr_t pa);
+
+/**
  * arch_vmemmap_map - back the descriptors of a pfn range with memory
  * @start_pfn: first frame; its descriptor starts a page of descriptors
  * @nr_pages: frames; the descriptors fill whole pages

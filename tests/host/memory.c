@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -104,17 +105,27 @@ static void unmap(void *va, u64 bytes)
 	arch_unpoison_range(va, bytes);
 }
 
+/* What the machine's page tables would say: one byte for each frame. */
+static u8 mapped[NR_FRAMES];
+
 int arch_map_direct(phys_addr_t start, u64 size)
 {
 	if (!in_range(start, size))
 		return -E2BIG;
 	map_file(phys_to_virt(start), size, start);
+	memset(&mapped[(start - HOST_PHYS_START) >> PAGE_SHIFT], 1, size >> PAGE_SHIFT);
 	return 0;
 }
 
 void arch_unmap_direct(phys_addr_t start, u64 size)
 {
 	unmap(phys_to_virt(start), size);
+	memset(&mapped[(start - HOST_PHYS_START) >> PAGE_SHIFT], 0, size >> PAGE_SHIFT);
+}
+
+bool arch_direct_mapped(phys_addr_t pa)
+{
+	return in_range(pa, 1) && mapped[(pa - HOST_PHYS_START) >> PAGE_SHIFT];
 }
 
 int arch_vmemmap_map(unsigned long start_pfn, unsigned long nr_pages, phys_addr_t backing)

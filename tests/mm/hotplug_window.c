@@ -55,12 +55,34 @@ struct window *window_open_raw(struct ktest *test, u64 map_bytes)
 	return w;
 }
 
+static bool is_memory(const struct memblock *mb, phys_addr_t start, u64 size)
+{
+	for (unsigned int i = 0; i < mb->memory.nr; i++) {
+		const struct memblock_region *r = &mb->memory.region[i];
+
+		if (start < r->base + r->size && r->base < start + size)
+			return true;
+	}
+	return false;
+}
+
+int window_populate(struct window *w)
+{
+	const phys_addr_t end = pfn_to_phys(w->base) + w->mapped;
+
+	for (phys_addr_t at = pfn_to_phys(w->base); at + PAGEBLOCK_SIZE <= end;
+	     at += PAGEBLOCK_SIZE)
+		if (!is_memory(&w->mb, at, PAGEBLOCK_SIZE))
+			arch_unmap_direct(at, PAGEBLOCK_SIZE);
+	return mm_populate(&w->mm, &w->mb);
+}
+
 struct window *window_open(struct ktest *test, u64 boot_bytes)
 {
 	struct window *w = window_open_raw(test, boot_bytes);
 
 	KTEST_ASSERT_EQ(test, memblock_add(&w->mb, pfn_to_phys(w->base), boot_bytes), 0);
-	KTEST_ASSERT_EQ(test, mm_populate(&w->mm, &w->mb), 0);
+	KTEST_ASSERT_EQ(test, window_populate(w), 0);
 	mm_reserve_refill(&w->mm);
 	return w;
 }

@@ -50,10 +50,13 @@ unsigned long window_find(void);
 struct window *window_open(struct ktest *test, u64 boot_bytes);
 
 /**
- * window_open_raw() - the same, but the case fills w->mb and calls mm_populate()
+ * window_open_raw() - the same, but the case fills w->mb and calls window_populate()
  * @map_bytes: from the start of the window on, mapped for it
  */
 struct window *window_open_raw(struct ktest *test, u64 map_bytes);
+
+/* mm_populate() with w->mb, as the machine would: what is no memory is not mapped. */
+int __must_check window_populate(struct window *w);
 
 /* window_open() with 32 MiB, the owner registered. */
 struct window *window_open_owned(struct ktest *test);

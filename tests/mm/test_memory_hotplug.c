@@ -344,6 +344,46 @@ static void used_page_is_named(struct ktest *test)
 	KTEST_EXPECT_EQ(test, offline(w, 1), 0);
 }
 
+/* A block that cannot be emptied: who heard going-offline hears cancel-offline once. */
+static void failed_offline_is_cancelled(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct watch *watch = ktest_alloc(test, sizeof(*watch));
+	const unsigned long pfn = window_pfn(w, 1) + 4321;
+
+	watch_start(test, w, watch, 0);
+	window_add(test, w, 1, ALL);
+	KTEST_ASSERT_EQ(test, online(w, 1, MMOP_ONLINE_KERNEL), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_KERNEL), 0);
+	KTEST_EXPECT_EQ(test, offline(w, 1), -EBUSY);
+	KTEST_EXPECT_EQ(test, watch->heard[MEM_GOING_OFFLINE], 1);
+	KTEST_EXPECT_EQ(test, watch->heard[MEM_CANCEL_OFFLINE], 1);
+	KTEST_EXPECT_EQ(test, watch->heard[MEM_OFFLINE], 0);
+	free_pages(&w->mm, pfn, 0);
+	KTEST_EXPECT_EQ(test, offline(w, 1), 0);
+	KTEST_EXPECT_EQ(test, watch->heard[MEM_CANCEL_OFFLINE], 1);
+	KTEST_EXPECT_EQ(test, watch->heard[MEM_OFFLINE], 1);
+	unregister_memory_notifier(&w->mm, &watch->nb);
+}
+
+/* Onlined when nobody is there who could restore it: nothing of it is skippable. */
+static void ownerless_block_is_not_skippable(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct page_state st;
+
+	window_add(test, w, 2, 0xfUL);
+	unregister_memory_owner(&w->mm, &w->owner);
+	KTEST_ASSERT_EQ(test, online(w, 2, MMOP_ONLINE_MOVABLE), 0);
+	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_MOVABLE)->managed,
+			4 * PAGEBLOCK_NR_PAGES - HEADER);
+	KTEST_ASSERT_TRUE(test, page_state_get(&w->mm, window_pfn(w, 3) - 1, &st));
+	KTEST_EXPECT_EQ(test, st.type, PGTY_OFFLINE);
+	KTEST_EXPECT_EQ(test, st.flags, 0);
+	KTEST_EXPECT_EQ(test, offline(w, 2), -EBUSY);
+	window_check(test, w);
+}
+
 /* Adding takes nothing from what is there: with no free page left it still works. */
 static void adding_needs_no_memory(struct ktest *test)
 {
@@ -379,16 +419,43 @@ static void reserve_lasts_for_many_blocks(struct ktest *test)
 	window_check(test, w);
 }
 
-/* Every step of add and online fails once: nothing is left behind, then it works. */
+/*
+ * Every step of add and online fails once: nothing is left behind, then it works.
+ * With a neighbour in the block the metadata is online memory: more steps.
+ */
+static const bool neighbours[] = { false, true };
+
+static void describe_neighbour(const bool *neighbour, char desc[KTEST_DESC_SIZE])
+{
+	strscpy(desc, *neighbour ? "two owners" : "self-hosted", KTEST_DESC_SIZE);
+}
+
+KTEST_ARRAY_PARAM(neighbour, neighbours, describe_neighbour)
+
+static void open_for_injection(struct ktest *test, struct window *w)
+{
+	struct memory_owner *other = ktest_alloc(test, sizeof(*other));
+
+	if (*(const bool *)test->param_value) {
+		w->owner.region.nr_pages = PAGES_PER_SECTION / 2;
+		other->region = w->owner.region;
+		other->region.start_pfn += PAGES_PER_SECTION / 2;
+		KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, other, NULL), 0);
+	}
+	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &w->owner, NULL), 0);
+	w->mm.default_online_type = MMOP_ONLINE_MOVABLE;
+}
+
 static void injected_failures_leave_nothing(struct ktest *test)
 {
-	struct window *w = window_open_owned(test);
-	const struct totals before = take_totals(w);
+	struct window *w = window_open(test, 32UL << 20);
+	struct totals before;
 	struct mm_failure why;
-	unsigned int failed = 0;
+	unsigned int step = 1;
 
-	w->mm.default_online_type = MMOP_ONLINE_MOVABLE;
-	for (unsigned int step = 1;; step++) {
+	open_for_injection(test, w);
+	before = take_totals(w);
+	for (;; step++) {
 		int err;
 
 		w->mm.inject = step;
@@ -397,7 +464,6 @@ static void injected_failures_leave_nothing(struct ktest *test)
 			KTEST_EXPECT_EQ(test, err, 0);
 			break;
 		}
-		failed++;
 		if (err) {
 			KTEST_EXPECT_EQ(test, err, -ENOMEM);
 			KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NO_MEMORY);
@@ -411,7 +477,7 @@ static void injected_failures_leave_nothing(struct ktest *test)
 		KTEST_ASSERT_FALSE(test, ktest_failed(test));
 	}
 	w->mm.inject = 0;
-	KTEST_EXPECT_GE(test, failed, 5);
+	KTEST_EXPECT_GE(test, step, 6);
 	KTEST_EXPECT_EQ(test, state_of(w, 1), MEM_BLOCK_ONLINE);
 	window_check(test, w);
 }
@@ -444,9 +510,11 @@ static const struct ktest_case hotplug_cases[] = {
 	KTEST_CASE(partly_plugged_round_trip),
 	KTEST_CASE(owner_gone_block_stays),
 	KTEST_CASE(used_page_is_named),
+	KTEST_CASE(failed_offline_is_cancelled),
+	KTEST_CASE(ownerless_block_is_not_skippable),
 	KTEST_CASE(adding_needs_no_memory),
 	KTEST_CASE(reserve_lasts_for_many_blocks),
-	KTEST_CASE(injected_failures_leave_nothing),
+	KTEST_CASE_PARAM(injected_failures_leave_nothing, neighbour_gen_params),
 	KTEST_CASE(removed_block_is_not_found),
 	{}
 };

@@ -43,7 +43,8 @@ static void plug_and_unplug_online(struct ktest *test)
 		KTEST_ASSERT_EQ(test, mhp_plug_range(&w->mm, &range, &why), 0);
 		KTEST_EXPECT_EQ(test, movable->managed, managed + 20 * PB);
 		KTEST_EXPECT_EQ(test, movable->free, managed + 20 * PB);
-		memset(phys_to_virt(pfn_to_phys(range.start_pfn)), 0x5a, range.nr_pages * PAGE_SIZE);
+		memset(phys_to_virt(pfn_to_phys(range.start_pfn)), 0x5a,
+		       range.nr_pages * PAGE_SIZE);
 		window_check(test, w);
 		KTEST_EXPECT_EQ(test, mhp_plug_range(&w->mm, &range, &why), -EINVAL);
 		KTEST_ASSERT_EQ(test, mhp_unplug_prepare(&w->mm, &range, NULL, &why), 0);
@@ -272,28 +273,31 @@ static void callback_sees_each_frame_once(struct ktest *test)
 static void remove_together_or_restore(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
-	unsigned long blocks[3] = { w->block + 1, w->block + 2, w->block + 3 };
+	unsigned long blocks[4] = { w->block + 1, w->block + 2, w->block + 3, w->block + 4 };
 	struct mm_failure why;
 	unsigned long pfn;
 
-	for (unsigned int n = 1; n <= 3; n++)
+	for (unsigned int n = 1; n <= 4; n++)
 		window_add(test, w, n, ALL);
-	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
+	online_as(test, w, 1, MMOP_ONLINE);
 	online_as(test, w, 2, MMOP_ONLINE_KERNEL);
+	online_as(test, w, 4, MMOP_ONLINE_MOVABLE);
 	pfn = window_pfn(w, 2) + 999;
 	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_KERNEL), 0);
-	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, blocks, 3, NULL, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, blocks, 4, NULL, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.pfn, pfn);
 	KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, blocks[0]), MEM_BLOCK_ONLINE);
 	KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, blocks[1]), MEM_BLOCK_ONLINE);
 	KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, blocks[2]), MEM_BLOCK_OFFLINE);
-	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_MOVABLE)->free, PAGES_PER_SECTION - HEADER);
+	KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, blocks[3]), MEM_BLOCK_ONLINE);
+	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_MOVABLE)->free,
+			2 * (PAGES_PER_SECTION - HEADER));
 	KTEST_EXPECT_EQ(test, pfn_to_section(&w->mm, window_pfn(w, 1))->online_type,
-			MMOP_ONLINE_MOVABLE);
+			MMOP_ONLINE);
 	window_check(test, w);
 	free_pages(&w->mm, pfn, 0);
-	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, blocks, 3, NULL, &why), 0);
-	for (unsigned int i = 0; i < 3; i++)
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, blocks, 4, NULL, &why), 0);
+	for (unsigned int i = 0; i < 4; i++)
 		KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, blocks[i]), MEM_BLOCK_ABSENT);
 	window_check(test, w);
 	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, blocks, 1, NULL, &why), -ENOENT);

@@ -80,6 +80,25 @@ static void objects_are_reused(struct ktest *test)
 	KTEST_EXPECT_EQ(test, kmem_cache_destroy(cache), 0);
 }
 
+/* A slab that was full and has one free object is found again. */
+static void full_slab_comes_back(struct ktest *test)
+{
+	struct window *w = window_open(test, 32UL << 20);
+	struct kmem_cache *cache = kmem_cache_create(&w->mm, "full", 2048, 8);
+	void *obj[7];
+
+	KTEST_ASSERT_NOT_NULL(test, cache);
+	for (unsigned int i = 0; i < ARRAY_SIZE(obj); i++)
+		obj[i] = kmem_cache_alloc(cache, GFP_KERNEL);
+	KTEST_ASSERT_EQ(test, phys_to_pfn(virt_to_phys(obj[0])) & ~3UL,
+			phys_to_pfn(virt_to_phys(obj[6])) & ~3UL);
+	kmem_cache_free(cache, obj[3]);
+	KTEST_EXPECT_PTR_EQ(test, kmem_cache_alloc(cache, GFP_KERNEL), obj[3]);
+	for (unsigned int i = 0; i < ARRAY_SIZE(obj); i++)
+		kmem_cache_free(cache, obj[i]);
+	KTEST_EXPECT_EQ(test, kmem_cache_destroy(cache), 0);
+}
+
 static void leaks_are_reported(struct ktest *test)
 {
 	struct window *w = window_open(test, 32UL << 20);
@@ -139,6 +158,7 @@ static void kmalloc_sizes(struct ktest *test)
 static const struct ktest_case slab_cases[] = {
 	KTEST_CASE_PARAM(objects_are_apart, shape_gen_params),
 	KTEST_CASE(objects_are_reused),
+	KTEST_CASE(full_slab_comes_back),
 	KTEST_CASE(leaks_are_reported),
 	KTEST_CASE(bad_caches_are_refused),
 	KTEST_CASE(out_of_memory_is_null),

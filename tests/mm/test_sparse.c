@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Sections: found where they are and nowhere else, roots that come and go with
+ * them, objects that share pages, and walks over what is there.
+ */
+#include "arch/machine.h"
+#include "tests/mm/hotplug_window.h"
+
+/* Far from all memory: roots of their own. */
+#define FAR_ROOT(n) ((100UL + (n)) * SECTIONS_PER_ROOT)
+
+static struct mem_section *make_section(struct ktest *test, struct window *w, unsigned long nr)
+{
+	struct mem_section *s = section_alloc(&w->mm);
+
+	KTEST_ASSERT_NOT_NULL(test, s);
+	s->mm = &w->mm;
+	s->start_pfn = nr << SECTION_PFN_SHIFT;
+	s->hole = ~0UL;
+	s->unmapped = ~0UL;
+	KTEST_ASSERT_EQ(test, section_link(&w->mm, s), 0);
+	return s;
+}
+
+static void drop_section(struct window *w, struct mem_section *s)
+{
+	const unsigned long pfn = s->start_pfn;
+
+	section_unlink(&w->mm, s);
+	section_free(&w->mm, s);
+	section_root_put(&w->mm, pfn);
+}
+
+/* A root is made for its first section and goes with its last one. */
+static void roots_come_and_go(struct ktest *test)
+{
+	struct window *w = window_open(test, 32UL << 20);
+	const unsigned long free = window_zone(w, ZONE_NORMAL)->free, max_pfn = w->mm.max_pfn;
+	struct mem_section *s[4];
+
+	for (unsigned int i = 0; i < 4; i++)
+		s[i] = make_section(test, w, FAR_ROOT(i / 2) + 7 * i);
+	for (unsigned int i = 0; i < 4; i++)
+		KTEST_EXPECT_PTR_EQ(test, pfn_to_section(&w->mm, s[i]->start_pfn + 1), s[i]);
+	KTEST_EXPECT_PTR_NE(test, w->mm.root[100], &empty_section_root);
+	KTEST_EXPECT_EQ(test, w->mm.max_pfn, section_end_pfn(s[3]));
+	for (unsigned int i = 4; i--;)
+		drop_section(w, s[i]);
+	KTEST_EXPECT_PTR_EQ(test, w->mm.root[100], &empty_section_root);
+	KTEST_EXPECT_PTR_EQ(test, w->mm.root[101], &empty_section_root);
+	KTEST_EXPECT_NULL(test, pfn_to_section(&w->mm, FAR_ROOT(0) << SECTION_PFN_SHIFT));
+	KTEST_EXPECT_EQ(test, w->mm.max_pfn, max_pfn);
+	/* Two roots and two pages of objects: all in the reserve again. */
+	mm_reserve_refill(&w->mm);
+	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_NORMAL)->free, free);
+	window_check(test, w);
+}
+
+/* Objects come two a page, and a page goes when both are free, in either order. */
+static void objects_share_pages(struct ktest *test)
+{
+	struct window *w = window_open(test, 32UL << 20);
+	struct mem_section *a, *b, *c;
+
+	for (unsigned int order = 0; order < 2; order++) {
+		const unsigned int reserve = w->mm.nr_reserve;
+
+		a = section_alloc(&w->mm);
+		b = section_alloc(&w->mm);
+		c = section_alloc(&w->mm);
+		KTEST_ASSERT_NOT_NULL(test, c);
+		KTEST_EXPECT_EQ(test, (uintptr_t)a ^ (uintptr_t)b, PAGE_SIZE / 2);
+		KTEST_EXPECT_EQ(test, w->mm.nr_reserve, reserve - 2);
+		section_free(&w->mm, order ? a : b);
+		section_free(&w->mm, c);
+		KTEST_EXPECT_EQ(test, w->mm.nr_reserve, reserve - 1);
+		section_free(&w->mm, order ? b : a);
+		KTEST_EXPECT_EQ(test, w->mm.nr_reserve, reserve);
+		KTEST_EXPECT_TRUE(test, list_empty(&w->mm.section_pool));
+	}
+}
+
+/* A walk meets each section once, ascending, over roots without any. */
+static void walks_meet_each_section(struct ktest *test)
+{
+	static const unsigned long far[] = { 0, 1, 63, 64, 255, 256, 5 * 256 + 128 };
+	struct window *w = window_open(test, 32UL << 20);
+	struct mem_section *made[ARRAY_SIZE(far)], *s;
+	unsigned int n = 0;
+
+	for (unsigned int i = ARRAY_SIZE(far); i--;)
+		made[i] = make_section(test, w, FAR_ROOT(0) + far[i]);
+	for_each_section(s, &w->mm) {
+		if (n)
+			KTEST_EXPECT_PTR_EQ(test, s, made[n - 1]);
+		else
+			KTEST_EXPECT_EQ(test, section_nr(s), w->block);
+		n++;
+	}
+	KTEST_EXPECT_EQ(test, n, ARRAY_SIZE(far) + 1);
+	KTEST_EXPECT_EQ(test, next_memory_block(&w->mm, FAR_ROOT(0) + 65), FAR_ROOT(0) + 255);
+	KTEST_EXPECT_EQ(test, next_memory_block(&w->mm, ~0UL), PFN_NONE);
+	for (unsigned int i = 0; i < ARRAY_SIZE(far); i++)
+		drop_section(w, made[i]);
+}
+
+/* Look-ups of any number are safe. */
+static void any_pfn_is_looked_up(struct ktest *test)
+{
+	static const unsigned long pfns[] = { 0, 1UL << 33, (1UL << 33) - 1, ~0UL, 1UL << 63 };
+	struct window *w = window_open(test, 32UL << 20);
+	struct page_state st;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(pfns); i++) {
+		KTEST_EXPECT_NULL(test, pfn_to_section(&w->mm, pfns[i]));
+		KTEST_EXPECT_FALSE(test, page_state_get(&w->mm, pfns[i], &st));
+		KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, pfns[i] >> SECTION_PFN_SHIFT),
+				MEM_BLOCK_ABSENT);
+	}
+	KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, ~0UL), MEM_BLOCK_ABSENT);
+	for (unsigned int i = 0; i < 1000; i++)
+		KTEST_EXPECT_EQ(test, page_state_get(&w->mm, prng_u64(&test->prng), &st), false);
+}
+
+static const struct ktest_case sparse_cases[] = {
+	KTEST_CASE(roots_come_and_go),
+	KTEST_CASE(objects_share_pages),
+	KTEST_CASE(walks_meet_each_section),
+	KTEST_CASE(any_pfn_is_looked_up),
+	{}
+};
+
+static struct ktest_suite sparse_suite = {
+	.name = "sparse",
+	.cases = sparse_cases,
+};
+KTEST_SUITE(sparse_suite);
