@@ -5,6 +5,8 @@
 # (stack.c; the host's are in tests/host/fiber.c), trace rings in boot memory (trace_boot.c), the thread that reads the
 # terminal (console.c), and the two real transports.
 #
+# ktest-tsan is the same program under ThreadSanitizer, by clang, with four harts.
+#
 # Fuzzers link HOST_LIB without main.c, and call host_init() of tests/host/host.h first.
 HOST_NOT := kernel/main.c kernel/smp.c kernel/stack.c kernel/trace_boot.c kernel/console.c \
 	drivers/virtio/virtio_mmio.c drivers/virtio/virtio_pci.c
@@ -13,19 +15,13 @@ HOST_LIB := $(filter-out $(HOST_NOT),$(foreach d,lib mm kernel drivers/virtio,$(
 HOST_SUITES := $(foreach d,lib mm kernel drivers console fake,$(wildcard tests/$(d)/*.c))
 HOST_SOURCES := $(HOST_LIB) $(HOST_SUITES) tests/host/main.c tests/host/panic_test.c
 
-# Without mm/: what several harts do to locks, grace periods, traces and waiting, under ThreadSanitizer.
-TSAN_KERNEL := $(addprefix kernel/,$(addsuffix .c,sink printk hart spinlock quiesce sched thread wait mutex timer \
-	workqueue notifier init param panic trace trace_print ktest ktest_filter ktest_report ktest_resource ktest_param))
-TSAN_SOURCES := $(wildcard lib/*.c) $(TSAN_KERNEL) $(filter-out %/boot.c,$(HOST_PLATFORM)) tests/host/main.c \
-	$(wildcard tests/kernel/*.c)
-
 HOST_CPPFLAGS := -Iinclude -Itests/host/include -Itests/host -I. -DEBB_DEBUG=1
 HOST_ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all
 HOST_TSAN := -fsanitize=thread
 TSANCC ?= $(firstword $(foreach c,clang-19 clang clang-14,$(if $(shell command -v $(c)),$(c))))
 
 HOST_OBJS := $(addprefix $(O)/host/asan/,$(HOST_SOURCES:.c=.o))
-TSAN_OBJS := $(addprefix $(O)/host/tsan/,$(TSAN_SOURCES:.c=.o))
+TSAN_OBJS := $(addprefix $(O)/host/tsan/,$(HOST_SOURCES:.c=.o))
 HOST_TESTS += $(O)/host/ktest
 
 $(O)/host/ktest: $(HOST_OBJS)

@@ -18,6 +18,13 @@
 #include "kernel/sched.h"
 #include "kernel/workqueue.h"
 
+/* ThreadSanitizer has nothing to say about one thread. */
+#ifdef EBB_TSAN
+#define DEFAULT_HARTS 4
+#else
+#define DEFAULT_HARTS 1
+#endif
+
 static struct ktest_options options;
 
 /* Boot what mm/ needs, when it is linked in: tests/host/boot.c. */
@@ -53,7 +60,7 @@ static unsigned int parse_harts(const char *program, const char *word)
 
 int main(int argc, char **argv)
 {
-	unsigned int nr = 1;
+	unsigned int nr = DEFAULT_HARTS;
 
 	for (int i = 1; i < argc; i++) {
 		if (strncmp(argv[i], "--harts=", strlen("--harts=")) == 0)
