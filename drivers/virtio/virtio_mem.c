@@ -19,7 +19,7 @@ static u64 answer_timeout_ms = 30000;
 PARAM_UINT("virtio_mem.answer_timeout_ms", answer_timeout_ms,
 	   "a virtio-mem device that has not answered a request after so many ms is broken");
 
-static DEFINE_MUTEX(vmem_list_mutex);
+DEFINE_MUTEX(vmem_list_mutex);
 static struct virtio_mem *vmem_list[VMEM_MAX_DEVICES]; /* by id */
 
 void vmem_list_lock(void)
@@ -207,7 +207,7 @@ static int vmem_probe(struct virtio_device *vdev)
 	return ret;
 }
 
-/* A round ends soon after it is interrupted: its longest wait is for the device. */
+/* A round ends soon after it is interrupted: at the next page or answer. */
 static int vmem_remove(struct virtio_device *vdev)
 {
 	struct virtio_mem *vm = vdev->priv;

@@ -104,6 +104,7 @@ struct virtio_mem {
 		u64 requested;
 		u64 plugged;
 		int result;
+		u64 mismatch;
 	} said;
 	spinlock_t lock;
 	struct mm_failure trouble;
@@ -124,10 +125,11 @@ int __must_check vmem_attach(struct virtio_device *vdev);
 /* The opposite: what mm has of the region stays mm's. The worker is gone. */
 void vmem_detach(struct virtio_mem *vm);
 
-/* The n-th device, or NULL. Hold vmem_list_lock() meanwhile. */
-struct virtio_mem *vmem_by_id(unsigned int id);
-void vmem_list_lock(void);
-void vmem_list_unlock(void);
+/* The n-th device, or NULL. It stays as long as the list is locked. */
+extern struct mutex vmem_list_mutex;
+struct virtio_mem *vmem_by_id(unsigned int id) __must_hold(&vmem_list_mutex);
+void vmem_list_lock(void) __acquires(&vmem_list_mutex);
+void vmem_list_unlock(void) __releases(&vmem_list_mutex);
 
 /* --- vmem_config.c -------------------------------------------------------- */
 

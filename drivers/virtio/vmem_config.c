@@ -74,6 +74,18 @@ static unsigned long usable_end(const struct virtio_mem *vm)
 	return max(vm->map.start, min(pb, vm->map.end));
 }
 
+/* Once for each size that the two do not agree about. */
+static void check_plugged(struct virtio_mem *vm)
+{
+	const u64 ours = pb_to_bytes(vm->map.nr_plugged + vm->map.nr_held);
+	const u64 theirs = vm->config.plugged_size;
+
+	if (theirs != ours && vm->said.mismatch != theirs)
+		pr_warn("%s: the device says %lu MiB are plugged, the driver %lu MiB", vm->name,
+			theirs >> 20, ours >> 20);
+	vm->said.mismatch = theirs == ours ? ~0UL : theirs;
+}
+
 int vmem_refresh_config(struct virtio_mem *vm)
 {
 	const u64 granule = pb_to_bytes(vm->map.granule);
@@ -85,9 +97,6 @@ int vmem_refresh_config(struct virtio_mem *vm)
 	vm->target = vm->config.requested_size / granule * vm->map.granule;
 	trace_emit(TRACE_VMEM_CONFIG, .pfn = vm->config.requested_size >> PAGE_SHIFT,
 		   .count = (u32)(vm->config.plugged_size >> PAGE_SHIFT), .flags = (u8)vm->id);
-	if (vm->config.plugged_size != pb_to_bytes(vm->map.nr_plugged + vm->map.nr_held))
-		pr_warn("%s: the device says %lu MiB are plugged, the driver %lu MiB", vm->name,
-			vm->config.plugged_size >> 20,
-			pb_to_bytes(vm->map.nr_plugged + vm->map.nr_held) >> 20);
+	check_plugged(vm);
 	return 0;
 }

@@ -145,7 +145,7 @@ static int shrink_blocks(struct virtio_mem *vm, unsigned long want, enum vmem_ef
 	for (;;) {
 		const unsigned long nr = vmem_plan_blocks(&vm->map, want, effort);
 		const struct evacuate_policy policy =
-			shrink_policy(vm, EVAC_END_OFFLINE, VMEM_BLOCK_NS);
+			shrink_policy(vm, EVAC_END_OFFLINE, VMEM_BLOCK_NS * nr);
 		struct mm_failure why = { .pfn = PFN_NONE };
 		unsigned long before;
 		int ret;

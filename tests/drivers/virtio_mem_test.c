@@ -4,7 +4,9 @@
  * memory. After every step the driver, the device and mm must agree.
  */
 #include "kernel/ktest.h"
+#include "kernel/panic.h"
 #include "kernel/sink.h"
+#include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/contig.h"
@@ -350,6 +352,48 @@ static void leaves_offline(struct ktest *test)
 			MEM_BLOCK_ABSENT);
 }
 
+/* --- the whole driver, with its worker ------------------------------------------ */
+
+static void wait_plugged(struct ktest *test, const struct fake_vmem *fm, u64 bytes)
+{
+	const u64 deadline = ktime_ns() + 10 * NSEC_PER_SEC;
+
+	while (READ_ONCE(fm->config.plugged_size) != bytes && ktime_ns() < deadline)
+		msleep(1);
+	msleep(5); /* what the driver does after the last answer */
+	KTEST_EXPECT_EQ(test, fm->config.plugged_size, bytes);
+}
+
+static void leave(void *vdev)
+{
+	BUG_ON(virtio_unregister_device(vdev) != 0);
+}
+
+/* Found, driven by interrupts, and taken away at run time; twice. */
+static void worker(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_prepare(rig, 128 * MIB, 512 * MIB, 2 * MIB);
+	struct virtio_device *vdev = &fm->fv.vdev;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		KTEST_ASSERT_EQ(test, virtio_register_device(vdev), 0);
+		ktest_add_action(test, leave, vdev);
+		msleep(5);
+		fake_vmem_resize(fm, 300 * MIB);
+		wait_plugged(test, fm, 300 * MIB);
+		fake_vmem_resize(fm, 34 * MIB);
+		wait_plugged(test, fm, 34 * MIB);
+		KTEST_EXPECT_EQ(test, fake_vmem_stray(fm), 0);
+		ktest_release_action(test, leave, vdev);
+		KTEST_EXPECT_NULL(test, vdev->priv);
+		KTEST_EXPECT_EQ(test, fm->fv.status, 0);
+		KTEST_EXPECT_EQ(test, fm->config.plugged_size, 34 * MIB); /* still in use */
+	}
+	KTEST_EXPECT_EQ(test, fm->fv.violations, 0);
+	window_check(test, rig->w);
+}
+
 static const struct ktest_case virtio_mem_cases[] = {
 	KTEST_CASE_PARAM(grow_and_shrink, geometry_gen_params),
 	KTEST_CASE_PARAM(random_resizes, geometry_gen_params),
@@ -364,6 +408,7 @@ static const struct ktest_case virtio_mem_cases[] = {
 	KTEST_CASE(left_over),
 	KTEST_CASE(taken_over),
 	KTEST_CASE(leaves_offline),
+	KTEST_CASE(worker),
 	{},
 };
 

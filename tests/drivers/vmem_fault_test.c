@@ -220,7 +220,9 @@ static void bad_config(struct ktest *test)
 	memcpy(fm->fv.config, &fm->config, sizeof(fm->config));
 	KTEST_EXPECT_LT(test, vmem_rig_try(rig, fm), 0);
 	vmem_rig_free_queues(fm);
+	vmem_list_lock();
 	KTEST_EXPECT_NULL(test, vmem_by_id(0));
+	vmem_list_unlock();
 	drain_local_pages(&rig->w->mm);
 	KTEST_EXPECT_EQ(test, zone_free_pages(window_zone(rig->w, ZONE_NORMAL)), before);
 	window_check(test, rig->w);
