@@ -32,6 +32,7 @@ static struct virtio_mem *vm;
 static struct choices in;
 static unsigned long page[NR_PAGES]; /* allocated ones, PFN_NONE */
 static struct page_slot slot[NR_PAGES];
+static bool scribbled; /* what the driver read may not be what the device meant */
 static bool done;
 
 /* --- the device ------------------------------------------------------------- */
@@ -40,8 +41,9 @@ static bool done;
 static void scribble(void)
 {
 	const struct fake_queue *q = &fm.fv.queue[0];
-	static const u8 where[] = { 8, 24, 32, 40, 48 };
+	static const u8 where[] = { 0, 16, 24, 32, 40, 48 };
 
+	scribbled = true;
 	switch (take_below(&in, 4)) {
 	case 0:
 		fm.fv.config[where[take_below(&in, sizeof(where))] + take_below(&in, 8)] =
@@ -104,7 +106,7 @@ static void check_mm(void)
 static void check(void)
 {
 	check_mm();
-	if (memcmp(fm.fv.config, &fm.config, 32) == 0)
+	if (!scribbled)
 		CHECK(fake_vmem_stray(&fm) == 0, "%lu stray frames", fake_vmem_stray(&fm));
 }
 
@@ -185,7 +187,7 @@ static int one_input(void *unused)
 		vmem_detach(vm);
 	}
 	check_mm();
-	CHECK(fm.fv.violations == 0, "%u violations", fm.fv.violations);
+	CHECK(scribbled || fm.fv.violations == 0, "%u violations", fm.fv.violations);
 	mm_depopulate(&fuzz_mm);
 	arch_unmap_direct(BASE, BOOT_BYTES);
 	done = true;
@@ -211,6 +213,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	set_up();
 	in = (struct choices){ data, size };
 	done = false;
+	scribbled = false;
 	thread = thread_create("fuzz", one_input, NULL);
 	CHECK(thread, "no thread");
 	thread_detach(thread);
