@@ -10,7 +10,7 @@ from lint.common import Finding, kind, files, program, sources, text, without_co
 
 FUNCTION_LINES = 60         # a function this long is too long
 FILE_LINES = 600            # a file longer than this is too long
-KERNEL_LINES = 15000        # code of the kernel proper
+KERNEL_LINES = 20000        # code of the kernel proper, see docs/explanation/size.md
 PARAMETERS = 5
 MAKEFILE_LINES = 200
 
@@ -21,8 +21,8 @@ def code_lines(name: str) -> int:
 
 
 def kernel_code_lines() -> int:
-    """The kernel proper: no tests, no host tools."""
-    return sum(code_lines(name) for name in sources('.c', '.h', '.S', under=KERNEL_DIRS))
+    """The kernel proper: no tests, no test runner, no host tools."""
+    return sum(code_lines(name) for name in sources('.c', '.h', '.S', under=KERNEL_DIRS) if 'ktest' not in name)
 
 
 def functions() -> list[Finding]:
