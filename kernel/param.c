@@ -141,10 +141,10 @@ static void complain_name(const char *name)
 	for_each_param(p)
 		nearest_offer(&near, p->name);
 	if (near.word != NULL)
-		pr_warn("command line: unknown parameter %.64s; do you mean %s?", name,
+		pr_warn("command line: unknown parameter \"%.64s\"; do you mean \"%s\"?", name,
 			near.word);
 	else
-		pr_warn("command line: unknown parameter %.64s", name);
+		pr_warn("command line: unknown parameter \"%.64s\"", name);
 }
 
 /* Whether a word before @name in the parsed line has the same name. */

@@ -53,19 +53,31 @@ static void enqueue(struct thread *thread) __must_hold(sched_lock)
 	WRITE_ONCE(nr_ready, nr_ready + 1);
 }
 
-/* The first thread that may run on @hart, out of the queue; NULL if none. */
-static struct thread *dequeue(const struct hart *hart) __must_hold(sched_lock)
+static bool may_run(const struct thread *thread, const struct hart *hart)
+{
+	return thread->affinity == ANY_HART || thread->affinity == hart->id;
+}
+
+/* The first thread in the queue that may run on @hart; NULL if none. */
+static struct thread *first_for(const struct hart *hart) __must_hold(sched_lock)
 {
 	struct thread *thread;
 
-	list_for_each_entry(thread, &run_queue, link) {
-		if (thread->affinity != ANY_HART && thread->affinity != hart->id)
-			continue;
+	list_for_each_entry(thread, &run_queue, link)
+		if (may_run(thread, hart))
+			return thread;
+	return NULL;
+}
+
+static struct thread *dequeue(const struct hart *hart) __must_hold(sched_lock)
+{
+	struct thread *thread = first_for(hart);
+
+	if (thread != NULL) {
 		list_del(&thread->link);
 		WRITE_ONCE(nr_ready, nr_ready - 1);
-		return thread;
 	}
-	return NULL;
+	return thread;
 }
 
 /* Wakes one hart that waits and may run @thread; all others are busy. */
@@ -74,9 +86,7 @@ static void kick_for(const struct thread *thread) __must_hold(sched_lock)
 	struct hart *hart;
 
 	for_each_hart(hart) {
-		if (!READ_ONCE(hart->idling))
-			continue;
-		if (thread->affinity != ANY_HART && thread->affinity != hart->id)
+		if (!READ_ONCE(hart->idling) || !may_run(thread, hart))
 			continue;
 		/* Not twice for two threads: the next one gets another hart. */
 		WRITE_ONCE(hart->idling, 0);
@@ -206,7 +216,7 @@ static void idle_wait(struct hart *hart)
 	WRITE_ONCE(hart->idling, 1);
 	/* Pairs with the fence in on_each_hart(). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (list_empty(&run_queue) && !quiesce_pending()) {
+	if (first_for(hart) == NULL && !quiesce_pending()) {
 		spin_unlock(&sched_lock);
 		arch_idle();
 		spin_lock(&sched_lock);

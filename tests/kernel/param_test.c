@@ -146,12 +146,12 @@ static void unknown_names_get_the_nearest(struct ktest *test)
 	params_parse("param_test.nubmer=4 qqqqqqqqqq=1 qqqqqqqqqq=2");
 	log = messages_since(test, "mark 2");
 	KTEST_EXPECT_EQ(test, number, 1);
-	KTEST_EXPECT_NOT_NULL(test, strstr(log, "unknown parameter param_test.nubmer; do "
-						"you mean param_test.number?\n"));
-	first = strstr(log, "unknown parameter qqqqqqqqqq\n");
+	KTEST_EXPECT_NOT_NULL(test, strstr(log, "unknown parameter \"param_test.nubmer\"; do "
+						"you mean \"param_test.number\"?\n"));
+	first = strstr(log, "unknown parameter \"qqqqqqqqqq\"\n");
 	KTEST_ASSERT_NOT_NULL(test, first);
 	/* Named once. */
-	KTEST_EXPECT_NULL(test, strstr(first + 1, "unknown parameter q"));
+	KTEST_EXPECT_NULL(test, strstr(first + 1, "unknown parameter \"q"));
 }
 
 static void set_one(struct ktest *test)
