@@ -103,8 +103,7 @@ static void port_changed(struct vport *port, u16 event, u16 value, const char *n
 		wake_up_all(&port->wait);
 		break;
 	case VCON_PORT_OPEN:
-		WRITE_ONCE(port->host_open, value != 0);
-		wake_up_all(&port->wait);
+		vport_host_open(port, value != 0);
 		break;
 	case VCON_PORT_NAME:
 		port_named(port, name);

@@ -54,6 +54,10 @@ static_assert(VPORT_RX_SLOTS * VPORT_RX_BYTES + VPORT_TX_SLOTS * VPORT_TX_BYTES 
  * @service: who serves it; NULL: nobody
  * @rx, @tx: its queues; NULL: the device has none for it
  * @host_open: the host listens
+ * @closed: how often it has closed its side
+ * @closed_seen: how many of them vport_read() has told the service
+ * @closed_at: the receive queue's used index when it closed last: what came before
+ *	belongs to a connection that is gone
  * @gone: unplugged, or the driver leaves
  * @wait: woken when one of those changes, or a queue has something
  * @frames: its buffers, rx first
@@ -67,6 +71,8 @@ struct vport {
 	const struct vport_service *service;
 	struct virtqueue *rx, *tx;
 	u32 host_open;
+	u32 closed, closed_seen;
+	u16 closed_at;
 	u32 gone;
 	struct wait_queue wait;
 	struct thread *thread;
@@ -89,6 +95,9 @@ struct virtio_console {
 
 /* Interrupt: one of the port's queues has something. */
 void vport_interrupt(struct virtqueue *vq);
+
+/* The host has opened or closed its side. Context: the control work. */
+void vport_host_open(struct vport *port, bool open);
 
 /* Buffers, receive queue, thread. -ENOMEM. */
 int __must_check vport_start(struct vport *port);

@@ -39,6 +39,23 @@ static bool is_gone(const struct vport *port)
 	return READ_ONCE(port->gone) || virtio_is_broken(port->con->vdev);
 }
 
+/* There is a disconnection that the service has not been told of. */
+static bool was_closed(const struct vport *port)
+{
+	/* Pairs with the release in vport_host_open(): closed_at is valid. */
+	return __atomic_load_n(&port->closed, __ATOMIC_ACQUIRE) != port->closed_seen;
+}
+
+void vport_host_open(struct vport *port, bool open)
+{
+	if (!open && READ_ONCE(port->host_open)) {
+		WRITE_ONCE(port->closed_at, READ_ONCE(port->rx->used->idx));
+		__atomic_store_n(&port->closed, port->closed + 1, __ATOMIC_RELEASE);
+	}
+	WRITE_ONCE(port->host_open, open);
+	wake_up_all(&port->wait);
+}
+
 /* --- receiving ------------------------------------------------------------ */
 
 static int offer_rx(struct vport *port, char *slot)
@@ -87,23 +104,36 @@ static u32 take_rx(struct vport *port, char *buf, u32 size)
 	return n;
 }
 
+/* What a connection that is gone has sent is not read. */
+static void discard_rx(struct vport *port)
+{
+	port->closed_seen = __atomic_load_n(&port->closed, __ATOMIC_ACQUIRE);
+	if (port->rx_left && offer_rx(port, slot_of(port, port->rx_at)))
+		return;
+	port->rx_left = 0;
+	while ((s16)(READ_ONCE(port->closed_at) - port->rx->last_used) > 0) {
+		char *slot = virtqueue_get(port->rx, NULL);
+
+		if (!slot || offer_rx(port, slot))
+			return;
+	}
+}
+
 int vport_read(struct vport *port, char *buf, u32 size)
 {
-	bool was_open = READ_ONCE(port->host_open);
-
 	for (;;) {
 		if (is_gone(port))
 			return -ENODEV;
+		if (was_closed(port)) {
+			discard_rx(port);
+			return -EPIPE;
+		}
 		if (port->rx_left || next_rx(port))
 			return (int)take_rx(port, buf, size);
-		if (was_open && !READ_ONCE(port->host_open))
-			return -EPIPE;
-		was_open = READ_ONCE(port->host_open);
 		if (!virtqueue_enable_cb(port->rx))
 			continue;
 		wait_event_until(&port->wait,
-				 is_gone(port) || virtqueue_pending(port->rx) ||
-					 READ_ONCE(port->host_open) != was_open,
+				 is_gone(port) || virtqueue_pending(port->rx) || was_closed(port),
 				 WAIT_FOREVER);
 	}
 }
@@ -120,7 +150,7 @@ static void collect_tx(struct vport *port)
 
 static bool can_go_on(struct vport *port)
 {
-	return is_gone(port) || !READ_ONCE(port->host_open) || virtqueue_pending(port->tx);
+	return is_gone(port) || was_closed(port) || virtqueue_pending(port->tx);
 }
 
 /* Wait until a send buffer is free. */
@@ -131,7 +161,7 @@ static int await_tx(struct vport *port)
 	for (;;) {
 		if (is_gone(port))
 			return -ENODEV;
-		if (!READ_ONCE(port->host_open))
+		if (was_closed(port) || !READ_ONCE(port->host_open))
 			return -EPIPE;
 		collect_tx(port);
 		if (port->tx_free)

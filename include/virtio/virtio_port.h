@@ -36,8 +36,8 @@ extern const struct vport_service __start_vport_services[], __stop_vport_service
  * @size: of @buf, at least 1
  *
  * Waits as long as there are none: for service threads only.
- * Return: number of bytes; -EPIPE the host closed its side (again and again until
- * it opens it: this waits for that); -ENODEV the port is gone.
+ * Return: number of bytes; -EPIPE once for each time that the host has closed its
+ * side (what it had sent before is dropped); -ENODEV the port is gone.
  */
 int vport_read(struct vport *port, char *buf, u32 size);
 
