@@ -162,7 +162,7 @@ static void take_word(unsigned long pfn, u64 word, unsigned long *pfns)
 {
 	u64 *p = (u64 *)pfn_to_page(pfn);
 
-	for (unsigned int i = 0; i < 64; i += 4, p += 8, pfns += 4, pfn += 4) {
+	for (u64 *const end = p + 128; p < end; p += 8, pfns += 4, pfn += 4) {
 		p[0] = word;
 		p[1] = 0;
 		pfns[0] = pfn;
@@ -178,52 +178,58 @@ static void take_word(unsigned long pfn, u64 word, unsigned long *pfns)
 	}
 }
 
-/* Up to @nr frames of one word of free bits; returns how many. */
+/* Up to @nr frames of one word of free bits, not all of it; returns how many. */
 static unsigned int take_bits(u64 *bits, unsigned long pfn, u64 word, unsigned int nr,
 			      unsigned long *pfns)
 {
 	u64 left = *bits;
 	unsigned int got = 0;
 
-	if (left == ~0ULL && nr >= 64) {
-		*bits = 0;
-		take_word(pfn, word, pfns);
-		return 64;
-	}
 	for (; left && got < nr; left &= left - 1) {
 		const unsigned long at = pfn + __ffs(left);
+		u64 *p = (u64 *)pfn_to_page(at);
 
-		frames_write(at, 1, word, 0);
+		p[0] = word;
+		p[1] = 0;
 		pfns[got++] = at;
 	}
 	*bits = left;
 	return got;
 }
 
-/* Up to @nr single frames of a pageblock that has some. */
-static unsigned int take_singles(struct mem_section *ms, unsigned int b, unsigned int nr,
-				 unsigned long *pfns, enum page_type type)
+/* Some single frames of a pageblock that has any, @nr at most, 1 at least. */
+static __noinline unsigned int take_singles(struct mem_section *ms, unsigned int b,
+					    unsigned int nr, unsigned long *pfns, u64 word)
 {
-	const u64 word = page_word(type, 0, 0, ms->zone->type) |
-			 (u64)type_is_counted(type) << 32;
+	unsigned long pfn = pb_pfn(ms, b);
 	u64 *bits = pb_bits(ms, b);
 	unsigned int got = 0;
 
 	open_pageblock(ms, b);
-	for (unsigned int i = 0; i < PB_WORDS && got < nr; i++) {
-		if (unlikely(page_poison))
-			poison_check(ms->mm, pb_pfn(ms, b) + i * 64, 64);
-		got += take_bits(&bits[i], pb_pfn(ms, b) + i * 64, word, nr - got, pfns + got);
+	if (unlikely(page_poison))
+		poison_check(ms->mm, pfn, PAGEBLOCK_NR_PAGES);
+	for (u64 *const end = bits + PB_WORDS; bits < end && got < nr; bits++, pfn += 64) {
+		if (!*bits)
+			continue;
+		if (*bits != ~0ULL || (nr < 64 && !got)) {
+			got += take_bits(bits, pfn, word, nr - got, pfns + got);
+		} else if (nr - got >= 64) {
+			*bits = 0;
+			take_word(pfn, word, pfns + got);
+			got += 64;
+		} else {
+			break; /* leave whole words whole: fewer do as well */
+		}
 	}
 	taken(ms, b, got);
 	return got;
 }
 
-static void trace_singles(const unsigned long *pfns, unsigned int nr, enum page_type type)
+static __cold void trace_singles(const unsigned long *pfns, unsigned long nr,
+				 enum page_type type)
 {
-	for (unsigned int i = 0; i < nr; i++)
-		trace_emit(TRACE_FRAMES, .pfn = pfns[i], .count = 1, .before = PGTY_BUDDY,
-			   .after = type);
+	for (unsigned long i = 0; i < nr; i++)
+		trace_emit(TRACE_FRAMES, .pfn = pfns[i], .count = 1, .after = type);
 }
 
 /**
@@ -234,11 +240,12 @@ static void trace_singles(const unsigned long *pfns, unsigned int nr, enum page_
  * @pfns: filled, ascending within a pageblock
  * @type: what they become
  *
- * Return: how many there were, up to @nr.
+ * Return: how many were taken, up to @nr; perhaps fewer than there are; 0 if none is.
  */
 unsigned int buddy_alloc_singles(struct zone *zone, unsigned int mt, unsigned int nr,
 				 unsigned long *pfns, enum page_type type)
 {
+	const u64 word = page_word(type, 0, 0, zone->type) | (u64)type_is_counted(type) << 32;
 	unsigned int got = 0;
 
 	while (got < nr) {
@@ -247,7 +254,9 @@ unsigned int buddy_alloc_singles(struct zone *zone, unsigned int mt, unsigned in
 
 		if (!ms)
 			break;
-		got += take_singles(ms, b, nr - got, pfns + got, type);
+		got += take_singles(ms, b, nr - got, pfns + got, word);
+		if (nr - got < 64)
+			break;
 	}
 	if (unlikely(READ_ONCE(this_hart()->trace_mask)))
 		trace_singles(pfns, got, type);
@@ -282,7 +291,7 @@ static void free_rest(struct mem_section *ms, unsigned int b, unsigned int nr)
 }
 
 /* @nr frames of a valid pageblock have been made Buddy in bits and descriptors. */
-void buddy_freed(struct mem_section *ms, unsigned int b, unsigned int nr)
+static void buddy_freed(struct mem_section *ms, unsigned int b, unsigned int nr)
 {
 	if (pb_free(ms->pb[b].word) + nr == PAGEBLOCK_NR_PAGES)
 		free_rest(ms, b, nr);
@@ -294,16 +303,55 @@ static void free_part(struct mem_section *ms, unsigned long pfn, unsigned int or
 {
 	const unsigned int b = pageblock_index(pfn);
 	const unsigned int off = pfn % PAGEBLOCK_NR_PAGES;
+	const u64 w = ms->pb[b].word;
 	u64 *bits = pb_bits(ms, b);
 
+	VM_BUG_ON(!(w & PB_VALID) || !bits_none_set(bits, off, order));
 	frames_write(pfn, 1UL << order, buddy_word(ms), 0);
-	if (pb_free(ms->pb[b].word) + (1U << order) == PAGEBLOCK_NR_PAGES) {
+	if (pb_free(w) + (1U << order) == PAGEBLOCK_NR_PAGES) {
 		free_rest(ms, b, 1U << order);
 		return;
 	}
-	VM_BUG_ON(!bits_none_set(bits, off, order));
 	bits_set(bits, off, order);
-	freed(ms, b, 1U << order, bits_coalesce(bits, off, order));
+	freed(ms, b, 1U << order, w & PB_ISOLATE ? 0 : bits_coalesce(bits, off, order));
+}
+
+/**
+ * buddy_free_singles() - leading frames of a list, all in one pageblock, become free
+ * @ms: section of the first
+ * @pfns: frames of order 0
+ * @nr: how many there are, at least 1
+ * @word: page_word() that they must have, their count being 0
+ * @types: or so many types above that
+ *
+ * Return: how many were freed: up to the first that lies in another pageblock or is
+ * something else; 0 if that is the first one.
+ */
+unsigned long buddy_free_singles(struct mem_section *ms, const unsigned long *pfns,
+				 unsigned long nr, u32 word, unsigned int types)
+{
+	const unsigned int b = pageblock_index(pfns[0]);
+	const unsigned long first = pb_pfn(ms, b);
+	const u64 free_word = buddy_word(ms);
+	u64 *bits = pb_bits(ms, b);
+	unsigned long i;
+
+	if (!(ms->pb[b].word & PB_VALID))
+		return 0;
+	for (i = 0; i < nr; i++) {
+		const unsigned long off = pfns[i] - first;
+		u64 *desc = (u64 *)pfn_to_page(pfns[i]);
+
+		if (off >= PAGEBLOCK_NR_PAGES || desc[0] - word > types)
+			break;
+		desc[0] = free_word;
+		bits[off / 64] |= 1UL << off % 64;
+	}
+	if (unlikely(READ_ONCE(this_hart()->trace_mask)))
+		trace_singles(pfns, i, PGTY_BUDDY);
+	if (i)
+		buddy_freed(ms, b, i);
+	return i;
 }
 
 /**

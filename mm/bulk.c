@@ -51,41 +51,9 @@ unsigned long alloc_pages_bulk(struct mm *mm, u32 gfp, enum page_type type, unsi
 }
 
 /*
- * The leading pfns that lie in one valid pageblock and can be freed without a look
- * at anything but their descriptors: allocated, order 0, no flag, no count.
+ * Runs of one zone under one hold of its lock: what can be freed without a look at
+ * anything but the descriptors. Return: how many; 0 is for the slow way.
  */
-static unsigned long free_run(struct mem_section *ms, const unsigned long *pfns,
-			      unsigned long nr)
-{
-	const unsigned long block = pfns[0] >> PAGEBLOCK_ORDER;
-	const unsigned int b = pageblock_index(pfns[0]);
-	const u64 free_word = page_word(PGTY_BUDDY, 0, 0, ms->zone->type);
-	u64 *bits = pb_bits(ms, b);
-	unsigned long i;
-
-	if (!(ms->pb[b].word & PB_VALID))
-		return 0;
-	for (i = 0; i < nr && pfns[i] >> PAGEBLOCK_ORDER == block; i++) {
-		u64 *desc = (u64 *)pfn_to_page(pfns[i]);
-
-		if (desc[0] - free_word - (PGTY_FIRST_ALLOC - PGTY_BUDDY) >
-		    PGTY_KERNEL - PGTY_FIRST_ALLOC)
-			break;
-		desc[0] = free_word;
-		bits[pfns[i] % PAGEBLOCK_NR_PAGES / 64] |= BIT(pfns[i] % 64);
-	}
-	if (i)
-		buddy_freed(ms, b, i);
-	return i;
-}
-
-static void trace_run(const unsigned long *pfns, unsigned long nr)
-{
-	for (unsigned long i = 0; i < nr; i++)
-		trace_emit(TRACE_FRAMES, .pfn = pfns[i], .count = 1, .after = PGTY_BUDDY);
-}
-
-/* Runs of one zone under one hold of its lock. Return: how many; 0 is for the slow way. */
 static unsigned long zone_free_bulk(struct mm *mm, const unsigned long *pfns, unsigned long nr)
 {
 	struct mem_section *ms = pfn_to_section(mm, pfns[0]);
@@ -99,11 +67,11 @@ static unsigned long zone_free_bulk(struct mm *mm, const unsigned long *pfns, un
 		ms = pfn_to_section(mm, pfns[done]);
 		if (!ms || ms->zone != zone)
 			break;
-		n = free_run(ms, pfns + done, nr - done);
+		n = buddy_free_singles(ms, pfns + done, nr - done,
+				       page_word(PGTY_FIRST_ALLOC, 0, 0, zone->type),
+				       PGTY_KERNEL - PGTY_FIRST_ALLOC);
 		if (!n)
 			break;
-		if (unlikely(READ_ONCE(this_hart()->trace_mask)))
-			trace_run(pfns + done, n);
 		done += n;
 	}
 	spin_unlock(&zone->lock);

@@ -15,12 +15,15 @@ struct becoming {
 	enum page_type type;
 };
 
-/* A whole pageblock, all of it free. */
-static void take_pageblock(struct mem_section *ms, unsigned int b, const struct becoming *to)
+/* A whole pageblock, all of it free: from one constant to the other, mostly. */
+static inline void take_pageblock(struct mem_section *ms, unsigned int b,
+				  const struct becoming *to)
 {
-	WRITE_ONCE(ms->pb[b].owner, 0);
-	if (!type_is_counted(to->type)) {
-		pageblock_make_uniform(ms, b, to->whole);
+	struct pageblock *pb = &ms->pb[b];
+
+	pb->owner = 0;
+	if (likely(!type_is_counted(to->type))) {
+		WRITE_ONCE(pb->word, pb_word_uniform(pb->word, to->whole));
 		return;
 	}
 	bitmap_clear(pb_bits(ms, b), 0, PAGEBLOCK_NR_PAGES);

@@ -44,7 +44,7 @@ static enum verdict judge(const struct evac *e, const struct page_state *st,
 		return e->policy->end == EVAC_END_OFFLINE ? VERDICT_EMPTY : VERDICT_BLOCKS;
 	case PAGE_MOBILITY_OPS:
 		*reason = st->flags & PG_PINNED ? MM_REASON_PINNED : MM_REASON_UNMOVABLE;
-		return type_is_movable(st->type) && !(st->flags & PG_PINNED)
+		return movable_types >> st->type & 1 && !(st->flags & PG_PINNED)
 			       ? VERDICT_MOVABLE
 			       : VERDICT_BLOCKS;
 	default:
@@ -60,7 +60,7 @@ static bool next_chunk(const struct mm *mm, unsigned long *pfn, unsigned long en
 		       struct page_state *st, unsigned long *next)
 {
 	*pfn = next_used(mm, *pfn, end);
-	if (*pfn >= end || !page_state_get(mm, *pfn, st))
+	if (*pfn >= end || !page_state_isolated(mm, *pfn, st))
 		return false;
 	if (st->uniform && st->order < PAGEBLOCK_ORDER)
 		*next = (*pfn | (PAGEBLOCK_NR_PAGES - 1)) + 1;
@@ -86,9 +86,20 @@ static int classify_part(struct evac *e, unsigned long pfn, unsigned long end)
 	enum mm_reason reason;
 	int err = 0;
 
-	for (; !err && next_chunk(e->mm, &pfn, end, &st, &next); pfn = next) {
-		const enum verdict verdict = judge(e, &st, &reason);
+	for (; !err && pfn < end; pfn = next) {
+		enum verdict verdict;
 
+		next = plain_movable_run(e->mm, pfn, end, movable_types);
+		args.count += next - pfn;
+		e->empty &= next == pfn;
+		if (next != pfn)
+			continue;
+		if (!next_chunk(e->mm, &pfn, end, &st, &next))
+			break;
+		verdict = judge(e, &st, &reason);
+		if (verdict == VERDICT_EMPTY)
+			continue;
+		e->empty = false;
 		if (verdict == VERDICT_MOVABLE)
 			args.count += min(next, end) - pfn;
 		if (verdict != VERDICT_BLOCKS)
@@ -102,29 +113,44 @@ static int classify_part(struct evac *e, unsigned long pfn, unsigned long end)
 	return err;
 }
 
+/* Pageblocks of which all is free get one verdict together. */
+static int classify_range(struct evac *e, unsigned long pfn, unsigned long end)
+{
+	int err = 0;
+
+	while (!err && pfn < end) {
+		const unsigned long used = next_used(e->mm, pfn, end);
+		const unsigned long stop = used < end ? ALIGN_DOWN(used, PAGEBLOCK_NR_PAGES) : end;
+
+		if (stop > pfn) {
+			evac_announce(e, TRACE_EVAC_VERDICT, &(struct trace_args){ .pfn = pfn });
+			pfn = stop;
+			continue;
+		}
+		err = classify_part(e, pfn, part_end(pfn, end));
+		pfn = part_end(pfn, end);
+	}
+	return err;
+}
+
 /**
  * evac_classify() - one read-only pass over all ranges; final
- * @e: isolated and drained
+ * @e: isolated and drained; e->empty says whether anything is left to be done
  *
  * Return: 0 if nothing hopeless stands in the way; a negative errno, and why.
  */
 int evac_classify(struct evac *e)
 {
-	for (unsigned int i = 0; i < e->nr_ranges; i++) {
-		unsigned long pfn = e->ranges[i].start_pfn;
-		const unsigned long end = pfn + e->ranges[i].nr_pages;
+	int err = 0;
 
-		for (unsigned long stop; pfn < end; pfn = stop) {
-			int err;
+	e->empty = true;
+	for (unsigned int i = 0; i < e->nr_ranges && !err; i++) {
+		const struct pfn_range *r = &e->ranges[i];
 
-			stop = part_end(pfn, end);
-			err = classify_part(e, pfn, stop);
-			if (err)
-				return err;
-		}
+		err = classify_range(e, r->start_pfn, r->start_pfn + r->nr_pages);
 		cond_resched();
 	}
-	return 0;
+	return err;
 }
 
 /* The reason behind an entry's result, in the order of how much it says. */
@@ -162,6 +188,54 @@ static int move_vector(struct evac *e, struct migrate_entry *vec, unsigned int n
 	return err;
 }
 
+/* What was collected to be moved. */
+struct vector {
+	unsigned int nr;
+	int err;
+	struct migrate_entry entry[EVAC_VECTOR];
+};
+
+/* One more; a full vector is moved. Return: non-zero to stop the pass. */
+static int collect(struct evac *e, struct vector *vec, unsigned long pfn, unsigned int order,
+		   enum page_type kind)
+{
+	struct migrate_entry *entry = &vec->entry[vec->nr++];
+	int err;
+
+	entry->pfn = pfn;
+	entry->order = order;
+	entry->kind = kind;
+	if (vec->nr < EVAC_VECTOR)
+		return 0;
+	err = move_vector(e, vec->entry, vec->nr);
+	vec->err = err ? err : vec->err;
+	vec->nr = 0;
+	return evac_stop(e);
+}
+
+/* The frames [pfn, end) of one pageblock that can be moved. */
+static int collect_part(struct evac *e, struct vector *vec, unsigned long pfn,
+			unsigned long end)
+{
+	int stop = 0;
+
+	while (!stop && pfn < end) {
+		unsigned long next = plain_movable_run(e->mm, pfn, end, movable_types);
+		enum page_type kind;
+		struct page_state st;
+		enum mm_reason reason;
+
+		for (kind = page_type_own(pfn); pfn < next && !stop; pfn++)
+			stop = collect(e, vec, pfn, 0, kind);
+		if (stop || !next_chunk(e->mm, &pfn, end, &st, &next))
+			break;
+		if (judge(e, &st, &reason) == VERDICT_MOVABLE)
+			stop = collect(e, vec, st.head, st.order, st.type);
+		pfn = next;
+	}
+	return stop;
+}
+
 /**
  * evac_migrate() - one pass that moves what is movable
  * @e: classified
@@ -170,34 +244,23 @@ static int move_vector(struct evac *e, struct migrate_entry *vec, unsigned int n
  */
 int evac_migrate(struct evac *e)
 {
-	struct migrate_entry vec[EVAC_VECTOR];
-	unsigned int nr = 0;
-	int err = 0, ret;
+	struct vector vec = { .nr = 0 };
+	int err = 0;
 
 	for (unsigned int i = 0; i < e->nr_ranges; i++) {
-		unsigned long pfn = e->ranges[i].start_pfn, next;
+		unsigned long pfn = e->ranges[i].start_pfn;
 		const unsigned long end = pfn + e->ranges[i].nr_pages;
-		struct page_state st;
-		enum mm_reason reason;
 
-		for (; next_chunk(e->mm, &pfn, end, &st, &next); pfn = next) {
-			if (judge(e, &st, &reason) != VERDICT_MOVABLE)
-				continue;
-			vec[nr++] = (struct migrate_entry){
-				.pfn = st.head, .dst = PFN_NONE, .order = st.order, .kind = st.type
-			};
-			if (nr < EVAC_VECTOR)
-				continue;
-			ret = move_vector(e, vec, nr);
-			err = ret ? ret : err;
-			nr = 0;
-			ret = evac_stop(e);
-			if (ret)
-				return ret;
+		while (!err && (pfn = next_used(e->mm, pfn, end)) < end) {
+			err = collect_part(e, &vec, pfn, part_end(pfn, end));
+			pfn = part_end(pfn, end);
 		}
 	}
-	ret = nr ? move_vector(e, vec, nr) : 0;
-	return ret ? ret : err;
+	if (!err && vec.nr) {
+		err = move_vector(e, vec.entry, vec.nr);
+		vec.err = err ? err : vec.err;
+	}
+	return err ? err : vec.err;
 }
 
 /* The first chunk that is neither free nor skipped; 0 if there is none. */

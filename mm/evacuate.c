@@ -187,13 +187,15 @@ static int wait_all(struct evac *e)
 	}
 }
 
-/* From isolated to empty. */
+/* From isolated to empty. What is empty at first sight stays so. */
 static int empty_ranges(struct evac *e)
 {
 	int err;
 
 	enter_phase(e, EVAC_CLASSIFY);
 	err = evac_classify(e);
+	if (!err && e->empty)
+		return 0;
 	if (!err)
 		err = migrate_all(e);
 	if (!err && (e->policy->flags & EVAC_WAIT))

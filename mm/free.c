@@ -26,16 +26,14 @@ void bad_free(struct mm *mm, unsigned long pfn, unsigned int order, const char *
 }
 
 /* A checked chunk that is nobody's any more: to the cache or to the buddy allocator. */
-static void free_chunk(struct mm *mm, unsigned long pfn, unsigned int order)
+static void free_chunk(struct mm *mm, struct mem_section *ms, unsigned long pfn,
+		       unsigned int order)
 {
-	struct mem_section *ms = pfn_to_section(mm, pfn);
-	const unsigned int b = pageblock_index(pfn);
-	u64 w = pb_read(&ms->pb[b]);
+	struct pageblock *pb = &ms->pb[pageblock_index(pfn)];
 	struct zone *zone = ms->zone;
+	const u64 w = pb_read(pb);
 
-	if (order > PAGEBLOCK_ORDER)
-		w |= pb_read(&ms->pb[b + 1]) & PB_ISOLATE;
-	if (!(w & PB_ISOLATE) && pcp_push(mm, pb_mt(w), pfn, order))
+	if (order <= PCP_SMALL_ORDER && !(w & PB_ISOLATE) && pcp_push(mm, pb, pfn, order))
 		return;
 	if (unlikely(page_poison))
 		poison_fill(mm, pfn, 1UL << order);
@@ -51,10 +49,10 @@ static void free_chunk(struct mm *mm, unsigned long pfn, unsigned int order)
 void free_dead_chunk(struct mm *mm, unsigned long pfn, unsigned int order)
 {
 	VM_BUG_ON(READ_ONCE(pfn_to_page(pfn)->count));
-	free_chunk(mm, pfn, order);
+	free_chunk(mm, pfn_to_section(mm, pfn), pfn, order);
 }
 
-/* What is wrong with a chunk that is to be freed? NULL if nothing. */
+/* What is wrong with a chunk that is to be freed? */
 static const char *check_word(u32 word, unsigned int order)
 {
 	if (PAGE_WORD_TYPE(word) == PGTY_BUDDY || PAGE_WORD_TYPE(word) == PGTY_CACHED)
@@ -69,29 +67,42 @@ static const char *check_word(u32 word, unsigned int order)
 		return "is being moved";
 	if (PAGE_WORD_FLAGS(word) & PG_PINNED)
 		return "is pinned";
-	return NULL;
+	return "cannot be freed";
+}
+
+/* Everything but a chunk that is allocated, without flags, of this order: panic. */
+static void check_chunk(struct mm *mm, const struct mem_section *ms, unsigned long pfn,
+			unsigned int order)
+{
+	const char *wrong = "is in no online section";
+	u32 one = 1, word;
+	u64 w;
+
+	if (unlikely(!ms || !ms->zone))
+		bad_free(mm, pfn, order, wrong);
+	w = pb_read(&ms->pb[pageblock_index(pfn)]);
+	if (w & PB_VALID)
+		word = READ_ONCE(pfn_to_page(pfn)->word);
+	else
+		word = pb_const(w) | (pfn % PAGEBLOCK_NR_PAGES ? PG_TAIL << 8 : 0);
+	/* Type, flags and order in one compare, as in free_pages(). */
+	if (unlikely((word << 8) - (order << 24 | PGTY_FIRST_ALLOC << 8) >
+		     (PGTY_LAST_ALLOC - PGTY_FIRST_ALLOC) << 8))
+		bad_free(mm, pfn, order, check_word(word, order));
+	if (type_is_counted(PAGE_WORD_TYPE(word)) &&
+	    !__atomic_compare_exchange_n(&pfn_to_page(pfn)->count, &one, 0, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		bad_free(mm, pfn, order, "has other references");
 }
 
 void free_pages_slow(struct mm *mm, unsigned long pfn, unsigned int order)
 {
-	const struct mem_section *ms = pfn_to_section(mm, pfn);
-	const char *wrong = "is in no online section";
-	u32 word = 0, count = 1;
-	u64 w;
+	struct mem_section *ms;
 
 	VM_BUG_ON(this_hart()->irq_depth);
-	if (ms && ms->zone) {
-		w = pb_read(&ms->pb[pageblock_index(pfn)]);
-		word = w & PB_VALID ? READ_ONCE(pfn_to_page(pfn)->word) : pb_const(w);
-		wrong = check_word(word, order);
-		if (!wrong && !(w & PB_VALID) && pfn % PAGEBLOCK_NR_PAGES)
-			wrong = "is the tail of a chunk";
-	}
-	if (!wrong && type_is_counted(PAGE_WORD_TYPE(word)) &&
-	    !__atomic_compare_exchange_n(&pfn_to_page(pfn)->count, &count, 0, false,
-					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-		wrong = "has other references";
-	if (unlikely(wrong))
-		bad_free(mm, pfn, order, wrong);
-	free_chunk(mm, pfn, order);
+	if (order > PCP_SMALL_ORDER && pcp_free_high(mm, pfn, order))
+		return;
+	ms = pfn_to_section(mm, pfn);
+	check_chunk(mm, ms, pfn, order);
+	free_chunk(mm, ms, pfn, order);
 }

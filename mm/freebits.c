@@ -19,64 +19,12 @@ static const u64 start_mask[] = {
 	0x0000000000000001ULL,
 };
 
-/* 2^order bits from @off on, below a word; order <= 6. */
-static inline u64 chunk_mask(unsigned int off, unsigned int order)
-{
-	return (~0ULL >> (64 - (1U << order))) << (off % 64);
-}
-
 /* The start bits of free chunks of @order in one word; order <= 6. */
 static inline u64 chunk_starts(u64 word, unsigned int order)
 {
 	for (unsigned int k = 0; k < order; k++)
 		word &= word >> (1U << k);
 	return word & start_mask[order];
-}
-
-void bits_set(u64 *bits, unsigned int off, unsigned int order)
-{
-	bits += off / 64;
-	if (order <= 6) {
-		*bits |= chunk_mask(off, order);
-		return;
-	}
-	for (unsigned int i = 0; i < 1U << (order - 6); i++)
-		bits[i] = ~0ULL;
-}
-
-void bits_clear(u64 *bits, unsigned int off, unsigned int order)
-{
-	bits += off / 64;
-	if (order <= 6) {
-		*bits &= ~chunk_mask(off, order);
-		return;
-	}
-	for (unsigned int i = 0; i < 1U << (order - 6); i++)
-		bits[i] = 0;
-}
-
-bool bits_all_set(const u64 *bits, unsigned int off, unsigned int order)
-{
-	u64 all = ~0ULL;
-
-	bits += off / 64;
-	if (order <= 6)
-		return !(~*bits & chunk_mask(off, order));
-	for (unsigned int i = 0; i < 1U << (order - 6); i++)
-		all &= bits[i];
-	return all == ~0ULL;
-}
-
-bool bits_none_set(const u64 *bits, unsigned int off, unsigned int order)
-{
-	u64 any = 0;
-
-	bits += off / 64;
-	if (order <= 6)
-		return !(*bits & chunk_mask(off, order));
-	for (unsigned int i = 0; i < 1U << (order - 6); i++)
-		any |= bits[i];
-	return any == 0;
 }
 
 /* Bit i: word i is all free. */
@@ -160,6 +108,15 @@ unsigned int bits_max_order(const u64 *bits)
  */
 unsigned int bits_coalesce(const u64 *bits, unsigned int off, unsigned int order)
 {
+	const u64 word = bits[off / 64];
+
+	for (; order < 6; order++) {
+		const u64 buddy = bits_chunk_mask(off ^ (1U << order), order);
+
+		if ((word & buddy) != buddy)
+			return order;
+		off &= ~(1U << order);
+	}
 	while (order < PAGEBLOCK_ORDER && bits_all_set(bits, off ^ (1U << order), order)) {
 		off &= ~(1U << order);
 		order++;

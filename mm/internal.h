@@ -19,12 +19,12 @@
 #include "kernel/trace.h"
 #include "lib/bitops.h"
 #include "mm/evacuate.h"
+#include "mm/freebits.h"
 #include "mm/page_alloc.h"
 
 /* --- pageblock words ------------------------------------------------------- */
 
 #define PB_STATE_MASK ((0xfffUL << PB_SEQ_SHIFT) | PB_VALID) /* what readers re-check */
-#define PB_WORDS      (PAGEBLOCK_NR_PAGES / 64)		      /* of free bits */
 
 static inline u64 pb_read(const struct pageblock *pb)
 {
@@ -113,7 +113,20 @@ static inline unsigned int type_is_counted(unsigned int type)
 void pageblock_materialise(struct mem_section *ms, unsigned int b);
 void pageblock_make_uniform(struct mem_section *ms, unsigned int b, u32 constant);
 void pageblock_set_valid(struct mem_section *ms, unsigned int b, unsigned int free);
-u64 pageblock_cas_type(struct pageblock *pb, enum page_type from, enum page_type to);
+
+/*
+ * Retype a whole uniform chunk that the caller owns, without a lock; neither type
+ * has a count. @w: the word as it was seen. Another hart may set the isolate bit at
+ * the same time: both changes hold then.
+ */
+static inline void pageblock_cas_type(struct pageblock *pb, u64 w, enum page_type to)
+{
+	const u64 type = 0xffUL << PB_CONST_SHIFT;
+
+	while (!__atomic_compare_exchange_n(&pb->word, &w, (w & ~type) | (u64)to << PB_CONST_SHIFT,
+					    true, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		;
+}
 void pageblock_set_migratetype(struct mem_section *ms, unsigned int b, unsigned int mt);
 void pageblock_init_range(struct mem_section *ms, unsigned int first, unsigned int nr,
 			  u32 constant, u64 state);
@@ -133,16 +146,6 @@ struct mem_section *index_find(struct zone *zone, unsigned int mt, unsigned int 
 struct mem_section *index_find_largest(struct zone *zone, unsigned int mt,
 				       unsigned int order, unsigned int *b);
 
-/* --- free bits of one pageblock: freebits.c ---------------------------------- */
-
-void bits_set(u64 *bits, unsigned int off, unsigned int order);
-void bits_clear(u64 *bits, unsigned int off, unsigned int order);
-bool bits_all_set(const u64 *bits, unsigned int off, unsigned int order);
-bool bits_none_set(const u64 *bits, unsigned int off, unsigned int order);
-unsigned int bits_find(const u64 *bits, unsigned int order);
-unsigned int bits_max_order(const u64 *bits);
-unsigned int bits_coalesce(const u64 *bits, unsigned int off, unsigned int order);
-
 /* --- buddy.c: chunks in and out of the free bits ------------------------------ */
 
 unsigned long buddy_alloc(struct zone *zone, unsigned int mt, unsigned int order,
@@ -153,55 +156,59 @@ bool buddy_range_free(const struct mem_section *ms, unsigned long pfn, unsigned 
 void buddy_take(struct mem_section *ms, unsigned long pfn, unsigned int order, u32 word);
 void buddy_free(struct mem_section *ms, unsigned long pfn, unsigned int order);
 void buddy_free_run(struct mem_section *ms, unsigned long pfn, unsigned int nr);
-void buddy_freed(struct mem_section *ms, unsigned int b, unsigned int nr);
+unsigned long buddy_free_singles(struct mem_section *ms, const unsigned long *pfns,
+				 unsigned long nr, u32 word, unsigned int types);
 
 /* --- pcp.c: each hart's stacks of free chunks ---------------------------------- */
 
 #define PCP_SMALL_ORDER 3 /* up to here: no account of pages, the stacks bound them */
 #define PCP_MAX_CHUNKS	336 /* of one migrate type, all orders (pcp.c) */
 
-/* Entries lie in [base, top); pushing stops at limit. */
+/* Entries lie in [base, top); pushing stops at limit: base, until it is armed. */
 struct pcp_stack {
 	unsigned long *top;
 	unsigned long *limit;
 	unsigned long *base;
-	unsigned long batch;
+	u32 cap;   /* entries that are allowed; written by others at any time */
+	u32 batch; /* for refill and flush */
 };
 
 /**
  * struct pcp - free chunks of one hart, touched by that hart alone
  * @block: pfn >> PAGEBLOCK_ORDER of the last order-0..3 free
  * @pb: its pageblock; see mm_grace_period()
+ * @armed: bit mt * 16 + order: the stack was used since the last drain
  * @high_pages: pages in stacks above PCP_SMALL_ORDER
  * @high_limit: how many they may be; written by others at any time
  * @small: by migrate type * 16 + order; all but the small orders' hold nothing, for
  *	   ever, so that the short way needs no look at the order
- * @high: by migrate type and order, of the other orders
+ * @high: by migrate type * 16 + order, of the other orders
  */
 struct pcp {
 	unsigned long block;
 	struct pageblock *pb;
+	u64 armed;
 	unsigned long high_pages;
 	unsigned long high_limit;
 	struct pcp_stack small[(NR_MIGRATE_STORED + 1) * 16];
-	struct pcp_stack high[NR_MIGRATE_STORED][NR_PAGE_ORDERS];
+	struct pcp_stack high[NR_MIGRATE_STORED * 16];
 	unsigned long slots[NR_MIGRATE_STORED][PCP_MAX_CHUNKS];
 };
 
 static inline struct pcp_stack *pcp_stack(struct pcp *pcp, unsigned int mt,
 					  unsigned int order)
 {
-	return order <= PCP_SMALL_ORDER ? &pcp->small[mt * 16 + order] : &pcp->high[mt][order];
+	return (order <= PCP_SMALL_ORDER ? pcp->small : pcp->high) + (mt * 16 + order);
 }
 
 extern struct pcp pcp_none; /* holds nothing: a hart without caches of its own */
 void pcp_init(struct pcp *pcp);
 void pcp_set_limits(struct mm *mm);
-unsigned long pcp_refill(struct pcp_stack *st, struct zone *zone, unsigned int mt,
-			 unsigned int order);
+unsigned long pcp_refill(struct zone *zone, unsigned int mt, unsigned int order);
 unsigned long pcp_alloc_high(struct mm *mm, unsigned int mt, unsigned int order,
 			     enum page_type type);
-bool pcp_push(struct mm *mm, unsigned int mt, unsigned long pfn, unsigned int order);
+bool pcp_free_high(struct mm *mm, unsigned long pfn, unsigned int order);
+bool pcp_push(struct mm *mm, struct pageblock *pb, unsigned long pfn, unsigned int order);
 int mm_grace_period(struct mm *mm, u64 timeout_ns);
 
 /* --- page_alloc.c, free.c -------------------------------------------------------- */
@@ -219,8 +226,14 @@ void free_dead_chunk(struct mm *mm, unsigned long pfn, unsigned int order);
 void bad_free(struct mm *mm, unsigned long pfn, unsigned int order, const char *what)
 	__noreturn __cold;
 int page_change_flags(unsigned long head, u32 set, u32 clear);
+bool page_state_isolated(const struct mm *mm, unsigned long pfn, struct page_state *st);
 int page_claim(struct mm *mm, unsigned long pfn, enum page_type type, unsigned int order);
 void page_unclaim(unsigned long pfn);
+u64 page_owner_claimed(unsigned long pfn);
+void page_set_owner_claimed(unsigned long pfn, u64 owner);
+enum page_type page_type_own(unsigned long pfn);
+unsigned long plain_movable_run(const struct mm *mm, unsigned long pfn, unsigned long end,
+				u32 types);
 
 /* --- page_isolation.c ------------------------------------------------------------ */
 
@@ -239,6 +252,7 @@ struct evac {
 	enum evac_phase phase;
 	const struct evacuate_policy *policy;
 	struct mm_failure *why; /* never NULL */
+	bool empty; /* classify found nothing in the way */
 	u64 start_ns;
 };
 
@@ -251,7 +265,7 @@ int evac_migrate(struct evac *e);
 int evac_wait(struct evac *e, u64 slice_ns);
 int evac_verify(struct evac *e);
 void evac_commit(struct evac *e);
-bool type_is_movable(enum page_type type);
+extern u32 movable_types; /* bit t: type t has movable_ops */
 extern const struct movable_ops slot_movable_ops;
 
 /* --- poison.c: page_poison=1 -------------------------------------------------- */

@@ -2,17 +2,18 @@
 /*
  * Migration: a vector of {pfn, order, kind}, and for each entry
  *
- *	claim -> allocate the target -> copy -> commit -> free the source
+ *	claim -> allocate the target -> copy -> commit
  *	                  \______________\-> abort
  *
  * The one loop for all movable pages. What differs per kind is behind four
- * operations. Compare with: Linux migrate_pages() and its lists of folios.
+ * operations. The sources are freed at the end, together. Compare with: Linux migrate_pages() and its lists of folios.
  */
 #include "lib/errno.h"
 #include "mm/internal.h"
 #include "mm/vmstat.h"
 
 static const struct movable_ops *movable_ops[NR_PAGE_TYPES];
+u32 movable_types;
 
 int set_movable_ops(enum page_type type, const struct movable_ops *ops)
 {
@@ -21,12 +22,8 @@ int set_movable_ops(enum page_type type, const struct movable_ops *ops)
 	if (movable_ops[type] && movable_ops[type] != ops)
 		return -EEXIST;
 	movable_ops[type] = ops;
+	movable_types |= 1U << type;
 	return 0;
-}
-
-bool type_is_movable(enum page_type type)
-{
-	return type < NR_PAGE_TYPES && movable_ops[type];
 }
 
 /* The claimed page's copy and switch. Return: 0, or a negative errno with nothing changed. */
@@ -45,7 +42,6 @@ static int move_claimed(struct mm *mm, const struct movable_ops *ops, struct mig
 		return err;
 	}
 	ops->commit(mm, e);
-	free_dead_chunk(mm, e->pfn, e->order);
 	return 0;
 }
 
@@ -66,6 +62,44 @@ static int migrate_one(struct mm *mm, struct migrate_entry *e)
 	return err;
 }
 
+/* Single frames that nobody has any more, claimed, all of one kind. */
+static void free_claimed(struct mm *mm, const unsigned long *pfns, unsigned long nr,
+			 unsigned int kind)
+{
+	for (unsigned long done = 0, n; done < nr; done += n) {
+		struct mem_section *ms = pfn_to_section(mm, pfns[done]);
+		const u32 word = page_word(kind, PG_CLAIMED, 0, ms->zone->type);
+
+		spin_lock(&ms->zone->lock);
+		n = buddy_free_singles(ms, pfns + done, nr - done, word, 0);
+		spin_unlock(&ms->zone->lock);
+		if (unlikely(!n))
+			bad_free(mm, pfns[done], 0, "was moved, and is not claimed");
+	}
+}
+
+/* The sources of what moved are free; single frames together. */
+static void free_sources(struct mm *mm, const struct migrate_entry *e, unsigned int nr)
+{
+	unsigned long pfns[EVAC_VECTOR];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		if (n && (n == ARRAY_SIZE(pfns) || e[i].kind != e[i - 1].kind)) {
+			free_claimed(mm, pfns, n, e[i - 1].kind);
+			n = 0;
+		}
+		if (e[i].result)
+			continue;
+		if (e[i].order || page_poison)
+			free_dead_chunk(mm, e[i].pfn, e[i].order);
+		else
+			pfns[n++] = e[i].pfn;
+	}
+	if (n)
+		free_claimed(mm, pfns, n, e[nr - 1].kind);
+}
+
 unsigned int migrate_pages(struct mm *mm, struct migrate_entry *e, unsigned int nr)
 {
 	unsigned int moved = 0;
@@ -76,6 +110,7 @@ unsigned int migrate_pages(struct mm *mm, struct migrate_entry *e, unsigned int 
 		trace_emit(TRACE_EVAC_MOVE, .pfn = e[i].pfn, .count = (u32)e[i].dst,
 			   .before = e[i].kind, .after = -e[i].result, .flags = e[i].order);
 	}
+	free_sources(mm, e, nr);
 	if (moved)
 		vm_event_inc(mm, VM_PGMIGRATE_SUCCESS, moved);
 	if (moved < nr)

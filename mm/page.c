@@ -151,6 +151,29 @@ bool page_state_get(const struct mm *mm, unsigned long pfn, struct page_state *s
 	return true;
 }
 
+/*
+ * page_state_get() for a frame of an online, isolated range: nothing there comes to
+ * life, so a single frame needs no second look. At worst it says what was so a
+ * moment ago.
+ */
+bool page_state_isolated(const struct mm *mm, unsigned long pfn, struct page_state *st)
+{
+	const struct page *page = pfn_to_page(pfn);
+	const u64 w = pb_read(pfn_pageblock(mm, pfn));
+	u32 word;
+
+	if (!(w & PB_VALID))
+		return page_state_get(mm, pfn, st);
+	word = __atomic_load_n(&page->word, __ATOMIC_ACQUIRE);
+	if (PAGE_WORD_FLAGS(word) & PG_TAIL)
+		return page_state_get(mm, pfn, st);
+	*st = (struct page_state){ .isolated = 1, .migratetype = pb_mt(w), .head = pfn };
+	fill_from_word(st, word);
+	st->count = READ_ONCE(page->count);
+	st->owner = READ_ONCE(page->owner);
+	return true;
+}
+
 enum page_type page_type(const struct mm *mm, unsigned long pfn)
 {
 	struct page_state st;
@@ -279,13 +302,14 @@ int page_change_flags(unsigned long head, u32 set, u32 clear)
  */
 int page_claim(struct mm *mm, unsigned long pfn, enum page_type type, unsigned int order)
 {
-	struct page *page = head_descriptor(mm, pfn);
+	struct page *page = pfn_to_page(pfn);
 	u32 w, one = 1;
 
-	if (!page || page != pfn_to_page(pfn))
+	if (!(pb_read(pfn_pageblock(mm, pfn)) & PB_VALID))
 		return -ENOENT;
 	w = READ_ONCE(page->word);
-	if (PAGE_WORD_TYPE(w) != type || PAGE_WORD_ORDER(w) != order)
+	if (PAGE_WORD_TYPE(w) != type || PAGE_WORD_ORDER(w) != order ||
+	    PAGE_WORD_FLAGS(w) & PG_TAIL)
 		return -ENOENT;
 	if (PAGE_WORD_FLAGS(w))
 		return -EBUSY;
@@ -298,6 +322,49 @@ int page_claim(struct mm *mm, unsigned long pfn, enum page_type type, unsigned i
 		return -EAGAIN;
 	}
 	return 0;
+}
+
+/* The owner word of a chunk that the caller has claimed or just allocated, counted. */
+u64 page_owner_claimed(unsigned long pfn)
+{
+	return pfn_to_page(pfn)->owner;
+}
+
+void page_set_owner_claimed(unsigned long pfn, u64 owner)
+{
+	WRITE_ONCE(pfn_to_page(pfn)->owner, owner);
+}
+
+/**
+ * plain_movable_run() - how far single movable frames of one type, without a flag, reach
+ * @mm: memory
+ * @pfn: first frame, of an isolated range
+ * @end: exclusive, in the same pageblock
+ * @types: bit t: type t is movable
+ *
+ * The short way of the scans: no look at anything but the descriptors.
+ * Return: the first frame that is anything else; @pfn if it is that itself.
+ */
+unsigned long plain_movable_run(const struct mm *mm, unsigned long pfn, unsigned long end,
+				u32 types)
+{
+	const struct page *page = pfn_to_page(pfn);
+	u32 w;
+
+	if (!(pb_read(pfn_pageblock(mm, pfn)) & PB_VALID))
+		return pfn;
+	w = READ_ONCE(page->word) << 8; /* without the zone */
+	if (w >= NR_PAGE_TYPES << 8 || !(types >> (w >> 8) & 1))
+		return pfn;
+	while (++pfn < end && READ_ONCE((++page)->word) << 8 == w)
+		;
+	return pfn;
+}
+
+/* The type that a frame's own descriptor says, in a valid pageblock. */
+enum page_type page_type_own(unsigned long pfn)
+{
+	return PAGE_WORD_TYPE(READ_ONCE(pfn_to_page(pfn)->word));
 }
 
 /* Give a claim back; the chunk is its owner's again, with one reference. */

@@ -114,19 +114,19 @@ static unsigned long zone_alloc(struct zone *zone, u32 gfp, unsigned int order,
 				enum page_type type)
 {
 	const unsigned int mt = gfp_migratetype(gfp);
-	struct pcp_stack *st = pcp_stack(zone->mm->pcp[this_hart()->id], mt, order);
-	const bool fill = order <= PCP_SMALL_ORDER && st->limit != st->base &&
-			  zone_watermark_ok(zone, st->batch << order, gfp);
+	const struct pcp_stack *st = pcp_stack(zone->mm->pcp[this_hart()->id], mt, order);
+	const bool fill = order <= PCP_SMALL_ORDER && st->batch &&
+			  zone_watermark_ok(zone, (unsigned long)st->batch << order, gfp);
 	unsigned long pfn = PFN_NONE;
 
 	if (!zone_watermark_ok(zone, 1UL << order, gfp))
 		return PFN_NONE;
 	spin_lock(&zone->lock);
 	if (fill) {
-		pfn = pcp_refill(st, zone, mt, order);
+		pfn = pcp_refill(zone, mt, order);
 		if (pfn == PFN_NONE && zone->type != ZONE_MOVABLE &&
 		    claim_pageblock(zone, mt, order))
-			pfn = pcp_refill(st, zone, mt, order);
+			pfn = pcp_refill(zone, mt, order);
 	}
 	if (pfn == PFN_NONE)
 		pfn = rmqueue(zone, mt, order, type);
@@ -141,9 +141,7 @@ static unsigned long try_alloc(struct mm *mm, u32 gfp, unsigned int order,
 {
 	unsigned long pfn = PFN_NONE;
 
-	if (order > PCP_SMALL_ORDER)
-		pfn = pcp_alloc_high(mm, gfp_migratetype(gfp), order, type);
-	if (pfn == PFN_NONE && (gfp & GFP_MOVABLE))
+	if (gfp & GFP_MOVABLE)
 		pfn = zone_alloc(mm_zone(mm, ZONE_MOVABLE), gfp, order, type);
 	if (pfn == PFN_NONE)
 		pfn = zone_alloc(mm_zone(mm, ZONE_NORMAL), gfp, order, type);
@@ -167,23 +165,12 @@ static void alloc_failed(struct mm *mm, u32 gfp, unsigned int order, enum page_t
 		mm->zone[ZONE_MOVABLE].wmark[WMARK_MIN]);
 }
 
-/* The ways that are not short: refill, fallback, drain, failure. */
-unsigned long alloc_pages_slow(struct mm *mm, u32 gfp, unsigned int order,
-			       enum page_type type)
+/* Nothing is there at once: the own cache, every hart's cache, failure. */
+static unsigned long alloc_drained(struct mm *mm, u32 gfp, unsigned int order,
+				   enum page_type type)
 {
 	unsigned long pfn;
 
-	BUG_ON(order > MAX_PAGE_ORDER || type < PGTY_FIRST_ALLOC || type > PGTY_LAST_ALLOC);
-	VM_BUG_ON(this_hart()->irq_depth);
-	if (gfp & GFP_ZERO) {
-		pfn = alloc_pages(mm, gfp & ~GFP_ZERO, order, type);
-		if (pfn != PFN_NONE && !mm->phantom)
-			memset(phys_to_virt(pfn_to_phys(pfn)), 0, PAGE_SIZE << order);
-		return pfn;
-	}
-	pfn = try_alloc(mm, gfp, order, type);
-	if (likely(pfn != PFN_NONE))
-		return pfn;
 	drain_local_pages(mm);
 	pfn = try_alloc(mm, gfp, order, type);
 	if (pfn == PFN_NONE && !(gfp & GFP_NODRAIN)) {
@@ -194,6 +181,36 @@ unsigned long alloc_pages_slow(struct mm *mm, u32 gfp, unsigned int order,
 	if (pfn == PFN_NONE)
 		alloc_failed(mm, gfp, order, type);
 	return pfn;
+}
+
+static __noinline unsigned long alloc_uncached(struct mm *mm, u32 gfp, unsigned int order,
+					       enum page_type type)
+{
+	unsigned long pfn;
+
+	BUG_ON(order > MAX_PAGE_ORDER || type - PGTY_FIRST_ALLOC > PGTY_LAST_ALLOC - PGTY_FIRST_ALLOC);
+	VM_BUG_ON(this_hart()->irq_depth);
+	if (gfp & GFP_ZERO) {
+		pfn = alloc_pages(mm, gfp & ~GFP_ZERO, order, type);
+		if (pfn != PFN_NONE && !mm->phantom)
+			memset(phys_to_virt(pfn_to_phys(pfn)), 0, PAGE_SIZE << order);
+		return pfn;
+	}
+	pfn = try_alloc(mm, gfp, order, type);
+	return likely(pfn != PFN_NONE) ? pfn : alloc_drained(mm, gfp, order, type);
+}
+
+/* The ways that are not short: larger orders, refill, fallback, failure. */
+unsigned long alloc_pages_slow(struct mm *mm, u32 gfp, unsigned int order,
+			       enum page_type type)
+{
+	if (order > PCP_SMALL_ORDER && order <= MAX_PAGE_ORDER && !(gfp & GFP_ZERO)) {
+		const unsigned long pfn = pcp_alloc_high(mm, gfp_migratetype(gfp), order, type);
+
+		if (likely(pfn != PFN_NONE))
+			return pfn;
+	}
+	return alloc_uncached(mm, gfp, order, type);
 }
 
 int alloc_pages_at(struct mm *mm, unsigned long pfn, unsigned int order, enum page_type type)

@@ -27,6 +27,8 @@ static u64 isolated_mask(const struct mem_section *ms, u64 mask)
 {
 	u64 hit = 0;
 
+	if (!ms->zone->nr_isolated)
+		return 0;
 	for (; mask; mask &= mask - 1) {
 		const unsigned int b = __ffs(mask) % PAGEBLOCKS_PER_SECTION;
 
@@ -120,7 +122,7 @@ static void unisolate_until(struct mm *mm, unsigned long pfn, unsigned long end)
 		const u64 mask = section_mask(pfn, end, &next);
 
 		spin_lock(&ms->zone->lock);
-		BUG_ON(isolated_mask(ms, mask) != mask);
+		VM_BUG_ON(isolated_mask(ms, mask) != mask);
 		clear_isolate(ms, mask);
 		trace_isolate(ms, mask, 0);
 		spin_unlock(&ms->zone->lock);
@@ -177,6 +179,38 @@ bool pageblock_isolated(const struct mm *mm, unsigned long pfn)
 	return ms && (pb_read(&ms->pb[pageblock_index(pfn)]) & PB_ISOLATE);
 }
 
+/* The first frame of [pfn, end), all in one valid pageblock, whose free bit is clear. */
+static unsigned long next_clear_bit(const u64 *bits, unsigned long pfn, unsigned long end)
+{
+	while (pfn < end) {
+		const unsigned int off = pfn % PAGEBLOCK_NR_PAGES;
+		const u64 used = ~READ_ONCE(bits[off / 64]) >> off % 64;
+
+		if (used)
+			return min(pfn + __ffs(used), end);
+		pfn += 64 - off % 64;
+	}
+	return end;
+}
+
+static unsigned long section_next_used(const struct mem_section *ms, unsigned long pfn,
+				       unsigned long end)
+{
+	for (unsigned int b = pageblock_index(pfn); pfn < end; b++) {
+		const unsigned long stop = (pfn | (PAGEBLOCK_NR_PAGES - 1)) + 1;
+		const u64 w = pb_read(&ms->pb[b]);
+
+		if (!pb_all_free(w)) {
+			if (w & PB_VALID)
+				pfn = next_clear_bit(pb_bits(ms, b), pfn, min(stop, end));
+			if (pfn < stop)
+				break;
+		}
+		pfn = stop;
+	}
+	return min(pfn, end);
+}
+
 /**
  * next_used() - next frame that is not free in the buddy allocator
  * @mm: memory
@@ -190,21 +224,11 @@ bool pageblock_isolated(const struct mm *mm, unsigned long pfn)
 unsigned long next_used(const struct mm *mm, unsigned long pfn, unsigned long end)
 {
 	while (pfn < end) {
-		const struct mem_section *ms = pfn_to_section(mm, pfn);
-		const unsigned int off = pfn % PAGEBLOCK_NR_PAGES;
-		const u64 w = pb_read(&ms->pb[pageblock_index(pfn)]);
-		u64 used;
+		const unsigned long stop = min((pfn | (PAGES_PER_SECTION - 1)) + 1, end);
 
-		if (pb_all_free(w)) {
-			pfn += PAGEBLOCK_NR_PAGES - off;
-			continue;
-		}
-		if (!(w & PB_VALID))
+		pfn = section_next_used(pfn_to_section(mm, pfn), pfn, stop);
+		if (pfn < stop)
 			return pfn;
-		used = ~READ_ONCE(pb_bits(ms, pageblock_index(pfn))[off / 64]) >> off % 64;
-		if (used)
-			return min(pfn + __ffs(used), end);
-		pfn += 64 - off % 64;
 	}
 	return end;
 }

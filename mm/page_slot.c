@@ -10,9 +10,9 @@
 #include "lib/string.h"
 #include "mm/internal.h"
 
-static struct page_slot *slot_of(const struct mm *mm, unsigned long pfn)
+static struct page_slot *slot_of(unsigned long pfn)
 {
-	return (struct page_slot *)(uintptr_t)page_owner(mm, pfn);
+	return (struct page_slot *)(uintptr_t)page_owner_claimed(pfn);
 }
 
 static int slot_claim(struct mm *mm, struct migrate_entry *e)
@@ -22,7 +22,7 @@ static int slot_claim(struct mm *mm, struct migrate_entry *e)
 
 	if (err)
 		return err;
-	slot = slot_of(mm, e->pfn);
+	slot = slot_of(e->pfn);
 	if (slot && slot_pfn(slot) == e->pfn)
 		return 0;
 	/* Its owner has not filled in the slot yet. */
@@ -40,9 +40,10 @@ static int slot_copy(struct mm *mm, struct migrate_entry *e)
 
 static void slot_commit(struct mm *mm, struct migrate_entry *e)
 {
-	struct page_slot *slot = slot_of(mm, e->pfn);
+	struct page_slot *slot = slot_of(e->pfn);
 
-	page_set_owner(mm, e->dst, (uintptr_t)slot);
+	(void)mm;
+	page_set_owner_claimed(e->dst, (uintptr_t)slot);
 	STORE_RELEASE(slot->pfn, e->dst);
 }
 

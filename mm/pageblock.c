@@ -123,28 +123,6 @@ void pageblock_make_uniform(struct mem_section *ms, unsigned int b, u32 constant
 			   .count = PAGEBLOCK_NR_PAGES, .before = 1);
 }
 
-/**
- * pageblock_cas_type() - retype a whole chunk that the caller owns, without a lock
- * @pb: the chunk's first pageblock
- * @from: type it must have
- * @to: type it gets, without a count
- *
- * Another hart may set the isolate bit at the same time; both changes hold then.
- * Return: the word that was replaced; 0 if the pageblock is valid or of another type.
- */
-u64 pageblock_cas_type(struct pageblock *pb, enum page_type from, enum page_type to)
-{
-	u64 w = pb_read(pb);
-
-	do {
-		if ((w & PB_VALID) || PAGE_WORD_TYPE(pb_const(w)) != from)
-			return 0;
-	} while (!__atomic_compare_exchange_n(
-		&pb->word, &w, w + ((u64)to << PB_CONST_SHIFT) - ((u64)from << PB_CONST_SHIFT),
-		false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
-	return w;
-}
-
 /* Retag a pageblock; its free chunks are filed under the new type. */
 void pageblock_set_migratetype(struct mem_section *ms, unsigned int b, unsigned int mt)
 {

@@ -55,7 +55,7 @@ static void set_limits(struct pcp *pcp, unsigned long share)
 				nr = min(nr, (share / 2 / 12) >> order);
 			if (page_poison)
 				nr = 0;
-			WRITE_ONCE(st->limit, st->base + nr);
+			WRITE_ONCE(st->cap, nr);
 			WRITE_ONCE(st->batch, (nr + 3) / 4);
 		}
 	}
@@ -162,20 +162,28 @@ __leaf void free_pages(struct mm *mm, unsigned long pfn, unsigned int order)
 		trace_free(pfn, order, type);
 }
 
+/* Its stack may hold something from now on. */
+static void arm(struct pcp *pcp, struct pcp_stack *st, unsigned int mt, unsigned int order)
+{
+	pcp->armed |= 1UL << (mt * 16 + order);
+	st->limit = st->base + READ_ONCE(st->cap);
+}
+
 /**
  * pcp_refill() - take a batch of chunks from a zone into the caller's empty stack
- * @st: of the calling hart
  * @zone: locked
  * @mt: migrate type
  * @order: up to PCP_SMALL_ORDER
  *
  * Return: one more chunk, typed Cached and not in the stack; PFN_NONE if there is none.
  */
-unsigned long pcp_refill(struct pcp_stack *st, struct zone *zone, unsigned int mt,
-			 unsigned int order)
+unsigned long pcp_refill(struct zone *zone, unsigned int mt, unsigned int order)
 {
-	unsigned long nr = st->batch;
+	struct pcp *pcp = zone->mm->pcp[this_hart()->id];
+	struct pcp_stack *st = pcp_stack(pcp, mt, order);
+	unsigned int nr = st->batch;
 
+	arm(pcp, st, mt, order);
 	if (order == 0) {
 		st->top += buddy_alloc_singles(zone, mt, nr, st->top, PGTY_CACHED);
 	} else {
@@ -185,102 +193,85 @@ unsigned long pcp_refill(struct pcp_stack *st, struct zone *zone, unsigned int m
 	return st->top == st->base ? PFN_NONE : *--st->top;
 }
 
-/* A cached chunk of any order becomes an allocated one; false if its form does not fit. */
-static bool chunk_from_cached(struct mm *mm, unsigned long pfn, enum page_type type)
+/* Some of the top @nr entries, as far as they lie in one zone. Return: how many. */
+static unsigned long flush_zone(struct mm *mm, struct pcp_stack *st, unsigned int order,
+				unsigned long nr)
 {
-	struct pageblock *pb = pfn_pageblock(mm, pfn);
-	struct page *page = pfn_to_page(pfn);
+	const unsigned long *pfns = st->top - nr;
+	struct mem_section *ms = pfn_to_section(mm, pfns[0]);
+	struct zone *zone = ms->zone;
+	unsigned long done = 0;
 
-	if (pb_read(pb) & PB_VALID) {
-		page->owner = 0;
-		WRITE_ONCE(page->word, page->word + type - PGTY_CACHED);
-		WRITE_ONCE(page->count, type_is_counted(type));
-		return true;
-	}
-	if (type_is_counted(type))
-		return false;
-	pb->owner = 0;
-	return pageblock_cas_type(pb, PGTY_CACHED, type) != 0;
-}
+	spin_lock(&zone->lock);
+	do {
+		if (order) {
+			buddy_free(ms, pfns[done++], order);
+		} else {
+			const u32 word = page_word(PGTY_CACHED, 0, 0, zone->type);
+			const unsigned long n =
+				buddy_free_singles(ms, pfns + done, nr - done, word, 0);
 
-/**
- * pcp_alloc_high() - a chunk above PCP_SMALL_ORDER out of the caller's cache
- * @mm: memory
- * @mt: migrate type
- * @order: order
- * @type: what it becomes; a uniform chunk does not fit a type with a count
- *
- * Return: its first frame, or PFN_NONE.
- */
-unsigned long pcp_alloc_high(struct mm *mm, unsigned int mt, unsigned int order,
-			     enum page_type type)
-{
-	struct pcp *pcp = mm->pcp[this_hart()->id];
-	struct pcp_stack *st = pcp_stack(pcp, mt, order);
-	unsigned long pfn;
-
-	if (st->top == st->base)
-		return PFN_NONE;
-	pfn = st->top[-1];
-	if (!chunk_from_cached(mm, pfn, type))
-		return PFN_NONE;
-	st->top--;
-	pcp->high_pages -= 1UL << order;
-	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order, .before = PGTY_CACHED,
-		   .after = type);
-	return pfn;
+			BUG_ON(!n);
+			done += n;
+		}
+		ms = done < nr ? pfn_to_section(mm, pfns[done]) : NULL;
+	} while (ms && ms->zone == zone);
+	spin_unlock(&zone->lock);
+	return done;
 }
 
 /* Empty the top @nr entries of a stack into the buddy allocator. */
 static void flush(struct mm *mm, struct pcp_stack *st, unsigned int order, unsigned long nr)
 {
-	while (nr && st->top != st->base) {
-		struct zone *zone = pfn_to_section(mm, st->top[-1])->zone;
+	while (nr) {
+		const unsigned long done = flush_zone(mm, st, order, nr);
 
-		spin_lock(&zone->lock);
-		do {
-			const unsigned long pfn = *--st->top;
-
-			buddy_free(pfn_to_section(mm, pfn), pfn, order);
-		} while (--nr && st->top != st->base &&
-			 pfn_to_section(mm, st->top[-1])->zone == zone);
-		spin_unlock(&zone->lock);
+		/* What is left of the part moves down over what went. */
+		for (unsigned long *p = st->top - nr; p < st->top - done; p++)
+			*p = p[done];
+		st->top -= done;
+		nr -= done;
 	}
+}
+
+/* A stack of a small order with room for one more; NULL if it may hold nothing. */
+static struct pcp_stack *low_stack(struct mm *mm, struct pcp *pcp, unsigned int mt,
+				   unsigned int order)
+{
+	struct pcp_stack *st = pcp_stack(pcp, mt, order);
+	const unsigned long batch = READ_ONCE(st->batch);
+
+	if (st->top >= st->base + READ_ONCE(st->cap)) {
+		if (!batch)
+			return NULL;
+		flush(mm, st, order, min(batch, (unsigned long)(st->top - st->base)));
+	}
+	return st;
 }
 
 /**
  * pcp_push() - keep a chunk that the caller has freed, if there is room
  * @mm: memory
- * @mt: migrate type of its pageblock, which is not isolated
+ * @pb: its pageblock, which is valid and not isolated
  * @pfn: first frame; the chunk is checked and nobody else's
- * @order: 0..10
+ * @order: 0..PCP_SMALL_ORDER
  *
  * Return: false if it is to go to the buddy allocator.
  */
-bool pcp_push(struct mm *mm, unsigned int mt, unsigned long pfn, unsigned int order)
+bool pcp_push(struct mm *mm, struct pageblock *pb, unsigned long pfn, unsigned int order)
 {
 	struct pcp *pcp = mm->pcp[this_hart()->id];
-	struct pcp_stack *st = pcp_stack(pcp, mt, order);
-	struct pageblock *pb = pfn_pageblock(mm, pfn);
+	const unsigned int mt = pb_mt(pb_read(pb));
+	struct pcp_stack *st = low_stack(mm, pcp, mt, order);
 	struct page *page = pfn_to_page(pfn);
-	u64 w;
 
-	if (order > PCP_SMALL_ORDER && pcp->high_pages + (1UL << order) > pcp->high_limit)
+	if (!st)
 		return false;
-	if (st->top >= st->limit && st->limit != st->base && order <= PCP_SMALL_ORDER)
-		flush(mm, st, order, st->batch);
-	if (st->top >= st->limit)
-		return false;
-	w = pb_read(pb);
-	if (w & PB_VALID)
-		WRITE_ONCE(page->word, page_word(PGTY_CACHED, 0, order, PAGE_WORD_ZONE(page->word)));
-	else if (!pageblock_cas_type(pb, PAGE_WORD_TYPE(pb_const(w)), PGTY_CACHED))
-		return false;
-	*st->top++ = pfn;
-	if (order > PCP_SMALL_ORDER)
-		pcp->high_pages += 1UL << order;
+	arm(pcp, st, mt, order);
 	pcp->block = pfn >> PAGEBLOCK_ORDER;
 	pcp->pb = pb;
+	WRITE_ONCE(page->word, page_word(PGTY_CACHED, 0, order, PAGE_WORD_ZONE(page->word)));
+	*st->top++ = pfn;
 	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order, .after = PGTY_CACHED);
 	return true;
 }
@@ -289,9 +280,16 @@ void drain_local_pages(struct mm *mm)
 {
 	struct pcp *pcp = mm->pcp[this_hart()->id];
 
-	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)
-		for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
-			flush(mm, pcp_stack(pcp, mt, order), order, ~0UL);
+	/* Shared by the harts that have none: not even to be written. */
+	if (pcp == &pcp_none)
+		return;
+	for (; pcp->armed; pcp->armed &= pcp->armed - 1) {
+		const unsigned int at = __ffs(pcp->armed);
+		struct pcp_stack *st = pcp_stack(pcp, at / 16, at % 16);
+
+		flush(mm, st, at % 16, st->top - st->base);
+		st->limit = st->base;
+	}
 	pcp->high_pages = 0;
 	pcp->block = PFN_NONE;
 }

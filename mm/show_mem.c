@@ -99,8 +99,8 @@ void pcp_read_info(const struct zone *zone, unsigned int hart, struct pcp_info *
 	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++) {
 		const struct pcp_stack *st = pcp_stack(pcp, mt, 0);
 
-		info->high += st->limit - st->base;
-		info->batch = max(info->batch, st->batch);
+		info->high += READ_ONCE(st->cap);
+		info->batch = max(info->batch, (unsigned long)READ_ONCE(st->batch));
 		for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++) {
 			const struct pcp_stack *s = pcp_stack(pcp, mt, order);
 			const unsigned long *base = READ_ONCE(s->base);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _MM_FREEBITS_H
+#define _MM_FREEBITS_H
+
+/*
+ * The free bits of one pageblock, 8 words: see freebits.c. Chunks are given by
+ * their offset in the pageblock and their order, 0..8, which mostly is a constant or
+ * small: so the short ones are inline.
+ */
+#include "mm/page.h"
+
+#define PB_WORDS (PAGEBLOCK_NR_PAGES / 64)
+
+/* 2^order bits within a word; order <= 6. */
+static inline u64 bits_chunk_mask(unsigned int off, unsigned int order)
+{
+	return (~0ULL >> (64 - (1U << order))) << (off % 64);
+}
+
+static inline void bits_set(u64 *bits, unsigned int off, unsigned int order)
+{
+	bits += off / 64;
+	if (order <= 6) {
+		*bits |= bits_chunk_mask(off, order);
+		return;
+	}
+	for (unsigned int i = 0; i < 1U << (order - 6); i++)
+		bits[i] = ~0ULL;
+}
+
+static inline void bits_clear(u64 *bits, unsigned int off, unsigned int order)
+{
+	bits += off / 64;
+	if (order <= 6) {
+		*bits &= ~bits_chunk_mask(off, order);
+		return;
+	}
+	for (unsigned int i = 0; i < 1U << (order - 6); i++)
+		bits[i] = 0;
+}
+
+static inline bool bits_all_set(const u64 *bits, unsigned int off, unsigned int order)
+{
+	u64 all = ~0ULL;
+
+	bits += off / 64;
+	if (order <= 6)
+		return !(~*bits & bits_chunk_mask(off, order));
+	for (unsigned int i = 0; i < 1U << (order - 6); i++)
+		all &= bits[i];
+	return all == ~0ULL;
+}
+
+static inline bool bits_none_set(const u64 *bits, unsigned int off, unsigned int order)
+{
+	u64 any = 0;
+
+	bits += off / 64;
+	if (order <= 6)
+		return !(*bits & bits_chunk_mask(off, order));
+	for (unsigned int i = 0; i < 1U << (order - 6); i++)
+		any |= bits[i];
+	return any == 0;
+}
+
+unsigned int bits_find(const u64 *bits, unsigned int order);
+unsigned int bits_max_order(const u64 *bits);
+unsigned int bits_coalesce(const u64 *bits, unsigned int off, unsigned int order);
+
+#endif
