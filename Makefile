@@ -97,10 +97,10 @@ gdb: ## attach gdb to `make debug`
 	@tools/gdb/attach
 
 resize: ## from a second terminal: SIZE=1G [DEV=vm0] requests that size and waits for it
-	@tools/ebb-ctl resize $(SIZE) $(if $(DEV),--dev $(DEV))
+	@tools/ebb-ctl $(if $(RUN),--run '$(RUN)') resize $(or $(SIZE),$(error say how much: make resize SIZE=1G)) $(if $(DEV),--dev $(DEV))
 
 status: ## from a second terminal: requested, plugged, host and stray bytes of every device
-	@tools/ebb-ctl status
+	@tools/ebb-ctl $(if $(RUN),--run '$(RUN)') status
 
 test: ## host tests, guest tests and scenarios: T='suite.case' runs a part, V=1 names each
 	$(SETUP) test
