@@ -10,7 +10,7 @@
 
 /* --- mm_reserve.c: pages for metadata ------------------------------------------------ */
 
-/* A page for metadata: from the reserve, else from the allocator; zeroed. PFN_NONE. */
+/* A page for metadata: from the reserve, else from the allocator; not zeroed. PFN_NONE. */
 unsigned long meta_page_alloc(struct mm *mm, enum page_type type);
 /* Give it back: to the reserve while that is not full, else to the allocator. */
 void meta_page_free(struct mm *mm, unsigned long pfn);

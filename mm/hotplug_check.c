@@ -60,6 +60,7 @@ static unsigned int check_roots(const struct mm *mm, struct sink *out)
 					      r << 8 | i);
 		}
 		bad += differ(out, "sections of root", r, root->nr_sections, nr);
+		bad += differ(out, "root without sections", r, !nr, root == &empty_section_root);
 	}
 	return bad;
 }

@@ -59,9 +59,15 @@ unsigned long meta_page_alloc(struct mm *mm, enum page_type type)
 		pfn = alloc_pages(mm, META_GFP, 0, type);
 	else if (type != PGTY_KERNEL)
 		page_retype(mm, pfn, type);
-	if (pfn != PFN_NONE)
-		memset(phys_to_virt(pfn_to_phys(pfn)), 0, PAGE_SIZE);
 	return pfn;
+}
+
+static phys_addr_t zeroed_page(unsigned long pfn)
+{
+	if (pfn == PFN_NONE)
+		return 0;
+	memset(phys_to_virt(pfn_to_phys(pfn)), 0, PAGE_SIZE);
+	return pfn_to_phys(pfn);
 }
 
 void meta_page_free(struct mm *mm, unsigned long pfn)
@@ -108,11 +114,9 @@ phys_addr_t pgtable_alloc_page(void)
 	if (!allocator_up)
 		return memblock_alloc(PAGE_SIZE, PAGE_SIZE);
 	pfn = alloc_pages(&kernel_mm, META_GFP, 0, PGTY_PGTABLE);
-	if (pfn != PFN_NONE)
-		memset(phys_to_virt(pfn_to_phys(pfn)), 0, PAGE_SIZE);
-	else
+	if (pfn == PFN_NONE)
 		pfn = meta_page_alloc(&kernel_mm, PGTY_PGTABLE);
-	return pfn == PFN_NONE ? 0 : pfn_to_phys(pfn);
+	return zeroed_page(pfn);
 }
 
 void pgtable_free_page(phys_addr_t paddr)

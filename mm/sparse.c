@@ -84,6 +84,7 @@ int section_link(struct mm *mm, struct mem_section *s)
 		if (pfn == PFN_NONE)
 			return -ENOMEM;
 		root = phys_to_virt(pfn_to_phys(pfn));
+		memset(root, 0, sizeof(*root));
 		/* Release: a look-up that finds the root finds it zeroed. */
 		__atomic_store_n(slot, root, __ATOMIC_RELEASE);
 	}

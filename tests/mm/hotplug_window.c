@@ -106,3 +106,49 @@ void window_add(struct ktest *test, struct window *w, unsigned long n, u64 plugg
 
 	KTEST_ASSERT_EQ(test, add_memory(&w->mm, w->block + n, &w->owner, plugged, &why), 0);
 }
+
+enum memory_block_state window_state(const struct window *w, unsigned long n)
+{
+	return memory_block_state(&w->mm, w->block + n);
+}
+
+int window_online(struct window *w, unsigned long n, enum mhp_online_type type)
+{
+	return online_memory_block(&w->mm, w->block + n, type, NULL);
+}
+
+int window_offline(struct window *w, unsigned long n)
+{
+	return offline_memory_block(&w->mm, w->block + n, NULL, NULL);
+}
+
+int window_remove(struct window *w, unsigned long n)
+{
+	return remove_memory(&w->mm, w->block + n, NULL);
+}
+
+struct window_totals window_totals(const struct window *w)
+{
+	struct window_totals t = { .reserve = w->mm.nr_reserve, .max_pfn = w->mm.max_pfn };
+
+	for (unsigned int z = 0; z < NR_ZONES; z++) {
+		const struct zone *zone = &w->mm.zone[z];
+
+		t.zone[z].start = zone->start_pfn;
+		t.zone[z].spanned = zone->spanned;
+		t.zone[z].present = zone->present;
+		t.zone[z].managed = zone->managed;
+		t.zone[z].free = zone->free;
+		t.zone[z].isolated = zone->nr_isolated;
+	}
+	return t;
+}
+
+void window_expect_totals(struct ktest *test, struct window *w,
+			  const struct window_totals *before)
+{
+	const struct window_totals now = window_totals(w);
+
+	KTEST_EXPECT_MEMEQ(test, &now, before, sizeof(now));
+	window_check(test, w);
+}

@@ -78,4 +78,25 @@ void window_check(struct ktest *test, struct window *w);
 /* Add block @n with @plugged; it must work. */
 void window_add(struct ktest *test, struct window *w, unsigned long n, u64 plugged);
 
+/* What a caller would do to block @n, and what comes of it. */
+enum memory_block_state window_state(const struct window *w, unsigned long n);
+int window_online(struct window *w, unsigned long n, enum mhp_online_type type);
+int window_offline(struct window *w, unsigned long n);
+int window_remove(struct window *w, unsigned long n);
+
+/* All counters that must be the same after a round trip. */
+struct window_totals {
+	struct {
+		unsigned long start, spanned, present, managed, free, isolated;
+	} zone[NR_ZONES];
+	unsigned long reserve;
+	unsigned long max_pfn;
+};
+
+struct window_totals window_totals(const struct window *w);
+
+/* The counters are as they were, and window_check(). */
+void window_expect_totals(struct ktest *test, struct window *w,
+			  const struct window_totals *before);
+
 #endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Memory notifiers: six events, in order of priority, a veto, and the symmetric
+ * roll-back: who heard a start hears exactly one end.
+ */
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/page_alloc.h"
+#include "tests/mm/hotplug_window.h"
+
+#define ALL (~0UL)
+
+/* Seed 001: from GOING_ONLINE on all frames are PageOffline or Memmap, and isolated. */
+struct watch {
+	struct notifier_block nb;
+	unsigned int heard[NR_MEM_EVENTS];
+	int veto[NR_MEM_EVENTS];
+	bool wrong;
+	struct watch *after; /* must have heard the same starting event before */
+};
+
+static int watch_event(struct notifier_block *nb, unsigned long event, void *data)
+{
+	struct watch *watch = container_of(nb, struct watch, nb);
+	const struct memory_notify *range = data;
+	const struct mem_section *s = pfn_to_section(range->mm, range->start_pfn);
+
+	if (event == MEM_GOING_ONLINE)
+		watch->wrong |= page_type(range->mm, range->start_pfn) != PGTY_NONE ||
+				s->zone->free_isolated || !(s->pb[1].word & PB_ISOLATE);
+	if (event == MEM_GOING_ONLINE || event == MEM_GOING_OFFLINE)
+		watch->wrong |= watch->after && watch->after->heard[event] <= watch->heard[event];
+	if (event == MEM_GOING_OFFLINE)
+		watch->wrong |= !(s->pb[1].word & PB_ISOLATE);
+	watch->heard[event]++;
+	return watch->veto[event];
+}
+
+
+static void watch_start(struct ktest *test, struct window *w, struct watch *watch, int priority)
+{
+	memset(watch, 0, sizeof(*watch));
+	watch->nb.fn = watch_event;
+	watch->nb.priority = priority;
+	watch->nb.name = "watch";
+	KTEST_ASSERT_EQ(test, register_memory_notifier(&w->mm, &watch->nb), 0);
+}
+
+static void notifiers_hear_in_order(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct watch *low = ktest_alloc(test, sizeof(*low));
+	struct watch *high = ktest_alloc(test, sizeof(*high));
+
+	watch_start(test, w, low, -5);
+	watch_start(test, w, high, 100);
+	low->after = high;
+	window_add(test, w, 1, ALL);
+	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE), 0);
+	KTEST_ASSERT_EQ(test, window_offline(w, 1), 0);
+	for (unsigned int e = 0; e < NR_MEM_EVENTS; e++) {
+		const bool cancel = e == MEM_CANCEL_ONLINE || e == MEM_CANCEL_OFFLINE;
+
+		KTEST_EXPECT_EQ(test, low->heard[e], !cancel);
+		KTEST_EXPECT_EQ(test, high->heard[e], !cancel);
+	}
+	KTEST_EXPECT_FALSE(test, low->wrong);
+	KTEST_EXPECT_FALSE(test, high->wrong);
+	unregister_memory_notifier(&w->mm, &low->nb);
+	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE), 0);
+	KTEST_EXPECT_EQ(test, low->heard[MEM_ONLINE], 1);
+	KTEST_EXPECT_EQ(test, high->heard[MEM_ONLINE], 2);
+}
+
+/* Three listeners, the middle one says no: who said yes is told the end, nobody else. */
+static void veto_is_symmetric(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct watch *l = ktest_alloc(test, 3 * sizeof(*l));
+	struct mm_failure why;
+	struct window_totals before;
+
+	for (int i = 0; i < 3; i++)
+		watch_start(test, w, &l[i], 10 - i);
+	l[1].nb.name = "naysayer";
+	window_add(test, w, 1, ALL);
+	before = window_totals(w);
+	l[1].veto[MEM_GOING_ONLINE] = -EBUSY;
+	KTEST_EXPECT_EQ(test, online_memory_block(&w->mm, w->block + 1, MMOP_ONLINE, &why),
+			-EBUSY);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_VETO);
+	KTEST_EXPECT_STREQ(test, why.detail, "naysayer");
+	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_OFFLINE);
+	window_expect_totals(test, w, &before);
+
+	l[1].veto[MEM_GOING_ONLINE] = 0;
+	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE), 0);
+	before = window_totals(w);
+	l[1].veto[MEM_GOING_OFFLINE] = -EBUSY;
+	KTEST_EXPECT_EQ(test, window_offline(w, 1), -EBUSY);
+	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_ONLINE);
+	window_expect_totals(test, w, &before);
+
+	for (unsigned int going = MEM_GOING_ONLINE; going <= MEM_GOING_OFFLINE; going += 3) {
+		KTEST_EXPECT_EQ(test, l[0].heard[going + 1], 1);
+		KTEST_EXPECT_EQ(test, l[1].heard[going + 1], 0);
+		KTEST_EXPECT_EQ(test, l[2].heard[going + 1], 0);
+	}
+	KTEST_EXPECT_EQ(test, l[2].heard[MEM_GOING_ONLINE], 1);
+	KTEST_EXPECT_EQ(test, l[2].heard[MEM_GOING_OFFLINE], 0);
+}
+static_assert(MEM_GOING_OFFLINE == MEM_GOING_ONLINE + 3 &&
+	      MEM_CANCEL_ONLINE == MEM_GOING_ONLINE + 1, "the loop above");
+
+/* A block that cannot be emptied: who heard going-offline hears cancel-offline once. */
+static void failed_offline_is_cancelled(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct watch *watch = ktest_alloc(test, sizeof(*watch));
+	const unsigned long pfn = window_pfn(w, 1) + 4321;
+
+	watch_start(test, w, watch, 0);
+	window_add(test, w, 1, ALL);
+	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_KERNEL), 0);
+	KTEST_EXPECT_EQ(test, window_offline(w, 1), -EBUSY);
+	KTEST_EXPECT_EQ(test, watch->heard[MEM_GOING_OFFLINE], 1);
+	KTEST_EXPECT_EQ(test, watch->heard[MEM_CANCEL_OFFLINE], 1);
+	KTEST_EXPECT_EQ(test, watch->heard[MEM_OFFLINE], 0);
+	free_pages(&w->mm, pfn, 0);
+	KTEST_EXPECT_EQ(test, window_offline(w, 1), 0);
+	KTEST_EXPECT_EQ(test, watch->heard[MEM_CANCEL_OFFLINE], 1);
+	KTEST_EXPECT_EQ(test, watch->heard[MEM_OFFLINE], 1);
+	unregister_memory_notifier(&w->mm, &watch->nb);
+}
+
+static const struct ktest_case notify_cases[] = {
+	KTEST_CASE(notifiers_hear_in_order),
+	KTEST_CASE(veto_is_symmetric),
+	KTEST_CASE(failed_offline_is_cancelled),
+	{}
+};
+
+static struct ktest_suite notify_suite = {
+	.name = "memory_notify",
+	.cases = notify_cases,
+};
+KTEST_SUITE(notify_suite);
