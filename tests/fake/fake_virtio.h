@@ -12,7 +12,7 @@
 #include "virtio/virtio.h"
 #include "virtio/virtqueue.h"
 
-#define FAKE_QUEUES	  4
+#define FAKE_QUEUES	  6
 #define FAKE_CONFIG_BYTES 64
 
 struct fake_virtio;

@@ -44,7 +44,7 @@ static void scribble(void)
 	static const u8 where[] = { 0, 16, 24, 32, 40, 48 };
 
 	scribbled = true;
-	switch (take_below(&in, 4)) {
+	switch (q->ready ? take_below(&in, 4) : 0) {
 	case 0:
 		fm.fv.config[where[take_below(&in, sizeof(where))] + take_below(&in, 8)] =
 			take_byte(&in);

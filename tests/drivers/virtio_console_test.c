@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Named ports against a console device that is a model: bytes both ways, flow
+ * control, connections that come and go, and control messages that make no sense.
+ */
+#include "drivers/virtio/virtio_console.h"
+#include "kernel/ktest.h"
+#include "kernel/panic.h"
+#include "kernel/timer.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "tests/fake/fake_virtio.h"
+#include "tests/mm/hotplug_window.h"
+
+#define PORT	   1
+#define RX	   4 /* queues of port 1 */
+#define TX	   5
+#define CTL_RX	   2
+#define CTL_TX	   3
+#define TEXT_BYTES 20000
+
+/* What the device has received on the port, and who reads how fast. */
+struct rig {
+	struct fake_virtio fv;
+	struct window *w;
+	bool stalled; /* the host does not read */
+	bool port_ready, port_open;
+	char text[TEXT_BYTES];
+	u32 len;
+};
+
+/* --- the service: sends back what it gets -------------------------------------- */
+
+static u32 service_closed; /* disconnections it was told of */
+
+#define LONG_LINES 150
+#define LONG_LINE  97
+
+/* More than all send buffers hold. */
+static void long_answer(struct vport *port)
+{
+	char line[LONG_LINE];
+
+	memset(line, 'l', sizeof(line));
+	line[LONG_LINE - 1] = '\n';
+	for (unsigned int i = 0; i < LONG_LINES; i++) {
+		if (vport_write(port, line, sizeof(line)))
+			return;
+	}
+}
+
+static void echo_run(struct vport *port)
+{
+	char buf[100];
+	int n;
+
+	while ((n = vport_read(port, buf, sizeof(buf))) != -ENODEV) {
+		if (n == -EPIPE)
+			service_closed++;
+		else if (buf[0] == '*')
+			long_answer(port);
+		else
+			(void)vport_write(port, buf, (u32)n);
+	}
+}
+
+VPORT_SERVICE(echo_service) = { .name = "org.ebb.echo", .run = echo_run };
+
+/* --- the device ------------------------------------------------------------------ */
+
+/* Send bytes on one of the device's queues, as many buffers as it takes. */
+static u32 send_bytes(struct rig *rig, u32 queue, const char *text, u32 len)
+{
+	struct fake_chain chain;
+	u32 sent = 0;
+
+	while (sent < len && fake_pop(&rig->fv, queue, &chain)) {
+		const u32 n = min(len - sent, chain.in[0].len);
+
+		memcpy(chain.in[0].addr, text + sent, n);
+		fake_push(&rig->fv, queue, chain.head, n);
+		sent += n;
+	}
+	return sent;
+}
+
+static void send_control(struct rig *rig, u32 id, u16 event, u16 value, const char *name)
+{
+	char text[VCON_CTL_BYTES] = {};
+	const struct vcon_control msg = { .id = id, .event = event, .value = value };
+
+	memcpy(text, &msg, sizeof(msg));
+	memcpy(text + sizeof(msg), name, strlen(name));
+	send_bytes(rig, CTL_RX, text, (u32)(sizeof(msg) + strlen(name)));
+}
+
+static void got_control(struct rig *rig, const struct vcon_control *msg)
+{
+	switch (msg->event) {
+	case VCON_DEVICE_READY:
+		send_control(rig, PORT, VCON_PORT_ADD, 1, "");
+		break;
+	case VCON_PORT_READY:
+		rig->port_ready = true;
+		send_control(rig, PORT, VCON_PORT_OPEN, 1, "");
+		break;
+	case VCON_PORT_OPEN:
+		rig->port_open = true;
+		break;
+	default:
+		rig->fv.violations++;
+		break;
+	}
+}
+
+/* Take what the guest has sent, if the host reads. */
+static void drain_tx(struct rig *rig)
+{
+	struct fake_chain chain;
+
+	while (!rig->stalled && fake_pop(&rig->fv, TX, &chain)) {
+		const u32 n = min(chain.out[0].len, (u32)sizeof(rig->text) - rig->len);
+
+		memcpy(rig->text + rig->len, chain.out[0].addr, n);
+		rig->len += n;
+		fake_push(&rig->fv, TX, chain.head, 0);
+	}
+}
+
+static void handle(struct fake_virtio *fv, u32 index)
+{
+	struct rig *rig = container_of(fv, struct rig, fv);
+	struct fake_chain chain;
+
+	if (index == TX)
+		drain_tx(rig);
+	while (index == CTL_TX && fake_pop(fv, CTL_TX, &chain)) {
+		struct vcon_control msg;
+
+		memcpy(&msg, chain.out[0].addr, sizeof(msg));
+		fake_push(fv, CTL_TX, chain.head, 0);
+		got_control(rig, &msg);
+	}
+}
+
+/* --- set-up ---------------------------------------------------------------------- */
+
+static void rig_close(void *ctx)
+{
+	struct rig *rig = ctx;
+
+	BUG_ON(virtio_unregister_device(&rig->fv.vdev) != 0);
+}
+
+/* Let the driver's threads do what there is to do. */
+static void settle(void)
+{
+	msleep(5);
+}
+
+static struct rig *rig_open(struct ktest *test, const char *name)
+{
+	struct window *w = window_open(test, 16UL << 20);
+	struct rig *rig = ktest_alloc(test, sizeof(*rig));
+
+	service_closed = 0;
+	rig->w = w;
+	fake_virtio_init(&rig->fv, VIRTIO_ID_CONSOLE, &w->mm);
+	rig->fv.offered |= VIRTIO_CONSOLE_F_MULTIPORT;
+	rig->fv.config_size = 12;
+	rig->fv.config[4] = 2; /* max_nr_ports */
+	for (u32 q = 0; q < 6; q++)
+		rig->fv.queue[q].max = 32;
+	rig->fv.handle = handle;
+	KTEST_ASSERT_EQ(test, virtio_register_device(&rig->fv.vdev), 0);
+	ktest_add_action(test, rig_close, rig);
+	settle();
+	KTEST_ASSERT_TRUE(test, rig->port_ready);
+	send_control(rig, PORT, VCON_PORT_NAME, 1, name);
+	settle();
+	return rig;
+}
+
+static void expect_text(struct ktest *test, struct rig *rig, const char *want)
+{
+	rig->text[min(rig->len, TEXT_BYTES - 1U)] = '\0';
+	KTEST_EXPECT_STREQ(test, rig->text, want);
+	rig->len = 0;
+}
+
+/* --- cases ------------------------------------------------------------------------ */
+
+static void echo(struct ktest *test)
+{
+	struct rig *rig = rig_open(test, "org.ebb.echo");
+
+	KTEST_EXPECT_TRUE(test, rig->port_open);
+	KTEST_EXPECT_EQ(test, send_bytes(rig, RX, "hello", 5), 5);
+	settle();
+	expect_text(test, rig, "hello");
+	KTEST_EXPECT_EQ(test, send_bytes(rig, RX, "again", 5), 5);
+	settle();
+	expect_text(test, rig, "again");
+	KTEST_EXPECT_EQ(test, rig->fv.violations, 0);
+}
+
+/* Nobody serves the name: the port stays closed, and nothing is sent to it. */
+static void unknown_name(struct ktest *test)
+{
+	struct rig *rig = rig_open(test, "com.example.other");
+
+	KTEST_EXPECT_FALSE(test, rig->port_open);
+	KTEST_EXPECT_EQ(test, send_bytes(rig, RX, "hello", 5), 0);
+}
+
+/* A host that reads later gets all of it, in order. */
+static void slow_host(struct ktest *test)
+{
+	struct rig *rig = rig_open(test, "org.ebb.echo");
+
+	rig->stalled = true;
+	KTEST_EXPECT_EQ(test, send_bytes(rig, RX, "*", 1), 1);
+	settle();
+	KTEST_EXPECT_EQ(test, rig->len, 0);
+	rig->stalled = false;
+	drain_tx(rig);
+	settle();
+	KTEST_EXPECT_EQ(test, rig->len, LONG_LINES * LONG_LINE);
+	for (u32 i = 1; i <= LONG_LINES; i++)
+		KTEST_ASSERT_EQ(test, rig->text[i * LONG_LINE - 1], '\n');
+}
+
+/* A host that goes away in the middle: the rest is dropped, what it sent too. */
+static void host_leaves(struct ktest *test)
+{
+	struct rig *rig = rig_open(test, "org.ebb.echo");
+
+	rig->stalled = true;
+	KTEST_EXPECT_EQ(test, send_bytes(rig, RX, "*", 1), 1);
+	settle();
+	KTEST_EXPECT_EQ(test, send_bytes(rig, RX, "old", 3), 3);
+	send_control(rig, PORT, VCON_PORT_OPEN, 0, "");
+	settle();
+	KTEST_EXPECT_EQ(test, service_closed, 1);
+	rig->stalled = false;
+	drain_tx(rig);
+	rig->len = 0;
+	send_control(rig, PORT, VCON_PORT_OPEN, 1, "");
+	settle();
+	KTEST_EXPECT_EQ(test, send_bytes(rig, RX, "new", 3), 3);
+	settle();
+	expect_text(test, rig, "new");
+	KTEST_EXPECT_EQ(test, service_closed, 1);
+}
+
+/* The port is unplugged: its service ends, the device can still be removed. */
+static void port_removed(struct ktest *test)
+{
+	struct rig *rig = rig_open(test, "org.ebb.echo");
+
+	send_control(rig, PORT, VCON_PORT_REMOVE, 1, "");
+	settle();
+	KTEST_EXPECT_EQ(test, send_bytes(rig, RX, "x", 1), 1);
+	settle();
+	KTEST_EXPECT_EQ(test, rig->len, 0);
+}
+
+/* Control messages of any content: ports that are not there, names without an end. */
+static void odd_messages(struct ktest *test)
+{
+	struct rig *rig = rig_open(test, "org.ebb.echo");
+	char name[VCON_CTL_BYTES - sizeof(struct vcon_control) + 1];
+
+	memset(name, 'n', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	send_control(rig, 0xffffffff, VCON_PORT_ADD, 1, "");
+	send_control(rig, 7, VCON_PORT_NAME, 1, name);
+	send_control(rig, 0, VCON_PORT_NAME, 1, name);
+	send_control(rig, PORT, 999, 1, "");
+	send_control(rig, PORT, VCON_PORT_NAME, 1, "org.ebb.echo");
+	settle();
+	KTEST_EXPECT_FALSE(test, virtio_is_broken(&rig->fv.vdev));
+	KTEST_EXPECT_EQ(test, send_bytes(rig, RX, "hello", 5), 5);
+	settle();
+	expect_text(test, rig, "hello");
+	send_bytes(rig, CTL_RX, "abc", 3);
+	settle();
+	KTEST_EXPECT_TRUE(test, virtio_is_broken(&rig->fv.vdev));
+}
+
+/* A device that lies about lengths is given up, and its threads end. */
+static void lying_device(struct ktest *test)
+{
+	struct rig *rig = rig_open(test, "org.ebb.echo");
+	struct fake_chain chain;
+
+	KTEST_ASSERT_TRUE(test, fake_pop(&rig->fv, RX, &chain));
+	fake_push(&rig->fv, RX, chain.head, 100000);
+	settle();
+	KTEST_EXPECT_TRUE(test, virtio_is_broken(&rig->fv.vdev));
+	KTEST_EXPECT_EQ(test, rig->len, 0);
+}
+
+/* Without MULTIPORT there are no names, and nothing to do. */
+static void no_ports(struct ktest *test)
+{
+	struct window *w = window_open(test, 16UL << 20);
+	struct fake_virtio *fv = ktest_alloc(test, sizeof(*fv));
+
+	fake_virtio_init(fv, VIRTIO_ID_CONSOLE, &w->mm);
+	KTEST_EXPECT_EQ(test, virtio_register_device(&fv->vdev), -ENODEV);
+	KTEST_EXPECT_TRUE(test, fv->status & VIRTIO_STATUS_FAILED);
+	KTEST_EXPECT_EQ(test, virtio_unregister_device(&fv->vdev), 0);
+}
+
+/* The console for programs: an answer, then its status. */
+static void console(struct ktest *test)
+{
+	struct rig *rig = rig_open(test, "org.ebb.console");
+
+	send_bytes(rig, RX, "echo one two\r\n", 14);
+	settle();
+	expect_text(test, rig, "one two\n=0\n");
+	send_bytes(rig, RX, "\nno_such_command\n", 17);
+	settle();
+	expect_text(test, rig, "=0\nno_such_command: no such command; \"help\" lists them\n=-38\n");
+}
+
+static const struct ktest_case virtio_console_cases[] = {
+	KTEST_CASE(echo),	  KTEST_CASE(unknown_name), KTEST_CASE(slow_host),
+	KTEST_CASE(host_leaves),  KTEST_CASE(port_removed), KTEST_CASE(odd_messages),
+	KTEST_CASE(lying_device), KTEST_CASE(no_ports),	    KTEST_CASE(console),
+	{},
+};
+
+static struct ktest_suite virtio_console_suite = {
+	.name = "virtio_console",
+	.cases = virtio_console_cases,
+};
+KTEST_SUITE(virtio_console_suite);
