@@ -22,14 +22,26 @@ PARAM_UINT("ktest.seed", boot_seed, "seed of tests' random numbers and of the sh
 PARAM_UINT("ktest.repeat", boot_repeat, "how often tests run");
 PARAM_BOOL("ktest.shuffle", boot_shuffle, "run tests in an order that the seed decides");
 
+/* Tests of the command line overwrite what its values point into: keep a copy. */
+static const char *kept(const char *value, char *copy, size_t size)
+{
+	if (value == NULL)
+		return NULL;
+	(void)strscpy(copy, value, size);
+	return copy;
+}
+
 const struct ktest_options *ktest_boot_options(void)
 {
+	static char glob[128], filter[64], action[16];
 	static struct ktest_options options;
 
 	if (boot_glob == NULL && boot_filter == NULL && boot_action == NULL && !boot_enable)
 		return NULL;
 	options = (struct ktest_options){
-		.filter_glob = boot_glob, .filter = boot_filter, .action = boot_action,
+		.filter_glob = kept(boot_glob, glob, sizeof(glob)),
+		.filter = kept(boot_filter, filter, sizeof(filter)),
+		.action = kept(boot_action, action, sizeof(action)),
 		.seed = boot_seed, .repeat = boot_repeat, .shuffle = boot_shuffle,
 	};
 	return &options;
