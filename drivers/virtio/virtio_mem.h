@@ -71,6 +71,7 @@ struct vmem_slot {
  * @answers: woken when the device used something
  * @wake: woken when the configuration changed or the driver leaves
  * @config_changed, @stopping: set by whoever wakes
+ * @result: of the last round; the worker writes it, anybody reads it
  * @retry_ns: the next back-off
  * @answer_ns: how long an answer may take
  * @said: what the last line in the log was about
@@ -95,6 +96,7 @@ struct virtio_mem {
 	struct wait_queue wake;
 	u32 config_changed;
 	u32 stopping;
+	int result;
 	u64 retry_ns;
 	u64 answer_ns;
 	struct thread *thread;
@@ -170,8 +172,11 @@ bool vmem_interrupted(const struct virtio_mem *vm);
 
 /* Keep why something failed, for the status; @block is a memory block id. */
 void vmem_trouble(struct virtio_mem *vm, unsigned long block, const struct mm_failure *why);
-/* "memory36: pfn 0x90a40 is Slab, cache x"; false if there was none. */
+/* "memory36: pfn 0x90a40 is Slab, cache x", or what the device answers; false: nothing wrong. */
 bool vmem_trouble_print(struct virtio_mem *vm, struct sink *out);
+
+/* Bytes that the device has plugged: what mm has, and what was to leave and may not yet. */
+u64 vmem_plugged_bytes(const struct virtio_mem *vm);
 
 /* A size in words; several may stand in one line. */
 struct vmem_size_text {

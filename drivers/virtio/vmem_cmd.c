@@ -26,9 +26,9 @@ static void print_sizes(const struct virtio_mem *vm, struct sink *out)
 
 	sink_printf(out, "  requested %s, plugged %s",
 		    vmem_size_text(vm->config.requested_size).text,
-		    vmem_size_text(pb_to_bytes(vm->map.nr_plugged)).text);
+		    vmem_size_text(vmem_plugged_bytes(vm)).text);
 	if (held)
-		sink_printf(out, " (and %s not in use)", vmem_size_text(held).text);
+		sink_printf(out, " (%s of it not in use)", vmem_size_text(held).text);
 	sink_printf(out, ", usable %s\n", vmem_size_text(vm->config.usable_region_size).text);
 }
 

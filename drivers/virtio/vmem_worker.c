@@ -38,7 +38,8 @@ static void trouble_clear(struct virtio_mem *vm)
 	spin_unlock(&vm->lock);
 }
 
-bool vmem_trouble_print(struct virtio_mem *vm, struct sink *out)
+/* What mm said about a block, if that was it. */
+static bool print_mm_trouble(struct virtio_mem *vm, struct sink *out)
 {
 	struct mm_failure why;
 	unsigned long block;
@@ -54,6 +55,26 @@ bool vmem_trouble_print(struct virtio_mem *vm, struct sink *out)
 		mm_failure_print(&why, out);
 	}
 	return set;
+}
+
+bool vmem_trouble_print(struct virtio_mem *vm, struct sink *out)
+{
+	const int result = READ_ONCE(vm->result);
+
+	if (virtio_is_broken(vm->vdev))
+		sink_puts(out, "the device is not used any more; dmesg says why");
+	else if (result == -EAGAIN)
+		sink_puts(out, "the device refuses (NACK)");
+	else if (result == -ENOSPC)
+		sink_printf(out, "no room in the usable %s",
+			    vmem_size_text(vm->config.usable_region_size).text);
+	else if (print_mm_trouble(vm, out))
+		return true;
+	else if (result)
+		sink_puts(out, "the device is busy");
+	else
+		return false;
+	return true;
 }
 
 /* --- the worker ----------------------------------------------------------- */
@@ -104,6 +125,11 @@ static int one_round(struct virtio_mem *vm)
 	return virtio_is_broken(vm->vdev) ? -EIO : ret;
 }
 
+u64 vmem_plugged_bytes(const struct virtio_mem *vm)
+{
+	return pb_to_bytes(vm->map.nr_plugged + vm->map.nr_held);
+}
+
 struct vmem_size_text vmem_size_text(u64 bytes)
 {
 	struct vmem_size_text t;
@@ -122,21 +148,17 @@ static void say_short(struct virtio_mem *vm, int result)
 	struct sink_buffer buffer;
 
 	sink_buffer_init(&buffer, text, sizeof(text));
-	if (result == -ENOSPC)
-		sink_printf(&buffer.sink, "no room in the usable %s",
-			    vmem_size_text(vm->config.usable_region_size).text);
-	else if (!vmem_trouble_print(vm, &buffer.sink))
-		sink_puts(&buffer.sink, "the device is busy");
+	vmem_trouble_print(vm, &buffer.sink);
 	pr_warn("%s: requested %s, plugged %s: %s%s", vm->name,
 		vmem_size_text(vm->config.requested_size).text,
-		vmem_size_text(pb_to_bytes(vm->map.nr_plugged)).text, text,
+		vmem_size_text(vmem_plugged_bytes(vm)).text, text,
 		result == -ENOSPC ? "" : "; trying again");
 }
 
 /* One line per outcome, not per round. */
 static void say_result(struct virtio_mem *vm, int result)
 {
-	const u64 plugged = pb_to_bytes(vm->map.nr_plugged);
+	const u64 plugged = vmem_plugged_bytes(vm);
 	const u64 requested = vm->config.requested_size;
 
 	if (result == -EIO || (vm->said.requested == requested &&
@@ -171,8 +193,9 @@ u64 vmem_work(struct virtio_mem *vm)
 
 	if (vmem_interrupted(vm))
 		return 0;
-	if (ret != -EAGAIN)
-		say_result(vm, ret);
+	WRITE_ONCE(vm->result, ret);
+	if (ret != -EAGAIN || vm->retry_ns > VMEM_RETRY_FIRST_NS)
+		say_result(vm, ret); /* the first NACK may be a change on its way */
 	switch (ret) {
 	case 0:
 		trouble_clear(vm);

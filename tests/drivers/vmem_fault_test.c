@@ -5,6 +5,7 @@
  * healthy, and nothing is mapped that is not plugged.
  */
 #include "kernel/ktest.h"
+#include "kernel/sink.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
@@ -85,12 +86,24 @@ static void expect_recovery(struct vmem_rig *rig)
 	vmem_rig_check(rig);
 }
 
+/* The status names what stands in the way. */
+static void expect_trouble(struct vmem_rig *rig, const char *words)
+{
+	char text[160] = "";
+	struct sink_buffer buffer;
+
+	sink_buffer_init(&buffer, text, sizeof(text));
+	KTEST_EXPECT_TRUE(rig->test, vmem_trouble_print(rig->vm[0], &buffer.sink));
+	KTEST_EXPECT_STREQ(rig->test, text, words);
+}
+
 /* A device that was given up hears nothing more, and keeps what it has. */
 static void expect_broken(struct vmem_rig *rig)
 {
 	const unsigned int before = rig->fm[0].nr_log;
 
 	KTEST_EXPECT_TRUE(rig->test, virtio_is_broken(rig->vm[0]->vdev));
+	expect_trouble(rig, "the device is not used any more; dmesg says why");
 	vmem_rig_resize(rig, 0, 0);
 	KTEST_EXPECT_EQ(rig->test, vmem_rig_settle(rig, 0), WAIT_FOREVER);
 	KTEST_EXPECT_EQ(rig->test, rig->fm[0].nr_log, before);
@@ -129,6 +142,7 @@ static void back_off(struct ktest *test)
 		KTEST_EXPECT_GE(test, delay, before);
 		KTEST_EXPECT_LE(test, delay, VMEM_RETRY_LAST_NS);
 		before = delay;
+		expect_trouble(rig, "the device is busy");
 	}
 	KTEST_EXPECT_EQ(test, before, VMEM_RETRY_LAST_NS);
 	KTEST_EXPECT_EQ(test, vmem_rig_settle(rig, 0), WAIT_FOREVER);
@@ -147,6 +161,8 @@ static void contradiction(struct ktest *test)
 	for (unsigned int i = 0; i < 5; i++)
 		KTEST_EXPECT_GE(test, vmem_rig_settle(rig, 0), VMEM_RETRY_FIRST_NS);
 	KTEST_EXPECT_LE(test, fm->nr_log, 6);
+	expect_trouble(rig, "the device refuses (NACK)");
+	KTEST_EXPECT_EQ(test, rig->vm[0]->said.result, -EAGAIN);
 }
 
 /* Refused unplugging of whole blocks: plugged and not added, then added again. */
@@ -160,6 +176,7 @@ static void refused_blocks(struct ktest *test)
 	vmem_rig_resize(rig, 0, 128 * MIB);
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 128 * MIB);
 	KTEST_EXPECT_EQ(test, pb_to_bytes(rig->vm[0]->map.nr_held), 384 * MIB);
+	KTEST_EXPECT_EQ(test, vmem_plugged_bytes(rig->vm[0]), fm->config.plugged_size);
 	vmem_rig_check(rig);
 	vmem_rig_resize(rig, 0, 512 * MIB);
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 512 * MIB);
