@@ -246,7 +246,8 @@ static int virtio_mmio_init(void)
 {
 	const struct machine_info *machine = machine_info();
 
-	for (unsigned int i = 0; i < machine->nr_virtio_mmio; i++)
+	/* From the top: QEMU puts the first device of its command line there. */
+	for (unsigned int i = machine->nr_virtio_mmio; i-- > 0;)
 		probe_slot(&machine->virtio_mmio[i]);
 	return 0;
 }

@@ -131,6 +131,26 @@ static bool run_add(struct run_list *list, unsigned long start, unsigned long nr
 	return true;
 }
 
+/* Runs that touch by now become one. Return: how many are left. */
+static unsigned int runs_merge(struct run_list *list)
+{
+	struct vmem_run *r = list->run;
+
+	for (unsigned int i = 0; i < list->nr; i++) {
+		for (unsigned int k = 0; k < list->nr; k++) {
+			if (r[i].start + r[i].nr != r[k].start ||
+			    r[i].nr + r[k].nr > list->max_run)
+				continue;
+			r[i].nr += r[k].nr;
+			r[k] = r[--list->nr];
+			if (i == list->nr)
+				i = k;
+			k = ~0U; /* look again from the first */
+		}
+	}
+	return list->nr;
+}
+
 /* The lowest run of ones in @mask: first bit in @bit. Return: its length. */
 static unsigned int low_run(u64 mask, unsigned int *bit)
 {
@@ -196,10 +216,10 @@ unsigned int vmem_plan_plug(const struct vmem_map *map, unsigned long want,
 			if (absent && map->block[i].held)
 				continue;
 			if (!add_low(&list, vmem_block_start(map, i), room_in(map, i)))
-				return list.nr;
+				return runs_merge(&list);
 		}
 	}
-	return list.nr;
+	return runs_merge(&list);
 }
 
 unsigned int vmem_plan_held(const struct vmem_map *map, unsigned long want,

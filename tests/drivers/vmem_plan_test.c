@@ -119,6 +119,20 @@ static void grow_partial_first(struct ktest *test)
 	expect_run(test, &p->run[3], 128, 6);
 }
 
+/* Runs that were found apart and touch in the end are one request. */
+static void grow_merges(struct ktest *test)
+{
+	struct plan *p = plan_make(test, 1);
+
+	have(p, 2, ALL << 10);
+	have(p, 5, ALL);
+	p->map.start = BASE + 5;
+	p->map.usable_end = BASE + 4 * PBS;
+	KTEST_ASSERT_EQ(test, vmem_plan_plug(&p->map, 1000, p->run, RUNS), 2);
+	expect_run(test, &p->run[0], 3 * PBS, PBS);
+	expect_run(test, &p->run[1], 5, 2 * PBS + 10 - 5);
+}
+
 /* Neither beyond what is usable nor below the region's start. */
 static void grow_bounds(struct ktest *test)
 {
@@ -312,6 +326,7 @@ static const struct ktest_case vmem_plan_cases[] = {
 	KTEST_CASE(grow_empty),
 	KTEST_CASE(grow_tail),
 	KTEST_CASE(grow_partial_first),
+	KTEST_CASE(grow_merges),
 	KTEST_CASE(grow_bounds),
 	KTEST_CASE(max_run),
 	KTEST_CASE(held),
