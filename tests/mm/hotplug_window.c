@@ -4,6 +4,7 @@
 #include "arch/machine.h"
 #include "arch/machine_info.h"
 #include "lib/string.h"
+#include "mm/page_alloc.h"
 
 static struct window window;
 
@@ -95,9 +96,23 @@ struct window *window_open_owned(struct ktest *test)
 	return w;
 }
 
+/* What hotplug does to the managed count shows in the watermarks at once. */
+static void check_watermarks(struct ktest *test, struct window *w)
+{
+	for (unsigned int z = 0; z < NR_ZONES; z++) {
+		struct zone *zone = &w->mm.zone[z];
+		unsigned long was[NR_WMARK];
+
+		memcpy(was, zone->wmark, sizeof(was));
+		zone_update_watermarks(&w->mm);
+		KTEST_EXPECT_MEMEQ(test, was, zone->wmark, sizeof(was));
+	}
+}
+
 void window_check(struct ktest *test, struct window *w)
 {
 	KTEST_EXPECT_EQ(test, mm_check(&w->mm, ktest_sink(test)), 0);
+	check_watermarks(test, w);
 }
 
 void window_add(struct ktest *test, struct window *w, unsigned long n, u64 plugged)

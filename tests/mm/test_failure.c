@@ -17,15 +17,30 @@ struct wording {
 };
 
 static const struct wording wordings[] = {
-	{ { .reason = MM_REASON_UNMOVABLE, .pfn = 0x90a40, .type = PGTY_SLAB, .retries = 3,
-	    .elapsed_ns = 12345678, .detail = "virtio_mem_request" },
+	{ { .reason = MM_REASON_UNMOVABLE,
+	    .pfn = 0x90a40,
+	    .type = PGTY_SLAB,
+	    .retries = 3,
+	    .elapsed_ns = 12345678,
+	    .detail = "virtio_mem_request" },
 	  "pfn 0x90a40 is Slab, cache virtio_mem_request (3 retries, 12 ms)" },
-	{ { .reason = MM_REASON_UNMOVABLE, .pfn = 1, .type = PGTY_KERNEL }, "pfn 0x1 is Kernel" },
-	{ { .reason = MM_REASON_NOT_SKIPPABLE, .pfn = 2, .type = PGTY_OFFLINE, .detail = "vm0" },
+	{ { .reason = MM_REASON_UNMOVABLE, .pfn = 1, .type = PGTY_KERNEL },
+	  "pfn 0x1 is Kernel" },
+	{ { .reason = MM_REASON_NOT_SKIPPABLE,
+	    .pfn = 2,
+	    .type = PGTY_OFFLINE,
+	    .detail = "vm0" },
 	  "pfn 0x2 is offline and not skippable, owner vm0" },
-	{ { .reason = MM_REASON_PINNED, .pfn = 3, .type = PGTY_DRIVER, .retries = 1,
-	    .migrated = 1 }, "pfn 0x3 is pinned (1 retry, 1 page moved)" },
-	{ { .reason = MM_REASON_DEADLINE, .pfn = 4, .type = PGTY_DRIVER, .migrated = 20,
+	{ { .reason = MM_REASON_PINNED,
+	    .pfn = 3,
+	    .type = PGTY_DRIVER,
+	    .retries = 1,
+	    .migrated = 1 },
+	  "pfn 0x3 is pinned (1 retry, 1 page moved)" },
+	{ { .reason = MM_REASON_DEADLINE,
+	    .pfn = 4,
+	    .type = PGTY_DRIVER,
+	    .migrated = 20,
 	    .elapsed_ns = 1000000 },
 	  "deadline passed, pfn 0x4 is Driver (20 pages moved, 1 ms)" },
 	{ { .reason = MM_REASON_VETO, .pfn = PFN_NONE, .detail = "naysayer" },
@@ -85,23 +100,26 @@ static void slab_cache_is_named(struct ktest *test)
 	struct window *w = window_open_owned(test);
 	struct kmem_cache *cache = kmem_cache_create(&w->mm, "culprit", 64, 8);
 	struct mm_failure why;
+	unsigned long pfn;
 	void *obj;
 
 	KTEST_ASSERT_NOT_NULL(test, cache);
 	window_add(test, w, 1, ~0UL);
-	KTEST_ASSERT_EQ(test, online_memory_block(&w->mm, w->block + 1, MMOP_ONLINE_KERNEL,
-						  NULL), 0);
+	KTEST_ASSERT_EQ(
+		test, online_memory_block(&w->mm, w->block + 1, MMOP_ONLINE_KERNEL, NULL),
+		0);
 	/* Boot memory is preferred: use it up first. */
-	while (alloc_pages(&w->mm, GFP_KERNEL | GFP_NOWARN, 0, PGTY_KERNEL) < window_pfn(w, 1))
-		;
+	do
+		pfn = alloc_pages(&w->mm, GFP_KERNEL | GFP_NOWARN, 0, PGTY_KERNEL);
+	while (pfn < window_pfn(w, 1));
 	obj = kmem_cache_alloc(cache, GFP_KERNEL);
 	KTEST_ASSERT_NOT_NULL(test, obj);
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &(struct pfn_range){
-				ALIGN_DOWN(phys_to_pfn(virt_to_phys(obj)), PAGEBLOCK_NR_PAGES) ,
-				PAGEBLOCK_NR_PAGES }, NULL, &why), -EBUSY);
-	if (why.type == PGTY_SLAB)
-		KTEST_EXPECT_STREQ(test, why.detail, "culprit");
-	KTEST_EXPECT_STREQ(test, slab_name_of(&w->mm, phys_to_pfn(virt_to_phys(obj))), "culprit");
+	free_pages(&w->mm, pfn, 0);
+	KTEST_EXPECT_EQ(test, offline_memory_block(&w->mm, w->block + 1, NULL, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, why.type, PGTY_SLAB);
+	KTEST_EXPECT_STREQ(test, why.detail, "culprit");
+	KTEST_EXPECT_STREQ(test, slab_name_of(&w->mm, phys_to_pfn(virt_to_phys(obj))),
+			   "culprit");
 	KTEST_EXPECT_NULL(test, slab_name_of(&w->mm, window_pfn(w, 1)));
 	kmem_cache_free(cache, obj);
 	KTEST_EXPECT_EQ(test, kmem_cache_destroy(cache), 0);
@@ -117,7 +135,8 @@ static void stray_addresses_are_described(struct ktest *test)
 	mm_describe_fault(~0UL, &buffer.sink);
 	KTEST_EXPECT_NOT_NULL(test, strstr(text, "no such block"));
 	sink_buffer_init(&buffer, text, sizeof(text));
-	mm_describe_fault(pfn_to_phys(kernel_mm.zone[ZONE_NORMAL].start_pfn), &buffer.sink);
+	mm_describe_fault(pfn_to_phys(kernel_mm.zone[ZONE_NORMAL].start_pfn),
+			  &buffer.sink);
 	KTEST_EXPECT_NOT_NULL(test, strstr(text, "(online), pageblock 0 mapped"));
 	KTEST_EXPECT_EQ(test, text[strlen(text) - 1], '\n');
 }

@@ -3,7 +3,9 @@
  * Memory blocks through their whole life on a private memory: what each step
  * does to the counters, spans and frames, and that failures leave nothing behind.
  */
+#include "arch/machine.h"
 #include "arch/machine_info.h"
+#include "kernel/hart.h"
 #include "lib/bitops.h"
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -149,6 +151,7 @@ static void owner_gone_block_stays(struct ktest *test)
 	window_add(test, w, 2, 0xfUL);
 	KTEST_ASSERT_EQ(test, window_online(w, 2, MMOP_ONLINE_MOVABLE), 0);
 	unregister_memory_owner(&w->mm, &w->owner);
+	KTEST_EXPECT_NULL(test, pfn_to_section(&w->mm, window_pfn(w, 2))->owner);
 	window_check(test, w);
 	KTEST_EXPECT_EQ(test, offline_memory_block(&w->mm, w->block + 2, NULL, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NOT_SKIPPABLE);
@@ -286,6 +289,8 @@ static void injected_failures_leave_nothing(struct ktest *test)
 			KTEST_EXPECT_EQ(test, err, -ENOMEM);
 			KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NO_MEMORY);
 			KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_ABSENT);
+			KTEST_EXPECT_FALSE(test, arch_direct_mapped(pfn_to_phys(
+							 window_pfn(w, 1) + 4 * PAGEBLOCK_NR_PAGES)));
 		} else {
 			/* To fail to online is not to fail to add. */
 			KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_OFFLINE);
@@ -298,6 +303,45 @@ static void injected_failures_leave_nothing(struct ktest *test)
 	KTEST_EXPECT_GE(test, step, 6);
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_ONLINE);
 	window_check(test, w);
+}
+
+/* What un-isolation leaves in force: Movable, unless kernel memory was asked for. */
+static void migratetype_follows_the_request(struct ktest *test)
+{
+	static const enum mhp_online_type types[] = { MMOP_ONLINE_MOVABLE, MMOP_ONLINE_KERNEL };
+	struct window *w = window_open_owned(test);
+	struct page_state st;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(types); i++) {
+		window_add(test, w, 1 + i, ALL);
+		KTEST_ASSERT_EQ(test, window_online(w, 1 + i, types[i]), 0);
+		KTEST_ASSERT_TRUE(test, page_state_get(&w->mm, window_pfn(w, 1 + i) + 9999, &st));
+		KTEST_EXPECT_EQ(test, st.migratetype, types[i] == MMOP_ONLINE_KERNEL ?
+							      MIGRATE_UNMOVABLE : MIGRATE_MOVABLE);
+		KTEST_EXPECT_EQ(test, st.isolated, 0);
+	}
+}
+
+/* Frames in the harts' caches are no reason for a block to stay. */
+static void cached_pages_are_drained(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	const unsigned long block = w->block + 1;
+	unsigned long pfn;
+
+	for (unsigned int hart = 0; hart < nr_harts(); hart++)
+		KTEST_ASSERT_EQ(test, mm_hart_init(&w->mm, hart), 0);
+	for (unsigned int round = 0; round < 2; round++) {
+		window_add(test, w, 1, ALL);
+		KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
+		pfn = alloc_pages(&w->mm, GFP_MOVABLE, 0, PGTY_KERNEL);
+		KTEST_ASSERT_GE(test, pfn, window_pfn(w, 1));
+		free_pages(&w->mm, pfn, 0);
+		KTEST_EXPECT_EQ(test, page_type(&w->mm, pfn), PGTY_CACHED);
+		if (round)
+			KTEST_ASSERT_EQ(test, window_offline(w, 1), 0);
+		KTEST_ASSERT_EQ(test, offline_and_remove_memory(&w->mm, &block, 1, NULL, NULL), 0);
+	}
 }
 
 /* A walker that found a section before is waited for; afterwards nothing is found. */
@@ -353,6 +397,8 @@ static const struct ktest_case hotplug_cases[] = {
 	KTEST_CASE(adding_needs_no_memory),
 	KTEST_CASE(reserve_lasts_for_many_blocks),
 	KTEST_CASE_PARAM(injected_failures_leave_nothing, neighbour_gen_params),
+	KTEST_CASE(migratetype_follows_the_request),
+	KTEST_CASE(cached_pages_are_drained),
 	KTEST_CASE(removed_block_is_not_found),
 	KTEST_CASE(lone_block_has_a_root),
 	{}

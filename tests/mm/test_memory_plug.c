@@ -106,6 +106,33 @@ static void unplug_over_blocks_is_all_or_nothing(struct ktest *test)
 	window_check(test, w);
 }
 
+/* A range over two zones: the second cannot give its part, so the first has its again. */
+static void unplug_over_zones_is_undone(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	const struct pfn_range range = { window_pfn(w, 2) - 4 * PB, 8 * PB };
+	const unsigned long pfn = window_pfn(w, 2) + 2 * PB + 11;
+	struct window_totals before;
+	struct mm_failure why;
+
+	window_add(test, w, 1, ALL);
+	window_add(test, w, 2, ALL << 32);
+	KTEST_ASSERT_EQ(test, mhp_plug_range(&w->mm, &(struct pfn_range){
+				window_pfn(w, 2), 32 * PB }, NULL), 0);
+	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
+	online_as(test, w, 2, MMOP_ONLINE_KERNEL);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_KERNEL), 0);
+	before = window_totals(w);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &range, NULL, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, why.pfn, pfn);
+	window_expect_totals(test, w, &before);
+	free_pages(&w->mm, pfn, 0);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &range, NULL, &why), 0);
+	window_check(test, w);
+	mhp_unplug_cancel(&w->mm, &range);
+	window_check(test, w);
+}
+
 /* The metadata's pageblock leaves last, and only with the whole block. */
 static void header_leaves_last(struct ktest *test)
 {
@@ -388,6 +415,7 @@ static const struct ktest_case plug_cases[] = {
 	KTEST_CASE(plug_and_unplug_online),
 	KTEST_CASE(plug_and_unplug_offline),
 	KTEST_CASE(unplug_over_blocks_is_all_or_nothing),
+	KTEST_CASE(unplug_over_zones_is_undone),
 	KTEST_CASE(header_leaves_last),
 	KTEST_CASE(shared_with_boot_memory),
 	KTEST_CASE(shared_by_two_owners),

@@ -80,6 +80,31 @@ static void objects_share_pages(struct ktest *test)
 	}
 }
 
+/* A frame of the reserve becomes what it is taken for, and Kernel again. */
+static void reserve_frames_are_typed(struct ktest *test)
+{
+	struct window *w = window_open(test, 32UL << 20);
+	unsigned long pfn;
+
+	KTEST_EXPECT_EQ(test, w->mm.nr_reserve, MM_RESERVE_PAGES);
+	pfn = meta_page_alloc(&w->mm, PGTY_PGTABLE);
+	KTEST_EXPECT_EQ(test, page_type(&w->mm, pfn), PGTY_PGTABLE);
+	KTEST_EXPECT_EQ(test, w->mm.nr_reserve, MM_RESERVE_PAGES - 1);
+	window_check(test, w);
+	meta_page_free(&w->mm, pfn);
+	KTEST_EXPECT_EQ(test, page_type(&w->mm, pfn), PGTY_KERNEL);
+	KTEST_EXPECT_EQ(test, w->mm.nr_reserve, MM_RESERVE_PAGES);
+	window_check(test, w);
+	/* Full: one more goes to the allocator. */
+	pfn = meta_page_alloc(&w->mm, PGTY_KERNEL);
+	mm_reserve_refill(&w->mm);
+	meta_page_free(&w->mm, pfn);
+	KTEST_EXPECT_EQ(test, page_type(&w->mm, pfn), PGTY_BUDDY);
+	mm_reserve_drop(&w->mm);
+	KTEST_EXPECT_EQ(test, w->mm.nr_reserve, 0);
+	window_check(test, w);
+}
+
 /* A walk meets each section once, ascending, over roots without any. */
 static void walks_meet_each_section(struct ktest *test)
 {
@@ -125,6 +150,7 @@ static void any_pfn_is_looked_up(struct ktest *test)
 static const struct ktest_case sparse_cases[] = {
 	KTEST_CASE(roots_come_and_go),
 	KTEST_CASE(objects_share_pages),
+	KTEST_CASE(reserve_frames_are_typed),
 	KTEST_CASE(walks_meet_each_section),
 	KTEST_CASE(any_pfn_is_looked_up),
 	{}
