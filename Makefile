@@ -31,7 +31,7 @@ CSTD     := -std=gnu2x -fno-common -fno-strict-aliasing -fno-omit-frame-pointer
 KCFLAGS  := $(CSTD) $(WARN) -O2 -g -ffreestanding -fno-pic -fno-stack-protector -fno-asynchronous-unwind-tables \
 	-ffunction-sections -fdata-sections -march=rv64imac -mabi=lp64 -misa-spec=2.2 -mcmodel=medany \
 	-Iinclude -Iarch/riscv/include -I. -DEBB_DEBUG=$(DEBUG)
-KLDFLAGS := -nostdlib -static -no-pie -n --fatal-warnings --gc-sections --build-id=none
+KLDFLAGS := -nostdlib -static -no-pie -n --fatal-warnings --gc-sections --build-id=sha1
 HCFLAGS  := $(CSTD) $(WARN) -O2 -g -MMD -MP
 
 KSOURCES := $(wildcard arch/riscv/*.c arch/riscv/*.S kernel/*.c mm/*.c drivers/*/*.c lib/*.c \

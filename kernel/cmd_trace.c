@@ -29,8 +29,17 @@ static int trace_show(const char *count, struct sink *out)
 		return -EINVAL;
 	}
 	trace_dump(out, last);
-	sink_printf(out, "# %lu records lost\n", trace_lost());
 	return 0;
+}
+
+static int trace_mute_site(const char *number, enum trace_switch on, struct sink *out)
+{
+	unsigned long site;
+
+	if (kstrtoul(number, 10, &site) == 0 && trace_mute(site, on) == 0)
+		return 0;
+	sink_printf(out, "trace: \"%s\" is no site; \"trace sites\" numbers them\n", number);
+	return -ENOENT;
 }
 
 static int cmd_trace(int argc, char **argv, struct sink *out)
@@ -46,7 +55,13 @@ static int cmd_trace(int argc, char **argv, struct sink *out)
 		return trace_switch(arg ? arg : "*", TRACE_OFF, out);
 	if (strcmp(verb, "dump") == 0)
 		return trace_show(arg, out);
-	if (strcmp(verb, "list") == 0 && !arg)
+	if (strcmp(verb, "mute") == 0 && arg)
+		return trace_mute_site(arg, TRACE_OFF, out);
+	if (strcmp(verb, "unmute") == 0 && arg)
+		return trace_mute_site(arg, TRACE_ON, out);
+	if (strcmp(verb, "sites") == 0 && !arg)
+		trace_list_sites(out);
+	else if (strcmp(verb, "list") == 0 && !arg)
 		trace_list(out);
 	else if (strcmp(verb, "clear") == 0 && !arg)
 		trace_clear();
@@ -54,5 +69,5 @@ static int cmd_trace(int argc, char **argv, struct sink *out)
 		return command_usage("trace", out);
 	return 0;
 }
-COMMAND(trace, "trace on|off [GLOB] | dump [N] | list | clear",
+COMMAND(trace, "trace on|off [GLOB] | dump [N] | list | clear | sites | mute|unmute SITE",
 	"record changes of state, and print the records", cmd_trace);

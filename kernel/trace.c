@@ -91,6 +91,15 @@ void trace_record(enum trace_event_id event, const struct trace_args *args)
 	arch_irq_restore(flags);
 }
 
+void trace_record_at(struct trace_site *site, const struct trace_args *args)
+{
+	if (!trace_is_on(site->event))
+		return;
+	__atomic_fetch_add(&site->reached, 1, __ATOMIC_RELAXED);
+	if (likely(!READ_ONCE(site->muted)))
+		trace_record(site->event, args);
+}
+
 bool trace_is_on(enum trace_event_id event)
 {
 	return (READ_ONCE(ebb_trace.enabled) & BIT(event)) != 0;

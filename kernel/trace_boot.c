@@ -10,6 +10,7 @@
 #include "kernel/trace.h"
 #include "lib/bitops.h"
 #include "lib/errno.h"
+#include "lib/string.h"
 #include "mm/memblock.h"
 
 #define MIN_RING_BYTES PAGE_SIZE
@@ -29,10 +30,24 @@ static u64 usable_ring_bytes(void)
 	return 1UL << ilog2(bytes);
 }
 
+/* The linker's ELF note (16 bytes of head, then the id): linker.ld. */
+extern const u8 __build_id_start[], __build_id_end[];
+#define NOTE_HEAD 16
+
+static void copy_build_id(void)
+{
+	const size_t len = __build_id_end - __build_id_start;
+
+	if (len > NOTE_HEAD)
+		memcpy(ebb_trace.build_id, __build_id_start + NOTE_HEAD,
+		       min(len - NOTE_HEAD, sizeof(ebb_trace.build_id)));
+}
+
 int trace_boot(void)
 {
 	const u64 bytes = usable_ring_bytes();
 
+	copy_build_id();
 	ebb_trace.timebase_hz = machine_info()->timebase_hz;
 	for (unsigned int i = 0; i < nr_harts(); i++) {
 		const phys_addr_t ring = memblock_alloc(bytes, PAGE_SIZE);

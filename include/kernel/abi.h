@@ -109,6 +109,23 @@ enum zone_type {
 	NR_ZONES
 };
 
+/* ZONE_COUNTERS(X): X(NAME, field of struct zone, "meaning"), for mm:zone_count. */
+#define ZONE_COUNTERS(X)                                                                       \
+	X(START_PFN, start_pfn, "first frame of its span")                                     \
+	X(SPANNED, spanned, "frames from the first to the last section")                       \
+	X(PRESENT, present, "frames that are memory")                                          \
+	X(MANAGED, managed, "present frames that can be allocated")                            \
+	X(FREE, free, "free frames, not isolated")                                             \
+	X(FREE_ISOLATED, free_isolated, "free frames of isolated pageblocks")                  \
+	X(NR_ISOLATED, nr_isolated, "isolated pageblocks")
+
+enum zone_counter {
+#define X(name, field, meaning) ZONE_COUNTER_##name,
+	ZONE_COUNTERS(X)
+#undef X
+	NR_ZONE_COUNTERS
+};
+
 /* BLOCK_STATES(X): the states of a memory block, with Linux's sysfs words. */
 #define BLOCK_STATES(X)                                                                        \
 	X(ABSENT, "absent", "not added")                                                       \

@@ -31,6 +31,24 @@ struct trace_args {
 };
 
 /**
+ * struct trace_site - one trace_emit() in the sources
+ * @file: where it stands
+ * @line: where it stands
+ * @event: TRACE_*
+ * @muted: it writes no records: so a test shows that each one is needed
+ * @reached: how often it was reached while its event was on
+ */
+struct trace_site {
+	const char *file;
+	u16 line;
+	u8 event;
+	u8 muted;
+	u32 reached;
+};
+
+extern struct trace_site __start_trace_sites[], __stop_trace_sites[];
+
+/**
  * trace_record() - write a record if its event is on; use trace_emit()
  * @event: TRACE_*
  * @args: the fields
@@ -39,16 +57,22 @@ struct trace_args {
  */
 void trace_record(enum trace_event_id event, const struct trace_args *args);
 
+/* The same for trace_emit(): counts at the site, and does nothing if that is muted. */
+void trace_record_at(struct trace_site *site, const struct trace_args *args);
+
 /*
  * trace_emit(TRACE_FRAMES, .pfn = pfn, .count = nr, .before = old, .after = new):
  * one record, if that event is on. To be called inside the lock, or right after
  * the compare-and-swap, that made the change. Arguments that are not named are 0;
  * with tracing off none is evaluated.
  */
-#define trace_emit(event, ...)                                                           \
+#define trace_emit(_event, ...)                                                          \
 	do {                                                                             \
+		static struct trace_site _site __table("trace_sites") = {                \
+			.file = __FILE__, .line = __LINE__, .event = (_event),           \
+		};                                                                       \
 		if (unlikely(READ_ONCE(this_hart()->trace_mask)))                        \
-			trace_record((event), &(const struct trace_args){ __VA_ARGS__ });\
+			trace_record_at(&_site, &(const struct trace_args){ __VA_ARGS__ });\
 	} while (0)
 
 /**
@@ -139,6 +163,21 @@ void trace_clear(void);
  * @out: the destination
  */
 void trace_list(struct sink *out);
+
+/**
+ * trace_mute() - let one trace_emit() of the sources write records or not
+ * @site: its number in trace_list_sites()
+ * @on: TRACE_OFF: it writes none; TRACE_ON: as ever
+ *
+ * Return: 0; -ENOENT if there is no such site.
+ */
+int trace_mute(unsigned long site, enum trace_switch on);
+
+/**
+ * trace_list_sites() - every trace_emit(): number, how often reached, event, place
+ * @out: the destination
+ */
+void trace_list_sites(struct sink *out);
 
 extern struct trace_header ebb_trace;
 

@@ -23,16 +23,19 @@
  */
 #define TRACE_EVENTS(X)                                                                        \
 	X(1, FRAMES, "mm:frames",                                                              \
-	  "pfn=first count=frames before=page_type after=page_type flags=PAGE_FLAGS after",    \
+	  "pfn=first count=frames before=page_type or 0: unknown after=page_type "             \
+	  "flags=PAGE_FLAGS after",                                                            \
 	  "pfn=0x{pfn} nr={count} {before:page_type} -> {after:page_type} flags={flags}")      \
 	X(2, PAGEBLOCK_TYPE, "mm:pageblock_type",                                              \
-	  "pfn=first count=frames before=migratetype after=migratetype",                       \
+	  "pfn=first count=frames before=migratetype after=migratetype flags=1: first state, " \
+	  "nothing before",                                                                    \
 	  "pfn=0x{pfn} nr={count} {before:migratetype} -> {after:migratetype}")                \
 	X(3, PAGEBLOCK_ISOLATE, "mm:pageblock_isolate",                                        \
-	  "pfn=first count=frames before=isolated after=isolated",                             \
+	  "pfn=first count=frames before=isolated after=isolated flags=1: first state",        \
 	  "pfn=0x{pfn} nr={count} isolated {before} -> {after}")                               \
 	X(4, PAGEBLOCK_VALID, "mm:pageblock_valid",                                            \
-	  "pfn=first count=frames before=descriptors valid after=descriptors valid",           \
+	  "pfn=first count=frames before=descriptors valid after=descriptors valid "           \
+	  "flags=1: first state",                                                              \
 	  "pfn=0x{pfn} nr={count} valid {before} -> {after}")                                  \
 	X(5, BLOCK_STATE, "mm:block_state",                                                    \
 	  "pfn=first count=frames before=block_state after=block_state flags=zone",            \
@@ -76,10 +79,16 @@
 	X(17, TEST_MARK, "ktest:mark", "pfn=any number count=any number",                      \
 	  "0x{pfn} {count}")                                                                   \
 	X(18, ZONE_COUNT, "mm:zone_count",                                                     \
-	  "pfn=new value in frames count=which counter before=zone",                           \
+	  "pfn=value count=zone counter (abi.h) before=zone",                                  \
 	  "zone={before} counter={count} value=0x{pfn}")                                       \
 	X(19, HOLD, "evac:hold", "pfn=where count=milliseconds held before=event",             \
-	  "pfn=0x{pfn} event={before} held={count} ms")
+	  "pfn=0x{pfn} event={before} held={count} ms")                                        \
+	X(20, SNAP_PART, "snapshot:part",                                                      \
+	  "pfn=first frame that is covered count=records that follow, the end included",        \
+	  "pfn=0x{pfn} records={count}")                                                       \
+	X(21, SNAP_END, "snapshot:end",                                                        \
+	  "pfn=end of what is covered after=1: of the whole snapshot",                         \
+	  "end=0x{pfn} last={after}")
 
 enum trace_event_id {
 #define X(id, name, str, fields, text) TRACE_##name = id,
@@ -89,11 +98,15 @@ enum trace_event_id {
 
 #define NR_TRACE_EVENTS 64 /* ids stay below */
 
+/* Values of trace_record.hart that name no hart. */
+#define TRACE_HART_SNAPSHOT 0xfe
+#define TRACE_HART_DEVICE   0xff
+
 /* One record: 32 bytes, little-endian. */
 struct trace_record {
 	uint32_t seq; /* counts all records of the machine; a reader extends it */
 	uint16_t event;
-	uint8_t hart;  /* logical id; the device writes 0xff */
+	uint8_t hart;  /* logical id; the device writes 0xff, snapshots have 0xfe */
 	uint8_t flags; /* see the event */
 	uint64_t time; /* `time` CSR; the device writes CLOCK_MONOTONIC ns */
 	uint64_t pfn;

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _MM_LAYOUT_H
+#define _MM_LAYOUT_H
+
+/*
+ * Where things lie in struct mm and what hangs from it, for programs that read the
+ * memory of a running or dead ebb from outside. They find the rows in the ELF section
+ * "ebb_layout" of the image, so that they need no debug information.
+ */
+#include "lib/types.h"
+
+/**
+ * struct layout_row - one number
+ * @name: "mm.zone" is an offset, "sizeof.zone" a size, "PB_VALID" a constant
+ * @value: the number
+ */
+struct layout_row {
+	char name[40];
+	u64 value;
+};
+static_assert(sizeof(struct layout_row) == 48, "read by programs of any age");
+
+#endif
