@@ -264,15 +264,17 @@ bool pcp_push(struct mm *mm, struct pageblock *pb, unsigned long pfn, unsigned i
 	const unsigned int mt = pb_mt(pb_read(pb));
 	struct pcp_stack *st = low_stack(mm, pcp, mt, order);
 	struct page *page = pfn_to_page(pfn);
+	const u32 word = page->word;
 
 	if (!st)
 		return false;
 	arm(pcp, st, mt, order);
 	pcp->block = pfn >> PAGEBLOCK_ORDER;
 	pcp->pb = pb;
-	WRITE_ONCE(page->word, page_word(PGTY_CACHED, 0, order, PAGE_WORD_ZONE(page->word)));
+	WRITE_ONCE(page->word, page_word(PGTY_CACHED, 0, order, PAGE_WORD_ZONE(word)));
 	*st->top++ = pfn;
-	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order, .after = PGTY_CACHED);
+	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order,
+		   .before = PAGE_WORD_TYPE(word), .after = PGTY_CACHED);
 	return true;
 }
 
