@@ -225,11 +225,16 @@ static __noinline unsigned int take_singles(struct mem_section *ms, unsigned int
 	return got;
 }
 
+/* Neighbours leave one record. @before: PGTY_NONE if they were not all alike. */
 static __cold void trace_singles(const unsigned long *pfns, unsigned long nr,
-				 enum page_type type)
+				 enum page_type before, enum page_type after)
 {
-	for (unsigned long i = 0; i < nr; i++)
-		trace_emit(TRACE_FRAMES, .pfn = pfns[i], .count = 1, .after = type);
+	for (unsigned long i = 0, run; i < nr; i += run) {
+		for (run = 1; i + run < nr && pfns[i + run] == pfns[i] + run;)
+			run++;
+		trace_emit(TRACE_FRAMES, .pfn = pfns[i], .count = run, .before = before,
+			   .after = after);
+	}
 }
 
 /**
@@ -259,7 +264,7 @@ unsigned int buddy_alloc_singles(struct zone *zone, unsigned int mt, unsigned in
 			break;
 	}
 	if (unlikely(READ_ONCE(this_hart()->trace_mask)))
-		trace_singles(pfns, got, type);
+		trace_singles(pfns, got, PGTY_BUDDY, type);
 	return got;
 }
 
@@ -348,10 +353,18 @@ unsigned long buddy_free_singles(struct mem_section *ms, const unsigned long *pf
 		bits[off / 64] |= 1UL << off % 64;
 	}
 	if (unlikely(READ_ONCE(this_hart()->trace_mask)))
-		trace_singles(pfns, i, PGTY_BUDDY);
+		trace_singles(pfns, i, types ? PGTY_NONE : PAGE_WORD_TYPE(word), PGTY_BUDDY);
 	if (i)
 		buddy_freed(ms, b, i);
 	return i;
+}
+
+/* What an allocated chunk is. */
+static enum page_type head_type(const struct mem_section *ms, unsigned long pfn)
+{
+	const u64 w = ms->pb[pageblock_index(pfn)].word;
+
+	return PAGE_WORD_TYPE(w & PB_VALID ? pfn_to_page(pfn)->word : pb_const(w));
 }
 
 /**
@@ -366,7 +379,8 @@ void buddy_free(struct mem_section *ms, unsigned long pfn, unsigned int order)
 {
 	const unsigned int b = pageblock_index(pfn);
 
-	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order, .after = PGTY_BUDDY);
+	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order,
+		   .before = head_type(ms, pfn), .after = PGTY_BUDDY);
 	if (order < PAGEBLOCK_ORDER) {
 		free_part(ms, pfn, order);
 		return;
@@ -381,12 +395,13 @@ void buddy_free(struct mem_section *ms, unsigned long pfn, unsigned int order)
  * @ms: section
  * @pfn: first frame; the pageblock is valid, or all of it is meant
  * @nr: frames, none of them free, none filled with the poison pattern
+ *
+ * The caller leaves the trace record, of a range that may be larger.
  */
 void buddy_free_run(struct mem_section *ms, unsigned long pfn, unsigned int nr)
 {
 	const unsigned int b = pageblock_index(pfn);
 
-	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = nr, .after = PGTY_BUDDY);
 	if (nr < PAGEBLOCK_NR_PAGES) {
 		frames_write(pfn, nr, page_word(PGTY_BUDDY, 0, 0, ms->zone->type), 0);
 		bitmap_set(pb_bits(ms, b), pfn % PAGEBLOCK_NR_PAGES, nr);

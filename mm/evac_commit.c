@@ -99,6 +99,29 @@ static unsigned long take_section(struct mem_section *ms, unsigned long pfn, uns
 	return taken;
 }
 
+static bool frame_is_free(const struct mem_section *ms, unsigned long pfn)
+{
+	const unsigned int b = pageblock_index(pfn), off = pfn % PAGEBLOCK_NR_PAGES;
+	const u64 w = ms->pb[b].word;
+
+	return w & PB_VALID ? pb_bits(ms, b)[off / 64] >> off % 64 & 1 : pb_all_free(w);
+}
+
+/* What take_section() is about to take: the free frames, a record for each run. */
+static __cold void trace_section(const struct mem_section *ms, unsigned long pfn,
+				 unsigned long end, const struct becoming *to)
+{
+	for (unsigned long run; pfn < end; pfn += run) {
+		const bool is_free = frame_is_free(ms, pfn);
+
+		for (run = 1; pfn + run < end && frame_is_free(ms, pfn + run) == is_free;)
+			run++;
+		if (is_free)
+			trace_emit(TRACE_FRAMES, .pfn = pfn, .count = run, .before = PGTY_BUDDY,
+				   .after = to->type, .flags = PAGE_WORD_FLAGS(to->single));
+	}
+}
+
 static void take_range(struct mm *mm, const struct pfn_range *range, const struct becoming *to)
 {
 	const unsigned long end = range->start_pfn + range->nr_pages;
@@ -109,9 +132,9 @@ static void take_range(struct mm *mm, const struct pfn_range *range, const struc
 
 		stop = min((pfn | (PAGES_PER_SECTION - 1)) + 1, end);
 		spin_lock(&ms->zone->lock);
+		if (unlikely(READ_ONCE(this_hart()->trace_mask)))
+			trace_section(ms, pfn, stop, to);
 		take_section(ms, pfn, stop, to);
-		trace_emit(TRACE_FRAMES, .pfn = pfn, .count = stop - pfn, .before = PGTY_BUDDY,
-			   .after = to->type, .flags = PAGE_WORD_FLAGS(to->single));
 		spin_unlock(&ms->zone->lock);
 	}
 }

@@ -231,6 +231,13 @@ void page_put(struct mm *mm, unsigned long pfn)
 		free_dead_chunk(mm, page_to_pfn(page), PAGE_WORD_ORDER(page->word));
 }
 
+/* A chunk whose word was @word has these flags from now on. */
+static inline void trace_flags(unsigned long head, u32 word, u32 flags)
+{
+	trace_emit(TRACE_FRAMES, .pfn = head, .count = 1U << PAGE_WORD_ORDER(word),
+		   .before = PAGE_WORD_TYPE(word), .after = PAGE_WORD_TYPE(word), .flags = flags);
+}
+
 /* Change flags of an allocated chunk: @set, or clear when @set is 0. */
 static int change_flag(struct mm *mm, unsigned long pfn, u32 set, u32 clear)
 {
@@ -254,6 +261,7 @@ static int change_flag(struct mm *mm, unsigned long pfn, u32 set, u32 clear)
 		&ms->pb[pageblock_index(st.head)].word, &w,
 		(w | (u64)set << (PB_CONST_SHIFT + 8)) & ~((u64)clear << (PB_CONST_SHIFT + 8)),
 		false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+	trace_flags(st.head, pb_const(w), (PAGE_WORD_FLAGS(pb_const(w)) | set) & ~clear);
 	return 0;
 }
 
@@ -282,9 +290,7 @@ int page_change_flags(unsigned long head, u32 set, u32 clear)
 			return -EBUSY;
 	} while (!__atomic_compare_exchange_n(&page->word, &w, (w | set << 8) & ~(clear << 8),
 					      false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
-	trace_emit(TRACE_FRAMES, .pfn = head, .count = 1U << PAGE_WORD_ORDER(w),
-		   .before = PAGE_WORD_TYPE(w), .after = PAGE_WORD_TYPE(w),
-		   .flags = (PAGE_WORD_FLAGS(w) | set) & ~clear);
+	trace_flags(head, w, (PAGE_WORD_FLAGS(w) | set) & ~clear);
 	return 0;
 }
 
@@ -321,6 +327,7 @@ int page_claim(struct mm *mm, unsigned long pfn, enum page_type type, unsigned i
 		__atomic_fetch_and(&page->word, ~((u32)PG_CLAIMED << 8), __ATOMIC_RELEASE);
 		return -EAGAIN;
 	}
+	trace_flags(pfn, w, PG_CLAIMED);
 	return 0;
 }
 
@@ -372,6 +379,8 @@ void page_unclaim(unsigned long pfn)
 {
 	struct page *page = pfn_to_page(pfn);
 
+	/* Before others can claim it, whose record comes behind. */
+	trace_flags(pfn, page->word, 0);
 	__atomic_store_n(&page->count, 1, __ATOMIC_RELAXED);
 	__atomic_fetch_and(&page->word, ~((u32)PG_CLAIMED << 8), __ATOMIC_RELEASE);
 }

@@ -109,6 +109,14 @@ bool zone_watermark_ok(const struct zone *zone, unsigned long nr, u32 gfp)
 	return READ_ONCE(zone->free) >= nr + min_free;
 }
 
+/* The chunk that pcp_refill() took beside the batch. */
+static void hand_out(unsigned long pfn, unsigned int order, u32 word)
+{
+	chunk_write(pfn, order, word);
+	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order, .before = PGTY_CACHED,
+		   .after = PAGE_WORD_TYPE(word));
+}
+
 /* A batch into the hart's stack if there is one and the zone has plenty, or one chunk. */
 static unsigned long zone_alloc(struct zone *zone, u32 gfp, unsigned int order,
 				enum page_type type)
@@ -131,7 +139,7 @@ static unsigned long zone_alloc(struct zone *zone, u32 gfp, unsigned int order,
 	if (pfn == PFN_NONE)
 		pfn = rmqueue(zone, mt, order, type);
 	else
-		chunk_write(pfn, order, page_word(type, 0, order, zone->type));
+		hand_out(pfn, order, page_word(type, 0, order, zone->type));
 	spin_unlock(&zone->lock);
 	return pfn;
 }

@@ -140,6 +140,18 @@ void pageblock_set_migratetype(struct mem_section *ms, unsigned int b, unsigned 
 	index_file(ms, b);
 }
 
+/* What they were is of a former life, and not said. */
+static void trace_init_range(unsigned long pfn, u32 nr, u32 constant, u64 state)
+{
+	trace_emit(TRACE_PAGEBLOCK_TYPE, .pfn = pfn, .count = nr, .after = pb_mt(state),
+		   .flags = 1);
+	trace_emit(TRACE_PAGEBLOCK_ISOLATE, .pfn = pfn, .count = nr,
+		   .after = !!(state & PB_ISOLATE), .flags = 1);
+	trace_emit(TRACE_PAGEBLOCK_VALID, .pfn = pfn, .count = nr, .flags = 1);
+	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = nr, .after = PAGE_WORD_TYPE(constant),
+		   .flags = PAGE_WORD_FLAGS(constant));
+}
+
 /**
  * pageblock_init_range() - first state of pageblocks of a section without a zone
  * @ms: section
@@ -164,8 +176,7 @@ void pageblock_init_range(struct mem_section *ms, unsigned int first, unsigned i
 		ms->pb[b].owner = 0;
 		pb_write(&ms->pb[b], pb_word_uniform(state | seq << PB_SEQ_SHIFT, constant));
 	}
-	trace_emit(TRACE_FRAMES, .pfn = pb_pfn(ms, first), .count = nr << PAGEBLOCK_ORDER,
-		   .after = PAGE_WORD_TYPE(constant), .flags = PAGE_WORD_FLAGS(constant));
+	trace_init_range(pb_pfn(ms, first), nr << PAGEBLOCK_ORDER, constant, state);
 }
 
 /**

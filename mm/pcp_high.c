@@ -8,9 +8,10 @@
 #include "mm/internal.h"
 
 static __noinline __cold unsigned long trace_high(unsigned long pfn, unsigned int order,
-						  enum page_type type)
+						  enum page_type before, enum page_type after)
 {
-	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order, .after = type);
+	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order, .before = before,
+		   .after = after);
 	return pfn;
 }
 
@@ -51,7 +52,7 @@ unsigned long pcp_alloc_high(struct mm *mm, unsigned int mt, unsigned int order,
 	}
 	st->top--;
 	pcp->high_pages -= 1UL << order;
-	return likely(!this_hart()->trace_mask) ? pfn : trace_high(pfn, order, type);
+	return likely(!this_hart()->trace_mask) ? pfn : trace_high(pfn, order, PGTY_CACHED, type);
 }
 
 /**
@@ -95,6 +96,6 @@ bool pcp_free_high(struct mm *mm, unsigned long pfn, unsigned int order)
 	pcp->high_pages += pages;
 	pcp->armed |= 1UL << (pb_mt(w) * 16 + order);
 	if (unlikely(this_hart()->trace_mask))
-		trace_high(pfn, order, PGTY_CACHED);
+		trace_high(pfn, order, PAGE_WORD_TYPE(word), PGTY_CACHED);
 	return true;
 }
