@@ -77,8 +77,7 @@ int pseudofs_store(const char *path, const char *word, struct sink *out)
 	return f->store(block, word, out);
 }
 
-/* Call @fn with the path of every file, '*' replaced by each present block. */
-static void for_each_path(void (*fn)(const char *path, void *arg), void *arg)
+void pseudofs_for_each(void (*fn)(const char *path, void *arg), void *arg)
 {
 	const struct pseudo_file *f;
 	char path[PATH_BYTES];
@@ -153,7 +152,7 @@ static void consider(const char *path, void *arg)
 static bool next_name(struct next_name *n)
 {
 	n->best[0] = '\0';
-	for_each_path(consider, n);
+	pseudofs_for_each(consider, n);
 	memcpy(n->last, n->best, sizeof(n->last));
 	return n->best[0] != '\0';
 }

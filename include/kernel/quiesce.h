@@ -43,6 +43,19 @@ int __must_check on_each_hart(void (*fn)(void *arg), void *arg, u64 timeout_ns);
  */
 int __must_check synchronize_harts(u64 timeout_ns);
 
+/**
+ * stop_machine() - run a function while no other hart runs anything
+ * @fn: runs on the caller's hart, must not sleep; the others wait at a quiescent
+ *	point, so no lock of theirs is held and no change is half done
+ * @arg: handed to @fn
+ * @timeout_ns: for all harts to come to such a point
+ *
+ * Context: as on_each_hart().
+ * Return: 0; -ETIMEDOUT, and @fn did not run.
+ * Compare with: Linux kernel/stop_machine.c.
+ */
+int __must_check stop_machine(void (*fn)(void *arg), void *arg, u64 timeout_ns);
+
 /* What struct hart's @quiesce says; a request in its life goes from top to bottom. */
 #define QUIESCE_NONE	  0 /* nothing is wanted */
 #define QUIESCE_REQUESTED 1 /* set by the requester */

@@ -44,6 +44,8 @@ int pseudofs_show(const char *path, struct sink *out);
 int pseudofs_store(const char *path, const char *word, struct sink *out);
 /* List what lies directly in a directory, one name a line, sorted. */
 int pseudofs_list(const char *dir, struct sink *out);
+/* Call @fn with the path of every file, those of each present block too. */
+void pseudofs_for_each(void (*fn)(const char *path, void *arg), void *arg);
 void pseudofs_complete(const char *prefix, void (*offer)(struct lineedit *, const char *),
 		       struct lineedit *ed);
 

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One hart does something while all others stand still, each at a quiescent point.
+ * Made of one on_each_hart() request: the others' part of it is to wait.
+ */
+#include "arch/machine.h"
+#include "kernel/hart.h"
+#include "kernel/quiesce.h"
+#include "kernel/thread.h"
+#include "kernel/timer.h"
+#include "lib/errno.h"
+
+/**
+ * struct stop - one request
+ * @fn, @arg: what the leader does
+ * @leader: the thread that asked
+ * @deadline: until when the others are waited for
+ * @standing: harts that have come
+ * @over: they may go on
+ * @err: what becomes of it
+ */
+struct stop {
+	void (*fn)(void *arg);
+	void *arg;
+	const struct thread *leader;
+	u64 deadline;
+	u32 standing;
+	u32 over;
+	int err;
+};
+
+static unsigned int nr_online(void)
+{
+	const struct hart *hart;
+	unsigned int nr = 0;
+
+	for_each_hart(hart)
+		nr += hart_is_online(hart);
+	return nr;
+}
+
+static void lead(struct stop *stop)
+{
+	const unsigned int others = nr_online() - 1;
+
+	/* Acquire: what the others did before they came is visible. */
+	while (__atomic_load_n(&stop->standing, __ATOMIC_ACQUIRE) < others) {
+		if (ktime_ns() > stop->deadline) {
+			stop->err = -ETIMEDOUT;
+			break;
+		}
+		arch_cpu_relax();
+	}
+	if (stop->err == 0)
+		stop->fn(stop->arg);
+	STORE_RELEASE(stop->over, 1);
+}
+
+static void stop_fn(void *arg)
+{
+	struct stop *stop = arg;
+
+	if (current_thread() == stop->leader) {
+		lead(stop);
+		return;
+	}
+	__atomic_fetch_add(&stop->standing, 1, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&stop->over, __ATOMIC_ACQUIRE))
+		arch_cpu_relax();
+}
+
+int stop_machine(void (*fn)(void *arg), void *arg, u64 timeout_ns)
+{
+	struct stop stop = {
+		.fn = fn,
+		.arg = arg,
+		.leader = current_thread(),
+		.deadline = ktime_ns() + timeout_ns,
+	};
+	const int err = on_each_hart(stop_fn, &stop, timeout_ns);
+
+	return stop.err ? stop.err : stop.over ? 0 : err;
+}
