@@ -180,6 +180,7 @@ struct pcp_stack {
  * @armed: bit mt * 16 + order: the stack was used since the last drain
  * @high_pages: pages in stacks above PCP_SMALL_ORDER
  * @high_limit: how many they may be; written by others at any time
+ * @share: for which share of memory the limits are, frames; the hotplug lock's
  * @small: by migrate type * 16 + order; all but the small orders' hold nothing, for
  *	   ever, so that the short way needs no look at the order
  * @high: by migrate type * 16 + order, of the other orders
@@ -190,6 +191,7 @@ struct pcp {
 	u64 armed;
 	unsigned long high_pages;
 	unsigned long high_limit;
+	unsigned long share;
 	struct pcp_stack small[(NR_MIGRATE_STORED + 1) * 16];
 	struct pcp_stack high[NR_MIGRATE_STORED * 16];
 	unsigned long slots[NR_MIGRATE_STORED][PCP_MAX_CHUNKS];
@@ -201,7 +203,7 @@ static inline struct pcp_stack *pcp_stack(struct pcp *pcp, unsigned int mt,
 	return (order <= PCP_SMALL_ORDER ? pcp->small : pcp->high) + (mt * 16 + order);
 }
 
-extern struct pcp pcp_none; /* holds nothing: a hart without caches of its own */
+extern struct pcp pcp_none; /* holds nothing: a hart without caches of its own; mm_init() sets it up */
 void pcp_init(struct pcp *pcp);
 void pcp_set_limits(struct mm *mm);
 unsigned long pcp_refill(struct zone *zone, unsigned int mt, unsigned int order);

@@ -22,7 +22,7 @@ static const u16 pcp_chunks[NR_PAGE_ORDERS] = { 256, 32, 16, 8, 4, 4, 4, 4, 4, 2
 static_assert(!(PGTY_COUNTED & ((2U << PGTY_KERNEL) - 1)),
 	      "types up to Kernel have no count: the short ways rely on it");
 
-struct pcp pcp_none = { .block = PFN_NONE };
+struct pcp pcp_none;
 
 /* Empty stacks that hold nothing until pcp_set_limits(). */
 void pcp_init(struct pcp *pcp)
@@ -60,19 +60,26 @@ static void set_limits(struct pcp *pcp, unsigned long share)
 		}
 	}
 	WRITE_ONCE(pcp->high_limit, page_poison ? 0 : share / 2);
+	pcp->share = share;
 }
 
+/* After a change of the managed count; small changes are not worth the work. */
 void pcp_set_limits(struct mm *mm)
 {
-	unsigned long managed = 0, nr = 0;
+	unsigned long managed = 0, nr = 0, share, diff;
 
 	for (unsigned int i = 0; i < NR_ZONES; i++)
 		managed += mm->zone[i].managed;
 	for (unsigned int i = 0; i < MAX_HARTS; i++)
 		nr += mm->pcp[i] != &pcp_none;
-	for (unsigned int i = 0; i < MAX_HARTS; i++)
-		if (mm->pcp[i] != &pcp_none)
-			set_limits(mm->pcp[i], managed / (8 * nr));
+	share = managed / (8 * max(nr, 1UL));
+	for (unsigned int i = 0; i < MAX_HARTS; i++) {
+		struct pcp *pcp = mm->pcp[i];
+
+		diff = share > pcp->share ? share - pcp->share : pcp->share - share;
+		if (pcp != &pcp_none && (diff > pcp->share / 16 || page_poison))
+			set_limits(pcp, share);
+	}
 }
 
 int mm_hart_init(struct mm *mm, unsigned int hart)

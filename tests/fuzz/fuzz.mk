@@ -9,6 +9,7 @@ FUZZ_CFLAGS := $(CSTD) $(WARN) -O1 -g -MMD -MP -Iinclude -Itests/host/include -I
 	-fno-sanitize-recover=all -fsanitize=fuzzer-no-link,$(FUZZ_SAN)
 
 FUZZ_LIBS_fuzz_fdt := -lfdt
+FUZZ_SRCS_fuzz_buddy := $(HOST_LIB)
 FUZZ_SRCS_fuzz_virtio_mem := $(HOST_LIB) $(wildcard tests/fake/*.c)
 
 FUZZ_NAMES := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))

@@ -41,7 +41,7 @@ static void empty_ranges(struct ktest *test)
 		KTEST_EXPECT_EQ(test, t->zone->nr_isolated, 0);
 		test_mm_check(test, t);
 		if (type == PGTY_OFFLINE)
-			release_offline_range(t->mm, pfn, nr);
+			test_mm_release(t, pfn, nr);
 		else
 			free_contig_range(t->mm, pfn, nr);
 		KTEST_EXPECT_EQ(test, test_mm_free(test, t), free);
@@ -218,11 +218,12 @@ static void offline_frames(struct ktest *test)
 	KTEST_EXPECT_EQ(test, evacuate(t->mm, &range, 1, &off, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NOT_SKIPPABLE);
 	KTEST_EXPECT_EQ(test, why.pfn, pfn);
-	release_offline_range(t->mm, pfn, nr);
+	test_mm_release(t, pfn, nr);
 	take.page_flags = PG_OFFLINE_SKIPPABLE;
 	off.flags = EVAC_SKIP_SKIPPABLE;
 	KTEST_ASSERT_EQ(test, alloc_contig_range(t->mm, pfn, pfn + nr, &take, NULL), 0);
 	KTEST_ASSERT_EQ(test, evacuate(t->mm, &range, 1, &off, &why), 0);
+	zone_update_watermarks(t->mm);
 	KTEST_EXPECT_EQ(test, t->zone->managed, managed - range.nr_pages);
 	KTEST_EXPECT_EQ(test, t->zone->nr_isolated, 10);
 	for (unsigned long i = 0; i < range.nr_pages; i++) {
@@ -234,7 +235,7 @@ static void offline_frames(struct ktest *test)
 				at >= pfn && at < pfn + nr);
 	}
 	test_mm_check(test, t);
-	release_offline_range(t->mm, range.start_pfn, range.nr_pages);
+	test_mm_release(t, range.start_pfn, range.nr_pages);
 	KTEST_EXPECT_EQ(test, t->zone->managed, managed);
 	unisolate_range(t->mm, &range);
 }

@@ -67,6 +67,12 @@ unsigned long test_mm_free(struct ktest *test, struct test_mm *t)
 	return t->mm->zone[ZONE_NORMAL].free + t->mm->zone[ZONE_MOVABLE].free;
 }
 
+void test_mm_release(struct test_mm *t, unsigned long pfn, unsigned long nr)
+{
+	release_offline_range(t->mm, pfn, nr);
+	zone_update_watermarks(t->mm);
+}
+
 static void free_table(void *table)
 {
 	const unsigned long pfn = phys_to_pfn(virt_to_phys(table));

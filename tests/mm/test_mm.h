@@ -40,6 +40,9 @@ void test_mm_check(struct ktest *test, struct test_mm *t);
 /* Free frames of both zones, all caches drained. */
 unsigned long test_mm_free(struct ktest *test, struct test_mm *t);
 
+/* release_offline_range(), and the watermarks follow, as its callers in mm/ do it. */
+void test_mm_release(struct test_mm *t, unsigned long pfn, unsigned long nr);
+
 /* A table of @bytes out of the kernel's memory, freed when the case ends. */
 void *test_mm_table(struct ktest *test, unsigned long bytes);
 

@@ -264,7 +264,7 @@ static void uncounted_cannot_be_grabbed(struct ktest *test)
 	}
 	KTEST_EXPECT_FALSE(test, page_try_get(t->mm, ~0UL));
 	test_mm_check(test, t);
-	release_offline_range(t->mm, pfn, 2000);
+	test_mm_release(t, pfn, 2000);
 	free_pages(t->mm, slab, 0);
 	KTEST_EXPECT_FALSE(test, page_try_get(t->mm, slab));
 }
