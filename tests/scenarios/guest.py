@@ -19,6 +19,7 @@ from qmp import Qmp, QmpError
 BOOT_LIMIT = 20.0          # seconds to "ebb: ready"
 COMMAND_LIMIT = 20.0       # seconds for one answer of the console port
 RESIZE_LIMIT = 30.0
+SETTLE_LIMIT = 3.0
 POLL = 0.02
 READY = 'ebb: ready'
 
@@ -222,8 +223,7 @@ class Guest:
 
     def _check_device(self, name: str, device: Device) -> None:
         size = device.get('size')
-        kernel = self.kernel_plugged(name)
-        expect(kernel == size, f'{name}: the kernel says {kernel} bytes are plugged, the device says {size}')
+        self.settle(name, size)
         if not device.own:
             views = [d['data'] for d in device.qmp.execute('query-memory-devices') if d['data']['id'] == name]
             expect(bool(views) and views[0]['size'] == size, f'{name}: QEMU has {views}, the device {size}')
@@ -238,6 +238,12 @@ class Guest:
         expect(self.qemu_shared() >= seen, f'{name}: QEMU maps less shared memory than the region alone holds')
         if size == 0:
             expect(host == 0 and seen == 0, f'{name}: nothing is plugged, but the host holds {max(seen, host)} bytes')
+
+    def settle(self, name: str, size: int) -> None:
+        """The device knows a size first; the kernel is to agree as soon as it has read the answer."""
+        deadline = time.monotonic() + SETTLE_LIMIT
+        while (kernel := self.kernel_plugged(name)) != size:
+            expect(time.monotonic() < deadline, f'{name}: the kernel says {kernel} bytes are plugged, the device says {size}')
 
     def kernel_plugged(self, name: str) -> int:
         """Bytes of a device that the kernel believes plugged, from the console's vmem command."""
