@@ -17,6 +17,7 @@
 #include "lib/vsprintf.h"
 
 #define DEFAULT_SEED 1
+#define SPARE_STACKS 12
 
 extern struct ktest_suite *const __start_ktest_suites[] __attribute__((weak));
 extern struct ktest_suite *const __stop_ktest_suites[] __attribute__((weak));
@@ -384,6 +385,8 @@ enum ktest_status ktest_run_suites(const struct ktest_options *options,
 
 enum ktest_status ktest_run(const struct ktest_options *options, struct sink *out)
 {
+	/* Threads that a case starts are not to look like a leak. */
+	stack_pool_fill(SPARE_STACKS + 2 * nr_harts());
 	return ktest_run_suites(options, __start_ktest_suites,
 				__stop_ktest_suites - __start_ktest_suites, out);
 }

@@ -15,15 +15,11 @@
 #include "kernel/printk.h"
 #include "kernel/sched.h"
 #include "kernel/smp.h"
-#include "kernel/stack.h"
 #include "kernel/trace.h"
 #include "kernel/workqueue.h"
 #include "mm/memblock.h"
 #include "mm/mm.h"
 #include "serial/serial.h"
-
-/* For threads of the system and of tests: see kernel/stack.c. */
-#define NR_STACKS 20
 
 static u64 memory_limit;
 PARAM_SIZE("mem", memory_limit, "use only so much boot memory; 0 is all");
@@ -113,7 +109,6 @@ void kernel_main(const struct machine_info *info)
 	arch_set_timer_handler(timer_interrupt);
 	arch_set_ipi_handler(panic_stop_if_asked);
 	arch_irq_init();
-	stack_pool_fill(NR_STACKS);
 	init = thread_create("init", init_thread, NULL);
 	if (init == NULL)
 		panic("no thread to go on with");

@@ -108,4 +108,7 @@ void idle_step(void);
 void *stack_get(void);
 void stack_put(void *stack);
 
+/* Make stacks until @nr are free, or memory is short: for who counts pages later. */
+void stack_pool_fill(unsigned int nr);
+
 #endif

@@ -7,12 +7,12 @@
  */
 #include "arch/thread.h"
 #include "kernel/sched.h"
-#include "kernel/stack.h"
 #include "mm/page.h"
 #include "mm/page_alloc.h"
 
 static DEFINE_SPINLOCK(pool_lock);
 static void *pool; /* lowest address of a free stack, whose first word is the next */
+static unsigned int pool_size;
 
 static void *pool_take(void)
 {
@@ -20,8 +20,10 @@ static void *pool_take(void)
 
 	spin_lock(&pool_lock);
 	stack = pool;
-	if (stack != NULL)
+	if (stack != NULL) {
 		pool = *(void **)stack;
+		pool_size--;
+	}
 	spin_unlock(&pool_lock);
 	return stack;
 }
@@ -33,6 +35,7 @@ void stack_put(void *stack)
 	spin_lock(&pool_lock);
 	*(void **)stack = pool;
 	pool = stack;
+	pool_size++;
 	spin_unlock(&pool_lock);
 }
 
@@ -59,6 +62,8 @@ void *stack_get(void)
 
 void stack_pool_fill(unsigned int nr)
 {
-	for (unsigned int i = 0; i < nr; i++)
-		stack_put(stack_make());
+	void *stack;
+
+	while (READ_ONCE(pool_size) < nr && (stack = stack_make()) != NULL)
+		stack_put(stack);
 }

@@ -194,17 +194,17 @@ static void wake_all_and_wake_one(struct ktest *test)
 		thread[i] = thread_create("waiter", wait_for_flag, &deadline);
 		KTEST_ASSERT_NOT_NULL(test, thread[i]);
 	}
-	while (!has_waiters(&test_queue))
-		yield();
+	KTEST_ASSERT_TRUE(test, wait_for_count(&test_queue.nr_waiters, 3));
 	/* The condition is false still: everybody looks and sleeps again. */
 	wake_up_all(&test_queue);
-	msleep(2);
+	KTEST_ASSERT_TRUE(test, wait_for_count(&test_queue.nr_waiters, 3));
 	KTEST_EXPECT_EQ(test, READ_ONCE(woken), 0);
 	WRITE_ONCE(flag, 1);
 	wake_up_one(&test_queue);
 	KTEST_EXPECT_TRUE(test, wait_for_count(&woken, 1));
 	msleep(2);
 	KTEST_EXPECT_EQ(test, READ_ONCE(woken), 1);
+	KTEST_EXPECT_EQ(test, READ_ONCE(test_queue.nr_waiters), 2);
 	wake_up_all(&test_queue);
 	for (unsigned int i = 0; i < ARRAY_SIZE(thread); i++)
 		KTEST_EXPECT_EQ(test, thread_join(thread[i], ktime_ns() + STEP_NS, NULL), 0);
