@@ -41,11 +41,15 @@ static unsigned int check_span(const struct zone *zone, struct sink *out)
 
 static unsigned int check_roots(const struct mm *mm, struct sink *out)
 {
-	unsigned int bad = 0;
+	unsigned int bad = 0, empty = 0;
 
 	for (unsigned long r = 0; r < NR_SECTION_ROOTS; r++) {
 		const struct section_root *root = mm->root[r];
 		unsigned long nr = 0;
+
+		/* The one that stands for all without sections: once. */
+		if (root == &empty_section_root && empty++)
+			continue;
 
 		for (unsigned int i = 0; i < SECTIONS_PER_ROOT; i++) {
 			const struct mem_section *s = root->section[i];
