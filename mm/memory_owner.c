@@ -52,7 +52,7 @@ static int check_range(const struct memory_owner *owner, struct mm_failure *why)
 	return 0;
 }
 
-/* Sections that overlap the region: all of it there must be hole, or nobody's. */
+/* No boot memory in the region; what an earlier owner left behind is adopted. */
 static int check_sections(struct mm *mm, const struct memory_owner *owner,
 			  struct mm_failure *why)
 {
@@ -61,10 +61,9 @@ static int check_sections(struct mm *mm, const struct memory_owner *owner,
 
 	for (s = next_section(mm, nr); s && s->start_pfn < range_end(&owner->region);
 	     s = next_section(mm, section_nr(s) + 1)) {
-		u64 taken = section_range_mask(s, &owner->region) & ~s->hole;
+		u64 taken = section_range_mask(s, &owner->region) & s->boot;
 
-		/* Blocks that an earlier owner left behind are adopted. */
-		if (taken && (s->flags & SECTION_EARLY))
+		if (taken)
 			return mm_fail(why, MM_REASON_EXISTS, pb_pfn(s, __ffs(taken)));
 	}
 	return 0;

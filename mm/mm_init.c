@@ -204,6 +204,7 @@ static void online_early_section(struct mem_section *s)
 			s->hole |= BIT(b);
 	}
 	s->unmapped = s->hole;
+	s->boot = ~s->hole;
 	section_attach_zone(s, zone);
 	zone_grow(zone, s);
 	zone->present += s->present;

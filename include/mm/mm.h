@@ -91,6 +91,7 @@ enum free_area_id {
  * @flags: SECTION_*
  * @unmapped: bit b: pageblock b is not in the direct map
  * @hole: bit b: all of pageblock b is hole (no memory belongs there)
+ * @boot: bit b: pageblock b holds memory from boot, which nobody else can own
  * @present: frames that are memory: all but holes
  * @host_pfn: first of the MHP_HEADER_PAGES metadata frames, or PFN_NONE
  * @state: enum memory_block_state, changed by memory_block_set_state() alone
@@ -109,6 +110,7 @@ struct mem_section {
 	struct mm *mm;
 	u64 unmapped;
 	u64 hole;
+	u64 boot;
 	u32 flags;
 	u8 state;
 	u8 online_type;

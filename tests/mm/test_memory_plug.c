@@ -179,6 +179,12 @@ static void shared_with_boot_memory(struct ktest *test)
 	KTEST_EXPECT_EQ(test, offline_memory_block(&w->mm, w->block, NULL, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_SHARED_BLOCK);
 	window_check(test, w);
+	/* He leaves with memory plugged, and finds it again when he comes back. */
+	unregister_memory_owner(&w->mm, &w->owner);
+	KTEST_EXPECT_EQ(test, normal->present, present + 10 * PB);
+	window_check(test, w);
+	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &w->owner, &why), 0);
+	KTEST_EXPECT_EQ(test, normal->present, present + 47 * PB);
 	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(&w->mm, &range, NULL, &why), 0);
 	KTEST_EXPECT_EQ(test, normal->managed, managed);
 	unregister_memory_owner(&w->mm, &w->owner);
