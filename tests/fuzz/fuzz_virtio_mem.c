@@ -146,6 +146,7 @@ static void make_memory(void)
 	fuzz_memblock.mapped = 1;
 	CHECK(memblock_add(&fuzz_memblock, BASE, BOOT_BYTES) == 0, "memblock");
 	CHECK(mm_populate(&fuzz_mm, &fuzz_memblock) == 0, "populate");
+	CHECK(mm_hart_init(&fuzz_mm, 0) == 0, "page cache");
 	fuzz_mm.default_online_type = take_below(&in, NR_ONLINE_TYPES);
 	for (unsigned int n = 0; n < NR_PAGES; n++)
 		page[n] = slot[n].pfn = PFN_NONE;
@@ -189,7 +190,7 @@ static int one_input(void *unused)
 	check_mm();
 	CHECK(scribbled || fm.fv.violations == 0, "%u violations", fm.fv.violations);
 	mm_depopulate(&fuzz_mm);
-	arch_unmap_direct(BASE, BOOT_BYTES);
+	arch_unmap_direct(BASE, SZ_1G); /* boot memory, and what was plugged beside it */
 	done = true;
 	return 0;
 }
