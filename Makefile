@@ -50,8 +50,13 @@ $(O)/ebb.elf: $(KERNEL_OBJS) linker.ld $(O)/k/.flags
 	$(call say,LD,$@)$(CROSS)ld $(KLDFLAGS) -T linker.ld -Map $(O)/ebb.map -o $@ $(KERNEL_OBJS) \
 		"$$($(KCC) -march=rv64imac -mabi=lp64 -print-libgcc-file-name)"
 
-# Tests are for size; benchmarks are measured like the kernel.
-$(foreach s,$(filter-out tests/bench/%,$(filter tests/%,$(KSOURCES))),$(eval KCFLAGS_$(s) += -Os))
+# What runs once or at a person's pace is compiled for size, and so are the tests; what is measured is not.
+FOR_SIZE := $(addprefix kernel/,cmd_%.c console.c init.c ktest%.c lineedit.c main.c param.c procfs%.c pseudofs.c shell.c \
+	sysfs%.c trace_%.c) $(addprefix lib/,argv.c base64.c fdt%.c glob.c kstrtox.c levenshtein.c vsprintf.c) \
+	$(addprefix arch/riscv/,backtrace.c fault.c machine_%.c symbols.c walk_print.c) drivers/pci/% drivers/serial/% \
+	$(addprefix drivers/virtio/,console_port.c virtio.c virtio_console.c virtio_mem.c virtio_mmio.c virtio_pci.c vmem_cmd.c \
+	vport.c) tests/%
+$(foreach s,$(filter-out tests/bench/%,$(filter $(FOR_SIZE),$(KSOURCES))),$(eval KCFLAGS_$(s) += -Os))
 
 $(O)/k/%.o: % $(O)/k/.flags
 	@mkdir -p $(@D)

@@ -74,14 +74,15 @@ static __noinline __cold void fail_binary(struct ktest *test, const struct ktest
 {
 	static const char *const ops[] = { "==", "!=", "<", "<=", ">", ">=" };
 	const char *const indent = indentation(test->run);
+	const char *const right_text = place->text + strlen(place->text) + 1;
 	char left_value[64], right_value[64], text[384];
 
 	print_value(left_value, left, place->is_signed);
 	print_value(right_value, right, place->is_signed);
 	(void)scnprintf(text, sizeof(text),
-			"Expected %s %s %s, but\n%s    %s == %s\n%s    %s == %s", place->left,
-			ops[place->op], place->right, indent, place->left, left_value, indent,
-			place->right, right_value);
+			"Expected %s %s %s, but\n%s    %s == %s\n%s    %s == %s", place->text,
+			ops[place->op], right_text, indent, place->text, left_value, indent,
+			right_text, right_value);
 	fail(test, place, text);
 }
 
@@ -121,7 +122,7 @@ void ktest_check_bool(struct ktest *test, const struct ktest_place *place, bool 
 {
 	if (unlikely(!as_wanted))
 		ktest_fail_message(test, place, "Expected %s to be %s, but it is not",
-				   place->left, place->right);
+				   place->text, place->text + strlen(place->text) + 1);
 }
 
 void ktest_check_string(struct ktest *test, const struct ktest_place *place,
@@ -130,7 +131,7 @@ void ktest_check_string(struct ktest *test, const struct ktest_place *place,
 	if (left != NULL && right != NULL && strcmp(left, right) == 0)
 		return;
 	ktest_fail_message(test, place, "Expected %s to be \"%.80s\", but it is \"%.80s\"",
-			   place->left, right != NULL ? right : "(NULL)",
+			   place->text, right != NULL ? right : "(NULL)",
 			   left != NULL ? left : "(NULL)");
 }
 
@@ -145,7 +146,7 @@ void ktest_check_memory(struct ktest *test, const struct ktest_place *place,
 		ktest_fail_message(test, place,
 				   "Expected %s to be equal in %zu bytes, but byte %zu is "
 				   "0x%02x instead of 0x%02x",
-				   place->left, size, i, a[i], b[i]);
+				   place->text, size, i, a[i], b[i]);
 		return;
 	}
 }

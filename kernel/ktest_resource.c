@@ -38,7 +38,7 @@ void *ktest_alloc(struct ktest *test, size_t size)
 	void *memory = arena + start;
 
 	if (size > sizeof(arena) || start + ALIGN_UP(size, 16UL) > sizeof(arena)) {
-		ktest_fail_message(test, _KTEST_PLACE(NULL, true),
+		ktest_fail_message(test, _KTEST_PLACE("", true),
 				   "ktest_alloc(%zu): more than %d bytes in one case", size,
 				   KTEST_ARENA_SIZE);
 		return NULL;

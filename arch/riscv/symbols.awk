@@ -21,10 +21,14 @@ $2 ~ /^[Tt]$/ && $3 !~ /^(\.L|\$|__text_end|trap_entry_end)/ && $1 != last {
 END {
 	print ".section .symbols, \"a\""
 	printf ".4byte %d, %d\n", nr, text_end - start
+	for (i = 0; i < nr; i++)
+		printf ".4byte %d\n", offset[i] - start
 	for (i = 0; i < nr; i++) {
-		printf ".4byte %d, %d\n", offset[i] - start, at
+		printf ".2byte %d\n", at
 		at += length(name[i]) + 1
 	}
+	if (at > 65536)
+		print ".error \"more than 64 KiB of function names: widen the table in arch/riscv/symbols.c\""
 	for (i = 0; i < nr; i++)
 		printf ".asciz \"%s\"\n", name[i]
 }

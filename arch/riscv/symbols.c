@@ -3,28 +3,24 @@
  * Names of functions. The table is made from the first link (build.mk) and lies behind
  * everything else, so the second link moves nothing:
  *
- *	struct symbol_table, nr entries { offset from _start, offset of the name },
- *	sorted by the first, then the names.
+ *	struct symbol_table with nr offsets from _start, ascending;
+ *	nr u16, where each name lies among the names; the names.
  */
 #include "arch/thread.h"
 
 #include "arch.h"
 
-struct symbol {
-	u32 offset; /* of the function, from _start */
-	u32 name;   /* offset into the names */
-};
-
 struct symbol_table {
 	u32 nr;
 	u32 text_bytes; /* of the link that the table was made from */
-	struct symbol symbol[];
+	u32 offset[]; /* of each function, from _start */
 };
 
 const char *symbol_lookup(unsigned long addr, unsigned long *offset)
 {
 	const struct symbol_table *table = (const void *)__symbols_start;
 	const unsigned long at = addr - (unsigned long)_start;
+	const u16 *name;
 	u32 low = 0, high;
 
 	if (&__symbols_start[0] == &__symbols_end[0] ||
@@ -36,12 +32,13 @@ const char *symbol_lookup(unsigned long addr, unsigned long *offset)
 	while (high - low > 1) {
 		const u32 middle = low + (high - low) / 2;
 
-		if (table->symbol[middle].offset <= at)
+		if (table->offset[middle] <= at)
 			low = middle;
 		else
 			high = middle;
 	}
 	if (offset)
-		*offset = at - table->symbol[low].offset;
-	return (const char *)&table->symbol[table->nr] + table->symbol[low].name;
+		*offset = at - table->offset[low];
+	name = (const u16 *)&table->offset[table->nr];
+	return (const char *)&name[table->nr] + name[low];
 }

@@ -287,8 +287,8 @@ enum ktest_op { KTEST_EQ, KTEST_NE, KTEST_LT, KTEST_LE, KTEST_GT, KTEST_GE, KTES
 /**
  * struct ktest_place - an expectation as it stands in the source, constant
  * @file: source file
- * @left: source of the left operand or of the condition, or NULL
- * @right: source of the right operand, or what the condition is to be
+ * @text: source of the left operand or of the condition; behind its NUL that of
+ *	the right operand, or what the condition is to be
  * @line: line
  * @op: enum ktest_op
  * @is_signed: how to compare and print
@@ -299,8 +299,7 @@ enum ktest_op { KTEST_EQ, KTEST_NE, KTEST_LT, KTEST_LE, KTEST_GT, KTEST_GE, KTES
  */
 struct ktest_place {
 	const char *file;
-	const char *left;
-	const char *right;
+	const char *text;
 	u16 line;
 	u8 op;
 	bool is_signed;
@@ -321,11 +320,11 @@ void ktest_check_memory(struct ktest *test, const struct ktest_place *place,
 #define _KTEST_SITE(_left, _right, _op, _signed, _abort)                                 \
 	({                                                                               \
 		static const struct ktest_place _place = {                               \
-			__FILE__, (_left), (_right), __LINE__, (_op), (_signed), (_abort)\
+			__FILE__, _left "\0" _right, __LINE__, (_op), (_signed), (_abort)\
 		};                                                                       \
 		&_place;                                                                 \
 	})
-#define _KTEST_PLACE(_text, _abort) _KTEST_SITE(_text, NULL, KTEST_IS, false, _abort)
+#define _KTEST_PLACE(_text, _abort) _KTEST_SITE(_text, "", KTEST_IS, false, _abort)
 
 /* Types whose values don't all fit s64: compared and printed without sign. */
 #define _KTEST_IS_U64(x)                                                                 \
@@ -364,7 +363,7 @@ void ktest_check_memory(struct ktest *test, const struct ktest_place *place,
 #define KTEST_EXPECT_MEMEQ(test, a, b, size)                                             \
 	ktest_check_memory(test, _KTEST_PLACE(#a, false), a, b, size)
 #define KTEST_FAIL(test, fmt, ...)                                                       \
-	ktest_fail_message(test, _KTEST_PLACE(NULL, false), fmt, ##__VA_ARGS__)
+	ktest_fail_message(test, _KTEST_PLACE("", false), fmt, ##__VA_ARGS__)
 
 #define KTEST_ASSERT_TRUE(test, cond)  _KTEST_UNARY(test, cond, true, true)
 #define KTEST_ASSERT_FALSE(test, cond) _KTEST_UNARY(test, cond, false, true)
@@ -382,6 +381,6 @@ void ktest_check_memory(struct ktest *test, const struct ktest_place *place,
 #define KTEST_ASSERT_MEMEQ(test, a, b, size)                                             \
 	ktest_check_memory(test, _KTEST_PLACE(#a, true), a, b, size)
 #define KTEST_FAIL_AND_ABORT(test, fmt, ...)                                             \
-	ktest_fail_message(test, _KTEST_PLACE(NULL, true), fmt, ##__VA_ARGS__)
+	ktest_fail_message(test, _KTEST_PLACE("", true), fmt, ##__VA_ARGS__)
 
 #endif
