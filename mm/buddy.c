@@ -92,7 +92,7 @@ static void take_whole(struct mem_section *ms, unsigned int b, unsigned int orde
 	if (unlikely(page_poison))
 		poison_check(ms->mm, pb_pfn(ms, b), 1UL << order);
 	index_unfile_mask(ms, (BIT(nr) - 1) << b);
-	ms->pb[b].owner = 0;
+	WRITE_ONCE(ms->pb[b].owner, 0);
 	if (type_is_counted(PAGE_WORD_TYPE(word))) {
 		take_whole_counted(ms, b, order, word);
 	} else {

@@ -21,7 +21,7 @@ static inline void take_pageblock(struct mem_section *ms, unsigned int b,
 {
 	struct pageblock *pb = &ms->pb[b];
 
-	pb->owner = 0;
+	WRITE_ONCE(pb->owner, 0);
 	if (likely(!type_is_counted(to->type))) {
 		WRITE_ONCE(pb->word, pb_word_uniform(pb->word, to->whole));
 		return;

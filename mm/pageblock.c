@@ -173,7 +173,7 @@ void pageblock_init_range(struct mem_section *ms, unsigned int first, unsigned i
 	for (unsigned int b = first; b < first + nr; b++) {
 		const u64 seq = (ms->pb[b].word >> PB_SEQ_SHIFT) + 1;
 
-		ms->pb[b].owner = 0;
+		WRITE_ONCE(ms->pb[b].owner, 0);
 		pb_write(&ms->pb[b], pb_word_uniform(state | seq << PB_SEQ_SHIFT, constant));
 	}
 	trace_init_range(pb_pfn(ms, first), nr << PAGEBLOCK_ORDER, constant, state);
@@ -219,7 +219,7 @@ static void pageblock_set_frames(struct mem_section *ms, unsigned int b, unsigne
 	BUG_ON(pb_all_free(ms->pb[b].word));
 	if (nr == PAGEBLOCK_NR_PAGES) {
 		BUG_ON(pb_free(ms->pb[b].word));
-		ms->pb[b].owner = desc->owner;
+		WRITE_ONCE(ms->pb[b].owner, desc->owner);
 		pageblock_make_uniform(ms, b, desc->word);
 		return;
 	}

@@ -45,7 +45,7 @@ unsigned long pcp_alloc_high(struct mm *mm, unsigned int mt, unsigned int order,
 		WRITE_ONCE(page->word, page->word + type - PGTY_CACHED);
 		WRITE_ONCE(page->count, type_is_counted(type));
 	} else if (!type_is_counted(type)) {
-		pb->owner = 0;
+		WRITE_ONCE(pb->owner, 0);
 		pageblock_cas_type(pb, w, type);
 	} else {
 		return PFN_NONE;
