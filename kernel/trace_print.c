@@ -17,42 +17,29 @@ static const struct trace_event_desc descs[] __table("trace_event_table") = {
 #undef X
 };
 
-static const char *const page_type_words[] = {
-#define X(name, str, ...) str,
+/* The words of numbers; a section for host tools, too. */
+static const struct abi_word words[] __table("abi_words") = {
+#define X(_name, _str, ...) { .set = "page_type", .number = PGTY_##_name, .word = _str },
 	PAGE_TYPES(X)
 #undef X
-};
-static const char *const migratetype_words[] = {
-#define X(name, str, meaning) str,
+#define X(_name, _str, _meaning) \
+	{ .set = "migratetype", .number = MIGRATE_##_name, .word = _str },
 	MIGRATE_TYPES(X)
 #undef X
-};
-static const char *const block_state_words[] = {
-#define X(name, str, meaning) str,
+#define X(_name, _str, _meaning) \
+	{ .set = "block_state", .number = MEM_BLOCK_##_name, .word = _str },
 	BLOCK_STATES(X)
 #undef X
-};
-static const char *const phase_words[] = {
-#define X(name, str, meaning) str,
+#define X(_name, _str, _meaning) { .set = "phase", .number = EVAC_##_name, .word = _str },
 	EVAC_PHASES(X)
 #undef X
-};
-static const char *const reason_words[] = {
-#define X(name, str, meaning) str,
+#define X(_name, _str, _meaning) { .set = "reason", .number = MM_REASON_##_name, .word = _str },
 	MM_REASONS(X)
 #undef X
-};
-
-static const struct word_set {
-	const char *name;
-	const char *const *words;
-	unsigned int nr;
-} word_sets[] = {
-	{ "page_type", page_type_words, ARRAY_SIZE(page_type_words) },
-	{ "migratetype", migratetype_words, ARRAY_SIZE(migratetype_words) },
-	{ "block_state", block_state_words, ARRAY_SIZE(block_state_words) },
-	{ "phase", phase_words, ARRAY_SIZE(phase_words) },
-	{ "reason", reason_words, ARRAY_SIZE(reason_words) },
+#define X(_name, _field, _meaning) \
+	{ .set = "zone_counter", .number = ZONE_COUNTER_##_name, .word = #_field },
+	ZONE_COUNTERS(X)
+#undef X
 };
 
 static const struct trace_event_desc *find_desc(unsigned int id)
@@ -93,9 +80,9 @@ static bool field_value(const struct trace_record *record, const char *name, siz
 
 static void print_word(const char *set, size_t len, u64 value, struct sink *out)
 {
-	for (unsigned int i = 0; i < ARRAY_SIZE(word_sets); i++)
-		if (is_word(set, len, word_sets[i].name) && value < word_sets[i].nr) {
-			sink_puts(out, word_sets[i].words[value]);
+	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++)
+		if (words[i].number == value && is_word(set, len, words[i].set)) {
+			sink_puts(out, words[i].word);
 			return;
 		}
 	sink_printf(out, "%llu", (unsigned long long)value);

@@ -41,6 +41,12 @@ static void flags_and_zones(void)
 #define X(name, str, meaning) printf("| %d | %s | %s |\n", ZONE_##name, str, meaning);
 	ZONES(X)
 #undef X
+	heading("Zone counters", "`enum zone_counter`, in `mm:zone_count` records; in frames, "
+		"the last one in pageblocks.", "| number | field of `struct zone` | meaning |");
+#define X(name, field, meaning) \
+	printf("| %d | %s | %s |\n", ZONE_COUNTER_##name, #field, meaning);
+	ZONE_COUNTERS(X)
+#undef X
 	heading("Migrate types", "`enum migratetype`, one for every pageblock.",
 		"| number | name | meaning |");
 #define X(name, str, meaning) printf("| %d | %s | %s |\n", MIGRATE_##name, str, meaning);

@@ -29,6 +29,7 @@ MEMORY_BLOCK = 128 * MIB
 VIRTIO_ID_MEM = 24
 CONFIG_SIZE = 56          # struct virtio_mem_config
 PORT_NAME = 'org.ebb.console'
+TRACE_PORT_NAME = 'org.ebb.trace'
 DEVICE_START = 5.0        # seconds that a memory device gets to open its sockets
 STOP_GRACE = 2.0          # seconds between SIGTERM and SIGKILL
 SOCKET_PATH_MAX = 100     # sun_path has 108 bytes
@@ -100,7 +101,7 @@ class Config:
     append: str = ''
     holes: list[tuple[int, int]] = field(default_factory=list)   # (address, bytes) left out of /memory
     icount: bool = False               # one virtual nanosecond for each instruction, one host thread
-    port: bool = False                 # a virtio-serial port PORT_NAME on the socket port.sock
+    port: bool = False                 # virtio-serial ports: PORT_NAME on port.sock, TRACE_PORT_NAME on trace.sock
     gdb: bool = False                  # stop at the first instruction and listen for gdb on gdb.sock
     reboot: bool = True                # False: a reset of the guest ends QEMU
     extra: list[str] = field(default_factory=list)               # more options for QEMU
@@ -282,7 +283,9 @@ class Machine:
         if config.port:
             bus = 'virtio-serial-pci' if config.transport == 'pci' else 'virtio-serial-device'
             command += ['-device', bus, '-chardev', f'socket,id=port,path={comma(self.path("port.sock"))},server=on,wait=off',
-                        '-device', f'virtserialport,name={PORT_NAME},chardev=port']
+                        '-device', f'virtserialport,name={PORT_NAME},chardev=port',
+                        '-chardev', f'socket,id=trace,path={comma(self.path("trace.sock"))},server=on,wait=off',
+                        '-device', f'virtserialport,name={TRACE_PORT_NAME},chardev=trace']
         if config.icount:
             command += ['-icount', 'shift=0']
         if config.gdb:

@@ -20,6 +20,7 @@
  *                                  pfn + count) in hexadecimal
  *   {before:SET} {after:SET} {flags:SET}           the word of abi.h's table SET:
  *                                  page_type migratetype block_state phase reason
+ *                                  zone_counter
  */
 #define TRACE_EVENTS(X)                                                                        \
 	X(1, FRAMES, "mm:frames",                                                              \
@@ -80,7 +81,7 @@
 	  "0x{pfn} {count}")                                                                   \
 	X(18, ZONE_COUNT, "mm:zone_count",                                                     \
 	  "pfn=value count=zone counter (abi.h) before=zone",                                  \
-	  "zone={before} counter={count} value=0x{pfn}")                                       \
+	  "zone={before} {count:zone_counter} value=0x{pfn}")                                         \
 	X(19, HOLD, "evac:hold", "pfn=where count=milliseconds held before=event",             \
 	  "pfn=0x{pfn} event={before} held={count} ms")                                        \
 	X(20, SNAP_PART, "snapshot:part",                                                      \
@@ -124,6 +125,14 @@ struct trace_event_desc {
 	char text[96];
 };
 _Static_assert(sizeof(struct trace_event_desc) == 288, "read by programs of any age");
+
+/* A row of the ELF section "abi_words": the word of a number, for {field:set}. */
+struct abi_word {
+	char set[14];
+	uint16_t number;
+	char word[48];
+};
+_Static_assert(sizeof(struct abi_word) == 64, "read by programs of any age");
 
 #define TRACE_MAGIC	0x65636172746262ULL /* "bbtrace" */
 #define TRACE_VERSION	1

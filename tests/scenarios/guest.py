@@ -15,6 +15,7 @@ from pathlib import Path
 from machine import Config, Machine, MemDevice, RAM_BASE
 from plan import Scenario
 from qmp import Qmp, QmpError
+from recorder import APPEND, Recorder
 
 BOOT_LIMIT = 20.0          # seconds to "ebb: ready"
 COMMAND_LIMIT = 20.0       # seconds for one answer of the console port
@@ -124,7 +125,7 @@ class Guest:
     def __init__(self, story: Scenario, base: Config):
         events = str(Path(base.rundir))
         devices = [replace(d, options=(*d.options, '--events', f'{events}/{d.name}.events')) for d in story.devices]
-        config = replace(base, mem=story.mem, devices=devices, append=story.append, holes=list(story.holes), port=True)
+        config = replace(base, mem=story.mem, devices=devices, append=f'{APPEND} {story.append}', holes=list(story.holes), port=True)
         self.machine = Machine(config)
         if self.machine.kind != 'vhost-user':
             for device in devices:
@@ -132,6 +133,9 @@ class Guest:
         self.console: Console
         self.port: Port
         self.devices: dict[str, Device] = {}
+        self.recorder: Recorder | None = None
+        self.answers = True        # False: it hangs, or ended in a report
+        self._qmp: Qmp | None = None
 
     # --- start and end ------------------------------------------------------------------------------------------
 
@@ -139,9 +143,20 @@ class Guest:
         """Start it and wait until it takes commands."""
         qemu = self.machine.start(stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.console = Console(qemu.stdout, self.machine.rundir / 'console.log')
+        self.recorder = Recorder(self.machine)
         self.console.wait_for(re.escape(READY), BOOT_LIMIT)
+        if self.machine.kind != 'qemu':
+            self.recorder.keep_memory(self._memfd())
         self.port = Port(self.machine.rundir / 'port.sock')
         self.devices = {d.name: Device(self.machine, d) for d in self.machine.config.devices}
+        self.recorder.start()
+
+    def qmp(self) -> Qmp:
+        """QEMU's own QMP, which has one client at a time."""
+        own = next((d.qmp for d in self.devices.values() if not d.own), None)
+        if own is None and self._qmp is None:
+            self._qmp = Qmp(self.machine.rundir / 'qmp.sock')
+        return own or self._qmp
 
     def poweroff(self) -> None:
         """Leave in good order."""
@@ -218,6 +233,7 @@ class Guest:
     def check(self) -> None:
         """Kernel, device, QEMU and host agree about every device, and the kernel agrees with itself."""
         self.run('mm check')
+        self.recorder.snapshot()
         for name, device in self.devices.items():
             self._check_device(name, device)
 
@@ -258,7 +274,7 @@ class Guest:
         for fd in os.listdir(f'/proc/{pid}/fd'):
             path = f'/proc/{pid}/fd/{fd}'
             if os.readlink(path).startswith('/memfd:'):
-                if os.stat(path).st_size > self.machine.tail - RAM_BASE:
+                if os.stat(path).st_size >= self.machine.config.mem:
                     return path
         raise Failure('QEMU has no memory file')
 
@@ -291,4 +307,8 @@ class Guest:
                 device.qmp.close()
             except (OSError, QmpError):
                 pass
+        if self._qmp:
+            self._qmp.close()
+        if self.recorder:
+            self.recorder.close()
         self.machine.stop()

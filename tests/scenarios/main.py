@@ -18,6 +18,8 @@ from guest import Failure, Guest  # noqa: E402
 from machine import Config, MachineError, die_with_parent  # noqa: E402
 from plan import load  # noqa: E402
 from qmp import QmpError  # noqa: E402
+from recorder import prove, rescue  # noqa: E402
+from traceport import PortError  # noqa: E402
 
 
 def play(guest: Guest, story) -> str | None:
@@ -25,10 +27,13 @@ def play(guest: Guest, story) -> str | None:
     try:
         guest.boot()
         story.play(guest)
+        if wrong := prove(guest):
+            return wrong
         if guest.machine.qemu.poll() is None:
             guest.poweroff()
         return None
-    except (Failure, MachineError, QmpError) as why:
+    except (Failure, MachineError, QmpError, PortError) as why:
+        rescue(guest.machine.rundir / 'session.ebbt', guest)
         return str(why)
     except Exception:       # pylint: disable=broad-except
         return traceback.format_exc()

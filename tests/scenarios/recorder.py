@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A scenario's session.ebbt: taken from the trace port while the guest runs, from its memory when it does not answer.
+
+A thread empties the rings a few times a second. Snapshots are asked for after each check and at the end; then the machine
+is held, what the descriptors say is read from outside, and all of it is replayed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from elf import Elf, ElfError
+from machine import RAM_BASE, Machine
+from outside import Memory, Outside, OutsideError, file_memory, qmp_memory
+from qmp import Qmp, QmpError
+from replay import RECORD, SessionError, Verdict, pack_part, replay
+from traceport import PortError, TracePort
+
+if TYPE_CHECKING:
+    from guest import Guest
+
+TAKE_EVERY = 0.2                               # seconds
+APPEND = 'trace_event=* trace_buf_size=1M'     # of each hart
+
+
+class Recorder:
+    """Writes one machine's session."""
+
+    def __init__(self, machine: Machine):
+        self.machine, self.path = machine, machine.rundir / 'session.ebbt'
+        self.elf = Elf(machine.config.kernel)
+        self._port: TracePort | None = None
+        self._lock = threading.Lock()
+        self._end = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._memory = -1                      # the file that is the machine's memory stays open behind its end
+        self.path.with_suffix('.problem').unlink(missing_ok=True)
+        self._file = open(self.path, 'wb', buffering=0)
+
+    def keep_memory(self, path: str) -> None:
+        """Hold the memory file of a machine that may end by itself."""
+        self._memory = os.open(path, os.O_RDONLY)
+
+    def start(self) -> None:
+        """The machine takes commands: begin."""
+        self._port = TracePort(self.machine.rundir / 'trace.sock')
+        self._file.write(self._port.fetch('header'))
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._end.wait(TAKE_EVERY):
+            if not self._take('records'):
+                return
+
+    def _take(self, *names: str) -> bool:
+        """Add what the port sends. False if it does not any more: the end is read from outside then."""
+        with self._lock:
+            try:
+                for name in names if self._port else ():
+                    self._file.write(self._port.fetch(name))
+                return self._port is not None
+            except PortError:
+                self._port = None
+                return False
+
+    def snapshot(self) -> None:
+        """A picture, and what led to it."""
+        if not self._take('snapshot', 'records'):
+            raise PortError('the trace port does not answer')
+
+    def stop(self) -> None:
+        """Take nothing more over the port."""
+        self._end.set()
+        if self._thread:
+            self._thread.join()
+        self._thread = None
+
+    def finish(self, qmp: Qmp | None) -> None:
+        """What is left in the rings, and what the descriptors say, read from outside. The machine is held meanwhile."""
+        self.stop()
+        if qmp is not None:
+            qmp.execute('stop')
+            try:
+                name = 'memory.part'
+                self._add_outside(qmp_memory(qmp, self.machine.rundir / name, self.machine.path(name)), whole=True)
+            finally:
+                qmp.execute('cont')
+        elif self._memory >= 0:
+            # It ended by itself, perhaps in the middle of something: the records count, not the picture.
+            self._add_outside(file_memory(self._memory, RAM_BASE), whole=False)
+
+    def _add_outside(self, memory: Memory, whole: bool) -> None:
+        seen = Outside(self.elf, memory)
+        if not self._file.tell():
+            self._file.write(json.dumps(seen.header()).encode() + b'\n')
+        # A piece that came before the port was lost may be a part of a record.
+        header = self.path.read_bytes().index(b'\n') + 1
+        self._file.truncate(self._file.tell() - (self._file.tell() - header) % RECORD.size)
+        self._file.seek(0, os.SEEK_END)
+        self._file.write(b''.join(record.pack() for record in seen.records()))
+        if whole:
+            self._file.write(pack_part(seen.state().part(seen.seq())))
+
+    def verdict(self) -> Verdict:
+        """Replay it."""
+        return replay(self.path)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.stop()
+        if self._port:
+            self._port.close()
+        if self._memory >= 0:
+            os.close(self._memory)
+            self._memory = -1
+        self._file.close()
+
+
+def prove(guest: 'Guest') -> str | None:
+    """Complete a guest's session and replay it; what is wrong with it."""
+    recorder = guest.recorder
+    if recorder is None:
+        return None
+    alive = guest.machine.qemu is not None and guest.machine.qemu.poll() is None
+    try:
+        if alive and guest.answers:
+            recorder.snapshot()
+        recorder.finish(guest.qmp() if alive else None)
+        verdict = recorder.verdict()
+    except (PortError, QmpError, OutsideError, SessionError, ElfError, OSError) as why:
+        return f'session.ebbt: {why}'
+    if verdict.proved or not alive:
+        return None
+    return '\n'.join([f'session.ebbt: {verdict.nr_problems} differences in {verdict.compared} parts of snapshots, '
+                      f'{verdict.missing} records missing:', *verdict.problems[:8]])
+
+
+def rescue(path: Path, guest: 'Guest') -> None:
+    """After a failure: leave what can be had, and say nothing."""
+    guest.answers = False
+    problem = prove(guest)
+    if problem:
+        path.with_suffix('.problem').write_text(problem + '\n')

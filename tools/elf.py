@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the host's tools need of ebb's ELF file: symbols, sections by name, physical addresses, and the tables in it."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class ElfError(Exception):
+    """The file is not what it should be; the text says how."""
+
+
+@dataclass
+class Segment:
+    """A PT_LOAD header."""
+    vaddr: int
+    paddr: int
+    size: int
+
+
+class Elf:
+    """A little-endian ELF64 file."""
+
+    def __init__(self, path: Path | str):
+        self.path = str(path)
+        try:
+            self.data = Path(path).read_bytes()
+        except OSError as error:
+            raise ElfError(f'{path}: {error.strerror}; type: make all') from None
+        if self.data[:6] != b'\x7fELF\x02\x01':
+            raise ElfError(f'{path}: not a little-endian ELF64 file')
+        phoff, shoff = struct.unpack_from('<QQ', self.data, 32)
+        phsize, phnum, shsize, shnum, shstr = struct.unpack_from('<HHHHH', self.data, 54)
+        heads = [struct.unpack_from('<IIQQQQQQ', self.data, phoff + i * phsize) for i in range(phnum)]
+        self.segments = [Segment(h[3], h[4], h[6]) for h in heads if h[0] == 1]
+        raw = [struct.unpack_from('<IIQQQQIIQQ', self.data, shoff + i * shsize) for i in range(shnum)]
+        names = raw[shstr][4]
+        self.sections = {self._string(names + head[0]): head for head in raw}
+        self.symbols = self._read_symbols()
+
+    def _string(self, offset: int) -> str:
+        return self.data[offset:self.data.index(b'\0', offset)].decode()
+
+    def _read_symbols(self) -> dict[str, int]:
+        if '.symtab' not in self.sections:
+            raise ElfError(f'{self.path}: no symbols')
+        table, strings = self.sections['.symtab'], self.sections['.strtab'][4]
+        found = {}
+        for at in range(table[4], table[4] + table[5], 24):
+            name, _, _, _, value, _ = struct.unpack_from('<IBBHQQ', self.data, at)
+            found[self._string(strings + name)] = value
+        return found
+
+    def section(self, name: str) -> bytes:
+        """The bytes of a section."""
+        if name not in self.sections:
+            raise ElfError(f'{self.path}: no section {name}; is it an ebb of this version?')
+        head = self.sections[name]
+        return self.data[head[4]:head[4] + head[5]]
+
+    def symbol(self, name: str) -> int:
+        """A symbol's virtual address."""
+        if name not in self.symbols:
+            raise ElfError(f'{self.path}: no symbol {name}; is it an ebb of this version?')
+        return self.symbols[name]
+
+    def physical(self, vaddr: int) -> int | None:
+        """Where a virtual address of the image lies in memory; None if it is none of the image."""
+        for segment in self.segments:
+            if segment.vaddr <= vaddr < segment.vaddr + segment.size:
+                return vaddr - segment.vaddr + segment.paddr
+        return None
+
+    def layout(self) -> dict[str, int]:
+        """Offsets, sizes and constants by name: include/mm/layout.h."""
+        return {text(name): value for name, value in struct.iter_unpack('<40sQ', self.section('ebb_layout'))}
+
+    def events(self) -> dict[int, tuple[str, str]]:
+        """Name and text form of each trace event by its id: struct trace_event_desc."""
+        rows = struct.iter_unpack('<H30s160s96s', self.section('trace_event_table'))
+        return {number: (text(name), text(form)) for number, name, _, form in rows}
+
+    def words(self) -> dict[str, dict[int, str]]:
+        """Words of numbers: struct abi_word."""
+        found: dict[str, dict[int, str]] = {}
+        for name, number, word in struct.iter_unpack('<14sH48s', self.section('abi_words')):
+            found.setdefault(text(name), {})[number] = text(word)
+        return found
+
+    def build_id(self) -> str:
+        """In hexadecimal, as the trace header and sessions have it: 32 bytes."""
+        start, end = self.symbol('__build_id_start'), self.symbol('__build_id_end')
+        head = self.sections['.rodata']
+        note = self.data[head[4] + start - head[3]:head[4] + end - head[3]]
+        return note[16:].ljust(32, b'\0').hex()
+
+
+def text(field: bytes) -> str:
+    """A zero-terminated string."""
+    return field.split(b'\0', 1)[0].decode()

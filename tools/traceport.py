@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What ebb sends over the virtio console port org.ebb.trace, or as base64 between markers over any console."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+import socket
+import time
+from pathlib import Path
+
+LIMIT = 60.0      # seconds without a byte
+
+
+class PortError(Exception):
+    """The port does not answer as it should."""
+
+
+class TracePort:
+    """A connection to the port's socket."""
+
+    def __init__(self, path: Path | str, limit: float = LIMIT):
+        self.path, self.limit = str(path), limit
+        self._socket = socket.socket(socket.AF_UNIX)
+        try:
+            self._socket.connect(os.path.relpath(path))      # a socket's path has 108 bytes
+        except OSError as error:
+            raise PortError(f'{path}: {error.strerror}') from None
+        self._socket.settimeout(limit)
+        self._rest = bytearray()
+
+    def _more(self) -> None:
+        try:
+            data = self._socket.recv(1 << 18)
+        except TimeoutError:
+            raise PortError(f'{self.path}: nothing came for {self.limit:.0f} s') from None
+        except OSError as error:
+            raise PortError(f'{self.path}: {error.strerror}') from None
+        if not data:
+            raise PortError(f'{self.path}: closed by the other side')
+        self._rest += data
+
+    def _line(self) -> bytes:
+        while (end := self._rest.find(b'\n')) < 0:
+            self._more()
+        line = bytes(self._rest[:end])
+        del self._rest[:end + 1]
+        return line
+
+    def fetch(self, name: str, pause: float = 0.0) -> bytes:
+        """The bytes of header, records, snapshot or dumpsys; pause makes us slow, for tests."""
+        self._socket.sendall(name.encode() + b'\n')
+        out = bytearray()
+        while True:
+            line = self._line()
+            if line[:1] == b'=':
+                if line != b'=0':
+                    raise PortError(f'{self.path}: {name}: ebb says status {line[1:].decode(errors="replace")}')
+                return bytes(out)
+            if not re.fullmatch(rb'\+\d+', line):
+                raise PortError(f'{self.path}: {name}: {line[:40]!r} is no head of a piece')
+            size = int(line[1:])
+            while len(self._rest) < size:
+                self._more()
+            out += self._rest[:size]
+            del self._rest[:size]
+            time.sleep(pause)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._socket.close()
+
+
+def decode_markers(text: str, name: str) -> bytes:
+    """What a console printed between the markers of a name; messages of the kernel in between are passed over."""
+    begin = text.rfind(f'-----BEGIN EBB {name}-----')
+    end = re.compile(rf'^-----END EBB {re.escape(name)} (\d+) bytes status (-?\d+)-----', re.M).search(text, max(begin, 0))
+    if begin < 0 or not end:
+        raise PortError(f'no {name} between markers')
+    lines = [line.strip() for line in text[begin:end.start()].splitlines()[1:]]
+    whole = ''.join(line for line in lines if re.fullmatch(r'[A-Za-z0-9+/]{2,76}={0,2}', line))
+    try:
+        data = base64.b64decode(whole, validate=True)
+    except binascii.Error as error:
+        raise PortError(f'{name}: {error}') from None
+    if len(data) != int(end[1]):
+        raise PortError(f'{name}: {len(data)} bytes arrived, ebb sent {end[1]}')
+    if end[2] != '0':
+        raise PortError(f'{name}: ebb says status {end[2]}')
+    return data
