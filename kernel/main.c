@@ -22,6 +22,8 @@
 #include "serial/serial.h"
 
 static u64 memory_limit;
+/* The image, the metadata of one block, and what 8 harts need: 3 MiB, and room. */
+#define MEMORY_LIMIT_MIN (8UL << 20)
 PARAM_SIZE("mem", memory_limit, "use only so much boot memory; 0 is all");
 
 static const char *autorun;
@@ -47,8 +49,14 @@ static void add_memory_ranges(const struct machine_info *info)
 	if (err != 0)
 		pr_warn("memory: more than %d ranges, some are left out",
 			MEMBLOCK_MAX_REGIONS);
-	if (memory_limit != 0)
-		memblock_enforce_limit(&memblock, memory_limit);
+	if (memory_limit == 0)
+		return;
+	if (memory_limit < MEMORY_LIMIT_MIN) {
+		pr_warn("mem: %lluK is less than ebb needs, using %luM",
+			(unsigned long long)(memory_limit >> 10), MEMORY_LIMIT_MIN >> 20);
+		memory_limit = MEMORY_LIMIT_MIN;
+	}
+	memblock_enforce_limit(&memblock, memory_limit);
 }
 
 static void start_memory(const struct machine_info *info)

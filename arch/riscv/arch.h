@@ -92,6 +92,7 @@ void arch_secondary_start(void (*entry)(void)) __noreturn;
 void machine_digest_harts(struct machine_info *info, u64 boot_hartid);
 void machine_digest_devices(struct machine_info *info);
 void machine_digest_memory(struct machine_info *info);
+void machine_cover_range(struct mem_range *list, unsigned int nr, struct mem_range range);
 const char *machine_missing_irq(const struct machine_info *info);
 struct fdt;
 extern struct fdt machine_fdt;

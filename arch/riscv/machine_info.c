@@ -36,6 +36,52 @@ static void add_range(struct mem_range *list, unsigned int *nr, struct mem_range
 	list[i] = range;
 }
 
+/**
+ * machine_cover_range - reserve a range in a list that is full
+ * @list: ranges
+ * @nr: how many, at least one
+ * @range: what has to be covered
+ *
+ * The entry that grows least grows to cover it: more is reserved than was asked for,
+ * never less.
+ */
+void machine_cover_range(struct mem_range *list, unsigned int nr, struct mem_range range)
+{
+	const phys_addr_t end = range.start + range.size;
+	u64 least = ~0ULL;
+	unsigned int best = 0;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		const phys_addr_t low = min(list[i].start, range.start);
+		const phys_addr_t high = max(list[i].start + list[i].size, end);
+
+		if (high - low - list[i].size < least) {
+			least = high - low - list[i].size;
+			best = i;
+		}
+	}
+	list[best].size = max(list[best].start + list[best].size, end);
+	list[best].start = min(list[best].start, range.start);
+	list[best].size -= list[best].start;
+}
+
+/* Never less than what the tree asks for. */
+static void add_reserved(struct machine_info *info, struct mem_range range)
+{
+	static bool said;
+
+	if (info->nr_reserved < MACHINE_MAX_RANGES) {
+		add_range(info->reserved, &info->nr_reserved, range);
+		return;
+	}
+	if (!said)
+		pr_warn("more than %u reserved ranges: what lies between some of them is "
+			"reserved too\n",
+			MACHINE_MAX_RANGES);
+	said = true;
+	machine_cover_range(info->reserved, info->nr_reserved, range);
+}
+
 static int visit_memory(void *ctx, const struct fdt_range *range)
 {
 	struct machine_info *info = ctx;
@@ -50,7 +96,7 @@ static int visit_reserved(void *ctx, const struct fdt_reserved *r)
 	struct machine_info *info = ctx;
 	const struct mem_range range = {r->range.base, r->range.size};
 
-	add_range(info->reserved, &info->nr_reserved, range);
+	add_reserved(info, range);
 	if (r->kind == FDT_RESERVED_NO_MAP)
 		add_range(info->nomap, &info->nr_nomap, range);
 	return 0;
@@ -98,9 +144,9 @@ void machine_digest_memory(struct machine_info *info)
 	fdt_for_each_memory(&machine_fdt, visit_memory, info);
 	if (info->nr_memory == 0)
 		return;
+	add_reserved(info, info->kernel);
 	if (fdt_for_each_reserved(&machine_fdt, visit_reserved, info) != 0)
 		pr_warn("/reserved-memory has a malformed entry, which is left out\n");
-	add_range(info->reserved, &info->nr_reserved, info->kernel);
 	set_reach(info);
 	cut_to_reach(info);
 }

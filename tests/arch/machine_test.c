@@ -44,6 +44,21 @@ static void kernel_is_reserved_memory(struct ktest *test)
 	KTEST_EXPECT_GE(test, info->kernel.size, (u64)(_end - _start));
 }
 
+static void full_list_still_covers(struct ktest *test)
+{
+	struct mem_range list[] = { { 0x1000, 0x1000 }, { 0x8000, 0x2000 }, { 0x20000, 0x1000 } };
+
+	machine_cover_range(list, 3, (struct mem_range){ 0xb000, 0x1000 });
+	KTEST_EXPECT_EQ(test, list[1].start, 0x8000);
+	KTEST_EXPECT_EQ(test, list[1].size, 0x4000);
+	machine_cover_range(list, 3, (struct mem_range){ 0x1f000, 0x800 });
+	KTEST_EXPECT_EQ(test, list[2].start, 0x1f000);
+	KTEST_EXPECT_EQ(test, list[2].size, 0x2000);
+	machine_cover_range(list, 3, (struct mem_range){ 0x1800, 0x100 });
+	KTEST_EXPECT_EQ(test, list[0].start, 0x1000);
+	KTEST_EXPECT_EQ(test, list[0].size, 0x1000);
+}
+
 static void harts_are_different(struct ktest *test)
 {
 	const struct machine_info *info = machine_info();
@@ -162,6 +177,7 @@ static void wrong_sources_are_refused(struct ktest *test)
 static const struct ktest_case cases[] = {
 	KTEST_CASE(memory_is_sorted_and_reachable),
 	KTEST_CASE(kernel_is_reserved_memory),
+	KTEST_CASE(full_list_still_covers),
 	KTEST_CASE(harts_are_different),
 	KTEST_CASE(pci_pins_rotate),
 	KTEST_CASE(probe_survives),
