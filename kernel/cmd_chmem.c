@@ -5,6 +5,7 @@
  */
 #include "kernel/memory_block.h"
 #include "kernel/shell.h"
+#include "lib/ctype.h"
 #include "lib/errno.h"
 #include "lib/kstrtox.h"
 #include "lib/string.h"
@@ -57,17 +58,35 @@ static int parse_range(const char *text, struct request *r, struct sink *out)
 	return a > b ? bad(out, "ends before it starts", text) : 0;
 }
 
+/* Zones are named in any case, as in util-linux. */
+static bool same_zone(const char *a, const char *b)
+{
+	while (*a && tolower(*a) == tolower(*b))
+		a++, b++;
+	return tolower(*a) == tolower(*b);
+}
+
 static int parse_zone(const char *zone, struct request *r, struct sink *out)
 {
 	if (r->type == MMOP_OFFLINE)
 		return bad(out, "a zone goes with -e only", zone);
-	if (strcmp(zone, "Movable") == 0)
+	if (same_zone(zone, "Movable"))
 		r->type = MMOP_ONLINE_MOVABLE;
-	else if (strcmp(zone, "Normal") == 0)
+	else if (same_zone(zone, "Normal"))
 		r->type = MMOP_ONLINE_KERNEL;
 	else
 		return bad(out, "zones are Movable and Normal", zone);
 	return 0;
+}
+
+/* -e or -d, of which there is exactly one. */
+static enum mhp_online_type parse_type(const char *option)
+{
+	if (!strcmp(option, "-e") || !strcmp(option, "--enable"))
+		return MMOP_ONLINE;
+	if (!strcmp(option, "-d") || !strcmp(option, "--disable"))
+		return MMOP_OFFLINE;
+	return NR_ONLINE_TYPES;
 }
 
 static int parse(int argc, char **argv, struct request *r, struct sink *out)
@@ -77,10 +96,10 @@ static int parse(int argc, char **argv, struct request *r, struct sink *out)
 
 	r->type = NR_ONLINE_TYPES;
 	for (i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "-e") || !strcmp(argv[i], "--enable"))
-			r->type = MMOP_ONLINE;
-		else if (!strcmp(argv[i], "-d") || !strcmp(argv[i], "--disable"))
-			r->type = MMOP_OFFLINE;
+		const enum mhp_online_type type = parse_type(argv[i]);
+
+		if (type != NR_ONLINE_TYPES && r->type == NR_ONLINE_TYPES)
+			r->type = type;
 		else if (!strcmp(argv[i], "-b") || !strcmp(argv[i], "--blocks"))
 			r->by_blocks = true;
 		else if (!strcmp(argv[i], "-z") && i + 1 < argc)

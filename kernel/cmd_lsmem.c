@@ -49,6 +49,20 @@ static const char *human_size(u64 bytes, char *buf, size_t size)
 	return buf;
 }
 
+/* A block's state in util-linux's words. */
+static const char *state_word(enum memory_block_state state)
+{
+	return state == MEM_BLOCK_GOING_OFFLINE ? "on->off" : memory_block_state_name(state);
+}
+
+/* Only of blocks that are online. */
+static const char *removable_word(const struct row *row)
+{
+	if (row->state != MEM_BLOCK_ONLINE)
+		return "";
+	return row->removable ? "yes" : "no";
+}
+
 struct widths {
 	int size, state, block;
 };
@@ -68,13 +82,15 @@ static void measure(bool all, struct widths *w)
 	struct row row = { .last = 0 };
 	unsigned long at = 0;
 
-	*w = (struct widths){ .size = 4, .state = 5, .block = 5 };
+	*w = (struct widths){ .size = 0, .state = 5, .block = 5 };
 	for (; next_row(at, all, &row); at = row.last + 1) {
 		row_texts(&row, size, block, sizeof(size));
 		w->size = max(w->size, (int)strlen(size));
-		w->state = max(w->state, (int)strlen(memory_block_state_name(row.state)));
+		w->state = max(w->state, (int)strlen(state_word(row.state)));
 		w->block = max(w->block, (int)strlen(block));
 	}
+	/* As libsmartcols has it: the heading's width if all fit, else 5 or more. */
+	w->size = w->size < 4 ? 4 : max(w->size, 5);
 }
 
 static void print_row(const struct row *row, const struct widths *w, struct sink *out)
@@ -84,8 +100,7 @@ static void print_row(const struct row *row, const struct widths *w, struct sink
 	row_texts(row, size, block, sizeof(size));
 	sink_printf(out, "0x%016lx-0x%016lx %*s %*s %9s %*s\n", row->first << SECTION_SHIFT,
 		    ((row->last + 1) << SECTION_SHIFT) - 1, w->size, size, w->state,
-		    memory_block_state_name(row->state), row->removable ? "yes" : "no", w->block,
-		    block);
+		    state_word(row->state), removable_word(row), w->block, block);
 }
 
 static void print_summary(u64 online, u64 offline, struct sink *out)

@@ -131,6 +131,7 @@ struct alloc_request {
 
 static int parse_alloc(int argc, char **argv, struct alloc_request *r, struct sink *out)
 {
+	bool at = false;
 	int i;
 
 	*r = (struct alloc_request){ .gfp = GFP_KERNEL, .at = PFN_NONE };
@@ -152,8 +153,12 @@ static int parse_alloc(int argc, char **argv, struct alloc_request *r, struct si
 			return command_usage("alloc", out);
 		else if (kstrtoul(argv[++i], 0, &r->at))
 			return bad_number("alloc", argv[i], out);
+		else
+			at = true;
 	}
-	if (r->at != PFN_NONE && !IS_ALIGNED(r->at, 1UL << r->order)) {
+	if (at && r->at == PFN_NONE)
+		return no_such_frame("alloc", r->at, out);
+	if (at && !IS_ALIGNED(r->at, 1UL << r->order)) {
 		sink_printf(out, "alloc: pfn 0x%lx is not aligned to order %u\n", r->at, r->order);
 		return -EINVAL;
 	}

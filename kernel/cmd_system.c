@@ -74,20 +74,53 @@ static int cmd_ls(int argc, char **argv, struct sink *out)
 }
 COMMAND(ls, "ls [DIR]", "list the files of a directory", cmd_ls);
 
+/*
+ * Cuts "> FILE", with or without blanks around it, off the words; ">>" is the same,
+ * since no file here has an end to append to. Returns FILE, or NULL.
+ */
+static const char *cut_redirection(int *argc, char **argv)
+{
+	char *last = argv[*argc - 1];
+	char *file = strstr(last, ">/");
+	size_t len;
+
+	if (file) {
+		*file++ = '\0';
+	} else if (*argc >= 3) {
+		file = last;
+		last = argv[*argc - 2];
+		len = strlen(last);
+		if (!len || last[len - 1] != '>')
+			return NULL;
+		last[len - 1] = '\0';
+		--*argc;
+	} else {
+		return NULL;
+	}
+	len = strlen(last);
+	if (len && last[len - 1] == '>')
+		last[--len] = '\0';
+	if (!len)
+		--*argc;
+	return file;
+}
+
 static int cmd_echo(int argc, char **argv, struct sink *out)
 {
-	int i, end = argc;
+	const char *file = argc > 1 ? cut_redirection(&argc, argv) : NULL;
+	bool newline = argc < 2 || strcmp(argv[1], "-n") != 0;
+	int i, first = newline ? 1 : 2;
 
-	if (argc >= 3 && strcmp(argv[argc - 2], ">") == 0) {
-		if (argc != 4) {
-			sink_puts(out, "echo: one word can be written: echo WORD > FILE\n");
-			return -EINVAL;
-		}
-		return pseudofs_store(argv[3], argv[1], out);
+	if (file && argc == first + 1)
+		return pseudofs_store(file, argv[first], out);
+	if (file) {
+		sink_puts(out, "echo: one word can be written: echo WORD > FILE\n");
+		return -EINVAL;
 	}
-	for (i = 1; i < end; i++)
-		sink_printf(out, "%s%s", argv[i], i + 1 < end ? " " : "");
-	sink_puts(out, "\n");
+	for (i = first; i < argc; i++)
+		sink_printf(out, "%s%s", argv[i], i + 1 < argc ? " " : "");
+	if (newline)
+		sink_puts(out, "\n");
 	return 0;
 }
 COMMAND(echo, "echo WORD... | echo WORD > FILE", "print words, or write one into a file", cmd_echo);

@@ -20,6 +20,35 @@ static void echo_and_quotes(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, text, "a b  c d;e\n");
 }
 
+/* A word and a file, however they are set apart; anything else is printed. */
+static void echo_into_files(struct ktest *test)
+{
+	static const char *const lines[] = {
+		"echo x > /proc/meminfo", "echo x >/proc/meminfo",    "echo x> /proc/meminfo",
+		"echo x>/proc/meminfo",	  "echo x >> /proc/meminfo", "echo -n x>>/proc/meminfo",
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(lines); i++) {
+		KTEST_EXPECT_EQ(test, run(lines[i]), -EPERM);
+		KTEST_EXPECT_STREQ(test, text, "/proc/meminfo: read-only\n");
+	}
+	KTEST_EXPECT_EQ(test, run("echo >/proc/meminfo"), -EINVAL);
+	KTEST_EXPECT_EQ(test, run("echo a b > /proc/meminfo"), -EINVAL);
+	KTEST_EXPECT_EQ(test, run("echo x >"), 0);
+	KTEST_EXPECT_STREQ(test, text, "x >\n");
+	KTEST_EXPECT_EQ(test, run("echo -n 1 '>' 0 b"), 0);
+	KTEST_EXPECT_STREQ(test, text, "1 > 0 b");
+}
+
+/* A frame that cannot be is not "anywhere", and options that exclude each other do. */
+static void wrong_arguments(struct ktest *test)
+{
+	KTEST_EXPECT_LT(test, run("alloc 0 at 0xffffffffffffffff"), 0);
+	KTEST_EXPECT_EQ(test, run("chmem -e -d -b 1"), -EINVAL);
+	KTEST_EXPECT_EQ(test, run("chmem -e -z nowhere -b 1"), -EINVAL);
+	KTEST_EXPECT_EQ(test, run("chmem -e -z MOVABLE -b 4095"), -ENOENT);
+}
+
 static void several_commands(struct ktest *test)
 {
 	KTEST_EXPECT_EQ(test, run("echo one;echo two ; ; echo three;"), 0);
@@ -82,9 +111,16 @@ static void files(struct ktest *test)
 }
 
 static const struct ktest_case cases[] = {
-	KTEST_CASE(echo_and_quotes), KTEST_CASE(several_commands), KTEST_CASE(nothing_to_do),
-	KTEST_CASE(unknown_word),    KTEST_CASE(bad_lines),	   KTEST_CASE(help_knows_all),
-	KTEST_CASE(files),	     {},
+	KTEST_CASE(echo_and_quotes),
+	KTEST_CASE(echo_into_files),
+	KTEST_CASE(wrong_arguments),
+	KTEST_CASE(several_commands),
+	KTEST_CASE(nothing_to_do),
+	KTEST_CASE(unknown_word),
+	KTEST_CASE(bad_lines),
+	KTEST_CASE(help_knows_all),
+	KTEST_CASE(files),
+	{},
 };
 
 static struct ktest_suite suite = { .name = "shell", .cases = cases };
