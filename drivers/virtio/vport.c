@@ -121,6 +121,10 @@ static void discard_rx(struct vport *port)
 
 int vport_read(struct vport *port, char *buf, u32 size)
 {
+	if (!port->listening) {
+		WRITE_ONCE(port->listening, 1);
+		wake_up_all(&port->wait);
+	}
 	for (;;) {
 		if (is_gone(port))
 			return -ENODEV;
@@ -153,6 +157,18 @@ static bool can_go_on(struct vport *port)
 	return is_gone(port) || was_closed(port) || virtqueue_pending(port->tx);
 }
 
+/*
+ * A service writes because it has read something, so the host was open; but PORT_OPEN
+ * travels on another queue than data, and may be read later.
+ */
+static bool host_listens(struct vport *port, u64 deadline)
+{
+	wait_event_until(&port->wait,
+			 is_gone(port) || was_closed(port) || READ_ONCE(port->host_open),
+			 deadline);
+	return !was_closed(port) && READ_ONCE(port->host_open);
+}
+
 /* Wait until a send buffer is free. */
 static int await_tx(struct vport *port)
 {
@@ -161,7 +177,7 @@ static int await_tx(struct vport *port)
 	for (;;) {
 		if (is_gone(port))
 			return -ENODEV;
-		if (was_closed(port) || !READ_ONCE(port->host_open))
+		if (!host_listens(port, deadline))
 			return -EPIPE;
 		collect_tx(port);
 		if (port->tx_free)
@@ -220,7 +236,12 @@ int vport_start(struct vport *port)
 			return -EIO;
 	}
 	port->thread = thread_create(port->name, vport_thread, port);
-	return port->thread ? 0 : -ENOMEM;
+	if (!port->thread)
+		return -ENOMEM;
+	if (!wait_event_until(&port->wait, READ_ONCE(port->listening),
+			      ktime_ns() + VPORT_START_NS))
+		return -ETIMEDOUT;
+	return 0;
 }
 
 int vport_end(struct vport *port)
