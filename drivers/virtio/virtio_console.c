@@ -16,7 +16,7 @@
 #include "arch/machine.h"
 #include "drivers/virtio/virtio_console.h"
 #include "kernel/printk.h"
-#include "kernel/quiesce.h"
+#include "kernel/timer.h"
 #include "lib/bitops.h"
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -96,6 +96,7 @@ static void port_changed(struct vport *port, u16 event, u16 value, const char *n
 {
 	switch (event) {
 	case VCON_PORT_ADD:
+		port->added = true;
 		send_control(port->con, port->id, VCON_PORT_READY);
 		break;
 	case VCON_PORT_REMOVE:
@@ -142,20 +143,56 @@ static int offer_control(struct virtio_console *con, char *slot)
 	return virtqueue_add(con->ctl_rx, &buf, 0, 1, slot);
 }
 
-static void control_work(struct work *work)
+static void control_messages(struct virtio_console *con)
 {
-	struct virtio_console *con = container_of(work, struct virtio_console, work);
 	char *slot;
 	u32 len;
 
+	while ((slot = virtqueue_get(con->ctl_rx, &len))) {
+		control_message(con, slot, len);
+		if (offer_control(con, slot))
+			return;
+	}
+	virtqueue_kick(con->ctl_rx);
+}
+
+static void control_work(struct work *work)
+{
+	struct virtio_console *con = container_of(work, struct virtio_console, work);
+
 	do {
-		while ((slot = virtqueue_get(con->ctl_rx, &len))) {
-			control_message(con, slot, len);
-			if (offer_control(con, slot))
-				return;
-		}
-		virtqueue_kick(con->ctl_rx);
+		control_messages(con);
 	} while (!virtqueue_enable_cb(con->ctl_rx) && !virtio_is_broken(con->vdev));
+}
+
+/* There are ports, and the host has named all of them. */
+static bool all_named(const struct virtio_console *con)
+{
+	unsigned int nr = 0;
+
+	for (u32 id = 0; id < VCON_PORTS; id++) {
+		const struct vport *port = &con->port[id];
+
+		if (port->added && !port->name[0])
+			return false;
+		nr += port->added;
+	}
+	return nr != 0;
+}
+
+/*
+ * Ports that the host names at once are served when the boot goes on, others when
+ * they come. The control queue does not interrupt yet.
+ */
+static void first_messages(struct virtio_console *con)
+{
+	const u64 deadline = ktime_ns() + VCON_NAMES_NS;
+
+	while (!all_named(con) && ktime_ns() < deadline && !virtio_is_broken(con->vdev)) {
+		if (!virtqueue_pending(con->ctl_rx))
+			msleep(1);
+		control_messages(con);
+	}
 }
 
 static void control_interrupt(struct virtqueue *vq)
@@ -264,7 +301,8 @@ static int start_console(struct virtio_console *con)
 		return ret;
 	virtqueue_kick(con->ctl_rx);
 	send_control(con, 0, VCON_DEVICE_READY);
-	/* What came before interrupts were asked for is looked at by the work. */
+	first_messages(con);
+	/* Asks for interrupts, and looks at what came before. */
 	schedule_work(&con->work);
 	return 0;
 }

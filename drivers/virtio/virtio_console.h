@@ -53,12 +53,14 @@ static_assert(VPORT_RX_SLOTS * VPORT_RX_BYTES + VPORT_TX_SLOTS * VPORT_TX_BYTES 
  * @name: "" until the host has said it
  * @service: who serves it; NULL: nobody
  * @rx, @tx: its queues; NULL: the device has none for it
+ * @added: the host has such a port
  * @host_open: the host listens
  * @closed: how often it has closed its side
  * @closed_seen: how many of them vport_read() has told the service
  * @closed_at: the receive queue's used index when it closed last: what came before
  *	belongs to a connection that is gone
  * @gone: unplugged, or the driver leaves
+ * @listening: the service reads
  * @wait: woken when one of those changes, or a queue has something
  * @frames: its buffers, rx first
  * @rx_at, @rx_left: what is left of the receive buffer in hand
@@ -70,10 +72,12 @@ struct vport {
 	char name[VPORT_NAME_SIZE];
 	const struct vport_service *service;
 	struct virtqueue *rx, *tx;
+	bool added;
 	u32 host_open;
 	u32 closed, closed_seen;
 	u16 closed_at;
 	u32 gone;
+	u32 listening;
 	struct wait_queue wait;
 	struct thread *thread;
 	unsigned long frames;
@@ -99,7 +103,11 @@ void vport_interrupt(struct virtqueue *vq);
 /* The host has opened or closed its side. Context: the control work. */
 void vport_host_open(struct vport *port, bool open);
 
-/* Buffers, receive queue, thread. -ENOMEM. */
+/* Longest time that a service takes until it reads, and the host until it has named its ports. */
+#define VPORT_START_NS (1000ULL * 1000 * 1000)
+#define VCON_NAMES_NS  (20ULL * 1000 * 1000)
+
+/* Buffers, receive queue, thread; returns when the service listens. -ENOMEM, -ETIMEDOUT. */
 int __must_check vport_start(struct vport *port);
 
 /* The port is gone: end its thread and free its buffers, once the device is reset. */
