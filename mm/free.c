@@ -88,21 +88,28 @@ static void check_chunk(struct mm *mm, const struct mem_section *ms, unsigned lo
 	/* Type, flags and order in one compare, as in free_pages(). */
 	if (unlikely((word << 8) - (order << 24 | PGTY_FIRST_ALLOC << 8) >
 		     (PGTY_LAST_ALLOC - PGTY_FIRST_ALLOC) << 8))
-		bad_free(mm, pfn, order, check_word(word, order));
+		bad_free(mm, pfn, order, order > MAX_PAGE_ORDER ? "has no such order" :
+								  check_word(word, order));
 	if (type_is_counted(PAGE_WORD_TYPE(word)) &&
 	    !__atomic_compare_exchange_n(&pfn_to_page(pfn)->count, &one, 0, false,
 					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		bad_free(mm, pfn, order, "has other references");
 }
 
-void free_pages_slow(struct mm *mm, unsigned long pfn, unsigned int order)
+/* Any chunk, the long way: look at everything first. */
+void free_checked(struct mm *mm, unsigned long pfn, unsigned int order)
 {
-	struct mem_section *ms;
+	struct mem_section *ms = pfn_to_section(mm, pfn);
 
 	VM_BUG_ON(this_hart()->irq_depth);
-	if (order > PCP_SMALL_ORDER && pcp_free_high(mm, pfn, order))
-		return;
-	ms = pfn_to_section(mm, pfn);
 	check_chunk(mm, ms, pfn, order);
 	free_chunk(mm, ms, pfn, order);
+}
+
+void free_pages_slow(struct mm *mm, unsigned long pfn, unsigned int order)
+{
+	if (order > PCP_SMALL_ORDER)
+		pcp_free_high(mm, pfn, order);
+	else
+		free_checked(mm, pfn, order);
 }

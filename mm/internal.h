@@ -21,6 +21,7 @@
 #include "mm/evacuate.h"
 #include "mm/freebits.h"
 #include "mm/page_alloc.h"
+#include "mm/pcp.h"
 
 /* --- pageblock words ------------------------------------------------------- */
 
@@ -159,71 +160,19 @@ void buddy_free_run(struct mem_section *ms, unsigned long pfn, unsigned int nr);
 unsigned long buddy_free_singles(struct mem_section *ms, const unsigned long *pfns,
 				 unsigned long nr, u32 word, unsigned int types);
 
-/* --- pcp.c: each hart's stacks of free chunks ---------------------------------- */
-
-#define PCP_SMALL_ORDER 3 /* up to here: no account of pages, the stacks bound them */
-#define PCP_MAX_CHUNKS	336 /* of one migrate type, all orders (pcp.c) */
-
-/* Entries lie in [base, top); pushing stops at limit: base, until it is armed. */
-struct pcp_stack {
-	unsigned long *top;
-	unsigned long *limit;
-	unsigned long *base;
-	u32 cap;   /* entries that are allowed; written by others at any time */
-	u32 batch; /* for refill and flush */
-};
-
-/**
- * struct pcp - free chunks of one hart, touched by that hart alone
- * @block: pfn >> PAGEBLOCK_ORDER of the last order-0..3 free
- * @pb: its pageblock; see mm_grace_period()
- * @armed: bit mt * 16 + order: the stack was used since the last drain
- * @high_pages: pages in stacks above PCP_SMALL_ORDER
- * @high_limit: how many they may be; written by others at any time
- * @share: for which share of memory the limits are, frames; the hotplug lock's
- * @small: by migrate type * 16 + order; all but the small orders' hold nothing, for
- *	   ever, so that the short way needs no look at the order
- * @high: by migrate type * 16 + order, of the other orders
- */
-struct pcp {
-	unsigned long block;
-	struct pageblock *pb;
-	u64 armed;
-	unsigned long high_pages;
-	unsigned long high_limit;
-	unsigned long share;
-	struct pcp_stack small[(NR_MIGRATE_STORED + 1) * 16];
-	struct pcp_stack high[NR_MIGRATE_STORED * 16];
-	unsigned long slots[NR_MIGRATE_STORED][PCP_MAX_CHUNKS];
-};
-
-static inline struct pcp_stack *pcp_stack(struct pcp *pcp, unsigned int mt,
-					  unsigned int order)
-{
-	return (order <= PCP_SMALL_ORDER ? pcp->small : pcp->high) + (mt * 16 + order);
-}
-
-extern struct pcp pcp_none; /* holds nothing: a hart without caches of its own; mm_init() sets it up */
-void pcp_init(struct pcp *pcp);
-void pcp_set_limits(struct mm *mm);
-unsigned long pcp_refill(struct zone *zone, unsigned int mt, unsigned int order);
-unsigned long pcp_alloc_high(struct mm *mm, unsigned int mt, unsigned int order,
-			     enum page_type type);
-bool pcp_free_high(struct mm *mm, unsigned long pfn, unsigned int order);
-bool pcp_push(struct mm *mm, struct pageblock *pb, unsigned long pfn, unsigned int order);
-int mm_grace_period(struct mm *mm, u64 timeout_ns);
-
 /* --- page_alloc.c, free.c -------------------------------------------------------- */
 
 void zone_init(struct zone *zone, struct mm *mm, enum zone_type type);
 unsigned long alloc_pages_slow(struct mm *mm, u32 gfp, unsigned int order,
 			       enum page_type type);
+unsigned long alloc_uncached(struct mm *mm, u32 gfp, unsigned int order, enum page_type type);
 unsigned long rmqueue(struct zone *zone, unsigned int mt, unsigned int order,
 		      enum page_type type);
 bool zone_watermark_ok(const struct zone *zone, unsigned long nr, u32 gfp);
 bool claim_pageblock(struct zone *zone, unsigned int mt, unsigned int order);
 unsigned int gfp_migratetype(u32 gfp);
 void free_pages_slow(struct mm *mm, unsigned long pfn, unsigned int order);
+void free_checked(struct mm *mm, unsigned long pfn, unsigned int order);
 void free_dead_chunk(struct mm *mm, unsigned long pfn, unsigned int order);
 void bad_free(struct mm *mm, unsigned long pfn, unsigned int order, const char *what)
 	__noreturn __cold;

@@ -28,7 +28,8 @@ void mm_init(struct mm *mm, const char *name)
 	memset(mm, 0, sizeof(*mm));
 	for (unsigned int i = 0; i < NR_SECTION_ROOTS; i++)
 		mm->root[i] = &empty_section_root;
-	pcp_none.block = PFN_NONE;
+	if (!pcp_none.none)
+		pcp_init(&pcp_none);
 	for (unsigned int i = 0; i < ARRAY_SIZE(mm->pcp); i++)
 		mm->pcp[i] = &pcp_none;
 	mutex_init(&mm->hotplug_lock, "hotplug");

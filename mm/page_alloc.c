@@ -191,8 +191,8 @@ static unsigned long alloc_drained(struct mm *mm, u32 gfp, unsigned int order,
 	return pfn;
 }
 
-static __noinline unsigned long alloc_uncached(struct mm *mm, u32 gfp, unsigned int order,
-					       enum page_type type)
+/* From the zones, past the caches of the higher orders. */
+unsigned long alloc_uncached(struct mm *mm, u32 gfp, unsigned int order, enum page_type type)
 {
 	unsigned long pfn;
 
@@ -212,12 +212,8 @@ static __noinline unsigned long alloc_uncached(struct mm *mm, u32 gfp, unsigned 
 unsigned long alloc_pages_slow(struct mm *mm, u32 gfp, unsigned int order,
 			       enum page_type type)
 {
-	if (order > PCP_SMALL_ORDER && order <= MAX_PAGE_ORDER && !(gfp & GFP_ZERO)) {
-		const unsigned long pfn = pcp_alloc_high(mm, gfp_migratetype(gfp), order, type);
-
-		if (likely(pfn != PFN_NONE))
-			return pfn;
-	}
+	if (order > PCP_SMALL_ORDER && order <= MAX_PAGE_ORDER && !(gfp & GFP_ZERO))
+		return pcp_alloc_high(mm, gfp, order, type);
 	return alloc_uncached(mm, gfp, order, type);
 }
 

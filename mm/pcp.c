@@ -14,6 +14,7 @@
  */
 #include "kernel/quiesce.h"
 #include "lib/errno.h"
+#include "lib/string.h"
 #include "mm/internal.h"
 
 /* Most chunks in a stack; PCP_MAX_CHUNKS is their sum. */
@@ -24,17 +25,29 @@ static_assert(!(PGTY_COUNTED & ((2U << PGTY_KERNEL) - 1)),
 
 struct pcp pcp_none;
 
+static void init_empty(struct pcp_stack *st, unsigned long *base)
+{
+	st->base = st->top = st->limit = base;
+}
+
 /* Empty stacks that hold nothing until pcp_set_limits(). */
 void pcp_init(struct pcp *pcp)
 {
-	*pcp = (struct pcp){ .block = PFN_NONE };
+	memset(pcp, 0, sizeof(*pcp));
+	pcp->block = PFN_NONE;
+	pcp->none = PFN_NONE;
+	for (unsigned int i = 0; i < ARRAY_SIZE(pcp->small); i++)
+		init_empty(&pcp->small[i], &pcp->none + 1);
+	for (unsigned int i = 0; i < ARRAY_SIZE(pcp->high); i++)
+		init_empty(&pcp->high[i], &pcp->none + 1);
 	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++) {
 		unsigned long *slot = pcp->slots[mt];
 
 		for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++) {
 			struct pcp_stack *st = pcp_stack(pcp, mt, order);
 
-			st->base = st->top = st->limit = slot;
+			*slot++ = PFN_NONE;
+			init_empty(st, slot);
 			slot += pcp_chunks[order];
 		}
 	}
@@ -117,15 +130,14 @@ __leaf unsigned long alloc_pages(struct mm *mm, u32 gfp, unsigned int order,
 				 enum page_type type)
 {
 	const struct hart *hart = this_hart();
-	const unsigned long mt = gfp & (GFP_MOVABLE | GFP_RECLAIMABLE);
-	struct pcp_stack *st = small_stack(mm->pcp[hart->id], mt, order);
-	struct page *page;
-	unsigned long pfn;
+	struct pcp_stack *st = small_stack(mm->pcp[hart->id], gfp % PCP_ROWS, order);
+	const unsigned long pfn = st->top[-1];
+	struct page *page = pfn_to_page(pfn);
 
-	if (unlikely((gfp & GFP_ZERO) | (order >> 4) || st->top == st->base))
+	/* PFN_NONE, of an empty stack or a row or order without any, is negative. */
+	if (unlikely((long)pfn < 0 || order >> 4))
 		return alloc_pages_slow(mm, gfp, order, type);
-	pfn = *--st->top;
-	page = pfn_to_page(pfn);
+	st->top--;
 	page->owner = 0;
 	WRITE_ONCE(page->word, page->word + type - PGTY_CACHED);
 	if (type > PGTY_KERNEL)
@@ -134,6 +146,8 @@ __leaf unsigned long alloc_pages(struct mm *mm, u32 gfp, unsigned int order,
 		return trace_alloc(pfn, order, type);
 	return pfn;
 }
+static_assert(GFP_ZERO < PCP_ROWS && GFP_ZERO >= NR_MIGRATE_STORED,
+	      "zeroing takes a row that holds nothing");
 
 static __noinline __cold void trace_free(unsigned long pfn, unsigned int order, u32 type)
 {
@@ -147,21 +161,18 @@ __leaf void free_pages(struct mm *mm, unsigned long pfn, unsigned int order)
 	struct pcp *pcp = mm->pcp[hart->id];
 	struct page *page = pfn_to_page(pfn);
 	struct pcp_stack *st;
-	unsigned long state;
 	u32 word, type;
 
 	if (unlikely(pcp->block != pfn >> PAGEBLOCK_ORDER))
 		return free_pages_slow(mm, pfn, order);
-	/* Valid, not isolated: what is left is the migrate type. */
-	state = ((READ_ONCE(pcp->pb->word) >> PB_MT_SHIFT) & 31) - (PB_VALID >> PB_MT_SHIFT);
+	/* Valid, not isolated, and of the migrate type it had. */
+	if (unlikely((READ_ONCE(pcp->pb->word) >> PB_MT_SHIFT & PCP_STATE_MASK) != pcp->state))
+		return free_pages_slow(mm, pfn, order);
 	/* Type, flags and order in one compare: allocated, no count, no flag, that order. */
 	word = page->word;
 	type = (word << 8) - (order << 24 | PGTY_FIRST_ALLOC << 8);
-	if (unlikely(state >= NR_MIGRATE_STORED ||
-		     type > (PGTY_KERNEL - PGTY_FIRST_ALLOC) << 8))
-		return free_pages_slow(mm, pfn, order);
-	st = small_stack(pcp, state, order);
-	if (unlikely(st->top >= st->limit))
+	st = &pcp->row[order & 15];
+	if (unlikely(type > (PGTY_KERNEL - PGTY_FIRST_ALLOC) << 8 || st->top >= st->limit))
 		return free_pages_slow(mm, pfn, order);
 	WRITE_ONCE(page->word, word - (type >> 8) - (PGTY_FIRST_ALLOC - PGTY_CACHED));
 	*st->top++ = pfn;
@@ -278,6 +289,8 @@ bool pcp_push(struct mm *mm, struct pageblock *pb, unsigned long pfn, unsigned i
 	arm(pcp, st, mt, order);
 	pcp->block = pfn >> PAGEBLOCK_ORDER;
 	pcp->pb = pb;
+	pcp->state = PB_VALID >> PB_MT_SHIFT | mt;
+	pcp->row = &pcp->small[mt * 16];
 	WRITE_ONCE(page->word, page_word(PGTY_CACHED, 0, order, PAGE_WORD_ZONE(word)));
 	*st->top++ = pfn;
 	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order,

@@ -16,86 +16,94 @@ static __noinline __cold unsigned long trace_high(unsigned long pfn, unsigned in
 }
 
 /**
- * pcp_alloc_high() - a chunk above PCP_SMALL_ORDER out of the caller's cache
+ * pcp_alloc_high() - a chunk above PCP_SMALL_ORDER, out of the caller's cache if it can be
  * @mm: memory
- * @mt: migrate type
- * @order: order
+ * @gfp: GFP_*, without GFP_ZERO
+ * @order: order, MAX_PAGE_ORDER at most
  * @type: what it becomes; a uniform chunk does not fit a type with a count
  *
  * Return: its first frame, or PFN_NONE.
  */
-unsigned long pcp_alloc_high(struct mm *mm, unsigned int mt, unsigned int order,
-			     enum page_type type)
+__leaf unsigned long pcp_alloc_high(struct mm *mm, u32 gfp, unsigned int order,
+				    enum page_type type)
 {
-	struct pcp *pcp = mm->pcp[this_hart()->id];
-	struct pcp_stack *st = &pcp->high[mt * 16 + order];
+	const struct hart *hart = this_hart();
+	struct pcp *pcp = mm->pcp[hart->id];
+	struct pcp_stack *st = &pcp->high[(gfp % 4) << 4 | order];
+	const unsigned long pfn = st->top[-1];
 	struct pageblock *pb;
-	unsigned long pfn;
 	u64 w;
 
-	if (st->top == st->base)
-		return PFN_NONE;
-	pfn = st->top[-1];
+	if (unlikely((long)pfn < 0))
+		return alloc_uncached(mm, gfp, order, type);
 	pb = pfn_pageblock(mm, pfn);
 	w = pb_read(pb);
-	if (w & PB_VALID) {
+	if (unlikely(w & PB_VALID)) {
 		struct page *page = pfn_to_page(pfn);
 
 		page->owner = 0;
 		WRITE_ONCE(page->word, page->word + type - PGTY_CACHED);
 		WRITE_ONCE(page->count, type_is_counted(type));
-	} else if (!type_is_counted(type)) {
+	} else if (likely(!type_is_counted(type))) {
 		WRITE_ONCE(pb->owner, 0);
 		pageblock_cas_type(pb, w, type);
 	} else {
-		return PFN_NONE;
+		return alloc_uncached(mm, gfp, order, type);
 	}
 	st->top--;
 	pcp->high_pages -= 1UL << order;
-	return likely(!this_hart()->trace_mask) ? pfn : trace_high(pfn, order, PGTY_CACHED, type);
+	if (unlikely(hart->trace_mask))
+		return trace_high(pfn, order, PGTY_CACHED, type);
+	return pfn;
+}
+
+/* Put into the stack; the chunk's word says Cached already. */
+static inline void push_high(struct pcp *pcp, struct pcp_stack *st, unsigned long pfn,
+			     unsigned int order)
+{
+	*st->top++ = pfn;
+	pcp->high_pages += 1UL << order;
+	pcp->armed |= 1UL << (st - pcp->high);
 }
 
 /**
- * pcp_free_high() - free an allocated chunk of a type without a count into the cache
+ * pcp_free_high() - free a chunk above PCP_SMALL_ORDER, into the caller's cache if it can be
  * @mm: memory
  * @pfn: whatever free_pages() was given
  * @order: the same
  *
- * Return: false if nothing was done, because there is no room, the chunk is isolated,
- * or something is wrong with it.
+ * The long way is for types with a count, isolated chunks, a full stack, and for
+ * saying what is wrong.
  */
-bool pcp_free_high(struct mm *mm, unsigned long pfn, unsigned int order)
+__leaf void pcp_free_high(struct mm *mm, unsigned long pfn, unsigned int order)
 {
-	struct pcp *pcp = mm->pcp[this_hart()->id];
+	const struct hart *hart = this_hart();
+	struct pcp *pcp = mm->pcp[hart->id];
 	struct mem_section *ms = pfn_to_section(mm, pfn);
-	const unsigned long pages = 1UL << order;
 	struct pcp_stack *st;
 	struct pageblock *pb;
-	struct page *page;
 	u32 word, type;
 	u64 w;
 
-	if (!ms || order > MAX_PAGE_ORDER || pfn & (pages - 1) ||
-	    pcp->high_pages + pages > READ_ONCE(pcp->high_limit))
-		return false;
+	if (unlikely(!ms || order > MAX_PAGE_ORDER ||
+		     pcp->high_pages + (1UL << order) > pcp->high_limit))
+		return free_checked(mm, pfn, order);
 	pb = &ms->pb[pageblock_index(pfn)];
-	page = pfn_to_page(pfn);
 	w = pb_read(pb);
-	word = w & PB_VALID ? READ_ONCE(page->word) : pb_const(w);
+	if (order > PAGEBLOCK_ORDER)
+		w |= pb_read(pb + 1) & PB_ISOLATE;
+	word = w & PB_VALID ? READ_ONCE(pfn_to_page(pfn)->word) : pb_const(w);
 	type = (word << 8) - (order << 24 | PGTY_FIRST_ALLOC << 8);
-	st = &pcp->high[pb_mt(w) * 16 + order];
-	if (type > (PGTY_KERNEL - PGTY_FIRST_ALLOC) << 8 || w & PB_ISOLATE ||
-	    (order > PAGEBLOCK_ORDER && pb_read(pb + 1) & PB_ISOLATE) ||
-	    st->top >= st->base + READ_ONCE(st->cap))
-		return false;
+	st = &pcp->high[pb_mt(w) << 4 | order];
+	if (unlikely(type > (PGTY_KERNEL - PGTY_FIRST_ALLOC) << 8 || w & PB_ISOLATE ||
+		     pfn & ((1UL << order) - 1) || st->top >= st->base + st->cap))
+		return free_checked(mm, pfn, order);
 	if (w & PB_VALID)
-		WRITE_ONCE(page->word, page_word(PGTY_CACHED, 0, order, PAGE_WORD_ZONE(word)));
+		WRITE_ONCE(pfn_to_page(pfn)->word,
+			   page_word(PGTY_CACHED, 0, order, PAGE_WORD_ZONE(word)));
 	else
 		pageblock_cas_type(pb, w, PGTY_CACHED);
-	*st->top++ = pfn;
-	pcp->high_pages += pages;
-	pcp->armed |= 1UL << (pb_mt(w) * 16 + order);
-	if (unlikely(this_hart()->trace_mask))
+	push_high(pcp, st, pfn, order);
+	if (unlikely(hart->trace_mask))
 		trace_high(pfn, order, PAGE_WORD_TYPE(word), PGTY_CACHED);
-	return true;
 }

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _MM_PCP_H
+#define _MM_PCP_H
+
+/*
+ * Each hart's stacks of free chunks: pcp.c, pcp_high.c. Part of mm/internal.h.
+ */
+#include "mm/mm.h"
+
+#define PCP_SMALL_ORDER 3 /* up to here: no account of pages, the stacks bound them */
+#define PCP_MAX_CHUNKS	336 /* of one migrate type, all orders (pcp.c) */
+
+/*
+ * Entries lie in [base, top); below base stands PFN_NONE, so that popping needs to
+ * look at nothing else. Pushing stops at limit: base, until the stack is armed.
+ */
+struct pcp_stack {
+	unsigned long *top;
+	unsigned long *limit;
+	unsigned long *base;
+	u32 cap;   /* entries that are allowed; written by others at any time */
+	u32 batch; /* for refill and flush */
+};
+
+/* Rows of pcp.small: the three lowest gfp bits. Only NR_MIGRATE_STORED ever hold something. */
+#define PCP_ROWS 8
+
+/**
+ * struct pcp - free chunks of one hart, touched by that hart alone
+ * @block: pfn >> PAGEBLOCK_ORDER of the last order-0..3 free
+ * @pb: its pageblock; see mm_grace_period()
+ * @state: what its word says from PB_MT_SHIFT on, as long as the short way is right
+ * @row: the stacks of its migrate type
+ * @armed: bit mt * 16 + order: the stack was used since the last drain
+ * @high_pages: pages in stacks above PCP_SMALL_ORDER
+ * @high_limit: how many they may be; written by others at any time
+ * @share: for which share of memory the limits are, frames; the hotplug lock's
+ * @small: by migrate type * 16 + order; all but the small orders' hold nothing, for
+ *	   ever, so that the short ways need no look at order and GFP_ZERO
+ * @high: by migrate type * 16 + order, of the other orders
+ * @none: what base of a stack that holds nothing points behind
+ */
+struct pcp {
+	unsigned long block;
+	struct pageblock *pb;
+	u64 state;
+	struct pcp_stack *row;
+	u64 armed;
+	unsigned long high_pages;
+	unsigned long high_limit;
+	unsigned long share;
+	struct pcp_stack small[PCP_ROWS * 16];
+	struct pcp_stack high[(NR_MIGRATE_STORED + 1) * 16];
+	unsigned long none;
+	unsigned long slots[NR_MIGRATE_STORED][PCP_MAX_CHUNKS + NR_PAGE_ORDERS];
+};
+static_assert(sizeof(struct pcp) <= 4 * PAGE_SIZE, "see mm_hart_init()");
+
+/* Bits of a pageblock word from PB_MT_SHIFT on: migrate type, isolate, valid. */
+#define PCP_STATE_MASK 31UL
+
+static inline struct pcp_stack *pcp_stack(struct pcp *pcp, unsigned int mt,
+					  unsigned int order)
+{
+	return (order <= PCP_SMALL_ORDER ? pcp->small : pcp->high) + (mt * 16 + order);
+}
+
+extern struct pcp pcp_none; /* holds nothing: a hart without caches of its own; mm_init() sets it up */
+void pcp_init(struct pcp *pcp);
+void pcp_set_limits(struct mm *mm);
+unsigned long pcp_refill(struct zone *zone, unsigned int mt, unsigned int order);
+unsigned long pcp_alloc_high(struct mm *mm, u32 gfp, unsigned int order, enum page_type type);
+void pcp_free_high(struct mm *mm, unsigned long pfn, unsigned int order);
+bool pcp_push(struct mm *mm, struct pageblock *pb, unsigned long pfn, unsigned int order);
+int mm_grace_period(struct mm *mm, u64 timeout_ns);
+
+#endif
