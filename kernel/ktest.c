@@ -188,6 +188,23 @@ static void seed_case(struct ktest *test, unsigned int param)
 	prng_init(&test->prng, seed + param);
 }
 
+/*
+ * A parameter's description as KTAP can carry it: "#" would start a directive,
+ * readers split lines at anything that is not printable, and blanks alone are no name.
+ */
+static void describe(char desc[KTEST_DESC_SIZE], unsigned int param)
+{
+	bool blank = true;
+
+	for (char *c = desc; *c != '\0'; c++) {
+		if (*c == '#' || *c < ' ' || *c > '~')
+			*c = '?';
+		blank &= *c == ' ';
+	}
+	if (blank)
+		(void)scnprintf(desc, KTEST_DESC_SIZE, "param-%u", param);
+}
+
 static enum outcome run_params(struct ktest *test)
 {
 	struct ktest_run *run = test->run;
@@ -205,8 +222,7 @@ static enum outcome run_params(struct ktest *test)
 
 		test->param_value = param;
 		seed_case(test, ++nr);
-		if (desc[0] == '\0')
-			(void)scnprintf(desc, sizeof(desc), "param-%u", nr - 1);
+		describe(desc, nr - 1);
 		outcome = run_once(test);
 		print_result(run, outcome, nr, desc, run->skip_reason);
 		count(&tally, outcome);
