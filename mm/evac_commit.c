@@ -132,7 +132,7 @@ static void take_range(struct mm *mm, const struct pfn_range *range, const struc
 
 		stop = min((pfn | (PAGES_PER_SECTION - 1)) + 1, end);
 		spin_lock(&ms->zone->lock);
-		if (unlikely(READ_ONCE(this_hart()->trace_mask)))
+		if (unlikely(READ_ONCE(this_hart()->trace_mask) & BIT(TRACE_FRAMES)))
 			trace_section(ms, pfn, stop, to);
 		take_section(ms, pfn, stop, to);
 		spin_unlock(&ms->zone->lock);
