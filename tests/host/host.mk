@@ -13,7 +13,7 @@ HOST_NOT := kernel/main.c kernel/smp.c kernel/stack.c kernel/trace_boot.c kernel
 HOST_PLATFORM := $(addprefix tests/host/,platform.c memory.c fiber.c devices.c boot.c)
 HOST_LIB := $(filter-out $(HOST_NOT),$(foreach d,lib mm kernel drivers/virtio,$(wildcard $(d)/*.c))) $(HOST_PLATFORM)
 HOST_SUITES := $(foreach d,lib mm kernel drivers console fake,$(wildcard tests/$(d)/*.c))
-HOST_SOURCES := $(HOST_LIB) $(HOST_SUITES) tests/host/main.c tests/host/panic_test.c
+HOST_SOURCES := $(HOST_LIB) $(HOST_SUITES) tests/host/main.c $(wildcard tests/host/*_test.c)
 
 HOST_CPPFLAGS := -Iinclude -Itests/host/include -Itests/host -I. -DEBB_DEBUG=1
 HOST_ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "death.h"
 #include "kernel/hart.h"
 #include "kernel/ktest.h"
 #include "kernel/mutex.h"
@@ -131,11 +132,7 @@ static void trace_is_shown(void)
 	panic("with trace");
 }
 
-static const struct death {
-	const char *name;
-	void (*run)(void);
-	const char *words; /* in what it prints */
-} deaths[] = {
+static const struct death deaths[] = {
 	{ "plain", plain, "Kernel panic - not syncing: number 42\n" },
 	{ "bug_on", bug_on, ": 1 + 1 == 2\n" },
 	{ "spin_twice", spin_twice, "spinlock lock_a: hart 0 takes it twice" },
@@ -154,7 +151,9 @@ static const struct death {
 	{ "trace_is_shown", trace_is_shown, "mark: 0xabc1d 0\n" },
 };
 
-static void death_desc(const struct death *death, char desc[KTEST_DESC_SIZE])
+struct ktest *death_test;
+
+void death_desc(const struct death *death, char desc[KTEST_DESC_SIZE])
 {
 	(void)snprintf(desc, KTEST_DESC_SIZE, "%s", death->name);
 }
@@ -175,7 +174,7 @@ static void read_all(int fd, char *text, size_t size)
 		;
 }
 
-static void panics(struct ktest *test)
+void expect_death(struct ktest *test)
 {
 	const struct death *death = test->param_value;
 	static char text[8192];
@@ -189,6 +188,7 @@ static void panics(struct ktest *test)
 	pid = fork();
 	KTEST_ASSERT_GE(test, pid, 0);
 	if (pid == 0) {
+		death_test = test;
 		dup2(fds[1], STDOUT_FILENO);
 		close(fds[0]);
 		close(fds[1]);
@@ -206,7 +206,7 @@ static void panics(struct ktest *test)
 }
 
 static const struct ktest_case panic_cases[] = {
-	KTEST_CASE_PARAM(panics, death_gen_params),
+	{ .name = "panics", .run = expect_death, .params = death_gen_params },
 	{}
 };
 

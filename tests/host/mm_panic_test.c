@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What mm/ does not let pass: frees of what is not theirs to free, named with the
+ * frame and its type, and writes to free memory. On a private memory, each in a
+ * process of its own: frames are shared with the parent, which does not use these.
+ */
+#include <string.h>
+
+#include "arch/machine.h"
+#include "death.h"
+#include "tests/mm/test_mm.h"
+
+static struct mm *mm;
+
+static unsigned long get(unsigned int order, enum page_type type)
+{
+	mm = test_mm_normal(death_test, 1)->mm;
+	return alloc_pages(mm, GFP_MOVABLE, order, type);
+}
+
+static void free_twice(void)
+{
+	const unsigned long pfn = get(0, PGTY_SLAB);
+
+	free_pages(mm, pfn, 0);
+	free_pages(mm, pfn, 0);
+}
+
+static void free_twice_after_drain(void)
+{
+	const unsigned long pfn = get(2, PGTY_SLAB);
+
+	free_pages(mm, pfn, 2);
+	drain_local_pages(mm);
+	free_pages(mm, pfn, 2);
+}
+
+static void free_large_twice(void)
+{
+	const unsigned long pfn = get(9, PGTY_KERNEL);
+
+	free_pages(mm, pfn, 9);
+	free_pages(mm, pfn, 9);
+}
+
+static void free_wrong_order(void)
+{
+	const unsigned long pfn = get(3, PGTY_KERNEL);
+
+	free_pages(mm, pfn, 2);
+}
+
+static void free_tail(void)
+{
+	const unsigned long pfn = get(3, PGTY_KERNEL);
+
+	free_pages(mm, pfn + 4, 2);
+}
+
+static void free_tail_of_large(void)
+{
+	const unsigned long pfn = get(10, PGTY_KERNEL);
+
+	free_pages(mm, pfn + 512, 9);
+}
+
+/* Its descriptor is not valid: the pageblock word must be asked. */
+static void free_inside_large(void)
+{
+	const unsigned long pfn = get(9, PGTY_KERNEL);
+
+	free_pages(mm, pfn + 17, 0);
+}
+
+static void free_bad_order(void)
+{
+	const unsigned long pfn = get(0, PGTY_KERNEL);
+
+	free_pages(mm, pfn, 11);
+}
+
+static void free_memmap(void)
+{
+	unsigned long pfn = get(0, PGTY_KERNEL);
+
+	pfn = mm->zone[ZONE_NORMAL].start_pfn;
+
+	while (page_type(mm, pfn) != PGTY_MEMMAP)
+		pfn++;
+	free_pages(mm, pfn, 0);
+}
+
+static void free_nowhere(void)
+{
+	const unsigned long pfn = get(0, PGTY_KERNEL);
+
+	free_pages(mm, pfn + 100 * PAGES_PER_SECTION, 0);
+}
+
+static void free_offline(void)
+{
+	struct evacuate_policy policy = { .name = "test", .type = PGTY_OFFLINE, .deadline_ns = ~0UL };
+	unsigned long pfn = get(0, PGTY_KERNEL);
+
+	pfn = alloc_contig_pages(mm, 1024, &policy, NULL);
+	free_pages(mm, pfn + 3, 0);
+}
+
+static void free_referenced(void)
+{
+	const unsigned long pfn = get(0, PGTY_DRIVER);
+
+	if (page_try_get(mm, pfn))
+		free_pages(mm, pfn, 0);
+}
+
+static void free_pinned(void)
+{
+	const unsigned long pfn = get(1, PGTY_KERNEL);
+
+	if (page_pin(mm, pfn + 1) == 0)
+		free_pages(mm, pfn, 1);
+}
+
+static void put_uncounted(void)
+{
+	const unsigned long pfn = get(0, PGTY_SLAB);
+
+	page_put(mm, pfn);
+}
+
+static void put_too_often(void)
+{
+	const unsigned long pfn = get(0, PGTY_DRIVER);
+
+	page_put(mm, pfn);
+	page_put(mm, pfn);
+}
+
+static void release_allocated(void)
+{
+	const unsigned long pfn = get(0, PGTY_SLAB);
+
+	release_offline_range(mm, pfn, 1);
+}
+
+static void free_bulk_twice(void)
+{
+	unsigned long pfns[2];
+
+	pfns[0] = pfns[1] = get(0, PGTY_KERNEL);
+	free_pages_bulk(mm, pfns, 2);
+}
+
+static void bad_type(void)
+{
+	(void)!get(9, PGTY_OFFLINE);
+}
+
+static unsigned long poisoned(unsigned int order)
+{
+	page_poison = true;
+	return get(order, PGTY_KERNEL);
+}
+
+static void write_after_free(void)
+{
+	const unsigned long pfn = poisoned(0);
+
+	free_pages(mm, pfn, 0);
+	memset((char *)phys_to_virt(pfn_to_phys(pfn)) + 0x123, 0x5c, 1);
+	(void)!alloc_pages_at(mm, pfn, 0, PGTY_KERNEL);
+}
+
+static void write_after_free_large(void)
+{
+	const unsigned long pfn = poisoned(9);
+
+	free_pages(mm, pfn, 9);
+	memset((char *)phys_to_virt(pfn_to_phys(pfn + 77)) + 0x123, 0x5c, 1);
+	(void)!alloc_pages_at(mm, pfn, 9, PGTY_KERNEL);
+}
+
+static const struct death deaths[] = {
+	{ "free_twice", free_twice, "it is free already: it is Cached, order 0" },
+	{ "free_twice_after_drain", free_twice_after_drain, "it is free already: it is Buddy" },
+	{ "free_large_twice", free_large_twice, "order 9: it is free already: it is Cached" },
+	{ "free_wrong_order", free_wrong_order, "it has another order: it is Kernel, order 3" },
+	{ "free_tail", free_tail, "it is the tail of a chunk: it is Kernel, tail, order 3" },
+	{ "free_tail_of_large", free_tail_of_large, "it is the tail of a chunk: it is Kernel, tail" },
+	{ "free_inside_large", free_inside_large, "it is the tail of a chunk: it is Kernel, tail" },
+	{ "free_bad_order", free_bad_order, "order 11: it has no such order" },
+	{ "free_memmap", free_memmap, "it was not allocated: it is Memmap" },
+	{ "free_nowhere", free_nowhere, "no online memory" },
+	{ "free_offline", free_offline, "it was not allocated: it is Offline" },
+	{ "free_referenced", free_referenced, "it has other references: it is Driver" },
+	{ "free_pinned", free_pinned, "it is pinned: it is Kernel" },
+	{ "put_uncounted", put_uncounted, "it has no count to put: it is Slab" },
+	{ "put_too_often", put_too_often, "it has no count to put: it is Cached" },
+	{ "release_allocated", release_allocated, "it is Slab, not Offline" },
+	{ "free_bulk_twice", free_bulk_twice, "it is free already: it is Buddy" },
+	{ "bad_type", bad_type, "BUG at mm/page_alloc.c" },
+	{ "write_after_free", write_after_free, "was written while it was free: byte 0x123 is 0x5c" },
+	{ "write_after_free_large", write_after_free_large,
+	  "was written while it was free: byte 0x123 is 0x5c" },
+};
+
+KTEST_ARRAY_PARAM(death, deaths, death_desc)
+
+static const struct ktest_case mm_panic_cases[] = {
+	{ .name = "mm_panics", .run = expect_death, .params = death_gen_params },
+	{}
+};
+
+static struct ktest_suite mm_panic_suite = { .name = "mm_panic", .cases = mm_panic_cases };
+KTEST_SUITE(mm_panic_suite);
