@@ -143,7 +143,7 @@ static int offer_control(struct virtio_console *con, char *slot)
 	return virtqueue_add(con->ctl_rx, &buf, 0, 1, slot);
 }
 
-static void control_messages(struct virtio_console *con)
+static void control_messages(struct virtio_console *con) __must_hold(&con->ctl_lock)
 {
 	char *slot;
 	u32 len;
@@ -160,9 +160,11 @@ static void control_work(struct work *work)
 {
 	struct virtio_console *con = container_of(work, struct virtio_console, work);
 
+	mutex_lock(&con->ctl_lock);
 	do {
 		control_messages(con);
 	} while (!virtqueue_enable_cb(con->ctl_rx) && !virtio_is_broken(con->vdev));
+	mutex_unlock(&con->ctl_lock);
 }
 
 /* There are ports, and the host has named all of them. */
@@ -191,7 +193,9 @@ static void first_messages(struct virtio_console *con)
 	while (!all_named(con) && ktime_ns() < deadline && !virtio_is_broken(con->vdev)) {
 		if (!virtqueue_pending(con->ctl_rx))
 			msleep(1);
+		mutex_lock(&con->ctl_lock);
 		control_messages(con);
+		mutex_unlock(&con->ctl_lock);
 	}
 }
 
@@ -280,6 +284,7 @@ static struct virtio_console *alloc_console(struct virtio_device *vdev)
 	con->ctl_in = (void *)(base + PAGE_SIZE);
 	con->ctl_out = (void *)(base + PAGE_SIZE + VCON_CTL_SLOTS * VCON_CTL_BYTES);
 	con->ctl_out_free = (1U << VCON_CTL_SLOTS) - 1;
+	mutex_init(&con->ctl_lock, "vcon.ctl_lock");
 	work_init(&con->work, control_work);
 	init_ports(con);
 	return con;
@@ -299,8 +304,10 @@ static int start_console(struct virtio_console *con)
 	ret = virtio_device_ready(con->vdev);
 	if (ret)
 		return ret;
+	mutex_lock(&con->ctl_lock);
 	virtqueue_kick(con->ctl_rx);
 	send_control(con, 0, VCON_DEVICE_READY);
+	mutex_unlock(&con->ctl_lock);
 	first_messages(con);
 	/* Asks for interrupts, and looks at what came before. */
 	schedule_work(&con->work);

@@ -6,6 +6,7 @@
  * A virtio console device with several ports, for its two files: virtio_console.c
  * (the device and its control queue) and vport.c (bytes of one port).
  */
+#include "kernel/mutex.h"
 #include "kernel/thread.h"
 #include "kernel/wait.h"
 #include "kernel/workqueue.h"
@@ -86,10 +87,17 @@ struct vport {
 	u32 tx_free;
 };
 
+/**
+ * struct virtio_console - one device
+ * @ctl_lock: protects the control queues: at the start the boot thread uses them,
+ *	and the work as soon as any queue interrupts
+ * @work: control messages
+ */
 struct virtio_console {
 	struct virtio_device *vdev;
+	struct mutex ctl_lock;
 	struct virtqueue *ctl_rx, *ctl_tx;
-	struct work work; /* control messages */
+	struct work work;
 	char (*ctl_in)[VCON_CTL_BYTES];
 	struct vcon_control *ctl_out;
 	u32 ctl_out_free;
