@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Scenarios about what ebb tells of itself: the trace, its replay, and the files of dumpsys."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from array import array
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from guest import Guest, expect
+from machine import MIB, MemDevice
+from plan import scenario
+from recorder import prove
+from replay import Replay, Session, Verdict, split
+from traceport import decode_markers
+
+SYSFS = '/sys/devices/system/memory'
+STATE_EVENTS = ('mm:frames', 'mm:pageblock_type', 'mm:pageblock_isolate', 'mm:pageblock_valid', 'mm:block_state')
+TRIES = 3        # where chunks are cached is a matter of which hart runs whom
+OTHER_EVENTS = {6: 'evac:phase', 7: 'evac:verdict', 8: 'evac:move', 9: 'virtio_mem:request', 10: 'virtio_mem:answer',
+                11: 'virtio_mem:config'}
+
+
+@dataclass
+class Site:
+    """A row of "trace sites": one trace_emit() of the sources."""
+    number: int
+    reached: int
+    event: str
+    place: str
+
+
+def sites(guest: Guest) -> list[Site]:
+    """Those that say how memory changed."""
+    rows = [line.split() for line in guest.run('trace sites').splitlines()]
+    return [Site(int(row[0]), int(row[1]), row[3], row[4]) for row in rows if row[3] in STATE_EVENTS]
+
+
+class Watch:
+    """A replay that goes on, step by step, beside the scenario."""
+
+    def __init__(self, guest: Guest):
+        guest.recorder.stop()
+        guest.recorder.provable = False     # what is left out on purpose
+        self._port = guest.recorder.port()
+        self._replay = Replay()
+        self.events: Counter[int] = Counter()
+        # Not from boot: the first snapshot is where it begins.
+        self._port.fetch('records')
+        self.look()
+
+    def look(self) -> Verdict:
+        """A snapshot and what led to it; a verdict of this step alone. Goes on from what really is."""
+        data = self._port.fetch('snapshot') + self._port.fetch('records')
+        records, parts = split(data)
+        records.sort(key=lambda record: record.seq)
+        self.events.update(record.event for record in records)
+        self._replay.verdict = Verdict()
+        return self._replay.run(Session({}, records, parts))
+
+
+def take_and_free(guest: Guest, number: int, order: int, kind: str) -> None:
+    """Allocate some chunks in a row, and free them in a row."""
+    pfns = re.findall('0x[0-9a-f]+', guest.run('; '.join([f'alloc {order} {kind}'] * number)))
+    guest.run('; '.join(f'free {pfn} {order}' for pfn in pfns))
+
+
+def change_all(guest: Guest, watch: Watch) -> Verdict:
+    """Reach every place that changes the state of memory; what a replay says of it."""
+    device = guest.devices['vm0'].shape
+    block = device.addr // (128 * MIB)
+    state = f'{SYSFS}/memory{block + 1}/state'
+    at = device.addr // 4096 + 512 * 70
+    looks = []
+    guest.resize(256 * MIB)
+    for order in (0, 1, 4, 9, 10):
+        for kind in ('unmovable', 'movable', 'reclaimable'):
+            take_and_free(guest, 4, order, kind)
+    # More than half of zone Normal for either: some pageblock changes its type, every time.
+    take_and_free(guest, 19, 10, 'unmovable')
+    looks.append(watch.look())
+    take_and_free(guest, 19, 10, 'reclaimable')
+    guest.run(f'alloc 0 movable at {at:#x}; alloc 3 movable at {at + 64:#x}; pin {at:#x}')
+    looks.append(watch.look())
+    guest.run(f'unpin {at:#x}; echo offline > {state}; echo online_kernel > {state}')
+    guest.run(f'echo offline > {state}; echo online_movable > {state}')
+    guest.resize(64 * MIB)
+    looks.append(watch.look())
+    guest.resize(0)
+    looks.append(watch.look())
+    return Verdict(missing=sum(v.missing for v in looks), compared=sum(v.compared for v in looks),
+                   nr_problems=sum(v.nr_problems for v in looks), problems=[p for v in looks for p in v.problems])
+
+
+@scenario(limit=180)
+def emit_calls(guest: Guest) -> None:
+    """Without any one of the calls that tell of a change, the replay differs from what is."""
+    watch = Watch(guest)
+    before = {site.number: site.reached for site in sites(guest)}
+    verdict = change_all(guest, watch)
+    expect(verdict.proved, f'with all calls the replay differs: {verdict.problems[:3]}, {verdict.missing} missing')
+    for event, name in OTHER_EVENTS.items():
+        expect(watch.events[event] > 0, f'no record of {name}')
+    idle = [site.place for site in sites(guest) if site.reached == before[site.number] and '/mm/' in f'/{site.place}']
+    expect(not idle, f'never reached: {", ".join(idle)}')
+    unnoticed = [site.place for site in sites(guest) if '/mm/' in f'/{site.place}' and not notices(guest, watch, site)]
+    expect(not unnoticed, f'nobody notices that these are missing: {", ".join(unnoticed)}')
+
+
+def notices(guest: Guest, watch: Watch, site: Site) -> bool:
+    """Whether the replay differs when this call leaves no records."""
+    guest.run(f'trace mute {site.number}')
+    found = any(change_all(guest, watch).nr_problems for _ in range(TRIES))
+    guest.run(f'trace unmute {site.number}')
+    watch.look()
+    return found
+
+
+def files_of(guest: Guest, archive: bytes) -> Path:
+    """The archive unpacked, below the run directory."""
+    directory = Path(tempfile.mkdtemp(prefix='dumpsys-', dir=guest.machine.rundir))
+    tar = directory / 'dump.tar'
+    tar.write_bytes(archive)
+    subprocess.run(['tar', '-xf', 'dump.tar'], cwd=directory, check=True)
+    tar.unlink()
+    return directory
+
+
+def total(text: str, name: str) -> str:
+    """A size of lsmem's last lines."""
+    match = re.search(rf'^{name}: +(\S+)$', text, re.M)
+    expect(match is not None, f'lsmem says nothing of {name}')
+    return match[1]
+
+
+@scenario(limit=120, mem=64 * MIB, devices=(MemDevice(size=384 * MIB),))
+def files_for_linux_tools(guest: Guest) -> None:
+    """dumpsys: Debian's lsmem prints its tree with ebb's totals; kpageflags counts what the census counts."""
+    guest.resize(300 * MIB)
+    block = guest.devices['vm0'].shape.addr // (128 * MIB)
+    guest.run(f'echo offline > {SYSFS}/memory{block}/state')
+    guest.recorder.stop()
+    port = guest.recorder.port()
+    fast = port.fetch('dumpsys')
+    slow = port.fetch('dumpsys', pause=0.002)
+    expect(len(fast) == len(slow), f'a slow reader gets {len(slow)} bytes, a fast one {len(fast)}')
+    directory = files_of(guest, fast)
+    check_kpageflags(guest, directory)
+    guest.console.wait_for(r'^ebb> ', 5)
+    start = len(guest.console.text)
+    guest.type('dumpsys header')
+    guest.console.wait_for(r'^-----END EBB header', 10, start)
+    expect(b'"ebbt"' in decode_markers(guest.console.text[start:], 'header'), 'the console sends another header')
+    typed = files_of(guest, decode_markers(guest.run('dumpsys', 60), 'dumpsys'))
+    names = [sorted(str(p.relative_to(d)) for p in d.rglob('*') if p.is_file()) for d in (directory, typed)]
+    expect(names[0] == names[1], 'the console and the port send other files')
+    lsmem = shutil.which('lsmem')
+    if lsmem is None:
+        print('    # lsmem is not installed: not compared with util-linux')
+        return
+    theirs = subprocess.run([lsmem, '--sysroot', str(directory)], capture_output=True, text=True, check=True).stdout
+    ours = guest.run('lsmem')
+    for name in ('Memory block size', 'Total online memory', 'Total offline memory'):
+        expect(total(theirs, name) == total(ours, name), f'{name}: lsmem says {total(theirs, name)}, ebb {total(ours, name)}')
+    shutil.rmtree(directory)
+    shutil.rmtree(typed)
+
+
+KPF = {10: 'Buddy', 23: 'Offline', 26: 'PageTable', 7: 'Slab'}
+
+
+def check_kpageflags(guest: Guest, directory: Path) -> None:
+    """Frames by type, in Linux's bits and in ebb's words."""
+    words = array('Q', (directory / 'proc/kpageflags').read_bytes())
+    counted = Counter(words)
+    census = dict(re.findall(r'^(\S+) +(\d+)', guest.run('mm census'), re.M))
+    for bit, name in KPF.items():
+        seen = sum(number for value, number in counted.items() if value >> bit & 1)
+        expect(abs(seen - int(census.get(name, 0))) <= 1024, f'{name}: kpageflags counts {seen}, ebb {census.get(name)}')
+    expect(words[0] == 1 << 20, 'frame 0 is there, says kpageflags')
+
+
+@scenario()
+def silent_guest(guest: Guest) -> None:
+    """A guest that answers nobody any more leaves its session all the same: from its memory."""
+    guest.resize(200 * MIB)
+    guest.recorder.stop()
+    guest.resize(100 * MIB)
+    guest.answers = False
+    expect((wrong := prove(guest)) is None, f'what was read from outside is no proof: {wrong}')
