@@ -331,7 +331,9 @@ class Machine:
         parent = os.getpid()
         process = subprocess.Popen(command, cwd=self.cwd, process_group=0,
                                    preexec_fn=lambda: die_with_parent(signal.SIGKILL, parent), **streams)
-        (self.rundir / f'{name}.pid').write_text(f'{process.pid}\n')
+        fresh = self.rundir / f'{name}.pid.new'     # who sees the file finds a number in it
+        fresh.write_text(f'{process.pid}\n')
+        fresh.rename(self.rundir / f'{name}.pid')
         return process
 
     def _log(self, name: str):
