@@ -75,6 +75,7 @@ FORCE:
 # Entry points set up what is missing first and build in a second make, which sees what was installed.
 export O MEM VMEM BLOCK SMP TRANSPORT APPEND CMD QEMU RUN DRY T V
 export PYTHONDONTWRITEBYTECODE := 1
+CTL_RUN = $(if $(RUN),--run '$(RUN)')
 SETUP = @tools/setup
 MAKEO = @+$(MAKE) $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc)) O='$(O)'
 
@@ -102,10 +103,10 @@ gdb: ## attach gdb to `make debug`
 	@tools/gdb/attach
 
 resize: ## from a second terminal: SIZE=1G [DEV=vm0] requests that size and waits for it
-	@tools/ebb-ctl $(if $(RUN),--run '$(RUN)') resize $(or $(SIZE),$(error say how much: make resize SIZE=1G)) $(if $(DEV),--dev $(DEV))
+	@tools/ebb-ctl $(CTL_RUN) resize $(or $(SIZE),$(error say how much: make resize SIZE=1G)) $(if $(DEV),--dev $(DEV))
 
 status: ## from a second terminal: requested, plugged, host and stray bytes of every device
-	@tools/ebb-ctl $(if $(RUN),--run '$(RUN)') status
+	@tools/ebb-ctl $(CTL_RUN) status
 
 test: ## host tests, guest tests and scenarios: T='suite.case' runs a part, V=1 names each
 	$(SETUP) test

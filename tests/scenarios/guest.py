@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -209,6 +210,13 @@ class Guest:
                 found[int(match[2])] = match[1]
         return found
 
+    def wait_blocks(self, wanted: Callable[[dict[int, str]], bool], what: str) -> dict[int, str]:
+        """The memory blocks, as soon as they are as wanted: a moment after the device's size."""
+        deadline = time.monotonic() + SETTLE_LIMIT
+        while not wanted(blocks := self.blocks()):
+            expect(time.monotonic() < deadline, f'{what}; there are {blocks}')
+        return blocks
+
     # --- sizes --------------------------------------------------------------------------------------------------
 
     def granule(self, name: str = 'vm0') -> int:
@@ -219,7 +227,9 @@ class Guest:
         """Request a size and wait until the guest has reached what it can: the size rounded down to its granule."""
         device = self.devices[name]
         device.request(size)
-        self.wait_size(size // self.granule(name) * self.granule(name), name, limit)
+        reached = size // self.granule(name) * self.granule(name)
+        self.wait_size(reached, name, limit)
+        self.settle(name, reached)
 
     def wait_size(self, size: int, name: str = 'vm0', limit: float = RESIZE_LIMIT) -> None:
         """Wait until a device's plugged size is this."""

@@ -23,7 +23,7 @@ def online_by_hand(guest: Guest) -> None:
     total = guest.meminfo('MemTotal')
     guest.resize(256 * MIB)
     first = block_of(guest, 0)
-    expect(guest.blocks()[first] == 'offline', f'memory{first} is {guest.blocks()[first]}, not offline')
+    guest.wait_blocks(lambda blocks: blocks.get(first) == 'offline', f'memory{first} did not arrive offline')
     expect(guest.meminfo('MemTotal') == total, 'offline memory was counted in MemTotal')
     guest.run(f'echo online_movable > {SYSFS}/memory{first}/state')
     expect(guest.read(f'{SYSFS}/memory{first}/state') == 'online\n', 'state does not say online')

@@ -19,9 +19,8 @@ def grow_to_full(guest: Guest) -> None:
     blocks = guest.blocks()
     guest.resize(1 * GIB)
     guest.check()
-    more = guest.blocks()
-    expect(len(more) - len(blocks) == 8, f'{len(more) - len(blocks)} memory blocks arrived, not 8')
-    expect(set(more.values()) == {'online'}, f'not all blocks are online: {more}')
+    guest.wait_blocks(lambda more: len(more) - len(blocks) == 8 and set(more.values()) == {'online'},
+                      'eight more blocks, all online, were expected')
     gained = guest.meminfo('MemTotal') - before
     expect(gained > 0.98 * GIB, f'MemTotal grew by {gained / MIB:.1f} MiB only')
 
@@ -34,7 +33,7 @@ def shrink_to_zero(guest: Guest) -> None:
         guest.resize(1 * GIB)
         guest.resize(0)
         guest.check()
-        expect(guest.blocks() == blocks, 'the memory blocks are not those from before')
+        guest.wait_blocks(lambda left: left == blocks, 'the memory blocks are not those from before')
         expect(guest.meminfo('MemTotal') == total, 'MemTotal is not that from before')
 
 
