@@ -156,6 +156,13 @@ static void control_messages(struct virtio_console *con) __must_hold(&con->ctl_l
 	virtqueue_kick(con->ctl_rx);
 }
 
+void vcon_hear(struct virtio_console *con)
+{
+	mutex_lock(&con->ctl_lock);
+	control_messages(con);
+	mutex_unlock(&con->ctl_lock);
+}
+
 static void control_work(struct work *work)
 {
 	struct virtio_console *con = container_of(work, struct virtio_console, work);
@@ -193,9 +200,7 @@ static void first_messages(struct virtio_console *con)
 	while (!all_named(con) && ktime_ns() < deadline && !virtio_is_broken(con->vdev)) {
 		if (!virtqueue_pending(con->ctl_rx))
 			msleep(1);
-		mutex_lock(&con->ctl_lock);
-		control_messages(con);
-		mutex_unlock(&con->ctl_lock);
+		vcon_hear(con);
 	}
 }
 

@@ -58,8 +58,9 @@ static_assert(VPORT_RX_SLOTS * VPORT_RX_BYTES + VPORT_TX_SLOTS * VPORT_TX_BYTES 
  * @host_open: the host listens
  * @closed: how often it has closed its side
  * @closed_seen: how many of them vport_read() has told the service
- * @closed_at: the receive queue's used index when it closed last: what came before
- *	belongs to a connection that is gone
+ * @closed_at: index in the receive queue: what came before it belongs to a connection
+ *	that is gone
+ * @seen: the same: what came before it belongs to the present connection or an older one
  * @gone: unplugged, or the driver leaves
  * @listening: the service reads
  * @wait: woken when one of those changes, or a queue has something
@@ -77,6 +78,7 @@ struct vport {
 	u32 host_open;
 	u32 closed, closed_seen;
 	u16 closed_at;
+	u16 seen;
 	u32 gone;
 	u32 listening;
 	struct wait_queue wait;
@@ -108,7 +110,10 @@ struct virtio_console {
 /* Interrupt: one of the port's queues has something. */
 void vport_interrupt(struct virtqueue *vq);
 
-/* The host has opened or closed its side. Context: the control work. */
+/* Read the control messages that are there. Context: thread, no spinlock held. */
+void vcon_hear(struct virtio_console *con);
+
+/* The host has opened or closed its side. Context: vcon_hear(). */
 void vport_host_open(struct vport *port, bool open);
 
 /* Longest time that a service takes until it reads, and the host until it has named its ports. */

@@ -46,10 +46,20 @@ static bool was_closed(const struct vport *port)
 	return __atomic_load_n(&port->closed, __ATOMIC_ACQUIRE) != port->closed_seen;
 }
 
+/*
+ * What is in the receive queue when the host closes is dropped, but not what a next
+ * connection has sent already. That one was opened before it sent, so if no control
+ * message follows this one, all there is belongs to the old; else only what the
+ * service has seen.
+ */
 void vport_host_open(struct vport *port, bool open)
 {
 	if (!open && READ_ONCE(port->host_open)) {
-		WRITE_ONCE(port->closed_at, READ_ONCE(port->rx->used->idx));
+		/* Read before the control queue, which the host writes first. */
+		const u16 used = __atomic_load_n(&port->rx->used->idx, __ATOMIC_ACQUIRE);
+		const bool alone = !virtqueue_pending(port->con->ctl_rx);
+
+		WRITE_ONCE(port->closed_at, alone ? used : READ_ONCE(port->seen));
 		__atomic_store_n(&port->closed, port->closed + 1, __ATOMIC_RELEASE);
 	}
 	WRITE_ONCE(port->host_open, open);
@@ -73,22 +83,36 @@ static char *slot_of(const struct vport *port, char *at)
 	return rx_slot(port, (u32)(at - rx_slot(port, 0)) / VPORT_RX_BYTES);
 }
 
-/* A fresh receive buffer in hand, if the host has filled one. */
+/* A receive buffer in hand, if the host has filled one. */
 static bool next_rx(struct vport *port)
 {
-	char *slot;
 	u32 len;
+	char *slot = virtqueue_get(port->rx, &len);
 
-	while ((slot = virtqueue_get(port->rx, &len))) {
-		if (len) {
-			port->rx_at = slot;
-			port->rx_left = len;
-			return true;
-		}
-		if (offer_rx(port, slot))
-			break;
+	if (!slot)
+		return false;
+	if (!len) {
+		(void)offer_rx(port, slot);
+		return false;
 	}
-	return false;
+	port->rx_at = slot;
+	port->rx_left = len;
+	return true;
+}
+
+/*
+ * The same, and whatever the host said on the control queue before it filled the
+ * buffer is known by then: bytes of a new connection are never taken for the old one's.
+ */
+static bool fresh_rx(struct vport *port)
+{
+	const u16 used = __atomic_load_n(&port->rx->used->idx, __ATOMIC_ACQUIRE);
+
+	if (!virtqueue_pending(port->rx))
+		return false;
+	vcon_hear(port->con);
+	WRITE_ONCE(port->seen, used);
+	return !was_closed(port) && next_rx(port);
 }
 
 static u32 take_rx(struct vport *port, char *buf, u32 size)
@@ -132,7 +156,7 @@ int vport_read(struct vport *port, char *buf, u32 size)
 			discard_rx(port);
 			return -EPIPE;
 		}
-		if (port->rx_left || next_rx(port))
+		if (port->rx_left || fresh_rx(port))
 			return (int)take_rx(port, buf, size);
 		if (!virtqueue_enable_cb(port->rx))
 			continue;
