@@ -266,12 +266,23 @@ def pack_part(part: Part) -> bytes:
 # --- sessions ---------------------------------------------------------------------------------------------------
 
 @dataclass
+class Boot:
+    """The records from one start of the machine on, in its order, and the snapshots' parts."""
+    records: list[Record] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+
+
+@dataclass
 class Session:
-    """A session's header, its records in the order of the machine, and its snapshots' parts."""
+    """A session's header, and its boots: a reset begins a new one, which counts from 0 again."""
     header: dict
-    records: list[Record]
-    parts: list[Part]
+    boots: list[Boot]
     cut: int = 0        # bytes behind the last whole record
+
+    @property
+    def records(self) -> list[Record]:
+        """The records of all boots."""
+        return [record for boot in self.boots for record in boot.records]
 
 
 def unpack(data: bytes) -> Iterable[Record]:
@@ -279,20 +290,24 @@ def unpack(data: bytes) -> Iterable[Record]:
     return (Record._make(values) for values in RECORD.iter_unpack(data))
 
 
-def split(data: bytes) -> tuple[list[Record], list[Part]]:
+def split(data: bytes) -> list[Boot]:
     """Live records and snapshots' parts of a stream."""
-    live: list[Record] = []
-    parts: list[Part] = []
+    boots = [Boot()]
     stream = iter(unpack(data))
     for record in stream:
         if record.event != SNAP_PART or record.hart != SNAPSHOT_HART:
-            live.append(record)
+            if record.seq == 0 and boots[-1].records:
+                boots.append(Boot())
+            boots[-1].records.append(record)
             continue
         inside = [r for _, r in zip(range(record.count), stream)]
         if len(inside) < record.count or inside[-1].event != SNAP_END:
             break       # the file ends within a snapshot
-        parts.append(Part(record.seq, record.pfn, inside[-1].pfn, bool(inside[-1].after), inside[:-1]))
-    return live, parts
+        boots[-1].parts.append(Part(record.seq, record.pfn, inside[-1].pfn, bool(inside[-1].after), inside[:-1]))
+    for boot in boots:
+        # Rings are merged by number already; where they were read in turns an order remains to be made.
+        boot.records.sort(key=lambda record: record.seq)
+    return boots
 
 
 def read_session(path: Path | str) -> Session:
@@ -311,10 +326,7 @@ def read_session(path: Path | str) -> Session:
     if header['version'] != 1:
         raise SessionError(f'{path}: version {header["version"]}; this tool knows 1')
     whole = len(rest) - len(rest) % RECORD.size
-    records, parts = split(rest[:whole])
-    # Rings are merged by number already; only where they were read in turns an order remains to be made.
-    records.sort(key=lambda record: record.seq)
-    return Session(header, records, parts, len(rest) - whole)
+    return Session(header, split(rest[:whole]), len(rest) - whole)
 
 
 @dataclass
@@ -348,11 +360,19 @@ class Replay:
 
     def run(self, session: Session) -> Verdict:
         """All of a session."""
-        parts = iter(session.parts)
+        for boot in session.boots:
+            self.run_boot(boot)
+        if not self.verdict.compared:
+            self.verdict.add('nothing was compared: no snapshot follows the records')
+        return self.verdict
+
+    def run_boot(self, boot: Boot) -> None:
+        """What happened from one start of the machine on, or from where the session begins."""
+        parts = iter(boot.parts)
         part = next(parts, None)
-        if session.records and session.records[0].seq == 0:
-            self.known_to = END_OF_MEMORY
-        for record in session.records:
+        if boot.records and boot.records[0].seq == 0:
+            self.state, self.next_seq, self.known_to = State(), None, END_OF_MEMORY
+        for record in boot.records:
             while part and part.seq <= record.seq:
                 self.meet(part)
                 part = next(parts, None)
@@ -360,9 +380,6 @@ class Replay:
         while part:
             self.meet(part)
             part = next(parts, None)
-        if not self.verdict.compared:
-            self.verdict.add('nothing was compared: no snapshot follows the records')
-        return self.verdict
 
     def follow(self, record: Record) -> None:
         """One record."""

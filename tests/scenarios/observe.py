@@ -57,11 +57,10 @@ class Watch:
     def look(self) -> Verdict:
         """A snapshot and what led to it; a verdict of this step alone. Goes on from what really is."""
         data = self._port.fetch('snapshot') + self._port.fetch('records')
-        records, parts = split(data)
-        records.sort(key=lambda record: record.seq)
-        self.events.update(record.event for record in records)
+        session = Session({}, split(data))
+        self.events.update(record.event for record in session.records)
         self._replay.verdict = Verdict()
-        return self._replay.run(Session({}, records, parts))
+        return self._replay.run(session)
 
 
 def take_and_free(guest: Guest, number: int, order: int, kind: str) -> None:

@@ -34,6 +34,7 @@ class Recorder:
     def __init__(self, machine: Machine):
         self.machine, self.path = machine, machine.rundir / 'session.ebbt'
         self.elf = Elf(machine.config.kernel)
+        self.finished = False
         self.provable = True                   # False: the scenario has left something out on purpose
         self._port: TracePort | None = None
         self._lock = threading.Lock()
@@ -90,6 +91,7 @@ class Recorder:
     def finish(self, qmp: Qmp | None) -> None:
         """What is left in the rings, and what the descriptors say, read from outside. The machine is held meanwhile."""
         self.stop()
+        self.finished = True
         if qmp is not None:
             qmp.execute('stop')
             try:
@@ -131,7 +133,7 @@ class Recorder:
 def prove(guest: 'Guest') -> str | None:
     """Complete a guest's session and replay it; what is wrong with it."""
     recorder = guest.recorder
-    if recorder is None:
+    if recorder is None or recorder.finished:
         return None
     alive = guest.machine.qemu is not None and guest.machine.qemu.poll() is None
     try:
