@@ -6,9 +6,11 @@
 #include "mm/internal.h"
 #include "mm/layout.h"
 
+/* clang-format off */
 #define OFFSET(type, member) { #type "." #member, offsetof(struct type, member) }
 #define SIZE(type)	     { "sizeof." #type, sizeof(struct type) }
 #define CONSTANT(name)	     { #name, (u64)(name) }
+/* clang-format on */
 
 static const struct layout_row rows[] __table("ebb_layout") = {
 	OFFSET(mm, root),
@@ -25,7 +27,7 @@ static const struct layout_row rows[] __table("ebb_layout") = {
 #define X(name, field, meaning) OFFSET(zone, field),
 	ZONE_COUNTERS(X)
 #undef X
-	SIZE(mm),
+		SIZE(mm),
 	SIZE(zone),
 	SIZE(section_root),
 	SIZE(mem_section),

@@ -81,7 +81,7 @@
 	  "0x{pfn} {count}")                                                                   \
 	X(18, ZONE_COUNT, "mm:zone_count",                                                     \
 	  "pfn=value count=zone counter (abi.h) before=zone",                                  \
-	  "zone={before} {count:zone_counter} value=0x{pfn}")                                         \
+	  "zone={before} {count:zone_counter} value=0x{pfn}")                                  \
 	X(19, HOLD, "evac:hold", "pfn=where count=milliseconds held before=event",             \
 	  "pfn=0x{pfn} event={before} held={count} ms")                                        \
 	X(20, SNAP_PART, "snapshot:part",                                                      \

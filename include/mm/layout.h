@@ -7,6 +7,7 @@
  * memory of a running or dead ebb from outside. They find the rows in the ELF section
  * "ebb_layout" of the image, so that they need no debug information.
  */
+#include "lib/compiler.h"
 #include "lib/types.h"
 
 /**

@@ -126,7 +126,8 @@ class Guest:
     def __init__(self, story: Scenario, base: Config):
         events = str(Path(base.rundir))
         devices = [replace(d, options=(*d.options, '--events', f'{events}/{d.name}.events')) for d in story.devices]
-        config = replace(base, mem=story.mem, devices=devices, append=f'{APPEND} {story.append}', holes=list(story.holes), port=True)
+        config = replace(base, mem=story.mem, devices=devices, append=f'{APPEND} {story.append}', holes=list(story.holes),
+                         port=True)
         self.machine = Machine(config)
         if self.machine.kind != 'vhost-user':
             for device in devices:
