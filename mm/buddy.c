@@ -8,7 +8,6 @@
  * Frames that come out get their type here, frames that go in become Buddy. All
  * under zone->lock. Compare with: Linux mm/page_alloc.c, __free_one_page().
  */
-#include "lib/bitmap.h"
 #include "mm/internal.h"
 
 /* @delta frames of a pageblock became free (or, negative, ceased to be). */
@@ -16,11 +15,11 @@ static void count_free(struct mem_section *ms, unsigned int b, long delta)
 {
 	struct zone *zone = ms->zone;
 
-	if (likely(!(ms->pb[b].word & PB_ISOLATE))) {
-		zone->free += delta;
+	if (likely(!(pb_word(ms, b) & PB_ISOLATE))) {
+		WRITE_ONCE(zone->free, zone->free + delta);
 		return;
 	}
-	zone->free_isolated += delta;
+	WRITE_ONCE(zone->free_isolated, zone->free_isolated + delta);
 	if (delta > 0 && zone->nr_free_waiters)
 		wake_up_all(&zone->freed);
 }
@@ -30,7 +29,7 @@ static u32 buddy_constant(const struct mem_section *ms, unsigned int b)
 {
 	u32 flags = page_poison ? PG_POISON : 0;
 
-	if (page_poison && (ms->pb[b].word & PB_VALID))
+	if (page_poison && (pb_word(ms, b) & PB_VALID))
 		for (unsigned long i = 0; i < PAGEBLOCK_NR_PAGES; i++)
 			flags &= PAGE_WORD_FLAGS(pfn_to_page(pb_pfn(ms, b) + i)->word);
 	return page_word(PGTY_BUDDY, flags, 0, ms->zone->type);
@@ -44,7 +43,7 @@ static u32 buddy_word(const struct mem_section *ms)
 /* Its single frames are about to be told apart: out of the index and valid. */
 static void open_pageblock(struct mem_section *ms, unsigned int b)
 {
-	if (ms->pb[b].word & PB_VALID)
+	if (pb_word(ms, b) & PB_VALID)
 		return;
 	index_unfile(ms, b);
 	pageblock_materialise(ms, b);
@@ -55,9 +54,9 @@ static void taken(struct mem_section *ms, unsigned int b, unsigned int nr)
 {
 	struct pageblock *pb = &ms->pb[b];
 
-	pb_write(pb, pb->word - nr);
+	pb_write(pb, READ_ONCE(pb->word) - nr);
 	count_free(ms, b, -(long)nr);
-	if (!(pb->word & PB_ISOLATE))
+	if (!(READ_ONCE(pb->word) & PB_ISOLATE))
 		index_move(ms, b, bits_max_order(pb_bits(ms, b)));
 }
 
@@ -80,7 +79,7 @@ static void take_whole_counted(struct mem_section *ms, unsigned int b, unsigned 
 {
 	chunk_write(pb_pfn(ms, b), order, word);
 	for (unsigned int i = 0; i < 1U << (order - PAGEBLOCK_ORDER); i++) {
-		bitmap_clear(pb_bits(ms, b + i), 0, PAGEBLOCK_NR_PAGES);
+		bits_clear_run(pb_bits(ms, b + i), 0, PAGEBLOCK_NR_PAGES);
 		pageblock_set_valid(ms, b + i, 0);
 	}
 }
@@ -125,10 +124,10 @@ void buddy_take(struct mem_section *ms, unsigned long pfn, unsigned int order, u
 bool buddy_range_free(const struct mem_section *ms, unsigned long pfn, unsigned int order)
 {
 	const unsigned int b = pageblock_index(pfn);
-	const u64 w = ms->pb[b].word;
+	const u64 w = pb_word(ms, b);
 
 	if (order > PAGEBLOCK_ORDER)
-		return pb_all_free(w) && pb_all_free(ms->pb[b + 1].word);
+		return pb_all_free(w) && pb_all_free(pb_word(ms, b + 1));
 	if (pb_all_free(w) || order == PAGEBLOCK_ORDER || !(w & PB_VALID))
 		return pb_all_free(w);
 	return bits_all_set(pb_bits(ms, b), pfn % PAGEBLOCK_NR_PAGES, order);
@@ -151,7 +150,7 @@ unsigned long buddy_alloc(struct zone *zone, unsigned int mt, unsigned int order
 
 	if (!ms)
 		return PFN_NONE;
-	if (!pb_all_free(ms->pb[b].word))
+	if (!pb_all_free(pb_word(ms, b)))
 		off = bits_find(pb_bits(ms, b), order);
 	buddy_take(ms, pb_pfn(ms, b) + off, order, page_word(type, 0, order, zone->type));
 	return pb_pfn(ms, b) + off;
@@ -163,17 +162,17 @@ static void take_word(unsigned long pfn, u64 word, unsigned long *pfns)
 	u64 *p = (u64 *)pfn_to_page(pfn);
 
 	for (u64 *const end = p + 128; p < end; p += 8, pfns += 4, pfn += 4) {
-		p[0] = word;
-		p[1] = 0;
+		WRITE_ONCE(p[0], word);
+		WRITE_ONCE(p[1], 0);
 		pfns[0] = pfn;
-		p[2] = word;
-		p[3] = 0;
+		WRITE_ONCE(p[2], word);
+		WRITE_ONCE(p[3], 0);
 		pfns[1] = pfn + 1;
-		p[4] = word;
-		p[5] = 0;
+		WRITE_ONCE(p[4], word);
+		WRITE_ONCE(p[5], 0);
 		pfns[2] = pfn + 2;
-		p[6] = word;
-		p[7] = 0;
+		WRITE_ONCE(p[6], word);
+		WRITE_ONCE(p[7], 0);
 		pfns[3] = pfn + 3;
 	}
 }
@@ -189,11 +188,11 @@ static unsigned int take_bits(u64 *bits, unsigned long pfn, u64 word, unsigned i
 		const unsigned long at = pfn + __ffs(left);
 		u64 *p = (u64 *)pfn_to_page(at);
 
-		p[0] = word;
-		p[1] = 0;
+		WRITE_ONCE(p[0], word);
+		WRITE_ONCE(p[1], 0);
 		pfns[got++] = at;
 	}
-	*bits = left;
+	WRITE_ONCE(*bits, left);
 	return got;
 }
 
@@ -214,7 +213,7 @@ static __noinline unsigned int take_singles(struct mem_section *ms, unsigned int
 		if (*bits != ~0ULL || (nr < 64 && !got)) {
 			got += take_bits(bits, pfn, word, nr - got, pfns + got);
 		} else if (nr - got >= 64) {
-			*bits = 0;
+			WRITE_ONCE(*bits, 0);
 			take_word(pfn, word, pfns + got);
 			got += 64;
 		} else {
@@ -276,7 +275,7 @@ static void freed(struct mem_section *ms, unsigned int b, unsigned int nr,
 		  unsigned int order)
 {
 	struct pageblock *pb = &ms->pb[b];
-	const u64 w = pb->word + nr;
+	const u64 w = READ_ONCE(pb->word) + nr;
 
 	pb_write(pb, w);
 	count_free(ms, b, nr);
@@ -298,7 +297,7 @@ static void free_rest(struct mem_section *ms, unsigned int b, unsigned int nr)
 /* @nr frames of a valid pageblock have been made Buddy in bits and descriptors. */
 static void buddy_freed(struct mem_section *ms, unsigned int b, unsigned int nr)
 {
-	if (pb_free(ms->pb[b].word) + nr == PAGEBLOCK_NR_PAGES)
+	if (pb_free(pb_word(ms, b)) + nr == PAGEBLOCK_NR_PAGES)
 		free_rest(ms, b, nr);
 	else
 		freed(ms, b, nr, bits_max_order(pb_bits(ms, b)));
@@ -308,7 +307,7 @@ static void free_part(struct mem_section *ms, unsigned long pfn, unsigned int or
 {
 	const unsigned int b = pageblock_index(pfn);
 	const unsigned int off = pfn % PAGEBLOCK_NR_PAGES;
-	const u64 w = ms->pb[b].word;
+	const u64 w = pb_word(ms, b);
 	u64 *bits = pb_bits(ms, b);
 
 	VM_BUG_ON(!(w & PB_VALID) || !bits_none_set(bits, off, order));
@@ -341,7 +340,7 @@ unsigned long buddy_free_singles(struct mem_section *ms, const unsigned long *pf
 	u64 *bits = pb_bits(ms, b);
 	unsigned long i;
 
-	if (!(ms->pb[b].word & PB_VALID))
+	if (!(pb_word(ms, b) & PB_VALID))
 		return 0;
 	for (i = 0; i < nr; i++) {
 		const unsigned long off = pfns[i] - first;
@@ -349,8 +348,8 @@ unsigned long buddy_free_singles(struct mem_section *ms, const unsigned long *pf
 
 		if (off >= PAGEBLOCK_NR_PAGES || desc[0] - word > types)
 			break;
-		desc[0] = free_word;
-		bits[off / 64] |= 1UL << off % 64;
+		WRITE_ONCE(desc[0], free_word);
+		WRITE_ONCE(bits[off / 64], bits[off / 64] | 1UL << off % 64);
 	}
 	if (unlikely(READ_ONCE(this_hart()->trace_mask)))
 		trace_singles(pfns, i, types ? PGTY_NONE : PAGE_WORD_TYPE(word), PGTY_BUDDY);
@@ -362,7 +361,7 @@ unsigned long buddy_free_singles(struct mem_section *ms, const unsigned long *pf
 /* What an allocated chunk is. */
 static enum page_type head_type(const struct mem_section *ms, unsigned long pfn)
 {
-	const u64 w = ms->pb[pageblock_index(pfn)].word;
+	const u64 w = pb_word(ms, pageblock_index(pfn));
 
 	return PAGE_WORD_TYPE(w & PB_VALID ? pfn_to_page(pfn)->word : pb_const(w));
 }
@@ -404,7 +403,7 @@ void buddy_free_run(struct mem_section *ms, unsigned long pfn, unsigned int nr)
 
 	if (nr < PAGEBLOCK_NR_PAGES) {
 		frames_write(pfn, nr, page_word(PGTY_BUDDY, 0, 0, ms->zone->type), 0);
-		bitmap_set(pb_bits(ms, b), pfn % PAGEBLOCK_NR_PAGES, nr);
+		bits_set_run(pb_bits(ms, b), pfn % PAGEBLOCK_NR_PAGES, nr);
 		buddy_freed(ms, b, nr);
 	} else {
 		free_rest(ms, b, nr);

@@ -93,15 +93,15 @@ static void check_valid(struct check *c, const struct mem_section *ms, unsigned 
 		check_frame(c, ms, first + i, is_free);
 		sum_type(sums, frame_type(first + i), 1);
 	}
-	if (free != pb_free(ms->pb[b].word) || free == PAGEBLOCK_NR_PAGES)
+	if (free != pb_free(pb_word(ms, b)) || free == PAGEBLOCK_NR_PAGES)
 		DIFFERS(c, "pageblock 0x%lx: %u frames free, its word says %u", first, free,
-			pb_free(ms->pb[b].word));
+			pb_free(pb_word(ms, b)));
 }
 
 static void check_uniform(struct check *c, const struct mem_section *ms, unsigned int b,
 			  struct zone_sums *sums)
 {
-	const u64 w = ms->pb[b].word;
+	const u64 w = pb_word(ms, b);
 	const u32 constant = pb_const(w);
 	unsigned int type = PAGE_WORD_TYPE(constant);
 
@@ -115,7 +115,7 @@ static void check_uniform(struct check *c, const struct mem_section *ms, unsigne
 		DIFFERS(c, "pageblock 0x%lx says zone %u, its section is in %u", pb_pfn(ms, b),
 			PAGE_WORD_ZONE(constant), ms->zone->type);
 	if (PAGE_WORD_FLAGS(constant) & PG_TAIL) {
-		const u64 head = ms->pb[b & ~1U].word;
+		const u64 head = pb_word(ms, b & ~1U);
 
 		if (!(b & 1) || (head & PB_VALID) ||
 		    PAGE_WORD_ORDER(pb_const(head)) != MAX_PAGE_ORDER)
@@ -129,20 +129,20 @@ static void check_uniform(struct check *c, const struct mem_section *ms, unsigne
 static unsigned int expected_index(const struct mem_section *ms, unsigned int b)
 {
 	const u64 mine = PB_FREE_MASK | PB_MT_MASK | PB_ISOLATE;
-	const u64 w = ms->pb[b].word;
+	const u64 w = pb_word(ms, b);
 
 	if (!pb_free(w) || (w & PB_ISOLATE))
 		return PB_INDEX_NONE;
 	if (!pb_all_free(w))
 		return bits_max_order(pb_bits(ms, b));
-	if ((w ^ ms->pb[b ^ 1].word) & mine)
+	if ((w ^ pb_word(ms, b ^ 1)) & mine)
 		return PAGEBLOCK_ORDER;
 	return b & 1 ? PB_INDEX_NONE : MAX_PAGE_ORDER;
 }
 
 static void check_index(struct check *c, const struct mem_section *ms, unsigned int b)
 {
-	const u64 w = ms->pb[b].word;
+	const u64 w = pb_word(ms, b);
 	const unsigned int want = expected_index(ms, b);
 
 	if (pb_index(w) != want)
@@ -166,7 +166,7 @@ static void check_section(struct check *c, const struct mem_section *ms,
 	const unsigned int s = section_nr(ms) % SECTIONS_PER_ROOT;
 
 	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
-		const u64 w = ms->pb[b].word;
+		const u64 w = pb_word(ms, b);
 
 		if (w & PB_VALID)
 			check_valid(c, ms, b, sums);

@@ -129,7 +129,7 @@ unsigned long alloc_contig_pages(struct mm *mm, unsigned long nr,
 /* A part of a chunk that covers its pageblock: single frames from now on. */
 static void split_pageblock(struct mem_section *ms, unsigned int b)
 {
-	const u32 word = pb_const(ms->pb[b].word);
+	const u32 word = pb_const(pb_word(ms, b));
 
 	spin_lock(&ms->zone->lock);
 	pageblock_make_uniform(ms, b, page_word(PAGE_WORD_TYPE(word), PAGE_WORD_FLAGS(word), 0,
@@ -190,8 +190,8 @@ static void release_part(struct mem_section *ms, unsigned long pfn, unsigned int
 {
 	const unsigned int b = pageblock_index(pfn);
 
-	if (!(ms->pb[b].word & PB_VALID)) {
-		check_offline(ms->mm, pfn, pb_const(ms->pb[b].word));
+	if (!(pb_word(ms, b) & PB_VALID)) {
+		check_offline(ms->mm, pfn, pb_const(pb_word(ms, b)));
 		pageblock_materialise(ms, b);
 	}
 	for (unsigned int i = 0; i < nr; i++)
@@ -210,7 +210,7 @@ static void release_pageblocks(struct mem_section *ms, unsigned int first, unsig
 	u64 whole = 0;
 
 	for (unsigned int b = first; b < end; b++) {
-		const u64 w = ms->pb[b].word;
+		const u64 w = pb_word(ms, b);
 
 		if (w & PB_VALID) {
 			release_part(ms, pb_pfn(ms, b), PAGEBLOCK_NR_PAGES);
@@ -219,9 +219,9 @@ static void release_pageblocks(struct mem_section *ms, unsigned int first, unsig
 		check_offline(ms->mm, pb_pfn(ms, b), pb_const(w));
 		pageblock_make_uniform(ms, b, constant);
 		if (w & PB_ISOLATE) {
-			zone->free_isolated += PAGEBLOCK_NR_PAGES;
+			WRITE_ONCE(zone->free_isolated, zone->free_isolated + PAGEBLOCK_NR_PAGES);
 		} else {
-			zone->free += PAGEBLOCK_NR_PAGES;
+			WRITE_ONCE(zone->free, zone->free + PAGEBLOCK_NR_PAGES);
 			whole |= BIT(b);
 		}
 	}
@@ -235,7 +235,7 @@ static void release_section(struct mem_section *ms, unsigned long pfn, unsigned 
 	const unsigned long first = min(ALIGN_UP(pfn, PAGEBLOCK_NR_PAGES), end);
 	const unsigned long last = max(ALIGN_DOWN(end, PAGEBLOCK_NR_PAGES), first);
 
-	ms->zone->managed += end - pfn;
+	WRITE_ONCE(ms->zone->managed, ms->zone->managed + (end - pfn));
 	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = end - pfn, .before = PGTY_OFFLINE,
 		   .after = PGTY_BUDDY);
 	if (pfn < first)

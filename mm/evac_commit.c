@@ -26,7 +26,7 @@ static inline void take_pageblock(struct mem_section *ms, unsigned int b,
 		WRITE_ONCE(pb->word, pb_word_uniform(pb->word, to->whole));
 		return;
 	}
-	bitmap_clear(pb_bits(ms, b), 0, PAGEBLOCK_NR_PAGES);
+	bits_clear_run(pb_bits(ms, b), 0, PAGEBLOCK_NR_PAGES);
 	chunk_write(pb_pfn(ms, b), PAGEBLOCK_ORDER, to->whole);
 	pageblock_set_valid(ms, b, 0);
 }
@@ -40,19 +40,19 @@ static unsigned int take_frames(struct mem_section *ms, unsigned int b, unsigned
 	u64 *bits = pb_bits(ms, b);
 	unsigned int taken = 0;
 
-	if (pb_all_free(pb->word))
+	if (pb_all_free(READ_ONCE(pb->word)))
 		pageblock_materialise(ms, b);
-	if (!(pb->word & PB_VALID))
+	if (!(READ_ONCE(pb->word) & PB_VALID))
 		return 0;
 	for (unsigned int i = find_next_bit(bits, off + nr, off); i < off + nr;) {
 		const unsigned int end = min(find_next_zero_bit(bits, off + nr, i), off + nr);
 
 		frames_write(pb_pfn(ms, b) + i, end - i, word, 0);
-		bitmap_clear(bits, i, end - i);
+		bits_clear_run(bits, i, end - i);
 		taken += end - i;
 		i = find_next_bit(bits, off + nr, end);
 	}
-	pb_write(pb, pb->word - taken);
+	pb_write(pb, READ_ONCE(pb->word) - taken);
 	return taken;
 }
 
@@ -61,7 +61,7 @@ static void offline_rest(struct mem_section *ms, unsigned int b, const struct be
 {
 	const struct page *page = pfn_to_page(pb_pfn(ms, b));
 
-	if (to->type != PGTY_OFFLINE || !(ms->pb[b].word & PB_VALID) || pb_free(ms->pb[b].word))
+	if (to->type != PGTY_OFFLINE || !(pb_word(ms, b) & PB_VALID) || pb_free(pb_word(ms, b)))
 		return;
 	for (unsigned int i = 0; i < PAGEBLOCK_NR_PAGES; i++)
 		if (page[i].word != to->single)
@@ -81,10 +81,10 @@ static unsigned long take_section(struct mem_section *ms, unsigned long pfn, uns
 		const unsigned int off = pfn % PAGEBLOCK_NR_PAGES;
 		const unsigned int nr = min(end - pfn, PAGEBLOCK_NR_PAGES - off);
 
-		VM_BUG_ON(!(ms->pb[b].word & PB_ISOLATE));
+		VM_BUG_ON(!(pb_word(ms, b) & PB_ISOLATE));
 		if (unlikely(page_poison))
 			poison_check(ms->mm, pfn, nr);
-		if (nr == PAGEBLOCK_NR_PAGES && pb_all_free(ms->pb[b].word)) {
+		if (nr == PAGEBLOCK_NR_PAGES && pb_all_free(pb_word(ms, b))) {
 			take_pageblock(ms, b, to);
 			taken += nr;
 		} else {
@@ -93,16 +93,16 @@ static unsigned long take_section(struct mem_section *ms, unsigned long pfn, uns
 		}
 		pfn += nr;
 	}
-	zone->free_isolated -= taken;
+	WRITE_ONCE(zone->free_isolated, zone->free_isolated - taken);
 	if (to->type == PGTY_OFFLINE)
-		zone->managed -= taken;
+		WRITE_ONCE(zone->managed, zone->managed - taken);
 	return taken;
 }
 
 static bool frame_is_free(const struct mem_section *ms, unsigned long pfn)
 {
 	const unsigned int b = pageblock_index(pfn), off = pfn % PAGEBLOCK_NR_PAGES;
-	const u64 w = ms->pb[b].word;
+	const u64 w = pb_word(ms, b);
 
 	return w & PB_VALID ? pb_bits(ms, b)[off / 64] >> off % 64 & 1 : pb_all_free(w);
 }

@@ -27,6 +27,28 @@ static inline u64 chunk_starts(u64 word, unsigned int order)
 	return word & start_mask[order];
 }
 
+/* The part of word @i that the run [off, off + nr) covers. */
+static u64 run_mask(unsigned int i, unsigned int off, unsigned int nr)
+{
+	const unsigned int first = max(off, i * 64) - i * 64;
+	const unsigned int last = min(off + nr, i * 64 + 64) - i * 64 - 1;
+
+	return GENMASK(last, first);
+}
+
+/* Any run of frames, free or not free; @nr at least 1. */
+void bits_set_run(u64 *bits, unsigned int off, unsigned int nr)
+{
+	for (unsigned int i = off / 64; i * 64 < off + nr; i++)
+		WRITE_ONCE(bits[i], bits[i] | run_mask(i, off, nr));
+}
+
+void bits_clear_run(u64 *bits, unsigned int off, unsigned int nr)
+{
+	for (unsigned int i = off / 64; i * 64 < off + nr; i++)
+		WRITE_ONCE(bits[i], bits[i] & ~run_mask(i, off, nr));
+}
+
 /* Bit i: word i is all free. */
 static inline u64 full_words(const u64 *bits)
 {

@@ -5,7 +5,8 @@
 /*
  * The free bits of one pageblock, 8 words: see freebits.c. Chunks are given by
  * their offset in the pageblock and their order, 0..8, which mostly is a constant or
- * small: so the short ones are inline.
+ * small: so the short ones are inline. Under zone->lock; some read without it, so
+ * stores are single ones.
  */
 #include "mm/page.h"
 
@@ -21,22 +22,22 @@ static inline void bits_set(u64 *bits, unsigned int off, unsigned int order)
 {
 	bits += off / 64;
 	if (order <= 6) {
-		*bits |= bits_chunk_mask(off, order);
+		WRITE_ONCE(*bits, *bits | bits_chunk_mask(off, order));
 		return;
 	}
 	for (unsigned int i = 0; i < 1U << (order - 6); i++)
-		bits[i] = ~0ULL;
+		WRITE_ONCE(bits[i], ~0ULL);
 }
 
 static inline void bits_clear(u64 *bits, unsigned int off, unsigned int order)
 {
 	bits += off / 64;
 	if (order <= 6) {
-		*bits &= ~bits_chunk_mask(off, order);
+		WRITE_ONCE(*bits, *bits & ~bits_chunk_mask(off, order));
 		return;
 	}
 	for (unsigned int i = 0; i < 1U << (order - 6); i++)
-		bits[i] = 0;
+		WRITE_ONCE(bits[i], 0);
 }
 
 static inline bool bits_all_set(const u64 *bits, unsigned int off, unsigned int order)
@@ -63,6 +64,8 @@ static inline bool bits_none_set(const u64 *bits, unsigned int off, unsigned int
 	return any == 0;
 }
 
+void bits_set_run(u64 *bits, unsigned int off, unsigned int nr);
+void bits_clear_run(u64 *bits, unsigned int off, unsigned int nr);
 unsigned int bits_find(const u64 *bits, unsigned int order);
 unsigned int bits_max_order(const u64 *bits);
 unsigned int bits_coalesce(const u64 *bits, unsigned int off, unsigned int order);

@@ -32,6 +32,15 @@ static inline u64 pb_read(const struct pageblock *pb)
 	return __atomic_load_n(&pb->word, __ATOMIC_ACQUIRE);
 }
 
+/*
+ * Without the order: under zone->lock. Others may change the word at the same time,
+ * if it is that of an owned chunk.
+ */
+static inline u64 pb_word(const struct mem_section *ms, unsigned int b)
+{
+	return READ_ONCE(ms->pb[b].word);
+}
+
 /* Release: pairs with pb_read(); what a "valid" word announces was written before. */
 static inline void pb_write(struct pageblock *pb, u64 word)
 {

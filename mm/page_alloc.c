@@ -67,7 +67,7 @@ bool claim_pageblock(struct zone *zone, unsigned int mt, unsigned int order)
 		unsigned int b;
 		struct mem_section *ms = index_find_largest(zone, fallbacks[mt][i], order, &b);
 
-		if (!ms || pb_free(ms->pb[b].word) < PAGEBLOCK_NR_PAGES / 2)
+		if (!ms || pb_free(pb_word(ms, b)) < PAGEBLOCK_NR_PAGES / 2)
 			continue;
 		if (order == MAX_PAGE_ORDER)
 			pageblock_set_migratetype(ms, b + 1, mt);
@@ -104,7 +104,7 @@ unsigned long rmqueue(struct zone *zone, unsigned int mt, unsigned int order,
 /* May @nr more frames go? GFP_ATOMIC may use up the reserve below min. */
 bool zone_watermark_ok(const struct zone *zone, unsigned long nr, u32 gfp)
 {
-	const unsigned long min_free = gfp & GFP_ATOMIC ? 0 : zone->wmark[WMARK_MIN];
+	const unsigned long min_free = gfp & GFP_ATOMIC ? 0 : READ_ONCE(zone->wmark[WMARK_MIN]);
 
 	return READ_ONCE(zone->free) >= nr + min_free;
 }
@@ -228,8 +228,8 @@ int alloc_pages_at(struct mm *mm, unsigned long pfn, unsigned int order, enum pa
 	drain_local_pages(mm);
 	spin_lock(&ms->zone->lock);
 	if (buddy_range_free(ms, pfn, order) &&
-	    !(pfn_pageblock(mm, pfn)->word & PB_ISOLATE) &&
-	    !(pfn_pageblock(mm, pfn + (1UL << order) - 1)->word & PB_ISOLATE)) {
+	    !(pb_read(pfn_pageblock(mm, pfn)) & PB_ISOLATE) &&
+	    !(pb_read(pfn_pageblock(mm, pfn + (1UL << order) - 1)) & PB_ISOLATE)) {
 		buddy_take(ms, pfn, order, page_word(type, 0, order, ms->zone->type));
 		ret = 0;
 	}
@@ -267,7 +267,7 @@ void zone_update_watermarks(struct mm *mm)
 {
 	for (unsigned int i = 0; i < NR_ZONES; i++) {
 		struct zone *zone = &mm->zone[i];
-		const unsigned long managed = zone->managed;
+		const unsigned long managed = READ_ONCE(zone->managed);
 		unsigned long min_free, step;
 
 		if (i == ZONE_NORMAL)

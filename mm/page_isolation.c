@@ -32,7 +32,7 @@ static u64 isolated_mask(const struct mem_section *ms, u64 mask)
 	for (; mask; mask &= mask - 1) {
 		const unsigned int b = __ffs(mask) % PAGEBLOCKS_PER_SECTION;
 
-		hit |= ((ms->pb[b].word / PB_ISOLATE) & 1) << b;
+		hit |= ((pb_word(ms, b) / PB_ISOLATE) & 1) << b;
 	}
 	return hit;
 }
@@ -43,10 +43,10 @@ static void set_isolate(struct mem_section *ms, u64 mask)
 	unsigned long free = 0;
 
 	index_unfile_mask(ms, mask);
-	zone->nr_isolated += hweight64(mask);
+	WRITE_ONCE(zone->nr_isolated, zone->nr_isolated + hweight64(mask));
 	for (; mask; mask &= mask - 1) {
 		struct pageblock *pb = &ms->pb[__ffs(mask)];
-		const u64 w = pb->word;
+		const u64 w = READ_ONCE(pb->word);
 
 		free += pb_free(w);
 		if (owned_chunk(w))
@@ -54,8 +54,8 @@ static void set_isolate(struct mem_section *ms, u64 mask)
 		else
 			WRITE_ONCE(pb->word, w | PB_ISOLATE | PB_INDEX_MASK);
 	}
-	zone->free -= free;
-	zone->free_isolated += free;
+	WRITE_ONCE(zone->free, zone->free - free);
+	WRITE_ONCE(zone->free_isolated, zone->free_isolated + free);
 }
 static_assert(PB_INDEX_MASK == (u64)PB_INDEX_NONE << PB_INDEX_SHIFT, "or'ing sets none");
 
@@ -65,11 +65,11 @@ static void clear_isolate(struct mem_section *ms, u64 mask)
 	unsigned long free = 0;
 	u64 whole = 0, part = 0;
 
-	zone->nr_isolated -= hweight64(mask);
+	WRITE_ONCE(zone->nr_isolated, zone->nr_isolated - hweight64(mask));
 	for (; mask; mask &= mask - 1) {
 		const unsigned int b = __ffs(mask);
 		struct pageblock *pb = &ms->pb[b];
-		const u64 w = pb->word;
+		const u64 w = READ_ONCE(pb->word);
 
 		free += pb_free(w);
 		if (owned_chunk(w))
@@ -81,8 +81,8 @@ static void clear_isolate(struct mem_section *ms, u64 mask)
 		else if (pb_free(w))
 			part |= BIT(b);
 	}
-	zone->free_isolated -= free;
-	zone->free += free;
+	WRITE_ONCE(zone->free_isolated, zone->free_isolated - free);
+	WRITE_ONCE(zone->free, zone->free + free);
 	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)
 		if (whole & ms->mt[mt])
 			index_file_free_mask(ms, whole & ms->mt[mt]);

@@ -21,26 +21,26 @@ void frames_write(unsigned long pfn, unsigned long nr, u64 word, u64 owner)
 	u64 *const end = p + 2 * nr;
 
 	for (; p + 16 <= end; p += 16) {
-		p[0] = word;
-		p[1] = owner;
-		p[2] = word;
-		p[3] = owner;
-		p[4] = word;
-		p[5] = owner;
-		p[6] = word;
-		p[7] = owner;
-		p[8] = word;
-		p[9] = owner;
-		p[10] = word;
-		p[11] = owner;
-		p[12] = word;
-		p[13] = owner;
-		p[14] = word;
-		p[15] = owner;
+		WRITE_ONCE(p[0], word);
+		WRITE_ONCE(p[1], owner);
+		WRITE_ONCE(p[2], word);
+		WRITE_ONCE(p[3], owner);
+		WRITE_ONCE(p[4], word);
+		WRITE_ONCE(p[5], owner);
+		WRITE_ONCE(p[6], word);
+		WRITE_ONCE(p[7], owner);
+		WRITE_ONCE(p[8], word);
+		WRITE_ONCE(p[9], owner);
+		WRITE_ONCE(p[10], word);
+		WRITE_ONCE(p[11], owner);
+		WRITE_ONCE(p[12], word);
+		WRITE_ONCE(p[13], owner);
+		WRITE_ONCE(p[14], word);
+		WRITE_ONCE(p[15], owner);
 	}
 	for (; p < end; p += 2) {
-		p[0] = word;
-		p[1] = owner;
+		WRITE_ONCE(p[0], word);
+		WRITE_ONCE(p[1], owner);
 	}
 }
 
@@ -55,7 +55,7 @@ void chunk_write(unsigned long pfn, unsigned int order, u32 word)
 
 	if (order)
 		frames_write(pfn + 1, (1UL << order) - 1, word | PG_TAIL << 8, 0);
-	page->owner = 0;
+	WRITE_ONCE(page->owner, 0);
 	STORE_RELEASE(*(u64 *)page, word | count << 32);
 }
 
@@ -66,8 +66,8 @@ void chunk_write(unsigned long pfn, unsigned int order, u32 word)
 void pageblock_set_valid(struct mem_section *ms, unsigned int b, unsigned int free)
 {
 	struct pageblock *pb = &ms->pb[b];
-	const u64 keep = pb->word & (PB_MT_MASK | PB_ISOLATE);
-	const u64 seq = (pb->word >> PB_SEQ_SHIFT) + 1;
+	const u64 keep = READ_ONCE(pb->word) & (PB_MT_MASK | PB_ISOLATE);
+	const u64 seq = (READ_ONCE(pb->word) >> PB_SEQ_SHIFT) + 1;
 
 	pb_write(pb, keep | free | PB_VALID | (u64)PB_INDEX_NONE << PB_INDEX_SHIFT |
 			     seq << PB_SEQ_SHIFT);
@@ -85,12 +85,12 @@ void pageblock_set_valid(struct mem_section *ms, unsigned int b, unsigned int fr
 void pageblock_materialise(struct mem_section *ms, unsigned int b)
 {
 	const struct pageblock *pb = &ms->pb[b];
-	const u32 constant = pb_const(pb->word);
-	const unsigned int free = pb_free(pb->word);
+	const u32 constant = pb_const(READ_ONCE(pb->word));
+	const unsigned int free = pb_free(READ_ONCE(pb->word));
 	const unsigned long pfn = pb_pfn(ms, b);
 	u64 *bits = pb_bits(ms, b);
 
-	VM_BUG_ON(pb->word & PB_VALID);
+	VM_BUG_ON(READ_ONCE(pb->word) & PB_VALID);
 	if (PAGE_WORD_ORDER(constant) && !(PAGE_WORD_FLAGS(constant) & PG_TAIL)) {
 		frames_write(pfn, 1, constant, pb->owner);
 		frames_write(pfn + 1, PAGEBLOCK_NR_PAGES - 1, constant | PG_TAIL << 8, 0);
@@ -98,7 +98,7 @@ void pageblock_materialise(struct mem_section *ms, unsigned int b)
 		frames_write(pfn, PAGEBLOCK_NR_PAGES, constant, 0);
 	}
 	for (unsigned int i = 0; i < PB_WORDS; i++)
-		bits[i] = free ? ~0ULL : 0;
+		WRITE_ONCE(bits[i], free ? ~0ULL : 0);
 	pageblock_set_valid(ms, b, free);
 }
 
@@ -114,10 +114,10 @@ void pageblock_materialise(struct mem_section *ms, unsigned int b)
 void pageblock_make_uniform(struct mem_section *ms, unsigned int b, u32 constant)
 {
 	struct pageblock *pb = &ms->pb[b];
-	const bool was_valid = pb->word & PB_VALID;
+	const bool was_valid = READ_ONCE(pb->word) & PB_VALID;
 
 	VM_BUG_ON(type_is_counted(PAGE_WORD_TYPE(constant)));
-	pb_write(pb, pb_word_uniform(pb->word, constant));
+	pb_write(pb, pb_word_uniform(READ_ONCE(pb->word), constant));
 	if (was_valid)
 		trace_emit(TRACE_PAGEBLOCK_VALID, .pfn = pb_pfn(ms, b),
 			   .count = PAGEBLOCK_NR_PAGES, .before = 1);
@@ -127,7 +127,7 @@ void pageblock_make_uniform(struct mem_section *ms, unsigned int b, u32 constant
 void pageblock_set_migratetype(struct mem_section *ms, unsigned int b, unsigned int mt)
 {
 	struct pageblock *pb = &ms->pb[b];
-	const unsigned int old = pb_mt(pb->word);
+	const unsigned int old = pb_mt(READ_ONCE(pb->word));
 
 	if (old == mt)
 		return;
@@ -171,7 +171,7 @@ void pageblock_init_range(struct mem_section *ms, unsigned int first, unsigned i
 	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)
 		ms->mt[mt] = mt == pb_mt(state) ? ms->mt[mt] | mask : ms->mt[mt] & ~mask;
 	for (unsigned int b = first; b < first + nr; b++) {
-		const u64 seq = (ms->pb[b].word >> PB_SEQ_SHIFT) + 1;
+		const u64 seq = (pb_word(ms, b) >> PB_SEQ_SHIFT) + 1;
 
 		WRITE_ONCE(ms->pb[b].owner, 0);
 		pb_write(&ms->pb[b], pb_word_uniform(state | seq << PB_SEQ_SHIFT, constant));
@@ -192,8 +192,8 @@ void section_attach_zone(struct mem_section *ms, struct zone *zone)
 	BUG_ON(ms->zone);
 	ms->zone = zone;
 	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
-		BUG_ON(pb_free(ms->pb[b].word));
-		zone->nr_isolated += !!(ms->pb[b].word & PB_ISOLATE);
+		BUG_ON(pb_free(pb_word(ms, b)));
+		zone->nr_isolated += !!(pb_word(ms, b) & PB_ISOLATE);
 	}
 	spin_unlock(&zone->lock);
 }
@@ -205,8 +205,8 @@ void section_detach_zone(struct mem_section *ms)
 
 	spin_lock(&zone->lock);
 	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
-		BUG_ON(pb_free(ms->pb[b].word));
-		zone->nr_isolated -= !!(ms->pb[b].word & PB_ISOLATE);
+		BUG_ON(pb_free(pb_word(ms, b)));
+		zone->nr_isolated -= !!(pb_word(ms, b) & PB_ISOLATE);
 	}
 	ms->zone = NULL;
 	spin_unlock(&zone->lock);
@@ -216,14 +216,14 @@ void section_detach_zone(struct mem_section *ms)
 static void pageblock_set_frames(struct mem_section *ms, unsigned int b, unsigned int off,
 				 unsigned int nr, const struct page *desc)
 {
-	BUG_ON(pb_all_free(ms->pb[b].word));
+	BUG_ON(pb_all_free(pb_word(ms, b)));
 	if (nr == PAGEBLOCK_NR_PAGES) {
-		BUG_ON(pb_free(ms->pb[b].word));
+		BUG_ON(pb_free(pb_word(ms, b)));
 		WRITE_ONCE(ms->pb[b].owner, desc->owner);
 		pageblock_make_uniform(ms, b, desc->word);
 		return;
 	}
-	if (!(ms->pb[b].word & PB_VALID))
+	if (!(pb_word(ms, b) & PB_VALID))
 		pageblock_materialise(ms, b);
 	frames_write(pb_pfn(ms, b) + off, nr, desc->word, desc->owner);
 }

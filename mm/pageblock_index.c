@@ -52,12 +52,12 @@ static void upper_clear(struct mem_section *ms, unsigned int mt, unsigned int k)
 
 static void set_index_field(struct pageblock *pb, unsigned int k)
 {
-	pb_write(pb, (pb->word & ~PB_INDEX_MASK) | (u64)k << PB_INDEX_SHIFT);
+	pb_write(pb, (READ_ONCE(pb->word) & ~PB_INDEX_MASK) | (u64)k << PB_INDEX_SHIFT);
 }
 
 static void avail_add(struct mem_section *ms, unsigned int b, unsigned int k)
 {
-	const unsigned int mt = pb_mt(ms->pb[b].word);
+	const unsigned int mt = pb_mt(pb_word(ms, b));
 	const u64 was = ms->avail[k] & ms->mt[mt];
 
 	ms->avail[k] |= BIT(b);
@@ -68,7 +68,7 @@ static void avail_add(struct mem_section *ms, unsigned int b, unsigned int k)
 
 static void avail_del(struct mem_section *ms, unsigned int b, unsigned int k)
 {
-	const unsigned int mt = pb_mt(ms->pb[b].word);
+	const unsigned int mt = pb_mt(pb_word(ms, b));
 
 	ms->avail[k] &= ~BIT(b);
 	set_index_field(&ms->pb[b], PB_INDEX_NONE);
@@ -90,7 +90,7 @@ static bool can_pair(u64 w, unsigned int mt)
  */
 void index_file(struct mem_section *ms, unsigned int b)
 {
-	const u64 w = ms->pb[b].word;
+	const u64 w = pb_word(ms, b);
 
 	if (!pb_free(w) || (w & PB_ISOLATE))
 		return;
@@ -98,7 +98,7 @@ void index_file(struct mem_section *ms, unsigned int b)
 		avail_add(ms, b, bits_max_order(pb_bits(ms, b)));
 		return;
 	}
-	if (!can_pair(ms->pb[b ^ 1].word, pb_mt(w))) {
+	if (!can_pair(pb_word(ms, b ^ 1), pb_mt(w))) {
 		avail_add(ms, b, PAGEBLOCK_ORDER);
 		return;
 	}
@@ -113,12 +113,12 @@ void index_file(struct mem_section *ms, unsigned int b)
  */
 void index_unfile(struct mem_section *ms, unsigned int b)
 {
-	unsigned int k = pb_index(ms->pb[b].word);
+	unsigned int k = pb_index(pb_word(ms, b));
 	const unsigned int even = b & ~1U;
 
 	if (k < MAX_PAGE_ORDER) {
 		avail_del(ms, b, k);
-	} else if (pb_index(ms->pb[even].word) == MAX_PAGE_ORDER) {
+	} else if (pb_index(pb_word(ms, even)) == MAX_PAGE_ORDER) {
 		avail_del(ms, even, MAX_PAGE_ORDER);
 		avail_add(ms, b ^ 1, PAGEBLOCK_ORDER);
 	}
@@ -127,7 +127,7 @@ void index_unfile(struct mem_section *ms, unsigned int b)
 /* File a valid pageblock under another order; PB_INDEX_NONE when nothing is left. */
 void index_move(struct mem_section *ms, unsigned int b, unsigned int order)
 {
-	const unsigned int old = pb_index(ms->pb[b].word);
+	const unsigned int old = pb_index(pb_word(ms, b));
 
 	if (old == order)
 		return;
@@ -183,7 +183,7 @@ void index_unfile_mask(struct mem_section *ms, u64 mask)
 void index_file_free_mask(struct mem_section *ms, u64 mask)
 {
 	const u64 even = 0x5555555555555555ULL;
-	const unsigned int mt = pb_mt(ms->pb[__ffs(mask)].word);
+	const unsigned int mt = pb_mt(pb_word(ms, __ffs(mask)));
 	u64 pairs = mask & (mask >> 1) & even;
 	u64 lone = mask & ~(pairs | pairs << 1);
 	const u64 was = ms->avail[MAX_PAGE_ORDER] & ms->mt[mt];

@@ -138,7 +138,7 @@ __leaf unsigned long alloc_pages(struct mm *mm, u32 gfp, unsigned int order,
 	if (unlikely((long)pfn < 0 || order >> 4))
 		return alloc_pages_slow(mm, gfp, order, type);
 	st->top--;
-	page->owner = 0;
+	WRITE_ONCE(page->owner, 0);
 	WRITE_ONCE(page->word, page->word + type - PGTY_CACHED);
 	if (type > PGTY_KERNEL)
 		WRITE_ONCE(page->count, type_is_counted(type));

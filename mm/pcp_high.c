@@ -41,7 +41,7 @@ __leaf unsigned long pcp_alloc_high(struct mm *mm, u32 gfp, unsigned int order,
 	if (unlikely(w & PB_VALID)) {
 		struct page *page = pfn_to_page(pfn);
 
-		page->owner = 0;
+		WRITE_ONCE(page->owner, 0);
 		WRITE_ONCE(page->word, page->word + type - PGTY_CACHED);
 		WRITE_ONCE(page->count, type_is_counted(type));
 	} else if (likely(!type_is_counted(type))) {

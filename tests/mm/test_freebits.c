@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* mm/freebits.c against loops that look at one bit at a time. */
 #include "lib/bitmap.h"
+#include "lib/string.h"
 #include "mm/internal.h"
 #include "kernel/ktest.h"
 
@@ -78,6 +79,24 @@ static void chunks_are_set_and_cleared(struct ktest *test)
 	}
 }
 
+static void runs_are_set_and_cleared(struct ktest *test)
+{
+	for (unsigned int round = 0; round < 2000; round++) {
+		const unsigned int off = prng_below(&test->prng, NR);
+		const unsigned int nr = 1 + prng_below(&test->prng, NR - off);
+		u64 bits[PB_WORDS], want[PB_WORDS];
+
+		random_bits(&test->prng, bits);
+		memcpy(want, bits, sizeof(want));
+		bits_set_run(bits, off, nr);
+		bitmap_set(want, off, nr);
+		KTEST_ASSERT_MEMEQ(test, bits, want, sizeof(bits));
+		bits_clear_run(bits, off, nr);
+		bitmap_clear(want, off, nr);
+		KTEST_ASSERT_MEMEQ(test, bits, want, sizeof(bits));
+	}
+}
+
 static void coalescing_stops_at_used_buddies(struct ktest *test)
 {
 	u64 bits[PB_WORDS];
@@ -99,6 +118,7 @@ static void coalescing_stops_at_used_buddies(struct ktest *test)
 static const struct ktest_case freebits_cases[] = {
 	KTEST_CASE(finds_are_right),
 	KTEST_CASE(chunks_are_set_and_cleared),
+	KTEST_CASE(runs_are_set_and_cleared),
 	KTEST_CASE(coalescing_stops_at_used_buddies),
 	{},
 };
