@@ -207,7 +207,7 @@ class Guest:
         """State of each memory block: 'online', 'offline'."""
         found: dict[int, str] = {}
         for line in self.run('lsmem -a').splitlines():
-            if match := re.match(r'0x[0-9a-f]+-0x[0-9a-f]+ +\S+ +(\S+) +\S+ +(\d+)$', line):
+            if match := re.match(r'0x[0-9a-f]+-0x[0-9a-f]+ +\S+ +(\S+)(?: +(?:yes|no))? +(\d+)$', line):
                 found[int(match[2])] = match[1]
         return found
 
