@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What leaves the kernel: stop_machine(), snapshots, kpageflags, muted trace sites.
+ */
+#include "kernel/export.h"
+#include "kernel/ktest.h"
+#include "kernel/quiesce.h"
+#include "kernel/sink.h"
+#include "kernel/thread.h"
+#include "kernel/timer.h"
+#include "kernel/trace.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/mm.h"
+#include "test_threads.h"
+
+#define STOP_NS (10 * NSEC_PER_SEC)
+
+static u32 ticks;
+
+static int tick(void *arg)
+{
+	(void)arg;
+	for (u32 i = 0; i < 2000; i++) {
+		__atomic_fetch_add(&ticks, 1, __ATOMIC_RELAXED);
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Nobody ticks while we look, for as long as others would need to. */
+static void look_twice(void *arg)
+{
+	const u32 first = READ_ONCE(ticks);
+	const u64 end = ktime_ns() + NSEC_PER_MSEC;
+
+	while (ktime_ns() < end)
+		;
+	*(u32 *)arg += READ_ONCE(ticks) - first;
+}
+
+static void others_stand_still(struct ktest *test)
+{
+	struct crew crew;
+	u32 moved = 0;
+
+	ticks = 0;
+	crew_start(test, &crew, tick, NULL);
+	for (unsigned int i = 0; i < 5; i++)
+		KTEST_EXPECT_EQ(test, stop_machine(look_twice, &moved, STOP_NS), 0);
+	crew_join(test, &crew);
+	KTEST_EXPECT_EQ(test, moved, 0);
+	KTEST_EXPECT_NE(test, ticks, 0);
+}
+
+/* Checks a snapshot as it comes: parts in order, runs that meet, all accounted for. */
+struct watcher {
+	struct sink sink;
+	struct ktest *test;
+	u64 next;
+	u32 inside;
+	u64 frames;
+	u64 free;
+	u64 zone_free;
+	bool ended;
+};
+
+static void watch_record(struct watcher *w, const struct trace_record *r)
+{
+	KTEST_EXPECT_EQ(w->test, r->hart, TRACE_HART_SNAPSHOT);
+	if (r->event == TRACE_SNAP_PART) {
+		KTEST_EXPECT_EQ(w->test, w->inside, 0);
+		KTEST_EXPECT_EQ(w->test, r->pfn, w->next);
+		w->inside = r->count;
+		return;
+	}
+	KTEST_ASSERT_NE(w->test, w->inside, 0);
+	w->inside--;
+	if (r->event == TRACE_SNAP_END) {
+		KTEST_EXPECT_EQ(w->test, w->inside, 0);
+		w->next = r->pfn;
+		w->ended = r->after;
+	} else if (r->event == TRACE_FRAMES) {
+		w->frames += r->count;
+		w->free += r->after == PGTY_BUDDY ? r->count : 0;
+	} else if (r->event == TRACE_ZONE_COUNT && (r->count == ZONE_COUNTER_FREE ||
+						    r->count == ZONE_COUNTER_FREE_ISOLATED)) {
+		w->zone_free += r->pfn;
+	}
+}
+
+static void watch(struct sink *sink, const char *bytes, size_t len)
+{
+	struct watcher *w = container_of(sink, struct watcher, sink);
+	struct trace_record record;
+
+	KTEST_EXPECT_EQ(w->test, len % sizeof(record), 0);
+	for (; len >= sizeof(record); len -= sizeof(record), bytes += sizeof(record)) {
+		memcpy(&record, bytes, sizeof(record));
+		watch_record(w, &record);
+	}
+}
+
+static void snapshots_are_whole(struct ktest *test)
+{
+	struct watcher w = { .sink = { watch }, .test = test };
+
+	if (kernel_mm.name == NULL)
+		ktest_skip(test, "this world has no kernel memory");
+	KTEST_ASSERT_EQ(test, export_write("snapshot", &w.sink), 0);
+	KTEST_EXPECT_TRUE(test, w.ended);
+	KTEST_EXPECT_EQ(test, w.free, w.zone_free);
+	KTEST_EXPECT_EQ(test, w.frames % PAGES_PER_SECTION, 0);
+	KTEST_EXPECT_NE(test, w.frames, 0);
+	KTEST_EXPECT_EQ(test, export_write("nothing", &w.sink), -ENOENT);
+}
+
+static void flags_as_linux_numbers_them(struct ktest *test)
+{
+	static const struct {
+		struct page_state st;
+		u64 flags;
+	} cases[] = {
+		{ { .type = PGTY_BUDDY }, BIT(10) },
+		{ { .type = PGTY_CACHED }, 0 },
+		{ { .type = PGTY_OFFLINE, .flags = PG_OFFLINE_SKIPPABLE }, BIT(23) },
+		{ { .type = PGTY_PGTABLE }, BIT(26) },
+		{ { .type = PGTY_SLAB, .order = 2 }, BIT(7) | BIT(15) },
+		{ { .type = PGTY_SLAB, .order = 2, .flags = PG_TAIL }, BIT(7) | BIT(16) },
+		{ { .type = PGTY_ANON }, BIT(12) },
+		{ { .type = PGTY_ANON, .order = 9, .flags = PG_TAIL },
+		  BIT(12) | BIT(16) | BIT(22) },
+		{ { .type = PGTY_HUGE, .order = 9 }, BIT(17) | BIT(15) },
+		{ { .type = PGTY_HOLE }, BIT(20) },
+		{ { .type = PGTY_KERNEL, .flags = PG_HWPOISON }, BIT(19) },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++)
+		KTEST_EXPECT_EQ(test, kpageflags_of(&cases[i].st), cases[i].flags);
+	KTEST_EXPECT_EQ(test, kpageflags_of(NULL), BIT(20));
+}
+
+static const struct ktest_case export_cases[] = {
+	KTEST_CASE(others_stand_still),
+	KTEST_CASE(snapshots_are_whole),
+	KTEST_CASE(flags_as_linux_numbers_them),
+	{}
+};
+
+static struct ktest_suite export_suite = { .name = "export", .cases = export_cases };
+KTEST_SUITE(export_suite);
