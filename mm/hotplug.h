@@ -118,9 +118,6 @@ unsigned int mask_run(u64 mask, unsigned int *first);
 /* Pageblocks of the section in the region of @owner (NULL: of any registered owner). */
 u64 owner_mask(struct mm *mm, const struct memory_owner *owner, const struct mem_section *s);
 
-/* The PageOffline frames of a range, in online blocks, get exactly these PG_* flags. */
-void mark_offline_frames(struct mm *mm, const struct pfn_range *range, unsigned int flags);
-
 /* Compare everything that these files maintain; differences to @out, one a line. */
 unsigned int hotplug_check(struct mm *mm, struct sink *out);
 

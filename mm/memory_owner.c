@@ -159,7 +159,7 @@ static void mark_single_frames(struct mem_section *s, unsigned long pfn, unsigne
 			       u32 word)
 {
 	for (unsigned long run; pfn < end; pfn = run + 1) {
-		for (run = pfn; run < end && page_type(s->mm, run) == PGTY_OFFLINE;)
+		for (run = pfn; run < end && page_type_own(run) == PGTY_OFFLINE;)
 			run++;
 		if (run > pfn)
 			frames_set(s->mm, pfn, run - pfn, word, 0);
@@ -174,16 +174,17 @@ void mark_offline_frames(struct mm *mm, const struct pfn_range *range, unsigned 
 	assert_mutex_held(&mm->hotplug_lock);
 	for (unsigned long pfn = range->start_pfn; pfn < end; pfn = next) {
 		struct mem_section *s = pfn_to_section(mm, pfn);
-		struct page_state st;
+		u64 w;
 		u32 word;
 
 		next = min(end, ALIGN_DOWN(pfn, PAGEBLOCK_NR_PAGES) + PAGEBLOCK_NR_PAGES);
-		if (!s || !s->zone || !page_state_get(mm, pfn, &st))
+		if (!s || !s->zone)
 			continue;
+		w = pb_read(&s->pb[pageblock_index(pfn)]);
 		word = page_word(PGTY_OFFLINE, flags, 0, s->zone->type);
-		if (!st.uniform)
+		if (w & PB_VALID)
 			mark_single_frames(s, pfn, next, word);
-		else if (st.type == PGTY_OFFLINE)
+		else if (PAGE_WORD_TYPE(pb_const(w)) == PGTY_OFFLINE)
 			frames_set(mm, pfn, next - pfn, word, 0);
 	}
 }

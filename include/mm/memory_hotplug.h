@@ -90,7 +90,20 @@ int __must_check offline_and_remove_memory(struct mm *mm, const unsigned long *b
 					   unsigned int nr, const struct evacuate_policy *policy,
 					   struct mm_failure *why);
 
-/* For online_page callbacks and drivers: release_offline_range() of one chunk. */
+/**
+ * mark_offline_frames() - say whether an owner can restore his offline frames
+ * @range: any frames of blocks that are or go online; only PageOffline ones change
+ * @flags: PG_OFFLINE_SKIPPABLE: he keeps them back again at the next onlining; or 0
+ *
+ * For online_page callbacks: what they keep back is not skippable unless they say so.
+ * Context: hotplug lock held, as in those callbacks.
+ */
+void mark_offline_frames(struct mm *mm, const struct pfn_range *range, unsigned int flags);
+
+/*
+ * For online_page callbacks and drivers: release_offline_range() of one chunk. Later
+ * than at onlining the frame's owner alone calls it, and zone_update_watermarks() after.
+ */
 void generic_online_page(struct mm *mm, unsigned long pfn, unsigned int order);
 
 /**

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _TESTS_MM_GRANULE_OWNER_H
+#define _TESTS_MM_GRANULE_OWNER_H
+
+/*
+ * An owner who knows each frame: a bitmap says which frames of one block stay
+ * PageOffline when it goes online; the rest he gives to the allocator in chunks of
+ * his choice.
+ */
+#include "lib/bitmap.h"
+#include "tests/mm/hotplug_window.h"
+
+/**
+ * struct granule_owner - the owner of the window's block 1
+ * @owner: registered by granule_open()
+ * @w: the window
+ * @withheld: bit f: frame f of the block stays offline
+ * @flags: PG_OFFLINE_SKIPPABLE: he says that he can restore them; 0: he does not
+ * @max_order: of the chunks that he gives away
+ * @chunks: how many of each order he gave away
+ */
+struct granule_owner {
+	struct memory_owner owner;
+	struct window *w;
+	u64 withheld[PAGES_PER_SECTION / 64];
+	u32 flags;
+	unsigned int max_order;
+	unsigned long chunks[NR_PAGE_ORDERS];
+};
+
+/* A window whose block 1 is his and added; nothing withheld, not online. */
+struct granule_owner *granule_open(struct ktest *test);
+
+/* Each frame of the online block is Offline with his flags, or Buddy, or the header, as he says. */
+void granule_expect(struct ktest *test, struct granule_owner *g);
+
+/* Frames of the block that he withholds. */
+unsigned long granule_withheld(const struct granule_owner *g);
+
+/* Withhold @nr frames from frame @first of the block on, at the next onlining. */
+void granule_withhold(struct granule_owner *g, unsigned long first, unsigned long nr);
+
+#endif
