@@ -131,7 +131,7 @@ bench: ## count instructions for each row of the budget table, and write build/b
 	$(MAKEO) build
 	@tools/bench
 
-fuzz: ## run each fuzzer for FUZZ_SECONDS=60
+fuzz: ## run all fuzzers, T=60 seconds altogether
 	$(SETUP) fuzz
 	$(MAKEO) fuzz-now
 
