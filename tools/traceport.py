@@ -68,6 +68,13 @@ class TracePort:
             del self._rest[:size]
             time.sleep(pause)
 
+    def interrupt(self) -> None:
+        """Have whoever waits for the port in another thread give up."""
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass        # it is not connected any more
+
     def close(self) -> None:
         """End the connection."""
         self._socket.close()

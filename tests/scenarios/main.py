@@ -37,6 +37,9 @@ def play(guest: Guest, story) -> str | None:
         return str(why)
     except Exception:       # pylint: disable=broad-except
         return traceback.format_exc()
+    except SystemExit:      # the limit is over: it hangs
+        rescue(guest.machine.rundir / 'session.ebbt', guest)
+        raise
     finally:
         guest.stop()
 

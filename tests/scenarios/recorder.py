@@ -81,6 +81,12 @@ class Recorder:
         assert self._port is not None and self._thread is None
         return self._port
 
+    def interrupt(self) -> None:
+        """Wait for the port no longer."""
+        port = self._port
+        if port:
+            port.interrupt()
+
     def stop(self) -> None:
         """Take nothing more over the port."""
         self._end.set()
@@ -152,6 +158,8 @@ def prove(guest: 'Guest') -> str | None:
 def rescue(path: Path, guest: 'Guest') -> None:
     """After a failure: leave what can be had, and say nothing."""
     guest.answers = False
+    if guest.recorder:
+        guest.recorder.interrupt()
     problem = prove(guest)
     if problem:
         path.with_suffix('.problem').write_text(problem + '\n')

@@ -145,8 +145,8 @@ class PortTest(unittest.TestCase):
 
     def test_ebb_dump_without_a_machine(self):
         self.listener.close()
-        done = subprocess.run([sys.executable, TOP / 'tools' / 'ebb-dump', '--rundir', self.rundir / 'none', self.rundir / 'tree'],
-                              capture_output=True, text=True, timeout=20, check=False)
+        words = [sys.executable, TOP / 'tools' / 'ebb-dump', '--rundir', self.rundir / 'none', self.rundir / 'tree']
+        done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)
         self.assertEqual((done.returncode, len(done.stderr.splitlines())), (1, 1))
 
 

@@ -112,8 +112,9 @@ class ReplayTest(unittest.TestCase):
         middle = FIRST + 1024
         low = [r._replace(count=min(r.count, middle - r.pfn)) if r.event != BLOCK else r for r in whole.records
                if r.event != ZONE_COUNT and r.pfn < middle]
-        high = [r._replace(pfn=max(r.pfn, middle), count=r.pfn + r.count - max(r.pfn, middle)) if r.event not in (BLOCK, ZONE_COUNT)
-                else r for r in whole.records if r.event in (BLOCK, ZONE_COUNT) or r.pfn + r.count > middle]
+        high = [r if r.event in (BLOCK, ZONE_COUNT) else
+                r._replace(pfn=max(r.pfn, middle), count=r.pfn + r.count - max(r.pfn, middle))
+                for r in whole.records if r.event in (BLOCK, ZONE_COUNT) or r.pfn + r.count > middle]
         parts = [Part(8, 0, middle, False, low), Part(8, middle, END_OF_MEMORY, True, high)]
         verdict = self.write(*self.records, *parts)
         self.assertEqual((verdict.problems, verdict.compared), ([], 2))
