@@ -135,6 +135,16 @@ class LauncherTest(unittest.TestCase):
         self.assertEqual(process.returncode, 3)
         self.assertIn('cannot do that', err)
 
+    def test_device_that_is_killed(self):
+        process = self.start("print('up', flush=True); time.sleep(60)")
+        pids = self.pids()
+        process.stdout.readline()
+        os.kill(pids[1], signal.SIGKILL)
+        _, err = process.communicate(timeout=10)
+        self.assertEqual(process.returncode, 3)
+        self.assertIn('memory device vm0 ended with status -9', err)
+        self.assert_gone(pids)
+
     def test_missing_device(self):
         (self.out / 'ebb-vmem').unlink()
         process = self.start("time.sleep(60)")
