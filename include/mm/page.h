@@ -64,10 +64,13 @@ static_assert(sizeof(struct page) == 16, "the page descriptor is 16 bytes");
 /* Descriptors of all frames, virtually contiguous; set by the machine at boot. */
 extern struct page *vmemmap;
 
-/* The descriptor's address; it may be not valid: see page_state_get(). */
+/*
+ * The descriptor's address; it may be not valid: see page_state_get(). Reckoned in
+ * integers: even PFN_NONE has one, which nobody may touch.
+ */
 static inline struct page *pfn_to_page(unsigned long pfn)
 {
-	return vmemmap + pfn;
+	return (struct page *)((uintptr_t)vmemmap + pfn * sizeof(struct page));
 }
 
 static inline unsigned long page_to_pfn(const struct page *page)
