@@ -132,11 +132,12 @@ __leaf unsigned long alloc_pages(struct mm *mm, u32 gfp, unsigned int order,
 	const struct hart *hart = this_hart();
 	struct pcp_stack *st = small_stack(mm->pcp[hart->id], gfp % PCP_ROWS, order);
 	const unsigned long pfn = st->top[-1];
-	struct page *page = pfn_to_page(pfn);
+	struct page *page;
 
 	/* PFN_NONE, of an empty stack or a row or order without any, is negative. */
 	if (unlikely((long)pfn < 0 || order >> 4))
 		return alloc_pages_slow(mm, gfp, order, type);
+	page = pfn_to_page(pfn);
 	st->top--;
 	WRITE_ONCE(page->owner, 0);
 	WRITE_ONCE(page->word, page->word + type - PGTY_CACHED);
@@ -159,8 +160,8 @@ __leaf void free_pages(struct mm *mm, unsigned long pfn, unsigned int order)
 {
 	const struct hart *hart = this_hart();
 	struct pcp *pcp = mm->pcp[hart->id];
-	struct page *page = pfn_to_page(pfn);
 	struct pcp_stack *st;
+	struct page *page;
 	u32 word, type;
 
 	if (unlikely(pcp->block != pfn >> PAGEBLOCK_ORDER))
@@ -169,6 +170,7 @@ __leaf void free_pages(struct mm *mm, unsigned long pfn, unsigned int order)
 	if (unlikely((READ_ONCE(pcp->pb->word) >> PB_MT_SHIFT & PCP_STATE_MASK) != pcp->state))
 		return free_pages_slow(mm, pfn, order);
 	/* Type, flags and order in one compare: allocated, no count, no flag, that order. */
+	page = pfn_to_page(pfn);
 	word = page->word;
 	type = (word << 8) - (order << 24 | PGTY_FIRST_ALLOC << 8);
 	st = &pcp->row[order & 15];
