@@ -3,6 +3,7 @@
  * Memory notifiers: six events, in order of priority, a veto, and the symmetric
  * roll-back: who heard a start hears exactly one end.
  */
+#include "kernel/sink.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/page_alloc.h"
@@ -134,10 +135,101 @@ static void failed_offline_is_cancelled(struct ktest *test)
 	unregister_memory_notifier(&w->mm, &watch->nb);
 }
 
+/* An error from any event at any place in the order: three listeners, one of them fails. */
+struct injection {
+	enum mem_event event;
+	unsigned int place;
+};
+
+static const char *const event_names[NR_MEM_EVENTS] = {
+	[MEM_GOING_ONLINE] = "going-online",   [MEM_CANCEL_ONLINE] = "cancel-online",
+	[MEM_ONLINE] = "online",	       [MEM_GOING_OFFLINE] = "going-offline",
+	[MEM_CANCEL_OFFLINE] = "cancel-offline", [MEM_OFFLINE] = "offline",
+};
+
+#define AT_ALL_PLACES(event) { event, 0 }, { event, 1 }, { event, 2 }
+
+static const struct injection injections[] = {
+	AT_ALL_PLACES(MEM_GOING_ONLINE),  AT_ALL_PLACES(MEM_CANCEL_ONLINE),
+	AT_ALL_PLACES(MEM_ONLINE),	  AT_ALL_PLACES(MEM_GOING_OFFLINE),
+	AT_ALL_PLACES(MEM_CANCEL_OFFLINE), AT_ALL_PLACES(MEM_OFFLINE),
+};
+
+static void describe_injection(const struct injection *i, char desc[KTEST_DESC_SIZE])
+{
+	struct sink_buffer buffer;
+
+	sink_buffer_init(&buffer, desc, KTEST_DESC_SIZE);
+	sink_printf(&buffer.sink, "%s place %u", event_names[i->event], i->place);
+}
+
+KTEST_ARRAY_PARAM(injection, injections, describe_injection)
+
+/* Who heard a start heard one end; the one that refuses and those behind it hear none. */
+static void expect_symmetric(struct ktest *test, const struct watch *l, const struct injection *i)
+{
+	for (unsigned int n = 0; n < 3; n++) {
+		const unsigned int *h = l[n].heard;
+		const bool vetoed = n == i->place;
+		/* The case asks twice for what is refused. */
+		const unsigned int online = vetoed && i->event == MEM_GOING_ONLINE ? 2 : 0;
+		const unsigned int offline = vetoed && i->event == MEM_GOING_OFFLINE ? 2 : 0;
+
+		KTEST_EXPECT_EQ(test, h[MEM_GOING_ONLINE] - online,
+				h[MEM_ONLINE] + h[MEM_CANCEL_ONLINE]);
+		KTEST_EXPECT_EQ(test, h[MEM_GOING_OFFLINE] - offline,
+				h[MEM_OFFLINE] + h[MEM_CANCEL_OFFLINE]);
+		KTEST_EXPECT_FALSE(test, l[n].wrong);
+	}
+}
+
+/* Only starts can be refused: with the errno, and everything is as it was. Ends happen. */
+static void errors_at_any_event_and_priority(struct ktest *test)
+{
+	const struct injection *i = test->param_value;
+	const bool on = i->event == MEM_GOING_ONLINE, off = i->event == MEM_GOING_OFFLINE;
+	struct window *w = window_open_owned(test);
+	struct watch *l = ktest_alloc(test, 4 * sizeof(*l));
+	struct window_totals before;
+	unsigned long pfn = window_pfn(w, 1) + 4321;
+
+	for (int n = 0; n < 3; n++)
+		watch_start(test, w, &l[n], 100 - n * 150);
+	l[i->place].veto[i->event] = -ENOMEM;
+	window_add(test, w, 1, ALL);
+	before = window_totals(w);
+	/* For the cancels: a fourth, the last in the order, refuses each start once. */
+	watch_start(test, w, &l[3], -1000);
+	l[3].veto[MEM_GOING_ONLINE] = -EBUSY;
+	KTEST_EXPECT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), on ? -ENOMEM : -EBUSY);
+	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_OFFLINE);
+	window_expect_totals(test, w, &before);
+	unregister_memory_notifier(&w->mm, &l[3].nb);
+	KTEST_EXPECT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), on ? -ENOMEM : 0);
+	l[i->place].veto[MEM_GOING_ONLINE] = 0;
+	if (on)
+		KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_KERNEL), 0);
+	KTEST_EXPECT_EQ(test, window_offline(w, 1), off ? -ENOMEM : -EBUSY);
+	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_ONLINE);
+	free_pages(&w->mm, pfn, 0);
+	window_check(test, w);
+	KTEST_EXPECT_EQ(test, window_offline(w, 1), off ? -ENOMEM : 0);
+	l[i->place].veto[MEM_GOING_OFFLINE] = 0;
+	if (off)
+		KTEST_ASSERT_EQ(test, window_offline(w, 1), 0);
+	window_expect_totals(test, w, &before);
+	for (unsigned int n = 0; n < i->place; n++)
+		KTEST_EXPECT_GT(test, l[n].heard[i->event], 0);
+	expect_symmetric(test, l, i);
+}
+
 static const struct ktest_case notify_cases[] = {
 	KTEST_CASE(notifiers_hear_in_order),
 	KTEST_CASE(veto_is_symmetric),
 	KTEST_CASE(failed_offline_is_cancelled),
+	KTEST_CASE_PARAM(errors_at_any_event_and_priority, injection_gen_params),
 	{}
 };
 
