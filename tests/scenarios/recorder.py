@@ -35,6 +35,7 @@ class Recorder:
         self.machine, self.path = machine, machine.rundir / 'session.ebbt'
         self.elf = Elf(machine.config.kernel)
         self.finished = False
+        self._interrupted = False
         self.provable = True                   # False: the scenario has left something out on purpose
         self._port: TracePort | None = None
         self._lock = threading.Lock()
@@ -65,11 +66,24 @@ class Recorder:
         with self._lock:
             try:
                 for name in names if self._port else ():
-                    self._file.write(self._port.fetch(name))
+                    self._file.write(self._fetch(name))
                 return self._port is not None
             except PortError:
                 self._port = None
                 return False
+
+    def _fetch(self, name: str) -> bytes:
+        """A reset in the middle of an answer leaves a port that owes us nothing: then ask again, once."""
+        assert self._port is not None
+        try:
+            return self._port.fetch(name)
+        except PortError:
+            if self._interrupted:
+                raise
+            self._port.close()
+            self._port = TracePort(self.machine.rundir / 'trace.sock', PORT_LIMIT)
+            self._end.wait(TAKE_EVERY)
+            return self._port.fetch(name)
 
     def snapshot(self) -> None:
         """A picture, and what led to it."""
@@ -83,6 +97,7 @@ class Recorder:
 
     def interrupt(self) -> None:
         """Wait for the port no longer."""
+        self._interrupted = True
         port = self._port
         if port:
             port.interrupt()
