@@ -20,7 +20,8 @@ void bad_free(struct mm *mm, unsigned long pfn, unsigned int order, const char *
 
 	if (!page_state_get(mm, pfn, &st))
 		panic("%s: free of pfn 0x%lx, order %u: no online memory", mm->name, pfn, order);
-	panic("%s: free of pfn 0x%lx, order %u: it %s: it is %s, %sorder %u, flags 0x%x, count %u, head 0x%lx",
+	panic("%s: free of pfn 0x%lx, order %u: it %s: it is %s, %sorder %u, "
+	      "flags 0x%x, count %u, head 0x%lx",
 	      mm->name, pfn, order, what, page_type_name(st.type),
 	      st.flags & PG_TAIL ? "tail, " : "", st.order, st.flags, st.count, st.head);
 }

@@ -167,7 +167,8 @@ static void alloc_failed(struct mm *mm, u32 gfp, unsigned int order, enum page_t
 	    !__atomic_compare_exchange_n(&next_ns, &next, now + NSEC_PER_SEC, false,
 					 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		return;
-	pr_warn("%s: no memory: order %u for %s, gfp 0x%x, free Normal %lu (min %lu), Movable %lu (min %lu)",
+	pr_warn("%s: no memory: order %u for %s, gfp 0x%x, free Normal %lu (min %lu), "
+		"Movable %lu (min %lu)",
 		mm->name, order, page_type_name(type), gfp, mm->zone[ZONE_NORMAL].free,
 		mm->zone[ZONE_NORMAL].wmark[WMARK_MIN], mm->zone[ZONE_MOVABLE].free,
 		mm->zone[ZONE_MOVABLE].wmark[WMARK_MIN]);
@@ -196,7 +197,8 @@ unsigned long alloc_uncached(struct mm *mm, u32 gfp, unsigned int order, enum pa
 {
 	unsigned long pfn;
 
-	BUG_ON(order > MAX_PAGE_ORDER || type - PGTY_FIRST_ALLOC > PGTY_LAST_ALLOC - PGTY_FIRST_ALLOC);
+	BUG_ON(order > MAX_PAGE_ORDER ||
+	       type - PGTY_FIRST_ALLOC > PGTY_LAST_ALLOC - PGTY_FIRST_ALLOC);
 	VM_BUG_ON(this_hart()->irq_depth);
 	if (gfp & GFP_ZERO) {
 		pfn = alloc_pages(mm, gfp & ~GFP_ZERO, order, type);

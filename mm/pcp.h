@@ -65,7 +65,8 @@ static inline struct pcp_stack *pcp_stack(struct pcp *pcp, unsigned int mt,
 	return (order <= PCP_SMALL_ORDER ? pcp->small : pcp->high) + (mt * 16 + order);
 }
 
-extern struct pcp pcp_none; /* holds nothing: a hart without caches of its own; mm_init() sets it up */
+/* Holds nothing: of a hart without caches of its own. mm_init() sets it up. */
+extern struct pcp pcp_none;
 void pcp_init(struct pcp *pcp);
 void pcp_set_limits(struct mm *mm);
 unsigned long pcp_refill(struct zone *zone, unsigned int mt, unsigned int order);

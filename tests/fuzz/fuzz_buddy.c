@@ -250,10 +250,12 @@ static void op_bulk(struct choices *c)
 {
 	static unsigned long pfns[4000];
 	const unsigned long nr = 1 + take_bytes(c, 2) % ARRAY_SIZE(pfns);
-	const unsigned long got = alloc_pages_bulk(&mm, GFP_MOVABLE | GFP_NOWARN, PGTY_KERNEL, nr, pfns);
+	const unsigned long got =
+		alloc_pages_bulk(&mm, GFP_MOVABLE | GFP_NOWARN, PGTY_KERNEL, nr, pfns);
 
 	for (unsigned long i = 0; i < got; i++) {
-		CHECK(all_are(pfns[i], 1, FREE) && !any_isolated(pfns[i], 1), "bulk: pfn %#lx", pfns[i]);
+		CHECK(all_are(pfns[i], 1, FREE) && !any_isolated(pfns[i], 1), "bulk: pfn %#lx",
+		      pfns[i]);
 		paint(pfns[i], 1, KERNEL);
 	}
 	free_pages_bulk(&mm, pfns, got);
@@ -322,7 +324,8 @@ static void op_contig(struct choices *c)
 	int ret = alloc_contig_range(&mm, pfn, pfn + nr, &policy, &why);
 
 	if (any_isolated(pfn, nr)) {
-		CHECK(ret == -EBUSY && why.reason == MM_REASON_ALREADY_ISOLATED, "%d %u", ret, why.reason);
+		CHECK(ret == -EBUSY && why.reason == MM_REASON_ALREADY_ISOLATED, "%d %u", ret,
+		      why.reason);
 		return;
 	}
 	if (blocker != PFN_NONE) {

@@ -99,7 +99,11 @@ static void free_nowhere(void)
 
 static void free_offline(void)
 {
-	struct evacuate_policy policy = { .name = "test", .type = PGTY_OFFLINE, .deadline_ns = ~0UL };
+	struct evacuate_policy policy = {
+		.name = "test",
+		.type = PGTY_OFFLINE,
+		.deadline_ns = ~0UL,
+	};
 	unsigned long pfn = get(0, PGTY_KERNEL);
 
 	pfn = alloc_contig_pages(mm, 1024, &policy, NULL);
@@ -187,7 +191,8 @@ static const struct death deaths[] = {
 	{ "free_large_twice", free_large_twice, "order 9: it is free already: it is Cached" },
 	{ "free_wrong_order", free_wrong_order, "it has another order: it is Kernel, order 3" },
 	{ "free_tail", free_tail, "it is the tail of a chunk: it is Kernel, tail, order 3" },
-	{ "free_tail_of_large", free_tail_of_large, "it is the tail of a chunk: it is Kernel, tail" },
+	{ "free_tail_of_large", free_tail_of_large,
+	  "it is the tail of a chunk: it is Kernel, tail" },
 	{ "free_inside_large", free_inside_large, "it is the tail of a chunk: it is Kernel, tail" },
 	{ "free_bad_order", free_bad_order, "order 11: it has no such order" },
 	{ "free_memmap", free_memmap, "it was not allocated: it is Memmap" },
@@ -200,7 +205,8 @@ static const struct death deaths[] = {
 	{ "release_allocated", release_allocated, "it is Slab, not Offline" },
 	{ "free_bulk_twice", free_bulk_twice, "it is free already: it is Buddy" },
 	{ "bad_type", bad_type, "BUG at mm/page_alloc.c" },
-	{ "write_after_free", write_after_free, "was written while it was free: byte 0x123 is 0x5c" },
+	{ "write_after_free", write_after_free,
+	  "was written while it was free: byte 0x123 is 0x5c" },
 	{ "write_after_free_large", write_after_free_large,
 	  "was written while it was free: byte 0x123 is 0x5c" },
 };

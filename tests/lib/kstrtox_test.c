@@ -14,30 +14,30 @@ struct number {
 };
 
 static const struct number numbers[] = {
-	{"0", 0, 0, 0},
-	{"18446744073709551615", 0, 0, UINT64_MAX},
-	{"18446744073709551616", 0, -EOVERFLOW, 0},
-	{"99999999999999999999999", 10, -EOVERFLOW, 0},
-	{"99999999999999999999999x", 10, -EINVAL, 0},
-	{"0xffffffffffffffff", 0, 0, UINT64_MAX},
-	{"0x10000000000000000", 16, -EOVERFLOW, 0},
-	{"0XaB", 16, 0, 0xab},
-	{"ab", 16, 0, 0xab},
-	{"017", 0, 0, 15},
-	{"017", 10, 0, 17},
-	{"018", 0, -EINVAL, 0},
-	{"+7", 0, 0, 7},
-	{"z", 36, 0, 35},
-	{"-1", 0, -EINVAL, 0},
-	{"++7", 0, -EINVAL, 0},
-	{"", 0, -EINVAL, 0},
-	{"+", 0, -EINVAL, 0},
-	{"0x", 0, -EINVAL, 0},
-	{"0xg", 0, -EINVAL, 0},
-	{" 1", 0, -EINVAL, 0},
-	{"1 ", 0, -EINVAL, 0},
-	{"1\n", 0, -EINVAL, 0},
-	{"12", 2, -EINVAL, 0},
+	{ "0", 0, 0, 0 },
+	{ "18446744073709551615", 0, 0, UINT64_MAX },
+	{ "18446744073709551616", 0, -EOVERFLOW, 0 },
+	{ "99999999999999999999999", 10, -EOVERFLOW, 0 },
+	{ "99999999999999999999999x", 10, -EINVAL, 0 },
+	{ "0xffffffffffffffff", 0, 0, UINT64_MAX },
+	{ "0x10000000000000000", 16, -EOVERFLOW, 0 },
+	{ "0XaB", 16, 0, 0xab },
+	{ "ab", 16, 0, 0xab },
+	{ "017", 0, 0, 15 },
+	{ "017", 10, 0, 17 },
+	{ "018", 0, -EINVAL, 0 },
+	{ "+7", 0, 0, 7 },
+	{ "z", 36, 0, 35 },
+	{ "-1", 0, -EINVAL, 0 },
+	{ "++7", 0, -EINVAL, 0 },
+	{ "", 0, -EINVAL, 0 },
+	{ "+", 0, -EINVAL, 0 },
+	{ "0x", 0, -EINVAL, 0 },
+	{ "0xg", 0, -EINVAL, 0 },
+	{ " 1", 0, -EINVAL, 0 },
+	{ "1 ", 0, -EINVAL, 0 },
+	{ "1\n", 0, -EINVAL, 0 },
+	{ "12", 2, -EINVAL, 0 },
 };
 
 static void name_number(const struct number *n, char desc[KTEST_DESC_SIZE])
@@ -96,23 +96,23 @@ static void signed_number(struct ktest *test)
 }
 
 static const struct number sizes[] = {
-	{"0", 0, 0, 0},
-	{"4096", 0, 0, 4096},
-	{"128M", 0, 0, SZ_128M},
-	{"1g", 0, 0, SZ_1G},
-	{"0x10k", 0, 0, 0x4000},
-	{"16383P", 0, 0, 16383ULL << 50},
-	{"16384P", 0, -EOVERFLOW, 0},
-	{"15E", 0, 0, 15ULL << 60},
-	{"16e", 0, -EOVERFLOW, 0},
-	{"0x1e", 0, 0, 0x1e},
-	{"2T", 0, 0, 2ULL << 40},
-	{"1.5G", 0, -EINVAL, 0},
-	{"1GB", 0, -EINVAL, 0},
-	{"G", 0, -EINVAL, 0},
-	{"-1M", 0, -EINVAL, 0},
-	{"1 M", 0, -EINVAL, 0},
-	{"", 0, -EINVAL, 0},
+	{ "0", 0, 0, 0 },
+	{ "4096", 0, 0, 4096 },
+	{ "128M", 0, 0, SZ_128M },
+	{ "1g", 0, 0, SZ_1G },
+	{ "0x10k", 0, 0, 0x4000 },
+	{ "16383P", 0, 0, 16383ULL << 50 },
+	{ "16384P", 0, -EOVERFLOW, 0 },
+	{ "15E", 0, 0, 15ULL << 60 },
+	{ "16e", 0, -EOVERFLOW, 0 },
+	{ "0x1e", 0, 0, 0x1e },
+	{ "2T", 0, 0, 2ULL << 40 },
+	{ "1.5G", 0, -EINVAL, 0 },
+	{ "1GB", 0, -EINVAL, 0 },
+	{ "G", 0, -EINVAL, 0 },
+	{ "-1M", 0, -EINVAL, 0 },
+	{ "1 M", 0, -EINVAL, 0 },
+	{ "", 0, -EINVAL, 0 },
 };
 
 KTEST_ARRAY_PARAM(size, sizes, name_number);
@@ -149,10 +149,11 @@ static void memparse_stops(struct ktest *test)
 
 static void bool_words(struct ktest *test)
 {
-	static const char *const yes[] = {"1", "y", "YES", "t", "True", "on", "ON"};
-	static const char *const no[] = {"0", "n", "No", "F", "false", "off", "OFF"};
-	static const char *const bad[] = {"",	  "2",	  "o",	      "of",
-					  "offf", "yes ", "truefalse"};
+	static const char *const yes[] = { "1", "y", "YES", "t", "True", "on", "ON" };
+	static const char *const no[] = { "0", "n", "No", "F", "false", "off", "OFF" };
+	static const char *const bad[] = {
+		"", "2", "o", "of", "offf", "yes ", "truefalse"
+	};
 	bool val;
 
 	for (size_t i = 0; i < ARRAY_SIZE(yes); i++) {
@@ -173,6 +174,7 @@ static const struct ktest_case kstrtox_cases[] = {
 	KTEST_CASE_PARAM(size_text, size_gen_params),
 	KTEST_CASE(memparse_stops),
 	KTEST_CASE(bool_words),
-	{}};
-static struct ktest_suite kstrtox_suite = {.name = "kstrtox", .cases = kstrtox_cases};
+	{}
+};
+static struct ktest_suite kstrtox_suite = { .name = "kstrtox", .cases = kstrtox_cases };
 KTEST_SUITE(kstrtox_suite);

@@ -16,23 +16,23 @@ struct line {
 };
 
 static const struct line lines[] = {
-	{"", 0, {}},
-	{"  \t ", 0, {}},
-	{"alloc 3 movable", 3, {"alloc", "3", "movable"}},
-	{" a\tb ", 2, {"a", "b"}},
-	{"a\\ b", 1, {"a b"}},
-	{"'a b' \"c d\"", 2, {"a b", "c d"}},
-	{"x'y z'\"w\"v", 1, {"xy zwv"}},
-	{"'' \"\" x", 3, {"", "", "x"}},
-	{"'a\\b'", 1, {"a\\b"}},
-	{"\"a\\b\\\"\\\\\"", 1, {"a\\b\"\\"}},
-	{"a#b #c d", 1, {"a#b"}},
-	{"\\#", 1, {"#"}},
-	{"'a", -EINVAL, {}},
-	{"a \"b", -EINVAL, {}},
-	{"\"a\\", -EINVAL, {}},
-	{"a\\", -EINVAL, {}},
-	{"a b c d", -E2BIG, {}},
+	{ "", 0, {} },
+	{ "  \t ", 0, {} },
+	{ "alloc 3 movable", 3, { "alloc", "3", "movable" } },
+	{ " a\tb ", 2, { "a", "b" } },
+	{ "a\\ b", 1, { "a b" } },
+	{ "'a b' \"c d\"", 2, { "a b", "c d" } },
+	{ "x'y z'\"w\"v", 1, { "xy zwv" } },
+	{ "'' \"\" x", 3, { "", "", "x" } },
+	{ "'a\\b'", 1, { "a\\b" } },
+	{ "\"a\\b\\\"\\\\\"", 1, { "a\\b\"\\" } },
+	{ "a#b #c d", 1, { "a#b" } },
+	{ "\\#", 1, { "#" } },
+	{ "'a", -EINVAL, {} },
+	{ "a \"b", -EINVAL, {} },
+	{ "\"a\\", -EINVAL, {} },
+	{ "a\\", -EINVAL, {} },
+	{ "a b c d", -E2BIG, {} },
 };
 
 static void name_line(const struct line *l, char desc[KTEST_DESC_SIZE])
@@ -62,32 +62,32 @@ struct match {
 };
 
 static const struct match matches[] = {
-	{"", "", true},
-	{"", "a", false},
-	{"*", "", true},
-	{"*", "anything.", true},
-	{"a*c", "abbbc", true},
-	{"a*c", "abbbd", false},
-	{"*ab*ab", "abxab", true},
-	{"*ab*ab", "ab", false},
-	{"?", "", false},
-	{"?", "x", true},
-	{"page_*.*", "page_alloc.split", true},
-	{"[a-c]x", "bx", true},
-	{"[a-c]x", "dx", false},
-	{"[!a-c]x", "dx", true},
-	{"[!a-c]x", "ax", false},
-	{"[]]", "]", true},
-	{"[a-]", "-", true},
-	{"[-a]", "-", true},
-	{"[", "[", true},
-	{"[a", "[a", true},
-	{"\\*", "*", true},
-	{"\\*", "a", false},
-	{"a\\", "a\\", true},
-	{"*a*b*c*", "xaxxbxc", true},
-	{"*[0-9]", "mm12", true},
-	{"**", "x", true},
+	{ "", "", true },
+	{ "", "a", false },
+	{ "*", "", true },
+	{ "*", "anything.", true },
+	{ "a*c", "abbbc", true },
+	{ "a*c", "abbbd", false },
+	{ "*ab*ab", "abxab", true },
+	{ "*ab*ab", "ab", false },
+	{ "?", "", false },
+	{ "?", "x", true },
+	{ "page_*.*", "page_alloc.split", true },
+	{ "[a-c]x", "bx", true },
+	{ "[a-c]x", "dx", false },
+	{ "[!a-c]x", "dx", true },
+	{ "[!a-c]x", "ax", false },
+	{ "[]]", "]", true },
+	{ "[a-]", "-", true },
+	{ "[-a]", "-", true },
+	{ "[", "[", true },
+	{ "[a", "[a", true },
+	{ "\\*", "*", true },
+	{ "\\*", "a", false },
+	{ "a\\", "a\\", true },
+	{ "*a*b*c*", "xaxxbxc", true },
+	{ "*[0-9]", "mm12", true },
+	{ "**", "x", true },
 };
 
 static void name_match(const struct match *m, char desc[KTEST_DESC_SIZE])
@@ -143,8 +143,8 @@ static void edits(struct ktest *test)
 
 static const char *nearest(const char *given)
 {
-	static const char *const known[] = {"mem", "loglevel", "memhp_default_state",
-					    "page_poison"};
+	static const char *const known[] = { "mem", "loglevel", "memhp_default_state",
+					     "page_poison" };
 	struct nearest n;
 
 	nearest_start(&n, given);
@@ -167,14 +167,14 @@ static void nearest_word(struct ktest *test)
 static void base64(struct ktest *test)
 {
 	static const char *const pairs[][2] = {
-		{"", ""},
-		{"f", "Zg=="},
-		{"fo", "Zm8="},
-		{"foo", "Zm9v"},
-		{"foob", "Zm9vYg=="},
-		{"fooba", "Zm9vYmE="},
-		{"foobar", "Zm9vYmFy"},
-		{"\xff\xef\xbe", "/+++"},
+		{ "", "" },
+		{ "f", "Zg==" },
+		{ "fo", "Zm8=" },
+		{ "foo", "Zm9v" },
+		{ "foob", "Zm9vYg==" },
+		{ "fooba", "Zm9vYmE=" },
+		{ "foobar", "Zm9vYmFy" },
+		{ "\xff\xef\xbe", "/+++" },
 	};
 	char out[16];
 
@@ -208,13 +208,13 @@ static void classes(struct ktest *test)
 	}
 }
 
-static const struct ktest_case text_cases[] = {KTEST_CASE_PARAM(split, line_gen_params),
-					       KTEST_CASE_PARAM(glob, match_gen_params),
-					       KTEST_CASE(glob_is_quick),
-					       KTEST_CASE(edits),
-					       KTEST_CASE(nearest_word),
-					       KTEST_CASE(base64),
-					       KTEST_CASE(classes),
-					       {}};
-static struct ktest_suite text_suite = {.name = "text", .cases = text_cases};
+static const struct ktest_case text_cases[] = { KTEST_CASE_PARAM(split, line_gen_params),
+						KTEST_CASE_PARAM(glob, match_gen_params),
+						KTEST_CASE(glob_is_quick),
+						KTEST_CASE(edits),
+						KTEST_CASE(nearest_word),
+						KTEST_CASE(base64),
+						KTEST_CASE(classes),
+						{} };
+static struct ktest_suite text_suite = { .name = "text", .cases = text_cases };
 KTEST_SUITE(text_suite);

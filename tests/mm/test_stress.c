@@ -150,14 +150,19 @@ static void run_threads(struct ktest *test, int (*const fn[])(void *), unsigned 
 		KTEST_ASSERT_NOT_NULL(test, thread[i]);
 	}
 	for (unsigned int i = 0; i < nr; i++) {
-		KTEST_ASSERT_EQ(test, thread_join(thread[i], ktime_ns() + 120 * NSEC_PER_SEC, &bad), 0);
+		KTEST_ASSERT_EQ(test,
+				thread_join(thread[i], ktime_ns() + 120 * NSEC_PER_SEC, &bad),
+				0);
 		KTEST_EXPECT_EQ(test, bad, 0);
 	}
 }
 
 static void start(struct ktest *test)
 {
-	stress = (struct stress){ .t = test_mm_normal(test, 2), .next_seed = prng_u64(&test->prng) };
+	stress = (struct stress){
+		.t = test_mm_normal(test, 2),
+		.next_seed = prng_u64(&test->prng),
+	};
 	stress.lo = stress.t->base;
 	stress.nr = stress.t->nr;
 }

@@ -286,7 +286,8 @@ class Life(unittest.TestCase):
     def test_bad_options(self) -> None:
         for options in (('--block', '3M'), ('--size', '1000001'), ('--addr', '0x88000001'), ('--size', '0'),
                         ('--requested', '1M'), ('--requested', '2G'), ('--addr', 'x'), ('--size', '1Q'),
-                        ('--nonsense', '1'), ('word',), ('--id', 'a/b'), ('--faults', 'x'), ('--addr', '0xffffffffffe00000', '--size', '4M'),
+                        ('--nonsense', '1'), ('word',), ('--id', 'a/b'), ('--faults', 'x'),
+                         ('--addr', '0xffffffffffe00000', '--size', '4M'),
                         ('--events', '/nonexistent/x'), ('--block', '2048')):
             done = self.run_device(*options)
             self.assertEqual(done.returncode, 2, options)
