@@ -5,11 +5,9 @@
  * change towards free. The type is judged first, flags after it, and a reference
  * count never. Compare with: Linux has_unmovable_pages(), isolate_migratepages.
  */
-#include "arch/machine.h"
 #include "kernel/thread.h"
 #include "lib/errno.h"
 #include "mm/internal.h"
-#include "mm/page_isolation.h"
 
 /* What a chunk means to an evacuation. */
 enum verdict {
@@ -177,7 +175,7 @@ static int move_vector(struct evac *e, struct migrate_entry *vec, unsigned int n
 {
 	int err = 0;
 
-	e->why->migrated += migrate_pages(e->mm, vec, nr);
+	e->why->migrated += migrate_pages(e, vec, nr);
 	for (unsigned int i = 0; i < nr; i++) {
 		const int result = note_result(e, &vec[i]);
 
@@ -263,12 +261,21 @@ int evac_migrate(struct evac *e)
 	return err ? err : vec.err;
 }
 
-/* The first chunk that is neither free nor skipped; 0 if there is none. */
-static int first_blocker(struct evac *e, struct pfn_range *chunk)
+/**
+ * evac_blocker() - the next chunk that is neither free nor to be skipped
+ * @e: what could move has moved
+ * @chunk: filled, if there is one
+ *
+ * Goes on where it stopped before: what is free in an isolated block stays free.
+ * Return: 0 if nothing is in the way any more; a negative errno, and why, if not.
+ */
+int evac_blocker(struct evac *e, struct pfn_range *chunk)
 {
-	for (unsigned int i = 0; i < e->nr_ranges; i++) {
-		unsigned long pfn = e->ranges[i].start_pfn, next;
-		const unsigned long end = pfn + e->ranges[i].nr_pages;
+	e->why->scans++;
+	for (; e->at_range < e->nr_ranges; e->at_range++, e->at_pfn = 0) {
+		const struct pfn_range *r = &e->ranges[e->at_range];
+		const unsigned long end = r->start_pfn + r->nr_pages;
+		unsigned long pfn = max(r->start_pfn, e->at_pfn), next;
 		struct page_state st;
 		enum mm_reason reason;
 
@@ -279,39 +286,13 @@ static int first_blocker(struct evac *e, struct pfn_range *chunk)
 				continue;
 			if (verdict == VERDICT_MOVABLE)
 				reason = MM_REASON_NOT_FREE;
+			e->at_pfn = pfn;
 			*chunk = (struct pfn_range){ pfn, min(next, end) - pfn };
+			evac_announce(e, TRACE_EVAC_VERDICT,
+				      &(struct trace_args){ .pfn = pfn, .before = st.type,
+							    .after = reason });
 			return evac_blocked(e, reason, pfn, &st);
 		}
 	}
 	return 0;
-}
-
-/**
- * evac_wait() - sleep until the first chunk in the way is freed
- * @e: what could move has moved
- * @slice_ns: at most so long at a time
- *
- * Return: 0 if nothing is in the way any more; a negative errno if something is.
- */
-int evac_wait(struct evac *e, u64 slice_ns)
-{
-	for (;;) {
-		const u64 until = min(arch_clock_ns() + slice_ns, e->policy->deadline_ns);
-		struct pfn_range chunk;
-		int err = first_blocker(e, &chunk);
-
-		if (!err)
-			return 0;
-		if (!wait_isolated_free(pfn_to_section(e->mm, chunk.start_pfn)->zone, &chunk,
-					until))
-			return err;
-	}
-}
-
-/* Everything free or skipped? A negative errno, and why, if not. */
-int evac_verify(struct evac *e)
-{
-	struct pfn_range chunk;
-
-	return first_blocker(e, &chunk);
 }

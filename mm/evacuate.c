@@ -2,7 +2,7 @@
 /*
  * evacuate(): the one way to empty ranges of frames. This file has the order of
  * the steps and what ends them; evac_scan.c looks at frames, evac_commit.c hands
- * them over, migrate.c moves them.
+ * them over, migrate.c moves them, evac_hold.c announces it all.
  *
  * Everything is isolated before anything is judged, so no page moves twice; the
  * harts' caches are drained before, so nothing new can enter and the one
@@ -18,21 +18,6 @@
 #define EVAC_DRAIN_NS NSEC_PER_SEC
 /* A waiting evacuation looks so often whether it is cancelled, and at pinned pages. */
 #define EVAC_SLICE_NS (50 * NSEC_PER_MSEC)
-
-/**
- * evac_announce() - every begin of a phase, verdict and move passes here
- * @e: the evacuation
- * @event: TRACE_EVAC_*
- * @args: its fields
- *
- * Called without a spinlock held: a test or a person can make the thread wait here.
- */
-void evac_announce(struct evac *e, enum trace_event_id event, const struct trace_args *args)
-{
-	(void)e;
-	if (unlikely(READ_ONCE(this_hart()->trace_mask)))
-		trace_record(event, args);
-}
 
 static void enter_phase(struct evac *e, enum evac_phase phase)
 {
@@ -68,7 +53,7 @@ int evac_stop(struct evac *e)
 
 	if (e->policy->cancelled && e->policy->cancelled(e->policy->cookie))
 		reason = MM_REASON_CANCELLED;
-	else if (arch_clock_ns() >= e->policy->deadline_ns)
+	else if (arch_clock_ns() >= evac_deadline(e))
 		reason = MM_REASON_DEADLINE;
 	if (reason == MM_REASON_NONE)
 		return 0;
@@ -166,25 +151,41 @@ static int migrate_all(struct evac *e)
 }
 
 /*
- * Wait until nothing stands in the way any more. What was unpinned meanwhile is
- * moved. The scans go on where the last one stopped: free frames stay free.
+ * Sleep until the chunk is free: its last frame's free wakes us. What is pinned or
+ * cached comes free without a word, so it is looked at again after a slice.
  */
-static int wait_all(struct evac *e)
+static int wait_chunk(struct evac *e, const struct pfn_range *chunk)
 {
+	struct zone *zone = pfn_to_section(e->mm, chunk->start_pfn)->zone;
+	const bool wakes = e->why->reason != MM_REASON_PINNED &&
+			   e->why->reason != MM_REASON_NOT_FREE;
 	int err;
 
-	enter_phase(e, EVAC_WAIT);
 	for (;;) {
-		err = evac_wait(e, EVAC_SLICE_NS);
-		if (err == 0)
+		const u64 until = min(arch_clock_ns() + EVAC_SLICE_NS, evac_deadline(e));
+
+		if (wait_isolated_free(zone, chunk, until))
 			return 0;
 		err = evac_stop(e);
 		if (err)
 			return err;
+		if (wakes)
+			continue;
 		err = evac_migrate(e);
-		if (err && err != -EAGAIN && err != -EBUSY)
-			return err;
+		return err == -EAGAIN || err == -EBUSY ? 0 : err;
 	}
+}
+
+/* Wait until nothing stands in the way any more; one look at each frame in all. */
+static int wait_all(struct evac *e)
+{
+	struct pfn_range chunk;
+	int err = 0;
+
+	enter_phase(e, EVAC_WAIT);
+	while (!err && evac_blocker(e, &chunk))
+		err = wait_chunk(e, &chunk);
+	return err;
 }
 
 /* From isolated to empty. What is empty at first sight stays so. */
@@ -203,7 +204,7 @@ static int empty_ranges(struct evac *e)
 	if (err || (e->policy->flags & EVAC_BEST_EFFORT))
 		return err;
 	enter_phase(e, EVAC_VERIFY);
-	return evac_verify(e);
+	return evac_blocker(e, &(struct pfn_range){ 0 });
 }
 
 static int run(struct evac *e)
@@ -245,7 +246,7 @@ int evacuate_locked(struct mm *mm, const struct pfn_range *ranges, unsigned int 
 	if (!nr_ranges)
 		return 0;
 	err = run(&e);
-	e.why->elapsed_ns = arch_clock_ns() - e.start_ns;
+	e.why->elapsed_ns = arch_clock_ns() - e.start_ns - e.held_ns;
 	if (!err)
 		e.why->reason = MM_REASON_NONE;
 	return err;

@@ -200,7 +200,7 @@ unsigned long plain_movable_run(const struct mm *mm, unsigned long pfn, unsigned
 u64 section_mask(unsigned long pfn, unsigned long end, unsigned long *next);
 unsigned long next_used(const struct mm *mm, unsigned long pfn, unsigned long end);
 
-/* --- evacuate.c, evac_scan.c, evac_commit.c, migrate.c ----------------------------- */
+/* --- evacuate.c, evac_scan.c, evac_commit.c, evac_hold.c, migrate.c --------------- */
 
 #define EVAC_VECTOR 64 /* pages that are collected before they are moved */
 
@@ -214,7 +214,23 @@ struct evac {
 	struct mm_failure *why; /* never NULL */
 	bool empty; /* classify found nothing in the way */
 	u64 start_ns;
+	u64 held_ns; /* at hold points: moves the deadline */
+	unsigned int at_range; /* how far evac_blocker() has come */
+	unsigned long at_pfn;
 };
+
+static inline u64 evac_deadline(const struct evac *e)
+{
+	return e->policy->deadline_ns + e->held_ns;
+}
+
+extern u32 hold_event; /* TRACE_EVAC_*: threads wait there; 0: nowhere */
+
+/* Does anybody want to hear what is announced? */
+static inline bool evac_announcing(void)
+{
+	return READ_ONCE(this_hart()->trace_mask) | READ_ONCE(hold_event);
+}
 
 void evac_announce(struct evac *e, enum trace_event_id event, const struct trace_args *args);
 int evac_stop(struct evac *e);
@@ -222,8 +238,9 @@ int evac_blocked(struct evac *e, enum mm_reason reason, unsigned long pfn,
 		 const struct page_state *st);
 int evac_classify(struct evac *e);
 int evac_migrate(struct evac *e);
-int evac_wait(struct evac *e, u64 slice_ns);
-int evac_verify(struct evac *e);
+int evac_blocker(struct evac *e, struct pfn_range *chunk);
+/* Move the entries; targets are movable, outside of isolated blocks. Return: how many moved. */
+unsigned int migrate_pages(struct evac *evac, struct migrate_entry *e, unsigned int nr);
 void evac_commit(struct evac *e);
 extern u32 movable_types; /* bit t: type t has movable_ops */
 extern const struct movable_ops slot_movable_ops;

@@ -100,15 +100,29 @@ static void free_sources(struct mm *mm, const struct migrate_entry *e, unsigned 
 		free_claimed(mm, pfns, n, e[nr - 1].kind);
 }
 
-unsigned int migrate_pages(struct mm *mm, struct migrate_entry *e, unsigned int nr)
+static void announce_move(struct evac *evac, const struct migrate_entry *e)
 {
+	const struct trace_args args = {
+		.pfn = e->pfn,
+		.count = (u32)e->dst,
+		.before = e->kind,
+		.after = -e->result,
+		.flags = e->order,
+	};
+
+	evac_announce(evac, TRACE_EVAC_MOVE, &args);
+}
+
+unsigned int migrate_pages(struct evac *evac, struct migrate_entry *e, unsigned int nr)
+{
+	struct mm *mm = evac->mm;
 	unsigned int moved = 0;
 
 	for (unsigned int i = 0; i < nr; i++) {
 		e[i].result = migrate_one(mm, &e[i]);
 		moved += e[i].result == 0;
-		trace_emit(TRACE_EVAC_MOVE, .pfn = e[i].pfn, .count = (u32)e[i].dst,
-			   .before = e[i].kind, .after = -e[i].result, .flags = e[i].order);
+		if (unlikely(evac_announcing()))
+			announce_move(evac, &e[i]);
 	}
 	free_sources(mm, e, nr);
 	if (moved)

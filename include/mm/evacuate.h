@@ -102,12 +102,6 @@ struct movable_ops {
 int set_movable_ops(enum page_type type, const struct movable_ops *ops);
 
 /*
- * Move the entries; targets are allocated movable, outside of isolated blocks.
- * Return: how many moved; each entry's result says the rest.
- */
-unsigned int migrate_pages(struct mm *mm, struct migrate_entry *e, unsigned int nr);
-
-/*
  * The first kind: PGTY_DRIVER pages, each known to one slot. The owner word of
  * such a page is the address of its slot.
  */

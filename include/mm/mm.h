@@ -306,6 +306,7 @@ unsigned int mm_check(struct mm *mm, struct sink *out);
  * @owner: that frame's owner word
  * @phase: EVAC_* in which it failed
  * @retries: how often it was tried
+ * @scans: how often the ranges were searched for what is still in the way
  * @migrated: pages that were moved before it failed (0 for hopeless ranges)
  * @elapsed_ns: how long it took
  * @detail: a name that helps (slab cache, notifier, hart), or NULL; static storage
@@ -315,6 +316,7 @@ struct mm_failure {
 	enum page_type type;
 	enum evac_phase phase;
 	unsigned int retries;
+	unsigned int scans;
 	unsigned long pfn;
 	u64 owner;
 	unsigned long migrated;

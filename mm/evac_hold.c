@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What evacuations announce: a trace record each, and the hold points, where a
+ * thread waits until a test or a person lets it go on.
+ */
+#include "arch/machine.h"
+#include "kernel/printk.h"
+#include "kernel/timer.h"
+#include "mm/hold.h"
+#include "mm/internal.h"
+
+/* A held thread looks so often whether it is cancelled. */
+#define HOLD_SLICE_NS (50 * NSEC_PER_MSEC)
+
+u64 hold_limit_ns = 60 * NSEC_PER_SEC;
+u32 hold_event;
+static u64 hold_at;
+static u32 nr_held, nr_steps;
+static u32 held_since; /* nr_steps when the last one came */
+static struct hold_place held_at;
+static DEFINE_WAIT_QUEUE(hold_arrived);
+static DEFINE_WAIT_QUEUE(hold_released);
+
+void hold_set(const struct hold_place *place)
+{
+	WRITE_ONCE(hold_at, place->at);
+	WRITE_ONCE(hold_event, place->event);
+}
+
+void hold_step(void)
+{
+	__atomic_fetch_add(&nr_steps, 1, __ATOMIC_ACQ_REL);
+	wake_up_all(&hold_released);
+}
+
+void hold_go(void)
+{
+	hold_set(&(struct hold_place){ .at = HOLD_ANYWHERE });
+	hold_step();
+}
+
+/* Who was let go but did not run yet is not held any more. */
+static bool somebody_is_held(void)
+{
+	return __atomic_load_n(&nr_held, __ATOMIC_ACQUIRE) &&
+	       READ_ONCE(held_since) == READ_ONCE(nr_steps);
+}
+
+bool hold_wait(u64 deadline_ns, struct hold_place *where)
+{
+	const bool met = wait_event_until(&hold_arrived, somebody_is_held(), deadline_ns);
+
+	if (met && where)
+		*where = held_at;
+	return met;
+}
+
+static bool cancelled(const struct evac *e)
+{
+	return e->policy->cancelled && e->policy->cancelled(e->policy->cookie);
+}
+
+static __cold void hold_here(struct evac *e, enum trace_event_id event, u64 at, u64 pfn)
+{
+	const u64 start = arch_clock_ns(), limit = start + hold_limit_ns;
+	const u32 steps = READ_ONCE(nr_steps);
+	bool let_go = false;
+
+	held_at = (struct hold_place){ .event = event, .at = at };
+	WRITE_ONCE(held_since, steps);
+	__atomic_fetch_add(&nr_held, 1, __ATOMIC_ACQ_REL);
+	wake_up_all(&hold_arrived);
+	while (!let_go && !cancelled(e) && arch_clock_ns() < limit)
+		let_go = wait_event_until(&hold_released, READ_ONCE(nr_steps) != steps,
+					  min(arch_clock_ns() + HOLD_SLICE_NS, limit));
+	__atomic_fetch_sub(&nr_held, 1, __ATOMIC_ACQ_REL);
+	e->held_ns += arch_clock_ns() - start;
+	trace_emit(TRACE_HOLD, .pfn = pfn, .count = (arch_clock_ns() - start) / NSEC_PER_MSEC,
+		   .before = event);
+	if (let_go || cancelled(e))
+		return;
+	pr_warn("evac: held for %u ms at pfn 0x%lx: goes on, the hold point is unset\n",
+		(u32)(hold_limit_ns / NSEC_PER_MSEC), (unsigned long)pfn);
+	hold_set(&(struct hold_place){ .at = HOLD_ANYWHERE });
+}
+
+/**
+ * evac_announce() - every begin of a phase, verdict and move passes here
+ * @e: the evacuation
+ * @event: TRACE_EVAC_*
+ * @args: its fields
+ *
+ * Called without a spinlock held: a test or a person can make the thread wait here.
+ */
+void evac_announce(struct evac *e, enum trace_event_id event, const struct trace_args *args)
+{
+	const u64 at = event == TRACE_EVAC_PHASE ? args->after : args->pfn;
+
+	if (unlikely(READ_ONCE(this_hart()->trace_mask)))
+		trace_record(event, args);
+	if (unlikely(READ_ONCE(hold_event) == event) &&
+	    (READ_ONCE(hold_at) == at || READ_ONCE(hold_at) == HOLD_ANYWHERE))
+		hold_here(e, event, at, args->pfn);
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Hold points, and with their help what waiting for a free must do: end when the
+ * page is freed, with two searches at most, however the free falls.
+ */
+#include "arch/machine.h"
+#include "kernel/thread.h"
+#include "kernel/timer.h"
+#include "lib/errno.h"
+#include "mm/hold.h"
+#include "tests/mm/test_mm.h"
+
+#define PB	PAGEBLOCK_NR_PAGES
+#define NR	(4 * PB)
+#define STEP_NS (30 * NSEC_PER_SEC)
+
+/* An evacuation in a thread of its own. */
+struct job {
+	struct test_mm *t;
+	unsigned long start, nr;
+	struct evacuate_policy policy;
+	struct mm_failure why;
+	struct thread *thread;
+	u64 ended_at;
+};
+
+static int run_job(void *arg)
+{
+	struct job *job = arg;
+	const struct pfn_range range = { job->start, job->nr };
+	const int err = evacuate(job->t->mm, &range, 1, &job->policy, &job->why);
+
+	job->ended_at = ktime_ns();
+	return err;
+}
+
+static void let_go(void *unused)
+{
+	(void)unused;
+	hold_go();
+}
+
+/* Wait for a free in [start, start + nr), up to 10 s; what is held at the end is let go. */
+static struct job *start_job(struct ktest *test, struct test_mm *t, unsigned long start,
+			     unsigned long nr)
+{
+	struct job *job = ktest_alloc(test, sizeof(*job));
+
+	*job = (struct job){ .t = t, .start = start, .nr = nr,
+			     .policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL) };
+	job->policy.flags = EVAC_WAIT;
+	ktest_add_action(test, let_go, NULL);
+	job->thread = thread_create("job", run_job, job);
+	KTEST_ASSERT_NOT_NULL(test, job->thread);
+	return job;
+}
+
+static int end_job(struct ktest *test, struct job *job)
+{
+	int err = 1;
+
+	KTEST_ASSERT_EQ(test, thread_join(job->thread, ktime_ns() + STEP_NS, &err), 0);
+	return err;
+}
+
+static void hold(enum trace_event_id event, u64 at)
+{
+	hold_set(&(struct hold_place){ .event = event, .at = at });
+}
+
+static void expect_held(struct ktest *test, enum trace_event_id event, u64 at)
+{
+	struct hold_place place;
+
+	KTEST_ASSERT_TRUE(test, hold_wait(ktime_ns() + STEP_NS, &place));
+	KTEST_EXPECT_EQ(test, place.event, event);
+	KTEST_EXPECT_EQ(test, place.at, at);
+}
+
+/* Every phase can be held; step goes from one to the next. */
+static void each_phase_can_be_held(struct ktest *test)
+{
+	static const u8 phases[] = { EVAC_ISOLATE, EVAC_DRAIN, EVAC_CLASSIFY, EVAC_COMMIT,
+				     EVAC_IDLE };
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct job *job;
+
+	hold(TRACE_EVAC_PHASE, HOLD_ANYWHERE);
+	job = start_job(test, t, t->base, NR);
+	for (unsigned int i = 0; i < ARRAY_SIZE(phases); i++) {
+		expect_held(test, TRACE_EVAC_PHASE, phases[i]);
+		if (phases[i] > EVAC_ISOLATE && phases[i] < EVAC_COMMIT)
+			KTEST_EXPECT_EQ(test, t->zone->nr_isolated, NR / PB);
+		hold_step();
+	}
+	KTEST_EXPECT_EQ(test, end_job(test, job), 0);
+	free_contig_range(t->mm, t->base, NR);
+}
+
+/* While a thread is held others allocate, free, and look. Its clock stands still. */
+static void a_held_deadline_stands_still(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct page_slot slot;
+	struct job *job;
+
+	hold(TRACE_EVAC_PHASE, EVAC_CLASSIFY);
+	job = start_job(test, t, t->base, NR);
+	job->policy.deadline_ns = ktime_ns() + 200 * NSEC_PER_MSEC;
+	expect_held(test, TRACE_EVAC_PHASE, EVAC_CLASSIFY);
+	msleep(500);
+	KTEST_ASSERT_EQ(test, slot_alloc(t->mm, &slot, 0), 0);
+	KTEST_EXPECT_FALSE(test, slot_pfn(&slot) >= t->base && slot_pfn(&slot) < t->base + NR);
+	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), 0);
+	KTEST_EXPECT_TRUE(test, hold_wait(0, NULL));
+	hold_go();
+	KTEST_EXPECT_EQ(test, end_job(test, job), 0);
+	KTEST_EXPECT_FALSE(test, hold_wait(0, NULL));
+	KTEST_EXPECT_LT(test, job->why.elapsed_ns, 200 * NSEC_PER_MSEC);
+	free_contig_range(t->mm, t->base, NR);
+}
+
+/* A move is held right after it, by its frame. */
+static void a_move_is_held(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct page_slot slot;
+	unsigned long pfn;
+	struct job *job;
+
+	KTEST_ASSERT_EQ(test, slot_alloc(t->mm, &slot, 0), 0);
+	pfn = slot_pfn(&slot);
+	hold(TRACE_EVAC_MOVE, pfn);
+	job = start_job(test, t, pfn, 1);
+	expect_held(test, TRACE_EVAC_MOVE, pfn);
+	KTEST_EXPECT_NE(test, slot_pfn(&slot), pfn);
+	hold_go();
+	KTEST_EXPECT_EQ(test, end_job(test, job), 0);
+	KTEST_EXPECT_EQ(test, job->why.migrated, 1);
+	free_contig_range(t->mm, pfn, 1);
+	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), 0);
+}
+
+static bool is_cancelled(void *cookie)
+{
+	return READ_ONCE(*(u32 *)cookie);
+}
+
+static void a_held_thread_can_be_cancelled(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	u32 *cancel = ktest_alloc(test, sizeof(*cancel));
+	struct page_slot slot;
+	unsigned long pfn;
+	struct job *job;
+
+	KTEST_ASSERT_EQ(test, slot_alloc(t->mm, &slot, 0), 0);
+	KTEST_ASSERT_EQ(test, page_pin(t->mm, slot_pfn(&slot)), 0);
+	pfn = slot_pfn(&slot);
+	hold(TRACE_EVAC_PHASE, EVAC_WAIT);
+	job = start_job(test, t, pfn, 1);
+	job->policy.cancelled = is_cancelled;
+	job->policy.cookie = cancel;
+	expect_held(test, TRACE_EVAC_PHASE, EVAC_WAIT);
+	WRITE_ONCE(*cancel, 1);
+	KTEST_EXPECT_EQ(test, end_job(test, job), -EINTR);
+	KTEST_EXPECT_EQ(test, job->why.reason, MM_REASON_CANCELLED);
+	KTEST_EXPECT_EQ(test, job->why.pfn, pfn);
+	KTEST_EXPECT_EQ(test, t->zone->nr_isolated, 0);
+	hold_go();
+	KTEST_ASSERT_EQ(test, page_unpin(t->mm, pfn), 0);
+	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), 0);
+}
+
+static void usual_limit(void *unused)
+{
+	(void)unused;
+	hold_limit_ns = 60 * NSEC_PER_SEC;
+}
+
+static void nobody_is_held_for_ever(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const u64 start = ktime_ns();
+	struct job *job;
+
+	ktest_add_action(test, usual_limit, NULL);
+	hold_limit_ns = 300 * NSEC_PER_MSEC;
+	hold(TRACE_EVAC_PHASE, HOLD_ANYWHERE);
+	job = start_job(test, t, t->base, NR);
+	KTEST_ASSERT_EQ(test, thread_join(job->thread, start + STEP_NS, NULL), 0);
+	KTEST_EXPECT_GE(test, ktime_ns() - start, hold_limit_ns);
+	KTEST_EXPECT_EQ(test, job->why.reason, MM_REASON_NONE);
+	free_contig_range(t->mm, t->base, NR);
+}
+
+/* --- waiting for a free ------------------------------------------------------ */
+
+/* Held T ms, the request ends right after, with one search before and one behind. */
+static void two_searches_however_long(struct ktest *test)
+{
+	static const u16 ms[] = { 1, 40, 60, 700, 3000 };
+	struct test_mm *t = test_mm_normal(test, 1);
+	const unsigned long pfn = t->base + 777;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(ms); i++) {
+		struct job *job;
+		u64 freed;
+
+		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_SLAB), 0);
+		job = start_job(test, t, t->base, NR);
+		msleep(ms[i]);
+		freed = ktime_ns();
+		free_pages(t->mm, pfn, 0);
+		KTEST_EXPECT_EQ(test, end_job(test, job), 0);
+		KTEST_EXPECT_LT(test, job->ended_at - freed, 20 * NSEC_PER_MSEC);
+		KTEST_EXPECT_LE(test, job->why.scans, 3); /* the third is over at once */
+		KTEST_EXPECT_EQ(test, t->zone->nr_free_waiters, 0);
+		free_contig_range(t->mm, t->base, NR);
+	}
+}
+
+/* The free falls between the search that found the page and the registering. */
+static void freed_before_it_waits(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const unsigned long pfn = t->base + 777;
+	struct job *job;
+	u64 freed;
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_SLAB), 0);
+	hold(TRACE_EVAC_VERDICT, pfn);
+	job = start_job(test, t, t->base, NR);
+	expect_held(test, TRACE_EVAC_VERDICT, pfn);
+	KTEST_EXPECT_EQ(test, t->zone->nr_free_waiters, 0);
+	free_pages(t->mm, pfn, 0);
+	freed = ktime_ns();
+	hold_go();
+	KTEST_EXPECT_EQ(test, end_job(test, job), 0);
+	KTEST_EXPECT_LT(test, job->ended_at - freed, 20 * NSEC_PER_MSEC);
+	KTEST_EXPECT_LE(test, job->why.scans, 3);
+	free_contig_range(t->mm, t->base, NR);
+}
+
+/* What is freed late may have been seen, or not: each blocker costs one search more. */
+static void many_blockers_one_pass(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct job *job;
+
+	for (unsigned int i = 0; i < 10; i++)
+		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + i * 200, 0, PGTY_SLAB), 0);
+	job = start_job(test, t, t->base, NR);
+	/* Backwards: only the last free ends it. */
+	for (unsigned int i = 10; i-- > 0;) {
+		msleep(20);
+		KTEST_EXPECT_EQ(test, job->ended_at, 0);
+		free_pages(t->mm, t->base + i * 200, 0);
+	}
+	KTEST_EXPECT_EQ(test, end_job(test, job), 0);
+	KTEST_EXPECT_LE(test, job->why.scans, 3);
+	free_contig_range(t->mm, t->base, NR);
+}
+
+/* A waiter for one range, in a thread of its own. */
+struct waiting {
+	struct zone *zone;
+	struct pfn_range range;
+	u64 deadline;
+	struct thread *thread;
+};
+
+static int wait_in_thread(void *arg)
+{
+	struct waiting *w = arg;
+
+	return wait_isolated_free(w->zone, &w->range, w->deadline);
+}
+
+/* Several waiters, each for its own range; one of them in vain. */
+static void several_waiters(struct ktest *test)
+{
+	enum { NR_WAITERS = 6 };
+	struct test_mm *t = test_mm_normal(test, 1);
+	const struct pfn_range blocks = { t->base, 8 * PB };
+	struct waiting *w = ktest_alloc(test, NR_WAITERS * sizeof(*w));
+	int met;
+
+	for (unsigned int i = 0; i < NR_WAITERS; i++)
+		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + i * PB, i, PGTY_SLAB), 0);
+	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &blocks, NULL), 0);
+	for (unsigned int i = 0; i < NR_WAITERS; i++) {
+		w[i] = (struct waiting){ t->zone, { t->base + i * PB, PB },
+					 ktime_ns() + (i ? STEP_NS : 300 * NSEC_PER_MSEC), NULL };
+		w[i].thread = thread_create("waiter", wait_in_thread, &w[i]);
+		KTEST_ASSERT_NOT_NULL(test, w[i].thread);
+	}
+	while (READ_ONCE(t->zone->nr_free_waiters) < NR_WAITERS)
+		msleep(1);
+	for (unsigned int i = NR_WAITERS - 1; i > 0; i--) {
+		free_pages(t->mm, t->base + i * PB, i);
+		KTEST_ASSERT_EQ(test, thread_join(w[i].thread, ktime_ns() + STEP_NS, &met), 0);
+		KTEST_EXPECT_EQ(test, met, 1);
+	}
+	KTEST_ASSERT_EQ(test, thread_join(w[0].thread, ktime_ns() + STEP_NS, &met), 0);
+	KTEST_EXPECT_EQ(test, met, 0);
+	KTEST_EXPECT_EQ(test, t->zone->nr_free_waiters, 0);
+	free_pages(t->mm, t->base, 0);
+	unisolate_range(t->mm, &blocks);
+}
+
+static const struct ktest_case hold_cases[] = {
+	KTEST_CASE(each_phase_can_be_held),
+	KTEST_CASE(a_held_deadline_stands_still),
+	KTEST_CASE(a_move_is_held),
+	KTEST_CASE(a_held_thread_can_be_cancelled),
+	KTEST_CASE(nobody_is_held_for_ever),
+	KTEST_CASE(two_searches_however_long),
+	KTEST_CASE(freed_before_it_waits),
+	KTEST_CASE(many_blockers_one_pass),
+	KTEST_CASE(several_waiters),
+	{},
+};
+static struct ktest_suite hold_suite = { .name = "evac_hold", .cases = hold_cases };
+KTEST_SUITE(hold_suite);
