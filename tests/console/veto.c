@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The console's "veto": three listeners on the kernel's memory events, the middle one
- * of which refuses as often as it was told to. A scenario asks the outer two afterwards
- * whether each start that they saw had exactly one end.
+ * of which answers with an error as often as it was told to, at the priority it was told.
+ * A scenario asks the outer two afterwards whether each start that they saw had exactly
+ * one end. Compare with: Linux lib/memory-notifier-error-inject.c.
  */
 #include "kernel/shell.h"
 #include "kernel/notifier.h"
@@ -31,6 +32,7 @@ static int witness_event(struct notifier_block *nb, unsigned long event, void *d
 
 static unsigned long refused_event;
 static unsigned int refusals_left, refusals_made;
+static int refusal = -EBUSY;
 
 static int refuse(struct notifier_block *nb, unsigned long event, void *data)
 {
@@ -40,7 +42,7 @@ static int refuse(struct notifier_block *nb, unsigned long event, void *data)
 		return 0;
 	refusals_left--;
 	refusals_made++;
-	return -EBUSY;
+	return refusal;
 }
 
 static struct witness before = { .nb = { .fn = witness_event, .priority = 2, .name = "before" } };
@@ -55,9 +57,33 @@ static void listen(void)
 	(void)register_memory_notifier(&kernel_mm, &after.nb);
 }
 
+/* By enum mem_event; "online" and "offline" alone are the starts, which can be refused. */
+static const char *const event_words[NR_MEM_EVENTS] = {
+	[MEM_GOING_ONLINE] = "online",	 [MEM_CANCEL_ONLINE] = "cancel-online",
+	[MEM_ONLINE] = "went-online",	 [MEM_GOING_OFFLINE] = "offline",
+	[MEM_CANCEL_OFFLINE] = "cancel-offline", [MEM_OFFLINE] = "went-offline",
+};
+
+static int set_refusal(char **argv, unsigned int nr, unsigned int errno_nr, unsigned int priority)
+{
+	unsigned long event = 0;
+
+	while (event < NR_MEM_EVENTS && strcmp(argv[1], event_words[event]) != 0)
+		event++;
+	if (event == NR_MEM_EVENTS)
+		return -EINVAL;
+	unregister_memory_notifier(&kernel_mm, &refuser);
+	refuser.priority = (int)priority;
+	(void)!register_memory_notifier(&kernel_mm, &refuser);
+	refused_event = event;
+	refusal = -(int)errno_nr;
+	refusals_left = nr;
+	return 0;
+}
+
 static int cmd_veto(int argc, char **argv, struct sink *out)
 {
-	unsigned int nr;
+	unsigned int nr, errno_nr = EBUSY, priority = 1;
 
 	listen();
 	if (argc == 1) {
@@ -65,16 +91,13 @@ static int cmd_veto(int argc, char **argv, struct sink *out)
 			    before.ends, refusals_made, after.starts, after.ends);
 		return 0;
 	}
-	if (argc != 3 || kstrtouint(argv[2], 0, &nr) != 0)
+	if (argc < 3 || argc > 5 || kstrtouint(argv[2], 0, &nr) != 0 ||
+	    (argc > 3 && kstrtouint(argv[3], 0, &errno_nr) != 0) ||
+	    (argc > 4 && kstrtouint(argv[4], 0, &priority) != 0) || errno_nr - 1 >= 4095 ||
+	    set_refusal(argv, nr, errno_nr, priority) != 0)
 		return command_usage("veto", out);
-	if (strcmp(argv[1], "online") == 0)
-		refused_event = MEM_GOING_ONLINE;
-	else if (strcmp(argv[1], "offline") == 0)
-		refused_event = MEM_GOING_OFFLINE;
-	else
-		return command_usage("veto", out);
-	refusals_left = nr;
 	return 0;
 }
-COMMAND(veto, "veto [online COUNT | offline COUNT]",
-	"refuse memory events (a test aid), or say who saw starts and ends", cmd_veto);
+COMMAND(veto, "veto [EVENT COUNT [ERRNO [PRIORITY]]]",
+	"answer memory events with an error (a test aid), or say who saw starts and ends; EVENT: "
+	"online offline cancel-online cancel-offline went-online went-offline", cmd_veto);

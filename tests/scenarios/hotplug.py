@@ -109,6 +109,46 @@ def notifier_veto(guest: Guest) -> None:
     guest.check()
 
 
+@scenario(append='memhp_default_state=offline')
+def mem_on_off_test(guest: Guest) -> None:
+    """The steps of Linux's selftests/memory-hotplug/mem-on-off-test.sh: on, off, on again, errors injected at both."""
+    guest.resize(512 * MIB)
+    blocks = [block_of(guest, offset * 128 * MIB) for offset in range(4)]
+
+    def write(word: str, chosen: list[int], error: str = '') -> None:
+        """Write a state to blocks; with an error named, each must fail with it and stay what it was."""
+        for block in chosen:
+            state = f'{SYSFS}/memory{block}/state'
+            before = guest.read(state)
+            if error:
+                why = guest.refuse(f'echo {word} > {state}')
+                expect(error in why, f'the reason does not name {error}: {why}')
+                expect(guest.read(state) == before, f'memory{block} is {guest.read(state)}, was {before}')
+            else:
+                guest.run(f'echo {word} > {state}')
+                expect(guest.read(state) == f'{word}\n', f'memory{block} did not go {word}')
+        guest.run('mm check')
+
+    write('online', blocks)                           # 1: online all blocks that can go
+    some = blocks[::2]
+    write('offline', some)                            # 2: offline some of them
+    write('online', some)                             # 3: and online again
+    write('offline', some)
+    for priority in (0, 1, 7):
+        guest.run(f'veto online 2 12 {priority}')     # 4: -ENOMEM from going-online, any priority: stays offline
+        write('online', some, 'veto')
+    write('online', some)                             # 5: cleared: all online
+    for priority in (0, 1, 7):
+        guest.run(f'veto offline 4 12 {priority}')    # 6: -ENOMEM from going-offline: stays online
+        write('offline', blocks, 'veto')
+    write('offline', blocks)                          # 7: nothing injected, as at the start
+    guest.run('veto went-offline 1 5')                # nobody can refuse what has happened
+    write('online', blocks)
+    write('offline', blocks)
+    guest.resize(0)
+    guest.check()
+
+
 @scenario()
 def vetoes_against_the_driver(guest: Guest) -> None:
     """The driver meets refusals on its way up and down, and comes through when they end."""
