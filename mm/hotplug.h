@@ -118,6 +118,9 @@ unsigned int mask_run(u64 mask, unsigned int *first);
 /* Pageblocks of the section in the region of @owner (NULL: of any registered owner). */
 u64 owner_mask(struct mm *mm, const struct memory_owner *owner, const struct mem_section *s);
 
+/* An online section has so many more frames that are memory: its zone and its owner have. */
+void section_account(struct mem_section *s, long pages);
+
 /* Compare everything that these files maintain; differences to @out, one a line. */
 unsigned int hotplug_check(struct mm *mm, struct sink *out);
 

@@ -42,7 +42,8 @@ PARAM_ENUM("memory_hotplug.online_policy", online_policy, policy_names,
 	   "how \"online\" chooses a zone: contig-zones (the default), or auto-movable: zone "
 	   "Movable up to memory_hotplug.auto_movable_ratio, then zone Normal");
 PARAM_UINT("memory_hotplug.auto_movable_ratio", auto_movable_ratio,
-	   "auto-movable: zone Movable's present pages in percent of those from boot, at most");
+	   "auto-movable: zone Movable's present pages in percent of those from boot, and of "
+	   "its own in zone Normal for a device, at most");
 
 enum mhp_online_type default_online_type(void)
 {
@@ -96,13 +97,46 @@ static bool zone_intersects(const struct zone *zone, unsigned long block)
 	       start + PAGES_PER_SECTION > zone->start_pfn;
 }
 
-/* Would Movable, grown by a block, stay within the ratio to what boot brought? */
-static enum zone_type auto_movable_zone(const struct mm *mm)
+/*
+ * Would Movable, grown by @pages of @owner, stay within the ratio? Boot's memory counts
+ * for all; what an owner has in Normal counts for what he has in Movable, and no further.
+ */
+static bool auto_movable_fits(const struct mm *mm, const struct memory_owner *owner, s64 pages)
 {
-	u64 movable = mm->zone[ZONE_MOVABLE].present + PAGES_PER_SECTION;
+	const s64 ratio = auto_movable_ratio;
+	s64 left = ratio * mm->present_early - 100 * pages;
+	s64 nobodys = mm->zone[ZONE_MOVABLE].present;
+	const struct memory_owner *o;
 
-	return movable * 100 <= auto_movable_ratio * mm->present_early ? ZONE_MOVABLE :
-									 ZONE_NORMAL;
+	list_for_each_entry(o, &mm->owners, list) {
+		const s64 own = ratio * o->present[ZONE_NORMAL] - 100 * o->present[ZONE_MOVABLE];
+
+		nobodys -= o->present[ZONE_MOVABLE];
+		left += o == owner ? own : min(own, (s64)0);
+	}
+	return left >= 100 * nobodys;
+}
+
+/* A unit is in one zone: that of its online blocks, else Movable if all of it fits. */
+static enum zone_type auto_movable_zone(const struct mm *mm, unsigned long block)
+{
+	const struct mem_section *s = pfn_to_section(mm, block << SECTION_PFN_SHIFT);
+	const struct memory_owner *owner = s ? s->owner : NULL;
+	unsigned long unit = 1, first = block;
+
+	if (owner && owner->unit_pages) {
+		const unsigned long base = owner->region.start_pfn >> SECTION_PFN_SHIFT;
+
+		unit = DIV_ROUND_UP(owner->unit_pages, PAGES_PER_SECTION);
+		first = base + (block - base) / unit * unit;
+	}
+	for (unsigned long b = next_memory_block(mm, first); b < first + unit;
+	     b = next_memory_block(mm, b + 1)) {
+		s = pfn_to_section(mm, b << SECTION_PFN_SHIFT);
+		if (s->zone && s->owner == owner)
+			return s->zone->type;
+	}
+	return auto_movable_fits(mm, owner, unit * PAGES_PER_SECTION) ? ZONE_MOVABLE : ZONE_NORMAL;
 }
 
 enum zone_type zone_for_block(struct mm *mm, unsigned long block, enum mhp_online_type type)
@@ -114,7 +148,7 @@ enum zone_type zone_for_block(struct mm *mm, unsigned long block, enum mhp_onlin
 	if (type == MMOP_ONLINE_MOVABLE)
 		return ZONE_MOVABLE;
 	if (online_policy == POLICY_AUTO_MOVABLE)
-		return auto_movable_zone(mm);
+		return auto_movable_zone(mm, block);
 	in_normal = zone_intersects(&mm->zone[ZONE_NORMAL], block);
 	in_movable = zone_intersects(&mm->zone[ZONE_MOVABLE], block);
 	if (in_normal != in_movable)

@@ -245,7 +245,7 @@ int online_section(struct mem_section *s, enum mhp_online_type type, struct mm_f
 	}
 	online_frames(s);
 	s->online_type = type;
-	WRITE_ONCE(zone->present, zone->present + s->present);
+	section_account(s, s->present);
 	/* Release: who sees the flag sees descriptors and words. */
 	__atomic_fetch_or(&s->flags, SECTION_ONLINE, __ATOMIC_RELEASE);
 	unisolate_range(mm, &range);
@@ -314,7 +314,6 @@ static int evacuate_section(struct mem_section *s, const struct evacuate_policy 
 int offline_finish(struct mem_section *s, const struct evacuate_policy *policy,
 		   struct mm_failure *why)
 {
-	struct zone *zone = s->zone;
 	int err = notify_start(s, MEM_GOING_OFFLINE, MEM_CANCEL_OFFLINE, why);
 
 	if (err) {
@@ -330,7 +329,7 @@ int offline_finish(struct mem_section *s, const struct evacuate_policy *policy,
 	}
 	/* From here on no look-up finds the frames; who found them before is waited for. */
 	__atomic_fetch_and(&s->flags, ~(u32)SECTION_ONLINE, __ATOMIC_RELEASE);
-	WRITE_ONCE(zone->present, zone->present - s->present);
+	section_account(s, -(long)s->present);
 	leave_zone(s);
 	zone_update_watermarks(s->mm);
 	notify_end(s, MEM_OFFLINE);

@@ -7,6 +7,7 @@
 #include "arch/machine.h"
 #include "kernel/panic.h"
 #include "lib/errno.h"
+#include "lib/string.h"
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 
@@ -80,11 +81,18 @@ static void set_pageblocks(struct mem_section *s, u64 mask, enum page_type type,
 			   page_word(type, flags, 0, zone), 0);
 }
 
+void section_account(struct mem_section *s, long pages)
+{
+	WRITE_ONCE(s->zone->present, s->zone->present + pages);
+	if (s->owner)
+		s->owner->present[s->zone->type] += pages;
+}
+
 static void section_add_present(struct mem_section *s, long pages)
 {
 	s->present += pages;
 	if (s->zone)
-		WRITE_ONCE(s->zone->present, s->zone->present + pages);
+		section_account(s, pages);
 }
 
 /* The owner's frames of one section: what was hole is his from now on. */
@@ -93,8 +101,11 @@ static void adopt_section(struct mem_section *s, struct memory_owner *owner)
 	const u64 mask = section_range_mask(s, &owner->region);
 	const u64 was_hole = mask & s->hole;
 
-	if (!(s->flags & SECTION_EARLY) && !s->owner)
+	if (!(s->flags & SECTION_EARLY) && !s->owner) {
 		s->owner = owner;
+		if (s->zone)
+			owner->present[s->zone->type] += s->present;
+	}
 	s->hole &= ~mask;
 	section_add_present(s, hweight64(was_hole) * PAGEBLOCK_NR_PAGES);
 	if (s->state == MEM_BLOCK_ONLINE)
@@ -136,6 +147,7 @@ static int register_locked(struct mm *mm, struct memory_owner *owner, struct mm_
 	if (mm_inject_fail(mm) || arch_pgtable_prealloc(r->start_pfn, r->nr_pages))
 		return mm_fail(why, MM_REASON_NO_MEMORY, r->start_pfn);
 
+	memset(owner->present, 0, sizeof(owner->present));
 	link_owner(mm, owner);
 	for (s = next_section(mm, r->start_pfn >> SECTION_PFN_SHIFT);
 	     s && s->start_pfn < range_end(r); s = next_section(mm, section_nr(s) + 1))

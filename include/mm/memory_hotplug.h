@@ -24,6 +24,10 @@
  *	cover the block once, all PageOffline. Gives the chunk to the allocator with
  *	generic_online_page(), or does nothing: it stays PageOffline. NULL: generic.
  * @describe: one line about a frame ("granule 17, unplugged"), no locks; may be NULL
+ * @unit_pages: frames that the policy auto-movable puts into one zone, counted from the
+ *	region's first block. 0: a block (Linux: a dynamic group); region.nr_pages: all
+ *	or nothing, as for a DIMM (Linux: a static group)
+ * @present: of its added blocks that are online, by zone; kept by mm/
  */
 struct memory_owner {
 	const char *name;
@@ -31,6 +35,8 @@ struct memory_owner {
 	void (*online_page)(struct memory_owner *owner, unsigned long pfn, unsigned int order);
 	void (*describe)(struct memory_owner *owner, unsigned long pfn, struct sink *out);
 	struct list_head list;
+	unsigned long unit_pages;
+	unsigned long present[NR_ZONES];
 };
 
 /**

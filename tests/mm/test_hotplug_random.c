@@ -6,7 +6,6 @@
  */
 #include "lib/bitops.h"
 #include "lib/errno.h"
-#include "kernel/param.h"
 #include "mm/page_alloc.h"
 #include "tests/mm/hotplug_window.h"
 
@@ -228,36 +227,10 @@ static void remove_without_grace_is_undone(struct ktest *test)
 	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, &block, 1, NULL, &why), 0);
 }
 
-static void restore_policy(void *unused)
-{
-	(void)unused;
-	(void)!param_set("memory_hotplug.online_policy", "contig-zones");
-	(void)!param_set("memory_hotplug.auto_movable_ratio", "301");
-}
-
-/* auto-movable: Movable up to the ratio to what boot brought, then Normal. */
-static void auto_movable_keeps_the_ratio(struct ktest *test)
-{
-	struct window *w = window_open(test, SECTION_SIZE);
-
-	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &w->owner, NULL), 0);
-	ktest_add_action(test, restore_policy, NULL);
-	KTEST_ASSERT_EQ(test, param_set("memory_hotplug.online_policy", "auto-movable"), 0);
-	KTEST_ASSERT_EQ(test, param_set("memory_hotplug.auto_movable_ratio", "250"), 0);
-	w->mm.default_online_type = MMOP_ONLINE;
-	for (unsigned long n = 1; n < WINDOW_BLOCKS; n++)
-		window_add(test, w, n, ~0UL);
-	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_MOVABLE)->present, 2 * PAGES_PER_SECTION);
-	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_NORMAL)->present,
-			(WINDOW_BLOCKS - 2) * PAGES_PER_SECTION);
-	window_check(test, w);
-}
-
 static const struct ktest_case random_cases[] = {
 	KTEST_CASE_SLOW(random_lives_follow_the_model),
 	KTEST_CASE(region_ends_within_a_block),
 	KTEST_CASE(remove_without_grace_is_undone),
-	KTEST_CASE(auto_movable_keeps_the_ratio),
 	{}
 };
 
