@@ -45,9 +45,13 @@ static int refuse(struct notifier_block *nb, unsigned long event, void *data)
 	return refusal;
 }
 
-static struct witness before = { .nb = { .fn = witness_event, .priority = 2, .name = "before" } };
+static struct witness before = {
+	.nb = { .fn = witness_event, .priority = 2, .name = "before" }
+};
 static struct notifier_block refuser = { .fn = refuse, .priority = 1, .name = "veto" };
-static struct witness after = { .nb = { .fn = witness_event, .priority = 0, .name = "after" } };
+static struct witness after = {
+	.nb = { .fn = witness_event, .priority = 0, .name = "after" }
+};
 
 /* Listen from the first use on; -EEXIST of a later one is as it should be. */
 static void listen(void)
@@ -59,12 +63,16 @@ static void listen(void)
 
 /* By enum mem_event; "online" and "offline" alone are the starts, which can be refused. */
 static const char *const event_words[NR_MEM_EVENTS] = {
-	[MEM_GOING_ONLINE] = "online",	 [MEM_CANCEL_ONLINE] = "cancel-online",
-	[MEM_ONLINE] = "went-online",	 [MEM_GOING_OFFLINE] = "offline",
-	[MEM_CANCEL_OFFLINE] = "cancel-offline", [MEM_OFFLINE] = "went-offline",
+	[MEM_GOING_ONLINE] = "online",
+	[MEM_CANCEL_ONLINE] = "cancel-online",
+	[MEM_ONLINE] = "went-online",
+	[MEM_GOING_OFFLINE] = "offline",
+	[MEM_CANCEL_OFFLINE] = "cancel-offline",
+	[MEM_OFFLINE] = "went-offline",
 };
 
-static int set_refusal(char **argv, unsigned int nr, unsigned int errno_nr, unsigned int priority)
+static int set_refusal(char **argv, unsigned int nr, unsigned int errno_nr,
+		       unsigned int priority)
 {
 	unsigned long event = 0;
 
@@ -87,17 +95,20 @@ static int cmd_veto(int argc, char **argv, struct sink *out)
 
 	listen();
 	if (argc == 1) {
-		sink_printf(out, "before %lu %lu, refused %u, after %lu %lu\n", before.starts,
-			    before.ends, refusals_made, after.starts, after.ends);
+		sink_printf(out, "before %lu %lu, refused %u, after %lu %lu\n",
+			    before.starts, before.ends, refusals_made, after.starts,
+			    after.ends);
 		return 0;
 	}
 	if (argc < 3 || argc > 5 || kstrtouint(argv[2], 0, &nr) != 0 ||
 	    (argc > 3 && kstrtouint(argv[3], 0, &errno_nr) != 0) ||
-	    (argc > 4 && kstrtouint(argv[4], 0, &priority) != 0) || errno_nr - 1 >= 4095 ||
-	    set_refusal(argv, nr, errno_nr, priority) != 0)
+	    (argc > 4 && kstrtouint(argv[4], 0, &priority) != 0) ||
+	    errno_nr - 1 >= 4095 || set_refusal(argv, nr, errno_nr, priority) != 0)
 		return command_usage("veto", out);
 	return 0;
 }
 COMMAND(veto, "veto [EVENT COUNT [ERRNO [PRIORITY]]]",
-	"answer memory events with an error (a test aid), or say who saw starts and ends; EVENT: "
-	"online offline cancel-online cancel-offline went-online went-offline", cmd_veto);
+	"answer memory events with an error (a test aid), or say who saw starts and "
+	"ends; EVENT: "
+	"online offline cancel-online cancel-offline went-online went-offline",
+	cmd_veto);
