@@ -132,7 +132,8 @@ static int change_by_size(const struct request *r, struct sink *out)
 	for (b = first; b != PFN_NONE; b = next_memory_block(&kernel_mm, b + 1))
 		last = b;
 	for (b = r->type == MMOP_OFFLINE ? last : first;
-	     done < r->nr && b != PFN_NONE && b >= first && b <= last;
+	     done < r->nr && b != PFN_NONE && b >= first && b <= last &&
+	     !command_interrupted(NULL);
 	     b = r->type == MMOP_OFFLINE ? b - 1 : b + 1)
 		if (wanted(r, b) &&
 		    (r->type != MMOP_OFFLINE || memory_block_removable(b)) &&
@@ -149,7 +150,8 @@ static int change_range(const struct request *r, struct sink *out)
 	unsigned long b;
 	int err, status = 0;
 
-	for (b = next_memory_block(&kernel_mm, r->first); b != PFN_NONE && b <= r->last;
+	for (b = next_memory_block(&kernel_mm, r->first);
+	     b != PFN_NONE && b <= r->last && status != -EINTR;
 	     b = next_memory_block(&kernel_mm, b + 1)) {
 		if (!wanted(r, b))
 			continue;

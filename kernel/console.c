@@ -9,10 +9,13 @@
 #include "kernel/timer.h"
 #include "kernel/wait.h"
 #include "lib/errno.h"
+#include "lib/string.h"
 #include "serial/serial.h"
 
 /* Looked at even if an interrupt was lost. */
 #define POLL_NS (1000ULL * 1000 * 1000)
+
+#define CTRL_C 3
 
 static struct wait_queue typed;
 static struct lineedit editor;
@@ -23,26 +26,63 @@ static void input_arrived(void)
 	wake_up_all(&typed);
 }
 
+/* What was typed while a command ran; read by this thread alone. */
+static u8 ahead[64];
+static unsigned int nr_ahead, ahead_read;
+static bool ctrl_c;
+
+/* Ctrl-C ends the command; what was typed before it is forgotten, as on a terminal. */
+static bool ctrl_c_typed(void)
+{
+	int byte;
+
+	while ((byte = serial_getc()) >= 0) {
+		if (byte == CTRL_C) {
+			ctrl_c = true;
+			nr_ahead = 0;
+		} else if (nr_ahead < sizeof(ahead)) {
+			ahead[nr_ahead++] = (u8)byte;
+		}
+	}
+	return ctrl_c;
+}
+
 static int next_byte(void)
 {
-	int byte = serial_getc();
+	int byte;
 
-	while (byte < 0) {
+	if (ahead_read < nr_ahead)
+		return ahead[ahead_read++];
+	ahead_read = nr_ahead = 0;
+	byte = serial_getc();
+	while (byte < 0)
 		(void)wait_event_until(&typed, (byte = serial_getc()) >= 0, ktime_ns() + POLL_NS);
-	}
 	return byte;
+}
+
+/* What was typed ahead and not read yet stays in front of what is typed now. */
+static void run_line(const char *line)
+{
+	ctrl_c = false;
+	memmove(ahead, ahead + ahead_read, nr_ahead - ahead_read);
+	nr_ahead -= ahead_read;
+	ahead_read = 0;
+	(void)console_run_line(line, console_sink());
 }
 
 static int console_thread(void *unused)
 {
+	static struct interrupter interrupter = { .asked = ctrl_c_typed };
+
 	(void)unused;
+	console_can_interrupt(&interrupter);
 	lineedit_init(&editor, "ebb> ", console_sink(), shell_complete);
 	lineedit_start(&editor);
 	for (;;) {
 		enum lineedit_event event = lineedit_feed(&editor, (u8)next_byte());
 
 		if (event == LINE_READY)
-			(void)console_run_line(editor.line, console_sink());
+			run_line(editor.line);
 		else if (event == LINE_END)
 			sink_puts(console_sink(), "\"poweroff\" ends ebb\n");
 		if (event != LINE_MORE)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the files of /sys and the commands lsmem, chmem and map share. */
+#include "kernel/command.h"
 #include "kernel/memory_block.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
@@ -30,6 +31,7 @@ static int go_offline(unsigned long block, struct mm_failure *why)
 		.flags = EVAC_SKIP_SKIPPABLE,
 		.max_retries = OFFLINE_RETRIES,
 		.deadline_ns = ktime_ns() + OFFLINE_TIMEOUT_NS,
+		.cancelled = command_interrupted,
 	};
 
 	return offline_memory_block(&kernel_mm, block, &policy, why);

@@ -5,12 +5,31 @@
  */
 #include "kernel/command.h"
 #include "kernel/shell.h"
+#include "kernel/thread.h"
 #include "lib/argv.h"
 #include "lib/errno.h"
 #include "lib/levenshtein.h"
 #include "lib/string.h"
 
 #define SHELL_MAX_ARGS 32
+
+static struct interrupter *interrupters;
+
+void console_can_interrupt(struct interrupter *i)
+{
+	i->thread = current_thread();
+	i->next = interrupters;
+	STORE_RELEASE(interrupters, i);
+}
+
+bool command_interrupted(void *unused)
+{
+	(void)unused;
+	for (struct interrupter *i = READ_POINTER(interrupters); i; i = i->next)
+		if (i->thread == current_thread())
+			return i->asked();
+	return false;
+}
 
 const struct command *command_find(const char *name)
 {

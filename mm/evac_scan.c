@@ -77,7 +77,7 @@ static unsigned long part_end(unsigned long pfn, unsigned long end)
 /* One pageblock's frames; the first that blocks ends it, if blocking is final. */
 static int classify_part(struct evac *e, unsigned long pfn, unsigned long end)
 {
-	const bool tolerant = e->policy->flags & (EVAC_WAIT | EVAC_BEST_EFFORT);
+	const bool tolerant = e->policy->flags & (EVAC_WAIT_FREE | EVAC_BEST_EFFORT);
 	struct trace_args args = { .pfn = pfn };
 	unsigned long next;
 	struct page_state st;

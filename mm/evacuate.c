@@ -195,11 +195,12 @@ static int empty_ranges(struct evac *e)
 
 	enter_phase(e, EVAC_CLASSIFY);
 	err = evac_classify(e);
-	if (!err && e->empty)
-		return 0;
 	if (!err)
-		err = migrate_all(e);
-	if (!err && (e->policy->flags & EVAC_WAIT))
+		err = evac_stop(e);
+	if (err || e->empty)
+		return err;
+	err = migrate_all(e);
+	if (!err && (e->policy->flags & EVAC_WAIT_FREE))
 		err = wait_all(e);
 	if (err || (e->policy->flags & EVAC_BEST_EFFORT))
 		return err;

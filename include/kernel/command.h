@@ -48,6 +48,32 @@ extern const struct command __start_commands[], __stop_commands[];
 int console_run_line(const char *line, struct sink *out);
 
 /**
+ * struct interrupter - how a console learns that its running command is to end
+ * @thread: the console's; filled by console_can_interrupt()
+ * @asked: has the person typed Ctrl-C, or gone away? Asked often, by @thread
+ * @next: kernel/shell.c
+ */
+struct interrupter {
+	struct thread *thread;
+	bool (*asked)(void);
+	struct interrupter *next;
+};
+
+/**
+ * console_can_interrupt() - commands that the calling thread runs can be interrupted
+ * @i: static; kept for good. Boot, or one thread at a time
+ */
+void console_can_interrupt(struct interrupter *i);
+
+/**
+ * command_interrupted() - is the calling thread's command to end early?
+ * @unused: for evacuate_policy.cancelled
+ *
+ * Context: thread. Return: false in threads that run no console.
+ */
+bool command_interrupted(void *unused);
+
+/**
  * console_start() - start the thread that reads the terminal
  *
  * Context: boot, after "ebb: ready" and the autorun line.

@@ -4,6 +4,7 @@
  * page is freed, with two searches at most, however the free falls.
  */
 #include "arch/machine.h"
+#include "kernel/command.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
@@ -48,7 +49,7 @@ static struct job *start_job(struct ktest *test, struct test_mm *t, unsigned lon
 
 	*job = (struct job){ .t = t, .start = start, .nr = nr,
 			     .policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL) };
-	job->policy.flags = EVAC_WAIT;
+	job->policy.flags = EVAC_WAIT_FREE;
 	ktest_add_action(test, let_go, NULL);
 	job->thread = thread_create("job", run_job, job);
 	KTEST_ASSERT_NOT_NULL(test, job->thread);
@@ -165,11 +166,48 @@ static void a_held_thread_can_be_cancelled(struct ktest *test)
 	WRITE_ONCE(*cancel, 1);
 	KTEST_EXPECT_EQ(test, end_job(test, job), -EINTR);
 	KTEST_EXPECT_EQ(test, job->why.reason, MM_REASON_CANCELLED);
+	KTEST_EXPECT_EQ(test, job->why.phase, EVAC_WAIT);
 	KTEST_EXPECT_EQ(test, job->why.pfn, pfn);
 	KTEST_EXPECT_EQ(test, t->zone->nr_isolated, 0);
 	hold_go();
 	KTEST_ASSERT_EQ(test, page_unpin(t->mm, pfn), 0);
 	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), 0);
+}
+
+static u64 ctrl_c_at = WAIT_FOREVER;
+
+static bool ctrl_c_typed(void)
+{
+	return ktime_ns() >= ctrl_c_at;
+}
+
+/* Ctrl-C ends what the console's own thread waits for, and nobody else's. */
+static void ctrl_c_ends_the_wait(struct ktest *test)
+{
+	static struct interrupter interrupter = { .asked = ctrl_c_typed };
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	const unsigned long pfn = t->base + 1000;
+	struct mm_failure why;
+	struct job *job;
+
+	if (interrupter.thread)
+		ktest_skip(test, "the console is registered once");
+	console_can_interrupt(&interrupter);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_SLAB), 0);
+	job = start_job(test, t, pfn + PB, 1);
+	job->policy.cancelled = command_interrupted;
+	policy.flags = EVAC_WAIT_FREE;
+	policy.cancelled = command_interrupted;
+	ctrl_c_at = ktime_ns() + 100 * NSEC_PER_MSEC;
+	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn, pfn + 9, &policy, &why), -EINTR);
+	ctrl_c_at = WAIT_FOREVER;
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CANCELLED);
+	KTEST_EXPECT_EQ(test, why.pfn, pfn);
+	KTEST_EXPECT_LT(test, why.elapsed_ns, 200 * NSEC_PER_MSEC);
+	KTEST_EXPECT_EQ(test, end_job(test, job), 0);
+	free_contig_range(t->mm, pfn + PB, 1);
+	free_pages(t->mm, pfn, 0);
 }
 
 static void usual_limit(void *unused)
@@ -314,6 +352,7 @@ static const struct ktest_case hold_cases[] = {
 	KTEST_CASE(a_held_deadline_stands_still),
 	KTEST_CASE(a_move_is_held),
 	KTEST_CASE(a_held_thread_can_be_cancelled),
+	KTEST_CASE(ctrl_c_ends_the_wait),
 	KTEST_CASE(nobody_is_held_for_ever),
 	KTEST_CASE(two_searches_however_long),
 	KTEST_CASE(freed_before_it_waits),

@@ -269,7 +269,7 @@ static void waits_for_the_free(struct ktest *test)
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, later.pfn, 0, PGTY_SLAB), 0);
 	thread = thread_create("free_later", free_later, &later);
 	KTEST_ASSERT_NOT_NULL(test, thread);
-	policy.flags = EVAC_WAIT;
+	policy.flags = EVAC_WAIT_FREE;
 	KTEST_EXPECT_EQ(
 		test, alloc_contig_range(t->mm, t->base, t->base + 4 * PB, &policy, &why),
 		0);
@@ -294,7 +294,7 @@ static void waiting_has_an_end(struct ktest *test)
 	struct mm_failure why;
 
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_SLAB), 0);
-	policy.flags = EVAC_WAIT;
+	policy.flags = EVAC_WAIT_FREE;
 	policy.deadline_ns = start + 200 * NSEC_PER_MSEC;
 	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn - 5, pfn + 5, &policy, &why),
 			-ETIMEDOUT);
