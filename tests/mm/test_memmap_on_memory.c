@@ -5,6 +5,7 @@
  * was there changes. And what fails for lack of memory leaves nothing behind.
  */
 #include "arch/machine.h"
+#include "arch/machine_info.h"
 #include "kernel/sink.h"
 #include "lib/bitops.h"
 #include "lib/errno.h"
@@ -127,10 +128,41 @@ static void failed_online_and_plug_leave_nothing(struct ktest *test)
 	window_check(test, w);
 }
 
+/* The first block of a root, 32 GiB away: each step of adding it fails once, and no root stays. */
+static void failed_add_leaves_no_root(struct ktest *test)
+{
+	const struct mem_range *top = &machine_info()->memory[machine_info()->nr_memory - 1];
+	struct window *w = window_open(test, 32UL << 20);
+	const unsigned long pfn = ALIGN_UP(w->base, 1UL << ROOT_PFN_SHIFT);
+	struct window_totals before;
+	unsigned int step = 0;
+	int err;
+
+	if (pfn_to_phys(pfn) + SECTION_SIZE > top->start + top->size)
+		ktest_skip(test, "no memory in another root");
+	w->owner.region = (struct pfn_range){ pfn, PAGES_PER_SECTION };
+	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &w->owner, NULL), 0);
+	before = window_totals(w);
+	do {
+		w->mm.inject = ++step;
+		err = add_memory(&w->mm, pfn >> SECTION_PFN_SHIFT, &w->owner, ~0UL, NULL);
+		if (!err)
+			break;
+		KTEST_ASSERT_EQ(test, w->mm.inject, 0);
+		KTEST_EXPECT_PTR_EQ(test, w->mm.root[pfn >> ROOT_PFN_SHIFT], &empty_section_root);
+		window_expect_totals(test, w, &before);
+	} while (step < 10);
+	w->mm.inject = 0;
+	/* The section, its direct map, its memmap, the root; the fifth is not reached. */
+	KTEST_EXPECT_EQ(test, step, 5);
+	window_check(test, w);
+}
+
 static const struct ktest_case memmap_cases[] = {
 	KTEST_CASE_PARAM(nothing_of_the_old_memory_is_used, mask_gen_params),
 	KTEST_CASE(empty_reserve_is_a_clean_refusal),
 	KTEST_CASE(failed_online_and_plug_leave_nothing),
+	KTEST_CASE(failed_add_leaves_no_root),
 	{}
 };
 
