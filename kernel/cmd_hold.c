@@ -66,9 +66,10 @@ static int cmd_hold(int argc, char **argv, struct sink *out)
 		return command_usage("hold", out);
 	if (argc == 3 && !parse_at(argv[2], &place)) {
 		sink_printf(out, "hold: \"%s\" is no %s\n", argv[2],
-			    place.event == TRACE_EVAC_PHASE ? "phase: isolate drain classify migrate "
-							      "wait verify commit undo idle"
-							    : "frame number");
+			    place.event != TRACE_EVAC_PHASE
+				    ? "frame number"
+				    : "phase: isolate drain classify migrate wait verify commit "
+				      "undo idle");
 		return -EINVAL;
 	}
 	hold_set(&place);

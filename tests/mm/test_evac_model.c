@@ -73,7 +73,8 @@ static void lay_out(struct model *m)
 		take.page_flags = i % 2 ? PG_OFFLINE_SKIPPABLE : 0;
 		if (i < NR_CHUNKS / 2 && alloc_pages_at(mm, pfn, order, PGTY_SLAB) == 0)
 			paint(m, pfn, 1UL << order, FIXED);
-		else if (i >= NR_CHUNKS / 2 && buddy_range_free(pfn_to_section(mm, pfn), pfn, order) &&
+		else if (i >= NR_CHUNKS / 2 &&
+			 buddy_range_free(pfn_to_section(mm, pfn), pfn, order) &&
 			 alloc_contig_range(mm, pfn, pfn + (1UL << order), &take, NULL) == 0)
 			paint(m, pfn, 1UL << order, i % 2 ? SKIPPABLE : TAKEN);
 	}
