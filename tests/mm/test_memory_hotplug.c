@@ -290,7 +290,7 @@ static void injected_failures_leave_nothing(struct ktest *test)
 			KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NO_MEMORY);
 			KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_ABSENT);
 			KTEST_EXPECT_FALSE(test, arch_direct_mapped(pfn_to_phys(
-							 window_pfn(w, 1) + 4 * PAGEBLOCK_NR_PAGES)));
+				window_pfn(w, 1) + 4 * PAGEBLOCK_NR_PAGES)));
 		} else {
 			/* To fail to online is not to fail to add. */
 			KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_OFFLINE);
