@@ -36,8 +36,9 @@ HCFLAGS  := $(CSTD) $(WARN) -O2 -g -MMD -MP
 
 KSOURCES := $(wildcard arch/riscv/*.c arch/riscv/*.S kernel/*.c mm/*.c drivers/*/*.c lib/*.c \
 	$(foreach d,lib arch mm kernel drivers console fake bench,tests/$(d)/*.c))
-# Suites of large tables about pure functions run on the host alone: the image that is shipped stays below 512 KiB.
-KSOURCES := $(filter-out $(addprefix tests/lib/,fdt_machine_test.c fdt_test.c vsprintf_test.c),$(KSOURCES))
+# Suites about pure functions run on the host alone: the image that is shipped stays below 512 KiB.
+KSOURCES := $(filter-out $(addprefix tests/lib/,fdt_machine_test.c fdt_test.c kstrtox_test.c list_test.c text_test.c \
+	vsprintf_test.c),$(KSOURCES))
 KERNEL_OBJS := $(addprefix $(O)/k/,$(addsuffix .o,$(KSOURCES)))
 HOST_PROGRAMS :=
 HOST_TESTS :=

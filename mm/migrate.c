@@ -6,7 +6,8 @@
  *	                  \______________\-> abort
  *
  * The one loop for all movable pages. What differs per kind is behind four
- * operations. The sources are freed at the end, together. Compare with: Linux migrate_pages() and its lists of folios.
+ * operations. The sources are freed at the end, together. Compare with: Linux
+ * migrate_pages() and its lists of folios.
  */
 #include "lib/errno.h"
 #include "mm/internal.h"
