@@ -153,7 +153,7 @@ def files_for_linux_tools(guest: Guest) -> None:
     guest.console.wait_for(r'^ebb> ', 5)
     start = len(guest.console.text)
     guest.type('dumpsys header')
-    guest.console.wait_for(r'^-----END EBB header', 10, start)
+    guest.console.wait_for(r'^-----END EBB header.*\n', 10, start)
     expect(b'"ebbt"' in decode_markers(guest.console.text[start:], 'header'), 'the console sends another header')
     typed = files_of(guest, decode_markers(guest.run('dumpsys', 60), 'dumpsys'))
     names = [sorted(str(p.relative_to(d)) for p in d.rglob('*') if p.is_file()) for d in (directory, typed)]
