@@ -25,14 +25,9 @@ _start:
 	.balign	4
 1:	la	t0, __bss_start
 	la	t1, __bss_end
-1:	sd	zero, 0(t0)
-	sd	zero, 8(t0)
-	sd	zero, 16(t0)
-	sd	zero, 24(t0)
-	sd	zero, 32(t0)
-	sd	zero, 40(t0)
-	sd	zero, 48(t0)
-	sd	zero, 56(t0)
+1:	.irp	offset, 0, 8, 16, 24, 32, 40, 48, 56
+	sd	zero, \offset(t0)
+	.endr
 	addi	t0, t0, 64
 	bltu	t0, t1, 1b
 
@@ -119,6 +114,12 @@ no_paging_text:
  * The last two words of the frame continue the chain of frame pointers through
  * the trap, so that a backtrace shows the interrupted function.
  */
+	.macro	for_x5_to_x31 insn
+	.irp	n, 5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+	\insn	x\n, 8*\n(sp)
+	.endr
+	.endm
+
 	.balign	4
 	.globl	trap_entry
 trap_entry:
@@ -133,33 +134,7 @@ trap_entry:
 	sd	x1, 8*1(sp)
 	sd	x3, 8*3(sp)
 	sd	x4, 8*4(sp)
-	sd	x5, 8*5(sp)
-	sd	x6, 8*6(sp)
-	sd	x7, 8*7(sp)
-	sd	x8, 8*8(sp)
-	sd	x9, 8*9(sp)
-	sd	x10, 8*10(sp)
-	sd	x11, 8*11(sp)
-	sd	x12, 8*12(sp)
-	sd	x13, 8*13(sp)
-	sd	x14, 8*14(sp)
-	sd	x15, 8*15(sp)
-	sd	x16, 8*16(sp)
-	sd	x17, 8*17(sp)
-	sd	x18, 8*18(sp)
-	sd	x19, 8*19(sp)
-	sd	x20, 8*20(sp)
-	sd	x21, 8*21(sp)
-	sd	x22, 8*22(sp)
-	sd	x23, 8*23(sp)
-	sd	x24, 8*24(sp)
-	sd	x25, 8*25(sp)
-	sd	x26, 8*26(sp)
-	sd	x27, 8*27(sp)
-	sd	x28, 8*28(sp)
-	sd	x29, 8*29(sp)
-	sd	x30, 8*30(sp)
-	sd	x31, 8*31(sp)
+	for_x5_to_x31 sd
 	csrr	t0, sepc
 	csrr	t1, sstatus
 	csrr	t2, scause
@@ -178,33 +153,7 @@ trap_entry:
 	csrw	sepc, t0
 	csrw	sstatus, t1
 	ld	x1, 8*1(sp)
-	ld	x5, 8*5(sp)
-	ld	x6, 8*6(sp)
-	ld	x7, 8*7(sp)
-	ld	x8, 8*8(sp)
-	ld	x9, 8*9(sp)
-	ld	x10, 8*10(sp)
-	ld	x11, 8*11(sp)
-	ld	x12, 8*12(sp)
-	ld	x13, 8*13(sp)
-	ld	x14, 8*14(sp)
-	ld	x15, 8*15(sp)
-	ld	x16, 8*16(sp)
-	ld	x17, 8*17(sp)
-	ld	x18, 8*18(sp)
-	ld	x19, 8*19(sp)
-	ld	x20, 8*20(sp)
-	ld	x21, 8*21(sp)
-	ld	x22, 8*22(sp)
-	ld	x23, 8*23(sp)
-	ld	x24, 8*24(sp)
-	ld	x25, 8*25(sp)
-	ld	x26, 8*26(sp)
-	ld	x27, 8*27(sp)
-	ld	x28, 8*28(sp)
-	ld	x29, 8*29(sp)
-	ld	x30, 8*30(sp)
-	ld	x31, 8*31(sp)
+	for_x5_to_x31 ld
 	ld	sp, 8*2(sp)
 	sret
 2:	addi	t0, sp, TF_SIZE
@@ -220,37 +169,20 @@ trap_entry_end:
  * What a function must preserve goes to the stack, with return address and frame
  * pointer where a backtrace looks for them. tp is the hart's and stays.
  */
+	.macro	for_saved_registers insn
+	\insn	ra, 104(sp)
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+	\insn	s\n, 96-8*\n(sp)
+	.endr
+	.endm
+
 	.globl	arch_switch_to
 arch_switch_to:
 	addi	sp, sp, -112
-	sd	ra, 104(sp)
-	sd	s0, 96(sp)
-	sd	s1, 88(sp)
-	sd	s2, 80(sp)
-	sd	s3, 72(sp)
-	sd	s4, 64(sp)
-	sd	s5, 56(sp)
-	sd	s6, 48(sp)
-	sd	s7, 40(sp)
-	sd	s8, 32(sp)
-	sd	s9, 24(sp)
-	sd	s10, 16(sp)
-	sd	s11, 8(sp)
+	for_saved_registers sd
 	sd	sp, 0(a0)
 	ld	sp, 0(a1)
-	ld	ra, 104(sp)
-	ld	s0, 96(sp)
-	ld	s1, 88(sp)
-	ld	s2, 80(sp)
-	ld	s3, 72(sp)
-	ld	s4, 64(sp)
-	ld	s5, 56(sp)
-	ld	s6, 48(sp)
-	ld	s7, 40(sp)
-	ld	s8, 32(sp)
-	ld	s9, 24(sp)
-	ld	s10, 16(sp)
-	ld	s11, 8(sp)
+	for_saved_registers ld
 	addi	sp, sp, 112
 	ret
 
