@@ -54,7 +54,7 @@ static void tar_header(struct tar *tar, const char *path, u64 size)
 	strscpy(h.mode, "0000644", sizeof(h.mode));
 	strscpy(h.uid, "0000000", sizeof(h.uid));
 	strscpy(h.gid, "0000000", sizeof(h.gid));
-	snprintf(h.size, sizeof(h.size), "%011llo", (unsigned long long)size);
+	snprintf(h.size, sizeof(h.size), "%011lo", size);
 	strscpy(h.mtime, "00000000000", sizeof(h.mtime));
 	memset(h.chksum, ' ', sizeof(h.chksum));
 	for (unsigned int i = 0; i < sizeof(h); i++)

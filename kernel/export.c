@@ -34,11 +34,10 @@ static int write_header(struct sink *out)
 		    ebb_trace.version, ebb_trace.record_bytes);
 	sink_printf(out, "\"page_shift\": %u, \"pageblock_order\": %u, \"section_shift\": %u, ",
 		    PAGE_SHIFT, PAGEBLOCK_ORDER, SECTION_SHIFT);
-	sink_printf(out, "\"timebase_hz\": %llu, \"enabled\": %llu, \"lost\": %llu, "
-			 "\"build_id\": \"%s\"}\n",
-		    (unsigned long long)ebb_trace.timebase_hz,
-		    (unsigned long long)ebb_trace.enabled, (unsigned long long)trace_lost(),
-		    build_id);
+	sink_printf(out,
+		    "\"timebase_hz\": %lu, \"enabled\": %lu, \"lost\": %lu, "
+		    "\"build_id\": \"%s\"}\n",
+		    ebb_trace.timebase_hz, ebb_trace.enabled, trace_lost(), build_id);
 	return 0;
 }
 
@@ -132,8 +131,8 @@ static int cmd_dumpsys(int argc, char **argv, struct sink *out)
 	err = export_write(name, &b.sink);
 	if (b.len)
 		base64_line(&b);
-	sink_printf(out, "-----END EBB %s %llu bytes status %d-----\n", name,
-		    (unsigned long long)b.total, err);
+	sink_printf(out, "-----END EBB %s %lu bytes status %d-----\n", name, b.total,
+		    err);
 	return err;
 }
 COMMAND(dumpsys, "dumpsys [dumpsys | snapshot | records | header]",

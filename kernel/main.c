@@ -52,8 +52,8 @@ static void add_memory_ranges(const struct machine_info *info)
 	if (memory_limit == 0)
 		return;
 	if (memory_limit < MEMORY_LIMIT_MIN) {
-		pr_warn("mem: %lluK is less than ebb needs, using %luM",
-			(unsigned long long)(memory_limit >> 10), MEMORY_LIMIT_MIN >> 20);
+		pr_warn("mem: %luK is less than ebb needs, using %luM",
+			memory_limit >> 10, MEMORY_LIMIT_MIN >> 20);
 		memory_limit = MEMORY_LIMIT_MIN;
 	}
 	memblock_enforce_limit(&memblock, memory_limit);
@@ -63,14 +63,14 @@ static void start_memory(const struct machine_info *info)
 {
 	add_memory_ranges(info);
 	if (arch_paging_init() != 0)
-		panic("the page tables do not fit %llu MiB of boot memory",
-		      (unsigned long long)(memblock_total(&memblock) >> 20));
+		panic("the page tables do not fit %lu MiB of boot memory",
+		      memblock_total(&memblock) >> 20);
 	if (serial_init() == 0)
 		printk_set_console(serial_write);
 	(void)trace_boot();
 	if (mm_boot() != 0)
-		panic("memory management does not fit %llu MiB of boot memory",
-		      (unsigned long long)(memblock_total(&memblock) >> 20));
+		panic("memory management does not fit %lu MiB of boot memory",
+		      memblock_total(&memblock) >> 20);
 	if (mm_hart_init(&kernel_mm, 0) != 0)
 		panic("no memory for the boot hart's page cache");
 }

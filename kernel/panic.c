@@ -86,8 +86,8 @@ static void report(const char *reason)
 	struct hart *hart;
 
 	pr_emerg("Kernel panic - not syncing: %s", reason);
-	pr_emerg("hart %u (hartid %llu), thread %s", this_hart()->id,
-		 (unsigned long long)this_hart()->hartid, thread_name(current_thread()));
+	pr_emerg("hart %u (hartid %lu), thread %s", this_hart()->id, this_hart()->hartid,
+		 thread_name(current_thread()));
 	arch_backtrace(console_sink());
 	for_each_hart(hart)
 		if (hart != this_hart())

@@ -65,8 +65,7 @@ void smp_start(void)
 		if (hart_is_online(hart))
 			online++;
 		else
-			pr_warn("hart %u (hartid %llu) did not come up", id,
-				(unsigned long long)hart->hartid);
+			pr_warn("hart %u (hartid %lu) did not come up", id, hart->hartid);
 	}
 	pr_info("smp: %u of %u harts online", online, nr_harts());
 }

@@ -227,8 +227,7 @@ void trace_dump(struct sink *out, unsigned int last)
 		if (last == 0 || i + last >= total)
 			trace_print(&record, out);
 	if (trace_lost() != 0)
-		sink_printf(out, "# %llu records were lost\n",
-			    (unsigned long long)trace_lost());
+		sink_printf(out, "# %lu records were lost\n", trace_lost());
 }
 
 void trace_clear(void)

@@ -53,9 +53,9 @@ int trace_boot(void)
 		const phys_addr_t ring = memblock_alloc(bytes, PAGE_SIZE);
 
 		if (ring == 0) {
-			pr_warn("trace: no boot memory for rings of %llu KiB; "
+			pr_warn("trace: no boot memory for rings of %lu KiB; "
 				"trace_buf_size= takes less",
-				(unsigned long long)(bytes / 1024));
+				bytes / 1024);
 			return -ENOMEM;
 		}
 		trace_ring_init(hart_by_id(i), phys_to_virt(ring), ring);

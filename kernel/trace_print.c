@@ -85,7 +85,7 @@ static void print_word(const char *set, size_t len, u64 value, struct sink *out)
 			sink_puts(out, words[i].word);
 			return;
 		}
-	sink_printf(out, "%llu", (unsigned long long)value);
+	sink_printf(out, "%lu", value);
 }
 
 /* One {field} or {field:set}; @len bytes without the braces. */
@@ -101,9 +101,9 @@ static void print_field(const struct trace_record *record, const char *text, siz
 	else if (colon != NULL)
 		print_word(colon + 1, len - name_len - 1, value, out);
 	else if (is_word(text, len, "pfn") || is_word(text, len, "end"))
-		sink_printf(out, "%llx", (unsigned long long)value);
+		sink_printf(out, "%lx", value);
 	else
-		sink_printf(out, "%llu", (unsigned long long)value);
+		sink_printf(out, "%lu", value);
 }
 
 static void print_text(const struct trace_record *record, const char *text,
@@ -142,10 +142,9 @@ void trace_print(const struct trace_record *record, struct sink *out)
 
 	/* One write, so that lines stay whole. */
 	sink_buffer_init(&buffer, line, sizeof(line));
-	sink_printf(&buffer.sink, "%16s-%-7d [%03u] ..... %5llu.%06llu: %s: ",
+	sink_printf(&buffer.sink, "%16s-%-7d [%03u] ..... %5lu.%06lu: %s: ",
 		    record->hart == 0xff ? "device" : "ebb", 0, record->hart,
-		    (unsigned long long)(usec / 1000000),
-		    (unsigned long long)(usec % 1000000), name);
+		    usec / 1000000, usec % 1000000, name);
 	if (desc != NULL)
 		print_text(record, desc->text, &buffer.sink);
 	else

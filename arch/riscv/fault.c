@@ -81,8 +81,8 @@ static bool describe_direct(u64 addr, struct sink *out)
 	arch_mappable_range(&start, &end);
 	if (table_offset == 0 || pa < start || pa >= end)
 		return false;
-	sink_printf(out, "direct map of physical address %#llx, pfn %#llx\n",
-		    (unsigned long long)pa, (unsigned long long)(pa >> PAGE_SHIFT));
+	sink_printf(out, "direct map of physical address %#lx, pfn %#lx\n", pa,
+		    pa >> PAGE_SHIFT);
 	mm_describe_fault(pa, out);
 	return true;
 }
@@ -120,12 +120,10 @@ static void print_registers(const struct trap_frame *frame, struct sink *out)
 {
 	unsigned int i;
 
-	sink_printf(out, "epc  %016llx  status %016llx  cause %llu  tval %016llx\n",
-		    (unsigned long long)frame->sepc, (unsigned long long)frame->sstatus,
-		    (unsigned long long)frame->scause, (unsigned long long)frame->stval);
+	sink_printf(out, "epc  %016lx  status %016lx  cause %lu  tval %016lx\n",
+		    frame->sepc, frame->sstatus, frame->scause, frame->stval);
 	for (i = 1; i < 32; i++)
-		sink_printf(out, "%-4s %016llx%s", register_names[i],
-			    (unsigned long long)frame->x[i],
+		sink_printf(out, "%-4s %016lx%s", register_names[i], frame->x[i],
 			    i % 4 == 3 || i == 31 ? "\n" : "  ");
 }
 
@@ -167,15 +165,13 @@ void fault_report(const struct trap_frame *frame)
 	WRITE_ONCE(reporting, this_hart()->id + 1);
 	pr_emerg("%s\n", cause);
 	if (is_address_fault(frame->scause)) {
-		sink_printf(&log.sink,
-			    "address %016llx: ", (unsigned long long)frame->stval);
+		sink_printf(&log.sink, "address %016lx: ", frame->stval);
 		describe_address(frame->stval, &log.sink);
 	}
 	print_place(frame, &log.sink);
 	print_registers(frame, &log.sink);
 	if (!is_address_fault(frame->scause))
-		panic("%s at %016llx", cause, (unsigned long long)frame->sepc);
+		panic("%s at %016lx", cause, frame->sepc);
 	pgtable_describe(frame->stval, &log.sink);
-	panic("%s at %016llx, address %016llx", cause, (unsigned long long)frame->sepc,
-	      (unsigned long long)frame->stval);
+	panic("%s at %016lx, address %016lx", cause, frame->sepc, frame->stval);
 }

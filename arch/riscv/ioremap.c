@@ -63,8 +63,7 @@ void *ioremap(phys_addr_t start, u64 size)
 		m = new_mapping(pa, bytes);
 	spin_unlock(&ioremap_lock);
 	if (!m) {
-		pr_err("no room to map %#llx + %#llx\n", (unsigned long long)start,
-		       (unsigned long long)size);
+		pr_err("no room to map %#lx + %#lx\n", start, size);
 		return NULL;
 	}
 	return (void *)(m->va + (start - m->pa));

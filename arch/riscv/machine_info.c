@@ -25,10 +25,9 @@ static void add_range(struct mem_range *list, unsigned int *nr, struct mem_range
 	unsigned int i;
 
 	if (*nr == MACHINE_MAX_RANGES) {
-		pr_warn("more than %u ranges in the device tree: %#llx + %#llx is left "
+		pr_warn("more than %u ranges in the device tree: %#lx + %#lx is left "
 			"out\n",
-			MACHINE_MAX_RANGES, (unsigned long long)range.start,
-			(unsigned long long)range.size);
+			MACHINE_MAX_RANGES, range.start, range.size);
 		return;
 	}
 	for (i = (*nr)++; i > 0 && list[i - 1].start > range.start; i--)
@@ -129,10 +128,9 @@ static void cut_to_reach(struct machine_info *info)
 	}
 	info->nr_memory = kept;
 	if (lost != 0)
-		pr_warn("Sv%u reaches physical memory up to %#llx: %llu MiB beyond are "
+		pr_warn("Sv%u reaches physical memory up to %#lx: %lu MiB beyond are "
 			"left out\n",
-			info->paging_levels == 4 ? 48 : 39, (unsigned long long)reach_end,
-			(unsigned long long)(lost >> 20));
+			info->paging_levels == 4 ? 48 : 39, reach_end, lost >> 20);
 }
 
 /**
@@ -158,8 +156,8 @@ static int visit_cpu(void *ctx, const struct fdt_cpu *cpu)
 	if (cpu->hartid == info->hartid[0])
 		return 0;
 	if (info->nr_harts == MACHINE_MAX_HARTS) {
-		pr_warn("hart %llu is left out: ebb runs on at most %u harts\n",
-			(unsigned long long)cpu->hartid, MACHINE_MAX_HARTS);
+		pr_warn("hart %lu is left out: ebb runs on at most %u harts\n",
+			cpu->hartid, MACHINE_MAX_HARTS);
 		return 0;
 	}
 	info->hartid[info->nr_harts++] = cpu->hartid;

@@ -52,9 +52,9 @@ int arch_start_hart(unsigned int id, struct hart *hart, void *stack, void (*entr
 		       SBI_ARGS(info->hartid[id], image_to_phys(secondary_start),
 				image_to_phys(&secondaries[id])));
 	if (ret.error != SBI_SUCCESS) {
-		pr_err("hart %u (hartid %llu): the firmware refused to start it: error "
+		pr_err("hart %u (hartid %lu): the firmware refused to start it: error "
 		       "%ld\n",
-		       id, (unsigned long long)info->hartid[id], ret.error);
+		       id, info->hartid[id], ret.error);
 		return -EIO;
 	}
 	return 0;

@@ -15,15 +15,14 @@ static void print_entry(unsigned long va, const struct walk *walk, struct sink *
 {
 	const u64 pte = *walk->pte;
 
-	sink_printf(out, "  level %u [%3lu] %016llx ", walk->level,
-		    va >> LEVEL_SHIFT(walk->level) & (PTES_PER_TABLE - 1),
-		    (unsigned long long)pte);
+	sink_printf(out, "  level %u [%3lu] %016lx ", walk->level,
+		    va >> LEVEL_SHIFT(walk->level) & (PTES_PER_TABLE - 1), pte);
 	if (!(pte & PTE_V))
 		sink_puts(out, pte == 0 ? "empty: not mapped\n" : "not valid\n");
 	else if (!(pte & PTE_LEAF))
-		sink_printf(out, "table at %#llx\n", (unsigned long long)PTE_PA(pte));
+		sink_printf(out, "table at %#lx\n", PTE_PA(pte));
 	else
-		sink_printf(out, "maps %#llx %c%c%c\n", (unsigned long long)PTE_PA(pte),
+		sink_printf(out, "maps %#lx %c%c%c\n", PTE_PA(pte),
 			    pte & PTE_R ? 'r' : '-', pte & PTE_W ? 'w' : '-',
 			    pte & PTE_X ? 'x' : '-');
 }
@@ -46,8 +45,8 @@ void pgtable_describe(unsigned long va, struct sink *out)
 	unsigned int level = paging_levels();
 	struct walk walk;
 
-	sink_printf(out, "page table walk (%s), root at %#llx:\n", paging_name(),
-		    (unsigned long long)root_table);
+	sink_printf(out, "page table walk (%s), root at %#lx:\n", paging_name(),
+		    root_table);
 	if (!is_canonical(va)) {
 		sink_printf(out, "  not an address of %s: its high bits differ\n",
 			    paging_name());
