@@ -3,6 +3,7 @@
  * Commands about single frames: look, allocate, free, pin. What "alloc" gave
  * out is known by its owner word, so "free" cannot be used on anything else.
  */
+#include "arch/thread.h"
 #include "kernel/shell.h"
 #include "kernel/spinlock.h"
 #include "lib/errno.h"
@@ -326,6 +327,18 @@ static int cmd_unpin(int argc, char **argv, struct sink *out)
 }
 COMMAND(unpin, "unpin PFN", "let a pinned page move again", cmd_unpin);
 
+/* The longest stretches without interrupts so far, if this build measures them. */
+static void show_irqs_off(struct sink *out)
+{
+	struct hart *hart;
+
+	for_each_hart(hart)
+		if (hart->irqs_off_longest)
+			sink_printf(out, "hart %u: interrupts were off for %lu ns at most, by %s\n",
+				    hart->id, hart->irqs_off_longest,
+				    symbol_lookup((unsigned long)hart->irqs_off_longest_by, NULL));
+}
+
 static int mm_check_command(struct sink *out)
 {
 	unsigned int wrong = mm_check(&kernel_mm, out);
@@ -334,6 +347,7 @@ static int mm_check_command(struct sink *out)
 		sink_puts(out, "mm check: every counter and index agrees with the frames\n");
 	else
 		sink_printf(out, "mm check: %u differences\n", wrong);
+	show_irqs_off(out);
 	return wrong ? -EIO : 0;
 }
 

@@ -62,7 +62,9 @@ static void ring_write(void (*write)(void *ctx, const char *text, size_t len), v
 			;
 	while (pos < ring_head) {
 		const size_t start = pos % RING_SIZE;
-		const size_t len = min(ring_head - pos, (u64)(RING_SIZE - start));
+		const size_t left = min(ring_head - pos, (u64)(RING_SIZE - start));
+		/* In parts: the console writes each with interrupts off. */
+		const size_t len = min(left, (size_t)MESSAGE_MAX);
 
 		write(ctx, ring + start, len);
 		pos += len;

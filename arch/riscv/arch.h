@@ -145,6 +145,10 @@ bool stack_guard_hit(unsigned long va);
 void trap_handler(struct trap_frame *frame);
 void fault_report(const struct trap_frame *frame) __noreturn;
 
+/* irq_state.c: the longest stretch without interrupts; *_end() belongs before they are on. */
+void irqs_off_begin(const void *by);
+void irqs_off_end(void);
+
 /* irq.c, timer.c, smp.c, exit.c */
 void plic_init_hart(unsigned int hart);
 void plic_handle(unsigned int hart);

@@ -1,17 +1,46 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whether this hart takes interrupts, and waiting for one.
+ * Whether this hart takes interrupts, waiting for one, and in debug builds how long
+ * it did without.
  */
+#include "kernel/hart.h"
+#include "kernel/panic.h"
+
 #include "arch.h"
 #include "csr.h"
 
+/* Off from here on, by whom; waiting for an interrupt does not count. */
+void irqs_off_begin(const void *by)
+{
+	this_hart()->irqs_off_by = by;
+	this_hart()->irqs_off_since = EBB_DEBUG ? arch_clock_ns() : 0;
+}
+
+void irqs_off_end(void)
+{
+	struct hart *hart = this_hart();
+	const u64 ns = arch_clock_ns() - hart->irqs_off_since;
+
+	if (hart->irqs_off_since && ns > hart->irqs_off_longest) {
+		hart->irqs_off_longest = ns;
+		hart->irqs_off_longest_by = hart->irqs_off_by;
+	}
+	hart->irqs_off_since = 0;
+}
+
 unsigned long arch_irq_save(void)
 {
-	return csr_read_clear(sstatus, SSTATUS_SIE) & SSTATUS_SIE;
+	const unsigned long on = csr_read_clear(sstatus, SSTATUS_SIE) & SSTATUS_SIE;
+
+	if (on)
+		irqs_off_begin(__builtin_return_address(0));
+	return on;
 }
 
 void arch_irq_restore(unsigned long flags)
 {
+	if (flags & SSTATUS_SIE)
+		irqs_off_end();
 	csr_set(sstatus, flags & SSTATUS_SIE);
 }
 
@@ -22,6 +51,7 @@ bool arch_irqs_enabled(void)
 
 void arch_irq_enable(void)
 {
+	irqs_off_end();
 	csr_set(sstatus, SSTATUS_SIE);
 }
 
@@ -37,9 +67,11 @@ void arch_irq_disable(void)
  */
 void arch_idle(void)
 {
+	irqs_off_end();
 	__asm__ volatile("wfi" ::: "memory");
 	csr_set(sstatus, SSTATUS_SIE);
 	csr_clear(sstatus, SSTATUS_SIE);
+	irqs_off_begin(__builtin_return_address(0));
 }
 
 void arch_cpu_relax(void)

@@ -87,7 +87,9 @@ static bool is_probe(struct trap_frame *frame)
 void trap_handler(struct trap_frame *frame)
 {
 	if (frame->scause & SCAUSE_INTERRUPT) {
+		irqs_off_begin(trap_handler);
 		handle_interrupt(frame->scause & ~SCAUSE_INTERRUPT);
+		irqs_off_end();
 		return;
 	}
 	if (is_spurious(frame)) {

@@ -50,6 +50,10 @@ enum hart_state {
  * @trace_ring: where this hart's records go, kernel/trace.c
  * @switches: how many times another thread was chosen here
  * @irqs: interrupts taken here
+ * @irqs_off_since: arch_clock_ns() when interrupts were masked; 0 while they are on
+ * @irqs_off_by: who masked them
+ * @irqs_off_longest: longest stretch so far in ns; 0 if this is no debug build
+ * @irqs_off_longest_by: who masked them then
  */
 struct hart {
 	u64 arch[HART_ARCH_WORDS];
@@ -71,6 +75,10 @@ struct hart {
 	struct trace_ring *trace_ring __aligned(CACHELINE_BYTES);
 	u64 switches;
 	u64 irqs;
+	u64 irqs_off_since;
+	const void *irqs_off_by;
+	u64 irqs_off_longest;
+	const void *irqs_off_longest_by;
 } __aligned(CACHELINE_BYTES);
 
 static_assert(offsetof(struct hart, arch) == 0, "assembly reaches arch through tp");

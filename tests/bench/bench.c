@@ -39,6 +39,7 @@ static const struct {
 	{ "contig", bench_contig, true },  { "hotplug", bench_hotplug, true },
 	{ "boot", bench_boot, true },	   { "device", bench_device, true },
 	{ "growth", bench_growth, true },  { "contention", bench_contention, false },
+	{ "irqs", bench_irqs, true },
 };
 
 static int run_group(unsigned int i, struct sink *out)
@@ -73,5 +74,5 @@ static int cmd_bench(int argc, char **argv, struct sink *out)
 	}
 	return 0;
 }
-COMMAND(bench, "bench meta|alloc|contig|hotplug|growth|boot|device|contention...",
+COMMAND(bench, "bench meta|alloc|contig|hotplug|growth|boot|device|irqs|contention...",
 	"measure rows of the budget table (make bench)", cmd_bench);

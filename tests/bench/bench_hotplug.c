@@ -6,8 +6,14 @@
  */
 #include "tests/bench/bench.h"
 #include "arch/machine_info.h"
+#include "arch/thread.h"
+#include "kernel/hart.h"
+#include "kernel/printk.h"
 #include "kernel/timer.h"
+#include "kernel/trace.h"
 #include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/contig.h"
 #include "mm/memblock.h"
 #include "mm/memory_hotplug.h"
 
@@ -168,4 +174,146 @@ int bench_growth(struct sink *out)
 			err = bench_fail(out, "online_growth", "remove failed");
 	unregister_memory_owner(&kernel_mm, &owner);
 	return err;
+}
+
+/* --- the longest stretch with interrupts off -------------------------------------- */
+
+#define FULL_PAGES 24000UL /* movable, three of four frames: no run of free ones is long */
+#define FULL_ORDER 6
+static_assert(FULL_PAGES * sizeof(struct page_slot) <= PAGE_SIZE << FULL_ORDER, "slots fit");
+
+/* The longest since the last call: under -icount a nanosecond is an instruction. */
+static void irqs_row(struct sink *out, const char *id)
+{
+	struct hart *hart = this_hart();
+	const u64 ns = hart->irqs_off_longest;
+	const unsigned long by = (unsigned long)hart->irqs_off_longest_by;
+
+	if (id)
+		bench_row(out, id, ns * 1000, "insn");
+	if (id && ns)
+		sink_printf(out, "bench-place: %s %s\n", id, symbol_lookup(by, NULL));
+	hart->irqs_off_longest = 0;
+}
+
+/* Movable pages from @pfn on; the first one is pinned. */
+static int fill(struct page_slot *slots, unsigned long pfn)
+{
+	for (unsigned long i = 0; i < FULL_PAGES; i++) {
+		slots[i].pfn = pfn + i + i / 3;
+		if (alloc_pages_at(&kernel_mm, slots[i].pfn, 0, PGTY_DRIVER))
+			return -EBUSY;
+		page_set_owner(&kernel_mm, slots[i].pfn, (uintptr_t)&slots[i]);
+	}
+	return page_pin(&kernel_mm, slots[0].pfn);
+}
+
+static int empty(struct page_slot *slots)
+{
+	int err = 0;
+
+	for (unsigned long i = 0; i < FULL_PAGES; i++)
+		err |= slot_free(&kernel_mm, &slots[i]);
+	return err;
+}
+
+/* A full block that is refused, with a line in the log, then leaves and comes back. */
+static int irqs_offline(struct sink *out, unsigned long block, struct page_slot *slots)
+{
+	struct evacuate_policy policy = offline_policy();
+	struct mm_failure why;
+	int err;
+
+	if (add_one(block) == 0 || add_one(block + 1) == 0 ||
+	    fill(slots, block * PAGES_PER_SECTION + PAGEBLOCK_NR_PAGES))
+		return -ENOMEM;
+	irqs_row(out, NULL);
+	err = offline_memory_block(&kernel_mm, block, &policy, &why) ? 0 : -EIO;
+	irqs_row(out, "irqs_off_refused");
+	if (err || page_unpin(&kernel_mm, slots[0].pfn))
+		return -EIO;
+	irqs_row(out, NULL);
+	err = offline_memory_block(&kernel_mm, block, &policy, &why);
+	irqs_row(out, "irqs_off_offline");
+	if (err || why.migrated != FULL_PAGES)
+		return -EIO;
+	err = online_memory_block(&kernel_mm, block, MMOP_ONLINE, NULL);
+	irqs_row(out, "irqs_off_online");
+	return err || empty(slots) || !remove_one(block) || !remove_one(block + 1) ? -EIO : 0;
+}
+
+/* 1 GiB of boot memory with as many pages in it: waits for the pinned one, and then has all. */
+static int irqs_contig(struct sink *out, struct page_slot *slots)
+{
+	const unsigned long nr = 1UL << (30 - PAGE_SHIFT);
+	struct evacuate_policy policy = offline_policy();
+	struct mm_failure why;
+	unsigned long pfn = alloc_contig_pages(&kernel_mm, nr, NULL, &why);
+	int err;
+
+	if (pfn == PFN_NONE)
+		return -ENOMEM;
+	free_contig_range(&kernel_mm, pfn, nr);
+	policy.flags = EVAC_WAIT_FREE;
+	policy.end = EVAC_END_ALLOC;
+	policy.type = PGTY_KERNEL;
+	policy.deadline_ns = ktime_ns() + NSEC_PER_SEC / 2;
+	if (fill(slots, pfn + nr / 2))
+		return -EBUSY;
+	irqs_row(out, NULL);
+	err = alloc_contig_range(&kernel_mm, pfn, pfn + nr, &policy, &why);
+	irqs_row(out, "irqs_off_wait");
+	if (err != -ETIMEDOUT || why.migrated != FULL_PAGES - 1 ||
+	    page_unpin(&kernel_mm, slots[0].pfn))
+		return -EIO;
+	irqs_row(out, NULL);
+	err = alloc_contig_range(&kernel_mm, pfn, pfn + nr, NULL, &why);
+	irqs_row(out, "irqs_off_contig");
+	if (err || why.migrated != 1)
+		return -EIO;
+	free_contig_range(&kernel_mm, pfn, nr);
+	return empty(slots);
+}
+
+/* The messages so far again, which are many and end with a long one. */
+static void irqs_console(struct sink *out)
+{
+	char text[400];
+
+	memset(text, '.', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	for (unsigned int i = 0; i < 30; i++)
+		pr_info("%s", text);
+	irqs_row(out, "irqs_off_message");
+	printk_dump(out);
+	irqs_row(out, "irqs_off_dmesg");
+}
+
+static int irqs_all(struct sink *out, unsigned long first, struct page_slot *slots)
+{
+	int err = irqs_offline(out, first, slots);
+
+	if (!err)
+		err = irqs_contig(out, slots);
+	(void)trace_set("*", TRACE_OFF);
+	irqs_console(out);
+	return err;
+}
+
+/* With all events of the trace on, because leaving a record is one such stretch. */
+int bench_irqs(struct sink *out)
+{
+	const unsigned long table = alloc_pages(&kernel_mm, GFP_KERNEL, FULL_ORDER, PGTY_KERNEL);
+	unsigned long first;
+	int err = own(out, "irqs_off", &first, 2);
+
+	irqs_row(out, "irqs_off_boot");
+	if (err || table == PFN_NONE)
+		return -ENOMEM;
+	if (trace_set("*", TRACE_ON) <= 0)
+		return bench_fail(out, "irqs_off", "there is no trace");
+	err = irqs_all(out, first, phys_to_virt(pfn_to_phys(table)));
+	unregister_memory_owner(&kernel_mm, &owner);
+	free_pages(&kernel_mm, table, FULL_ORDER);
+	return err ? bench_fail(out, "irqs_off", "a block or a range did not do as it should") : 0;
 }

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The longest stretch with interrupts off, counted in instructions, stays below its bounds: `bench irqs`."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parent.parent.parent
+OUT = Path(os.environ.get('O') or TOP / 'build')
+QEMU = os.environ.get('QEMU') or OUT / 'qemu' / 'qemu-system-riscv64'
+LIMIT_S = 120.0
+
+
+class IrqsOffTest(unittest.TestCase):
+    """A full block refused, offlined and onlined, 1 GiB waited for and taken, long messages."""
+
+    def test_bounds_hold(self):
+        if not (OUT / 'ebb.elf').exists() or not shutil.which(QEMU):
+            self.skipTest('needs a kernel and QEMU')
+        with tempfile.TemporaryDirectory() as home:
+            os.symlink((OUT / 'ebb.elf').resolve(), Path(home, 'ebb.elf'))
+            done = subprocess.run([sys.executable, TOP / 'tools' / 'bench', '--out', home, 'irqs'], capture_output=True,
+                                  text=True, timeout=LIMIT_S, check=False, env={**os.environ, 'QEMU': str(Path(QEMU).resolve())})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = re.findall(r'^(irqs_off_\w+) +([\d,]+) insn .* (ok|OVER|goal)$', done.stdout, re.M)
+        for name, value, verdict in rows:
+            with self.subTest(name):
+                self.assertEqual(verdict, 'ok', value)
+        measured = {name: int(value.replace(',', '')) for name, value, _ in rows}
+        self.assertEqual(set(measured), {f'irqs_off_{what}' for what in (
+            'offline', 'online', 'contig', 'wait', 'refused', 'message', 'dmesg')})
+        # It does measure: every one of them at least leaves a record or prints.
+        self.assertGreater(min(measured.values()), 0)
