@@ -25,9 +25,7 @@ PARAM_STRING("trace_event", boot_events, "trace events to turn on, such as mm:*"
 /* Bytes of a ring: a power of two within bounds. */
 static u64 usable_ring_bytes(void)
 {
-	const u64 bytes = min(max(ring_bytes, MIN_RING_BYTES), MAX_RING_BYTES);
-
-	return 1UL << ilog2(bytes);
+	return rounddown_pow_of_two(min(max(ring_bytes, MIN_RING_BYTES), MAX_RING_BYTES));
 }
 
 /* The linker's ELF note (16 bytes of head, then the id): linker.ld. */

@@ -51,12 +51,6 @@ static inline unsigned int __fls(u64 x)
 	return bitops_fls_table[(x * BITOPS_FLS_DEBRUIJN) >> 58];
 }
 
-/* fls64() - bits needed to write @x: 0 for 0, 1 for 1, 64 for the topmost. */
-static inline unsigned int fls64(u64 x)
-{
-	return x ? __fls(x) + 1 : 0;
-}
-
 /* hweight64() - number of set bits. */
 static inline unsigned int hweight64(u64 x)
 {
@@ -64,12 +58,6 @@ static inline unsigned int hweight64(u64 x)
 	x = (x & 0x3333333333333333ULL) + ((x >> 2) & 0x3333333333333333ULL);
 	x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
 	return (unsigned int)((x * 0x0101010101010101ULL) >> 56);
-}
-
-/* ilog2() - logarithm, rounded down; @x is not 0. */
-static inline unsigned int ilog2(u64 x)
-{
-	return __fls(x);
 }
 
 /* order_of() - least order with (1 << order) >= @n; @n is not 0 (Linux: order_base_2). */

@@ -81,8 +81,8 @@ static bool range_ok(struct fake_vmem *fm, const struct virtio_mem_req *req, boo
 	if ((req->addr & (block - 1)) || req->nb_blocks == 0 || req->addr < fm->config.addr ||
 	    offset + size > fm->config.usable_region_size)
 		return false;
-	return plugged ? bitmap_all_set(fm->plugged, first, req->nb_blocks) :
-			 bitmap_all_clear(fm->plugged, first, req->nb_blocks);
+	return bitmap_weight(fm->plugged, first, req->nb_blocks) ==
+	       (plugged ? req->nb_blocks : 0);
 }
 
 /* Nobody may be able to touch what is unplugged, or is about to be. */

@@ -6,7 +6,7 @@
  * A model of the virtio-mem device: it does what spec 5.15 says a device MUST do,
  * counts what the driver must not do, and misbehaves when asked.
  */
-#include "lib/bitmap.h"
+#include "tests/fake/bit_ranges.h"
 #include "mm/mm.h"
 #include "tests/fake/fake_virtio.h"
 #include "virtio/virtio_mem.h"
@@ -47,7 +47,7 @@ struct fake_vmem {
 	struct fake_virtio fv;
 	struct mm *mm;
 	struct virtio_mem_config config;
-	DECLARE_BITMAP(plugged, FAKE_VMEM_BLOCKS);
+	u64 plugged[BITMAP_WORDS(FAKE_VMEM_BLOCKS)];
 	unsigned int nr_requests[VIRTIO_MEM_REQ_STATE + 1];
 	struct virtio_mem_req log[FAKE_VMEM_LOG];
 	unsigned int nr_log;
