@@ -58,7 +58,8 @@ static void write_record(struct trace_ring *ring, const union record_words *from
 	const u64 head = info->head;
 	union record_words *slot = &ring->slots[head & (ebb_trace.nr_records - 1)];
 
-	if (head - READ_ONCE(info->tail) >= ebb_trace.nr_records)
+	/* The slot about to be written is out of the reader's reach, so one fewer fits. */
+	if (head - READ_ONCE(info->tail) >= ebb_trace.nr_records - 1)
 		WRITE_ONCE(info->lost, info->lost + 1);
 	/* The old head before the new words: pairs with the fence in read_record(). */
 	__atomic_thread_fence(__ATOMIC_RELEASE);

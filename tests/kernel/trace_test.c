@@ -95,26 +95,36 @@ static void globs_name_events(struct ktest *test)
 	KTEST_EXPECT_TRUE(test, trace_is_on(TRACE_EVAC_PHASE));
 }
 
+/* What does not fit is lost, the rest can be taken: together, all that was emitted. */
+static const int overruns[] = { -1, 0, 1, 10 };
+
+static void describe_overrun(const int *by, char desc[KTEST_DESC_SIZE])
+{
+	struct sink_buffer buffer;
+
+	sink_buffer_init(&buffer, desc, KTEST_DESC_SIZE);
+	sink_printf(&buffer.sink, "by %d", *by);
+}
+
+KTEST_ARRAY_PARAM(overrun, overruns, describe_overrun)
+
 static void overwritten_records_are_counted(struct ktest *test)
 {
-	const u64 room = ebb_trace.nr_records;
+	const u64 emitted = ebb_trace.nr_records + *(const int *)test->param_value;
+	/* One slot is always about to be written. */
+	const u64 lost = emitted - (ebb_trace.nr_records - 1);
 	struct trace_record record;
 	u64 taken = 0;
 
 	(void)trace_set("ktest:mark", TRACE_ON);
 	/* In one go, so that all go to one ring. */
-	for (u64 i = 0; i < room + 10; i++)
+	for (u64 i = 0; i < emitted; i++)
 		trace_emit(TRACE_TEST_MARK, .pfn = i);
 	(void)trace_set("*", TRACE_OFF);
-	KTEST_EXPECT_EQ(test, trace_lost(), 10);
-	while (trace_take(&record)) {
-		if (taken == 0)
-			/* One slot is always about to be written. */
-			KTEST_EXPECT_EQ(test, record.pfn, 11);
-		taken++;
-	}
-	KTEST_EXPECT_EQ(test, record.pfn, room + 9);
-	KTEST_EXPECT_EQ(test, taken, room - 1);
+	KTEST_EXPECT_EQ(test, trace_lost(), lost);
+	for (; trace_take(&record); taken++)
+		KTEST_EXPECT_EQ(test, record.pfn, lost + taken);
+	KTEST_EXPECT_EQ(test, taken + trace_lost(), emitted);
 	trace_clear();
 	KTEST_EXPECT_EQ(test, trace_lost(), 0);
 }
@@ -249,7 +259,7 @@ static const struct ktest_case trace_cases[] = {
 	KTEST_CASE(off_means_off),
 	KTEST_CASE(records_say_what_was_emitted),
 	KTEST_CASE(globs_name_events),
-	KTEST_CASE(overwritten_records_are_counted),
+	KTEST_CASE_PARAM(overwritten_records_are_counted, overrun_gen_params),
 	KTEST_CASE(several_harts),
 	KTEST_CASE(merged_by_sequence),
 	KTEST_CASE(text_form),
