@@ -149,6 +149,10 @@ format: ## put C sources into shape with clang-format-14
 check-headers: ## compile each header alone
 	@tools/ebb-lint headers
 
+docs: ## write docs/reference/numbers.md from the headers that define the numbers
+	@mkdir -p $(O); $(HOSTCC) -std=gnu11 -Iinclude -o $(O)/abi_tables tools/abi_tables.c
+	@$(O)/abi_tables >docs/reference/numbers.md
+
 doctor: ## each tool's version, QEMU's memory device, and what to install
 	@tools/doctor
 
@@ -156,6 +160,6 @@ compile_commands.json: $(O)/k/.flags ## for editors: how each kernel source is c
 	@tools/compile-commands '$(KCC) $(KCFLAGS)' $(KSOURCES) >$@
 
 .PHONY: help all build run debug gdb resize status test test-host test-full test-now test-host-now bench fuzz fuzz-now \
-	lint format check-headers doctor clean
+	lint format check-headers docs doctor clean
 clean: ## remove what was built, but not QEMU (make clean ALL=1 removes it too)
 	@tools/clean "$(O)" $(ALL)

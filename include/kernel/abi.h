@@ -41,7 +41,7 @@
 	X(FIRMWARE, "Firmware", NONE, FIXED, 32, "-", "reserved by the firmware")              \
 	X(IMAGE, "Image", NONE, FIXED, 32, "-", "the kernel image")                            \
 	X(BOOT, "Boot", NONE, FIXED, 32, "-", "allocated before the allocator was up")         \
-	X(MEMMAP, "Memmap", NONE, FIXED, 11, "section", "page descriptors and free bits")      \
+	X(MEMMAP, "Memmap", NONE, FIXED, 32, "section", "page descriptors and free bits")      \
 	X(HOLE, "Hole", NONE, NOTRAM, 20, "-", "no memory here")                               \
 	X(DEVICE, "Device", NONE, NOTRAM, 20, "-", "a device's memory")
 

@@ -130,8 +130,16 @@ static void flags_as_linux_numbers_them(struct ktest *test)
 		{ { .type = PGTY_ANON }, BIT(12) },
 		{ { .type = PGTY_ANON, .order = 9, .flags = PG_TAIL },
 		  BIT(12) | BIT(16) | BIT(22) },
+		{ { .type = PGTY_PAGECACHE }, BIT(5) },
 		{ { .type = PGTY_HUGE, .order = 9 }, BIT(17) | BIT(15) },
+		{ { .type = PGTY_DRIVER }, 0 },
+		/* Linux: PG_reserved; 11, MMAP, means mapped by a process. */
+		{ { .type = PGTY_FIRMWARE }, BIT(32) },
+		{ { .type = PGTY_IMAGE }, BIT(32) },
+		{ { .type = PGTY_BOOT }, BIT(32) },
+		{ { .type = PGTY_MEMMAP }, BIT(32) },
 		{ { .type = PGTY_HOLE }, BIT(20) },
+		{ { .type = PGTY_DEVICE }, BIT(20) },
 		{ { .type = PGTY_KERNEL, .flags = PG_HWPOISON }, BIT(19) },
 	};
 
