@@ -27,22 +27,21 @@ static void input_arrived(void)
 }
 
 /* What was typed while a command ran; read by this thread alone. */
-static u8 ahead[64];
+static u8 ahead[4096];
 static unsigned int nr_ahead, ahead_read;
 static bool ctrl_c;
 
-/* Ctrl-C ends the command; what was typed before it is forgotten, as on a terminal. */
-static bool ctrl_c_typed(void)
+/* Ctrl-C ends the command that runs; all else is kept for the prompt, before it and behind. */
+static bool ctrl_c_typed(struct interrupter *unused)
 {
 	int byte;
 
+	(void)unused;
 	while ((byte = serial_getc()) >= 0) {
-		if (byte == CTRL_C) {
+		if (byte == CTRL_C)
 			ctrl_c = true;
-			nr_ahead = 0;
-		} else if (nr_ahead < sizeof(ahead)) {
+		else if (nr_ahead < sizeof(ahead))
 			ahead[nr_ahead++] = (u8)byte;
-		}
 	}
 	return ctrl_c;
 }

@@ -46,6 +46,8 @@ enum thread_state {
  * @stack: lowest address, NULL for idle threads
  * @timeout: wakes it at a deadline
  * @joiner: to be woken when it has ended
+ * @held_ns: for how long it was at hold points (mm/hold.h); itself alone, without the lock
+ * @interrupter: tells whether the command that it runs is to end; the same; may be NULL
  */
 struct thread {
 	struct arch_context context;
@@ -62,6 +64,8 @@ struct thread {
 	void *stack;
 	struct timer timeout;
 	struct thread *joiner;
+	u64 held_ns;
+	struct interrupter *interrupter;
 };
 
 /*

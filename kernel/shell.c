@@ -4,8 +4,8 @@
  * mistyped one, help and completion. Reentrant: any thread, any sink.
  */
 #include "kernel/command.h"
+#include "kernel/sched.h"
 #include "kernel/shell.h"
-#include "kernel/thread.h"
 #include "lib/argv.h"
 #include "lib/errno.h"
 #include "lib/levenshtein.h"
@@ -13,22 +13,17 @@
 
 #define SHELL_MAX_ARGS 32
 
-static struct interrupter *interrupters;
-
 void console_can_interrupt(struct interrupter *i)
 {
-	i->thread = current_thread();
-	i->next = interrupters;
-	STORE_RELEASE(interrupters, i);
+	current_thread()->interrupter = i;
 }
 
 bool command_interrupted(void *unused)
 {
+	struct interrupter *i = current_thread()->interrupter;
+
 	(void)unused;
-	for (struct interrupter *i = READ_POINTER(interrupters); i; i = i->next)
-		if (i->thread == current_thread())
-			return i->asked();
-	return false;
+	return i && i->asked(i);
 }
 
 const struct command *command_find(const char *name)
@@ -117,6 +112,8 @@ int console_run_line(const char *line, struct sink *out)
 		*end = '\0';
 		status = run_one(text, out);
 		text = end + more;
+		if (more && command_interrupted(NULL))
+			return -EINTR;
 	}
 	return status;
 }

@@ -109,12 +109,19 @@ struct thread *thread_create_on(unsigned int hart, const char *name, int (*fn)(v
 	thread->woken = false;
 	thread->detached = false;
 	thread->joiner = NULL;
+	thread->held_ns = 0;
+	thread->interrupter = NULL;
 	thread->fn = fn;
 	thread->arg = arg;
 	timer_init(&thread->timeout, thread_timeout);
 	arch_context_init(&thread->context, thread->stack, thread_start, thread);
 	thread_wake(thread);
 	return thread;
+}
+
+u64 *thread_held_ns(void)
+{
+	return &current_thread()->held_ns;
 }
 
 struct thread *thread_create(const char *name, int (*fn)(void *arg), void *arg)

@@ -29,7 +29,7 @@
 #define FIFO_BYTES 16
 #define STALL_NS   1000000000ULL
 
-#define INPUT_BYTES 256 /* power of two */
+#define INPUT_BYTES 4096 /* power of two */
 
 static struct {
 	volatile char *regs;

@@ -2,7 +2,8 @@
 /*
  * The console for programs: a virtserialport named org.ebb.console takes one
  * command a line, sends the answer, and ends it with "=<status>" alone on a line,
- * 0 or a negative errno.
+ * 0 or a negative errno. A byte 3, Ctrl-C, ends the command that runs, and so does a
+ * host that closes the port.
  */
 #include "arch/machine.h"
 #include "drivers/virtio/virtio_console.h"
@@ -19,6 +20,8 @@
 #define ANSWER_BYTES (PAGE_SIZE << ANSWER_ORDER)
 #define FLUSH_BYTES  4096
 #define FLUSH_NS     (50 * NSEC_PER_MSEC)
+#define AHEAD_BYTES  3072
+#define CTRL_C	     3
 
 /**
  * struct answer - collects what a command writes, and sends it in large pieces
@@ -98,12 +101,47 @@ static void run_line(struct answer *a, const char *line)
 	answer_send(a);
 }
 
-/* Bytes of a line that is being received; a line that is too long is dropped whole. */
+/**
+ * struct line - what is being received
+ * @interrupter: for the command that runs
+ * @port: where from
+ * @interrupted: the command that runs is to end
+ * @text, @len: the line so far
+ * @too_long: it is dropped whole
+ * @ahead: bytes from @at on, before @end, have come and were not looked at
+ */
 struct line {
-	char text[SHELL_LINE_BYTES];
-	u32 len;
+	struct interrupter interrupter;
+	struct vport *port;
+	bool interrupted;
 	bool too_long;
+	u32 len;
+	char text[SHELL_LINE_BYTES];
+	u32 at, end;
+	char ahead[AHEAD_BYTES];
 };
+
+/* Read on while a command runs; a Ctrl-C is for that one, all else for later. */
+static bool port_interrupted(struct interrupter *self)
+{
+	struct line *line = container_of(self, struct line, interrupter);
+	char *c;
+	int n;
+
+	line->end -= line->at;
+	memmove(line->ahead, line->ahead + line->at, line->end);
+	line->at = 0;
+	n = vport_try_read(line->port, line->ahead + line->end, AHEAD_BYTES - line->end);
+	if (n < 0)
+		line->end = 0; /* who is gone is not answered any more */
+	else
+		line->end += (u32)n;
+	c = memchr(line->ahead, CTRL_C, line->end);
+	if (c)
+		memmove(c, c + 1, (size_t)(line->ahead + --line->end - c));
+	line->interrupted |= c || n < 0;
+	return line->interrupted;
+}
 
 static void line_end(struct line *line, struct answer *a)
 {
@@ -115,7 +153,9 @@ static void line_end(struct line *line, struct answer *a)
 			    SHELL_LINE_BYTES - 1, -E2BIG);
 		answer_send(a);
 	} else {
+		line->interrupted = false;
 		run_line(a, line->text);
+		(void)port_interrupted(&line->interrupter);
 	}
 	line->len = 0;
 	line->too_long = false;
@@ -125,6 +165,8 @@ static void line_add(struct line *line, struct answer *a, char c)
 {
 	if (c == '\n')
 		line_end(line, a);
+	else if (c == CTRL_C)
+		return; /* nothing runs */
 	else if (line->len < sizeof(line->text) - 1)
 		line->text[line->len++] = c;
 	else
@@ -133,21 +175,20 @@ static void line_add(struct line *line, struct answer *a, char c)
 
 static void console_port_loop(struct vport *port, struct line *line, struct answer *a)
 {
-	char buf[128];
-
 	for (;;) {
-		const int n = vport_read(port, buf, sizeof(buf));
+		const int n = vport_read(port, line->ahead, AHEAD_BYTES);
 
 		if (n == -ENODEV)
 			return;
+		line->at = 0;
+		line->end = n < 0 ? 0 : (u32)n;
 		if (n < 0) {
 			/* The host went away in the middle of a line. */
 			line->len = 0;
 			line->too_long = false;
-			continue;
 		}
-		for (int i = 0; i < n; i++)
-			line_add(line, a, buf[i]);
+		while (line->at < line->end)
+			line_add(line, a, line->ahead[line->at++]);
 	}
 }
 
@@ -166,6 +207,9 @@ static void console_port_run(struct vport *port)
 		a->sink.write = answer_write;
 		a->port = port;
 		a->text = phys_to_virt(pfn_to_phys(text));
+		line->port = port;
+		line->interrupter.asked = port_interrupted;
+		console_can_interrupt(&line->interrupter);
 		console_port_loop(port, line, a);
 	}
 	if (text != PFN_NONE)

@@ -143,6 +143,15 @@ static void discard_rx(struct vport *port)
 	}
 }
 
+int vport_try_read(struct vport *port, char *buf, u32 size)
+{
+	if (is_gone(port))
+		return -ENODEV;
+	if (was_closed(port))
+		return -EPIPE;
+	return port->rx_left || fresh_rx(port) ? (int)take_rx(port, buf, size) : 0;
+}
+
 int vport_read(struct vport *port, char *buf, u32 size)
 {
 	if (!port->listening) {
@@ -150,14 +159,12 @@ int vport_read(struct vport *port, char *buf, u32 size)
 		wake_up_all(&port->wait);
 	}
 	for (;;) {
-		if (is_gone(port))
-			return -ENODEV;
-		if (was_closed(port)) {
+		const int n = vport_try_read(port, buf, size);
+
+		if (n == -EPIPE)
 			discard_rx(port);
-			return -EPIPE;
-		}
-		if (port->rx_left || fresh_rx(port))
-			return (int)take_rx(port, buf, size);
+		if (n)
+			return n;
 		if (!virtqueue_enable_cb(port->rx))
 			continue;
 		wait_event_until(&port->wait,

@@ -49,19 +49,15 @@ int console_run_line(const char *line, struct sink *out);
 
 /**
  * struct interrupter - how a console learns that its running command is to end
- * @thread: the console's; filled by console_can_interrupt()
- * @asked: has the person typed Ctrl-C, or gone away? Asked often, by @thread
- * @next: kernel/shell.c
+ * @asked: has the person typed Ctrl-C, or gone away? Asked often, by the console's thread
  */
 struct interrupter {
-	struct thread *thread;
-	bool (*asked)(void);
-	struct interrupter *next;
+	bool (*asked)(struct interrupter *self);
 };
 
 /**
  * console_can_interrupt() - commands that the calling thread runs can be interrupted
- * @i: static; kept for good. Boot, or one thread at a time
+ * @i: stays as long as the thread runs commands; NULL: they cannot be any more
  */
 void console_can_interrupt(struct interrupter *i);
 

@@ -96,6 +96,11 @@ void cond_resched(void);
 struct thread *current_thread(void);
 
 /**
+ * thread_held_ns() - for how long the calling thread was at hold points, see mm/hold.h
+ */
+u64 *thread_held_ns(void);
+
+/**
  * thread_name() - a thread's name
  * @thread: NULL is "none"
  */

@@ -42,6 +42,15 @@ extern const struct vport_service __start_vport_services[], __stop_vport_service
 int vport_read(struct vport *port, char *buf, u32 size);
 
 /**
+ * vport_try_read() - the same, if there is something
+ *
+ * Context: the service's thread, no spinlock held; it does not wait for the host.
+ * Return: as vport_read(), but 0 if there is nothing, and -EPIPE again and again until
+ * vport_read() has said it.
+ */
+int vport_try_read(struct vport *port, char *buf, u32 size);
+
+/**
  * vport_write() - send bytes to the host
  * @text: the bytes
  * @len: any number

@@ -346,6 +346,69 @@ static void console(struct ktest *test)
 	expect_text(test, rig, "=0\nno_such_command: no such command; \"help\" lists them\n=-38\n");
 }
 
+static void expect_status(struct ktest *test, struct rig *rig, const char *want)
+{
+	expect_soon(test, strstr(rig->text, want) != NULL);
+	memset(rig->text, 0, rig->len);
+	rig->len = 0;
+}
+
+/* Ctrl-C ends the command that runs, wherever it stands; what was sent ahead is not lost. */
+static void console_interrupted(struct ktest *test)
+{
+	struct rig *rig = rig_open(test, "org.ebb.console");
+	const u64 start = ktime_ns();
+
+	send_bytes(rig, RX, "sleep 60000\n", 12);
+	settle();
+	send_bytes(rig, RX, "echo a", 6);
+	settle();
+	KTEST_EXPECT_EQ(test, rig->len, 0);
+	send_bytes(rig, RX, "head\n\3echo more\n", 16);
+	expect_status(test, rig, "=-4\nahead\n=0\nmore\n=0\n");
+	/* The rest of a line goes with it; one without a command to end is nothing. */
+	send_bytes(rig, RX, "sleep 60000; echo never\n\3\3\3ec\3ho x\n", 35);
+	expect_status(test, rig, "=-4\nx\n=0\n");
+	/* The host that goes away takes its commands with it; the next one is heard soon. */
+	send_bytes(rig, RX, "sleep 60000\nsleep 60000\n", 24);
+	settle();
+	send_control(rig, PORT, VCON_PORT_OPEN, 0, "");
+	settle();
+	send_control(rig, PORT, VCON_PORT_OPEN, 1, "");
+	settle();
+	rig->len = 0;
+	send_bytes(rig, RX, "echo next\n", 10);
+	expect_status(test, rig, "next\n=0\n");
+	KTEST_EXPECT_LT(test, ktime_ns() - start, 30 * NSEC_PER_SEC);
+}
+
+/* More than is read ahead: the host is made to wait, and all of it is answered, in order. */
+static void console_sent_ahead(struct ktest *test)
+{
+	struct rig *rig = rig_open(test, "org.ebb.console");
+	char line[LONG_LINE + 1];
+	u32 sent = 0;
+
+	memset(line, 'a', sizeof(line));
+	memcpy(line, "echo ", 5);
+	line[LONG_LINE - 1] = '\n';
+	line[LONG_LINE] = '\0';
+	send_bytes(rig, RX, "sleep 300\n", 10);
+	for (u32 left = 100 * LONG_LINE; left;) {
+		const u32 n = min(left, LONG_LINE - sent % LONG_LINE);
+		const u32 took = send_bytes(rig, RX, line + sent % LONG_LINE, n);
+
+		sent += took;
+		left -= took;
+		if (took < n)
+			msleep(1);
+	}
+	expect_soon(test, READ_ONCE(rig->len) == 3 + 100 * (LONG_LINE - 5 + 3));
+	for (u32 i = 0; i < 100; i++)
+		KTEST_ASSERT_EQ(test, memcmp(rig->text + 3 + i * (LONG_LINE - 2), line + 5,
+					     LONG_LINE - 5), 0);
+}
+
 static const struct ktest_case virtio_console_cases[] = {
 	KTEST_CASE(echo),
 	KTEST_CASE(unknown_name),
@@ -357,6 +420,8 @@ static const struct ktest_case virtio_console_cases[] = {
 	KTEST_CASE(lying_device),
 	KTEST_CASE(no_ports),
 	KTEST_CASE(console),
+	KTEST_CASE(console_interrupted),
+	KTEST_CASE(console_sent_ahead),
 	{},
 };
 
