@@ -30,7 +30,7 @@ static int go_offline(unsigned long block, struct mm_failure *why)
 		.end = EVAC_END_OFFLINE,
 		.flags = EVAC_SKIP_SKIPPABLE,
 		.max_retries = OFFLINE_RETRIES,
-		.deadline_ns = ktime_ns() + OFFLINE_TIMEOUT_NS,
+		.deadline_ns = evac_clock_ns() + OFFLINE_TIMEOUT_NS,
 		.cancelled = command_interrupted,
 	};
 

@@ -4,7 +4,6 @@
  * ways back: freeing, and the release of PageOffline frames.
  * Compare with: Linux mm/page_alloc.c alloc_contig_range(), alloc_contig_pages().
  */
-#include "arch/machine.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "mm/contig.h"
@@ -22,7 +21,7 @@ static struct evacuate_policy default_policy(void)
 		.end = EVAC_END_ALLOC,
 		.type = PGTY_KERNEL,
 		.max_retries = CONTIG_RETRIES,
-		.deadline_ns = arch_clock_ns() + CONTIG_DEADLINE_NS,
+		.deadline_ns = evac_clock_ns() + CONTIG_DEADLINE_NS,
 	};
 }
 

@@ -5,6 +5,7 @@
  */
 #include "arch/machine.h"
 #include "kernel/printk.h"
+#include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "mm/hold.h"
 #include "mm/internal.h"
@@ -55,6 +56,11 @@ bool hold_wait(u64 deadline_ns, struct hold_place *where)
 	return met;
 }
 
+u64 evac_clock_ns(void)
+{
+	return arch_clock_ns() - *thread_held_ns();
+}
+
 static bool cancelled(const struct evac *e)
 {
 	return e->policy->cancelled && e->policy->cancelled(e->policy->cookie);
@@ -74,7 +80,7 @@ static __cold void hold_here(struct evac *e, enum trace_event_id event, u64 at, 
 		let_go = wait_event_until(&hold_released, READ_ONCE(nr_steps) != steps,
 					  min(arch_clock_ns() + HOLD_SLICE_NS, limit));
 	__atomic_fetch_sub(&nr_held, 1, __ATOMIC_ACQ_REL);
-	e->held_ns += arch_clock_ns() - start;
+	*thread_held_ns() += arch_clock_ns() - start;
 	trace_emit(TRACE_HOLD, .pfn = pfn, .count = (arch_clock_ns() - start) / NSEC_PER_MSEC,
 		   .before = event);
 	if (let_go || cancelled(e))

@@ -53,7 +53,7 @@ int evac_stop(struct evac *e)
 
 	if (e->policy->cancelled && e->policy->cancelled(e->policy->cookie))
 		reason = MM_REASON_CANCELLED;
-	else if (arch_clock_ns() >= evac_deadline(e))
+	else if (evac_clock_ns() >= e->policy->deadline_ns)
 		reason = MM_REASON_DEADLINE;
 	if (reason == MM_REASON_NONE)
 		return 0;
@@ -162,7 +162,8 @@ static int wait_chunk(struct evac *e, const struct pfn_range *chunk)
 	int err;
 
 	for (;;) {
-		const u64 until = min(arch_clock_ns() + EVAC_SLICE_NS, evac_deadline(e));
+		const u64 until = min(arch_clock_ns() + EVAC_SLICE_NS,
+				      e->policy->deadline_ns + *thread_held_ns());
 
 		if (wait_isolated_free(zone, chunk, until))
 			return 0;
@@ -237,8 +238,8 @@ int evacuate_locked(struct mm *mm, const struct pfn_range *ranges, unsigned int 
 		.nr_ranges = nr_ranges,
 		.policy = policy,
 		.why = why ? why : &own,
-		.start_ns = arch_clock_ns(),
 	};
+	const u64 start = evac_clock_ns();
 	int err;
 
 	assert_mutex_held(&mm->hotplug_lock);
@@ -247,7 +248,7 @@ int evacuate_locked(struct mm *mm, const struct pfn_range *ranges, unsigned int 
 	if (!nr_ranges)
 		return 0;
 	err = run(&e);
-	e.why->elapsed_ns = arch_clock_ns() - e.start_ns - e.held_ns;
+	e.why->elapsed_ns = evac_clock_ns() - start;
 	if (!err)
 		e.why->reason = MM_REASON_NONE;
 	return err;

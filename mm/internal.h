@@ -213,16 +213,9 @@ struct evac {
 	const struct evacuate_policy *policy;
 	struct mm_failure *why; /* never NULL */
 	bool empty; /* classify found nothing in the way */
-	u64 start_ns;
-	u64 held_ns; /* at hold points: moves the deadline */
 	unsigned int at_range; /* how far evac_blocker() has come */
 	unsigned long at_pfn;
 };
-
-static inline u64 evac_deadline(const struct evac *e)
-{
-	return e->policy->deadline_ns + e->held_ns;
-}
 
 extern u32 hold_event; /* TRACE_EVAC_*: threads wait there; 0: nowhere */
 

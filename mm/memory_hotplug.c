@@ -300,7 +300,7 @@ static int evacuate_section(struct mem_section *s, const struct evacuate_policy 
 	struct pfn_range ranges[PAGEBLOCKS_PER_SECTION / 2 + 1];
 	struct evacuate_policy p = {
 		.max_retries = OFFLINE_RETRIES,
-		.deadline_ns = arch_clock_ns() + OFFLINE_DEADLINE_NS,
+		.deadline_ns = evac_clock_ns() + OFFLINE_DEADLINE_NS,
 	};
 
 	if (policy)
@@ -404,7 +404,7 @@ int offline_memory_block(struct mm *mm, unsigned long block,
 {
 	struct mm_failure own = { .pfn = PFN_NONE };
 	struct mem_section *s;
-	u64 start = arch_clock_ns();
+	u64 start = evac_clock_ns();
 	int err;
 
 	why = why ? why : &own;
@@ -414,7 +414,7 @@ int offline_memory_block(struct mm *mm, unsigned long block,
 	mutex_unlock(&mm->hotplug_lock);
 	if (!err)
 		return 0;
-	why->elapsed_ns = arch_clock_ns() - start;
+	why->elapsed_ns = evac_clock_ns() - start;
 	memory_block_report(block, "offline", why);
 	return err;
 }

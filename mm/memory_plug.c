@@ -170,7 +170,7 @@ static int unplug_locked(struct mm *mm, const struct pfn_range *range,
 {
 	struct evacuate_policy p = {
 		.max_retries = UNPLUG_RETRIES,
-		.deadline_ns = arch_clock_ns() + UNPLUG_DEADLINE_NS,
+		.deadline_ns = evac_clock_ns() + UNPLUG_DEADLINE_NS,
 	};
 	struct mem_section *s;
 	int err;

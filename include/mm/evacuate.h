@@ -35,7 +35,7 @@ enum evacuate_end {
  * @page_flags: PG_* for the new frames (PG_OFFLINE_SKIPPABLE)
  * @flags: EVAC_*
  * @max_retries: passes after the first
- * @deadline_ns: on arch_clock_ns(); never 0
+ * @deadline_ns: on evac_clock_ns(); never 0
  * @cancelled: asked between steps; true ends it with CANCELLED; may be NULL
  * @cookie: for @cancelled
  */
@@ -50,6 +50,14 @@ struct evacuate_policy {
 	bool (*cancelled)(void *cookie);
 	void *cookie;
 };
+
+/**
+ * evac_clock_ns() - the clock of deadlines: ktime_ns(), but it stands still while the
+ * calling thread is at a hold point
+ *
+ * So a request of several evacuations keeps its one deadline, however long it is held.
+ */
+u64 evac_clock_ns(void);
 
 /**
  * evacuate() - empty ranges, all of them or none

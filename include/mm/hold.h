@@ -29,7 +29,7 @@ struct hold_place {
  * hold_set() - let threads wait there; one place at a time
  * @place: replaces the one before. Who is held already stays so until hold_step()
  *
- * An evacuation's deadline is moved by the time for which it was held.
+ * Deadlines of the held thread stand still: see evac_clock_ns().
  * Context: any.
  */
 void hold_set(const struct hold_place *place);

@@ -121,6 +121,79 @@ static void a_held_deadline_stands_still(struct ktest *test)
 	free_contig_range(t->mm, t->base, NR);
 }
 
+/* Longer than the deadline of who is held. */
+static void hold_for_long(struct ktest *test, enum evac_phase phase)
+{
+	expect_held(test, TRACE_EVAC_PHASE, phase);
+	msleep(300);
+	hold_go();
+}
+
+static int search_in_thread(void *arg)
+{
+	struct job *job = arg;
+
+	job->policy.deadline_ns = evac_clock_ns() + 150 * NSEC_PER_MSEC;
+	job->start = alloc_contig_pages(job->t->mm, PB, &job->policy, &job->why);
+	return job->start == PFN_NONE;
+}
+
+/* A search tries one place after the other before one deadline. */
+static void a_held_search_goes_on(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct job *job = ktest_alloc(test, sizeof(*job));
+	unsigned long pfn = ALIGN_UP(t->zone->start_pfn, PB);
+
+	ktest_add_action(test, let_go, NULL);
+	while (next_used(t->mm, pfn, pfn + PB) != pfn + PB)
+		pfn += PB;
+	*job = (struct job){ .t = t, .policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL) };
+	hold(TRACE_EVAC_PHASE, EVAC_ISOLATE);
+	job->thread = thread_create("job", search_in_thread, job);
+	KTEST_ASSERT_NOT_NULL(test, job->thread);
+	expect_held(test, TRACE_EVAC_PHASE, EVAC_ISOLATE);
+	/* The place that it has found is taken away. */
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn + 9, 0, PGTY_SLAB), 0);
+	hold_for_long(test, EVAC_ISOLATE);
+	KTEST_ASSERT_EQ(test, end_job(test, job), 0);
+	KTEST_EXPECT_NE(test, job->start, pfn);
+	free_contig_range(t->mm, job->start, PB);
+	free_pages(t->mm, pfn + 9, 0);
+}
+
+static int remove_in_thread(void *arg)
+{
+	struct job *job = arg;
+	struct window *w = job->t->w;
+	const unsigned long blocks[] = { w->block + 1, w->block + 2 };
+
+	job->policy.deadline_ns = evac_clock_ns() + 150 * NSEC_PER_MSEC;
+	return offline_and_remove_memory(&w->mm, blocks, 2, &job->policy, &job->why);
+}
+
+/* Several blocks leave before one deadline. */
+static void held_blocks_leave_together(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct test_mm t = { .w = w };
+	struct job *job = ktest_alloc(test, sizeof(*job));
+
+	ktest_add_action(test, let_go, NULL);
+	for (unsigned int i = 1; i <= 2; i++) {
+		window_add(test, w, i, ~0UL);
+		KTEST_ASSERT_EQ(test, online_memory_block(&w->mm, w->block + i,
+							  MMOP_ONLINE_MOVABLE, NULL), 0);
+	}
+	*job = (struct job){ .t = &t, .policy = test_policy(EVAC_END_OFFLINE, PGTY_OFFLINE) };
+	hold(TRACE_EVAC_PHASE, EVAC_CLASSIFY);
+	job->thread = thread_create("job", remove_in_thread, job);
+	KTEST_ASSERT_NOT_NULL(test, job->thread);
+	hold_for_long(test, EVAC_CLASSIFY);
+	KTEST_EXPECT_EQ(test, end_job(test, job), 0);
+	KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, w->block + 2), MEM_BLOCK_ABSENT);
+}
+
 /* A move is held right after it, by its frame. */
 static void a_move_is_held(struct ktest *test)
 {
@@ -350,6 +423,8 @@ static void several_waiters(struct ktest *test)
 static const struct ktest_case hold_cases[] = {
 	KTEST_CASE(each_phase_can_be_held),
 	KTEST_CASE(a_held_deadline_stands_still),
+	KTEST_CASE(a_held_search_goes_on),
+	KTEST_CASE(held_blocks_leave_together),
 	KTEST_CASE(a_move_is_held),
 	KTEST_CASE(a_held_thread_can_be_cancelled),
 	KTEST_CASE(ctrl_c_ends_the_wait),
