@@ -32,7 +32,7 @@ static bool parse_at(const char *word, struct hold_place *place)
 				return true;
 		return false;
 	}
-	if (kstrtoul(word, 0, &pfn))
+	if (kstrtou64(word, 0, &pfn))
 		return false;
 	place->at = pfn;
 	return true;

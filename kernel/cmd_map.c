@@ -137,7 +137,7 @@ static int cmd_map(int argc, char **argv, struct sink *out)
 			colour = false;
 		else if (strcmp(argv[i], "-c") == 0)
 			colour = true;
-		else if (kstrtoul(argv[i], 0, &only))
+		else if (kstrtou64(argv[i], 0, &only))
 			return command_usage("map", out);
 	}
 	if (only != PFN_NONE && memory_block_state(&kernel_mm, only) == MEM_BLOCK_ABSENT) {

@@ -88,7 +88,7 @@ static int cmd_dump_page(int argc, char **argv, struct sink *out)
 
 	if (argc != 2)
 		return command_usage("dump_page", out);
-	if (kstrtoul(argv[1], 0, &pfn))
+	if (kstrtou64(argv[1], 0, &pfn))
 		return bad_number("dump_page", argv[1], out);
 	pfn_walk_begin();
 	found = page_state_get(&kernel_mm, pfn, &st);
@@ -152,7 +152,7 @@ static int parse_alloc(int argc, char **argv, struct alloc_request *r, struct si
 			r->gfp = GFP_RECLAIMABLE;
 		else if (strcmp(argv[i], "at") != 0 || i + 1 == argc)
 			return command_usage("alloc", out);
-		else if (kstrtoul(argv[++i], 0, &r->at))
+		else if (kstrtou64(argv[++i], 0, &r->at))
 			return bad_number("alloc", argv[i], out);
 		else
 			at = true;
@@ -245,7 +245,7 @@ static int find_ours(const char *command, const char *text, struct page_state *s
 	unsigned long pfn;
 	bool found;
 
-	if (kstrtoul(text, 0, &pfn))
+	if (kstrtou64(text, 0, &pfn))
 		return bad_number(command, text, out);
 	pfn_walk_begin();
 	found = page_state_get(&kernel_mm, pfn, st);
@@ -306,7 +306,7 @@ static int pin_or_unpin(int argc, char **argv, struct sink *out,
 
 	if (argc != 2)
 		return command_usage(argv[0], out);
-	if (kstrtoul(argv[1], 0, &pfn))
+	if (kstrtou64(argv[1], 0, &pfn))
 		return bad_number(argv[0], argv[1], out);
 	err = fn(&kernel_mm, pfn);
 	if (err)

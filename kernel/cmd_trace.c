@@ -36,7 +36,7 @@ static int trace_mute_site(const char *number, enum trace_switch on, struct sink
 {
 	unsigned long site;
 
-	if (kstrtoul(number, 10, &site) == 0 && trace_mute(site, on) == 0)
+	if (kstrtou64(number, 10, &site) == 0 && trace_mute(site, on) == 0)
 		return 0;
 	sink_printf(out, "trace: \"%s\" is no site; \"trace sites\" numbers them\n", number);
 	return -ENOENT;

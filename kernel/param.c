@@ -8,6 +8,7 @@
  */
 #include "kernel/param.h"
 #include "kernel/printk.h"
+#include "lib/ctype.h"
 #include "lib/errno.h"
 #include "lib/kstrtox.h"
 #include "lib/levenshtein.h"
@@ -116,7 +117,7 @@ static void print_type(const struct param *p, struct sink *out)
 static void make_printable(char *text)
 {
 	for (; *text != '\0'; text++)
-		if (*text < ' ' || *text > '~')
+		if (!isprint(*text))
 			*text = '?';
 }
 

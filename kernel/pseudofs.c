@@ -34,7 +34,7 @@ static bool file_matches(const struct pseudo_file *f, const char *path, unsigned
 	digits[n] = '\0';
 	if (n == 0 || (n > 1 && digits[0] == '0') || strcmp(path, star + 1) != 0)
 		return false;
-	return kstrtoul(digits, 10, block) == 0 &&
+	return kstrtou64(digits, 10, block) == 0 &&
 	       memory_block_state(&kernel_mm, *block) != MEM_BLOCK_ABSENT;
 }
 

@@ -59,17 +59,3 @@ void sink_buffer_init(struct sink_buffer *buffer, char *text, size_t size)
 	buffer->lost = 0;
 	text[0] = '\0';
 }
-
-static void sink_null_write(struct sink *sink, const char *text, size_t len)
-{
-	(void)sink;
-	(void)text;
-	(void)len;
-}
-
-struct sink *sink_null(void)
-{
-	static struct sink null = { .write = sink_null_write };
-
-	return &null;
-}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Strict number parsing. One scanner reads digits with an exact overflow check;
- * the typed functions differ in sign, suffix and range.
+ * the typed functions differ in suffix and range.
  */
 #include "lib/kstrtox.h"
 #include "lib/ctype.h"
@@ -43,12 +43,12 @@ static int take_digits(const char **s, unsigned int base, u64 *res)
 	return overflow ? -EOVERFLOW : 0;
 }
 
-/* Digits up to the end of the string; no sign. */
-static int parse_u64(const char *s, unsigned int base, u64 *res)
+int kstrtou64(const char *s, unsigned int base, u64 *res)
 {
 	u64 val;
 	int err;
 
+	s += *s == '+';
 	base = take_base(&s, base);
 	err = take_digits(&s, base, &val);
 	if (*s)
@@ -56,24 +56,6 @@ static int parse_u64(const char *s, unsigned int base, u64 *res)
 	if (!err)
 		*res = val;
 	return err;
-}
-
-int kstrtou64(const char *s, unsigned int base, u64 *res)
-{
-	return parse_u64(s + (*s == '+'), base, res);
-}
-
-int kstrtoul(const char *s, unsigned int base, unsigned long *res)
-{
-	u64 val;
-	int err = kstrtou64(s, base, &val);
-
-	if (err)
-		return err;
-	if (val > ULONG_MAX)
-		return -EOVERFLOW;
-	*res = (unsigned long)val;
-	return 0;
 }
 
 int kstrtouint(const char *s, unsigned int base, unsigned int *res)
@@ -86,33 +68,6 @@ int kstrtouint(const char *s, unsigned int base, unsigned int *res)
 	if (val > UINT_MAX)
 		return -EOVERFLOW;
 	*res = (unsigned int)val;
-	return 0;
-}
-
-int kstrtos64(const char *s, unsigned int base, s64 *res)
-{
-	bool negative = *s == '-';
-	u64 val;
-	int err = parse_u64(s + (negative || *s == '+'), base, &val);
-
-	if (err)
-		return err;
-	if (val > (u64)INT64_MAX + negative)
-		return -EOVERFLOW;
-	*res = (s64)(negative ? 0 - val : val);
-	return 0;
-}
-
-int kstrtoint(const char *s, unsigned int base, int *res)
-{
-	s64 val;
-	int err = kstrtos64(s, base, &val);
-
-	if (err)
-		return err;
-	if (val < INT_MIN || val > INT_MAX)
-		return -EOVERFLOW;
-	*res = (int)val;
 	return 0;
 }
 

@@ -18,7 +18,6 @@
 #define strcmp	STRING_FN(strcmp)
 #define strncmp STRING_FN(strncmp)
 #define strchr	STRING_FN(strchr)
-#define strrchr STRING_FN(strrchr)
 #define strstr	STRING_FN(strstr)
 
 typedef u64 __attribute__((may_alias)) word_t;
@@ -219,17 +218,6 @@ char *strchr(const char *s, int c)
 		if (!*s)
 			return NULL;
 	return (char *)s;
-}
-
-char *strrchr(const char *s, int c)
-{
-	const char *last = NULL;
-
-	do {
-		if (*s == (char)c)
-			last = s;
-	} while (*s++);
-	return (char *)last;
 }
 
 char *strstr(const char *s, const char *word)

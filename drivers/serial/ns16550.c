@@ -11,6 +11,7 @@
 #include "arch/machine_info.h"
 #include "lib/compiler.h"
 #include "lib/errno.h"
+#include "lib/ringbuf.h"
 
 #define UART_DATA 0
 #define UART_IER  1
@@ -36,11 +37,10 @@ static struct {
 	u32 shift, width;
 	unsigned int room;    /* bytes that the transmit FIFO surely takes */
 	unsigned int stalled; /* the other end took nothing for STALL_NS */
-	unsigned long dropped;
 	void (*wake)(void);
 	/* Filled by the interrupt, emptied by serial_getc(). */
-	u8 input[INPUT_BYTES];
-	u32 head, tail;
+	struct ringbuf input;
+	u8 bytes[INPUT_BYTES];
 } uart;
 
 static u32 uart_read(unsigned int reg)
@@ -66,6 +66,7 @@ int serial_init(void)
 
 	if (info->dev.size == 0)
 		return -ENODEV;
+	ringbuf_init(&uart.input, uart.bytes, INPUT_BYTES);
 	uart.shift = info->reg_shift;
 	uart.width = info->reg_io_width;
 	uart.regs = ioremap(info->dev.start, info->dev.size);
@@ -98,10 +99,8 @@ static bool wait_for_room(void)
 
 static void put_byte(char c)
 {
-	if (uart.room == 0 && !wait_for_room()) {
-		uart.dropped++;
+	if (uart.room == 0 && !wait_for_room())
 		return;
-	}
 	uart.room--;
 	uart_write(UART_DATA, (u8)c);
 }
@@ -117,24 +116,13 @@ void serial_write(const char *text, size_t len)
 	}
 }
 
-/* Moves what the UART has received into the ring. One caller at a time. */
+/* Moves what the UART has received into the ring; what that does not hold is dropped. */
 static void receive(void)
 {
-	unsigned int i;
+	unsigned int max = INPUT_BYTES;
 
-	for (i = 0; i < INPUT_BYTES && (uart_read(UART_LSR) & LSR_RX_READY); i++) {
-		const u8 byte = uart_read(UART_DATA);
-
-		/* Pairs with the release in serial_getc(): the place is free. */
-		if (uart.head - __atomic_load_n(&uart.tail, __ATOMIC_ACQUIRE) ==
-		    INPUT_BYTES) {
-			uart.dropped++;
-			continue;
-		}
-		uart.input[uart.head % INPUT_BYTES] = byte;
-		/* Pairs with the acquire in serial_getc(): the byte is there. */
-		__atomic_store_n(&uart.head, uart.head + 1, __ATOMIC_RELEASE);
-	}
+	while (max-- > 0 && (uart_read(UART_LSR) & LSR_RX_READY))
+		(void)ringbuf_put(&uart.input, uart_read(UART_DATA));
 }
 
 static void uart_interrupt(void *arg)
@@ -160,19 +148,10 @@ int serial_start_input(void (*wake)(void))
 
 int serial_getc(void)
 {
-	const u32 tail = uart.tail;
 	int byte;
 
 	if (!uart.wake && uart.regs)
 		receive();
-	if (__atomic_load_n(&uart.head, __ATOMIC_ACQUIRE) == tail)
-		return -EAGAIN;
-	byte = uart.input[tail % INPUT_BYTES];
-	__atomic_store_n(&uart.tail, tail + 1, __ATOMIC_RELEASE);
-	return byte;
-}
-
-unsigned long serial_dropped(void)
-{
-	return uart.dropped;
+	byte = ringbuf_get(&uart.input);
+	return byte < 0 ? -EAGAIN : byte;
 }

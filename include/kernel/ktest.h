@@ -22,8 +22,8 @@
  * EXPECT_ notes a failure and goes on, ASSERT_ ends the case. Both print both
  * operands. An ASSERT_ in a thread that the case started ends that thread.
  */
+#include "kernel/ktest_prng.h"
 #include "lib/compiler.h"
-#include "lib/prng.h"
 #include "lib/types.h"
 
 struct sink;

@@ -74,11 +74,4 @@ struct sink_buffer {
  */
 void sink_buffer_init(struct sink_buffer *buffer, char *text, size_t size);
 
-/**
- * sink_null() - a sink that drops everything
- *
- * Return: the one null sink.
- */
-struct sink *sink_null(void);
-
 #endif

@@ -6,11 +6,8 @@
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
 #define __must_check	 __attribute__((warn_unused_result))
-#define __packed	 __attribute__((packed))
 #define __aligned(n)	 __attribute__((aligned(n)))
 #define __noreturn	 __attribute__((noreturn))
-#define __used		 __attribute__((used))
-#define __maybe_unused	 __attribute__((unused))
 #define __noinline	 __attribute__((noinline))
 #undef __always_inline /* the C library of a host has one too */
 #define __always_inline	 inline __attribute__((always_inline))
@@ -42,7 +39,6 @@
 #define __must_hold(...)
 #define __no_lock_analysis
 #endif
-#define __guarded_by(lock) /* documentation: the lock that protects a field */
 
 #if defined(__SANITIZE_THREAD__)
 #define EBB_TSAN 1

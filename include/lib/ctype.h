@@ -12,35 +12,9 @@ static inline int isdigit(int c)
 	return c >= '0' && c <= '9';
 }
 
-static inline int islower(int c)
-{
-	return c >= 'a' && c <= 'z';
-}
-
-static inline int isupper(int c)
-{
-	return c >= 'A' && c <= 'Z';
-}
-
-static inline int isalpha(int c)
-{
-	return islower(c) || isupper(c);
-}
-
-static inline int isalnum(int c)
-{
-	return isalpha(c) || isdigit(c);
-}
-
 static inline int isspace(int c)
 {
 	return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-/* Prints and takes room: 0x21..0x7e. */
-static inline int isgraph(int c)
-{
-	return c > 0x20 && c < 0x7f;
 }
 
 static inline int isprint(int c)
@@ -50,12 +24,7 @@ static inline int isprint(int c)
 
 static inline int tolower(int c)
 {
-	return isupper(c) ? c + ('a' - 'A') : c;
-}
-
-static inline int toupper(int c)
-{
-	return islower(c) ? c - ('a' - 'A') : c;
+	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
 }
 
 /**
@@ -68,9 +37,8 @@ static inline unsigned int digit_value(int c)
 {
 	if (isdigit(c))
 		return (unsigned int)(c - '0');
-	if (isalpha(c))
-		return (unsigned int)(tolower(c) - 'a') + 10;
-	return 36;
+	c = tolower(c);
+	return c >= 'a' && c <= 'z' ? (unsigned int)(c - 'a') + 10 : 36;
 }
 
 static inline int isxdigit(int c)

@@ -13,12 +13,7 @@
 
 /* Unsigned; one leading + is accepted. @base is 0 or 2..36. */
 int __must_check kstrtou64(const char *s, unsigned int base, u64 *res);
-int __must_check kstrtoul(const char *s, unsigned int base, unsigned long *res);
 int __must_check kstrtouint(const char *s, unsigned int base, unsigned int *res);
-
-/* Signed; one leading + or -. */
-int __must_check kstrtos64(const char *s, unsigned int base, s64 *res);
-int __must_check kstrtoint(const char *s, unsigned int base, int *res);
 
 /* 1 y yes t true on, 0 n no f false off; letters in either case. */
 int __must_check kstrtobool(const char *s, bool *res);

@@ -74,55 +74,13 @@ static inline void list_move(struct list_head *entry, struct list_head *head)
 	list_add(entry, head);
 }
 
-static inline void list_move_tail(struct list_head *entry, struct list_head *head)
-{
-	__list_unlink(entry);
-	list_add_tail(entry, head);
-}
-
 static inline bool list_empty(const struct list_head *head)
 {
 	return READ_ONCE(head->next) == head;
 }
 
-static inline bool list_is_singular(const struct list_head *head)
-{
-	return head->next != head && head->next == head->prev;
-}
-
-static inline bool list_is_first(const struct list_head *entry,
-				 const struct list_head *head)
-{
-	return entry->prev == head;
-}
-
-static inline bool list_is_last(const struct list_head *entry,
-				const struct list_head *head)
-{
-	return entry->next == head;
-}
-
-/* Moves all entries of @from to the front of @to; @from is empty then. */
-static inline void list_splice_init(struct list_head *from, struct list_head *to)
-{
-	if (list_empty(from))
-		return;
-	from->prev->next = to->next;
-	to->next->prev = from->prev;
-	from->next->prev = to;
-	to->next = from->next;
-	INIT_LIST_HEAD(from);
-}
-
-/* Moves all entries of @from to the end of @to; @from is empty then. */
-static inline void list_splice_tail_init(struct list_head *from, struct list_head *to)
-{
-	list_splice_init(from, to->prev);
-}
-
 #define list_entry(ptr, type, member)	     container_of(ptr, type, member)
 #define list_first_entry(head, type, member) list_entry((head)->next, type, member)
-#define list_last_entry(head, type, member)  list_entry((head)->prev, type, member)
 #define list_first_entry_or_null(head, type, member) \
 	(list_empty(head) ? NULL : list_first_entry(head, type, member))
 #define list_next_entry(pos, member) \
@@ -130,23 +88,8 @@ static inline void list_splice_tail_init(struct list_head *from, struct list_hea
 #define list_prev_entry(pos, member) \
 	list_entry((pos)->member.prev, __typeof__(*(pos)), member)
 
-#define list_for_each(pos, head) for (pos = (head)->next; pos != (head); pos = pos->next)
-
-#define list_for_each_safe(pos, n, head) \
-	for (pos = (head)->next, n = pos->next; pos != (head); pos = n, n = pos->next)
-
 #define list_for_each_entry(pos, head, member)                       \
 	for (pos = list_first_entry(head, __typeof__(*pos), member); \
 	     &pos->member != (head); pos = list_next_entry(pos, member))
-
-#define list_for_each_entry_reverse(pos, head, member)              \
-	for (pos = list_last_entry(head, __typeof__(*pos), member); \
-	     &pos->member != (head); pos = list_prev_entry(pos, member))
-
-/* The body may unlink @pos. */
-#define list_for_each_entry_safe(pos, n, head, member)               \
-	for (pos = list_first_entry(head, __typeof__(*pos), member), \
-	    n = list_next_entry(pos, member);                        \
-	     &pos->member != (head); pos = n, n = list_next_entry(n, member))
 
 #endif

@@ -26,14 +26,6 @@ static inline void ringbuf_init(struct ringbuf *ring, u8 *data, u32 size)
 	ring->tail = 0;
 }
 
-/* Bytes that wait; either side may ask. */
-static inline u32 ringbuf_count(const struct ringbuf *ring)
-{
-	u32 tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
-
-	return __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) - tail;
-}
-
 /* Producer: appends a byte. Return: false if the ring is full. */
 static inline bool ringbuf_put(struct ringbuf *ring, u8 byte)
 {

@@ -26,7 +26,6 @@ size_t STRING_FN(strnlen)(const char *s, size_t max);
 int STRING_FN(strcmp)(const char *a, const char *b);
 int STRING_FN(strncmp)(const char *a, const char *b, size_t n);
 char *STRING_FN(strchr)(const char *s, int c);
-char *STRING_FN(strrchr)(const char *s, int c);
 char *STRING_FN(strstr)(const char *s, const char *word);
 
 /**

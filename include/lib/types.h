@@ -50,9 +50,7 @@ typedef u64 phys_addr_t; /* bytes, physical */
 #define container_of(ptr, type, member)                                                  \
 	((type *)((char *)(ptr) - offsetof(type, member)))
 
-#define SZ_4K	0x1000UL
 #define SZ_2M	0x200000UL
-#define SZ_128M 0x8000000UL
 #define SZ_1G	0x40000000UL
 
 #endif

@@ -25,7 +25,7 @@ int serial_init(void);
  * @len: how many
  *
  * Any context; the caller serialises. When the other end does not take anything for a
- * second, bytes are dropped and counted until it takes one again.
+ * second, bytes are dropped until it takes one again.
  */
 void serial_write(const char *text, size_t len);
 
@@ -46,8 +46,5 @@ int serial_start_input(void (*wake)(void));
  * One thread at a time. Return: 0 to 255, or -EAGAIN when there is none.
  */
 int serial_getc(void);
-
-/** serial_dropped - bytes that were lost, written and typed ones together */
-unsigned long serial_dropped(void);
 
 #endif

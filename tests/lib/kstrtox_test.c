@@ -61,44 +61,18 @@ static void unsigned_number(struct ktest *test)
 
 static void narrower(struct ktest *test)
 {
-	unsigned long ul = 5;
 	unsigned int ui = 5;
-	int i = 5;
 
-	KTEST_EXPECT_EQ(test, kstrtoul("18446744073709551615", 0, &ul), 0);
-	KTEST_EXPECT_EQ(test, ul, ULONG_MAX);
 	KTEST_EXPECT_EQ(test, kstrtouint("4294967295", 0, &ui), 0);
 	KTEST_EXPECT_EQ(test, ui, UINT_MAX);
 	KTEST_EXPECT_EQ(test, kstrtouint("4294967296", 0, &ui), -EOVERFLOW);
 	KTEST_EXPECT_EQ(test, ui, UINT_MAX);
-	KTEST_EXPECT_EQ(test, kstrtoint("-2147483648", 0, &i), 0);
-	KTEST_EXPECT_EQ(test, i, INT_MIN);
-	KTEST_EXPECT_EQ(test, kstrtoint("2147483648", 0, &i), -EOVERFLOW);
-	KTEST_EXPECT_EQ(test, kstrtoint("-2147483649", 0, &i), -EOVERFLOW);
-	KTEST_EXPECT_EQ(test, i, INT_MIN);
-}
-
-static void signed_number(struct ktest *test)
-{
-	s64 val = 5;
-
-	KTEST_EXPECT_EQ(test, kstrtos64("-9223372036854775808", 0, &val), 0);
-	KTEST_EXPECT_EQ(test, val, INT64_MIN);
-	KTEST_EXPECT_EQ(test, kstrtos64("9223372036854775807", 0, &val), 0);
-	KTEST_EXPECT_EQ(test, val, INT64_MAX);
-	KTEST_EXPECT_EQ(test, kstrtos64("-0x10", 0, &val), 0);
-	KTEST_EXPECT_EQ(test, val, -16);
-	KTEST_EXPECT_EQ(test, kstrtos64("9223372036854775808", 0, &val), -EOVERFLOW);
-	KTEST_EXPECT_EQ(test, kstrtos64("-9223372036854775809", 0, &val), -EOVERFLOW);
-	KTEST_EXPECT_EQ(test, kstrtos64("+-1", 0, &val), -EINVAL);
-	KTEST_EXPECT_EQ(test, kstrtos64("-", 0, &val), -EINVAL);
-	KTEST_EXPECT_EQ(test, val, -16);
 }
 
 static const struct number sizes[] = {
 	{ "0", 0, 0, 0 },
 	{ "4096", 0, 0, 4096 },
-	{ "128M", 0, 0, SZ_128M },
+	{ "128M", 0, 0, 128UL << 20 },
 	{ "1g", 0, 0, SZ_1G },
 	{ "0x10k", 0, 0, 0x4000 },
 	{ "16383P", 0, 0, 16383ULL << 50 },
@@ -170,7 +144,7 @@ static void bool_words(struct ktest *test)
 static const struct ktest_case kstrtox_cases[] = {
 	KTEST_CASE_PARAM(unsigned_number, number_gen_params),
 	KTEST_CASE(narrower),
-	KTEST_CASE(signed_number),
+
 	KTEST_CASE_PARAM(size_text, size_gen_params),
 	KTEST_CASE(memparse_stops),
 	KTEST_CASE(bool_words),

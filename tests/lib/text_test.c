@@ -189,22 +189,15 @@ static void base64(struct ktest *test)
 
 static void classes(struct ktest *test)
 {
-	static const char graph[] =
-		"!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-		"[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~";
-
 	for (int c = -128; c < 256; c++) {
-		bool in = c > 0 && strchr(graph, c);
+		bool upper = c >= 'A' && c <= 'Z';
 
-		KTEST_EXPECT_EQ(test, isgraph(c), in);
-		KTEST_EXPECT_EQ(test, isprint(c), in || c == ' ');
+		KTEST_EXPECT_EQ(test, isprint(c), c >= ' ' && c <= '~');
 		KTEST_EXPECT_EQ(test, isspace(c),
 				c > 0 && strchr(" \t\n\v\f\r", c) != NULL);
 		KTEST_EXPECT_EQ(test, isxdigit(c),
 				c > 0 && strchr("0123456789abcdefABCDEF", c) != NULL);
-		KTEST_EXPECT_EQ(test, isalnum(c), digit_value(c) < 36);
-		KTEST_EXPECT_EQ(test, tolower(c), isupper(c) ? c | 0x20 : c);
-		KTEST_EXPECT_EQ(test, toupper(c), islower(c) ? c & ~0x20 : c);
+		KTEST_EXPECT_EQ(test, tolower(c), upper ? c | 0x20 : c);
 	}
 }
 

@@ -8,7 +8,6 @@
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
-#include "lib/prng.h"
 #include "tests/mm/test_mm.h"
 
 #define NR_CHUNKS 48

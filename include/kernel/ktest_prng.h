@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef _LIB_PRNG_H
-#define _LIB_PRNG_H
+#ifndef _KERNEL_KTEST_PRNG_H
+#define _KERNEL_KTEST_PRNG_H
 
 /*
  * Repeatable pseudo-random numbers for tests: xorshift64* (S. Vigna, "An
