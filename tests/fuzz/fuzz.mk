@@ -6,10 +6,17 @@ FUZZCC ?= $(firstword $(foreach c,clang-19 clang-20 clang-21 clang-22 clang clan
 	$(if $(shell command -v $(c)),$(c))) clang-19)
 FUZZ_SAN := address,undefined
 FUZZ_CFLAGS := $(CSTD) $(WARN) -O1 -g -MMD -MP -Iinclude -Itests/host/include -I. -DEBB_DEBUG=1 \
-	-fno-sanitize-recover=all -fsanitize=fuzzer-no-link,$(FUZZ_SAN)
+	-fno-sanitize-recover=all -fsanitize=$(FUZZ_SAN)
+FUZZ_COV := -fsanitize=fuzzer-no-link
 
 FUZZ_LIBS_fuzz_fdt := -lfdt
-FUZZ_SRCS_fuzz_buddy := $(HOST_LIB)
+# The byte-per-frame model and the replay of the trace, which two of them share.
+FUZZ_MODEL := $(addprefix tests/fuzz/,frames.c frame_steps.c replay.c)
+FUZZ_BLOCKS := $(addprefix tests/fuzz/,blocks.c block_parts.c listeners.c)
+# What judges is not what is to be explored.
+$(patsubst %,$(O)/fuzz/o/%.o,$(FUZZ_MODEL) $(FUZZ_BLOCKS)): FUZZ_COV :=
+FUZZ_SRCS_fuzz_buddy := $(HOST_LIB) $(FUZZ_MODEL)
+FUZZ_SRCS_fuzz_hotplug := $(FUZZ_SRCS_fuzz_buddy) $(FUZZ_BLOCKS)
 FUZZ_SRCS_fuzz_virtio_mem := $(HOST_LIB) $(wildcard tests/fake/*.c)
 
 FUZZ_NAMES := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
@@ -23,6 +30,6 @@ $(addprefix $(O)/fuzz/,$(FUZZ_NAMES)): $(O)/fuzz/%:
 
 $(O)/fuzz/o/%.o: %
 	@mkdir -p $(@D)
-	$(call say,FUZZCC,$<)$(FUZZCC) $(FUZZ_CFLAGS) -c -o $@ $<
+	$(call say,FUZZCC,$<)$(FUZZCC) $(FUZZ_CFLAGS) $(FUZZ_COV) -c -o $@ $<
 
 -include $(wildcard $(O)/fuzz/o/*/*.d $(O)/fuzz/o/*/*/*.d)

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _TESTS_FUZZ_BLOCKS_H
+#define _TESTS_FUZZ_BLOCKS_H
+
+/*
+ * The model of memory blocks and their owners, on top of the frames' (frames.h): six
+ * blocks, the first with 32 MiB from boot; three owners, of whom the first shares the
+ * boot's block, the second keeps frames back when a block goes online, and the
+ * second and third share a block; the last block ends in a hole.
+ */
+#include "tests/fuzz/frames.h"
+
+#define NR_OWNERS  3U
+#define BOOT_BYTES (32UL << 20)
+#define NOBODY	   (-1)
+
+/**
+ * struct block_model - one memory block
+ * @state: ABSENT, OFFLINE or ONLINE
+ * @hole: bit b: pageblock b is a hole
+ * @plugged: bit b: pageblock b is memory and mapped
+ * @header: pageblock of its own metadata; PAGEBLOCKS_PER_SECTION: that lies elsewhere
+ * @owner: who added it, or NOBODY
+ */
+struct block_model {
+	enum memory_block_state state;
+	u64 hole, plugged;
+	unsigned int header;
+	int owner;
+};
+
+/**
+ * struct owner_model - one owner
+ * @registered: he is there
+ * @keeps: bit i: of 8 runs of 32 frames, the i-th stays offline when a block goes online
+ * @flags: with these
+ */
+struct owner_model {
+	struct memory_owner owner;
+	bool registered;
+	u8 keeps;
+	u32 flags;
+};
+
+/* What the listeners hear: two witnesses, and between them, or beside, who may refuse. */
+struct heard {
+	u8 who, event;
+	u16 block;
+};
+
+/**
+ * struct refusal - who refuses what
+ * @event: of this kind
+ * @left: the so manyth from now; 0: none
+ * @error: with this
+ * @place: 0 before both witnesses, 1 between them, 2 behind
+ */
+struct refusal {
+	unsigned int event, left, place;
+	int error;
+};
+
+extern struct block_model blocks[FM_SECTIONS];
+extern struct owner_model owners[NR_OWNERS];
+extern u32 blocks_inject;	      /* what mm.inject says, by the model */
+extern struct refusal blocks_refusal; /* by the model */
+extern bool blocks_auto_movable;      /* the policy of "online" */
+
+static inline unsigned long block_pfn(unsigned long n)
+{
+	return fm.base + n * PAGES_PER_SECTION;
+}
+
+/* First state: nobody is registered. */
+void blocks_setup(void);
+
+/* One step that can be made to fail asks, as in mm/. */
+bool blocks_fail(void);
+
+/* Pageblocks that are plugged from now on; all others are not. */
+void blocks_set_plugged(unsigned long n, u64 plugged);
+
+/* Did a call fail for a reason that only the evacuation itself can know? */
+bool blocks_late(int ret, const struct mm_failure *why);
+
+/* Those pageblocks of a block that an owner has; -1: any that is registered. */
+u64 blocks_owner_mask(int owner, unsigned long n);
+
+/* Does the owner keep this frame back? */
+bool owner_keeps(const struct owner_model *o, unsigned long pfn);
+
+/*
+ * What the calls of the same names do, said by the model, which follows. All of them
+ * after the call: @ret and @why is what it said, for reasons that the model cannot know.
+ */
+struct verdict model_add(unsigned long n, int owner, u64 plugged,
+			 enum mhp_online_type type, int ret);
+struct verdict model_online(unsigned long n, enum mhp_online_type type);
+struct verdict model_offline(unsigned long n, int ret, const struct mm_failure *why);
+struct verdict model_remove(unsigned long n);
+struct verdict model_offline_and_remove(const unsigned long *list, unsigned int nr,
+					int ret, const struct mm_failure *why);
+struct verdict model_plug(const struct pfn_range *r);
+struct verdict model_unplug(const struct pfn_range *r, int ret,
+			    const struct mm_failure *why);
+void model_unplug_cancel(const struct pfn_range *r);
+struct verdict model_owner_comes(unsigned int i);
+void model_owner_leaves(unsigned int i);
+
+/* Before a call: what of mm/'s own stock the model has to know. */
+void blocks_look(void);
+
+/* After a call: frames that mm/ took or gave back for itself, and all that blocks say. */
+void blocks_check(void);
+
+/* --- listeners.c ----------------------------------------------------------- */
+
+void listeners_setup(void);
+/* Set who refuses, in the model and for real. */
+void listeners_refuse(struct refusal refusal);
+/* By the model: a start (0 or the refusal's error) and an end. */
+int model_start(enum mem_event going, enum mem_event cancel, unsigned long n);
+void model_end(enum mem_event end, unsigned long n);
+/* They heard what the model says, in that order. */
+void listeners_check(void);
+/* The block whose going offline was announced last. */
+unsigned long listeners_last_going_offline(void);
+
+#endif

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The byte-per-frame model: see the header. */
+#include "tests/fuzz/frames.h"
+#include <string.h>
+
+#include "arch/machine.h"
+#include "kernel/printk.h"
+#include "kernel/sink.h"
+#include "lib/errno.h"
+#include "mm/memblock.h"
+#include "tests/fuzz/replay.h"
+#include "tests/host/host.h"
+
+struct frame_model fm;
+
+static void err_write(struct sink *sink, const char *text, size_t len)
+{
+	(void)sink;
+	fwrite(text, 1, len, stderr);
+}
+
+static struct sink err = { .write = err_write };
+
+/* --- one memory for all inputs: each one gives everything back ------------- */
+
+static void no_console(const char *text, size_t len)
+{
+	(void)text;
+	(void)len;
+}
+
+static enum fm_frame first_state(enum page_type type)
+{
+	switch (type) {
+	case PGTY_NONE:
+		return FM_ABSENT;
+	case PGTY_BUDDY:
+		return FM_FREE;
+	case PGTY_HOLE:
+		return FM_HOLE;
+	case PGTY_KERNEL:
+		return FM_KERNEL;
+	default:
+		return FM_FIXED;
+	}
+}
+
+void fm_setup(u64 boot_bytes, unsigned long sections)
+{
+	const u64 all = sections * SECTION_SIZE;
+	static struct memblock mb;
+
+	host_init();
+	printk_set_console(no_console);
+	fm.base = phys_to_pfn(HOST_PHYS_START);
+	fm.nr = sections * PAGES_PER_SECTION;
+	mb.mapped = 1;
+	CHECK(arch_pgtable_prealloc(fm.base, phys_to_pfn(all)) == 0, "page tables");
+	CHECK(arch_map_direct(HOST_PHYS_START, boot_bytes) == 0, "map");
+	CHECK(memblock_add(&mb, HOST_PHYS_START, boot_bytes) == 0, "memblock");
+	mm_init(&kernel_mm, "fuzz");
+	CHECK(mm_populate(&kernel_mm, &mb) == 0, "populate");
+	CHECK(mm_hart_init(&kernel_mm, 0) == 0, "pcp");
+	replay_start(fm.base);
+	drain_local_pages(&kernel_mm);
+	for (unsigned long i = 0; i < fm.nr; i++)
+		fm.frame[i] = first_state(page_type(&kernel_mm, fm.base + i));
+	for (unsigned long b = 0; b < fm.nr >> PAGEBLOCK_ORDER; b++)
+		fm.unmapped[b] = b >= boot_bytes >> (PAGEBLOCK_ORDER + PAGE_SHIFT);
+	for (unsigned long s = 0; s < sections; s++)
+		fm.zone[s] = fm.frame[s * PAGES_PER_SECTION] ? ZONE_NORMAL : NR_ZONES;
+}
+
+/* --- questions ------------------------------------------------------------- */
+
+void fm_paint(unsigned long pfn, unsigned long nr, enum fm_frame to)
+{
+	memset(fm.frame + (pfn - fm.base), to, nr);
+}
+
+bool fm_all(unsigned long pfn, unsigned long nr, enum fm_frame what)
+{
+	const u8 *m = fm.frame + (pfn - fm.base);
+
+	return m[0] == what && memcmp(m, m + 1, nr - 1) == 0;
+}
+
+unsigned long fm_first_isolated(unsigned long pfn, unsigned long nr)
+{
+	for (unsigned long p = ALIGN_DOWN(pfn, PAGEBLOCK_NR_PAGES); p < pfn + nr;
+	     p += PAGEBLOCK_NR_PAGES)
+		if (fm.isolated[fm_pageblock(p)])
+			return p;
+	return PFN_NONE;
+}
+
+struct verdict fm_fail(enum mm_reason reason, unsigned long pfn)
+{
+	return (struct verdict){ mm_reason_errno(reason), reason, pfn };
+}
+
+static enum mm_reason blocks(enum fm_frame what, bool offline)
+{
+	switch (what) {
+	case FM_FREE:
+	case FM_SLOT:
+		return MM_REASON_NONE;
+	case FM_PINNED:
+		return MM_REASON_PINNED;
+	case FM_HOLE:
+		return offline ? MM_REASON_NONE : MM_REASON_HOLE;
+	case FM_SKIPPABLE:
+		return offline ? MM_REASON_NONE : MM_REASON_SKIPPABLE_TAKEN;
+	case FM_OFFLINE:
+		return offline ? MM_REASON_NOT_SKIPPABLE : MM_REASON_SKIPPABLE_TAKEN;
+	default:
+		return MM_REASON_UNMOVABLE;
+	}
+}
+
+struct verdict fm_judge(unsigned long pfn, unsigned long nr, bool offline)
+{
+	for (unsigned long p = pfn; p < pfn + nr; p++) {
+		const enum mm_reason reason = blocks(fm.frame[p - fm.base], offline);
+
+		if (reason != MM_REASON_NONE)
+			return fm_fail(reason, p);
+	}
+	return fm_ok();
+}
+
+struct verdict fm_judge_contig(unsigned long pfn, unsigned long nr)
+{
+	const unsigned int zone = fm.zone[fm_section(pfn)];
+	unsigned long isolated;
+
+	for (unsigned long p = pfn; p < pfn + nr; p = (p | (PAGES_PER_SECTION - 1)) + 1) {
+		if (fm.zone[fm_section(p)] == NR_ZONES)
+			return fm_fail(MM_REASON_NOT_PRESENT, p);
+		if (fm.zone[fm_section(p)] != zone)
+			return fm_fail(MM_REASON_ZONE_MIX, p);
+	}
+	isolated = fm_first_isolated(pfn, nr);
+	if (isolated != PFN_NONE)
+		return fm_fail(MM_REASON_ALREADY_ISOLATED, isolated);
+	return fm_judge(pfn, nr, false);
+}
+
+/* A free chunk of an order in a pageblock that is not taken out; order 10: in it and the next. */
+static bool pageblock_fits(unsigned long b, unsigned int order)
+{
+	const unsigned long pfn = fm.base + (b << PAGEBLOCK_ORDER), nr = 1UL << order;
+
+	if (order > PAGEBLOCK_ORDER)
+		return !(b & 1) && !fm.isolated[b + 1] && !fm.target[b + 1] &&
+		       fm_all(pfn, nr, FM_FREE) &&
+		       pb_mt(pfn_pageblock(&kernel_mm, pfn)->word) ==
+			       pb_mt(pfn_pageblock(&kernel_mm, pfn + nr / 2)->word);
+	for (unsigned long p = pfn; p < pfn + PAGEBLOCK_NR_PAGES; p += nr)
+		if (fm_all(p, nr, FM_FREE))
+			return true;
+	return false;
+}
+
+static bool zone_can_alloc(unsigned int zone, u32 gfp, unsigned int order)
+{
+	unsigned long free = 0;
+	bool fits = false;
+
+	for (unsigned long b = 0; b < fm.nr >> PAGEBLOCK_ORDER; b++) {
+		const u8 *m = fm.frame + (b << PAGEBLOCK_ORDER);
+
+		if (fm.zone[b / PAGEBLOCKS_PER_SECTION] != zone || fm.isolated[b] ||
+		    fm.target[b])
+			continue;
+		for (unsigned int i = 0; i < PAGEBLOCK_NR_PAGES; i++)
+			free += m[i] == FM_FREE;
+		fits = fits || pageblock_fits(b, order);
+	}
+	return fits &&
+	       free >= (1UL << order) + (gfp & GFP_ATOMIC
+						 ? 0
+						 : kernel_mm.zone[zone].wmark[WMARK_MIN]);
+}
+
+bool fm_can_alloc(u32 gfp, unsigned int order)
+{
+	return zone_can_alloc(ZONE_NORMAL, gfp, order) ||
+	       ((gfp & GFP_MOVABLE) && zone_can_alloc(ZONE_MOVABLE, gfp, order));
+}
+
+void fm_set_target(unsigned long pfn, unsigned long nr)
+{
+	memset(fm.target, 0, sizeof(fm.target));
+	for (unsigned long p = ALIGN_DOWN(pfn, PAGEBLOCK_NR_PAGES); p < pfn + nr;
+	     p += PAGEBLOCK_NR_PAGES)
+		fm.target[fm_pageblock(p)] = 1;
+}
+
+void fm_expect(const char *what, int ret, const struct mm_failure *why,
+	       const struct verdict *v)
+{
+	CHECK(ret == v->err, "%s: %d, model %d (%s, pfn %#lx)", what, ret, v->err,
+	      mm_reason_name(v->reason), v->pfn);
+	if (ret)
+		CHECK(why->reason == v->reason && why->pfn == v->pfn,
+		      "%s: %s, pfn %#lx; model: %s, pfn %#lx", what,
+		      mm_reason_name(why->reason), why->pfn, mm_reason_name(v->reason),
+		      v->pfn);
+}
+
+/* --- model and memory agree? ----------------------------------------------- */
+
+/* What the frames of a zone add up to. */
+struct sums {
+	unsigned long start, end, present, managed, free, free_isolated, isolated, cached;
+};
+
+static enum page_type type_of(enum fm_frame what)
+{
+	static const u8 types[] = {
+		[FM_FREE] = PGTY_BUDDY,	       [FM_KERNEL] = PGTY_KERNEL,
+		[FM_META] = PGTY_KERNEL,       [FM_SLOT] = PGTY_DRIVER,
+		[FM_PINNED] = PGTY_DRIVER,     [FM_OFFLINE] = PGTY_OFFLINE,
+		[FM_SKIPPABLE] = PGTY_OFFLINE, [FM_MEMMAP] = PGTY_MEMMAP,
+		[FM_HOLE] = PGTY_HOLE,
+	};
+
+	return types[what];
+}
+
+static void check_frame(unsigned long pfn, enum fm_frame what,
+			const struct page_state *st)
+{
+	const u8 flags = what == FM_SKIPPABLE ? PG_OFFLINE_SKIPPABLE
+			 : what == FM_PINNED  ? PG_PINNED
+					      : 0;
+
+	if (what == FM_FIXED)
+		CHECK(st->type == PGTY_BOOT || st->type == PGTY_MEMMAP, "pfn %#lx is %s",
+		      pfn, page_type_name(st->type));
+	else if (what == FM_FREE)
+		CHECK(st->type == PGTY_BUDDY || st->type == PGTY_CACHED,
+		      "pfn %#lx is %s, not free", pfn, page_type_name(st->type));
+	else
+		CHECK(st->type == type_of(what) && (st->flags & ~PG_TAIL) == flags,
+		      "pfn %#lx is %s, flags %#x; model %u", pfn,
+		      page_type_name(st->type), st->flags, what);
+}
+
+static void sum_frames(struct sums *sums, enum fm_frame what, bool isolated,
+		       unsigned long nr)
+{
+	if (what == FM_HOLE)
+		return;
+	sums->present += nr;
+	if (what != FM_FIXED && what != FM_MEMMAP && what != FM_OFFLINE &&
+	    what != FM_SKIPPABLE)
+		sums->managed += nr;
+	if (what == FM_FREE)
+		*(isolated ? &sums->free_isolated : &sums->free) += nr;
+}
+
+static void check_pageblock(unsigned long b, unsigned int zone, struct sums *sums)
+{
+	const unsigned long pfn = fm.base + (b << PAGEBLOCK_ORDER);
+	const bool valid = pfn_pageblock(&kernel_mm, pfn)->word & PB_VALID;
+	const unsigned int step =
+		valid || !fm_all(pfn, PAGEBLOCK_NR_PAGES, fm.frame[b << PAGEBLOCK_ORDER])
+			? 1
+			: PAGEBLOCK_NR_PAGES;
+
+	sums->isolated += fm.isolated[b];
+	for (unsigned int i = 0; i < PAGEBLOCK_NR_PAGES; i += step) {
+		const enum fm_frame what = fm.frame[(b << PAGEBLOCK_ORDER) + i];
+		struct page_state st;
+
+		CHECK(page_state_get(&kernel_mm, pfn + i, &st), "pfn %#lx is not online",
+		      pfn + i);
+		CHECK(st.zone == zone && st.isolated == fm.isolated[b],
+		      "pfn %#lx: zone %u isolated %u; model %u %u", pfn + i, st.zone,
+		      st.isolated, zone, fm.isolated[b]);
+		check_frame(pfn + i, what, &st);
+		sum_frames(sums, what, fm.isolated[b], step);
+		sums->cached += (st.type == PGTY_CACHED) * step;
+	}
+}
+
+static void check_counter(unsigned int z, const char *name, unsigned long is,
+			  unsigned long model)
+{
+	CHECK(is == model, "zone %u: %s is %lu, model %lu", z, name, is, model);
+}
+
+static void check_zone(unsigned int z, const struct sums *sums)
+{
+	const struct zone *zone = &kernel_mm.zone[z];
+
+	check_counter(z, "start", zone->start_pfn, sums->start);
+	check_counter(z, "spanned", zone->spanned, sums->end - sums->start);
+	check_counter(z, "present", zone->present, sums->present);
+	check_counter(z, "managed", zone->managed, sums->managed);
+	check_counter(z, "free and cached",
+		      zone->free + zone->free_isolated + sums->cached,
+		      sums->free + sums->free_isolated);
+	check_counter(z, "nr_isolated", zone->nr_isolated, sums->isolated);
+}
+
+void fm_check(void)
+{
+	struct sums sums[NR_ZONES] = { 0 };
+
+	for (unsigned long s = 0; s < fm.nr >> SECTION_PFN_SHIFT; s++) {
+		const unsigned long pfn = fm.base + s * PAGES_PER_SECTION;
+		const unsigned int z = fm.zone[s];
+
+		CHECK((page_type(&kernel_mm, pfn) != PGTY_NONE) == (z != NR_ZONES),
+		      "pfn %#lx is %s, model: zone %u", pfn,
+		      page_type_name(page_type(&kernel_mm, pfn)), z);
+		if (z == NR_ZONES)
+			continue;
+		if (!sums[z].start)
+			sums[z].start = pfn;
+		sums[z].end = pfn + PAGES_PER_SECTION;
+		for (unsigned long b = 0; b < PAGEBLOCKS_PER_SECTION; b++)
+			check_pageblock(s * PAGEBLOCKS_PER_SECTION + b, z, &sums[z]);
+	}
+	for (unsigned int z = 0; z < NR_ZONES; z++)
+		check_zone(z, &sums[z]);
+	CHECK(mm_check(&kernel_mm, &err) == 0, "mm_check");
+}

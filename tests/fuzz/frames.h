@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _TESTS_FUZZ_FRAMES_H
+#define _TESTS_FUZZ_FRAMES_H
+
+/*
+ * The model that the fuzzers compare kernel_mm with: a byte per frame, three for a
+ * pageblock, one for a section. It says which requests succeed and, of a
+ * failure, the reason and the frame. And the steps that need nothing but frames:
+ * tests/fuzz/frame_steps.c.
+ */
+#include "mm/hotplug.h"
+#include "mm/internal.h"
+#include "tests/fuzz/fuzz.h"
+
+#define FM_SECTIONS   6UL
+#define FM_FRAMES     (FM_SECTIONS * PAGES_PER_SECTION)
+#define FM_PAGEBLOCKS (FM_SECTIONS * PAGEBLOCKS_PER_SECTION)
+
+/* What a frame is. FIXED: the boot's own. META: what mm/ has taken for itself. */
+enum fm_frame {
+	FM_ABSENT,
+	FM_FREE,
+	FM_FIXED,
+	FM_KERNEL,
+	FM_META,
+	FM_SLOT,
+	FM_PINNED,
+	FM_OFFLINE,
+	FM_SKIPPABLE,
+	FM_MEMMAP,
+	FM_HOLE
+};
+
+/**
+ * struct frame_model - what kernel_mm is, by the model
+ * @base: its first frame
+ * @nr: frames in use from there on: all steps stay below
+ * @frame: enum fm_frame
+ * @isolated: by pageblock: a step has isolated it
+ * @unmapped: by pageblock: nothing is plugged there
+ * @target: by pageblock: being emptied by this step, so nothing may move there
+ * @zone: by section; NR_ZONES: it is not online
+ * @copies_fail: so many copies of movable pages fail from now on
+ * @copy_failed: one has failed in this step
+ */
+struct frame_model {
+	unsigned long base, nr;
+	u8 frame[FM_FRAMES];
+	u8 isolated[FM_PAGEBLOCKS];
+	u8 unmapped[FM_PAGEBLOCKS];
+	u8 target[FM_PAGEBLOCKS];
+	u8 zone[FM_SECTIONS];
+	unsigned int copies_fail;
+	bool copy_failed;
+};
+
+extern struct frame_model fm;
+
+/* A range whose pageblocks a step empties; and a whole failure. */
+struct verdict {
+	int err;
+	enum mm_reason reason;
+	unsigned long pfn;
+};
+
+/* kernel_mm of @boot_bytes, with the model of it, and its replay started. */
+void fm_setup(u64 boot_bytes, unsigned long sections);
+
+static inline unsigned long fm_pageblock(unsigned long pfn)
+{
+	return (pfn - fm.base) >> PAGEBLOCK_ORDER;
+}
+
+static inline unsigned long fm_section(unsigned long pfn)
+{
+	return (pfn - fm.base) >> SECTION_PFN_SHIFT;
+}
+
+void fm_paint(unsigned long pfn, unsigned long nr, enum fm_frame to);
+bool fm_all(unsigned long pfn, unsigned long nr, enum fm_frame what);
+
+/* The first pageblock of a range that a step has isolated; PFN_NONE. */
+unsigned long fm_first_isolated(unsigned long pfn, unsigned long nr);
+
+/*
+ * Where an evacuation of a range must fail, and why; reason NONE if nowhere. All of
+ * the range is online. @offline: a block goes; else contig.
+ */
+struct verdict fm_judge(unsigned long pfn, unsigned long nr, bool offline);
+
+/* fm_judge() and what comes before it: is it there, of one zone, and not isolated? */
+struct verdict fm_judge_contig(unsigned long pfn, unsigned long nr);
+
+struct verdict fm_fail(enum mm_reason reason, unsigned long pfn);
+
+static inline struct verdict fm_ok(void)
+{
+	return fm_fail(MM_REASON_NONE, PFN_NONE);
+}
+
+/* Can a chunk be had, by the watermarks? Outside of fm.target; caches are drained. */
+bool fm_can_alloc(u32 gfp, unsigned int order);
+
+/* Model and memory agree: every frame, all counters. Quick where whole pageblocks agree. */
+void fm_check(void);
+
+/* A result is what the model says. */
+void fm_expect(const char *what, int ret, const struct mm_failure *why,
+	       const struct verdict *v);
+
+/* --- frame_steps.c --------------------------------------------------------- */
+
+#define NR_FRAME_STEPS 13
+
+/* One step on frames: @which is below NR_FRAME_STEPS, the rest is chosen. */
+void frame_step(struct choices *c, unsigned int which);
+
+/* Nothing is isolated, allocated or taken any more. */
+void frame_give_back(void);
+
+/* A frame, mostly near others. */
+unsigned long fm_any_frame(struct choices *c);
+
+/*
+ * What an evacuation did to the movable pages, after it: those that moved came out of
+ * fm.target and went elsewhere. And if it failed although fm_judge() said nothing:
+ * whether one of the reasons holds that only it can know.
+ */
+void frame_follow_slots(void);
+void frame_expect_late_failure(const struct mm_failure *why);
+
+/* Mark the pageblocks of a range as being emptied; none, with @nr 0. */
+void fm_set_target(unsigned long pfn, unsigned long nr);
+
+/* A policy that is cancelled at a step of choice, or never. */
+struct evacuate_policy frame_policy(struct choices *c);
+bool frame_was_cancelled(void);
+
+#endif

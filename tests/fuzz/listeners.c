@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Listeners of memory events: two witnesses and one who refuses, and what each of them
+ * must hear. Who heard a start hears one end; who did not hears nothing.
+ */
+#include "lib/errno.h"
+#include "tests/fuzz/blocks.h"
+
+#define NR_LISTENERS 3U
+#define MAX_HEARD    64U
+
+struct record_of {
+	struct heard heard[MAX_HEARD];
+	unsigned int nr;
+};
+
+static struct record_of real, model;
+static struct refusal real_refusal;
+struct refusal blocks_refusal;
+
+static void note(struct record_of *r, unsigned int who, unsigned long event,
+		 unsigned long block)
+{
+	CHECK(r->nr < MAX_HEARD, "too many events");
+	r->heard[r->nr++] = (struct heard){ who, event, block };
+}
+
+/* Is this the one to refuse? */
+static int refuse(struct refusal *refusal, unsigned long event)
+{
+	if (event != refusal->event || !refusal->left || --refusal->left)
+		return 0;
+	return refusal->error;
+}
+
+static int listen(struct notifier_block *nb, unsigned long event, void *data);
+
+/* By priority: the one in the middle of the array is who refuses. */
+static struct notifier_block listeners[NR_LISTENERS] = {
+	{ .fn = listen, .priority = 2, .name = "first" },
+	{ .fn = listen, .priority = 1, .name = "refuser" },
+	{ .fn = listen, .priority = 0, .name = "last" },
+};
+
+static int listen(struct notifier_block *nb, unsigned long event, void *data)
+{
+	const struct memory_notify *notify = data;
+	const unsigned int who = nb - listeners;
+
+	CHECK(notify->mm == &kernel_mm && notify->nr_pages == PAGES_PER_SECTION,
+	      "event %lu", event);
+	note(&real, who, event, fm_section(notify->start_pfn));
+	return who == 1 ? refuse(&real_refusal, event) : 0;
+}
+
+void listeners_setup(void)
+{
+	for (unsigned int i = 0; i < NR_LISTENERS; i++)
+		CHECK(register_memory_notifier(&kernel_mm, &listeners[i]) == 0,
+		      "listener %u", i);
+}
+
+void listeners_refuse(struct refusal refusal)
+{
+	unregister_memory_notifier(&kernel_mm, &listeners[1]);
+	listeners[1].priority = 3 - 2 * (int)refusal.place;
+	CHECK(register_memory_notifier(&kernel_mm, &listeners[1]) == 0, "refuser");
+	blocks_refusal = real_refusal = refusal;
+}
+
+/* Who is the i-th to hear something? */
+static unsigned int listener_at(unsigned int i)
+{
+	static const u8 order[3][NR_LISTENERS] = { { 1, 0, 2 },
+						   { 0, 1, 2 },
+						   { 0, 2, 1 } };
+
+	return order[blocks_refusal.place][i];
+}
+
+static int hears(unsigned int who, unsigned long event, unsigned long n)
+{
+	note(&model, who, event, n);
+	return who == 1 ? refuse(&blocks_refusal, event) : 0;
+}
+
+int model_start(enum mem_event going, enum mem_event cancel, unsigned long n)
+{
+	for (unsigned int i = 0; i < NR_LISTENERS; i++) {
+		const int err = hears(listener_at(i), going, n);
+
+		if (!err)
+			continue;
+		while (i--)
+			(void)hears(listener_at(i), cancel, n);
+		return err;
+	}
+	return 0;
+}
+
+void model_end(enum mem_event end, unsigned long n)
+{
+	for (unsigned int i = 0; i < NR_LISTENERS; i++)
+		(void)hears(listener_at(i), end, n);
+}
+
+void listeners_check(void)
+{
+	for (unsigned int i = 0; i < max(real.nr, model.nr); i++) {
+		const struct heard *r = &real.heard[i], *m = &model.heard[i];
+
+		CHECK(i < real.nr && i < model.nr && r->who == m->who &&
+			      r->event == m->event && r->block == m->block,
+		      "event %u of %u (model: of %u): %u heard %u of block %u; model: %u "
+		      "%u %u",
+		      i, real.nr, model.nr, r->who, r->event, r->block, m->who, m->event,
+		      m->block);
+	}
+	real.nr = model.nr = 0;
+}
+
+unsigned long listeners_last_going_offline(void)
+{
+	for (unsigned int i = real.nr; i--;)
+		if (real.heard[i].event == MEM_GOING_OFFLINE)
+			return real.heard[i].block;
+	return FM_SECTIONS;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _TESTS_FUZZ_REPLAY_H
+#define _TESTS_FUZZ_REPLAY_H
+
+/*
+ * The picture can be proved, on the host: a snapshot of kernel_mm, and the records
+ * that follow it, applied one by one, have to arrive at the next snapshot and at the
+ * bytes of the descriptors. What tools/replay.py does with a session file, done after
+ * every input of a fuzzer. A difference, a lost record or a gap ends the program,
+ * naming the frame, what the records say and what memory says.
+ */
+#include "lib/types.h"
+
+/* At most so many sections, from the first on. */
+#define REPLAY_SECTIONS 8UL
+
+/**
+ * replay_start() - trace all changes of kernel_mm from now on
+ * @base_pfn: first frame, of a section
+ *
+ * After host_init() and mm_populate(). Takes the first snapshot.
+ */
+void replay_start(unsigned long base_pfn);
+
+/* Apply what was recorded since the last call; to be called after every step. */
+void replay_follow(void);
+
+/* Compare with pageblock words, descriptors, block states and counters as they lie in memory. */
+void replay_compare(void);
+
+/* The same, and with a snapshot, unless memory is too short to make one. */
+void replay_snapshot(void);
+
+#endif
