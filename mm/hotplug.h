@@ -87,6 +87,9 @@ void memory_block_set_state(struct mem_section *s, enum memory_block_state state
 /* What memhp_default_state= says. */
 enum mhp_online_type default_online_type(void);
 
+/* What mem_section.restore says: 0, or the zone that the block was in, whatever its type. */
+#define RESTORE_ZONE(zone) (1 + (zone))
+
 /*
  * With the hotplug lock held: online a block; offline one in three steps, so that
  * several blocks are isolated, and the harts drained, before the first is emptied.

@@ -221,11 +221,13 @@ int wrong_state(const struct mem_section *s, struct mm_failure *why)
 int online_section(struct mem_section *s, enum mhp_online_type type, struct mm_failure *why)
 {
 	struct mm *mm = s->mm;
-	struct zone *zone = mm_zone(mm, zone_for_block(mm, section_nr(s), type));
 	const struct pfn_range range = section_range(s);
+	struct zone *zone;
 	int err;
 
 	assert_mutex_held(&mm->hotplug_lock);
+	zone = &mm->zone[s->restore ? s->restore - RESTORE_ZONE(0) :
+				      (int)zone_for_block(mm, section_nr(s), type)];
 	if (s->state != MEM_BLOCK_OFFLINE || type == MMOP_OFFLINE)
 		return wrong_state(s, why);
 	if (s->nr_hwpoison)

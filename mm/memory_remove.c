@@ -13,9 +13,6 @@
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 
-/* What mem_section.restore says: 0, or the zone that a block was in. */
-#define RESTORE_ZONE(zone) (1 + (zone))
-
 /* After the grace period: nobody looks at the section any more. */
 static void destroy_section(struct mem_section *s)
 {
@@ -116,19 +113,14 @@ static int isolate_sections(struct mm *mm, struct mem_section *list, struct mm_f
 	return err;
 }
 
-/* Online again, into the zone it came from; its online type stays what it was. */
+/* Online again as it was onlined, and in the zone that it was in. */
 static void restore_section(struct mem_section *s)
 {
-	const enum mhp_online_type type = s->online_type;
 	struct mm_failure why = { .pfn = PFN_NONE };
-	int err;
 
-	err = online_section(s, s->restore == RESTORE_ZONE(ZONE_MOVABLE) ? MMOP_ONLINE_MOVABLE :
-									  MMOP_ONLINE_KERNEL, &why);
-	s->restore = 0;
-	s->online_type = type;
-	if (err)
+	if (online_section(s, s->online_type, &why))
 		memory_block_report(section_nr(s), "online again", &why);
+	s->restore = 0;
 }
 
 /* One of the list failed: what this request did to the others is undone. */

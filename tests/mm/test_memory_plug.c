@@ -336,6 +336,28 @@ static void remove_together_or_restore(struct ktest *test)
 	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, blocks, 1, NULL, &why), -ENOENT);
 }
 
+/* Restored, a block is what "online" made of it: Normal's, and of movable pageblocks. */
+static void restored_as_it_was_onlined(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	const unsigned long blocks[2] = { w->block + 1, w->block + 2 };
+	const unsigned long held = window_pfn(w, 2) + 999;
+	struct page_state st;
+
+	window_add(test, w, 1, ALL);
+	window_add(test, w, 2, ALL);
+	online_as(test, w, 2, MMOP_ONLINE_KERNEL);
+	online_as(test, w, 1, MMOP_ONLINE);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, held, 0, PGTY_KERNEL), 0);
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, blocks, 2, NULL, NULL), -EBUSY);
+	KTEST_ASSERT_TRUE(test, page_state_get(&w->mm, window_pfn(w, 1) + 9999, &st));
+	KTEST_EXPECT_EQ(test, st.zone, ZONE_NORMAL);
+	KTEST_EXPECT_EQ(test, st.migratetype, MIGRATE_MOVABLE);
+	KTEST_EXPECT_EQ(test, pfn_to_section(&w->mm, window_pfn(w, 1))->online_type, MMOP_ONLINE);
+	window_check(test, w);
+	free_pages(&w->mm, held, 0);
+}
+
 /* Spans follow the blocks exactly, whatever comes and goes in which order. */
 static void spans_follow_the_blocks(struct ktest *test)
 {
@@ -428,6 +450,7 @@ static const struct ktest_case plug_cases[] = {
 	KTEST_CASE(owners_are_checked),
 	KTEST_CASE(callback_sees_each_frame_once),
 	KTEST_CASE(remove_together_or_restore),
+	KTEST_CASE(restored_as_it_was_onlined),
 	KTEST_CASE(spans_follow_the_blocks),
 	KTEST_CASE(default_zone_rule),
 	KTEST_CASE(occupancy_counts_used_frames),
