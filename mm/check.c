@@ -47,14 +47,18 @@ static void check_frame(struct check *c, const struct mem_section *ms, unsigned 
 	const struct page *page = pfn_to_page(pfn), *head;
 	const u32 w = page->word;
 	const unsigned int type = PAGE_WORD_TYPE(w), flags = PAGE_WORD_FLAGS(w);
+	const u32 count = type == PGTY_OFFLINE ? OFFLINE_COUNT : 0;
 
 	if (type == PGTY_NONE || type >= NR_PAGE_TYPES)
 		DIFFERS(c, "pfn 0x%lx has no type (word 0x%08x)", pfn, w);
 	if (free != (type == PGTY_BUDDY))
 		DIFFERS(c, "pfn 0x%lx is %s, its free bit is %d", pfn, page_type_name(type), free);
-	if (page->count && !type_is_counted(type))
-		DIFFERS(c, "pfn 0x%lx is %s with a count of %u", pfn, page_type_name(type),
-			page->count);
+	if (!type_is_counted(type) && page->count != count)
+		DIFFERS(c, "pfn 0x%lx is %s, its count is 0x%x instead of 0x%x", pfn,
+			page_type_name(type), page->count, count);
+	if (type == PGTY_OFFLINE && page->owner != OFFLINE_OWNER)
+		DIFFERS(c, "pfn 0x%lx is Offline, its owner is 0x%lx instead of 0x%lx", pfn,
+			page->owner, OFFLINE_OWNER);
 	if ((flags & PG_OFFLINE_SKIPPABLE) && type != PGTY_OFFLINE)
 		DIFFERS(c, "pfn 0x%lx is %s and skippable", pfn, page_type_name(type));
 	if (PAGE_WORD_ZONE(w) != ms->zone->type)
@@ -105,6 +109,9 @@ static void check_uniform(struct check *c, const struct mem_section *ms, unsigne
 	const u32 constant = pb_const(w);
 	unsigned int type = PAGE_WORD_TYPE(constant);
 
+	if (type == PGTY_OFFLINE && ms->pb[b].owner != OFFLINE_OWNER)
+		DIFFERS(c, "pageblock 0x%lx is Offline, its owner is 0x%lx instead of 0x%lx",
+			pb_pfn(ms, b), ms->pb[b].owner, OFFLINE_OWNER);
 	if (type == PGTY_NONE || type >= NR_PAGE_TYPES || type_is_counted(type))
 		DIFFERS(c, "pageblock 0x%lx: constant is of type %s", pb_pfn(ms, b),
 			page_type_name(type));

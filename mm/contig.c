@@ -142,7 +142,7 @@ static void free_part(struct mm *mm, struct mem_section *ms, unsigned long pfn,
 {
 	const unsigned int b = pageblock_index(pfn);
 	const u64 w = pb_read(&ms->pb[b]);
-	const u32 word = w & PB_VALID ? pfn_to_page(pfn)->word : pb_const(w);
+	const u32 word = frame_word(w, pfn);
 
 	if (nr == PAGEBLOCK_NR_PAGES && PAGE_WORD_ORDER(word) == PAGEBLOCK_ORDER) {
 		free_pages(mm, pfn, PAGEBLOCK_ORDER);
@@ -177,24 +177,14 @@ void free_contig_range(struct mm *mm, unsigned long start, unsigned long nr)
 	}
 }
 
-static void check_offline(const struct mm *mm, unsigned long pfn, u32 word)
-{
-	if (unlikely(PAGE_WORD_TYPE(word) != PGTY_OFFLINE))
-		panic("%s: release of pfn 0x%lx: it is %s, not Offline", mm->name, pfn,
-		      page_type_name(PAGE_WORD_TYPE(word)));
-}
-
 /* PageOffline frames within one pageblock, not all of it, become free. */
 static void release_part(struct mem_section *ms, unsigned long pfn, unsigned int nr)
 {
 	const unsigned int b = pageblock_index(pfn);
 
-	if (!(pb_word(ms, b) & PB_VALID)) {
-		check_offline(ms->mm, pfn, pb_const(pb_word(ms, b)));
+	offline_verify(ms, pfn, nr, true);
+	if (!(pb_word(ms, b) & PB_VALID))
 		pageblock_materialise(ms, b);
-	}
-	for (unsigned int i = 0; i < nr; i++)
-		check_offline(ms->mm, pfn + i, pfn_to_page(pfn + i)->word);
 	buddy_free_run(ms, pfn, nr);
 }
 
@@ -215,7 +205,7 @@ static void release_pageblocks(struct mem_section *ms, unsigned int first, unsig
 			release_part(ms, pb_pfn(ms, b), PAGEBLOCK_NR_PAGES);
 			continue;
 		}
-		check_offline(ms->mm, pb_pfn(ms, b), pb_const(w));
+		offline_verify(ms, pb_pfn(ms, b), PAGEBLOCK_NR_PAGES, true);
 		pageblock_make_uniform(ms, b, constant);
 		if (w & PB_ISOLATE) {
 			WRITE_ONCE(zone->free_isolated, zone->free_isolated + PAGEBLOCK_NR_PAGES);

@@ -12,6 +12,7 @@
 struct becoming {
 	u32 whole;
 	u32 single;
+	u64 owner;
 	enum page_type type;
 };
 
@@ -21,7 +22,7 @@ static inline void take_pageblock(struct mem_section *ms, unsigned int b,
 {
 	struct pageblock *pb = &ms->pb[b];
 
-	WRITE_ONCE(pb->owner, 0);
+	WRITE_ONCE(pb->owner, to->owner);
 	if (likely(!type_is_counted(to->type))) {
 		WRITE_ONCE(pb->word, pb_word_uniform(pb->word, to->whole));
 		return;
@@ -66,6 +67,8 @@ static void offline_rest(struct mem_section *ms, unsigned int b, const struct be
 	for (unsigned int i = 0; i < PAGEBLOCK_NR_PAGES; i++)
 		if (page[i].word != to->single)
 			return;
+	offline_verify(ms, pb_pfn(ms, b), PAGEBLOCK_NR_PAGES, true);
+	WRITE_ONCE(ms->pb[b].owner, to->owner);
 	pageblock_make_uniform(ms, b, to->whole);
 }
 
@@ -151,6 +154,7 @@ void evac_commit(struct evac *e)
 
 	if (p->end == EVAC_END_FREE)
 		return;
+	to.owner = to.type == PGTY_OFFLINE ? OFFLINE_OWNER : 0;
 	for (unsigned int i = 0; i < e->nr_ranges; i++) {
 		const struct pfn_range *r = &e->ranges[i];
 		const unsigned int zone = pfn_to_section(e->mm, r->start_pfn)->zone->type;

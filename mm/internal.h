@@ -94,10 +94,50 @@ static inline unsigned long pb_pfn(const struct mem_section *ms, unsigned int b)
 	return ms->start_pfn + ((unsigned long)b << PAGEBLOCK_ORDER);
 }
 
+/* A frame's own word, in a pageblock whose word is @w; a uniform chunk's tails as its head. */
+static inline u32 frame_word(u64 w, unsigned long pfn)
+{
+	return w & PB_VALID ? READ_ONCE(pfn_to_page(pfn)->word) : pb_const(w);
+}
+
 /* The pageblock of a pfn of a section that is there. */
 static inline struct pageblock *pfn_pageblock(const struct mm *mm, unsigned long pfn)
 {
 	return &pfn_to_section(mm, pfn)->pb[pageblock_index(pfn)];
+}
+
+/*
+ * PageOffline needs the type word of its descriptor and nothing else. A debug build
+ * fills the other words when the type is set (the pageblock's owner word if the
+ * pageblock says it once), and looks at them when it is cleared and in mm_check().
+ * A count with the top bit set cannot be taken, no more than 0.
+ */
+#define OFFLINE_COUNT (EBB_DEBUG ? 0xc0ff11e5U : 0U)
+#define OFFLINE_OWNER (EBB_DEBUG ? 0x0ff11e0ff11e0ff1UL : 0UL)
+static_assert(!EBB_DEBUG || (s32)OFFLINE_COUNT < 0, "page_try_get() must not take it");
+
+void offline_verify_frames(const struct mem_section *ms, unsigned long pfn, unsigned long nr,
+			   bool release);
+
+/**
+ * offline_verify() - PageOffline frames are about to become something else
+ * @ms: section
+ * @pfn: first frame
+ * @nr: frames, of one pageblock
+ * @release: all of them must be PageOffline; otherwise only those that are count
+ *
+ * Panics if they are not, and in a debug build if a canary was written.
+ */
+static inline void offline_verify(const struct mem_section *ms, unsigned long pfn,
+				  unsigned long nr, bool release)
+{
+	const struct pageblock *pb = &ms->pb[pageblock_index(pfn)];
+	const u64 w = READ_ONCE(pb->word);
+
+	if ((EBB_DEBUG || release) &&
+	    ((w & (PB_VALID | 0xffUL << PB_CONST_SHIFT)) != (u64)PGTY_OFFLINE << PB_CONST_SHIFT ||
+	     pb->owner != OFFLINE_OWNER))
+		offline_verify_frames(ms, pfn, nr, release);
 }
 
 /* Descriptors of single frames and chunks; only in valid pageblocks (page.c). */

@@ -61,12 +61,24 @@ static struct mem_section *online_section(const struct mm *mm, unsigned long pfn
 	return ms && (READ_ONCE(ms->flags) & SECTION_ONLINE) ? ms : NULL;
 }
 
-static void fill_from_word(struct page_state *st, u32 word)
+/* Word and count of a descriptor, one load. What comes after it is not older. */
+static u64 word_and_count(const struct page *page)
 {
-	st->type = PAGE_WORD_TYPE(word);
-	st->flags = PAGE_WORD_FLAGS(word);
-	st->order = PAGE_WORD_ORDER(word);
-	st->zone = PAGE_WORD_ZONE(word);
+	return __atomic_load_n((const u64 *)page, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * @desc: word_and_count(). Type first: what has no count or owner shows none,
+ * whatever lies in these words.
+ */
+static void fill_state(struct page_state *st, u64 desc, u64 owner)
+{
+	st->type = PAGE_WORD_TYPE(desc);
+	st->flags = PAGE_WORD_FLAGS(desc);
+	st->order = PAGE_WORD_ORDER(desc);
+	st->zone = PAGE_WORD_ZONE(desc);
+	st->count = type_is_counted(st->type) ? desc >> 32 : 0;
+	st->owner = st->type >= PGTY_FIRST_ALLOC && st->type <= PGTY_LAST_ALLOC ? owner : 0;
 }
 
 /* All frames agree: the word says it all, but for the second half of an order 10. */
@@ -82,13 +94,11 @@ static bool state_uniform(const struct mem_section *ms, unsigned long pfn, u64 w
 		if ((head & PB_VALID) || PAGE_WORD_ORDER(pb_const(head)) != order)
 			return false;
 	}
-	fill_from_word(st, pb_const(head));
+	fill_state(st, pb_const(head), READ_ONCE(pb->owner));
 	st->head = pfn & ~((1UL << order) - 1);
 	if (st->head != pfn)
 		st->flags |= PG_TAIL;
 	st->uniform = 1;
-	st->count = 0;
-	st->owner = READ_ONCE(pb->owner);
 	return true;
 }
 
@@ -98,8 +108,8 @@ static bool state_valid(const struct mem_section *ms, unsigned long pfn, u64 w,
 {
 	const struct pageblock *pb = &ms->pb[pageblock_index(pfn)];
 	const struct page *page = pfn_to_page(pfn);
-	const u32 own = __atomic_load_n(&page->word, __ATOMIC_ACQUIRE);
-	u32 word = own;
+	const u64 own = word_and_count(page);
+	u64 desc = own;
 
 	st->head = pfn;
 	if (PAGE_WORD_FLAGS(own) & PG_TAIL) {
@@ -107,17 +117,16 @@ static bool state_valid(const struct mem_section *ms, unsigned long pfn, u64 w,
 		page = pfn_to_page(st->head);
 		if (!(pb_read(&ms->pb[pageblock_index(st->head)]) & PB_VALID))
 			return false;
-		word = __atomic_load_n(&page->word, __ATOMIC_ACQUIRE);
-		if ((word ^ own) & (0xffU << 16) || PAGE_WORD_FLAGS(word) & PG_TAIL)
+		desc = word_and_count(page);
+		if ((desc ^ own) & (0xffU << 16) || PAGE_WORD_FLAGS(desc) & PG_TAIL)
 			return false;
 	}
-	fill_from_word(st, word);
+	fill_state(st, desc, READ_ONCE(page->owner));
 	st->flags |= PAGE_WORD_FLAGS(own) & PG_TAIL;
 	st->uniform = 0;
-	st->count = READ_ONCE(page->count);
-	st->owner = READ_ONCE(page->owner);
-	__atomic_thread_fence(__ATOMIC_ACQUIRE); /* the re-check comes after those loads */
-	return !((READ_ONCE(pb->word) ^ w) & PB_STATE_MASK);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE); /* the re-checks come after those loads */
+	return !((READ_ONCE(pb->word) ^ w) & PB_STATE_MASK) &&
+	       READ_ONCE(page->word) == (u32)desc;
 }
 
 static bool state_try(const struct mem_section *ms, unsigned long pfn, struct page_state *st)
@@ -160,17 +169,15 @@ bool page_state_isolated(const struct mm *mm, unsigned long pfn, struct page_sta
 {
 	const struct page *page = pfn_to_page(pfn);
 	const u64 w = pb_read(pfn_pageblock(mm, pfn));
-	u32 word;
+	u64 desc;
 
 	if (!(w & PB_VALID))
 		return page_state_get(mm, pfn, st);
-	word = __atomic_load_n(&page->word, __ATOMIC_ACQUIRE);
-	if (PAGE_WORD_FLAGS(word) & PG_TAIL)
+	desc = word_and_count(page);
+	if (PAGE_WORD_FLAGS(desc) & PG_TAIL)
 		return page_state_get(mm, pfn, st);
 	*st = (struct page_state){ .isolated = 1, .migratetype = pb_mt(w), .head = pfn };
-	fill_from_word(st, word);
-	st->count = READ_ONCE(page->count);
-	st->owner = READ_ONCE(page->owner);
+	fill_state(st, desc, READ_ONCE(page->owner));
 	return true;
 }
 
@@ -203,9 +210,10 @@ bool page_try_get(struct mm *mm, unsigned long pfn)
 
 	if (!page || !type_is_counted(PAGE_WORD_TYPE(READ_ONCE(page->word))))
 		return false;
+	/* From here on it may become PageOffline: then its count is 0, or OFFLINE_COUNT. */
 	count = READ_ONCE(page->count);
 	do {
-		if (!count)
+		if ((s32)count <= 0)
 			return false;
 	} while (!__atomic_compare_exchange_n(&page->count, &count, count + 1, false,
 					      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));

@@ -10,6 +10,45 @@
  */
 #include "mm/internal.h"
 
+/* How many frames' descriptors, up to @end, equal that of @pfn? */
+static unsigned long like_the_first(unsigned long pfn, unsigned long end)
+{
+	const u64 *p = (const u64 *)pfn_to_page(pfn), *const stop = p + 2 * (end - pfn);
+	const u64 word = p[0], owner = p[1];
+
+	while ((p += 2) < stop && p[0] == word && p[1] == owner)
+		;
+	return end - pfn - (unsigned long)(stop - p) / 2;
+}
+
+/* The long way of offline_verify(): not all of a pageblock, or something is wrong. */
+void offline_verify_frames(const struct mem_section *ms, unsigned long pfn, unsigned long nr,
+			   bool release)
+{
+	const struct pageblock *pb = &ms->pb[pageblock_index(pfn)];
+	const bool valid = READ_ONCE(pb->word) & PB_VALID;
+	const unsigned long end = pfn + nr;
+
+	for (; pfn < end; pfn = valid ? pfn + like_the_first(pfn, end) : end) {
+		const struct page *page = pfn_to_page(pfn);
+		const enum page_type type = PAGE_WORD_TYPE(frame_word(pb->word, pfn));
+		const u64 owner = valid ? page->owner : pb->owner;
+
+		if (release && type != PGTY_OFFLINE)
+			panic("%s: release of pfn 0x%lx: it is %s, not Offline", ms->mm->name, pfn,
+			      page_type_name(type));
+		if (!EBB_DEBUG || type != PGTY_OFFLINE)
+			continue;
+		if (valid && page->count != OFFLINE_COUNT)
+			panic("%s: pfn 0x%lx is Offline, its count is 0x%x instead of 0x%x",
+			      ms->mm->name, pfn, page->count, OFFLINE_COUNT);
+		if (owner != OFFLINE_OWNER)
+			panic("%s: pfn 0x%lx is Offline, its %sowner is 0x%lx instead of 0x%lx",
+			      ms->mm->name, pfn, valid ? "" : "pageblock's ", owner,
+			      OFFLINE_OWNER);
+	}
+}
+
 /*
  * Descriptors of @nr frames: @word, with a count in its upper half, and @owner in
  * each. Word and count go out as one store, so that a reader without a lock sees
@@ -20,28 +59,18 @@ void frames_write(unsigned long pfn, unsigned long nr, u64 word, u64 owner)
 	u64 *p = (u64 *)pfn_to_page(pfn);
 	u64 *const end = p + 2 * nr;
 
+	if (PAGE_WORD_TYPE(word) == PGTY_OFFLINE) {
+		word |= (u64)OFFLINE_COUNT << 32;
+		owner = OFFLINE_OWNER;
+	}
+#define FRAME(i) (WRITE_ONCE(p[2 * (i)], word), WRITE_ONCE(p[2 * (i) + 1], owner))
 	for (; p + 16 <= end; p += 16) {
-		WRITE_ONCE(p[0], word);
-		WRITE_ONCE(p[1], owner);
-		WRITE_ONCE(p[2], word);
-		WRITE_ONCE(p[3], owner);
-		WRITE_ONCE(p[4], word);
-		WRITE_ONCE(p[5], owner);
-		WRITE_ONCE(p[6], word);
-		WRITE_ONCE(p[7], owner);
-		WRITE_ONCE(p[8], word);
-		WRITE_ONCE(p[9], owner);
-		WRITE_ONCE(p[10], word);
-		WRITE_ONCE(p[11], owner);
-		WRITE_ONCE(p[12], word);
-		WRITE_ONCE(p[13], owner);
-		WRITE_ONCE(p[14], word);
-		WRITE_ONCE(p[15], owner);
+		FRAME(0), FRAME(1), FRAME(2), FRAME(3);
+		FRAME(4), FRAME(5), FRAME(6), FRAME(7);
 	}
-	for (; p < end; p += 2) {
-		WRITE_ONCE(p[0], word);
-		WRITE_ONCE(p[1], owner);
-	}
+	for (; p < end; p += 2)
+		FRAME(0);
+#undef FRAME
 }
 
 /*
@@ -91,6 +120,8 @@ void pageblock_materialise(struct mem_section *ms, unsigned int b)
 	u64 *bits = pb_bits(ms, b);
 
 	VM_BUG_ON(READ_ONCE(pb->word) & PB_VALID);
+	if (PAGE_WORD_TYPE(constant) == PGTY_OFFLINE)
+		offline_verify(ms, pfn, PAGEBLOCK_NR_PAGES, false);
 	if (PAGE_WORD_ORDER(constant) && !(PAGE_WORD_FLAGS(constant) & PG_TAIL)) {
 		frames_write(pfn, 1, constant, pb->owner);
 		frames_write(pfn + 1, PAGEBLOCK_NR_PAGES - 1, constant | PG_TAIL << 8, 0);
@@ -166,6 +197,7 @@ void pageblock_init_range(struct mem_section *ms, unsigned int first, unsigned i
 			  u32 constant, u64 state)
 {
 	const u64 mask = (nr == 64 ? ~0UL : BIT(nr) - 1) << first;
+	const u64 owner = PAGE_WORD_TYPE(constant) == PGTY_OFFLINE ? OFFLINE_OWNER : 0;
 
 	BUG_ON(ms->zone || PAGE_WORD_TYPE(constant) == PGTY_BUDDY);
 	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)
@@ -173,7 +205,7 @@ void pageblock_init_range(struct mem_section *ms, unsigned int first, unsigned i
 	for (unsigned int b = first; b < first + nr; b++) {
 		const u64 seq = (pb_word(ms, b) >> PB_SEQ_SHIFT) + 1;
 
-		WRITE_ONCE(ms->pb[b].owner, 0);
+		WRITE_ONCE(ms->pb[b].owner, owner);
 		pb_write(&ms->pb[b], pb_word_uniform(state | seq << PB_SEQ_SHIFT, constant));
 	}
 	trace_init_range(pb_pfn(ms, first), nr << PAGEBLOCK_ORDER, constant, state);
@@ -206,6 +238,7 @@ void section_detach_zone(struct mem_section *ms)
 	spin_lock(&zone->lock);
 	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
 		BUG_ON(pb_free(pb_word(ms, b)));
+		offline_verify(ms, pb_pfn(ms, b), PAGEBLOCK_NR_PAGES, false);
 		zone->nr_isolated -= !!(pb_word(ms, b) & PB_ISOLATE);
 	}
 	ms->zone = NULL;
@@ -217,6 +250,7 @@ static void pageblock_set_frames(struct mem_section *ms, unsigned int b, unsigne
 				 unsigned int nr, const struct page *desc)
 {
 	BUG_ON(pb_all_free(pb_word(ms, b)));
+	offline_verify(ms, pb_pfn(ms, b) + off, nr, false);
 	if (nr == PAGEBLOCK_NR_PAGES) {
 		BUG_ON(pb_free(pb_word(ms, b)));
 		WRITE_ONCE(ms->pb[b].owner, desc->owner);
@@ -242,7 +276,8 @@ static void pageblock_set_frames(struct mem_section *ms, unsigned int b, unsigne
  */
 void frames_set(struct mm *mm, unsigned long pfn, unsigned long nr, u32 word, u64 owner)
 {
-	const struct page desc = { .word = word, .owner = owner };
+	const bool offline = PAGE_WORD_TYPE(word) == PGTY_OFFLINE;
+	const struct page desc = { .word = word, .owner = offline ? OFFLINE_OWNER : owner };
 	const unsigned long end = pfn + nr;
 
 	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = nr, .after = PAGE_WORD_TYPE(word),

@@ -26,8 +26,7 @@ void poison_fill(struct mm *mm, unsigned long pfn, unsigned long nr)
 void poison_check(struct mm *mm, unsigned long pfn, unsigned long nr)
 {
 	for (const unsigned long end = pfn + nr; pfn < end && !mm->phantom; pfn++) {
-		const u64 w = pb_read(pfn_pageblock(mm, pfn));
-		const u32 desc = w & PB_VALID ? pfn_to_page(pfn)->word : pb_const(w);
+		const u32 desc = frame_word(pb_read(pfn_pageblock(mm, pfn)), pfn);
 		const u8 *frame = phys_to_virt(pfn_to_phys(pfn));
 		const u8 *bad;
 

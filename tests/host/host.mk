@@ -15,7 +15,7 @@ HOST_LIB := $(filter-out $(HOST_NOT),$(foreach d,lib mm kernel drivers/virtio,$(
 HOST_SUITES := $(foreach d,lib mm kernel drivers console fake,$(wildcard tests/$(d)/*.c))
 HOST_SOURCES := $(HOST_LIB) $(HOST_SUITES) tests/host/main.c $(wildcard tests/host/*_test.c)
 
-HOST_CPPFLAGS := -Iinclude -Itests/host/include -Itests/host -I. -DEBB_DEBUG=1
+HOST_CPPFLAGS := -Iinclude -Itests/host/include -Itests/host -I. -DEBB_DEBUG=$(DEBUG)
 HOST_ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all
 HOST_TSAN := -fsanitize=thread
 TSANCC ?= $(firstword $(foreach c,clang-19 clang clang-14,$(if $(shell command -v $(c)),$(c))))

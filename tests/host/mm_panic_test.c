@@ -156,6 +156,93 @@ static void free_bulk_twice(void)
 	free_pages_bulk(mm, pfns, 2);
 }
 
+#if EBB_DEBUG
+/* A whole pageblock, and one frame behind it that a stale pointer leads to. */
+static struct page *stale_offline(void)
+{
+	struct evacuate_policy policy = {
+		.name = "test",
+		.type = PGTY_OFFLINE,
+		.deadline_ns = ~0UL,
+	};
+	unsigned long pfn = get(0, PGTY_KERNEL);
+
+	pfn = alloc_contig_pages(mm, PAGEBLOCK_NR_PAGES + 10, &policy, NULL);
+	return pfn_to_page(pfn + PAGEBLOCK_NR_PAGES + 7);
+}
+
+static void stale_put(void)
+{
+	struct page *page = stale_offline();
+
+	page->count--;
+	release_offline_range(mm, page_to_pfn(page) - 2, 3);
+}
+
+static void stale_owner(void)
+{
+	struct page *page = stale_offline();
+
+	page->owner = 0;
+	release_offline_range(mm, page_to_pfn(page), 1);
+}
+
+static void stale_owner_of_pageblock(void)
+{
+	const unsigned long pfn = page_to_pfn(stale_offline()) - PAGEBLOCK_NR_PAGES;
+
+	pfn_pageblock(mm, pfn)->owner = 1;
+	release_offline_range(mm, pfn - 7, PAGEBLOCK_NR_PAGES);
+}
+
+/* A part of it: the canary is looked at before its descriptors are written. */
+static void stale_owner_of_part(void)
+{
+	const unsigned long pfn = page_to_pfn(stale_offline()) - PAGEBLOCK_NR_PAGES;
+
+	pfn_pageblock(mm, pfn)->owner = 1;
+	frames_set(mm, pfn, 3, page_word(PGTY_MEMMAP, 0, 0, 0), 0);
+}
+
+/* Offline again, with other flags. */
+static void stale_put_marked(void)
+{
+	struct page *page = stale_offline();
+
+	page->count = 0;
+	frames_set(mm, page_to_pfn(page) - 7, 10, page_word(PGTY_OFFLINE, 0, 0, 0), 0);
+}
+
+/* Its pageblock becomes wholly PageOffline, and says it once. */
+static void stale_put_merged(void)
+{
+	struct evacuate_policy policy = {
+		.name = "test",
+		.type = PGTY_OFFLINE,
+		.deadline_ns = ~0UL,
+	};
+	struct page *page = stale_offline();
+	const unsigned long pfn = page_to_pfn(page) - 7;
+
+	page->count++;
+	(void)!alloc_contig_range(mm, pfn + 10, pfn + PAGEBLOCK_NR_PAGES, &policy, NULL);
+}
+
+static void stale_put_offlined(void)
+{
+	struct window *w = window_open_owned(death_test);
+	const unsigned long pfn = window_pfn(w, 1);
+
+	mm = &w->mm;
+	window_add(death_test, w, 1, 1);
+	(void)!window_online(w, 1, MMOP_ONLINE_MOVABLE);
+	(void)!window_offline(w, 1);
+	(void)!window_online(w, 1, MMOP_ONLINE_MOVABLE);
+	pfn_pageblock(mm, pfn + PAGEBLOCK_NR_PAGES)->owner = 3;
+	(void)!window_offline(w, 1);
+}
+#endif
+
 static void bad_type(void)
 {
 	(void)!get(9, PGTY_OFFLINE);
@@ -204,6 +291,21 @@ static const struct death deaths[] = {
 	{ "put_too_often", put_too_often, "it has no count to put: it is Cached" },
 	{ "release_allocated", release_allocated, "it is Slab, not Offline" },
 	{ "free_bulk_twice", free_bulk_twice, "it is free already: it is Buddy" },
+#if EBB_DEBUG
+	{ "stale_put", stale_put, "07 is Offline, its count is 0xc0ff11e4 instead of 0xc0ff11e5" },
+	{ "stale_owner", stale_owner,
+	  "07 is Offline, its owner is 0x0 instead of 0xff11e0ff11e0ff1" },
+	{ "stale_owner_of_pageblock", stale_owner_of_pageblock,
+	  "00 is Offline, its pageblock's owner is 0x1 instead of 0xff11e0ff11e0ff1" },
+	{ "stale_owner_of_part", stale_owner_of_part,
+	  "is Offline, its pageblock's owner is 0x1 instead of 0xff11e0ff11e0ff1" },
+	{ "stale_put_marked", stale_put_marked,
+	  "07 is Offline, its count is 0x0 instead of 0xc0ff11e5" },
+	{ "stale_put_merged", stale_put_merged,
+	  "07 is Offline, its count is 0xc0ff11e6 instead of 0xc0ff11e5" },
+	{ "stale_put_offlined", stale_put_offlined,
+	  "00 is Offline, its pageblock's owner is 0x3 instead of 0xff11e0ff11e0ff1" },
+#endif
 	{ "bad_type", bad_type, "BUG at mm/page_alloc.c" },
 	{ "write_after_free", write_after_free,
 	  "was written while it was free: byte 0x123 is 0x5c" },
