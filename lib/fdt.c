@@ -398,21 +398,19 @@ const char *fdt_str(const struct fdt_node *node, const char *name)
 	return strnlen(s, prop.len) < prop.len ? s : NULL;
 }
 
-bool fdt_str_has(const struct fdt_node *node, const char *name, const char *word)
+bool fdt_prop_has(const struct fdt_prop *prop, const char *word)
 {
-	struct fdt_prop prop;
-	size_t n;
+	const size_t len = strlen(word) + 1;
+	u32 at = 0;
 
-	if (fdt_prop(node, name, &prop))
-		return false;
-	for (; prop.len; prop.data += n + 1, prop.len -= n + 1) {
-		const char *s = (const char *)prop.data;
+	while (at + len <= prop->len) {
+		const u8 *end = memchr(prop->data + at, 0, prop->len - at);
 
-		n = strnlen(s, prop.len);
-		if (n == prop.len)
-			break; /* not terminated */
-		if (strcmp(s, word) == 0)
+		if (memcmp(prop->data + at, word, len) == 0)
 			return true;
+		if (!end)
+			return false;
+		at = end - prop->data + 1;
 	}
 	return false;
 }
@@ -496,13 +494,6 @@ bool fdt_next_sibling(struct fdt_node *node)
 	return advance(node, node->depth, node->depth);
 }
 
-size_t fdt_name_len(const struct fdt_node *node)
-{
-	const char *at = strchr(node->name, '@');
-
-	return at ? (size_t)(at - node->name) : strlen(node->name);
-}
-
 bool fdt_is_available(const struct fdt_node *node)
 {
 	struct fdt_prop prop;
@@ -512,17 +503,4 @@ bool fdt_is_available(const struct fdt_node *node)
 		return true;
 	status = fdt_str(node, "status");
 	return status && (strcmp(status, "okay") == 0 || strcmp(status, "ok") == 0);
-}
-
-bool fdt_next_compatible(struct fdt_node *node, const char *compatible)
-{
-	struct fdt_node at = *node;
-
-	while (fdt_next(&at)) {
-		if (fdt_str_has(&at, "compatible", compatible) && fdt_is_available(&at)) {
-			*node = at;
-			return true;
-		}
-	}
-	return false;
 }

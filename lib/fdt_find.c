@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Flattened device trees: nodes by path, alias and phandle.
+ * Flattened device trees: nodes by path.
  */
 #include "lib/fdt.h"
 #include "lib/errno.h"
@@ -24,75 +24,23 @@ static bool find_child(struct fdt_node *node, const char *name, size_t len)
 	return true;
 }
 
-/* Length of a part of a path. */
-static size_t part_len(const char *path)
+int fdt_find(const struct fdt *fdt, const char *path, struct fdt_node *node)
 {
-	size_t n = 0;
-
-	while (path[n] && path[n] != '/' && path[n] != ':')
-		n++;
-	return n;
-}
-
-/* Follows @path down from @node. */
-static int descend(struct fdt_node *node, const char *path)
-{
+	fdt_root(fdt, node);
+	if (*path != '/')
+		return -ENOENT;
 	for (;;) {
-		size_t len;
+		const char *end;
 
 		while (*path == '/')
 			path++;
-		len = part_len(path);
-		if (!len)
+		if (!*path)
 			return 0;
-		if (!find_child(node, path, len))
+		end = strchr(path, '/');
+		if (!end)
+			end = path + strlen(path);
+		if (!find_child(node, path, end - path))
 			return -ENOENT;
-		path += len;
+		path = end;
 	}
-}
-
-/* Goes where /aliases says for @name[0..len); an alias is a full path, not another alias. */
-static int follow_alias(struct fdt_node *node, const char *name, size_t len)
-{
-	struct fdt_node aliases = *node; /* the root */
-	struct fdt_prop prop;
-	u32 cursor = 0;
-
-	if (!find_child(&aliases, "aliases", strlen("aliases")))
-		return -ENOENT;
-	while (fdt_next_prop(&aliases, &cursor, &prop)) {
-		const char *path = (const char *)prop.data;
-
-		if (strncmp(prop.name, name, len) != 0 || prop.name[len])
-			continue;
-		if (strnlen(path, prop.len) == prop.len || *path != '/')
-			return -EINVAL;
-		return descend(node, path);
-	}
-	return -ENOENT;
-}
-
-int fdt_find(const struct fdt *fdt, const char *path, struct fdt_node *node)
-{
-	size_t len;
-	int err;
-
-	fdt_root(fdt, node);
-	if (*path == '/')
-		return descend(node, path);
-	len = part_len(path);
-	err = follow_alias(node, path, len);
-	return err ? err : descend(node, path + len);
-}
-
-int fdt_find_phandle(const struct fdt *fdt, u32 phandle, struct fdt_node *node)
-{
-	u32 val;
-
-	fdt_root(fdt, node);
-	do {
-		if (!fdt_u32(node, "phandle", &val) && val == phandle)
-			return 0;
-	} while (fdt_next(node));
-	return -ENOENT;
 }

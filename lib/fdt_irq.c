@@ -7,46 +7,17 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
-/* Takes @nr cells at @at as the specifier. -ENOENT if they are not there at all. */
-static int take_cells(const struct fdt_prop *prop, u32 at, u32 nr, struct fdt_irq *irq)
+/* Takes @nr cells at @at as the specifier; false if that is not what there is. */
+static bool take_cells(const struct fdt_prop *prop, u32 at, u32 nr, struct fdt_irq *irq)
 {
 	u32 cells = prop->len / 4;
 
-	if (at >= cells)
-		return -ENOENT;
-	if (nr == 0 || nr > FDT_MAX_IRQ_CELLS || nr > cells - at)
-		return -EINVAL;
+	if (nr == 0 || nr > FDT_MAX_IRQ_CELLS || at > cells || nr > cells - at)
+		return false;
 	irq->nr_cells = nr;
 	for (u32 i = 0; i < nr; i++)
 		irq->cells[i] = fdt_cell(prop, at + i);
-	return 0;
-}
-
-/* interrupts-extended: <controller, specifier>, each as long as that controller says. */
-static int extended_irq(const struct fdt_node *node, const struct fdt_prop *prop,
-			unsigned int index, struct fdt_irq *irq)
-{
-	u32 cells = prop->len / 4;
-	u32 controller = 0; /* of the entry before, whose length is known */
-	u32 nr = 0;
-	u32 at = 0;
-
-	for (;; index--, at += 1 + nr) {
-		if (at >= cells)
-			return -ENOENT;
-		if (!at || fdt_cell(prop, at) != controller) {
-			controller = fdt_cell(prop, at);
-			if (fdt_phandle_u32(node->fdt, controller, "#interrupt-cells",
-					    &nr))
-				return -EINVAL;
-		}
-		if (nr > FDT_MAX_IRQ_CELLS)
-			return -EINVAL;
-		if (index)
-			continue;
-		irq->controller = controller;
-		return take_cells(prop, at + 1, nr, irq) ? -EINVAL : 0;
-	}
+	return true;
 }
 
 /* interrupt-parent of the node or the nearest ancestor that has one. */
@@ -65,30 +36,27 @@ static int interrupt_parent(const struct fdt_node *node, u32 *phandle)
 	return -EINVAL;
 }
 
-int fdt_irq(const struct fdt_node *node, unsigned int index, struct fdt_irq *irq)
+int fdt_irq(const struct fdt_node *node, struct fdt_irq *irq)
 {
 	struct fdt_irq found = {0};
 	struct fdt_prop prop;
-	int err;
-	u32 nr;
+	u32 nr, first = 0;
 
 	if (!fdt_prop(node, "interrupts-extended", &prop)) {
-		err = extended_irq(node, &prop, index, &found);
-		if (!err)
-			*irq = found;
-		return err;
-	}
-	if (fdt_prop(node, "interrupts", &prop))
+		found.controller = fdt_cell(&prop, 0);
+		first = 1;
+	} else if (fdt_prop(node, "interrupts", &prop)) {
 		return -ENOENT;
-	if (interrupt_parent(node, &found.controller) ||
-	    fdt_phandle_u32(node->fdt, found.controller, "#interrupt-cells", &nr) || !nr)
+	} else if (interrupt_parent(node, &found.controller)) {
 		return -EINVAL;
-	if (index >= prop.len / 4 / nr)
-		return prop.len / 4 % nr ? -EINVAL : -ENOENT;
-	err = take_cells(&prop, index * nr, nr, &found);
-	if (!err)
-		*irq = found;
-	return err;
+	}
+	if (!prop.len)
+		return -ENOENT;
+	if (fdt_phandle_u32(node->fdt, found.controller, "#interrupt-cells", &nr) ||
+	    !take_cells(&prop, first, nr, &found))
+		return -EINVAL;
+	*irq = found;
+	return 0;
 }
 
 /*
@@ -166,7 +134,7 @@ int fdt_irq_map(const struct fdt_node *bus, u32 unit, u32 pin, struct fdt_irq *i
 		if (behind_pin >= cells ||
 		    map_controller(&map, fdt_cell(&map.rows, behind_pin)))
 			return -EINVAL;
-		if (take_cells(&map.rows, behind_pin + 1 + map.skip, map.nr, &found))
+		if (!take_cells(&map.rows, behind_pin + 1 + map.skip, map.nr, &found))
 			return -EINVAL;
 		if (row_matches(&map, at, unit, pin)) {
 			found.controller = map.controller;

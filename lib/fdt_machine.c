@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Flattened device trees: what every machine's tree says about memory, harts and
- * the chosen console. Spec: Devicetree Specification 0.4, chapter 3; Linux's
+ * the command line. Spec: Devicetree Specification 0.4, chapter 3; Linux's
  * bindings reserved-memory.yaml and riscv/cpus.yaml.
  */
 #include "lib/fdt.h"
-#include "lib/ctype.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 
@@ -23,10 +22,10 @@ static bool has_prop(const struct fdt_node *node, const char *name)
 	return fdt_prop(node, name, &prop) == 0;
 }
 
-/* All ranges of one memory node; -ENOENT is the end of its reg. */
-static int visit_memory(const struct fdt_node *node,
-			int (*fn)(void *ctx, const struct fdt_range *range), void *ctx)
+/* All ranges of one node that are not empty; -ENOENT is the end of its reg. */
+static int visit_reg(const struct fdt_node *node, fdt_range_fn *fn, void *ctx)
 {
+	const bool no_map = has_prop(node, "no-map");
 	struct fdt_range range;
 	int err = 0;
 
@@ -35,13 +34,12 @@ static int visit_memory(const struct fdt_node *node,
 		if (err)
 			return err == -ENOENT ? 0 : err;
 		if (range.size)
-			err = fn(ctx, &range);
+			err = fn(ctx, &range, no_map);
 	}
 	return err;
 }
 
-int fdt_for_each_memory(const struct fdt *fdt,
-			int (*fn)(void *ctx, const struct fdt_range *range), void *ctx)
+int fdt_for_each_memory(const struct fdt *fdt, fdt_range_fn *fn, void *ctx)
 {
 	struct fdt_node root, node;
 	int err = 0;
@@ -49,47 +47,27 @@ int fdt_for_each_memory(const struct fdt *fdt,
 	fdt_root(fdt, &root);
 	fdt_for_each_subnode(node, &root) {
 		if (has_type(&node, "memory") && fdt_is_available(&node))
-			err = visit_memory(&node, fn, ctx);
+			err = visit_reg(&node, fn, ctx);
 		if (err)
 			break;
 	}
 	return err;
 }
 
-static int visit_reserved(const struct fdt_node *node,
-			  int (*fn)(void *ctx, const struct fdt_reserved *r), void *ctx)
+static int visit_block(const struct fdt *fdt, fdt_range_fn *fn, void *ctx)
 {
-	struct fdt_reserved r = {.kind = FDT_RESERVED_NODE, .name = node->name};
+	struct fdt_range range;
 	int err = 0;
 
-	if (has_prop(node, "no-map"))
-		r.kind = FDT_RESERVED_NO_MAP;
-	for (unsigned int i = 0; !err; i++) {
-		err = fdt_reg(node, i, &r.range);
-		if (err)
-			return err == -ENOENT ? 0 : err;
-		if (r.range.size)
-			err = fn(ctx, &r);
-	}
-	return err;
-}
-
-static int visit_block(const struct fdt *fdt,
-		       int (*fn)(void *ctx, const struct fdt_reserved *r), void *ctx)
-{
-	struct fdt_reserved r = {.kind = FDT_RESERVED_BLOCK, .name = "memreserve"};
-	int err = 0;
-
-	for (unsigned int i = 0; !err && !fdt_reservation(fdt, i, &r.range); i++) {
-		if (r.range.base + (r.range.size - 1) < r.range.base)
+	for (unsigned int i = 0; !err && !fdt_reservation(fdt, i, &range); i++) {
+		if (range.base + (range.size - 1) < range.base)
 			return -EOVERFLOW;
-		err = fn(ctx, &r);
+		err = fn(ctx, &range, false);
 	}
 	return err;
 }
 
-int fdt_for_each_reserved(const struct fdt *fdt,
-			  int (*fn)(void *ctx, const struct fdt_reserved *r), void *ctx)
+int fdt_for_each_reserved(const struct fdt *fdt, fdt_range_fn *fn, void *ctx)
 {
 	struct fdt_node parent, node;
 	int err = visit_block(fdt, fn, ctx);
@@ -98,7 +76,7 @@ int fdt_for_each_reserved(const struct fdt *fdt,
 		return err;
 	fdt_for_each_subnode(node, &parent) {
 		if (fdt_is_available(&node))
-			err = visit_reserved(&node, fn, ctx);
+			err = visit_reg(&node, fn, ctx);
 		if (err)
 			break;
 	}
@@ -122,61 +100,25 @@ static u32 cpu_intc(const struct fdt_node *cpu)
 int fdt_for_each_cpu(const struct fdt *fdt,
 		     int (*fn)(void *ctx, const struct fdt_cpu *cpu), void *ctx)
 {
-	struct fdt_node cpus;
+	struct fdt_node cpus, node;
 	struct fdt_range reg;
 	struct fdt_cpu cpu;
 	int err = 0;
 
 	if (fdt_find(fdt, "/cpus", &cpus))
 		return -ENOENT;
-	fdt_for_each_subnode(cpu.node, &cpus) {
-		if (!has_type(&cpu.node, "cpu") || !fdt_is_available(&cpu.node))
+	fdt_for_each_subnode(node, &cpus) {
+		if (!has_type(&node, "cpu") || !fdt_is_available(&node))
 			continue;
-		if (fdt_reg_raw(&cpu.node, 0, &reg))
+		if (fdt_reg_raw(&node, 0, &reg))
 			return -EINVAL;
 		cpu.hartid = reg.base;
-		cpu.isa = fdt_str(&cpu.node, "riscv,isa");
-		cpu.isa_base = fdt_str(&cpu.node, "riscv,isa-base");
-		cpu.mmu_type = fdt_str(&cpu.node, "mmu-type");
-		cpu.intc = cpu_intc(&cpu.node);
+		cpu.intc = cpu_intc(&node);
 		err = fn(ctx, &cpu);
 		if (err)
 			break;
 	}
 	return err;
-}
-
-/* Does the part of riscv,isa at @s, up to a _ or the end, spell @ext? */
-static bool isa_part_is(const char *s, const char *ext)
-{
-	for (; *ext; s++, ext++)
-		if (tolower(*s) != *ext)
-			return false;
-	return !*s || *s == '_';
-}
-
-/* riscv,isa: "rv64imac" with single letters, then parts such as "_zbb". */
-static bool isa_has(const char *isa, const char *ext)
-{
-	const char *s = isa + min(strlen(isa), strlen("rv64"));
-
-	if (!ext[1]) {
-		for (; *s && *s != '_'; s++)
-			if (tolower(*s) == *ext)
-				return true;
-		return false;
-	}
-	while ((s = strchr(s, '_')))
-		if (isa_part_is(++s, ext))
-			return true;
-	return false;
-}
-
-bool fdt_cpu_has(const struct fdt_cpu *cpu, const char *ext)
-{
-	if (has_prop(&cpu->node, "riscv,isa-extensions"))
-		return fdt_str_has(&cpu->node, "riscv,isa-extensions", ext);
-	return cpu->isa && isa_has(cpu->isa, ext);
 }
 
 int fdt_timebase(const struct fdt *fdt, u64 *hz)
@@ -207,15 +149,4 @@ const char *fdt_bootargs(const struct fdt *fdt)
 	if (!fdt_find(fdt, "/chosen", &chosen))
 		args = fdt_str(&chosen, "bootargs");
 	return args ? args : "";
-}
-
-int fdt_stdout(const struct fdt *fdt, struct fdt_node *node)
-{
-	struct fdt_node chosen;
-	const char *path;
-
-	if (fdt_find(fdt, "/chosen", &chosen) || !has_prop(&chosen, "stdout-path"))
-		return -ENOENT;
-	path = fdt_str(&chosen, "stdout-path");
-	return path ? fdt_find(fdt, path, node) : -EINVAL;
 }

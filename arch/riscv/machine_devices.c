@@ -8,7 +8,6 @@
 #include "kernel/printk.h"
 #include "lib/errno.h"
 #include "lib/fdt.h"
-#include "lib/string.h"
 
 #include "arch.h"
 
@@ -38,7 +37,7 @@ static u32 first_irq(const struct fdt_node *node)
 
 	if (quick_irq(node, &quick))
 		return quick;
-	if (fdt_irq(node, 0, &irq) != 0 || irq.nr_cells == 0)
+	if (fdt_irq(node, &irq) != 0 || irq.nr_cells == 0)
 		return 0;
 	if (irq.nr_cells == 1)
 		one_cell_controller = irq.controller;
@@ -195,24 +194,6 @@ static const struct device_kind {
 	{"sifive,test0", found_finisher}, {"pci-host-ecam-generic", found_pci},
 };
 
-/* Is @word one of the strings of @prop? */
-static bool prop_has(const struct fdt_prop *prop, const char *word)
-{
-	const size_t len = strlen(word) + 1;
-	u32 at = 0;
-
-	while (at + len <= prop->len) {
-		const u8 *end = memchr(prop->data + at, 0, prop->len - at);
-
-		if (memcmp(prop->data + at, word, len) == 0)
-			return true;
-		if (!end)
-			return false;
-		at = end - prop->data + 1;
-	}
-	return false;
-}
-
 static void digest_node(struct machine_info *info, const struct fdt_node *node)
 {
 	const struct device_kind *kind;
@@ -222,7 +203,7 @@ static void digest_node(struct machine_info *info, const struct fdt_node *node)
 		return;
 	for (kind = device_kinds; kind < device_kinds + ARRAY_SIZE(device_kinds);
 	     kind++) {
-		if (!prop_has(&prop, kind->compatible))
+		if (!fdt_prop_has(&prop, kind->compatible))
 			continue;
 		if (fdt_is_available(node))
 			kind->found(info, node);

@@ -81,22 +81,23 @@ static void add_reserved(struct machine_info *info, struct mem_range range)
 	machine_cover_range(info->reserved, info->nr_reserved, range);
 }
 
-static int visit_memory(void *ctx, const struct fdt_range *range)
+static int visit_memory(void *ctx, const struct fdt_range *range, bool no_map)
 {
 	struct machine_info *info = ctx;
 
+	(void)no_map;
 	add_range(info->memory, &info->nr_memory,
 		  (struct mem_range){range->base, range->size});
 	return 0;
 }
 
-static int visit_reserved(void *ctx, const struct fdt_reserved *r)
+static int visit_reserved(void *ctx, const struct fdt_range *r, bool no_map)
 {
 	struct machine_info *info = ctx;
-	const struct mem_range range = {r->range.base, r->range.size};
+	const struct mem_range range = { r->base, r->size };
 
 	add_reserved(info, range);
-	if (r->kind == FDT_RESERVED_NO_MAP)
+	if (no_map)
 		add_range(info->nomap, &info->nr_nomap, range);
 	return 0;
 }

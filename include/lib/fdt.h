@@ -121,37 +121,18 @@ bool fdt_next_sibling(struct fdt_node *node);
 /**
  * fdt_find() - a node by its path
  * @fdt: the tree
- * @path: "/soc/serial@10000000", or "serial0" or "serial0/child" through /aliases; a part without
- *	  a unit address finds the first node of that name; reading stops at a ':'
+ * @path: "/soc/serial@10000000"; a part without a unit address finds the first node of that name
  * @node: filled
  *
- * Return: 0; -ENOENT; -EINVAL the alias is malformed.
+ * Return: 0; -ENOENT.
  */
 int __must_check fdt_find(const struct fdt *fdt, const char *path, struct fdt_node *node);
 
-/* By the value of its phandle. 0; -ENOENT. */
-int __must_check fdt_find_phandle(const struct fdt *fdt, u32 phandle,
-				  struct fdt_node *node);
-
-/* A cell of the node with a phandle; much cheaper than going there. 0; -ENOENT; -EINVAL. */
+/* A cell of the node with a phandle. 0; -ENOENT; -EINVAL. */
 int fdt_phandle_u32(const struct fdt *fdt, u32 phandle, const char *name, u32 *val);
-
-/**
- * fdt_next_compatible() - the next node with a word in its compatible
- * @node: where to start: nodes behind this one are looked at
- * @compatible: the word
- *
- * Nodes that are not available are passed over.
- *
- * Return: true and @node is there; false at the end.
- */
-bool fdt_next_compatible(struct fdt_node *node, const char *compatible);
 
 /* True if status is absent, "okay" or "ok". */
 bool fdt_is_available(const struct fdt_node *node);
-
-/* Length of the node's name without "@unit-address". */
-size_t fdt_name_len(const struct fdt_node *node);
 
 /*
  * Properties
@@ -196,7 +177,7 @@ int fdt_number(const struct fdt_prop *prop, u32 cell, u32 nr_cells, u64 *val);
 const char *fdt_str(const struct fdt_node *node, const char *name);
 
 /* Is @word one of the strings in the property? */
-bool fdt_str_has(const struct fdt_node *node, const char *name, const char *word);
+bool fdt_prop_has(const struct fdt_prop *prop, const char *word);
 
 /*
  * Addresses
@@ -251,16 +232,15 @@ struct fdt_irq {
 };
 
 /**
- * fdt_irq() - an interrupt of a device
+ * fdt_irq() - the first interrupt of a device
  * @node: the device
- * @index: which one
  * @irq: filled
  *
  * Reads interrupts-extended, else interrupts and the nearest interrupt-parent above.
  *
  * Return: 0; -ENOENT; -EINVAL.
  */
-int fdt_irq(const struct fdt_node *node, unsigned int index, struct fdt_irq *irq);
+int fdt_irq(const struct fdt_node *node, struct fdt_irq *irq);
 
 /**
  * fdt_irq_map() - what an interrupt-map makes of a pin
@@ -281,21 +261,11 @@ int fdt_irq_map(const struct fdt_node *bus, u32 unit, u32 pin, struct fdt_irq *i
  * answer that is not 0 and return it.
  */
 
+/* @no_map: the range must not even be mapped. */
+typedef int fdt_range_fn(void *ctx, const struct fdt_range *range, bool no_map);
+
 /* Every range of memory, in the order of the blob; empty ones are left out. */
-int fdt_for_each_memory(const struct fdt *fdt,
-			int (*fn)(void *ctx, const struct fdt_range *range), void *ctx);
-
-enum fdt_reserved_kind {
-	FDT_RESERVED_BLOCK,  /* the memory reservation block */
-	FDT_RESERVED_NODE,   /* /reserved-memory, may be mapped */
-	FDT_RESERVED_NO_MAP, /* /reserved-memory with no-map: must not be mapped */
-};
-
-struct fdt_reserved {
-	struct fdt_range range;
-	enum fdt_reserved_kind kind;
-	const char *name; /* the node's, or "memreserve" */
-};
+int fdt_for_each_memory(const struct fdt *fdt, fdt_range_fn *fn, void *ctx);
 
 /**
  * fdt_for_each_reserved() - every range that the firmware keeps
@@ -309,32 +279,21 @@ struct fdt_reserved {
  * Return: 0; -EINVAL or -EOVERFLOW a malformed entry, behind those that were visited; else what
  * @fn said.
  */
-int fdt_for_each_reserved(const struct fdt *fdt,
-			  int (*fn)(void *ctx, const struct fdt_reserved *r), void *ctx);
+int fdt_for_each_reserved(const struct fdt *fdt, fdt_range_fn *fn, void *ctx);
 
 struct fdt_cpu {
 	u64 hartid;
-	const char *isa;      /* riscv,isa; NULL if absent */
-	const char *isa_base; /* riscv,isa-base; NULL if absent */
-	const char *mmu_type; /* mmu-type, "riscv,sv48"; NULL if absent */
-	u32 intc;	      /* phandle of its interrupt controller; 0 if absent */
-	struct fdt_node node; /* for what else is asked, riscv,isa-extensions say */
+	u32 intc; /* phandle of its interrupt controller; 0 if absent */
 };
 
 /* Every available cpu. 0; -EINVAL one without a usable reg; -ENOENT no /cpus; or what @fn said. */
 int fdt_for_each_cpu(const struct fdt *fdt,
 		     int (*fn)(void *ctx, const struct fdt_cpu *cpu), void *ctx);
 
-/* True if a cpu has extension @ext ("zbb", "sstc"): riscv,isa-extensions, else riscv,isa. */
-bool fdt_cpu_has(const struct fdt_cpu *cpu, const char *ext);
-
 /* /cpus timebase-frequency, Hz; else the first cpu's. 0; -ENOENT; -EINVAL also if it is 0. */
 int fdt_timebase(const struct fdt *fdt, u64 *hz);
 
 /* /chosen bootargs; "" if there are none or they are malformed. */
 const char *fdt_bootargs(const struct fdt *fdt);
-
-/* The node that /chosen stdout-path names. 0; -ENOENT; -EINVAL. */
-int fdt_stdout(const struct fdt *fdt, struct fdt_node *node);
 
 #endif

@@ -259,6 +259,7 @@ static void compare_finders(const void *blob, int offset, const struct fdt *fdt,
 {
 	char path[512];
 	struct fdt_node found;
+	struct fdt_prop prop;
 	u32 phandle;
 	int there;
 	const char *word = fdt_str(node, "compatible");
@@ -272,21 +273,21 @@ static void compare_finders(const void *blob, int offset, const struct fdt *fdt,
 		      path);
 	}
 	if (!fdt_u32(node, "phandle", &phandle) && phandle && phandle != UINT32_MAX) {
-		u32 first = 0, again = 0;
-		int err, err2;
+		u32 cells = 0;
+		int err = fdt_phandle_u32(fdt, phandle, "#interrupt-cells", &cells), len;
+		const void *want;
 
-		CHECK(!fdt_find_phandle(fdt, phandle, &found), "phandle %u", phandle);
 		there = fdt_node_offset_by_phandle(blob, phandle);
-		CHECK(found.name == fdt_get_name(blob, there, NULL), "phandle %u",
-		      phandle);
-		err = fdt_u32(&found, "#interrupt-cells", &first);
-		err2 = fdt_phandle_u32(fdt, phandle, "#interrupt-cells", &again);
-		CHECK(err == err2 && first == again, "phandle %u: cells", phandle);
+		want = fdt_getprop(blob, there, "#interrupt-cells", &len);
+		CHECK(want ? len != 4 ? err == -EINVAL : !err && cells == fdt32_ld(want)
+			   : err == -ENOENT,
+		      "phandle %u: cells: %d, %u", phandle, err, cells);
 	}
 	if (word && *word) {
 		CHECK(fdt_node_check_compatible(blob, offset, word) == 0, "compatible %s",
 		      word);
-		CHECK(fdt_str_has(node, "compatible", word), "compatible %s", word);
+		CHECK(!fdt_prop(node, "compatible", &prop) && fdt_prop_has(&prop, word),
+		      "compatible %s", word);
 	}
 }
 
@@ -322,23 +323,17 @@ static void compare_nodes(const void *blob, const struct fdt *fdt)
 }
 
 /* The rest has no counterpart: it must end, stay inside and give sane numbers. */
-static int see_range(void *ctx, const struct fdt_range *range)
+static int see_range(void *ctx, const struct fdt_range *range, bool no_map)
 {
+	(void)no_map;
 	CHECK(range->size && range->base + (range->size - 1) >= range->base,
 	      "memory wraps");
 	return ++*(int *)ctx == 100;
 }
 
-static int see_reserved(void *ctx, const struct fdt_reserved *r)
-{
-	CHECK(*r->name || r->kind != FDT_RESERVED_BLOCK, "no name");
-	return see_range(ctx, &r->range);
-}
-
 static int see_cpu(void *ctx, const struct fdt_cpu *cpu)
 {
-	(void)fdt_cpu_has(cpu, "m");
-	(void)fdt_cpu_has(cpu, "zbb");
+	(void)cpu;
 	return ++*(int *)ctx == 100;
 }
 
@@ -359,21 +354,15 @@ static void exercise(const struct fdt *fdt)
 					      range.base + (range.size - 1) >= range.base,
 				      "reg wraps");
 			fdt_bus_range(&node, i, &window);
-			fdt_irq(&node, i, &irq);
+			fdt_irq(&node, &irq);
 			fdt_irq_map(&node, i, 1 + i % 4, &irq);
 		}
 	} while (fdt_next(&node));
 	fdt_for_each_memory(fdt, see_range, &seen);
-	fdt_for_each_reserved(fdt, see_reserved, &seen);
+	fdt_for_each_reserved(fdt, see_range, &seen);
 	fdt_for_each_cpu(fdt, see_cpu, &seen);
 	fdt_timebase(fdt, &hz);
 	CHECK(strlen(fdt_bootargs(fdt)) < BLOB_MAX * 4, "bootargs");
-	if (!fdt_stdout(fdt, &node))
-		CHECK(node.depth >= 0, "stdout");
-	(void)fdt_find(fdt, "serial0/a", &node);
-	fdt_root(fdt, &node);
-	while (fdt_next_compatible(&node, "x"))
-		;
 }
 
 static void compare_reservations(const void *blob, const struct fdt *fdt)
