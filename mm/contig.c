@@ -4,6 +4,8 @@
  * ways back: freeing, and the release of PageOffline frames.
  * Compare with: Linux mm/page_alloc.c alloc_contig_range(), alloc_contig_pages().
  */
+#include "kernel/printk.h"
+#include "kernel/sink.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "mm/contig.h"
@@ -25,12 +27,28 @@ static struct evacuate_policy default_policy(void)
 	};
 }
 
+static void report(unsigned long nr, const struct evacuate_policy *policy,
+		   const struct mm_failure *why)
+{
+	char text[256];
+	struct sink_buffer buffer;
+
+	if (policy->flags & EVAC_QUIET)
+		return;
+	sink_buffer_init(&buffer, text, sizeof(text));
+	mm_failure_print(why, &buffer.sink);
+	pr_warn("%s: %lu frames failed: %s\n", policy->name, nr, text);
+}
+
 int alloc_contig_range(struct mm *mm, unsigned long start, unsigned long end,
 		       const struct evacuate_policy *policy, struct mm_failure *why)
 {
 	const struct pfn_range range = { .start_pfn = start, .nr_pages = end - start };
+	struct mm_failure last;
 	struct evacuate_policy own;
 	int err;
+
+	why = why ? why : &last;
 
 	if (!policy) {
 		own = default_policy();
@@ -42,6 +60,10 @@ int alloc_contig_range(struct mm *mm, unsigned long start, unsigned long end,
 	if (!err && policy->type == PGTY_OFFLINE)
 		zone_update_watermarks(mm);
 	vm_event_inc(mm, err ? VM_CONTIG_FAIL : VM_CONTIG_SUCCESS, 1);
+	if (err) {
+		mm_failure_name(mm, why);
+		report(end - start, policy, why);
+	}
 	return err;
 }
 
@@ -90,8 +112,8 @@ static unsigned long try_zone(struct mm *mm, const struct zone *zone, unsigned l
 			if (candidate_ok(mm, pfn, pfn + nr, zone, want) &&
 			    alloc_contig_range(mm, pfn, pfn + nr, policy, why) == 0)
 				return pfn;
-			if (why && (why->reason == MM_REASON_DEADLINE ||
-				    why->reason == MM_REASON_CANCELLED))
+			if (why->reason == MM_REASON_DEADLINE ||
+			    why->reason == MM_REASON_CANCELLED)
 				return PFN_NONE;
 			if (!pfn_to_section(mm, pfn))
 				pfn = ALIGN_UP((pfn | (PAGES_PER_SECTION - 1)) + 1, step);
@@ -105,21 +127,21 @@ static unsigned long try_zone(struct mm *mm, const struct zone *zone, unsigned l
 unsigned long alloc_contig_pages(struct mm *mm, unsigned long nr,
 				 const struct evacuate_policy *policy, struct mm_failure *why)
 {
-	struct evacuate_policy own;
+	struct evacuate_policy each = policy ? *policy : default_policy();
+	const struct evacuate_policy whole = each;
 	struct mm_failure last;
 	unsigned long pfn;
 
-	if (!policy) {
-		own = default_policy();
-		policy = &own;
-	}
+	each.flags |= EVAC_QUIET;
 	why = why ? why : &last;
 	mm_fail(why, MM_REASON_NO_RANGE, PFN_NONE);
 	if (!nr)
 		return PFN_NONE;
-	pfn = try_zone(mm, mm_zone(mm, ZONE_NORMAL), nr, policy, why);
+	pfn = try_zone(mm, mm_zone(mm, ZONE_NORMAL), nr, &each, why);
 	if (pfn == PFN_NONE && why->reason != MM_REASON_CANCELLED)
-		pfn = try_zone(mm, mm_zone(mm, ZONE_MOVABLE), nr, policy, why);
+		pfn = try_zone(mm, mm_zone(mm, ZONE_MOVABLE), nr, &each, why);
+	if (pfn == PFN_NONE)
+		report(nr, &whole, why);
 	return pfn;
 }
 

@@ -3,6 +3,7 @@
  * Why something failed, in words that a person can act on:
  *
  *	pfn 0x90a40 is Slab, cache virtio_mem_request (3 retries, 12 ms)
+ *	cancelled, pfn 0x90a41 is Driver, owner 0xffffffff80412340 (800 ms)
  */
 #include "kernel/sink.h"
 #include "lib/errno.h"
@@ -89,25 +90,30 @@ static bool reason_is_predicate(enum mm_reason reason)
 
 static void print_subject(const struct mm_failure *why, struct sink *out)
 {
-	const bool typed = why->type != PGTY_NONE;
+	const bool is_predicate = reason_is_predicate(why->reason);
+	const bool typed = why->pfn != PFN_NONE && why->type != PGTY_NONE;
+	const char *type = page_type_name(why->type);
 
 	if (why->reason == MM_REASON_UNMOVABLE && typed)
-		sink_printf(out, "pfn 0x%lx is %s", why->pfn, page_type_name(why->type));
-	else if (reason_is_predicate(why->reason) && why->pfn != PFN_NONE)
+		sink_printf(out, "pfn 0x%lx is %s", why->pfn, type);
+	else if (is_predicate && why->pfn != PFN_NONE)
 		sink_printf(out, "pfn 0x%lx %s", why->pfn, mm_reason_name(why->reason));
-	else if (reason_is_predicate(why->reason))
-		sink_printf(out, "it %s", mm_reason_name(why->reason));
 	else
-		sink_puts(out, mm_reason_name(why->reason));
+		sink_printf(out, "%s%s", is_predicate ? "it " : "", mm_reason_name(why->reason));
 
-	if (!reason_is_predicate(why->reason) && why->pfn != PFN_NONE && typed)
-		sink_printf(out, ", pfn 0x%lx is %s", why->pfn, page_type_name(why->type));
+	if (!is_predicate && typed)
+		sink_printf(out, ", pfn 0x%lx is %s", why->pfn, type);
+	/* Of an Offline frame the reason's words say it. */
+	else if (typed && why->reason != MM_REASON_UNMOVABLE && why->type != PGTY_OFFLINE)
+		sink_printf(out, ", type %s", type);
 }
 
 static void print_detail(const struct mm_failure *why, struct sink *out)
 {
 	const char *kind = "";
 
+	if (!why->detail && why->owner && why->type != PGTY_OFFLINE)
+		sink_printf(out, ", owner 0x%lx", why->owner);
 	if (!why->detail)
 		return;
 	if (why->type == PGTY_SLAB)

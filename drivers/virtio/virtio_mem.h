@@ -106,6 +106,7 @@ struct virtio_mem {
 		u64 requested;
 		u64 plugged;
 		int result;
+		unsigned long pfn; /* that stood in the way */
 		u64 mismatch;
 	} said;
 	spinlock_t lock;

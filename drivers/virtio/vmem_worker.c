@@ -155,15 +155,18 @@ static void say_short(struct virtio_mem *vm, int result)
 		result == -ENOSPC ? "" : "; trying again");
 }
 
-/* One line per outcome, not per round. */
+/* One line per outcome, not per round; another frame in the way is another outcome. */
 static void say_result(struct virtio_mem *vm, int result)
 {
 	const u64 plugged = vmem_plugged_bytes(vm);
 	const u64 requested = vm->config.requested_size;
+	const unsigned long pfn = vm->trouble_set ? vm->trouble.pfn : PFN_NONE;
 
-	if (result == -EIO || (vm->said.requested == requested &&
-			       vm->said.plugged == plugged && vm->said.result == result))
+	if (result == -EIO ||
+	    (vm->said.requested == requested && vm->said.plugged == plugged &&
+	     vm->said.result == result && (!result || vm->said.pfn == pfn)))
 		return;
+	vm->said.pfn = pfn;
 	vm->said.requested = requested;
 	vm->said.plugged = plugged;
 	vm->said.result = result;

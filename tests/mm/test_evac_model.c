@@ -137,7 +137,7 @@ static unsigned int try_range(struct model *m, bool offline)
 	struct mm_failure why;
 	int err;
 
-	p.flags = offline ? EVAC_SKIP_SKIPPABLE : 0;
+	p.flags = offline ? EVAC_SKIP_SKIPPABLE : EVAC_QUIET;
 	err = evacuate(m->t->mm, &r, 1, &p, &why);
 	KTEST_ASSERT_EQ(m->test, err == 0, blocker == PFN_NONE);
 	if (err) {

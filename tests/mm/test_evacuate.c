@@ -64,14 +64,14 @@ static void hopeless_moves_nothing(struct ktest *test)
 	for (unsigned int i = 0; i < ARRAY_SIZE(places); i++) {
 		const unsigned long moved = vm_event_read(t->mm, VM_PGMIGRATE_SUCCESS);
 
-		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, places[i], 0, PGTY_SLAB), 0);
+		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, places[i], 0, PGTY_KERNEL), 0);
 		page_set_owner(t->mm, places[i], 0x77);
 		KTEST_EXPECT_EQ(test,
 				alloc_contig_range(t->mm, start, start + nr, NULL, &why),
 				-EBUSY);
 		KTEST_EXPECT_EQ(test, why.reason, MM_REASON_UNMOVABLE);
 		KTEST_EXPECT_EQ(test, why.pfn, places[i]);
-		KTEST_EXPECT_EQ(test, why.type, PGTY_SLAB);
+		KTEST_EXPECT_EQ(test, why.type, PGTY_KERNEL);
 		KTEST_EXPECT_EQ(test, why.owner, 0x77);
 		KTEST_EXPECT_EQ(test, why.phase, EVAC_CLASSIFY);
 		KTEST_EXPECT_EQ(test, why.migrated, 0);

@@ -83,6 +83,7 @@ static int take_ranges(void *unused)
 		const unsigned long pfn = stress.lo + prng_below(&prng, stress.nr - nr);
 		struct mm_failure why;
 
+		policy.flags = EVAC_QUIET;
 		if (alloc_contig_range(mm, pfn, pfn + nr, &policy, &why)) {
 			/* Kernel data may stand in the way; it must be named. */
 			bad += why.pfn < pfn || why.pfn >= pfn + nr;

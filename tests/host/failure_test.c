@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Failures and what tells of them. Reasons that no other suite provokes; a failure is
+ * the same for the caller and in the log; and each call that announces a step of an
+ * evacuation, or what passes between virtio-mem's driver and device, leaves its record.
+ */
+#include <string.h>
+
+#include "drivers/virtio/virtio_mem.h"
+#include "kernel/printk.h"
+#include "kernel/sink.h"
+#include "kernel/thread.h"
+#include "kernel/timer.h"
+#include "kernel/trace.h"
+#include "lib/errno.h"
+#include "mm/hold.h"
+#include "tests/drivers/vmem_rig.h"
+#include "tests/mm/test_mm.h"
+
+#define PB PAGEBLOCK_NR_PAGES
+
+/* --- reasons ---------------------------------------------------------------------- */
+
+#define EXPECT_WHY(test, call, wanted, at)                                                \
+	do {                                                                             \
+		KTEST_EXPECT_EQ(test, call, mm_reason_errno(wanted));                    \
+		KTEST_EXPECT_EQ(test, why.reason, wanted);                               \
+		KTEST_EXPECT_EQ(test, why.pfn, at);                                      \
+	} while (0)
+
+static void blocks_that_cannot(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	const unsigned long pfn = window_pfn(w, 1), end = window_pfn(w, 3);
+	const struct pfn_range odd = { pfn + 9, PB }, none = { window_pfn(w, 4), PB };
+	struct mm_failure why;
+
+	EXPECT_WHY(test, add_memory(&w->mm, ~0UL >> 20, &w->owner, 1, &why),
+		   MM_REASON_OUT_OF_RANGE, (~0UL >> 20) << SECTION_PFN_SHIFT);
+	EXPECT_WHY(test, offline_memory_block(&w->mm, w->block + 4, NULL, &why),
+		   MM_REASON_NOT_PRESENT, PFN_NONE);
+	EXPECT_WHY(test, mhp_plug_range(&w->mm, &none, &why), MM_REASON_NOT_PRESENT,
+		   none.start_pfn);
+	EXPECT_WHY(test, mhp_unplug_prepare(&w->mm, &odd, NULL, &why), MM_REASON_MISALIGNED,
+		   odd.start_pfn);
+	EXPECT_WHY(test, alloc_contig_range(&w->mm, pfn + 9, pfn + 9, NULL, &why),
+		   MM_REASON_MISALIGNED, pfn + 9);
+	window_add(test, w, 1, ~0UL);
+	window_add(test, w, 2, ~0UL);
+	EXPECT_WHY(test, offline_memory_block(&w->mm, w->block + 1, NULL, &why),
+		   MM_REASON_WRONG_STATE, PFN_NONE);
+	KTEST_EXPECT_STREQ(test, why.detail, "offline");
+	EXPECT_WHY(test, alloc_contig_range(&w->mm, pfn, pfn + 9, NULL, &why),
+		   MM_REASON_NOT_PRESENT, pfn);
+	pfn_to_section(&w->mm, pfn)->nr_hwpoison = 1;
+	EXPECT_WHY(test, online_memory_block(&w->mm, w->block + 1, MMOP_ONLINE, &why),
+		   MM_REASON_HWPOISON, pfn);
+	pfn_to_section(&w->mm, pfn)->nr_hwpoison = 0;
+	KTEST_ASSERT_EQ(test, online_memory_block(&w->mm, w->block + 1, MMOP_ONLINE_KERNEL,
+						  NULL), 0);
+	KTEST_ASSERT_EQ(test, online_memory_block(&w->mm, w->block + 2, MMOP_ONLINE_MOVABLE,
+						  NULL), 0);
+	EXPECT_WHY(test, alloc_contig_range(&w->mm, end - PAGES_PER_SECTION - 1, end, NULL, &why),
+		   MM_REASON_ZONE_MIX, window_pfn(w, 2));
+}
+
+static int refuse_copy(struct mm *mm, struct migrate_entry *e)
+{
+	(void)mm;
+	(void)e;
+	return -EIO;
+}
+
+static int claim(struct mm *mm, struct migrate_entry *e)
+{
+	return page_claim(mm, e->pfn, e->kind, e->order);
+}
+
+static void unclaim(struct mm *mm, struct migrate_entry *e)
+{
+	(void)mm;
+	page_unclaim(e->pfn);
+}
+
+static void copy_refused(struct ktest *test)
+{
+	static const struct movable_ops ops = { claim, refuse_copy, NULL, unclaim };
+	struct test_mm *t = test_mm_normal(test, 1);
+	const unsigned long pfn = t->base + 77;
+	struct mm_failure why;
+
+	KTEST_ASSERT_EQ(test, set_movable_ops(PGTY_HUGE, &ops), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_HUGE), 0);
+	EXPECT_WHY(test, alloc_contig_range(t->mm, t->base, t->base + PB, NULL, &why),
+		   MM_REASON_COPY_FAILED, pfn);
+	KTEST_EXPECT_EQ(test, why.type, PGTY_HUGE);
+	KTEST_EXPECT_EQ(test, page_type(t->mm, pfn), PGTY_HUGE);
+	free_pages(t->mm, pfn, 0);
+	movable_types &= ~(1U << PGTY_HUGE);
+}
+
+static int wait_for_pin(void *arg)
+{
+	struct test_mm *t = arg;
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+
+	policy.flags = EVAC_WAIT_FREE;
+	return alloc_contig_range(t->mm, t->base, t->base + PB, &policy, NULL);
+}
+
+static void trace_only(const char *glob);
+
+/* A pin that ends before the wait: what could move now is not free, and it is moved. */
+static void unpinned_meanwhile(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const unsigned long pfn = t->base + 9;
+	struct page_slot slot = { pfn };
+	struct trace_record r;
+	struct thread *thread;
+	int err = 1;
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_DRIVER), 0);
+	page_set_owner(t->mm, pfn, (u64)(uintptr_t)&slot);
+	KTEST_ASSERT_EQ(test, page_pin(t->mm, pfn), 0);
+	hold_set(&(struct hold_place){ TRACE_EVAC_PHASE, EVAC_WAIT });
+	thread = thread_create("waits", wait_for_pin, t);
+	KTEST_ASSERT_NOT_NULL(test, thread);
+	KTEST_ASSERT_TRUE(test, hold_wait(ktime_ns() + NSEC_PER_SEC, NULL));
+	KTEST_ASSERT_EQ(test, page_unpin(t->mm, pfn), 0);
+	trace_only("evac:verdict");
+	hold_go();
+	KTEST_ASSERT_EQ(test, thread_join(thread, ktime_ns() + NSEC_PER_SEC, &err), 0);
+	KTEST_EXPECT_EQ(test, err, 0);
+	KTEST_ASSERT_TRUE(test, trace_take(&r));
+	KTEST_EXPECT_EQ(test, r.after, MM_REASON_NOT_FREE);
+	KTEST_EXPECT_EQ(test, r.pfn, pfn);
+	trace_only(NULL);
+	KTEST_EXPECT_NE(test, slot_pfn(&slot), pfn);
+	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), 0);
+	free_contig_range(t->mm, t->base, PB);
+}
+
+/* --- the log ---------------------------------------------------------------------- */
+
+/* Keeps the last bytes that were written. */
+struct tail {
+	struct sink sink;
+	char text[512];
+};
+
+static void tail_write(struct sink *sink, const char *text, size_t len)
+{
+	struct tail *tail = container_of(sink, struct tail, sink);
+	const size_t n = min(len, sizeof(tail->text) - 1);
+
+	memmove(tail->text, tail->text + n, sizeof(tail->text) - 1 - n);
+	memcpy(tail->text + sizeof(tail->text) - 1 - n, text + len - n, n);
+}
+
+/* The end of the log has this failure, in the words that the console prints. */
+static void expect_logged(struct ktest *test, const struct mm_failure *why)
+{
+	struct tail *tail = ktest_alloc(test, sizeof(*tail));
+	struct sink_buffer words;
+	char text[256];
+
+	sink_buffer_init(&words, text, sizeof(text));
+	mm_failure_print(why, &words.sink);
+	*tail = (struct tail){ .sink.write = tail_write };
+	memset(tail->text, ' ', sizeof(tail->text) - 1);
+	printk_dump(&tail->sink);
+	KTEST_EXPECT_NOT_NULL(test, strstr(tail->text, text));
+}
+
+static void failures_are_logged(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct evacuate_policy quiet = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	unsigned long pfn = window_pfn(w, 1) + 5 * PB + 3;
+	struct mm_failure why, last;
+
+	window_add(test, w, 1, ~0UL);
+	KTEST_ASSERT_EQ(test, online_memory_block(&w->mm, w->block + 1, MMOP_ONLINE_KERNEL,
+						  NULL), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_KERNEL), 0);
+	page_set_owner(&w->mm, pfn, 0x4711);
+	EXPECT_WHY(test, offline_memory_block(&w->mm, w->block + 1, NULL, &why),
+		   MM_REASON_UNMOVABLE, pfn);
+	KTEST_EXPECT_EQ(test, why.type, PGTY_KERNEL);
+	KTEST_EXPECT_EQ(test, why.owner, 0x4711);
+	expect_logged(test, &why);
+	page_set_owner(&w->mm, pfn, 0x4712);
+	EXPECT_WHY(test, alloc_contig_range(&w->mm, pfn - 9, pfn + 9, NULL, &why),
+		   MM_REASON_UNMOVABLE, pfn);
+	expect_logged(test, &why);
+	KTEST_EXPECT_EQ(test, alloc_contig_pages(&w->mm, 4 * PAGES_PER_SECTION, NULL, &why),
+			PFN_NONE);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NO_RANGE);
+	expect_logged(test, &why);
+	quiet.flags = EVAC_QUIET;
+	page_set_owner(&w->mm, pfn, 0x4713);
+	KTEST_EXPECT_EQ(test, alloc_contig_range(&w->mm, pfn, pfn + 1, &quiet, &last), -EBUSY);
+	expect_logged(test, &why);
+	free_pages(&w->mm, pfn, 0);
+}
+
+/* --- records ---------------------------------------------------------------------- */
+
+static void trace_only(const char *glob)
+{
+	struct trace_record record;
+
+	(void)trace_set("*", TRACE_OFF);
+	while (trace_take(&record))
+		;
+	if (glob)
+		(void)trace_set(glob, TRACE_ON);
+}
+
+/* What a record of an evacuation says: event, pfn, and two fields that depend on it. */
+struct step {
+	u16 event, before, after;
+	u32 count;
+	u64 pfn;
+};
+
+static void expect_steps(struct ktest *test, const struct step *steps, unsigned int nr)
+{
+	struct trace_record r;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		KTEST_ASSERT_TRUE(test, trace_take(&r));
+		KTEST_EXPECT_EQ(test, r.event, steps[i].event);
+		KTEST_EXPECT_EQ(test, r.pfn, steps[i].pfn);
+		KTEST_EXPECT_EQ(test, r.before, steps[i].before);
+		if (r.event != TRACE_EVAC_MOVE && r.event != TRACE_HOLD)
+			KTEST_EXPECT_EQ(test, r.count, steps[i].count);
+		KTEST_EXPECT_EQ(test, r.after, steps[i].after);
+	}
+	KTEST_EXPECT_FALSE(test, trace_take(&r));
+}
+
+#define PHASE(from, to) { TRACE_EVAC_PHASE, EVAC_##from, EVAC_##to, 4 * PB, start }
+
+/* One record for each announcement: free pageblocks, one with a page to move, a pin that ends. */
+static void an_evacuation_is_recorded(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const unsigned long start = t->base, pfn = start + PB + 7, stays = start + 2 * PB + 9;
+	const struct step steps[] = {
+		PHASE(IDLE, ISOLATE),
+		PHASE(ISOLATE, DRAIN),
+		PHASE(DRAIN, CLASSIFY),
+		{ TRACE_EVAC_VERDICT, 0, 0, 0, start },
+		{ TRACE_EVAC_VERDICT, 0, 0, 1, start + PB },
+		{ TRACE_EVAC_VERDICT, PGTY_KERNEL, MM_REASON_UNMOVABLE, 0, start + 2 * PB },
+		{ TRACE_EVAC_VERDICT, 0, 0, 0, start + 3 * PB },
+		PHASE(CLASSIFY, MIGRATE),
+		{ TRACE_EVAC_MOVE, PGTY_DRIVER, 0, 0, pfn },
+		PHASE(MIGRATE, WAIT),
+		{ TRACE_EVAC_VERDICT, PGTY_KERNEL, MM_REASON_UNMOVABLE, 0, stays },
+		PHASE(WAIT, UNDO),
+		{ TRACE_HOLD, TRACE_EVAC_PHASE, 0, 0, start },
+		PHASE(UNDO, IDLE),
+	};
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	struct page_slot slot = { pfn };
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_DRIVER), 0);
+	page_set_owner(t->mm, pfn, (u64)(uintptr_t)&slot);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, stays, 0, PGTY_KERNEL), 0);
+	policy.flags = EVAC_WAIT_FREE;
+	policy.deadline_ns = evac_clock_ns() + 100 * NSEC_PER_MSEC;
+	hold_limit_ns = 20 * NSEC_PER_MSEC;
+	hold_set(&(struct hold_place){ TRACE_EVAC_PHASE, EVAC_UNDO });
+	trace_only("evac:*");
+	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, start, start + 4 * PB, &policy, NULL),
+			-ETIMEDOUT);
+	expect_steps(test, steps, ARRAY_SIZE(steps));
+	hold_limit_ns = 60 * NSEC_PER_SEC;
+	trace_only(NULL);
+	KTEST_EXPECT_NE(test, slot_pfn(&slot), pfn);
+	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), 0);
+	free_pages(t->mm, stays, 0);
+}
+
+/* Each request and its answer, as the device's model has them, and each configuration read. */
+static void requests_are_recorded(struct ktest *test)
+{
+	static const u64 sizes[] = { 300UL << 20, 80UL << 20, 0 };
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 256UL << 20, 512UL << 20, 2UL << 20);
+	unsigned int requests = 0, answers = 0;
+	struct trace_record r;
+
+	trace_only("virtio_mem:*");
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
+		unsigned int configs = 0;
+
+		vmem_rig_resize(rig, 0, sizes[i]);
+		while (trace_take(&r)) {
+			const struct virtio_mem_req *req = &fm->log[(r.count - 1) % FAKE_VMEM_LOG];
+
+			if (r.event == TRACE_VMEM_CONFIG) {
+				KTEST_EXPECT_EQ(test, r.pfn, sizes[i] >> PAGE_SHIFT);
+				configs++;
+				continue;
+			}
+			KTEST_EXPECT_EQ(test, r.pfn, phys_to_pfn(req->addr));
+			KTEST_EXPECT_EQ(test, r.before, req->type);
+			if (r.event == TRACE_VMEM_REQUEST)
+				requests++;
+			else
+				answers++;
+		}
+		KTEST_EXPECT_GE(test, configs, 1);
+		KTEST_EXPECT_EQ(test, requests, fm->nr_log);
+		KTEST_EXPECT_EQ(test, answers, fm->nr_log);
+	}
+	trace_only(NULL);
+	KTEST_EXPECT_GT(test, requests, 3);
+}
+
+static const struct ktest_case failure_cases[] = {
+	KTEST_CASE(blocks_that_cannot),
+	KTEST_CASE(copy_refused),
+	KTEST_CASE(unpinned_meanwhile),
+	KTEST_CASE(failures_are_logged),
+	KTEST_CASE(an_evacuation_is_recorded),
+	KTEST_CASE(requests_are_recorded),
+	{},
+};
+static struct ktest_suite failure_told_suite = { .name = "failure_told", .cases = failure_cases };
+KTEST_SUITE(failure_told_suite);
