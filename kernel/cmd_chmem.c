@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * chmem: bring memory blocks online or offline, by size, address range or block
- * numbers, with the words of util-linux's chmem.
+ * numbers, with the words of util-linux's chmem; -w is ebb's own.
  */
 #include "kernel/memory_block.h"
 #include "kernel/shell.h"
@@ -15,6 +15,7 @@ struct request {
 	enum mhp_online_type type; /* MMOP_OFFLINE with -d */
 	bool by_blocks;		   /* -b: numbers are block ids */
 	bool by_size;		   /* any blocks, until nr are done */
+	unsigned int wait_s;	   /* -w: for each block's pages to be freed */
 	unsigned long first, last; /* block ids, both included */
 	unsigned long nr;
 };
@@ -104,6 +105,9 @@ static int parse(int argc, char **argv, struct request *r, struct sink *out)
 			r->by_blocks = true;
 		else if (!strcmp(argv[i], "-z") && i + 1 < argc)
 			zone = argv[++i];
+		else if (!strcmp(argv[i], "-w") && i + 1 < argc &&
+			 !kstrtouint(argv[i + 1], 10, &r->wait_s))
+			i++;
 		else if (argv[i][0] != '-' && !range)
 			range = argv[i];
 		else
@@ -137,7 +141,7 @@ static int change_by_size(const struct request *r, struct sink *out)
 	     b = r->type == MMOP_OFFLINE ? b - 1 : b + 1)
 		if (wanted(r, b) &&
 		    (r->type != MMOP_OFFLINE || memory_block_removable(b)) &&
-		    memory_block_change(b, r->type, out) == 0)
+		    memory_block_change(b, r->type, r->wait_s, out) == 0)
 			done++;
 	if (done == r->nr)
 		return 0;
@@ -155,7 +159,7 @@ static int change_range(const struct request *r, struct sink *out)
 	     b = next_memory_block(&kernel_mm, b + 1)) {
 		if (!wanted(r, b))
 			continue;
-		err = memory_block_change(b, r->type, out);
+		err = memory_block_change(b, r->type, r->wait_s, out);
 		status = status ? status : err;
 	}
 	if (next_memory_block(&kernel_mm, r->first) > r->last) {
@@ -175,5 +179,6 @@ static int cmd_chmem(int argc, char **argv, struct sink *out)
 		return err;
 	return r.by_size ? change_by_size(&r, out) : change_range(&r, out);
 }
-COMMAND(chmem, "chmem -e|-d [-z Movable|Normal] SIZE | FIRST-LAST | -b BLOCK[-BLOCK]",
-	"bring memory blocks online (-e) or offline (-d)", cmd_chmem);
+COMMAND(chmem, "chmem -e|-d [-z Movable|Normal] [-w SECONDS] SIZE | FIRST-LAST | -b BLOCK[-BLOCK]",
+	"bring memory blocks online (-e) or offline (-d), and wait (-w) for pages in the way",
+	cmd_chmem);

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* hold, step, go: make evacuations wait, to be looked at from another console. */
 #include "kernel/shell.h"
+#include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/kstrtox.h"
 #include "lib/string.h"
 #include "mm/hold.h"
+
+/* What comes next comes soon, or has a reason. */
+#define STEP_NS (200 * NSEC_PER_MSEC)
 
 static const char *const phase_names[NR_EVAC_PHASES] = {
 #define X(name, str, meaning) [EVAC_##name] = str,
@@ -38,11 +42,11 @@ static bool parse_at(const char *word, struct hold_place *place)
 	return true;
 }
 
-static int show_held(struct sink *out)
+static int show_held(struct sink *out, u64 deadline_ns)
 {
 	struct hold_place where;
 
-	if (!hold_wait(0, &where))
+	if (!hold_wait(deadline_ns, &where))
 		sink_puts(out, "nothing is held\n");
 	else if (where.event == TRACE_EVAC_PHASE)
 		sink_printf(out, "held at evac:phase %s\n", phase_names[where.at]);
@@ -58,7 +62,7 @@ static int cmd_hold(int argc, char **argv, struct sink *out)
 	struct hold_place place = { .at = HOLD_ANYWHERE };
 
 	if (argc == 1)
-		return show_held(out);
+		return show_held(out, 0);
 	for (unsigned int i = 0; i < ARRAY_SIZE(events); i++)
 		if (!strcmp(argv[1], events[i].name))
 			place.event = events[i].event;
@@ -82,11 +86,13 @@ static int cmd_step(int argc, char **argv, struct sink *out)
 {
 	(void)argc;
 	(void)argv;
-	(void)out;
+	if (!hold_wait(0, NULL))
+		return show_held(out, 0);
 	hold_step();
-	return 0;
+	return show_held(out, ktime_ns() + STEP_NS);
 }
-COMMAND(step, "step", "let what is held go on to the next such place", cmd_step);
+COMMAND(step, "step", "let what is held go on to the next event of that name, and say where",
+	cmd_step);
 
 static int cmd_go(int argc, char **argv, struct sink *out)
 {

@@ -6,8 +6,8 @@
 #include "lib/errno.h"
 
 /* A person waits for it: long enough for a full block, short enough to sit through. */
-#define OFFLINE_TIMEOUT_NS (30ULL * 1000 * 1000 * 1000)
-#define OFFLINE_RETRIES	   5
+#define OFFLINE_TIMEOUT_S 30
+#define OFFLINE_RETRIES	  5
 
 bool memory_block_removable(unsigned long block)
 {
@@ -23,27 +23,28 @@ enum zone_type memory_block_zone(unsigned long block)
 	return ms && ms->zone ? ms->zone->type : ZONE_NORMAL;
 }
 
-static int go_offline(unsigned long block, struct mm_failure *why)
+static int go_offline(unsigned long block, unsigned int wait_s, struct mm_failure *why)
 {
 	struct evacuate_policy policy = {
 		.name = "offline",
 		.end = EVAC_END_OFFLINE,
-		.flags = EVAC_SKIP_SKIPPABLE,
+		.flags = EVAC_SKIP_SKIPPABLE | (wait_s ? EVAC_WAIT_FREE : 0),
 		.max_retries = OFFLINE_RETRIES,
-		.deadline_ns = evac_clock_ns() + OFFLINE_TIMEOUT_NS,
+		.deadline_ns = evac_clock_ns() + (wait_s ? wait_s : OFFLINE_TIMEOUT_S) * NSEC_PER_SEC,
 		.cancelled = command_interrupted,
 	};
 
 	return offline_memory_block(&kernel_mm, block, &policy, why);
 }
 
-int memory_block_change(unsigned long block, enum mhp_online_type type, struct sink *out)
+int memory_block_change(unsigned long block, enum mhp_online_type type, unsigned int wait_s,
+			struct sink *out)
 {
 	struct mm_failure why = { 0 };
 	int err;
 
 	if (type == MMOP_OFFLINE)
-		err = go_offline(block, &why);
+		err = go_offline(block, wait_s, &why);
 	else
 		err = online_memory_block(&kernel_mm, block, type, &why);
 	if (err == 0)

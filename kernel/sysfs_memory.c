@@ -70,7 +70,7 @@ static int store_state(unsigned long block, const char *word, struct sink *out)
 
 	if (type == NR_ONLINE_TYPES)
 		return -EINVAL;
-	return memory_block_change(block, type, out);
+	return memory_block_change(block, type, 0, out);
 }
 PSEUDO_FILE(state, "/sys/devices/system/memory/memory*/state", show_state, store_state);
 
@@ -86,7 +86,7 @@ static int store_online(unsigned long block, const char *word, struct sink *out)
 		sink_printf(out, "\"%s\" is neither 0 nor 1\n", word);
 		return -EINVAL;
 	}
-	return memory_block_change(block, word[0] == '1' ? MMOP_ONLINE : MMOP_OFFLINE, out);
+	return memory_block_change(block, word[0] == '1' ? MMOP_ONLINE : MMOP_OFFLINE, 0, out);
 }
 PSEUDO_FILE(online, "/sys/devices/system/memory/memory*/online", show_online, store_online);
 

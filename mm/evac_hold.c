@@ -30,6 +30,7 @@ void hold_set(const struct hold_place *place)
 
 void hold_step(void)
 {
+	WRITE_ONCE(hold_at, HOLD_ANYWHERE);
 	__atomic_fetch_add(&nr_steps, 1, __ATOMIC_ACQ_REL);
 	wake_up_all(&hold_released);
 }
@@ -76,6 +77,8 @@ static __cold void hold_here(struct evac *e, enum trace_event_id event, u64 at, 
 	WRITE_ONCE(held_since, steps);
 	__atomic_fetch_add(&nr_held, 1, __ATOMIC_ACQ_REL);
 	wake_up_all(&hold_arrived);
+	pr_info("evac: held at pfn 0x%lx; \"hold\" says where, \"step\" and \"go\" let it go on\n",
+		(unsigned long)pfn);
 	while (!let_go && !cancelled(e) && arch_clock_ns() < limit)
 		let_go = wait_event_until(&hold_released, READ_ONCE(nr_steps) != steps,
 					  min(arch_clock_ns() + HOLD_SLICE_NS, limit));

@@ -10,12 +10,14 @@
  * memory_block_change() - bring a block to a state, as writing to its "state" does
  * @block: id of a present block
  * @type: MMOP_OFFLINE or how to online it
+ * @wait_s: offline: wait so long for pages that only their owners can free; 0: not at all
  * @out: one line when it fails: the reason and the frame
  *
  * Context: thread; may take seconds (bounded by a deadline of its own).
  * Return: 0; -EINVAL if it is in that state already; the operation's errno.
  */
-int memory_block_change(unsigned long block, enum mhp_online_type type, struct sink *out);
+int memory_block_change(unsigned long block, enum mhp_online_type type, unsigned int wait_s,
+			struct sink *out);
 
 /* Can it go offline at all? Not if it holds boot memory. */
 bool memory_block_removable(unsigned long block);

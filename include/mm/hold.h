@@ -34,7 +34,7 @@ struct hold_place {
  */
 void hold_set(const struct hold_place *place);
 
-/* Let go whoever is held; the place stays set. */
+/* Let go whoever is held, up to the next such event, wherever that is. */
 void hold_step(void);
 
 /* Unset the place and let go whoever is held. */
