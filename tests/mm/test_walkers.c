@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Walkers on every hart grab at random frames while blocks are added, onlined,
- * offlined and removed: they never get a PageOffline frame, never lose one that
- * they have, and never touch a memmap that is gone.
+ * offlined and removed, and while a driver takes frames by contig and gives them back:
+ * they never get a PageOffline frame, never lose one that they have, and never touch
+ * a memmap that is gone; and the PageOffline frames are the same ones afterwards.
  */
 #include "kernel/hart.h"
 #include "kernel/panic.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
-#include "tests/mm/hotplug_window.h"
+#include "mm/contig.h"
+#include "tests/mm/test_mm.h"
 
 #define NR_SLOTS    1000U
 #define NR_TRIES    100000UL
 #define NR_WALKERS  4U
 #define MIN_CYCLES  12UL
 #define PLUGGED	    0x00000000ffffffffUL /* half of each block stays PageOffline */
-#define WALK_BATCH  16U
+#define PLUGGED_NR  (PAGES_PER_SECTION / 2)
+#define WALK_BATCH  64U
 #define STRESS_NS   (60 * NSEC_PER_SEC)
 
 /* Shared by the walkers; each counts for itself. */
@@ -24,15 +27,17 @@ static struct walk {
 	struct window *w;
 	struct page_slot slots[NR_SLOTS];
 	struct thread *thread[NR_WALKERS];
+	struct notifier_block nb;
+	u32 passing; /* the block that comes and goes */
 	u32 stop;
 	struct walker {
 		struct walk *walk;
 		struct prng prng;
-		unsigned long tries, offline, absent, grabbed, wrong;
+		unsigned long tries, offline, passing, grabbed, wrong;
 	} walker[NR_WALKERS];
 } walk;
 
-/* A third driver pages, a third of the blocks that come and go, a third anything. */
+/* A third driver pages, a third of the block that stays or the one that passes, a third any. */
 static unsigned long pick_frame(struct walker *me)
 {
 	const struct window *w = me->walk->w;
@@ -41,30 +46,30 @@ static unsigned long pick_frame(struct walker *me)
 	case 0:
 		return slot_pfn(&me->walk->slots[prng_below(&me->prng, NR_SLOTS)]);
 	case 1:
-		return window_pfn(w, 1) + prng_below(&me->prng, 2 * PAGES_PER_SECTION);
+		return window_pfn(w, prng_below(&me->prng, 2) ? READ_ONCE(walk.passing) : 1) +
+		       prng_below(&me->prng, PAGES_PER_SECTION);
 	default:
 		return window_pfn(w, 0) + prng_below(&me->prng,
 						     WINDOW_BLOCKS * PAGES_PER_SECTION);
 	}
 }
 
+/* It is tried whatever the frame is, and whether or not its block is there. */
 static void try_frame(struct walker *me, unsigned long pfn)
 {
 	struct mm *mm = &me->walk->w->mm;
+	const struct mem_section *ms = pfn_to_section(mm, pfn);
+	const unsigned int state = ms ? READ_ONCE(ms->state) : MEM_BLOCK_ABSENT;
 	struct page_state st;
 
+	me->passing += state == MEM_BLOCK_GOING_ONLINE || state == MEM_BLOCK_GOING_OFFLINE;
+	me->offline += page_state_get(mm, pfn, &st) && st.type == PGTY_OFFLINE;
 	WRITE_ONCE(me->tries, me->tries + 1);
-	if (!page_state_get(mm, pfn, &st)) {
-		me->absent++;
-		return;
-	}
-	me->offline += st.type == PGTY_OFFLINE;
 	if (!page_try_get(mm, pfn))
 		return;
 	me->grabbed++;
 	/* While we hold a reference it is a counted page, and stays one. */
-	if (!page_state_get(mm, pfn, &st) || st.type != PGTY_DRIVER || st.count < 2)
-		me->wrong++;
+	me->wrong += !page_state_get(mm, pfn, &st) || st.type != PGTY_DRIVER || st.count < 2;
 	page_put(mm, pfn);
 }
 
@@ -117,50 +122,83 @@ static void join_walkers(void *unused)
 	}
 }
 
+/* Between the steps: on one hart the walkers run now. */
+static int let_walkers_run(struct notifier_block *nb, unsigned long event, void *data)
+{
+	(void)nb, (void)event, (void)data;
+	yield();
+	return 0;
+}
+
+/* A walker may hold a page for the moment, a loaded host any hart: nobody waits for ever. */
+static int leave(struct window *w, unsigned long block)
+{
+	int err = -EBUSY;
+
+	for (unsigned int i = 0; i < 1000 && (err == -EBUSY || err == -ETIMEDOUT); i++) {
+		err = offline_and_remove_memory(&w->mm, &block, 1, NULL, NULL);
+		yield();
+	}
+	return err;
+}
+
+/* Frame by frame: PageOffline in block @n is what is not plugged, @nr frames at @at, no other. */
+static void check_offline_frames(struct ktest *test, struct window *w, unsigned long n,
+				 unsigned long at, unsigned long nr)
+{
+	unsigned long wrong = 0;
+
+	for (unsigned long i = 0; i < PAGES_PER_SECTION; i++)
+		wrong += (page_type(&w->mm, window_pfn(w, n) + i) == PGTY_OFFLINE) !=
+			 (i >= PLUGGED_NR || i - at < nr);
+	KTEST_EXPECT_EQ(test, wrong, 0);
+}
+
 /* One block through its life while the walkers run. */
 static void cycle_block(struct ktest *test, struct window *w, unsigned long n)
 {
-	const unsigned long block = w->block + n;
-
+	WRITE_ONCE(walk.passing, n);
 	window_add(test, w, n, PLUGGED);
 	yield();
-	KTEST_ASSERT_EQ(test, online_memory_block(&w->mm, block, n % 2 ? MMOP_ONLINE_MOVABLE :
-						  MMOP_ONLINE_KERNEL, NULL), 0);
+	KTEST_ASSERT_EQ(test, window_online(w, n, n % 2 ? MMOP_ONLINE_MOVABLE :
+						   MMOP_ONLINE_KERNEL), 0);
 	yield();
-	KTEST_ASSERT_EQ(test, offline_and_remove_memory(&w->mm, &block, 1, NULL, NULL), 0);
+	check_offline_frames(test, w, n, 0, 0);
+	KTEST_ASSERT_EQ(test, leave(w, w->block + n), 0);
 }
 
-static void blocks_come_and_go_under_walkers(struct ktest *test)
+/* Frames of block 1 around a driver's page become PageOffline, and are given back. */
+static unsigned long cycle_frames(struct ktest *test, struct window *w)
 {
-	struct window *w = window_open_owned(test);
-	unsigned long offline = 0, grabbed = 0, tries = 0, cycles = 0;
-	u64 start;
+	const struct evacuate_policy p = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);
+	const unsigned long pfn = slot_pfn(&walk.slots[prng_below(&test->prng, NR_SLOTS)]);
+	const unsigned long at = pfn - window_pfn(w, 1);
+	const unsigned long nr = min(1 + prng_below(&test->prng, 1100), PLUGGED_NR - at);
 
-	walk.w = w;
-	for (unsigned int i = 0; i < NR_SLOTS; i++)
-		KTEST_ASSERT_EQ(test, slot_alloc(&w->mm, &walk.slots[i], 0), 0);
-	/* One block stays online, so that PageOffline frames are always about. */
-	window_add(test, w, 1, PLUGGED);
-	KTEST_ASSERT_EQ(test, online_memory_block(&w->mm, w->block + 1, MMOP_ONLINE_MOVABLE,
-						  NULL), 0);
-	start = ktime_ns();
-	start_walkers(test);
-	ktest_add_action(test, join_walkers, NULL);
-	for (; cycles < MIN_CYCLES || walkers_busy(); cycles++)
-		cycle_block(test, w, 2 + cycles % (WINDOW_BLOCKS - 2));
-	ktest_release_action(test, join_walkers, NULL);
+	if (at >= PLUGGED_NR || alloc_contig_range(&w->mm, pfn, pfn + nr, &p, NULL))
+		return 0;
+	yield();
+	check_offline_frames(test, w, 1, at, nr);
+	release_offline_range(&w->mm, pfn, nr);
+	zone_update_watermarks(&w->mm);
+	return 1;
+}
 
+/* What each of them did, and that all was given back. */
+static void check_walkers(struct ktest *test, struct window *w)
+{
 	for (unsigned int i = 0; i < NR_WALKERS; i++) {
-		KTEST_EXPECT_EQ(test, walk.walker[i].wrong, 0);
-		tries += walk.walker[i].tries;
-		offline += walk.walker[i].offline;
-		grabbed += walk.walker[i].grabbed;
+		const struct walker *me = &walk.walker[i];
+
+		ktest_info(test, "walker %u: %lu tries, %lu offline, %lu in passing blocks, "
+				 "%lu grabbed", i, me->tries, me->offline, me->passing,
+			   me->grabbed);
+		KTEST_EXPECT_EQ(test, me->wrong, 0);
+		KTEST_EXPECT_GE(test, me->tries, NR_TRIES);
+		KTEST_EXPECT_GE(test, me->offline * 10, me->tries);
+		KTEST_EXPECT_GE(test, me->grabbed * 10, me->tries);
+		KTEST_EXPECT_NE(test, me->passing, 0);
 	}
-	ktest_info(test, "%lu tries, %lu offline, %lu grabbed, %lu blocks came and went, %llu ms",
-		   tries, offline, grabbed, cycles,
-		   (unsigned long long)((ktime_ns() - start) / NSEC_PER_MSEC));
-	KTEST_EXPECT_GE(test, offline * 10, tries);
-	KTEST_EXPECT_GE(test, grabbed * 10, tries);
 	for (unsigned int i = 0; i < NR_SLOTS; i++) {
 		struct page_state st;
 
@@ -169,6 +207,35 @@ static void blocks_come_and_go_under_walkers(struct ktest *test)
 		KTEST_EXPECT_EQ(test, st.count, 1);
 		KTEST_EXPECT_EQ(test, slot_free(&w->mm, &walk.slots[i]), 0);
 	}
+	check_offline_frames(test, w, 1, 0, 0);
+}
+
+static void blocks_come_and_go_under_walkers(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	unsigned long cycles = 0, taken = 0;
+	u64 start;
+
+	walk.w = w;
+	walk.nb = (struct notifier_block){ .fn = let_walkers_run };
+	KTEST_ASSERT_EQ(test, notifier_register(&w->mm.notifiers, &walk.nb), 0);
+	/* One block stays online, so that PageOffline frames are always about. */
+	window_add(test, w, 1, PLUGGED);
+	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
+	for (unsigned int i = 0; i < NR_SLOTS; i++)
+		KTEST_ASSERT_EQ(test, slot_alloc(&w->mm, &walk.slots[i], 0), 0);
+	start = ktime_ns();
+	start_walkers(test);
+	ktest_add_action(test, join_walkers, NULL);
+	for (; cycles < MIN_CYCLES || walkers_busy(); cycles++) {
+		cycle_block(test, w, 2 + cycles % (WINDOW_BLOCKS - 2));
+		taken += cycle_frames(test, w);
+	}
+	ktest_release_action(test, join_walkers, NULL);
+	ktest_info(test, "%lu blocks came and went, %lu ranges were taken, %lu ms", cycles, taken,
+		   (unsigned long)((ktime_ns() - start) / NSEC_PER_MSEC));
+	KTEST_EXPECT_NE(test, taken, 0);
+	check_walkers(test, w);
 	window_check(test, w);
 }
 

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * PageOffline needs no word of its descriptor but the type's (OI-2): a debug build
+ * fills the others, in both forms, and mm_check() names who was written. That the type's
+ * end is a panic then: mm_panic_test.c. Without DEBUG the words are 0. In the guest
+ * mm_check() says it after every case.
+ */
+#include "kernel/sink.h"
+#include "lib/string.h"
+#include "tests/mm/test_mm.h"
+
+#define PB PAGEBLOCK_NR_PAGES
+
+/* All that is to be seen of a frame; without a lock, and as bytes. */
+static void expect_filled(struct ktest *test, const struct mm *mm, unsigned long pfn, bool uniform)
+{
+	const struct page *page = pfn_to_page(pfn);
+	struct page_state st;
+
+	KTEST_ASSERT_TRUE(test, page_state_get(mm, pfn, &st));
+	KTEST_EXPECT_EQ(test, st.type, PGTY_OFFLINE);
+	KTEST_EXPECT_EQ(test, st.uniform, uniform);
+	KTEST_EXPECT_EQ(test, st.count, 0);
+	KTEST_EXPECT_EQ(test, st.owner, 0);
+	KTEST_EXPECT_EQ(test, uniform ? OFFLINE_COUNT : page->count, OFFLINE_COUNT);
+	KTEST_EXPECT_EQ(test, uniform ? pfn_pageblock(mm, pfn)->owner : page->owner, OFFLINE_OWNER);
+}
+
+static void materialise(struct window *w, unsigned long pfn)
+{
+	struct mem_section *ms = pfn_to_section(&w->mm, pfn);
+
+	spin_lock(&ms->zone->lock);
+	pageblock_materialise(ms, pageblock_index(pfn));
+	spin_unlock(&ms->zone->lock);
+}
+
+/* Withheld at onlining, taken by contig, single frames or whole pageblocks: the same bytes. */
+static void filled_in_both_forms(struct ktest *test)
+{
+	struct evacuate_policy p = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);
+	struct window *w = window_open_owned(test);
+	const unsigned long withheld = window_pfn(w, 1) + 3 * PB, taken = withheld + 2 * PB;
+
+	p.page_flags = PG_OFFLINE_SKIPPABLE;
+	window_add(test, w, 1, ~BIT(3));
+	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
+	KTEST_ASSERT_EQ(test, alloc_contig_range(&w->mm, taken, taken + PB + 5, &p, NULL), 0);
+	zone_update_watermarks(&w->mm);
+	expect_filled(test, &w->mm, withheld + 1, true);
+	expect_filled(test, &w->mm, taken + 1, true);
+	expect_filled(test, &w->mm, taken + PB, false);
+	expect_filled(test, &w->mm, taken + PB + 4, false);
+	materialise(w, withheld);
+	materialise(w, taken);
+	expect_filled(test, &w->mm, withheld + 511, false);
+	KTEST_EXPECT_MEMEQ(test, pfn_to_page(withheld), pfn_to_page(taken),
+			   PB * sizeof(struct page));
+	KTEST_EXPECT_MEMEQ(test, pfn_to_page(withheld), pfn_to_page(taken + PB),
+			   5 * sizeof(struct page));
+	/* One descriptor says it again: for a type set anew, and for what contig adds up to. */
+	frames_set(&w->mm, withheld, PB, page_word(PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE, 0, 0), 0);
+	expect_filled(test, &w->mm, withheld, true);
+	release_offline_range(&w->mm, taken + PB, 5);
+	release_offline_range(&w->mm, taken, PB - 1);
+	KTEST_ASSERT_EQ(test, alloc_contig_range(&w->mm, taken, taken + PB - 1, &p, NULL), 0);
+	expect_filled(test, &w->mm, taken + 7, true);
+	release_offline_range(&w->mm, taken, PB);
+	zone_update_watermarks(&w->mm);
+	window_check(test, w);
+	KTEST_EXPECT_EQ(test, window_offline(w, 1), 0);
+}
+
+/* mm_check() finds one thing, and says where and what. */
+static void expect_found(struct ktest *test, struct mm *mm, unsigned long pfn, const char *what)
+{
+	char text[256], want[64];
+	struct sink_buffer out;
+
+	sink_buffer_init(&out, want, sizeof(want));
+	sink_printf(&out.sink, "0x%lx is Offline, its %s is 0x", pfn, what);
+	sink_buffer_init(&out, text, sizeof(text));
+	KTEST_EXPECT_EQ(test, mm_check(mm, &out.sink), 1);
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, want));
+}
+
+/* What a stale pointer would write. */
+static void stale_writes_are_found(struct ktest *test)
+{
+	struct evacuate_policy p = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct page *page = pfn_to_page(t->base + PB + 9);
+	struct pageblock *pb = pfn_pageblock(t->mm, t->base);
+
+	KTEST_ASSERT_EQ(test, alloc_contig_range(t->mm, t->base, t->base + PB + 10, &p, NULL), 0);
+	KTEST_EXPECT_EQ(test, mm_check(t->mm, ktest_sink(test)), 0);
+	page->count++;
+	expect_found(test, t->mm, t->base + PB + 9, "count");
+	page->count = 1;
+	expect_found(test, t->mm, t->base + PB + 9, "count");
+	page->count = OFFLINE_COUNT;
+	page->owner ^= BIT(63);
+	expect_found(test, t->mm, t->base + PB + 9, "owner");
+	page->owner = OFFLINE_OWNER;
+	pb->owner ^= 1;
+	expect_found(test, t->mm, t->base, "owner");
+	pb->owner = OFFLINE_OWNER;
+	test_mm_release(t, t->base, PB + 10);
+}
+
+static const struct ktest_case canary_cases[] = {
+	KTEST_CASE(filled_in_both_forms),
+	KTEST_CASE(stale_writes_are_found),
+	{}
+};
+
+static struct ktest_suite canary_suite = { .name = "offline_canary", .cases = canary_cases };
+KTEST_SUITE(canary_suite);
