@@ -2,6 +2,7 @@
 /*
  * What leaves the kernel: stop_machine(), snapshots, kpageflags, muted trace sites.
  */
+#include "kernel/command.h"
 #include "kernel/export.h"
 #include "kernel/ktest.h"
 #include "kernel/quiesce.h"
@@ -115,6 +116,50 @@ static void snapshots_are_whole(struct ktest *test)
 	KTEST_EXPECT_EQ(test, export_write("nothing", &w.sink), -ENOENT);
 }
 
+/* A host that does not read: its export stands still until it is told to go on. */
+struct stalled {
+	struct sink sink;
+	u32 began, go_on;
+};
+
+static void stall(struct sink *sink, const char *bytes, size_t len)
+{
+	struct stalled *s = container_of(sink, struct stalled, sink);
+
+	(void)bytes;
+	(void)len;
+	WRITE_ONCE(s->began, 1);
+	while (!READ_ONCE(s->go_on))
+		msleep(10);
+}
+
+static int export_stalled(void *arg)
+{
+	struct stalled *s = arg;
+
+	return export_write("header", &s->sink);
+}
+
+/* Somebody at the console is told so, and need not wait for the other. */
+static void stalled_reader_stops_nobody(struct ktest *test)
+{
+	struct stalled s = { .sink = { stall } };
+	struct sink_buffer answer;
+	struct thread *thread;
+	char *text = ktest_alloc(test, 1024);
+
+	thread = thread_create("stalled", export_stalled, &s);
+	KTEST_ASSERT_NOT_NULL(test, thread);
+	KTEST_EXPECT_TRUE(test, wait_for_count(&s.began, 1));
+	sink_buffer_init(&answer, text, 1024);
+	KTEST_EXPECT_EQ(test, console_run_line("dumpsys header", &answer.sink), -EBUSY);
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, "0 bytes status -16-----\n"));
+	WRITE_ONCE(s.go_on, 1);
+	KTEST_EXPECT_EQ(test, thread_join(thread, ktime_ns() + STEP_NS, NULL), 0);
+	sink_buffer_init(&answer, text, 1024);
+	KTEST_EXPECT_EQ(test, console_run_line("dumpsys header", &answer.sink), 0);
+}
+
 static void flags_as_linux_numbers_them(struct ktest *test)
 {
 	static const struct {
@@ -151,6 +196,7 @@ static void flags_as_linux_numbers_them(struct ktest *test)
 static const struct ktest_case export_cases[] = {
 	KTEST_CASE(others_stand_still),
 	KTEST_CASE(snapshots_are_whole),
+	KTEST_CASE(stalled_reader_stops_nobody),
 	KTEST_CASE(flags_as_linux_numbers_them),
 	{}
 };
