@@ -9,11 +9,6 @@
 #include "kernel/timer.h"
 #include "kernel/wait.h"
 
-enum timer_state {
-	TIMER_IDLE,
-	TIMER_PENDING,
-};
-
 /**
  * struct timer_base - one hart's timers; under timer_lock
  * @pending: struct timer by time; initialised when the first is added
@@ -34,9 +29,7 @@ u64 ktime_ns(void)
 void timer_init(struct timer *timer, void (*fn)(struct timer *timer))
 {
 	timer->fn = fn;
-	timer->expires = 0;
-	timer->hart = NULL;
-	WRITE_ONCE(timer->state, TIMER_IDLE);
+	timer->link.next = NULL; /* as list_del() leaves it: not pending */
 }
 
 static struct timer *first_of(struct timer_base *base) __must_hold(timer_lock)
@@ -62,23 +55,19 @@ static void insert(struct timer_base *base, struct timer *timer) __must_hold(tim
 
 static bool remove(struct timer *timer) __must_hold(timer_lock)
 {
-	if (timer->state != TIMER_PENDING)
+	if (timer->link.next == NULL)
 		return false;
 	list_del(&timer->link);
-	WRITE_ONCE(timer->state, TIMER_IDLE);
 	return true;
 }
 
 void timer_set(struct timer *timer, u64 ns_from_now)
 {
 	const unsigned long flags = spin_lock_irqsave(&timer_lock);
-	struct hart *hart = this_hart();
-	struct timer_base *base = &bases[hart->id];
+	struct timer_base *base = &bases[this_hart()->id];
 
 	(void)remove(timer);
 	timer->expires = ktime_ns() + ns_from_now;
-	timer->hart = hart;
-	WRITE_ONCE(timer->state, TIMER_PENDING);
 	insert(base, timer);
 	if (first_of(base) == timer)
 		arch_timer_set(timer->expires);
@@ -115,21 +104,6 @@ bool timer_del(struct timer *timer)
 			      SPIN_LIMIT_NS / NSEC_PER_SEC);
 	} while (busy);
 	return was_pending;
-}
-
-bool timer_pending(const struct timer *timer)
-{
-	return READ_ONCE(timer->state) == TIMER_PENDING;
-}
-
-u64 timer_next(void)
-{
-	const unsigned long flags = spin_lock_irqsave(&timer_lock);
-	const struct timer *first = first_of(&bases[this_hart()->id]);
-	const u64 when = first != NULL ? first->expires : WAIT_FOREVER;
-
-	spin_unlock_irqrestore(&timer_lock, flags);
-	return when;
 }
 
 void timer_interrupt(void)

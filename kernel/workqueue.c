@@ -9,71 +9,39 @@
 #include "kernel/printk.h"
 #include "kernel/spinlock.h"
 #include "kernel/thread.h"
+#include "kernel/timer.h"
 #include "kernel/wait.h"
 #include "kernel/workqueue.h"
-#include "lib/errno.h"
 
-enum work_state {
-	WORK_IDLE,
-	WORK_DELAYED, /* its timer is set */
-	WORK_PENDING, /* in the queue */
-};
-
-static DEFINE_SPINLOCK(work_lock); /* with interrupts off; all of the below, and states */
+static DEFINE_SPINLOCK(work_lock); /* with interrupts off; all of the below, and links */
 static LIST_HEAD(queue);
 static const struct work *running;
 
 static DEFINE_WAIT_QUEUE(work_added);
 static DEFINE_WAIT_QUEUE(work_done);
 
-static void enqueue(struct work *work) __must_hold(work_lock)
+/* list_del() leaves NULL behind. */
+static bool is_pending(const struct work *work) __must_hold(work_lock)
 {
-	work->state = WORK_PENDING;
-	list_add_tail(&work->link, &queue);
-}
-
-static void delay_over(struct timer *timer)
-{
-	struct work *work = container_of(timer, struct work, timer);
-	const unsigned long flags = spin_lock_irqsave(&work_lock);
-
-	if (work->state == WORK_DELAYED)
-		enqueue(work);
-	spin_unlock_irqrestore(&work_lock, flags);
-	wake_up_one(&work_added);
+	return work->link.next != NULL;
 }
 
 void work_init(struct work *work, void (*fn)(struct work *work))
 {
 	work->fn = fn;
-	work->state = WORK_IDLE;
-	timer_init(&work->timer, delay_over);
+	work->link.next = NULL;
 }
 
 bool schedule_work(struct work *work)
 {
 	const unsigned long flags = spin_lock_irqsave(&work_lock);
-	const bool added = work->state != WORK_PENDING;
+	const bool added = !is_pending(work);
 
-	/* A delay that still runs finds the work pending and does nothing. */
 	if (added)
-		enqueue(work);
+		list_add_tail(&work->link, &queue);
 	spin_unlock_irqrestore(&work_lock, flags);
 	if (added)
 		wake_up_one(&work_added);
-	return added;
-}
-
-bool schedule_delayed_work(struct work *work, u64 delay_ns)
-{
-	const unsigned long flags = spin_lock_irqsave(&work_lock);
-	const bool added = work->state != WORK_PENDING;
-
-	if (added) {
-		work->state = WORK_DELAYED;
-		timer_set(&work->timer, delay_ns);
-	}
-	spin_unlock_irqrestore(&work_lock, flags);
 	return added;
 }
 
@@ -95,32 +63,20 @@ static bool is_running(const struct work *work)
 	return runs;
 }
 
-static bool is_busy(const struct work *work)
-{
-	const unsigned long flags = spin_lock_irqsave(&work_lock);
-	const bool busy = running == work || work->state != WORK_IDLE;
-
-	spin_unlock_irqrestore(&work_lock, flags);
-	return busy;
-}
-
 bool cancel_work_sync(struct work *work)
 {
 	const u64 deadline = ktime_ns() + WORK_WAIT_NS;
-	unsigned long flags;
 	bool was_set;
 
 	might_sleep();
 	/* Twice: the work may have scheduled itself anew while it ran. */
 	for (int round = 0; round < 2; round++) {
-		const bool timer_was_set = timer_del(&work->timer);
+		const unsigned long flags = spin_lock_irqsave(&work_lock);
 
-		flags = spin_lock_irqsave(&work_lock);
-		if (work->state == WORK_PENDING)
-			list_del(&work->link);
 		if (round == 0)
-			was_set = timer_was_set || work->state == WORK_PENDING;
-		work->state = WORK_IDLE;
+			was_set = is_pending(work);
+		if (is_pending(work))
+			list_del(&work->link);
 		spin_unlock_irqrestore(&work_lock, flags);
 		if (!wait_event_until(&work_done, !is_running(work), deadline))
 			pr_warn("work at %p runs for %llu s, nobody can cancel it",
@@ -129,24 +85,14 @@ bool cancel_work_sync(struct work *work)
 	return was_set;
 }
 
-int flush_work(struct work *work)
-{
-	might_sleep();
-	if (wait_event_until(&work_done, !is_busy(work), ktime_ns() + WORK_WAIT_NS))
-		return 0;
-	return -ETIMEDOUT;
-}
-
 /* The next work out of the queue, as the running one; NULL if there is none. */
 static struct work *next_work(void)
 {
 	const unsigned long flags = spin_lock_irqsave(&work_lock);
 	struct work *work = list_first_entry_or_null(&queue, struct work, link);
 
-	if (work != NULL) {
+	if (work != NULL)
 		list_del(&work->link);
-		work->state = WORK_IDLE;
-	}
 	running = work;
 	spin_unlock_irqrestore(&work_lock, flags);
 	return work;

@@ -95,33 +95,6 @@ static int type_add(struct memblock_type *t, phys_addr_t base, phys_addr_t end,
 	return 0;
 }
 
-static int type_remove(struct memblock_type *t, phys_addr_t base, phys_addr_t end)
-{
-	for (unsigned int i = 0; i < t->nr && t->region[i].base < end;) {
-		struct memblock_region *r = &t->region[i];
-		phys_addr_t r_end = region_end(r);
-
-		if (r_end <= base) {
-			i++;
-		} else if (r->base >= base && r_end <= end) {
-			delete_region(t, i);
-		} else if (r->base < base && r_end > end) {
-			if (t->nr == MEMBLOCK_MAX_REGIONS)
-				return -ENOSPC;
-			r->size = base - r->base;
-			insert_region(t, i + 1, end, r_end, r->type);
-			return 0;
-		} else {
-			if (r->base < base)
-				r->size = base - r->base;
-			else
-				*r = (struct memblock_region){ end, r_end - end, r->type };
-			i++;
-		}
-	}
-	return 0;
-}
-
 int memblock_add(struct memblock *mb, phys_addr_t base, u64 size)
 {
 	phys_addr_t end = ALIGN_DOWN(range_end(base, size), PAGE_SIZE);
@@ -129,13 +102,6 @@ int memblock_add(struct memblock *mb, phys_addr_t base, u64 size)
 	if (base > ADDR_MAX)
 		return 0;
 	return type_add(&mb->memory, ALIGN_UP(base, PAGE_SIZE), end, PGTY_NONE);
-}
-
-int memblock_remove(struct memblock *mb, phys_addr_t base, u64 size)
-{
-	phys_addr_t end = ALIGN_UP(range_end(base, size), PAGE_SIZE);
-
-	return size ? type_remove(&mb->memory, ALIGN_DOWN(base, PAGE_SIZE), end) : 0;
 }
 
 int memblock_reserve(struct memblock *mb, phys_addr_t base, u64 size, enum page_type type)

@@ -73,8 +73,9 @@ static void fix_leaf(struct frame_record *record, const struct trap_frame *trap)
 	*record = (struct frame_record){record->ra, ra};
 }
 
-static void walk_frames(unsigned long fp, struct sink *out)
+void arch_backtrace(struct sink *out)
 {
+	unsigned long fp = (unsigned long)__builtin_frame_address(0);
 	const struct trap_frame *trap = NULL;
 	struct frame_record record;
 	bool at_trap = false; /* this record is the trap's: its address is exact */
@@ -96,15 +97,4 @@ static void walk_frames(unsigned long fp, struct sink *out)
 		fp = record.fp;
 	}
 	sink_puts(out, " ...\n");
-}
-
-void arch_backtrace(struct sink *out)
-{
-	walk_frames((unsigned long)__builtin_frame_address(0), out);
-}
-
-void arch_backtrace_of(const struct arch_context *ctx, struct sink *out)
-{
-	/* arch_switch_to() leaves s0 and ra as a record at its frame's end. */
-	walk_frames(ctx->sp + 112, out);
 }

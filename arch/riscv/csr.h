@@ -7,7 +7,6 @@
  * Spec: RISC-V Privileged Architecture 1.12, chapter 4.
  */
 #define SSTATUS_SIE (1UL << 1)
-#define SSTATUS_SPP (1UL << 8)
 
 #define SIE_SOFT     (1UL << 1)
 #define SIE_TIMER    (1UL << 5)

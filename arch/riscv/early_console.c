@@ -68,8 +68,3 @@ void arch_early_write(const char *s, size_t n)
 			write_chars(used);
 	}
 }
-
-void arch_early_putc(char c)
-{
-	arch_early_write(&c, 1);
-}

@@ -22,7 +22,6 @@
 DEFINE_MMIO(u8, b)
 DEFINE_MMIO(u16, w)
 DEFINE_MMIO(u32, l)
-DEFINE_MMIO(u64, q)
 
 void dma_wmb(void)
 {

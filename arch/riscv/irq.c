@@ -32,7 +32,6 @@
 struct irq_handler {
 	void (*fn)(void *arg);
 	void *arg;
-	const char *name;
 	u32 irq; /* 0: this entry is free */
 	u8 next; /* index + 1 of the next handler of the source */
 };
@@ -68,7 +67,7 @@ static struct irq_handler *free_handler(void)
 	return NULL;
 }
 
-int irq_request(u32 irq, void (*fn)(void *arg), void *arg, const char *name)
+int irq_request(u32 irq, void (*fn)(void *arg), void *arg)
 {
 	struct irq_handler *h;
 	unsigned long flags;
@@ -78,7 +77,7 @@ int irq_request(u32 irq, void (*fn)(void *arg), void *arg, const char *name)
 	flags = spin_lock_irqsave(&irq_lock);
 	h = free_handler();
 	if (h) {
-		*h = (struct irq_handler){fn, arg, name, irq, first_handler[irq]};
+		*h = (struct irq_handler){fn, arg, irq, first_handler[irq]};
 		/* Release: who finds the handler finds it filled in. */
 		__atomic_store_n(&first_handler[irq], h - handlers + 1, __ATOMIC_RELEASE);
 		set_enabled(irq, machine_info()->plic_context[0], true);

@@ -45,7 +45,6 @@
 #define MMIO_SIZE LAYOUT_UL(0x700000000)
 
 #define IMAGE_BASE LAYOUT_UL(0xffffffff80200000) /* LINK_ADDRESS of linker.ld */
-#define IMAGE_GIB  LAYOUT_UL(0xffffffff80000000)
 
 /* Slots of the stack window: the boot hart's stack, then the harts' overflow stacks. */
 #define STACK_SLOT_BOOT	    0

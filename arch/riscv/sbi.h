@@ -24,7 +24,6 @@
 #define SBI_DBCN_WRITE	   0
 
 #define SBI_SUCCESS		  0
-#define SBI_ERR_ALREADY_AVAILABLE (-6)
 
 struct sbi_args {
 	unsigned long a[5];

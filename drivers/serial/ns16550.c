@@ -137,7 +137,7 @@ int serial_start_input(void (*wake)(void))
 	int err;
 
 	uart.wake = wake;
-	err = irq_request(machine_info()->uart.dev.irq, uart_interrupt, NULL, "serial");
+	err = irq_request(machine_info()->uart.dev.irq, uart_interrupt, NULL);
 	if (err != 0) {
 		uart.wake = NULL;
 		return err;

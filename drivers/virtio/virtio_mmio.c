@@ -159,7 +159,7 @@ static void mmio_irq(void *arg)
 static int mmio_irq_start(struct virtio_device *vdev)
 {
 	struct virtio_mmio *vm = to_mmio(vdev);
-	const int ret = irq_request(vm->irq, mmio_irq, vdev, vdev->name);
+	const int ret = irq_request(vm->irq, mmio_irq, vdev);
 
 	vm->irq_on = ret == 0;
 	return ret;

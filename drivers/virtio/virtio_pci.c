@@ -199,7 +199,7 @@ static int vp_irq_start(struct virtio_device *vdev)
 
 	if (!vp->pci->irq)
 		return -ENODEV;
-	ret = irq_request(vp->pci->irq, vp_irq, vdev, vdev->name);
+	ret = irq_request(vp->pci->irq, vp_irq, vdev);
 	vp->irq_on = ret == 0;
 	return ret;
 }

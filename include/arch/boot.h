@@ -99,7 +99,4 @@ void arch_reboot(void) __attribute__((noreturn));
  */
 void arch_early_write(const char *s, size_t n);
 
-/** arch_early_putc - one character of arch_early_write() */
-void arch_early_putc(char c);
-
 #endif

@@ -29,11 +29,9 @@ void *ioremap(phys_addr_t start, u64 size);
 u8 readb(const volatile void *addr);
 u16 readw(const volatile void *addr);
 u32 readl(const volatile void *addr);
-u64 readq(const volatile void *addr);
 void writeb(u8 value, volatile void *addr);
 void writew(u16 value, volatile void *addr);
 void writel(u32 value, volatile void *addr);
-void writeq(u64 value, volatile void *addr);
 
 /** dma_wmb - order this hart's writes to memory as a device sees them */
 void dma_wmb(void);

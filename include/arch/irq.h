@@ -14,14 +14,13 @@
  * @irq: PLIC source, as machine_info names it
  * @fn: the handler; it must make the device lower its line
  * @arg: what @fn gets
- * @name: for reports; must stay valid
  *
  * Sources may be shared (PCI INTx): every handler of a source is called. The source is
  * enabled, and served by logical hart 0. Thread context or boot.
  *
  * Return: 0, -EINVAL (no such source), -ENOSPC (handler table is full).
  */
-int irq_request(u32 irq, void (*fn)(void *arg), void *arg, const char *name);
+int irq_request(u32 irq, void (*fn)(void *arg), void *arg);
 
 /**
  * irq_free - undo irq_request()

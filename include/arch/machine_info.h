@@ -69,7 +69,6 @@ struct machine_info {
 
 	char cmdline[MACHINE_CMDLINE_BYTES]; /* NUL-terminated */
 	const void *fdt;		     /* our copy of the tree */
-	const char *model;
 
 	/* Logical hart ids index this table; 0 is the hart that booted. */
 	u64 hartid[MACHINE_MAX_HARTS];

@@ -69,13 +69,6 @@ void arch_switch_to(struct arch_context *prev, struct arch_context *next);
 void arch_backtrace(struct sink *out);
 
 /**
- * arch_backtrace_of - the same for a thread that does not run
- * @ctx: its context
- * @out: where to
- */
-void arch_backtrace_of(const struct arch_context *ctx, struct sink *out);
-
-/**
  * symbol_lookup - name of the function that holds an address
  * @addr: a code address
  * @offset: set to the distance from the function's start; may be NULL

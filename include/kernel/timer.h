@@ -13,23 +13,17 @@
 #define NSEC_PER_MSEC 1000000ULL
 #define NSEC_PER_SEC  1000000000ULL
 
-struct hart;
-
 /**
  * struct timer - something to do later
  * @fn: called on the hart that set the timer, in interrupt context: it neither
  *	sleeps nor allocates nor frees; it may set the timer again
  * @expires: absolute, ns
- * @link: in that hart's list
- * @hart: whose list; NULL if never set
- * @state: kernel/timer.c
+ * @link: in that hart's list while the timer is pending
  */
 struct timer {
 	void (*fn)(struct timer *timer);
 	u64 expires;
 	struct list_head link;
-	struct hart *hart;
-	u32 state;
 };
 
 /**
@@ -59,24 +53,11 @@ void timer_set(struct timer *timer, u64 ns_from_now);
 bool timer_del(struct timer *timer);
 
 /**
- * timer_pending() - whether a timer is set and has not started to run
- * @timer: the timer
- */
-bool timer_pending(const struct timer *timer);
-
-/**
  * timer_interrupt() - run what is due on this hart and set the next alarm
  *
  * Context: the machine's timer interrupt, interrupts off.
  */
 void timer_interrupt(void);
-
-/**
- * timer_next() - when this hart's first timer is due
- *
- * Return: absolute ns, or WAIT_FOREVER.
- */
-u64 timer_next(void);
 
 /**
  * ktime_ns() - nanoseconds since boot, monotonic, the same on all harts

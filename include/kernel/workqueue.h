@@ -7,7 +7,6 @@
  * thread takes the works in the order in which they were scheduled; work that
  * waits long belongs into a thread of its own.
  */
-#include "kernel/timer.h"
 #include "lib/compiler.h"
 #include "lib/list.h"
 #include "lib/types.h"
@@ -17,14 +16,10 @@
  * @fn: called in the worker thread, may sleep; a work may schedule itself again
  *	and may free itself
  * @link: in the queue when pending
- * @state: kernel/workqueue.c
- * @timer: for schedule_delayed_work()
  */
 struct work {
 	void (*fn)(struct work *work);
 	struct list_head link;
-	u32 state;
-	struct timer timer;
 };
 
 /**
@@ -44,34 +39,15 @@ void work_init(struct work *work, void (*fn)(struct work *work));
 bool schedule_work(struct work *work);
 
 /**
- * schedule_delayed_work() - run a work once, later
- * @work: the work; a delay that runs already is replaced
- * @delay_ns: from now
- *
- * Context: any, interrupt handlers too.
- * Return: false if it was pending (not: delayed) already, and nothing changed.
- */
-bool schedule_delayed_work(struct work *work, u64 delay_ns);
-
-/**
  * cancel_work_sync() - a work does not run, and will not, unless scheduled anew
  * @work: the work; must not be the caller's own
  *
  * Waits while it runs, for WORK_WAIT_NS at most, then warns and names it.
  *
  * Context: thread, no spinlock held.
- * Return: true if it was pending or delayed.
+ * Return: true if it was pending.
  */
 bool cancel_work_sync(struct work *work);
-
-/**
- * flush_work() - wait until a work that was scheduled has been done
- * @work: the work; must not be the caller's own. A delay is not cut short.
- *
- * Context: thread, no spinlock held.
- * Return: 0; -ETIMEDOUT after WORK_WAIT_NS.
- */
-int flush_work(struct work *work);
 
 /**
  * workqueue_start() - start the worker thread

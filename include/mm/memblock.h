@@ -54,15 +54,6 @@ extern struct memblock memblock;
 int __must_check memblock_add(struct memblock *mb, phys_addr_t base, u64 size);
 
 /**
- * memblock_remove() - this is no RAM (any more)
- * @base: bytes, aligned down to a page
- * @size: bytes; the end is aligned up to a page
- *
- * Return: 0; -ENOSPC when cutting a range in two finds the array full, nothing changed.
- */
-int __must_check memblock_remove(struct memblock *mb, phys_addr_t base, u64 size);
-
-/**
  * memblock_reserve() - this is in use
  * @base: bytes, aligned down to a page
  * @size: bytes; the end is aligned up to a page

@@ -33,14 +33,12 @@ enum virtio_id {
 #define VIRTIO_STATUS_DRIVER	  BIT(1)
 #define VIRTIO_STATUS_DRIVER_OK	  BIT(2)
 #define VIRTIO_STATUS_FEATURES_OK BIT(3)
-#define VIRTIO_STATUS_NEEDS_RESET BIT(6)
 #define VIRTIO_STATUS_FAILED	  BIT(7)
 
 /* Feature bits that belong to no device type, spec section 6. */
 #define VIRTIO_F_INDIRECT_DESC	 BIT(28)
 #define VIRTIO_F_EVENT_IDX	 BIT(29)
 #define VIRTIO_F_VERSION_1	 BIT(32)
-#define VIRTIO_F_ACCESS_PLATFORM BIT(33)
 
 /* What an interrupt was for, as InterruptStatus and ISR status have it. */
 #define VIRTIO_ISR_QUEUE  BIT(0)

@@ -166,11 +166,11 @@ static void wrong_sources_are_refused(struct ktest *test)
 	const u32 highest = machine_info()->plic_nr_irqs;
 	int mark;
 
-	KTEST_EXPECT_EQ(test, irq_request(0, no_handler, &mark, "test"), -EINVAL);
-	KTEST_EXPECT_EQ(test, irq_request(highest + 1, no_handler, &mark, "test"),
+	KTEST_EXPECT_EQ(test, irq_request(0, no_handler, &mark), -EINVAL);
+	KTEST_EXPECT_EQ(test, irq_request(highest + 1, no_handler, &mark),
 			-EINVAL);
-	KTEST_EXPECT_EQ(test, irq_request(~0U, no_handler, &mark, "test"), -EINVAL);
-	KTEST_EXPECT_EQ(test, irq_request(highest, no_handler, &mark, "test"), 0);
+	KTEST_EXPECT_EQ(test, irq_request(~0U, no_handler, &mark), -EINVAL);
+	KTEST_EXPECT_EQ(test, irq_request(highest, no_handler, &mark), 0);
 	irq_free(highest, &mark);
 }
 

@@ -7,9 +7,9 @@
  *	bench: ID VALUE UNIT
  * and tools/bench puts budget and peers' figures beside it.
  */
-#include "arch/instret.h"
 #include "kernel/sink.h"
 #include "mm/page_alloc.h"
+#include "tests/bench/instret.h"
 
 /* @value in thousandths of @unit. */
 void bench_row(struct sink *out, const char *id, u64 value_milli, const char *unit);

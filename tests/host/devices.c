@@ -14,7 +14,6 @@ static const struct machine_info info = {
 	.memory = { { HOST_PHYS_START, HOST_PHYS_SIZE } },
 	.nr_memory = 1,
 	.cmdline = "",
-	.model = "host",
 	.nr_harts = 1,
 	.timebase_hz = 1000000000,
 	.paging_levels = 4,
@@ -32,12 +31,11 @@ void *ioremap(phys_addr_t start, u64 size)
 	return NULL;
 }
 
-int irq_request(u32 irq, void (*fn)(void *arg), void *arg, const char *name)
+int irq_request(u32 irq, void (*fn)(void *arg), void *arg)
 {
 	(void)irq;
 	(void)fn;
 	(void)arg;
-	(void)name;
 	return -EINVAL;
 }
 
@@ -65,7 +63,6 @@ void irq_free(u32 irq, void *arg)
 ACCESSORS(b, u8)
 ACCESSORS(w, u16)
 ACCESSORS(l, u32)
-ACCESSORS(q, u64)
 
 void dma_wmb(void)
 {

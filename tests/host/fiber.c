@@ -190,12 +190,6 @@ void arch_backtrace(struct sink *out)
 	sink_puts(out, "(no backtrace on the host: run it under a debugger)\n");
 }
 
-void arch_backtrace_of(const struct arch_context *ctx, struct sink *out)
-{
-	(void)ctx;
-	arch_backtrace(out);
-}
-
 const char *symbol_lookup(unsigned long addr, unsigned long *offset)
 {
 	(void)addr;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef _ARCH_INSTRET_H
-#define _ARCH_INSTRET_H
+#ifndef _TESTS_BENCH_INSTRET_H
+#define _TESTS_BENCH_INSTRET_H
 
 /* Counting instructions, for `make bench`. Guest only. */
 #include "lib/types.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The instret counter, and a check that it counts what it says. */
-#include "arch/instret.h"
+#include "tests/bench/instret.h"
 
-#include "arch.h"
+#include "arch/riscv/arch.h"
 
 #define CALIBRATION_LOOPS 100000UL
 
