@@ -29,11 +29,14 @@ static struct page_slot slots[MAX_CHUNKS];
 
 unsigned long fm_any_frame(struct choices *c)
 {
-	/* Mostly within a few pageblocks, so that things meet. */
+	/* Mostly of an online section, and within a few pageblocks, so that things meet. */
 	const unsigned int where = take_byte(c);
-	const unsigned long x = take_bytes(c, 2);
+	const unsigned long x = take_bytes(c, 2), sections = fm.nr >> SECTION_PFN_SHIFT;
+	unsigned long s = where >> 1;
 
-	return fm.base + (where >> 1) % (fm.nr >> SECTION_PFN_SHIFT) * PAGES_PER_SECTION +
+	while (where < 0xf0 && fm.zone[s % sections] == NR_ZONES)
+		s++;
+	return fm.base + s % sections * PAGES_PER_SECTION +
 	       (where & 1 ? x % 4096 : x % PAGES_PER_SECTION);
 }
 

@@ -13,6 +13,21 @@
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
+/*
+ * In the programs that run the corpora as tests (tests/fuzz/corpus.c): what else a fuzzer
+ * has to show; a fuzzer's own table replaces an empty one. They run before the
+ * corpus, in a process in which no input has run yet, and return whether they passed.
+ */
+struct fuzz_case {
+	const char *name;
+	bool (*run)(void);
+};
+
+extern const struct fuzz_case fuzz_cases[];
+
+/* Every input of the corpus, once. */
+void fuzz_run_corpus(void);
+
 #define CHECK(cond, ...)                                                           \
 	do {                                                                       \
 		if (!(cond)) {                                                     \

@@ -32,4 +32,17 @@ $(O)/fuzz/o/%.o: %
 	@mkdir -p $(@D)
 	$(call say,FUZZCC,$<)$(FUZZCC) $(FUZZ_CFLAGS) $(FUZZ_COV) -c -o $@ $<
 
+# corpus-fuzz_NAME: the files of a corpus as a test of the host, by gcc under ASan and UBSan (tests/fuzz/corpus.c).
+# fuzz_fdt's needs Debian's libfdt, which only `make fuzz` sees to.
+CORPUS_NAMES := $(filter-out $(if $(wildcard /usr/include/libfdt.h),,fuzz_fdt),$(notdir $(wildcard tests/fuzz/corpus/*)))
+CORPUS_CASES_fuzz_hotplug := tests/fuzz/emit_calls.c
+HOST_TESTS += $(addprefix $(O)/host/corpus-,$(CORPUS_NAMES))
+corpus_objs = $(patsubst %.c,$(O)/host/asan/%.o,$(sort tests/fuzz/$(1).c tests/fuzz/corpus.c $(CORPUS_CASES_$(1)) \
+	$(wildcard lib/*.c) $(FUZZ_SRCS_$(1))))
+$(foreach n,$(CORPUS_NAMES),$(eval $(O)/host/corpus-$(n): $(call corpus_objs,$(n))))
+
+$(addprefix $(O)/host/corpus-,$(CORPUS_NAMES)): $(O)/host/corpus-%:
+	$(call say,HOSTLD,$@)$(HOSTCC) $(HOST_ASAN) -o $@ $^ $(FUZZ_LIBS_$*)
+
+-include $(wildcard $(O)/host/asan/tests/fuzz/*.d)
 -include $(wildcard $(O)/fuzz/o/*/*.d $(O)/fuzz/o/*/*/*.d)

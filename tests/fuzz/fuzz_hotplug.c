@@ -113,6 +113,14 @@ static unsigned long block_id(unsigned long n)
 	return fm.base / PAGES_PER_SECTION + n;
 }
 
+/* Seldom the boot's, with which little can be done. */
+static unsigned long any_block(struct choices *c)
+{
+	const unsigned int x = take_byte(c);
+
+	return x < 0xf0 ? 1 + x % (FM_SECTIONS - 1) : 0;
+}
+
 static u64 any_mask(struct choices *c)
 {
 	const unsigned int first = take_below(c, 64), nr = 1 + take_below(c, 64 - first);
@@ -120,10 +128,21 @@ static u64 any_mask(struct choices *c)
 	return (nr == 64 ? ~0UL : (1UL << nr) - 1) << first;
 }
 
+/* Mostly one who has a part of the block. */
+static unsigned int any_owner(struct choices *c, unsigned long n)
+{
+	const unsigned int x = take_byte(c);
+	unsigned int i = x % NR_OWNERS;
+
+	while (x < 0xf0 && n && !blocks_owner_mask(i, n))
+		i = (i + 1) % NR_OWNERS;
+	return i;
+}
+
 static void step_add(struct choices *c)
 {
-	const unsigned long n = take_below(c, FM_SECTIONS);
-	const unsigned int i = take_below(c, NR_OWNERS), how = take_byte(c);
+	const unsigned long n = any_block(c);
+	const unsigned int how = take_byte(c), i = any_owner(c, n);
 	const enum mhp_online_type type =
 		how & 0x80 ? how % NR_ONLINE_TYPES : MMOP_OFFLINE;
 	u64 plugged = blocks_owner_mask(i, n);
@@ -135,7 +154,7 @@ static void step_add(struct choices *c)
 		return;
 	if (how & 0x40)
 		plugged = any_mask(c) | any_mask(c);
-	if ((how & 0x60) == 0x60)
+	if ((how & 0x70) != 0x70)
 		plugged &= blocks_owner_mask(i, n);
 	kernel_mm.default_online_type = type;
 	ret = add_memory(&kernel_mm, block_id(n), &owners[i].owner, plugged, &why);
@@ -146,8 +165,11 @@ static void step_add(struct choices *c)
 
 static void step_online(struct choices *c)
 {
-	const unsigned long n = take_below(c, FM_SECTIONS);
-	const enum mhp_online_type type = take_below(c, NR_ONLINE_TYPES);
+	static const u8 types[] = { MMOP_ONLINE_MOVABLE, MMOP_ONLINE, MMOP_ONLINE_KERNEL,
+				    MMOP_ONLINE_MOVABLE, MMOP_ONLINE, MMOP_ONLINE_KERNEL,
+				    MMOP_OFFLINE };
+	const unsigned long n = any_block(c);
+	const enum mhp_online_type type = types[take_below(c, ARRAY_SIZE(types))];
 	struct mm_failure why;
 	int ret = online_memory_block(&kernel_mm, block_id(n), type, &why);
 	const struct verdict v = model_online(n, type);
@@ -157,7 +179,7 @@ static void step_online(struct choices *c)
 
 static void step_offline(struct choices *c)
 {
-	const unsigned long n = take_below(c, FM_SECTIONS);
+	const unsigned long n = any_block(c);
 	const struct evacuate_policy policy = frame_policy(c);
 	struct mm_failure why;
 	int ret = offline_memory_block(&kernel_mm, block_id(n), &policy, &why);
@@ -168,7 +190,7 @@ static void step_offline(struct choices *c)
 
 static void step_remove(struct choices *c)
 {
-	const unsigned long n = take_below(c, FM_SECTIONS);
+	const unsigned long n = any_block(c);
 	struct mm_failure why;
 	int ret = remove_memory(&kernel_mm, block_id(n), &why);
 	const struct verdict v = model_remove(n);
@@ -187,7 +209,8 @@ static void step_offline_and_remove(struct choices *c)
 	int ret;
 
 	for (unsigned long n = 0; n < FM_SECTIONS; n++)
-		if (wanted >> n & 1) {
+		if (wanted >> n & 1 &&
+		    (wanted & 0x80 || blocks[n].state != MEM_BLOCK_ABSENT)) {
 			list[nr] = n;
 			ids[nr++] = block_id(n);
 		}
@@ -196,17 +219,29 @@ static void step_offline_and_remove(struct choices *c)
 	fm_expect("offline_and_remove_memory", ret, &why, &v);
 }
 
-/* A range that is not boot's: mostly whole pageblocks of one block. */
-static struct pfn_range any_range(struct choices *c)
+/* Can a pageblock be plugged or, if it is plugged, unplugged? */
+static bool can_change(unsigned long pb, bool plugged)
+{
+	const struct block_model *b = &blocks[pb / PAGEBLOCKS_PER_SECTION];
+	const unsigned int i = pb % PAGEBLOCKS_PER_SECTION;
+
+	return b->state != MEM_BLOCK_ABSENT && !(b->hole >> i & 1) && i != b->header &&
+	       (b->plugged >> i & 1) == plugged;
+}
+
+/* A range that is not boot's: mostly a few pageblocks, the first of which can change. */
+static struct pfn_range any_range(struct choices *c, bool plugged)
 {
 	const unsigned long first = BOOT_BYTES >> (PAGEBLOCK_ORDER + PAGE_SHIFT);
-	const unsigned int how = take_byte(c);
+	const unsigned int how = take_byte(c), block = take_below(c, FM_SECTIONS);
 	unsigned long pb =
-		take_below(c, FM_SECTIONS) * PAGEBLOCKS_PER_SECTION + take_below(c, 64);
+		block * PAGEBLOCKS_PER_SECTION + take_below(c, PAGEBLOCKS_PER_SECTION);
 	unsigned long nr = 1 + how % (how & 0x40 ? 100 : 8);
 	struct pfn_range r;
 
 	pb = max(pb, first);
+	while (!(how & 0x80) && pb < FM_PAGEBLOCKS - 1 && !can_change(pb, plugged))
+		pb++;
 	nr = min(nr, FM_PAGEBLOCKS - pb);
 	r = (struct pfn_range){ fm.base + pb * PAGEBLOCK_NR_PAGES,
 				nr * PAGEBLOCK_NR_PAGES };
@@ -217,7 +252,7 @@ static struct pfn_range any_range(struct choices *c)
 
 static void step_plug(struct choices *c)
 {
-	const struct pfn_range r = any_range(c);
+	const struct pfn_range r = any_range(c, false);
 	struct mm_failure why;
 	int ret = mhp_plug_range(&kernel_mm, &r, &why);
 	const struct verdict v = model_plug(&r);
@@ -227,7 +262,7 @@ static void step_plug(struct choices *c)
 
 static void step_unplug(struct choices *c)
 {
-	const struct pfn_range r = any_range(c);
+	const struct pfn_range r = any_range(c, true);
 	const struct evacuate_policy policy = frame_policy(c);
 	struct mm_failure why;
 	int ret = mhp_unplug_prepare(&kernel_mm, &r, &policy, &why);
@@ -391,8 +426,10 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		else
 			block_step(&c, which - NR_FRAME_STEPS);
 		replay_follow();
-		if (i % CHECK_STEP == CHECK_STEP - 1)
-			fm_check();
+		if (i % CHECK_STEP != CHECK_STEP - 1)
+			continue;
+		fm_check();
+		replay_compare();
 	}
 	fm_check();
 	replay_snapshot();
