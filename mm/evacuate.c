@@ -134,10 +134,14 @@ static int isolate_and_drain(struct evac *e)
 /* Move what can be moved; several passes, because claims and targets come and go. */
 static int migrate_all(struct evac *e)
 {
-	enter_phase(e, EVAC_MIGRATE);
-	for (unsigned int pass = 0;; pass++) {
-		int err = evac_migrate(e), stop;
+	int stop, err;
 
+	enter_phase(e, EVAC_MIGRATE);
+	stop = evac_stop(e);
+	if (stop)
+		return stop;
+	for (unsigned int pass = 0;; pass++) {
+		err = evac_migrate(e);
 		if (err == 0 || (e->policy->flags & EVAC_BEST_EFFORT))
 			return 0;
 		stop = evac_stop(e);
