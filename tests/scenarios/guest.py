@@ -83,7 +83,22 @@ class Port:
 
     def run(self, line: str, limit: float = COMMAND_LIMIT) -> tuple[int, str]:
         """Status and text of one command line."""
-        self._socket.sendall(line.encode() + b'\n')
+        self.send(line.encode() + b'\n')
+        return self.answer(limit, line)
+
+    def send(self, data: bytes) -> None:
+        """Any bytes: lines, or Ctrl-C."""
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise Failure(f'the command port: {error.strerror}') from None
+
+    def close(self) -> None:
+        """Go away."""
+        self._socket.close()
+
+    def answer(self, limit: float = COMMAND_LIMIT, line: str = '') -> tuple[int, str]:
+        """Status and text of the first line that was sent and not answered yet."""
         deadline = time.monotonic() + limit
         while not (match := re.search(rb'^=(-?\d+)\r?\n', self._rest, re.M)):
             self._socket.settimeout(max(0.01, deadline - time.monotonic()))
