@@ -51,7 +51,10 @@ class TracePort:
 
     def fetch(self, name: str, pause: float = 0.0) -> bytes:
         """The bytes of header, records, snapshot or dumpsys; pause makes us slow, for tests."""
-        self._socket.sendall(name.encode() + b'\n')
+        try:
+            self._socket.sendall(name.encode() + b'\n')
+        except OSError as error:
+            raise PortError(f'{self.path}: {error.strerror}') from None
         out = bytearray()
         while True:
             line = self._line()

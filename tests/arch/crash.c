@@ -77,6 +77,15 @@ static void crash_lock_twice(u64 addr)
 	spin_lock(&crash_lock);
 }
 
+/* No report: this hart hears nobody any more, and those who wait for it wait long. */
+static void crash_hang(u64 addr)
+{
+	(void)addr;
+	(void)arch_irq_save();
+	for (;;)
+		arch_cpu_relax();
+}
+
 static const struct crash {
 	const char *name;
 	void (*fn)(u64 addr);
@@ -86,7 +95,7 @@ static const struct crash {
 	{"text", crash_text, 0},       {"stack", crash_stack, 0},
 	{"insn", crash_insn, 0},       {"bus", crash_bus, 1},
 	{"panic", crash_panic, 0},     {"bug", crash_bug, 0},
-	{"lock", crash_lock_twice, 0},
+	{"lock", crash_lock_twice, 0}, {"hang", crash_hang, 0},
 };
 
 static int cmd_crash(int argc, char **argv, struct sink *out)
@@ -106,5 +115,5 @@ static int cmd_crash(int argc, char **argv, struct sink *out)
 	}
 	return command_usage("crash", out);
 }
-COMMAND(crash, "crash null|text|stack|insn|panic|bug|lock | stray PHYS | bus PHYS",
+COMMAND(crash, "crash null|text|stack|insn|panic|bug|lock|hang | stray PHYS | bus PHYS",
 	"end the kernel in this way, to see the report", cmd_crash);

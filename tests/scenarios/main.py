@@ -36,7 +36,9 @@ def play(guest: Guest, story) -> str | None:
         rescue(guest.machine.rundir / 'session.ebbt', guest)
         return str(why)
     except Exception:       # pylint: disable=broad-except
-        return traceback.format_exc()
+        why = traceback.format_exc()
+        rescue(guest.machine.rundir / 'session.ebbt', guest)
+        return why
     except SystemExit:      # the limit is over: it hangs
         rescue(guest.machine.rundir / 'session.ebbt', guest)
         raise

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from array import array
 from collections import Counter
@@ -192,3 +193,28 @@ def silent_guest(guest: Guest) -> None:
     guest.resize(100 * MIB)
     guest.answers = False
     expect((wrong := prove(guest)) is None, f'what was read from outside is no proof: {wrong}')
+
+
+def ebbt(*words: str) -> None:
+    """tools/ebbt, which must be content."""
+    done = subprocess.run([sys.executable, 'tools/ebbt', *words], capture_output=True, text=True, timeout=60, check=False)
+    expect(done.returncode == 0, f'ebbt {" ".join(words)}: {(done.stdout + done.stderr).strip()}')
+
+
+@scenario()
+def hung_guest(guest: Guest) -> None:
+    """A hart that hangs: "ebbt rescue" reads from outside what is left of the session, and it follows what was taken."""
+    guest.resize(200 * MIB)
+    guest.recorder.snapshot()
+    guest.recorder.stop()
+    guest.resize(100 * MIB)
+    guest.type('crash hang')
+    guest.answers = False
+    guest.console.wait_for(r'crash hang', 5)
+    if guest.devices['vm0'].own:        # else QEMU's own QMP, which has one client, is ours
+        rescued, elf = guest.machine.rundir / 'rescued.ebbt', guest.machine.config.kernel
+        ebbt('rescue', str(rescued), '--rundir', str(guest.machine.rundir), '--elf', elf)
+        rescued.write_bytes(guest.recorder.path.read_bytes() + rescued.read_bytes().partition(b'\n')[2])
+        ebbt('replay', str(rescued))
+    expect((wrong := prove(guest)) is None, f'what was read from outside is no proof: {wrong}')
+    guest.machine.stop()

@@ -117,14 +117,17 @@ class Recorder:
             qmp.execute('stop')
             try:
                 name = 'memory.part'
-                self._add_outside(qmp_memory(qmp, self.machine.rundir / name, self.machine.path(name)), whole=True)
+                self._add_outside(qmp_memory(qmp, self.machine.rundir / name, self.machine.path(name)))
             finally:
                 qmp.execute('cont')
         elif self._memory >= 0:
-            # It ended by itself, perhaps in the middle of something: the records count, not the picture.
-            self._add_outside(file_memory(self._memory, RAM_BASE), whole=False)
+            self._add_outside(file_memory(self._memory, RAM_BASE))
 
-    def _add_outside(self, memory: Memory, whole: bool) -> None:
+    def outlives(self) -> bool:
+        """Whether the machine's memory can be read when the machine is gone: not if it is QEMU's own, in no file."""
+        return self._memory >= 0
+
+    def _add_outside(self, memory: Memory) -> None:
         seen = Outside(self.elf, memory)
         if not self._file.tell():
             self._file.write(json.dumps(seen.header()).encode() + b'\n')
@@ -133,8 +136,7 @@ class Recorder:
         self._file.truncate(self._file.tell() - (self._file.tell() - header) % RECORD.size)
         self._file.seek(0, os.SEEK_END)
         self._file.write(b''.join(record.pack() for record in seen.records()))
-        if whole:
-            self._file.write(pack_part(seen.state().part(seen.seq())))
+        self._file.write(pack_part(seen.state().part(seen.seq())))
 
     def verdict(self) -> Verdict:
         """Replay it."""
@@ -164,7 +166,7 @@ def prove(guest: 'Guest') -> str | None:
         verdict = recorder.verdict()
     except (PortError, QmpError, OutsideError, SessionError, ElfError, OSError) as why:
         return f'session.ebbt: {why}'
-    if verdict.proved or not alive or not recorder.provable:
+    if verdict.proved or not recorder.provable or not (alive or recorder.outlives()):
         return None
     return '\n'.join([f'session.ebbt: {verdict.nr_problems} differences in {verdict.compared} parts of snapshots, '
                       f'{verdict.missing} records missing:', *verdict.problems[:8]])
