@@ -165,81 +165,6 @@ static void move_to(struct lineedit *ed, size_t at)
 	lineedit_redraw(ed);
 }
 
-static void left(struct lineedit *ed)
-{
-	if (ed->cursor > 0)
-		move_to(ed, ed->cursor - 1);
-}
-
-static void right(struct lineedit *ed)
-{
-	if (ed->cursor < ed->len)
-		move_to(ed, ed->cursor + 1);
-}
-
-static void older(struct lineedit *ed)
-{
-	history_show(ed, ed->browsing + 1);
-}
-
-static void newer(struct lineedit *ed)
-{
-	if (ed->browsing > 0)
-		history_show(ed, ed->browsing - 1);
-}
-
-static void delete_here(struct lineedit *ed)
-{
-	if (ed->cursor < ed->len)
-		erase(ed, ed->cursor, ed->cursor + 1);
-}
-
-/* The final byte of ESC [ n x, or of ESC O x. */
-static void escape_end(struct lineedit *ed, u8 byte)
-{
-	ed->escape = ESC_NONE;
-	switch (byte) {
-	case 'A':
-		older(ed);
-		break;
-	case 'B':
-		newer(ed);
-		break;
-	case 'C':
-		right(ed);
-		break;
-	case 'D':
-		left(ed);
-		break;
-	case 'H':
-		move_to(ed, 0);
-		break;
-	case 'F':
-		move_to(ed, ed->len);
-		break;
-	case '~':
-		if (ed->csi_number == 3)
-			delete_here(ed);
-		else if (ed->csi_number == 1 || ed->csi_number == 7)
-			move_to(ed, 0);
-		else if (ed->csi_number == 4 || ed->csi_number == 8)
-			move_to(ed, ed->len);
-		break;
-	}
-}
-
-static void escape_byte(struct lineedit *ed, u8 byte)
-{
-	if (ed->escape == ESC_SEEN) {
-		ed->escape = byte == '[' || byte == 'O' ? ESC_CSI : ESC_NONE;
-		ed->csi_number = 0;
-	} else if (byte >= '0' && byte <= '9') {
-		ed->csi_number = ed->csi_number % 100 * 10 + (byte - '0');
-	} else if (byte >= 0x40) {
-		escape_end(ed, byte);
-	}
-}
-
 static void control(struct lineedit *ed, u8 byte)
 {
 	switch (byte) {
@@ -247,16 +172,19 @@ static void control(struct lineedit *ed, u8 byte)
 		move_to(ed, 0);
 		break;
 	case CTRL('B'):
-		left(ed);
+		if (ed->cursor > 0)
+			move_to(ed, ed->cursor - 1);
 		break;
 	case CTRL('D'):
-		delete_here(ed);
+		if (ed->cursor < ed->len)
+			erase(ed, ed->cursor, ed->cursor + 1);
 		break;
 	case CTRL('E'):
 		move_to(ed, ed->len);
 		break;
 	case CTRL('F'):
-		right(ed);
+		if (ed->cursor < ed->len)
+			move_to(ed, ed->cursor + 1);
 		break;
 	case CTRL('H'):
 	case DEL:
@@ -274,10 +202,11 @@ static void control(struct lineedit *ed, u8 byte)
 		lineedit_redraw(ed);
 		break;
 	case CTRL('N'):
-		newer(ed);
+		if (ed->browsing > 0)
+			history_show(ed, ed->browsing - 1);
 		break;
 	case CTRL('P'):
-		older(ed);
+		history_show(ed, ed->browsing + 1);
 		break;
 	case CTRL('U'):
 		erase(ed, 0, ed->cursor);
@@ -285,6 +214,32 @@ static void control(struct lineedit *ed, u8 byte)
 	case CTRL('W'):
 		erase(ed, word_start(ed), ed->cursor);
 		break;
+	}
+}
+
+/* Escape sequences that mean a control character: ESC [ x or ESC O x, and ESC [ n ~. */
+static const struct {
+	char final;
+	u8 number; /* before a '~' */
+	u8 means;
+} keys[] = {
+	{ 'A', 0, CTRL('P') }, { 'B', 0, CTRL('N') }, { 'C', 0, CTRL('F') }, { 'D', 0, CTRL('B') },
+	{ 'H', 0, CTRL('A') }, { 'F', 0, CTRL('E') }, { '~', 1, CTRL('A') }, { '~', 7, CTRL('A') },
+	{ '~', 4, CTRL('E') }, { '~', 8, CTRL('E') }, { '~', 3, CTRL('D') },
+};
+
+static void escape_byte(struct lineedit *ed, u8 byte)
+{
+	if (ed->escape == ESC_SEEN) {
+		ed->escape = byte == '[' || byte == 'O' ? ESC_CSI : ESC_NONE;
+		ed->csi_number = 0;
+	} else if (byte >= '0' && byte <= '9') {
+		ed->csi_number = ed->csi_number % 100 * 10 + (byte - '0');
+	} else if (byte >= 0x40) {
+		ed->escape = ESC_NONE;
+		for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++)
+			if (byte == keys[i].final && (byte != '~' || ed->csi_number == keys[i].number))
+				control(ed, keys[i].means);
 	}
 }
 
