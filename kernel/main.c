@@ -89,9 +89,8 @@ static void run_boot_tests(void)
 		arch_reboot();
 }
 
-static int init_thread(void *unused)
+static int init_thread(void *)
 {
-	(void)unused;
 	workqueue_start();
 	smp_start();
 	for (unsigned int level = 0; level < NR_INIT_LEVELS; level++)

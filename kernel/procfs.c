@@ -18,9 +18,8 @@ static struct zone *zone_at(unsigned int i)
 	return mm_zone(&kernel_mm, (enum zone_type)i);
 }
 
-static int show_cmdline(unsigned long unused, struct sink *out)
+static int show_cmdline(unsigned long, struct sink *out)
 {
-	(void)unused;
 	sink_printf(out, "%s\n", command_line());
 	return 0;
 }
@@ -31,12 +30,11 @@ static void meminfo_row(struct sink *out, const char *name, unsigned long pages)
 	sink_printf(out, "%-16s%8lu kB\n", name, PAGES_TO_KB(pages));
 }
 
-static int show_meminfo(unsigned long unused, struct sink *out)
+static int show_meminfo(unsigned long, struct sink *out)
 {
 	unsigned long managed = 0, nr_free = 0, low = 0, types[NR_PAGE_TYPES];
 	unsigned int i;
 
-	(void)unused;
 	for (i = 0; i < NR_ZONES; i++) {
 		managed += zone_at(i)->managed;
 		nr_free += zone_free_pages(zone_at(i));
@@ -53,12 +51,11 @@ static int show_meminfo(unsigned long unused, struct sink *out)
 }
 PSEUDO_FILE(meminfo, "/proc/meminfo", show_meminfo, NULL);
 
-static int show_buddyinfo(unsigned long unused, struct sink *out)
+static int show_buddyinfo(unsigned long, struct sink *out)
 {
 	unsigned long sum[NR_PAGE_ORDERS], nr[NR_PAGE_ORDERS];
 	unsigned int i, mt, k;
 
-	(void)unused;
 	for (i = 0; i < NR_ZONES; i++) {
 		if (zone_at(i)->present == 0)
 			continue;
@@ -99,12 +96,11 @@ static void pagetypeinfo_free(struct sink *out)
 	}
 }
 
-static int show_pagetypeinfo(unsigned long unused, struct sink *out)
+static int show_pagetypeinfo(unsigned long, struct sink *out)
 {
 	unsigned long nr[NR_MIGRATE_TYPES];
 	unsigned int i, mt;
 
-	(void)unused;
 	sink_printf(out, "Page block order: %d\nPages per block:  %lu\n\n", PAGEBLOCK_ORDER,
 		    PAGEBLOCK_NR_PAGES);
 	pagetypeinfo_free(out);
@@ -161,23 +157,21 @@ static void zoneinfo_zone(const struct zone *zone, struct sink *out)
 		    zone->start_pfn);
 }
 
-static int show_zoneinfo(unsigned long unused, struct sink *out)
+static int show_zoneinfo(unsigned long, struct sink *out)
 {
 	unsigned int i;
 
-	(void)unused;
 	for (i = 0; i < NR_ZONES; i++)
 		zoneinfo_zone(zone_at(i), out);
 	return 0;
 }
 PSEUDO_FILE(zoneinfo, "/proc/zoneinfo", show_zoneinfo, NULL);
 
-static int show_vmstat(unsigned long unused, struct sink *out)
+static int show_vmstat(unsigned long, struct sink *out)
 {
 	unsigned long nr_free = 0, isolated = 0;
 	unsigned int i;
 
-	(void)unused;
 	for (i = 0; i < NR_ZONES; i++) {
 		nr_free += zone_free_pages(zone_at(i));
 		isolated += zone_at(i)->nr_isolated;

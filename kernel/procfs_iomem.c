@@ -58,14 +58,13 @@ static const struct memory_owner *next_owner(unsigned long pfn)
 	return best;
 }
 
-static int show_iomem(unsigned long unused, struct sink *out)
+static int show_iomem(unsigned long, struct sink *out)
 {
 	const struct memblock_type *ram = &memblock.memory;
 	const struct memory_owner *owner;
 	unsigned long pfn = 0;
 	unsigned int i = 0;
 
-	(void)unused;
 	mutex_lock(&kernel_mm.hotplug_lock);
 	owner = next_owner(0);
 	while (i < ram->nr || owner) {

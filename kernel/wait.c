@@ -67,9 +67,8 @@ void wait_prepare(struct wait_queue *queue, struct waiter *waiter)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-bool wait_sleep(struct waiter *waiter, u64 deadline_ns)
+bool wait_sleep(struct waiter *, u64 deadline_ns)
 {
-	(void)waiter;
 	return thread_sleep_until(deadline_ns);
 }
 

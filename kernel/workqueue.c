@@ -107,13 +107,12 @@ static void none_runs(void)
 	wake_up_all(&work_done);
 }
 
-static int worker(void *unused) __noreturn;
+static int worker(void *) __noreturn;
 
-static int worker(void *unused)
+static int worker(void *)
 {
 	struct work *work;
 
-	(void)unused;
 	for (;;) {
 		wait_event_until(&work_added, has_work(), WAIT_FOREVER);
 		while ((work = next_work()) != NULL) {

@@ -95,6 +95,7 @@ void machine_cover_range(struct mem_range *list, unsigned int nr, struct mem_ran
 const char *machine_missing_irq(const struct machine_info *info);
 struct fdt;
 extern struct fdt machine_fdt;
+extern u32 machine_hart_intc[]; /* phandles of the harts' interrupt controllers; 0: none */
 
 /* pgtable.c */
 enum walk_mode {

@@ -80,14 +80,10 @@ void arch_cpu_relax(void)
 	__asm__ volatile(".insn i 0x0f, 0, x0, x0, 0x010" ::: "memory");
 }
 
-void arch_poison_range(void *va, u64 bytes)
+void arch_poison_range(void *, u64)
 {
-	(void)va;
-	(void)bytes;
 }
 
-void arch_unpoison_range(void *va, u64 bytes)
+void arch_unpoison_range(void *, u64)
 {
-	(void)va;
-	(void)bytes;
 }

@@ -68,35 +68,13 @@ static int first_device(const struct fdt_node *node, struct mmio_device *out)
 	return 0;
 }
 
-/* Logical id of the hart whose interrupt controller has a phandle; -ENOENT. */
-struct intc_search {
-	const struct machine_info *info;
-	u32 phandle;
-	int hart;
-};
-
-static int match_intc(void *ctx, const struct fdt_cpu *cpu)
-{
-	struct intc_search *search = ctx;
-	unsigned int i;
-
-	if (cpu->intc != search->phandle)
-		return 0;
-	for (i = 0; i < search->info->nr_harts; i++)
-		if (search->info->hartid[i] == cpu->hartid)
-			search->hart = i;
-	return 1;
-}
-
 /*
  * A PLIC's contexts are the pairs of interrupts-extended, in order: (interrupt
  * controller of a hart, 9 for its supervisor mode). Binding: sifive,plic-1.0.0.
  */
 static void found_plic(struct machine_info *info, const struct fdt_node *node)
 {
-	struct intc_search search = {.info = info};
 	struct fdt_prop prop;
-	u32 i;
 
 	if (info->plic.size != 0 || first_reg(node, &info->plic) != 0)
 		return;
@@ -104,21 +82,15 @@ static void found_plic(struct machine_info *info, const struct fdt_node *node)
 	fdt_u32(node, "phandle", &plic_phandle);
 	if (fdt_prop(node, "interrupts-extended", &prop) != 0)
 		return;
-	for (i = 0; i + 1 < prop.len / 4; i += 2) {
-		if (fdt_cell(&prop, i + 1) != 9)
-			continue;
-		search.phandle = fdt_cell(&prop, i);
-		search.hart = -1;
-		fdt_for_each_cpu(&machine_fdt, match_intc, &search);
-		if (search.hart >= 0)
-			info->plic_context[search.hart] = i / 2;
-	}
+	for (u32 i = 0; i + 1 < prop.len / 4; i += 2)
+		for (unsigned int hart = 0; hart < info->nr_harts; hart++)
+			if (fdt_cell(&prop, i) == machine_hart_intc[hart] &&
+			    fdt_cell(&prop, i + 1) == 9)
+				info->plic_context[hart] = i / 2;
 }
 
-static void found_aplic(struct machine_info *info, const struct fdt_node *node)
+static void found_aplic(struct machine_info *, const struct fdt_node *)
 {
-	(void)info;
-	(void)node;
 	nr_aplic++;
 }
 

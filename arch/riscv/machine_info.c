@@ -12,6 +12,7 @@
 #include "arch.h"
 
 static phys_addr_t reach_start, reach_end;
+u32 machine_hart_intc[MACHINE_MAX_HARTS];
 
 void arch_mappable_range(phys_addr_t *start, phys_addr_t *end)
 {
@@ -81,11 +82,10 @@ static void add_reserved(struct machine_info *info, struct mem_range range)
 	machine_cover_range(info->reserved, info->nr_reserved, range);
 }
 
-static int visit_memory(void *ctx, const struct fdt_range *range, bool no_map)
+static int visit_memory(void *ctx, const struct fdt_range *range, bool)
 {
 	struct machine_info *info = ctx;
 
-	(void)no_map;
 	add_range(info->memory, &info->nr_memory,
 		  (struct mem_range){range->base, range->size});
 	return 0;
@@ -154,13 +154,16 @@ static int visit_cpu(void *ctx, const struct fdt_cpu *cpu)
 {
 	struct machine_info *info = ctx;
 
-	if (cpu->hartid == info->hartid[0])
+	if (cpu->hartid == info->hartid[0]) {
+		machine_hart_intc[0] = cpu->intc;
 		return 0;
+	}
 	if (info->nr_harts == MACHINE_MAX_HARTS) {
 		pr_warn("hart %lu is left out: ebb runs on at most %u harts\n",
 			cpu->hartid, MACHINE_MAX_HARTS);
 		return 0;
 	}
+	machine_hart_intc[info->nr_harts] = cpu->intc;
 	info->hartid[info->nr_harts++] = cpu->hartid;
 	return 0;
 }

@@ -125,9 +125,8 @@ static void receive(void)
 		(void)ringbuf_put(&uart.input, uart_read(UART_DATA));
 }
 
-static void uart_interrupt(void *arg)
+static void uart_interrupt(void *)
 {
-	(void)arg;
 	receive();
 	uart.wake();
 }

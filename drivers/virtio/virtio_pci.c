@@ -176,9 +176,8 @@ static int vp_queue_setup(struct virtio_device *vdev, struct virtqueue *vq)
 	return 0;
 }
 
-static void vp_notify(struct virtio_device *vdev, struct virtqueue *vq)
+static void vp_notify(struct virtio_device *, struct virtqueue *vq)
 {
-	(void)vdev;
 	writew(vq->index, vq->transport);
 }
 
