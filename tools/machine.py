@@ -100,6 +100,7 @@ class Config:
     devices: list[MemDevice] = field(default_factory=lambda: [MemDevice()])
     append: str = ''
     holes: list[tuple[int, int]] = field(default_factory=list)   # (address, bytes) left out of /memory
+    without: list[str] = field(default_factory=list)             # nodes left out of the device tree
     icount: bool = False               # one virtual nanosecond for each instruction, one host thread
     port: bool = False                 # virtio-serial ports: PORT_NAME on port.sock, TRACE_PORT_NAME on trace.sock
     gdb: bool = False                  # stop at the first instruction and listen for gdb on gdb.sock
@@ -232,7 +233,7 @@ class Machine:
 
     def needs_dtb(self) -> bool:
         """Whether the guest gets a device tree of ours and not QEMU's own."""
-        return self.kind == 'vhost-user' or bool(self.config.holes)
+        return self.kind == 'vhost-user' or bool(self.config.holes) or bool(self.config.without)
 
     def dtb_commands(self) -> list[list[str]]:
         """Dump the machine's device tree, then tell /memory only what the guest is to know."""
@@ -241,7 +242,8 @@ class Machine:
         options[1] += f',dumpdtb={comma(dtb)}'
         cells = [f'{half:#x}' for pair in self.boot_ranges() for value in pair for half in (value >> 32, value & 0xffffffff)]
         return [[self._outside(self.qemu_path), *options, '-display', 'none', '-nodefaults'],
-                ['fdtput', '-t', 'x', dtb, f'/memory@{RAM_BASE:x}', 'reg', *cells]]
+                ['fdtput', '-t', 'x', dtb, f'/memory@{RAM_BASE:x}', 'reg', *cells],
+                *(['fdtput', '-r', dtb, node] for node in self.config.without)]
 
     def device_command(self, device: MemDevice) -> list[str]:
         """The memory device's process."""

@@ -62,8 +62,13 @@ static void finisher_write(u32 word)
 /* Through the firmware; SBI_SRST_*. */
 void firmware_reset(unsigned long type)
 {
+	static const char refused[] =
+		"\nebb: halted: the firmware does not end the machine (SBI SRST), and "
+		"the device tree has no sifive,test0 that does\n";
+
 	sbi_call(SBI_SRST, 0, SBI_ARGS(type, 0));
 	arch_irq_disable();
+	arch_early_write(refused, sizeof(refused) - 1);
 	for (;;)
 		__asm__ volatile("wfi");
 }

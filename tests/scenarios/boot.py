@@ -8,6 +8,7 @@ import re
 from guest import Guest, expect
 from machine import MIB, RAM_BASE
 from plan import scenario
+from recorder import prove
 
 NONSENSE = 'mem= loglevel=loud memhp_default_state=sideways =x == kunit.filtr=1 a.b.c=d,,, virtio_mem.nothing "unclosed x'
 
@@ -47,3 +48,14 @@ def console_by_hand(guest: Guest) -> None:
     guest.console.wait_for(r'nosuchword', 5, start)
     why = guest.refuse('nosuchword')
     expect(re.search('nosuchword', why) is not None, f'the refusal does not name the word: {why}')
+
+
+@scenario(devices=(), without=('/soc/test@100000', '/poweroff', '/reboot'))
+def no_power_switch(guest: Guest) -> None:
+    """A machine that nobody can end is halted, and says what it lacks."""
+    guest.recorder.snapshot()
+    guest.type('poweroff')
+    guest.console.wait_for(r'^ebb: halted: .*\(SBI SRST\).* sifive,test0', 15)
+    guest.answers = False
+    expect((wrong := prove(guest)) is None, f'what was read from outside is no proof: {wrong}')
+    guest.machine.stop()

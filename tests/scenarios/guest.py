@@ -142,7 +142,7 @@ class Guest:
         events = str(Path(base.rundir))
         devices = [replace(d, options=(*d.options, '--events', f'{events}/{d.name}.events')) for d in story.devices]
         config = replace(base, mem=story.mem, devices=devices, append=f'{APPEND} {story.append}', holes=list(story.holes),
-                         port=True)
+                         without=list(story.without), port=True)
         self.machine = Machine(config)
         if self.machine.kind != 'vhost-user':
             for device in devices:

@@ -25,6 +25,7 @@ class Scenario:
     devices: tuple[MemDevice, ...]
     append: str
     holes: tuple[tuple[int, int], ...] = ()
+    without: tuple[str, ...] = ()
 
 
 @dataclass
@@ -44,10 +45,10 @@ SCENARIOS: list[Scenario] = []
 
 
 def scenario(limit: float = 60.0, mem: int = 128 * MIB, devices: tuple[MemDevice, ...] = (MemDevice(size=1024 * MIB),),
-             append: str = '', holes: tuple[tuple[int, int], ...] = ()):
+             append: str = '', holes: tuple[tuple[int, int], ...] = (), without: tuple[str, ...] = ()):
     """Register a function as a scenario; its docstring says what must hold."""
     def register(play: Callable[['Guest'], None]):
-        SCENARIOS.append(Scenario(play.__name__, play, limit, mem, devices, append, holes))
+        SCENARIOS.append(Scenario(play.__name__, play, limit, mem, devices, append, holes, without))
         return play
     return register
 
