@@ -146,7 +146,7 @@ static int migrate_all(struct evac *e)
 			return 0;
 		stop = evac_stop(e);
 		if (stop || pass == e->policy->max_retries)
-			return stop ? stop : err;
+			return stop ? stop : mm_reason_errno(e->why->reason);
 		e->why->retries++;
 		if (err == -ENOMEM && drain_all_pages(e->mm, EVAC_DRAIN_NS))
 			return evac_blocked(e, MM_REASON_HARTS_BUSY, PFN_NONE, NULL);
@@ -177,7 +177,9 @@ static int wait_chunk(struct evac *e, const struct pfn_range *chunk)
 		if (wakes)
 			continue;
 		err = evac_migrate(e);
-		return err == -EAGAIN || err == -EBUSY ? 0 : err;
+		if (err == -EAGAIN || err == -EBUSY)
+			return 0;
+		return err ? mm_reason_errno(e->why->reason) : 0;
 	}
 }
 
