@@ -31,6 +31,7 @@ struct trace_header ebb_trace = {
 	.header_bytes = sizeof(struct trace_header),
 	.record_bytes = sizeof(struct trace_record),
 	.nr_rings = TRACE_MAX_RINGS,
+	.seq = 1, /* trace_boot() has 0 for who traces from boot on */
 };
 
 /* What struct hart's @trace_ring points to. */

@@ -59,7 +59,10 @@ int trace_boot(void)
 		trace_ring_init(hart_by_id(i), phys_to_virt(ring), ring);
 	}
 	ebb_trace.nr_records = bytes / sizeof(struct trace_record);
-	if (boot_events != NULL && trace_set(boot_events, TRACE_ON) == 0)
+	if (boot_events == NULL)
+		return 0;
+	ebb_trace.seq = 0;
+	if (trace_set(boot_events, TRACE_ON) == 0)
 		pr_warn("trace_event=%s names no event", boot_events);
 	return 0;
 }

@@ -79,6 +79,8 @@ static void records_say_what_was_emitted(struct ktest *test)
 	KTEST_EXPECT_EQ(test, record.before, 1);
 	KTEST_EXPECT_EQ(test, record.after, 0xffff);
 	KTEST_EXPECT_EQ(test, record.flags, 0x5a);
+	/* 0 says "from boot on": a replay begins with nothing there. */
+	KTEST_EXPECT_NE(test, record.seq, 0);
 	KTEST_EXPECT_LT(test, record.hart, nr_harts());
 	KTEST_EXPECT_GE(test, record.time, before);
 	KTEST_EXPECT_LE(test, record.time, arch_time());
