@@ -176,11 +176,11 @@ static int move_vector(struct evac *e, struct migrate_entry *vec, unsigned int n
 	int err = 0;
 
 	e->why->migrated += migrate_pages(e, vec, nr);
-	for (unsigned int i = 0; i < nr; i++) {
+	/* No target at all says more than what befell the others. */
+	for (unsigned int i = 0; i < nr && err != -ENOMEM; i++) {
 		const int result = note_result(e, &vec[i]);
 
-		if (result && err != -ENOMEM)
-			err = result;
+		err = result ? result : err;
 	}
 	cond_resched();
 	return err;
