@@ -41,63 +41,33 @@ struct window {
 static struct window windows[MACHINE_MAX_PCI_WINS];
 static unsigned int nr_windows;
 
-unsigned int pci_nr_devices(void)
-{
-	return nr_devices;
-}
-
 struct pci_device *pci_device_at(unsigned int n)
 {
 	return n < nr_devices ? &devices[n] : NULL;
-}
-
-u8 pci_read8(const struct pci_device *dev, u32 offset)
-{
-	return readb(dev->config + offset);
-}
-
-u16 pci_read16(const struct pci_device *dev, u32 offset)
-{
-	return readw(dev->config + offset);
-}
-
-u32 pci_read32(const struct pci_device *dev, u32 offset)
-{
-	return readl(dev->config + offset);
-}
-
-void pci_write16(const struct pci_device *dev, u32 offset, u16 value)
-{
-	writew(value, dev->config + offset);
-}
-
-void pci_write32(const struct pci_device *dev, u32 offset, u32 value)
-{
-	writel(value, dev->config + offset);
 }
 
 u32 pci_find_capability(const struct pci_device *dev, u8 id, u32 after)
 {
 	u32 pos;
 
-	if (!(pci_read16(dev, PCI_STATUS) & PCI_STATUS_CAP_LIST))
+	if (!(readw(dev->config + PCI_STATUS) & PCI_STATUS_CAP_LIST))
 		return 0;
-	pos = pci_read8(dev, after ? after + 1 : PCI_CAPABILITY_LIST) & ~3U;
+	pos = readb(dev->config + (after ? after + 1 : PCI_CAPABILITY_LIST)) & ~3U;
 	/* A capability takes at least 4 bytes, so there are no more than 48. */
 	for (unsigned int i = 0; i < PCI_CONFIG_BYTES / 4 && pos >= 0x40; i++) {
-		if (pci_read8(dev, pos) == id)
+		if (readb(dev->config + pos) == id)
 			return pos;
-		pos = pci_read8(dev, pos + 1) & ~3U;
+		pos = readb(dev->config + pos + 1) & ~3U;
 	}
 	return 0;
 }
 
 void pci_enable(struct pci_device *dev)
 {
-	u16 command = pci_read16(dev, PCI_COMMAND);
+	u16 command = readw(dev->config + PCI_COMMAND);
 
 	command |= PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
-	pci_write16(dev, PCI_COMMAND, command & ~PCI_COMMAND_INTX_OFF);
+	writew(command & ~PCI_COMMAND_INTX_OFF, dev->config + PCI_COMMAND);
 }
 
 /* --- placing BARs --------------------------------------------------------- */
@@ -143,14 +113,14 @@ static u64 place(enum pci_space space, u64 size, phys_addr_t *cpu)
 /* Write all ones, read the size back. The function does not decode meanwhile. */
 static u64 bar_size(struct pci_device *dev, unsigned int n, u32 flags)
 {
-	const u32 reg = PCI_BAR0 + n * 4;
+	volatile u8 *reg = dev->config + PCI_BAR0 + n * 4;
 	u64 mask;
 
-	pci_write32(dev, reg, ~0U);
-	mask = pci_read32(dev, reg) & ~BAR_FLAGS;
+	writel(~0U, reg);
+	mask = readl(reg) & ~BAR_FLAGS;
 	if (flags & BAR_64) {
-		pci_write32(dev, reg + 4, ~0U);
-		mask |= (u64)pci_read32(dev, reg + 4) << 32;
+		writel(~0U, reg + 4);
+		mask |= (u64)readl(reg + 4) << 32;
 	} else {
 		mask |= mask ? ~0UL << 32 : 0;
 	}
@@ -159,7 +129,7 @@ static u64 bar_size(struct pci_device *dev, unsigned int n, u32 flags)
 
 static void assign_bar(struct pci_device *dev, unsigned int n, u32 flags)
 {
-	const u32 reg = PCI_BAR0 + n * 4;
+	volatile u8 *reg = dev->config + PCI_BAR0 + n * 4;
 	const u64 size = bar_size(dev, n, flags);
 	u64 bus = 0;
 
@@ -175,18 +145,19 @@ static void assign_bar(struct pci_device *dev, unsigned int n, u32 flags)
 		pr_err("00:%02x.%u: no room for BAR %u (0x%lx bytes) in the bridge's windows",
 		       dev->devfn >> 3, dev->devfn & 7, n, size);
 	dev->bar[n].size = bus ? size : 0;
-	pci_write32(dev, reg, (u32)bus);
+	writel((u32)bus, reg);
 	if (flags & BAR_64)
-		pci_write32(dev, reg + 4, (u32)(bus >> 32));
+		writel((u32)(bus >> 32), reg + 4);
 }
 
 static void assign_bars(struct pci_device *dev)
 {
-	const u16 command = pci_read16(dev, PCI_COMMAND);
+	const u16 command = readw(dev->config + PCI_COMMAND);
 
-	pci_write16(dev, PCI_COMMAND, command & ~(PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | 1));
+	writew(command & ~(PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | 1),
+	       dev->config + PCI_COMMAND);
 	for (unsigned int n = 0; n < PCI_NUM_BARS; n++) {
-		const u32 flags = pci_read32(dev, PCI_BAR0 + n * 4) & BAR_FLAGS;
+		const u32 flags = readl(dev->config + PCI_BAR0 + n * 4) & BAR_FLAGS;
 
 		if (flags & BAR_IO)
 			continue;
@@ -207,13 +178,13 @@ static bool read_function(struct pci_device *dev, volatile u8 *config, u32 devfn
 	memset(dev, 0, sizeof(*dev));
 	dev->config = config;
 	dev->devfn = devfn;
-	dev->vendor = pci_read16(dev, PCI_VENDOR_ID);
+	dev->vendor = readw(dev->config + PCI_VENDOR_ID);
 	if (dev->vendor == 0xffff || dev->vendor == 0)
 		return false;
-	dev->device = pci_read16(dev, PCI_DEVICE_ID);
-	dev->class = pci_read16(dev, PCI_CLASS_DEVICE);
-	dev->subsystem = pci_read16(dev, PCI_SUBSYSTEM_ID);
-	pin = pci_read8(dev, PCI_INTERRUPT_PIN);
+	dev->device = readw(dev->config + PCI_DEVICE_ID);
+	dev->class = readw(dev->config + PCI_CLASS_DEVICE);
+	dev->subsystem = readw(dev->config + PCI_SUBSYSTEM_ID);
+	pin = readb(dev->config + PCI_INTERRUPT_PIN);
 	dev->irq = pin >= 1 && pin <= 4 ? machine_pci_irq(devfn, pin) : 0;
 	return true;
 }
@@ -228,7 +199,7 @@ static void add_function(volatile u8 *config, u32 devfn)
 	}
 	if (!read_function(dev, config, devfn))
 		return;
-	if ((pci_read8(dev, PCI_HEADER_TYPE) & HEADER_TYPE_MASK) != HEADER_TYPE_NORMAL) {
+	if ((readb(dev->config + PCI_HEADER_TYPE) & HEADER_TYPE_MASK) != HEADER_TYPE_NORMAL) {
 		pr_info("00:%02x.%u: a bridge; devices behind it are not looked for", devfn >> 3,
 			devfn & 7);
 		return;

@@ -7,16 +7,13 @@
  */
 #define pr_fmt(fmt) "virtio_mmio: " fmt
 #include "arch/io.h"
-#include "arch/irq.h"
 #include "arch/machine.h"
 #include "arch/machine_info.h"
 #include "kernel/init.h"
 #include "kernel/printk.h"
-#include "lib/errno.h"
 #include "lib/vsprintf.h"
 #include "mm/page_alloc.h"
 #include "mm/slab.h"
-#include "virtio/virtio.h"
 #include "virtio/virtio_transport.h"
 #include "virtio/virtqueue.h"
 
@@ -47,32 +44,23 @@ enum {
 #define MMIO_MAGIC 0x74726976 /* "virt" */
 
 struct virtio_mmio {
-	struct virtio_device vdev;
+	struct virtio_mapped m;
 	volatile u8 *regs;
-	u64 size;
-	u32 irq;
-	bool irq_on;
 };
 
-static struct virtio_mmio *to_mmio(struct virtio_device *vdev)
+static volatile u8 *mmio_regs(struct virtio_device *vdev)
 {
-	return container_of(vdev, struct virtio_mmio, vdev);
+	return container_of(vdev, struct virtio_mmio, m.vdev)->regs;
 }
 
 static u32 reg_read(struct virtio_device *vdev, u32 reg)
 {
-	return readl(to_mmio(vdev)->regs + reg);
+	return readl(mmio_regs(vdev) + reg);
 }
 
 static void reg_write(struct virtio_device *vdev, u32 reg, u32 value)
 {
-	writel(value, to_mmio(vdev)->regs + reg);
-}
-
-static void reg_write_addr(struct virtio_device *vdev, u32 reg, phys_addr_t addr)
-{
-	reg_write(vdev, reg, (u32)addr);
-	reg_write(vdev, reg + 4, (u32)(addr >> 32));
+	writel(value, mmio_regs(vdev) + reg);
 }
 
 static u8 mmio_get_status(struct virtio_device *vdev)
@@ -87,35 +75,21 @@ static void mmio_set_status(struct virtio_device *vdev, u8 status)
 
 static u64 mmio_get_features(struct virtio_device *vdev)
 {
-	u64 low;
+	volatile u8 *regs = mmio_regs(vdev);
 
-	reg_write(vdev, REG_DEVICE_FEATURES_SEL, 0);
-	low = reg_read(vdev, REG_DEVICE_FEATURES);
-	reg_write(vdev, REG_DEVICE_FEATURES_SEL, 1);
-	return low | (u64)reg_read(vdev, REG_DEVICE_FEATURES) << 32;
+	return virtio_read_features(regs + REG_DEVICE_FEATURES_SEL, regs + REG_DEVICE_FEATURES);
 }
 
 static void mmio_set_features(struct virtio_device *vdev, u64 features)
 {
-	reg_write(vdev, REG_DRIVER_FEATURES_SEL, 0);
-	reg_write(vdev, REG_DRIVER_FEATURES, (u32)features);
-	reg_write(vdev, REG_DRIVER_FEATURES_SEL, 1);
-	reg_write(vdev, REG_DRIVER_FEATURES, (u32)(features >> 32));
+	volatile u8 *regs = mmio_regs(vdev);
+
+	virtio_write_features(regs + REG_DRIVER_FEATURES_SEL, regs + REG_DRIVER_FEATURES, features);
 }
 
 static u32 mmio_config_generation(struct virtio_device *vdev)
 {
 	return reg_read(vdev, REG_CONFIG_GENERATION);
-}
-
-static u32 mmio_config_size(struct virtio_device *vdev)
-{
-	return (u32)(to_mmio(vdev)->size - REG_CONFIG);
-}
-
-static void mmio_read_config(struct virtio_device *vdev, u32 offset, void *buf, u32 len)
-{
-	virtio_read_field(to_mmio(vdev)->regs + REG_CONFIG + offset, buf, len);
 }
 
 static u32 mmio_queue_max(struct virtio_device *vdev, u32 index)
@@ -126,16 +100,15 @@ static u32 mmio_queue_max(struct virtio_device *vdev, u32 index)
 
 static int mmio_queue_setup(struct virtio_device *vdev, struct virtqueue *vq)
 {
+	volatile u8 *regs = mmio_regs(vdev);
+
 	reg_write(vdev, REG_QUEUE_SEL, vq->index);
-	if (reg_read(vdev, REG_QUEUE_READY)) {
-		pr_err("%s (%s): queue %s is in use after a reset", vdev->name, vdev->where,
-		       vq->name);
-		return -EIO;
-	}
+	if (reg_read(vdev, REG_QUEUE_READY))
+		return virtio_queue_in_use(vq);
 	reg_write(vdev, REG_QUEUE_SIZE, vq->size);
-	reg_write_addr(vdev, REG_QUEUE_DESC, virt_to_phys(vq->desc));
-	reg_write_addr(vdev, REG_QUEUE_DRIVER, virt_to_phys(vq->avail));
-	reg_write_addr(vdev, REG_QUEUE_DEVICE, virt_to_phys(vq->used));
+	virtio_write_addr(regs + REG_QUEUE_DESC, virt_to_phys(vq->desc));
+	virtio_write_addr(regs + REG_QUEUE_DRIVER, virt_to_phys(vq->avail));
+	virtio_write_addr(regs + REG_QUEUE_DEVICE, virt_to_phys(vq->used));
 	reg_write(vdev, REG_QUEUE_READY, 1);
 	return 0;
 }
@@ -145,33 +118,13 @@ static void mmio_notify(struct virtio_device *vdev, struct virtqueue *vq)
 	reg_write(vdev, REG_QUEUE_NOTIFY, vq->index);
 }
 
-static void mmio_irq(void *arg)
+static u32 mmio_take_isr(struct virtio_device *vdev)
 {
-	struct virtio_device *vdev = arg;
 	const u32 isr = reg_read(vdev, REG_INTERRUPT_STATUS);
 
-	if (!isr)
-		return;
-	reg_write(vdev, REG_INTERRUPT_ACK, isr);
-	virtio_interrupt(vdev, isr);
-}
-
-static int mmio_irq_start(struct virtio_device *vdev)
-{
-	struct virtio_mmio *vm = to_mmio(vdev);
-	const int ret = irq_request(vm->irq, mmio_irq, vdev);
-
-	vm->irq_on = ret == 0;
-	return ret;
-}
-
-static void mmio_irq_stop(struct virtio_device *vdev)
-{
-	struct virtio_mmio *vm = to_mmio(vdev);
-
-	if (vm->irq_on)
-		virtio_irq_free(vm->irq, vdev);
-	vm->irq_on = false;
+	if (isr)
+		reg_write(vdev, REG_INTERRUPT_ACK, isr);
+	return isr;
 }
 
 static const struct virtio_transport_ops mmio_ops = {
@@ -181,13 +134,13 @@ static const struct virtio_transport_ops mmio_ops = {
 	.get_features = mmio_get_features,
 	.set_features = mmio_set_features,
 	.config_generation = mmio_config_generation,
-	.config_size = mmio_config_size,
-	.read_config = mmio_read_config,
+	.config_size = virtio_mapped_config_size,
+	.read_config = virtio_mapped_read_config,
 	.queue_max = mmio_queue_max,
 	.queue_setup = mmio_queue_setup,
 	.notify = mmio_notify,
-	.irq_start = mmio_irq_start,
-	.irq_stop = mmio_irq_stop,
+	.irq_start = virtio_mapped_irq_start,
+	.irq_stop = virtio_mapped_irq_stop,
 };
 
 /* Is there a modern device in this slot? Return: its id, or 0. */
@@ -226,20 +179,21 @@ static void probe_slot(const struct mmio_device *slot)
 	id = slot_device_id(slot, regs);
 	if (id == VIRTIO_ID_NONE)
 		return;
-	vm = kmalloc(sizeof(*vm), GFP_KERNEL | GFP_ZERO);
+	vm = kmalloc(sizeof(*vm), GFP_KERNEL);
 	if (!vm) {
 		pr_err("0x%lx: no memory for the device", slot->start);
 		return;
 	}
 	vm->regs = regs;
-	vm->size = slot->size;
-	vm->irq = slot->irq;
-	vm->vdev.ops = &mmio_ops;
-	vm->vdev.mm = &kernel_mm;
-	vm->vdev.id = id;
-	snprintf(vm->vdev.where, sizeof(vm->vdev.where), "mmio 0x%lx",
-		 slot->start);
-	virtio_found(&vm->vdev);
+	vm->m = (struct virtio_mapped){
+		.vdev = { .ops = &mmio_ops, .mm = &kernel_mm, .id = id },
+		.config = regs + REG_CONFIG,
+		.config_bytes = slot->size - REG_CONFIG,
+		.irq = slot->irq,
+		.take_isr = mmio_take_isr,
+	};
+	snprintf(vm->m.vdev.where, sizeof(vm->m.vdev.where), "mmio 0x%lx", slot->start);
+	virtio_found(&vm->m.vdev);
 }
 
 static int virtio_mmio_init(void)

@@ -7,7 +7,6 @@
  */
 #define pr_fmt(fmt) "virtio_pci: " fmt
 #include "arch/io.h"
-#include "arch/irq.h"
 #include "arch/machine.h"
 #include "kernel/init.h"
 #include "kernel/printk.h"
@@ -16,7 +15,6 @@
 #include "mm/page_alloc.h"
 #include "mm/slab.h"
 #include "pci/pci.h"
-#include "virtio/virtio.h"
 #include "virtio/virtio_transport.h"
 #include "virtio/virtqueue.h"
 
@@ -70,16 +68,15 @@ struct cfg_window {
 };
 
 struct virtio_pci {
-	struct virtio_device vdev;
+	struct virtio_mapped m;
 	struct pci_device *pci;
 	struct cfg_window cfg[NR_CFG];
 	u32 notify_multiplier;
-	bool irq_on;
 };
 
 static struct virtio_pci *to_pci(struct virtio_device *vdev)
 {
-	return container_of(vdev, struct virtio_pci, vdev);
+	return container_of(vdev, struct virtio_pci, m.vdev);
 }
 
 static volatile u8 *common(struct virtio_device *vdev)
@@ -100,37 +97,22 @@ static void vp_set_status(struct virtio_device *vdev, u8 status)
 static u64 vp_get_features(struct virtio_device *vdev)
 {
 	volatile u8 *regs = common(vdev);
-	u64 low;
 
-	writel(0, regs + COMMON_DEVICE_FEATURE_SELECT);
-	low = readl(regs + COMMON_DEVICE_FEATURE);
-	writel(1, regs + COMMON_DEVICE_FEATURE_SELECT);
-	return low | (u64)readl(regs + COMMON_DEVICE_FEATURE) << 32;
+	return virtio_read_features(regs + COMMON_DEVICE_FEATURE_SELECT,
+				    regs + COMMON_DEVICE_FEATURE);
 }
 
 static void vp_set_features(struct virtio_device *vdev, u64 features)
 {
 	volatile u8 *regs = common(vdev);
 
-	writel(0, regs + COMMON_DRIVER_FEATURE_SELECT);
-	writel((u32)features, regs + COMMON_DRIVER_FEATURE);
-	writel(1, regs + COMMON_DRIVER_FEATURE_SELECT);
-	writel((u32)(features >> 32), regs + COMMON_DRIVER_FEATURE);
+	virtio_write_features(regs + COMMON_DRIVER_FEATURE_SELECT, regs + COMMON_DRIVER_FEATURE,
+			      features);
 }
 
 static u32 vp_config_generation(struct virtio_device *vdev)
 {
 	return readb(common(vdev) + COMMON_GENERATION);
-}
-
-static u32 vp_config_size(struct virtio_device *vdev)
-{
-	return to_pci(vdev)->cfg[CFG_DEVICE].len;
-}
-
-static void vp_read_config(struct virtio_device *vdev, u32 offset, void *buf, u32 len)
-{
-	virtio_read_field(to_pci(vdev)->cfg[CFG_DEVICE].regs + offset, buf, len);
 }
 
 static u32 vp_queue_max(struct virtio_device *vdev, u32 index)
@@ -143,12 +125,6 @@ static u32 vp_queue_max(struct virtio_device *vdev, u32 index)
 	return readw(regs + COMMON_QUEUE_SIZE);
 }
 
-static void write_addr(volatile u8 *reg, phys_addr_t addr)
-{
-	writel((u32)addr, reg);
-	writel((u32)(addr >> 32), reg + 4);
-}
-
 static int vp_queue_setup(struct virtio_device *vdev, struct virtqueue *vq)
 {
 	struct virtio_pci *vp = to_pci(vdev);
@@ -156,11 +132,8 @@ static int vp_queue_setup(struct virtio_device *vdev, struct virtqueue *vq)
 	u64 offset;
 
 	writew(vq->index, regs + COMMON_QUEUE_SELECT);
-	if (readw(regs + COMMON_QUEUE_ENABLE)) {
-		pr_err("%s (%s): queue %s is in use after a reset", vdev->name, vdev->where,
-		       vq->name);
-		return -EIO;
-	}
+	if (readw(regs + COMMON_QUEUE_ENABLE))
+		return virtio_queue_in_use(vq);
 	offset = (u64)readw(regs + COMMON_QUEUE_NOTIFY_OFF) * vp->notify_multiplier;
 	if (offset + sizeof(u16) > vp->cfg[CFG_NOTIFY].len) {
 		pr_err("%s (%s): queue %s is notified at 0x%lx, behind the structure's end",
@@ -169,9 +142,9 @@ static int vp_queue_setup(struct virtio_device *vdev, struct virtqueue *vq)
 	}
 	vq->transport = (void *)(uintptr_t)(vp->cfg[CFG_NOTIFY].regs + offset);
 	writew(vq->size, regs + COMMON_QUEUE_SIZE);
-	write_addr(regs + COMMON_QUEUE_DESC, virt_to_phys(vq->desc));
-	write_addr(regs + COMMON_QUEUE_DRIVER, virt_to_phys(vq->avail));
-	write_addr(regs + COMMON_QUEUE_DEVICE, virt_to_phys(vq->used));
+	virtio_write_addr(regs + COMMON_QUEUE_DESC, virt_to_phys(vq->desc));
+	virtio_write_addr(regs + COMMON_QUEUE_DRIVER, virt_to_phys(vq->avail));
+	virtio_write_addr(regs + COMMON_QUEUE_DEVICE, virt_to_phys(vq->used));
 	writew(1, regs + COMMON_QUEUE_ENABLE);
 	return 0;
 }
@@ -181,35 +154,10 @@ static void vp_notify(struct virtio_device *, struct virtqueue *vq)
 	writew(vq->index, vq->transport);
 }
 
-static void vp_irq(void *arg)
+/* Reading lowers the line. */
+static u32 vp_take_isr(struct virtio_device *vdev)
 {
-	struct virtio_device *vdev = arg;
-	/* Reading lowers the line. */
-	const u8 isr = readb(to_pci(vdev)->cfg[CFG_ISR].regs);
-
-	if (isr)
-		virtio_interrupt(vdev, isr);
-}
-
-static int vp_irq_start(struct virtio_device *vdev)
-{
-	struct virtio_pci *vp = to_pci(vdev);
-	int ret;
-
-	if (!vp->pci->irq)
-		return -ENODEV;
-	ret = irq_request(vp->pci->irq, vp_irq, vdev);
-	vp->irq_on = ret == 0;
-	return ret;
-}
-
-static void vp_irq_stop(struct virtio_device *vdev)
-{
-	struct virtio_pci *vp = to_pci(vdev);
-
-	if (vp->irq_on)
-		virtio_irq_free(vp->pci->irq, vdev);
-	vp->irq_on = false;
+	return readb(to_pci(vdev)->cfg[CFG_ISR].regs);
 }
 
 static const struct virtio_transport_ops pci_ops = {
@@ -219,22 +167,22 @@ static const struct virtio_transport_ops pci_ops = {
 	.get_features = vp_get_features,
 	.set_features = vp_set_features,
 	.config_generation = vp_config_generation,
-	.config_size = vp_config_size,
-	.read_config = vp_read_config,
+	.config_size = virtio_mapped_config_size,
+	.read_config = virtio_mapped_read_config,
 	.queue_max = vp_queue_max,
 	.queue_setup = vp_queue_setup,
 	.notify = vp_notify,
-	.irq_start = vp_irq_start,
-	.irq_stop = vp_irq_stop,
+	.irq_start = virtio_mapped_irq_start,
+	.irq_stop = virtio_mapped_irq_stop,
 };
 
 /* Map what one capability describes, if it lies inside of its BAR. */
 static void map_structure(struct virtio_pci *vp, u32 cap, u8 type)
 {
 	const struct pci_device *pci = vp->pci;
-	const u8 bar = pci_read8(pci, cap + CAP_BAR);
-	const u64 offset = pci_read32(pci, cap + CAP_OFFSET);
-	const u32 len = pci_read32(pci, cap + CAP_LENGTH);
+	const u8 bar = readb(pci->config + cap + CAP_BAR);
+	const u64 offset = readl(pci->config + cap + CAP_OFFSET);
+	const u32 len = readl(pci->config + cap + CAP_LENGTH);
 
 	if (bar >= PCI_NUM_BARS || !pci->bar[bar].addr || len == 0 ||
 	    offset + len > pci->bar[bar].size)
@@ -242,7 +190,7 @@ static void map_structure(struct virtio_pci *vp, u32 cap, u8 type)
 	vp->cfg[type].regs = ioremap(pci->bar[bar].addr + offset, len);
 	vp->cfg[type].len = vp->cfg[type].regs ? len : 0;
 	if (type == CFG_NOTIFY)
-		vp->notify_multiplier = pci_read32(pci, cap + CAP_NOTIFY_MULTIPLIER);
+		vp->notify_multiplier = readl(pci->config + cap + CAP_NOTIFY_MULTIPLIER);
 }
 
 /* Walk the vendor capabilities; of several of a type the first that works counts. */
@@ -258,11 +206,11 @@ static void map_structures(struct virtio_pci *vp)
 		cap = pci_find_capability(vp->pci, PCI_CAP_ID_VENDOR, cap);
 		if (!cap)
 			return;
-		type = pci_read8(vp->pci, cap + CAP_CFG_TYPE);
+		type = readb(vp->pci->config + cap + CAP_CFG_TYPE);
 		if (type == CFG_NOTIFY)
 			need += sizeof(u32);
 		if (type < CFG_COMMON || type >= NR_CFG || vp->cfg[type].regs ||
-		    pci_read8(vp->pci, cap + CAP_LEN) < need || cap + need > PCI_CONFIG_BYTES)
+		    readb(vp->pci->config + cap + CAP_LEN) < need || cap + need > PCI_CONFIG_BYTES)
 			continue;
 		map_structure(vp, cap, type);
 	}
@@ -290,28 +238,32 @@ static void probe_function(struct pci_device *pci)
 		return;
 	}
 	vp->pci = pci;
-	vp->vdev.ops = &pci_ops;
-	vp->vdev.mm = &kernel_mm;
-	vp->vdev.id = virtio_id_of(pci);
-	snprintf(vp->vdev.where, sizeof(vp->vdev.where), "pci 00:%02x.%u", pci->devfn >> 3,
+	vp->m.vdev.ops = &pci_ops;
+	vp->m.vdev.mm = &kernel_mm;
+	vp->m.vdev.id = virtio_id_of(pci);
+	vp->m.irq = pci->irq;
+	vp->m.take_isr = vp_take_isr;
+	snprintf(vp->m.vdev.where, sizeof(vp->m.vdev.where), "pci 00:%02x.%u", pci->devfn >> 3,
 		 pci->devfn & 7);
 	pci_enable(pci);
 	map_structures(vp);
 	if (!is_complete(vp)) {
 		pr_err("%s: %s device without modern registers; start QEMU with "
 		       "disable-legacy=on,disable-modern=off on it",
-		       vp->vdev.where, virtio_id_name(vp->vdev.id));
+		       vp->m.vdev.where, virtio_id_name(vp->m.vdev.id));
 		kfree(vp);
 		return;
 	}
-	virtio_found(&vp->vdev);
+	vp->m.config = vp->cfg[CFG_DEVICE].regs;
+	vp->m.config_bytes = vp->cfg[CFG_DEVICE].len;
+	virtio_found(&vp->m.vdev);
 }
 
 static int virtio_pci_init(void)
 {
-	for (unsigned int i = 0; i < pci_nr_devices(); i++) {
-		struct pci_device *pci = pci_device_at(i);
+	struct pci_device *pci;
 
+	for (unsigned int i = 0; (pci = pci_device_at(i)); i++) {
 		if (pci->vendor == VENDOR_VIRTIO && pci->device >= DEVICE_TRANSITIONAL &&
 		    pci->device <= DEVICE_LAST)
 			probe_function(pci);

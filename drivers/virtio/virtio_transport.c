@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the virtio transports share: field accesses, ending interrupts, announcing. */
+/* What the virtio transports share: accesses, interrupts, announcing. */
 #define pr_fmt(fmt) "virtio: " fmt
 #include "virtio/virtio_transport.h"
 #include "arch/io.h"
@@ -7,11 +7,24 @@
 #include "kernel/printk.h"
 #include "kernel/quiesce.h"
 #include "kernel/timer.h"
+#include "lib/errno.h"
 #include "lib/string.h"
-#include "virtio/virtio.h"
+#include "virtio/virtqueue.h"
 
-void virtio_read_field(const volatile u8 *reg, void *buf, u32 len)
+static struct virtio_mapped *to_mapped(struct virtio_device *vdev)
 {
+	return container_of(vdev, struct virtio_mapped, vdev);
+}
+
+u32 virtio_mapped_config_size(struct virtio_device *vdev)
+{
+	return to_mapped(vdev)->config_bytes;
+}
+
+/* As wide as the field is. Spec: virtio 1.2, sections 4.2.2.2 and 4.1.3.1. */
+void virtio_mapped_read_config(struct virtio_device *vdev, u32 offset, void *buf, u32 len)
+{
+	const volatile u8 *reg = to_mapped(vdev)->config + offset;
 	u32 v32[2];
 	u16 v16;
 
@@ -31,11 +44,65 @@ void virtio_read_field(const volatile u8 *reg, void *buf, u32 len)
 	}
 }
 
-void virtio_irq_free(u32 irq, struct virtio_device *vdev)
+static void interrupt(void *arg)
 {
-	irq_free(irq, vdev);
+	struct virtio_device *vdev = arg;
+	const u32 isr = to_mapped(vdev)->take_isr(vdev);
+
+	if (isr)
+		virtio_interrupt(vdev, isr);
+}
+
+int virtio_mapped_irq_start(struct virtio_device *vdev)
+{
+	struct virtio_mapped *m = to_mapped(vdev);
+	const int ret = m->irq ? irq_request(m->irq, interrupt, vdev) : -ENODEV;
+
+	m->irq_on = ret == 0;
+	return ret;
+}
+
+void virtio_mapped_irq_stop(struct virtio_device *vdev)
+{
+	struct virtio_mapped *m = to_mapped(vdev);
+
+	if (!m->irq_on)
+		return;
+	m->irq_on = false;
+	irq_free(m->irq, vdev);
 	if (synchronize_harts(NSEC_PER_SEC))
 		pr_warn("%s: a hart may still be in the interrupt handler", vdev->name);
+}
+
+u64 virtio_read_features(volatile u8 *select, volatile u8 *value)
+{
+	u64 low;
+
+	writel(0, select);
+	low = readl(value);
+	writel(1, select);
+	return low | (u64)readl(value) << 32;
+}
+
+void virtio_write_features(volatile u8 *select, volatile u8 *value, u64 features)
+{
+	writel(0, select);
+	writel((u32)features, value);
+	writel(1, select);
+	writel((u32)(features >> 32), value);
+}
+
+void virtio_write_addr(volatile u8 *reg, phys_addr_t addr)
+{
+	writel((u32)addr, reg);
+	writel((u32)(addr >> 32), reg + 4);
+}
+
+int virtio_queue_in_use(const struct virtqueue *vq)
+{
+	pr_err("%s (%s): queue %s is in use after a reset", vq->vdev->name, vq->vdev->where,
+	       vq->name);
+	return -EIO;
 }
 
 void virtio_found(struct virtio_device *vdev)

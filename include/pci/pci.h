@@ -41,7 +41,7 @@ struct pci_bar {
 
 /**
  * struct pci_device - one function
- * @config: its 4 KiB of configuration, mapped
+ * @config: its 4 KiB of configuration, mapped: for readb() to writel()
  * @devfn: device << 3 | function
  * @irq: PLIC source of its pin, 0 if it has none
  * @bar: 64-bit BARs are in the lower of their two
@@ -53,12 +53,6 @@ struct pci_device {
 	u32 irq;
 	struct pci_bar bar[PCI_NUM_BARS];
 };
-
-u8 pci_read8(const struct pci_device *dev, u32 offset);
-u16 pci_read16(const struct pci_device *dev, u32 offset);
-u32 pci_read32(const struct pci_device *dev, u32 offset);
-void pci_write16(const struct pci_device *dev, u32 offset, u16 value);
-void pci_write32(const struct pci_device *dev, u32 offset, u32 value);
 
 /**
  * pci_find_capability() - the next capability of a kind
@@ -73,8 +67,7 @@ u32 pci_find_capability(const struct pci_device *dev, u8 id, u32 after);
 /* Decode memory and let it do DMA, INTx allowed. */
 void pci_enable(struct pci_device *dev);
 
-/* Functions found at boot, in the order of devfn. */
-unsigned int pci_nr_devices(void);
+/* Functions found at boot, in the order of devfn; NULL behind the last. */
 struct pci_device *pci_device_at(unsigned int n);
 
 #endif

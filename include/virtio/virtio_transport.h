@@ -2,23 +2,44 @@
 #ifndef _VIRTIO_VIRTIO_TRANSPORT_H
 #define _VIRTIO_VIRTIO_TRANSPORT_H
 
-/* What the transports share. */
-#include "lib/types.h"
-
-struct virtio_device;
+/*
+ * What the transports that are made of registers share: the configuration, the
+ * interrupt line, 64-bit values in halves.
+ */
+#include "virtio/virtio.h"
 
 /**
- * virtio_read_field() - read one configuration field as wide as it is
- * @reg: mapped register
- * @buf: filled
- * @len: 1, 2, 4, or 8, which is two reads of 4: the caller compares generations
- *
- * Spec: virtio 1.2, sections 4.2.2.2 and 4.1.3.1.
+ * struct virtio_mapped - a device whose registers are mapped
+ * @vdev: what the core sees
+ * @config: the device's configuration
+ * @config_bytes: how much there is of it
+ * @irq: its line, 0 if it has none
+ * @irq_on: the line is requested
+ * @take_isr: read why it interrupts, and lower the line
  */
-void virtio_read_field(const volatile u8 *reg, void *buf, u32 len);
+struct virtio_mapped {
+	struct virtio_device vdev;
+	volatile u8 *config;
+	u32 config_bytes;
+	u32 irq;
+	bool irq_on;
+	u32 (*take_isr)(struct virtio_device *vdev);
+};
 
-/* irq_free(), and wait until no hart is in the handler. Context: thread. */
-void virtio_irq_free(u32 irq, struct virtio_device *vdev);
+/* Those of struct virtio_transport_ops. A field of 8 bytes is two reads of 4. */
+u32 virtio_mapped_config_size(struct virtio_device *vdev);
+void virtio_mapped_read_config(struct virtio_device *vdev, u32 offset, void *buf, u32 len);
+int virtio_mapped_irq_start(struct virtio_device *vdev);
+void virtio_mapped_irq_stop(struct virtio_device *vdev);
+
+/* Features in two halves: the number of the half goes to @select. */
+u64 virtio_read_features(volatile u8 *select, volatile u8 *value);
+void virtio_write_features(volatile u8 *select, volatile u8 *value, u64 features);
+/* An address in two registers of 32 bits. */
+void virtio_write_addr(volatile u8 *reg, phys_addr_t addr);
+
+/* The device has a queue although it was reset. Return: -EIO. */
+int virtio_queue_in_use(const struct virtqueue *vq);
 
 /* virtio_register_device(), and a line if that failed. */
 void virtio_found(struct virtio_device *vdev);
