@@ -25,12 +25,13 @@ enum zone_type memory_block_zone(unsigned long block)
 
 static int go_offline(unsigned long block, unsigned int wait_s, struct mm_failure *why)
 {
+	const unsigned int limit_s = wait_s ? wait_s : OFFLINE_TIMEOUT_S;
 	struct evacuate_policy policy = {
 		.name = "offline",
 		.end = EVAC_END_OFFLINE,
 		.flags = EVAC_SKIP_SKIPPABLE | (wait_s ? EVAC_WAIT_FREE : 0),
 		.max_retries = OFFLINE_RETRIES,
-		.deadline_ns = evac_clock_ns() + (wait_s ? wait_s : OFFLINE_TIMEOUT_S) * NSEC_PER_SEC,
+		.deadline_ns = evac_clock_ns() + limit_s * NSEC_PER_SEC,
 		.cancelled = command_interrupted,
 	};
 

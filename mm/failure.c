@@ -113,7 +113,7 @@ static void print_detail(const struct mm_failure *why, struct sink *out)
 	const char *kind = "";
 
 	if (!why->detail && why->owner && why->type != PGTY_OFFLINE)
-		sink_printf(out, ", owner 0x%lx", why->owner);
+		sink_printf(out, ", owner 0x%lx", (unsigned long)why->owner);
 	if (!why->detail)
 		return;
 	if (why->type == PGTY_SLAB)

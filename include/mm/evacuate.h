@@ -26,7 +26,7 @@ enum evacuate_end {
 #define EVAC_WAIT_FREE	    BIT(1) /* wait for unmovable frames to be freed, until the deadline */
 #define EVAC_BEST_EFFORT    BIT(2) /* compaction: what cannot move stays */
 #define EVAC_ISOLATED	    BIT(3) /* the caller has isolated and drained, and ends that himself */
-#define EVAC_QUIET	    BIT(4) /* contig: no line in the log: the caller has other ways, or says it */
+#define EVAC_QUIET	    BIT(4) /* contig: not in the log: the caller has other ways */
 
 /**
  * struct evacuate_policy - all that differs between the callers

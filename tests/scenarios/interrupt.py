@@ -106,6 +106,14 @@ def ctrl_c_on_the_port(guest: Guest) -> None:
     logged(guest, text.strip())
     expect_unchanged(guest, block, before)
 
+    guest.port.send(f'contig 700 at {pfn - 300:#x} wait 600\n'.encode())
+    time.sleep(IN_THE_WAIT)
+    guest.port.send(CTRL_C)
+    status, text = guest.port.answer(SOON)
+    expect(status == -4 and f'contig: cancelled, pfn {pfn:#x} is Driver, owner 0x' in text, f'status {status}: {text}')
+    logged(guest, text.strip().replace('contig:', 'contig: 700 frames failed:'))
+    expect_unchanged(guest, block, before)
+
     guest.port.send(command + b'echo nobody\n')
     time.sleep(IN_THE_WAIT)
     guest.port.close()
