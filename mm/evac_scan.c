@@ -176,11 +176,11 @@ static int move_vector(struct evac *e, struct migrate_entry *vec, unsigned int n
 	int err = 0;
 
 	e->why->migrated += migrate_pages(e, vec, nr);
-	/* No target at all says more than what befell the others. */
-	for (unsigned int i = 0; i < nr && err != -ENOMEM; i++) {
+	for (unsigned int i = 0; i < nr; i++) {
 		const int result = note_result(e, &vec[i]);
 
-		err = result ? result : err;
+		if (result && err != -ENOMEM)
+			err = result;
 	}
 	cond_resched();
 	return err;

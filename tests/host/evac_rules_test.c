@@ -5,12 +5,9 @@
  * hold points that nobody lets go. Host only: it is the same in the guest.
  */
 #include "arch/machine.h"
-#include "death.h"
-#include "kernel/panic.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
-#include "lib/string.h"
 #include "mm/hold.h"
 #include "tests/mm/test_mm.h"
 
@@ -119,15 +116,20 @@ static void cached_chunk_is_in_the_way(struct ktest *test)
 
 /* --- moving ------------------------------------------------------------------- */
 
+static void slot_at(struct ktest *test, struct test_mm *t, struct page_slot *slot,
+		    unsigned long pfn, unsigned int order)
+{
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, order, PGTY_DRIVER), 0);
+	slot->pfn = pfn;
+	page_set_owner(t->mm, pfn, (uintptr_t)slot);
+}
+
 /* Slots whose pages lie one behind the other from @pfn on. */
 static void slots_at(struct ktest *test, struct test_mm *t, struct page_slot *slots,
-		     unsigned int nr, unsigned long pfn, unsigned int order)
+		     unsigned int nr, unsigned long pfn)
 {
-	for (unsigned int i = 0; i < nr; i++, pfn += 1UL << order) {
-		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, order, PGTY_DRIVER), 0);
-		slots[i].pfn = pfn;
-		page_set_owner(t->mm, pfn, (uintptr_t)&slots[i]);
-	}
+	for (unsigned int i = 0; i < nr; i++)
+		slot_at(test, t, &slots[i], pfn + i, 0);
 }
 
 static void slots_gone(struct ktest *test, struct test_mm *t, struct page_slot *slots,
@@ -147,7 +149,7 @@ static void chunk_across_the_border(struct ktest *test)
 	struct page_slot slot;
 	struct mm_failure why;
 
-	slots_at(test, t, &slot, 1, head, 3);
+	slot_at(test, t, &slot, head, 3);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, head + 8, 0, PGTY_SLAB), 0);
 	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, head + 4, head + 20, NULL, &why),
 			-EBUSY);
@@ -174,7 +176,7 @@ static void vectors_end_one_by_one(struct ktest *test)
 	unsigned long fails;
 	struct mm_failure why;
 
-	slots_at(test, t, slots, NR, t->base, 0);
+	slots_at(test, t, slots, NR, t->base);
 	policy.cancelled = when_something_moved;
 	policy.cookie = &why;
 	KTEST_EXPECT_EQ(test,
@@ -207,7 +209,7 @@ static void best_effort_goes_on(struct ktest *test)
 	struct page_slot slots[3];
 	struct mm_failure why;
 
-	slots_at(test, t, slots, 3, t->base, 0);
+	slots_at(test, t, slots, 3, t->base);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + 100, 0, PGTY_SLAB), 0);
 	KTEST_ASSERT_TRUE(test, page_try_get(t->mm, t->base));
 	policy.flags = EVAC_BEST_EFFORT;
@@ -230,7 +232,7 @@ static void reason_and_errno_agree(struct ktest *test)
 	struct mm_failure why;
 	unsigned long nr;
 
-	slots_at(test, t, slots, 2, t->base, 0);
+	slots_at(test, t, slots, 2, t->base);
 	nr = alloc_pages_bulk(t->mm, GFP_ATOMIC | GFP_NOWARN | GFP_NODRAIN, PGTY_SLAB,
 			      2 * PAGES_PER_SECTION, pfns);
 	KTEST_ASSERT_TRUE(test, page_try_get(t->mm, t->base + 1));
@@ -253,7 +255,7 @@ static void slot_that_is_not_ready(struct ktest *test)
 	struct page_state st;
 	struct mm_failure why;
 
-	slots_at(test, t, &slot, 1, t->base, 0);
+	slot_at(test, t, &slot, t->base, 0);
 	slot.pfn = PFN_NONE;
 	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, t->base, t->base + 1, NULL, &why),
 			-EAGAIN);
@@ -291,7 +293,7 @@ static void pinned_meanwhile(struct ktest *test)
 	struct page_slot slot;
 	struct mm_failure why;
 
-	slots_at(test, t, &slot, 1, t->base, 0);
+	slot_at(test, t, &slot, t->base, 0);
 	policy.cancelled = pin_it;
 	policy.cookie = t;
 	KTEST_EXPECT_EQ(test,
@@ -351,7 +353,7 @@ static void waits_for_unpin(struct ktest *test)
 	struct test_mm *t = test_mm_normal(test, 1);
 	struct page_slot slot;
 
-	slots_at(test, t, &slot, 1, t->base, 0);
+	slot_at(test, t, &slot, t->base, 0);
 	KTEST_ASSERT_EQ(test, page_pin(t->mm, t->base), 0);
 	expect_end_after(test, t, 4, unpin);
 	slots_gone(test, t, &slot, 1);
@@ -441,7 +443,7 @@ static void search_finds_the_last_place(struct ktest *test)
 		const unsigned long pfn = t->w->base + i * NR + NR / 2;
 
 		if (page_type(t->mm, pfn) == PGTY_BUDDY)
-			slots_at(test, t, &slots[used++], 1, pfn, 0);
+			slot_at(test, t, &slots[used++], pfn, 0);
 	}
 	KTEST_EXPECT_EQ(test, alloc_contig_pages(t->mm, NR, NULL, NULL),
 			t->w->base + (PLACES - 1) * NR);
@@ -543,132 +545,6 @@ static void hold_ends_by_itself(struct ktest *test)
 	free_contig_range(t->mm, t->base, 1);
 }
 
-/* --- another kind of movable page -------------------------------------------------- */
-
-/* What the kind below answers; its pages have nobody who knows them. */
-static int claim_result, copy_result;
-
-static int fake_claim(struct mm *mm, struct migrate_entry *e)
-{
-	(void)mm;
-	return claim_result ? claim_result : page_claim(mm, e->pfn, PGTY_ANON, e->order);
-}
-
-static int fake_copy(struct mm *mm, struct migrate_entry *e)
-{
-	(void)mm;
-	(void)e;
-	return copy_result;
-}
-
-static void fake_commit(struct mm *mm, struct migrate_entry *e)
-{
-	(void)mm;
-	(void)e;
-}
-
-static void fake_abort(struct mm *mm, struct migrate_entry *e)
-{
-	(void)mm;
-	page_unclaim(e->pfn);
-}
-
-static const struct movable_ops fake_ops = { fake_claim, fake_copy, fake_commit,
-					     fake_abort };
-
-static struct test_mm *child_mm;
-
-static int take(struct mm_failure *why)
-{
-	return alloc_contig_range(child_mm->mm, child_mm->base, child_mm->base + 4, NULL,
-				  why);
-}
-
-static void expect(bool ok, const char *what)
-{
-	if (!ok)
-		panic("not so: %s", what);
-}
-
-/* In a process of its own, because operations cannot be taken back. */
-static void second_kind(void)
-{
-	struct test_mm *t = child_mm = test_mm_normal(death_test, 1);
-	struct page_slot slot;
-	struct mm_failure why;
-	unsigned long free;
-
-	expect(set_movable_ops(PGTY_SLAB, &fake_ops) == -EINVAL, "slab never moves");
-	expect(set_movable_ops(PGTY_DRIVER, &fake_ops) == -EEXIST,
-	       "the first operations stay");
-	expect(alloc_pages_at(t->mm, t->base + 1, 0, PGTY_ANON) == 0, "alloc");
-	expect(take(&why) == -EBUSY && why.reason == MM_REASON_UNMOVABLE,
-	       "no operations");
-	expect(set_movable_ops(PGTY_ANON, &fake_ops) == 0, "operations");
-	free = test_mm_free(death_test, t);
-
-	copy_result = -EIO;
-	expect(take(&why) == -EIO && why.reason == MM_REASON_COPY_FAILED,
-	       "the copy fails");
-	expect(why.pfn == t->base + 1 && why.type == PGTY_ANON, "which page");
-	expect(test_mm_free(death_test, t) == free, "its target is free again");
-	copy_result = 0;
-	claim_result = -ENOENT;
-	expect(take(&why) == -EBUSY && why.reason == MM_REASON_NOT_FREE,
-	       "it says it is gone");
-	expect(why.retries == 0, "and is not asked again");
-	claim_result = 0;
-	slots_at(death_test, t, &slot, 1, t->base, 0);
-	expect(take(&why) == 0 && why.migrated == 2, "two kinds at once");
-	panic("all of it is so");
-}
-
-static void stray_write_before_contig(void)
-{
-	unsigned long pfn;
-
-	page_poison = true;
-	child_mm = test_mm_normal(death_test, 1);
-	pfn = child_mm->base;
-	/* The other one keeps the pageblock from becoming one chunk, which was never filled. */
-	if (alloc_pages_at(child_mm->mm, pfn, 0, PGTY_KERNEL) == 0 &&
-	    alloc_pages_at(child_mm->mm, pfn + 10, 0, PGTY_KERNEL) == 0)
-		free_pages(child_mm->mm, pfn, 0);
-	memset((char *)phys_to_virt(pfn_to_phys(pfn)) + 5, 0x5c, 1);
-	(void)!take(NULL);
-}
-
-/* A page that moved away leaves a poisoned frame. */
-static void stray_write_after_move(void)
-{
-	struct page_slot slot;
-	unsigned long pfn;
-
-	page_poison = true;
-	child_mm = test_mm_normal(death_test, 1);
-	pfn = child_mm->base;
-	slots_at(death_test, child_mm, &slot, 1, pfn, 0);
-	if (take(NULL) == 0)
-		panic("moved; the frame has 0x%02x",
-		      *(u8 *)phys_to_virt(pfn_to_phys(pfn)));
-}
-
-static void release_of_a_chunk(void)
-{
-	struct test_mm *t = test_mm_normal(death_test, 1);
-
-	if (alloc_pages_at(t->mm, t->base, 9, PGTY_KERNEL) == 0)
-		release_offline_range(t->mm, t->base, PB);
-}
-
-static const struct death deaths[] = {
-	{ "second_kind", second_kind, "all of it is so" },
-	{ "stray_write_before_contig", stray_write_before_contig, "byte 0x5 is 0x5c" },
-	{ "stray_write_after_move", stray_write_after_move, "the frame has 0xaa" },
-	{ "release_of_a_chunk", release_of_a_chunk, "it is Kernel, not Offline" },
-};
-KTEST_ARRAY_PARAM(death, deaths, death_desc)
-
 static const struct ktest_case evac_rules_cases[] = {
 	KTEST_CASE(stopped_before_anything_moves),
 	KTEST_CASE(zones_are_not_mixed),
@@ -689,7 +565,6 @@ static const struct ktest_case evac_rules_cases[] = {
 	KTEST_CASE(search_is_cancelled),
 	KTEST_CASE(contig_policy_and_marks),
 	KTEST_CASE(hold_ends_by_itself),
-	KTEST_CASE_PARAM(expect_death, death_gen_params),
 	{},
 };
 static struct ktest_suite evac_rules_suite = { .name = "evac_rules",
