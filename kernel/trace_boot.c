@@ -44,20 +44,19 @@ static void copy_build_id(void)
 int trace_boot(void)
 {
 	const u64 bytes = usable_ring_bytes();
+	phys_addr_t ring;
 
 	copy_build_id();
 	ebb_trace.timebase_hz = machine_info()->timebase_hz;
-	for (unsigned int i = 0; i < nr_harts(); i++) {
-		const phys_addr_t ring = memblock_alloc(bytes, PAGE_SIZE);
-
-		if (ring == 0) {
-			pr_warn("trace: no boot memory for rings of %lu KiB; "
-				"trace_buf_size= takes less",
-				bytes / 1024);
-			return -ENOMEM;
-		}
-		trace_ring_init(hart_by_id(i), phys_to_virt(ring), ring);
+	/* In one piece: if not all fit, none takes memory. */
+	ring = memblock_alloc(bytes * nr_harts(), PAGE_SIZE);
+	if (ring == 0) {
+		pr_warn("trace: no boot memory for %u rings of %lu KiB; trace_buf_size= takes less\n",
+			nr_harts(), bytes / 1024);
+		return -ENOMEM;
 	}
+	for (unsigned int i = 0; i < nr_harts(); i++, ring += bytes)
+		trace_ring_init(hart_by_id(i), phys_to_virt(ring), ring);
 	ebb_trace.nr_records = bytes / sizeof(struct trace_record);
 	if (boot_events == NULL)
 		return 0;
