@@ -90,6 +90,7 @@ def notifier_veto(guest: Guest) -> None:
     guest.run('veto')
     guest.resize(256 * MIB)
     block = block_of(guest, 0)
+    guest.wait_blocks(lambda blocks: blocks.get(block) == 'offline', f'memory{block} did not arrive offline')
     state = f'{SYSFS}/memory{block}/state'
     guest.run('veto online 1')
     why = guest.refuse(f'echo online > {state}')
@@ -114,6 +115,7 @@ def mem_on_off_test(guest: Guest) -> None:
     """The steps of Linux's selftests/memory-hotplug/mem-on-off-test.sh: on, off, on again, errors injected at both."""
     guest.resize(512 * MIB)
     blocks = [block_of(guest, offset * 128 * MIB) for offset in range(4)]
+    guest.wait_blocks(lambda found: all(found.get(block) == 'offline' for block in blocks), 'four blocks did not arrive offline')
 
     def write(word: str, chosen: list[int], error: str = '') -> None:
         """Write a state to blocks; with an error named, each must fail with it and stay what it was."""
