@@ -113,8 +113,6 @@ void kernel_main(const struct machine_info *info)
 	sched_init_hart();
 	hart_set_online();
 	start_memory(info);
-	arch_set_timer_handler(timer_interrupt);
-	arch_set_ipi_handler(panic_stop_if_asked);
 	arch_irq_init();
 	init = thread_create("init", init_thread, NULL);
 	if (init == NULL)

@@ -8,6 +8,7 @@
 #include "kernel/hart.h"
 #include "kernel/param.h"
 #include "kernel/shell.h"
+#include "lib/string.h"
 #include "mm/page_alloc.h"
 #include "mm/vmstat.h"
 
@@ -51,25 +52,28 @@ static int show_meminfo(unsigned long, struct sink *out)
 }
 PSEUDO_FILE(meminfo, "/proc/meminfo", show_meminfo, NULL);
 
+static void print_counts(struct sink *out, int width, const unsigned long *nr, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		sink_printf(out, "%*lu ", width, nr[i]);
+	sink_puts(out, "\n");
+}
+
 static int show_buddyinfo(unsigned long, struct sink *out)
 {
 	unsigned long sum[NR_PAGE_ORDERS], nr[NR_PAGE_ORDERS];
-	unsigned int i, mt, k;
 
-	for (i = 0; i < NR_ZONES; i++) {
+	for (unsigned int i = 0; i < NR_ZONES; i++) {
 		if (zone_at(i)->present == 0)
 			continue;
-		for (k = 0; k < NR_PAGE_ORDERS; k++)
-			sum[k] = 0;
-		for (mt = 0; mt < NR_MIGRATE_TYPES; mt++) {
+		memset(sum, 0, sizeof(sum));
+		for (unsigned int mt = 0; mt < NR_MIGRATE_TYPES; mt++) {
 			zone_count_free(zone_at(i), mt, nr);
-			for (k = 0; k < NR_PAGE_ORDERS; k++)
+			for (unsigned int k = 0; k < NR_PAGE_ORDERS; k++)
 				sum[k] += nr[k];
 		}
 		sink_printf(out, "Node %d, zone %8s ", 0, zone_name(i));
-		for (k = 0; k < NR_PAGE_ORDERS; k++)
-			sink_printf(out, "%6lu ", sum[k]);
-		sink_puts(out, "\n");
+		print_counts(out, 6, sum, NR_PAGE_ORDERS);
 	}
 	return 0;
 }
@@ -89,9 +93,7 @@ static void pagetypeinfo_free(struct sink *out)
 			sink_printf(out, "Node %4d, zone %8s, type %12s ", 0, zone_name(i),
 				    migratetype_name(mt));
 			zone_count_free(zone_at(i), mt, nr);
-			for (k = 0; k < NR_PAGE_ORDERS; k++)
-				sink_printf(out, "%6lu ", nr[k]);
-			sink_puts(out, "\n");
+			print_counts(out, 6, nr, NR_PAGE_ORDERS);
 		}
 	}
 }
@@ -113,9 +115,7 @@ static int show_pagetypeinfo(unsigned long, struct sink *out)
 			continue;
 		zone_count_blocks(zone_at(i), nr);
 		sink_printf(out, "Node %d, zone %8s ", 0, zone_name(i));
-		for (mt = 0; mt < NR_MIGRATE_TYPES; mt++)
-			sink_printf(out, "%12lu ", nr[mt]);
-		sink_puts(out, "\n");
+		print_counts(out, 12, nr, NR_MIGRATE_TYPES);
 	}
 	return 0;
 }

@@ -42,7 +42,7 @@ static const struct abi_word words[] __table("abi_words") = {
 #undef X
 };
 
-static const struct trace_event_desc *find_desc(unsigned int id)
+const struct trace_event_desc *trace_event_find(unsigned int id)
 {
 	const struct trace_event_desc *desc;
 
@@ -134,7 +134,7 @@ static u64 to_usec(const struct trace_record *record)
 
 void trace_print(const struct trace_record *record, struct sink *out)
 {
-	const struct trace_event_desc *desc = find_desc(record->event);
+	const struct trace_event_desc *desc = trace_event_find(record->event);
 	const char *name = desc != NULL ? strchr(desc->name, ':') + 1 : "unknown";
 	const u64 usec = to_usec(record);
 	char line[256];

@@ -9,16 +9,6 @@
 #include "kernel/trace_table.h"
 #include "lib/errno.h"
 
-static const char *event_name(unsigned int id)
-{
-	const struct trace_event_desc *desc;
-
-	for_each_trace_event(desc)
-		if (desc->id == id)
-			return desc->name;
-	return "?";
-}
-
 int trace_mute(unsigned long site, enum trace_switch on)
 {
 	if (site >= (unsigned long)(__stop_trace_sites - __start_trace_sites))
@@ -34,6 +24,6 @@ void trace_list_sites(struct sink *out)
 	for (site = __start_trace_sites; site < __stop_trace_sites; site++)
 		sink_printf(out, "%3u %9u %-5s %-22s %s:%u\n",
 			    (unsigned int)(site - __start_trace_sites), READ_ONCE(site->reached),
-			    READ_ONCE(site->muted) ? "muted" : "-", event_name(site->event),
+			    READ_ONCE(site->muted) ? "muted" : "-", trace_event_find(site->event)->name,
 			    site->file, site->line);
 }

@@ -107,33 +107,19 @@ static unsigned int suffix_shift(char c)
 	return hit ? 10 * (unsigned int)(hit - suffixes + 1) : 0;
 }
 
-int memparse(const char **cursor, u64 *res)
-{
-	const char *s = *cursor;
-	unsigned int base = take_base(&s, 0);
-	unsigned int shift;
-	u64 val;
-	int err = take_digits(&s, base, &val);
-
-	if (err)
-		return err;
-	shift = suffix_shift(*s);
-	if (val << shift >> shift != val)
-		return -EOVERFLOW;
-	*cursor = s + (shift != 0);
-	*res = val << shift;
-	return 0;
-}
-
 int kstrtosize(const char *s, u64 *res)
 {
-	u64 val;
-	int err = memparse(&s, &val);
+	unsigned int base = take_base(&s, 0);
+	unsigned int shift;
+	u64 val = 0;
+	int err = take_digits(&s, base, &val);
 
-	if (err)
-		return err;
-	if (*s)
-		return -EINVAL;
-	*res = val;
-	return 0;
+	shift = suffix_shift(*s);
+	if (s[shift != 0])
+		return -EINVAL; /* rather than that the number before it is large */
+	if (!err && val << shift >> shift != val)
+		err = -EOVERFLOW;
+	if (!err)
+		*res = val << shift;
+	return err;
 }

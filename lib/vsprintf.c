@@ -105,14 +105,10 @@ static unsigned int parse_length(const char **fmt)
 		*fmt += twice ? 2 : 1;
 		return twice ? sizeof(long long) : sizeof(long);
 	case 'j':
-		++*fmt;
-		return sizeof(intmax_t);
 	case 'z':
-		++*fmt;
-		return sizeof(size_t);
 	case 't':
 		++*fmt;
-		return sizeof(ptrdiff_t);
+		return sizeof(intmax_t); /* a size_t's and a ptrdiff_t's, too */
 	default:
 		return sizeof(int);
 	}
@@ -224,24 +220,10 @@ static const char *sign_prefix(const struct spec *spec, bool negative)
 	return spec->flags & FLAG_SPACE ? " " : "";
 }
 
-static void put_signed(struct out *out, const struct spec *spec, struct args *args)
+static void put_integer(struct out *out, const struct spec *spec, struct args *args)
 {
-	s64 val;
-
-	if (spec->bytes == sizeof(s64))
-		val = va_arg(args->ap, s64);
-	else
-		val = va_arg(args->ap, int);
-	if (spec->bytes == sizeof(s8))
-		val = (s8)val;
-	else if (spec->bytes == sizeof(s16))
-		val = (s16)val;
-	put_number(out, spec, val < 0 ? 0 - (u64)val : (u64)val,
-		   sign_prefix(spec, val < 0));
-}
-
-static void put_unsigned(struct out *out, const struct spec *spec, struct args *args)
-{
+	const unsigned int unused = 64 - 8 * spec->bytes;
+	const bool is_signed = spec->conv == 'd' || spec->conv == 'i';
 	const char *prefix = "";
 	u64 val;
 
@@ -249,14 +231,13 @@ static void put_unsigned(struct out *out, const struct spec *spec, struct args *
 		val = va_arg(args->ap, u64);
 	else
 		val = va_arg(args->ap, unsigned int);
-	if (spec->bytes == sizeof(u8))
-		val = (u8)val;
-	else if (spec->bytes == sizeof(u16))
-		val = (u16)val;
-	if (spec->flags & FLAG_ALT && val && spec->conv == 'x')
-		prefix = "0x";
-	else if (spec->flags & FLAG_ALT && val && spec->conv == 'X')
-		prefix = "0X";
+	val = is_signed ? (u64)((s64)(val << unused) >> unused) : val << unused >> unused;
+	if (is_signed) {
+		prefix = sign_prefix(spec, (s64)val < 0);
+		val = (s64)val < 0 ? 0 - val : val;
+	} else if (spec->flags & FLAG_ALT && val && spec->conv != 'u' && spec->conv != 'o') {
+		prefix = spec->conv == 'X' ? "0X" : "0x";
+	}
 	put_number(out, spec, val, prefix);
 }
 
@@ -284,13 +265,11 @@ static void put_conversion(struct out *out, const struct spec *spec, struct args
 	switch (spec->conv) {
 	case 'd':
 	case 'i':
-		put_signed(out, spec, args);
-		break;
 	case 'u':
 	case 'o':
 	case 'x':
 	case 'X':
-		put_unsigned(out, spec, args);
+		put_integer(out, spec, args);
 		break;
 	case 'c':
 		c = (char)va_arg(args->ap, int);

@@ -153,7 +153,6 @@ void irqs_off_end(void);
 void plic_init_hart(unsigned int hart);
 void plic_handle(unsigned int hart);
 void clock_init(void);
-void timer_handle(void);
 void ipi_handle(void);
 unsigned long online_mask(void);
 void exit_init_early(void);

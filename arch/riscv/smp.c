@@ -8,6 +8,7 @@
 #include "arch/irq.h"
 #include "arch/thread.h"
 #include "kernel/hart.h"
+#include "kernel/panic.h"
 #include "kernel/printk.h"
 #include "lib/errno.h"
 
@@ -29,7 +30,6 @@ static_assert(offsetof(struct secondary, entry) == SECONDARY_ENTRY, "layout.h");
 
 /* A bit for each logical id that may have translations in its TLB. */
 static unsigned long online = 1;
-static void (*ipi_handler)(void);
 
 unsigned long online_mask(void)
 {
@@ -96,15 +96,9 @@ void arch_kick_hart(unsigned int hart)
 		arch_send_ipi(BIT(hart));
 }
 
-void arch_set_ipi_handler(void (*fn)(void))
-{
-	ipi_handler = fn;
-}
-
 /* Another hart has called. The bit goes first: a call that comes now interrupts again. */
 void ipi_handle(void)
 {
 	csr_clear(sip, SIE_SOFT);
-	if (ipi_handler)
-		ipi_handler();
+	panic_stop_if_asked();
 }

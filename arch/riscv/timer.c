@@ -13,7 +13,6 @@
 
 /* Nanoseconds per tick and ticks per nanosecond, 32 bits behind the binary point. */
 static u64 ns_per_tick, ticks_per_ns;
-static void (*timer_handler)(void);
 
 /* ns_per_tick, before anybody asks for the time. */
 void clock_init(void)
@@ -47,17 +46,4 @@ void arch_timer_set(u64 deadline_ns)
 	if (deadline_ns != ~0ULL)
 		ticks = scale(deadline_ns, ticks_per_ns) + 1;
 	sbi_call(SBI_TIME, 0, SBI_ARGS(ticks));
-}
-
-void arch_set_timer_handler(void (*fn)(void))
-{
-	timer_handler = fn;
-}
-
-/* The deadline has passed; the firmware raises the interrupt until it is moved. */
-void timer_handle(void)
-{
-	arch_timer_set(~0ULL);
-	if (timer_handler)
-		timer_handler();
 }

@@ -4,6 +4,7 @@
  * none are resolved, everything else is the end.
  */
 #include "kernel/hart.h"
+#include "kernel/timer.h"
 
 #include "arch.h"
 #include "csr.h"
@@ -30,7 +31,7 @@ static void handle_interrupt(u64 cause)
 		ipi_handle();
 		break;
 	case IRQ_TIMER:
-		timer_handle();
+		timer_interrupt();
 		break;
 	case IRQ_EXTERNAL:
 		plic_handle(hart->id);

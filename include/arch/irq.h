@@ -39,18 +39,6 @@ void irq_free(u32 irq, void *arg);
 void arch_timer_set(u64 deadline_ns);
 
 /**
- * arch_set_timer_handler - who is called on a hart when its deadline has passed
- * @fn: the handler; it sets the next deadline
- */
-void arch_set_timer_handler(void (*fn)(void));
-
-/**
- * arch_set_ipi_handler - who is called on a hart that was kicked
- * @fn: the handler
- */
-void arch_set_ipi_handler(void (*fn)(void));
-
-/**
  * arch_send_ipi - interrupt harts
  * @harts: a bit for each logical id
  *

@@ -16,4 +16,7 @@ extern const struct trace_event_desc __stop_trace_event_table[];
 	for ((desc) = __start_trace_event_table; (desc) < __stop_trace_event_table;      \
 	     (desc)++)
 
+/* The row of an event, or NULL. */
+const struct trace_event_desc *trace_event_find(unsigned int id);
+
 #endif

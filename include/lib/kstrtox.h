@@ -23,22 +23,11 @@ int __must_check kstrtobool(const char *s, bool *res);
  * @s: the text, for example 512M or 0x80000000
  * @res: bytes
  *
- * A suffix, in either case, stands for a power of 1024.
+ * A suffix, in either case, stands for a power of 1024. In 0x1e the e is a digit.
+ * Compare with: Linux memparse().
  *
  * Return: 0; -EINVAL; -EOVERFLOW.
  */
 int __must_check kstrtosize(const char *s, u64 *res);
-
-/**
- * memparse() - the same at the start of a longer text
- * @cursor: where to read; moved behind what was read, unless that failed
- * @res: bytes
- *
- * For lists as in "2G@0x80000000,...": the caller looks at what follows.
- * In 0x1e the e is a digit. Compare with: Linux memparse().
- *
- * Return: 0; -EINVAL no number there; -EOVERFLOW.
- */
-int __must_check memparse(const char **cursor, u64 *res);
 
 #endif
