@@ -372,6 +372,8 @@ void replay_snapshot(void)
 
 void replay_start(unsigned long base_pfn)
 {
+	struct trace_record r = { 0 };
+
 	base = base_pfn;
 	ebb_trace.nr_records = NR_RECORDS;
 	trace_ring_init(this_hart(), ring, (uintptr_t)ring);
@@ -379,8 +381,7 @@ void replay_start(unsigned long base_pfn)
 	CHECK(read_snapshot() == 0, "no first snapshot");
 	replayed = truth;
 	/* What was recorded up to the snapshot is in it. */
-	for (struct trace_record r; next_seq != snapshot_seq; next_seq++)
-		CHECK(trace_take(&r) && r.seq == next_seq, "record %u is missing",
-		      next_seq);
+	for (next_seq = snapshot_seq; r.seq + 1 != next_seq;)
+		CHECK(trace_take(&r), "record %u is missing", next_seq - 1);
 	replay_compare();
 }
