@@ -171,3 +171,15 @@ def step_by_step(guest: Guest) -> None:
     guest.run('go')
     guest.resize(0)
     guest.check()
+
+
+@scenario(devices=())
+def typed_ahead(guest: Guest) -> None:
+    """What is typed while a command runs is run after it, all of it, whether the command looks for Ctrl-C or not."""
+    words = [f'word{number}' for number in range(150)]
+    for command in ('sleep 700', 'mm check; mm check; mm check'):
+        guest.console.wait_for(r'ebb> \Z', 5)
+        start = len(guest.console.text)
+        guest.type('\r'.join([command, *(f'echo {word[:2]}"{word[2:]}"' for word in words)]))
+        for word in words:
+            start = guest.console.wait_for(rf'^{word}$', 10, start).end()

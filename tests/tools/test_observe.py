@@ -141,6 +141,15 @@ class PortTest(unittest.TestCase):
         with self.assertRaisesRegex(PortError, 'closed'):
             self.fetch()
 
+    def test_a_port_that_is_closed_before_it_is_asked(self):
+        self.play(b'=0\n')
+        port = TracePort(self.rundir / 'trace.sock', 5.0)
+        self.addCleanup(port.close)
+        self.assertEqual(port.fetch('records'), b'')
+        time.sleep(0.1)
+        with self.assertRaises(PortError):
+            port.fetch('records')
+
     def test_a_port_that_is_silent(self):
         with self.assertRaisesRegex(PortError, 'nothing came'):
             self.fetch(limit=0.1)
