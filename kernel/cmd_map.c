@@ -49,15 +49,14 @@ static bool boot_type(enum page_type type)
 
 static enum cell cell_online(unsigned long pfn)
 {
-	u64 word = READ_ONCE(pfn_to_section(&kernel_mm, pfn)->pb[pageblock_index(pfn)].word);
 	struct page_state st;
 
-	if (word & PB_ISOLATE)
-		return CELL_ISOLATED;
-	if ((word & PB_FREE_MASK) == PAGEBLOCK_NR_PAGES)
-		return CELL_FREE;
 	if (!page_state_get(&kernel_mm, pfn, &st))
 		return CELL_OFFLINE;
+	if (st.isolated)
+		return CELL_ISOLATED;
+	if (st.uniform && st.type == PGTY_BUDDY)
+		return CELL_FREE;
 	if (st.uniform && st.type == PGTY_OFFLINE)
 		return CELL_OFFLINE;
 	if (st.uniform && (st.type == PGTY_HOLE || st.type == PGTY_DEVICE))

@@ -60,12 +60,12 @@ static unsigned int take_frames(struct mem_section *ms, unsigned int b, unsigned
 /* All that remains allocated is PageOffline, without a flag: say it once. */
 static void offline_rest(struct mem_section *ms, unsigned int b, const struct becoming *to)
 {
-	const struct page *page = pfn_to_page(pb_pfn(ms, b));
+	const u64 w = pb_word(ms, b);
 
-	if (to->type != PGTY_OFFLINE || !(pb_word(ms, b) & PB_VALID) || pb_free(pb_word(ms, b)))
+	if (to->type != PGTY_OFFLINE || !(w & PB_VALID) || pb_free(w))
 		return;
 	for (unsigned int i = 0; i < PAGEBLOCK_NR_PAGES; i++)
-		if (page[i].word != to->single)
+		if (frame_word(w, pb_pfn(ms, b) + i) != to->single)
 			return;
 	offline_verify(ms, pb_pfn(ms, b), PAGEBLOCK_NR_PAGES, true);
 	WRITE_ONCE(ms->pb[b].owner, to->owner);

@@ -187,7 +187,7 @@ static bool frame_is_used(enum page_type type)
 /* Of a pageblock whose descriptors are valid: neither free nor the block's own metadata. */
 static unsigned int taken_frames(const struct mem_section *s, unsigned int b)
 {
-	const unsigned int taken = PAGEBLOCK_NR_PAGES - (READ_ONCE(s->pb[b].word) & PB_FREE_MASK);
+	const unsigned int taken = PAGEBLOCK_NR_PAGES - pb_free(pb_word(s, b));
 
 	if ((s->flags & SECTION_SELF_HOSTED) && pageblock_index(s->host_pfn) == b)
 		return taken - min(taken, (unsigned int)MHP_HEADER_PAGES);
@@ -204,7 +204,7 @@ unsigned int pageblock_used(const struct mm *mm, unsigned long pfn)
 
 	if (!s || !(s->flags & SECTION_ONLINE))
 		return 0;
-	word = READ_ONCE(s->pb[pageblock_index(pfn)].word);
+	word = pb_word(s, pageblock_index(pfn));
 	if (!(word & PB_VALID))
 		return frame_is_used(PAGE_WORD_TYPE(pb_const(word))) ? PAGEBLOCK_NR_PAGES : 0;
 	if (!taken_frames(s, pageblock_index(pfn)))

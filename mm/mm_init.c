@@ -199,7 +199,7 @@ static void online_early_section(struct mem_section *s)
 	struct zone *zone = mm_zone(s->mm, ZONE_NORMAL);
 
 	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
-		u64 word = s->pb[b].word;
+		u64 word = pb_word(s, b);
 
 		if (!(word & PB_VALID) && PAGE_WORD_TYPE(pb_const(word)) == PGTY_HOLE)
 			s->hole |= BIT(b);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Looking at frames: consistent copies of their state without a lock, references,
- * pins and owner words. Together with pageblock.c, buddy.c and pcp.c the only
- * file that touches page descriptors.
+ * pins and owner words. Page descriptors are touched here, in pageblock.c, buddy.c,
+ * pcp.c, pcp_high.c and free.c, and mm_check() reads them: tools/lint/accessors.py
+ * sees to it.
  *
  * A reader loads the pageblock word, then perhaps descriptors, then the word
  * again: if "valid" or the sequence changed meanwhile, it starts anew.

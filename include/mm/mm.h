@@ -49,8 +49,8 @@ struct pfn_range {
  * owner word is pageblock.owner of the first.
  */
 struct pageblock {
-	u64 word;
-	u64 owner;
+	u64 word __only_for("pageblock words");
+	u64 owner __only_for("pageblock words");
 };
 
 #define PB_FREE_MASK	0x3ffUL

@@ -45,29 +45,35 @@ static inline phys_addr_t pfn_to_phys(unsigned long pfn)
 	return (phys_addr_t)pfn << PAGE_SHIFT;
 }
 
+/* Some files' business only: tools/lint/accessors.py makes a warning of it and knows whose. */
+#ifndef __only_for
+#define __only_for(what)
+#endif
+
 /**
  * struct page - what is known of one frame, 16 bytes
  * @word: type (bits 0-7), flags (8-15), order of its chunk (16-23), zone (24-27)
- * @count: references, for counted types; always 0 for the others
- * @owner: depends on the type (see PAGE_TYPES); meaningless for PageOffline
+ * @count: references, for counted types; 0 for the others, but for PageOffline
+ * @owner: depends on the type (see PAGE_TYPES)
  *
- * No list links: membership is said by bitmaps and by owners' own tables.
- * Nobody outside of mm/page.c, mm/pageblock.c and mm/buddy.c touches the fields.
+ * No list links: membership is said by bitmaps and by owners' own tables. PageOffline
+ * needs the word alone; a debug build has a canary in the others (mm/internal.h).
  */
 struct page {
-	u32 word;
-	u32 count;
-	u64 owner;
+	u32 word __only_for("descriptors");
+	u32 count __only_for("descriptors");
+	u64 owner __only_for("descriptors");
 };
 static_assert(sizeof(struct page) == 16, "the page descriptor is 16 bytes");
 
 /* Descriptors of all frames, virtually contiguous; set by the machine at boot. */
-extern struct page *vmemmap;
+extern struct page *vmemmap __only_for("addresses of descriptors");
 
 /*
  * The descriptor's address; it may be not valid: see page_state_get(). Reckoned in
  * integers: even PFN_NONE has one, which nobody may touch.
  */
+__only_for("addresses of descriptors")
 static inline struct page *pfn_to_page(unsigned long pfn)
 {
 	return (struct page *)((uintptr_t)vmemmap + pfn * sizeof(struct page));

@@ -108,9 +108,25 @@ static void stale_writes_are_found(struct ktest *test)
 	test_mm_release(t, t->base, PB + 10);
 }
 
+/* What page_try_get() meets if it read "counted" just before the frame became PageOffline. */
+static void canary_is_no_count(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const unsigned long pfn = alloc_pages(t->mm, GFP_MOVABLE, 0, PGTY_DRIVER);
+	struct page *page = pfn_to_page(pfn);
+
+	KTEST_EXPECT_EQ(test, page->count, 1);
+	page->count = OFFLINE_COUNT;
+	KTEST_EXPECT_FALSE(test, page_try_get(t->mm, pfn));
+	KTEST_EXPECT_EQ(test, page->count, OFFLINE_COUNT);
+	page->count = 1;
+	page_put(t->mm, pfn);
+}
+
 static const struct ktest_case canary_cases[] = {
 	KTEST_CASE(filled_in_both_forms),
 	KTEST_CASE(stale_writes_are_found),
+	KTEST_CASE(canary_is_no_count),
 	{}
 };
 
