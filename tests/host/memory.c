@@ -93,7 +93,6 @@ static void map_file(void *va, u64 bytes, phys_addr_t paddr)
 	if (mmap(va, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory_fd,
 		 paddr - HOST_PHYS_START) == MAP_FAILED)
 		die("mmap");
-	arch_unpoison_range(va, bytes);
 }
 
 static void unmap(void *va, u64 bytes)
@@ -102,7 +101,6 @@ static void unmap(void *va, u64 bytes)
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
 		 0) == MAP_FAILED)
 		die("munmap");
-	arch_unpoison_range(va, bytes);
 }
 
 /* What the machine's page tables would say: one byte for each frame. */
@@ -136,6 +134,7 @@ int arch_vmemmap_map(unsigned long start_pfn, unsigned long nr_pages, phys_addr_
 	    !in_range(backing, bytes))
 		return -E2BIG;
 	map_file((char *)vmemmap + start_pfn * DESCRIPTOR_BYTES, bytes, backing);
+	arch_unpoison_range((char *)vmemmap + start_pfn * DESCRIPTOR_BYTES, bytes);
 	return 0;
 }
 
