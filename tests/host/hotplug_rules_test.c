@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Hotplug's and the slab's finer rules: what is undone when one of several blocks
+ * cannot go, what failures name and what the log says, owners in order, what mm_check()
+ * has to find. Host only: it is the same in the guest.
+ */
+#include "arch/machine.h"
+#include "death.h"
+#include "kernel/panic.h"
+#include "kernel/printk.h"
+#include "kernel/sink.h"
+#include "kernel/thread.h"
+#include "kernel/timer.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "lib/vsprintf.h"
+#include "mm/pgtable.h"
+#include "mm/slab.h"
+#include "tests/mm/test_mm.h"
+
+#define PB PAGEBLOCK_NR_PAGES
+
+/* Lines of the log that say so of block @n. */
+static unsigned int times_logged(const struct window *w, unsigned long n,
+				 const char *what)
+{
+	static char text[128 << 10];
+	struct sink_buffer buffer;
+	char words[64];
+	unsigned int nr = 0;
+
+	snprintf(words, sizeof(words), "memory%lu: %s failed", w->block + n, what);
+	sink_buffer_init(&buffer, text, sizeof(text));
+	printk_dump(&buffer.sink);
+	for (const char *at = text; (at = strstr(at, words)) != NULL; at++)
+		nr++;
+	return nr;
+}
+
+/* --- several blocks ------------------------------------------------------------- */
+
+/* Blocks 1 and 2 are online; the second cannot go. */
+static void second_block_stays(struct ktest *test, struct window *w, bool isolated)
+{
+	const unsigned long blocks[] = { w->block + 1, w->block + 2 };
+	const unsigned long pfn = window_pfn(w, 2) + 20 * PB;
+	const struct pfn_range range = { pfn, PB };
+	struct window_totals before;
+	struct mm_failure why;
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_SLAB), 0);
+	if (isolated)
+		KTEST_ASSERT_EQ(test, isolate_range(&w->mm, &range, NULL), 0);
+	before = window_totals(w);
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, blocks, 2, NULL, &why),
+			-EBUSY);
+	KTEST_EXPECT_EQ(test, why.reason,
+			isolated ? MM_REASON_ALREADY_ISOLATED : MM_REASON_UNMOVABLE);
+	KTEST_EXPECT_EQ(test, why.pfn, pfn);
+	for (unsigned int n = 1; n <= 2; n++)
+		KTEST_EXPECT_EQ(test, window_state(w, n), MEM_BLOCK_ONLINE);
+	window_expect_totals(test, w, &before);
+	if (isolated)
+		unisolate_range(&w->mm, &range);
+	free_pages(&w->mm, pfn, 0);
+}
+
+/* Both are in the zone where they were, whichever that is, and nothing is isolated. */
+static void all_stay_in(struct ktest *test, enum mhp_online_type type)
+{
+	struct window *w = window_open_owned(test);
+
+	for (unsigned int n = 1; n <= 2; n++) {
+		window_add(test, w, n, ~0UL);
+		KTEST_ASSERT_EQ(test, window_online(w, n, type), 0);
+	}
+	second_block_stays(test, w, false);
+	second_block_stays(test, w, true);
+}
+
+static void all_stay_in_normal(struct ktest *test)
+{
+	all_stay_in(test, MMOP_ONLINE_KERNEL);
+}
+
+static void all_stay_in_movable(struct ktest *test)
+{
+	all_stay_in(test, MMOP_ONLINE_MOVABLE);
+}
+
+/* --- what failures say ------------------------------------------------------------ */
+
+static void failures_name_what_they_mean(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);
+	const struct pfn_range header = { window_pfn(w, 1), PB };
+	const struct pfn_range second = { window_pfn(w, 1) + PB, PB };
+	struct memory_owner other = { .name = "other",
+				      .region = { window_pfn(w, 0), 0 } };
+	struct mm_failure why;
+
+	window_add(test, w, 1, ~0UL);
+	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &header, NULL, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_METADATA);
+	KTEST_EXPECT_EQ(test, why.type, PGTY_MEMMAP);
+	/* Whose the frame in the way is. */
+	KTEST_ASSERT_EQ(test,
+			alloc_contig_range(&w->mm, second.start_pfn + 7,
+					   second.start_pfn + 8, &policy, NULL),
+			0);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &second, NULL, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, why.pfn, second.start_pfn + 7);
+	KTEST_EXPECT_STREQ(test, why.detail, "window");
+	release_offline_range(&w->mm, second.start_pfn + 7, 1);
+	zone_update_watermarks(&w->mm);
+	/* Page tables that cannot be had. */
+	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(&w->mm, &second, NULL, &why), 0);
+	w->mm.inject = 1;
+	KTEST_EXPECT_EQ(test, mhp_plug_range(&w->mm, &second, &why), -ENOMEM);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NO_MEMORY);
+	KTEST_EXPECT_EQ(test, why.pfn, second.start_pfn);
+	KTEST_EXPECT_EQ(test, mhp_plug_range(&w->mm, &second, &why), 0);
+	/* Where two regions meet. */
+	other.region.nr_pages = 3 * PAGES_PER_SECTION;
+	other.region.start_pfn += 32 * PB;
+	KTEST_EXPECT_EQ(test, register_memory_owner(&w->mm, &other, &why), -EEXIST);
+	KTEST_EXPECT_EQ(test, why.pfn, w->owner.region.start_pfn);
+}
+
+/* What an added block says is plugged must be the owner's. */
+static void plugged_beside_the_region(struct ktest *test)
+{
+	struct window *w = window_open(test, 32UL << 20);
+	struct mm_failure why;
+
+	w->owner.region.start_pfn += 8 * PB;
+	w->owner.region.nr_pages -= PAGES_PER_SECTION;
+	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &w->owner, NULL), 0);
+	KTEST_EXPECT_EQ(test, add_memory(&w->mm, w->block + 1, &w->owner, 0xff0, &why),
+			-EINVAL);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_HOLE);
+	KTEST_EXPECT_EQ(test, why.pfn, window_pfn(w, 1) + 4 * PB);
+}
+
+static int veto(struct notifier_block *nb, unsigned long event, void *data)
+{
+	(void)nb;
+	(void)data;
+	return event == MEM_GOING_ONLINE ? -EPERM : 0;
+}
+
+/* A line for what failed, none for what made no sense. */
+static void log_has_what_failed(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct notifier_block nb = { .fn = veto, .name = "no" };
+	const unsigned long pfn = window_pfn(w, 1) + 20 * PB;
+
+	KTEST_ASSERT_EQ(test, register_memory_notifier(&w->mm, &nb), 0);
+	w->mm.default_online_type = MMOP_ONLINE_MOVABLE;
+	const unsigned int onlines = times_logged(w, 1, "online");
+	window_add(test, w, 1, ~0UL);
+	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_OFFLINE);
+	KTEST_EXPECT_EQ(test, times_logged(w, 1, "online"), onlines + 1);
+	unregister_memory_notifier(&w->mm, &nb);
+
+	const unsigned int offlines = times_logged(w, 1, "offline");
+	KTEST_EXPECT_EQ(test, window_offline(w, 1), -EINVAL);
+	KTEST_EXPECT_EQ(test, times_logged(w, 1, "offline"), offlines);
+	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_SLAB), 0);
+	KTEST_EXPECT_EQ(test, window_offline(w, 1), -EBUSY);
+	KTEST_EXPECT_EQ(test, times_logged(w, 1, "offline"), offlines + 1);
+	free_pages(&w->mm, pfn, 0);
+}
+
+struct later {
+	struct window *w;
+	unsigned long pfn;
+};
+
+static int free_later(void *arg)
+{
+	struct later *later = arg;
+
+	msleep(50);
+	free_pages(&later->w->mm, later->pfn, 0);
+	return 0;
+}
+
+/* A caller who wants to wait for a free may do so with a whole block. */
+static void offline_waits_if_asked_to(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct evacuate_policy policy = test_policy(EVAC_END_OFFLINE, PGTY_OFFLINE);
+	struct later later = { w, window_pfn(w, 1) + 20 * PB };
+	struct thread *thread;
+
+	window_add(test, w, 1, ~0UL);
+	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, later.pfn, 0, PGTY_SLAB), 0);
+	policy.flags = EVAC_WAIT_FREE;
+	thread = thread_create("later", free_later, &later);
+	KTEST_ASSERT_NOT_NULL(test, thread);
+	KTEST_EXPECT_EQ(test, offline_memory_block(&w->mm, w->block + 1, &policy, NULL),
+			0);
+	KTEST_EXPECT_EQ(test, thread_join(thread, ktime_ns() + NSEC_PER_SEC, NULL), 0);
+}
+
+static void poisoned_block_stays_offline(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct mm_failure why;
+
+	window_add(test, w, 1, ~0UL);
+	pfn_to_section(&w->mm, window_pfn(w, 1))->nr_hwpoison = 1;
+	KTEST_EXPECT_EQ(test,
+			online_memory_block(&w->mm, w->block + 1, MMOP_ONLINE, &why),
+			-EHWPOISON);
+	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_OFFLINE);
+}
+
+/* --- owners and the reserve --------------------------------------------------------- */
+
+static void owners_are_in_order(struct ktest *test)
+{
+	struct window *w = window_open(test, 32UL << 20);
+	struct memory_owner owners[3], *owner;
+	unsigned long last = 0;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		owners[i] = (struct memory_owner){
+			.name = "part",
+			.region = { window_pfn(w, 1 + (i + 1) % 3), PAGES_PER_SECTION },
+		};
+		mm_reserve_drop(&w->mm);
+		KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &owners[i], NULL), 0);
+		KTEST_EXPECT_EQ(test, w->mm.nr_reserve, MM_RESERVE_PAGES);
+	}
+	list_for_each_entry(owner, &w->mm.owners, list) {
+		KTEST_EXPECT_GT(test, owner->region.start_pfn, last);
+		last = owner->region.start_pfn;
+	}
+	for (unsigned int i = 0; i < 3; i++)
+		unregister_memory_owner(&w->mm, &owners[i]);
+}
+
+static void page_tables_are_zeroed(struct ktest *test)
+{
+	const unsigned long pfn = alloc_pages(&kernel_mm, GFP_KERNEL, 0, PGTY_KERNEL);
+	phys_addr_t table;
+
+	KTEST_ASSERT_NE(test, pfn, PFN_NONE);
+	memset(phys_to_virt(pfn_to_phys(pfn)), 0xff, PAGE_SIZE);
+	free_pages(&kernel_mm, pfn, 0);
+	table = pgtable_alloc_page();
+	KTEST_EXPECT_EQ(test, table, pfn_to_phys(pfn));
+	KTEST_EXPECT_NULL(test, memchr_inv(phys_to_virt(table), 0, PAGE_SIZE));
+	free_pages(&kernel_mm, phys_to_pfn(table), 0);
+}
+
+/* --- mm_check() ------------------------------------------------------------------- */
+
+/* Each of these alone is found, once, or as often as two of its parts look at it. */
+static void check_finds_each(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct mem_section *ms = pfn_to_section(t->mm, t->base);
+	struct section_root *root = t->mm->root[t->base >> ROOT_PFN_SHIFT];
+	u32 *word;
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base, 0, PGTY_SLAB), 0);
+	KTEST_ASSERT_EQ(test, mm_check(t->mm, NULL), 0);
+#define SPOILED(what, xor, times)                                    \
+	do {                                                         \
+		(what) ^= (xor);                                     \
+		KTEST_EXPECT_EQ(test, mm_check(t->mm, NULL), times); \
+		(what) ^= (xor);                                     \
+	} while (0)
+	SPOILED(t->zone->free_isolated, 1, 1);
+	SPOILED(t->zone->present, 1, 2);
+	SPOILED(t->zone->managed, 1, 1);
+	SPOILED(t->mm->max_pfn, 1, 1);
+	SPOILED(ms->mt[MIGRATE_UNMOVABLE], 4, 3);
+	SPOILED(root->avail[MIGRATE_RECLAIMABLE][3]
+			   [section_nr(ms) % SECTIONS_PER_ROOT / 64],
+		BIT(section_nr(ms) % 64), 1);
+	SPOILED(ms->pb[0].word, (u64)(8 ^ 7) << PB_INDEX_SHIFT, 1);
+	word = &pfn_to_page(t->base)->word;
+	SPOILED(*word, page_word(0, 0, 0, ZONE_MOVABLE) ^ page_word(0, 0, 0, ZONE_NORMAL),
+		1);
+	SPOILED(*word, PG_TAIL << 8, 1);
+	/* Of a free frame. */
+	word = &pfn_to_page(t->base + 1)->word;
+	SPOILED(*word, PGTY_BUDDY ^ PGTY_SLAB, 1);
+#undef SPOILED
+	free_pages(t->mm, t->base, 0);
+}
+
+/* --- slab ------------------------------------------------------------------------- */
+
+static void slabs_are_kernel_data(struct ktest *test)
+{
+	struct test_mm *t = test_mm_movable(test);
+
+	/* The table has room for 64. */
+	for (unsigned int i = 0; i < 200; i++) {
+		struct kmem_cache *cache = kmem_cache_create(t->mm, "many", 64, 8);
+		void *obj;
+
+		KTEST_ASSERT_NOT_NULL(test, cache);
+		obj = kmem_cache_alloc(cache, GFP_MOVABLE);
+		KTEST_ASSERT_NOT_NULL(test, obj);
+		KTEST_EXPECT_PTR_EQ(
+			test, pfn_to_section(t->mm, phys_to_pfn(virt_to_phys(obj)))->zone,
+			mm_zone(t->mm, ZONE_NORMAL));
+		kmem_cache_free(cache, obj);
+		KTEST_ASSERT_EQ(test, kmem_cache_destroy(cache), 0);
+	}
+}
+
+/* On a private memory: the kernel's frames are shared with the parent process. */
+static struct mm *mm;
+
+static struct kmem_cache *cache_of(const char *name)
+{
+	mm = test_mm_normal(death_test, 1)->mm;
+	return kmem_cache_create(mm, name, 64, 8);
+}
+
+static void free_object_twice(void)
+{
+	struct kmem_cache *cache = cache_of("one");
+	void *obj = kmem_cache_alloc(cache, GFP_KERNEL);
+
+	/* Another one keeps the slab. */
+	if (kmem_cache_alloc(cache, GFP_KERNEL) != NULL)
+		kmem_cache_free(cache, obj);
+	kmem_cache_free(cache, obj);
+}
+
+static void free_inside_object(void)
+{
+	struct kmem_cache *cache = cache_of("one");
+
+	kmem_cache_free(cache, (char *)kmem_cache_alloc(cache, GFP_KERNEL) + 8);
+}
+
+static void free_into_other_cache(void)
+{
+	struct kmem_cache *one = cache_of("one");
+	struct kmem_cache *two = kmem_cache_create(mm, "two", 64, 8);
+
+	kmem_cache_free(two, kmem_cache_alloc(one, GFP_KERNEL));
+}
+
+static const struct death deaths[] = {
+	{ "free_object_twice", free_object_twice, "double free of" },
+	{ "free_inside_object", free_inside_object, "is no object of cache one" },
+	{ "free_into_other_cache", free_into_other_cache,
+	  "of cache one, freed as one of two" },
+};
+KTEST_ARRAY_PARAM(death, deaths, death_desc)
+
+static const struct ktest_case hotplug_rules_cases[] = {
+	KTEST_CASE(all_stay_in_normal),
+	KTEST_CASE(all_stay_in_movable),
+	KTEST_CASE(failures_name_what_they_mean),
+	KTEST_CASE(plugged_beside_the_region),
+	KTEST_CASE(log_has_what_failed),
+	KTEST_CASE(offline_waits_if_asked_to),
+	KTEST_CASE(poisoned_block_stays_offline),
+	KTEST_CASE(owners_are_in_order),
+	KTEST_CASE(page_tables_are_zeroed),
+	KTEST_CASE(check_finds_each),
+	KTEST_CASE(slabs_are_kernel_data),
+	KTEST_CASE_PARAM(expect_death, death_gen_params),
+	{},
+};
+static struct ktest_suite hotplug_rules_suite = { .name = "hotplug_rules",
+						  .cases = hotplug_rules_cases };
+KTEST_SUITE(hotplug_rules_suite);
