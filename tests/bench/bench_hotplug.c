@@ -254,10 +254,10 @@ static int irqs_contig(struct sink *out, struct page_slot *slots)
 	if (pfn == PFN_NONE)
 		return -ENOMEM;
 	free_contig_range(&kernel_mm, pfn, nr);
-	policy.flags = EVAC_WAIT_FREE;
+	policy.flags = EVAC_WAIT_FREE | EVAC_QUIET; /* the line has a row of its own */
 	policy.end = EVAC_END_ALLOC;
 	policy.type = PGTY_KERNEL;
-	policy.deadline_ns = ktime_ns() + NSEC_PER_SEC / 2;
+	policy.deadline_ns = evac_clock_ns() + NSEC_PER_SEC / 2;
 	if (fill(slots, pfn + nr / 2))
 		return -EBUSY;
 	irqs_row(out, NULL);
