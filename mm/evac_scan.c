@@ -271,7 +271,8 @@ int evac_migrate(struct evac *e)
  */
 int evac_blocker(struct evac *e, struct pfn_range *chunk)
 {
-	e->why->scans++;
+	/* After the last range there is nothing to be searched any more. */
+	e->why->scans += e->at_range < e->nr_ranges;
 	for (; e->at_range < e->nr_ranges; e->at_range++, e->at_pfn = 0) {
 		const struct pfn_range *r = &e->ranges[e->at_range];
 		const unsigned long end = r->start_pfn + r->nr_pages;

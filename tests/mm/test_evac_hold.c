@@ -14,6 +14,8 @@
 #define PB	PAGEBLOCK_NR_PAGES
 #define NR	(4 * PB)
 #define STEP_NS (30 * NSEC_PER_SEC)
+/* "Right after": where harts outnumber the host's cores, it is that host that decides. */
+#define SOON_NS ((nr_harts() > 2 ? 200 : 20) * NSEC_PER_MSEC)
 
 /* An evacuation in a thread of its own. */
 struct job {
@@ -324,8 +326,8 @@ static void two_searches_however_long(struct ktest *test)
 		freed = ktime_ns();
 		free_pages(t->mm, pfn, 0);
 		KTEST_EXPECT_EQ(test, end_job(test, job), 0);
-		KTEST_EXPECT_LT(test, job->ended_at - freed, 20 * NSEC_PER_MSEC);
-		KTEST_EXPECT_LE(test, job->why.scans, 3); /* the third is over at once */
+		KTEST_EXPECT_LT(test, job->ended_at - freed, SOON_NS);
+		KTEST_EXPECT_LE(test, job->why.scans, 2);
 		KTEST_EXPECT_EQ(test, t->zone->nr_free_waiters, 0);
 		free_contig_range(t->mm, t->base, NR);
 	}
@@ -348,8 +350,8 @@ static void freed_before_it_waits(struct ktest *test)
 	freed = ktime_ns();
 	hold_go();
 	KTEST_EXPECT_EQ(test, end_job(test, job), 0);
-	KTEST_EXPECT_LT(test, job->ended_at - freed, 20 * NSEC_PER_MSEC);
-	KTEST_EXPECT_LE(test, job->why.scans, 3);
+	KTEST_EXPECT_LT(test, job->ended_at - freed, SOON_NS);
+	KTEST_EXPECT_LE(test, job->why.scans, 2);
 	free_contig_range(t->mm, t->base, NR);
 }
 
@@ -369,7 +371,7 @@ static void many_blockers_one_pass(struct ktest *test)
 		free_pages(t->mm, t->base + i * 200, 0);
 	}
 	KTEST_EXPECT_EQ(test, end_job(test, job), 0);
-	KTEST_EXPECT_LE(test, job->why.scans, 3);
+	KTEST_EXPECT_LE(test, job->why.scans, 2);
 	free_contig_range(t->mm, t->base, NR);
 }
 

