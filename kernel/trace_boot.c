@@ -51,7 +51,8 @@ int trace_boot(void)
 	/* In one piece: if not all fit, none takes memory. */
 	ring = memblock_alloc(bytes * nr_harts(), PAGE_SIZE);
 	if (ring == 0) {
-		pr_warn("trace: no boot memory for %u rings of %lu KiB; trace_buf_size= takes less\n",
+		pr_warn("trace: no boot memory for %u rings of %lu KiB; "
+			"trace_buf_size= takes less\n",
 			nr_harts(), bytes / 1024);
 		return -ENOMEM;
 	}
