@@ -47,6 +47,18 @@ static void wrong_arguments(struct ktest *test)
 	KTEST_EXPECT_EQ(test, run("chmem -e -d -b 1"), -EINVAL);
 	KTEST_EXPECT_EQ(test, run("chmem -e -z nowhere -b 1"), -EINVAL);
 	KTEST_EXPECT_EQ(test, run("chmem -e -z MOVABLE -b 4095"), -ENOENT);
+	KTEST_EXPECT_EQ(test, run("chmem -d -w soon -b 4095"), -EINVAL);
+	KTEST_EXPECT_EQ(test, run("contig 0"), -EINVAL);
+	KTEST_EXPECT_EQ(test, run("contig 9 at"), -EINVAL);
+	KTEST_EXPECT_EQ(test, run("contig 9 at 0xfffffffffffffff0"), -ENOENT);
+}
+
+/* It takes frames in a row, and has given them back when it says so. */
+static void contig_by_hand(struct ktest *test)
+{
+	KTEST_EXPECT_EQ(test, run("contig 1500; contig 0x600 wait 1; mm check"), 0);
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, " nr 1500: "));
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, " nr 1536: "));
 }
 
 static void several_commands(struct ktest *test)
@@ -114,6 +126,7 @@ static const struct ktest_case cases[] = {
 	KTEST_CASE(echo_and_quotes),
 	KTEST_CASE(echo_into_files),
 	KTEST_CASE(wrong_arguments),
+	KTEST_CASE(contig_by_hand),
 	KTEST_CASE(several_commands),
 	KTEST_CASE(nothing_to_do),
 	KTEST_CASE(unknown_word),
