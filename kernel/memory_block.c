@@ -16,13 +16,6 @@ bool memory_block_removable(unsigned long block)
 	return ms && !(ms->flags & SECTION_EARLY);
 }
 
-enum zone_type memory_block_zone(unsigned long block)
-{
-	const struct mem_section *ms = pfn_to_section(&kernel_mm, block * PAGES_PER_SECTION);
-
-	return ms && ms->zone ? ms->zone->type : ZONE_NORMAL;
-}
-
 static int go_offline(unsigned long block, unsigned int wait_s, struct mm_failure *why)
 {
 	const unsigned int limit_s = wait_s ? wait_s : OFFLINE_TIMEOUT_S;

@@ -22,12 +22,6 @@ PARAM_SIZE("trace_buf_size", ring_bytes, "bytes of one hart's trace ring");
 static const char *boot_events;
 PARAM_STRING("trace_event", boot_events, "trace events to turn on, such as mm:*");
 
-/* Bytes of a ring: a power of two within bounds. */
-static u64 usable_ring_bytes(void)
-{
-	return rounddown_pow_of_two(min(max(ring_bytes, MIN_RING_BYTES), MAX_RING_BYTES));
-}
-
 /* The linker's ELF note (16 bytes of head, then the id): linker.ld. */
 extern const u8 __build_id_start[], __build_id_end[];
 #define NOTE_HEAD 16
@@ -43,7 +37,8 @@ static void copy_build_id(void)
 
 int trace_boot(void)
 {
-	const u64 bytes = usable_ring_bytes();
+	const u64 bytes =
+		rounddown_pow_of_two(min(max(ring_bytes, MIN_RING_BYTES), MAX_RING_BYTES));
 	phys_addr_t ring;
 
 	copy_build_id();

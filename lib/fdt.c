@@ -24,7 +24,6 @@ enum {
 	HEADER_BOOT_HART,
 	HEADER_STRINGS_LEN,
 	HEADER_STRUCTS_LEN, /* from version 17 on */
-	HEADER_WORDS,
 };
 
 enum {
@@ -145,7 +144,6 @@ static int open_header(struct fdt *fdt, size_t limit, u32 *header, const char **
 	if (header_word(fdt, HEADER_VERSION) >= 17)
 		*header += sizeof(u32);
 	fdt->size = header_word(fdt, HEADER_SIZE);
-	fdt->boot_hart = header_word(fdt, HEADER_BOOT_HART);
 	if (fdt->size > limit || fdt->size > FDT_MAX_SIZE)
 		return fail(why, -E2BIG, "larger than 2 MiB or the memory it is in");
 	if (fdt->size < *header)

@@ -46,7 +46,6 @@ struct kmem_cache {
 	struct list_head partial;
 	struct list_head full;
 	unsigned long nr_used;
-	unsigned long nr_slabs;
 };
 
 /* At the start of a slab's chunk. @used: bit n: object n is out. */
@@ -124,7 +123,7 @@ int kmem_cache_destroy(struct kmem_cache *cache)
 		struct slab *slab = list_first_entry(
 			list_empty(&cache->partial) ? &cache->full : &cache->partial,
 			struct slab, list);
-		unsigned int n = find_first_bit(slab->used, cache->nr_objects);
+		unsigned int n = find_next_bit(slab->used, cache->nr_objects, 0);
 
 		pr_err("slab: cache %s: %lu objects of %u bytes are still out, one at %p\n",
 		       cache->name, cache->nr_used, cache->size, slab_object(cache, slab, n));
@@ -163,7 +162,7 @@ static void delete_slab(struct kmem_cache *cache, struct slab *slab)
 
 static void *take_object(struct kmem_cache *cache, struct slab *slab)
 {
-	unsigned int n = find_first_zero_bit(slab->used, cache->nr_objects);
+	unsigned int n = find_next_zero_bit(slab->used, cache->nr_objects, 0);
 	void *obj = slab_object(cache, slab, n);
 
 	__set_bit(n, slab->used);
@@ -187,7 +186,6 @@ void *kmem_cache_alloc(struct kmem_cache *cache, u32 gfp)
 			return NULL;
 		spin_lock(&cache->lock);
 		list_add(&fresh->list, &cache->partial);
-		cache->nr_slabs++;
 	}
 	obj = take_object(cache, list_first_entry(&cache->partial, struct slab, list));
 	spin_unlock(&cache->lock);
@@ -228,10 +226,8 @@ static void free_object(struct kmem_cache *cache, struct slab *slab, const void 
 	cache->nr_used--;
 	list_move(&slab->list, &cache->partial);
 	empty = !--slab->nr_used;
-	if (empty) {
+	if (empty)
 		list_del(&slab->list);
-		cache->nr_slabs--;
-	}
 	spin_unlock(&cache->lock);
 	if (empty)
 		delete_slab(cache, slab);

@@ -102,7 +102,6 @@ static void found_uart(struct machine_info *info, const struct fdt_node *node)
 	if (uart->dev.size != 0 || first_device(node, &uart->dev) != 0)
 		return;
 	uart->reg_io_width = 1;
-	fdt_u32(node, "clock-frequency", &uart->clock_hz);
 	fdt_u32(node, "reg-shift", &uart->reg_shift);
 	fdt_u32(node, "reg-io-width", &uart->reg_io_width);
 }
@@ -135,17 +134,11 @@ static void found_pci(struct machine_info *info, const struct fdt_node *node)
 {
 	struct machine_pci *pci = &info->pci;
 	struct fdt_window window;
-	struct fdt_prop prop;
 	unsigned int i;
 
 	if (pci->ecam.size != 0 || first_reg(node, &pci->ecam) != 0)
 		return;
 	pci_node = *node;
-	pci->bus_last = (pci->ecam.size >> 20) - 1;
-	if (fdt_prop(node, "bus-range", &prop) == 0 && prop.len == 8) {
-		pci->bus_first = fdt_cell(&prop, 0);
-		pci->bus_last = fdt_cell(&prop, 1);
-	}
 	for (i = 0; fdt_bus_range(node, i, &window) == 0; i++) {
 		const u32 space = window.flags >> 24 & 3;
 

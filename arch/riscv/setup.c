@@ -29,7 +29,6 @@ static void open_fdt(void)
 		pr_emerg("the device tree is malformed: %s\n", why);
 		arch_exit(3);
 	}
-	machine.fdt = blob;
 }
 
 /* What ebb cannot run without; the line says what to do. */

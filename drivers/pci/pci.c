@@ -182,7 +182,6 @@ static bool read_function(struct pci_device *dev, volatile u8 *config, u32 devfn
 	if (dev->vendor == 0xffff || dev->vendor == 0)
 		return false;
 	dev->device = readw(dev->config + PCI_DEVICE_ID);
-	dev->class = readw(dev->config + PCI_CLASS_DEVICE);
 	dev->subsystem = readw(dev->config + PCI_SUBSYSTEM_ID);
 	pin = readb(dev->config + PCI_INTERRUPT_PIN);
 	dev->irq = pin >= 1 && pin <= 4 ? machine_pci_irq(devfn, pin) : 0;

@@ -29,7 +29,6 @@ struct mmio_device {
 
 struct machine_uart {
 	struct mmio_device dev; /* size 0 = no ns16550 in the tree */
-	u32 clock_hz;
 	u32 reg_shift;	  /* register n lies at n << reg_shift */
 	u32 reg_io_width; /* bytes per access: 1 or 4 */
 };
@@ -50,7 +49,6 @@ struct machine_pci_window {
 
 struct machine_pci {
 	struct mem_range ecam; /* size 0 = no PCI host */
-	u32 bus_first, bus_last;
 	struct machine_pci_window windows[MACHINE_MAX_PCI_WINS];
 	unsigned int nr_windows;
 };
@@ -68,7 +66,6 @@ struct machine_info {
 	struct mem_range kernel; /* the image, its zeroed data and the tree's copy */
 
 	char cmdline[MACHINE_CMDLINE_BYTES]; /* NUL-terminated */
-	const void *fdt;		     /* our copy of the tree */
 
 	/* Logical hart ids index this table; 0 is the hart that booted. */
 	u64 hartid[MACHINE_MAX_HARTS];

@@ -22,7 +22,4 @@ int memory_block_change(unsigned long block, enum mhp_online_type type, unsigned
 /* Can it go offline at all? Not if it holds boot memory. */
 bool memory_block_removable(unsigned long block);
 
-/* Zone of an online block; ZONE_NORMAL otherwise. */
-enum zone_type memory_block_zone(unsigned long block);
-
 #endif

@@ -42,14 +42,4 @@ unsigned long find_next_zero_bit(const u64 *map, unsigned long size, unsigned lo
 /* Last set bit below @size; @size if none. */
 unsigned long find_last_bit(const u64 *map, unsigned long size);
 
-static inline unsigned long find_first_bit(const u64 *map, unsigned long size)
-{
-	return find_next_bit(map, size, 0);
-}
-
-static inline unsigned long find_first_zero_bit(const u64 *map, unsigned long size)
-{
-	return find_next_zero_bit(map, size, 0);
-}
-
 #endif

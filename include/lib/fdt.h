@@ -29,7 +29,6 @@ struct fdt {
 	u32 strings_end;
 	u32 reserved;	 /* the memory reservation block */
 	u32 nr_reserved; /* entries in it */
-	u32 boot_hart;	 /* boot_cpuid_phys */
 };
 
 struct fdt_level {

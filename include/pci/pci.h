@@ -14,7 +14,6 @@
 #define PCI_DEVICE_ID	    0x02
 #define PCI_COMMAND	    0x04
 #define PCI_STATUS	    0x06
-#define PCI_CLASS_DEVICE    0x0a
 #define PCI_HEADER_TYPE	    0x0e
 #define PCI_BAR0	    0x10
 #define PCI_SUBSYSTEM_ID    0x2e
@@ -49,7 +48,7 @@ struct pci_bar {
 struct pci_device {
 	volatile u8 *config;
 	u32 devfn;
-	u16 vendor, device, class, subsystem;
+	u16 vendor, device, subsystem;
 	u32 irq;
 	struct pci_bar bar[PCI_NUM_BARS];
 };

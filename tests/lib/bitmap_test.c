@@ -84,8 +84,6 @@ static void ask_everything(struct ktest *test, unsigned long start)
 			model_next(size, start, 1));
 	KTEST_ASSERT_EQ(test, find_next_zero_bit(map, size, start),
 			model_next(size, start, 0));
-	KTEST_ASSERT_EQ(test, find_first_bit(map, size), model_next(size, 0, 1));
-	KTEST_ASSERT_EQ(test, find_first_zero_bit(map, size), model_next(size, 0, 0));
 	KTEST_ASSERT_EQ(test, find_last_bit(map, size), last);
 }
 
