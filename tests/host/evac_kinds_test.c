@@ -120,6 +120,7 @@ static void stray_write_after_move(void)
 	child_mm = test_mm_normal(death_test, 1);
 	pfn = child_mm->base;
 	slot_at(child_mm, &slot, pfn);
+	memset(phys_to_virt(pfn_to_phys(pfn)), 1, PAGE_SIZE);
 	if (take(NULL) == 0)
 		panic("moved; the frame has 0x%02x",
 		      *(u8 *)phys_to_virt(pfn_to_phys(pfn)));

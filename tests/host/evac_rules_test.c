@@ -440,7 +440,7 @@ static void search_finds_the_last_place(struct ktest *test)
 
 	/* A page in the middle of every place but the last. */
 	for (unsigned int i = 0; i < PLACES - 1; i++) {
-		const unsigned long pfn = t->w->base + i * NR + NR / 2;
+		const unsigned long pfn = t->w->base + i * NR + NR / 2 + 5;
 
 		if (page_type(t->mm, pfn) == PGTY_BUDDY)
 			slot_at(test, t, &slots[used++], pfn, 0);

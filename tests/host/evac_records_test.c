@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What an evacuation leaves in the trace: each phase, verdict and move with its
+ * fields, and the frames' and pageblocks' changes. Host only: it is the same in the
+ * guest, where scenarios replay the records of everything else.
+ */
+#include "arch/machine.h"
+#include "kernel/trace.h"
+#include "kernel/trace_table.h"
+#include "lib/errno.h"
+#include "tests/mm/test_mm.h"
+
+#define PB PAGEBLOCK_NR_PAGES
+
+static struct trace_record records[512];
+static unsigned int nr_records;
+
+static void trace_off(void *unused)
+{
+	(void)unused;
+	(void)trace_set("*", TRACE_OFF);
+	trace_clear();
+}
+
+static void record(struct ktest *test)
+{
+	if (ebb_trace.nr_records == 0)
+		ktest_skip(test, "there are no trace rings");
+	ktest_add_action(test, trace_off, NULL);
+	trace_clear();
+	(void)trace_set("*", TRACE_ON);
+}
+
+static void stop(void)
+{
+	(void)trace_set("*", TRACE_OFF);
+	for (nr_records = 0; nr_records < ARRAY_SIZE(records); nr_records++)
+		if (!trace_take(&records[nr_records]))
+			break;
+}
+
+/* How many records there are of this event, frame, number and change. */
+static unsigned int times(enum trace_event_id event, const struct trace_args *want)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < nr_records; i++) {
+		const struct trace_record *r = &records[i];
+
+		nr += r->event == event && r->pfn == want->pfn &&
+		      r->count == want->count && r->before == want->before &&
+		      r->after == want->after;
+	}
+	return nr;
+}
+#define TIMES(event, ...) times(event, &(struct trace_args){ __VA_ARGS__ })
+
+/* A page moves out of three pageblocks, of which the first is taken in part. */
+static void each_step_is_recorded(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const unsigned long start = t->base + 4, nr = 3 * PB - 4;
+	struct page_slot slot = { .pfn = t->base };
+	unsigned long got = 0;
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, slot.pfn, 3, PGTY_DRIVER), 0);
+	page_set_owner(t->mm, slot.pfn, (uintptr_t)&slot);
+	record(test);
+	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, start, start + nr, NULL, NULL),
+			0);
+	stop();
+	KTEST_EXPECT_EQ(test,
+			TIMES(TRACE_PAGEBLOCK_ISOLATE, .pfn = t->base, .count = 3 * PB,
+			      .before = 0, .after = 1),
+			1);
+	KTEST_EXPECT_EQ(test,
+			TIMES(TRACE_PAGEBLOCK_ISOLATE, .pfn = t->base, .count = 3 * PB,
+			      .before = 1, .after = 0),
+			1);
+	for (unsigned int phase = EVAC_ISOLATE; phase <= EVAC_MIGRATE; phase++)
+		KTEST_EXPECT_EQ(test,
+				TIMES(TRACE_EVAC_PHASE, .pfn = start, .count = nr,
+				      .before = phase - 1, .after = phase),
+				1);
+	/* Half of the chunk is in the range; all of the other pageblocks is free. */
+	KTEST_EXPECT_EQ(test, TIMES(TRACE_EVAC_VERDICT, .pfn = start, .count = 4), 1);
+	KTEST_EXPECT_EQ(test, TIMES(TRACE_EVAC_VERDICT, .pfn = t->base + PB), 1);
+	KTEST_EXPECT_EQ(test,
+			TIMES(TRACE_EVAC_MOVE, .pfn = t->base, .count = (u32)slot.pfn,
+			      .before = PGTY_DRIVER),
+			1);
+	for (unsigned int i = 0; i < nr_records; i++)
+		if (records[i].event == TRACE_FRAMES && records[i].before == PGTY_BUDDY &&
+		    records[i].after == PGTY_KERNEL)
+			got += records[i].count;
+	KTEST_EXPECT_EQ(test, got, nr);
+	free_contig_range(t->mm, start, nr);
+	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), 0);
+}
+
+/* What stands in the way is in the verdict; what is released, in one record. */
+static void verdict_says_why(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);
+	const unsigned long pfn = t->base + 7;
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_SLAB), 0);
+	record(test);
+	KTEST_EXPECT_EQ(test,
+			alloc_contig_range(t->mm, t->base, t->base + PB, NULL, NULL),
+			-EBUSY);
+	free_pages(t->mm, pfn, 0);
+	KTEST_EXPECT_EQ(
+		test, alloc_contig_range(t->mm, t->base, t->base + PB, &policy, NULL), 0);
+	test_mm_release(t, t->base, PB);
+	stop();
+	KTEST_EXPECT_EQ(test,
+			TIMES(TRACE_EVAC_VERDICT, .pfn = t->base, .before = PGTY_SLAB,
+			      .after = MM_REASON_UNMOVABLE),
+			1);
+	KTEST_EXPECT_EQ(test,
+			TIMES(TRACE_FRAMES, .pfn = t->base, .count = PB,
+			      .before = PGTY_OFFLINE, .after = PGTY_BUDDY),
+			1);
+}
+
+/* Frames with gaps between them, by bulk: each is in one record, and no other. */
+static void bulk_is_recorded(struct ktest *test)
+{
+	enum {
+		NR = 40
+	};
+	struct test_mm *t = test_mm_normal(test, 1);
+	unsigned long pfns[NR], in = 0, out = 0;
+
+	/* Every third frame is somebody's. */
+	for (unsigned int i = 0; i < NR; i++)
+		KTEST_ASSERT_EQ(
+			test, alloc_pages_at(t->mm, t->base + 3 * i, 0, PGTY_KERNEL), 0);
+	for (unsigned int i = 0; i < NR; i++)
+		pfns[i] = t->base + 3 * i;
+	record(test);
+	free_pages_bulk(t->mm, pfns, NR);
+	KTEST_EXPECT_EQ(test, alloc_pages_bulk(t->mm, GFP_MOVABLE, PGTY_SLAB, NR, pfns),
+			NR);
+	stop();
+	for (unsigned int i = 0; i < nr_records; i++) {
+		const struct trace_record *r = &records[i];
+
+		out += r->event == TRACE_FRAMES && r->after == PGTY_BUDDY ? r->count : 0;
+		in += r->event == TRACE_FRAMES && r->after == PGTY_SLAB ? r->count : 0;
+	}
+	KTEST_EXPECT_EQ(test, out, NR);
+	KTEST_EXPECT_EQ(test, in, NR);
+	KTEST_EXPECT_EQ(test,
+			TIMES(TRACE_FRAMES, .pfn = t->base + 3, .count = 1,
+			      .after = PGTY_BUDDY),
+			1);
+	free_pages_bulk(t->mm, pfns, NR);
+}
+
+static const struct ktest_case evac_records_cases[] = {
+	KTEST_CASE(each_step_is_recorded),
+	KTEST_CASE(verdict_says_why),
+	KTEST_CASE(bulk_is_recorded),
+	{},
+};
+static struct ktest_suite evac_records_suite = { .name = "evac_records",
+						 .cases = evac_records_cases };
+KTEST_SUITE(evac_records_suite);
