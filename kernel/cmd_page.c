@@ -82,6 +82,7 @@ static void print_state(unsigned long pfn, const struct page_state *st, struct s
 
 static int cmd_dump_page(int argc, char **argv, struct sink *out)
 {
+	const struct page *page;
 	struct page_state st;
 	unsigned long pfn;
 	bool found;
@@ -91,11 +92,13 @@ static int cmd_dump_page(int argc, char **argv, struct sink *out)
 	if (kstrtou64(argv[1], 0, &pfn))
 		return bad_number("dump_page", argv[1], out);
 	pfn_walk_begin();
-	found = page_state_get(&kernel_mm, pfn, &st);
+	page = pfn_to_online_page(&kernel_mm, pfn);
+	found = page && page_state_get(&kernel_mm, pfn, &st);
 	pfn_walk_end();
 	if (!found)
 		return no_such_frame("dump_page", pfn, out);
 	print_state(pfn, &st, out);
+	sink_printf(out, "    descriptor at 0x%lx\n", (unsigned long)page);
 	return 0;
 }
 COMMAND(dump_page, "dump_page PFN", "say all that is known of a frame", cmd_dump_page);

@@ -182,6 +182,11 @@ bool page_state_isolated(const struct mm *mm, unsigned long pfn, struct page_sta
 	return true;
 }
 
+const struct page *pfn_to_online_page(const struct mm *mm, unsigned long pfn)
+{
+	return online_section(mm, pfn) ? pfn_to_page(pfn) : NULL;
+}
+
 enum page_type page_type(const struct mm *mm, unsigned long pfn)
 {
 	struct page_state st;

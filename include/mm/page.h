@@ -144,6 +144,16 @@ struct page_state {
  */
 bool page_state_get(const struct mm *mm, unsigned long pfn, struct page_state *st);
 
+/**
+ * pfn_to_online_page() - the descriptor of any number, if there is one
+ *
+ * The memmap that it lies in cannot go away before pfn_walk_end(), be the block
+ * offlined and removed meanwhile; what it says is for the accessors to read.
+ * Context as above. Compare with: Linux's, which may be overtaken by hotplug.
+ * Return: NULL if @pfn lies in no online section.
+ */
+const struct page *pfn_to_online_page(const struct mm *mm, unsigned long pfn);
+
 /* The type alone; PGTY_NONE if @pfn lies in no online section. Context as above. */
 enum page_type page_type(const struct mm *mm, unsigned long pfn);
 

@@ -366,6 +366,35 @@ static void removed_block_is_not_found(struct ktest *test)
 	KTEST_EXPECT_NULL(test, pfn_to_section(&w->mm, window_pfn(w, 3)));
 }
 
+static void expect_online_page(struct ktest *test, struct window *w, bool found)
+{
+	pfn_walk_begin();
+	for (unsigned long i = 0; i < PAGES_PER_SECTION; i += PAGEBLOCK_NR_PAGES - 1)
+		KTEST_EXPECT_EQ(test, pfn_to_online_page(&w->mm, window_pfn(w, 3) + i) != NULL,
+				found);
+	pfn_walk_end();
+}
+
+/* Of a block in its four states, and of numbers that are no frame's. */
+static void online_page_only_while_online(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+
+	expect_online_page(test, w, false);
+	window_add(test, w, 3, ALL);
+	expect_online_page(test, w, false);
+	KTEST_ASSERT_EQ(test, online_memory_block(&w->mm, w->block + 3, MMOP_ONLINE, NULL), 0);
+	expect_online_page(test, w, true);
+	pfn_walk_begin();
+	KTEST_EXPECT_NULL(test, pfn_to_online_page(&w->mm, window_pfn(w, 3) - 1));
+	KTEST_EXPECT_NULL(test, pfn_to_online_page(&w->mm, PFN_NONE));
+	pfn_walk_end();
+	KTEST_ASSERT_EQ(test, offline_memory_block(&w->mm, w->block + 3, NULL, NULL), 0);
+	expect_online_page(test, w, false);
+	KTEST_EXPECT_EQ(test, window_remove(w, 3), 0);
+	expect_online_page(test, w, false);
+}
+
 /* The first block of a root, 32 GiB and more away: the root comes and goes with it. */
 static void lone_block_has_a_root(struct ktest *test)
 {
@@ -404,6 +433,7 @@ static const struct ktest_case hotplug_cases[] = {
 	KTEST_CASE(migratetype_follows_the_request),
 	KTEST_CASE(cached_pages_are_drained),
 	KTEST_CASE(removed_block_is_not_found),
+	KTEST_CASE(online_page_only_while_online),
 	KTEST_CASE(lone_block_has_a_root),
 	{}
 };

@@ -60,13 +60,18 @@ static void try_frame(struct walker *me, unsigned long pfn)
 	struct mm *mm = &me->walk->w->mm;
 	const struct mem_section *ms = pfn_to_section(mm, pfn);
 	const unsigned int state = ms ? READ_ONCE(ms->state) : MEM_BLOCK_ABSENT;
+	const struct page *page = pfn_to_online_page(mm, pfn);
 	struct page_state st;
 
 	me->passing += state == MEM_BLOCK_GOING_ONLINE || state == MEM_BLOCK_GOING_OFFLINE;
 	me->offline += page_state_get(mm, pfn, &st) && st.type == PGTY_OFFLINE;
 	WRITE_ONCE(me->tries, me->tries + 1);
-	if (!page_try_get(mm, pfn))
+	if (!page_try_get(mm, pfn)) {
+		/* Its block may be gone by now; its memmap is there to be read. */
+		if (page)
+			(void)READ_ONCE(*(const u32 *)page);
 		return;
+	}
 	me->grabbed++;
 	/* While we hold a reference it is a counted page, and stays one. */
 	me->wrong += !page_state_get(mm, pfn, &st) || st.type != PGTY_DRIVER || st.count < 2;

@@ -34,20 +34,6 @@ class PageTest(unittest.TestCase):
         self.assertEqual(page, (TOP / 'docs/reference/numbers.md').read_text())
 
 
-    def test_named_tests_are_there(self):
-        """Explanations say which test proves them."""
-        cases = set()
-        for path in (TOP / 'tests').rglob('*.[cp]*'):
-            text = path.read_text(errors='replace')
-            cases.update(f'{suite}.{case}' for suite in re.findall(r'\.name = "(\w+)"', text)
-                         for case in re.findall(r'KTEST_CASE\w*\((\w+)', text))
-            cases.update(re.findall(r'^def (\w+)\(guest', text, re.M))
-        for page in (TOP / 'docs/explanation').glob('*.md'):
-            for proof in re.findall(r'\*Proved by\* (?:`[^`]+`|[^`])+?(?=\n\n|\Z)', page.read_text()):
-                for name in re.findall(r'`([^`]+)`', proof):
-                    self.assertTrue(name in cases, f'{page.name} names {name}')
-
-
 class TablesTest(unittest.TestCase):
     """The numbers that tools/replay.py uses are those of the kernel."""
 
