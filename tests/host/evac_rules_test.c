@@ -336,7 +336,7 @@ static void expect_end_after(struct ktest *test, struct test_mm *t, unsigned lon
 	KTEST_EXPECT_GE(test, why.elapsed_ns, 110 * NSEC_PER_MSEC);
 	KTEST_EXPECT_LT(test, why.elapsed_ns, 500 * NSEC_PER_MSEC);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NONE);
-	KTEST_EXPECT_EQ(test, why.scans, 2); /* one before the sleep, one to the end */
+	KTEST_EXPECT_GE(test, why.scans, 2); /* before the sleep, and behind it */
 	KTEST_EXPECT_EQ(test, t->zone->nr_free_waiters, 0);
 	KTEST_EXPECT_EQ(test, thread_join(thread, ktime_ns() + NSEC_PER_SEC, NULL), 0);
 	free_contig_range(t->mm, t->base, nr);
