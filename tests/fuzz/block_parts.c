@@ -80,7 +80,8 @@ struct verdict model_unplug(const struct pfn_range *r, int ret,
 {
 	const unsigned long end = r->start_pfn + r->nr_pages;
 	struct verdict v = judge_range(r, true);
-	unsigned long next;
+	unsigned long next = end;
+	bool late = false;
 
 	for (unsigned long n = 0; n < FM_SECTIONS && !v.err; n++) {
 		const unsigned long host =
@@ -91,16 +92,22 @@ struct verdict model_unplug(const struct pfn_range *r, int ret,
 		    host < end)
 			v = fm_fail(MM_REASON_METADATA, host);
 	}
-	for (unsigned long pfn = r->start_pfn; pfn < end && !v.err; pfn = next) {
+	if (v.err)
+		return v;
+	for (unsigned long pfn = r->start_pfn; pfn < end && !v.err && !late; pfn = next) {
 		next = run_end(pfn, end);
 		if (fm.zone[fm_section(pfn)] == NR_ZONES)
 			continue;
 		v = fm_judge_contig(pfn, next - pfn);
-		fm_set_target(r->start_pfn, next - r->start_pfn);
-		frame_follow_slots();
-		if (v.err || !blocks_late(ret, why) ||
-		    (why->pfn != PFN_NONE && why->pfn >= next))
-			continue;
+		/* What is cancelled may name no frame: it was in this run or a later one. */
+		late = !v.err && blocks_late(ret, why) &&
+		       (why->pfn == PFN_NONE || why->pfn < next);
+	}
+	if (late && why->pfn == PFN_NONE)
+		next = end;
+	fm_set_target(r->start_pfn, next - r->start_pfn);
+	frame_follow_slots(!v.err && !late);
+	if (late) {
 		frame_expect_late_failure(why);
 		v = fm_fail(why->reason, why->pfn);
 	}

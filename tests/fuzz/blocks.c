@@ -365,7 +365,7 @@ struct verdict model_offline(unsigned long n, int ret, const struct mm_failure *
 	if (v.err)
 		return v;
 	fm_set_target(block_pfn(n), PAGES_PER_SECTION);
-	frame_follow_slots();
+	frame_follow_slots(true);
 	return finish(n, blocks_late(ret, why) ? why : NULL);
 }
 
@@ -427,7 +427,7 @@ struct verdict model_offline_and_remove(const unsigned long *list, unsigned int 
 		if (blocks[list[i]].state == MEM_BLOCK_ONLINE)
 			memset(fm.target + list[i] * PAGEBLOCKS_PER_SECTION, 1,
 			       PAGEBLOCKS_PER_SECTION);
-	frame_follow_slots();
+	frame_follow_slots(!ret);
 	memset(zones, NR_ZONES, sizeof(zones));
 	for (unsigned int i = 0; i < nr && !v.err; i++) {
 		if (blocks[list[i]].state != MEM_BLOCK_ONLINE)

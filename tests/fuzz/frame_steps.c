@@ -245,8 +245,10 @@ static void prepare_ops(void)
 	CHECK(set_movable_ops(PGTY_DRIVER, &ops) == 0, "ops");
 }
 
-void frame_follow_slots(void)
+void frame_follow_slots(bool all_emptied)
 {
+	bool used[NR_ZONES + 1] = { false };
+
 	for (unsigned int i = 0; i < nr_chunks; i++) {
 		struct chunk *chunk = &chunks[i];
 
@@ -263,13 +265,17 @@ void frame_follow_slots(void)
 		chunk->pfn = slots[chunk->slot].pfn;
 		CHECK(fm_all(chunk->pfn, 1UL << chunk->order, FM_FREE), "moved to %#lx",
 		      chunk->pfn);
-		CHECK(!fm.target[fm_pageblock(chunk->pfn)], "%#lx: moved inside",
-		      chunk->pfn);
+		CHECK(!all_emptied || !fm.target[fm_pageblock(chunk->pfn)],
+		      "%#lx: moved inside", chunk->pfn);
 		CHECK(!any_isolated(chunk->pfn, 1UL << chunk->order),
 		      "moved to isolated");
 		CHECK(*content(chunk->pfn) == chunk->slot, "content of %#lx", chunk->pfn);
 		fm_paint(chunk->pfn, 1UL << chunk->order, FM_SLOT);
+		used[fm.zone[fm_section(chunk->pfn)]] = true;
 	}
+	for (unsigned int z = 0; z < NR_ZONES && all_emptied; z++)
+		CHECK(!used[z] || fm_zone_free(z) >= kernel_mm.zone[z].wmark[WMARK_MIN],
+		      "moved into zone %u, where %lu are free", z, fm_zone_free(z));
 }
 
 void frame_expect_late_failure(const struct mm_failure *why)
@@ -314,7 +320,7 @@ static void step_contig(struct choices *c)
 		CHECK(!why.migrated, "contig: moved %lu in vain", why.migrated);
 		return;
 	}
-	frame_follow_slots();
+	frame_follow_slots(true);
 	if (ret) {
 		frame_expect_late_failure(&why);
 		return;

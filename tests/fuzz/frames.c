@@ -162,25 +162,36 @@ static bool pageblock_fits(unsigned long b, unsigned int order)
 	return false;
 }
 
-static bool zone_can_alloc(unsigned int zone, u32 gfp, unsigned int order)
+/* A pageblock of a zone that frames can be had of. */
+static bool is_open(unsigned long b, unsigned int zone)
+{
+	return fm.zone[b / PAGEBLOCKS_PER_SECTION] == zone && !fm.isolated[b] &&
+	       !fm.target[b];
+}
+
+unsigned long fm_zone_free(unsigned int zone)
 {
 	unsigned long free = 0;
-	bool fits = false;
 
-	for (unsigned long b = 0; b < fm.nr >> PAGEBLOCK_ORDER; b++) {
-		const u8 *m = fm.frame + (b << PAGEBLOCK_ORDER);
+	for (unsigned long i = 0; i < fm.nr; i++)
+		if (!is_open(i >> PAGEBLOCK_ORDER, zone))
+			i |= PAGEBLOCK_NR_PAGES - 1;
+		else
+			free += fm.frame[i] == FM_FREE;
+	return free;
+}
 
-		if (fm.zone[b / PAGEBLOCKS_PER_SECTION] != zone || fm.isolated[b] ||
-		    fm.target[b])
-			continue;
-		for (unsigned int i = 0; i < PAGEBLOCK_NR_PAGES; i++)
-			free += m[i] == FM_FREE;
-		fits = fits || pageblock_fits(b, order);
-	}
-	return fits &&
-	       free >= (1UL << order) + (gfp & GFP_ATOMIC
-						 ? 0
-						 : kernel_mm.zone[zone].wmark[WMARK_MIN]);
+static bool zone_can_alloc(unsigned int zone, u32 gfp, unsigned int order)
+{
+	const unsigned long min_free =
+		gfp & GFP_ATOMIC ? 0 : kernel_mm.zone[zone].wmark[WMARK_MIN];
+	unsigned long b = 0;
+
+	while (b < fm.nr >> PAGEBLOCK_ORDER &&
+	       !(is_open(b, zone) && pageblock_fits(b, order)))
+		b++;
+	return b < fm.nr >> PAGEBLOCK_ORDER &&
+	       fm_zone_free(zone) >= (1UL << order) + min_free;
 }
 
 bool fm_can_alloc(u32 gfp, unsigned int order)

@@ -101,6 +101,9 @@ static inline struct verdict fm_ok(void)
 /* Can a chunk be had, by the watermarks? Outside of fm.target; caches are drained. */
 bool fm_can_alloc(u32 gfp, unsigned int order);
 
+/* Free frames of a zone that are neither isolated nor in fm.target. */
+unsigned long fm_zone_free(unsigned int zone);
+
 /* Model and memory agree: every frame, all counters. Quick where whole pageblocks agree. */
 void fm_check(void);
 
@@ -123,10 +126,11 @@ unsigned long fm_any_frame(struct choices *c);
 
 /*
  * What an evacuation did to the movable pages, after it: those that moved came out of
- * fm.target and went elsewhere. And if it failed although fm_judge() said nothing:
- * whether one of the reasons holds that only it can know.
+ * fm.target and, with @all_emptied, went elsewhere, where enough was left. And if it
+ * failed although fm_judge() said nothing: whether one of the reasons holds that only
+ * it can know.
  */
-void frame_follow_slots(void);
+void frame_follow_slots(bool all_emptied);
 void frame_expect_late_failure(const struct mm_failure *why);
 
 /* Mark the pageblocks of a range as being emptied; none, with @nr 0. */
