@@ -52,8 +52,6 @@ static int migrate_one(struct mm *mm, struct migrate_entry *e)
 	int err;
 
 	e->dst = PFN_NONE;
-	if (!ops)
-		return -EBUSY;
 	err = ops->claim(mm, e);
 	if (err)
 		return err;
