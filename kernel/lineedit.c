@@ -236,9 +236,11 @@ static void escape_byte(struct lineedit *ed, u8 byte)
 	} else if (byte >= '0' && byte <= '9') {
 		ed->csi_number = ed->csi_number % 100 * 10 + (byte - '0');
 	} else if (byte >= 0x40) {
+		const unsigned int number = byte == '~' ? ed->csi_number : 0;
+
 		ed->escape = ESC_NONE;
 		for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++)
-			if (byte == keys[i].final && (byte != '~' || ed->csi_number == keys[i].number))
+			if (byte == keys[i].final && number == keys[i].number)
 				control(ed, keys[i].means);
 	}
 }

@@ -24,6 +24,6 @@ void trace_list_sites(struct sink *out)
 	for (site = __start_trace_sites; site < __stop_trace_sites; site++)
 		sink_printf(out, "%3u %9u %-5s %-22s %s:%u\n",
 			    (unsigned int)(site - __start_trace_sites), READ_ONCE(site->reached),
-			    READ_ONCE(site->muted) ? "muted" : "-", trace_event_find(site->event)->name,
-			    site->file, site->line);
+			    READ_ONCE(site->muted) ? "muted" : "-",
+			    trace_event_find(site->event)->name, site->file, site->line);
 }
