@@ -37,9 +37,9 @@ HCFLAGS  := $(CSTD) $(WARN) -O2 -g -MMD -MP
 KSOURCES := $(wildcard arch/riscv/*.c arch/riscv/*.S kernel/*.c mm/*.c drivers/*/*.c lib/*.c \
 	$(foreach d,lib arch mm kernel drivers console fake bench,tests/$(d)/*.c))
 # Suites about pure functions run on the host alone: the image that is shipped stays below 512 KiB.
-KSOURCES := $(filter-out $(addprefix tests/lib/,fdt_machine_test.c fdt_test.c kstrtox_test.c list_test.c text_test.c \
-	vsprintf_test.c) tests/mm/evac_layout.c \
-	$(addprefix tests/mm/test_,evac_frames.c evac_model.c isolation_blocks.c memblock.c wait_free.c),$(KSOURCES))
+KSOURCES := $(filter-out $(addprefix tests/lib/,bitmap_test.c fdt_machine_test.c fdt_test.c kstrtox_test.c list_test.c \
+	text_test.c vsprintf_test.c) tests/mm/evac_layout.c \
+	$(addprefix tests/mm/test_,evac_frames.c evac_model.c freebits.c isolation_blocks.c memblock.c wait_free.c),$(KSOURCES))
 KERNEL_OBJS := $(addprefix $(O)/k/,$(addsuffix .o,$(KSOURCES)))
 HOST_PROGRAMS :=
 HOST_TESTS :=
