@@ -147,8 +147,12 @@ struct verdict model_add(unsigned long n, int owner, u64 plugged,
 		return fm_fail(MM_REASON_HOLE,
 			       block_pfn(n) + (foreign ? __ffs(foreign) : 0) *
 						      PAGEBLOCK_NR_PAGES);
-	if (add_fails(plugged, self_hosted) ||
-	    (ret == -ENOMEM && add_may_fail(self_hosted)))
+	if (ret == -ENOMEM && add_may_fail(self_hosted)) {
+		/* Before which of the steps that can be made to fail is not known. */
+		blocks_inject = kernel_mm.inject;
+		return fm_fail(MM_REASON_NO_MEMORY, block_pfn(n));
+	}
+	if (add_fails(plugged, self_hosted))
 		return fm_fail(MM_REASON_NO_MEMORY, block_pfn(n));
 	*b = (struct block_model){ .state = MEM_BLOCK_OFFLINE,
 				   .hole = ~blocks_owner_mask(-1, n),
