@@ -457,6 +457,22 @@ void frame_step(struct choices *c, unsigned int which)
 }
 static_assert(NR_FRAME_STEPS == 13, "eleven of the table and two more");
 
+/* What an input has retagged, and what allocations have claimed, is as at boot again. */
+void frame_settle(void)
+{
+	drain_local_pages(&kernel_mm);
+	for (unsigned long pfn = fm.base; pfn < fm.base + fm.nr;
+	     pfn += PAGEBLOCK_NR_PAGES) {
+		struct mem_section *ms = pfn_to_section(&kernel_mm, pfn);
+
+		if (fm.zone[fm_section(pfn)] == NR_ZONES)
+			continue;
+		spin_lock(&ms->zone->lock);
+		pageblock_set_migratetype(ms, pageblock_index(pfn), MIGRATE_MOVABLE);
+		spin_unlock(&ms->zone->lock);
+	}
+}
+
 void frame_give_back(void)
 {
 	for (unsigned long b = 0; b < FM_PAGEBLOCKS; b++)

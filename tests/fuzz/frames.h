@@ -121,6 +121,9 @@ void frame_step(struct choices *c, unsigned int which);
 /* Nothing is isolated, allocated or taken any more. */
 void frame_give_back(void);
 
+/* With all given back: the same caches and migrate types for every input. */
+void frame_settle(void);
+
 /* A frame, mostly near others. */
 unsigned long fm_any_frame(struct choices *c);
 

@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	fm_check();
 	replay_snapshot();
 	frame_give_back();
-	drain_local_pages(&kernel_mm);
+	frame_settle();
 	CHECK(kernel_mm.zone[ZONE_NORMAL].free == free_at_first, "%lu free, %lu at first",
 	      kernel_mm.zone[ZONE_NORMAL].free, free_at_first);
 	replay_snapshot();

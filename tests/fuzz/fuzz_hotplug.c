@@ -81,6 +81,15 @@ static void read_totals(struct totals *t)
 	t->reserve = kernel_mm.nr_reserve;
 }
 
+/* The reserve, from the same frames for every input. */
+static void refill(void)
+{
+	mm_reserve_drop(&kernel_mm);
+	frame_settle();
+	mm_reserve_refill(&kernel_mm);
+	drain_local_pages(&kernel_mm);
+}
+
 static void setup(void)
 {
 	const unsigned long pb = PAGEBLOCKS_PER_SECTION;
@@ -99,8 +108,7 @@ static void setup(void)
 		owner_comes(i);
 	listeners_setup();
 	listeners_refuse((struct refusal){ 0 });
-	mm_reserve_refill(&kernel_mm);
-	drain_local_pages(&kernel_mm);
+	refill();
 	blocks_check();
 	fm_check();
 	read_totals(&at_first);
@@ -398,8 +406,7 @@ static void give_back(void)
 			owner_comes(i);
 	remove_all();
 	unplug_rest();
-	mm_reserve_refill(&kernel_mm);
-	drain_local_pages(&kernel_mm);
+	refill();
 	blocks_check();
 	fm_check();
 	read_totals(&now);
