@@ -58,7 +58,7 @@ static void check_frame(struct check *c, const struct mem_section *ms, unsigned 
 			page_type_name(type), page->count, count);
 	if (type == PGTY_OFFLINE && page->owner != OFFLINE_OWNER)
 		DIFFERS(c, "pfn 0x%lx is Offline, its owner is 0x%lx instead of 0x%lx", pfn,
-			page->owner, OFFLINE_OWNER);
+			(unsigned long)page->owner, OFFLINE_OWNER);
 	if ((flags & PG_OFFLINE_SKIPPABLE) && type != PGTY_OFFLINE)
 		DIFFERS(c, "pfn 0x%lx is %s and skippable", pfn, page_type_name(type));
 	if (PAGE_WORD_ZONE(w) != ms->zone->type)
@@ -111,7 +111,7 @@ static void check_uniform(struct check *c, const struct mem_section *ms, unsigne
 
 	if (type == PGTY_OFFLINE && ms->pb[b].owner != OFFLINE_OWNER)
 		DIFFERS(c, "pageblock 0x%lx is Offline, its owner is 0x%lx instead of 0x%lx",
-			pb_pfn(ms, b), ms->pb[b].owner, OFFLINE_OWNER);
+			pb_pfn(ms, b), (unsigned long)ms->pb[b].owner, OFFLINE_OWNER);
 	if (type == PGTY_NONE || type >= NR_PAGE_TYPES || type_is_counted(type))
 		DIFFERS(c, "pageblock 0x%lx: constant is of type %s", pb_pfn(ms, b),
 			page_type_name(type));

@@ -234,6 +234,26 @@ static int collect_part(struct evac *e, struct vector *vec, unsigned long pfn,
 	return stop;
 }
 
+/* What is left in the vector moves too. Return: the errno of what did not move. */
+static int move_rest(struct evac *e, struct vector *vec, int err)
+{
+	if (!err && vec->nr) {
+		err = move_vector(e, vec->entry, vec->nr);
+		vec->err = err ? err : vec->err;
+	}
+	return err ? err : vec->err;
+}
+
+/* The same for one chunk, or the part of it that is asked for, which has become movable. */
+int evac_move_chunk(struct evac *e, const struct pfn_range *chunk)
+{
+	struct vector vec = { .nr = 0 };
+	const unsigned long end = chunk->start_pfn + chunk->nr_pages;
+
+	return move_rest(e, &vec, collect_part(e, &vec, chunk->start_pfn,
+					       part_end(chunk->start_pfn, end)));
+}
+
 /**
  * evac_migrate() - one pass that moves what is movable
  * @e: classified
@@ -254,11 +274,7 @@ int evac_migrate(struct evac *e)
 			pfn = part_end(pfn, end);
 		}
 	}
-	if (!err && vec.nr) {
-		err = move_vector(e, vec.entry, vec.nr);
-		vec.err = err ? err : vec.err;
-	}
-	return err ? err : vec.err;
+	return move_rest(e, &vec, err);
 }
 
 /**

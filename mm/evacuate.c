@@ -16,7 +16,7 @@
 #include "mm/page_isolation.h"
 
 #define EVAC_DRAIN_NS NSEC_PER_SEC
-/* A waiting evacuation looks so often whether it is cancelled, and at pinned pages. */
+/* A waiting evacuation looks so often whether it is cancelled. */
 #define EVAC_SLICE_NS (50 * NSEC_PER_MSEC)
 
 static void enter_phase(struct evac *e, enum evac_phase phase)
@@ -131,6 +131,15 @@ static int isolate_and_drain(struct evac *e)
 	return 0;
 }
 
+/* After the last pass: what somebody else refers to may be waited for. */
+static int given_up(const struct evac *e, int err)
+{
+	const bool held = err == -EAGAIN || err == -EBUSY;
+
+	return held && (e->policy->flags & EVAC_WAIT_FREE) ? 0
+							   : mm_reason_errno(e->why->reason);
+}
+
 /* Move what can be moved; several passes, because claims and targets come and go. */
 static int migrate_all(struct evac *e)
 {
@@ -146,7 +155,7 @@ static int migrate_all(struct evac *e)
 			return 0;
 		stop = evac_stop(e);
 		if (stop || pass == e->policy->max_retries)
-			return stop ? stop : mm_reason_errno(e->why->reason);
+			return stop ? stop : given_up(e, err);
 		e->why->retries++;
 		if (err == -ENOMEM && drain_all_pages(e->mm, EVAC_DRAIN_NS))
 			return evac_blocked(e, MM_REASON_HARTS_BUSY, PFN_NONE, NULL);
@@ -155,31 +164,26 @@ static int migrate_all(struct evac *e)
 }
 
 /*
- * Sleep until the chunk is free: its last frame's free wakes us. What is pinned or
- * cached comes free without a word, so it is looked at again after a slice.
+ * Sleep until the chunk is free. Its last frame's free wakes us, and so does what
+ * makes it movable, be it by the last pin or the last reference that goes.
  */
 static int wait_chunk(struct evac *e, const struct pfn_range *chunk)
 {
 	struct zone *zone = pfn_to_section(e->mm, chunk->start_pfn)->zone;
-	const bool wakes = e->why->reason != MM_REASON_PINNED &&
-			   e->why->reason != MM_REASON_NOT_FREE;
-	int err;
 
 	for (;;) {
 		const u64 until = min(arch_clock_ns() + EVAC_SLICE_NS,
 				      e->policy->deadline_ns + *thread_held_ns());
+		const bool woken = wait_isolated_free(zone, chunk, until);
+		int err = woken ? evac_move_chunk(e, chunk) : -EAGAIN;
 
-		if (wait_isolated_free(zone, chunk, until))
-			return 0;
+		if (err != -EAGAIN && err != -EBUSY)
+			return err ? mm_reason_errno(e->why->reason) : 0;
 		err = evac_stop(e);
 		if (err)
 			return err;
-		if (wakes)
-			continue;
-		err = evac_migrate(e);
-		if (err == -EAGAIN || err == -EBUSY)
-			return 0;
-		return err ? mm_reason_errno(e->why->reason) : 0;
+		if (woken) /* somebody was faster: another mover, a pin */
+			msleep(1);
 	}
 }
 

@@ -271,6 +271,7 @@ int evac_blocked(struct evac *e, enum mm_reason reason, unsigned long pfn,
 		 const struct page_state *st);
 int evac_classify(struct evac *e);
 int evac_migrate(struct evac *e);
+int evac_move_chunk(struct evac *e, const struct pfn_range *chunk);
 int evac_blocker(struct evac *e, struct pfn_range *chunk);
 /* Move the entries; targets are movable, outside of isolated blocks. Return: how many moved. */
 unsigned int migrate_pages(struct evac *evac, struct migrate_entry *e, unsigned int nr);

@@ -230,6 +230,23 @@ bool page_try_get(struct mm *mm, unsigned long pfn)
 	return false;
 }
 
+/*
+ * A pin or a reference of a chunk is gone. Freeing wakes who waits for it, and so
+ * does what lets it be moved: the lock is the one that the waiter registers under.
+ */
+static void wake_evacuation(struct mm *mm, unsigned long pfn)
+{
+	const struct mem_section *ms = pfn_to_section(mm, pfn);
+	struct zone *zone = ms ? READ_ONCE(ms->zone) : NULL;
+
+	if (!zone || !(pb_read(&ms->pb[pageblock_index(pfn)]) & PB_ISOLATE))
+		return;
+	spin_lock(&zone->lock);
+	if (zone->nr_free_waiters)
+		wake_up_all(&zone->freed);
+	spin_unlock(&zone->lock);
+}
+
 void page_put(struct mm *mm, unsigned long pfn)
 {
 	struct page *page = head_descriptor(mm, pfn);
@@ -243,6 +260,8 @@ void page_put(struct mm *mm, unsigned long pfn)
 		bad_free(mm, pfn, 0, "has a count of 0 already");
 	if (count == 1)
 		free_dead_chunk(mm, page_to_pfn(page), PAGE_WORD_ORDER(page->word));
+	else if (count == 2)
+		wake_evacuation(mm, pfn);
 }
 
 /* A chunk whose word was @word has these flags from now on. */
@@ -406,7 +425,10 @@ int page_pin(struct mm *mm, unsigned long pfn)
 
 int page_unpin(struct mm *mm, unsigned long pfn)
 {
-	return change_flag(mm, pfn, 0, PG_PINNED);
+	const int err = change_flag(mm, pfn, 0, PG_PINNED);
+
+	wake_evacuation(mm, pfn);
+	return err;
 }
 
 void page_set_owner(struct mm *mm, unsigned long pfn, u64 owner)

@@ -233,20 +233,29 @@ unsigned long next_used(const struct mm *mm, unsigned long pfn, unsigned long en
 	return end;
 }
 
-bool wait_isolated_free(struct zone *zone, const struct pfn_range *range, u64 deadline_ns)
+/* All free, or a movable chunk that nobody but its owner refers to. */
+static bool free_or_loose(const struct mm *mm, const struct pfn_range *range)
 {
 	const unsigned long end = range->start_pfn + range->nr_pages;
+	struct page_state st;
+
+	return next_used(mm, range->start_pfn, end) == end ||
+	       (page_state_isolated(mm, range->start_pfn, &st) && movable_types >> st.type & 1 &&
+		!(st.flags & (PG_PINNED | PG_CLAIMED)) && st.count == 1);
+}
+
+bool wait_isolated_free(struct zone *zone, const struct pfn_range *range, u64 deadline_ns)
+{
 	bool met;
 
 	/*
-	 * Registered under the lock that freeing takes, before the condition is looked
+	 * Registered under the lock that freeing and unpinning take, before the condition is looked
 	 * at: who frees after that sees the waiter, what was freed before is seen here.
 	 */
 	spin_lock(&zone->lock);
 	zone->nr_free_waiters++;
 	spin_unlock(&zone->lock);
-	met = wait_event_until(&zone->freed,
-			       next_used(zone->mm, range->start_pfn, end) == end, deadline_ns);
+	met = wait_event_until(&zone->freed, free_or_loose(zone->mm, range), deadline_ns);
 	spin_lock(&zone->lock);
 	zone->nr_free_waiters--;
 	spin_unlock(&zone->lock);

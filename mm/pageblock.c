@@ -44,8 +44,8 @@ void offline_verify_frames(const struct mem_section *ms, unsigned long pfn, unsi
 			      ms->mm->name, pfn, page->count, OFFLINE_COUNT);
 		if (owner != OFFLINE_OWNER)
 			panic("%s: pfn 0x%lx is Offline, its %sowner is 0x%lx instead of 0x%lx",
-			      ms->mm->name, pfn, valid ? "" : "pageblock's ", owner,
-			      OFFLINE_OWNER);
+			      ms->mm->name, pfn, valid ? "" : "pageblock's ",
+			      (unsigned long)owner, OFFLINE_OWNER);
 	}
 }
 

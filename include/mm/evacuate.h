@@ -23,7 +23,7 @@ enum evacuate_end {
 
 /* Policy flags. */
 #define EVAC_SKIP_SKIPPABLE BIT(0) /* step over skippable PageOffline frames (offline) */
-#define EVAC_WAIT_FREE	    BIT(1) /* wait for unmovable frames to be freed, until the deadline */
+#define EVAC_WAIT_FREE	    BIT(1) /* until the deadline, wait for frees, unpins and puts */
 #define EVAC_BEST_EFFORT    BIT(2) /* compaction: what cannot move stays */
 #define EVAC_ISOLATED	    BIT(3) /* the caller has isolated and drained, and ends that himself */
 #define EVAC_QUIET	    BIT(4) /* contig: not in the log: the caller has other ways */

@@ -174,12 +174,16 @@ int page_type_kpf(enum page_type type);
  */
 bool page_try_get(struct mm *mm, unsigned long pfn);
 
-/* Give a reference back; the last one frees the chunk. Thread context. */
+/*
+ * Give a reference back; the last one frees the chunk. The last but one wakes an
+ * evacuation that waits for the chunk. Thread context, zone->lock not held.
+ */
 void page_put(struct mm *mm, unsigned long pfn);
 
 /*
  * Pin and unpin a frame's chunk against migration; -EINVAL if it is not allocated,
- * -EBUSY if it is pinned already or being moved.
+ * -EBUSY if it is pinned already or being moved. Unpinning wakes an evacuation that
+ * waits for the chunk. Thread context, zone->lock not held.
  */
 int page_pin(struct mm *mm, unsigned long pfn);
 int page_unpin(struct mm *mm, unsigned long pfn);

@@ -25,13 +25,13 @@ void unisolate_range(struct mm *mm, const struct pfn_range *range);
 bool pageblock_isolated(const struct mm *mm, unsigned long pfn);
 
 /**
- * wait_isolated_free() - sleep until all frames of an isolated range are free
- * @zone: theirs
- * @range: usually one chunk that stands in the way
+ * wait_isolated_free() - sleep until an isolated chunk is free, or can be moved (again)
+ * @zone: its zone
+ * @range: the chunk that stands in the way, or its part that is asked for
  * @deadline_ns: on ktime_ns()
- * Woken by the free path of isolated blocks; wake_up_all(&zone->freed) makes it look again.
+ * Woken by the free path of isolated blocks, by page_unpin() and by page_put().
  * Context: thread, may sleep; no spinlock held.
- * Return: true if they are free, false if the deadline passed first.
+ * Return: true if it is so, false if the deadline passed first.
  */
 bool wait_isolated_free(struct zone *zone, const struct pfn_range *range, u64 deadline_ns);
 
