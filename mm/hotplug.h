@@ -106,9 +106,6 @@ void offline_cancel(struct mem_section *s);
 /* The section of a block id; NULL, and why, if there is none. */
 struct mem_section *find_block(struct mm *mm, unsigned long block, struct mm_failure *why);
 
-/* The failure of a request that a block's state does not allow; names the state. */
-int wrong_state(const struct mem_section *s, struct mm_failure *why);
-
 /* Unmap the memmap of a section that no look-up finds; free what does not lie in it. */
 void section_drop_memmap(struct mem_section *s);
 

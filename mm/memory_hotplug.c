@@ -209,7 +209,8 @@ static void leave_zone(struct mem_section *s)
 	arch_poison_range(pfn_to_page(s->start_pfn), MEMMAP_SIZE);
 }
 
-int wrong_state(const struct mem_section *s, struct mm_failure *why)
+/* The failure of a request that a block's state does not allow; names the state. */
+static int wrong_state(const struct mem_section *s, struct mm_failure *why)
 {
 	int err = mm_fail(why, MM_REASON_WRONG_STATE, PFN_NONE);
 

@@ -54,7 +54,7 @@ static int remove_sections(struct mm *mm, struct mem_section *list, struct mm_fa
 	return 0;
 }
 
-int remove_memory(struct mm *mm, unsigned long block, struct mm_failure *why)
+int try_remove_memory(struct mm *mm, unsigned long block, struct mm_failure *why)
 {
 	struct mem_section *s;
 	int err;
@@ -66,7 +66,7 @@ int remove_memory(struct mm *mm, unsigned long block, struct mm_failure *why)
 	} else if (s->flags & SECTION_EARLY) {
 		err = mm_fail(why, MM_REASON_SHARED_BLOCK, s->start_pfn);
 	} else if (s->state != MEM_BLOCK_OFFLINE) {
-		err = wrong_state(s, why);
+		err = mm_fail(why, MM_REASON_NOT_OFFLINE, s->start_pfn);
 	} else {
 		s->next = NULL;
 		err = remove_sections(mm, s, why);

@@ -299,7 +299,7 @@ void vmem_drop_offline(struct virtio_mem *vm)
 		if (map->block[i].state != VMEM_BLOCK_ADDED ||
 		    memory_block_state(vm->mm, id) != MEM_BLOCK_OFFLINE)
 			continue;
-		if (remove_memory(vm->mm, id, &why)) {
+		if (try_remove_memory(vm->mm, id, &why)) {
 			pr_warn("%s: memory%lu stays, offline and without a driver", vm->name, id);
 			continue;
 		}

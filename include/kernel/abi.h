@@ -221,7 +221,8 @@ enum evac_phase {
 	X(NO_RANGE, "no such free range", "nothing large enough can be emptied")               \
 	X(HOLE, "is a hole", "there is no memory")                                             \
 	X(HWPOISON, "has a broken frame", "it cannot be used again until it is replaced")      \
-	X(METADATA, "holds its block's metadata", "it leaves last, with the whole block")
+	X(METADATA, "holds its block's metadata", "it leaves last, with the whole block")      \
+	X(NOT_OFFLINE, "is not offline", "a block goes offline before it is removed")
 
 enum mm_reason {
 #define X(name, str, hint) MM_REASON_##name,

@@ -83,8 +83,14 @@ int __must_check online_memory_block(struct mm *mm, unsigned long block,
 				     enum mhp_online_type type, struct mm_failure *why);
 int __must_check offline_memory_block(struct mm *mm, unsigned long block,
 				      const struct evacuate_policy *policy, struct mm_failure *why);
-/* The block must be offline. Its memmap goes after a grace period. */
-int __must_check remove_memory(struct mm *mm, unsigned long block, struct mm_failure *why);
+/**
+ * try_remove_memory() - take an offline block's metadata and mappings away
+ *
+ * Its memmap goes after a grace period. Context: thread; takes the hotplug lock.
+ * Return: 0; -ENOENT there is none; -EBUSY it is not offline, or boot memory lies in
+ * it; -ETIMEDOUT a hart is in a walk and does not end it. Nothing has changed then.
+ */
+int __must_check try_remove_memory(struct mm *mm, unsigned long block, struct mm_failure *why);
 
 /**
  * offline_and_remove_memory() - all of these blocks, or none

@@ -386,7 +386,7 @@ struct verdict model_remove(unsigned long n)
 	if (n == 0)
 		return fm_fail(MM_REASON_SHARED_BLOCK, block_pfn(n));
 	if (blocks[n].state != MEM_BLOCK_OFFLINE)
-		return fm_fail(MM_REASON_WRONG_STATE, PFN_NONE);
+		return fm_fail(MM_REASON_NOT_OFFLINE, block_pfn(n));
 	if (blocks_fail())
 		return fm_fail(MM_REASON_HARTS_BUSY, PFN_NONE);
 	forget_block(n);

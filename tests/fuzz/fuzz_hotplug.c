@@ -200,10 +200,10 @@ static void step_remove(struct choices *c)
 {
 	const unsigned long n = any_block(c);
 	struct mm_failure why;
-	int ret = remove_memory(&kernel_mm, block_id(n), &why);
+	int ret = try_remove_memory(&kernel_mm, block_id(n), &why);
 	const struct verdict v = model_remove(n);
 
-	fm_expect("remove_memory", ret, &why, &v);
+	fm_expect("try_remove_memory", ret, &why, &v);
 }
 
 static void step_offline_and_remove(struct choices *c)

@@ -139,7 +139,7 @@ int window_offline(struct window *w, unsigned long n)
 
 int window_remove(struct window *w, unsigned long n)
 {
-	return remove_memory(&w->mm, w->block + n, NULL);
+	return try_remove_memory(&w->mm, w->block + n, NULL);
 }
 
 struct window_totals window_totals(const struct window *w)

@@ -88,7 +88,7 @@ static void do_remove(struct model *m)
 	if (both)
 		can |= m->b->state == MEM_BLOCK_ONLINE && m->b->used == PFN_NONE;
 	err = both ? offline_and_remove_memory(&m->w->mm, &block, 1, NULL, NULL) :
-		     remove_memory(&m->w->mm, block, NULL);
+		     try_remove_memory(&m->w->mm, block, NULL);
 	KTEST_ASSERT_EQ(m->test, err == 0, can);
 	if (!err)
 		m->b->state = MEM_BLOCK_ABSENT;
@@ -201,7 +201,7 @@ static void region_ends_within_a_block(struct ktest *test)
 				window_pfn(w, 2) + 9 * PB, 2 * PB }, NULL), -EINVAL);
 	window_check(test, w);
 	KTEST_ASSERT_EQ(test, offline_memory_block(&w->mm, w->block + 2, NULL, NULL), 0);
-	KTEST_ASSERT_EQ(test, remove_memory(&w->mm, w->block + 2, NULL), 0);
+	KTEST_ASSERT_EQ(test, try_remove_memory(&w->mm, w->block + 2, NULL), 0);
 	window_check(test, w);
 }
 
@@ -214,7 +214,7 @@ static void remove_without_grace_is_undone(struct ktest *test)
 
 	window_add(test, w, 1, ~0UL);
 	w->mm.inject = 1;
-	KTEST_EXPECT_EQ(test, remove_memory(&w->mm, block, &why), -ETIMEDOUT);
+	KTEST_EXPECT_EQ(test, try_remove_memory(&w->mm, block, &why), -ETIMEDOUT);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_HARTS_BUSY);
 	KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, block), MEM_BLOCK_OFFLINE);
 	window_check(test, w);

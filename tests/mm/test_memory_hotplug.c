@@ -84,7 +84,9 @@ static void wrong_states_are_refused(struct ktest *test)
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE), 0);
 	before = window_totals(w);
 	KTEST_EXPECT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), -EINVAL);
-	KTEST_EXPECT_EQ(test, window_remove(w, 1), -EINVAL);
+	KTEST_EXPECT_EQ(test, try_remove_memory(&w->mm, w->block + 1, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NOT_OFFLINE);
+	KTEST_EXPECT_EQ(test, why.pfn, window_pfn(w, 1));
 	/* Boot memory never goes. */
 	KTEST_EXPECT_EQ(test, window_offline(w, 0), -EBUSY);
 	KTEST_EXPECT_EQ(test, window_remove(w, 0), -EBUSY);
