@@ -3,6 +3,7 @@
 #include "tests/fake/fake_virtio.h"
 #include "arch/io.h"
 #include "arch/machine.h"
+#include "arch/machine_info.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 
@@ -167,12 +168,26 @@ static struct vring_used *used_of(const struct fake_queue *q)
 	return phys_to_virt(q->used);
 }
 
+/* In the machine's memory: a test may have written anything into the rings. */
+static bool in_memory(u64 addr, u64 len)
+{
+	for (unsigned int i = 0; i < machine_info()->nr_memory; i++) {
+		const struct mem_range *r = &machine_info()->memory[i];
+
+		if (addr >= r->start && addr - r->start < r->size &&
+		    len <= r->size - (addr - r->start))
+			return true;
+	}
+	return false;
+}
+
 /* Add one descriptor's buffer; those that the device reads come first. */
 static bool add_buffer(struct fake_chain *chain, const struct vring_desc *d)
 {
 	const struct virtio_buf buf = { phys_to_virt(d->addr), d->len };
 
-	if (chain->nr_out + chain->nr_in == VIRTQUEUE_MAX_BUFS || d->len == 0)
+	if (chain->nr_out + chain->nr_in == VIRTQUEUE_MAX_BUFS || d->len == 0 ||
+	    !in_memory(d->addr, d->len))
 		return false;
 	if (d->flags & VRING_DESC_F_WRITE) {
 		chain->in[chain->nr_in++] = buf;
@@ -204,6 +219,7 @@ bool fake_pop(struct fake_virtio *fv, u32 index, struct fake_chain *chain)
 	const struct vring_desc *desc = phys_to_virt(q->desc);
 	const struct vring_avail *avail = avail_of(q);
 	const u16 waiting = (u16)(READ_ONCE(avail->idx) - q->avail_seen);
+	const struct vring_desc *head;
 	bool good;
 
 	if (waiting == 0)
@@ -217,11 +233,12 @@ bool fake_pop(struct fake_virtio *fv, u32 index, struct fake_chain *chain)
 		fv->violations++;
 		return false;
 	}
-	if (desc[chain->head].flags & VRING_DESC_F_INDIRECT)
+	head = &desc[chain->head];
+	if (head->flags & VRING_DESC_F_INDIRECT)
 		good = (fv->accepted & VIRTIO_F_INDIRECT_DESC) &&
-		       !(desc[chain->head].flags & VRING_DESC_F_NEXT) &&
-		       read_chain(phys_to_virt(desc[chain->head].addr),
-				  desc[chain->head].len / sizeof(*desc), 0, chain);
+		       !(head->flags & VRING_DESC_F_NEXT) && head->addr % sizeof(*desc) == 0 &&
+		       in_memory(head->addr, head->len) &&
+		       read_chain(phys_to_virt(head->addr), head->len / sizeof(*desc), 0, chain);
 	else
 		good = read_chain(desc, q->size, chain->head, chain);
 	fv->violations += !good;
