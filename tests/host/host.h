@@ -43,6 +43,12 @@ void host_start_harts(unsigned int nr);
  */
 void host_drop_memory(phys_addr_t start, u64 size);
 
+/**
+ * host_was_kicked() - whether a hart was sent an interrupt; forgets it
+ * @hart: logical id, of a hart that does not run
+ */
+bool host_was_kicked(unsigned int hart);
+
 /* Private to tests/host. */
 void host_memory_init(void);
 void host_poll(void);

@@ -131,6 +131,11 @@ void arch_kick_hart(unsigned int hart)
 	__atomic_store_n(&states[hart].ipi, 1, __ATOMIC_RELEASE);
 }
 
+bool host_was_kicked(unsigned int hart)
+{
+	return __atomic_exchange_n(&states[hart].ipi, 0, __ATOMIC_ACQUIRE) != 0;
+}
+
 void arch_cpu_relax(void)
 {
 	if (real_time)

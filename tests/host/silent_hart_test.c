@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A second hart that does not answer: whatever needs a grace period gives up in time,
+ * says so, and undoes what it began. And a second trace ring. The hart is an entry of
+ * the table and nothing else; it answers as often as a case lets it.
+ *
+ * The table of harts only grows, so this suite has to be the last, as its name has it.
+ */
+#include "arch/machine.h"
+#include "host.h"
+#include "kernel/printk.h"
+#include "kernel/quiesce.h"
+#include "kernel/sink.h"
+#include "kernel/timer.h"
+#include "kernel/trace.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "tests/mm/test_mm.h"
+
+static struct timer look;
+static struct hart *other;
+static unsigned int answers, answered;
+
+/* The other hart's quiescent point, as far as it may still have one. */
+static void maybe_answer(struct timer *timer)
+{
+	const u32 depth = this_hart()->irq_depth;
+
+	if (answers && READ_ONCE(other->quiesce) != 0) {
+		answers--;
+		answered++;
+		this_hart()->irq_depth = 0; /* it is the other one that does it */
+		quiesce_serve(other);
+		this_hart()->irq_depth = depth;
+	}
+	timer_set(timer, 1000);
+}
+
+static void leave(void *unused)
+{
+	(void)unused;
+	(void)timer_del(&look);
+	other->state = HART_ABSENT;
+	other->idling = 0;
+}
+
+/* It answers so many times, and never again. */
+static void other_hart(struct ktest *test, unsigned int nr)
+{
+	if (!other) {
+		if (nr_harts() > 1)
+			ktest_skip(test, "needs a free entry in the table of harts");
+		other = hart_register(1);
+		other->current = this_hart()->idle;
+		timer_init(&look, maybe_answer);
+	}
+	answers = nr;
+	answered = 0;
+	if (other->state == HART_ONLINE)
+		return;
+	other->state = HART_ONLINE;
+	timer_set(&look, 1000);
+	ktest_add_action(test, leave, NULL);
+}
+
+static struct window *online_block(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+
+	window_add(test, w, 1, ~0UL);
+	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
+	return w;
+}
+
+static void offline_is_undone(struct ktest *test)
+{
+	struct window *w = online_block(test);
+	const struct window_totals before = window_totals(w);
+	struct mm_failure why;
+
+	other_hart(test, 0);
+	KTEST_EXPECT_EQ(test, offline_memory_block(&w->mm, w->block + 1, NULL, &why),
+			-ETIMEDOUT);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_HARTS_BUSY);
+	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_ONLINE);
+	leave(NULL);
+	window_expect_totals(test, w, &before);
+	KTEST_EXPECT_EQ(test, window_offline(w, 1), 0);
+}
+
+static void contig_is_undone(struct ktest *test)
+{
+	struct window *w = online_block(test);
+	const struct window_totals before = window_totals(w);
+	const unsigned long pfn = window_pfn(w, 1) + 20 * PAGEBLOCK_NR_PAGES;
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	struct mm_failure why;
+
+	other_hart(test, 0);
+	KTEST_EXPECT_EQ(test, alloc_contig_range(&w->mm, pfn, pfn + 9, &policy, &why),
+			-ETIMEDOUT);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_HARTS_BUSY);
+	leave(NULL);
+	window_expect_totals(test, w, &before);
+}
+
+/* A walker may still stand on its memmap: the block is there again. */
+static void remove_is_undone(struct ktest *test)
+{
+	struct window *w = online_block(test);
+	struct mm_failure why;
+
+	KTEST_ASSERT_EQ(test, window_offline(w, 1), 0);
+	other_hart(test, 0);
+	KTEST_EXPECT_EQ(test, try_remove_memory(&w->mm, w->block + 1, &why), -ETIMEDOUT);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_HARTS_BUSY);
+	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_OFFLINE);
+	leave(NULL);
+	KTEST_EXPECT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
+	KTEST_ASSERT_EQ(test, window_offline(w, 1), 0);
+	KTEST_EXPECT_EQ(test, window_remove(w, 1), 0);
+}
+
+/* The last block of a root goes; the root waits for a second answer, and is used again. */
+static void root_stays(struct ktest *test)
+{
+	const unsigned long block = SECTIONS_PER_ROOT;
+	struct window *w = window_open(test, 32UL << 20);
+	struct memory_owner owner = {
+		.name = "far",
+		.region = { block << SECTION_PFN_SHIFT, PAGES_PER_SECTION },
+	};
+	struct window_totals before;
+
+	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &owner, NULL), 0);
+	before = window_totals(w);
+	KTEST_ASSERT_EQ(test, add_memory(&w->mm, block, &owner, 1, NULL), 0);
+	other_hart(test, 1);
+	KTEST_EXPECT_EQ(test, try_remove_memory(&w->mm, block, NULL), 0);
+	KTEST_EXPECT_PTR_NE(test, w->mm.root[1], &empty_section_root);
+	KTEST_EXPECT_EQ(test, w->mm.root[1]->nr_sections, 0);
+	leave(NULL);
+	KTEST_ASSERT_EQ(test, add_memory(&w->mm, block, &owner, 1, NULL), 0);
+	KTEST_EXPECT_EQ(test, try_remove_memory(&w->mm, block, NULL), 0);
+	KTEST_EXPECT_PTR_EQ(test, w->mm.root[1], &empty_section_root);
+	window_expect_totals(test, w, &before);
+	unregister_memory_owner(&w->mm, &owner);
+}
+
+/* Who has just looked up an owner has forgotten it when unregistering ends. */
+static void owners_leave_after_a_grace_period(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+
+	other_hart(test, 1);
+	unregister_memory_owner(&w->mm, &w->owner);
+	KTEST_EXPECT_EQ(test, answered, 1);
+}
+
+/* A hart that waits for an interrupt gets one; another one comes by itself. */
+static void idle_harts_are_kicked(struct ktest *test)
+{
+	other_hart(test, 1);
+	(void)host_was_kicked(other->id);
+	KTEST_EXPECT_EQ(test, synchronize_harts(NSEC_PER_SEC), 0);
+	KTEST_EXPECT_FALSE(test, host_was_kicked(other->id));
+	other_hart(test, 1);
+	other->idling = 1;
+	KTEST_EXPECT_EQ(test, synchronize_harts(NSEC_PER_SEC), 0);
+	KTEST_EXPECT_TRUE(test, host_was_kicked(other->id));
+}
+
+/* --- its trace ring ---------------------------------------------------------------- */
+
+static struct trace_record records[4096];
+static u64 was_on;
+
+static void rings_as_before(void *unused)
+{
+	(void)unused;
+	trace_clear();
+	ebb_trace.enabled = was_on;
+	for (unsigned int i = 0; i < MAX_HARTS; i++)
+		harts[i].trace_mask = was_on;
+}
+
+/* Test marks only; the other ring has @nr records, of these numbers from 0 on. */
+static struct trace_ring_info *two_rings(struct ktest *test, u64 nr, u32 seq)
+{
+	struct trace_ring_info *info;
+
+	other_hart(test, 0);
+	KTEST_ASSERT_EQ(test, ebb_trace.nr_records, ARRAY_SIZE(records));
+	was_on = ebb_trace.enabled;
+	(void)trace_set("*", TRACE_OFF);
+	trace_clear();
+	ktest_add_action(test, rings_as_before, NULL);
+	KTEST_ASSERT_EQ(test, trace_set("ktest:mark", TRACE_ON), 1);
+	info = &ebb_trace.ring[other->id];
+	trace_ring_init(other, records, (uintptr_t)records);
+	for (u64 i = 0; i < ARRAY_SIZE(records); i++)
+		records[i] = (struct trace_record){ .event = TRACE_TEST_MARK,
+						    .hart = (u8)other->id,
+						    .seq = seq };
+	info->head = nr;
+	return info;
+}
+
+/* Numbers go round: what was before the turn is older than what is behind it. */
+static void sequence_goes_round(struct ktest *test)
+{
+	struct trace_record record;
+
+	two_rings(test, 1, 1);
+	ebb_trace.seq = ~0U;
+	trace_emit(TRACE_TEST_MARK, .pfn = 7);
+	KTEST_ASSERT_TRUE(test, trace_take(&record));
+	KTEST_EXPECT_EQ(test, record.pfn, 7);
+	KTEST_ASSERT_TRUE(test, trace_take(&record));
+	KTEST_EXPECT_EQ(test, record.hart, other->id);
+	KTEST_EXPECT_FALSE(test, trace_take(&record));
+}
+
+/* A ring that was overrun stays where it is until something of it is taken. */
+static void taking_moves_one_ring(struct ktest *test)
+{
+	struct trace_ring_info *info =
+		two_rings(test, 2 * ARRAY_SIZE(records), ebb_trace.seq + 1000);
+	struct trace_record record;
+
+	trace_emit(TRACE_TEST_MARK, .pfn = 7);
+	KTEST_ASSERT_TRUE(test, trace_take(&record));
+	KTEST_EXPECT_EQ(test, record.pfn, 7);
+	KTEST_EXPECT_EQ(test, info->tail, 0);
+	KTEST_ASSERT_TRUE(test, trace_take(&record));
+	KTEST_EXPECT_EQ(test, info->tail, ARRAY_SIZE(records) + 2);
+}
+
+static const struct ktest_case silent_hart_cases[] = {
+	KTEST_CASE(offline_is_undone),
+	KTEST_CASE(contig_is_undone),
+	KTEST_CASE(remove_is_undone),
+	KTEST_CASE(root_stays),
+	KTEST_CASE(owners_leave_after_a_grace_period),
+	KTEST_CASE(idle_harts_are_kicked),
+	KTEST_CASE(sequence_goes_round),
+	KTEST_CASE(taking_moves_one_ring),
+	{},
+};
+static struct ktest_suite silent_hart_suite = { .name = "silent_hart",
+						.cases = silent_hart_cases };
+KTEST_SUITE(silent_hart_suite);
