@@ -8,6 +8,7 @@
 #include "kernel/timer.h"
 #include "kernel/wait.h"
 #include "lib/errno.h"
+#include "mm/hold.h"
 #include "tests/mm/test_mm.h"
 
 #define PB	PAGEBLOCK_NR_PAGES
@@ -146,10 +147,44 @@ static void the_page_that_is_left_is_named(struct ktest *test)
 	free_pages(t->mm, left, 0);
 }
 
-static const struct ktest_case wait_cases[] = { KTEST_CASE(frees_elsewhere_wake_nobody),
-						KTEST_CASE(several_ranges_one_search),
-						KTEST_CASE(
-							the_page_that_is_left_is_named),
-						{} };
+static void let_go(void *unused)
+{
+	(void)unused;
+	hold_go();
+}
+
+/* Held beyond its deadline before it waits: it sleeps afterwards, for what it had left. */
+static void a_held_waiter_sleeps(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 2);
+	struct job *job = new_job(test, t);
+	struct thread *thread;
+	int err = 1;
+
+	ktest_add_action(test, let_go, NULL);
+	hold_set(&(struct hold_place){ .event = TRACE_EVAC_PHASE, .at = EVAC_WAIT });
+	thread = thread_create("job", run_job, job);
+	KTEST_ASSERT_NOT_NULL(test, thread);
+	KTEST_ASSERT_TRUE(test, hold_wait(ktime_ns() + STEP_NS, NULL));
+	msleep(1000);
+	hold_go();
+	msleep(300);
+	KTEST_EXPECT_EQ(test, job->ended_at, 0);
+	KTEST_EXPECT_EQ(test, t->zone->nr_free_waiters, 1);
+	for (unsigned int i = 0; i < 3; i++)
+		free_pages(t->mm, job->ranges[i].start_pfn + 70, 0);
+	KTEST_ASSERT_EQ(test, thread_join(thread, ktime_ns() + STEP_NS, &err), 0);
+	KTEST_EXPECT_EQ(test, err, 0);
+	for (unsigned int i = 0; i < 3; i++)
+		free_contig_range(t->mm, job->ranges[i].start_pfn, 100);
+}
+
+static const struct ktest_case wait_cases[] = {
+	KTEST_CASE(frees_elsewhere_wake_nobody),
+	KTEST_CASE(several_ranges_one_search),
+	KTEST_CASE(the_page_that_is_left_is_named),
+	KTEST_CASE(a_held_waiter_sleeps),
+	{},
+};
 static struct ktest_suite wait_suite = { .name = "wait_free", .cases = wait_cases };
 KTEST_SUITE(wait_suite);
