@@ -480,21 +480,7 @@ static void grace_period_forgets_the_block(struct ktest *test)
 	KTEST_EXPECT_EQ(test, pcp->block, PFN_NONE);
 }
 
-/* Bulk takes kernel data's frames from zone Normal only, even the last ones. */
-static void bulk_stays_in_its_zone(struct ktest *test)
-{
-	struct test_mm *t = test_mm_movable(test);
-	const unsigned long all = test_mm_free(test, t),
-			    movable = mm_zone(t->mm, ZONE_MOVABLE)->free;
-	unsigned long *pfns = test_mm_table(test, all * sizeof(*pfns)), nr;
-
-	nr = alloc_pages_bulk(t->mm, GFP_ATOMIC | GFP_NOWARN, PGTY_KERNEL, all, pfns);
-	KTEST_EXPECT_EQ(test, nr, all - movable);
-	KTEST_EXPECT_EQ(test, mm_zone(t->mm, ZONE_MOVABLE)->free, movable);
-	free_pages_bulk(t->mm, pfns, nr);
-}
-
-/* --- a picture in parts ------------------------------------------------------------------------ */
+/* --- a picture in parts ---------------------------------------------------------- */
 
 struct parts {
 	struct sink sink;
@@ -592,7 +578,6 @@ static const struct ktest_case section_rules_cases[] = {
 	KTEST_CASE(former_lives_of_listeners),
 	KTEST_CASE(forms_change_in_sequence),
 	KTEST_CASE(grace_period_forgets_the_block),
-	KTEST_CASE(bulk_stays_in_its_zone),
 	KTEST_CASE(snapshots_are_complete),
 	KTEST_CASE_PARAM(expect_death, death_gen_params),
 	{},
