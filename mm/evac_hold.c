@@ -62,11 +62,6 @@ u64 evac_clock_ns(void)
 	return arch_clock_ns() - *thread_held_ns();
 }
 
-static bool cancelled(const struct evac *e)
-{
-	return e->policy->cancelled && e->policy->cancelled(e->policy->cookie);
-}
-
 static __cold void hold_here(struct evac *e, enum trace_event_id event, u64 at, u64 pfn)
 {
 	const u64 start = arch_clock_ns(), limit = start + hold_limit_ns;
@@ -79,14 +74,14 @@ static __cold void hold_here(struct evac *e, enum trace_event_id event, u64 at, 
 	wake_up_all(&hold_arrived);
 	pr_info("evac: held at pfn 0x%lx; \"hold\" says where, \"step\" and \"go\" let it go on\n",
 		(unsigned long)pfn);
-	while (!let_go && !cancelled(e) && arch_clock_ns() < limit)
+	while (!let_go && !evac_cancelled(e->policy) && arch_clock_ns() < limit)
 		let_go = wait_event_until(&hold_released, READ_ONCE(nr_steps) != steps,
 					  min(arch_clock_ns() + HOLD_SLICE_NS, limit));
 	__atomic_fetch_sub(&nr_held, 1, __ATOMIC_ACQ_REL);
 	*thread_held_ns() += arch_clock_ns() - start;
 	trace_emit(TRACE_HOLD, .pfn = pfn, .count = (arch_clock_ns() - start) / NSEC_PER_MSEC,
 		   .before = event);
-	if (let_go || cancelled(e))
+	if (let_go || evac_cancelled(e->policy))
 		return;
 	pr_warn("evac: held for %u ms at pfn 0x%lx: goes on, the hold point is unset\n",
 		(u32)(hold_limit_ns / NSEC_PER_MSEC), (unsigned long)pfn);

@@ -51,12 +51,13 @@ int evac_stop(struct evac *e)
 {
 	enum mm_reason reason = MM_REASON_NONE;
 
-	if (e->policy->cancelled && e->policy->cancelled(e->policy->cookie))
+	if (evac_cancelled(e->policy))
 		reason = MM_REASON_CANCELLED;
 	else if (evac_clock_ns() >= e->policy->deadline_ns)
 		reason = MM_REASON_DEADLINE;
 	if (reason == MM_REASON_NONE)
 		return 0;
+	e->why->cause = e->why->reason;
 	e->why->reason = reason;
 	e->why->phase = e->phase;
 	return mm_reason_errno(reason);
@@ -152,7 +153,7 @@ static int migrate_all(struct evac *e)
 	for (unsigned int pass = 0;; pass++) {
 		err = evac_migrate(e);
 		if (err == 0 || (e->policy->flags & EVAC_BEST_EFFORT))
-			return 0;
+			return evac_cancelled(e->policy) ? evac_stop(e) : 0;
 		stop = evac_stop(e);
 		if (stop || pass == e->policy->max_retries)
 			return stop ? stop : given_up(e, err);
@@ -264,12 +265,29 @@ int evacuate_locked(struct mm *mm, const struct pfn_range *ranges, unsigned int 
 	return err;
 }
 
+int hotplug_lock(struct mm *mm, const struct evacuate_policy *policy,
+		 struct mm_failure *why) __no_lock_analysis
+{
+	if (!policy) {
+		mutex_lock(&mm->hotplug_lock);
+		return 0;
+	}
+	while (mutex_lock_until(&mm->hotplug_lock, arch_clock_ns() + EVAC_SLICE_NS)) {
+		if (evac_cancelled(policy))
+			return mm_fail(why, MM_REASON_CANCELLED, PFN_NONE);
+		if (evac_clock_ns() >= policy->deadline_ns)
+			return mm_fail(why, MM_REASON_LOCKED, PFN_NONE);
+	}
+	return 0;
+}
+
 int evacuate(struct mm *mm, const struct pfn_range *ranges, unsigned int nr_ranges,
 	     const struct evacuate_policy *policy, struct mm_failure *why)
 {
-	int err;
+	int err = hotplug_lock(mm, policy, why);
 
-	mutex_lock(&mm->hotplug_lock);
+	if (err)
+		return err;
 	err = evacuate_locked(mm, ranges, nr_ranges, policy, why);
 	mutex_unlock(&mm->hotplug_lock);
 	return err;

@@ -88,6 +88,12 @@ static bool reason_is_predicate(enum mm_reason reason)
 	return false;
 }
 
+/* More than the frame's type does. */
+static bool reason_says_more(enum mm_reason reason)
+{
+	return reason != MM_REASON_NONE && reason != MM_REASON_UNMOVABLE;
+}
+
 static void print_subject(const struct mm_failure *why, struct sink *out)
 {
 	const bool is_predicate = reason_is_predicate(why->reason);
@@ -101,7 +107,10 @@ static void print_subject(const struct mm_failure *why, struct sink *out)
 	else
 		sink_printf(out, "%s%s", is_predicate ? "it " : "", mm_reason_name(why->reason));
 
-	if (!is_predicate && typed)
+	if (!is_predicate && typed && reason_says_more(why->cause))
+		sink_printf(out, ", pfn 0x%lx %s, type %s", why->pfn, mm_reason_name(why->cause),
+			    type);
+	else if (!is_predicate && typed)
 		sink_printf(out, ", pfn 0x%lx is %s", why->pfn, type);
 	/* Of an Offline frame the reason's words say it. */
 	else if (typed && why->reason != MM_REASON_UNMOVABLE && why->type != PGTY_OFFLINE)

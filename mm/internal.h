@@ -265,6 +265,17 @@ static inline bool evac_announcing(void)
 	return READ_ONCE(this_hart()->trace_mask) | READ_ONCE(hold_event);
 }
 
+static inline bool evac_cancelled(const struct evacuate_policy *policy)
+{
+	return policy->cancelled && policy->cancelled(policy->cookie);
+}
+
+/*
+ * The hotplug lock, before the policy's deadline; without a policy however long it takes.
+ * Return: 0, or a negative errno, and why.
+ */
+int hotplug_lock(struct mm *mm, const struct evacuate_policy *policy, struct mm_failure *why)
+	__acquires_if(0, mm->hotplug_lock);
 void evac_announce(struct evac *e, enum trace_event_id event, const struct trace_args *args);
 int evac_stop(struct evac *e);
 int evac_blocked(struct evac *e, enum mm_reason reason, unsigned long pfn,

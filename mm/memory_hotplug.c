@@ -411,10 +411,12 @@ int offline_memory_block(struct mm *mm, unsigned long block,
 	int err;
 
 	why = why ? why : &own;
-	mutex_lock(&mm->hotplug_lock);
-	s = find_block(mm, block, why);
-	err = s ? offline_section(s, policy, why) : mm_reason_errno(why->reason);
-	mutex_unlock(&mm->hotplug_lock);
+	err = hotplug_lock(mm, policy, why);
+	if (!err) {
+		s = find_block(mm, block, why);
+		err = s ? offline_section(s, policy, why) : mm_reason_errno(why->reason);
+		mutex_unlock(&mm->hotplug_lock);
+	}
 	if (!err)
 		return 0;
 	why->elapsed_ns = evac_clock_ns() - start;

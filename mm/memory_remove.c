@@ -158,9 +158,10 @@ int offline_and_remove_memory(struct mm *mm, const unsigned long *blocks, unsign
 			      const struct evacuate_policy *policy, struct mm_failure *why)
 {
 	struct mem_section *list = NULL;
-	int err;
+	int err = hotplug_lock(mm, policy, why);
 
-	mutex_lock(&mm->hotplug_lock);
+	if (err)
+		return err;
 	err = collect_blocks(mm, blocks, nr, &list, why);
 	if (!err)
 		err = offline_sections(mm, list, policy, why);

@@ -222,7 +222,8 @@ enum evac_phase {
 	X(HOLE, "is a hole", "there is no memory")                                             \
 	X(HWPOISON, "has a broken frame", "it cannot be used again until it is replaced")      \
 	X(METADATA, "holds its block's metadata", "it leaves last, with the whole block")      \
-	X(NOT_OFFLINE, "is not offline", "a block goes offline before it is removed")
+	X(NOT_OFFLINE, "is not offline", "a block goes offline before it is removed")          \
+	X(LOCKED, "another request is at work", "it took longer than this one could wait")
 
 enum mm_reason {
 #define X(name, str, hint) MM_REASON_##name,

@@ -29,12 +29,14 @@
 #if defined(__clang__) && !defined(EBB_NO_THREAD_SAFETY)
 #define __capability(name) __attribute__((capability(name)))
 #define __acquires(...)	   __attribute__((acquire_capability(__VA_ARGS__)))
+#define __acquires_if(...) __attribute__((try_acquire_capability(__VA_ARGS__)))
 #define __releases(...)	   __attribute__((release_capability(__VA_ARGS__)))
 #define __must_hold(...)   __attribute__((requires_capability(__VA_ARGS__)))
 #define __no_lock_analysis __attribute__((no_thread_safety_analysis))
 #else
 #define __capability(name)
 #define __acquires(...)
+#define __acquires_if(...)
 #define __releases(...)
 #define __must_hold(...)
 #define __no_lock_analysis

@@ -304,6 +304,7 @@ unsigned int mm_check(struct mm *mm, struct sink *out);
  * @pfn: the first frame that stood in the way, or PFN_NONE
  * @type: that frame's type
  * @owner: that frame's owner word
+ * @cause: if the time was up or it was cancelled: why the frame stood in the way until then
  * @phase: EVAC_* in which it failed
  * @retries: how often it was tried
  * @scans: how often the ranges were searched for what is still in the way
@@ -313,6 +314,7 @@ unsigned int mm_check(struct mm *mm, struct sink *out);
  */
 struct mm_failure {
 	enum mm_reason reason;
+	enum mm_reason cause;
 	enum page_type type;
 	enum evac_phase phase;
 	unsigned int retries;

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What ends a request that could go on: its deadline and its caller, also while
+ * another request is at work, and up to the last step; and what is said then.
+ */
+#include "kernel/thread.h"
+#include "kernel/timer.h"
+#include "lib/errno.h"
+#include "mm/contig.h"
+#include "tests/mm/test_mm.h"
+
+#define OTHER_MS 200
+
+/* Another request: it has the hotplug lock for a while. */
+static int other_request(void *arg)
+{
+	struct mm *mm = arg;
+
+	mutex_lock(&mm->hotplug_lock);
+	msleep(OTHER_MS);
+	mutex_unlock(&mm->hotplug_lock);
+	return 0;
+}
+
+static struct thread *start_other(struct ktest *test, struct mm *mm)
+{
+	struct thread *thread = thread_create("other", other_request, mm);
+
+	KTEST_ASSERT_NOT_NULL(test, thread);
+	msleep(20);
+	return thread;
+}
+
+static void join(struct ktest *test, struct thread *thread)
+{
+	KTEST_EXPECT_EQ(test, thread_join(thread, ktime_ns() + NSEC_PER_SEC, NULL), 0);
+}
+
+static bool at_once(void *cookie)
+{
+	(void)cookie;
+	return true;
+}
+
+static void expect_early(struct ktest *test, u64 start)
+{
+	KTEST_EXPECT_LT(test, ktime_ns() - start, (OTHER_MS - 50) * NSEC_PER_MSEC);
+}
+
+static void another_request_takes_too_long(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	struct thread *other = start_other(test, t->mm);
+	const u64 start = ktime_ns();
+	struct mm_failure why;
+
+	policy.deadline_ns = evac_clock_ns() + 30 * NSEC_PER_MSEC;
+	KTEST_EXPECT_EQ(test,
+			alloc_contig_range(t->mm, t->base, t->base + 1, &policy, &why),
+			-EBUSY);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_LOCKED);
+	KTEST_EXPECT_EQ(test, why.pfn, PFN_NONE);
+	expect_early(test, start);
+	join(test, other);
+}
+
+static void cancelled_while_another_is_at_work(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct evacuate_policy policy = test_policy(EVAC_END_OFFLINE, PGTY_OFFLINE);
+	const unsigned long block = w->block + 1;
+	struct mm_failure why;
+	struct thread *other;
+	u64 start;
+
+	window_add(test, w, 1, ~0UL);
+	KTEST_ASSERT_EQ(test, online_memory_block(&w->mm, block, MMOP_ONLINE, NULL), 0);
+	policy.cancelled = at_once;
+	other = start_other(test, &w->mm);
+	start = ktime_ns();
+	KTEST_EXPECT_EQ(test, offline_memory_block(&w->mm, block, &policy, &why), -EINTR);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CANCELLED);
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, &block, 1, &policy, &why),
+			-EINTR);
+	KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, block), MEM_BLOCK_ONLINE);
+	expect_early(test, start);
+	join(test, other);
+}
+
+/* Who waits for as long as it takes, gets it. */
+static void no_policy_waits(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct thread *other;
+
+	window_add(test, w, 1, ~0UL);
+	KTEST_ASSERT_EQ(test,
+			online_memory_block(&w->mm, w->block + 1, MMOP_ONLINE, NULL), 0);
+	other = start_other(test, &w->mm);
+	KTEST_EXPECT_EQ(test, offline_memory_block(&w->mm, w->block + 1, NULL, NULL), 0);
+	join(test, other);
+}
+
+/* A movable page, and where it was at first. */
+struct mover {
+	struct page_slot slot;
+	unsigned long pfn;
+};
+
+static void new_mover(struct ktest *test, struct test_mm *t, struct mover *mover)
+{
+	KTEST_ASSERT_EQ(test, slot_alloc(t->mm, &mover->slot, 0), 0);
+	mover->pfn = slot_pfn(&mover->slot);
+}
+
+static bool has_left(void *cookie)
+{
+	const struct mover *mover = cookie;
+
+	return slot_pfn(&mover->slot) != mover->pfn;
+}
+
+/* The last page has moved, and still it is not too late. */
+static void cancelled_after_the_last_move(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	struct mm_failure why;
+	struct mover mover;
+
+	new_mover(test, t, &mover);
+	policy.cancelled = has_left;
+	policy.cookie = &mover;
+	KTEST_EXPECT_EQ(
+		test, alloc_contig_range(t->mm, mover.pfn, mover.pfn + 1, &policy, &why),
+		-EINTR);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CANCELLED);
+	KTEST_EXPECT_EQ(test, why.migrated, 1);
+	KTEST_EXPECT_EQ(test, page_type(t->mm, mover.pfn), PGTY_BUDDY);
+	KTEST_EXPECT_EQ(test, slot_free(t->mm, &mover.slot), 0);
+}
+
+/* When the time is up, it is still said what the page was waited for. */
+static void cause_is_kept(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	struct mm_failure why;
+	struct mover mover;
+
+	new_mover(test, t, &mover);
+	KTEST_ASSERT_EQ(test, page_pin(t->mm, mover.pfn), 0);
+	policy.flags = EVAC_WAIT_FREE;
+	policy.deadline_ns = evac_clock_ns() + 30 * NSEC_PER_MSEC;
+	KTEST_EXPECT_EQ(
+		test, alloc_contig_range(t->mm, mover.pfn, mover.pfn + 1, &policy, &why),
+		-ETIMEDOUT);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_DEADLINE);
+	KTEST_EXPECT_EQ(test, why.cause, MM_REASON_PINNED);
+	KTEST_EXPECT_EQ(test, why.pfn, mover.pfn);
+	KTEST_EXPECT_EQ(test, page_unpin(t->mm, mover.pfn), 0);
+	KTEST_EXPECT_EQ(test, slot_free(t->mm, &mover.slot), 0);
+}
+
+static const struct ktest_case evac_limits_cases[] = {
+	KTEST_CASE(another_request_takes_too_long),
+	KTEST_CASE(cancelled_while_another_is_at_work),
+	KTEST_CASE(no_policy_waits),
+	KTEST_CASE(cancelled_after_the_last_move),
+	KTEST_CASE(cause_is_kept),
+	{},
+};
+static struct ktest_suite evac_limits_suite = { .name = "evac_limits",
+						.cases = evac_limits_cases };
+KTEST_SUITE(evac_limits_suite);
