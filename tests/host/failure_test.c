@@ -180,7 +180,8 @@ static void failures_are_logged(struct ktest *test)
 	unsigned long pfn = window_pfn(w, 1) + 5 * PB + 3;
 	struct mm_failure why, last;
 
-	window_add(test, w, 1, ~0UL);
+	/* The pageblock behind is not plugged. */
+	window_add(test, w, 1, ~BIT(6));
 	KTEST_ASSERT_EQ(test, online_memory_block(&w->mm, w->block + 1, MMOP_ONLINE_KERNEL,
 						  NULL), 0);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_KERNEL), 0);
@@ -193,6 +194,10 @@ static void failures_are_logged(struct ktest *test)
 	page_set_owner(&w->mm, pfn, 0x4712);
 	EXPECT_WHY(test, alloc_contig_range(&w->mm, pfn - 9, pfn + 9, NULL, &why),
 		   MM_REASON_UNMOVABLE, pfn);
+	expect_logged(test, &why);
+	EXPECT_WHY(test, alloc_contig_range(&w->mm, pfn + 1, pfn + PB, NULL, &why),
+		   MM_REASON_SKIPPABLE_TAKEN, window_pfn(w, 1) + 6 * PB);
+	KTEST_EXPECT_STREQ(test, why.detail, w->owner.name);
 	expect_logged(test, &why);
 	KTEST_EXPECT_EQ(test, alloc_contig_pages(&w->mm, 4 * PAGES_PER_SECTION, NULL, &why),
 			PFN_NONE);
