@@ -57,7 +57,8 @@ int evac_stop(struct evac *e)
 		reason = MM_REASON_DEADLINE;
 	if (reason == MM_REASON_NONE)
 		return 0;
-	e->why->cause = e->why->reason;
+	if (e->why->reason != MM_REASON_DEADLINE && e->why->reason != MM_REASON_CANCELLED)
+		e->why->cause = e->why->reason;
 	e->why->reason = reason;
 	e->why->phase = e->phase;
 	return mm_reason_errno(reason);

@@ -163,12 +163,44 @@ static void cause_is_kept(struct ktest *test)
 	KTEST_EXPECT_EQ(test, slot_free(t->mm, &mover.slot), 0);
 }
 
+/* Too late amid a pass: whoever looks last at the clock has nothing to add. */
+static void cause_is_no_deadline(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	struct mover *movers = ktest_alloc(test, 2 * EVAC_VECTOR * sizeof(*movers));
+	struct mm_failure why;
+
+	for (unsigned int i = 0; i < 2 * EVAC_VECTOR; i++) {
+		struct page_slot *slot = &movers[i].slot;
+
+		movers[i].pfn = slot->pfn = t->base + i;
+		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, slot->pfn, 0, PGTY_DRIVER), 0);
+		page_set_owner(t->mm, slot->pfn, (uintptr_t)slot);
+	}
+	KTEST_ASSERT_TRUE(test, page_try_get(t->mm, t->base));
+	policy.cancelled = has_left;
+	policy.cookie = &movers[1];
+	KTEST_EXPECT_EQ(test,
+			alloc_contig_range(t->mm, t->base, t->base + 2 * EVAC_VECTOR,
+					   &policy, &why),
+			-EINTR);
+	KTEST_EXPECT_EQ(test, why.migrated, EVAC_VECTOR - 1);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CANCELLED);
+	KTEST_EXPECT_EQ(test, why.cause, MM_REASON_CLAIM_LOST);
+	KTEST_EXPECT_EQ(test, why.pfn, t->base);
+	page_put(t->mm, t->base);
+	for (unsigned int i = 0; i < 2 * EVAC_VECTOR; i++)
+		KTEST_EXPECT_EQ(test, slot_free(t->mm, &movers[i].slot), 0);
+}
+
 static const struct ktest_case evac_limits_cases[] = {
 	KTEST_CASE(another_request_takes_too_long),
 	KTEST_CASE(cancelled_while_another_is_at_work),
 	KTEST_CASE(no_policy_waits),
 	KTEST_CASE(cancelled_after_the_last_move),
 	KTEST_CASE(cause_is_kept),
+	KTEST_CASE(cause_is_no_deadline),
 	{},
 };
 static struct ktest_suite evac_limits_suite = { .name = "evac_limits",
