@@ -15,6 +15,7 @@
 #include "kernel/trace.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "tests/drivers/vmem_rig.h"
 #include "tests/mm/test_mm.h"
 
 static struct timer look;
@@ -170,6 +171,26 @@ static void idle_harts_are_kicked(struct ktest *test)
 	KTEST_EXPECT_TRUE(test, host_was_kicked(other->id));
 }
 
+/* virtio-mem does not ask block after block, granule after granule: it tries later. */
+static void shrinking_gives_up(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	u64 start;
+
+	vmem_rig_add(rig, 128UL << 20, 256UL << 20, 2UL << 20);
+	vmem_rig_resize(rig, 0, 256UL << 20);
+	other_hart(test, 0);
+	start = ktime_ns();
+	vmem_rig_resize(rig, 0, 0);
+	KTEST_EXPECT_EQ(test, rig->vm[0]->result, -ETIMEDOUT);
+	KTEST_EXPECT_LT(test, ktime_ns() - start, 3 * NSEC_PER_SEC / 2);
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 256UL << 20);
+	leave(NULL);
+	vmem_rig_settle(rig, 0);
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 0);
+	vmem_rig_check(rig);
+}
+
 /* --- its trace ring ---------------------------------------------------------------- */
 
 static struct trace_record records[4096];
@@ -243,6 +264,7 @@ static const struct ktest_case silent_hart_cases[] = {
 	KTEST_CASE(root_stays),
 	KTEST_CASE(owners_leave_after_a_grace_period),
 	KTEST_CASE(idle_harts_are_kicked),
+	KTEST_CASE(shrinking_gives_up),
 	KTEST_CASE(sequence_goes_round),
 	KTEST_CASE(taking_moves_one_ring),
 	{},

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The virtio-mem driver's finer rules: what is undone when it does not come up, what it
+ * does when the target moves under it, in which order it gives memory up, and what it
+ * says of it. Host only: it is the same in the guest.
+ */
+#include "arch/machine.h"
+#include "host.h"
+#include "kernel/printk.h"
+#include "kernel/sink.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "lib/vsprintf.h"
+#include "mm/page_alloc.h"
+#include "tests/drivers/vmem_rig.h"
+
+#define MIB (1UL << 20)
+#define PB  PAGEBLOCK_NR_PAGES
+
+static unsigned int times_logged(const char *words)
+{
+	static char text[128 << 10];
+	struct sink_buffer buffer;
+	unsigned int nr = 0;
+
+	sink_buffer_init(&buffer, text, sizeof(text));
+	printk_dump(&buffer.sink);
+	for (const char *at = text; (at = strstr(at, words)) != NULL; at++)
+		nr++;
+	return nr;
+}
+
+static void expect_trouble(struct vmem_rig *rig, const char *words)
+{
+	char text[160] = "";
+	struct sink_buffer buffer;
+
+	sink_buffer_init(&buffer, text, sizeof(text));
+	KTEST_EXPECT_TRUE(rig->test, vmem_trouble_print(rig->vm[0], &buffer.sink));
+	KTEST_EXPECT_NOT_NULL(rig->test, strstr(text, words));
+}
+
+/* --- coming and going ------------------------------------------------------------- */
+
+/* The device forgot some of what mm has: no driver, no owner; then it remembers. */
+static void forgetful_device_is_refused(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 512 * MIB, 2 * MIB);
+
+	vmem_rig_resize(rig, 0, 300 * MIB);
+	vmem_rig_detach(rig, 0);
+	fm->config.plugged_size -= 2 * MIB;
+	fake_vmem_resize(fm, 300 * MIB);
+	KTEST_EXPECT_EQ(test, vmem_rig_try(rig, fm), -EBUSY);
+	vmem_rig_free_queues(fm);
+	KTEST_EXPECT_NULL(test, memory_owner_of(&rig->w->mm, window_pfn(rig->w, 1)));
+	fm->config.plugged_size += 2 * MIB;
+	fake_vmem_resize(fm, 300 * MIB);
+	vmem_rig_attach(rig, fm);
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 300 * MIB);
+}
+
+/* A device that goes on by itself keeps its driver's memory, and its owner. */
+static void stuck_device_keeps_its_owner(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 512 * MIB, 2 * MIB);
+
+	fm->fv.stuck = true;
+	vmem_detach(rig->vm[0]);
+	KTEST_EXPECT_PTR_EQ(test, memory_owner_of(&rig->w->mm, window_pfn(rig->w, 1)),
+			    &rig->vm[0]->owner);
+	KTEST_EXPECT_PTR_EQ(test, fm->fv.vdev.priv, rig->vm[0]);
+	fm->fv.stuck = false;
+}
+
+/* What lies outside of what can be mapped is left out, below and above. */
+static void region_beyond_the_map(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	const phys_addr_t base = pfn_to_phys(rig->w->base);
+
+	vmem_rig_add(rig, HOST_PHYS_START - 256 * MIB - base, 512 * MIB, 2 * MIB);
+	KTEST_EXPECT_EQ(test, rig->vm[0]->map.start * PAGEBLOCK_SIZE, HOST_PHYS_START);
+	vmem_rig_empty(rig);
+	vmem_rig_add(rig, HOST_PHYS_START + HOST_PHYS_SIZE - 128 * MIB - base, 256 * MIB,
+		     2 * MIB);
+	fake_vmem_resize(&rig->fm[0], 256 * MIB);
+	KTEST_EXPECT_EQ(test, vmem_rig_settle(rig, 0), WAIT_FOREVER);
+	KTEST_EXPECT_EQ(test, rig->vm[0]->result, -ENOSPC);
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 128 * MIB);
+	vmem_rig_resize(rig, 0, 0);
+	vmem_rig_check(rig);
+}
+
+/* What an earlier life left is unplugged once, not what this one plugs. */
+static void leftovers_go_once(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_prepare(rig, 128 * MIB, 512 * MIB, 2 * MIB);
+
+	bitmap_set(fm->plugged, 17, 40);
+	fm->config.plugged_size = 80 * MIB;
+	fake_vmem_resize(fm, 100 * MIB);
+	vmem_rig_attach(rig, fm);
+	vmem_rig_settle(rig, 0);
+	vmem_rig_resize(rig, 0, 200 * MIB);
+	KTEST_EXPECT_EQ(test, fm->nr_requests[VIRTIO_MEM_REQ_UNPLUG_ALL], 1);
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 200 * MIB);
+	vmem_rig_check(rig);
+}
+
+/* --- answers ------------------------------------------------------------------------- */
+
+enum {
+	NR_PINS = 31
+};
+
+/* One block, every second pageblock of it pinned and plugged. Growing takes 31 runs. */
+static struct fake_vmem *comb(struct vmem_rig *rig, unsigned long pin[NR_PINS])
+{
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 128 * MIB, 2 * MIB);
+
+	vmem_rig_resize(rig, 0, 128 * MIB);
+	for (unsigned int i = 0; i < NR_PINS; i++) {
+		pin[i] = window_pfn(rig->w, 1) + (i * 2 + 2) * PB;
+		KTEST_ASSERT_EQ(rig->test,
+				alloc_pages_at(&rig->w->mm, pin[i], 0, PGTY_KERNEL), 0);
+	}
+	vmem_rig_resize(rig, 0, 64 * MIB);
+	KTEST_ASSERT_EQ(rig->test, vmem_rig_plugged(rig, 0), 64 * MIB);
+	return fm;
+}
+
+static void comb_end(struct vmem_rig *rig, const unsigned long pin[NR_PINS], u64 bytes)
+{
+	vmem_rig_settle(rig, 0);
+	KTEST_EXPECT_EQ(rig->test, vmem_rig_plugged(rig, 0), bytes);
+	vmem_rig_check(rig);
+	for (unsigned int i = 0; i < NR_PINS; i++)
+		free_pages(&rig->w->mm, pin[i], 0);
+}
+
+/* A changed target ends a round behind the batch that is out; it has no outcome. */
+static void growing_is_interrupted(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	unsigned long pin[NR_PINS];
+	struct fake_vmem *fm = comb(rig, pin);
+	const unsigned int before = fm->nr_log;
+
+	fm->resize_at = before + 1;
+	fm->resize_to = 126 * MIB;
+	fake_vmem_resize(fm, 128 * MIB);
+	KTEST_EXPECT_EQ(test, vmem_work(rig->vm[0]), 0);
+	KTEST_EXPECT_EQ(test, fm->nr_log - before, VMEM_RUNS);
+	KTEST_EXPECT_EQ(test, rig->vm[0]->result, 0);
+	comb_end(rig, pin, 126 * MIB);
+}
+
+/* One BUSY among many answers, and the first at that, makes the round a busy one. */
+static void worst_answer_counts(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	unsigned long pin[NR_PINS];
+	struct fake_vmem *fm = comb(rig, pin);
+
+	fake_vmem_inject(fm, 0, 1, FAKE_BUSY);
+	fake_vmem_resize(fm, 128 * MIB);
+	KTEST_EXPECT_EQ(test, vmem_work(rig->vm[0]), VMEM_RETRY_FIRST_NS);
+	KTEST_EXPECT_EQ(test, rig->vm[0]->result, -EBUSY);
+	expect_trouble(rig, "the device is busy");
+	comb_end(rig, pin, 128 * MIB);
+}
+
+/* Used, and nothing written: that is no answer, and not an earlier one either. */
+static void use_without_an_answer(struct fake_virtio *fv, u32 index)
+{
+	struct fake_chain chain;
+
+	while (fake_pop(fv, index, &chain))
+		fake_push(fv, index, chain.head, VIRTIO_MEM_RESP_BYTES);
+}
+
+static void earlier_answers_do_not_count(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 256 * MIB, 2 * MIB);
+
+	vmem_rig_resize(rig, 0, 100 * MIB);
+	fm->fv.handle = use_without_an_answer;
+	vmem_rig_resize(rig, 0, 200 * MIB);
+	KTEST_EXPECT_TRUE(test, virtio_is_broken(&fm->fv.vdev));
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 100 * MIB);
+}
+
+/* A refusal right after a change may be due to that: try at once, then with patience. */
+static void refused_after_a_change(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 256 * MIB, 2 * MIB);
+
+	fake_vmem_inject(fm, 0, 2, FAKE_NACK);
+	fake_vmem_resize(fm, 100 * MIB);
+	KTEST_EXPECT_EQ(test, vmem_work(rig->vm[0]), 0);
+	KTEST_EXPECT_EQ(test, vmem_work(rig->vm[0]), VMEM_RETRY_FIRST_NS);
+	KTEST_EXPECT_EQ(test, vmem_work(rig->vm[0]), WAIT_FOREVER);
+}
+
+/* --- what mm says -------------------------------------------------------------------- */
+
+/* One block of three cannot be added: that is the outcome, whatever came behind it. */
+static void first_error_counts(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 512 * MIB, 2 * MIB);
+
+	rig->w->mm.inject = 1;
+	fake_vmem_resize(fm, 300 * MIB);
+	KTEST_EXPECT_EQ(test, vmem_rig_settle(rig, 0), VMEM_RETRY_FIRST_NS);
+	KTEST_EXPECT_EQ(test, rig->vm[0]->result, -ENOMEM);
+	KTEST_EXPECT_EQ(test, rig->vm[0]->map.nr_held, PAGEBLOCKS_PER_SECTION);
+	KTEST_EXPECT_EQ(test, vmem_rig_settle(rig, 0), WAIT_FOREVER);
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 300 * MIB);
+	vmem_rig_check(rig);
+}
+
+/* Trouble is shown while it lasts; after it delays start from the first again. */
+static void trouble_passes(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 128 * MIB, 2 * MIB);
+	char words[32];
+
+	vmem_rig_resize(rig, 0, 20 * MIB);
+	rig->w->mm.inject = 1;
+	vmem_rig_resize(rig, 0, 30 * MIB);
+	KTEST_EXPECT_EQ(test, rig->vm[0]->result, -ENOMEM);
+	snprintf(words, sizeof(words), "memory%lu: ", rig->w->block + 1);
+	expect_trouble(rig, words);
+	vmem_rig_settle(rig, 0);
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 30 * MIB);
+	for (unsigned int i = 0; i < 2; i++) {
+		fake_vmem_inject(fm, 0, 2, FAKE_BUSY);
+		fake_vmem_resize(fm, (40 + i * 10) * MIB);
+		KTEST_EXPECT_EQ(test, vmem_rig_settle(rig, 0), VMEM_RETRY_FIRST_NS);
+		expect_trouble(rig, "the device is busy");
+		KTEST_EXPECT_EQ(test, vmem_rig_settle(rig, 0), 2 * VMEM_RETRY_FIRST_NS);
+		KTEST_EXPECT_EQ(test, vmem_rig_settle(rig, 0), WAIT_FOREVER);
+	}
+}
+
+/* One line each time that device and driver begin to disagree. */
+static void disagreements_are_said(struct ktest *test)
+{
+	static const char words[] =
+		"the device says 98 MiB are plugged, the driver 100 MiB";
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 128 * MIB, 2 * MIB);
+
+	vmem_rig_resize(rig, 0, 100 * MIB);
+	for (unsigned int i = 0; i < 3; i++) {
+		fm->config.plugged_size = 98 * MIB;
+		vmem_rig_resize(rig, 0, 100 * MIB);
+		vmem_rig_resize(rig, 0, 100 * MIB);
+		KTEST_EXPECT_EQ(test, times_logged(words), i + 1);
+		fm->config.plugged_size = 100 * MIB;
+		vmem_rig_resize(rig, 0, 100 * MIB);
+	}
+	/* The size that they agreed about last is no exception. */
+	vmem_rig_resize(rig, 0, 90 * MIB);
+	fm->config.plugged_size = 100 * MIB;
+	vmem_rig_resize(rig, 0, 90 * MIB);
+	KTEST_EXPECT_EQ(
+		test,
+		times_logged("the device says 100 MiB are plugged, the driver 90 MiB"),
+		1);
+}
+
+/* --- giving up ------------------------------------------------------------------------- */
+
+/* What mm has given up already goes first, and mm gives up no more than that. */
+static void held_memory_goes_first(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 512 * MIB, 2 * MIB);
+
+	vmem_rig_resize(rig, 0, 512 * MIB);
+	fake_vmem_inject(fm, 0, 1, FAKE_BUSY);
+	vmem_rig_resize(rig, 0, 128 * MIB);
+	KTEST_ASSERT_EQ(test, rig->vm[0]->map.nr_held, 3 * PAGEBLOCKS_PER_SECTION);
+	vmem_rig_settle(rig, 0);
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 128 * MIB);
+	KTEST_EXPECT_EQ(test, rig->vm[0]->map.nr_held, 0);
+	KTEST_EXPECT_EQ(test, memory_block_state(&rig->w->mm, rig->w->block + 1),
+			MEM_BLOCK_ONLINE);
+	vmem_rig_check(rig);
+}
+
+/* A block with something at the device that it may not have is no block to remove. */
+static void block_with_held_stays(struct ktest *test)
+{
+	struct vmem_block block[2] = {
+		{ .state = VMEM_BLOCK_ADDED, .plugged = ~0UL },
+		{ .state = VMEM_BLOCK_ADDED, .plugged = ~0UL >> 1, .held = 1UL << 63 },
+	};
+	unsigned long ids[2];
+	struct vmem_map map = { .block = block,
+				.ids = ids,
+				.nr_blocks = 2,
+				.first_block = 16,
+				.granule = 1 };
+
+	for (unsigned int effort = VMEM_FREE; effort <= VMEM_ANY; effort++) {
+		KTEST_EXPECT_EQ(test, vmem_plan_blocks(&map, 128, effort), 1);
+		KTEST_EXPECT_EQ(test, ids[0], 16);
+	}
+}
+
+/* Movable pages in granules of one run, and one among them that stays: only it does. */
+static void one_frame_keeps_one_granule(struct ktest *test)
+{
+	enum {
+		NR = 8
+	};
+	static struct page_slot slot[NR];
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct mm *mm = &rig->w->mm;
+	const unsigned long base = window_pfn(rig->w, 1) + 10 * PB;
+
+	vmem_rig_add(rig, 128 * MIB, 128 * MIB, 2 * MIB);
+	vmem_rig_resize(rig, 0, 128 * MIB);
+	for (unsigned int i = 0; i < NR; i++) {
+		KTEST_ASSERT_EQ(test, alloc_pages_at(mm, base + i * PB, 0, PGTY_DRIVER),
+				0);
+		slot[i].pfn = base + i * PB;
+		page_set_owner(mm, slot[i].pfn, (uintptr_t)&slot[i]);
+	}
+	KTEST_ASSERT_EQ(test, alloc_pages_at(mm, base + 3 * PB + 9, 0, PGTY_KERNEL), 0);
+	fake_vmem_resize(&rig->fm[0], 0);
+	vmem_work(rig->vm[0]);
+	/* And the one with the block's metadata. */
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 4 * MIB);
+	vmem_rig_check(rig);
+	free_pages(mm, base + 3 * PB + 9, 0);
+	for (unsigned int i = 0; i < NR; i++)
+		KTEST_EXPECT_EQ(test, slot_free(mm, &slot[i]), 0);
+}
+
+struct listener {
+	struct notifier_block nb;
+	struct fake_vmem *fm;
+	u64 resize_to;
+	unsigned int nr;
+};
+
+static int hear(struct notifier_block *nb, unsigned long event, void *data)
+{
+	struct listener *l = container_of(nb, struct listener, nb);
+
+	(void)data;
+	if (event != MEM_GOING_OFFLINE)
+		return 0;
+	l->nr++;
+	if (l->resize_to)
+		fake_vmem_resize(l->fm, l->resize_to);
+	return 0;
+}
+
+/* The target goes back up while a block goes offline: it does not, and nothing leaves. */
+static void offlining_is_cancelled(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 256 * MIB, 2 * MIB);
+	struct listener l = { .nb = { .fn = hear, .name = "up" },
+			      .fm = fm,
+			      .resize_to = 256 * MIB };
+
+	vmem_rig_resize(rig, 0, 256 * MIB);
+	KTEST_ASSERT_EQ(test, register_memory_notifier(&rig->w->mm, &l.nb), 0);
+	fake_vmem_resize(fm, 0);
+	KTEST_EXPECT_EQ(test, vmem_work(rig->vm[0]), 0);
+	KTEST_EXPECT_EQ(test, l.nr, 1);
+	KTEST_EXPECT_EQ(test, fm->nr_requests[VIRTIO_MEM_REQ_UNPLUG], 0);
+	vmem_rig_settle(rig, 0);
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 256 * MIB);
+	vmem_rig_check(rig);
+	unregister_memory_notifier(&rig->w->mm, &l.nb);
+}
+
+/* The target goes back up while empty blocks leave: the one in use is not even tried. */
+static void shrinking_is_interrupted(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 256 * MIB, 2 * MIB);
+	struct listener l = { .nb = { .fn = hear, .name = "count" } };
+	const unsigned long base = window_pfn(rig->w, 1) + PB;
+
+	vmem_rig_resize(rig, 0, 256 * MIB);
+	for (unsigned int i = 0; i + 1 < PAGEBLOCKS_PER_SECTION; i++)
+		KTEST_ASSERT_EQ(
+			test, alloc_pages_at(&rig->w->mm, base + i * PB, 0, PGTY_KERNEL),
+			0);
+	KTEST_ASSERT_EQ(test, register_memory_notifier(&rig->w->mm, &l.nb), 0);
+	fm->resize_at = fm->nr_log + 1;
+	fm->resize_to = 256 * MIB;
+	fake_vmem_resize(fm, 0);
+	KTEST_EXPECT_EQ(test, vmem_work(rig->vm[0]), 0);
+	KTEST_EXPECT_EQ(test, l.nr, 1);
+	vmem_rig_settle(rig, 0);
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 256 * MIB);
+	unregister_memory_notifier(&rig->w->mm, &l.nb);
+	for (unsigned int i = 0; i + 1 < PAGEBLOCKS_PER_SECTION; i++)
+		free_pages(&rig->w->mm, base + i * PB, 0);
+}
+
+static const struct ktest_case vmem_rules_cases[] = {
+	KTEST_CASE(forgetful_device_is_refused),
+	KTEST_CASE(stuck_device_keeps_its_owner),
+	KTEST_CASE(region_beyond_the_map),
+	KTEST_CASE(leftovers_go_once),
+	KTEST_CASE(growing_is_interrupted),
+	KTEST_CASE(worst_answer_counts),
+	KTEST_CASE(earlier_answers_do_not_count),
+	KTEST_CASE(refused_after_a_change),
+	KTEST_CASE(first_error_counts),
+	KTEST_CASE(trouble_passes),
+	KTEST_CASE(disagreements_are_said),
+	KTEST_CASE(held_memory_goes_first),
+	KTEST_CASE(block_with_held_stays),
+	KTEST_CASE(one_frame_keeps_one_granule),
+	KTEST_CASE(offlining_is_cancelled),
+	KTEST_CASE(shrinking_is_interrupted),
+	{},
+};
+static struct ktest_suite vmem_rules_suite = { .name = "vmem_rules",
+					       .cases = vmem_rules_cases };
+KTEST_SUITE(vmem_rules_suite);
