@@ -194,9 +194,10 @@ static int unplug_locked(struct mm *mm, const struct pfn_range *range,
 int mhp_unplug_prepare(struct mm *mm, const struct pfn_range *range,
 		       const struct evacuate_policy *policy, struct mm_failure *why)
 {
-	int err;
+	int err = hotplug_lock(mm, policy, why);
 
-	mutex_lock(&mm->hotplug_lock);
+	if (err)
+		return err;
 	err = check_sections(mm, range, 0, why);
 	if (!err)
 		err = check_headers(mm, range, why);

@@ -70,6 +70,8 @@ static void cancelled_while_another_is_at_work(struct ktest *test)
 	struct window *w = window_open_owned(test);
 	struct evacuate_policy policy = test_policy(EVAC_END_OFFLINE, PGTY_OFFLINE);
 	const unsigned long block = w->block + 1;
+	const struct pfn_range part = { window_pfn(w, 1) + PAGEBLOCK_NR_PAGES,
+					PAGEBLOCK_NR_PAGES };
 	struct mm_failure why;
 	struct thread *other;
 	u64 start;
@@ -84,6 +86,12 @@ static void cancelled_while_another_is_at_work(struct ktest *test)
 	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, &block, 1, &policy, &why),
 			-EINTR);
 	KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, block), MEM_BLOCK_ONLINE);
+	expect_early(test, start);
+	join(test, other);
+	other = start_other(test, &w->mm);
+	start = ktime_ns();
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &part, &policy, &why), -EINTR);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CANCELLED);
 	expect_early(test, start);
 	join(test, other);
 }
