@@ -54,7 +54,7 @@ def logged(guest: Guest, words: str) -> None:
 
 def cancelled(block: int, pfn: int) -> str:
     """The line of a block that stays, because somebody did not want to wait for a page any more."""
-    return rf'^memory{block}: offline failed: cancelled, pfn {pfn:#x} is Driver, owner 0x[0-9a-f]+ \(.*\d+ ms\)$'
+    return rf'^memory{block}: offline failed: cancelled, pfn {pfn:#x} is pinned, type Driver, owner 0x[0-9a-f]+ \(.*\d+ ms\)$'
 
 
 @scenario()
@@ -110,7 +110,7 @@ def ctrl_c_on_the_port(guest: Guest) -> None:
     time.sleep(IN_THE_WAIT)
     guest.port.send(CTRL_C)
     status, text = guest.port.answer(SOON)
-    expect(status == -4 and f'contig: cancelled, pfn {pfn:#x} is Driver, owner 0x' in text, f'status {status}: {text}')
+    expect(status == -4 and f'contig: cancelled, pfn {pfn:#x} is pinned, type Driver, owner 0x' in text, f'status {status}: {text}')
     logged(guest, text.strip().replace('contig:', 'contig: 700 frames failed:'))
     expect_unchanged(guest, block, before)
 
