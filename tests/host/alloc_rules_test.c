@@ -47,7 +47,15 @@ static void chunks_are_born_clean(struct ktest *test)
 		for (unsigned int type = PGTY_FIRST_ALLOC; type <= PGTY_LAST_ALLOC;
 		     type++) {
 			const unsigned long pfn = t->base + (1UL << MAX_PAGE_ORDER);
+			const bool part = order < PAGEBLOCK_ORDER;
 			unsigned long again;
+
+			/* A neighbour keeps the descriptors of its pageblock in use. */
+			if (part)
+				KTEST_ASSERT_EQ(test,
+						alloc_pages_at(t->mm, pfn + PB - 1, 0,
+							       PGTY_KERNEL),
+						0);
 
 			/* The former life: single frames, then one chunk with an owner. */
 			KTEST_ASSERT_EQ(
@@ -66,6 +74,8 @@ static void chunks_are_born_clean(struct ktest *test)
 			again = alloc_pages(t->mm, GFP_MOVABLE, order, type);
 			expect_newborn(test, t, again, type);
 			free_pages(t->mm, again, order);
+			if (part)
+				free_pages(t->mm, pfn + PB - 1, 0);
 			test_mm_free(test, t);
 		}
 	}

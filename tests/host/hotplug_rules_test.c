@@ -270,6 +270,7 @@ static void check_finds_each(struct ktest *test)
 	struct mem_section *ms = pfn_to_section(t->mm, t->base);
 	struct section_root *root = t->mm->root[t->base >> ROOT_PFN_SHIFT];
 	u32 *word;
+	u64 free;
 
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base, 0, PGTY_SLAB), 0);
 	KTEST_ASSERT_EQ(test, mm_check(t->mm, NULL), 0);
@@ -295,6 +296,20 @@ static void check_finds_each(struct ktest *test)
 	/* Of a free frame. */
 	word = &pfn_to_page(t->base + 1)->word;
 	SPOILED(*word, PGTY_BUDDY ^ PGTY_SLAB, 1);
+	/* The word's own count, and the zone's sum of them; of a valid and a uniform one. */
+	SPOILED(ms->pb[0].word, 1, 2);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + 2 * PB, 9, PGTY_SLAB), 0);
+	SPOILED(ms->pb[2].word, 1, 4);
+	free_pages(t->mm, t->base + 2 * PB, 9);
+	/* A free frame that is a tail, of a chunk that looks right: it, and the sum. */
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + 4, 1, PGTY_SLAB), 0);
+	pfn_to_page(t->base + 5)->word ^= PGTY_BUDDY ^ PGTY_SLAB;
+	*pb_bits(ms, 0) ^= BIT(5);
+	free = pb_free(ms->pb[0].word);
+	SPOILED(ms->pb[0].word, free ^ (free + 1), 2);
+	*pb_bits(ms, 0) ^= BIT(5);
+	pfn_to_page(t->base + 5)->word ^= PGTY_BUDDY ^ PGTY_SLAB;
+	free_pages(t->mm, t->base + 4, 1);
 #undef SPOILED
 	free_pages(t->mm, t->base, 0);
 }

@@ -280,7 +280,7 @@ struct chunks {
 	unsigned int nr;
 };
 
-/* All of a chunk is plugged, or nothing. */
+/* All of a chunk is plugged, or nothing; the block's own metadata is in none. */
 static void one_chunk(struct memory_owner *owner, unsigned long pfn, unsigned int order)
 {
 	struct chunks *c = container_of(owner, struct chunks, owner);
@@ -289,6 +289,7 @@ static void one_chunk(struct memory_owner *owner, unsigned long pfn, unsigned in
 	const u64 mask = section_range_mask(s, &chunk);
 
 	KTEST_EXPECT_TRUE(c->test, !(s->unmapped & mask) || (s->unmapped & mask) == mask);
+	KTEST_EXPECT_FALSE(c->test, s->host_pfn - pfn < chunk.nr_pages);
 	c->nr++;
 	if (!(s->unmapped & mask))
 		generic_online_page(&c->w->mm, pfn, order);
@@ -298,12 +299,14 @@ static void chunks_are_plugged_or_not(struct ktest *test)
 {
 	struct window *w = window_open(test, 32UL << 20);
 	struct chunks c = { .w = w, .test = test, .owner = w->owner };
+	const struct pfn_range first = { window_pfn(w, 1), PB };
 	struct window_totals before;
 
 	c.owner.online_page = one_chunk;
 	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &c.owner, NULL), 0);
-	/* Header, a pair, half of a pair, the other half of one; the rest is unplugged. */
-	KTEST_ASSERT_EQ(test, add_memory(&w->mm, w->block + 1, &c.owner, 0x9d, NULL), 0);
+	/* The header is the second of a pair whose first half comes later; then halves. */
+	KTEST_ASSERT_EQ(test, add_memory(&w->mm, w->block + 1, &c.owner, 0x9e, NULL), 0);
+	KTEST_ASSERT_EQ(test, mhp_plug_range(&w->mm, &first, NULL), 0);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
 	/* The rest of the header: 2^7..2^8 frames behind 129; then single ones and pairs. */
 	KTEST_EXPECT_GT(test, c.nr, 28);
