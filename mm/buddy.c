@@ -49,15 +49,14 @@ static void open_pageblock(struct mem_section *ms, unsigned int b)
 	pageblock_materialise(ms, b);
 }
 
-/* Fewer bits are set than the index knows: @nr frames less. */
+/* Fewer bits are set than the index knows: @nr frames less. Isolated ones are not taken. */
 static void taken(struct mem_section *ms, unsigned int b, unsigned int nr)
 {
 	struct pageblock *pb = &ms->pb[b];
 
 	pb_write(pb, READ_ONCE(pb->word) - nr);
 	count_free(ms, b, -(long)nr);
-	if (!(READ_ONCE(pb->word) & PB_ISOLATE))
-		index_move(ms, b, bits_max_order(pb_bits(ms, b)));
+	index_move(ms, b, bits_max_order(pb_bits(ms, b)));
 }
 
 static void take_part(struct mem_section *ms, unsigned long pfn, unsigned int order,

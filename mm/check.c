@@ -67,7 +67,7 @@ static void check_frame(struct check *c, const struct mem_section *ms, unsigned 
 	if (!(flags & PG_TAIL))
 		return;
 	head = pfn_to_page(pfn & ~((1UL << PAGE_WORD_ORDER(w)) - 1));
-	if (free || head == page || (PAGE_WORD_FLAGS(head->word) & PG_TAIL) ||
+	if (free || (PAGE_WORD_FLAGS(head->word) & PG_TAIL) ||
 	    PAGE_WORD_ORDER(head->word) != PAGE_WORD_ORDER(w))
 		DIFFERS(c, "pfn 0x%lx is a tail of order %u without a head", pfn,
 			PAGE_WORD_ORDER(w));

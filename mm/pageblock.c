@@ -107,7 +107,7 @@ void pageblock_set_valid(struct mem_section *ms, unsigned int b, unsigned int fr
 /**
  * pageblock_materialise() - write the 512 descriptors that a constant stands for
  * @ms: section
- * @b: pageblock, uniform; a whole allocated chunk only by its owner
+ * @b: pageblock, uniform, of single frames
  *
  * Never allocates, never fails; the frames' states stay what they were.
  */
@@ -119,15 +119,10 @@ void pageblock_materialise(struct mem_section *ms, unsigned int b)
 	const unsigned long pfn = pb_pfn(ms, b);
 	u64 *bits = pb_bits(ms, b);
 
-	VM_BUG_ON(READ_ONCE(pb->word) & PB_VALID);
+	VM_BUG_ON((READ_ONCE(pb->word) & PB_VALID) || PAGE_WORD_ORDER(constant));
 	if (PAGE_WORD_TYPE(constant) == PGTY_OFFLINE)
 		offline_verify(ms, pfn, PAGEBLOCK_NR_PAGES, false);
-	if (PAGE_WORD_ORDER(constant) && !(PAGE_WORD_FLAGS(constant) & PG_TAIL)) {
-		frames_write(pfn, 1, constant, pb->owner);
-		frames_write(pfn + 1, PAGEBLOCK_NR_PAGES - 1, constant | PG_TAIL << 8, 0);
-	} else {
-		frames_write(pfn, PAGEBLOCK_NR_PAGES, constant, 0);
-	}
+	frames_write(pfn, PAGEBLOCK_NR_PAGES, constant, 0);
 	for (unsigned int i = 0; i < PB_WORDS; i++)
 		WRITE_ONCE(bits[i], free ? ~0ULL : 0);
 	pageblock_set_valid(ms, b, free);

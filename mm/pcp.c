@@ -72,7 +72,7 @@ static void set_limits(struct pcp *pcp, unsigned long share)
 			WRITE_ONCE(st->batch, (nr + 3) / 4);
 		}
 	}
-	WRITE_ONCE(pcp->high_limit, page_poison ? 0 : share / 2);
+	WRITE_ONCE(pcp->high_limit, share / 2);
 	pcp->share = share;
 }
 

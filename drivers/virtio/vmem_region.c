@@ -82,7 +82,7 @@ static int set_bounds(struct virtio_mem *vm)
 	vm->map.start = start / PAGEBLOCK_SIZE;
 	vm->map.end = end / PAGEBLOCK_SIZE;
 	vm->map.granule = (unsigned int)(granule / PAGEBLOCK_SIZE);
-	vm->map.max_run = ALIGN_DOWN(UINT16_MAX * vm->fixed.block_size, granule) / PAGEBLOCK_SIZE;
+	vm->map.max_run = UINT16_MAX * vm->fixed.block_size / PAGEBLOCK_SIZE;
 	return 0;
 }
 

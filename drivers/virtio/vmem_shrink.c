@@ -270,7 +270,6 @@ int vmem_shrink(struct virtio_mem *vm, unsigned long want)
 		{ shrink_granules, VMEM_FREE },
 		{ shrink_blocks, VMEM_ANY },
 		{ shrink_granules, VMEM_ANY },
-		{ shrink_blocks, VMEM_ANY }, /* blocks that have only their metadata left */
 	};
 	const unsigned long goal = vm->map.nr_plugged + vm->map.nr_held - want;
 	int ret = drop_held(vm, want);
