@@ -110,7 +110,8 @@ def ctrl_c_on_the_port(guest: Guest) -> None:
     time.sleep(IN_THE_WAIT)
     guest.port.send(CTRL_C)
     status, text = guest.port.answer(SOON)
-    expect(status == -4 and f'contig: cancelled, pfn {pfn:#x} is pinned, type Driver, owner 0x' in text, f'status {status}: {text}')
+    expect(status == -4 and f'contig: cancelled, pfn {pfn:#x} is pinned, type Driver, owner 0x' in text,
+           f'status {status}: {text}')
     logged(guest, text.strip().replace('contig:', 'contig: 700 frames failed:'))
     expect_unchanged(guest, block, before)
 
