@@ -85,8 +85,13 @@ static int take_ranges(void *unused)
 
 		policy.flags = EVAC_QUIET;
 		if (alloc_contig_range(mm, pfn, pfn + nr, &policy, &why)) {
-			/* Kernel data may stand in the way; it must be named. */
-			bad += why.pfn < pfn || why.pfn >= pfn + nr;
+			/*
+			 * Kernel data may stand in the way; it must be named. On a loaded
+			 * host a hart may be late for the drain, and that is no frame.
+			 */
+			bad += why.reason == MM_REASON_HARTS_BUSY ?
+				       why.pfn != PFN_NONE :
+				       why.pfn < pfn || why.pfn >= pfn + nr;
 			continue;
 		}
 		stress.taken++;
