@@ -4,6 +4,8 @@
  * cannot go, what failures name and what the log says, owners in order, what mm_check()
  * has to find. Host only: it is the same in the guest.
  */
+#include <unistd.h>
+
 #include "arch/machine.h"
 #include "death.h"
 #include "kernel/panic.h"
@@ -222,6 +224,49 @@ static void poisoned_block_stays_offline(struct ktest *test)
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_OFFLINE);
 }
 
+/* AddressSanitizer's; not there in a build for another one. */
+int __asan_address_is_poisoned(const volatile void *addr) __attribute__((weak));
+
+static bool is_poisoned(unsigned long pfn, bool otherwise)
+{
+	if (!__asan_address_is_poisoned)
+		return otherwise;
+	return __asan_address_is_poisoned(pfn_to_page(pfn));
+}
+
+/* Can a descriptor be read at all? The kernel of the host says so, without a fault. */
+static bool is_mapped(unsigned long pfn)
+{
+	int ends[2];
+	bool mapped;
+
+	if (pipe(ends))
+		return false;
+	mapped = write(ends[1], pfn_to_page(pfn), 1) == 1;
+	close(ends[0]);
+	close(ends[1]);
+	return mapped;
+}
+
+/* Descriptors of a block are for nobody while it is offline, and gone with it. */
+static void memmap_is_out_of_reach(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	const unsigned long pfn = window_pfn(w, 1);
+
+	for (unsigned int i = 0; i < 2; i++) {
+		window_add(test, w, 1, ~0UL);
+		KTEST_EXPECT_TRUE(test, is_poisoned(pfn, true));
+		KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
+		KTEST_EXPECT_FALSE(test, is_poisoned(pfn, false));
+		KTEST_EXPECT_TRUE(test, is_mapped(pfn));
+		KTEST_ASSERT_EQ(test, window_offline(w, 1), 0);
+		KTEST_EXPECT_TRUE(test, is_poisoned(pfn, true));
+		KTEST_ASSERT_EQ(test, window_remove(w, 1), 0);
+		KTEST_EXPECT_FALSE(test, is_mapped(pfn));
+	}
+}
+
 /* --- owners and the reserve --------------------------------------------------------- */
 
 static void owners_are_in_order(struct ktest *test)
@@ -299,7 +344,8 @@ static void check_finds_each(struct ktest *test)
 	/* The word's own count, and the zone's sum of them; of a valid and a uniform one. */
 	SPOILED(ms->pb[0].word, 1, 2);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + 2 * PB, 9, PGTY_SLAB), 0);
-	SPOILED(ms->pb[2].word, 1, 4);
+	memset(pb_bits(ms, 2), 0, PB_WORDS * sizeof(u64)); /* they mean nothing now */
+	SPOILED(ms->pb[2].word, 1, 2);
 	free_pages(t->mm, t->base + 2 * PB, 9);
 	/* A free frame that is a tail, of a chunk that looks right: it, and the sum. */
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + 4, 1, PGTY_SLAB), 0);
@@ -387,6 +433,7 @@ static const struct ktest_case hotplug_rules_cases[] = {
 	KTEST_CASE(log_has_what_failed),
 	KTEST_CASE(offline_waits_if_asked_to),
 	KTEST_CASE(poisoned_block_stays_offline),
+	KTEST_CASE(memmap_is_out_of_reach),
 	KTEST_CASE(owners_are_in_order),
 	KTEST_CASE(page_tables_are_zeroed),
 	KTEST_CASE(check_finds_each),
