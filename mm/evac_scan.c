@@ -74,10 +74,16 @@ static unsigned long part_end(unsigned long pfn, unsigned long end)
 	return min((pfn | (PAGEBLOCK_NR_PAGES - 1)) + 1, end);
 }
 
+/* Is what blocks no reason to give up? What was never allocated is never freed either. */
+static bool tolerated(const struct evac *e, enum page_type type)
+{
+	return (e->policy->flags & EVAC_BEST_EFFORT) ||
+	       ((e->policy->flags & EVAC_WAIT_FREE) && type <= PGTY_LAST_ALLOC);
+}
+
 /* One pageblock's frames; the first that blocks ends it, if blocking is final. */
 static int classify_part(struct evac *e, unsigned long pfn, unsigned long end)
 {
-	const bool tolerant = e->policy->flags & (EVAC_WAIT_FREE | EVAC_BEST_EFFORT);
 	struct trace_args args = { .pfn = pfn };
 	unsigned long next;
 	struct page_state st;
@@ -104,7 +110,7 @@ static int classify_part(struct evac *e, unsigned long pfn, unsigned long end)
 			continue;
 		args.before = st.type;
 		args.after = reason;
-		if (!tolerant)
+		if (!tolerated(e, st.type))
 			err = evac_blocked(e, reason, pfn, &st);
 	}
 	evac_announce(e, TRACE_EVAC_VERDICT, &args);

@@ -202,12 +202,33 @@ static void cause_is_no_deadline(struct ktest *test)
 		KTEST_EXPECT_EQ(test, slot_free(t->mm, &movers[i].slot), 0);
 }
 
+/* Nobody frees a block's metadata: that is not waited for, and another place is tried. */
+static void what_is_never_freed_is_not_waited_for(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	unsigned long pfn = t->w->base + PAGES_PER_SECTION;
+	const u64 start = ktime_ns();
+	struct mm_failure why;
+
+	while (pfn > t->w->base && page_type(t->mm, --pfn) != PGTY_MEMMAP)
+		;
+	KTEST_ASSERT_EQ(test, page_type(t->mm, pfn), PGTY_MEMMAP);
+	policy.flags = EVAC_WAIT_FREE;
+	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn, pfn + 9, &policy, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_UNMOVABLE);
+	KTEST_EXPECT_EQ(test, why.pfn, pfn);
+	KTEST_EXPECT_EQ(test, why.type, PGTY_MEMMAP);
+	expect_early(test, start);
+}
+
 static const struct ktest_case evac_limits_cases[] = {
 	KTEST_CASE(another_request_takes_too_long),
 	KTEST_CASE(cancelled_while_another_is_at_work),
 	KTEST_CASE(no_policy_waits),
 	KTEST_CASE(cancelled_after_the_last_move),
 	KTEST_CASE(cause_is_kept),
+	KTEST_CASE(what_is_never_freed_is_not_waited_for),
 	KTEST_CASE(cause_is_no_deadline),
 	{},
 };
