@@ -15,7 +15,8 @@ static bool parse_rest(int argc, char **argv, u64 *pfn, unsigned int *wait_s)
 	int i;
 
 	for (i = 2; i + 1 < argc; i += 2) {
-		if (!(strcmp(argv[i], "at") == 0 && !kstrtou64(argv[i + 1], 0, pfn)) &&
+		if (!(strcmp(argv[i], "at") == 0 && !kstrtou64(argv[i + 1], 0, pfn) &&
+		      *pfn != PFN_NONE) &&
 		    !(strcmp(argv[i], "wait") == 0 && !kstrtouint(argv[i + 1], 10, wait_s)))
 			return false;
 	}

@@ -51,6 +51,7 @@ static void wrong_arguments(struct ktest *test)
 	KTEST_EXPECT_EQ(test, run("contig 0"), -EINVAL);
 	KTEST_EXPECT_EQ(test, run("contig 9 at"), -EINVAL);
 	KTEST_EXPECT_EQ(test, run("contig 9 at 0xfffffffffffffff0"), -ENOENT);
+	KTEST_EXPECT_EQ(test, run("contig 1 at 0xffffffffffffffff"), -EINVAL);
 }
 
 /* It takes frames in a row, and has given them back when it says so. */
