@@ -6,12 +6,11 @@
  */
 #include "arch/machine.h"
 #include "death.h"
-#include "kernel/printk.h"
-#include "kernel/sink.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
+#include "log.h"
 #include "tests/mm/test_mm.h"
 
 #define PB    PAGEBLOCK_NR_PAGES
@@ -220,19 +219,6 @@ static void fallback_goes_by_type(struct ktest *test)
 }
 
 /* --- the last tries, and failure --------------------------------------------- */
-
-static unsigned int times_logged(const char *words)
-{
-	static char text[128 << 10];
-	struct sink_buffer buffer;
-	unsigned int nr = 0;
-
-	sink_buffer_init(&buffer, text, sizeof(text));
-	printk_dump(&buffer.sink);
-	for (const char *at = text; (at = strstr(at, words)) != NULL; at++)
-		nr++;
-	return nr;
-}
 
 /* What the own cache has in another order is found; the others' caches only if allowed. */
 static void failing_alloc_drains(struct ktest *test)

@@ -9,13 +9,12 @@
 #include "arch/machine.h"
 #include "death.h"
 #include "kernel/panic.h"
-#include "kernel/printk.h"
-#include "kernel/sink.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
+#include "log.h"
 #include "mm/pgtable.h"
 #include "mm/slab.h"
 #include "tests/mm/test_mm.h"
@@ -23,20 +22,12 @@
 #define PB PAGEBLOCK_NR_PAGES
 
 /* Lines of the log that say so of block @n. */
-static unsigned int times_logged(const struct window *w, unsigned long n,
-				 const char *what)
+static unsigned int times_failed(const struct window *w, unsigned long n, const char *what)
 {
-	static char text[128 << 10];
-	struct sink_buffer buffer;
 	char words[64];
-	unsigned int nr = 0;
 
 	snprintf(words, sizeof(words), "memory%lu: %s failed", w->block + n, what);
-	sink_buffer_init(&buffer, text, sizeof(text));
-	printk_dump(&buffer.sink);
-	for (const char *at = text; (at = strstr(at, words)) != NULL; at++)
-		nr++;
-	return nr;
+	return times_logged(words);
 }
 
 /* --- several blocks ------------------------------------------------------------- */
@@ -162,19 +153,19 @@ static void log_has_what_failed(struct ktest *test)
 
 	KTEST_ASSERT_EQ(test, register_memory_notifier(&w->mm, &nb), 0);
 	w->mm.default_online_type = MMOP_ONLINE_MOVABLE;
-	const unsigned int onlines = times_logged(w, 1, "online");
+	const unsigned int onlines = times_failed(w, 1, "online");
 	window_add(test, w, 1, ~0UL);
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_OFFLINE);
-	KTEST_EXPECT_EQ(test, times_logged(w, 1, "online"), onlines + 1);
+	KTEST_EXPECT_EQ(test, times_failed(w, 1, "online"), onlines + 1);
 	unregister_memory_notifier(&w->mm, &nb);
 
-	const unsigned int offlines = times_logged(w, 1, "offline");
+	const unsigned int offlines = times_failed(w, 1, "offline");
 	KTEST_EXPECT_EQ(test, window_offline(w, 1), -EINVAL);
-	KTEST_EXPECT_EQ(test, times_logged(w, 1, "offline"), offlines);
+	KTEST_EXPECT_EQ(test, times_failed(w, 1, "offline"), offlines);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_SLAB), 0);
 	KTEST_EXPECT_EQ(test, window_offline(w, 1), -EBUSY);
-	KTEST_EXPECT_EQ(test, times_logged(w, 1, "offline"), offlines + 1);
+	KTEST_EXPECT_EQ(test, times_failed(w, 1, "offline"), offlines + 1);
 	free_pages(&w->mm, pfn, 0);
 }
 

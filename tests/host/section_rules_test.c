@@ -10,13 +10,13 @@
 #include "host.h"
 #include "kernel/export.h"
 #include "kernel/param.h"
-#include "kernel/printk.h"
 #include "kernel/sink.h"
 #include "kernel/timer.h"
 #include "kernel/trace.h"
 #include "lib/bitops.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "log.h"
 #include "mm/pgtable.h"
 #include "mm/slab.h"
 #include "tests/mm/test_mm.h"
@@ -174,16 +174,6 @@ static void ranges_share_a_section(struct ktest *test)
 	KTEST_EXPECT_EQ(test, boot, 2 * PAGE_SIZE); /* the section object, and the root */
 }
 
-static bool is_logged(const char *words)
-{
-	static char text[128 << 10];
-	struct sink_buffer buffer;
-
-	sink_buffer_init(&buffer, text, sizeof(text));
-	printk_dump(&buffer.sink);
-	return strstr(text, words) != NULL;
-}
-
 static void memory_beyond_the_table(struct ktest *test)
 {
 	struct window *w = window_open_raw(test, SECTION_SIZE);
@@ -194,7 +184,7 @@ static void memory_beyond_the_table(struct ktest *test)
 			0);
 	KTEST_ASSERT_EQ(test, memblock_add(&w->mb, end, 5UL << 20), 0);
 	KTEST_EXPECT_EQ(test, mm_populate(&w->mm, &w->mb), -E2BIG);
-	KTEST_EXPECT_TRUE(test, is_logged("metadata of 133 MiB of memory lies beyond"));
+	KTEST_EXPECT_TRUE(test, times_logged("metadata of 133 MiB of memory lies beyond"));
 }
 
 /* Memory is what is there of whole frames; boot pages hold nothing of before. */

@@ -6,29 +6,16 @@
  */
 #include "arch/machine.h"
 #include "host.h"
-#include "kernel/printk.h"
 #include "kernel/sink.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
+#include "log.h"
 #include "mm/page_alloc.h"
 #include "tests/drivers/vmem_rig.h"
 
 #define MIB (1UL << 20)
 #define PB  PAGEBLOCK_NR_PAGES
-
-static unsigned int times_logged(const char *words)
-{
-	static char text[128 << 10];
-	struct sink_buffer buffer;
-	unsigned int nr = 0;
-
-	sink_buffer_init(&buffer, text, sizeof(text));
-	printk_dump(&buffer.sink);
-	for (const char *at = text; (at = strstr(at, words)) != NULL; at++)
-		nr++;
-	return nr;
-}
 
 static void expect_trouble(struct vmem_rig *rig, const char *words)
 {
