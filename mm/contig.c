@@ -98,6 +98,13 @@ static bool candidate_ok(const struct mm *mm, unsigned long pfn, unsigned long e
 	return true;
 }
 
+/* Its time is up or nobody wants it any more: no other place is tried. */
+static bool search_is_over(const struct mm_failure *why)
+{
+	return why->reason == MM_REASON_DEADLINE || why->reason == MM_REASON_CANCELLED ||
+	       why->reason == MM_REASON_LOCKED;
+}
+
 static unsigned long try_zone(struct mm *mm, const struct zone *zone, unsigned long nr,
 			      const struct evacuate_policy *policy, struct mm_failure *why)
 {
@@ -112,8 +119,7 @@ static unsigned long try_zone(struct mm *mm, const struct zone *zone, unsigned l
 			if (candidate_ok(mm, pfn, pfn + nr, zone, want) &&
 			    alloc_contig_range(mm, pfn, pfn + nr, policy, why) == 0)
 				return pfn;
-			if (why->reason == MM_REASON_DEADLINE ||
-			    why->reason == MM_REASON_CANCELLED)
+			if (search_is_over(why))
 				return PFN_NONE;
 			if (!pfn_to_section(mm, pfn))
 				pfn = ALIGN_UP((pfn | (PAGES_PER_SECTION - 1)) + 1, step);
@@ -138,7 +144,7 @@ unsigned long alloc_contig_pages(struct mm *mm, unsigned long nr,
 	if (!nr)
 		return PFN_NONE;
 	pfn = try_zone(mm, mm_zone(mm, ZONE_NORMAL), nr, &each, why);
-	if (pfn == PFN_NONE && why->reason != MM_REASON_CANCELLED)
+	if (pfn == PFN_NONE && !search_is_over(why))
 		pfn = try_zone(mm, mm_zone(mm, ZONE_MOVABLE), nr, &each, why);
 	if (pfn == PFN_NONE)
 		report(nr, &whole, why);

@@ -165,6 +165,12 @@ static int migrate_all(struct evac *e)
 	}
 }
 
+/* When a thread that waits looks up: after a slice, or at the deadline. */
+static u64 next_look(const struct evacuate_policy *policy)
+{
+	return min(arch_clock_ns() + EVAC_SLICE_NS, policy->deadline_ns + *thread_held_ns());
+}
+
 /*
  * Sleep until the chunk is free. Its last frame's free wakes us, and so does what
  * makes it movable, be it by the last pin or the last reference that goes.
@@ -174,9 +180,7 @@ static int wait_chunk(struct evac *e, const struct pfn_range *chunk)
 	struct zone *zone = pfn_to_section(e->mm, chunk->start_pfn)->zone;
 
 	for (;;) {
-		const u64 until = min(arch_clock_ns() + EVAC_SLICE_NS,
-				      e->policy->deadline_ns + *thread_held_ns());
-		const bool woken = wait_isolated_free(zone, chunk, until);
+		const bool woken = wait_isolated_free(zone, chunk, next_look(e->policy));
 		int err = woken ? evac_move_chunk(e, chunk) : -EAGAIN;
 
 		if (err != -EAGAIN && err != -EBUSY)
@@ -273,7 +277,7 @@ int hotplug_lock(struct mm *mm, const struct evacuate_policy *policy,
 		mutex_lock(&mm->hotplug_lock);
 		return 0;
 	}
-	while (mutex_lock_until(&mm->hotplug_lock, arch_clock_ns() + EVAC_SLICE_NS)) {
+	while (mutex_lock_until(&mm->hotplug_lock, next_look(policy))) {
 		if (evac_cancelled(policy))
 			return mm_fail(why, MM_REASON_CANCELLED, PFN_NONE);
 		if (evac_clock_ns() >= policy->deadline_ns)

@@ -65,6 +65,22 @@ static void another_request_takes_too_long(struct ktest *test)
 	join(test, other);
 }
 
+/* A search does not begin anew at each place that it could try. */
+static void a_search_gives_up_in_time(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	struct thread *other = start_other(test, t->mm);
+	const u64 start = ktime_ns();
+	struct mm_failure why;
+
+	policy.deadline_ns = evac_clock_ns() + 30 * NSEC_PER_MSEC;
+	KTEST_EXPECT_EQ(test, alloc_contig_pages(t->mm, 1, &policy, &why), PFN_NONE);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_LOCKED);
+	expect_early(test, start);
+	join(test, other);
+}
+
 static void cancelled_while_another_is_at_work(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -224,6 +240,7 @@ static void what_is_never_freed_is_not_waited_for(struct ktest *test)
 
 static const struct ktest_case evac_limits_cases[] = {
 	KTEST_CASE(another_request_takes_too_long),
+	KTEST_CASE(a_search_gives_up_in_time),
 	KTEST_CASE(cancelled_while_another_is_at_work),
 	KTEST_CASE(no_policy_waits),
 	KTEST_CASE(cancelled_after_the_last_move),
