@@ -360,9 +360,7 @@ unsigned long buddy_free_singles(struct mem_section *ms, const unsigned long *pf
 /* What an allocated chunk is. */
 static enum page_type head_type(const struct mem_section *ms, unsigned long pfn)
 {
-	const u64 w = pb_word(ms, pageblock_index(pfn));
-
-	return PAGE_WORD_TYPE(w & PB_VALID ? pfn_to_page(pfn)->word : pb_const(w));
+	return PAGE_WORD_TYPE(frame_word(pb_word(ms, pageblock_index(pfn)), pfn));
 }
 
 /**

@@ -10,7 +10,6 @@
 #define OFFSET(type, member) { #type "." #member, offsetof(struct type, member) }
 #define SIZE(type)	     { "sizeof." #type, sizeof(struct type) }
 #define CONSTANT(name)	     { #name, (u64)(name) }
-/* clang-format on */
 
 static const struct layout_row rows[] __table("ebb_layout") = {
 	OFFSET(mm, root),
@@ -27,7 +26,7 @@ static const struct layout_row rows[] __table("ebb_layout") = {
 #define X(name, field, meaning) OFFSET(zone, field),
 	ZONE_COUNTERS(X)
 #undef X
-		SIZE(mm),
+	SIZE(mm),
 	SIZE(zone),
 	SIZE(section_root),
 	SIZE(mem_section),
@@ -46,3 +45,4 @@ static const struct layout_row rows[] __table("ebb_layout") = {
 	CONSTANT(PG_TAIL),
 	CONSTANT(PG_POISON),
 };
+/* clang-format on */

@@ -92,7 +92,7 @@ __leaf void pcp_free_high(struct mm *mm, unsigned long pfn, unsigned int order)
 	w = pb_read(pb);
 	if (order > PAGEBLOCK_ORDER)
 		w |= pb_read(pb + 1) & PB_ISOLATE;
-	word = w & PB_VALID ? READ_ONCE(pfn_to_page(pfn)->word) : pb_const(w);
+	word = frame_word(w, pfn);
 	type = (word << 8) - (order << 24 | PGTY_FIRST_ALLOC << 8);
 	st = &pcp->high[pb_mt(w) << 4 | order];
 	if (unlikely(type > (PGTY_KERNEL - PGTY_FIRST_ALLOC) << 8 || w & PB_ISOLATE ||
