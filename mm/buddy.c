@@ -15,6 +15,7 @@ static void count_free(struct mem_section *ms, unsigned int b, long delta)
 {
 	struct zone *zone = ms->zone;
 
+	VM_BUG_ON(!spin_is_held(&zone->lock));
 	if (likely(!(pb_word(ms, b) & PB_ISOLATE))) {
 		WRITE_ONCE(zone->free, zone->free + delta);
 		return;

@@ -79,6 +79,7 @@ static unsigned long take_section(struct mem_section *ms, unsigned long pfn, uns
 	struct zone *zone = ms->zone;
 	unsigned long taken = 0;
 
+	VM_BUG_ON(!spin_is_held(&zone->lock));
 	while (pfn < end) {
 		const unsigned int b = pageblock_index(pfn);
 		const unsigned int off = pfn % PAGEBLOCK_NR_PAGES;
