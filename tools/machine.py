@@ -34,6 +34,15 @@ DEVICE_START = 5.0        # seconds that a memory device gets to open its socket
 STOP_GRACE = 2.0          # seconds between SIGTERM and SIGKILL
 SOCKET_PATH_MAX = 100     # sun_path has 108 bytes
 
+# What the end of a program by a signal means to the person who started it; other signals are named only.
+SIGNAL_WORDS = {
+    signal.SIGBUS: "memory that it touched could not be had: the host's memory, or the limit it runs under, is full",
+    signal.SIGKILL: "perhaps by the host's OOM killer (dmesg of the host says so), or by another process",
+    signal.SIGSEGV: 'it crashed',
+    signal.SIGABRT: 'it gave up at an assertion of its own',
+    signal.SIGTERM: 'another process ended it',
+}
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -61,6 +70,24 @@ def format_size(size: int) -> str:
         if size and size % unit == 0:
             return f'{size // unit}{letter}'
     return str(size)
+
+
+def signal_of(status: int) -> int:
+    """The signal that ended a program with this status, also if a shell stood between (128 + n); 0: none did."""
+    number = -status if status < 0 else status - 128
+    return number if 0 < number < signal.NSIG else 0
+
+
+def describe_end(status: int) -> str:
+    """How a program ended: "ended with status 1", or by which signal and what that means."""
+    number = signal_of(status)
+    if not number:
+        return f'ended with status {status}'
+    try:
+        word, meaning = signal.Signals(number).name, SIGNAL_WORDS.get(signal.Signals(number), signal.strsignal(number))
+    except ValueError:
+        word, meaning = f'signal {number}', None
+    return f'was ended by {word}' + (f': {meaning}' if meaning else '')
 
 
 def align_up(value: int, alignment: int) -> int:
@@ -353,7 +380,7 @@ class Machine:
         for name, process in self.devices.items():
             while not (self.rundir / f'{name}.sock').exists():
                 if process.poll() is not None:
-                    raise MachineError(f'memory device {name} ended with status {process.returncode}: {self.tail_of(name)}')
+                    raise MachineError(self.obituary(name, process.returncode))
                 if time.monotonic() > deadline:
                     raise MachineError(f'memory device {name} did not open its socket within {DEVICE_START:.0f} s')
                 time.sleep(0.005)
@@ -376,8 +403,14 @@ class Machine:
         text = log.read_text(errors='replace') if log.exists() else ''
         return '\n'.join(text.splitlines()[-lines:])
 
+    def obituary(self, name: str, status: int) -> str:
+        """How QEMU ('qemu') or a memory device ended, where its log is, and the log's last lines."""
+        subject = 'QEMU' if name == 'qemu' else f'memory device {name}'
+        last = [line for line in self.tail_of(name).splitlines() if 'warning:' not in line]
+        return '\n  '.join([f'{subject} {describe_end(status)} (log: {self.rundir / name}.log)', *last])
+
     def dead_device(self) -> str | None:
-        """The name of a memory device that ended although nobody asked it to."""
+        """The name of a memory device that ended although nothing asked it to."""
         return next((name for name, process in self.devices.items() if process.poll() is not None), None)
 
     def stop(self) -> None:

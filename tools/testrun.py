@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ktap import Parser, Result
-from machine import die_with_parent
+from machine import describe_end, die_with_parent, signal_of
 
 EXIT_WORDS = {0: 'pass', 1: 'fail', 2: 'panic', 3: 'harness error', 4: 'all skipped'}
 HARNESS_ERROR = 3
@@ -131,9 +131,8 @@ def _judge(outcome: Outcome, parser: Parser, status: int | None) -> None:
         outcome.reasons.append('ran no test')
     if status is None:
         return
-    if status < 0 or status >= 128:
-        number = -status if status < 0 else status - 128
-        outcome.reasons.append(f'ended by signal {number}')
+    if signal_of(status):
+        outcome.reasons.append(describe_end(status))
     elif status not in (0, ALL_SKIPPED) and not outcome.failed:
         outcome.reasons.append(f'exit status {status} ({EXIT_WORDS.get(status, "unknown")}) although no test failed')
     elif status in (0, ALL_SKIPPED) and outcome.failed:

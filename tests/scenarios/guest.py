@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from machine import Config, Machine, MemDevice, RAM_BASE
+from machine import Config, Machine, MemDevice, RAM_BASE, describe_end
 from plan import Scenario
 from qmp import Qmp, QmpError
 from recorder import APPEND, Recorder
@@ -191,7 +191,7 @@ class Guest:
             status = self.machine.qemu.wait(limit)
         except subprocess.TimeoutExpired:
             raise Failure(f'the machine did not end within {limit:.0f} s') from None
-        expect(status == wanted, f'the machine ended with status {status}, not {wanted}')
+        expect(status == wanted, f'the machine {describe_end(status)}, not with status {wanted}')
 
     # --- commands -----------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
 sys.path[:0] = [str(HERE), str(HERE.parent.parent / 'tools')]
 from guest import Failure, Guest  # noqa: E402
-from machine import Config, MachineError, die_with_parent  # noqa: E402
+from machine import Config, MachineError, describe_end, die_with_parent  # noqa: E402
 from plan import load  # noqa: E402
 from qmp import QmpError  # noqa: E402
 from recorder import prove, rescue  # noqa: E402
@@ -53,7 +53,9 @@ def explain(guest: Guest, why: str) -> None:
     print("    # the console's last lines:")
     for line in guest.console.tail() if hasattr(guest, 'console') else ['(nothing)']:
         print(f'    #   {line}')
-    for name in ('qemu', *guest.machine.devices):
+    for name, process in (('qemu', guest.machine.qemu), *guest.machine.devices.items()):
+        if process is not None and process.returncode is not None:
+            print(f'    # {name} {describe_end(process.returncode)}')
         for line in guest.machine.tail_of(name).splitlines():
             print(f'    # {name}: {line}')
 

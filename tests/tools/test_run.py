@@ -142,7 +142,40 @@ class LauncherTest(unittest.TestCase):
         os.kill(pids[1], signal.SIGKILL)
         _, err = process.communicate(timeout=10)
         self.assertEqual(process.returncode, 3)
-        self.assertIn('memory device vm0 ended with status -9', err)
+        self.assertRegex(err, r'^run: memory device vm0 was ended by SIGKILL: .*OOM killer.*vm0\.log')
+        self.assert_gone(pids)
+
+    def test_qemu_that_a_signal_ends(self):
+        for signum, meaning in ((signal.SIGBUS, "host's memory.* is full"), (signal.SIGKILL, 'OOM killer'),
+                                (signal.SIGSEGV, 'crashed'), (signal.SIGABRT, 'assertion'), (signal.SIGXCPU, 'CPU time')):
+            for how in ('os.kill(os.getpid(), {n}); time.sleep(9)', 'sys.exit(128 + {n})'):      # by itself, and below a shell
+                with self.subTest(signum, how=how):
+                    process = self.start("print('up', flush=True); print('last words', file=sys.stderr, flush=True); " +
+                                         how.format(n=int(signum)))
+                    _, err = process.communicate(timeout=10)
+                    self.assertEqual(process.returncode, 128 + signum)
+                    self.assertRegex(err, rf'^run: QEMU was ended by {signum.name}: .*{meaning}.*qemu\.log\)\n  last words\n$')
+
+    def test_status_of_the_guest_is_no_signal(self):
+        for status in (0, 1, 2):
+            process = self.start(f"print('up', flush=True); sys.exit({status})")
+            _, err = process.communicate(timeout=10)
+            self.assertEqual((process.returncode, err), (status, ''))
+
+    def test_qemu_that_closes_its_console_and_stays(self):
+        process = self.start("print('up', flush=True); os.close(1); time.sleep(60)")
+        pids = self.pids()
+        _, err = process.communicate(timeout=20)
+        self.assertEqual((process.returncode, len(err.splitlines())), (3, 1), err)
+        self.assert_gone(pids)
+
+    def test_reader_that_goes_away(self):
+        process = self.start("[print('line', flush=True) or time.sleep(.01) for _ in range(6000)]")
+        pids = self.pids()
+        process.stdout.readline()
+        process.stdout.close()
+        self.assertEqual(process.wait(10), 128 + signal.SIGPIPE)
+        self.assertEqual(process.stderr.read(), '')
         self.assert_gone(pids)
 
     def test_missing_device(self):

@@ -86,7 +86,7 @@ class RunnerTest(unittest.TestCase):
                            'ended inside buddy', '1 of 2 results', '(panic)', 'freed twice')
 
     def test_crash_by_signal(self):
-        self.assert_failed(self.play(GOOD[:6], 'os.kill(os.getpid(), 11)'), 'signal 11')
+        self.assert_failed(self.play(GOOD[:6], 'os.kill(os.getpid(), 11)'), 'was ended by SIGSEGV')
 
     def test_quiet_end_mid_suite_with_status_0(self):
         self.assert_failed(self.play(GOOD[:6]), '1 of 2 results')
