@@ -122,8 +122,9 @@ void vmem_free_map(struct virtio_mem *vm)
 }
 
 /*
- * What memory block @i of the region is now. A block of an earlier driver of this
- * device has become ours, with what is mapped of it.
+ * What memory block @i of the region is now. What is mapped of the region was plugged
+ * by an earlier driver of this device and is taken over, in blocks that it added and in
+ * those that boot memory shares.
  */
 static void find_block(struct virtio_mem *vm, unsigned long i)
 {
@@ -134,8 +135,6 @@ static void find_block(struct virtio_mem *vm, unsigned long i)
 	if (!s)
 		return;
 	vmem_block_added(vm, i);
-	if (s->flags & SECTION_EARLY)
-		return;
 	mask = vmem_mask(&vm->map, i, vm->map.start, vm->map.end) & ~s->unmapped;
 	vm->map.nr_held += hweight64(mask);
 	vmem_mark_plugged(&vm->map, i, mask);

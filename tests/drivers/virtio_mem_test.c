@@ -321,17 +321,24 @@ static void left_over(struct ktest *test)
 /* The driver leaves, memory stays in use, and the next driver takes it over. */
 static void taken_over(struct ktest *test)
 {
-	struct vmem_rig *rig = vmem_rig_open(test);
-	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 512 * MIB, 2 * MIB);
+	static const unsigned int percent[] = { 10, 60, 100, 30 };
+	const struct geometry *g = test->param_value;
+	struct vmem_rig *rig = open_geometry(test);
+	struct fake_vmem *fm = &rig->fm[0];
 
-	vmem_rig_resize(rig, 0, 300 * MIB);
-	vmem_rig_detach(rig, 0);
-	vmem_rig_attach(rig, fm);
-	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 300 * MIB);
-	vmem_rig_settle(rig, 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(percent); i++) {
+		u64 plugged;
+
+		vmem_rig_resize(rig, 0, ALIGN_DOWN(g->size / 100 * percent[i], g->block));
+		plugged = vmem_rig_plugged(rig, 0);
+		vmem_rig_detach(rig, 0);
+		vmem_rig_attach(rig, fm);
+		KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), plugged);
+		vmem_rig_settle(rig, 0);
+		KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), plugged);
+		vmem_rig_check(rig);
+	}
 	KTEST_EXPECT_EQ(test, fm->nr_requests[VIRTIO_MEM_REQ_UNPLUG_ALL], 0);
-	vmem_rig_resize(rig, 0, 310 * MIB);
-	vmem_rig_check(rig);
 	vmem_rig_resize(rig, 0, 0);
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 0);
 	vmem_rig_check(rig);
@@ -406,7 +413,7 @@ static const struct ktest_case virtio_mem_cases[] = {
 	KTEST_CASE(usable_region),
 	KTEST_CASE(two_devices),
 	KTEST_CASE(left_over),
-	KTEST_CASE(taken_over),
+	KTEST_CASE_PARAM(taken_over, geometry_gen_params),
 	KTEST_CASE(leaves_offline),
 	KTEST_CASE(worker),
 	{},

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 from guest import READY, BOOT_LIMIT, Guest, expect
-from machine import MIB
+from machine import MIB, MemDevice
 from plan import scenario
 
 SYSFS = '/sys/devices/system/memory'
@@ -175,5 +175,17 @@ def memory_in_use_comes_and_goes(guest: Guest) -> None:
     guest.check()
     expect(guest.devices['vm0'].own is False or guest.devices['vm0'].get('x-host-bytes') > 16 * MIB,
            'the host holds nothing although the pages were filled')
+    guest.resize(0)
+    guest.check()
+
+
+@scenario(mem=100 * MIB, devices=(MemDevice(size=300 * MIB),))
+def driver_comes_back(guest: Guest) -> None:
+    """A driver that leaves its device and comes back finds all that is in use, also in a block that is boot memory's too."""
+    for size in (20 * MIB, 200 * MIB, 20 * MIB):
+        guest.resize(size)
+        answer = guest.run('ut vmem_machine.*', limit=30)
+        expect('ok 1 driver_comes_back' in answer and 'SKIP' not in answer, f'with {size >> 20}M plugged: {answer}')
+        guest.check()
     guest.resize(0)
     guest.check()

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The virtio-mem driver leaves the machine's own device and comes back to it, with
+ * memory of the region in use by the kernel. Needs a device with something plugged
+ * (scenario driver_comes_back); skipped elsewhere.
+ */
+#include "arch/machine.h"
+#include "drivers/virtio/virtio_mem.h"
+#include "kernel/ktest.h"
+#include "kernel/timer.h"
+#include "lib/bitops.h"
+#include "mm/mm.h"
+#include "mm/page_alloc.h"
+
+#define NR_WORDS (PAGE_SIZE / sizeof(u64))
+
+static struct virtio_device *find_device(void)
+{
+	struct virtio_device *vdev;
+
+	list_for_each_entry(vdev, &virtio_devices, link)
+		if (vdev->id == VIRTIO_ID_MEM && vdev->priv && vdev->mm == &kernel_mm)
+			return vdev;
+	return NULL;
+}
+
+static struct virtio_mem *find_driver(struct ktest *test)
+{
+	struct virtio_device *vdev = find_device();
+	struct virtio_mem *vm = vdev ? vdev->priv : NULL;
+
+	if (!vm || !vm->map.nr_plugged)
+		ktest_skip(test, "no virtio-mem device with memory plugged");
+	return vm;
+}
+
+/* A free frame of the region that the allocator gives: the highest. */
+static unsigned long take_frame(struct ktest *test, const struct virtio_mem *vm)
+{
+	for (unsigned long i = vm->map.nr_blocks; i-- > 0;) {
+		for (u64 mask = vm->map.block[i].plugged; mask; mask &= ~BIT(__fls(mask))) {
+			const unsigned long pb = vmem_block_start(&vm->map, i) + __fls(mask);
+			const unsigned long pfn = pb_to_pfn(pb) + PAGEBLOCK_NR_PAGES - 1;
+
+			if (!alloc_pages_at(&kernel_mm, pfn, 0, PGTY_KERNEL))
+				return pfn;
+		}
+	}
+	KTEST_FAIL(test, "no free frame in the region");
+	return PFN_NONE;
+}
+
+/* The driver's first rounds: it unplugs what it thinks nobody has. */
+static void wait_for_rounds(void)
+{
+	msleep(300);
+}
+
+/* What mm has of the region stays mm's, and what it holds stays there. */
+static void driver_comes_back(struct ktest *test)
+{
+	struct virtio_mem *vm = find_driver(test);
+	struct virtio_device *vdev = vm->vdev;
+	const unsigned long plugged = vm->map.nr_plugged;
+	const unsigned long pfn = take_frame(test, vm);
+	u64 *word = phys_to_virt(pfn_to_phys(pfn));
+
+	for (unsigned int i = 0; i < NR_WORDS; i++)
+		word[i] = pfn * NR_WORDS + i;
+	KTEST_ASSERT_EQ(test, virtio_unregister_device(vdev), 0);
+	KTEST_ASSERT_EQ(test, virtio_register_device(vdev), 0);
+	vm = vdev->priv;
+	KTEST_ASSERT_NOT_NULL(test, vm);
+	wait_for_rounds();
+	for (unsigned int i = 0; i < NR_WORDS; i++)
+		KTEST_ASSERT_EQ(test, word[i], pfn * NR_WORDS + i);
+	KTEST_EXPECT_EQ(test, vm->nr_requests[VIRTIO_MEM_REQ_UNPLUG_ALL], 0);
+	KTEST_EXPECT_EQ(test, vm->map.nr_plugged, plugged);
+	KTEST_EXPECT_EQ(test, vm->map.nr_held, 0);
+	KTEST_EXPECT_FALSE(test, virtio_is_broken(vdev));
+	free_pages(&kernel_mm, pfn, 0);
+}
+
+static const struct ktest_case vmem_machine_cases[] = {
+	KTEST_CASE(driver_comes_back),
+	{},
+};
+static struct ktest_suite vmem_machine_suite = { .name = "vmem_machine",
+						 .cases = vmem_machine_cases };
+KTEST_SUITE(vmem_machine_suite);
