@@ -124,6 +124,13 @@ class Control(Case):
         self.assertEqual(self.qmp.event()['data']['size'], 16 * MIB)
         self.assertIsNone(self.qmp.event(1.3))
 
+    def test_event_of_the_requested_size_does_not_wait(self) -> None:
+        self.qmp.request(4 * MIB)
+        for block in range(2):
+            self.guest.request(PLUG, block)
+        self.assertEqual(self.qmp.get('size'), 4 * MIB)      # the events came before this answer
+        self.assertEqual([event['data']['size'] for event in self.qmp.events], [2 * MIB, 4 * MIB])
+
     def test_quit(self) -> None:
         self.assertEqual(self.qmp.execute('quit'), {})
         self.assertEqual(self.device.wait(), 0)
@@ -287,7 +294,10 @@ class Life(unittest.TestCase):
         for options in (('--block', '3M'), ('--size', '1000001'), ('--addr', '0x88000001'), ('--size', '0'),
                         ('--requested', '1M'), ('--requested', '2G'), ('--addr', 'x'), ('--size', '1Q'),
                         ('--nonsense', '1'), ('word',), ('--id', 'a/b'), ('--faults', 'x'),
-                         ('--addr', '0xffffffffffe00000', '--size', '4M'),
+                         ('--addr', '0xffffffffffe00000', '--size', '4M'), ('--wait', '18446744074'), ('--wait', '1M'),
+                        ('--wait', '-1'), ('--wait', ''), ('--wait', 'nan'), ('--id', 'vm256'), ('--id', 'vm300'),
+                        ('--id', '99999999999999999999'), ('--id', ''), ('--id', 'x' * 32), ('--size', '16777216T'),
+                        ('--faults', 'busy:count=18446744073709551615'), ('--size', ' 1G'), ('--size', '1.5G'),
                         ('--events', '/nonexistent/x'), ('--block', '2048')):
             done = self.run_device(*options)
             self.assertEqual(done.returncode, 2, options)

@@ -256,13 +256,16 @@ static void put_event(struct client *client)
 /**
  * ctl_size_changed() - tell the clients that blocks were plugged or unplugged
  *
- * At once, unless an event went out within the last second: then at its end.
+ * At once, unless an event went out within the last second: then at its end. The
+ * size that is requested never waits: it is what clients wait for.
  */
 void ctl_size_changed(void)
 {
 	u64 size = ctl.vmem->dev.plugged;
 
-	if (ctl.event_timer.at || size == ctl.told)
+	bool held = ctl.event_timer.at && size != ctl.vmem->dev.requested;
+
+	if (held || size == ctl.told)
 		return;
 	ctl.told = size;
 	for (int i = 0; i < MAX_CLIENTS; i++) {

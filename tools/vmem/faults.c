@@ -2,16 +2,17 @@
 /*
  * List of faults to inject. See faults.h.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "faults.h"
+#include "options.h"
 
 #define MAX_FAULTS 32
 /* The longest delay, so that no test waits for ever. */
 #define MAX_DELAY_MS	 600000
 #define DEFAULT_DELAY_MS 1000
+#define MAX_REQUESTS	 1000000000 /* sums of these fit 64 bits */
 
 static struct fault faults[MAX_FAULTS];
 static u32 nr_faults;
@@ -62,6 +63,8 @@ const char *faults_add(const struct fault *fault)
 		return "this kind cannot wait for a request";
 	if (fault->ms > MAX_DELAY_MS)
 		return "ms must be 600000 at most";
+	if (fault->count > MAX_REQUESTS || fault->skip > MAX_REQUESTS)
+		return "count and skip must be 1000000000 at most";
 	if (nr_faults == MAX_FAULTS)
 		return "32 faults are queued already";
 	if (!fault->count)
@@ -75,15 +78,13 @@ const char *faults_add(const struct fault *fault)
 
 static bool parse_option(struct fault *fault, char *option)
 {
-	char *value = strchr(option, '='), *end;
+	char *value = strchr(option, '=');
 	u64 number;
 
 	if (!value)
 		return false;
 	*value++ = '\0';
-	errno = 0;
-	number = strtoull(value, &end, 10);
-	if (errno || end == value || *end || *value == '-')
+	if (!parse_number(value, UINT64_MAX, &number))
 		return false;
 	if (!strcmp(option, "count"))
 		fault->count = number;

@@ -155,16 +155,6 @@ static void bus_error(int signal)
 	_exit(1);
 }
 
-/* Trailing digits of the id: the number that event records carry. */
-static u8 device_number(const char *id)
-{
-	size_t len = strlen(id);
-
-	while (len && id[len - 1] >= '0' && id[len - 1] <= '9')
-		len--;
-	return (u8)atoi(id + len);
-}
-
 /* Options to device; one line says what is wrong. */
 static int set_up(struct vmem *v)
 {
@@ -192,7 +182,7 @@ static int set_up(struct vmem *v)
 		log_line("--faults %s: %s", v->opt.faults, error);
 		return -1;
 	}
-	return events_open(v->opt.events, device_number(v->opt.id));
+	return events_open(v->opt.events, (u8)v->opt.number);
 }
 
 /* The last look at the memory, while its files are still open here. */

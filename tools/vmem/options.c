@@ -10,6 +10,8 @@
 
 #include "options.h"
 
+#define WAIT_MAX_S 1000000000UL /* as nanoseconds it still fits 64 bits */
+
 static const char usage[] =
 	"usage: ebb-vmem --socket PATH --ctl PATH --addr ADDR --size SIZE [options]\n"
 	"A virtio-mem device for QEMU's vhost-user-test-device (virtio-id=24,num_vqs=1,\n"
@@ -24,7 +26,8 @@ static const char usage[] =
 	"  --requested SIZE   requested at the start (default 0)\n"
 	"  --qmp PATH         a QMP socket of QEMU's, for this process alone: when\n"
 	"                     the machine is reset, all blocks are unplugged\n"
-	"  --id ID            name of the device (default vm0)\n"
+	"  --id ID            name of the device (default vm0); a number at its end,\n"
+	"                     up to 255, marks its event records\n"
 	"  --events FILE      write trace records there\n"
 	"  --faults SPEC      KIND[:count=N][:skip=N][:ms=N],...: see x-inject\n"
 	"  --wait SECONDS     how long to wait for QEMU (default 300, 0: for ever)\n"
@@ -61,6 +64,38 @@ bool parse_size(const char *text, u64 *bytes)
 	return *bytes >> shift == number;
 }
 
+/**
+ * parse_number() - read a count
+ * @text: decimal digits and nothing else
+ * @max: the largest that is taken
+ * @number: set on success
+ *
+ * Return: whether the text is a number up to @max.
+ */
+bool parse_number(const char *text, u64 max, u64 *number)
+{
+	u64 value;
+
+	if (!*text || text[strspn(text, "0123456789")])
+		return false;
+	errno = 0;
+	value = strtoull(text, NULL, 10);
+	if (errno || value > max)
+		return false;
+	*number = value;
+	return true;
+}
+
+/* The digits at the end of an id: the number that its event records carry. */
+static const char *number_at_end(const char *id)
+{
+	const char *end = id + strlen(id);
+
+	while (end > id && end[-1] >= '0' && end[-1] <= '9')
+		end--;
+	return end;
+}
+
 static bool is_name(const char *id)
 {
 	size_t len = strlen(id);
@@ -77,14 +112,20 @@ static bool complain(const char *what, const char *value)
 	return false;
 }
 
-static bool check(const struct options *o)
+static bool check(struct options *o)
 {
+	const char *digits = number_at_end(o->id);
+
 	if (!o->socket || !o->ctl)
 		return complain("--socket and --ctl are needed; see --help", NULL);
 	if (!o->size)
 		return complain("--addr and --size are needed; see --help", NULL);
 	if (!is_name(o->id))
 		return complain("--id must be up to 31 letters, digits, '-', '_' and '.'",
+				o->id);
+	if (*digits && !parse_number(digits, UINT8_MAX, &o->number))
+		return complain("--id must end in a number up to 255, which marks its "
+				"records, or in none",
 				o->id);
 	return true;
 }
@@ -110,16 +151,21 @@ static bool take(struct options *o, int option, const char *value)
 			       [OPT_QMP] = &o->qmp,	  [OPT_ID] = &o->id,
 			       [OPT_EVENTS] = &o->events, [OPT_FAULTS] = &o->faults,
 			       [OPT_HELP] = NULL};
-	u64 *number[] = {[OPT_ADDR] = &o->addr,	  [OPT_SIZE] = &o->size,
-			 [OPT_BLOCK] = &o->block, [OPT_REQUESTED] = &o->requested,
-			 [OPT_WAIT] = &o->wait,	  [OPT_HELP] = NULL};
+	u64 *number[] = {[OPT_ADDR] = &o->addr,
+			 [OPT_SIZE] = &o->size,
+			 [OPT_BLOCK] = &o->block,
+			 [OPT_REQUESTED] = &o->requested,
+			 [OPT_HELP] = NULL};
 
 	if (text[option]) {
 		*text[option] = value;
 		return true;
 	}
+	if (option == OPT_WAIT)
+		return parse_number(value, WAIT_MAX_S, &o->wait) ||
+		       complain("--wait takes seconds, up to 1000000000", value);
 	return parse_size(value, number[option]) ||
-	       complain("not a size or number (digits, then K, M, G or T)", value);
+	       complain("not a size or address (digits, then K, M, G or T)", value);
 }
 
 /**

@@ -10,6 +10,7 @@ struct options {
 	const char *socket, *ctl, *qmp, *events, *faults;
 	u64 addr, size, block, requested; /* bytes */
 	u64 wait;			  /* seconds for QEMU to connect; 0: for ever */
+	u64 number;			  /* at the end of @id, 0 to 255 */
 };
 
 enum options_result {
@@ -19,6 +20,7 @@ enum options_result {
 };
 
 bool parse_size(const char *text, u64 *bytes);
+bool parse_number(const char *text, u64 max, u64 *number);
 enum options_result options_parse(struct options *options, int argc, char **argv);
 
 #endif

@@ -12,21 +12,22 @@ TEST(options, sizes)
 	static const char *const bad[] = {
 		"",	     "K",   "-1", "1.5G", "1X",
 		"1KK",	     "0xg", " 1", "1 ",	  "99999999999999999999",
-		"16777216T", "0x",  "1MB"};
+		"16777216T", "0x",  "1MB"
+	};
 	static const struct {
 		const char *text;
 		u64 bytes;
 	} good[] = {
-		{"0", 0},
-		{"4096", 4096},
-		{"1k", 1024},
-		{"2M", 2 << 20},
-		{"3G", 3UL << 30},
-		{"1T", 1UL << 40},
-		{"0x88000000", 0x88000000},
-		{"0x10M", 16 << 20},
-		{"18446744073709551615", UINT64_MAX},
-		{"010", 10},
+		{ "0", 0 },
+		{ "4096", 4096 },
+		{ "1k", 1024 },
+		{ "2M", 2 << 20 },
+		{ "3G", 3UL << 30 },
+		{ "1T", 1UL << 40 },
+		{ "0x88000000", 0x88000000 },
+		{ "0x10M", 16 << 20 },
+		{ "18446744073709551615", UINT64_MAX },
+		{ "010", 10 },
 	};
 	u64 bytes;
 
@@ -39,6 +40,25 @@ TEST(options, sizes)
 		if (parse_size(bad[i], &bytes))
 			test_fail(__FILE__, __LINE__, "that '%s' is refused", bad[i]);
 	}
+}
+
+TEST(options, numbers)
+{
+	static const char *const bad[] = {
+		"",    " 1",  "+1",  "-1",  "1K",
+		"0x1", "1.0", "256", "1e1", "18446744073709551616"
+	};
+	u64 number = 7;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		if (parse_number(bad[i], 255, &number))
+			test_fail(__FILE__, __LINE__, "that '%s' is refused", bad[i]);
+	}
+	CHECK_EQ(number, 7);
+	CHECK(parse_number("255", 255, &number));
+	CHECK_EQ(number, 255);
+	CHECK(parse_number("18446744073709551615", UINT64_MAX, &number));
+	CHECK_EQ(number, UINT64_MAX);
 }
 
 TEST(faults, order_and_counts)
@@ -57,10 +77,17 @@ TEST(faults, order_and_counts)
 
 TEST(faults, refuses)
 {
-	static const char *const bad[] = {"nothing",	      ":",
-					  "busy:count",	      "busy:count=x",
-					  "busy:count=-1",    "busy:often=1",
-					  "delay:ms=9999999", "spurious-config"};
+	static const char *const bad[] = { "nothing",
+					   ":",
+					   "busy:count",
+					   "busy:count=x",
+					   "busy:count=-1",
+					   "busy:often=1",
+					   "delay:ms=9999999",
+					   "spurious-config",
+					   "busy:count=+1",
+					   "busy:count=1000000001",
+					   "busy:skip=1000000001" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		faults_clear();
@@ -76,7 +103,7 @@ TEST(faults, refuses)
 
 TEST(buf, grows_and_escapes)
 {
-	struct buf buf = {0};
+	struct buf buf = { 0 };
 
 	buf_json_string(&buf, "a\"\\\n\xc3\xa9");
 	CHECK(buf.len == 15 && !memcmp(buf.data, "\"a\\\"\\\\\\u000a\xc3\xa9\"", 15));
