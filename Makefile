@@ -34,13 +34,12 @@ KCFLAGS  := $(CSTD) $(WARN) -O2 -g -ffreestanding -fno-pic -fno-stack-protector 
 KLDFLAGS := -nostdlib -static -no-pie -n --fatal-warnings --gc-sections --build-id=sha1
 HCFLAGS  := $(CSTD) $(WARN) -O2 -g -MMD -MP
 
-KSOURCES := $(wildcard arch/riscv/*.c arch/riscv/*.S kernel/*.c mm/*.c drivers/*/*.c lib/*.c \
-	$(foreach d,lib arch mm kernel drivers console fake bench,tests/$(d)/*.c))
-# Suites about pure functions run on the host alone: the image that is shipped stays below 512 KiB.
-KSOURCES := $(filter-out $(addprefix tests/lib/,bitmap_test.c fdt_machine_test.c fdt_test.c kstrtox_test.c list_test.c \
-	text_test.c vsprintf_test.c) tests/mm/evac_layout.c \
-	$(addprefix tests/mm/test_,evac_frames.c evac_model.c freebits.c isolation_blocks.c memblock.c wait_free.c),$(KSOURCES))
+# Two images of the same objects: the kernel, and the kernel with its tests linked in.
+KSOURCES := $(wildcard arch/riscv/*.c arch/riscv/*.S kernel/*.c mm/*.c drivers/*/*.c lib/*.c)
+TSOURCES := $(foreach d,runner lib arch mm kernel drivers console fake bench,$(wildcard tests/$(d)/*.c))
+IMAGES := ebb ebb-test
 KERNEL_OBJS := $(addprefix $(O)/k/,$(addsuffix .o,$(KSOURCES)))
+TEST_OBJS := $(addprefix $(O)/k/,$(addsuffix .o,$(TSOURCES)))
 HOST_PROGRAMS :=
 HOST_TESTS :=
 TEST_NEEDS :=
@@ -50,17 +49,13 @@ FRAGMENTS := arch/riscv/build.mk lib/lib.mk tests/host/host.mk tests/fuzz/fuzz.m
 include $(wildcard $(FRAGMENTS))
 
 # --- the kernel ---------------------------------------------------------------------------------------------------
-$(O)/ebb.elf: $(KERNEL_OBJS) linker.ld $(O)/k/.flags
-	$(call say,LD,$@)$(CROSS)ld $(KLDFLAGS) -T linker.ld -Map $(O)/ebb.map -o $@ $(KERNEL_OBJS) \
-		"$$($(KCC) -march=rv64imac -mabi=lp64 -print-libgcc-file-name)"
+OBJS_ebb = $(KERNEL_OBJS)
+OBJS_ebb-test = $(KERNEL_OBJS) $(TEST_OBJS)
+link = $(CROSS)ld $(KLDFLAGS) -T linker.ld -Map $(1:.elf=.map) -o $(1) $(2) \
+	"$$($(KCC) -march=rv64imac -mabi=lp64 -print-libgcc-file-name)"
 
-# What runs once or at a person's pace is compiled for size, and so are the tests; what is measured is not.
-FOR_SIZE := $(addprefix kernel/,cmd_%.c console.c init.c ktest%.c lineedit.c main.c param.c procfs%.c pseudofs.c shell.c \
-	sysfs%.c trace_%.c) $(addprefix lib/,argv.c base64.c fdt%.c glob.c kstrtox.c levenshtein.c vsprintf.c) \
-	$(addprefix arch/riscv/,backtrace.c fault.c machine_%.c symbols.c walk_print.c) drivers/pci/% drivers/serial/% \
-	$(addprefix drivers/virtio/,console_port.c virtio.c virtio_console.c virtio_mem.c virtio_mmio.c virtio_pci.c vmem_cmd.c \
-	vport.c) tests/%
-$(foreach s,$(filter-out tests/bench/%,$(filter $(FOR_SIZE),$(KSOURCES))),$(eval KCFLAGS_$(s) += -Os))
+$(addprefix $(O)/,$(addsuffix .elf,$(IMAGES))): $(O)/%.elf: $(O)/k/%.symbols.o
+	$(call say,LD,$@)$(call link,$@,$(OBJS_$*) $<)
 
 $(O)/k/%.o: % $(O)/k/.flags
 	@mkdir -p $(@D)
@@ -68,12 +63,12 @@ $(O)/k/%.o: % $(O)/k/.flags
 
 # A changed compiler or flag rebuilds what it concerns: the stamp is only touched when its text changes.
 $(O)/k/.flags: FORCE
-	@mkdir -p $(@D); printf '%s\n' '$(KCC) $(KCFLAGS) $(KLDFLAGS) $(foreach s,$(KSOURCES),$(KCFLAGS_$(s)))' \
-		'$(KERNEL_OBJS)' >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@mkdir -p $(@D); printf '%s\n' '$(KCC) $(KCFLAGS) $(KLDFLAGS) $(foreach s,$(KSOURCES) $(TSOURCES),$(KCFLAGS_$(s)))' \
+		'$(KERNEL_OBJS) $(TEST_OBJS)' >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 FORCE:
 .PHONY: FORCE
 
--include $(KERNEL_OBJS:.o=.d)
+-include $(KERNEL_OBJS:.o=.d) $(TEST_OBJS:.o=.d)
 
 # --- what one does with it ----------------------------------------------------------------------------------------
 # Entry points set up what is missing first and build in a second make, which sees what was installed.
@@ -90,14 +85,19 @@ all: ## build the kernel and the host tools
 	$(SETUP) build
 	$(MAKEO) build
 
-build: $(O)/ebb.elf $(HOST_PROGRAMS)
+build: $(addprefix $(O)/,$(addsuffix .elf,$(IMAGES))) $(HOST_PROGRAMS)
 
 run: ## boot ebb in QEMU with a virtio-mem device: MEM=128M VMEM=4G SMP=2 TRANSPORT=pci|mmio APPEND= CMD='a; b' QEMU= DRY=1
 	$(SETUP) run
 	$(MAKEO) build
 	@tools/run
 
-debug: ## the same, stopped at the first instruction, waiting for `make gdb`
+ut: ## boot the image with the tests in it and run T='buddy.*'; without T: a prompt where `ut all` runs
+	$(SETUP) run
+	$(MAKEO) build
+	@tools/run --tests '$(T)'
+
+debug: ## the same as run, stopped at the first instruction, waiting for `make gdb`
 	$(SETUP) run
 	$(MAKEO) build
 	@tools/run --gdb
@@ -158,9 +158,9 @@ doctor: ## each tool's version, QEMU's memory device, and what to install
 	@tools/doctor
 
 compile_commands.json: $(O)/k/.flags ## for editors: how each kernel source is compiled
-	@tools/compile-commands '$(KCC) $(KCFLAGS)' $(KSOURCES) >$@
+	@tools/compile-commands '$(KCC) $(KCFLAGS)' $(KSOURCES) $(TSOURCES) >$@
 
-.PHONY: help all build run debug gdb resize status test test-host test-full test-now test-host-now bench fuzz fuzz-now \
+.PHONY: help all build run ut debug gdb resize status test test-host test-full test-now test-host-now bench fuzz fuzz-now \
 	lint format check-headers docs doctor clean
 clean: ## remove what was built, but not QEMU (make clean ALL=1 removes it too)
 	@tools/clean "$(O)" $(ALL)

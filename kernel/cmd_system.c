@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Commands about the system as a whole: help, files, messages, tests, the end.
+ * Commands about the system as a whole: help, files, messages, the end.
  */
 #include "arch/boot.h"
-#include "kernel/ktest.h"
 #include "kernel/param.h"
 #include "kernel/printk.h"
 #include "kernel/shell.h"
+#include "kernel/test_image.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 
@@ -141,7 +141,7 @@ static int cmd_poweroff(int argc, char **argv, struct sink *out)
 	if (argc > 1)
 		return command_usage("poweroff", out);
 	sink_puts(out, "ebb: power off\n");
-	arch_exit(0);
+	arch_exit(test_image_exit_status());
 }
 COMMAND(poweroff, "poweroff", "end the machine with status 0", cmd_poweroff);
 

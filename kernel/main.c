@@ -9,12 +9,12 @@
 #include "arch/irq.h"
 #include "kernel/command.h"
 #include "kernel/init.h"
-#include "kernel/ktest.h"
 #include "kernel/panic.h"
 #include "kernel/param.h"
 #include "kernel/printk.h"
 #include "kernel/sched.h"
 #include "kernel/smp.h"
+#include "kernel/test_image.h"
 #include "kernel/trace.h"
 #include "kernel/workqueue.h"
 #include "mm/memblock.h"
@@ -28,12 +28,6 @@ PARAM_SIZE("mem", memory_limit, "use only so much boot memory; 0 is all");
 
 static const char *autorun;
 PARAM_STRING("autorun", autorun, "commands to run after boot, separated by ;");
-
-enum test_end { TEST_END_POWEROFF, TEST_END_NONE, TEST_END_REBOOT };
-static const char *const test_end_words[] = { "poweroff", "none", "reboot", NULL };
-static u32 test_end;
-PARAM_ENUM("kunit_shutdown", test_end, test_end_words,
-	   "what happens after tests from the command line");
 
 static void add_memory_ranges(const struct machine_info *info)
 {
@@ -75,31 +69,18 @@ static void start_memory(const struct machine_info *info)
 		panic("no memory for the boot hart's page cache");
 }
 
-static void run_boot_tests(void)
-{
-	const struct ktest_options *options = ktest_boot_options();
-	enum ktest_status status;
-
-	if (options == NULL)
-		return;
-	status = ktest_run(options, console_sink());
-	if (test_end == TEST_END_POWEROFF)
-		arch_exit(status);
-	if (test_end == TEST_END_REBOOT)
-		arch_reboot();
-}
-
 static int init_thread(void *)
 {
 	workqueue_start();
 	smp_start();
-	for (unsigned int level = 0; level < NR_INIT_LEVELS; level++)
+	for (unsigned int level = 0; level < INIT_ready; level++)
 		initcalls_run(level);
 	/* Whatever a human or a program waits for: exactly this line. */
 	sink_puts(console_sink(), "ebb: ready\n");
-	run_boot_tests();
+	initcalls_run(INIT_ready);
 	if (autorun != NULL)
 		(void)console_run_line(autorun, console_sink());
+	test_image_boot_ended();
 	console_start();
 	return 0;
 }

@@ -8,6 +8,7 @@
  */
 #include "kernel/param.h"
 #include "kernel/printk.h"
+#include "kernel/test_image.h"
 #include "lib/ctype.h"
 #include "lib/errno.h"
 #include "lib/kstrtox.h"
@@ -192,7 +193,7 @@ static void parse_word(char *word)
 	make_printable(word);
 	if (value != NULL)
 		make_printable(value);
-	if (err == -ENOENT && named_before(word))
+	if (err == -ENOENT && (named_before(word) || test_image_param(word)))
 		return;
 	if (++complaints > MAX_COMPLAINTS)
 		return;

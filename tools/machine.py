@@ -32,6 +32,7 @@ PORT_NAME = 'org.ebb.console'
 TRACE_PORT_NAME = 'org.ebb.trace'
 DEVICE_START = 5.0        # seconds that a memory device gets to open its sockets
 STOP_GRACE = 2.0          # seconds between SIGTERM and SIGKILL
+TEST_COMMANDS = ('ut', 'bench')
 SOCKET_PATH_MAX = 100     # sun_path has 108 bytes
 
 # What the end of a program by a signal means to the person who started it; other signals are named only.
@@ -133,6 +134,21 @@ class Config:
     gdb: bool = False                  # stop at the first instruction and listen for gdb on gdb.sock
     reboot: bool = True                # False: a reset of the guest ends QEMU
     extra: list[str] = field(default_factory=list)               # more options for QEMU
+
+
+def wants_tests(append: str) -> bool:
+    """Whether a command line asks for what only the image with the tests has: their parameters, or ut or bench in autorun."""
+    try:
+        words = shlex.split(append)
+    except ValueError:          # a quote without its partner: ebb says so
+        words = append.split()
+    commands = [command.split() for word in words if word.startswith('autorun=') for command in word[8:].split(';')]
+    return any(word.startswith(('kunit', 'ktest.')) for word in words) or any(c and c[0] in TEST_COMMANDS for c in commands)
+
+
+def image(out: str, append: str = '', tests: bool = False) -> str:
+    """The kernel to boot: the plain one, or the same with its tests linked in where they are wanted."""
+    return f'{out}/ebb-test.elf' if tests or wants_tests(append) else f'{out}/ebb.elf'
 
 
 def find_qemu(config: Config) -> str:
@@ -344,6 +360,10 @@ class Machine:
         (self.rundir / 'commands').write_text('\n'.join(self.commands()) + '\n')
         if not os.access(self.config.kernel, os.R_OK):
             raise MachineError(f'there is no kernel {self.config.kernel}; type: make all')
+        fresh = self.rundir / 'kernel.new'      # for gdb: which image runs here
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(os.path.abspath(self.config.kernel))
+        fresh.rename(self.rundir / 'kernel')
         if self.kind == 'vhost-user' and not os.access(self.vmem_path, os.X_OK):
             raise MachineError(f'there is no memory device {self.vmem_path}; type: make all')
         for command in self.dtb_commands() if self.needs_dtb() else []:

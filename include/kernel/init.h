@@ -20,12 +20,14 @@
  * @INIT_bus: finds buses and transports
  * @INIT_device: drivers meet their devices
  * @INIT_late: needs devices
+ * @INIT_ready: after "ebb: ready" was said, before the console takes commands
  */
 enum init_level {
 	INIT_core,
 	INIT_bus,
 	INIT_device,
 	INIT_late,
+	INIT_ready,
 	NR_INIT_LEVELS,
 };
 

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from dataclasses import replace
 
-from guest import Guest, expect
-from machine import MIB, RAM_BASE
+from guest import BOOT_LIMIT, Guest, expect
+from machine import MIB, Machine, RAM_BASE
 from plan import scenario
 from recorder import prove
 
@@ -59,3 +61,26 @@ def no_power_switch(guest: Guest) -> None:
     guest.answers = False
     expect((wrong := prove(guest)) is None, f'what was read from outside is no proof: {wrong}')
     guest.machine.stop()
+
+
+@scenario(devices=())
+def plain_kernel_has_no_tests(guest: Guest) -> None:
+    """The kernel without tests says what to type; asked for by a person that does not change how the machine ends."""
+    expect(re.search(r'make ut', guest.refuse('ut all')) is not None, 'ut does not say what to type')
+    expect(re.search(r'make bench', guest.refuse('bench alloc')) is not None, 'bench does not say what to type')
+    for append in ('kunit.filter_glob=buddy.*', 'autorun="ut all; poweroff"', 'autorun="bench alloc; poweroff"'):
+        status, text = boot_alone(guest, append)
+        expect(status == 3, f'{append}: status {status}, not 3')
+        expect(len(re.findall(r'no tests in it', text)) == 1, f'{append}: not one line: {text[-300:]!r}')
+
+
+def boot_alone(guest: Guest, append: str) -> tuple[int, str]:
+    """Another machine beside the guest's, until it ends; its status and what it said."""
+    config = replace(guest.machine.config, append=append, rundir=f'{guest.machine.rundir}/alone', port=False, reboot=False)
+    machine = Machine(config)
+    try:
+        qemu = machine.start(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        text = qemu.communicate(timeout=BOOT_LIMIT)[0].decode(errors='replace')
+        return qemu.returncode, text
+    finally:
+        machine.stop()

@@ -20,10 +20,11 @@ class IrqsOffTest(unittest.TestCase):
     """A full block refused, offlined and onlined, 1 GiB waited for and taken, long messages."""
 
     def test_bounds_hold(self):
-        if not (OUT / 'ebb.elf').exists() or not shutil.which(QEMU):
+        if not (OUT / 'ebb-test.elf').exists() or not shutil.which(QEMU):
             self.skipTest('needs a kernel and QEMU')
         with tempfile.TemporaryDirectory() as home:
-            os.symlink((OUT / 'ebb.elf').resolve(), Path(home, 'ebb.elf'))
+            for image in ('ebb.elf', 'ebb-test.elf'):
+                os.symlink((OUT / image).resolve(), Path(home, image))
             done = subprocess.run([sys.executable, TOP / 'tools' / 'bench', '--out', home, 'irqs'], capture_output=True,
                                   text=True, timeout=LIMIT_S, check=False, env={**os.environ, 'QEMU': str(Path(QEMU).resolve())})
         self.assertEqual(done.returncode, 0, done.stderr)

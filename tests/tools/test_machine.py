@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from machine import GIB, MIB, RAM_BASE, Config, Machine, MachineError, MemDevice, format_size, parse_size
+from machine import GIB, MIB, RAM_BASE, Config, Machine, MachineError, MemDevice, format_size, image, parse_size
 
 FAKE = '''#!/bin/sh
 case "$*" in
@@ -124,6 +124,15 @@ class MachineTest(unittest.TestCase):
     def test_comma_in_a_path(self):
         machine = Machine(Config(qemu=self.qemu(GENERIC), rundir=str(self.top / 'a,b')))
         self.assertIn('a,,b/vm0.sock', ' '.join(machine.qemu_command()))
+
+    def test_which_image(self):
+        tests = ('kunit.filter_glob=buddy.*', 'loglevel=7 ktest.seed=3', 'autorun="lsmem; ut all; poweroff"', 'autorun=bench')
+        plain = ('', 'loglevel=7', 'autorun="echo ut; poweroff"', 'autorun="utter; benches"', 'x="ut all"', 'autorun="ut', "'")
+        for append in tests:
+            self.assertEqual(image('out', append), 'out/ebb-test.elf', append)
+        for append in plain:
+            self.assertEqual(image('out', append), 'out/ebb.elf', append)
+        self.assertEqual(image('out', tests=True), 'out/ebb-test.elf')
 
     def test_missing_kernel(self):
         with self.assertRaisesRegex(MachineError, 'no kernel.*make all'):

@@ -3,7 +3,7 @@
  * What a case holds and gives back at its end, however it ends.
  */
 #include "arch/machine.h"
-#include "kernel/ktest_private.h"
+#include "tests/runner/ktest_private.h"
 #include "kernel/panic.h"
 #include "lib/string.h"
 

@@ -9,7 +9,7 @@
  */
 #include "arch/machine.h"
 #include "kernel/hart.h"
-#include "kernel/ktest_private.h"
+#include "tests/runner/ktest_private.h"
 #include "kernel/panic.h"
 #include "kernel/sched.h"
 #include "lib/errno.h"

@@ -2,7 +2,7 @@
 /*
  * Which cases run: KUnit's filter_glob, and its filter for the attribute speed.
  */
-#include "kernel/ktest_private.h"
+#include "tests/runner/ktest_private.h"
 #include "lib/glob.h"
 #include "lib/string.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef _KERNEL_KTEST_PRIVATE_H
-#define _KERNEL_KTEST_PRIVATE_H
+#ifndef _TESTS_RUNNER_KTEST_PRIVATE_H
+#define _TESTS_RUNNER_KTEST_PRIVATE_H
 
 /*
- * Private to the test runner, kernel/ktest*.c.
+ * Private to the test runner, tests/runner/ktest*.c.
  */
 #include "arch/thread.h"
 #include "kernel/ktest.h"
@@ -95,7 +95,7 @@ bool ktest_options_valid(const struct ktest_options *options, struct sink *out);
 /* Word of a speed: "normal", "slow", "very_slow". */
 const char *ktest_speed_name(enum ktest_speed speed);
 
-/* Around a case: kernel/ktest_resource.c. */
+/* Around a case: tests/runner/ktest_resource.c. */
 void ktest_resources_begin(struct ktest_run *run);
 void ktest_resources_end(struct ktest_run *run);
 void ktest_run_actions(struct ktest_run *run);

@@ -3,7 +3,7 @@
  * What a case says: failures with both operands, notes, skips. A report is one
  * write, so that it stays together whatever other harts print.
  */
-#include "kernel/ktest_private.h"
+#include "tests/runner/ktest_private.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
 
