@@ -41,6 +41,21 @@ class Control(Case):
                           'block-size': 2 * MIB})
         self.assertIn('package', q.execute('query-version'))
 
+    def test_what_there_is_of_a_driver(self) -> None:
+        self.assertEqual((self.qmp.get('x-features'), self.qmp.get('x-driver')), (vf.F_INACCESSIBLE | vf.F_VERSION_1, 'running'))
+        base = self.guest.stop()
+        self.assertEqual((self.qmp.get('x-driver'), self.qmp.get('x-driver-running')), ('stopped', False))
+        self.guest.resume(base)
+        self.guest.publish(0x7777)
+        self.guest.await_used(1, 0.1)
+        self.assertEqual(self.qmp.get('x-driver'), 'broken-ring')
+        other = Device(PROGRAM)
+        self.addCleanup(other.close)
+        self.assertEqual((other.qmp.get('x-driver'), other.qmp.get('x-connected')), ('no-qemu', False))
+        guest = vf.Frontend(other.path / 's')
+        self.addCleanup(guest.close)
+        self.assertEqual(other.qmp.get('x-driver'), 'none')
+
     def error(self, command: str, **arguments) -> str:
         answer = self.qmp.ask(command, **arguments)
         self.assertIn('error', answer)

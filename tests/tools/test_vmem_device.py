@@ -26,9 +26,9 @@ class Requests(Case):
         self.assertEqual(self.guest.config(), {'block': 2 * MIB, 'node': 0, 'addr': REGION, 'region': GIB, 'usable': 256 * MIB,
                                                'plugged': 0, 'requested': 0})
         self.qmp.request(512 * MIB)
+        self.assertTrue(self.guest.config_change())
         self.assertEqual(self.guest.config()['requested'], 512 * MIB)
         self.assertEqual(self.guest.config()['usable'], 768 * MIB)
-        self.assertTrue(self.guest.config_change())
         self.assertFalse(self.guest.config_change(0.1))
 
     def test_grow_and_shrink(self) -> None:
@@ -103,6 +103,163 @@ class Requests(Case):
             self.assertLessEqual(self.qmp.get('x-host-bytes'), len(plugged) * 4096)
         self.assertEqual(self.qmp.get('x-stray-bytes'), 0)
         self.assertEqual(self.qmp.get('x-violations')['total'], 0)
+
+
+class OneCopy(Case):
+    """A driver sees no two sizes under one generation. The generation rises when QEMU takes a notification."""
+
+    def test_new_sizes_come_with_the_notification(self) -> None:
+        self.qmp.request(256 * MIB)
+        for _ in range(3):
+            self.assertEqual((self.guest.config()['requested'], self.guest.config()['usable']), (0, 256 * MIB))
+        self.assertFalse(self.qmp.get('x-config-unread'))
+        self.assertTrue(self.guest.config_change())
+        self.assertTrue(self.qmp.get('x-config-unread'))
+        self.assertEqual((self.guest.config()['requested'], self.guest.config()['usable']), (256 * MIB, 512 * MIB))
+        self.assertFalse(self.qmp.get('x-config-unread'))
+
+    def test_half_by_half(self) -> None:
+        """As QEMU reads: each half of a field is a request; notifications are taken between any two."""
+        rng, torn, passes, generation = random.Random(7), 0, 0, 0
+        sizes = (512 * MIB, 512 * MIB - 2 * MIB)
+        self.qmp.request(sizes[0])
+        self.assertTrue(self.guest.config_change())
+
+        def meanwhile() -> int:
+            if rng.random() < 0.4:
+                self.qmp.request(sizes[rng.randrange(2)])
+            return int(rng.random() < 0.4 and self.guest.config_change(0))
+        for _ in range(2000):
+            before = generation
+            low = self.guest.config()['requested'] & 0x0FFFFFFF
+            generation += meanwhile()
+            high = self.guest.config()['requested'] & ~0x0FFFFFFF
+            generation += meanwhile()
+            if generation == before:
+                passes += 1
+                torn += low | high not in sizes
+        self.assertGreater(passes, 100)
+        self.assertEqual(torn, 0)
+
+    def test_not_across_a_pause(self) -> None:
+        self.qmp.request(256 * MIB)
+        self.assertTrue(self.guest.config_change())
+        base = self.guest.stop()
+        self.qmp.request(64 * MIB)
+        self.assertEqual(self.guest.config()['requested'], 256 * MIB)
+        self.guest.resume(base)
+        self.assertEqual(self.guest.config()['requested'], 256 * MIB)
+        self.assertTrue(self.guest.config_change())
+        self.assertEqual(self.guest.config()['requested'], 64 * MIB)
+
+    def test_unplug_all_shrinks_the_usable_region_at_once(self) -> None:
+        self.qmp.request(512 * MIB)
+        self.assertTrue(self.guest.config_change())
+        self.qmp.request(0)
+        self.assertEqual(self.guest.request(UNPLUG_ALL), ACK)
+        self.assertEqual(self.guest.config()['usable'], 768 * MIB)
+        self.assertTrue(self.guest.config_change())
+        self.assertEqual(self.guest.request(UNPLUG_ALL), ACK)
+        self.assertEqual((self.guest.config()['requested'], self.guest.config()['usable']), (0, 256 * MIB))
+
+    def test_a_notification_that_comes_too_late(self) -> None:
+        """QEMU dies of a notification that it takes after it has stopped the ring: it gets none then."""
+        for _ in range(20):
+            self.qmp.request(64 * MIB)
+            base = self.guest.stop()
+            self.assertFalse(self.guest.config_change())
+            self.guest.resume(base)
+            self.assertTrue(self.guest.config_change())
+            self.qmp.request(32 * MIB)
+            self.assertTrue(self.guest.config_change())
+
+    def test_stopped_and_started_before_it_is_read(self) -> None:
+        self.qmp.request(64 * MIB)
+        self.guest.resume(self.guest.stop())
+        self.assertTrue(self.guest.config_change())
+        self.assertEqual(self.guest.config()['requested'], 64 * MIB)
+
+    def test_without_answers(self) -> None:
+        self.guest.send(vf.SET_PROTOCOL_FEATURES, struct.pack('<Q', self.guest.protocol & ~8))
+        self.qmp.request(64 * MIB)
+        self.assertTrue(self.guest.config_change())
+        self.qmp.get('size')
+        self.assertEqual(self.guest.config()['requested'], 64 * MIB)
+
+
+class Pause(Case):
+    """QEMU takes the ring away for a while; what was not answered is not lost, and not answered twice."""
+
+    def hold(self, ms: int, requests: int = 1) -> None:
+        self.qmp.request(256 * MIB)
+        self.qmp.execute('x-inject', kind='delay', ms=ms)
+        for slot in range(requests):
+            self.guest.put(PLUG, REGION + slot * 2 * MIB, 1, slot)
+        while self.qmp.get('x-unanswered') != 1:
+            time.sleep(0.005)
+
+    def test_held_request(self) -> None:
+        self.hold(600000)
+        base = self.guest.stop()
+        self.assertEqual(base, 0)
+        self.assertEqual((self.qmp.get('x-unanswered'), self.qmp.get('size'), self.guest.used()), (0, 0, 0))
+        self.guest.resume(base)
+        self.assertTrue(self.guest.await_used(1))
+        self.assertEqual((self.guest.response()[0], self.qmp.get('size'), self.qmp.get('x-requests')), (ACK, 2 * MIB, 1))
+
+    def test_many_behind_the_held_one(self) -> None:
+        self.assertEqual(self.guest.state(0, 1), UNPLUGGED)
+        self.hold(600000, 5)
+        for _ in range(10):
+            self.qmp.execute('x-inject', kind='delay', ms=600000)
+            base = self.guest.stop()
+            self.assertEqual(base, 1)
+            self.guest.resume(base)
+            while self.qmp.get('x-faults-pending'):
+                time.sleep(0.005)
+        self.guest.resume(self.guest.stop())
+        self.assertTrue(self.guest.await_used(6))
+        self.assertEqual([self.guest.response(slot)[0] for slot in range(5)], [ACK] * 5)
+        self.assertEqual([self.guest.used_entry(1 + i)[0] for i in range(5)], [0, 2, 4, 6, 8])
+        self.assertEqual((self.qmp.get('size'), self.qmp.get('x-requests')), (10 * MIB, 6))
+
+    def test_time_is_up_during_the_pause(self) -> None:
+        self.hold(50)
+        self.guest.send(vf.SET_VRING_ENABLE, struct.pack('<II', 0, 0))
+        self.qmp.get('size')
+        time.sleep(0.1)
+        self.assertEqual((self.guest.used(), self.qmp.get('size')), (0, 0))
+        self.assertEqual(self.guest.tell(vf.SET_VRING_ENABLE, struct.pack('<II', 0, 1)), 0)
+        self.assertTrue(self.guest.await_used(1))
+        self.assertEqual(self.guest.response()[0], ACK)
+
+    def test_a_new_kick_descriptor(self) -> None:
+        self.hold(600000)
+        self.guest.send(vf.SET_VRING_KICK, struct.pack('<Q', 0), (self.guest.kick,))
+        self.assertTrue(self.guest.await_used(1))
+        self.assertEqual(self.guest.response()[0], ACK)
+
+    def test_reset_forgets(self) -> None:
+        self.hold(100)
+        self.guest.stop()
+        self.guest.start(share=False)
+        time.sleep(0.15)
+        self.assertEqual((self.guest.used(), self.qmp.get('size')), (0, 0))
+        self.assertEqual(self.guest.request(PLUG, 1), ACK)
+        self.assertEqual(self.qmp.get('x-requests'), 1)
+
+    def test_dropped_stays_dropped(self) -> None:
+        self.qmp.request(256 * MIB)
+        self.qmp.execute('x-inject', kind='drop')
+        self.guest.put(PLUG, REGION, 1, 0)
+        self.guest.put(PLUG, REGION + 2 * MIB, 1, 1)
+        self.assertTrue(self.guest.await_used(1))
+        self.assertEqual(self.qmp.get('x-unanswered'), 1)
+        base = self.guest.stop()
+        self.assertEqual(base, 2)
+        self.guest.resume(base)
+        self.assertEqual(self.guest.request(STATE, 0), ACK)
+        self.assertEqual((self.guest.used(), self.qmp.get('size')), (2, 2 * MIB))
 
 
 class EventIndex(Requests):

@@ -17,6 +17,7 @@ OUT = os.environ.get('O') or 'build'
 GUEST = os.path.abspath(os.path.join(OUT, 'vmem-asan', 'guest.elf'))
 QEMU = os.path.abspath(os.environ.get('QEMU') or os.path.join(OUT, 'qemu', 'qemu-system-riscv64'))
 TAIL = 4 * MIB      # QEMU puts the device tree at the end of RAM
+TOGGLES, PAUSES, RESETS = 2000, 300, 20
 
 
 def offers_device() -> bool:
@@ -85,12 +86,12 @@ class UnderQemu(unittest.TestCase):
         if not offers_device():
             raise unittest.SkipTest('there is no QEMU that can carry the device')
 
-    def boot(self, count: int = 1) -> tuple[Machine, list[Device]]:
+    def boot(self, count: int = 1, size: int = GIB) -> tuple[Machine, list[Device]]:
         devices = []
         for number in range(count):
-            devices.append(Device(PROGRAM, '--addr', hex(REGION + number * GIB), '--qmp', 'q'))
+            devices.append(Device(PROGRAM, '--addr', hex(REGION + number * size), '--qmp', 'q', size=size))
             self.addCleanup(devices[-1].close)
-        machine = Machine(devices, REGION - RAM_BASE + count * GIB + TAIL)
+        machine = Machine(devices, REGION - RAM_BASE + count * size + TAIL)
         self.addCleanup(machine.close)
         machine.ready()
         for number in range(count):
@@ -196,6 +197,63 @@ class UnderQemu(unittest.TestCase):
         self.assertEqual(machine.do('plug', 0, 4, 0x1C), [ACK])
         self.assertEqual(machine.do('config', 0)[4:], [64 * MIB, 64 * MIB])
         self.assertEqual(device.qmp.get('x-requests'), 2)
+
+    def test_no_torn_size(self) -> None:
+        """The guest reads 64 bits in two halves while they toggle between 4G and a block less."""
+        machine, (device,) = self.boot(size=4 * GIB)
+        sizes = (4 * GIB, 4 * GIB - 2 * MIB)
+        device.qmp.request(sizes[0])
+        while machine.do('config', 0)[5] != sizes[0]:
+            pass
+        os.write(machine.process.stdin.fileno(), f'torn 0 {sizes[0]:x} {sizes[1]:x}\n'.encode())
+        for toggle in range(TOGGLES):
+            device.qmp.request(sizes[toggle % 2])
+        passes, torn, last = machine.do('')
+        self.assertEqual((torn, last), (0, 0), f'{torn} of {passes}')
+        self.assertGreater(passes, TOGGLES // 20)
+
+    def test_stop_while_sizes_change(self) -> None:
+        """QEMU dies of a notification that it finds after it has stopped the device."""
+        machine, (device,) = self.boot()
+        qemu = Qmp(device.path / 'qmp')
+        self.addCleanup(qemu.close)
+        for round in range(PAUSES):
+            for size in range(round % 4):
+                device.qmp.request((round + size) % 512 * 2 * MIB)
+            qemu.execute('stop')
+            qemu.execute('cont')
+        device.qmp.request(32 * MIB)
+        while machine.do('config', 0)[5] != 32 * MIB:
+            pass
+        self.assertEqual(machine.do('plug', 0, 0, 0x10), [ACK])
+
+    def test_reset_while_sizes_change(self) -> None:
+        machine, (device,) = self.boot()
+        qemu = Qmp(device.path / 'qmp')
+        self.addCleanup(qemu.close)
+        self.await_qmp(device)
+        for round in range(RESETS):
+            for size in range(round % 4):
+                device.qmp.request((round + size) % 512 * 2 * MIB)
+            qemu.execute('system_reset')
+            machine.ready()
+            self.assertEqual(machine.do('start', 0), [1])
+        self.assertEqual(device.qmp.get('x-resets'), RESETS)
+
+    def test_pause_while_a_request_is_held(self) -> None:
+        machine, (device,) = self.boot()
+        qemu = Qmp(device.path / 'qmp')
+        self.addCleanup(qemu.close)
+        device.qmp.request(32 * MIB)
+        device.qmp.execute('x-inject', kind='delay', ms=600000)
+        os.write(machine.process.stdin.fileno(), b'plug 0 0 4\n')
+        while not device.qmp.get('x-unanswered'):
+            time.sleep(0.01)
+        qemu.execute('stop')
+        self.assertEqual((device.qmp.get('x-unanswered'), device.qmp.get('size')), (0, 0))
+        qemu.execute('cont')
+        self.assertEqual(machine.do(''), [ACK])
+        self.assertEqual((device.qmp.get('size'), device.qmp.get('x-requests')), (8 * MIB, 1))
 
 
 if __name__ == '__main__':

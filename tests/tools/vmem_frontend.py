@@ -205,6 +205,12 @@ class Frontend:
         struct.pack_into('<H', self.ram, AVAIL + 2, base)
         struct.pack_into('<H', self.ram, USED + 2, base)
         self.next = base
+        self.resume(base)
+        self.drain(self.call)
+
+    def resume(self, base: int) -> None:
+        """What the end of a pause makes QEMU send: as start(), with a ring that is as it was."""
+        self.send(SET_FEATURES, struct.pack('<Q', self.features))
         self.send(SET_VRING_NUM, struct.pack('<II', 0, RING_SIZE))
         self.send(SET_VRING_BASE, struct.pack('<II', 0, base))
         self.send(SET_VRING_ADDR, struct.pack('<IIQQQQ', 0, 0, USER_BASE + DESC, USER_BASE + USED, USER_BASE + AVAIL, 0))
@@ -212,10 +218,9 @@ class Frontend:
         self.send(SET_VRING_CALL, struct.pack('<Q', 0), (self.call,))
         self.send(SET_STATUS, struct.pack('<Q', 7))
         assert self.tell(SET_VRING_ENABLE, struct.pack('<II', 0, 1)) == 0
-        self.drain(self.call)
 
     def stop(self) -> int:
-        """What a device reset makes QEMU send; returns the ring's index."""
+        """What a device reset or a pause makes QEMU send; returns the ring's index."""
         self.send(SET_VRING_ENABLE, struct.pack('<II', 0, 0))
         base = struct.unpack('<II', self.ask(GET_VRING_BASE, struct.pack('<II', 0, 0)))[1]
         self.send(SET_STATUS, struct.pack('<Q', 0))
@@ -297,7 +302,18 @@ class Frontend:
         """Whether a configuration notification comes in time."""
         if not select.select([self.backend], [], [], seconds)[0]:
             return False
-        return struct.unpack('<III', self.backend.recv(12)) == (CONFIG_CHANGE, 1, 0)
+        return self.backend_message() == CONFIG_CHANGE
+
+    def backend_message(self) -> int:
+        """Take the next message of the device as QEMU does: read it as a whole, and answer if that is wanted."""
+        header = b''
+        while len(header) < 12:
+            header += self.backend.recv(12 - len(header))
+        kind, flags, size = struct.unpack('<III', header)
+        assert flags & 3 == 1 and size == 0, header
+        if flags & 8:
+            self.backend.sendall(struct.pack('<IIIQ', kind, 5, 8, 0))
+        return kind
 
     def close(self) -> None:
         self.sock.close()

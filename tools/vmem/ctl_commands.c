@@ -172,7 +172,7 @@ static void inject(struct vmem *vmem, const struct json *arguments,
 	}
 	fault.kind = faults_kind(word);
 	if (fault.kind == FAULT_SPURIOUS) {
-		queue_spurious(vmem, min(fault.count, (u64)1000));
+		queue_spurious(vmem, (u32)min(fault.count, (u64)1000));
 		return;
 	}
 	error = fault.kind == FAULT_NONE ? "is not known" : faults_add(&fault);

@@ -121,9 +121,37 @@ static void get_driver(struct vmem *vmem, struct buf *out)
 	put_bool(out, vmem->vhost.running);
 }
 
+/* What there is of a driver, as far as a device can tell. */
+static const char *driver_state(const struct vmem *vmem)
+{
+	if (!vhost_connected(&vmem->vhost))
+		return "no-qemu";
+	if (!vmem->vhost.ran)
+		return "none";
+	if (!vmem->vhost.running)
+		return "stopped";
+	return vmem->vhost.ring.broken ? "broken-ring" : "running";
+}
+
+static void get_driver_state(struct vmem *vmem, struct buf *out)
+{
+	buf_json_string(out, driver_state(vmem));
+}
+
+static void get_unread(struct vmem *vmem, struct buf *out)
+{
+	put_bool(out, vmem->unread);
+}
+
+static void get_unanswered(struct vmem *vmem, struct buf *out)
+{
+	put_u64(out, vmem->dropped + (vmem->delay.at != 0));
+}
+
+/* Bit 30 is a word between vhost-user's two ends; no driver ever sees it. */
 static void get_features(struct vmem *vmem, struct buf *out)
 {
-	put_u64(out, vmem->vhost.features);
+	put_u64(out, vmem->vhost.features & ~BIT(VHOST_F_PROTOCOL_FEATURES));
 }
 
 static void get_qmp(struct vmem *vmem, struct buf *out)
@@ -159,6 +187,9 @@ static const struct prop {
 	{"x-faults-pending", "uint64", get_faults},
 	{"x-connected", "bool", get_connected},
 	{"x-driver-running", "bool", get_driver},
+	{"x-driver", "string", get_driver_state},
+	{"x-config-unread", "bool", get_unread},
+	{"x-unanswered", "uint64", get_unanswered},
 	{"x-features", "uint64", get_features},
 	{"x-qmp", "string", get_qmp},
 };
@@ -203,7 +234,10 @@ static void set_requested(struct vmem *vmem, const struct json *value,
 	if (value->num == vmem->dev.requested)
 		return;
 	vmem_set_requested(&vmem->dev, value->num);
-	vhost_config_changed(&vmem->vhost);
+	/* The first frontend to come has seen nothing yet. */
+	if (!vhost_connected(&vmem->vhost))
+		vmem_show_config(&vmem->dev);
+	vhost_config_changed(&vmem->vhost, 1);
 }
 
 /**

@@ -66,6 +66,7 @@ int vmem_init(struct vmem_dev *dev, struct vmem_host *host)
 		return -1;
 	}
 	vmem_set_requested(dev, 0);
+	vmem_show_config(dev);
 	return 0;
 }
 
@@ -121,8 +122,8 @@ const char *vmem_size_error(const struct vmem_dev *dev, u64 requested)
  * @dev: the device
  * @requested: bytes; vmem_size_error() likes it
  *
- * The usable region only grows here. The caller owes the driver a
- * configuration change notification.
+ * The usable region only grows here. The driver goes on to be shown the old
+ * sizes until vmem_show_config(); a notification of the change is due then.
  */
 void vmem_set_requested(struct vmem_dev *dev, u64 requested)
 {
@@ -131,9 +132,25 @@ void vmem_set_requested(struct vmem_dev *dev, u64 requested)
 }
 
 /**
+ * vmem_show_config() - let the driver see the sizes as they are now
+ * @dev: the device
+ *
+ * To be called when a new generation of the configuration begins: a driver
+ * reads its 64-bit fields in two halves, and must never get two halves of two
+ * sizes under one generation.
+ */
+void vmem_show_config(struct vmem_dev *dev)
+{
+	dev->shown.requested = dev->requested;
+	dev->shown.usable = dev->usable;
+}
+
+/**
  * vmem_read_config() - the configuration space as the driver sees it now
  * @dev: the device
  * @config: filled in
+ *
+ * The plugged size is the present one: it changes by the driver's requests.
  */
 void vmem_read_config(const struct vmem_dev *dev, struct vmem_config *config)
 {
@@ -141,9 +158,9 @@ void vmem_read_config(const struct vmem_dev *dev, struct vmem_config *config)
 		.block_size = dev->block,
 		.addr = dev->addr,
 		.region_size = dev->size,
-		.usable_region_size = dev->usable,
+		.usable_region_size = dev->shown.usable,
 		.plugged_size = dev->plugged,
-		.requested_size = dev->requested,
+		.requested_size = dev->shown.requested,
 	};
 }
 
@@ -293,7 +310,8 @@ enum vmem_answer vmem_unplug_all(struct vmem_dev *dev)
 	memset(dev->map, 0, bytes);
 	memset(dev->reported, 0, bytes);
 	dev->plugged = 0;
-	dev->usable = usable_for(dev, dev->requested);
+	dev->shown.usable = usable_for(dev, dev->shown.requested);
+	dev->usable = max(dev->shown.usable, usable_for(dev, dev->requested));
 	return VMEM_ACK;
 }
 

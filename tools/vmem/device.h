@@ -109,6 +109,9 @@ struct vmem_host {
 struct vmem_dev {
 	u64 addr, size, block; /* bytes; never change */
 	u64 requested, usable, plugged;
+	struct { /* what the driver is shown of those that change by themselves */
+		u64 requested, usable;
+	} shown;
 	unsigned long *map;	 /* bit per block: plugged */
 	unsigned long *reported; /* bit per unplugged block: stray access was noted */
 	u64 stray_gone;		 /* bytes of stray memory found and given back */
@@ -124,6 +127,7 @@ int vmem_init(struct vmem_dev *dev, struct vmem_host *host);
 void vmem_destroy(struct vmem_dev *dev);
 const char *vmem_size_error(const struct vmem_dev *dev, u64 requested);
 void vmem_set_requested(struct vmem_dev *dev, u64 requested);
+void vmem_show_config(struct vmem_dev *dev);
 void vmem_read_config(const struct vmem_dev *dev, struct vmem_config *config);
 enum vmem_answer vmem_handle(struct vmem_dev *dev, const struct vmem_req *req,
 			     struct vmem_resp *resp);

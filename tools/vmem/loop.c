@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Event loop over poll(2). See loop.h.
+ * Event loop over ppoll(2). See loop.h.
  */
 #include <errno.h>
 #include <poll.h>
@@ -104,18 +104,16 @@ void loop_timer_stop(struct loop_timer *timer)
 	timer->at = 0;
 }
 
-/* Milliseconds until the next timer is due, -1 without any; rounded up. */
-static int next_timeout(void)
+/* Time until the next timer is due; false without any. */
+static bool next_timeout(struct timespec *left)
 {
-	u64 now = loop_now(), first = UINT64_MAX;
+	u64 now = loop_now(), first = UINT64_MAX, ns;
 
 	for (int i = 0; i < nr_timers; i++)
 		first = min(first, timers[i]->at);
-	if (first == UINT64_MAX)
-		return -1;
-	if (first <= now)
-		return 0;
-	return (int)min((first - now + 999999) / 1000000, (u64)60000);
+	ns = first > now ? first - now : 0;
+	*left = (struct timespec){(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+	return first != UINT64_MAX;
 }
 
 static void run_timers(void)
@@ -150,12 +148,13 @@ void loop_stop(int status)
 /**
  * loop_run() - serve descriptors and timers until loop_stop()
  *
- * Return: the status given to loop_stop(), or 1 if poll(2) fails.
+ * Return: the status given to loop_stop(), or 1 if ppoll(2) fails.
  */
 int loop_run(void)
 {
 	struct pollfd fds[MAX_WATCHES];
 	struct watch *served[MAX_WATCHES];
+	struct timespec left;
 	int nr;
 
 	while (!stopping) {
@@ -165,8 +164,10 @@ int loop_run(void)
 			fds[i] = (struct pollfd){.fd = served[i]->fd,
 						 .events = served[i]->events};
 		}
-		if (poll(fds, (nfds_t)nr, next_timeout()) < 0 && errno != EINTR) {
-			log_line("poll: %s", strerror(errno));
+		if (ppoll(fds, (nfds_t)nr, next_timeout(&left) ? &left : NULL, NULL) <
+			    0 &&
+		    errno != EINTR) {
+			log_line("ppoll: %s", strerror(errno));
 			return 1;
 		}
 		for (int i = 0; i < nr && !stopping; i++) {

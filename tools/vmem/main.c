@@ -30,8 +30,18 @@ static void read_config(struct vhost *vhost, void *config, size_t len)
 	struct vmem_config now;
 
 	(void)vhost;
+	/* A reset that QEMU announced before comes first. */
+	qmp_watch_poll();
+	vmem.unread = false;
 	vmem_read_config(&vmem.dev, &now);
 	memcpy(config, &now, min(len, sizeof(now)));
+}
+
+static void config_told(struct vhost *vhost)
+{
+	(void)vhost;
+	vmem_show_config(&vmem.dev);
+	vmem.unread = true;
 }
 
 static void config_written(struct vhost *vhost)
@@ -67,6 +77,12 @@ static void ring_started(struct vhost *vhost)
 	queue_started(&vmem);
 }
 
+static void ring_stopped(struct vhost *vhost)
+{
+	(void)vhost;
+	queue_stopped(&vmem);
+}
+
 static void kick(struct vhost *vhost)
 {
 	(void)vhost;
@@ -91,10 +107,12 @@ static const struct vhost_ops ops = {
 			   BIT(VIRTIO_RING_F_EVENT_IDX),
 	.connected = connected,
 	.read_config = read_config,
+	.config_told = config_told,
 	.config_written = config_written,
 	.features_set = features_set,
 	.memory_changed = memory_changed,
 	.ring_started = ring_started,
+	.ring_stopped = ring_stopped,
 	.kick = kick,
 	.closed = closed,
 };
@@ -177,6 +195,7 @@ static int set_up(struct vmem *v)
 		return -1;
 	}
 	vmem_set_requested(&v->dev, v->opt.requested);
+	vmem_show_config(&v->dev);
 	error = v->opt.faults ? faults_parse(v->opt.faults) : NULL;
 	if (error) {
 		log_line("--faults %s: %s", v->opt.faults, error);

@@ -102,6 +102,7 @@ static void finish(struct vmem *vmem, const struct vring_chain *chain,
 
 	switch (kind) {
 	case FAULT_DROP:
+		vmem->dropped++;
 		return;
 	case FAULT_BUSY:
 	case FAULT_NACK:
@@ -175,6 +176,7 @@ void queue_serve(struct vmem *vmem)
 			left--;
 			/* A reset that QEMU announced before comes first. */
 			qmp_watch_poll();
+			vhost_notice_look(&vmem->vhost);
 			take(vmem, &chain);
 		} else if (result != VRING_EMPTY) {
 			ring_trouble(vmem, result);
@@ -190,8 +192,6 @@ static void delay_over(struct loop_timer *timer)
 {
 	struct vmem *vmem = timer->owner;
 
-	if (!vmem->vhost.running)
-		return;
 	finish(vmem, &vmem->held, FAULT_NONE);
 	queue_serve(vmem);
 }
@@ -206,15 +206,31 @@ void queue_init(struct vmem *vmem)
 }
 
 /**
+ * queue_stopped() - the ring is not served any more, for a while or for good
+ * @vmem: the program
+ *
+ * A request that is held goes back into the ring. If the driver goes on with
+ * the ring, the request is taken again, at once; if it sets the ring up anew,
+ * it is forgotten.
+ */
+void queue_stopped(struct vmem *vmem)
+{
+	if (!vmem->delay.at)
+		return;
+	loop_timer_stop(&vmem->delay);
+	vring_untake(&vmem->vhost.ring);
+	vmem->requests--;
+}
+
+/**
  * queue_started() - the driver has set the queue up, or goes on with it
  * @vmem: the program
  */
 void queue_started(struct vmem *vmem)
 {
-	loop_timer_stop(&vmem->delay);
 	/* Requests are counted from the ring's beginning, as the driver does. */
 	if (!vmem->vhost.ring.next_avail)
-		vmem->requests = 0;
+		vmem->requests = vmem->dropped = 0;
 	if (!region_shared(vmem))
 		log_line("QEMU does not share all of [%#llx, %#llx): give it that much "
 			 "RAM as "
@@ -228,9 +244,8 @@ void queue_started(struct vmem *vmem)
  * @vmem: the program
  * @count: how often
  */
-void queue_spurious(struct vmem *vmem, u64 count)
+void queue_spurious(struct vmem *vmem, u32 count)
 {
 	events_emit(TRACE_DEV_FAULT, 0, (u32)vmem->requests, FAULT_SPURIOUS, 0);
-	while (count--)
-		vhost_config_changed(&vmem->vhost);
+	vhost_config_changed(&vmem->vhost, count);
 }

@@ -119,6 +119,8 @@ void region_reset(struct vmem *vmem)
 	u64 plugged = vmem->dev.plugged;
 
 	vmem->resets++;
+	/* No pass over the configuration goes on across a reset. */
+	vmem_show_config(&vmem->dev);
 	if (vmem_unplug_all(&vmem->dev) != VMEM_ACK)
 		log_line("machine reset: the host keeps the memory; blocks stay plugged");
 	else

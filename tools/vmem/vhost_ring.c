@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vhost-user back-end: set-up and life of the one ring, and what the back-end
- * sends on its own account (calls, configuration changes).
+ * vhost-user back-end: set-up and life of the one ring, and its calls.
  */
 #include <errno.h>
 #include <poll.h>
@@ -38,72 +37,6 @@ static void kick_ready(struct watch *watch, short events)
 		vhost->ops->kick(vhost);
 }
 
-/* Send what configuration notifications are owed, as far as it goes. */
-static void send_config_changes(struct vhost *vhost)
-{
-	struct vhost_header header = {VHOST_BACKEND_CONFIG_CHANGE, VHOST_VERSION, 0};
-
-	/* QEMU crashes on a notification before the driver has started the ring. */
-	if (vhost->backend.fd < 0 || !vhost->running || !vhost->enabled)
-		return;
-	while (vhost->config_changes) {
-		if (!sock_send(vhost->backend.fd, &header, sizeof(header))) {
-			vhost->config_changes--;
-		} else if (errno == EAGAIN) {
-			vhost->backend.events = POLLIN | POLLOUT;
-			return;
-		} else {
-			log_line("back-end channel: %s", strerror(errno));
-			close_watch(&vhost->backend);
-			return;
-		}
-	}
-	vhost->backend.events = POLLIN;
-}
-
-static void backend_ready(struct watch *watch, short events)
-{
-	struct vhost *vhost = watch->owner;
-	u8 junk[256];
-
-	/* No reply was asked for; whatever comes is read and dropped. */
-	if (events & (POLLIN | POLLHUP | POLLERR) &&
-	    read(watch->fd, junk, sizeof(junk)) == 0) {
-		close_watch(watch);
-		return;
-	}
-	if (events & POLLOUT)
-		send_config_changes(vhost);
-}
-
-/**
- * vhost_set_backend() - take the channel on which the back-end asks
- * @vhost: the back-end
- * @fd: a socket, or -1 for none
- */
-void vhost_set_backend(struct vhost *vhost, int fd)
-{
-	close_watch(&vhost->backend);
-	if (fd < 0)
-		return;
-	vhost->backend = (struct watch){fd, POLLIN, backend_ready, vhost};
-	loop_add(&vhost->backend);
-	send_config_changes(vhost);
-}
-
-/**
- * vhost_config_changed() - tell the driver that the configuration changed
- * @vhost: the back-end
- *
- * Held back until the driver runs the ring; never waits. Notifications that
- * could not be sent yet are not sent twice.
- */
-void vhost_config_changed(struct vhost *vhost)
-{
-	vhost->config_changes = 1;
-	send_config_changes(vhost);
-}
-
 /**
  * vhost_call() - interrupt the driver for the ring
  * @vhost: the back-end
@@ -131,6 +64,18 @@ void vhost_kick_self(struct vhost *vhost)
 		log_line("kick descriptor: %s", strerror(errno));
 }
 
+/*
+ * Serve the ring no more. What was taken and not answered goes back into it, so
+ * that its index is the one to go on with.
+ */
+static void halt(struct vhost *vhost)
+{
+	if (!vhost->running)
+		return;
+	vhost->running = false;
+	vhost->ops->ring_stopped(vhost);
+}
+
 /**
  * vhost_ring_stop() - stop the ring; its addresses and index stay
  * @vhost: the back-end
@@ -138,7 +83,7 @@ void vhost_kick_self(struct vhost *vhost)
 void vhost_ring_stop(struct vhost *vhost)
 {
 	close_watch(&vhost->kick);
-	vhost->running = false;
+	halt(vhost);
 }
 
 /**
@@ -154,10 +99,10 @@ void vhost_ring_update(struct vhost *vhost)
 		vhost->enabled = true;
 	if (vhost->running || !vhost->enabled || vhost->kick.fd < 0)
 		return;
-	vhost->running = true;
+	vhost->running = vhost->ran = true;
 	vring_reset(&vhost->ring);
 	vhost->ops->ring_started(vhost);
-	send_config_changes(vhost);
+	vhost_notice_resume(vhost);
 	/* The driver may have filled the ring before it was enabled. */
 	vhost->ops->kick(vhost);
 }
@@ -166,8 +111,7 @@ static int set_kick(struct vhost *vhost, struct vhost_message *msg)
 {
 	int fd = vhost_take_fd(msg);
 
-	close_watch(&vhost->kick);
-	vhost->running = false;
+	vhost_ring_stop(vhost);
 	if (msg->payload.value & NO_FD || fd < 0) {
 		log_line("a ring without a kick descriptor would have to be polled");
 		if (fd >= 0)
@@ -213,7 +157,7 @@ static int set_enable(struct vhost *vhost, u32 enable)
 {
 	vhost->enabled = enable;
 	if (!enable)
-		vhost->running = false;
+		halt(vhost);
 	vhost_ring_update(vhost);
 	return 0;
 }

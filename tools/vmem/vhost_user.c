@@ -153,6 +153,7 @@ static int get_config(struct vhost *vhost, struct vhost_message *msg)
 	if (msg->header.size < 12 || offset > VHOST_CONFIG_MAX ||
 	    size > VHOST_CONFIG_MAX - offset)
 		return reply(vhost, msg, 0);
+	vhost_notice_answers(vhost);
 	vhost->ops->read_config(vhost, config, sizeof(config));
 	memcpy(msg->payload.config.data, config + offset, size);
 	return reply(vhost, msg, 12 + size);

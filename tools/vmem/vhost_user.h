@@ -110,14 +110,30 @@ _Static_assert(offsetof(struct vhost_message, payload) == 12, "as on the wire");
 
 struct vhost;
 
+/* How far a notification of a changed configuration has got. */
+enum vhost_notice {
+	NOTICE_NONE,  /* none is under way */
+	NOTICE_BEGUN, /* its first byte was sent */
+	NOTICE_SENT,  /* all of it was sent; its answer is awaited */
+};
+
+/* The frontend's answer to a message of the back-end that asks for one. */
+struct vhost_answer {
+	struct vhost_header header;
+	u64 value; /* 0: fine */
+} __attribute__((packed));
+
 /**
  * struct vhost_ops - what the protocol's user is called for
  * @connected: a frontend is there
  * @read_config: fill in the configuration space, @len bytes
+ * @config_told: from now on the driver sees a new generation of it
  * @config_written: the driver wrote to the configuration space
  * @features_set: the driver's features are known: @vhost->features
  * @memory_changed: regions were added or removed
  * @ring_started: the ring runs now (enabled, with a kick descriptor)
+ * @ring_stopped: it does not any more; a request that was taken and not
+ *                answered must go back (vring_untake())
  * @kick: there may be something in the ring; never while it does not run
  * @closed: the frontend has gone
  */
@@ -125,10 +141,12 @@ struct vhost_ops {
 	u64 virtio_features;
 	void (*connected)(struct vhost *vhost);
 	void (*read_config)(struct vhost *vhost, void *config, size_t len);
+	void (*config_told)(struct vhost *vhost);
 	void (*config_written)(struct vhost *vhost);
 	void (*features_set)(struct vhost *vhost);
 	void (*memory_changed)(struct vhost *vhost);
 	void (*ring_started)(struct vhost *vhost);
+	void (*ring_stopped)(struct vhost *vhost);
 	void (*kick)(struct vhost *vhost);
 	void (*closed)(struct vhost *vhost);
 };
@@ -144,21 +162,32 @@ struct vhost {
 	u64 features, protocol; /* acknowledged */
 	u8 status;
 	bool enabled, running;
+	bool ran; /* since the frontend came */
 	u32 config_changes; /* notifications owed to the driver */
+	enum vhost_notice notice;
+	struct loop_timer look; /* whether a notification is being read */
+	u64 look_ns;
+	struct vhost_answer answer; /* on the back-end channel, and */
+	size_t answer_have;	    /* bytes of it so far */
 };
 
 int vhost_listen(struct vhost *vhost, const char *path);
 void vhost_close(struct vhost *vhost);
-void vhost_config_changed(struct vhost *vhost);
 void vhost_call(struct vhost *vhost);
 void vhost_kick_self(struct vhost *vhost);
 bool vhost_connected(const struct vhost *vhost);
 
-/* vhost_ring.c: set-up of the ring, configuration notifications */
+/* vhost_notice.c: notifications of a changed configuration */
+void vhost_config_changed(struct vhost *vhost, u32 times);
+void vhost_notice_look(struct vhost *vhost);
+void vhost_notice_answers(struct vhost *vhost);
+void vhost_notice_resume(struct vhost *vhost);
+void vhost_set_backend(struct vhost *vhost, int fd);
+
+/* vhost_ring.c: set-up and life of the ring */
 int vhost_ring_message(struct vhost *vhost, struct vhost_message *msg);
 void vhost_ring_stop(struct vhost *vhost);
 void vhost_ring_update(struct vhost *vhost);
-void vhost_set_backend(struct vhost *vhost, int fd);
 int vhost_take_fd(struct vhost_message *msg);
 
 #endif

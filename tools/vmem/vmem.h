@@ -17,7 +17,9 @@ struct vmem {
 	struct vhost vhost;
 	bool emptied;  /* the whole region was shared and made empty once */
 	bool refused;  /* the driver left out a feature that is needed */
+	bool unread;   /* the driver was told of a configuration, and has not read it */
 	u64 requests;  /* taken from the queue since it was set up */
+	u64 dropped;   /* of these, never answered, as a fault wanted it */
 	u64 resets;    /* machine resets seen */
 	u64 next_scan; /* loop_now() before which no scan for strays is worth it */
 	u32 violation; /* the last one: enum vmem_violation */
@@ -38,8 +40,9 @@ u64 region_stray_bytes(struct vmem *vmem);
 /* queue.c: requests */
 void queue_init(struct vmem *vmem);
 void queue_started(struct vmem *vmem);
+void queue_stopped(struct vmem *vmem);
 void queue_serve(struct vmem *vmem);
-void queue_spurious(struct vmem *vmem, u64 count);
+void queue_spurious(struct vmem *vmem, u32 count);
 
 /* ctl.c: the control socket */
 int ctl_listen(struct vmem *vmem);

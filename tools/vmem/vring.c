@@ -190,6 +190,15 @@ enum vring_result vring_pop(struct vring *ring, const struct guest_mem *mem,
 }
 
 /**
+ * vring_untake() - put the chain that was taken last back
+ * @ring: the ring; the chain was neither given back nor forgotten
+ */
+void vring_untake(struct vring *ring)
+{
+	ring->next_avail--;
+}
+
+/**
  * vring_answer() - write a response into a chain's writable part
  * @mem: the guest's memory
  * @chain: the chain, with room for a response

@@ -50,6 +50,7 @@ enum vring_result {
 void vring_reset(struct vring *ring);
 enum vring_result vring_pop(struct vring *ring, const struct guest_mem *mem,
 			    struct vring_chain *chain);
+void vring_untake(struct vring *ring);
 int vring_answer(const struct guest_mem *mem, const struct vring_chain *chain,
 		 const struct vmem_resp *resp);
 bool vring_push(struct vring *ring, const struct guest_mem *mem, u32 head, u32 len);

@@ -65,6 +65,7 @@ static void set_up(u64 requested)
 	dev = (struct vmem_dev){.addr = ADDR, .size = SIZE, .block = BLOCK};
 	CHECK_EQ(vmem_init(&dev, &fake.host), 0);
 	vmem_set_requested(&dev, requested);
+	vmem_show_config(&dev);
 }
 
 static u32 ask_at(u16 type, u64 addr, u16 nb)
@@ -117,6 +118,15 @@ TEST(device, config)
 	CHECK(config.usable_region_size % BLOCK == 0 &&
 	      config.usable_region_size <= SIZE);
 	CHECK_EQ(config.node_id, 0);
+	/* Both sizes that change by themselves stay until a new copy is shown. */
+	vmem_set_requested(&dev, 600UL << 20);
+	vmem_read_config(&dev, &config);
+	CHECK_EQ(config.requested_size, 300UL << 20);
+	CHECK_EQ(config.usable_region_size, 556UL << 20);
+	vmem_show_config(&dev);
+	vmem_read_config(&dev, &config);
+	CHECK_EQ(config.requested_size, 600UL << 20);
+	CHECK_EQ(config.usable_region_size, 856UL << 20);
 }
 
 TEST(device, requested_size)

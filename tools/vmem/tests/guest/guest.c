@@ -9,6 +9,9 @@
  *   start|reset DEV                     set the device up; reset it
  *   config DEV                          block addr region usable plugged requested
  *   notes DEV                           configuration notifications since last asked
+ *   torn DEV A B                        read the requested size until a byte comes:
+ *                                       times under one generation, times it was
+ *                                       neither A nor B, and what it was then
  *   write|read ADDR                     one word of memory
  *   reboot, off                         the machine
  *
@@ -202,6 +205,28 @@ static void show_notes(u32 dev)
 	put_hex(status >> 1 & 1);
 }
 
+/* Reads the requested size as a driver does, in two halves, over and over. */
+static void show_torn(u32 dev, u64 a, u64 b)
+{
+	u64 passes = 0, bad = 0, last = 0;
+
+	while (!(UART[5] & 1)) {
+		u32 generation = MMIO(dev)[GENERATION];
+		u64 size = config64(dev, 48);
+
+		if (generation != MMIO(dev)[GENERATION])
+			continue;
+		passes++;
+		if (size == a || size == b)
+			continue;
+		bad++;
+		last = size;
+	}
+	put_hex(passes);
+	put_hex(bad);
+	put_hex(last);
+}
+
 static void run(const char *word, const u64 *n)
 {
 	u32 dev = (u32)(n[0] % NR_DEVICES);
@@ -241,6 +266,9 @@ static void run(const char *word, const u64 *n)
 		break;
 	case 'n' << 8 | 'o':
 		show_notes(dev);
+		break;
+	case 't' << 8 | 'o':
+		show_torn(dev, n[1], n[2]);
 		break;
 	case 'o' << 8 | 'f':
 		FINISHER = 0x5555;

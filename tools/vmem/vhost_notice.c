@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vhost-user back-end: notifications of a changed configuration.
+ *
+ * QEMU follows a null pointer when it handles a notification after it has
+ * stopped the ring, and a notification that lies in the socket cannot be taken
+ * back. So it is sent in two steps. QEMU reads the header of a message at one
+ * go, with its big lock held: once the first byte has been read, nothing can
+ * stop the ring before the rest has come. The first byte is sent; when the
+ * socket says that it was read, the rest makes it a notification if the ring
+ * still runs, and a message of a type that does not exist if it does not (QEMU
+ * prints a line about it and goes on).
+ *
+ * QEMU answers a notification after it has raised the generation of the
+ * configuration, and before it asks for the configuration again. The answer is
+ * therefore the moment at which the driver may be shown a new copy.
+ */
+#include <errno.h>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "vhost_user.h"
+
+/* How often it is looked whether QEMU has begun to read, at first and at last. */
+#define LOOK_FIRST_NS 20000UL
+#define LOOK_LAST_NS  10000000UL
+
+/* Has the notification's first byte, and is no type of message. */
+#define NO_SUCH_TYPE (VHOST_BACKEND_CONFIG_CHANGE | 1u << 24)
+
+static void close_backend(struct vhost *vhost)
+{
+	loop_timer_stop(&vhost->look);
+	loop_del(&vhost->backend);
+	if (vhost->backend.fd >= 0)
+		close(vhost->backend.fd);
+	vhost->backend.fd = -1;
+	vhost->answer_have = 0;
+	/* What this channel did not bring through is owed on the next. */
+	if (vhost->notice != NOTICE_NONE)
+		vhost->config_changes++;
+	vhost->notice = NOTICE_NONE;
+}
+
+static void look_later(struct vhost *vhost, u64 ns)
+{
+	vhost->look_ns = ns;
+	loop_timer_set(&vhost->look, ns);
+}
+
+static void send_part(struct vhost *vhost, const void *part, size_t len)
+{
+	static struct log_limit limit;
+
+	if (!sock_send(vhost->backend.fd, part, len))
+		return;
+	log_limited(&limit, "back-end channel: %s", strerror(errno));
+	close_backend(vhost);
+}
+
+/* Begin to send a notification that is owed, if the driver can take one. */
+static void start(struct vhost *vhost)
+{
+	const u8 first = VHOST_BACKEND_CONFIG_CHANGE;
+
+	/* QEMU has no driver to tell before the ring was started. */
+	if (!vhost->config_changes || vhost->notice != NOTICE_NONE || !vhost->running)
+		return;
+	if (vhost->backend.fd < 0) { /* a frontend that looks by itself */
+		vhost->config_changes = 0;
+		vhost->ops->config_told(vhost);
+		return;
+	}
+	vhost->config_changes--;
+	vhost->notice = NOTICE_BEGUN;
+	look_later(vhost, LOOK_FIRST_NS);
+	send_part(vhost, &first, sizeof(first));
+}
+
+/* The notification has reached the driver's side. */
+static void told(struct vhost *vhost)
+{
+	vhost->notice = NOTICE_NONE;
+	vhost->ops->config_told(vhost);
+	start(vhost);
+}
+
+static void send_rest(struct vhost *vhost)
+{
+	bool ack = vhost->protocol & BIT(VHOST_PROTO_REPLY_ACK);
+	struct vhost_header header = {
+		.request = vhost->running ? VHOST_BACKEND_CONFIG_CHANGE : NO_SUCH_TYPE,
+		.flags = VHOST_VERSION | (ack && vhost->running ? VHOST_FLAG_NEED : 0),
+	};
+
+	if (!vhost->running) {
+		vhost->notice = NOTICE_NONE;
+		vhost->config_changes++;
+		send_part(vhost, (u8 *)&header + 1, sizeof(header) - 1);
+		return;
+	}
+	vhost->notice = NOTICE_SENT;
+	send_part(vhost, (u8 *)&header + 1, sizeof(header) - 1);
+	if (!ack && vhost->notice == NOTICE_SENT)
+		told(vhost);
+}
+
+/**
+ * vhost_notice_look() - go on with a notification that was begun
+ * @vhost: the back-end
+ *
+ * To be called now and then by whatever keeps the event loop busy: QEMU waits
+ * for the rest of the message.
+ */
+void vhost_notice_look(struct vhost *vhost)
+{
+	struct pollfd conn = {.fd = vhost->conn.fd, .events = POLLIN};
+	int unread = 0;
+
+	if (vhost->notice != NOTICE_BEGUN)
+		return;
+	if (!ioctl(vhost->backend.fd, SIOCOUTQ, &unread) && unread)
+		look_later(vhost, min(2 * vhost->look_ns, LOOK_LAST_NS));
+	else if (poll(&conn, 1, 0) > 0) /* perhaps: the ring was stopped before */
+		look_later(vhost, 0);
+	else
+		send_rest(vhost);
+}
+
+static void look_due(struct loop_timer *timer)
+{
+	vhost_notice_look(timer->owner);
+}
+
+/* Take in what has come of answers; only notifications are ever answered. */
+static void read_answers(struct vhost *vhost)
+{
+	static struct log_limit limit;
+	ssize_t got;
+
+	while (vhost->backend.fd >= 0) {
+		got = recv(vhost->backend.fd, (u8 *)&vhost->answer + vhost->answer_have,
+			   sizeof(vhost->answer) - vhost->answer_have, MSG_DONTWAIT);
+		if (got < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (got <= 0) {
+			close_backend(vhost);
+			return;
+		}
+		vhost->answer_have += (size_t)got;
+		if (vhost->answer_have < sizeof(vhost->answer))
+			continue;
+		vhost->answer_have = 0;
+		if (vhost->answer.value)
+			log_limited(&limit, "the frontend did not take a notification");
+		if (vhost->notice == NOTICE_SENT)
+			told(vhost);
+	}
+}
+
+static void backend_ready(struct watch *watch, short events)
+{
+	(void)events;
+	read_answers(watch->owner);
+}
+
+/**
+ * vhost_notice_answers() - take note of a notification that was answered by now
+ * @vhost: the back-end
+ *
+ * To be called before the frontend is answered about the configuration.
+ */
+void vhost_notice_answers(struct vhost *vhost)
+{
+	read_answers(vhost);
+}
+
+/**
+ * vhost_notice_resume() - send what was owed while the ring did not run
+ * @vhost: the back-end
+ */
+void vhost_notice_resume(struct vhost *vhost)
+{
+	start(vhost);
+}
+
+/**
+ * vhost_set_backend() - take the channel on which the back-end asks
+ * @vhost: the back-end
+ * @fd: a socket, or -1 for none
+ */
+void vhost_set_backend(struct vhost *vhost, int fd)
+{
+	close_backend(vhost);
+	if (fd < 0)
+		return;
+	vhost->look = (struct loop_timer){0, look_due, vhost};
+	vhost->backend = (struct watch){fd, POLLIN, backend_ready, vhost};
+	loop_add(&vhost->backend);
+	start(vhost);
+}
+
+/**
+ * vhost_config_changed() - tell the driver that the configuration changed
+ * @vhost: the back-end
+ * @times: how many notifications are wanted, 1 except for a fault's sake
+ *
+ * Held back until the driver runs the ring; never waits. Notifications that
+ * could not be sent yet are not sent twice.
+ */
+void vhost_config_changed(struct vhost *vhost, u32 times)
+{
+	vhost->config_changes = max(vhost->config_changes, times);
+	start(vhost);
+}
