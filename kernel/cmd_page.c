@@ -1,32 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Commands about single frames: look, allocate, free, pin. What "alloc" gave
- * out is known by its owner word, so "free" cannot be used on anything else.
+ * Commands about single frames: look, allocate, free, pin. Whose a frame is, and what a
+ * person may do to it, is decided in person_page.c.
  */
 #include "arch/thread.h"
+#include "kernel/person_page.h"
 #include "kernel/shell.h"
-#include "kernel/spinlock.h"
 #include "lib/errno.h"
 #include "lib/kstrtox.h"
 #include "lib/string.h"
-#include "mm/contig.h"
 #include "mm/memory_hotplug.h"
 #include "mm/page_alloc.h"
 #include "mm/slab.h"
 #include "mm/vmstat.h"
 
-/* Owner word of unmovable pages that "alloc" gave out: "console" in ASCII. */
-#define CONSOLE_OWNER 0x00656c6f736e6f63ULL
-
-/* Slots of the movable pages that "alloc" gave out. */
-#define NR_SLOTS 1024
-static struct page_slot slots[NR_SLOTS];
-static bool slot_taken[NR_SLOTS];
-static DEFINE_SPINLOCK(slots_lock); /* protects: slot_taken */
-
 static int bad_number(const char *command, const char *text, struct sink *out)
 {
 	sink_printf(out, "%s: \"%s\" is not a frame number (0x90a40 or decimal)\n", command, text);
+	return -EINVAL;
+}
+
+static int bad_order(const char *command, const char *text, struct sink *out)
+{
+	sink_printf(out, "%s: \"%s\" is not an order, 0 to %d\n", command, text, MAX_PAGE_ORDER);
 	return -EINVAL;
 }
 
@@ -103,49 +99,16 @@ static int cmd_dump_page(int argc, char **argv, struct sink *out)
 }
 COMMAND(dump_page, "dump_page PFN", "say all that is known of a frame", cmd_dump_page);
 
-static struct page_slot *slot_take(void)
-{
-	struct page_slot *slot = NULL;
-	unsigned int i;
-
-	spin_lock(&slots_lock);
-	for (i = 0; i < NR_SLOTS && !slot; i++) {
-		if (slot_taken[i])
-			continue;
-		slot_taken[i] = true;
-		slot = &slots[i];
-	}
-	spin_unlock(&slots_lock);
-	return slot;
-}
-
-static void slot_give_back(struct page_slot *slot)
-{
-	spin_lock(&slots_lock);
-	slot_taken[slot - slots] = false;
-	spin_unlock(&slots_lock);
-}
-
-/* What "alloc" was asked for. */
-struct alloc_request {
-	unsigned int order;
-	u32 gfp;
-	unsigned long at; /* PFN_NONE: anywhere */
-};
-
-static int parse_alloc(int argc, char **argv, struct alloc_request *r, struct sink *out)
+static int parse_alloc(int argc, char **argv, struct person_alloc *r, struct sink *out)
 {
 	bool at = false;
 	int i;
 
-	*r = (struct alloc_request){ .gfp = GFP_KERNEL, .at = PFN_NONE };
+	*r = (struct person_alloc){ .gfp = GFP_KERNEL, .at = PFN_NONE };
 	if (argc < 2)
 		return command_usage("alloc", out);
-	if (kstrtouint(argv[1], 10, &r->order) || r->order > MAX_PAGE_ORDER) {
-		sink_printf(out, "alloc: \"%s\" is not an order, 0 to %d\n", argv[1],
-			    MAX_PAGE_ORDER);
-		return -EINVAL;
-	}
+	if (kstrtouint(argv[1], 10, &r->order) || r->order > MAX_PAGE_ORDER)
+		return bad_order("alloc", argv[1], out);
 	for (i = 2; i < argc; i++) {
 		if (strcmp(argv[i], "unmovable") == 0)
 			r->gfp = GFP_KERNEL;
@@ -169,59 +132,22 @@ static int parse_alloc(int argc, char **argv, struct alloc_request *r, struct si
 	return 0;
 }
 
-static int alloc_movable(const struct alloc_request *r, unsigned long *pfn)
-{
-	struct page_slot *slot = slot_take();
-	int err;
-
-	if (!slot)
-		return -ENOSPC;
-	if (r->at == PFN_NONE) {
-		err = slot_alloc(&kernel_mm, slot, r->order);
-	} else {
-		err = alloc_pages_at(&kernel_mm, r->at, r->order, PGTY_DRIVER);
-		if (err == 0) {
-			slot->pfn = r->at;
-			page_set_owner(&kernel_mm, r->at, (u64)(uintptr_t)slot);
-		}
-	}
-	if (err)
-		slot_give_back(slot);
-	else
-		*pfn = slot_pfn(slot);
-	return err;
-}
-
-static int alloc_fixed(const struct alloc_request *r, unsigned long *pfn)
-{
-	int err = 0;
-
-	if (r->at != PFN_NONE) {
-		*pfn = r->at;
-		err = alloc_pages_at(&kernel_mm, r->at, r->order, PGTY_KERNEL);
-	} else {
-		*pfn = alloc_pages(&kernel_mm, r->gfp | GFP_NOWARN, r->order, PGTY_KERNEL);
-		if (*pfn == PFN_NONE)
-			err = -ENOMEM;
-	}
-	if (err == 0)
-		page_set_owner(&kernel_mm, *pfn, CONSOLE_OWNER);
-	return err;
-}
-
 static int cmd_alloc(int argc, char **argv, struct sink *out)
 {
-	struct alloc_request r;
+	struct person_alloc r;
 	unsigned long pfn = PFN_NONE;
 	int err = parse_alloc(argc, argv, &r, out);
 
 	if (err)
 		return err;
-	err = r.gfp & GFP_MOVABLE ? alloc_movable(&r, &pfn) : alloc_fixed(&r, &pfn);
+	err = person_page_alloc(&r, &pfn);
 	if (err == 0)
 		sink_printf(out, "pfn 0x%lx order %u\n", pfn, r.order);
 	else if (err == -ENOSPC)
-		sink_printf(out, "alloc: %d movable pages are out already; free some\n", NR_SLOTS);
+		sink_printf(out, "alloc: %d movable pages are out already; free some\n",
+			    PERSON_MOVABLE_PAGES);
+	else if (err == -EINVAL)
+		return no_such_frame("alloc", r.at, out);
 	else if (r.at != PFN_NONE)
 		sink_printf(out, "alloc: pfn 0x%lx order %u is not free; see dump_page\n", r.at,
 			    r.order);
@@ -234,99 +160,80 @@ static int cmd_alloc(int argc, char **argv, struct sink *out)
 COMMAND(alloc, "alloc ORDER [unmovable | movable | reclaimable] [at PFN]",
 	"allocate 2^ORDER frames and print the first", cmd_alloc);
 
-static struct page_slot *slot_of_owner(u64 owner)
+/* Say why a request about a person's page was refused. Return: its errno. */
+static int say_refusal(const char *command, unsigned long pfn, const struct page_state *st,
+		       enum person_result result, struct sink *out)
 {
-	struct page_slot *slot = (struct page_slot *)(uintptr_t)owner;
+	static const u8 errnos[] = {
+#define X(name, errno, meaning) errno,
+		PERSON_RESULTS(X)
+#undef X
+	};
 
-	return slot >= slots && slot < slots + NR_SLOTS ? slot : NULL;
-}
-
-/* The frame's state if "alloc" gave it out, with the slot of a movable page. */
-static int find_ours(const char *command, const char *text, struct page_state *st,
-		     struct page_slot **slot, struct sink *out)
-{
-	unsigned long pfn;
-	bool found;
-
-	if (kstrtou64(text, 0, &pfn))
-		return bad_number(command, text, out);
-	pfn_walk_begin();
-	found = page_state_get(&kernel_mm, pfn, st);
-	pfn_walk_end();
-	if (!found)
+	switch (result) {
+	case PERSON_DONE:
+		return 0;
+	case PERSON_NO_BLOCK:
 		return no_such_frame(command, pfn, out);
-	*slot = st->type == PGTY_DRIVER ? slot_of_owner(st->owner) : NULL;
-	if (st->head == pfn && (*slot || (st->type == PGTY_KERNEL && st->owner == CONSOLE_OWNER)))
-		return 0;
-	sink_printf(out, "%s: pfn 0x%lx (%s) was not given out by \"alloc\"\n", command, pfn,
-		    page_type_name(st->type));
-	return -EPERM;
-}
-
-static int free_ours(const struct page_state *st, struct page_slot *slot, struct sink *out)
-{
-	int err;
-
-	if (!slot) {
-		page_set_owner(&kernel_mm, st->head, 0);
-		free_pages(&kernel_mm, st->head, st->order);
-		return 0;
+	case PERSON_NOT_YOURS:
+		sink_printf(out, "%s: pfn 0x%lx is %s, not a page that \"alloc\" gave out\n",
+			    command, pfn, page_type_name(st->type));
+		break;
+	case PERSON_TAIL:
+		sink_printf(out, "%s: pfn 0x%lx belongs to a chunk of order %u: %s 0x%lx\n",
+			    command, pfn, st->order, command, st->head);
+		break;
+	case PERSON_OTHER_ORDER:
+		sink_printf(out, "%s: pfn 0x%lx was allocated with order %u\n", command, pfn,
+			    st->order);
+		break;
+	default:
+		sink_printf(out, "%s: pfn 0x%lx is %s\n", command, pfn,
+			    result == PERSON_PINNED	? "pinned; see \"unpin\""
+			    : result == PERSON_NOT_PINNED ? "not pinned"
+						       : "being moved; try again");
 	}
-	err = slot_free(&kernel_mm, slot);
-	if (err)
-		sink_printf(out, "free: pfn 0x%lx is pinned or being moved\n", st->head);
-	else
-		slot_give_back(slot);
-	return err;
+	return -errnos[result];
 }
 
 static int cmd_free(int argc, char **argv, struct sink *out)
 {
+	unsigned int order = PERSON_ANY_ORDER;
 	struct page_state st;
-	struct page_slot *slot;
-	unsigned int order;
-	int err;
+	unsigned long pfn;
 
 	if (argc < 2 || argc > 3)
 		return command_usage("free", out);
-	err = find_ours("free", argv[1], &st, &slot, out);
-	if (err)
-		return err;
-	if (argc == 3 && (kstrtouint(argv[2], 10, &order) || order != st.order)) {
-		sink_printf(out, "free: pfn 0x%lx was allocated with order %u\n", st.head,
-			    st.order);
-		return -EINVAL;
-	}
-	return free_ours(&st, slot, out);
+	if (kstrtou64(argv[1], 0, &pfn))
+		return bad_number("free", argv[1], out);
+	if (argc == 3 && (kstrtouint(argv[2], 10, &order) || order > MAX_PAGE_ORDER))
+		return bad_order("free", argv[2], out);
+	return say_refusal("free", pfn, &st, person_page_free(pfn, order, &st), out);
 }
 COMMAND(free, "free PFN [ORDER]", "give back what \"alloc\" gave out", cmd_free);
 
 static int pin_or_unpin(int argc, char **argv, struct sink *out,
-			int (*fn)(struct mm *, unsigned long))
+			enum person_result (*fn)(unsigned long, struct page_state *))
 {
+	struct page_state st;
 	unsigned long pfn;
-	int err;
 
 	if (argc != 2)
 		return command_usage(argv[0], out);
 	if (kstrtou64(argv[1], 0, &pfn))
 		return bad_number(argv[0], argv[1], out);
-	err = fn(&kernel_mm, pfn);
-	if (err)
-		sink_printf(out, "%s: pfn 0x%lx is not an allocated page%s\n", argv[0], pfn,
-			    argv[0][0] == 'u' ? " that is pinned" : "");
-	return err;
+	return say_refusal(argv[0], pfn, &st, fn(pfn, &st), out);
 }
 
 static int cmd_pin(int argc, char **argv, struct sink *out)
 {
-	return pin_or_unpin(argc, argv, out, page_pin);
+	return pin_or_unpin(argc, argv, out, person_page_pin);
 }
-COMMAND(pin, "pin PFN", "keep a page where it is: nothing may move it", cmd_pin);
+COMMAND(pin, "pin PFN", "keep a page of \"alloc\" where it is: nothing may move it", cmd_pin);
 
 static int cmd_unpin(int argc, char **argv, struct sink *out)
 {
-	return pin_or_unpin(argc, argv, out, page_unpin);
+	return pin_or_unpin(argc, argv, out, person_page_unpin);
 }
 COMMAND(unpin, "unpin PFN", "let a pinned page move again", cmd_unpin);
 

@@ -1,14 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The first movable kind: a driver's page that exactly one slot refers to. The
- * page's owner word is the slot's address, the slot has the pfn. Whoever frees or
- * moves it claims it first; so exactly one wins.
+ * page's owner word is the slot's address, the slot has the pfn.
+ *
+ * A mover finds the page first and the slot through it, the owner finds the slot first
+ * and the page through it. So both must have both: a bit in the slot's word holds
+ * the slot, PG_CLAIMED the page. The owner holds the slot before it touches the page:
+ * without that, the page could move between the two looks, and its old frame could be
+ * a stranger's. The loser of either gives up; nobody waits.
  */
 #include "arch/machine.h"
 #include "kernel/init.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/internal.h"
+
+#define SLOT_HELD BIT(63) /* in page_slot.pfn: its owner or a mover is at work */
+
+/* Hold a slot that refers to @pfn. Return: false if it does not, or somebody holds it. */
+static bool slot_hold(struct page_slot *slot, unsigned long pfn)
+{
+	return __atomic_compare_exchange_n(&slot->pfn, &pfn, pfn | SLOT_HELD, false,
+					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+/* It is held no more, and refers to @pfn from now on. */
+static void slot_release(struct page_slot *slot, unsigned long pfn)
+{
+	STORE_RELEASE(slot->pfn, pfn);
+}
 
 static struct page_slot *slot_of(unsigned long pfn)
 {
@@ -17,15 +37,15 @@ static struct page_slot *slot_of(unsigned long pfn)
 
 static int slot_claim(struct mm *mm, struct migrate_entry *e)
 {
-	const struct page_slot *slot;
+	struct page_slot *slot;
 	int err = page_claim(mm, e->pfn, PGTY_DRIVER, e->order);
 
 	if (err)
 		return err;
 	slot = slot_of(e->pfn);
-	if (slot && slot_pfn(slot) == e->pfn)
+	if (slot && slot_hold(slot, e->pfn))
 		return 0;
-	/* Its owner has not filled in the slot yet. */
+	/* Its owner has not filled in the slot yet, or is at work on the page. */
 	page_unclaim(e->pfn);
 	return -EAGAIN;
 }
@@ -44,12 +64,13 @@ static void slot_commit(struct mm *mm, struct migrate_entry *e)
 
 	(void)mm;
 	page_set_owner_claimed(e->dst, (uintptr_t)slot);
-	STORE_RELEASE(slot->pfn, e->dst);
+	slot_release(slot, e->dst);
 }
 
 static void slot_abort(struct mm *mm, struct migrate_entry *e)
 {
 	(void)mm;
+	slot_release(slot_of(e->pfn), e->pfn);
 	page_unclaim(e->pfn);
 }
 
@@ -80,25 +101,35 @@ int slot_alloc(struct mm *mm, struct page_slot *slot, unsigned int order)
 int slot_free(struct mm *mm, struct page_slot *slot)
 {
 	const unsigned long pfn = slot_pfn(slot);
-	int err;
 
 	if (pfn == PFN_NONE)
 		return -ENOENT;
-	err = page_change_flags(pfn, PG_CLAIMED, 0);
-	if (err == -EINVAL)
-		return -EBUSY; /* moved between the two looks: the slot has another pfn */
-	if (err)
-		return err;
-	if (slot_pfn(slot) != pfn) {
-		page_change_flags(pfn, 0, PG_CLAIMED);
+	if (!slot_hold(slot, pfn))
+		return -EBUSY;
+	/* Fails if it is pinned, or for a mover that has the page and will not get the slot. */
+	if (page_change_flags(pfn, PG_CLAIMED, 0)) {
+		slot_release(slot, pfn);
 		return -EBUSY;
 	}
-	WRITE_ONCE(slot->pfn, PFN_NONE);
+	slot_release(slot, PFN_NONE);
 	page_put(mm, pfn);
 	return 0;
 }
 
+int slot_pin(struct mm *mm, struct page_slot *slot, unsigned long pfn)
+{
+	int err;
+
+	if (!slot_hold(slot, pfn))
+		return -EBUSY;
+	err = page_pin(mm, pfn);
+	slot_release(slot, pfn);
+	return err;
+}
+
 unsigned long slot_pfn(const struct page_slot *slot)
 {
-	return __atomic_load_n(&slot->pfn, __ATOMIC_ACQUIRE);
+	const unsigned long pfn = __atomic_load_n(&slot->pfn, __ATOMIC_ACQUIRE);
+
+	return pfn == PFN_NONE ? pfn : pfn & ~SLOT_HELD;
 }

@@ -115,12 +115,20 @@ int set_movable_ops(enum page_type type, const struct movable_ops *ops);
  * such a page is the address of its slot.
  */
 struct page_slot {
-	u64 pfn; /* PFN_NONE when empty; changed by commit under the claim */
+	u64 pfn; /* PFN_NONE when empty; bit 63: held by its owner or a mover: use slot_pfn() */
 };
 
-/* Allocate a movable page for @slot / free it; -ENOMEM, -EBUSY while it is being moved. */
+/*
+ * Allocate a movable page for @slot, -ENOMEM; free it, -ENOENT if the slot is empty,
+ * -EBUSY while the page is pinned or being moved. Its owner serialises the two.
+ */
 int __must_check slot_alloc(struct mm *mm, struct page_slot *slot, unsigned int order);
 int slot_free(struct mm *mm, struct page_slot *slot);
+/*
+ * Pin the slot's page, which page_unpin() undoes; -EBUSY if it is not at @pfn any more,
+ * pinned already or being moved. Its owner keeps it from being freed meanwhile.
+ */
+int __must_check slot_pin(struct mm *mm, struct page_slot *slot, unsigned long pfn);
 /* Where the page is now; stable until the next quiescent point unless pinned. */
 unsigned long slot_pfn(const struct page_slot *slot);
 

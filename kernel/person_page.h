@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _KERNEL_PERSON_PAGE_H
+#define _KERNEL_PERSON_PAGE_H
+
+/*
+ * Private to kernel/: the pages of kernel_mm that belong to a person at a console. They
+ * may be freed, pinned and unpinned by a command; all other frames are the kernel's own.
+ */
+#include "mm/page_alloc.h"
+
+/* Movable pages that consoles can have at a time. */
+#define PERSON_MOVABLE_PAGES 1024
+
+/* Any order will do. */
+#define PERSON_ANY_ORDER (~0U)
+
+/**
+ * struct person_alloc - what a person wants
+ * @order: 0..MAX_PAGE_ORDER
+ * @gfp: GFP_KERNEL, GFP_MOVABLE or GFP_RECLAIMABLE
+ * @at: first pfn, aligned to the order; PFN_NONE: anywhere
+ */
+struct person_alloc {
+	unsigned int order;
+	u32 gfp;
+	unsigned long at;
+};
+
+/*
+ * PERSON_RESULTS(X): X(NAME, errno, "meaning") - how a request about a page ended.
+ */
+#define PERSON_RESULTS(X)                                                        \
+	X(DONE, 0, "it is done")                                                 \
+	X(NO_BLOCK, ENXIO, "the frame lies in no online memory block")           \
+	X(NOT_YOURS, EPERM, "the frame is the kernel's own, or free")            \
+	X(TAIL, EINVAL, "only the head of a chunk frees it")                     \
+	X(OTHER_ORDER, EINVAL, "the chunk has another order")                    \
+	X(PINNED, EBUSY, "it is pinned: not to be freed, nor to be pinned twice") \
+	X(NOT_PINNED, EINVAL, "it is not pinned: nothing to unpin")              \
+	X(MOVING, EBUSY, "it is being moved to another frame right now")
+
+enum person_result {
+#define X(name, errno, meaning) PERSON_##name,
+	PERSON_RESULTS(X)
+#undef X
+};
+
+/**
+ * person_page_alloc() - allocate a chunk that belongs to a person
+ * @r: what is wanted
+ * @pfn: its first frame
+ *
+ * Context: thread, no spinlock held; so for all functions here. Waits while another
+ * console's request is at work.
+ * Return: 0; -ENOMEM there is no free chunk; -EBUSY the frames at r->at are not free;
+ * -EINVAL they lie in no online memory block; -ENOSPC PERSON_MOVABLE_PAGES are out.
+ */
+int person_page_alloc(const struct person_alloc *r, unsigned long *pfn);
+
+/**
+ * person_page_free() - free a chunk
+ * @pfn: any number; the head of a person's chunk is freed
+ * @order: of the chunk, or PERSON_ANY_ORDER
+ * @st: what the frame was, unless PERSON_NO_BLOCK
+ */
+enum person_result person_page_free(unsigned long pfn, unsigned int order,
+				    struct page_state *st);
+
+/* Pin and unpin the chunk of a frame, any number; @st as above. */
+enum person_result person_page_pin(unsigned long pfn, struct page_state *st);
+enum person_result person_page_unpin(unsigned long pfn, struct page_state *st);
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a person may do to which frame: free, pin and unpin of what "alloc" gave out, in
+ * any order of commands, and of nothing else. Each refusal is a line, never a panic.
+ */
+#include "kernel/ktest.h"
+#include "kernel/shell.h"
+#include "kernel/thread.h"
+#include "kernel/timer.h"
+#include "lib/errno.h"
+#include "lib/kstrtox.h"
+#include "lib/string.h"
+#include "lib/vsprintf.h"
+#include "mm/contig.h"
+#include "mm/internal.h"
+
+static char text[512];
+
+static int run(const char *format, ...) __printf(1, 2);
+static int run(const char *format, ...)
+{
+	struct sink_buffer answer;
+	char line[128];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	sink_buffer_init(&answer, text, sizeof(text));
+	return console_run_line(line, &answer.sink);
+}
+
+/* "alloc" with these words; the pfn that it printed. */
+static unsigned long alloc(struct ktest *test, const char *words)
+{
+	unsigned long pfn = PFN_NONE;
+	char *end;
+
+	KTEST_ASSERT_EQ(test, run("alloc %s", words), 0);
+	KTEST_ASSERT_EQ(test, strncmp(text, "pfn ", 4), 0);
+	end = strchr(text + 4, ' ');
+	KTEST_ASSERT_NOT_NULL(test, end);
+	*end = '\0';
+	KTEST_ASSERT_EQ(test, kstrtou64(text + 4, 0, &pfn), 0);
+	return pfn;
+}
+
+static void refused(struct ktest *test, const char *command, unsigned long pfn, int err,
+		    const char *words)
+{
+	KTEST_EXPECT_EQ(test, run("%s 0x%lx", command, pfn), err);
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, words));
+}
+
+/* One chunk's whole life, with everything asked at the wrong time, too. */
+static void live(struct ktest *test, const char *words, unsigned int order)
+{
+	const unsigned long pfn = alloc(test, words), last = pfn + (1UL << order) - 1;
+
+	refused(test, "unpin", pfn, -EINVAL, "is not pinned");
+	KTEST_EXPECT_EQ(test, run("pin 0x%lx", last), 0);
+	refused(test, "pin", pfn, -EBUSY, "is pinned");
+	refused(test, "free", pfn, -EBUSY, "is pinned");
+	KTEST_EXPECT_EQ(test, run("unpin 0x%lx", last), 0);
+	refused(test, "unpin", last, -EINVAL, "is not pinned");
+	if (order)
+		refused(test, "free", last, -EINVAL, "belongs to a chunk");
+	KTEST_EXPECT_EQ(test, run("free 0x%lx %u", pfn, (order + 1) % NR_PAGE_ORDERS), -EINVAL);
+	KTEST_EXPECT_EQ(test, run("free 0x%lx %u", pfn, order), 0);
+	refused(test, "free", pfn, -EPERM, "not a page that");
+	refused(test, "pin", last, -EPERM, "not a page that");
+}
+
+static void all_orders_and_types(struct ktest *test)
+{
+	static const char *const types[] = { "unmovable", "movable", "reclaimable" };
+	char words[32];
+
+	for (unsigned int order = 0; order <= MAX_PAGE_ORDER; order++)
+		for (unsigned int i = 0; i < ARRAY_SIZE(types); i++) {
+			snprintf(words, sizeof(words), "%u %s", order, types[i]);
+			live(test, words, order);
+		}
+}
+
+/* A frame of each type that the first memory block has: named, and left as it was. */
+static void the_kernels_own_frames(struct ktest *test)
+{
+	const unsigned long first = kernel_mm.zone[ZONE_NORMAL].start_pfn;
+	unsigned long seen = 0;
+	struct page_state st;
+
+	for (unsigned long pfn = first; pfn < first + PAGES_PER_SECTION; pfn++) {
+		if (!page_state_get(&kernel_mm, pfn, &st) || seen & BIT(st.type))
+			continue;
+		seen |= BIT(st.type);
+		refused(test, "pin", pfn, -EPERM, page_type_name(st.type));
+		refused(test, "unpin", pfn, -EPERM, page_type_name(st.type));
+		refused(test, "free", pfn, -EPERM, page_type_name(st.type));
+	}
+	KTEST_EXPECT_TRUE(test, seen & BIT(PGTY_BUDDY));
+	refused(test, "pin", PFN_NONE, -ENXIO, "no online memory block");
+	refused(test, "free", 0, -ENXIO, "no online memory block");
+	KTEST_EXPECT_EQ(test, run("alloc 0 at 0"), -ENXIO);
+}
+
+/* While "contig" has a range nobody at another console can get a part of it. */
+static void range_of_contig(struct ktest *test)
+{
+	const unsigned long nr = PAGEBLOCK_NR_PAGES + 3;
+	const unsigned long pfn = alloc_contig_pages(&kernel_mm, nr, NULL, NULL);
+
+	KTEST_ASSERT_NE(test, pfn, PFN_NONE);
+	refused(test, "pin", pfn, -EPERM, "is Kernel");
+	refused(test, "free", pfn + nr - 1, -EPERM, "is Kernel");
+	free_contig_range(&kernel_mm, pfn, nr);
+}
+
+/* A mover has the page: freed and pinned it is when the mover is done with it. */
+static void page_of_a_mover(struct ktest *test)
+{
+	struct migrate_entry e = { .pfn = alloc(test, "0 movable"), .kind = PGTY_DRIVER };
+
+	KTEST_ASSERT_EQ(test, slot_movable_ops.claim(&kernel_mm, &e), 0);
+	refused(test, "free", e.pfn, -EBUSY, "is being moved");
+	refused(test, "pin", e.pfn, -EBUSY, "is being moved");
+	refused(test, "unpin", e.pfn, -EINVAL, "is not pinned");
+	slot_movable_ops.abort(&kernel_mm, &e);
+	KTEST_EXPECT_EQ(test, run("pin 0x%lx", e.pfn), 0);
+	KTEST_EXPECT_EQ(test, slot_movable_ops.claim(&kernel_mm, &e), -EBUSY);
+	KTEST_EXPECT_EQ(test, run("unpin 0x%lx", e.pfn), 0);
+	KTEST_ASSERT_EQ(test, slot_movable_ops.claim(&kernel_mm, &e), 0);
+	e.dst = alloc_pages(&kernel_mm, GFP_MOVABLE, 0, PGTY_DRIVER);
+	KTEST_ASSERT_NE(test, e.dst, PFN_NONE);
+	slot_movable_ops.commit(&kernel_mm, &e);
+	refused(test, "pin", e.pfn, -EBUSY, "is being moved");
+	KTEST_EXPECT_EQ(test, run("free 0x%lx", e.dst), 0);
+	free_dead_chunk(&kernel_mm, e.pfn, 0);
+}
+
+/* --- two consoles ------------------------------------------------------------- */
+
+#define ROUNDS 300
+
+static unsigned long shared_pfn;
+static unsigned int nr_won, nr_ready;
+
+/* As fast as the other: both are told of a page at the same time. */
+static int other_console(void *unused)
+{
+	static char answer_text[256];
+	struct sink_buffer answer;
+	char line[64];
+
+	(void)unused;
+	for (unsigned int round = 1; round <= ROUNDS; round++) {
+		while (__atomic_load_n(&nr_ready, __ATOMIC_ACQUIRE) != round)
+			yield();
+		snprintf(line, sizeof(line), "free 0x%lx", shared_pfn);
+		sink_buffer_init(&answer, answer_text, sizeof(answer_text));
+		if (console_run_line(line, &answer.sink) == 0)
+			__atomic_fetch_add(&nr_won, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&nr_ready, ROUNDS, __ATOMIC_RELEASE);
+	}
+	return 0;
+}
+
+/* Of two who free a page, exactly one does. */
+static void two_free_one_page(struct ktest *test)
+{
+	struct thread *other = thread_create("console2", other_console, NULL);
+	unsigned int won = 0;
+
+	KTEST_ASSERT_NOT_NULL(test, other);
+	nr_won = nr_ready = 0;
+	for (unsigned int round = 1; round <= ROUNDS; round++) {
+		shared_pfn = alloc(test, round % 2 ? "0 unmovable" : "1 movable");
+		__atomic_store_n(&nr_ready, round, __ATOMIC_RELEASE);
+		won += run("free 0x%lx", shared_pfn) == 0;
+		while (__atomic_load_n(&nr_ready, __ATOMIC_ACQUIRE) != round + ROUNDS)
+			yield();
+	}
+	KTEST_ASSERT_EQ(test, thread_join(other, WAIT_FOREVER, NULL), 0);
+	KTEST_EXPECT_EQ(test, won + nr_won, ROUNDS);
+}
+
+static const struct ktest_case cases[] = {
+	KTEST_CASE(all_orders_and_types),
+	KTEST_CASE(the_kernels_own_frames),
+	KTEST_CASE(range_of_contig),
+	KTEST_CASE(page_of_a_mover),
+	KTEST_CASE(two_free_one_page),
+	{},
+};
+
+static struct ktest_suite suite = { .name = "person_page", .cases = cases };
+KTEST_SUITE(suite);
