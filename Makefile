@@ -72,7 +72,7 @@ FORCE:
 
 # --- what one does with it ----------------------------------------------------------------------------------------
 # Entry points set up what is missing first and build in a second make, which sees what was installed.
-export O MEM VMEM BLOCK SMP TRANSPORT APPEND CMD QEMU RUN DRY T V
+export O MEM VMEM BLOCK SMP TRANSPORT APPEND CMD QEMU RUN DRY T V EXACT
 export PYTHONDONTWRITEBYTECODE := 1
 CTL_RUN = $(if $(RUN),--run '$(RUN)')
 SETUP = @tools/setup
@@ -128,7 +128,7 @@ test-now: build
 test-now test-host-now: $(HOST_TESTS) $(TEST_NEEDS)
 	@tools/ktest $(KINDS) --host-tests $(HOST_TESTS)
 
-bench: ## count instructions for each row of the budget table, and write build/bench.json
+bench: ## count instructions for each row of the budget table, and write build/bench.json; EXACT=1: what repeats exactly
 	$(SETUP) run
 	$(MAKEO) build
 	@tools/bench

@@ -63,7 +63,8 @@ typedef u64 pte_t;
 struct early_info {
 	phys_addr_t image;
 	phys_addr_t fdt;  /* the copy */
-	u64 boot_instret; /* instruction counter at _start; 0: not readable */
+	u64 boot_instret;  /* instruction counter at _start; 0: not readable */
+	u64 ready_instret; /* and at "ebb: ready"; tools/bench reads both from outside */
 	u32 fdt_size;
 	u32 firmware_console; /* 1: DBCN, 0: the legacy call */
 	phys_addr_t root[2];  /* Sv39's and Sv48's root table */

@@ -5,6 +5,7 @@
  */
 #define pr_fmt(fmt) "riscv: " fmt
 
+#include "kernel/init.h"
 #include "kernel/printk.h"
 #include "lib/fdt.h"
 
@@ -71,3 +72,12 @@ void arch_start(u64 hartid)
 	clock_init();
 	kernel_main(&machine);
 }
+
+/* What the boot cost ends here: only a hart that could read the counter at _start can now. */
+static int note_ready(void)
+{
+	if (early_info.boot_instret != 0)
+		early_info.ready_instret = csr_read(instret);
+	return 0;
+}
+INITCALL(ready, note_ready);

@@ -37,8 +37,7 @@ static const struct {
 } groups[] = {
 	{ "meta", bench_metadata, false }, { "alloc", bench_alloc, true },
 	{ "contig", bench_contig, true },  { "hotplug", bench_hotplug, true },
-	{ "boot", bench_boot, true },	   { "device", bench_device, true },
-	{ "growth", bench_growth, true },  { "contention", bench_contention, false },
+	{ "device", bench_device, true },  { "growth", bench_growth, true },
 	{ "irqs", bench_irqs, true },
 };
 
@@ -74,5 +73,5 @@ static int cmd_bench(int argc, char **argv, struct sink *out)
 	}
 	return 0;
 }
-COMMAND(bench, "bench meta|alloc|contig|hotplug|growth|boot|device|irqs|contention...",
+COMMAND(bench, "bench meta|alloc|contig|hotplug|growth|device|irqs...",
 	"measure rows of the budget table (make bench)", cmd_bench);

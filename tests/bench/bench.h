@@ -23,8 +23,6 @@ int bench_contig(struct sink *out);
 int bench_hotplug(struct sink *out);
 int bench_growth(struct sink *out);
 int bench_device(struct sink *out);
-int bench_boot(struct sink *out);
 int bench_irqs(struct sink *out);
-int bench_contention(struct sink *out);
 
 #endif

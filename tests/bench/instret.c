@@ -2,8 +2,6 @@
 /* The instret counter, and a check that it counts what it says. */
 #include "tests/bench/instret.h"
 
-#include "arch/riscv/arch.h"
-
 #define CALIBRATION_LOOPS 100000UL
 
 u64 arch_instret(void)
@@ -12,11 +10,6 @@ u64 arch_instret(void)
 
 	__asm__ volatile("rdinstret %0" : "=r"(n));
 	return n;
-}
-
-u64 arch_boot_instret(void)
-{
-	return early_info.boot_instret;
 }
 
 bool arch_instret_exact(void)

@@ -21,7 +21,4 @@ u64 arch_instret(void);
  */
 bool arch_instret_exact(void);
 
-/* arch_instret() at the first instruction of entry.S; 0 if the hart cannot read it. */
-u64 arch_boot_instret(void);
-
 #endif

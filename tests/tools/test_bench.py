@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""tools/bench judges its rows: one over its "must", or one that could not be measured, is an exit status other than 0."""
+
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
+import json
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+PROGRAM = Path(__file__).resolve().parent.parent.parent / 'tools' / 'bench'
+LOADER = importlib.machinery.SourceFileLoader('bench', str(PROGRAM))
+bench = importlib.util.module_from_spec(importlib.util.spec_from_loader('bench', LOADER))
+sys.modules['bench'] = bench
+LOADER.exec_module(bench)
+
+
+class VerdictTest(unittest.TestCase):
+    """Rows come from a stand-in for the machines."""
+
+    def run_bench(self, rows, *words):
+        errors, never = io.StringIO(), mock.Mock(side_effect=AssertionError)
+        with tempfile.TemporaryDirectory() as out, mock.patch.object(sys, 'argv', ['bench', '--out', out, *words]), \
+                mock.patch.object(bench, 'image_bytes', lambda _: 1000), \
+                mock.patch.object(bench, 'parts', lambda _: {'boot': lambda: rows, 'device': never}), \
+                contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
+            status = bench.main()
+            table = json.loads(Path(out, 'bench.json').read_text())['rows']
+        return status, errors.getvalue(), {row['id']: row['value'] for row in table}
+
+    def test_within_its_must(self):
+        status, _, table = self.run_bench({'boot': (5e6, 'insn')}, 'boot')
+        self.assertEqual((status, table['boot']), (0, 5e6))
+
+    def test_over_its_must(self):
+        status, errors, table = self.run_bench({'boot': (5e6 + 1, 'insn')}, 'boot')
+        self.assertEqual((status, table['boot']), (1, 5e6 + 1))
+        self.assertIn('boot is over its "must"', errors)
+
+    def test_exact_leaves_out_the_rest(self):
+        status, _, table = self.run_bench({'boot': (1, 'insn')}, '--exact')
+        self.assertEqual((status, table['boot']), (0, 1))
+
+    def test_what_could_not_be_measured(self):
+        with mock.patch.object(bench, 'measure_boot', mock.Mock(side_effect=bench.MachineError('no guest'))):
+            with mock.patch.object(bench, 'image_bytes', lambda _: 1000), contextlib.redirect_stderr(io.StringIO()):
+                rows, broken = bench.measure(mock.Mock(out='nowhere', only=['boot']))
+        self.assertEqual(broken, ['no guest'])
+        self.assertNotIn('boot', rows)
+
+
+if __name__ == '__main__':
+    unittest.main()
