@@ -115,9 +115,23 @@ static int check_leftovers(struct virtio_mem *vm)
 	return -EBUSY;
 }
 
-static int attach_device(struct virtio_mem *vm)
+/* A configuration that changes all the time is tried again a few times. */
+static int first_config(struct virtio_mem *vm)
 {
 	int ret = vmem_read_config(vm);
+
+	for (unsigned int i = 1; ret == -ESTALE && i < VMEM_ATTACH_TRIES; i++) {
+		msleep(VMEM_ATTACH_MS);
+		ret = vmem_read_config(vm);
+	}
+	if (ret == -ESTALE)
+		pr_err("%s: its configuration does not hold still", vm->name);
+	return ret;
+}
+
+static int attach_device(struct virtio_mem *vm)
+{
+	int ret = first_config(vm);
 
 	if (ret)
 		return ret;

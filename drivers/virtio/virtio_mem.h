@@ -35,6 +35,10 @@
 #define VMEM_RETRY_FIRST_NS (100ULL * 1000 * 1000)
 #define VMEM_RETRY_LAST_NS  (10ULL * 1000 * 1000 * 1000)
 
+/* How often, and how far apart, a driver that comes reads a configuration that changes. */
+#define VMEM_ATTACH_TRIES 20
+#define VMEM_ATTACH_MS	  10
+
 /* Emptying one memory block, or one granule, may take so long. */
 #define VMEM_BLOCK_NS	(10ULL * 1000 * 1000 * 1000)
 #define VMEM_GRANULE_NS (2ULL * 1000 * 1000 * 1000)
@@ -136,7 +140,10 @@ void vmem_list_unlock(void) __releases(&vmem_list_mutex);
 
 /* --- vmem_config.c -------------------------------------------------------- */
 
-/* Read and check vm->config. Return: -EPROTO it makes no sense; -EBUSY try later. */
+/*
+ * Read and check vm->config. Return: -EPROTO it makes no sense; -ESTALE it changed all the
+ * time. It is as it was then.
+ */
 int __must_check vmem_read_config(struct virtio_mem *vm);
 
 /* Read it, and set target and usable end. */

@@ -46,22 +46,24 @@ static bool same_region(const struct virtio_mem_config *a, const struct virtio_m
 
 int vmem_read_config(struct virtio_mem *vm)
 {
+	struct virtio_mem_config config = {};
 	const char *fault;
-	int ret = virtio_read_config(vm->vdev, config_fields, &vm->config);
+	const int ret = virtio_read_config(vm->vdev, config_fields, &config);
 
 	if (ret == -EAGAIN)
-		return -EBUSY; /* it changes all the time: later */
+		return -ESTALE;
 	if (ret) {
 		virtio_broken(vm->vdev, "has too short a configuration");
 		return ret;
 	}
-	fault = config_fault(&vm->config);
-	if (!fault && vm->fixed.block_size && !same_region(&vm->config, &vm->fixed))
+	fault = config_fault(&config);
+	if (!fault && vm->fixed.block_size && !same_region(&config, &vm->fixed))
 		fault = "the region moved";
 	if (fault) {
 		virtio_broken(vm->vdev, "configuration: %s", fault);
 		return -EPROTO;
 	}
+	vm->config = config;
 	return 0;
 }
 

@@ -65,6 +65,8 @@ bool vmem_trouble_print(struct virtio_mem *vm, struct sink *out)
 		sink_puts(out, "the device is not used any more; dmesg says why");
 	else if (result == -EAGAIN)
 		sink_puts(out, "the device refuses (NACK)");
+	else if (result == -ESTALE)
+		sink_puts(out, "its configuration does not hold still");
 	else if (result == -ENOSPC)
 		sink_printf(out, "no room in the usable %s",
 			    vmem_size_text(vm->config.usable_region_size).text);

@@ -26,6 +26,7 @@
 #define EOVERFLOW  75 /* does not fit */
 #define ENOTSUPP   95 /* known, and not supported here (Linux: EOPNOTSUPP) */
 #define ETIMEDOUT  110 /* the deadline passed */
+#define ESTALE	   116 /* what was read changed meanwhile */
 #define EHWPOISON  133 /* the frame is marked broken */
 
 #endif

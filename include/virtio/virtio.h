@@ -210,10 +210,13 @@ static inline bool virtio_has_feature(const struct virtio_device *vdev, u64 feat
  * @fields: offset and size (1, 2, 4 or 8) of each field, in order; ends with size 0
  * @buf: filled at the fields' offsets
  *
- * Reads again while the generation changes, a bounded number of times.
+ * Two passes over all fields must agree, and the generation stay the same meanwhile; else
+ * they are read again, a bounded number of times. A 64-bit field is two accesses.
  * Context: thread.
- * Return: 0; -EPROTO outside of the configuration; -EAGAIN it never held still.
+ * Return: 0; -EPROTO outside of the configuration, or of its first VIRTIO_CONFIG_BYTES;
+ * -EAGAIN it never held still, and @buf holds nothing that can be used.
  */
+#define VIRTIO_CONFIG_BYTES 64
 struct virtio_config_field {
 	u16 offset;
 	u16 size;

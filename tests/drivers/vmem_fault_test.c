@@ -277,6 +277,39 @@ static void wants_too_much(struct ktest *test)
 	vmem_rig_check(rig);
 }
 
+/* --- configurations that change under the reader --------------------------------- */
+
+/* Accesses from one change to the next: within a pass, a reading of two passes, and more. */
+static const unsigned int toggle_gaps[] = { 3, 9, 20, 60 };
+
+static void gap_desc(const unsigned int *gap, char desc[KTEST_DESC_SIZE])
+{
+	snprintf(desc, KTEST_DESC_SIZE, "every %u accesses", *gap);
+}
+
+KTEST_ARRAY_PARAM(gap, toggle_gaps, gap_desc)
+
+/* The size goes to and fro across 4 GiB: its halves never come from two of them. */
+static void torn_sizes(struct ktest *test)
+{
+	const unsigned int *gap = test->param_value;
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 256 * MIB, 2 * MIB);
+
+	vmem_rig_resize(rig, 0, 4096 * MIB);
+	fake_vmem_toggle(fm, 4096 * MIB, 4094 * MIB, 10000, *gap);
+	while (fm->toggle.left) {
+		(void)vmem_work(rig->vm[0]);
+		KTEST_ASSERT_GE(test, rig->vm[0]->target, 4094 / 2);
+		KTEST_ASSERT_LE(test, rig->vm[0]->target, 4096 / 2);
+		KTEST_ASSERT_EQ(test, vmem_rig_plugged(rig, 0), 256 * MIB);
+	}
+	KTEST_EXPECT_EQ(test, fm->nr_requests[VIRTIO_MEM_REQ_UNPLUG], 0);
+	vmem_rig_settle(rig, 0);
+	KTEST_EXPECT_EQ(test, rig->vm[0]->target, fm->config.requested_size / (2 * MIB));
+	vmem_rig_check(rig);
+}
+
 static const struct ktest_case vmem_fault_cases[] = {
 	KTEST_CASE_PARAM(fault_at_each_request, fault_gen_params),
 	KTEST_CASE(back_off),
@@ -285,6 +318,7 @@ static const struct ktest_case vmem_fault_cases[] = {
 	KTEST_CASE_PARAM(bad_config, config_gen_params),
 	KTEST_CASE(region_moves),
 	KTEST_CASE(wants_too_much),
+	KTEST_CASE_PARAM(torn_sizes, gap_gen_params),
 	{},
 };
 

@@ -55,16 +55,26 @@ static void fake_set_features(struct virtio_device *vdev, u64 features)
 	fv->accepted = features;
 }
 
+static void tick(struct fake_virtio *fv)
+{
+	if (fv->tick)
+		fv->tick(fv);
+}
+
 static u32 fake_generation(struct virtio_device *vdev)
 {
 	struct fake_virtio *fv = to_fake(vdev);
 
+	tick(fv);
 	if (fv->flicker) {
 		fv->flicker--;
 		fv->generation++;
 	}
 	return fv->generation;
 }
+
+/* The widest access to a configuration, in bytes: spec 4.2.2.2 and 4.1.3.1. */
+#define CONFIG_ACCESS 4U
 
 static u32 fake_config_size(struct virtio_device *vdev)
 {
@@ -80,7 +90,10 @@ static void fake_read_config(struct virtio_device *vdev, u32 offset, void *buf, 
 		memset(buf, 0xff, len);
 		return;
 	}
-	memcpy(buf, fv->config + offset, len);
+	for (u32 at = 0; at < len; at += CONFIG_ACCESS) {
+		tick(fv);
+		memcpy((char *)buf + at, fv->config + offset + at, min(len, CONFIG_ACCESS));
+	}
 }
 
 static u32 fake_queue_max(struct virtio_device *vdev, u32 index)

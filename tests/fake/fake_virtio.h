@@ -41,6 +41,8 @@ struct fake_queue {
  * @accepted: what the driver took
  * @config: the device's configuration
  * @flicker: the configuration changes under the driver so many times
+ * @tick: the device lives on: called before each access to its configuration, and before
+ *	each half of a 64-bit field, which is two accesses; may be NULL
  * @stuck: a reset never ends
  * @handle: the driver has notified queue @index; may be NULL
  * @violations: what the driver did against the spec
@@ -54,6 +56,7 @@ struct fake_virtio {
 	u8 config[FAKE_CONFIG_BYTES];
 	u32 config_size;
 	u32 flicker;
+	void (*tick)(struct fake_virtio *fv);
 	bool stuck;
 	bool irq_on;
 	struct fake_queue queue[FAKE_QUEUES];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A virtio-mem device for tests. See fake_vmem.h; the MUSTs are those of spec 5.15.6. */
 #include "tests/fake/fake_vmem.h"
+#include "arch/machine.h"
 #include "lib/string.h"
 
 static void write_config(struct fake_vmem *fm)
@@ -25,6 +26,37 @@ void fake_vmem_resize(struct fake_vmem *fm, u64 requested)
 	set_usable(fm);
 	write_config(fm);
 	fake_interrupt(&fm->fv, VIRTIO_ISR_CONFIG);
+}
+
+static void toggle_tell(struct fake_vmem *fm)
+{
+	fm->fv.generation++;
+	fake_interrupt(&fm->fv, VIRTIO_ISR_CONFIG);
+}
+
+/* One access to the configuration goes by. */
+static void toggle_tick(struct fake_virtio *fv)
+{
+	struct fake_vmem *fm = container_of(fv, struct fake_vmem, fv);
+	struct fake_vmem_toggle *t = &fm->toggle;
+
+	if (t->told && --t->told == 0)
+		toggle_tell(fm);
+	if (!t->left || --t->next)
+		return;
+	t->left--;
+	fm->config.requested_size = t->size[t->left % 2];
+	memcpy(fm->fv.config, &fm->config, sizeof(fm->config));
+	t->next = t->gap + prng_below(&t->prng, t->gap);
+	t->told = 1 + prng_below(&t->prng, t->gap);
+}
+
+void fake_vmem_toggle(struct fake_vmem *fm, u64 a, u64 b, unsigned int nr, unsigned int gap)
+{
+	fm->toggle = (struct fake_vmem_toggle){
+		.size = { a, b }, .left = nr, .gap = gap, .next = gap };
+	prng_init(&fm->toggle.prng, nr + gap);
+	fm->fv.tick = toggle_tick;
 }
 
 void fake_vmem_inject(struct fake_vmem *fm, unsigned int n, unsigned int nr,
@@ -92,6 +124,25 @@ static void check_unmapped(struct fake_vmem *fm, const struct virtio_mem_req *re
 		fm->fv.violations += is_mapped(fm, req->addr + i * fm->config.block_size);
 }
 
+/*
+ * What is plugged holds anything: spec 5.15.6.1. A block that mm does not have begins with
+ * its descriptors; of others a frame will do.
+ */
+static void make_dirty(struct fake_vmem *fm, phys_addr_t addr, u64 size)
+{
+	const phys_addr_t end = addr + size;
+
+	for (phys_addr_t at = addr; at < end; at = ALIGN_UP(at + 1, 1UL << SECTION_SHIFT)) {
+		const bool added = pfn_to_section(fm->mm, phys_to_pfn(at)) != NULL;
+		const u64 bytes = added ? PAGE_SIZE : min(end - at, (u64)PAGEBLOCK_SIZE);
+
+		if (arch_map_direct(at, bytes))
+			continue;
+		memset(phys_to_virt(at), 0xa5, bytes);
+		arch_unmap_direct(at, bytes);
+	}
+}
+
 static u16 do_plug(struct fake_vmem *fm, const struct virtio_mem_req *req)
 {
 	const u64 size = req->nb_blocks * fm->config.block_size;
@@ -103,6 +154,7 @@ static u16 do_plug(struct fake_vmem *fm, const struct virtio_mem_req *req)
 	check_unmapped(fm, req);
 	if (fm->config.plugged_size + size > fm->config.requested_size)
 		return VIRTIO_MEM_RESP_NACK;
+	make_dirty(fm, req->addr, size);
 	bitmap_set(fm->plugged, (req->addr - fm->config.addr) / fm->config.block_size,
 		   req->nb_blocks);
 	fm->config.plugged_size += size;
@@ -174,7 +226,7 @@ static void respond(struct fake_vmem *fm, const struct fake_chain *chain, u16 ty
 {
 	struct virtio_mem_resp *resp = chain->in[0].addr;
 
-	memset(resp, 0, VIRTIO_MEM_RESP_BYTES);
+	memset(resp, 0xa5, VIRTIO_MEM_RESP_BYTES);
 	resp->type = type;
 	switch (fault) {
 	case FAKE_SILENT:
@@ -237,6 +289,9 @@ void fake_vmem_init(struct fake_vmem *fm, struct mm *mm, phys_addr_t addr, u64 s
 	fm->fv.handle = handle;
 	fm->mm = mm;
 	fm->config.block_size = block;
+	/* Without ACPI_PXM there is no node, and padding is never anything. */
+	fm->config.node_id = 0xa5a5;
+	memset(fm->config.padding, 0xa5, sizeof(fm->config.padding));
 	fm->config.addr = addr;
 	fm->config.region_size = size;
 	set_usable(fm);

@@ -4,10 +4,12 @@
 
 /*
  * A model of the virtio-mem device: it does what spec 5.15 says a device MUST do,
- * counts what the driver must not do, and misbehaves when asked.
+ * counts what the driver must not do, and misbehaves when asked. Padding, node id and
+ * the memory that it plugs are filled with 0xa5.
  */
-#include "tests/fake/bit_ranges.h"
+#include "kernel/ktest_prng.h"
 #include "mm/mm.h"
+#include "tests/fake/bit_ranges.h"
 #include "tests/fake/fake_virtio.h"
 #include "virtio/virtio_mem.h"
 
@@ -29,6 +31,24 @@ enum fake_vmem_fault {
 };
 
 /**
+ * struct fake_vmem_toggle - a requested size that changes while the driver reads
+ * @size: the two sizes
+ * @left: changes to come
+ * @prng: when they come
+ * @gap: accesses to the configuration from one change to the next, at least
+ * @next: accesses until the next change
+ * @told: accesses until the generation rises for the last change, and the driver is
+ *	interrupted; 0: that was done
+ */
+struct fake_vmem_toggle {
+	u64 size[2];
+	unsigned int left;
+	struct prng prng;
+	unsigned int gap;
+	unsigned int next, told;
+};
+
+/**
  * struct fake_vmem - one device
  * @fv: its transport
  * @mm: whose sections say what is mapped: what is not plugged must not be
@@ -42,6 +62,7 @@ enum fake_vmem_fault {
  * @resize_at, @resize_to: when request number resize_at has come, the target moves
  * @spurious: a config interrupt with every request
  * @usable_slack: the usable region is requested + slack; 0: all of the region
+ * @toggle: see fake_vmem_toggle()
  */
 struct fake_vmem {
 	struct fake_virtio fv;
@@ -58,6 +79,7 @@ struct fake_vmem {
 	u64 resize_to;
 	bool spurious;
 	u64 usable_slack;
+	struct fake_vmem_toggle toggle;
 };
 
 /**
@@ -69,6 +91,19 @@ void fake_vmem_init(struct fake_vmem *fm, struct mm *mm, phys_addr_t addr, u64 s
 
 /* Ask for another size, and tell the driver. */
 void fake_vmem_resize(struct fake_vmem *fm, u64 requested);
+
+/**
+ * fake_vmem_toggle() - go from one requested size to the other while it is read
+ * @a, @b: the sizes
+ * @nr: changes
+ * @gap: accesses to the configuration from one change to the next, at least; at most
+ *	twice as many
+ *
+ * A change shows at once, in the very next access. The generation rises later, and the
+ * interrupt comes with it, but before the next change: what QEMU does with a
+ * device that answers each access from its present state.
+ */
+void fake_vmem_toggle(struct fake_vmem *fm, u64 a, u64 b, unsigned int nr, unsigned int gap);
 
 /* The n-th request from now on meets a fault, and the @nr - 1 behind it. */
 void fake_vmem_inject(struct fake_vmem *fm, unsigned int n, unsigned int nr,

@@ -195,6 +195,57 @@ static void refused_after_a_change(struct ktest *test)
 	KTEST_EXPECT_EQ(test, vmem_work(rig->vm[0]), WAIT_FOREVER);
 }
 
+/* 4 GiB are plugged, and 100,000 changes across 4 GiB take and give 2 MiB at most. */
+static void torn_sizes_across_4_gib(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 6144 * MIB, 2 * MIB);
+
+	vmem_rig_resize(rig, 0, 4096 * MIB);
+	fake_vmem_toggle(fm, 4096 * MIB, 4094 * MIB, 100000, 40);
+	while (fm->toggle.left) {
+		(void)vmem_work(rig->vm[0]);
+		KTEST_ASSERT_GE(test, fm->config.plugged_size, 4094 * MIB);
+		KTEST_ASSERT_LE(test, fm->config.plugged_size, 4096 * MIB);
+	}
+	vmem_rig_settle(rig, 0);
+	KTEST_EXPECT_EQ(test, fm->config.plugged_size, fm->config.requested_size);
+	vmem_rig_check(rig);
+}
+
+/* A device that changes all the time: the old target stays, and it is read again later. */
+static void restless_configuration(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 256 * MIB, 2 * MIB);
+
+	vmem_rig_resize(rig, 0, 100 * MIB);
+	fm->fv.flicker = 1000000;
+	fake_vmem_resize(fm, 0);
+	KTEST_EXPECT_EQ(test, vmem_rig_settle(rig, 0), VMEM_RETRY_FIRST_NS);
+	KTEST_EXPECT_EQ(test, rig->vm[0]->target, 50);
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 100 * MIB);
+	expect_trouble(rig, "its configuration does not hold still");
+	fm->fv.flicker = 0;
+	KTEST_EXPECT_EQ(test, vmem_rig_settle(rig, 0), WAIT_FOREVER);
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 0);
+}
+
+/* The driver comes while the configuration changes all the time: it waits for a while. */
+static void restless_at_attach(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_prepare(rig, 128 * MIB, 256 * MIB, 2 * MIB);
+
+	fm->fv.flicker = 1000;
+	KTEST_EXPECT_EQ(test, vmem_rig_try(rig, fm), 0);
+	vmem_rig_detach(rig, 0);
+	fm->fv.flicker = 1000000;
+	KTEST_EXPECT_EQ(test, vmem_rig_try(rig, fm), -ESTALE);
+	vmem_rig_free_queues(fm);
+	fm->fv.flicker = 0;
+}
+
 /* --- what mm says -------------------------------------------------------------------- */
 
 /* One block of three cannot be added: that is the outcome, whatever came behind it. */
@@ -411,6 +462,9 @@ static const struct ktest_case vmem_rules_cases[] = {
 	KTEST_CASE(worst_answer_counts),
 	KTEST_CASE(earlier_answers_do_not_count),
 	KTEST_CASE(refused_after_a_change),
+	KTEST_CASE(torn_sizes_across_4_gib),
+	KTEST_CASE(restless_configuration),
+	KTEST_CASE(restless_at_attach),
 	KTEST_CASE(first_error_counts),
 	KTEST_CASE(trouble_passes),
 	KTEST_CASE(disagreements_are_said),

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from guest import Failure, Guest, expect
-from machine import MIB
+from machine import MIB, MemDevice
 from plan import scenario
 
 
@@ -77,3 +77,16 @@ def device_process_dies(guest: Guest) -> None:
         pass
     expect(guest.machine.dead_device() == 'vm0', 'the launcher did not notice')
     guest.machine.stop()
+
+
+@scenario(limit=120.0, devices=(MemDevice(size=6144 * MIB),))
+def size_toggles_across_4_gib(guest: Guest) -> None:
+    """A requested size that goes to and fro across 4 GiB while it is read is never read as 0: 2 MiB at most come and go."""
+    device = guest.devices['vm0']
+    guest.resize(4096 * MIB)
+    for turn in range(3000):
+        device.request((4094 if turn % 2 == 0 else 4096) * MIB)
+        if turn % 10 == 0:
+            expect(device.get('size') >= 4094 * MIB, f'after {turn} changes {device.get("size") >> 20}M are plugged')
+    guest.wait_size(4096 * MIB)
+    guest.check()

@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
 sys.path[:0] = [str(HERE), str(HERE.parent.parent / 'tools')]
 from guest import Failure, Guest  # noqa: E402
-from machine import Config, MachineError, describe_end, die_with_parent  # noqa: E402
+from machine import Config, MachineError, describe_end, die_with_parent, image  # noqa: E402
 from plan import load  # noqa: E402
 from qmp import QmpError  # noqa: E402
 from recorder import prove, rescue  # noqa: E402
@@ -75,7 +75,7 @@ def main() -> int:
         parser.error(f'no scenario {args.scenario}; there are {", ".join(s.name for s in load())}')
     rundir = args.rundir or f'{args.out}/logs/scenario-{story.name}-{args.transport}-smp{args.smp}'
     print('KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: scenario\n    1..1', flush=True)
-    guest = Guest(story, Config(kernel=f'{args.out}/ebb.elf', rundir=rundir, transport=args.transport, smp=args.smp))
+    guest = Guest(story, Config(kernel=image(args.out, tests=story.tests), rundir=rundir, transport=args.transport, smp=args.smp))
     why = play(guest, story)
     if why:
         explain(guest, why)

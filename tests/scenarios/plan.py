@@ -26,6 +26,7 @@ class Scenario:
     append: str
     holes: tuple[tuple[int, int], ...] = ()
     without: tuple[str, ...] = ()
+    tests: bool = False     # the image with the in-kernel tests: the command ut is there
 
 
 @dataclass
@@ -45,10 +46,11 @@ SCENARIOS: list[Scenario] = []
 
 
 def scenario(limit: float = 60.0, mem: int = 128 * MIB, devices: tuple[MemDevice, ...] = (MemDevice(size=1024 * MIB),),
-             append: str = '', holes: tuple[tuple[int, int], ...] = (), without: tuple[str, ...] = ()):
+             append: str = '', holes: tuple[tuple[int, int], ...] = (), without: tuple[str, ...] = (),
+             tests: bool = False):
     """Register a function as a scenario; its docstring says what must hold."""
     def register(play: Callable[['Guest'], None]):
-        SCENARIOS.append(Scenario(play.__name__, play, limit, mem, devices, append, holes, without))
+        SCENARIOS.append(Scenario(play.__name__, play, limit, mem, devices, append, holes, without, tests))
         return play
     return register
 
