@@ -21,6 +21,9 @@ unexport CC CFLAGS CPPFLAGS LDFLAGS
 Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)';)
 
+# A person waits for `make resize`: what builds nothing reads no build rules.
+ifneq ($(filter-out help resize status,$(or $(MAKECMDGOALS),help)),)
+
 # The cross compiler: the first of these prefixes that is installed; tools/setup installs the first one.
 CROSSES  := riscv64-unknown-elf- riscv64-linux-gnu- riscv64-none-elf- riscv64-elf- riscv64-unknown-linux-gnu-
 CROSS    ?= $(firstword $(foreach p,$(CROSSES),$(if $(shell command -v $(p)gcc),$(p))) $(firstword $(CROSSES)))
@@ -69,6 +72,7 @@ FORCE:
 .PHONY: FORCE
 
 -include $(KERNEL_OBJS:.o=.d) $(TEST_OBJS:.o=.d)
+endif
 
 # --- what one does with it ----------------------------------------------------------------------------------------
 # Entry points set up what is missing first and build in a second make, which sees what was installed.

@@ -22,6 +22,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import sizes
+from sizes import format_size
+
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 RAM_BASE = 0x80000000
 TAIL = 2 * MIB            # RAM above all regions: QEMU's place for the device tree
@@ -52,25 +55,11 @@ class MachineError(Exception):
 
 
 def parse_size(text: str) -> int:
-    """Bytes of '128M', '4G', '2097152' or '0x200000'; a bare number is bytes, as in ebb's own parameters."""
-    units = {'': 1, 'K': KIB, 'M': MIB, 'G': GIB, 'T': 1 << 40}
-    number = text.strip().upper().removesuffix('IB').removesuffix('B') if not text.lower().startswith('0x') else text
-    unit = number[-1:] if number[-1:] in units and not number.lower().startswith('0x') else ''
+    """sizes.parse_size, for what describes a machine; a bare number is bytes, as in ebb's own parameters."""
     try:
-        value = int(number.removesuffix(unit) if unit else number, 0) * units[unit]
-    except ValueError:
-        raise MachineError(f'{text!r} is not a size; sizes look like 128M, 4G or 0x200000') from None
-    if value < 0:
-        raise MachineError(f'{text!r}: a size is not negative')
-    return value
-
-
-def format_size(size: int) -> str:
-    """The shortest exact way to write a size: 128M, 1536K, 5."""
-    for unit, letter in ((GIB, 'G'), (MIB, 'M'), (KIB, 'K')):
-        if size and size % unit == 0:
-            return f'{size // unit}{letter}'
-    return str(size)
+        return sizes.parse_size(text)
+    except ValueError as error:
+        raise MachineError(str(error)) from None
 
 
 def signal_of(status: int) -> int:

@@ -3,11 +3,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import select
 import socket
 import time
-from pathlib import Path
+
+CONNECT_LIMIT = 5.0      # seconds to the greeting
+CONNECT_WORDS = {
+    errno.ECONNREFUSED: 'nothing listens there, the machine was killed; start one with `make run`',
+    errno.EAGAIN: 'other clients wait for it already (QEMU serves one at a time)',
+}
 
 
 class QmpError(Exception):
@@ -17,7 +24,7 @@ class QmpError(Exception):
 class Qmp:
     """One connection. Events that arrive meanwhile are kept in self.events."""
 
-    def __init__(self, path: Path | str, timeout: float = 10.0):
+    def __init__(self, path, timeout: float = 10.0):
         self.path, self.timeout = str(path), timeout
         self.events: list[dict] = []
         self._socket = socket.socket(socket.AF_UNIX)
@@ -26,42 +33,71 @@ class Qmp:
         try:
             self._socket.connect(os.path.relpath(path))      # a socket's path has 108 bytes
         except OSError as error:
-            raise QmpError(f'{path}: {error.strerror or error}') from None
-        self._receive(time.monotonic() + timeout)
-        self.execute('qmp_capabilities')
+            self._socket.close()
+            raise QmpError(f'{path}: {CONNECT_WORDS.get(error.errno or 0, error.strerror or error)}') from None
+        self._greet(time.monotonic() + min(timeout, CONNECT_LIMIT))
 
-    def _receive(self, deadline: float) -> dict:
+    def _greet(self, deadline: float) -> None:
+        try:
+            if self._receive(deadline) is None:
+                raise QmpError(f'{self.path}: does not answer (QEMU serves one client at a time)')
+            self.execute('qmp_capabilities')
+        except QmpError:
+            self.close()
+            raise
+
+    def fileno(self) -> int:
+        """For select: something came."""
+        return self._socket.fileno()
+
+    def _receive(self, deadline: float) -> dict | None:
+        """The next message, None if none came before the deadline."""
         while b'\n' not in self._rest:
-            self._socket.settimeout(max(0.01, deadline - time.monotonic()))
+            self._socket.settimeout(max(0.001, deadline - time.monotonic()))
             try:
                 data = self._socket.recv(65536)
             except TimeoutError:
-                raise QmpError(f'{self.path}: no answer') from None
+                return None
             except OSError as error:
                 raise QmpError(f'{self.path}: {error.strerror}') from None
             if not data:
-                raise QmpError(f'{self.path}: the connection was closed')
+                raise QmpError(f'{self.path}: the other side has gone')
             self._rest += data
         line, self._rest = self._rest.split(b'\n', 1)
-        return json.loads(line)
+        try:
+            return json.loads(line)
+        except ValueError:
+            raise QmpError(f'{self.path}: {line[:40]!r} is no QMP') from None
 
     def execute(self, command: str, **arguments):
         """Send a command and return what it returns."""
         words = {name.replace('_', '-'): value for name, value in arguments.items()}
         request = {'execute': command} | ({'arguments': words} if words else {})
+        self._socket.settimeout(self.timeout)
         try:
             self._socket.sendall(json.dumps(request).encode() + b'\n')
         except OSError as error:
-            raise QmpError(f'{self.path}: {error.strerror}') from None
+            raise QmpError(f'{self.path}: {error.strerror or error}') from None
         deadline = time.monotonic() + self.timeout
-        while True:
-            answer = self._receive(deadline)
+        while answer := self._receive(deadline):
             if 'event' in answer:
                 self.events.append(answer)
             elif 'error' in answer:
                 raise QmpError(f'{command}: {answer["error"].get("desc")}')
             elif 'return' in answer:
                 return answer['return']
+        raise QmpError(f'{self.path}: no answer to {command} within {self.timeout:g} s')
+
+    def take_events(self) -> list[dict]:
+        """The events that have come; waits for nothing."""
+        while b'\n' in self._rest or select.select([self._socket], [], [], 0)[0]:
+            message = self._receive(time.monotonic())
+            if message is None:
+                break
+            if 'event' in message:
+                self.events.append(message)
+        taken, self.events = self.events, []
+        return taken
 
     def close(self) -> None:
         """End the connection."""

@@ -24,11 +24,12 @@ class TracePort:
     def __init__(self, path: Path | str, limit: float = LIMIT):
         self.path, self.limit = str(path), limit
         self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(limit)                       # connecting waits where others wait already
         try:
             self._socket.connect(os.path.relpath(path))      # a socket's path has 108 bytes
         except OSError as error:
+            self._socket.close()
             raise PortError(f'{path}: {error.strerror}') from None
-        self._socket.settimeout(limit)
         self._rest = bytearray()
 
     def _more(self) -> None:

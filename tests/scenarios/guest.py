@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import threading
 import time
@@ -13,13 +12,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from cmdport import CommandPort
 from machine import Config, Machine, MemDevice, RAM_BASE, describe_end
 from plan import Scenario
 from qmp import Qmp, QmpError
 from recorder import APPEND, Recorder
 
 BOOT_LIMIT = 20.0          # seconds to "ebb: ready"
-COMMAND_LIMIT = 20.0       # seconds for one answer of the console port
+COMMAND_LIMIT = 20.0       # seconds for one answer of the command port
 RESIZE_LIMIT = 30.0
 SETTLE_LIMIT = 3.0
 POLL = 0.02
@@ -73,44 +73,9 @@ class Console:
         return self.text.splitlines()[-lines:]
 
 
-class Port:
-    """The virtio console port: one command a line, the answer ends with "=status"."""
-
-    def __init__(self, path: Path):
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(os.path.relpath(path))
-        self._rest = b''
-
-    def run(self, line: str, limit: float = COMMAND_LIMIT) -> tuple[int, str]:
-        """Status and text of one command line."""
-        self.send(line.encode() + b'\n')
-        return self.answer(limit, line)
-
-    def send(self, data: bytes) -> None:
-        """Any bytes: lines, or Ctrl-C."""
-        try:
-            self._socket.sendall(data)
-        except OSError as error:
-            raise Failure(f'the command port: {error.strerror}') from None
-
-    def close(self) -> None:
-        """Go away."""
-        self._socket.close()
-
-    def answer(self, limit: float = COMMAND_LIMIT, line: str = '') -> tuple[int, str]:
-        """Status and text of the first line that was sent and not answered yet."""
-        deadline = time.monotonic() + limit
-        while not (match := re.search(rb'^=(-?\d+)\r?\n', self._rest, re.M)):
-            self._socket.settimeout(max(0.01, deadline - time.monotonic()))
-            try:
-                data = self._socket.recv(65536)
-            except TimeoutError:
-                raise Failure(f'no answer to {line!r} within {limit:.0f} s; so far: {self._rest!r}') from None
-            if not data:
-                raise Failure(f'the command port was closed during {line!r}')
-            self._rest += data
-        text, self._rest = self._rest[:match.start()], self._rest[match.end():]
-        return int(match[1]), text.decode(errors='replace').replace('\r', '')
+class Port(CommandPort):
+    """The virtio console port, whose silence is a scenario's failure."""
+    error = Failure
 
 
 class Device:

@@ -19,6 +19,7 @@ from machine import Config, MachineError, describe_end, die_with_parent, image  
 from plan import load  # noqa: E402
 from qmp import QmpError  # noqa: E402
 from recorder import prove, rescue  # noqa: E402
+from sizes import whole  # noqa: E402
 from traceport import PortError  # noqa: E402
 
 
@@ -64,7 +65,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('scenario')
     parser.add_argument('--transport', default='pci')
-    parser.add_argument('--smp', type=int, default=2)
+    parser.add_argument('--smp', type=whole(1, 64), default=2)
     parser.add_argument('--out', default=os.environ.get('O') or 'build')
     parser.add_argument('--rundir', default=None)
     args = parser.parse_args()

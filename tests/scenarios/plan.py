@@ -58,7 +58,8 @@ def scenario(limit: float = 60.0, mem: int = 128 * MIB, devices: tuple[MemDevice
 def load() -> list[Scenario]:
     """All scenarios, in the order of their files."""
     if not SCENARIOS:
-        import boot, crash, faults, hotplug, interrupt, observe, resize      # noqa: F401, E401  # pylint: disable=C0415,W0611
+        import boot, client, crash, faults              # noqa: F401, E401  # pylint: disable=C0415,W0611
+        import hotplug, interrupt, observe, resize      # noqa: F401, E401  # pylint: disable=C0415,W0611
     return SCENARIOS
 
 

@@ -40,7 +40,7 @@ class MachineTest(unittest.TestCase):
     def test_sizes(self):
         for text, size in (('128M', 128 * MIB), ('4g', 4 * GIB), ('0x200000', 2 * MIB), ('5', 5), ('1GiB', GIB), ('64k', 65536)):
             self.assertEqual(parse_size(text), size)
-        for text in ('', 'M', '12Q', 'four', '-1'):
+        for text in ('', 'M', '12Q', 'four', '-1', '1.5G', 'nan', '1e3', '16777216T', '0x', '1' * 5000, '\u0662M'):
             with self.assertRaises(MachineError):
                 parse_size(text)
         self.assertEqual([format_size(s) for s in (0, 5, 1536 << 10, 4 * GIB)], ['0', '5', '1536K', '4G'])

@@ -193,11 +193,15 @@ class LauncherTest(unittest.TestCase):
                 _, err = process.communicate(timeout=10)
                 self.assertEqual((process.returncode, len(err.strip().splitlines())), (3, 1), err)
 
-    def test_bad_number_of_harts(self):
-        process = self.start("time.sleep(60)", SMP='two')
-        _, err = process.communicate(timeout=10)
-        self.assertNotEqual(process.returncode, 0)
-        self.assertIn('two', err)
+    def test_bad_numbers(self):
+        for name, values in (('SMP', ('two', '0', '65', '-1', '1.5', '1_0', 'nan')),
+                             ('MEM', ('-1', '16777216T', '1' * 5000, 'nan', '1e9')), ('VMEM', ('-4G', '99999999999999999999')),
+                             ('BLOCK', ('0', '-2M', '3M'))):
+            for value in values:
+                with self.subTest(name, value=value):
+                    process = self.start("time.sleep(60)", **{name: value})
+                    _, err = process.communicate(timeout=10)
+                    self.assertEqual((process.returncode, len(err.splitlines())), (3, 1), err)
 
     def test_dry_run_starts_nothing(self):
         process = self.start("time.sleep(60)", DRY='1', CMD='lsmem; poweroff')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The memory device as a process: its control socket, faults, events, QEMU's resets, life and death, and ebb-ctl."""
+"""The memory device as a process: its control socket, faults, events, QEMU's resets, life and death."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ import vmem_frontend as vf
 from vmem_case import GIB, PROGRAM, Case
 from vmem_frontend import ACK, BUSY, ERROR, MIB, NACK, PLUG, REGION, STATE, UNPLUG, UNPLUGGED, Device, Qmp
 
-CTL = str(Path(__file__).resolve().parent.parent.parent / 'tools' / 'ebb-ctl')
 # Ids of kernel/trace_events.h.
 DEV_REQUEST, DEV_ANSWER, DEV_PUNCH, DEV_STRAY, DEV_FAULT = range(12, 17)
 
@@ -348,89 +347,6 @@ class Life(unittest.TestCase):
         self.assertTrue((device.path / 's').exists())
         third = self.run_in(device.path, *command, '--wait', '1')
         self.assertIn('did not connect', third.stderr)
-
-
-class Client(Case):
-    """tools/ebb-ctl, with a driver that this test plays."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        run = self.device.path / 'run'
-        run.mkdir()
-        (run / 'vm0.ctl').symlink_to(self.device.path / 'c')
-        self.run_dir = str(run)
-
-    def ctl(self, *words: str) -> subprocess.Popen:
-        return subprocess.Popen([sys.executable, CTL, '--run', self.run_dir, *words], stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, text=True)
-
-    def done(self, process: subprocess.Popen) -> tuple[int, str, str]:
-        out, err = process.communicate(timeout=30)
-        return process.returncode, out, err
-
-    def test_resize(self) -> None:
-        process = self.ctl('resize', '64M')
-        self.assertTrue(self.guest.config_change())
-        time.sleep(1.2)
-        self.guest.request(PLUG, 0, 16)
-        time.sleep(0.2)
-        self.guest.request(PLUG, 16, 16)
-        status, out, err = self.done(process)
-        self.assertEqual((status, err), (0, ''))
-        self.assertIn('plugged 0 of 64M requested (0%)', out)
-        self.assertIn('vm0: plugged 64M, as requested', out)
-
-    def test_resize_reached_from_below(self) -> None:
-        self.device.close()
-        self.device = Device(PROGRAM, block=MIB)
-        self.addCleanup(self.device.close)
-        (Path(self.run_dir)).mkdir(parents=True)
-        (Path(self.run_dir) / 'vm0.ctl').symlink_to(self.device.path / 'c')
-        guest = self.connect()
-        guest.start()
-        process = self.ctl('resize', '5M')
-        self.assertTrue(guest.config_change())
-        guest.request(PLUG, 0, 4, MIB)
-        status, out, _ = self.done(process)
-        self.assertEqual(status, 0)
-        self.assertIn('2M at a time', out)
-
-    def test_resize_gives_up_with_a_reason(self) -> None:
-        self.qmp.execute('x-inject', kind='busy', count=1)
-        process = self.ctl('resize', '--patience', '1', '64M')
-        self.assertTrue(self.guest.config_change())
-        self.assertEqual(self.guest.request(PLUG, 0, 1), BUSY)
-        status, _, err = self.done(process)
-        self.assertEqual((status, err.count('\n')), (1, 1))
-        self.assertIn('answered 1 plug requests with BUSY', err)
-        status, _, err = self.done(self.ctl('resize', '--patience', '1', '62M'))
-        self.assertEqual((status, err.count('\n')), (1, 1))
-        self.guest.stop()
-        status, _, err = self.done(self.ctl('resize', '--patience', '1', '60M'))
-        self.assertIn('no driver', err)
-
-    def test_resize_refuses(self) -> None:
-        for words in (('1M',), ('2G',), ('2M', '--dev', 'vm7')):
-            status, _, err = self.done(self.ctl('resize', *words))
-            self.assertEqual((status, err.count('\n')), (1, 1), err)
-        self.assertEqual(self.qmp.get('requested-size'), 0)
-        self.assertEqual(self.done(self.ctl('resize', '12Q'))[0], 2)
-
-    def test_status(self) -> None:
-        self.qmp.request(64 * MIB)
-        self.guest.request(PLUG, 0, 8)
-        self.guest.touch(REGION, 2 * MIB)
-        status, out, _ = self.done(self.ctl('status'))
-        self.assertEqual(status, 0)
-        self.assertEqual(out.splitlines()[1].split(), ['vm0', '64M', '16M', '2M', '0', '2M', '0x88000000+1G'])
-        status, out, _ = self.done(self.ctl('status', '--json'))
-        self.assertIn('"host": 2097152', out)
-
-    def test_no_machine(self) -> None:
-        self.device.process.kill()
-        self.device.process.wait()
-        status, _, err = self.done(self.ctl('status'))
-        self.assertEqual((status, err.count('\n')), (1, 1), err)
 
 
 if __name__ == '__main__':

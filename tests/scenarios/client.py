@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Scenarios about `make resize`: what tools/ebb-ctl says of a real guest."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from guest import Guest, Port, expect
+from machine import MIB
+from plan import scenario
+
+CTL = str(Path(__file__).resolve().parent.parent.parent / 'tools' / 'ebb-ctl')
+
+
+def ebb_ctl(guest: Guest, *words: str) -> tuple[int, str]:
+    """Status and text of the client."""
+    done = subprocess.run([sys.executable, '-S', '-E', CTL, '--run', str(guest.machine.rundir), *words], capture_output=True,
+                          text=True, timeout=60, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def says(guest: Guest, pattern: str, *words: str, status: int = 0) -> None:
+    """The client, which has the command port to itself meanwhile, ends so, with a text that is so."""
+    guest.port.close()
+    try:
+        got, text = ebb_ctl(guest, *words)
+    finally:
+        guest.port = Port(guest.machine.rundir / 'port.sock')
+    expect(got == status, f'ebb-ctl {" ".join(words)} ended with {got}, not {status}: {text.strip()}')
+    expect(re.fullmatch(pattern, text) is not None, f'{text!r} is not {pattern!r}')
+
+
+@scenario()
+def client_waits_for_the_guest(guest: Guest) -> None:
+    """When the client says that a size is reached, the guest has it in use."""
+    if not guest.devices['vm0'].own:
+        return                       # QEMU has one QMP connection, which is ours
+    total = guest.meminfo('MemTotal')
+    says(guest, r'vm0: plugged 512M, as requested, after \d+ ms\n', 'resize', '512M')
+    expect(guest.meminfo('MemTotal') > total + 500 * MIB, 'the guest does not have it in use')
+    guest.check()
+    says(guest, r'vm0: plugged 0, as requested, after \d+ ms\n', 'resize', '0')
+    expect(guest.meminfo('MemTotal') == total, 'the guest has it still')
+    guest.check()
+
+
+@scenario(append='memhp_default_state=offline')
+def client_tells_added_from_online(guest: Guest) -> None:
+    """With memhp_default_state=offline a size is reached when it is added."""
+    if not guest.devices['vm0'].own:
+        return
+    says(guest, r'vm0: plugged 256M, as requested, after \d+ ms, all of it added, not online\n', 'resize', '256M')
+    guest.run('chmem -e 128M')
+    says(guest, r'vm0: plugged 384M, as requested, after \d+ ms, 256M of it added, not online\n', 'resize', '384M')
+    guest.check()
+
+
+@scenario()
+def client_names_what_is_in_the_way(guest: Guest) -> None:
+    """An unmovable page, and a command port that another program holds."""
+    if not guest.devices['vm0'].own:
+        return
+    guest.resize(256 * MIB)
+    pfn = (guest.devices['vm0'].shape.addr + 128 * MIB) // 4096 + 0x123
+    guest.run(f'alloc 0 unmovable at {pfn:#x}')
+    says(guest, rf'vm0: stays at 2M, 0 are requested, .*: ebb says: memory\d+: .*pfn {pfn:#x} .*\n',
+         'resize', '--patience', '2', '0', status=1)
+    guest.run(f'free {pfn:#x}')
+    guest.wait_size(0)
+    status, text = ebb_ctl(guest, 'resize', '64M')      # we hold the port
+    expect(status == 0 and "by the device's figure (the command port does not answer" in text,
+           f'status {status}: {text.strip()}')
+    guest.check()

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A client of the virtio console port org.ebb.console: a command a line, each answer ends with "=<status>" (port.sock)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import socket
+import time
+
+STATUS = re.compile(rb'^=(-?\d+)\r?\n', re.M)
+WORDS = {
+    errno.ENOENT: 'this machine has no command port',
+    errno.ECONNREFUSED: 'nothing listens at the command port',
+    errno.EAGAIN: 'other programs wait for the command port already',
+    errno.EPIPE: 'the command port was closed',
+    errno.ECONNRESET: 'the command port was closed',
+}
+
+
+class PortError(Exception):
+    """The port cannot be used, or does not answer as it should."""
+
+
+class CommandPort:
+    """A connection. QEMU serves one at a time: behind another, everything is taken and nothing is answered."""
+    error: type[Exception] = PortError
+
+    def __init__(self, path):
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(1.0)
+        self._rest = b''
+        try:
+            self._socket.connect(os.path.relpath(path))      # a socket's path has 108 bytes
+        except OSError as error:
+            self._socket.close()
+            raise self._failed(error) from None
+
+    def _failed(self, error: OSError) -> Exception:
+        return self.error(WORDS.get(error.errno or 0, f'the command port: {error.strerror or error}'))
+
+    def fileno(self) -> int:
+        """For select: something came."""
+        return self._socket.fileno()
+
+    def send(self, data: bytes) -> None:
+        """Any bytes: lines, or Ctrl-C."""
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def receive(self, limit: float = 0.001) -> bool:
+        """Take what has come; whether something came within so many seconds."""
+        self._socket.settimeout(max(0.001, limit))
+        try:
+            data = self._socket.recv(65536)
+        except TimeoutError:
+            return False
+        except OSError as error:
+            raise self._failed(error) from None
+        if not data:
+            raise self.error('the command port was closed')
+        self._rest += data
+        return True
+
+    def answered(self) -> tuple[int, str] | None:
+        """Status and text of the first line that was sent and whose answer is here."""
+        match = STATUS.search(self._rest)
+        if not match:
+            return None
+        text, self._rest = self._rest[:match.start()], self._rest[match.end():]
+        return int(match[1]), text.decode(errors='replace').replace('\r', '')
+
+    def answer(self, limit: float, line: str = '') -> tuple[int, str]:
+        """The same, waited for."""
+        deadline = time.monotonic() + limit
+        while not (found := self.answered()):
+            if not self.receive(deadline - time.monotonic()) and time.monotonic() >= deadline:
+                raise self.error(f'no answer to {line!r} within {limit:.0f} s; so far: {self._rest!r}')
+        return found
+
+    def run(self, line: str, limit: float = 20.0) -> tuple[int, str]:
+        """Status and text of one command line."""
+        self.send(line.encode() + b'\n')
+        return self.answer(limit, line)
+
+    def close(self) -> None:
+        """Go away; a command that runs is ended."""
+        self._socket.close()

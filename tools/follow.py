@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Waits until a machine has reached a size, and finds the words for what it waits for.
+
+Two sides know: the device, how much is plugged (its control socket sends an event), and the guest, how much of that is in
+use (its command port answers `vmem` and `lsmem`). The guest's word counts. Where it has no command port (Linux), or where
+another program holds the port, the device's figure does, and the result says so.
+"""
+
+from __future__ import annotations
+
+import re
+import select
+import sys
+import time
+
+from cmdport import CommandPort, PortError
+from qmp import Qmp, QmpError
+
+MIB = 1 << 20
+GRANULE = 2 * MIB          # what ebb plugs at a time, unless the device's block is larger
+SETTLED_S = 3.0            # without a guest to ask, a size just below the requested one that stays so long is final
+LOOK_S = (0.002, 0.25)     # between two looks, when nothing is told: at first, at last
+SILENT_S = 0.3             # the device is there, the guest does not answer: is it listening at all?
+PORT_S = 2.0               # the same: the device's figure counts
+LIVE_S = (0.3, 0.1)        # a line on a terminal: first after, then each
+LOG_S = (5.0, 10.0)        # the same elsewhere
+
+RANGE = re.compile(r'^0x([0-9a-f]+)-0x([0-9a-f]+) +\S+ +offline\b', re.M)
+VIEW = re.compile(r'requested (\d+) ([KM])iB, plugged (\d+) ([KM])iB( \(\d+ [KM]iB of it not in use\))?')
+SHIFT = {'K': 10, 'M': 20}
+
+
+def show_size(size: int | None) -> str:
+    """A size for a person: exact where that is short."""
+    if size is None:
+        return '-'
+    for shift, unit in ((40, 'T'), (30, 'G'), (20, 'M'), (10, 'K')):
+        if size and size % (1 << shift) == 0:
+            return f'{size >> shift}{unit}'
+    return str(size) if size < MIB else f'{size / MIB:.2f}M'
+
+
+def show_time(seconds: float) -> str:
+    """Milliseconds, as long as these can be read."""
+    return f'{max(1, round(seconds * 1000))} ms' if seconds < 10 else f'{seconds:.1f} s'
+
+
+class View:
+    """What the guest says of one device."""
+
+    def __init__(self, text: str, addr: int):
+        lines = text[max(0, text.find(f': {addr:#x}-')):].splitlines()
+        match = VIEW.search('\n'.join(lines[1:]))
+        self.known = f': {addr:#x}-' in text and match is not None
+        self.requested = self.plugged = self.granule = 0
+        self.given_up = bool(lines) and ', broken' in lines[0]
+        self.held, self.trouble = False, ''
+        if not match or not self.known:
+            return
+        self.requested = int(match[1]) << SHIFT[match[2]]
+        self.plugged, self.held = int(match[3]) << SHIFT[match[4]], bool(match[5])
+        granule = re.search(r'granule (\d+) ([KM])iB', lines[0])
+        self.granule = int(granule[1]) << SHIFT[granule[2]] if granule else GRANULE
+        trouble = re.search(r'last failure: (.*)', '\n'.join(lines))
+        self.trouble = trouble[1] if trouble and trouble[1] != 'none' else ''
+
+    def in_use(self, size: int) -> bool:
+        """Whether the guest has what it can have of a size, and has put it to use."""
+        return self.known and self.requested == size and not self.held and self.plugged == size // self.granule * self.granule
+
+
+class Guest:
+    """Asks the guest, a question at a time; where it cannot, why_not says so."""
+
+    def __init__(self, run: str):
+        self.run, self.why_not, self.view = run, '', None
+        self.port: CommandPort | None = None
+        self.pending = False
+        try:
+            self.port = CommandPort(f'{run}/port.sock')
+        except PortError as error:
+            self.why_not = str(error)
+
+    def ask(self) -> None:
+        """Send the question, if none is on its way."""
+        if self.port and not self.pending:
+            self.pending = True
+            self._guarded(lambda: self.port.send(b'vmem\n'))
+
+    def take(self, addr: int) -> bool:
+        """Whether an answer came; it is in self.view then."""
+        if self.port and self.pending:
+            self._guarded(self.port.receive)
+        answer = self.port.answered() if self.port else None
+        if answer:
+            self.view, self.pending = View(answer[1], addr), False
+        return bool(answer)
+
+    def offline_bytes(self, addr: int, region: int) -> int:
+        """Of a region, what is added and not online."""
+        found: list[str] = []
+
+        def ask() -> None:
+            self.port.send(b'lsmem\n')
+            while not found or not found[-1].startswith('RANGE'):     # what was asked before is answered before
+                found.append(self.port.answer(PORT_S)[1])
+        if self.port:
+            self._guarded(ask)
+        ranges = [(int(m[1], 16), int(m[2], 16) + 1) for m in RANGE.finditer(found[-1] if found else '')]
+        return sum(max(0, min(end, addr + region) - max(start, addr)) for start, end in ranges)
+
+    def _guarded(self, action) -> None:
+        try:
+            action()
+        except PortError as error:
+            self.give_up(str(error))
+
+    def give_up(self, why: str) -> None:
+        """Ask no more: the device's figure counts."""
+        if self.port:
+            self.port.close()
+        self.port, self.pending, self.view, self.why_not = None, False, None, why
+
+    def check(self, silent: float, qmp) -> None:
+        """The device has its size and the guest was silent for so long: is there any point in waiting?"""
+        if not self.pending or silent < SILENT_S:
+            return
+        if silent > PORT_S:
+            self.give_up('the command port does not answer; perhaps another program holds it')
+        elif not listens(self.run, qmp):
+            self.give_up('the guest has no command port')
+
+
+def listens(run: str, qmp) -> bool:
+    """Whether the guest has opened the command port, as far as QEMU tells: yes, if in doubt."""
+    own = None
+    try:
+        own = None if qmp else Qmp(f'{run}/qmp.sock', 0.5)
+        ports = {chardev['label']: chardev for chardev in (qmp or own).execute('query-chardev')}
+        return ports.get('port', {}).get('frontend-open', True)
+    except QmpError:
+        return True
+    finally:
+        if own:
+            own.close()
+
+
+class Progress:
+    """Says how far it is, if it lasts: a line that is redrawn on a terminal, one at long intervals elsewhere."""
+
+    def __init__(self, stream=None):
+        self.stream = stream or sys.stderr
+        self.live = self.stream.isatty()
+        self.after, self.every = LIVE_S if self.live else LOG_S
+        self.drawn = False
+
+    def due(self) -> float:
+        """Seconds after the start when the next line is due."""
+        return self.after
+
+    def say(self, seconds: float, text: str) -> None:
+        """How it stands so many seconds after the start."""
+        if seconds < self.after:
+            return
+        self.after = seconds + self.every
+        self.drawn = True
+        print(f'\r\033[K{text}' if self.live else text, end='' if self.live else '\n', file=self.stream, flush=True)
+
+    def end(self) -> None:
+        """Leave a clean line."""
+        if self.live and self.drawn:
+            print('\r\033[K', end='', file=self.stream, flush=True)
+
+
+def progress_text(name: str, start: int, plugged: int, size: int, seconds: float) -> str:
+    """How far it is."""
+    span, left = abs(size - start), abs(size - plugged)
+    done = 100 * max(0, span - left) // span if span else 100
+    return f'{name}: plugged {show_size(plugged)} of {show_size(size)} requested ({done}%), {seconds:.1f} s'
+
+
+class Follower:
+    """One wait for one size of one device."""
+
+    def __init__(self, device, guest: Guest, size: int, patience: float):
+        self.device, self.guest, self.size, self.patience = device, guest, size, patience
+        self.progress = Progress()
+        self.begun = self.moved = self.there = time.monotonic()     # moved: the size; there: the device has its size
+        self.pause, self.next_look = LOOK_S[0], self.begun
+        self.start = self.now = device.state()
+        self.before = device.answers()
+
+    def granule(self) -> int:
+        """What the guest plugs at a time."""
+        view = self.guest.view
+        return view.granule if view and view.known else max(GRANULE, self.now.block)
+
+    def below(self) -> bool:
+        """Whether the device stands where ebb stays: below a size that is no multiple of what it plugs at a time."""
+        return self.now.plugged == self.size - self.size % self.granule()
+
+    def reached(self, t: float) -> bool:
+        """Whether it is over, by the guest's word or by the device's."""
+        view = self.guest.view
+        if self.guest.port:
+            return view is not None and view.in_use(self.size)
+        return self.now.plugged == self.size or (self.below() and t - self.moved > SETTLED_S)
+
+    def look(self, t: float) -> None:
+        """Ask the device, and have the guest asked."""
+        last, self.now = self.now.plugged, self.device.state()
+        if self.now.plugged != last:
+            self.moved, self.pause = t, LOOK_S[0]
+        if not self.below():
+            self.there = t
+        self.guest.ask()
+        self.next_look = t + self.pause
+        self.pause = min(2 * self.pause, LOOK_S[1])
+
+    def wait(self, t: float) -> None:
+        """For an event, an answer, or the next look; an event makes it due."""
+        until = min(self.next_look, self.begun + self.progress.due())
+        sockets = [self.device.qmp, *([self.guest.port] if self.guest.pending else [])]
+        select.select(sockets, [], [], max(0.0, until - t))
+        if self.device.qmp.take_events():
+            self.pause, self.next_look = LOOK_S[0], 0.0
+        self.guest.take(self.now.addr)
+
+    def run(self) -> bool:
+        """Whether the size was reached; False when nothing has moved for so long that there is no point in waiting."""
+        try:
+            while True:
+                t = time.monotonic()
+                if self.reached(t):
+                    self.now = self.device.state()
+                    return True
+                if t - self.moved > self.patience:
+                    return False
+                if t >= self.next_look:
+                    self.look(t)
+                self.guest.check(t - self.there, self.device.shared_qmp())
+                self.progress.say(t - self.begun, progress_text(self.device.name, self.start.plugged, self.now.plugged,
+                                                                self.size, t - self.begun))
+                self.wait(t)
+        finally:
+            self.progress.end()
+
+
+def explain_stall(follower: Follower) -> str:
+    """Why the size is not reached, by the name of what is in the way."""
+    device, now, view = follower.device, follower.now, follower.guest.view
+    if fault := device.driver_fault():
+        return fault
+    if view and view.given_up:
+        return f'the guest has given the device up: {view.trouble or "its log says why"}'
+    if fault := device.answer_fault(follower.before):
+        return fault
+    if view and view.trouble:
+        return f'ebb says: {view.trouble}'
+    if device.unread():
+        return 'the guest has not read what is requested: it hangs, or has given the device up; in ebb, `vmem` says which'
+    if now.plugged > follower.size:
+        return 'the guest cannot free the rest; in ebb, `vmem` names what is in the way'
+    return 'the guest does not take more; in ebb, `vmem` says why'
