@@ -5,6 +5,7 @@
  */
 #include "kernel/mutex.h"
 #include "kernel/panic.h"
+#include "kernel/patience.h"
 #include "kernel/printk.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
@@ -55,14 +56,16 @@ int mutex_lock_until(struct mutex *mutex, u64 deadline_ns)
 
 void mutex_lock(struct mutex *mutex) __no_lock_analysis
 {
+	struct patience patience;
 	bool reported = false;
 
-	while (mutex_lock_until(mutex, ktime_ns() + MUTEX_REPORT_NS) != 0) {
-		if (!reported)
-			pr_warn("mutex %s: thread %s waits since %llu s, thread %s holds it",
-				mutex->name, thread_name(current_thread()),
-				MUTEX_REPORT_NS / NSEC_PER_SEC,
-				thread_name(READ_ONCE(mutex->owner)));
+	patience_start(&patience, MUTEX_REPORT_NS);
+	while (mutex_lock_until(mutex, patience_next_look(&patience)) != 0) {
+		if (reported || patience_lasts(&patience))
+			continue;
+		pr_warn("mutex %s: thread %s waits since %llu s, thread %s holds it",
+			mutex->name, thread_name(current_thread()),
+			MUTEX_REPORT_NS / NSEC_PER_SEC, thread_name(READ_ONCE(mutex->owner)));
 		reported = true;
 	}
 }

@@ -7,6 +7,7 @@
 #include "arch/thread.h"
 #include "kernel/hart.h"
 #include "kernel/panic.h"
+#include "kernel/patience.h"
 #include "kernel/printk.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
@@ -55,15 +56,16 @@ void panic_stop_if_asked(void)
 
 static void stop_others(void)
 {
-	const u64 deadline = ktime_ns() + STOP_NS;
+	struct patience patience;
 	struct hart *hart;
 
+	patience_start(&patience, STOP_NS);
 	for_each_hart(hart)
 		if (hart != this_hart())
 			arch_kick_hart(hart->id);
 	for_each_hart(hart)
 		while (hart != this_hart() && hart_is_online(hart) &&
-		       ktime_ns() < deadline)
+		       patience_lasts(&patience))
 			arch_cpu_relax();
 }
 

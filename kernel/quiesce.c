@@ -13,6 +13,8 @@
  */
 #include "arch/machine.h"
 #include "kernel/mutex.h"
+#include "kernel/panic.h"
+#include "kernel/patience.h"
 #include "kernel/printk.h"
 #include "kernel/quiesce.h"
 #include "kernel/thread.h"
@@ -67,34 +69,55 @@ static bool has_answered(const struct hart *hart)
 	       !hart_is_online(hart);
 }
 
-/* Whether @hart has answered in time; else the request is taken back. */
-static bool await(struct hart *hart, u64 deadline)
+/* @hart runs the function right now and ends soon: that can't be taken back. */
+static void await_end(const struct hart *hart)
 {
-	const u64 spin_end = min(ktime_ns() + SPIN_NS, deadline);
+	struct patience patience;
+
+	patience_start(&patience, SPIN_LIMIT_NS);
+	while (!has_answered(hart)) {
+		if (!patience_lasts(&patience))
+			panic("hart %u runs the function of a grace period for %llu s",
+			      hart->id, SPIN_LIMIT_NS / NSEC_PER_SEC);
+		arch_cpu_relax();
+	}
+}
+
+/* Whether @hart has answered in time; else the request is taken back. */
+static bool await(struct hart *hart, struct patience *patience)
+{
+	const u64 spin_end = ktime_ns() + SPIN_NS;
 	u32 word = QUIESCE_REQUESTED;
 
 	while (!has_answered(hart) && ktime_ns() < spin_end)
 		arch_cpu_relax();
-	if (wait_event_until(&answered, has_answered(hart), deadline))
+	if (wait_event_patience(&answered, has_answered(hart), patience))
 		return true;
 	if (__atomic_compare_exchange_n(&hart->quiesce, &word, QUIESCE_NONE, false,
 					__ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		return false;
-	/* It runs the function right now, and ends soon: that can't be taken back. */
-	while (!has_answered(hart))
-		arch_cpu_relax();
+	await_end(hart);
+	return true;
+}
+
+static bool lock_requests(struct patience *patience) __no_lock_analysis
+{
+	while (mutex_lock_until(&request_lock, patience_next_look(patience)) != 0)
+		if (!patience_lasts(patience))
+			return false;
 	return true;
 }
 
 int on_each_hart(void (*fn)(void *arg), void *arg, u64 timeout_ns) __no_lock_analysis
 {
-	const u64 deadline = ktime_ns() + timeout_ns;
+	struct patience patience;
 	const struct hart *self;
 	struct hart *hart;
 	int err = 0;
 
 	might_sleep();
-	if (mutex_lock_until(&request_lock, deadline) != 0) {
+	patience_start(&patience, timeout_ns);
+	if (!lock_requests(&patience)) {
 		pr_warn("grace period: another one did not end in %llu ms",
 			(unsigned long long)(timeout_ns / NSEC_PER_MSEC));
 		return -ETIMEDOUT;
@@ -107,7 +130,7 @@ int on_each_hart(void (*fn)(void *arg), void *arg, u64 timeout_ns) __no_lock_ana
 			ask(hart);
 	fn(arg);
 	for_each_hart(hart) {
-		if (hart == self || await(hart, deadline))
+		if (hart == self || await(hart, &patience))
 			continue;
 		pr_warn("hart %u (hartid %llu) reached no quiescent point in %llu ms: "
 			"it runs thread %s",

@@ -5,6 +5,7 @@
 #include "arch/boot.h"
 #include "kernel/hart.h"
 #include "kernel/param.h"
+#include "kernel/patience.h"
 #include "kernel/printk.h"
 #include "kernel/sched.h"
 #include "kernel/smp.h"
@@ -52,15 +53,16 @@ static void start(unsigned int id)
 
 void smp_start(void)
 {
-	const u64 deadline = ktime_ns() + START_NS;
+	struct patience patience;
 	unsigned int online = 1;
 
 	for (unsigned int id = 1; id < nr_harts(); id++)
 		start(id);
+	patience_start(&patience, START_NS);
 	for (unsigned int id = 1; id < nr_harts(); id++) {
 		const struct hart *hart = hart_by_id(id);
 
-		while (!hart_is_online(hart) && ktime_ns() < deadline)
+		while (!hart_is_online(hart) && patience_lasts(&patience))
 			arch_cpu_relax();
 		if (hart_is_online(hart))
 			online++;

@@ -6,6 +6,7 @@
  * cores leave the holder some time, and nobody starves by backing off for ever.
  */
 #include "kernel/panic.h"
+#include "kernel/patience.h"
 #include "kernel/spinlock.h"
 #include "kernel/thread.h"
 
@@ -28,18 +29,19 @@ static void spin_backoff(unsigned int *pause)
 
 void spin_lock_contended(spinlock_t *lock) __no_lock_analysis
 {
-	const u64 limit = arch_clock_ns() + SPIN_LIMIT_NS;
+	struct patience patience;
 	unsigned int pause = 1;
 	u32 owner;
 
 	if (spin_is_held(lock))
 		panic("spinlock %s: hart %u takes it twice", lock->name, this_hart()->id);
+	patience_start(&patience, SPIN_LIMIT_NS);
 	for (;;) {
 		owner = READ_ONCE(lock->owner);
 		if (owner == 0 && spin_trylock(lock))
 			return;
 		spin_backoff(&pause);
-		if (unlikely(arch_clock_ns() > limit) && !panic_in_progress())
+		if (unlikely(!patience_lasts(&patience)) && !panic_in_progress())
 			break;
 	}
 	panic("spinlock %s: held for %llu s by hart %u, thread %s", lock->name,

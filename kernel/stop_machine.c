@@ -5,16 +5,16 @@
  */
 #include "arch/machine.h"
 #include "kernel/hart.h"
+#include "kernel/patience.h"
 #include "kernel/quiesce.h"
 #include "kernel/thread.h"
-#include "kernel/timer.h"
 #include "lib/errno.h"
 
 /**
  * struct stop - one request
  * @fn, @arg: what the leader does
  * @leader: the thread that asked
- * @deadline: until when the others are waited for
+ * @patience: for the others to come
  * @standing: harts that have come
  * @over: they may go on
  * @err: what becomes of it
@@ -23,7 +23,7 @@ struct stop {
 	void (*fn)(void *arg);
 	void *arg;
 	const struct thread *leader;
-	u64 deadline;
+	struct patience patience;
 	u32 standing;
 	u32 over;
 	int err;
@@ -45,7 +45,7 @@ static void lead(struct stop *stop)
 
 	/* Acquire: what the others did before they came is visible. */
 	while (__atomic_load_n(&stop->standing, __ATOMIC_ACQUIRE) < others) {
-		if (ktime_ns() > stop->deadline) {
+		if (!patience_lasts(&stop->patience)) {
 			stop->err = -ETIMEDOUT;
 			break;
 		}
@@ -75,9 +75,10 @@ int stop_machine(void (*fn)(void *arg), void *arg, u64 timeout_ns)
 		.fn = fn,
 		.arg = arg,
 		.leader = current_thread(),
-		.deadline = ktime_ns() + timeout_ns,
 	};
-	const int err = on_each_hart(stop_fn, &stop, timeout_ns);
+	int err;
 
+	patience_start(&stop.patience, timeout_ns);
+	err = on_each_hart(stop_fn, &stop, timeout_ns);
 	return stop.err ? stop.err : stop.over ? 0 : err;
 }

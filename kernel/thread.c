@@ -4,6 +4,7 @@
  */
 #include "arch/boot.h"
 #include "kernel/panic.h"
+#include "kernel/patience.h"
 #include "kernel/printk.h"
 #include "kernel/quiesce.h"
 #include "kernel/sched.h"
@@ -143,9 +144,12 @@ static bool join_or_register(struct thread *thread, struct thread *joiner)
 int thread_join(struct thread *thread, u64 deadline_ns, int *result)
 {
 	struct thread *self = current_thread();
+	const u64 now = ktime_ns();
+	struct patience patience;
 	bool in_time = true;
 
 	might_sleep();
+	patience_start(&patience, max(deadline_ns, now) - now);
 	for (;;) {
 		WRITE_ONCE(self->woken, false);
 		if (join_or_register(thread, self))
@@ -154,7 +158,8 @@ int thread_join(struct thread *thread, u64 deadline_ns, int *result)
 			(void)join_or_register(thread, NULL);
 			return -ETIMEDOUT;
 		}
-		in_time = thread_sleep_until(deadline_ns);
+		in_time = thread_sleep_until(patience_next_look(&patience)) ||
+			  patience_lasts(&patience);
 	}
 	if (result != NULL)
 		*result = thread->result;

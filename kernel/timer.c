@@ -5,6 +5,7 @@
  */
 #include "arch/irq.h"
 #include "kernel/panic.h"
+#include "kernel/patience.h"
 #include "kernel/spinlock.h"
 #include "kernel/timer.h"
 #include "kernel/wait.h"
@@ -87,10 +88,11 @@ static bool runs_elsewhere(const struct timer *timer) __must_hold(timer_lock)
 
 bool timer_del(struct timer *timer)
 {
-	const u64 limit = ktime_ns() + SPIN_LIMIT_NS;
+	struct patience patience;
 	bool was_pending = false;
 	bool busy;
 
+	patience_start(&patience, SPIN_LIMIT_NS);
 	do {
 		const unsigned long flags = spin_lock_irqsave(&timer_lock);
 
@@ -99,7 +101,7 @@ bool timer_del(struct timer *timer)
 		spin_unlock_irqrestore(&timer_lock, flags);
 		if (busy)
 			arch_cpu_relax();
-		if (busy && ktime_ns() > limit)
+		if (busy && !patience_lasts(&patience))
 			panic("a timer's function runs for %llu s",
 			      SPIN_LIMIT_NS / NSEC_PER_SEC);
 	} while (busy);

@@ -6,6 +6,7 @@
  * compared, never followed.
  */
 #include "kernel/panic.h"
+#include "kernel/patience.h"
 #include "kernel/printk.h"
 #include "kernel/spinlock.h"
 #include "kernel/thread.h"
@@ -65,10 +66,11 @@ static bool is_running(const struct work *work)
 
 bool cancel_work_sync(struct work *work)
 {
-	const u64 deadline = ktime_ns() + WORK_WAIT_NS;
+	struct patience patience;
 	bool was_set;
 
 	might_sleep();
+	patience_start(&patience, WORK_WAIT_NS);
 	/* Twice: the work may have scheduled itself anew while it ran. */
 	for (int round = 0; round < 2; round++) {
 		const unsigned long flags = spin_lock_irqsave(&work_lock);
@@ -78,7 +80,7 @@ bool cancel_work_sync(struct work *work)
 		if (is_pending(work))
 			list_del(&work->link);
 		spin_unlock_irqrestore(&work_lock, flags);
-		if (!wait_event_until(&work_done, !is_running(work), deadline))
+		if (!wait_event_patience(&work_done, !is_running(work), &patience))
 			pr_warn("work at %p runs for %llu s, nobody can cancel it",
 				(void *)(uintptr_t)work->fn, WORK_WAIT_NS / NSEC_PER_SEC);
 	}

@@ -5,6 +5,7 @@
  * Spec: QEMU hw/misc/sifive_test.c for the words; SBI 2.0 chapter 10.
  */
 #include "arch/io.h"
+#include "kernel/patience.h"
 
 #include "arch.h"
 #include "sbi.h"
@@ -49,13 +50,14 @@ void exit_init(void)
  */
 static void finisher_write(u32 word)
 {
-	const u64 deadline = arch_clock_ns() + FINISHER_NS;
+	struct patience patience;
 
 	if (!finisher)
 		return;
 	arch_irq_disable();
 	writel(word, finisher);
-	while (arch_clock_ns() < deadline)
+	patience_start(&patience, FINISHER_NS);
+	while (patience_lasts(&patience))
 		arch_cpu_relax();
 }
 

@@ -9,6 +9,7 @@
 #include "arch/irq.h"
 #include "arch/machine.h"
 #include "arch/machine_info.h"
+#include "kernel/patience.h"
 #include "lib/compiler.h"
 #include "lib/errno.h"
 #include "lib/ringbuf.h"
@@ -83,10 +84,11 @@ int serial_init(void)
 /* Waits until the FIFO is empty; false when it does not get so in time. */
 static bool wait_for_room(void)
 {
-	const u64 deadline = arch_clock_ns() + STALL_NS;
+	struct patience patience;
 
+	patience_start(&patience, STALL_NS);
 	while (!(uart_read(UART_LSR) & LSR_TX_EMPTY)) {
-		if (uart.stalled || arch_clock_ns() > deadline) {
+		if (uart.stalled || !patience_lasts(&patience)) {
 			uart.stalled = 1;
 			return false;
 		}

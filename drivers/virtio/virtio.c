@@ -7,6 +7,7 @@
  */
 #define pr_fmt(fmt) "virtio: " fmt
 #include "arch/machine.h"
+#include "kernel/patience.h"
 #include "kernel/printk.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
@@ -57,11 +58,12 @@ void virtio_broken(struct virtio_device *vdev, const char *fmt, ...)
 
 int virtio_reset(struct virtio_device *vdev)
 {
-	const u64 deadline = ktime_ns() + VIRTIO_RESET_NS;
+	struct patience patience;
 
+	patience_start(&patience, VIRTIO_RESET_NS);
 	vdev->ops->set_status(vdev, 0);
 	while (vdev->ops->get_status(vdev) != 0) {
-		if (ktime_ns() > deadline) {
+		if (!patience_lasts(&patience)) {
 			virtio_broken(vdev, "did not finish its reset within %llu ms",
 				      VIRTIO_RESET_NS / NSEC_PER_MSEC);
 			return -ETIMEDOUT;

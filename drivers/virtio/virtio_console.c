@@ -15,6 +15,7 @@
 #define pr_fmt(fmt) "virtio_console: " fmt
 #include "arch/machine.h"
 #include "drivers/virtio/virtio_console.h"
+#include "kernel/patience.h"
 #include "kernel/printk.h"
 #include "kernel/timer.h"
 #include "lib/bitops.h"
@@ -195,9 +196,10 @@ static bool all_named(const struct virtio_console *con)
  */
 static void first_messages(struct virtio_console *con)
 {
-	const u64 deadline = ktime_ns() + VCON_NAMES_NS;
+	struct patience patience;
 
-	while (!all_named(con) && ktime_ns() < deadline && !virtio_is_broken(con->vdev)) {
+	patience_start(&patience, VCON_NAMES_NS);
+	while (!all_named(con) && patience_lasts(&patience) && !virtio_is_broken(con->vdev)) {
 		if (!virtqueue_pending(con->ctl_rx))
 			msleep(1);
 		vcon_hear(con);

@@ -8,6 +8,7 @@
  */
 #define pr_fmt(fmt) "virtio_mem: " fmt
 #include "drivers/virtio/virtio_mem.h"
+#include "kernel/patience.h"
 #include "kernel/printk.h"
 #include "kernel/timer.h"
 #include "kernel/trace.h"
@@ -98,15 +99,17 @@ static void collect(struct virtio_mem *vm)
 /* Until everything is answered, the device breaks, or its time is up. */
 static void await_answers(struct virtio_mem *vm)
 {
-	const u64 deadline = ktime_ns() + vm->answer_ns;
+	struct patience patience;
 
+	patience_start(&patience, vm->answer_ns);
 	for (;;) {
 		collect(vm);
 		if (!vm->nr_open || virtio_is_broken(vm->vdev))
 			break;
 		if (!virtqueue_enable_cb(vm->vq))
 			continue;
-		if (!wait_event_until(&vm->answers, virtqueue_pending(vm->vq), deadline)) {
+		if (!wait_event_patience(&vm->answers, virtqueue_pending(vm->vq),
+					 &patience)) {
 			virtio_broken(vm->vdev, "has not answered %u requests within %llu ms",
 				      vm->nr_open, vm->answer_ns / NSEC_PER_MSEC);
 			break;

@@ -8,6 +8,7 @@
 #define pr_fmt(fmt) "virtio_console: " fmt
 #include "arch/machine.h"
 #include "drivers/virtio/virtio_console.h"
+#include "kernel/patience.h"
 #include "kernel/printk.h"
 #include "kernel/timer.h"
 #include "lib/bitops.h"
@@ -192,29 +193,30 @@ static bool can_go_on(struct vport *port)
  * A service writes because it has read something, so the host was open; but PORT_OPEN
  * travels on another queue than data, and may be read later.
  */
-static bool host_listens(struct vport *port, u64 deadline)
+static bool host_listens(struct vport *port, struct patience *patience)
 {
-	wait_event_until(&port->wait,
-			 is_gone(port) || was_closed(port) || READ_ONCE(port->host_open),
-			 deadline);
+	wait_event_patience(&port->wait,
+			    is_gone(port) || was_closed(port) || READ_ONCE(port->host_open),
+			    patience);
 	return !was_closed(port) && READ_ONCE(port->host_open);
 }
 
 /* Wait until a send buffer is free. */
 static int await_tx(struct vport *port)
 {
-	const u64 deadline = ktime_ns() + VPORT_STALL_NS;
+	struct patience patience;
 
+	patience_start(&patience, VPORT_STALL_NS);
 	for (;;) {
 		if (is_gone(port))
 			return -ENODEV;
-		if (!host_listens(port, deadline))
+		if (!host_listens(port, &patience))
 			return -EPIPE;
 		collect_tx(port);
 		if (port->tx_free)
 			return 0;
 		if (virtqueue_enable_cb(port->tx) &&
-		    !wait_event_until(&port->wait, can_go_on(port), deadline)) {
+		    !wait_event_patience(&port->wait, can_go_on(port), &patience)) {
 			pr_warn("port %s: the host reads nothing, an answer is cut", port->name);
 			return -EPIPE;
 		}
@@ -257,6 +259,8 @@ static int vport_thread(void *arg)
 
 int vport_start(struct vport *port)
 {
+	struct patience patience;
+
 	port->frames = alloc_pages(port->con->vdev->mm, GFP_KERNEL | GFP_ZERO, VPORT_FRAMES_ORDER,
 				   PGTY_KERNEL);
 	if (port->frames == PFN_NONE)
@@ -269,8 +273,8 @@ int vport_start(struct vport *port)
 	port->thread = thread_create(port->name, vport_thread, port);
 	if (!port->thread)
 		return -ENOMEM;
-	if (!wait_event_until(&port->wait, READ_ONCE(port->listening),
-			      ktime_ns() + VPORT_START_NS))
+	patience_start(&patience, VPORT_START_NS);
+	if (!wait_event_patience(&port->wait, READ_ONCE(port->listening), &patience))
 		return -ETIMEDOUT;
 	return 0;
 }

@@ -21,7 +21,7 @@
  * @fn: called in thread context with interrupts on, at each hart's next
  *	quiescent point, never in an interrupt; must not sleep
  * @arg: for @fn; the harts call it at the same time
- * @timeout_ns: from now
+ * @timeout_ns: from now, counted as kernel/patience.h says
  *
  * Requests of several harts are served one after another; a hart that waits
  * here serves other harts' requests meanwhile, so two requesters can't block

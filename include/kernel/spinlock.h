@@ -140,7 +140,10 @@ static inline void spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags)
 	arch_irq_restore(flags);
 }
 
-/* A lock held longer than this is a bug: its holder is named, then panic. */
+/*
+ * A lock held longer than this is a bug: its holder is named, then panic. The waiter counts
+ * as kernel/patience.h says.
+ */
 #define SPIN_LIMIT_NS (10ULL * 1000 * 1000 * 1000)
 
 #endif

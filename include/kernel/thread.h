@@ -49,7 +49,8 @@ struct thread *thread_create_on(unsigned int hart, const char *name, int (*fn)(v
 /**
  * thread_join() - wait until a thread has ended, and forget it
  * @thread: from thread_create(), not detached
- * @deadline_ns: on the clock of ktime_ns()
+ * @deadline_ns: on the clock of ktime_ns(); later if the machine stands still meanwhile
+ *	(kernel/patience.h)
  * @result: receives what its function returned; may be NULL
  *
  * Context: thread, no spinlock held.

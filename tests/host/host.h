@@ -37,6 +37,12 @@ void host_init(void);
 void host_start_harts(unsigned int nr);
 
 /**
+ * host_jump_clock() - time passes in which no hart runs
+ * @ns: how much, as when QEMU is stopped by a signal
+ */
+void host_jump_clock(u64 ns);
+
+/**
  * host_drop_memory() - what a frame holds is lost, as when a device takes it
  * @start: physical address, a multiple of the page size
  * @size: bytes
@@ -48,6 +54,14 @@ void host_drop_memory(phys_addr_t start, u64 size);
  * @hart: logical id, of a hart that does not run
  */
 bool host_was_kicked(unsigned int hart);
+
+/**
+ * host_play_others() - what other harts do while this one is in a busy-wait loop
+ * @fn: called at each turn of such a loop, with interrupts on or off; NULL: nothing
+ *
+ * For one hart. @fn writes what another hart would write, and calls nothing that locks.
+ */
+void host_play_others(void (*fn)(void));
 
 /* Private to tests/host. */
 void host_memory_init(void);

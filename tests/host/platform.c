@@ -40,6 +40,7 @@ static _Thread_local struct hart *current_hart;
 static bool real_time;
 static u64 virtual_now = 1000000;
 static struct timespec real_start;
+static void (*play_others)(void);
 static struct trace_record rings[MAX_HARTS][RING_RECORDS];
 
 struct hart *host_this_hart(void)
@@ -61,13 +62,19 @@ u64 arch_clock_ns(void)
 	if (!real_time)
 		return virtual_now += LOOK_NS;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return virtual_now + (u64)(now.tv_sec - real_start.tv_sec) * 1000000000 +
-	       now.tv_nsec - real_start.tv_nsec;
+	return __atomic_load_n(&virtual_now, __ATOMIC_RELAXED) +
+	       (u64)(now.tv_sec - real_start.tv_sec) * 1000000000 + now.tv_nsec -
+	       real_start.tv_nsec;
 }
 
 u64 arch_time(void)
 {
 	return arch_clock_ns();
+}
+
+void host_jump_clock(u64 ns)
+{
+	__atomic_fetch_add(&virtual_now, ns, __ATOMIC_RELAXED);
 }
 
 void arch_timer_set(u64 deadline_ns)
@@ -136,8 +143,15 @@ bool host_was_kicked(unsigned int hart)
 	return __atomic_exchange_n(&states[hart].ipi, 0, __ATOMIC_ACQUIRE) != 0;
 }
 
+void host_play_others(void (*fn)(void))
+{
+	play_others = fn;
+}
+
 void arch_cpu_relax(void)
 {
+	if (play_others != NULL)
+		play_others();
 	if (real_time)
 		sched_yield();
 	else

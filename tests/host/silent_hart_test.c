@@ -171,6 +171,60 @@ static void idle_harts_are_kicked(struct ktest *test)
 	KTEST_EXPECT_TRUE(test, host_was_kicked(other->id));
 }
 
+static struct timer later;
+
+static void answer_once(struct timer *)
+{
+	answers = 1;
+}
+
+/* The machine is stopped for longer than the limit; then the other hart answers. */
+static void stop_and_answer(struct timer *timer)
+{
+	host_jump_clock(60 * NSEC_PER_SEC);
+	timer_init(timer, answer_once);
+	timer_set(timer, NSEC_PER_MSEC);
+}
+
+static void never_later(void *)
+{
+	(void)timer_del(&later);
+}
+
+static void time_without_work_is_no_silence(struct ktest *test)
+{
+	other_hart(test, 0);
+	timer_init(&later, stop_and_answer);
+	timer_set(&later, NSEC_PER_MSEC);
+	ktest_add_action(test, never_later, NULL);
+	KTEST_EXPECT_EQ(test, synchronize_harts(NSEC_PER_SEC), 0);
+	KTEST_EXPECT_EQ(test, answered, 1);
+}
+
+static void end_function(struct timer *)
+{
+	answered++;
+	STORE_RELEASE(other->quiesce, QUIESCE_NONE);
+}
+
+/* The other hart enters the function in time, and leaves it long behind the deadline. */
+static void enter_function(struct timer *timer)
+{
+	WRITE_ONCE(other->quiesce, QUIESCE_RUNNING);
+	timer_init(timer, end_function);
+	timer_set(timer, 5 * NSEC_PER_SEC);
+}
+
+static void function_that_runs_is_awaited(struct ktest *test)
+{
+	other_hart(test, 0);
+	timer_init(&later, enter_function);
+	timer_set(&later, NSEC_PER_MSEC);
+	ktest_add_action(test, never_later, NULL);
+	KTEST_EXPECT_EQ(test, synchronize_harts(NSEC_PER_SEC), 0);
+	KTEST_EXPECT_EQ(test, answered, 1);
+}
+
 /* virtio-mem does not ask block after block, granule after granule: it tries later. */
 static void shrinking_gives_up(struct ktest *test)
 {
@@ -264,6 +318,8 @@ static const struct ktest_case silent_hart_cases[] = {
 	KTEST_CASE(root_stays),
 	KTEST_CASE(owners_leave_after_a_grace_period),
 	KTEST_CASE(idle_harts_are_kicked),
+	KTEST_CASE(time_without_work_is_no_silence),
+	KTEST_CASE(function_that_runs_is_awaited),
 	KTEST_CASE(shrinking_gives_up),
 	KTEST_CASE(sequence_goes_round),
 	KTEST_CASE(taking_moves_one_ring),
