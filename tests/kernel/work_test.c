@@ -158,6 +158,63 @@ static void timers_of_several_harts(struct ktest *test)
 	KTEST_EXPECT_EQ(test, fired, count);
 }
 
+static struct {
+	struct timer timer;
+	unsigned int entered, deleting, ended;
+} slow;
+
+/* Still runs when it is deleted, and for a while from then on. */
+static void on_slow(struct timer *)
+{
+	u64 end;
+
+	add_one(&slow.entered);
+	while (__atomic_load_n(&slow.deleting, __ATOMIC_ACQUIRE) == 0)
+		arch_cpu_relax();
+	for (end = ktime_ns() + NSEC_PER_MSEC; ktime_ns() < end;)
+		arch_cpu_relax();
+	add_one(&slow.ended);
+}
+
+static int set_slow(void *)
+{
+	timer_set(&slow.timer, 0);
+	return 0;
+}
+
+/* Gives its hart to nobody: the timer may have interrupted whoever is on the other one. */
+static int delete_slow(void *)
+{
+	while (__atomic_load_n(&slow.entered, __ATOMIC_ACQUIRE) == 0)
+		arch_cpu_relax();
+	add_one(&slow.deleting);
+	(void)timer_del(&slow.timer);
+	return (int)__atomic_load_n(&slow.ended, __ATOMIC_ACQUIRE);
+}
+
+static void deletion_waits_for_the_running(struct ktest *test)
+{
+	struct hart *hart, *two[2] = { NULL };
+	struct thread *setter, *deleter;
+	int ended = 0;
+
+	for_each_hart(hart)
+		two[two[0] != NULL] = hart;
+	if (two[1] == NULL)
+		ktest_skip(test, "needs two harts");
+	timer_init(&slow.timer, on_slow);
+	for (int round = 0; round < 10; round++) {
+		slow.entered = slow.deleting = slow.ended = 0;
+		deleter = thread_create_on(two[0]->id, "deleter", delete_slow, NULL);
+		setter = thread_create_on(two[1]->id, "setter", set_slow, NULL);
+		KTEST_ASSERT_NOT_NULL(test, deleter);
+		KTEST_ASSERT_NOT_NULL(test, setter);
+		KTEST_EXPECT_EQ(test, thread_join(deleter, ktime_ns() + STEP_NS, &ended), 0);
+		KTEST_EXPECT_EQ(test, ended, 1);
+		KTEST_EXPECT_EQ(test, thread_join(setter, ktime_ns() + STEP_NS, NULL), 0);
+	}
+}
+
 static void on_work(struct work *work)
 {
 	struct named_work *named = container_of(work, struct named_work, work);
@@ -257,6 +314,7 @@ static const struct ktest_case work_cases[] = {
 	KTEST_CASE(setting_again_replaces),
 	KTEST_CASE(timer_may_set_itself),
 	KTEST_CASE(timers_of_several_harts),
+	KTEST_CASE(deletion_waits_for_the_running),
 	KTEST_CASE(works_run_in_order),
 	KTEST_CASE(pending_work_runs_once),
 	KTEST_CASE(work_may_schedule_itself),
