@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import sizes
+from qmp import Qmp
 from sizes import format_size
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
@@ -95,7 +96,8 @@ def die_with_parent(signum: int = signal.SIGKILL, parent: int | None = None) -> 
 
 @dataclass
 class MemDevice:
-    """One virtio-mem device. addr None places it after boot memory and the devices before it, at a memory block."""
+    """One virtio-mem device. addr None places it after boot memory and the devices before it, at a memory block; QEMU places
+    its own itself, and Machine.learn_regions() sets addr."""
     name: str = 'vm0'
     size: int = 4 * GIB
     addr: int | None = None
@@ -199,9 +201,12 @@ class Machine:
     # --- layout -------------------------------------------------------------------------------------------------
 
     def _place_devices(self) -> None:
-        """Give each device without an address one, and find the end of RAM."""
+        """Give each device without an address one, and find the end of RAM. QEMU places its own: learn_regions()."""
         end = RAM_BASE + self.config.mem
         for device in self.config.devices:
+            if self.kind == 'qemu':
+                device.addr = None
+                continue
             if device.addr is None:
                 device.addr = align_up(end, max(MEMORY_BLOCK, device.block))
             end = max(end, device.addr + device.size)
@@ -217,16 +222,25 @@ class Machine:
             raise MachineError(f'MEM={format_size(config.mem)}: it is a multiple of 2M, at least 16M')
         taken = [('boot memory', RAM_BASE, RAM_BASE + config.mem)]
         for device in config.devices:
-            assert device.addr is not None
             if device.block < MIB or device.block & (device.block - 1):
                 raise MachineError(f'{device.name}: block size {format_size(device.block)} is not a power of two of 1M or more')
-            if device.size <= 0 or device.size % device.block or device.addr % device.block:
-                raise MachineError(f'{device.name}: address {device.addr:#x} and size {format_size(device.size)} must be '
+            addr = device.addr or 0            # 0: QEMU will know
+            if device.size <= 0 or device.size % device.block or addr % device.block:
+                raise MachineError(f'{device.name}: address {addr:#x} and size {format_size(device.size)} must be '
                                    f'multiples of the block size {format_size(device.block)}, and the size not 0')
             for name, start, end in taken:
-                if device.addr < end and start < device.addr + device.size:
-                    raise MachineError(f'{device.name}: its region at {device.addr:#x} overlaps {name}')
-            taken.append((device.name, device.addr, device.addr + device.size))
+                if addr and addr < end and start < addr + device.size:
+                    raise MachineError(f'{device.name}: its region at {addr:#x} overlaps {name}')
+            taken += [(device.name, addr, addr + device.size)] if addr else []
+
+    def learn_regions(self, qmp: Qmp) -> None:
+        """Ask a QEMU that runs where it has put the regions of its own devices."""
+        where = {entry['data'].get('id'): entry['data']['memaddr'] for entry in qmp.execute('query-memory-devices')
+                 if entry['type'] == 'virtio-mem'}
+        for device in self.config.devices if self.kind == 'qemu' else []:
+            if device.name not in where:
+                raise MachineError(f'QEMU has no memory device {device.name}; it has {", ".join(map(str, where)) or "none"}')
+            device.addr = where[device.name]
 
     def boot_ranges(self) -> list[tuple[int, int]]:
         """(address, bytes) of what /memory tells the guest: boot memory without its holes, then the tail."""
@@ -288,7 +302,8 @@ class Machine:
     def _device_options(self, device: MemDevice) -> list[str]:
         name = device.name
         if self.kind == 'qemu':
-            return ['-object', f'memory-backend-ram,id=mem-{name},size={format_size(device.size)}',
+            # A file, so that what the host holds of it can be counted; not reserved, for it is mostly unplugged.
+            return ['-object', f'memory-backend-memfd,id=mem-{name},size={format_size(device.size)},share=on,reserve=off',
                     '-device', f'virtio-mem-pci,id={name},memdev=mem-{name},block-size={format_size(device.block)},'
                                f'requested-size={format_size(device.requested)}']
         suffix = '-pci' if self.config.transport == 'pci' else ''

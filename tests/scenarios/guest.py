@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cmdport import CommandPort
+from ctl import memory_files
 from machine import Config, Machine, MemDevice, RAM_BASE, describe_end
 from plan import Scenario
 from qmp import Qmp, QmpError
@@ -81,11 +82,10 @@ class Port(CommandPort):
 class Device:
     """A memory device: ebb-vmem through its control socket, or QEMU's own through QEMU's QMP."""
 
-    def __init__(self, machine: Machine, device: MemDevice):
-        own = machine.kind == 'vhost-user'
-        self.shape, self.own = device, own
-        self.path = f'/{device.name}' if own else f'/machine/peripheral/{device.name}'
-        self.qmp = Qmp(machine.rundir / (f'{device.name}.ctl' if own else 'qmp.sock'))
+    def __init__(self, machine: Machine, device: MemDevice, qemu: Qmp | None):
+        self.shape, self.own = device, qemu is None
+        self.path = f'/{device.name}' if self.own else f'/machine/peripheral/{device.name}'
+        self.qmp = qemu or Qmp(machine.rundir / f'{device.name}.ctl')
 
     def get(self, name: str):
         """A property: requested-size, size, block-size, x-host-bytes ..."""
@@ -130,15 +130,17 @@ class Guest:
         if self.machine.kind != 'qemu':
             self.recorder.keep_memory(self._memfd())
         self.port = Port(self.machine.rundir / 'port.sock')
-        self.devices = {d.name: Device(self.machine, d) for d in self.machine.config.devices}
+        qemu = self.qmp() if self.machine.kind == 'qemu' else None
+        if qemu:
+            self.machine.learn_regions(qemu)
+        self.devices = {d.name: Device(self.machine, d, qemu) for d in self.machine.config.devices}
         self.recorder.start()
 
     def qmp(self) -> Qmp:
-        """QEMU's own QMP, which has one client at a time."""
-        own = next((d.qmp for d in self.devices.values() if not d.own), None)
-        if own is None and self._qmp is None:
+        """QEMU's own QMP, which has one client at a time: all of us share this connection."""
+        if self._qmp is None:
             self._qmp = Qmp(self.machine.rundir / 'qmp.sock')
-        return own or self._qmp
+        return self._qmp
 
     def poweroff(self) -> None:
         """Leave in good order."""
@@ -234,6 +236,8 @@ class Guest:
         if not device.own:
             views = [d['data'] for d in device.qmp.execute('query-memory-devices') if d['data']['id'] == name]
             expect(bool(views) and views[0]['size'] == size, f'{name}: QEMU has {views}, the device {size}')
+            seen = self.region_file_bytes(name)
+            expect(seen <= size, f'{name}: the host holds {seen} bytes for {size} plugged')
             return
         stray, host = device.get('x-stray-bytes'), device.get('x-host-bytes')
         expect(stray == 0, f'{name}: {stray} stray bytes: someone touched unplugged memory')
@@ -284,6 +288,17 @@ class Guest:
                 total += max(0, min(stop, end) - min(at, end))
                 at = stop
         return total
+
+    def region_file_bytes(self, name: str) -> int:
+        """The same for QEMU's own device, whose region is a file of its own; the files are in the order of the devices."""
+        files = memory_files(str(self.machine.rundir))
+        for device in self.devices.values():
+            mine = next((file for file in files if file[0] == device.shape.size), None)
+            expect(mine is not None, f'{device.shape.name}: QEMU has no memory file of its size')
+            if device.shape.name == name:
+                return mine[1]
+            files.remove(mine)
+        raise Failure(f'no device {name}')
 
     def qemu_shared(self) -> int:
         """Bytes of shared memory that QEMU's process has mapped in: RssShmem."""

@@ -82,7 +82,9 @@ class MachineTest(unittest.TestCase):
         words = ' '.join(machine.qemu_command())
         self.assertEqual(machine.kind, 'qemu')
         self.assertIn('virtio-mem-pci,id=vm0,memdev=mem-vm0,block-size=2M,requested-size=0', words)
+        self.assertIn('memory-backend-memfd,id=mem-vm0,size=4G,share=on,reserve=off', words)
         self.assertIn('128M,maxmem=', words)
+        self.assertIsNone(machine.config.devices[0].addr)
         self.assertNotIn('vhost', words)
         self.assertFalse(machine.needs_dtb())
 
