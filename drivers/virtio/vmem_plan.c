@@ -114,23 +114,6 @@ static unsigned long run_join(struct run_list *list, unsigned long *start, unsig
 	return 0;
 }
 
-/* @nr is at most max_run. Return: false when the list is full. */
-static bool run_add(struct run_list *list, unsigned long start, unsigned long nr)
-{
-	const unsigned long joined = run_join(list, &start, nr);
-
-	list->left -= joined;
-	nr -= joined;
-	if (!nr)
-		return true;
-	if (list->nr == list->max)
-		return false;
-	list->run[list->nr].start = start;
-	list->run[list->nr++].nr = nr;
-	list->left -= nr;
-	return true;
-}
-
 /* Runs that touch by now become one. Return: how many are left. */
 static unsigned int runs_merge(struct run_list *list)
 {
@@ -149,6 +132,26 @@ static unsigned int runs_merge(struct run_list *list)
 		}
 	}
 	return list->nr;
+}
+
+/*
+ * @nr is at most max_run. A full list is merged first, so that it stays full only
+ * with runs that are apart. Return: false when the list is full.
+ */
+static bool run_add(struct run_list *list, unsigned long start, unsigned long nr)
+{
+	const unsigned long joined = run_join(list, &start, nr);
+
+	list->left -= joined;
+	nr -= joined;
+	if (!nr)
+		return true;
+	if (list->nr == list->max && runs_merge(list) == list->max)
+		return false;
+	list->run[list->nr].start = start;
+	list->run[list->nr++].nr = nr;
+	list->left -= nr;
+	return true;
 }
 
 /* The lowest run of ones in @mask: first bit in @bit. Return: its length. */
