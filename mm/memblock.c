@@ -121,7 +121,8 @@ bool memblock_next_free(const struct memblock *mb, phys_addr_t from, phys_addr_t
 		phys_addr_t start = max(from, m->region[i].base);
 		phys_addr_t end = region_end(&m->region[i]);
 
-		for (; r < res->nr && res->region[r].base <= start; r++)
+		/* Not further than this range: a later one may begin below what is skipped. */
+		for (; r < res->nr && start < end && res->region[r].base <= start; r++)
 			start = max(start, region_end(&res->region[r]));
 		if (start >= end) {
 			/* The last reserved range may reach into the next memory range. */

@@ -99,6 +99,32 @@ static void next_free_sees_reservations_across_holes(struct ktest *test)
 	KTEST_EXPECT_FALSE(test, memblock_next_free(&mb, base + size, &base, &size));
 }
 
+/* Reservations that touch, of two types, behind or across the end of an earlier range. */
+static void next_free_sees_neighbours_behind_a_range(struct ktest *test)
+{
+	static const struct {
+		phys_addr_t first, second; /* where the two begin; the second ends at 0x24000 */
+	} rows[] = { { 0x21000, 0x22000 }, { 0x20000, 0x21000 }, { 0x18000, 0x22000 },
+		     { 0x13000, 0x18000 }, { 0x13000, 0x22000 } };
+	phys_addr_t base = 0, last = 0;
+	u64 size = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		memset(&mb, 0, sizeof(mb));
+		KTEST_EXPECT_EQ(test, memblock_add(&mb, 0x10000, 0x4000), 0);
+		KTEST_EXPECT_EQ(test, memblock_add(&mb, 0x20000, 0x8000), 0);
+		KTEST_EXPECT_EQ(test, memblock_reserve(&mb, rows[i].first,
+						       rows[i].second - rows[i].first,
+						       PGTY_FIRMWARE), 0);
+		KTEST_EXPECT_EQ(test, memblock_reserve(&mb, rows[i].second,
+						       0x24000 - rows[i].second, PGTY_IMAGE), 0);
+		for (base = size = 0; memblock_next_free(&mb, base + size, &base, &size);
+		     last = base + size)
+			KTEST_EXPECT_TRUE(test, base + size <= rows[i].first || base >= 0x24000);
+		KTEST_EXPECT_EQ(test, last, 0x28000);
+	}
+}
+
 static void limit_keeps_the_first_bytes(struct ktest *test)
 {
 	KTEST_EXPECT_EQ(test, memblock_add(&mb, 0x10000, 0x4000), 0);
@@ -163,6 +189,7 @@ static const struct ktest_case memblock_cases[] = {
 	KTEST_CASE(reserve_keeps_the_first_type),
 	KTEST_CASE(alloc_takes_the_lowest),
 	KTEST_CASE(next_free_sees_reservations_across_holes),
+	KTEST_CASE(next_free_sees_neighbours_behind_a_range),
 	KTEST_CASE(limit_keeps_the_first_bytes),
 	KTEST_CASE(full_array_is_refused),
 	KTEST_CASE(random_against_model),
