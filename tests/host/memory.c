@@ -18,6 +18,7 @@
 
 #include "arch/machine.h"
 #include "host.h"
+#include "kernel/hart.h"
 #include "lib/errno.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -157,8 +158,24 @@ void host_drop_memory(phys_addr_t start, u64 size)
 		die("fallocate");
 }
 
+/*
+ * A descriptor that a walk has found may be read until the walk ends, whatever became of
+ * its block. One hart alone has no walk in between; with several, nobody can say.
+ */
+static bool may_be_walked(const void *va)
+{
+	const struct hart *hart;
+	unsigned int nr = 0;
+
+	for_each_hart(hart)
+		nr++;
+	return nr > 1 && (const char *)va >= memmap && (const char *)va < memmap + MEMMAP_BYTES;
+}
+
 void arch_poison_range(void *va, u64 bytes)
 {
+	if (may_be_walked(va))
+		return;
 #ifdef HAVE_ASAN
 	__asan_poison_memory_region(va, bytes);
 #else

@@ -4,7 +4,8 @@
  * says so, and undoes what it began. And a second trace ring. The hart is an entry of
  * the table and nothing else; it answers as often as a case lets it.
  *
- * The table of harts only grows, so this suite has to be the last, as its name has it.
+ * The table of harts only grows: the entry stays behind, absent. So a suite that wants to
+ * know how many harts run counts those that are online (tests/kernel/test_threads.h).
  */
 #include "arch/machine.h"
 #include "host.h"

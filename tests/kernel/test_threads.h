@@ -25,6 +25,42 @@ struct crew {
 	unsigned int nr;
 };
 
+/*
+ * Harts that run threads, in the order of their ids. The table may have entries of harts
+ * that do not: those that failed to start, and one that a suite has played.
+ */
+static inline unsigned int nr_online_harts(void)
+{
+	unsigned int nr = 0;
+	struct hart *hart;
+
+	for_each_hart(hart)
+		nr++;
+	return nr;
+}
+
+/* Id of the online hart before which @rank others come. */
+static inline unsigned int online_hart(unsigned int rank)
+{
+	struct hart *hart;
+
+	for_each_hart(hart)
+		if (rank-- == 0)
+			return hart->id;
+	return MAX_HARTS;
+}
+
+/* How many online harts come before this one. */
+static inline unsigned int hart_rank(void)
+{
+	unsigned int rank = 0;
+	struct hart *hart;
+
+	for_each_hart(hart)
+		rank += hart->id < this_hart()->id;
+	return rank;
+}
+
 /* One thread on each online hart. Ends the case if that fails. */
 static inline void crew_start(struct ktest *test, struct crew *crew, int (*fn)(void *arg),
 			      void *arg)

@@ -188,7 +188,7 @@ static int free_mine(void *arg)
 {
 	struct model *m = arg;
 
-	for (unsigned int i = this_hart()->id; i < m->nr_freed; i += nr_harts())
+	for (unsigned int i = hart_rank(); i < m->nr_freed; i += nr_online_harts())
 		free_pages(&m->w->mm, m->freed[i].pfn, m->freed[i].order);
 	return 0;
 }

@@ -10,7 +10,7 @@
 #define PB	PAGEBLOCK_NR_PAGES
 #define NR_EACH 4U /* chunks of each hart */
 
-/* What the threads of one step work on: chunk i is a hart's whose id is i / NR_EACH. */
+/* What the threads of one step work on: chunk i is a hart's whose rank is i / NR_EACH. */
 static struct step {
 	struct mm *mm;
 	unsigned long pfn;
@@ -27,7 +27,7 @@ static unsigned long chunk_pfn(unsigned int hart, unsigned int i)
 /* Returns how many chunks went where they should not. */
 static int free_some(void *unused)
 {
-	const unsigned int hart = this_hart()->id;
+	const unsigned int hart = hart_rank();
 	int bad = 0;
 
 	(void)unused;
@@ -78,7 +78,7 @@ static unsigned int count_cached(const struct pfn_range *r)
 
 static void rest_nowhere(struct ktest *test, struct test_mm *t, unsigned int order)
 {
-	const unsigned long nr = (unsigned long)(nr_harts() * NR_EACH) << order;
+	const unsigned long nr = (unsigned long)(nr_online_harts() * NR_EACH) << order;
 	const struct pfn_range blocks = { t->base, ALIGN_UP(nr, PB) };
 	const unsigned long free = t->zone->free;
 
@@ -91,7 +91,7 @@ static void rest_nowhere(struct ktest *test, struct test_mm *t, unsigned int ord
 	KTEST_ASSERT_EQ(test, on_all_harts(test, free_some, NULL), 0);
 	if (order <= PCP_SMALL_ORDER)
 		KTEST_EXPECT_EQ(test, count_cached(&blocks),
-				nr_harts() * NR_EACH / 2 << order);
+				nr_online_harts() * NR_EACH / 2 << order);
 	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &blocks, NULL), 0);
 	step.first = NR_EACH / 2;
 	step.end = NR_EACH;
@@ -129,8 +129,8 @@ static int refill(void *taken)
 {
 	unsigned long *pfn = taken;
 
-	pfn[this_hart()->id] = alloc_pages(step.mm, GFP_KERNEL, 0, PGTY_SLAB);
-	return pfn[this_hart()->id] == PFN_NONE;
+	pfn[hart_rank()] = alloc_pages(step.mm, GFP_KERNEL, 0, PGTY_SLAB);
+	return pfn[hart_rank()] == PFN_NONE;
 }
 
 /*
@@ -146,17 +146,17 @@ static void a_removed_block_is_forgotten(struct ktest *test)
 	const struct pageblock *was;
 	unsigned long other, n;
 
-	for (unsigned int hart = 0; hart < nr_harts(); hart++)
-		KTEST_ASSERT_EQ(test, mm_hart_init(&w->mm, hart), 0);
+	for (unsigned int rank = 0; rank < nr_online_harts(); rank++)
+		KTEST_ASSERT_EQ(test, mm_hart_init(&w->mm, online_hart(rank)), 0);
 	step = (struct step){ .mm = &w->mm, .pfn = block.start_pfn, .end = 1 };
 	window_block(test, w, 1);
 	was = pfn_pageblock(&w->mm, block.start_pfn);
-	for (unsigned int hart = 0; hart < nr_harts(); hart++)
+	for (unsigned int hart = 0; hart < nr_online_harts(); hart++)
 		KTEST_ASSERT_EQ(test,
 				alloc_pages_at(&w->mm, chunk_pfn(hart, 0), 0, PGTY_SLAB),
 				0);
 	KTEST_ASSERT_EQ(test, on_all_harts(test, free_some, NULL), 0);
-	KTEST_ASSERT_EQ(test, count_cached(&block), nr_harts());
+	KTEST_ASSERT_EQ(test, count_cached(&block), nr_online_harts());
 	KTEST_ASSERT_EQ(test, window_offline(w, 1), 0);
 	KTEST_ASSERT_EQ(test, window_remove(w, 1), 0);
 	for (n = 2; n < WINDOW_BLOCKS; n++) {
@@ -168,7 +168,7 @@ static void a_removed_block_is_forgotten(struct ktest *test)
 	KTEST_ASSERT_LT(test, n, WINDOW_BLOCKS);
 	window_block(test, w, 1);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, other, 0, PGTY_SLAB), 0);
-	for (unsigned int hart = 0; hart < nr_harts(); hart++)
+	for (unsigned int hart = 0; hart < nr_online_harts(); hart++)
 		KTEST_ASSERT_EQ(test,
 				alloc_pages_at(&w->mm, chunk_pfn(hart, 0), 0, PGTY_SLAB),
 				0);
@@ -177,7 +177,7 @@ static void a_removed_block_is_forgotten(struct ktest *test)
 	step.isolated = true;
 	KTEST_EXPECT_EQ(test, on_all_harts(test, free_some, NULL), 0);
 	unisolate_range(&w->mm, &block);
-	for (unsigned int hart = 0; hart < nr_harts(); hart++)
+	for (unsigned int hart = 0; hart < nr_online_harts(); hart++)
 		free_pages(&w->mm, taken[hart], 0);
 	free_pages(&w->mm, other, 0);
 	window_check(test, w);

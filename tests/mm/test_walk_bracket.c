@@ -9,6 +9,7 @@
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "mm/hotplug.h"
+#include "tests/kernel/test_threads.h"
 #include "tests/mm/test_mm.h"
 
 struct walk {
@@ -45,7 +46,7 @@ static void remove_under_walker(struct ktest *test, struct window *w, unsigned i
 	int bad = 0, err;
 
 	*walk = (struct walk){ &w->mm, window_pfn(w, 1) + 77, ms * NSEC_PER_MSEC, 0, 0 };
-	thread = thread_create_on(this_hart()->id ? 0 : 1, "walker", walk_slowly, walk);
+	thread = thread_create_on(online_hart(hart_rank() ? 0 : 1), "walker", walk_slowly, walk);
 	KTEST_ASSERT_NOT_NULL(test, thread);
 	while (!READ_ONCE(walk->found))
 		arch_cpu_relax();
@@ -62,7 +63,7 @@ static void a_walker_keeps_what_it_found(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
 
-	if (nr_harts() < 2)
+	if (nr_online_harts() < 2)
 		ktest_skip(test, "a walker does not give its hart away: this needs two");
 	window_add(test, w, 1, ~0UL);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);

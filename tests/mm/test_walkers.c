@@ -11,6 +11,7 @@
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "mm/contig.h"
+#include "tests/kernel/test_threads.h"
 #include "tests/mm/test_mm.h"
 
 #define NR_SLOTS    1000U
@@ -94,7 +95,7 @@ static int walker_run(void *arg)
 
 static void start_walkers(struct ktest *test)
 {
-	const unsigned int harts = nr_harts();
+	const unsigned int harts = nr_online_harts();
 
 	walk.stop = 0;
 	for (unsigned int i = 0; i < NR_WALKERS; i++) {
@@ -102,8 +103,9 @@ static void start_walkers(struct ktest *test)
 
 		*me = (struct walker){ .walk = &walk };
 		prng_init(&me->prng, prng_u64(&test->prng));
-		walk.thread[i] = thread_create_on(harts > 1 ? 1 + i % (harts - 1) : 0, "walker",
-						  walker_run, me);
+		walk.thread[i] = thread_create_on(
+			online_hart(harts > 1 ? 1 + i % (harts - 1) : 0), "walker", walker_run,
+			me);
 		KTEST_ASSERT_NOT_NULL(test, walk.thread[i]);
 	}
 }
