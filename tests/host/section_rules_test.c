@@ -183,6 +183,7 @@ static void memory_beyond_the_table(struct ktest *test)
 	KTEST_ASSERT_EQ(test, memblock_add(&w->mb, pfn_to_phys(w->base), SECTION_SIZE),
 			0);
 	KTEST_ASSERT_EQ(test, memblock_add(&w->mb, end, 5UL << 20), 0);
+	log_mark();
 	KTEST_EXPECT_EQ(test, mm_populate(&w->mm, &w->mb), -E2BIG);
 	KTEST_EXPECT_TRUE(test, times_logged("metadata of 133 MiB of memory lies beyond"));
 }

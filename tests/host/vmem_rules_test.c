@@ -297,6 +297,7 @@ static void disagreements_are_said(struct ktest *test)
 	struct vmem_rig *rig = vmem_rig_open(test);
 	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 128 * MIB, 2 * MIB);
 
+	log_mark();
 	vmem_rig_resize(rig, 0, 100 * MIB);
 	for (unsigned int i = 0; i < 3; i++) {
 		fm->config.plugged_size = 98 * MIB;
