@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Notifier chains. Each start gets a transaction number; a listener that agreed
- * remembers it, and the end goes to those who remember the current number.
+ * Notifier chains. Starts are numbered, and several may be open at the same time. A
+ * start that was not refused was heard by every listener of that moment, so its end
+ * goes to those that were registered before it.
  *
  * Compare with: Linux kernel/notifier.c, blocking_notifier_call_chain_robust().
  */
@@ -13,7 +14,7 @@ void notifier_chain_init(struct notifier_chain *chain, const char *name)
 {
 	mutex_init(&chain->lock, name);
 	INIT_LIST_HEAD(&chain->blocks);
-	chain->transaction = 0;
+	chain->starts = 0;
 }
 
 static bool is_member(struct notifier_chain *chain, const struct notifier_block *nb)
@@ -44,7 +45,7 @@ int notifier_register(struct notifier_chain *chain, struct notifier_block *nb)
 
 	mutex_lock(&chain->lock);
 	if (!is_member(chain, nb)) {
-		nb->told = 0;
+		nb->since = chain->starts;
 		insert(chain, nb);
 		err = 0;
 	}
@@ -86,45 +87,45 @@ void notifier_call(struct notifier_chain *chain, unsigned long event, void *data
 	mutex_unlock(&chain->lock);
 }
 
+/* The listener @refused has vetoed a start: those before it are told that it is over. */
+static void cancel_start(struct notifier_chain *chain, struct notifier_block *refused,
+			 unsigned long cancel, void *data) __must_hold(chain->lock)
+{
+	for (struct notifier_block *nb = list_prev_entry(refused, link);
+	     &nb->link != &chain->blocks; nb = list_prev_entry(nb, link))
+		tell(nb, cancel, data);
+}
+
 int notifier_call_start(struct notifier_chain *chain, unsigned long event,
-			unsigned long cancel, void *data, struct notifier_veto *veto)
+			unsigned long cancel, void *data, struct notifier_start *start)
 {
 	struct notifier_block *nb;
 	int err = 0;
 
-	if (veto != NULL)
-		*veto = (struct notifier_veto){ .nb = NULL, .error = 0 };
 	mutex_lock(&chain->lock);
-	chain->transaction++;
+	*start = (struct notifier_start){ .nr = ++chain->starts };
 	list_for_each_entry(nb, &chain->blocks, link) {
 		err = nb->fn(nb, event, data);
 		if (err != 0)
 			break;
-		nb->told = chain->transaction;
 	}
 	if (err != 0) {
-		if (veto != NULL)
-			*veto = (struct notifier_veto){ .nb = nb, .error = err };
-		for (nb = list_prev_entry(nb, link); &nb->link != &chain->blocks;
-		     nb = list_prev_entry(nb, link)) {
-			nb->told = 0;
-			tell(nb, cancel, data);
-		}
+		*start = (struct notifier_start){ .veto = nb };
+		cancel_start(chain, nb, cancel, data);
 	}
 	mutex_unlock(&chain->lock);
 	return err;
 }
 
-void notifier_call_end(struct notifier_chain *chain, unsigned long event, void *data)
+void notifier_call_end(struct notifier_chain *chain, unsigned long event, void *data,
+		       struct notifier_start *start)
 {
 	struct notifier_block *nb;
 
 	mutex_lock(&chain->lock);
-	list_for_each_entry(nb, &chain->blocks, link) {
-		if (nb->told != chain->transaction)
-			continue;
-		nb->told = 0;
-		tell(nb, event, data);
-	}
+	list_for_each_entry(nb, &chain->blocks, link)
+		if (nb->since < start->nr)
+			tell(nb, event, data);
+	start->nr = 0;
 	mutex_unlock(&chain->lock);
 }

@@ -152,18 +152,19 @@ void evac_commit(struct evac *e)
 	const struct evacuate_policy *p = e->policy;
 	struct becoming to = { .type = p->end == EVAC_END_OFFLINE ? PGTY_OFFLINE : p->type };
 	const u32 flags = p->end == EVAC_END_ALLOC ? p->page_flags : 0;
+	struct evac_cursor at = {};
 
 	if (p->end == EVAC_END_FREE)
 		return;
 	to.owner = to.type == PGTY_OFFLINE ? OFFLINE_OWNER : 0;
-	for (unsigned int i = 0; i < e->nr_ranges; i++) {
-		const struct pfn_range *r = &e->ranges[i];
-		const unsigned int zone = pfn_to_section(e->mm, r->start_pfn)->zone->type;
+	while (evac_next_range(e, &at)) {
+		const unsigned long pfn = at.range.start_pfn;
+		const unsigned int zone = pfn_to_section(e->mm, pfn)->zone->type;
 
 		to.single = page_word(to.type, flags, 0, zone);
 		to.whole = to.type == PGTY_OFFLINE
 				   ? to.single
 				   : page_word(to.type, flags, PAGEBLOCK_ORDER, zone);
-		take_range(e->mm, r, &to);
+		take_range(e->mm, &at.range, &to);
 	}
 }

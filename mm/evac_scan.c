@@ -74,11 +74,30 @@ static unsigned long part_end(unsigned long pfn, unsigned long end)
 	return min((pfn | (PAGEBLOCK_NR_PAGES - 1)) + 1, end);
 }
 
-/* Is what blocks no reason to give up? What was never allocated is never freed either. */
-static bool tolerated(const struct evac *e, enum page_type type)
+/**
+ * evac_can_wait() - can a frame that blocks become free without its range being plugged?
+ * @e: the evacuation
+ * @type: the frame's type
+ *
+ * What was never allocated is never freed. What is PageOffline its owner gives back for
+ * reasons of its own, and an unplugged frame only by a plug.
+ */
+bool evac_can_wait(const struct evac *e, enum page_type type)
 {
-	return (e->policy->flags & EVAC_BEST_EFFORT) ||
-	       ((e->policy->flags & EVAC_WAIT_FREE) && type <= PGTY_LAST_ALLOC);
+	return (e->policy->flags & EVAC_WAIT_FREE) && type <= PGTY_LAST_ALLOC &&
+	       type != PGTY_OFFLINE;
+}
+
+/* A frame blocks: no matter, to be waited for, or a reason to give up. */
+static int classify_blocking(struct evac *e, enum mm_reason reason, unsigned long pfn,
+			     const struct page_state *st)
+{
+	if (e->policy->flags & EVAC_BEST_EFFORT)
+		return 0;
+	if (!evac_can_wait(e, st->type))
+		return evac_blocked(e, reason, pfn, st);
+	e->held = true;
+	return 0;
 }
 
 /* One pageblock's frames; the first that blocks ends it, if blocking is final. */
@@ -110,8 +129,7 @@ static int classify_part(struct evac *e, unsigned long pfn, unsigned long end)
 			continue;
 		args.before = st.type;
 		args.after = reason;
-		if (!tolerated(e, st.type))
-			err = evac_blocked(e, reason, pfn, &st);
+		err = classify_blocking(e, reason, pfn, &st);
 	}
 	evac_announce(e, TRACE_EVAC_VERDICT, &args);
 	return err;
@@ -139,19 +157,21 @@ static int classify_range(struct evac *e, unsigned long pfn, unsigned long end)
 
 /**
  * evac_classify() - one read-only pass over all ranges; final
- * @e: isolated and drained; e->empty says whether anything is left to be done
+ * @e: isolated and drained; e->empty says whether anything is left to be done, e->held
+ *	whether something is to be waited for
  *
  * Return: 0 if nothing hopeless stands in the way; a negative errno, and why.
  */
 int evac_classify(struct evac *e)
 {
+	struct evac_cursor at = {};
 	int err = 0;
 
 	e->empty = true;
-	for (unsigned int i = 0; i < e->nr_ranges && !err; i++) {
-		const struct pfn_range *r = &e->ranges[i];
-
-		err = classify_range(e, r->start_pfn, r->start_pfn + r->nr_pages);
+	e->held = false;
+	while (!err && evac_next_range(e, &at)) {
+		err = classify_range(e, at.range.start_pfn,
+				     at.range.start_pfn + at.range.nr_pages);
 		cond_resched();
 	}
 	return err;
@@ -250,16 +270,6 @@ static int move_rest(struct evac *e, struct vector *vec, int err)
 	return err ? err : vec->err;
 }
 
-/* The same for one chunk, or the part of it that is asked for, which has become movable. */
-int evac_move_chunk(struct evac *e, const struct pfn_range *chunk)
-{
-	struct vector vec = { .nr = 0 };
-	const unsigned long end = chunk->start_pfn + chunk->nr_pages;
-
-	return move_rest(e, &vec, collect_part(e, &vec, chunk->start_pfn,
-					       part_end(chunk->start_pfn, end)));
-}
-
 /**
  * evac_migrate() - one pass that moves what is movable
  * @e: classified
@@ -269,11 +279,12 @@ int evac_move_chunk(struct evac *e, const struct pfn_range *chunk)
 int evac_migrate(struct evac *e)
 {
 	struct vector vec = { .nr = 0 };
+	struct evac_cursor at = {};
 	int err = 0;
 
-	for (unsigned int i = 0; i < e->nr_ranges; i++) {
-		unsigned long pfn = e->ranges[i].start_pfn;
-		const unsigned long end = pfn + e->ranges[i].nr_pages;
+	while (!err && evac_next_range(e, &at)) {
+		unsigned long pfn = at.range.start_pfn;
+		const unsigned long end = pfn + at.range.nr_pages;
 
 		while (!err && (pfn = next_used(e->mm, pfn, end)) < end) {
 			err = collect_part(e, &vec, pfn, part_end(pfn, end));
@@ -283,9 +294,29 @@ int evac_migrate(struct evac *e)
 	return move_rest(e, &vec, err);
 }
 
+/* The next search of evac_blocker() begins at the first frame. */
+void evac_search(struct evac *e)
+{
+	e->at = (struct evac_cursor){};
+	e->at_pfn = 0;
+	e->why->scans++;
+	if (!evac_next_range(e, &e->at))
+		e->at.range = (struct pfn_range){};
+}
+
+/* Is this chunk in the way? In the wait nothing is that can be moved afterwards. */
+static bool in_the_way(const struct evac *e, const struct page_state *st, enum mm_reason *reason)
+{
+	const enum verdict verdict = judge(e, st, reason);
+
+	if (verdict == VERDICT_MOVABLE)
+		*reason = MM_REASON_NOT_FREE;
+	return verdict == VERDICT_BLOCKS || (verdict == VERDICT_MOVABLE && e->phase != EVAC_WAIT);
+}
+
 /**
  * evac_blocker() - the next chunk that is neither free nor to be skipped
- * @e: what could move has moved
+ * @e: evac_search() was called; what could move has moved, or it is the phase WAIT
  * @chunk: filled, if there is one
  *
  * Goes on where it stopped before: what is free in an isolated block stays free.
@@ -293,22 +324,15 @@ int evac_migrate(struct evac *e)
  */
 int evac_blocker(struct evac *e, struct pfn_range *chunk)
 {
-	/* After the last range there is nothing to be searched any more. */
-	e->why->scans += e->at_range < e->nr_ranges;
-	for (; e->at_range < e->nr_ranges; e->at_range++, e->at_pfn = 0) {
-		const struct pfn_range *r = &e->ranges[e->at_range];
-		const unsigned long end = r->start_pfn + r->nr_pages;
-		unsigned long pfn = max(r->start_pfn, e->at_pfn), next;
+	do {
+		const unsigned long end = e->at.range.start_pfn + e->at.range.nr_pages;
+		unsigned long pfn = max(e->at.range.start_pfn, e->at_pfn), next;
 		struct page_state st;
 		enum mm_reason reason;
 
 		for (; next_chunk(e->mm, &pfn, end, &st, &next); pfn = next) {
-			const enum verdict verdict = judge(e, &st, &reason);
-
-			if (verdict == VERDICT_EMPTY)
+			if (!in_the_way(e, &st, &reason))
 				continue;
-			if (verdict == VERDICT_MOVABLE)
-				reason = MM_REASON_NOT_FREE;
 			e->at_pfn = pfn;
 			*chunk = (struct pfn_range){ pfn, min(next, end) - pfn };
 			evac_announce(e, TRACE_EVAC_VERDICT,
@@ -316,6 +340,7 @@ int evac_blocker(struct evac *e, struct pfn_range *chunk)
 							    .after = reason });
 			return evac_blocked(e, reason, pfn, &st);
 		}
-	}
+		e->at_pfn = 0;
+	} while (evac_next_range(e, &e->at));
 	return 0;
 }

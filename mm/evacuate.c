@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * evacuate(): the one way to empty ranges of frames. This file has the order of
- * the steps and what ends them; evac_scan.c looks at frames, evac_commit.c hands
- * them over, migrate.c moves them, evac_hold.c announces it all.
+ * the steps and what ends them; evac_target.c walks over the target, evac_scan.c looks
+ * at frames, evac_commit.c hands them over, migrate.c moves them, evac_hold.c announces
+ * it all.
  *
  * Everything is isolated before anything is judged, so no page moves twice; the
- * harts' caches are drained before, so nothing new can enter and the one
- * classifying pass is final; what is hopeless fails there, with nothing moved.
+ * harts' caches are drained before, so nothing new can enter and the
+ * classifying pass is final; what is hopeless fails there, with nothing moved, and what
+ * is to be waited for is waited for there, with nothing moved.
+ *
+ * While it waits, an evacuation does not hold mm->hotplug_lock. Its pageblocks are
+ * isolated and its blocks GOING_OFFLINE, which refuses whatever would touch them; so
+ * what it refers to stays, and all it has to do is to judge again afterwards.
  */
 #include "arch/machine.h"
 #include "kernel/thread.h"
@@ -21,10 +27,9 @@
 
 static void enter_phase(struct evac *e, enum evac_phase phase)
 {
-	const struct pfn_range *last = &e->ranges[e->nr_ranges - 1];
 	const struct trace_args args = {
-		.pfn = e->ranges[0].start_pfn,
-		.count = last->start_pfn + last->nr_pages - e->ranges[0].start_pfn,
+		.pfn = e->span.start_pfn,
+		.count = e->span.nr_pages,
 		.before = e->phase,
 		.after = phase,
 		.flags = e->policy->end,
@@ -64,70 +69,17 @@ int evac_stop(struct evac *e)
 	return mm_reason_errno(reason);
 }
 
-/*
- * The pageblocks of one range, less those that the range before shares with it:
- * ranges are ascending. False if nothing is left.
- */
-static bool own_pageblocks(const struct evac *e, unsigned int i, struct pfn_range *blocks)
-{
-	const struct pfn_range *r = &e->ranges[i];
-	unsigned long start = ALIGN_DOWN(r->start_pfn, PAGEBLOCK_NR_PAGES);
-	const unsigned long end = ALIGN_UP(r->start_pfn + r->nr_pages, PAGEBLOCK_NR_PAGES);
-
-	if (i > 0 && start < ALIGN_UP(r[-1].start_pfn + r[-1].nr_pages, PAGEBLOCK_NR_PAGES))
-		start += PAGEBLOCK_NR_PAGES;
-	*blocks = (struct pfn_range){ .start_pfn = start, .nr_pages = end - start };
-	return start < end;
-}
-
-static void unisolate_ranges(struct evac *e, unsigned int nr)
-{
-	struct pfn_range blocks;
-
-	for (unsigned int i = 0; i < nr; i++)
-		if (own_pageblocks(e, i, &blocks))
-			unisolate_range(e->mm, &blocks);
-}
-
-/* All online, each range in one zone. */
-static int check_ranges(struct evac *e)
-{
-	for (unsigned int i = 0; i < e->nr_ranges; i++) {
-		const struct pfn_range *r = &e->ranges[i];
-		const unsigned long end = r->start_pfn + r->nr_pages;
-		const struct zone *zone = NULL;
-
-		for (unsigned long pfn = r->start_pfn; pfn < end;
-		     pfn = (pfn | (PAGES_PER_SECTION - 1)) + 1) {
-			const struct mem_section *ms = pfn_to_section(e->mm, pfn);
-
-			if (!ms || !ms->zone || !(ms->flags & SECTION_ONLINE))
-				return evac_blocked(e, MM_REASON_NOT_PRESENT, pfn, NULL);
-			if (zone && ms->zone != zone)
-				return evac_blocked(e, MM_REASON_ZONE_MIX, pfn, NULL);
-			zone = ms->zone;
-		}
-	}
-	return 0;
-}
-
 static int isolate_and_drain(struct evac *e)
 {
-	struct pfn_range blocks;
+	int err;
 
 	enter_phase(e, EVAC_ISOLATE);
-	for (unsigned int i = 0; i < e->nr_ranges; i++) {
-		struct mm_failure why;
-
-		if (!own_pageblocks(e, i, &blocks) ||
-		    isolate_range(e->mm, &blocks, &why) == 0)
-			continue;
-		unisolate_ranges(e, i);
-		return evac_blocked(e, why.reason, why.pfn, NULL);
-	}
+	err = evac_isolate(e);
+	if (err)
+		return err;
 	enter_phase(e, EVAC_DRAIN);
 	if (drain_all_pages(e->mm, EVAC_DRAIN_NS)) {
-		unisolate_ranges(e, e->nr_ranges);
+		evac_unisolate(e);
 		return evac_blocked(e, MM_REASON_HARTS_BUSY, PFN_NONE, NULL);
 	}
 	return 0;
@@ -172,102 +124,149 @@ static u64 next_look(const struct evacuate_policy *policy)
 }
 
 /*
- * Sleep until the chunk is free. Its last frame's free wakes us, and so does what
- * makes it movable, be it by the last pin or the last reference that goes.
+ * Sleep until the chunk is free or can be moved, without the hotplug lock. The free of
+ * its last frame ends the sleep, and so does its last pin or last reference but one that
+ * goes; an owner that leaves makes the search begin anew: its frames are judged otherwise.
+ * To end, too, the lock is needed: other requests keep it for as long as they work.
  */
-static int wait_chunk(struct evac *e, const struct pfn_range *chunk)
+static int wait_chunk(struct evac *e, const struct pfn_range *chunk) __no_lock_analysis
 {
 	struct zone *zone = pfn_to_section(e->mm, chunk->start_pfn)->zone;
+	const u32 owners = e->mm->owners_gone;
+	int err = 0;
 
-	for (;;) {
-		const bool woken = wait_isolated_free(zone, chunk, next_look(e->policy));
-		int err = woken ? evac_move_chunk(e, chunk) : -EAGAIN;
-
-		if (err != -EAGAIN && err != -EBUSY)
-			return err ? mm_reason_errno(e->why->reason) : 0;
+	mutex_unlock(&e->mm->hotplug_lock);
+	while (!err && READ_ONCE(e->mm->owners_gone) == owners &&
+	       !wait_isolated_free(zone, chunk, next_look(e->policy)))
 		err = evac_stop(e);
-		if (err)
-			return err;
-		if (woken) /* somebody was faster: another mover, a pin */
-			msleep(1);
-	}
+	mutex_lock(&e->mm->hotplug_lock);
+	if (e->mm->owners_gone != owners)
+		evac_search(e);
+	return err;
 }
 
-/* Wait until nothing stands in the way any more; one look at each frame in all. */
-static int wait_all(struct evac *e)
+/* Wait for all that only its user can free or unpin; one look at each frame. */
+static int wait_held(struct evac *e)
 {
 	struct pfn_range chunk;
 	int err = 0;
 
 	enter_phase(e, EVAC_WAIT);
+	evac_search(e);
 	while (!err && evac_blocker(e, &chunk))
-		err = wait_chunk(e, &chunk);
+		err = evac_can_wait(e, e->why->type) ? wait_chunk(e, &chunk)
+						     : mm_reason_errno(e->why->reason);
+	return err;
+}
+
+/* Before anything moves: nothing is hopeless, and nothing is held any more. */
+static int classify_all(struct evac *e)
+{
+	int err;
+
+	do {
+		enter_phase(e, EVAC_CLASSIFY);
+		err = evac_classify(e);
+		if (!err)
+			err = evac_stop(e);
+		if (!err && e->held)
+			err = wait_held(e);
+	} while (!err && e->held);
+	return err;
+}
+
+/*
+ * What was judged movable did not move: it was pinned or referred to meanwhile.
+ * Wait for that, and let others be faster for a moment. Return: 0 to try again.
+ */
+static int wait_for_rest(struct evac *e, const struct pfn_range *chunk)
+{
+	int err;
+
+	if (!evac_can_wait(e, e->why->type))
+		return mm_reason_errno(e->why->reason);
+	enter_phase(e, EVAC_WAIT);
+	err = wait_chunk(e, chunk);
+	if (!err)
+		msleep(1);
 	return err;
 }
 
 /* From isolated to empty. What is empty at first sight stays so. */
-static int empty_ranges(struct evac *e)
+static int empty_target(struct evac *e)
 {
+	struct pfn_range chunk;
 	int err;
 
-	enter_phase(e, EVAC_CLASSIFY);
-	err = evac_classify(e);
-	if (!err)
-		err = evac_stop(e);
-	if (err || e->empty)
-		return err;
-	err = migrate_all(e);
-	if (!err && (e->policy->flags & EVAC_WAIT_FREE))
-		err = wait_all(e);
-	if (err || (e->policy->flags & EVAC_BEST_EFFORT))
-		return err;
-	enter_phase(e, EVAC_VERIFY);
-	return evac_blocker(e, &(struct pfn_range){ 0 });
+	for (;;) {
+		err = classify_all(e);
+		if (err || e->empty)
+			return err;
+		err = migrate_all(e);
+		if (err || (e->policy->flags & EVAC_BEST_EFFORT))
+			return err;
+		enter_phase(e, EVAC_VERIFY);
+		evac_search(e);
+		if (!evac_blocker(e, &chunk))
+			return 0;
+		err = wait_for_rest(e, &chunk);
+		if (err)
+			return err;
+	}
 }
 
 static int run(struct evac *e)
 {
 	const bool isolated = e->policy->flags & EVAC_ISOLATED;
-	int err = check_ranges(e);
+	int err = evac_check(e);
 
 	if (!err && !isolated)
 		err = isolate_and_drain(e);
 	if (err)
 		return err;
-	err = empty_ranges(e);
+	err = empty_target(e);
 	enter_phase(e, err ? EVAC_UNDO : EVAC_COMMIT);
 	if (!err)
 		evac_commit(e);
 	if (!isolated && (err || e->policy->end != EVAC_END_OFFLINE))
-		unisolate_ranges(e, e->nr_ranges);
+		evac_unisolate(e);
 	enter_phase(e, EVAC_IDLE);
+	return err;
+}
+
+static int evacuate_target(struct evac *e, struct mm_failure *why)
+{
+	const u64 start = evac_clock_ns();
+	struct mm_failure own;
+	int err;
+
+	assert_mutex_held(&e->mm->hotplug_lock);
+	BUG_ON(!e->policy->deadline_ns);
+	e->why = why ? why : &own;
+	*e->why = (struct mm_failure){ .pfn = PFN_NONE };
+	err = run(e);
+	e->why->elapsed_ns = evac_clock_ns() - start;
+	if (!err)
+		e->why->reason = MM_REASON_NONE;
 	return err;
 }
 
 int evacuate_locked(struct mm *mm, const struct pfn_range *ranges, unsigned int nr_ranges,
 		    const struct evacuate_policy *policy, struct mm_failure *why)
 {
-	struct mm_failure own;
-	struct evac e = {
-		.mm = mm,
-		.ranges = ranges,
-		.nr_ranges = nr_ranges,
-		.policy = policy,
-		.why = why ? why : &own,
-	};
-	const u64 start = evac_clock_ns();
-	int err;
+	struct evac e = { .mm = mm, .ranges = ranges, .nr_ranges = nr_ranges, .policy = policy };
 
-	assert_mutex_held(&mm->hotplug_lock);
-	BUG_ON(!policy->deadline_ns);
-	*e.why = (struct mm_failure){ .pfn = PFN_NONE };
 	if (!nr_ranges)
-		return 0;
-	err = run(&e);
-	e.why->elapsed_ns = evac_clock_ns() - start;
-	if (!err)
-		e.why->reason = MM_REASON_NONE;
-	return err;
+		return mm_fail(why, MM_REASON_NONE, PFN_NONE);
+	return evacuate_target(&e, why);
+}
+
+int evacuate_blocks(struct mm *mm, const struct mem_section *list,
+		    const struct evacuate_policy *policy, struct mm_failure *why)
+{
+	struct evac e = { .mm = mm, .blocks = list, .policy = policy };
+
+	return evacuate_target(&e, why);
 }
 
 int hotplug_lock(struct mm *mm, const struct evacuate_policy *policy,

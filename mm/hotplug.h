@@ -90,18 +90,58 @@ enum mhp_online_type default_online_type(void);
 /* What mem_section.restore says: 0, or the zone that the block was in, whatever its type. */
 #define RESTORE_ZONE(zone) (1 + (zone))
 
-/*
- * With the hotplug lock held: online a block; offline one in three steps, so that
- * several blocks are isolated, and the harts drained, before the first is emptied.
- * prepare isolates; finish asks the notifiers, evacuates and commits, and undoes
- * the isolation when it fails; cancel is for blocks that were only prepared.
- */
+/* With the hotplug lock held: online a block. */
 int online_section(struct mem_section *s, enum mhp_online_type type, struct mm_failure *why);
-int offline_prepare(struct mem_section *s, struct mm_failure *why);
-int offline_drain(struct mm *mm, struct mm_failure *why);
-int offline_finish(struct mem_section *s, const struct evacuate_policy *policy,
-		   struct mm_failure *why);
-void offline_cancel(struct mem_section *s);
+
+/* What becomes of blocks that leave. */
+enum offline_goal {
+	OFFLINE_ONLY,	    /* blocks that are offline already are refused */
+	OFFLINE_AND_REMOVE, /* they are welcome */
+};
+
+/* Ids of memory blocks, each once. */
+struct block_list {
+	const unsigned long *ids;
+	unsigned int nr;
+};
+
+/**
+ * claim_blocks() - all of these blocks, or none, refuse other requests from now on
+ * @blocks: if one cannot be claimed, why->pfn is of that one
+ * @list: filled: linked by ->next; GOING_OFFLINE and isolated, or REMOVING
+ *
+ * Context: hotplug lock held.
+ * Return: 0; or a negative errno, and why.
+ */
+int claim_blocks(struct mm *mm, const struct block_list *blocks, enum offline_goal goal,
+		 struct mem_section **list, struct mm_failure *why);
+
+/**
+ * offline_blocks() - empty the claimed blocks of a list and take them offline, all or none
+ *
+ * All are judged before the first page of any moves. On failure none is claimed any more.
+ * Context: hotplug lock held; given up meanwhile if the policy waits.
+ * Return: 0; or a negative errno, and why.
+ */
+int offline_blocks(struct mm *mm, struct mem_section *list,
+		   const struct evacuate_policy *policy, struct mm_failure *why);
+
+static inline struct pfn_range section_range(const struct mem_section *s)
+{
+	return (struct pfn_range){ s->start_pfn, PAGES_PER_SECTION };
+}
+
+/* Announce GOING_*; a veto is named, with the block's first frame. */
+int notify_start(struct mem_section *s, enum mem_event going, enum mem_event cancel,
+		 struct mm_failure *why);
+/* Tell the end to those who were told the start, if it is owed. */
+void notify_end(struct mem_section *s, enum mem_event end);
+
+/* The last step of going offline: out of the zone and its span; no descriptor is read. */
+void leave_zone(struct mem_section *s);
+
+/* The failure of a request that a block's state does not allow; names the state. */
+int wrong_state(const struct mem_section *s, struct mm_failure *why);
 
 /* The section of a block id; NULL, and why, if there is none. */
 struct mem_section *find_block(struct mm *mm, unsigned long block, struct mm_failure *why);

@@ -240,20 +240,30 @@ unsigned long plain_movable_run(const struct mm *mm, unsigned long pfn, unsigned
 u64 section_mask(unsigned long pfn, unsigned long end, unsigned long *next);
 unsigned long next_used(const struct mm *mm, unsigned long pfn, unsigned long end);
 
-/* --- evacuate.c, evac_scan.c, evac_commit.c, evac_hold.c, migrate.c --------------- */
+/* --- evacuate.c, evac_target.c, _scan.c, _commit.c, _hold.c, migrate.c ------------ */
 
 #define EVAC_VECTOR 64 /* pages that are collected before they are moved */
+
+/* Where a walk over what is to be emptied is; see evac_next_range(). */
+struct evac_cursor {
+	struct pfn_range range;
+	unsigned int nr; /* ranges, or halves of blocks, up to this one */
+	const struct mem_section *block;
+};
 
 /* One evacuation under way; on its thread's stack. */
 struct evac {
 	struct mm *mm;
-	const struct pfn_range *ranges;
+	const struct pfn_range *ranges; /* what is to be emptied; or if NULL: */
 	unsigned int nr_ranges;
+	const struct mem_section *blocks; /* those of the list that are GOING_OFFLINE */
+	struct pfn_range span; /* from the first frame to the last */
 	enum evac_phase phase;
 	const struct evacuate_policy *policy;
 	struct mm_failure *why; /* never NULL */
 	bool empty; /* classify found nothing in the way */
-	unsigned int at_range; /* how far evac_blocker() has come */
+	bool held; /* classify found what only its user can free or unpin */
+	struct evac_cursor at; /* how far evac_blocker() has come */
 	unsigned long at_pfn;
 };
 
@@ -280,10 +290,21 @@ void evac_announce(struct evac *e, enum trace_event_id event, const struct trace
 int evac_stop(struct evac *e);
 int evac_blocked(struct evac *e, enum mm_reason reason, unsigned long pfn,
 		 const struct page_state *st);
+bool evac_next_range(const struct evac *e, struct evac_cursor *at);
+int evac_check(struct evac *e);
+int evac_isolate(struct evac *e);
+void evac_unisolate(struct evac *e);
 int evac_classify(struct evac *e);
 int evac_migrate(struct evac *e);
-int evac_move_chunk(struct evac *e, const struct pfn_range *chunk);
+void evac_search(struct evac *e);
 int evac_blocker(struct evac *e, struct pfn_range *chunk);
+bool evac_can_wait(const struct evac *e, enum page_type type);
+/*
+ * evacuate_locked() for blocks that leave together: those of a list, linked by ->next,
+ * that are isolated and GOING_OFFLINE. Policy and result as there.
+ */
+int __must_check evacuate_blocks(struct mm *mm, const struct mem_section *list,
+				 const struct evacuate_policy *policy, struct mm_failure *why);
 /* Move the entries; targets are movable, outside of isolated blocks. Return: how many moved. */
 unsigned int migrate_pages(struct evac *evac, struct migrate_entry *e, unsigned int nr);
 void evac_commit(struct evac *e);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Onlining and offlining a memory block. Costs are per pageblock: the block's
- * frames start as PageOffline, which is one word a pageblock; they are released in
- * runs while isolated, and the isolation ends for all at once.
+ * Onlining a memory block; memory_offline.c has the opposite. Costs are per pageblock:
+ * the block's frames start as PageOffline, which is one word a pageblock; they are
+ * released in runs while isolated, and the isolation ends for all at once.
  *
- * Compare with: Linux mm/memory_hotplug.c, online_pages(), offline_pages().
+ * Compare with: Linux mm/memory_hotplug.c, online_pages().
  */
 #include "arch/machine.h"
 #include "kernel/printk.h"
@@ -15,17 +15,9 @@
 #include "mm/internal.h"
 #include "mm/page_isolation.h"
 
-#define OFFLINE_DEADLINE_NS (10ULL * 1000 * 1000 * 1000)
-#define OFFLINE_RETRIES	    5
-
 static struct memory_notify section_notify(struct mem_section *s)
 {
 	return (struct memory_notify){ s->mm, s->start_pfn, PAGES_PER_SECTION };
-}
-
-static struct pfn_range section_range(const struct mem_section *s)
-{
-	return (struct pfn_range){ s->start_pfn, PAGES_PER_SECTION };
 }
 
 int register_memory_notifier(struct mm *mm, struct notifier_block *nb)
@@ -38,27 +30,25 @@ void unregister_memory_notifier(struct mm *mm, struct notifier_block *nb)
 	(void)notifier_unregister(&mm->notifiers, nb);
 }
 
-/* Announce GOING_*; a veto names who refused. */
-static int notify_start(struct mem_section *s, enum mem_event going, enum mem_event cancel,
-			struct mm_failure *why)
+int notify_start(struct mem_section *s, enum mem_event going, enum mem_event cancel,
+		 struct mm_failure *why)
 {
 	struct memory_notify data = section_notify(s);
-	struct notifier_veto veto = { NULL, 0 };
-	int err = notifier_call_start(&s->mm->notifiers, going, cancel, &data, &veto);
+	int err = notifier_call_start(&s->mm->notifiers, going, cancel, &data, &s->told);
 
 	if (!err)
 		return 0;
-	mm_fail(why, MM_REASON_VETO, PFN_NONE);
-	if (why && veto.nb)
-		why->detail = veto.nb->name;
+	mm_fail(why, MM_REASON_VETO, s->start_pfn);
+	if (why)
+		why->detail = s->told.veto->name;
 	return err;
 }
 
-static void notify_end(struct mem_section *s, enum mem_event end)
+void notify_end(struct mem_section *s, enum mem_event end)
 {
 	struct memory_notify data = section_notify(s);
 
-	notifier_call_end(&s->mm->notifiers, end, &data);
+	notifier_call_end(&s->mm->notifiers, end, &data, &s->told);
 }
 
 unsigned int mask_run(u64 mask, unsigned int *first)
@@ -199,7 +189,7 @@ static void online_frames(struct mem_section *s)
 	online_runs(s, generic);
 }
 
-static void leave_zone(struct mem_section *s)
+void leave_zone(struct mem_section *s)
 {
 	struct zone *zone = s->zone;
 
@@ -209,8 +199,7 @@ static void leave_zone(struct mem_section *s)
 	arch_poison_range(pfn_to_page(s->start_pfn), MEMMAP_SIZE);
 }
 
-/* The failure of a request that a block's state does not allow; names the state. */
-static int wrong_state(const struct mem_section *s, struct mm_failure *why)
+int wrong_state(const struct mem_section *s, struct mm_failure *why)
 {
 	int err = mm_fail(why, MM_REASON_WRONG_STATE, PFN_NONE);
 
@@ -258,109 +247,6 @@ int online_section(struct mem_section *s, enum mhp_online_type type, struct mm_f
 	return 0;
 }
 
-int offline_prepare(struct mem_section *s, struct mm_failure *why)
-{
-	const struct pfn_range range = section_range(s);
-	int err;
-
-	if (s->flags & SECTION_EARLY)
-		return mm_fail(why, MM_REASON_SHARED_BLOCK, s->start_pfn);
-	if (s->state != MEM_BLOCK_ONLINE)
-		return wrong_state(s, why);
-	err = isolate_range(s->mm, &range, why);
-	if (!err)
-		memory_block_set_state(s, MEM_BLOCK_GOING_OFFLINE);
-	return err;
-}
-
-void offline_cancel(struct mem_section *s)
-{
-	const struct pfn_range range = section_range(s);
-
-	unisolate_range(s->mm, &range);
-	memory_block_set_state(s, MEM_BLOCK_ONLINE);
-}
-
-/* All that must become free: not the holes, not the block's own metadata. */
-static unsigned int target_ranges(const struct mem_section *s, struct pfn_range *ranges)
-{
-	const unsigned int header = header_pageblock(s);
-	unsigned int nr_ranges = 0, first, nr;
-
-	for (u64 mask = ~s->hole; mask; mask &= ~GENMASK(first + nr - 1, first)) {
-		nr = mask_run(mask, &first);
-		if (first < header && header < first + nr)
-			nr = header - first;
-		ranges[nr_ranges++] = run_range(s, first, nr);
-	}
-	return nr_ranges;
-}
-
-static int evacuate_section(struct mem_section *s, const struct evacuate_policy *policy,
-			    struct mm_failure *why)
-{
-	/* Every second pageblock a hole, and the header: that is the worst. */
-	struct pfn_range ranges[PAGEBLOCKS_PER_SECTION / 2 + 1];
-	struct evacuate_policy p = {
-		.max_retries = OFFLINE_RETRIES,
-		.deadline_ns = evac_clock_ns() + OFFLINE_DEADLINE_NS,
-	};
-
-	if (policy)
-		p = *policy;
-	p.name = "offline";
-	p.end = EVAC_END_OFFLINE;
-	p.flags |= EVAC_SKIP_SKIPPABLE | EVAC_ISOLATED;
-	return evacuate_locked(s->mm, ranges, target_ranges(s, ranges), &p, why);
-}
-
-int offline_finish(struct mem_section *s, const struct evacuate_policy *policy,
-		   struct mm_failure *why)
-{
-	int err = notify_start(s, MEM_GOING_OFFLINE, MEM_CANCEL_OFFLINE, why);
-
-	if (err) {
-		offline_cancel(s);
-		return err;
-	}
-	err = evacuate_section(s, policy, why);
-	if (err) {
-		mm_failure_name(s->mm, why);
-		offline_cancel(s);
-		notify_end(s, MEM_CANCEL_OFFLINE);
-		return err;
-	}
-	/* From here on no look-up finds the frames; who found them before is waited for. */
-	__atomic_fetch_and(&s->flags, ~(u32)SECTION_ONLINE, __ATOMIC_RELEASE);
-	section_account(s, -(long)s->present);
-	leave_zone(s);
-	zone_update_watermarks(s->mm);
-	notify_end(s, MEM_OFFLINE);
-	return 0;
-}
-
-int offline_drain(struct mm *mm, struct mm_failure *why)
-{
-	if (drain_all_pages(mm, MHP_GRACE_NS))
-		return mm_fail(why, MM_REASON_HARTS_BUSY, PFN_NONE);
-	return 0;
-}
-
-static int offline_section(struct mem_section *s, const struct evacuate_policy *policy,
-			   struct mm_failure *why)
-{
-	int err = offline_prepare(s, why);
-
-	if (err)
-		return err;
-	err = offline_drain(s->mm, why);
-	if (err) {
-		offline_cancel(s);
-		return err;
-	}
-	return offline_finish(s, policy, why);
-}
-
 void memory_block_report(unsigned long block, const char *what, const struct mm_failure *why)
 {
 	char text[256];
@@ -399,27 +285,5 @@ int online_memory_block(struct mm *mm, unsigned long block, enum mhp_online_type
 	mutex_unlock(&mm->hotplug_lock);
 	if (err)
 		memory_block_report(block, "online", why);
-	return err;
-}
-
-int offline_memory_block(struct mm *mm, unsigned long block,
-			 const struct evacuate_policy *policy, struct mm_failure *why)
-{
-	struct mm_failure own = { .pfn = PFN_NONE };
-	struct mem_section *s;
-	u64 start = evac_clock_ns();
-	int err;
-
-	why = why ? why : &own;
-	err = hotplug_lock(mm, policy, why);
-	if (!err) {
-		s = find_block(mm, block, why);
-		err = s ? offline_section(s, policy, why) : mm_reason_errno(why->reason);
-		mutex_unlock(&mm->hotplug_lock);
-	}
-	if (!err)
-		return 0;
-	why->elapsed_ns = evac_clock_ns() - start;
-	memory_block_report(block, "offline", why);
 	return err;
 }

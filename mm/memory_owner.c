@@ -108,7 +108,7 @@ static void adopt_section(struct mem_section *s, struct memory_owner *owner)
 	}
 	s->hole &= ~mask;
 	section_add_present(s, hweight64(was_hole) * PAGEBLOCK_NR_PAGES);
-	if (s->state == MEM_BLOCK_ONLINE)
+	if (s->flags & SECTION_ONLINE)
 		set_pageblocks(s, mask & s->unmapped, PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE);
 }
 
@@ -222,6 +222,8 @@ void unregister_memory_owner(struct mm *mm, struct memory_owner *owner)
 
 	mutex_lock(&mm->hotplug_lock);
 	mark_offline_frames(mm, r, 0);
+	/* Who waits in the middle of an evacuation looks at these frames again. */
+	WRITE_ONCE(mm->owners_gone, mm->owners_gone + 1);
 	for (s = next_section(mm, r->start_pfn >> SECTION_PFN_SHIFT);
 	     s && s->start_pfn < range_end(r); s = next_section(mm, section_nr(s) + 1))
 		abandon_section(s, owner);

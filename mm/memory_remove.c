@@ -36,7 +36,8 @@ static int remove_sections(struct mm *mm, struct mem_section *list, struct mm_fa
 	struct mem_section *s, *next;
 
 	for (s = list; s; s = s->next) {
-		memory_block_set_state(s, MEM_BLOCK_REMOVING);
+		if (s->state != MEM_BLOCK_REMOVING)
+			memory_block_set_state(s, MEM_BLOCK_REMOVING);
 		section_unlink(mm, s);
 	}
 	if (mm_inject_fail(mm) || mm_grace_period(mm, MHP_GRACE_NS)) {
@@ -75,44 +76,6 @@ int try_remove_memory(struct mm *mm, unsigned long block, struct mm_failure *why
 	return err;
 }
 
-/* All blocks there, none of them from boot, linked by ->next in the order given. */
-static int collect_blocks(struct mm *mm, const unsigned long *blocks, unsigned int nr,
-			  struct mem_section **list, struct mm_failure *why)
-{
-	struct mem_section *s;
-
-	for (unsigned int i = 0; i < nr; i++) {
-		s = find_block(mm, blocks[i], why);
-		if (!s)
-			return mm_reason_errno(MM_REASON_NOT_PRESENT);
-		if (s->flags & SECTION_EARLY)
-			return mm_fail(why, MM_REASON_SHARED_BLOCK, s->start_pfn);
-		*list = s;
-		list = &s->next;
-		s->next = NULL;
-	}
-	return 0;
-}
-
-/* Isolate every block that is online, then drain once; on failure none is isolated. */
-static int isolate_sections(struct mm *mm, struct mem_section *list, struct mm_failure *why)
-{
-	struct mem_section *s;
-	int err = 0;
-
-	for (s = list; s && !err; s = s->next)
-		if (s->state != MEM_BLOCK_OFFLINE)
-			err = offline_prepare(s, why);
-	if (!err)
-		err = offline_drain(mm, why);
-	if (!err)
-		return 0;
-	for (s = list; s; s = s->next)
-		if (s->state == MEM_BLOCK_GOING_OFFLINE)
-			offline_cancel(s);
-	return err;
-}
-
 /* Online again as it was onlined, and in the zone that it was in. */
 static void restore_section(struct mem_section *s)
 {
@@ -123,48 +86,26 @@ static void restore_section(struct mem_section *s)
 	s->restore = 0;
 }
 
-/* One of the list failed: what this request did to the others is undone. */
+/* They could not be removed: those that this request took offline go online again. */
 static void restore_sections(struct mem_section *list)
 {
-	for (struct mem_section *s = list; s; s = s->next) {
-		if (s->state == MEM_BLOCK_GOING_OFFLINE)
-			offline_cancel(s);
-		else if (s->restore && s->state == MEM_BLOCK_OFFLINE)
+	for (struct mem_section *s = list; s; s = s->next)
+		if (s->restore)
 			restore_section(s);
-		s->restore = 0;
-	}
-}
-
-static int offline_sections(struct mm *mm, struct mem_section *list,
-			    const struct evacuate_policy *policy, struct mm_failure *why)
-{
-	struct mem_section *s;
-	int err = isolate_sections(mm, list, why);
-
-	if (err)
-		return err;
-	for (s = list; s && !err; s = s->next) {
-		if (s->state != MEM_BLOCK_GOING_OFFLINE)
-			continue;
-		s->restore = RESTORE_ZONE(s->zone->type);
-		err = offline_finish(s, policy, why);
-	}
-	if (err)
-		restore_sections(list);
-	return err;
 }
 
 int offline_and_remove_memory(struct mm *mm, const unsigned long *blocks, unsigned int nr,
 			      const struct evacuate_policy *policy, struct mm_failure *why)
 {
-	struct mem_section *list = NULL;
+	const struct block_list ids = { blocks, nr };
+	struct mem_section *list;
 	int err = hotplug_lock(mm, policy, why);
 
 	if (err)
 		return err;
-	err = collect_blocks(mm, blocks, nr, &list, why);
+	err = claim_blocks(mm, &ids, OFFLINE_AND_REMOVE, &list, why);
 	if (!err)
-		err = offline_sections(mm, list, policy, why);
+		err = offline_blocks(mm, list, policy, why);
 	if (!err) {
 		err = remove_sections(mm, list, why);
 		if (err)

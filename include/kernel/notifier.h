@@ -19,14 +19,14 @@
  *	and stops the chain, an error of any other event is warned about
  * @priority: higher ones are called first, equal ones in order of registration
  * @link: in the chain
- * @told: number of the last transaction whose start this one has seen
+ * @since: number of the last start before this one was registered
  * @name: who this is, for messages; may be NULL
  */
 struct notifier_block {
 	int (*fn)(struct notifier_block *nb, unsigned long event, void *data);
 	int priority;
 	struct list_head link;
-	u64 told;
+	u64 since;
 	const char *name;
 };
 
@@ -35,18 +35,18 @@ struct notifier_block {
  * @lock: held while listeners are called: a listener may sleep, and must not
  *	register or unregister on the same chain
  * @blocks: struct notifier_block by priority
- * @transaction: number of the last start
+ * @starts: number of the last start
  */
 struct notifier_chain {
 	struct mutex lock;
 	struct list_head blocks;
-	u64 transaction;
+	u64 starts;
 };
 
 #define NOTIFIER_CHAIN_INIT(var, chain_name)                                             \
 	{                                                                                \
 		.lock = MUTEX_INIT((var).lock, chain_name),                              \
-		.blocks = { &(var).blocks, &(var).blocks }, .transaction = 0             \
+		.blocks = { &(var).blocks, &(var).blocks }, .starts = 0             \
 	}
 #define DEFINE_NOTIFIER_CHAIN(var)                                                       \
 	struct notifier_chain var = NOTIFIER_CHAIN_INIT(var, #var)
@@ -93,13 +93,13 @@ int notifier_unregister(struct notifier_chain *chain, struct notifier_block *nb)
 void notifier_call(struct notifier_chain *chain, unsigned long event, void *data);
 
 /**
- * struct notifier_veto - who said no
- * @nb: the listener, NULL if nobody
- * @error: what it returned
+ * struct notifier_start - a start whose end is not told yet
+ * @nr: its number on the chain; 0: no end is owed
+ * @veto: the listener that refused; NULL if none did
  */
-struct notifier_veto {
-	struct notifier_block *nb;
-	int error;
+struct notifier_start {
+	u64 nr;
+	struct notifier_block *veto;
 };
 
 /**
@@ -109,26 +109,27 @@ struct notifier_veto {
  * @cancel: what those who agreed before the veto are told, in reverse order;
  *	the one that refused is not told
  * @data: for the listeners
- * @veto: filled with who refused; may be NULL
+ * @start: filled; after 0 the caller owes notifier_call_end() with it
  *
- * After 0 the caller owes notifier_call_end(). Transactions on one chain do not
- * nest; the caller's own lock sees to that.
+ * Several starts may wait for their ends at the same time.
  *
  * Context: thread, may sleep.
  * Return: 0, or what the refusing listener returned.
  */
 int __must_check notifier_call_start(struct notifier_chain *chain, unsigned long event,
 				     unsigned long cancel, void *data,
-				     struct notifier_veto *veto);
+				     struct notifier_start *start);
 
 /**
- * notifier_call_end() - tell how it ended, to those who were told the start
+ * notifier_call_end() - tell how it ended, to the listeners that were told the start
  * @chain: the chain
  * @event: the end, such as MEM_OFFLINE or MEM_CANCEL_OFFLINE
  * @data: for the listeners
+ * @start: of notifier_call_start(); told now, so a second call does nothing
  *
  * Context: thread, may sleep.
  */
-void notifier_call_end(struct notifier_chain *chain, unsigned long event, void *data);
+void notifier_call_end(struct notifier_chain *chain, unsigned long event, void *data,
+		       struct notifier_start *start);
 
 #endif

@@ -84,6 +84,20 @@ int __must_check online_memory_block(struct mm *mm, unsigned long block,
 int __must_check offline_memory_block(struct mm *mm, unsigned long block,
 				      const struct evacuate_policy *policy, struct mm_failure *why);
 /**
+ * offline_memory_blocks() - offline all of these blocks, or none
+ * @blocks: ids, each once
+ *
+ * All are isolated, the listeners asked, and all frames judged before the first page is
+ * moved: if one block cannot leave, none went offline, and why->migrated is 0. Then
+ * why->pfn lies in the block that stands in the way. Nothing is logged. With
+ * EVAC_WAIT_FREE the hotplug lock is not held while it waits.
+ * Context: thread; takes the hotplug lock.
+ */
+int __must_check offline_memory_blocks(struct mm *mm, const unsigned long *blocks,
+				       unsigned int nr, const struct evacuate_policy *policy,
+				       struct mm_failure *why);
+
+/**
  * try_remove_memory() - take an offline block's metadata and mappings away
  *
  * Its memmap goes after a grace period. Context: thread; takes the hotplug lock.
@@ -94,9 +108,10 @@ int __must_check try_remove_memory(struct mm *mm, unsigned long block, struct mm
 
 /**
  * offline_and_remove_memory() - all of these blocks, or none
- * @blocks: ids, ascending
- * Isolates all of them before any is emptied. On failure those already offlined
- * are onlined again with their former online type.
+ * @blocks: ids, each once; online or offline
+ *
+ * As offline_memory_blocks(). Only if a hart does not end its walk are blocks onlined
+ * again, with their former online type: the memory cannot go then.
  */
 int __must_check offline_and_remove_memory(struct mm *mm, const unsigned long *blocks,
 					   unsigned int nr, const struct evacuate_policy *policy,

@@ -7,7 +7,8 @@
  * makes its own on a private window of frames. Zones, sections, pageblocks.
  *
  * Locks, outermost first:
- *   mm->hotplug_lock (mutex)  add, online, offline, remove; owners; isolation
+ *   mm->hotplug_lock (mutex)  add, online, offline, remove; owners; isolation. A request
+ *			       that waits for a free gives it up for that time
  *   zone->lock (spinlock)     pageblock words, free bits, free counts of a zone
  * Interrupts stay on: interrupt handlers neither allocate nor free.
  *
@@ -96,8 +97,10 @@ enum free_area_id {
  * @host_pfn: first of the MHP_HEADER_PAGES metadata frames, or PFN_NONE
  * @state: enum memory_block_state, changed by memory_block_set_state() alone
  * @online_type: with which it was onlined, for restoring it
- * @restore: being offlined with others; goes online again if one of them fails
- * @next: links the blocks of one offline_and_remove_memory()
+ * @restore: leaves with others; online_section() brings it back to this zone if the memory
+ *	   cannot be removed after all: see RESTORE_ZONE()
+ * @next: links the blocks of one request to offline; theirs while GOING_OFFLINE or REMOVING
+ * @told: GOING_OFFLINE: who is to hear its end
  * @owner: who added it; NULL for boot memory
  * @pb: the 64 pageblocks
  */
@@ -120,6 +123,7 @@ struct mem_section {
 	unsigned long host_pfn;
 	struct memory_owner *owner;
 	struct mem_section *next;
+	struct notifier_start told;
 	struct pageblock pb[PAGEBLOCKS_PER_SECTION];
 };
 static_assert(sizeof(struct mem_section) <= 2048, "two sections fit a page");
@@ -192,6 +196,7 @@ struct pcp;
  * @owners: struct memory_owner, by range
  * @section_pool: free halves of pages that hold section objects (mm/sparse.c)
  * @reserve: pfns of the fixed reserve
+ * @owners_gone: how many owners have left; what their frames are has changed then
  * @max_pfn: one past the last section that is there
  * @present_early: present frames of boot sections, for the auto-movable ratio
  * @default_online_type: what add_memory() does after adding
@@ -205,6 +210,7 @@ struct mm {
 	struct zone zone[NR_ZONES];
 	struct mutex hotplug_lock;
 	struct list_head owners;
+	u32 owners_gone;
 	struct list_head section_pool;
 	struct notifier_chain notifiers;
 	unsigned long reserve[MM_RESERVE_PAGES];

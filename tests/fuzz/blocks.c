@@ -281,7 +281,7 @@ static struct verdict online_in(unsigned long n, enum zone_type zone)
 		return fm_fail(MM_REASON_NO_MEMORY, block_pfn(n));
 	err = model_start(MEM_GOING_ONLINE, MEM_CANCEL_ONLINE, n);
 	if (err)
-		return (struct verdict){ err, MM_REASON_VETO, PFN_NONE };
+		return (struct verdict){ err, MM_REASON_VETO, block_pfn(n) };
 	blocks[n].state = MEM_BLOCK_ONLINE;
 	fm.zone[n] = zone;
 	paint_online(n);
@@ -328,27 +328,49 @@ static struct verdict judge_block(unsigned long n)
 	return v.err ? v : fm_judge(behind, end - behind, true);
 }
 
-/* @late: the call failed here for a reason that only it can know. */
-static struct verdict finish(unsigned long n, const struct mm_failure *late)
-{
-	int err = model_start(MEM_GOING_OFFLINE, MEM_CANCEL_OFFLINE, n);
-	struct verdict v;
+/* Blocks that leave together, in the order of the call. */
+struct leaving {
+	unsigned long n[FM_SECTIONS];
+	unsigned int nr;
+};
 
-	if (err)
-		return (struct verdict){ err, MM_REASON_VETO, PFN_NONE };
-	v = judge_block(n);
+/* How many agreed; a call that is cancelled does not ask about the next. */
+static struct verdict ask_all(const struct leaving *l, bool late, unsigned int *agreed)
+{
+	for (*agreed = 0; *agreed < l->nr; (*agreed)++) {
+		const unsigned long n = l->n[*agreed];
+		int err;
+
+		if (late && !listeners_were_asked(n))
+			break;
+		err = model_start(MEM_GOING_OFFLINE, MEM_CANCEL_OFFLINE, n);
+		if (err)
+			return (struct verdict){ err, MM_REASON_VETO, block_pfn(n) };
+	}
+	return fm_ok();
+}
+
+/* @late: the call failed for a reason that only it can know. */
+static struct verdict leave_all(const struct leaving *l, const struct mm_failure *late)
+{
+	unsigned int agreed;
+	struct verdict v = ask_all(l, late, &agreed);
+
+	for (unsigned int i = 0; i < l->nr && agreed == l->nr && !v.err; i++)
+		v = judge_block(l->n[i]);
 	if (!v.err && late) {
 		frame_expect_late_failure(late);
 		v = fm_fail(late->reason, late->pfn);
 	}
-	if (v.err) {
-		model_end(MEM_CANCEL_OFFLINE, n);
-		return v;
+	for (unsigned int i = 0; i < agreed && v.err; i++)
+		model_end(MEM_CANCEL_OFFLINE, l->n[i]);
+	for (unsigned int i = 0; i < l->nr && !v.err; i++) {
+		blocks[l->n[i]].state = MEM_BLOCK_OFFLINE;
+		fm_paint(block_pfn(l->n[i]), PAGES_PER_SECTION, FM_ABSENT);
+		fm.zone[l->n[i]] = NR_ZONES;
 	}
-	blocks[n].state = MEM_BLOCK_OFFLINE;
-	fm_paint(block_pfn(n), PAGES_PER_SECTION, FM_ABSENT);
-	fm.zone[n] = NR_ZONES;
-	model_end(MEM_OFFLINE, n);
+	for (unsigned int i = 0; i < l->nr && !v.err; i++)
+		model_end(MEM_OFFLINE, l->n[i]);
 	return v;
 }
 
@@ -370,7 +392,7 @@ struct verdict model_offline(unsigned long n, int ret, const struct mm_failure *
 		return v;
 	fm_set_target(block_pfn(n), PAGES_PER_SECTION);
 	frame_follow_slots(true);
-	return finish(n, blocks_late(ret, why) ? why : NULL);
+	return leave_all(&(struct leaving){ { n }, 1 }, blocks_late(ret, why) ? why : NULL);
 }
 
 static void forget_block(unsigned long n)
@@ -393,58 +415,56 @@ struct verdict model_remove(unsigned long n)
 	return fm_ok();
 }
 
-/* Those that this call has offlined, by their zone, go online again. */
-static void restore(const unsigned long *list, unsigned int nr, const u8 *zones)
+/* Those that this call has offlined, of these zones, go online again. */
+static void restore(const struct leaving *l, const u8 *zones)
 {
-	for (unsigned int i = 0; i < nr; i++)
-		if (zones[i] != NR_ZONES && blocks[list[i]].state == MEM_BLOCK_OFFLINE)
-			(void)online_in(list[i], zones[i]);
+	for (unsigned int i = 0; i < l->nr; i++)
+		(void)online_in(l->n[i], zones[i]);
 }
 
+/* What blocks of a call must be; the failure of several names the one. */
 static struct verdict judge_list(const unsigned long *list, unsigned int nr)
 {
 	struct verdict v = fm_ok();
 
-	for (unsigned int i = 0; i < nr && !v.err; i++)
+	for (unsigned int i = 0; i < nr && !v.err; i++) {
 		if (blocks[list[i]].state == MEM_BLOCK_ABSENT)
 			v = fm_fail(MM_REASON_NOT_PRESENT, PFN_NONE);
-		else if (list[i] == 0)
-			v = fm_fail(MM_REASON_SHARED_BLOCK, block_pfn(0));
-	for (unsigned int i = 0; i < nr && !v.err; i++)
-		if (blocks[list[i]].state != MEM_BLOCK_OFFLINE)
+		else if (blocks[list[i]].state != MEM_BLOCK_OFFLINE || list[i] == 0)
 			v = judge_prepare(list[i]);
+		if (v.err && nr > 1 && v.pfn == PFN_NONE)
+			v.pfn = block_pfn(list[i]);
+	}
 	return v;
 }
 
 struct verdict model_offline_and_remove(const unsigned long *list, unsigned int nr,
 					int ret, const struct mm_failure *why)
 {
-	u8 zones[FM_SECTIONS];
 	struct verdict v = judge_list(list, nr);
-	const unsigned long late =
-		blocks_late(ret, why) ? listeners_last_going_offline() : FM_SECTIONS;
+	struct leaving leaving = { .nr = 0 };
+	u8 zones[FM_SECTIONS];
 
 	if (v.err)
 		return v;
 	fm_set_target(0, 0);
-	for (unsigned int i = 0; i < nr; i++)
-		if (blocks[list[i]].state == MEM_BLOCK_ONLINE)
-			memset(fm.target + list[i] * PAGEBLOCKS_PER_SECTION, 1,
-			       PAGEBLOCKS_PER_SECTION);
-	frame_follow_slots(!ret);
-	memset(zones, NR_ZONES, sizeof(zones));
-	for (unsigned int i = 0; i < nr && !v.err; i++) {
+	for (unsigned int i = 0; i < nr; i++) {
 		if (blocks[list[i]].state != MEM_BLOCK_ONLINE)
 			continue;
-		zones[i] = fm.zone[list[i]];
-		v = finish(list[i], list[i] == late ? why : NULL);
+		memset(fm.target + list[i] * PAGEBLOCKS_PER_SECTION, 1, PAGEBLOCKS_PER_SECTION);
+		zones[leaving.nr] = fm.zone[list[i]];
+		leaving.n[leaving.nr++] = list[i];
 	}
-	if (!v.err && blocks_fail())
-		v = fm_fail(MM_REASON_HARTS_BUSY, PFN_NONE);
-	for (unsigned int i = 0; i < nr && !v.err; i++)
-		forget_block(list[i]);
+	frame_follow_slots(true);
+	v = leave_all(&leaving, blocks_late(ret, why) ? why : NULL);
 	if (v.err)
-		restore(list, nr, zones);
+		return v;
+	if (blocks_fail()) {
+		restore(&leaving, zones);
+		return fm_fail(MM_REASON_HARTS_BUSY, PFN_NONE);
+	}
+	for (unsigned int i = 0; i < nr; i++)
+		forget_block(list[i]);
 	return v;
 }
 

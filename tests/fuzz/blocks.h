@@ -123,7 +123,7 @@ int model_start(enum mem_event going, enum mem_event cancel, unsigned long n);
 void model_end(enum mem_event end, unsigned long n);
 /* They heard what the model says, in that order. */
 void listeners_check(void);
-/* The block whose going offline was announced last. */
-unsigned long listeners_last_going_offline(void);
+/* Was the going offline of a block announced in this call? */
+bool listeners_were_asked(unsigned long n);
 
 #endif

@@ -119,10 +119,10 @@ void listeners_check(void)
 	real.nr = model.nr = 0;
 }
 
-unsigned long listeners_last_going_offline(void)
+bool listeners_were_asked(unsigned long n)
 {
-	for (unsigned int i = real.nr; i--;)
-		if (real.heard[i].event == MEM_GOING_OFFLINE)
-			return real.heard[i].block;
-	return FM_SECTIONS;
+	for (unsigned int i = 0; i < real.nr; i++)
+		if (real.heard[i].event == MEM_GOING_OFFLINE && real.heard[i].block == n)
+			return true;
+	return false;
 }

@@ -337,7 +337,8 @@ static void expect_end_after(struct ktest *test, struct test_mm *t, unsigned lon
 	/* With one hart time is virtual: woken at once, not at some next look. */
 	KTEST_EXPECT_LT(test, why.elapsed_ns, (nr_harts() == 1 ? 130 : 500) * NSEC_PER_MSEC);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NONE);
-	KTEST_EXPECT_EQ(test, why.scans, 2); /* before the sleep, and behind it */
+	/* For the sleep, and for what has to move behind it. */
+	KTEST_EXPECT_LE(test, why.scans, 2);
 	KTEST_EXPECT_EQ(test, t->zone->nr_free_waiters, 0);
 	KTEST_EXPECT_EQ(test, thread_join(thread, ktime_ns() + NSEC_PER_SEC, NULL), 0);
 	free_contig_range(t->mm, t->base, nr);

@@ -110,7 +110,7 @@ static int wait_for_pin(void *arg)
 
 static void trace_only(const char *glob);
 
-/* A pin that ends before the wait: what could move now is not free, and it is moved. */
+/* A pin that ends before the wait: nothing is waited for, and the page is moved. */
 static void unpinned_meanwhile(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -128,13 +128,13 @@ static void unpinned_meanwhile(struct ktest *test)
 	KTEST_ASSERT_NOT_NULL(test, thread);
 	KTEST_ASSERT_TRUE(test, hold_wait(ktime_ns() + NSEC_PER_SEC, NULL));
 	KTEST_ASSERT_EQ(test, page_unpin(t->mm, pfn), 0);
-	trace_only("evac:verdict");
+	trace_only("evac:move");
 	hold_go();
 	KTEST_ASSERT_EQ(test, thread_join(thread, ktime_ns() + NSEC_PER_SEC, &err), 0);
 	KTEST_EXPECT_EQ(test, err, 0);
 	KTEST_ASSERT_TRUE(test, trace_take(&r));
-	KTEST_EXPECT_EQ(test, r.after, MM_REASON_NOT_FREE);
 	KTEST_EXPECT_EQ(test, r.pfn, pfn);
+	KTEST_EXPECT_EQ(test, r.after, 0);
 	trace_only(NULL);
 	KTEST_EXPECT_NE(test, slot_pfn(&slot), pfn);
 	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), 0);
@@ -248,7 +248,10 @@ static void expect_steps(struct ktest *test, const struct step *steps, unsigned 
 
 #define PHASE(from, to) { TRACE_EVAC_PHASE, EVAC_##from, EVAC_##to, 4 * PB, start }
 
-/* One record for each announcement: free pageblocks, one with a page to move, a pin that ends. */
+/*
+ * One record for each announcement: free pageblocks, one with a page to move, one with a
+ * page that is waited for in vain, before the other moves; and again without that one.
+ */
 static void an_evacuation_is_recorded(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -261,13 +264,24 @@ static void an_evacuation_is_recorded(struct ktest *test)
 		{ TRACE_EVAC_VERDICT, 0, 0, 1, start + PB },
 		{ TRACE_EVAC_VERDICT, PGTY_KERNEL, MM_REASON_UNMOVABLE, 0, start + 2 * PB },
 		{ TRACE_EVAC_VERDICT, 0, 0, 0, start + 3 * PB },
-		PHASE(CLASSIFY, MIGRATE),
-		{ TRACE_EVAC_MOVE, PGTY_DRIVER, 0, 0, pfn },
-		PHASE(MIGRATE, WAIT),
+		PHASE(CLASSIFY, WAIT),
 		{ TRACE_EVAC_VERDICT, PGTY_KERNEL, MM_REASON_UNMOVABLE, 0, stays },
 		PHASE(WAIT, UNDO),
 		{ TRACE_HOLD, TRACE_EVAC_PHASE, 0, 0, start },
 		PHASE(UNDO, IDLE),
+	};
+	const struct step again[] = {
+		PHASE(IDLE, ISOLATE),
+		PHASE(ISOLATE, DRAIN),
+		PHASE(DRAIN, CLASSIFY),
+		{ TRACE_EVAC_VERDICT, 0, 0, 0, start },
+		{ TRACE_EVAC_VERDICT, 0, 0, 1, start + PB },
+		{ TRACE_EVAC_VERDICT, 0, 0, 0, start + 2 * PB },
+		PHASE(CLASSIFY, MIGRATE),
+		{ TRACE_EVAC_MOVE, PGTY_DRIVER, 0, 0, pfn },
+		PHASE(MIGRATE, VERIFY),
+		PHASE(VERIFY, COMMIT),
+		PHASE(COMMIT, IDLE),
 	};
 	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
 	struct page_slot slot = { pfn };
@@ -284,10 +298,17 @@ static void an_evacuation_is_recorded(struct ktest *test)
 			-ETIMEDOUT);
 	expect_steps(test, steps, ARRAY_SIZE(steps));
 	hold_limit_ns = 60 * NSEC_PER_SEC;
+	KTEST_EXPECT_EQ(test, slot_pfn(&slot), pfn);
+	trace_only(NULL);
+	free_pages(t->mm, stays, 0);
+	trace_only("evac:*");
+	policy.deadline_ns = evac_clock_ns() + 100 * NSEC_PER_MSEC;
+	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, start, start + 4 * PB, &policy, NULL), 0);
+	expect_steps(test, again, ARRAY_SIZE(again));
 	trace_only(NULL);
 	KTEST_EXPECT_NE(test, slot_pfn(&slot), pfn);
 	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), 0);
-	free_pages(t->mm, stays, 0);
+	free_contig_range(t->mm, start, 4 * PB);
 }
 
 /* Each request and its answer, as the device's model has them, and each configuration read. */

@@ -413,18 +413,19 @@ static int count_ends(struct notifier_block *nb, unsigned long event, void *data
 static void former_lives_of_listeners(struct ktest *test)
 {
 	struct notifier_block nb = { .fn = count_ends, .name = "back" };
+	struct notifier_start start;
 	struct notifier_chain chain;
 
 	notifier_chain_init(&chain, "chain");
 	nr_ends = 0;
 	KTEST_ASSERT_EQ(test, notifier_register(&chain, &nb), 0);
-	KTEST_ASSERT_EQ(test, notifier_call_start(&chain, 1, 3, NULL, NULL), 0);
+	KTEST_ASSERT_EQ(test, notifier_call_start(&chain, 1, 3, NULL, &start), 0);
 	KTEST_ASSERT_EQ(test, notifier_unregister(&chain, &nb), 0);
 	KTEST_ASSERT_EQ(test, notifier_register(&chain, &nb), 0);
-	notifier_call_end(&chain, 2, NULL);
+	notifier_call_end(&chain, 2, NULL, &start);
 	KTEST_EXPECT_EQ(test, nr_ends, 0);
-	KTEST_ASSERT_EQ(test, notifier_call_start(&chain, 1, 3, NULL, NULL), 0);
-	notifier_call_end(&chain, 2, NULL);
+	KTEST_ASSERT_EQ(test, notifier_call_start(&chain, 1, 3, NULL, &start), 0);
+	notifier_call_end(&chain, 2, NULL, &start);
 	KTEST_EXPECT_EQ(test, nr_ends, 1);
 }
 

@@ -60,10 +60,15 @@ static int init_fixture(struct ktest *test)
 	return 0;
 }
 
-static int start(struct notifier_veto *veto)
+static int start(struct notifier_start *started)
 {
 	fixture.trail[0] = '\0';
-	return notifier_call_start(&fixture.chain, GOING, CANCEL, &fixture, veto);
+	return notifier_call_start(&fixture.chain, GOING, CANCEL, &fixture, started);
+}
+
+static void end(struct notifier_start *started, unsigned long event)
+{
+	notifier_call_end(&fixture.chain, event, &fixture, started);
 }
 
 static void priorities_then_registration(struct ktest *test)
@@ -90,14 +95,14 @@ static void register_twice_and_unregister(struct ktest *test)
 
 static void success_reaches_all(struct ktest *test)
 {
-	struct notifier_veto veto;
+	struct notifier_start started;
 
-	KTEST_EXPECT_EQ(test, start(&veto), 0);
-	KTEST_EXPECT_NULL(test, veto.nb);
-	notifier_call_end(&fixture.chain, DONE, &fixture);
+	KTEST_EXPECT_EQ(test, start(&started), 0);
+	KTEST_EXPECT_NULL(test, started.veto);
+	end(&started, DONE);
 	KTEST_EXPECT_STREQ(test, fixture.trail, "b1e1a1d1c1b3e3a3d3c3");
 	/* An end is told once. */
-	notifier_call_end(&fixture.chain, DONE, &fixture);
+	end(&started, DONE);
 	KTEST_EXPECT_STREQ(test, fixture.trail, "b1e1a1d1c1b3e3a3d3c3");
 }
 
@@ -113,43 +118,65 @@ static void veto_is_symmetric(struct ktest *test)
 	};
 
 	for (unsigned int i = 0; i < NR_LISTENERS; i++) {
-		struct notifier_veto veto;
+		struct notifier_start started;
 
 		fixture.listener[i].answer = -EBUSY;
-		KTEST_EXPECT_EQ(test, start(&veto), -EBUSY);
+		KTEST_EXPECT_EQ(test, start(&started), -EBUSY);
 		KTEST_EXPECT_STREQ(test, fixture.trail, trails[i]);
-		KTEST_EXPECT_PTR_EQ(test, veto.nb, &fixture.listener[i].nb);
-		KTEST_EXPECT_EQ(test, veto.error, -EBUSY);
+		KTEST_EXPECT_PTR_EQ(test, started.veto, &fixture.listener[i].nb);
 		fixture.listener[i].answer = 0;
 		/* Nobody is owed an end after a veto. */
 		fixture.trail[0] = '\0';
-		notifier_call_end(&fixture.chain, DONE, &fixture);
+		end(&started, DONE);
 		KTEST_EXPECT_STREQ(test, fixture.trail, "");
 	}
 }
 
 static void late_comers_hear_nothing(struct ktest *test)
 {
+	struct notifier_start started;
+
 	KTEST_ASSERT_EQ(test, notifier_unregister(&fixture.chain, &fixture.listener[0].nb), 0);
-	KTEST_EXPECT_EQ(test, start(NULL), 0);
+	KTEST_EXPECT_EQ(test, start(&started), 0);
 	add_listener(test, 0, 100);
-	notifier_call_end(&fixture.chain, DONE, &fixture);
+	end(&started, DONE);
 	KTEST_EXPECT_STREQ(test, fixture.trail, "b1e1d1c1b3e3d3c3");
-	KTEST_EXPECT_EQ(test, start(NULL), 0);
-	notifier_call_end(&fixture.chain, DONE, &fixture);
+	KTEST_EXPECT_EQ(test, start(&started), 0);
+	end(&started, DONE);
 	KTEST_EXPECT_STREQ(test, fixture.trail, "a1b1e1d1c1a3b3e3d3c3");
+}
+
+/* Starts overlap, and end in another order; who leaves and comes back hears no old end. */
+static void several_starts_are_open(struct ktest *test)
+{
+	struct notifier_start first, second, third;
+
+	KTEST_EXPECT_EQ(test, start(&first), 0);
+	KTEST_EXPECT_EQ(test, start(&second), 0);
+	KTEST_ASSERT_EQ(test, notifier_unregister(&fixture.chain, &fixture.listener[0].nb), 0);
+	add_listener(test, 0, 0);
+	fixture.listener[2].answer = -EBUSY;
+	KTEST_EXPECT_EQ(test, start(&third), -EBUSY);
+	fixture.trail[0] = '\0';
+	end(&third, DONE);
+	KTEST_EXPECT_STREQ(test, fixture.trail, "");
+	end(&second, CANCEL);
+	KTEST_EXPECT_STREQ(test, fixture.trail, "b2e2d2c2");
+	end(&first, DONE);
+	KTEST_EXPECT_STREQ(test, fixture.trail, "b2e2d2c2b3e3d3c3");
 }
 
 static void everybody_hears_exactly_one_end(struct ktest *test)
 {
 	for (unsigned int round = 0; round < 200; round++) {
+		struct notifier_start started;
+
 		for (unsigned int i = 0; i < NR_LISTENERS; i++)
 			fixture.listener[i].answer =
 				prng_below(&test->prng, 6) == 0 ? -ENOMEM : 0;
-		if (start(NULL) != 0)
+		if (start(&started) != 0)
 			continue;
-		notifier_call_end(&fixture.chain,
-				  prng_below(&test->prng, 2) ? DONE : CANCEL, &fixture);
+		end(&started, prng_below(&test->prng, 2) ? DONE : CANCEL);
 	}
 	for (unsigned int i = 0; i < NR_LISTENERS; i++) {
 		const struct listener *l = &fixture.listener[i];
@@ -165,12 +192,13 @@ static void everybody_hears_exactly_one_end(struct ktest *test)
 
 static void empty_chain(struct ktest *test)
 {
+	struct notifier_start started;
 	struct notifier_chain chain;
 
 	notifier_chain_init(&chain, "empty");
 	notifier_call(&chain, DONE, NULL);
-	KTEST_EXPECT_EQ(test, notifier_call_start(&chain, GOING, CANCEL, NULL, NULL), 0);
-	notifier_call_end(&chain, DONE, NULL);
+	KTEST_EXPECT_EQ(test, notifier_call_start(&chain, GOING, CANCEL, NULL, &started), 0);
+	notifier_call_end(&chain, DONE, NULL, &started);
 }
 
 static const struct ktest_case notifier_cases[] = {
@@ -179,6 +207,7 @@ static const struct ktest_case notifier_cases[] = {
 	KTEST_CASE(success_reaches_all),
 	KTEST_CASE(veto_is_symmetric),
 	KTEST_CASE(late_comers_hear_nothing),
+	KTEST_CASE(several_starts_are_open),
 	KTEST_CASE(everybody_hears_exactly_one_end),
 	KTEST_CASE(empty_chain),
 	{}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Offlining memory blocks: one, or several that leave together.
+ *
+ *	claim all -> drain -> ask the listeners about all -> evacuate all -> hand over all
+ *	     \\_________ on failure: tell those that were asked, and release all ________/
+ *
+ * A claimed block refuses every other request by its state, so that an evacuation may
+ * wait without the hotplug lock: GOING_OFFLINE is isolated, REMOVING was offline.
+ *
+ * Compare with: Linux mm/memory_hotplug.c, offline_pages().
+ */
+#include "lib/errno.h"
+#include "mm/hotplug.h"
+#include "mm/internal.h"
+#include "mm/page_isolation.h"
+
+#define OFFLINE_DEADLINE_NS (10ULL * 1000 * 1000 * 1000) /* for each block */
+#define OFFLINE_RETRIES	    5
+
+static int claim_block(struct mem_section *s, enum offline_goal goal, struct mm_failure *why)
+{
+	const struct pfn_range range = section_range(s);
+	int err;
+
+	if (s->flags & SECTION_EARLY)
+		return mm_fail(why, MM_REASON_SHARED_BLOCK, s->start_pfn);
+	if (s->state == MEM_BLOCK_OFFLINE && goal == OFFLINE_AND_REMOVE) {
+		memory_block_set_state(s, MEM_BLOCK_REMOVING);
+		return 0;
+	}
+	if (s->state != MEM_BLOCK_ONLINE)
+		return wrong_state(s, why);
+	err = isolate_range(s->mm, &range, why);
+	if (err)
+		return err;
+	s->told = (struct notifier_start){ 0 };
+	if (goal == OFFLINE_AND_REMOVE)
+		s->restore = RESTORE_ZONE(s->zone->type);
+	memory_block_set_state(s, MEM_BLOCK_GOING_OFFLINE);
+	return 0;
+}
+
+/*
+ * A listener that hears CANCEL_OFFLINE finds the range isolated still, as it was when it
+ * agreed; in Linux the pages may be in use again by then.
+ */
+static void release_block(struct mem_section *s)
+{
+	const struct pfn_range range = section_range(s);
+
+	if (s->state == MEM_BLOCK_REMOVING) {
+		memory_block_set_state(s, MEM_BLOCK_OFFLINE);
+		return;
+	}
+	notify_end(s, MEM_CANCEL_OFFLINE);
+	unisolate_range(s->mm, &range);
+	s->restore = 0;
+	memory_block_set_state(s, MEM_BLOCK_ONLINE);
+}
+
+static void release_blocks(struct mem_section *list)
+{
+	struct mem_section *next;
+
+	for (; list; list = next) {
+		next = list->next;
+		release_block(list);
+	}
+}
+
+int claim_blocks(struct mm *mm, const struct block_list *blocks, enum offline_goal goal,
+		 struct mem_section **list, struct mm_failure *why)
+{
+	struct mem_section **tail = list;
+	int err = 0;
+
+	*list = NULL;
+	for (unsigned int i = 0; i < blocks->nr && !err; i++) {
+		struct mem_section *s = find_block(mm, blocks->ids[i], why);
+
+		err = s ? claim_block(s, goal, why) : mm_reason_errno(MM_REASON_NOT_PRESENT);
+		if (!err) {
+			s->next = NULL;
+			*tail = s;
+			tail = &s->next;
+		} else if (why && blocks->nr > 1 && why->pfn == PFN_NONE) {
+			why->pfn = blocks->ids[i] << SECTION_PFN_SHIFT;
+		}
+	}
+	if (err)
+		release_blocks(*list);
+	return err;
+}
+
+/* No block is emptied before the listeners have agreed for all of them. */
+static int ask_listeners(struct mem_section *list, const struct evacuate_policy *policy,
+			 struct mm_failure *why)
+{
+	int err = 0;
+
+	for (struct mem_section *s = list; s && !err; s = s->next) {
+		if (s->state != MEM_BLOCK_GOING_OFFLINE)
+			continue;
+		if (policy && evac_cancelled(policy))
+			err = mm_fail(why, MM_REASON_CANCELLED, PFN_NONE);
+		else
+			err = notify_start(s, MEM_GOING_OFFLINE, MEM_CANCEL_OFFLINE, why);
+	}
+	return err;
+}
+
+static unsigned int count_leaving(const struct mem_section *list)
+{
+	unsigned int nr = 0;
+
+	for (; list; list = list->next)
+		nr += list->state == MEM_BLOCK_GOING_OFFLINE;
+	return nr;
+}
+
+static int empty_blocks(struct mm *mm, struct mem_section *list,
+			const struct evacuate_policy *policy, struct mm_failure *why)
+{
+	struct evacuate_policy p = {
+		.max_retries = OFFLINE_RETRIES,
+		.deadline_ns = evac_clock_ns() + OFFLINE_DEADLINE_NS * count_leaving(list),
+	};
+	int err;
+
+	if (policy)
+		p = *policy;
+	p.name = "offline";
+	p.end = EVAC_END_OFFLINE;
+	p.flags |= EVAC_SKIP_SKIPPABLE | EVAC_ISOLATED;
+	err = evacuate_blocks(mm, list, &p, why);
+	if (err)
+		mm_failure_name(mm, why);
+	return err;
+}
+
+/* They are empty: their frames are nobody's, and the zone's no more. */
+static void hand_over(struct mm *mm, struct mem_section *list)
+{
+	struct mem_section *s;
+
+	for (s = list; s; s = s->next) {
+		if (s->state != MEM_BLOCK_GOING_OFFLINE)
+			continue;
+		/* From here on no look-up finds the frames; who found them before is waited for. */
+		__atomic_fetch_and(&s->flags, ~(u32)SECTION_ONLINE, __ATOMIC_RELEASE);
+		section_account(s, -(long)s->present);
+		leave_zone(s);
+	}
+	zone_update_watermarks(mm);
+	for (s = list; s; s = s->next)
+		if (s->told.nr)
+			notify_end(s, MEM_OFFLINE);
+}
+
+int offline_blocks(struct mm *mm, struct mem_section *list,
+		   const struct evacuate_policy *policy, struct mm_failure *why)
+{
+	int err = 0;
+
+	if (!count_leaving(list))
+		return 0;
+	if (drain_all_pages(mm, MHP_GRACE_NS))
+		err = mm_fail(why, MM_REASON_HARTS_BUSY, PFN_NONE);
+	if (!err)
+		err = ask_listeners(list, policy, why);
+	if (!err)
+		err = empty_blocks(mm, list, policy, why);
+	if (err)
+		release_blocks(list);
+	else
+		hand_over(mm, list);
+	return err;
+}
+
+int offline_memory_blocks(struct mm *mm, const unsigned long *blocks, unsigned int nr,
+			  const struct evacuate_policy *policy, struct mm_failure *why)
+{
+	const struct block_list ids = { blocks, nr };
+	struct mem_section *list;
+	u64 start = evac_clock_ns();
+	int err = hotplug_lock(mm, policy, why);
+
+	if (!err) {
+		err = claim_blocks(mm, &ids, OFFLINE_ONLY, &list, why);
+		if (!err)
+			err = offline_blocks(mm, list, policy, why);
+		mutex_unlock(&mm->hotplug_lock);
+	}
+	if (err && why)
+		why->elapsed_ns = evac_clock_ns() - start;
+	return err;
+}
+
+int offline_memory_block(struct mm *mm, unsigned long block,
+			 const struct evacuate_policy *policy, struct mm_failure *why)
+{
+	struct mm_failure own = { .pfn = PFN_NONE };
+	int err;
+
+	why = why ? why : &own;
+	err = offline_memory_blocks(mm, &block, 1, policy, why);
+	if (err)
+		memory_block_report(block, "offline", why);
+	return err;
+}
