@@ -12,6 +12,10 @@ V        ?= 0
 WERROR   ?= 0
 DEBUG    ?= 1
 HOSTCC   ?= gcc
+override O := $(or $(strip $(O)),build)
+ifneq ($(words $(O)),1)
+$(error O=$(O): name one directory without a space in it, which make cannot handle)
+endif
 MAKEFLAGS += -rR --no-print-directory
 .DELETE_ON_ERROR:
 .SUFFIXES:

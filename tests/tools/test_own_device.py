@@ -87,8 +87,9 @@ class OwnDevice(unittest.TestCase):
             machine.learn_regions(mock.Mock(execute=lambda _: [{'type': 'dimm', 'data': {'id': 'vm0', 'addr': 1}}]))
 
     def test_launcher_with_60_gib_and_its_client(self):
-        with subprocess.Popen([str(TOOLS / 'run'), '--out', str(self.out), '--qemu', FAKE, '--vmem', '60G'], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        command = [str(TOOLS / 'run'), '--out', str(self.out), '--qemu', FAKE, '--vmem', '60G']
+        pipes = dict.fromkeys(('stdin', 'stdout', 'stderr'), subprocess.PIPE)
+        with subprocess.Popen(command, text=True, **pipes) as process:
             while 'ebb: ready' not in process.stdout.readline():
                 self.assertIsNone(process.poll(), 'the launcher ended')
             status, text = self.ctl('resize', '1G')
