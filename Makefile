@@ -117,7 +117,7 @@ gdb: ## attach gdb to `make debug`
 resize: ## from a second terminal: SIZE=1G [DEV=vm0] requests that size and waits for it
 	@tools/ebb-ctl $(CTL_RUN) resize $(or $(SIZE),$(error say how much: make resize SIZE=1G)) $(if $(DEV),--dev $(DEV))
 
-status: ## from a second terminal: requested, plugged, host and stray bytes of every device
+status: ## from a second terminal: requested, plugged, host, stray and touched bytes of every device
 	@tools/ebb-ctl $(CTL_RUN) status
 
 test: ## host tests, guest tests and scenarios: T='suite.case' runs a part, V=1 names each

@@ -150,19 +150,21 @@ def cmd_status(args: dict) -> int:
     """ebb-ctl status"""
     devices = find_devices(args['run'])
     states = {name: device.state() for name, device in devices.items()}
-    host = host_bytes(devices, states, args['run'])
+    # The look for stray bytes gives them back to the host: HOST comes after it.
     stray = {name: device.get('x-stray-bytes') if device.ours else None for name, device in devices.items()}
+    touched = {name: device.get('x-touched-bytes') if device.ours else None for name, device in devices.items()}
+    host = host_bytes(devices, states, args['run'])
     if args['json']:
-        print(json.dumps([{'dev': name, **vars(state), 'host': host[name], 'stray': stray[name]}
+        print(json.dumps([{'dev': name, **vars(state), 'host': host[name], 'stray': stray[name], 'touched': touched[name]}
                           for name, state in states.items()]))
         return 0
-    rows = [('DEVICE', 'REQUESTED', 'PLUGGED', 'HOST', 'STRAY', 'BLOCK', 'REGION')]
+    rows = [('DEVICE', 'REQUESTED', 'PLUGGED', 'HOST', 'STRAY', 'TOUCHED', 'BLOCK', 'REGION')]
     for name, s in states.items():
         rows.append((name, show_size(s.requested), show_size(s.plugged), show_size(host[name]), show_size(stray[name]),
-                     show_size(s.block), f'{s.addr:#x}+{show_size(s.region)}'))
+                     show_size(touched[name]), show_size(s.block), f'{s.addr:#x}+{show_size(s.region)}'))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
-        print('  '.join(cell.ljust(w) if i in (0, 6) else cell.rjust(w)
+        print('  '.join(cell.ljust(w) if i in (0, 7) else cell.rjust(w)
                         for i, (cell, w) in enumerate(zip(row, widths))).rstrip())
     return 0
 

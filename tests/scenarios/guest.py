@@ -239,8 +239,9 @@ class Guest:
             seen = self.region_file_bytes(name)
             expect(seen <= size, f'{name}: the host holds {seen} bytes for {size} plugged')
             return
-        stray, host = device.get('x-stray-bytes'), device.get('x-host-bytes')
-        expect(stray == 0, f'{name}: {stray} stray bytes: someone touched unplugged memory')
+        stray, touched, host = device.get('x-stray-bytes'), device.get('x-touched-bytes'), device.get('x-host-bytes')
+        expect(stray == 0, f'{name}: {stray} bytes of unplugged memory were written')
+        expect(touched == 0, f'{name}: {touched} bytes of unplugged memory were read')
         violations = device.get('x-violations')
         expect(violations['total'] == 0, f'{name}: the driver broke rules of the specification: {violations}')
         seen = self.host_bytes(device.shape)

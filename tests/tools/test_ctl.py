@@ -12,7 +12,7 @@ import unittest
 from pathlib import Path
 
 from vmem_case import GIB, PROGRAM, Case
-from vmem_frontend import BUSY, MIB, PLUG, REGION, UNPLUG, Device, Qmp
+from vmem_frontend import BUSY, MIB, PLUG, RAM_BASE, REGION, UNPLUG, Device, Qmp
 
 CTL = str(Path(__file__).resolve().parent.parent.parent / 'tools' / 'ebb-ctl')
 DONE = r'vm0: plugged {size}, as requested, after \d+ ms{rest}\n'
@@ -201,9 +201,13 @@ class Client(ClientCase):
         self.guest.touch(REGION, 2 * MIB)
         status, out, _ = self.done(self.ctl('status'))
         self.assertEqual(status, 0)
-        self.assertEqual(out.splitlines()[1].split(), ['vm0', '64M', '16M', '2M', '0', '2M', '0x88000000+1G'])
+        self.assertEqual(out.splitlines()[1].split(), ['vm0', '64M', '16M', '2M', '0', '0', '2M', '0x88000000+1G'])
         status, out, _ = self.done(self.ctl('status', '--json'))
         self.assertIn('"host": 2097152', out)
+        self.assertEqual(self.guest.ram[REGION + 512 * MIB - RAM_BASE], 0)      # one page is read, one written
+        self.guest.touch(REGION + 256 * MIB)
+        status, out, _ = self.done(self.ctl('status', '--json'))
+        self.assertIn('"host": 2097152, "stray": 4096, "touched": 4096', out)
 
     def test_no_machine(self) -> None:
         self.device.process.kill()

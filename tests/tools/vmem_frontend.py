@@ -210,7 +210,6 @@ class Frontend:
 
     def resume(self, base: int) -> None:
         """What the end of a pause makes QEMU send: as start(), with a ring that is as it was."""
-        self.send(SET_FEATURES, struct.pack('<Q', self.features))
         self.send(SET_VRING_NUM, struct.pack('<II', 0, RING_SIZE))
         self.send(SET_VRING_BASE, struct.pack('<II', 0, base))
         self.send(SET_VRING_ADDR, struct.pack('<IIQQQQ', 0, 0, USER_BASE + DESC, USER_BASE + USED, USER_BASE + AVAIL, 0))

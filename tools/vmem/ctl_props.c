@@ -56,19 +56,21 @@ static void get_host_bytes(struct vmem *vmem, struct buf *out)
 
 static void get_stray_bytes(struct vmem *vmem, struct buf *out)
 {
-	put_u64(out, region_stray_bytes(vmem));
+	region_look(vmem);
+	put_u64(out, vmem->dev.stray);
 }
 
-static void get_stray_now(struct vmem *vmem, struct buf *out)
+static void get_touched_bytes(struct vmem *vmem, struct buf *out)
 {
-	put_u64(out, vmem_scan_stray(&vmem->dev));
+	region_look(vmem);
+	put_u64(out, vmem->dev.touched);
 }
 
 static void get_violations(struct vmem *vmem, struct buf *out)
 {
 	u64 total = 0;
 
-	vmem_scan_stray(&vmem->dev);
+	region_look(vmem);
 	buf_printf(out, "{");
 	for (u32 i = 0; i < VMEM_NR_VIOLATIONS; i++) {
 		buf_printf(out, "\"%s\": %" PRIu64 ", ", vmem_violation_names[i],
@@ -140,6 +142,7 @@ static void get_driver_state(struct vmem *vmem, struct buf *out)
 
 static void get_unread(struct vmem *vmem, struct buf *out)
 {
+	vhost_notice_answers(&vmem->vhost);
 	put_bool(out, vmem->unread);
 }
 
@@ -179,7 +182,7 @@ static const struct prop {
 	{"x-usable-region-size", "size", get_usable},
 	{"x-host-bytes", "size", get_host_bytes},
 	{"x-stray-bytes", "size", get_stray_bytes},
-	{"x-stray-bytes-now", "size", get_stray_now},
+	{"x-touched-bytes", "size", get_touched_bytes},
 	{"x-violations", "struct", get_violations},
 	{"x-answers", "struct", get_answers},
 	{"x-requests", "uint64", get_requests},

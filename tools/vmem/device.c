@@ -60,11 +60,8 @@ int vmem_init(struct vmem_dev *dev, struct vmem_host *host)
 
 	dev->host = host;
 	dev->map = calloc(words, sizeof(*dev->map));
-	dev->reported = calloc(words, sizeof(*dev->reported));
-	if (!dev->map || !dev->reported) {
-		vmem_destroy(dev);
+	if (!dev->map)
 		return -1;
-	}
 	vmem_set_requested(dev, 0);
 	vmem_show_config(dev);
 	return 0;
@@ -77,9 +74,7 @@ int vmem_init(struct vmem_dev *dev, struct vmem_host *host)
 void vmem_destroy(struct vmem_dev *dev)
 {
 	free(dev->map);
-	free(dev->reported);
 	dev->map = NULL;
-	dev->reported = NULL;
 }
 
 /**
@@ -252,12 +247,10 @@ static enum vmem_answer plug(struct vmem_dev *dev, const struct vmem_req *req)
 	if (dev->plugged + len > dev->requested)
 		return VMEM_NACK;
 	/* A driver must find no trace of what was there while it was unplugged. */
-	if (vmem_drop_stray(dev, first * dev->block, len))
+	if (vmem_collect_stray(dev, first * dev->block, len))
 		return VMEM_BUSY;
-	for (u64 nr = first; nr < end; nr++) {
+	for (u64 nr = first; nr < end; nr++)
 		vmem_set_bit(dev->map, nr);
-		vmem_clear_bit(dev->reported, nr);
-	}
 	dev->plugged += len;
 	return VMEM_ACK;
 }
@@ -303,12 +296,11 @@ enum vmem_answer vmem_unplug_all(struct vmem_dev *dev)
 {
 	size_t bytes = (vmem_nr_blocks(dev) + 63) / 64 * sizeof(*dev->map);
 
-	if (vmem_drop_stray(dev, 0, dev->size))
+	if (vmem_collect_stray(dev, 0, dev->size))
 		return VMEM_BUSY;
 	if (dev->plugged && discard(dev, 0, dev->size))
 		return VMEM_BUSY;
 	memset(dev->map, 0, bytes);
-	memset(dev->reported, 0, bytes);
 	dev->plugged = 0;
 	dev->shown.usable = usable_for(dev, dev->shown.requested);
 	dev->usable = max(dev->shown.usable, usable_for(dev, dev->requested));

@@ -73,7 +73,7 @@ enum vmem_state {
 	X(ZERO_COUNT, "zero-count", "request for no block at all")                     \
 	X(OUT_OF_RANGE, "out-of-range", "block outside of the usable region")          \
 	X(WRONG_STATE, "wrong-state", "block was in the requested state already")      \
-	X(STRAY, "stray-access", "access to a block that is not plugged")              \
+	X(STRAY, "stray-access", "write to a block that is not plugged")               \
 	X(BAD_BUFFER, "bad-buffer", "request or response buffer too short or nowhere") \
 	X(BAD_RING, "bad-ring", "descriptor chain or ring index that makes no sense")  \
 	X(CONFIG_WRITE, "config-write", "write to the read-only configuration")        \
@@ -89,7 +89,8 @@ enum vmem_violation {
 /* What the device tells its owner; offset and length in bytes. */
 enum vmem_note {
 	VMEM_NOTE_PUNCH,     /* memory given back to the host */
-	VMEM_NOTE_STRAY,     /* allocated memory in blocks that are not plugged */
+	VMEM_NOTE_STRAY,     /* written memory in blocks that are not plugged */
+	VMEM_NOTE_TOUCHED,   /* memory there that is allocated and all zeros */
 	VMEM_NOTE_VIOLATION, /* offset: enum vmem_violation; length: 0 */
 };
 
@@ -97,11 +98,14 @@ enum vmem_note {
  * struct vmem_host - what the device needs of the memory behind the region
  * @next_data: find the first allocated extent in [off, end): 1 and *from, *to
  *             (both within), 0 if there is none, negative errno
+ * @written: bytes of the pages in [off, end) that hold anything but zeros, and
+ *           where the first of them is; allocates nothing
  * @discard: give [off, off + len) back to the host; 0 or negative errno
  * @note: something happened that a person may want to see
  */
 struct vmem_host {
 	int (*next_data)(struct vmem_host *host, u64 off, u64 end, u64 *from, u64 *to);
+	u64 (*written)(struct vmem_host *host, u64 off, u64 end, u64 *first);
 	int (*discard)(struct vmem_host *host, u64 off, u64 len);
 	void (*note)(struct vmem_host *host, enum vmem_note note, u64 off, u64 len);
 };
@@ -112,9 +116,8 @@ struct vmem_dev {
 	struct { /* what the driver is shown of those that change by themselves */
 		u64 requested, usable;
 	} shown;
-	unsigned long *map;	 /* bit per block: plugged */
-	unsigned long *reported; /* bit per unplugged block: stray access was noted */
-	u64 stray_gone;		 /* bytes of stray memory found and given back */
+	unsigned long *map; /* bit per block: plugged */
+	u64 stray, touched; /* bytes found in unplugged blocks: written, all zeros */
 	u64 violations[VMEM_NR_VIOLATIONS];
 	u64 answers[VMEM_NR_REQ + 1][VMEM_NR_ANSWER]; /* last row: unknown types */
 	struct vmem_host *host;
@@ -137,8 +140,7 @@ bool vmem_overlaps_unplugged(const struct vmem_dev *dev, u64 gpa, u64 len);
 
 /* stray.c */
 u64 vmem_allocated(struct vmem_dev *dev, u64 off, u64 len);
-u64 vmem_scan_stray(struct vmem_dev *dev);
-int vmem_drop_stray(struct vmem_dev *dev, u64 off, u64 len);
+int vmem_collect_stray(struct vmem_dev *dev, u64 off, u64 len);
 
 /* Blocks and their bits; block numbers count from the region's start. */
 static inline u64 vmem_nr_blocks(const struct vmem_dev *dev)

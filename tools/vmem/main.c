@@ -207,11 +207,12 @@ static int set_up(struct vmem *v)
 /* The last look at the memory, while its files are still open here. */
 static void say_goodbye(void)
 {
-	u64 stray = region_stray_bytes(&vmem);
-
-	log_line("done: %llu bytes plugged, %llu on the host, %llu stray",
+	region_look(&vmem);
+	log_line("done: %llu bytes plugged, %llu on the host, %llu stray, %llu touched",
 		 (unsigned long long)vmem.dev.plugged,
-		 (unsigned long long)region_host_bytes(&vmem), (unsigned long long)stray);
+		 (unsigned long long)region_host_bytes(&vmem),
+		 (unsigned long long)vmem.dev.stray,
+		 (unsigned long long)vmem.dev.touched);
 }
 
 static int run(void)

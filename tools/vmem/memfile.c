@@ -5,9 +5,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "memfile.h"
+
+#define PAGE 4096
 
 /* The region at @gpa, and where in it [gpa, end) stops. */
 static const struct mem_region *part(const struct guest_mem *mem, u64 gpa, u64 end,
@@ -80,6 +83,58 @@ int memfile_next_data(const struct guest_mem *mem, u64 gpa, u64 end, u64 *from, 
 		gpa = stop;
 	}
 	return 0;
+}
+
+/* Bytes of a chunk's pages that hold anything but zeros; @first: of the first. */
+static u64 written_in(const u8 *bytes, u64 len, u64 *first)
+{
+	static const u8 zeros[PAGE];
+	u64 sum = 0;
+
+	for (u64 at = 0; at < len; at += PAGE) {
+		u64 part = min(len - at, (u64)PAGE);
+
+		if (!memcmp(bytes + at, zeros, part))
+			continue;
+		if (!sum)
+			*first = at;
+		sum += part;
+	}
+	return sum;
+}
+
+/**
+ * memfile_written() - bytes of the pages in a range that are not all zeros
+ * @mem: the table
+ * @gpa: guest physical address, a multiple of the page size
+ * @end: where the range ends
+ * @first: set to where the first such page is, if there is one
+ *
+ * Reads the file, not the mapping: that allocates no page where none is. What
+ * cannot be read counts as zeros.
+ */
+u64 memfile_written(const struct guest_mem *mem, u64 gpa, u64 end, u64 *first)
+{
+	static u8 chunk[64 * PAGE];
+	u64 sum = 0;
+
+	while (gpa < end) {
+		u64 stop, at = 0, more;
+		const struct mem_region *region =
+			part(mem, gpa, min(end, gpa + sizeof(chunk)), &stop);
+		ssize_t got;
+
+		if (!region)
+			break;
+		got = pread(region->fd, chunk, stop - gpa,
+			    (off_t)(region->desc.file_offset + gpa - region->desc.gpa));
+		more = got > 0 ? written_in(chunk, (u64)got, &at) : 0;
+		if (more && !sum)
+			*first = gpa + at;
+		sum += more;
+		gpa = stop;
+	}
+	return sum;
 }
 
 /**

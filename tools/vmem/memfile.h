@@ -10,6 +10,7 @@
 
 bool memfile_covers(const struct guest_mem *mem, u64 gpa, u64 len);
 int memfile_next_data(const struct guest_mem *mem, u64 gpa, u64 end, u64 *from, u64 *to);
+u64 memfile_written(const struct guest_mem *mem, u64 gpa, u64 end, u64 *first);
 int memfile_discard(const struct guest_mem *mem, u64 gpa, u64 len);
 
 #endif

@@ -31,6 +31,16 @@ static int next_data(struct vmem_host *host, u64 off, u64 end, u64 *from, u64 *t
 	return found;
 }
 
+static u64 written(struct vmem_host *host, u64 off, u64 end, u64 *first)
+{
+	struct vmem *vmem = vmem_of(host);
+	u64 addr = vmem->dev.addr, gpa = addr + off;
+	u64 bytes = memfile_written(&vmem->vhost.mem, gpa, addr + end, &gpa);
+
+	*first = gpa - addr;
+	return bytes;
+}
+
 static int discard(struct vmem_host *host, u64 off, u64 len)
 {
 	static struct log_limit limit;
@@ -45,7 +55,7 @@ static int discard(struct vmem_host *host, u64 off, u64 len)
 
 static void note(struct vmem_host *host, enum vmem_note note, u64 off, u64 len)
 {
-	static struct log_limit limit;
+	static struct log_limit limit, touched;
 	struct vmem *vmem = vmem_of(host);
 	u64 gpa = vmem->dev.addr + off;
 	u32 pages = (u32)min(len >> PAGE_SHIFT, (u64)UINT32_MAX);
@@ -54,13 +64,18 @@ static void note(struct vmem_host *host, enum vmem_note note, u64 off, u64 len)
 		vmem->violation = (u32)off;
 	} else if (note == VMEM_NOTE_PUNCH) {
 		events_emit(TRACE_DEV_PUNCH, gpa >> PAGE_SHIFT, pages, 0, 0);
-	} else {
+	} else if (note == VMEM_NOTE_STRAY) {
 		events_emit(TRACE_DEV_STRAY, gpa >> PAGE_SHIFT, pages, 0, 0);
-		log_limited(
-			&limit,
-			"stray access: %llu bytes at %#llx are in use, in a block that "
-			"is not plugged",
-			(unsigned long long)len, (unsigned long long)gpa);
+		log_limited(&limit,
+			    "stray access: %llu bytes were written, the first at %#llx, "
+			    "in blocks that are not plugged",
+			    (unsigned long long)len, (unsigned long long)gpa);
+	} else {
+		log_limited(&touched,
+			    "touched: %llu bytes at %#llx were read (or zeros written), "
+			    "in blocks that are not plugged: by the guest, or by a dump "
+			    "of its memory",
+			    (unsigned long long)len, (unsigned long long)gpa);
 	}
 }
 
@@ -76,7 +91,7 @@ static bool refuse(void *arg, u64 gpa, u64 len)
  */
 void region_init(struct vmem *vmem)
 {
-	vmem->host = (struct vmem_host){next_data, discard, note};
+	vmem->host = (struct vmem_host){next_data, written, discard, note};
 	vmem->vhost.mem.refuse = refuse;
 	vmem->vhost.mem.refuse_arg = &vmem->dev;
 }
@@ -99,15 +114,18 @@ bool region_shared(const struct vmem *vmem)
  */
 void region_changed(struct vmem *vmem)
 {
+	u64 used;
+
 	if (vmem->emptied || !region_shared(vmem))
 		return;
 	vmem->emptied = true;
-	vmem_drop_stray(&vmem->dev, 0, vmem->dev.size);
-	if (vmem->dev.stray_gone)
+	vmem_collect_stray(&vmem->dev, 0, vmem->dev.size);
+	used = vmem->dev.stray + vmem->dev.touched;
+	if (used)
 		log_line(
 			"%llu bytes of the region were in use before the driver started: "
 			"the machine is set up wrongly, or the guest does not respect it",
-			(unsigned long long)vmem->dev.stray_gone);
+			(unsigned long long)used);
 }
 
 /**
@@ -131,6 +149,17 @@ void region_reset(struct vmem *vmem)
 }
 
 /**
+ * region_look() - count what unplugged blocks hold now, and give it back
+ * @vmem: the program
+ *
+ * The totals are in the device: @stray and @touched.
+ */
+void region_look(struct vmem *vmem)
+{
+	vmem_collect_stray(&vmem->dev, 0, vmem->dev.size);
+}
+
+/**
  * region_scan() - look for stray access, unless that has just cost much
  * @vmem: the program
  */
@@ -140,7 +169,7 @@ void region_scan(struct vmem *vmem)
 
 	if (start < vmem->next_scan)
 		return;
-	vmem_scan_stray(&vmem->dev);
+	region_look(vmem);
 	end = loop_now();
 	vmem->next_scan = end + SCAN_SHARE * (end - start);
 }
@@ -152,16 +181,4 @@ void region_scan(struct vmem *vmem)
 u64 region_host_bytes(struct vmem *vmem)
 {
 	return vmem_allocated(&vmem->dev, 0, vmem->dev.size);
-}
-
-/**
- * region_stray_bytes() - bytes that were found in unplugged blocks
- * @vmem: the program
- *
- * Those that are there now and those that were found and given back since the
- * start: once there was a stray access, this stays above zero.
- */
-u64 region_stray_bytes(struct vmem *vmem)
-{
-	return vmem_scan_stray(&vmem->dev) + vmem->dev.stray_gone;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Stray memory: bytes of the region that are allocated on the host although
- * their block is not plugged. Only an access that the spec forbids puts them
- * there, and a hole in the shared file is filled by reads too, so that none
- * goes unseen.
+ * their block is not plugged. A page that holds anything but zeros was written,
+ * which only a guest against the spec does. A page of zeros was at most read (a
+ * hole in the shared file is filled by reads too), which the host's own looks
+ * at the guest's memory do as well, or zeros were written.
  */
 #include "device.h"
 
@@ -26,88 +27,65 @@ u64 vmem_allocated(struct vmem_dev *dev, u64 off, u64 len)
 	return sum;
 }
 
-/* Tell of an extent once, however often it is found. */
-static void report(struct vmem_dev *dev, u64 from, u64 to)
+/*
+ * Count what an extent of unplugged blocks holds, and give it back. What the
+ * host does not take back is not counted: the next look finds it again.
+ */
+static int collect(struct vmem_dev *dev, u64 from, u64 to)
 {
-	bool fresh = false;
+	u64 first = from, written = dev->host->written(dev->host, from, to, &first);
+	int err = dev->host->discard(dev->host, from, to - from);
 
-	for (u64 nr = from / dev->block; nr <= (to - 1) / dev->block; nr++) {
-		fresh |= !vmem_bit(dev->reported, nr);
-		vmem_set_bit(dev->reported, nr);
+	if (err)
+		return err;
+	dev->host->note(dev->host, VMEM_NOTE_PUNCH, from, to - from);
+	dev->stray += written;
+	dev->touched += to - from - written;
+	if (written) {
+		dev->violations[VMEM_V_STRAY]++;
+		dev->host->note(dev->host, VMEM_NOTE_STRAY, first, written);
+	} else {
+		dev->host->note(dev->host, VMEM_NOTE_TOUCHED, from, to - from);
 	}
-	if (!fresh)
-		return;
-	dev->violations[VMEM_V_STRAY]++;
-	dev->host->note(dev->host, VMEM_NOTE_STRAY, from, to - from);
+	return 0;
 }
 
-static u64 scan_run(struct vmem_dev *dev, u64 off, u64 end)
+static int collect_run(struct vmem_dev *dev, u64 off, u64 end)
 {
-	u64 sum = 0, from, to;
+	u64 from, to;
+	int err = 0;
 
-	while (off < end && dev->host->next_data(dev->host, off, end, &from, &to) > 0) {
-		report(dev, from, to);
-		sum += to - from;
+	while (!err && off < end &&
+	       dev->host->next_data(dev->host, off, end, &from, &to) > 0) {
+		err = collect(dev, from, to);
 		off = to;
 	}
-	return sum;
-}
-
-/* Scan the unplugged blocks among those from @nr up to @end. */
-static u64 scan_blocks(struct vmem_dev *dev, u64 nr, u64 end)
-{
-	u64 sum = 0;
-
-	while (nr < end) {
-		u64 stop = vmem_run_end(dev, nr, end);
-
-		if (!vmem_bit(dev->map, nr))
-			sum += scan_run(dev, nr * dev->block, stop * dev->block);
-		nr = stop;
-	}
-	return sum;
+	return err;
 }
 
 /**
- * vmem_scan_stray() - look through all unplugged blocks
- * @dev: the device
- *
- * Each block is reported once until it is plugged. Nothing is given back: the
- * evidence stays.
- *
- * Return: bytes of stray memory that are there now.
- */
-u64 vmem_scan_stray(struct vmem_dev *dev)
-{
-	return scan_blocks(dev, 0, vmem_nr_blocks(dev));
-}
-
-/**
- * vmem_drop_stray() - report stray memory in a range, and give it back
+ * vmem_collect_stray() - count what unplugged blocks hold, and give it back
  * @dev: the device
  * @off: offset in the region, a multiple of the block size
  * @len: bytes, likewise
  *
- * Plugged blocks within the range are left alone.
+ * Adds to @dev->stray the bytes of pages that were written, and to
+ * @dev->touched those of pages that are all zeros. Plugged blocks within the
+ * range are left alone.
  *
  * Return: 0, or the host's negative errno.
  */
-int vmem_drop_stray(struct vmem_dev *dev, u64 off, u64 len)
+int vmem_collect_stray(struct vmem_dev *dev, u64 off, u64 len)
 {
 	u64 nr = off / dev->block, end = (off + len) / dev->block;
+	int err = 0;
 
-	while (nr < end) {
+	while (!err && nr < end) {
 		u64 stop = vmem_run_end(dev, nr, end);
-		u64 at = nr * dev->block, bytes = (stop - nr) * dev->block;
-		u64 stray = vmem_bit(dev->map, nr) ? 0 : scan_blocks(dev, nr, stop);
-		int err = stray ? dev->host->discard(dev->host, at, bytes) : 0;
 
-		if (err)
-			return err;
-		if (stray)
-			dev->host->note(dev->host, VMEM_NOTE_PUNCH, at, bytes);
-		dev->stray_gone += stray;
+		if (!vmem_bit(dev->map, nr))
+			err = collect_run(dev, nr * dev->block, stop * dev->block);
 		nr = stop;
 	}
-	return 0;
+	return err;
 }

@@ -33,9 +33,9 @@ void region_init(struct vmem *vmem);
 bool region_shared(const struct vmem *vmem);
 void region_changed(struct vmem *vmem);
 void region_reset(struct vmem *vmem);
+void region_look(struct vmem *vmem);
 void region_scan(struct vmem *vmem);
 u64 region_host_bytes(struct vmem *vmem);
-u64 region_stray_bytes(struct vmem *vmem);
 
 /* queue.c: requests */
 void queue_init(struct vmem *vmem);

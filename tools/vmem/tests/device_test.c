@@ -14,10 +14,11 @@
 
 struct fake {
 	struct vmem_host host;
-	bool data[COUNT]; /* a page of the block is allocated */
+	bool data[COUNT]; /* a page of the block is allocated, */
+	bool zero[COUNT]; /* and all zeros */
 	u64 punched;	  /* bytes */
 	int refuse;	  /* errno for discards */
-	u32 strays;	  /* notes of strays */
+	u32 strays, touches; /* notes */
 };
 
 static struct fake fake;
@@ -39,13 +40,22 @@ static int fake_next_data(struct vmem_host *host, u64 off, u64 end, u64 *from, u
 	return 0;
 }
 
+static u64 fake_written(struct vmem_host *host, u64 off, u64 end, u64 *first)
+{
+	if (container_of(host, struct fake, host)->zero[off / BLOCK])
+		return 0;
+	*first = off;
+	return end - off;
+}
+
 static int fake_discard(struct vmem_host *host, u64 off, u64 len)
 {
 	struct fake *f = container_of(host, struct fake, host);
 
 	if (f->refuse)
 		return -f->refuse;
-	memset(f->data + off / BLOCK, 0, len / BLOCK);
+	for (u64 nr = off / BLOCK; nr * BLOCK < off + len; nr++)
+		f->data[nr] = false;
 	f->punched += len;
 	return 0;
 }
@@ -55,13 +65,14 @@ static void fake_note(struct vmem_host *host, enum vmem_note note, u64 off, u64 
 	(void)off;
 	(void)len;
 	container_of(host, struct fake, host)->strays += note == VMEM_NOTE_STRAY;
+	container_of(host, struct fake, host)->touches += note == VMEM_NOTE_TOUCHED;
 }
 
 static void set_up(u64 requested)
 {
 	vmem_destroy(&dev);
 	memset(&fake, 0, sizeof(fake));
-	fake.host = (struct vmem_host){fake_next_data, fake_discard, fake_note};
+	fake.host = (struct vmem_host){fake_next_data, fake_written, fake_discard, fake_note};
 	dev = (struct vmem_dev){.addr = ADDR, .size = SIZE, .block = BLOCK};
 	CHECK_EQ(vmem_init(&dev, &fake.host), 0);
 	vmem_set_requested(&dev, requested);
@@ -173,7 +184,7 @@ TEST(device, plug_and_unplug)
 	CHECK_EQ(dev.plugged, 6 * BLOCK);
 	CHECK(!fake.data[61] && fake.data[69]);
 	CHECK_EQ(fake.punched, 4 * BLOCK);
-	CHECK_EQ(dev.stray_gone, 0);
+	CHECK_EQ(dev.stray, 0);
 	CHECK_EQ(fake.strays, 0);
 }
 
@@ -252,31 +263,70 @@ TEST(device, busy_changes_nothing)
 	CHECK_EQ(dev.plugged, 0);
 }
 
+static int look(void)
+{
+	return vmem_collect_stray(&dev, 0, SIZE);
+}
+
 TEST(device, stray)
 {
 	set_up(SIZE);
 	CHECK_EQ(ask(VMEM_REQ_PLUG, 0, 4), VMEM_ACK);
 	fake.data[2] = true; /* plugged: its right */
-	CHECK_EQ(vmem_scan_stray(&dev), 0);
+	CHECK_EQ(look(), 0);
+	CHECK_EQ(dev.stray, 0);
 	fake.data[4] = fake.data[COUNT - 1] = true;
-	CHECK_EQ(vmem_scan_stray(&dev), 8192);
-	CHECK_EQ(vmem_scan_stray(&dev), 8192); /* still there, reported once */
+	CHECK_EQ(look(), 0);
+	CHECK_EQ(dev.stray, 8192);
+	/* It was given back once it was counted; the total stays. */
+	CHECK(!fake.data[4] && !fake.data[COUNT - 1] && fake.data[2]);
+	CHECK_EQ(look(), 0);
+	CHECK_EQ(dev.stray, 8192);
 	CHECK_EQ(fake.strays, 2);
 	CHECK_EQ(dev.violations[VMEM_V_STRAY], 2);
-	CHECK_EQ(vmem_allocated(&dev, 0, SIZE), 3 * 4096);
-	/* Found before a plug: counted, then thrown away. */
+	CHECK_EQ(vmem_allocated(&dev, 0, SIZE), 4096);
+	/* Found before a plug: counted, and thrown away. */
+	fake.data[4] = true;
 	CHECK_EQ(ask(VMEM_REQ_PLUG, 4, 2), VMEM_ACK);
 	CHECK(!fake.data[4] && fake.data[2]);
-	CHECK_EQ(dev.stray_gone, 4096);
-	CHECK_EQ(vmem_scan_stray(&dev), 4096);
-	/* After another life as plugged memory it counts anew. */
+	CHECK_EQ(dev.stray, 3 * 4096);
 	CHECK_EQ(ask(VMEM_REQ_UNPLUG, 4, 1), VMEM_ACK);
 	fake.data[4] = true;
-	CHECK_EQ(vmem_scan_stray(&dev), 8192);
-	CHECK_EQ(fake.strays, 3);
 	CHECK_EQ(vmem_unplug_all(&dev), VMEM_ACK);
-	CHECK_EQ(dev.stray_gone, 3 * 4096);
+	CHECK_EQ(dev.stray, 4 * 4096);
+	CHECK_EQ(fake.strays, 4);
+	CHECK_EQ(dev.touched, 0);
 	CHECK_EQ(vmem_allocated(&dev, 0, SIZE), 0);
+}
+
+TEST(device, touched)
+{
+	set_up(SIZE);
+	fake.data[4] = fake.zero[4] = fake.data[9] = true;
+	CHECK_EQ(look(), 0);
+	CHECK_EQ(dev.touched, 4096);
+	CHECK_EQ(dev.stray, 4096);
+	CHECK(!fake.data[4] && !fake.data[9]);
+	CHECK_EQ(fake.touches, 1);
+	/* Not the guest's fault for sure. */
+	CHECK_EQ(dev.violations[VMEM_V_STRAY], 1);
+	fake.data[4] = true;
+	CHECK_EQ(look(), 0);
+	CHECK_EQ(dev.touched, 2 * 4096);
+}
+
+TEST(device, stray_that_cannot_be_given_back)
+{
+	set_up(SIZE);
+	fake.data[4] = true;
+	fake.refuse = EPERM;
+	CHECK_EQ(look(), -EPERM);
+	CHECK_EQ(look(), -EPERM);
+	CHECK_EQ(dev.stray, 0);
+	CHECK_EQ(vmem_allocated(&dev, 0, SIZE), 4096);
+	fake.refuse = 0;
+	CHECK_EQ(look(), 0);
+	CHECK_EQ(dev.stray, 4096);
 }
 
 TEST(device, buffers_in_unplugged_blocks)

@@ -152,6 +152,30 @@ TEST(memfile, counts_and_punches)
 	tear_down();
 }
 
+TEST(memfile, tells_written_from_read)
+{
+	const u64 far = 70 * 4096; /* beyond the first chunk that is read */
+	u64 first = 0, from, to;
+
+	set_up();
+	(void)*(volatile u8 *)(ram + 0x5000); /* reading fills the hole */
+	CHECK_EQ(memfile_next_data(&mem, GPA, GPA + BYTES, &from, &to), 1);
+	CHECK_EQ(memfile_written(&mem, GPA, GPA + BYTES, &first), 0);
+	ram[0x5000] = 0; /* and so does writing zeros */
+	CHECK_EQ(memfile_written(&mem, GPA, GPA + BYTES, &first), 0);
+	ram[far + 4095] = 1;
+	ram[far + 8192] = 1;
+	CHECK_EQ(memfile_written(&mem, GPA, GPA + BYTES, &first), 8192);
+	CHECK_EQ(first, GPA + far);
+	CHECK_EQ(memfile_written(&mem, GPA + far, GPA + far + 4096, &first), 4096);
+	CHECK_EQ(memfile_written(&mem, GPA + BYTES, GPA + 2 * BYTES, &first), 0);
+	/* To look has allocated nothing. */
+	CHECK_EQ(memfile_discard(&mem, GPA, BYTES), 0);
+	CHECK_EQ(memfile_written(&mem, GPA, GPA + BYTES, &first), 0);
+	CHECK_EQ(memfile_next_data(&mem, GPA, GPA + BYTES, &from, &to), 0);
+	tear_down();
+}
+
 TEST(vring, request_and_answer)
 {
 	struct vmem_resp resp = {.type = 2, .state = 0x55};
