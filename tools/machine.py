@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import sizes
+from elf import Elf, ElfError
 from qmp import Qmp
 from sizes import format_size
 
@@ -355,6 +356,19 @@ class Machine:
 
     # --- processes ----------------------------------------------------------------------------------------------
 
+    def _check_blocks(self) -> None:
+        """Start no device whose blocks are larger than the kernel's driver takes; the kernel's file says what that is."""
+        if all(device.block <= MemDevice.block for device in self.config.devices):
+            return
+        try:
+            most = Elf(self.config.kernel).layout().get('VIRTIO_MEM_BLOCK_MAX', 0)
+        except ElfError:
+            return                               # another kernel: it will say itself
+        for device in self.config.devices if most else []:
+            if device.block > most:
+                raise MachineError(f"{device.name}: ebb's driver takes device blocks up to {format_size(most)}, not "
+                                   f'{format_size(device.block)}; type: make run BLOCK={format_size(most)}')
+
     def prepare(self) -> None:
         """An empty run directory with the device tree and the exact command lines in it."""
         self.rundir.mkdir(parents=True, exist_ok=True)
@@ -364,6 +378,7 @@ class Machine:
         (self.rundir / 'commands').write_text('\n'.join(self.commands()) + '\n')
         if not os.access(self.config.kernel, os.R_OK):
             raise MachineError(f'there is no kernel {self.config.kernel}; type: make all')
+        self._check_blocks()
         fresh = self.rundir / 'kernel.new'      # for gdb: which image runs here
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(os.path.abspath(self.config.kernel))

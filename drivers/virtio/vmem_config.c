@@ -9,6 +9,14 @@
 #include "kernel/printk.h"
 #include "kernel/trace.h"
 #include "lib/errno.h"
+#include "mm/layout.h"
+
+#define BLOCK_MAX (1UL << SECTION_SHIFT) /* of the device; a memory block holds whole ones */
+
+/* For the launcher, which does not start a device that is refused here. */
+static const struct layout_row limits[] __table("ebb_layout") = {
+	{ "VIRTIO_MEM_BLOCK_MAX", BLOCK_MAX },
+};
 
 static const struct virtio_config_field config_fields[] = {
 	{ offsetof(struct virtio_mem_config, block_size), 8 },
@@ -25,7 +33,7 @@ static const char *config_fault(const struct virtio_mem_config *c)
 {
 	if (!IS_POWER_OF_2(c->block_size) || c->block_size < PAGE_SIZE)
 		return "the block size is no power of two from 4 KiB on";
-	if (c->block_size > (1UL << SECTION_SHIFT))
+	if (c->block_size > BLOCK_MAX)
 		return "blocks larger than 128 MiB are not supported: start it with smaller ones";
 	if (!IS_ALIGNED(c->addr | c->region_size, c->block_size))
 		return "the region is not aligned to its block size";

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
-from guest import Guest, expect
-from machine import GIB, KIB, MIB, RAM_BASE, MemDevice
+from elf import Elf
+from guest import Failure, Guest, expect
+from machine import GIB, KIB, MIB, RAM_BASE, Machine, MachineError, MemDevice
 from plan import scenario
 
 SEED = 20240521
@@ -102,12 +104,23 @@ def blocks_below_a_pageblock(guest: Guest) -> None:
         guest.check()
 
 
-@scenario(devices=(MemDevice('vm0', 1 * GIB, block=64 * MIB),))
+@scenario(devices=(MemDevice('vm0', 1 * GIB, block=64 * MIB), MemDevice('vm1', 512 * MIB, block=128 * MIB)))
 def large_blocks(guest: Guest) -> None:
-    """Device blocks of 64 MiB."""
+    """Device blocks of 64 MiB, and of 128 MiB, the largest that ebb's file says it takes; the launcher starts no larger ones."""
     for size in (64 * MIB, 1 * GIB, 192 * MIB, 0):
         guest.resize(size)
         guest.check()
+    for size in (128 * MIB, 512 * MIB, 256 * MIB, 0):
+        guest.resize(size, 'vm1')
+        guest.check()
+    most = Elf(guest.machine.config.kernel).layout()['VIRTIO_MEM_BLOCK_MAX']
+    expect(most == 128 * MIB, f'ebb takes blocks of {most >> 20} MiB now: they belong into this scenario')
+    try:
+        Machine(replace(guest.machine.config, devices=[MemDevice(block=2 * most)], rundir=f'{guest.machine.rundir}/x')).prepare()
+    except MachineError as why:
+        expect('up to 128M' in str(why) and 'make run BLOCK=128M' in str(why), f'another refusal: {why}')
+        return
+    raise Failure('the launcher would start a device that the guest refuses')
 
 
 @scenario(devices=(MemDevice('vm0', 512 * MIB, requested=200 * MIB),))
