@@ -96,7 +96,7 @@ class OwnDevice(unittest.TestCase):
             self.assertEqual(status, 0, text)
             self.assertRegex(text, r'^vm0: plugged 1G, as requested, after \d+ ms\n$')
             self.assertEqual(self.ctl('status')[1].splitlines()[1].split(),
-                             ['vm0', '1G', '1G', '2M', '-', '2M', '0xc0000000+60G'])
+                             ['vm0', '1G', '1G', '2M', '-', '-', '2M', '0xc0000000+60G'])
             self.assertEqual(json.loads(self.ctl('status', '--json')[1])[0]['host'], 512 * 4096)
             with_us = Qmp(self.run_dir / 'qmp.sock')
             status, text = self.ctl('status')
