@@ -128,6 +128,13 @@ test-host: ## the suites built for the host under ASan and UBSan, and those of t
 	$(SETUP) build
 	$(MAKEO) test-host-now KINDS='tools host'
 
+test-tsan: ## the suites built for the host under ThreadSanitizer, with 2, 4 and 8 threads as harts
+	$(SETUP) tsan
+	$(MAKEO) test-tsan-now
+
+test-tsan-now: $(O)/host/ktest-tsan
+	@tools/ktest host --host-tests $(foreach n,2 4 8,'$< --harts=$(n)')
+
 test-full: ## the same as test, with every scenario on every transport and number of harts
 	$(SETUP) test
 	$(MAKEO) test-now KINDS='--full'
@@ -168,7 +175,7 @@ doctor: ## each tool's version, QEMU's memory device, and what to install
 compile_commands.json: $(O)/k/.flags ## for editors: how each kernel source is compiled
 	@tools/compile-commands '$(KCC) $(KCFLAGS)' $(KSOURCES) $(TSOURCES) >$@
 
-.PHONY: help all build run ut debug gdb resize status test test-host test-full test-now test-host-now bench fuzz fuzz-now \
-	lint format check-headers docs doctor clean
+.PHONY: help all build run ut debug gdb resize status test test-host test-full test-tsan test-tsan-now test-now \
+	test-host-now bench fuzz fuzz-now lint format check-headers docs doctor clean
 clean: ## remove what was built, but not QEMU (make clean ALL=1 removes it too)
 	@tools/clean "$(O)" $(ALL)

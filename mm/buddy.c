@@ -346,7 +346,8 @@ unsigned long buddy_free_singles(struct mem_section *ms, const unsigned long *pf
 		const unsigned long off = pfns[i] - first;
 		u64 *desc = (u64 *)pfn_to_page(pfns[i]);
 
-		if (off >= PAGEBLOCK_NR_PAGES || desc[0] - word > types)
+		/* A walker's page_try_get() may have raised the count and taken it back. */
+		if (off >= PAGEBLOCK_NR_PAGES || READ_ONCE(desc[0]) - word > types)
 			break;
 		WRITE_ONCE(desc[0], free_word);
 		WRITE_ONCE(bits[off / 64], bits[off / 64] | 1UL << off % 64);

@@ -18,6 +18,7 @@ u32 hold_event;
 static u64 hold_at;
 static u32 nr_held, nr_steps;
 static u32 held_since; /* nr_steps when the last one came */
+static DEFINE_SPINLOCK(held_lock); /* protects held_at: two evacuations may be held at once */
 static struct hold_place held_at;
 static DEFINE_WAIT_QUEUE(hold_arrived);
 static DEFINE_WAIT_QUEUE(hold_released);
@@ -52,8 +53,11 @@ bool hold_wait(u64 deadline_ns, struct hold_place *where)
 {
 	const bool met = wait_event_until(&hold_arrived, somebody_is_held(), deadline_ns);
 
-	if (met && where)
+	if (met && where) {
+		spin_lock(&held_lock);
 		*where = held_at;
+		spin_unlock(&held_lock);
+	}
 	return met;
 }
 
@@ -68,7 +72,9 @@ static __cold void hold_here(struct evac *e, enum trace_event_id event, u64 at, 
 	const u32 steps = READ_ONCE(nr_steps);
 	bool let_go = false;
 
+	spin_lock(&held_lock);
 	held_at = (struct hold_place){ .event = event, .at = at };
+	spin_unlock(&held_lock);
 	WRITE_ONCE(held_since, steps);
 	__atomic_fetch_add(&nr_held, 1, __ATOMIC_ACQ_REL);
 	wake_up_all(&hold_arrived);

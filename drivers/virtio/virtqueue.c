@@ -237,7 +237,9 @@ void virtqueue_kick(struct virtqueue *vq)
 
 bool virtqueue_pending(const struct virtqueue *vq)
 {
-	return virtio_is_broken(vq->vdev) || READ_ONCE(vq->used->idx) != vq->last_used;
+	/* The interrupt handler asks too, while the driver's thread takes elements. */
+	return virtio_is_broken(vq->vdev) ||
+	       READ_ONCE(vq->used->idx) != READ_ONCE(vq->last_used);
 }
 
 /* The next used element, checked. Return: its slot, or NULL. */
@@ -298,7 +300,7 @@ void *virtqueue_get(struct virtqueue *vq, u32 *len)
 	cookie = slot->cookie;
 	slot->cookie = NULL;
 	put_chain(vq, (u16)elem.id);
-	vq->last_used++;
+	WRITE_ONCE(vq->last_used, (u16)(vq->last_used + 1));
 	if (len)
 		*len = elem.len;
 	return cookie;

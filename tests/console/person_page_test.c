@@ -168,11 +168,12 @@ static int other_console(void *unused)
 /* Of two who free a page, exactly one does. */
 static void two_free_one_page(struct ktest *test)
 {
-	struct thread *other = thread_create("console2", other_console, NULL);
+	struct thread *other;
 	unsigned int won = 0;
 
-	KTEST_ASSERT_NOT_NULL(test, other);
 	nr_won = nr_ready = 0;
+	other = thread_create("console2", other_console, NULL);
+	KTEST_ASSERT_NOT_NULL(test, other);
 	for (unsigned int round = 1; round <= ROUNDS; round++) {
 		shared_pfn = alloc(test, round % 2 ? "0 unmovable" : "1 movable");
 		__atomic_store_n(&nr_ready, round, __ATOMIC_RELEASE);

@@ -101,11 +101,11 @@ static void got_control(struct rig *rig, const struct vcon_control *msg)
 		send_control(rig, PORT, VCON_PORT_ADD, 1, "");
 		break;
 	case VCON_PORT_READY:
-		rig->port_ready = true;
+		STORE_RELEASE(rig->port_ready, true);
 		send_control(rig, PORT, VCON_PORT_OPEN, 1, "");
 		break;
 	case VCON_PORT_OPEN:
-		rig->port_open = true;
+		STORE_RELEASE(rig->port_open, true);
 		break;
 	default:
 		rig->fv.violations++;
@@ -113,16 +113,23 @@ static void got_control(struct rig *rig, const struct vcon_control *msg)
 	}
 }
 
+/* How much text the guest has sent: its thread adds, the test looks. */
+static u32 got(const struct rig *rig)
+{
+	return __atomic_load_n(&rig->len, __ATOMIC_ACQUIRE);
+}
+
 /* Take what the guest has sent, if the host reads. */
 static void drain_tx(struct rig *rig)
 {
 	struct fake_chain chain;
 
-	while (!rig->stalled && fake_pop(&rig->fv, TX, &chain)) {
-		const u32 n = min(chain.out[0].len, (u32)sizeof(rig->text) - rig->len);
+	while (!READ_ONCE(rig->stalled) && fake_pop(&rig->fv, TX, &chain)) {
+		const u32 len = got(rig);
+		const u32 n = min(chain.out[0].len, (u32)sizeof(rig->text) - len);
 
-		memcpy(rig->text + rig->len, chain.out[0].addr, n);
-		rig->len += n;
+		memcpy(rig->text + len, chain.out[0].addr, n);
+		STORE_RELEASE(rig->len, len + n);
 		fake_push(&rig->fv, TX, chain.head, 0);
 	}
 }
@@ -193,10 +200,10 @@ static struct rig *rig_open(struct ktest *test, const char *name)
 
 static void expect_text(struct ktest *test, struct rig *rig, const char *want)
 {
-	expect_soon(test, READ_ONCE(rig->len) >= strlen(want));
-	rig->text[min(rig->len, TEXT_BYTES - 1U)] = '\0';
+	expect_soon(test, got(rig) >= strlen(want));
+	rig->text[min(got(rig), TEXT_BYTES - 1U)] = '\0';
 	KTEST_EXPECT_STREQ(test, rig->text, want);
-	rig->len = 0;
+	STORE_RELEASE(rig->len, 0);
 }
 
 /* --- cases ------------------------------------------------------------------------ */
@@ -218,7 +225,7 @@ static void unknown_name(struct ktest *test)
 	struct rig *rig = rig_open(test, "com.example.other");
 
 	settle();
-	KTEST_EXPECT_FALSE(test, rig->port_open);
+	KTEST_EXPECT_FALSE(test, READ_ONCE(rig->port_open));
 	KTEST_EXPECT_EQ(test, send_bytes(rig, RX, "hello", 5), 0);
 }
 
@@ -227,13 +234,13 @@ static void slow_host(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, "org.ebb.echo");
 
-	rig->stalled = true;
+	WRITE_ONCE(rig->stalled, true);
 	KTEST_EXPECT_EQ(test, send_bytes(rig, RX, "*", 1), 1);
 	settle();
-	KTEST_EXPECT_EQ(test, rig->len, 0);
-	rig->stalled = false;
+	KTEST_EXPECT_EQ(test, got(rig), 0);
+	WRITE_ONCE(rig->stalled, false);
 	drain_tx(rig);
-	expect_soon(test, READ_ONCE(rig->len) == LONG_LINES * LONG_LINE);
+	expect_soon(test, got(rig) == LONG_LINES * LONG_LINE);
 	for (u32 i = 1; i <= LONG_LINES; i++)
 		KTEST_ASSERT_EQ(test, rig->text[i * LONG_LINE - 1], '\n');
 }
@@ -243,15 +250,15 @@ static void host_leaves(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, "org.ebb.echo");
 
-	rig->stalled = true;
+	WRITE_ONCE(rig->stalled, true);
 	KTEST_EXPECT_EQ(test, send_bytes(rig, RX, "*", 1), 1);
 	settle();
 	KTEST_EXPECT_EQ(test, send_bytes(rig, RX, "old", 3), 3);
 	send_control(rig, PORT, VCON_PORT_OPEN, 0, "");
 	expect_soon(test, READ_ONCE(service_closed) == 1);
-	rig->stalled = false;
+	WRITE_ONCE(rig->stalled, false);
 	drain_tx(rig);
-	rig->len = 0;
+	STORE_RELEASE(rig->len, 0);
 	send_control(rig, PORT, VCON_PORT_OPEN, 1, "");
 	settle();
 	KTEST_EXPECT_EQ(test, send_bytes(rig, RX, "new", 3), 3);
@@ -287,7 +294,7 @@ static void port_removed(struct ktest *test)
 	settle();
 	KTEST_EXPECT_EQ(test, send_bytes(rig, RX, "x", 1), 1);
 	settle();
-	KTEST_EXPECT_EQ(test, rig->len, 0);
+	KTEST_EXPECT_EQ(test, got(rig), 0);
 }
 
 /* Control messages of any content: ports that are not there, names without an end. */
@@ -320,7 +327,7 @@ static void lying_device(struct ktest *test)
 	KTEST_ASSERT_TRUE(test, fake_pop(&rig->fv, RX, &chain));
 	fake_push(&rig->fv, RX, chain.head, 100000);
 	expect_soon(test, virtio_is_broken(&rig->fv.vdev));
-	KTEST_EXPECT_EQ(test, rig->len, 0);
+	KTEST_EXPECT_EQ(test, got(rig), 0);
 }
 
 /* Without MULTIPORT there are no names, and nothing to do. */
@@ -349,8 +356,8 @@ static void console(struct ktest *test)
 static void expect_status(struct ktest *test, struct rig *rig, const char *want)
 {
 	expect_soon(test, strstr(rig->text, want) != NULL);
-	memset(rig->text, 0, rig->len);
-	rig->len = 0;
+	memset(rig->text, 0, got(rig));
+	STORE_RELEASE(rig->len, 0);
 }
 
 /* Ctrl-C ends the command that runs, wherever it stands; what was sent ahead is not lost. */
@@ -363,7 +370,7 @@ static void console_interrupted(struct ktest *test)
 	settle();
 	send_bytes(rig, RX, "echo a", 6);
 	settle();
-	KTEST_EXPECT_EQ(test, rig->len, 0);
+	KTEST_EXPECT_EQ(test, got(rig), 0);
 	send_bytes(rig, RX, "head\n\3echo more\n", 16);
 	expect_status(test, rig, "=-4\nahead\n=0\nmore\n=0\n");
 	/* The rest of a line goes with it; one without a command to end is nothing. */
@@ -376,7 +383,7 @@ static void console_interrupted(struct ktest *test)
 	settle();
 	send_control(rig, PORT, VCON_PORT_OPEN, 1, "");
 	settle();
-	rig->len = 0;
+	STORE_RELEASE(rig->len, 0);
 	send_bytes(rig, RX, "echo next\n", 10);
 	expect_status(test, rig, "next\n=0\n");
 	KTEST_EXPECT_LT(test, ktime_ns() - start, 30 * NSEC_PER_SEC);
@@ -403,7 +410,7 @@ static void console_sent_ahead(struct ktest *test)
 		if (took < n)
 			msleep(1);
 	}
-	expect_soon(test, READ_ONCE(rig->len) == 3 + 100 * (LONG_LINE - 5 + 3));
+	expect_soon(test, got(rig) == 3 + 100 * (LONG_LINE - 5 + 3));
 	for (u32 i = 0; i < 100; i++)
 		KTEST_ASSERT_EQ(test, memcmp(rig->text + 3 + i * (LONG_LINE - 2), line + 5,
 					     LONG_LINE - 5), 0);

@@ -226,6 +226,12 @@ static bool read_chain(const struct vring_desc *table, u32 size, u32 i, struct f
 	return false;
 }
 
+/* Counted by whichever thread plays the device: the test's, or the driver's in its kick. */
+static void violation(struct fake_virtio *fv)
+{
+	__atomic_fetch_add(&fv->violations, 1, __ATOMIC_RELAXED);
+}
+
 bool fake_pop(struct fake_virtio *fv, u32 index, struct fake_chain *chain)
 {
 	struct fake_queue *q = &fv->queue[index];
@@ -241,9 +247,9 @@ bool fake_pop(struct fake_virtio *fv, u32 index, struct fake_chain *chain)
 	memset(chain, 0, sizeof(*chain));
 	chain->head = avail->ring[q->avail_seen++ % q->size];
 	if (fv->accepted & VIRTIO_F_EVENT_IDX)
-		*(u16 *)&used_of(q)->ring[q->size] = q->avail_seen;
+		WRITE_ONCE(*(u16 *)&used_of(q)->ring[q->size], q->avail_seen);
 	if (waiting > q->size || chain->head >= q->size) {
-		fv->violations++;
+		violation(fv);
 		return false;
 	}
 	head = &desc[chain->head];
@@ -254,7 +260,8 @@ bool fake_pop(struct fake_virtio *fv, u32 index, struct fake_chain *chain)
 		       read_chain(phys_to_virt(head->addr), head->len / sizeof(*desc), 0, chain);
 	else
 		good = read_chain(desc, q->size, chain->head, chain);
-	fv->violations += !good;
+	if (!good)
+		violation(fv);
 	return good;
 }
 

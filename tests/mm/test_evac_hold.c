@@ -43,19 +43,27 @@ static void let_go(void *unused)
 	hold_go();
 }
 
-/* Wait for a free in [start, start + nr), up to 10 s; what is held at the end is let go. */
-static struct job *start_job(struct ktest *test, struct test_mm *t, unsigned long start,
-			     unsigned long nr)
+/* Evacuate [start, start + nr), waiting for frees; what is held at the end is let go. */
+static struct job *start_job_with(struct ktest *test, struct test_mm *t, unsigned long start,
+				  unsigned long nr, const struct evacuate_policy *policy)
 {
 	struct job *job = ktest_alloc(test, sizeof(*job));
 
-	*job = (struct job){ .t = t, .start = start, .nr = nr,
-			     .policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL) };
+	*job = (struct job){ .t = t, .start = start, .nr = nr, .policy = *policy };
 	job->policy.flags = EVAC_WAIT_FREE;
 	ktest_add_action(test, let_go, NULL);
 	job->thread = thread_create("job", run_job, job);
 	KTEST_ASSERT_NOT_NULL(test, job->thread);
 	return job;
+}
+
+/* The same, for up to 10 s. */
+static struct job *start_job(struct ktest *test, struct test_mm *t, unsigned long start,
+			     unsigned long nr)
+{
+	const struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+
+	return start_job_with(test, t, start, nr, &policy);
 }
 
 static int end_job(struct ktest *test, struct job *job)
@@ -103,13 +111,14 @@ static void each_phase_can_be_held(struct ktest *test)
 /* While a thread is held others allocate, free, and look. Its clock stands still. */
 static void a_held_deadline_stands_still(struct ktest *test)
 {
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
 	struct test_mm *t = test_mm_normal(test, 1);
 	struct page_slot slot;
 	struct job *job;
 
 	hold(TRACE_EVAC_PHASE, EVAC_CLASSIFY);
-	job = start_job(test, t, t->base, NR);
-	job->policy.deadline_ns = ktime_ns() + 200 * NSEC_PER_MSEC;
+	policy.deadline_ns = ktime_ns() + 200 * NSEC_PER_MSEC;
+	job = start_job_with(test, t, t->base, NR, &policy);
 	expect_held(test, TRACE_EVAC_PHASE, EVAC_CLASSIFY);
 	msleep(500);
 	KTEST_ASSERT_EQ(test, slot_alloc(t->mm, &slot, 0), 0);
@@ -226,6 +235,7 @@ static void a_held_thread_can_be_cancelled(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
 	u32 *cancel = ktest_alloc(test, sizeof(*cancel));
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
 	struct page_slot slot;
 	unsigned long pfn;
 	struct job *job;
@@ -234,9 +244,9 @@ static void a_held_thread_can_be_cancelled(struct ktest *test)
 	KTEST_ASSERT_EQ(test, page_pin(t->mm, slot_pfn(&slot)), 0);
 	pfn = slot_pfn(&slot);
 	hold(TRACE_EVAC_PHASE, EVAC_WAIT);
-	job = start_job(test, t, pfn, 1);
-	job->policy.cancelled = is_cancelled;
-	job->policy.cookie = cancel;
+	policy.cancelled = is_cancelled;
+	policy.cookie = cancel;
+	job = start_job_with(test, t, pfn, 1, &policy);
 	expect_held(test, TRACE_EVAC_PHASE, EVAC_WAIT);
 	WRITE_ONCE(*cancel, 1);
 	KTEST_EXPECT_EQ(test, end_job(test, job), -EINTR);
