@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+import re
 import struct
 import time
 
@@ -486,6 +487,31 @@ class Protocol(Case):
             self.guest.sock.sendall(bytes([byte]))
             time.sleep(0.002)
         self.assertEqual(self.guest.receive()[0], vf.GET_FEATURES)
+
+    def test_lines_that_the_outside_causes_are_bounded(self) -> None:
+        """Each kind of complaint a few times, however often its cause comes."""
+        self.guest.start()
+        good, bad = self.guest.features, vf.F_PROTOCOL | vf.F_VERSION_1
+        for _ in range(100):
+            self.guest.tell(vf.SET_FEATURES, struct.pack('<Q', bad))
+            self.guest.tell(vf.SET_FEATURES, struct.pack('<Q', 1 << 40))
+            self.guest.tell(vf.SET_VRING_NUM, struct.pack('<II', 0, 3))
+            self.guest.tell(vf.SET_VRING_NUM, struct.pack('<II', 1, 4))
+            self.guest.tell(vf.SET_MEM_TABLE, struct.pack('<II', 9, 0))
+            self.guest.tell(vf.ADD_MEM_REG, struct.pack('<Q', 0) + self.guest.region(size=0), (self.guest.fd,))
+            self.guest.tell(vf.REM_MEM_REG, struct.pack('<Q', 0) + self.guest.region(size=1))
+            self.guest.tell(77)
+            self.guest.tell(vf.SET_VRING_ADDR, b'1234')
+            self.guest.tell(vf.SET_VRING_KICK, struct.pack('<Q', 256))
+        self.guest.tell(vf.SET_FEATURES, struct.pack('<Q', good))
+        self.guest.tell(vf.REM_MEM_REG, struct.pack('<Q', 0) + self.guest.region())
+        for _ in range(100):
+            self.guest.resume(self.guest.stop())        # all of the region is missing each time
+        lines = self.device.text().splitlines()
+        kinds = [re.sub(r'[0-9]\w*', 'N', line.split(' (further')[0]) for line in lines]
+        for kind in set(kinds):
+            self.assertLessEqual(kinds.count(kind), 20, kind)
+        self.assertGreater(len(set(kinds)), 8)
 
     def test_fuzzed_messages(self) -> None:
         """The device may refuse or hang up, but neither crash nor hang."""

@@ -225,7 +225,7 @@ static void listener_ready(struct watch *watch, short events)
 	while (i < MAX_CLIENTS && ctl.client[i].watch.fd >= 0)
 		i++;
 	if (i == MAX_CLIENTS) {
-		log_line("--ctl: a client was turned away, %d are connected",
+		log_limited("--ctl: a client was turned away, %d are connected",
 			 MAX_CLIENTS);
 		close(fd);
 		return;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "loop.h"
 
 static const char *log_name = "";
 
@@ -49,19 +50,31 @@ void log_line(const char *fmt, ...)
 }
 
 /**
- * log_limited() - print one line of a kind that a guest can provoke at will
- * @limit: counts the lines of this kind; after LOG_LIMIT of them it is silent
+ * log_line_limited() - print one line unless its kind was printed often lately
+ * @limit: of this kind; see log_limited()
  * @fmt: printf format, without a newline
  */
-void log_limited(struct log_limit *limit, const char *fmt, ...)
+void log_line_limited(struct log_limit *limit, const char *fmt, ...)
 {
+	u64 now = loop_now();
+	char tail[64] = "";
 	va_list ap;
 
-	if (limit->printed >= LOG_LIMIT)
+	if (!limit->since || now - limit->since >= LOG_INTERVAL_NS) {
+		limit->since = now;
+		limit->printed = 0;
+	}
+	if (limit->printed == LOG_BURST) {
+		limit->left_out++;
 		return;
-	limit->printed++;
+	}
+	if (++limit->printed == LOG_BURST)
+		snprintf(tail, sizeof(tail), " (further ones are left out for a minute)");
+	else if (limit->left_out)
+		snprintf(tail, sizeof(tail), " (%llu before it were left out)",
+			 (unsigned long long)limit->left_out);
+	limit->left_out = 0;
 	va_start(ap, fmt);
-	vlog_line(fmt, ap,
-		  limit->printed == LOG_LIMIT ? " (further ones are only counted)" : "");
+	vlog_line(fmt, ap, tail);
 	va_end(ap);
 }

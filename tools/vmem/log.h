@@ -3,21 +3,37 @@
 #define _VMEM_LOG_H
 
 /*
- * One line per call on stderr, with the device's name in front. What a guest
- * can provoke goes through log_limited(), which falls silent after a while.
+ * One line per call on stderr, with the device's name in front. What a guest, a
+ * frontend or a client can cause goes through log_limited().
  */
 #include "lib/compiler.h"
 #include "lib/types.h"
 
-/* How many lines one kind of guest-provoked message may print. */
-#define LOG_LIMIT 20
+/* How many lines one kind of such a message may print within an interval. */
+#define LOG_BURST	20
+#define LOG_INTERVAL_NS 60000000000UL
 
 struct log_limit {
-	u32 printed;
+	u64 since;    /* loop_now() at which the interval began */
+	u32 printed;  /* since then */
+	u64 left_out; /* since the last line */
 };
 
 void log_set_name(const char *id);
 void log_line(const char *fmt, ...) __printf(1, 2);
-void log_limited(struct log_limit *limit, const char *fmt, ...) __printf(2, 3);
+void log_line_limited(struct log_limit *limit, const char *fmt, ...) __printf(2, 3);
+
+/**
+ * log_limited() - print one line of a kind that the outside can cause at will
+ * @...: printf format, without a newline, and its arguments
+ *
+ * Each place in the source is a kind of its own: LOG_BURST lines in
+ * LOG_INTERVAL_NS.
+ */
+#define log_limited(...)                                  \
+	do {                                              \
+		static struct log_limit log_limit_;       \
+		log_line_limited(&log_limit_, __VA_ARGS__); \
+	} while (0)
 
 #endif

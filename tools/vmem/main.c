@@ -46,11 +46,9 @@ static void config_told(struct vhost *vhost)
 
 static void config_written(struct vhost *vhost)
 {
-	static struct log_limit limit;
-
 	(void)vhost;
 	vmem_violation(&vmem.dev, VMEM_V_CONFIG_WRITE);
-	log_limited(&limit, "driver violation: write to the configuration, ignored");
+	log_limited("driver violation: write to the configuration, ignored");
 }
 
 static void features_set(struct vhost *vhost)
@@ -59,7 +57,7 @@ static void features_set(struct vhost *vhost)
 	if (!vmem.refused)
 		return;
 	vmem_violation(&vmem.dev, VMEM_V_FEATURES);
-	log_line("the driver did not accept UNPLUGGED_INACCESSIBLE and VERSION_1 "
+	log_limited("the driver did not accept UNPLUGGED_INACCESSIBLE and VERSION_1 "
 		 "(features "
 		 "%#llx): all requests are answered with ERROR",
 		 (unsigned long long)vhost->features);

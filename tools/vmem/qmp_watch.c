@@ -50,7 +50,7 @@ static void try_again(void)
 		return;
 	}
 	qmp.state = "failed";
-	log_line("--qmp %s: no greeting within 30 s; machine resets will not be noticed",
+	log_limited("--qmp %s: no greeting within 30 s; machine resets will not be noticed",
 		 qmp.vmem->opt.qmp);
 }
 
@@ -61,12 +61,12 @@ static void handle_object(const struct json *root)
 
 	if (json_get(root, "QMP")) {
 		if (sock_send(qmp.watch.fd, hello, sizeof(hello) - 1))
-			log_line("--qmp: %s", strerror(errno));
+			log_limited("--qmp: %s", strerror(errno));
 	} else if (json_get(root, "return")) {
 		loop_timer_stop(&qmp.retry);
 		qmp.state = "connected";
 	} else if (json_get(root, "error")) {
-		log_line("--qmp: QEMU refuses to negotiate");
+		log_limited("--qmp: QEMU refuses to negotiate");
 	} else if (event && !strcmp(event, "RESET")) {
 		region_reset(qmp.vmem);
 	}

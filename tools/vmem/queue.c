@@ -24,9 +24,7 @@ static const char *const type_words[] = {"plug", "unplug", "unplug-all", "state"
 
 static void log_violation(struct vmem *vmem, const struct vmem_req *req)
 {
-	static struct log_limit limit;
-
-	log_limited(&limit, "driver violation: %s: %s of %u blocks at %#llx",
+	log_limited("driver violation: %s: %s of %u blocks at %#llx",
 		    vmem_violation_names[vmem->violation],
 		    type_words[min(req->type, (u16)VMEM_NR_REQ)], req->nb_blocks,
 		    (unsigned long long)req->addr);
@@ -35,7 +33,6 @@ static void log_violation(struct vmem *vmem, const struct vmem_req *req)
 static enum vmem_answer decide(struct vmem *vmem, const struct vring_chain *chain,
 			       struct vmem_resp *resp)
 {
-	static struct log_limit limit;
 	enum vmem_answer answer;
 
 	*resp = (struct vmem_resp){.type = VMEM_ERROR};
@@ -47,9 +44,7 @@ static enum vmem_answer decide(struct vmem *vmem, const struct vring_chain *chai
 	if (vmem->refused)
 		return VMEM_ERROR;
 	if (!region_shared(vmem)) {
-		log_limited(
-			&limit,
-			"request refused (BUSY): QEMU does not share all of the region");
+		log_limited("request refused (BUSY): QEMU does not share all of the region");
 		resp->type = VMEM_BUSY;
 		return VMEM_BUSY;
 	}
@@ -145,16 +140,13 @@ static void take(struct vmem *vmem, const struct vring_chain *chain)
 
 static void ring_trouble(struct vmem *vmem, enum vring_result result)
 {
-	static struct log_limit limit;
-
 	if (result == VRING_NOMEM) {
-		log_limited(&limit, "the ring does not lie in shared memory: QEMU needs "
+		log_limited("the ring does not lie in shared memory: QEMU needs "
 				    "memory-backend-memfd,share=on");
 		return;
 	}
 	vmem_violation(&vmem->dev, VMEM_V_BAD_RING);
-	log_limited(&limit,
-		    "driver violation: bad-ring: the ring or a chain in it makes no "
+	log_limited("driver violation: bad-ring: the ring or a chain in it makes no "
 		    "sense; it is not served until the next reset");
 }
 
@@ -232,7 +224,7 @@ void queue_started(struct vmem *vmem)
 	if (!vmem->vhost.ring.next_avail)
 		vmem->requests = vmem->dropped = 0;
 	if (!region_shared(vmem))
-		log_line("QEMU does not share all of [%#llx, %#llx): give it that much "
+		log_limited("QEMU does not share all of [%#llx, %#llx): give it that much "
 			 "RAM as "
 			 "-object memory-backend-memfd,share=on with -M memory-backend=",
 			 (unsigned long long)vmem->dev.addr,

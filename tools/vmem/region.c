@@ -43,19 +43,17 @@ static u64 written(struct vmem_host *host, u64 off, u64 end, u64 *first)
 
 static int discard(struct vmem_host *host, u64 off, u64 len)
 {
-	static struct log_limit limit;
 	struct vmem *vmem = vmem_of(host);
 	int err = memfile_discard(&vmem->vhost.mem, vmem->dev.addr + off, len);
 
 	if (err)
-		log_limited(&limit, "cannot give memory at %#llx back to the host: %s",
+		log_limited("cannot give memory at %#llx back to the host: %s",
 			    (unsigned long long)(vmem->dev.addr + off), strerror(-err));
 	return err;
 }
 
 static void note(struct vmem_host *host, enum vmem_note note, u64 off, u64 len)
 {
-	static struct log_limit limit, touched;
 	struct vmem *vmem = vmem_of(host);
 	u64 gpa = vmem->dev.addr + off;
 	u32 pages = (u32)min(len >> PAGE_SHIFT, (u64)UINT32_MAX);
@@ -66,13 +64,11 @@ static void note(struct vmem_host *host, enum vmem_note note, u64 off, u64 len)
 		events_emit(TRACE_DEV_PUNCH, gpa >> PAGE_SHIFT, pages, 0, 0);
 	} else if (note == VMEM_NOTE_STRAY) {
 		events_emit(TRACE_DEV_STRAY, gpa >> PAGE_SHIFT, pages, 0, 0);
-		log_limited(&limit,
-			    "stray access: %llu bytes were written, the first at %#llx, "
+		log_limited("stray access: %llu bytes were written, the first at %#llx, "
 			    "in blocks that are not plugged",
 			    (unsigned long long)len, (unsigned long long)gpa);
 	} else {
-		log_limited(&touched,
-			    "touched: %llu bytes at %#llx were read (or zeros written), "
+		log_limited("touched: %llu bytes at %#llx were read (or zeros written), "
 			    "in blocks that are not plugged: by the guest, or by a dump "
 			    "of its memory",
 			    (unsigned long long)len, (unsigned long long)gpa);
@@ -140,9 +136,9 @@ void region_reset(struct vmem *vmem)
 	/* No pass over the configuration goes on across a reset. */
 	vmem_show_config(&vmem->dev);
 	if (vmem_unplug_all(&vmem->dev) != VMEM_ACK)
-		log_line("machine reset: the host keeps the memory; blocks stay plugged");
+		log_limited("machine reset: the host keeps the memory; blocks stay plugged");
 	else
-		log_line("machine reset: %llu bytes unplugged",
+		log_limited("machine reset: %llu bytes unplugged",
 			 (unsigned long long)plugged);
 	if (vmem->dev.plugged != plugged)
 		ctl_size_changed();

@@ -55,11 +55,9 @@ static void look_later(struct vhost *vhost, u64 ns)
 
 static void send_part(struct vhost *vhost, const void *part, size_t len)
 {
-	static struct log_limit limit;
-
 	if (!sock_send(vhost->backend.fd, part, len))
 		return;
-	log_limited(&limit, "back-end channel: %s", strerror(errno));
+	log_limited("back-end channel: %s", strerror(errno));
 	close_backend(vhost);
 }
 
@@ -140,7 +138,6 @@ static void look_due(struct loop_timer *timer)
 /* Take in what has come of answers; only notifications are ever answered. */
 static void read_answers(struct vhost *vhost)
 {
-	static struct log_limit limit;
 	ssize_t got;
 
 	while (vhost->backend.fd >= 0) {
@@ -157,7 +154,7 @@ static void read_answers(struct vhost *vhost)
 			continue;
 		vhost->answer_have = 0;
 		if (vhost->answer.value)
-			log_limited(&limit, "the frontend did not take a notification");
+			log_limited("the frontend did not take a notification");
 		if (vhost->notice == NOTICE_SENT)
 			told(vhost);
 	}

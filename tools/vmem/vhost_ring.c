@@ -29,7 +29,7 @@ static void kick_ready(struct watch *watch, short events)
 
 	(void)events;
 	if (got != sizeof(count) && !(got < 0 && errno == EAGAIN)) {
-		log_line("the kick descriptor is no event descriptor");
+		log_limited("the kick descriptor is no event descriptor");
 		close_watch(watch);
 		return;
 	}
@@ -48,7 +48,7 @@ void vhost_call(struct vhost *vhost)
 	/* A counter that is full interrupts all the same. */
 	if (vhost->call_fd >= 0 && write(vhost->call_fd, &one, sizeof(one)) < 0 &&
 	    errno != EAGAIN)
-		log_line("call descriptor: %s", strerror(errno));
+		log_limited("call descriptor: %s", strerror(errno));
 }
 
 /**
@@ -61,7 +61,7 @@ void vhost_kick_self(struct vhost *vhost)
 
 	if (vhost->kick.fd >= 0 && write(vhost->kick.fd, &one, sizeof(one)) < 0 &&
 	    errno != EAGAIN)
-		log_line("kick descriptor: %s", strerror(errno));
+		log_limited("kick descriptor: %s", strerror(errno));
 }
 
 /*
@@ -113,7 +113,7 @@ static int set_kick(struct vhost *vhost, struct vhost_message *msg)
 
 	vhost_ring_stop(vhost);
 	if (msg->payload.value & NO_FD || fd < 0) {
-		log_line("a ring without a kick descriptor would have to be polled");
+		log_limited("a ring without a kick descriptor would have to be polled");
 		if (fd >= 0)
 			close(fd);
 		return -1;
@@ -137,7 +137,7 @@ static int set_call(struct vhost *vhost, struct vhost_message *msg)
 static int set_num(struct vhost *vhost, u32 num)
 {
 	if (!num || num > VRING_MAX_SIZE || !IS_POWER_OF_2(num)) {
-		log_line("a ring of %u entries: must be a power of two, %d at most", num,
+		log_limited("a ring of %u entries: must be a power of two, %d at most", num,
 			 VRING_MAX_SIZE);
 		return -1;
 	}
@@ -189,7 +189,7 @@ int vhost_ring_message(struct vhost *vhost, struct vhost_message *msg)
 		request == VHOST_SET_VRING_ENABLE;
 
 	if (is_ring && index) {
-		log_line("ring %u does not exist: start QEMU with num_vqs=1", index);
+		log_limited("ring %u does not exist: start QEMU with num_vqs=1", index);
 		return -1;
 	}
 	switch (msg->header.request) {

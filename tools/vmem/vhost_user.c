@@ -53,7 +53,7 @@ static int reply(struct vhost *vhost, struct vhost_message *msg, u32 size)
 	msg->header.flags = VHOST_VERSION | VHOST_FLAG_REPLY;
 	msg->header.size = size;
 	if (sock_send(vhost->conn.fd, msg, sizeof(msg->header) + size)) {
-		log_line("cannot answer the frontend: %s", strerror(errno));
+		log_limited("cannot answer the frontend: %s", strerror(errno));
 		return -1;
 	}
 	return REPLIED;
@@ -70,7 +70,7 @@ static int set_features(struct vhost *vhost, u64 features)
 	u64 offered = vhost->ops->virtio_features | BIT(VHOST_F_PROTOCOL_FEATURES);
 
 	if (features & ~offered) {
-		log_line(
+		log_limited(
 			"the frontend acknowledges features that were not offered: %#llx",
 			(unsigned long long)(features & ~offered));
 		return -1;
@@ -94,7 +94,7 @@ static int add_region(struct vhost *vhost, const struct mem_region_desc *desc,
 		return 0;
 	if (fd >= 0)
 		close(fd);
-	log_line("memory region at %#llx, %#llx bytes: %s", (unsigned long long)desc->gpa,
+	log_limited("memory region at %#llx, %#llx bytes: %s", (unsigned long long)desc->gpa,
 		 (unsigned long long)desc->size, error);
 	return -1;
 }
@@ -106,7 +106,7 @@ static int set_mem_table(struct vhost *vhost, struct vhost_message *msg)
 
 	if (msg->header.size < 8 || table.nr > SOCK_MAX_FDS || table.nr != msg->nr_fds ||
 	    msg->header.size < 8 + table.nr * sizeof(table.region[0])) {
-		log_line("malformed memory table");
+		log_limited("malformed memory table");
 		return -1;
 	}
 	guest_mem_clear(&vhost->mem);
@@ -122,7 +122,7 @@ static int remove_region(struct vhost *vhost, const struct mem_region_desc *desc
 
 	if (!error)
 		return 0;
-	log_line("memory region at %#llx to remove: %s", (unsigned long long)desc->gpa,
+	log_limited("memory region at %#llx to remove: %s", (unsigned long long)desc->gpa,
 		 error);
 	return -1;
 }
@@ -133,7 +133,7 @@ static int change_region(struct vhost *vhost, struct vhost_message *msg)
 	int err;
 
 	if (msg->header.size < sizeof(msg->payload.one_region)) {
-		log_line("malformed memory region");
+		log_limited("malformed memory region");
 		return -1;
 	}
 	if (msg->header.request == VHOST_ADD_MEM_REG)
@@ -254,9 +254,9 @@ static void dispatch(struct vhost *vhost)
 	if (long_enough(&msg->header))
 		err = handle(vhost, msg);
 	else
-		log_line("vhost-user request %u is too short", request);
+		log_limited("vhost-user request %u is too short", request);
 	if (err < 0)
-		log_line("vhost-user request %u refused or not known", request);
+		log_limited("vhost-user request %u refused or not known", request);
 	if (need && err != REPLIED && reply_value(vhost, msg, err ? 1 : 0) < 0)
 		vhost_close(vhost);
 	close_fds(msg);
@@ -289,7 +289,7 @@ static int receive(struct vhost *vhost)
 		return 0;
 	if ((msg->header.flags & 3) != VHOST_VERSION ||
 	    msg->header.size > sizeof(msg->payload)) {
-		log_line("the frontend does not speak vhost-user version 1");
+		log_limited("the frontend does not speak vhost-user version 1");
 		return -1;
 	}
 	return msg->have == head + msg->header.size;
@@ -320,7 +320,7 @@ static void listener_ready(struct watch *watch, short events)
 	if (fd < 0)
 		return;
 	if (vhost_connected(vhost)) {
-		log_line("a second frontend was turned away");
+		log_limited("a second frontend was turned away");
 		close(fd);
 		return;
 	}

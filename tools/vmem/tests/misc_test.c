@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Sizes on the command line, faults, and the byte buffer. */
 #include <string.h>
+#include <unistd.h>
 
 #include "buf.h"
 #include "check.h"
 #include "faults.h"
+#include "log.h"
 #include "options.h"
 
 TEST(options, sizes)
@@ -59,6 +61,60 @@ TEST(options, numbers)
 	CHECK_EQ(number, 255);
 	CHECK(parse_number("18446744073709551615", UINT64_MAX, &number));
 	CHECK_EQ(number, UINT64_MAX);
+}
+
+/* Lines that a function prints, as many as a pipe holds. */
+static u32 lines_of(void (*fn)(void), char *text, size_t room)
+{
+	int pipes[2], old = dup(STDERR_FILENO);
+	u32 lines = 0;
+	ssize_t len;
+
+	CHECK_EQ(pipe(pipes), 0);
+	dup2(pipes[1], STDERR_FILENO);
+	fn();
+	dup2(old, STDERR_FILENO);
+	close(pipes[1]);
+	close(old);
+	len = read(pipes[0], text, room - 1);
+	close(pipes[0]);
+	text[max(len, (ssize_t)0)] = '\0';
+	for (const char *at = text; (at = strchr(at, '\n')); at++)
+		lines++;
+	return lines;
+}
+
+static void complain_often(void)
+{
+	for (int i = 0; i < 1000; i++)
+		log_limited("the guest did it: %d", i);
+}
+
+TEST(log, is_limited)
+{
+	char text[4096];
+
+	CHECK_EQ(lines_of(complain_often, text, sizeof(text)), LOG_BURST);
+	CHECK(strstr(text, "did it: 0\n"));
+	CHECK(strstr(text, "did it: 19 (further"));
+	CHECK_EQ(lines_of(complain_often, text, sizeof(text)), 0);
+}
+
+static void complain_again(void)
+{
+	static struct log_limit limit = {.printed = LOG_BURST, .left_out = 7, .since = 1};
+
+	log_line_limited(&limit, "it goes on");
+	log_line_limited(&limit, "and on");
+}
+
+TEST(log, speaks_again_after_a_while)
+{
+	char text[4096];
+
+	CHECK_EQ(lines_of(complain_again, text, sizeof(text)), 2);
+	CHECK(strstr(text, "it goes on (7 before it were left out)\n"));
+	CHECK(strstr(text, "and on\n"));
 }
 
 TEST(faults, order_and_counts)
