@@ -39,6 +39,7 @@ DEVICE_START = 5.0        # seconds that a memory device gets to open its socket
 STOP_GRACE = 2.0          # seconds between SIGTERM and SIGKILL
 TEST_COMMANDS = ('ut', 'bench')
 SOCKET_PATH_MAX = 100     # sun_path has 108 bytes
+PRIVATE = 0o077           # mask for sockets and files: the machine is its user's alone
 
 # What the end of a program by a signal means to the person who started it; other signals are named only.
 SIGNAL_WORDS = {
@@ -397,7 +398,7 @@ class Machine:
     def spawn(self, name: str, command: list[str], **streams) -> subprocess.Popen:
         """Start a process that ends with this one, in a process group of its own so that Ctrl-C does not reach it."""
         parent = os.getpid()
-        process = subprocess.Popen(command, cwd=self.cwd, process_group=0,
+        process = subprocess.Popen(command, cwd=self.cwd, process_group=0, umask=PRIVATE,
                                    preexec_fn=lambda: die_with_parent(signal.SIGKILL, parent), **streams)
         fresh = self.rundir / f'{name}.pid.new'     # who sees the file finds a number in it
         fresh.write_text(f'{process.pid}\n')

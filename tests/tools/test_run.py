@@ -81,6 +81,16 @@ class LauncherTest(unittest.TestCase):
         out, _ = process.communicate('hello\n', 10)
         self.assertEqual((out.splitlines()[-1], process.returncode), ('got hello', 7))
 
+    def test_run_directory_is_the_users_alone(self):
+        before = os.umask(0)
+        try:
+            process = self.start("print('mask %o' % os.umask(0)); print('ebb: ready', flush=True); sys.exit(0)")
+        finally:
+            os.umask(before)
+        self.assertIn('mask 77\n', process.communicate(timeout=20)[0])
+        for path in (self.out / 'run', *(self.out / 'run').iterdir()):
+            self.assertEqual(path.lstat().st_mode & 0o077 if not path.is_symlink() else 0, 0, path)
+
     def test_input_waits_for_ready(self):
         body = ("import select; early = select.select([sys.stdin], [], [], 0.5)[0]; print('early' if early else 'held');"
                 "print('ebb: ready', flush=True); print(sys.stdin.readline())")

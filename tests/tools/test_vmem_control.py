@@ -329,6 +329,18 @@ class Life(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn('did not connect', done.stderr)
 
+    def test_nobody_else_can_connect(self) -> None:
+        for mask in (0o000, 0o022, 0o777):
+            before = os.umask(mask)
+            try:
+                device = Device(PROGRAM, '--events', 'events')
+            finally:
+                os.umask(before)
+            self.addCleanup(device.close)
+            for name in ('s', 'c', 'events'):
+                mode = (device.path / name).stat().st_mode
+                self.assertEqual(oct(mode & 0o777), oct(0o600), f'{name} under umask {mask:o}')
+
     def test_signals_and_stale_sockets(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             device = Device(PROGRAM)

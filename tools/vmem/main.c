@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "events.h"
@@ -246,6 +247,8 @@ int main(int argc, char **argv)
 
 	if (result != OPTIONS_RUN)
 		return result == OPTIONS_DONE ? 0 : 2;
+	/* Sockets and files are the user's alone, whatever the shell's mask is. */
+	umask(0177);
 	log_set_name(vmem.opt.id);
 	region_init(&vmem);
 	queue_init(&vmem);
