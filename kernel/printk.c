@@ -131,6 +131,23 @@ void printk(const char *fmt, ...)
 	va_end(args);
 }
 
+bool ratelimit(struct ratelimit_state *rs, const char *prefix)
+{
+	const u64 now = ktime_ns();
+	u64 start = __atomic_load_n(&rs->start_ns, __ATOMIC_RELAXED);
+	u32 nr;
+
+	/* One hart begins the next interval. */
+	if (now - start < RATELIMIT_NS ||
+	    !__atomic_compare_exchange_n(&rs->start_ns, &start, now, false, __ATOMIC_RELAXED,
+					 __ATOMIC_RELAXED))
+		return __atomic_fetch_add(&rs->nr, 1, __ATOMIC_RELAXED) < RATELIMIT_BURST;
+	nr = __atomic_exchange_n(&rs->nr, 1, __ATOMIC_RELAXED);
+	if (nr > RATELIMIT_BURST)
+		printk(KERN_WARNING "%s%u lines suppressed", prefix, nr - RATELIMIT_BURST);
+	return true;
+}
+
 static void console_sink_write(struct sink *sink, const char *text, size_t len)
 {
 	const unsigned long flags = console_acquire();

@@ -45,7 +45,7 @@ const char *virtio_id_name(u32 id)
 
 void virtio_broken(struct virtio_device *vdev, const char *fmt, ...)
 {
-	char what[160];
+	char what[sizeof(vdev->why)];
 	va_list args;
 
 	if (__atomic_exchange_n(&vdev->broken, 1, __ATOMIC_ACQ_REL))
@@ -53,7 +53,11 @@ void virtio_broken(struct virtio_device *vdev, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(what, sizeof(what), fmt, args);
 	va_end(args);
-	pr_err("%s (%s): %s; it is not used any more", vdev->name, vdev->where, what);
+	if (!strcmp(vdev->why, what))
+		return;
+	strscpy(vdev->why, what, sizeof(vdev->why));
+	pr_err_ratelimited(&vdev->log, "%s (%s): %s; it is not used until it is reset",
+			   vdev->name, vdev->where, what);
 }
 
 int virtio_reset(struct virtio_device *vdev)
@@ -68,7 +72,7 @@ int virtio_reset(struct virtio_device *vdev)
 				      VIRTIO_RESET_NS / NSEC_PER_MSEC);
 			return -ETIMEDOUT;
 		}
-		arch_cpu_relax();
+		msleep(1);
 	}
 	return 0;
 }
@@ -85,15 +89,15 @@ static int check_features(struct virtio_device *vdev, const struct virtio_driver
 	const u64 missing = (drv->required | VIRTIO_F_VERSION_1) & ~offered;
 
 	if (missing & VIRTIO_F_VERSION_1) {
-		pr_err("%s (%s): legacy device; start QEMU with %s", vdev->name, vdev->where,
-		       strcmp(vdev->ops->name, "mmio") == 0 ?
-			       "-global virtio-mmio.force-legacy=false" :
-			       "disable-legacy=on,disable-modern=off on the device");
+		virtio_broken(vdev, "legacy device; start QEMU with %s",
+			      strcmp(vdev->ops->name, "mmio") == 0 ?
+				      "-global virtio-mmio.force-legacy=false" :
+				      "disable-legacy=on,disable-modern=off on the device");
 		return -ENOTSUPP;
 	}
 	if (missing) {
-		pr_err("%s (%s): does not offer features 0x%lx, which %s needs", vdev->name,
-		       vdev->where, missing, drv->name);
+		virtio_broken(vdev, "does not offer features 0x%lx, which %s needs", missing,
+			      drv->name);
 		return -ENOTSUPP;
 	}
 	return 0;
@@ -112,9 +116,8 @@ static int negotiate_features(struct virtio_device *vdev, const struct virtio_dr
 	vdev->ops->set_features(vdev, vdev->features);
 	add_status(vdev, VIRTIO_STATUS_FEATURES_OK);
 	if (!(vdev->ops->get_status(vdev) & VIRTIO_STATUS_FEATURES_OK)) {
-		pr_err("%s (%s): refused features 0x%lx out of its own 0x%lx", vdev->name,
-		       vdev->where, vdev->features,
-		       offered);
+		virtio_broken(vdev, "refused features 0x%lx out of its own 0x%lx",
+			      vdev->features, offered);
 		return -EIO;
 	}
 	return 0;
@@ -122,8 +125,10 @@ static int negotiate_features(struct virtio_device *vdev, const struct virtio_dr
 
 int virtio_negotiate(struct virtio_device *vdev, const struct virtio_driver *drv)
 {
-	int ret = virtio_reset(vdev);				/* step 1 */
+	int ret;
 
+	WRITE_ONCE(vdev->broken, 0);
+	ret = virtio_reset(vdev);				/* step 1 */
 	if (ret)
 		return ret;
 	add_status(vdev, VIRTIO_STATUS_ACKNOWLEDGE);		/* step 2 */
@@ -139,7 +144,7 @@ int virtio_device_ready(struct virtio_device *vdev)
 	const int ret = vdev->ops->irq_start(vdev);
 
 	if (ret) {
-		pr_err("%s (%s): no interrupt (error %d)", vdev->name, vdev->where, ret);
+		virtio_broken(vdev, "no interrupt (error %d)", ret);
 		return ret;
 	}
 	add_status(vdev, VIRTIO_STATUS_DRIVER_OK);		/* step 8 */

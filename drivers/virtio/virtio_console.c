@@ -82,12 +82,14 @@ static void port_named(struct vport *port, const char *name)
 	strscpy(port->name, name, sizeof(port->name));
 	port->service = find_service(port->name);
 	if (!port->service) {
-		pr_info("port %u is \"%s\", which nobody serves", port->id, port->name);
+		pr_info_ratelimited(&port->con->vdev->log, "port %u is \"%s\", which nobody serves",
+				    port->id, port->name);
 		return;
 	}
 	ret = vport_start(port);
 	if (ret) {
-		pr_err("port %s cannot be served (error %d)", port->name, ret);
+		pr_err_ratelimited(&port->con->vdev->log, "port %s cannot be served (error %d)",
+				   port->name, ret);
 		return;
 	}
 	send_control(port->con, port->id, VCON_PORT_OPEN);
@@ -130,8 +132,9 @@ static void control_message(struct virtio_console *con, const char *text, u32 le
 	name[len - sizeof(msg)] = '\0';
 	if (msg.id >= VCON_PORTS || !con->port[msg.id].rx) {
 		if (msg.event == VCON_PORT_ADD)
-			pr_warn("port %u is left out: only ports below %u are used", msg.id,
-				VCON_PORTS);
+			pr_warn_ratelimited(&con->vdev->log,
+					    "port %u is left out: only ports below %u are used",
+					    msg.id, VCON_PORTS);
 		return;
 	}
 	port_changed(&con->port[msg.id], msg.event, msg.value, name);

@@ -136,8 +136,8 @@ static int vp_queue_setup(struct virtio_device *vdev, struct virtqueue *vq)
 		return virtio_queue_in_use(vq);
 	offset = (u64)readw(regs + COMMON_QUEUE_NOTIFY_OFF) * vp->notify_multiplier;
 	if (offset + sizeof(u16) > vp->cfg[CFG_NOTIFY].len) {
-		pr_err("%s (%s): queue %s is notified at 0x%lx, behind the structure's end",
-		       vdev->name, vdev->where, vq->name, offset);
+		virtio_broken(vdev, "queue %s is notified at 0x%lx, behind the structure's end",
+			      vq->name, offset);
 		return -EIO;
 	}
 	vq->transport = (void *)(uintptr_t)(vp->cfg[CFG_NOTIFY].regs + offset);

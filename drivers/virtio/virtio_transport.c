@@ -71,7 +71,8 @@ void virtio_mapped_irq_stop(struct virtio_device *vdev)
 	m->irq_on = false;
 	irq_free(m->irq, vdev);
 	if (synchronize_harts(NSEC_PER_SEC))
-		pr_warn("%s: a hart may still be in the interrupt handler", vdev->name);
+		pr_warn_ratelimited(&vdev->log, "%s: a hart may still be in the interrupt handler",
+				    vdev->name);
 }
 
 u64 virtio_read_features(volatile u8 *select, volatile u8 *value)
@@ -100,8 +101,7 @@ void virtio_write_addr(volatile u8 *reg, phys_addr_t addr)
 
 int virtio_queue_in_use(const struct virtqueue *vq)
 {
-	pr_err("%s (%s): queue %s is in use after a reset", vq->vdev->name, vq->vdev->where,
-	       vq->name);
+	virtio_broken(vq->vdev, "queue %s is in use after a reset", vq->name);
 	return -EIO;
 }
 

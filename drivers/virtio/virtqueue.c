@@ -88,16 +88,31 @@ static void vq_free(struct virtqueue *vq)
 	free_pages(vq->vdev->mm, phys_to_pfn(virt_to_phys(vq)), vq->order);
 }
 
+/* Nothing is in flight, and neither side has counted anything. */
+static void vq_clear(struct virtqueue *vq)
+{
+	const struct vq_layout l = vq_layout(vq->size, vq->indirect != NULL);
+
+	memset((char *)vq + l.slot, 0, l.total - l.slot);
+	for (u32 i = 0; i < vq->size; i++)
+		vq->slot[i].next = (u16)(i + 1);
+	vq->nr_free = vq->size;
+	vq->nr_busy = 0;
+	vq->free_head = 0;
+	vq->avail_idx = 0;
+	vq->kicked_idx = 0;
+	vq->last_used = 0;
+	vq->nr_added = 0;
+	virtqueue_disable_cb(vq);
+}
+
 static void vq_init(struct virtqueue *vq, u32 index, const struct virtqueue_params *params)
 {
 	vq->index = (u16)index;
 	vq->name = params->name;
 	vq->callback = params->callback;
-	for (u32 i = 0; i < vq->size; i++)
-		vq->slot[i].next = (u16)(i + 1);
-	vq->nr_free = vq->size;
 	vq->event_idx = virtio_has_feature(vq->vdev, VIRTIO_F_EVENT_IDX);
-	virtqueue_disable_cb(vq);
+	vq_clear(vq);
 }
 
 int virtqueue_create(struct virtio_device *vdev, u32 index,

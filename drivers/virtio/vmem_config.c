@@ -91,8 +91,9 @@ static void check_plugged(struct virtio_mem *vm)
 	const u64 theirs = vm->config.plugged_size;
 
 	if (theirs != ours && vm->said.mismatch != theirs)
-		pr_warn("%s: the device says %lu MiB are plugged, the driver %lu MiB", vm->name,
-			theirs >> 20, ours >> 20);
+		pr_warn_ratelimited(&vm->vdev->log,
+				    "%s: the device says %lu MiB are plugged, the driver %lu MiB",
+				    vm->name, theirs >> 20, ours >> 20);
 	vm->said.mismatch = theirs == ours ? ~0UL : theirs;
 }
 

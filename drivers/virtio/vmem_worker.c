@@ -151,10 +151,10 @@ static void say_short(struct virtio_mem *vm, int result)
 
 	sink_buffer_init(&buffer, text, sizeof(text));
 	vmem_trouble_print(vm, &buffer.sink);
-	pr_warn("%s: requested %s, plugged %s: %s%s", vm->name,
-		vmem_size_text(vm->config.requested_size).text,
-		vmem_size_text(vmem_plugged_bytes(vm)).text, text,
-		result == -ENOSPC ? "" : "; trying again");
+	pr_warn_ratelimited(&vm->vdev->log, "%s: requested %s, plugged %s: %s%s", vm->name,
+			    vmem_size_text(vm->config.requested_size).text,
+			    vmem_size_text(vmem_plugged_bytes(vm)).text, text,
+			    result == -ENOSPC ? "" : "; trying again");
 }
 
 /* One line per outcome, not per round; another frame in the way is another outcome. */
@@ -175,11 +175,13 @@ static void say_result(struct virtio_mem *vm, int result)
 	if (result)
 		say_short(vm, result);
 	else if (plugged != requested)
-		pr_info("%s: requested %s, plugged %s: the granule is %s", vm->name,
-			vmem_size_text(requested).text, vmem_size_text(plugged).text,
-			vmem_size_text(pb_to_bytes(vm->map.granule)).text);
+		pr_info_ratelimited(&vm->vdev->log,
+				    "%s: requested %s, plugged %s: the granule is %s", vm->name,
+				    vmem_size_text(requested).text, vmem_size_text(plugged).text,
+				    vmem_size_text(pb_to_bytes(vm->map.granule)).text);
 	else
-		pr_info("%s: plugged %s as requested", vm->name, vmem_size_text(plugged).text);
+		pr_info_ratelimited(&vm->vdev->log, "%s: plugged %s as requested", vm->name,
+				    vmem_size_text(plugged).text);
 }
 
 /* The next delay of the back-off. */

@@ -217,7 +217,9 @@ static int await_tx(struct vport *port)
 			return 0;
 		if (virtqueue_enable_cb(port->tx) &&
 		    !wait_event_patience(&port->wait, can_go_on(port), &patience)) {
-			pr_warn("port %s: the host reads nothing, an answer is cut", port->name);
+			pr_warn_ratelimited(&port->con->vdev->log,
+					    "port %s: the host reads nothing, an answer is cut",
+					    port->name);
 			return -EPIPE;
 		}
 		virtqueue_disable_cb(port->tx);

@@ -60,6 +60,44 @@ void vprintk(const char *fmt, va_list args) __printf(1, 0);
 	} while (0)
 
 /**
+ * struct ratelimit_state - how many messages one source has logged lately
+ * @start_ns: when the present interval began
+ * @nr: messages since then, those that were suppressed too
+ *
+ * Of what the outside can cause again and again (a device, the host): RATELIMIT_BURST
+ * messages in RATELIMIT_NS, and how many were suppressed with the first one after that.
+ * One state a device, so that a talkative one silences no other. All zero at the start.
+ */
+struct ratelimit_state {
+	u64 start_ns;
+	u32 nr;
+};
+#define RATELIMIT_BURST 10U
+#define RATELIMIT_NS	(10ULL * 1000 * 1000 * 1000)
+
+/**
+ * ratelimit() - whether a message may be logged, as Linux's __ratelimit()
+ * @rs: its source's
+ * @prefix: of the line that says how many were suppressed
+ *
+ * Context: any; harts may race, then an interval has a message more or less.
+ */
+bool ratelimit(struct ratelimit_state *rs, const char *prefix);
+
+#define printk_ratelimited(rs, fmt, ...)                                                 \
+	do {                                                                             \
+		if (ratelimit(rs, pr_fmt("")))                                           \
+			printk(fmt, ##__VA_ARGS__);                                      \
+	} while (0)
+
+#define pr_err_ratelimited(rs, fmt, ...)                                                 \
+	printk_ratelimited(rs, KERN_ERR pr_fmt(fmt), ##__VA_ARGS__)
+#define pr_warn_ratelimited(rs, fmt, ...)                                                \
+	printk_ratelimited(rs, KERN_WARNING pr_fmt(fmt), ##__VA_ARGS__)
+#define pr_info_ratelimited(rs, fmt, ...)                                                \
+	printk_ratelimited(rs, KERN_INFO pr_fmt(fmt), ##__VA_ARGS__)
+
+/**
  * console_sink() - the terminal, without level, time stamp or ring
  *
  * What is written in one call stays together on the terminal, between messages

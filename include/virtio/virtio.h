@@ -9,7 +9,7 @@
  *
  * Spec: virtio 1.2, sections 2 and 3. Compare with: Linux include/linux/virtio.h.
  */
-#include "lib/compiler.h"
+#include "kernel/printk.h"
 #include "lib/list.h"
 #include "lib/types.h"
 
@@ -91,7 +91,9 @@ struct virtio_transport_ops {
  * @features: negotiated
  * @vqs: by queue index; NULL where the driver made none
  * @nr_vqs: highest queue index in use, plus one
- * @broken: it broke a rule or did not answer; nothing is sent any more
+ * @broken: it broke a rule or did not answer; nothing is sent until it is restarted
+ * @why: what it did, as virtio_broken() has said it last; "" at the start
+ * @log: of all lines that the device can cause again and again
  * @link: in the list of all devices
  */
 struct virtio_device {
@@ -106,6 +108,8 @@ struct virtio_device {
 	u64 features;
 	struct virtqueue *vqs[VIRTIO_MAX_QUEUES];
 	u32 broken;
+	char why[160];
+	struct ratelimit_state log;
 	struct list_head link;
 };
 
@@ -181,17 +185,18 @@ int __must_check virtio_device_stop(struct virtio_device *vdev);
 /**
  * virtio_reset() - make a device forget everything, and wait until it has
  *
- * Context: thread.
+ * Context: thread, may sleep.
  * Return: 0; -ETIMEDOUT after VIRTIO_RESET_NS (said).
  */
 int virtio_reset(struct virtio_device *vdev);
 #define VIRTIO_RESET_NS (1000UL * 1000 * 1000)
 
 /**
- * virtio_broken() - the device broke a rule: say which, use it no more
+ * virtio_broken() - the device broke a rule: say which, and send nothing until it is restarted
  * @fmt: what it did, a sentence without newline
  *
- * Context: any. Said once a device.
+ * Context: any. The first breach since the last restart counts. It is logged unless it is
+ * the one that vdev->why has: who restarts a device clears that when it works again.
  */
 void virtio_broken(struct virtio_device *vdev, const char *fmt, ...) __printf(2, 3);
 

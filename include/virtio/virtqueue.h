@@ -48,7 +48,7 @@ struct virtqueue_slot {
  * @avail_idx: the next avail index
  * @kicked_idx: avail_idx at the last kick
  * @last_used: the next used index to look at
- * @nr_added: requests ever added: the n-th request carries n (from 1)
+ * @nr_added: requests added since the queue was set up: the n-th carries n (from 1)
  * @desc, @avail, @used: the rings, shared with the device
  * @indirect: VIRTQUEUE_MAX_BUFS descriptors per entry, or NULL
  * @slot: private, by descriptor

@@ -90,3 +90,21 @@ def size_toggles_across_4_gib(guest: Guest) -> None:
             expect(device.get('size') >= 4094 * MIB, f'after {turn} changes {device.get("size") >> 20}M are plugged')
     guest.wait_size(4096 * MIB)
     guest.check()
+
+
+@scenario(devices=(MemDevice(size=1024 * MIB),))
+def refusals_fill_no_log(guest: Guest) -> None:
+    """A device that refuses whatever it asks for, and asks for another size again and again, leaves a few lines in the log."""
+    device = guest.devices['vm0']
+    if not device.own:
+        return
+    device.inject('nack', count=100000)
+    start = len(guest.console.text)
+    for turn in range(400):
+        device.request((128 + turn % 7 * 128) * MIB)
+        guest.run('sleep 10')
+    lines = [line for line in guest.console.text[start:].splitlines() if 'virtio_mem' in line]
+    expect(3 <= len(lines) <= 30, f'{len(lines)} lines: {lines[:5]}')
+    device.inject('none')
+    guest.resize(0)
+    guest.check()
