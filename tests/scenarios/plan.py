@@ -27,6 +27,7 @@ class Scenario:
     holes: tuple[tuple[int, int], ...] = ()
     without: tuple[str, ...] = ()
     tests: bool = False     # the image with the in-kernel tests: the command ut is there
+    harts: int = 1          # at least so many
 
 
 @dataclass
@@ -47,10 +48,10 @@ SCENARIOS: list[Scenario] = []
 
 def scenario(limit: float = 60.0, mem: int = 128 * MIB, devices: tuple[MemDevice, ...] = (MemDevice(size=1024 * MIB),),
              append: str = '', holes: tuple[tuple[int, int], ...] = (), without: tuple[str, ...] = (),
-             tests: bool = False):
+             tests: bool = False, harts: int = 1):
     """Register a function as a scenario; its docstring says what must hold."""
     def register(play: Callable[['Guest'], None]):
-        SCENARIOS.append(Scenario(play.__name__, play, limit, mem, devices, append, holes, without, tests))
+        SCENARIOS.append(Scenario(play.__name__, play, limit, mem, devices, append, holes, without, tests, harts))
         return play
     return register
 
@@ -59,7 +60,7 @@ def load() -> list[Scenario]:
     """All scenarios, in the order of their files."""
     if not SCENARIOS:
         import boot, client, crash, faults              # noqa: F401, E401  # pylint: disable=C0415,W0611
-        import hotplug, interrupt, observe, resize      # noqa: F401, E401  # pylint: disable=C0415,W0611
+        import hotplug, interrupt, observe, resize, standstill      # noqa: F401, E401  # pylint: disable=C0415,W0611
     return SCENARIOS
 
 
@@ -69,6 +70,7 @@ def planned_runs(glob: str, full: bool) -> list[Run]:
     for number, story in enumerate(load()):
         if glob and not fnmatch.fnmatch(f'scenario.{story.name}', glob):
             continue
-        for transport, smp in PAIRS if full else [PAIRS[number % len(PAIRS)]]:
+        pairs = [(transport, smp) for transport, smp in PAIRS if smp >= story.harts]
+        for transport, smp in pairs if full else [pairs[number % len(pairs)]]:
             runs.append(Run(story.name, transport, smp, story.limit))
     return runs
