@@ -33,7 +33,7 @@ def stopped_under_contention(guest: Guest) -> None:
     guest.recorder.provable = False     # no hart answers any more
     start = len(guest.console.text)
     guest.type('contend keep')
-    line = guest.console.wait_for(r'Kernel panic - not syncing: spinlock contend_lock: held for 10 s by hart \d, thread contender',
+    line = guest.console.wait_for(r'Kernel panic - .*spinlock contend_lock: held for 10 s by hart \d, thread contender$',
                                   DEADLOCK_LIMIT, start)
     guest.console.wait_for(r'end Kernel panic', 20, line.end())
     guest.wait_exit(2, 20)
