@@ -260,11 +260,16 @@ def main(words: list[str], usage: str, root: str) -> int:
         return 0
     try:
         args = parse(words, root)
-        return COMMANDS[args['command']](args)
+        status = COMMANDS[args['command']](args)
+        sys.stdout.flush()
+        return status
     except (CtlError, QmpError) as error:
         if '--json' in words:
             print(json.dumps({'reached': False, 'text': str(error)}))
         print(f'ebb-ctl: {error}', file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
+    except BrokenPipeError:           # the reader of our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
     except KeyboardInterrupt:
         return 130

@@ -209,6 +209,12 @@ class Client(ClientCase):
         status, out, _ = self.done(self.ctl('status', '--json'))
         self.assertIn('"host": 2097152, "stray": 4096, "touched": 4096', out)
 
+    def test_reader_that_goes_away(self) -> None:
+        process = self.ctl('status')
+        process.stdout.close()
+        self.assertEqual((process.stderr.read(), process.wait(30)), ('', 141))
+        process.stderr.close()
+
     def test_no_machine(self) -> None:
         self.device.process.kill()
         self.device.process.wait()
