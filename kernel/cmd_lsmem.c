@@ -20,10 +20,13 @@ static bool next_row(unsigned long block, bool all, struct row *row)
 {
 	unsigned long b = next_memory_block(&kernel_mm, block);
 
+	/* A block may leave between the two looks: then it is none of the list's. */
+	while (b != PFN_NONE &&
+	       (row->state = memory_block_state(&kernel_mm, b)) == MEM_BLOCK_ABSENT)
+		b = next_memory_block(&kernel_mm, b + 1);
 	if (b == PFN_NONE)
 		return false;
 	row->first = row->last = b;
-	row->state = memory_block_state(&kernel_mm, b);
 	row->removable = memory_block_removable(b);
 	while (!all && next_memory_block(&kernel_mm, row->last + 1) == row->last + 1 &&
 	       memory_block_state(&kernel_mm, row->last + 1) == row->state &&

@@ -70,11 +70,11 @@ static enum cell cell_online(unsigned long pfn)
 
 static enum cell cell_of(const struct mem_section *ms, unsigned int b)
 {
-	if (ms->hole & BIT(b))
+	if (READ_ONCE(ms->hole) & BIT(b))
 		return CELL_HOLE;
-	if (ms->unmapped & BIT(b))
+	if (READ_ONCE(ms->unmapped) & BIT(b))
 		return CELL_UNPLUGGED;
-	if (!(ms->flags & SECTION_ONLINE))
+	if (!(READ_ONCE(ms->flags) & SECTION_ONLINE))
 		return CELL_OFFLINE;
 	return cell_online(ms->start_pfn + b * PAGEBLOCK_NR_PAGES);
 }
@@ -87,26 +87,28 @@ static void print_cell(enum cell cell, bool colour, struct sink *out)
 		sink_printf(out, "%c", looks[cell].letter);
 }
 
-/* One row; the walk bracket keeps the section while it is read. */
+/* One row; it is read in a walk bracket, and printed after it. */
 static void print_block(unsigned long block, bool colour, struct sink *out)
 {
+	enum memory_block_state state = MEM_BLOCK_ABSENT;
 	enum cell cells[PAGEBLOCKS_PER_SECTION];
-	enum memory_block_state state;
+	const struct zone *zone = NULL;
 	const struct mem_section *ms;
-	const char *zone = "-";
 	unsigned int b;
 
 	pfn_walk_begin();
-	ms = pfn_to_section(&kernel_mm, block * PAGES_PER_SECTION);
+	ms = walk_section(&kernel_mm, block * PAGES_PER_SECTION);
 	for (b = 0; ms && b < PAGEBLOCKS_PER_SECTION; b++)
 		cells[b] = cell_of(ms, b);
-	if (ms && ms->zone)
-		zone = zone_name(ms->zone->type);
+	if (ms) {
+		zone = section_zone(ms);
+		state = READ_ONCE(ms->state);
+	}
 	pfn_walk_end();
 	if (!ms)
 		return;
-	state = memory_block_state(&kernel_mm, block);
-	sink_printf(out, "memory%-5lu %-13s %-7s |", block, memory_block_state_name(state), zone);
+	sink_printf(out, "memory%-5lu %-13s %-7s |", block, memory_block_state_name(state),
+		    zone ? zone_name(zone->type) : "-");
 	for (b = 0; b < PAGEBLOCKS_PER_SECTION; b++)
 		print_cell(cells[b], colour, out);
 	sink_puts(out, "|\n");

@@ -54,8 +54,9 @@ static void print_flags(const struct page_state *st, struct sink *out)
 
 static void print_state(unsigned long pfn, const struct page_state *st, struct sink *out)
 {
-	struct memory_owner *owner;
+	const struct memory_owner *owner;
 	const char *slab;
+	char name[16] = "";
 
 	sink_printf(out, "pfn 0x%lx: %s, order %u, head 0x%lx, zone %s, flags ", pfn,
 		    page_type_name(st->type), st->order, st->head, zone_name(st->zone));
@@ -71,9 +72,13 @@ static void print_state(unsigned long pfn, const struct page_state *st, struct s
 		sink_printf(out, "    slab cache %s\n", slab);
 	else if (st->type != PGTY_OFFLINE && st->owner)
 		sink_printf(out, "    owner 0x%lx\n", st->owner);
+	pfn_walk_begin();
 	owner = memory_owner_of(&kernel_mm, pfn);
 	if (owner)
-		sink_printf(out, "    brought by %s\n", owner->name);
+		strscpy(name, owner->name, sizeof(name));
+	pfn_walk_end();
+	if (name[0])
+		sink_printf(out, "    brought by %s\n", name);
 }
 
 static int cmd_dump_page(int argc, char **argv, struct sink *out)

@@ -11,9 +11,14 @@
 
 bool memory_block_removable(unsigned long block)
 {
-	const struct mem_section *ms = pfn_to_section(&kernel_mm, block * PAGES_PER_SECTION);
+	const struct mem_section *ms;
+	bool removable;
 
-	return ms && !(ms->flags & SECTION_EARLY);
+	pfn_walk_begin();
+	ms = walk_section(&kernel_mm, block * PAGES_PER_SECTION);
+	removable = ms && !(READ_ONCE(ms->flags) & SECTION_EARLY);
+	pfn_walk_end();
+	return removable;
 }
 
 static int go_offline(unsigned long block, unsigned int wait_s, struct mm_failure *why)

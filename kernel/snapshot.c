@@ -95,10 +95,15 @@ static void add_frames(struct snapshot *snap, unsigned long pfn)
 
 static void add_block(struct snapshot *snap, unsigned long block)
 {
-	const struct mem_section *s = pfn_to_section(&kernel_mm, block << SECTION_PFN_SHIFT);
+	const struct mem_section *s;
+	const struct zone *zone;
 
+	pfn_walk_begin();
+	s = walk_section(&kernel_mm, block << SECTION_PFN_SHIFT);
+	zone = section_zone(s);
 	add_run(snap, RUN_BLOCK, s->start_pfn, PAGES_PER_SECTION,
-		s->state | (u32)(s->zone ? s->zone->type : 0xff) << 8);
+		s->state | (u32)(zone ? zone->type : 0xff) << 8);
+	pfn_walk_end();
 }
 
 static void add_zones(struct snapshot *snap)

@@ -10,6 +10,7 @@
 #include "lib/errno.h"
 #include "mm/contig.h"
 #include "mm/internal.h"
+#include "mm/memory_hotplug.h"
 #include "mm/vmstat.h"
 
 /* Passes after the first, and time, when the caller has no policy of its own. */
@@ -75,27 +76,43 @@ enum candidate {
 	CANDIDATE_MOVABLE, /* nothing that a pageblock word alone calls hopeless */
 };
 
-/* A look at the pageblock words only; evacuate() has the last word. */
-static bool candidate_ok(const struct mm *mm, unsigned long pfn, unsigned long end,
-			 const struct zone *zone, enum candidate want)
+/* A range of one section: a look at its pageblock words. */
+static bool section_candidate(const struct mem_section *ms, const struct pfn_range *r,
+			      enum candidate want)
 {
-	while (pfn < end) {
-		const struct mem_section *ms = pfn_to_section(mm, pfn);
-		const unsigned int off = pfn % PAGEBLOCK_NR_PAGES;
-		const unsigned long nr = min(end - pfn, PAGEBLOCK_NR_PAGES - off);
-		u64 w;
+	const unsigned long end = r->start_pfn + r->nr_pages;
+	u64 w;
 
-		if (!ms || ms->zone != zone || !(ms->flags & SECTION_ONLINE))
-			return false;
+	if (want == CANDIDATE_FREE && section_next_used(ms, r->start_pfn, end) != end)
+		return false;
+	for (unsigned long pfn = r->start_pfn; pfn < end;
+	     pfn = (pfn | (PAGEBLOCK_NR_PAGES - 1)) + 1) {
 		w = pb_read(&ms->pb[pageblock_index(pfn)]);
 		if (w & PB_ISOLATE)
 			return false;
-		if (want == CANDIDATE_FREE ? next_used(mm, pfn, pfn + nr) != pfn + nr
-					   : !(w & PB_VALID) && !pb_all_free(w))
+		if (want == CANDIDATE_MOVABLE && !(w & PB_VALID) && !pb_all_free(w))
 			return false;
-		pfn += nr;
 	}
 	return true;
+}
+
+/* A look without a lock, a section at a time; evacuate() has the last word. */
+static bool candidate_ok(const struct zone *zone, unsigned long pfn, unsigned long end,
+			 enum candidate want)
+{
+	bool ok = true;
+
+	for (unsigned long stop; ok && pfn < end; pfn = stop) {
+		const struct mem_section *ms;
+
+		stop = min((pfn | (PAGES_PER_SECTION - 1)) + 1, end);
+		pfn_walk_begin();
+		ms = walk_section(zone->mm, pfn);
+		ok = ms && (READ_ONCE(ms->flags) & SECTION_ONLINE) && section_zone(ms) == zone &&
+		     section_candidate(ms, &(struct pfn_range){ pfn, stop - pfn }, want);
+		pfn_walk_end();
+	}
+	return ok;
 }
 
 /* Its time is up or nobody wants it any more: no other place is tried. */
@@ -110,18 +127,19 @@ static unsigned long try_zone(struct mm *mm, const struct zone *zone, unsigned l
 {
 	const unsigned long step = IS_POWER_OF_2(nr) ? nr : min(PAGEBLOCK_NR_PAGES,
 								roundup_pow_of_two(nr));
-	const unsigned long end = zone->start_pfn + zone->spanned;
+	const unsigned long start = READ_ONCE(zone->start_pfn);
+	const unsigned long end = start + READ_ONCE(zone->spanned);
 
 	for (unsigned int want = CANDIDATE_FREE; want <= CANDIDATE_MOVABLE; want++) {
-		unsigned long pfn = ALIGN_UP(zone->start_pfn, step);
+		unsigned long pfn = ALIGN_UP(start, step);
 
 		while (pfn + nr <= end) {
-			if (candidate_ok(mm, pfn, pfn + nr, zone, want) &&
+			if (candidate_ok(zone, pfn, pfn + nr, want) &&
 			    alloc_contig_range(mm, pfn, pfn + nr, policy, why) == 0)
 				return pfn;
 			if (search_is_over(why))
 				return PFN_NONE;
-			if (!pfn_to_section(mm, pfn))
+			if (memory_block_state(mm, pfn >> SECTION_PFN_SHIFT) == MEM_BLOCK_ABSENT)
 				pfn = ALIGN_UP((pfn | (PAGES_PER_SECTION - 1)) + 1, step);
 			else
 				pfn += step;

@@ -71,9 +71,13 @@ void mm_failure_name(struct mm *mm, struct mm_failure *why)
 		return;
 	if (why->type == PGTY_SLAB)
 		why->detail = slab_name_of(mm, why->pfn);
-	owner = why->type == PGTY_OFFLINE ? memory_owner_of(mm, why->pfn) : NULL;
+	if (why->type != PGTY_OFFLINE)
+		return;
+	pfn_walk_begin();
+	owner = memory_owner_of(mm, why->pfn);
 	if (owner)
 		why->detail = owner->name;
+	pfn_walk_end();
 }
 
 /* Some reasons are a predicate ("is pinned"), the others say all themselves. */

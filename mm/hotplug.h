@@ -35,7 +35,7 @@ static inline int mm_inject_fail(struct mm *mm)
 /* A grace period that takes longer than this is given up, and the operation with it. */
 #define MHP_GRACE_NS (1000ULL * 1000 * 1000)
 
-/* --- sparse.c: section objects, roots, memmaps ----------------------------------------- */
+/* --- sparse.c: section objects, roots, memmaps, states --------------------------------- */
 
 /* A zeroed section object from the pool; NULL if the reserve and the allocator are empty. */
 struct mem_section *section_alloc(struct mm *mm);
@@ -51,7 +51,11 @@ void section_unlink(struct mm *mm, struct mem_section *s);
 /* The root that a pfn belongs to is given back if it is empty, after another grace period. */
 void section_root_put(struct mm *mm, unsigned long pfn);
 
-/* Next present section whose number is at least @nr; NULL at the end. */
+/*
+ * Next present section whose number is at least @nr; NULL at the end. Hotplug lock held;
+ * walkers call walk_next_section().
+ */
+__only_for("kept sections")
 struct mem_section *next_section(const struct mm *mm, unsigned long nr);
 
 /* Bytes of a section, and of its page descriptors. */
@@ -79,10 +83,10 @@ void zone_grow(struct zone *zone, struct mem_section *s);
 /* The opposite: the span shrinks to what is left. */
 void zone_shrink(struct zone *zone, struct mem_section *s);
 
-/* --- memory_hotplug.c, memory_owner.c, memory.c ------------------------------------------ */
-
 /* The only place where a memory block's state changes: one trace record. */
 void memory_block_set_state(struct mem_section *s, enum memory_block_state state);
+
+/* --- memory_hotplug.c, memory_owner.c, memory.c ------------------------------------------ */
 
 /* What memhp_default_state= says. */
 enum mhp_online_type default_online_type(void);

@@ -100,7 +100,8 @@ static inline u32 frame_word(u64 w, unsigned long pfn)
 	return w & PB_VALID ? READ_ONCE(pfn_to_page(pfn)->word) : pb_const(w);
 }
 
-/* The pageblock of a pfn of a section that is there. */
+/* The pageblock of a pfn of a section that the caller keeps. */
+__only_for("pageblocks of kept sections")
 static inline struct pageblock *pfn_pageblock(const struct mm *mm, unsigned long pfn)
 {
 	return &pfn_to_section(mm, pfn)->pb[pageblock_index(pfn)];
@@ -238,6 +239,8 @@ unsigned long plain_movable_run(const struct mm *mm, unsigned long pfn, unsigned
 /* --- page_isolation.c ------------------------------------------------------------ */
 
 u64 section_mask(unsigned long pfn, unsigned long end, unsigned long *next);
+unsigned long section_next_used(const struct mem_section *ms, unsigned long pfn,
+				unsigned long end);
 unsigned long next_used(const struct mm *mm, unsigned long pfn, unsigned long end);
 
 /* --- evacuate.c, evac_target.c, _scan.c, _commit.c, _hold.c, migrate.c ------------ */

@@ -7,7 +7,6 @@
  */
 #include "kernel/param.h"
 #include "kernel/sink.h"
-#include "kernel/trace.h"
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 
@@ -50,23 +49,25 @@ enum mhp_online_type default_online_type(void)
 	return memhp_default_state;
 }
 
-void memory_block_set_state(struct mem_section *s, enum memory_block_state state)
+/* A walker's look-up by block id, any number. */
+static const struct mem_section *walk_block(const struct mm *mm, unsigned long block)
+	__must_hold(walk_bracket)
 {
-	enum memory_block_state before = s->state;
-
-	WRITE_ONCE(s->state, state);
-	trace_emit(TRACE_BLOCK_STATE, .pfn = s->start_pfn, .count = PAGES_PER_SECTION,
-		   .before = before, .after = state, .flags = s->zone ? s->zone->type : 0xff);
+	return block > PFN_NONE >> SECTION_PFN_SHIFT
+		       ? NULL
+		       : walk_section(mm, block << SECTION_PFN_SHIFT);
 }
 
 enum memory_block_state memory_block_state(const struct mm *mm, unsigned long block)
 {
 	const struct mem_section *s;
+	enum memory_block_state state;
 
-	if (block > PFN_NONE >> SECTION_PFN_SHIFT)
-		return MEM_BLOCK_ABSENT;
-	s = pfn_to_section(mm, block << SECTION_PFN_SHIFT);
-	return s ? READ_ONCE(s->state) : MEM_BLOCK_ABSENT;
+	pfn_walk_begin();
+	s = walk_block(mm, block);
+	state = s ? READ_ONCE(s->state) : MEM_BLOCK_ABSENT;
+	pfn_walk_end();
+	return state;
 }
 
 const char *memory_block_state_name(enum memory_block_state state)
@@ -82,19 +83,23 @@ const char *online_type_name(enum mhp_online_type type)
 unsigned long next_memory_block(const struct mm *mm, unsigned long block)
 {
 	const struct mem_section *s;
+	unsigned long next;
 
 	if (block >= (unsigned long)NR_SECTION_ROOTS * SECTIONS_PER_ROOT)
 		return PFN_NONE;
-	s = next_section(mm, block);
-	return s ? section_nr(s) : PFN_NONE;
+	pfn_walk_begin();
+	s = walk_next_section(mm, block);
+	next = s ? section_nr(s) : PFN_NONE;
+	pfn_walk_end();
+	return next;
 }
 
 static bool zone_intersects(const struct zone *zone, unsigned long block)
 {
-	unsigned long start = block << SECTION_PFN_SHIFT;
+	const unsigned long first = READ_ONCE(zone->start_pfn), nr = READ_ONCE(zone->spanned);
+	const unsigned long start = block << SECTION_PFN_SHIFT;
 
-	return zone->spanned && start < zone->start_pfn + zone->spanned &&
-	       start + PAGES_PER_SECTION > zone->start_pfn;
+	return nr && start < first + nr && start + PAGES_PER_SECTION > first;
 }
 
 /*
@@ -102,6 +107,7 @@ static bool zone_intersects(const struct zone *zone, unsigned long block)
  * for all; what an owner has in Normal counts for what he has in Movable, and no further.
  */
 static bool auto_movable_fits(const struct mm *mm, const struct memory_owner *owner, s64 pages)
+	__must_hold(walk_bracket)
 {
 	const s64 ratio = auto_movable_ratio;
 	s64 left = ratio * mm->present_early - 100 * pages;
@@ -117,12 +123,29 @@ static bool auto_movable_fits(const struct mm *mm, const struct memory_owner *ow
 	return left >= 100 * nobodys;
 }
 
+/* The zone of an owner's first block in [first, end) that is in one; NULL if none is. */
+static const struct zone *unit_zone(const struct mm *mm, const struct memory_owner *owner,
+				    unsigned long first, unsigned long end)
+	__must_hold(walk_bracket)
+{
+	const struct zone *zone = NULL;
+	const struct mem_section *s;
+
+	while (!zone && (s = walk_next_section(mm, first)) != NULL && section_nr(s) < end) {
+		zone = READ_ONCE(s->owner) == owner ? section_zone(s) : NULL;
+		first = section_nr(s) + 1;
+	}
+	return zone;
+}
+
 /* A unit is in one zone: that of its online blocks, else Movable if all of it fits. */
 static enum zone_type auto_movable_zone(const struct mm *mm, unsigned long block)
+	__must_hold(walk_bracket)
 {
-	const struct mem_section *s = pfn_to_section(mm, block << SECTION_PFN_SHIFT);
-	const struct memory_owner *owner = s ? s->owner : NULL;
+	const struct mem_section *s = walk_block(mm, block);
+	const struct memory_owner *owner = s ? READ_POINTER(s->owner) : NULL;
 	unsigned long unit = 1, first = block;
+	const struct zone *zone;
 
 	if (owner && owner->unit_pages) {
 		const unsigned long base = owner->region.start_pfn >> SECTION_PFN_SHIFT;
@@ -130,12 +153,9 @@ static enum zone_type auto_movable_zone(const struct mm *mm, unsigned long block
 		unit = DIV_ROUND_UP(owner->unit_pages, PAGES_PER_SECTION);
 		first = base + (block - base) / unit * unit;
 	}
-	for (unsigned long b = next_memory_block(mm, first); b < first + unit;
-	     b = next_memory_block(mm, b + 1)) {
-		s = pfn_to_section(mm, b << SECTION_PFN_SHIFT);
-		if (s->zone && s->owner == owner)
-			return s->zone->type;
-	}
+	zone = unit_zone(mm, owner, first, first + unit);
+	if (zone)
+		return zone->type;
 	return auto_movable_fits(mm, owner, unit * PAGES_PER_SECTION) ? ZONE_MOVABLE : ZONE_NORMAL;
 }
 
@@ -147,8 +167,14 @@ enum zone_type zone_for_block(struct mm *mm, unsigned long block, enum mhp_onlin
 		return ZONE_NORMAL;
 	if (type == MMOP_ONLINE_MOVABLE)
 		return ZONE_MOVABLE;
-	if (online_policy == POLICY_AUTO_MOVABLE)
-		return auto_movable_zone(mm, block);
+	if (online_policy == POLICY_AUTO_MOVABLE) {
+		enum zone_type zone;
+
+		pfn_walk_begin();
+		zone = auto_movable_zone(mm, block);
+		pfn_walk_end();
+		return zone;
+	}
 	in_normal = zone_intersects(&mm->zone[ZONE_NORMAL], block);
 	in_movable = zone_intersects(&mm->zone[ZONE_MOVABLE], block);
 	if (in_normal != in_movable)
@@ -160,13 +186,17 @@ unsigned int memory_block_valid_zones(struct mm *mm, unsigned long block,
 				      enum zone_type zones[NR_ZONES])
 {
 	const struct mem_section *s;
+	const struct zone *zone;
 	enum zone_type first;
 
-	if (memory_block_state(mm, block) == MEM_BLOCK_ABSENT)
+	pfn_walk_begin();
+	s = walk_block(mm, block);
+	zone = s ? section_zone(s) : NULL;
+	pfn_walk_end();
+	if (!s)
 		return 0;
-	s = pfn_to_section(mm, block << SECTION_PFN_SHIFT);
-	if (s->zone) {
-		zones[0] = s->zone->type;
+	if (zone) {
+		zones[0] = zone->type;
 		return 1;
 	}
 	first = zone_for_block(mm, block, MMOP_ONLINE);
@@ -189,22 +219,19 @@ static unsigned int taken_frames(const struct mem_section *s, unsigned int b)
 {
 	const unsigned int taken = PAGEBLOCK_NR_PAGES - pb_free(pb_word(s, b));
 
-	if ((s->flags & SECTION_SELF_HOSTED) && pageblock_index(s->host_pfn) == b)
+	if ((READ_ONCE(s->flags) & SECTION_SELF_HOSTED) && pageblock_index(s->host_pfn) == b)
 		return taken - min(taken, (unsigned int)MHP_HEADER_PAGES);
 	return taken;
 }
 
-unsigned int pageblock_used(const struct mm *mm, unsigned long pfn)
+static unsigned int count_used(const struct mm *mm, const struct mem_section *s,
+			       unsigned long pfn)
 {
 	const unsigned long start = ALIGN_DOWN(pfn, PAGEBLOCK_NR_PAGES);
-	const struct mem_section *s = pfn_to_section(mm, pfn);
+	const u64 word = pb_word(s, pageblock_index(pfn));
 	struct page_state st;
 	unsigned int used = 0;
-	u64 word;
 
-	if (!s || !(s->flags & SECTION_ONLINE))
-		return 0;
-	word = pb_word(s, pageblock_index(pfn));
 	if (!(word & PB_VALID))
 		return frame_is_used(PAGE_WORD_TYPE(pb_const(word))) ? PAGEBLOCK_NR_PAGES : 0;
 	if (!taken_frames(s, pageblock_index(pfn)))
@@ -213,6 +240,19 @@ unsigned int pageblock_used(const struct mm *mm, unsigned long pfn)
 		if (page_state_get(mm, start + i, &st))
 			used += frame_is_used(st.type);
 	}
+	return used;
+}
+
+unsigned int pageblock_used(const struct mm *mm, unsigned long pfn)
+{
+	const struct mem_section *s;
+	unsigned int used = 0;
+
+	pfn_walk_begin();
+	s = walk_section(mm, pfn);
+	if (s && (READ_ONCE(s->flags) & SECTION_ONLINE))
+		used = count_used(mm, s, pfn);
+	pfn_walk_end();
 	return used;
 }
 
@@ -227,7 +267,9 @@ void mm_describe_fault(phys_addr_t paddr, struct sink *out)
 		sink_puts(out, "before memory management was up\n");
 		return;
 	}
-	s = pfn_to_section(&kernel_mm, pfn);
+	/* A panic's sink does not wait. */
+	pfn_walk_begin();
+	s = walk_section(&kernel_mm, pfn);
 	owner = memory_owner_of(&kernel_mm, pfn);
 	sink_printf(out, "pfn 0x%lx: memory%lu", pfn, pfn >> SECTION_PFN_SHIFT);
 	if (!s) {
@@ -246,5 +288,6 @@ void mm_describe_fault(phys_addr_t paddr, struct sink *out)
 			owner->describe(owner, pfn, out);
 		}
 	}
+	pfn_walk_end();
 	sink_puts(out, "\n");
 }

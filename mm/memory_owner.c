@@ -20,6 +20,7 @@ struct memory_owner *memory_owner_of(struct mm *mm, unsigned long pfn)
 {
 	struct memory_owner *owner;
 
+	VM_BUG_ON(!this_hart()->spin_depth);
 	list_for_each_entry(owner, &mm->owners, list)
 		if (pfn - owner->region.start_pfn < owner->region.nr_pages)
 			return owner;
@@ -102,7 +103,7 @@ static void adopt_section(struct mem_section *s, struct memory_owner *owner)
 	const u64 was_hole = mask & s->hole;
 
 	if (!(s->flags & SECTION_EARLY) && !s->owner) {
-		s->owner = owner;
+		STORE_RELEASE(s->owner, owner);
 		if (s->zone)
 			owner->present[s->zone->type] += s->present;
 	}
@@ -212,7 +213,7 @@ static void abandon_section(struct mem_section *s, struct memory_owner *owner)
 		section_add_present(s, -(long)(hweight64(unplugged) * PAGEBLOCK_NR_PAGES));
 	}
 	if (s->owner == owner)
-		s->owner = NULL;
+		WRITE_ONCE(s->owner, NULL);
 }
 
 void unregister_memory_owner(struct mm *mm, struct memory_owner *owner)
@@ -227,7 +228,7 @@ void unregister_memory_owner(struct mm *mm, struct memory_owner *owner)
 	for (s = next_section(mm, r->start_pfn >> SECTION_PFN_SHIFT);
 	     s && s->start_pfn < range_end(r); s = next_section(mm, section_nr(s) + 1))
 		abandon_section(s, owner);
-	owner->list.prev->next = owner->list.next;
+	WRITE_ONCE(owner->list.prev->next, owner->list.next);
 	owner->list.next->prev = owner->list.prev;
 	/* Who walks the list may still stand on this owner. */
 	WARN_ON(mm_grace_period(mm, MHP_GRACE_NS));

@@ -10,6 +10,7 @@
  * Compare with: Linux mm/debug.c snapshot_page().
  */
 #include "lib/errno.h"
+#include "mm/hold.h"
 #include "mm/internal.h"
 
 static const struct {
@@ -56,8 +57,9 @@ int page_type_kpf(enum page_type type)
 
 /* The section if its frames may be looked at. */
 static struct mem_section *online_section(const struct mm *mm, unsigned long pfn)
+	__must_hold(walk_bracket)
 {
-	struct mem_section *ms = pfn_to_section(mm, pfn);
+	struct mem_section *ms = walk_section(mm, pfn);
 
 	return ms && (READ_ONCE(ms->flags) & SECTION_ONLINE) ? ms : NULL;
 }
@@ -142,23 +144,36 @@ static bool state_try(const struct mem_section *ms, unsigned long pfn, struct pa
 /* Readers without the lock try so often, then they take it. */
 #define STATE_TRIES 16
 
+/* The long way. A caller that holds the zone's lock has won already: nothing changes. */
+static bool state_locked(const struct mem_section *ms, unsigned long pfn, struct page_state *st)
+	__must_hold(walk_bracket)
+{
+	struct zone *zone = section_zone(ms);
+	bool found;
+
+	if (zone && spin_is_held(&zone->lock))
+		return state_try(ms, pfn, st);
+	zone = section_lock_zone(ms);
+	if (!zone)
+		return false;
+	found = state_try(ms, pfn, st);
+	section_unlock_zone(zone);
+	return found;
+}
+
 bool page_state_get(const struct mm *mm, unsigned long pfn, struct page_state *st)
 {
-	const struct mem_section *ms = online_section(mm, pfn);
-	struct zone *zone;
+	const struct mem_section *ms;
+	bool found = false;
 
-	if (!ms)
-		return false;
-	for (unsigned int i = 0; i < STATE_TRIES; i++)
-		if (state_try(ms, pfn, st))
-			return true;
-	zone = ms->zone;
-	if (!zone || spin_is_held(&zone->lock))
-		return state_try(ms, pfn, st);
-	spin_lock(&zone->lock);
-	state_try(ms, pfn, st);
-	spin_unlock(&zone->lock);
-	return true;
+	pfn_walk_begin();
+	ms = online_section(mm, pfn);
+	for (unsigned int i = 0; ms && !found && i < STATE_TRIES; i++)
+		found = state_try(ms, pfn, st);
+	if (ms && unlikely(!found))
+		found = state_locked(ms, pfn, st);
+	pfn_walk_end();
+	return found;
 }
 
 /*
@@ -196,6 +211,7 @@ enum page_type page_type(const struct mm *mm, unsigned long pfn)
 
 /* The head's descriptor of an allocated chunk in a valid pageblock, or NULL. */
 static struct page *head_descriptor(const struct mm *mm, unsigned long pfn)
+	__must_hold(walk_bracket)
 {
 	const struct mem_section *ms = online_section(mm, pfn);
 	struct page *page = pfn_to_page(pfn);
@@ -209,13 +225,15 @@ static struct page *head_descriptor(const struct mm *mm, unsigned long pfn)
 	return page;
 }
 
-bool page_try_get(struct mm *mm, unsigned long pfn)
+/* Between the look at the type and the one at the count, the chunk may change hands. */
+static bool try_get(struct mm *mm, unsigned long pfn) __must_hold(walk_bracket)
 {
 	struct page *page = head_descriptor(mm, pfn);
 	u32 count;
 
 	if (!page || !type_is_counted(PAGE_WORD_TYPE(READ_ONCE(page->word))))
 		return false;
+	walk_announce(pfn, WALK_COUNT);
 	/* From here on it may become PageOffline: then its count is 0, or OFFLINE_COUNT. */
 	count = READ_ONCE(page->count);
 	do {
@@ -230,28 +248,43 @@ bool page_try_get(struct mm *mm, unsigned long pfn)
 	return false;
 }
 
+bool page_try_get(struct mm *mm, unsigned long pfn)
+{
+	bool got;
+
+	pfn_walk_begin();
+	got = try_get(mm, pfn);
+	pfn_walk_end();
+	return got;
+}
+
 /*
  * A pin or a reference of a chunk is gone. Freeing wakes who waits for it, and so
  * does what lets it be moved: the lock is the one that the waiter registers under.
  */
-static void wake_evacuation(struct mm *mm, unsigned long pfn)
+static void wake_evacuation(struct mm *mm, unsigned long pfn) __must_hold(walk_bracket)
 {
-	const struct mem_section *ms = pfn_to_section(mm, pfn);
-	struct zone *zone = ms ? READ_ONCE(ms->zone) : NULL;
+	const struct mem_section *ms = walk_section(mm, pfn);
+	struct zone *zone;
 
-	if (!zone || !(pb_read(&ms->pb[pageblock_index(pfn)]) & PB_ISOLATE))
+	if (!ms || !(pb_read(&ms->pb[pageblock_index(pfn)]) & PB_ISOLATE))
 		return;
-	spin_lock(&zone->lock);
+	zone = section_lock_zone(ms);
+	if (!zone)
+		return;
 	if (zone->nr_free_waiters)
 		wake_up_all(&zone->freed);
-	spin_unlock(&zone->lock);
+	section_unlock_zone(zone);
 }
 
 void page_put(struct mm *mm, unsigned long pfn)
 {
-	struct page *page = head_descriptor(mm, pfn);
+	struct page *page;
 	u32 count;
 
+	/* The section may go as soon as the reference is gone. */
+	pfn_walk_begin();
+	page = head_descriptor(mm, pfn);
 	if (!page || !type_is_counted(PAGE_WORD_TYPE(READ_ONCE(page->word))))
 		bad_free(mm, pfn, 0, "has no count to put");
 	/* Release: what was done with the page comes before its freeing. */
@@ -262,6 +295,7 @@ void page_put(struct mm *mm, unsigned long pfn)
 		free_dead_chunk(mm, page_to_pfn(page), PAGE_WORD_ORDER(page->word));
 	else if (count == 2)
 		wake_evacuation(mm, pfn);
+	pfn_walk_end();
 }
 
 /* A chunk whose word was @word has these flags from now on. */
@@ -273,6 +307,7 @@ static inline void trace_flags(unsigned long head, u32 word, u32 flags)
 
 /* Change flags of an allocated chunk: @set, or clear when @set is 0. */
 static int change_flag(struct mm *mm, unsigned long pfn, u32 set, u32 clear)
+	__must_hold(walk_bracket)
 {
 	struct mem_section *ms = online_section(mm, pfn);
 	struct page_state st;
@@ -420,14 +455,22 @@ void page_unclaim(unsigned long pfn)
 
 int page_pin(struct mm *mm, unsigned long pfn)
 {
-	return change_flag(mm, pfn, PG_PINNED, 0);
+	int err;
+
+	pfn_walk_begin();
+	err = change_flag(mm, pfn, PG_PINNED, 0);
+	pfn_walk_end();
+	return err;
 }
 
 int page_unpin(struct mm *mm, unsigned long pfn)
 {
-	const int err = change_flag(mm, pfn, 0, PG_PINNED);
+	int err;
 
+	pfn_walk_begin();
+	err = change_flag(mm, pfn, 0, PG_PINNED);
 	wake_evacuation(mm, pfn);
+	pfn_walk_end();
 	return err;
 }
 
@@ -447,19 +490,4 @@ u64 page_owner(const struct mm *mm, unsigned long pfn)
 
 	return pb_read(pb) & PB_VALID ? READ_ONCE(pfn_to_page(pfn)->owner)
 				      : READ_ONCE(pb->owner);
-}
-
-/*
- * A hart inside of a bracket must not reach a quiescent point: it counts as one
- * that holds a spinlock, which every function that may sleep checks.
- */
-void pfn_walk_begin(void)
-{
-	this_hart()->spin_depth++;
-}
-
-void pfn_walk_end(void)
-{
-	VM_BUG_ON(this_hart()->spin_depth == 0);
-	this_hart()->spin_depth--;
 }

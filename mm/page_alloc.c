@@ -219,23 +219,37 @@ unsigned long alloc_pages_slow(struct mm *mm, u32 gfp, unsigned int order,
 	return alloc_uncached(mm, gfp, order, type);
 }
 
+/* One chunk of a section, whose zone is locked. */
+static int take_chunk(struct mem_section *ms, unsigned long pfn, unsigned int order, u32 word)
+{
+	const unsigned int first = pageblock_index(pfn);
+	const unsigned int last = pageblock_index(pfn + (1UL << order) - 1);
+
+	if (!buddy_range_free(ms, pfn, order) ||
+	    (pb_word(ms, first) | pb_word(ms, last)) & PB_ISOLATE)
+		return -EBUSY;
+	buddy_take(ms, pfn, order, word);
+	return 0;
+}
+
 int alloc_pages_at(struct mm *mm, unsigned long pfn, unsigned int order, enum page_type type)
 {
-	struct mem_section *ms = pfn_to_section(mm, pfn);
-	int ret = -EBUSY;
+	struct mem_section *ms;
+	struct zone *zone;
+	int ret = -EINVAL;
 
-	if (order > MAX_PAGE_ORDER || !IS_ALIGNED(pfn, 1UL << order) || !ms || !ms->zone ||
+	if (order > MAX_PAGE_ORDER || !IS_ALIGNED(pfn, 1UL << order) ||
 	    type < PGTY_FIRST_ALLOC || type > PGTY_LAST_ALLOC)
-		return -EINVAL;
+		return ret;
 	drain_local_pages(mm);
-	spin_lock(&ms->zone->lock);
-	if (buddy_range_free(ms, pfn, order) &&
-	    !(pb_read(pfn_pageblock(mm, pfn)) & PB_ISOLATE) &&
-	    !(pb_read(pfn_pageblock(mm, pfn + (1UL << order) - 1)) & PB_ISOLATE)) {
-		buddy_take(ms, pfn, order, page_word(type, 0, order, ms->zone->type));
-		ret = 0;
+	pfn_walk_begin();
+	ms = walk_section(mm, pfn);
+	zone = ms ? section_lock_zone(ms) : NULL;
+	if (zone) {
+		ret = take_chunk(ms, pfn, order, page_word(type, 0, order, zone->type));
+		section_unlock_zone(zone);
 	}
-	spin_unlock(&ms->zone->lock);
+	pfn_walk_end();
 	return ret;
 }
 

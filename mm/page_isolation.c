@@ -174,9 +174,14 @@ void unisolate_range(struct mm *mm, const struct pfn_range *range)
 
 bool pageblock_isolated(const struct mm *mm, unsigned long pfn)
 {
-	const struct mem_section *ms = pfn_to_section(mm, pfn);
+	const struct mem_section *ms;
+	bool isolated;
 
-	return ms && (pb_read(&ms->pb[pageblock_index(pfn)]) & PB_ISOLATE);
+	pfn_walk_begin();
+	ms = walk_section(mm, pfn);
+	isolated = ms && (pb_read(&ms->pb[pageblock_index(pfn)]) & PB_ISOLATE);
+	pfn_walk_end();
+	return isolated;
 }
 
 /* The first frame of [pfn, end), all in one valid pageblock, whose free bit is clear. */
@@ -193,8 +198,9 @@ static unsigned long next_clear_bit(const u64 *bits, unsigned long pfn, unsigned
 	return end;
 }
 
-static unsigned long section_next_used(const struct mem_section *ms, unsigned long pfn,
-				       unsigned long end)
+/* next_used() of a range of one section. */
+unsigned long section_next_used(const struct mem_section *ms, unsigned long pfn,
+				unsigned long end)
 {
 	for (unsigned int b = pageblock_index(pfn); pfn < end; b++) {
 		const unsigned long stop = (pfn | (PAGEBLOCK_NR_PAGES - 1)) + 1;

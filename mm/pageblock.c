@@ -217,7 +217,7 @@ void section_attach_zone(struct mem_section *ms, struct zone *zone)
 {
 	spin_lock(&zone->lock);
 	BUG_ON(ms->zone);
-	ms->zone = zone;
+	WRITE_ONCE(ms->zone, zone);
 	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
 		BUG_ON(pb_free(pb_word(ms, b)));
 		zone->nr_isolated += !!(pb_word(ms, b) & PB_ISOLATE);
@@ -236,7 +236,8 @@ void section_detach_zone(struct mem_section *ms)
 		offline_verify(ms, pb_pfn(ms, b), PAGEBLOCK_NR_PAGES, false);
 		zone->nr_isolated -= !!(pb_word(ms, b) & PB_ISOLATE);
 	}
-	ms->zone = NULL;
+	/* Under the lock: section_lock_zone() looks again under it. */
+	WRITE_ONCE(ms->zone, NULL);
 	spin_unlock(&zone->lock);
 }
 

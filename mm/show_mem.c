@@ -44,51 +44,66 @@ static void count_section(const struct mem_section *ms, unsigned int migratetype
 	}
 }
 
-/* Next section of a zone at or above a pfn; its lock taken. NULL at the end. */
-static struct mem_section *zone_section(struct zone *zone, unsigned long pfn)
+/* The first section at or above block @nr, and the number behind it in @nr; NULL at the end. */
+static const struct mem_section *next_walked(const struct mm *mm, unsigned long *nr)
+	__must_hold(walk_bracket)
 {
-	struct mem_section *ms = next_section(zone->mm, pfn >> SECTION_PFN_SHIFT);
+	const struct mem_section *ms = walk_next_section(mm, *nr);
 
-	while (ms && ms->zone != zone)
-		ms = next_section(zone->mm, section_nr(ms) + 1);
+	*nr = ms ? section_nr(ms) + 1 : *nr;
 	return ms;
 }
 
 void zone_count_free(struct zone *zone, unsigned int migratetype,
 		     unsigned long nr[NR_PAGE_ORDERS])
 {
-	unsigned long pfn = 0;
+	const struct mem_section *ms;
+	unsigned long at = 0;
 
 	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
 		nr[order] = 0;
-	for (;;) {
-		const struct mem_section *ms;
+	do {
+		struct zone *locked;
 
 		pfn_walk_begin();
-		ms = zone_section(zone, pfn);
-		if (ms) {
-			spin_lock(&zone->lock);
+		ms = next_walked(zone->mm, &at);
+		locked = ms ? section_lock_zone(ms) : NULL;
+		if (locked == zone)
 			count_section(ms, migratetype, nr);
-			spin_unlock(&zone->lock);
-			pfn = section_end_pfn(ms);
-		}
+		if (locked)
+			section_unlock_zone(locked);
 		pfn_walk_end();
-		if (!ms)
-			return;
-	}
+	} while (ms);
 }
 
 void zone_count_blocks(struct zone *zone, unsigned long nr[NR_MIGRATE_TYPES])
 {
-	struct mem_section *ms;
+	const struct mem_section *ms;
+	unsigned long at = 0;
 
 	for (unsigned int mt = 0; mt < NR_MIGRATE_TYPES; mt++)
 		nr[mt] = 0;
+	do {
+		pfn_walk_begin();
+		ms = next_walked(zone->mm, &at);
+		if (ms && section_zone(ms) == zone)
+			for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++)
+				nr[shown_migratetype(pb_read(&ms->pb[b]))]++;
+		pfn_walk_end();
+	} while (ms);
+}
+
+/* Does the zone have the frame, if it is one? */
+static bool in_zone(const struct zone *zone, unsigned long pfn)
+{
+	const struct mem_section *ms;
+	bool found;
+
 	pfn_walk_begin();
-	for (ms = zone_section(zone, 0); ms; ms = zone_section(zone, section_end_pfn(ms)))
-		for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++)
-			nr[shown_migratetype(pb_read(&ms->pb[b]))]++;
+	ms = walk_section(zone->mm, pfn);
+	found = ms && section_zone(ms) == zone;
 	pfn_walk_end();
+	return found;
 }
 
 void pcp_read_info(const struct zone *zone, unsigned int hart, struct pcp_info *info)
@@ -107,13 +122,9 @@ void pcp_read_info(const struct zone *zone, unsigned int hart, struct pcp_info *
 			const unsigned long *top = READ_ONCE(s->top);
 
 			/* Another hart's stack: entries may go while they are looked at. */
-			for (const unsigned long *p = base; p < top; p++) {
-				const struct mem_section *ms =
-					pfn_to_section(zone->mm, READ_ONCE(*p));
-
-				if (ms && READ_ONCE(ms->zone) == zone)
+			for (const unsigned long *p = base; p < top; p++)
+				if (in_zone(zone, READ_ONCE(*p)))
 					info->count += 1UL << order;
-			}
 		}
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sections: where their objects come from, how a look-up finds them, and the
- * spans of zones. Look-ups run without a lock on other harts: a pointer is
+ * Sections: where their objects come from, how a look-up finds them, their states,
+ * and the spans of zones. Look-ups run without a lock on other harts: a pointer is
  * published with release and goes away before a grace period, its memory after.
  *
  * Section objects are made two a page. A page whose two halves are free leaves
@@ -73,6 +73,15 @@ void section_free(struct mm *mm, struct mem_section *s)
 	meta_page_free(mm, phys_to_pfn(virt_to_phys(min((void *)s, (void *)other))));
 }
 
+void memory_block_set_state(struct mem_section *s, enum memory_block_state state)
+{
+	enum memory_block_state before = s->state;
+
+	WRITE_ONCE(s->state, state);
+	trace_emit(TRACE_BLOCK_STATE, .pfn = s->start_pfn, .count = PAGES_PER_SECTION,
+		   .before = before, .after = state, .flags = s->zone ? s->zone->type : 0xff);
+}
+
 int section_link(struct mm *mm, struct mem_section *s)
 {
 	struct section_root **slot = &mm->root[s->start_pfn >> ROOT_PFN_SHIFT];
@@ -93,7 +102,7 @@ int section_link(struct mm *mm, struct mem_section *s)
 	/* Release: a look-up that finds the section finds it filled in. */
 	__atomic_store_n(&root->section[section_nr(s) % SECTIONS_PER_ROOT], s,
 			 __ATOMIC_RELEASE);
-	mm->max_pfn = max(mm->max_pfn, section_end_pfn(s));
+	WRITE_ONCE(mm->max_pfn, max(mm->max_pfn, section_end_pfn(s)));
 	return 0;
 }
 
@@ -120,7 +129,7 @@ void section_unlink(struct mm *mm, struct mem_section *s)
 	root->nr_sections--;
 	__clear_bit(section_nr(s) % SECTIONS_PER_ROOT, root->present);
 	if (section_end_pfn(s) == mm->max_pfn)
-		mm->max_pfn = last_pfn(mm, s->start_pfn >> ROOT_PFN_SHIFT);
+		WRITE_ONCE(mm->max_pfn, last_pfn(mm, s->start_pfn >> ROOT_PFN_SHIFT));
 }
 
 void section_root_put(struct mm *mm, unsigned long pfn)
@@ -140,7 +149,8 @@ void section_root_put(struct mm *mm, unsigned long pfn)
 
 struct mem_section *next_section(const struct mm *mm, unsigned long nr)
 {
-	const unsigned long nr_roots = DIV_ROUND_UP(mm->max_pfn, 1UL << ROOT_PFN_SHIFT);
+	const unsigned long end = READ_ONCE(mm->max_pfn);
+	const unsigned long nr_roots = DIV_ROUND_UP(end, 1UL << ROOT_PFN_SHIFT);
 	unsigned long i = nr % SECTIONS_PER_ROOT;
 
 	for (unsigned long r = nr / SECTIONS_PER_ROOT; r < nr_roots; r++, i = 0) {

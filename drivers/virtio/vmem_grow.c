@@ -38,15 +38,18 @@ static int give_to_block(struct virtio_mem *vm, unsigned long i)
 void vmem_block_added(struct virtio_mem *vm, unsigned long i)
 {
 	const unsigned long pfn = pb_to_pfn(vmem_block_start(&vm->map, i));
-	const struct mem_section *s = pfn_to_section(vm->mm, pfn);
 	struct vmem_block *b = &vm->map.block[i];
+	const struct mem_section *s;
 
+	pfn_walk_begin();
+	s = walk_section(vm->mm, pfn);
 	if (s && (s->flags & SECTION_SELF_HOSTED) && s->owner == &vm->owner) {
 		b->state = VMEM_BLOCK_ADDED;
 		b->host = (u8)pageblock_index(s->host_pfn);
 	} else {
 		b->state = VMEM_BLOCK_SHARED;
 	}
+	pfn_walk_end();
 }
 
 /* A new memory block, whose held pageblocks are its first memory. */

@@ -129,13 +129,17 @@ void vmem_free_map(struct virtio_mem *vm)
 static void find_block(struct virtio_mem *vm, unsigned long i)
 {
 	const unsigned long pfn = pb_to_pfn(vmem_block_start(&vm->map, i));
-	const struct mem_section *s = pfn_to_section(vm->mm, pfn);
-	u64 mask;
+	const struct mem_section *s;
+	u64 mask = 0;
 
+	pfn_walk_begin();
+	s = walk_section(vm->mm, pfn);
+	if (s)
+		mask = vmem_mask(&vm->map, i, vm->map.start, vm->map.end) & ~READ_ONCE(s->unmapped);
+	pfn_walk_end();
 	if (!s)
 		return;
 	vmem_block_added(vm, i);
-	mask = vmem_mask(&vm->map, i, vm->map.start, vm->map.end) & ~s->unmapped;
 	vm->map.nr_held += hweight64(mask);
 	vmem_mark_plugged(&vm->map, i, mask);
 }

@@ -50,4 +50,19 @@ void hold_go(void);
  */
 bool hold_wait(u64 deadline_ns, struct hold_place *where);
 
+/* Where a walker stands: what it has seen may become untrue there. */
+enum walk_step {
+	WALK_ZONE, /* it has found the section, and loads its zone next */
+	WALK_LOCK, /* it has loaded the zone, and takes its lock next */
+	WALK_COUNT, /* it has found a chunk that has a count, and takes a reference next */
+};
+
+/*
+ * A walker cannot wait, it stands in a bracket. Instead this function, a test's, runs on
+ * the walker's hart at each step; it must not sleep. NULL: none.
+ */
+extern void (*hold_walk)(unsigned long pfn, enum walk_step step);
+
+void walk_announce(unsigned long pfn, enum walk_step step);
+
 #endif

@@ -59,8 +59,8 @@ int __must_check register_memory_owner(struct mm *mm, struct memory_owner *owner
  */
 void unregister_memory_owner(struct mm *mm, struct memory_owner *owner);
 
-/* The owner of a frame by range, or NULL. Hotplug lock or walk bracket. */
-struct memory_owner *memory_owner_of(struct mm *mm, unsigned long pfn);
+/* The owner of a frame by range, or NULL; it stays until the caller's walk bracket ends. */
+struct memory_owner *memory_owner_of(struct mm *mm, unsigned long pfn) __must_hold(walk_bracket);
 
 /**
  * add_memory() - make a memory block known: metadata, memmap, direct map
@@ -176,7 +176,7 @@ const char *online_type_name(enum mhp_online_type type);
 /* Block id -> state, ABSENT if it was never added. No lock; may be stale at once. */
 enum memory_block_state memory_block_state(const struct mm *mm, unsigned long block);
 const char *memory_block_state_name(enum memory_block_state state);
-/* Next present block id at or above @block; PFN_NONE at the end. Walk bracket or hotplug lock. */
+/* Next present block id at or above @block; PFN_NONE at the end. No lock; may be gone at once. */
 unsigned long next_memory_block(const struct mm *mm, unsigned long block);
 
 #endif

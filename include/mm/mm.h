@@ -88,7 +88,7 @@ enum free_area_id {
  * @mt: bit b of mt[t]: pageblock b has stored migrate type t
  * @free_bits: 1 = free, 512 bits per pageblock; valid per pageblock (PB_VALID)
  * @start_pfn: first frame
- * @zone: NULL unless online (or being onlined)
+ * @zone: NULL unless online (or being onlined); set and cleared under that zone's lock
  * @flags: SECTION_*
  * @unmapped: bit b: pageblock b is not in the direct map
  * @hole: bit b: all of pageblock b is hole (no memory belongs there)
@@ -109,7 +109,7 @@ struct mem_section {
 	u64 mt[NR_MIGRATE_STORED];
 	u64 *free_bits;
 	unsigned long start_pfn;
-	struct zone *zone;
+	struct zone *zone __only_for("zones of kept sections");
 	struct mm *mm;
 	u64 unmapped;
 	u64 hole;
@@ -206,7 +206,7 @@ struct pcp;
  */
 struct mm {
 	struct pcp *pcp[MAX_HARTS];
-	struct section_root *root[NR_SECTION_ROOTS];
+	struct section_root *root[NR_SECTION_ROOTS] __only_for("section roots");
 	struct zone zone[NR_ZONES];
 	struct mutex hotplug_lock;
 	struct list_head owners;
@@ -228,13 +228,58 @@ struct mm {
 extern struct mm kernel_mm;
 extern struct section_root empty_section_root;
 
-/* The section of any pfn below 32 TiB, or NULL. Two loads. */
+/*
+ * The section of any pfn below 32 TiB, or NULL. Two loads. For callers that keep the
+ * section: by the hotplug lock, by a frame of it that is theirs, by having isolated it,
+ * by its zone's lock. All others are walkers, and call walk_section().
+ */
+__only_for("kept sections")
 static inline struct mem_section *pfn_to_section(const struct mm *mm, unsigned long pfn)
 {
 	if (unlikely(pfn >> ROOT_PFN_SHIFT >= NR_SECTION_ROOTS))
 		return NULL;
 	return READ_POINTER(READ_POINTER(mm->root[pfn >> ROOT_PFN_SHIFT])
 				    ->section[(pfn >> SECTION_PFN_SHIFT) % SECTIONS_PER_ROOT]);
+}
+
+/**
+ * walk_section() - a walker's look-up; once per bracket and section
+ * @mm: memory
+ * @pfn: any number
+ *
+ * Context: in a walk bracket. Return: the section, which stays readable until the
+ * bracket ends, whatever becomes of its block; or NULL.
+ */
+struct mem_section *walk_section(const struct mm *mm, unsigned long pfn)
+	__must_hold(walk_bracket);
+
+/* The same: the first section whose number is at least @nr; NULL at the end. */
+struct mem_section *walk_next_section(const struct mm *mm, unsigned long nr)
+	__must_hold(walk_bracket);
+
+/**
+ * section_zone() - a walker's look at the zone of a section; once per look-up
+ * @ms: from walk_section()
+ *
+ * Context: in a walk bracket. Return: its zone at this moment, NULL if it is in none. A
+ * zone itself never goes away, but the section may have left it when this returns.
+ */
+struct zone *section_zone(const struct mem_section *ms) __must_hold(walk_bracket);
+
+/**
+ * section_lock_zone() - take the lock of the zone that a section belongs to
+ * @ms: from walk_section()
+ *
+ * The section leaves its zone under that lock only, so until it is given back, @ms is in
+ * the zone that is returned.
+ * Context: in a walk bracket, no zone's lock held. Return: the zone, locked, to be given
+ * to section_unlock_zone(); NULL, and no lock, if the section went offline.
+ */
+struct zone *section_lock_zone(const struct mem_section *ms) __must_hold(walk_bracket);
+
+static inline void section_unlock_zone(struct zone *zone) __no_lock_analysis
+{
+	spin_unlock(&zone->lock);
 }
 
 static inline unsigned int pageblock_index(unsigned long pfn)

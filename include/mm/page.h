@@ -15,6 +15,7 @@
  * Compare with: Linux include/linux/mm_types.h, page-flags.h (64 bytes there).
  */
 #include "kernel/abi.h"
+#include "kernel/hart.h"
 #include "lib/compiler.h"
 #include "lib/types.h"
 
@@ -104,6 +105,36 @@ static inline u32 page_word(enum page_type type, unsigned int flags, unsigned in
 
 struct mm;
 
+/* The bracket as clang's thread-safety analysis sees it; no such object exists. */
+struct __capability("walk bracket") walk_bracket {
+	u32 unused;
+};
+extern struct walk_bracket walk_bracket;
+
+/**
+ * pfn_walk_begin() - from here on no section, root or owner that is found goes away
+ *
+ * Kernel code is not preempted, so between the two no grace period ends: what a
+ * look-up finds stays readable, though it may go offline. The hart counts as one that
+ * holds a spinlock, so that whatever may sleep panics. Spinlocks may be taken inside,
+ * and brackets nest. Costs no atomic. At most one section per bracket: the bracket
+ * delays every grace period.
+ *
+ * Context: any. See "Readers of sections" in docs/reference/locking.md.
+ */
+static inline void pfn_walk_begin(void) __acquires(walk_bracket) __no_lock_analysis
+{
+	this_hart()->spin_depth++;
+	/* The compiler moves no look in front of it, nor behind pfn_walk_end(). */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static inline void pfn_walk_end(void) __releases(walk_bracket) __no_lock_analysis
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	this_hart()->spin_depth--;
+}
+
 /**
  * struct page_state - a consistent copy of what is known of one frame
  * @type: never PGTY_NONE for a frame of an online section
@@ -136,10 +167,8 @@ struct page_state {
  * @pfn: any number
  * @st: filled on success
  *
- * Context: any; no lock. The frame's section cannot go away between
- * pfn_walk_begin() and pfn_walk_end(); without that bracket the caller must
- * know by other means that the section stays (it owns a frame of it, or holds
- * the hotplug lock).
+ * Context: any; no lock. It stands in a walk bracket of its own, so @st is true of
+ * one moment; what it says may be over at once, unless the caller keeps the section.
  * Return: true; false if @pfn lies in no online section.
  */
 bool page_state_get(const struct mm *mm, unsigned long pfn, struct page_state *st);
@@ -149,12 +178,13 @@ bool page_state_get(const struct mm *mm, unsigned long pfn, struct page_state *s
  *
  * The memmap that it lies in cannot go away before pfn_walk_end(), be the block
  * offlined and removed meanwhile; what it says is for the accessors to read.
- * Context as above. Compare with: Linux's, which may be overtaken by hotplug.
+ * Context: in a walk bracket. Compare with: Linux's, which may be overtaken by hotplug.
  * Return: NULL if @pfn lies in no online section.
  */
-const struct page *pfn_to_online_page(const struct mm *mm, unsigned long pfn);
+const struct page *pfn_to_online_page(const struct mm *mm, unsigned long pfn)
+	__must_hold(walk_bracket);
 
-/* The type alone; PGTY_NONE if @pfn lies in no online section. Context as above. */
+/* The type alone; PGTY_NONE if @pfn lies in no online section. As page_state_get(). */
 enum page_type page_type(const struct mm *mm, unsigned long pfn);
 
 /* Words for people: "Slab", "Offline"; "?" beyond the table. */
@@ -168,8 +198,7 @@ int page_type_kpf(enum page_type type);
  * page_try_get() - take a reference on an allocated page of a counted type
  *
  * Fails by construction on types without a count (PageOffline above all), on
- * free frames and on a count of zero. Lock-free; needs pfn_walk_begin() around
- * it unless the caller has a reference already.
+ * free frames and on a count of zero. Lock-free; any number, any context.
  * Return: true if the reference was taken; page_put() gives it back.
  */
 bool page_try_get(struct mm *mm, unsigned long pfn);
@@ -195,13 +224,5 @@ int page_unpin(struct mm *mm, unsigned long pfn);
 void page_set_owner(struct mm *mm, unsigned long pfn, u64 owner);
 u64 page_owner(const struct mm *mm, unsigned long pfn);
 
-/*
- * Walkers bracket every look at frames they do not own. Kernel code is not
- * preempted, so between the two no grace period ends: sections and memmaps
- * stay. Nothing that can sleep or yield is allowed inside (checked). Costs no
- * atomic. Bounded use: at most one section per bracket.
- */
-void pfn_walk_begin(void);
-void pfn_walk_end(void);
 
 #endif

@@ -41,7 +41,7 @@ static void forgetful_device_is_refused(struct ktest *test)
 	fake_vmem_resize(fm, 300 * MIB);
 	KTEST_EXPECT_EQ(test, vmem_rig_try(rig, fm), -EBUSY);
 	vmem_rig_free_queues(fm);
-	KTEST_EXPECT_NULL(test, memory_owner_of(&rig->w->mm, window_pfn(rig->w, 1)));
+	KTEST_EXPECT_NULL(test, window_owner_of(rig->w, window_pfn(rig->w, 1)));
 	fm->config.plugged_size += 2 * MIB;
 	fake_vmem_resize(fm, 300 * MIB);
 	vmem_rig_attach(rig, fm);
@@ -56,7 +56,7 @@ static void stuck_device_keeps_its_owner(struct ktest *test)
 
 	fm->fv.stuck = true;
 	vmem_detach(rig->vm[0]);
-	KTEST_EXPECT_PTR_EQ(test, memory_owner_of(&rig->w->mm, window_pfn(rig->w, 1)),
+	KTEST_EXPECT_PTR_EQ(test, window_owner_of(rig->w, window_pfn(rig->w, 1)),
 			    &rig->vm[0]->owner);
 	KTEST_EXPECT_PTR_EQ(test, fm->fv.vdev.priv, rig->vm[0]);
 	fm->fv.stuck = false;

@@ -122,6 +122,16 @@ void window_add(struct ktest *test, struct window *w, unsigned long n, u64 plugg
 	KTEST_ASSERT_EQ(test, add_memory(&w->mm, w->block + n, &w->owner, plugged, &why), 0);
 }
 
+struct memory_owner *window_owner_of(struct window *w, unsigned long pfn)
+{
+	struct memory_owner *owner;
+
+	pfn_walk_begin();
+	owner = memory_owner_of(&w->mm, pfn);
+	pfn_walk_end();
+	return owner;
+}
+
 enum memory_block_state window_state(const struct window *w, unsigned long n)
 {
 	return memory_block_state(&w->mm, w->block + n);

@@ -78,6 +78,9 @@ void window_check(struct ktest *test, struct window *w);
 /* Add block @n with @plugged; it must work. */
 void window_add(struct ktest *test, struct window *w, unsigned long n, u64 plugged);
 
+/* Whose a frame is, looked up as a walker. */
+struct memory_owner *window_owner_of(struct window *w, unsigned long pfn);
+
 /* What a caller would do to block @n, and what comes of it. */
 enum memory_block_state window_state(const struct window *w, unsigned long n);
 int window_online(struct window *w, unsigned long n, enum mhp_online_type type);

@@ -214,8 +214,8 @@ static void shared_by_two_owners(struct ktest *test)
 	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(&w->mm, &mine, NULL, NULL), 0);
 	window_check(test, w);
 	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(&w->mm, &his, NULL, NULL), 0);
-	KTEST_EXPECT_PTR_EQ(test, memory_owner_of(&w->mm, his.start_pfn), other);
-	KTEST_EXPECT_PTR_EQ(test, memory_owner_of(&w->mm, mine.start_pfn), &w->owner);
+	KTEST_EXPECT_PTR_EQ(test, window_owner_of(w, his.start_pfn), other);
+	KTEST_EXPECT_PTR_EQ(test, window_owner_of(w, mine.start_pfn), &w->owner);
 	KTEST_ASSERT_EQ(test, offline_and_remove_memory(&w->mm, &block, 1, NULL, NULL), 0);
 	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_NORMAL)->free, free);
 	window_check(test, w);
@@ -242,8 +242,8 @@ static void owners_are_checked(struct ktest *test)
 	KTEST_EXPECT_EQ(test, register_memory_owner(&w->mm, other, &why), -ENOMEM);
 	KTEST_EXPECT_EQ(test, w->mm.inject, 0);
 	KTEST_EXPECT_EQ(test, register_memory_owner(&w->mm, other, &why), 0);
-	KTEST_EXPECT_PTR_EQ(test, memory_owner_of(&w->mm, other->region.start_pfn + 5), other);
-	KTEST_EXPECT_NULL(test, memory_owner_of(&w->mm, other->region.start_pfn - 1));
+	KTEST_EXPECT_PTR_EQ(test, window_owner_of(w, other->region.start_pfn + 5), other);
+	KTEST_EXPECT_NULL(test, window_owner_of(w, other->region.start_pfn - 1));
 	window_check(test, w);
 }
 

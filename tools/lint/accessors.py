@@ -1,21 +1,30 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Typed accessors are the only ones that touch a page descriptor or a pageblock's words (design section 3).
+"""Typed accessors are the only ones that touch a page descriptor or a pageblock's words (design section 3), and who does not
+keep a section looks it up as a walker (docs/reference/locking.md).
 
 The compiler decides, not a regular expression: __only_for("...") in include/mm becomes the attribute "deprecated", and each
 use is a warning with file and line, through whatever pointer, macro or inline function. Who needs the bytes of a descriptor
 by a cast needs its address, so that is watched, too. Tests break descriptors on purpose and are not looked at.
+
+A walker's look-up wants the walk bracket: clang's thread-safety analysis sees to that. That a walker looks once is counted
+here, a function at a time.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import subprocess
 
-from lint.common import Finding, KERNEL_CFLAGS, clang, compile_all, sources
+from lint.common import Finding, KERNEL_CFLAGS, clang, compile_all, program, sources, without_comments
 from lint.compilers import RISCV_CLANG
 
 DESCRIPTORS = ('mm/internal.h', 'mm/page.c', 'mm/pageblock.c', 'mm/buddy.c', 'mm/pcp.c', 'mm/pcp_high.c', 'mm/free.c',
                'mm/check.c')
+KEEPERS = ('mm/bulk.c', 'mm/contig_free.c', 'mm/evac_commit.c', 'mm/evacuate.c', 'mm/free.c', 'mm/memory_hotplug.c',
+           'mm/memory_owner.c', 'mm/memory_plug.c', 'mm/migrate.c', 'mm/mm_reserve.c', 'mm/page_isolation.c',
+           'mm/pageblock.c', 'mm/pcp.c')
 WATCHED = {
     'descriptors': DESCRIPTORS,
     # Those who map, unmap and poison the memory that descriptors lie in.
@@ -23,7 +32,18 @@ WATCHED = {
                                  'mm/memory_hotplug.c', 'mm/mm_init.c'),
     'pageblock words': ('mm/internal.h', 'mm/page.c', 'mm/pageblock.c', 'mm/pageblock_index.c', 'mm/buddy.c', 'mm/pcp.c',
                         'mm/pcp_high.c', 'mm/page_isolation.c', 'mm/evac_commit.c', 'mm/check.c'),
+    # Those who keep sections: by the hotplug lock, by frames of theirs, by what they have isolated. All others are walkers.
+    'kept sections': (*KEEPERS, 'mm/hotplug_check.c', 'mm/check.c', 'mm/memory_add.c', 'mm/mm_init.c', 'mm/pcp_high.c',
+                      'mm/walk.c'),
+    'pageblocks of kept sections': ('mm/page.c', 'mm/pcp_high.c', 'mm/poison.c'),
+    # And those who are handed a section by them, or by the search index under zone->lock.
+    'zones of kept sections': (*KEEPERS, 'mm/buddy.c', 'mm/check.c', 'mm/hotplug_check.c', 'mm/memory_remove.c',
+                               'mm/pageblock_index.c', 'mm/sparse.c', 'mm/walk.c'),
+    'section roots': ('mm/check.c', 'mm/hotplug_check.c', 'mm/mm_init.c', 'mm/pageblock_index.c', 'mm/sparse.c'),
 }
+# A walker's looks: a second one in a function may find something else.
+LOOKS = {'a section': re.compile(r'\b(walk_section|walk_next_section|walk_block|online_section)\('),
+         "a section's zone": re.compile(r'\bsection_zone\(')}
 USE = re.compile(r"'(?P<name>\w+)' is deprecated: (?P<what>[\w ]*\w)")
 
 
@@ -42,8 +62,26 @@ def judge(uses: list[Finding]) -> list[Finding]:
                     for what, names in WATCHED.items() for name in names if (what, name) not in needed]
 
 
-def check() -> list[Finding]:
-    """Everything in the kernel that reaches into descriptors, and should not."""
+def watch(names: list[str]) -> list[Finding]:
+    """Each use of what is watched, as a finding of the compiler's."""
     command = [clang(), *RISCV_CLANG, *KERNEL_CFLAGS, '-Iarch/riscv/include', '-ferror-limit=0',
                '-D__only_for(what)=__attribute__((deprecated(what)))']
-    return judge(compile_all(command, sources('.c', under=('arch', 'kernel', 'mm', 'drivers', 'lib'))))
+    return compile_all(command, names)
+
+
+def looks_twice(names: list[str]) -> list[Finding]:
+    """Functions in which a walker looks up a section, or loads its zone, in two places."""
+    done = subprocess.run([program('ctags'), '--output-format=json', '--fields=+ne', '--kinds-C=f', '-L', '-', '-f', '-'],
+                          input='\n'.join(names), capture_output=True, text=True, check=True)
+    found = []
+    for tag in map(json.loads, done.stdout.splitlines()):
+        body = '\n'.join(without_comments(tag['path']).split('\n')[tag['line']:tag.get('end', tag['line'])])
+        found += [Finding(tag['path'], tag['line'], f'{tag["name"]}() looks for {what} in two places; keep what the first finds')
+                  for what, look in LOOKS.items() if len(look.findall(body)) > 1]
+    return found
+
+
+def check() -> list[Finding]:
+    """Everything in the kernel that reaches into descriptors, and should not; and walkers that look twice."""
+    names = sources('.c', under=('arch', 'kernel', 'mm', 'drivers', 'lib'))
+    return judge(watch(names)) + looks_twice(names)
