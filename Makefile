@@ -148,7 +148,7 @@ bench: ## count instructions for each row of the budget table, and write build/b
 	$(MAKEO) build
 	@tools/bench
 
-fuzz: ## run all fuzzers, T=60 seconds altogether
+fuzz: ## run all fuzzers, T=60 seconds altogether; SEED=N repeats the sessions of fuzz_console
 	$(SETUP) fuzz
 	$(MAKEO) fuzz-now
 

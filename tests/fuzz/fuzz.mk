@@ -33,6 +33,21 @@ $(O)/fuzz/o/%.o: %
 	@mkdir -p $(@D)
 	$(call say,FUZZCC,$<)$(FUZZCC) $(FUZZ_CFLAGS) $(FUZZ_COV) -c -o $@ $<
 
+# fuzz_console is no libFuzzer program and needs no clang: it makes its steps from a seed (tests/fuzz/console/). What it
+# explores is built so that harts on one host thread take turns in each basic block (tests/host/turns.c).
+CONSOLE_TURNS := $(filter-out lib/% tests/%,$(HOST_LIB))
+CONSOLE_REST := $(filter-out $(CONSOLE_TURNS) tests/runner/%,$(HOST_LIB)) $(wildcard tests/fake/*.c tests/fuzz/console/*.c)
+CONSOLE_OBJS := $(CONSOLE_TURNS:%.c=$(O)/host/turns/%.o) $(CONSOLE_REST:%.c=$(O)/host/asan/%.o)
+FUZZERS += $(O)/fuzz/fuzz_console
+
+$(O)/fuzz/fuzz_console: $(CONSOLE_OBJS)
+	@mkdir -p $(@D)
+	$(call say,HOSTLD,$@)$(HOSTCC) $(HOST_ASAN) -o $@ $^
+
+$(O)/host/turns/%.o: %.c $(O)/host/.flags
+	@mkdir -p $(@D)
+	$(call say,HOSTCC,$<)$(HOSTCC) $(HCFLAGS) $(HOST_CPPFLAGS) $(HOST_ASAN) -fsanitize-coverage=trace-pc -c -o $@ $<
+
 # corpus-fuzz_NAME: the files of a corpus as a test of the host, by gcc under ASan and UBSan (tests/fuzz/corpus.c).
 # fuzz_fdt's needs Debian's libfdt, which only `make fuzz` sees to.
 CORPUS_NAMES := $(filter-out $(if $(wildcard /usr/include/libfdt.h),,fuzz_fdt),$(notdir $(wildcard tests/fuzz/corpus/*)))
@@ -46,4 +61,5 @@ $(addprefix $(O)/host/corpus-,$(CORPUS_NAMES)): $(O)/host/corpus-%:
 	$(call say,HOSTLD,$@)$(HOSTCC) $(HOST_ASAN) -o $@ $^ $(FUZZ_LIBS_$*)
 
 -include $(wildcard $(O)/host/asan/tests/fuzz/*.d)
+-include $(CONSOLE_TURNS:%.c=$(O)/host/turns/%.d) $(wildcard $(O)/host/asan/tests/fuzz/console/*.d)
 -include $(wildcard $(O)/fuzz/o/*/*.d $(O)/fuzz/o/*/*/*.d)

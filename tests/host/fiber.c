@@ -100,17 +100,12 @@ static struct fiber *fiber_on(void *stack)
 	return (struct fiber *)((char *)stack + STACK_BYTES) - 1;
 }
 
-/* What runs on this hart now. */
-static struct fiber *running_here(void)
+/* The first switch away from a host thread's own stack. */
+static struct fiber *boot_fiber(unsigned int id)
 {
-	const unsigned int id = this_hart()->id;
-	struct fiber *fiber = running[id];
+	struct fiber *fiber = &boot_fibers[id];
 	pthread_attr_t attr;
 
-	if (fiber != NULL)
-		return fiber;
-	/* The first switch away from a host thread's own stack. */
-	fiber = &boot_fibers[id];
 	if (pthread_getattr_np(pthread_self(), &attr) != 0 ||
 	    pthread_attr_getstack(&attr, &fiber->stack, &fiber->stack_bytes) != 0)
 		abort();
@@ -119,6 +114,14 @@ static struct fiber *running_here(void)
 	fiber->tsan_fiber = __tsan_get_current_fiber();
 #endif
 	return fiber;
+}
+
+/* What runs on this hart now. */
+static struct fiber *running_here(void)
+{
+	const unsigned int id = this_hart()->id;
+
+	return running[id] != NULL ? running[id] : boot_fiber(id);
 }
 
 static void after_switch(struct fiber *self)
@@ -138,7 +141,8 @@ static void fiber_main(unsigned int high, unsigned int low)
 	abort();
 }
 
-void arch_context_init(struct arch_context *ctx, void *stack, void (*fn)(void *), void *arg)
+void arch_context_init(struct arch_context *ctx, void *stack, void (*fn)(void *),
+		       void *arg)
 {
 	struct fiber *fiber = fiber_on(stack);
 	const unsigned long address = (unsigned long)fiber;
@@ -164,16 +168,13 @@ void arch_context_init(struct arch_context *ctx, void *stack, void (*fn)(void *)
 	fiber->context.uc_stack.ss_size = fiber->stack_bytes;
 	makecontext(&fiber->context, (void (*)(void))fiber_main, 2,
 		    (unsigned int)(address >> 32), (unsigned int)address);
+	/* ASan's swapcontext() clears the shadow of the stack it finds here, each time. */
+	fiber->context.uc_stack = (stack_t){ 0 };
 	ctx->sp = address;
 }
 
-void arch_switch_to(struct arch_context *prev, struct arch_context *next)
+static void switch_fiber(struct fiber *from, struct fiber *to)
 {
-	struct fiber *from = running_here();
-	struct fiber *to = (struct fiber *)next->sp;
-
-	prev->sp = (unsigned long)from;
-	running[this_hart()->id] = to;
 #ifdef HAVE_ASAN
 	__sanitizer_start_switch_fiber(&from->fake_stack, to->stack, to->stack_bytes);
 #endif
@@ -183,6 +184,36 @@ void arch_switch_to(struct arch_context *prev, struct arch_context *next)
 	if (swapcontext(&from->context, &to->context) != 0)
 		abort();
 	after_switch(from);
+}
+
+void arch_switch_to(struct arch_context *prev, struct arch_context *next)
+{
+	struct fiber *from = running_here();
+	struct fiber *to = (struct fiber *)next->sp;
+
+	prev->sp = (unsigned long)from;
+	running[this_hart()->id] = to;
+	switch_fiber(from, to);
+}
+
+bool host_make_stack(unsigned int hart, void (*fn)(void *arg), void *arg)
+{
+	void *stack = stack_get();
+	struct arch_context ctx;
+
+	if (stack == NULL)
+		return false;
+	arch_context_init(&ctx, stack, fn, arg);
+	running[hart] = (struct fiber *)ctx.sp;
+	return true;
+}
+
+/* this_hart() is @to already: what it runs goes on where it was. */
+void host_switch_stack(unsigned int from, unsigned int to)
+{
+	if (running[from] == NULL)
+		running[from] = boot_fiber(from);
+	switch_fiber(running[from], running[to]);
 }
 
 void arch_backtrace(struct sink *out)

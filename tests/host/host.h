@@ -12,9 +12,14 @@
  * waiting takes no time.
  *
  * Several harts (ktest-tsan): a host thread for each hart, and real time.
+ *
+ * Several harts by turns (fuzz_console): one host thread, virtual time, and a stack for
+ * each hart.
  */
 #include "lib/compiler.h"
 #include "lib/types.h"
+
+struct hart;
 
 /* Physical memory that can exist: from HOST_PHYS_START on. */
 #define HOST_PHYS_START 0x80000000UL
@@ -42,6 +47,17 @@ void host_start_harts(unsigned int nr);
  */
 void host_jump_clock(u64 ns);
 
+ * host_start_turns() - start more harts on this host thread, which take turns
+ * @nr: number of harts altogether, hart 0 included
+ * @choose: a number below @limit; decides how long turns are and whose is next
+ *
+ * Time stays virtual. Equal choices make equal runs.
+ */
+void host_start_turns(unsigned int nr, unsigned int (*choose)(unsigned int limit));
+
+/* Somewhere in the code of a hart: its turn may be over. Nothing before host_start_turns(). */
+void host_turn_point(void);
+
 /**
  * host_drop_memory() - what a frame holds is lost, as when a device takes it
  * @start: physical address, a multiple of the page size
@@ -64,6 +80,15 @@ bool host_was_kicked(unsigned int hart);
 void host_play_others(void (*fn)(void));
 
 /* Private to tests/host. */
+bool host_takes_turns(void);
+void host_turn_spins(void); /* another hart's turn, if one can run */
+void host_turn_waits(void); /* others' turns until something is pending here */
+bool host_is_pending(unsigned int hart);  /* an interrupt that would end arch_idle() */
+void host_jump_to_timer(unsigned int nr); /* all of @nr harts wait: to the next timer */
+bool host_make_hart(struct hart *hart);	  /* with a stack of its own, not yet run */
+void host_switch_hart(unsigned int next); /* this host thread is another hart now */
+void host_switch_stack(unsigned int from, unsigned int to);
+bool host_make_stack(unsigned int hart, void (*fn)(void *arg), void *arg);
 void host_memory_init(void);
 void host_poll(void);
 

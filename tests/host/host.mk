@@ -10,7 +10,7 @@
 # Fuzzers link HOST_LIB without main.c, and call host_init() of tests/host/host.h first.
 HOST_NOT := kernel/main.c kernel/smp.c kernel/stack.c kernel/trace_boot.c kernel/console.c kernel/cmd_crash.c \
 	drivers/virtio/virtio_mmio.c drivers/virtio/virtio_pci.c
-HOST_PLATFORM := $(addprefix tests/host/,platform.c memory.c fiber.c devices.c boot.c)
+HOST_PLATFORM := $(addprefix tests/host/,platform.c turns.c memory.c fiber.c devices.c boot.c)
 HOST_LIB := $(filter-out $(HOST_NOT),$(foreach d,lib mm kernel drivers/virtio tests/runner,$(wildcard $(d)/*.c))) $(HOST_PLATFORM)
 HOST_SUITES := $(foreach d,lib mm kernel drivers console fake,$(wildcard tests/$(d)/*.c))
 HOST_SOURCES := $(HOST_LIB) $(HOST_SUITES) tests/host/main.c $(wildcard tests/host/*_test.c)

@@ -23,11 +23,11 @@
 #include "kernel/sched.h"
 #include "kernel/trace.h"
 
-#define NEVER	       (~(u64)0)
-#define LOOK_NS	       100  /* virtual time that a look at the clock takes */
-#define RELAX_NS       1000 /* and one turn of a busy-wait loop */
-#define RING_RECORDS   4096
-#define IDLE_USEC      100
+#define NEVER	     (~(u64)0)
+#define LOOK_NS	     100  /* virtual time that a look at the clock takes */
+#define RELAX_NS     1000 /* and one turn of a busy-wait loop */
+#define RING_RECORDS 4096
+#define IDLE_USEC    100
 
 /* One hart's interrupt state; but for @ipi, touched by the hart alone. */
 static struct host_hart {
@@ -156,7 +156,29 @@ void arch_cpu_relax(void)
 		sched_yield();
 	else
 		virtual_now += RELAX_NS;
+	if (host_takes_turns())
+		host_turn_spins();
 	host_poll();
+}
+
+bool host_is_pending(unsigned int hart)
+{
+	const struct host_hart *state = &states[hart];
+
+	return state->ipi || virtual_now >= state->deadline;
+}
+
+void host_jump_to_timer(unsigned int nr)
+{
+	u64 first = NEVER;
+
+	for (unsigned int i = 0; i < nr; i++)
+		first = min(first, states[i].deadline);
+	if (first == NEVER) {
+		fputs("host: every thread sleeps, and nothing will wake one\n", stderr);
+		exit(3);
+	}
+	virtual_now = max(virtual_now, first);
 }
 
 void arch_idle(void)
@@ -166,11 +188,10 @@ void arch_idle(void)
 	if (real_time) {
 		if (__atomic_load_n(&state->ipi, __ATOMIC_ACQUIRE) == 0)
 			usleep(IDLE_USEC);
-	} else if (state->deadline == NEVER) {
-		fputs("host: every thread sleeps, and nothing will wake one\n", stderr);
-		exit(3);
-	} else if (virtual_now < state->deadline) {
-		virtual_now = state->deadline;
+	} else if (host_takes_turns()) {
+		host_turn_waits();
+	} else {
+		host_jump_to_timer(1);
 	}
 	/* The contract: what is pending runs before this returns, masked. */
 	state->irqs_on = true;
@@ -215,6 +236,25 @@ void host_init(void)
 	start_here(hart_register(0));
 	printk_set_console(write_stdout);
 	arch_irq_enable();
+}
+
+void host_switch_hart(unsigned int next)
+{
+	const unsigned int self = this_hart()->id;
+
+	current_hart = hart_by_id(next);
+	host_switch_stack(self, next);
+}
+
+static void hart_by_turns(void *arg)
+{
+	start_here(arg);
+	idle_loop();
+}
+
+bool host_make_hart(struct hart *hart)
+{
+	return host_make_stack(hart->id, hart_by_turns, hart);
 }
 
 static void *hart_main(void *arg)

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _TESTS_FUZZ_CONSOLE_H
+#define _TESTS_FUZZ_CONSOLE_H
+
+/*
+ * Sequences of console commands: two consoles and a device that is resized meanwhile, on
+ * harts that take turns (tests/host/turns.c). A session is a process: it boots, runs a
+ * list of steps, and ends well, or with a panic, a report of a sanitizer, a difference
+ * that mm_check() finds, or never.
+ *
+ *   lines.c    the steps that a seed stands for
+ *   session.c  the process that runs steps
+ *   main.c     many sessions; of a failure the shortest list
+ */
+#include "lib/types.h"
+
+#define MAX_STEPS  4096
+#define STEP_BYTES 96
+
+/* Who acts: two consoles, and the host that resizes the device. */
+enum actor {
+	ACTOR_TERMINAL,
+	ACTOR_PORT,
+	ACTOR_DEVICE,
+	NR_ACTORS,
+};
+
+/**
+ * struct step - one thing that somebody does
+ * @actor: enum actor
+ * @line: a console's command line, in which @N stands for the frame of the N-th last
+ *	"alloc" that worked; or the device's new size in bytes
+ */
+struct step {
+	u8 actor;
+	char line[STEP_BYTES];
+};
+
+/* The machine that lines.c knows of and session.c makes. */
+#define BOOT_START	 0x80000000UL
+#define BOOT_BYTES	 (100UL << 20) /* ends within its memory block */
+#define REGION_START	 0x88000000UL
+#define REGION_BYTES	 (512UL << 20)
+#define NR_SESSION_HARTS 4
+
+/**
+ * struct progress - what a session tells, in memory that it shares with its parent
+ * @done: steps that have ended
+ * @begun: per step: whether it has begun, then whether it has ended
+ * @line: what was run for it, frames filled in
+ */
+struct progress {
+	unsigned int done;
+	u8 begun[MAX_STEPS];
+	char line[MAX_STEPS][STEP_BYTES];
+};
+
+/* Fill @steps with what @seed stands for. */
+void make_steps(u64 seed, struct step *steps, unsigned int nr);
+
+/**
+ * run_session() - boot, do all steps, look at everything, exit
+ * @turns: seed of the order in which harts go on
+ *
+ * Exits with 0 if all is well; whatever else is a failure, and said on stderr.
+ */
+void run_session(const struct step *steps, unsigned int nr, u64 turns,
+		 struct progress *progress) __attribute__((noreturn));
+
+#endif

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One session: a small machine with a virtio-mem device and the shell as it is, two
+ * threads that are the consoles, one that resizes the device.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "arch/boot.h"
+#include "arch/machine.h"
+#include "drivers/virtio/virtio_mem.h"
+#include "kernel/command.h"
+#include "kernel/init.h"
+#include "kernel/ktest_prng.h"
+#include "kernel/param.h"
+#include "kernel/printk.h"
+#include "kernel/sched.h"
+#include "kernel/workqueue.h"
+#include "lib/errno.h"
+#include "mm/hold.h"
+#include "mm/memblock.h"
+#include "mm/page_alloc.h"
+#include "tests/fake/fake_vmem.h"
+#include "tests/fuzz/console/console.h"
+#include "tests/host/host.h"
+
+#define NR_FRAMES    16 /* frames of "alloc" that steps can name */
+#define MOST_AHEAD   16 /* steps that an actor may be ahead of the slowest */
+#define ANSWER_BYTES 4096
+#define CPU_SECONDS  30 /* of a session, which takes 1: then it does not end */
+
+static const struct step *steps;
+static unsigned int nr_steps;
+static struct progress *progress;
+
+static struct prng turns, chance;
+static struct fake_vmem device;
+static unsigned long frames[NR_FRAMES]; /* the last ones that "alloc" printed */
+static unsigned int nr_frames;
+static unsigned int at[NR_ACTORS]; /* the step that an actor is at */
+
+#define DIE(...) (fprintf(stderr, __VA_ARGS__), fputc('\n', stderr), _exit(4))
+
+/* --- turns ---------------------------------------------------------------------- */
+
+void __sanitizer_cov_trace_pc(void);
+void __sanitizer_cov_trace_pc(void)
+{
+	host_turn_point();
+}
+
+static unsigned int choose_turn(unsigned int limit)
+{
+	return prng_below(&turns, limit);
+}
+
+/* --- a console ------------------------------------------------------------------ */
+
+/**
+ * struct console - a terminal or a port
+ * @sink: what it says; a reader is slow at times
+ * @interrupter: a person is impatient at times
+ * @text: the answer, as far as it fits
+ */
+struct console {
+	struct sink sink;
+	struct interrupter interrupter;
+	enum actor actor;
+	char text[ANSWER_BYTES];
+	size_t len;
+};
+
+static struct console consoles[2];
+
+static void console_write(struct sink *sink, const char *data, size_t len)
+{
+	struct console *c = container_of(sink, struct console, sink);
+	const size_t room = sizeof(c->text) - 1 - c->len;
+
+	memcpy(c->text + c->len, data, min(len, room));
+	c->len += min(len, room);
+	c->text[c->len] = '\0';
+	if (prng_below(&chance, 64) == 0)
+		msleep(1 + prng_below(&chance, 20));
+}
+
+static bool console_asked(struct interrupter *unused)
+{
+	(void)unused;
+	return prng_below(&chance, 256) == 0;
+}
+
+/* A step's line with frames for the @N in it, in @line. */
+static void fill_in(const char *text, char *line)
+{
+	const char *mark = strchr(text, '@');
+	unsigned int n = 0, offset = 0;
+	unsigned long pfn;
+	int used = 0;
+
+	if (mark == NULL) {
+		strcpy(line, text);
+		return;
+	}
+	(void)sscanf(mark, "@%u%n+%u%n", &n, &used, &offset, &used);
+	pfn = n < nr_frames ? frames[(nr_frames - 1 - n) % NR_FRAMES] + offset
+			    : BOOT_START >> 12;
+	snprintf(line, STEP_BYTES, "%.*s0x%lx%s", (int)(mark - text), text, pfn,
+		 mark + used);
+}
+
+/* What "alloc" gave out can be named by later steps. */
+static void note_frame(const struct console *c, const char *line)
+{
+	unsigned long pfn;
+
+	if (strncmp(line, "alloc", 5) == 0 && sscanf(c->text, "pfn 0x%lx", &pfn) == 1)
+		frames[nr_frames++ % NR_FRAMES] = pfn;
+}
+
+static void run_command(struct console *c, const char *line)
+{
+	int status;
+
+	c->len = 0;
+	c->text[0] = '\0';
+	status = console_run_line(line, &c->sink);
+	if (status == 0)
+		note_frame(c, line);
+	else if (strcmp(line, "mm check") == 0)
+		DIE("mm check: %s", c->text);
+	else if (c->len == 0 && status != -EINTR)
+		DIE("\"%s\" failed with %d and did not say why", line, status);
+}
+
+/* --- actors --------------------------------------------------------------------- */
+
+static unsigned int slowest(void)
+{
+	unsigned int first = nr_steps;
+
+	for (unsigned int i = 0; i < NR_ACTORS; i++)
+		first = min(first, READ_ONCE(at[i]));
+	return first;
+}
+
+/* Nobody is far ahead, so that a list is told in the order in which it happened. */
+static void wait_for_others(unsigned int i)
+{
+	while (i > slowest() + MOST_AHEAD)
+		msleep(1);
+}
+
+static void act(enum actor actor, const struct step *step, char *line)
+{
+	if (actor == ACTOR_DEVICE) {
+		strcpy(line, step->line);
+		fake_vmem_resize(&device, strtoul(line, NULL, 10));
+		msleep(prng_below(&chance, 8));
+	} else {
+		fill_in(step->line, line);
+		run_command(&consoles[actor], line);
+	}
+}
+
+static int actor_thread(void *arg)
+{
+	const enum actor actor = (enum actor)(uintptr_t)arg;
+
+	if (actor != ACTOR_DEVICE)
+		console_can_interrupt(&consoles[actor].interrupter);
+	for (unsigned int i = 0; i < nr_steps; i++) {
+		WRITE_ONCE(at[actor], i);
+		if (steps[i].actor != actor)
+			continue;
+		wait_for_others(i);
+		progress->begun[i] = 1;
+		act(actor, &steps[i], progress->line[i]);
+		progress->begun[i] = 2;
+		progress->done++;
+		yield();
+	}
+	WRITE_ONCE(at[actor], nr_steps);
+	return 0;
+}
+
+static void run_actors(void)
+{
+	struct thread *threads[NR_ACTORS];
+
+	for (unsigned int i = 0; i < NR_ACTORS; i++) {
+		threads[i] = thread_create("actor", actor_thread, (void *)(uintptr_t)i);
+		if (threads[i] == NULL)
+			DIE("no thread");
+	}
+	for (unsigned int i = 0; i < NR_ACTORS; i++)
+		if (thread_join(threads[i], WAIT_FOREVER, NULL))
+			DIE("an actor does not end");
+}
+
+/* --- the machine ---------------------------------------------------------------- */
+
+/* Now and then the device has no time, or has changed its mind. */
+static enum fake_vmem_fault device_mood(struct fake_vmem *unused)
+{
+	const u64 n = prng_below(&chance, 32);
+
+	(void)unused;
+	return n == 0 ? FAKE_BUSY : n == 1 ? FAKE_NACK : FAKE_OK;
+}
+
+static void plug_in_device(void)
+{
+	const struct virtio_driver *drv = __start_virtio_drivers;
+
+	while (drv->id != VIRTIO_ID_MEM)
+		drv++;
+	fake_vmem_init(&device, &kernel_mm, REGION_START, REGION_BYTES, 2UL << 20);
+	device.choose = device_mood;
+	device.fv.vdev.driver = drv;
+	if (virtio_negotiate(&device.fv.vdev, drv) || drv->probe(&device.fv.vdev))
+		DIE("no device");
+}
+
+static void boot(void)
+{
+	const struct {
+		phys_addr_t start;
+		u64 size;
+		enum page_type type;
+	} reserved[] = {
+		{ BOOT_START, 512UL << 10, PGTY_FIRMWARE },
+		{ BOOT_START + (2UL << 20), 1UL << 20, PGTY_IMAGE },
+	};
+	struct hart *hart;
+
+	workqueue_start();
+	if (memblock_add(&memblock, BOOT_START, BOOT_BYTES) ||
+	    arch_map_direct(BOOT_START, BOOT_BYTES))
+		DIE("no memory");
+	for (unsigned int i = 0; i < ARRAY_SIZE(reserved); i++)
+		if (memblock_reserve(&memblock, reserved[i].start, reserved[i].size,
+				     reserved[i].type))
+			DIE("no reservation");
+	memblock.mapped = 1;
+	if (mm_boot())
+		DIE("no mm");
+	for_each_hart(hart)
+		if (mm_hart_init(&kernel_mm, hart->id))
+			DIE("no page cache");
+	initcalls_run(INIT_core);
+	plug_in_device();
+}
+
+/* Whatever happened: nothing is held, and frames, counters and the device agree. */
+static void check_all(void)
+{
+	hold_go();
+	run_command(&consoles[0], "trace off");
+	for (unsigned int i = 0; i < 2; i++) {
+		run_command(&consoles[0], "mm check");
+		fake_vmem_resize(&device, 0);
+		msleep(100);
+	}
+	if (device.fv.violations)
+		DIE("the driver broke %u rules of the device", device.fv.violations);
+}
+
+static int session_thread(void *unused)
+{
+	(void)unused;
+	boot();
+	host_start_turns(NR_SESSION_HARTS, choose_turn);
+	run_actors();
+	check_all();
+	arch_exit(0);
+}
+
+void run_session(const struct step *list, unsigned int nr, u64 turns_seed,
+		 struct progress *shared)
+{
+	steps = list;
+	nr_steps = nr;
+	progress = shared;
+	prng_init(&turns, turns_seed);
+	prng_init(&chance, ~turns_seed);
+	for (unsigned int i = 0; i < ARRAY_SIZE(consoles); i++) {
+		consoles[i].sink.write = console_write;
+		consoles[i].interrupter.asked = console_asked;
+	}
+	(void)setrlimit(RLIMIT_CPU, &(struct rlimit){ CPU_SECONDS, CPU_SECONDS + 1 });
+	host_init();
+	if (param_set("loglevel", "0") || !thread_create("session", session_thread, NULL))
+		DIE("no session");
+	idle_loop();
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Several harts on one host thread, by turns: a hart goes on until its turn is over,
+ * it waits, or it spins. So harts meet in the middle of anything, as real ones do, and
+ * the same choices make the same run: a race that was found once is found again.
+ *
+ * A turn ends at host_turn_point(), which the compiler calls in each basic block of
+ * what was built with -fsanitize-coverage=trace-pc.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "arch/thread.h"
+#include "host.h"
+#include "kernel/hart.h"
+#include "kernel/sched.h"
+
+static unsigned int nr_harts_here;
+static bool waits[MAX_HARTS]; /* in arch_idle() */
+static unsigned int (*choose)(unsigned int limit);
+static unsigned int left; /* points until the turn is over */
+
+/* Most turns are short, so that two harts pass the same place in all orders. */
+static void begin_turn(void)
+{
+	static const unsigned int longest[] = { 16, 16, 256, 256, 2048, 16384 };
+
+	left = 1 + choose(longest[choose(ARRAY_SIZE(longest))]);
+}
+
+static bool can_run(unsigned int id)
+{
+	return !waits[id] || host_is_pending(id);
+}
+
+/* Any hart but the caller that can go on; the caller if there is none. */
+static unsigned int next_hart(unsigned int self)
+{
+	const unsigned int first = choose(nr_harts_here);
+
+	for (unsigned int i = 0; i < nr_harts_here; i++) {
+		const unsigned int id = (first + i) % nr_harts_here;
+
+		if (id != self && can_run(id))
+			return id;
+	}
+	return self;
+}
+
+static void give_turn(void)
+{
+	const unsigned int self = this_hart()->id, next = next_hart(self);
+
+	begin_turn();
+	if (next != self)
+		host_switch_hart(next);
+}
+
+bool host_takes_turns(void)
+{
+	return nr_harts_here != 0;
+}
+
+void host_turn_point(void)
+{
+	if (nr_harts_here && --left == 0)
+		give_turn();
+}
+
+void host_turn_spins(void)
+{
+	give_turn();
+}
+
+void host_turn_waits(void)
+{
+	const unsigned int self = this_hart()->id;
+
+	waits[self] = true;
+	while (!host_is_pending(self)) {
+		if (next_hart(self) != self)
+			give_turn();
+		else
+			host_jump_to_timer(nr_harts_here);
+	}
+	waits[self] = false;
+}
+
+void host_start_turns(unsigned int nr, unsigned int (*fn)(unsigned int limit))
+{
+	for (unsigned int i = 1; i < nr; i++) {
+		struct hart *hart = hart_register(i);
+
+		if (hart == NULL || !host_make_hart(hart)) {
+			fprintf(stderr, "host: no hart %u\n", i);
+			exit(3);
+		}
+	}
+	choose = fn;
+	begin_turn();
+	nr_harts_here = nr;
+}
