@@ -47,6 +47,7 @@ void host_start_harts(unsigned int nr);
  */
 void host_jump_clock(u64 ns);
 
+/**
  * host_start_turns() - start more harts on this host thread, which take turns
  * @nr: number of harts altogether, hart 0 included
  * @choose: a number below @limit; decides how long turns are and whose is next

@@ -34,7 +34,8 @@ static void my_prng(struct prng *prng)
 /* Chunks of all orders and types, kept for a while; each carries its owner's mark. */
 static int churn(void *unused)
 {
-	static const u8 types[] = { PGTY_KERNEL, PGTY_SLAB };
+	/* No Slab: who names what is in the way follows its mark to a slab. */
+	static const u8 types[] = { PGTY_KERNEL, PGTY_PGTABLE };
 	unsigned long pfn[NR_CHUNKS];
 	u8 order[NR_CHUNKS];
 	struct mm *mm = stress.t->mm;
