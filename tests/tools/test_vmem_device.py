@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import random
 import re
 import struct
@@ -512,6 +514,24 @@ class Protocol(Case):
         for kind in set(kinds):
             self.assertLessEqual(kinds.count(kind), 20, kind)
         self.assertGreater(len(set(kinds)), 8)
+
+    def test_descriptors_that_would_block(self) -> None:
+        """A full counter or pipe to call with, and one without a byte to be kicked by, keep the device from nothing."""
+        self.guest.start()
+        full = os.eventfd(0)
+        os.eventfd_write(full, 2**64 - 2)
+        ends = os.pipe()
+        for fd in (full, *ends):
+            self.addCleanup(os.close, fd)
+        fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, 4096)
+        os.write(ends[1], bytes(4096))
+        for count, call in enumerate((full, ends[1]), 1):
+            self.guest.send(vf.SET_VRING_CALL, struct.pack('<Q', 0), (call,))
+            self.guest.put(STATE, REGION, 1)
+            while self.qmp.get('x-requests') < count:
+                time.sleep(0.005)
+        self.guest.send(vf.SET_VRING_CALL, struct.pack('<Q', 0), (self.guest.call,))
+        self.assertEqual(self.guest.state(0, 1), UNPLUGGED)
 
     def test_fuzzed_messages(self) -> None:
         """The device may refuse or hang up, but neither crash nor hang."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import time
 import unittest
@@ -189,6 +190,35 @@ class UnderQemu(unittest.TestCase):
         self.assertEqual((device.qmp.get('x-host-bytes'), device.qmp.get('x-violations')['total']), (0, 0))
         machine.do('write', REGION + 64 * MIB)
         self.assertEqual((device.qmp.get('x-stray-bytes'), device.qmp.get('x-touched-bytes')), (4096, 8 * MIB))
+
+    def test_stopped_processes(self) -> None:
+        """SIGSTOP hits QEMU or the device at any moment, also between the two halves of a notification."""
+        machine, (device,) = self.boot()
+        requested = 0
+        for round in range(40):
+            victim = (machine.process, device.process)[round % 2]
+            for size in range(round % 4 + 1):
+                requested = (round + size) % 32 * 2 * MIB
+                device.qmp.request(requested)
+            victim.send_signal(signal.SIGSTOP)
+            if victim is machine.process:
+                device.qmp.request(requested := round * 2 * MIB)
+            time.sleep(0.02)
+            victim.send_signal(signal.SIGCONT)
+            while machine.do('config', 0)[5] != requested:
+                pass
+        device.qmp.execute('x-inject', kind='delay', ms=100)
+        device.qmp.request(32 * MIB)
+        os.write(machine.process.stdin.fileno(), b'plug 0 0 4\n')
+        while not device.qmp.get('x-unanswered'):
+            time.sleep(0.005)
+        for victim in (machine.process, device.process):
+            victim.send_signal(signal.SIGSTOP)
+        time.sleep(0.15)
+        for victim in (machine.process, device.process):
+            victim.send_signal(signal.SIGCONT)
+        self.assertEqual(machine.answer(), [ACK])
+        self.assertEqual((device.qmp.get('size'), device.qmp.get('x-violations')['total']), (8 * MIB, 0))
 
     def test_two_devices(self) -> None:
         machine, devices = self.boot(2)

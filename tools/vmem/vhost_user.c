@@ -4,6 +4,7 @@
  * and configuration space. The ring's messages are in vhost_ring.c.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -33,6 +34,8 @@ static void close_fds(struct vhost_message *msg)
  * vhost_take_fd() - take over a message's first descriptor
  * @msg: the message
  *
+ * Whatever the frontend has made of it, reading and writing it waits for nothing.
+ *
  * Return: the descriptor, now the caller's, or -1 if it carries none.
  */
 int vhost_take_fd(struct vhost_message *msg)
@@ -42,6 +45,7 @@ int vhost_take_fd(struct vhost_message *msg)
 	if (!msg->nr_fds)
 		return -1;
 	fd = msg->fds[0];
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	msg->nr_fds--;
 	memmove(msg->fds, msg->fds + 1, msg->nr_fds * sizeof(*msg->fds));
 	return fd;
