@@ -373,6 +373,28 @@ class Stray(Case):
         self.assertEqual(self.qmp.get('x-host-bytes'), 0)
 
 
+class StrayFarAway(Case):
+    size = 4 * GIB
+    start = False
+
+    def connect(self, **options) -> Frontend:
+        return super().connect(ram=128 * MIB + 4 * GIB, **options)
+
+    def test_scans_go_round(self) -> None:
+        """After an unplug a part of the region is looked through, and each part has its turn."""
+        self.guest.start()
+        self.qmp.request(64 * MIB)
+        self.guest.touch(REGION + 3 * GIB)
+        self.guest.touch(REGION + 64 * MIB)
+        for _ in range(2000):
+            self.assertEqual(self.guest.request(PLUG, 0, 1), ACK)
+            self.assertEqual(self.guest.request(UNPLUG, 0, 1), ACK)
+            if (text := self.device.text()).count('stray access') == 2:
+                break
+        self.assertIn(f'{REGION + 3 * GIB:#x}', text)
+        self.assertIn(f'{REGION + 64 * MIB:#x}', text)
+
+
 class StrayBefore(Case):
     start = False
 

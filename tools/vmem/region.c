@@ -12,7 +12,12 @@
 
 #define PAGE_SHIFT 12
 
-/* A scan may take this share of the time: one in so many. */
+/*
+ * A scan goes on at the end of the last one and covers so many bytes, so that a
+ * dump of a large guest costs no request its answer. It may take this share of
+ * the time: one in so many.
+ */
+#define SCAN_BYTES (1UL << 30)
 #define SCAN_SHARE 20
 
 static struct vmem *vmem_of(struct vmem_host *host)
@@ -156,16 +161,18 @@ void region_look(struct vmem *vmem)
 }
 
 /**
- * region_scan() - look for stray access, unless that has just cost much
+ * region_scan() - look through a part of the region, unless that has just cost much
  * @vmem: the program
  */
 void region_scan(struct vmem *vmem)
 {
-	u64 start = loop_now(), end;
+	u64 start = loop_now(), end, at = vmem->scanned;
+	u64 len = min(max(SCAN_BYTES, vmem->dev.block), vmem->dev.size - at);
 
 	if (start < vmem->next_scan)
 		return;
-	region_look(vmem);
+	vmem_collect_stray(&vmem->dev, at, len);
+	vmem->scanned = (at + len) % vmem->dev.size;
 	end = loop_now();
 	vmem->next_scan = end + SCAN_SHARE * (end - start);
 }

@@ -21,6 +21,7 @@ struct vmem {
 	u64 requests;  /* taken from the queue since it was set up */
 	u64 dropped;   /* of these, never answered, as a fault wanted it */
 	u64 resets;    /* machine resets seen */
+	u64 scanned;   /* offset in the region at which the next scan begins */
 	u64 next_scan; /* loop_now() before which no scan for strays is worth it */
 	u32 violation; /* the last one: enum vmem_violation */
 	struct vring_chain held; /* a request that a fault delays */
