@@ -22,9 +22,9 @@ from lint.compilers import RISCV_CLANG
 
 DESCRIPTORS = ('mm/internal.h', 'mm/page.c', 'mm/pageblock.c', 'mm/buddy.c', 'mm/pcp.c', 'mm/pcp_high.c', 'mm/free.c',
                'mm/check.c')
-KEEPERS = ('mm/bulk.c', 'mm/contig_free.c', 'mm/evac_commit.c', 'mm/evacuate.c', 'mm/free.c', 'mm/memory_hotplug.c',
-           'mm/memory_owner.c', 'mm/memory_plug.c', 'mm/migrate.c', 'mm/mm_reserve.c', 'mm/page_isolation.c',
-           'mm/pageblock.c', 'mm/pcp.c')
+KEEPERS = ('mm/bulk.c', 'mm/contig_free.c', 'mm/evac_commit.c', 'mm/evac_target.c', 'mm/evacuate.c', 'mm/free.c',
+           'mm/memory_hotplug.c', 'mm/memory_owner.c', 'mm/memory_plug.c', 'mm/migrate.c', 'mm/mm_reserve.c',
+           'mm/page_isolation.c', 'mm/pageblock.c', 'mm/pcp.c')
 WATCHED = {
     'descriptors': DESCRIPTORS,
     # Those who map, unmap and poison the memory that descriptors lie in.
@@ -37,7 +37,7 @@ WATCHED = {
                       'mm/walk.c'),
     'pageblocks of kept sections': ('mm/page.c', 'mm/pcp_high.c', 'mm/poison.c'),
     # And those who are handed a section by them, or by the search index under zone->lock.
-    'zones of kept sections': (*KEEPERS, 'mm/buddy.c', 'mm/check.c', 'mm/hotplug_check.c', 'mm/memory_remove.c',
+    'zones of kept sections': (*KEEPERS, 'mm/buddy.c', 'mm/check.c', 'mm/hotplug_check.c', 'mm/memory_offline.c',
                                'mm/pageblock_index.c', 'mm/sparse.c', 'mm/walk.c'),
     'section roots': ('mm/check.c', 'mm/hotplug_check.c', 'mm/mm_init.c', 'mm/pageblock_index.c', 'mm/sparse.c'),
 }
