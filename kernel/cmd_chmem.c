@@ -128,20 +128,79 @@ static bool wanted(const struct request *r, unsigned long block)
 	return state == (r->type == MMOP_OFFLINE ? MEM_BLOCK_ONLINE : MEM_BLOCK_OFFLINE);
 }
 
-/* By size: as many blocks as it takes, online from below, offline from above. */
-static int change_by_size(const struct request *r, struct sink *out)
-{
-	unsigned long done = 0, b, first = next_memory_block(&kernel_mm, 0), last = first;
+/* Blocks that go offline together, from above: at most so many, 8 GiB. */
+#define MOST_TOGETHER 64
 
-	for (b = first; b != PFN_NONE; b = next_memory_block(&kernel_mm, b + 1))
-		last = b;
-	for (b = r->type == MMOP_OFFLINE ? last : first;
-	     done < r->nr && b != PFN_NONE && b >= first && b <= last &&
-	     !command_interrupted(NULL);
-	     b = r->type == MMOP_OFFLINE ? b - 1 : b + 1)
-		if (wanted(r, b) &&
-		    (r->type != MMOP_OFFLINE || memory_block_removable(b)) &&
-		    memory_block_change(b, r->type, r->wait_s, out) == 0)
+/* From @block on downwards, which is not looked at: the next that can go offline. */
+static bool next_below(const struct request *r, unsigned long *block)
+{
+	while (*block > 0) {
+		--*block;
+		if (wanted(r, *block) && memory_block_removable(*block))
+			return true;
+	}
+	return false;
+}
+
+/* Take one id out of a list; false if it is not in it. */
+static bool take_out(unsigned long *ids, unsigned int *nr, unsigned long id)
+{
+	unsigned int i = 0;
+
+	while (i < *nr && ids[i] != id)
+		i++;
+	if (i == *nr)
+		return false;
+	ids[i] = ids[--*nr];
+	return true;
+}
+
+/* A block that cannot leave is replaced by the next below; no page moves before all can. */
+static int offline_group(const struct request *r, unsigned int wanted_nr, unsigned long *below,
+			 struct sink *out)
+{
+	unsigned long ids[MOST_TOGETHER], bad;
+	unsigned int nr = 0;
+	int err;
+
+	for (;;) {
+		while (nr < wanted_nr && next_below(r, below))
+			ids[nr++] = *below;
+		if (nr < wanted_nr)
+			return -EBUSY;
+		err = memory_blocks_offline(ids, nr, r->wait_s, &bad, out);
+		if (!err || err == -EINTR || !take_out(ids, &nr, bad))
+			return err;
+	}
+}
+
+static int offline_by_size(const struct request *r, struct sink *out)
+{
+	unsigned long done = 0, below = 0;
+	int err = 0;
+
+	for (unsigned long b = next_memory_block(&kernel_mm, 0); b != PFN_NONE;
+	     b = next_memory_block(&kernel_mm, b + 1))
+		below = b + 1;
+	while (done < r->nr && !err) {
+		const unsigned int nr = min(r->nr - done, (unsigned long)MOST_TOGETHER);
+
+		err = offline_group(r, nr, &below, out);
+		done += err ? 0 : nr;
+	}
+	if (err)
+		sink_printf(out, "chmem: %lu of %lu blocks changed\n", done, r->nr);
+	return err;
+}
+
+/* By size: as many blocks as it takes, from below. */
+static int online_by_size(const struct request *r, struct sink *out)
+{
+	unsigned long done = 0, b = next_memory_block(&kernel_mm, 0);
+
+	for (; done < r->nr && b != PFN_NONE && !command_interrupted(NULL);
+	     b = next_memory_block(&kernel_mm, b + 1))
+		if (wanted(r, b) && memory_block_change(b, r->type, 0, out) == 0)
 			done++;
 	if (done == r->nr)
 		return 0;
@@ -177,7 +236,9 @@ static int cmd_chmem(int argc, char **argv, struct sink *out)
 
 	if (err)
 		return err;
-	return r.by_size ? change_by_size(&r, out) : change_range(&r, out);
+	if (!r.by_size)
+		return change_range(&r, out);
+	return r.type == MMOP_OFFLINE ? offline_by_size(&r, out) : online_by_size(&r, out);
 }
 COMMAND(chmem, "chmem -e|-d [-z Movable|Normal] [-w SECONDS] SIZE | FIRST-LAST | -b BLOCK[-BLOCK]",
 	"bring memory blocks online (-e) or offline (-d), and wait (-w) for pages in the way",

@@ -21,7 +21,8 @@ bool memory_block_removable(unsigned long block)
 	return removable;
 }
 
-static int go_offline(unsigned long block, unsigned int wait_s, struct mm_failure *why)
+static int go_offline(const unsigned long *blocks, unsigned int nr, unsigned int wait_s,
+		      struct mm_failure *why)
 {
 	const unsigned int limit_s = wait_s ? wait_s : OFFLINE_TIMEOUT_S;
 	struct evacuate_policy policy = {
@@ -33,7 +34,16 @@ static int go_offline(unsigned long block, unsigned int wait_s, struct mm_failur
 		.cancelled = command_interrupted,
 	};
 
-	return offline_memory_block(&kernel_mm, block, &policy, why);
+	return offline_memory_blocks(&kernel_mm, blocks, nr, &policy, why);
+}
+
+static void say_failure(unsigned long block, enum mhp_online_type type,
+			const struct mm_failure *why, struct sink *out)
+{
+	sink_printf(out, "memory%lu: %s failed: ", block,
+		    type == MMOP_OFFLINE ? "offline" : "online");
+	mm_failure_print(why, out);
+	sink_puts(out, "\n");
 }
 
 int memory_block_change(unsigned long block, enum mhp_online_type type, unsigned int wait_s,
@@ -43,14 +53,24 @@ int memory_block_change(unsigned long block, enum mhp_online_type type, unsigned
 	int err;
 
 	if (type == MMOP_OFFLINE)
-		err = go_offline(block, wait_s, &why);
+		err = go_offline(&block, 1, wait_s, &why);
 	else
 		err = online_memory_block(&kernel_mm, block, type, &why);
 	if (err == 0)
 		return 0;
-	sink_printf(out, "memory%lu: %s failed: ", block,
-		    type == MMOP_OFFLINE ? "offline" : "online");
-	mm_failure_print(&why, out);
-	sink_puts(out, "\n");
+	say_failure(block, type, &why, out);
 	return why.reason == MM_REASON_WRONG_STATE ? -EINVAL : err;
+}
+
+int memory_blocks_offline(const unsigned long *blocks, unsigned int nr, unsigned int wait_s,
+			  unsigned long *bad, struct sink *out)
+{
+	struct mm_failure why = { .pfn = PFN_NONE };
+	const int err = go_offline(blocks, nr, wait_s, &why);
+
+	if (err == 0)
+		return 0;
+	*bad = why.pfn == PFN_NONE ? PFN_NONE : why.pfn >> SECTION_PFN_SHIFT;
+	say_failure(*bad == PFN_NONE ? blocks[0] : *bad, MMOP_OFFLINE, &why, out);
+	return err;
 }

@@ -123,25 +123,28 @@ static u64 next_look(const struct evacuate_policy *policy)
 	return min(arch_clock_ns() + EVAC_SLICE_NS, policy->deadline_ns + *thread_held_ns());
 }
 
+/* An owner has left since the last classify: its frames are judged otherwise now. */
+static bool verdict_is_old(const struct evac *e)
+{
+	return READ_ONCE(e->mm->owners_gone) != e->owners_gone;
+}
+
 /*
  * Sleep until the chunk is free or can be moved, without the hotplug lock. The free of
  * its last frame ends the sleep, and so does its last pin or last reference but one that
- * goes; an owner that leaves makes the search begin anew: its frames are judged otherwise.
- * To end, too, the lock is needed: other requests keep it for as long as they work.
+ * goes, and an owner that leaves. To end, too, the lock is needed: other requests keep it
+ * for as long as they work.
  */
 static int wait_chunk(struct evac *e, const struct pfn_range *chunk) __no_lock_analysis
 {
 	struct zone *zone = pfn_to_section(e->mm, chunk->start_pfn)->zone;
-	const u32 owners = e->mm->owners_gone;
 	int err = 0;
 
 	mutex_unlock(&e->mm->hotplug_lock);
-	while (!err && READ_ONCE(e->mm->owners_gone) == owners &&
+	while (!err && !verdict_is_old(e) &&
 	       !wait_isolated_free(zone, chunk, next_look(e->policy)))
 		err = evac_stop(e);
 	mutex_lock(&e->mm->hotplug_lock);
-	if (e->mm->owners_gone != owners)
-		evac_search(e);
 	return err;
 }
 
@@ -153,9 +156,8 @@ static int wait_held(struct evac *e)
 
 	enter_phase(e, EVAC_WAIT);
 	evac_search(e);
-	while (!err && evac_blocker(e, &chunk))
-		err = evac_can_wait(e, e->why->type) ? wait_chunk(e, &chunk)
-						     : mm_reason_errno(e->why->reason);
+	while (!err && !verdict_is_old(e) && evac_blocker(e, &chunk))
+		err = wait_chunk(e, &chunk);
 	return err;
 }
 
@@ -166,6 +168,7 @@ static int classify_all(struct evac *e)
 
 	do {
 		enter_phase(e, EVAC_CLASSIFY);
+		e->owners_gone = e->mm->owners_gone;
 		err = evac_classify(e);
 		if (!err)
 			err = evac_stop(e);

@@ -266,6 +266,7 @@ struct evac {
 	struct mm_failure *why; /* never NULL */
 	bool empty; /* classify found nothing in the way */
 	bool held; /* classify found what only its user can free or unpin */
+	u32 owners_gone; /* mm->owners_gone when it was classified */
 	struct evac_cursor at; /* how far evac_blocker() has come */
 	unsigned long at_pfn;
 };

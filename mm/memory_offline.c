@@ -182,30 +182,30 @@ int offline_memory_blocks(struct mm *mm, const unsigned long *blocks, unsigned i
 			  const struct evacuate_policy *policy, struct mm_failure *why)
 {
 	const struct block_list ids = { blocks, nr };
+	struct mm_failure own = { .pfn = PFN_NONE };
 	struct mem_section *list;
 	u64 start = evac_clock_ns();
-	int err = hotplug_lock(mm, policy, why);
+	int err;
 
+	why = why ? why : &own;
+	err = hotplug_lock(mm, policy, why);
 	if (!err) {
 		err = claim_blocks(mm, &ids, OFFLINE_ONLY, &list, why);
 		if (!err)
 			err = offline_blocks(mm, list, policy, why);
 		mutex_unlock(&mm->hotplug_lock);
 	}
-	if (err && why)
-		why->elapsed_ns = evac_clock_ns() - start;
+	if (!err)
+		return 0;
+	why->elapsed_ns = evac_clock_ns() - start;
+	memory_block_report(nr == 1 || why->pfn == PFN_NONE ? blocks[0] :
+							      why->pfn >> SECTION_PFN_SHIFT,
+			    "offline", why);
 	return err;
 }
 
 int offline_memory_block(struct mm *mm, unsigned long block,
 			 const struct evacuate_policy *policy, struct mm_failure *why)
 {
-	struct mm_failure own = { .pfn = PFN_NONE };
-	int err;
-
-	why = why ? why : &own;
-	err = offline_memory_blocks(mm, &block, 1, policy, why);
-	if (err)
-		memory_block_report(block, "offline", why);
-	return err;
+	return offline_memory_blocks(mm, &block, 1, policy, why);
 }

@@ -19,6 +19,18 @@
 int memory_block_change(unsigned long block, enum mhp_online_type type, unsigned int wait_s,
 			struct sink *out);
 
+/**
+ * memory_blocks_offline() - offline several blocks, all or none
+ * @blocks: ids, each once, @nr of them
+ * @wait_s, @out: as above
+ * @bad: on failure: the block that stands in the way; PFN_NONE if it is none in particular
+ *
+ * No page moves before all blocks were judged: offline_memory_blocks().
+ * Return: 0; the operation's errno.
+ */
+int memory_blocks_offline(const unsigned long *blocks, unsigned int nr, unsigned int wait_s,
+			  unsigned long *bad, struct sink *out);
+
 /* Can it go offline at all? Not if it holds boot memory. */
 bool memory_block_removable(unsigned long block);
 

@@ -89,7 +89,7 @@ int __must_check offline_memory_block(struct mm *mm, unsigned long block,
  *
  * All are isolated, the listeners asked, and all frames judged before the first page is
  * moved: if one block cannot leave, none went offline, and why->migrated is 0. Then
- * why->pfn lies in the block that stands in the way. Nothing is logged. With
+ * why->pfn lies in the block that stands in the way, which is named in the log. With
  * EVAC_WAIT_FREE the hotplug lock is not held while it waits.
  * Context: thread; takes the hotplug lock.
  */

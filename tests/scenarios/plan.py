@@ -60,7 +60,8 @@ def load() -> list[Scenario]:
     """All scenarios, in the order of their files."""
     if not SCENARIOS:
         import boot, client, crash, faults              # noqa: F401, E401  # pylint: disable=C0415,W0611
-        import hotplug, interrupt, observe, resize, standstill      # noqa: F401, E401  # pylint: disable=C0415,W0611
+        import hotplug, interrupt, observe, resize      # noqa: F401, E401  # pylint: disable=C0415,W0611
+        import standstill, waiting                      # noqa: F401, E401  # pylint: disable=C0415,W0611
     return SCENARIOS
 
 

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * An evacuation that waits stands in nobody's way: while it sleeps other blocks are
+ * plugged, onlined, offlined and removed, other ranges taken, everything checked. What it
+ * has isolated or claimed is refused to others, by name and at once.
+ */
+#include "kernel/thread.h"
+#include "kernel/timer.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/page_alloc.h"
+#include "tests/mm/test_mm.h"
+
+#define ALL	(~0UL)
+#define PB	PAGEBLOCK_NR_PAGES
+#define STEP_NS (30 * NSEC_PER_SEC)
+
+enum kind { OFFLINE, REMOVE, CONTIG };
+
+static const struct kind_param {
+	enum kind kind;
+	const char *name;
+} kinds[] = { { OFFLINE, "offline" }, { REMOVE, "remove" }, { CONTIG, "contig" } };
+
+static void describe_kind(const struct kind_param *p, char desc[KTEST_DESC_SIZE])
+{
+	strscpy(desc, p->name, KTEST_DESC_SIZE);
+}
+
+KTEST_ARRAY_PARAM(kind, kinds, describe_kind)
+
+/* A request that waits for the page at @held, in block @n of the window. */
+struct request {
+	struct window *w;
+	enum kind kind;
+	unsigned long n, held;
+	struct evacuate_policy policy;
+	struct mm_failure why;
+	struct thread *thread;
+	u32 cancel;
+};
+
+static bool is_cancelled(void *cookie)
+{
+	return READ_ONCE(*(u32 *)cookie);
+}
+
+/* REMOVE also takes the block behind, which is offline. */
+static int run_request(void *arg)
+{
+	struct request *r = arg;
+	const unsigned long blocks[] = { r->w->block + r->n, r->w->block + r->n + 1 };
+	struct mm *mm = &r->w->mm;
+
+	if (r->kind == OFFLINE)
+		return offline_memory_block(mm, blocks[0], &r->policy, &r->why);
+	if (r->kind == REMOVE)
+		return offline_and_remove_memory(mm, blocks, 2, &r->policy, &r->why);
+	return alloc_contig_range(mm, r->held - 3 * PB, r->held + 3 * PB, &r->policy, &r->why);
+}
+
+/* Start it, and come back when it sleeps. */
+static struct request *start(struct ktest *test, struct window *w, enum kind kind, unsigned long n)
+{
+	struct request *r = ktest_alloc(test, sizeof(*r));
+	struct zone *zone = window_zone(w, ZONE_MOVABLE);
+	const u32 before = READ_ONCE(zone->nr_free_waiters);
+
+	*r = (struct request){ .w = w, .kind = kind, .n = n };
+	r->held = window_pfn(w, n) + 11 * PB + 7;
+	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, r->held, 0, PGTY_SLAB), 0);
+	r->policy = test_policy(kind == CONTIG ? EVAC_END_ALLOC : EVAC_END_OFFLINE, PGTY_KERNEL);
+	r->policy.flags = EVAC_WAIT_FREE | EVAC_QUIET;
+	r->policy.deadline_ns = evac_clock_ns() + STEP_NS;
+	r->policy.cancelled = is_cancelled;
+	r->policy.cookie = &r->cancel;
+	r->thread = thread_create("waiter", run_request, r);
+	KTEST_ASSERT_NOT_NULL(test, r->thread);
+	for (unsigned int ms = 0; READ_ONCE(zone->nr_free_waiters) == before && ms < 20000; ms++)
+		msleep(1);
+	KTEST_ASSERT_EQ(test, READ_ONCE(zone->nr_free_waiters), before + 1);
+	return r;
+}
+
+static int end(struct ktest *test, struct request *r)
+{
+	int err = 1;
+
+	KTEST_ASSERT_EQ(test, thread_join(r->thread, ktime_ns() + STEP_NS, &err), 0);
+	if (!err && r->kind == CONTIG)
+		free_contig_range(&r->w->mm, r->held - 3 * PB, 6 * PB);
+	return err;
+}
+
+/* What it waits for is freed: it succeeds. */
+static void finish(struct ktest *test, struct request *r)
+{
+	free_pages(&r->w->mm, r->held, 0);
+	KTEST_EXPECT_EQ(test, end(test, r), 0);
+	KTEST_EXPECT_EQ(test, r->why.reason, MM_REASON_NONE);
+}
+
+/* It is cancelled: all is as before. */
+static void cancel(struct ktest *test, struct request *r)
+{
+	WRITE_ONCE(r->cancel, 1);
+	KTEST_EXPECT_EQ(test, end(test, r), -EINTR);
+	KTEST_EXPECT_EQ(test, r->why.pfn, r->held);
+	KTEST_EXPECT_EQ(test, window_state(r->w, r->n), MEM_BLOCK_ONLINE);
+	free_pages(&r->w->mm, r->held, 0);
+}
+
+/* Blocks of zone Movable, online but for the last, which is offline. */
+static struct window *open_blocks(struct ktest *test, unsigned long nr)
+{
+	struct window *w = window_open_owned(test);
+
+	for (unsigned long n = 1; n <= nr; n++) {
+		window_add(test, w, n, ALL);
+		if (n < nr)
+			KTEST_ASSERT_EQ(test, window_online(w, n, MMOP_ONLINE_MOVABLE), 0);
+	}
+	return w;
+}
+
+/* Memory comes, is used, and leaves; ranges are taken and given back; all is sound. */
+static void come_and_go(struct ktest *test, struct window *w, unsigned long n)
+{
+	const unsigned long block = w->block + n, pfn = window_pfn(w, n);
+	const struct pfn_range part = { pfn + 32 * PB, 8 * PB };
+	struct mm *mm = &w->mm;
+
+	window_add(test, w, n, ALL >> 8);
+	KTEST_ASSERT_EQ(test, window_online(w, n, MMOP_ONLINE_MOVABLE), 0);
+	KTEST_EXPECT_EQ(test, alloc_pages_at(mm, pfn + 20 * PB, 9, PGTY_KERNEL), 0);
+	free_pages(mm, pfn + 20 * PB, 9);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(mm, &part, NULL, NULL), 0);
+	KTEST_EXPECT_EQ(test, mhp_plug_range(mm, &part, NULL), 0);
+	KTEST_EXPECT_EQ(test, alloc_contig_range(mm, pfn + 9 * PB, pfn + 12 * PB, NULL, NULL), 0);
+	free_contig_range(mm, pfn + 9 * PB, 3 * PB);
+	window_check(test, w);
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(mm, &block, 1, NULL, NULL), 0);
+}
+
+static void others_come_and_go(struct ktest *test)
+{
+	const struct kind_param *p = test->param_value;
+	struct window *w = open_blocks(test, 2);
+	struct request *r = start(test, w, p->kind, 1);
+
+	for (unsigned int i = 0; i < 3; i++)
+		come_and_go(test, w, 3);
+	finish(test, r);
+	KTEST_EXPECT_EQ(test, window_state(w, 1), p->kind == OFFLINE ? MEM_BLOCK_OFFLINE :
+						  p->kind == REMOVE  ? MEM_BLOCK_ABSENT :
+								       MEM_BLOCK_ONLINE);
+	KTEST_EXPECT_EQ(test, window_state(w, 2), p->kind == REMOVE ? MEM_BLOCK_ABSENT :
+								      MEM_BLOCK_OFFLINE);
+	window_check(test, w);
+}
+
+/* Refused, and the frame that is named lies in the waiter's block. */
+static void expect_refused(struct ktest *test, const struct request *r, int err,
+			   const struct mm_failure *why)
+{
+	KTEST_EXPECT_NE(test, err, 0);
+	KTEST_EXPECT_TRUE(test, why->reason == MM_REASON_ALREADY_ISOLATED ||
+				why->reason == MM_REASON_WRONG_STATE ||
+				why->reason == MM_REASON_NOT_OFFLINE);
+	if (why->reason != MM_REASON_WRONG_STATE)
+		KTEST_EXPECT_EQ(test, why->pfn >> SECTION_PFN_SHIFT,
+				r->held >> SECTION_PFN_SHIFT);
+}
+
+/* Whoever wants something of what it has gets an answer at once, and nothing has changed. */
+static void overlaps_are_refused(struct ktest *test)
+{
+	const struct kind_param *p = test->param_value;
+	struct window *w = open_blocks(test, 5);
+	struct request *r = start(test, w, p->kind, p->kind == REMOVE ? 4 : 1);
+	const unsigned long mine = w->block + r->n;
+	const unsigned long both[] = { w->block + 2, mine };
+	const struct pfn_range part = { ALIGN_DOWN(r->held, PB), PB };
+	struct mm_failure why;
+
+	expect_refused(test, r, offline_memory_block(&w->mm, mine, NULL, &why), &why);
+	expect_refused(test, r, online_memory_block(&w->mm, mine, MMOP_ONLINE, &why), &why);
+	expect_refused(test, r, try_remove_memory(&w->mm, mine, &why), &why);
+	expect_refused(test, r, offline_and_remove_memory(&w->mm, both, 2, NULL, &why), &why);
+	KTEST_EXPECT_EQ(test, why.pfn >> SECTION_PFN_SHIFT, mine);
+	KTEST_EXPECT_EQ(test, window_state(w, 2), MEM_BLOCK_ONLINE);
+	expect_refused(test, r,
+		       alloc_contig_range(&w->mm, r->held - PB, r->held, NULL, &why), &why);
+	expect_refused(test, r, mhp_unplug_prepare(&w->mm, &part, NULL, &why), &why);
+	KTEST_EXPECT_EQ(test, window_online(w, 5, MMOP_ONLINE), p->kind == REMOVE ? -EINVAL : 0);
+	KTEST_EXPECT_EQ(test, window_remove(w, 5), -EBUSY);
+	window_check(test, w);
+	cancel(test, r);
+	KTEST_EXPECT_EQ(test, window_state(w, 5), p->kind == REMOVE ? MEM_BLOCK_OFFLINE :
+								      MEM_BLOCK_ONLINE);
+	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_MOVABLE)->nr_isolated, 0);
+	window_check(test, w);
+}
+
+/* Waiters of each kind in one zone, which end in another order than they came. */
+static void waiters_side_by_side(struct ktest *test)
+{
+	struct window *w = open_blocks(test, 4);
+	struct zone *movable = window_zone(w, ZONE_MOVABLE);
+	struct request *r[3];
+
+	r[0] = start(test, w, CONTIG, 1);
+	r[1] = start(test, w, OFFLINE, 2);
+	r[2] = start(test, w, REMOVE, 3);
+	come_and_go(test, w, 5);
+	finish(test, r[1]);
+	KTEST_EXPECT_EQ(test, READ_ONCE(movable->nr_free_waiters), 2);
+	come_and_go(test, w, 5);
+	cancel(test, r[0]);
+	come_and_go(test, w, 5);
+	finish(test, r[2]);
+	KTEST_EXPECT_EQ(test, movable->nr_free_waiters, 0);
+	window_check(test, w);
+}
+
+/* What can move does not, before what cannot is out of the way. */
+static void nothing_moves_before_the_wait(struct ktest *test)
+{
+	struct window *w = open_blocks(test, 3);
+	const unsigned long at = window_pfn(w, 1) + 5 * PB;
+	struct page_slot slot = { .pfn = at };
+	struct request *r;
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, at, 0, PGTY_DRIVER), 0);
+	page_set_owner(&w->mm, at, (uintptr_t)&slot);
+	r = start(test, w, OFFLINE, 1);
+	KTEST_EXPECT_EQ(test, slot_pfn(&slot), at);
+	cancel(test, r);
+	KTEST_EXPECT_EQ(test, r->why.migrated, 0);
+	KTEST_EXPECT_EQ(test, slot_pfn(&slot), at);
+	r = start(test, w, OFFLINE, 1);
+	/* Pinned meanwhile: that is waited for, too. */
+	KTEST_ASSERT_EQ(test, page_pin(&w->mm, at), 0);
+	free_pages(&w->mm, r->held, 0);
+	msleep(20);
+	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_GOING_OFFLINE);
+	KTEST_EXPECT_EQ(test, page_unpin(&w->mm, at), 0);
+	KTEST_EXPECT_EQ(test, end(test, r), 0);
+	KTEST_EXPECT_EQ(test, r->why.migrated, 1);
+	KTEST_EXPECT_NE(test, slot_pfn(&slot), at);
+	KTEST_EXPECT_EQ(test, slot_free(&w->mm, &slot), 0);
+	window_check(test, w);
+}
+
+/* What only a plug could free is not waited for, be it beside something that is. */
+static void unplugged_is_hopeless(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	const unsigned long hole = window_pfn(w, 1) + 20 * PB;
+	struct mm_failure why;
+
+	window_add(test, w, 1, ~BIT(20));
+	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, hole - 5, 0, PGTY_SLAB), 0);
+	policy.flags = EVAC_WAIT_FREE;
+	KTEST_EXPECT_EQ(test, alloc_contig_range(&w->mm, hole - PB, hole + 1, &policy, &why),
+			-EBUSY);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_SKIPPABLE_TAKEN);
+	KTEST_EXPECT_EQ(test, why.pfn, hole);
+	KTEST_EXPECT_EQ(test, why.phase, EVAC_CLASSIFY);
+	/* Nobody can restore it any more: so for the whole block. */
+	unregister_memory_owner(&w->mm, &w->owner);
+	policy = test_policy(EVAC_END_OFFLINE, PGTY_OFFLINE);
+	policy.flags = EVAC_WAIT_FREE;
+	KTEST_EXPECT_EQ(test, offline_memory_block(&w->mm, w->block + 1, &policy, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NOT_SKIPPABLE);
+	KTEST_EXPECT_EQ(test, why.phase, EVAC_CLASSIFY);
+	free_pages(&w->mm, hole - 5, 0);
+	window_check(test, w);
+}
+
+/* The driver leaves while somebody waits to offline its block: hopeless from then on. */
+static void owner_leaves_meanwhile(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct request *r;
+
+	window_add(test, w, 1, ~BIT(20));
+	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
+	r = start(test, w, OFFLINE, 1);
+	unregister_memory_owner(&w->mm, &w->owner);
+	KTEST_EXPECT_EQ(test, end(test, r), -EBUSY);
+	KTEST_EXPECT_EQ(test, r->why.reason, MM_REASON_NOT_SKIPPABLE);
+	KTEST_EXPECT_EQ(test, r->why.pfn, window_pfn(w, 1) + 20 * PB);
+	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_ONLINE);
+	window_check(test, w);
+	free_pages(&w->mm, r->held, 0);
+
+	/* It comes back, and the block is its again. */
+	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &w->owner, NULL), 0);
+	finish(test, start(test, w, OFFLINE, 1));
+	window_check(test, w);
+}
+
+/* What is plugged into a block that waits to leave is the block's, and leaves with it. */
+static void plugged_meanwhile(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	const struct pfn_range part = { window_pfn(w, 1) + 16 * PB, 16 * PB };
+	struct zone *movable = window_zone(w, ZONE_MOVABLE);
+	struct request *r;
+
+	window_add(test, w, 1, 0xffff);
+	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
+	r = start(test, w, OFFLINE, 1);
+	KTEST_EXPECT_EQ(test, mhp_plug_range(&w->mm, &part, NULL), 0);
+	KTEST_EXPECT_EQ(test, movable->free, 0);
+	window_check(test, w);
+	finish(test, r);
+	KTEST_EXPECT_EQ(test, movable->managed, 0);
+	KTEST_EXPECT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
+	KTEST_EXPECT_EQ(test, movable->managed, 32 * PB - MHP_HEADER_PAGES);
+	window_check(test, w);
+}
+
+/* Another request is at work when the wait ends: it is waited for, not given up. */
+static void the_lock_is_taken_again(struct ktest *test)
+{
+	struct window *w = open_blocks(test, 2);
+	struct request *r = start(test, w, OFFLINE, 1);
+
+	mutex_lock(&w->mm.hotplug_lock);
+	free_pages(&w->mm, r->held, 0);
+	msleep(200);
+	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_GOING_OFFLINE);
+	mutex_unlock(&w->mm.hotplug_lock);
+	KTEST_EXPECT_EQ(test, end(test, r), 0);
+	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
+	r = start(test, w, OFFLINE, 1);
+	mutex_lock(&w->mm.hotplug_lock);
+	WRITE_ONCE(r->cancel, 1);
+	msleep(200);
+	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_GOING_OFFLINE);
+	mutex_unlock(&w->mm.hotplug_lock);
+	cancel(test, r);
+	window_check(test, w);
+}
+
+static const struct ktest_case unlocked_cases[] = {
+	KTEST_CASE_PARAM(others_come_and_go, kind_gen_params),
+	KTEST_CASE_PARAM(overlaps_are_refused, kind_gen_params),
+	KTEST_CASE(waiters_side_by_side),
+	KTEST_CASE(nothing_moves_before_the_wait),
+	KTEST_CASE(unplugged_is_hopeless),
+	KTEST_CASE(owner_leaves_meanwhile),
+	KTEST_CASE(plugged_meanwhile),
+	KTEST_CASE(the_lock_is_taken_again),
+	{},
+};
+static struct ktest_suite unlocked_suite = { .name = "wait_unlocked", .cases = unlocked_cases };
+KTEST_SUITE(unlocked_suite);

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Scenarios about several blocks that leave together, and about requests that wait while everything else goes on."""
+
+from __future__ import annotations
+
+import re
+
+from guest import Guest, expect
+from hotplug import SYSFS, block_of
+from interrupt import CTRL_C, wait_for
+from machine import MIB
+from plan import scenario
+
+BLOCK = 128 * MIB
+FRAMES = BLOCK // 4096      # of a block
+MOVED = r'pgmigrate_success (\d+)'
+
+
+def moved(guest: Guest) -> int:
+    """Pages that were moved since boot."""
+    return int(re.search(MOVED, guest.read('/proc/vmstat'))[1])
+
+
+def state(guest: Guest, block: int) -> str:
+    """A block's state."""
+    return guest.read(f'{SYSFS}/memory{block}/state').strip()
+
+
+def hold_page(guest: Guest, block: int, kind: str = 'unmovable') -> int:
+    """A page in the block."""
+    pfn = block * FRAMES + 0x2345
+    guest.run(f'alloc 0 {kind} at {pfn:#x}')
+    return pfn
+
+
+def wait_in_background(guest: Guest, block: int) -> int:
+    """The terminal waits for a page that only its owner can free, to offline its block; where the console's text was."""
+    start = len(guest.console.text)
+    guest.type(f'chmem -d -w 50 -b {block}; echo do"ne"')
+    wait_for(lambda: state(guest, block) == 'going-offline', f'memory{block} does not go offline')
+    return start
+
+
+@scenario(limit=120)
+def a_waiter_stops_nobody(guest: Guest) -> None:
+    """While a block waits to go offline, memory comes and is used at once, leaves, and ranges are taken elsewhere."""
+    guest.resize(256 * MIB)
+    block = block_of(guest, BLOCK)
+    pfn = hold_page(guest, block)
+    start = wait_in_background(guest, block)
+    total = guest.meminfo('MemTotal')
+    guest.resize(512 * MIB)
+    fresh = [block_of(guest, offset * BLOCK) for offset in (2, 3)]
+    guest.wait_blocks(lambda found: all(found.get(b) == 'online' for b in fresh), 'the new blocks are not online')
+    expect(guest.meminfo('MemTotal') > total + 250 * MIB, 'the new memory is not in use')
+    guest.run(f'contig 1024 at {fresh[1] * FRAMES + 4096:#x}')
+    guest.check()
+    why = guest.refuse(f'contig 8 at {pfn + 16:#x}')
+    named = re.search(r'pfn (0x[0-9a-f]+) is isolated by somebody else', why)
+    expect(named is not None and int(named[1], 16) // FRAMES == block, f'refused otherwise: {why}')
+    why = guest.refuse(f'chmem -d -b {fresh[0]}; echo online > {SYSFS}/memory{block}/state')
+    expect('wrong state' in why, f'refused otherwise: {why}')
+    guest.run(f'chmem -e -b {fresh[0]}')
+    guest.resize(384 * MIB)
+    guest.resize(512 * MIB)
+    guest.resize(400 * MIB)
+    guest.check()
+    expect(state(guest, block) == 'going-offline', 'the waiter has given up')
+    guest.run(f'free {pfn:#x}')
+    guest.console.wait_for(r'^done$', 5, start)
+    expect(state(guest, block) == 'offline', f'memory{block} is not offline')
+    guest.check()
+    guest.resize(0)
+    guest.check()
+
+
+@scenario(limit=120)
+def waiters_while_the_device_works(guest: Guest) -> None:
+    """Two requests wait, on the terminal and on the port, for blocks that lie side by side; the device plugs and unplugs."""
+    guest.resize(384 * MIB)
+    device = guest.devices['vm0']
+    one, two = block_of(guest, BLOCK), block_of(guest, 2 * BLOCK)
+    first, second = hold_page(guest, one), hold_page(guest, two, 'movable')
+    guest.run(f'pin {second:#x}')
+    start = wait_in_background(guest, one)
+    guest.port.send(f'contig 2048 at {second - 1024:#x} wait 50\n'.encode())
+    for size in (640, 400, 768, 512, 1024, 384, 896):
+        device.request(size * MIB)
+        guest.wait_size(size * MIB)
+    guest.port.send(CTRL_C)
+    status, text = guest.port.answer(5)
+    expect(status == -4 and f'cancelled, pfn {second:#x} is pinned' in text, f'status {status}: {text}')
+    guest.check()
+    device.request(512 * MIB)
+    guest.wait_size(512 * MIB)
+    expect(state(guest, one) == 'going-offline', 'the other waiter has given up')
+    guest.run(f'free {first:#x}')
+    guest.console.wait_for(r'^done$', 5, start)
+    guest.run(f'unpin {second:#x}; contig 2048 at {second - 1024:#x}')
+    guest.check()
+
+
+@scenario()
+def nothing_moves_in_vain(guest: Guest) -> None:
+    """chmem of a size: blocks are judged together, a hopeless one is replaced, and without enough of them no page moves."""
+    guest.resize(384 * MIB)
+    blocks = [block_of(guest, offset * BLOCK) for offset in range(3)]
+    for block in blocks:
+        for offset in range(10):
+            guest.run(f'alloc 0 movable at {block * FRAMES + 0x1000 + offset:#x}')
+    pfn = hold_page(guest, blocks[1])
+    before = moved(guest)
+    status, text = guest.port.run('chmem -d 384M')
+    expect(status == -16 and f'pfn {pfn:#x} is ' in text and '0 of 3 blocks changed' in text, f'status {status}: {text}')
+    expect(moved(guest) == before, f'{moved(guest) - before} pages moved in vain')
+    expect(all(state(guest, block) == 'online' for block in blocks), 'a block did not stay online')
+    why = guest.refuse(f'chmem -d -w 1 -b {blocks[1]}')
+    expect('deadline passed' in why and moved(guest) == before, f'pages moved before the wait: {why}')
+    guest.refuse(f'contig 512 at {pfn - 100:#x} wait 1')
+    expect(moved(guest) == before, 'pages moved before the wait')
+    text = guest.run('chmem -d 256M')
+    expect(f'memory{blocks[1]}: offline failed: pfn {pfn:#x}' in text, f'not said why another block left: {text}')
+    expect([state(guest, block) for block in blocks] == ['offline', 'online', 'offline'], 'other blocks are offline')
+    expect(moved(guest) == before + 20, f'{moved(guest) - before} pages moved')
+    guest.run('mm check')
+    guest.run('chmem -e 256M')
+    guest.check()
