@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -99,6 +100,28 @@ class Control(Case):
         except ConnectionResetError:
             pass
         self.assertEqual(self.qmp.get('size'), 0)
+
+    def test_a_long_look_lets_others_have_their_turn(self) -> None:
+        """After a dump there is much to look through. What comes together with the question is served before its answer."""
+        size = 512 * MIB
+        at = REGION - vf.RAM_BASE
+        self.qmp.request(GIB)
+        self.assertEqual(sum(self.guest.ram[i] for i in range(at, at + size, 4096)), 0)
+        gone = Qmp(self.device.path / 'c')
+
+        def ask(client: Qmp, number: int, name: str) -> None:
+            client.sock.sendall(json.dumps({'execute': 'qom-get', 'id': number,
+                                            'arguments': {'path': '/vm0', 'property': name}}).encode())
+        self.device.process.send_signal(signal.SIGSTOP)
+        ask(gone, 0, 'x-touched-bytes')
+        gone.close()
+        for number, name in enumerate(('x-touched-bytes', 'size', 'x-stray-bytes', 'x-host-bytes')):
+            ask(self.qmp, number, name)
+        self.guest.put(PLUG, REGION + size, 1)
+        self.device.process.send_signal(signal.SIGCONT)
+        self.assertEqual([self.qmp.answer() for _ in range(4)], [{'return': size, 'id': 0}, {'return': 2 * MIB, 'id': 1},
+                                                                 {'return': 0, 'id': 2}, {'return': 0, 'id': 3}])
+        self.assertEqual(self.qmp.get('x-touched-bytes'), size)
 
     def test_many_clients(self) -> None:
         clients = [Qmp(self.device.path / 'c') for _ in range(15)]

@@ -29,6 +29,8 @@ struct client {
 	struct buf in, out;
 	bool negotiated; /* qmp_capabilities came */
 	bool ending;	 /* to be closed once @out is sent */
+	bool waiting;	 /* the first request in @in is to be asked again */
+	u64 look;	 /* how far its look through the region has got */
 };
 
 static struct {
@@ -36,6 +38,7 @@ static struct {
 	struct watch listener;
 	struct client client[MAX_CLIENTS];
 	struct loop_timer event_timer; /* runs: no event now */
+	struct loop_timer again;       /* for the clients that wait */
 	u64 told;		       /* size in the last event */
 	bool stop;		       /* quit was asked for */
 } ctl = {.listener.fd = -1};
@@ -63,7 +66,9 @@ static void flush(struct client *client)
 	} else {
 		if (sent > 0)
 			buf_drop(&client->out, (size_t)sent);
-		client->watch.events = client->out.len ? POLLIN | POLLOUT : POLLIN;
+		client->watch.events =
+			(short)((client->waiting ? 0 : POLLIN) |
+				(client->out.len ? POLLOUT : 0));
 	}
 	/* Who asked for the end has its answer by now, or has gone. */
 	if (ctl.stop && !client->out.len)
@@ -123,9 +128,10 @@ static const char *request_error(const struct json *root)
 	return NULL;
 }
 
-static void run_request(struct client *client, const char *text, const struct json *root)
+/* Whether the request has its answer: if not, it waits for its next turn. */
+static bool run_request(struct client *client, const char *text, const struct json *root)
 {
-	struct ctl_reply reply = {0};
+	struct ctl_reply reply = {.look = &client->look};
 	const char *command = json_get_string(root, "execute");
 	const char *error = request_error(root);
 
@@ -136,6 +142,8 @@ static void run_request(struct client *client, const char *text, const struct js
 	else
 		ctl_execute(ctl.vmem, command, json_get(root, "arguments"), &reply);
 
+	if (reply.again)
+		return false;
 	if (reply.error_class) {
 		put_error(client, reply.error_class, reply.error);
 	} else {
@@ -149,15 +157,17 @@ static void run_request(struct client *client, const char *text, const struct js
 	client->out.failed |= reply.value.failed;
 	ctl.stop |= reply.quit;
 	buf_free(&reply.value);
+	return true;
 }
 
-static void handle_text(struct client *client, const char *text, size_t len)
+static bool handle_text(struct client *client, const char *text, size_t len)
 {
 	struct json_doc doc;
+	bool done = true;
 	char why[128];
 
 	if (!json_parse(&doc, text, len)) {
-		run_request(client, text, doc.root);
+		done = run_request(client, text, doc.root);
 	} else {
 		snprintf(why, sizeof(why), "not JSON: %s, at byte %zu", doc.error,
 			 doc.error_at);
@@ -165,13 +175,15 @@ static void handle_text(struct client *client, const char *text, size_t len)
 		put_id(client, text, NULL);
 	}
 	json_free(&doc);
+	return done;
 }
 
-/* Handle all whole requests that were received. */
+/* Handle the whole requests that were received, up to one that must wait. */
 static void handle_input(struct client *client)
 {
 	size_t done = 0, end;
 
+	client->waiting = false;
 	while (done < client->in.len && !client->ending) {
 		const char *text = client->in.data + done;
 		enum json_frame frame = json_frame(text, client->in.len - done, &end);
@@ -179,7 +191,9 @@ static void handle_input(struct client *client)
 		if (frame == JSON_FRAME_MORE)
 			break;
 		if (frame == JSON_FRAME_OK) {
-			handle_text(client, text, end);
+			client->waiting = !handle_text(client, text, end);
+			if (client->waiting)
+				break;
 		} else {
 			put_error(client, "GenericError", "not JSON: expected an object");
 			put_id(client, text, NULL);
@@ -187,7 +201,9 @@ static void handle_input(struct client *client)
 		done += end;
 	}
 	buf_drop(&client->in, done);
-	if (client->in.len < JSON_MAX_TEXT || client->ending)
+	if (client->waiting)
+		loop_timer_set(&ctl.again, 0);
+	if (client->in.len < JSON_MAX_TEXT || client->ending || client->waiting)
 		return;
 	put_error(client, "GenericError", "request is longer than 65536 bytes");
 	put_id(client, "", NULL);
@@ -212,6 +228,17 @@ static void client_ready(struct watch *watch, short events)
 		}
 	}
 	flush(client);
+}
+
+static void ask_again(struct loop_timer *timer)
+{
+	(void)timer;
+	for (int i = 0; i < MAX_CLIENTS; i++) {
+		if (ctl.client[i].watch.fd < 0 || !ctl.client[i].waiting)
+			continue;
+		handle_input(&ctl.client[i]);
+		flush(&ctl.client[i]);
+	}
 }
 
 static void listener_ready(struct watch *watch, short events)
@@ -293,6 +320,7 @@ int ctl_listen(struct vmem *vmem)
 {
 	ctl.vmem = vmem;
 	ctl.event_timer = (struct loop_timer){0, event_due, NULL};
+	ctl.again = (struct loop_timer){0, ask_again, NULL};
 	for (int i = 0; i < MAX_CLIENTS; i++)
 		ctl.client[i].watch.fd = -1;
 	ctl.listener = (struct watch){sock_listen(vmem->opt.ctl, "--ctl"), POLLIN,

@@ -16,12 +16,15 @@
  * @error_class: NULL, or QMP's class of an error
  * @error: what is wrong, for a person
  * @quit: the program is to end once the answer is out
+ * @again: no answer yet: others have their turn first, then it is asked again
+ * @look: of the client, for region_look_on(): how far it has got
  */
 struct ctl_reply {
 	struct buf value;
 	const char *error_class;
 	char error[256];
-	bool quit;
+	bool quit, again;
+	u64 *look;
 };
 
 void ctl_fail(struct ctl_reply *reply, const char *class, const char *fmt, ...)
@@ -30,7 +33,7 @@ void ctl_execute(struct vmem *vmem, const char *command, const struct json *argu
 		 struct ctl_reply *reply);
 
 /* ctl_props.c: the properties of the device's object */
-bool ctl_prop_get(struct vmem *vmem, const char *name, struct buf *out);
+bool ctl_prop_get(struct vmem *vmem, const char *name, struct ctl_reply *reply);
 bool ctl_prop_set(struct vmem *vmem, const char *name, const struct json *value,
 		  struct ctl_reply *reply);
 void ctl_prop_list(struct buf *out);

@@ -78,7 +78,7 @@ static void qom_get(struct vmem *vmem, const struct json *arguments,
 	const char *path = need_path(vmem, arguments, reply);
 	const char *name = path ? need_string(arguments, "property", reply) : NULL;
 
-	if (name && !ctl_prop_get(vmem, name, &reply->value))
+	if (name && !ctl_prop_get(vmem, name, reply))
 		no_property(path, name, reply);
 }
 

@@ -56,13 +56,11 @@ static void get_host_bytes(struct vmem *vmem, struct buf *out)
 
 static void get_stray_bytes(struct vmem *vmem, struct buf *out)
 {
-	region_look(vmem);
 	put_u64(out, vmem->dev.stray);
 }
 
 static void get_touched_bytes(struct vmem *vmem, struct buf *out)
 {
-	region_look(vmem);
 	put_u64(out, vmem->dev.touched);
 }
 
@@ -70,7 +68,6 @@ static void get_violations(struct vmem *vmem, struct buf *out)
 {
 	u64 total = 0;
 
-	region_look(vmem);
 	buf_printf(out, "{");
 	for (u32 i = 0; i < VMEM_NR_VIOLATIONS; i++) {
 		buf_printf(out, "\"%s\": %" PRIu64 ", ", vmem_violation_names[i],
@@ -197,20 +194,29 @@ static const struct prop {
 	{"x-qmp", "string", get_qmp},
 };
 
+/* Whether all unplugged blocks are looked through before it is read. */
+static bool needs_look(const char *name)
+{
+	return !strcmp(name, "x-stray-bytes") || !strcmp(name, "x-touched-bytes") ||
+	       !strcmp(name, "x-violations");
+}
+
 /**
  * ctl_prop_get() - read a property
  * @vmem: the program
  * @name: of the property
- * @out: its value is appended as JSON
+ * @reply: its value is appended as JSON, unless it says that it takes longer
  *
  * Return: whether there is such a property.
  */
-bool ctl_prop_get(struct vmem *vmem, const char *name, struct buf *out)
+bool ctl_prop_get(struct vmem *vmem, const char *name, struct ctl_reply *reply)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(props); i++) {
 		if (strcmp(props[i].name, name))
 			continue;
-		props[i].get(vmem, out);
+		reply->again = needs_look(name) && !region_look_on(vmem, reply->look);
+		if (!reply->again)
+			props[i].get(vmem, &reply->value);
 		return true;
 	}
 	return false;

@@ -206,7 +206,7 @@ static int set_up(struct vmem *v)
 /* The last look at the memory, while its files are still open here. */
 static void say_goodbye(void)
 {
-	region_look(&vmem);
+	vmem_collect_stray(&vmem.dev, 0, vmem.dev.size);
 	log_line("done: %llu bytes plugged, %llu on the host, %llu stray, %llu touched",
 		 (unsigned long long)vmem.dev.plugged,
 		 (unsigned long long)region_host_bytes(&vmem),

@@ -13,11 +13,13 @@
 #define PAGE_SHIFT 12
 
 /*
- * A scan goes on at the end of the last one and covers so many bytes, so that a
- * dump of a large guest costs no request its answer. It may take this share of
- * the time: one in so many.
+ * A dump of a large guest leaves much to look through and to punch: a look takes
+ * this long at a time, and checks the clock after so many bytes.
  */
-#define SCAN_BYTES (1UL << 30)
+#define LOOK_NS	   10000000UL
+#define LOOK_BYTES (16UL << 20)
+
+/* Scans that nobody asked for take this share of the time: one in so many. */
 #define SCAN_SHARE 20
 
 static struct vmem *vmem_of(struct vmem_host *host)
@@ -150,14 +152,28 @@ void region_reset(struct vmem *vmem)
 }
 
 /**
- * region_look() - count what unplugged blocks hold now, and give it back
+ * region_look_on() - count what unplugged blocks hold now, and give it back
  * @vmem: the program
+ * @at: offset in the region, 0 at first; moves on
  *
- * The totals are in the device: @stray and @touched.
+ * Comes back soon. The totals are in the device: @stray and @touched.
+ *
+ * Return: whether the end was reached; *@at is 0 again then.
  */
-void region_look(struct vmem *vmem)
+bool region_look_on(struct vmem *vmem, u64 *at)
 {
-	vmem_collect_stray(&vmem->dev, 0, vmem->dev.size);
+	u64 until = loop_now() + LOOK_NS, size = vmem->dev.size;
+
+	do {
+		u64 len = min(max(LOOK_BYTES, vmem->dev.block), size - *at);
+
+		vmem_collect_stray(&vmem->dev, *at, len);
+		*at += len;
+	} while (*at < size && loop_now() < until);
+	if (*at < size)
+		return false;
+	*at = 0;
+	return true;
 }
 
 /**
@@ -166,13 +182,11 @@ void region_look(struct vmem *vmem)
  */
 void region_scan(struct vmem *vmem)
 {
-	u64 start = loop_now(), end, at = vmem->scanned;
-	u64 len = min(max(SCAN_BYTES, vmem->dev.block), vmem->dev.size - at);
+	u64 start = loop_now(), end;
 
 	if (start < vmem->next_scan)
 		return;
-	vmem_collect_stray(&vmem->dev, at, len);
-	vmem->scanned = (at + len) % vmem->dev.size;
+	region_look_on(vmem, &vmem->scanned);
 	end = loop_now();
 	vmem->next_scan = end + SCAN_SHARE * (end - start);
 }

@@ -34,7 +34,7 @@ void region_init(struct vmem *vmem);
 bool region_shared(const struct vmem *vmem);
 void region_changed(struct vmem *vmem);
 void region_reset(struct vmem *vmem);
-void region_look(struct vmem *vmem);
+bool region_look_on(struct vmem *vmem, u64 *at);
 void region_scan(struct vmem *vmem);
 u64 region_host_bytes(struct vmem *vmem);
 
