@@ -155,6 +155,12 @@ fuzz: ## run all fuzzers, T=60 seconds altogether; SEED=N repeats the sessions o
 fuzz-now: $(FUZZERS)
 	@tools/fuzz $(FUZZERS)
 
+soak: ## two consoles type N=100000 commands at a machine that is resized: SEED= SMP=4 TRANSPORT=pci|mmio
+	$(SETUP) test
+	$(MAKEO) build $(O)/fuzz/console_lines
+	@N=$(or $(N),100000) python3 tests/scenarios/main.py two_consoles --smp $(or $(SMP),4) \
+		--transport $(or $(TRANSPORT),pci) --out '$(O)'
+
 lint: ## include directions, sizes, formatting, portability, shell scripts
 	$(SETUP) lint
 	@tools/ebb-lint
@@ -176,6 +182,6 @@ compile_commands.json: $(O)/k/.flags ## for editors: how each kernel source is c
 	@tools/compile-commands '$(KCC) $(KCFLAGS)' $(KSOURCES) $(TSOURCES) >$@
 
 .PHONY: help all build run ut debug gdb resize status test test-host test-full test-tsan test-tsan-now test-now \
-	test-host-now bench fuzz fuzz-now lint format check-headers docs doctor clean
+	test-host-now bench fuzz fuzz-now soak lint format check-headers docs doctor clean
 clean: ## remove what was built, but not QEMU (make clean ALL=1 removes it too)
 	@tools/clean "$(O)" $(ALL)

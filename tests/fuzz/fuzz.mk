@@ -48,6 +48,12 @@ $(O)/host/turns/%.o: %.c $(O)/host/.flags
 	@mkdir -p $(@D)
 	$(call say,HOSTCC,$<)$(HOSTCC) $(HCFLAGS) $(HOST_CPPFLAGS) $(HOST_ASAN) -fsanitize-coverage=trace-pc -c -o $@ $<
 
+# The same steps as text, for the scenario two_consoles.
+TEST_NEEDS += $(O)/fuzz/console_lines
+$(O)/fuzz/console_lines: $(patsubst %,$(O)/host/asan/tests/fuzz/%.o,console_lines console/lines)
+	@mkdir -p $(@D)
+	$(call say,HOSTLD,$@)$(HOSTCC) $(HOST_ASAN) -o $@ $^
+
 # corpus-fuzz_NAME: the files of a corpus as a test of the host, by gcc under ASan and UBSan (tests/fuzz/corpus.c).
 # fuzz_fdt's needs Debian's libfdt, which only `make fuzz` sees to.
 CORPUS_NAMES := $(filter-out $(if $(wildcard /usr/include/libfdt.h),,fuzz_fdt),$(notdir $(wildcard tests/fuzz/corpus/*)))

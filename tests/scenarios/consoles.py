@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Two consoles at which people type what a seed says, while the device is resized: fuzz_console's steps on a real machine."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import subprocess
+import threading
+import time
+from collections import deque
+from pathlib import Path
+
+from guest import Failure, Guest, expect
+from machine import MIB, MemDevice
+from plan import scenario
+
+COMMANDS = 600                      # of a test run; N= of `make soak`
+LIST = 1000                         # steps of one seed
+SHOWN = 40                          # of the last commands, when something is found
+IMPATIENT = 0.5                     # seconds after which somebody types Ctrl-C and "go"
+HANGS = 60.0                        # a command that does not end in spite of that
+PROMPT = 'ebb> '
+CTRL_C = '\x03'
+BAD = re.compile(r'Kernel panic|mm_check:|mm check: \d+ diff|spinlock .* held for')
+
+
+def lines(build: str, seed: int) -> list[tuple[str, str]]:
+    """Who does what, from a seed."""
+    program = [f'{build}/fuzz/console_lines', str(seed), str(LIST)]
+    text = subprocess.run(program, check=True, capture_output=True, text=True).stdout
+    return [(who, line) for who, _, line in (step.partition(' ') for step in text.splitlines())]
+
+
+class People:
+    """Both consoles and the host; each has a thread, and takes its next step when the last one has ended."""
+
+    def __init__(self, guest: Guest, seed: int, commands: int):
+        self.guest, self.seed, self.left = guest, seed, commands
+        self.typed = open(guest.machine.rundir / 'typed', 'w', buffering=1)     # pylint: disable=consider-using-with
+        self.last: deque[str] = deque(maxlen=SHOWN)
+        self.frames: deque[int] = deque(maxlen=16)
+        self.running: dict[str, float] = {}
+        self.why: str | None = None
+        self.lock = threading.Lock()
+
+    def note(self, who: str, line: str) -> str:
+        """A line with the frames for the @N in it, written down before it is typed."""
+        def frame(match: re.Match) -> str:
+            known = list(self.frames)
+            pfn = known[-1 - int(match[1])] if int(match[1]) < len(known) else 0x80000
+            return hex(pfn + int(match[2] or 0))
+        line = re.sub(r'@(\d+)(?:\+(\d+))?', frame, line)
+        with self.lock:
+            self.typed.write(f'{who} {line}\n')
+            self.last.append(f'{who:9} {line}')
+            self.running[who] = time.monotonic()
+        return line
+
+    def heard(self, line: str, text: str) -> None:
+        """An answer: what "alloc" gave is known from now on; some words end it all."""
+        if line.startswith('alloc') and (match := re.search(r'^pfn (0x[0-9a-f]+) order', text, re.M)):
+            self.frames.append(int(match[1], 16))
+        if match := BAD.search(text):
+            self.why = self.why or text[match.start():].splitlines()[0]
+
+    def at_the_port(self, line: str) -> None:
+        """One line at the port."""
+        status, text = self.guest.port.run(line, HANGS)
+        self.heard(line, text)
+        if line == 'mm check' and status:
+            self.why = self.why or f'mm check: {text}'
+
+    def at_the_terminal(self, line: str) -> None:
+        """One line at the terminal, until it prompts again."""
+        console = self.guest.console
+        start = len(console.text)
+        self.guest.type(line)
+        end = console.wait_for(PROMPT, HANGS, start).end()
+        self.heard(line, console.text[start:end])
+
+    def at_the_device(self, line: str) -> None:
+        """The host wants another size."""
+        self.guest.devices['vm0'].request(int(line))
+        time.sleep(0.005)
+
+    def act(self, who: str, steps: list[str]) -> None:
+        """All steps of one of them."""
+        does = {'port': self.at_the_port, 'terminal': self.at_the_terminal, 'device': self.at_the_device}[who]
+        try:
+            for line in steps:
+                if self.why:
+                    return
+                does(self.note(who, line))
+                self.running.pop(who, None)
+        except Failure as why:
+            self.why = self.why or f'{who}: {why}'
+        finally:
+            self.running.pop(who, None)
+
+    def hurry(self) -> None:
+        """Nobody waits for long: what is held goes on, what waits is given up."""
+        with self.lock:
+            late = [who for who, since in self.running.items() if time.monotonic() - since > IMPATIENT]
+            for who in late:
+                self.running[who] = time.monotonic()
+        if 'terminal' in late:
+            self.guest.machine.qemu.stdin.write(f'{CTRL_C}go\r'.encode())
+            self.guest.machine.qemu.stdin.flush()
+        if 'port' in late:
+            self.guest.port.send(CTRL_C.encode())
+
+    def play(self, build: str) -> None:
+        """List after list, until enough was typed or something was found."""
+        seed = self.seed
+        while self.left > 0 and not self.why:
+            steps = lines(build, seed)[:self.left]
+            threads = [threading.Thread(target=self.act, args=(who, [line for actor, line in steps if actor == who]), daemon=True)
+                       for who in ('port', 'terminal', 'device')]
+            for thread in threads:
+                thread.start()
+            while any(thread.is_alive() for thread in threads):
+                time.sleep(0.05)
+                self.hurry()
+            self.left -= len(steps)
+            seed += 1
+        self.typed.close()
+        if self.why:
+            said = next((line for line in self.guest.console.text.splitlines() if 'Kernel panic' in line), self.why)
+            raise Failure('\n'.join([f'seed {seed - 1}: {said}', f'the last commands, of all in {self.typed.name}:', *self.last]))
+
+
+@scenario(limit=240.0, devices=(MemDevice(size=512 * MIB),))
+def two_consoles(guest: Guest) -> None:
+    """Whatever two people type, in whatever order, while the device is resized: errors, never a panic."""
+    seed = int(os.environ.get('SEED') or random.randrange(1 << 31))
+    guest.recorder.stop()
+    guest.recorder.provable = False         # people switch trace events off, and clear what is recorded
+    people = People(guest, seed, int(os.environ.get('N') or COMMANDS))
+    print(f'    # SEED={seed}', flush=True)
+    people.play(str(Path(guest.machine.config.kernel).parent))
+    guest.run('go; hold')
+    for event in ('online', 'offline', 'cancel-offline', 'went-online'):
+        guest.run(f'veto {event} 0')
+    guest.run('mm check')
+    violations = guest.devices['vm0'].get('x-violations') if guest.devices['vm0'].own else {'total': 0}
+    expect(violations['total'] == 0, f'the driver broke rules: {violations}')
