@@ -7,7 +7,8 @@ import errno
 import os
 import re
 import socket
-import time
+
+from patience import Deadline
 
 STATUS = re.compile(rb'^=(-?\d+)\r?\n', re.M)
 WORDS = {
@@ -75,9 +76,9 @@ class CommandPort:
 
     def answer(self, limit: float, line: str = '') -> tuple[int, str]:
         """The same, waited for."""
-        deadline = time.monotonic() + limit
+        deadline = Deadline(limit)
         while not (found := self.answered()):
-            if not self.receive(deadline - time.monotonic()) and time.monotonic() >= deadline:
+            if not self.receive(deadline.left()) and deadline.over():
                 raise self.error(f'no answer to {line!r} within {limit:.0f} s; so far: {self._rest!r}')
         return found
 

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import sizes
 from elf import Elf, ElfError
+from patience import Deadline
 from qmp import Qmp
 from sizes import format_size
 
@@ -416,12 +417,12 @@ class Machine:
             log = self._log(device.name)
             self.devices[device.name] = self.spawn(device.name, self.device_command(device), stdin=subprocess.DEVNULL,
                                                    stdout=log, stderr=log)
-        deadline = time.monotonic() + DEVICE_START
+        deadline = Deadline(DEVICE_START)
         for name, process in self.devices.items():
             while not (self.rundir / f'{name}.sock').exists():
                 if process.poll() is not None:
                     raise MachineError(self.obituary(name, process.returncode))
-                if time.monotonic() > deadline:
+                if deadline.over():
                     raise MachineError(f'memory device {name} did not open its socket within {DEVICE_START:.0f} s')
                 time.sleep(0.005)
 

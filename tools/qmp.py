@@ -8,7 +8,8 @@ import json
 import os
 import select
 import socket
-import time
+
+from patience import Deadline
 
 CONNECT_LIMIT = 5.0      # seconds to the greeting
 CONNECT_WORDS = {
@@ -35,9 +36,9 @@ class Qmp:
         except OSError as error:
             self._socket.close()
             raise QmpError(f'{path}: {CONNECT_WORDS.get(error.errno or 0, error.strerror or error)}') from None
-        self._greet(time.monotonic() + min(timeout, CONNECT_LIMIT))
+        self._greet(Deadline(min(timeout, CONNECT_LIMIT)))
 
-    def _greet(self, deadline: float) -> None:
+    def _greet(self, deadline: Deadline) -> None:
         try:
             if self._receive(deadline) is None:
                 raise QmpError(f'{self.path}: does not answer (QEMU serves one client at a time)')
@@ -50,14 +51,16 @@ class Qmp:
         """For select: something came."""
         return self._socket.fileno()
 
-    def _receive(self, deadline: float) -> dict | None:
+    def _receive(self, deadline: Deadline) -> dict | None:
         """The next message, None if none came before the deadline."""
         while b'\n' not in self._rest:
-            self._socket.settimeout(max(0.001, deadline - time.monotonic()))
+            self._socket.settimeout(max(0.001, deadline.left()))
             try:
                 data = self._socket.recv(65536)
             except TimeoutError:
-                return None
+                if deadline.over():
+                    return None
+                continue
             except OSError as error:
                 raise QmpError(f'{self.path}: {error.strerror}') from None
             if not data:
@@ -78,7 +81,7 @@ class Qmp:
             self._socket.sendall(json.dumps(request).encode() + b'\n')
         except OSError as error:
             raise QmpError(f'{self.path}: {error.strerror or error}') from None
-        deadline = time.monotonic() + self.timeout
+        deadline = Deadline(self.timeout)
         while answer := self._receive(deadline):
             if 'event' in answer:
                 self.events.append(answer)
@@ -91,7 +94,7 @@ class Qmp:
     def take_events(self) -> list[dict]:
         """The events that have come; waits for nothing."""
         while b'\n' in self._rest or select.select([self._socket], [], [], 0)[0]:
-            message = self._receive(time.monotonic())
+            message = self._receive(Deadline(0))
             if message is None:
                 break
             if 'event' in message:

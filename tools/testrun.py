@@ -18,11 +18,13 @@ from pathlib import Path
 
 from ktap import Parser, Result
 from machine import describe_end, die_with_parent, signal_of
+from patience import Deadline, ended, limit
 
 EXIT_WORDS = {0: 'pass', 1: 'fail', 2: 'panic', 3: 'harness error', 4: 'all skipped'}
 HARNESS_ERROR = 3
 ALL_SKIPPED = 4
 KILL_GRACE = 5.0         # seconds between SIGTERM and SIGKILL
+EXIT_LIMIT = 10.0        # seconds from the end of what a job prints to its own
 TAIL_LINES = 25
 
 
@@ -32,7 +34,7 @@ class Job:
     name: str
     command: list[str]
     logdir: Path
-    limit: float                       # seconds
+    limit: float                       # seconds on an idle machine
     may_be_empty: bool = False         # a filter may leave nothing to do here
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -90,7 +92,7 @@ def _stop(process: subprocess.Popen) -> None:
         except ProcessLookupError:
             pass
         try:
-            process.wait(grace)
+            process.wait(limit(grace))
         except subprocess.TimeoutExpired:
             continue
         if signum == signal.SIGTERM:
@@ -98,18 +100,20 @@ def _stop(process: subprocess.Popen) -> None:
     process.wait()
 
 
-def _lines(process: subprocess.Popen, deadline: float, log):
+def _lines(process: subprocess.Popen, deadline: Deadline, log):
     """Yield the lines a process prints; ends at its end of output. Raises TimeoutError at the deadline."""
     fd = process.stdout.fileno()
     rest = b''
     with selectors.DefaultSelector() as selector:
         selector.register(fd, selectors.EVENT_READ)
         while True:
-            left = deadline - time.monotonic()
-            if left <= 0 or not selector.select(left):
+            left = deadline.left()
+            if left <= 0.0:
                 if rest:
                     yield rest.decode(errors='replace')
                 raise TimeoutError
+            if not selector.select(left):
+                continue
             data = os.read(fd, 65536)
             if not data:
                 break
@@ -144,7 +148,7 @@ def run_job(job: Job, report: Report) -> Outcome:
     job.logdir.mkdir(parents=True, exist_ok=True)
     outcome, parser, start = Outcome(job), Parser(), time.monotonic()
     tail: list[str] = []
-    parent = os.getpid()
+    parent, deadline = os.getpid(), Deadline(job.limit)
     with open(job.logdir / 'output.log', 'wb', buffering=0) as log:
         try:
             process = subprocess.Popen(job.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -156,11 +160,11 @@ def run_job(job: Job, report: Report) -> Outcome:
             return outcome
         status: int | None
         try:
-            for line in _lines(process, start + job.limit, log):
+            for line in _lines(process, deadline, log):
                 tail = tail[1 - TAIL_LINES:] + [line.rstrip('\r')]
                 if result := parser.feed(line):
                     report.result(job, len(parser.results), result)
-            status = process.wait(max(1.0, start + job.limit - time.monotonic()))
+            status = ended(process, EXIT_LIMIT)
         except (TimeoutError, subprocess.TimeoutExpired):
             status = None
         finally:
@@ -169,7 +173,8 @@ def run_job(job: Job, report: Report) -> Outcome:
     outcome.results = parser.results
     outcome.passed, outcome.failed, outcome.skipped = (parser.count(word) for word in ('ok', 'failed', 'skipped'))
     if status is None:
-        outcome.reasons.append(f'hung: no end within {job.limit:.0f} s; the last it said:')
+        outcome.reasons.append(f'hung: no end within {time.monotonic() - start:.0f} s ({job.limit:.0f} s are allowed on an idle '
+                               'machine); the last it said:')
     _judge(outcome, parser, status)
     if outcome.reasons:
         outcome.failed += 1

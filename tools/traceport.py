@@ -11,7 +11,9 @@ import socket
 import time
 from pathlib import Path
 
-LIMIT = 60.0      # seconds without a byte
+from patience import Deadline
+
+LIMIT = 60.0      # seconds without a byte, on an idle machine
 
 
 class PortError(Exception):
@@ -33,12 +35,16 @@ class TracePort:
         self._rest = bytearray()
 
     def _more(self) -> None:
-        try:
-            data = self._socket.recv(1 << 18)
-        except TimeoutError:
-            raise PortError(f'{self.path}: nothing came for {self.limit:.0f} s') from None
-        except OSError as error:
-            raise PortError(f'{self.path}: {error.strerror}') from None
+        deadline, data = Deadline(self.limit), None
+        while data is None:
+            self._socket.settimeout(max(0.001, deadline.left()))
+            try:
+                data = self._socket.recv(1 << 18)
+            except TimeoutError:
+                if deadline.over():
+                    raise PortError(f'{self.path}: nothing came for {self.limit:.0f} s') from None
+            except OSError as error:
+                raise PortError(f'{self.path}: {error.strerror}') from None
         if not data:
             raise PortError(f'{self.path}: closed by the other side')
         self._rest += data

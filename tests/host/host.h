@@ -80,6 +80,11 @@ bool host_was_kicked(unsigned int hart);
  */
 void host_play_others(void (*fn)(void));
 
+/**
+ * host_time_is_virtual() - whether time goes by what is done: with one hart
+ */
+bool host_time_is_virtual(void);
+
 /* Private to tests/host. */
 bool host_takes_turns(void);
 void host_turn_spins(void); /* another hart's turn, if one can run */

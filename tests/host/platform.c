@@ -67,6 +67,11 @@ u64 arch_clock_ns(void)
 	       real_start.tv_nsec;
 }
 
+bool host_time_is_virtual(void)
+{
+	return !real_time;
+}
+
 u64 arch_time(void)
 {
 	return arch_clock_ns();

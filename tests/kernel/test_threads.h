@@ -25,6 +25,18 @@ struct crew {
 	unsigned int nr;
 };
 
+/* Of the host: whether its clock goes by what is done, and not by itself. */
+bool host_time_is_virtual(void) __attribute__((weak));
+
+/*
+ * Whether what took long took long in the kernel: only then may a case say "not after".
+ * Elsewhere any thread may stand still for any time at any place.
+ */
+static inline bool time_is_virtual(void)
+{
+	return host_time_is_virtual != NULL && host_time_is_virtual();
+}
+
 /*
  * Harts that run threads, in the order of their ids. The table may have entries of harts
  * that do not: those that failed to start, and one that a suite has played.

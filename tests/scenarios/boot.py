@@ -7,8 +7,9 @@ import re
 import subprocess
 from dataclasses import replace
 
-from guest import BOOT_LIMIT, Guest, expect
+from guest import BOOT_LIMIT, COMMAND_LIMIT, Guest, expect
 from machine import MIB, Machine, RAM_BASE
+from patience import talk
 from plan import scenario
 from recorder import prove
 
@@ -42,12 +43,12 @@ def memory_with_holes(guest: Guest) -> None:
 @scenario(devices=())
 def console_by_hand(guest: Guest) -> None:
     """The terminal: a prompt, a command, its answer, an unknown word."""
-    guest.console.wait_for(r'^ebb> ', 5)
+    guest.console.wait_for(r'^ebb> ', COMMAND_LIMIT)
     start = len(guest.console.text)
     guest.type('lsmem')
-    guest.console.wait_for(r'^RANGE +SIZE +STATE', 5, start)
+    guest.console.wait_for(r'^RANGE +SIZE +STATE', COMMAND_LIMIT, start)
     guest.type('nosuchword')
-    guest.console.wait_for(r'nosuchword', 5, start)
+    guest.console.wait_for(r'nosuchword', COMMAND_LIMIT, start)
     why = guest.refuse('nosuchword')
     expect(re.search('nosuchword', why) is not None, f'the refusal does not name the word: {why}')
 
@@ -57,7 +58,7 @@ def no_power_switch(guest: Guest) -> None:
     """A machine that nobody can end is halted, and says what it lacks."""
     guest.recorder.snapshot()
     guest.type('poweroff')
-    guest.console.wait_for(r'^ebb: halted: .*\(SBI SRST\).* sifive,test0', 15)
+    guest.console.wait_for(r'^ebb: halted: .*\(SBI SRST\).* sifive,test0', COMMAND_LIMIT)
     guest.answers = False
     expect((wrong := prove(guest)) is None, f'what was read from outside is no proof: {wrong}')
     guest.machine.stop()
@@ -80,7 +81,7 @@ def boot_alone(guest: Guest, append: str) -> tuple[int, str]:
     machine = Machine(config)
     try:
         qemu = machine.start(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        text = qemu.communicate(timeout=BOOT_LIMIT)[0].decode(errors='replace')
+        text = talk(qemu, BOOT_LIMIT)[0].decode(errors='replace')
         return qemu.returncode, text
     finally:
         machine.stop()

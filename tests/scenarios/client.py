@@ -10,6 +10,7 @@ from pathlib import Path
 
 from guest import Guest, Port, expect
 from machine import MIB
+from patience import limit
 from plan import scenario
 
 CTL = str(Path(__file__).resolve().parent.parent.parent / 'tools' / 'ebb-ctl')
@@ -18,7 +19,7 @@ CTL = str(Path(__file__).resolve().parent.parent.parent / 'tools' / 'ebb-ctl')
 def ebb_ctl(guest: Guest, *words: str) -> tuple[int, str]:
     """Status and text of the client."""
     done = subprocess.run([sys.executable, '-S', '-E', CTL, '--run', str(guest.machine.rundir), *words], capture_output=True,
-                          text=True, timeout=60, check=False)
+                          text=True, timeout=limit(60), check=False)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from guest import Failure, Guest, expect
+import time
+
+from guest import COMMAND_LIMIT, Failure, Guest, expect
 from machine import MIB, MemDevice
 from plan import scenario
 
@@ -29,7 +31,7 @@ def late_answers(guest: Guest) -> None:
         return
     device.inject('delay', count=2, ms=700)
     device.request(256 * MIB)
-    guest.run('lsmem', limit=5)
+    guest.run('lsmem')
     guest.wait_size(256 * MIB)
     guest.check()
 
@@ -57,7 +59,7 @@ def error_answer(guest: Guest) -> None:
     guest.resize(128 * MIB)
     device.inject('error', count=1)
     device.request(256 * MIB)
-    guest.console.wait_for(r'calls PLUG .* an error', 10)
+    guest.console.wait_for(r'calls PLUG .* an error', COMMAND_LIMIT)
     guest.run('mm check')
     guest.run('lsmem')
 
@@ -72,7 +74,7 @@ def device_process_dies(guest: Guest) -> None:
     guest.machine.devices['vm0'].kill()
     guest.machine.devices['vm0'].wait(5)
     try:
-        guest.run('lsmem', limit=10)
+        guest.run('lsmem')
     except (Failure, OSError):
         pass
     expect(guest.machine.dead_device() == 'vm0', 'the launcher did not notice')
@@ -99,12 +101,13 @@ def refusals_fill_no_log(guest: Guest) -> None:
     if not device.own:
         return
     device.inject('nack', count=100000)
-    start = len(guest.console.text)
+    start, begun = len(guest.console.text), time.monotonic()
     for turn in range(400):
         device.request((128 + turn % 7 * 128) * MIB)
         guest.run('sleep 10')
     lines = [line for line in guest.console.text[start:].splitlines() if 'virtio_mem' in line]
-    expect(3 <= len(lines) <= 30, f'{len(lines)} lines: {lines[:5]}')
+    most = 30 * (1 + (time.monotonic() - begun) / 10)      # the limit is so many in 10 s
+    expect(3 <= len(lines) <= most, f'{len(lines)} lines: {lines[:5]}')
     device.inject('none')
     guest.resize(0)
     guest.check()

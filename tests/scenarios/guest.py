@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,15 +14,17 @@ from pathlib import Path
 from cmdport import CommandPort
 from ctl import memory_files
 from machine import Config, Machine, MemDevice, RAM_BASE, describe_end
+from patience import Deadline, ended, until
 from plan import Scenario
 from qmp import Qmp, QmpError
 from recorder import APPEND, Recorder
 
+# On an idle machine; they grow with its load (tools/patience.py).
 BOOT_LIMIT = 20.0          # seconds to "ebb: ready"
 COMMAND_LIMIT = 20.0       # seconds for one answer of the command port
 RESIZE_LIMIT = 30.0
-SETTLE_LIMIT = 3.0
-POLL = 0.02
+SETTLE_LIMIT = 10.0
+EXIT_LIMIT = 20.0
 READY = 'ebb: ready'
 
 
@@ -35,6 +36,12 @@ def expect(truth: bool, text: str) -> None:
     """Fail with a text unless it is true."""
     if not truth:
         raise Failure(text)
+
+
+def wait_for(truth: Callable[[], bool], what: str, limit: float = COMMAND_LIMIT) -> None:
+    """Ask again and again until it is true."""
+    if not until(truth, limit):
+        raise Failure(f'{what} within {limit:.0f} s')
 
 
 class Console:
@@ -60,12 +67,12 @@ class Console:
 
     def wait_for(self, pattern: str, limit: float, start: int = 0) -> re.Match:
         """The first match at or after an offset of the text."""
-        deadline = time.monotonic() + limit
+        deadline = Deadline(limit)
         with self._changed:
             while not (match := re.compile(pattern, re.M).search(self.text, start)):
                 if self._closed:
                     raise Failure(f'the machine ended before it said {pattern!r}')
-                if not self._changed.wait(max(0.0, deadline - time.monotonic())) and time.monotonic() >= deadline:
+                if not self._changed.wait(deadline.left()) and deadline.over():
                     raise Failure(f'the console did not say {pattern!r} within {limit:.0f} s')
             return match
 
@@ -152,10 +159,10 @@ class Guest:
         self.machine.qemu.stdin.write(line.encode() + b'\r')
         self.machine.qemu.stdin.flush()
 
-    def wait_exit(self, wanted: int, limit: float = 10.0) -> None:
+    def wait_exit(self, wanted: int, limit: float = EXIT_LIMIT) -> None:
         """The machine ends by itself with this status."""
         try:
-            status = self.machine.qemu.wait(limit)
+            status = ended(self.machine.qemu, limit)
         except subprocess.TimeoutExpired:
             raise Failure(f'the machine did not end within {limit:.0f} s') from None
         expect(status == wanted, f'the machine {describe_end(status)}, not with status {wanted}')
@@ -195,9 +202,9 @@ class Guest:
 
     def wait_blocks(self, wanted: Callable[[dict[int, str]], bool], what: str) -> dict[int, str]:
         """The memory blocks, as soon as they are as wanted: a moment after the device's size."""
-        deadline = time.monotonic() + SETTLE_LIMIT
+        deadline = Deadline(SETTLE_LIMIT)
         while not wanted(blocks := self.blocks()):
-            expect(time.monotonic() < deadline, f'{what}; there are {blocks}')
+            expect(not deadline.over(), f'{what}; there are {blocks}')
         return blocks
 
     # --- sizes --------------------------------------------------------------------------------------------------
@@ -216,10 +223,9 @@ class Guest:
 
     def wait_size(self, size: int, name: str = 'vm0', limit: float = RESIZE_LIMIT) -> None:
         """Wait until a device's plugged size is this."""
-        deadline = time.monotonic() + limit
-        while (now := self.devices[name].get('size')) != size:
-            expect(time.monotonic() < deadline, f'{name}: {now >> 20}M plugged, not {size >> 20}M, after {limit:.0f} s')
-            time.sleep(POLL)
+        if not until(lambda: self.devices[name].get('size') == size, limit):
+            now = self.devices[name].get('size')
+            raise Failure(f'{name}: {now >> 20}M plugged, not {size >> 20}M, after {limit:.0f} s')
 
     # --- four views of the same memory --------------------------------------------------------------------------
 
@@ -253,16 +259,17 @@ class Guest:
 
     def settle(self, name: str, size: int) -> None:
         """The device knows a size first; the kernel is to agree as soon as it has read the answer."""
-        deadline = time.monotonic() + SETTLE_LIMIT
-        while (kernel := self.kernel_plugged(name)) != size:
-            expect(time.monotonic() < deadline, f'{name}: the kernel says {kernel} bytes are plugged, the device says {size}')
+        if not until(lambda: self.kernel_has(name) == size, SETTLE_LIMIT):
+            raise Failure(f'{name}: the kernel has {self.kernel_has(name)} bytes, the device says {size} are plugged')
 
-    def kernel_plugged(self, name: str) -> int:
-        """Bytes of a device that the kernel believes plugged, from the console's vmem command."""
+    def kernel_has(self, name: str) -> int:
+        """Bytes of a device that mm has, from the console's vmem command: what is plugged, but for what is not in use yet."""
         _, found, rest = self.run('vmem').partition(f': {self.devices[name].shape.addr:#x}-')
-        match = re.search(r'plugged (\d+) (K|M)iB', rest)
+        match = re.search(r'plugged (\d+) ([KM])iB(?: \((\d+) ([KM])iB of it not in use\))?', rest)
         expect(bool(found) and match is not None, f'vmem does not tell how much of {name} is plugged')
-        return int(match[1]) << {'K': 10, 'M': 20}[match[2]]
+        plugged, unit, held, held_unit = match.groups()
+        shift = {'K': 10, 'M': 20}
+        return (int(plugged) << shift[unit]) - (int(held) << shift[held_unit] if held else 0)
 
     def _memfd(self) -> str:
         """QEMU's guest memory, as a file."""

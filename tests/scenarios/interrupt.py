@@ -4,25 +4,14 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 
-from guest import Guest, Port, expect
+from guest import COMMAND_LIMIT, RESIZE_LIMIT, Guest, Port, expect, wait_for
 from hotplug import SYSFS, block_of
 from machine import MIB
 from plan import scenario
 
-SOON = 1.0              # seconds in which a request ends that somebody has given up
-IN_THE_WAIT = 0.3      # from the start of a request until it waits
 CTRL_C = b'\x03'
-
-
-def wait_for(truth: Callable[[], bool], what: str, limit: float = 5.0) -> None:
-    """Ask again and again."""
-    deadline = time.monotonic() + limit
-    while not truth():
-        expect(time.monotonic() < deadline, f'{what} within {limit:.0f} s')
-        time.sleep(0.02)
 
 
 def pinned(guest: Guest) -> tuple[int, int]:
@@ -34,6 +23,22 @@ def pinned(guest: Guest) -> tuple[int, int]:
     return block, pfn
 
 
+def until_it_waits(guest: Guest, begin: Callable[[], None], go: Callable[[], object]) -> None:
+    """Begin a request, and come back when it waits for what is in its way: it is held where it begins to, and let go."""
+    guest.run('hold evac:phase wait')
+    start = len(guest.console.text)
+    begin()
+    guest.console.wait_for(r'evac: held at pfn 0x', COMMAND_LIMIT, start)
+    go()
+
+
+def go_by_hand(guest: Guest) -> None:
+    """"go" on the terminal, when the port is taken."""
+    start = len(guest.console.text)
+    guest.type('go; echo w"ent"')
+    guest.console.wait_for(r'^went$', COMMAND_LIMIT, start)
+
+
 def taken(guest: Guest) -> dict[str, str]:
     """Frames by type, but for the free ones, which go in and out of caches."""
     return {name: number for name, number in re.findall(r'^(\S+) +(\d+) frames$', guest.run('mm census'), re.M)
@@ -43,13 +48,14 @@ def taken(guest: Guest) -> dict[str, str]:
 def expect_unchanged(guest: Guest, block: int, before: dict[str, str]) -> None:
     """What was given up has left nothing behind."""
     expect(guest.read(f'{SYSFS}/memory{block}/state') == 'online\n', 'the block did not stay online')
-    expect((now := taken(guest)) == before, f'frames are {now}, were {before}')
+    wait_for(lambda: taken(guest) == before, f'frames are {taken(guest)}, were {before}')
     guest.check()
 
 
 def logged(guest: Guest, words: str) -> None:
     """A line of the log, word by word."""
-    expect(any(line.endswith(f'] {words}') for line in guest.run('dmesg').splitlines()), f'the log does not say {words!r}')
+    wait_for(lambda: any(line.endswith(f'] {words}') for line in guest.run('dmesg').splitlines()),
+             f'the log does not say {words!r}')
 
 
 def cancelled(block: int, pfn: int) -> str:
@@ -63,16 +69,16 @@ def ctrl_c_on_the_terminal(guest: Guest) -> None:
     block, pfn = pinned(guest)
     state = f'{SYSFS}/memory{block}/state'
     before = taken(guest)
-    guest.console.wait_for(r'^ebb> ', 5)
+    guest.console.wait_for(r'^ebb> ', COMMAND_LIMIT)
     start = len(guest.console.text)
-    guest.type(f'chmem -d -w 600 -b {block}; echo ne"ver"')
-    wait_for(lambda: guest.read(state) == 'going-offline\n', 'the block does not go offline')
-    time.sleep(IN_THE_WAIT)
+    until_it_waits(guest, lambda: guest.type(f'chmem -d -w 600 -b {block}; echo ne"ver"'), lambda: guest.run('go'))
+    expect(guest.read(state) == 'going-offline\n', 'the block does not go offline')
     guest.type('echo be"fore"')
     guest.type('\x03echo be"hind"')
-    line = guest.console.wait_for(cancelled(block, pfn), SOON, start)
+    line = guest.console.wait_for(cancelled(block, pfn), COMMAND_LIMIT, start)
     logged(guest, line[0])
-    guest.console.wait_for(r'^behind$', 5, guest.console.wait_for(r'^before$', 5, line.end()).end())
+    line = guest.console.wait_for(r'^before$', COMMAND_LIMIT, line.end())
+    guest.console.wait_for(r'^behind$', COMMAND_LIMIT, line.end())
     expect('never' not in guest.console.text, 'the rest of the line was run')
     expect_unchanged(guest, block, before)
 
@@ -81,7 +87,7 @@ def ctrl_c_on_the_terminal(guest: Guest) -> None:
     guest.type(f'echo offline > {state}')
     wait_for(lambda: 'held at evac:phase migrate' in guest.run('hold'), 'nothing is held')
     guest.type('\x03')
-    line = guest.console.wait_for(rf'^memory{block}: offline failed: cancelled.*$', SOON, start)
+    line = guest.console.wait_for(rf'^memory{block}: offline failed: cancelled.*$', COMMAND_LIMIT, start)
     guest.run('go')
     logged(guest, line[0])
     expect_unchanged(guest, block, before)
@@ -96,30 +102,28 @@ def ctrl_c_on_the_port(guest: Guest) -> None:
     block, pfn = pinned(guest)
     before = taken(guest)
     command = f'chmem -d -w 600 -b {block}; echo never\n'.encode()
-    guest.port.send(command)
-    time.sleep(IN_THE_WAIT)
+    until_it_waits(guest, lambda: guest.port.send(command), lambda: go_by_hand(guest))
     guest.port.send(b'echo before\n' + CTRL_C + b'echo behind\n')
-    status, text = guest.port.answer(SOON)
+    status, text = guest.port.answer(COMMAND_LIMIT)
     expect(status == -4 and re.search(cancelled(block, pfn), text) is not None, f'status {status}: {text}')
     for word in ('before', 'behind'):
-        expect(guest.port.answer(SOON) == (0, f'{word}\n'), f'{word} was lost')
+        expect(guest.port.answer(COMMAND_LIMIT) == (0, f'{word}\n'), f'{word} was lost')
     logged(guest, text.strip())
     expect_unchanged(guest, block, before)
 
-    guest.port.send(f'contig 700 at {pfn - 300:#x} wait 600\n'.encode())
-    time.sleep(IN_THE_WAIT)
+    contig = f'contig 700 at {pfn - 300:#x} wait 600\n'.encode()
+    until_it_waits(guest, lambda: guest.port.send(contig), lambda: go_by_hand(guest))
     guest.port.send(CTRL_C)
-    status, text = guest.port.answer(SOON)
+    status, text = guest.port.answer(COMMAND_LIMIT)
     expect(status == -4 and f'contig: cancelled, pfn {pfn:#x} is pinned, type Driver, owner 0x' in text,
            f'status {status}: {text}')
     logged(guest, text.strip().replace('contig:', 'contig: 700 frames failed:'))
     expect_unchanged(guest, block, before)
 
-    guest.port.send(command + b'echo nobody\n')
-    time.sleep(IN_THE_WAIT)
+    until_it_waits(guest, lambda: guest.port.send(command + b'echo nobody\n'), lambda: go_by_hand(guest))
     guest.port.close()
     guest.port = Port(guest.machine.rundir / 'port.sock')
-    expect(guest.port.run('echo next', SOON) == (0, 'next\n'), 'the next program gets another answer')
+    expect(guest.port.run('echo next') == (0, 'next\n'), 'the next program gets another answer')
     expect_unchanged(guest, block, before)
     guest.run(f'unpin {pfn:#x}; chmem -d -b {block}')
     guest.resize(0)
@@ -134,7 +138,7 @@ def unplug_that_fails(guest: Guest) -> None:
     words = rf'memory{block}: pfn {pfn:#x} is pinned, type Driver, owner 0x[0-9a-f]+'
     start = len(guest.console.text)
     device.request(0)
-    line = guest.console.wait_for(rf'vm0: requested 0 MiB, plugged (\d+) MiB: ({words})', 10, start)
+    line = guest.console.wait_for(rf'vm0: requested 0 MiB, plugged (\d+) MiB: ({words})', RESIZE_LIMIT, start)
     expect(re.search(rf'^  last failure: {re.escape(line[2])}', guest.run('vmem'), re.M) is not None,
            'vmem does not say what the log says')
     device.request(int(line[1]) * MIB)
@@ -145,7 +149,7 @@ def unplug_that_fails(guest: Guest) -> None:
     device.request(0)
     wait_for(lambda: 'held at' in guest.run('hold'), 'nothing is held')
     device.request(256 * MIB)
-    wait_for(lambda: 'nothing is held' in guest.run('hold'), 'the round does not end', SOON)
+    wait_for(lambda: 'nothing is held' in guest.run('hold'), 'the round does not end')
     guest.run('go')
     guest.wait_size(256 * MIB)
     guest.check()
@@ -161,12 +165,13 @@ def step_by_step(guest: Guest) -> None:
     guest.run(f'unpin {pfn:#x}')
     expect(guest.run('step') == 'nothing is held\n', 'something is held')
     guest.run('hold evac:phase migrate')
-    guest.console.wait_for(r'^ebb> ', 5)
+    guest.console.wait_for(r'^ebb> ', COMMAND_LIMIT)
     guest.type(f'chmem -d -w 1 -b {block}')
-    guest.console.wait_for(r'evac: held at pfn 0x', 5)
-    time.sleep(1.5)     # longer than the deadline
+    guest.console.wait_for(r'evac: held at pfn 0x', COMMAND_LIMIT)
+    guest.run('sleep 1500')     # longer than the deadline
     for phase in ('verify', 'commit', 'idle'):
-        expect((text := guest.run('step')) == f'held at evac:phase {phase}\n', f'step says {text!r}, not {phase}')
+        guest.run('step')
+        wait_for(lambda at=f'held at evac:phase {phase}\n': guest.run('hold') == at, f'it does not step to {phase}')
     expect(guest.run('step') == 'nothing is held\n', 'there is another phase')
     wait_for(lambda: guest.read(f'{SYSFS}/memory{block}/state') == 'offline\n', 'the block did not go offline')
     guest.run('go')
@@ -179,8 +184,8 @@ def typed_ahead(guest: Guest) -> None:
     """What is typed while a command runs is run after it, all of it, whether the command looks for Ctrl-C or not."""
     words = [f'word{number}' for number in range(150)]
     for command in ('sleep 700', 'mm check; mm check; mm check'):
-        guest.console.wait_for(r'ebb> \Z', 5)
+        guest.console.wait_for(r'ebb> \Z', COMMAND_LIMIT)
         start = len(guest.console.text)
         guest.type('\r'.join([command, *(f'echo {word[:2]}"{word[2:]}"' for word in words)]))
         for word in words:
-            start = guest.console.wait_for(rf'^{word}$', 10, start).end()
+            start = guest.console.wait_for(rf'^{word}$', COMMAND_LIMIT, start).end()

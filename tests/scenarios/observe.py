@@ -13,8 +13,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from guest import Guest, expect
+from guest import COMMAND_LIMIT, Guest, expect
 from machine import MIB, MemDevice
+from patience import limit
 from plan import scenario
 from recorder import prove
 from replay import Replay, Session, Verdict, split
@@ -151,10 +152,10 @@ def files_for_linux_tools(guest: Guest) -> None:
     expect(len(fast) == len(slow), f'a slow reader gets {len(slow)} bytes, a fast one {len(fast)}')
     directory = files_of(guest, fast)
     check_kpageflags(guest, directory)
-    guest.console.wait_for(r'^ebb> ', 5)
+    guest.console.wait_for(r'^ebb> ', COMMAND_LIMIT)
     start = len(guest.console.text)
     guest.type('dumpsys header')
-    guest.console.wait_for(r'^-----END EBB header.*\n', 10, start)
+    guest.console.wait_for(r'^-----END EBB header.*\n', COMMAND_LIMIT, start)
     expect(b'"ebbt"' in decode_markers(guest.console.text[start:], 'header'), 'the console sends another header')
     typed = files_of(guest, decode_markers(guest.run('dumpsys', 60), 'dumpsys'))
     names = [sorted(str(p.relative_to(d)) for p in d.rglob('*') if p.is_file()) for d in (directory, typed)]
@@ -197,7 +198,7 @@ def silent_guest(guest: Guest) -> None:
 
 def ebbt(*words: str) -> None:
     """tools/ebbt, which must be content."""
-    done = subprocess.run([sys.executable, 'tools/ebbt', *words], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, 'tools/ebbt', *words], capture_output=True, text=True, timeout=limit(60), check=False)
     expect(done.returncode == 0, f'ebbt {" ".join(words)}: {(done.stdout + done.stderr).strip()}')
 
 
@@ -210,7 +211,7 @@ def hung_guest(guest: Guest) -> None:
     guest.resize(100 * MIB)
     guest.type('crash hang')
     guest.answers = False
-    guest.console.wait_for(r'crash hang', 5)
+    guest.console.wait_for(r'crash hang', COMMAND_LIMIT)
     if guest.devices['vm0'].own:        # else QEMU's own QMP, which has one client, is ours
         rescued, elf = guest.machine.rundir / 'rescued.ebbt', guest.machine.config.kernel
         ebbt('rescue', str(rescued), '--rundir', str(guest.machine.rundir), '--elf', elf)

@@ -11,6 +11,7 @@ import threading
 import unittest
 from pathlib import Path
 
+from patience import talk
 from vmem_case import GIB, PROGRAM, Case
 from vmem_frontend import BUSY, MIB, PLUG, RAM_BASE, REGION, UNPLUG, Device, Qmp
 
@@ -67,7 +68,7 @@ class ClientCase(Case):
                                 stderr=subprocess.PIPE, text=True)
 
     def done(self, process: subprocess.Popen) -> tuple[int, str, str]:
-        out, err = process.communicate(timeout=60)
+        out, err = talk(process, 60)
         return process.returncode, out, err
 
     def plug(self, count: int, first: int = 0) -> None:

@@ -10,6 +10,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from patience import limit
+
 TOP = Path(__file__).resolve().parent.parent.parent
 OUT = Path(os.environ.get('O') or TOP / 'build')
 QEMU = os.environ.get('QEMU') or OUT / 'qemu' / 'qemu-system-riscv64'
@@ -26,7 +28,8 @@ class IrqsOffTest(unittest.TestCase):
             for image in ('ebb.elf', 'ebb-test.elf'):
                 os.symlink((OUT / image).resolve(), Path(home, image))
             done = subprocess.run([sys.executable, TOP / 'tools' / 'bench', '--out', home, 'irqs'], capture_output=True,
-                                  text=True, timeout=LIMIT_S, check=False, env={**os.environ, 'QEMU': str(Path(QEMU).resolve())})
+                                  text=True, timeout=limit(LIMIT_S), check=False,
+                                  env={**os.environ, 'QEMU': str(Path(QEMU).resolve())})
         self.assertEqual(done.returncode, 0, done.stderr)
         rows = re.findall(r'^(irqs_off_\w+) +([\d,]+) insn .* (ok|OVER|goal)$', done.stdout, re.M)
         for name, value, verdict in rows:

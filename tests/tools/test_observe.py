@@ -17,6 +17,7 @@ from pathlib import Path
 
 import replay
 from elf import Elf, ElfError
+from patience import limit
 from traceport import PortError, TracePort, decode_markers
 
 TOP = Path(__file__).resolve().parent.parent.parent
@@ -143,7 +144,7 @@ class PortTest(unittest.TestCase):
     def dump(self, archive, *words):
         self.play(b'+%d\n' % len(archive), archive, b'=0\n')
         return subprocess.run([sys.executable, TOP / 'tools' / 'ebb-dump', '--rundir', self.rundir, *words],
-                              capture_output=True, text=True, timeout=20, check=False)
+                              capture_output=True, text=True, timeout=limit(20), check=False)
 
     @staticmethod
     def archive(*names):
@@ -206,7 +207,7 @@ class PortTest(unittest.TestCase):
     def test_ebb_dump_leaves_a_proof(self):
         self.serve_records()
         words = [sys.executable, TOP / 'tools' / 'ebb-dump', '--rundir', self.rundir, '--session', self.rundir / 's.ebbt']
-        done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=limit(20), check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ''))
         verdict = replay.replay(self.rundir / 's.ebbt')
         self.assertTrue(verdict.proved, verdict)
@@ -214,7 +215,7 @@ class PortTest(unittest.TestCase):
     def test_ebb_dump_without_a_machine(self):
         self.listener.close()
         words = [sys.executable, TOP / 'tools' / 'ebb-dump', '--rundir', self.rundir / 'none', self.rundir / 'tree']
-        done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=limit(20), check=False)
         self.assertEqual((done.returncode, len(done.stderr.splitlines())), (1, 1))
 
 

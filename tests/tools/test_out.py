@@ -8,6 +8,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from patience import limit
+
 TOP = Path(__file__).resolve().parent.parent.parent
 QEMU = '''#!/bin/sh
 case "$*" in
@@ -40,8 +42,8 @@ class Elsewhere(unittest.TestCase):
 
     def get(self, out: Path) -> subprocess.CompletedProcess:
         env = {'PATH': f'{self.bin}:/usr/bin:/bin', 'O': str(out), 'APT_LOG': str(self.top / 'apt.log'), 'HOME': str(self.top)}
-        return subprocess.run([str(self.checkout / 'tools' / 'get-qemu')], env=env, capture_output=True, text=True, timeout=60,
-                              check=False)
+        return subprocess.run([str(self.checkout / 'tools' / 'get-qemu')], env=env, capture_output=True, text=True,
+                              timeout=limit(60), check=False)
 
     def test_qemu_of_the_checkout_is_used(self):
         shared = self.checkout / 'build' / 'qemu'
@@ -69,14 +71,14 @@ class Elsewhere(unittest.TestCase):
         env = {**os.environ, 'HOME': str(self.top)}
         for place, status in ((self.checkout, 1), (self.top, 1), (self.top / 'out', 0)):
             done = subprocess.run([str(self.checkout / 'tools' / 'clean'), str(place)], env=env, capture_output=True, text=True,
-                                  timeout=60, check=False)
+                                  timeout=limit(60), check=False)
             self.assertEqual(done.returncode, status, done.stderr)
         self.assertTrue((self.checkout / 'tools' / 'clean').exists())
         self.assertEqual([path.name for path in (self.top / 'out').iterdir()], ['qemu'])
 
     def test_make_says_which_places_it_cannot_build_in(self):
         for out, status in (('', 0), ('a b', 2)):
-            done = subprocess.run(['make', '-C', str(TOP), f'O={out}', 'help'], capture_output=True, text=True, timeout=60,
+            done = subprocess.run(['make', '-C', str(TOP), f'O={out}', 'help'], capture_output=True, text=True, timeout=limit(60),
                                   check=False)
             self.assertEqual((done.returncode, 'name one directory' in done.stderr), (status, status != 0))
 

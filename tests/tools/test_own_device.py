@@ -15,6 +15,7 @@ TOOLS = HERE.parent.parent / 'tools'
 sys.path.insert(0, str(HERE.parent / 'scenarios'))
 from guest import Failure, Guest  # noqa: E402
 from machine import GIB, MIB, RAM_BASE, Config, Machine, MachineError, MemDevice  # noqa: E402
+from patience import limit  # noqa: E402
 from plan import Scenario  # noqa: E402
 from qmp import Qmp, QmpError  # noqa: E402
 
@@ -44,7 +45,7 @@ class OwnDevice(unittest.TestCase):
 
     def ctl(self, *words: str) -> tuple[int, str]:
         done = subprocess.run([sys.executable, '-S', '-E', str(TOOLS / 'ebb-ctl'), '--run', str(self.run_dir), *words],
-                              capture_output=True, text=True, timeout=30, check=False)
+                              capture_output=True, text=True, timeout=limit(30), check=False)
         return done.returncode, done.stdout + done.stderr
 
     def test_regions_are_where_qemu_says(self):

@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 from pathlib import Path
 
+from patience import ended, talk, until
+
+LIMIT = 20.0      # seconds on an idle machine
 RUN = str(Path(__file__).resolve().parent.parent.parent / 'tools' / 'run')
 QEMU = '''#!{python}
 import os, subprocess, sys, time
@@ -30,7 +32,7 @@ import socket, sys, time
 listener = socket.socket(socket.AF_UNIX)
 {body}
 '''
-LISTEN = "listener.bind(sys.argv[sys.argv.index('--socket') + 1]); time.sleep(60)"
+LISTEN = "listener.bind(sys.argv[sys.argv.index('--socket') + 1]); time.sleep(600)"
 ECHO = "print('ebb: ready', flush=True); line = sys.stdin.readline(); print('got ' + line, end=''); sys.exit(7)"
 
 
@@ -65,20 +67,16 @@ class LauncherTest(unittest.TestCase):
         return process
 
     def pids(self):
-        deadline = time.monotonic() + 5
-        while not (self.out / 'run' / 'qemu.pid').exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        self.assertTrue(until((self.out / 'run' / 'qemu.pid').exists, LIMIT), 'QEMU was not started')
         return [int((self.out / 'run' / f'{name}.pid').read_text()) for name in ('qemu', 'vm0')]
 
     def assert_gone(self, pids):
-        deadline = time.monotonic() + 5
-        while any(os.path.exists(f'/proc/{pid}/exe') for pid in pids):
-            self.assertLess(time.monotonic(), deadline, 'a process was left behind')
-            time.sleep(0.02)
+        gone = until(lambda: not any(os.path.exists(f'/proc/{pid}/exe') for pid in pids), LIMIT)
+        self.assertTrue(gone, 'a process was left behind')
 
     def test_input_output_and_status_pass_through(self):
         process = self.start(ECHO, subprocess.PIPE)
-        out, _ = process.communicate('hello\n', 10)
+        out, _ = talk(process, LIMIT, 'hello\n')
         self.assertEqual((out.splitlines()[-1], process.returncode), ('got hello', 7))
 
     def test_run_directory_is_the_users_alone(self):
@@ -94,22 +92,22 @@ class LauncherTest(unittest.TestCase):
     def test_input_waits_for_ready(self):
         body = ("import select; early = select.select([sys.stdin], [], [], 0.5)[0]; print('early' if early else 'held');"
                 "print('ebb: ready', flush=True); print(sys.stdin.readline())")
-        out, _ = self.start(body, subprocess.PIPE).communicate('x\n', 10)
+        out, _ = talk(self.start(body, subprocess.PIPE), LIMIT, 'x\n')
         self.assertIn('held', out)
 
     def test_killed_launcher_takes_all_along(self):
         for signum in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP):
-            process = self.start("print('up', flush=True); time.sleep(60)")
+            process = self.start("print('up', flush=True); time.sleep(600)")
             pids = self.pids()
             process.stdout.readline()
             process.send_signal(signum)
-            process.wait(10)
+            ended(process, LIMIT)
             self.assert_gone(pids)
             for stale in (self.out / 'run').glob('*.pid'):
                 stale.unlink()
 
     def test_killed_make_takes_all_along(self):
-        self.program('qemu/qemu-system-riscv64', QEMU, "print('up', flush=True); time.sleep(60)")
+        self.program('qemu/qemu-system-riscv64', QEMU, "print('up', flush=True); time.sleep(600)")
         parent = subprocess.Popen(['/bin/sh', '-c', f'"{RUN}"; true'], env=self.environment(MAKELEVEL='1'),
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         pids = self.pids()
@@ -120,37 +118,37 @@ class LauncherTest(unittest.TestCase):
         self.assert_gone(pids)
 
     def test_ctrl_a_x_leaves_and_restores_the_terminal(self):
-        self.program('qemu/qemu-system-riscv64', QEMU, "print('up', flush=True); time.sleep(60)")
+        self.program('qemu/qemu-system-riscv64', QEMU, "print('up', flush=True); time.sleep(600)")
         master, slave = pty.openpty()
         process = subprocess.Popen([RUN], stdin=slave, stdout=slave, stderr=slave, env=self.environment())
         pids = self.pids()
-        self.assertTrue(select.select([master], [], [], 5)[0])
+        self.assertTrue(until(lambda: select.select([master], [], [], 0)[0], LIMIT))
         os.write(master, b'\x01x')
-        self.assertEqual(process.wait(10), 0)
+        self.assertEqual(ended(process, LIMIT), 0)
         self.assert_gone(pids)
         os.close(master)
         os.close(slave)
 
     def test_second_run_is_refused(self):
-        self.start("print('up', flush=True); time.sleep(60)").stdout.readline()
-        second = self.start("time.sleep(60)")
-        _, err = second.communicate(timeout=10)
+        self.start("print('up', flush=True); time.sleep(600)").stdout.readline()
+        second = self.start("time.sleep(600)")
+        _, err = talk(second, LIMIT)
         self.assertEqual(second.returncode, 3)
         self.assertIn('already runs', err)
 
     def test_device_that_dies_at_once(self):
         self.program('ebb-vmem', VMEM, "sys.exit('cannot do that')")
-        process = self.start("time.sleep(60)")
-        _, err = process.communicate(timeout=10)
+        process = self.start("time.sleep(600)")
+        _, err = talk(process, LIMIT)
         self.assertEqual(process.returncode, 3)
         self.assertIn('cannot do that', err)
 
     def test_device_that_is_killed(self):
-        process = self.start("print('up', flush=True); time.sleep(60)")
+        process = self.start("print('up', flush=True); time.sleep(600)")
         pids = self.pids()
         process.stdout.readline()
         os.kill(pids[1], signal.SIGKILL)
-        _, err = process.communicate(timeout=10)
+        _, err = talk(process, LIMIT)
         self.assertEqual(process.returncode, 3)
         self.assertRegex(err, r'^run: memory device vm0 was ended by SIGKILL: .*OOM killer.*vm0\.log')
         self.assert_gone(pids)
@@ -162,36 +160,36 @@ class LauncherTest(unittest.TestCase):
                 with self.subTest(signum, how=how):
                     process = self.start("print('up', flush=True); print('last words', file=sys.stderr, flush=True); " +
                                          how.format(n=int(signum)))
-                    _, err = process.communicate(timeout=10)
+                    _, err = talk(process, LIMIT)
                     self.assertEqual(process.returncode, 128 + signum)
                     self.assertRegex(err, rf'^run: QEMU was ended by {signum.name}: .*{meaning}.*qemu\.log\)\n  last words\n$')
 
     def test_status_of_the_guest_is_no_signal(self):
         for status in (0, 1, 2):
             process = self.start(f"print('up', flush=True); sys.exit({status})")
-            _, err = process.communicate(timeout=10)
+            _, err = talk(process, LIMIT)
             self.assertEqual((process.returncode, err), (status, ''))
 
     def test_qemu_that_closes_its_console_and_stays(self):
-        process = self.start("print('up', flush=True); os.close(1); time.sleep(60)")
+        process = self.start("print('up', flush=True); os.close(1); time.sleep(600)")
         pids = self.pids()
-        _, err = process.communicate(timeout=20)
+        _, err = talk(process, LIMIT)
         self.assertEqual((process.returncode, len(err.splitlines())), (3, 1), err)
         self.assert_gone(pids)
 
     def test_reader_that_goes_away(self):
-        process = self.start("[print('line', flush=True) or time.sleep(.01) for _ in range(6000)]")
+        process = self.start("[print('line', flush=True) or time.sleep(.01) for _ in range(60000)]")
         pids = self.pids()
         process.stdout.readline()
         process.stdout.close()
-        self.assertEqual(process.wait(10), 128 + signal.SIGPIPE)
+        self.assertEqual(ended(process, LIMIT), 128 + signal.SIGPIPE)
         self.assertEqual(process.stderr.read(), '')
         self.assert_gone(pids)
 
     def test_missing_device(self):
         (self.out / 'ebb-vmem').unlink()
-        process = self.start("time.sleep(60)")
-        _, err = process.communicate(timeout=10)
+        process = self.start("time.sleep(600)")
+        _, err = talk(process, LIMIT)
         self.assertEqual(process.returncode, 3)
         self.assertIn('make all', err)
 
@@ -199,8 +197,8 @@ class LauncherTest(unittest.TestCase):
         for more in ({'MEM': 'lots'}, {'CMD': 'echo "x"'}, {'TRANSPORT': 'usb'}, {'VMEM': '3K'}, {'MEM': '1M'},
                      {'QEMU': '/gone'}):
             with self.subTest(more):
-                process = self.start("time.sleep(60)", **more)
-                _, err = process.communicate(timeout=10)
+                process = self.start("time.sleep(600)", **more)
+                _, err = talk(process, LIMIT)
                 self.assertEqual((process.returncode, len(err.strip().splitlines())), (3, 1), err)
 
     def test_bad_numbers(self):
@@ -209,13 +207,13 @@ class LauncherTest(unittest.TestCase):
                              ('BLOCK', ('0', '-2M', '3M'))):
             for value in values:
                 with self.subTest(name, value=value):
-                    process = self.start("time.sleep(60)", **{name: value})
-                    _, err = process.communicate(timeout=10)
+                    process = self.start("time.sleep(600)", **{name: value})
+                    _, err = talk(process, LIMIT)
                     self.assertEqual((process.returncode, len(err.splitlines())), (3, 1), err)
 
     def test_dry_run_starts_nothing(self):
-        process = self.start("time.sleep(60)", DRY='1', CMD='lsmem; poweroff')
-        out, _ = process.communicate(timeout=10)
+        process = self.start("time.sleep(600)", DRY='1', CMD='lsmem; poweroff')
+        out, _ = talk(process, LIMIT)
         self.assertIn('autorun="lsmem; poweroff"', out)
         self.assertFalse((self.out / 'run').exists())
 

@@ -11,6 +11,7 @@ import time
 import unittest
 from pathlib import Path
 
+from patience import Deadline, ended, limit, until
 from vmem_case import GIB, PROGRAM
 from vmem_frontend import ACK, ERROR, LIMIT_S, MIB, NACK, PLUGGED, RAM_BASE, REGION, UNPLUGGED, Device, Qmp
 
@@ -26,7 +27,7 @@ def offers_device() -> bool:
     if not os.access(QEMU, os.X_OK):
         return False
     probe = subprocess.run([QEMU, '-M', 'virt', '-device', 'vhost-user-test-device,help'], stdin=subprocess.DEVNULL,
-                           capture_output=True, text=True, timeout=60, check=False)
+                           capture_output=True, text=True, timeout=limit(60), check=False)
     return any(line.startswith('  virtio-id=') for line in probe.stdout.splitlines())
 
 
@@ -48,10 +49,12 @@ class Machine:
         self.buffer = b''
 
     def line(self) -> str:
-        deadline = time.monotonic() + LIMIT_S
+        deadline = Deadline(LIMIT_S)
         while b'\n' not in self.buffer:
-            if not select.select([self.process.stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                raise AssertionError('the guest does not answer')
+            if not select.select([self.process.stdout], [], [], deadline.left())[0]:
+                if deadline.over():
+                    raise AssertionError('the guest does not answer')
+                continue
             part = os.read(self.process.stdout.fileno(), 4096)
             if not part:
                 raise AssertionError('QEMU has ended')
@@ -110,10 +113,7 @@ class UnderQemu(unittest.TestCase):
         return machine, devices
 
     def await_qmp(self, device: Device) -> None:
-        deadline = time.monotonic() + LIMIT_S
-        while device.qmp.get('x-qmp') != 'connected' and time.monotonic() < deadline:
-            time.sleep(0.02)
-        self.assertEqual(device.qmp.get('x-qmp'), 'connected')
+        self.assertTrue(until(lambda: device.qmp.get('x-qmp') == 'connected', LIMIT_S))
 
     def rss(self, machine: Machine) -> int:
         """Bytes of shared memory that QEMU's process holds."""
@@ -128,8 +128,7 @@ class UnderQemu(unittest.TestCase):
         self.assertEqual(machine.do('config', 0), [2 * MIB, REGION, GIB, 256 * MIB, 0, 0])
         self.assertEqual(machine.do('notes', 0), [0])
         qmp.request(64 * MIB)
-        time.sleep(0.1)
-        self.assertEqual(machine.do('notes', 0), [1])
+        self.assertTrue(until(lambda: machine.do('notes', 0) == [1], LIMIT_S))
         self.assertEqual(machine.do('config', 0)[3:], [320 * MIB, 0, 64 * MIB])
         self.assertEqual(machine.do('plug', 0, 2, 0x20), [ACK])
         self.assertEqual(machine.do('plug', 0, 0x60, 1), [NACK])
@@ -177,7 +176,7 @@ class UnderQemu(unittest.TestCase):
         self.assertEqual(machine.do('start', 0), [1])
         self.assertEqual(machine.do('config', 0)[4:], [0, 32 * MIB])
         os.write(machine.process.stdin.fileno(), b'off\n')
-        self.assertEqual(machine.process.wait(LIMIT_S), 0)
+        self.assertEqual(ended(machine.process, LIMIT_S), 0)
         self.assertEqual(device.wait(), 0)
         self.assertIn('0 bytes plugged, 0 on the host, 0 stray', device.text())
 

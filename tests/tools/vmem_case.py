@@ -10,6 +10,7 @@ from vmem_frontend import MIB, Device, Frontend
 
 PROGRAM = os.path.abspath(os.path.join(os.environ.get('O') or 'build', 'vmem-asan', 'ebb-vmem'))
 GIB = 1024 * MIB
+SEED = int(os.environ.get('SEED') or 1)
 
 
 @unittest.skipUnless(os.access(PROGRAM, os.X_OK), 'the device is not built')

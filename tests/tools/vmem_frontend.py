@@ -11,8 +11,9 @@ import socket
 import struct
 import subprocess
 import tempfile
-import time
 from pathlib import Path
+
+from patience import Deadline, ended, limit, until
 
 MIB = 1 << 20
 RAM_BASE = 0x80000000
@@ -34,7 +35,7 @@ CONFIG_CHANGE = 2
 
 F_INACCESSIBLE, F_INDIRECT, F_EVENT_IDX, F_PROTOCOL, F_VERSION_1 = 1 << 1, 1 << 28, 1 << 29, 1 << 30, 1 << 32
 PLAIN_FEATURES = F_INACCESSIBLE | F_PROTOCOL | F_VERSION_1
-LIMIT_S = 20.0
+LIMIT_S = 20.0      # on an idle machine, as all limits here
 
 
 class Qmp:
@@ -42,7 +43,7 @@ class Qmp:
 
     def __init__(self, path: Path, negotiate: bool = True):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(LIMIT_S)
+        self.sock.settimeout(limit(LIMIT_S))
         self.sock.connect(str(path))
         self.file = self.sock.makefile('rb')
         self.events: list[dict] = []
@@ -78,13 +79,13 @@ class Qmp:
         """The next event, or None if none comes in time."""
         if self.events:
             return self.events.pop(0)
-        self.sock.settimeout(seconds)
+        self.sock.settimeout(limit(seconds))
         try:
             return self.read()
         except TimeoutError:
             return None
         finally:
-            self.sock.settimeout(LIMIT_S)
+            self.sock.settimeout(limit(LIMIT_S))
 
     def close(self) -> None:
         self.file.close()
@@ -106,17 +107,15 @@ class Device:
         self.qmp = Qmp(self.path / 'c')
 
     def await_path(self, name: str) -> None:
-        deadline = time.monotonic() + LIMIT_S
-        while not (self.path / name).exists():
-            if time.monotonic() > deadline or self.process.poll() is not None:
-                raise AssertionError(f'the device did not come up: {self.text()}')
-            time.sleep(0.01)
+        until(lambda: (self.path / name).exists() or self.process.poll() is not None, LIMIT_S)
+        if not (self.path / name).exists():
+            raise AssertionError(f'the device did not come up: {self.text()}')
 
     def text(self) -> str:
         return (self.path / 'log').read_text(encoding='utf-8')
 
     def wait(self) -> int:
-        return self.process.wait(LIMIT_S)
+        return ended(self.process, LIMIT_S)
 
     def close(self) -> None:
         self.qmp.close()
@@ -132,7 +131,7 @@ class Frontend:
 
     def __init__(self, path: Path, ram: int = 128 * MIB + 1024 * MIB, features: int = PLAIN_FEATURES):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(LIMIT_S)
+        self.sock.settimeout(limit(LIMIT_S))
         self.sock.connect(str(path))
         self.ram_size = ram
         self.features = features
@@ -140,7 +139,7 @@ class Frontend:
         os.ftruncate(self.fd, ram)
         self.ram = mmap.mmap(self.fd, ram)
         self.backend, theirs = socket.socketpair()
-        self.backend.settimeout(LIMIT_S)
+        self.backend.settimeout(limit(LIMIT_S))
         self.kick = os.eventfd(0, os.EFD_NONBLOCK)
         self.call = os.eventfd(0, os.EFD_NONBLOCK)
         self.next = 0
@@ -268,12 +267,11 @@ class Frontend:
 
     def await_used(self, index: int, seconds: float = LIMIT_S) -> bool:
         """Wait, called by the device, until its index is there."""
-        deadline = time.monotonic() + seconds
+        deadline = Deadline(seconds)
         while self.used() != index & 0xFFFF:
-            left = deadline - time.monotonic()
-            if left <= 0:
+            if deadline.over():
                 return False
-            select.select([self.call], [], [], left)
+            select.select([self.call], [], [], deadline.left())
             self.drain(self.call)
         return True
 
@@ -299,8 +297,10 @@ class Frontend:
 
     def config_change(self, seconds: float = LIMIT_S) -> bool:
         """Whether a configuration notification comes in time."""
-        if not select.select([self.backend], [], [], seconds)[0]:
-            return False
+        deadline = Deadline(seconds)
+        while not select.select([self.backend], [], [], deadline.left())[0]:
+            if deadline.over():
+                return False
         return self.backend_message() == CONFIG_CHANGE
 
     def backend_message(self) -> int:

@@ -3,6 +3,7 @@
  * Unix socket helpers. See sock.h.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -80,22 +81,27 @@ static bool clear_path(const char *path, const char *what)
  * @path: where; a dead process' socket is replaced, a living one's is not
  * @what: the option that gave the path, for the message
  *
+ * The path is there when it can be connected to, not before: QEMU's launcher waits for it.
+ *
  * Return: a non-blocking descriptor, or -1 after one line that says why.
  */
 int sock_listen(const char *path, const char *what)
 {
+	char fresh[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct sockaddr_un addr;
 	int fd;
 
-	if (!make_address(path, &addr)) {
+	if ((size_t)snprintf(fresh, sizeof(fresh), "%s.new", path) >= sizeof(fresh)) {
 		log_line("%s %s: longer than %zu bytes; use a relative path", what, path,
-			 sizeof(addr.sun_path) - 1);
+			 sizeof(fresh) - sizeof(".new"));
 		return -1;
 	}
-	if (!clear_path(path, what))
+	(void)make_address(fresh, &addr);
+	if (!clear_path(path, what) || !clear_path(fresh, what))
 		return -1;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 8)) {
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 8) ||
+	    rename(fresh, path)) {
 		log_line("%s %s: %s", what, path, strerror(errno));
 		if (fd >= 0)
 			close(fd);
