@@ -80,10 +80,11 @@ endif
 
 # --- what one does with it ----------------------------------------------------------------------------------------
 # Entry points set up what is missing first and build in a second make, which sees what was installed.
-export O MEM VMEM BLOCK SMP TRANSPORT APPEND CMD QEMU RUN DRY T V EXACT
+export O MEM VMEM BLOCK SMP TRANSPORT APPEND CMD QEMU RUN DRY T V EXACT SEED
 export PYTHONDONTWRITEBYTECODE := 1
 CTL_RUN = $(if $(RUN),--run '$(RUN)')
 SETUP = @tools/setup
+NAMED = $(if $(T),@tools/ktest --names)
 MAKEO = @+$(MAKE) $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc)) O='$(O)'
 
 help: ## this list
@@ -120,11 +121,13 @@ resize: ## from a second terminal: SIZE=1G [DEV=vm0] requests that size and wait
 status: ## from a second terminal: requested, plugged, host, stray and touched bytes of every device
 	@tools/ebb-ctl $(CTL_RUN) status
 
-test: ## host tests, guest tests and scenarios: T='suite.case' runs a part, V=1 names each
+test: ## host tests, guest tests and scenarios: T='suite.case' runs a part, V=1 names each, SEED= repeats chance
+	$(NAMED)
 	$(SETUP) test
 	$(MAKEO) test-now KINDS='tools host guest scenario'
 
 test-host: ## the suites built for the host under ASan and UBSan, and those of the tools
+	$(NAMED)
 	$(SETUP) build
 	$(MAKEO) test-host-now KINDS='tools host'
 
@@ -136,6 +139,7 @@ test-tsan-now: $(O)/host/ktest-tsan
 	@tools/ktest host --host-tests $(foreach n,2 4 8,'$< --harts=$(n)')
 
 test-full: ## the same as test, with every scenario on every transport and number of harts
+	$(NAMED)
 	$(SETUP) test
 	$(MAKEO) test-now KINDS='--full'
 
