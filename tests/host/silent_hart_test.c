@@ -250,12 +250,14 @@ static void shrinking_gives_up(struct ktest *test)
 
 static struct trace_record records[4096];
 static u64 was_on;
+static u32 seq_before;
 
 static void rings_as_before(void *unused)
 {
 	(void)unused;
 	trace_clear();
 	ebb_trace.enabled = was_on;
+	ebb_trace.seq = seq_before;
 	for (unsigned int i = 0; i < MAX_HARTS; i++)
 		harts[i].trace_mask = was_on;
 }
@@ -268,6 +270,7 @@ static struct trace_ring_info *two_rings(struct ktest *test, u64 nr, u32 seq)
 	other_hart(test, 0);
 	KTEST_ASSERT_EQ(test, ebb_trace.nr_records, ARRAY_SIZE(records));
 	was_on = ebb_trace.enabled;
+	seq_before = ebb_trace.seq;
 	(void)trace_set("*", TRACE_OFF);
 	trace_clear();
 	ktest_add_action(test, rings_as_before, NULL);
