@@ -10,6 +10,7 @@ import socket
 
 from patience import Deadline
 
+ANSWER_S = 20.0      # seconds that one answer may take
 STATUS = re.compile(rb'^=(-?\d+)\r?\n', re.M)
 WORDS = {
     errno.ENOENT: 'this machine has no command port',
@@ -74,7 +75,7 @@ class CommandPort:
         text, self._rest = self._rest[:match.start()], self._rest[match.end():]
         return int(match[1]), text.decode(errors='replace').replace('\r', '')
 
-    def answer(self, limit: float, line: str = '') -> tuple[int, str]:
+    def answer(self, limit: float = ANSWER_S, line: str = '') -> tuple[int, str]:
         """The same, waited for."""
         deadline = Deadline(limit)
         while not (found := self.answered()):
@@ -82,7 +83,7 @@ class CommandPort:
                 raise self.error(f'no answer to {line!r} within {limit:.0f} s; so far: {self._rest!r}')
         return found
 
-    def run(self, line: str, limit: float = 20.0) -> tuple[int, str]:
+    def run(self, line: str, limit: float = ANSWER_S) -> tuple[int, str]:
         """Status and text of one command line."""
         self.send(line.encode() + b'\n')
         return self.answer(limit, line)
