@@ -15,8 +15,8 @@
 struct walk {
 	struct mm *mm;
 	unsigned long pfn;
-	u64 ns; /* how long it stands */
-	u32 found, removed;
+	u64 ns; /* how long it stands, or 0: until it is let go */
+	u32 found, removed, let_go;
 };
 
 /* Returns how often what it had found was gone, or its block, while it walked. */
@@ -24,20 +24,21 @@ static int walk_slowly(void *arg)
 {
 	struct walk *walk = arg;
 	const struct mem_section *ms;
+	const u64 until = walk->ns ? ktime_ns() + walk->ns : WAIT_FOREVER;
 	int bad = 0;
-	u64 until;
 
 	pfn_walk_begin();
 	ms = pfn_to_section(walk->mm, walk->pfn);
 	STORE_RELEASE(walk->found, 1);
-	for (until = ktime_ns() + walk->ns; ktime_ns() < until; arch_cpu_relax())
+	for (; ms && ktime_ns() < until && !READ_ONCE(walk->let_go); arch_cpu_relax())
 		bad += READ_ONCE(ms->start_pfn) !=
 			       ALIGN_DOWN(walk->pfn, PAGES_PER_SECTION) ||
 		       READ_ONCE(walk->removed);
 	pfn_walk_end();
-	return bad;
+	return ms ? bad : -ENOENT;
 }
 
+/* @ms: how long the walker stands, or 0: until the removal has given up. */
 static void remove_under_walker(struct ktest *test, struct window *w, unsigned int ms,
 				int wanted)
 {
@@ -45,7 +46,7 @@ static void remove_under_walker(struct ktest *test, struct window *w, unsigned i
 	struct thread *thread;
 	int bad = 0, err;
 
-	*walk = (struct walk){ &w->mm, window_pfn(w, 1) + 77, ms * NSEC_PER_MSEC, 0, 0 };
+	*walk = (struct walk){ &w->mm, window_pfn(w, 1) + 77, ms * NSEC_PER_MSEC, 0, 0, 0 };
 	thread = thread_create_on(online_hart(hart_rank() ? 0 : 1), "walker", walk_slowly, walk);
 	KTEST_ASSERT_NOT_NULL(test, thread);
 	while (!READ_ONCE(walk->found))
@@ -53,6 +54,7 @@ static void remove_under_walker(struct ktest *test, struct window *w, unsigned i
 	err = window_remove(w, 1);
 	if (err == 0)
 		WRITE_ONCE(walk->removed, 1);
+	WRITE_ONCE(walk->let_go, 1);
 	KTEST_ASSERT_EQ(test, thread_join(thread, ktime_ns() + 60 * NSEC_PER_SEC, &bad),
 			0);
 	KTEST_EXPECT_EQ(test, bad, 0);
@@ -68,7 +70,7 @@ static void a_walker_keeps_what_it_found(struct ktest *test)
 	window_add(test, w, 1, ~0UL);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
 	KTEST_ASSERT_EQ(test, window_offline(w, 1), 0);
-	remove_under_walker(test, w, MHP_GRACE_NS / NSEC_PER_MSEC + 300, -ETIMEDOUT);
+	remove_under_walker(test, w, 0, -ETIMEDOUT);
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_OFFLINE);
 	remove_under_walker(test, w, 50, 0);
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_ABSENT);
