@@ -15,7 +15,7 @@
 
 #define HOLD_TURNS 200 /* of a busy-wait loop */
 #define KEEP_ROUND 1000
-#define JOIN_NS	   (10 * NSEC_PER_SEC)
+#define JOIN_NS	   (100 * NSEC_PER_SEC)
 
 static DEFINE_SPINLOCK(contend_lock);
 static bool keep, stop;

@@ -10,6 +10,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "tests/fake/fake_virtio.h"
+#include "tests/kernel/test_threads.h"
 #include "tests/mm/hotplug_window.h"
 
 #define PORT	   1
@@ -168,7 +169,7 @@ static void settle(void)
 /* On a loaded host with many harts threads take their time. */
 #define expect_soon(test, cond)                                                          \
 	do {                                                                             \
-		const u64 _end = ktime_ns() + 10 * NSEC_PER_SEC;                         \
+		const u64 _end = ktime_ns() + STEP_NS;                                   \
 		while (!(cond) && ktime_ns() < _end)                                     \
 			msleep(1);                                                       \
 		KTEST_EXPECT_TRUE(test, cond);                                           \
@@ -360,13 +361,15 @@ static void expect_status(struct ktest *test, struct rig *rig, const char *want)
 	STORE_RELEASE(rig->len, 0);
 }
 
-/* Ctrl-C ends the command that runs, wherever it stands; what was sent ahead is not lost. */
+/*
+ * Ctrl-C ends the command that runs, long before it would itself, wherever it stands; what
+ * was sent ahead is not lost.
+ */
 static void console_interrupted(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, "org.ebb.console");
-	const u64 start = ktime_ns();
 
-	send_bytes(rig, RX, "sleep 60000\n", 12);
+	send_bytes(rig, RX, "sleep 600000\n", 13);
 	settle();
 	send_bytes(rig, RX, "echo a", 6);
 	settle();
@@ -374,10 +377,10 @@ static void console_interrupted(struct ktest *test)
 	send_bytes(rig, RX, "head\n\3echo more\n", 16);
 	expect_status(test, rig, "=-4\nahead\n=0\nmore\n=0\n");
 	/* The rest of a line goes with it; one without a command to end is nothing. */
-	send_bytes(rig, RX, "sleep 60000; echo never\n\3\3\3ec\3ho x\n", 35);
+	send_bytes(rig, RX, "sleep 600000; echo never\n\3\3\3ec\3ho x\n", 36);
 	expect_status(test, rig, "=-4\nx\n=0\n");
 	/* The host that goes away takes its commands with it; the next one is heard soon. */
-	send_bytes(rig, RX, "sleep 60000\nsleep 60000\n", 24);
+	send_bytes(rig, RX, "sleep 600000\nsleep 600000\n", 26);
 	settle();
 	send_control(rig, PORT, VCON_PORT_OPEN, 0, "");
 	settle();
@@ -386,7 +389,6 @@ static void console_interrupted(struct ktest *test)
 	STORE_RELEASE(rig->len, 0);
 	send_bytes(rig, RX, "echo next\n", 10);
 	expect_status(test, rig, "next\n=0\n");
-	KTEST_EXPECT_LT(test, ktime_ns() - start, 30 * NSEC_PER_SEC);
 }
 
 /* More than is read ahead: the host is made to wait, and all of it is answered, in order. */

@@ -12,6 +12,7 @@
 #include "mm/contig.h"
 #include "mm/page_alloc.h"
 #include "tests/drivers/vmem_rig.h"
+#include "tests/kernel/test_threads.h"
 
 #define MIB (1UL << 20)
 
@@ -363,12 +364,16 @@ static void leaves_offline(struct ktest *test)
 
 static void wait_plugged(struct ktest *test, const struct fake_vmem *fm, u64 bytes)
 {
-	const u64 deadline = ktime_ns() + 10 * NSEC_PER_SEC;
+	const struct vmem_map *map = &((const struct virtio_mem *)fm->fv.vdev.priv)->map;
+	const u64 deadline = ktime_ns() + STEP_NS;
 
-	while (READ_ONCE(fm->config.plugged_size) != bytes && ktime_ns() < deadline)
+	/* The device has it first; mm's part comes behind the last answer. */
+	while ((READ_ONCE(fm->config.plugged_size) != bytes ||
+		pb_to_bytes(READ_ONCE(map->nr_plugged)) != bytes || READ_ONCE(map->nr_held)) &&
+	       ktime_ns() < deadline)
 		msleep(1);
-	msleep(5); /* what the driver does after the last answer */
 	KTEST_EXPECT_EQ(test, fm->config.plugged_size, bytes);
+	KTEST_EXPECT_EQ(test, pb_to_bytes(map->nr_plugged), bytes);
 }
 
 static void leave(void *vdev)

@@ -11,6 +11,7 @@
 #include "lib/bitops.h"
 #include "mm/mm.h"
 #include "mm/page_alloc.h"
+#include "tests/kernel/test_threads.h"
 
 #define NR_WORDS (PAGE_SIZE / sizeof(u64))
 
@@ -51,8 +52,13 @@ static unsigned long take_frame(struct ktest *test, const struct virtio_mem *vm)
 }
 
 /* The driver's first rounds: it unplugs what it thinks nobody has. */
-static void wait_for_rounds(void)
+static void wait_for_rounds(const struct virtio_mem *vm, unsigned long plugged)
 {
+	const u64 deadline = ktime_ns() + STEP_NS;
+
+	while ((READ_ONCE(vm->map.nr_plugged) != plugged || READ_ONCE(vm->map.nr_held)) &&
+	       ktime_ns() < deadline)
+		msleep(10);
 	msleep(300);
 }
 
@@ -71,7 +77,7 @@ static void driver_comes_back(struct ktest *test)
 	KTEST_ASSERT_EQ(test, virtio_register_device(vdev), 0);
 	vm = vdev->priv;
 	KTEST_ASSERT_NOT_NULL(test, vm);
-	wait_for_rounds();
+	wait_for_rounds(vm, plugged);
 	for (unsigned int i = 0; i < NR_WORDS; i++)
 		KTEST_ASSERT_EQ(test, word[i], pfn * NR_WORDS + i);
 	KTEST_EXPECT_EQ(test, vm->nr_requests[VIRTIO_MEM_REQ_UNPLUG_ALL], 0);

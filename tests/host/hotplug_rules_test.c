@@ -198,7 +198,7 @@ static void offline_waits_if_asked_to(struct ktest *test)
 	KTEST_ASSERT_NOT_NULL(test, thread);
 	KTEST_EXPECT_EQ(test, offline_memory_block(&w->mm, w->block + 1, &policy, NULL),
 			0);
-	KTEST_EXPECT_EQ(test, thread_join(thread, ktime_ns() + NSEC_PER_SEC, NULL), 0);
+	KTEST_EXPECT_EQ(test, thread_join(thread, ktime_ns() + STEP_NS, NULL), 0);
 }
 
 static void poisoned_block_stays_offline(struct ktest *test)

@@ -15,7 +15,7 @@
 #include "mm/mm.h"
 #include "test_threads.h"
 
-#define STOP_NS (10 * NSEC_PER_SEC)
+#define STOP_NS (60 * NSEC_PER_SEC)
 
 static u32 ticks;
 

@@ -37,6 +37,15 @@ static inline bool time_is_virtual(void)
 	return host_time_is_virtual != NULL && host_time_is_virtual();
 }
 
+/* Expects that what took @ns took less than @limit, where that says something. */
+#define KTEST_EXPECT_SOON(test, ns, limit)                                               \
+	do {                                                                             \
+		const u64 _took = (ns);                                                  \
+                                                                                         \
+		if (time_is_virtual())                                                   \
+			KTEST_EXPECT_LT(test, _took, limit);                             \
+	} while (0)
+
 /*
  * Harts that run threads, in the order of their ids. The table may have entries of harts
  * that do not: those that failed to start, and one that a suite has played.

@@ -10,7 +10,7 @@
 #include "test_threads.h"
 
 static char trail[16];
-static unsigned int marks, fired, in_interrupt;
+static unsigned int marks, fired, in_interrupt, told;
 
 struct named_timer {
 	struct timer timer;
@@ -34,7 +34,7 @@ static int reset(struct ktest *test)
 {
 	(void)test;
 	memset(trail, 0, sizeof(trail));
-	marks = fired = in_interrupt = 0;
+	marks = fired = in_interrupt = told = 0;
 	return 0;
 }
 
@@ -244,6 +244,13 @@ static void works_run_in_order(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, trail, "bac");
 }
 
+/* Keeps the worker busy, so that what is scheduled behind it is pending. */
+static void wait_until_told(struct work *work)
+{
+	(void)wait_for_count(&told, 1);
+	on_work(work);
+}
+
 static void sleep_a_little(struct work *work)
 {
 	msleep(2);
@@ -254,11 +261,12 @@ static void pending_work_runs_once(struct ktest *test)
 {
 	struct named_work first = { .name = 'f' }, w = { .name = 'w' };
 
-	work_init(&first.work, sleep_a_little);
+	work_init(&first.work, wait_until_told);
 	work_init(&w.work, on_work);
 	schedule_work(&first.work);
 	KTEST_EXPECT_TRUE(test, schedule_work(&w.work));
 	KTEST_EXPECT_FALSE(test, schedule_work(&w.work));
+	add_one(&told);
 	KTEST_EXPECT_TRUE(test, wait_for_count(&fired, 2));
 	KTEST_EXPECT_FALSE(test, cancel_work_sync(&w.work));
 	KTEST_EXPECT_EQ(test, w.runs, 1);
@@ -280,12 +288,13 @@ static void cancelled_work_does_not_run(struct ktest *test)
 {
 	struct named_work first = { .name = 'f' }, w = { .name = 'w' };
 
-	work_init(&first.work, sleep_a_little);
+	work_init(&first.work, wait_until_told);
 	work_init(&w.work, on_work);
 	KTEST_EXPECT_FALSE(test, cancel_work_sync(&w.work));
 	schedule_work(&first.work);
 	schedule_work(&w.work);
 	KTEST_EXPECT_TRUE(test, cancel_work_sync(&w.work));
+	add_one(&told);
 	msleep(5);
 	KTEST_EXPECT_EQ(test, w.runs, 0);
 	KTEST_EXPECT_TRUE(test, wait_for_count(&fired, 1));

@@ -274,11 +274,10 @@ static void waits_for_the_free(struct ktest *test)
 		test, alloc_contig_range(t->mm, t->base, t->base + 4 * PB, &policy, &why),
 		0);
 	KTEST_EXPECT_NE(test, later.freed_at, 0);
-	/* Where harts outnumber the host's cores, that host decides what a little is. */
-	KTEST_EXPECT_LT(test, ktime_ns() - later.freed_at,
-			(nr_harts() > 2 ? 200 : 20) * NSEC_PER_MSEC);
+	KTEST_EXPECT_LE(test, why.scans, 2);
+	KTEST_EXPECT_SOON(test, ktime_ns() - later.freed_at, 20 * NSEC_PER_MSEC);
 	KTEST_EXPECT_EQ(test, t->zone->nr_free_waiters, 0);
-	KTEST_EXPECT_EQ(test, thread_join(thread, ktime_ns() + NSEC_PER_SEC, NULL), 0);
+	KTEST_EXPECT_EQ(test, thread_join(thread, ktime_ns() + STEP_NS, NULL), 0);
 	free_contig_range(t->mm, t->base, 4 * PB);
 }
 
@@ -303,14 +302,14 @@ static void waiting_has_an_end(struct ktest *test)
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_DEADLINE);
 	KTEST_EXPECT_EQ(test, why.pfn, pfn);
 	KTEST_EXPECT_EQ(test, why.type, PGTY_SLAB);
-	KTEST_EXPECT_GE(test, why.elapsed_ns, 190 * NSEC_PER_MSEC);
+	KTEST_EXPECT_GE(test, ktime_ns(), policy.deadline_ns);
 	cancel = ktime_ns() + 100 * NSEC_PER_MSEC;
-	policy.deadline_ns = ktime_ns() + 10 * NSEC_PER_SEC;
+	policy.deadline_ns = ktime_ns() + STEP_NS;
 	policy.cancelled = cancel_at;
 	policy.cookie = &cancel;
 	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn - 5, pfn + 5, &policy, &why), -EINTR);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CANCELLED);
-	KTEST_EXPECT_LT(test, why.elapsed_ns, NSEC_PER_SEC);
+	KTEST_EXPECT_SOON(test, why.elapsed_ns, NSEC_PER_SEC);
 	KTEST_EXPECT_EQ(test, t->zone->nr_isolated, 0);
 	KTEST_EXPECT_EQ(test, t->zone->nr_free_waiters, 0);
 	free_pages(t->mm, pfn, 0);

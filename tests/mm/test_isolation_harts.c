@@ -98,7 +98,7 @@ static void rest_nowhere(struct ktest *test, struct test_mm *t, unsigned int ord
 	step.isolated = true;
 	KTEST_EXPECT_EQ(test, on_all_harts(test, free_some, NULL), 0);
 	KTEST_EXPECT_EQ(test, on_all_harts(test, take_and_free, NULL), 0);
-	KTEST_EXPECT_EQ(test, drain_all_pages(t->mm, NSEC_PER_SEC), 0);
+	KTEST_EXPECT_EQ(test, drain_all_pages(t->mm, STEP_NS), 0);
 	KTEST_EXPECT_EQ(test, count_cached(&blocks), 0);
 	KTEST_EXPECT_EQ(test, t->zone->free_isolated, blocks.nr_pages);
 	KTEST_EXPECT_EQ(test, on_all_harts(test, take_and_free, NULL), 0);

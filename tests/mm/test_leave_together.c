@@ -13,7 +13,6 @@
 #define ALL	 (~0UL)
 #define PB	 PAGEBLOCK_NR_PAGES
 #define NR_SLOTS 10U
-#define STEP_NS	 (30 * NSEC_PER_SEC)
 
 /* Four blocks, the first three online, and pages that can move in the first two. */
 struct together {
@@ -127,7 +126,7 @@ static void one_is_hopeless(struct ktest *test)
 		KTEST_EXPECT_EQ(test, ear->heard[MEM_GOING_OFFLINE], 3 * n);
 		KTEST_EXPECT_EQ(test, ear->heard[MEM_CANCEL_OFFLINE], 3 * n);
 		free_pages(&w->mm, pfn, 0);
-		KTEST_EXPECT_EQ(test, drain_all_pages(&w->mm, NSEC_PER_SEC), 0);
+		KTEST_EXPECT_EQ(test, drain_all_pages(&w->mm, STEP_NS), 0);
 		now = window_totals(w);
 		KTEST_EXPECT_MEMEQ(test, &now, &before, sizeof(now));
 		window_check(test, w);

@@ -24,7 +24,7 @@ static struct test_mm *opened(struct ktest *test, struct window *w)
 	for (unsigned int hart = 0; hart < nr_harts(); hart++)
 		KTEST_ASSERT_EQ(test, mm_hart_init(t->mm, hart), 0);
 	/* From here on zone->free is what is free: the caches are empty. */
-	KTEST_ASSERT_EQ(test, drain_all_pages(t->mm, NSEC_PER_SEC), 0);
+	KTEST_ASSERT_EQ(test, drain_all_pages(t->mm, STEP_NS), 0);
 	t->zone = pfn_to_section(t->mm, t->base)->zone;
 	ktest_add_action(test, close_check, test);
 	return t;
@@ -63,7 +63,7 @@ void test_mm_check(struct ktest *test, struct test_mm *t)
 
 unsigned long test_mm_free(struct ktest *test, struct test_mm *t)
 {
-	KTEST_EXPECT_EQ(test, drain_all_pages(t->mm, NSEC_PER_SEC), 0);
+	KTEST_EXPECT_EQ(test, drain_all_pages(t->mm, STEP_NS), 0);
 	return t->mm->zone[ZONE_NORMAL].free + t->mm->zone[ZONE_MOVABLE].free;
 }
 
@@ -102,6 +102,6 @@ struct evacuate_policy test_policy(enum evacuate_end end, enum page_type type)
 		.end = end,
 		.type = type,
 		.max_retries = 3,
-		.deadline_ns = ktime_ns() + 10 * NSEC_PER_SEC,
+		.deadline_ns = ktime_ns() + STEP_NS,
 	};
 }

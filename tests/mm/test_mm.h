@@ -10,6 +10,7 @@
 #include "mm/internal.h"
 #include "mm/page_isolation.h"
 #include "mm/vmstat.h"
+#include "tests/kernel/test_threads.h"
 #include "tests/mm/hotplug_window.h"
 
 /**
@@ -46,7 +47,7 @@ void test_mm_release(struct test_mm *t, unsigned long pfn, unsigned long nr);
 /* A table of @bytes out of the kernel's memory, freed when the case ends. */
 void *test_mm_table(struct ktest *test, unsigned long bytes);
 
-/* Deadline of an evacuation that is not about time. */
+/* A policy whose deadline is that of a test which is not about time. */
 struct evacuate_policy test_policy(enum evacuate_end end, enum page_type type);
 
 #endif

@@ -157,7 +157,7 @@ static void run_threads(struct ktest *test, int (*const fn[])(void *), unsigned 
 	}
 	for (unsigned int i = 0; i < nr; i++) {
 		KTEST_ASSERT_EQ(test,
-				thread_join(thread[i], ktime_ns() + 120 * NSEC_PER_SEC, &bad),
+				thread_join(thread[i], ktime_ns() + 240 * NSEC_PER_SEC, &bad),
 				0);
 		KTEST_EXPECT_EQ(test, bad, 0);
 	}

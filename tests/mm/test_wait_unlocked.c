@@ -13,7 +13,6 @@
 
 #define ALL	(~0UL)
 #define PB	PAGEBLOCK_NR_PAGES
-#define STEP_NS (30 * NSEC_PER_SEC)
 
 enum kind { OFFLINE, REMOVE, CONTIG };
 

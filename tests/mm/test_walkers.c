@@ -21,7 +21,7 @@
 #define PLUGGED	    0x00000000ffffffffUL /* half of each block stays PageOffline */
 #define PLUGGED_NR  (PAGES_PER_SECTION / 2)
 #define WALK_BATCH  64U
-#define STRESS_NS   (60 * NSEC_PER_SEC)
+#define STRESS_NS   (240 * NSEC_PER_SEC)
 
 /* Shared by the walkers; each counts for itself. */
 static struct walk {
