@@ -8,20 +8,23 @@
 
 static struct window window;
 
+/* Behind what the kernel uses of it, in any of the machine's ranges: device regions lie between. */
 unsigned long window_find(void)
 {
 	const struct machine_info *info = machine_info();
-	const struct memblock_type *used = &memblock.memory;
-	const struct mem_range *top = &info->memory[info->nr_memory - 1];
-	phys_addr_t start = top->start;
+	const struct memblock_region *last = &memblock.memory.region[memblock.memory.nr - 1];
 
-	if (used->nr)
-		start = max(start, used->region[used->nr - 1].base +
-					   used->region[used->nr - 1].size);
-	start = ALIGN_UP(start, SECTION_SIZE);
-	if (start + WINDOW_BLOCKS * SECTION_SIZE > top->start + top->size)
-		return PFN_NONE;
-	return phys_to_pfn(start);
+	for (unsigned int i = 0; i < info->nr_memory; i++) {
+		const struct mem_range *ram = &info->memory[i];
+		phys_addr_t start = ram->start;
+
+		if (memblock.memory.nr)
+			start = max(start, last->base + last->size);
+		start = ALIGN_UP(start, SECTION_SIZE);
+		if (start + WINDOW_BLOCKS * SECTION_SIZE <= ram->start + ram->size)
+			return phys_to_pfn(start);
+	}
+	return PFN_NONE;
 }
 
 static void window_close(void *ctx)
