@@ -183,7 +183,7 @@ static struct rig *rig_open(struct ktest *test, const char *name)
 
 	service_closed = 0;
 	rig->w = w;
-	fake_virtio_init(&rig->fv, VIRTIO_ID_CONSOLE, &w->mm);
+	fake_virtio_init(&rig->fv, VIRTIO_ID_CONSOLE, w->mm);
 	rig->fv.offered |= VIRTIO_CONSOLE_F_MULTIPORT;
 	rig->fv.config_size = 12;
 	rig->fv.config[4] = 2; /* max_nr_ports */
@@ -337,7 +337,7 @@ static void no_ports(struct ktest *test)
 	struct window *w = window_open(test, 16UL << 20);
 	struct fake_virtio *fv = ktest_alloc(test, sizeof(*fv));
 
-	fake_virtio_init(fv, VIRTIO_ID_CONSOLE, &w->mm);
+	fake_virtio_init(fv, VIRTIO_ID_CONSOLE, w->mm);
 	KTEST_EXPECT_EQ(test, virtio_register_device(&fv->vdev), -ENODEV);
 	KTEST_EXPECT_TRUE(test, fv->status & VIRTIO_STATUS_FAILED);
 	KTEST_EXPECT_EQ(test, virtio_unregister_device(&fv->vdev), 0);

@@ -135,7 +135,7 @@ static void pipelined(struct ktest *test)
 	vmem_rig_resize(rig, 0, 128 * MIB);
 	for (unsigned int i = 0; i < NR; i++) {
 		pfn[i] = window_pfn(rig->w, 1) + (i * 4 + 2) * PAGEBLOCK_NR_PAGES;
-		KTEST_ASSERT_EQ(test, alloc_pages_at(&rig->w->mm, pfn[i], 0, PGTY_KERNEL), 0);
+		KTEST_ASSERT_EQ(test, alloc_pages_at(rig->w->mm, pfn[i], 0, PGTY_KERNEL), 0);
 	}
 	notified = fm->fv.notified;
 	vmem_rig_resize(rig, 0, (NR + 1) * 2 * MIB);
@@ -149,7 +149,7 @@ static void pipelined(struct ktest *test)
 	KTEST_EXPECT_EQ(test, fm->fv.notified - notified, 1);
 	vmem_rig_check(rig);
 	for (unsigned int i = 0; i < NR; i++)
-		free_pages(&rig->w->mm, pfn[i], 0);
+		free_pages(rig->w->mm, pfn[i], 0);
 }
 
 /* --- what is in the way ------------------------------------------------------ */
@@ -158,7 +158,7 @@ static void pipelined(struct ktest *test)
 static void unmovable(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
-	struct mm *mm = &rig->w->mm;
+	struct mm *mm = rig->w->mm;
 	struct sink_buffer out;
 	char text[200];
 	unsigned long pfn;
@@ -187,7 +187,7 @@ static void movable(struct ktest *test)
 	enum { NR = 64 };
 	static struct page_slot slot[NR];
 	struct vmem_rig *rig = vmem_rig_open(test);
-	struct mm *mm = &rig->w->mm;
+	struct mm *mm = rig->w->mm;
 
 	vmem_rig_add(rig, 128 * MIB, 512 * MIB, 2 * MIB);
 	vmem_rig_resize(rig, 0, 512 * MIB);
@@ -212,7 +212,7 @@ static void movable(struct ktest *test)
 static void left_offline(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
-	struct mm *mm = &rig->w->mm;
+	struct mm *mm = rig->w->mm;
 	struct mm_failure why;
 
 	mm->default_online_type = MMOP_OFFLINE;
@@ -351,12 +351,12 @@ static void leaves_offline(struct ktest *test)
 	struct vmem_rig *rig = vmem_rig_open(test);
 	struct fake_vmem *fm;
 
-	rig->w->mm.default_online_type = MMOP_OFFLINE;
+	rig->w->mm->default_online_type = MMOP_OFFLINE;
 	fm = vmem_rig_add(rig, 128 * MIB, 512 * MIB, 2 * MIB);
 	vmem_rig_resize(rig, 0, 200 * MIB);
 	vmem_rig_detach(rig, 0);
 	KTEST_EXPECT_EQ(test, fake_vmem_plugged(fm), 0);
-	KTEST_EXPECT_EQ(test, memory_block_state(&rig->w->mm, rig->w->block + 1),
+	KTEST_EXPECT_EQ(test, memory_block_state(rig->w->mm, rig->w->block + 1),
 			MEM_BLOCK_ABSENT);
 }
 

@@ -49,7 +49,7 @@ static struct rig *rig_open(struct ktest *test, u64 features)
 	struct rig *rig = ktest_alloc(test, sizeof(*rig));
 
 	the_rig = rig;
-	fake_virtio_init(&rig->fv, VIRTIO_ID_RNG, &w->mm);
+	fake_virtio_init(&rig->fv, VIRTIO_ID_RNG, w->mm);
 	rig->fv.offered = VIRTIO_F_VERSION_1 | features;
 	KTEST_ASSERT_EQ(test, virtio_negotiate(&rig->fv.vdev, &rig_driver), 0);
 	KTEST_ASSERT_EQ(test, virtqueue_create(&rig->fv.vdev, 0, &params), 0);
@@ -251,7 +251,7 @@ static void negotiation(struct ktest *test)
 	struct fake_virtio *fv = ktest_alloc(test, sizeof(*fv));
 	struct virtio_driver needs = { .name = "needs", .features = BIT(1), .required = BIT(0) };
 
-	fake_virtio_init(fv, VIRTIO_ID_RNG, &w->mm);
+	fake_virtio_init(fv, VIRTIO_ID_RNG, w->mm);
 	fv->offered = BIT(0) | BIT(1);
 	KTEST_EXPECT_EQ(test, virtio_negotiate(&fv->vdev, &needs), -ENOTSUPP); /* legacy */
 	KTEST_EXPECT_TRUE(test, fv->status & VIRTIO_STATUS_FAILED);

@@ -52,7 +52,7 @@ static void pin_some(struct vmem_rig *rig, unsigned long pin[NR_PINS])
 {
 	for (unsigned int i = 0; i < NR_PINS; i++) {
 		pin[i] = window_pfn(rig->w, 1) + (i * 9 + 3) * PAGEBLOCK_NR_PAGES + i;
-		KTEST_ASSERT_EQ(rig->test, alloc_pages_at(&rig->w->mm, pin[i], 0, PGTY_KERNEL), 0);
+		KTEST_ASSERT_EQ(rig->test, alloc_pages_at(rig->w->mm, pin[i], 0, PGTY_KERNEL), 0);
 	}
 }
 
@@ -74,7 +74,7 @@ static void walk(struct vmem_rig *rig, unsigned long pin[NR_PINS], bool *pinned)
 static void unpin(struct vmem_rig *rig, const unsigned long pin[NR_PINS], bool pinned)
 {
 	for (unsigned int i = 0; i < NR_PINS && pinned; i++)
-		free_pages(&rig->w->mm, pin[i], 0);
+		free_pages(rig->w->mm, pin[i], 0);
 }
 
 /* After the fault has passed, the target is reached. */
@@ -240,7 +240,7 @@ static void bad_config(struct ktest *test)
 	vmem_list_lock();
 	KTEST_EXPECT_NULL(test, vmem_by_id(0));
 	vmem_list_unlock();
-	drain_local_pages(&rig->w->mm);
+	drain_local_pages(rig->w->mm);
 	KTEST_EXPECT_EQ(test, zone_free_pages(window_zone(rig->w, ZONE_NORMAL)), before);
 	window_check(test, rig->w);
 }

@@ -44,7 +44,7 @@ struct vmem_rig *vmem_rig_open(struct ktest *test)
 
 	rig->test = test;
 	rig->w = w;
-	w->mm.default_online_type = MMOP_ONLINE;
+	w->mm->default_online_type = MMOP_ONLINE;
 	ktest_add_action(test, rig_close, rig);
 	return rig;
 }
@@ -53,7 +53,7 @@ struct fake_vmem *vmem_rig_prepare(struct vmem_rig *rig, u64 offset, u64 size, u
 {
 	struct fake_vmem *fm = &rig->fm[rig->nr++];
 
-	fake_vmem_init(fm, &rig->w->mm, pfn_to_phys(rig->w->base) + offset, size, block);
+	fake_vmem_init(fm, rig->w->mm, pfn_to_phys(rig->w->base) + offset, size, block);
 	return fm;
 }
 

@@ -28,7 +28,7 @@ static void expect_filled(struct ktest *test, const struct mm *mm, unsigned long
 
 static void materialise(struct window *w, unsigned long pfn)
 {
-	struct mem_section *ms = pfn_to_section(&w->mm, pfn);
+	struct mem_section *ms = pfn_to_section(w->mm, pfn);
 
 	spin_lock(&ms->zone->lock);
 	pageblock_materialise(ms, pageblock_index(pfn));
@@ -45,28 +45,28 @@ static void filled_in_both_forms(struct ktest *test)
 	p.page_flags = PG_OFFLINE_SKIPPABLE;
 	window_add(test, w, 1, ~BIT(3));
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
-	KTEST_ASSERT_EQ(test, alloc_contig_range(&w->mm, taken, taken + PB + 5, &p, NULL), 0);
-	zone_update_watermarks(&w->mm);
-	expect_filled(test, &w->mm, withheld + 1, true);
-	expect_filled(test, &w->mm, taken + 1, true);
-	expect_filled(test, &w->mm, taken + PB, false);
-	expect_filled(test, &w->mm, taken + PB + 4, false);
+	KTEST_ASSERT_EQ(test, alloc_contig_range(w->mm, taken, taken + PB + 5, &p, NULL), 0);
+	zone_update_watermarks(w->mm);
+	expect_filled(test, w->mm, withheld + 1, true);
+	expect_filled(test, w->mm, taken + 1, true);
+	expect_filled(test, w->mm, taken + PB, false);
+	expect_filled(test, w->mm, taken + PB + 4, false);
 	materialise(w, withheld);
 	materialise(w, taken);
-	expect_filled(test, &w->mm, withheld + 511, false);
+	expect_filled(test, w->mm, withheld + 511, false);
 	KTEST_EXPECT_MEMEQ(test, pfn_to_page(withheld), pfn_to_page(taken),
 			   PB * sizeof(struct page));
 	KTEST_EXPECT_MEMEQ(test, pfn_to_page(withheld), pfn_to_page(taken + PB),
 			   5 * sizeof(struct page));
 	/* One descriptor says it again: for a type set anew, and for what contig adds up to. */
-	frames_set(&w->mm, withheld, PB, page_word(PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE, 0, 0), 0);
-	expect_filled(test, &w->mm, withheld, true);
-	release_offline_range(&w->mm, taken + PB, 5);
-	release_offline_range(&w->mm, taken, PB - 1);
-	KTEST_ASSERT_EQ(test, alloc_contig_range(&w->mm, taken, taken + PB - 1, &p, NULL), 0);
-	expect_filled(test, &w->mm, taken + 7, true);
-	release_offline_range(&w->mm, taken, PB);
-	zone_update_watermarks(&w->mm);
+	frames_set(w->mm, withheld, PB, page_word(PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE, 0, 0), 0);
+	expect_filled(test, w->mm, withheld, true);
+	release_offline_range(w->mm, taken + PB, 5);
+	release_offline_range(w->mm, taken, PB - 1);
+	KTEST_ASSERT_EQ(test, alloc_contig_range(w->mm, taken, taken + PB - 1, &p, NULL), 0);
+	expect_filled(test, w->mm, taken + 7, true);
+	release_offline_range(w->mm, taken, PB);
+	zone_update_watermarks(w->mm);
 	window_check(test, w);
 	KTEST_EXPECT_EQ(test, window_offline(w, 1), 0);
 }

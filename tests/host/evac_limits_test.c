@@ -108,20 +108,20 @@ static void cancelled_while_another_is_at_work(struct ktest *test)
 	u64 start;
 
 	window_add(test, w, 1, ~0UL);
-	KTEST_ASSERT_EQ(test, online_memory_block(&w->mm, block, MMOP_ONLINE, NULL), 0);
+	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, block, MMOP_ONLINE, NULL), 0);
 	policy.cancelled = at_once;
-	other = start_other(test, &w->mm, false);
+	other = start_other(test, w->mm, false);
 	start = ktime_ns();
-	KTEST_EXPECT_EQ(test, offline_memory_block(&w->mm, block, &policy, &why), -EINTR);
+	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, block, &policy, &why), -EINTR);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CANCELLED);
-	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, &block, 1, &policy, &why),
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, &block, 1, &policy, &why),
 			-EINTR);
-	KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, block), MEM_BLOCK_ONLINE);
+	KTEST_EXPECT_EQ(test, memory_block_state(w->mm, block), MEM_BLOCK_ONLINE);
 	expect_early(test, start);
 	join(test, other);
-	other = start_other(test, &w->mm, false);
+	other = start_other(test, w->mm, false);
 	start = ktime_ns();
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &part, &policy, &why), -EINTR);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &part, &policy, &why), -EINTR);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CANCELLED);
 	expect_early(test, start);
 	join(test, other);
@@ -135,9 +135,9 @@ static void no_policy_waits(struct ktest *test)
 
 	window_add(test, w, 1, ~0UL);
 	KTEST_ASSERT_EQ(test,
-			online_memory_block(&w->mm, w->block + 1, MMOP_ONLINE, NULL), 0);
-	other = start_other(test, &w->mm, true);
-	KTEST_EXPECT_EQ(test, offline_memory_block(&w->mm, w->block + 1, NULL, NULL), 0);
+			online_memory_block(w->mm, w->block + 1, MMOP_ONLINE, NULL), 0);
+	other = start_other(test, w->mm, true);
+	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 1, NULL, NULL), 0);
 	join(test, other);
 }
 

@@ -69,7 +69,7 @@ static void hole_is_not_given(struct ktest *test)
 	const unsigned long hole = w->base + 16 * PB;
 	struct mm_failure why;
 
-	KTEST_EXPECT_EQ(test, alloc_contig_range(&w->mm, hole - 2, hole + 10, NULL, &why),
+	KTEST_EXPECT_EQ(test, alloc_contig_range(w->mm, hole - 2, hole + 10, NULL, &why),
 			-EINVAL);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_HOLE);
 	KTEST_EXPECT_EQ(test, why.pfn, hole);

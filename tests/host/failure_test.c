@@ -37,32 +37,32 @@ static void blocks_that_cannot(struct ktest *test)
 	const struct pfn_range odd = { pfn + 9, PB }, none = { window_pfn(w, 4), PB };
 	struct mm_failure why;
 
-	EXPECT_WHY(test, add_memory(&w->mm, ~0UL >> 20, &w->owner, 1, &why),
+	EXPECT_WHY(test, add_memory(w->mm, ~0UL >> 20, &w->owner, 1, &why),
 		   MM_REASON_OUT_OF_RANGE, (~0UL >> 20) << SECTION_PFN_SHIFT);
-	EXPECT_WHY(test, offline_memory_block(&w->mm, w->block + 4, NULL, &why),
+	EXPECT_WHY(test, offline_memory_block(w->mm, w->block + 4, NULL, &why),
 		   MM_REASON_NOT_PRESENT, PFN_NONE);
-	EXPECT_WHY(test, mhp_plug_range(&w->mm, &none, &why), MM_REASON_NOT_PRESENT,
+	EXPECT_WHY(test, mhp_plug_range(w->mm, &none, &why), MM_REASON_NOT_PRESENT,
 		   none.start_pfn);
-	EXPECT_WHY(test, mhp_unplug_prepare(&w->mm, &odd, NULL, &why), MM_REASON_MISALIGNED,
+	EXPECT_WHY(test, mhp_unplug_prepare(w->mm, &odd, NULL, &why), MM_REASON_MISALIGNED,
 		   odd.start_pfn);
-	EXPECT_WHY(test, alloc_contig_range(&w->mm, pfn + 9, pfn + 9, NULL, &why),
+	EXPECT_WHY(test, alloc_contig_range(w->mm, pfn + 9, pfn + 9, NULL, &why),
 		   MM_REASON_MISALIGNED, pfn + 9);
 	window_add(test, w, 1, ~0UL);
 	window_add(test, w, 2, ~0UL);
-	EXPECT_WHY(test, offline_memory_block(&w->mm, w->block + 1, NULL, &why),
+	EXPECT_WHY(test, offline_memory_block(w->mm, w->block + 1, NULL, &why),
 		   MM_REASON_WRONG_STATE, PFN_NONE);
 	KTEST_EXPECT_STREQ(test, why.detail, "offline");
-	EXPECT_WHY(test, alloc_contig_range(&w->mm, pfn, pfn + 9, NULL, &why),
+	EXPECT_WHY(test, alloc_contig_range(w->mm, pfn, pfn + 9, NULL, &why),
 		   MM_REASON_NOT_PRESENT, pfn);
-	pfn_to_section(&w->mm, pfn)->nr_hwpoison = 1;
-	EXPECT_WHY(test, online_memory_block(&w->mm, w->block + 1, MMOP_ONLINE, &why),
+	pfn_to_section(w->mm, pfn)->nr_hwpoison = 1;
+	EXPECT_WHY(test, online_memory_block(w->mm, w->block + 1, MMOP_ONLINE, &why),
 		   MM_REASON_HWPOISON, pfn);
-	pfn_to_section(&w->mm, pfn)->nr_hwpoison = 0;
-	KTEST_ASSERT_EQ(test, online_memory_block(&w->mm, w->block + 1, MMOP_ONLINE_KERNEL,
+	pfn_to_section(w->mm, pfn)->nr_hwpoison = 0;
+	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, w->block + 1, MMOP_ONLINE_KERNEL,
 						  NULL), 0);
-	KTEST_ASSERT_EQ(test, online_memory_block(&w->mm, w->block + 2, MMOP_ONLINE_MOVABLE,
+	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, w->block + 2, MMOP_ONLINE_MOVABLE,
 						  NULL), 0);
-	EXPECT_WHY(test, alloc_contig_range(&w->mm, end - PAGES_PER_SECTION - 1, end, NULL, &why),
+	EXPECT_WHY(test, alloc_contig_range(w->mm, end - PAGES_PER_SECTION - 1, end, NULL, &why),
 		   MM_REASON_ZONE_MIX, window_pfn(w, 2));
 }
 
@@ -184,32 +184,32 @@ static void failures_are_logged(struct ktest *test)
 
 	/* The pageblock behind is not plugged. */
 	window_add(test, w, 1, ~BIT(6));
-	KTEST_ASSERT_EQ(test, online_memory_block(&w->mm, w->block + 1, MMOP_ONLINE_KERNEL,
+	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, w->block + 1, MMOP_ONLINE_KERNEL,
 						  NULL), 0);
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_KERNEL), 0);
-	page_set_owner(&w->mm, pfn, 0x4711);
-	EXPECT_WHY(test, offline_memory_block(&w->mm, w->block + 1, NULL, &why),
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), 0);
+	page_set_owner(w->mm, pfn, 0x4711);
+	EXPECT_WHY(test, offline_memory_block(w->mm, w->block + 1, NULL, &why),
 		   MM_REASON_UNMOVABLE, pfn);
 	KTEST_EXPECT_EQ(test, why.type, PGTY_KERNEL);
 	KTEST_EXPECT_EQ(test, why.owner, 0x4711);
 	expect_logged(test, &why);
-	page_set_owner(&w->mm, pfn, 0x4712);
-	EXPECT_WHY(test, alloc_contig_range(&w->mm, pfn - 9, pfn + 9, NULL, &why),
+	page_set_owner(w->mm, pfn, 0x4712);
+	EXPECT_WHY(test, alloc_contig_range(w->mm, pfn - 9, pfn + 9, NULL, &why),
 		   MM_REASON_UNMOVABLE, pfn);
 	expect_logged(test, &why);
-	EXPECT_WHY(test, alloc_contig_range(&w->mm, pfn + 1, pfn + PB, NULL, &why),
+	EXPECT_WHY(test, alloc_contig_range(w->mm, pfn + 1, pfn + PB, NULL, &why),
 		   MM_REASON_SKIPPABLE_TAKEN, window_pfn(w, 1) + 6 * PB);
 	KTEST_EXPECT_STREQ(test, why.detail, w->owner.name);
 	expect_logged(test, &why);
-	KTEST_EXPECT_EQ(test, alloc_contig_pages(&w->mm, 4 * PAGES_PER_SECTION, NULL, &why),
+	KTEST_EXPECT_EQ(test, alloc_contig_pages(w->mm, 4 * PAGES_PER_SECTION, NULL, &why),
 			PFN_NONE);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NO_RANGE);
 	expect_logged(test, &why);
 	quiet.flags = EVAC_QUIET;
-	page_set_owner(&w->mm, pfn, 0x4713);
-	KTEST_EXPECT_EQ(test, alloc_contig_range(&w->mm, pfn, pfn + 1, &quiet, &last), -EBUSY);
+	page_set_owner(w->mm, pfn, 0x4713);
+	KTEST_EXPECT_EQ(test, alloc_contig_range(w->mm, pfn, pfn + 1, &quiet, &last), -EBUSY);
 	expect_logged(test, &why);
-	free_pages(&w->mm, pfn, 0);
+	free_pages(w->mm, pfn, 0);
 }
 
 /* --- records ---------------------------------------------------------------------- */

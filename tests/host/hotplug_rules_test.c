@@ -41,11 +41,11 @@ static void second_block_stays(struct ktest *test, struct window *w, bool isolat
 	struct window_totals before;
 	struct mm_failure why;
 
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_SLAB), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_SLAB), 0);
 	if (isolated)
-		KTEST_ASSERT_EQ(test, isolate_range(&w->mm, &range, NULL), 0);
+		KTEST_ASSERT_EQ(test, isolate_range(w->mm, &range, NULL), 0);
 	before = window_totals(w);
-	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, blocks, 2, NULL, &why),
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, blocks, 2, NULL, &why),
 			-EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason,
 			isolated ? MM_REASON_ALREADY_ISOLATED : MM_REASON_UNMOVABLE);
@@ -54,8 +54,8 @@ static void second_block_stays(struct ktest *test, struct window *w, bool isolat
 		KTEST_EXPECT_EQ(test, window_state(w, n), MEM_BLOCK_ONLINE);
 	window_expect_totals(test, w, &before);
 	if (isolated)
-		unisolate_range(&w->mm, &range);
-	free_pages(&w->mm, pfn, 0);
+		unisolate_range(w->mm, &range);
+	free_pages(w->mm, pfn, 0);
 }
 
 /* Both are in the zone where they were, whichever that is, and nothing is isolated. */
@@ -95,30 +95,30 @@ static void failures_name_what_they_mean(struct ktest *test)
 
 	window_add(test, w, 1, ~0UL);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &header, NULL, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &header, NULL, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_METADATA);
 	KTEST_EXPECT_EQ(test, why.type, PGTY_MEMMAP);
 	/* Whose the frame in the way is. */
 	KTEST_ASSERT_EQ(test,
-			alloc_contig_range(&w->mm, second.start_pfn + 7,
+			alloc_contig_range(w->mm, second.start_pfn + 7,
 					   second.start_pfn + 8, &policy, NULL),
 			0);
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &second, NULL, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &second, NULL, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.pfn, second.start_pfn + 7);
 	KTEST_EXPECT_STREQ(test, why.detail, "window");
-	release_offline_range(&w->mm, second.start_pfn + 7, 1);
-	zone_update_watermarks(&w->mm);
+	release_offline_range(w->mm, second.start_pfn + 7, 1);
+	zone_update_watermarks(w->mm);
 	/* Page tables that cannot be had. */
-	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(&w->mm, &second, NULL, &why), 0);
-	w->mm.inject = 1;
-	KTEST_EXPECT_EQ(test, mhp_plug_range(&w->mm, &second, &why), -ENOMEM);
+	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(w->mm, &second, NULL, &why), 0);
+	w->mm->inject = 1;
+	KTEST_EXPECT_EQ(test, mhp_plug_range(w->mm, &second, &why), -ENOMEM);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NO_MEMORY);
 	KTEST_EXPECT_EQ(test, why.pfn, second.start_pfn);
-	KTEST_EXPECT_EQ(test, mhp_plug_range(&w->mm, &second, &why), 0);
+	KTEST_EXPECT_EQ(test, mhp_plug_range(w->mm, &second, &why), 0);
 	/* Where two regions meet. */
 	other.region.nr_pages = 3 * PAGES_PER_SECTION;
 	other.region.start_pfn += 32 * PB;
-	KTEST_EXPECT_EQ(test, register_memory_owner(&w->mm, &other, &why), -EEXIST);
+	KTEST_EXPECT_EQ(test, register_memory_owner(w->mm, &other, &why), -EEXIST);
 	KTEST_EXPECT_EQ(test, why.pfn, w->owner.region.start_pfn);
 }
 
@@ -130,8 +130,8 @@ static void plugged_beside_the_region(struct ktest *test)
 
 	w->owner.region.start_pfn += 8 * PB;
 	w->owner.region.nr_pages -= PAGES_PER_SECTION;
-	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &w->owner, NULL), 0);
-	KTEST_EXPECT_EQ(test, add_memory(&w->mm, w->block + 1, &w->owner, 0xff0, &why),
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
+	KTEST_EXPECT_EQ(test, add_memory(w->mm, w->block + 1, &w->owner, 0xff0, &why),
 			-EINVAL);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_HOLE);
 	KTEST_EXPECT_EQ(test, why.pfn, window_pfn(w, 1) + 4 * PB);
@@ -151,21 +151,21 @@ static void log_has_what_failed(struct ktest *test)
 	struct notifier_block nb = { .fn = veto, .name = "no" };
 	const unsigned long pfn = window_pfn(w, 1) + 20 * PB;
 
-	KTEST_ASSERT_EQ(test, register_memory_notifier(&w->mm, &nb), 0);
-	w->mm.default_online_type = MMOP_ONLINE_MOVABLE;
+	KTEST_ASSERT_EQ(test, register_memory_notifier(w->mm, &nb), 0);
+	w->mm->default_online_type = MMOP_ONLINE_MOVABLE;
 	log_mark();
 	window_add(test, w, 1, ~0UL);
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_OFFLINE);
 	KTEST_EXPECT_EQ(test, times_failed(w, 1, "online"), 1);
-	unregister_memory_notifier(&w->mm, &nb);
+	unregister_memory_notifier(w->mm, &nb);
 
 	KTEST_EXPECT_EQ(test, window_offline(w, 1), -EINVAL);
 	KTEST_EXPECT_EQ(test, times_failed(w, 1, "offline"), 0);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_SLAB), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_SLAB), 0);
 	KTEST_EXPECT_EQ(test, window_offline(w, 1), -EBUSY);
 	KTEST_EXPECT_EQ(test, times_failed(w, 1, "offline"), 1);
-	free_pages(&w->mm, pfn, 0);
+	free_pages(w->mm, pfn, 0);
 }
 
 struct later {
@@ -178,7 +178,7 @@ static int free_later(void *arg)
 	struct later *later = arg;
 
 	msleep(50);
-	free_pages(&later->w->mm, later->pfn, 0);
+	free_pages(later->w->mm, later->pfn, 0);
 	return 0;
 }
 
@@ -192,11 +192,11 @@ static void offline_waits_if_asked_to(struct ktest *test)
 
 	window_add(test, w, 1, ~0UL);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, later.pfn, 0, PGTY_SLAB), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, later.pfn, 0, PGTY_SLAB), 0);
 	policy.flags = EVAC_WAIT_FREE;
 	thread = thread_create("later", free_later, &later);
 	KTEST_ASSERT_NOT_NULL(test, thread);
-	KTEST_EXPECT_EQ(test, offline_memory_block(&w->mm, w->block + 1, &policy, NULL),
+	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 1, &policy, NULL),
 			0);
 	KTEST_EXPECT_EQ(test, thread_join(thread, ktime_ns() + STEP_NS, NULL), 0);
 }
@@ -207,9 +207,9 @@ static void poisoned_block_stays_offline(struct ktest *test)
 	struct mm_failure why;
 
 	window_add(test, w, 1, ~0UL);
-	pfn_to_section(&w->mm, window_pfn(w, 1))->nr_hwpoison = 1;
+	pfn_to_section(w->mm, window_pfn(w, 1))->nr_hwpoison = 1;
 	KTEST_EXPECT_EQ(test,
-			online_memory_block(&w->mm, w->block + 1, MMOP_ONLINE, &why),
+			online_memory_block(w->mm, w->block + 1, MMOP_ONLINE, &why),
 			-EHWPOISON);
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_OFFLINE);
 }
@@ -270,16 +270,16 @@ static void owners_are_in_order(struct ktest *test)
 			.name = "part",
 			.region = { window_pfn(w, 1 + (i + 1) % 3), PAGES_PER_SECTION },
 		};
-		mm_reserve_drop(&w->mm);
-		KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &owners[i], NULL), 0);
-		KTEST_EXPECT_EQ(test, w->mm.nr_reserve, MM_RESERVE_PAGES);
+		mm_reserve_drop(w->mm);
+		KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &owners[i], NULL), 0);
+		KTEST_EXPECT_EQ(test, w->mm->nr_reserve, MM_RESERVE_PAGES);
 	}
-	list_for_each_entry(owner, &w->mm.owners, list) {
+	list_for_each_entry(owner, &w->mm->owners, list) {
 		KTEST_EXPECT_GT(test, owner->region.start_pfn, last);
 		last = owner->region.start_pfn;
 	}
 	for (unsigned int i = 0; i < 3; i++)
-		unregister_memory_owner(&w->mm, &owners[i]);
+		unregister_memory_owner(w->mm, &owners[i]);
 }
 
 static void page_tables_are_zeroed(struct ktest *test)

@@ -233,7 +233,7 @@ static void stale_put_offlined(void)
 	struct window *w = window_open_owned(death_test);
 	const unsigned long pfn = window_pfn(w, 1);
 
-	mm = &w->mm;
+	mm = w->mm;
 	window_add(death_test, w, 1, 1);
 	(void)!window_online(w, 1, MMOP_ONLINE_MOVABLE);
 	(void)!window_offline(w, 1);

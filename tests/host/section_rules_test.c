@@ -131,28 +131,28 @@ static void root_that_cannot_be_had(struct ktest *test)
 	unsigned int failed = 0;
 	int err;
 
-	KTEST_ASSERT_PTR_EQ(test, w->mm.root[1], &empty_section_root);
-	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &low, NULL), 0);
-	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &high, NULL), 0);
+	KTEST_ASSERT_PTR_EQ(test, w->mm->root[1], &empty_section_root);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &low, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &high, NULL), 0);
 	before = window_totals(w);
 	do {
-		w->mm.inject = failed + 1;
-		err = add_memory(&w->mm, block, &low, 0xff, NULL);
+		w->mm->inject = failed + 1;
+		err = add_memory(w->mm, block, &low, 0xff, NULL);
 		failed += err != 0;
-		mm_reserve_refill(&w->mm);
+		mm_reserve_refill(w->mm);
 		if (err) {
 			KTEST_EXPECT_EQ(test, err, -ENOMEM);
 			window_expect_totals(test, w, &before);
-			KTEST_EXPECT_PTR_EQ(test, w->mm.root[1], &empty_section_root);
+			KTEST_EXPECT_PTR_EQ(test, w->mm->root[1], &empty_section_root);
 		}
 	} while (err && failed < 20);
-	w->mm.inject = 0;
+	w->mm->inject = 0;
 	/* Object, map, free bits, descriptors, memmap, root. */
 	KTEST_EXPECT_EQ(test, failed, 6);
-	KTEST_EXPECT_EQ(test, try_remove_memory(&w->mm, block, NULL), 0);
+	KTEST_EXPECT_EQ(test, try_remove_memory(w->mm, block, NULL), 0);
 	window_expect_totals(test, w, &before);
-	unregister_memory_owner(&w->mm, &low);
-	unregister_memory_owner(&w->mm, &high);
+	unregister_memory_owner(w->mm, &low);
+	unregister_memory_owner(w->mm, &high);
 }
 
 /* --- boot memory ----------------------------------------------------------------------- */
@@ -184,7 +184,7 @@ static void memory_beyond_the_table(struct ktest *test)
 			0);
 	KTEST_ASSERT_EQ(test, memblock_add(&w->mb, end, 5UL << 20), 0);
 	log_mark();
-	KTEST_EXPECT_EQ(test, mm_populate(&w->mm, &w->mb), -E2BIG);
+	KTEST_EXPECT_EQ(test, mm_populate(w->mm, &w->mb), -E2BIG);
 	KTEST_EXPECT_TRUE(test, times_logged("metadata of 133 MiB of memory lies beyond"));
 }
 
@@ -275,7 +275,7 @@ struct chunks {
 static void one_chunk(struct memory_owner *owner, unsigned long pfn, unsigned int order)
 {
 	struct chunks *c = container_of(owner, struct chunks, owner);
-	const struct mem_section *s = pfn_to_section(&c->w->mm, pfn);
+	const struct mem_section *s = pfn_to_section(c->w->mm, pfn);
 	const struct pfn_range chunk = { pfn, 1UL << order };
 	const u64 mask = section_range_mask(s, &chunk);
 
@@ -283,7 +283,7 @@ static void one_chunk(struct memory_owner *owner, unsigned long pfn, unsigned in
 	KTEST_EXPECT_FALSE(c->test, s->host_pfn - pfn < chunk.nr_pages);
 	c->nr++;
 	if (!(s->unmapped & mask))
-		generic_online_page(&c->w->mm, pfn, order);
+		generic_online_page(c->w->mm, pfn, order);
 }
 
 static void chunks_are_plugged_or_not(struct ktest *test)
@@ -294,21 +294,21 @@ static void chunks_are_plugged_or_not(struct ktest *test)
 	struct window_totals before;
 
 	c.owner.online_page = one_chunk;
-	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &c.owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &c.owner, NULL), 0);
 	/* The header is the second of a pair whose first half comes later; then halves. */
-	KTEST_ASSERT_EQ(test, add_memory(&w->mm, w->block + 1, &c.owner, 0x9e, NULL), 0);
-	KTEST_ASSERT_EQ(test, mhp_plug_range(&w->mm, &first, NULL), 0);
+	KTEST_ASSERT_EQ(test, add_memory(w->mm, w->block + 1, &c.owner, 0x9e, NULL), 0);
+	KTEST_ASSERT_EQ(test, mhp_plug_range(w->mm, &first, NULL), 0);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
 	/* The rest of the header: 2^7..2^8 frames behind 129; then single ones and pairs. */
 	KTEST_EXPECT_GT(test, c.nr, 28);
 	before = window_totals(w);
 	/* Who gives a chunk that was never plugged is not believed. */
 	ktest_expect_warnings(test, 1);
-	generic_online_page(&w->mm, window_pfn(w, 1) + 10 * PB, PAGEBLOCK_ORDER);
+	generic_online_page(w->mm, window_pfn(w, 1) + 10 * PB, PAGEBLOCK_ORDER);
 	window_expect_totals(test, w, &before);
 	KTEST_ASSERT_EQ(test, window_offline(w, 1), 0);
 	KTEST_ASSERT_EQ(test, window_remove(w, 1), 0);
-	unregister_memory_owner(&w->mm, &c.owner);
+	unregister_memory_owner(w->mm, &c.owner);
 }
 
 static void default_states_are_heard(struct ktest *test)
@@ -316,10 +316,10 @@ static void default_states_are_heard(struct ktest *test)
 	struct window *w = window_open_owned(test);
 
 	window_add(test, w, 1, ~0UL);
-	KTEST_EXPECT_EQ(test, zone_for_block(&w->mm, w->block + 1, MMOP_ONLINE),
+	KTEST_EXPECT_EQ(test, zone_for_block(w->mm, w->block + 1, MMOP_ONLINE),
 			ZONE_MOVABLE);
 	KTEST_ASSERT_EQ(test, param_set("movable_node", "off"), 0);
-	KTEST_EXPECT_EQ(test, zone_for_block(&w->mm, w->block + 1, MMOP_ONLINE),
+	KTEST_EXPECT_EQ(test, zone_for_block(w->mm, w->block + 1, MMOP_ONLINE),
 			ZONE_NORMAL);
 	KTEST_ASSERT_EQ(test, param_set("movable_node", "on"), 0);
 	KTEST_ASSERT_EQ(test, param_set("memhp_default_state", "online_movable"), 0);
@@ -344,20 +344,20 @@ static void units_are_their_owners(struct ktest *test)
 	w->owner.region.start_pfn += 32 * PB;
 	w->owner.region.nr_pages -= 32 * PB;
 	w->owner.unit_pages = 2 * PAGES_PER_SECTION;
-	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &other, NULL), 0);
-	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &w->owner, NULL), 0);
-	KTEST_ASSERT_EQ(test, add_memory(&w->mm, w->block + 1, &other, 0xff, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &other, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, add_memory(w->mm, w->block + 1, &other, 0xff, NULL), 0);
 	window_add(test, w, 2, ~0UL);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
 	ktest_add_action(test, contig_zones, NULL);
 	KTEST_ASSERT_EQ(test, param_set("memory_hotplug.online_policy", "auto-movable"),
 			0);
-	KTEST_EXPECT_EQ(test, zone_for_block(&w->mm, w->block + 2, MMOP_ONLINE),
+	KTEST_EXPECT_EQ(test, zone_for_block(w->mm, w->block + 2, MMOP_ONLINE),
 			ZONE_MOVABLE);
 	KTEST_ASSERT_EQ(test, window_offline(w, 1), 0);
 	KTEST_ASSERT_EQ(test, window_remove(w, 1), 0);
 	KTEST_ASSERT_EQ(test, window_remove(w, 2), 0);
-	unregister_memory_owner(&w->mm, &other);
+	unregister_memory_owner(w->mm, &other);
 }
 
 static int slow_veto(struct notifier_block *nb, unsigned long event, void *data)
@@ -387,16 +387,16 @@ static void failures_in_words(struct ktest *test)
 	KTEST_EXPECT_NULL(test, strstr(text, ", pfn"));
 	/* Who knows it already is not corrected. */
 	why.detail = "somebody";
-	mm_failure_name(&w->mm, &why);
+	mm_failure_name(w->mm, &why);
 	KTEST_EXPECT_STREQ(test, why.detail, "somebody");
 	/* The time that a request took, a listener's included. */
 	window_add(test, w, 1, ~0UL);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
-	KTEST_ASSERT_EQ(test, register_memory_notifier(&w->mm, &nb), 0);
-	KTEST_EXPECT_EQ(test, offline_memory_block(&w->mm, w->block + 1, NULL, &why),
+	KTEST_ASSERT_EQ(test, register_memory_notifier(w->mm, &nb), 0);
+	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 1, NULL, &why),
 			-EPERM);
 	KTEST_EXPECT_GE(test, why.elapsed_ns, 70 * NSEC_PER_MSEC);
-	unregister_memory_notifier(&w->mm, &nb);
+	unregister_memory_notifier(w->mm, &nb);
 }
 
 /* Who leaves between a start and its end, and comes back, was not told of this start. */

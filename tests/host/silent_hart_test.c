@@ -81,7 +81,7 @@ static void offline_is_undone(struct ktest *test)
 	struct mm_failure why;
 
 	other_hart(test, 0);
-	KTEST_EXPECT_EQ(test, offline_memory_block(&w->mm, w->block + 1, NULL, &why),
+	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 1, NULL, &why),
 			-ETIMEDOUT);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_HARTS_BUSY);
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_ONLINE);
@@ -99,7 +99,7 @@ static void contig_is_undone(struct ktest *test)
 	struct mm_failure why;
 
 	other_hart(test, 0);
-	KTEST_EXPECT_EQ(test, alloc_contig_range(&w->mm, pfn, pfn + 9, &policy, &why),
+	KTEST_EXPECT_EQ(test, alloc_contig_range(w->mm, pfn, pfn + 9, &policy, &why),
 			-ETIMEDOUT);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_HARTS_BUSY);
 	leave(NULL);
@@ -114,7 +114,7 @@ static void remove_is_undone(struct ktest *test)
 
 	KTEST_ASSERT_EQ(test, window_offline(w, 1), 0);
 	other_hart(test, 0);
-	KTEST_EXPECT_EQ(test, try_remove_memory(&w->mm, w->block + 1, &why), -ETIMEDOUT);
+	KTEST_EXPECT_EQ(test, try_remove_memory(w->mm, w->block + 1, &why), -ETIMEDOUT);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_HARTS_BUSY);
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_OFFLINE);
 	leave(NULL);
@@ -134,19 +134,19 @@ static void root_stays(struct ktest *test)
 	};
 	struct window_totals before;
 
-	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &owner, NULL), 0);
 	before = window_totals(w);
-	KTEST_ASSERT_EQ(test, add_memory(&w->mm, block, &owner, 1, NULL), 0);
+	KTEST_ASSERT_EQ(test, add_memory(w->mm, block, &owner, 1, NULL), 0);
 	other_hart(test, 1);
-	KTEST_EXPECT_EQ(test, try_remove_memory(&w->mm, block, NULL), 0);
-	KTEST_EXPECT_PTR_NE(test, w->mm.root[1], &empty_section_root);
-	KTEST_EXPECT_EQ(test, w->mm.root[1]->nr_sections, 0);
+	KTEST_EXPECT_EQ(test, try_remove_memory(w->mm, block, NULL), 0);
+	KTEST_EXPECT_PTR_NE(test, w->mm->root[1], &empty_section_root);
+	KTEST_EXPECT_EQ(test, w->mm->root[1]->nr_sections, 0);
 	leave(NULL);
-	KTEST_ASSERT_EQ(test, add_memory(&w->mm, block, &owner, 1, NULL), 0);
-	KTEST_EXPECT_EQ(test, try_remove_memory(&w->mm, block, NULL), 0);
-	KTEST_EXPECT_PTR_EQ(test, w->mm.root[1], &empty_section_root);
+	KTEST_ASSERT_EQ(test, add_memory(w->mm, block, &owner, 1, NULL), 0);
+	KTEST_EXPECT_EQ(test, try_remove_memory(w->mm, block, NULL), 0);
+	KTEST_EXPECT_PTR_EQ(test, w->mm->root[1], &empty_section_root);
 	window_expect_totals(test, w, &before);
-	unregister_memory_owner(&w->mm, &owner);
+	unregister_memory_owner(w->mm, &owner);
 }
 
 /* Who has just looked up an owner has forgotten it when unregistering ends. */
@@ -155,7 +155,7 @@ static void owners_leave_after_a_grace_period(struct ktest *test)
 	struct window *w = window_open_owned(test);
 
 	other_hart(test, 1);
-	unregister_memory_owner(&w->mm, &w->owner);
+	unregister_memory_owner(w->mm, &w->owner);
 	KTEST_EXPECT_EQ(test, answered, 1);
 }
 

@@ -113,7 +113,7 @@ static struct fake_vmem *comb(struct vmem_rig *rig, unsigned long pin[NR_PINS])
 	for (unsigned int i = 0; i < NR_PINS; i++) {
 		pin[i] = window_pfn(rig->w, 1) + (i * 2 + 2) * PB;
 		KTEST_ASSERT_EQ(rig->test,
-				alloc_pages_at(&rig->w->mm, pin[i], 0, PGTY_KERNEL), 0);
+				alloc_pages_at(rig->w->mm, pin[i], 0, PGTY_KERNEL), 0);
 	}
 	vmem_rig_resize(rig, 0, 64 * MIB);
 	KTEST_ASSERT_EQ(rig->test, vmem_rig_plugged(rig, 0), 64 * MIB);
@@ -126,7 +126,7 @@ static void comb_end(struct vmem_rig *rig, const unsigned long pin[NR_PINS], u64
 	KTEST_EXPECT_EQ(rig->test, vmem_rig_plugged(rig, 0), bytes);
 	vmem_rig_check(rig);
 	for (unsigned int i = 0; i < NR_PINS; i++)
-		free_pages(&rig->w->mm, pin[i], 0);
+		free_pages(rig->w->mm, pin[i], 0);
 }
 
 /* A changed target ends a round behind the batch that is out; it has no outcome. */
@@ -254,7 +254,7 @@ static void first_error_counts(struct ktest *test)
 	struct vmem_rig *rig = vmem_rig_open(test);
 	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 512 * MIB, 2 * MIB);
 
-	rig->w->mm.inject = 1;
+	rig->w->mm->inject = 1;
 	fake_vmem_resize(fm, 300 * MIB);
 	KTEST_EXPECT_EQ(test, vmem_rig_settle(rig, 0), VMEM_RETRY_FIRST_NS);
 	KTEST_EXPECT_EQ(test, rig->vm[0]->result, -ENOMEM);
@@ -272,7 +272,7 @@ static void trouble_passes(struct ktest *test)
 	char words[32];
 
 	vmem_rig_resize(rig, 0, 20 * MIB);
-	rig->w->mm.inject = 1;
+	rig->w->mm->inject = 1;
 	vmem_rig_resize(rig, 0, 30 * MIB);
 	KTEST_EXPECT_EQ(test, rig->vm[0]->result, -ENOMEM);
 	snprintf(words, sizeof(words), "memory%lu: ", rig->w->block + 1);
@@ -332,7 +332,7 @@ static void held_memory_goes_first(struct ktest *test)
 	vmem_rig_settle(rig, 0);
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 128 * MIB);
 	KTEST_EXPECT_EQ(test, rig->vm[0]->map.nr_held, 0);
-	KTEST_EXPECT_EQ(test, memory_block_state(&rig->w->mm, rig->w->block + 1),
+	KTEST_EXPECT_EQ(test, memory_block_state(rig->w->mm, rig->w->block + 1),
 			MEM_BLOCK_ONLINE);
 	vmem_rig_check(rig);
 }
@@ -365,7 +365,7 @@ static void one_frame_keeps_one_granule(struct ktest *test)
 	};
 	static struct page_slot slot[NR];
 	struct vmem_rig *rig = vmem_rig_open(test);
-	struct mm *mm = &rig->w->mm;
+	struct mm *mm = rig->w->mm;
 	const unsigned long base = window_pfn(rig->w, 1) + 10 * PB;
 
 	vmem_rig_add(rig, 128 * MIB, 128 * MIB, 2 * MIB);
@@ -417,7 +417,7 @@ static void offlining_is_cancelled(struct ktest *test)
 			      .resize_to = 256 * MIB };
 
 	vmem_rig_resize(rig, 0, 256 * MIB);
-	KTEST_ASSERT_EQ(test, register_memory_notifier(&rig->w->mm, &l.nb), 0);
+	KTEST_ASSERT_EQ(test, register_memory_notifier(rig->w->mm, &l.nb), 0);
 	fake_vmem_resize(fm, 0);
 	KTEST_EXPECT_EQ(test, vmem_work(rig->vm[0]), 0);
 	KTEST_EXPECT_EQ(test, l.nr, 1);
@@ -425,7 +425,7 @@ static void offlining_is_cancelled(struct ktest *test)
 	vmem_rig_settle(rig, 0);
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 256 * MIB);
 	vmem_rig_check(rig);
-	unregister_memory_notifier(&rig->w->mm, &l.nb);
+	unregister_memory_notifier(rig->w->mm, &l.nb);
 }
 
 /* The target goes back up while empty blocks leave: the one in use is not even tried. */
@@ -439,9 +439,9 @@ static void shrinking_is_interrupted(struct ktest *test)
 	vmem_rig_resize(rig, 0, 256 * MIB);
 	for (unsigned int i = 0; i + 1 < PAGEBLOCKS_PER_SECTION; i++)
 		KTEST_ASSERT_EQ(
-			test, alloc_pages_at(&rig->w->mm, base + i * PB, 0, PGTY_KERNEL),
+			test, alloc_pages_at(rig->w->mm, base + i * PB, 0, PGTY_KERNEL),
 			0);
-	KTEST_ASSERT_EQ(test, register_memory_notifier(&rig->w->mm, &l.nb), 0);
+	KTEST_ASSERT_EQ(test, register_memory_notifier(rig->w->mm, &l.nb), 0);
 	fm->resize_at = fm->nr_log + 1;
 	fm->resize_to = 256 * MIB;
 	fake_vmem_resize(fm, 0);
@@ -449,9 +449,9 @@ static void shrinking_is_interrupted(struct ktest *test)
 	KTEST_EXPECT_EQ(test, l.nr, 1);
 	vmem_rig_settle(rig, 0);
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 256 * MIB);
-	unregister_memory_notifier(&rig->w->mm, &l.nb);
+	unregister_memory_notifier(rig->w->mm, &l.nb);
 	for (unsigned int i = 0; i + 1 < PAGEBLOCKS_PER_SECTION; i++)
-		free_pages(&rig->w->mm, base + i * PB, 0);
+		free_pages(rig->w->mm, base + i * PB, 0);
 }
 
 static const struct ktest_case vmem_rules_cases[] = {

@@ -83,7 +83,7 @@ void add_blocks(struct model *m)
 	m->last = 1 + below(m, 3);
 	m->w->owner.region.nr_pages = (m->last - 1) * PAGES_PER_SECTION + nr;
 	paint(m, m->last * PAGES_PER_SECTION + nr, PAGES_PER_SECTION - nr, HOLE);
-	KTEST_ASSERT_EQ(m->test, register_memory_owner(&m->w->mm, &m->w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(m->test, register_memory_owner(m->w->mm, &m->w->owner, NULL), 0);
 	for (unsigned int n = 1; n <= m->last; n++) {
 		const u64 owned = n < m->last ? ~0UL : GENMASK(nr / PB - 1, 0);
 		u64 plugged = some_mask(m) & owned;
@@ -109,7 +109,7 @@ static bool take_chunk(struct model *m, unsigned long frame, unsigned int order,
 			  all_are(m, frame, 1UL << order, FREE);
 
 	KTEST_ASSERT_EQ(m->test,
-			alloc_pages_at(&m->w->mm, m->w->base + frame, order, type) == 0,
+			alloc_pages_at(m->w->mm, m->w->base + frame, order, type) == 0,
 			free);
 	return free;
 }
@@ -133,12 +133,12 @@ void put_slot(struct model *m, unsigned long at, enum what kind)
 	m->slot[i].pfn = pfn;
 	m->order[i] = order;
 	m->kind[i] = kind;
-	page_set_owner(&m->w->mm, pfn, (uintptr_t)&m->slot[i]);
+	page_set_owner(m->w->mm, pfn, (uintptr_t)&m->slot[i]);
 	paint(m, frame, 1UL << order, kind);
 	if (kind == PINNED)
-		KTEST_ASSERT_EQ(m->test, page_pin(&m->w->mm, pfn), 0);
+		KTEST_ASSERT_EQ(m->test, page_pin(m->w->mm, pfn), 0);
 	if (kind == HELD)
-		KTEST_ASSERT_TRUE(m->test, page_try_get(&m->w->mm, pfn));
+		KTEST_ASSERT_TRUE(m->test, page_try_get(m->w->mm, pfn));
 }
 
 static void put_fixed(struct model *m)
@@ -165,10 +165,10 @@ static void put_offline(struct model *m, enum what kind)
 	if (!m->online[frame / PAGES_PER_SECTION] || !all_are(m, frame, nr, FREE))
 		return;
 	KTEST_ASSERT_EQ(m->test,
-			alloc_contig_range(&m->w->mm, m->w->base + frame,
+			alloc_contig_range(m->w->mm, m->w->base + frame,
 					   m->w->base + frame + nr, &take, NULL),
 			0);
-	zone_update_watermarks(&m->w->mm);
+	zone_update_watermarks(m->w->mm);
 	paint(m, frame, nr, kind);
 }
 
@@ -189,7 +189,7 @@ static int free_mine(void *arg)
 	struct model *m = arg;
 
 	for (unsigned int i = hart_rank(); i < m->nr_freed; i += nr_online_harts())
-		free_pages(&m->w->mm, m->freed[i].pfn, m->freed[i].order);
+		free_pages(m->w->mm, m->freed[i].pfn, m->freed[i].order);
 	return 0;
 }
 
@@ -228,7 +228,7 @@ void lay_out(struct model *m)
 
 void owner_leaves(struct model *m)
 {
-	unregister_memory_owner(&m->w->mm, &m->w->owner);
+	unregister_memory_owner(m->w->mm, &m->w->owner);
 	m->owner = false;
 	for (unsigned long i = 0; i < NR_FRAMES; i++)
 		if (m->what[i] == SKIPPABLE)

@@ -27,7 +27,7 @@ static void give_away(struct granule_owner *g, unsigned long pfn, unsigned long 
 	while (pfn < end) {
 		const unsigned int order = chunk_order(g, pfn, end);
 
-		generic_online_page(&g->w->mm, pfn, order);
+		generic_online_page(g->w->mm, pfn, order);
 		g->chunks[order]++;
 		pfn += 1UL << order;
 	}
@@ -42,7 +42,7 @@ static void granule_online(struct memory_owner *owner, unsigned long pfn, unsign
 		while (run < end && is_withheld(g, run) == is_withheld(g, pfn))
 			run++;
 		if (is_withheld(g, pfn))
-			mark_offline_frames(&g->w->mm, &(struct pfn_range){ pfn, run - pfn },
+			mark_offline_frames(g->w->mm, &(struct pfn_range){ pfn, run - pfn },
 					    g->flags);
 		else
 			give_away(g, pfn, run);
@@ -60,8 +60,8 @@ struct granule_owner *granule_open(struct ktest *test)
 	g->owner.name = "granules";
 	g->owner.online_page = granule_online;
 	g->owner.region = (struct pfn_range){ window_pfn(g->w, 1), PAGES_PER_SECTION };
-	KTEST_ASSERT_EQ(test, register_memory_owner(&g->w->mm, &g->owner, NULL), 0);
-	KTEST_ASSERT_EQ(test, add_memory(&g->w->mm, g->w->block + 1, &g->owner, ~0UL, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(g->w->mm, &g->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, add_memory(g->w->mm, g->w->block + 1, &g->owner, ~0UL, NULL), 0);
 	return g;
 }
 
@@ -91,7 +91,7 @@ void granule_expect(struct ktest *test, struct granule_owner *g)
 		const bool kept = test_bit(f, g->withheld);
 		struct page_state st;
 
-		KTEST_ASSERT_TRUE(test, page_state_get(&g->w->mm, window_pfn(g->w, 1) + f, &st));
+		KTEST_ASSERT_TRUE(test, page_state_get(g->w->mm, window_pfn(g->w, 1) + f, &st));
 		KTEST_ASSERT_EQ(test, st.type, f < MHP_HEADER_PAGES ? PGTY_MEMMAP :
 					       kept ? PGTY_OFFLINE : PGTY_BUDDY);
 		KTEST_ASSERT_EQ(test, st.flags & PG_OFFLINE_SKIPPABLE, kept ? g->flags : 0);

@@ -31,7 +31,7 @@ static void window_close(void *ctx)
 {
 	struct window *w = ctx;
 
-	mm_depopulate(&w->mm);
+	mm_depopulate(w->mm);
 	arch_unmap_direct(pfn_to_phys(w->base), w->mapped);
 }
 
@@ -52,8 +52,9 @@ struct window *window_open_raw(struct ktest *test, u64 map_bytes)
 	KTEST_ASSERT_EQ(test, arch_pgtable_prealloc(w->base, WINDOW_BLOCKS * PAGES_PER_SECTION),
 			0);
 	KTEST_ASSERT_EQ(test, arch_map_direct(pfn_to_phys(w->base), map_bytes), 0);
-	mm_init(&w->mm, "window");
-	w->mm.default_online_type = MMOP_OFFLINE;
+	w->mm = &w->own;
+	mm_init(w->mm, "window");
+	w->mm->default_online_type = MMOP_OFFLINE;
 	w->mb.mapped = 1;
 	ktest_add_action(test, window_close, w);
 	return w;
@@ -78,7 +79,7 @@ int window_populate(struct window *w)
 	     at += PAGEBLOCK_SIZE)
 		if (!is_memory(&w->mb, at, PAGEBLOCK_SIZE))
 			arch_unmap_direct(at, PAGEBLOCK_SIZE);
-	return mm_populate(&w->mm, &w->mb);
+	return mm_populate(w->mm, &w->mb);
 }
 
 struct window *window_open(struct ktest *test, u64 boot_bytes)
@@ -87,7 +88,7 @@ struct window *window_open(struct ktest *test, u64 boot_bytes)
 
 	KTEST_ASSERT_EQ(test, memblock_add(&w->mb, pfn_to_phys(w->base), boot_bytes), 0);
 	KTEST_ASSERT_EQ(test, window_populate(w), 0);
-	mm_reserve_refill(&w->mm);
+	mm_reserve_refill(w->mm);
 	return w;
 }
 
@@ -95,7 +96,7 @@ struct window *window_open_owned(struct ktest *test)
 {
 	struct window *w = window_open(test, 32UL << 20);
 
-	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
 	return w;
 }
 
@@ -103,18 +104,18 @@ struct window *window_open_owned(struct ktest *test)
 static void check_watermarks(struct ktest *test, struct window *w)
 {
 	for (unsigned int z = 0; z < NR_ZONES; z++) {
-		struct zone *zone = &w->mm.zone[z];
+		struct zone *zone = &w->mm->zone[z];
 		unsigned long was[NR_WMARK];
 
 		memcpy(was, zone->wmark, sizeof(was));
-		zone_update_watermarks(&w->mm);
+		zone_update_watermarks(w->mm);
 		KTEST_EXPECT_MEMEQ(test, was, zone->wmark, sizeof(was));
 	}
 }
 
 void window_check(struct ktest *test, struct window *w)
 {
-	KTEST_EXPECT_EQ(test, mm_check(&w->mm, ktest_sink(test)), 0);
+	KTEST_EXPECT_EQ(test, mm_check(w->mm, ktest_sink(test)), 0);
 	check_watermarks(test, w);
 }
 
@@ -122,7 +123,7 @@ void window_add(struct ktest *test, struct window *w, unsigned long n, u64 plugg
 {
 	struct mm_failure why;
 
-	KTEST_ASSERT_EQ(test, add_memory(&w->mm, w->block + n, &w->owner, plugged, &why), 0);
+	KTEST_ASSERT_EQ(test, add_memory(w->mm, w->block + n, &w->owner, plugged, &why), 0);
 }
 
 struct memory_owner *window_owner_of(struct window *w, unsigned long pfn)
@@ -130,37 +131,37 @@ struct memory_owner *window_owner_of(struct window *w, unsigned long pfn)
 	struct memory_owner *owner;
 
 	pfn_walk_begin();
-	owner = memory_owner_of(&w->mm, pfn);
+	owner = memory_owner_of(w->mm, pfn);
 	pfn_walk_end();
 	return owner;
 }
 
 enum memory_block_state window_state(const struct window *w, unsigned long n)
 {
-	return memory_block_state(&w->mm, w->block + n);
+	return memory_block_state(w->mm, w->block + n);
 }
 
 int window_online(struct window *w, unsigned long n, enum mhp_online_type type)
 {
-	return online_memory_block(&w->mm, w->block + n, type, NULL);
+	return online_memory_block(w->mm, w->block + n, type, NULL);
 }
 
 int window_offline(struct window *w, unsigned long n)
 {
-	return offline_memory_block(&w->mm, w->block + n, NULL, NULL);
+	return offline_memory_block(w->mm, w->block + n, NULL, NULL);
 }
 
 int window_remove(struct window *w, unsigned long n)
 {
-	return try_remove_memory(&w->mm, w->block + n, NULL);
+	return try_remove_memory(w->mm, w->block + n, NULL);
 }
 
 struct window_totals window_totals(const struct window *w)
 {
-	struct window_totals t = { .reserve = w->mm.nr_reserve, .max_pfn = w->mm.max_pfn };
+	struct window_totals t = { .reserve = w->mm->nr_reserve, .max_pfn = w->mm->max_pfn };
 
 	for (unsigned int z = 0; z < NR_ZONES; z++) {
-		const struct zone *zone = &w->mm.zone[z];
+		const struct zone *zone = &w->mm->zone[z];
 
 		t.zone[z].start = zone->start_pfn;
 		t.zone[z].spanned = zone->spanned;

@@ -16,7 +16,7 @@
 
 /**
  * struct window - the private memory of a case
- * @mm: the memory
+ * @mm: the memory: @own
  * @mb: what it was made of
  * @base: first pfn of the window
  * @block: first block id
@@ -24,7 +24,8 @@
  * @mapped: bytes of block 0 that are mapped
  */
 struct window {
-	struct mm mm;
+	struct mm *mm;
+	struct mm own;
 	struct memblock mb;
 	unsigned long base;
 	unsigned long block;
@@ -69,7 +70,7 @@ static inline unsigned long window_pfn(const struct window *w, unsigned long n)
 
 static inline struct zone *window_zone(struct window *w, enum zone_type zone)
 {
-	return &w->mm.zone[zone];
+	return &w->mm->zone[zone];
 }
 
 /* Compare all counters with the frames; differences fail the case. */

@@ -16,12 +16,12 @@ static void expect_in_vain(struct ktest *test, struct window *w,
 {
 	struct mm_failure why[2];
 
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, bad, 0, PGTY_SLAB), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, bad, 0, PGTY_SLAB), 0);
 	KTEST_EXPECT_EQ(test,
-			alloc_contig_range(&w->mm, r->start_pfn,
+			alloc_contig_range(w->mm, r->start_pfn,
 					   r->start_pfn + r->nr_pages, NULL, &why[0]),
 			-EBUSY);
-	KTEST_EXPECT_EQ(test, offline_memory_block(&w->mm, w->block + 1, NULL, &why[1]),
+	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 1, NULL, &why[1]),
 			-EBUSY);
 	for (unsigned int i = 0; i < 2; i++) {
 		KTEST_EXPECT_EQ(test, why[i].reason, MM_REASON_UNMOVABLE);
@@ -31,7 +31,7 @@ static void expect_in_vain(struct ktest *test, struct window *w,
 		KTEST_EXPECT_EQ(test, why[i].retries, 0);
 	}
 	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_NORMAL)->nr_isolated, 0);
-	free_pages(&w->mm, bad, 0);
+	free_pages(w->mm, bad, 0);
 }
 
 /* 0 moved before the failure, be the bad page at the first, the middle or the last frame. */
@@ -50,19 +50,19 @@ static void no_page_moves_in_vain(struct ktest *test)
 	for (unsigned int i = 0; i < NR_IN_VAIN; i++) {
 		slots[i].pfn = r.start_pfn + 1 + i * 8;
 		KTEST_ASSERT_EQ(test,
-				alloc_pages_at(&w->mm, slots[i].pfn, 0, PGTY_DRIVER), 0);
-		page_set_owner(&w->mm, slots[i].pfn, (uintptr_t)&slots[i]);
+				alloc_pages_at(w->mm, slots[i].pfn, 0, PGTY_DRIVER), 0);
+		page_set_owner(w->mm, slots[i].pfn, (uintptr_t)&slots[i]);
 	}
-	moved = vm_event_read(&w->mm, VM_PGMIGRATE_SUCCESS);
+	moved = vm_event_read(w->mm, VM_PGMIGRATE_SUCCESS);
 	expect_in_vain(test, w, &r, r.start_pfn);
 	expect_in_vain(test, w, &r, r.start_pfn + r.nr_pages / 2);
 	expect_in_vain(test, w, &r, r.start_pfn + r.nr_pages - 1);
-	KTEST_EXPECT_EQ(test, vm_event_read(&w->mm, VM_PGMIGRATE_SUCCESS), moved);
+	KTEST_EXPECT_EQ(test, vm_event_read(w->mm, VM_PGMIGRATE_SUCCESS), moved);
 	KTEST_EXPECT_EQ(test, window_offline(w, 1), 0);
-	KTEST_EXPECT_EQ(test, vm_event_read(&w->mm, VM_PGMIGRATE_SUCCESS),
+	KTEST_EXPECT_EQ(test, vm_event_read(w->mm, VM_PGMIGRATE_SUCCESS),
 			moved + NR_IN_VAIN);
 	for (unsigned int i = 0; i < NR_IN_VAIN; i++)
-		KTEST_EXPECT_EQ(test, slot_free(&w->mm, &slots[i]), 0);
+		KTEST_EXPECT_EQ(test, slot_free(w->mm, &slots[i]), 0);
 	window_check(test, w);
 }
 

@@ -177,7 +177,7 @@ static int remove_in_thread(void *arg)
 	struct window *w = job->t->w;
 	const unsigned long blocks[] = { w->block + 1, w->block + 2 };
 
-	return offline_and_remove_memory(&w->mm, blocks, 2, &job->policy, &job->why);
+	return offline_and_remove_memory(w->mm, blocks, 2, &job->policy, &job->why);
 }
 
 /* Several blocks leave before one deadline. */
@@ -190,7 +190,7 @@ static void held_blocks_leave_together(struct ktest *test)
 	ktest_add_action(test, let_go, NULL);
 	for (unsigned int i = 1; i <= 2; i++) {
 		window_add(test, w, i, ~0UL);
-		KTEST_ASSERT_EQ(test, online_memory_block(&w->mm, w->block + i,
+		KTEST_ASSERT_EQ(test, online_memory_block(w->mm, w->block + i,
 							  MMOP_ONLINE_MOVABLE, NULL), 0);
 	}
 	*job = (struct job){ .t = &t, .policy = test_policy(EVAC_END_OFFLINE, PGTY_OFFLINE) };
@@ -200,7 +200,7 @@ static void held_blocks_leave_together(struct ktest *test)
 	outlast(test, job, EVAC_CLASSIFY);
 	hold_go();
 	KTEST_EXPECT_EQ(test, end_job(test, job), 0);
-	KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, w->block + 2), MEM_BLOCK_ABSENT);
+	KTEST_EXPECT_EQ(test, memory_block_state(w->mm, w->block + 2), MEM_BLOCK_ABSENT);
 }
 
 /* A move is held right after it, by its frame. */

@@ -51,7 +51,7 @@ static unsigned long room(const struct model *m, unsigned long start, unsigned l
 		    (i < start || i >= end))
 			free[m->zone[i / PAGES_PER_SECTION]]++;
 	for (unsigned int z = 0; z < NR_ZONES; z++)
-		sum += free[z] - min(free[z], m->w->mm.zone[z].wmark[WMARK_MIN]);
+		sum += free[z] - min(free[z], m->w->mm->zone[z].wmark[WMARK_MIN]);
 	return sum;
 }
 
@@ -169,9 +169,9 @@ static int make_request(struct model *m, enum request request, unsigned long sta
 
 	if (request == OFFLINE)
 		return offline_memory_block(
-			&m->w->mm, m->w->block + start / PAGES_PER_SECTION, NULL, why);
+			m->w->mm, m->w->block + start / PAGES_PER_SECTION, NULL, why);
 	p.flags = alloc ? 0 : EVAC_BEST_EFFORT;
-	return evacuate(&m->w->mm, &r, 1, &p, why);
+	return evacuate(m->w->mm, &r, 1, &p, why);
 }
 
 /* A request that worked: the frames are what they should be, and go back. */
@@ -187,9 +187,9 @@ static void put_back(struct model *m, enum request request, unsigned long start,
 			KTEST_ASSERT_NE(m->test, m->what[i], MOVABLE);
 	if (request == CONTIG) {
 		for (unsigned long i = start; i < end; i += 1 + (end - start) / 100)
-			KTEST_ASSERT_EQ(m->test, page_type(&m->w->mm, m->w->base + i),
+			KTEST_ASSERT_EQ(m->test, page_type(m->w->mm, m->w->base + i),
 					PGTY_KERNEL);
-		free_contig_range(&m->w->mm, m->w->base + start, end - start);
+		free_contig_range(m->w->mm, m->w->base + start, end - start);
 	}
 	if (request == OFFLINE) {
 		KTEST_ASSERT_EQ(m->test, window_state(m->w, n), MEM_BLOCK_OFFLINE);
@@ -230,7 +230,7 @@ static void try_request(struct model *m, enum request request, unsigned long sta
 /* All free frames outside of [start, end), and about as many back as must leave it. */
 static void use_up(struct model *m, unsigned long start, unsigned long end)
 {
-	struct mm *mm = &m->w->mm;
+	struct mm *mm = m->w->mm;
 	const u32 gfp = GFP_MOVABLE | GFP_ATOMIC | GFP_NOWARN;
 	const struct pfn_range target = { m->w->base + start, end - start };
 	unsigned long *pfns = test_mm_table(m->test, NR_FRAMES * sizeof(*pfns));
@@ -302,7 +302,7 @@ static struct model *open_model(struct ktest *test, bool scarce)
 	paint(m, 0, PAGES_PER_SECTION, FIXED);
 	m->online[0] = true;
 	for (unsigned int hart = 0; hart < nr_harts(); hart++)
-		KTEST_ASSERT_EQ(test, mm_hart_init(&m->w->mm, hart), 0);
+		KTEST_ASSERT_EQ(test, mm_hart_init(m->w->mm, hart), 0);
 	add_blocks(m);
 	return m;
 }

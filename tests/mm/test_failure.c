@@ -111,7 +111,7 @@ static void fail_fills_and_returns(struct ktest *test)
 static void slab_cache_is_named(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
-	struct kmem_cache *cache = kmem_cache_create(&w->mm, "culprit", 64, 8);
+	struct kmem_cache *cache = kmem_cache_create(w->mm, "culprit", 64, 8);
 	struct mm_failure why;
 	unsigned long pfn;
 	void *obj;
@@ -119,21 +119,21 @@ static void slab_cache_is_named(struct ktest *test)
 	KTEST_ASSERT_NOT_NULL(test, cache);
 	window_add(test, w, 1, ~0UL);
 	KTEST_ASSERT_EQ(
-		test, online_memory_block(&w->mm, w->block + 1, MMOP_ONLINE_KERNEL, NULL),
+		test, online_memory_block(w->mm, w->block + 1, MMOP_ONLINE_KERNEL, NULL),
 		0);
 	/* Boot memory is preferred: use it up first. */
 	do
-		pfn = alloc_pages(&w->mm, GFP_KERNEL | GFP_NOWARN, 0, PGTY_KERNEL);
+		pfn = alloc_pages(w->mm, GFP_KERNEL | GFP_NOWARN, 0, PGTY_KERNEL);
 	while (pfn < window_pfn(w, 1));
 	obj = kmem_cache_alloc(cache, GFP_KERNEL);
 	KTEST_ASSERT_NOT_NULL(test, obj);
-	free_pages(&w->mm, pfn, 0);
-	KTEST_EXPECT_EQ(test, offline_memory_block(&w->mm, w->block + 1, NULL, &why), -EBUSY);
+	free_pages(w->mm, pfn, 0);
+	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 1, NULL, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.type, PGTY_SLAB);
 	KTEST_EXPECT_STREQ(test, why.detail, "culprit");
-	KTEST_EXPECT_STREQ(test, slab_name_of(&w->mm, phys_to_pfn(virt_to_phys(obj))),
+	KTEST_EXPECT_STREQ(test, slab_name_of(w->mm, phys_to_pfn(virt_to_phys(obj))),
 			   "culprit");
-	KTEST_EXPECT_NULL(test, slab_name_of(&w->mm, window_pfn(w, 1)));
+	KTEST_EXPECT_NULL(test, slab_name_of(w->mm, window_pfn(w, 1)));
 	kmem_cache_free(cache, obj);
 	KTEST_EXPECT_EQ(test, kmem_cache_destroy(cache), 0);
 }

@@ -46,7 +46,7 @@ static struct pfn_range mask_range(const struct model *m, u64 mask)
 static void do_add(struct model *m)
 {
 	const u64 plugged = random_mask(m) | random_mask(m);
-	int err = add_memory(&m->w->mm, m->w->block + m->n, &m->w->owner, plugged, NULL);
+	int err = add_memory(m->w->mm, m->w->block + m->n, &m->w->owner, plugged, NULL);
 
 	KTEST_ASSERT_EQ(m->test, err, m->b->state == MEM_BLOCK_ABSENT ? 0 : -EEXIST);
 	if (!err)
@@ -57,7 +57,7 @@ static void do_add(struct model *m)
 static void do_online(struct model *m)
 {
 	const enum zone_type zone = prng_below(&m->test->prng, NR_ZONES);
-	int err = online_memory_block(&m->w->mm, m->w->block + m->n,
+	int err = online_memory_block(m->w->mm, m->w->block + m->n,
 				      zone == ZONE_MOVABLE ? MMOP_ONLINE_MOVABLE :
 							     MMOP_ONLINE_KERNEL, NULL);
 
@@ -71,7 +71,7 @@ static void do_online(struct model *m)
 static void do_offline(struct model *m)
 {
 	const bool can = m->b->state == MEM_BLOCK_ONLINE && m->b->used == PFN_NONE;
-	int err = offline_memory_block(&m->w->mm, m->w->block + m->n, NULL, NULL);
+	int err = offline_memory_block(m->w->mm, m->w->block + m->n, NULL, NULL);
 
 	KTEST_ASSERT_EQ(m->test, err == 0, can);
 	if (!err)
@@ -87,8 +87,8 @@ static void do_remove(struct model *m)
 
 	if (both)
 		can |= m->b->state == MEM_BLOCK_ONLINE && m->b->used == PFN_NONE;
-	err = both ? offline_and_remove_memory(&m->w->mm, &block, 1, NULL, NULL) :
-		     try_remove_memory(&m->w->mm, block, NULL);
+	err = both ? offline_and_remove_memory(m->w->mm, &block, 1, NULL, NULL) :
+		     try_remove_memory(m->w->mm, block, NULL);
 	KTEST_ASSERT_EQ(m->test, err == 0, can);
 	if (!err)
 		m->b->state = MEM_BLOCK_ABSENT;
@@ -99,7 +99,7 @@ static void do_plug(struct model *m)
 	const u64 mask = random_mask(m);
 	const struct pfn_range range = mask_range(m, mask);
 	const bool can = m->b->state != MEM_BLOCK_ABSENT && !(mask & m->b->plugged);
-	int err = mhp_plug_range(&m->w->mm, &range, NULL);
+	int err = mhp_plug_range(m->w->mm, &range, NULL);
 
 	KTEST_ASSERT_EQ(m->test, err == 0, can);
 	if (!err)
@@ -114,7 +114,7 @@ static void do_unplug(struct model *m)
 			 !(mask & m->b->host) &&
 			 (m->b->used == PFN_NONE ||
 			  m->b->used - range.start_pfn >= range.nr_pages);
-	int err = mhp_unplug_prepare(&m->w->mm, &range, NULL, NULL);
+	int err = mhp_unplug_prepare(m->w->mm, &range, NULL, NULL);
 
 	KTEST_ASSERT_EQ(m->test, err == 0, can);
 	if (err)
@@ -122,7 +122,7 @@ static void do_unplug(struct model *m)
 	if (prng_below(&m->test->prng, 4))
 		m->b->plugged &= ~mask;
 	else
-		mhp_unplug_cancel(&m->w->mm, &range);
+		mhp_unplug_cancel(m->w->mm, &range);
 }
 
 /* Take one frame in the block, or give it back. */
@@ -133,13 +133,13 @@ static void do_use(struct model *m)
 	const bool can = m->b->state == MEM_BLOCK_ONLINE && (m->b->plugged & BIT(pb));
 
 	if (m->b->state == MEM_BLOCK_ONLINE && m->b->used != PFN_NONE) {
-		free_pages(&m->w->mm, m->b->used, 0);
+		free_pages(m->w->mm, m->b->used, 0);
 		m->b->used = PFN_NONE;
 		return;
 	}
 	if (m->b->state != MEM_BLOCK_ONLINE)
 		return;
-	KTEST_ASSERT_EQ(m->test, alloc_pages_at(&m->w->mm, pfn, 0, PGTY_KERNEL) == 0, can);
+	KTEST_ASSERT_EQ(m->test, alloc_pages_at(m->w->mm, pfn, 0, PGTY_KERNEL) == 0, can);
 	if (can)
 		m->b->used = pfn;
 }
@@ -151,12 +151,12 @@ static void expect_model(struct model *m, unsigned long boot_managed)
 	for (unsigned long n = 1; n < WINDOW_BLOCKS; n++) {
 		const struct model_block *b = &m->block[n];
 
-		KTEST_ASSERT_EQ(m->test, memory_block_state(&m->w->mm, m->w->block + n), b->state);
+		KTEST_ASSERT_EQ(m->test, memory_block_state(m->w->mm, m->w->block + n), b->state);
 		if (b->state == MEM_BLOCK_ONLINE)
 			managed[b->zone] += hweight64(b->plugged) * PB - MHP_HEADER_PAGES;
 	}
 	for (unsigned int z = 0; z < NR_ZONES; z++)
-		KTEST_ASSERT_EQ(m->test, m->w->mm.zone[z].managed, managed[z]);
+		KTEST_ASSERT_EQ(m->test, m->w->mm->zone[z].managed, managed[z]);
 	window_check(m->test, m->w);
 	KTEST_ASSERT_FALSE(m->test, ktest_failed(m->test));
 }
@@ -171,7 +171,7 @@ static void random_lives_follow_the_model(struct ktest *test)
 
 	m->test = test;
 	m->w = window_open_owned(test);
-	boot_managed = m->w->mm.zone[ZONE_NORMAL].managed;
+	boot_managed = m->w->mm->zone[ZONE_NORMAL].managed;
 	for (unsigned int step = 0; step < NR_STEPS; step++) {
 		m->n = 1 + prng_below(&test->prng, WINDOW_BLOCKS - 1);
 		m->b = &m->block[m->n];
@@ -188,20 +188,20 @@ static void region_ends_within_a_block(struct ktest *test)
 	struct page_state st;
 
 	w->owner.region.nr_pages = PAGES_PER_SECTION + 10 * PB;
-	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &w->owner, NULL), 0);
-	KTEST_EXPECT_EQ(test, add_memory(&w->mm, w->block + 2, &w->owner, BIT(10), NULL), -EINVAL);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
+	KTEST_EXPECT_EQ(test, add_memory(w->mm, w->block + 2, &w->owner, BIT(10), NULL), -EINVAL);
 	window_add(test, w, 2, 0x3);
-	KTEST_ASSERT_EQ(test, online_memory_block(&w->mm, w->block + 2, MMOP_ONLINE_MOVABLE,
+	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, w->block + 2, MMOP_ONLINE_MOVABLE,
 						  NULL), 0);
 	KTEST_EXPECT_EQ(test, movable->present, 10 * PB);
 	KTEST_EXPECT_EQ(test, movable->managed, 2 * PB - MHP_HEADER_PAGES);
-	KTEST_ASSERT_TRUE(test, page_state_get(&w->mm, window_pfn(w, 2) + 10 * PB, &st));
+	KTEST_ASSERT_TRUE(test, page_state_get(w->mm, window_pfn(w, 2) + 10 * PB, &st));
 	KTEST_EXPECT_EQ(test, st.type, PGTY_HOLE);
-	KTEST_EXPECT_EQ(test, mhp_plug_range(&w->mm, &(struct pfn_range){
+	KTEST_EXPECT_EQ(test, mhp_plug_range(w->mm, &(struct pfn_range){
 				window_pfn(w, 2) + 9 * PB, 2 * PB }, NULL), -EINVAL);
 	window_check(test, w);
-	KTEST_ASSERT_EQ(test, offline_memory_block(&w->mm, w->block + 2, NULL, NULL), 0);
-	KTEST_ASSERT_EQ(test, try_remove_memory(&w->mm, w->block + 2, NULL), 0);
+	KTEST_ASSERT_EQ(test, offline_memory_block(w->mm, w->block + 2, NULL, NULL), 0);
+	KTEST_ASSERT_EQ(test, try_remove_memory(w->mm, w->block + 2, NULL), 0);
 	window_check(test, w);
 }
 
@@ -213,18 +213,18 @@ static void remove_without_grace_is_undone(struct ktest *test)
 	struct mm_failure why;
 
 	window_add(test, w, 1, ~0UL);
-	w->mm.inject = 1;
-	KTEST_EXPECT_EQ(test, try_remove_memory(&w->mm, block, &why), -ETIMEDOUT);
+	w->mm->inject = 1;
+	KTEST_EXPECT_EQ(test, try_remove_memory(w->mm, block, &why), -ETIMEDOUT);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_HARTS_BUSY);
-	KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, block), MEM_BLOCK_OFFLINE);
+	KTEST_EXPECT_EQ(test, memory_block_state(w->mm, block), MEM_BLOCK_OFFLINE);
 	window_check(test, w);
-	KTEST_ASSERT_EQ(test, online_memory_block(&w->mm, block, MMOP_ONLINE_MOVABLE, NULL), 0);
-	w->mm.inject = 1;
-	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, &block, 1, NULL, &why),
+	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, block, MMOP_ONLINE_MOVABLE, NULL), 0);
+	w->mm->inject = 1;
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, &block, 1, NULL, &why),
 			-ETIMEDOUT);
-	KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, block), MEM_BLOCK_ONLINE);
+	KTEST_EXPECT_EQ(test, memory_block_state(w->mm, block), MEM_BLOCK_ONLINE);
 	window_check(test, w);
-	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, &block, 1, NULL, &why), 0);
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, &block, 1, NULL, &why), 0);
 }
 
 static const struct ktest_case random_cases[] = {

@@ -147,13 +147,13 @@ static void a_removed_block_is_forgotten(struct ktest *test)
 	unsigned long other, n;
 
 	for (unsigned int rank = 0; rank < nr_online_harts(); rank++)
-		KTEST_ASSERT_EQ(test, mm_hart_init(&w->mm, online_hart(rank)), 0);
-	step = (struct step){ .mm = &w->mm, .pfn = block.start_pfn, .end = 1 };
+		KTEST_ASSERT_EQ(test, mm_hart_init(w->mm, online_hart(rank)), 0);
+	step = (struct step){ .mm = w->mm, .pfn = block.start_pfn, .end = 1 };
 	window_block(test, w, 1);
-	was = pfn_pageblock(&w->mm, block.start_pfn);
+	was = pfn_pageblock(w->mm, block.start_pfn);
 	for (unsigned int hart = 0; hart < nr_online_harts(); hart++)
 		KTEST_ASSERT_EQ(test,
-				alloc_pages_at(&w->mm, chunk_pfn(hart, 0), 0, PGTY_SLAB),
+				alloc_pages_at(w->mm, chunk_pfn(hart, 0), 0, PGTY_SLAB),
 				0);
 	KTEST_ASSERT_EQ(test, on_all_harts(test, free_some, NULL), 0);
 	KTEST_ASSERT_EQ(test, count_cached(&block), nr_online_harts());
@@ -162,24 +162,24 @@ static void a_removed_block_is_forgotten(struct ktest *test)
 	for (n = 2; n < WINDOW_BLOCKS; n++) {
 		window_block(test, w, n);
 		other = window_pfn(w, n) + 10 * PB;
-		if (pfn_pageblock(&w->mm, other) == was)
+		if (pfn_pageblock(w->mm, other) == was)
 			break;
 	}
 	KTEST_ASSERT_LT(test, n, WINDOW_BLOCKS);
 	window_block(test, w, 1);
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, other, 0, PGTY_SLAB), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, other, 0, PGTY_SLAB), 0);
 	for (unsigned int hart = 0; hart < nr_online_harts(); hart++)
 		KTEST_ASSERT_EQ(test,
-				alloc_pages_at(&w->mm, chunk_pfn(hart, 0), 0, PGTY_SLAB),
+				alloc_pages_at(w->mm, chunk_pfn(hart, 0), 0, PGTY_SLAB),
 				0);
 	KTEST_ASSERT_EQ(test, on_all_harts(test, refill, taken), 0);
-	KTEST_ASSERT_EQ(test, isolate_range(&w->mm, &block, NULL), 0);
+	KTEST_ASSERT_EQ(test, isolate_range(w->mm, &block, NULL), 0);
 	step.isolated = true;
 	KTEST_EXPECT_EQ(test, on_all_harts(test, free_some, NULL), 0);
-	unisolate_range(&w->mm, &block);
+	unisolate_range(w->mm, &block);
 	for (unsigned int hart = 0; hart < nr_online_harts(); hart++)
-		free_pages(&w->mm, taken[hart], 0);
-	free_pages(&w->mm, other, 0);
+		free_pages(w->mm, taken[hart], 0);
+	free_pages(w->mm, other, 0);
 	window_check(test, w);
 }
 

@@ -29,9 +29,9 @@ static void slot_at(struct ktest *test, struct together *g, unsigned long pfn)
 {
 	struct page_slot *slot = &g->slot[g->nr];
 
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&g->w->mm, pfn, 0, PGTY_DRIVER), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(g->w->mm, pfn, 0, PGTY_DRIVER), 0);
 	slot->pfn = pfn;
-	page_set_owner(&g->w->mm, pfn, (uintptr_t)slot);
+	page_set_owner(g->w->mm, pfn, (uintptr_t)slot);
 	g->at[g->nr++] = pfn;
 }
 
@@ -58,7 +58,7 @@ static struct together *together_open(struct ktest *test)
 static void slots_close(struct ktest *test, struct together *g)
 {
 	for (unsigned int i = 0; i < g->nr; i++)
-		KTEST_EXPECT_EQ(test, slot_free(&g->w->mm, &g->slot[i]), 0);
+		KTEST_EXPECT_EQ(test, slot_free(g->w->mm, &g->slot[i]), 0);
 }
 
 static void expect_unmoved(struct ktest *test, const struct together *g)
@@ -69,7 +69,7 @@ static void expect_unmoved(struct ktest *test, const struct together *g)
 
 static int leave(struct together *g)
 {
-	return offline_and_remove_memory(&g->w->mm, g->blocks, 3, &g->policy, &g->why);
+	return offline_and_remove_memory(g->w->mm, g->blocks, 3, &g->policy, &g->why);
 }
 
 /* Hears what happens to blocks, and may refuse one. */
@@ -99,7 +99,7 @@ static int hear(struct notifier_block *nb, unsigned long event, void *data)
 static void listen(struct ktest *test, struct together *g, struct ear *ear, int priority)
 {
 	*ear = (struct ear){ .nb = { .fn = hear, .priority = priority, .name = "ear" }, .g = g };
-	KTEST_ASSERT_EQ(test, register_memory_notifier(&g->w->mm, &ear->nb), 0);
+	KTEST_ASSERT_EQ(test, register_memory_notifier(g->w->mm, &ear->nb), 0);
 }
 
 /* A page that only its user can free in one of the blocks, the first, the second, the last. */
@@ -115,18 +115,18 @@ static void one_is_hopeless(struct ktest *test)
 	for (unsigned long n = 1; n <= 3; n++) {
 		const unsigned long pfn = window_pfn(w, n) + 40 * PB + 1;
 
-		KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_KERNEL), 0);
+		KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), 0);
 		KTEST_EXPECT_EQ(test, leave(g), -EBUSY);
 		KTEST_EXPECT_EQ(test, g->why.reason, MM_REASON_UNMOVABLE);
 		KTEST_EXPECT_EQ(test, g->why.pfn, pfn);
 		KTEST_EXPECT_EQ(test, g->why.phase, EVAC_CLASSIFY);
 		KTEST_EXPECT_EQ(test, g->why.migrated, 0);
-		KTEST_EXPECT_EQ(test, vm_event_read(&w->mm, VM_PGMIGRATE_SUCCESS), 0);
+		KTEST_EXPECT_EQ(test, vm_event_read(w->mm, VM_PGMIGRATE_SUCCESS), 0);
 		expect_unmoved(test, g);
 		KTEST_EXPECT_EQ(test, ear->heard[MEM_GOING_OFFLINE], 3 * n);
 		KTEST_EXPECT_EQ(test, ear->heard[MEM_CANCEL_OFFLINE], 3 * n);
-		free_pages(&w->mm, pfn, 0);
-		KTEST_EXPECT_EQ(test, drain_all_pages(&w->mm, STEP_NS), 0);
+		free_pages(w->mm, pfn, 0);
+		KTEST_EXPECT_EQ(test, drain_all_pages(w->mm, STEP_NS), 0);
 		now = window_totals(w);
 		KTEST_EXPECT_MEMEQ(test, &now, &before, sizeof(now));
 		window_check(test, w);
@@ -137,7 +137,7 @@ static void one_is_hopeless(struct ktest *test)
 	slots_close(test, g);
 	KTEST_EXPECT_EQ(test, leave(g), 0);
 	KTEST_EXPECT_EQ(test, ear->heard[MEM_OFFLINE], 3);
-	unregister_memory_notifier(&w->mm, &ear->nb);
+	unregister_memory_notifier(w->mm, &ear->nb);
 }
 
 /* Both blocks' pages move in one go, to the block that stays. */
@@ -146,7 +146,7 @@ static void all_move_once(struct ktest *test)
 	struct together *g = together_open(test);
 
 	KTEST_EXPECT_EQ(test,
-			offline_memory_blocks(&g->w->mm, g->blocks, 2, &g->policy, &g->why), 0);
+			offline_memory_blocks(g->w->mm, g->blocks, 2, &g->policy, &g->why), 0);
 	KTEST_EXPECT_EQ(test, g->why.migrated, g->nr);
 	for (unsigned int i = 0; i < g->nr; i++)
 		KTEST_EXPECT_TRUE(test, slot_pfn(&g->slot[i]) < window_pfn(g->w, 1) ||
@@ -154,7 +154,7 @@ static void all_move_once(struct ktest *test)
 	window_check(test, g->w);
 	/* What is offline cannot go offline again, and takes no other block with it. */
 	KTEST_EXPECT_EQ(test,
-			offline_memory_blocks(&g->w->mm, g->blocks + 1, 2, &g->policy, &g->why),
+			offline_memory_blocks(g->w->mm, g->blocks + 1, 2, &g->policy, &g->why),
 			-EINVAL);
 	KTEST_EXPECT_EQ(test, g->why.pfn, window_pfn(g->w, 2));
 	KTEST_EXPECT_EQ(test, window_state(g->w, 3), MEM_BLOCK_ONLINE);
@@ -190,8 +190,8 @@ static void veto_is_asked_before_moving(struct ktest *test)
 	KTEST_EXPECT_EQ(test, first->heard[MEM_OFFLINE], 3);
 	KTEST_EXPECT_EQ(test, first->moved + last->moved, 0);
 	KTEST_EXPECT_EQ(test, first->not_isolated + last->not_isolated, 0);
-	unregister_memory_notifier(&g->w->mm, &first->nb);
-	unregister_memory_notifier(&g->w->mm, &last->nb);
+	unregister_memory_notifier(g->w->mm, &first->nb);
+	unregister_memory_notifier(g->w->mm, &last->nb);
 	slots_close(test, g);
 }
 

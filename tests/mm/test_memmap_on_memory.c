@@ -29,7 +29,7 @@ KTEST_ARRAY_PARAM(mask, masks, describe_mask)
 
 static void exhaust(struct window *w)
 {
-	while (alloc_pages(&w->mm, GFP_KERNEL | GFP_ATOMIC | GFP_NOWARN | GFP_NODRAIN, 0,
+	while (alloc_pages(w->mm, GFP_KERNEL | GFP_ATOMIC | GFP_NOWARN | GFP_NODRAIN, 0,
 			   PGTY_KERNEL) != PFN_NONE)
 		;
 }
@@ -39,14 +39,14 @@ static void expect_self_hosted(struct ktest *test, struct window *w, u64 plugged
 {
 	const unsigned long host = window_pfn(w, 1) + __ffs(plugged) * PB;
 
-	KTEST_EXPECT_EQ(test, pfn_to_section(&w->mm, host)->host_pfn, host);
+	KTEST_EXPECT_EQ(test, pfn_to_section(w->mm, host)->host_pfn, host);
 	for (unsigned long f = 0; f < PAGES_PER_SECTION; f++) {
 		const unsigned long pfn = window_pfn(w, 1) + f;
 		enum page_type want = plugged & BIT(f / PB) ? PGTY_BUDDY : PGTY_OFFLINE;
 
 		if (pfn - host < MHP_HEADER_PAGES)
 			want = PGTY_MEMMAP;
-		KTEST_ASSERT_EQ(test, page_type(&w->mm, pfn), want);
+		KTEST_ASSERT_EQ(test, page_type(w->mm, pfn), want);
 	}
 }
 
@@ -61,19 +61,19 @@ static void nothing_of_the_old_memory_is_used(struct ktest *test)
 	exhaust(w);
 	KTEST_ASSERT_EQ(test, window_zone(w, ZONE_NORMAL)->free, 0);
 	for (unsigned long f = 0; f < nr; f++)
-		types[f] = page_type(&w->mm, w->base + f);
+		types[f] = page_type(w->mm, w->base + f);
 	window_add(test, w, 1, plugged);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
 	expect_self_hosted(test, w, plugged);
 	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_NORMAL)->free, 0);
 	for (unsigned long f = 0; f < nr; f++)
-		KTEST_ASSERT_EQ(test, page_type(&w->mm, w->base + f), types[f]);
+		KTEST_ASSERT_EQ(test, page_type(w->mm, w->base + f), types[f]);
 	/* Half a page of the reserve: two section objects fit one. */
-	KTEST_EXPECT_GE(test, w->mm.nr_reserve, MM_RESERVE_PAGES - 1);
+	KTEST_EXPECT_GE(test, w->mm->nr_reserve, MM_RESERVE_PAGES - 1);
 	window_check(test, w);
 	KTEST_ASSERT_EQ(test, window_offline(w, 1), 0);
 	KTEST_ASSERT_EQ(test, window_remove(w, 1), 0);
-	KTEST_EXPECT_EQ(test, w->mm.nr_reserve, MM_RESERVE_PAGES);
+	KTEST_EXPECT_EQ(test, w->mm->nr_reserve, MM_RESERVE_PAGES);
 	window_check(test, w);
 }
 
@@ -86,15 +86,15 @@ static void empty_reserve_is_a_clean_refusal(struct ktest *test)
 	struct mm_failure why;
 
 	exhaust(w);
-	while ((pfn = meta_page_alloc(&w->mm, PGTY_KERNEL)) != PFN_NONE)
+	while ((pfn = meta_page_alloc(w->mm, PGTY_KERNEL)) != PFN_NONE)
 		last = pfn;
 	KTEST_ASSERT_NE(test, last, PFN_NONE);
 	before = window_totals(w);
-	KTEST_EXPECT_EQ(test, add_memory(&w->mm, w->block + 1, &w->owner, ~0UL, &why), -ENOMEM);
+	KTEST_EXPECT_EQ(test, add_memory(w->mm, w->block + 1, &w->owner, ~0UL, &why), -ENOMEM);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NO_MEMORY);
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_ABSENT);
 	window_expect_totals(test, w, &before);
-	meta_page_free(&w->mm, last);
+	meta_page_free(w->mm, last);
 	window_add(test, w, 1, ~0UL);
 	KTEST_EXPECT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
 	window_check(test, w);
@@ -110,21 +110,21 @@ static void failed_online_and_plug_leave_nothing(struct ktest *test)
 	window_add(test, w, 1, 0xff);
 	for (unsigned int round = 0; round < 2; round++) {
 		before = window_totals(w);
-		w->mm.inject = 1;
-		KTEST_EXPECT_EQ(test, mhp_plug_range(&w->mm, &range, NULL), -ENOMEM);
-		KTEST_EXPECT_EQ(test, w->mm.inject, 0);
+		w->mm->inject = 1;
+		KTEST_EXPECT_EQ(test, mhp_plug_range(w->mm, &range, NULL), -ENOMEM);
+		KTEST_EXPECT_EQ(test, w->mm->inject, 0);
 		KTEST_EXPECT_FALSE(test, arch_direct_mapped(pfn_to_phys(range.start_pfn)));
 		window_expect_totals(test, w, &before);
 		if (round)
 			break;
-		w->mm.inject = 1;
+		w->mm->inject = 1;
 		KTEST_EXPECT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), -ENOMEM);
 		KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_OFFLINE);
 		window_expect_totals(test, w, &before);
 		KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
 	}
-	KTEST_EXPECT_EQ(test, mhp_plug_range(&w->mm, &range, NULL), 0);
-	KTEST_EXPECT_EQ(test, w->mm.inject, 0);
+	KTEST_EXPECT_EQ(test, mhp_plug_range(w->mm, &range, NULL), 0);
+	KTEST_EXPECT_EQ(test, w->mm->inject, 0);
 	window_check(test, w);
 }
 
@@ -141,18 +141,18 @@ static void failed_add_leaves_no_root(struct ktest *test)
 	if (pfn_to_phys(pfn) + SECTION_SIZE > top->start + top->size)
 		ktest_skip(test, "no memory in another root");
 	w->owner.region = (struct pfn_range){ pfn, PAGES_PER_SECTION };
-	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
 	before = window_totals(w);
 	do {
-		w->mm.inject = ++step;
-		err = add_memory(&w->mm, pfn >> SECTION_PFN_SHIFT, &w->owner, ~0UL, NULL);
+		w->mm->inject = ++step;
+		err = add_memory(w->mm, pfn >> SECTION_PFN_SHIFT, &w->owner, ~0UL, NULL);
 		if (!err)
 			break;
-		KTEST_ASSERT_EQ(test, w->mm.inject, 0);
-		KTEST_EXPECT_PTR_EQ(test, w->mm.root[pfn >> ROOT_PFN_SHIFT], &empty_section_root);
+		KTEST_ASSERT_EQ(test, w->mm->inject, 0);
+		KTEST_EXPECT_PTR_EQ(test, w->mm->root[pfn >> ROOT_PFN_SHIFT], &empty_section_root);
 		window_expect_totals(test, w, &before);
 	} while (step < 10);
-	w->mm.inject = 0;
+	w->mm->inject = 0;
 	/* The section, its direct map, its memmap, the root; the fifth is not reached. */
 	KTEST_EXPECT_EQ(test, step, 5);
 	window_check(test, w);

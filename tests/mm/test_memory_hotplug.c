@@ -25,7 +25,7 @@ static void whole_life(struct ktest *test)
 	window_add(test, w, 1, ALL);
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_OFFLINE);
 	KTEST_EXPECT_EQ(test, movable->present, 0);
-	KTEST_EXPECT_EQ(test, page_type(&w->mm, window_pfn(w, 1)), PGTY_NONE);
+	KTEST_EXPECT_EQ(test, page_type(w->mm, window_pfn(w, 1)), PGTY_NONE);
 	window_check(test, w);
 
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
@@ -35,14 +35,14 @@ static void whole_life(struct ktest *test)
 	KTEST_EXPECT_EQ(test, movable->free, PAGES_PER_SECTION - HEADER);
 	KTEST_EXPECT_EQ(test, movable->spanned, PAGES_PER_SECTION);
 	KTEST_EXPECT_EQ(test, movable->nr_isolated, 0);
-	KTEST_EXPECT_EQ(test, page_type(&w->mm, window_pfn(w, 1)), PGTY_MEMMAP);
-	KTEST_EXPECT_EQ(test, page_type(&w->mm, window_pfn(w, 1) + HEADER), PGTY_BUDDY);
+	KTEST_EXPECT_EQ(test, page_type(w->mm, window_pfn(w, 1)), PGTY_MEMMAP);
+	KTEST_EXPECT_EQ(test, page_type(w->mm, window_pfn(w, 1) + HEADER), PGTY_BUDDY);
 	window_check(test, w);
 
 	KTEST_ASSERT_EQ(test, window_offline(w, 1), 0);
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_OFFLINE);
 	KTEST_EXPECT_EQ(test, movable->spanned, 0);
-	KTEST_EXPECT_EQ(test, page_type(&w->mm, window_pfn(w, 1)), PGTY_NONE);
+	KTEST_EXPECT_EQ(test, page_type(w->mm, window_pfn(w, 1)), PGTY_NONE);
 	window_check(test, w);
 
 	KTEST_ASSERT_EQ(test, window_remove(w, 1), 0);
@@ -84,13 +84,13 @@ static void wrong_states_are_refused(struct ktest *test)
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE), 0);
 	before = window_totals(w);
 	KTEST_EXPECT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), -EINVAL);
-	KTEST_EXPECT_EQ(test, try_remove_memory(&w->mm, w->block + 1, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, try_remove_memory(w->mm, w->block + 1, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NOT_OFFLINE);
 	KTEST_EXPECT_EQ(test, why.pfn, window_pfn(w, 1));
 	/* Boot memory never goes. */
 	KTEST_EXPECT_EQ(test, window_offline(w, 0), -EBUSY);
 	KTEST_EXPECT_EQ(test, window_remove(w, 0), -EBUSY);
-	KTEST_EXPECT_EQ(test, add_memory(&w->mm, w->block, &w->owner, ALL, &why), -EEXIST);
+	KTEST_EXPECT_EQ(test, add_memory(w->mm, w->block, &w->owner, ALL, &why), -EEXIST);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_EXISTS);
 	window_expect_totals(test, w, &before);
 }
@@ -101,15 +101,15 @@ static void bad_adds_are_refused(struct ktest *test)
 	const struct window_totals before = window_totals(w);
 	struct mm_failure why;
 
-	KTEST_EXPECT_EQ(test, add_memory(&w->mm, w->block + 1, &w->owner, 0, &why), -EINVAL);
-	KTEST_EXPECT_EQ(test, add_memory(&w->mm, w->block + WINDOW_BLOCKS, &w->owner, ALL, &why),
+	KTEST_EXPECT_EQ(test, add_memory(w->mm, w->block + 1, &w->owner, 0, &why), -EINVAL);
+	KTEST_EXPECT_EQ(test, add_memory(w->mm, w->block + WINDOW_BLOCKS, &w->owner, ALL, &why),
 			-EINVAL);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_HOLE);
-	KTEST_EXPECT_EQ(test, add_memory(&w->mm, 0, &w->owner, ALL, &why), -E2BIG);
-	KTEST_EXPECT_EQ(test, add_memory(&w->mm, ~0UL >> 10, &w->owner, ALL, &why), -E2BIG);
+	KTEST_EXPECT_EQ(test, add_memory(w->mm, 0, &w->owner, ALL, &why), -E2BIG);
+	KTEST_EXPECT_EQ(test, add_memory(w->mm, ~0UL >> 10, &w->owner, ALL, &why), -E2BIG);
 	window_expect_totals(test, w, &before);
 	window_add(test, w, 2, ALL);
-	KTEST_EXPECT_EQ(test, add_memory(&w->mm, w->block + 2, &w->owner, ALL, &why), -EEXIST);
+	KTEST_EXPECT_EQ(test, add_memory(w->mm, w->block + 2, &w->owner, ALL, &why), -EEXIST);
 	KTEST_EXPECT_EQ(test, window_remove(w, 2), 0);
 	window_expect_totals(test, w, &before);
 }
@@ -132,7 +132,7 @@ static void partly_plugged_round_trip(struct ktest *test)
 			struct page_state st;
 			unsigned long pfn = window_pfn(w, 2) + b * PAGEBLOCK_NR_PAGES + 300;
 
-			KTEST_ASSERT_TRUE(test, page_state_get(&w->mm, pfn, &st));
+			KTEST_ASSERT_TRUE(test, page_state_get(w->mm, pfn, &st));
 			KTEST_EXPECT_EQ(test, st.type,
 					plugged & BIT(b) ? PGTY_BUDDY : PGTY_OFFLINE);
 			KTEST_EXPECT_EQ(test, st.flags & PG_OFFLINE_SKIPPABLE,
@@ -152,15 +152,15 @@ static void owner_gone_block_stays(struct ktest *test)
 
 	window_add(test, w, 2, 0xfUL);
 	KTEST_ASSERT_EQ(test, window_online(w, 2, MMOP_ONLINE_MOVABLE), 0);
-	unregister_memory_owner(&w->mm, &w->owner);
-	KTEST_EXPECT_NULL(test, pfn_to_section(&w->mm, window_pfn(w, 2))->owner);
+	unregister_memory_owner(w->mm, &w->owner);
+	KTEST_EXPECT_NULL(test, pfn_to_section(w->mm, window_pfn(w, 2))->owner);
 	window_check(test, w);
-	KTEST_EXPECT_EQ(test, offline_memory_block(&w->mm, w->block + 2, NULL, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 2, NULL, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NOT_SKIPPABLE);
 	KTEST_EXPECT_EQ(test, why.pfn, window_pfn(w, 2) + 4 * PAGEBLOCK_NR_PAGES);
 	KTEST_EXPECT_EQ(test, window_state(w, 2), MEM_BLOCK_ONLINE);
 	/* He comes back: the block is his again, and can leave. */
-	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
 	window_check(test, w);
 	KTEST_EXPECT_EQ(test, window_offline(w, 2), 0);
 	KTEST_EXPECT_EQ(test, window_remove(w, 2), 0);
@@ -176,16 +176,16 @@ static void used_page_is_named(struct ktest *test)
 	window_add(test, w, 1, ALL);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
 	pfn = window_pfn(w, 1) + 7777;
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_KERNEL), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), 0);
 	before = window_totals(w);
-	KTEST_EXPECT_EQ(test, offline_memory_block(&w->mm, w->block + 1, NULL, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 1, NULL, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_UNMOVABLE);
 	KTEST_EXPECT_EQ(test, why.pfn, pfn);
 	KTEST_EXPECT_EQ(test, why.type, PGTY_KERNEL);
 	KTEST_EXPECT_EQ(test, why.migrated, 0);
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_ONLINE);
 	window_expect_totals(test, w, &before);
-	free_pages(&w->mm, pfn, 0);
+	free_pages(w->mm, pfn, 0);
 	KTEST_EXPECT_EQ(test, window_offline(w, 1), 0);
 }
 
@@ -196,11 +196,11 @@ static void ownerless_block_is_not_skippable(struct ktest *test)
 	struct page_state st;
 
 	window_add(test, w, 2, 0xfUL);
-	unregister_memory_owner(&w->mm, &w->owner);
+	unregister_memory_owner(w->mm, &w->owner);
 	KTEST_ASSERT_EQ(test, window_online(w, 2, MMOP_ONLINE_MOVABLE), 0);
 	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_MOVABLE)->managed,
 			4 * PAGEBLOCK_NR_PAGES - HEADER);
-	KTEST_ASSERT_TRUE(test, page_state_get(&w->mm, window_pfn(w, 3) - 1, &st));
+	KTEST_ASSERT_TRUE(test, page_state_get(w->mm, window_pfn(w, 3) - 1, &st));
 	KTEST_EXPECT_EQ(test, st.type, PGTY_OFFLINE);
 	KTEST_EXPECT_EQ(test, st.flags, 0);
 	KTEST_EXPECT_EQ(test, window_offline(w, 2), -EBUSY);
@@ -213,16 +213,16 @@ static void adding_needs_no_memory(struct ktest *test)
 	struct window *w = window_open_owned(test);
 	unsigned long left;
 
-	while (alloc_pages(&w->mm, GFP_KERNEL | GFP_ATOMIC | GFP_NOWARN | GFP_NODRAIN, 0,
+	while (alloc_pages(w->mm, GFP_KERNEL | GFP_ATOMIC | GFP_NOWARN | GFP_NODRAIN, 0,
 			   PGTY_KERNEL) != PFN_NONE)
 		;
 	left = window_zone(w, ZONE_NORMAL)->free;
-	w->mm.default_online_type = MMOP_ONLINE_KERNEL;
+	w->mm->default_online_type = MMOP_ONLINE_KERNEL;
 	window_add(test, w, 1, ALL);
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_ONLINE);
 	KTEST_EXPECT_GE(test, window_zone(w, ZONE_NORMAL)->free,
 			left + PAGES_PER_SECTION - HEADER - MM_RESERVE_PAGES);
-	KTEST_EXPECT_EQ(test, w->mm.nr_reserve, MM_RESERVE_PAGES);
+	KTEST_EXPECT_EQ(test, w->mm->nr_reserve, MM_RESERVE_PAGES);
 	window_check(test, w);
 }
 
@@ -231,13 +231,13 @@ static void reserve_lasts_for_many_blocks(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
 
-	while (alloc_pages(&w->mm, GFP_KERNEL | GFP_ATOMIC | GFP_NOWARN | GFP_NODRAIN, 0,
+	while (alloc_pages(w->mm, GFP_KERNEL | GFP_ATOMIC | GFP_NOWARN | GFP_NODRAIN, 0,
 			   PGTY_KERNEL) != PFN_NONE)
 		;
-	w->mm.default_online_type = MMOP_ONLINE_MOVABLE;
+	w->mm->default_online_type = MMOP_ONLINE_MOVABLE;
 	for (unsigned long n = 1; n < WINDOW_BLOCKS; n++)
 		window_add(test, w, n, ALL);
-	KTEST_EXPECT_EQ(test, w->mm.nr_reserve,
+	KTEST_EXPECT_EQ(test, w->mm->nr_reserve,
 			MM_RESERVE_PAGES - DIV_ROUND_UP(WINDOW_BLOCKS - 1, 2));
 	window_check(test, w);
 }
@@ -263,10 +263,10 @@ static void open_for_injection(struct ktest *test, struct window *w)
 		w->owner.region.nr_pages = PAGES_PER_SECTION / 2;
 		other->region = w->owner.region;
 		other->region.start_pfn += PAGES_PER_SECTION / 2;
-		KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, other, NULL), 0);
+		KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, other, NULL), 0);
 	}
-	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &w->owner, NULL), 0);
-	w->mm.default_online_type = MMOP_ONLINE_MOVABLE;
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
+	w->mm->default_online_type = MMOP_ONLINE_MOVABLE;
 }
 
 static void injected_failures_leave_nothing(struct ktest *test)
@@ -281,9 +281,9 @@ static void injected_failures_leave_nothing(struct ktest *test)
 	for (;; step++) {
 		int err;
 
-		w->mm.inject = step;
-		err = add_memory(&w->mm, w->block + 1, &w->owner, 0xf0f0UL, &why);
-		if (w->mm.inject) {
+		w->mm->inject = step;
+		err = add_memory(w->mm, w->block + 1, &w->owner, 0xf0f0UL, &why);
+		if (w->mm->inject) {
 			KTEST_EXPECT_EQ(test, err, 0);
 			break;
 		}
@@ -301,7 +301,7 @@ static void injected_failures_leave_nothing(struct ktest *test)
 		window_expect_totals(test, w, &before);
 		KTEST_ASSERT_FALSE(test, ktest_failed(test));
 	}
-	w->mm.inject = 0;
+	w->mm->inject = 0;
 	/*
 	 * The section, its direct map in two runs, its memmap, online, and none; with a
 	 * neighbour also the free bits and the descriptors, which are online memory.
@@ -321,7 +321,7 @@ static void migratetype_follows_the_request(struct ktest *test)
 	for (unsigned int i = 0; i < ARRAY_SIZE(types); i++) {
 		window_add(test, w, 1 + i, ALL);
 		KTEST_ASSERT_EQ(test, window_online(w, 1 + i, types[i]), 0);
-		KTEST_ASSERT_TRUE(test, page_state_get(&w->mm, window_pfn(w, 1 + i) + 9999, &st));
+		KTEST_ASSERT_TRUE(test, page_state_get(w->mm, window_pfn(w, 1 + i) + 9999, &st));
 		KTEST_EXPECT_EQ(test, st.migratetype, types[i] == MMOP_ONLINE_KERNEL ?
 							      MIGRATE_UNMOVABLE : MIGRATE_MOVABLE);
 		KTEST_EXPECT_EQ(test, st.isolated, 0);
@@ -336,17 +336,17 @@ static void cached_pages_are_drained(struct ktest *test)
 	unsigned long pfn;
 
 	for (unsigned int hart = 0; hart < nr_harts(); hart++)
-		KTEST_ASSERT_EQ(test, mm_hart_init(&w->mm, hart), 0);
+		KTEST_ASSERT_EQ(test, mm_hart_init(w->mm, hart), 0);
 	for (unsigned int round = 0; round < 2; round++) {
 		window_add(test, w, 1, ALL);
 		KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
-		pfn = alloc_pages(&w->mm, GFP_MOVABLE, 0, PGTY_KERNEL);
+		pfn = alloc_pages(w->mm, GFP_MOVABLE, 0, PGTY_KERNEL);
 		KTEST_ASSERT_GE(test, pfn, window_pfn(w, 1));
-		free_pages(&w->mm, pfn, 0);
-		KTEST_EXPECT_EQ(test, page_type(&w->mm, pfn), PGTY_CACHED);
+		free_pages(w->mm, pfn, 0);
+		KTEST_EXPECT_EQ(test, page_type(w->mm, pfn), PGTY_CACHED);
 		if (round)
 			KTEST_ASSERT_EQ(test, window_offline(w, 1), 0);
-		KTEST_ASSERT_EQ(test, offline_and_remove_memory(&w->mm, &block, 1, NULL, NULL), 0);
+		KTEST_ASSERT_EQ(test, offline_and_remove_memory(w->mm, &block, 1, NULL, NULL), 0);
 	}
 }
 
@@ -357,22 +357,22 @@ static void removed_block_is_not_found(struct ktest *test)
 	struct page_state st;
 
 	window_add(test, w, 3, ALL);
-	KTEST_EXPECT_EQ(test, next_memory_block(&w->mm, w->block + 1), w->block + 3);
-	KTEST_EXPECT_EQ(test, next_memory_block(&w->mm, w->block + 4), PFN_NONE);
+	KTEST_EXPECT_EQ(test, next_memory_block(w->mm, w->block + 1), w->block + 3);
+	KTEST_EXPECT_EQ(test, next_memory_block(w->mm, w->block + 4), PFN_NONE);
 	KTEST_EXPECT_EQ(test, window_remove(w, 3), 0);
 	pfn_walk_begin();
-	KTEST_EXPECT_FALSE(test, page_state_get(&w->mm, window_pfn(w, 3), &st));
-	KTEST_EXPECT_FALSE(test, page_try_get(&w->mm, window_pfn(w, 3)));
+	KTEST_EXPECT_FALSE(test, page_state_get(w->mm, window_pfn(w, 3), &st));
+	KTEST_EXPECT_FALSE(test, page_try_get(w->mm, window_pfn(w, 3)));
 	pfn_walk_end();
-	KTEST_EXPECT_EQ(test, next_memory_block(&w->mm, w->block + 1), PFN_NONE);
-	KTEST_EXPECT_NULL(test, pfn_to_section(&w->mm, window_pfn(w, 3)));
+	KTEST_EXPECT_EQ(test, next_memory_block(w->mm, w->block + 1), PFN_NONE);
+	KTEST_EXPECT_NULL(test, pfn_to_section(w->mm, window_pfn(w, 3)));
 }
 
 static void expect_online_page(struct ktest *test, struct window *w, bool found)
 {
 	pfn_walk_begin();
 	for (unsigned long i = 0; i < PAGES_PER_SECTION; i += PAGEBLOCK_NR_PAGES - 1)
-		KTEST_EXPECT_EQ(test, pfn_to_online_page(&w->mm, window_pfn(w, 3) + i) != NULL,
+		KTEST_EXPECT_EQ(test, pfn_to_online_page(w->mm, window_pfn(w, 3) + i) != NULL,
 				found);
 	pfn_walk_end();
 }
@@ -385,13 +385,13 @@ static void online_page_only_while_online(struct ktest *test)
 	expect_online_page(test, w, false);
 	window_add(test, w, 3, ALL);
 	expect_online_page(test, w, false);
-	KTEST_ASSERT_EQ(test, online_memory_block(&w->mm, w->block + 3, MMOP_ONLINE, NULL), 0);
+	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, w->block + 3, MMOP_ONLINE, NULL), 0);
 	expect_online_page(test, w, true);
 	pfn_walk_begin();
-	KTEST_EXPECT_NULL(test, pfn_to_online_page(&w->mm, window_pfn(w, 3) - 1));
-	KTEST_EXPECT_NULL(test, pfn_to_online_page(&w->mm, PFN_NONE));
+	KTEST_EXPECT_NULL(test, pfn_to_online_page(w->mm, window_pfn(w, 3) - 1));
+	KTEST_EXPECT_NULL(test, pfn_to_online_page(w->mm, PFN_NONE));
 	pfn_walk_end();
-	KTEST_ASSERT_EQ(test, offline_memory_block(&w->mm, w->block + 3, NULL, NULL), 0);
+	KTEST_ASSERT_EQ(test, offline_memory_block(w->mm, w->block + 3, NULL, NULL), 0);
 	expect_online_page(test, w, false);
 	KTEST_EXPECT_EQ(test, window_remove(w, 3), 0);
 	expect_online_page(test, w, false);
@@ -410,13 +410,13 @@ static void lone_block_has_a_root(struct ktest *test)
 		ktest_skip(test, "no memory in another root");
 	w->owner.region.start_pfn = pfn;
 	w->owner.region.nr_pages = PAGES_PER_SECTION;
-	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
 	before = window_totals(w);
-	KTEST_ASSERT_EQ(test, add_memory(&w->mm, block, &w->owner, ALL, NULL), 0);
-	KTEST_ASSERT_EQ(test, online_memory_block(&w->mm, block, MMOP_ONLINE, NULL), 0);
+	KTEST_ASSERT_EQ(test, add_memory(w->mm, block, &w->owner, ALL, NULL), 0);
+	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, block, MMOP_ONLINE, NULL), 0);
 	window_check(test, w);
-	KTEST_ASSERT_EQ(test, offline_and_remove_memory(&w->mm, &block, 1, NULL, NULL), 0);
-	KTEST_EXPECT_PTR_EQ(test, w->mm.root[pfn >> ROOT_PFN_SHIFT], &empty_section_root);
+	KTEST_ASSERT_EQ(test, offline_and_remove_memory(w->mm, &block, 1, NULL, NULL), 0);
+	KTEST_EXPECT_PTR_EQ(test, w->mm->root[pfn >> ROOT_PFN_SHIFT], &empty_section_root);
 	window_expect_totals(test, w, &before);
 }
 

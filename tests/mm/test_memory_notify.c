@@ -44,7 +44,7 @@ static void watch_start(struct ktest *test, struct window *w, struct watch *watc
 	watch->nb.fn = watch_event;
 	watch->nb.priority = priority;
 	watch->nb.name = "watch";
-	KTEST_ASSERT_EQ(test, register_memory_notifier(&w->mm, &watch->nb), 0);
+	KTEST_ASSERT_EQ(test, register_memory_notifier(w->mm, &watch->nb), 0);
 }
 
 static void notifiers_hear_in_order(struct ktest *test)
@@ -67,7 +67,7 @@ static void notifiers_hear_in_order(struct ktest *test)
 	}
 	KTEST_EXPECT_FALSE(test, low->wrong);
 	KTEST_EXPECT_FALSE(test, high->wrong);
-	unregister_memory_notifier(&w->mm, &low->nb);
+	unregister_memory_notifier(w->mm, &low->nb);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE), 0);
 	KTEST_EXPECT_EQ(test, low->heard[MEM_ONLINE], 1);
 	KTEST_EXPECT_EQ(test, high->heard[MEM_ONLINE], 2);
@@ -87,7 +87,7 @@ static void veto_is_symmetric(struct ktest *test)
 	window_add(test, w, 1, ALL);
 	before = window_totals(w);
 	l[1].veto[MEM_GOING_ONLINE] = -EBUSY;
-	KTEST_EXPECT_EQ(test, online_memory_block(&w->mm, w->block + 1, MMOP_ONLINE, &why),
+	KTEST_EXPECT_EQ(test, online_memory_block(w->mm, w->block + 1, MMOP_ONLINE, &why),
 			-EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_VETO);
 	KTEST_EXPECT_STREQ(test, why.detail, "naysayer");
@@ -123,16 +123,16 @@ static void failed_offline_is_cancelled(struct ktest *test)
 	watch_start(test, w, watch, 0);
 	window_add(test, w, 1, ALL);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_KERNEL), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), 0);
 	KTEST_EXPECT_EQ(test, window_offline(w, 1), -EBUSY);
 	KTEST_EXPECT_EQ(test, watch->heard[MEM_GOING_OFFLINE], 1);
 	KTEST_EXPECT_EQ(test, watch->heard[MEM_CANCEL_OFFLINE], 1);
 	KTEST_EXPECT_EQ(test, watch->heard[MEM_OFFLINE], 0);
-	free_pages(&w->mm, pfn, 0);
+	free_pages(w->mm, pfn, 0);
 	KTEST_EXPECT_EQ(test, window_offline(w, 1), 0);
 	KTEST_EXPECT_EQ(test, watch->heard[MEM_CANCEL_OFFLINE], 1);
 	KTEST_EXPECT_EQ(test, watch->heard[MEM_OFFLINE], 1);
-	unregister_memory_notifier(&w->mm, &watch->nb);
+	unregister_memory_notifier(w->mm, &watch->nb);
 }
 
 /* An error from any event at any place in the order: three listeners, one of them fails. */
@@ -204,16 +204,16 @@ static void errors_at_any_event_and_priority(struct ktest *test)
 	KTEST_EXPECT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), on ? -ENOMEM : -EBUSY);
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_OFFLINE);
 	window_expect_totals(test, w, &before);
-	unregister_memory_notifier(&w->mm, &l[3].nb);
+	unregister_memory_notifier(w->mm, &l[3].nb);
 	KTEST_EXPECT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), on ? -ENOMEM : 0);
 	l[i->place].veto[MEM_GOING_ONLINE] = 0;
 	if (on)
 		KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
 
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_KERNEL), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), 0);
 	KTEST_EXPECT_EQ(test, window_offline(w, 1), off ? -ENOMEM : -EBUSY);
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_ONLINE);
-	free_pages(&w->mm, pfn, 0);
+	free_pages(w->mm, pfn, 0);
 	window_check(test, w);
 	KTEST_EXPECT_EQ(test, window_offline(w, 1), off ? -ENOMEM : 0);
 	l[i->place].veto[MEM_GOING_OFFLINE] = 0;

@@ -24,7 +24,7 @@ static struct pfn_range blocks_of(const struct window *w, unsigned long n, unsig
 static void online_as(struct ktest *test, struct window *w, unsigned long n,
 		      enum mhp_online_type type)
 {
-	KTEST_ASSERT_EQ(test, online_memory_block(&w->mm, w->block + n, type, NULL), 0);
+	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, w->block + n, type, NULL), 0);
 }
 
 /* Plug in an online block: mapped, managed, free; unplug: the opposite, and a trap. */
@@ -40,21 +40,21 @@ static void plug_and_unplug_online(struct ktest *test)
 	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
 	managed = movable->managed;
 	for (unsigned int round = 0; round < 3; round++) {
-		KTEST_ASSERT_EQ(test, mhp_plug_range(&w->mm, &range, &why), 0);
+		KTEST_ASSERT_EQ(test, mhp_plug_range(w->mm, &range, &why), 0);
 		KTEST_EXPECT_EQ(test, movable->managed, managed + 20 * PB);
 		KTEST_EXPECT_EQ(test, movable->free, managed + 20 * PB);
 		memset(phys_to_virt(pfn_to_phys(range.start_pfn)), 0x5a,
 		       range.nr_pages * PAGE_SIZE);
 		window_check(test, w);
-		KTEST_EXPECT_EQ(test, mhp_plug_range(&w->mm, &range, &why), -EINVAL);
-		KTEST_ASSERT_EQ(test, mhp_unplug_prepare(&w->mm, &range, NULL, &why), 0);
+		KTEST_EXPECT_EQ(test, mhp_plug_range(w->mm, &range, &why), -EINVAL);
+		KTEST_ASSERT_EQ(test, mhp_unplug_prepare(w->mm, &range, NULL, &why), 0);
 		KTEST_EXPECT_EQ(test, movable->managed, managed);
-		KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &range, NULL, &why), -EINVAL);
+		KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &range, NULL, &why), -EINVAL);
 		window_check(test, w);
 	}
-	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(&w->mm, &(struct pfn_range){
+	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(w->mm, &(struct pfn_range){
 				window_pfn(w, 1) + PB, PB }, NULL, &why), 0);
-	mhp_unplug_cancel(&w->mm, &(struct pfn_range){ window_pfn(w, 1) + PB, PB });
+	mhp_unplug_cancel(w->mm, &(struct pfn_range){ window_pfn(w, 1) + PB, PB });
 	KTEST_EXPECT_EQ(test, movable->managed, managed);
 	window_check(test, w);
 }
@@ -67,13 +67,13 @@ static void plug_and_unplug_offline(struct ktest *test)
 	struct pfn_range range = blocks_of(w, 1, 4, 8);
 
 	window_add(test, w, 1, 0x1);
-	KTEST_ASSERT_EQ(test, mhp_plug_range(&w->mm, &range, NULL), 0);
+	KTEST_ASSERT_EQ(test, mhp_plug_range(w->mm, &range, NULL), 0);
 	range = blocks_of(w, 1, 4, 2);
-	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(&w->mm, &range, NULL, NULL), 0);
+	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(w->mm, &range, NULL, NULL), 0);
 	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
 	KTEST_EXPECT_EQ(test, movable->managed, 7 * PB - HEADER);
-	KTEST_EXPECT_EQ(test, page_type(&w->mm, range.start_pfn), PGTY_OFFLINE);
-	KTEST_EXPECT_EQ(test, page_type(&w->mm, range.start_pfn + 2 * PB), PGTY_BUDDY);
+	KTEST_EXPECT_EQ(test, page_type(w->mm, range.start_pfn), PGTY_OFFLINE);
+	KTEST_EXPECT_EQ(test, page_type(w->mm, range.start_pfn + 2 * PB), PGTY_BUDDY);
 	window_check(test, w);
 }
 
@@ -91,17 +91,17 @@ static void unplug_over_blocks_is_all_or_nothing(struct ktest *test)
 	window_add(test, w, 3, ALL << 32);
 	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
 	online_as(test, w, 2, MMOP_ONLINE_KERNEL);
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &range, NULL, &why), -EINVAL);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &range, NULL, &why), -EINVAL);
 	KTEST_EXPECT_EQ(test, why.pfn, window_pfn(w, 2));
 
 	pfn = window_pfn(w, 2) + 5 * PB + 17;
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_KERNEL), 0);
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &(struct pfn_range){
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), 0);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &(struct pfn_range){
 				window_pfn(w, 2) + 2 * PB, 8 * PB }, NULL, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.pfn, pfn);
 	window_check(test, w);
-	free_pages(&w->mm, pfn, 0);
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &(struct pfn_range){
+	free_pages(w->mm, pfn, 0);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &(struct pfn_range){
 				window_pfn(w, 2) + 2 * PB, 62 * PB }, NULL, &why), 0);
 	window_check(test, w);
 }
@@ -117,19 +117,19 @@ static void unplug_over_zones_is_undone(struct ktest *test)
 
 	window_add(test, w, 1, ALL);
 	window_add(test, w, 2, ALL << 32);
-	KTEST_ASSERT_EQ(test, mhp_plug_range(&w->mm, &(struct pfn_range){
+	KTEST_ASSERT_EQ(test, mhp_plug_range(w->mm, &(struct pfn_range){
 				window_pfn(w, 2), 32 * PB }, NULL), 0);
 	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
 	online_as(test, w, 2, MMOP_ONLINE_KERNEL);
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_KERNEL), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), 0);
 	before = window_totals(w);
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &range, NULL, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &range, NULL, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.pfn, pfn);
 	window_expect_totals(test, w, &before);
-	free_pages(&w->mm, pfn, 0);
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &range, NULL, &why), 0);
+	free_pages(w->mm, pfn, 0);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &range, NULL, &why), 0);
 	window_check(test, w);
-	mhp_unplug_cancel(&w->mm, &range);
+	mhp_unplug_cancel(w->mm, &range);
 	window_check(test, w);
 }
 
@@ -142,15 +142,15 @@ static void header_leaves_last(struct ktest *test)
 	struct mm_failure why;
 
 	window_add(test, w, 1, 0x300);
-	KTEST_EXPECT_EQ(test, pfn_to_section(&w->mm, header.start_pfn)->host_pfn,
+	KTEST_EXPECT_EQ(test, pfn_to_section(w->mm, header.start_pfn)->host_pfn,
 			header.start_pfn);
 	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &header, NULL, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &header, NULL, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_METADATA);
 	KTEST_EXPECT_EQ(test, why.pfn, header.start_pfn);
-	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(&w->mm, &other, NULL, &why), 0);
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(&w->mm, &header, NULL, &why), -EBUSY);
-	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, &block, 1, NULL, &why), 0);
+	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(w->mm, &other, NULL, &why), 0);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &header, NULL, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, &block, 1, NULL, &why), 0);
 	window_check(test, w);
 }
 
@@ -165,31 +165,31 @@ static void shared_with_boot_memory(struct ktest *test)
 
 	w->owner.region = (struct pfn_range){ window_pfn(w, 0) + 16 * PB, 3 * PAGES_PER_SECTION };
 	/* Five frames of boot memory lie in the region's first pageblock. */
-	KTEST_EXPECT_EQ(test, register_memory_owner(&w->mm, &w->owner, &why), -EEXIST);
+	KTEST_EXPECT_EQ(test, register_memory_owner(w->mm, &w->owner, &why), -EEXIST);
 	KTEST_EXPECT_EQ(test, why.pfn, window_pfn(w, 0) + 16 * PB);
 	w->owner.region.start_pfn += PB;
-	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &w->owner, &why), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, &why), 0);
 	KTEST_EXPECT_EQ(test, normal->present, present + 47 * PB);
 	KTEST_EXPECT_EQ(test, normal->managed, managed);
-	KTEST_EXPECT_EQ(test, page_type(&w->mm, range.start_pfn), PGTY_OFFLINE);
+	KTEST_EXPECT_EQ(test, page_type(w->mm, range.start_pfn), PGTY_OFFLINE);
 	window_check(test, w);
 
-	KTEST_ASSERT_EQ(test, mhp_plug_range(&w->mm, &range, &why), 0);
+	KTEST_ASSERT_EQ(test, mhp_plug_range(w->mm, &range, &why), 0);
 	KTEST_EXPECT_EQ(test, normal->managed, managed + 10 * PB);
-	KTEST_EXPECT_EQ(test, offline_memory_block(&w->mm, w->block, NULL, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block, NULL, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_SHARED_BLOCK);
 	window_check(test, w);
 	/* He leaves with memory plugged, and finds it again when he comes back. */
-	unregister_memory_owner(&w->mm, &w->owner);
+	unregister_memory_owner(w->mm, &w->owner);
 	KTEST_EXPECT_EQ(test, normal->present, present + 10 * PB);
 	window_check(test, w);
-	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &w->owner, &why), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, &why), 0);
 	KTEST_EXPECT_EQ(test, normal->present, present + 47 * PB);
-	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(&w->mm, &range, NULL, &why), 0);
+	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(w->mm, &range, NULL, &why), 0);
 	KTEST_EXPECT_EQ(test, normal->managed, managed);
-	unregister_memory_owner(&w->mm, &w->owner);
+	unregister_memory_owner(w->mm, &w->owner);
 	KTEST_EXPECT_EQ(test, normal->present, present);
-	KTEST_EXPECT_EQ(test, page_type(&w->mm, range.start_pfn), PGTY_HOLE);
+	KTEST_EXPECT_EQ(test, page_type(w->mm, range.start_pfn), PGTY_HOLE);
 	window_check(test, w);
 }
 
@@ -204,19 +204,19 @@ static void shared_by_two_owners(struct ktest *test)
 	other->name = "other";
 	other->region = (struct pfn_range){ window_pfn(w, 1), 32 * PB };
 	w->owner.region = (struct pfn_range){ window_pfn(w, 1) + 32 * PB, PAGES_PER_SECTION };
-	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &w->owner, NULL), 0);
-	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, other, NULL), 0);
-	KTEST_EXPECT_EQ(test, add_memory(&w->mm, block, &w->owner, 1, NULL), -EINVAL);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, other, NULL), 0);
+	KTEST_EXPECT_EQ(test, add_memory(w->mm, block, &w->owner, 1, NULL), -EINVAL);
 	window_add(test, w, 1, 0xfUL << 32);
 	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
 	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_MOVABLE)->managed, 4 * PB);
-	KTEST_ASSERT_EQ(test, mhp_plug_range(&w->mm, &his, NULL), 0);
-	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(&w->mm, &mine, NULL, NULL), 0);
+	KTEST_ASSERT_EQ(test, mhp_plug_range(w->mm, &his, NULL), 0);
+	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(w->mm, &mine, NULL, NULL), 0);
 	window_check(test, w);
-	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(&w->mm, &his, NULL, NULL), 0);
+	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(w->mm, &his, NULL, NULL), 0);
 	KTEST_EXPECT_PTR_EQ(test, window_owner_of(w, his.start_pfn), other);
 	KTEST_EXPECT_PTR_EQ(test, window_owner_of(w, mine.start_pfn), &w->owner);
-	KTEST_ASSERT_EQ(test, offline_and_remove_memory(&w->mm, &block, 1, NULL, NULL), 0);
+	KTEST_ASSERT_EQ(test, offline_and_remove_memory(w->mm, &block, 1, NULL, NULL), 0);
 	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_NORMAL)->free, free);
 	window_check(test, w);
 }
@@ -230,18 +230,18 @@ static void owners_are_checked(struct ktest *test)
 
 	arch_mappable_range(&start, &end);
 	other->region = (struct pfn_range){ window_pfn(w, 2), PB };
-	KTEST_EXPECT_EQ(test, register_memory_owner(&w->mm, other, &why), -EEXIST);
+	KTEST_EXPECT_EQ(test, register_memory_owner(w->mm, other, &why), -EEXIST);
 	other->region = (struct pfn_range){ w->base + 40 * PB + 1, PB };
-	KTEST_EXPECT_EQ(test, register_memory_owner(&w->mm, other, &why), -EINVAL);
+	KTEST_EXPECT_EQ(test, register_memory_owner(w->mm, other, &why), -EINVAL);
 	other->region = (struct pfn_range){ phys_to_pfn(end) - PB, 2 * PB };
-	KTEST_EXPECT_EQ(test, register_memory_owner(&w->mm, other, &why), -E2BIG);
+	KTEST_EXPECT_EQ(test, register_memory_owner(w->mm, other, &why), -E2BIG);
 	other->region = (struct pfn_range){ phys_to_pfn(end) - PB, ALL - PB + 1 };
-	KTEST_EXPECT_EQ(test, register_memory_owner(&w->mm, other, &why), -E2BIG);
-	w->mm.inject = 1;
+	KTEST_EXPECT_EQ(test, register_memory_owner(w->mm, other, &why), -E2BIG);
+	w->mm->inject = 1;
 	other->region = blocks_of(w, 0, 40, 2);
-	KTEST_EXPECT_EQ(test, register_memory_owner(&w->mm, other, &why), -ENOMEM);
-	KTEST_EXPECT_EQ(test, w->mm.inject, 0);
-	KTEST_EXPECT_EQ(test, register_memory_owner(&w->mm, other, &why), 0);
+	KTEST_EXPECT_EQ(test, register_memory_owner(w->mm, other, &why), -ENOMEM);
+	KTEST_EXPECT_EQ(test, w->mm->inject, 0);
+	KTEST_EXPECT_EQ(test, register_memory_owner(w->mm, other, &why), 0);
 	KTEST_EXPECT_PTR_EQ(test, window_owner_of(w, other->region.start_pfn + 5), other);
 	KTEST_EXPECT_NULL(test, window_owner_of(w, other->region.start_pfn - 1));
 	window_check(test, w);
@@ -278,11 +278,11 @@ static void callback_sees_each_frame_once(struct ktest *test)
 	struct window *w = window_open(test, 32UL << 20);
 
 	memset(&chunks, 0, sizeof(chunks));
-	chunks.mm = &w->mm;
+	chunks.mm = w->mm;
 	chunks.owner = (struct memory_owner){ .name = "chunks", .online_page = chunk_online };
 	chunks.owner.region = (struct pfn_range){ window_pfn(w, 1), PAGES_PER_SECTION };
-	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &chunks.owner, NULL), 0);
-	KTEST_ASSERT_EQ(test, add_memory(&w->mm, w->block + 1, &chunks.owner, ~0x30UL, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &chunks.owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, add_memory(w->mm, w->block + 1, &chunks.owner, ~0x30UL, NULL), 0);
 	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
 	KTEST_EXPECT_FALSE(test, chunks.wrong);
 	KTEST_EXPECT_EQ(test, chunks.seen, PAGES_PER_SECTION - HEADER);
@@ -293,12 +293,12 @@ static void callback_sees_each_frame_once(struct ktest *test)
 	window_check(test, w);
 
 	/* Kept back at the next onlining: those frames are PageOffline, the rest free. */
-	KTEST_ASSERT_EQ(test, offline_memory_block(&w->mm, w->block + 1, NULL, NULL), 0);
+	KTEST_ASSERT_EQ(test, offline_memory_block(w->mm, w->block + 1, NULL, NULL), 0);
 	memset(chunks.frames, 0, sizeof(chunks.frames));
 	chunks.keep_mask = 1UL << MAX_PAGE_ORDER;
 	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
 	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_MOVABLE)->managed, 15 * 2 * PB - HEADER);
-	KTEST_EXPECT_EQ(test, page_type(&w->mm, window_pfn(w, 1) + 3 * PB), PGTY_OFFLINE);
+	KTEST_EXPECT_EQ(test, page_type(w->mm, window_pfn(w, 1) + 3 * PB), PGTY_OFFLINE);
 	window_check(test, w);
 }
 
@@ -316,24 +316,24 @@ static void remove_together_or_restore(struct ktest *test)
 	online_as(test, w, 2, MMOP_ONLINE_KERNEL);
 	online_as(test, w, 4, MMOP_ONLINE_MOVABLE);
 	pfn = window_pfn(w, 2) + 999;
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_KERNEL), 0);
-	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, blocks, 4, NULL, &why), -EBUSY);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), 0);
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, blocks, 4, NULL, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.pfn, pfn);
-	KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, blocks[0]), MEM_BLOCK_ONLINE);
-	KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, blocks[1]), MEM_BLOCK_ONLINE);
-	KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, blocks[2]), MEM_BLOCK_OFFLINE);
-	KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, blocks[3]), MEM_BLOCK_ONLINE);
+	KTEST_EXPECT_EQ(test, memory_block_state(w->mm, blocks[0]), MEM_BLOCK_ONLINE);
+	KTEST_EXPECT_EQ(test, memory_block_state(w->mm, blocks[1]), MEM_BLOCK_ONLINE);
+	KTEST_EXPECT_EQ(test, memory_block_state(w->mm, blocks[2]), MEM_BLOCK_OFFLINE);
+	KTEST_EXPECT_EQ(test, memory_block_state(w->mm, blocks[3]), MEM_BLOCK_ONLINE);
 	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_MOVABLE)->free,
 			2 * (PAGES_PER_SECTION - HEADER));
-	KTEST_EXPECT_EQ(test, pfn_to_section(&w->mm, window_pfn(w, 1))->online_type,
+	KTEST_EXPECT_EQ(test, pfn_to_section(w->mm, window_pfn(w, 1))->online_type,
 			MMOP_ONLINE);
 	window_check(test, w);
-	free_pages(&w->mm, pfn, 0);
-	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, blocks, 4, NULL, &why), 0);
+	free_pages(w->mm, pfn, 0);
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, blocks, 4, NULL, &why), 0);
 	for (unsigned int i = 0; i < 4; i++)
-		KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, blocks[i]), MEM_BLOCK_ABSENT);
+		KTEST_EXPECT_EQ(test, memory_block_state(w->mm, blocks[i]), MEM_BLOCK_ABSENT);
 	window_check(test, w);
-	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, blocks, 1, NULL, &why), -ENOENT);
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, blocks, 1, NULL, &why), -ENOENT);
 }
 
 /* Restored, a block is what "online" made of it: Normal's, and of movable pageblocks. */
@@ -348,14 +348,14 @@ static void restored_as_it_was_onlined(struct ktest *test)
 	window_add(test, w, 2, ALL);
 	online_as(test, w, 2, MMOP_ONLINE_KERNEL);
 	online_as(test, w, 1, MMOP_ONLINE);
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, held, 0, PGTY_KERNEL), 0);
-	KTEST_EXPECT_EQ(test, offline_and_remove_memory(&w->mm, blocks, 2, NULL, NULL), -EBUSY);
-	KTEST_ASSERT_TRUE(test, page_state_get(&w->mm, window_pfn(w, 1) + 9999, &st));
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, held, 0, PGTY_KERNEL), 0);
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, blocks, 2, NULL, NULL), -EBUSY);
+	KTEST_ASSERT_TRUE(test, page_state_get(w->mm, window_pfn(w, 1) + 9999, &st));
 	KTEST_EXPECT_EQ(test, st.zone, ZONE_NORMAL);
 	KTEST_EXPECT_EQ(test, st.migratetype, MIGRATE_MOVABLE);
-	KTEST_EXPECT_EQ(test, pfn_to_section(&w->mm, window_pfn(w, 1))->online_type, MMOP_ONLINE);
+	KTEST_EXPECT_EQ(test, pfn_to_section(w->mm, window_pfn(w, 1))->online_type, MMOP_ONLINE);
 	window_check(test, w);
-	free_pages(&w->mm, held, 0);
+	free_pages(w->mm, held, 0);
 }
 
 /* Spans follow the blocks exactly, whatever comes and goes in which order. */
@@ -372,7 +372,7 @@ static void spans_follow_the_blocks(struct ktest *test)
 		unsigned long first = 0, last = 0;
 
 		if (zone_of[n]) {
-			KTEST_ASSERT_EQ(test, offline_memory_block(&w->mm, w->block + n, NULL,
+			KTEST_ASSERT_EQ(test, offline_memory_block(w->mm, w->block + n, NULL,
 								   NULL), 0);
 			zone_of[n] = 0;
 		} else {
@@ -400,24 +400,24 @@ static void default_zone_rule(struct ktest *test)
 
 	for (unsigned long n = 1; n <= 5; n++)
 		window_add(test, w, n, ALL);
-	KTEST_EXPECT_EQ(test, zone_for_block(&w->mm, w->block + 1, MMOP_ONLINE), ZONE_MOVABLE);
-	KTEST_EXPECT_EQ(test, zone_for_block(&w->mm, w->block + 1, MMOP_ONLINE_KERNEL),
+	KTEST_EXPECT_EQ(test, zone_for_block(w->mm, w->block + 1, MMOP_ONLINE), ZONE_MOVABLE);
+	KTEST_EXPECT_EQ(test, zone_for_block(w->mm, w->block + 1, MMOP_ONLINE_KERNEL),
 			ZONE_NORMAL);
 	online_as(test, w, 3, MMOP_ONLINE_KERNEL);
-	KTEST_EXPECT_EQ(test, zone_for_block(&w->mm, w->block + 2, MMOP_ONLINE), ZONE_NORMAL);
-	KTEST_EXPECT_EQ(test, zone_for_block(&w->mm, w->block + 4, MMOP_ONLINE), ZONE_MOVABLE);
-	KTEST_EXPECT_EQ(test, memory_block_valid_zones(&w->mm, w->block + 2, zones), 2);
+	KTEST_EXPECT_EQ(test, zone_for_block(w->mm, w->block + 2, MMOP_ONLINE), ZONE_NORMAL);
+	KTEST_EXPECT_EQ(test, zone_for_block(w->mm, w->block + 4, MMOP_ONLINE), ZONE_MOVABLE);
+	KTEST_EXPECT_EQ(test, memory_block_valid_zones(w->mm, w->block + 2, zones), 2);
 	KTEST_EXPECT_EQ(test, zones[0], ZONE_NORMAL);
 	KTEST_EXPECT_EQ(test, zones[1], ZONE_MOVABLE);
 	online_as(test, w, 2, MMOP_ONLINE);
-	KTEST_EXPECT_EQ(test, memory_block_valid_zones(&w->mm, w->block + 2, zones), 1);
+	KTEST_EXPECT_EQ(test, memory_block_valid_zones(w->mm, w->block + 2, zones), 1);
 	KTEST_EXPECT_EQ(test, zones[0], ZONE_NORMAL);
 	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
 	online_as(test, w, 5, MMOP_ONLINE_MOVABLE);
-	KTEST_EXPECT_EQ(test, offline_memory_block(&w->mm, w->block + 2, NULL, NULL), 0);
+	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 2, NULL, NULL), 0);
 	/* Between both: neither claims it alone. */
-	KTEST_EXPECT_EQ(test, zone_for_block(&w->mm, w->block + 2, MMOP_ONLINE), ZONE_MOVABLE);
-	KTEST_EXPECT_EQ(test, memory_block_valid_zones(&w->mm, w->block + 9, zones), 0);
+	KTEST_EXPECT_EQ(test, zone_for_block(w->mm, w->block + 2, MMOP_ONLINE), ZONE_MOVABLE);
+	KTEST_EXPECT_EQ(test, memory_block_valid_zones(w->mm, w->block + 9, zones), 0);
 }
 
 /* Occupancy, by which a driver picks what to unplug first. */
@@ -427,16 +427,16 @@ static void occupancy_counts_used_frames(struct ktest *test)
 	const unsigned long pfn = window_pfn(w, 1) + 5 * PB;
 
 	window_add(test, w, 1, ~BIT(7));
-	KTEST_EXPECT_EQ(test, pageblock_used(&w->mm, pfn), 0);
+	KTEST_EXPECT_EQ(test, pageblock_used(w->mm, pfn), 0);
 	online_as(test, w, 1, MMOP_ONLINE_KERNEL);
-	KTEST_EXPECT_EQ(test, pageblock_used(&w->mm, pfn), 0);
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn + 64, 4, PGTY_KERNEL), 0);
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn + 3, 0, PGTY_KERNEL), 0);
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn + PB, 9, PGTY_KERNEL), 0);
-	KTEST_EXPECT_EQ(test, pageblock_used(&w->mm, pfn + 1), 17);
-	KTEST_EXPECT_EQ(test, pageblock_used(&w->mm, pfn + PB), PB);
-	KTEST_EXPECT_EQ(test, pageblock_used(&w->mm, pfn + 2 * PB), 0);
-	KTEST_EXPECT_EQ(test, pageblock_used(&w->mm, window_pfn(w, 1)), 0);
+	KTEST_EXPECT_EQ(test, pageblock_used(w->mm, pfn), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn + 64, 4, PGTY_KERNEL), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn + 3, 0, PGTY_KERNEL), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn + PB, 9, PGTY_KERNEL), 0);
+	KTEST_EXPECT_EQ(test, pageblock_used(w->mm, pfn + 1), 17);
+	KTEST_EXPECT_EQ(test, pageblock_used(w->mm, pfn + PB), PB);
+	KTEST_EXPECT_EQ(test, pageblock_used(w->mm, pfn + 2 * PB), 0);
+	KTEST_EXPECT_EQ(test, pageblock_used(w->mm, window_pfn(w, 1)), 0);
 }
 
 static const struct ktest_case plug_cases[] = {

@@ -20,7 +20,7 @@ static struct test_mm *opened(struct ktest *test, struct window *w)
 	struct test_mm *t = &test_mm;
 
 	t->w = w;
-	t->mm = &w->mm;
+	t->mm = w->mm;
 	for (unsigned int hart = 0; hart < nr_harts(); hart++)
 		KTEST_ASSERT_EQ(test, mm_hart_init(t->mm, hart), 0);
 	/* From here on zone->free is what is free: the caches are empty. */
@@ -36,7 +36,7 @@ struct test_mm *test_mm_normal(struct ktest *test, unsigned int sections)
 	struct window *w = window_open_raw(test, bytes);
 
 	KTEST_ASSERT_EQ(test, memblock_add(&w->mb, pfn_to_phys(w->base), bytes), 0);
-	KTEST_ASSERT_EQ(test, mm_populate(&w->mm, &w->mb), 0);
+	KTEST_ASSERT_EQ(test, mm_populate(w->mm, &w->mb), 0);
 	test_mm.base = window_pfn(w, 1);
 	test_mm.nr = sections * PAGES_PER_SECTION;
 	return opened(test, w);
@@ -46,9 +46,9 @@ struct test_mm *test_mm_movable(struct ktest *test)
 {
 	struct window *w = window_open(test, SECTION_SIZE);
 
-	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
 	window_add(test, w, 1, ~0UL);
-	KTEST_ASSERT_EQ(test, online_memory_block(&w->mm, w->block + 1, MMOP_ONLINE_MOVABLE, NULL),
+	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, w->block + 1, MMOP_ONLINE_MOVABLE, NULL),
 			0);
 	/* The block's own metadata lies in its first pageblock. */
 	test_mm.base = window_pfn(w, 1) + (1UL << MAX_PAGE_ORDER);

@@ -33,9 +33,9 @@ static void expect_census(struct ktest *test, struct window *w)
 	const struct zone *zone = window_zone(w, ZONE_NORMAL);
 	const struct mem_section *s;
 
-	for_each_section(s, &w->mm) {
+	for_each_section(s, w->mm) {
 		for (unsigned long i = 0; i < PAGES_PER_SECTION; i++) {
-			const enum page_type type = page_type(&w->mm, s->start_pfn + i);
+			const enum page_type type = page_type(w->mm, s->start_pfn + i);
 
 			KTEST_ASSERT_EQ(test, type, model_type(&w->mb, s->start_pfn + i));
 			census[type]++;
@@ -101,7 +101,7 @@ static void free_memory_is_all_there(struct ktest *test)
 	unsigned long n = 0, pfn;
 
 	for (;; n++) {
-		pfn = alloc_pages(&w->mm, GFP_KERNEL | GFP_ATOMIC | GFP_NOWARN | GFP_NODRAIN, 0,
+		pfn = alloc_pages(w->mm, GFP_KERNEL | GFP_ATOMIC | GFP_NOWARN | GFP_NODRAIN, 0,
 				  PGTY_KERNEL);
 		if (pfn == PFN_NONE)
 			break;
@@ -132,7 +132,7 @@ static void limit_leaves_room_for_owner(struct ktest *test)
 	expect_census(test, w);
 	w->owner.region.start_pfn = w->base + (20UL << 8);
 	w->owner.region.nr_pages = PAGES_PER_SECTION;
-	KTEST_EXPECT_EQ(test, register_memory_owner(&w->mm, &w->owner, NULL), 0);
+	KTEST_EXPECT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
 	window_check(test, w);
 }
 

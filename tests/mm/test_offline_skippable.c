@@ -66,15 +66,15 @@ static struct pfn_range make_frames(struct ktest *test, struct window *w, enum k
 	struct pfn_range r = { window_pfn(w, 1) + 10 * PB + 100, 37 };
 
 	if (kind == MOVABLE) {
-		KTEST_ASSERT_EQ(test, slot_alloc(&w->mm, slot, 3), 0);
+		KTEST_ASSERT_EQ(test, slot_alloc(w->mm, slot, 3), 0);
 		r = (struct pfn_range){ slot_pfn(slot), 8 };
 		KTEST_ASSERT_EQ(test, r.start_pfn >> SECTION_PFN_SHIFT, w->block + 1);
 		return r;
 	}
 	p.page_flags = kind == SKIPPABLE ? PG_OFFLINE_SKIPPABLE : 0;
-	KTEST_ASSERT_EQ(test, alloc_contig_range(&w->mm, r.start_pfn, r.start_pfn + r.nr_pages,
+	KTEST_ASSERT_EQ(test, alloc_contig_range(w->mm, r.start_pfn, r.start_pfn + r.nr_pages,
 						 &p, NULL), 0);
-	zone_update_watermarks(&w->mm);
+	zone_update_watermarks(w->mm);
 	return r;
 }
 
@@ -85,14 +85,14 @@ static int make_request(struct window *w, enum request request, const struct pfn
 	int err;
 
 	if (request == OFFLINE)
-		return offline_memory_block(&w->mm, w->block + 1, NULL, why);
+		return offline_memory_block(w->mm, w->block + 1, NULL, why);
 	if (request == COMPACTION) {
 		p.flags = EVAC_BEST_EFFORT;
-		return evacuate(&w->mm, r, 1, &p, why);
+		return evacuate(w->mm, r, 1, &p, why);
 	}
-	err = alloc_contig_range(&w->mm, r->start_pfn, r->start_pfn + r->nr_pages, NULL, why);
+	err = alloc_contig_range(w->mm, r->start_pfn, r->start_pfn + r->nr_pages, NULL, why);
 	if (!err)
-		free_contig_range(&w->mm, r->start_pfn, r->nr_pages);
+		free_contig_range(w->mm, r->start_pfn, r->nr_pages);
 	return err;
 }
 
@@ -103,7 +103,7 @@ static void expect_frames(struct ktest *test, struct window *w, const struct tru
 	struct page_state st;
 
 	for (unsigned long i = 0; i < r->nr_pages; i++) {
-		KTEST_ASSERT_TRUE(test, page_state_get(&w->mm, r->start_pfn + i, &st));
+		KTEST_ASSERT_TRUE(test, page_state_get(w->mm, r->start_pfn + i, &st));
 		KTEST_EXPECT_EQ(test, st.type, t->kind == MOVABLE ? PGTY_BUDDY : PGTY_OFFLINE);
 		KTEST_EXPECT_EQ(test, st.flags & PG_OFFLINE_SKIPPABLE,
 				t->kind == SKIPPABLE && !t->gone ? PG_OFFLINE_SKIPPABLE : 0);
@@ -126,7 +126,7 @@ static void truth_table(struct ktest *test)
 	window_add(test, w, 2, ~0UL);
 	KTEST_ASSERT_EQ(test, window_online(w, 2, MMOP_ONLINE_MOVABLE), 0);
 	if (t->gone)
-		unregister_memory_owner(&w->mm, &w->owner);
+		unregister_memory_owner(w->mm, &w->owner);
 
 	err = make_request(w, t->request, &r, &why);
 	KTEST_EXPECT_EQ(test, err, t->reason ? mm_reason_errno(t->reason) : 0);
@@ -143,7 +143,7 @@ static void truth_table(struct ktest *test)
 		expect_frames(test, w, t, &r);
 	if (t->kind == MOVABLE) {
 		KTEST_EXPECT_NE(test, slot_pfn(&slot), r.start_pfn);
-		KTEST_EXPECT_EQ(test, slot_free(&w->mm, &slot), 0);
+		KTEST_EXPECT_EQ(test, slot_free(w->mm, &slot), 0);
 	}
 	window_check(test, w);
 }
@@ -177,11 +177,11 @@ static void reonlining_restores_the_same_frames(struct ktest *test)
 			const unsigned long pfn = window_pfn(g->w, 1) + f;
 
 			if (!test_bit(f, g->withheld))
-				KTEST_ASSERT_EQ(test, alloc_contig_range(&g->w->mm, pfn, pfn + 1,
+				KTEST_ASSERT_EQ(test, alloc_contig_range(g->w->mm, pfn, pfn + 1,
 									 &p, NULL), 0);
 		}
 		granule_withhold(g, take, nr);
-		zone_update_watermarks(&g->w->mm);
+		zone_update_watermarks(g->w->mm);
 		granule_expect(test, g);
 		KTEST_ASSERT_EQ(test, window_offline(g->w, 1), 0);
 	}
@@ -197,10 +197,10 @@ static void leaving_driver_clears_the_flag(struct ktest *test)
 	withhold_random(test, g);
 	KTEST_ASSERT_EQ(test, window_online(g->w, 1, MMOP_ONLINE_MOVABLE), 0);
 	granule_expect(test, g);
-	unregister_memory_owner(&g->w->mm, &g->owner);
+	unregister_memory_owner(g->w->mm, &g->owner);
 	g->flags = 0;
 	granule_expect(test, g);
-	KTEST_EXPECT_EQ(test, offline_memory_block(&g->w->mm, g->w->block + 1, NULL, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, offline_memory_block(g->w->mm, g->w->block + 1, NULL, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NOT_SKIPPABLE);
 	KTEST_EXPECT_EQ(test, why.pfn, window_pfn(g->w, 1) +
 			find_next_bit(g->withheld, PAGES_PER_SECTION, 0));

@@ -85,21 +85,21 @@ static void hv_balloon_backs_frames_later(struct ktest *test)
 	const struct zone *movable = window_zone(w, ZONE_MOVABLE);
 	struct mm_failure why;
 
-	hv = (struct hv_balloon){ .mm = &w->mm, .covered_end = first + 700,
+	hv = (struct hv_balloon){ .mm = w->mm, .covered_end = first + 700,
 				  .owner = { .name = "hv", .online_page = hv_online_page } };
 	hv.owner.region = (struct pfn_range){ window_pfn(w, 1), PAGES_PER_SECTION };
-	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &hv.owner, NULL), 0);
-	KTEST_ASSERT_EQ(test, add_memory(&w->mm, w->block + 1, &hv.owner, ~0UL, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &hv.owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, add_memory(w->mm, w->block + 1, &hv.owner, ~0UL, NULL), 0);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
 	KTEST_EXPECT_EQ(test, movable->managed, 700);
 	window_check(test, w);
 	while (hv.covered_end < window_pfn(w, 2)) {
 		/* Partly backed: it cannot be pulled away, and the first unbacked frame is why. */
-		KTEST_ASSERT_EQ(test, offline_memory_block(&w->mm, w->block + 1, NULL, &why),
+		KTEST_ASSERT_EQ(test, offline_memory_block(w->mm, w->block + 1, NULL, &why),
 				-EBUSY);
 		KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NOT_SKIPPABLE);
 		KTEST_EXPECT_EQ(test, why.pfn, hv.covered_end);
-		KTEST_EXPECT_FALSE(test, page_try_get(&w->mm, hv.covered_end));
+		KTEST_EXPECT_FALSE(test, page_try_get(w->mm, hv.covered_end));
 		hv_back(&hv, min(window_pfn(w, 2) - hv.covered_end,
 				 1 + prng_below(&test->prng, 9000)));
 		KTEST_ASSERT_EQ(test, movable->managed, hv.covered_end - first);
@@ -171,11 +171,11 @@ static void xen_balloon_gets_new_frames(struct ktest *test)
 	struct page_state st;
 
 	memset(&xen, 0, sizeof(xen));
-	xen.mm = &w->mm;
+	xen.mm = w->mm;
 	xen.owner = (struct memory_owner){ .name = "xen", .online_page = xen_online_page };
 	xen.owner.region = (struct pfn_range){ window_pfn(w, 1), PAGES_PER_SECTION };
-	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &xen.owner, NULL), 0);
-	KTEST_ASSERT_EQ(test, add_memory(&w->mm, w->block + 1, &xen.owner, ~0UL, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &xen.owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, add_memory(w->mm, w->block + 1, &xen.owner, ~0UL, NULL), 0);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
 	appended = xen.nr;
 	managed = window_zone(w, ZONE_NORMAL)->managed;
@@ -189,10 +189,10 @@ static void xen_balloon_gets_new_frames(struct ktest *test)
 	window_check(test, w);
 	/* Both kinds of frame look the same, and nobody can hold on to one. */
 	for (unsigned long i = 0; i < xen.nr; i++) {
-		KTEST_ASSERT_TRUE(test, page_state_get(&w->mm, xen.pfn[i], &st));
+		KTEST_ASSERT_TRUE(test, page_state_get(w->mm, xen.pfn[i], &st));
 		KTEST_ASSERT_EQ(test, st.type, PGTY_OFFLINE);
 		KTEST_ASSERT_EQ(test, st.flags | st.count, 0);
-		KTEST_ASSERT_FALSE(test, page_try_get(&w->mm, xen.pfn[i]));
+		KTEST_ASSERT_FALSE(test, page_try_get(w->mm, xen.pfn[i]));
 	}
 	KTEST_EXPECT_EQ(test, window_offline(w, 1), -EBUSY);
 	xen_increase_reservation(&xen, xen.nr);
@@ -230,11 +230,11 @@ static void census_over_every_section(struct ktest *test)
 	granule_withhold(g, 5000, 1234);
 	if (kernel_mm.name)
 		census_adds_up(test, &kernel_mm);
-	census_adds_up(test, &g->w->mm);
+	census_adds_up(test, g->w->mm);
 	KTEST_ASSERT_EQ(test, window_online(g->w, 1, MMOP_ONLINE_MOVABLE), 0);
-	census_adds_up(test, &g->w->mm);
-	unregister_memory_owner(&g->w->mm, &g->owner);
-	census_adds_up(test, &g->w->mm);
+	census_adds_up(test, g->w->mm);
+	unregister_memory_owner(g->w->mm, &g->owner);
+	census_adds_up(test, g->w->mm);
 }
 
 static const struct ktest_case online_page_cases[] = {

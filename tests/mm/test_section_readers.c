@@ -45,7 +45,7 @@ static void race_now(unsigned long pfn, enum walk_step step)
 	hold_walk = NULL;
 	race.happened = true;
 	if (race.what == IS_REMOVED)
-		section_unlink(&race.w->mm, race.ms);
+		section_unlink(race.w->mm, race.ms);
 	else
 		move_to(NULL);
 	if (race.what == CHANGES_ZONE)
@@ -58,7 +58,7 @@ static void race_end(struct ktest *test)
 	hold_walk = NULL;
 	KTEST_EXPECT_TRUE(test, race.happened);
 	if (race.happened && race.what == IS_REMOVED)
-		KTEST_ASSERT_EQ(test, section_link(&race.w->mm, race.ms), 0);
+		KTEST_ASSERT_EQ(test, section_link(race.w->mm, race.ms), 0);
 	else if (race.ms->zone != race.was)
 		move_to(race.was);
 	race.happened = false;
@@ -87,7 +87,7 @@ static struct window *open_race(struct ktest *test)
 	window_add(test, w, 1, ~0UL);
 	window_add(test, w, 2, ~0UL);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
-	race = (struct race){ .w = w, .ms = pfn_to_section(&w->mm, window_pfn(w, 1)) };
+	race = (struct race){ .w = w, .ms = pfn_to_section(w->mm, window_pfn(w, 1)) };
 	race.was = race.ms->zone;
 	return w;
 }
@@ -98,13 +98,13 @@ static void alloc_at_meets_offlining(struct ktest *test)
 	const unsigned long pfn = window_pfn(w, 1) + PB;
 
 	race_begin(WALK_ZONE, LEAVES_ZONE);
-	KTEST_EXPECT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_KERNEL), -EINVAL);
+	KTEST_EXPECT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), -EINVAL);
 	race_end(test);
 	race_begin(WALK_LOCK, LEAVES_ZONE);
-	KTEST_EXPECT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_KERNEL), -EINVAL);
+	KTEST_EXPECT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), -EINVAL);
 	race_end(test);
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_KERNEL), 0);
-	free_pages(&w->mm, pfn, 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), 0);
+	free_pages(w->mm, pfn, 0);
 	window_check(test, w);
 }
 
@@ -116,7 +116,7 @@ static void the_lock_is_that_of_the_zone(struct ktest *test)
 
 	race_begin(WALK_LOCK, CHANGES_ZONE);
 	pfn_walk_begin();
-	zone = section_lock_zone(walk_section(&w->mm, window_pfn(w, 1)));
+	zone = section_lock_zone(walk_section(w->mm, window_pfn(w, 1)));
 	KTEST_EXPECT_PTR_EQ(test, zone, window_zone(w, ZONE_MOVABLE));
 	KTEST_EXPECT_TRUE(test, spin_is_held(&zone->lock));
 	KTEST_EXPECT_FALSE(test, spin_is_held(&race.was->lock));
@@ -134,15 +134,15 @@ static void a_frames_state_meets_offlining(struct ktest *test)
 	struct page_state st;
 	u32 word;
 
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_KERNEL), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), 0);
 	word = pfn_to_page(pfn + 1)->word;
 	pfn_to_page(pfn + 1)->word = page_word(PGTY_KERNEL, PG_TAIL, 1, ZONE_NORMAL);
 	race_begin(WALK_LOCK, LEAVES_ZONE);
-	KTEST_EXPECT_FALSE(test, page_state_get(&w->mm, pfn + 1, &st));
+	KTEST_EXPECT_FALSE(test, page_state_get(w->mm, pfn + 1, &st));
 	race_end(test);
 	pfn_to_page(pfn + 1)->word = word;
-	KTEST_EXPECT_TRUE(test, page_state_get(&w->mm, pfn + 1, &st));
-	free_pages(&w->mm, pfn, 0);
+	KTEST_EXPECT_TRUE(test, page_state_get(w->mm, pfn + 1, &st));
+	free_pages(w->mm, pfn, 0);
 	window_check(test, w);
 }
 
@@ -152,13 +152,13 @@ static void valid_zones_meet_offlining(struct ktest *test)
 	enum zone_type zones[NR_ZONES];
 
 	race_begin(WALK_ZONE, LEAVES_ZONE);
-	KTEST_EXPECT_EQ(test, memory_block_valid_zones(&w->mm, w->block + 1, zones), 2);
+	KTEST_EXPECT_EQ(test, memory_block_valid_zones(w->mm, w->block + 1, zones), 2);
 	race_end(test);
 	race_begin(WALK_ZONE, IS_REMOVED);
-	KTEST_EXPECT_EQ(test, memory_block_valid_zones(&w->mm, w->block + 1, zones), 1);
-	KTEST_EXPECT_EQ(test, memory_block_valid_zones(&w->mm, w->block + 1, zones), 0);
+	KTEST_EXPECT_EQ(test, memory_block_valid_zones(w->mm, w->block + 1, zones), 1);
+	KTEST_EXPECT_EQ(test, memory_block_valid_zones(w->mm, w->block + 1, zones), 0);
 	race_end(test);
-	KTEST_EXPECT_EQ(test, memory_block_valid_zones(&w->mm, w->block + 1, zones), 1);
+	KTEST_EXPECT_EQ(test, memory_block_valid_zones(w->mm, w->block + 1, zones), 1);
 }
 
 static void restore_policy(void *unused)
@@ -180,7 +180,7 @@ static void auto_movable_meets_removal(struct ktest *test)
 	for (int what = LEAVES_ZONE; what <= IS_REMOVED; what++) {
 		race_begin(WALK_ZONE, what);
 		KTEST_EXPECT_EQ(test,
-				memory_block_valid_zones(&w->mm, w->block + 2, zones), 2);
+				memory_block_valid_zones(w->mm, w->block + 2, zones), 2);
 		KTEST_EXPECT_EQ(test, zones[0],
 				what == CHANGES_ZONE ? ZONE_MOVABLE : ZONE_NORMAL);
 		race_end(test);
@@ -197,11 +197,11 @@ static void contig_search_meets_removal(struct ktest *test)
 
 	p.flags |= EVAC_QUIET;
 	race_begin(WALK_ZONE, IS_REMOVED);
-	KTEST_EXPECT_EQ(test, alloc_contig_pages(&w->mm, nr, &p, NULL), PFN_NONE);
+	KTEST_EXPECT_EQ(test, alloc_contig_pages(w->mm, nr, &p, NULL), PFN_NONE);
 	race_end(test);
-	pfn = alloc_contig_pages(&w->mm, nr, &p, NULL);
+	pfn = alloc_contig_pages(w->mm, nr, &p, NULL);
 	KTEST_ASSERT_NE(test, pfn, PFN_NONE);
-	free_contig_range(&w->mm, pfn, nr);
+	free_contig_range(w->mm, pfn, nr);
 	window_check(test, w);
 }
 
@@ -213,8 +213,8 @@ static void counts_meet_offlining(struct ktest *test)
 	unsigned long sum = 0;
 	struct pcp_info info;
 
-	KTEST_ASSERT_EQ(test, mm_hart_init(&w->mm, this_hart()->id), 0);
-	drain_local_pages(&w->mm);
+	KTEST_ASSERT_EQ(test, mm_hart_init(w->mm, this_hart()->id), 0);
+	drain_local_pages(w->mm);
 	zone_count_free(normal, MIGRATE_UNMOVABLE, all);
 	race_begin(WALK_LOCK, LEAVES_ZONE);
 	zone_count_free(normal, MIGRATE_UNMOVABLE, less);
@@ -228,8 +228,8 @@ static void counts_meet_offlining(struct ktest *test)
 		sum += blocks[mt];
 	KTEST_EXPECT_EQ(test, sum, PAGEBLOCKS_PER_SECTION); /* block 0's */
 	KTEST_ASSERT_EQ(test,
-			alloc_pages_at(&w->mm, window_pfn(w, 1) + PB, 0, PGTY_KERNEL), 0);
-	free_pages(&w->mm, window_pfn(w, 1) + PB, 0);
+			alloc_pages_at(w->mm, window_pfn(w, 1) + PB, 0, PGTY_KERNEL), 0);
+	free_pages(w->mm, window_pfn(w, 1) + PB, 0);
 	race_begin(WALK_ZONE, LEAVES_ZONE);
 	pcp_read_info(normal, this_hart()->id, &info);
 	race_end(test);
@@ -243,27 +243,27 @@ static void a_wake_up_meets_offlining(struct ktest *test)
 	const unsigned long pfn = window_pfn(w, 1) + PB;
 	const struct pfn_range range = { pfn, PB };
 
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, pfn, 0, PGTY_DRIVER), 0);
-	KTEST_ASSERT_EQ(test, isolate_range(&w->mm, &range, NULL), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_DRIVER), 0);
+	KTEST_ASSERT_EQ(test, isolate_range(w->mm, &range, NULL), 0);
 	for (int step = WALK_ZONE; step <= WALK_LOCK; step++) {
-		KTEST_ASSERT_TRUE(test, page_try_get(&w->mm, pfn));
+		KTEST_ASSERT_TRUE(test, page_try_get(w->mm, pfn));
 		race_begin(step, LEAVES_ZONE);
-		page_put(&w->mm, pfn);
+		page_put(w->mm, pfn);
 		race_end(test);
-		KTEST_ASSERT_EQ(test, page_pin(&w->mm, pfn), 0);
+		KTEST_ASSERT_EQ(test, page_pin(w->mm, pfn), 0);
 		race_begin(step, LEAVES_ZONE);
-		KTEST_EXPECT_EQ(test, page_unpin(&w->mm, pfn), 0);
+		KTEST_EXPECT_EQ(test, page_unpin(w->mm, pfn), 0);
 		race_end(test);
 	}
-	unisolate_range(&w->mm, &range);
-	free_pages(&w->mm, pfn, 0);
+	unisolate_range(w->mm, &range);
+	free_pages(w->mm, pfn, 0);
 	window_check(test, w);
 }
 
 /* The chunk that the walker has found is freed; its first frame is another one's page. */
 static void chunk_is_another(unsigned long pfn, enum walk_step step)
 {
-	struct mm *mm = &race.w->mm;
+	struct mm *mm = race.w->mm;
 
 	if (step != WALK_COUNT)
 		return;
@@ -278,14 +278,14 @@ static void a_reference_is_of_the_chunk_asked_for(struct ktest *test)
 	const unsigned long head = window_pfn(w, 1) + PB;
 	struct page_state st;
 
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, head, 1, PGTY_DRIVER), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, head, 1, PGTY_DRIVER), 0);
 	hold_walk = chunk_is_another;
-	KTEST_EXPECT_FALSE(test, page_try_get(&w->mm, head + 1));
+	KTEST_EXPECT_FALSE(test, page_try_get(w->mm, head + 1));
 	KTEST_EXPECT_TRUE(test, race.happened);
-	KTEST_ASSERT_TRUE(test, page_state_get(&w->mm, head, &st));
+	KTEST_ASSERT_TRUE(test, page_state_get(w->mm, head, &st));
 	KTEST_EXPECT_EQ(test, st.order, 0);
 	KTEST_EXPECT_EQ(test, st.count, 1);
-	page_put(&w->mm, head);
+	page_put(w->mm, head);
 	window_check(test, w);
 }
 
@@ -315,7 +315,7 @@ static int walk_block(void *arg)
 	struct window *w = arg;
 
 	hold_walk = let_it_go_offline;
-	return alloc_pages_at(&w->mm, window_pfn(w, 1) + PB, 0, PGTY_KERNEL);
+	return alloc_pages_at(w->mm, window_pfn(w, 1) + PB, 0, PGTY_KERNEL);
 }
 
 static int join(struct ktest *test, struct thread *thread)
@@ -368,8 +368,8 @@ static int cycle_blocks(void *arg)
 			bad += window_online(w, 1,
 					     i % 2 ? MMOP_ONLINE_MOVABLE
 						   : MMOP_ONLINE_KERNEL) != 0;
-		if (try_remove_memory(&w->mm, block, NULL) == 0)
-			bad += add_memory(&w->mm, block, &w->owner, ~0UL, NULL) != 0;
+		if (try_remove_memory(w->mm, block, NULL) == 0)
+			bad += add_memory(w->mm, block, &w->owner, ~0UL, NULL) != 0;
 		WRITE_ONCE(cycles_left, CYCLES - 1 - i);
 		yield();
 	}
@@ -389,18 +389,18 @@ static void blocks_come_and_go_under_readers(struct ktest *test)
 	for (; READ_ONCE(cycles_left); tried++) {
 		const unsigned long pfn = window_pfn(w, 1) + PB + tried % (32 * PB);
 
-		if (alloc_pages_at(&w->mm, pfn, 0, PGTY_DRIVER) == 0) {
+		if (alloc_pages_at(w->mm, pfn, 0, PGTY_DRIVER) == 0) {
 			got++;
-			free_pages(&w->mm, pfn, 0);
+			free_pages(w->mm, pfn, 0);
 		}
 		KTEST_EXPECT_NE(test,
-				memory_block_valid_zones(&w->mm, w->block + 2, zones), 1);
-		(void)pageblock_used(&w->mm, pfn);
+				memory_block_valid_zones(w->mm, w->block + 2, zones), 1);
+		(void)pageblock_used(w->mm, pfn);
 		cond_resched();
 	}
 	KTEST_EXPECT_EQ(test, join(test, thread), 0);
 	ktest_info(test, "%lu of %lu frames were free", got, tried);
-	drain_local_pages(&w->mm);
+	drain_local_pages(w->mm);
 	window_check(test, w);
 }
 

@@ -41,7 +41,7 @@ static void objects_are_apart(struct ktest *test)
 	void **obj = ktest_alloc(test, NR_OBJECTS * sizeof(*obj));
 	struct kmem_cache *cache;
 
-	cache = kmem_cache_create(&w->mm, "shape", shape->size, shape->align);
+	cache = kmem_cache_create(w->mm, "shape", shape->size, shape->align);
 	KTEST_ASSERT_NOT_NULL(test, cache);
 	for (unsigned int i = 0; i < NR_OBJECTS; i++) {
 		obj[i] = kmem_cache_alloc(cache, GFP_KERNEL);
@@ -51,7 +51,7 @@ static void objects_are_apart(struct ktest *test)
 	}
 	for (unsigned int i = 0; i < NR_OBJECTS; i++)
 		KTEST_ASSERT_NULL(test, memchr_inv(obj[i], i & 0xff, shape->size));
-	KTEST_EXPECT_STREQ(test, slab_name_of(&w->mm, phys_to_pfn(virt_to_phys(obj[7]))), "shape");
+	KTEST_EXPECT_STREQ(test, slab_name_of(w->mm, phys_to_pfn(virt_to_phys(obj[7]))), "shape");
 	window_check(test, w);
 	/* In an order that empties no slab early. */
 	for (unsigned int step = 0; step < 7; step++)
@@ -66,7 +66,7 @@ static void objects_are_apart(struct ktest *test)
 static void objects_are_reused(struct ktest *test)
 {
 	struct window *w = window_open(test, 32UL << 20);
-	struct kmem_cache *cache = kmem_cache_create(&w->mm, "reused", 64, 8);
+	struct kmem_cache *cache = kmem_cache_create(w->mm, "reused", 64, 8);
 	void *first, *second;
 
 	KTEST_ASSERT_NOT_NULL(test, cache);
@@ -84,7 +84,7 @@ static void objects_are_reused(struct ktest *test)
 static void full_slab_comes_back(struct ktest *test)
 {
 	struct window *w = window_open(test, 32UL << 20);
-	struct kmem_cache *cache = kmem_cache_create(&w->mm, "full", 2048, 8);
+	struct kmem_cache *cache = kmem_cache_create(w->mm, "full", 2048, 8);
 	void *obj[7];
 
 	KTEST_ASSERT_NOT_NULL(test, cache);
@@ -102,7 +102,7 @@ static void full_slab_comes_back(struct ktest *test)
 static void leaks_are_reported(struct ktest *test)
 {
 	struct window *w = window_open(test, 32UL << 20);
-	struct kmem_cache *cache = kmem_cache_create(&w->mm, "leaky", 100, 8);
+	struct kmem_cache *cache = kmem_cache_create(w->mm, "leaky", 100, 8);
 	void *obj;
 
 	KTEST_ASSERT_NOT_NULL(test, cache);
@@ -117,18 +117,18 @@ static void bad_caches_are_refused(struct ktest *test)
 {
 	struct window *w = window_open(test, 32UL << 20);
 
-	KTEST_EXPECT_NULL(test, kmem_cache_create(&w->mm, "large", 2049, 8));
-	KTEST_EXPECT_NULL(test, kmem_cache_create(&w->mm, "crooked", 64, 48));
+	KTEST_EXPECT_NULL(test, kmem_cache_create(w->mm, "large", 2049, 8));
+	KTEST_EXPECT_NULL(test, kmem_cache_create(w->mm, "crooked", 64, 48));
 }
 
 /* No page left: NULL, and nothing half made. */
 static void out_of_memory_is_null(struct ktest *test)
 {
 	struct window *w = window_open(test, 32UL << 20);
-	struct kmem_cache *cache = kmem_cache_create(&w->mm, "starved", 2048, 8);
+	struct kmem_cache *cache = kmem_cache_create(w->mm, "starved", 2048, 8);
 
 	KTEST_ASSERT_NOT_NULL(test, cache);
-	while (alloc_pages(&w->mm, GFP_KERNEL | GFP_ATOMIC | GFP_NOWARN | GFP_NODRAIN, 0,
+	while (alloc_pages(w->mm, GFP_KERNEL | GFP_ATOMIC | GFP_NOWARN | GFP_NODRAIN, 0,
 			   PGTY_KERNEL) != PFN_NONE)
 		;
 	KTEST_EXPECT_NULL(test, kmem_cache_alloc(cache, GFP_KERNEL | GFP_NOWARN | GFP_NODRAIN));

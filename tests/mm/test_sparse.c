@@ -11,14 +11,14 @@
 
 static struct mem_section *make_section(struct ktest *test, struct window *w, unsigned long nr)
 {
-	struct mem_section *s = section_alloc(&w->mm);
+	struct mem_section *s = section_alloc(w->mm);
 
 	KTEST_ASSERT_NOT_NULL(test, s);
-	s->mm = &w->mm;
+	s->mm = w->mm;
 	s->start_pfn = nr << SECTION_PFN_SHIFT;
 	s->hole = ~0UL;
 	s->unmapped = ~0UL;
-	KTEST_ASSERT_EQ(test, section_link(&w->mm, s), 0);
+	KTEST_ASSERT_EQ(test, section_link(w->mm, s), 0);
 	return s;
 }
 
@@ -26,32 +26,32 @@ static void drop_section(struct window *w, struct mem_section *s)
 {
 	const unsigned long pfn = s->start_pfn;
 
-	section_unlink(&w->mm, s);
-	section_free(&w->mm, s);
-	section_root_put(&w->mm, pfn);
+	section_unlink(w->mm, s);
+	section_free(w->mm, s);
+	section_root_put(w->mm, pfn);
 }
 
 /* A root is made for its first section and goes with its last one. */
 static void roots_come_and_go(struct ktest *test)
 {
 	struct window *w = window_open(test, 32UL << 20);
-	const unsigned long free = window_zone(w, ZONE_NORMAL)->free, max_pfn = w->mm.max_pfn;
+	const unsigned long free = window_zone(w, ZONE_NORMAL)->free, max_pfn = w->mm->max_pfn;
 	struct mem_section *s[4];
 
 	for (unsigned int i = 0; i < 4; i++)
 		s[i] = make_section(test, w, FAR_ROOT(i / 2) + 7 * i);
 	for (unsigned int i = 0; i < 4; i++)
-		KTEST_EXPECT_PTR_EQ(test, pfn_to_section(&w->mm, s[i]->start_pfn + 1), s[i]);
-	KTEST_EXPECT_PTR_NE(test, w->mm.root[100], &empty_section_root);
-	KTEST_EXPECT_EQ(test, w->mm.max_pfn, section_end_pfn(s[3]));
+		KTEST_EXPECT_PTR_EQ(test, pfn_to_section(w->mm, s[i]->start_pfn + 1), s[i]);
+	KTEST_EXPECT_PTR_NE(test, w->mm->root[100], &empty_section_root);
+	KTEST_EXPECT_EQ(test, w->mm->max_pfn, section_end_pfn(s[3]));
 	for (unsigned int i = 4; i--;)
 		drop_section(w, s[i]);
-	KTEST_EXPECT_PTR_EQ(test, w->mm.root[100], &empty_section_root);
-	KTEST_EXPECT_PTR_EQ(test, w->mm.root[101], &empty_section_root);
-	KTEST_EXPECT_NULL(test, pfn_to_section(&w->mm, FAR_ROOT(0) << SECTION_PFN_SHIFT));
-	KTEST_EXPECT_EQ(test, w->mm.max_pfn, max_pfn);
+	KTEST_EXPECT_PTR_EQ(test, w->mm->root[100], &empty_section_root);
+	KTEST_EXPECT_PTR_EQ(test, w->mm->root[101], &empty_section_root);
+	KTEST_EXPECT_NULL(test, pfn_to_section(w->mm, FAR_ROOT(0) << SECTION_PFN_SHIFT));
+	KTEST_EXPECT_EQ(test, w->mm->max_pfn, max_pfn);
 	/* Two roots and two pages of objects: all in the reserve again. */
-	mm_reserve_refill(&w->mm);
+	mm_reserve_refill(w->mm);
 	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_NORMAL)->free, free);
 	window_check(test, w);
 }
@@ -63,20 +63,20 @@ static void objects_share_pages(struct ktest *test)
 	struct mem_section *a, *b, *c;
 
 	for (unsigned int order = 0; order < 2; order++) {
-		const unsigned int reserve = w->mm.nr_reserve;
+		const unsigned int reserve = w->mm->nr_reserve;
 
-		a = section_alloc(&w->mm);
-		b = section_alloc(&w->mm);
-		c = section_alloc(&w->mm);
+		a = section_alloc(w->mm);
+		b = section_alloc(w->mm);
+		c = section_alloc(w->mm);
 		KTEST_ASSERT_NOT_NULL(test, c);
 		KTEST_EXPECT_EQ(test, (uintptr_t)a ^ (uintptr_t)b, PAGE_SIZE / 2);
-		KTEST_EXPECT_EQ(test, w->mm.nr_reserve, reserve - 2);
-		section_free(&w->mm, order ? a : b);
-		section_free(&w->mm, c);
-		KTEST_EXPECT_EQ(test, w->mm.nr_reserve, reserve - 1);
-		section_free(&w->mm, order ? b : a);
-		KTEST_EXPECT_EQ(test, w->mm.nr_reserve, reserve);
-		KTEST_EXPECT_TRUE(test, list_empty(&w->mm.section_pool));
+		KTEST_EXPECT_EQ(test, w->mm->nr_reserve, reserve - 2);
+		section_free(w->mm, order ? a : b);
+		section_free(w->mm, c);
+		KTEST_EXPECT_EQ(test, w->mm->nr_reserve, reserve - 1);
+		section_free(w->mm, order ? b : a);
+		KTEST_EXPECT_EQ(test, w->mm->nr_reserve, reserve);
+		KTEST_EXPECT_TRUE(test, list_empty(&w->mm->section_pool));
 	}
 }
 
@@ -86,22 +86,22 @@ static void reserve_frames_are_typed(struct ktest *test)
 	struct window *w = window_open(test, 32UL << 20);
 	unsigned long pfn;
 
-	KTEST_EXPECT_EQ(test, w->mm.nr_reserve, MM_RESERVE_PAGES);
-	pfn = meta_page_alloc(&w->mm, PGTY_PGTABLE);
-	KTEST_EXPECT_EQ(test, page_type(&w->mm, pfn), PGTY_PGTABLE);
-	KTEST_EXPECT_EQ(test, w->mm.nr_reserve, MM_RESERVE_PAGES - 1);
+	KTEST_EXPECT_EQ(test, w->mm->nr_reserve, MM_RESERVE_PAGES);
+	pfn = meta_page_alloc(w->mm, PGTY_PGTABLE);
+	KTEST_EXPECT_EQ(test, page_type(w->mm, pfn), PGTY_PGTABLE);
+	KTEST_EXPECT_EQ(test, w->mm->nr_reserve, MM_RESERVE_PAGES - 1);
 	window_check(test, w);
-	meta_page_free(&w->mm, pfn);
-	KTEST_EXPECT_EQ(test, page_type(&w->mm, pfn), PGTY_KERNEL);
-	KTEST_EXPECT_EQ(test, w->mm.nr_reserve, MM_RESERVE_PAGES);
+	meta_page_free(w->mm, pfn);
+	KTEST_EXPECT_EQ(test, page_type(w->mm, pfn), PGTY_KERNEL);
+	KTEST_EXPECT_EQ(test, w->mm->nr_reserve, MM_RESERVE_PAGES);
 	window_check(test, w);
 	/* Full: one more goes to the allocator. */
-	pfn = meta_page_alloc(&w->mm, PGTY_KERNEL);
-	mm_reserve_refill(&w->mm);
-	meta_page_free(&w->mm, pfn);
-	KTEST_EXPECT_EQ(test, page_type(&w->mm, pfn), PGTY_BUDDY);
-	mm_reserve_drop(&w->mm);
-	KTEST_EXPECT_EQ(test, w->mm.nr_reserve, 0);
+	pfn = meta_page_alloc(w->mm, PGTY_KERNEL);
+	mm_reserve_refill(w->mm);
+	meta_page_free(w->mm, pfn);
+	KTEST_EXPECT_EQ(test, page_type(w->mm, pfn), PGTY_BUDDY);
+	mm_reserve_drop(w->mm);
+	KTEST_EXPECT_EQ(test, w->mm->nr_reserve, 0);
 	window_check(test, w);
 }
 
@@ -115,7 +115,7 @@ static void walks_meet_each_section(struct ktest *test)
 
 	for (unsigned int i = ARRAY_SIZE(far); i--;)
 		made[i] = make_section(test, w, FAR_ROOT(0) + far[i]);
-	for_each_section(s, &w->mm) {
+	for_each_section(s, w->mm) {
 		if (n)
 			KTEST_EXPECT_PTR_EQ(test, s, made[n - 1]);
 		else
@@ -123,8 +123,8 @@ static void walks_meet_each_section(struct ktest *test)
 		n++;
 	}
 	KTEST_EXPECT_EQ(test, n, ARRAY_SIZE(far) + 1);
-	KTEST_EXPECT_EQ(test, next_memory_block(&w->mm, FAR_ROOT(0) + 65), FAR_ROOT(0) + 255);
-	KTEST_EXPECT_EQ(test, next_memory_block(&w->mm, ~0UL), PFN_NONE);
+	KTEST_EXPECT_EQ(test, next_memory_block(w->mm, FAR_ROOT(0) + 65), FAR_ROOT(0) + 255);
+	KTEST_EXPECT_EQ(test, next_memory_block(w->mm, ~0UL), PFN_NONE);
 	for (unsigned int i = 0; i < ARRAY_SIZE(far); i++)
 		drop_section(w, made[i]);
 }
@@ -137,14 +137,14 @@ static void any_pfn_is_looked_up(struct ktest *test)
 	struct page_state st;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(pfns); i++) {
-		KTEST_EXPECT_NULL(test, pfn_to_section(&w->mm, pfns[i]));
-		KTEST_EXPECT_FALSE(test, page_state_get(&w->mm, pfns[i], &st));
-		KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, pfns[i] >> SECTION_PFN_SHIFT),
+		KTEST_EXPECT_NULL(test, pfn_to_section(w->mm, pfns[i]));
+		KTEST_EXPECT_FALSE(test, page_state_get(w->mm, pfns[i], &st));
+		KTEST_EXPECT_EQ(test, memory_block_state(w->mm, pfns[i] >> SECTION_PFN_SHIFT),
 				MEM_BLOCK_ABSENT);
 	}
-	KTEST_EXPECT_EQ(test, memory_block_state(&w->mm, ~0UL), MEM_BLOCK_ABSENT);
+	KTEST_EXPECT_EQ(test, memory_block_state(w->mm, ~0UL), MEM_BLOCK_ABSENT);
 	for (unsigned int i = 0; i < 1000; i++)
-		KTEST_EXPECT_EQ(test, page_state_get(&w->mm, prng_u64(&test->prng), &st), false);
+		KTEST_EXPECT_EQ(test, page_state_get(w->mm, prng_u64(&test->prng), &st), false);
 }
 
 static const struct ktest_case sparse_cases[] = {

@@ -49,7 +49,7 @@ static int run_request(void *arg)
 {
 	struct request *r = arg;
 	const unsigned long blocks[] = { r->w->block + r->n, r->w->block + r->n + 1 };
-	struct mm *mm = &r->w->mm;
+	struct mm *mm = r->w->mm;
 
 	if (r->kind == OFFLINE)
 		return offline_memory_block(mm, blocks[0], &r->policy, &r->why);
@@ -67,7 +67,7 @@ static struct request *start(struct ktest *test, struct window *w, enum kind kin
 
 	*r = (struct request){ .w = w, .kind = kind, .n = n };
 	r->held = window_pfn(w, n) + 11 * PB + 7;
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, r->held, 0, PGTY_SLAB), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, r->held, 0, PGTY_SLAB), 0);
 	r->policy = test_policy(kind == CONTIG ? EVAC_END_ALLOC : EVAC_END_OFFLINE, PGTY_KERNEL);
 	r->policy.flags = EVAC_WAIT_FREE | EVAC_QUIET;
 	r->policy.deadline_ns = evac_clock_ns() + STEP_NS;
@@ -87,14 +87,14 @@ static int end(struct ktest *test, struct request *r)
 
 	KTEST_ASSERT_EQ(test, thread_join(r->thread, ktime_ns() + STEP_NS, &err), 0);
 	if (!err && r->kind == CONTIG)
-		free_contig_range(&r->w->mm, r->held - 3 * PB, 6 * PB);
+		free_contig_range(r->w->mm, r->held - 3 * PB, 6 * PB);
 	return err;
 }
 
 /* What it waits for is freed: it succeeds. */
 static void finish(struct ktest *test, struct request *r)
 {
-	free_pages(&r->w->mm, r->held, 0);
+	free_pages(r->w->mm, r->held, 0);
 	KTEST_EXPECT_EQ(test, end(test, r), 0);
 	KTEST_EXPECT_EQ(test, r->why.reason, MM_REASON_NONE);
 }
@@ -106,7 +106,7 @@ static void cancel(struct ktest *test, struct request *r)
 	KTEST_EXPECT_EQ(test, end(test, r), -EINTR);
 	KTEST_EXPECT_EQ(test, r->why.pfn, r->held);
 	KTEST_EXPECT_EQ(test, window_state(r->w, r->n), MEM_BLOCK_ONLINE);
-	free_pages(&r->w->mm, r->held, 0);
+	free_pages(r->w->mm, r->held, 0);
 }
 
 /* Blocks of zone Movable, online but for the last, which is offline. */
@@ -127,7 +127,7 @@ static void come_and_go(struct ktest *test, struct window *w, unsigned long n)
 {
 	const unsigned long block = w->block + n, pfn = window_pfn(w, n);
 	const struct pfn_range part = { pfn + 32 * PB, 8 * PB };
-	struct mm *mm = &w->mm;
+	struct mm *mm = w->mm;
 
 	window_add(test, w, n, ALL >> 8);
 	KTEST_ASSERT_EQ(test, window_online(w, n, MMOP_ONLINE_MOVABLE), 0);
@@ -182,15 +182,15 @@ static void overlaps_are_refused(struct ktest *test)
 	const struct pfn_range part = { ALIGN_DOWN(r->held, PB), PB };
 	struct mm_failure why;
 
-	expect_refused(test, r, offline_memory_block(&w->mm, mine, NULL, &why), &why);
-	expect_refused(test, r, online_memory_block(&w->mm, mine, MMOP_ONLINE, &why), &why);
-	expect_refused(test, r, try_remove_memory(&w->mm, mine, &why), &why);
-	expect_refused(test, r, offline_and_remove_memory(&w->mm, both, 2, NULL, &why), &why);
+	expect_refused(test, r, offline_memory_block(w->mm, mine, NULL, &why), &why);
+	expect_refused(test, r, online_memory_block(w->mm, mine, MMOP_ONLINE, &why), &why);
+	expect_refused(test, r, try_remove_memory(w->mm, mine, &why), &why);
+	expect_refused(test, r, offline_and_remove_memory(w->mm, both, 2, NULL, &why), &why);
 	KTEST_EXPECT_EQ(test, why.pfn >> SECTION_PFN_SHIFT, mine);
 	KTEST_EXPECT_EQ(test, window_state(w, 2), MEM_BLOCK_ONLINE);
 	expect_refused(test, r,
-		       alloc_contig_range(&w->mm, r->held - PB, r->held, NULL, &why), &why);
-	expect_refused(test, r, mhp_unplug_prepare(&w->mm, &part, NULL, &why), &why);
+		       alloc_contig_range(w->mm, r->held - PB, r->held, NULL, &why), &why);
+	expect_refused(test, r, mhp_unplug_prepare(w->mm, &part, NULL, &why), &why);
 	KTEST_EXPECT_EQ(test, window_online(w, 5, MMOP_ONLINE), p->kind == REMOVE ? -EINVAL : 0);
 	KTEST_EXPECT_EQ(test, window_remove(w, 5), -EBUSY);
 	window_check(test, w);
@@ -230,8 +230,8 @@ static void nothing_moves_before_the_wait(struct ktest *test)
 	struct page_slot slot = { .pfn = at };
 	struct request *r;
 
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, at, 0, PGTY_DRIVER), 0);
-	page_set_owner(&w->mm, at, (uintptr_t)&slot);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, at, 0, PGTY_DRIVER), 0);
+	page_set_owner(w->mm, at, (uintptr_t)&slot);
 	r = start(test, w, OFFLINE, 1);
 	KTEST_EXPECT_EQ(test, slot_pfn(&slot), at);
 	cancel(test, r);
@@ -239,15 +239,15 @@ static void nothing_moves_before_the_wait(struct ktest *test)
 	KTEST_EXPECT_EQ(test, slot_pfn(&slot), at);
 	r = start(test, w, OFFLINE, 1);
 	/* Pinned meanwhile: that is waited for, too. */
-	KTEST_ASSERT_EQ(test, page_pin(&w->mm, at), 0);
-	free_pages(&w->mm, r->held, 0);
+	KTEST_ASSERT_EQ(test, page_pin(w->mm, at), 0);
+	free_pages(w->mm, r->held, 0);
 	msleep(20);
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_GOING_OFFLINE);
-	KTEST_EXPECT_EQ(test, page_unpin(&w->mm, at), 0);
+	KTEST_EXPECT_EQ(test, page_unpin(w->mm, at), 0);
 	KTEST_EXPECT_EQ(test, end(test, r), 0);
 	KTEST_EXPECT_EQ(test, r->why.migrated, 1);
 	KTEST_EXPECT_NE(test, slot_pfn(&slot), at);
-	KTEST_EXPECT_EQ(test, slot_free(&w->mm, &slot), 0);
+	KTEST_EXPECT_EQ(test, slot_free(w->mm, &slot), 0);
 	window_check(test, w);
 }
 
@@ -261,21 +261,21 @@ static void unplugged_is_hopeless(struct ktest *test)
 
 	window_add(test, w, 1, ~BIT(20));
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
-	KTEST_ASSERT_EQ(test, alloc_pages_at(&w->mm, hole - 5, 0, PGTY_SLAB), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, hole - 5, 0, PGTY_SLAB), 0);
 	policy.flags = EVAC_WAIT_FREE;
-	KTEST_EXPECT_EQ(test, alloc_contig_range(&w->mm, hole - PB, hole + 1, &policy, &why),
+	KTEST_EXPECT_EQ(test, alloc_contig_range(w->mm, hole - PB, hole + 1, &policy, &why),
 			-EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_SKIPPABLE_TAKEN);
 	KTEST_EXPECT_EQ(test, why.pfn, hole);
 	KTEST_EXPECT_EQ(test, why.phase, EVAC_CLASSIFY);
 	/* Nobody can restore it any more: so for the whole block. */
-	unregister_memory_owner(&w->mm, &w->owner);
+	unregister_memory_owner(w->mm, &w->owner);
 	policy = test_policy(EVAC_END_OFFLINE, PGTY_OFFLINE);
 	policy.flags = EVAC_WAIT_FREE;
-	KTEST_EXPECT_EQ(test, offline_memory_block(&w->mm, w->block + 1, &policy, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 1, &policy, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NOT_SKIPPABLE);
 	KTEST_EXPECT_EQ(test, why.phase, EVAC_CLASSIFY);
-	free_pages(&w->mm, hole - 5, 0);
+	free_pages(w->mm, hole - 5, 0);
 	window_check(test, w);
 }
 
@@ -288,16 +288,16 @@ static void owner_leaves_meanwhile(struct ktest *test)
 	window_add(test, w, 1, ~BIT(20));
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
 	r = start(test, w, OFFLINE, 1);
-	unregister_memory_owner(&w->mm, &w->owner);
+	unregister_memory_owner(w->mm, &w->owner);
 	KTEST_EXPECT_EQ(test, end(test, r), -EBUSY);
 	KTEST_EXPECT_EQ(test, r->why.reason, MM_REASON_NOT_SKIPPABLE);
 	KTEST_EXPECT_EQ(test, r->why.pfn, window_pfn(w, 1) + 20 * PB);
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_ONLINE);
 	window_check(test, w);
-	free_pages(&w->mm, r->held, 0);
+	free_pages(w->mm, r->held, 0);
 
 	/* It comes back, and the block is its again. */
-	KTEST_ASSERT_EQ(test, register_memory_owner(&w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
 	finish(test, start(test, w, OFFLINE, 1));
 	window_check(test, w);
 }
@@ -313,7 +313,7 @@ static void plugged_meanwhile(struct ktest *test)
 	window_add(test, w, 1, 0xffff);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
 	r = start(test, w, OFFLINE, 1);
-	KTEST_EXPECT_EQ(test, mhp_plug_range(&w->mm, &part, NULL), 0);
+	KTEST_EXPECT_EQ(test, mhp_plug_range(w->mm, &part, NULL), 0);
 	KTEST_EXPECT_EQ(test, movable->free, 0);
 	window_check(test, w);
 	finish(test, r);
@@ -329,19 +329,19 @@ static void the_lock_is_taken_again(struct ktest *test)
 	struct window *w = open_blocks(test, 2);
 	struct request *r = start(test, w, OFFLINE, 1);
 
-	mutex_lock(&w->mm.hotplug_lock);
-	free_pages(&w->mm, r->held, 0);
+	mutex_lock(&w->mm->hotplug_lock);
+	free_pages(w->mm, r->held, 0);
 	msleep(200);
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_GOING_OFFLINE);
-	mutex_unlock(&w->mm.hotplug_lock);
+	mutex_unlock(&w->mm->hotplug_lock);
 	KTEST_EXPECT_EQ(test, end(test, r), 0);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
 	r = start(test, w, OFFLINE, 1);
-	mutex_lock(&w->mm.hotplug_lock);
+	mutex_lock(&w->mm->hotplug_lock);
 	WRITE_ONCE(r->cancel, 1);
 	msleep(200);
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_GOING_OFFLINE);
-	mutex_unlock(&w->mm.hotplug_lock);
+	mutex_unlock(&w->mm->hotplug_lock);
 	cancel(test, r);
 	window_check(test, w);
 }

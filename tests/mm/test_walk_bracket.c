@@ -46,7 +46,7 @@ static void remove_under_walker(struct ktest *test, struct window *w, unsigned i
 	struct thread *thread;
 	int bad = 0, err;
 
-	*walk = (struct walk){ &w->mm, window_pfn(w, 1) + 77, ms * NSEC_PER_MSEC, 0, 0, 0 };
+	*walk = (struct walk){ w->mm, window_pfn(w, 1) + 77, ms * NSEC_PER_MSEC, 0, 0, 0 };
 	thread = thread_create_on(online_hart(hart_rank() ? 0 : 1), "walker", walk_slowly, walk);
 	KTEST_ASSERT_NOT_NULL(test, thread);
 	while (!READ_ONCE(walk->found))

@@ -58,7 +58,7 @@ static unsigned long pick_frame(struct walker *me)
 /* It is tried whatever the frame is, and whether or not its block is there. */
 static void try_frame(struct walker *me, unsigned long pfn)
 {
-	struct mm *mm = &me->walk->w->mm;
+	struct mm *mm = me->walk->w->mm;
 	const struct mem_section *ms = pfn_to_section(mm, pfn);
 	const unsigned int state = ms ? READ_ONCE(ms->state) : MEM_BLOCK_ABSENT;
 	const struct page *page = pfn_to_online_page(mm, pfn);
@@ -143,7 +143,7 @@ static int leave(struct window *w, unsigned long block)
 	int err = -EBUSY;
 
 	for (unsigned int i = 0; i < 1000 && (err == -EBUSY || err == -ETIMEDOUT); i++) {
-		err = offline_and_remove_memory(&w->mm, &block, 1, NULL, NULL);
+		err = offline_and_remove_memory(w->mm, &block, 1, NULL, NULL);
 		yield();
 	}
 	return err;
@@ -156,7 +156,7 @@ static void check_offline_frames(struct ktest *test, struct window *w, unsigned 
 	unsigned long wrong = 0;
 
 	for (unsigned long i = 0; i < PAGES_PER_SECTION; i++)
-		wrong += (page_type(&w->mm, window_pfn(w, n) + i) == PGTY_OFFLINE) !=
+		wrong += (page_type(w->mm, window_pfn(w, n) + i) == PGTY_OFFLINE) !=
 			 (i >= PLUGGED_NR || i - at < nr);
 	KTEST_EXPECT_EQ(test, wrong, 0);
 }
@@ -182,12 +182,12 @@ static unsigned long cycle_frames(struct ktest *test, struct window *w)
 	const unsigned long at = pfn - window_pfn(w, 1);
 	const unsigned long nr = min(1 + prng_below(&test->prng, 1100), PLUGGED_NR - at);
 
-	if (at >= PLUGGED_NR || alloc_contig_range(&w->mm, pfn, pfn + nr, &p, NULL))
+	if (at >= PLUGGED_NR || alloc_contig_range(w->mm, pfn, pfn + nr, &p, NULL))
 		return 0;
 	yield();
 	check_offline_frames(test, w, 1, at, nr);
-	release_offline_range(&w->mm, pfn, nr);
-	zone_update_watermarks(&w->mm);
+	release_offline_range(w->mm, pfn, nr);
+	zone_update_watermarks(w->mm);
 	return 1;
 }
 
@@ -209,10 +209,10 @@ static void check_walkers(struct ktest *test, struct window *w)
 	for (unsigned int i = 0; i < NR_SLOTS; i++) {
 		struct page_state st;
 
-		KTEST_ASSERT_TRUE(test, page_state_get(&w->mm, slot_pfn(&walk.slots[i]), &st));
+		KTEST_ASSERT_TRUE(test, page_state_get(w->mm, slot_pfn(&walk.slots[i]), &st));
 		KTEST_EXPECT_EQ(test, st.type, PGTY_DRIVER);
 		KTEST_EXPECT_EQ(test, st.count, 1);
-		KTEST_EXPECT_EQ(test, slot_free(&w->mm, &walk.slots[i]), 0);
+		KTEST_EXPECT_EQ(test, slot_free(w->mm, &walk.slots[i]), 0);
 	}
 	check_offline_frames(test, w, 1, 0, 0);
 }
@@ -225,12 +225,12 @@ static void blocks_come_and_go_under_walkers(struct ktest *test)
 
 	walk.w = w;
 	walk.nb = (struct notifier_block){ .fn = let_walkers_run };
-	KTEST_ASSERT_EQ(test, notifier_register(&w->mm.notifiers, &walk.nb), 0);
+	KTEST_ASSERT_EQ(test, notifier_register(&w->mm->notifiers, &walk.nb), 0);
 	/* One block stays online, so that PageOffline frames are always about. */
 	window_add(test, w, 1, PLUGGED);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
 	for (unsigned int i = 0; i < NR_SLOTS; i++)
-		KTEST_ASSERT_EQ(test, slot_alloc(&w->mm, &walk.slots[i], 0), 0);
+		KTEST_ASSERT_EQ(test, slot_alloc(w->mm, &walk.slots[i], 0), 0);
 	start = ktime_ns();
 	start_walkers(test);
 	ktest_add_action(test, join_walkers, NULL);
