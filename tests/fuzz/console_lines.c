@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * console_lines SEED COUNT: print the steps that a seed stands for, as fuzz_console does them
- * on the host: a scenario does the same to a real machine.
+ * on the host: a scenario does the same to a real machine. Which of them meet is left out.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -25,14 +25,23 @@ enum actor {
 	NR_ACTORS,
 };
 
+/* Two steps, one behind the other in the list, that begin at the same time. */
+enum meeting {
+	MEETS_NOBODY,
+	MEETS_NEXT,
+	MEETS_LAST,
+};
+
 /**
  * struct step - one thing that somebody does
  * @actor: enum actor
+ * @meets: enum meeting
  * @line: a console's command line, in which @N stands for the frame of the N-th last
  *	"alloc" that worked; or the device's new size in bytes
  */
 struct step {
 	u8 actor;
+	u8 meets;
 	char line[STEP_BYTES];
 };
 
@@ -60,7 +69,8 @@ void make_steps(u64 seed, struct step *steps, unsigned int nr);
 
 /**
  * run_session() - boot, do all steps, look at everything, exit
- * @turns: seed of the order in which harts go on
+ * @turns: seed of the order in which harts go on; above the lowest 8 bits a number that
+ *	decides the command line, too
  *
  * Exits with 0 if all is well; whatever else is a failure, and said on stderr.
  */

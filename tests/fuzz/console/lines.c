@@ -5,6 +5,7 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernel/ktest_prng.h"
@@ -247,14 +248,59 @@ static struct text console_line(void)
 			  : text("mm check");
 }
 
+/* Two lines about one frame or one block. */
+static void meeting(struct text line[2])
+{
+	static const char *const deeds[] = { "free", "free", "free", "pin", "unpin", "dump_page" };
+	static const char *const block_deeds[] = {
+		"chmem -d -b %s", "chmem -e -b %s", "chmem -e -z Normal -b %s",
+		"cat /sys/devices/system/memory/memory%s/valid_zones", "map -n %s",
+		"echo offline > /sys/devices/system/memory/memory%s/state",
+	};
+	const struct text at = frame(), id = block();
+
+	for (unsigned int i = 0; i < 2; i++) {
+		switch (below(4)) {
+		case 0:
+			line[i] = text("alloc %u%s at 0x%lx", below(3), below(2) ? " movable" : "",
+				       (strtoul(id.s, NULL, 10) << 15) + 16384);
+			break;
+		case 1:
+			snprintf(line[i].s, sizeof(line[i].s), PICK(block_deeds), id.s);
+			break;
+		default:
+			line[i] = text("%s %s", PICK(deeds), at.s);
+		}
+	}
+}
+
+static unsigned int make_meeting(struct step *step)
+{
+	struct text line[2];
+
+	meeting(line);
+	for (unsigned int i = 0; i < 2; i++) {
+		step[i].actor = i ? ACTOR_PORT : ACTOR_TERMINAL;
+		step[i].meets = i ? MEETS_LAST : MEETS_NEXT;
+		memcpy(step[i].line, line[i].s, sizeof(line[i].s));
+	}
+	return 2;
+}
+
+static unsigned int make_step(struct step *step)
+{
+	struct text line;
+
+	step->actor = below(16) == 0 ? ACTOR_DEVICE : below(2);
+	step->meets = MEETS_NOBODY;
+	line = step->actor == ACTOR_DEVICE ? size_line() : console_line();
+	memcpy(step->line, line.s, sizeof(line.s));
+	return 1;
+}
+
 void make_steps(u64 seed, struct step *steps, unsigned int nr)
 {
 	prng_init(&prng, seed);
-	for (unsigned int i = 0; i < nr; i++) {
-		struct text line;
-
-		steps[i].actor = below(16) == 0 ? ACTOR_DEVICE : below(2);
-		line = steps[i].actor == ACTOR_DEVICE ? size_line() : console_line();
-		memcpy(steps[i].line, line.s, sizeof(line.s));
-	}
+	for (unsigned int i = 0; i < nr;)
+		i += i + 1 < nr && below(8) == 0 ? make_meeting(&steps[i]) : make_step(&steps[i]);
 }

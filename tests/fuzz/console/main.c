@@ -21,9 +21,12 @@
 #define REPORT_BYTES   4096
 #define SHRINK_SECONDS 60
 #define MOST_PRINTED   100
-#define ORDERS_TO_TRY  4 /* orders of turns in which a shorter list may fail */
+#define ORDERS_TO_TRY	8  /* orders of turns in which a shorter list may fail */
+#define ORDERS_OF_ENDS	48 /* and the end of a list alone, which is quickly done */
+#define SHORTEST_END	8
 
 static const char *const actors[NR_ACTORS] = { "terminal", "port", "device" };
+static const char *const meetings[] = { "", "+", "-" }; /* enum meeting */
 
 static unsigned long seconds = 60, nr_steps = 1000, nr_sessions = ~0UL;
 static unsigned long first_seed;
@@ -136,8 +139,8 @@ static double now(void)
 }
 
 /* Does the list without steps [from, to) fail in the same way? Then it is the list. */
-static bool leave_out(struct list *list, unsigned int from, unsigned int to,
-		      const char *kind)
+static bool leave_out(struct list *list, unsigned int from, unsigned int to, const char *kind,
+		      unsigned int orders)
 {
 	static struct list shorter;
 
@@ -145,8 +148,8 @@ static bool leave_out(struct list *list, unsigned int from, unsigned int to,
 	for (unsigned int i = 0; i < list->nr; i++)
 		if (i < from || i >= to)
 			shorter.step[shorter.nr++] = list->step[i];
-	for (unsigned int n = 0; n < ORDERS_TO_TRY; n++) {
-		shorter.turns = list->turns + n;
+	for (unsigned int n = 0; n < orders; n++) {
+		shorter.turns = (list->turns & ~0xffUL) | ((list->turns + n) & 0xff);
 		if (strcmp(play(&shorter).kind, kind) == 0) {
 			*list = shorter;
 			return true;
@@ -155,7 +158,10 @@ static bool leave_out(struct list *list, unsigned int from, unsigned int to,
 	return false;
 }
 
-/* What never began is not needed, and of the rest ever smaller parts. */
+/*
+ * What never began is not needed. The last few steps may do, in another order of turns;
+ * then ever smaller parts are left out.
+ */
 static void shrink(struct list *list, const char *kind)
 {
 	const double end = now() + SHRINK_SECONDS;
@@ -163,11 +169,14 @@ static void shrink(struct list *list, const char *kind)
 
 	for (unsigned int i = 0; i < list->nr; i++)
 		last = progress->begun[i] ? i + 1 : last;
-	(void)leave_out(list, last, list->nr, kind);
+	(void)leave_out(list, last, list->nr, kind, 1);
+	for (unsigned int end_nr = SHORTEST_END; end_nr < list->nr && now() < end; end_nr *= 2)
+		if (leave_out(list, 0, list->nr - end_nr, kind, ORDERS_OF_ENDS))
+			break;
 	for (unsigned int part = (list->nr + 1) / 2; part; part /= 2)
 		for (unsigned int i = 0; i < list->nr && now() < end;)
-			if (!leave_out(list, i, i + part < list->nr ? i + part : list->nr,
-				       kind))
+			if (!leave_out(list, i, i + part < list->nr ? i + part : list->nr, kind,
+				       ORDERS_TO_TRY))
 				i += part;
 }
 
@@ -181,7 +190,8 @@ static void keep(const struct list *list, const char *path)
 	}
 	fprintf(file, "turns %lu\n", (unsigned long)list->turns);
 	for (unsigned int i = 0; i < list->nr; i++)
-		fprintf(file, "%s %s\n", actors[list->step[i].actor], list->step[i].line);
+		fprintf(file, "%s%s %s\n", actors[list->step[i].actor],
+			meetings[list->step[i].meets], list->step[i].line);
 	fclose(file);
 }
 
@@ -192,7 +202,8 @@ static void print_steps(const struct list *list)
 	const unsigned int first = list->nr > MOST_PRINTED ? list->nr - MOST_PRINTED : 0;
 
 	for (unsigned int i = first; i < list->nr; i++)
-		printf("  %-9s %s%s\n", actors[list->step[i].actor],
+		printf("  %-9s%s %s%s\n", actors[list->step[i].actor],
+		       list->step[i].meets ? "*" : " ",
 		       progress->begun[i] ? progress->line[i] : list->step[i].line,
 		       ends[progress->begun[i]]);
 }
@@ -231,7 +242,11 @@ static bool read_list(struct list *list)
 
 		if (text == NULL)
 			return false;
-		*text++ = '\0';
+		s->meets = text[-1] == '+'   ? MEETS_NEXT
+			   : text[-1] == '-' ? MEETS_LAST
+					     : MEETS_NOBODY;
+		text[s->meets ? -1 : 0] = '\0';
+		text++;
 		text[strcspn(text, "\n")] = '\0';
 		snprintf(s->line, sizeof(s->line), "%s", text);
 		while (s->actor < NR_ACTORS && strcmp(line, actors[s->actor]))
@@ -266,7 +281,7 @@ static int fuzz(void)
 
 	for (n = 0; n < nr_sessions && now() < end; n++) {
 		list.nr = nr_steps;
-		list.turns = first_seed + n;
+		list.turns = (first_seed + n) << 8;
 		make_steps(first_seed + n, list.step, list.nr);
 		if (play(&list).line[0]) {
 			report(&list, first_seed + n, total);

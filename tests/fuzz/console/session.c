@@ -29,6 +29,7 @@
 
 #define NR_FRAMES    16 /* frames of "alloc" that steps can name */
 #define MOST_AHEAD   16 /* steps that an actor may be ahead of the slowest */
+#define MEETING_NS   (3 * NSEC_PER_MSEC)
 #define ANSWER_BYTES 4096
 #define CPU_SECONDS  30 /* of a session, which takes 1: then it does not end */
 
@@ -154,6 +155,33 @@ static void wait_for_others(unsigned int i)
 		msleep(1);
 }
 
+/* The step that step @i begins together with, or @i. */
+static unsigned int partner(unsigned int i)
+{
+	if (steps[i].meets == MEETS_NEXT && i + 1 < nr_steps && steps[i + 1].meets == MEETS_LAST)
+		return i + 1;
+	if (steps[i].meets == MEETS_LAST && i && steps[i - 1].meets == MEETS_NEXT)
+		return i - 1;
+	return i;
+}
+
+/* Whoever comes second says when the two go on. */
+static void meet(unsigned int i)
+{
+	static u64 when[MAX_STEPS];
+	const unsigned int other = partner(i), pair = min(i, other);
+
+	if (other == i)
+		return;
+	if (READ_ONCE(at[steps[other].actor]) >= other && !when[pair])
+		when[pair] = ktime_ns() + MEETING_NS;
+	while (!when[pair])
+		msleep(1);
+	do {
+		WRITE_ONCE(current_thread()->woken, false);
+	} while (thread_sleep_until(when[pair]));
+}
+
 static void act(enum actor actor, const struct step *step, char *line)
 {
 	if (actor == ACTOR_DEVICE) {
@@ -177,6 +205,7 @@ static int actor_thread(void *arg)
 		if (steps[i].actor != actor)
 			continue;
 		wait_for_others(i);
+		meet(i);
 		progress->begun[i] = 1;
 		act(actor, &steps[i], progress->line[i]);
 		progress->begun[i] = 2;
@@ -279,6 +308,18 @@ static int session_thread(void *unused)
 	arch_exit(0);
 }
 
+/* The command line, which every other session has another one of. */
+static void set_params(u64 number)
+{
+	const bool odd = number & 1, poison = number % 8 == 2;
+
+	if (param_set("loglevel", "1") ||
+	    param_set("memory_hotplug.online_policy", odd ? "auto-movable" : "contig-zones") ||
+	    param_set("memhp_default_state", number & 2 ? "online_movable" : "online") ||
+	    param_set("page_poison", poison ? "1" : "0"))
+		DIE("no parameters");
+}
+
 void run_session(const struct step *list, unsigned int nr, u64 turns_seed,
 		 struct progress *shared)
 {
@@ -293,7 +334,8 @@ void run_session(const struct step *list, unsigned int nr, u64 turns_seed,
 	}
 	(void)setrlimit(RLIMIT_CPU, &(struct rlimit){ CPU_SECONDS, CPU_SECONDS + 1 });
 	host_init();
-	if (param_set("loglevel", "0") || !thread_create("session", session_thread, NULL))
+	set_params(turns_seed >> 8);
+	if (!thread_create("session", session_thread, NULL))
 		DIE("no session");
 	idle_loop();
 }
