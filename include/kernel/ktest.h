@@ -186,10 +186,20 @@ struct ktest_options {
  * @options: see struct ktest_options
  * @out: KTAP goes there, one write a line
  *
- * Context: thread, may sleep. One run at a time.
+ * Context: thread, may sleep. One run at a time: see ktest_begin().
  * Return: KTEST_*; KTEST_HARNESS with a line in @out that says why.
  */
 enum ktest_status ktest_run(const struct ktest_options *options, struct sink *out);
+
+/**
+ * ktest_begin() - the calling thread is the one that tests or measures this machine
+ * @out: a line, if another thread does
+ *
+ * Suites and measurements have the machine's memory and variables of their own to
+ * themselves. Calls nest. Return: whether it is; then ktest_end() ends it.
+ */
+bool ktest_begin(struct sink *out);
+void ktest_end(void);
 
 /**
  * ktest_run_suites() - the same with a list of suites instead of the linked ones

@@ -3,6 +3,7 @@
  * The test runner tests itself: inner runs of small suites whose cases pass, fail,
  * abort and skip, with the log in a buffer.
  */
+#include "kernel/command.h"
 #include "kernel/hart.h"
 #include "kernel/ktest.h"
 #include "kernel/panic.h"
@@ -10,6 +11,7 @@
 #include "kernel/spinlock.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
+#include "kernel/wait.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 
@@ -536,7 +538,31 @@ static void comparisons(struct ktest *test)
 	expect_line(test, log, "byte 2 is 0x63 instead of 0x64");
 }
 
+static int second_console(void *answer)
+{
+	return console_run_line("ut list", answer);
+}
+
+/* Two consoles: the suites have the machine to themselves. */
+static void one_run_at_a_time(struct ktest *test)
+{
+	struct sink_buffer answer;
+	struct thread *thread;
+	char text[128];
+	int status;
+
+	sink_buffer_init(&answer, text, sizeof(text));
+	KTEST_ASSERT_TRUE(test, ktest_begin(&answer.sink));
+	thread = thread_create("console2", second_console, &answer.sink);
+	KTEST_ASSERT_NOT_NULL(test, thread);
+	KTEST_EXPECT_EQ(test, thread_join(thread, WAIT_FOREVER, &status), 0);
+	ktest_end();
+	KTEST_EXPECT_EQ(test, status, KTEST_HARNESS);
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, "another console"));
+}
+
 static const struct ktest_case ktest_cases[] = {
+	KTEST_CASE(one_run_at_a_time),
 	KTEST_CASE(passing),
 	KTEST_CASE(expect_goes_on),
 	KTEST_CASE(assert_ends_the_case),

@@ -10,6 +10,7 @@
 #include "arch/machine.h"
 #include "kernel/hart.h"
 #include "tests/runner/ktest_private.h"
+#include "kernel/mutex.h"
 #include "kernel/panic.h"
 #include "kernel/sched.h"
 #include "lib/errno.h"
@@ -399,10 +400,35 @@ enum ktest_status ktest_run_suites(const struct ktest_options *options,
 	return run_wanted(&run, suites, nr_suites);
 }
 
+static DEFINE_MUTEX(tester); /* held by the thread that tests; protects: nr_begun */
+static unsigned int nr_begun;
+
+bool ktest_begin(struct sink *out)
+{
+	if (!mutex_is_held(&tester) && !mutex_trylock(&tester)) {
+		sink_puts(out, "another console runs tests or measures; wait for its end\n");
+		return false;
+	}
+	nr_begun++;
+	return true;
+}
+
+void ktest_end(void)
+{
+	if (--nr_begun == 0)
+		mutex_unlock(&tester);
+}
+
 enum ktest_status ktest_run(const struct ktest_options *options, struct sink *out)
 {
+	enum ktest_status status;
+
+	if (!ktest_begin(out))
+		return KTEST_HARNESS;
 	/* Threads that a case starts are not to look like a leak. */
 	stack_pool_fill(SPARE_STACKS + 2 * nr_harts());
-	return ktest_run_suites(options, __start_ktest_suites,
-				__stop_ktest_suites - __start_ktest_suites, out);
+	status = ktest_run_suites(options, __start_ktest_suites,
+				  __stop_ktest_suites - __start_ktest_suites, out);
+	ktest_end();
+	return status;
 }
