@@ -29,20 +29,30 @@ PARAM_SIZE("mem", memory_limit, "use only so much boot memory; 0 is all");
 static const char *autorun;
 PARAM_STRING("autorun", autorun, "commands to run after boot, separated by ;");
 
+/* What is no fault of the kernel is no panic: the machine ends, and says why. */
+static void __noreturn cannot_start(const char *what)
+{
+	pr_emerg("memory: %s do not fit %lu MiB of boot memory in %u ranges: ebb does not start",
+		 what, memblock_total(&memblock) >> 20, memblock.memory.nr);
+	arch_exit(EXIT_STATUS_HARNESS);
+}
+
 static void add_memory_ranges(const struct machine_info *info)
 {
-	int err = 0;
+	int left_out = 0, unsafe = 0;
 
 	for (unsigned int i = 0; i < info->nr_memory; i++)
-		err |= memblock_add(&memblock, info->memory[i].start, info->memory[i].size);
+		left_out |= memblock_add(&memblock, info->memory[i].start, info->memory[i].size);
 	for (unsigned int i = 0; i < info->nr_reserved; i++)
-		err |= memblock_reserve(&memblock, info->reserved[i].start,
+		unsafe |= memblock_reserve(&memblock, info->reserved[i].start,
 					info->reserved[i].size,
 					info->reserved[i].start == info->kernel.start ?
 						PGTY_IMAGE : PGTY_FIRMWARE);
-	if (err != 0)
+	if (left_out != 0)
 		pr_warn("memory: more than %d ranges, some are left out",
 			MEMBLOCK_MAX_REGIONS);
+	if (unsafe != 0)
+		cannot_start("the reservations");
 	if (memory_limit == 0)
 		return;
 	if (memory_limit < MEMORY_LIMIT_MIN) {
@@ -57,16 +67,14 @@ static void start_memory(const struct machine_info *info)
 {
 	add_memory_ranges(info);
 	if (arch_paging_init() != 0)
-		panic("the page tables do not fit %lu MiB of boot memory",
-		      memblock_total(&memblock) >> 20);
+		cannot_start("the page tables");
 	if (serial_init() == 0)
 		printk_set_console(serial_write);
 	(void)trace_boot();
 	if (mm_boot() != 0)
-		panic("memory management does not fit %lu MiB of boot memory",
-		      memblock_total(&memblock) >> 20);
+		cannot_start("the tables of memory management");
 	if (mm_hart_init(&kernel_mm, 0) != 0)
-		panic("no memory for the boot hart's page cache");
+		cannot_start("the boot hart's page caches");
 }
 
 static int init_thread(void *)

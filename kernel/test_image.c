@@ -4,12 +4,11 @@
 #include "arch/boot.h"
 #include "kernel/command.h"
 #include "kernel/init.h"
+#include "kernel/panic.h"
 #include "kernel/param.h"
 #include "kernel/printk.h"
 #include "kernel/shell.h"
 #include "lib/string.h"
-
-#define EXIT_STATUS_HARNESS 3 /* KTEST_HARNESS: nothing was run */
 
 /* Commands that tests/ brings, and what to type instead of them. */
 static const char *const instead[][2] = {

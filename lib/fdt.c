@@ -202,12 +202,12 @@ static int open_reserved(struct fdt *fdt, u32 header, const char **why)
 	return fail(why, -EINVAL, "the memory reservation block has no end");
 }
 
-/* One node at the top, all closed, no property behind a child, nothing too deep. */
-static int check_structs(const struct fdt *fdt, const char **why)
+/* One node at the top, all closed, no property behind a child. */
+static int check_structs(struct fdt *fdt, const char **why)
 {
 	u32 last = 0; /* kind of the tag before, NOPs left out */
-	int depth = -1;
 	bool root_closed = false;
+	int depth = -1;
 	struct tag tag;
 
 	for (u32 at = fdt->structs; read_tag(fdt, at, &tag); at = tag.next) {
@@ -222,8 +222,8 @@ static int check_structs(const struct fdt *fdt, const char **why)
 		if (root_closed || (depth < 0 && tag.kind != TAG_BEGIN))
 			return fail(why, -EINVAL,
 				    "something stands beside the root node");
-		if (tag.kind == TAG_BEGIN && ++depth == FDT_MAX_DEPTH)
-			return fail(why, -E2BIG, "nodes nested too deep");
+		if (tag.kind == TAG_BEGIN && ++depth >= FDT_MAX_DEPTH)
+			fdt->nr_too_deep++;
 		if (tag.kind == TAG_BEGIN && depth == 0 && *tag.name)
 			return fail(why, -EINVAL, "the root node has a name");
 		if (tag.kind == TAG_PROP && last == TAG_END_NODE)
@@ -243,6 +243,7 @@ int fdt_open(struct fdt *fdt, const void *blob, size_t limit, const char **why)
 	int err;
 
 	fdt->blob = blob;
+	fdt->nr_too_deep = 0;
 	err = open_header(fdt, limit, &header, why);
 	if (!err)
 		err = open_structs(fdt, header, why);
@@ -451,7 +452,8 @@ static void enter(struct fdt_node *node, int depth, const struct tag *begin)
 
 /*
  * Moves to the next node whose depth is within @low..@high, as long as the walk
- * stays inside of the node that encloses depth @low.
+ * stays inside of the node that encloses depth @low. Nodes below FDT_MAX_DEPTH levels
+ * are passed over.
  */
 static bool advance(struct fdt_node *node, int low, int high)
 {
@@ -463,7 +465,8 @@ static bool advance(struct fdt_node *node, int low, int high)
 			break;
 		if (tag.kind == TAG_END_NODE && --depth < low - 1)
 			break;
-		if (tag.kind == TAG_BEGIN && ++depth >= low && depth <= high) {
+		if (tag.kind == TAG_BEGIN && ++depth >= low && depth <= high &&
+		    depth < FDT_MAX_DEPTH) {
 			enter(node, depth, &tag);
 			return true;
 		}

@@ -22,10 +22,28 @@ static bool wraps(u64 base, u64 size)
 	return size && base + (size - 1) < base;
 }
 
+static u32 reg_cells(const struct fdt_level *bus)
+{
+	return bus->addr_cells + bus->size_cells;
+}
+
+static const struct fdt_level *bus_of(const struct fdt_node *node)
+{
+	return &node->path[node->depth ? node->depth - 1 : 0];
+}
+
+int fdt_reg_count(const struct fdt_node *node)
+{
+	struct fdt_prop prop;
+	const int err = fdt_prop(node, "reg", &prop);
+
+	return err ? err : nr_entries(&prop, reg_cells(bus_of(node)));
+}
+
 int fdt_reg_raw(const struct fdt_node *node, unsigned int index, struct fdt_range *range)
 {
-	const struct fdt_level *bus = &node->path[node->depth ? node->depth - 1 : 0];
-	u32 stride = bus->addr_cells + bus->size_cells;
+	const struct fdt_level *bus = bus_of(node);
+	u32 stride = reg_cells(bus);
 	struct fdt_range found;
 	struct fdt_prop prop;
 	int err, nr;
@@ -99,9 +117,9 @@ static int translate_once(const struct fdt_node *node, int depth, struct fdt_ran
 	for (unsigned int i = 0;; i++) {
 		int err = read_window(node, depth, &prop, i, &window);
 
-		if (err)
-			return err == -ENOENT ? -EINVAL : err;
-		if (contains(&window, range)) {
+		if (err == -ENOENT || err == -EINVAL)
+			return -EINVAL;
+		if (!err && contains(&window, range)) {
 			range->base = window.parent + (range->base - window.child);
 			return 0;
 		}

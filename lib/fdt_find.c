@@ -3,6 +3,7 @@
  * Flattened device trees: nodes by path.
  */
 #include "lib/fdt.h"
+#include "lib/ctype.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 
@@ -43,4 +44,36 @@ int fdt_find(const struct fdt *fdt, const char *path, struct fdt_node *node)
 			return -ENOENT;
 		path = end;
 	}
+}
+
+bool fdt_is_called(const struct fdt_node *node, const char *name)
+{
+	return is_called(node, name, strlen(name));
+}
+
+/* Appends what fits; a byte that would play with a terminal becomes "?". */
+static size_t append(char *buf, size_t at, size_t size, const char *text)
+{
+	for (; *text && at + 1 < size; text++)
+		buf[at++] = isprint(*text) ? *text : '?';
+	return at;
+}
+
+void fdt_path(const struct fdt_node *node, char *buf, size_t size)
+{
+	const char *names[FDT_MAX_DEPTH];
+	struct fdt_node at;
+	size_t len = 0;
+
+	fdt_root(node->fdt, &at);
+	do
+		names[at.depth] = at.name;
+	while (at.name != node->name && fdt_next(&at));
+	for (int depth = 1; depth <= node->depth; depth++) {
+		len = append(buf, len, size, "/");
+		len = append(buf, len, size, names[depth]);
+	}
+	if (node->depth == 0)
+		len = append(buf, len, size, "/");
+	buf[len] = '\0';
 }

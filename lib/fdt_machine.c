@@ -6,6 +6,7 @@
  */
 #include "lib/fdt.h"
 #include "lib/errno.h"
+#include "lib/kstrtox.h"
 #include "lib/string.h"
 
 static bool has_type(const struct fdt_node *node, const char *type)
@@ -22,63 +23,133 @@ static bool has_prop(const struct fdt_node *node, const char *name)
 	return fdt_prop(node, name, &prop) == 0;
 }
 
-/* All ranges of one node that are not empty; -ENOENT is the end of its reg. */
-static int visit_reg(const struct fdt_node *node, fdt_range_fn *fn, void *ctx)
+static int reserved_reg(const struct fdt_node *node, unsigned int index,
+			struct fdt_range *range)
 {
-	const bool no_map = has_prop(node, "no-map");
-	struct fdt_range range;
+	struct fdt_prop ranges;
+
+	if (fdt_prop_at(node, node->depth - 1, "ranges", &ranges) || !ranges.len)
+		return fdt_reg_raw(node, index, range);
+	return fdt_reg(node, index, range);
+}
+
+/* fdt_reg(), or as it. */
+typedef int reg_reader(const struct fdt_node *node, unsigned int index,
+		       struct fdt_range *range);
+
+/* All entries of one node's reg that are not empty, each as @read reads it. */
+static int visit_reg(const struct fdt_node *node, reg_reader *read, fdt_entry_fn *fn,
+		     void *ctx)
+{
+	const struct fdt_level *bus = &node->path[node->depth - 1];
+	struct fdt_entry entry = {.node = node, .no_map = has_prop(node, "no-map")};
+	const int nr = fdt_reg_count(node);
 	int err = 0;
 
-	for (unsigned int i = 0; !err; i++) {
-		err = fdt_reg(node, i, &range);
-		if (err)
-			return err == -ENOENT ? 0 : err;
-		if (range.size)
-			err = fn(ctx, &range, no_map);
+	if (nr <= 0 || !bus->addr_cells || !bus->size_cells) {
+		entry.err = nr < 0 ? nr : -EINVAL;
+		return fn(ctx, &entry);
+	}
+	for (; !err && entry.index < (unsigned int)nr; entry.index++) {
+		entry.range = (struct fdt_range){0};
+		entry.err = read(node, entry.index, &entry.range);
+		if (entry.err || entry.range.size)
+			err = fn(ctx, &entry);
 	}
 	return err;
 }
 
-int fdt_for_each_memory(const struct fdt *fdt, fdt_range_fn *fn, void *ctx)
+int fdt_for_each_memory(const struct fdt *fdt, fdt_entry_fn *fn, void *ctx)
 {
 	struct fdt_node root, node;
 	int err = 0;
 
 	fdt_root(fdt, &root);
 	fdt_for_each_subnode(node, &root) {
-		if (has_type(&node, "memory") && fdt_is_available(&node))
-			err = visit_reg(&node, fn, ctx);
+		const struct fdt_entry untyped = {.node = &node, .err = -EINVAL};
+
+		if (!fdt_is_available(&node))
+			continue;
+		if (has_type(&node, "memory"))
+			err = visit_reg(&node, fdt_reg, fn, ctx);
+		else if (fdt_is_called(&node, "memory"))
+			err = fn(ctx, &untyped);
 		if (err)
 			break;
 	}
 	return err;
 }
 
-static int visit_block(const struct fdt *fdt, fdt_range_fn *fn, void *ctx)
+static int visit_block(const struct fdt *fdt, fdt_entry_fn *fn, void *ctx)
 {
-	struct fdt_range range;
+	struct fdt_entry entry = {0};
 	int err = 0;
 
-	for (unsigned int i = 0; !err && !fdt_reservation(fdt, i, &range); i++) {
-		if (range.base + (range.size - 1) < range.base)
-			return -EOVERFLOW;
-		err = fn(ctx, &range, false);
+	for (; !err && !fdt_reservation(fdt, entry.index, &entry.range); entry.index++) {
+		if (entry.range.base + (entry.range.size - 1) < entry.range.base)
+			entry.err = -EOVERFLOW;
+		err = fn(ctx, &entry);
+		entry.err = 0;
 	}
 	return err;
 }
 
-int fdt_for_each_reserved(const struct fdt *fdt, fdt_range_fn *fn, void *ctx)
+/* Whether reg, read with the cells that the cursor has, starts at the node's unit address. */
+static bool starts_at_unit(const struct fdt_node *node)
 {
-	struct fdt_node parent, node;
-	int err = visit_block(fdt, fn, ctx);
+	const char *at = strchr(node->name, '@');
+	struct fdt_range range;
+	char hex[20] = "0x";
+	u64 unit;
 
-	if (err || fdt_find(fdt, "/reserved-memory", &parent))
-		return err;
-	fdt_for_each_subnode(node, &parent) {
-		if (fdt_is_available(&node))
-			err = visit_reg(&node, fn, ctx);
+	if (!at || strscpy(hex + 2, at + 1, sizeof(hex) - 2) < 0 || kstrtou64(hex, 16, &unit))
+		return false;
+	return fdt_reg_raw(node, 0, &range) == 0 && range.size && range.base == unit;
+}
+
+/*
+ * OpenSBI adds its nodes with the cells of the root, whatever /reserved-memory says of its
+ * own (lib/utils/fdt/fdt_fixup.c): the unit address tells which of the two were meant.
+ */
+static void settle_cells(struct fdt_node *node)
+{
+	struct fdt_node as_root = *node;
+	struct fdt_level *bus = &as_root.path[node->depth - 1];
+
+	bus->addr_cells = node->path[0].addr_cells;
+	bus->size_cells = node->path[0].size_cells;
+	if (!starts_at_unit(node) && starts_at_unit(&as_root))
+		*node = as_root;
+}
+
+static int visit_reserved(const struct fdt_node *parent, fdt_entry_fn *fn, void *ctx)
+{
+	struct fdt_node child, node;
+	int err = 0;
+
+	fdt_for_each_subnode(child, parent) {
+		if (!has_prop(&child, "reg") || !fdt_is_available(&child))
+			continue;
+		node = child;
+		settle_cells(&node);
+		err = visit_reg(&node, reserved_reg, fn, ctx);
 		if (err)
 			break;
+	}
+	return err;
+}
+
+int fdt_for_each_reserved(const struct fdt *fdt, fdt_entry_fn *fn, void *ctx)
+{
+	struct fdt_node root, node;
+	int err = visit_block(fdt, fn, ctx);
+
+	fdt_root(fdt, &root);
+	fdt_for_each_subnode(node, &root) {
+		if (err)
+			break;
+		if (fdt_is_called(&node, "reserved-memory"))
+			err = visit_reserved(&node, fn, ctx);
 	}
 	return err;
 }
@@ -101,7 +172,7 @@ int fdt_for_each_cpu(const struct fdt *fdt,
 		     int (*fn)(void *ctx, const struct fdt_cpu *cpu), void *ctx)
 {
 	struct fdt_node cpus, node;
-	struct fdt_range reg;
+	struct fdt_range reg = {0};
 	struct fdt_cpu cpu;
 	int err = 0;
 
@@ -110,8 +181,8 @@ int fdt_for_each_cpu(const struct fdt *fdt,
 	fdt_for_each_subnode(node, &cpus) {
 		if (!has_type(&node, "cpu") || !fdt_is_available(&node))
 			continue;
-		if (fdt_reg_raw(&node, 0, &reg))
-			return -EINVAL;
+		cpu = (struct fdt_cpu){.node = &node};
+		cpu.err = fdt_reg_raw(&node, 0, &reg);
 		cpu.hartid = reg.base;
 		cpu.intc = cpu_intc(&node);
 		err = fn(ctx, &cpu);
@@ -144,9 +215,8 @@ int fdt_timebase(const struct fdt *fdt, u64 *hz)
 const char *fdt_bootargs(const struct fdt *fdt)
 {
 	struct fdt_node chosen;
-	const char *args = NULL;
 
-	if (!fdt_find(fdt, "/chosen", &chosen))
-		args = fdt_str(&chosen, "bootargs");
-	return args ? args : "";
+	if (fdt_find(fdt, "/chosen", &chosen) || !has_prop(&chosen, "bootargs"))
+		return "";
+	return fdt_str(&chosen, "bootargs");
 }

@@ -91,9 +91,10 @@ void arch_secondary_start(void (*entry)(void)) __noreturn;
 /* machine_info.c, machine_devices.c: digest the tree */
 void machine_digest_harts(struct machine_info *info, u64 boot_hartid);
 void machine_digest_devices(struct machine_info *info);
-void machine_digest_memory(struct machine_info *info);
+const char *machine_digest_memory(struct machine_info *info);
 void machine_cover_range(struct mem_range *list, unsigned int nr, struct mem_range range);
 const char *machine_missing_irq(const struct machine_info *info);
+#define PHYS_LIMIT BIT(56) /* physical addresses end here; Spec: Privileged Architecture 1.12 */
 struct fdt;
 extern struct fdt machine_fdt;
 extern u32 machine_hart_intc[]; /* phandles of the harts' interrupt controllers; 0: none */
@@ -151,6 +152,7 @@ void irqs_off_begin(const void *by);
 void irqs_off_end(void);
 
 /* irq.c, timer.c, smp.c, exit.c */
+#define PLIC_CONTEXT(c) (0x200000 + 0x1000UL * (c)) /* registers of a context */
 void plic_init_hart(unsigned int hart);
 void plic_handle(unsigned int hart);
 void clock_init(void);

@@ -21,7 +21,6 @@
 #define PLIC_MAX_IRQS	 1024
 #define PLIC_PRIORITY(i) (4UL * (i))
 #define PLIC_ENABLE(c)	 (0x2000 + 0x80UL * (c))
-#define PLIC_CONTEXT(c)	 (0x200000 + 0x1000UL * (c))
 #define PLIC_THRESHOLD	 0
 #define PLIC_CLAIM	 4
 

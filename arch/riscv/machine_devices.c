@@ -8,24 +8,24 @@
 #include "kernel/printk.h"
 #include "lib/errno.h"
 #include "lib/fdt.h"
+#include "lib/string.h"
 
 #include "arch.h"
 
 static struct fdt_node pci_node;
 static u32 plic_phandle;
-static unsigned int nr_aplic;
+static unsigned int nr_plics, nr_aplic;
 
-/* A controller known to have one cell for each interrupt: spares a search by phandle. */
-static u32 one_cell_controller;
+/* Whether the PLIC is known to have one cell for each interrupt: spares a search by phandle. */
+static bool one_cell;
 
 static bool quick_irq(const struct fdt_node *node, u32 *irq)
 {
 	struct fdt_prop extended;
 	u32 parent;
 
-	return one_cell_controller != 0 &&
-	       fdt_u32(node, "interrupt-parent", &parent) == 0 &&
-	       parent == one_cell_controller && fdt_u32(node, "interrupts", irq) == 0 &&
+	return one_cell && fdt_u32(node, "interrupt-parent", &parent) == 0 &&
+	       parent == plic_phandle && fdt_u32(node, "interrupts", irq) == 0 &&
 	       fdt_prop(node, "interrupts-extended", &extended) == -ENOENT;
 }
 
@@ -37,30 +37,65 @@ static u32 first_irq(const struct fdt_node *node)
 
 	if (quick_irq(node, &quick))
 		return quick;
-	if (fdt_irq(node, &irq) != 0 || irq.nr_cells == 0)
+	if (fdt_irq(node, &irq) != 0 || irq.controller != plic_phandle)
 		return 0;
-	if (irq.nr_cells == 1)
-		one_cell_controller = irq.controller;
+	one_cell = irq.nr_cells == 1;
 	return irq.cells[0];
 }
 
-static int first_reg(const struct fdt_node *node, struct mem_range *out)
+static void left_out(const struct fdt_node *node, const char *why)
+{
+	char path[128];
+
+	fdt_path(node, path, sizeof(path));
+	pr_warn("%s %s: it is left out\n", path, why);
+}
+
+/* Whether a range of device addresses lies over memory, where stores would destroy data. */
+static bool over_memory(const struct machine_info *info, phys_addr_t start, u64 size)
+{
+	const phys_addr_t last = start + (size - 1);
+
+	for (unsigned int i = 0; i < info->nr_memory; i++) {
+		const struct mem_range *r = &info->memory[i];
+
+		if (start <= r->start + (r->size - 1) && r->start <= last)
+			return true;
+	}
+	return false;
+}
+
+static const char *reg_fault(const struct machine_info *info, const struct fdt_node *node,
+			     struct fdt_range *range)
+{
+	if (fdt_reg(node, 0, range) != 0)
+		return "has no reg, or one that is malformed";
+	if (range->size == 0)
+		return "has a reg of size 0";
+	if (range->base >= PHYS_LIMIT || range->size > PHYS_LIMIT - range->base)
+		return "lies beyond all physical addresses";
+	return over_memory(info, range->base, range->size) ? "lies over memory" : NULL;
+}
+
+static int first_reg(const struct machine_info *info, const struct fdt_node *node,
+		     struct mem_range *out)
 {
 	struct fdt_range range;
-	int err = fdt_reg(node, 0, &range);
+	const char *fault = reg_fault(info, node, &range);
 
-	if (err != 0) {
-		pr_warn("%s: reg is malformed: the device is left out\n", node->name);
-		return err;
+	if (fault) {
+		left_out(node, fault);
+		return -EINVAL;
 	}
 	*out = (struct mem_range){range.base, range.size};
 	return 0;
 }
 
-static int first_device(const struct fdt_node *node, struct mmio_device *out)
+static int first_device(const struct machine_info *info, const struct fdt_node *node,
+			struct mmio_device *out)
 {
 	struct mem_range range;
-	int err = first_reg(node, &range);
+	int err = first_reg(info, node, &range);
 
 	if (err != 0)
 		return err;
@@ -72,21 +107,43 @@ static int first_device(const struct fdt_node *node, struct mmio_device *out)
  * A PLIC's contexts are the pairs of interrupts-extended, in order: (interrupt
  * controller of a hart, 9 for its supervisor mode). Binding: sifive,plic-1.0.0.
  */
-static void found_plic(struct machine_info *info, const struct fdt_node *node)
+static void find_contexts(const struct machine_info *info, const struct fdt_node *node,
+			  u32 context[MACHINE_MAX_HARTS])
 {
-	struct fdt_prop prop;
+	struct fdt_prop prop = {.len = 0};
 
-	if (info->plic.size != 0 || first_reg(node, &info->plic) != 0)
-		return;
-	fdt_u32(node, "riscv,ndev", &info->plic_nr_irqs);
-	fdt_u32(node, "phandle", &plic_phandle);
-	if (fdt_prop(node, "interrupts-extended", &prop) != 0)
-		return;
+	for (unsigned int hart = 0; hart < MACHINE_MAX_HARTS; hart++)
+		context[hart] = PLIC_NO_CONTEXT;
+	(void)fdt_prop(node, "interrupts-extended", &prop);
 	for (u32 i = 0; i + 1 < prop.len / 4; i += 2)
 		for (unsigned int hart = 0; hart < info->nr_harts; hart++)
 			if (fdt_cell(&prop, i) == machine_hart_intc[hart] &&
 			    fdt_cell(&prop, i + 1) == 9)
-				info->plic_context[hart] = i / 2;
+				context[hart] = i / 2;
+}
+
+/* Each NUMA socket has a PLIC for its own harts; the boot hart's is driven. */
+static void found_plic(struct machine_info *info, const struct fdt_node *node)
+{
+	u32 context[MACHINE_MAX_HARTS];
+	struct mem_range range;
+
+	if (first_reg(info, node, &range) != 0)
+		return;
+	nr_plics++;
+	find_contexts(info, node, context);
+	if (info->plic.size != 0 || context[0] == PLIC_NO_CONTEXT)
+		return;
+	for (unsigned int hart = 0; hart < MACHINE_MAX_HARTS; hart++)
+		if (context[hart] != PLIC_NO_CONTEXT &&
+		    PLIC_CONTEXT((u64)context[hart] + 1) > range.size) {
+			left_out(node, "has a reg too small for its contexts");
+			return;
+		}
+	info->plic = range;
+	memcpy(info->plic_context, context, sizeof(context));
+	fdt_u32(node, "riscv,ndev", &info->plic_nr_irqs);
+	fdt_u32(node, "phandle", &plic_phandle);
 }
 
 static void found_aplic(struct machine_info *, const struct fdt_node *)
@@ -99,7 +156,7 @@ static void found_uart(struct machine_info *info, const struct fdt_node *node)
 {
 	struct machine_uart *uart = &info->uart;
 
-	if (uart->dev.size != 0 || first_device(node, &uart->dev) != 0)
+	if (uart->dev.size != 0 || first_device(info, node, &uart->dev) != 0)
 		return;
 	uart->reg_io_width = 1;
 	fdt_u32(node, "reg-shift", &uart->reg_shift);
@@ -111,11 +168,10 @@ static void found_virtio(struct machine_info *info, const struct fdt_node *node)
 	struct mmio_device dev, *list = info->virtio_mmio;
 	unsigned int i;
 
-	if (first_device(node, &dev) != 0)
+	if (first_device(info, node, &dev) != 0)
 		return;
 	if (info->nr_virtio_mmio == MACHINE_MAX_VIRTIO) {
-		pr_warn("%s: more than %u virtio-mmio slots: left out\n", node->name,
-			MACHINE_MAX_VIRTIO);
+		left_out(node, "is one virtio-mmio slot too many");
 		return;
 	}
 	for (i = info->nr_virtio_mmio++; i > 0 && list[i - 1].start > dev.start; i--)
@@ -126,40 +182,66 @@ static void found_virtio(struct machine_info *info, const struct fdt_node *node)
 static void found_finisher(struct machine_info *info, const struct fdt_node *node)
 {
 	if (info->finisher.size == 0)
-		first_reg(node, &info->finisher);
+		first_reg(info, node, &info->finisher);
+}
+
+static void add_pci_window(struct machine_info *info, const struct fdt_node *node,
+			   const struct fdt_window *w)
+{
+	struct machine_pci *pci = &info->pci;
+	const u32 space = w->flags >> 24 & 3;
+
+	if (space == 0 || w->size == 0 || pci->nr_windows == MACHINE_MAX_PCI_WINS)
+		return;
+	if (w->parent >= PHYS_LIMIT || w->size > PHYS_LIMIT - w->parent)
+		left_out(node, "has a window beyond all physical addresses");
+	else if (space != PCI_SPACE_IO && over_memory(info, w->parent, w->size))
+		left_out(node, "has a window over memory");
+	else
+		pci->windows[pci->nr_windows++] = (struct machine_pci_window){
+			space, w->parent, w->child, w->size};
 }
 
 /* Binding: pci-host-ecam-generic; IEEE 1275 PCI binding for the flags of ranges. */
 static void found_pci(struct machine_info *info, const struct fdt_node *node)
 {
-	struct machine_pci *pci = &info->pci;
 	struct fdt_window window;
-	unsigned int i;
+	int err = 0;
 
-	if (pci->ecam.size != 0 || first_reg(node, &pci->ecam) != 0)
+	if (info->pci.ecam.size != 0 || first_reg(info, node, &info->pci.ecam) != 0)
 		return;
 	pci_node = *node;
-	for (i = 0; fdt_bus_range(node, i, &window) == 0; i++) {
-		const u32 space = window.flags >> 24 & 3;
-
-		if (space == 0 || pci->nr_windows == MACHINE_MAX_PCI_WINS)
-			continue;
-		pci->windows[pci->nr_windows++] = (struct machine_pci_window){
-			space, window.parent, window.child, window.size};
+	for (unsigned int i = 0; err != -ENOENT && err != -EINVAL; i++) {
+		err = fdt_bus_range(node, i, &window);
+		if (err == 0)
+			add_pci_window(info, node, &window);
+		else if (err != -ENOENT)
+			left_out(node, "has a malformed window in ranges");
 	}
 }
+
+enum digest_pass {
+	PASS_CONTROLLERS, /* of interrupts */
+	PASS_DEVICES,
+};
 
 static const struct device_kind {
 	const char *compatible;
 	void (*found)(struct machine_info *info, const struct fdt_node *node);
+	enum digest_pass pass;
 } device_kinds[] = {
-	{"virtio,mmio", found_virtio},	  {"sifive,plic-1.0.0", found_plic},
-	{"riscv,plic0", found_plic},	  {"riscv,aplic", found_aplic},
-	{"ns16550a", found_uart},	  {"ns16550", found_uart},
-	{"sifive,test0", found_finisher}, {"pci-host-ecam-generic", found_pci},
+	{"sifive,plic-1.0.0", found_plic, PASS_CONTROLLERS},
+	{"riscv,plic0", found_plic, PASS_CONTROLLERS},
+	{"riscv,aplic", found_aplic, PASS_CONTROLLERS},
+	{"virtio,mmio", found_virtio, PASS_DEVICES},
+	{"ns16550a", found_uart, PASS_DEVICES},
+	{"ns16550", found_uart, PASS_DEVICES},
+	{"sifive,test0", found_finisher, PASS_DEVICES},
+	{"pci-host-ecam-generic", found_pci, PASS_DEVICES},
 };
 
-static void digest_node(struct machine_info *info, const struct fdt_node *node)
+static void digest_node(struct machine_info *info, const struct fdt_node *node,
+			enum digest_pass pass)
 {
 	const struct device_kind *kind;
 	struct fdt_prop prop;
@@ -170,7 +252,7 @@ static void digest_node(struct machine_info *info, const struct fdt_node *node)
 	     kind++) {
 		if (!fdt_prop_has(&prop, kind->compatible))
 			continue;
-		if (fdt_is_available(node))
+		if (kind->pass == pass && fdt_is_available(node))
 			kind->found(info, node);
 		return;
 	}
@@ -178,18 +260,27 @@ static void digest_node(struct machine_info *info, const struct fdt_node *node)
 
 /**
  * machine_digest_devices - fill in what the tree says about devices
- * @info: harts are filled in already
+ * @info: harts and memory are filled in already
  */
 void machine_digest_devices(struct machine_info *info)
 {
+	enum digest_pass pass;
 	struct fdt_node node;
 	unsigned int i;
 
 	for (i = 0; i < MACHINE_MAX_HARTS; i++)
 		info->plic_context[i] = PLIC_NO_CONTEXT;
-	fdt_root(&machine_fdt, &node);
-	while (fdt_next(&node))
-		digest_node(info, &node);
+	/* Controllers first: a device's interrupt is one of the PLIC that is driven. */
+	for (pass = PASS_CONTROLLERS; pass <= PASS_DEVICES; pass++) {
+		fdt_root(&machine_fdt, &node);
+		while (fdt_next(&node))
+			digest_node(info, &node, pass);
+	}
+	if (nr_plics > 1)
+		pr_warn("this machine has %u interrupt controllers, one for each NUMA socket; "
+			"ebb drives the boot hart's, and devices of the others do not work: "
+			"start QEMU without -numa\n",
+			nr_plics);
 }
 
 /**
@@ -200,7 +291,7 @@ void machine_digest_devices(struct machine_info *info)
  */
 const char *machine_missing_irq(const struct machine_info *info)
 {
-	if (info->plic.size != 0 && info->plic_context[0] != PLIC_NO_CONTEXT)
+	if (info->plic.size != 0)
 		return NULL;
 	if (nr_aplic != 0)
 		return "this machine has an AIA interrupt controller; ebb drives a PLIC: "

@@ -20,20 +20,107 @@ void arch_mappable_range(phys_addr_t *start, phys_addr_t *end)
 	*end = reach_end;
 }
 
-/* Adds a range to a sorted list; a full list is said and the range is lost. */
-static void add_range(struct mem_range *list, unsigned int *nr, struct mem_range range)
+/* Where an entry stands, for messages. */
+static const char *entry_path(const struct fdt_entry *entry)
+{
+	static char path[128];
+
+	if (!entry->node)
+		return "/memreserve/";
+	fdt_path(entry->node, path, sizeof(path));
+	return path;
+}
+
+static const char *fault_words(int err)
+{
+	if (err == -EOVERFLOW)
+		return "goes beyond 64 bits";
+	return err == -ENOENT ? "is missing" : "is malformed";
+}
+
+static void insert_range(struct mem_range *list, unsigned int *nr, struct mem_range range)
 {
 	unsigned int i;
 
-	if (*nr == MACHINE_MAX_RANGES) {
-		pr_warn("more than %u ranges in the device tree: %#lx + %#lx is left "
-			"out\n",
-			MACHINE_MAX_RANGES, range.start, range.size);
-		return;
-	}
 	for (i = (*nr)++; i > 0 && list[i - 1].start > range.start; i--)
 		list[i] = list[i - 1];
 	list[i] = range;
+}
+
+static struct mem_range take_range(struct mem_range *list, unsigned int *nr, unsigned int at)
+{
+	const struct mem_range taken = list[at];
+
+	for ((*nr)--; at < *nr; at++)
+		list[at] = list[at + 1];
+	return taken;
+}
+
+static phys_addr_t last_byte(const struct mem_range *range)
+{
+	return range->start + (range->size - 1);
+}
+
+/* Whether two ranges overlap, or lie side by side. */
+static bool touch(const struct mem_range *a, const struct mem_range *b)
+{
+	const struct mem_range *low = a->start <= b->start ? a : b;
+	const struct mem_range *high = low == a ? b : a;
+
+	return last_byte(low) >= high->start || high->start - last_byte(low) == 1;
+}
+
+static bool holds_kernel(const struct machine_info *info, const struct mem_range *range)
+{
+	return info->kernel.start >= range->start && info->kernel.start <= last_byte(range);
+}
+
+/* The smallest range, but never the kernel's. */
+static unsigned int least_range(const struct machine_info *info)
+{
+	const struct mem_range *list = info->memory;
+	unsigned int least = holds_kernel(info, &list[0]);
+
+	for (unsigned int i = least + 1; i < info->nr_memory; i++)
+		if (list[i].size < list[least].size && !holds_kernel(info, &list[i]))
+			least = i;
+	return least;
+}
+
+static u64 memory_lost; /* bytes that a full list had no place for */
+
+/*
+ * Adds memory to the sorted list, in which no two ranges touch. A full list loses its
+ * smallest one: memory that is left out is not used, and that is all.
+ */
+static void add_memory(struct machine_info *info, struct mem_range range)
+{
+	struct mem_range *list = info->memory;
+
+	for (unsigned int i = 0; i < info->nr_memory;) {
+		struct mem_range other;
+		phys_addr_t last;
+
+		if (!touch(&list[i], &range)) {
+			i++;
+			continue;
+		}
+		other = take_range(list, &info->nr_memory, i);
+		last = max(last_byte(&other), last_byte(&range));
+		range.start = min(other.start, range.start);
+		range.size = last - range.start + 1;
+		i = 0;
+	}
+	if (info->nr_memory == MACHINE_MAX_MEMORY) {
+		const unsigned int least = least_range(info);
+
+		if (range.size <= list[least].size && !holds_kernel(info, &range)) {
+			memory_lost += range.size;
+			return;
+		}
+		memory_lost += take_range(list, &info->nr_memory, least).size;
+	}
+	insert_range(list, &info->nr_memory, range);
 }
 
 /**
@@ -71,7 +158,7 @@ static void add_reserved(struct machine_info *info, struct mem_range range)
 	static bool said;
 
 	if (info->nr_reserved < MACHINE_MAX_RANGES) {
-		add_range(info->reserved, &info->nr_reserved, range);
+		insert_range(info->reserved, &info->nr_reserved, range);
 		return;
 	}
 	if (!said)
@@ -82,23 +169,41 @@ static void add_reserved(struct machine_info *info, struct mem_range range)
 	machine_cover_range(info->reserved, info->nr_reserved, range);
 }
 
-static int visit_memory(void *ctx, const struct fdt_range *range, bool)
+static int visit_memory(void *ctx, const struct fdt_entry *entry)
 {
-	struct machine_info *info = ctx;
+	const struct mem_range range = {entry->range.base, entry->range.size};
 
-	add_range(info->memory, &info->nr_memory,
-		  (struct mem_range){range->base, range->size});
+	if (entry->err)
+		pr_warn("%s: entry %u of reg %s: this memory is left out\n",
+			entry_path(entry), entry->index, fault_words(entry->err));
+	else
+		add_memory(ctx, range);
 	return 0;
 }
 
-static int visit_reserved(void *ctx, const struct fdt_range *r, bool no_map)
+/* What the firmware keeps must be known: a reservation that can't be read ends the boot. */
+static int visit_reserved(void *ctx, const struct fdt_entry *entry)
 {
+	struct mem_range range = {entry->range.base, entry->range.size};
 	struct machine_info *info = ctx;
-	const struct mem_range range = { r->base, r->size };
 
+	if (entry->err) {
+		pr_emerg("%s: entry %u of the reservation %s: the firmware's memory would be "
+			 "overwritten\n",
+			 entry_path(entry), entry->index, fault_words(entry->err));
+		return -EINVAL;
+	}
+	if (range.start >= PHYS_LIMIT)
+		return 0; /* no memory lies there */
+	range.size = min(range.size, PHYS_LIMIT - range.start);
 	add_reserved(info, range);
-	if (no_map)
-		add_range(info->nomap, &info->nr_nomap, range);
+	if (entry->no_map && info->nr_nomap == MACHINE_MAX_RANGES) {
+		pr_emerg("%s: more than %u ranges with no-map\n", entry_path(entry),
+			 MACHINE_MAX_RANGES);
+		return -ENOSPC;
+	}
+	if (entry->no_map)
+		insert_range(info->nomap, &info->nr_nomap, range);
 	return 0;
 }
 
@@ -137,25 +242,46 @@ static void cut_to_reach(struct machine_info *info)
 /**
  * machine_digest_memory - fill in memory and reservations
  * @info: paging_levels and kernel are filled in already
+ *
+ * Return: NULL, or why ebb can't start on this machine.
  */
-void machine_digest_memory(struct machine_info *info)
+const char *machine_digest_memory(struct machine_info *info)
 {
+	unsigned int i = 0;
+
 	fdt_for_each_memory(&machine_fdt, visit_memory, info);
 	if (info->nr_memory == 0)
-		return;
+		return "the device tree names no memory";
+	if (memory_lost != 0)
+		pr_warn("more than %u ranges of memory: the smallest of them, %lu KiB, are left "
+			"out\n",
+			MACHINE_MAX_MEMORY, memory_lost >> 10);
 	add_reserved(info, info->kernel);
 	if (fdt_for_each_reserved(&machine_fdt, visit_reserved, info) != 0)
-		pr_warn("/reserved-memory has a malformed entry, which is left out\n");
+		return "ebb can't tell which memory is the firmware's: repair the device tree";
 	set_reach(info);
 	cut_to_reach(info);
+	while (i < info->nr_memory && !holds_kernel(info, &info->memory[i]))
+		i++;
+	return i < info->nr_memory ? NULL : "the kernel lies outside of the tree's memory";
 }
 
 static int visit_cpu(void *ctx, const struct fdt_cpu *cpu)
 {
 	struct machine_info *info = ctx;
+	char path[64];
+	unsigned int i = 0;
 
-	if (cpu->hartid == info->hartid[0]) {
-		machine_hart_intc[0] = cpu->intc;
+	if (cpu->err) {
+		fdt_path(cpu->node, path, sizeof(path));
+		pr_warn("%s: reg %s: this hart is left out\n", path, fault_words(cpu->err));
+		return 0;
+	}
+	/* A hart that is named twice is one hart; the boot hart is in the list already. */
+	while (i < info->nr_harts && info->hartid[i] != cpu->hartid)
+		i++;
+	if (i < info->nr_harts) {
+		machine_hart_intc[i] = cpu->intc;
 		return 0;
 	}
 	if (info->nr_harts == MACHINE_MAX_HARTS) {
@@ -168,17 +294,6 @@ static int visit_cpu(void *ctx, const struct fdt_cpu *cpu)
 	return 0;
 }
 
-static void copy_cmdline(struct machine_info *info)
-{
-	const char *cmdline = fdt_bootargs(&machine_fdt);
-
-	if (strscpy(info->cmdline, cmdline, sizeof(info->cmdline)) >= 0)
-		return;
-	memcpy(info->cmdline, cmdline, sizeof(info->cmdline) - 1);
-	pr_warn("the command line is longer than %u bytes: the rest is left out\n",
-		MACHINE_CMDLINE_BYTES - 1);
-}
-
 /**
  * machine_digest_harts - fill in harts, timebase and command line
  * @info: the machine
@@ -186,10 +301,14 @@ static void copy_cmdline(struct machine_info *info)
  */
 void machine_digest_harts(struct machine_info *info, u64 boot_hartid)
 {
-	copy_cmdline(info);
+	info->cmdline = fdt_bootargs(&machine_fdt);
+	if (!info->cmdline) {
+		pr_warn("/chosen: bootargs is malformed: there is no command line\n");
+		info->cmdline = "";
+	}
 	info->hartid[0] = boot_hartid;
 	info->nr_harts = 1;
 	if (fdt_for_each_cpu(&machine_fdt, visit_cpu, info) != 0)
-		pr_warn("/cpus is malformed: harts may be missing\n");
+		pr_warn("the device tree has no /cpus: ebb runs on one hart\n");
 	fdt_timebase(&machine_fdt, &info->timebase_hz);
 }

@@ -6,6 +6,7 @@
 #define pr_fmt(fmt) "riscv: " fmt
 
 #include "kernel/init.h"
+#include "kernel/panic.h"
 #include "kernel/printk.h"
 #include "lib/fdt.h"
 
@@ -28,22 +29,24 @@ static void open_fdt(void)
 
 	if (err != 0) {
 		pr_emerg("the device tree is malformed: %s\n", why);
-		arch_exit(3);
+		arch_exit(EXIT_STATUS_HARNESS);
 	}
+	if (machine_fdt.nr_too_deep != 0)
+		pr_warn("%u nodes of the device tree lie deeper than %u levels: they are left "
+			"out\n",
+			machine_fdt.nr_too_deep, FDT_MAX_DEPTH);
 }
 
 /* What ebb cannot run without; the line says what to do. */
-static void check_machine(void)
+static void check_machine(const char *missing)
 {
-	const char *missing = machine_missing_irq(&machine);
-
-	if (machine.timebase_hz == 0)
+	if (!missing && machine.timebase_hz == 0)
 		missing = "the device tree names no timebase-frequency";
-	if (machine.nr_memory == 0)
-		missing = "the device tree names no memory";
+	if (!missing)
+		missing = machine_missing_irq(&machine);
 	if (missing) {
 		pr_emerg("%s\n", missing);
-		arch_exit(3);
+		arch_exit(EXIT_STATUS_HARNESS);
 	}
 }
 
@@ -56,6 +59,7 @@ static void check_machine(void)
 void arch_start(u64 hartid)
 {
 	const phys_addr_t satp = csr_read(satp);
+	const char *missing;
 
 	printk_set_console(arch_early_write);
 	machine.paging_levels = satp >> SATP_MODE_SHIFT == SATP_SV48 ? 4 : 3;
@@ -65,10 +69,10 @@ void arch_start(u64 hartid)
 			      early_info.image;
 	open_fdt();
 	machine_digest_harts(&machine, hartid);
+	missing = machine_digest_memory(&machine);
 	machine_digest_devices(&machine);
 	exit_init_early();
-	machine_digest_memory(&machine);
-	check_machine();
+	check_machine(missing);
 	clock_init();
 	kernel_main(&machine);
 }

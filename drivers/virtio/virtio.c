@@ -144,7 +144,10 @@ int virtio_device_ready(struct virtio_device *vdev)
 	const int ret = vdev->ops->irq_start(vdev);
 
 	if (ret) {
-		virtio_broken(vdev, "no interrupt (error %d)", ret);
+		virtio_broken(vdev, "no interrupt%s (error %d)",
+			      ret == -ENODEV ? ": no controller that ebb drives has its line" :
+					       "",
+			      ret);
 		return ret;
 	}
 	add_status(vdev, VIRTIO_STATUS_DRIVER_OK);		/* step 8 */

@@ -9,10 +9,10 @@
 #include "lib/types.h"
 
 #define MACHINE_MAX_HARTS     8
-#define MACHINE_MAX_RANGES    32
+#define MACHINE_MAX_MEMORY    128 /* ranges of memory */
+#define MACHINE_MAX_RANGES    64  /* of reservations */
 #define MACHINE_MAX_VIRTIO    32
 #define MACHINE_MAX_PCI_WINS  4
-#define MACHINE_CMDLINE_BYTES 2048
 #define PLIC_NO_CONTEXT	      (~0U) /* the hart takes no device interrupts */
 
 struct mem_range {
@@ -54,8 +54,8 @@ struct machine_pci {
 };
 
 struct machine_info {
-	/* RAM as the tree names it, sorted, cut to arch_mappable_range(). */
-	struct mem_range memory[MACHINE_MAX_RANGES];
+	/* RAM as the tree names it, sorted, merged, cut to arch_mappable_range(). */
+	struct mem_range memory[MACHINE_MAX_MEMORY];
 	unsigned int nr_memory;
 	/* RAM in use from the start: kernel image with the tree's copy, /reserved-memory. */
 	struct mem_range reserved[MACHINE_MAX_RANGES];
@@ -65,7 +65,7 @@ struct machine_info {
 	unsigned int nr_nomap;
 	struct mem_range kernel; /* the image, its zeroed data and the tree's copy */
 
-	char cmdline[MACHINE_CMDLINE_BYTES]; /* NUL-terminated */
+	const char *cmdline; /* in the tree's copy; any length */
 
 	/* Logical hart ids index this table; 0 is the hart that booted. */
 	u64 hartid[MACHINE_MAX_HARTS];

@@ -11,7 +11,8 @@
 #include "lib/types.h"
 
 /* Exit status of the machine, see also enum ktest_status. */
-#define EXIT_STATUS_PANIC 2
+#define EXIT_STATUS_PANIC   2
+#define EXIT_STATUS_HARNESS 3 /* ebb did not start here, or no test was run */
 
 /**
  * panic() - say why, show where, stop every hart, leave with status 2

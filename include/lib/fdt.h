@@ -17,7 +17,7 @@
 #include "lib/compiler.h"
 #include "lib/types.h"
 
-#define FDT_MAX_DEPTH 16       /* levels, the root included; deeper trees are refused */
+#define FDT_MAX_DEPTH 16       /* levels, the root included; deeper nodes are passed over */
 #define FDT_MAX_SIZE  0x200000 /* bytes; more is refused */
 
 struct fdt {
@@ -29,6 +29,7 @@ struct fdt {
 	u32 strings_end;
 	u32 reserved;	 /* the memory reservation block */
 	u32 nr_reserved; /* entries in it */
+	u32 nr_too_deep; /* nodes that are passed over */
 };
 
 struct fdt_level {
@@ -69,7 +70,7 @@ struct fdt_range {
  * @why: on failure what is wrong, in words; may be NULL
  *
  * Return: 0; -EINVAL malformed; -ENOTSUPP a version that ebb can't read;
- * -E2BIG larger than @limit or FDT_MAX_SIZE, or deeper than FDT_MAX_DEPTH.
+ * -E2BIG larger than @limit or FDT_MAX_SIZE.
  */
 int __must_check fdt_open(struct fdt *fdt, const void *blob, size_t limit,
 			  const char **why);
@@ -126,6 +127,17 @@ bool fdt_next_sibling(struct fdt_node *node);
  * Return: 0; -ENOENT.
  */
 int __must_check fdt_find(const struct fdt *fdt, const char *path, struct fdt_node *node);
+
+/* Is the node called @name, which is without a unit address? The node may have one. */
+bool fdt_is_called(const struct fdt_node *node, const char *name);
+
+/**
+ * fdt_path() - the path of a node, for messages
+ * @node: the node
+ * @buf: filled with what fits, terminated; bytes that are not printable become "?"
+ * @size: of @buf, at least 1
+ */
+void fdt_path(const struct fdt_node *node, char *buf, size_t size);
 
 /* A cell of the node with a phandle. 0; -ENOENT; -EINVAL. */
 int fdt_phandle_u32(const struct fdt *fdt, u32 phandle, const char *name, u32 *val);
@@ -193,6 +205,16 @@ bool fdt_prop_has(const struct fdt_prop *prop, const char *word);
  */
 int fdt_reg(const struct fdt_node *node, unsigned int index, struct fdt_range *range);
 
+/**
+ * fdt_reg_count() - how many entries reg has
+ * @node: the node
+ *
+ * A malformed entry says nothing of those behind it: each is read for itself.
+ *
+ * Return: that many; -ENOENT no reg; -EINVAL its length is no multiple of an entry's.
+ */
+int fdt_reg_count(const struct fdt_node *node);
+
 /* The same as the bus sees it, untranslated: a cpu's hart id, a PCI device. */
 int fdt_reg_raw(const struct fdt_node *node, unsigned int index, struct fdt_range *range);
 
@@ -256,15 +278,31 @@ int fdt_irq(const struct fdt_node *node, struct fdt_irq *irq);
 int fdt_irq_map(const struct fdt_node *bus, u32 unit, u32 pin, struct fdt_irq *irq);
 
 /*
- * What every machine's tree says (lib/fdt_machine.c). Visitors stop at the first
- * answer that is not 0 and return it.
+ * What every machine's tree says (lib/fdt_machine.c). A visitor is called for what is
+ * malformed, too: an entry that can't be read never costs those behind it. Visitors stop at
+ * the first answer that is not 0 and return it.
  */
 
-/* @no_map: the range must not even be mapped. */
-typedef int fdt_range_fn(void *ctx, const struct fdt_range *range, bool no_map);
+/**
+ * struct fdt_entry - a range that the tree names, or tries to
+ * @node: whose reg it is in; NULL: the memory reservation block
+ * @index: which entry there
+ * @err: 0; -EINVAL malformed, -EOVERFLOW beyond 64 bits, -ENOENT it should be there
+ * @range: not empty; nothing if there is an error
+ * @no_map: the range must not even be mapped
+ */
+struct fdt_entry {
+	const struct fdt_node *node;
+	unsigned int index;
+	int err;
+	struct fdt_range range;
+	bool no_map;
+};
+
+typedef int fdt_entry_fn(void *ctx, const struct fdt_entry *entry);
 
 /* Every range of memory, in the order of the blob; empty ones are left out. */
-int fdt_for_each_memory(const struct fdt *fdt, fdt_range_fn *fn, void *ctx);
+int fdt_for_each_memory(const struct fdt *fdt, fdt_entry_fn *fn, void *ctx);
 
 /**
  * fdt_for_each_reserved() - every range that the firmware keeps
@@ -273,26 +311,34 @@ int fdt_for_each_memory(const struct fdt *fdt, fdt_range_fn *fn, void *ctx);
  * @ctx: its first argument
  *
  * Nodes without reg ask for memory to be found for them; nobody here does, so
- * they are passed over.
+ * they are passed over. Without ranges in /reserved-memory addresses are the CPU's.
  *
- * Return: 0; -EINVAL or -EOVERFLOW a malformed entry, behind those that were visited; else what
- * @fn said.
+ * Return: 0, or what @fn said.
  */
-int fdt_for_each_reserved(const struct fdt *fdt, fdt_range_fn *fn, void *ctx);
+int fdt_for_each_reserved(const struct fdt *fdt, fdt_entry_fn *fn, void *ctx);
 
+/**
+ * struct fdt_cpu - a hart
+ * @node: its node
+ * @err: 0; else its reg can't be read, and nothing else is known
+ * @hartid: reg
+ * @intc: phandle of its interrupt controller; 0 if absent
+ */
 struct fdt_cpu {
+	const struct fdt_node *node;
+	int err;
 	u64 hartid;
-	u32 intc; /* phandle of its interrupt controller; 0 if absent */
+	u32 intc;
 };
 
-/* Every available cpu. 0; -EINVAL one without a usable reg; -ENOENT no /cpus; or what @fn said. */
+/* Every available cpu. 0; -ENOENT no /cpus; or what @fn said. */
 int fdt_for_each_cpu(const struct fdt *fdt,
 		     int (*fn)(void *ctx, const struct fdt_cpu *cpu), void *ctx);
 
 /* /cpus timebase-frequency, Hz; else the first cpu's. 0; -ENOENT; -EINVAL also if it is 0. */
 int fdt_timebase(const struct fdt *fdt, u64 *hz);
 
-/* /chosen bootargs; "" if there are none or they are malformed. */
+/* /chosen bootargs; "" if there are none, NULL if they are no string. */
 const char *fdt_bootargs(const struct fdt *fdt);
 
 #endif

@@ -253,6 +253,18 @@ static void compare_reg(const void *blob, int offset, const struct fdt_node *nod
 		      size);
 }
 
+static void compare_path(const struct fdt_node *node, const char *want)
+{
+	char path[512], small[8];
+
+	fdt_path(node, path, sizeof(path));
+	for (size_t i = 0; i <= strlen(want); i++)
+		CHECK(path[i] == want[i] || path[i] == '?', "path %s, libfdt %s", path, want);
+	fdt_path(node, small, sizeof(small));
+	CHECK(strlen(small) < sizeof(small) && !strncmp(small, path, strlen(small)),
+	      "a path that was cut: %s", small);
+}
+
 /* Path, phandle and compatible lead both to the same node; names tell nodes apart. */
 static void compare_finders(const void *blob, int offset, const struct fdt *fdt,
 			    const struct fdt_node *node)
@@ -267,6 +279,7 @@ static void compare_finders(const void *blob, int offset, const struct fdt *fdt,
 	if (!fdt_get_path(blob, offset, path, sizeof(path)) && !strchr(path, ':')) {
 		int err = fdt_find(fdt, path, &found);
 
+		compare_path(node, path);
 		there = fdt_path_offset(blob, path);
 		CHECK((there >= 0) == !err, "path %s: %d, libfdt %d", path, err, there);
 		CHECK(err || found.name == fdt_get_name(blob, there, NULL), "path %s",
@@ -301,6 +314,7 @@ static void compare_nodes(const void *blob, const struct fdt *fdt)
 	struct fdt_node node;
 	bool more = true;
 	bool old = false;
+	u32 deep = 0;
 	int depth = 0;
 	int nr = 0;
 
@@ -309,6 +323,10 @@ static void compare_nodes(const void *blob, const struct fdt *fdt)
 	fdt_root(fdt, &node);
 	depth = 0;
 	for (int at = 0; at >= 0 && depth >= 0; at = fdt_next_node(blob, at, &depth)) {
+		if (depth >= FDT_MAX_DEPTH) {
+			deep++;
+			continue;
+		}
 		CHECK(more, "a node is missing: %s", fdt_get_name(blob, at, NULL));
 		CHECK(node.depth == depth, "depth %d, libfdt %d", node.depth, depth);
 		CHECK(node.name == fdt_get_name(blob, at, NULL), "name '%s'", node.name);
@@ -320,15 +338,60 @@ static void compare_nodes(const void *blob, const struct fdt *fdt)
 		more = fdt_next(&node);
 	}
 	CHECK(!more, "a node too many: %s", node.name);
+	CHECK(deep == fdt->nr_too_deep, "%u nodes too deep, libfdt %u", fdt->nr_too_deep, deep);
 }
 
 /* The rest has no counterpart: it must end, stay inside and give sane numbers. */
-static int see_range(void *ctx, const struct fdt_range *range, bool no_map)
+static int see_range(void *ctx, const struct fdt_entry *entry)
 {
-	(void)no_map;
-	CHECK(range->size && range->base + (range->size - 1) >= range->base,
-	      "memory wraps");
+	const struct fdt_range *range = &entry->range;
+	char path[64];
+
+	if (entry->err && entry->node)
+		fdt_path(entry->node, path, sizeof(path));
+	if (!entry->err)
+		CHECK(range->size && range->base + (range->size - 1) >= range->base,
+		      "memory wraps");
 	return ++*(int *)ctx == 100;
+}
+
+/* Each entry of a reservation's reg is seen or named, whatever stands before it. */
+struct reservations {
+	const struct fdt_node *want;
+	u32 nr;
+};
+
+static int count_entries(void *ctx, const struct fdt_entry *entry)
+{
+	struct reservations *r = ctx;
+
+	r->nr += entry->node && entry->node->name == r->want->name;
+	return 0;
+}
+
+static void no_reservation_is_hidden(const struct fdt *fdt)
+{
+	struct fdt_node root, parent, node;
+	struct fdt_prop prop;
+
+	fdt_root(fdt, &root);
+	fdt_for_each_subnode(parent, &root) {
+		if (!fdt_is_called(&parent, "reserved-memory"))
+			continue;
+		fdt_for_each_subnode(node, &parent) {
+			struct reservations r = {.want = &node};
+			struct fdt_range range;
+			const int nr = fdt_reg_count(&node);
+			int empty = 0;
+
+			for (int i = 0; i < nr; i++)
+				empty += !fdt_reg_raw(&node, (u32)i, &range) && !range.size;
+			CHECK(!fdt_for_each_reserved(fdt, count_entries, &r), "it ended early");
+			if (!fdt_prop(&node, "reg", &prop) && fdt_is_available(&node))
+				CHECK(empty || (r.nr && (nr <= 0 || r.nr == (u32)nr)),
+				      "%s: %u of %d entries", node.name, r.nr, nr);
+		}
+	}
 }
 
 static int see_cpu(void *ctx, const struct fdt_cpu *cpu)
@@ -343,6 +406,7 @@ static void exercise(const struct fdt *fdt)
 	struct fdt_window window;
 	struct fdt_range range;
 	struct fdt_irq irq;
+	const char *args;
 	int seen = 0;
 	u64 hz;
 
@@ -362,7 +426,9 @@ static void exercise(const struct fdt *fdt)
 	fdt_for_each_reserved(fdt, see_range, &seen);
 	fdt_for_each_cpu(fdt, see_cpu, &seen);
 	fdt_timebase(fdt, &hz);
-	CHECK(strlen(fdt_bootargs(fdt)) < BLOB_MAX * 4, "bootargs");
+	no_reservation_is_hidden(fdt);
+	args = fdt_bootargs(fdt);
+	CHECK(!args || strlen(args) < BLOB_MAX * 4, "bootargs");
 }
 
 static void compare_reservations(const void *blob, const struct fdt *fdt)

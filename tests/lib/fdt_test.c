@@ -384,13 +384,18 @@ static void depth(struct ktest *test)
 	struct fdt_node node;
 	int nr = 0;
 
-	KTEST_EXPECT_EQ(test, open_nested(FDT_MAX_DEPTH + 1), -E2BIG);
 	KTEST_ASSERT_EQ(test, open_nested(FDT_MAX_DEPTH), 0);
+	KTEST_EXPECT_EQ(test, fdt.nr_too_deep, 0);
+	/* What is deeper is passed over, and counted. */
+	KTEST_ASSERT_EQ(test, open_nested(FDT_MAX_DEPTH + 3), 0);
+	KTEST_EXPECT_EQ(test, fdt.nr_too_deep, 3);
 	fdt_root(&fdt, &node);
 	do
 		nr++;
 	while (fdt_next(&node));
 	KTEST_EXPECT_EQ(test, nr, FDT_MAX_DEPTH);
+	KTEST_EXPECT_EQ(test, node.depth, FDT_MAX_DEPTH - 1);
+	KTEST_EXPECT_FALSE(test, fdt_first_child(&node));
 }
 
 /* Any single wrong byte: an answer, and a walk that ends. */

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Device trees as firmware, people and other machines write them: the real QEMU, its tree edited, and what ebb says."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parent.parent.parent
+OUT = Path(os.environ.get('O') or TOP / 'build')
+QEMU = os.environ.get('QEMU') or OUT / 'qemu' / 'qemu-system-riscv64'
+LIMIT_S = 60.0
+HARNESS = 3         # the status of a machine on which ebb does not start
+
+MEMORY = re.compile(r'\tmemory@80000000 \{.*?\n\t\};\n', re.S)
+CELLS = '#address-cells = <2>; #size-cells = <2>; ranges;'
+GOOD = 'good@84000000 { reg = <0 0x84000000 0 0x200000>; no-map; };'
+FIRMWARE = r'pfn 0x84000: Firmware'
+AGREES = r'mm check: every counter and index agrees'
+LOOK = 'autorun="dump_page 0x84000; mm check; cat /proc/iomem; poweroff"'
+SOCKETS = ['-smp', '4', *(word for n in (0, 1) for word in (
+    '-object', f'memory-backend-ram,id=m{n},size=64M', '-numa', f'node,memdev=m{n},cpus={2 * n}-{2 * n + 1}'))]
+
+
+def memory(*nodes: str) -> dict:
+    """Other memory nodes: (address, reg) each."""
+    text = ''.join(f'\tmemory@{node} {{ device_type = "memory"; reg = <{reg}>; }};\n' for node, reg in nodes)
+    return {'edit': lambda tree: MEMORY.sub(text, tree)}
+
+
+def reserved(children: str) -> dict:
+    """A node /reserved-memory with this in it."""
+    return {'edit': lambda tree: tree.replace('\tchosen {', f'\treserved-memory {{ {children} }};\n\tchosen {{', 1)}
+
+
+def windows(ranges: str) -> dict:
+    """Other windows of the PCI host, and a device that wants one."""
+    return {'edit': lambda tree: re.sub(r'ranges = <0x1000000 [^>]*>', f'ranges = <{ranges}>', tree),
+            'options': ['-device', 'virtio-serial-pci']}
+
+
+@unittest.skipUnless((OUT / 'ebb.elf').exists() and shutil.which(QEMU) and shutil.which('dtc'), 'needs a kernel, QEMU, dtc')
+class TreeTest(unittest.TestCase):
+    """Each boots, or refuses with a line that names the node; none panics."""
+
+    def boot(self, edit=lambda tree: tree, options=(), append=LOOK):
+        """Status and console of a machine with this tree."""
+        machine = [str(QEMU), '-m', '128M', *(options if '-smp' in options else ['-smp', '1', *options]), '-display', 'none',
+                   '-nodefaults', '-no-reboot']
+        with tempfile.TemporaryDirectory() as home:
+            blob = Path(home, 'tree.dtb')
+            subprocess.run([*machine, '-M', f'virt,dumpdtb={blob}'], check=True, stderr=subprocess.DEVNULL, timeout=LIMIT_S)
+            tree = subprocess.run(['dtc', '-q', '-I', 'dtb', '-O', 'dts', blob], check=True, capture_output=True,
+                                  text=True).stdout
+            subprocess.run(['dtc', '-q', '-f', '-I', 'dts', '-O', 'dtb', '-o', blob], input=edit(tree), check=True, text=True,
+                           stderr=subprocess.DEVNULL)
+            done = subprocess.run([*machine, '-M', 'virt', '-bios', 'default', '-kernel', OUT / 'ebb.elf', '-dtb', blob,
+                                   '-serial', 'stdio', '-append', append], stdin=subprocess.DEVNULL, capture_output=True,
+                                  text=True, timeout=LIMIT_S, check=False)
+        return done.returncode, done.stdout.replace('\r', '')
+
+    def expect(self, status, *lines, **machine):
+        """The machine ends with this status and says these lines, in any order."""
+        got, text = self.boot(**machine)
+        text = text[text.find('ebb: first light'):]
+        self.assertNotIn('Kernel panic', text)
+        for line in lines:
+            self.assertRegex(text, line)
+        self.assertEqual(got, status, text)
+        self.assertEqual('ebb: ready' in text, status == 0, text)
+
+    def test_reservations_that_hold(self):
+        own = 'good@84000000 { reg = <0x84000000 0x200000>; no-map; };'
+        for name, children in {
+                'as usual': f'{CELLS} {GOOD}',
+                'no ranges': f'#address-cells = <2>; #size-cells = <2>; {GOOD}',
+                'cells of its own': f'#address-cells = <1>; #size-cells = <1>; ranges; {own}',
+                'both': f'#address-cells = <1>; #size-cells = <1>; {own}',
+                'size 0 before': f'{CELLS} zero@83000000 {{ reg = <0 0x83000000 0 0>; }}; {GOOD}',
+                'to the last byte': f'{CELLS} all@84000000 {{ reg = <0 0x84000000 0xffffffff 0x7c000000>; no-map; }};',
+                'over the kernel': f'{CELLS} k@80200000 {{ reg = <0 0x80200000 0 0x100000>; }}; {GOOD}'}.items():
+            with self.subTest(name):
+                self.expect(0, FIRMWARE, AGREES, **reserved(children))
+
+    def test_reservations_that_cannot_be_read(self):
+        for name, children in {
+                'three cells': f'{CELLS} bad@83000000 {{ reg = <0 0x83000000 0x1000>; }}; {GOOD}',
+                'wraps': f'{CELLS} bad@83000000 {{ reg = <0 0x83000000 0xffffffff 0xffffffff>; }}; {GOOD}',
+                'no size': '#address-cells = <2>; #size-cells = <0>; ranges; bad@83000000 { reg = <0 0x83000000>; };'}.items():
+            with self.subTest(name):
+                self.expect(HARNESS, r'/reserved-memory/bad@83000000: entry 0 of the reservation (is malformed|goes beyond)',
+                            **reserved(children))
+        self.expect(HARNESS, r'/memreserve/: entry 1 of the reservation goes beyond 64 bits', edit=lambda tree: tree.replace(
+            '/dts-v1/;', '/dts-v1/; /memreserve/ 0x84000000 0x1000; /memreserve/ 0xfffffffffffff000 0x2000;'))
+
+    def test_memory_nodes(self):
+        half, rest = ('80000000', '0 0x80000000 0 0x4000000'), ('84000000', '0 0x84000000 0 0x4000000')
+        for reg, fault in (('0 0x90000000 0x1000', 'is malformed'), ('0xffffffff 0xf0000000 0 0x20000000', 'goes beyond')):
+            with self.subTest(reg):
+                self.expect(0, rf'/memory@90000000: entry 0 of reg {fault}.*: this memory is left out', AGREES,
+                            r'80000000-87ffffff : System RAM', **memory(half, ('90000000', reg), rest))
+        self.expect(0, r'80000000-87ffffff : System RAM', AGREES,
+                    **memory(('80000000', '0 0x80000000 0 0x6000000 0 0x84000000 0 0x4000000'), ('80000001', half[1])))
+        self.expect(HARNESS, "the kernel lies outside of the tree's memory", **memory(('40000000', '0 0x40000000 0 0x1000000')))
+
+    def test_400_ranges_of_memory(self):
+        small = [(f'{at:x}', f'0 {at:#x} 0 0x1000') for at in range(0x81000000, 0x81000000 + 400 * 0x3000, 0x3000)]
+        self.expect(0, r'more than 128 ranges of memory: the smallest of them, \d+ KiB, are left out', AGREES,
+                    **memory(('80000000', '0 0x80000000 0 0x1000000'), *small))
+
+    def test_device_windows(self):
+        window = '0x2000000 0 0x40000000 0 0x40000000 0 0x40000000'
+        self.expect(0, r'/soc/pci@30000000 has a window over memory: it is left out', AGREES,
+                    **windows(f'0x2000000 0 0x84000000 0 0x84000000 0 0x1000000 {window}'))
+        self.expect(0, r'/soc/pci@30000000 has a malformed window', AGREES,
+                    **windows(f'0x3000000 0 0x40000000 0xffffffff 0xff000000 0 0x2000000 {window}'))
+        self.expect(0, r'/soc/pci@30000000 lies over memory: it is left out', AGREES, edit=lambda tree: tree.replace(
+            'reg = <0x00 0x30000000 0x00 0x10000000>', 'reg = <0x00 0x84000000 0x00 0x1000000>'))
+        self.expect(HARNESS, r'interrupt-controller@c000000 has a reg too small', edit=lambda tree: tree.replace(
+            'reg = <0x00 0xc000000 0x00 0x600000>', 'reg = <0x00 0xc000000 0x00 0x1000>'))
+
+    def test_two_sockets(self):
+        self.expect(0, 'this machine has 2 interrupt controllers, .* start QEMU without -numa',
+                    'no interrupt: no controller that ebb drives has its line', AGREES,
+                    options=[*SOCKETS, '-device', 'virtio-serial-pci'])
+
+    def test_deep_nodes(self):
+        self.expect(0, r'25 nodes of the device tree lie deeper than 16 levels', AGREES, edit=lambda tree: tree.replace(
+            '\tchosen {', '\t' + ''.join(f'd{n} {{ ' for n in range(40)) + '};' * 40 + '\n\tchosen {', 1))
+
+    def test_cut_command_line(self):
+        for last in ('mem=64M', 'autorun="echo halves; poweroff"'):
+            line = ('autorun=poweroff ' + 'loglevel=7 ' * 300)[:2042]
+            line = line[:line.rfind(' ') + 1].ljust(2042) + last
+            with self.subTest(last):
+                self.expect(0, 'command line: longer than 2047 bytes', 'mm: 131072 KiB of memory', append=line)
