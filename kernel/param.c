@@ -203,16 +203,29 @@ static void parse_word(char *word)
 		complain_value(word, value);
 }
 
+/* Bytes of the words that are whole: a half one must not be obeyed, nor half a quoted text. */
+static size_t whole_words(const char *cmdline, size_t len)
+{
+	bool quoted = false;
+	size_t whole = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (cmdline[i] == '"')
+			quoted = !quoted;
+		if (!quoted && (u8)cmdline[i] <= ' ')
+			whole = i;
+	}
+	return whole;
+}
+
 static void keep(const char *cmdline)
 {
 	size_t len = strnlen(cmdline, COMMAND_LINE_SIZE);
 
 	if (len == COMMAND_LINE_SIZE) {
-		pr_warn("command line: longer than %d bytes, the rest is cut",
-			COMMAND_LINE_SIZE - 1);
-		len--;
-		while (len > 0 && cmdline[len] != ' ')
-			len--;
+		len = whole_words(cmdline, len);
+		pr_warn("command line: longer than %d bytes: what follows byte %lu is left out",
+			COMMAND_LINE_SIZE - 1, len);
 	}
 	memcpy(raw, cmdline, len);
 	raw[len] = '\0';

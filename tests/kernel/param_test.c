@@ -193,6 +193,28 @@ static void long_line_is_cut_at_a_blank(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, command_line(), "param_test.number=5");
 }
 
+/* Half a word would be another one, and half a quoted text another command. */
+static void cut_words_are_not_obeyed(struct ktest *test)
+{
+	static const char *const cut[] = { "param_test.number=64",
+					   "param_test.text=\"a b c d e\"" };
+	char *line = ktest_alloc(test, 2 * COMMAND_LINE_SIZE);
+
+	for (size_t i = 0; i < ARRAY_SIZE(cut); i++) {
+		for (size_t kept = 1; kept < strlen(cut[i]); kept++) {
+			const size_t start = COMMAND_LINE_SIZE - 1 - kept;
+
+			number = 1;
+			text = "none";
+			memset(line, ' ', COMMAND_LINE_SIZE);
+			(void)strscpy(line + start, cut[i], COMMAND_LINE_SIZE);
+			params_parse(line);
+			KTEST_EXPECT_EQ(test, number, 1);
+			KTEST_EXPECT_STREQ(test, text, "none");
+		}
+	}
+}
+
 static void help_names_everything(struct ktest *test)
 {
 	const size_t room = 16384;
@@ -218,6 +240,7 @@ static const struct ktest_case param_cases[] = {
 	KTEST_CASE(set_one),
 	KTEST_CASE(nonsense_does_no_harm),
 	KTEST_CASE(long_line_is_cut_at_a_blank),
+	KTEST_CASE(cut_words_are_not_obeyed),
 	KTEST_CASE(help_names_everything),
 	{}
 };
