@@ -6,6 +6,7 @@
 #include "drivers/virtio/virtio_console.h"
 #include "kernel/ktest.h"
 #include "kernel/panic.h"
+#include "kernel/spinlock.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -24,7 +25,8 @@
 struct rig {
 	struct fake_virtio fv;
 	struct window *w;
-	bool stalled; /* the host does not read */
+	spinlock_t tx_lock; /* one reader at a time: the test's thread, or the port's in its kick */
+	bool stalled;	    /* the host does not read */
 	bool port_ready, port_open;
 	char text[TEXT_BYTES];
 	u32 len;
@@ -125,6 +127,7 @@ static void drain_tx(struct rig *rig)
 {
 	struct fake_chain chain;
 
+	spin_lock(&rig->tx_lock);
 	while (!READ_ONCE(rig->stalled) && fake_pop(&rig->fv, TX, &chain)) {
 		const u32 len = got(rig);
 		const u32 n = min(chain.out[0].len, (u32)sizeof(rig->text) - len);
@@ -133,6 +136,7 @@ static void drain_tx(struct rig *rig)
 		STORE_RELEASE(rig->len, len + n);
 		fake_push(&rig->fv, TX, chain.head, 0);
 	}
+	spin_unlock(&rig->tx_lock);
 }
 
 static void handle(struct fake_virtio *fv, u32 index)
@@ -183,6 +187,7 @@ static struct rig *rig_open(struct ktest *test, const char *name)
 
 	service_closed = 0;
 	rig->w = w;
+	spin_lock_init(&rig->tx_lock, "tx_lock");
 	fake_virtio_init(&rig->fv, VIRTIO_ID_CONSOLE, w->mm);
 	rig->fv.offered |= VIRTIO_CONSOLE_F_MULTIPORT;
 	rig->fv.config_size = 12;

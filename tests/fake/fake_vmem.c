@@ -157,7 +157,7 @@ static u16 do_plug(struct fake_vmem *fm, const struct virtio_mem_req *req)
 	make_dirty(fm, req->addr, size);
 	bitmap_set(fm->plugged, (req->addr - fm->config.addr) / fm->config.block_size,
 		   req->nb_blocks);
-	fm->config.plugged_size += size;
+	WRITE_ONCE(fm->config.plugged_size, fm->config.plugged_size + size);
 	return VIRTIO_MEM_RESP_ACK;
 }
 
@@ -170,7 +170,8 @@ static u16 do_unplug(struct fake_vmem *fm, const struct virtio_mem_req *req)
 	check_unmapped(fm, req);
 	bitmap_clear(fm->plugged, (req->addr - fm->config.addr) / fm->config.block_size,
 		     req->nb_blocks);
-	fm->config.plugged_size -= req->nb_blocks * fm->config.block_size;
+	WRITE_ONCE(fm->config.plugged_size,
+		   fm->config.plugged_size - req->nb_blocks * fm->config.block_size);
 	return VIRTIO_MEM_RESP_ACK;
 }
 
@@ -178,7 +179,7 @@ static u16 do_unplug_all(struct fake_vmem *fm)
 {
 	memset(fm->plugged, 0, sizeof(fm->plugged));
 	fm->fv.violations += fake_vmem_stray(fm) != 0;
-	fm->config.plugged_size = 0;
+	WRITE_ONCE(fm->config.plugged_size, 0);
 	fm->config.usable_region_size = 0;
 	set_usable(fm);
 	return VIRTIO_MEM_RESP_ACK;
