@@ -42,7 +42,8 @@ KLDFLAGS := -nostdlib -static -no-pie -n --fatal-warnings --gc-sections --build-
 HCFLAGS  := $(CSTD) $(WARN) -O2 -g -MMD -MP
 
 # Two images of the same objects: the kernel, and the kernel with its tests linked in.
-KSOURCES := $(wildcard arch/riscv/*.c arch/riscv/*.S kernel/*.c mm/*.c drivers/*/*.c lib/*.c)
+KSOURCES := $(wildcard arch/riscv/*.c arch/riscv/*.S kernel/*.c mm/*.c drivers/*/*.c lib/*.c) \
+	$(if $(filter 1,$(COVERAGE)),tests/coverage/functions.c)
 TSOURCES := $(foreach d,runner lib arch mm kernel drivers console fake bench,$(wildcard tests/$(d)/*.c))
 IMAGES := ebb ebb-test
 KERNEL_OBJS := $(addprefix $(O)/k/,$(addsuffix .o,$(KSOURCES)))
@@ -52,7 +53,7 @@ HOST_TESTS :=
 TEST_NEEDS :=
 FUZZERS :=
 
-FRAGMENTS := arch/riscv/build.mk lib/lib.mk tests/host/host.mk tests/fuzz/fuzz.mk tools/vmem/vmem.mk
+FRAGMENTS := arch/riscv/build.mk lib/lib.mk tests/host/host.mk tests/fuzz/fuzz.mk tools/vmem/vmem.mk tests/coverage/coverage.mk
 include $(wildcard $(FRAGMENTS))
 
 # --- the kernel ---------------------------------------------------------------------------------------------------
@@ -147,6 +148,14 @@ test-now: build
 test-now test-host-now: $(HOST_TESTS) $(TEST_NEEDS)
 	@tools/ktest $(KINDS) --host-tests $(HOST_TESTS)
 
+coverage: ## lines and branches that the suites on the host run, and each function that neither host nor guest runs
+	$(SETUP) run
+	@+QEMU='$(or $(QEMU),$(abspath $(O))/qemu/qemu-system-riscv64)' \
+		$(MAKE) -j$(shell nproc) O='$(O)/coverage' COVERAGE=1 coverage-now
+
+coverage-now: build $(HOST_TESTS)
+	@CROSS='$(CROSS)' tools/coverage --host-tests $(HOST_TESTS)
+
 bench: ## count instructions for each row of the budget table, and write build/bench.json; EXACT=1: what repeats exactly
 	$(SETUP) run
 	$(MAKEO) build
@@ -186,6 +195,6 @@ compile_commands.json: $(O)/k/.flags ## for editors: how each kernel source is c
 	@tools/compile-commands '$(KCC) $(KCFLAGS)' $(KSOURCES) $(TSOURCES) >$@
 
 .PHONY: help all build run ut debug gdb resize status test test-host test-full test-tsan test-tsan-now test-now \
-	test-host-now bench fuzz fuzz-now soak lint format check-headers docs doctor clean
+	test-host-now bench coverage coverage-now fuzz fuzz-now soak lint format check-headers docs doctor clean
 clean: ## remove what was built, but not QEMU (make clean ALL=1 removes it too)
 	@tools/clean "$(O)" $(ALL)

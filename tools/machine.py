@@ -38,6 +38,7 @@ PORT_NAME = 'org.ebb.console'
 TRACE_PORT_NAME = 'org.ebb.trace'
 DEVICE_START = 5.0        # seconds that a memory device gets to open its sockets
 STOP_GRACE = 2.0          # seconds between SIGTERM and SIGKILL
+COVERAGE_FILE, COVERAGE_MAP, COVERAGE_BYTES = 'functions', 'coverage_functions', 1 << 20   # tests/coverage/functions.c
 TEST_COMMANDS = ('ut', 'bench')
 SOCKET_PATH_MAX = 100     # sun_path has 108 bytes
 PRIVATE = 0o077           # mask for sockets and files: the machine is its user's alone
@@ -198,6 +199,7 @@ class Machine:
         self.qemu: subprocess.Popen | None = None
         self.devices: dict[str, subprocess.Popen] = {}
         self._logs: list = []
+        self.memory = None      # QEMU's memory file, for tools/coverage
         self._place_devices()
         self._check()
 
@@ -433,6 +435,8 @@ class Machine:
             self.start_devices()
             streams.setdefault('stderr', self._log('qemu'))
             self.qemu = self.spawn('qemu', self.qemu_command(), **streams)
+            if 'EBB_COVERAGE' in os.environ:
+                self._hold_memory()
         except BaseException:
             self.stop()
             raise
@@ -454,6 +458,28 @@ class Machine:
         """The name of a memory device that ended although nothing asked it to."""
         return next((name for name, process in self.devices.items() if process.poll() is not None), None)
 
+    def _hold_memory(self) -> None:
+        """For tools/coverage: QEMU's memory file, which is gone when QEMU ends by itself."""
+        deadline = time.monotonic() + DEVICE_START
+        while self.memory is None and self.qemu.poll() is None and time.monotonic() < deadline:
+            for link in Path(f'/proc/{self.qemu.pid}/fd').iterdir():
+                try:
+                    if self.memory is None and os.readlink(link).startswith('/memfd:'):
+                        self.memory = open(link, 'rb')  # closed in _keep_coverage()
+                except OSError:
+                    continue                            # QEMU has closed it meanwhile
+
+    def _keep_coverage(self) -> None:
+        """Add the functions that ran in this machine to those of the run directory."""
+        elf = Elf(self.config.kernel)
+        with self.memory as memory:
+            memory.seek(elf.physical(elf.symbol(COVERAGE_MAP)) - RAM_BASE)
+            ran = memory.read(COVERAGE_BYTES)
+        kept = self.rundir / f'{COVERAGE_FILE}-{Path(self.config.kernel).stem}'
+        before = kept.read_bytes() if kept.exists() else bytes(COVERAGE_BYTES)
+        kept.write_bytes(bytes(map(max, before, ran)))
+        self.memory = None
+
     def stop(self) -> None:
         """End what still runs, QEMU first, politely and then not, and remove sockets and pid files."""
         processes = [p for p in (self.qemu, *self.devices.values()) if p is not None]
@@ -465,6 +491,8 @@ class Machine:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
+        if self.memory:
+            self._keep_coverage()
         for log in self._logs:
             log.close()
         for stale in self.rundir.glob('*'):

@@ -206,9 +206,14 @@ void arch_idle(void)
 
 /* --- start and end ------------------------------------------------------------------ */
 
+/* Of `make coverage`: writes the counts that exit() would write. */
+void __gcov_dump(void) __attribute__((weak));
+
 void arch_exit(int status)
 {
 	fflush(stdout);
+	if (__gcov_dump != NULL)
+		__gcov_dump();
 	/* Not exit(): other harts still run, and would see what it tears down. */
 	_exit(status);
 }
