@@ -153,7 +153,7 @@ coverage: ## lines and branches that the suites on the host run, and each functi
 	@+QEMU='$(or $(QEMU),$(abspath $(O))/qemu/qemu-system-riscv64)' \
 		$(MAKE) -j$(shell nproc) O='$(O)/coverage' COVERAGE=1 coverage-now
 
-coverage-now: build $(HOST_TESTS)
+coverage-now: build $(HOST_TESTS) $(TEST_NEEDS)
 	@CROSS='$(CROSS)' tools/coverage --host-tests $(HOST_TESTS)
 
 bench: ## count instructions for each row of the budget table, and write build/bench.json; EXACT=1: what repeats exactly
