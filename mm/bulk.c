@@ -36,7 +36,7 @@ unsigned long alloc_pages_bulk(struct mm *mm, u32 gfp, enum page_type type, unsi
 {
 	unsigned long got = 0;
 
-	BUG_ON(type < PGTY_FIRST_ALLOC || type > PGTY_LAST_ALLOC || (gfp & GFP_ZERO));
+	BUG_ON(!type_is_alloc(type) || (gfp & GFP_ZERO));
 	if (gfp & GFP_MOVABLE)
 		got = zone_bulk(mm_zone(mm, ZONE_MOVABLE), gfp, type, nr, pfns);
 	if (got < nr)
@@ -68,8 +68,8 @@ static unsigned long zone_free_bulk(struct mm *mm, const unsigned long *pfns, un
 		if (!ms || ms->zone != zone)
 			break;
 		n = buddy_free_singles(ms, pfns + done, nr - done,
-				       page_word(PGTY_FIRST_ALLOC, 0, 0, zone->type),
-				       PGTY_KERNEL - PGTY_FIRST_ALLOC);
+				       page_word(PGTY_FIRST_PLAIN, 0, 0, zone->type),
+				       PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN);
 		if (!n)
 			break;
 		done += n;

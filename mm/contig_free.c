@@ -32,7 +32,7 @@ static void free_part(struct mm *mm, struct mem_section *ms, unsigned long pfn,
 		return;
 	}
 	if (!(w & PB_VALID) && PAGE_WORD_ORDER(word) == PAGEBLOCK_ORDER &&
-	    PAGE_WORD_TYPE(word) >= PGTY_FIRST_ALLOC && PAGE_WORD_TYPE(word) <= PGTY_LAST_ALLOC)
+	    type_is_alloc(PAGE_WORD_TYPE(word)))
 		split_pageblock(ms, b);
 	while (nr) {
 		unsigned long pfns[64];

@@ -84,8 +84,8 @@ static unsigned long part_end(unsigned long pfn, unsigned long end)
  */
 bool evac_can_wait(const struct evac *e, enum page_type type)
 {
-	return (e->policy->flags & EVAC_WAIT_FREE) && type <= PGTY_LAST_ALLOC &&
-	       type != PGTY_OFFLINE;
+	return (e->policy->flags & EVAC_WAIT_FREE) &&
+	       (type == PGTY_CACHED || type_is_alloc(type));
 }
 
 /* A frame blocks: no matter, to be waited for, or a reason to give up. */

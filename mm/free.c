@@ -58,7 +58,7 @@ static const char *check_word(u32 word, unsigned int order)
 {
 	if (PAGE_WORD_TYPE(word) == PGTY_BUDDY || PAGE_WORD_TYPE(word) == PGTY_CACHED)
 		return "is free already";
-	if (PAGE_WORD_TYPE(word) < PGTY_FIRST_ALLOC || PAGE_WORD_TYPE(word) > PGTY_LAST_ALLOC)
+	if (!type_is_alloc(PAGE_WORD_TYPE(word)))
 		return "was not allocated";
 	if (PAGE_WORD_FLAGS(word) & PG_TAIL)
 		return "is the tail of a chunk";
@@ -86,9 +86,8 @@ static void check_chunk(struct mm *mm, const struct mem_section *ms, unsigned lo
 		word = READ_ONCE(pfn_to_page(pfn)->word);
 	else
 		word = pb_const(w) | (pfn % PAGEBLOCK_NR_PAGES ? PG_TAIL << 8 : 0);
-	/* Type, flags and order in one compare, as in free_pages(). */
-	if (unlikely((word << 8) - (order << 24 | PGTY_FIRST_ALLOC << 8) >
-		     (PGTY_LAST_ALLOC - PGTY_FIRST_ALLOC) << 8))
+	/* No flag, that order, and a type that is given out. */
+	if (unlikely(((word ^ order << 16) & 0xffff00U) || !type_is_alloc(PAGE_WORD_TYPE(word))))
 		bad_free(mm, pfn, order, order > MAX_PAGE_ORDER ? "has no such order" :
 								  check_word(word, order));
 	if (type_is_counted(PAGE_WORD_TYPE(word)) &&

@@ -145,19 +145,58 @@ static inline void offline_verify(const struct mem_section *ms, unsigned long pf
 void chunk_write(unsigned long pfn, unsigned int order, u32 word);
 void frames_write(unsigned long pfn, unsigned long nr, u64 word, u64 owner);
 
-/* Types that alloc_pages() gives out, a dense range, and those with a count. */
-#define PGTY_FIRST_ALLOC PGTY_PGTABLE
-#define PGTY_LAST_ALLOC	 PGTY_HUGE
-#define X_COUNT_NONE	 0U
-#define X_COUNT_COUNTED	 1U
-#define X(name, str, count, ...) | X_COUNT_##count << PGTY_##name
-#define PGTY_COUNTED_MASK (0U PAGE_TYPES(X))
-enum { PGTY_COUNTED = PGTY_COUNTED_MASK };
+/* Masks of the types that have a count, and of those that alloc_pages() gives out. */
+#define X_NONE	  0U
+#define X_COUNTED 1U
+#define X_NO	  0U
+#define X_YES	  1U
+#define X(name, str, count, ...) | X_##count << PGTY_##name
+enum { PGTY_COUNTED = (0U PAGE_TYPES(X)) };
 #undef X
+#define X(name, str, count, alloc, ...) | X_##alloc << PGTY_##name
+enum { PGTY_ALLOC = (0U PAGE_TYPES(X)) };
+#undef X
+#undef X_NONE
+#undef X_COUNTED
+#undef X_NO
+#undef X_YES
+static_assert(NR_PAGE_TYPES <= 31, "a mask has a bit for each type");
 
 static inline unsigned int type_is_counted(unsigned int type)
 {
 	return (PGTY_COUNTED >> type) & 1;
+}
+
+/* @type: any number. */
+static inline bool type_is_alloc(unsigned int type)
+{
+	return type < NR_PAGE_TYPES && ((PGTY_ALLOC >> type) & 1);
+}
+
+/*
+ * The short ways of allocating and freeing test by one compare for a type that is
+ * given out and has no count. That is this range; all others, and those that the table
+ * gets later, take ways that ask the masks.
+ */
+#define PGTY_FIRST_PLAIN PGTY_PGTABLE
+#define PGTY_LAST_PLAIN	 PGTY_KERNEL
+#define PGTY_PLAIN	 ((2U << PGTY_LAST_PLAIN) - (1U << PGTY_FIRST_PLAIN))
+static_assert((PGTY_ALLOC & PGTY_PLAIN) == PGTY_PLAIN, "plain types are given out");
+static_assert(!(PGTY_COUNTED & PGTY_PLAIN), "plain types have no count");
+static_assert(!(PGTY_COUNTED & ~PGTY_ALLOC), "what has a count begins with it when allocated");
+static_assert(!(PGTY_ALLOC & (1U << PGTY_NONE | 1U << PGTY_BUDDY | 1U << PGTY_CACHED |
+			      1U << PGTY_OFFLINE)), "these are the allocator's own");
+
+/*
+ * The head of a chunk comes to life: type and count in one store, behind the owner word.
+ * A reader that finds the type finds neither owner nor count of a former life.
+ */
+static inline void page_born(struct page *page, u32 word)
+{
+	const u64 count = type_is_counted(PAGE_WORD_TYPE(word));
+
+	WRITE_ONCE(page->owner, 0);
+	STORE_RELEASE(*(u64 *)page, word | count << 32);
 }
 
 /* pageblock.c: from one form to the other, and what holds for a whole pageblock. */

@@ -163,7 +163,7 @@ static void early_frames(struct mm *mm, const struct memblock_region *memory,
 		return;
 	set_early(mm, phys_to_pfn(base), phys_to_pfn(end), type);
 	/* Page tables of early boot are allocated frames like those made later. */
-	if (type >= PGTY_FIRST_ALLOC && type <= PGTY_LAST_ALLOC)
+	if (type_is_alloc(type))
 		mm_zone(mm, ZONE_NORMAL)->managed += (end - base) >> PAGE_SHIFT;
 }
 

@@ -18,7 +18,7 @@ static const struct {
 	u8 count, mobility;
 	s8 kpf;
 } types[] = {
-#define X(ident, str, cnt, mob, kpf_bit, owner, meaning)                                 \
+#define X(ident, str, cnt, alloc, mob, kpf_bit, owner, meaning)                                 \
 	[PGTY_##ident] = { str, PAGE_COUNT_##cnt, PAGE_MOBILITY_##mob, kpf_bit },
 	PAGE_TYPES(X)
 #undef X
@@ -81,7 +81,7 @@ static void fill_state(struct page_state *st, u64 desc, u64 owner)
 	st->order = PAGE_WORD_ORDER(desc);
 	st->zone = PAGE_WORD_ZONE(desc);
 	st->count = type_is_counted(st->type) ? desc >> 32 : 0;
-	st->owner = st->type >= PGTY_FIRST_ALLOC && st->type <= PGTY_LAST_ALLOC ? owner : 0;
+	st->owner = type_is_alloc(st->type) ? owner : 0;
 }
 
 /* All frames agree: the word says it all, but for the second half of an order 10. */
@@ -315,7 +315,7 @@ static int change_flag(struct mm *mm, unsigned long pfn, u32 set, u32 clear)
 
 	if (!ms || !page_state_get(mm, pfn, &st))
 		return -EINVAL;
-	if (st.type < PGTY_FIRST_ALLOC || st.type > PGTY_LAST_ALLOC)
+	if (!type_is_alloc(st.type))
 		return -EINVAL;
 	if (!st.uniform)
 		return page_change_flags(st.head, set, clear);
@@ -349,8 +349,7 @@ int page_change_flags(unsigned long head, u32 set, u32 clear)
 	u32 w = READ_ONCE(page->word);
 
 	do {
-		if (PAGE_WORD_TYPE(w) < PGTY_FIRST_ALLOC ||
-		    PAGE_WORD_TYPE(w) > PGTY_LAST_ALLOC || PAGE_WORD_FLAGS(w) & PG_TAIL)
+		if (!type_is_alloc(PAGE_WORD_TYPE(w)) || PAGE_WORD_FLAGS(w) & PG_TAIL)
 			return -EINVAL;
 		if (PAGE_WORD_FLAGS(w) & (set | (PG_CLAIMED & ~clear)))
 			return -EBUSY;

@@ -197,8 +197,7 @@ unsigned long alloc_uncached(struct mm *mm, u32 gfp, unsigned int order, enum pa
 {
 	unsigned long pfn;
 
-	BUG_ON(order > MAX_PAGE_ORDER ||
-	       type - PGTY_FIRST_ALLOC > PGTY_LAST_ALLOC - PGTY_FIRST_ALLOC);
+	BUG_ON(order > MAX_PAGE_ORDER || !type_is_alloc(type));
 	VM_BUG_ON(this_hart()->irq_depth);
 	if (gfp & GFP_ZERO) {
 		pfn = alloc_pages(mm, gfp & ~GFP_ZERO, order, type);
@@ -238,8 +237,7 @@ int alloc_pages_at(struct mm *mm, unsigned long pfn, unsigned int order, enum pa
 	struct zone *zone;
 	int ret = -EINVAL;
 
-	if (order > MAX_PAGE_ORDER || !IS_ALIGNED(pfn, 1UL << order) ||
-	    type < PGTY_FIRST_ALLOC || type > PGTY_LAST_ALLOC)
+	if (order > MAX_PAGE_ORDER || !IS_ALIGNED(pfn, 1UL << order) || !type_is_alloc(type))
 		return ret;
 	drain_local_pages(mm);
 	pfn_walk_begin();

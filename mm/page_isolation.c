@@ -18,8 +18,7 @@ static bool owned_chunk(u64 w)
 {
 	const unsigned int type = PAGE_WORD_TYPE(pb_const(w));
 
-	return !(w & PB_VALID) && type >= PGTY_CACHED && type <= PGTY_LAST_ALLOC &&
-	       type != PGTY_OFFLINE;
+	return !(w & PB_VALID) && (type == PGTY_CACHED || type_is_alloc(type));
 }
 
 /* Which of @mask have the isolate bit? */

@@ -79,13 +79,9 @@ void frames_write(unsigned long pfn, unsigned long nr, u64 word, u64 owner)
  */
 void chunk_write(unsigned long pfn, unsigned int order, u32 word)
 {
-	struct page *page = pfn_to_page(pfn);
-	const u64 count = type_is_counted(PAGE_WORD_TYPE(word));
-
 	if (order)
 		frames_write(pfn + 1, (1UL << order) - 1, word | PG_TAIL << 8, 0);
-	WRITE_ONCE(page->owner, 0);
-	STORE_RELEASE(*(u64 *)page, word | count << 32);
+	page_born(pfn_to_page(pfn), word);
 }
 
 /*

@@ -20,9 +20,6 @@
 /* Most chunks in a stack; PCP_MAX_CHUNKS is their sum. */
 static const u16 pcp_chunks[NR_PAGE_ORDERS] = { 256, 32, 16, 8, 4, 4, 4, 4, 4, 2, 2 };
 
-static_assert(!(PGTY_COUNTED & ((2U << PGTY_KERNEL) - 1)),
-	      "types up to Kernel have no count: the short ways rely on it");
-
 struct pcp pcp_none;
 
 static void init_empty(struct pcp_stack *st, unsigned long *base)
@@ -138,11 +135,16 @@ __leaf unsigned long alloc_pages(struct mm *mm, u32 gfp, unsigned int order,
 	if (unlikely((long)pfn < 0 || order >> 4))
 		return alloc_pages_slow(mm, gfp, order, type);
 	page = pfn_to_page(pfn);
+	if (likely(type - PGTY_FIRST_PLAIN <= PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN)) {
+		/* Not ordered: of a plain type nothing follows the owner word without a lock. */
+		WRITE_ONCE(page->owner, 0);
+		WRITE_ONCE(page->word, page->word + type - PGTY_CACHED);
+	} else {
+		if (unlikely(!type_is_alloc(type)))
+			return alloc_pages_slow(mm, gfp, order, type);
+		page_born(page, page->word + type - PGTY_CACHED);
+	}
 	st->top--;
-	WRITE_ONCE(page->owner, 0);
-	WRITE_ONCE(page->word, page->word + type - PGTY_CACHED);
-	if (type > PGTY_KERNEL)
-		WRITE_ONCE(page->count, type_is_counted(type));
 	if (unlikely(hart->trace_mask))
 		return trace_alloc(pfn, order, type);
 	return pfn;
@@ -153,7 +155,7 @@ static_assert(GFP_ZERO < PCP_ROWS && GFP_ZERO >= NR_MIGRATE_STORED,
 static __noinline __cold void trace_free(unsigned long pfn, unsigned int order, u32 type)
 {
 	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order,
-		   .before = PGTY_FIRST_ALLOC + (type >> 8), .after = PGTY_CACHED);
+		   .before = PGTY_FIRST_PLAIN + (type >> 8), .after = PGTY_CACHED);
 }
 
 __leaf void free_pages(struct mm *mm, unsigned long pfn, unsigned int order)
@@ -172,11 +174,11 @@ __leaf void free_pages(struct mm *mm, unsigned long pfn, unsigned int order)
 	/* Type, flags and order in one compare: allocated, no count, no flag, that order. */
 	page = pfn_to_page(pfn);
 	word = page->word;
-	type = (word << 8) - (order << 24 | PGTY_FIRST_ALLOC << 8);
+	type = (word << 8) - (order << 24 | PGTY_FIRST_PLAIN << 8);
 	st = &pcp->row[order & 15];
-	if (unlikely(type > (PGTY_KERNEL - PGTY_FIRST_ALLOC) << 8 || st->top >= st->limit))
+	if (unlikely(type > (PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN) << 8 || st->top >= st->limit))
 		return free_pages_slow(mm, pfn, order);
-	WRITE_ONCE(page->word, word - (type >> 8) - (PGTY_FIRST_ALLOC - PGTY_CACHED));
+	WRITE_ONCE(page->word, word - (type >> 8) - (PGTY_FIRST_PLAIN - PGTY_CACHED));
 	*st->top++ = pfn;
 	if (unlikely(hart->trace_mask))
 		trace_free(pfn, order, type);

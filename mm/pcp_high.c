@@ -34,16 +34,14 @@ __leaf unsigned long pcp_alloc_high(struct mm *mm, u32 gfp, unsigned int order,
 	struct pageblock *pb;
 	u64 w;
 
-	if (unlikely((long)pfn < 0))
+	if (unlikely((long)pfn < 0 || !type_is_alloc(type)))
 		return alloc_uncached(mm, gfp, order, type);
 	pb = pfn_pageblock(mm, pfn);
 	w = pb_read(pb);
 	if (unlikely(w & PB_VALID)) {
 		struct page *page = pfn_to_page(pfn);
 
-		WRITE_ONCE(page->owner, 0);
-		WRITE_ONCE(page->word, page->word + type - PGTY_CACHED);
-		WRITE_ONCE(page->count, type_is_counted(type));
+		page_born(page, page->word + type - PGTY_CACHED);
 	} else if (likely(!type_is_counted(type))) {
 		WRITE_ONCE(pb->owner, 0);
 		pageblock_cas_type(pb, w, type);
@@ -93,9 +91,9 @@ __leaf void pcp_free_high(struct mm *mm, unsigned long pfn, unsigned int order)
 	if (order > PAGEBLOCK_ORDER)
 		w |= pb_read(pb + 1) & PB_ISOLATE;
 	word = frame_word(w, pfn);
-	type = (word << 8) - (order << 24 | PGTY_FIRST_ALLOC << 8);
+	type = (word << 8) - (order << 24 | PGTY_FIRST_PLAIN << 8);
 	st = &pcp->high[pb_mt(w) << 4 | order];
-	if (unlikely(type > (PGTY_KERNEL - PGTY_FIRST_ALLOC) << 8 || w & PB_ISOLATE ||
+	if (unlikely(type > (PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN) << 8 || w & PB_ISOLATE ||
 		     pfn & ((1UL << order) - 1) || st->top >= st->base + st->cap))
 		return free_checked(mm, pfn, order);
 	if (w & PB_VALID)

@@ -23,10 +23,10 @@ static void heading(const char *title, const char *text, const char *columns)
 static void page_types(void)
 {
 	heading("Frame types", "`enum page_type`, one for every frame of an online block.",
-		"| number | name | count | mobility | kpageflags | owner word | meaning |");
-#define X(name, str, count, mobility, kpf, owner, meaning)                                    \
-	printf("| %d | %s | %s | %s | %d | %s | %s |\n", PGTY_##name, str, #count, #mobility, \
-	       kpf, owner, meaning);
+		"| number | name | count | alloc | mobility | kpageflags | owner word | meaning |");
+#define X(name, str, count, alloc, mobility, kpf, owner, meaning)                             \
+	printf("| %d | %s | %s | %s | %s | %d | %s | %s |\n", PGTY_##name, str, #count, #alloc, \
+	       #mobility, kpf, owner, meaning);
 	PAGE_TYPES(X)
 #undef X
 }

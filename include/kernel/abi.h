@@ -15,8 +15,9 @@
  */
 
 /*
- * PAGE_TYPES(X): X(NAME, "Name", COUNT, MOBILITY, KPF, "owner word", "meaning")
+ * PAGE_TYPES(X): X(NAME, "Name", COUNT, ALLOC, MOBILITY, KPF, "owner word", "meaning")
  *   COUNT     NONE: no reference count, ever; COUNTED: has one
+ *   ALLOC     YES: alloc_pages() gives it out, and free_pages() takes it back; or NO
  *   MOBILITY  FIXED: never moves. FREE: nobody has it. OPS: moves through the
  *             type's movable_ops. OWNER: the owner decides (PageOffline: skippable).
  *             NOTRAM: there is no memory to move.
@@ -25,28 +26,29 @@
  * Every frame of an online section has exactly one of these; 0 is never stored.
  */
 #define PAGE_TYPES(X)                                                                          \
-	X(NONE, "None", NONE, FIXED, -1, "-", "never valid: a frame without a type is a bug")  \
-	X(BUDDY, "Buddy", NONE, FREE, 10, "-", "free, in the buddy allocator")                 \
-	X(CACHED, "Cached", NONE, FREE, -1, "-", "free, in one hart's page cache")             \
-	X(OFFLINE, "Offline", NONE, OWNER, 23, "none: looked up by range",                     \
+	X(NONE, "None", NONE, NO, FIXED, -1, "-",                                              \
+	  "never valid: a frame without a type is a bug")                                      \
+	X(BUDDY, "Buddy", NONE, NO, FREE, 10, "-", "free, in the buddy allocator")             \
+	X(CACHED, "Cached", NONE, NO, FREE, -1, "-", "free, in one hart's page cache")         \
+	X(OFFLINE, "Offline", NONE, NO, OWNER, 23, "none: looked up by range",                 \
 	  "logically offline inside an online block; frozen for life")                         \
-	X(PGTABLE, "PageTable", NONE, FIXED, 26, "level and index", "a page table")            \
-	X(SLAB, "Slab", NONE, FIXED, 7, "struct slab *", "slab objects")                       \
-	X(KERNEL, "Kernel", NONE, FIXED, -1, "the user's", "kernel data")                      \
-	X(DRIVER, "Driver", COUNTED, OPS, -1, "the slot that refers to it",                    \
+	X(PGTABLE, "PageTable", NONE, YES, FIXED, 26, "level and index", "a page table")       \
+	X(SLAB, "Slab", NONE, YES, FIXED, 7, "struct slab *", "slab objects")                  \
+	X(KERNEL, "Kernel", NONE, YES, FIXED, -1, "the user's", "kernel data")                 \
+	X(DRIVER, "Driver", COUNTED, YES, OPS, -1, "the slot that refers to it",               \
 	  "a driver's movable page, known to one slot")                                        \
-	X(ANON, "Anon", COUNTED, OPS, 12, "page-table slot", "anonymous memory")               \
-	X(PAGECACHE, "PageCache", COUNTED, OPS, 5, "cache slot", "page cache")                 \
-	X(HUGE, "Huge", COUNTED, OPS, 17, "slot", "huge page, head or tail")                   \
-	X(FIRMWARE, "Firmware", NONE, FIXED, 32, "-", "reserved by the firmware")              \
-	X(IMAGE, "Image", NONE, FIXED, 32, "-", "the kernel image")                            \
-	X(BOOT, "Boot", NONE, FIXED, 32, "-", "allocated before the allocator was up")         \
-	X(MEMMAP, "Memmap", NONE, FIXED, 32, "section", "page descriptors and free bits")      \
-	X(HOLE, "Hole", NONE, NOTRAM, 20, "-", "no memory here")                               \
-	X(DEVICE, "Device", NONE, NOTRAM, 20, "-", "a device's memory")
+	X(ANON, "Anon", COUNTED, YES, OPS, 12, "page-table slot", "anonymous memory")          \
+	X(PAGECACHE, "PageCache", COUNTED, YES, OPS, 5, "cache slot", "page cache")            \
+	X(HUGE, "Huge", COUNTED, YES, OPS, 17, "slot", "huge page, head or tail")              \
+	X(FIRMWARE, "Firmware", NONE, NO, FIXED, 32, "-", "reserved by the firmware")          \
+	X(IMAGE, "Image", NONE, NO, FIXED, 32, "-", "the kernel image")                        \
+	X(BOOT, "Boot", NONE, NO, FIXED, 32, "-", "allocated before the allocator was up")     \
+	X(MEMMAP, "Memmap", NONE, NO, FIXED, 32, "section", "page descriptors and free bits")  \
+	X(HOLE, "Hole", NONE, NO, NOTRAM, 20, "-", "no memory here")                           \
+	X(DEVICE, "Device", NONE, NO, NOTRAM, 20, "-", "a device's memory")
 
 enum page_type {
-#define X(name, str, count, mobility, kpf, owner, meaning) PGTY_##name,
+#define X(name, ...) PGTY_##name,
 	PAGE_TYPES(X)
 #undef X
 	NR_PAGE_TYPES

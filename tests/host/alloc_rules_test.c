@@ -43,12 +43,13 @@ static void chunks_are_born_clean(struct ktest *test)
 	struct test_mm *t = test_mm_normal(test, 1);
 
 	for (unsigned int order = 0; order <= MAX_PAGE_ORDER; order++) {
-		for (unsigned int type = PGTY_FIRST_ALLOC; type <= PGTY_LAST_ALLOC;
-		     type++) {
+		for (unsigned int type = 0; type < NR_PAGE_TYPES; type++) {
 			const unsigned long pfn = t->base + (1UL << MAX_PAGE_ORDER);
 			const bool part = order < PAGEBLOCK_ORDER;
 			unsigned long again;
 
+			if (!type_is_alloc(type))
+				continue;
 			/* A neighbour keeps the descriptors of its pageblock in use. */
 			if (part)
 				KTEST_ASSERT_EQ(test,

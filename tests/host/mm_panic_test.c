@@ -248,6 +248,37 @@ static void bad_type(void)
 	(void)!get(9, PGTY_OFFLINE);
 }
 
+/* The cache holds a chunk of that order already. */
+static void bad_type_warm(unsigned int order, enum page_type type)
+{
+	const unsigned long pfn = get(order, PGTY_KERNEL);
+
+	free_pages(mm, pfn, order);
+	(void)!alloc_pages(mm, GFP_MOVABLE, order, type);
+}
+
+static void bad_type_cached(void)
+{
+	bad_type_warm(0, PGTY_DEVICE);
+}
+
+static void bad_type_cached_itself(void)
+{
+	bad_type_warm(3, PGTY_CACHED);
+}
+
+static void bad_type_cached_large(void)
+{
+	bad_type_warm(9, PGTY_DEVICE);
+}
+
+static void bad_type_bulk(void)
+{
+	unsigned long pfn = get(0, PGTY_KERNEL);
+
+	(void)!alloc_pages_bulk(mm, GFP_KERNEL, PGTY_BOOT, 1, &pfn);
+}
+
 static unsigned long poisoned(unsigned int order)
 {
 	page_poison = true;
@@ -307,6 +338,10 @@ static const struct death deaths[] = {
 	  "00 is Offline, its pageblock's owner is 0x3 instead of 0xff11e0ff11e0ff1" },
 #endif
 	{ "bad_type", bad_type, "BUG at mm/page_alloc.c" },
+	{ "bad_type_cached", bad_type_cached, "BUG at mm/page_alloc.c" },
+	{ "bad_type_cached_itself", bad_type_cached_itself, "BUG at mm/page_alloc.c" },
+	{ "bad_type_cached_large", bad_type_cached_large, "BUG at mm/page_alloc.c" },
+	{ "bad_type_bulk", bad_type_bulk, "BUG at mm/bulk.c" },
 	{ "write_after_free", write_after_free,
 	  "was written while it was free: byte 0x123 is 0x5c" },
 	{ "write_after_free_large", write_after_free_large,

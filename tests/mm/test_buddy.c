@@ -27,10 +27,13 @@ static void every_order(struct ktest *test)
 	const unsigned long free = test_mm_free(test, t);
 
 	for (unsigned int order = 0; order <= MAX_PAGE_ORDER; order++) {
-		for (unsigned int type = PGTY_FIRST_ALLOC; type <= PGTY_LAST_ALLOC; type++) {
-			const unsigned long pfn = alloc_pages(t->mm, GFP_MOVABLE, order, type);
+		for (unsigned int type = 0; type < NR_PAGE_TYPES; type++) {
 			struct page_state st;
+			unsigned long pfn;
 
+			if (!type_is_alloc(type))
+				continue;
+			pfn = alloc_pages(t->mm, GFP_MOVABLE, order, type);
 			KTEST_ASSERT_NE(test, pfn, PFN_NONE);
 			KTEST_EXPECT_EQ(test, pfn & ((1UL << order) - 1), 0);
 			for (unsigned long i = 0; i < 1UL << order; i++) {
