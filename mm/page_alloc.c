@@ -221,11 +221,12 @@ unsigned long alloc_pages_slow(struct mm *mm, u32 gfp, unsigned int order,
 /* One chunk of a section, whose zone is locked. */
 static int take_chunk(struct mem_section *ms, unsigned long pfn, unsigned int order, u32 word)
 {
-	const unsigned int first = pageblock_index(pfn);
-	const unsigned int last = pageblock_index(pfn + (1UL << order) - 1);
+	const unsigned int b = pageblock_index(pfn);
+	u64 w = pb_word(ms, b);
 
-	if (!buddy_range_free(ms, pfn, order) ||
-	    (pb_word(ms, first) | pb_word(ms, last)) & PB_ISOLATE)
+	if (order > PAGEBLOCK_ORDER)
+		w |= pb_word(ms, b + 1);
+	if (w & PB_ISOLATE || !buddy_range_free(ms, pfn, order))
 		return -EBUSY;
 	buddy_take(ms, pfn, order, word);
 	return 0;

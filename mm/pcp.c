@@ -135,6 +135,7 @@ __leaf unsigned long alloc_pages(struct mm *mm, u32 gfp, unsigned int order,
 	if (unlikely((long)pfn < 0 || order >> 4))
 		return alloc_pages_slow(mm, gfp, order, type);
 	page = pfn_to_page(pfn);
+	st->top--;
 	if (likely(type - PGTY_FIRST_PLAIN <= PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN)) {
 		/* Not ordered: of a plain type nothing follows the owner word without a lock. */
 		WRITE_ONCE(page->owner, 0);
@@ -144,7 +145,6 @@ __leaf unsigned long alloc_pages(struct mm *mm, u32 gfp, unsigned int order,
 			return alloc_pages_slow(mm, gfp, order, type);
 		page_born(page, page->word + type - PGTY_CACHED);
 	}
-	st->top--;
 	if (unlikely(hart->trace_mask))
 		return trace_alloc(pfn, order, type);
 	return pfn;

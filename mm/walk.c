@@ -12,26 +12,6 @@
 
 void (*hold_walk)(unsigned long pfn, enum walk_step step);
 
-/**
- * walk_announce() - a walker's steps pass here, behind each look that may be overtaken
- * @pfn: frame that it looks at, or its section's first
- * @step: what it does next
- */
-void walk_announce(unsigned long pfn, enum walk_step step)
-{
-	void (*fn)(unsigned long pfn, enum walk_step step) = READ_ONCE(hold_walk);
-
-	VM_BUG_ON(!this_hart()->spin_depth);
-	if (unlikely(fn != NULL))
-		fn(pfn, step);
-}
-
-struct mem_section *walk_section(const struct mm *mm, unsigned long pfn)
-{
-	VM_BUG_ON(!this_hart()->spin_depth);
-	return pfn_to_section(mm, pfn);
-}
-
 struct mem_section *walk_next_section(const struct mm *mm, unsigned long nr)
 {
 	VM_BUG_ON(!this_hart()->spin_depth);
@@ -44,20 +24,25 @@ struct zone *section_zone(const struct mem_section *ms)
 	return READ_ONCE(ms->zone);
 }
 
+/*
+ * The section left the zone while its lock was waited for. If it is in another one, it
+ * went offline and online again. No more than once: its next offlining waits for a grace
+ * period, and none ends in a bracket.
+ */
+static __noinline __cold struct zone *lock_again(const struct mem_section *ms,
+						 struct zone *zone) __no_lock_analysis
+{
+	spin_unlock(&zone->lock);
+	return section_lock_zone(ms);
+}
+
 struct zone *section_lock_zone(const struct mem_section *ms) __no_lock_analysis
 {
-	struct zone *zone;
+	struct zone *zone = READ_ONCE(ms->zone);
 
-	/*
-	 * Another zone: it went offline and online again. No more than once: its next
-	 * offlining waits for a grace period, and none ends in a bracket.
-	 */
-	while ((zone = section_zone(ms)) != NULL) {
-		walk_announce(ms->start_pfn, WALK_LOCK);
-		spin_lock(&zone->lock);
-		if (likely(READ_ONCE(ms->zone) == zone))
-			break;
-		spin_unlock(&zone->lock);
-	}
-	return zone;
+	if (unlikely(!zone))
+		return NULL;
+	walk_announce(ms->start_pfn, WALK_LOCK);
+	spin_lock(&zone->lock);
+	return likely(READ_ONCE(ms->zone) == zone) ? zone : lock_again(ms, zone);
 }

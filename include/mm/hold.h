@@ -63,6 +63,17 @@ enum walk_step {
  */
 extern void (*hold_walk)(unsigned long pfn, enum walk_step step);
 
-void walk_announce(unsigned long pfn, enum walk_step step);
+/**
+ * walk_announce() - a walker's steps pass here, behind each look that may be overtaken
+ * @pfn: frame that it looks at, or its section's first
+ * @step: what it does next
+ */
+static inline void walk_announce(unsigned long pfn, enum walk_step step)
+{
+	void (*fn)(unsigned long pfn, enum walk_step step) = READ_ONCE(hold_walk);
+
+	if (unlikely(fn != NULL))
+		fn(pfn, step);
+}
 
 #endif

@@ -18,6 +18,7 @@
 #include "kernel/hart.h"
 #include "kernel/mutex.h"
 #include "kernel/notifier.h"
+#include "kernel/panic.h"
 #include "kernel/spinlock.h"
 #include "kernel/wait.h"
 #include "lib/list.h"
@@ -250,8 +251,12 @@ static inline struct mem_section *pfn_to_section(const struct mm *mm, unsigned l
  * Context: in a walk bracket. Return: the section, which stays readable until the
  * bracket ends, whatever becomes of its block; or NULL.
  */
-struct mem_section *walk_section(const struct mm *mm, unsigned long pfn)
-	__must_hold(walk_bracket);
+static inline struct mem_section *walk_section(const struct mm *mm, unsigned long pfn)
+	__must_hold(walk_bracket)
+{
+	VM_BUG_ON(!this_hart()->spin_depth);
+	return pfn_to_section(mm, pfn);
+}
 
 /* The same: the first section whose number is at least @nr; NULL at the end. */
 struct mem_section *walk_next_section(const struct mm *mm, unsigned long nr)
