@@ -19,7 +19,9 @@ enum verdict {
 static enum verdict judge_offline(const struct evac *e, const struct page_state *st,
 				  enum mm_reason *reason)
 {
-	if ((st->flags & PG_OFFLINE_SKIPPABLE) && (e->policy->flags & EVAC_SKIP_SKIPPABLE))
+	/* What is stepped over is not handed over: no allocation is granted with a gap. */
+	if ((st->flags & PG_OFFLINE_SKIPPABLE) && (e->policy->flags & EVAC_SKIP_SKIPPABLE) &&
+	    e->policy->end != EVAC_END_ALLOC)
 		return VERDICT_EMPTY;
 	*reason = e->policy->end == EVAC_END_OFFLINE ? MM_REASON_NOT_SKIPPABLE
 						     : MM_REASON_SKIPPABLE_TAKEN;

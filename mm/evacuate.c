@@ -218,11 +218,30 @@ static int empty_target(struct evac *e)
 	}
 }
 
+/*
+ * A policy that contradicts itself is refused before anything happens: a type that is not
+ * given out, a flag where the new frames cannot have it, or a hand-over of what stays.
+ */
+static int check_policy(struct evac *e)
+{
+	const struct evacuate_policy *p = e->policy;
+	const bool alloc = p->end == EVAC_END_ALLOC;
+	const u32 legal = alloc && p->type == PGTY_OFFLINE ? PG_OFFLINE_SKIPPABLE : 0;
+
+	if ((alloc && p->type != PGTY_OFFLINE && !type_is_alloc(p->type)) ||
+	    (p->page_flags & ~legal) ||
+	    ((p->flags & EVAC_BEST_EFFORT) && p->end != EVAC_END_FREE))
+		return evac_blocked(e, MM_REASON_BAD_POLICY, PFN_NONE, NULL);
+	return 0;
+}
+
 static int run(struct evac *e)
 {
 	const bool isolated = e->policy->flags & EVAC_ISOLATED;
-	int err = evac_check(e);
+	int err = check_policy(e);
 
+	if (!err)
+		err = evac_check(e);
 	if (!err && !isolated)
 		err = isolate_and_drain(e);
 	if (err)

@@ -35,6 +35,7 @@ static const u8 reason_errnos[NR_MM_REASONS] = {
 	[MM_REASON_MISALIGNED] = EINVAL,    [MM_REASON_NO_MEMORY] = ENOMEM,
 	[MM_REASON_ZONE_MIX] = EINVAL,	    [MM_REASON_NO_RANGE] = ENOMEM,
 	[MM_REASON_HOLE] = EINVAL,	    [MM_REASON_HWPOISON] = EHWPOISON,
+	[MM_REASON_BAD_POLICY] = EINVAL,
 };
 
 const char *mm_reason_name(enum mm_reason reason)

@@ -185,6 +185,7 @@ void mark_offline_frames(struct mm *mm, const struct pfn_range *range, unsigned 
 	unsigned long next;
 
 	assert_mutex_held(&mm->hotplug_lock);
+	BUG_ON(flags & ~PG_OFFLINE_SKIPPABLE);
 	for (unsigned long pfn = range->start_pfn; pfn < end; pfn = next) {
 		struct mem_section *s = pfn_to_section(mm, pfn);
 		u64 w;

@@ -348,6 +348,7 @@ int page_change_flags(unsigned long head, u32 set, u32 clear)
 	struct page *page = pfn_to_page(head);
 	u32 w = READ_ONCE(page->word);
 
+	VM_BUG_ON(set & PG_OFFLINE_SKIPPABLE);
 	do {
 		if (!type_is_alloc(PAGE_WORD_TYPE(w)) || PAGE_WORD_FLAGS(w) & PG_TAIL)
 			return -EINVAL;

@@ -174,6 +174,13 @@ static void trace_init_range(unsigned long pfn, u32 nr, u32 constant, u64 state)
 		   .flags = PAGE_WORD_FLAGS(constant));
 }
 
+/* PG_offline_skippable says something about PageOffline frames, and about no others. */
+static bool flags_fit(u32 word)
+{
+	return !(PAGE_WORD_FLAGS(word) & PG_OFFLINE_SKIPPABLE) ||
+	       PAGE_WORD_TYPE(word) == PGTY_OFFLINE;
+}
+
 /**
  * pageblock_init_range() - first state of pageblocks of a section without a zone
  * @ms: section
@@ -190,7 +197,7 @@ void pageblock_init_range(struct mem_section *ms, unsigned int first, unsigned i
 	const u64 mask = (nr == 64 ? ~0UL : BIT(nr) - 1) << first;
 	const u64 owner = PAGE_WORD_TYPE(constant) == PGTY_OFFLINE ? OFFLINE_OWNER : 0;
 
-	BUG_ON(ms->zone || PAGE_WORD_TYPE(constant) == PGTY_BUDDY);
+	BUG_ON(ms->zone || PAGE_WORD_TYPE(constant) == PGTY_BUDDY || !flags_fit(constant));
 	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)
 		ms->mt[mt] = mt == pb_mt(state) ? ms->mt[mt] | mask : ms->mt[mt] & ~mask;
 	for (unsigned int b = first; b < first + nr; b++) {
@@ -259,7 +266,7 @@ static void pageblock_set_frames(struct mem_section *ms, unsigned int b, unsigne
  * @mm: memory
  * @pfn: first frame
  * @nr: frames; all of sections that are there, none of them free
- * @word: page_word(), order 0, no type with a count
+ * @word: page_word(), order 0, no type with a count; PG_OFFLINE_SKIPPABLE on Offline only
  * @owner: owner word
  *
  * Whole pageblocks become uniform, parts are materialised. Counters are the
@@ -272,6 +279,7 @@ void frames_set(struct mm *mm, unsigned long pfn, unsigned long nr, u32 word, u6
 	const struct page desc = { .word = word, .owner = offline ? OFFLINE_OWNER : owner };
 	const unsigned long end = pfn + nr;
 
+	BUG_ON(!flags_fit(word));
 	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = nr, .after = PAGE_WORD_TYPE(word),
 		   .flags = PAGE_WORD_FLAGS(word));
 	while (pfn < end) {

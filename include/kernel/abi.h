@@ -225,7 +225,8 @@ enum evac_phase {
 	X(HWPOISON, "has a broken frame", "it cannot be used again until it is replaced")      \
 	X(METADATA, "holds its block's metadata", "it leaves last, with the whole block")      \
 	X(NOT_OFFLINE, "is not offline", "a block goes offline before it is removed")          \
-	X(LOCKED, "another request is at work", "it took longer than this one could wait")
+	X(LOCKED, "another request is at work", "it took longer than this one could wait")     \
+	X(BAD_POLICY, "the request contradicts itself", "no frames can become that")
 
 enum mm_reason {
 #define X(name, str, hint) MM_REASON_##name,

@@ -22,9 +22,9 @@ enum evacuate_end {
 };
 
 /* Policy flags. */
-#define EVAC_SKIP_SKIPPABLE BIT(0) /* step over skippable PageOffline frames (offline) */
+#define EVAC_SKIP_SKIPPABLE BIT(0) /* step over skippable PageOffline frames; not for ALLOC */
 #define EVAC_WAIT_FREE	    BIT(1) /* until the deadline, wait for frees, unpins and puts */
-#define EVAC_BEST_EFFORT    BIT(2) /* compaction: what cannot move stays */
+#define EVAC_BEST_EFFORT    BIT(2) /* what cannot move stays; for EVAC_END_FREE alone */
 #define EVAC_ISOLATED	    BIT(3) /* the caller has isolated and drained, and ends that himself */
 #define EVAC_QUIET	    BIT(4) /* contig: not in the log: the caller has other ways */
 
@@ -33,7 +33,7 @@ enum evacuate_end {
  * @name: for traces and messages: "offline", "contig", "compaction"
  * @end: what the frames become
  * @type: for EVAC_END_ALLOC: PGTY_OFFLINE for drivers that unplug, or any allocated type
- * @page_flags: PG_* for the new frames (PG_OFFLINE_SKIPPABLE)
+ * @page_flags: for PGTY_OFFLINE: PG_OFFLINE_SKIPPABLE or 0; else 0
  * @flags: EVAC_*
  * @max_retries: passes after the first
  * @deadline_ns: on evac_clock_ns(); never 0
@@ -70,8 +70,8 @@ u64 evac_clock_ns(void);
  * A hopeless range fails in the classify phase, with nothing migrated.
  * Context: thread, may sleep; takes mm->hotplug_lock (the caller holds it
  * already if it is one of mm/'s own: see evacuate_locked()).
- * Return: 0; or the negative errno of why->reason, everything as before but
- * for pages that were moved.
+ * Return: 0; -EINVAL and MM_REASON_BAD_POLICY for a policy that contradicts itself; or
+ * the negative errno of why->reason, everything as before but for pages that were moved.
  */
 int __must_check evacuate(struct mm *mm, const struct pfn_range *ranges, unsigned int nr_ranges,
 			  const struct evacuate_policy *policy, struct mm_failure *why);

@@ -33,8 +33,8 @@ WATCHED = {
     'pageblock words': ('mm/internal.h', 'mm/page.c', 'mm/pageblock.c', 'mm/pageblock_index.c', 'mm/buddy.c', 'mm/pcp.c',
                         'mm/pcp_high.c', 'mm/page_isolation.c', 'mm/evac_commit.c', 'mm/check.c'),
     # Those who keep sections: by the hotplug lock, by frames of theirs, by what they have isolated. All others are walkers.
-    'kept sections': (*KEEPERS, 'include/mm/mm.h', 'mm/hotplug_check.c', 'mm/check.c', 'mm/memory_add.c', 'mm/mm_init.c', 'mm/pcp_high.c',
-                      'mm/walk.c'),
+    'kept sections': (*KEEPERS, 'include/mm/mm.h', 'mm/hotplug_check.c', 'mm/check.c', 'mm/memory_add.c', 'mm/mm_init.c',
+                      'mm/pcp_high.c', 'mm/walk.c'),
     'pageblocks of kept sections': ('mm/page.c', 'mm/pcp_high.c', 'mm/poison.c'),
     # And those who are handed a section by them, or by the search index under zone->lock.
     'zones of kept sections': (*KEEPERS, 'mm/buddy.c', 'mm/check.c', 'mm/hotplug_check.c', 'mm/memory_offline.c',
