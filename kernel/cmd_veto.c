@@ -42,6 +42,8 @@ static int refuse(struct notifier_block *nb, unsigned long event, void *data)
 		return 0;
 	refusals_left--;
 	refusals_made++;
+	if (!refusals_left)
+		memory_listener_relents(&kernel_mm);
 	return refusal;
 }
 
@@ -71,8 +73,19 @@ static const char *const event_words[NR_MEM_EVENTS] = {
 	[MEM_OFFLINE] = "went-offline",
 };
 
-static int set_refusal(char **argv, unsigned int nr, unsigned int errno_nr,
-		       unsigned int priority)
+/* A priority, which may be negative. */
+static int parse_priority(const char *text, int *priority)
+{
+	const bool negative = *text == '-';
+	unsigned int number;
+
+	if (kstrtouint(text + negative, 0, &number) != 0 || number > INT_MAX)
+		return -EINVAL;
+	*priority = negative ? -(int)number : (int)number;
+	return 0;
+}
+
+static int set_refusal(char **argv, unsigned int nr, unsigned int errno_nr, int priority)
 {
 	unsigned long event = 0;
 
@@ -81,17 +94,20 @@ static int set_refusal(char **argv, unsigned int nr, unsigned int errno_nr,
 	if (event == NR_MEM_EVENTS)
 		return -EINVAL;
 	unregister_memory_notifier(&kernel_mm, &refuser);
-	refuser.priority = (int)priority;
+	refuser.priority = priority;
 	(void)!register_memory_notifier(&kernel_mm, &refuser);
 	refused_event = event;
 	refusal = -(int)errno_nr;
 	refusals_left = nr;
+	if (!nr)
+		memory_listener_relents(&kernel_mm);
 	return 0;
 }
 
 static int cmd_veto(int argc, char **argv, struct sink *out)
 {
-	unsigned int nr, errno_nr = EBUSY, priority = 1;
+	unsigned int nr, errno_nr = EBUSY;
+	int priority = 1;
 
 	listen();
 	if (argc == 1) {
@@ -102,7 +118,7 @@ static int cmd_veto(int argc, char **argv, struct sink *out)
 	}
 	if (argc < 3 || argc > 5 || kstrtouint(argv[2], 0, &nr) != 0 ||
 	    (argc > 3 && kstrtouint(argv[3], 0, &errno_nr) != 0) ||
-	    (argc > 4 && kstrtouint(argv[4], 0, &priority) != 0) ||
+	    (argc > 4 && parse_priority(argv[4], &priority) != 0) ||
 	    errno_nr - 1 >= 4095 || set_refusal(argv, nr, errno_nr, priority) != 0)
 		return command_usage("veto", out);
 	return 0;

@@ -10,19 +10,32 @@
  */
 #include "mm/internal.h"
 
+/* The same in a pageblock that is isolated or watched. */
+static __cold void count_awaited(struct mem_section *ms, unsigned int b, long delta)
+{
+	struct zone *zone = ms->zone;
+
+	if (pb_word(ms, b) & PB_ISOLATE)
+		WRITE_ONCE(zone->free_isolated, zone->free_isolated + delta);
+	else
+		WRITE_ONCE(zone->free, zone->free + delta);
+	if (delta < 0)
+		return;
+	if (zone->nr_free_waiters)
+		wake_up_all(&zone->freed);
+	watch_event(ms, b);
+}
+
 /* @delta frames of a pageblock became free (or, negative, ceased to be). */
 static void count_free(struct mem_section *ms, unsigned int b, long delta)
 {
 	struct zone *zone = ms->zone;
 
 	VM_BUG_ON(!spin_is_held(&zone->lock));
-	if (likely(!(pb_word(ms, b) & PB_ISOLATE))) {
+	if (likely(!(pb_word(ms, b) & PB_AWAITED)))
 		WRITE_ONCE(zone->free, zone->free + delta);
-		return;
-	}
-	WRITE_ONCE(zone->free_isolated, zone->free_isolated + delta);
-	if (delta > 0 && zone->nr_free_waiters)
-		wake_up_all(&zone->freed);
+	else
+		count_awaited(ms, b, delta);
 }
 
 /* What a pageblock's frames are in common when its last one is freed. */

@@ -18,7 +18,7 @@ struct check {
 
 /* What one zone's frames add up to. */
 struct zone_sums {
-	unsigned long free, free_isolated, nr_isolated, present, managed;
+	unsigned long free, free_isolated, nr_isolated, nr_watched, present, managed;
 	u32 avail_orders[NR_MIGRATE_STORED];
 };
 
@@ -181,6 +181,7 @@ static void check_section(struct check *c, const struct mem_section *ms,
 			check_uniform(c, ms, b, sums);
 		check_index(c, ms, b);
 		sums->nr_isolated += !!(w & PB_ISOLATE);
+		sums->nr_watched += !!(w & PB_WATCH);
 		*(w & PB_ISOLATE ? &sums->free_isolated : &sums->free) += pb_free(w);
 	}
 	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++) {
@@ -218,6 +219,7 @@ static void check_zone(struct check *c, struct zone *zone)
 	compare(c, zone, "free", zone->free, sums.free);
 	compare(c, zone, "free_isolated", zone->free_isolated, sums.free_isolated);
 	compare(c, zone, "nr_isolated", zone->nr_isolated, sums.nr_isolated);
+	compare(c, zone, "nr_watched", zone->nr_watched, sums.nr_watched);
 	compare(c, zone, "present", zone->present, sums.present);
 	compare(c, zone, "managed", zone->managed, sums.managed);
 	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)

@@ -116,6 +116,8 @@ static void release_section(struct mem_section *ms, unsigned long pfn, unsigned 
 		release_pageblocks(ms, pageblock_index(first), pageblock_index(last - 1) + 1);
 	if (last < end)
 		release_part(ms, last, end - last);
+	if (unlikely(ms->zone->nr_watched))
+		watch_events(ms, section_mask(pfn, end, &end));
 }
 
 void release_offline_range(struct mm *mm, unsigned long start, unsigned long nr)

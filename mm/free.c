@@ -34,7 +34,7 @@ static void free_chunk(struct mm *mm, struct mem_section *ms, unsigned long pfn,
 	struct zone *zone = ms->zone;
 	const u64 w = pb_read(pb);
 
-	if (order <= PCP_SMALL_ORDER && !(w & PB_ISOLATE) && pcp_push(mm, pb, pfn, order))
+	if (order <= PCP_SMALL_ORDER && !(w & PB_AWAITED) && pcp_push(mm, pb, pfn, order))
 		return;
 	if (unlikely(page_poison))
 		poison_fill(mm, pfn, 1UL << order);

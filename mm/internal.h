@@ -47,6 +47,9 @@ static inline void pb_write(struct pageblock *pb, u64 word)
 	STORE_RELEASE(pb->word, word);
 }
 
+/* Frames freed into such a pageblock do not rest in a cache: somebody waits for them. */
+#define PB_AWAITED (PB_ISOLATE | PB_WATCH)
+
 static inline unsigned int pb_free(u64 w)
 {
 	return w & PB_FREE_MASK;
@@ -73,10 +76,10 @@ static inline bool pb_all_free(u64 w)
 	return pb_free(w) == PAGEBLOCK_NR_PAGES;
 }
 
-/* All but migrate type, isolate bit and sequence replaced; uniform, filed nowhere. */
+/* All but migrate type, isolate and watch bit and sequence replaced; uniform, filed nowhere. */
 static inline u64 pb_word_uniform(u64 old, u32 constant)
 {
-	const u64 keep = PB_MT_MASK | PB_ISOLATE | (0xfffUL << PB_SEQ_SHIFT);
+	const u64 keep = PB_MT_MASK | PB_ISOLATE | PB_WATCH | (0xfffUL << PB_SEQ_SHIFT);
 	const u64 free = PAGE_WORD_TYPE(constant) == PGTY_BUDDY ? PAGEBLOCK_NR_PAGES : 0;
 	const u64 seq = old & PB_VALID ? 1UL << PB_SEQ_SHIFT : 0;
 
@@ -278,6 +281,7 @@ unsigned long plain_movable_run(const struct mm *mm, unsigned long pfn, unsigned
 /* --- page_isolation.c ------------------------------------------------------------ */
 
 u64 section_mask(unsigned long pfn, unsigned long end, unsigned long *next);
+bool free_or_loose(const struct mm *mm, const struct pfn_range *range);
 unsigned long section_next_used(const struct mem_section *ms, unsigned long pfn,
 				unsigned long end);
 unsigned long next_used(const struct mm *mm, unsigned long pfn, unsigned long end);
@@ -353,6 +357,21 @@ unsigned int migrate_pages(struct evac *evac, struct migrate_entry *e, unsigned 
 void evac_commit(struct evac *e);
 extern u32 movable_types; /* bit t: type t has movable_ops */
 extern const struct movable_ops slot_movable_ops;
+
+/* --- evac_watch.c ---------------------------------------------------------------- */
+
+/* Something of a pageblock that may be watched has changed; zone->lock held. */
+void watch_event(struct mem_section *ms, unsigned int b);
+void watch_events(struct mem_section *ms, u64 mask);
+/*
+ * A request with EVAC_WATCH begins: it looks for itself; and has failed: the owner of the
+ * frame in the way is told when that may have changed. Hotplug lock held, nothing of the
+ * request isolated any more.
+ */
+void unwatch_range(struct mm *mm, const struct evacuate_policy *policy,
+		   const struct pfn_range *range);
+void watch_blocker(struct mm *mm, const struct evacuate_policy *policy,
+		   const struct mm_failure *why);
 
 /* --- poison.c: page_poison=1 -------------------------------------------------- */
 

@@ -181,6 +181,8 @@ static int unplug_locked(struct mm *mm, const struct pfn_range *range,
 	p.end = EVAC_END_ALLOC;
 	p.type = PGTY_OFFLINE;
 	p.page_flags = PG_OFFLINE_SKIPPABLE;
+	/* Parts that lie in several zones are taken one by one: none may be given up to a wait. */
+	p.flags &= ~EVAC_WAIT_FREE;
 	err = take_frames(mm, range, &p, why);
 	if (err)
 		return err;
@@ -198,11 +200,14 @@ int mhp_unplug_prepare(struct mm *mm, const struct pfn_range *range,
 
 	if (err)
 		return err;
+	unwatch_range(mm, policy, range);
 	err = check_sections(mm, range, 0, why);
 	if (!err)
 		err = check_headers(mm, range, why);
 	if (!err)
 		err = unplug_locked(mm, range, policy, why);
+	if (err)
+		watch_blocker(mm, policy, why);
 	mutex_unlock(&mm->hotplug_lock);
 	return err;
 }

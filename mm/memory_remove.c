@@ -103,9 +103,14 @@ int offline_and_remove_memory(struct mm *mm, const unsigned long *blocks, unsign
 
 	if (err)
 		return err;
+	for (unsigned int i = 0; i < nr; i++)
+		unwatch_range(mm, policy, &(struct pfn_range){ blocks[i] << SECTION_PFN_SHIFT,
+							       PAGES_PER_SECTION });
 	err = claim_blocks(mm, &ids, OFFLINE_AND_REMOVE, &list, why);
 	if (!err)
 		err = offline_blocks(mm, list, policy, why);
+	if (err)
+		watch_blocker(mm, policy, why);
 	if (!err) {
 		err = remove_sections(mm, list, why);
 		if (err)

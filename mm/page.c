@@ -264,16 +264,19 @@ bool page_try_get(struct mm *mm, unsigned long pfn)
  */
 static void wake_evacuation(struct mm *mm, unsigned long pfn) __must_hold(walk_bracket)
 {
-	const struct mem_section *ms = walk_section(mm, pfn);
+	struct mem_section *ms = walk_section(mm, pfn);
 	struct zone *zone;
 
-	if (!ms || !(pb_read(&ms->pb[pageblock_index(pfn)]) & PB_ISOLATE))
+	/* What was changed comes before the look: pairs with watch_blocker(). */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!ms || !(pb_read(&ms->pb[pageblock_index(pfn)]) & PB_AWAITED))
 		return;
 	zone = section_lock_zone(ms);
 	if (!zone)
 		return;
 	if (zone->nr_free_waiters)
 		wake_up_all(&zone->freed);
+	watch_event(ms, pageblock_index(pfn));
 	section_unlock_zone(zone);
 }
 

@@ -124,6 +124,7 @@ static void unisolate_until(struct mm *mm, unsigned long pfn, unsigned long end)
 		VM_BUG_ON(isolated_mask(ms, mask) != mask);
 		clear_isolate(ms, mask);
 		trace_isolate(ms, mask, 0);
+		watch_events(ms, mask);
 		spin_unlock(&ms->zone->lock);
 	}
 }
@@ -239,7 +240,7 @@ unsigned long next_used(const struct mm *mm, unsigned long pfn, unsigned long en
 }
 
 /* All free, or a movable chunk that nobody but its owner refers to. */
-static bool free_or_loose(const struct mm *mm, const struct pfn_range *range)
+bool free_or_loose(const struct mm *mm, const struct pfn_range *range)
 {
 	const unsigned long end = range->start_pfn + range->nr_pages;
 	struct page_state st;

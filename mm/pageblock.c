@@ -91,7 +91,7 @@ void chunk_write(unsigned long pfn, unsigned int order, u32 word)
 void pageblock_set_valid(struct mem_section *ms, unsigned int b, unsigned int free)
 {
 	struct pageblock *pb = &ms->pb[b];
-	const u64 keep = READ_ONCE(pb->word) & (PB_MT_MASK | PB_ISOLATE);
+	const u64 keep = READ_ONCE(pb->word) & (PB_MT_MASK | PB_ISOLATE | PB_WATCH);
 	const u64 seq = (READ_ONCE(pb->word) >> PB_SEQ_SHIFT) + 1;
 
 	pb_write(pb, keep | free | PB_VALID | (u64)PB_INDEX_NONE << PB_INDEX_SHIFT |
@@ -239,6 +239,7 @@ void section_detach_zone(struct mem_section *ms)
 		offline_verify(ms, pb_pfn(ms, b), PAGEBLOCK_NR_PAGES, false);
 		zone->nr_isolated -= !!(pb_word(ms, b) & PB_ISOLATE);
 	}
+	watch_events(ms, ~0UL);
 	/* Under the lock: section_lock_zone() looks again under it. */
 	WRITE_ONCE(ms->zone, NULL);
 	spin_unlock(&zone->lock);

@@ -168,7 +168,7 @@ __leaf void free_pages(struct mm *mm, unsigned long pfn, unsigned int order)
 
 	if (unlikely(pcp->block != pfn >> PAGEBLOCK_ORDER))
 		return free_pages_slow(mm, pfn, order);
-	/* Valid, not isolated, and of the migrate type it had. */
+	/* Valid, not isolated or watched, and of the migrate type it had. */
 	if (unlikely((READ_ONCE(pcp->pb->word) >> PB_MT_SHIFT & PCP_STATE_MASK) != pcp->state))
 		return free_pages_slow(mm, pfn, order);
 	/* Type, flags and order in one compare: allocated, no count, no flag, that order. */

@@ -56,8 +56,8 @@ struct pcp {
 };
 static_assert(sizeof(struct pcp) <= 4 * PAGE_SIZE, "see mm_hart_init()");
 
-/* Bits of a pageblock word from PB_MT_SHIFT on: migrate type, isolate, valid. */
-#define PCP_STATE_MASK 31UL
+/* Bits of a pageblock word from PB_MT_SHIFT on: migrate type, isolate, valid, watch. */
+#define PCP_STATE_MASK 63UL
 
 static inline struct pcp_stack *pcp_stack(struct pcp *pcp, unsigned int mt,
 					  unsigned int order)

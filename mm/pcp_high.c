@@ -89,11 +89,11 @@ __leaf void pcp_free_high(struct mm *mm, unsigned long pfn, unsigned int order)
 	pb = &ms->pb[pageblock_index(pfn)];
 	w = pb_read(pb);
 	if (order > PAGEBLOCK_ORDER)
-		w |= pb_read(pb + 1) & PB_ISOLATE;
+		w |= pb_read(pb + 1) & PB_AWAITED;
 	word = frame_word(w, pfn);
 	type = (word << 8) - (order << 24 | PGTY_FIRST_PLAIN << 8);
 	st = &pcp->high[pb_mt(w) << 4 | order];
-	if (unlikely(type > (PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN) << 8 || w & PB_ISOLATE ||
+	if (unlikely(type > (PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN) << 8 || w & PB_AWAITED ||
 		     pfn & ((1UL << order) - 1) || st->top >= st->base + st->cap))
 		return free_checked(mm, pfn, order);
 	if (w & PB_VALID)

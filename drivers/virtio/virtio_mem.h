@@ -39,6 +39,10 @@
 #define VMEM_ATTACH_TRIES 20
 #define VMEM_ATTACH_MS	  10
 
+/* A failed round rests so many times as long as it took, when frees call for the next. */
+#define VMEM_REST_FACTOR  4
+#define VMEM_REST_LAST_NS (1000ULL * 1000 * 1000)
+
 /* Emptying one memory block, or one granule, may take so long. */
 #define VMEM_BLOCK_NS	(10ULL * 1000 * 1000 * 1000)
 #define VMEM_GRANULE_NS (2ULL * 1000 * 1000 * 1000)
@@ -75,6 +79,7 @@ struct vmem_slot {
  * @answers: woken when the device used something
  * @wake: woken when the configuration changed or the driver leaves
  * @config_changed, @stopping: set by whoever wakes
+ * @unblocked: what stood in the way of an unplug may be gone; set by mm, cleared by a round
  * @result: of the last round; the worker writes it, anybody reads it
  * @retry_ns: the next back-off
  * @answer_ns: how long an answer may take
@@ -100,6 +105,7 @@ struct virtio_mem {
 	struct wait_queue wake;
 	u32 config_changed;
 	u32 stopping;
+	u32 unblocked;
 	int result;
 	u64 retry_ns;
 	u64 answer_ns;
@@ -177,6 +183,9 @@ int vmem_thread(void *arg);
 
 /* The device wants something else, or the driver leaves: stop what you do. */
 bool vmem_interrupted(const struct virtio_mem *vm);
+
+/* mm says that an unplug may work now: memory_owner.unblocked. Any context. */
+void vmem_unblocked(struct memory_owner *owner);
 
 /* Keep why something failed, for the status; @block is a memory block id. */
 void vmem_trouble(struct virtio_mem *vm, unsigned long block, const struct mm_failure *why);

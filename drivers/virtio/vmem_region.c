@@ -154,6 +154,7 @@ int vmem_own_region(struct virtio_mem *vm)
 	vm->owner.region.nr_pages = pb_to_pfn(vm->map.end - vm->map.start);
 	/* No online_page: mm knows which pageblocks are mapped, and onlines just those. */
 	vm->owner.describe = vmem_describe;
+	vm->owner.unblocked = vmem_unblocked;
 	ret = register_memory_owner(vm->mm, &vm->owner, &why);
 	if (ret) {
 		char text[120];

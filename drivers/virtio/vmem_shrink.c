@@ -28,7 +28,7 @@ static struct evacuate_policy shrink_policy(struct virtio_mem *vm, enum evacuate
 		.end = end,
 		.type = PGTY_OFFLINE,
 		.page_flags = end == EVAC_END_ALLOC ? PG_OFFLINE_SKIPPABLE : 0,
-		.flags = end == EVAC_END_OFFLINE ? EVAC_SKIP_SKIPPABLE : 0,
+		.flags = EVAC_WATCH | (end == EVAC_END_OFFLINE ? EVAC_SKIP_SKIPPABLE : 0),
 		.max_retries = 3,
 		.deadline_ns = evac_clock_ns() + time_ns,
 		.cancelled = shrink_cancelled,

@@ -9,7 +9,8 @@
  *
  *         +--> read config --> drop or give what is held --> shrink / grow --+
  *         |                                                                  |
- *         +---- config interrupt, or back-off after BUSY, or unmovable ------+
+ *         +---- config interrupt; after a failure: mm says that what stood --+
+ *               in the way may be gone, or back-off (BUSY, no room to move)
  *
  * Compare with: Linux virtio_mem_run_wq().
  */
@@ -116,6 +117,7 @@ static int one_round(struct virtio_mem *vm)
 
 	/* Pairs with the release in vmem_config_changed(): the new values are seen. */
 	__atomic_exchange_n(&vm->config_changed, 0, __ATOMIC_ACQUIRE);
+	__atomic_exchange_n(&vm->unblocked, 0, __ATOMIC_ACQUIRE);
 	if (virtio_is_broken(vm->vdev))
 		return -EIO;
 	if (vm->unplug_all)
@@ -221,15 +223,40 @@ u64 vmem_work(struct virtio_mem *vm)
 	}
 }
 
+void vmem_unblocked(struct memory_owner *owner)
+{
+	struct virtio_mem *vm = container_of(owner, struct virtio_mem, owner);
+
+	__atomic_store_n(&vm->unblocked, 1, __ATOMIC_RELEASE);
+	wake_up_all(&vm->wake);
+}
+
+/*
+ * After a round that failed: until the device wants something else, mm says that an unplug
+ * may work now, or the back-off ends. It does not begin before it has rested, so that frees
+ * that help nothing, however many there are, cost a hart no more than a fifth of its time.
+ */
+static void wait_to_retry(struct virtio_mem *vm, u64 took, u64 delay)
+{
+	const u64 now = ktime_ns(), deadline = now + delay;
+	const u64 rest = min(took * VMEM_REST_FACTOR, VMEM_REST_LAST_NS);
+
+	if (!wait_event_until(&vm->wake, vmem_interrupted(vm), min(now + rest, deadline)))
+		wait_event_until(&vm->wake, vmem_interrupted(vm) || READ_ONCE(vm->unblocked),
+				 deadline);
+}
+
 int vmem_thread(void *arg)
 {
 	struct virtio_mem *vm = arg;
 
 	while (!READ_ONCE(vm->stopping)) {
-		const u64 delay = vmem_work(vm);
-		const u64 deadline = delay == WAIT_FOREVER ? delay : ktime_ns() + delay;
+		const u64 start = ktime_ns(), delay = vmem_work(vm);
 
-		wait_event_until(&vm->wake, vmem_interrupted(vm), deadline);
+		if (delay == WAIT_FOREVER)
+			wait_event_until(&vm->wake, vmem_interrupted(vm), WAIT_FOREVER);
+		else if (delay)
+			wait_to_retry(vm, ktime_ns() - start, delay);
 	}
 	return 0;
 }

@@ -27,6 +27,7 @@ enum evacuate_end {
 #define EVAC_BEST_EFFORT    BIT(2) /* what cannot move stays; for EVAC_END_FREE alone */
 #define EVAC_ISOLATED	    BIT(3) /* the caller has isolated and drained, and ends that himself */
 #define EVAC_QUIET	    BIT(4) /* contig: not in the log: the caller has other ways */
+#define EVAC_WATCH	    BIT(5) /* unplug: its owner's unblocked() says when to try again */
 
 /**
  * struct evacuate_policy - all that differs between the callers

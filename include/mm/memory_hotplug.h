@@ -23,6 +23,9 @@
  * @online_page: called at onlining for naturally aligned chunks (order <= 10) that
  *	cover the block once, all PageOffline. Gives the chunk to the allocator with
  *	generic_online_page(), or does nothing: it stays PageOffline. NULL: generic.
+ * @unblocked: an unplug with EVAC_WATCH has failed because of a frame, and that may have
+ *	changed: it was freed or unpinned, another request has ended, a listener relents.
+ *	Any context, also with zone->lock held: sets a flag and wakes. May be NULL
  * @describe: one line about a frame ("granule 17, unplugged"), no locks; may be NULL
  * @unit_pages: frames that the policy auto-movable puts into one zone, counted from the
  *	region's first block. 0: a block (Linux: a dynamic group); region.nr_pages: all
@@ -33,6 +36,7 @@ struct memory_owner {
 	const char *name;
 	struct pfn_range region;
 	void (*online_page)(struct memory_owner *owner, unsigned long pfn, unsigned int order);
+	void (*unblocked)(struct memory_owner *owner);
 	void (*describe)(struct memory_owner *owner, unsigned long pfn, struct sink *out);
 	struct list_head list;
 	unsigned long unit_pages;
@@ -161,6 +165,12 @@ struct memory_notify {
 /* Listen to MEM_* events; GOING_* may return a negative errno (veto). */
 int register_memory_notifier(struct mm *mm, struct notifier_block *nb);
 void unregister_memory_notifier(struct mm *mm, struct notifier_block *nb);
+
+/*
+ * A listener that has refused GOING_OFFLINE would not any more: every owner's unblocked()
+ * is called. Context: any thread, also a listener that is being called.
+ */
+void memory_listener_relents(struct mm *mm);
 
 /* Zone that "online" picks for this block by the contiguous-zone default rule. */
 enum zone_type zone_for_block(struct mm *mm, unsigned long block, enum mhp_online_type type);

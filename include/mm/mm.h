@@ -40,6 +40,7 @@ struct pfn_range {
  *   bits 10-12  migrate type (preserved across isolation)
  *   bit  13     isolate
  *   bit  14     valid: the 512 descriptors and the 64 bytes of free bits are valid
+ *   bit  15     watch: an owner is told when a frame of it is freed, unpinned, un-isolated
  *   bits 16-47  the constant descriptor's word, when not valid (see page_word())
  *   bits 48-51  index order: the order of its largest free chunk, as filed in
  *               the section's avail[] masks; 15 if filed nowhere
@@ -60,6 +61,7 @@ struct pageblock {
 #define PB_MT_MASK	(7UL << PB_MT_SHIFT)
 #define PB_ISOLATE	BIT(13)
 #define PB_VALID	BIT(14)
+#define PB_WATCH	BIT(15)
 #define PB_CONST_SHIFT	16
 #define PB_CONST_MASK	(0xffffffffUL << PB_CONST_SHIFT)
 #define PB_INDEX_SHIFT	48
@@ -162,6 +164,7 @@ enum zone_watermark { WMARK_MIN, WMARK_LOW, WMARK_HIGH, NR_WMARK };
  * @free: free in the buddy allocator and not isolated
  * @free_isolated: free in isolated pageblocks
  * @nr_isolated: pageblocks with the isolate bit
+ * @nr_watched: pageblocks with the watch bit
  * @avail_orders: per area: bit k: some root has a bit in avail[area][k]
  * @root_avail: per area and order: which roots (1024 bits)
  * @freed: woken, in the "this block is isolated" branch of the free path only
@@ -177,6 +180,7 @@ struct zone {
 	unsigned long free;
 	unsigned long free_isolated;
 	unsigned long nr_isolated;
+	unsigned long nr_watched;
 	unsigned long wmark[NR_WMARK];
 	u32 avail_orders[NR_MIGRATE_STORED];
 	u64 root_avail[NR_MIGRATE_STORED][NR_PAGE_ORDERS][NR_SECTION_ROOTS / 64];

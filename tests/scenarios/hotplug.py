@@ -136,11 +136,11 @@ def mem_on_off_test(guest: Guest) -> None:
     write('offline', some)                            # 2: offline some of them
     write('online', some)                             # 3: and online again
     write('offline', some)
-    for priority in (0, 1, 7):
+    for priority in (0, 1, 7, -3):
         guest.run(f'veto online 2 12 {priority}')     # 4: -ENOMEM from going-online, any priority: stays offline
         write('online', some, 'veto')
     write('online', some)                             # 5: cleared: all online
-    for priority in (0, 1, 7):
+    for priority in (0, 1, 7, -3):
         guest.run(f'veto offline 4 12 {priority}')    # 6: -ENOMEM from going-offline: stays online
         write('offline', blocks, 'veto')
     write('offline', blocks)                          # 7: nothing injected, as at the start

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 
 from guest import Guest, expect
 from hotplug import SYSFS, block_of
@@ -124,4 +126,56 @@ def nothing_moves_in_vain(guest: Guest) -> None:
     expect(moved(guest) == before + 20, f'{moved(guest) - before} pages moved')
     guest.run('mm check')
     guest.run('chmem -e 256M')
+    guest.check()
+
+
+def seconds_of(act: Callable[[], None]) -> float:
+    """How long it takes."""
+    start = time.monotonic()
+    act()
+    return time.monotonic() - start
+
+
+@scenario(limit=120)
+def unplug_goes_on(guest: Guest) -> None:
+    """What stood in the way is freed, unpinned, or not refused any more: the unplug goes on, and not when a back-off ends."""
+    device = guest.devices['vm0']
+
+    def to_nothing(act: Callable[[], None]) -> float:
+        def play() -> None:
+            act()
+            guest.wait_size(0)
+        return seconds_of(play)
+
+    def stuck(size: int) -> None:
+        """Asked for all of it, the driver has tried a few times, and rests for a second or more by now."""
+        device.request(0)
+        guest.wait_size(size)
+        time.sleep(2)
+
+    plain = []
+    for _ in range(3):
+        guest.resize(256 * MIB)
+        plain.append(to_nothing(lambda: device.request(0)))
+    block = block_of(guest, BLOCK)
+    freed, unpinned = [], []
+    for _ in range(2):
+        guest.resize(256 * MIB)
+        pfn = hold_page(guest, block)
+        stuck(4 * MIB)      # its granule, and that of the block's own metadata
+        freed.append(to_nothing(lambda: guest.run(f'free {pfn:#x}')))    # pylint: disable=W0640
+        guest.resize(256 * MIB)
+        pfn = hold_page(guest, block, 'movable')
+        guest.run(f'pin {pfn:#x}')
+        stuck(4 * MIB)
+        unpinned.append(to_nothing(lambda: guest.run(f'unpin {pfn:#x}')))   # pylint: disable=W0640
+    guest.resize(256 * MIB)
+    guest.run('veto offline 1000')
+    device.request(0)
+    guest.wait_size(4 * MIB)
+    time.sleep(2)
+    relented = to_nothing(lambda: guest.run('veto offline 0'))
+    limit = 20 * min(plain)
+    for what, took in (('a free', min(freed)), ('an unpin', min(unpinned)), ('a listener that relents', relented)):
+        expect(took < limit, f'{took * 1000:.0f} ms from {what} to the end, an unplug by itself takes {min(plain) * 1000:.0f} ms')
     guest.check()

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Watched pageblocks: an unplug failed because of a frame in them, and its driver wants
+ * to hear when that may have changed. The watch bit makes frees go to the buddy
+ * allocator at once, as the isolate bit does, so the short way of freeing pays nothing;
+ * the first free, unpin, put, end of an isolation or going offline clears the bit and
+ * tells the owner of the frame's region, which tries again.
+ *
+ * All under zone->lock. Compare with: Linux virtio-mem, which polls.
+ */
+#include "mm/hotplug.h"
+#include "mm/internal.h"
+
+/* An owned chunk's word may change under our hands: the bit goes by atomic operations. */
+static void set_watch(struct mem_section *ms, unsigned int b)
+{
+	if (__atomic_fetch_or(&ms->pb[b].word, PB_WATCH, __ATOMIC_ACQ_REL) & PB_WATCH)
+		return;
+	ms->zone->nr_watched++;
+}
+
+static bool clear_watch(struct mem_section *ms, unsigned int b)
+{
+	if (!(__atomic_fetch_and(&ms->pb[b].word, ~PB_WATCH, __ATOMIC_ACQ_REL) & PB_WATCH))
+		return false;
+	ms->zone->nr_watched--;
+	return true;
+}
+
+void watch_event(struct mem_section *ms, unsigned int b)
+{
+	struct memory_owner *owner;
+
+	VM_BUG_ON(!spin_is_held(&ms->zone->lock));
+	if (!clear_watch(ms, b))
+		return;
+	owner = memory_owner_of(ms->mm, pb_pfn(ms, b));
+	if (owner && owner->unblocked)
+		owner->unblocked(owner);
+}
+
+void watch_events(struct mem_section *ms, u64 mask)
+{
+	if (likely(!ms->zone->nr_watched))
+		return;
+	for (; mask; mask &= mask - 1)
+		watch_event(ms, __ffs(mask));
+}
+
+/* Does a frame block that somebody can free, unpin, or stop to use? */
+static bool can_change(enum mm_reason reason)
+{
+	switch (reason) {
+	case MM_REASON_UNMOVABLE:
+	case MM_REASON_PINNED:
+	case MM_REASON_CLAIM_LOST:
+	case MM_REASON_NOT_FREE:
+	case MM_REASON_NOT_SKIPPABLE:
+	case MM_REASON_SKIPPABLE_TAKEN:
+	case MM_REASON_ALREADY_ISOLATED:
+	case MM_REASON_WRONG_STATE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * The bit first, then the frame, with a fence between: who changes the frame, with or
+ * without the lock, either is seen here or sees the bit.
+ */
+void watch_blocker(struct mm *mm, const struct evacuate_policy *policy,
+		   const struct mm_failure *why)
+{
+	struct pfn_range frame;
+	struct mem_section *ms;
+	struct zone *zone;
+
+	assert_mutex_held(&mm->hotplug_lock);
+	if (!policy || !(policy->flags & EVAC_WATCH) || !why || why->pfn == PFN_NONE ||
+	    !can_change(why->reason))
+		return;
+	frame = (struct pfn_range){ why->pfn, 1 };
+	ms = pfn_to_section(mm, why->pfn);
+	zone = ms ? ms->zone : NULL;
+	if (!zone)
+		return;
+	spin_lock(&zone->lock);
+	set_watch(ms, pageblock_index(why->pfn));
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if ((why->reason == MM_REASON_UNMOVABLE || why->reason == MM_REASON_PINNED) &&
+	    free_or_loose(mm, &frame))
+		watch_event(ms, pageblock_index(why->pfn));
+	spin_unlock(&zone->lock);
+}
+
+void unwatch_range(struct mm *mm, const struct evacuate_policy *policy,
+		   const struct pfn_range *range)
+{
+	const unsigned long end = range->start_pfn + range->nr_pages;
+	unsigned long next;
+
+	if (!policy || !(policy->flags & EVAC_WATCH))
+		return;
+	for (unsigned long pfn = range->start_pfn; pfn < end; pfn = next) {
+		struct mem_section *ms = pfn_to_section(mm, pfn);
+		u64 mask = section_mask(pfn, end, &next);
+
+		if (!ms || !ms->zone || !READ_ONCE(ms->zone->nr_watched))
+			continue;
+		spin_lock(&ms->zone->lock);
+		for (; mask; mask &= mask - 1)
+			(void)clear_watch(ms, __ffs(mask));
+		spin_unlock(&ms->zone->lock);
+	}
+}
+
+void memory_listener_relents(struct mm *mm)
+{
+	struct memory_owner *owner;
+
+	pfn_walk_begin();
+	list_for_each_entry(owner, &mm->owners, list)
+		if (owner->unblocked)
+			owner->unblocked(owner);
+	pfn_walk_end();
+}
