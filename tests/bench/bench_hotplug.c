@@ -242,7 +242,7 @@ static int irqs_offline(struct sink *out, unsigned long block, struct page_slot 
 	return err || empty(slots) || !remove_one(block) || !remove_one(block + 1) ? -EIO : 0;
 }
 
-/* 1 GiB of boot memory with as many pages in it: waits for the pinned one, and then has all. */
+/* 1 GiB of boot memory with as many pages: waits for the pinned one in vain, then has all. */
 static int irqs_contig(struct sink *out, struct page_slot *slots)
 {
 	const unsigned long nr = 1UL << (30 - PAGE_SHIFT);
@@ -263,13 +263,13 @@ static int irqs_contig(struct sink *out, struct page_slot *slots)
 	irqs_row(out, NULL);
 	err = alloc_contig_range(&kernel_mm, pfn, pfn + nr, &policy, &why);
 	irqs_row(out, "irqs_off_wait");
-	if (err != -ETIMEDOUT || why.migrated != FULL_PAGES - 1 ||
+	if (err != -ETIMEDOUT || why.migrated ||
 	    page_unpin(&kernel_mm, slots[0].pfn))
 		return -EIO;
 	irqs_row(out, NULL);
 	err = alloc_contig_range(&kernel_mm, pfn, pfn + nr, NULL, &why);
 	irqs_row(out, "irqs_off_contig");
-	if (err || why.migrated != 1)
+	if (err || why.migrated != FULL_PAGES)
 		return -EIO;
 	free_contig_range(&kernel_mm, pfn, nr);
 	return empty(slots);
