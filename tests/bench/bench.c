@@ -3,8 +3,9 @@
  * The bench command: which rows, and the check that instructions are counted.
  */
 #include "tests/bench/bench.h"
-#include "kernel/shell.h"
 #include "kernel/hart.h"
+#include "kernel/ktest.h"
+#include "kernel/shell.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/memory_hotplug.h"
@@ -53,13 +54,11 @@ static int run_group(unsigned int i, struct sink *out)
 	return err;
 }
 
-static int cmd_bench(int argc, char **argv, struct sink *out)
+static int run_groups(int argc, char **argv, struct sink *out)
 {
 	unsigned int i;
 	int arg;
 
-	if (argc < 2)
-		return command_usage("bench", out);
 	for (arg = 1; arg < argc; arg++) {
 		int err = -ENOENT;
 
@@ -72,6 +71,18 @@ static int cmd_bench(int argc, char **argv, struct sink *out)
 			return err;
 	}
 	return 0;
+}
+static int cmd_bench(int argc, char **argv, struct sink *out)
+{
+	int err;
+
+	if (argc < 2)
+		return command_usage("bench", out);
+	if (!ktest_begin(out))
+		return -EBUSY;
+	err = run_groups(argc, argv, out);
+	ktest_end();
+	return err;
 }
 COMMAND(bench, "bench meta|alloc|contig|hotplug|growth|device|irqs...",
 	"measure rows of the budget table (make bench)", cmd_bench);
