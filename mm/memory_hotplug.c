@@ -86,9 +86,14 @@ static void init_memmap(struct mem_section *s, enum zone_type zone, enum mhp_onl
 	init_pageblocks(s, skippable, page_word(PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE, 0, zone),
 			state);
 	init_pageblocks(s, s->hole, page_word(PGTY_HOLE, 0, 0, zone), state);
-	if (s->flags & SECTION_SELF_HOSTED)
-		frames_set(s->mm, s->host_pfn, MHP_HEADER_PAGES,
-			   page_word(PGTY_MEMMAP, 0, 0, zone), 0);
+	if (!(s->flags & SECTION_SELF_HOSTED))
+		return;
+	/* What stays shall be among what stays. Zone Movable's search knows one type alone. */
+	if (zone == ZONE_NORMAL && mt != MIGRATE_UNMOVABLE)
+		init_pageblocks(s, BIT(pageblock_index(s->host_pfn)),
+				page_word(PGTY_OFFLINE, 0, 0, zone),
+				(u64)MIGRATE_UNMOVABLE << PB_MT_SHIFT | PB_ISOLATE);
+	frames_set(s->mm, s->host_pfn, MHP_HEADER_PAGES, page_word(PGTY_MEMMAP, 0, 0, zone), 0);
 }
 
 void generic_online_page(struct mm *mm, unsigned long pfn, unsigned int order)

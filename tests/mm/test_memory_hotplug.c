@@ -328,6 +328,32 @@ static void migratetype_follows_the_request(struct ktest *test)
 	}
 }
 
+/* A block's own metadata stays as long as the block: its pageblock in Normal is Unmovable. */
+static void header_is_unmovable_in_normal(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct page_state st;
+
+	/* "online" beside Normal goes there, with Movable pageblocks. */
+	window_add(test, w, 1, ALL);
+	window_add(test, w, 2, ALL << 5);
+	window_add(test, w, 3, ALL);
+	KTEST_ASSERT_EQ(test, window_online(w, 3, MMOP_ONLINE_KERNEL), 0);
+	KTEST_ASSERT_EQ(test, window_online(w, 2, MMOP_ONLINE), 0);
+	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
+	for (unsigned int b = 5; b < 8; b++) {
+		KTEST_ASSERT_TRUE(test, page_state_get(w->mm, window_pfn(w, 2) +
+						       b * PAGEBLOCK_NR_PAGES + 200, &st));
+		KTEST_EXPECT_EQ(test, st.zone, ZONE_NORMAL);
+		KTEST_EXPECT_EQ(test, st.migratetype,
+				b == 5 ? MIGRATE_UNMOVABLE : MIGRATE_MOVABLE);
+	}
+	/* Zone Movable has one type: what is free beside the metadata is found there. */
+	KTEST_ASSERT_TRUE(test, page_state_get(w->mm, window_pfn(w, 1) + 200, &st));
+	KTEST_EXPECT_EQ(test, st.migratetype, MIGRATE_MOVABLE);
+	window_check(test, w);
+}
+
 /* Frames in the harts' caches are no reason for a block to stay. */
 static void cached_pages_are_drained(struct ktest *test)
 {
@@ -433,6 +459,7 @@ static const struct ktest_case hotplug_cases[] = {
 	KTEST_CASE(reserve_lasts_for_many_blocks),
 	KTEST_CASE_PARAM(injected_failures_leave_nothing, neighbour_gen_params),
 	KTEST_CASE(migratetype_follows_the_request),
+	KTEST_CASE(header_is_unmovable_in_normal),
 	KTEST_CASE(cached_pages_are_drained),
 	KTEST_CASE(removed_block_is_not_found),
 	KTEST_CASE(online_page_only_while_online),
