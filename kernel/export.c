@@ -9,6 +9,7 @@
  */
 #include "kernel/export.h"
 #include "kernel/mutex.h"
+#include "kernel/patience.h"
 #include "kernel/shell.h"
 #include "kernel/sink.h"
 #include "kernel/thread.h"
@@ -123,9 +124,11 @@ static void base64_write(struct sink *sink, const char *bytes, size_t len)
 /* Unless a slow host is in the way: a person at the console is told so, by the status. */
 static int write_soon(const struct export *export, struct sink *out) __no_lock_analysis
 {
+	struct patience patience;
 	int err;
 
-	if (mutex_lock_until(&export_lock, ktime_ns() + CONSOLE_WAIT_NS))
+	patience_start(&patience, CONSOLE_WAIT_NS);
+	if (mutex_lock_patience(&export_lock, &patience))
 		return -EBUSY;
 	err = export->write(out);
 	mutex_unlock(&export_lock);

@@ -54,20 +54,26 @@ int mutex_lock_until(struct mutex *mutex, u64 deadline_ns)
 	return -ETIMEDOUT;
 }
 
+int mutex_lock_patience(struct mutex *mutex, struct patience *patience)
+{
+	while (mutex_lock_until(mutex, patience_next_look(patience)) != 0)
+		if (!patience_lasts(patience))
+			return -ETIMEDOUT;
+	return 0;
+}
+
 void mutex_lock(struct mutex *mutex) __no_lock_analysis
 {
 	struct patience patience;
-	bool reported = false;
 
 	patience_start(&patience, MUTEX_REPORT_NS);
-	while (mutex_lock_until(mutex, patience_next_look(&patience)) != 0) {
-		if (reported || patience_lasts(&patience))
-			continue;
-		pr_warn("mutex %s: thread %s waits since %llu s, thread %s holds it",
-			mutex->name, thread_name(current_thread()),
-			MUTEX_REPORT_NS / NSEC_PER_SEC, thread_name(READ_ONCE(mutex->owner)));
-		reported = true;
-	}
+	if (mutex_lock_patience(mutex, &patience) == 0)
+		return;
+	pr_warn("mutex %s: thread %s waits since %llu s, thread %s holds it", mutex->name,
+		thread_name(current_thread()), MUTEX_REPORT_NS / NSEC_PER_SEC,
+		thread_name(READ_ONCE(mutex->owner)));
+	while (mutex_lock_until(mutex, WAIT_FOREVER) != 0)
+		;
 }
 
 void mutex_unlock(struct mutex *mutex) __no_lock_analysis

@@ -100,14 +100,6 @@ static bool await(struct hart *hart, struct patience *patience)
 	return true;
 }
 
-static bool lock_requests(struct patience *patience) __no_lock_analysis
-{
-	while (mutex_lock_until(&request_lock, patience_next_look(patience)) != 0)
-		if (!patience_lasts(patience))
-			return false;
-	return true;
-}
-
 int on_each_hart(void (*fn)(void *arg), void *arg, u64 timeout_ns) __no_lock_analysis
 {
 	struct patience patience;
@@ -117,7 +109,7 @@ int on_each_hart(void (*fn)(void *arg), void *arg, u64 timeout_ns) __no_lock_ana
 
 	might_sleep();
 	patience_start(&patience, timeout_ns);
-	if (!lock_requests(&patience)) {
+	if (mutex_lock_patience(&request_lock, &patience) != 0) {
 		pr_warn("grace period: another one did not end in %llu ms",
 			(unsigned long long)(timeout_ns / NSEC_PER_MSEC));
 		return -ETIMEDOUT;
