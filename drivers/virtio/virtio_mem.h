@@ -189,7 +189,9 @@ void vmem_unblocked(struct memory_owner *owner);
 
 /* Keep why something failed, for the status; @block is a memory block id. */
 void vmem_trouble(struct virtio_mem *vm, unsigned long block, const struct mm_failure *why);
-/* "memory36: pfn 0x90a40 is Slab, cache x", or what the device answers; false: nothing wrong. */
+/* "memory36: pfn 0x90a40 is Slab, cache x": what mm said last, if it did; false: it did not. */
+bool vmem_mm_trouble_print(struct virtio_mem *vm, struct sink *out);
+/* That, or what the device answers; false: nothing wrong. */
 bool vmem_trouble_print(struct virtio_mem *vm, struct sink *out);
 
 /* Bytes that the device has plugged: what mm has, and what was to leave and may not yet. */

@@ -100,10 +100,13 @@ static void check_plugged(struct virtio_mem *vm)
 int vmem_refresh_config(struct virtio_mem *vm)
 {
 	const u64 granule = pb_to_bytes(vm->map.granule);
+	const u64 requested = vm->config.requested_size;
 	const int ret = vmem_read_config(vm);
 
 	if (ret)
 		return ret;
+	if (vm->config.requested_size != requested)
+		vmem_forget_refusals(&vm->map);
 	vm->map.usable_end = usable_end(vm);
 	vm->target = vm->config.requested_size / granule * vm->map.granule;
 	trace_emit(TRACE_VMEM_CONFIG, .pfn = vm->config.requested_size >> PAGE_SHIFT,

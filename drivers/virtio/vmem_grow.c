@@ -5,7 +5,9 @@
  *
  * Compare with: Linux virtio_mem_sbm_plug_request().
  */
+#define pr_fmt(fmt) "virtio_mem: " fmt
 #include "drivers/virtio/virtio_mem.h"
+#include "kernel/printk.h"
 #include "lib/bitops.h"
 #include "lib/errno.h"
 
@@ -80,6 +82,46 @@ static int give_block(struct virtio_mem *vm, unsigned long i)
 	return give_to_block(vm, i);
 }
 
+/* mm does not take what is held of block @i: the device gets it back. */
+static int unplug_refused(struct virtio_mem *vm, unsigned long i)
+{
+	const unsigned long base = vmem_block_start(&vm->map, i);
+	const u64 bytes = pb_to_bytes(hweight64(vm->map.block[i].held));
+	char text[160];
+	struct sink_buffer buffer;
+
+	sink_buffer_init(&buffer, text, sizeof(text));
+	vmem_mm_trouble_print(vm, &buffer.sink);
+	for (u64 mask; (mask = vm->map.block[i].held) != 0;) {
+		const unsigned int bit = __ffs(mask);
+		const u64 rest = mask >> bit;
+		const struct vmem_run run = { base + bit, rest == ~0UL ? 64 : __ffz(rest) };
+		const int ret = vmem_request(vm, VIRTIO_MEM_REQ_UNPLUG, &run, 1);
+
+		if (ret)
+			return ret;
+		vmem_mark_gone(&vm->map, &run);
+	}
+	pr_err_ratelimited(&vm->vdev->log, "%s: %s; %s are unplugged again", vm->name, text,
+			   vmem_size_text(bytes).text);
+	return 0;
+}
+
+/* What mm takes of block @i; after so many refusals the device gets the rest back. */
+static int give_or_unplug(struct virtio_mem *vm, unsigned long i)
+{
+	struct vmem_block *b = &vm->map.block[i];
+	int ret = give_block(vm, i);
+
+	if (!ret) {
+		b->refusals = 0;
+		return 0;
+	}
+	if (b->refusals < VMEM_MAX_REFUSALS && ++b->refusals < VMEM_MAX_REFUSALS)
+		return ret;
+	return unplug_refused(vm, i);
+}
+
 int vmem_give_held(struct virtio_mem *vm)
 {
 	int first = 0;
@@ -87,7 +129,7 @@ int vmem_give_held(struct virtio_mem *vm)
 	for (unsigned long i = 0; i < vm->map.nr_blocks && vm->map.nr_held; i++) {
 		if (!vm->map.block[i].held)
 			continue;
-		const int ret = give_block(vm, i);
+		const int ret = give_or_unplug(vm, i);
 
 		if (ret && !first)
 			first = ret;

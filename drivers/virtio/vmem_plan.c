@@ -62,11 +62,19 @@ void vmem_mark_taken(struct vmem_map *map, unsigned long i, u64 mask)
 	map->nr_held += nr;
 }
 
-/* Pageblocks of block @i that the device lets us plug and nobody has. */
+void vmem_forget_refusals(struct vmem_map *map)
+{
+	for (unsigned long i = 0; i < map->nr_blocks; i++)
+		map->block[i].refusals = 0;
+}
+
+/* Pageblocks of block @i that the device lets us plug, mm may take, and nobody has. */
 static u64 room_in(const struct vmem_map *map, unsigned long i)
 {
 	const struct vmem_block *b = &map->block[i];
 
+	if (b->refusals >= VMEM_MAX_REFUSALS)
+		return 0;
 	return vmem_mask(map, i, map->start, map->usable_end) & ~(b->plugged | b->held);
 }
 

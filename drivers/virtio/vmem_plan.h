@@ -38,6 +38,7 @@ enum vmem_block_state {
  * @stays: the block as a whole could not be emptied in this round
  * @used: frames in use, as vmem_map_scan() found them
  * @state: enum vmem_block_state
+ * @refusals: how often in a row mm did not take what was plugged of it
  * @host: ADDED: the pageblock with the block's metadata
  */
 struct vmem_block {
@@ -47,8 +48,12 @@ struct vmem_block {
 	u32 used;
 	u8 state;
 	u8 host;
+	u8 refusals;
 	bool stays;
 };
+
+/* So often mm may refuse a block; then nothing is plugged of it until they are forgotten. */
+#define VMEM_MAX_REFUSALS 5
 
 /* A run of pageblocks: what one request asks for. */
 struct vmem_run {
@@ -130,6 +135,9 @@ void vmem_mark_held(struct vmem_map *map, const struct vmem_run *run); /* from u
 void vmem_mark_gone(struct vmem_map *map, const struct vmem_run *run); /* held to unplugged */
 void vmem_mark_plugged(struct vmem_map *map, unsigned long i, u64 mask); /* held to plugged */
 void vmem_mark_taken(struct vmem_map *map, unsigned long i, u64 mask);	 /* plugged to held */
+
+/* Whatever mm refused may be tried again. */
+void vmem_forget_refusals(struct vmem_map *map);
 
 /* What could be plugged at most, in pageblocks, what is plugged included. */
 unsigned long vmem_capacity(const struct vmem_map *map);

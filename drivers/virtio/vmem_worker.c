@@ -39,8 +39,7 @@ static void trouble_clear(struct virtio_mem *vm)
 	spin_unlock(&vm->lock);
 }
 
-/* What mm said about a block, if that was it. */
-static bool print_mm_trouble(struct virtio_mem *vm, struct sink *out)
+bool vmem_mm_trouble_print(struct virtio_mem *vm, struct sink *out)
 {
 	struct mm_failure why;
 	unsigned long block;
@@ -58,6 +57,21 @@ static bool print_mm_trouble(struct virtio_mem *vm, struct sink *out)
 	return set;
 }
 
+static void print_no_room(struct virtio_mem *vm, struct sink *out)
+{
+	const struct vmem_map *map = &vm->map;
+
+	sink_printf(out, "no room in the usable %s",
+		    vmem_size_text(vm->config.usable_region_size).text);
+	for (unsigned long i = 0; i < map->nr_blocks; i++) {
+		if (map->block[i].refusals < VMEM_MAX_REFUSALS)
+			continue;
+		sink_puts(out, ", where mm does not refuse: ");
+		vmem_mm_trouble_print(vm, out);
+		return;
+	}
+}
+
 bool vmem_trouble_print(struct virtio_mem *vm, struct sink *out)
 {
 	const int result = READ_ONCE(vm->result);
@@ -69,9 +83,8 @@ bool vmem_trouble_print(struct virtio_mem *vm, struct sink *out)
 	else if (result == -ESTALE)
 		sink_puts(out, "its configuration does not hold still");
 	else if (result == -ENOSPC)
-		sink_printf(out, "no room in the usable %s",
-			    vmem_size_text(vm->config.usable_region_size).text);
-	else if (print_mm_trouble(vm, out))
+		print_no_room(vm, out);
+	else if (vmem_mm_trouble_print(vm, out))
 		return true;
 	else if (result)
 		sink_puts(out, "the device is busy");

@@ -187,6 +187,55 @@ static void refused_blocks(struct ktest *test)
 	vmem_rig_check(rig);
 }
 
+/* --- what mm refuses ------------------------------------------------------------------------ */
+
+/* mm does not take a block: after some tries the device gets it back, with a line. */
+static void refused_by_mm(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 128 * MIB, 2 * MIB);
+	char text[200] = "";
+	struct sink_buffer buffer;
+	unsigned int rounds = 0;
+
+	fake_vmem_resize(fm, 20 * MIB);
+	do {
+		rig->w->mm->inject = 1;
+		rounds++;
+	} while (vmem_rig_settle(rig, 0) != WAIT_FOREVER && rounds < 50);
+	KTEST_EXPECT_EQ(test, rounds, VMEM_MAX_REFUSALS);
+	rig->w->mm->inject = 0;
+	KTEST_EXPECT_EQ(test, fake_vmem_plugged(fm), 0);
+	KTEST_EXPECT_EQ(test, rig->vm[0]->map.nr_held, 0);
+	KTEST_EXPECT_EQ(test, fm->nr_requests[VIRTIO_MEM_REQ_PLUG], 1);
+	KTEST_EXPECT_EQ(test, fm->nr_requests[VIRTIO_MEM_REQ_UNPLUG], 1);
+	sink_buffer_init(&buffer, text, sizeof(text));
+	vmem_trouble_print(rig->vm[0], &buffer.sink);
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, "where mm does not refuse: memory"));
+	vmem_rig_check(rig);
+	/* Another size is another try. */
+	vmem_rig_resize(rig, 0, 30 * MIB);
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 30 * MIB);
+	vmem_rig_check(rig);
+}
+
+/* Another block is taken instead. */
+static void refused_one_block(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 256 * MIB, 2 * MIB);
+
+	fake_vmem_resize(fm, 128 * MIB);
+	for (unsigned int i = 0; i < VMEM_MAX_REFUSALS; i++) {
+		KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 0);
+		rig->w->mm->inject = 1;
+		vmem_rig_settle(rig, 0);
+	}
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 128 * MIB);
+	KTEST_EXPECT_FALSE(test, fake_vmem_is_plugged(fm, fm->config.addr));
+	vmem_rig_check(rig);
+}
+
 /* --- configurations that make no sense ----------------------------------------- */
 
 struct bad_config {
@@ -315,6 +364,8 @@ static const struct ktest_case vmem_fault_cases[] = {
 	KTEST_CASE(back_off),
 	KTEST_CASE(contradiction),
 	KTEST_CASE(refused_blocks),
+	KTEST_CASE(refused_by_mm),
+	KTEST_CASE(refused_one_block),
 	KTEST_CASE_PARAM(bad_config, config_gen_params),
 	KTEST_CASE(region_moves),
 	KTEST_CASE(wants_too_much),
