@@ -183,6 +183,31 @@ static void release_device(struct virtio_device *vdev)
 	vdev->nr_vqs = 0;
 }
 
+int virtio_restart(struct virtio_device *vdev)
+{
+	const u64 features = vdev->features;
+	int ret;
+
+	vdev->ops->irq_stop(vdev);
+	ret = virtio_negotiate(vdev, vdev->driver);
+	if (ret)
+		return ret;
+	/* Rings and driver have been made for these. */
+	if (vdev->features != features) {
+		virtio_broken(vdev, "offers features 0x%lx now, and 0x%lx before", vdev->features,
+			      features);
+		vdev->features = features;
+		return -EIO;
+	}
+	for (u32 i = 0; i < vdev->nr_vqs && !ret; i++) {
+		if (vdev->vqs[i])
+			ret = virtqueue_restart(vdev->vqs[i]);
+	}
+	if (ret)
+		virtio_broken(vdev, "does not take its queues back (error %d)", ret);
+	return ret;
+}
+
 int virtio_register_device(struct virtio_device *vdev)
 {
 	const struct virtio_driver *drv = find_driver(vdev->id);

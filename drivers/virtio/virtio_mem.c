@@ -17,7 +17,7 @@
 
 static u64 answer_timeout_ms = 30000;
 PARAM_UINT("virtio_mem.answer_timeout_ms", answer_timeout_ms,
-	   "a virtio-mem device that has not answered a request after so many ms is broken");
+	   "a virtio-mem device that has not answered a request after so many ms is reset");
 
 DEFINE_MUTEX(vmem_list_mutex);
 static struct virtio_mem *vmem_list[VMEM_MAX_DEVICES]; /* by id */
@@ -39,7 +39,8 @@ struct virtio_mem *vmem_by_id(unsigned int id)
 
 bool vmem_interrupted(const struct virtio_mem *vm)
 {
-	return READ_ONCE(vm->config_changed) || READ_ONCE(vm->stopping);
+	return READ_ONCE(vm->config_changed) || READ_ONCE(vm->stopping) ||
+	       READ_ONCE(vm->reset_asked);
 }
 
 static void vmem_config_changed(struct virtio_device *vdev)
@@ -99,20 +100,14 @@ static int make_queue(struct virtio_mem *vm)
 }
 
 /*
- * Memory that the device has plugged is of an earlier life: either mm still has
- * it, and it is taken over, or nobody has, and it is unplugged first of all.
+ * Memory that the device has plugged is of an earlier life: either mm still has some of the
+ * region, and the device is asked what it has plugged; or mm has nothing of it, and all is
+ * unplugged first of all.
  */
-static int check_leftovers(struct virtio_mem *vm)
+static void check_leftovers(struct virtio_mem *vm)
 {
-	const u64 ours = pb_to_bytes(vm->map.nr_plugged);
-
-	vm->unplug_all = !ours && vm->config.plugged_size;
-	if (!ours || ours == vm->config.plugged_size)
-		return 0;
-	pr_err("%s: %lu MiB of an earlier driver are in use, but %lu MiB are plugged", vm->name,
-	       ours >> 20, vm->config.plugged_size >> 20);
-	unregister_memory_owner(vm->mm, &vm->owner);
-	return -EBUSY;
+	vm->unsure = vm->map.nr_plugged != 0;
+	vm->unplug_all = !vm->unsure && vm->config.plugged_size;
 }
 
 /* A configuration that changes all the time is tried again a few times. */
@@ -141,10 +136,10 @@ static int attach_device(struct virtio_mem *vm)
 		ret = make_queue(vm);
 	if (!ret)
 		ret = vmem_own_region(vm);
-	if (!ret)
-		ret = check_leftovers(vm);
 	if (ret)
 		vmem_free_map(vm);
+	else
+		check_leftovers(vm);
 	return ret;
 }
 
@@ -172,6 +167,7 @@ int vmem_attach(struct virtio_device *vdev)
 	spin_lock_init(&vm->lock, "vmem.lock");
 	wait_queue_init(&vm->answers, "vmem.answers");
 	wait_queue_init(&vm->wake, "vmem.wake");
+	wait_queue_init(&vm->resets, "vmem.resets");
 	ret = take_id(vm);
 	if (!ret) {
 		ret = attach_device(vm);

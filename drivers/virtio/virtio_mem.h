@@ -11,6 +11,7 @@
  *   vmem_worker.c    rounds
  *   vmem_plan.c      what to plug and unplug next (pure)
  *   vmem_request.c   requests and answers
+ *   vmem_recover.c   a device that was given up comes back
  *   vmem_grow.c      device -> mm
  *   vmem_shrink.c    mm -> device
  *   vmem_cmd.c       what a person sees
@@ -31,7 +32,7 @@
 
 #define VMEM_FEATURES (VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE)
 
-/* Back-off after BUSY and the like: doubles from the first to the last. */
+/* Back-off after BUSY, before a reset and the like: doubles from the first to the last. */
 #define VMEM_RETRY_FIRST_NS (100ULL * 1000 * 1000)
 #define VMEM_RETRY_LAST_NS  (10ULL * 1000 * 1000 * 1000)
 
@@ -42,6 +43,14 @@
 /* A failed round rests so many times as long as it took, when frees call for the next. */
 #define VMEM_REST_FACTOR  4
 #define VMEM_REST_LAST_NS (1000ULL * 1000 * 1000)
+/*
+ * A worker that was not woken by its device asks a question before it goes on, and every so
+ * often while there is nothing to do; a device that was given up because of its silence is
+ * looked at every second. An answer to a question may take so long.
+ */
+#define VMEM_LOOK_NS	 (3ULL * 1000 * 1000 * 1000)
+#define VMEM_SILENT_NS	 (1ULL * 1000 * 1000 * 1000)
+#define VMEM_QUESTION_NS (3ULL * 1000 * 1000 * 1000)
 
 /* Emptying one memory block, or one granule, may take so long. */
 #define VMEM_BLOCK_NS	(10ULL * 1000 * 1000 * 1000)
@@ -56,6 +65,13 @@ enum vmem_answer {
 	VMEM_LOST, /* no answer: the device may do it yet */
 };
 
+/* What a person wants. */
+enum vmem_reset {
+	VMEM_RESET_NONE,
+	VMEM_RESET_ASKED,  /* unless the device says nothing at all */
+	VMEM_RESET_FORCED,
+};
+
 /* One request in flight; device and driver share the first two. */
 struct vmem_slot {
 	struct virtio_mem_req req;
@@ -63,6 +79,7 @@ struct vmem_slot {
 	struct vmem_run run;
 	u64 nr; /* the n-th request of the queue */
 	u32 answer;
+	u16 state; /* enum virtio_mem_state, if STATE was acknowledged */
 	bool open;
 };
 
@@ -74,12 +91,20 @@ struct vmem_slot {
  * @fixed: what cannot change, as first read
  * @map: what is plugged
  * @target: pageblocks wanted
- * @unplug_all: memory of an earlier life is still plugged
+ * @unplug_all: memory of an earlier life is still plugged, and mm has none of the region
+ * @unsure: what is plugged has to be asked: the device was reset, an earlier driver has left
+ *	memory in use, or the device does not plug what it has unplugged under mm
  * @slot, @nr_open: requests in flight, at most @nr_slots
  * @answers: woken when the device used something
  * @wake: woken when the configuration changed or the driver leaves
  * @config_changed, @stopping: set by whoever wakes
  * @unblocked: what stood in the way of an unplug may be gone; set by mm, cleared by a round
+ * @reset_asked: enum vmem_reset, set by the console
+ * @nr_resets: resets that were asked for and are over; @resets is woken then
+ * @silent: it was given up because it said nothing at all, and is not reset before it does:
+ *	QEMU (11.1) ends when a driver starts a device whose process has ended
+ * @question: what is asked of a device that owes answers
+ * @restart_ns: a device that was given up is not reset before this time
  * @result: of the last round; the worker writes it, anybody reads it
  * @retry_ns: the next back-off
  * @answer_ns: how long an answer may take
@@ -97,6 +122,7 @@ struct virtio_mem {
 	struct vmem_map map;
 	unsigned long target;
 	bool unplug_all;
+	bool unsure;
 	struct vmem_run runs[VMEM_RUNS];
 	struct vmem_slot slot[VMEM_RUNS];
 	unsigned int nr_open;
@@ -106,6 +132,12 @@ struct virtio_mem {
 	u32 config_changed;
 	u32 stopping;
 	u32 unblocked;
+	u32 reset_asked;
+	u32 nr_resets;
+	struct wait_queue resets;
+	u64 restart_ns;
+	bool silent;
+	struct vmem_slot question;
 	int result;
 	u64 retry_ns;
 	u64 answer_ns;
@@ -212,16 +244,38 @@ struct vmem_size_text vmem_size_text(u64 bytes);
  *
  * vm->slot[i] has run i and its answer.
  * Return: 0 all acknowledged; else of the worst answer: -EBUSY, -EAGAIN (NACK),
- * -EIO (ERROR or no answer: the device is broken now).
+ * -EIO (ERROR or no answer: the device is given up until it is restarted).
  */
 int __must_check vmem_request(struct virtio_mem *vm, enum virtio_mem_req_type type,
 			      const struct vmem_run *runs, unsigned int nr);
 
-/* UNPLUG_ALL. Return: as above. */
-int __must_check vmem_request_unplug_all(struct virtio_mem *vm);
+/*
+ * One request for @nr_blocks device blocks; UNPLUG_ALL has none. vm->slot[0] has its answer.
+ * Return: as above.
+ */
+int __must_check vmem_request_one(struct virtio_mem *vm, enum virtio_mem_req_type type,
+				  phys_addr_t addr, u64 nr_blocks);
+
+/* Ask a question that changes nothing: a device that is gone is found out. */
+void vmem_look(struct virtio_mem *vm);
 
 /* Interrupt: the queue has something. */
 void vmem_answered(struct virtqueue *vq);
+
+/* --- vmem_recover.c ------------------------------------------------------- */
+
+/* Reset the device, and bring it up with an empty queue. -EIO: it is given up (again). */
+int __must_check vmem_restart(struct virtio_mem *vm);
+
+/**
+ * vmem_reconcile() - ask by STATE what is plugged, and make mm and the device agree
+ *
+ * What the device has unplugged under mm is named, and plugged again; if the device refuses,
+ * vm->unsure stays. What the device has and mm lacks is unplugged.
+ * Context: the worker, with a configuration that was read just now.
+ * Return: 0; -EBUSY, -EAGAIN, -EIO as for vmem_request().
+ */
+int __must_check vmem_reconcile(struct virtio_mem *vm);
 
 /* --- vmem_grow.c ---------------------------------------------------------- */
 
@@ -241,6 +295,9 @@ int __must_check vmem_give_held(struct virtio_mem *vm);
 
 /* Unplug so many pageblocks. -EBUSY: not all of them could be emptied. */
 int __must_check vmem_shrink(struct virtio_mem *vm, unsigned long want);
+
+/* Unplug held pageblocks, as many as @want. */
+int __must_check vmem_drop_held(struct virtio_mem *vm, unsigned long want);
 
 /* Remove blocks that are offline and unplug them, before the driver leaves. */
 void vmem_drop_offline(struct virtio_mem *vm);

@@ -138,6 +138,14 @@ int virtqueue_create(struct virtio_device *vdev, u32 index,
 	return 0;
 }
 
+int virtqueue_restart(struct virtqueue *vq)
+{
+	if (vq->vdev->ops->queue_max(vq->vdev, vq->index) < vq->size)
+		return -EIO;
+	vq_clear(vq);
+	return vq->vdev->ops->queue_setup(vq->vdev, vq);
+}
+
 void virtqueue_destroy(struct virtqueue *vq)
 {
 	vq->vdev->vqs[vq->index] = NULL;
@@ -250,11 +258,15 @@ void virtqueue_kick(struct virtqueue *vq)
 
 /* --- taking back ---------------------------------------------------------- */
 
-bool virtqueue_pending(const struct virtqueue *vq)
+bool virtqueue_moved(const struct virtqueue *vq)
 {
 	/* The interrupt handler asks too, while the driver's thread takes elements. */
-	return virtio_is_broken(vq->vdev) ||
-	       READ_ONCE(vq->used->idx) != READ_ONCE(vq->last_used);
+	return READ_ONCE(vq->used->idx) != READ_ONCE(vq->last_used);
+}
+
+bool virtqueue_pending(const struct virtqueue *vq)
+{
+	return virtio_is_broken(vq->vdev) || virtqueue_moved(vq);
 }
 
 /* The next used element, checked. Return: its slot, or NULL. */

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The console's "vmem": what the virtio-mem devices want, have, and could not do. */
+/*
+ * The console's "vmem": what the virtio-mem devices want, have, and could not do; and
+ * "vmem reset" for devices that should begin again.
+ */
 #include "drivers/virtio/virtio_mem.h"
 #include "kernel/command.h"
+#include "kernel/patience.h"
+#include "kernel/shell.h"
+#include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 
@@ -34,9 +40,10 @@ static void print_sizes(const struct virtio_mem *vm, struct sink *out)
 
 static void print_requests(const struct virtio_mem *vm, struct sink *out)
 {
-	sink_printf(out, "  requests: plug %lu, unplug %lu, unplug_all %lu; answers:",
+	sink_printf(out, "  requests: plug %lu, unplug %lu, unplug_all %lu, state %lu; answers:",
 		    vm->nr_requests[VIRTIO_MEM_REQ_PLUG], vm->nr_requests[VIRTIO_MEM_REQ_UNPLUG],
-		    vm->nr_requests[VIRTIO_MEM_REQ_UNPLUG_ALL]);
+		    vm->nr_requests[VIRTIO_MEM_REQ_UNPLUG_ALL],
+		    vm->nr_requests[VIRTIO_MEM_REQ_STATE]);
 	for (unsigned int a = 0; a < ARRAY_SIZE(answer_names); a++)
 		sink_printf(out, " %s %lu", answer_names[a], vm->nr_answers[a]);
 	sink_puts(out, "\n");
@@ -50,7 +57,7 @@ static void print_device(struct virtio_mem *vm, struct sink *out)
 		    start + size - 1, vmem_size_text(size).text,
 		    vmem_size_text(vm->fixed.block_size).text,
 		    vmem_size_text(pb_to_bytes(vm->map.granule)).text, vm->vdev->where,
-		    virtio_is_broken(vm->vdev) ? ", broken" : "");
+		    virtio_is_broken(vm->vdev) ? ", given up" : "");
 	print_sizes(vm, out);
 	sink_printf(out, "  memory blocks: %lu added, %lu shared with boot memory, %lu absent\n",
 		    count_blocks(&vm->map, VMEM_BLOCK_ADDED),
@@ -80,14 +87,71 @@ unsigned int vmem_status(struct sink *out)
 	return nr;
 }
 
+/* How long "vmem reset" waits for the worker, which may be emptying memory. */
+#define RESET_NS (15 * NSEC_PER_SEC)
+
+/* Return: 0; -EBUSY the worker has not come to it yet; -EIO the device is given up (again). */
+static int reset_device(struct virtio_mem *vm, enum vmem_reset how, struct sink *out)
+{
+	const u32 before = READ_ONCE(vm->nr_resets);
+	struct patience patience;
+
+	__atomic_store_n(&vm->reset_asked, how, __ATOMIC_RELEASE);
+	wake_up_all(&vm->wake);
+	wake_up_all(&vm->answers);
+	patience_start(&patience, RESET_NS);
+	if (!wait_event_patience(&vm->resets, READ_ONCE(vm->nr_resets) != before, &patience)) {
+		sink_printf(out, "%s: will be reset; see vmem\n", vm->name);
+		return -EBUSY;
+	}
+	if (virtio_is_broken(vm->vdev)) {
+		sink_printf(out, "%s: %s%s\n", vm->name, vm->vdev->why,
+			    READ_ONCE(vm->silent) ? "; vmem reset -f resets it all the same" : "");
+		return -EIO;
+	}
+	sink_printf(out, "%s: reset, plugged %s\n", vm->name,
+		    vmem_size_text(vmem_plugged_bytes(vm)).text);
+	return 0;
+}
+
+/* All devices, or the one with this name. */
+static int vmem_reset(const char *name, enum vmem_reset how, struct sink *out)
+{
+	unsigned int nr = 0;
+	int ret = 0;
+
+	vmem_list_lock();
+	for (unsigned int id = 0; id < VMEM_MAX_DEVICES; id++) {
+		struct virtio_mem *vm = vmem_by_id(id);
+		int err;
+
+		if (!vm || (name && strcmp(name, vm->name)))
+			continue;
+		nr++;
+		err = reset_device(vm, how, out);
+		ret = ret ? ret : err;
+	}
+	vmem_list_unlock();
+	if (nr)
+		return ret;
+	sink_printf(out, "vmem: no virtio-mem device%s%s\n", name ? " " : "", name ? name : "");
+	return -ENODEV;
+}
+
 static int cmd_vmem(int argc, char **argv, struct sink *out)
 {
-	if (argc != 1) {
-		sink_printf(out, "vmem: unexpected \"%s\"; it takes no arguments\n", argv[1]);
-		return -EINVAL;
-	}
+	const bool reset = argc >= 2 && strcmp(argv[1], "reset") == 0;
+	const bool force = reset && argc >= 3 && strcmp(argv[2], "-f") == 0;
+
+	if (reset && argc <= 3 + force)
+		return vmem_reset(argv[2 + force],
+				  force ? VMEM_RESET_FORCED : VMEM_RESET_ASKED, out);
+	if (argc != 1)
+		return command_usage("vmem", out);
 	if (!vmem_status(out))
 		sink_puts(out, "no virtio-mem device\n");
 	return 0;
 }
-COMMAND(vmem, "vmem", "virtio-mem devices: requested, plugged, last failure", cmd_vmem);
+COMMAND(vmem, "vmem [reset [-f] [NAME]]",
+	"virtio-mem devices: requested, plugged, last failure; reset: begin again with a device",
+	cmd_vmem);

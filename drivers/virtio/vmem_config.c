@@ -90,6 +90,8 @@ static void check_plugged(struct virtio_mem *vm)
 	const u64 ours = pb_to_bytes(vm->map.nr_plugged + vm->map.nr_held);
 	const u64 theirs = vm->config.plugged_size;
 
+	if (vm->unsure)
+		return; /* it is asked */
 	if (theirs != ours && vm->said.mismatch != theirs)
 		pr_warn_ratelimited(&vm->vdev->log,
 				    "%s: the device says %lu MiB are plugged, the driver %lu MiB",

@@ -52,8 +52,19 @@ static int submit(struct virtio_mem *vm, struct vmem_slot *slot)
 	return 0;
 }
 
+/* What STATE was answered with. Return: false if it is no state. */
+static bool read_state(struct virtio_mem *vm, struct vmem_slot *slot, u32 len)
+{
+	slot->state = READ_ONCE(slot->resp.state);
+	if (len >= VIRTIO_MEM_RESP_BYTES && slot->state <= VIRTIO_MEM_STATE_MIXED)
+		return true;
+	virtio_broken(vm->vdev, "answered STATE with %u in %u bytes, which means nothing",
+		      slot->state, len);
+	return false;
+}
+
 /* What the device wrote, in our words. Nonsense does not say whether it did it: lost. */
-static u32 read_answer(struct virtio_mem *vm, const struct vmem_slot *slot, u32 len)
+static u32 read_answer(struct virtio_mem *vm, struct vmem_slot *slot, u32 len)
 {
 	const u16 type = READ_ONCE(slot->resp.type);
 
@@ -64,6 +75,8 @@ static u32 read_answer(struct virtio_mem *vm, const struct vmem_slot *slot, u32 
 	}
 	switch (type) {
 	case VIRTIO_MEM_RESP_ACK:
+		if (slot->req.type == VIRTIO_MEM_REQ_STATE && !read_state(vm, slot, len))
+			return VMEM_LOST;
 		return VMEM_ACK;
 	case VIRTIO_MEM_RESP_NACK:
 		return VMEM_NACK;
@@ -96,24 +109,74 @@ static void collect(struct virtio_mem *vm)
 	}
 }
 
-/* Until everything is answered, the device breaks, or its time is up. */
-static void await_answers(struct virtio_mem *vm)
+static void prepare(struct vmem_slot *slot, enum virtio_mem_req_type type, phys_addr_t addr,
+		    u64 nr_blocks)
+{
+	memset(&slot->req, 0, sizeof(slot->req));
+	slot->answer = VMEM_LOST;
+	slot->req.type = (u16)type;
+	slot->req.addr = addr;
+	slot->req.nb_blocks = (u16)nr_blocks;
+}
+
+/* A question that changes nothing. Return: false if the region has nothing to ask about. */
+static bool prepare_question(struct virtio_mem *vm, struct vmem_slot *slot)
+{
+	if (vm->map.usable_end <= vm->map.start)
+		return false;
+	prepare(slot, VIRTIO_MEM_REQ_STATE, pfn_to_phys(pb_to_pfn(vm->map.start)),
+		pb_to_bytes(vm->map.granule) / vm->fixed.block_size);
+	return true;
+}
+
+/* Something is there to be read, or a person does not want to wait any longer. */
+static bool need_not_wait(const struct virtio_mem *vm)
+{
+	return virtqueue_pending(vm->vq) || READ_ONCE(vm->reset_asked);
+}
+
+/* Return: true if a device that owes answers gives one of them, or answers a question. */
+static bool still_alive(struct virtio_mem *vm)
 {
 	struct patience patience;
 
-	patience_start(&patience, vm->answer_ns);
+	if (!prepare_question(vm, &vm->question) || submit(vm, &vm->question))
+		return false;
+	virtqueue_kick(vm->vq);
+	patience_start(&patience, min(vm->answer_ns, VMEM_QUESTION_NS));
+	if (virtqueue_enable_cb(vm->vq))
+		wait_event_patience(&vm->answers, need_not_wait(vm), &patience);
+	return virtqueue_moved(vm->vq);
+}
+
+/* Its time is up. */
+static void give_up_silent(struct virtio_mem *vm, u64 limit_ns)
+{
+	const unsigned int owed = vm->nr_open;
+
+	vm->silent = !still_alive(vm);
+	virtio_broken(vm->vdev, "has not answered %u requests within %llu ms%s", owed,
+		      limit_ns / NSEC_PER_MSEC,
+		      vm->silent ? ", nor a question since: its process may have ended" : "");
+}
+
+/* Until everything is answered, the device breaks or is to be reset, or its time is up. */
+static void await_answers(struct virtio_mem *vm, u64 limit_ns)
+{
+	struct patience patience;
+
+	patience_start(&patience, limit_ns);
 	for (;;) {
 		collect(vm);
 		if (!vm->nr_open || virtio_is_broken(vm->vdev))
 			break;
 		if (!virtqueue_enable_cb(vm->vq))
 			continue;
-		if (!wait_event_patience(&vm->answers, virtqueue_pending(vm->vq),
-					 &patience)) {
-			virtio_broken(vm->vdev, "has not answered %u requests within %llu ms",
-				      vm->nr_open, vm->answer_ns / NSEC_PER_MSEC);
-			break;
-		}
+		if (!wait_event_patience(&vm->answers, need_not_wait(vm), &patience))
+			give_up_silent(vm, limit_ns);
+		else if (!virtqueue_pending(vm->vq))
+			virtio_broken(vm->vdev, "owed %u answers when its reset was asked for",
+				      vm->nr_open);
 		virtqueue_disable_cb(vm->vq);
 	}
 	virtqueue_disable_cb(vm->vq);
@@ -138,7 +201,7 @@ static int worst_answer(const struct virtio_mem *vm, unsigned int nr)
 	}
 }
 
-static int send_slots(struct virtio_mem *vm, unsigned int nr)
+static int send_slots(struct virtio_mem *vm, unsigned int nr, u64 limit_ns)
 {
 	int ret = 0;
 
@@ -147,7 +210,7 @@ static int send_slots(struct virtio_mem *vm, unsigned int nr)
 	for (unsigned int i = 0; i < nr && !ret; i++)
 		ret = submit(vm, &vm->slot[i]);
 	virtqueue_kick(vm->vq);
-	await_answers(vm);
+	await_answers(vm, limit_ns);
 	return ret ? ret : worst_answer(vm, nr);
 }
 
@@ -155,22 +218,22 @@ int vmem_request(struct virtio_mem *vm, enum virtio_mem_req_type type,
 		 const struct vmem_run *runs, unsigned int nr)
 {
 	for (unsigned int i = 0; i < nr; i++) {
-		struct vmem_slot *slot = &vm->slot[i];
-
-		memset(&slot->req, 0, sizeof(slot->req));
-		slot->run = runs[i];
-		slot->answer = VMEM_LOST;
-		slot->req.type = (u16)type;
-		slot->req.addr = pfn_to_phys(pb_to_pfn(runs[i].start));
-		slot->req.nb_blocks = (u16)(pb_to_bytes(runs[i].nr) / vm->fixed.block_size);
+		prepare(&vm->slot[i], type, pfn_to_phys(pb_to_pfn(runs[i].start)),
+			pb_to_bytes(runs[i].nr) / vm->fixed.block_size);
+		vm->slot[i].run = runs[i];
 	}
-	return send_slots(vm, nr);
+	return send_slots(vm, nr, vm->answer_ns);
 }
 
-int vmem_request_unplug_all(struct virtio_mem *vm)
+int vmem_request_one(struct virtio_mem *vm, enum virtio_mem_req_type type, phys_addr_t addr,
+		     u64 nr_blocks)
 {
-	memset(&vm->slot[0].req, 0, sizeof(vm->slot[0].req));
-	vm->slot[0].req.type = VIRTIO_MEM_REQ_UNPLUG_ALL;
-	vm->slot[0].answer = VMEM_LOST;
-	return send_slots(vm, 1);
+	prepare(&vm->slot[0], type, addr, nr_blocks);
+	return send_slots(vm, 1, vm->answer_ns);
+}
+
+void vmem_look(struct virtio_mem *vm)
+{
+	if (prepare_question(vm, &vm->slot[0]))
+		(void)send_slots(vm, 1, min(vm->answer_ns, VMEM_QUESTION_NS));
 }

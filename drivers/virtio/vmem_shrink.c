@@ -70,15 +70,14 @@ static int unplug_runs(struct virtio_mem *vm, unsigned int nr, enum refused refu
 
 		if (slot->answer == VMEM_ACK)
 			vmem_mark_gone(&vm->map, &slot->run);
-		/* Without an answer the device may unplug it at any time: never put back. */
-		else if (refused == REFUSED_PUT_BACK && slot->answer != VMEM_LOST)
+		/* Without a clear answer the device may have done it, or do it yet. */
+		else if (refused == REFUSED_PUT_BACK && slot->answer < VMEM_ERROR)
 			put_back(vm, &slot->run);
 	}
 	return ret;
 }
 
-/* Unplug held pageblocks, as many as @want. */
-static int drop_held(struct virtio_mem *vm, unsigned long want)
+int vmem_drop_held(struct virtio_mem *vm, unsigned long want)
 {
 	want = min(want, vm->map.nr_held);
 	while (want) {
@@ -166,7 +165,7 @@ static int shrink_blocks(struct virtio_mem *vm, unsigned long want, enum vmem_ef
 		before = vm->map.nr_plugged;
 		blocks_removed(vm, nr);
 		before -= vm->map.nr_plugged;
-		ret = drop_held(vm, before);
+		ret = vmem_drop_held(vm, before);
 		if (ret)
 			return ret;
 		want -= before;
@@ -272,7 +271,7 @@ int vmem_shrink(struct virtio_mem *vm, unsigned long want)
 		{ shrink_granules, VMEM_ANY },
 	};
 	const unsigned long goal = vm->map.nr_plugged + vm->map.nr_held - want;
-	int ret = drop_held(vm, want);
+	int ret = vmem_drop_held(vm, want);
 
 	vmem_map_scan(&vm->map);
 	for (unsigned int s = 0; s < ARRAY_SIZE(steps) && !ret; s++) {
@@ -305,7 +304,8 @@ void vmem_drop_offline(struct virtio_mem *vm)
 		vmem_mark_taken(map, i, map->block[i].plugged);
 		map->block[i].state = VMEM_BLOCK_ABSENT;
 	}
-	if (drop_held(vm, map->nr_held))
+	/* What the device has of it is not known before it has been asked: the next driver does. */
+	if (map->nr_held && (vm->unsure || vmem_drop_held(vm, map->nr_held)))
 		pr_warn("%s: %lu MiB stay plugged and unused", vm->name,
 			pb_to_bytes(map->nr_held) >> 20);
 }

@@ -12,11 +12,15 @@
  *         +---- config interrupt; after a failure: mm says that what stood --+
  *               in the way may be gone, or back-off (BUSY, no room to move)
  *
+ * A device that was given up is restarted first and asked what it has plugged:
+ * vmem_recover.c. That is tried again with the same back-off, and after a config interrupt.
+ *
  * Compare with: Linux virtio_mem_run_wq().
  */
 #define pr_fmt(fmt) "virtio_mem: " fmt
 #include "drivers/virtio/virtio_mem.h"
 #include "kernel/printk.h"
+#include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/vsprintf.h"
@@ -77,13 +81,15 @@ bool vmem_trouble_print(struct virtio_mem *vm, struct sink *out)
 	const int result = READ_ONCE(vm->result);
 
 	if (virtio_is_broken(vm->vdev))
-		sink_puts(out, "the device is not used any more; dmesg says why");
+		sink_printf(out, "%s; it is not used until it has been reset", vm->vdev->why);
 	else if (result == -EAGAIN)
 		sink_puts(out, "the device refuses (NACK)");
 	else if (result == -ESTALE)
 		sink_puts(out, "its configuration does not hold still");
 	else if (result == -ENOSPC)
 		print_no_room(vm, out);
+	else if (vm->unsure)
+		sink_puts(out, "what mm uses is not plugged at the device");
 	else if (vmem_mm_trouble_print(vm, out))
 		return true;
 	else if (result)
@@ -97,11 +103,12 @@ bool vmem_trouble_print(struct virtio_mem *vm, struct sink *out)
 
 static int clear_leftovers(struct virtio_mem *vm)
 {
-	const int ret = vmem_request_unplug_all(vm);
+	const int ret = vmem_request_one(vm, VIRTIO_MEM_REQ_UNPLUG_ALL, 0, 0);
 
 	if (!ret) {
 		pr_info("%s: unplugged what an earlier life had left plugged", vm->name);
 		vm->unplug_all = false;
+		vm->unsure = false;
 	}
 	return ret;
 }
@@ -124,21 +131,53 @@ static int follow_target(struct virtio_mem *vm)
 	return 0;
 }
 
-static int one_round(struct virtio_mem *vm)
+/* A device that was given up, or that a person wants reset: not before it says anything. */
+static int begin_again(struct virtio_mem *vm, enum vmem_reset asked)
+{
+	if (asked != VMEM_RESET_NONE)
+		vmem_forget_refusals(&vm->map);
+	if (asked == VMEM_RESET_ASKED && !virtio_is_broken(vm->vdev))
+		vmem_look(vm);
+	if (asked != VMEM_RESET_FORCED && vm->silent)
+		return -EIO;
+	if (asked == VMEM_RESET_NONE && !virtio_is_broken(vm->vdev))
+		return 0;
+	return vmem_restart(vm);
+}
+
+/* Driver and device agree about what is plugged, and about what is wanted. */
+static int agree(struct virtio_mem *vm)
 {
 	int ret = 0;
 
-	/* Pairs with the release in vmem_config_changed(): the new values are seen. */
-	__atomic_exchange_n(&vm->config_changed, 0, __ATOMIC_ACQUIRE);
-	__atomic_exchange_n(&vm->unblocked, 0, __ATOMIC_ACQUIRE);
-	if (virtio_is_broken(vm->vdev))
-		return -EIO;
 	if (vm->unplug_all)
 		ret = clear_leftovers(vm);
 	if (!ret)
 		ret = vmem_refresh_config(vm);
+	if (!ret && vm->unsure)
+		ret = vmem_reconcile(vm);
+	return ret;
+}
+
+static int one_round(struct virtio_mem *vm)
+{
+	/* These pair with the release of what sets them: the new values are seen. */
+	const u32 reset = __atomic_exchange_n(&vm->reset_asked, VMEM_RESET_NONE, __ATOMIC_ACQUIRE);
+	int ret;
+
+	__atomic_exchange_n(&vm->config_changed, 0, __ATOMIC_ACQUIRE);
+	__atomic_exchange_n(&vm->unblocked, 0, __ATOMIC_ACQUIRE);
+	ret = begin_again(vm, reset);
+	if (!ret)
+		ret = agree(vm);
+	if (reset != VMEM_RESET_NONE) {
+		WRITE_ONCE(vm->nr_resets, vm->nr_resets + 1);
+		wake_up_all(&vm->resets);
+	}
 	if (!ret)
 		ret = follow_target(vm);
+	if (!ret && vm->unsure)
+		ret = -EBUSY;
 	return virtio_is_broken(vm->vdev) ? -EIO : ret;
 }
 
@@ -208,11 +247,54 @@ static u64 next_retry(struct virtio_mem *vm)
 	return now;
 }
 
+/* An answer that is late, or an interrupt: a device that was silent lives. */
+static bool has_spoken(const struct virtio_mem *vm)
+{
+	return READ_ONCE(vm->config_changed) || virtqueue_moved(vm->vq);
+}
+
+/*
+ * A device that was given up is not reset again at once, however often it says that its
+ * configuration changed, and not before it says anything. Return: how long to wait, ns.
+ */
+static u64 rest_of_pause(struct virtio_mem *vm)
+{
+	const u64 now = ktime_ns();
+
+	if (has_spoken(vm))
+		vm->silent = false;
+	if (!virtio_is_broken(vm->vdev) || READ_ONCE(vm->reset_asked))
+		return 0;
+	if (vm->silent)
+		return VMEM_SILENT_NS;
+	if (now >= vm->restart_ns)
+		return 0;
+	__atomic_exchange_n(&vm->config_changed, 0, __ATOMIC_ACQUIRE);
+	return vm->restart_ns - now;
+}
+
+/* The device has done what it should: what it did wrong before is of the past. */
+static void forget_fault(struct virtio_mem *vm)
+{
+	if (!vm->vdev->why[0])
+		return;
+	vm->vdev->why[0] = '\0';
+	pr_info_ratelimited(&vm->vdev->log, "%s: works again", vm->name);
+}
+
 u64 vmem_work(struct virtio_mem *vm)
 {
 	const struct virtio_mem_config before = vm->config;
-	const int ret = one_round(vm);
+	const u64 pause = rest_of_pause(vm);
+	int ret;
 
+	if (pause)
+		return pause;
+	ret = one_round(vm);
+	if (ret == -EIO)
+		vm->restart_ns = ktime_ns() + VMEM_RETRY_FIRST_NS;
+	else if (!vm->unsure)
+		forget_fault(vm);
 	if (vmem_interrupted(vm))
 		return 0;
 	WRITE_ONCE(vm->result, ret);
@@ -224,7 +306,6 @@ u64 vmem_work(struct virtio_mem *vm)
 		vm->retry_ns = VMEM_RETRY_FIRST_NS;
 		return WAIT_FOREVER;
 	case -ENOSPC:
-	case -EIO:
 		return WAIT_FOREVER;
 	case -EAGAIN:
 		/* NACK: what is wanted has changed, or the device contradicts itself. */
@@ -257,6 +338,20 @@ static void wait_to_retry(struct virtio_mem *vm, u64 took, u64 delay)
 	if (!wait_event_until(&vm->wake, vmem_interrupted(vm), min(now + rest, deadline)))
 		wait_event_until(&vm->wake, vmem_interrupted(vm) || READ_ONCE(vm->unblocked),
 				 deadline);
+	/*
+	 * A driver that reads the configuration of a device whose process has ended, ends QEMU
+	 * (11.1): so a device that has not interrupted just now is asked a question first.
+	 */
+	if (!vmem_interrupted(vm) && !virtio_is_broken(vm->vdev))
+		vmem_look(vm);
+}
+
+/* Until the device or a person wants something, or the device is found to be gone. */
+static void wait_idle(struct virtio_mem *vm)
+{
+	while (!virtio_is_broken(vm->vdev) &&
+	       !wait_event_until(&vm->wake, vmem_interrupted(vm), ktime_ns() + VMEM_LOOK_NS))
+		vmem_look(vm);
 }
 
 int vmem_thread(void *arg)
@@ -267,9 +362,10 @@ int vmem_thread(void *arg)
 		const u64 start = ktime_ns(), delay = vmem_work(vm);
 
 		if (delay == WAIT_FOREVER)
-			wait_event_until(&vm->wake, vmem_interrupted(vm), WAIT_FOREVER);
+			wait_idle(vm);
 		else if (delay)
 			wait_to_retry(vm, ktime_ns() - start, delay);
+		cond_resched(); /* a device may interrupt without end */
 	}
 	return 0;
 }

@@ -170,6 +170,18 @@ int virtio_unregister_device(struct virtio_device *vdev);
  */
 int __must_check virtio_negotiate(struct virtio_device *vdev, const struct virtio_driver *drv);
 
+/**
+ * virtio_restart() - reset a device that its driver has given up, and negotiate anew
+ * @vdev: its driver uses none of its queues meanwhile
+ *
+ * Steps 1 to 7: the queues are those that were there, empty. A request that was in flight is
+ * forgotten, so its answer is never taken for another one's. The driver calls
+ * virtio_device_ready() then. Allocates nothing.
+ * Context: thread, may sleep.
+ * Return: 0, not broken; -ETIMEDOUT, -ENOTSUPP, -EIO: broken, vdev->why says why.
+ */
+int __must_check virtio_restart(struct virtio_device *vdev);
+
 /* Step 8, DRIVER_OK, and interrupts. Called by probe when its queues are there. */
 int __must_check virtio_device_ready(struct virtio_device *vdev);
 

@@ -48,10 +48,17 @@ enum virtio_mem_resp_type {
 	VIRTIO_MEM_RESP_ERROR = 3, /* the request was wrong */
 };
 
+/* What STATE says of all blocks of the request. */
+enum virtio_mem_state {
+	VIRTIO_MEM_STATE_PLUGGED = 0,
+	VIRTIO_MEM_STATE_UNPLUGGED = 1,
+	VIRTIO_MEM_STATE_MIXED = 2,
+};
+
 struct virtio_mem_resp {
 	u16 type;
 	u16 padding[3];
-	u16 state;
+	u16 state; /* enum virtio_mem_state, answered to STATE with ACK only */
 };
 static_assert(offsetof(struct virtio_mem_resp, state) == 8, "spec 5.15.6");
 #define VIRTIO_MEM_RESP_BYTES 10

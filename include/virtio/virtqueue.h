@@ -103,6 +103,12 @@ struct virtqueue_params {
 int __must_check virtqueue_create(struct virtio_device *vdev, u32 index,
 				  const struct virtqueue_params *params);
 
+/*
+ * Empty a queue of a device that was reset, and tell the device of it again. Requests that
+ * were in flight are forgotten. Return: 0; -EIO the device has no queue of this size, or refused.
+ */
+int __must_check virtqueue_restart(struct virtqueue *vq);
+
 /* Free a queue of a device that was reset. */
 void virtqueue_destroy(struct virtqueue *vq);
 
@@ -129,6 +135,9 @@ void virtqueue_kick(struct virtqueue *vq);
  * rule (it is marked broken then).
  */
 void *virtqueue_get(struct virtqueue *vq, u32 *len);
+
+/* Has the device used something since the last virtqueue_get()? Any context. */
+bool virtqueue_moved(const struct virtqueue *vq);
 
 /* Is there something to get (or is the device broken)? Any context. */
 bool virtqueue_pending(const struct virtqueue *vq);

@@ -6,6 +6,7 @@
  */
 #include "kernel/ktest.h"
 #include "kernel/sink.h"
+#include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
@@ -77,15 +78,6 @@ static void unpin(struct vmem_rig *rig, const unsigned long pin[NR_PINS], bool p
 		free_pages(rig->w->mm, pin[i], 0);
 }
 
-/* After the fault has passed, the target is reached. */
-static void expect_recovery(struct vmem_rig *rig)
-{
-	for (unsigned int i = 0; i < 4; i++)
-		vmem_rig_settle(rig, 0);
-	KTEST_EXPECT_EQ(rig->test, vmem_rig_plugged(rig, 0), 200 * MIB);
-	vmem_rig_check(rig);
-}
-
 /* The status names what stands in the way. */
 static void expect_trouble(struct vmem_rig *rig, const char *words)
 {
@@ -97,17 +89,36 @@ static void expect_trouble(struct vmem_rig *rig, const char *words)
 	KTEST_EXPECT_STREQ(rig->test, text, words);
 }
 
-/* A device that was given up hears nothing more, and keeps what it has. */
-static void expect_broken(struct vmem_rig *rig)
+/* After the fault has passed, the target is reached, and nothing is said to be wrong. */
+static void expect_recovery(struct vmem_rig *rig)
+{
+	struct sink_buffer buffer;
+	char text[160];
+
+	KTEST_EXPECT_TRUE(rig->test, vmem_rig_comes_back(rig, 0));
+	KTEST_EXPECT_EQ(rig->test, vmem_rig_plugged(rig, 0), 200 * MIB);
+	KTEST_EXPECT_FALSE(rig->test, virtio_is_broken(rig->vm[0]->vdev));
+	sink_buffer_init(&buffer, text, sizeof(text));
+	KTEST_EXPECT_FALSE(rig->test, vmem_trouble_print(rig->vm[0], &buffer.sink));
+	vmem_rig_check(rig);
+}
+
+/* A device that was given up hears nothing until it is reset, and keeps what it has. */
+static void expect_given_up(struct vmem_rig *rig)
 {
 	const unsigned int before = rig->fm[0].nr_log;
+	struct sink_buffer buffer;
+	char text[200];
 
 	KTEST_EXPECT_TRUE(rig->test, virtio_is_broken(rig->vm[0]->vdev));
-	expect_trouble(rig, "the device is not used any more; dmesg says why");
+	sink_buffer_init(&buffer, text, sizeof(text));
+	vmem_trouble_print(rig->vm[0], &buffer.sink);
+	KTEST_EXPECT_NOT_NULL(rig->test, strstr(text, "; it is not used until it has been reset"));
+	rig->vm[0]->restart_ns = ktime_ns() + NSEC_PER_SEC;
 	vmem_rig_resize(rig, 0, 0);
-	KTEST_EXPECT_EQ(rig->test, vmem_rig_settle(rig, 0), WAIT_FOREVER);
 	KTEST_EXPECT_EQ(rig->test, rig->fm[0].nr_log, before);
 	vmem_rig_check(rig);
+	fake_vmem_resize(&rig->fm[0], 200 * MIB);
 }
 
 static void fault_at_each_request(struct ktest *test)
@@ -121,10 +132,11 @@ static void fault_at_each_request(struct ktest *test)
 	fake_vmem_inject(fm, f->at, 1, f->fault);
 	walk(rig, pin, &pinned);
 	KTEST_EXPECT_GT(test, fm->nr_log, f->at);
-	if (f->fault == FAKE_BUSY || f->fault == FAKE_NACK)
-		expect_recovery(rig);
-	else
-		expect_broken(rig);
+	if (f->fault != FAKE_BUSY && f->fault != FAKE_NACK)
+		KTEST_EXPECT_TRUE(test, fm->fv.resets > 1 || virtio_is_broken(&fm->fv.vdev));
+	if (virtio_is_broken(&fm->fv.vdev))
+		expect_given_up(rig);
+	expect_recovery(rig);
 	unpin(rig, pin, pinned);
 }
 
@@ -306,7 +318,13 @@ static void region_moves(struct ktest *test)
 	vmem_rig_settle(rig, 0);
 	KTEST_EXPECT_TRUE(test, virtio_is_broken(&fm->fv.vdev));
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 100 * MIB);
+	KTEST_EXPECT_FALSE(test, vmem_rig_comes_back(rig, 0));
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 100 * MIB);
+	/* And comes back. */
 	fm->config.addr -= 128 * MIB;
+	fake_vmem_resize(fm, 50 * MIB);
+	KTEST_EXPECT_TRUE(test, vmem_rig_comes_back(rig, 0));
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 50 * MIB);
 	vmem_rig_check(rig);
 }
 

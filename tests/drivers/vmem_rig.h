@@ -48,6 +48,12 @@ void vmem_rig_detach(struct vmem_rig *rig, unsigned int n);
 /* Rounds until the driver would wait. Return: for how long, ns. */
 u64 vmem_rig_settle(struct vmem_rig *rig, unsigned int n);
 
+/*
+ * The device answers sense again: rounds, without the pauses between them, until the driver
+ * is content. Return: false if it is not.
+ */
+bool vmem_rig_comes_back(struct vmem_rig *rig, unsigned int n);
+
 /* Ask for a size and settle. */
 void vmem_rig_resize(struct vmem_rig *rig, unsigned int n, u64 requested);
 

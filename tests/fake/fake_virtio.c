@@ -22,6 +22,7 @@ static void fake_set_status(struct virtio_device *vdev, u8 status)
 	struct fake_virtio *fv = to_fake(vdev);
 
 	if (status == 0) {
+		fv->resets++;
 		for (u32 i = 0; i < FAKE_QUEUES; i++) {
 			fv->queue[i].ready = false;
 			fv->queue[i].avail_seen = 0;

@@ -47,6 +47,7 @@ struct fake_queue {
  * @handle: the driver has notified queue @index; may be NULL
  * @violations: what the driver did against the spec
  * @notified: notifications so far
+ * @resets: so many times the driver has reset the device
  */
 struct fake_virtio {
 	struct virtio_device vdev;
@@ -63,6 +64,7 @@ struct fake_virtio {
 	void (*handle)(struct fake_virtio *fv, u32 index);
 	unsigned int violations;
 	unsigned int notified;
+	unsigned int resets;
 };
 
 /* Make a device of one kind; @mm is where the driver takes its memory from. */

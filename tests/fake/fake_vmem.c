@@ -67,6 +67,20 @@ void fake_vmem_inject(struct fake_vmem *fm, unsigned int n, unsigned int nr,
 	fm->fault = fault;
 }
 
+void fake_vmem_set_plugged(struct fake_vmem *fm, phys_addr_t addr, u64 bytes, bool plugged)
+{
+	const unsigned long first = (addr - fm->config.addr) / fm->config.block_size;
+	const unsigned long nr = bytes / fm->config.block_size;
+
+	if (plugged)
+		bitmap_set(fm->plugged, first, nr);
+	else
+		bitmap_clear(fm->plugged, first, nr);
+	fm->forgetful |= !plugged;
+	fm->config.plugged_size = fake_vmem_plugged(fm);
+	write_config(fm);
+}
+
 u64 fake_vmem_plugged(const struct fake_vmem *fm)
 {
 	return bitmap_weight(fm->plugged, 0, FAKE_VMEM_BLOCKS) * fm->config.block_size;
@@ -102,19 +116,26 @@ unsigned long fake_vmem_stray(const struct fake_vmem *fm)
 
 /* --- requests -------------------------------------------------------------- */
 
-/* The blocks of a request: inside of the usable region, all of them @plugged. */
-static bool range_ok(struct fake_vmem *fm, const struct virtio_mem_req *req, bool plugged)
+/* The blocks of a request lie inside of the usable region. */
+static bool is_usable(const struct fake_vmem *fm, const struct virtio_mem_req *req)
 {
 	const u64 block = fm->config.block_size;
 	const u64 offset = req->addr - fm->config.addr;
-	const u64 size = req->nb_blocks * block;
-	const unsigned long first = offset / block;
 
-	if ((req->addr & (block - 1)) || req->nb_blocks == 0 || req->addr < fm->config.addr ||
-	    offset + size > fm->config.usable_region_size)
-		return false;
-	return bitmap_weight(fm->plugged, first, req->nb_blocks) ==
-	       (plugged ? req->nb_blocks : 0);
+	return !(req->addr & (block - 1)) && req->nb_blocks && req->addr >= fm->config.addr &&
+	       offset + req->nb_blocks * block <= fm->config.usable_region_size;
+}
+
+static unsigned long nr_plugged(const struct fake_vmem *fm, const struct virtio_mem_req *req)
+{
+	return bitmap_weight(fm->plugged, (req->addr - fm->config.addr) / fm->config.block_size,
+			     req->nb_blocks);
+}
+
+/* They do, and all of them are @plugged. */
+static bool range_ok(const struct fake_vmem *fm, const struct virtio_mem_req *req, bool plugged)
+{
+	return is_usable(fm, req) && nr_plugged(fm, req) == (plugged ? req->nb_blocks : 0);
 }
 
 /* Nobody may be able to touch what is unplugged, or is about to be. */
@@ -151,10 +172,12 @@ static u16 do_plug(struct fake_vmem *fm, const struct virtio_mem_req *req)
 		fm->fv.violations++;
 		return VIRTIO_MEM_RESP_ERROR;
 	}
-	check_unmapped(fm, req);
+	if (!fm->forgetful)
+		check_unmapped(fm, req);
 	if (fm->config.plugged_size + size > fm->config.requested_size)
 		return VIRTIO_MEM_RESP_NACK;
-	make_dirty(fm, req->addr, size);
+	if (!is_mapped(fm, req->addr))
+		make_dirty(fm, req->addr, size);
 	bitmap_set(fm->plugged, (req->addr - fm->config.addr) / fm->config.block_size,
 		   req->nb_blocks);
 	WRITE_ONCE(fm->config.plugged_size, fm->config.plugged_size + size);
@@ -185,6 +208,21 @@ static u16 do_unplug_all(struct fake_vmem *fm)
 	return VIRTIO_MEM_RESP_ACK;
 }
 
+static u16 do_state(struct fake_vmem *fm, const struct virtio_mem_req *req)
+{
+	unsigned long nr;
+
+	if (!is_usable(fm, req)) {
+		fm->fv.violations++;
+		return VIRTIO_MEM_RESP_ERROR;
+	}
+	nr = nr_plugged(fm, req);
+	fm->state = nr == 0		 ? VIRTIO_MEM_STATE_UNPLUGGED :
+		    nr == req->nb_blocks ? VIRTIO_MEM_STATE_PLUGGED :
+					   VIRTIO_MEM_STATE_MIXED;
+	return VIRTIO_MEM_RESP_ACK;
+}
+
 static u16 do_request(struct fake_vmem *fm, const struct virtio_mem_req *req)
 {
 	switch (req->type) {
@@ -194,6 +232,8 @@ static u16 do_request(struct fake_vmem *fm, const struct virtio_mem_req *req)
 		return do_unplug(fm, req);
 	case VIRTIO_MEM_REQ_UNPLUG_ALL:
 		return do_unplug_all(fm);
+	case VIRTIO_MEM_REQ_STATE:
+		return do_state(fm, req);
 	default:
 		fm->fv.violations++;
 		return VIRTIO_MEM_RESP_ERROR;
@@ -229,6 +269,8 @@ static void respond(struct fake_vmem *fm, const struct fake_chain *chain, u16 ty
 
 	memset(resp, 0xa5, VIRTIO_MEM_RESP_BYTES);
 	resp->type = type;
+	if (fm->state_asked)
+		resp->state = fm->state;
 	switch (fault) {
 	case FAKE_SILENT:
 		break;
@@ -265,6 +307,10 @@ static void one_request(struct fake_vmem *fm, const struct fake_chain *chain)
 	fm->log[fm->nr_log++ % FAKE_VMEM_LOG] = req;
 	if (req.type <= VIRTIO_MEM_REQ_STATE)
 		fm->nr_requests[req.type]++;
+	if (fm->ask_reset)
+		WRITE_ONCE(*fm->ask_reset, 1);
+	fm->ask_reset = NULL;
+	fm->state_asked = req.type == VIRTIO_MEM_REQ_STATE;
 	respond(fm, chain, answer_of(fm, &req, fault), fault);
 	if (fm->resize_at && fm->nr_log == fm->resize_at)
 		fake_vmem_resize(fm, fm->resize_to);

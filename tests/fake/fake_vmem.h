@@ -63,6 +63,9 @@ struct fake_vmem_toggle {
  * @spurious: a config interrupt with every request
  * @usable_slack: the usable region is requested + slack; 0: all of the region
  * @toggle: see fake_vmem_toggle()
+ * @state, @state_asked: what STATE is answered with, if this request is one
+ * @ask_reset: set to 1 with the next request: a person is at the console; may be NULL
+ * @forgetful: it has forgotten blocks, so the driver may plug what is mapped
  */
 struct fake_vmem {
 	struct fake_virtio fv;
@@ -80,6 +83,10 @@ struct fake_vmem {
 	bool spurious;
 	u64 usable_slack;
 	struct fake_vmem_toggle toggle;
+	u16 state;
+	bool state_asked;
+	bool forgetful;
+	u32 *ask_reset;
 };
 
 /**
@@ -108,6 +115,9 @@ void fake_vmem_toggle(struct fake_vmem *fm, u64 a, u64 b, unsigned int nr, unsig
 /* The n-th request from now on meets a fault, and the @nr - 1 behind it. */
 void fake_vmem_inject(struct fake_vmem *fm, unsigned int n, unsigned int nr,
 		      enum fake_vmem_fault fault);
+
+/* The device forgets blocks, or has some that nobody asked for. */
+void fake_vmem_set_plugged(struct fake_vmem *fm, phys_addr_t addr, u64 bytes, bool plugged);
 
 /* Is this device block plugged? Any address of the region. */
 bool fake_vmem_is_plugged(const struct fake_vmem *fm, phys_addr_t addr);

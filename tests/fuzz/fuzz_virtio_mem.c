@@ -110,6 +110,17 @@ static void check(void)
 		CHECK(fake_vmem_stray(&fm) == 0, "%lu stray frames", fake_vmem_stray(&fm));
 }
 
+/* It takes longer than all the rest, so not each time; or a person resets the device. */
+static void check_or_reset(void)
+{
+	const u32 what = take_below(&in, 8);
+
+	if (what == 0)
+		check();
+	else if (what < 3)
+		vm->reset_asked = what == 1 ? VMEM_RESET_FORCED : VMEM_RESET_ASKED;
+}
+
 static void step(void)
 {
 	switch (take_below(&in, 8)) {
@@ -123,8 +134,7 @@ static void step(void)
 		scribble();
 		break;
 	case 3:
-		if (take_below(&in, 8) == 0) /* it takes longer than all the rest */
-			check();
+		check_or_reset();
 		break;
 	case 4:
 		fake_interrupt(&fm.fv, take_byte(&in));
@@ -132,6 +142,7 @@ static void step(void)
 	default:
 		fake_vmem_resize(&fm, take_byte(&in) * fm.config.region_size / 255 &
 					      ~(fm.config.block_size - 1));
+		vm->restart_ns = 0;
 		(void)vmem_work(vm);
 		break;
 	}

@@ -29,23 +29,25 @@ static void expect_trouble(struct vmem_rig *rig, const char *words)
 
 /* --- coming and going ------------------------------------------------------------- */
 
-/* The device forgot some of what mm has: no driver, no owner; then it remembers. */
-static void forgetful_device_is_refused(struct ktest *test)
+/* The device forgot some of what mm has while no driver was there: named, plugged again. */
+static void forgetful_device_is_asked(struct ktest *test)
 {
+	static const char words[] = "plugged again, what it held is lost";
 	struct vmem_rig *rig = vmem_rig_open(test);
 	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 512 * MIB, 2 * MIB);
+	const phys_addr_t lost = pfn_to_phys(window_pfn(rig->w, 2)) + 6 * MIB;
+	const unsigned int before = times_logged(words);
 
 	vmem_rig_resize(rig, 0, 300 * MIB);
 	vmem_rig_detach(rig, 0);
-	fm->config.plugged_size -= 2 * MIB;
-	fake_vmem_resize(fm, 300 * MIB);
-	KTEST_EXPECT_EQ(test, vmem_rig_try(rig, fm), -EBUSY);
-	vmem_rig_free_queues(fm);
-	KTEST_EXPECT_NULL(test, window_owner_of(rig->w, window_pfn(rig->w, 1)));
-	fm->config.plugged_size += 2 * MIB;
-	fake_vmem_resize(fm, 300 * MIB);
+	fake_vmem_set_plugged(fm, lost, 2 * MIB, false);
 	vmem_rig_attach(rig, fm);
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 300 * MIB);
+	KTEST_EXPECT_EQ(test, vmem_rig_settle(rig, 0), WAIT_FOREVER);
+	KTEST_EXPECT_EQ(test, times_logged(words), before + 1);
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 300 * MIB);
+	KTEST_EXPECT_EQ(test, fm->nr_requests[VIRTIO_MEM_REQ_UNPLUG_ALL], 0);
+	vmem_rig_check(rig);
 }
 
 /* A device that goes on by itself keeps its driver's memory, and its owner. */
@@ -455,7 +457,7 @@ static void shrinking_is_interrupted(struct ktest *test)
 }
 
 static const struct ktest_case vmem_rules_cases[] = {
-	KTEST_CASE(forgetful_device_is_refused),
+	KTEST_CASE(forgetful_device_is_asked),
 	KTEST_CASE(stuck_device_keeps_its_owner),
 	KTEST_CASE(region_beyond_the_map),
 	KTEST_CASE(leftovers_go_once),
