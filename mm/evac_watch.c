@@ -34,9 +34,11 @@ void watch_event(struct mem_section *ms, unsigned int b)
 	VM_BUG_ON(!spin_is_held(&ms->zone->lock));
 	if (!clear_watch(ms, b))
 		return;
+	pfn_walk_begin();
 	owner = memory_owner_of(ms->mm, pb_pfn(ms, b));
 	if (owner && owner->unblocked)
 		owner->unblocked(owner);
+	pfn_walk_end();
 }
 
 void watch_events(struct mem_section *ms, u64 mask)

@@ -22,8 +22,8 @@ from lint.compilers import RISCV_CLANG
 
 DESCRIPTORS = ('mm/internal.h', 'mm/page.c', 'mm/pageblock.c', 'mm/buddy.c', 'mm/pcp.c', 'mm/pcp_high.c', 'mm/free.c',
                'mm/check.c')
-KEEPERS = ('mm/bulk.c', 'mm/contig_free.c', 'mm/evac_commit.c', 'mm/evac_target.c', 'mm/evacuate.c', 'mm/free.c',
-           'mm/memory_hotplug.c', 'mm/memory_owner.c', 'mm/memory_plug.c', 'mm/migrate.c', 'mm/mm_reserve.c',
+KEEPERS = ('mm/bulk.c', 'mm/contig_free.c', 'mm/evac_commit.c', 'mm/evac_target.c', 'mm/evac_watch.c', 'mm/evacuate.c',
+           'mm/free.c', 'mm/memory_hotplug.c', 'mm/memory_owner.c', 'mm/memory_plug.c', 'mm/migrate.c', 'mm/mm_reserve.c',
            'mm/page_isolation.c', 'mm/pageblock.c', 'mm/pcp.c')
 WATCHED = {
     'descriptors': DESCRIPTORS,
@@ -31,7 +31,7 @@ WATCHED = {
     'addresses of descriptors': (*DESCRIPTORS, 'include/mm/page.h', 'arch/riscv/paging.c', 'mm/memory_add.c',
                                  'mm/memory_hotplug.c', 'mm/mm_init.c'),
     'pageblock words': ('mm/internal.h', 'mm/page.c', 'mm/pageblock.c', 'mm/pageblock_index.c', 'mm/buddy.c', 'mm/pcp.c',
-                        'mm/pcp_high.c', 'mm/page_isolation.c', 'mm/evac_commit.c', 'mm/check.c'),
+                        'mm/pcp_high.c', 'mm/page_isolation.c', 'mm/evac_commit.c', 'mm/evac_watch.c', 'mm/check.c'),
     # Those who keep sections: by the hotplug lock, by frames of theirs, by what they have isolated. All others are walkers.
     'kept sections': (*KEEPERS, 'include/mm/mm.h', 'mm/hotplug_check.c', 'mm/check.c', 'mm/memory_add.c', 'mm/mm_init.c',
                       'mm/pcp_high.c', 'mm/walk.c'),
