@@ -56,6 +56,10 @@ FUZZERS :=
 FRAGMENTS := arch/riscv/build.mk lib/lib.mk tests/host/host.mk tests/fuzz/fuzz.mk tools/vmem/vmem.mk tests/coverage/coverage.mk
 include $(wildcard $(FRAGMENTS))
 
+# A call of a helper in a test keeps its frame: the runner names the line in the test.
+TEST_CALLS := -fno-optimize-sibling-calls -fno-inline-functions -fno-inline-small-functions -fno-inline-functions-called-once
+$(foreach s,$(filter-out tests/bench/%,$(TSOURCES)),$(eval KCFLAGS_$(s) += $(TEST_CALLS)))
+
 # --- the kernel ---------------------------------------------------------------------------------------------------
 OBJS_ebb = $(KERNEL_OBJS)
 OBJS_ebb-test = $(KERNEL_OBJS) $(TEST_OBJS)

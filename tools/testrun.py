@@ -8,7 +8,9 @@ crash, print nothing or lie; each of these is a failure with a reason, never a s
 from __future__ import annotations
 
 import os
+import re
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,6 +38,7 @@ class Job:
     logdir: Path
     limit: float                       # seconds on an idle machine
     may_be_empty: bool = False         # a filter may leave nothing to do here
+    image: Path | None = None          # whose addresses the lines "FAILED at FUNCTION+0xN [0xADDRESS]" name
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -143,6 +146,21 @@ def _judge(outcome: Outcome, parser: Parser, status: int | None) -> None:
         outcome.reasons.append(f'exit status {status} ({EXIT_WORDS[status]}) although {outcome.failed} tests failed')
 
 
+CODE = re.compile(r'\S+\+0x[0-9a-f]+ \[(0x[0-9a-f]+)\]')
+
+
+def with_place(line: str, image: Path | None) -> str:
+    """A line with "file:line" for the address in it: the line in the test, not in what was inlined there."""
+    match = CODE.search(line)
+    tool = next(filter(None, map(shutil.which, ('riscv64-unknown-elf-addr2line', 'riscv64-linux-gnu-addr2line',
+                                                'llvm-addr2line', 'llvm-addr2line-14'))), None)
+    if not match or not image or not tool:
+        return line
+    done = subprocess.run([tool, '-i', '-e', str(image), match[1]], capture_output=True, text=True, check=False)
+    places = [place.split(' ')[0] for place in done.stdout.splitlines() if ':' in place and '?' not in place]
+    return line.replace(match[0], os.path.relpath(places[-1])) if places else line
+
+
 def run_job(job: Job, report: Report) -> Outcome:
     """Run one job to its end or its limit."""
     job.logdir.mkdir(parents=True, exist_ok=True)
@@ -161,6 +179,8 @@ def run_job(job: Job, report: Report) -> Outcome:
         status: int | None
         try:
             for line in _lines(process, deadline, log):
+                if ' FAILED at ' in line:
+                    line = with_place(line, job.image)
                 tail = tail[1 - TAIL_LINES:] + [line.rstrip('\r')]
                 if result := parser.feed(line):
                     report.result(job, len(parser.results), result)

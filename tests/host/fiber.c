@@ -7,14 +7,17 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include "arch/thread.h"
 #include "host.h"
 #include "kernel/hart.h"
 #include "kernel/sched.h"
 #include "kernel/sink.h"
+#include "tests/runner/ktest_private.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define HAVE_ASAN 1
@@ -30,7 +33,7 @@
 #define HAVE_TSAN 1
 #endif
 #endif
-#ifdef HAVE_ASAN
+#if defined(HAVE_ASAN) || defined(HAVE_TSAN)
 #include <sanitizer/common_interface_defs.h>
 #endif
 #ifdef HAVE_TSAN
@@ -219,6 +222,22 @@ void host_switch_stack(unsigned int from, unsigned int to)
 void arch_backtrace(struct sink *out)
 {
 	sink_puts(out, "(no backtrace on the host: run it under a debugger)\n");
+}
+
+void ktest_code_place(unsigned long pc, char *text, size_t size)
+{
+	char place[256] = "?", top[256];
+	size_t skip = 0;
+
+#if defined(HAVE_ASAN) || defined(HAVE_TSAN)
+	__sanitizer_symbolize_pc((void *)pc, "%s:%l", place, sizeof(place));
+#else
+	(void)pc;
+#endif
+	/* Relative to where we are, as the compiler was told. */
+	if (getcwd(top, sizeof(top)) != NULL && strncmp(place, top, strlen(top)) == 0)
+		skip = strlen(top) + 1;
+	snprintf(text, size, "%s", place + skip);
 }
 
 const char *symbol_lookup(unsigned long addr, unsigned long *offset)

@@ -29,7 +29,8 @@ $(O)/host/ktest: $(HOST_OBJS)
 
 $(O)/host/asan/%.o: %.c $(O)/host/.flags
 	@mkdir -p $(@D)
-	$(call say,HOSTCC,$<)$(HOSTCC) $(HCFLAGS) $(HOST_CPPFLAGS) $(HOST_ASAN) -c -o $@ $<
+	$(call say,HOSTCC,$<)$(HOSTCC) $(HCFLAGS) $(HOST_CPPFLAGS) $(HOST_ASAN) $(if $(filter tests/%,$<),$(TEST_CALLS)) \
+		-c -o $@ $<
 
 $(O)/host/ktest-tsan: $(TSAN_OBJS)
 	$(call say,HOSTLD,$@)$(TSANCC) $(HOST_TSAN) -o $@ $(TSAN_OBJS) -lpthread
@@ -40,7 +41,7 @@ $(O)/host/tsan/%.o: %.c $(O)/host/.flags
 
 # A changed compiler, flag or list of sources rebuilds.
 $(O)/host/.flags: FORCE
-	@mkdir -p $(@D); printf '%s\n' '$(HOSTCC) $(TSANCC) $(HCFLAGS) $(HOST_CPPFLAGS) $(HOST_ASAN) $(HOST_TSAN)' \
+	@mkdir -p $(@D); printf '%s\n' '$(HOSTCC) $(TSANCC) $(HCFLAGS) $(HOST_CPPFLAGS) $(HOST_ASAN) $(HOST_TSAN) $(TEST_CALLS)' \
 		>$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # A file that went away leaves the program, too.

@@ -88,6 +88,7 @@ static void guarded_start(void *arg)
 	struct ktest *test = arg;
 
 	arch_irq_restore(test->run->irq_flags);
+	test->run->base_fp = (unsigned long)__builtin_frame_address(0);
 	test->run->fn(test);
 	leave_stack(test->run);
 }
@@ -108,8 +109,10 @@ static void call_guarded(struct ktest *test, void (*fn)(struct ktest *test))
 
 static void init_case(struct ktest *test)
 {
-	const int err = test->run->suite->init(test);
+	int err;
 
+	test->run->base_fp = (unsigned long)__builtin_frame_address(0);
+	err = test->run->suite->init(test);
 	if (err != 0)
 		KTEST_FAIL_AND_ABORT(test, "the suite's init failed: %d", err);
 }

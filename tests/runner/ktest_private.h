@@ -40,6 +40,7 @@ struct ktest_tally {
  * @runner: the runner, while one of them runs
  * @guarded: the function that runs on @stack
  * @fn: that function
+ * @base_fp: frame pointer of its caller
  * @on_stack: it runs now
  * @irq_flags: interrupt state of the runner
  * @actions: registered by the case
@@ -65,6 +66,7 @@ struct ktest_run {
 	struct arch_context runner;
 	struct arch_context guarded;
 	void (*fn)(struct ktest *test);
+	unsigned long base_fp;
 	bool on_stack;
 	unsigned long irq_flags;
 	struct ktest_action actions[KTEST_MAX_ACTIONS];
@@ -102,6 +104,12 @@ void ktest_run_actions(struct ktest_run *run);
 
 /* End the case now, or the thread if it is not the case's own. */
 void ktest_abort(struct ktest *test) __noreturn;
+
+/*
+ * Where the instruction at @pc comes from: on the host "file:line"; in the guest the
+ * function and the address, which tools/testrun.py looks up.
+ */
+void ktest_code_place(unsigned long pc, char *text, size_t size);
 
 /* What is left in ktest_sink() without a newline. */
 void ktest_flush_lines(struct ktest_run *run);

@@ -4,6 +4,7 @@
  * write, so that it stays together whatever other harts print.
  */
 #include "tests/runner/ktest_private.h"
+#include "kernel/sched.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
 
@@ -32,16 +33,68 @@ bool ktest_failed(const struct ktest *test)
 	return __atomic_load_n(&test->run->failed, __ATOMIC_RELAXED) != 0;
 }
 
-/* Notes the failure, prints @text under a headline, and leaves if asked to. */
-static void fail(struct ktest *test, const struct ktest_place *place, const char *text)
+/* What a function leaves on the stack: its caller's frame pointer, and where it returns to. */
+struct frame {
+	unsigned long fp;
+	unsigned long ra;
+};
+
+static const struct frame *frame_at(unsigned long fp)
+{
+#ifdef __riscv
+	return (const struct frame *)fp - 1;
+#else
+	return (const struct frame *)fp;
+#endif
+}
+
+/* Where an expectation's function was called from. */
+#define CALLED_FROM ((unsigned long)__builtin_return_address(0))
+
+/*
+ * Where the case itself, or another function of its suite, called what led here; 0 in
+ * another thread and in an action. Tests are compiled so that each call has a frame.
+ */
+static __noinline unsigned long called_by_case(const struct ktest_run *run)
+{
+	unsigned long fp = (unsigned long)__builtin_frame_address(0);
+
+	if (current_thread() != run->thread || !run->on_stack)
+		return 0;
+	while (fp < run->base_fp) {
+		const struct frame *frame = frame_at(fp);
+
+		if (frame->fp <= fp || frame->fp >= run->base_fp)
+			return 0;
+		if (frame_at(frame->fp)->fp == run->base_fp)
+			return frame->ra;
+		fp = frame->fp;
+	}
+	return 0;
+}
+
+/*
+ * Notes the failure, prints @text under a headline, and leaves if asked to. The headline
+ * names the case's own line, also where the expectation at @pc stands in a helper.
+ */
+static void fail(struct ktest *test, const struct ktest_place *place, unsigned long pc,
+		 const char *text)
 {
 	struct ktest_run *run = test->run;
 	const char *const indent = indentation(run);
+	const unsigned long call = called_by_case(run);
+	char here[96], where[160], helper[128] = "";
 
 	__atomic_store_n(&run->failed, 1, __ATOMIC_RELAXED);
-	sink_printf(run->out, "%s# %s: %s FAILED at %s:%u\n%s%s\n", indent,
-		    run->test_case->name, place->abort ? "ASSERTION" : "EXPECTATION",
-		    place->file, place->line, indent, text);
+	(void)scnprintf(here, sizeof(here), "%s:%u", place->file, place->line);
+	(void)strscpy(where, here, sizeof(where));
+	if (call != 0 && call != pc) {
+		ktest_code_place(call - 1, where, sizeof(where));
+		(void)scnprintf(helper, sizeof(helper), "%s    in a helper, %s\n", indent, here);
+	}
+	sink_printf(run->out, "%s# %s: %s FAILED at %s\n%s%s\n%s", indent,
+		    run->test_case->name, place->abort ? "ASSERTION" : "EXPECTATION", where,
+		    indent, text, helper);
 	if (place->abort)
 		ktest_abort(test);
 }
@@ -55,7 +108,7 @@ void ktest_fail_message(struct ktest *test, const struct ktest_place *place,
 	va_start(args, fmt);
 	(void)vscnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	fail(test, place, text);
+	fail(test, place, CALLED_FROM, text);
 }
 
 static void print_value(char text[64], u64 value, bool is_signed)
@@ -70,7 +123,7 @@ static void print_value(char text[64], u64 value, bool is_signed)
 
 /* Cold: what was expected, and both values. */
 static __noinline __cold void fail_binary(struct ktest *test, const struct ktest_place *place,
-					  u64 left, u64 right)
+					  unsigned long pc, u64 left, u64 right)
 {
 	static const char *const ops[] = { "==", "!=", "<", "<=", ">", ">=" };
 	const char *const indent = indentation(test->run);
@@ -83,7 +136,7 @@ static __noinline __cold void fail_binary(struct ktest *test, const struct ktest
 			"Expected %s %s %s, but\n%s    %s == %s\n%s    %s == %s", place->text,
 			ops[place->op], right_text, indent, place->text, left_value, indent,
 			right_text, right_value);
-	fail(test, place, text);
+	fail(test, place, pc, text);
 }
 
 static bool compares(const struct ktest_place *place, u64 left, u64 right)
@@ -115,38 +168,47 @@ void ktest_check_binary(struct ktest *test, const struct ktest_place *place, u64
 			u64 right)
 {
 	if (unlikely(!compares(place, left, right)))
-		fail_binary(test, place, left, right);
+		fail_binary(test, place, CALLED_FROM, left, right);
 }
 
 void ktest_check_bool(struct ktest *test, const struct ktest_place *place, bool as_wanted)
 {
-	if (unlikely(!as_wanted))
-		ktest_fail_message(test, place, "Expected %s to be %s, but it is not",
-				   place->text, place->text + strlen(place->text) + 1);
+	char text[256];
+
+	if (likely(as_wanted))
+		return;
+	(void)scnprintf(text, sizeof(text), "Expected %s to be %s, but it is not", place->text,
+			place->text + strlen(place->text) + 1);
+	fail(test, place, CALLED_FROM, text);
 }
 
 void ktest_check_string(struct ktest *test, const struct ktest_place *place,
 			const char *left, const char *right)
 {
+	char text[256];
+
 	if (left != NULL && right != NULL && strcmp(left, right) == 0)
 		return;
-	ktest_fail_message(test, place, "Expected %s to be \"%.80s\", but it is \"%.80s\"",
-			   place->text, right != NULL ? right : "(NULL)",
-			   left != NULL ? left : "(NULL)");
+	(void)scnprintf(text, sizeof(text), "Expected %s to be \"%.80s\", but it is \"%.80s\"",
+			place->text, right != NULL ? right : "(NULL)",
+			left != NULL ? left : "(NULL)");
+	fail(test, place, CALLED_FROM, text);
 }
 
 void ktest_check_memory(struct ktest *test, const struct ktest_place *place,
 			const void *left, const void *right, size_t size)
 {
 	const u8 *a = left, *b = right;
+	char text[256];
 
 	for (size_t i = 0; i < size; i++) {
 		if (a[i] == b[i])
 			continue;
-		ktest_fail_message(test, place,
-				   "Expected %s to be equal in %zu bytes, but byte %zu is "
-				   "0x%02x instead of 0x%02x",
-				   place->text, size, i, a[i], b[i]);
+		(void)scnprintf(text, sizeof(text),
+				"Expected %s to be equal in %zu bytes, but byte %zu is "
+				"0x%02x instead of 0x%02x",
+				place->text, size, i, a[i], b[i]);
+		fail(test, place, CALLED_FROM, text);
 		return;
 	}
 }

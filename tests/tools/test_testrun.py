@@ -3,6 +3,8 @@
 
 import io
 import os
+import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -11,7 +13,7 @@ from unittest import mock
 
 import testrun
 from patience import MOST, Deadline, Sampler, factor, until
-from testrun import Job, Report, run_job
+from testrun import Job, Report, run_job, with_place
 
 GOOD = ['KTAP version 1', '1..1', '    KTAP version 1', '    # Subtest: buddy', '    1..2', '    ok 1 split', '    ok 2 merge',
         'ok 1 buddy']
@@ -41,6 +43,20 @@ class RunnerTest(unittest.TestCase):
     def test_good_run_passes(self):
         outcome = self.play(GOOD)
         self.assertEqual((outcome.passed, outcome.failed, outcome.skipped, outcome.reasons), (2, 0, 0, []))
+
+    def test_an_address_in_a_failure_becomes_a_line(self):
+        source, image = Path(self.directory.name) / 'x.c', Path(self.directory.name) / 'x'
+        source.write_text('static __attribute__((always_inline)) inline int help(int a)\n'
+                          '{\n\treturn __builtin_popcount(a) / a;\n}\n'
+                          'int test(int a)\n{\n\treturn help(a);\n}\n')
+        gcc = next(filter(None, map(shutil.which, ('riscv64-unknown-elf-gcc', 'riscv64-linux-gnu-gcc'))))
+        subprocess.run([gcc, '-g', '-O2', '-nostdlib', '-march=rv64imac', '-mabi=lp64', '-Wl,-e0',
+                        '-Wl,--unresolved-symbols=ignore-all', '-o', image, source], check=True)
+        symbols = subprocess.run([gcc.removesuffix('gcc') + 'nm', image], capture_output=True, text=True, check=True).stdout
+        address = next(line.split()[0] for line in symbols.splitlines() if line.endswith(' test'))
+        line = f'    # c: EXPECTATION FAILED at test+0x0 [0x{address}]'
+        self.assertRegex(with_place(line, image), r'FAILED at .*x\.c:[67]$')
+        self.assertEqual(with_place(line, None), line)
 
     def test_noise_and_carriage_returns_do_no_harm(self):
         noisy = ['OpenSBI v1.6', 'ebb: booting'] + [line + '\r' for line in GOOD[:5]] + ['[    1.0] hello'] + GOOD[5:]
