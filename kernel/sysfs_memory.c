@@ -11,19 +11,13 @@
 #include "mm/memory_hotplug.h"
 #include "mm/vmstat.h"
 
-static const char *const online_words[] = {
-#define X(name, str, meaning) str,
-	ONLINE_TYPES(X)
-#undef X
-};
-
 /* The online type of that name, or NR_ONLINE_TYPES after a line in @out. */
 static enum mhp_online_type parse_online_type(const char *word, struct sink *out)
 {
 	unsigned int i;
 
 	for (i = 0; i < NR_ONLINE_TYPES; i++)
-		if (strcmp(word, online_words[i]) == 0)
+		if (strcmp(word, online_type_name((enum mhp_online_type)i)) == 0)
 			return (enum mhp_online_type)i;
 	sink_printf(out, "\"%s\" is none of: offline online online_kernel online_movable\n",
 		    word);
@@ -41,7 +35,7 @@ PSEUDO_FILE(block_size, "/sys/devices/system/memory/block_size_bytes", show_bloc
 static int show_auto_online(unsigned long unused, struct sink *out)
 {
 	(void)unused;
-	sink_printf(out, "%s\n", online_words[kernel_mm.default_online_type]);
+	sink_printf(out, "%s\n", online_type_name(kernel_mm.default_online_type));
 	return 0;
 }
 
