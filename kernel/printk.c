@@ -52,38 +52,6 @@ static void ring_append(const char *text, size_t len)
 	ring_head += len;
 }
 
-/* Writes the ring's content through @write, from the first whole line on. */
-static void ring_write(void (*write)(void *ctx, const char *text, size_t len), void *ctx)
-{
-	u64 pos = ring_head > RING_SIZE ? ring_head - RING_SIZE : 0;
-
-	if (pos > 0)
-		while (pos < ring_head && ring[pos++ % RING_SIZE] != '\n')
-			;
-	while (pos < ring_head) {
-		const size_t start = pos % RING_SIZE;
-		const size_t left = min(ring_head - pos, (u64)(RING_SIZE - start));
-		/* In parts: the console writes each with interrupts off. */
-		const size_t len = min(left, (size_t)MESSAGE_MAX);
-
-		write(ctx, ring + start, len);
-		pos += len;
-	}
-}
-
-static void write_to_console(void *ctx, const char *text, size_t len)
-{
-	(void)ctx;
-	console_write(text, len);
-}
-
-static void write_to_sink(void *ctx, const char *text, size_t len)
-{
-	struct sink *out = ctx;
-
-	out->write(out, text, len);
-}
-
 static size_t format_time(char *text, size_t size)
 {
 	const u64 usec = ktime_ns() / NSEC_PER_USEC;
@@ -168,17 +136,28 @@ struct sink *console_sink(void)
 void printk_set_console(void (*write)(const char *text, size_t len))
 {
 	const unsigned long flags = console_acquire();
-	const bool first = console_write == NULL;
 
 	console_write = write;
-	if (first)
-		ring_write(write_to_console, NULL);
 	console_release(flags);
 }
 
+/* From the first whole line on. */
 void printk_dump(struct sink *out)
 {
-	ring_write(write_to_sink, out);
+	u64 pos = ring_head > RING_SIZE ? ring_head - RING_SIZE : 0;
+
+	if (pos > 0)
+		while (pos < ring_head && ring[pos++ % RING_SIZE] != '\n')
+			;
+	while (pos < ring_head) {
+		const size_t start = pos % RING_SIZE;
+		const size_t left = min(ring_head - pos, (u64)(RING_SIZE - start));
+		/* In parts: the console writes each with interrupts off. */
+		const size_t len = min(left, (size_t)MESSAGE_MAX);
+
+		out->write(out, ring + start, len);
+		pos += len;
+	}
 }
 
 void printk_bust_lock(void)

@@ -113,8 +113,6 @@ struct sink *console_sink(void);
  *	Called with interrupts off under the console lock; must not log, sleep
  *	or wait for ever.
  *
- * What was logged before the first console is shown to it at once.
- *
  * Context: boot, one hart.
  */
 void printk_set_console(void (*write)(const char *text, size_t len));
