@@ -4,6 +4,7 @@
 #include "kernel/shell.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "lib/vsprintf.h"
 
 static struct sink_buffer answer;
 static char text[2048];
@@ -77,6 +78,21 @@ static void nothing_to_do(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, text, "");
 }
 
+/* A word too many ends nothing. */
+static void words_too_many(struct ktest *test)
+{
+	static const char *const commands[] = { "poweroff", "reboot", "dmesg" };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++) {
+		char line[32];
+
+		snprintf(line, sizeof(line), "%s now", commands[i]);
+		KTEST_EXPECT_EQ(test, run(line), -EINVAL);
+		snprintf(line, sizeof(line), "usage: %s\n", commands[i]);
+		KTEST_EXPECT_STREQ(test, text, line);
+	}
+}
+
 static void unknown_word(struct ktest *test)
 {
 	KTEST_EXPECT_EQ(test, run("ehco hello"), -ENOSYS);
@@ -130,6 +146,7 @@ static const struct ktest_case cases[] = {
 	KTEST_CASE(contig_by_hand),
 	KTEST_CASE(several_commands),
 	KTEST_CASE(nothing_to_do),
+	KTEST_CASE(words_too_many),
 	KTEST_CASE(unknown_word),
 	KTEST_CASE(bad_lines),
 	KTEST_CASE(help_knows_all),

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _TESTS_CONSOLE_ANSWER_H
+#define _TESTS_CONSOLE_ANSWER_H
+
+/* Commands as a person types them, for the suites about the console. */
+#include "kernel/ktest.h"
+
+#define ANSWER_BYTES 8192
+
+/* What the last command() wrote, or the first ANSWER_BYTES - 1 bytes of it. */
+extern char answer[ANSWER_BYTES];
+
+/* Run a line of commands, formatted as by printf(). Return: its status. */
+int command(const char *format, ...) __printf(1, 2);
+
+/* The command ends with this status, and its answer is exactly this text. */
+#define EXPECT_ANSWER(test, status, text, ...)                       \
+	do {                                                         \
+		KTEST_EXPECT_EQ(test, command(__VA_ARGS__), status); \
+		KTEST_EXPECT_STREQ(test, answer, text);              \
+	} while (0)
+
+/* The command succeeds, and its answer has this text in it. */
+#define EXPECT_MENTION(test, text, ...)                              \
+	do {                                                         \
+		KTEST_EXPECT_EQ(test, command(__VA_ARGS__), 0);      \
+		KTEST_EXPECT_NOT_NULL(test, strstr(answer, text));   \
+	} while (0)
+
+#endif

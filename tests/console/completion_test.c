@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What Tab makes of a line at the prompt: commands, and paths of files. */
+#include "kernel/ktest.h"
+#include "kernel/shell.h"
+#include "lib/string.h"
+#include "lib/vsprintf.h"
+#include "mm/memory_hotplug.h"
+
+static struct lineedit ed;
+static struct sink_buffer screen;
+static char text[8192];
+
+/* The line that becomes of these keys, of which the last is Tab. */
+static const char *line_of(const char *keys)
+{
+	sink_buffer_init(&screen, text, sizeof(text));
+	lineedit_init(&ed, "> ", &screen.sink, shell_complete);
+	lineedit_start(&ed);
+	while (*keys)
+		(void)lineedit_feed(&ed, (u8)*keys++);
+	return ed.line;
+}
+
+static void lines(struct ktest *test)
+{
+	static const struct {
+		const char *keys, *line;
+	} rows[] = {
+		{ "dump_p\t", "dump_page " },
+		{ "  unp\t", "  unpin " },
+		{ "echo a;lsm\t", "echo a;lsmem " },
+		{ "echo a; lsm\t", "echo a; lsmem " },
+		{ "help chm\t", "help chmem " },
+		{ "cat /proc/memi\t", "cat /proc/meminfo " },
+		{ "cat /proc/meminfo /proc/budd\t",
+		  "cat /proc/meminfo /proc/buddyinfo " },
+		{ "ls /sy\t", "ls /sys/" },
+		{ "ls /sys/dev\t", "ls /sys/devices/" },
+		{ "cat /sys/devices/system/memory/bl\t",
+		  "cat /sys/devices/system/memory/block_size_bytes " },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		KTEST_EXPECT_STREQ(test, line_of(rows[i].keys), rows[i].line);
+		KTEST_EXPECT_NULL(test, strchr(text, '\a'));
+	}
+}
+
+/* A word that nothing is known of, and a path that leads nowhere, ring the bell. */
+static void nothing_to_offer(struct ktest *test)
+{
+	static const char *const rows[] = { "zz\t", "echo lsm\t", "cat /proc/zz\t",
+					    "cat /zz/\t", "helpless ls\t" };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		const char *line = line_of(rows[i]);
+
+		KTEST_EXPECT_EQ(test, strncmp(line, rows[i], strlen(rows[i]) - 1), 0);
+		KTEST_EXPECT_EQ(test, strlen(line), strlen(rows[i]) - 1);
+		KTEST_EXPECT_NOT_NULL(test, strchr(text, '\a'));
+	}
+}
+
+/* Several fit: what they share is filled in, then they are listed. */
+static void several(struct ktest *test)
+{
+	KTEST_EXPECT_STREQ(test, line_of("du\t\t"), "dump");
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, "dump_page  "));
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, "dumpsys  "));
+	KTEST_EXPECT_STREQ(test, line_of("cat /\t\t"), "cat /");
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, "\n/proc/  /sys/  \n"));
+}
+
+/* Each present block has its files, and no other. */
+static void files_of_a_block(struct ktest *test)
+{
+	const unsigned long block = next_memory_block(&kernel_mm, 0);
+	char *line = ktest_alloc(test, LINE_MAX_BYTES),
+	     *want = ktest_alloc(test, LINE_MAX_BYTES);
+
+	snprintf(line, LINE_MAX_BYTES, "cat /sys/devices/system/memory/memory%lu/va\t",
+		 block);
+	snprintf(want, LINE_MAX_BYTES,
+		 "cat /sys/devices/system/memory/memory%lu/valid_zones ", block);
+	KTEST_EXPECT_STREQ(test, line_of(line), want);
+	snprintf(line, LINE_MAX_BYTES, "cat /sys/devices/system/memory/memory4095/va\t");
+	KTEST_EXPECT_EQ(test, strlen(line_of(line)), strlen(line) - 1);
+}
+
+static const struct ktest_case cases[] = {
+	KTEST_CASE(lines),
+	KTEST_CASE(nothing_to_offer),
+	KTEST_CASE(several),
+	KTEST_CASE(files_of_a_block),
+	{},
+};
+
+static struct ktest_suite suite = { .name = "completion", .cases = cases };
+KTEST_SUITE(suite);

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* map: what each letter stands for, and which rows there are. */
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "lib/vsprintf.h"
+#include "mm/internal.h"
+#include "mm/page_isolation.h"
+#include "tests/console/answer.h"
+#include "tests/console/kernel_block.h"
+
+#define PB PAGEBLOCK_NR_PAGES
+
+/* The letters of the first row, between its bars. */
+static const char *letters(struct ktest *test)
+{
+	char *start = strchr(answer, '|'), *end;
+
+	KTEST_ASSERT_NOT_NULL(test, start);
+	end = strchr(start + 1, '|');
+	KTEST_ASSERT_NOT_NULL(test, end);
+	*end = '\0';
+	KTEST_EXPECT_EQ(test, end - start - 1, PAGEBLOCKS_PER_SECTION);
+	return start + 1;
+}
+
+/* A block of which the second half is no memory, and pageblocks 30 and 31 are not plugged. */
+static unsigned long odd_block(struct ktest *test)
+{
+	return kernel_blocks_add(test, 1, PAGES_PER_SECTION / 2, BIT(30) - 1);
+}
+
+static void offline_block(struct ktest *test)
+{
+	const unsigned long block = odd_block(test);
+	const char *row;
+
+	KTEST_ASSERT_EQ(test, command("map %lu", block), 0);
+	KTEST_EXPECT_NOT_NULL(test, strstr(answer, " offline       -       |"));
+	row = letters(test);
+	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++)
+		KTEST_EXPECT_EQ(test, row[b], b < 30 ? 'o' : b < 32 ? '_' : ' ');
+}
+
+/* Each pageblock is made what its letter says. */
+static void online_block(struct ktest *test)
+{
+	const unsigned long block = odd_block(test), first = block * PAGES_PER_SECTION;
+	const struct pfn_range isolated = { first + 9 * PB, PB };
+	const char *row;
+
+	KTEST_ASSERT_EQ(test, command("chmem -e -z Movable -b %lu", block), 0);
+	KTEST_ASSERT_EQ(test, command("alloc 0 movable at 0x%lx", first + 3 * PB), 0);
+	KTEST_ASSERT_EQ(test, command("alloc 0 movable at 0x%lx", first + 5 * PB + 1), 0);
+	mutex_lock(&kernel_mm.hotplug_lock);
+	KTEST_EXPECT_EQ(test, isolate_range(&kernel_mm, &isolated, NULL), 0);
+	KTEST_EXPECT_EQ(test, command("map %lu", block), 0);
+	unisolate_range(&kernel_mm, &isolated);
+	mutex_unlock(&kernel_mm.hotplug_lock);
+	KTEST_EXPECT_NOT_NULL(test, strstr(answer, " online        Movable |"));
+	row = letters(test);
+	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++)
+		KTEST_EXPECT_EQ(test, row[b],
+				b == 0		   ? 'K'
+				: b == 3 || b == 5 ? 'M'
+				: b == 9	   ? 'I'
+				: b < 30	   ? '.'
+				: b < 32	   ? '_'
+						   : ' ');
+	KTEST_EXPECT_EQ(
+		test,
+		command("free 0x%lx; free 0x%lx", first + 3 * PB, first + 5 * PB + 1), 0);
+}
+
+static void set_kind(unsigned long pfn, enum migratetype type)
+{
+	struct zone *zone = &kernel_mm.zone[ZONE_NORMAL];
+
+	spin_lock(&zone->lock);
+	pageblock_set_migratetype(pfn_to_section(&kernel_mm, pfn), pageblock_index(pfn),
+				  type);
+	spin_unlock(&zone->lock);
+}
+
+/* A pageblock in use by the kernel is shown as the kind that the pageblock has. */
+static void kinds_of_pageblocks(struct ktest *test)
+{
+	static const struct {
+		enum migratetype type;
+		char letter;
+	} rows[] = {
+		{ MIGRATE_UNMOVABLE, 'U' },
+		{ MIGRATE_RECLAIMABLE, 'R' },
+		{ MIGRATE_MOVABLE, 'M' },
+	};
+	const unsigned long block = kernel_whole_blocks(test, 1);
+	const unsigned long pfn = block * PAGES_PER_SECTION + PB;
+
+	KTEST_ASSERT_EQ(
+		test, command("chmem -e -z Normal -b %lu; alloc 9 at 0x%lx", block, pfn),
+		0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		set_kind(pfn, rows[i].type);
+		KTEST_ASSERT_EQ(test, command("map %lu", block), 0);
+		KTEST_EXPECT_NOT_NULL(test, strstr(answer, " online        Normal  |"));
+		KTEST_EXPECT_EQ(test, letters(test)[1], rows[i].letter);
+	}
+	KTEST_EXPECT_EQ(test, command("free 0x%lx", pfn), 0);
+}
+
+/* -c colours what -n, and any sink but the terminal's, leaves plain. */
+static void colours(struct ktest *test)
+{
+	const unsigned long block = kernel_whole_blocks(test, 1);
+
+	EXPECT_MENTION(test, "|\033[33mo\033[0m\033[33mo\033[0m", "map -c %lu", block);
+	EXPECT_MENTION(test, "\033[32m.\033[0m free", "map -c %lu", block);
+	KTEST_EXPECT_EQ(test, command("map -c -n %lu", block), 0);
+	KTEST_EXPECT_NULL(test, strchr(answer, '\033'));
+	KTEST_EXPECT_EQ(test, command("map %lu", block), 0);
+	KTEST_EXPECT_NULL(test, strchr(answer, '\033'));
+}
+
+/* Without a number there is a row for each block, then the legend. */
+static void all_blocks(struct ktest *test)
+{
+	const char *at;
+	char name[24];
+
+	KTEST_ASSERT_EQ(test, command("map"), 0);
+	at = answer;
+	for (unsigned long b = next_memory_block(&kernel_mm, 0); b != PFN_NONE;
+	     b = next_memory_block(&kernel_mm, b + 1)) {
+		snprintf(name, sizeof(name), "memory%-5lu ", b);
+		KTEST_EXPECT_EQ(test, strncmp(at, name, strlen(name)), 0);
+		at = strchr(at, '\n');
+		KTEST_ASSERT_NOT_NULL(test, at);
+		at++;
+	}
+	KTEST_EXPECT_STREQ(test, at,
+			   "one letter = 2 MiB: _ unplugged, o offline, I isolated, "
+			   ". free, K kernel, fixed, U unmovable, M movable, "
+			   "R reclaimable, blank hole\n");
+}
+
+static void wrong_words(struct ktest *test)
+{
+	EXPECT_ANSWER(test, -ENOENT, "map: no memory4095; see lsmem\n", "map 4095");
+	EXPECT_ANSWER(test, -EINVAL, "usage: map [-c | -n] [BLOCK]\n", "map all");
+	EXPECT_ANSWER(test, -EINVAL, "usage: map [-c | -n] [BLOCK]\n", "map -x");
+}
+
+static const struct ktest_case cases[] = {
+	KTEST_CASE(offline_block),
+	KTEST_CASE(online_block),
+	KTEST_CASE(kinds_of_pageblocks),
+	KTEST_CASE(colours),
+	KTEST_CASE(all_blocks),
+	KTEST_CASE(wrong_words),
+	{},
+};
+
+static struct ktest_suite suite = { .name = "map", .cases = cases };
+KTEST_SUITE(suite);

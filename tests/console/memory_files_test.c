@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The files of /sys/devices/system/memory, and chmem: what a word does, and which are none. */
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "lib/vsprintf.h"
+#include "tests/console/answer.h"
+#include "tests/console/kernel_block.h"
+
+#define ONLINE_WORDS "is none of: offline online online_kernel online_movable\n"
+
+static void expect_file(struct ktest *test, unsigned long block, const char *name,
+			const char *content)
+{
+	EXPECT_ANSWER(test, 0, content, "cat " SYS_MEMORY "/memory%lu/%s", block, name);
+}
+
+/* Each word of "state", from offline; the files say what has become of the block. */
+static void state(struct ktest *test)
+{
+	static const struct {
+		const char *word, *zone;
+	} rows[] = {
+		{ "online_kernel", "Normal\n" },
+		{ "online_movable", "Movable\n" },
+	};
+	const unsigned long block = kernel_whole_blocks(test, 1);
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		expect_file(test, block, "state", "offline\n");
+		expect_file(test, block, "online", "0\n");
+		EXPECT_ANSWER(test, 0, "", "echo %s > " SYS_MEMORY "/memory%lu/state",
+			      rows[i].word, block);
+		expect_file(test, block, "state", "online\n");
+		expect_file(test, block, "online", "1\n");
+		expect_file(test, block, "valid_zones", rows[i].zone);
+		EXPECT_ANSWER(test, 0, "",
+			      "echo offline > " SYS_MEMORY "/memory%lu/state", block);
+	}
+	EXPECT_ANSWER(test, 0, "", "echo online > " SYS_MEMORY "/memory%lu/state", block);
+	expect_file(test, block, "online", "1\n");
+	expect_file(test, block, "removable", "1\n");
+}
+
+static void online(struct ktest *test)
+{
+	const unsigned long block = kernel_whole_blocks(test, 1);
+
+	EXPECT_ANSWER(test, 0, "", "echo 1 > " SYS_MEMORY "/memory%lu/online", block);
+	expect_file(test, block, "state", "online\n");
+	EXPECT_ANSWER(test, 0, "", "echo 0 > " SYS_MEMORY "/memory%lu/online", block);
+	expect_file(test, block, "state", "offline\n");
+	EXPECT_ANSWER(test, -EINVAL, "\"2\" is neither 0 nor 1\n",
+		      "echo 2 > " SYS_MEMORY "/memory%lu/online", block);
+	EXPECT_ANSWER(test, -EINVAL, "\"10\" is neither 0 nor 1\n",
+		      "echo 10 > " SYS_MEMORY "/memory%lu/online", block);
+	expect_file(test, block, "state", "offline\n");
+}
+
+/* A wrong word, or a word for a state that the block is in, changes nothing. */
+static void refused_words(struct ktest *test)
+{
+	const unsigned long block = kernel_whole_blocks(test, 1);
+
+	EXPECT_ANSWER(test, -EINVAL, "\"Online\" " ONLINE_WORDS,
+		      "echo Online > " SYS_MEMORY "/memory%lu/state", block);
+	EXPECT_ANSWER(test, -EINVAL, "\"1\" " ONLINE_WORDS,
+		      "echo 1 > " SYS_MEMORY "/memory%lu/state", block);
+	KTEST_EXPECT_EQ(test,
+			command("echo offline > " SYS_MEMORY "/memory%lu/state", block),
+			-EINVAL);
+	KTEST_EXPECT_NOT_NULL(test, strstr(answer, ": offline failed: "));
+	KTEST_EXPECT_EQ(test, command("echo 0 > " SYS_MEMORY "/memory%lu/online", block),
+			-EINVAL);
+	KTEST_EXPECT_EQ(test, command("echo online > " SYS_MEMORY "/memory4095/state"),
+			-ENOENT);
+	expect_file(test, block, "state", "offline\n");
+}
+
+/* What is written is what becomes of the blocks that come; a wrong word changes nothing. */
+static void auto_online_blocks(struct ktest *test)
+{
+	static const char *const words[] = { "offline", "online", "online_kernel",
+					     "online_movable" };
+	char *line = ktest_alloc(test, 64);
+
+	(void)kernel_whole_blocks(test, 1); /* puts back at its end what there was */
+	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++) {
+		EXPECT_ANSWER(test, 0, "", "echo %s > " SYS_MEMORY "/auto_online_blocks",
+			      words[i]);
+		KTEST_EXPECT_EQ(test, kernel_mm.default_online_type, i);
+		EXPECT_ANSWER(test, -EINVAL, "\"on\" " ONLINE_WORDS,
+			      "echo on > " SYS_MEMORY "/auto_online_blocks");
+		snprintf(line, 64, "%s\n", words[i]);
+		EXPECT_ANSWER(test, 0, line, "cat " SYS_MEMORY "/auto_online_blocks");
+	}
+}
+
+static unsigned long nr_blocks(enum memory_block_state state)
+{
+	unsigned long nr = 0;
+
+	for (unsigned long b = next_memory_block(&kernel_mm, 0); b != PFN_NONE;
+	     b = next_memory_block(&kernel_mm, b + 1))
+		nr += memory_block_state(&kernel_mm, b) == state;
+	return nr;
+}
+
+/* By size: so many blocks, whichever; more than there are is said, with what was done. */
+static void chmem_by_size(struct ktest *test)
+{
+	const unsigned long block = kernel_whole_blocks(test, 3);
+	const unsigned long offline = nr_blocks(MEM_BLOCK_OFFLINE);
+	const unsigned long online = nr_blocks(MEM_BLOCK_ONLINE);
+	char *want = ktest_alloc(test, 128);
+
+	EXPECT_ANSWER(test, 0, "", "chmem -e %luM", (offline - 1) * 128);
+	KTEST_EXPECT_EQ(test, nr_blocks(MEM_BLOCK_OFFLINE), 1);
+	snprintf(want, 128, "chmem: 1 of 2 blocks changed\n");
+	EXPECT_ANSWER(test, -EBUSY, want, "chmem -e 256M");
+	KTEST_EXPECT_EQ(test, nr_blocks(MEM_BLOCK_ONLINE), online + offline);
+	EXPECT_ANSWER(test, 0, "", "chmem -d 256M");
+	KTEST_EXPECT_EQ(test, nr_blocks(MEM_BLOCK_ONLINE), online + offline - 2);
+	EXPECT_ANSWER(test, 0, "", "chmem -e 256M; chmem -d -b %lu-%lu", block,
+		      block + 2);
+	KTEST_EXPECT_EQ(test, nr_blocks(MEM_BLOCK_OFFLINE), 3);
+	EXPECT_ANSWER(test, -EINVAL,
+		      "chmem: 100M: not a multiple of the block size, 128M\n",
+		      "chmem -e 100M");
+	EXPECT_ANSWER(test, -EINVAL, "chmem: 0: not a multiple of the block size, 128M\n",
+		      "chmem -d 0");
+}
+
+static const struct ktest_case cases[] = {
+	KTEST_CASE(state),	   KTEST_CASE(online),
+	KTEST_CASE(refused_words), KTEST_CASE(auto_online_blocks),
+	KTEST_CASE(chmem_by_size), {},
+};
+
+static struct ktest_suite suite = { .name = "memory_files", .cases = cases };
+KTEST_SUITE(suite);
