@@ -7,11 +7,13 @@
  */
 #include "kernel/abi.h"
 #include "kernel/ktest.h"
+#include "kernel/command.h"
 #include "kernel/sink.h"
 #include "kernel/trace.h"
 #include "kernel/trace_table.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "lib/vsprintf.h"
 #include "test_threads.h"
 
 static u64 was_on;
@@ -257,6 +259,84 @@ static void table_is_sound(struct ktest *test)
 	}
 }
 
+/* --- the command ----------------------------------------------------------------- */
+
+static char answer[4096];
+
+static int command(const char *line)
+{
+	struct sink_buffer buffer;
+
+	sink_buffer_init(&buffer, answer, sizeof(answer));
+	return console_run_line(line, &buffer.sink);
+}
+
+/* "trace list" has a line for each event: number, name, whether it is on, fields. */
+static void expect_list(struct ktest *test, u64 on)
+{
+	const struct trace_event_desc *desc;
+	const char *at = answer;
+	char *line = ktest_alloc(test, 256);
+
+	KTEST_EXPECT_EQ(test, command("trace list"), 0);
+	for_each_trace_event(desc) {
+		snprintf(line, 256, "%3u %-24s %-4s %s\n", desc->id, desc->name,
+			 on & BIT(desc->id) ? "on" : "off", desc->fields);
+		KTEST_EXPECT_EQ(test, strncmp(at, line, strlen(line)), 0);
+		at += strlen(line);
+	}
+	KTEST_EXPECT_STREQ(test, at, "");
+}
+
+static void switched_by_hand(struct ktest *test)
+{
+	const struct trace_event_desc *desc;
+	u64 all = 0;
+
+	for_each_trace_event(desc)
+		all |= BIT(desc->id);
+	expect_list(test, 0);
+	KTEST_EXPECT_EQ(test, command("trace on ktest:mark"), 0);
+	KTEST_EXPECT_STREQ(test, answer, "");
+	expect_list(test, BIT(TRACE_TEST_MARK));
+	KTEST_EXPECT_EQ(test, command("trace on; trace off mm:*; trace off evac:*"), 0);
+	expect_list(test, ebb_trace.enabled);
+	KTEST_EXPECT_FALSE(test, trace_is_on(TRACE_FRAMES));
+	KTEST_EXPECT_TRUE(test, trace_is_on(TRACE_TEST_MARK));
+	KTEST_EXPECT_EQ(test, command("trace on *"), 0);
+	KTEST_EXPECT_EQ(test, ebb_trace.enabled, all);
+	KTEST_EXPECT_EQ(test, command("trace off"), 0);
+	expect_list(test, 0);
+	KTEST_EXPECT_EQ(test, command("trace on mark"), -ENOENT);
+	KTEST_EXPECT_STREQ(test, answer, "trace: no event is called \"mark\"; "
+					 "\"trace list\" shows them\n");
+	KTEST_EXPECT_EQ(test, ebb_trace.enabled, 0);
+}
+
+static void dumped_by_hand(struct ktest *test)
+{
+	char *second;
+
+	(void)trace_set("ktest:mark", TRACE_ON);
+	trace_emit(TRACE_TEST_MARK, .pfn = 0x11);
+	trace_emit(TRACE_TEST_MARK, .pfn = 0x22);
+	KTEST_EXPECT_EQ(test, command("trace dump"), 0);
+	second = strchr(answer, '\n');
+	KTEST_ASSERT_NOT_NULL(test, second);
+	KTEST_EXPECT_NOT_NULL(test, strstr(second, "mark: 0x22 0"));
+	*second = '\0';
+	KTEST_EXPECT_NOT_NULL(test, strstr(answer, "mark: 0x11 0"));
+	KTEST_EXPECT_EQ(test, command("trace dump 1"), 0);
+	KTEST_EXPECT_NULL(test, strstr(answer, "mark: 0x11 0"));
+	KTEST_EXPECT_NOT_NULL(test, strstr(answer, "mark: 0x22 0"));
+	KTEST_EXPECT_EQ(test, command("trace clear; trace dump"), 0);
+	KTEST_EXPECT_STREQ(test, answer, "");
+	KTEST_EXPECT_EQ(test, command("trace dump all"), -EINVAL);
+	KTEST_EXPECT_STREQ(test, answer, "trace: \"all\" is not a number of records\n");
+	KTEST_EXPECT_EQ(test, command("trace list all"), -EINVAL);
+	KTEST_EXPECT_EQ(test, strncmp(answer, "usage: trace ", 13), 0);
+}
+
 static const struct ktest_case trace_cases[] = {
 	KTEST_CASE(off_means_off),
 	KTEST_CASE(records_say_what_was_emitted),
@@ -267,6 +347,8 @@ static const struct ktest_case trace_cases[] = {
 	KTEST_CASE(text_form),
 	KTEST_CASE(dump_shows_the_last),
 	KTEST_CASE(table_is_sound),
+	KTEST_CASE(switched_by_hand),
+	KTEST_CASE(dumped_by_hand),
 	{}
 };
 
