@@ -5,6 +5,7 @@
 #include "lib/string.h"
 #include "tests/fake/fake_virtio.h"
 #include "tests/mm/hotplug_window.h"
+#include "virtio/virtio_transport.h"
 
 #define QUEUE_SIZE 8
 #define TURNS	   22000 /* three requests each: the indices wrap */
@@ -281,6 +282,45 @@ static void config_generation(struct ktest *test)
 	KTEST_EXPECT_EQ(test, rig->fv.violations, 0);
 }
 
+/* A queue that is live although its device was reset: the device is not used, and says why. */
+static void queue_in_use_after_reset(struct ktest *test)
+{
+	struct rig *rig = rig_open(test, 0);
+
+	KTEST_EXPECT_EQ(test, virtio_queue_in_use(rig->vq), -EIO);
+	KTEST_EXPECT_TRUE(test, rig->fv.vdev.broken != 0);
+	KTEST_EXPECT_STREQ(test, rig->fv.vdev.why, "queue test is in use after a reset");
+}
+
+/* A device that nothing here drives is listed, named by its kind, and left alone. */
+static void device_without_driver(struct ktest *test)
+{
+	static const struct {
+		u32 id;
+		const char *name;
+	} kinds[] = {
+		{ VIRTIO_ID_NET, "net" },
+		{ VIRTIO_ID_BLOCK, "block" },
+		{ VIRTIO_ID_CONSOLE, "console" },
+		{ VIRTIO_ID_RNG, "rng" },
+		{ VIRTIO_ID_BALLOON, "balloon" },
+		{ VIRTIO_ID_MEM, "mem" },
+		{ 0, "?" },
+		{ 99, "?" },
+	};
+	struct fake_virtio *fv = ktest_alloc(test, sizeof(*fv));
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++)
+		KTEST_EXPECT_STREQ(test, virtio_id_name(kinds[i].id), kinds[i].name);
+	fake_virtio_init(fv, VIRTIO_ID_BLOCK, &kernel_mm);
+	KTEST_ASSERT_EQ(test, virtio_register_device(&fv->vdev), 0);
+	KTEST_EXPECT_NULL(test, fv->vdev.driver);
+	KTEST_EXPECT_EQ(test, fv->status, 0);
+	KTEST_EXPECT_PTR_EQ(test, virtio_devices.prev, &fv->vdev.link);
+	KTEST_EXPECT_EQ(test, virtio_unregister_device(&fv->vdev), 0);
+	KTEST_EXPECT_EQ(test, fv->violations, 0);
+}
+
 static const struct ktest_case virtqueue_cases[] = {
 	KTEST_CASE_PARAM(round_trips, features_gen_params),
 	KTEST_CASE_PARAM(full, features_gen_params),
@@ -290,6 +330,8 @@ static const struct ktest_case virtqueue_cases[] = {
 	KTEST_CASE(scribbled_descriptors),
 	KTEST_CASE(negotiation),
 	KTEST_CASE(config_generation),
+	KTEST_CASE(queue_in_use_after_reset),
+	KTEST_CASE(device_without_driver),
 	{},
 };
 
