@@ -75,13 +75,35 @@ def plain_kernel_has_no_tests(guest: Guest) -> None:
         expect(len(re.findall(r'no tests in it', text)) == 1, f'{append}: not one line: {text[-300:]!r}')
 
 
-def boot_alone(guest: Guest, append: str) -> tuple[int, str]:
-    """Another machine beside the guest's, until it ends; its status and what it said."""
-    config = replace(guest.machine.config, append=append, rundir=f'{guest.machine.rundir}/alone', port=False, reboot=False)
+@scenario(devices=())
+def machines_that_ebb_refuses(guest: Guest) -> None:
+    """What ebb cannot run on is named, with what to do, before it tries; the machine ends."""
+    status, text = boot_alone(guest, '', '-machine', 'aia=aplic')
+    expect(status == 3, f'AIA: status {status}, not 3')
+    expect(re.search(r'has an AIA interrupt controller; ebb drives a PLIC: start QEMU with -M virt,aia=none$', text, re.M)
+           is not None, f'AIA is not named: {text[-300:]!r}')
+    _, text = boot_alone(guest, '', '-cpu', 'rv64,mmu=off')     # ends through the firmware, which has no status to give
+    expect(re.search(r'^ebb: this hart has neither Sv48 nor Sv39 paging: use a 64-bit CPU with an MMU, e\.g\. -cpu rv64$', text,
+                     re.M) is not None, f'the MMU is not named: {text[-300:]!r}')
+
+
+@scenario(devices=(), tests=True)
+def firmware_console(guest: Guest) -> None:
+    """What is written before the UART is mapped arrives, as lines or, through older firmware, as characters."""
+    start = len(guest.console.text)
+    guest.run('ut early_console.*')
+    for way in ('lines', 'characters'):
+        guest.console.wait_for(rf'^early console: {way}\n{way}: 0{"x" * 300}1$', COMMAND_LIMIT, start)
+
+
+def boot_alone(guest: Guest, append: str, *extra: str) -> tuple[int, str]:
+    """Another machine beside the guest's, with more options for QEMU, until it ends; its status and what it said."""
+    config = replace(guest.machine.config, append=append, rundir=f'{guest.machine.rundir}/alone', port=False, reboot=False,
+                     extra=list(extra))
     machine = Machine(config)
     try:
         qemu = machine.start(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        text = talk(qemu, BOOT_LIMIT)[0].decode(errors='replace')
+        text = talk(qemu, BOOT_LIMIT)[0].decode(errors='replace').replace('\r', '')
         return qemu.returncode, text
     finally:
         machine.stop()
