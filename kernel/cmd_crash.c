@@ -5,6 +5,7 @@
  */
 #include "kernel/command.h"
 #include "kernel/panic.h"
+#include "kernel/printk.h"
 #include "kernel/shell.h"
 #include "kernel/spinlock.h"
 #include "lib/errno.h"
@@ -77,6 +78,20 @@ static void crash_lock_twice(u64 addr)
 	spin_lock(&crash_lock);
 }
 
+static void broken_console(const char *text, size_t len)
+{
+	(void)text;
+	(void)len;
+	crash_insn(0);
+}
+
+/* The report of the fault cannot be made: its first line is the next fault. */
+static void crash_report(u64 addr)
+{
+	printk_set_console(broken_console);
+	crash_null(addr);
+}
+
 /* No report: this hart hears nobody any more, and those who wait for it wait long. */
 static void crash_hang(u64 addr)
 {
@@ -95,7 +110,8 @@ static const struct crash {
 	{"text", crash_text, 0},       {"stack", crash_stack, 0},
 	{"insn", crash_insn, 0},       {"bus", crash_bus, 1},
 	{"panic", crash_panic, 0},     {"bug", crash_bug, 0},
-	{"lock", crash_lock_twice, 0}, {"hang", crash_hang, 0},
+	{"lock", crash_lock_twice, 0}, {"report", crash_report, 0},
+	{"hang", crash_hang, 0},
 };
 
 static int cmd_crash(int argc, char **argv, struct sink *out)
@@ -115,5 +131,5 @@ static int cmd_crash(int argc, char **argv, struct sink *out)
 	}
 	return command_usage("crash", out);
 }
-COMMAND(crash, "crash null|text|stack|insn|panic|bug|lock|hang | stray PHYS | bus PHYS",
+COMMAND(crash, "crash null|text|stack|insn|panic|bug|lock|report|hang | stray PHYS | bus PHYS",
 	"end the kernel in this way, to see the report", cmd_crash);

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
-from guest import Guest
+import re
+
+from boot import boot_alone
+from guest import Guest, expect
 from machine import MIB
 from plan import scenario
 
 REPORT_LIMIT = 20.0
+DESCRIPTOR = 16       # bytes of struct page
 
 
 def crash(guest: Guest, how: str, *said: str) -> None:
@@ -44,3 +48,44 @@ def write_to_text(guest: Guest) -> None:
 def spinlock_recursion(guest: Guest) -> None:
     """Taking a spinlock twice is reported, not waited for."""
     crash(guest, 'lock')
+
+
+def crash_alone(guest: Guest, commands: str, *said: str) -> str:
+    """A machine of its own runs these commands, the last of which is a crash. Returns what it said, which has these in order."""
+    status, text = boot_alone(guest, f'autorun="{commands}"')
+    expect(status == 2, f'{commands}: status {status}, not 2')
+    start = 0
+    for pattern in said:
+        match = re.compile(pattern, re.M).search(text, start)
+        expect(match is not None, f'{commands}: no {pattern!r} where it should be in {text[-2000:]}')
+        start = match.end()
+    return text
+
+
+@scenario(limit=120.0, devices=())
+def ways_to_crash(guest: Guest) -> None:
+    """Each way to end has its own words in the report, and status 2."""
+    ended = (r'Kernel panic - not syncing: ', r'Call Trace:', r'end Kernel panic')
+    crash_alone(guest, 'crash null', r'page fault: store$', r'address 0{16}: null pointer$', r'at crash_null\+0x', *ended)
+    crash_alone(guest, 'crash insn', r'illegal instruction$', r'at crash_insn\+0x', *ended)
+    crash_alone(guest, 'crash panic', r'not syncing: crash: by request$', *ended[1:])
+    crash_alone(guest, 'crash bug', r'not syncing: .*kernel/cmd_crash\.c:\d+.*addr == 0', *ended[1:])
+    crash_alone(guest, 'crash bus 0x18000000', r'load access fault: no memory or device answers there$',
+                r'address [0-9a-f]{16}: window of device registers$', *ended)
+    crash_alone(guest, 'crash report', r'^ebb: a fault while reporting a fault$')
+
+
+@scenario(devices=())
+def addresses_without_memory(guest: Guest) -> None:
+    """Behind the memory, the direct map and the descriptors are both told by the frame that they would be of."""
+    known, pfn = 0x80200, 0x900000
+    text = crash_alone(guest, f'dump_page {known:#x}; crash stray {pfn << 12:#x}',
+                       rf': direct map of physical address {pfn << 12:#x}, pfn {pfn:#x}$',
+                       rf'pfn {pfn:#x}: memory{pfn >> 15}, no such block$')
+    fault = re.search(r'address ([0-9a-f]{16}): direct map', text)
+    page = re.search(r'descriptor at 0x([0-9a-f]+)$', text, re.M)
+    expect(fault is not None and page is not None, 'no addresses')
+    offset, descriptor = int(fault[1], 16) - (pfn << 12), int(page[1], 16) + (pfn - known) * DESCRIPTOR
+    crash_alone(guest, f'crash stray {descriptor - offset & (1 << 64) - 1:#x}', r'page fault: store$',
+                rf'address {descriptor:016x}: page descriptor of pfn {pfn:#x}$',
+                rf'pfn {pfn:#x}: memory{pfn >> 15}, no such block$', r'Kernel panic')
