@@ -40,6 +40,8 @@ DEVICE_START = 5.0        # seconds that a memory device gets to open its socket
 STOP_GRACE = 2.0          # seconds between SIGTERM and SIGKILL
 COVERAGE_FILE, COVERAGE_MAP, COVERAGE_BYTES = 'functions', 'coverage_functions', 1 << 20   # tests/coverage/functions.c
 TEST_COMMANDS = ('ut', 'bench')
+TEST_MEM, TEST_APPEND = 32 * GIB, 'mem=512M'  # the RAM that mem= hides is the suites': into the second 32 GiB of addresses
+TEST_REQUESTED = 1 * GIB  # what the device asks for at boot: blocks of the real machine, which suites take from its driver
 SOCKET_PATH_MAX = 100     # sun_path has 108 bytes
 PRIVATE = 0o077           # mask for sockets and files: the machine is its user's alone
 
@@ -144,6 +146,11 @@ def wants_tests(append: str) -> bool:
 def image(out: str, append: str = '', tests: bool = False) -> str:
     """The kernel to boot: the plain one, or the same with its tests linked in where they are wanted."""
     return f'{out}/ebb-test.elf' if tests or wants_tests(append) else f'{out}/ebb.elf'
+
+
+def test_device(size: int, block: int) -> MemDevice:
+    """A device that asks for memory at boot."""
+    return MemDevice(size=size, block=block, requested=min(TEST_REQUESTED, size) // block * block)
 
 
 def find_qemu(config: Config) -> str:
@@ -271,12 +278,15 @@ class Machine:
 
     def _ram_options(self) -> list[str]:
         config = self.config
-        if self.kind == 'qemu':
+        size, room = config.mem, ''
+        if self.kind == 'vhost-user':
+            size = self.tail + TAIL - RAM_BASE
+        elif self.kind == 'qemu':
             most = config.mem + sum(align_up(d.size, GIB) + GIB for d in config.devices)
-            return ['-M', 'virt', '-m', f'{format_size(config.mem)},maxmem={format_size(align_up(most, GIB))}']
-        size = self.tail + TAIL - RAM_BASE if self.kind == 'vhost-user' else config.mem
-        return ['-M', 'virt,memory-backend=ram', '-m', format_size(size), '-object',
-                f'memory-backend-memfd,id=ram,size={format_size(size)},share=on']
+            room = f',maxmem={format_size(align_up(most, GIB))}'
+        # Not reserved: most of it is never touched.
+        return ['-M', 'virt,memory-backend=ram', '-m', format_size(size) + room, '-object',
+                f'memory-backend-memfd,id=ram,size={format_size(size)},share=on,reserve=off']
 
     def _machine_options(self) -> list[str]:
         """What the device tree depends on."""

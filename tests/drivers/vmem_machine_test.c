@@ -11,26 +11,16 @@
 #include "lib/bitops.h"
 #include "mm/mm.h"
 #include "mm/page_alloc.h"
+#include "tests/mm/borrowed_blocks.h"
 #include "tests/kernel/test_threads.h"
 
 #define NR_WORDS (PAGE_SIZE / sizeof(u64))
 
-static struct virtio_device *find_device(void)
-{
-	struct virtio_device *vdev;
-
-	list_for_each_entry(vdev, &virtio_devices, link)
-		if (vdev->id == VIRTIO_ID_MEM && vdev->priv && vdev->mm == &kernel_mm)
-			return vdev;
-	return NULL;
-}
-
 static struct virtio_mem *find_driver(struct ktest *test)
 {
-	struct virtio_device *vdev = find_device();
-	struct virtio_mem *vm = vdev ? vdev->priv : NULL;
+	struct virtio_mem *vm = machine_vmem();
 
-	if (!vm || !vm->map.nr_plugged)
+	if (!vm)
 		ktest_skip(test, "no virtio-mem device with memory plugged");
 	return vm;
 }

@@ -82,11 +82,10 @@ void granule_withhold(struct granule_owner *g, unsigned long first, unsigned lon
 
 void granule_expect(struct ktest *test, struct granule_owner *g)
 {
-	const struct zone *movable = window_zone(g->w, ZONE_MOVABLE);
 	const unsigned long nr = PAGES_PER_SECTION - MHP_HEADER_PAGES - granule_withheld(g);
 
-	KTEST_EXPECT_EQ(test, movable->managed, nr);
-	KTEST_EXPECT_EQ(test, movable->free, nr);
+	KTEST_EXPECT_EQ(test, window_managed(g->w, ZONE_MOVABLE), nr);
+	KTEST_EXPECT_EQ(test, window_free(test, g->w, ZONE_MOVABLE), nr);
 	for (unsigned long f = 0; f < PAGES_PER_SECTION; f++) {
 		const bool kept = test_bit(f, g->withheld);
 		struct page_state st;

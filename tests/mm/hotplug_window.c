@@ -3,10 +3,16 @@
 #include "tests/mm/hotplug_window.h"
 #include "arch/machine.h"
 #include "arch/machine_info.h"
+#include "kernel/timer.h"
 #include "lib/string.h"
 #include "mm/page_alloc.h"
+#include "tests/mm/borrowed_blocks.h"
+#include "tests/mm/kernel_window.h"
 
 static struct window window;
+
+#define DRAIN_NS (60 * NSEC_PER_SEC)
+static_assert(MAX_BORROWED >= WINDOW_BLOCKS, "a window can be borrowed");
 
 /* Behind what the kernel uses of it, in any of the machine's ranges: device regions lie between. */
 unsigned long window_find(void)
@@ -35,19 +41,36 @@ static void window_close(void *ctx)
 	arch_unmap_direct(pfn_to_phys(w->base), w->mapped);
 }
 
+static void place(struct window *w, unsigned long base)
+{
+	w->base = base;
+	w->block = base >> SECTION_PFN_SHIFT;
+	w->owner.name = "window";
+	w->owner.region.start_pfn = window_pfn(w, 1);
+	w->owner.region.nr_pages = (WINDOW_BLOCKS - 1) * PAGES_PER_SECTION;
+}
+
+/* The device's blocks first, or spare RAM first. Block 0 of the kernel's window is not touched. */
+static unsigned long find_frames(struct ktest *test, bool kernels)
+{
+	const unsigned long lent = kernels ? borrow_blocks(test, WINDOW_BLOCKS - 1) : PFN_NONE;
+	unsigned long base = lent == PFN_NONE ? window_find() : lent - PAGES_PER_SECTION;
+
+	if (base == PFN_NONE && !kernels)
+		base = borrow_blocks(test, WINDOW_BLOCKS);
+	if (base == PFN_NONE)
+		ktest_skip(test, "no RAM above mem=, and no virtio-mem device with %lu MiB plugged",
+			   WINDOW_BLOCKS * SECTION_SIZE >> 20);
+	return base;
+}
+
 struct window *window_open_raw(struct ktest *test, u64 map_bytes)
 {
 	struct window *w = &window;
 
 	memset(w, 0, sizeof(*w));
-	w->base = window_find();
-	if (w->base == PFN_NONE)
-		ktest_skip(test, "no RAM above mem=: boot with more memory and mem=");
-	w->block = w->base >> SECTION_PFN_SHIFT;
+	place(w, find_frames(test, false));
 	w->mapped = map_bytes;
-	w->owner.name = "window";
-	w->owner.region.start_pfn = window_pfn(w, 1);
-	w->owner.region.nr_pages = (WINDOW_BLOCKS - 1) * PAGES_PER_SECTION;
 	/* What stays behind shall be there before the case counts free pages. */
 	KTEST_ASSERT_EQ(test, arch_pgtable_prealloc(w->base, WINDOW_BLOCKS * PAGES_PER_SECTION),
 			0);
@@ -82,13 +105,46 @@ int window_populate(struct window *w)
 	return mm_populate(w->mm, &w->mb);
 }
 
-struct window *window_open(struct ktest *test, u64 boot_bytes)
+/* What there was before the case: windows in the kernel's memory are not all of it. */
+static void note_frames(struct ktest *test, struct window *w)
 {
-	struct window *w = window_open_raw(test, boot_bytes);
+	KTEST_ASSERT_EQ(test, drain_all_pages(w->mm, DRAIN_NS), 0);
+	for (unsigned int z = 0; z < NR_ZONES; z++) {
+		w->managed[z] = w->mm->zone[z].managed;
+		w->free[z] = w->mm->zone[z].free;
+	}
+}
 
+long window_managed(struct window *w, enum zone_type zone)
+{
+	return (long)(READ_ONCE(w->mm->zone[zone].managed) - w->managed[zone]);
+}
+
+long window_free(struct ktest *test, struct window *w, enum zone_type zone)
+{
+	KTEST_EXPECT_EQ(test, drain_all_pages(w->mm, DRAIN_NS), 0);
+	return (long)(READ_ONCE(w->mm->zone[zone].free) - w->free[zone]);
+}
+
+static void open_private(struct ktest *test, struct window *w, u64 boot_bytes)
+{
 	KTEST_ASSERT_EQ(test, memblock_add(&w->mb, pfn_to_phys(w->base), boot_bytes), 0);
 	KTEST_ASSERT_EQ(test, window_populate(w), 0);
 	mm_reserve_refill(w->mm);
+}
+
+struct window *window_open(struct ktest *test, u64 boot_bytes)
+{
+	struct window *w = &window;
+
+	if (wants_kernel_window(test)) {
+		memset(w, 0, sizeof(*w));
+		place(w, find_frames(test, true));
+		kernel_window_open(test, w);
+	} else {
+		open_private(test, window_open_raw(test, boot_bytes), boot_bytes);
+	}
+	note_frames(test, w);
 	return w;
 }
 

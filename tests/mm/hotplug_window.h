@@ -3,10 +3,15 @@
 #define _TESTS_MM_HOTPLUG_WINDOW_H
 
 /*
- * A private memory on real frames that the kernel does not use: RAM above mem= in
- * the guest (without any the cases are skipped), a part of the memory file on the
- * host. Block 0 of the window is boot memory in part, the rest is a region that
- * an owner brings.
+ * A memory for a case, on real frames that the kernel does not use: RAM above mem= in the
+ * guest, else blocks of the virtio-mem device (without either the cases are skipped); a part
+ * of the memory file on the host. Block 0 of the window is boot memory in part, the rest is
+ * a region that an owner brings.
+ *
+ * Or the same region in the kernel's own memory: of a suite whose cases know nothing of
+ * block 0 there are two, the second with .init = window_in_kernel_mm. Its blocks are the
+ * device's, if that has enough plugged; other harts and the kernel's own threads are busy in
+ * that memory all the time.
  */
 #include "kernel/ktest.h"
 #include "mm/hotplug.h"
@@ -15,13 +20,15 @@
 #define WINDOW_BLOCKS 6UL
 
 /**
- * struct window - the private memory of a case
- * @mm: the memory: @own
+ * struct window - the memory of a case
+ * @mm: the memory: @own, or kernel_mm
+ * @own: a private memory
  * @mb: what it was made of
  * @base: first pfn of the window
  * @block: first block id
  * @owner: "window", not registered yet; region: all of the window behind block 0
  * @mapped: bytes of block 0 that are mapped
+ * @managed, @free: frames of each zone when the window was opened, see window_managed()
  */
 struct window {
 	struct mm *mm;
@@ -31,6 +38,8 @@ struct window {
 	unsigned long block;
 	struct memory_owner owner;
 	u64 mapped;
+	unsigned long managed[NR_ZONES];
+	unsigned long free[NR_ZONES];
 };
 
 /**
@@ -40,13 +49,17 @@ struct window {
  */
 unsigned long window_find(void);
 
+/* For suites on the real machine: windows of the case lie in kernel_mm. */
+int window_in_kernel_mm(struct ktest *test);
+
 /**
  * window_open() - a memory with @boot_bytes at the start of block 0
  * @test: the case; it is skipped if there is no window
  * @boot_bytes: a multiple of the page size, at most a block
  *
  * Added blocks stay offline unless the case changes mm.default_online_type. When
- * the case ends mm_check() is called and everything is unmapped.
+ * the case ends everything is unmapped. In kernel_mm there is no block 0; at the end all
+ * owners in the window leave, and its blocks are emptied and removed.
  */
 struct window *window_open(struct ktest *test, u64 boot_bytes);
 
@@ -72,6 +85,10 @@ static inline struct zone *window_zone(struct window *w, enum zone_type zone)
 {
 	return &w->mm->zone[zone];
 }
+
+/* Frames of the zone that are managed, or free in no cache, more than at the opening. */
+long window_managed(struct window *w, enum zone_type zone);
+long window_free(struct ktest *test, struct window *w, enum zone_type zone);
 
 /* Compare all counters with the frames; differences fail the case. */
 void window_check(struct ktest *test, struct window *w);

@@ -66,9 +66,10 @@ static struct pfn_range make_frames(struct ktest *test, struct window *w, enum k
 	struct pfn_range r = { window_pfn(w, 1) + 10 * PB + 100, 37 };
 
 	if (kind == MOVABLE) {
-		KTEST_ASSERT_EQ(test, slot_alloc(w->mm, slot, 3), 0);
-		r = (struct pfn_range){ slot_pfn(slot), 8 };
-		KTEST_ASSERT_EQ(test, r.start_pfn >> SECTION_PFN_SHIFT, w->block + 1);
+		r = (struct pfn_range){ window_pfn(w, 1) + 10 * PB + 96, 8 };
+		KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, r.start_pfn, 3, PGTY_DRIVER), 0);
+		slot->pfn = r.start_pfn;
+		page_set_owner(w->mm, r.start_pfn, (uintptr_t)slot);
 		return r;
 	}
 	p.page_flags = kind == SKIPPABLE ? PG_OFFLINE_SKIPPABLE : 0;
@@ -223,3 +224,10 @@ static struct ktest_suite skippable_suite = {
 	.cases = skippable_cases,
 };
 KTEST_SUITE(skippable_suite);
+
+static struct ktest_suite real_skippable_suite = {
+	.name = "real_offline_skippable",
+	.init = window_in_kernel_mm,
+	.cases = skippable_cases,
+};
+KTEST_SUITE(real_skippable_suite);

@@ -82,7 +82,6 @@ static void hv_balloon_backs_frames_later(struct ktest *test)
 {
 	struct window *w = window_open(test, 32UL << 20);
 	const unsigned long first = window_pfn(w, 1) + HEADER;
-	const struct zone *movable = window_zone(w, ZONE_MOVABLE);
 	struct mm_failure why;
 
 	hv = (struct hv_balloon){ .mm = w->mm, .covered_end = first + 700,
@@ -91,7 +90,7 @@ static void hv_balloon_backs_frames_later(struct ktest *test)
 	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &hv.owner, NULL), 0);
 	KTEST_ASSERT_EQ(test, add_memory(w->mm, w->block + 1, &hv.owner, ~0UL, NULL), 0);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
-	KTEST_EXPECT_EQ(test, movable->managed, 700);
+	KTEST_EXPECT_EQ(test, window_managed(w, ZONE_MOVABLE), 700);
 	window_check(test, w);
 	while (hv.covered_end < window_pfn(w, 2)) {
 		/* Partly backed: it cannot be pulled away, and the first unbacked frame is why. */
@@ -102,8 +101,8 @@ static void hv_balloon_backs_frames_later(struct ktest *test)
 		KTEST_EXPECT_FALSE(test, page_try_get(w->mm, hv.covered_end));
 		hv_back(&hv, min(window_pfn(w, 2) - hv.covered_end,
 				 1 + prng_below(&test->prng, 9000)));
-		KTEST_ASSERT_EQ(test, movable->managed, hv.covered_end - first);
-		KTEST_ASSERT_EQ(test, movable->free, hv.covered_end - first);
+		KTEST_ASSERT_EQ(test, window_managed(w, ZONE_MOVABLE), hv.covered_end - first);
+		KTEST_ASSERT_EQ(test, window_free(test, w, ZONE_MOVABLE), hv.covered_end - first);
 		window_check(test, w);
 	}
 	KTEST_EXPECT_EQ(test, window_offline(w, 1), 0);
@@ -167,7 +166,8 @@ static int xen_decrease_reservation(struct xen_balloon *b, unsigned long nr)
 static void xen_balloon_gets_new_frames(struct ktest *test)
 {
 	struct window *w = window_open(test, 32UL << 20);
-	unsigned long managed, appended;
+	unsigned long appended;
+	long managed;
 	struct page_state st;
 
 	memset(&xen, 0, sizeof(xen));
@@ -178,14 +178,14 @@ static void xen_balloon_gets_new_frames(struct ktest *test)
 	KTEST_ASSERT_EQ(test, add_memory(w->mm, w->block + 1, &xen.owner, ~0UL, NULL), 0);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
 	appended = xen.nr;
-	managed = window_zone(w, ZONE_NORMAL)->managed;
+	managed = window_managed(w, ZONE_NORMAL);
 	KTEST_EXPECT_GT(test, appended, XEN_FRAMES / 2);
 	window_check(test, w);
 
 	xen_increase_reservation(&xen, 1000);
-	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_NORMAL)->managed, managed + 1000);
+	KTEST_EXPECT_EQ(test, window_managed(w, ZONE_NORMAL), managed + 1000);
 	KTEST_ASSERT_EQ(test, xen_decrease_reservation(&xen, 300), 0);
-	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_NORMAL)->managed, managed + 700);
+	KTEST_EXPECT_EQ(test, window_managed(w, ZONE_NORMAL), managed + 700);
 	window_check(test, w);
 	/* Both kinds of frame look the same, and nobody can hold on to one. */
 	for (unsigned long i = 0; i < xen.nr; i++) {
@@ -196,7 +196,7 @@ static void xen_balloon_gets_new_frames(struct ktest *test)
 	}
 	KTEST_EXPECT_EQ(test, window_offline(w, 1), -EBUSY);
 	xen_increase_reservation(&xen, xen.nr);
-	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_NORMAL)->managed, managed + appended);
+	KTEST_EXPECT_EQ(test, window_managed(w, ZONE_NORMAL), managed + appended);
 	window_check(test, w);
 	KTEST_EXPECT_EQ(test, window_offline(w, 1), 0);
 }
@@ -250,3 +250,10 @@ static struct ktest_suite online_page_suite = {
 	.cases = online_page_cases,
 };
 KTEST_SUITE(online_page_suite);
+
+static struct ktest_suite real_online_page_suite = {
+	.name = "real_online_page",
+	.init = window_in_kernel_mm,
+	.cases = online_page_cases,
+};
+KTEST_SUITE(real_online_page_suite);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _TESTS_MM_KERNEL_WINDOW_H
+#define _TESTS_MM_KERNEL_WINDOW_H
+
+/* The half of hotplug_window.c for windows in the kernel's own memory. */
+#include "tests/mm/hotplug_window.h"
+
+/* Whether the case's suite has asked for such a window. */
+bool wants_kernel_window(const struct ktest *test);
+
+/* w->base is set, and nobody has the blocks behind it. Undone when the case ends. */
+void kernel_window_open(struct ktest *test, struct window *w);
+
+#endif
