@@ -140,9 +140,6 @@ test-tsan: ## the suites built for the host under ThreadSanitizer, with 2, 4 and
 	$(SETUP) tsan
 	$(MAKEO) test-tsan-now
 
-test-tsan-now: $(O)/host/ktest-tsan
-	@tools/ktest host --host-tests $(foreach n,2 4 8,'$< --harts=$(n)')
-
 test-full: ## the same as test, with every scenario on every transport and number of harts
 	$(NAMED)
 	$(SETUP) test
@@ -156,9 +153,6 @@ coverage: ## lines and branches that the suites on the host run, and each functi
 	$(SETUP) run
 	@+QEMU='$(or $(QEMU),$(abspath $(O))/qemu/qemu-system-riscv64)' \
 		$(MAKE) -j$(shell nproc) O='$(O)/coverage' COVERAGE=1 coverage-now
-
-coverage-now: build $(HOST_TESTS) $(TEST_NEEDS)
-	@CROSS='$(CROSS)' tools/coverage --host-tests $(HOST_TESTS)
 
 bench: ## count instructions for each row of the budget table, and write build/bench.json; EXACT=1: what repeats exactly
 	$(SETUP) run
@@ -198,7 +192,7 @@ doctor: ## each tool's version, QEMU's memory device, and what to install
 compile_commands.json: $(O)/k/.flags ## for editors: how each kernel source is compiled
 	@tools/compile-commands '$(KCC) $(KCFLAGS)' $(KSOURCES) $(TSOURCES) >$@
 
-.PHONY: help all build run ut debug gdb resize status test test-host test-full test-tsan test-tsan-now test-now \
-	test-host-now bench coverage coverage-now fuzz fuzz-now soak lint format check-headers docs doctor clean
+.PHONY: help all build run ut debug gdb resize status test test-host test-full test-tsan test-now \
+	test-host-now bench coverage fuzz fuzz-now soak lint format check-headers docs doctor clean
 clean: ## remove what was built, but not QEMU (make clean ALL=1 removes it too)
 	@tools/clean "$(O)" $(ALL)

@@ -71,7 +71,7 @@ static void crash_bug(u64 addr)
 	BUG_ON(addr == 0);
 }
 
-static void crash_lock_twice(u64 addr)
+static void crash_lock_twice(u64 addr) __no_lock_analysis
 {
 	(void)addr;
 	spin_lock(&crash_lock);

@@ -20,7 +20,9 @@
 /* Hold a slot that refers to @pfn. Return: false if it does not, or somebody holds it. */
 static bool slot_hold(struct page_slot *slot, unsigned long pfn)
 {
-	return __atomic_compare_exchange_n(&slot->pfn, &pfn, pfn | SLOT_HELD, false,
+	__typeof__(slot->pfn) seen = pfn;
+
+	return __atomic_compare_exchange_n(&slot->pfn, &seen, pfn | SLOT_HELD, false,
 					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 

@@ -258,7 +258,6 @@ static inline struct mem_section *pfn_to_section(const struct mm *mm, unsigned l
 static inline struct mem_section *walk_section(const struct mm *mm, unsigned long pfn)
 	__must_hold(walk_bracket)
 {
-	VM_BUG_ON(!this_hart()->spin_depth);
 	return pfn_to_section(mm, pfn);
 }
 

@@ -8,3 +8,7 @@ KCFLAGS_tests/coverage/functions.c := -fno-instrument-functions
 # gcc links the function that writes the counts only if something needs it: tests/host/platform.c does, weakly.
 HOST_ASAN := -O0 --coverage -fprofile-update=atomic -Wl,-u,__gcov_dump
 endif
+
+.PHONY: coverage-now
+coverage-now: build $(HOST_TESTS) $(TEST_NEEDS)
+	@CROSS='$(CROSS)' tools/coverage --host-tests $(HOST_TESTS)

@@ -50,3 +50,7 @@ $(O)/host/asan/.list: FORCE
 	@mkdir -p $(@D); printf '%s\n' '$(HOST_OBJS)' >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 -include $(HOST_OBJS:.o=.d) $(TSAN_OBJS:.o=.d)
+
+.PHONY: test-tsan-now
+test-tsan-now: $(O)/host/ktest-tsan
+	@tools/ktest host --host-tests $(foreach n,2 4 8,'$< --harts=$(n)')
