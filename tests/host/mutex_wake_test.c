@@ -80,7 +80,7 @@ static void late_wake_up_is_passed_on(struct ktest *test)
 	u64 had_ns = 0;
 	int err;
 
-	if (nr_harts() > 1)
+	if (nr_online_harts() > 1)
 		ktest_skip(test, "time is real where harts are real");
 	woken_late = false;
 	contended.owner = &holder;

@@ -190,7 +190,7 @@ static void timer_deletion(struct ktest *test)
 	struct thread *setter, *deleter;
 	int after = 0;
 
-	if (nr_harts() < 2)
+	if (nr_online_harts() < 2)
 		ktest_skip(test, "needs two harts");
 	entered = deleting = ended = 0;
 	timer_init(&busy, on_busy);
@@ -222,7 +222,7 @@ static void stopped_machine_stops(struct ktest *test)
 	struct thread *thread;
 	unsigned int calls = 0;
 
-	if (nr_harts() < 2)
+	if (nr_online_harts() < 2)
 		ktest_skip(test, "needs two harts");
 	thread = thread_create_on(1, "busy", busy_until_told, NULL);
 	KTEST_ASSERT_NOT_NULL(test, thread);

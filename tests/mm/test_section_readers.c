@@ -329,7 +329,7 @@ static void a_bracket_does_not_keep_a_block_online(struct ktest *test)
 	struct window *w = open_race(test);
 	struct thread *offline, *walker;
 
-	if (nr_harts() < 2)
+	if (nr_online_harts() < 2)
 		ktest_skip(test, "a walker does not give its hart away: this needs two");
 	hold_set(&commit);
 	offline = thread_create_on(0, "offline", offline_block, w);
