@@ -214,12 +214,12 @@ static void poisoned_block_stays_offline(struct ktest *test)
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_OFFLINE);
 }
 
-/* AddressSanitizer's; not there in a build for another one. */
+/* AddressSanitizer's; not there in a build for another one, and not used beside walks. */
 int __asan_address_is_poisoned(const volatile void *addr) __attribute__((weak));
 
 static bool is_poisoned(unsigned long pfn, bool otherwise)
 {
-	if (!__asan_address_is_poisoned)
+	if (!__asan_address_is_poisoned || nr_online_harts() > 1)
 		return otherwise;
 	return __asan_address_is_poisoned(pfn_to_page(pfn));
 }
