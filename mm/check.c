@@ -45,7 +45,9 @@ static void check_frame(struct check *c, const struct mem_section *ms, unsigned 
 			bool free)
 {
 	const struct page *page = pfn_to_page(pfn), *head;
-	const u32 w = page->word;
+	/* One load: a hart's cache changes both in one store, without the lock. */
+	const u64 desc = READ_ONCE(*(const u64 *)page);
+	const u32 w = (u32)desc, has = (u32)(desc >> 32);
 	const unsigned int type = PAGE_WORD_TYPE(w), flags = PAGE_WORD_FLAGS(w);
 	const u32 count = type == PGTY_OFFLINE ? OFFLINE_COUNT : 0;
 
@@ -53,9 +55,9 @@ static void check_frame(struct check *c, const struct mem_section *ms, unsigned 
 		DIFFERS(c, "pfn 0x%lx has no type (word 0x%08x)", pfn, w);
 	if (free != (type == PGTY_BUDDY))
 		DIFFERS(c, "pfn 0x%lx is %s, its free bit is %d", pfn, page_type_name(type), free);
-	if (!type_is_counted(type) && page->count != count)
+	if (!type_is_counted(type) && has != count)
 		DIFFERS(c, "pfn 0x%lx is %s, its count is 0x%x instead of 0x%x", pfn,
-			page_type_name(type), page->count, count);
+			page_type_name(type), has, count);
 	if (type == PGTY_OFFLINE && page->owner != OFFLINE_OWNER)
 		DIFFERS(c, "pfn 0x%lx is Offline, its owner is 0x%lx instead of 0x%lx", pfn,
 			(unsigned long)page->owner, OFFLINE_OWNER);

@@ -24,7 +24,7 @@ static inline void take_pageblock(struct mem_section *ms, unsigned int b,
 
 	WRITE_ONCE(pb->owner, to->owner);
 	if (likely(!type_is_counted(to->type))) {
-		WRITE_ONCE(pb->word, pb_word_uniform(pb->word, to->whole));
+		pb_write(pb, pb_word_uniform(READ_ONCE(pb->word), to->whole));
 		return;
 	}
 	bits_clear_run(pb_bits(ms, b), 0, PAGEBLOCK_NR_PAGES);

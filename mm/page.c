@@ -405,12 +405,13 @@ int page_claim(struct mm *mm, unsigned long pfn, enum page_type type, unsigned i
 /* The owner word of a chunk that the caller has claimed or just allocated, counted. */
 u64 page_owner_claimed(unsigned long pfn)
 {
-	return pfn_to_page(pfn)->owner;
+	return READ_POINTER(pfn_to_page(pfn)->owner);
 }
 
+/* Release: a mover that finds the owner word follows it. */
 void page_set_owner_claimed(unsigned long pfn, u64 owner)
 {
-	WRITE_ONCE(pfn_to_page(pfn)->owner, owner);
+	STORE_RELEASE(pfn_to_page(pfn)->owner, owner);
 }
 
 /**
@@ -481,10 +482,11 @@ void page_set_owner(struct mm *mm, unsigned long pfn, u64 owner)
 {
 	struct pageblock *pb = pfn_pageblock(mm, pfn);
 
+	/* Release: whoever finds the owner word may follow it. */
 	if (pb_read(pb) & PB_VALID)
-		WRITE_ONCE(pfn_to_page(pfn)->owner, owner);
+		STORE_RELEASE(pfn_to_page(pfn)->owner, owner);
 	else
-		WRITE_ONCE(pb->owner, owner);
+		STORE_RELEASE(pb->owner, owner);
 }
 
 u64 page_owner(const struct mm *mm, unsigned long pfn)

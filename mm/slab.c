@@ -296,14 +296,40 @@ void kfree(void *ptr)
 	free_object(slab->cache, slab, ptr);
 }
 
-const char *slab_name_of(struct mm *mm, unsigned long pfn)
+/*
+ * Under zone->lock: a frame that is Slab now becomes neither Buddy nor Offline before the
+ * lock is given back, and so it is not unmapped. Its content may be another user's by
+ * then, so only what is an entry of the table is looked at.
+ */
+static const char *name_locked(const struct mm *mm, unsigned long pfn)
 {
+	const struct slab *slab;
 	struct page_state st;
-	const struct kmem_cache *cache;
+	uintptr_t off;
 
+	/* Without an owner word its header is not filled in. */
 	if (!page_state_get(mm, pfn, &st) || st.type != PGTY_SLAB || !st.owner)
 		return NULL;
-	cache = ((const struct slab *)(uintptr_t)st.owner)->cache;
-	/* The slab may have been freed meanwhile: only what is a cache is looked at. */
-	return cache >= caches && cache < caches + MAX_CACHES ? cache->name : NULL;
+	slab = phys_to_virt(pfn_to_phys(st.head));
+	off = (uintptr_t)READ_ONCE(slab->cache) - (uintptr_t)caches;
+	if (off >= sizeof(caches) || off % sizeof(caches[0]))
+		return NULL;
+	return READ_ONCE(caches[off / sizeof(caches[0])].name);
+}
+
+const char *slab_name_of(struct mm *mm, unsigned long pfn)
+{
+	const struct mem_section *ms;
+	const char *name = NULL;
+	struct zone *zone;
+
+	pfn_walk_begin();
+	ms = walk_section(mm, pfn);
+	zone = ms ? section_lock_zone(ms) : NULL;
+	if (zone) {
+		name = name_locked(mm, pfn);
+		section_unlock_zone(zone);
+	}
+	pfn_walk_end();
+	return name;
 }

@@ -193,6 +193,27 @@ static void shared_with_boot_memory(struct ktest *test)
 	window_check(test, w);
 }
 
+/* One of two owners in a block leaves: the block is the other one's as before. */
+static void the_others_block_stays_theirs(struct ktest *test)
+{
+	struct window *w = window_open(test, 32UL << 20);
+	struct memory_owner *other = ktest_alloc(test, sizeof(*other));
+	const struct mem_section *s;
+
+	other->name = "other";
+	other->region = (struct pfn_range){ window_pfn(w, 1), 32 * PB };
+	w->owner.region = (struct pfn_range){ window_pfn(w, 1) + 32 * PB, PAGES_PER_SECTION };
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, other, NULL), 0);
+	window_add(test, w, 1, 0xfUL << 32);
+	unregister_memory_owner(w->mm, other);
+	s = pfn_to_section(w->mm, window_pfn(w, 1));
+	KTEST_EXPECT_PTR_EQ(test, s->owner, &w->owner);
+	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
+	KTEST_EXPECT_EQ(test, w->owner.present[ZONE_MOVABLE], s->present);
+	window_check(test, w);
+}
+
 /* Two owners in one block: metadata is online memory, so that either can leave first. */
 static void shared_by_two_owners(struct ktest *test)
 {
@@ -446,6 +467,7 @@ static const struct ktest_case plug_cases[] = {
 	KTEST_CASE(unplug_over_zones_is_undone),
 	KTEST_CASE(header_leaves_last),
 	KTEST_CASE(shared_with_boot_memory),
+	KTEST_CASE(the_others_block_stays_theirs),
 	KTEST_CASE(shared_by_two_owners),
 	KTEST_CASE(owners_are_checked),
 	KTEST_CASE(callback_sees_each_frame_once),

@@ -3,12 +3,15 @@
  * Readers that keep no section: what they have seen becomes untrue between two of their
  * steps, by force. The rule is in docs/reference/locking.md.
  */
+#include "arch/machine.h"
 #include "kernel/hart.h"
 #include "kernel/param.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
+#include "lib/string.h"
 #include "mm/hold.h"
+#include "mm/slab.h"
 #include "tests/mm/test_mm.h"
 
 #define PB PAGEBLOCK_NR_PAGES
@@ -284,6 +287,42 @@ static void a_reference_is_of_the_chunk_asked_for(struct ktest *test)
 	window_check(test, w);
 }
 
+static void *object;
+static struct kmem_cache *object_cache;
+
+/* The slab is freed, and its page is another user's. */
+static void slab_is_freed(unsigned long pfn, enum walk_step step)
+{
+	const unsigned long page = phys_to_pfn(virt_to_phys(object));
+
+	(void)pfn;
+	if (step != WALK_LOCK)
+		return;
+	hold_walk = NULL;
+	kmem_cache_free(object_cache, object);
+	race.happened = alloc_pages_at(race.w->mm, page, 0, PGTY_KERNEL) == 0;
+	memset(phys_to_virt(pfn_to_phys(page)), 0x77, PAGE_SIZE);
+}
+
+static void a_slabs_name_meets_its_freeing(struct ktest *test)
+{
+	struct window *w = open_race(test);
+	unsigned long page;
+
+	object_cache = kmem_cache_create(w->mm, "passing", 64, 8);
+	KTEST_ASSERT_NOT_NULL(test, object_cache);
+	object = kmem_cache_alloc(object_cache, GFP_KERNEL);
+	KTEST_ASSERT_NOT_NULL(test, object);
+	page = phys_to_pfn(virt_to_phys(object));
+	KTEST_EXPECT_STREQ(test, slab_name_of(w->mm, page), "passing");
+	hold_walk = slab_is_freed;
+	KTEST_EXPECT_NULL(test, slab_name_of(w->mm, page));
+	KTEST_ASSERT_TRUE(test, race.happened);
+	free_pages(w->mm, page, 0);
+	KTEST_EXPECT_EQ(test, kmem_cache_destroy(object_cache), 0);
+	window_check(test, w);
+}
+
 /* --- on other harts, with the real offlining ---------------------------------------- */
 
 static int offline_block(void *arg)
@@ -404,6 +443,7 @@ static const struct ktest_case reader_cases[] = {
 	KTEST_CASE(counts_meet_offlining),
 	KTEST_CASE(a_wake_up_meets_offlining),
 	KTEST_CASE(a_reference_is_of_the_chunk_asked_for),
+	KTEST_CASE(a_slabs_name_meets_its_freeing),
 	KTEST_CASE(a_bracket_does_not_keep_a_block_online),
 	KTEST_CASE(blocks_come_and_go_under_readers),
 	{}
