@@ -59,6 +59,9 @@ void host_start_turns(unsigned int nr, unsigned int (*choose)(unsigned int limit
 /* Somewhere in the code of a hart: its turn may be over. Nothing before host_start_turns(). */
 void host_turn_point(void);
 
+/* The calling hart's turn is over, and so are its next @nr ones at once. */
+void host_lose_turns(unsigned int nr);
+
 /**
  * host_drop_memory() - what a frame holds is lost, as when a device takes it
  * @start: physical address, a multiple of the page size

@@ -67,6 +67,12 @@ void host_turn_point(void)
 		give_turn();
 }
 
+void host_lose_turns(unsigned int nr)
+{
+	for (unsigned int i = 0; nr_harts_here && i <= nr; i++)
+		give_turn();
+}
+
 void host_turn_spins(void)
 {
 	give_turn();

@@ -15,7 +15,7 @@
 #include "lib/types.h"
 
 #define MAX_STEPS  4096
-#define STEP_BYTES 96
+#define STEP_BYTES 480
 
 /* Who acts: two consoles, and the host that resizes the device. */
 enum actor {

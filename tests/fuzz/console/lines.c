@@ -259,6 +259,10 @@ static void meeting(struct text line[2])
 	};
 	const struct text at = frame(), id = block();
 
+	if (below(3) == 0) {
+		line[0] = line[1] = text("free @%u", below(2));
+		return;
+	}
 	for (unsigned int i = 0; i < 2; i++) {
 		switch (below(4)) {
 		case 0:
@@ -274,13 +278,33 @@ static void meeting(struct text line[2])
 	}
 }
 
+/* All blocks come or leave while a person looks at them. */
+static void meeting_with_device(struct text line[2])
+{
+	static const char *const files[] = { "valid_zones", "valid_zones", "valid_zones", "state",
+					     "removable" };
+	const char *file = PICK(files);
+	size_t len = sprintf(line[0].s, "cat");
+
+	/* As long as a line may be: the device needs its time. */
+	for (unsigned int i = 0; i < 9; i++)
+		len += sprintf(line[0].s + len, " /sys/devices/system/memory/memory%lu/%s",
+			       FIRST_BLOCK + below(4), file);
+	line[1] = text("%lu", below(2) ? REGION_BYTES : 0);
+}
+
 static unsigned int make_meeting(struct step *step)
 {
+	const bool with_device = below(3) == 0;
+	const enum actor actors[2] = { below(2), with_device ? ACTOR_DEVICE : ACTOR_PORT };
 	struct text line[2];
 
-	meeting(line);
+	if (with_device)
+		meeting_with_device(line);
+	else
+		meeting(line);
 	for (unsigned int i = 0; i < 2; i++) {
-		step[i].actor = i ? ACTOR_PORT : ACTOR_TERMINAL;
+		step[i].actor = i || with_device ? actors[i] : ACTOR_TERMINAL;
 		step[i].meets = i ? MEETS_LAST : MEETS_NEXT;
 		memcpy(step[i].line, line[i].s, sizeof(line[i].s));
 	}
@@ -302,5 +326,5 @@ void make_steps(u64 seed, struct step *steps, unsigned int nr)
 {
 	prng_init(&prng, seed);
 	for (unsigned int i = 0; i < nr;)
-		i += i + 1 < nr && below(8) == 0 ? make_meeting(&steps[i]) : make_step(&steps[i]);
+		i += i + 1 < nr && below(6) == 0 ? make_meeting(&steps[i]) : make_step(&steps[i]);
 }

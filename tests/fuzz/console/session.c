@@ -58,6 +58,15 @@ static unsigned int choose_turn(unsigned int limit)
 	return prng_below(&turns, limit);
 }
 
+/* Where a walker has looked and looks again, others do much at times. */
+static void walker_stands(unsigned long pfn, enum walk_step step)
+{
+	(void)pfn;
+	(void)step;
+	if (prng_below(&turns, 16) == 0)
+		host_lose_turns(prng_below(&turns, 64));
+}
+
 /* --- a console ------------------------------------------------------------------ */
 
 /**
@@ -303,6 +312,7 @@ static int session_thread(void *unused)
 	(void)unused;
 	boot();
 	host_start_turns(NR_SESSION_HARTS, choose_turn);
+	hold_walk = walker_stands;
 	run_actors();
 	check_all();
 	arch_exit(0);
@@ -311,11 +321,12 @@ static int session_thread(void *unused)
 /* The command line, which every other session has another one of. */
 static void set_params(u64 number)
 {
+	static const char *const states[] = { "online", "online_movable", "online", "offline" };
 	const bool odd = number & 1, poison = number % 8 == 2;
 
 	if (param_set("loglevel", "1") ||
 	    param_set("memory_hotplug.online_policy", odd ? "auto-movable" : "contig-zones") ||
-	    param_set("memhp_default_state", number & 2 ? "online_movable" : "online") ||
+	    param_set("memhp_default_state", states[number / 2 % 4]) ||
 	    param_set("page_poison", poison ? "1" : "0"))
 		DIE("no parameters");
 }
