@@ -69,12 +69,14 @@ int notifier_unregister(struct notifier_chain *chain, struct notifier_block *nb)
 /* An error where none is allowed: said, and nothing changes. */
 static void tell(struct notifier_block *nb, unsigned long event, void *data)
 {
+	static struct ratelimit_state log;
 	const int err = nb->fn(nb, event, data);
 
 	if (err != 0)
-		pr_warn("notifier of priority %d: answered %d to event %lu, "
-			"which nobody can refuse",
-			nb->priority, err, event);
+		pr_warn_ratelimited(&log,
+				    "notifier of priority %d: answered %d to event %lu, "
+				    "which nobody can refuse",
+				    nb->priority, err, event);
 }
 
 void notifier_call(struct notifier_chain *chain, unsigned long event, void *data)

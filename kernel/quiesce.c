@@ -100,6 +100,8 @@ static bool await(struct hart *hart, struct patience *patience)
 	return true;
 }
 
+static struct ratelimit_state log; /* the host can stop a hart */
+
 int on_each_hart(void (*fn)(void *arg), void *arg, u64 timeout_ns) __no_lock_analysis
 {
 	struct patience patience;
@@ -110,8 +112,8 @@ int on_each_hart(void (*fn)(void *arg), void *arg, u64 timeout_ns) __no_lock_ana
 	might_sleep();
 	patience_start(&patience, timeout_ns);
 	if (mutex_lock_patience(&request_lock, &patience) != 0) {
-		pr_warn("grace period: another one did not end in %llu ms",
-			(unsigned long long)(timeout_ns / NSEC_PER_MSEC));
+		pr_warn_ratelimited(&log, "grace period: another one did not end in %llu ms",
+				    (unsigned long long)(timeout_ns / NSEC_PER_MSEC));
 		return -ETIMEDOUT;
 	}
 	self = this_hart();
@@ -124,11 +126,12 @@ int on_each_hart(void (*fn)(void *arg), void *arg, u64 timeout_ns) __no_lock_ana
 	for_each_hart(hart) {
 		if (hart == self || await(hart, &patience))
 			continue;
-		pr_warn("hart %u (hartid %llu) reached no quiescent point in %llu ms: "
-			"it runs thread %s",
-			hart->id, (unsigned long long)hart->hartid,
-			(unsigned long long)(timeout_ns / NSEC_PER_MSEC),
-			thread_name(READ_ONCE(hart->current)));
+		pr_warn_ratelimited(&log,
+				    "hart %u (hartid %llu) reached no quiescent point in "
+				    "%llu ms: it runs thread %s",
+				    hart->id, (unsigned long long)hart->hartid,
+				    (unsigned long long)(timeout_ns / NSEC_PER_MSEC),
+				    thread_name(READ_ONCE(hart->current)));
 		err = -ETIMEDOUT;
 	}
 	mutex_unlock(&request_lock);

@@ -84,6 +84,8 @@ void thread_exit(int result)
 	panic("thread %s runs on after its end", self->name);
 }
 
+static struct ratelimit_state log; /* a device may add a port again and again */
+
 struct thread *thread_create_on(unsigned int hart, const char *name, int (*fn)(void *arg),
 				void *arg)
 {
@@ -96,12 +98,13 @@ struct thread *thread_create_on(unsigned int hart, const char *name, int (*fn)(v
 		return NULL;
 	thread = slot_take();
 	if (thread == NULL) {
-		pr_err("thread %s: there are %u threads already", name, MAX_THREADS);
+		pr_err_ratelimited(&log, "thread %s: there are %u threads already", name,
+				   MAX_THREADS);
 		return NULL;
 	}
 	thread->stack = stack_get();
 	if (thread->stack == NULL) {
-		pr_err("thread %s: no memory for its stack", name);
+		pr_err_ratelimited(&log, "thread %s: no memory for its stack", name);
 		slot_give_back(thread);
 		return NULL;
 	}

@@ -28,7 +28,7 @@ static struct evacuate_policy default_policy(void)
 	};
 }
 
-static void report(unsigned long nr, const struct evacuate_policy *policy,
+static void report(struct mm *mm, unsigned long nr, const struct evacuate_policy *policy,
 		   const struct mm_failure *why)
 {
 	char text[256];
@@ -38,7 +38,7 @@ static void report(unsigned long nr, const struct evacuate_policy *policy,
 		return;
 	sink_buffer_init(&buffer, text, sizeof(text));
 	mm_failure_print(why, &buffer.sink);
-	pr_warn("%s: %lu frames failed: %s\n", policy->name, nr, text);
+	pr_warn_ratelimited(&mm->contig_log, "%s: %lu frames failed: %s\n", policy->name, nr, text);
 }
 
 int alloc_contig_range(struct mm *mm, unsigned long start, unsigned long end,
@@ -63,7 +63,7 @@ int alloc_contig_range(struct mm *mm, unsigned long start, unsigned long end,
 	vm_event_inc(mm, err ? VM_CONTIG_FAIL : VM_CONTIG_SUCCESS, 1);
 	if (err) {
 		mm_failure_name(mm, why);
-		report(end - start, policy, why);
+		report(mm, end - start, policy, why);
 	}
 	return err;
 }
@@ -165,6 +165,6 @@ unsigned long alloc_contig_pages(struct mm *mm, unsigned long nr,
 	if (pfn == PFN_NONE && !search_is_over(why))
 		pfn = try_zone(mm, mm_zone(mm, ZONE_MOVABLE), nr, &each, why);
 	if (pfn == PFN_NONE)
-		report(nr, &whole, why);
+		report(mm, nr, &whole, why);
 	return pfn;
 }

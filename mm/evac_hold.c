@@ -66,6 +66,8 @@ u64 evac_clock_ns(void)
 	return arch_clock_ns() - *thread_held_ns();
 }
 
+static struct ratelimit_state log; /* a person steps again and again */
+
 static __cold void hold_here(struct evac *e, enum trace_event_id event, u64 at, u64 pfn)
 {
 	const u64 start = arch_clock_ns(), limit = start + hold_limit_ns;
@@ -78,8 +80,10 @@ static __cold void hold_here(struct evac *e, enum trace_event_id event, u64 at, 
 	WRITE_ONCE(held_since, steps);
 	__atomic_fetch_add(&nr_held, 1, __ATOMIC_ACQ_REL);
 	wake_up_all(&hold_arrived);
-	pr_info("evac: held at pfn 0x%lx; \"hold\" says where, \"step\" and \"go\" let it go on\n",
-		(unsigned long)pfn);
+	pr_info_ratelimited(&log,
+			    "evac: held at pfn 0x%lx; \"hold\" says where, \"step\" and "
+			    "\"go\" let it go on\n",
+			    (unsigned long)pfn);
 	while (!let_go && !evac_cancelled(e->policy) && arch_clock_ns() < limit)
 		let_go = wait_event_until(&hold_released, READ_ONCE(nr_steps) != steps,
 					  min(arch_clock_ns() + HOLD_SLICE_NS, limit));

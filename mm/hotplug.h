@@ -153,8 +153,12 @@ struct mem_section *find_block(struct mm *mm, unsigned long block, struct mm_fai
 /* Unmap the memmap of a section that no look-up finds; free what does not lie in it. */
 void section_drop_memmap(struct mem_section *s);
 
-/* The log line: "memory36: offline failed: pfn 0x90a40 is Slab ..." */
-void memory_block_report(unsigned long block, const char *what, const struct mm_failure *why);
+/*
+ * The log line: "memory36: offline failed: pfn 0x90a40 is Slab ..."; rate-limited, because a
+ * device that changes its mind or a person can cause it again and again.
+ */
+void memory_block_report(struct mm *mm, unsigned long block, const char *what,
+			 const struct mm_failure *why);
 
 /* First run of set bits in a mask that is not 0: its length; its start in @first. */
 unsigned int mask_run(u64 mask, unsigned int *first);

@@ -175,6 +175,6 @@ int add_memory(struct mm *mm, unsigned long block, struct memory_owner *owner, u
 	mutex_unlock(&mm->hotplug_lock);
 	/* The block is there all the same; a person can try again. */
 	if (online)
-		memory_block_report(block, "online", &online_why);
+		memory_block_report(mm, block, "online", &online_why);
 	return err;
 }

@@ -252,7 +252,8 @@ int online_section(struct mem_section *s, enum mhp_online_type type, struct mm_f
 	return 0;
 }
 
-void memory_block_report(unsigned long block, const char *what, const struct mm_failure *why)
+void memory_block_report(struct mm *mm, unsigned long block, const char *what,
+			 const struct mm_failure *why)
 {
 	char text[256];
 	struct sink_buffer buffer;
@@ -262,7 +263,7 @@ void memory_block_report(unsigned long block, const char *what, const struct mm_
 		return;
 	sink_buffer_init(&buffer, text, sizeof(text));
 	mm_failure_print(why, &buffer.sink);
-	pr_warn("memory%lu: %s failed: %s\n", block, what, text);
+	pr_warn_ratelimited(&mm->block_log, "memory%lu: %s failed: %s\n", block, what, text);
 }
 
 struct mem_section *find_block(struct mm *mm, unsigned long block, struct mm_failure *why)
@@ -289,6 +290,6 @@ int online_memory_block(struct mm *mm, unsigned long block, enum mhp_online_type
 	err = s ? online_section(s, type, why) : mm_reason_errno(why->reason);
 	mutex_unlock(&mm->hotplug_lock);
 	if (err)
-		memory_block_report(block, "online", why);
+		memory_block_report(mm, block, "online", why);
 	return err;
 }

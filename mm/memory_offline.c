@@ -198,8 +198,8 @@ int offline_memory_blocks(struct mm *mm, const unsigned long *blocks, unsigned i
 	if (!err)
 		return 0;
 	why->elapsed_ns = evac_clock_ns() - start;
-	memory_block_report(nr == 1 || why->pfn == PFN_NONE ? blocks[0] :
-							      why->pfn >> SECTION_PFN_SHIFT,
+	memory_block_report(mm, nr == 1 || why->pfn == PFN_NONE ? blocks[0] :
+								  why->pfn >> SECTION_PFN_SHIFT,
 			    "offline", why);
 	return err;
 }

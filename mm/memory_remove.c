@@ -82,7 +82,7 @@ static void restore_section(struct mem_section *s)
 	struct mm_failure why = { .pfn = PFN_NONE };
 
 	if (online_section(s, s->online_type, &why))
-		memory_block_report(section_nr(s), "online again", &why);
+		memory_block_report(s->mm, section_nr(s), "online again", &why);
 	s->restore = 0;
 }
 

@@ -106,7 +106,9 @@ static int clear_leftovers(struct virtio_mem *vm)
 	const int ret = vmem_request_one(vm, VIRTIO_MEM_REQ_UNPLUG_ALL, 0, 0);
 
 	if (!ret) {
-		pr_info("%s: unplugged what an earlier life had left plugged", vm->name);
+		pr_info_ratelimited(&vm->vdev->log,
+				    "%s: unplugged what an earlier life had left plugged",
+				    vm->name);
 		vm->unplug_all = false;
 		vm->unsure = false;
 	}

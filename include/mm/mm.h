@@ -19,6 +19,7 @@
 #include "kernel/mutex.h"
 #include "kernel/notifier.h"
 #include "kernel/panic.h"
+#include "kernel/printk.h"
 #include "kernel/spinlock.h"
 #include "kernel/wait.h"
 #include "lib/list.h"
@@ -207,6 +208,7 @@ struct pcp;
  * @default_online_type: what add_memory() does after adding
  * @inject: error injection for tests: the how manyth step from now fails; 0 is off
  * @vm_events: counted by enum vm_event, for /proc/vmstat; atomic, never on a fast path
+ * @block_log: of lines about memory blocks; @contig_log: about contiguous ranges
  * @phantom: no memory stands behind the frames (tests): contents are never touched
  */
 struct mm {
@@ -226,6 +228,7 @@ struct mm {
 	unsigned long present_early;
 	enum mhp_online_type default_online_type;
 	u64 vm_events[16];
+	struct ratelimit_state block_log, contig_log;
 	bool phantom;
 	const char *name;
 };

@@ -16,6 +16,7 @@
 #include "kernel/trace.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "log.h"
 #include "tests/drivers/vmem_rig.h"
 #include "tests/mm/test_mm.h"
 
@@ -172,6 +173,20 @@ static void idle_harts_are_kicked(struct ktest *test)
 	KTEST_EXPECT_TRUE(test, host_was_kicked(other->id));
 }
 
+/* The host may stop a hart for long, while others need grace periods again and again. */
+static void a_silent_hart_is_named_now_and_then(struct ktest *test)
+{
+	const u64 start = ktime_ns();
+
+	other_hart(test, 0);
+	log_mark();
+	for (unsigned int i = 0; i < 60; i++)
+		KTEST_EXPECT_EQ(test, synchronize_harts(NSEC_PER_MSEC), -ETIMEDOUT);
+	KTEST_EXPECT_GT(test, times_logged("\n"), 1);
+	KTEST_EXPECT_LE(test, times_logged("reached no quiescent point"),
+			RATELIMIT_BURST * (2 + (ktime_ns() - start) / RATELIMIT_NS));
+}
+
 static struct timer later;
 
 static void answer_once(struct timer *)
@@ -322,6 +337,7 @@ static const struct ktest_case silent_hart_cases[] = {
 	KTEST_CASE(root_stays),
 	KTEST_CASE(owners_leave_after_a_grace_period),
 	KTEST_CASE(idle_harts_are_kicked),
+	KTEST_CASE(a_silent_hart_is_named_now_and_then),
 	KTEST_CASE(time_without_work_is_no_silence),
 	KTEST_CASE(function_that_runs_is_awaited),
 	KTEST_CASE(shrinking_gives_up),
