@@ -224,16 +224,17 @@ void arch_backtrace(struct sink *out)
 	sink_puts(out, "(no backtrace on the host: run it under a debugger)\n");
 }
 
+/* The sanitizer's, if the program is linked with one. */
+void __sanitizer_symbolize_pc(void *pc, const char *format, char *text, size_t size)
+	__attribute__((weak));
+
 void ktest_code_place(unsigned long pc, char *text, size_t size)
 {
 	char place[256] = "?", top[256];
 	size_t skip = 0;
 
-#if defined(HAVE_ASAN) || defined(HAVE_TSAN)
-	__sanitizer_symbolize_pc((void *)pc, "%s:%l", place, sizeof(place));
-#else
-	(void)pc;
-#endif
+	if (__sanitizer_symbolize_pc != NULL)
+		__sanitizer_symbolize_pc((void *)pc, "%s:%l", place, sizeof(place));
 	/* Relative to where we are, as the compiler was told. */
 	if (getcwd(top, sizeof(top)) != NULL && strncmp(place, top, strlen(top)) == 0)
 		skip = strlen(top) + 1;

@@ -21,16 +21,9 @@
 #include "kernel/hart.h"
 #include "lib/errno.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define HAVE_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAVE_ASAN 1
-#endif
-#endif
-#ifdef HAVE_ASAN
-#include <sanitizer/asan_interface.h>
-#endif
+/* AddressSanitizer's; not there in a program for another one. */
+void __asan_poison_memory_region(const volatile void *addr, size_t size) __attribute__((weak));
+void __asan_unpoison_memory_region(const volatile void *addr, size_t size) __attribute__((weak));
 
 /* sizeof(struct page), which is the design's; mm/ asserts it. */
 #define DESCRIPTOR_BYTES 16
@@ -176,20 +169,12 @@ void arch_poison_range(void *va, u64 bytes)
 {
 	if (may_be_walked(va))
 		return;
-#ifdef HAVE_ASAN
-	__asan_poison_memory_region(va, bytes);
-#else
-	(void)va;
-	(void)bytes;
-#endif
+	if (__asan_poison_memory_region != NULL)
+		__asan_poison_memory_region(va, bytes);
 }
 
 void arch_unpoison_range(void *va, u64 bytes)
 {
-#ifdef HAVE_ASAN
-	__asan_unpoison_memory_region(va, bytes);
-#else
-	(void)va;
-	(void)bytes;
-#endif
+	if (__asan_unpoison_memory_region != NULL)
+		__asan_unpoison_memory_region(va, bytes);
 }
