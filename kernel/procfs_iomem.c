@@ -7,6 +7,7 @@
  */
 #include "arch/machine_info.h"
 #include "kernel/shell.h"
+#include "lib/string.h"
 #include "mm/memblock.h"
 #include "mm/memory_hotplug.h"
 
@@ -25,59 +26,68 @@ static void boot_memory(struct sink *out, const struct memblock_region *r)
 		line(out, 1, image->start, image->start + image->size, "Kernel image");
 }
 
-/* An owner's region, and in it each run of blocks that are there. */
-static void owner_region(struct sink *out, const struct memory_owner *owner)
-{
-	const unsigned long end_pfn = owner->region.start_pfn + owner->region.nr_pages;
-	unsigned long block = owner->region.start_pfn / PAGES_PER_SECTION;
+/* What is shown of a memory owner, who may leave meanwhile. */
+struct region {
+	unsigned long start_pfn;
+	unsigned long end_pfn;
+	char name[16];
+};
 
-	line(out, 0, pfn_to_phys(owner->region.start_pfn), pfn_to_phys(end_pfn), owner->name);
+/* An owner's region, and in it each run of blocks that are there. */
+static void owner_region(struct sink *out, const struct region *r)
+{
+	unsigned long block = r->start_pfn / PAGES_PER_SECTION;
+
+	line(out, 0, pfn_to_phys(r->start_pfn), pfn_to_phys(r->end_pfn), r->name);
 	for (block = next_memory_block(&kernel_mm, block);
-	     block != PFN_NONE && block * PAGES_PER_SECTION < end_pfn;
+	     block != PFN_NONE && block * PAGES_PER_SECTION < r->end_pfn;
 	     block = next_memory_block(&kernel_mm, block + 1)) {
-		const unsigned long first = max(block * PAGES_PER_SECTION,
-						owner->region.start_pfn);
+		const unsigned long first = max(block * PAGES_PER_SECTION, r->start_pfn);
 
 		while (next_memory_block(&kernel_mm, block + 1) == block + 1)
 			block++;
 		line(out, 1, pfn_to_phys(first),
-		     pfn_to_phys(min((block + 1) * PAGES_PER_SECTION, end_pfn)),
+		     pfn_to_phys(min((block + 1) * PAGES_PER_SECTION, r->end_pfn)),
 		     "System RAM (virtio_mem)");
 	}
 }
 
-/* The next owner above @pfn, or NULL: regions are disjoint. */
-static const struct memory_owner *next_owner(unsigned long pfn)
+/* The next owner's region above @pfn: regions are disjoint. Return: false if there is none. */
+static bool next_region(unsigned long pfn, struct region *r)
 {
 	const struct memory_owner *owner, *best = NULL;
 
+	pfn_walk_begin();
 	list_for_each_entry(owner, &kernel_mm.owners, list)
 		if (owner->region.start_pfn >= pfn &&
 		    (!best || owner->region.start_pfn < best->region.start_pfn))
 			best = owner;
+	if (best) {
+		r->start_pfn = best->region.start_pfn;
+		r->end_pfn = best->region.start_pfn + best->region.nr_pages;
+		(void)strscpy(r->name, best->name, sizeof(r->name));
+	}
+	pfn_walk_end();
 	return best;
 }
 
+/* No lock is held while a line is written: a reader may be slow. Each line was true once. */
 static int show_iomem(unsigned long, struct sink *out)
 {
 	const struct memblock_type *ram = &memblock.memory;
-	const struct memory_owner *owner;
-	unsigned long pfn = 0;
+	struct region r;
+	bool more = next_region(0, &r);
 	unsigned int i = 0;
 
-	mutex_lock(&kernel_mm.hotplug_lock);
-	owner = next_owner(0);
-	while (i < ram->nr || owner) {
-		if (owner && (i == ram->nr ||
-			      pfn_to_phys(owner->region.start_pfn) < ram->region[i].base)) {
-			owner_region(out, owner);
-			pfn = owner->region.start_pfn + 1;
-			owner = next_owner(pfn);
+	while (i < ram->nr || more) {
+		if (more &&
+		    (i == ram->nr || pfn_to_phys(r.start_pfn) < ram->region[i].base)) {
+			owner_region(out, &r);
+			more = next_region(r.start_pfn + 1, &r);
 		} else {
 			boot_memory(out, &ram->region[i++]);
 		}
 	}
-	mutex_unlock(&kernel_mm.hotplug_lock);
 	return 0;
 }
 PSEUDO_FILE(iomem, "/proc/iomem", show_iomem, NULL);

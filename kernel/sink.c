@@ -2,9 +2,11 @@
 /*
  * Sinks: formatted text into whatever takes text.
  */
+#include "kernel/panic.h"
 #include "kernel/sink.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
+#include "mm/mm.h"
 
 static const char cut_mark[] = "...\n";
 
@@ -58,4 +60,9 @@ void sink_buffer_init(struct sink_buffer *buffer, char *text, size_t size)
 	buffer->len = 0;
 	buffer->lost = 0;
 	text[0] = '\0';
+}
+
+void assert_sink_may_wait(void)
+{
+	VM_BUG_ON(mutex_is_held(&kernel_mm.hotplug_lock));
 }

@@ -16,6 +16,9 @@ static const char *const answer_names[] = {
 	[VMEM_ERROR] = "error", [VMEM_LOST] = "lost",
 };
 
+/* More than is said of one device. */
+#define DEVICE_TEXT_BYTES 1024
+
 /* Memory blocks of the region by what they are to the driver. */
 static unsigned long count_blocks(const struct vmem_map *map, enum vmem_block_state state)
 {
@@ -74,16 +77,21 @@ unsigned int vmem_status(struct sink *out)
 {
 	unsigned int nr = 0;
 
-	vmem_list_lock();
 	for (unsigned int id = 0; id < VMEM_MAX_DEVICES; id++) {
-		struct virtio_mem *vm = vmem_by_id(id);
+		char text[DEVICE_TEXT_BYTES];
+		struct sink_buffer buffer;
+		struct virtio_mem *vm;
 
-		if (!vm)
-			continue;
-		print_device(vm, out);
-		nr++;
+		/* A reader of @out may be slow, and others need the list. */
+		sink_buffer_init(&buffer, text, sizeof(text));
+		vmem_list_lock();
+		vm = vmem_by_id(id);
+		if (vm)
+			print_device(vm, &buffer.sink);
+		vmem_list_unlock();
+		sink_puts(out, text);
+		nr += !!vm;
 	}
-	vmem_list_unlock();
 	return nr;
 }
 
@@ -120,18 +128,23 @@ static int vmem_reset(const char *name, enum vmem_reset how, struct sink *out)
 	unsigned int nr = 0;
 	int ret = 0;
 
-	vmem_list_lock();
 	for (unsigned int id = 0; id < VMEM_MAX_DEVICES; id++) {
-		struct virtio_mem *vm = vmem_by_id(id);
-		int err;
+		char text[DEVICE_TEXT_BYTES];
+		struct sink_buffer buffer;
+		struct virtio_mem *vm;
+		int err = 0;
 
-		if (!vm || (name && strcmp(name, vm->name)))
-			continue;
-		nr++;
-		err = reset_device(vm, how, out);
+		sink_buffer_init(&buffer, text, sizeof(text));
+		vmem_list_lock();
+		vm = vmem_by_id(id);
+		if (vm && (!name || strcmp(name, vm->name) == 0)) {
+			nr++;
+			err = reset_device(vm, how, &buffer.sink);
+		}
+		vmem_list_unlock();
+		sink_puts(out, text);
 		ret = ret ? ret : err;
 	}
-	vmem_list_unlock();
 	if (nr)
 		return ret;
 	sink_printf(out, "vmem: no virtio-mem device%s%s\n", name ? " " : "", name ? name : "");

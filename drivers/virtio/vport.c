@@ -228,6 +228,7 @@ static int await_tx(struct vport *port)
 
 int vport_write(struct vport *port, const char *text, u32 len)
 {
+	assert_sink_may_wait();
 	while (len) {
 		const int ret = await_tx(port);
 		const u32 n = min(len, (u32)VPORT_TX_BYTES);

@@ -74,4 +74,15 @@ struct sink_buffer {
  */
 void sink_buffer_init(struct sink_buffer *buffer, char *text, size_t size);
 
+/**
+ * assert_sink_may_wait() - panic if the caller holds the kernel's hotplug lock
+ *
+ * For sinks whose reader may stall: everybody who plugs or offlines memory would wait for
+ * the reader, too. Text that is made under such a lock goes to a buffer first, or through
+ * printk(), which never waits. Nothing in a build without debug checks.
+ *
+ * Context: thread.
+ */
+void assert_sink_may_wait(void);
+
 #endif
