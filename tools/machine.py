@@ -21,6 +21,7 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import sizes
 from elf import Elf, ElfError
@@ -146,6 +147,16 @@ def wants_tests(append: str) -> bool:
 def image(out: str, append: str = '', tests: bool = False) -> str:
     """The kernel to boot: the plain one, or the same with its tests linked in where they are wanted."""
     return f'{out}/ebb-test.elf' if tests or wants_tests(append) else f'{out}/ebb.elf'
+
+
+def keep_coverage(memory: BinaryIO, kernel: str, rundir: Path) -> None:
+    """Add the functions that ran in a machine with this memory to those of the run directory."""
+    elf = Elf(kernel)
+    memory.seek(elf.physical(elf.symbol(COVERAGE_MAP)) - RAM_BASE)
+    ran = memory.read(COVERAGE_BYTES)
+    kept = rundir / f'{COVERAGE_FILE}-{Path(kernel).stem}'
+    before = kept.read_bytes() if kept.exists() else bytes(COVERAGE_BYTES)
+    kept.write_bytes(bytes(map(max, before, ran)))
 
 
 def test_device(size: int, block: int) -> MemDevice:
@@ -481,13 +492,8 @@ class Machine:
 
     def _keep_coverage(self) -> None:
         """Add the functions that ran in this machine to those of the run directory."""
-        elf = Elf(self.config.kernel)
         with self.memory as memory:
-            memory.seek(elf.physical(elf.symbol(COVERAGE_MAP)) - RAM_BASE)
-            ran = memory.read(COVERAGE_BYTES)
-        kept = self.rundir / f'{COVERAGE_FILE}-{Path(self.config.kernel).stem}'
-        before = kept.read_bytes() if kept.exists() else bytes(COVERAGE_BYTES)
-        kept.write_bytes(bytes(map(max, before, ran)))
+            keep_coverage(memory, self.config.kernel, self.rundir)
         self.memory = None
 
     def stop(self) -> None:

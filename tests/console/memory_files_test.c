@@ -130,10 +130,29 @@ static void chmem_by_size(struct ktest *test)
 		      "chmem -d 0");
 }
 
+/* By size, from the top: a block that cannot leave is replaced by the next below. */
+static void chmem_leaves_out_what_stays(struct ktest *test)
+{
+	const unsigned long first = kernel_whole_blocks(test, 2);
+	unsigned long top = first, online, pfn;
+
+	EXPECT_ANSWER(test, 0, "", "chmem -e -b %lu-%lu", first, first + 1);
+	for (unsigned long b = first; b != PFN_NONE; b = next_memory_block(&kernel_mm, b + 1))
+		if (memory_block_state(&kernel_mm, b) == MEM_BLOCK_ONLINE)
+			top = b;
+	pfn = top * PAGES_PER_SECTION + PAGES_PER_SECTION / 2;
+	online = nr_blocks(MEM_BLOCK_ONLINE);
+	KTEST_ASSERT_EQ(test, command("alloc 0 unmovable at 0x%lx", pfn), 0);
+	KTEST_EXPECT_EQ(test, command("chmem -d 128M"), 0);
+	KTEST_EXPECT_EQ(test, nr_blocks(MEM_BLOCK_ONLINE), online - 1);
+	KTEST_EXPECT_EQ(test, memory_block_state(&kernel_mm, top), MEM_BLOCK_ONLINE);
+	EXPECT_ANSWER(test, 0, "", "free 0x%lx; chmem -e 128M", pfn);
+}
+
 static const struct ktest_case cases[] = {
 	KTEST_CASE(state),	   KTEST_CASE(online),
 	KTEST_CASE(refused_words), KTEST_CASE(auto_online_blocks),
-	KTEST_CASE(chmem_by_size), {},
+	KTEST_CASE(chmem_by_size), KTEST_CASE(chmem_leaves_out_what_stays), {},
 };
 
 static struct ktest_suite suite = { .name = "memory_files", .cases = cases };

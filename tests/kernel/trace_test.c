@@ -337,6 +337,26 @@ static void dumped_by_hand(struct ktest *test)
 	KTEST_EXPECT_EQ(test, strncmp(answer, "usage: trace ", 13), 0);
 }
 
+/* A muted site is as if its call were not there. Site 0 is any. */
+static void muted_by_hand(struct ktest *test)
+{
+	const struct trace_site *site = __start_trace_sites;
+	char *row = ktest_alloc(test, 64);
+
+	for (unsigned int muted = 0; muted < 2; muted++) {
+		KTEST_EXPECT_EQ(test, command(muted ? "trace mute 0" : "trace unmute 0"), 0);
+		KTEST_EXPECT_STREQ(test, answer, "");
+		KTEST_EXPECT_EQ(test, READ_ONCE(site->muted), muted);
+		KTEST_EXPECT_EQ(test, command("trace sites"), 0);
+		snprintf(row, 64, "  0 %9u %-5s ", site->reached, muted ? "muted" : "-");
+		KTEST_EXPECT_EQ(test, strncmp(answer, row, strlen(row)), 0);
+	}
+	KTEST_EXPECT_EQ(test, command("trace unmute 0"), 0);
+	KTEST_EXPECT_EQ(test, command("trace mute 99999"), -ENOENT);
+	KTEST_EXPECT_STREQ(test, answer, "trace: \"99999\" is no site; "
+					 "\"trace sites\" numbers them\n");
+}
+
 static const struct ktest_case trace_cases[] = {
 	KTEST_CASE(off_means_off),
 	KTEST_CASE(records_say_what_was_emitted),
@@ -349,6 +369,7 @@ static const struct ktest_case trace_cases[] = {
 	KTEST_CASE(table_is_sound),
 	KTEST_CASE(switched_by_hand),
 	KTEST_CASE(dumped_by_hand),
+	KTEST_CASE(muted_by_hand),
 	{}
 };
 

@@ -76,6 +76,14 @@ def plain_kernel_has_no_tests(guest: Guest) -> None:
 
 
 @scenario(devices=())
+def reboot_where_there_is_none(guest: Guest) -> None:
+    """With QEMU's -no-reboot, "reboot" ends the machine, once, and well."""
+    status, text = boot_alone(guest, 'autorun=reboot')
+    expect(status == 0, f'status {status}, not 0')
+    expect(len(re.findall(r'^ebb: ready', text, re.M)) == 1, f'it did not boot once: {text[-300:]!r}')
+
+
+@scenario(devices=())
 def machines_that_ebb_refuses(guest: Guest) -> None:
     """What ebb cannot run on is named, with what to do, before it tries; the machine ends."""
     status, text = boot_alone(guest, '', '-machine', 'aia=aplic')

@@ -9,10 +9,13 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from machine import keep_coverage
+
 TOP = Path(__file__).resolve().parent.parent.parent
 OUT = Path(os.environ.get('O') or TOP / 'build')
 QEMU = os.environ.get('QEMU') or OUT / 'qemu' / 'qemu-system-riscv64'
 LIMIT_S = 60.0
+COVERAGE = 'EBB_COVERAGE' in os.environ     # by tools/coverage: what the kernel ran is kept
 HARNESS = 3         # the status of a machine on which ebb does not start
 
 MEMORY = re.compile(r'\tmemory@80000000 \{.*?\n\t\};\n', re.S)
@@ -51,15 +54,23 @@ class TreeTest(unittest.TestCase):
         machine = [str(QEMU), '-m', '128M', *(options if '-smp' in options else ['-smp', '1', *options]), '-display', 'none',
                    '-nodefaults', '-no-reboot']
         with tempfile.TemporaryDirectory() as home:
-            blob = Path(home, 'tree.dtb')
+            blob, memory_file = Path(home, 'tree.dtb'), Path(home, 'memory')
             subprocess.run([*machine, '-M', f'virt,dumpdtb={blob}'], check=True, stderr=subprocess.DEVNULL, timeout=LIMIT_S)
             tree = subprocess.run(['dtc', '-q', '-I', 'dtb', '-O', 'dts', blob], check=True, capture_output=True,
                                   text=True).stdout
             subprocess.run(['dtc', '-q', '-f', '-I', 'dts', '-O', 'dtb', '-o', blob], input=edit(tree), check=True, text=True,
                            stderr=subprocess.DEVNULL)
+            if COVERAGE and '-smp' not in options:
+                machine += ['-object', f'memory-backend-file,id=ram,size=128M,share=on,mem-path={memory_file}',
+                            '-M', 'memory-backend=ram']
             done = subprocess.run([*machine, '-M', 'virt', '-bios', 'default', '-kernel', OUT / 'ebb.elf', '-dtb', blob,
                                    '-serial', 'stdio', '-append', append], stdin=subprocess.DEVNULL, capture_output=True,
                                   text=True, timeout=LIMIT_S, check=False)
+            if memory_file.exists():
+                kept = OUT / 'logs' / 'tools-tree'
+                kept.mkdir(parents=True, exist_ok=True)
+                with open(memory_file, 'rb') as ram:
+                    keep_coverage(ram, str(OUT / 'ebb.elf'), kept)
         return done.returncode, done.stdout.replace('\r', '')
 
     def expect(self, status, *lines, **machine):
@@ -71,6 +82,10 @@ class TreeTest(unittest.TestCase):
             self.assertRegex(text, line)
         self.assertEqual(got, status, text)
         self.assertEqual('ebb: ready' in text, status == 0, text)
+
+    def test_all_memory_is_reserved(self):
+        whole = f'{CELLS} whole@80000000 {{ reg = <0 0x80000000 0 0x8000000>; }};'
+        self.expect(HARNESS, r'memory: .* do not fit 128 MiB of boot memory in \d+ ranges: ebb does not start', **reserved(whole))
 
     def test_reservations_that_hold(self):
         own = 'good@84000000 { reg = <0x84000000 0x200000>; no-map; };'
