@@ -16,14 +16,14 @@ static void set_watch(struct mem_section *ms, unsigned int b)
 {
 	if (__atomic_fetch_or(&ms->pb[b].word, PB_WATCH, __ATOMIC_ACQ_REL) & PB_WATCH)
 		return;
-	ms->zone->nr_watched++;
+	WRITE_ONCE(ms->zone->nr_watched, ms->zone->nr_watched + 1);
 }
 
 static bool clear_watch(struct mem_section *ms, unsigned int b)
 {
 	if (!(__atomic_fetch_and(&ms->pb[b].word, ~PB_WATCH, __ATOMIC_ACQ_REL) & PB_WATCH))
 		return false;
-	ms->zone->nr_watched--;
+	WRITE_ONCE(ms->zone->nr_watched, ms->zone->nr_watched - 1);
 	return true;
 }
 

@@ -107,7 +107,7 @@ static void adopt_section(struct mem_section *s, struct memory_owner *owner)
 		if (s->zone)
 			owner->present[s->zone->type] += s->present;
 	}
-	s->hole &= ~mask;
+	WRITE_ONCE(s->hole, s->hole & ~mask);
 	section_add_present(s, hweight64(was_hole) * PAGEBLOCK_NR_PAGES);
 	if (s->flags & SECTION_ONLINE)
 		set_pageblocks(s, mask & s->unmapped, PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE);
@@ -210,7 +210,7 @@ static void abandon_section(struct mem_section *s, struct memory_owner *owner)
 
 	if (s->flags & SECTION_EARLY) {
 		set_pageblocks(s, unplugged, PGTY_HOLE, 0);
-		s->hole |= unplugged;
+		WRITE_ONCE(s->hole, s->hole | unplugged);
 		section_add_present(s, -(long)(hweight64(unplugged) * PAGEBLOCK_NR_PAGES));
 	}
 	if (s->owner == owner)

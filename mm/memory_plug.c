@@ -79,8 +79,9 @@ static int plug_locked(struct mm *mm, const struct pfn_range *range)
 		return err;
 	for_each_range_section(s, mm, range) {
 		const struct pfn_range part = section_part(s, range);
+		const u64 mask = section_range_mask(s, range);
 
-		s->unmapped &= ~section_range_mask(s, range);
+		WRITE_ONCE(s->unmapped, s->unmapped & ~mask);
 		if (s->zone)
 			release_offline_range(mm, part.start_pfn, part.nr_pages);
 	}
@@ -188,8 +189,11 @@ static int unplug_locked(struct mm *mm, const struct pfn_range *range,
 	if (err)
 		return err;
 	arch_unmap_direct(range_phys(range), range->nr_pages << PAGE_SHIFT);
-	for_each_range_section(s, mm, range)
-		s->unmapped |= section_range_mask(s, range);
+	for_each_range_section(s, mm, range) {
+		const u64 mask = section_range_mask(s, range);
+
+		WRITE_ONCE(s->unmapped, s->unmapped | mask);
+	}
 	zone_update_watermarks(mm);
 	return 0;
 }

@@ -259,11 +259,11 @@ bool wait_isolated_free(struct zone *zone, const struct pfn_range *range, u64 de
 	 * at: who frees after that sees the waiter, what was freed before is seen here.
 	 */
 	spin_lock(&zone->lock);
-	zone->nr_free_waiters++;
+	WRITE_ONCE(zone->nr_free_waiters, zone->nr_free_waiters + 1);
 	spin_unlock(&zone->lock);
 	met = wait_event_until(&zone->freed, free_or_loose(zone->mm, range), deadline_ns);
 	spin_lock(&zone->lock);
-	zone->nr_free_waiters--;
+	WRITE_ONCE(zone->nr_free_waiters, zone->nr_free_waiters - 1);
 	spin_unlock(&zone->lock);
 	return met;
 }

@@ -26,8 +26,10 @@ struct refuser {
 static int refuse(struct notifier_block *nb, unsigned long event, void *data)
 {
 	(void)data;
-	return event == MEM_GOING_OFFLINE && container_of(nb, struct refuser, nb)->refuses ? -EBUSY
-											  : 0;
+	return event == MEM_GOING_OFFLINE &&
+			       READ_ONCE(container_of(nb, struct refuser, nb)->refuses)
+		       ? -EBUSY
+		       : 0;
 }
 
 /* The device has 256 MiB plugged in blocks 1 and 2 of the window, and wants them back. */
@@ -170,7 +172,7 @@ static void listener_refuses(struct ktest *test, struct scene *s)
 static void listener_relents(struct ktest *test, struct scene *s)
 {
 	(void)test;
-	s->refuser.refuses = false;
+	WRITE_ONCE(s->refuser.refuses, false);
 	memory_listener_relents(s->mm);
 }
 
@@ -249,7 +251,7 @@ static void the_last_of_several(struct ktest *test)
 	}
 	shrink_in_vain(test, s);
 	for (unsigned int i = 0; i < ARRAY_SIZE(pfns); i++) {
-		KTEST_EXPECT_NE(test, s->rig->fm[0].config.plugged_size, 0);
+		KTEST_EXPECT_NE(test, READ_ONCE(s->rig->fm[0].config.plugged_size), 0);
 		free_pages(s->mm, pfns[i], 0);
 		msleep(3);
 	}
@@ -266,13 +268,13 @@ static void frees_elsewhere_are_quiet(struct ktest *test)
 	page_blocks(test, s);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(s->mm, elsewhere, 0, PGTY_SLAB), 0);
 	shrink_in_vain(test, s);
-	KTEST_EXPECT_EQ(test, movable->nr_watched, 1);
+	KTEST_EXPECT_EQ(test, READ_ONCE(movable->nr_watched), 1);
 	free_pages(s->mm, elsewhere, 0);
 	drain_local_pages(s->mm);
-	KTEST_EXPECT_EQ(test, movable->nr_watched, 1);
+	KTEST_EXPECT_EQ(test, READ_ONCE(movable->nr_watched), 1);
 	page_is_freed(test, s);
 	expect_unplugged(test, s);
-	KTEST_EXPECT_EQ(test, movable->nr_watched, 0);
+	KTEST_EXPECT_EQ(test, READ_ONCE(movable->nr_watched), 0);
 }
 
 static const struct ktest_case wake_cases[] = {

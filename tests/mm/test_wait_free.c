@@ -70,7 +70,7 @@ static int run_job(void *arg)
 	const int err = evacuate(job->t->mm, job->ranges, ARRAY_SIZE(job->ranges),
 				 &job->policy, &job->why);
 
-	job->ended_at = ktime_ns();
+	WRITE_ONCE(job->ended_at, ktime_ns());
 	return err;
 }
 
@@ -107,7 +107,7 @@ static void several_ranges_one_search(struct ktest *test)
 	KTEST_ASSERT_NOT_NULL(test, thread);
 	for (unsigned int i = 3; i-- > 0;) {
 		msleep(110);
-		KTEST_EXPECT_EQ(test, job->ended_at, 0);
+		KTEST_EXPECT_EQ(test, READ_ONCE(job->ended_at), 0);
 		freed = ktime_ns();
 		free_pages(t->mm, job->ranges[i].start_pfn + 70, 0);
 	}
@@ -171,7 +171,7 @@ static void a_held_waiter_sleeps(struct ktest *test)
 		msleep(1);
 	msleep(300);
 	KTEST_EXPECT_EQ(test, READ_ONCE(job->ended_at), 0);
-	KTEST_EXPECT_EQ(test, t->zone->nr_free_waiters, 1);
+	KTEST_EXPECT_EQ(test, READ_ONCE(t->zone->nr_free_waiters), 1);
 	for (unsigned int i = 0; i < 3; i++)
 		free_pages(t->mm, job->ranges[i].start_pfn + 70, 0);
 	KTEST_ASSERT_EQ(test, thread_join(thread, ktime_ns() + STEP_NS, &err), 0);
