@@ -18,7 +18,8 @@ HOST_SOURCES := $(HOST_LIB) $(HOST_SUITES) tests/host/main.c $(wildcard tests/ho
 HOST_CPPFLAGS := -Iinclude -Itests/host/include -Itests/host -I. -DEBB_DEBUG=$(DEBUG)
 HOST_ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all
 HOST_TSAN := -fsanitize=thread
-TSANCC ?= $(firstword $(foreach c,clang-19 clang clang-14,$(if $(shell command -v $(c)),$(c))))
+TSAN_CALLS := -fno-optimize-sibling-calls -fno-inline-functions
+TSANCC ?= $(firstword $(foreach c,clang-19 clang-20 clang-21 clang-22,$(if $(shell command -v $(c)),$(c))))
 
 HOST_OBJS := $(addprefix $(O)/host/asan/,$(HOST_SOURCES:.c=.o))
 TSAN_OBJS := $(addprefix $(O)/host/tsan/,$(HOST_SOURCES:.c=.o))
@@ -37,12 +38,13 @@ $(O)/host/ktest-tsan: $(TSAN_OBJS)
 
 $(O)/host/tsan/%.o: %.c $(O)/host/.flags
 	@mkdir -p $(@D)
-	$(call say,TSANCC,$<)$(TSANCC) $(HCFLAGS) $(HOST_CPPFLAGS) $(HOST_TSAN) -c -o $@ $<
+	$(call say,TSANCC,$<)$(TSANCC) $(HCFLAGS) $(HOST_CPPFLAGS) $(HOST_TSAN) $(if $(filter tests/%,$<),$(TSAN_CALLS)) \
+		-c -o $@ $<
 
 # A changed compiler, flag or list of sources rebuilds.
 $(O)/host/.flags: FORCE
-	@mkdir -p $(@D); printf '%s\n' '$(HOSTCC) $(TSANCC) $(HCFLAGS) $(HOST_CPPFLAGS) $(HOST_ASAN) $(HOST_TSAN) $(TEST_CALLS)' \
-		>$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@mkdir -p $(@D); printf '%s\n' '$(HOSTCC) $(TSANCC) $(HCFLAGS) $(HOST_CPPFLAGS) $(HOST_ASAN) $(HOST_TSAN) \
+		$(TSAN_CALLS) $(TEST_CALLS)' >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # A file that went away leaves the program, too.
 $(O)/host/ktest: $(O)/host/asan/.list
