@@ -41,11 +41,8 @@ def parse_number(text: str, low: float, high: float, what: str) -> float:
 def whole(low: int, high: int):
     """A type for argparse: a whole number from low to high."""
     def number(text: str) -> int:
-        try:
-            if '.' in text:
-                raise ValueError(f'{text!r} is not a whole number from {low} to {high}')
-            return int(parse_number(text, low, high, 'a whole number'))
-        except ValueError as error:
+        if not re.fullmatch('[0-9]{1,20}', text, re.ASCII) or not low <= int(text) <= high:
             from argparse import ArgumentTypeError      # pylint: disable=import-outside-toplevel
-            raise ArgumentTypeError(str(error)) from None
+            raise ArgumentTypeError(f'{text!r} is not a whole number from {low} to {high}')
+        return int(text)
     return number

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from argparse import ArgumentTypeError
 from pathlib import Path
 from unittest import mock
 
 import testrun
 from patience import MOST, Deadline, Sampler, factor, until
+from sizes import whole
 from testrun import Job, Report, run_job, with_place
 
 GOOD = ['KTAP version 1', '1..1', '    KTAP version 1', '    # Subtest: buddy', '    1..2', '    ok 1 split', '    ok 2 merge',
@@ -178,6 +180,13 @@ class RunnerTest(unittest.TestCase):
     def test_output_is_kept(self):
         outcome = self.play(GOOD)
         self.assertIn('ok 2 merge', (outcome.job.logdir / 'output.log').read_text())
+
+    def test_every_seed_that_is_printed_is_taken(self):
+        seed = whole(1, (1 << 64) - 1)
+        for number in 1, 999999999, 1818779591, (1 << 31) - 1, (1 << 64) - 1:
+            self.assertEqual(seed(str(number)), number)
+        for text in '0', '-1', '1.0', '1e3', '', ' 1', str(1 << 64), '9' * 21, '\u0661':
+            self.assertRaisesRegex(ArgumentTypeError, 'is not a whole number from 1 to 18446744073709551615', seed, text)
 
 
 if __name__ == '__main__':
