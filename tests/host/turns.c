@@ -19,6 +19,8 @@ static unsigned int nr_harts_here;
 static bool waits[MAX_HARTS]; /* in arch_idle() */
 static unsigned int (*choose)(unsigned int limit);
 static unsigned int left; /* points until the turn is over */
+static unsigned int longest_absence, nr_turns;
+static unsigned int back_at[MAX_HARTS]; /* the turn before which a hart is not chosen */
 
 /* Most turns are short, so that two harts pass the same place in all orders. */
 static void begin_turn(void)
@@ -33,24 +35,40 @@ static bool can_run(unsigned int id)
 	return !waits[id] || host_is_pending(id);
 }
 
-/* Any hart but the caller that can go on; the caller if there is none. */
+/*
+ * Any hart but the caller that can go on; the caller if there is none. Those that are away
+ * come last.
+ */
 static unsigned int next_hart(unsigned int self)
 {
 	const unsigned int first = choose(nr_harts_here);
+	unsigned int next = self;
 
 	for (unsigned int i = 0; i < nr_harts_here; i++) {
 		const unsigned int id = (first + i) % nr_harts_here;
 
-		if (id != self && can_run(id))
-			return id;
+		if (id == self || !can_run(id))
+			continue;
+		next = id;
+		if (nr_turns >= back_at[id])
+			break;
 	}
-	return self;
+	return next;
+}
+
+/* As a host takes a real hart its processor away: wherever it is, and for long at times. */
+static void go_away(unsigned int self)
+{
+	nr_turns++;
+	if (longest_absence && choose(2))
+		back_at[self] = nr_turns + choose(longest_absence);
 }
 
 static void give_turn(void)
 {
 	const unsigned int self = this_hart()->id, next = next_hart(self);
 
+	go_away(self);
 	begin_turn();
 	if (next != self)
 		host_switch_hart(next);
@@ -94,6 +112,8 @@ void host_turn_waits(void)
 
 void host_start_turns(unsigned int nr, unsigned int (*fn)(unsigned int limit))
 {
+	static const unsigned int absences[] = { 0, 16, 256 };
+
 	for (unsigned int i = 1; i < nr; i++) {
 		struct hart *hart = hart_register(i);
 
@@ -103,6 +123,7 @@ void host_start_turns(unsigned int nr, unsigned int (*fn)(unsigned int limit))
 		}
 	}
 	choose = fn;
+	longest_absence = absences[choose(ARRAY_SIZE(absences))];
 	begin_turn();
 	nr_harts_here = nr;
 }

@@ -175,7 +175,10 @@ static unsigned int partner(unsigned int i)
 	return i;
 }
 
-/* Whoever comes second says when the two go on. */
+/*
+ * Whoever comes second says when the two go on. Which of the two is first, and how far it
+ * comes before the other begins, is chance: up to what unplugging a block takes.
+ */
 static void meet(unsigned int i)
 {
 	static u64 when[MAX_STEPS];
@@ -190,6 +193,7 @@ static void meet(unsigned int i)
 	do {
 		WRITE_ONCE(current_thread()->woken, false);
 	} while (thread_sleep_until(when[pair]));
+	host_lose_turns(prng_below(&turns, 1U << prng_below(&turns, 10)));
 }
 
 static void act(enum actor actor, const struct step *step, char *line)
