@@ -2,13 +2,15 @@
 /*
  * Mutexes. Not fair: a thread that comes by may take a mutex before the waiter
  * that was woken for it, which then waits again.
+ *
+ * A thread's mutexes are a list, the last taken first: the holder alone touches it, and
+ * @outer of a mutex.
  */
 #include "kernel/mutex.h"
 #include "kernel/panic.h"
 #include "kernel/patience.h"
 #include "kernel/printk.h"
-#include "kernel/thread.h"
-#include "kernel/timer.h"
+#include "kernel/sched.h"
 #include "lib/errno.h"
 
 void mutex_init(struct mutex *mutex, const char *name)
@@ -32,10 +34,30 @@ void assert_mutex_held(const struct mutex *mutex)
 
 bool mutex_trylock(struct mutex *mutex)
 {
-	struct thread *free = NULL;
+	struct thread *self = current_thread(), *free = NULL;
 
-	return __atomic_compare_exchange_n(&mutex->owner, &free, current_thread(), false,
-					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+	if (!__atomic_compare_exchange_n(&mutex->owner, &free, self, false, __ATOMIC_ACQUIRE,
+					 __ATOMIC_RELAXED))
+		return false;
+	mutex->outer = self->mutexes;
+	self->mutexes = mutex;
+	return true;
+}
+
+/* Nearly always the first: locks are given back in the order that is opposite to taking. */
+static void forget(struct thread *self, const struct mutex *mutex)
+{
+	struct mutex **link = &self->mutexes;
+
+	while (*link && *link != mutex)
+		link = &(*link)->outer;
+	if (*link)
+		*link = mutex->outer;
+}
+
+const struct mutex *mutex_last_taken(void)
+{
+	return current_thread()->mutexes;
 }
 
 int mutex_lock_until(struct mutex *mutex, u64 deadline_ns)
@@ -56,6 +78,9 @@ int mutex_lock_until(struct mutex *mutex, u64 deadline_ns)
 
 int mutex_lock_patience(struct mutex *mutex, struct patience *patience)
 {
+	might_sleep();
+	if (likely(mutex_trylock(mutex)))
+		return 0;
 	while (mutex_lock_until(mutex, patience_next_look(patience)) != 0)
 		if (!patience_lasts(patience))
 			return -ETIMEDOUT;
@@ -66,6 +91,10 @@ void mutex_lock(struct mutex *mutex) __no_lock_analysis
 {
 	struct patience patience;
 
+	might_sleep();
+	/* A free mutex needs no look at the clock. */
+	if (likely(mutex_trylock(mutex)))
+		return;
 	patience_start(&patience, MUTEX_REPORT_NS);
 	if (mutex_lock_patience(mutex, &patience) == 0)
 		return;
@@ -79,6 +108,7 @@ void mutex_lock(struct mutex *mutex) __no_lock_analysis
 void mutex_unlock(struct mutex *mutex) __no_lock_analysis
 {
 	assert_mutex_held(mutex);
+	forget(current_thread(), mutex);
 	STORE_RELEASE(mutex->owner, NULL);
 	/* Pairs with the fence in wait_prepare(): one of the two sees the other. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);

@@ -47,6 +47,7 @@ enum thread_state {
  * @timeout: wakes it at a deadline
  * @joiner: to be woken when it has ended
  * @held_ns: for how long it was at hold points (mm/hold.h); itself alone, without the lock
+ * @mutexes: those that it holds, the last taken first; the same
  * @interrupter: tells whether the command that it runs is to end; the same; may be NULL
  */
 struct thread {
@@ -65,6 +66,7 @@ struct thread {
 	struct timer timeout;
 	struct thread *joiner;
 	u64 held_ns;
+	struct mutex *mutexes;
 	struct interrupter *interrupter;
 };
 

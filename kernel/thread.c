@@ -114,6 +114,7 @@ struct thread *thread_create_on(unsigned int hart, const char *name, int (*fn)(v
 	thread->detached = false;
 	thread->joiner = NULL;
 	thread->held_ns = 0;
+	thread->mutexes = NULL;
 	thread->interrupter = NULL;
 	thread->fn = fn;
 	thread->arg = arg;

@@ -15,11 +15,13 @@ struct thread;
 /**
  * struct mutex - a sleeping lock
  * @owner: the thread that holds it, NULL when free
+ * @outer: what its holder had taken before it and holds, NULL if nothing
  * @waiters: who sleeps for it
  * @name: for reports
  */
 struct __capability("mutex") mutex {
 	struct thread *owner;
+	struct mutex *outer;
 	struct wait_queue waiters;
 	const char *name;
 };
@@ -98,6 +100,14 @@ bool mutex_is_held(const struct mutex *mutex);
  * @mutex: the mutex
  */
 void assert_mutex_held(const struct mutex *mutex);
+
+/**
+ * mutex_last_taken() - a mutex that the calling thread holds
+ *
+ * Context: thread.
+ * Return: of those that it holds, the one that it took last; NULL if it holds none.
+ */
+const struct mutex *mutex_last_taken(void);
 
 #define MUTEX_REPORT_NS (30ULL * 1000 * 1000 * 1000)
 
