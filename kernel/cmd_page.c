@@ -254,19 +254,10 @@ static void show_irqs_off(struct sink *out)
 				    symbol_lookup((unsigned long)hart->irqs_off_longest_by, NULL));
 }
 
-/* Some twenty differences; of more there is only the number. */
-#define CHECK_TEXT_BYTES 2048
-
 static int mm_check_command(struct sink *out)
 {
-	char text[CHECK_TEXT_BYTES];
-	struct sink_buffer buffer;
-	unsigned int wrong;
+	unsigned int wrong = mm_check(&kernel_mm, out);
 
-	/* It holds the hotplug lock, and a reader of @out may be slow. */
-	sink_buffer_init(&buffer, text, sizeof(text));
-	wrong = mm_check(&kernel_mm, &buffer.sink);
-	sink_puts(out, text);
 	if (wrong == 0)
 		sink_puts(out, "mm check: every counter and index agrees with the frames\n");
 	else

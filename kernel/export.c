@@ -8,7 +8,6 @@
  *	-----END EBB dumpsys 12288 bytes status 0-----
  */
 #include "kernel/export.h"
-#include "kernel/mutex.h"
 #include "kernel/patience.h"
 #include "kernel/shell.h"
 #include "kernel/sink.h"
@@ -20,11 +19,24 @@
 #include "lib/string.h"
 #include "mm/page.h"
 
-/* How long a person waits for an export that a slow host has not taken yet. */
+/*
+ * How long a person and a program wait for records that a slow host has not taken yet; they
+ * are told so by the status.
+ */
 #define CONSOLE_WAIT_NS (2 * NSEC_PER_SEC)
+#define PORT_WAIT_NS	(60 * NSEC_PER_SEC)
 
-/* Rings have one reader, snapshots one buffer: one export at a time. */
-static DEFINE_MUTEX(export_lock);
+/*
+ * The rings have one reader: who wants their records claims them. No mutex, because the
+ * reader waits for its host meanwhile. All other exports have buffers of their own.
+ */
+static u32 rings_claimed;
+static DEFINE_WAIT_QUEUE(rings_given_back);
+
+static bool claim_rings(void)
+{
+	return __atomic_exchange_n(&rings_claimed, 1, __ATOMIC_ACQUIRE) == 0;
+}
 
 /* The first line of a session; the layout is docs/reference/trace.md's. */
 static int write_header(struct sink *out)
@@ -63,23 +75,45 @@ static int write_records(struct sink *out)
 static const struct export {
 	const char *name;
 	int (*write)(struct sink *out);
+	bool takes_records;
 } exports[] = {
-	{ "header", write_header },
-	{ "records", write_records },
-	{ "snapshot", snapshot_write },
-	{ "dumpsys", dumpsys_write },
+	{ "header", write_header, false },
+	{ "records", write_records, true },
+	{ "snapshot", snapshot_write, false },
+	{ "dumpsys", dumpsys_write, false },
 };
+
+static const struct export *export_find(const char *name)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(exports); i++)
+		if (strcmp(exports[i].name, name) == 0)
+			return &exports[i];
+	return NULL;
+}
+
+/* Return: the export's; -EBUSY: it takes records, and so did another one all the time. */
+static int write_export(const struct export *export, struct sink *out, u64 limit_ns)
+{
+	struct patience patience;
+	int err;
+
+	patience_start(&patience, limit_ns);
+	if (export->takes_records &&
+	    !wait_event_patience(&rings_given_back, claim_rings(), &patience))
+		return -EBUSY;
+	err = export->write(out);
+	if (export->takes_records) {
+		STORE_RELEASE(rings_claimed, 0);
+		wake_up_all(&rings_given_back);
+	}
+	return err;
+}
 
 int export_write(const char *name, struct sink *out)
 {
-	int err = -ENOENT;
+	const struct export *export = export_find(name);
 
-	mutex_lock(&export_lock);
-	for (unsigned int i = 0; i < ARRAY_SIZE(exports); i++)
-		if (strcmp(exports[i].name, name) == 0)
-			err = exports[i].write(out);
-	mutex_unlock(&export_lock);
-	return err;
+	return export ? write_export(export, out, PORT_WAIT_NS) : -ENOENT;
 }
 
 #define LINE_BYTES 57 /* 76 characters */
@@ -108,6 +142,7 @@ static void base64_write(struct sink *sink, const char *bytes, size_t len)
 {
 	struct base64_sink *b = container_of(sink, struct base64_sink, sink);
 
+	(void)sink_may_wait();
 	b->total += len;
 	while (len) {
 		const size_t n = min(len, (size_t)(LINE_BYTES - b->len));
@@ -121,33 +156,17 @@ static void base64_write(struct sink *sink, const char *bytes, size_t len)
 	}
 }
 
-/* Unless a slow host is in the way: a person at the console is told so, by the status. */
-static int write_soon(const struct export *export, struct sink *out) __no_lock_analysis
-{
-	struct patience patience;
-	int err;
-
-	patience_start(&patience, CONSOLE_WAIT_NS);
-	if (mutex_lock_patience(&export_lock, &patience))
-		return -EBUSY;
-	err = export->write(out);
-	mutex_unlock(&export_lock);
-	return err;
-}
-
 static int cmd_dumpsys(int argc, char **argv, struct sink *out)
 {
 	struct base64_sink b = { .sink = { base64_write }, .out = out };
 	const char *name = argc == 2 ? argv[1] : "dumpsys";
-	unsigned int i = 0;
+	const struct export *export = export_find(name);
 	int err;
 
-	while (i < ARRAY_SIZE(exports) && strcmp(exports[i].name, name) != 0)
-		i++;
-	if (argc > 2 || i == ARRAY_SIZE(exports))
+	if (argc > 2 || !export)
 		return command_usage("dumpsys", out);
 	sink_printf(out, "-----BEGIN EBB %s-----\n", name);
-	err = write_soon(&exports[i], &b.sink);
+	err = write_export(export, &b.sink, CONSOLE_WAIT_NS);
 	if (b.len)
 		base64_line(&b);
 	sink_printf(out, "-----END EBB %s %lu bytes status %d-----\n", name, b.total,

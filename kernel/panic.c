@@ -36,7 +36,7 @@ void warn_report(const char *file, int line, const char *what)
 	__atomic_fetch_add(&warnings, 1, __ATOMIC_RELAXED);
 	pr_warn("WARNING: %s:%d: %s: hart %u, thread %s", file, line, what,
 		this_hart()->id, thread_name(current_thread()));
-	arch_backtrace(console_sink());
+	arch_backtrace(report_sink());
 }
 
 /* A hart that is stopped does not come back. */
@@ -90,12 +90,12 @@ static void report(const char *reason)
 	pr_emerg("Kernel panic - not syncing: %s", reason);
 	pr_emerg("hart %u (hartid %lu), thread %s", this_hart()->id, this_hart()->hartid,
 		 thread_name(current_thread()));
-	arch_backtrace(console_sink());
+	arch_backtrace(report_sink());
 	for_each_hart(hart)
 		if (hart != this_hart())
 			pr_emerg("hart %u did not stop: it runs thread %s", hart->id,
 				 thread_name(READ_ONCE(hart->current)));
-	trace_dump(console_sink(), TRACE_RECORDS);
+	trace_dump(report_sink(), TRACE_RECORDS);
 	pr_emerg("---[ end Kernel panic - not syncing: %s ]---", reason);
 }
 

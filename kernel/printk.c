@@ -116,7 +116,7 @@ bool ratelimit(struct ratelimit_state *rs, const char *prefix)
 	return true;
 }
 
-static void console_sink_write(struct sink *sink, const char *text, size_t len)
+static void report_sink_write(struct sink *sink, const char *text, size_t len)
 {
 	const unsigned long flags = console_acquire();
 
@@ -124,6 +124,19 @@ static void console_sink_write(struct sink *sink, const char *text, size_t len)
 	if (console_write != NULL)
 		console_write(text, len);
 	console_release(flags);
+}
+
+struct sink *report_sink(void)
+{
+	static struct sink sink = { .write = report_sink_write };
+
+	return &sink;
+}
+
+static void console_sink_write(struct sink *sink, const char *text, size_t len)
+{
+	(void)sink_may_wait();
+	report_sink_write(sink, text, len);
 }
 
 struct sink *console_sink(void)

@@ -26,23 +26,42 @@ static void boot_memory(struct sink *out, const struct memblock_region *r)
 		line(out, 1, image->start, image->start + image->size, "Kernel image");
 }
 
-/* What is shown of a memory owner, who may leave meanwhile. */
+/* An owner's region, copied: the owner may leave while the text is read. */
 struct region {
-	unsigned long start_pfn;
-	unsigned long end_pfn;
+	unsigned long pfn, end_pfn;
 	char name[16];
 };
 
-/* An owner's region, and in it each run of blocks that are there. */
+/* In the order of addresses, as the owners are: the first at or above @pfn; false: none. */
+static bool next_region(unsigned long pfn, struct region *r)
+{
+	const struct memory_owner *owner;
+	bool found = false;
+
+	pfn_walk_begin();
+	list_for_each_entry(owner, &kernel_mm.owners, list) {
+		if (owner->region.start_pfn < pfn)
+			continue;
+		r->pfn = owner->region.start_pfn;
+		r->end_pfn = r->pfn + owner->region.nr_pages;
+		(void)strscpy(r->name, owner->name, sizeof(r->name));
+		found = true;
+		break;
+	}
+	pfn_walk_end();
+	return found;
+}
+
+/* A region, and in it each run of blocks that are there. */
 static void owner_region(struct sink *out, const struct region *r)
 {
-	unsigned long block = r->start_pfn / PAGES_PER_SECTION;
+	unsigned long block = r->pfn / PAGES_PER_SECTION;
 
-	line(out, 0, pfn_to_phys(r->start_pfn), pfn_to_phys(r->end_pfn), r->name);
+	line(out, 0, pfn_to_phys(r->pfn), pfn_to_phys(r->end_pfn), r->name);
 	for (block = next_memory_block(&kernel_mm, block);
 	     block != PFN_NONE && block * PAGES_PER_SECTION < r->end_pfn;
 	     block = next_memory_block(&kernel_mm, block + 1)) {
-		const unsigned long first = max(block * PAGES_PER_SECTION, r->start_pfn);
+		const unsigned long first = max(block * PAGES_PER_SECTION, r->pfn);
 
 		while (next_memory_block(&kernel_mm, block + 1) == block + 1)
 			block++;
@@ -52,26 +71,7 @@ static void owner_region(struct sink *out, const struct region *r)
 	}
 }
 
-/* The next owner's region above @pfn: regions are disjoint. Return: false if there is none. */
-static bool next_region(unsigned long pfn, struct region *r)
-{
-	const struct memory_owner *owner, *best = NULL;
-
-	pfn_walk_begin();
-	list_for_each_entry(owner, &kernel_mm.owners, list)
-		if (owner->region.start_pfn >= pfn &&
-		    (!best || owner->region.start_pfn < best->region.start_pfn))
-			best = owner;
-	if (best) {
-		r->start_pfn = best->region.start_pfn;
-		r->end_pfn = best->region.start_pfn + best->region.nr_pages;
-		(void)strscpy(r->name, best->name, sizeof(r->name));
-	}
-	pfn_walk_end();
-	return best;
-}
-
-/* No lock is held while a line is written: a reader may be slow. Each line was true once. */
+/* No lock: each line is true when it is made, and what reads it may be slow. */
 static int show_iomem(unsigned long, struct sink *out)
 {
 	const struct memblock_type *ram = &memblock.memory;
@@ -80,10 +80,9 @@ static int show_iomem(unsigned long, struct sink *out)
 	unsigned int i = 0;
 
 	while (i < ram->nr || more) {
-		if (more &&
-		    (i == ram->nr || pfn_to_phys(r.start_pfn) < ram->region[i].base)) {
+		if (more && (i == ram->nr || pfn_to_phys(r.pfn) < ram->region[i].base)) {
 			owner_region(out, &r);
-			more = next_region(r.start_pfn + 1, &r);
+			more = next_region(r.pfn + 1, &r);
 		} else {
 			boot_memory(out, &ram->region[i++]);
 		}

@@ -2,11 +2,14 @@
 /*
  * Sinks: formatted text into whatever takes text.
  */
+#include "arch/machine.h"
+#include "kernel/mutex.h"
 #include "kernel/panic.h"
+#include "kernel/printk.h"
+#include "kernel/sched.h"
 #include "kernel/sink.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
-#include "mm/mm.h"
 
 static const char cut_mark[] = "...\n";
 
@@ -62,7 +65,43 @@ void sink_buffer_init(struct sink_buffer *buffer, char *text, size_t size)
 	text[0] = '\0';
 }
 
-void assert_sink_may_wait(void)
+void sink_drain(const struct sink_buffer *buffer, struct sink *out)
 {
-	VM_BUG_ON(mutex_is_held(&kernel_mm.hotplug_lock));
+	const char *line = buffer->text;
+
+	while (*line) {
+		const char *end = strchr(line, '\n');
+		const size_t len = end ? (size_t)(end + 1 - line) : strlen(line);
+
+		out->write(out, line, len);
+		line += len;
+	}
+	if (buffer->lost)
+		sink_printf(out, "... (%zu bytes had no room)\n", buffer->lost);
+}
+
+bool sink_can_wait(void)
+{
+	const struct hart *hart = this_hart();
+
+	/* Idle threads boot the hart, when interrupts are not on yet. */
+	return hart->spin_depth == 0 && hart->irq_depth == 0 &&
+	       (arch_irqs_enabled() || hart->current->idle) && !mutex_last_taken();
+}
+
+bool sink_may_wait(void)
+{
+	static struct ratelimit_state said;
+	const struct mutex *held = mutex_last_taken();
+	char text[128];
+
+	if (likely(sink_can_wait()))
+		return true;
+	if (!ratelimit(&said, "sink: "))
+		return false;
+	(void)scnprintf(text, sizeof(text), "thread %s writes to a sink that waits, with %s%s held",
+			thread_name(current_thread()), held ? "mutex " : "a spinlock or the hart",
+			held ? held->name : "");
+	warn_report(__FILE__, __LINE__, text);
+	return false;
 }

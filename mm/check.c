@@ -10,6 +10,8 @@
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 
+#define FINDINGS_BYTES 3072 /* some thirty */
+
 struct check {
 	struct mm *mm;
 	struct sink *out;
@@ -229,14 +231,20 @@ static void check_zone(struct check *c, struct zone *zone)
 	spin_unlock(&zone->lock);
 }
 
+/* What is found is written when the locks are given back: who reads it may be slow. */
 unsigned int mm_check(struct mm *mm, struct sink *out)
 {
-	struct check c = { .mm = mm, .out = out };
+	char text[FINDINGS_BYTES];
+	struct sink_buffer findings;
+	struct check c = { .mm = mm, .out = out ? &findings.sink : NULL };
 
+	sink_buffer_init(&findings, text, sizeof(text));
 	mutex_lock(&mm->hotplug_lock);
 	for (unsigned int i = 0; i < NR_ZONES; i++)
 		check_zone(&c, &mm->zone[i]);
-	c.found += hotplug_check(mm, out);
+	c.found += hotplug_check(mm, c.out);
 	mutex_unlock(&mm->hotplug_lock);
+	if (out)
+		sink_drain(&findings, out);
 	return c.found;
 }

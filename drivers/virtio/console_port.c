@@ -8,7 +8,6 @@
 #include "arch/machine.h"
 #include "drivers/virtio/virtio_console.h"
 #include "kernel/command.h"
-#include "kernel/hart.h"
 #include "kernel/shell.h"
 #include "kernel/sink.h"
 #include "kernel/timer.h"
@@ -16,7 +15,7 @@
 #include "lib/string.h"
 #include "mm/page_alloc.h"
 
-#define ANSWER_ORDER 4 /* 64 KiB: what a command may write where it must not sleep */
+#define ANSWER_ORDER 4 /* 64 KiB: what is kept of a command that writes with a lock held */
 #define ANSWER_BYTES (PAGE_SIZE << ANSWER_ORDER)
 #define FLUSH_BYTES  4096
 #define FLUSH_NS     (50 * NSEC_PER_MSEC)
@@ -30,7 +29,7 @@
  * @text: ANSWER_BYTES
  * @len: bytes in it
  * @in_line: the last byte was no newline
- * @lost: bytes that had no room where the command must not sleep
+ * @lost: bytes that had no room while the command held a lock
  * @sent_ns: when something was sent last
  * @error: the host does not listen any more
  */
@@ -53,17 +52,11 @@ static void answer_send(struct answer *a)
 	a->sent_ns = ktime_ns();
 }
 
-/* Commands also write with locks held, and between pfn_walk_begin() and _end(). */
-static bool may_sleep(void)
-{
-	const struct hart *hart = this_hart();
-
-	return hart->spin_depth == 0 && hart->irq_depth == 0 && arch_irqs_enabled();
-}
-
+/* A command that writes with a lock held is named; it does not wait for the host all the same. */
 static void answer_write(struct sink *sink, const char *text, size_t len)
 {
 	struct answer *a = container_of(sink, struct answer, sink);
+	const bool may_wait = sink_may_wait();
 
 	if (len)
 		a->in_line = text[len - 1] != '\n';
@@ -74,7 +67,7 @@ static void answer_write(struct sink *sink, const char *text, size_t len)
 		a->len += n;
 		text += n;
 		len -= n;
-		if (may_sleep() &&
+		if (may_wait &&
 		    (a->len >= FLUSH_BYTES || ktime_ns() - a->sent_ns > FLUSH_NS)) {
 			answer_send(a);
 		} else if (a->len == ANSWER_BYTES) {

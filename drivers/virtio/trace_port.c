@@ -53,6 +53,7 @@ static void pieces_write(struct sink *sink, const char *bytes, size_t len)
 {
 	struct pieces *p = container_of(sink, struct pieces, sink);
 
+	(void)sink_may_wait();
 	while (len && !p->error) {
 		const u32 n = (u32)min(len, (size_t)(PIECE_BYTES - p->len));
 

@@ -13,6 +13,7 @@
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
+#include "lib/string.h"
 #include "lib/vsprintf.h"
 
 static u64 answer_timeout_ms = 30000;
@@ -35,6 +36,28 @@ void vmem_list_unlock(void)
 struct virtio_mem *vmem_by_id(unsigned int id)
 {
 	return id < VMEM_MAX_DEVICES ? vmem_list[id] : NULL;
+}
+
+struct virtio_mem *vmem_get(unsigned int id, const char *name)
+{
+	struct virtio_mem *vm;
+
+	vmem_list_lock();
+	vm = vmem_by_id(id);
+	if (vm && name && strcmp(name, vm->name))
+		vm = NULL;
+	if (vm)
+		WRITE_ONCE(vm->users, vm->users + 1);
+	vmem_list_unlock();
+	return vm;
+}
+
+void vmem_put(struct virtio_mem *vm)
+{
+	vmem_list_lock();
+	WRITE_ONCE(vm->users, vm->users - 1);
+	wake_up_all(&vm->resets);
+	vmem_list_unlock();
 }
 
 bool vmem_interrupted(const struct virtio_mem *vm)
@@ -73,10 +96,19 @@ static int take_id(struct virtio_mem *vm)
 	return ret;
 }
 
+/* Users have nothing to wait for any more, and are gone when this returns. */
 static void drop_id(struct virtio_mem *vm)
 {
+	WRITE_ONCE(vm->leaves, 1);
 	vmem_list_lock();
 	vmem_list[vm->id] = NULL;
+	while (vm->users) {
+		vmem_list_unlock();
+		wake_up_all(&vm->resets);
+		(void)wait_event_until(&vm->resets, !READ_ONCE(vm->users),
+				       ktime_ns() + NSEC_PER_SEC);
+		vmem_list_lock();
+	}
 	vmem_list_unlock();
 }
 

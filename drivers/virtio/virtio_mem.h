@@ -101,6 +101,8 @@ struct vmem_slot {
  * @unblocked: what stood in the way of an unplug may be gone; set by mm, cleared by a round
  * @reset_asked: enum vmem_reset, set by the console
  * @nr_resets: resets that were asked for and are over; @resets is woken then
+ * @users: vmem_get() without vmem_put(), under the list's lock
+ * @leaves: is to have no users soon; @resets is woken then
  * @silent: it was given up because it said nothing at all, and is not reset before it does:
  *	QEMU (11.1) ends when a driver starts a device whose process has ended
  * @question: what is asked of a device that owes answers
@@ -135,6 +137,8 @@ struct virtio_mem {
 	u32 reset_asked;
 	u32 nr_resets;
 	struct wait_queue resets;
+	u32 users;
+	u32 leaves;
 	u64 restart_ns;
 	bool silent;
 	struct vmem_slot question;
@@ -175,6 +179,13 @@ extern struct mutex vmem_list_mutex;
 struct virtio_mem *vmem_by_id(unsigned int id) __must_hold(&vmem_list_mutex);
 void vmem_list_lock(void) __acquires(&vmem_list_mutex);
 void vmem_list_unlock(void) __releases(&vmem_list_mutex);
+
+/*
+ * A device to be waited for, with the list unlocked: it leaves after vmem_put(). NULL: there
+ * is none with that id, or it has another name. Whoever waits for it looks at vm->leaves.
+ */
+struct virtio_mem *vmem_get(unsigned int id, const char *name);
+void vmem_put(struct virtio_mem *vm);
 
 /* --- vmem_config.c -------------------------------------------------------- */
 

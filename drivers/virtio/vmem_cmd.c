@@ -16,9 +16,6 @@ static const char *const answer_names[] = {
 	[VMEM_ERROR] = "error", [VMEM_LOST] = "lost",
 };
 
-/* More than is said of one device. */
-#define DEVICE_TEXT_BYTES 1024
-
 /* Memory blocks of the region by what they are to the driver. */
 static unsigned long count_blocks(const struct vmem_map *map, enum vmem_block_state state)
 {
@@ -73,24 +70,28 @@ static void print_device(struct virtio_mem *vm, struct sink *out)
 	sink_puts(out, "\n");
 }
 
+/* More than a device's lines have, and the outcome of a reset. */
+#define STATUS_BYTES 1536
+#define RESET_BYTES  256
+
+/* The text is made while the device cannot leave, and written when the list is free again. */
 unsigned int vmem_status(struct sink *out)
 {
+	char text[STATUS_BYTES];
 	unsigned int nr = 0;
 
 	for (unsigned int id = 0; id < VMEM_MAX_DEVICES; id++) {
-		char text[DEVICE_TEXT_BYTES];
 		struct sink_buffer buffer;
 		struct virtio_mem *vm;
 
-		/* A reader of @out may be slow, and others need the list. */
 		sink_buffer_init(&buffer, text, sizeof(text));
 		vmem_list_lock();
 		vm = vmem_by_id(id);
 		if (vm)
 			print_device(vm, &buffer.sink);
 		vmem_list_unlock();
-		sink_puts(out, text);
-		nr += !!vm;
+		nr += vm != NULL;
+		sink_drain(&buffer, out);
 	}
 	return nr;
 }
@@ -98,7 +99,10 @@ unsigned int vmem_status(struct sink *out)
 /* How long "vmem reset" waits for the worker, which may be emptying memory. */
 #define RESET_NS (15 * NSEC_PER_SEC)
 
-/* Return: 0; -EBUSY the worker has not come to it yet; -EIO the device is given up (again). */
+/*
+ * Return: 0; -EBUSY the worker has not come to it yet; -EIO the device is given up (again);
+ * -ENODEV it leaves.
+ */
 static int reset_device(struct virtio_mem *vm, enum vmem_reset how, struct sink *out)
 {
 	const u32 before = READ_ONCE(vm->nr_resets);
@@ -108,9 +112,15 @@ static int reset_device(struct virtio_mem *vm, enum vmem_reset how, struct sink 
 	wake_up_all(&vm->wake);
 	wake_up_all(&vm->answers);
 	patience_start(&patience, RESET_NS);
-	if (!wait_event_patience(&vm->resets, READ_ONCE(vm->nr_resets) != before, &patience)) {
+	if (!wait_event_patience(&vm->resets,
+				 READ_ONCE(vm->nr_resets) != before || READ_ONCE(vm->leaves),
+				 &patience)) {
 		sink_printf(out, "%s: will be reset; see vmem\n", vm->name);
 		return -EBUSY;
+	}
+	if (READ_ONCE(vm->nr_resets) == before) {
+		sink_printf(out, "%s: the device leaves\n", vm->name);
+		return -ENODEV;
 	}
 	if (virtio_is_broken(vm->vdev)) {
 		sink_printf(out, "%s: %s%s\n", vm->name, vm->vdev->why,
@@ -122,27 +132,25 @@ static int reset_device(struct virtio_mem *vm, enum vmem_reset how, struct sink 
 	return 0;
 }
 
-/* All devices, or the one with this name. */
+/* All devices, or the one with this name. A slow console keeps none from leaving. */
 static int vmem_reset(const char *name, enum vmem_reset how, struct sink *out)
 {
 	unsigned int nr = 0;
 	int ret = 0;
 
 	for (unsigned int id = 0; id < VMEM_MAX_DEVICES; id++) {
-		char text[DEVICE_TEXT_BYTES];
+		struct virtio_mem *vm = vmem_get(id, name);
 		struct sink_buffer buffer;
-		struct virtio_mem *vm;
-		int err = 0;
+		char text[RESET_BYTES];
+		int err;
 
+		if (!vm)
+			continue;
+		nr++;
 		sink_buffer_init(&buffer, text, sizeof(text));
-		vmem_list_lock();
-		vm = vmem_by_id(id);
-		if (vm && (!name || strcmp(name, vm->name) == 0)) {
-			nr++;
-			err = reset_device(vm, how, &buffer.sink);
-		}
-		vmem_list_unlock();
-		sink_puts(out, text);
+		err = reset_device(vm, how, &buffer.sink);
+		vmem_put(vm);
+		sink_drain(&buffer, out);
 		ret = ret ? ret : err;
 	}
 	if (nr)

@@ -46,10 +46,11 @@ u64 kpageflags_of(const struct page_state *st);
  * @name: "header", "records", "snapshot" or "dumpsys"
  * @out: the bytes; called where one may sleep
  *
- * One at a time; the others wait.
+ * The records have one reader at a time; who wants them meanwhile waits for a minute.
+ * Nothing else waits for another export.
  *
- * Context: thread.
- * Return: 0 or a negative errno; -ENOENT: nothing has that name.
+ * Context: thread, no lock held: it waits for who reads @out.
+ * Return: 0 or a negative errno; -ENOENT: nothing has that name; -EBUSY: see above.
  */
 int export_write(const char *name, struct sink *out);
 

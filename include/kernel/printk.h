@@ -101,11 +101,20 @@ bool ratelimit(struct ratelimit_state *rs, const char *prefix);
  * console_sink() - the terminal, without level, time stamp or ring
  *
  * What is written in one call stays together on the terminal, between messages
- * of other harts. For answers of commands and test reports.
+ * of other harts. For answers of commands and test reports, which may be long: whoever
+ * writes with something held is named, see sink_may_wait().
  *
  * Return: the one console sink.
  */
 struct sink *console_sink(void);
+
+/**
+ * report_sink() - the same, for the reports of warnings and panics
+ *
+ * Context of its writes: any, as for printk().
+ * Return: the one report sink.
+ */
+struct sink *report_sink(void);
 
 /**
  * printk_set_console() - where messages are shown from now on

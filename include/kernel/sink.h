@@ -10,6 +10,13 @@
 #include "lib/compiler.h"
 #include "lib/types.h"
 
+/*
+ * A sink that can wait for who reads (a port, the terminal) stops everybody who needs what
+ * its writer holds. So it says sink_may_wait() at each write, and its writers hold nothing:
+ * they copy what they need, or make the text in a sink_buffer, and sink_drain() that after
+ * they have let go. printk() never waits, and may be used under any lock.
+ */
+
 /**
  * struct sink - a destination of text
  * @write: takes @len bytes of text, not zero-terminated. Called once per
@@ -75,14 +82,29 @@ struct sink_buffer {
 void sink_buffer_init(struct sink_buffer *buffer, char *text, size_t size);
 
 /**
- * assert_sink_may_wait() - panic if the caller holds the kernel's hotplug lock
+ * sink_drain() - write what a buffer holds, a line at a time
+ * @buffer: stays as it is
+ * @out: the destination; is also told how much had no room in the buffer
  *
- * For sinks whose reader may stall: everybody who plugs or offlines memory would wait for
- * the reader, too. Text that is made under such a lock goes to a buffer first, or through
- * printk(), which never waits. Nothing in a build without debug checks.
- *
- * Context: thread.
+ * Context: whatever @out allows.
  */
-void assert_sink_may_wait(void);
+void sink_drain(const struct sink_buffer *buffer, struct sink *out);
+
+/**
+ * sink_may_wait() - a sink that can wait is written to
+ *
+ * Whoever does that with a mutex or spinlock held, in a walk bracket, a handler or with
+ * interrupts off is named in a warning. Such a sink calls this at each write, whether it
+ * would wait this time or not, and keeps the text when it must not wait.
+ *
+ * Context: any; a few instructions when all is well.
+ * Return: whether the sink may wait.
+ */
+bool sink_may_wait(void);
+
+/**
+ * sink_can_wait() - the same as a question, for a writer that keeps its text if need be
+ */
+bool sink_can_wait(void);
 
 #endif

@@ -1,78 +1,159 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who reads an answer may be as slow as a host that is stopped: while a line is written
- * nothing is held that others need.
+ * What writes to a console holds nothing that others need: its reader may be slow. Every
+ * file and every command that prints is tried with a sink that looks.
  */
-#include "drivers/virtio/virtio_mem.h"
-#include "kernel/command.h"
+#include "kernel/hart.h"
 #include "kernel/shell.h"
+#include "kernel/spinlock.h"
 #include "lib/errno.h"
-#include "mm/mm.h"
-#include "tests/console/kernel_block.h"
+#include "lib/string.h"
+#include "mm/memory_hotplug.h"
+#include "tests/console/answer.h"
+#include "tests/kernel/strict_sink.h"
 
-/* Looks, at each write, at what the writer holds. */
-struct slow_reader {
-	struct sink sink;
-	struct ktest *test;
-	unsigned int writes;
-};
+static DEFINE_MUTEX(outer_mutex);
+static DEFINE_MUTEX(inner_mutex);
+static DEFINE_SPINLOCK(some_lock);
 
-static void slow_write(struct sink *sink, const char *text, size_t len)
+/* --- what is held is known ----------------------------------------------------- */
+
+static void mutexes_of_a_thread(struct ktest *test)
 {
-	struct slow_reader *r = container_of(sink, struct slow_reader, sink);
+	const struct mutex *const before = mutex_last_taken();
 
-	(void)text;
-	(void)len;
-	r->writes++;
-	KTEST_EXPECT_FALSE(r->test, mutex_is_held(&kernel_mm.hotplug_lock));
-	KTEST_EXPECT_FALSE(r->test, mutex_is_held(&vmem_list_mutex));
-	assert_sink_may_wait();
+	mutex_lock(&outer_mutex);
+	KTEST_EXPECT_PTR_EQ(test, mutex_last_taken(), &outer_mutex);
+	KTEST_EXPECT_TRUE(test, mutex_trylock(&inner_mutex));
+	KTEST_EXPECT_FALSE(test, mutex_trylock(&inner_mutex));
+	KTEST_EXPECT_PTR_EQ(test, mutex_last_taken(), &inner_mutex);
+	mutex_unlock(&inner_mutex);
+	KTEST_EXPECT_PTR_EQ(test, mutex_last_taken(), &outer_mutex);
+	/* Given back in the order of taking, which is allowed. */
+	mutex_lock(&inner_mutex);
+	mutex_unlock(&outer_mutex);
+	KTEST_EXPECT_PTR_EQ(test, mutex_last_taken(), &inner_mutex);
+	mutex_unlock(&inner_mutex);
+	KTEST_EXPECT_PTR_EQ(test, mutex_last_taken(), before);
 }
 
-static struct slow_reader reader(struct ktest *test)
+static void whoever_holds_may_not_wait(struct ktest *test)
 {
-	return (struct slow_reader){ .sink = { slow_write }, .test = test };
+	unsigned long flags;
+
+	KTEST_EXPECT_TRUE(test, sink_can_wait());
+	mutex_lock(&outer_mutex);
+	KTEST_EXPECT_FALSE(test, sink_can_wait());
+	mutex_unlock(&outer_mutex);
+	spin_lock(&some_lock);
+	KTEST_EXPECT_FALSE(test, sink_can_wait());
+	spin_unlock(&some_lock);
+	pfn_walk_begin();
+	KTEST_EXPECT_FALSE(test, sink_can_wait());
+	pfn_walk_end();
+	flags = arch_irq_save();
+	KTEST_EXPECT_FALSE(test, sink_can_wait());
+	arch_irq_restore(flags);
+	KTEST_EXPECT_TRUE(test, sink_can_wait());
 }
 
-static void show(const char *path, void *arg)
-{
-	struct slow_reader *r = arg;
-	const unsigned int before = r->writes;
+/* --- what prints ---------------------------------------------------------------- */
 
-	/* A file of a block that went away meanwhile says that it is not there. */
-	(void)pseudofs_show(path, &r->sink);
-	KTEST_EXPECT_GT(r->test, r->writes, before);
+static void show_file(const char *path, void *arg)
+{
+	struct strict_sink *strict = arg;
+
+	(void)pseudofs_show(path, &strict->sink);
 }
 
 static void files(struct ktest *test)
 {
-	struct slow_reader r = reader(test);
+	struct strict_sink strict = STRICT_SINK;
 
-	(void)kernel_whole_blocks(test, 2);
-	pseudofs_for_each(show, &r);
+	pseudofs_for_each(show_file, &strict);
+	EXPECT_STRICT(test, &strict);
 }
 
 static void commands(struct ktest *test)
 {
 	static const char *const lines[] = {
-		"lsmem -a", "map",	 "mm census", "mm check", "vmem",
-		"vmem reset nobody", "chmem -d -b 4095", "dump_page 0", "contig 99999999",
+		"help",
+		"help params",
+		"help nothing",
+		"ls /proc",
+		"ls /sys/devices/system/memory",
+		"cat /proc/iomem",
+		"dmesg",
+		"lsmem -a",
+		"map",
+		"mm check",
+		"mm census",
+		"dump_page 0x80000",
+		"vmem",
+		"vmem reset nosuch",
+		"trace list",
+		"trace sites",
+		"veto",
+		"hold",
+		"step",
+		"chmem -d -b 0",
+		"chmem -e 1000G",
+		"contig 4",
+		"contig 600000",
+		"alloc 99",
+		"alloc 0 at 1",
+		"free 0x80000",
+		"pin 1",
+		"unpin 1",
+		"echo 1 > /proc/meminfo",
+		"dumpsys header",
+		"dumpsys snapshot",
+		"dumpsys",
+		"echo x",
+		"sleep",
+		"nosuch",
 	};
-	struct slow_reader r = reader(test);
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(lines); i++) {
-		const unsigned int before = r.writes;
+		struct strict_sink strict = STRICT_SINK;
 
-		(void)console_run_line(lines[i], &r.sink);
-		KTEST_EXPECT_GT(test, r.writes, before);
+		(void)console_run_line(lines[i], &strict.sink);
+		if (strict.held || !strict.writes)
+			KTEST_FAIL(test,
+				   "\"%s\": %u of %u writes with something held (%s)",
+				   lines[i], strict.held, strict.writes, strict.lock);
 	}
 }
 
+/* Somebody plugs and unplugs meanwhile, and has the hotplug lock for long. */
+static void iomem_needs_no_lock(struct ktest *test)
+{
+	struct strict_sink strict = STRICT_SINK;
+
+	KTEST_EXPECT_EQ(test, command("cat /proc/iomem"), 0);
+	KTEST_EXPECT_NOT_NULL(test, strstr(answer, "System RAM"));
+	mutex_lock(&kernel_mm.hotplug_lock);
+	KTEST_EXPECT_EQ(test, console_run_line("cat /proc/iomem", &strict.sink), 0);
+	mutex_unlock(&kernel_mm.hotplug_lock);
+	KTEST_EXPECT_STREQ(test, strict.lock, "hotplug"); /* the case's own */
+}
+
+static int need_memory(struct ktest *test)
+{
+	if (!kernel_mm.name)
+		ktest_skip(test, "this world has no kernel memory");
+	return 0;
+}
+
 static const struct ktest_case slow_reader_cases[] = {
+	KTEST_CASE(mutexes_of_a_thread),
+	KTEST_CASE(whoever_holds_may_not_wait),
 	KTEST_CASE(files),
 	KTEST_CASE(commands),
-	{},
+	KTEST_CASE(iomem_needs_no_lock),
+	{}
 };
 static struct ktest_suite slow_reader_suite = { .name = "slow_reader",
+						.init = need_memory,
 						.cases = slow_reader_cases };
 KTEST_SUITE(slow_reader_suite);

@@ -8,7 +8,6 @@
 
 #include "arch/machine.h"
 #include "death.h"
-#include "kernel/sink.h"
 #include "tests/mm/test_mm.h"
 
 static struct mm *mm;
@@ -304,15 +303,7 @@ static void write_after_free_large(void)
 	(void)!alloc_pages_at(mm, pfn, 9, PGTY_KERNEL);
 }
 
-/* A console's reader may be slow, and all of hotplug would wait for it. */
-static void written_under_the_hotplug_lock(void)
-{
-	mutex_lock(&kernel_mm.hotplug_lock);
-	assert_sink_may_wait();
-}
-
 static const struct death deaths[] = {
-	{ "written_under_the_hotplug_lock", written_under_the_hotplug_lock, "hotplug_lock" },
 	{ "free_twice", free_twice, "it is free already: it is Cached, order 0" },
 	{ "free_twice_after_drain", free_twice_after_drain, "it is free already: it is Buddy" },
 	{ "free_large_twice", free_large_twice, "order 9: it is free already: it is Cached" },

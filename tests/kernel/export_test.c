@@ -13,6 +13,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/mm.h"
+#include "strict_sink.h"
 #include "test_threads.h"
 
 #define STOP_NS (60 * NSEC_PER_SEC)
@@ -133,31 +134,69 @@ static void stall(struct sink *sink, const char *bytes, size_t len)
 		msleep(10);
 }
 
-static int export_stalled(void *arg)
+static int records_stalled(void *arg)
 {
 	struct stalled *s = arg;
 
-	return export_write("header", &s->sink);
+	return export_write("records", &s->sink);
 }
 
-/* Somebody at the console is told so, and need not wait for the other. */
+/* There is a record to be taken; whether its event is on stays as it was. */
+static void leave_a_record(void)
+{
+	const bool was_on = trace_is_on(TRACE_TEST_MARK);
+
+	(void)trace_set("ktest:mark", TRACE_ON);
+	trace_emit(TRACE_TEST_MARK, .pfn = 1);
+	(void)trace_set("ktest:mark", was_on ? TRACE_ON : TRACE_OFF);
+}
+
+static void expect_export(struct ktest *test, const char *line, int status, const char *words)
+{
+	char *text = ktest_alloc(test, 1024);
+	struct sink_buffer answer;
+
+	sink_buffer_init(&answer, text, 1024);
+	KTEST_EXPECT_EQ(test, console_run_line(line, &answer.sink), status);
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, words));
+}
+
+/*
+ * The rings have one reader. Somebody at the console is told so, and need not wait for the
+ * other; whatever is no record does not even notice.
+ */
 static void stalled_reader_stops_nobody(struct ktest *test)
 {
 	struct stalled s = { .sink = { stall } };
-	struct sink_buffer answer;
 	struct thread *thread;
-	char *text = ktest_alloc(test, 1024);
 
-	thread = thread_create("stalled", export_stalled, &s);
+	if (ebb_trace.nr_records == 0)
+		ktest_skip(test, "there are no trace rings");
+	leave_a_record();
+	thread = thread_create("stalled", records_stalled, &s);
 	KTEST_ASSERT_NOT_NULL(test, thread);
 	KTEST_EXPECT_TRUE(test, wait_for_count(&s.began, 1));
-	sink_buffer_init(&answer, text, 1024);
-	KTEST_EXPECT_EQ(test, console_run_line("dumpsys header", &answer.sink), -EBUSY);
-	KTEST_EXPECT_NOT_NULL(test, strstr(text, "0 bytes status -16-----\n"));
+	expect_export(test, "dumpsys records", -EBUSY, "0 bytes status -16-----\n");
+	expect_export(test, "dumpsys header", 0, " status 0-----\n");
 	WRITE_ONCE(s.go_on, 1);
 	KTEST_EXPECT_EQ(test, thread_join(thread, ktime_ns() + STEP_NS, NULL), 0);
-	sink_buffer_init(&answer, text, 1024);
-	KTEST_EXPECT_EQ(test, console_run_line("dumpsys header", &answer.sink), 0);
+	expect_export(test, "dumpsys records", 0, " status 0-----\n");
+}
+
+/* What is exported holds nothing while it is written. */
+static void exports_hold_nothing(struct ktest *test)
+{
+	static const char *const names[] = { "header", "records", "snapshot", "dumpsys" };
+
+	if (kernel_mm.name == NULL || ebb_trace.nr_records == 0)
+		ktest_skip(test, "this world has no kernel memory or trace rings");
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+		struct strict_sink strict = STRICT_SINK;
+
+		leave_a_record();
+		KTEST_EXPECT_EQ(test, export_write(names[i], &strict.sink), 0);
+		EXPECT_STRICT(test, &strict);
+	}
 }
 
 static void flags_as_linux_numbers_them(struct ktest *test)
@@ -197,6 +236,7 @@ static const struct ktest_case export_cases[] = {
 	KTEST_CASE(others_stand_still),
 	KTEST_CASE(snapshots_are_whole),
 	KTEST_CASE(stalled_reader_stops_nobody),
+	KTEST_CASE(exports_hold_nothing),
 	KTEST_CASE(flags_as_linux_numbers_them),
 	{}
 };

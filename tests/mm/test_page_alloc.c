@@ -7,6 +7,7 @@
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "tests/kernel/strict_sink.h"
 #include "tests/mm/test_mm.h"
 
 static unsigned int mt_of(const struct test_mm *t, unsigned long pfn)
@@ -335,6 +336,30 @@ static void check_finds_differences(struct ktest *test)
 	free_pages(t->mm, pfn, 0);
 }
 
+/* Many findings, more than are kept: each is counted, and written with no lock held. */
+static void findings_are_written_later(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct mem_section *ms = pfn_to_section(t->mm, t->base);
+	struct strict_sink strict = STRICT_SINK;
+	struct sink_buffer buffer;
+	char *text = ktest_alloc(test, 8192);
+	unsigned int found;
+
+	for (unsigned int k = 0; k < NR_PAGE_ORDERS; k++)
+		ms->avail[k] = ~ms->avail[k];
+	found = mm_check(t->mm, &strict.sink);
+	sink_buffer_init(&buffer, text, 8192);
+	KTEST_EXPECT_EQ(test, mm_check(t->mm, &buffer.sink), found);
+	for (unsigned int k = 0; k < NR_PAGE_ORDERS; k++)
+		ms->avail[k] = ~ms->avail[k];
+	EXPECT_STRICT(test, &strict);
+	KTEST_EXPECT_GT(test, found, 100);
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, "mm_check: pageblock 0x"));
+	KTEST_EXPECT_EQ(test, text[buffer.len - 1], '\n');
+	KTEST_EXPECT_EQ(test, mm_check(t->mm, NULL), 0);
+}
+
 static const struct ktest_case page_alloc_cases[] = {
 	KTEST_CASE(types_stay_apart),
 	KTEST_CASE(kernel_data_never_in_movable),
@@ -350,6 +375,7 @@ static const struct ktest_case page_alloc_cases[] = {
 	KTEST_CASE(uncounted_cannot_be_grabbed),
 	KTEST_CASE(owners_and_pins),
 	KTEST_CASE(check_finds_differences),
+	KTEST_CASE(findings_are_written_later),
 	{},
 };
 static struct ktest_suite page_alloc_suite = { .name = "page_alloc", .cases = page_alloc_cases };

@@ -136,9 +136,10 @@ static void run_hooks_after(struct ktest *test)
 }
 
 /* What a case must not leave behind, whatever it tests. */
-static void check_left_behind(struct ktest *test, u32 spin_depth)
+static void check_left_behind(struct ktest *test, u32 spin_depth, struct mutex *mutexes)
 {
 	struct ktest_run *run = test->run;
+	struct mutex *const left = run->thread->mutexes;
 	struct hart *hart = this_hart();
 	const unsigned long warnings = warn_count() - run->warnings_before;
 
@@ -146,6 +147,11 @@ static void check_left_behind(struct ktest *test, u32 spin_depth)
 		KTEST_FAIL(test, "the case ended with %d spinlocks held",
 			   (int)(hart->spin_depth - spin_depth));
 		hart->spin_depth = spin_depth;
+	}
+	if (left != mutexes) {
+		run->thread->mutexes = mutexes;
+		KTEST_FAIL(test, "the case ended with mutex %s held",
+			   left != NULL ? left->name : "(of its caller) not");
 	}
 	if (warnings > run->warnings_allowed)
 		KTEST_FAIL(test, "the case caused %lu warnings, %lu were expected",
@@ -158,6 +164,7 @@ static enum outcome run_once(struct ktest *test)
 	struct ktest_run *run = test->run;
 	const struct ktest_suite *suite = run->suite;
 	const u32 spin_depth = this_hart()->spin_depth;
+	struct mutex *const mutexes = run->thread->mutexes;
 
 	run->failed = 0;
 	run->skip_reason[0] = '\0';
@@ -172,7 +179,7 @@ static enum outcome run_once(struct ktest *test)
 	if (suite->exit != NULL)
 		call_guarded(test, suite->exit);
 	run_hooks_after(test);
-	check_left_behind(test, spin_depth);
+	check_left_behind(test, spin_depth, mutexes);
 	ktest_flush_lines(run);
 	ktest_resources_end(run);
 	if (ktest_failed(test))
@@ -363,10 +370,10 @@ static enum ktest_status run_wanted(struct ktest_run *run, struct ktest_suite *c
 
 	run->stack = stack_get();
 	if (run->stack == NULL) {
-		sink_puts(run->out, "# ktest: no memory for a stack\n");
+		sink_puts(&run->report, "# ktest: no memory for a stack\n");
 		return KTEST_HARNESS;
 	}
-	sink_printf(run->out, "1..%u\n# ktest.seed=%llu\n",
+	sink_printf(&run->report, "1..%u\n# ktest.seed=%llu\n",
 		    count_suites(run->options, suites, nr) * repeat,
 		    (unsigned long long)(seed != 0 ? seed : DEFAULT_SEED));
 	run_all(run, suites, nr, repeat);
@@ -381,8 +388,7 @@ enum ktest_status ktest_run_suites(const struct ktest_options *options,
 				   struct ktest_suite *const *suites,
 				   unsigned int nr_suites, struct sink *out)
 {
-	struct ktest_run run = { .options = options, .out = out,
-				 .thread = current_thread() };
+	struct ktest_run run = { .options = options, .thread = current_thread() };
 
 	if (!ktest_options_valid(options, out))
 		return KTEST_HARNESS;
@@ -390,7 +396,7 @@ enum ktest_status ktest_run_suites(const struct ktest_options *options,
 		sink_printf(out, "# ktest: more than %d suites\n", KTEST_MAX_ENTRIES);
 		return KTEST_HARNESS;
 	}
-	ktest_lines_init(&run);
+	ktest_report_init(&run, out);
 	sink_puts(out, "KTAP version 1\n");
 	if (options->action != NULL) {
 		list_cases(options, suites, nr_suites, out);
@@ -403,12 +409,17 @@ enum ktest_status ktest_run_suites(const struct ktest_options *options,
 	return run_wanted(&run, suites, nr_suites);
 }
 
-static DEFINE_MUTEX(tester); /* held by the thread that tests; protects: nr_begun */
-static unsigned int nr_begun;
+/* The thread that tests. No mutex: nobody waits for it, and it writes to a console that may. */
+static struct thread *tester;
+static unsigned int nr_begun; /* the tester's */
 
 bool ktest_begin(struct sink *out)
 {
-	if (!mutex_is_held(&tester) && !mutex_trylock(&tester)) {
+	struct thread *nobody = NULL;
+
+	if (READ_ONCE(tester) != current_thread() &&
+	    !__atomic_compare_exchange_n(&tester, &nobody, current_thread(), false,
+					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
 		sink_puts(out, "another console runs tests or measures; wait for its end\n");
 		return false;
 	}
@@ -419,7 +430,7 @@ bool ktest_begin(struct sink *out)
 void ktest_end(void)
 {
 	if (--nr_begun == 0)
-		mutex_unlock(&tester);
+		STORE_RELEASE(tester, NULL);
 }
 
 enum ktest_status ktest_run(const struct ktest_options *options, struct sink *out)

@@ -8,6 +8,7 @@
 #include "arch/thread.h"
 #include "kernel/ktest.h"
 #include "kernel/sink.h"
+#include "kernel/spinlock.h"
 
 /* Suites of a run, and cases of a suite. */
 #define KTEST_MAX_ENTRIES 255
@@ -29,7 +30,10 @@ struct ktest_tally {
 /**
  * struct ktest_run - one run, on the runner's stack
  * @options: what was asked for
- * @out: where KTAP goes
+ * @report: where KTAP goes; what is written with a lock held is kept, until the next report
+ *	without or the end of the case: the console may wait, see sink_may_wait()
+ * @console: where @report writes
+ * @kept: what is kept; its text is @kept_text, and @kept_lock protects both
  * @suite: which runs
  * @test_case: which runs
  * @thread: the runner's; other threads can't leave its case
@@ -55,7 +59,11 @@ struct ktest_tally {
  */
 struct ktest_run {
 	const struct ktest_options *options;
-	struct sink *out;
+	struct sink report;
+	struct sink *console;
+	spinlock_t kept_lock;
+	struct sink_buffer kept;
+	char kept_text[1024];
 	const struct ktest_suite *suite;
 	const struct ktest_case *test_case;
 	struct thread *thread;
@@ -111,8 +119,10 @@ void ktest_abort(struct ktest *test) __noreturn;
  */
 void ktest_code_place(unsigned long pc, char *text, size_t size);
 
-/* What is left in ktest_sink() without a newline. */
+/* The run's sinks; @console is where KTAP goes in the end. */
+void ktest_report_init(struct ktest_run *run, struct sink *console);
+
+/* What is left in ktest_sink() without a newline, and what is kept. */
 void ktest_flush_lines(struct ktest_run *run);
-void ktest_lines_init(struct ktest_run *run);
 
 #endif

@@ -17,6 +17,43 @@ static const char *indentation(const struct ktest_run *run)
 	return blanks + INDENT_MAX - min(run->indent, (unsigned int)INDENT_MAX);
 }
 
+/* Reports of any thread, with a lock held. What has no room is counted. */
+static void keep(struct ktest_run *run, const char *text, size_t len)
+{
+	const unsigned long flags = spin_lock_irqsave(&run->kept_lock);
+
+	run->kept.sink.write(&run->kept.sink, text, len);
+	spin_unlock_irqrestore(&run->kept_lock, flags);
+}
+
+static void flush_kept(struct ktest_run *run)
+{
+	char text[sizeof(run->kept_text)];
+	struct sink_buffer kept;
+	unsigned long flags;
+
+	flags = spin_lock_irqsave(&run->kept_lock);
+	memcpy(text, run->kept_text, run->kept.len + 1);
+	kept = run->kept;
+	sink_buffer_init(&run->kept, run->kept_text, sizeof(run->kept_text));
+	spin_unlock_irqrestore(&run->kept_lock, flags);
+	kept.text = text;
+	sink_drain(&kept, run->console);
+}
+
+static void report_write(struct sink *sink, const char *text, size_t len)
+{
+	struct ktest_run *run = container_of(sink, struct ktest_run, report);
+
+	if (!sink_can_wait()) {
+		keep(run, text, len);
+		return;
+	}
+	if (READ_ONCE(run->kept.len) != 0)
+		flush_kept(run);
+	run->console->write(run->console, text, len);
+}
+
 void ktest_print(struct ktest_run *run, const char *fmt, ...)
 {
 	char text[SINK_PRINTF_MAX - INDENT_MAX - 2];
@@ -25,7 +62,7 @@ void ktest_print(struct ktest_run *run, const char *fmt, ...)
 	va_start(args, fmt);
 	(void)vscnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	sink_printf(run->out, "%s%s\n", indentation(run), text);
+	sink_printf(&run->report, "%s%s\n", indentation(run), text);
 }
 
 bool ktest_failed(const struct ktest *test)
@@ -92,7 +129,7 @@ static void fail(struct ktest *test, const struct ktest_place *place, unsigned l
 		ktest_code_place(call - 1, where, sizeof(where));
 		(void)scnprintf(helper, sizeof(helper), "%s    in a helper, %s\n", indent, here);
 	}
-	sink_printf(run->out, "%s# %s: %s FAILED at %s\n%s%s\n%s", indent,
+	sink_printf(&run->report, "%s# %s: %s FAILED at %s\n%s%s\n%s", indent,
 		    run->test_case->name, place->abort ? "ASSERTION" : "EXPECTATION", where,
 		    indent, text, helper);
 	if (place->abort)
@@ -247,6 +284,8 @@ void ktest_flush_lines(struct ktest_run *run)
 	if (run->line.len != 0)
 		ktest_print(run, "# %s", run->line_text);
 	sink_buffer_init(&run->line, run->line_text, sizeof(run->line_text));
+	if (READ_ONCE(run->kept.len) != 0 && sink_can_wait())
+		flush_kept(run);
 }
 
 static void lines_write(struct sink *sink, const char *text, size_t len)
@@ -261,8 +300,12 @@ static void lines_write(struct sink *sink, const char *text, size_t len)
 	}
 }
 
-void ktest_lines_init(struct ktest_run *run)
+void ktest_report_init(struct ktest_run *run, struct sink *console)
 {
+	run->console = console;
+	run->report.write = report_write;
+	spin_lock_init(&run->kept_lock, "ktest.kept_lock");
+	sink_buffer_init(&run->kept, run->kept_text, sizeof(run->kept_text));
 	run->lines.write = lines_write;
 	sink_buffer_init(&run->line, run->line_text, sizeof(run->line_text));
 }

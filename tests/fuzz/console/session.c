@@ -90,7 +90,7 @@ static void console_write(struct sink *sink, const char *data, size_t len)
 	struct console *c = container_of(sink, struct console, sink);
 	const size_t room = sizeof(c->text) - 1 - c->len;
 
-	assert_sink_may_wait();
+	BUG_ON(!sink_can_wait());
 	memcpy(c->text + c->len, data, min(len, room));
 	c->len += min(len, room);
 	c->text[c->len] = '\0';

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _TESTS_KERNEL_STRICT_SINK_H
+#define _TESTS_KERNEL_STRICT_SINK_H
+
+/*
+ * A sink whose reader may be slow, as that of a port: it counts the writes, and those that
+ * were made with something held that others need.
+ */
+#include "kernel/mutex.h"
+#include "kernel/sink.h"
+
+/**
+ * struct strict_sink - see above
+ * @sink: hand this out
+ * @writes: how often it was written to
+ * @held: how often with a lock held, in a walk bracket or with interrupts off
+ * @lock: the name of the mutex, if there was one; the last
+ */
+struct strict_sink {
+	struct sink sink;
+	unsigned int writes;
+	unsigned int held;
+	const char *lock;
+};
+
+static inline void strict_write(struct sink *sink, const char *text, size_t len)
+{
+	struct strict_sink *strict = container_of(sink, struct strict_sink, sink);
+	const struct mutex *mutex = mutex_last_taken();
+
+	(void)text;
+	(void)len;
+	strict->writes++;
+	strict->held += !sink_can_wait();
+	if (mutex)
+		strict->lock = mutex->name;
+}
+
+#define STRICT_SINK                                           \
+	{                                                     \
+		.sink = { .write = strict_write }, .lock = "" \
+	}
+
+/* It was written to, and nothing was held. */
+#define EXPECT_STRICT(test, strict)                           \
+	do {                                                  \
+		KTEST_EXPECT_GT(test, (strict)->writes, 0);   \
+		KTEST_EXPECT_EQ(test, (strict)->held, 0);     \
+		KTEST_EXPECT_STREQ(test, (strict)->lock, ""); \
+	} while (0)
+
+#endif
