@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
+import sys
+import termios
 from collections.abc import Callable
 
 from guest import COMMAND_LIMIT, RESIZE_LIMIT, Guest, Port, expect, wait_for
@@ -189,3 +192,40 @@ def typed_ahead(guest: Guest) -> None:
         guest.type('\r'.join([command, *(f'echo {word[:2]}"{word[2:]}"' for word in words)]))
         for word in words:
             start = guest.console.wait_for(rf'^{word}$', COMMAND_LIMIT, start).end()
+
+
+def unread(port: Port) -> int:
+    """Bytes that were sent to us and not read."""
+    return int.from_bytes(fcntl.ioctl(port.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def at_the_terminal(guest: Guest, line: str) -> None:
+    """Run it there, while another client's answers stand still: it must not wait until that one is given up."""
+    start = len(guest.console.text)
+    guest.type(f'{line}; echo d"one"')
+    guest.console.wait_for(r'^done$', COMMAND_LIMIT, start)
+    expect('an answer is cut' not in guest.console.text, f'"{line}" waited for the client that reads nothing')
+
+
+@scenario()
+def client_that_reads_nothing(guest: Guest) -> None:
+    """Its answers stand still, and nobody else: what they are about is read, changed and resized from elsewhere."""
+    guest.resize(512 * MIB)
+    block = max(guest.blocks())
+    files = 'cat ' + ' '.join(['/proc/iomem'] * 8) + '; vmem; mm check; map'
+    guest.port.send(f'{files}\n'.encode() * 100)
+    looks = [0]
+
+    def stands_still() -> bool:
+        looks.append(unread(guest.port))
+        return looks[-1] > 0 and len(set(looks[-20:])) == 1
+    wait_for(stands_still, 'the answers to fill the socket', RESIZE_LIMIT)
+    for line in (f'chmem -d -b {block}', 'vmem', 'cat /proc/iomem', 'mm check', f'chmem -e -b {block}', 'vmem reset'):
+        at_the_terminal(guest, line)
+    guest.devices['vm0'].request(256 * MIB)
+    guest.console.wait_for('vm0: plugged 256 MiB as requested', RESIZE_LIMIT)
+    at_the_terminal(guest, 'lsmem')
+    expect('a sink that waits' not in guest.console.text, 'a writer held a lock')
+    statuses = {guest.port.answer(RESIZE_LIMIT, files)[0] for _ in range(100)}
+    expect(statuses == {0}, f'the client reads at last, and finds {statuses}')
+    guest.check()
