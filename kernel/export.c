@@ -142,7 +142,6 @@ static void base64_write(struct sink *sink, const char *bytes, size_t len)
 {
 	struct base64_sink *b = container_of(sink, struct base64_sink, sink);
 
-	(void)sink_may_wait();
 	b->total += len;
 	while (len) {
 		const size_t n = min(len, (size_t)(LINE_BYTES - b->len));

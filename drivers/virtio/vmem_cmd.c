@@ -70,9 +70,8 @@ static void print_device(struct virtio_mem *vm, struct sink *out)
 	sink_puts(out, "\n");
 }
 
-/* More than a device's lines have, and the outcome of a reset. */
+/* More than a device's lines have. */
 #define STATUS_BYTES 1536
-#define RESET_BYTES  256
 
 /* The text is made while the device cannot leave, and written when the list is free again. */
 unsigned int vmem_status(struct sink *out)
@@ -141,7 +140,7 @@ static int vmem_reset(const char *name, enum vmem_reset how, struct sink *out)
 	for (unsigned int id = 0; id < VMEM_MAX_DEVICES; id++) {
 		struct virtio_mem *vm = vmem_get(id, name);
 		struct sink_buffer buffer;
-		char text[RESET_BYTES];
+		char text[STATUS_BYTES];
 		int err;
 
 		if (!vm)

@@ -10,7 +10,6 @@
 #include "drivers/virtio/virtio_console.h"
 #include "kernel/patience.h"
 #include "kernel/printk.h"
-#include "kernel/sink.h"
 #include "kernel/timer.h"
 #include "lib/bitops.h"
 #include "lib/errno.h"
@@ -229,7 +228,6 @@ static int await_tx(struct vport *port)
 
 int vport_write(struct vport *port, const char *text, u32 len)
 {
-	(void)sink_may_wait();
 	while (len) {
 		const int ret = await_tx(port);
 		const u32 n = min(len, (u32)VPORT_TX_BYTES);
