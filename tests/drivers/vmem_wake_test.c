@@ -206,6 +206,37 @@ static void request_ends(struct ktest *test, struct scene *s)
 	free_contig_range(s->mm, s->pfn, 1);
 }
 
+/* A person takes the block offline, and waits for the page. */
+static int other_offline(void *arg)
+{
+	const struct evacuate_policy policy = {
+		.name = "offline",
+		.flags = EVAC_WAIT_FREE,
+		.deadline_ns = evac_clock_ns() + LIMIT_NS,
+	};
+	struct scene *s = arg;
+
+	return offline_memory_block(s->mm, s->pfn >> SECTION_PFN_SHIFT, &policy, NULL);
+}
+
+static void offlining_blocks(struct ktest *test, struct scene *s)
+{
+	page_blocks(test, s);
+	s->other = thread_create("other", other_offline, s);
+	KTEST_ASSERT_NOT_NULL(test, s->other);
+	while (!READ_ONCE(window_zone(s->rig->w, ZONE_MOVABLE)->nr_free_waiters))
+		msleep(1);
+}
+
+static void block_goes_offline(struct ktest *test, struct scene *s)
+{
+	int err = 1;
+
+	free_pages(s->mm, s->pfn, 0);
+	KTEST_ASSERT_EQ(test, thread_join(s->other, ktime_ns() + LIMIT_NS, &err), 0);
+	KTEST_EXPECT_EQ(test, err, 0);
+}
+
 static const struct blocker {
 	const char *name;
 	void (*blocks)(struct ktest *test, struct scene *s);
@@ -217,6 +248,7 @@ static const struct blocker {
 	{ "reference put", reference_blocks, reference_is_put },
 	{ "listener relents", listener_refuses, listener_relents },
 	{ "other request ends", request_blocks, request_ends },
+	{ "block goes offline", offlining_blocks, block_goes_offline },
 };
 
 static void describe_blocker(const struct blocker *b, char desc[KTEST_DESC_SIZE])
