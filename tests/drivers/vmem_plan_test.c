@@ -133,6 +133,19 @@ static void grow_merges(struct ktest *test)
 	expect_run(test, &p->run[1], 5, 2 * PBS + 10 - 5);
 }
 
+/* A list that is full, of runs that touch by now, has room for the next one. */
+static void full_list_is_merged(struct ktest *test)
+{
+	struct plan *p = plan_make(test, 1);
+
+	have(p, 0, 1);
+	have(p, 2, ALL << 63);
+	have(p, 3, ALL);
+	KTEST_ASSERT_EQ(test, vmem_plan_plug(&p->map, 10000, p->run, 2), 2);
+	expect_run(test, &p->run[0], 1, 63 + 64 + 63);
+	expect_run(test, &p->run[1], 4 * PBS, 4 * PBS);
+}
+
 /* Neither beyond what is usable nor below the region's start. */
 static void grow_bounds(struct ktest *test)
 {
@@ -327,6 +340,7 @@ static const struct ktest_case vmem_plan_cases[] = {
 	KTEST_CASE(grow_tail),
 	KTEST_CASE(grow_partial_first),
 	KTEST_CASE(grow_merges),
+	KTEST_CASE(full_list_is_merged),
 	KTEST_CASE(grow_bounds),
 	KTEST_CASE(max_run),
 	KTEST_CASE(held),

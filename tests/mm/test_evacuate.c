@@ -370,6 +370,33 @@ static void contig_finds_a_place(struct ktest *test)
 	KTEST_EXPECT_EQ(test, alloc_contig_pages(t->mm, 0, NULL, &why), PFN_NONE);
 }
 
+/* No place is free: what is in the way of one moves. */
+static void contig_makes_a_place(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const unsigned long nr_slots = t->zone->spanned / PB;
+	const unsigned long moved = vm_event_read(t->mm, VM_PGMIGRATE_SUCCESS);
+	struct page_slot *slot = ktest_alloc(test, nr_slots * sizeof(*slot));
+	unsigned long pfn;
+
+	for (unsigned long i = 0; i < nr_slots; i++) {
+		slot[i].pfn = PFN_NONE;
+		pfn = t->zone->start_pfn + i * PB + PB - 1;
+		if (alloc_pages_at(t->mm, pfn, 0, PGTY_DRIVER))
+			continue; /* another one has it, or it is hole */
+		slot[i].pfn = pfn;
+		page_set_owner(t->mm, pfn, (uintptr_t)&slot[i]);
+	}
+	pfn = alloc_contig_pages(t->mm, PB, NULL, NULL);
+	KTEST_ASSERT_NE(test, pfn, PFN_NONE);
+	expect_type(test, t, pfn, PB, PGTY_KERNEL);
+	KTEST_EXPECT_EQ(test, vm_event_read(t->mm, VM_PGMIGRATE_SUCCESS), moved + 1);
+	free_contig_range(t->mm, pfn, PB);
+	for (unsigned long i = 0; i < nr_slots; i++)
+		KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot[i]),
+				slot_pfn(&slot[i]) == PFN_NONE ? -ENOENT : 0);
+}
+
 /* A contiguous range can be freed in parts of any size. */
 static void contig_is_freed_in_parts(struct ktest *test)
 {
@@ -401,6 +428,7 @@ static const struct ktest_case evacuate_cases[] = {
 	KTEST_CASE(waiting_has_an_end),
 	KTEST_CASE(several_ranges),
 	KTEST_CASE(contig_finds_a_place),
+	KTEST_CASE(contig_makes_a_place),
 	KTEST_CASE(contig_is_freed_in_parts),
 	{},
 };
