@@ -53,7 +53,7 @@ HOST_TESTS :=
 TEST_NEEDS :=
 FUZZERS :=
 
-FRAGMENTS := arch/riscv/build.mk lib/lib.mk tests/host/host.mk tests/fuzz/fuzz.mk tools/vmem/vmem.mk tests/coverage/coverage.mk
+FRAGMENTS := arch/riscv/build.mk lib/lib.mk tools/vmem/vmem.mk $(foreach d,host fuzz coverage mutants,tests/$(d)/$(d).mk)
 include $(wildcard $(FRAGMENTS))
 
 # A call of a helper in a test keeps its frame: the runner names the line in the test.
@@ -93,7 +93,7 @@ NAMED = $(if $(T),@tools/ktest --names)
 MAKEO = @+$(MAKE) $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc)) O='$(O)'
 
 help: ## this list
-	@tools/make-help Makefile
+	@tools/make-help Makefile tests/*/*.mk
 
 all: ## build the kernel and the host tools
 	$(SETUP) build
