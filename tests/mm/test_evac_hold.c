@@ -289,37 +289,38 @@ static void a_held_thread_can_be_cancelled(struct ktest *test)
 	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), 0);
 }
 
-static u64 ctrl_c_at = WAIT_FOREVER;
+/* Somebody types Ctrl-C as soon as the request has named what it waits for. */
+struct impatient {
+	struct interrupter interrupter;
+	struct mm_failure why;
+};
 
-static bool ctrl_c_typed(struct interrupter *unused)
+static bool ctrl_c_typed(struct interrupter *self)
 {
-	(void)unused;
-	return ktime_ns() >= ctrl_c_at;
+	return container_of(self, struct impatient, interrupter)->why.pfn != PFN_NONE;
 }
 
 /* Ctrl-C ends what the console's own thread waits for, and nobody else's. */
 static void ctrl_c_ends_the_wait(struct ktest *test)
 {
-	static struct interrupter interrupter = { .asked = ctrl_c_typed };
+	static struct impatient user = { .interrupter.asked = ctrl_c_typed };
 	struct test_mm *t = test_mm_normal(test, 1);
 	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
 	const unsigned long pfn = t->base + 1000;
-	struct mm_failure why;
 	struct job *job;
 
-	console_can_interrupt(&interrupter);
+	user.why.pfn = PFN_NONE;
+	console_can_interrupt(&user.interrupter);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_SLAB), 0);
 	job = start_job(test, t, pfn + PB, 1);
 	job->policy.cancelled = command_interrupted;
 	policy.flags = EVAC_WAIT_FREE;
 	policy.cancelled = command_interrupted;
-	ctrl_c_at = ktime_ns() + 100 * NSEC_PER_MSEC;
-	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn, pfn + 9, &policy, &why), -EINTR);
-	ctrl_c_at = WAIT_FOREVER;
+	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn, pfn + 9, &policy, &user.why), -EINTR);
 	console_can_interrupt(NULL);
-	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CANCELLED);
-	KTEST_EXPECT_EQ(test, why.pfn, pfn);
-	KTEST_EXPECT_SOON(test, why.elapsed_ns, 200 * NSEC_PER_MSEC);
+	KTEST_EXPECT_EQ(test, user.why.reason, MM_REASON_CANCELLED);
+	KTEST_EXPECT_EQ(test, user.why.pfn, pfn);
+	KTEST_EXPECT_SOON(test, user.why.elapsed_ns, 200 * NSEC_PER_MSEC);
 	KTEST_EXPECT_EQ(test, end_job(test, job), 0);
 	free_contig_range(t->mm, pfn + PB, 1);
 	free_pages(t->mm, pfn, 0);
