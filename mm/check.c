@@ -7,6 +7,7 @@
  * other harts go on in their caches.
  */
 #include "kernel/sink.h"
+#include "mm/hold.h"
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 
@@ -53,6 +54,7 @@ static void check_frame(struct check *c, const struct mem_section *ms, unsigned 
 	const unsigned int type = PAGE_WORD_TYPE(w), flags = PAGE_WORD_FLAGS(w);
 	const u32 count = type == PGTY_OFFLINE ? OFFLINE_COUNT : 0;
 
+	walk_announce(pfn, WALK_CHECK);
 	if (type == PGTY_NONE || type >= NR_PAGE_TYPES)
 		DIFFERS(c, "pfn 0x%lx has no type (word 0x%08x)", pfn, w);
 	if (free != (type == PGTY_BUDDY))

@@ -11,11 +11,6 @@
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 
-static unsigned long range_end(const struct pfn_range *r)
-{
-	return r->start_pfn + r->nr_pages;
-}
-
 struct memory_owner *memory_owner_of(struct mm *mm, unsigned long pfn)
 {
 	struct memory_owner *owner;

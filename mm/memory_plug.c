@@ -18,11 +18,6 @@
 #define UNPLUG_DEADLINE_NS (5ULL * 1000 * 1000 * 1000)
 #define UNPLUG_RETRIES	   3
 
-static unsigned long range_end(const struct pfn_range *r)
-{
-	return r->start_pfn + r->nr_pages;
-}
-
 static phys_addr_t range_phys(const struct pfn_range *r)
 {
 	return pfn_to_phys(r->start_pfn);

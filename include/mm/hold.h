@@ -55,6 +55,7 @@ enum walk_step {
 	WALK_ZONE, /* it has found the section, and loads its zone next */
 	WALK_LOCK, /* it has loaded the zone, and takes its lock next */
 	WALK_COUNT, /* it has found a chunk that has a count, and takes a reference next */
+	WALK_CHECK, /* it is mm_check() and has read a descriptor, which it compares next */
 };
 
 /*

@@ -28,11 +28,17 @@
 struct memory_owner;
 struct mm_failure;
 
-/* A range of frames. end is start_pfn + nr_pages, exclusive. */
+/* A range of frames. */
 struct pfn_range {
 	unsigned long start_pfn;
 	unsigned long nr_pages;
 };
+
+/* The first frame behind a range. */
+static inline unsigned long range_end(const struct pfn_range *r)
+{
+	return r->start_pfn + r->nr_pages;
+}
 
 /*
  * The pageblock word, 64 bits, changed under zone->lock and read without it:

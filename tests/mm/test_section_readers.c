@@ -287,6 +287,32 @@ static void a_reference_is_of_the_chunk_asked_for(struct ktest *test)
 	window_check(test, w);
 }
 
+static unsigned long cached_pfn;
+
+/* The frame on top of this hart's cache becomes a page with a count, without the lock. */
+static void cached_becomes_counted(unsigned long pfn, enum walk_step step)
+{
+	if (step != WALK_CHECK || pfn != cached_pfn)
+		return;
+	hold_walk = NULL;
+	race.happened = alloc_pages(race.w->mm, GFP_MOVABLE, 0, PGTY_DRIVER) == pfn;
+}
+
+/* mm_check() has read "Cached, no count": the count of now is another life's. */
+static void a_check_meets_an_allocation(struct ktest *test)
+{
+	struct window *w = open_race(test);
+
+	KTEST_ASSERT_EQ(test, mm_hart_init(w->mm, this_hart()->id), 0);
+	cached_pfn = alloc_pages(w->mm, GFP_MOVABLE, 0, PGTY_DRIVER);
+	KTEST_ASSERT_NE(test, cached_pfn, PFN_NONE);
+	free_pages(w->mm, cached_pfn, 0);
+	hold_walk = cached_becomes_counted;
+	window_check(test, w);
+	KTEST_ASSERT_TRUE(test, race.happened);
+	free_pages(w->mm, cached_pfn, 0);
+}
+
 static void *object;
 static struct kmem_cache *object_cache;
 
@@ -443,6 +469,7 @@ static const struct ktest_case reader_cases[] = {
 	KTEST_CASE(counts_meet_offlining),
 	KTEST_CASE(a_wake_up_meets_offlining),
 	KTEST_CASE(a_reference_is_of_the_chunk_asked_for),
+	KTEST_CASE(a_check_meets_an_allocation),
 	KTEST_CASE(a_slabs_name_meets_its_freeing),
 	KTEST_CASE(a_bracket_does_not_keep_a_block_online),
 	KTEST_CASE(blocks_come_and_go_under_readers),
