@@ -398,9 +398,11 @@ static void contig_makes_a_place(struct ktest *test)
 	expect_type(test, t, pfn, PB, PGTY_KERNEL);
 	KTEST_EXPECT_EQ(test, vm_event_read(t->mm, VM_PGMIGRATE_SUCCESS), moved + 1);
 	free_contig_range(t->mm, pfn, PB);
-	for (unsigned long i = 0; i < nr_slots; i++)
-		KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot[i]),
-				slot_pfn(&slot[i]) == PFN_NONE ? -ENOENT : 0);
+	for (unsigned long i = 0; i < nr_slots; i++) {
+		const int want = slot_pfn(&slot[i]) == PFN_NONE ? -ENOENT : 0;
+
+		KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot[i]), want);
+	}
 }
 
 /* A contiguous range can be freed in parts of any size. */
