@@ -59,7 +59,7 @@ static void echo_run(struct vport *port)
 
 	while ((n = vport_read(port, buf, sizeof(buf))) != -ENODEV) {
 		if (n == -EPIPE)
-			service_closed++;
+			WRITE_ONCE(service_closed, service_closed + 1);
 		else if (buf[0] == '*')
 			long_answer(port);
 		else
@@ -185,7 +185,7 @@ static struct rig *rig_open(struct ktest *test, const char *name)
 	struct window *w = window_open(test, 16UL << 20);
 	struct rig *rig = ktest_alloc(test, sizeof(*rig));
 
-	service_closed = 0;
+	WRITE_ONCE(service_closed, 0);
 	rig->w = w;
 	spin_lock_init(&rig->tx_lock, "tx_lock");
 	fake_virtio_init(&rig->fv, VIRTIO_ID_CONSOLE, w->mm);
@@ -204,12 +204,33 @@ static struct rig *rig_open(struct ktest *test, const char *name)
 	return rig;
 }
 
+static void forget_text(struct rig *rig)
+{
+	spin_lock(&rig->tx_lock);
+	memset(rig->text, 0, rig->len);
+	STORE_RELEASE(rig->len, 0);
+	spin_unlock(&rig->tx_lock);
+}
+
+/* The guest's thread may be about to add more. */
+static bool has_text(struct rig *rig, const char *want)
+{
+	bool found;
+
+	spin_lock(&rig->tx_lock);
+	found = strstr(rig->text, want) != NULL;
+	spin_unlock(&rig->tx_lock);
+	return found;
+}
+
 static void expect_text(struct ktest *test, struct rig *rig, const char *want)
 {
 	expect_soon(test, got(rig) >= strlen(want));
-	rig->text[min(got(rig), TEXT_BYTES - 1U)] = '\0';
+	spin_lock(&rig->tx_lock);
+	rig->text[min(rig->len, TEXT_BYTES - 1U)] = '\0';
+	spin_unlock(&rig->tx_lock);
 	KTEST_EXPECT_STREQ(test, rig->text, want);
-	STORE_RELEASE(rig->len, 0);
+	forget_text(rig);
 }
 
 /* --- cases ------------------------------------------------------------------------ */
@@ -264,12 +285,12 @@ static void host_leaves(struct ktest *test)
 	expect_soon(test, READ_ONCE(service_closed) == 1);
 	WRITE_ONCE(rig->stalled, false);
 	drain_tx(rig);
-	STORE_RELEASE(rig->len, 0);
+	forget_text(rig);
 	send_control(rig, PORT, VCON_PORT_OPEN, 1, "");
 	settle();
 	KTEST_EXPECT_EQ(test, send_bytes(rig, RX, "new", 3), 3);
 	expect_text(test, rig, "new");
-	KTEST_EXPECT_EQ(test, service_closed, 1);
+	KTEST_EXPECT_EQ(test, READ_ONCE(service_closed), 1);
 }
 
 /*
@@ -288,7 +309,7 @@ static void host_returns_at_once(struct ktest *test)
 		send_control(rig, PORT, VCON_PORT_OPEN, 1, "");
 	}
 	settle();
-	KTEST_EXPECT_EQ(test, service_closed, 10);
+	KTEST_EXPECT_EQ(test, READ_ONCE(service_closed), 10);
 }
 
 /* The port is unplugged: its service ends, the device can still be removed. */
@@ -361,9 +382,8 @@ static void console(struct ktest *test)
 
 static void expect_status(struct ktest *test, struct rig *rig, const char *want)
 {
-	expect_soon(test, strstr(rig->text, want) != NULL);
-	memset(rig->text, 0, got(rig));
-	STORE_RELEASE(rig->len, 0);
+	expect_soon(test, has_text(rig, want));
+	forget_text(rig);
 }
 
 /*
@@ -391,7 +411,7 @@ static void console_interrupted(struct ktest *test)
 	settle();
 	send_control(rig, PORT, VCON_PORT_OPEN, 1, "");
 	settle();
-	STORE_RELEASE(rig->len, 0);
+	forget_text(rig);
 	send_bytes(rig, RX, "echo next\n", 10);
 	expect_status(test, rig, "next\n=0\n");
 }
