@@ -22,13 +22,17 @@ LOADER.exec_module(bench)
 class VerdictTest(unittest.TestCase):
     """Rows come from a stand-in for the machines."""
 
-    def run_bench(self, rows, *words):
+    def run_bench(self, rows, *words, recorded=None):
         errors, never = io.StringIO(), mock.Mock(side_effect=AssertionError)
         with tempfile.TemporaryDirectory() as out, mock.patch.object(sys, 'argv', ['bench', '--out', out, *words]), \
                 mock.patch.object(bench, 'image_bytes', lambda _: 1000), \
+                mock.patch.object(bench, 'RECORDED', Path(out, 'recorded.json')), \
                 mock.patch.object(bench, 'parts', lambda _: {'boot': lambda: rows, 'device': never}), \
                 contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
+            if recorded:
+                bench.RECORDED.write_text(json.dumps(recorded))
             status = bench.main()
+            self.kept = json.loads(bench.RECORDED.read_text()) if bench.RECORDED.exists() else None
             table = json.loads(Path(out, 'bench.json').read_text())['rows']
         return status, errors.getvalue(), {row['id']: row['value'] for row in table}
 
@@ -40,6 +44,20 @@ class VerdictTest(unittest.TestCase):
         status, errors, table = self.run_bench({'boot': (5e6 + 1, 'insn')}, 'boot')
         self.assertEqual((status, table['boot']), (1, 5e6 + 1))
         self.assertIn('boot is over its "must"', errors)
+
+    def test_worse_than_recorded(self):
+        status, errors, _ = self.run_bench({'boot': (1021.0, 'insn')}, 'boot', recorded={'boot': 1000.0})
+        self.assertEqual(status, 1)
+        self.assertIn('boot is 1,021, more than 2 % above the recorded 1,000', errors)
+
+    def test_as_recorded(self):
+        for value in (1020.0, 1.0):
+            self.assertEqual(self.run_bench({'boot': (value, 'insn')}, 'boot', recorded={'boot': 1000.0})[0], 0)
+
+    def test_record(self):
+        rows = {'boot': (1.0, 'insn'), 'copy_page': (2.0, 'insn')}
+        self.assertEqual(self.run_bench(rows, '--record')[0], 0)
+        self.assertEqual(self.kept, {'boot': 1.0, 'image_bytes': 1000.0})
 
     def test_exact_leaves_out_the_rest(self):
         status, _, table = self.run_bench({'boot': (1, 'insn')}, '--exact')
