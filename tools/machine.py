@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -468,6 +469,11 @@ class Machine:
         log = self.rundir / f'{name}.log'
         text = log.read_text(errors='replace') if log.exists() else ''
         return '\n'.join(text.splitlines()[-lines:])
+
+    def end_status(self, status: int) -> int:
+        """QEMU's exit status, or 128 + n if signal n told it to end: it ends with 0 then, as if the guest had wanted it."""
+        told = re.search(r': terminating on signal (\d+)', self.tail_of('qemu'))
+        return 128 + int(told[1]) if status == 0 and told else status
 
     def obituary(self, name: str, status: int) -> str:
         """How QEMU ('qemu') or a memory device ended, where its log is, and the log's last lines."""

@@ -3,6 +3,7 @@
 
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -163,6 +164,15 @@ class LauncherTest(unittest.TestCase):
                     _, err = talk(process, LIMIT)
                     self.assertEqual(process.returncode, 128 + signum)
                     self.assertRegex(err, rf'^run: QEMU was ended by {signum.name}: .*{meaning}.*qemu\.log\)\n  last words\n$')
+
+    def test_qemu_that_ends_in_order_when_a_signal_tells_it_to(self):
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            with self.subTest(signum):
+                words = f'qemu-system-riscv64: terminating on signal {int(signum)} from pid 7 (kill)'
+                process = self.start(f"print('up', flush=True); print('{words}', file=sys.stderr, flush=True)")
+                _, err = talk(process, LIMIT)
+                self.assertEqual(process.returncode, 128 + signum)
+                self.assertRegex(err, rf'^run: QEMU was ended by {signum.name}: .*qemu\.log\)\n  {re.escape(words)}\n$')
 
     def test_status_of_the_guest_is_no_signal(self):
         for status in (0, 1, 2):
