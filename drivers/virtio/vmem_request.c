@@ -130,9 +130,9 @@ static bool prepare_question(struct virtio_mem *vm, struct vmem_slot *slot)
 }
 
 /* Something is there to be read, or a person does not want to wait any longer. */
-static bool need_not_wait(const struct virtio_mem *vm)
+static bool need_not_wait(const struct virtio_mem *vm, enum vmem_reset least)
 {
-	return virtqueue_pending(vm->vq) || READ_ONCE(vm->reset_asked);
+	return virtqueue_pending(vm->vq) || READ_ONCE(vm->reset_asked) >= least;
 }
 
 /* Return: true if a device that owes answers gives one of them, or answers a question. */
@@ -145,24 +145,25 @@ static bool still_alive(struct virtio_mem *vm)
 	virtqueue_kick(vm->vq);
 	patience_start(&patience, min(vm->answer_ns, VMEM_QUESTION_NS));
 	if (virtqueue_enable_cb(vm->vq))
-		wait_event_patience(&vm->answers, need_not_wait(vm), &patience);
-	return virtqueue_moved(vm->vq);
+		wait_event_patience(&vm->answers, need_not_wait(vm, VMEM_RESET_FORCED), &patience);
+	return virtqueue_moved(vm->vq) || READ_ONCE(vm->reset_asked) == VMEM_RESET_FORCED;
 }
 
-/* Its time is up. */
-static void give_up_silent(struct virtio_mem *vm, u64 limit_ns)
+/* Its time is up, or a person wants it reset: what may be dead is not, unless by force. */
+static void give_up_silent(struct virtio_mem *vm, u64 waited_ns)
 {
 	const unsigned int owed = vm->nr_open;
 
 	vm->silent = !still_alive(vm);
 	virtio_broken(vm->vdev, "has not answered %u requests within %llu ms%s", owed,
-		      limit_ns / NSEC_PER_MSEC,
+		      waited_ns / NSEC_PER_MSEC,
 		      vm->silent ? ", nor a question since: its process may have ended" : "");
 }
 
 /* Until everything is answered, the device breaks or is to be reset, or its time is up. */
 static void await_answers(struct virtio_mem *vm, u64 limit_ns)
 {
+	const u64 start = ktime_ns();
 	struct patience patience;
 
 	patience_start(&patience, limit_ns);
@@ -172,11 +173,10 @@ static void await_answers(struct virtio_mem *vm, u64 limit_ns)
 			break;
 		if (!virtqueue_enable_cb(vm->vq))
 			continue;
-		if (!wait_event_patience(&vm->answers, need_not_wait(vm), &patience))
-			give_up_silent(vm, limit_ns);
-		else if (!virtqueue_pending(vm->vq))
-			virtio_broken(vm->vdev, "owed %u answers when its reset was asked for",
-				      vm->nr_open);
+		if (!wait_event_patience(&vm->answers, need_not_wait(vm, VMEM_RESET_ASKED),
+					 &patience) ||
+		    !virtqueue_pending(vm->vq))
+			give_up_silent(vm, ktime_ns() - start);
 		virtqueue_disable_cb(vm->vq);
 	}
 	virtqueue_disable_cb(vm->vq);

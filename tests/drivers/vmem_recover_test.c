@@ -353,6 +353,54 @@ static void reset_while_it_is_silent(struct ktest *test)
 	expect_agreement(rig, 200 * MIB);
 }
 
+/* A reset is asked for while the device owes an answer; it answers no question either. */
+static void ask_reset_of_a_dead_device(struct vmem_rig *rig)
+{
+	struct fake_vmem *fm = &rig->fm[0];
+
+	fake_vmem_inject(fm, 0, 1000, FAKE_SILENT);
+	rig->vm[0]->answer_ns = NSEC_PER_SEC * 3600;
+	fm->ask_reset = &rig->vm[0]->reset_asked;
+}
+
+/* It is not reset, the person is told, and a reset by force is one. */
+static void expect_not_reset(struct vmem_rig *rig, u64 plugged)
+{
+	struct fake_vmem *fm = &rig->fm[0];
+
+	KTEST_EXPECT_FALSE(rig->test, vmem_rig_comes_back(rig, 0));
+	KTEST_EXPECT_EQ(rig->test, fm->fv.resets, 1);
+	KTEST_EXPECT_TRUE(rig->test, rig->vm[0]->silent);
+	KTEST_EXPECT_NOT_NULL(rig->test, strstr(fm->fv.vdev.why, "its process may have ended"));
+	KTEST_EXPECT_GE(rig->test, rig->vm[0]->nr_resets, 1);
+	fm->fault_for = 0;
+	WRITE_ONCE(rig->vm[0]->reset_asked, VMEM_RESET_FORCED);
+	expect_agreement(rig, plugged);
+}
+
+static void dead_while_it_owes_an_answer(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = add_device(rig);
+
+	ask_reset_of_a_dead_device(rig);
+	fake_vmem_resize(fm, 200 * MIB);
+	vmem_work(rig->vm[0]);
+	expect_not_reset(rig, 200 * MIB);
+}
+
+/* The answer that it owes is that to a question: an idle look, or another console's reset. */
+static void dead_while_it_is_looked_at(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+
+	add_device(rig);
+	ask_reset_of_a_dead_device(rig);
+	WRITE_ONCE(rig->vm[0]->reset_asked, VMEM_RESET_ASKED);
+	vmem_work(rig->vm[0]);
+	expect_not_reset(rig, 100 * MIB);
+}
+
 static const struct ktest_case vmem_recover_cases[] = {
 	KTEST_CASE_PARAM(fault_on_the_way_back, fault_gen_params),
 	KTEST_CASE(late_answer),
@@ -369,6 +417,8 @@ static const struct ktest_case vmem_recover_cases[] = {
 	KTEST_CASE(random_differences),
 	KTEST_CASE(reset_by_hand),
 	KTEST_CASE(reset_while_it_is_silent),
+	KTEST_CASE(dead_while_it_owes_an_answer),
+	KTEST_CASE(dead_while_it_is_looked_at),
 	{},
 };
 
