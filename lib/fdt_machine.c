@@ -23,14 +23,19 @@ static bool has_prop(const struct fdt_node *node, const char *name)
 	return fdt_prop(node, name, &prop) == 0;
 }
 
-static int reserved_reg(const struct fdt_node *node, unsigned int index,
-			struct fdt_range *range)
+/*
+ * Where ranges move the addresses, nobody can know whether OpenSBI's own nodes beside have
+ * been moved: it writes the addresses of the CPU.
+ */
+static int reserved_reg(const struct fdt_node *node, unsigned int index, struct fdt_range *range)
 {
+	struct fdt_range moved;
 	struct fdt_prop ranges;
+	const int err = fdt_reg_raw(node, index, range);
 
-	if (fdt_prop_at(node, node->depth - 1, "ranges", &ranges) || !ranges.len)
-		return fdt_reg_raw(node, index, range);
-	return fdt_reg(node, index, range);
+	if (err || fdt_prop_at(node, node->depth - 1, "ranges", &ranges) || !ranges.len)
+		return err;
+	return !fdt_reg(node, index, &moved) && moved.base == range->base ? 0 : -EINVAL;
 }
 
 /* fdt_reg(), or as it. */

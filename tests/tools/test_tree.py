@@ -94,6 +94,7 @@ class TreeTest(unittest.TestCase):
                 'no ranges': f'#address-cells = <2>; #size-cells = <2>; {GOOD}',
                 'cells of its own': f'#address-cells = <1>; #size-cells = <1>; ranges; {own}',
                 'both': f'#address-cells = <1>; #size-cells = <1>; {own}',
+                'ranges that move nothing': f'#address-cells = <2>; #size-cells = <2>; ranges = <0 0 0 0 1 0>; {GOOD}',
                 'size 0 before': f'{CELLS} zero@83000000 {{ reg = <0 0x83000000 0 0>; }}; {GOOD}',
                 'to the last byte': f'{CELLS} all@84000000 {{ reg = <0 0x84000000 0xffffffff 0x7c000000>; no-map; }};',
                 'over the kernel': f'{CELLS} k@80200000 {{ reg = <0 0x80200000 0 0x100000>; }}; {GOOD}'}.items():
@@ -108,6 +109,11 @@ class TreeTest(unittest.TestCase):
             with self.subTest(name):
                 self.expect(HARNESS, r'/reserved-memory/bad@83000000: entry 0 of the reservation (is malformed|goes beyond)',
                             **reserved(children))
+        # OpenSBI's own node is there too, with the address of the CPU: which of the two is meant nobody can know.
+        for moved in ('0 0 1 0 0 0x90000000', '0 0 0 0x10000000 0 0x90000000'):
+            with self.subTest(moved):
+                self.expect(HARNESS, r'/reserved-memory/\S+: entry 0 of the reservation is malformed', **reserved(
+                    f'#address-cells = <2>; #size-cells = <2>; ranges = <{moved}>; {GOOD}'))
         self.expect(HARNESS, r'/memreserve/: entry 1 of the reservation goes beyond 64 bits', edit=lambda tree: tree.replace(
             '/dts-v1/;', '/dts-v1/; /memreserve/ 0x84000000 0x1000; /memreserve/ 0xfffffffffffff000 0x2000;'))
 
