@@ -208,19 +208,10 @@ int virtio_restart(struct virtio_device *vdev)
 	return ret;
 }
 
-int virtio_register_device(struct virtio_device *vdev)
+static int attach(struct virtio_device *vdev, const struct virtio_driver *drv)
 {
-	const struct virtio_driver *drv = find_driver(vdev->id);
-	int ret;
+	int ret = virtio_negotiate(vdev, drv);
 
-	snprintf(vdev->name, sizeof(vdev->name), "virtio%u", nr_found++);
-	list_add_tail(&vdev->link, &virtio_devices);
-	if (!drv) {
-		pr_info("%s (%s): %s device (id %u), no driver", vdev->name, vdev->where,
-			virtio_id_name(vdev->id), vdev->id);
-		return 0;
-	}
-	ret = virtio_negotiate(vdev, drv);
 	if (ret)
 		return ret;
 	vdev->driver = drv;
@@ -231,6 +222,32 @@ int virtio_register_device(struct virtio_device *vdev)
 	release_device(vdev);
 	add_status(vdev, VIRTIO_STATUS_FAILED);
 	return ret;
+}
+
+int virtio_register_device(struct virtio_device *vdev)
+{
+	const struct virtio_driver *drv = find_driver(vdev->id);
+
+	snprintf(vdev->name, sizeof(vdev->name), "virtio%u", nr_found++);
+	list_add_tail(&vdev->link, &virtio_devices);
+	if (!drv) {
+		pr_info("%s (%s): %s device (id %u), no driver", vdev->name, vdev->where,
+			virtio_id_name(vdev->id), vdev->id);
+		return 0;
+	}
+	return attach(vdev, drv);
+}
+
+int virtio_reattach(struct virtio_device *vdev)
+{
+	const struct virtio_driver *drv = vdev->driver;
+	const int ret = drv->remove(vdev);
+
+	if (ret)
+		return ret;
+	release_device(vdev);
+	vdev->driver = NULL;
+	return attach(vdev, drv);
 }
 
 int virtio_unregister_device(struct virtio_device *vdev)

@@ -362,6 +362,30 @@ static int vcon_probe(struct virtio_device *vdev)
 	return ret;
 }
 
+static struct virtio_device *lost; /* one at a time: others ask again at their next close */
+
+static void reattach_work(struct work *work)
+{
+	struct virtio_device *vdev = __atomic_exchange_n(&lost, NULL, __ATOMIC_ACQ_REL);
+
+	(void)work;
+	if (vdev && virtio_reattach(vdev))
+		pr_err_ratelimited(&vdev->log, "%s: does not come back", vdev->where);
+}
+
+void vcon_reattach(struct virtio_console *con)
+{
+	static struct work work = { .fn = reattach_work };
+	struct virtio_device *none = NULL;
+
+	if (!__atomic_compare_exchange_n(&lost, &none, con->vdev, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_RELAXED))
+		return;
+	pr_warn_ratelimited(&con->vdev->log,
+			    "the host has lost what it was sent: its ports begin anew");
+	schedule_work(&work);
+}
+
 VIRTIO_DRIVER(virtio_console_driver) = {
 	.name = "virtio_console",
 	.id = VIRTIO_ID_CONSOLE,

@@ -67,6 +67,7 @@ static_assert(VPORT_RX_SLOTS * VPORT_RX_BYTES + VPORT_TX_SLOTS * VPORT_TX_BYTES 
  * @frames: its buffers, rx first
  * @rx_at, @rx_left: what is left of the receive buffer in hand
  * @tx_free: bit n: send buffer n is not the device's
+ * @tx_doubted: the host has closed, and may have lost the others
  */
 struct vport {
 	struct virtio_console *con;
@@ -87,6 +88,7 @@ struct vport {
 	char *rx_at;
 	u32 rx_left;
 	u32 tx_free;
+	bool tx_doubted;
 };
 
 /**
@@ -113,12 +115,20 @@ void vport_interrupt(struct virtqueue *vq);
 /* Read the control messages that are there. Context: thread, no spinlock held. */
 void vcon_hear(struct virtio_console *con);
 
+/*
+ * The device has lost all send buffers of a port: it is reset soon, by the work queue, and
+ * all ports begin anew. Context: a port's thread.
+ */
+void vcon_reattach(struct virtio_console *con);
+
 /* The host has opened or closed its side. Context: vcon_hear(). */
 void vport_host_open(struct vport *port, bool open);
 
 /* Longest time that a service takes until it reads, and the host until it has named its ports. */
 #define VPORT_START_NS (1000ULL * 1000 * 1000)
 #define VCON_NAMES_NS  (20ULL * 1000 * 1000)
+/* A host that has closed gives send buffers back within this time, or never. */
+#define VPORT_LOST_NS  (1000ULL * 1000 * 1000)
 
 /* Buffers, receive queue, thread; returns when the service listens. -ENOMEM, -ETIMEDOUT. */
 int __must_check vport_start(struct vport *port);

@@ -132,6 +132,7 @@ static u32 take_rx(struct vport *port, char *buf, u32 size)
 /* What a connection that is gone has sent is not read. */
 static void discard_rx(struct vport *port)
 {
+	port->tx_doubted = true;
 	port->closed_seen = __atomic_load_n(&port->closed, __ATOMIC_ACQUIRE);
 	if (port->rx_left && offer_rx(port, slot_of(port, port->rx_at)))
 		return;
@@ -153,12 +154,42 @@ int vport_try_read(struct vport *port, char *buf, u32 size)
 	return port->rx_left || fresh_rx(port) ? (int)take_rx(port, buf, size) : 0;
 }
 
+static void collect_tx(struct vport *port)
+{
+	char *slot;
+
+	while ((slot = virtqueue_get(port->tx, NULL)))
+		port->tx_free |= 1U << ((slot - tx_slot(port, 0)) / VPORT_TX_BYTES);
+}
+
+/*
+ * QEMU (11.1) forgets the send buffer that it has in hand when its client leaves: it comes
+ * back by a reset alone. A port without any is dumb, so the device begins anew then.
+ */
+static void look_for_lost_tx(struct vport *port)
+{
+	struct patience patience;
+
+	port->tx_doubted = false;
+	patience_start(&patience, VPORT_LOST_NS);
+	do {
+		collect_tx(port);
+		if (port->tx_free || is_gone(port))
+			return;
+	} while (!virtqueue_enable_cb(port->tx) ||
+		 wait_event_patience(&port->wait, is_gone(port) || virtqueue_pending(port->tx),
+				     &patience));
+	vcon_reattach(port->con);
+}
+
 int vport_read(struct vport *port, char *buf, u32 size)
 {
 	if (!port->listening) {
 		WRITE_ONCE(port->listening, 1);
 		wake_up_all(&port->wait);
 	}
+	if (port->tx_doubted)
+		look_for_lost_tx(port);
 	for (;;) {
 		const int n = vport_try_read(port, buf, size);
 
@@ -175,14 +206,6 @@ int vport_read(struct vport *port, char *buf, u32 size)
 }
 
 /* --- sending -------------------------------------------------------------- */
-
-static void collect_tx(struct vport *port)
-{
-	char *slot;
-
-	while ((slot = virtqueue_get(port->tx, NULL)))
-		port->tx_free |= 1U << ((slot - tx_slot(port, 0)) / VPORT_TX_BYTES);
-}
 
 static bool can_go_on(struct vport *port)
 {

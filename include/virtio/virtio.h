@@ -162,6 +162,16 @@ int __must_check virtio_register_device(struct virtio_device *vdev);
 int virtio_unregister_device(struct virtio_device *vdev);
 
 /**
+ * virtio_reattach() - take a device from its driver, reset it, and bring it to the driver again
+ * @vdev: registered, with a driver
+ *
+ * For a driver whose buffers the device has lost.
+ * Context: thread, may sleep; none that the driver's remove waits for.
+ * Return: as virtio_register_device(), or what the driver's remove returned.
+ */
+int __must_check virtio_reattach(struct virtio_device *vdev);
+
+/**
  * virtio_negotiate() - steps 1 to 6: reset, ACKNOWLEDGE, DRIVER, features, FEATURES_OK
  * @vdev: as for virtio_register_device(), @name set
  * @drv: what is wanted

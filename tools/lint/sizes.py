@@ -10,7 +10,7 @@ from lint.common import Finding, kind, files, program, sources, text, without_co
 
 FUNCTION_LINES = 60         # a function this long is too long
 FILE_LINES = 600            # a file longer than this is too long
-KERNEL_LINES = 23000        # code of the kernel proper, see docs/explanation/size.md
+KERNEL_LINES = 23100        # code of the kernel proper, see docs/explanation/size.md
 PARAMETERS = 5
 MAKEFILE_LINES = 200
 
