@@ -2,15 +2,15 @@
 /*
  * The buddy allocator's core: aligned chunks of 2^order frames go in and out of
  * the free bits of their pageblock. A chunk's buddy is pfn ^ (1 << order);
- * splitting is clearing some bits of a run, coalescing is the run being there.
+ * splitting clears some bits of a run, and coalescing only needs the run to be set.
  * Orders 9 and 10 are whole pageblocks and touch only their words.
  *
- * Frames that come out get their type here, frames that go in become Buddy. All
- * under zone->lock. Compare with: Linux mm/page_alloc.c, __free_one_page().
+ * Frames taken out get their type here; frames put back become Buddy. Callers hold
+ * zone->lock. Compare with: Linux mm/page_alloc.c, __free_one_page().
  */
 #include "mm/internal.h"
 
-/* The same in a pageblock that is isolated or watched. */
+/* count_free() for a pageblock that is isolated or watched. */
 static __cold void count_awaited(struct mem_section *ms, unsigned int b, long delta)
 {
 	struct zone *zone = ms->zone;
@@ -26,7 +26,7 @@ static __cold void count_awaited(struct mem_section *ms, unsigned int b, long de
 	watch_event(ms, b);
 }
 
-/* @delta frames of a pageblock became free (or, negative, ceased to be). */
+/* Count @delta frames of a pageblock as free; a negative @delta counts them as taken. */
 static void count_free(struct mem_section *ms, unsigned int b, long delta)
 {
 	struct zone *zone = ms->zone;
@@ -38,7 +38,7 @@ static void count_free(struct mem_section *ms, unsigned int b, long delta)
 		count_awaited(ms, b, delta);
 }
 
-/* What a pageblock's frames are in common when its last one is freed. */
+/* The constant descriptor word of a pageblock whose last frame is being freed. */
 static u32 buddy_constant(const struct mem_section *ms, unsigned int b)
 {
 	u32 flags = page_poison ? PG_POISON : 0;
@@ -54,7 +54,7 @@ static u32 buddy_word(const struct mem_section *ms)
 	return page_word(PGTY_BUDDY, page_poison ? PG_POISON : 0, 0, ms->zone->type);
 }
 
-/* Its single frames are about to be told apart: out of the index and valid. */
+/* Unfile a uniform pageblock and make it valid, so that its frames can differ. */
 static void open_pageblock(struct mem_section *ms, unsigned int b)
 {
 	if (pb_word(ms, b) & PB_VALID)
@@ -63,7 +63,7 @@ static void open_pageblock(struct mem_section *ms, unsigned int b)
 	pageblock_materialise(ms, b);
 }
 
-/* Fewer bits are set than the index knows: @nr frames less. Isolated ones are not taken. */
+/* Count @nr frames that left the free bits, and refile. Not for isolated pageblocks. */
 static void taken(struct mem_section *ms, unsigned int b, unsigned int nr)
 {
 	struct pageblock *pb = &ms->pb[b];
@@ -86,7 +86,7 @@ static void take_part(struct mem_section *ms, unsigned long pfn, unsigned int or
 	taken(ms, b, 1U << order);
 }
 
-/* A whole chunk of a type with a count has descriptors of its own from birth. */
+/* Take a whole chunk for a counted type, which needs its own descriptors at once. */
 static void take_whole_counted(struct mem_section *ms, unsigned int b, unsigned int order,
 			       u32 word)
 {
@@ -117,11 +117,11 @@ static void take_whole(struct mem_section *ms, unsigned int b, unsigned int orde
 }
 
 /**
- * buddy_take() - take exactly this chunk, all of which is free
+ * buddy_take() - take one given chunk, all of which is free
  * @ms: section
  * @pfn: first frame, aligned to @order
  * @order: 0..10
- * @word: its descriptor from now on: type, flags, order, zone
+ * @word: the chunk's new descriptor word: type, flags, order, zone
  */
 void buddy_take(struct mem_section *ms, unsigned long pfn, unsigned int order, u32 word)
 {
@@ -133,7 +133,7 @@ void buddy_take(struct mem_section *ms, unsigned long pfn, unsigned int order, u
 		   .after = PAGE_WORD_TYPE(word), .flags = PAGE_WORD_FLAGS(word));
 }
 
-/* Is all of an aligned chunk in the buddy allocator? Isolated or not. */
+/* Is every frame of an aligned chunk free in the buddy allocator, isolated or not? */
 bool buddy_range_free(const struct mem_section *ms, unsigned long pfn, unsigned int order)
 {
 	const unsigned int b = pageblock_index(pfn);
@@ -151,9 +151,9 @@ bool buddy_range_free(const struct mem_section *ms, unsigned long pfn, unsigned 
  * @zone: zone, locked
  * @mt: migrate type
  * @order: 0..10
- * @type: what it becomes
+ * @type: the chunk's new type
  *
- * Return: its first frame, or PFN_NONE.
+ * Return: the chunk's first frame, or PFN_NONE.
  */
 unsigned long buddy_alloc(struct zone *zone, unsigned int mt, unsigned int order,
 			  enum page_type type)
@@ -169,7 +169,7 @@ unsigned long buddy_alloc(struct zone *zone, unsigned int mt, unsigned int order
 	return pb_pfn(ms, b) + off;
 }
 
-/* All 64 frames of a word of free bits. */
+/* Take all 64 frames of one word of free bits. */
 static void take_word(unsigned long pfn, u64 word, unsigned long *pfns)
 {
 	u64 *p = (u64 *)pfn_to_page(pfn);
@@ -190,7 +190,7 @@ static void take_word(unsigned long pfn, u64 word, unsigned long *pfns)
 	}
 }
 
-/* Up to @nr frames of one word of free bits, not all of it; returns how many. */
+/* Take up to @nr frames of one word of free bits, bit by bit. Return: how many. */
 static unsigned int take_bits(u64 *bits, unsigned long pfn, u64 word, unsigned int nr,
 			      unsigned long *pfns)
 {
@@ -209,7 +209,7 @@ static unsigned int take_bits(u64 *bits, unsigned long pfn, u64 word, unsigned i
 	return got;
 }
 
-/* Some single frames of a pageblock that has any, @nr at most, 1 at least. */
+/* Take 1 to @nr single frames of a pageblock that has free frames. */
 static __noinline unsigned int take_singles(struct mem_section *ms, unsigned int b,
 					    unsigned int nr, unsigned long *pfns, u64 word)
 {
@@ -230,14 +230,14 @@ static __noinline unsigned int take_singles(struct mem_section *ms, unsigned int
 			take_word(pfn, word, pfns + got);
 			got += 64;
 		} else {
-			break; /* leave whole words whole: fewer do as well */
+			break; /* keep whole words whole: fewer frames will do */
 		}
 	}
 	taken(ms, b, got);
 	return got;
 }
 
-/* Neighbours leave one record. @before: PGTY_NONE if they were not all alike. */
+/* Emit one record per run of neighbours. @before: PGTY_NONE if their types differed. */
 static __cold void trace_singles(const unsigned long *pfns, unsigned long nr,
 				 enum page_type before, enum page_type after)
 {
@@ -255,9 +255,9 @@ static __cold void trace_singles(const unsigned long *pfns, unsigned long nr,
  * @mt: migrate type
  * @nr: how many
  * @pfns: filled, ascending within a pageblock
- * @type: what they become
+ * @type: the frames' new type
  *
- * Return: how many were taken, up to @nr; perhaps fewer than there are; 0 if none is.
+ * Return: how many it took, 0..@nr: possibly fewer than are free, but 0 only if none is.
  */
 unsigned int buddy_alloc_singles(struct zone *zone, unsigned int mt, unsigned int nr,
 				 unsigned long *pfns, enum page_type type)
@@ -281,8 +281,9 @@ unsigned int buddy_alloc_singles(struct zone *zone, unsigned int mt, unsigned in
 }
 
 /*
- * The last step of every freeing: @nr frames of a valid pageblock have their free
- * bits and Buddy descriptors. @order: that of the largest chunk that this made.
+ * Last step of a free that leaves frames in use: @nr frames of a valid pageblock have
+ * their free bits and Buddy descriptors; count them and refile the pageblock.
+ * @order: the largest chunk that the free produced.
  */
 static void freed(struct mem_section *ms, unsigned int b, unsigned int nr,
 		  unsigned int order)
@@ -298,7 +299,7 @@ static void freed(struct mem_section *ms, unsigned int b, unsigned int nr,
 		index_move(ms, b, order);
 }
 
-/* All of a pageblock becomes free by freeing its last @nr frames: O(1). */
+/* Free the last @nr frames of a pageblock, so that all of it becomes free: O(1). */
 static void free_rest(struct mem_section *ms, unsigned int b, unsigned int nr)
 {
 	index_unfile(ms, b);
@@ -307,7 +308,7 @@ static void free_rest(struct mem_section *ms, unsigned int b, unsigned int nr)
 	index_file(ms, b);
 }
 
-/* @nr frames of a valid pageblock have been made Buddy in bits and descriptors. */
+/* Finish freeing @nr frames of a valid pageblock: bits and descriptors already say so. */
 static void buddy_freed(struct mem_section *ms, unsigned int b, unsigned int nr)
 {
 	if (pb_free(pb_word(ms, b)) + nr == PAGEBLOCK_NR_PAGES)
@@ -334,15 +335,15 @@ static void free_part(struct mem_section *ms, unsigned long pfn, unsigned int or
 }
 
 /**
- * buddy_free_singles() - leading frames of a list, all in one pageblock, become free
- * @ms: section of the first
+ * buddy_free_singles() - free the leading frames of a list that share a pageblock
+ * @ms: section of the first frame
  * @pfns: frames of order 0
- * @nr: how many there are, at least 1
- * @word: page_word() that they must have, their count being 0
- * @types: or so many types above that
+ * @nr: length of @pfns, at least 1
+ * @word: page_word() that each frame must have, with a count of 0
+ * @types: how many types above @word's also match
  *
- * Return: how many were freed: up to the first that lies in another pageblock or is
- * something else; 0 if that is the first one.
+ * Stops at the first frame that lies in another pageblock or does not match.
+ * Return: how many frames it freed; 0 if the first frame stops it.
  */
 unsigned long buddy_free_singles(struct mem_section *ms, const unsigned long *pfns,
 				 unsigned long nr, u32 word, unsigned int types)
@@ -372,19 +373,19 @@ unsigned long buddy_free_singles(struct mem_section *ms, const unsigned long *pf
 	return i;
 }
 
-/* What an allocated chunk is. */
+/* The type of an allocated chunk. */
 static enum page_type head_type(const struct mem_section *ms, unsigned long pfn)
 {
 	return PAGE_WORD_TYPE(frame_word(pb_word(ms, pageblock_index(pfn)), pfn));
 }
 
 /**
- * buddy_free() - a chunk becomes free
+ * buddy_free() - free a chunk
  * @ms: section
  * @pfn: first frame, aligned to @order; none of its frames is free
  * @order: 0..10
  *
- * Goes to the free frames of its pageblock, isolated or not, and coalesces.
+ * The chunk joins the free frames of its pageblock, isolated or not, and coalesces.
  */
 void buddy_free(struct mem_section *ms, unsigned long pfn, unsigned int order)
 {
@@ -402,12 +403,12 @@ void buddy_free(struct mem_section *ms, unsigned long pfn, unsigned int order)
 }
 
 /**
- * buddy_free_run() - any run of frames within one pageblock becomes free
+ * buddy_free_run() - free any run of frames within one pageblock
  * @ms: section
- * @pfn: first frame; the pageblock is valid, or all of it is meant
+ * @pfn: first frame; the pageblock is valid, unless the run is all of it
  * @nr: frames, none of them free, none filled with the poison pattern
  *
- * The caller leaves the trace record, of a range that may be larger.
+ * The caller emits the trace record, which may cover a larger range.
  */
 void buddy_free_run(struct mem_section *ms, unsigned long pfn, unsigned int nr)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Many single frames at once, past the harts' caches: a pageblock or a word of
- * free bits at a time. Compare with: Linux alloc_pages_bulk_noprof().
+ * Allocate and free many single frames at once, bypassing the harts' caches: a
+ * pageblock or a word of free bits at a time. Compare with: Linux
+ * alloc_pages_bulk_noprof().
  */
 #include "mm/internal.h"
 
-/* The lock is dropped after so many frames, so that others get it. */
+/* Drop the lock every BULK_BATCH frames, so that other harts can take it. */
 #define BULK_BATCH 4096UL
 
 static unsigned long zone_bulk(struct zone *zone, u32 gfp, enum page_type type,
@@ -41,7 +42,7 @@ unsigned long alloc_pages_bulk(struct mm *mm, u32 gfp, enum page_type type, unsi
 		got = zone_bulk(mm_zone(mm, ZONE_MOVABLE), gfp, type, nr, pfns);
 	if (got < nr)
 		got += zone_bulk(mm_zone(mm, ZONE_NORMAL), gfp, type, nr - got, pfns + got);
-	/* What is left is stolen, drained for and, if it must be, warned about one by one. */
+	/* The slow path gets the rest, frame by frame: it steals, drains and warns. */
 	for (; got < nr; got++) {
 		pfns[got] = alloc_pages(mm, gfp, 0, type);
 		if (pfns[got] == PFN_NONE)
@@ -51,8 +52,8 @@ unsigned long alloc_pages_bulk(struct mm *mm, u32 gfp, enum page_type type, unsi
 }
 
 /*
- * Runs of one zone under one hold of its lock: what can be freed without a look at
- * anything but the descriptors. Return: how many; 0 is for the slow way.
+ * Free leading frames of one zone under one hold of its lock, as long as their
+ * descriptors alone decide. Return: how many; at 0 the first frame needs the slow path.
  */
 static unsigned long zone_free_bulk(struct mm *mm, const unsigned long *pfns, unsigned long nr)
 {

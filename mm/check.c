@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * mm_check(): everything that is kept is recomputed from the frames and compared:
- * pageblock words from descriptors and free bits, the search index from the words,
- * the zone's counters from all of them. Runs after every step of a test and on
- * "mm check". A zone's lock is held for the whole zone, so the sums are exact while
- * other harts go on in their caches.
+ * mm_check(): recompute every maintained value from the frames and compare: pageblock
+ * words from descriptors and free bits, the search index from the words, the zone's
+ * counters from all of them. Runs after every step of a test and on "mm check". It
+ * holds a zone's lock for the whole zone, so the sums are exact while other harts keep
+ * allocating from their caches.
  */
 #include "kernel/sink.h"
 #include "mm/hold.h"
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 
-#define FINDINGS_BYTES 3072 /* some thirty */
+#define FINDINGS_BYTES 3072 /* about thirty findings */
 
 struct check {
 	struct mm *mm;
@@ -32,7 +32,7 @@ struct zone_sums {
 		(c)->found++;                                                            \
 	} while (0)
 
-/* How a frame's type counts in its zone. */
+/* Count @nr frames of @type in their zone's sums. */
 static void sum_type(struct zone_sums *sums, unsigned int type, unsigned long nr)
 {
 	if (type == PGTY_HOLE || type == PGTY_DEVICE)
@@ -43,7 +43,7 @@ static void sum_type(struct zone_sums *sums, unsigned int type, unsigned long nr
 		sums->managed += nr;
 }
 
-/* One frame of a valid pageblock: type, count, flags, zone, and its head if a tail. */
+/* Check one frame of a valid pageblock: type, count, flags, zone; a tail's head. */
 static void check_frame(struct check *c, const struct mem_section *ms, unsigned long pfn,
 			bool free)
 {
@@ -79,7 +79,7 @@ static void check_frame(struct check *c, const struct mem_section *ms, unsigned 
 			PAGE_WORD_ORDER(w));
 }
 
-/* A tail's type is its head's. */
+/* The type of a frame; a tail has the type of its head. */
 static unsigned int frame_type(unsigned long pfn)
 {
 	const u32 w = pfn_to_page(pfn)->word;
@@ -138,7 +138,7 @@ static void check_uniform(struct check *c, const struct mem_section *ms, unsigne
 	sum_type(sums, type, PAGEBLOCK_NR_PAGES);
 }
 
-/* The order under which a pageblock must be filed. */
+/* The order that a pageblock must be filed under. */
 static unsigned int expected_index(const struct mem_section *ms, unsigned int b)
 {
 	const u64 mine = PB_FREE_MASK | PB_MT_MASK | PB_ISOLATE;
@@ -233,7 +233,7 @@ static void check_zone(struct check *c, struct zone *zone)
 	spin_unlock(&zone->lock);
 }
 
-/* What is found is written when the locks are given back: who reads it may be slow. */
+/* Print the findings only after releasing the locks: the sink may be slow. */
 unsigned int mm_check(struct mm *mm, struct sink *out)
 {
 	char text[FINDINGS_BYTES];

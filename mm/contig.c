@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Contiguous allocation on top of evacuate(), and the search for a place. contig_free.c
- * has the ways back.
+ * Contiguous allocation on top of evacuate(), and the search for a range. contig_free.c
+ * frees and releases ranges.
  * Compare with: Linux mm/page_alloc.c alloc_contig_range(), alloc_contig_pages().
  */
 #include "kernel/printk.h"
@@ -13,7 +13,7 @@
 #include "mm/memory_hotplug.h"
 #include "mm/vmstat.h"
 
-/* Passes after the first, and time, when the caller has no policy of its own. */
+/* Passes after the first, and the time limit, for callers without a policy. */
 #define CONTIG_RETRIES	   3
 #define CONTIG_DEADLINE_NS NSEC_PER_SEC
 
@@ -68,15 +68,15 @@ int alloc_contig_range(struct mm *mm, unsigned long start, unsigned long end,
 	return err;
 }
 
-/* --- searching a place ----------------------------------------------------- */
+/* --- searching for a range -------------------------------------------------- */
 
-/* How good a candidate is asked to be. */
+/* What the search demands of a candidate. */
 enum candidate {
-	CANDIDATE_FREE,	   /* every pageblock has as many free frames as are wanted of it */
-	CANDIDATE_MOVABLE, /* nothing that a pageblock word alone calls hopeless */
+	CANDIDATE_FREE,	   /* all of its frames are free */
+	CANDIDATE_MOVABLE, /* no pageblock word alone makes it hopeless */
 };
 
-/* A range of one section: a look at its pageblock words. */
+/* Judge a range within one section by its pageblock words. */
 static bool section_candidate(const struct mem_section *ms, const struct pfn_range *r,
 			      enum candidate want)
 {
@@ -96,7 +96,7 @@ static bool section_candidate(const struct mem_section *ms, const struct pfn_ran
 	return true;
 }
 
-/* A look without a lock, a section at a time; evacuate() has the last word. */
+/* Judge a range without a lock, section by section; evacuate() decides for good. */
 static bool candidate_ok(const struct zone *zone, unsigned long pfn, unsigned long end,
 			 enum candidate want)
 {
@@ -115,7 +115,7 @@ static bool candidate_ok(const struct zone *zone, unsigned long pfn, unsigned lo
 	return ok;
 }
 
-/* Its time is up or nobody wants it any more: no other place is tried. */
+/* Deadline passed or request cancelled: the search tries no other range. */
 static bool search_is_over(const struct mm_failure *why)
 {
 	return why->reason == MM_REASON_DEADLINE || why->reason == MM_REASON_CANCELLED ||

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The two ways back for ranges: freeing what contig allocated, and the release of
+ * Two ways to give ranges back: freeing what contig allocated, and releasing
  * PageOffline frames to the allocator. The caller owns the frames, so their sections stay.
  * Compare with: Linux mm/page_alloc.c free_contig_range(), mm/memory_hotplug.c
  * generic_online_page().
@@ -8,7 +8,7 @@
 #include "mm/contig.h"
 #include "mm/internal.h"
 
-/* A part of a chunk that covers its pageblock: single frames from now on. */
+/* Split a chunk that covers its pageblock into single frames. */
 static void split_pageblock(struct mem_section *ms, unsigned int b)
 {
 	const u32 word = pb_const(pb_word(ms, b));
@@ -60,7 +60,7 @@ void free_contig_range(struct mm *mm, unsigned long start, unsigned long nr)
 	}
 }
 
-/* PageOffline frames within one pageblock, not all of it, become free. */
+/* Free PageOffline frames within one pageblock: a part of it, or all of a valid one. */
 static void release_part(struct mem_section *ms, unsigned long pfn, unsigned int nr)
 {
 	const unsigned int b = pageblock_index(pfn);
@@ -72,8 +72,8 @@ static void release_part(struct mem_section *ms, unsigned long pfn, unsigned int
 }
 
 /*
- * Whole uniform pageblocks of a section: a store each, and the index at the end.
- * Blocks of different migrate types or isolation are taken apart by the caller's mask.
+ * Release whole pageblocks of a section: one store for each uniform one, and the index
+ * at the end, once per migrate type. Isolated pageblocks are not filed.
  */
 static void release_pageblocks(struct mem_section *ms, unsigned int first, unsigned int end)
 {
