@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The hand-over: the free frames of emptied, isolated ranges become allocated, or
- * PageOffline. Whole pageblocks cost one store each; at the borders of a range
- * single frames are taken. A section's part is one hold of zone->lock and leaves
- * one trace record.
+ * PageOffline. A whole pageblock costs one store; at the borders of a range this takes
+ * single frames. A section's part takes one hold of zone->lock and, if its frames are
+ * all free, leaves one trace record.
  */
 #include "lib/bitmap.h"
 #include "mm/internal.h"
 
-/* What the frames become: the whole pageblocks' constant, and the single frames'. */
+/* What the frames become: the word of whole pageblocks, and that of single frames. */
 struct becoming {
 	u32 whole;
 	u32 single;
@@ -16,7 +16,7 @@ struct becoming {
 	enum page_type type;
 };
 
-/* A whole pageblock, all of it free: from one constant to the other, mostly. */
+/* Take a wholly free pageblock: usually one store that replaces the constant. */
 static inline void take_pageblock(struct mem_section *ms, unsigned int b,
 				  const struct becoming *to)
 {
@@ -32,7 +32,7 @@ static inline void take_pageblock(struct mem_section *ms, unsigned int b,
 	pageblock_set_valid(ms, b, 0);
 }
 
-/* The free ones of the frames [off, off + nr) of a pageblock. Return: how many. */
+/* Take the free frames among [off, off + nr) of a pageblock. Return: how many. */
 static unsigned int take_frames(struct mem_section *ms, unsigned int b, unsigned int off,
 				unsigned int nr, const struct becoming *to)
 {
@@ -57,7 +57,7 @@ static unsigned int take_frames(struct mem_section *ms, unsigned int b, unsigned
 	return taken;
 }
 
-/* All that remains allocated is PageOffline, without a flag: say it once. */
+/* Make a pageblock uniform if all of its frames are PageOffline without a flag. */
 static void offline_rest(struct mem_section *ms, unsigned int b, const struct becoming *to)
 {
 	const u64 w = pb_word(ms, b);
@@ -72,7 +72,7 @@ static void offline_rest(struct mem_section *ms, unsigned int b, const struct be
 	pageblock_make_uniform(ms, b, to->whole);
 }
 
-/* One section's part of a range, its pageblocks isolated. Return: frames taken. */
+/* Take one section's part of a range, all of it isolated. Return: frames taken. */
 static unsigned long take_section(struct mem_section *ms, unsigned long pfn, unsigned long end,
 				  const struct becoming *to)
 {
@@ -111,7 +111,7 @@ static bool frame_is_free(const struct mem_section *ms, unsigned long pfn)
 	return w & PB_VALID ? pb_bits(ms, b)[off / 64] >> off % 64 & 1 : pb_all_free(w);
 }
 
-/* What take_section() is about to take: the free frames, a record for each run. */
+/* Trace what take_section() is about to take: one record for each run of free frames. */
 static __cold void trace_section(const struct mem_section *ms, unsigned long pfn,
 				 unsigned long end, const struct becoming *to)
 {
@@ -145,7 +145,7 @@ static void take_range(struct mm *mm, const struct pfn_range *range, const struc
 
 /**
  * evac_commit() - hand the emptied ranges over, as the policy says
- * @e: verified
+ * @e: the evacuation, verified
  */
 void evac_commit(struct evac *e)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What evacuations announce: a trace record each, and the hold points, where a
- * thread waits until a test or a person lets it go on.
+ * What evacuations announce: each announcement leaves a trace record and can be a hold
+ * point, where the thread waits until a test or a user lets it go on.
  */
 #include "arch/machine.h"
 #include "kernel/printk.h"
@@ -10,14 +10,14 @@
 #include "mm/hold.h"
 #include "mm/internal.h"
 
-/* A held thread looks so often whether it is cancelled. */
+/* A held thread checks this often whether its request was cancelled. */
 #define HOLD_SLICE_NS (50 * NSEC_PER_MSEC)
 
 u64 hold_limit_ns = 60 * NSEC_PER_SEC;
 u32 hold_event;
 static u64 hold_at;
 static u32 nr_held, nr_steps;
-static u32 held_since; /* nr_steps when the last one came */
+static u32 held_since; /* nr_steps when the last thread arrived */
 static DEFINE_SPINLOCK(held_lock); /* protects held_at: two evacuations may be held at once */
 static struct hold_place held_at;
 static DEFINE_WAIT_QUEUE(hold_arrived);
@@ -42,7 +42,7 @@ void hold_go(void)
 	hold_step();
 }
 
-/* Who was let go but did not run yet is not held any more. */
+/* A thread that was let go but has not run yet no longer counts as held. */
 static bool somebody_is_held(void)
 {
 	return __atomic_load_n(&nr_held, __ATOMIC_ACQUIRE) &&
@@ -66,7 +66,7 @@ u64 evac_clock_ns(void)
 	return arch_clock_ns() - *thread_held_ns();
 }
 
-static struct ratelimit_state log; /* a person steps again and again */
+static struct ratelimit_state log; /* a user steps again and again */
 
 static __cold void hold_here(struct evac *e, enum trace_event_id event, u64 at, u64 pfn)
 {
@@ -99,12 +99,12 @@ static __cold void hold_here(struct evac *e, enum trace_event_id event, u64 at, 
 }
 
 /**
- * evac_announce() - every begin of a phase, verdict and move passes here
+ * evac_announce() - announce the start of a phase, a verdict or a move
  * @e: the evacuation
  * @event: TRACE_EVAC_*
- * @args: its fields
+ * @args: the record's fields
  *
- * Called without a spinlock held: a test or a person can make the thread wait here.
+ * Context: no spinlock held: a test or a user can make the thread wait here.
  */
 void evac_announce(struct evac *e, enum trace_event_id event, const struct trace_args *args)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The looking of evacuate(): classify, collect for migration, wait, verify. All
- * of it without zone->lock: the ranges are isolated and drained, so frames can only
- * change towards free. The type is judged first, flags after it, and a reference
- * count never. Compare with: Linux has_unmovable_pages(), isolate_migratepages.
+ * The scans of evacuate(): classify, collect for migration, wait, verify. They run
+ * without zone->lock: the ranges are isolated and drained, so frames can only change
+ * towards free. They judge the type first, then the flags, and never a reference
+ * count. Compare with: Linux has_unmovable_pages(), isolate_migratepages.
  */
 #include "kernel/thread.h"
 #include "lib/errno.h"
@@ -11,7 +11,7 @@
 
 /* What a chunk means to an evacuation. */
 enum verdict {
-	VERDICT_EMPTY,	 /* free, or to be stepped over */
+	VERDICT_EMPTY,	 /* free, or the policy steps over it */
 	VERDICT_MOVABLE, /* can be moved */
 	VERDICT_BLOCKS,	 /* only its owner can free it */
 };
@@ -34,7 +34,7 @@ static enum verdict judge(const struct evac *e, const struct page_state *st,
 	*reason = MM_REASON_UNMOVABLE;
 	switch (page_type_mobility(st->type)) {
 	case PAGE_MOBILITY_FREE:
-		/* Cached: a chunk of order 10 whose other half is isolated; drained soon. */
+		/* Cached: an order-10 chunk, isolated by its other half; drained soon. */
 		*reason = MM_REASON_NOT_FREE;
 		return st->type == PGTY_BUDDY ? VERDICT_EMPTY : VERDICT_BLOCKS;
 	case PAGE_MOBILITY_OWNER:
@@ -53,8 +53,8 @@ static enum verdict judge(const struct evac *e, const struct page_state *st,
 }
 
 /*
- * The next chunk with a frame in [*pfn, end) that is not free. *pfn becomes that
- * frame and @next the first one behind the chunk.
+ * Find the next chunk with a frame in [*pfn, end) that is not free. Sets *pfn to that
+ * frame and *next to the first frame after the chunk.
  */
 static bool next_chunk(const struct mm *mm, unsigned long *pfn, unsigned long end,
 		       struct page_state *st, unsigned long *next)
@@ -70,19 +70,20 @@ static bool next_chunk(const struct mm *mm, unsigned long *pfn, unsigned long en
 	return true;
 }
 
-/* The frames of a range that lie in the pageblock of @pfn, from @pfn on: their end. */
+/* The end of the pageblock of @pfn, or @end if that comes first. */
 static unsigned long part_end(unsigned long pfn, unsigned long end)
 {
 	return min((pfn | (PAGEBLOCK_NR_PAGES - 1)) + 1, end);
 }
 
 /**
- * evac_can_wait() - can a frame that blocks become free without its range being plugged?
+ * evac_can_wait() - may the evacuation wait for a frame of this type to become free?
  * @e: the evacuation
- * @type: the frame's type
+ * @type: type of a frame that blocks
  *
- * What was never allocated is never freed. What is PageOffline its owner gives back for
- * reasons of its own, and an unplugged frame only by a plug.
+ * Only allocated and cached frames get freed, so only they are worth waiting for. A
+ * PageOffline frame is not: its owner gives it back for reasons of its own, and if it is
+ * unplugged, only a plug brings it back.
  */
 bool evac_can_wait(const struct evac *e, enum page_type type)
 {
@@ -90,7 +91,7 @@ bool evac_can_wait(const struct evac *e, enum page_type type)
 	       (type == PGTY_CACHED || type_is_alloc(type));
 }
 
-/* A frame blocks: no matter, to be waited for, or a reason to give up. */
+/* Handle a frame that blocks: ignore it, note that a wait is needed, or give up. */
 static int classify_blocking(struct evac *e, enum mm_reason reason, unsigned long pfn,
 			     const struct page_state *st)
 {
@@ -102,7 +103,7 @@ static int classify_blocking(struct evac *e, enum mm_reason reason, unsigned lon
 	return 0;
 }
 
-/* One pageblock's frames; the first that blocks ends it, if blocking is final. */
+/* Classify one pageblock's frames; stop at the first frame that blocks for good. */
 static int classify_part(struct evac *e, unsigned long pfn, unsigned long end)
 {
 	struct trace_args args = { .pfn = pfn };
@@ -137,7 +138,7 @@ static int classify_part(struct evac *e, unsigned long pfn, unsigned long end)
 	return err;
 }
 
-/* Pageblocks of which all is free get one verdict together. */
+/* Classify a range; adjacent wholly free pageblocks share one verdict. */
 static int classify_range(struct evac *e, unsigned long pfn, unsigned long end)
 {
 	int err = 0;
@@ -158,9 +159,9 @@ static int classify_range(struct evac *e, unsigned long pfn, unsigned long end)
 }
 
 /**
- * evac_classify() - one read-only pass over all ranges; final
- * @e: isolated and drained; e->empty says whether anything is left to be done, e->held
- *	whether something is to be waited for
+ * evac_classify() - judge all ranges, for good, in one read-only pass
+ * @e: isolated and drained; sets e->empty if nothing is left to do, and e->held if the
+ *	evacuation has to wait for a frame
  *
  * Return: 0 if nothing hopeless stands in the way; a negative errno, and why.
  */
@@ -179,7 +180,7 @@ int evac_classify(struct evac *e)
 	return err;
 }
 
-/* The reason behind an entry's result, in the order of how much it says. */
+/* Note why an entry did not move; the most telling reason wins. */
 static int note_result(struct evac *e, const struct migrate_entry *m)
 {
 	struct page_state st;
@@ -214,14 +215,14 @@ static int move_vector(struct evac *e, struct migrate_entry *vec, unsigned int n
 	return err;
 }
 
-/* What was collected to be moved. */
+/* The pages collected for moving. */
 struct vector {
 	unsigned int nr;
 	int err;
 	struct migrate_entry entry[EVAC_VECTOR];
 };
 
-/* One more; a full vector is moved. Return: non-zero to stop the pass. */
+/* Add one page; move the vector when it is full. Return: non-zero to stop the pass. */
 static int collect(struct evac *e, struct vector *vec, unsigned long pfn, unsigned int order,
 		   enum page_type kind)
 {
@@ -239,7 +240,7 @@ static int collect(struct evac *e, struct vector *vec, unsigned long pfn, unsign
 	return evac_stop(e);
 }
 
-/* The frames [pfn, end) of one pageblock that can be moved. */
+/* Collect the movable frames among [pfn, end) of one pageblock. */
 static int collect_part(struct evac *e, struct vector *vec, unsigned long pfn,
 			unsigned long end)
 {
@@ -262,7 +263,7 @@ static int collect_part(struct evac *e, struct vector *vec, unsigned long pfn,
 	return stop;
 }
 
-/* What is left in the vector moves too. Return: the errno of what did not move. */
+/* Move what is left in the vector. Return: the errno of a page that did not move. */
 static int move_rest(struct evac *e, struct vector *vec, int err)
 {
 	if (!err && vec->nr) {
@@ -273,10 +274,10 @@ static int move_rest(struct evac *e, struct vector *vec, int err)
 }
 
 /**
- * evac_migrate() - one pass that moves what is movable
+ * evac_migrate() - move all movable pages, in one pass
  * @e: classified
  *
- * Return: 0 if all of it moved or vanished; the errno of what did not, and why.
+ * Return: 0 if all of them moved or vanished; the errno of a page that did not, and why.
  */
 int evac_migrate(struct evac *e)
 {
@@ -296,7 +297,7 @@ int evac_migrate(struct evac *e)
 	return move_rest(e, &vec, err);
 }
 
-/* The next search of evac_blocker() begins at the first frame. */
+/* Restart evac_blocker()'s search at the first frame. */
 void evac_search(struct evac *e)
 {
 	e->at = (struct evac_cursor){};
@@ -306,7 +307,7 @@ void evac_search(struct evac *e)
 		e->at.range = (struct pfn_range){};
 }
 
-/* Is this chunk in the way? In the wait nothing is that can be moved afterwards. */
+/* Is this chunk in the way? In phase WAIT a movable chunk is not: it moves later. */
 static bool in_the_way(const struct evac *e, const struct page_state *st, enum mm_reason *reason)
 {
 	const enum verdict verdict = judge(e, st, reason);
@@ -317,12 +318,12 @@ static bool in_the_way(const struct evac *e, const struct page_state *st, enum m
 }
 
 /**
- * evac_blocker() - the next chunk that is neither free nor to be skipped
- * @e: evac_search() was called; what could move has moved, or it is the phase WAIT
- * @chunk: filled, if there is one
+ * evac_blocker() - find the next chunk that is neither free nor to be skipped
+ * @e: after evac_search(); what could move has moved, or the phase is WAIT
+ * @chunk: set to that chunk, if there is one
  *
- * Goes on where it stopped before: what is free in an isolated block stays free.
- * Return: 0 if nothing is in the way any more; a negative errno, and why, if not.
+ * Resumes where it stopped: a free frame in an isolated pageblock stays free.
+ * Return: 0 if nothing is in the way any more; else a negative errno, and why.
  */
 int evac_blocker(struct evac *e, struct pfn_range *chunk)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What an evacuation is to empty: ranges, or memory blocks that leave together. The
- * walk over either, and the isolation of ranges. Blocks come isolated.
+ * The target of an evacuation: ranges, or memory blocks that leave together. This file
+ * walks over either and isolates ranges; blocks come isolated.
  */
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 #include "mm/page_isolation.h"
 
-/* Of a block that leaves: what lies before its own metadata (0), and behind that (1). */
+/* A part of a leaving block: the frames before its own metadata (0), or after it (1). */
 static struct pfn_range block_part(const struct mem_section *s, unsigned int part)
 {
 	const bool hosted = s->flags & SECTION_SELF_HOSTED;
@@ -19,7 +19,7 @@ static struct pfn_range block_part(const struct mem_section *s, unsigned int par
 	return (struct pfn_range){ behind, section_end_pfn(s) - behind };
 }
 
-/* Blocks of the list that were offline already have nothing to be emptied. */
+/* Advance within the list; blocks that were already offline have nothing to empty. */
 static bool next_block_part(const struct evac *e, struct evac_cursor *at)
 {
 	do {
@@ -35,11 +35,11 @@ static bool next_block_part(const struct evac *e, struct evac_cursor *at)
 }
 
 /**
- * evac_next_range() - walk over what is to be emptied
+ * evac_next_range() - step to the next range to empty
  * @e: the evacuation
- * @at: zeroed at the start; at->range is the range then
+ * @at: zeroed before the first step; the step sets at->range
  *
- * Return: false behind the last.
+ * Return: false after the last range.
  */
 bool evac_next_range(const struct evac *e, struct evac_cursor *at)
 {
@@ -51,7 +51,7 @@ bool evac_next_range(const struct evac *e, struct evac_cursor *at)
 	return true;
 }
 
-/* One range: all of it online and in one zone. */
+/* Check one range: all of it is online and in one zone. */
 static int check_range(struct evac *e, const struct pfn_range *r)
 {
 	const unsigned long end = r->start_pfn + r->nr_pages;
@@ -70,7 +70,7 @@ static int check_range(struct evac *e, const struct pfn_range *r)
 	return 0;
 }
 
-/* All online, each range in one zone; also notes the span of them all. */
+/* Check that all is online and each range lies in one zone; note the span of them all. */
 int evac_check(struct evac *e)
 {
 	struct evac_cursor at = {};
@@ -89,8 +89,8 @@ int evac_check(struct evac *e)
 }
 
 /*
- * The pageblocks of one range, less those that the range before shares with it:
- * ranges are ascending. False if nothing is left.
+ * The pageblocks of range @i, less the one that it may share with the range before:
+ * ranges ascend. Return: false if none is left.
  */
 static bool own_pageblocks(const struct evac *e, unsigned int i, struct pfn_range *blocks)
 {
@@ -113,7 +113,7 @@ static void unisolate_ranges(struct evac *e, unsigned int nr)
 			unisolate_range(e->mm, &blocks);
 }
 
-/* Isolate every range, or none and say which frame another request has. */
+/* Isolate every range, or none and name a frame that another request has isolated. */
 int evac_isolate(struct evac *e)
 {
 	struct pfn_range blocks;

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Watched pageblocks: an unplug failed because of a frame in them, and its driver wants
- * to hear when that may have changed. The watch bit makes frees go to the buddy
- * allocator at once, as the isolate bit does, so the short way of freeing pays nothing;
- * the first free, unpin, put, end of an isolation or going offline clears the bit and
- * tells the owner of the frame's region, which tries again.
+ * to hear when that may have changed. The watch bit sends frees straight to the buddy
+ * allocator, as the isolate bit does, so the fast path of freeing pays nothing. The
+ * first free, unpin, put, end of an isolation or offlining clears the bit and tells the
+ * owner of the frame's region, which tries again.
  *
- * All under zone->lock. Compare with: Linux virtio-mem, which polls.
+ * Everything here runs under zone->lock. Compare with: Linux virtio-mem, which polls.
  */
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 
-/* An owned chunk's word may change under our hands: the bit goes by atomic operations. */
+/* The hart that owns a chunk may change its word meanwhile, so these are atomic. */
 static void set_watch(struct mem_section *ms, unsigned int b)
 {
 	if (__atomic_fetch_or(&ms->pb[b].word, PB_WATCH, __ATOMIC_ACQ_REL) & PB_WATCH)
@@ -49,7 +49,7 @@ void watch_events(struct mem_section *ms, u64 mask)
 		watch_event(ms, __ffs(mask));
 }
 
-/* Does a frame block that somebody can free, unpin, or stop to use? */
+/* Can a free, an unpin or the end of another use remove this reason? */
 static bool can_change(enum mm_reason reason)
 {
 	switch (reason) {
@@ -68,8 +68,8 @@ static bool can_change(enum mm_reason reason)
 }
 
 /*
- * The bit first, then the frame, with a fence between: who changes the frame, with or
- * without the lock, either is seen here or sees the bit.
+ * Set the bit, then look at the frame, with a fence between: a change of the frame, with
+ * or without the lock, is either seen here or sees the bit.
  */
 void watch_blocker(struct mm *mm, const struct evacuate_policy *policy,
 		   const struct mm_failure *why)

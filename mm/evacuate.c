@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * evacuate(): the one way to empty ranges of frames. This file has the order of
- * the steps and what ends them; evac_target.c walks over the target, evac_scan.c looks
- * at frames, evac_commit.c hands them over, migrate.c moves them, evac_hold.c announces
- * it all.
+ * evacuate(): the only way to empty ranges of frames. This file has the order of the
+ * steps and the conditions that end them; evac_target.c walks over the target,
+ * evac_scan.c judges frames, migrate.c moves them, evac_commit.c hands them over, and
+ * evac_hold.c announces each step.
  *
- * Everything is isolated before anything is judged, so no page moves twice; the
- * harts' caches are drained before, so nothing new can enter and the
- * classifying pass is final; what is hopeless fails there, with nothing moved, and what
- * is to be waited for is waited for there, with nothing moved.
+ * An evacuation isolates everything before it judges anything, so no page moves twice.
+ * It also drains the harts' caches first, so nothing new can enter and the classifying
+ * pass is final: a hopeless range fails there, and the evacuation waits for frees and
+ * unpins there, before it has moved a single page.
  *
  * While it waits, an evacuation does not hold mm->hotplug_lock. Its pageblocks are
- * isolated and its blocks GOING_OFFLINE, which refuses whatever would touch them; so
- * what it refers to stays, and all it has to do is to judge again afterwards.
+ * isolated and its blocks GOING_OFFLINE, so every request that would touch them is
+ * refused and all that it refers to stays. After the wait it only has to judge again.
  */
 #include "arch/machine.h"
 #include "kernel/thread.h"
@@ -22,7 +22,7 @@
 #include "mm/page_isolation.h"
 
 #define EVAC_DRAIN_NS NSEC_PER_SEC
-/* A waiting evacuation looks so often whether it is cancelled. */
+/* A waiting evacuation checks this often whether it was cancelled. */
 #define EVAC_SLICE_NS (50 * NSEC_PER_MSEC)
 
 static void enter_phase(struct evac *e, enum evac_phase phase)
@@ -39,7 +39,7 @@ static void enter_phase(struct evac *e, enum evac_phase phase)
 	evac_announce(e, TRACE_EVAC_PHASE, &args);
 }
 
-/* Say why, keeping what was counted so far. */
+/* Record the failure; the counts so far stay. */
 int evac_blocked(struct evac *e, enum mm_reason reason, unsigned long pfn,
 		 const struct page_state *st)
 {
@@ -51,7 +51,7 @@ int evac_blocked(struct evac *e, enum mm_reason reason, unsigned long pfn,
 	return mm_reason_errno(reason);
 }
 
-/* Between steps: is it cancelled or too late? The frame that blocked last stays named. */
+/* Between steps: stop if cancelled or too late; the last blocking frame stays named. */
 int evac_stop(struct evac *e)
 {
 	enum mm_reason reason = MM_REASON_NONE;
@@ -85,7 +85,7 @@ static int isolate_and_drain(struct evac *e)
 	return 0;
 }
 
-/* After the last pass: what somebody else refers to may be waited for. */
+/* After the last pass: a policy that waits goes on if a page is still referenced. */
 static int given_up(const struct evac *e, int err)
 {
 	const bool held = err == -EAGAIN || err == -EBUSY;
@@ -94,7 +94,7 @@ static int given_up(const struct evac *e, int err)
 							   : mm_reason_errno(e->why->reason);
 }
 
-/* Move what can be moved; several passes, because claims and targets come and go. */
+/* Move all movable pages, in several passes, because claims and targets come and go. */
 static int migrate_all(struct evac *e)
 {
 	int stop, err;
@@ -117,23 +117,23 @@ static int migrate_all(struct evac *e)
 	}
 }
 
-/* When a thread that waits looks up: after a slice, or at the deadline. */
+/* When a waiting thread wakes to check: after a slice, or at the deadline. */
 static u64 next_look(const struct evacuate_policy *policy)
 {
 	return min(arch_clock_ns() + EVAC_SLICE_NS, policy->deadline_ns + *thread_held_ns());
 }
 
-/* An owner has left since the last classify: its frames are judged otherwise now. */
+/* Has an owner left since the last classify? Its frames get another verdict then. */
 static bool verdict_is_old(const struct evac *e)
 {
 	return READ_ONCE(e->mm->owners_gone) != e->owners_gone;
 }
 
 /*
- * Sleep until the chunk is free or can be moved, without the hotplug lock. The free of
- * its last frame ends the sleep, and so does its last pin or last reference but one that
- * goes, and an owner that leaves. To end, too, the lock is needed: other requests keep it
- * for as long as they work.
+ * Sleep, without the hotplug lock, until the chunk is free or can be moved. The sleep
+ * ends when its last frame is freed, its last pin or its last reference but one goes,
+ * or an owner leaves. Returning needs the lock again, even after a failure, and other
+ * requests hold it for as long as they work.
  */
 static int wait_chunk(struct evac *e, const struct pfn_range *chunk) __no_lock_analysis
 {
@@ -148,7 +148,7 @@ static int wait_chunk(struct evac *e, const struct pfn_range *chunk) __no_lock_a
 	return err;
 }
 
-/* Wait for all that only its user can free or unpin; one look at each frame. */
+/* Wait for every page that only its user can free or unpin; one look at each frame. */
 static int wait_held(struct evac *e)
 {
 	struct pfn_range chunk;
@@ -161,7 +161,7 @@ static int wait_held(struct evac *e)
 	return err;
 }
 
-/* Before anything moves: nothing is hopeless, and nothing is held any more. */
+/* Before anything moves: fail on hopeless frames, and wait until no page is held. */
 static int classify_all(struct evac *e)
 {
 	int err;
@@ -179,8 +179,8 @@ static int classify_all(struct evac *e)
 }
 
 /*
- * What was judged movable did not move: it was pinned or referred to meanwhile.
- * Wait for that, and let others be faster for a moment. Return: 0 to try again.
+ * A page that was judged movable did not move: it was pinned or referenced meanwhile.
+ * Wait for it, then back off for a moment. Return: 0 to try again.
  */
 static int wait_for_rest(struct evac *e, const struct pfn_range *chunk)
 {
@@ -195,7 +195,7 @@ static int wait_for_rest(struct evac *e, const struct pfn_range *chunk)
 	return err;
 }
 
-/* From isolated to empty. What is empty at first sight stays so. */
+/* Empty the isolated target. A target that classify finds empty stays empty. */
 static int empty_target(struct evac *e)
 {
 	struct pfn_range chunk;
@@ -219,8 +219,9 @@ static int empty_target(struct evac *e)
 }
 
 /*
- * A policy that contradicts itself is refused before anything happens: a type that is not
- * given out, a flag where the new frames cannot have it, or a hand-over of what stays.
+ * Refuse a policy that contradicts itself before anything happens: a type that the
+ * allocator does not give out, a flag that the new frames cannot have, or a hand-over of
+ * frames that may stay in use.
  */
 static int check_policy(struct evac *e)
 {

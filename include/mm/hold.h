@@ -3,8 +3,8 @@
 #define _MM_HOLD_H
 
 /*
- * Hold points: a test or a person makes the thread of an evacuation wait at what
- * it announces, while other harts run on. So races are forced, not hoped for.
+ * Hold points: a test or a user makes the thread of an evacuation wait at a step that it
+ * announces, while other harts run on. So tests force races instead of hoping for them.
  */
 #include "kernel/trace_events.h"
 #include "mm/mm.h"
@@ -12,13 +12,13 @@
 /* No place in particular. */
 #define HOLD_ANYWHERE (~0ULL)
 
-/* A held thread goes on by itself after this time, and the hold point is unset. 60 s. */
+/* A held thread goes on by itself after this time and unsets the hold point. 60 s. */
 extern u64 hold_limit_ns;
 
 /**
- * struct hold_place - where threads are to wait
+ * struct hold_place - where threads wait
  * @event: TRACE_EVAC_PHASE, _VERDICT or _MOVE; 0: nowhere
- * @at: enum evac_phase that begins, or the announced pfn; HOLD_ANYWHERE
+ * @at: the enum evac_phase that begins, or the announced pfn; or HOLD_ANYWHERE
  */
 struct hold_place {
 	enum trace_event_id event;
@@ -26,48 +26,49 @@ struct hold_place {
 };
 
 /**
- * hold_set() - let threads wait there; one place at a time
- * @place: replaces the one before. Who is held already stays so until hold_step()
+ * hold_set() - set the place where threads wait; there is only one at a time
+ * @place: replaces the previous place. A thread that is already held stays held until
+ *	hold_step()
  *
- * Deadlines of the held thread stand still: see evac_clock_ns().
+ * The deadlines of a held thread stand still: see evac_clock_ns().
  * Context: any.
  */
 void hold_set(const struct hold_place *place);
 
-/* Let go whoever is held, up to the next such event, wherever that is. */
+/* Let the held threads go on to their next such event, wherever that is. */
 void hold_step(void);
 
-/* Unset the place and let go whoever is held. */
+/* Unset the place and let the held threads go. */
 void hold_go(void);
 
 /**
  * hold_wait() - wait until a thread is held
  * @deadline_ns: on ktime_ns()
- * @where: what it announced last, if it is held; may be NULL
+ * @where: set to what the held thread announced last; may be NULL
  *
- * Context: thread, no spinlock held. A deadline in the past just asks.
- * Return: whether one is.
+ * Context: thread, no spinlock held. With a deadline in the past it does not wait.
+ * Return: whether a thread is held.
  */
 bool hold_wait(u64 deadline_ns, struct hold_place *where);
 
-/* Where a walker stands: what it has seen may become untrue there. */
+/* A walker's steps at which what it has seen may stop being true. */
 enum walk_step {
-	WALK_ZONE, /* it has found the section, and loads its zone next */
-	WALK_LOCK, /* it has loaded the zone, and takes its lock next */
-	WALK_COUNT, /* it has found a chunk that has a count, and takes a reference next */
-	WALK_CHECK, /* it is mm_check() and has read a descriptor, which it compares next */
+	WALK_ZONE, /* it has found the section and loads its zone next */
+	WALK_LOCK, /* it has loaded the zone and takes its lock next */
+	WALK_COUNT, /* it has found a chunk with a count and takes a reference next */
+	WALK_CHECK, /* it is mm_check(), has read a descriptor and compares it next */
 };
 
 /*
- * A walker cannot wait, it stands in a bracket. Instead this function, a test's, runs on
- * the walker's hart at each step; it must not sleep. NULL: none.
+ * A test's function, or NULL. A walker cannot wait inside its bracket, so instead it
+ * calls this function on its own hart at each step. The function must not sleep.
  */
 extern void (*hold_walk)(unsigned long pfn, enum walk_step step);
 
 /**
- * walk_announce() - a walker's steps pass here, behind each look that may be overtaken
- * @pfn: frame that it looks at, or its section's first
- * @step: what it does next
+ * walk_announce() - announce a walker's step, after each load that may become stale
+ * @pfn: frame that the walker looks at, or the first frame of its section
+ * @step: what the walker does next
  */
 static inline void walk_announce(unsigned long pfn, enum walk_step step)
 {
