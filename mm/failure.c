@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Why something failed, in words that a person can act on:
+ * Why something failed, in words that a user can act on:
  *
  *	pfn 0x90a40 is Slab, cache virtio_mem_request (3 retries, 12 ms)
  *	cancelled, pfn 0x90a41 is Driver, owner 0xffffffff80412340 (800 ms)
@@ -25,7 +25,7 @@ static const char *const reason_hints[NR_MM_REASONS] = {
 #undef X
 };
 
-/* Reasons that are not here are -EBUSY: somebody has what was wanted. */
+/* Reasons that are not listed are -EBUSY: the frame or range is in use. */
 static const u8 reason_errnos[NR_MM_REASONS] = {
 	[MM_REASON_CLAIM_LOST] = EAGAIN,    [MM_REASON_NO_TARGET] = ENOMEM,
 	[MM_REASON_COPY_FAILED] = EIO,	    [MM_REASON_HARTS_BUSY] = ETIMEDOUT,
@@ -81,7 +81,7 @@ void mm_failure_name(struct mm *mm, struct mm_failure *why)
 	pfn_walk_end();
 }
 
-/* Some reasons are a predicate ("is pinned"), the others say all themselves. */
+/* Some reasons are predicates ("is pinned"); the others are complete by themselves. */
 static bool reason_is_predicate(enum mm_reason reason)
 {
 	static const char *const verbs[] = { "is ", "has ", "could ", "holds ",
@@ -93,7 +93,7 @@ static bool reason_is_predicate(enum mm_reason reason)
 	return false;
 }
 
-/* More than the frame's type does. */
+/* Does the reason say more than the frame's type? */
 static bool reason_says_more(enum mm_reason reason)
 {
 	return reason != MM_REASON_NONE && reason != MM_REASON_UNMOVABLE;
@@ -117,7 +117,7 @@ static void print_subject(const struct mm_failure *why, struct sink *out)
 			    type);
 	else if (!is_predicate && typed)
 		sink_printf(out, ", pfn 0x%lx is %s", why->pfn, type);
-	/* Of an Offline frame the reason's words say it. */
+	/* For an Offline frame the reason already says so. */
 	else if (typed && why->reason != MM_REASON_UNMOVABLE && why->type != PGTY_OFFLINE)
 		sink_printf(out, ", type %s", type);
 }
@@ -137,7 +137,7 @@ static void print_detail(const struct mm_failure *why, struct sink *out)
 	sink_printf(out, ", %s%s", kind, why->detail);
 }
 
-/* "(3 retries, 2 pages moved, 12 ms)", as far as there is something to tell. */
+/* "(3 retries, 2 pages moved, 12 ms)", without the parts that are zero. */
 static void print_effort(const struct mm_failure *why, struct sink *out)
 {
 	const char *sep = " (";

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Giving chunks back, but for the short way in pcp.c: everything is checked, then
- * the chunk goes to the hart's cache, or to the buddy allocator if its pageblock
- * is isolated, where it wakes who waits for it. Compare with: Linux
- * __free_frozen_pages(), free_pages_prepare().
+ * Freeing chunks outside of the fast path in pcp.c: check everything, then put the
+ * chunk into the hart's cache or, if its pageblock is isolated or watched, into the
+ * buddy allocator, which wakes the waiters. Compare with: Linux __free_frozen_pages(),
+ * free_pages_prepare().
  */
 #include "mm/internal.h"
 
 /**
- * bad_free() - panic with the frame and what it is
+ * bad_free() - panic, naming the frame and its state
  * @mm: memory
- * @pfn: what was to be freed
- * @order: of which order
- * @what: what is wrong with it
+ * @pfn: frame that the caller tried to free
+ * @order: order that the caller gave
+ * @what: what is wrong with the frame
  */
 void bad_free(struct mm *mm, unsigned long pfn, unsigned int order, const char *what)
 {
@@ -26,7 +26,7 @@ void bad_free(struct mm *mm, unsigned long pfn, unsigned int order, const char *
 	      st.flags & PG_TAIL ? "tail, " : "", st.order, st.flags, st.count, st.head);
 }
 
-/* A checked chunk that is nobody's any more: to the cache or to the buddy allocator. */
+/* Put a checked chunk without users into the hart's cache or the buddy allocator. */
 static void free_chunk(struct mm *mm, struct mem_section *ms, unsigned long pfn,
 		       unsigned int order)
 {
@@ -44,8 +44,8 @@ static void free_chunk(struct mm *mm, struct mem_section *ms, unsigned long pfn,
 }
 
 /*
- * The last reference to a chunk of a counted type is gone: its count is 0, no mover
- * can claim it (it is claimed by who frees it, or cannot be claimed at count 0).
+ * Free a chunk of a counted type after its last reference has gone. Its count is 0, and
+ * no mover can claim it: the caller has claimed it, or count 0 rules a claim out.
  */
 void free_dead_chunk(struct mm *mm, unsigned long pfn, unsigned int order)
 {
@@ -53,7 +53,7 @@ void free_dead_chunk(struct mm *mm, unsigned long pfn, unsigned int order)
 	free_chunk(mm, pfn_to_section(mm, pfn), pfn, order);
 }
 
-/* What is wrong with a chunk that is to be freed? */
+/* Say what makes a chunk's word unfit to be freed. */
 static const char *check_word(u32 word, unsigned int order)
 {
 	if (PAGE_WORD_TYPE(word) == PGTY_BUDDY || PAGE_WORD_TYPE(word) == PGTY_CACHED)
@@ -71,7 +71,7 @@ static const char *check_word(u32 word, unsigned int order)
 	return "cannot be freed";
 }
 
-/* Everything but a chunk that is allocated, without flags, of this order: panic. */
+/* Panic unless the chunk is allocated, has no flags, and is of this order. */
 static void check_chunk(struct mm *mm, const struct mem_section *ms, unsigned long pfn,
 			unsigned int order)
 {
@@ -96,7 +96,7 @@ static void check_chunk(struct mm *mm, const struct mem_section *ms, unsigned lo
 		bad_free(mm, pfn, order, "has other references");
 }
 
-/* Any chunk, the long way: look at everything first. */
+/* Free any chunk on the slow path: check everything first. */
 void free_checked(struct mm *mm, unsigned long pfn, unsigned int order)
 {
 	struct mem_section *ms = pfn_to_section(mm, pfn);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The free bits of one pageblock: 8 words, bit set = frame free. A free chunk of
- * order k is 2^k set bits at a multiple of 2^k, so splitting and coalescing
- * need no bookkeeping: both are what the bits say. Pure functions, callers lock.
+ * The free bits of one pageblock: 8 words, a set bit is a free frame. A free chunk of
+ * order k is 2^k set bits at a multiple of 2^k, so splitting and coalescing need no
+ * bookkeeping: the bits say it all. Pure functions; callers lock.
  *
- * Orders here are 0..8; a pageblock with all 512 bits set is never kept as bits.
+ * Orders here are 0..8; a pageblock with all 512 frames free does not keep free bits.
  */
 #include "mm/internal.h"
 
@@ -36,7 +36,7 @@ static u64 run_mask(unsigned int i, unsigned int off, unsigned int nr)
 	return GENMASK(last, first);
 }
 
-/* Any run of frames, free or not free; @nr at least 1. */
+/* Set the bits of any run of frames, free or not; @nr is at least 1. */
 void bits_set_run(u64 *bits, unsigned int off, unsigned int nr)
 {
 	for (unsigned int i = off / 64; i * 64 < off + nr; i++)
@@ -49,7 +49,7 @@ void bits_clear_run(u64 *bits, unsigned int off, unsigned int nr)
 		WRITE_ONCE(bits[i], bits[i] & ~run_mask(i, off, nr));
 }
 
-/* Bit i: word i is all free. */
+/* A mask: bit i is set if word i is all free. */
 static inline u64 full_words(const u64 *bits)
 {
 	u64 full = 0;
@@ -60,11 +60,11 @@ static inline u64 full_words(const u64 *bits)
 }
 
 /**
- * bits_find() - lowest free chunk of an order
+ * bits_find() - find the lowest free chunk of an order
  * @bits: of a pageblock
  * @order: 0..8
  *
- * Return: its offset in the pageblock; PAGEBLOCK_NR_PAGES if there is none.
+ * Return: the chunk's offset in the pageblock; PAGEBLOCK_NR_PAGES if there is none.
  */
 unsigned int bits_find(const u64 *bits, unsigned int order)
 {
@@ -82,7 +82,7 @@ unsigned int bits_find(const u64 *bits, unsigned int order)
 	return PAGEBLOCK_NR_PAGES;
 }
 
-/* The order of the largest chunk in one word that is not zero, at least @order. */
+/* The order of the largest chunk in one non-zero word, or @order if that is larger. */
 static unsigned int word_max_order(u64 word, unsigned int order)
 {
 	u64 starts = chunk_starts(word, order);
@@ -98,7 +98,7 @@ static unsigned int word_max_order(u64 word, unsigned int order)
 }
 
 /**
- * bits_max_order() - order of the largest free chunk
+ * bits_max_order() - find the order of the largest free chunk
  * @bits: of a pageblock
  *
  * Return: 0..9; PB_INDEX_NONE if nothing is free.
@@ -120,12 +120,12 @@ unsigned int bits_max_order(const u64 *bits)
 }
 
 /**
- * bits_coalesce() - the order to which a free chunk has grown
+ * bits_coalesce() - find the order to which a free chunk has grown
  * @bits: of a pageblock, the chunk's bits set
  * @off: the chunk's offset, aligned to @order
- * @order: its order
+ * @order: the chunk's order
  *
- * Walks up as long as the buddy, off ^ (1 << order), is free as well.
+ * Walks up while the buddy, off ^ (1 << order), is free as well.
  * Return: @order..9.
  */
 unsigned int bits_coalesce(const u64 *bits, unsigned int off, unsigned int order)

@@ -3,10 +3,10 @@
 #define _MM_FREEBITS_H
 
 /*
- * The free bits of one pageblock, 8 words: see freebits.c. Chunks are given by
- * their offset in the pageblock and their order, 0..8, which mostly is a constant or
- * small: so the short ones are inline. Under zone->lock; some read without it, so
- * stores are single ones.
+ * The free bits of one pageblock, 8 words: see freebits.c. Callers name a chunk by its
+ * offset in the pageblock and its order, 0..8. The order is mostly constant or small,
+ * so the short functions are inline. Callers hold zone->lock; some readers do not, so
+ * each word changes by a single store.
  */
 #include "mm/page.h"
 
