@@ -6,14 +6,15 @@
  * What the files of mm/ share among themselves and with their tests: pageblock
  * words, the search index, the free bits, the harts' caches.
  *
- * A pageblock is named by (section, index). Unless a comment says otherwise all
- * functions here want zone->lock of the section's zone; sections without a zone
- * (not online) are the hotplug lock's.
+ * Callers name a pageblock by (section, index). Unless a comment says otherwise, all
+ * functions here need zone->lock of the section's zone; the hotplug lock protects
+ * sections without a zone (not online).
  *
- * Writers of a pageblock word: under zone->lock anybody. Without it only who owns
- * a uniform chunk (a hart that has it cached, or its allocator), by compare and
- * swap, and only the type in the constant. So plain stores are right under the lock
- * for words that say "valid", Buddy or Offline; the isolate bit goes by atomic or.
+ * Writers of a pageblock word: any holder of zone->lock. Without the lock, only the
+ * owner of a uniform chunk (the hart that has it cached, or its user) may change the
+ * word: by compare and swap, and only type and flags of the constant. So under the lock a
+ * plain store is right for words that say "valid", Buddy or Offline; for owned chunks
+ * the isolate and watch bits change by atomic operations.
  */
 #include "kernel/panic.h"
 #include "kernel/trace.h"
@@ -25,7 +26,7 @@
 
 /* --- pageblock words ------------------------------------------------------- */
 
-#define PB_STATE_MASK ((0xfffUL << PB_SEQ_SHIFT) | PB_VALID) /* what readers re-check */
+#define PB_STATE_MASK ((0xfffUL << PB_SEQ_SHIFT) | PB_VALID) /* readers re-check these */
 
 static inline u64 pb_read(const struct pageblock *pb)
 {
@@ -33,21 +34,21 @@ static inline u64 pb_read(const struct pageblock *pb)
 }
 
 /*
- * Without the order: under zone->lock. Others may change the word at the same time,
- * if it is that of an owned chunk.
+ * Read a word without ordering, under zone->lock. The owner of a chunk may change the
+ * chunk's word at the same time.
  */
 static inline u64 pb_word(const struct mem_section *ms, unsigned int b)
 {
 	return READ_ONCE(ms->pb[b].word);
 }
 
-/* Release: pairs with pb_read(); what a "valid" word announces was written before. */
+/* Release, pairs with pb_read(): a reader of "valid" sees all writes before it. */
 static inline void pb_write(struct pageblock *pb, u64 word)
 {
 	STORE_RELEASE(pb->word, word);
 }
 
-/* Frames freed into such a pageblock do not rest in a cache: somebody waits for them. */
+/* Frees into such a pageblock bypass the caches: a thread or a driver waits for them. */
 #define PB_AWAITED (PB_ISOLATE | PB_WATCH)
 
 static inline unsigned int pb_free(u64 w)
@@ -76,7 +77,7 @@ static inline bool pb_all_free(u64 w)
 	return pb_free(w) == PAGEBLOCK_NR_PAGES;
 }
 
-/* All but migrate type, isolate and watch bit and sequence replaced; uniform, filed nowhere. */
+/* A uniform, unfiled word; keeps migrate type, isolate bit, watch bit and sequence. */
 static inline u64 pb_word_uniform(u64 old, u32 constant)
 {
 	const u64 keep = PB_MT_MASK | PB_ISOLATE | PB_WATCH | (0xfffUL << PB_SEQ_SHIFT);
@@ -97,13 +98,13 @@ static inline unsigned long pb_pfn(const struct mem_section *ms, unsigned int b)
 	return ms->start_pfn + ((unsigned long)b << PAGEBLOCK_ORDER);
 }
 
-/* A frame's own word, in a pageblock whose word is @w; a uniform chunk's tails as its head. */
+/* A frame's word in a pageblock with word @w; a uniform tail reads as its head. */
 static inline u32 frame_word(u64 w, unsigned long pfn)
 {
 	return w & PB_VALID ? READ_ONCE(pfn_to_page(pfn)->word) : pb_const(w);
 }
 
-/* The pageblock of a pfn of a section that the caller keeps. */
+/* The pageblock of a pfn; the caller keeps the section. */
 __only_for("pageblocks of kept sections")
 static inline struct pageblock *pfn_pageblock(const struct mm *mm, unsigned long pfn)
 {
@@ -111,10 +112,10 @@ static inline struct pageblock *pfn_pageblock(const struct mm *mm, unsigned long
 }
 
 /*
- * PageOffline needs the type word of its descriptor and nothing else. A debug build
- * fills the other words when the type is set (the pageblock's owner word if the
- * pageblock says it once), and looks at them when it is cleared and in mm_check().
- * A count with the top bit set cannot be taken, no more than 0.
+ * A PageOffline frame uses only the type word of its descriptor. A debug build fills the
+ * other words with a canary when it sets the type (in a uniform pageblock, only the
+ * pageblock's owner word), and checks the canary when it clears the type and in
+ * mm_check(). A count with the top bit set cannot be taken, just as 0 cannot.
  */
 #define OFFLINE_COUNT (EBB_DEBUG ? 0xc0ff11e5U : 0U)
 #define OFFLINE_OWNER (EBB_DEBUG ? 0x0ff11e0ff11e0ff1UL : 0UL)
@@ -124,13 +125,14 @@ void offline_verify_frames(const struct mem_section *ms, unsigned long pfn, unsi
 			   bool release);
 
 /**
- * offline_verify() - PageOffline frames are about to become something else
+ * offline_verify() - verify PageOffline frames before they get another type
  * @ms: section
  * @pfn: first frame
  * @nr: frames, of one pageblock
- * @release: all of them must be PageOffline; otherwise only those that are count
+ * @release: every frame must be PageOffline; if false, ignore the other frames
  *
- * Panics if they are not, and in a debug build if a canary was written.
+ * Panics if a frame must be PageOffline and is not, and in a debug build if a canary has
+ * changed.
  */
 static inline void offline_verify(const struct mem_section *ms, unsigned long pfn,
 				  unsigned long nr, bool release)
@@ -144,11 +146,11 @@ static inline void offline_verify(const struct mem_section *ms, unsigned long pf
 		offline_verify_frames(ms, pfn, nr, release);
 }
 
-/* Descriptors of single frames and chunks; only in valid pageblocks (page.c). */
+/* Write the descriptors of chunks and of single frames; they count once it is valid. */
 void chunk_write(unsigned long pfn, unsigned int order, u32 word);
 void frames_write(unsigned long pfn, unsigned long nr, u64 word, u64 owner);
 
-/* Masks of the types that have a count, and of those that alloc_pages() gives out. */
+/* Masks of the counted types, and of the types that alloc_pages() gives out. */
 #define X_NONE	  0U
 #define X_COUNTED 1U
 #define X_NO	  0U
@@ -177,9 +179,9 @@ static inline bool type_is_alloc(unsigned int type)
 }
 
 /*
- * The short ways of allocating and freeing test by one compare for a type that is
- * given out and has no count. That is this range; all others, and those that the table
- * gets later, take ways that ask the masks.
+ * Plain types are given out and have no count. The fast paths of allocating and freeing
+ * test for them by one compare, with this range; all other types, and those added to the
+ * table later, take paths that test the masks.
  */
 #define PGTY_FIRST_PLAIN PGTY_PGTABLE
 #define PGTY_LAST_PLAIN	 PGTY_KERNEL
@@ -191,8 +193,8 @@ static_assert(!(PGTY_ALLOC & (1U << PGTY_NONE | 1U << PGTY_BUDDY | 1U << PGTY_CA
 			      1U << PGTY_OFFLINE)), "these are the allocator's own");
 
 /*
- * The head of a chunk comes to life: type and count in one store, behind the owner word.
- * A reader that finds the type finds neither owner nor count of a former life.
+ * Write the head of a chunk that gets allocated: first clear the owner word, then store
+ * type and count at once. A reader that sees the type sees no stale owner or count.
  */
 static inline void page_born(struct page *page, u32 word)
 {
@@ -202,15 +204,15 @@ static inline void page_born(struct page *page, u32 word)
 	STORE_RELEASE(*(u64 *)page, word | count << 32);
 }
 
-/* pageblock.c: from one form to the other, and what holds for a whole pageblock. */
+/* pageblock.c: change a pageblock's form, and set what holds for all of it. */
 void pageblock_materialise(struct mem_section *ms, unsigned int b);
 void pageblock_make_uniform(struct mem_section *ms, unsigned int b, u32 constant);
 void pageblock_set_valid(struct mem_section *ms, unsigned int b, unsigned int free);
 
 /*
- * Retype a whole uniform chunk that the caller owns, without a lock; neither type
- * has a count. @w: the word as it was seen. Another hart may set the isolate bit at
- * the same time: both changes hold then.
+ * Retype a whole uniform chunk that the caller owns, without a lock; neither type has a
+ * count. @w: the word as the caller read it. Another hart may set the isolate bit at the
+ * same time: then both changes take effect.
  */
 static inline void pageblock_cas_type(struct pageblock *pb, u64 w, enum page_type to)
 {
@@ -290,33 +292,33 @@ unsigned long next_used(const struct mm *mm, unsigned long pfn, unsigned long en
 
 #define EVAC_VECTOR 64 /* pages that are collected before they are moved */
 
-/* Where a walk over what is to be emptied is; see evac_next_range(). */
+/* The position of a walk over an evacuation's target; see evac_next_range(). */
 struct evac_cursor {
 	struct pfn_range range;
 	unsigned int nr; /* ranges, or halves of blocks, up to this one */
 	const struct mem_section *block;
 };
 
-/* One evacuation under way; on its thread's stack. */
+/* An evacuation in progress; on its thread's stack. */
 struct evac {
 	struct mm *mm;
-	const struct pfn_range *ranges; /* what is to be emptied; or if NULL: */
+	const struct pfn_range *ranges; /* the ranges to empty; or if NULL: */
 	unsigned int nr_ranges;
-	const struct mem_section *blocks; /* those of the list that are GOING_OFFLINE */
+	const struct mem_section *blocks; /* a list: empty those that are GOING_OFFLINE */
 	struct pfn_range span; /* from the first frame to the last */
 	enum evac_phase phase;
 	const struct evacuate_policy *policy;
 	struct mm_failure *why; /* never NULL */
 	bool empty; /* classify found nothing in the way */
-	bool held; /* classify found what only its user can free or unpin */
-	u32 owners_gone; /* mm->owners_gone when it was classified */
+	bool held; /* classify found a page that only its user can free or unpin */
+	u32 owners_gone; /* mm->owners_gone at the start of classify */
 	struct evac_cursor at; /* how far evac_blocker() has come */
 	unsigned long at_pfn;
 };
 
 extern u32 hold_event; /* TRACE_EVAC_*: threads wait there; 0: nowhere */
 
-/* Does anybody want to hear what is announced? */
+/* Is tracing on, or a hold point set? */
 static inline bool evac_announcing(void)
 {
 	return READ_ONCE(this_hart()->trace_mask) | READ_ONCE(hold_event);
@@ -328,8 +330,8 @@ static inline bool evac_cancelled(const struct evacuate_policy *policy)
 }
 
 /*
- * The hotplug lock, before the policy's deadline; without a policy however long it takes.
- * Return: 0, or a negative errno, and why.
+ * Take the hotplug lock before the policy's deadline; without a policy, wait for it as
+ * long as it takes. Return: 0; or a negative errno, and why.
  */
 int hotplug_lock(struct mm *mm, const struct evacuate_policy *policy, struct mm_failure *why)
 	__acquires_if(0, mm->hotplug_lock);
@@ -347,12 +349,12 @@ void evac_search(struct evac *e);
 int evac_blocker(struct evac *e, struct pfn_range *chunk);
 bool evac_can_wait(const struct evac *e, enum page_type type);
 /*
- * evacuate_locked() for blocks that leave together: those of a list, linked by ->next,
- * that are isolated and GOING_OFFLINE. Policy and result as there.
+ * evacuate_locked() for blocks that leave together: @list, linked by ->next; it empties
+ * those that are isolated and GOING_OFFLINE. Policy and result as there.
  */
 int __must_check evacuate_blocks(struct mm *mm, const struct mem_section *list,
 				 const struct evacuate_policy *policy, struct mm_failure *why);
-/* Move the entries; targets are movable, outside of isolated blocks. Return: how many moved. */
+/* Move the entries to movable frames outside of isolated blocks. Return: pages moved. */
 unsigned int migrate_pages(struct evac *evac, struct migrate_entry *e, unsigned int nr);
 void evac_commit(struct evac *e);
 extern u32 movable_types; /* bit t: type t has movable_ops */
@@ -360,13 +362,14 @@ extern const struct movable_ops slot_movable_ops;
 
 /* --- evac_watch.c ---------------------------------------------------------------- */
 
-/* Something of a pageblock that may be watched has changed; zone->lock held. */
+/* A frame of a pageblock has changed: tell its owner if it watches. zone->lock held. */
 void watch_event(struct mem_section *ms, unsigned int b);
 void watch_events(struct mem_section *ms, u64 mask);
 /*
- * A request with EVAC_WATCH begins: it looks for itself; and has failed: the owner of the
- * frame in the way is told when that may have changed. Hotplug lock held, nothing of the
- * request isolated any more.
+ * For requests with EVAC_WATCH. A new request calls unwatch_range(), because it looks for
+ * itself. A failed request calls watch_blocker(), so that the owner of the frame in the
+ * way hears when that may have changed. Hotplug lock held; the request has isolated
+ * nothing, or no longer.
  */
 void unwatch_range(struct mm *mm, const struct evacuate_policy *policy,
 		   const struct pfn_range *range);

@@ -3,12 +3,12 @@
 #define _MM_MM_H
 
 /*
- * struct mm: all of one memory's state. The kernel has one (kernel_mm); a test
- * makes its own on a private window of frames. Zones, sections, pageblocks.
+ * struct mm: all state of one memory: zones, sections, pageblocks. The kernel has one
+ * (kernel_mm); a test makes its own on a private window of frames.
  *
  * Locks, outermost first:
  *   mm->hotplug_lock (mutex)  add, online, offline, remove; owners; isolation. A request
- *			       that waits for a free gives it up for that time
+ *			       that waits for a free drops it meanwhile
  *   zone->lock (spinlock)     pageblock words, free bits, free counts of a zone
  * Interrupts stay on: interrupt handlers neither allocate nor free.
  *
@@ -34,29 +34,29 @@ struct pfn_range {
 	unsigned long nr_pages;
 };
 
-/* The first frame behind a range. */
+/* The first frame after a range. */
 static inline unsigned long range_end(const struct pfn_range *r)
 {
 	return r->start_pfn + r->nr_pages;
 }
 
 /*
- * The pageblock word, 64 bits, changed under zone->lock and read without it:
+ * The pageblock word, 64 bits, written under zone->lock and read without it:
  *
  *   bits  0-9   free: free frames in the buddy allocator, 0..512
  *   bits 10-12  migrate type (preserved across isolation)
  *   bit  13     isolate
  *   bit  14     valid: the 512 descriptors and the 64 bytes of free bits are valid
- *   bit  15     watch: an owner is told when a frame of it is freed, unpinned, un-isolated
+ *   bit  15     watch: tell the owner when a frame of it is freed, unpinned, un-isolated
  *   bits 16-47  the constant descriptor's word, when not valid (see page_word())
  *   bits 48-51  index order: the order of its largest free chunk, as filed in
- *               the section's avail[] masks; 15 if filed nowhere
+ *               the section's avail[] masks; 15 if not filed
  *   bits 52-63  sequence: counts changes of "valid", for readers without a lock
  *
  * When not valid: constant type Buddy <=> free == 512, and the free bits are not
- * maintained. Types with a count are never said by a pageblock word. A chunk of
- * order 9 or 10 may be: its head is the (first) pageblock's first frame, its
- * owner word is pageblock.owner of the first.
+ * maintained. A pageblock word never stands for frames of a counted type. It may stand
+ * for a chunk of order 9 or 10: the chunk's head is the (first) pageblock's first frame,
+ * its owner word is pageblock.owner of the first.
  */
 struct pageblock {
 	u64 word __only_for("pageblock words");
@@ -76,12 +76,12 @@ struct pageblock {
 #define PB_INDEX_NONE	15
 #define PB_SEQ_SHIFT	52
 
-/* Where a search for free frames looks: one tree per (zone, migrate type) that exists. */
+/* The search trees for free frames: one per (zone, migrate type) that exists. */
 enum free_area_id {
 	FREE_NORMAL_UNMOVABLE,
 	FREE_NORMAL_MOVABLE,
 	FREE_NORMAL_RECLAIMABLE,
-	FREE_MOVABLE_MOVABLE, /* zone Movable holds nothing else */
+	FREE_MOVABLE_MOVABLE, /* zone Movable has no other migrate type */
 	NR_FREE_AREAS
 };
 
@@ -102,16 +102,16 @@ enum free_area_id {
  * @flags: SECTION_*
  * @unmapped: bit b: pageblock b is not in the direct map
  * @hole: bit b: all of pageblock b is hole (no memory belongs there)
- * @boot: bit b: pageblock b holds memory from boot, which nobody else can own
+ * @boot: bit b: pageblock b holds memory from boot, which no memory_owner can have
  * @present: frames that are memory: all but holes
  * @host_pfn: first of the MHP_HEADER_PAGES metadata frames, or PFN_NONE
- * @state: enum memory_block_state, changed by memory_block_set_state() alone
- * @online_type: with which it was onlined, for restoring it
- * @restore: leaves with others; online_section() brings it back to this zone if the memory
- *	   cannot be removed after all: see RESTORE_ZONE()
- * @next: links the blocks of one request to offline; theirs while GOING_OFFLINE or REMOVING
- * @told: GOING_OFFLINE: who is to hear its end
- * @owner: who added it; NULL for boot memory
+ * @state: enum memory_block_state; only memory_block_set_state() changes it
+ * @online_type: type that the block was onlined with, for restoring it
+ * @restore: set while a request removes it: the zone to which online_section() brings it
+ *	   back if the memory cannot be removed after all; see RESTORE_ZONE()
+ * @next: links the blocks of one request; used while GOING_OFFLINE or REMOVING
+ * @told: GOING_OFFLINE: the listeners that must hear how it ends
+ * @owner: the owner that added it; NULL for boot memory
  * @pb: the 64 pageblocks
  */
 struct mem_section {
@@ -139,14 +139,14 @@ struct mem_section {
 static_assert(sizeof(struct mem_section) <= 2048, "two sections fit a page");
 
 /*
- * Sections are found by two loads: mm->root[pfn >> 23]->section[...]. A root
- * covers 32 GiB and takes one page; a root that was never needed points to one
- * shared root without sections, so that no look-up tests for NULL twice.
+ * A look-up finds a section by two loads: mm->root[pfn >> 23]->section[...]. A root
+ * covers 32 GiB and takes one page; entries without a root point to one shared root
+ * without sections, so that no look-up tests for NULL twice.
  * @avail: bit s of avail[area][k]: section s of this root has a bit in avail[k]
  *	   and belongs to that area.
  * @in_zone: bit s of in_zone[z]: section s belongs to zone z (for its span)
  * @present: bit s: section[s] is not NULL
- * @nr_sections: pointers in section[]; at 0 the root's page is given back
+ * @nr_sections: pointers in section[]; at 0 the root's page is freed
  */
 #define SECTIONS_PER_ROOT 256
 #define NR_SECTION_ROOTS  1024 /* 32 TiB */
@@ -164,17 +164,19 @@ static_assert(sizeof(struct section_root) <= PAGE_SIZE, "a root fits a page");
 enum zone_watermark { WMARK_MIN, WMARK_LOW, WMARK_HIGH, NR_WMARK };
 
 /**
- * struct zone - one zone's counters and the top of its search trees; in frames
+ * struct zone - one zone's counters, in frames, and the top of its search trees
  * @spanned: from the first to the last frame of its sections
  * @present: frames of its online blocks that are memory (not holes)
- * @managed: present less firmware, image, boot, memmap and PageOffline frames
+ * @managed: @present minus firmware, image, boot, memmap and PageOffline frames
  * @free: free in the buddy allocator and not isolated
  * @free_isolated: free in isolated pageblocks
  * @nr_isolated: pageblocks with the isolate bit
  * @nr_watched: pageblocks with the watch bit
  * @avail_orders: per area: bit k: some root has a bit in avail[area][k]
  * @root_avail: per area and order: which roots (1024 bits)
- * @freed: woken, in the "this block is isolated" branch of the free path only
+ * @nr_free_waiters: threads that sleep in @freed
+ * @freed: woken only when a frame of an isolated or watched pageblock is freed, or loses
+ *	   a pin or reference
  */
 struct zone {
 	spinlock_t lock;
@@ -195,27 +197,28 @@ struct zone {
 	struct wait_queue freed;
 };
 
-/* Per hart: stacks of free chunks, used by their hart alone. See mm/pcp.c. */
+/* One hart's stacks of free chunks; no other hart uses them. See mm/pcp.c. */
 struct pcp;
 
-/* How many pages the last-resort reserve for page tables and sections holds. */
+/* Size of the last-resort reserve for page tables and sections, in pages. */
 #define MM_RESERVE_PAGES 16
 
 /**
- * struct mm - all of one memory's state
- * @pcp: by hart id; never NULL (pcp_none). First: near for the allocator's short way
+ * struct mm - all state of one memory
+ * @pcp: by hart id; never NULL (pcp_none). First, to be cheap for the fast paths
  * @root: see above; never NULL
  * @owners: struct memory_owner, by range
  * @section_pool: free halves of pages that hold section objects (mm/sparse.c)
  * @reserve: pfns of the fixed reserve
- * @owners_gone: how many owners have left; what their frames are has changed then
- * @max_pfn: one past the last section that is there
+ * @owners_gone: how many owners have left; each one changed the state of its frames
+ * @max_pfn: first pfn after the last present section
  * @present_early: present frames of boot sections, for the auto-movable ratio
  * @default_online_type: what add_memory() does after adding
- * @inject: error injection for tests: the how manyth step from now fails; 0 is off
- * @vm_events: counted by enum vm_event, for /proc/vmstat; atomic, never on a fast path
- * @block_log: of lines about memory blocks; @contig_log: about contiguous ranges
- * @phantom: no memory stands behind the frames (tests): contents are never touched
+ * @inject: error injection for tests: fail the Nth step from now; 0 is off
+ * @vm_events: by enum vm_event, for /proc/vmstat; atomic, never on a fast path
+ * @block_log: rate limit of log lines about memory blocks
+ * @contig_log: rate limit of log lines about contiguous ranges
+ * @phantom: the frames have no memory behind them (tests): never touch their contents
  */
 struct mm {
 	struct pcp *pcp[MAX_HARTS];
@@ -243,9 +246,10 @@ extern struct mm kernel_mm;
 extern struct section_root empty_section_root;
 
 /*
- * The section of any pfn below 32 TiB, or NULL. Two loads. For callers that keep the
- * section: by the hotplug lock, by a frame of it that is theirs, by having isolated it,
- * by its zone's lock. All others are walkers, and call walk_section().
+ * The section of a pfn, or NULL: two loads; any number will do. Only for callers that
+ * keep the section in place: by the hotplug lock, by owning a frame of it, by having
+ * isolated it, or by its zone's lock. All other readers are walkers and call
+ * walk_section().
  */
 __only_for("kept sections")
 static inline struct mem_section *pfn_to_section(const struct mm *mm, unsigned long pfn)
@@ -257,12 +261,13 @@ static inline struct mem_section *pfn_to_section(const struct mm *mm, unsigned l
 }
 
 /**
- * walk_section() - a walker's look-up; once per bracket and section
+ * walk_section() - look a section up as a walker, once per bracket and section
  * @mm: memory
  * @pfn: any number
  *
- * Context: in a walk bracket. Return: the section, which stays readable until the
- * bracket ends, whatever becomes of its block; or NULL.
+ * Context: in a walk bracket.
+ * Return: the section, or NULL. It stays readable until the bracket ends, even if its
+ * block goes offline or is removed.
  */
 static inline struct mem_section *walk_section(const struct mm *mm, unsigned long pfn)
 	__must_hold(walk_bracket)
@@ -270,16 +275,17 @@ static inline struct mem_section *walk_section(const struct mm *mm, unsigned lon
 	return pfn_to_section(mm, pfn);
 }
 
-/* The same: the first section whose number is at least @nr; NULL at the end. */
+/* walk_section() for the first present section numbered @nr or above; NULL at the end. */
 struct mem_section *walk_next_section(const struct mm *mm, unsigned long nr)
 	__must_hold(walk_bracket);
 
 /**
- * section_zone() - a walker's look at the zone of a section; once per look-up
+ * section_zone() - load a section's zone as a walker, once per look-up
  * @ms: from walk_section()
  *
- * Context: in a walk bracket. Return: its zone at this moment, NULL if it is in none. A
- * zone itself never goes away, but the section may have left it when this returns.
+ * Context: in a walk bracket.
+ * Return: the zone at this moment, or NULL if the section is in none. A zone never goes
+ * away, but the section may have left it by the time this returns.
  */
 struct zone *section_zone(const struct mem_section *ms) __must_hold(walk_bracket);
 
@@ -287,10 +293,11 @@ struct zone *section_zone(const struct mem_section *ms) __must_hold(walk_bracket
  * section_lock_zone() - take the lock of the zone that a section belongs to
  * @ms: from walk_section()
  *
- * The section leaves its zone under that lock only, so until it is given back, @ms is in
- * the zone that is returned.
- * Context: in a walk bracket, no zone's lock held. Return: the zone, locked, to be given
- * to section_unlock_zone(); NULL, and no lock, if the section went offline.
+ * A section leaves its zone only under that lock, so @ms stays in the returned zone
+ * until the caller releases the lock.
+ * Context: in a walk bracket, no zone's lock held.
+ * Return: the zone, locked, for section_unlock_zone(); NULL, with no lock held, if the
+ * section is in no zone.
  */
 struct zone *section_lock_zone(const struct mem_section *ms) __must_hold(walk_bracket);
 
@@ -314,7 +321,7 @@ static inline struct zone *mm_zone(struct mm *mm, enum zone_type type)
  * @mm: zeroed or reused storage
  * @name: for messages
  *
- * No sections, no harts' caches; mm_populate() or add_memory() bring frames.
+ * It has no sections and no harts' caches; mm_populate() or add_memory() bring frames.
  */
 void mm_init(struct mm *mm, const char *name);
 
@@ -322,9 +329,9 @@ void mm_init(struct mm *mm, const char *name);
  * mm_boot() - build kernel_mm out of memblock
  *
  * Called once, on the boot hart, when the direct map is up: makes the memmap of
- * every boot section, types what is reserved, and frees the rest to the buddy
- * allocator. memblock_alloc() must not be called afterwards.
- * Return: 0; -ENOMEM if the memmap does not fit the boot memory (said in words).
+ * every boot section, types reserved frames, and frees the rest to the buddy
+ * allocator. Nothing may call memblock_alloc() afterwards.
+ * Return: 0; -ENOMEM, after a message, if the memmap does not fit the boot memory.
  */
 int __must_check mm_boot(void);
 
@@ -335,50 +342,51 @@ struct memblock;
  * @mm: after mm_init()
  * @mb: memory and reserved ranges; metadata is allocated from it
  *
- * What mm_boot() does for kernel_mm; tests do it for windows of their own. The
- * direct map of all memory in @mb is up. O(pageblocks).
- * Context: thread or boot, nobody else uses @mm.
- * Return: 0; -ENOMEM if the metadata does not fit; -E2BIG beyond what can be addressed.
+ * mm_boot() calls this for kernel_mm, tests for windows of their own. The direct map of
+ * all memory in @mb must be up. O(pageblocks).
+ * Context: thread or boot; no other user of @mm.
+ * Return: 0; -ENOMEM if the metadata does not fit; -E2BIG if memory lies beyond the
+ * addressable range.
  */
 int __must_check mm_populate(struct mm *mm, struct memblock *mb);
 
 /**
  * mm_depopulate() - forget all sections of a test's memory, early ones too
- * @mm: not kernel_mm; nobody uses it
+ * @mm: not kernel_mm; no longer in use
  *
- * Unmaps the memmaps and the direct map of added blocks; early sections' own memory
- * stays mapped, it belongs to who made the window.
+ * Unmaps the memmaps, and the direct map of added blocks. The memory of early sections
+ * stays mapped: it belongs to the test that made the window.
  */
 void mm_depopulate(struct mm *mm);
 
-/* The page cache of one more hart (hart id below 8); before the hart runs. */
+/* Make the page cache of one more hart (hart id below 8), before the hart runs. */
 int __must_check mm_hart_init(struct mm *mm, unsigned int hart);
 
 struct sink;
 
 /**
  * mm_check() - recompute every counter and index from the frames and compare
- * @out: where differences are described, one a line; may be NULL
+ * @out: gets one line for each difference; may be NULL
  *
- * Context: thread; takes the hotplug lock, then each zone's lock per section.
- * Other harts' caches are looked at through the frames' types.
+ * Sees other harts' caches only through the types of their frames.
+ * Context: thread; takes the hotplug lock, then one zone's lock after the other.
  * Return: the number of differences found; 0 is healthy.
  */
 unsigned int mm_check(struct mm *mm, struct sink *out);
 
 /**
  * struct mm_failure - why something failed, for the caller, the log and the console
- * @reason: MM_REASON_*; decides the words
+ * @reason: MM_REASON_*; selects the words
  * @pfn: the first frame that stood in the way, or PFN_NONE
  * @type: that frame's type
  * @owner: that frame's owner word
- * @cause: if the time was up or it was cancelled: why the frame stood in the way until then
+ * @cause: after a deadline or a cancel: why the frame stood in the way until then
  * @phase: EVAC_* in which it failed
- * @retries: how often it was tried
- * @scans: how often the ranges were searched for what is still in the way
- * @migrated: pages that were moved before it failed (0 for hopeless ranges)
+ * @retries: migration passes after the first
+ * @scans: how often the evacuation searched its ranges for frames still in the way
+ * @migrated: pages that moved before the failure (0 for hopeless ranges)
  * @elapsed_ns: how long it took
- * @detail: a name that helps (slab cache, notifier, hart), or NULL; static storage
+ * @detail: a helpful name (slab cache, notifier, hart), or NULL; static storage
  */
 struct mm_failure {
 	enum mm_reason reason;
@@ -394,10 +402,10 @@ struct mm_failure {
 	const char *detail;
 };
 
-/* "pfn 0x90a40 is Slab, cache foo (3 retries, 12 ms)" to a sink in one write; no newline. */
+/* Write "pfn 0x90a40 is Slab, cache foo (3 retries, 12 ms)" at once; no newline. */
 void mm_failure_print(const struct mm_failure *why, struct sink *out);
 
-/* "is pinned"; and what one can do about it: "unpin it first". */
+/* "is pinned"; and the hint for the user: "unpin it first". */
 const char *mm_reason_name(enum mm_reason reason);
 const char *mm_reason_hint(enum mm_reason reason);
 
