@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory blocks as people see them: states and their words, ids, and which zone
- * a block goes to. A memory block is one section.
+ * Memory blocks as the user sees them: their ids, states and state names, and the
+ * choice of a zone for each. A memory block is one section.
  *
  * Compare with: Linux drivers/base/memory.c; zone choice: mm/memory_hotplug.c.
  */
@@ -49,7 +49,7 @@ enum mhp_online_type default_online_type(void)
 	return memhp_default_state;
 }
 
-/* A walker's look-up by block id, any number. */
+/* Look a block up by id, any number, as a walker. */
 static const struct mem_section *walk_block(const struct mm *mm, unsigned long block)
 	__must_hold(walk_bracket)
 {
@@ -103,8 +103,8 @@ static bool zone_intersects(const struct zone *zone, unsigned long block)
 }
 
 /*
- * Would Movable, grown by @pages of @owner, stay within the ratio? Boot's memory counts
- * for all; what an owner has in Normal counts for what he has in Movable, and no further.
+ * Would Movable, grown by @pages of @owner, stay within the ratio? Boot memory counts
+ * for every owner; an owner's memory in Normal counts only for its own in Movable.
  */
 static bool auto_movable_fits(const struct mm *mm, const struct memory_owner *owner, s64 pages)
 	__must_hold(walk_bracket)
@@ -123,7 +123,7 @@ static bool auto_movable_fits(const struct mm *mm, const struct memory_owner *ow
 	return left >= 100 * nobodys;
 }
 
-/* The zone of an owner's first block in [first, end) that is in one; NULL if none is. */
+/* The zone of an owner's first block in [first, end) that is in a zone, or NULL. */
 static const struct zone *unit_zone(const struct mm *mm, const struct memory_owner *owner,
 				    unsigned long first, unsigned long end)
 	__must_hold(walk_bracket)
@@ -138,7 +138,7 @@ static const struct zone *unit_zone(const struct mm *mm, const struct memory_own
 	return zone;
 }
 
-/* A unit is in one zone: that of its online blocks, else Movable if all of it fits. */
+/* Keep a unit in one zone: that of its online blocks, else Movable if all of it fits. */
 static enum zone_type auto_movable_zone(const struct mm *mm, unsigned long block)
 	__must_hold(walk_bracket)
 {
@@ -205,7 +205,7 @@ unsigned int memory_block_valid_zones(struct mm *mm, unsigned long block,
 	return 2;
 }
 
-/* Somebody has it, and only evacuation or its owner can free it. */
+/* Is a frame of this type in use, so that only evacuation or its user can free it? */
 static bool frame_is_used(enum page_type type)
 {
 	const enum page_mobility mobility = page_type_mobility(type);
@@ -214,7 +214,7 @@ static bool frame_is_used(enum page_type type)
 	       type != PGTY_MEMMAP;
 }
 
-/* Of a pageblock whose descriptors are valid: neither free nor the block's own metadata. */
+/* Frames of a valid pageblock that are neither free nor the block's own metadata. */
 static unsigned int taken_frames(const struct mem_section *s, unsigned int b)
 {
 	const unsigned int taken = PAGEBLOCK_NR_PAGES - pb_free(pb_word(s, b));
@@ -267,7 +267,7 @@ void mm_describe_fault(phys_addr_t paddr, struct sink *out)
 		sink_puts(out, "before memory management was up\n");
 		return;
 	}
-	/* A panic's sink does not wait. */
+	/* In a bracket nothing may sleep, and the sink of a panic does not wait. */
 	pfn_walk_begin();
 	s = walk_section(&kernel_mm, pfn);
 	owner = memory_owner_of(&kernel_mm, pfn);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Adding and removing memory blocks. A block brings its own metadata: page
- * descriptors and free bits lie in the first frames that are plugged, so adding
- * takes at most half a page (the section object) and a root from the reserve.
+ * Adding memory blocks. A block brings its own metadata: page descriptors and free
+ * bits lie in the first frames that are plugged, so adding a block takes at most half a
+ * page (the section object) and a root from the reserve.
  *
  * Compare with: Linux mm/memory_hotplug.c add_memory_resource(),
  * try_remove_memory(), offline_and_remove_memory(); memmap_on_memory.
@@ -41,7 +41,7 @@ static int check_add(struct mm *mm, unsigned long block, struct memory_owner *ow
 	return 0;
 }
 
-/* Map the plugged pageblocks; on failure none is. */
+/* Map the plugged pageblocks, all or none. */
 static int map_pageblocks(struct mem_section *s, u64 mask)
 {
 	u64 left = mask;
@@ -60,8 +60,8 @@ static int map_pageblocks(struct mem_section *s, u64 mask)
 }
 
 /*
- * Where the descriptors lie: in the block itself, unless other owners have frames
- * in it: then each shall be able to leave first, and online memory is used.
+ * Choose where the descriptors lie: in the block itself or, if other owners have frames
+ * in the block too, in online memory, so that any owner can leave first.
  */
 static int place_metadata(struct mem_section *s, u64 plugged)
 {
@@ -86,7 +86,7 @@ static int place_metadata(struct mem_section *s, u64 plugged)
 	return -ENOMEM;
 }
 
-/* Metadata that does not lie in the block itself goes back to where it came from. */
+/* Free metadata that does not lie in the block itself. */
 static void free_metadata(struct mem_section *s)
 {
 	if (s->flags & SECTION_SELF_HOSTED)
@@ -102,7 +102,7 @@ void section_drop_memmap(struct mem_section *s)
 	free_metadata(s);
 }
 
-/* Direct map, metadata, memmap, and the look-up, in this order; or nothing. */
+/* Set up direct map, metadata, memmap and look-up, in this order, all or none. */
 static int build_section(struct mem_section *s, u64 plugged)
 {
 	int err = map_pageblocks(s, plugged);
@@ -173,7 +173,7 @@ int add_memory(struct mm *mm, unsigned long block, struct memory_owner *owner, u
 	if (s)
 		mm_reserve_refill(mm);
 	mutex_unlock(&mm->hotplug_lock);
-	/* The block is there all the same; a person can try again. */
+	/* The block stays added; the user can try again to bring it online. */
 	if (online)
 		memory_block_report(mm, block, "online", &online_why);
 	return err;

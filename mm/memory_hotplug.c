@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Onlining a memory block; memory_offline.c has the opposite. Costs are per pageblock:
- * the block's frames start as PageOffline, which is one word a pageblock; they are
- * released in runs while isolated, and the isolation ends for all at once.
+ * Onlining a memory block; memory_offline.c takes blocks offline. Costs are per
+ * pageblock: the block's frames start as PageOffline, one word for each pageblock;
+ * onlining releases them in runs while isolated and ends the isolation for all at once.
  *
  * Compare with: Linux mm/memory_hotplug.c, online_pages().
  */
@@ -71,9 +71,9 @@ static void init_pageblocks(struct mem_section *s, u64 mask, u32 word, u64 state
 }
 
 /*
- * Seed 001: hotplugged memory starts as PageOffline and isolated, over the migrate
- * type that holds once the isolation ends. What is not plugged is skippable as
- * long as somebody is there who can restore it.
+ * Seed 001: hotplugged memory starts as PageOffline and isolated, with the migrate type
+ * that takes effect when the isolation ends. Unplugged frames are skippable as long as
+ * they have an owner that can restore them.
  */
 static void init_memmap(struct mem_section *s, enum zone_type zone, enum mhp_online_type type)
 {
@@ -88,7 +88,7 @@ static void init_memmap(struct mem_section *s, enum zone_type zone, enum mhp_onl
 	init_pageblocks(s, s->hole, page_word(PGTY_HOLE, 0, 0, zone), state);
 	if (!(s->flags & SECTION_SELF_HOSTED))
 		return;
-	/* What stays shall be among what stays. Zone Movable's search knows one type alone. */
+	/* The header stays, so group it with unmovable frames; Movable has none. */
 	if (zone == ZONE_NORMAL && mt != MIGRATE_UNMOVABLE)
 		init_pageblocks(s, BIT(pageblock_index(s->host_pfn)),
 				page_word(PGTY_OFFLINE, 0, 0, zone),
@@ -107,14 +107,14 @@ void generic_online_page(struct mm *mm, unsigned long pfn, unsigned int order)
 	release_offline_range(mm, pfn, chunk.nr_pages);
 }
 
-/* Pageblock that starts with the block's own metadata; 64 if there is none. */
+/* The pageblock that starts with the block's own metadata; 64 if there is none. */
 static unsigned int header_pageblock(const struct mem_section *s)
 {
 	return s->flags & SECTION_SELF_HOSTED ? pageblock_index(s->host_pfn) :
 						PAGEBLOCKS_PER_SECTION;
 }
 
-/* Frames of one run of pageblocks, those of the header left out. */
+/* The frames of one run of pageblocks, without those of the header. */
 static struct pfn_range run_range(const struct mem_section *s, unsigned int first,
 				  unsigned int nr)
 {
@@ -125,7 +125,7 @@ static struct pfn_range run_range(const struct mem_section *s, unsigned int firs
 	return (struct pfn_range){ start, end - start };
 }
 
-/* Nobody wants to be asked: what is plugged is released run by run. */
+/* Release plugged pageblocks run by run; no owner has a callback for them. */
 static void online_runs(struct mem_section *s, u64 plugged)
 {
 	unsigned int first, nr;
@@ -134,7 +134,7 @@ static void online_runs(struct mem_section *s, u64 plugged)
 		struct pfn_range run;
 
 		nr = mask_run(plugged, &first);
-		/* A header within the run begins a run of its own. */
+		/* A header within the run starts a new run. */
 		if (first < header_pageblock(s) && header_pageblock(s) < first + nr)
 			nr = header_pageblock(s) - first;
 		run = run_range(s, first, nr);
@@ -142,7 +142,7 @@ static void online_runs(struct mem_section *s, u64 plugged)
 	}
 }
 
-/* The frames behind the header in its pageblock, in naturally aligned chunks. */
+/* Offer the frames after the header in its pageblock, in naturally aligned chunks. */
 static void online_header_rest(struct mem_section *s, struct memory_owner *owner)
 {
 	struct pfn_range rest = run_range(s, header_pageblock(s), 1);
@@ -156,7 +156,7 @@ static void online_header_rest(struct mem_section *s, struct memory_owner *owner
 	}
 }
 
-/* Ask the owner about each chunk of his: order 10 where two pageblocks are alike. */
+/* Offer the owner each of its chunks: of order 10 where two pageblocks are alike. */
 static void online_chunks(struct mem_section *s, struct memory_owner *owner, u64 mask)
 {
 	const unsigned int header = header_pageblock(s);
@@ -243,7 +243,7 @@ int online_section(struct mem_section *s, enum mhp_online_type type, struct mm_f
 	online_frames(s);
 	s->online_type = type;
 	section_account(s, s->present);
-	/* Release: who sees the flag sees descriptors and words. */
+	/* Release: a reader that sees the flag also sees descriptors and words. */
 	__atomic_fetch_or(&s->flags, SECTION_ONLINE, __ATOMIC_RELEASE);
 	unisolate_range(mm, &range);
 	memory_block_set_state(s, MEM_BLOCK_ONLINE);
@@ -258,7 +258,7 @@ void memory_block_report(struct mm *mm, unsigned long block, const char *what,
 	char text[256];
 	struct sink_buffer buffer;
 
-	/* A request that makes no sense now is answered, and not worth a line in the log. */
+	/* The caller hears of a request that makes no sense now; the log need not. */
 	if (why->reason == MM_REASON_WRONG_STATE || why->reason == MM_REASON_NOT_PRESENT)
 		return;
 	sink_buffer_init(&buffer, text, sizeof(text));

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Offlining memory blocks: one, or several that leave together.
+ * Offlining memory blocks: a single block, or several that leave together.
  *
  *	claim all -> drain -> ask the listeners about all -> evacuate all -> hand over all
  *	     \\_________ on failure: tell those that were asked, and release all ________/
  *
- * A claimed block refuses every other request by its state, so that an evacuation may
- * wait without the hotplug lock: GOING_OFFLINE is isolated, REMOVING was offline.
+ * The state of a claimed block makes every other request fail, so that an evacuation may
+ * wait without the hotplug lock: a GOING_OFFLINE block is isolated, a REMOVING block was
+ * offline.
  *
  * Compare with: Linux mm/memory_hotplug.c, offline_pages().
  */
@@ -42,8 +43,9 @@ static int claim_block(struct mem_section *s, enum offline_goal goal, struct mm_
 }
 
 /*
- * A listener that hears CANCEL_OFFLINE finds the range isolated still, as it was when it
- * agreed; in Linux the pages may be in use again by then.
+ * Undo claim_block(). A listener that hears CANCEL_OFFLINE finds the range still
+ * isolated, as it was when the listener agreed; in Linux the pages may be in use again
+ * by then.
  */
 static void release_block(struct mem_section *s)
 {
@@ -93,7 +95,7 @@ int claim_blocks(struct mm *mm, const struct block_list *blocks, enum offline_go
 	return err;
 }
 
-/* No block is emptied before the listeners have agreed for all of them. */
+/* Ask the listeners about all blocks, before any block is emptied. */
 static int ask_listeners(struct mem_section *list, const struct evacuate_policy *policy,
 			 struct mm_failure *why)
 {
@@ -139,7 +141,7 @@ static int empty_blocks(struct mm *mm, struct mem_section *list,
 	return err;
 }
 
-/* They are empty: their frames are nobody's, and the zone's no more. */
+/* The blocks are empty: take them offline and out of their zones. */
 static void hand_over(struct mm *mm, struct mem_section *list)
 {
 	struct mem_section *s;
@@ -147,7 +149,7 @@ static void hand_over(struct mm *mm, struct mem_section *list)
 	for (s = list; s; s = s->next) {
 		if (s->state != MEM_BLOCK_GOING_OFFLINE)
 			continue;
-		/* From here on no look-up finds the frames; who found them before is waited for. */
+		/* No new look-up finds the frames; removal waits for readers that did. */
 		__atomic_fetch_and(&s->flags, ~(u32)SECTION_ONLINE, __ATOMIC_RELEASE);
 		section_account(s, -(long)s->present);
 		leave_zone(s);

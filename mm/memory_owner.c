@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Owners: whose a range of physical memory is. Looked up by range, never stored
- * in a descriptor. A region may share blocks with boot memory; its frames there
- * are holes until the owner registers, and PageOffline from then on.
+ * Owners of ranges of physical memory. A look-up finds an owner by range; descriptors
+ * do not store it. A region may share blocks with boot memory; its frames there are
+ * holes until the owner registers, and PageOffline from then on.
  */
 #include "arch/machine.h"
 #include "kernel/panic.h"
@@ -49,7 +49,7 @@ static int check_range(const struct memory_owner *owner, struct mm_failure *why)
 	return 0;
 }
 
-/* No boot memory in the region; what an earlier owner left behind is adopted. */
+/* Refuse boot memory in the region; blocks that an earlier owner left are welcome. */
 static int check_sections(struct mm *mm, const struct memory_owner *owner,
 			  struct mm_failure *why)
 {
@@ -66,7 +66,7 @@ static int check_sections(struct mm *mm, const struct memory_owner *owner,
 	return 0;
 }
 
-/* Pageblocks of a section become @word: whole ones, not free, each in one store. */
+/* Retype whole pageblocks of a section, none of them free, each in one store. */
 static void set_pageblocks(struct mem_section *s, u64 mask, enum page_type type,
 			   unsigned int flags)
 {
@@ -91,7 +91,7 @@ static void section_add_present(struct mem_section *s, long pages)
 		section_account(s, pages);
 }
 
-/* The owner's frames of one section: what was hole is his from now on. */
+/* Give the owner its frames of one section; former holes now belong to it. */
 static void adopt_section(struct mem_section *s, struct memory_owner *owner)
 {
 	const u64 mask = section_range_mask(s, &owner->region);
@@ -108,7 +108,7 @@ static void adopt_section(struct mem_section *s, struct memory_owner *owner)
 		set_pageblocks(s, mask & s->unmapped, PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE);
 }
 
-/* By address. Walkers go along the list without a lock: linked from the back, with release. */
+/* Insert by address. Walkers read without a lock: fill in first, then publish (release). */
 static void link_owner(struct mm *mm, struct memory_owner *owner)
 {
 	struct memory_owner *next;
@@ -162,7 +162,7 @@ int register_memory_owner(struct mm *mm, struct memory_owner *owner, struct mm_f
 	return err;
 }
 
-/* Runs of PageOffline frames in one pageblock that is not uniform. */
+/* Mark runs of PageOffline frames in one valid pageblock. */
 static void mark_single_frames(struct mem_section *s, unsigned long pfn, unsigned long end,
 			       u32 word)
 {
@@ -198,7 +198,7 @@ void mark_offline_frames(struct mm *mm, const struct pfn_range *range, unsigned 
 	}
 }
 
-/* What the owner never plugged is nobody's: hole in early sections, plain elsewhere. */
+/* Drop the owner's unplugged frames: holes in early sections, not skippable elsewhere. */
 static void abandon_section(struct mem_section *s, struct memory_owner *owner)
 {
 	const u64 unplugged = section_range_mask(s, &owner->region) & s->unmapped;
@@ -226,7 +226,7 @@ void unregister_memory_owner(struct mm *mm, struct memory_owner *owner)
 		abandon_section(s, owner);
 	WRITE_ONCE(owner->list.prev->next, owner->list.next);
 	owner->list.next->prev = owner->list.prev;
-	/* Who walks the list may still stand on this owner. */
+	/* A walker may still be reading this owner. */
 	WARN_ON(mm_grace_period(mm, MHP_GRACE_NS));
 	mutex_unlock(&mm->hotplug_lock);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Parts of blocks that come and go: a driver plugs and unplugs whole pageblocks of
- * blocks that were added, or that hold boot memory beside his region. What is not
- * plugged is PageOffline, skippable, and not mapped: a stray access traps.
+ * Plugging and unplugging parts of blocks: a driver plugs and unplugs whole pageblocks
+ * of blocks that it has added, or that share boot memory with its region. Unplugged
+ * frames are PageOffline, skippable, and not mapped: a stray access traps.
  *
  * Compare with: Linux drivers/virtio/virtio_mem.c, virtio_mem_fake_offline(); there
  * the direct map stays.
@@ -31,13 +31,13 @@ static struct pfn_range section_part(const struct mem_section *s, const struct p
 	return (struct pfn_range){ start, min(range_end(r), section_end_pfn(s)) - start };
 }
 
-/* The sections of a range that check_sections() has seen. */
+/* Walk over the sections of a range that check_sections() has checked. */
 #define for_each_range_section(s, mm, range)                                             \
 	for ((s) = pfn_to_section((mm), (range)->start_pfn);                             \
 	     (s) && (s)->start_pfn < range_end(range);                                   \
 	     (s) = pfn_to_section((mm), section_end_pfn(s)))
 
-/* All there, none of it hole, all of it unmapped (@unmapped all ones) or mapped (0). */
+/* Check a range: present, no holes, all unmapped (@unmapped all ones) or all mapped (0). */
 static int check_sections(struct mm *mm, const struct pfn_range *range, u64 unmapped,
 			  struct mm_failure *why)
 {
@@ -62,7 +62,7 @@ static int check_sections(struct mm *mm, const struct pfn_range *range, u64 unma
 	return 0;
 }
 
-/* Map a range and, where its blocks are online, release it; no state is checked. */
+/* Map a range and, where its blocks are online, release it; the caller has checked it. */
 static int plug_locked(struct mm *mm, const struct pfn_range *range)
 {
 	struct mem_section *s;
@@ -106,7 +106,7 @@ void mhp_unplug_cancel(struct mm *mm, const struct pfn_range *range)
 	mutex_unlock(&mm->hotplug_lock);
 }
 
-/* A block's own metadata goes with the block, by offline_and_remove_memory(), alone. */
+/* Refuse a block's own metadata: it goes by offline_and_remove_memory(). */
 static int check_headers(struct mm *mm, const struct pfn_range *range, struct mm_failure *why)
 {
 	const struct mem_section *s;
@@ -123,7 +123,7 @@ static int check_headers(struct mm *mm, const struct pfn_range *range, struct mm
 	return 0;
 }
 
-/* From @pfn on: frames of the range in blocks that are all in one zone, or in none. */
+/* The longest part of a range from @pfn on that lies in one zone, or in none. */
 static struct pfn_range zone_run(struct mm *mm, const struct pfn_range *range,
 				 unsigned long pfn)
 {
@@ -135,7 +135,7 @@ static struct pfn_range zone_run(struct mm *mm, const struct pfn_range *range,
 	return (struct pfn_range){ pfn, end - pfn };
 }
 
-/* Take all frames out of the allocator, zone by zone; on failure it has them all again. */
+/* Take all frames out of the allocator, zone by zone; on failure, give them all back. */
 static int take_frames(struct mm *mm, const struct pfn_range *range,
 		       const struct evacuate_policy *policy, struct mm_failure *why)
 {
@@ -178,7 +178,7 @@ static int unplug_locked(struct mm *mm, const struct pfn_range *range,
 	p.end = EVAC_END_ALLOC;
 	p.type = PGTY_OFFLINE;
 	p.page_flags = PG_OFFLINE_SKIPPABLE;
-	/* Parts that lie in several zones are taken one by one: none may be given up to a wait. */
+	/* A wait would drop the lock while parts in other zones are already taken. */
 	p.flags &= ~EVAC_WAIT_FREE;
 	err = take_frames(mm, range, &p, why);
 	if (err)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Removing memory blocks. Look-ups stop finding a block first, then every hart
- * passes a quiescent point, then memmap and direct map go: a walker never meets
- * a memmap that is gone.
+ * Removing memory blocks. First look-ups stop finding a block, then every hart passes a
+ * quiescent point, then memmap and direct map go: a walker never meets a missing memmap.
  *
  * Compare with: Linux mm/memory_hotplug.c, try_remove_memory(),
  * offline_and_remove_memory().
@@ -13,14 +12,14 @@
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 
-/* After the grace period: nobody looks at the section any more. */
+/* Destroy a section after the grace period, when no walker can see it any more. */
 static void destroy_section(struct mem_section *s)
 {
 	struct mm *mm = s->mm;
 	const unsigned long pfn = s->start_pfn;
 
 	section_drop_memmap(s);
-	/* What was never plugged is a hole in this range; one shoot-down for all. */
+	/* Unplugged parts are holes in this range; one shoot-down covers all. */
 	arch_unmap_direct(pfn_to_phys(pfn), SECTION_SIZE);
 	memory_block_set_state(s, MEM_BLOCK_ABSENT);
 	section_free(mm, s);
@@ -28,8 +27,8 @@ static void destroy_section(struct mem_section *s)
 }
 
 /*
- * Sections on a list by ->next, all offline: they go away behind one grace period,
- * or none goes.
+ * Remove the sections of a list, linked by ->next and all offline, after one grace
+ * period; all or none.
  */
 static int remove_sections(struct mm *mm, struct mem_section *list, struct mm_failure *why)
 {
@@ -76,7 +75,7 @@ int try_remove_memory(struct mm *mm, unsigned long block, struct mm_failure *why
 	return err;
 }
 
-/* Online again as it was onlined, and in the zone that it was in. */
+/* Bring a section online again, with its online type and in its zone of before. */
 static void restore_section(struct mem_section *s)
 {
 	struct mm_failure why = { .pfn = PFN_NONE };
@@ -86,7 +85,7 @@ static void restore_section(struct mem_section *s)
 	s->restore = 0;
 }
 
-/* They could not be removed: those that this request took offline go online again. */
+/* The removal failed: bring the blocks that this request took offline online again. */
 static void restore_sections(struct mem_section *list)
 {
 	for (struct mem_section *s = list; s; s = s->next)
