@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The table of include/mm/layout.h: all that tools/ebbt needs to walk from the symbol
- * kernel_mm to every descriptor.
+ * The table of include/mm/layout.h: everything that tools/ebbt needs to walk from the
+ * symbol kernel_mm to every descriptor.
  */
 #include "mm/internal.h"
 #include "mm/layout.h"

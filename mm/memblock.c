@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Boot memory before there is an allocator. Two arrays of ranges, kept sorted,
- * disjoint and merged; everything else follows from that.
+ * Boot memory before there is an allocator: two arrays of ranges, kept sorted,
+ * disjoint and merged. Everything else follows from that.
  */
 #include "arch/machine.h"
 #include "lib/errno.h"
@@ -17,7 +17,7 @@ static phys_addr_t region_end(const struct memblock_region *r)
 	return r->base + r->size;
 }
 
-/* One past @size bytes at @base, cut where addresses end. */
+/* The end of @size bytes at @base, clamped to the end of the address space. */
 static phys_addr_t range_end(phys_addr_t base, u64 size)
 {
 	return size > ADDR_MAX - base ? ADDR_MAX : base + size;
@@ -37,7 +37,7 @@ static void delete_region(struct memblock_type *t, unsigned int at)
 	memmove(&t->region[at], &t->region[at + 1], (t->nr - at) * sizeof(t->region[0]));
 }
 
-/* Neighbours that touch and are of one type become one region. */
+/* Merge neighbours that touch and have the same type. */
 static void merge_regions(struct memblock_type *t)
 {
 	for (unsigned int i = 0; i + 1 < t->nr;) {
@@ -53,8 +53,8 @@ static void merge_regions(struct memblock_type *t)
 }
 
 /*
- * The parts of [base, end) that no region covers: counts them, and makes regions
- * of them if @insert says so. Return: how many there are.
+ * Count the parts of [base, end) that no region covers and, if @insert, make them
+ * regions. Return: how many parts there are.
  */
 static unsigned int fill_gaps(struct memblock_type *t, phys_addr_t base, phys_addr_t end,
 			      enum page_type type, bool insert)
@@ -121,7 +121,7 @@ bool memblock_next_free(const struct memblock *mb, phys_addr_t from, phys_addr_t
 		phys_addr_t start = max(from, m->region[i].base);
 		phys_addr_t end = region_end(&m->region[i]);
 
-		/* Not further than this range: a later one may begin below what is skipped. */
+		/* Stay within this range: the next may begin below what is skipped. */
 		for (; r < res->nr && start < end && res->region[r].base <= start; r++)
 			start = max(start, region_end(&res->region[r]));
 		if (start >= end) {

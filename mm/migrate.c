@@ -5,8 +5,8 @@
  *	claim -> allocate the target -> copy -> commit
  *	                  \______________\-> abort
  *
- * The one loop for all movable pages. What differs per kind is behind four
- * operations. The sources are freed at the end, together. Compare with: Linux
+ * All movable pages go through this one loop; four operations hide what differs by
+ * kind. The loop frees the sources at the end, together. Compare with: Linux
  * migrate_pages() and its lists of folios.
  */
 #include "lib/errno.h"
@@ -27,7 +27,7 @@ int set_movable_ops(enum page_type type, const struct movable_ops *ops)
 	return 0;
 }
 
-/* The claimed page's copy and switch. Return: 0, or a negative errno with nothing changed. */
+/* Copy a claimed page and switch to the copy. Return: 0; or an errno, nothing changed. */
 static int move_claimed(struct mm *mm, const struct movable_ops *ops, struct migrate_entry *e)
 {
 	const u32 gfp = GFP_MOVABLE | GFP_NOWARN | GFP_NODRAIN;
@@ -61,7 +61,7 @@ static int migrate_one(struct mm *mm, struct migrate_entry *e)
 	return err;
 }
 
-/* Single frames that nobody has any more, claimed, all of one kind. */
+/* Free single frames without users, all claimed and of one kind. */
 static void free_claimed(struct mm *mm, const unsigned long *pfns, unsigned long nr,
 			 unsigned int kind)
 {
@@ -77,7 +77,7 @@ static void free_claimed(struct mm *mm, const unsigned long *pfns, unsigned long
 	}
 }
 
-/* The sources of what moved are free; single frames together. */
+/* Free the sources of the pages that moved; single frames together. */
 static void free_sources(struct mm *mm, const struct migrate_entry *e, unsigned int nr)
 {
 	unsigned long pfns[EVAC_VECTOR];

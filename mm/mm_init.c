@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From boot memory to a memory: early sections, their memmap, typed reserved
- * ranges, and the rest freed. Everything comes from the memblock's ranges, which
- * may have holes, odd sizes and any alignment. Descriptors are written in
- * pageblocks only whose frames differ; all else is one word a pageblock.
+ * Building a struct mm from boot memory: make early sections and their memmap, type
+ * reserved ranges, free the rest. Everything comes from the memblock's ranges, which
+ * may have holes, odd sizes and any alignment. Only pageblocks with frames that differ
+ * get descriptors; each other pageblock costs one word.
  *
  * Compare with: Linux mm/mm_init.c, memblock_free_all().
  */
@@ -53,7 +53,7 @@ static unsigned long last_section(const struct memblock_region *r)
 	return (r->base + r->size - 1) >> SECTION_SHIFT;
 }
 
-/* Sections that boot memory touches; @next is the first that was not counted yet. */
+/* Count the sections that boot memory touches, each once. */
 static unsigned long count_sections(const struct memblock_type *memory)
 {
 	unsigned long nr = 0, next = 0;
@@ -82,7 +82,7 @@ static int early_root(struct mm *mm, struct memblock *mb, unsigned long nr)
 	return 0;
 }
 
-/* One early section: found by look-ups, memmap mapped, all frames holes yet. */
+/* Make an early section: look-ups find it, its memmap is mapped, its frames are holes. */
 static int early_section(struct mm *mm, struct memblock *mb, unsigned long nr,
 			 struct mem_section *s)
 {
@@ -131,7 +131,7 @@ static int early_sections(struct mm *mm, struct memblock *mb)
 	return 0;
 }
 
-/* A run of frames, in sections that are in no zone yet; whole pageblocks by one word. */
+/* Type a run of frames in sections without a zone; one word for each whole pageblock. */
 static void set_early(struct mm *mm, unsigned long pfn, unsigned long end, enum page_type type)
 {
 	const u32 word = page_word(type, 0, 0, ZONE_NORMAL);
@@ -152,7 +152,7 @@ static void set_early(struct mm *mm, unsigned long pfn, unsigned long end, enum 
 	}
 }
 
-/* Frames of one range within one of the memory ranges become @type. */
+/* Type the frames of one range that lie within one memory range. */
 static void early_frames(struct mm *mm, const struct memblock_region *memory,
 			 const struct memblock_region *r, enum page_type type)
 {
@@ -162,7 +162,7 @@ static void early_frames(struct mm *mm, const struct memblock_region *memory,
 	if (base >= end)
 		return;
 	set_early(mm, phys_to_pfn(base), phys_to_pfn(end), type);
-	/* Page tables of early boot are allocated frames like those made later. */
+	/* Page tables from early boot count as allocated, like later ones. */
 	if (type_is_alloc(type))
 		mm_zone(mm, ZONE_NORMAL)->managed += (end - base) >> PAGE_SHIFT;
 }
@@ -180,7 +180,7 @@ static void count_present(struct mm *mm, const struct memblock_region *r)
 	}
 }
 
-/* Everything typed: holes stay, memory is PageOffline until it is released. */
+/* Type all frames: holes stay holes, memory is PageOffline until its release. */
 static void type_frames(struct mm *mm, const struct memblock *mb)
 {
 	for (unsigned int i = 0; i < mb->memory.nr; i++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The fixed reserve: at most MM_RESERVE_PAGES frames that section objects, roots
- * and page tables can be made of when the allocator has nothing left. So adding
- * memory needs no memory; what was taken is filled up again after each add.
+ * The fixed reserve: at most MM_RESERVE_PAGES frames for section objects, roots and
+ * page tables when the allocator has nothing left. So adding memory needs no memory;
+ * each add refills the reserve afterwards.
  *
  * A frame in the reserve is allocated and of type Kernel.
  */
@@ -42,7 +42,7 @@ static u32 reserve_push(struct mm *mm, unsigned long pfn)
 	return room;
 }
 
-/* An allocated single frame becomes another allocated type. */
+/* Give an allocated single frame another allocated type. */
 static void page_retype(struct mm *mm, unsigned long pfn, enum page_type type)
 {
 	frames_set(mm, pfn, 1, page_word(type, 0, 0, pfn_to_section(mm, pfn)->zone->type), 0);
@@ -121,7 +121,7 @@ phys_addr_t pgtable_alloc_page(void)
 
 void pgtable_free_page(phys_addr_t paddr)
 {
-	/* Page tables from before the allocator are boot memory, and stay that. */
+	/* Page tables from before the allocator are boot memory and stay so. */
 	if (page_type(&kernel_mm, phys_to_pfn(paddr)) == PGTY_PGTABLE)
 		meta_page_free(&kernel_mm, phys_to_pfn(paddr));
 }
