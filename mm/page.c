@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Looking at frames: consistent copies of their state without a lock, references,
- * pins and owner words. Page descriptors are touched here, in pageblock.c, buddy.c,
- * pcp.c, pcp_high.c and free.c, and mm_check() reads them: tools/lint/accessors.py
- * sees to it.
+ * Reading frames: consistent copies of their state without a lock, references, pins and
+ * owner words. Only this file, pageblock.c, buddy.c, pcp.c, pcp_high.c and free.c touch
+ * page descriptors, and mm_check() reads them; tools/lint/accessors.py enforces it.
  *
- * A reader loads the pageblock word, then perhaps descriptors, then the word
- * again: if "valid" or the sequence changed meanwhile, it starts anew.
+ * A reader loads the pageblock word, then perhaps descriptors, then the word again: if
+ * "valid" or the sequence changed meanwhile, it starts over.
  * Compare with: Linux mm/debug.c snapshot_page().
  */
 #include "lib/errno.h"
@@ -55,7 +54,7 @@ int page_type_kpf(enum page_type type)
 	return type < NR_PAGE_TYPES ? types[type].kpf : -1;
 }
 
-/* The section if its frames may be looked at. */
+/* The section of a pfn, if the section is online and so has readable descriptors. */
 static struct mem_section *online_section(const struct mm *mm, unsigned long pfn)
 	__must_hold(walk_bracket)
 {
@@ -64,15 +63,15 @@ static struct mem_section *online_section(const struct mm *mm, unsigned long pfn
 	return ms && (READ_ONCE(ms->flags) & SECTION_ONLINE) ? ms : NULL;
 }
 
-/* Word and count of a descriptor, one load. What comes after it is not older. */
+/* Load a descriptor's word and count at once. Acquire: later loads are not older. */
 static u64 word_and_count(const struct page *page)
 {
 	return __atomic_load_n((const u64 *)page, __ATOMIC_ACQUIRE);
 }
 
 /*
- * @desc: word_and_count(). Type first: what has no count or owner shows none,
- * whatever lies in these words.
+ * Fill @st from @desc, see word_and_count(). The type decides: types without a count or
+ * owner show none, whatever lies in these words.
  */
 static void fill_state(struct page_state *st, u64 desc, u64 owner)
 {
@@ -84,7 +83,7 @@ static void fill_state(struct page_state *st, u64 desc, u64 owner)
 	st->owner = type_is_alloc(st->type) ? owner : 0;
 }
 
-/* All frames agree: the word says it all, but for the second half of an order 10. */
+/* Uniform: the pageblock's word says it all, except in the second half of an order 10. */
 static bool state_uniform(const struct mem_section *ms, unsigned long pfn, u64 w,
 			  struct page_state *st)
 {
@@ -105,7 +104,7 @@ static bool state_uniform(const struct mem_section *ms, unsigned long pfn, u64 w
 	return true;
 }
 
-/* Frames differ: the frame's own descriptor, and its head's if it is a tail. */
+/* Valid: read the frame's own descriptor and, if it is a tail, its head's. */
 static bool state_valid(const struct mem_section *ms, unsigned long pfn, u64 w,
 			struct page_state *st)
 {
@@ -141,10 +140,10 @@ static bool state_try(const struct mem_section *ms, unsigned long pfn, struct pa
 	return w & PB_VALID ? state_valid(ms, pfn, w, st) : state_uniform(ms, pfn, w, st);
 }
 
-/* Readers without the lock try so often, then they take it. */
+/* How often readers try without the lock before they take it. */
 #define STATE_TRIES 16
 
-/* The long way. A caller that holds the zone's lock has won already: nothing changes. */
+/* Read under the zone's lock. If the caller already holds it, one more try succeeds. */
 static bool state_locked(const struct mem_section *ms, unsigned long pfn, struct page_state *st)
 	__must_hold(walk_bracket)
 {
@@ -177,9 +176,8 @@ bool page_state_get(const struct mm *mm, unsigned long pfn, struct page_state *s
 }
 
 /*
- * page_state_get() for a frame of an online, isolated range: nothing there comes to
- * life, so a single frame needs no second look. At worst it says what was so a
- * moment ago.
+ * page_state_get() for a frame of an online, isolated range: nothing gets allocated
+ * there, so a single frame needs no re-check. At worst the answer is a moment old.
  */
 bool page_state_isolated(const struct mm *mm, unsigned long pfn, struct page_state *st)
 {
@@ -225,7 +223,7 @@ static struct page *head_descriptor(const struct mm *mm, unsigned long pfn)
 	return page;
 }
 
-/* Between the look at the type and the one at the count, the chunk may change hands. */
+/* Take a reference. The chunk may change hands between the loads of type and count. */
 static bool try_get(struct mm *mm, unsigned long pfn) __must_hold(walk_bracket)
 {
 	struct page *page = head_descriptor(mm, pfn);
@@ -234,7 +232,7 @@ static bool try_get(struct mm *mm, unsigned long pfn) __must_hold(walk_bracket)
 	if (!page || !type_is_counted(PAGE_WORD_TYPE(READ_ONCE(page->word))))
 		return false;
 	walk_announce(pfn, WALK_COUNT);
-	/* From here on it may become PageOffline: then its count is 0, or OFFLINE_COUNT. */
+	/* It may become PageOffline now: then its count is 0, or OFFLINE_COUNT. */
 	count = READ_ONCE(page->count);
 	do {
 		if ((s32)count <= 0)
@@ -259,15 +257,15 @@ bool page_try_get(struct mm *mm, unsigned long pfn)
 }
 
 /*
- * A pin or a reference of a chunk is gone. Freeing wakes who waits for it, and so
- * does what lets it be moved: the lock is the one that the waiter registers under.
+ * Wake the evacuations that may wait for a chunk, after it has lost a pin or a
+ * reference: it may be movable now. The waiter registers under this same lock.
  */
 static void wake_evacuation(struct mm *mm, unsigned long pfn) __must_hold(walk_bracket)
 {
 	struct mem_section *ms = walk_section(mm, pfn);
 	struct zone *zone;
 
-	/* What was changed comes before the look: pairs with watch_blocker(). */
+	/* Order the caller's change before this load: pairs with watch_blocker(). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!ms || !(pb_read(&ms->pb[pageblock_index(pfn)]) & PB_AWAITED))
 		return;
@@ -290,7 +288,7 @@ void page_put(struct mm *mm, unsigned long pfn)
 	page = head_descriptor(mm, pfn);
 	if (!page || !type_is_counted(PAGE_WORD_TYPE(READ_ONCE(page->word))))
 		bad_free(mm, pfn, 0, "has no count to put");
-	/* Release: what was done with the page comes before its freeing. */
+	/* Release: all accesses to the page come before its free. */
 	count = __atomic_fetch_sub(&page->count, 1, __ATOMIC_ACQ_REL);
 	if (unlikely(count == 0))
 		bad_free(mm, pfn, 0, "has a count of 0 already");
@@ -301,14 +299,14 @@ void page_put(struct mm *mm, unsigned long pfn)
 	pfn_walk_end();
 }
 
-/* A chunk whose word was @word has these flags from now on. */
+/* Trace the new flags of a chunk; @word is its old word. */
 static inline void trace_flags(unsigned long head, u32 word, u32 flags)
 {
 	trace_emit(TRACE_FRAMES, .pfn = head, .count = 1U << PAGE_WORD_ORDER(word),
 		   .before = PAGE_WORD_TYPE(word), .after = PAGE_WORD_TYPE(word), .flags = flags);
 }
 
-/* Change flags of an allocated chunk: @set, or clear when @set is 0. */
+/* Set the flags @set of an allocated chunk and clear the flags @clear. */
 static int change_flag(struct mm *mm, unsigned long pfn, u32 set, u32 clear)
 	__must_hold(walk_bracket)
 {
@@ -339,12 +337,12 @@ static int change_flag(struct mm *mm, unsigned long pfn, u32 set, u32 clear)
 /**
  * page_change_flags() - set and clear flags of an allocated chunk's head, atomically
  * @head: its first frame, in a valid pageblock
- * @set: PG_* of which none may be set already, nor may PG_CLAIMED be
+ * @set: PG_*, none of them set yet; PG_CLAIMED must not be set, unless @clear has it
  * @clear: PG_*
  *
- * Return: 0; -EBUSY if a mover has claimed it or a flag of @set is there, or if it
- * is to be claimed and is pinned;
- * -EINVAL if it is no allocated head any more.
+ * Return: 0; -EBUSY if a mover has claimed the chunk, a flag of @set is already set, or
+ * the caller wants to claim a pinned chunk; -EINVAL if @head is no longer an allocated
+ * head.
  */
 int page_change_flags(unsigned long head, u32 set, u32 clear)
 {
@@ -366,16 +364,16 @@ int page_change_flags(unsigned long head, u32 set, u32 clear)
 }
 
 /**
- * page_claim() - become the one mover of a chunk
- * @pfn: its head; the caller knows that its section stays
- * @type: counted type that it must have
- * @order: and its order
+ * page_claim() - become the only mover of a chunk
+ * @pfn: the chunk's head; the caller keeps its section
+ * @type: counted type that the chunk must have
+ * @order: order that the chunk must have
  *
- * From here to page_unclaim() or its freeing nobody else moves it, and its count is 0:
- * nobody can take a reference, and its owner, who has the only one, must claim it
- * before freeing and cannot.
- * Return: 0; -EBUSY pinned or claimed; -EAGAIN others have references; -ENOENT it is
- * something else by now.
+ * Until page_unclaim() or the free, no other mover can claim the chunk, and its count is
+ * 0, so no walker can take a reference. The owner had the only reference, but must claim
+ * the chunk before it frees it, and cannot.
+ * Return: 0; -EBUSY if it is pinned or claimed; -EAGAIN if the claim lost a race or there
+ * are other references; -ENOENT if it has become something else.
  */
 int page_claim(struct mm *mm, unsigned long pfn, enum page_type type, unsigned int order)
 {
@@ -402,27 +400,27 @@ int page_claim(struct mm *mm, unsigned long pfn, enum page_type type, unsigned i
 	return 0;
 }
 
-/* The owner word of a chunk that the caller has claimed or just allocated, counted. */
+/* The owner word of a counted chunk that the caller has claimed or just allocated. */
 u64 page_owner_claimed(unsigned long pfn)
 {
 	return READ_POINTER(pfn_to_page(pfn)->owner);
 }
 
-/* Release: a mover that finds the owner word follows it. */
+/* Set the owner word. Release: a mover that reads it follows it. */
 void page_set_owner_claimed(unsigned long pfn, u64 owner)
 {
 	STORE_RELEASE(pfn_to_page(pfn)->owner, owner);
 }
 
 /**
- * plain_movable_run() - how far single movable frames of one type, without a flag, reach
+ * plain_movable_run() - find the end of a run of single movable frames without flags
  * @mm: memory
  * @pfn: first frame, of an isolated range
  * @end: exclusive, in the same pageblock
  * @types: bit t: type t is movable
  *
- * The short way of the scans: no look at anything but the descriptors.
- * Return: the first frame that is anything else; @pfn if it is that itself.
+ * The scans' fast path: it reads nothing but descriptors.
+ * Return: the first frame of another type or with a flag; @pfn if that is the first.
  */
 unsigned long plain_movable_run(const struct mm *mm, unsigned long pfn, unsigned long end,
 				u32 types)
@@ -440,18 +438,18 @@ unsigned long plain_movable_run(const struct mm *mm, unsigned long pfn, unsigned
 	return pfn;
 }
 
-/* The type that a frame's own descriptor says, in a valid pageblock. */
+/* The type in a frame's own descriptor, in a valid pageblock. */
 enum page_type page_type_own(unsigned long pfn)
 {
 	return PAGE_WORD_TYPE(READ_ONCE(pfn_to_page(pfn)->word));
 }
 
-/* Give a claim back; the chunk is its owner's again, with one reference. */
+/* Give a claim back; the owner has the chunk again, with one reference. */
 void page_unclaim(unsigned long pfn)
 {
 	struct page *page = pfn_to_page(pfn);
 
-	/* Before others can claim it, whose record comes behind. */
+	/* Trace before another mover can claim it, so that its record comes later. */
 	trace_flags(pfn, page->word, 0);
 	__atomic_store_n(&page->count, 1, __ATOMIC_RELAXED);
 	__atomic_fetch_and(&page->word, ~((u32)PG_CLAIMED << 8), __ATOMIC_RELEASE);
@@ -482,7 +480,7 @@ void page_set_owner(struct mm *mm, unsigned long pfn, u64 owner)
 {
 	struct pageblock *pb = pfn_pageblock(mm, pfn);
 
-	/* Release: whoever finds the owner word may follow it. */
+	/* Release: a reader of the owner word may follow it. */
 	if (pb_read(pb) & PB_VALID)
 		STORE_RELEASE(pfn_to_page(pfn)->owner, owner);
 	else

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The page allocator behind the harts' caches: which zone, which migrate type,
- * how far down, and what is tried before an allocation fails.
+ * The page allocator behind the harts' caches: it chooses the zone and the migrate type,
+ * checks the watermarks, and tries everything before an allocation fails.
  *
- * Fallback between migrate types, as Linux orders it: what is wanted is not there,
- * so look at the others. If the pageblock with their largest free chunk is at least
- * half free it is claimed whole, by retagging it, so that later requests of the
- * same kind find room there and the types stay apart. Otherwise the smallest
- * chunk that does is taken without retagging. Zone Movable never serves anything
- * but GFP_MOVABLE, and has no other types to fall back to.
+ * If a zone has no free chunk of the wanted migrate type, it falls back to the other
+ * types, in Linux's order. If the pageblock with their largest free chunk is at least
+ * half free, the allocator claims all of it by retagging it, so that later requests of
+ * the same kind find room there and the types stay apart. Otherwise it takes the
+ * smallest chunk that fits, without retagging. Zone Movable serves only GFP_MOVABLE and
+ * has no other types to fall back to.
  *
  * Compare with: Linux mm/page_alloc.c.
  */
@@ -20,14 +20,14 @@
 #include "mm/internal.h"
 #include "mm/vmstat.h"
 
-/* A failing allocation waits for one grace period, so long at most. */
+/* Longest time that a failing allocation waits for its one grace period. */
 #define ALLOC_DRAIN_NS NSEC_PER_SEC
 
 /**
- * zone_init() - an empty zone
+ * zone_init() - make an empty zone
  * @zone: zeroed or reused storage
- * @mm: its memory
- * @type: which one
+ * @mm: memory that it belongs to
+ * @type: which zone of @mm
  */
 void zone_init(struct zone *zone, struct mm *mm, enum zone_type type)
 {
@@ -46,7 +46,7 @@ unsigned int gfp_migratetype(u32 gfp)
 static_assert(GFP_MOVABLE == MIGRATE_MOVABLE && GFP_RECLAIMABLE == MIGRATE_RECLAIMABLE,
 	      "the two gfp bits are the migrate type");
 
-/* Of which other types a request takes frames, in this order. */
+/* The other types that a request falls back to, in this order. */
 static const u8 fallbacks[NR_MIGRATE_STORED][2] = {
 	[MIGRATE_UNMOVABLE] = { MIGRATE_RECLAIMABLE, MIGRATE_MOVABLE },
 	[MIGRATE_MOVABLE] = { MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE },
@@ -56,10 +56,10 @@ static const u8 fallbacks[NR_MIGRATE_STORED][2] = {
 /**
  * claim_pageblock() - retag a pageblock of another migrate type that is half free
  * @zone: zone, locked; not Movable
- * @mt: type that is wanted
- * @order: its largest free chunk is at least of this order
+ * @mt: the new migrate type
+ * @order: the pageblock's largest free chunk has at least this order
  *
- * Return: true if one was claimed.
+ * Return: true if it claimed a pageblock.
  */
 bool claim_pageblock(struct zone *zone, unsigned int mt, unsigned int order)
 {
@@ -88,7 +88,7 @@ static unsigned long steal_chunk(struct zone *zone, unsigned int mt, unsigned in
 	return pfn;
 }
 
-/* One chunk of a zone, of whatever migrate type; zone->lock held. */
+/* Take one chunk of a zone, of @mt or of a fallback type; zone->lock held. */
 unsigned long rmqueue(struct zone *zone, unsigned int mt, unsigned int order,
 		      enum page_type type)
 {
@@ -101,7 +101,7 @@ unsigned long rmqueue(struct zone *zone, unsigned int mt, unsigned int order,
 	return steal_chunk(zone, mt, order, type);
 }
 
-/* May @nr more frames go? GFP_ATOMIC may use up the reserve below min. */
+/* Can the zone give @nr more frames? GFP_ATOMIC may use up the reserve below min. */
 bool zone_watermark_ok(const struct zone *zone, unsigned long nr, u32 gfp)
 {
 	const unsigned long min_free = gfp & GFP_ATOMIC ? 0 : READ_ONCE(zone->wmark[WMARK_MIN]);
@@ -109,7 +109,7 @@ bool zone_watermark_ok(const struct zone *zone, unsigned long nr, u32 gfp)
 	return READ_ONCE(zone->free) >= nr + min_free;
 }
 
-/* The chunk that pcp_refill() took beside the batch. */
+/* Allocate the chunk that pcp_refill() took in addition to the batch. */
 static void hand_out(unsigned long pfn, unsigned int order, u32 word)
 {
 	chunk_write(pfn, order, word);
@@ -117,7 +117,7 @@ static void hand_out(unsigned long pfn, unsigned int order, u32 word)
 		   .after = PAGE_WORD_TYPE(word));
 }
 
-/* A batch into the hart's stack if there is one and the zone has plenty, or one chunk. */
+/* Allocate a chunk; refill the hart's stack too if it has one and the zone has plenty. */
 static unsigned long zone_alloc(struct zone *zone, u32 gfp, unsigned int order,
 				enum page_type type)
 {
@@ -156,7 +156,7 @@ static unsigned long try_alloc(struct mm *mm, u32 gfp, unsigned int order,
 	return pfn;
 }
 
-/* At most one line a second. */
+/* Log a failed allocation, at most one line a second. */
 static void alloc_failed(struct mm *mm, u32 gfp, unsigned int order, enum page_type type)
 {
 	static u64 next_ns;
@@ -174,7 +174,7 @@ static void alloc_failed(struct mm *mm, u32 gfp, unsigned int order, enum page_t
 		mm->zone[ZONE_MOVABLE].wmark[WMARK_MIN]);
 }
 
-/* Nothing is there at once: the own cache, every hart's cache, failure. */
+/* Out of free chunks: drain this hart's cache, then every hart's, then fail. */
 static unsigned long alloc_drained(struct mm *mm, u32 gfp, unsigned int order,
 				   enum page_type type)
 {
@@ -192,7 +192,7 @@ static unsigned long alloc_drained(struct mm *mm, u32 gfp, unsigned int order,
 	return pfn;
 }
 
-/* From the zones, past the caches of the higher orders. */
+/* Allocate from the zones, bypassing the caches of the higher orders. */
 unsigned long alloc_uncached(struct mm *mm, u32 gfp, unsigned int order, enum page_type type)
 {
 	unsigned long pfn;
@@ -209,7 +209,7 @@ unsigned long alloc_uncached(struct mm *mm, u32 gfp, unsigned int order, enum pa
 	return likely(pfn != PFN_NONE) ? pfn : alloc_drained(mm, gfp, order, type);
 }
 
-/* The ways that are not short: larger orders, refill, fallback, failure. */
+/* The slow path: larger orders, refill, fallback, failure. */
 unsigned long alloc_pages_slow(struct mm *mm, u32 gfp, unsigned int order,
 			       enum page_type type)
 {
@@ -218,7 +218,7 @@ unsigned long alloc_pages_slow(struct mm *mm, u32 gfp, unsigned int order,
 	return alloc_uncached(mm, gfp, order, type);
 }
 
-/* One chunk of a section, whose zone is locked. */
+/* Take one given chunk of a section; its zone is locked. */
 static int take_chunk(struct mem_section *ms, unsigned long pfn, unsigned int order, u32 word)
 {
 	const unsigned int b = pageblock_index(pfn);
@@ -275,8 +275,9 @@ static unsigned long int_sqrt(unsigned long x)
 
 /*
  * Linux's formulas: min is 4 * sqrt(KiB of zone Normal) KiB, at least 128 KiB and at
- * most 256 MiB; zone Movable, which serves no kernel data, takes 1/1024 of
- * its frames, 32..128. low and high are min plus a quarter (or 0.1 % if more), twice.
+ * most 256 MiB. In zone Movable, which serves no kernel data, min is 1/1024 of the
+ * frames, 32..128. low is min plus a quarter of min, or plus 0.1 % of the zone if that
+ * is more; high is min plus twice that.
  */
 void zone_update_watermarks(struct mm *mm)
 {

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Isolation: one bit per pageblock that takes its free frames out of the search
- * index and the zone's free count. Frames freed meanwhile stay there and wake who
- * waits for them. The migrate type underneath is not touched, so ending the
- * isolation is clearing the bit.
+ * index and the zone's free count. Frames freed meanwhile stay there, and the free
+ * wakes the waiters. The migrate type does not change, so clearing the bit ends the
+ * isolation.
  *
- * Order-10 chunks that the border of the range cuts are filed as two of order 9;
- * they merge again by themselves. Cost: a few instructions per pageblock.
+ * An order-10 chunk that the border of the range cuts is filed as two of order 9; they
+ * merge again by themselves. Cost: a few instructions per pageblock.
  * Compare with: Linux mm/page_isolation.c.
  */
 #include "lib/errno.h"
 #include "mm/internal.h"
 #include "mm/page_isolation.h"
 
-/* A uniform chunk that some hart owns: its word may change under our hands. */
+/* Is it a uniform chunk with an owner, which may change the word without the lock? */
 static bool owned_chunk(u64 w)
 {
 	const unsigned int type = PAGE_WORD_TYPE(pb_const(w));
@@ -21,7 +21,7 @@ static bool owned_chunk(u64 w)
 	return !(w & PB_VALID) && (type == PGTY_CACHED || type_is_alloc(type));
 }
 
-/* Which of @mask have the isolate bit? */
+/* Which pageblocks of @mask have the isolate bit? */
 static u64 isolated_mask(const struct mem_section *ms, u64 mask)
 {
 	u64 hit = 0;
@@ -90,7 +90,7 @@ static void clear_isolate(struct mem_section *ms, u64 mask)
 }
 
 /**
- * section_mask() - the pageblocks of one section that a range touches
+ * section_mask() - make a mask of the pageblocks in one section that a range touches
  * @pfn: first frame
  * @end: exclusive, above @pfn
  * @next: set to the first frame of the next section, or beyond
@@ -111,7 +111,7 @@ static void trace_isolate(const struct mem_section *ms, u64 mask, unsigned int t
 		   .count = hweight64(mask) << PAGEBLOCK_ORDER, .before = !to, .after = to);
 }
 
-/* The range up to @end, of which every pageblock is isolated. */
+/* End the isolation of [pfn, end); every pageblock of it is isolated. */
 static void unisolate_until(struct mm *mm, unsigned long pfn, unsigned long end)
 {
 	unsigned long next;
@@ -184,7 +184,7 @@ bool pageblock_isolated(const struct mm *mm, unsigned long pfn)
 	return isolated;
 }
 
-/* The first frame of [pfn, end), all in one valid pageblock, whose free bit is clear. */
+/* The first frame of [pfn, end), all in one valid pageblock, with its free bit clear. */
 static unsigned long next_clear_bit(const u64 *bits, unsigned long pfn, unsigned long end)
 {
 	while (pfn < end) {
@@ -198,7 +198,7 @@ static unsigned long next_clear_bit(const u64 *bits, unsigned long pfn, unsigned
 	return end;
 }
 
-/* next_used() of a range of one section. */
+/* next_used() for a range within one section. */
 unsigned long section_next_used(const struct mem_section *ms, unsigned long pfn,
 				unsigned long end)
 {
@@ -218,13 +218,13 @@ unsigned long section_next_used(const struct mem_section *ms, unsigned long pfn,
 }
 
 /**
- * next_used() - next frame that is not free in the buddy allocator
+ * next_used() - find the next frame that is not free in the buddy allocator
  * @mm: memory
  * @pfn: where to start
  * @end: exclusive
  *
- * Without a lock: frames may be freed meanwhile; in isolated pageblocks none ceases
- * to be free.
+ * Takes no lock: frames may be freed meanwhile, but in isolated pageblocks a free frame
+ * stays free.
  * Return: @end if all are free.
  */
 unsigned long next_used(const struct mm *mm, unsigned long pfn, unsigned long end)
@@ -239,7 +239,7 @@ unsigned long next_used(const struct mm *mm, unsigned long pfn, unsigned long en
 	return end;
 }
 
-/* All free, or a movable chunk that nobody but its owner refers to. */
+/* Is the range all free, or a movable chunk with its owner's reference only? */
 bool free_or_loose(const struct mm *mm, const struct pfn_range *range)
 {
 	const unsigned long end = range->start_pfn + range->nr_pages;
@@ -255,8 +255,9 @@ bool wait_isolated_free(struct zone *zone, const struct pfn_range *range, u64 de
 	bool met;
 
 	/*
-	 * Registered under the lock that freeing and unpinning take, before the condition is looked
-	 * at: who frees after that sees the waiter, what was freed before is seen here.
+	 * Register under the lock that frees and unpins take, before checking the
+	 * condition. A free after this sees the waiter; a free before it is seen by the
+	 * check below.
 	 */
 	spin_lock(&zone->lock);
 	WRITE_ONCE(zone->nr_free_waiters, zone->nr_free_waiters + 1);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The first movable kind: a driver's page that exactly one slot refers to. The
- * page's owner word is the slot's address, the slot has the pfn.
+ * page's owner word is the slot's address; the slot has the pfn.
  *
- * A mover finds the page first and the slot through it, the owner finds the slot first
- * and the page through it. So both must have both: a bit in the slot's word holds
- * the slot, PG_CLAIMED the page. The owner holds the slot before it touches the page:
- * without that, the page could move between the two looks, and its old frame could be
- * a stranger's. The loser of either gives up; nobody waits.
+ * A mover finds the page first and the slot through it; the owner finds the slot first
+ * and the page through it. So each of them must get both: a bit in the slot's word holds
+ * the slot, PG_CLAIMED holds the page. The owner holds the slot before it touches the
+ * page. Otherwise the page could move between the two loads, and its old frame could
+ * already belong to another user. The loser of either race gives up; neither waits.
  */
 #include "arch/machine.h"
 #include "kernel/init.h"
@@ -17,7 +17,7 @@
 
 #define SLOT_HELD BIT(63) /* in page_slot.pfn: its owner or a mover is at work */
 
-/* Hold a slot that refers to @pfn. Return: false if it does not, or somebody holds it. */
+/* Hold a slot that refers to @pfn. Return: false if it does not, or is already held. */
 static bool slot_hold(struct page_slot *slot, unsigned long pfn)
 {
 	__typeof__(slot->pfn) seen = pfn;
@@ -26,7 +26,7 @@ static bool slot_hold(struct page_slot *slot, unsigned long pfn)
 					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
-/* It is held no more, and refers to @pfn from now on. */
+/* Release a held slot, which then refers to @pfn. */
 static void slot_release(struct page_slot *slot, unsigned long pfn)
 {
 	STORE_RELEASE(slot->pfn, pfn);
@@ -47,7 +47,7 @@ static int slot_claim(struct mm *mm, struct migrate_entry *e)
 	slot = slot_of(e->pfn);
 	if (slot && slot_hold(slot, e->pfn))
 		return 0;
-	/* Its owner has not filled in the slot yet, or is at work on the page. */
+	/* The owner has not filled in the slot yet, or is at work on the page. */
 	page_unclaim(e->pfn);
 	return -EAGAIN;
 }
@@ -108,7 +108,7 @@ int slot_free(struct mm *mm, struct page_slot *slot)
 		return -ENOENT;
 	if (!slot_hold(slot, pfn))
 		return -EBUSY;
-	/* Fails if it is pinned, or for a mover that has the page and will not get the slot. */
+	/* Fails if pinned, or claimed by a mover, which will not get the slot. */
 	if (page_change_flags(pfn, PG_CLAIMED, 0)) {
 		slot_release(slot, pfn);
 		return -EBUSY;

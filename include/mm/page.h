@@ -3,14 +3,14 @@
 #define _MM_PAGE_H
 
 /*
- * The page descriptor, and the only ways to look at it.
+ * The page descriptor, and the only ways to read it.
  *
- * A frame's state is said in one of two places. While all 512 frames of a
- * pageblock agree, its pageblock word names one constant descriptor for them
- * and the 512 descriptors are not valid (nobody has written them). As soon as
- * single frames differ, the pageblock is *materialised*: the descriptors are
- * filled from the constant, then the word says "valid". page_state_get() reads
- * either way, re-checks the word, and never sees a mixture.
+ * A frame's state is in one of two places. While all 512 frames of a pageblock agree,
+ * the pageblock word has one constant descriptor for all of them, and the 512
+ * descriptors are not valid (unwritten or stale). As soon as single frames differ, the
+ * pageblock is *materialised*: mm/ fills the descriptors from the constant, then makes
+ * the word say "valid". page_state_get() reads either form, re-checks the word, and
+ * never returns a mixture.
  *
  * Compare with: Linux include/linux/mm_types.h, page-flags.h (64 bytes there).
  */
@@ -46,19 +46,20 @@ static inline phys_addr_t pfn_to_phys(unsigned long pfn)
 	return (phys_addr_t)pfn << PAGE_SHIFT;
 }
 
-/* Some files' business only: tools/lint/accessors.py makes a warning of it and knows whose. */
+/* For some files only: tools/lint/accessors.py knows them and warns about the others. */
 #ifndef __only_for
 #define __only_for(what)
 #endif
 
 /**
- * struct page - what is known of one frame, 16 bytes
+ * struct page - the descriptor of one frame, 16 bytes
  * @word: type (bits 0-7), flags (8-15), order of its chunk (16-23), zone (24-27)
- * @count: references, for counted types; 0 for the others, but for PageOffline
+ * @count: references, for counted types; 0 for the others, except PageOffline
  * @owner: depends on the type (see PAGE_TYPES)
  *
- * No list links: membership is said by bitmaps and by owners' own tables. PageOffline
- * needs the word alone; a debug build has a canary in the others (mm/internal.h).
+ * It has no list links: bitmaps and the owners' own tables record membership. A
+ * PageOffline frame uses only @word; a debug build has a canary in the other fields
+ * (mm/internal.h).
  */
 struct page {
 	u32 word __only_for("descriptors");
@@ -71,8 +72,8 @@ static_assert(sizeof(struct page) == 16, "the page descriptor is 16 bytes");
 extern struct page *vmemmap __only_for("addresses of descriptors");
 
 /*
- * The descriptor's address; it may be not valid: see page_state_get(). Reckoned in
- * integers: even PFN_NONE has one, which nobody may touch.
+ * The address of a descriptor, valid or not: see page_state_get(). Integer arithmetic,
+ * so that even PFN_NONE has an address, which no code may access.
  */
 __only_for("addresses of descriptors")
 static inline struct page *pfn_to_page(unsigned long pfn)
@@ -105,27 +106,27 @@ static inline u32 page_word(enum page_type type, unsigned int flags, unsigned in
 
 struct mm;
 
-/* The bracket as clang's thread-safety analysis sees it; no such object exists. */
+/* The walk bracket for clang's thread-safety analysis; no such object exists. */
 struct __capability("walk bracket") walk_bracket {
 	u32 unused;
 };
 extern struct walk_bracket walk_bracket;
 
 /**
- * pfn_walk_begin() - from here on no section, root or owner that is found goes away
+ * pfn_walk_begin() - keep every section, root and owner that a look-up finds readable
  *
- * Kernel code is not preempted, so between the two no grace period ends: what a
- * look-up finds stays readable, though it may go offline. The hart counts as one that
- * holds a spinlock, so that whatever may sleep panics. Spinlocks may be taken inside,
- * and brackets nest. Costs no atomic. At most one section per bracket: the bracket
- * delays every grace period.
+ * Kernel code is not preempted, so no grace period ends before pfn_walk_end(): what a
+ * look-up finds stays readable, though it may go offline. The hart counts as holding a
+ * spinlock, so that a function that may sleep panics. Code inside may take spinlocks,
+ * and brackets nest. A bracket costs no atomic operation. Walk at most one section per
+ * bracket: it delays every grace period.
  *
  * Context: any. See "Readers of sections" in docs/reference/locking.md.
  */
 static inline void pfn_walk_begin(void) __acquires(walk_bracket) __no_lock_analysis
 {
 	this_hart()->spin_depth++;
-	/* The compiler moves no look in front of it, nor behind pfn_walk_end(). */
+	/* The compiler must not move a load out of the bracket. */
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
@@ -136,13 +137,13 @@ static inline void pfn_walk_end(void) __releases(walk_bracket) __no_lock_analysi
 }
 
 /**
- * struct page_state - a consistent copy of what is known of one frame
+ * struct page_state - a consistent copy of one frame's state
  * @type: never PGTY_NONE for a frame of an online section
  * @flags: PG_* bits
  * @order: order of the chunk that the frame belongs to (0 if single)
  * @zone: enum zone_type
  * @isolated: its pageblock has the isolate bit
- * @migratetype: of its pageblock, the isolate bit left aside
+ * @migratetype: of its pageblock, regardless of the isolate bit
  * @uniform: the answer came from the pageblock word
  * @count: references (head's, for a tail)
  * @owner: owner word (head's, for a tail)
@@ -167,27 +168,28 @@ struct page_state {
  * @pfn: any number
  * @st: filled on success
  *
- * Context: any; no lock. It stands in a walk bracket of its own, so @st is true of
- * one moment; what it says may be over at once, unless the caller keeps the section.
+ * Opens its own walk bracket, so @st was true at one moment, but may be stale at once,
+ * unless the caller keeps the section.
+ * Context: any; no lock.
  * Return: true; false if @pfn lies in no online section.
  */
 bool page_state_get(const struct mm *mm, unsigned long pfn, struct page_state *st);
 
 /**
- * pfn_to_online_page() - the descriptor of any number, if there is one
+ * pfn_to_online_page() - get the descriptor of any number, if there is one
  *
- * The memmap that it lies in cannot go away before pfn_walk_end(), be the block
- * offlined and removed meanwhile; what it says is for the accessors to read.
- * Context: in a walk bracket. Compare with: Linux's, which may be overtaken by hotplug.
+ * The memmap around it cannot go away before pfn_walk_end(), even if the block goes
+ * offline and is removed meanwhile. Only the accessors may read the descriptor.
+ * Context: in a walk bracket. Compare with: Linux's, which can race with hotplug.
  * Return: NULL if @pfn lies in no online section.
  */
 const struct page *pfn_to_online_page(const struct mm *mm, unsigned long pfn)
 	__must_hold(walk_bracket);
 
-/* The type alone; PGTY_NONE if @pfn lies in no online section. As page_state_get(). */
+/* page_state_get() for the type alone; PGTY_NONE if @pfn lies in no online section. */
 enum page_type page_type(const struct mm *mm, unsigned long pfn);
 
-/* Words for people: "Slab", "Offline"; "?" beyond the table. */
+/* The name for the user: "Slab", "Offline"; "?" beyond the table. */
 const char *page_type_name(enum page_type type);
 const char *migratetype_name(unsigned int migratetype);
 enum page_count_rule page_type_count_rule(enum page_type type);
@@ -204,8 +206,8 @@ int page_type_kpf(enum page_type type);
 bool page_try_get(struct mm *mm, unsigned long pfn);
 
 /*
- * Give a reference back; the last one frees the chunk. The last but one wakes an
- * evacuation that waits for the chunk. Thread context, zone->lock not held.
+ * Drop a reference; the last drop frees the chunk. The last but one wakes an evacuation
+ * that waits for the chunk. Thread context, zone->lock not held.
  */
 void page_put(struct mm *mm, unsigned long pfn);
 
@@ -218,8 +220,8 @@ int page_pin(struct mm *mm, unsigned long pfn);
 int page_unpin(struct mm *mm, unsigned long pfn);
 
 /*
- * The owner word of an allocated chunk (head or whole uniform chunk). Only the
- * chunk's owner calls these; the owner serialises.
+ * Set or read the owner word of an allocated chunk (its head, or a whole uniform chunk).
+ * Only the chunk's owner calls these, and serialises the calls.
  */
 void page_set_owner(struct mm *mm, unsigned long pfn, u64 owner);
 u64 page_owner(const struct mm *mm, unsigned long pfn);

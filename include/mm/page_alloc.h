@@ -3,14 +3,14 @@
 #define _MM_PAGE_ALLOC_H
 
 /*
- * The page allocator's face: orders 0 to 10, typed at birth.
+ * The page allocator's interface: orders 0 to 10; an allocation sets the type.
  *
- * Frames are named by pfn, never by descriptor pointer: a whole pageblock's
- * descriptors need not exist. Compare with: Linux include/linux/gfp.h.
+ * Callers name frames by pfn, never by descriptor pointer: a whole pageblock's
+ * descriptors need not be valid. Compare with: Linux include/linux/gfp.h.
  */
 #include "mm/mm.h"
 
-/* What is wanted, or'ed together. */
+/* Flags of an allocation, or'ed together. */
 #define GFP_KERNEL	0u     /* unmovable, zone Normal, boot memory first */
 #define GFP_MOVABLE	BIT(0) /* may live in zone Movable */
 #define GFP_RECLAIMABLE BIT(1) /* grouped apart from unmovable */
@@ -23,7 +23,7 @@
  * alloc_pages() - allocate 2^order frames
  * @gfp: GFP_*
  * @order: 0..MAX_PAGE_ORDER
- * @type: what they become; never Buddy, Cached, Offline; a counted type starts with count 1
+ * @type: their new type; never Buddy, Cached, Offline; a counted type starts at count 1
  *
  * Context: thread, never interrupt; takes zone->lock only when the hart's own
  * cache is empty; may wait for one grace period (bounded) before it fails,
@@ -34,22 +34,22 @@ unsigned long __must_check alloc_pages(struct mm *mm, u32 gfp, unsigned int orde
 				       enum page_type type);
 
 /**
- * free_pages() - give an allocated chunk back
+ * free_pages() - free an allocated chunk
  * @pfn: its first frame
  * @order: the order it was allocated with
  *
- * Double free, free of a tail, of a wrong order or of a frame that is not
- * allocated panics with the frame and its type. Counted types are freed by
- * page_put() or, with a count of 1, by this.
+ * Panics on a double free, the free of a tail, of a wrong order or of a frame that is
+ * not allocated, and names the frame and its type. A chunk of a counted type is freed by
+ * page_put() or, with a count of 1, by this function.
  * Context: thread.
  */
 void free_pages(struct mm *mm, unsigned long pfn, unsigned int order);
 
 /**
- * alloc_pages_bulk() - many single frames at once
+ * alloc_pages_bulk() - allocate many single frames at once
  * @nr: how many
- * @pfns: filled
- * Return: how many were allocated, 0..nr; each is freed on its own or in bulk.
+ * @pfns: set to the frames
+ * Return: how many it allocated, 0..nr. The caller frees them one by one or in bulk.
  */
 unsigned long alloc_pages_bulk(struct mm *mm, u32 gfp, enum page_type type, unsigned long nr,
 			       unsigned long *pfns);
@@ -63,27 +63,28 @@ int __must_check alloc_pages_at(struct mm *mm, unsigned long pfn, unsigned int o
 void drain_local_pages(struct mm *mm);
 
 /*
- * Empty every hart's caches: one grace period. Guarantee: what was freed before
- * the call is in the buddy allocator when it returns 0. -ETIMEDOUT names the hart.
+ * Empty every hart's caches, in one grace period. When this returns 0, all frames that
+ * were freed before the call are in the buddy allocator. On -ETIMEDOUT the log names the
+ * hart.
  * Context: thread, no spinlock held.
  */
 int __must_check drain_all_pages(struct mm *mm, u64 timeout_ns);
 
-/* Free frames of the zone that can be allocated now, caches left out. */
+/* Free frames of the zone that can be allocated now, not counting the caches. */
 unsigned long zone_free_pages(const struct zone *zone);
 
 /*
- * Free chunks per order of one (zone, migrate type) counted from the free bits,
- * as /proc/buddyinfo and /proc/pagetypeinfo show them. @migratetype may be
- * MIGRATE_ISOLATE. Takes zone->lock section by section; O(pageblocks).
+ * Count the free chunks of a zone and migrate type by order, from the free bits, as
+ * /proc/buddyinfo and /proc/pagetypeinfo show them. @migratetype may be MIGRATE_ISOLATE.
+ * Takes zone->lock section by section; O(pageblocks).
  */
 void zone_count_free(struct zone *zone, unsigned int migratetype,
 		     unsigned long nr[NR_PAGE_ORDERS]);
 
-/* Pageblocks per migrate type (isolated ones under MIGRATE_ISOLATE). */
+/* Count pageblocks per migrate type (isolated pageblocks as MIGRATE_ISOLATE). */
 void zone_count_blocks(struct zone *zone, unsigned long nr[NR_MIGRATE_TYPES]);
 
-/* Recompute min/low/high from the managed count; after each change of it. */
+/* Recompute min/low/high from the managed count, after each change of that count. */
 void zone_update_watermarks(struct mm *mm);
 
 #endif
