@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pageblocks: the two forms that a pageblock's state has, and the steps between.
+ * Pageblocks: the two forms of a pageblock's state, and the steps between them.
  *
  *	uniform  --materialise-->  valid        512 descriptors written, one store
  *	uniform  <--make_uniform-- valid        one store; descriptors are stale then
@@ -10,7 +10,7 @@
  */
 #include "mm/internal.h"
 
-/* How many frames' descriptors, up to @end, equal that of @pfn? */
+/* How many frames from @pfn on, up to @end, have equal descriptors? */
 static unsigned long like_the_first(unsigned long pfn, unsigned long end)
 {
 	const u64 *p = (const u64 *)pfn_to_page(pfn), *const stop = p + 2 * (end - pfn);
@@ -21,7 +21,7 @@ static unsigned long like_the_first(unsigned long pfn, unsigned long end)
 	return end - pfn - (unsigned long)(stop - p) / 2;
 }
 
-/* The long way of offline_verify(): not all of a pageblock, or something is wrong. */
+/* Slow path of offline_verify(): not a whole uniform pageblock, or something is wrong. */
 void offline_verify_frames(const struct mem_section *ms, unsigned long pfn, unsigned long nr,
 			   bool release)
 {
@@ -50,9 +50,9 @@ void offline_verify_frames(const struct mem_section *ms, unsigned long pfn, unsi
 }
 
 /*
- * Descriptors of @nr frames: @word, with a count in its upper half, and @owner in
- * each. Word and count go out as one store, so that a reader without a lock sees
- * no count of a former life.
+ * Write the descriptors of @nr frames: @word, with a count in its upper half, and
+ * @owner. Word and count are one store, so that a reader without a lock never sees the
+ * new type with a stale count.
  */
 void frames_write(unsigned long pfn, unsigned long nr, u64 word, u64 owner)
 {
@@ -74,8 +74,8 @@ void frames_write(unsigned long pfn, unsigned long nr, u64 word, u64 owner)
 }
 
 /*
- * The descriptors of one chunk: tails first, then the head with its count, so
- * that who finds the head finds honest tails.
+ * Write the descriptors of one chunk: tails first, then the head with its count, so a
+ * reader that sees the head also sees valid tails.
  */
 void chunk_write(unsigned long pfn, unsigned int order, u32 word)
 {
@@ -85,8 +85,8 @@ void chunk_write(unsigned long pfn, unsigned int order, u32 word)
 }
 
 /*
- * The word says "valid" from now on, with @free free frames, filed nowhere;
- * descriptors and bits were written before.
+ * Make the word say "valid", with @free free frames, not filed. The caller has written
+ * descriptors and bits before.
  */
 void pageblock_set_valid(struct mem_section *ms, unsigned int b, unsigned int free)
 {
@@ -105,7 +105,7 @@ void pageblock_set_valid(struct mem_section *ms, unsigned int b, unsigned int fr
  * @ms: section
  * @b: pageblock, uniform, of single frames
  *
- * Never allocates, never fails; the frames' states stay what they were.
+ * Never allocates and never fails; the state of each frame stays the same.
  */
 void pageblock_materialise(struct mem_section *ms, unsigned int b)
 {
@@ -125,13 +125,12 @@ void pageblock_materialise(struct mem_section *ms, unsigned int b)
 }
 
 /**
- * pageblock_make_uniform() - one constant descriptor holds for all 512 frames
+ * pageblock_make_uniform() - give all 512 frames one constant descriptor
  * @ms: section
- * @b: pageblock, filed nowhere
+ * @b: pageblock, not filed
  * @constant: page_word(); Buddy makes it wholly free; no type with a count
  *
- * No descriptor has a count other than 0 at this point: a frame that was
- * counted was freed before.
+ * No frame is referenced at this point: a frame of a counted type was freed before.
  */
 void pageblock_make_uniform(struct mem_section *ms, unsigned int b, u32 constant)
 {
@@ -145,7 +144,7 @@ void pageblock_make_uniform(struct mem_section *ms, unsigned int b, u32 constant
 			   .count = PAGEBLOCK_NR_PAGES, .before = 1);
 }
 
-/* Retag a pageblock; its free chunks are filed under the new type. */
+/* Retag a pageblock and file its free chunks under the new type. */
 void pageblock_set_migratetype(struct mem_section *ms, unsigned int b, unsigned int mt)
 {
 	struct pageblock *pb = &ms->pb[b];
@@ -162,7 +161,7 @@ void pageblock_set_migratetype(struct mem_section *ms, unsigned int b, unsigned 
 	index_file(ms, b);
 }
 
-/* What they were is of a former life, and not said. */
+/* The old state is stale; the records leave `before` empty. */
 static void trace_init_range(unsigned long pfn, u32 nr, u32 constant, u64 state)
 {
 	trace_emit(TRACE_PAGEBLOCK_TYPE, .pfn = pfn, .count = nr, .after = pb_mt(state),
@@ -174,7 +173,7 @@ static void trace_init_range(unsigned long pfn, u32 nr, u32 constant, u64 state)
 		   .flags = PAGE_WORD_FLAGS(constant));
 }
 
-/* PG_offline_skippable says something about PageOffline frames, and about no others. */
+/* Only PageOffline frames may have PG_offline_skippable. */
 static bool flags_fit(u32 word)
 {
 	return !(PAGE_WORD_FLAGS(word) & PG_OFFLINE_SKIPPABLE) ||
@@ -182,14 +181,14 @@ static bool flags_fit(u32 word)
 }
 
 /**
- * pageblock_init_range() - first state of pageblocks of a section without a zone
+ * pageblock_init_range() - set the first state of pageblocks in a section without a zone
  * @ms: section
  * @first: pageblock
  * @nr: pageblocks
  * @constant: page_word() that holds for all their frames; not Buddy
  * @state: migrate type << PB_MT_SHIFT, or'ed with PB_ISOLATE or not
  *
- * Sequences go on, so that a reader of a former life re-reads.
+ * Increments the sequences, so that a reader that saw the old state reads again.
  */
 void pageblock_init_range(struct mem_section *ms, unsigned int first, unsigned int nr,
 			  u32 constant, u64 state)
@@ -210,7 +209,7 @@ void pageblock_init_range(struct mem_section *ms, unsigned int first, unsigned i
 }
 
 /**
- * section_attach_zone() - frames of a section belong to a zone from now on
+ * section_attach_zone() - put a section into a zone
  * @ms: section, no frame of it free
  * @zone: its zone
  *
@@ -228,7 +227,7 @@ void section_attach_zone(struct mem_section *ms, struct zone *zone)
 	spin_unlock(&zone->lock);
 }
 
-/* The opposite; again no frame of it is free. Context: as section_attach_zone(). */
+/* Take a section out of its zone; no frame is free. Context: as section_attach_zone(). */
 void section_detach_zone(struct mem_section *ms)
 {
 	struct zone *zone = ms->zone;
@@ -245,7 +244,7 @@ void section_detach_zone(struct mem_section *ms)
 	spin_unlock(&zone->lock);
 }
 
-/* Frames [off, off + nr) of one pageblock; none of them free. */
+/* Set the frames [off, off + nr) of one pageblock; none of them is free. */
 static void pageblock_set_frames(struct mem_section *ms, unsigned int b, unsigned int off,
 				 unsigned int nr, const struct page *desc)
 {
@@ -263,16 +262,16 @@ static void pageblock_set_frames(struct mem_section *ms, unsigned int b, unsigne
 }
 
 /**
- * frames_set() - say what single frames are that nobody allocates or frees
+ * frames_set() - set the descriptors of single frames that are not free
  * @mm: memory
  * @pfn: first frame
- * @nr: frames; all of sections that are there, none of them free
+ * @nr: frames; all in present sections, none of them free
  * @word: page_word(), order 0, no type with a count; PG_OFFLINE_SKIPPABLE on Offline only
  * @owner: owner word
  *
- * Whole pageblocks become uniform, parts are materialised. Counters are the
- * caller's.
- * Context: hotplug lock or owner of the frames; takes zone->lock per pageblock.
+ * Makes whole pageblocks uniform and partial ones valid. The caller keeps the counters.
+ * Context: the caller holds the hotplug lock or owns the frames; takes zone->lock per
+ * pageblock.
  */
 void frames_set(struct mm *mm, unsigned long pfn, unsigned long nr, u32 word, u64 owner)
 {

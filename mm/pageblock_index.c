@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The search index: where free chunks are, instead of free lists. Three levels
- * of bit masks over the pageblocks' index orders,
+ * The search index: it finds free chunks without free lists. Three levels of bit
+ * masks over the pageblocks' index orders,
  *
- *	zone->avail_orders[mt]          bit k: some root has something
+ *	zone->avail_orders[mt]          bit k: some root has
  *	zone->root_avail[mt][k]         bit r: root r has
  *	root->avail[area][k]            bit s: section s has
  *	section->avail[k] & ->mt[mt]    bit b: pageblock b's largest chunk is of order k
  *
- * so that a search is a few loads at any size of memory, and a change touches an
+ * so that a search takes a few loads at any size of memory, and a change touches an
  * upper level only with the first or last bit below it. An order-10 chunk is filed
- * once, under its even pageblock; the odd one is filed nowhere then.
+ * once, under its even pageblock; the odd pageblock is not filed then.
  *
- * All under zone->lock. Compare with: Linux struct free_area (lists through pages).
+ * Callers hold zone->lock. Compare with: Linux struct free_area (lists through pages).
  */
 #include "mm/internal.h"
 
@@ -76,7 +76,7 @@ static void avail_del(struct mem_section *ms, unsigned int b, unsigned int k)
 		upper_clear(ms, mt, k);
 }
 
-/* Wholly free, not isolated, and of the given migrate type? */
+/* Is a pageblock with word @w wholly free, not isolated, and of migrate type @mt? */
 static bool can_pair(u64 w, unsigned int mt)
 {
 	return (w & (PB_FREE_MASK | PB_MT_MASK | PB_ISOLATE)) ==
@@ -86,7 +86,7 @@ static bool can_pair(u64 w, unsigned int mt)
 /**
  * index_file() - file a pageblock by the free frames it has now
  * @ms: section with a zone
- * @b: pageblock, filed nowhere; isolated or full ones stay so
+ * @b: pageblock, not filed; if isolated or without free frames, it stays so
  */
 void index_file(struct mem_section *ms, unsigned int b)
 {
@@ -109,7 +109,7 @@ void index_file(struct mem_section *ms, unsigned int b)
 /**
  * index_unfile() - take a pageblock out of the index
  * @ms: section with a zone
- * @b: pageblock; of an order-10 chunk, the other half is filed alone then
+ * @b: pageblock; if half of an order-10 chunk, the other half gets filed alone
  */
 void index_unfile(struct mem_section *ms, unsigned int b)
 {
@@ -124,7 +124,7 @@ void index_unfile(struct mem_section *ms, unsigned int b)
 	}
 }
 
-/* File a valid pageblock under another order; PB_INDEX_NONE when nothing is left. */
+/* File a valid pageblock under another order; PB_INDEX_NONE: no frame is free. */
 void index_move(struct mem_section *ms, unsigned int b, unsigned int order)
 {
 	const unsigned int old = pb_index(pb_word(ms, b));
@@ -137,7 +137,7 @@ void index_move(struct mem_section *ms, unsigned int b, unsigned int order)
 		avail_add(ms, b, order);
 }
 
-/* Both halves of every pair that @mask cuts through are filed alone. */
+/* Split every pair that @mask cuts through: file each half alone. */
 static void split_border_pairs(struct mem_section *ms, u64 mask)
 {
 	const u64 even = 0x5555555555555555ULL;
@@ -159,7 +159,7 @@ static void split_border_pairs(struct mem_section *ms, u64 mask)
  * @ms: section with a zone
  * @mask: bit b: pageblock b
  *
- * The index fields of their words are the caller's: it rewrites the words anyway.
+ * The caller clears the index fields of their words: it rewrites the words anyway.
  */
 void index_unfile_mask(struct mem_section *ms, u64 mask)
 {
@@ -177,8 +177,8 @@ void index_unfile_mask(struct mem_section *ms, u64 mask)
 }
 
 /*
- * File many wholly free pageblocks at once; @mask is filed nowhere, not isolated,
- * all of it wholly free and of one migrate type. Words' index fields included.
+ * File many wholly free pageblocks at once. Those in @mask are not filed, not isolated,
+ * wholly free and of one migrate type. This also sets the index fields of their words.
  */
 void index_file_free_mask(struct mem_section *ms, u64 mask)
 {
@@ -197,7 +197,7 @@ void index_file_free_mask(struct mem_section *ms, u64 mask)
 		index_file(ms, __ffs(lone));
 }
 
-/* The first root and section with order @k of @mt on file; it exists. */
+/* The first section that has order @k of @mt on file; there is one. */
 static struct mem_section *first_section(struct zone *zone, unsigned int mt, unsigned int k)
 {
 	const u64 *roots = zone->root_avail[mt][k];
@@ -223,11 +223,11 @@ static struct mem_section *find(struct zone *zone, unsigned int mt, unsigned int
 }
 
 /**
- * index_find() - best fit: a pageblock whose largest chunk is the smallest that does
+ * index_find() - find the best fit: the smallest of the pageblocks' largest chunks
  * @zone: zone, locked
  * @mt: migrate type
- * @order: wanted at least
- * @b: set to the pageblock; of equally good ones the lowest in address
+ * @order: smallest order that will do
+ * @b: set to the pageblock; among equally good ones, the lowest in address
  *
  * Return: its section, or NULL if there is none.
  */
@@ -239,7 +239,7 @@ struct mem_section *index_find(struct zone *zone, unsigned int mt, unsigned int 
 	return orders ? find(zone, mt, order + __ffs(orders), b) : NULL;
 }
 
-/* The opposite: one with the largest free chunk, for claiming all of it. */
+/* Find the pageblock with the largest free chunk, at least @order, to claim all of it. */
 struct mem_section *index_find_largest(struct zone *zone, unsigned int mt,
 				       unsigned int order, unsigned int *b)
 {

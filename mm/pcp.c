@@ -2,12 +2,12 @@
 /*
  * Per-hart page caches: stacks of free chunks by migrate type and order. A hart
  * uses its own without lock, atomics or masking interrupts: kernel code is not
- * preempted, and interrupt handlers neither allocate nor free. Everybody else
- * reaches them by a grace period only (drain_all_pages()).
+ * preempted, and interrupt handlers neither allocate nor free. Other harts reach
+ * them only by a grace period (drain_all_pages()).
  *
- * A cached chunk is typed Cached: in its head's descriptor, or in its pageblock's
- * word if it is a whole uniform one. Its tails stay as they are. Isolated
- * pageblocks' frames never come here; those that were here when a pageblock was
+ * A cached chunk has type Cached: in its head's descriptor, or in its pageblock's
+ * word if it is a whole uniform one. Its tails stay as they are. Frames of isolated
+ * pageblocks never enter a cache; those that are cached when their pageblock gets
  * isolated leave by the drain that follows.
  *
  * Compare with: Linux struct per_cpu_pages (lists, a lock, masked interrupts).
@@ -17,7 +17,7 @@
 #include "lib/string.h"
 #include "mm/internal.h"
 
-/* Most chunks in a stack; PCP_MAX_CHUNKS is their sum. */
+/* Largest number of chunks in a stack, by order; PCP_MAX_CHUNKS is the sum. */
 static const u16 pcp_chunks[NR_PAGE_ORDERS] = { 256, 32, 16, 8, 4, 4, 4, 4, 4, 2, 2 };
 
 struct pcp pcp_none;
@@ -27,7 +27,7 @@ static void init_empty(struct pcp_stack *st, unsigned long *base)
 	st->base = st->top = st->limit = base;
 }
 
-/* Empty stacks that hold nothing until pcp_set_limits(). */
+/* Make all stacks empty; they can hold nothing until pcp_set_limits(). */
 void pcp_init(struct pcp *pcp)
 {
 	memset(pcp, 0, sizeof(*pcp));
@@ -51,8 +51,8 @@ void pcp_init(struct pcp *pcp)
 }
 
 /*
- * A hart's share is 1/8 of the memory, divided by the harts that have caches: half
- * of it for small orders, half for the others.
+ * Set a hart's limits. Its share is 1/8 of the memory divided by the number of harts
+ * with caches: half of it for small orders, half for the others.
  */
 static void set_limits(struct pcp *pcp, unsigned long share)
 {
@@ -73,7 +73,7 @@ static void set_limits(struct pcp *pcp, unsigned long share)
 	pcp->share = share;
 }
 
-/* After a change of the managed count; small changes are not worth the work. */
+/* Adjust the limits to the managed count; small changes are not worth the work. */
 void pcp_set_limits(struct mm *mm)
 {
 	unsigned long managed = 0, nr = 0, share, diff;
@@ -108,7 +108,7 @@ int mm_hart_init(struct mm *mm, unsigned int hart)
 	return 0;
 }
 
-/* The stack of a small order; one that holds nothing for any other order below 16. */
+/* The stack of a small order; for any other order below 16, an always-empty stack. */
 static inline struct pcp_stack *small_stack(struct pcp *pcp, unsigned long mt,
 					    unsigned int order)
 {
@@ -131,13 +131,13 @@ __leaf unsigned long alloc_pages(struct mm *mm, u32 gfp, unsigned int order,
 	const unsigned long pfn = st->top[-1];
 	struct page *page;
 
-	/* PFN_NONE, of an empty stack or a row or order without any, is negative. */
+	/* PFN_NONE, from an empty stack or an always-empty row or order, is negative. */
 	if (unlikely((long)pfn < 0 || order >> 4))
 		return alloc_pages_slow(mm, gfp, order, type);
 	page = pfn_to_page(pfn);
 	st->top--;
 	if (likely(type - PGTY_FIRST_PLAIN <= PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN)) {
-		/* Not ordered: of a plain type nothing follows the owner word without a lock. */
+		/* Unordered: no lockless reader follows a plain type's owner word. */
 		WRITE_ONCE(page->owner, 0);
 		WRITE_ONCE(page->word, page->word + type - PGTY_CACHED);
 	} else {
@@ -168,10 +168,10 @@ __leaf void free_pages(struct mm *mm, unsigned long pfn, unsigned int order)
 
 	if (unlikely(pcp->block != pfn >> PAGEBLOCK_ORDER))
 		return free_pages_slow(mm, pfn, order);
-	/* Valid, not isolated or watched, and of the migrate type it had. */
+	/* Still valid, not isolated or watched, and of the same migrate type? */
 	if (unlikely((READ_ONCE(pcp->pb->word) >> PB_MT_SHIFT & PCP_STATE_MASK) != pcp->state))
 		return free_pages_slow(mm, pfn, order);
-	/* Type, flags and order in one compare: allocated, no count, no flag, that order. */
+	/* Check type, flags and order in one compare: plain, no flag, this order. */
 	page = pfn_to_page(pfn);
 	word = page->word;
 	type = (word << 8) - (order << 24 | PGTY_FIRST_PLAIN << 8);
@@ -184,7 +184,7 @@ __leaf void free_pages(struct mm *mm, unsigned long pfn, unsigned int order)
 		trace_free(pfn, order, type);
 }
 
-/* Its stack may hold something from now on. */
+/* Let a stack take chunks, and note that a drain must empty it. */
 static void arm(struct pcp *pcp, struct pcp_stack *st, unsigned int mt, unsigned int order)
 {
 	pcp->armed |= 1UL << (mt * 16 + order);
@@ -215,7 +215,7 @@ unsigned long pcp_refill(struct zone *zone, unsigned int mt, unsigned int order)
 	return st->top == st->base ? PFN_NONE : *--st->top;
 }
 
-/* Some of the top @nr entries, as far as they lie in one zone. Return: how many. */
+/* Free leading entries of the top @nr, as long as they share a zone. Return: how many. */
 static unsigned long flush_zone(struct mm *mm, struct pcp_stack *st, unsigned int order,
 				unsigned long nr)
 {
@@ -242,13 +242,13 @@ static unsigned long flush_zone(struct mm *mm, struct pcp_stack *st, unsigned in
 	return done;
 }
 
-/* Empty the top @nr entries of a stack into the buddy allocator. */
+/* Move the top @nr entries of a stack to the buddy allocator. */
 static void flush(struct mm *mm, struct pcp_stack *st, unsigned int order, unsigned long nr)
 {
 	while (nr) {
 		const unsigned long done = flush_zone(mm, st, order, nr);
 
-		/* What is left of the part moves down over what went. */
+		/* Close the gap: move the remaining entries down. */
 		for (unsigned long *p = st->top - nr; p < st->top - done; p++)
 			*p = p[done];
 		st->top -= done;
@@ -256,7 +256,7 @@ static void flush(struct mm *mm, struct pcp_stack *st, unsigned int order, unsig
 	}
 }
 
-/* A stack of a small order with room for one more; NULL if it may hold nothing. */
+/* A stack of a small order, with room for one more chunk; NULL if it may hold none. */
 static struct pcp_stack *low_stack(struct mm *mm, struct pcp *pcp, unsigned int mt,
 				   unsigned int order)
 {
@@ -275,10 +275,10 @@ static struct pcp_stack *low_stack(struct mm *mm, struct pcp *pcp, unsigned int 
  * pcp_push() - keep a chunk that the caller has freed, if there is room
  * @mm: memory
  * @pb: its pageblock, which is valid and not isolated
- * @pfn: first frame; the chunk is checked and nobody else's
+ * @pfn: first frame; the chunk is checked and has no other user
  * @order: 0..PCP_SMALL_ORDER
  *
- * Return: false if it is to go to the buddy allocator.
+ * Return: false if the caller must give the chunk to the buddy allocator.
  */
 bool pcp_push(struct mm *mm, struct pageblock *pb, unsigned long pfn, unsigned int order)
 {
@@ -306,7 +306,7 @@ void drain_local_pages(struct mm *mm)
 {
 	struct pcp *pcp = mm->pcp[this_hart()->id];
 
-	/* Shared by the harts that have none: not even to be written. */
+	/* Harts without caches share it, so not even its empty fields may be written. */
 	if (pcp == &pcp_none)
 		return;
 	for (; pcp->armed; pcp->armed &= pcp->armed - 1) {
@@ -331,12 +331,12 @@ int drain_all_pages(struct mm *mm, u64 timeout_ns)
 }
 
 /**
- * mm_grace_period() - nobody looks any more at what was unpublished before
+ * mm_grace_period() - wait until no hart can see what the caller has unpublished
  * @mm: memory
  * @timeout_ns: from now
  *
- * synchronize_harts(), and the harts forget the last pageblock they freed into:
- * to be called before a section's metadata goes away.
+ * Does synchronize_harts(), and makes the harts forget the last pageblock that they
+ * freed into. Call it before a section's metadata goes away.
  * Return: 0 or -ETIMEDOUT.
  */
 int mm_grace_period(struct mm *mm, u64 timeout_ns)

@@ -3,42 +3,42 @@
 #define _MM_PCP_H
 
 /*
- * Each hart's stacks of free chunks: pcp.c, pcp_high.c. Part of mm/internal.h.
+ * Each hart's stacks of free chunks, see pcp.c and pcp_high.c. Part of mm/internal.h.
  */
 #include "mm/mm.h"
 
-#define PCP_SMALL_ORDER 3 /* up to here: no account of pages, the stacks bound them */
+#define PCP_SMALL_ORDER 3 /* up to here the stacks bound the pages, without a count */
 #define PCP_MAX_CHUNKS	336 /* of one migrate type, all orders (pcp.c) */
 
 /*
- * Entries lie in [base, top); below base stands PFN_NONE, so that popping needs to
- * look at nothing else. Pushing stops at limit: base, until the stack is armed.
+ * Entries lie in [base, top). The slot below base has PFN_NONE, so that a pop needs no
+ * other check. A push stops at limit, which is base until the stack is armed.
  */
 struct pcp_stack {
 	unsigned long *top;
 	unsigned long *limit;
 	unsigned long *base;
-	u32 cap;   /* entries that are allowed; written by others at any time */
+	u32 cap;   /* most entries allowed; other harts write it at any time */
 	u32 batch; /* for refill and flush */
 };
 
-/* Rows of pcp.small: the three lowest gfp bits. Only NR_MIGRATE_STORED ever hold something. */
+/* Rows of pcp.small: the three lowest gfp bits. The upper rows stay empty. */
 #define PCP_ROWS 8
 
 /**
  * struct pcp - free chunks of one hart, touched by that hart alone
  * @block: pfn >> PAGEBLOCK_ORDER of the last order-0..3 free
  * @pb: its pageblock; see mm_grace_period()
- * @state: what its word says from PB_MT_SHIFT on, as long as the short way is right
+ * @state: its word from PB_MT_SHIFT on, as it must be for the fast path
  * @row: the stacks of its migrate type
  * @armed: bit mt * 16 + order: the stack was used since the last drain
  * @high_pages: pages in stacks above PCP_SMALL_ORDER
- * @high_limit: how many they may be; written by others at any time
- * @share: for which share of memory the limits are, frames; the hotplug lock's
- * @small: by migrate type * 16 + order; all but the small orders' hold nothing, for
- *	   ever, so that the short ways need no look at order and GFP_ZERO
- * @high: by migrate type * 16 + order, of the other orders
- * @none: what base of a stack that holds nothing points behind
+ * @high_limit: most pages allowed there; other harts write it at any time
+ * @share: share of memory that the limits are for, in frames; under the hotplug lock
+ * @small: by migrate type * 16 + order; the stacks of other orders are always empty, so
+ *	   that the fast paths need no check of order and GFP_ZERO
+ * @high: by migrate type * 16 + order, for the other orders
+ * @none: always PFN_NONE; the base of an always-empty stack points behind it
  */
 struct pcp {
 	unsigned long block;
@@ -65,7 +65,7 @@ static inline struct pcp_stack *pcp_stack(struct pcp *pcp, unsigned int mt,
 	return (order <= PCP_SMALL_ORDER ? pcp->small : pcp->high) + (mt * 16 + order);
 }
 
-/* Holds nothing: of a hart without caches of its own. mm_init() sets it up. */
+/* Always empty: the caches of harts that have none of their own. mm_init() sets it up. */
 extern struct pcp pcp_none;
 void pcp_init(struct pcp *pcp);
 void pcp_set_limits(struct mm *mm);

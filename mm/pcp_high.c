@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Per-hart caches of the orders above PCP_SMALL_ORDER: a few chunks each, bounded
- * in pages by the hart's share. A chunk of order 9 or 10 mostly is uniform: its type
- * changes by one compare and swap on its pageblock's word, because another hart
- * may isolate it at the same time. See pcp.c.
+ * Per-hart caches of the orders above PCP_SMALL_ORDER: a few chunks each, and no more
+ * pages than the hart's share allows. A chunk of order 9 or 10 mostly is uniform: its
+ * type changes by one compare and swap on its pageblock's word, because another hart may
+ * isolate it at the same time. See pcp.c.
  */
 #include "mm/internal.h"
 
@@ -16,13 +16,13 @@ static __noinline __cold unsigned long trace_high(unsigned long pfn, unsigned in
 }
 
 /**
- * pcp_alloc_high() - a chunk above PCP_SMALL_ORDER, out of the caller's cache if it can be
+ * pcp_alloc_high() - allocate a chunk above PCP_SMALL_ORDER, from the cache if possible
  * @mm: memory
  * @gfp: GFP_*, without GFP_ZERO
  * @order: order, MAX_PAGE_ORDER at most
- * @type: what it becomes; a uniform chunk does not fit a type with a count
+ * @type: the chunk's new type; a counted type cannot use a uniform chunk of the cache
  *
- * Return: its first frame, or PFN_NONE.
+ * Return: the chunk's first frame, or PFN_NONE.
  */
 __leaf unsigned long pcp_alloc_high(struct mm *mm, u32 gfp, unsigned int order,
 				    enum page_type type)
@@ -55,7 +55,7 @@ __leaf unsigned long pcp_alloc_high(struct mm *mm, u32 gfp, unsigned int order,
 	return pfn;
 }
 
-/* Put into the stack; the chunk's word says Cached already. */
+/* Push a chunk that already has type Cached. */
 static inline void push_high(struct pcp *pcp, struct pcp_stack *st, unsigned long pfn,
 			     unsigned int order)
 {
@@ -65,13 +65,13 @@ static inline void push_high(struct pcp *pcp, struct pcp_stack *st, unsigned lon
 }
 
 /**
- * pcp_free_high() - free a chunk above PCP_SMALL_ORDER, into the caller's cache if it can be
+ * pcp_free_high() - free a chunk above PCP_SMALL_ORDER, into the cache if possible
  * @mm: memory
- * @pfn: whatever free_pages() was given
- * @order: the same
+ * @pfn: as passed to free_pages(), unchecked
+ * @order: as passed to free_pages(), unchecked
  *
- * The long way is for types with a count, isolated chunks, a full stack, and for
- * saying what is wrong.
+ * free_checked() handles counted types, isolated or watched chunks, a full stack, and
+ * reports errors.
  */
 __leaf void pcp_free_high(struct mm *mm, unsigned long pfn, unsigned int order)
 {

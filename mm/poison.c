@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page poisoning, page_poison=1: free frames are filled with a pattern, and the
- * pattern is looked at when they are allocated, so that a write after free
- * is caught with the frame and the byte. Frames that were never used say so by
- * the lack of PG_POISON. The harts' caches hold nothing while it is on: their
- * fast paths need not know. Compare with: Linux mm/page_poison.c.
+ * Page poisoning, page_poison=1: a free fills the frames with a pattern, and an
+ * allocation checks the pattern, which catches a write after free and names the frame
+ * and the byte. A frame that was never used has no pattern and no PG_POISON. While
+ * poisoning is on the harts' caches stay empty, so their fast paths need not know of it.
+ * Compare with: Linux mm/page_poison.c.
  */
 #include "arch/machine.h"
 #include "kernel/param.h"
@@ -22,7 +22,7 @@ void poison_fill(struct mm *mm, unsigned long pfn, unsigned long nr)
 		memset(phys_to_virt(pfn_to_phys(pfn)), POISON_BYTE, nr << PAGE_SHIFT);
 }
 
-/* Frames that are still Buddy, in a pageblock of either form; zone->lock held. */
+/* Check those frames that are still Buddy; pageblocks of either form; zone->lock held. */
 void poison_check(struct mm *mm, unsigned long pfn, unsigned long nr)
 {
 	for (const unsigned long end = pfn + nr; pfn < end && !mm->phantom; pfn++) {
