@@ -10,20 +10,21 @@
 
 /* --- mm_reserve.c: pages for metadata ------------------------------------------------ */
 
-/* A page for metadata: from the reserve, else from the allocator; not zeroed. PFN_NONE. */
+/* Get a metadata page, not zeroed, from the reserve, else the allocator; or PFN_NONE. */
 unsigned long meta_page_alloc(struct mm *mm, enum page_type type);
-/* Give it back: to the reserve while that is not full, else to the allocator. */
+/* Give the page back: to the reserve while that is not full, else to the allocator. */
 void meta_page_free(struct mm *mm, unsigned long pfn);
-/* Fill the reserve up from the allocator, as far as that goes without waiting. */
+/* Refill the reserve from the allocator, as far as that goes without waiting. */
 void mm_reserve_refill(struct mm *mm);
-/* Give the whole reserve back (mm_depopulate()). */
+/* Give the whole reserve back to the allocator (mm_depopulate()). */
 void mm_reserve_drop(struct mm *mm);
-/* pgtable_alloc_page() may ask kernel_mm from now on. */
+/* Let pgtable_alloc_page() allocate from kernel_mm. */
 void pgtable_use_allocator(void);
 
 /*
- * Error injection: the mm->inject-th step that asks fails once. Every step of add
- * and online that can fail asks, so a test counts upwards until nothing fails.
+ * Error injection: should this step fail? With mm->inject = N, fail the Nth step that
+ * asks, once. Every step of add and online that can fail asks, so a test counts N up
+ * until nothing fails.
  */
 static inline int mm_inject_fail(struct mm *mm)
 {
@@ -32,27 +33,27 @@ static inline int mm_inject_fail(struct mm *mm)
 	return --mm->inject == 0;
 }
 
-/* A grace period that takes longer than this is given up, and the operation with it. */
+/* Give up a grace period, and the operation that needs it, after this time. */
 #define MHP_GRACE_NS (1000ULL * 1000 * 1000)
 
 /* --- sparse.c: section objects, roots, memmaps, states --------------------------------- */
 
-/* A zeroed section object from the pool; NULL if the reserve and the allocator are empty. */
+/* Allocate a zeroed section object; NULL if the reserve and the allocator are empty. */
 struct mem_section *section_alloc(struct mm *mm);
 void section_free(struct mm *mm, struct mem_section *s);
 
-/* Make look-ups find the section (its root is made if need be); -ENOMEM. */
+/* Make look-ups find the section, and make its root if it has none; or -ENOMEM. */
 int section_link(struct mm *mm, struct mem_section *s);
 /*
- * The opposite: no new look-up finds it. The caller waits for a grace period after it.
- * Until section_root_put() it can be linked again, which does not fail then.
+ * Hide the section from new look-ups. The caller then waits for a grace period. Until
+ * section_root_put(), section_link() cannot fail for this section.
  */
 void section_unlink(struct mm *mm, struct mem_section *s);
-/* The root that a pfn belongs to is given back if it is empty, after another grace period. */
+/* Free the root that a pfn belongs to, if it is empty, after another grace period. */
 void section_root_put(struct mm *mm, unsigned long pfn);
 
 /*
- * Next present section whose number is at least @nr; NULL at the end. Hotplug lock held;
+ * The first present section numbered @nr or above; NULL at the end. Hotplug lock held;
  * walkers call walk_next_section().
  */
 __only_for("kept sections")
@@ -75,32 +76,32 @@ static inline unsigned long section_end_pfn(const struct mem_section *s)
 #define for_each_section(s, mm)                                                          \
 	for ((s) = next_section((mm), 0); (s); (s) = next_section((mm), section_nr(s) + 1))
 
-/* Those pageblocks of a section that a range of frames touches. */
+/* A mask of the pageblocks of a section that a range of frames touches. */
 u64 section_range_mask(const struct mem_section *s, const struct pfn_range *range);
 
-/* The zone's span grows to the section. */
+/* Grow the zone's span so that it covers the section. */
 void zone_grow(struct zone *zone, struct mem_section *s);
-/* The opposite: the span shrinks to what is left. */
+/* Shrink the zone's span to the sections that are left without this one. */
 void zone_shrink(struct zone *zone, struct mem_section *s);
 
-/* The only place where a memory block's state changes: one trace record. */
+/* Change a memory block's state and trace it. No other function changes the state. */
 void memory_block_set_state(struct mem_section *s, enum memory_block_state state);
 
 /* --- memory_hotplug.c, memory_owner.c, memory.c ------------------------------------------ */
 
-/* What memhp_default_state= says. */
+/* The online type from memhp_default_state=. */
 enum mhp_online_type default_online_type(void);
 
-/* What mem_section.restore says: 0, or the zone that the block was in, whatever its type. */
+/* mem_section.restore for a zone, which overrides the online type; 0: no zone. */
 #define RESTORE_ZONE(zone) (1 + (zone))
 
-/* With the hotplug lock held: online a block. */
+/* Online a block; hotplug lock held. */
 int online_section(struct mem_section *s, enum mhp_online_type type, struct mm_failure *why);
 
-/* What becomes of blocks that leave. */
+/* What a request wants of its blocks. */
 enum offline_goal {
-	OFFLINE_ONLY,	    /* blocks that are offline already are refused */
-	OFFLINE_AND_REMOVE, /* they are welcome */
+	OFFLINE_ONLY,	    /* take them offline; refuse a block that already is */
+	OFFLINE_AND_REMOVE, /* remove them too; accept a block that is already offline */
 };
 
 /* Ids of memory blocks, each once. */
@@ -110,9 +111,10 @@ struct block_list {
 };
 
 /**
- * claim_blocks() - all of these blocks, or none, refuse other requests from now on
- * @blocks: if one cannot be claimed, why->pfn is of that one
- * @list: filled: linked by ->next; GOING_OFFLINE and isolated, or REMOVING
+ * claim_blocks() - make all of these blocks, or none, refuse other requests
+ * @blocks: if a block cannot be claimed, why->pfn lies in that block
+ * @list: set to the claimed blocks, linked by ->next: GOING_OFFLINE and isolated, or
+ *	REMOVING
  *
  * Context: hotplug lock held.
  * Return: 0; or a negative errno, and why.
@@ -123,8 +125,8 @@ int claim_blocks(struct mm *mm, const struct block_list *blocks, enum offline_go
 /**
  * offline_blocks() - empty the claimed blocks of a list and take them offline, all or none
  *
- * All are judged before the first page of any moves. On failure none is claimed any more.
- * Context: hotplug lock held; given up meanwhile if the policy waits.
+ * Judges all blocks before the first page moves. On failure it releases the claims.
+ * Context: hotplug lock held; dropped meanwhile if the policy waits.
  * Return: 0; or a negative errno, and why.
  */
 int offline_blocks(struct mm *mm, struct mem_section *list,
@@ -135,41 +137,41 @@ static inline struct pfn_range section_range(const struct mem_section *s)
 	return (struct pfn_range){ s->start_pfn, PAGES_PER_SECTION };
 }
 
-/* Announce GOING_*; a veto is named, with the block's first frame. */
+/* Announce GOING_*; on a veto, name the listener and the block's first frame. */
 int notify_start(struct mem_section *s, enum mem_event going, enum mem_event cancel,
 		 struct mm_failure *why);
-/* Tell the end to those who were told the start, if it is owed. */
+/* Tell the listeners that heard the start how it ended, unless they know already. */
 void notify_end(struct mem_section *s, enum mem_event end);
 
-/* The last step of going offline: out of the zone and its span; no descriptor is read. */
+/* Last step of offlining: leave the zone and its span; then no descriptor may be read. */
 void leave_zone(struct mem_section *s);
 
-/* The failure of a request that a block's state does not allow; names the state. */
+/* Fail a request that a block's state does not allow, and name the state. */
 int wrong_state(const struct mem_section *s, struct mm_failure *why);
 
-/* The section of a block id; NULL, and why, if there is none. */
+/* Find the section of a block id; NULL, and why, if there is none. */
 struct mem_section *find_block(struct mm *mm, unsigned long block, struct mm_failure *why);
 
-/* Unmap the memmap of a section that no look-up finds; free what does not lie in it. */
+/* Unmap the memmap of an unlinked section; free metadata that lies outside the block. */
 void section_drop_memmap(struct mem_section *s);
 
 /*
- * The log line: "memory36: offline failed: pfn 0x90a40 is Slab ..."; rate-limited, because a
- * device that changes its mind or a person can cause it again and again.
+ * Log "memory36: offline failed: pfn 0x90a40 is Slab ..."; rate-limited, because a device
+ * that changes its mind, or a user, can cause it again and again.
  */
 void memory_block_report(struct mm *mm, unsigned long block, const char *what,
 			 const struct mm_failure *why);
 
-/* First run of set bits in a mask that is not 0: its length; its start in @first. */
+/* Find the first run of set bits in a non-zero mask: set @first, return the length. */
 unsigned int mask_run(u64 mask, unsigned int *first);
 
-/* Pageblocks of the section in the region of @owner (NULL: of any registered owner). */
+/* A mask of the section's pageblocks in the region of @owner (NULL: of any owner). */
 u64 owner_mask(struct mm *mm, const struct memory_owner *owner, const struct mem_section *s);
 
-/* An online section has so many more frames that are memory: its zone and its owner have. */
+/* Add @pages present frames of an online section to its zone and its owner. */
 void section_account(struct mem_section *s, long pages);
 
-/* Compare everything that these files maintain; differences to @out, one a line. */
+/* Check everything that these files maintain; write differences to @out, one per line. */
 unsigned int hotplug_check(struct mm *mm, struct sink *out);
 
 #endif

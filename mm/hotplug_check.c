@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * mm_check() for what memory hotplug maintains: spans, present counts, roots, the
- * states of blocks, headers and unplugged parts, and the reserve.
+ * The part of mm_check() for memory hotplug: spans, present counts, roots, the states
+ * of blocks, headers and unplugged parts, and the reserve.
  */
 #include "arch/machine.h"
 #include "kernel/sink.h"
@@ -10,7 +10,7 @@
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 
-/* One comparison: counts, and describes what differs. */
+/* Compare two values: describe and count a difference. */
 static unsigned int differ(struct sink *out, const char *what, unsigned long where,
 			   unsigned long is, unsigned long wanted)
 {
@@ -47,7 +47,7 @@ static unsigned int check_roots(const struct mm *mm, struct sink *out)
 		const struct section_root *root = mm->root[r];
 		unsigned long nr = 0;
 
-		/* The one that stands for all without sections: once. */
+		/* Check the shared root, which stands for all empty ones, only once. */
 		if (root == &empty_section_root && empty++)
 			continue;
 
@@ -69,7 +69,7 @@ static unsigned int check_roots(const struct mm *mm, struct sink *out)
 	return bad;
 }
 
-/* The direct map reaches exactly what is said to be mapped; boot's may have holes. */
+/* The direct map covers exactly the mapped pageblocks; that of boot may have holes. */
 static unsigned int check_mapped(const struct mem_section *s, struct sink *out)
 {
 	unsigned int bad = 0;
@@ -84,7 +84,7 @@ static unsigned int check_mapped(const struct mem_section *s, struct sink *out)
 	return bad;
 }
 
-/* Every pageblock that is not mapped is wholly PageOffline, or hole. */
+/* Every unmapped pageblock is wholly PageOffline, or hole. */
 static unsigned int check_unmapped(const struct mem_section *s, struct sink *out)
 {
 	unsigned int bad = differ(out, "holes that are mapped", s->start_pfn,

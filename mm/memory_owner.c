@@ -108,7 +108,7 @@ static void adopt_section(struct mem_section *s, struct memory_owner *owner)
 		set_pageblocks(s, mask & s->unmapped, PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE);
 }
 
-/* Insert by address. Walkers read without a lock: fill in first, then publish (release). */
+/* Insert by address. Walkers read without a lock: fill in, then publish with release. */
 static void link_owner(struct mm *mm, struct memory_owner *owner)
 {
 	struct memory_owner *next;

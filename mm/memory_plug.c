@@ -37,7 +37,7 @@ static struct pfn_range section_part(const struct mem_section *s, const struct p
 	     (s) && (s)->start_pfn < range_end(range);                                   \
 	     (s) = pfn_to_section((mm), section_end_pfn(s)))
 
-/* Check a range: present, no holes, all unmapped (@unmapped all ones) or all mapped (0). */
+/* Check a range: present, no holes, and unmapped (@unmapped all ones) or mapped (0). */
 static int check_sections(struct mm *mm, const struct pfn_range *range, u64 unmapped,
 			  struct mm_failure *why)
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Counts for people: free chunks per order as the buddy lists of Linux would have
- * them, pageblocks per migrate type, the harts' caches. Recounted from the bits
- * each time, so that nothing is kept for it. Compare with: Linux mm/show_mem.c.
+ * Counts for the user: free chunks per order as the buddy lists of Linux would have
+ * them, pageblocks per migrate type, the harts' caches. Each call counts the bits
+ * again, so the allocator maintains nothing for it. Compare with: Linux mm/show_mem.c.
  */
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 #include "mm/vmstat.h"
 
-/* Chunks of one valid pageblock by order: every free run in its largest aligned parts. */
+/* Count a valid pageblock's chunks by order: the largest aligned parts of each run. */
 static void count_bits(const u64 *bits, unsigned long nr[NR_PAGE_ORDERS])
 {
 	for (unsigned int off = 0, order; off < PAGEBLOCK_NR_PAGES; off += 1U << order) {
@@ -44,7 +44,7 @@ static void count_section(const struct mem_section *ms, unsigned int migratetype
 	}
 }
 
-/* The first section at or above block @nr, and the number behind it in @nr; NULL at the end. */
+/* The first section at or above block @nr, NULL at the end; advances @nr past it. */
 static const struct mem_section *next_walked(const struct mm *mm, unsigned long *nr)
 	__must_hold(walk_bracket)
 {
@@ -93,7 +93,7 @@ void zone_count_blocks(struct zone *zone, unsigned long nr[NR_MIGRATE_TYPES])
 	} while (ms);
 }
 
-/* Does the zone have the frame, if it is one? */
+/* Is @pfn, any number, a frame of the zone? */
 static bool in_zone(const struct zone *zone, unsigned long pfn)
 {
 	const struct mem_section *ms;
@@ -121,7 +121,7 @@ void pcp_read_info(const struct zone *zone, unsigned int hart, struct pcp_info *
 			const unsigned long *base = READ_ONCE(s->base);
 			const unsigned long *top = READ_ONCE(s->top);
 
-			/* Another hart's stack: entries may go while they are looked at. */
+			/* Another hart may pop entries of its stack during the count. */
 			for (const unsigned long *p = base; p < top; p++)
 				if (in_zone(zone, READ_ONCE(*p)))
 					info->count += 1UL << order;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Objects smaller than a page. A slab is one chunk of frames: a header with one
- * bit an object, then the objects. The bits tell a double free from a free; on
+ * bit per object, then the objects. The bits tell a double free from a free; on
  * the host free objects are poisoned, so that AddressSanitizer sees a use after free.
  *
- * Frames are of type Slab, their owner word is the header's address, so that a
- * page that stands in the way of an unplug can be named by its cache.
+ * The frames have type Slab and the header's address as owner word, so that a failed
+ * unplug can name the cache of a page that stands in the way.
  *
  * Compare with: Linux mm/slub.c.
  */
@@ -26,14 +26,15 @@
 #define KMALLOC_SHIFT 3
 
 /**
- * struct kmem_cache - equal objects
+ * struct kmem_cache - a cache of objects of one size
  * @name: kept by reference; NULL: this entry of the table is unused
  * @size: bytes from one object to the next
  * @first: offset of the first object in a slab, bytes
  * @order: of a slab's chunk
  * @nr_objects: in a slab
- * @partial: slabs that have free objects; @full: that have none
- * @nr_used: objects out
+ * @partial: slabs with free objects
+ * @full: slabs without free objects
+ * @nr_used: objects in use
  */
 struct kmem_cache {
 	const char *name;
@@ -48,7 +49,7 @@ struct kmem_cache {
 	unsigned long nr_used;
 };
 
-/* At the start of a slab's chunk. @used: bit n: object n is out. */
+/* The header at the start of a slab's chunk. @used: bit n: object n is in use. */
 struct slab {
 	struct list_head list;
 	struct kmem_cache *cache;
@@ -56,7 +57,7 @@ struct slab {
 	u64 used[];
 };
 
-/* All caches. A table and not objects: making a cache needs no memory. */
+/* All caches, in a table, so that creating a cache needs no memory. */
 static struct kmem_cache caches[MAX_CACHES];
 static DEFINE_SPINLOCK(caches_lock);
 static struct kmem_cache *kmalloc_caches[NR_KMALLOC];
@@ -71,7 +72,7 @@ static void *slab_object(const struct kmem_cache *cache, struct slab *slab, unsi
 	return (char *)slab + cache->first + n * cache->size;
 }
 
-/* How many objects fit behind the header and its bits. */
+/* Lay a slab out: as many objects as fit after the header and its bits. */
 static void cache_layout(struct kmem_cache *cache, size_t size, size_t align)
 {
 	const size_t bytes = PAGE_SIZE << (size > 512 ? 2 : size > 256 ? 1 : 0);
@@ -135,7 +136,7 @@ int kmem_cache_destroy(struct kmem_cache *cache)
 	return 0;
 }
 
-/* A slab with all objects free, in no list yet; NULL if out of memory. */
+/* Make a slab with all objects free, not in a list yet; NULL if out of memory. */
 static struct slab *new_slab(struct kmem_cache *cache, u32 gfp)
 {
 	unsigned long pfn = alloc_pages(cache->mm, gfp & ~(GFP_MOVABLE | GFP_ZERO), cache->order,
@@ -194,7 +195,7 @@ void *kmem_cache_alloc(struct kmem_cache *cache, u32 gfp)
 	return obj;
 }
 
-/* The slab that an object lies in; panics if there is none, or not this cache's. */
+/* The slab that an object lies in; panics if there is none, or it is another cache's. */
 static struct slab *object_slab(struct mm *mm, const struct kmem_cache *cache, const void *obj)
 {
 	const unsigned long pfn = phys_to_pfn(virt_to_phys(obj));
@@ -297,9 +298,9 @@ void kfree(void *ptr)
 }
 
 /*
- * Under zone->lock: a frame that is Slab now becomes neither Buddy nor Offline before the
- * lock is given back, and so it is not unmapped. Its content may be another user's by
- * then, so only what is an entry of the table is looked at.
+ * Name a frame's cache, under zone->lock. A frame that is Slab now becomes neither Buddy
+ * nor Offline before the lock is released, so it stays mapped. Its content may already
+ * belong to another user, so follow the cache pointer only if it points into the table.
  */
 static const char *name_locked(const struct mm *mm, unsigned long pfn)
 {
@@ -307,7 +308,7 @@ static const char *name_locked(const struct mm *mm, unsigned long pfn)
 	struct page_state st;
 	uintptr_t off;
 
-	/* Without an owner word its header is not filled in. */
+	/* Without an owner word, the header is not filled in yet. */
 	if (!page_state_get(mm, pfn, &st) || st.type != PGTY_SLAB || !st.owner)
 		return NULL;
 	slab = phys_to_virt(pfn_to_phys(st.head));

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Sections: where their objects come from, how a look-up finds them, their states,
- * and the spans of zones. Look-ups run without a lock on other harts: a pointer is
- * published with release and goes away before a grace period, its memory after.
+ * and the spans of zones. Other harts look sections up without a lock: a writer publishes
+ * a pointer with release, clears it before a grace period, and frees its memory after.
  *
- * Section objects are made two a page. A page whose two halves are free leaves
- * the pool, so that adding and removing a block leaves nothing behind.
+ * A page holds two section objects. A page with both halves free leaves the pool, so
+ * that adding and removing a block leaves nothing behind.
  *
  * Compare with: Linux mm/sparse.c, mm/sparse-vmemmap.c.
  */
@@ -17,12 +17,12 @@
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 
-/* What every part of the address space without sections points to; never written. */
+/* The root of every part of the address space without sections; never written. */
 struct section_root empty_section_root;
 
 #define SECTION_OBJECT_SIZE (PAGE_SIZE / 2)
 
-/* A free half of a section page. start_pfn tells it from a section object. */
+/* A free half of a section page; its start_pfn tells it from a section object. */
 struct free_section {
 	struct list_head list;
 };
@@ -94,19 +94,19 @@ int section_link(struct mm *mm, struct mem_section *s)
 			return -ENOMEM;
 		root = phys_to_virt(pfn_to_phys(pfn));
 		memset(root, 0, sizeof(*root));
-		/* Release: a look-up that finds the root finds it zeroed. */
+		/* Release: a look-up that finds the root sees it zeroed. */
 		__atomic_store_n(slot, root, __ATOMIC_RELEASE);
 	}
 	root->nr_sections++;
 	__set_bit(section_nr(s) % SECTIONS_PER_ROOT, root->present);
-	/* Release: a look-up that finds the section finds it filled in. */
+	/* Release: a look-up that finds the section sees it filled in. */
 	__atomic_store_n(&root->section[section_nr(s) % SECTIONS_PER_ROOT], s,
 			 __ATOMIC_RELEASE);
 	WRITE_ONCE(mm->max_pfn, max(mm->max_pfn, section_end_pfn(s)));
 	return 0;
 }
 
-/* One past the last section that is there; @r: the root from which on to look. */
+/* The first pfn after the last present section; searches down from root @r. */
 static unsigned long last_pfn(const struct mm *mm, unsigned long r)
 {
 	for (;; r--) {
@@ -140,7 +140,7 @@ void section_root_put(struct mm *mm, unsigned long pfn)
 	if (root == &empty_section_root || root->nr_sections)
 		return;
 	WRITE_ONCE(*slot, &empty_section_root);
-	/* A hart that does not answer may still look at it: then it stays, empty. */
+	/* A hart that does not answer may still read the root: then keep it, empty. */
 	if (mm_grace_period(mm, MHP_GRACE_NS))
 		WRITE_ONCE(*slot, root);
 	else

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Event counters and the census of frames: what people and tests look at.
+ * Event counters and the census of frames, for the user and for tests.
  *
  * Compare with: Linux mm/vmstat.c, fs/proc/page.c.
  */
@@ -39,7 +39,7 @@ const char *zone_name(unsigned int zone)
 	return zone < NR_ZONES ? names[zone] : "?";
 }
 
-/* One pageblock: at once if one descriptor says it for all, else frame by frame. */
+/* Count one pageblock: at once if it is uniform, else frame by frame. */
 static void census_pageblock(const struct mm *mm, unsigned long pfn, unsigned long nr[])
 {
 	unsigned long end = pfn + PAGEBLOCK_NR_PAGES;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How a walker looks sections up: a reader that keeps nothing, neither the hotplug lock
- * nor a frame of the section. It looks once, loads the zone once, and where it needs the
- * zone's lock the look is repeated under it. docs/reference/locking.md has the rule.
+ * How a walker looks sections up. A walker is a reader that keeps nothing in place: it
+ * has neither the hotplug lock nor a frame of the section. It loads the section once and
+ * the zone once; if it needs the zone's lock, it loads the zone again under that lock.
+ * docs/reference/locking.md has the rule.
  *
  * Compare with: Linux pfn_to_online_page() and SPARSEMEM's subsections under RCU.
  */
@@ -25,9 +26,9 @@ struct zone *section_zone(const struct mem_section *ms)
 }
 
 /*
- * The section left the zone while its lock was waited for. If it is in another one, it
- * went offline and online again. No more than once: its next offlining waits for a grace
- * period, and none ends in a bracket.
+ * The section left the zone while the walker waited for the zone's lock. If it is in
+ * another zone now, it went offline and online again. That happens at most once: its
+ * next offlining waits for a grace period, and no grace period ends inside a bracket.
  */
 static __noinline __cold struct zone *lock_again(const struct mem_section *ms,
 						 struct zone *zone) __no_lock_analysis

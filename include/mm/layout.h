@@ -3,9 +3,9 @@
 #define _MM_LAYOUT_H
 
 /*
- * Where things lie in struct mm and what hangs from it, for programs that read the
- * memory of a running or dead ebb from outside. They find the rows in the ELF section
- * "ebb_layout" of the image, so that they need no debug information.
+ * The layout of struct mm and all that it points to, for programs that read the memory
+ * of a running or dead ebb from outside. They find the rows in the ELF section
+ * "ebb_layout" of the image, so they need no debug information.
  */
 #include "lib/compiler.h"
 #include "lib/types.h"

@@ -6,7 +6,7 @@
  * Boot memory before there is an allocator: two sorted arrays of byte ranges,
  * memory and reserved. Compare with: Linux mm/memblock.c.
  *
- * One hart, no locks: used until mm_boot() has taken everything over.
+ * Only the boot hart uses it, without locks, until mm_boot() has taken everything over.
  */
 #include "kernel/abi.h"
 #include "lib/compiler.h"
@@ -26,7 +26,7 @@ struct memblock_type {
 };
 
 /**
- * struct memblock - what is memory and what of it is in use; in bytes
+ * struct memblock - the ranges of RAM and the ranges in use; in bytes
  * @memory: ranges of RAM
  * @reserved: ranges in use; may lie outside of memory
  * @limit: allocations stay below; 0: none
@@ -40,58 +40,60 @@ struct memblock {
 	u32 mapped;
 };
 
-/* The machine's own, which mm_boot() builds kernel_mm of. */
+/* The machine's memblock; mm_boot() builds kernel_mm out of it. */
 extern struct memblock memblock;
 
 /**
- * memblock_add() - this is RAM
+ * memblock_add() - add a range of RAM
  * @mb: the memblock
  * @base: bytes, aligned up to a page
  * @size: bytes; the end is aligned down to a page
  *
- * Overlaps are merged. Return: 0; -ENOSPC when the array is full, with nothing changed.
+ * Overlaps are merged.
+ * Return: 0; -ENOSPC when the array is full, with nothing changed.
  */
 int __must_check memblock_add(struct memblock *mb, phys_addr_t base, u64 size);
 
 /**
- * memblock_reserve() - this is in use
+ * memblock_reserve() - mark a range as in use
  * @base: bytes, aligned down to a page
  * @size: bytes; the end is aligned up to a page
- * @type: what its frames become when the allocator comes up
+ * @type: type of its frames when the allocator comes up
  *
- * What is reserved already keeps its type. Return: 0; -ENOSPC, nothing changed.
+ * Parts that are already reserved keep their type.
+ * Return: 0; -ENOSPC when the array is full, with nothing changed.
  */
 int __must_check memblock_reserve(struct memblock *mb, phys_addr_t base, u64 size,
 				  enum page_type type);
 
 /**
- * memblock_alloc_from() - boot memory of one memblock, contents undefined
+ * memblock_alloc_from() - allocate boot memory from a memblock, contents undefined
  * @mb: the memblock
  * @size: bytes, rounded up to pages
  * @align: bytes, a power of two; at least PAGE_SIZE is used
- * @type: what its frames become
+ * @type: type of its frames
  *
- * Lowest free range first, so that boot data clusters.
+ * Takes the lowest free range that fits, so that boot data clusters.
  * Return: physical address; 0 if there is none.
  */
 phys_addr_t memblock_alloc_from(struct memblock *mb, u64 size, u64 align, enum page_type type);
 
-/* The same from the machine's memblock: type Boot, zeroed once memblock.mapped. */
+/* Allocate from the machine's memblock: type Boot, or @type; zeroed once .mapped. */
 phys_addr_t memblock_alloc(u64 size, u64 align);
 phys_addr_t memblock_alloc_type(u64 size, u64 align, enum page_type type);
 
 /* mem=: keep the first @limit bytes of memory, in ascending order. */
 void memblock_enforce_limit(struct memblock *mb, u64 limit);
 
-/* Bytes of memory, the reserved included. */
+/* Bytes of memory, including reserved memory. */
 u64 memblock_total(const struct memblock *mb);
 
 /**
- * memblock_next_free() - walk over memory that is not reserved
+ * memblock_next_free() - find the next range of memory that is not reserved
  * @mb: the memblock
- * @from: bytes; where to go on
- * @base: filled with the first free byte at or above @from
- * @size: filled with the bytes of that range
+ * @from: address to start from
+ * @base: set to the first free byte at or above @from
+ * @size: set to the length of that range in bytes
  *
  * Return: true; false when there is none.
  */

@@ -10,21 +10,21 @@
 
 struct kmem_cache;
 
-/* A cache of equal objects; @size bytes, 8..2048; NULL if out of memory. */
+/* Create a cache of equal objects; @size bytes, 8..2048; NULL if the table is full. */
 struct kmem_cache *kmem_cache_create(struct mm *mm, const char *name, size_t size, size_t align);
-/* -EBUSY while objects are out (named with the count). */
+/* Destroy a cache; -EBUSY while objects are in use (the log says how many). */
 int kmem_cache_destroy(struct kmem_cache *cache);
 void *kmem_cache_alloc(struct kmem_cache *cache, u32 gfp);
-/* Panics on an object that is not of this cache or free already. */
+/* Free an object; panics if it is not of this cache or is already free. */
 void kmem_cache_free(struct kmem_cache *cache, void *obj);
 const char *kmem_cache_name(const struct kmem_cache *cache);
 
-/* kernel_mm, any size up to 4 MiB; powers of two inside. Thread context. */
+/* Allocate from kernel_mm, up to 4 MiB, rounded up to a power of two. Thread context. */
 void *kmalloc(size_t size, u32 gfp);
 void kfree(void *ptr);
 int __must_check kmem_init(void);
 
-/* The cache whose object or page this frame holds, for messages; NULL if it is no slab. */
+/* The name of the cache that a frame belongs to, for messages; NULL if it is no slab. */
 const char *slab_name_of(struct mm *mm, unsigned long pfn);
 
 #endif

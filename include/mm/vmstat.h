@@ -2,7 +2,7 @@
 #ifndef _MM_VMSTAT_H
 #define _MM_VMSTAT_H
 
-/* Counters and censuses for people: /proc, the console, tests. */
+/* Counters and the census of frames, for /proc, the console and tests. */
 #include "mm/mm.h"
 
 /* VM_EVENTS(X): X(NAME, "name in /proc/vmstat"), Linux's names where it has one. */
@@ -24,7 +24,7 @@ enum vm_event {
 };
 static_assert(NR_VM_EVENTS <= 16, "struct mm has room for 16");
 
-/* Relaxed atomic; any thread context, never on the order-0 fast path. */
+/* Count events: relaxed atomic; any thread context, never on the order-0 fast path. */
 void vm_event_inc(struct mm *mm, enum vm_event event, unsigned long n);
 unsigned long vm_event_read(const struct mm *mm, unsigned int event);
 const char *vm_event_name(unsigned int event);
@@ -34,14 +34,14 @@ const char *zone_name(unsigned int zone);
 
 /**
  * mm_census() - count the frames of all online sections by type
- * @nr: filled; nr[PGTY_NONE] stays 0 in a healthy memory
+ * @nr: set to the counts; nr[PGTY_NONE] stays 0 in a healthy memory
  *
- * Context: thread. One walk bracket per section; a picture, not a snapshot,
- * while others allocate.
+ * Opens one walk bracket per section; not an exact snapshot while other harts allocate.
+ * Context: thread.
  */
 void mm_census(const struct mm *mm, unsigned long nr[NR_PAGE_TYPES]);
 
-/* One hart's cache for one zone, frames; count may be stale for other harts. */
+/* One hart's cache for one zone, in frames; another hart's count may be stale. */
 struct pcp_info {
 	unsigned long count;
 	unsigned long high;
