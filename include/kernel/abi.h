@@ -8,8 +8,8 @@
  * trace, the host's tools and the tables in docs/reference/ take their words
  * from the tables below, and from nowhere else.
  *
- * Append only: a number, once given, keeps its meaning for ever. Event ids are
- * in kernel/trace_events.h under the same rule.
+ * Append only: a number, once given, never changes its meaning. The same rule holds for
+ * the event ids in kernel/trace_events.h.
  *
  * This header includes nothing, so that host programs can use it as it is.
  */
@@ -18,11 +18,10 @@
  * PAGE_TYPES(X): X(NAME, "Name", COUNT, ALLOC, MOBILITY, KPF, "owner word", "meaning")
  *   COUNT     NONE: no reference count, ever; COUNTED: has one
  *   ALLOC     YES: alloc_pages() gives it out, and free_pages() takes it back; or NO
- *   MOBILITY  FIXED: never moves. FREE: nobody has it. OPS: moves through the
- *             type's movable_ops. OWNER: the owner decides (PageOffline: skippable).
+ *   MOBILITY  FIXED: never moves. FREE: not in use. OPS: moves through the type's
+ *             movable_ops. OWNER: the owner decides (PageOffline: skippable).
  *             NOTRAM: there is no memory to move.
- *   KPF       Linux's kpageflags bit that says it best (uapi
- *             kernel-page-flags.h), or -1
+ *   KPF       the closest of Linux's kpageflags bits (uapi kernel-page-flags.h), or -1
  * Every frame of an online section has exactly one of these; 0 is never stored.
  */
 #define PAGE_TYPES(X)                                                                          \
@@ -61,10 +60,10 @@ enum page_count_rule {
 
 enum page_mobility {
 	PAGE_MOBILITY_FIXED,  /* never moves; only its owner can free it */
-	PAGE_MOBILITY_FREE,   /* nobody has it */
+	PAGE_MOBILITY_FREE,   /* not in use */
 	PAGE_MOBILITY_OPS,    /* moves through its type's movable_ops */
 	PAGE_MOBILITY_OWNER,  /* PageOffline: skippable or not */
-	PAGE_MOBILITY_NOTRAM, /* nothing there to move */
+	PAGE_MOBILITY_NOTRAM, /* no memory to move */
 };
 
 /* Flags beside the type; 8 bits in the descriptor's word. */
@@ -96,7 +95,7 @@ enum migratetype {
 	MIGRATE_TYPES(X)
 #undef X
 	NR_MIGRATE_TYPES,
-	NR_MIGRATE_STORED = MIGRATE_RECLAIMABLE + 1, /* what a pageblock can be */
+	NR_MIGRATE_STORED = MIGRATE_RECLAIMABLE + 1, /* those a pageblock word stores */
 };
 
 /* ZONES(X): X(NAME, "Name as in Linux", "meaning") */
@@ -158,7 +157,7 @@ enum mhp_online_type {
 	NR_ONLINE_TYPES
 };
 
-/* MEM_EVENTS(X): what a memory notifier hears, in Linux's order of life. */
+/* MEM_EVENTS(X): the events of memory notifiers, in the order of a block's life. */
 #define MEM_EVENTS(X)                                                                          \
 	X(GOING_ONLINE, "going-online", "may be vetoed; nothing is allocatable")               \
 	X(CANCEL_ONLINE, "cancel-online", "end for who saw going-online: it did not happen")   \
@@ -194,8 +193,8 @@ enum evac_phase {
 };
 
 /*
- * MM_REASONS(X): why an operation failed, in words that a person can act on.
- * "%" details (pfn, type, owner) are added by who prints the failure.
+ * MM_REASONS(X): why an operation failed, in words that a user can act on.
+ * mm_failure_print() adds the details (pfn, type, owner).
  */
 #define MM_REASONS(X)                                                                          \
 	X(NONE, "no failure", "it worked")                                                     \

@@ -3,8 +3,8 @@
 #define _KERNEL_COMMAND_H
 
 /*
- * Console commands: functions of an argument vector and a sink, callable from
- * any thread, collected by the linker:
+ * Console commands: functions of an argument vector and a sink. Any thread can call
+ * them; the linker collects them:
  *
  *	static int cmd_lsmem(int argc, char **argv, struct sink *out) { ... }
  *	COMMAND(lsmem, "lsmem", "list memory blocks", cmd_lsmem);
@@ -14,7 +14,7 @@
 #include "lib/types.h"
 
 /**
- * struct command - one word a person can type
+ * struct command - a word that the user can type
  * @name: the word
  * @usage: the word with its arguments
  * @help: one line, what it does
@@ -48,16 +48,16 @@ extern const struct command __start_commands[], __stop_commands[];
 int console_run_line(const char *line, struct sink *out);
 
 /**
- * struct interrupter - how a console learns that its running command is to end
- * @asked: has the person typed Ctrl-C, or gone away? Asked often, by the console's thread
+ * struct interrupter - how a console learns that its running command must end
+ * @asked: has the user typed Ctrl-C, or gone away? The console's thread calls it often
  */
 struct interrupter {
 	bool (*asked)(struct interrupter *self);
 };
 
 /**
- * console_can_interrupt() - commands that the calling thread runs can be interrupted
- * @i: stays as long as the thread runs commands; NULL: they cannot be any more
+ * console_can_interrupt() - make the commands of the calling thread interruptible
+ * @i: must stay as long as the thread runs commands; NULL: no longer interruptible
  */
 void console_can_interrupt(struct interrupter *i);
 

@@ -3,8 +3,8 @@
 #define _KERNEL_EXPORT_H
 
 /*
- * What leaves the kernel as bytes: the session's header, snapshots and records, and
- * the tree of dumpsys. Over a port as they are, over a terminal as base64 between
+ * Data that leaves the kernel as bytes: the session's header, snapshots and records, and
+ * the tree of dumpsys. A port sends them as they are, a terminal as base64 between
  * markers.
  */
 #include "lib/types.h"
@@ -13,28 +13,28 @@ struct sink;
 struct page_state;
 
 /**
- * snapshot_write() - the state of all frames, pageblocks, blocks and zones as records
- * @out: struct trace_record, see docs/reference/trace.md; called where one may sleep
+ * snapshot_write() - write the state of all frames, pageblocks, blocks and zones
+ * @out: gets struct trace_record, see docs/reference/trace.md; may sleep
  *
- * Made in parts that fit a buffer, each while all harts stand still, so each is
- * exact as of the sequence number that its first record has.
+ * Makes parts that fit a buffer, each while all harts stand still, so each part is exact
+ * as of the sequence number in its first record.
  *
  * Context: thread.
- * Return: 0; -ENOMEM; -ETIMEDOUT a hart did not come to a quiescent point.
+ * Return: 0; -ENOMEM; -ETIMEDOUT if a hart did not reach a quiescent point.
  */
 int snapshot_write(struct sink *out);
 
 /**
- * dumpsys_write() - /proc, /sys and kpageflags as one ustar stream
- * @out: the bytes; called where one may sleep
+ * dumpsys_write() - write /proc, /sys and kpageflags as one ustar stream
+ * @out: gets the bytes; may sleep
  *
  * Context: thread.
- * Return: 0; -ENOMEM; -E2BIG a file was cut.
+ * Return: 0; -ENOMEM; -E2BIG if a file was cut.
  */
 int dumpsys_write(struct sink *out);
 
 /**
- * kpageflags_of() - a frame's state in the bits of Linux's /proc/kpageflags
+ * kpageflags_of() - translate a frame's state into the bits of Linux's /proc/kpageflags
  * @st: the state; NULL: there is no such frame
  *
  * Compare with: Linux fs/proc/page.c stable_page_flags().
@@ -42,14 +42,14 @@ int dumpsys_write(struct sink *out);
 u64 kpageflags_of(const struct page_state *st);
 
 /**
- * export_write() - write what has that name
+ * export_write() - write the export of that name
  * @name: "header", "records", "snapshot" or "dumpsys"
- * @out: the bytes; called where one may sleep
+ * @out: gets the bytes; may sleep
  *
- * The records have one reader at a time; who wants them meanwhile waits for a minute.
- * Nothing else waits for another export.
+ * The records have one reader at a time; a second reader waits for up to a minute, then
+ * fails with -EBUSY. Other exports never wait for each other.
  *
- * Context: thread, no lock held: it waits for who reads @out.
+ * Context: thread, no lock held: it waits for the reader of @out.
  * Return: 0 or a negative errno; -ENOENT: nothing has that name; -EBUSY: see above.
  */
 int export_write(const char *name, struct sink *out);

@@ -3,13 +3,13 @@
 #define _KERNEL_HART_H
 
 /*
- * What the kernel keeps per hart. A hart's logical id is dense, 0 is the boot
- * hart; the number the firmware knows it by is arbitrary.
+ * Per-hart state. Logical hart ids are dense, and 0 is the boot hart; the number that
+ * the firmware uses for a hart is arbitrary.
  */
 #include "lib/compiler.h"
 #include "lib/types.h"
 
-/* "Up to 8 harts": more are left out at boot with a line that says so. */
+/* "Up to 8 harts": the boot leaves further harts out and logs it. */
 #define MAX_HARTS 8
 
 #define CACHELINE_BYTES 64
@@ -21,10 +21,10 @@ struct thread;
 struct trace_ring;
 
 /**
- * enum hart_state - life of a hart
+ * enum hart_state - the states of a hart
  * @HART_ABSENT: no such hart, or not started
  * @HART_ONLINE: runs threads and takes part in grace periods
- * @HART_STOPPED: was stopped by panic() or taken down; takes part in nothing
+ * @HART_STOPPED: panic() stopped it, or it was taken down; takes part in nothing
  */
 enum hart_state {
 	HART_ABSENT,
@@ -35,7 +35,7 @@ enum hart_state {
 /**
  * struct hart - one hart's own state
  * @arch: the machine's, at offset 0 so that assembly can reach it through tp
- * @trace_mask: non-zero when any trace event is on; the one word trace_emit()
+ * @trace_mask: non-zero when any trace event is on; the only word that trace_emit()
  *	reads
  * @mm_pcp: the page allocator's frames of this hart; only mm/ knows the type
  * @current: the thread that runs here now
@@ -45,15 +45,15 @@ enum hart_state {
  * @irq_depth: interrupt handlers on the stack now
  * @state: enum hart_state, written by the hart itself and by panic()
  * @hartid: number in device tree and firmware
- * @quiesce: what other harts want of this one, kernel/quiesce.c
- * @idling: about to wait for an interrupt, or waiting: must be kicked
+ * @quiesce: request of another hart to this one, see kernel/quiesce.c
+ * @idling: waits for an interrupt, or is about to: other harts must kick it
  * @trace_ring: where this hart's records go, kernel/trace.c
- * @switches: how many times another thread was chosen here
+ * @switches: number of switches to another thread on this hart
  * @irqs: interrupts taken here
  * @irqs_off_since: arch_clock_ns() when interrupts were masked; 0 while they are on
- * @irqs_off_by: who masked them
+ * @irqs_off_by: the code that masked them
  * @irqs_off_longest: longest stretch so far in ns; 0 if this is no debug build
- * @irqs_off_longest_by: who masked them then
+ * @irqs_off_longest_by: the code that masked them then
  */
 struct hart {
 	u64 arch[HART_ARCH_WORDS];
@@ -68,7 +68,7 @@ struct hart {
 	u32 state;
 	u64 hartid;
 
-	/* Written by other harts: a line of its own. */
+	/* Other harts write these, so they have their own cache line. */
 	u32 quiesce __aligned(CACHELINE_BYTES);
 	u32 idling;
 
@@ -84,7 +84,7 @@ struct hart {
 static_assert(offsetof(struct hart, arch) == 0, "assembly reaches arch through tp");
 static_assert(offsetof(struct hart, trace_mask) == CACHELINE_BYTES, "hot words share a line");
 
-/* static inline struct hart *this_hart(void): the hart this code runs on. */
+/* static inline struct hart *this_hart(void): the hart that runs this code. */
 #include "arch/this_hart.h"
 
 /* By logical id; entries at and above nr_harts() are HART_ABSENT. */
@@ -114,14 +114,14 @@ struct hart *hart_by_id(unsigned int id);
 struct hart *hart_register(u64 hartid);
 
 /**
- * hart_set_online() - the calling hart takes part from now on
+ * hart_set_online() - let the calling hart take part
  *
  * Context: the hart itself, this_hart() valid.
  */
 void hart_set_online(void);
 
 /**
- * hart_set_stopped() - the calling hart takes no part any more
+ * hart_set_stopped() - end the calling hart's part
  *
  * Context: the hart itself; it holds no lock and serves no request.
  */

@@ -3,8 +3,8 @@
 #define _KERNEL_INIT_H
 
 /*
- * What a module wants done at boot, collected by the linker so that nobody
- * keeps a list:
+ * Functions that modules need called at boot. The linker collects them, so there is no
+ * list to maintain:
  *
  *	INITCALL(device, virtio_mmio_probe);
  *
@@ -15,12 +15,12 @@
 #include "lib/types.h"
 
 /**
- * enum init_level - when, all in thread context on the boot hart
+ * enum init_level - when to call, always in thread context on the boot hart
  * @INIT_core: mm, harts and threads are up; registers classes and services
  * @INIT_bus: finds buses and transports
  * @INIT_device: drivers meet their devices
  * @INIT_late: needs devices
- * @INIT_ready: after "ebb: ready" was said, before the console takes commands
+ * @INIT_ready: after the line "ebb: ready", before the console takes commands
  */
 enum init_level {
 	INIT_core,
@@ -32,10 +32,10 @@ enum init_level {
 };
 
 /**
- * struct initcall - something to do at boot
- * @fn: returns 0 or a negative errno; -ENODEV is not worth a line
+ * struct initcall - a function to call at boot
+ * @fn: returns 0 or a negative errno; -ENODEV is not logged
  * @name: for the log
- * @level: when
+ * @level: when to call it
  */
 struct initcall {
 	int (*fn)(void);
@@ -51,7 +51,7 @@ struct initcall {
 extern const struct initcall __start_initcalls[], __stop_initcalls[];
 
 /**
- * initcalls_run() - do everything of one level
+ * initcalls_run() - call all functions of one level
  * @level: the level
  */
 void initcalls_run(enum init_level level);

@@ -19,7 +19,7 @@
  *	static struct ktest_suite buddy_suite = { .name = "buddy", .cases = buddy_cases };
  *	KTEST_SUITE(buddy_suite);
  *
- * EXPECT_ notes a failure and goes on, ASSERT_ ends the case. Both print both
+ * EXPECT_ notes a failure and goes on; ASSERT_ ends the case. Both print both
  * operands. An ASSERT_ in a thread that the case started ends that thread.
  */
 #include "kernel/ktest_prng.h"
@@ -42,7 +42,7 @@ struct thread;
  * @KTEST_PASS: everything that ran passed
  * @KTEST_FAIL: at least one case failed
  * @KTEST_PANIC: the kernel panicked
- * @KTEST_HARNESS: nothing was run: a bad option, or a filter that names nothing
+ * @KTEST_HARNESS: nothing ran: a bad option, or a filter that matches nothing
  * @KTEST_ALL_SKIPPED: every case was skipped
  */
 enum ktest_status {
@@ -69,8 +69,8 @@ enum ktest_speed {
  * struct ktest_case - one test function
  * @name: the function's
  * @run: the test
- * @params: makes the next parameter of the one before (NULL at first), NULL at the
- *	end, and a description for the log
+ * @params: returns the parameter after the given one (NULL: the first), or NULL at the
+ *	end, and fills in a description for the log
  * @speed: how long it takes
  */
 struct ktest_case {
@@ -164,12 +164,12 @@ struct ktest {
 };
 
 /**
- * struct ktest_options - what to run and how
+ * struct ktest_options - which cases to run and how
  * @filter_glob: "suite_glob" or "suite_glob.case_glob"; NULL is all
  * @filter: "speed>slow", "speed=normal", "speed<=slow"; NULL is all
  * @action: NULL runs; "list" prints suite.case lines only
  * @seed: for test->prng and the shuffle; 0 takes a fixed one
- * @repeat: how often; 0 counts as 1
+ * @repeat: number of runs; 0 counts as 1
  * @shuffle: suites and cases in an order that the seed decides
  */
 struct ktest_options {
@@ -192,30 +192,31 @@ struct ktest_options {
 enum ktest_status ktest_run(const struct ktest_options *options, struct sink *out);
 
 /**
- * ktest_begin() - the calling thread is the one that tests or measures this machine
- * @out: a line, if another thread does
+ * ktest_begin() - claim the machine for the calling thread's tests or measurements
+ * @out: gets a line if another thread has claimed it
  *
- * Suites and measurements have the machine's memory and variables of their own to
- * themselves. Calls nest. Return: whether it is; then ktest_end() ends it.
+ * Suites and measurements need the machine's memory and their own variables to
+ * themselves. Calls nest.
+ * Return: whether the thread has claimed it; then ktest_end() ends the claim.
  */
 bool ktest_begin(struct sink *out);
 void ktest_end(void);
 
 /**
- * ktest_run_suites() - the same with a list of suites instead of the linked ones
+ * ktest_run_suites() - run a list of suites instead of the linked ones
  * @options: see struct ktest_options
  * @suites: pointers to suites
- * @nr_suites: how many
+ * @nr_suites: length of @suites
  * @out: KTAP goes there
  *
- * May be called inside a case: so the runner's own failure paths are tested.
+ * A case may call it, to test the runner's own failure paths.
  */
 enum ktest_status ktest_run_suites(const struct ktest_options *options,
 				   struct ktest_suite *const *suites,
 				   unsigned int nr_suites, struct sink *out);
 
 /**
- * ktest_boot_options() - what the command line asked for
+ * ktest_boot_options() - get the options from the command line
  *
  * Return: the options; NULL if no tests are asked for.
  */
@@ -232,7 +233,7 @@ const struct ktest_options *ktest_boot_options(void);
 int ktest_param(const char *word, struct ktest_options *options);
 
 /**
- * ktest_alloc() - zeroed memory that is gone when the case ends
+ * ktest_alloc() - allocate zeroed memory until the end of the case
  * @test: the case
  * @size: bytes; KTEST_ARENA_SIZE for all calls of a case together
  *
@@ -241,17 +242,17 @@ int ktest_param(const char *word, struct ktest_options *options);
 void *ktest_alloc(struct ktest *test, size_t size);
 
 /**
- * ktest_add_action() - do something when the case ends, however it ends
+ * ktest_add_action() - call a function when the case ends, however it ends
  * @test: the case
  * @action: called in reverse order of registration
  * @ctx: for @action
  *
- * Too many fail and end the case, after doing @action.
+ * If there are too many, it calls @action at once, and fails and ends the case.
  */
 void ktest_add_action(struct ktest *test, void (*action)(void *ctx), void *ctx);
 
 /**
- * ktest_release_action() - do a registered action now, and not again at the end
+ * ktest_release_action() - call a registered action now, and not again at the end
  * @test: the case
  * @action: as registered
  * @ctx: as registered
@@ -266,7 +267,7 @@ void ktest_release_action(struct ktest *test, void (*action)(void *ctx), void *c
 void ktest_skip(struct ktest *test, const char *fmt, ...) __printf(2, 3) __noreturn;
 
 /**
- * ktest_info() - a "# case: ..." line in the log
+ * ktest_info() - write a "# case: ..." line to the log
  * @test: the case
  * @fmt: the text
  */
@@ -279,15 +280,15 @@ void ktest_info(struct ktest *test, const char *fmt, ...) __printf(2, 3);
 bool ktest_failed(const struct ktest *test);
 
 /**
- * ktest_sink() - where a case can print: each line becomes a "# " line
+ * ktest_sink() - get a sink for a case's text: each line becomes a "# " line
  * @test: the case
  */
 struct sink *ktest_sink(struct ktest *test);
 
 /**
- * ktest_expect_warnings() - the case provokes up to @nr warnings (WARN_ON)
+ * ktest_expect_warnings() - allow the case up to @nr warnings (WARN_ON)
  * @test: the case
- * @nr: how many; any more fail the case, as any do without this call
+ * @nr: any further warning fails the case; without this call, any warning does
  */
 void ktest_expect_warnings(struct ktest *test, unsigned int nr);
 
@@ -295,17 +296,17 @@ void ktest_expect_warnings(struct ktest *test, unsigned int nr);
 enum ktest_op { KTEST_EQ, KTEST_NE, KTEST_LT, KTEST_LE, KTEST_GT, KTEST_GE, KTEST_IS };
 
 /**
- * struct ktest_place - an expectation as it stands in the source, constant
+ * struct ktest_place - the constant part of an expectation in the source
  * @file: source file
- * @text: source of the left operand or of the condition; behind its NUL that of
- *	the right operand, or what the condition is to be
+ * @text: source text of the left operand or of the condition; after its NUL, that of
+ *	the right operand, or the value that the condition should have
  * @line: line
  * @op: enum ktest_op
  * @is_signed: how to compare and print
  * @abort: ASSERT_ instead of EXPECT_
  *
- * Thousands of these are in the image: so an expectation is one call with a
- * pointer and its operands, and everything else lies here.
+ * The image has thousands of these, so an expectation is one call with a pointer and
+ * its operands, and all the rest lies here.
  */
 struct ktest_place {
 	const char *file;
@@ -316,7 +317,7 @@ struct ktest_place {
 	bool abort;
 };
 
-/* How failures are told; each ends the case if place->abort. */
+/* Report a failure; each of these ends the case if place->abort. */
 void ktest_fail_message(struct ktest *test, const struct ktest_place *place,
 			const char *fmt, ...) __printf(3, 4) __cold;
 void ktest_check_binary(struct ktest *test, const struct ktest_place *place, u64 left,

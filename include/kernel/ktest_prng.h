@@ -16,7 +16,7 @@ struct prng {
 /* Starts a generator; equal seeds give equal sequences, every seed is good. */
 static inline void prng_init(struct prng *prng, u64 seed)
 {
-	/* Neighbouring seeds shall not start alike: one round of splitmix64. */
+	/* One round of splitmix64, so that neighbouring seeds start differently. */
 	seed += 0x9e3779b97f4a7c15ULL;
 	seed = (seed ^ (seed >> 30)) * 0xbf58476d1ce4e5b9ULL;
 	seed = (seed ^ (seed >> 27)) * 0x94d049bb133111ebULL;

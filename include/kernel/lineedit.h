@@ -9,7 +9,7 @@
 #include "kernel/sink.h"
 #include "lib/types.h"
 
-#define LINE_MAX_BYTES	  256 /* of one line, its terminator included */
+#define LINE_MAX_BYTES	  256 /* of one line, including its terminator */
 #define LINE_HISTORY	  16
 
 enum lineedit_event {
@@ -19,7 +19,7 @@ enum lineedit_event {
 	LINE_END,	/* Ctrl-D on an empty line */
 };
 
-/* Where in a VT100 escape sequence the input is. */
+/* The input's position in a VT100 escape sequence. */
 enum lineedit_escape {
 	ESC_NONE, /* plain bytes */
 	ESC_SEEN, /* after ESC */
@@ -47,8 +47,8 @@ struct lineedit {
 	lineedit_complete_fn complete;
 	enum lineedit_escape escape;
 	unsigned int csi_number;
-	bool swallow_lf; /* after CR: the LF of a CR LF pair is no line of its own */
-	/* History: a ring of lines; nr_seen counts all that were ever added. */
+	bool swallow_lf; /* after CR: the LF of a CR LF pair ends no second line */
+	/* History: a ring of lines; nr_seen counts all lines ever added. */
 	char history[LINE_HISTORY][LINE_MAX_BYTES];
 	unsigned int nr_seen;
 	unsigned int browsing; /* how far back, 0 = the line being typed */
@@ -63,7 +63,7 @@ struct lineedit {
 };
 
 /**
- * lineedit_init() - an empty editor
+ * lineedit_init() - make an empty editor
  * @prompt: shown before each line
  * @out: the terminal
  * @complete: may be NULL
@@ -71,10 +71,10 @@ struct lineedit {
 void lineedit_init(struct lineedit *ed, const char *prompt, struct sink *out,
 		   lineedit_complete_fn complete);
 
-/* Start a line: clears it and shows the prompt. */
+/* Start a line: clear it and show the prompt. */
 void lineedit_start(struct lineedit *ed);
 
-/* Show prompt and line again, after other text was written to the terminal. */
+/* Show prompt and line again, after other text went to the terminal. */
 void lineedit_redraw(struct lineedit *ed);
 
 /**

@@ -15,8 +15,8 @@ struct thread;
 /**
  * struct mutex - a sleeping lock
  * @owner: the thread that holds it, NULL when free
- * @outer: what its holder had taken before it and holds, NULL if nothing
- * @waiters: who sleeps for it
+ * @outer: the mutex that its holder had taken last before it and still holds, or NULL
+ * @waiters: the threads that sleep until it is free
  * @name: for reports
  */
 struct __capability("mutex") mutex {
@@ -44,8 +44,8 @@ void mutex_init(struct mutex *mutex, const char *name);
  * mutex_lock() - take a mutex, sleeping
  * @mutex: not held by the caller, else panic
  *
- * A holder that keeps it for MUTEX_REPORT_NS is named once in a warning; the
- * wait goes on.
+ * Warns once, naming the holder, if the holder keeps it for MUTEX_REPORT_NS; the wait
+ * goes on.
  *
  * Context: thread, no spinlock held. The caller passes quiescent points.
  */
@@ -62,12 +62,12 @@ void mutex_lock(struct mutex *mutex) __acquires(mutex);
 int __must_check mutex_lock_until(struct mutex *mutex, u64 deadline_ns) __no_lock_analysis;
 
 /**
- * mutex_lock_patience() - take a mutex, sleeping, for as long as the caller's patience lasts
+ * mutex_lock_patience() - take a mutex, sleeping, while the caller's patience lasts
  * @mutex: not held by the caller, else panic
  * @patience: started
  *
  * Context: thread, no spinlock held.
- * Return: 0, or -ETIMEDOUT and the mutex is not the caller's.
+ * Return: 0; or -ETIMEDOUT, without the mutex.
  */
 int __must_check mutex_lock_patience(struct mutex *mutex, struct patience *patience)
 	__no_lock_analysis;
@@ -77,12 +77,12 @@ int __must_check mutex_lock_patience(struct mutex *mutex, struct patience *patie
  * @mutex: the mutex
  *
  * Context: thread.
- * Return: true if it is the caller's now.
+ * Return: true if the caller has it now.
  */
 bool __must_check mutex_trylock(struct mutex *mutex) __no_lock_analysis;
 
 /**
- * mutex_unlock() - give a mutex back and wake one waiter
+ * mutex_unlock() - release a mutex and wake one waiter
  * @mutex: held by the calling thread, else panic
  *
  * Context: thread.
@@ -102,10 +102,10 @@ bool mutex_is_held(const struct mutex *mutex);
 void assert_mutex_held(const struct mutex *mutex);
 
 /**
- * mutex_last_taken() - a mutex that the calling thread holds
+ * mutex_last_taken() - find the last mutex that the calling thread took and still holds
  *
  * Context: thread.
- * Return: of those that it holds, the one that it took last; NULL if it holds none.
+ * Return: the mutex; NULL if the thread holds none.
  */
 const struct mutex *mutex_last_taken(void);
 

@@ -3,10 +3,9 @@
 #define _KERNEL_NOTIFIER_H
 
 /*
- * Notifier chains with symmetric roll-back: whoever was told that something is
- * going to happen is told exactly once how it ended, and nobody else is. (In
- * Linux a veto sends the cancel event to the whole chain, those who never saw
- * the start included.)
+ * Notifier chains with symmetric roll-back: each listener that hears a start also hears,
+ * exactly once, how it ended, and no other listener does. (In Linux a veto sends the
+ * cancel event to the whole chain, even to listeners that never saw the start.)
  */
 #include "kernel/mutex.h"
 #include "lib/compiler.h"
@@ -15,12 +14,12 @@
 
 /**
  * struct notifier_block - a listener
- * @fn: returns 0 or a negative errno; an error of a starting event is a veto
- *	and stops the chain, an error of any other event is warned about
- * @priority: higher ones are called first, equal ones in order of registration
+ * @fn: returns 0 or a negative errno; for a starting event an error is a veto and stops
+ *	the chain, for any other event it causes a warning
+ * @priority: the chain calls higher ones first, equal ones in order of registration
  * @link: in the chain
- * @since: number of the last start before this one was registered
- * @name: who this is, for messages; may be NULL
+ * @since: number of the last start before the listener was registered
+ * @name: of the listener, for messages; may be NULL
  */
 struct notifier_block {
 	int (*fn)(struct notifier_block *nb, unsigned long event, void *data);
@@ -63,7 +62,7 @@ void notifier_chain_init(struct notifier_chain *chain, const char *name);
  * @chain: the chain
  * @nb: stays the caller's, with @fn and @priority set
  *
- * A listener that comes between a start and its end hears of neither.
+ * A listener that registers between a start and its end hears neither.
  *
  * Context: thread, may sleep.
  * Return: 0; -EEXIST if it is in this chain already.
@@ -71,7 +70,7 @@ void notifier_chain_init(struct notifier_chain *chain, const char *name);
 int notifier_register(struct notifier_chain *chain, struct notifier_block *nb);
 
 /**
- * notifier_unregister() - remove a listener; it is not being called afterwards
+ * notifier_unregister() - remove a listener; no call of it runs afterwards
  * @chain: the chain
  * @nb: the listener
  *
@@ -81,20 +80,20 @@ int notifier_register(struct notifier_chain *chain, struct notifier_block *nb);
 int notifier_unregister(struct notifier_chain *chain, struct notifier_block *nb);
 
 /**
- * notifier_call() - tell everybody, from the highest priority down
+ * notifier_call() - tell all listeners, from the highest priority down
  * @chain: the chain
  * @event: the event
  * @data: for the listeners
  *
- * Errors of listeners are warned about and change nothing.
+ * Errors of listeners cause a warning and change nothing.
  *
  * Context: thread, may sleep.
  */
 void notifier_call(struct notifier_chain *chain, unsigned long event, void *data);
 
 /**
- * struct notifier_start - a start whose end is not told yet
- * @nr: its number on the chain; 0: no end is owed
+ * struct notifier_start - a start that still owes its end
+ * @nr: its number on the chain; 0: it owes no end
  * @veto: the listener that refused; NULL if none did
  */
 struct notifier_start {
@@ -106,26 +105,26 @@ struct notifier_start {
  * notifier_call_start() - announce something that listeners may refuse
  * @chain: the chain
  * @event: the starting event, such as MEM_GOING_OFFLINE
- * @cancel: what those who agreed before the veto are told, in reverse order;
- *	the one that refused is not told
+ * @cancel: event for the listeners that agreed before the veto, in reverse order; the
+ *	listener that refused does not get it
  * @data: for the listeners
- * @start: filled; after 0 the caller owes notifier_call_end() with it
+ * @start: filled in; after 0 the caller must call notifier_call_end() with it
  *
  * Several starts may wait for their ends at the same time.
  *
  * Context: thread, may sleep.
- * Return: 0, or what the refusing listener returned.
+ * Return: 0; or the refusing listener's error.
  */
 int __must_check notifier_call_start(struct notifier_chain *chain, unsigned long event,
 				     unsigned long cancel, void *data,
 				     struct notifier_start *start);
 
 /**
- * notifier_call_end() - tell how it ended, to the listeners that were told the start
+ * notifier_call_end() - tell the listeners that heard the start how it ended
  * @chain: the chain
  * @event: the end, such as MEM_OFFLINE or MEM_CANCEL_OFFLINE
  * @data: for the listeners
- * @start: of notifier_call_start(); told now, so a second call does nothing
+ * @start: from notifier_call_start(); cleared, so a second call tells no listener
  *
  * Context: thread, may sleep.
  */

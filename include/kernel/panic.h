@@ -3,19 +3,18 @@
 #define _KERNEL_PANIC_H
 
 /*
- * The end, and the warnings before it. panic() and BUG_ON() are for broken
- * invariants only: bad input, an old device or a failed allocation gets one
- * error line and an error code.
+ * Panic and warnings. panic() and BUG_ON() are only for broken invariants: bad input, an
+ * old device or a failed allocation gets one error line and an error code.
  */
 #include "lib/compiler.h"
 #include "lib/types.h"
 
 /* Exit status of the machine, see also enum ktest_status. */
 #define EXIT_STATUS_PANIC   2
-#define EXIT_STATUS_HARNESS 3 /* ebb did not start here, or no test was run */
+#define EXIT_STATUS_HARNESS 3 /* ebb could not start, or no test ran */
 
 /**
- * panic() - say why, show where, stop every hart, leave with status 2
+ * panic() - print the reason and a backtrace, stop every hart, exit with status 2
  * @fmt: the reason, a sentence without newline
  *
  * Context: any. The first hart to arrive reports; the others stop.
@@ -23,17 +22,17 @@
 void panic(const char *fmt, ...) __printf(1, 2) __noreturn __cold;
 
 /**
- * panic_enter() - stop the other harts, so that what follows can be printed
+ * panic_enter() - stop the other harts, so that the caller can print
  *
- * For the trap handler, which prints registers before it calls panic(). A hart
- * that comes second stays in here for ever.
+ * For the trap handler, which prints registers before it calls panic(). A second hart
+ * that calls it never returns.
  *
  * Context: any; waits for the others for a bounded time.
  */
 void panic_enter(void);
 
 /**
- * panic_stop_if_asked() - does not return when another hart is in panic()
+ * panic_stop_if_asked() - stop this hart for good if another hart is in panic()
  *
  * Context: the handler of interrupts from other harts.
  */
@@ -42,12 +41,12 @@ void panic_stop_if_asked(void);
 /**
  * panic_in_progress() - whether some hart is in panic()
  *
- * For code that must not wait for others then.
+ * For code that must not wait for other harts then.
  */
 bool panic_in_progress(void);
 
 /**
- * warn_report() - what WARN_ON() prints: the place and a backtrace
+ * warn_report() - print the report of WARN_ON(): the place and a backtrace
  * @file: source file
  * @line: line in it
  * @what: text of the condition
@@ -55,7 +54,7 @@ bool panic_in_progress(void);
 void warn_report(const char *file, int line, const char *what) __cold;
 
 /**
- * warn_count() - how many warnings were reported since boot
+ * warn_count() - number of warnings since boot
  *
  * The test runner compares it before and after each case.
  */
@@ -85,7 +84,7 @@ unsigned long warn_count(void);
 		_bad;                                                                    \
 	})
 
-/* The Makefile's DEBUG=; what is compiled without it has no debug checks. */
+/* The Makefile's DEBUG=; code compiled without it has no debug checks. */
 #ifndef EBB_DEBUG
 #define EBB_DEBUG 0
 #endif

@@ -3,8 +3,8 @@
 #define _KERNEL_PARAM_H
 
 /*
- * Typed parameters of the kernel command line, declared where they are used and
- * collected by the linker:
+ * Typed parameters of the kernel command line. Each is declared where it is used; the
+ * linker collects them:
  *
  *	static u64 mem_limit;
  *	PARAM_SIZE("mem", mem_limit, "use at most so much boot memory");
@@ -68,14 +68,15 @@ struct param {
 #define PARAM_ENUM(name, var, words, help)                                               \
 	_PARAM(name, var, u32, PARAM_TYPE_ENUM, help, words)
 
-/* Longest command line, bytes; a longer one is cut at a blank, and said. */
+/* Longest command line, bytes; a longer one is cut at a blank, with a message. */
 #define COMMAND_LINE_SIZE 2048
 
 /**
  * params_parse() - set the variables that a command line names
  * @cmdline: copied; text of any kind
  *
- * Context: boot, one hart, before mm. Never fails; says what it did not take.
+ * Never fails; logs the words that it could not use.
+ * Context: boot, one hart, before mm.
  */
 void params_parse(const char *cmdline);
 
@@ -90,7 +91,7 @@ void params_parse(const char *cmdline);
 int __must_check param_set(const char *name, const char *value);
 
 /**
- * command_line() - the command line as it came, for /proc/cmdline
+ * command_line() - get the command line unchanged, for /proc/cmdline
  */
 const char *command_line(void);
 

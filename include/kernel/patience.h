@@ -3,13 +3,15 @@
 #define _KERNEL_PATIENCE_H
 
 /*
- * Limits of waits for other harts, threads and devices. Such a limit means work that is not
- * done, but the clock also goes on while nobody can work: QEMU stopped by a signal, a frozen
- * container, a debugger. So time counts only as far as the waiter saw it pass: one look at
- * the clock takes off at most a hundredth of the limit. A limit is over when that much time
- * has passed and the waiter has looked a hundred times.
+ * Limits of waits for other harts, threads and devices. Reaching such a limit should mean
+ * that the other side did not do its work, but the clock also runs while neither side can
+ * work: QEMU stopped by a signal, a frozen container, a debugger. So time counts only as
+ * far as the waiter saw it pass: one look at the clock takes off at most a hundredth of
+ * the limit. A limit is over when that much time has passed and the waiter has looked a
+ * hundred times.
  *
- * What a person asks for ("chmem -w", "hold", msleep()) is real time, and no case for this.
+ * Times that the user sets ("chmem -w", "hold", msleep()) are real time and do not use
+ * this.
  */
 #include "kernel/wait.h"
 #include "lib/compiler.h"
@@ -19,9 +21,9 @@
 
 /**
  * struct patience - how much longer a waiter waits
- * @left_ns: time that it still has
- * @step_ns: what one look takes off at most
- * @last_ns: when it looked last
+ * @left_ns: time that the waiter still has
+ * @step_ns: the most that one look takes off
+ * @last_ns: time of the last look
  */
 struct patience {
 	u64 left_ns;
@@ -31,8 +33,8 @@ struct patience {
 
 /**
  * patience_start() - begin a wait
- * @patience: filled; used by one waiter
- * @limit_ns: how long it is to last; 0: it is over at the first look
+ * @patience: filled in; for one waiter
+ * @limit_ns: how long it lasts; 0: it is over at the first look
  */
 void patience_start(struct patience *patience, u64 limit_ns);
 
@@ -40,13 +42,14 @@ void patience_start(struct patience *patience, u64 limit_ns);
  * patience_lasts() - look at the clock
  * @patience: started
  *
- * Context: any. To be asked after the condition was found false.
- * Return: whether the waiter goes on.
+ * Call it after finding the condition false.
+ * Context: any.
+ * Return: whether to wait on.
  */
 bool __must_check patience_lasts(struct patience *patience);
 
 /**
- * patience_next_look() - until when a waiter that sleeps may do so before its next look
+ * patience_next_look() - get the time by which a sleeping waiter must look again
  * @patience: started
  *
  * Return: a deadline on the clock of ktime_ns().

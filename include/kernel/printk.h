@@ -11,7 +11,7 @@
 #include "lib/compiler.h"
 #include "lib/types.h"
 
-/* A message may start with one of these; without it counts as KERN_INFO. */
+/* A message may start with one of these levels; without, it counts as KERN_INFO. */
 #define KERN_SOH     "\001"
 #define KERN_EMERG   KERN_SOH "0"
 #define KERN_ALERT   KERN_SOH "1"
@@ -22,7 +22,7 @@
 #define KERN_INFO    KERN_SOH "6"
 #define KERN_DEBUG   KERN_SOH "7"
 
-/* A file that wants a prefix defines pr_fmt() before its first include. */
+/* To have a prefix, a file defines pr_fmt() before its first include. */
 #ifndef pr_fmt
 #define pr_fmt(fmt) fmt
 #endif
@@ -51,7 +51,7 @@ void vprintk(const char *fmt, va_list args) __printf(1, 0);
 #define pr_info(fmt, ...)   printk(KERN_INFO pr_fmt(fmt), ##__VA_ARGS__)
 #define pr_debug(fmt, ...)  printk(KERN_DEBUG pr_fmt(fmt), ##__VA_ARGS__)
 
-/* Logged the first time the line is reached, by whichever hart. */
+/* Log only the first time that any hart reaches the line. */
 #define pr_warn_once(fmt, ...)                                                           \
 	do {                                                                             \
 		static int _said;                                                        \
@@ -61,12 +61,13 @@ void vprintk(const char *fmt, va_list args) __printf(1, 0);
 
 /**
  * struct ratelimit_state - how many messages one source has logged lately
- * @start_ns: when the present interval began
- * @nr: messages since then, those that were suppressed too
+ * @start_ns: when the current interval began
+ * @nr: messages since then, including suppressed ones
  *
- * Of what the outside can cause again and again (a device, the host): RATELIMIT_BURST
- * messages in RATELIMIT_NS, and how many were suppressed with the first one after that.
- * One state a device, so that a talkative one silences no other. All zero at the start.
+ * For messages that a device or the host can cause again and again: it lets through
+ * RATELIMIT_BURST messages in RATELIMIT_NS, then reports the number of suppressed ones
+ * with the first message after that. Each device has its own state, so that a talkative
+ * one silences no other. All zero at the start.
  */
 struct ratelimit_state {
 	u64 start_ns;
@@ -76,11 +77,11 @@ struct ratelimit_state {
 #define RATELIMIT_NS	(10ULL * 1000 * 1000 * 1000)
 
 /**
- * ratelimit() - whether a message may be logged, as Linux's __ratelimit()
- * @rs: its source's
- * @prefix: of the line that says how many were suppressed
+ * ratelimit() - whether a message may be logged, like Linux's __ratelimit()
+ * @rs: state of the message's source
+ * @prefix: of the line that reports suppressed messages
  *
- * Context: any; harts may race, then an interval has a message more or less.
+ * Context: any; if harts race, an interval has a message more or less.
  */
 bool ratelimit(struct ratelimit_state *rs, const char *prefix);
 
@@ -98,29 +99,28 @@ bool ratelimit(struct ratelimit_state *rs, const char *prefix);
 	printk_ratelimited(rs, KERN_INFO pr_fmt(fmt), ##__VA_ARGS__)
 
 /**
- * console_sink() - the terminal, without level, time stamp or ring
+ * console_sink() - get the sink of the terminal, without level, time stamp or ring
  *
- * What is written in one call stays together on the terminal, between messages
- * of other harts. For answers of commands and test reports, which may be long: whoever
- * writes with something held is named, see sink_may_wait().
+ * The text of one write stays together on the terminal, between messages of other harts.
+ * For answers of commands and test reports, which may be long; a writer that holds a
+ * lock is named in a warning, see sink_may_wait().
  *
- * Return: the one console sink.
+ * Return: the only console sink.
  */
 struct sink *console_sink(void);
 
 /**
- * report_sink() - the same, for the reports of warnings and panics
+ * report_sink() - get the sink of the terminal for reports of warnings and panics
  *
  * Context of its writes: any, as for printk().
- * Return: the one report sink.
+ * Return: the only report sink.
  */
 struct sink *report_sink(void);
 
 /**
- * printk_set_console() - where messages are shown from now on
- * @write: puts @len bytes on the device; newlines are to be translated there.
- *	Called with interrupts off under the console lock; must not log, sleep
- *	or wait for ever.
+ * printk_set_console() - set the device that shows messages
+ * @write: puts @len bytes on the device and translates newlines. Called with interrupts
+ *	off under the console lock; must not log, sleep or wait for ever.
  *
  * Context: boot, one hart.
  */
@@ -137,7 +137,7 @@ void printk_dump(struct sink *out);
 /**
  * printk_bust_lock() - stop honouring the console lock
  *
- * For panic(): a stopped hart may hold it for ever.
+ * For panic(): a stopped hart may hold it and never release it.
  */
 void printk_bust_lock(void);
 

@@ -3,14 +3,14 @@
 #define _KERNEL_QUIESCE_H
 
 /*
- * The one grace-period mechanism: every online hart has passed a quiescent
- * point. It drains other harts' page caches, and it makes sure that no walker
- * still looks at a memmap that is about to go.
+ * The only grace-period mechanism. A grace period ends when every online hart has passed
+ * a quiescent point. It drains other harts' page caches, and it makes sure that no walker
+ * still reads a memmap that is about to go.
  *
- * A hart is quiescent in yield(), cond_resched(), when it sleeps on a mutex or
- * wait queue, and in its idle loop (woken there by an interrupt, served in
- * thread context). Code between two quiescent points is what a grace period
- * waits for: that is why a walker's bracket costs nothing.
+ * A hart is quiescent in yield(), cond_resched(), when it sleeps on a mutex or wait
+ * queue, and in its idle loop (where an interrupt wakes it, and it serves the request in
+ * thread context). A grace period waits for code between two quiescent points: that is
+ * why a walker's bracket costs nothing.
  */
 #include "kernel/hart.h"
 #include "lib/compiler.h"
@@ -23,9 +23,8 @@
  * @arg: for @fn; the harts call it at the same time
  * @timeout_ns: from now, counted as kernel/patience.h says
  *
- * Requests of several harts are served one after another; a hart that waits
- * here serves other harts' requests meanwhile, so two requesters can't block
- * each other.
+ * Requests run one after another; a hart that waits here serves other harts' requests
+ * meanwhile, so two requesters can't block each other.
  *
  * Context: thread, no spinlock held, not inside a walker's bracket.
  * Return: 0, all harts have run @fn and their writes are visible; -ETIMEDOUT:
@@ -38,17 +37,17 @@ int __must_check on_each_hart(void (*fn)(void *arg), void *arg, u64 timeout_ns);
  * @timeout_ns: from now
  *
  * Context: as on_each_hart().
- * Return: as on_each_hart(). After 0, whatever was unpublished before the call
- * is seen by nobody any more.
+ * Return: as on_each_hart(). After 0, no hart can see anything that was unpublished
+ * before the call.
  */
 int __must_check synchronize_harts(u64 timeout_ns);
 
 /**
  * stop_machine() - run a function while no other hart runs anything
- * @fn: runs on the caller's hart, must not sleep; the others wait at a quiescent
- *	point, so no lock of theirs is held and no change is half done
- * @arg: handed to @fn
- * @timeout_ns: for all harts to come to such a point
+ * @fn: runs on the caller's hart, must not sleep; the other harts wait at a quiescent
+ *	point, so they hold no spinlock and no change is half done
+ * @arg: for @fn
+ * @timeout_ns: for all harts to reach such a point
  *
  * Context: as on_each_hart().
  * Return: 0; -ETIMEDOUT, and @fn did not run.
@@ -56,12 +55,12 @@ int __must_check synchronize_harts(u64 timeout_ns);
  */
 int __must_check stop_machine(void (*fn)(void *arg), void *arg, u64 timeout_ns);
 
-/* What struct hart's @quiesce says; a request in its life goes from top to bottom. */
-#define QUIESCE_NONE	  0 /* nothing is wanted */
+/* Values of struct hart's @quiesce; a request goes through them from top to bottom. */
+#define QUIESCE_NONE	  0 /* no request */
 #define QUIESCE_REQUESTED 1 /* set by the requester */
 #define QUIESCE_RUNNING	  2 /* set by the hart, which then sets QUIESCE_NONE */
 
-/* Serve what was requested of this hart. */
+/* Serve the request to this hart. */
 void quiesce_serve(struct hart *hart);
 
 /**
@@ -77,10 +76,9 @@ static inline bool quiesce_pending(void)
 }
 
 /**
- * quiescent_point() - this thread uses nothing that a grace period protects
+ * quiescent_point() - declare that this thread uses nothing that a grace period protects
  *
- * Context: thread, no spinlock held. One load and a branch when nothing is
- * requested.
+ * Context: thread, no spinlock held. One load and a branch if there is no request.
  */
 static inline void quiescent_point(void)
 {

@@ -2,14 +2,14 @@
 #ifndef _KERNEL_SHELL_H
 #define _KERNEL_SHELL_H
 
-/* What the shell, the pseudo files and the commands share. */
+/* Declarations that the shell, the pseudo files and the commands share. */
 #include "kernel/command.h"
 #include "kernel/lineedit.h"
 
-/* Longest line of commands, bytes, its terminator included. */
+/* Longest line of commands, bytes, including its terminator. */
 #define SHELL_LINE_BYTES 512
 
-/* The command of that name, or NULL. */
+/* Find the command of that name, or NULL. */
 const struct command *command_find(const char *name);
 
 /* Print a command's usage line; returns -EINVAL, for "return command_usage(...)". */
@@ -39,12 +39,12 @@ struct pseudo_file {
 		.path = (_path), .show = (_show), .store = (_store),                     \
 	}
 
-/* Read or write a file by its path; -ENOENT, -EPERM, said in one line. */
+/* Read or write a file by its path; -ENOENT or -EPERM, after one line in @out. */
 int pseudofs_show(const char *path, struct sink *out);
 int pseudofs_store(const char *path, const char *word, struct sink *out);
-/* List what lies directly in a directory, one name a line, sorted. */
+/* List the entries of a directory, one name per line, sorted. */
 int pseudofs_list(const char *dir, struct sink *out);
-/* Call @fn with the path of every file, those of each present block too. */
+/* Call @fn with the path of every file, including those of each present block. */
 void pseudofs_for_each(void (*fn)(const char *path, void *arg), void *arg);
 void pseudofs_complete(const char *prefix, void (*offer)(struct lineedit *, const char *),
 		       struct lineedit *ed);

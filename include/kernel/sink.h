@@ -3,32 +3,32 @@
 #define _KERNEL_SINK_H
 
 /*
- * Where text goes. A command, a dump or a test report writes to a sink and does
- * not know whether a console, a port, a ring or a buffer stands behind it.
- * Embed struct sink in the thing that stands behind and use container_of().
+ * Sinks: destinations of text. A command, a dump or a test report writes to a sink and
+ * does not know whether a console, a port, a ring or a buffer takes the text. To make a
+ * sink, embed struct sink in the struct that takes the text and use container_of().
  */
 #include "lib/compiler.h"
 #include "lib/types.h"
 
 /*
- * A sink that can wait for who reads (a port, the terminal) stops everybody who needs what
- * its writer holds. So it says sink_may_wait() at each write, and its writers hold nothing:
- * they copy what they need, or make the text in a sink_buffer, and sink_drain() that after
- * they have let go. printk() never waits, and may be used under any lock.
+ * A sink that can wait for its reader (a port, the terminal) stops every thread that
+ * needs a lock of its writer. So it calls sink_may_wait() at each write, and its writers
+ * hold no lock: they copy what they need, or write into a sink_buffer, and call
+ * sink_drain() after they have released their locks. printk() never waits; it may be
+ * used under any lock.
  */
 
 /**
  * struct sink - a destination of text
- * @write: takes @len bytes of text, not zero-terminated. Called once per
- *	sink_printf() as long as the text fits SINK_PRINTF_MAX, so a sink that
- *	keeps one call's text together keeps lines whole. Must not fail; what a
- *	sink can't store it counts.
+ * @write: takes @len bytes of text, not zero-terminated. sink_printf() calls it once as
+ *	long as the text fits SINK_PRINTF_MAX, so a sink that keeps the text of a call
+ *	together keeps lines whole. Must not fail; a sink counts text that it can't store.
  */
 struct sink {
 	void (*write)(struct sink *sink, const char *text, size_t len);
 };
 
-/* Longest text one sink_printf() makes, bytes; the rest is cut and marked. */
+/* Longest text of one sink_printf(), bytes; it cuts longer text and marks the cut. */
 #define SINK_PRINTF_MAX 512
 
 /**
@@ -36,7 +36,7 @@ struct sink {
  * @sink: the destination
  * @text: copied as it is, no newline is added
  *
- * Context: whatever the sink allows; takes no lock of its own.
+ * Context: as the sink allows; takes no lock of its own.
  */
 void sink_puts(struct sink *sink, const char *text);
 
@@ -45,7 +45,7 @@ void sink_puts(struct sink *sink, const char *text);
  * @sink: the destination
  * @fmt: as for printk()
  *
- * Context: whatever the sink allows; uses SINK_PRINTF_MAX bytes of stack.
+ * Context: as the sink allows; uses SINK_PRINTF_MAX bytes of stack.
  */
 void sink_printf(struct sink *sink, const char *fmt, ...) __printf(2, 3);
 
@@ -82,20 +82,21 @@ struct sink_buffer {
 void sink_buffer_init(struct sink_buffer *buffer, char *text, size_t size);
 
 /**
- * sink_drain() - write what a buffer holds, a line at a time
- * @buffer: stays as it is
- * @out: the destination; is also told how much had no room in the buffer
+ * sink_drain() - write the text of a buffer, a line at a time
+ * @buffer: not changed
+ * @out: the destination; also gets a line on text that did not fit into the buffer
  *
- * Context: whatever @out allows.
+ * Context: as @out allows.
  */
 void sink_drain(const struct sink_buffer *buffer, struct sink *out);
 
 /**
- * sink_may_wait() - a sink that can wait is written to
+ * sink_may_wait() - may the calling sink wait? If not, warn about its writer
  *
- * Whoever does that with a mutex or spinlock held, in a walk bracket, a handler or with
- * interrupts off is named in a warning. Such a sink calls this at each write, whether it
- * would wait this time or not, and keeps the text when it must not wait.
+ * A sink that can wait calls this at each write, even if it would not wait this time. A
+ * writer that holds a mutex or spinlock, is in a walk bracket or a handler, or has
+ * interrupts off is named in a warning, and the sink must keep the text instead of
+ * waiting.
  *
  * Context: any; a few instructions when all is well.
  * Return: whether the sink may wait.
@@ -103,7 +104,7 @@ void sink_drain(const struct sink_buffer *buffer, struct sink *out);
 bool sink_may_wait(void);
 
 /**
- * sink_can_wait() - the same as a question, for a writer that keeps its text if need be
+ * sink_can_wait() - sink_may_wait() without a warning, if the writer can keep its text
  */
 bool sink_can_wait(void);
 

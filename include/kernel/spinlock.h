@@ -7,12 +7,12 @@
  * locks convoy a thousandfold when harts outnumber the host's cores.
  *
  * The lock word is 0 when free, and the holder's logical hart id plus one when
- * taken: so recursion, an unlock by a stranger and sleeping with a lock are
- * caught, and a lock that nobody gives back is reported with its holder.
+ * taken: so the lock catches recursion, an unlock by another hart and sleeping with a
+ * lock held, and names the holder if a lock is not released in time.
  *
- * Interrupts stay on for plain spin_lock(): such a lock must never be taken in
- * an interrupt handler. A lock that handlers take is taken with _irqsave
- * everywhere. A hart may not sleep, yield or wait while it holds one.
+ * Plain spin_lock() leaves interrupts on: an interrupt handler must never take such a
+ * lock. If handlers take a lock, all code takes it with _irqsave. A hart must not sleep,
+ * yield or wait while it holds a spinlock.
  */
 #include "arch/machine.h"
 #include "kernel/hart.h"
@@ -20,7 +20,7 @@
 #include "lib/types.h"
 
 /**
- * struct spinlock - see above
+ * struct spinlock - a spinlock, see above
  * @owner: 0, or 1 + logical id of the hart that holds it
  * @name: for reports, never NULL
  */
@@ -43,7 +43,7 @@ static inline void spin_lock_init(spinlock_t *lock, const char *name)
 	lock->name = name;
 }
 
-/* The ways that are not short: kernel/spinlock.c. */
+/* The slow paths, in kernel/spinlock.c. */
 void spin_lock_contended(spinlock_t *lock) __cold;
 void spin_unlock_stranger(spinlock_t *lock) __cold __noreturn;
 void spin_not_held(const spinlock_t *lock) __cold __noreturn;
@@ -69,10 +69,10 @@ static inline void assert_spin_held(const spinlock_t *lock)
 
 /**
  * spin_trylock() - take a lock if it is free
- * @lock: the lock; need not be free, must not be the caller's own
+ * @lock: the lock; the caller must not hold it already
  *
- * Context: any in which the lock may be taken; interrupts are left as they are.
- * Return: true if it is the caller's now.
+ * Context: any in which the lock may be taken; does not change the interrupt state.
+ * Return: true if the caller has it now.
  */
 static inline bool spin_trylock(spinlock_t *lock) __no_lock_analysis
 {
@@ -90,7 +90,7 @@ static inline bool spin_trylock(spinlock_t *lock) __no_lock_analysis
  * spin_lock() - take a lock, spinning
  * @lock: the lock
  *
- * Panics on recursion, and when the holder keeps it for SPIN_LIMIT_NS.
+ * Panics on recursion, and if the holder keeps the lock for SPIN_LIMIT_NS.
  *
  * Context: not in interrupt handlers; interrupts stay on.
  */
@@ -101,7 +101,7 @@ static inline void spin_lock(spinlock_t *lock) __acquires(lock) __no_lock_analys
 }
 
 /**
- * spin_unlock() - give a lock back
+ * spin_unlock() - release a lock
  * @lock: held by the calling hart, else panic
  */
 static inline void spin_unlock(spinlock_t *lock) __releases(lock) __no_lock_analysis
@@ -116,8 +116,8 @@ static inline void spin_unlock(spinlock_t *lock) __releases(lock) __no_lock_anal
  * spin_lock_irqsave() - take a lock that interrupt handlers take too
  * @lock: the lock
  *
- * Return: what spin_unlock_irqrestore() wants. (Linux's is a macro that fills a
- * variable; a value can't be forgotten.)
+ * Return: flags for spin_unlock_irqrestore(). (Linux has a macro that fills in a
+ * variable; the compiler makes sure that the caller uses a value.)
  */
 static inline unsigned long __must_check spin_lock_irqsave(spinlock_t *lock)
 	__acquires(lock) __no_lock_analysis
@@ -141,8 +141,8 @@ static inline void spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags)
 }
 
 /*
- * A lock held longer than this is a bug: its holder is named, then panic. The waiter counts
- * as kernel/patience.h says.
+ * A lock held longer than this is a bug: the waiter names the holder and panics. The
+ * waiter counts the time as kernel/patience.h says.
  */
 #define SPIN_LIMIT_NS (10ULL * 1000 * 1000 * 1000)
 

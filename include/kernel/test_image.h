@@ -4,8 +4,8 @@
 
 /*
  * build/ebb.elf is the kernel; build/ebb-test.elf is the same objects with tests/
- * linked in. A kernel without tests that is asked for one says which image has it,
- * and a machine that was started for tests ends with status 3, never 0.
+ * linked in. If a user asks a kernel without tests for a test, it names the image that
+ * has it; and a machine that was started for tests ends with status 3, never 0.
  */
 #include "lib/types.h"
 
@@ -15,7 +15,8 @@ struct sink;
  * test_image_param() - does an unknown boot parameter belong to the test runner?
  * @name: no parameter has this name
  *
- * Context: boot. Says once what to type if it does.
+ * If so, says once what to type instead.
+ * Context: boot.
  * Return: true if it needs no other complaint; false in the image with the tests.
  */
 bool test_image_param(const char *name);
@@ -23,14 +24,14 @@ bool test_image_param(const char *name);
 /**
  * test_image_command() - is an unknown command one of the tests' commands?
  * @name: no command has this name
- * @out: gets one line with what to type if it is
+ * @out: if so, gets one line with what to type instead
  */
 bool test_image_command(const char *name, struct sink *out);
 
-/* The autorun line has ended: from here on a person types. */
+/* Note that the autorun line has ended: from here on the user types. */
 void test_image_boot_ended(void);
 
-/* Of "poweroff": 0, or 3 if boot parameters or autorun asked for tests in vain. */
+/* "poweroff" status: 3 if boot parameters or autorun asked in vain for tests; or 0. */
 int test_image_exit_status(void);
 
 #endif

@@ -3,10 +3,10 @@
 #define _KERNEL_THREAD_H
 
 /*
- * Kernel threads. They are not preempted: a thread gives its hart away only in
- * yield(), cond_resched(), a sleep or a wait. Between those it stays on one hart
- * and no other thread runs there; afterwards it may be on another hart, unless
- * it was created for one.
+ * Kernel threads. They are not preempted: a thread gives up its hart only in yield(),
+ * cond_resched(), a sleep or a wait. Between those it stays on its hart, and no other
+ * thread runs there; afterwards it may continue on another hart, unless
+ * thread_create_on() bound it to one.
  */
 #include "lib/compiler.h"
 #include "lib/types.h"
@@ -18,18 +18,18 @@ struct thread;
 #define THREAD_NAME_SIZE 16
 /* Threads that can exist at a time. */
 #define MAX_THREADS 64
-/* For thread_create_on(): whichever hart is free. */
+/* For thread_create_on(): any hart that is free. */
 #define ANY_HART (~0U)
 
 /**
  * thread_create() - start a thread on any hart
  * @name: copied, cut to THREAD_NAME_SIZE
- * @fn: what it does; its return value is what thread_join() hands back
+ * @fn: the thread's function; thread_join() gives its return value back
  * @arg: for @fn
  *
  * Context: thread; takes a stack from the pool, or from mm when that is empty.
- * Return: the thread, to be given to thread_join() or thread_detach() exactly
- * once; NULL when there are MAX_THREADS or no memory (said in the log).
+ * Return: the thread; the caller passes it to thread_join() or thread_detach() exactly
+ * once. NULL, after a log line, if there are MAX_THREADS or no memory.
  */
 struct thread *thread_create(const char *name, int (*fn)(void *arg), void *arg);
 
@@ -51,10 +51,10 @@ struct thread *thread_create_on(unsigned int hart, const char *name, int (*fn)(v
  * @thread: from thread_create(), not detached
  * @deadline_ns: on the clock of ktime_ns(); later if the machine stands still meanwhile
  *	(kernel/patience.h)
- * @result: receives what its function returned; may be NULL
+ * @result: set to the return value of the thread's function; may be NULL
  *
  * Context: thread, no spinlock held.
- * Return: 0; -ETIMEDOUT, and the thread exists on and can be joined again.
+ * Return: 0; -ETIMEDOUT: the thread still exists and can be joined again.
  */
 int __must_check thread_join(struct thread *thread, u64 deadline_ns, int *result);
 
@@ -68,7 +68,7 @@ void thread_detach(struct thread *thread);
  * thread_exit() - end the calling thread
  * @result: for thread_join()
  *
- * Context: thread that was made by thread_create(), no lock held.
+ * Context: a thread from thread_create(), no lock held.
  */
 void thread_exit(int result) __noreturn;
 
@@ -80,29 +80,29 @@ void thread_exit(int result) __noreturn;
 void yield(void);
 
 /**
- * cond_resched() - yield() if somebody waits for the hart
+ * cond_resched() - yield() if another thread is waiting to run
  *
- * To be called in long loops. Always a quiescent point; a few instructions when
- * there is nothing to do.
+ * Call it in long loops. Always a quiescent point; a few instructions when there is
+ * nothing to do.
  *
  * Context: thread, no spinlock held.
  */
 void cond_resched(void);
 
 /**
- * current_thread() - the calling thread
+ * current_thread() - get the calling thread
  *
- * In interrupt handlers: the thread that was interrupted.
+ * In interrupt handlers: the interrupted thread.
  */
 struct thread *current_thread(void);
 
 /**
- * thread_held_ns() - for how long the calling thread was at hold points, see mm/hold.h
+ * thread_held_ns() - time that the calling thread has spent at hold points, see mm/hold.h
  */
 u64 *thread_held_ns(void);
 
 /**
- * thread_name() - a thread's name
+ * thread_name() - get a thread's name
  * @thread: NULL is "none"
  */
 const char *thread_name(const struct thread *thread);
@@ -110,9 +110,9 @@ const char *thread_name(const struct thread *thread);
 /**
  * might_sleep() - panic if the caller may not sleep
  *
- * In a handler, with interrupts off or with a spinlock held. Every function that
- * may sleep says so first, so that the mistake shows even when it would not have
- * slept this time.
+ * That is: in a handler, with interrupts off or with a spinlock held. Every function
+ * that may sleep calls this first, so that the mistake shows even if the function would
+ * not have slept this time.
  */
 void might_sleep(void);
 

@@ -14,7 +14,7 @@
 #define NSEC_PER_SEC  1000000000ULL
 
 /**
- * struct timer - something to do later
+ * struct timer - a function to call later
  * @fn: called on the hart that set the timer, in interrupt context: it neither
  *	sleeps nor allocates nor frees; it may set the timer again
  * @expires: absolute, ns
@@ -43,7 +43,7 @@ void timer_init(struct timer *timer, void (*fn)(struct timer *timer));
 void timer_set(struct timer *timer, u64 ns_from_now);
 
 /**
- * timer_del() - unset a timer, and wait until its function runs nowhere
+ * timer_del() - unset a timer, and wait until no hart runs its function
  * @timer: the timer
  *
  * Context: any but the timer's own function; interrupts on, unless the timer
@@ -53,20 +53,20 @@ void timer_set(struct timer *timer, u64 ns_from_now);
 bool timer_del(struct timer *timer);
 
 /**
- * timer_interrupt() - run what is due on this hart and set the next alarm
+ * timer_interrupt() - run the timers due on this hart and set the next alarm
  *
  * Context: the machine's timer interrupt, interrupts off.
  */
 void timer_interrupt(void);
 
 /**
- * ktime_ns() - nanoseconds since boot, monotonic, the same on all harts
+ * ktime_ns() - get the nanoseconds since boot, monotonic, the same on all harts
  */
 u64 ktime_ns(void);
 
 /**
- * msleep() - let others run for a while
- * @ms: at least so many milliseconds
+ * msleep() - sleep for a while
+ * @ms: milliseconds, at least
  *
  * Context: thread, no spinlock held.
  */

@@ -5,7 +5,7 @@
 /*
  * Binary trace: every change of state of frames, pageblocks and memory blocks
  * leaves one 32-byte record for the whole range in a ring of the hart that made
- * it. Off, an emit costs one load and one branch of the hart's own word.
+ * it. With tracing off, an emit costs one load of a per-hart word and one branch.
  */
 #include "kernel/hart.h"
 #include "kernel/trace_events.h"
@@ -16,11 +16,11 @@ struct sink;
 
 /**
  * struct trace_args - the fields of a record that the emitter knows
- * @pfn: see the event's row in kernel/trace_events.h, as all others
+ * @pfn: see the event's row in kernel/trace_events.h, as for all fields
  * @count: usually frames
  * @before: state before
  * @after: state after
- * @flags: what else the event says
+ * @flags: further information about the event
  */
 struct trace_args {
 	u64 pfn;
@@ -32,11 +32,11 @@ struct trace_args {
 
 /**
  * struct trace_site - one trace_emit() in the sources
- * @file: where it stands
- * @line: where it stands
+ * @file: its source file
+ * @line: its line
  * @event: TRACE_*
- * @muted: it writes no records: so a test shows that each one is needed
- * @reached: how often it was reached while its event was on
+ * @muted: write no records here, so that a test can show that each site is needed
+ * @reached: how often a hart reached it while its event was on
  */
 struct trace_site {
 	const char *file;
@@ -57,14 +57,14 @@ extern struct trace_site __start_trace_sites[], __stop_trace_sites[];
  */
 void trace_record(enum trace_event_id event, const struct trace_args *args);
 
-/* The same for trace_emit(): counts at the site, and does nothing if that is muted. */
+/* trace_record() for trace_emit(): counts at the site, and writes nothing if muted. */
 void trace_record_at(struct trace_site *site, const struct trace_args *args);
 
 /*
  * trace_emit(TRACE_FRAMES, .pfn = pfn, .count = nr, .before = old, .after = new):
- * one record, if that event is on. To be called inside the lock, or right after
- * the compare-and-swap, that made the change. Arguments that are not named are 0;
- * with tracing off none is evaluated.
+ * write one record, if that event is on. Call it under the lock, or right after the
+ * compare-and-swap, that made the change. Unnamed arguments are 0; with tracing off no
+ * argument is evaluated.
  */
 #define trace_emit(_event, ...)                                                          \
 	do {                                                                             \
@@ -78,23 +78,23 @@ void trace_record_at(struct trace_site *site, const struct trace_args *args);
 /**
  * trace_ring_init() - give a hart its ring
  * @hart: the hart
- * @records: storage; stays until the end
- * @address: where @records lies, as the header is to tell readers
+ * @records: storage; must stay for good
+ * @address: address of @records for the header, for readers
  *
- * Before the hart runs. All rings have trace_ring_records() records.
+ * Call it before the hart runs. All rings have trace_ring_records() records.
  */
 void trace_ring_init(struct hart *hart, struct trace_record *records, phys_addr_t address);
 
 /**
- * trace_ring_records() - records of a ring, a power of two
+ * trace_ring_records() - get the number of records in a ring, a power of two
  *
  * Set by "trace_buf_size=", bytes of one hart's ring.
  */
 unsigned long trace_ring_records(void);
 
 /**
- * trace_boot() - make the harts' rings out of boot memory and turn on what
- * "trace_event=" names
+ * trace_boot() - make the harts' rings out of boot memory and turn on the events of
+ * "trace_event="
  *
  * Context: boot, when memblock_alloc() and the direct map work.
  * Return: 0; -ENOMEM (tracing stays off).
@@ -107,8 +107,8 @@ int trace_boot(void);
  * @on: TRACE_ON or TRACE_OFF
  *
  * Context: thread.
- * Return: how many events @glob names; 0 is worth an error line. -ENODEV if
- * there are no rings.
+ * Return: how many events @glob matches; the caller should report 0 as an error. -ENODEV
+ * if there are no rings.
  */
 enum trace_switch { TRACE_OFF, TRACE_ON };
 int trace_set(const char *glob, enum trace_switch on);
@@ -121,9 +121,9 @@ bool trace_is_on(enum trace_event_id event);
 
 /**
  * trace_take() - take the oldest record that was not taken yet
- * @record: filled
+ * @record: filled in
  *
- * Over all harts, in the order of seq. One reader at a time; writers go on.
+ * Merges the rings of all harts in the order of seq. One reader at a time; writers go on.
  *
  * Context: thread.
  * Return: false if there is none.
@@ -131,50 +131,50 @@ bool trace_is_on(enum trace_event_id event);
 bool trace_take(struct trace_record *record);
 
 /**
- * trace_lost() - records that were overwritten before they were taken
+ * trace_lost() - count the records that were overwritten before they were taken
  */
 u64 trace_lost(void);
 
 /**
- * trace_print() - one record as a line of ftrace's text form
+ * trace_print() - print one record as a line of ftrace's text form
  * @record: any record, of this kernel or of a device
  * @out: the destination
  */
 void trace_print(const struct trace_record *record, struct sink *out);
 
 /**
- * trace_dump() - print what the rings hold, without taking it
+ * trace_dump() - print the records in the rings, without taking them
  * @out: the destination
- * @last: at most so many records, the newest ones; 0 is all
+ * @last: print only this many of the newest records; 0 is all
  *
  * Context: thread or panic.
  */
 void trace_dump(struct sink *out, unsigned int last);
 
 /**
- * trace_clear() - forget all records, and what was lost
+ * trace_clear() - forget all records and the lost count
  *
  * Context: thread; tracing should be off.
  */
 void trace_clear(void);
 
 /**
- * trace_list() - the events, their ids and whether they are on
+ * trace_list() - list the events, their ids and whether they are on
  * @out: the destination
  */
 void trace_list(struct sink *out);
 
 /**
- * trace_mute() - let one trace_emit() of the sources write records or not
+ * trace_mute() - mute or unmute one trace_emit() of the sources
  * @site: its number in trace_list_sites()
- * @on: TRACE_OFF: it writes none; TRACE_ON: as ever
+ * @on: TRACE_OFF: it writes no records; TRACE_ON: it does
  *
  * Return: 0; -ENOENT if there is no such site.
  */
 int trace_mute(unsigned long site, enum trace_switch on);
 
 /**
- * trace_list_sites() - every trace_emit(): number, how often reached, event, place
+ * trace_list_sites() - list every trace_emit(): number, how often reached, event, place
  * @out: the destination
  */
 void trace_list_sites(struct sink *out);

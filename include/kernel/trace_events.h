@@ -4,8 +4,8 @@
 
 /*
  * Trace records: their layout and the table of events. Everything here leaves the
- * kernel: the virtio-mem device writes the same records, and host tools read
- * both. Append only: an id, once given, keeps its meaning for ever.
+ * kernel: the virtio-mem device writes the same records, and host tools read both.
+ * Append only: an id, once given, never changes its meaning.
  *
  * Includes nothing but <stdint.h>, so that host programs can use it as it is.
  */
@@ -15,7 +15,7 @@
  * TRACE_EVENTS(X): X(id, NAME, "system:name", "fields", "text")
  *
  * "fields" says what the record's fields mean in this event, one "field=meaning"
- * each; a field that is not named is 0. "text" is printed with these replaced:
+ * each; an unnamed field is 0. trace_print() prints "text" with these replaced:
  *   {pfn} {end} {count} {before} {after} {flags}   numbers; pfn and end (which is
  *                                  pfn + count) in hexadecimal
  *   {before:SET} {after:SET} {flags:SET}           the word of abi.h's table SET:
@@ -97,7 +97,7 @@ enum trace_event_id {
 #undef X
 };
 
-#define NR_TRACE_EVENTS 64 /* ids stay below */
+#define NR_TRACE_EVENTS 64 /* all ids are below */
 
 /* Values of trace_record.hart that name no hart. */
 #define TRACE_HART_SNAPSHOT 0xfe
@@ -117,7 +117,7 @@ struct trace_record {
 };
 _Static_assert(sizeof(struct trace_record) == 32, "read by programs of any age");
 
-/* A row of the ELF section "trace_event_table": what host tools need, by value. */
+/* A row of the ELF section "trace_event_table", with text by value, for host tools. */
 struct trace_event_desc {
 	uint16_t id;
 	char name[30];
@@ -138,7 +138,7 @@ _Static_assert(sizeof(struct abi_word) == 64, "read by programs of any age");
 #define TRACE_VERSION	1
 #define TRACE_MAX_RINGS 8
 
-/* One hart's ring, as the header names it. */
+/* One hart's ring, for the header. */
 struct trace_ring_info {
 	uint64_t records; /* physical address; 0: no ring */
 	uint64_t head;	  /* records ever written; the next goes to head % nr_records */
@@ -146,7 +146,7 @@ struct trace_ring_info {
 	uint64_t lost;	  /* records overwritten before the reader took them */
 };
 
-/* What the ELF symbol `ebb_trace` names. */
+/* The object of the ELF symbol `ebb_trace`. */
 struct trace_header {
 	uint64_t magic;
 	uint32_t version;

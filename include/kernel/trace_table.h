@@ -3,8 +3,8 @@
 #define _KERNEL_TRACE_TABLE_H
 
 /*
- * The table of events, as the linker has placed it for the kernel and for host
- * tools that read the ELF file.
+ * The table of events; the linker places it for the kernel and for host tools that read
+ * the ELF file.
  */
 #include "kernel/trace_events.h"
 #include "lib/compiler.h"
@@ -16,7 +16,7 @@ extern const struct trace_event_desc __stop_trace_event_table[];
 	for ((desc) = __start_trace_event_table; (desc) < __stop_trace_event_table;      \
 	     (desc)++)
 
-/* The row of an event, or NULL. */
+/* Find the row of an event, or NULL. */
 const struct trace_event_desc *trace_event_find(unsigned int id);
 
 #endif

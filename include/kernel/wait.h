@@ -3,9 +3,8 @@
 #define _KERNEL_WAIT_H
 
 /*
- * Wait queues. Whoever waits registers first and looks at the condition then;
- * whoever makes the condition true changes the state first and wakes then. So
- * no wake-up is lost.
+ * Wait queues. A waiter first registers, then checks the condition; the thread that
+ * makes the condition true first changes the state, then wakes. So no wake-up is lost.
  */
 #include "kernel/spinlock.h"
 #include "lib/compiler.h"
@@ -14,15 +13,15 @@
 
 struct thread;
 
-/* For service threads only (workers, consoles): everything else has a deadline. */
+/* For service threads only (workers, consoles): all other waits have a deadline. */
 #define WAIT_FOREVER (~(u64)0)
 
 /**
  * struct wait_queue - threads that wait for something
  * @lock: taken with interrupts off, protects @waiters
- * @waiters: struct waiter, first come first
- * @nr_waiters: how many; changed under @lock, read without it by who changed a
- *	condition and wants to spare the wake-up when nobody waits
+ * @waiters: struct waiter, in order of arrival
+ * @nr_waiters: length of @waiters; changed under @lock, read without it by a thread that
+ *	has changed a condition, to skip the wake-up if there are no waiters
  */
 struct wait_queue {
 	spinlock_t lock;
@@ -40,7 +39,7 @@ struct wait_queue {
 /**
  * struct waiter - one thread in a wait queue, on that thread's stack
  * @link: in the queue, or alone when not queued
- * @thread: who sleeps
+ * @thread: the thread that sleeps
  */
 struct waiter {
 	struct list_head link;
@@ -55,7 +54,7 @@ struct waiter {
 void wait_queue_init(struct wait_queue *queue, const char *name);
 
 /**
- * wake_up_all() - make every waiter look at its condition again
+ * wake_up_all() - make every waiter check its condition again
  * @queue: the queue
  *
  * Context: any, interrupt handlers too.
@@ -63,12 +62,11 @@ void wait_queue_init(struct wait_queue *queue, const char *name);
 void wake_up_all(struct wait_queue *queue);
 
 /**
- * has_waiters() - whether anybody waits
+ * has_waiters() - whether a thread waits
  * @queue: the queue
  *
- * To be asked after a full fence that follows the change of the condition; pairs
- * with the fence in wait_prepare(): either this is true, or who waits sees the
- * change.
+ * Call it after changing the condition and then a full fence, which pairs with the fence
+ * in wait_prepare(): either this is true, or the waiter sees the change.
  */
 static inline bool has_waiters(const struct wait_queue *queue)
 {
@@ -76,25 +74,24 @@ static inline bool has_waiters(const struct wait_queue *queue)
 }
 
 /**
- * wake_up_one() - make the waiter that came first look at its condition again
+ * wake_up_one() - make the first waiter check its condition again
  * @queue: the queue
  *
  * Context: any, interrupt handlers too.
  */
 void wake_up_one(struct wait_queue *queue);
 
-/* The steps of wait_event_until(); not to be used alone. */
+/* The steps of wait_event_until(); do not use them alone. */
 void wait_prepare(struct wait_queue *queue, struct waiter *waiter);
 bool wait_sleep(struct waiter *waiter, u64 deadline_ns);
 void wait_finish(struct wait_queue *queue, struct waiter *waiter);
 
 /*
  * wait_event_until(struct wait_queue *queue, expression cond, u64 deadline_ns):
- * sleep until @cond is true. @cond is evaluated several times, by the waiting
- * thread, without a lock, and must not sleep. @deadline_ns is absolute, on the
- * clock of ktime_ns(). Value: true if @cond was true, false if the deadline
- * passed first. Context: thread, no spinlock held. The caller passes quiescent
- * points.
+ * sleep until @cond is true. The waiting thread evaluates @cond several times, without a
+ * lock; it must not sleep. @deadline_ns is absolute, on the clock of ktime_ns(). Value:
+ * true if @cond was true, false if the deadline passed first. Context: thread, no
+ * spinlock held. The caller passes quiescent points.
  */
 #define wait_event_until(queue, cond, deadline_ns)                                       \
 	({                                                                               \

@@ -3,18 +3,18 @@
 #define _KERNEL_WORKQUEUE_H
 
 /*
- * Deferred work in thread context, for interrupt handlers above all. One worker
- * thread takes the works in the order in which they were scheduled; work that
- * waits long belongs into a thread of its own.
+ * Deferred work in thread context, mainly for interrupt handlers. One worker thread runs
+ * the works in the order in which they were scheduled; a work that waits long belongs in
+ * its own thread.
  */
 #include "lib/compiler.h"
 #include "lib/list.h"
 #include "lib/types.h"
 
 /**
- * struct work - something to do soon
- * @fn: called in the worker thread, may sleep; a work may schedule itself again
- *	and may free itself
+ * struct work - a function to call soon
+ * @fn: called in the worker thread, may sleep; it may schedule its work again, and may
+ *	free it
  * @link: in the queue when pending
  */
 struct work {
@@ -31,18 +31,18 @@ void work_init(struct work *work, void (*fn)(struct work *work));
 
 /**
  * schedule_work() - run a work once, soon
- * @work: may be running right now, then it runs once more
+ * @work: the work; if it is running right now, it runs once more
  *
  * Context: any, interrupt handlers too.
- * Return: false if it was pending already, and nothing changed.
+ * Return: false if it was already pending, with nothing changed.
  */
 bool schedule_work(struct work *work);
 
 /**
- * cancel_work_sync() - a work does not run, and will not, unless scheduled anew
- * @work: the work; must not be the caller's own
+ * cancel_work_sync() - unschedule a work and wait until it does not run
+ * @work: the work; not the one that calls this
  *
- * Waits while it runs, for WORK_WAIT_NS at most, then warns and names it.
+ * Waits while the work runs, for WORK_WAIT_NS at most, then warns and names it.
  *
  * Context: thread, no spinlock held.
  * Return: true if it was pending.
@@ -52,7 +52,7 @@ bool cancel_work_sync(struct work *work);
 /**
  * workqueue_start() - start the worker thread
  *
- * Works that were scheduled earlier have waited for it.
+ * Works that were scheduled earlier run then.
  *
  * Context: boot, threads exist.
  */
