@@ -10,13 +10,13 @@
 #include "lib/kstrtox.h"
 #include "lib/string.h"
 
-/* What was asked for. */
+/* The parsed request. */
 struct request {
-	enum mhp_online_type type; /* MMOP_OFFLINE with -d */
+	enum mhp_online_type type; /* MMOP_OFFLINE for -d */
 	bool by_blocks;		   /* -b: numbers are block ids */
 	bool by_size;		   /* any blocks, until nr are done */
-	unsigned int wait_s;	   /* -w: for each block's pages to be freed */
-	unsigned long first, last; /* block ids, both included */
+	unsigned int wait_s;	   /* -w: wait this long for each block's pages */
+	unsigned long first, last; /* block ids, inclusive */
 	unsigned long nr;
 };
 
@@ -59,7 +59,7 @@ static int parse_range(const char *text, struct request *r, struct sink *out)
 	return a > b ? bad(out, "ends before it starts", text) : 0;
 }
 
-/* Zones are named in any case, as in util-linux. */
+/* Compare zone names ignoring case, as util-linux does. */
 static bool same_zone(const char *a, const char *b)
 {
 	while (*a && tolower(*a) == tolower(*b))
@@ -80,7 +80,7 @@ static int parse_zone(const char *zone, struct request *r, struct sink *out)
 	return 0;
 }
 
-/* -e or -d, of which there is exactly one. */
+/* Parse -e or -d; there is exactly one of them. */
 static enum mhp_online_type parse_type(const char *option)
 {
 	if (!strcmp(option, "-e") || !strcmp(option, "--enable"))
@@ -128,10 +128,10 @@ static bool wanted(const struct request *r, unsigned long block)
 	return state == (r->type == MMOP_OFFLINE ? MEM_BLOCK_ONLINE : MEM_BLOCK_OFFLINE);
 }
 
-/* Blocks that go offline together, from above: at most so many, 8 GiB. */
+/* Most blocks that go offline together: 8 GiB, from the top. */
 #define MOST_TOGETHER 64
 
-/* From @block on downwards, which is not looked at: the next that can go offline. */
+/* Find the next block below @block that can go offline. */
 static bool next_below(const struct request *r, unsigned long *block)
 {
 	while (*block > 0) {
@@ -142,7 +142,7 @@ static bool next_below(const struct request *r, unsigned long *block)
 	return false;
 }
 
-/* Take one id out of a list; false if it is not in it. */
+/* Remove an id from a list. Return: false if it is not in the list. */
 static bool take_out(unsigned long *ids, unsigned int *nr, unsigned long id)
 {
 	unsigned int i = 0;
@@ -155,7 +155,7 @@ static bool take_out(unsigned long *ids, unsigned int *nr, unsigned long id)
 	return true;
 }
 
-/* A block that cannot leave is replaced by the next below; no page moves before all can. */
+/* Replace a block that cannot leave by the next below; no page moves before all can. */
 static int offline_group(const struct request *r, unsigned int wanted_nr, unsigned long *below,
 			 struct sink *out)
 {
@@ -193,7 +193,7 @@ static int offline_by_size(const struct request *r, struct sink *out)
 	return err;
 }
 
-/* By size: as many blocks as it takes, from below. */
+/* Online by size: as many blocks as it takes, from the bottom. */
 static int online_by_size(const struct request *r, struct sink *out)
 {
 	unsigned long done = 0, b = next_memory_block(&kernel_mm, 0);

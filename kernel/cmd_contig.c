@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* contig: empty a range of frames by hand, see what stands in the way, and give it back. */
+/* contig: empty a range of frames by hand, see what stands in the way, and free it. */
 #include "kernel/shell.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
@@ -9,7 +9,7 @@
 
 #define MOST_FRAMES (1UL << 30)
 
-/* What follows the number of frames: pairs of a word and a number. */
+/* Parse what follows the number of frames: pairs of a word and a number. */
 static bool parse_rest(int argc, char **argv, u64 *pfn, unsigned int *wait_s)
 {
 	int i;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The command "crash": ends the kernel in a chosen way, so that scenarios and curious
- * people see the report. Compare with: Linux drivers/misc/lkdtm.
+ * The command "crash": end the kernel in a chosen way, so that scenarios and curious
+ * users see the report. Compare with: Linux drivers/misc/lkdtm.
  */
 #include "kernel/command.h"
 #include "kernel/panic.h"
@@ -54,7 +54,7 @@ static void crash_insn(u64 addr)
 	__asm__ volatile("unimp");
 }
 
-/* Nobody answers below the devices of virt; elsewhere the address is given. */
+/* Nothing answers below the devices of virt; on other machines the user gives @addr. */
 static void crash_bus(u64 addr)
 {
 	(void)readl(ioremap(addr, 4));
@@ -85,14 +85,14 @@ static void broken_console(const char *text, size_t len)
 	crash_insn(0);
 }
 
-/* The report of the fault cannot be made: its first line is the next fault. */
+/* Fault so that the report cannot be made: its first line causes the next fault. */
 static void crash_report(u64 addr)
 {
 	printk_set_console(broken_console);
 	crash_null(addr);
 }
 
-/* No report: this hart hears nobody any more, and those who wait for it wait long. */
+/* Hang without a report: this hart takes no more interrupts; others wait long for it. */
 static void crash_hang(u64 addr)
 {
 	(void)addr;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* hold, step, go: make evacuations wait, to be looked at from another console. */
+/* hold, step, go: make evacuations wait, so that another console can look at them. */
 #include "kernel/shell.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
@@ -7,7 +7,7 @@
 #include "lib/string.h"
 #include "mm/hold.h"
 
-/* What comes next comes soon, or has a reason. */
+/* How long to wait for the next held thread: it comes soon, or for a reason does not. */
 #define STEP_NS (200 * NSEC_PER_MSEC)
 
 static const char *const phase_names[NR_EVAC_PHASES] = {
@@ -25,7 +25,7 @@ static const struct {
 	{ "evac:move", TRACE_EVAC_MOVE },
 };
 
-/* A phase's name, or a pfn. */
+/* Parse a phase's name or a pfn. */
 static bool parse_at(const char *word, struct hold_place *place)
 {
 	unsigned long pfn;

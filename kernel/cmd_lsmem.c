@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * lsmem: memory blocks as util-linux's lsmem prints them, neighbours that agree
- * in one row.
+ * lsmem: print memory blocks as util-linux's lsmem does, with neighbours that agree in
+ * one row.
  */
 #include "kernel/memory_block.h"
 #include "kernel/shell.h"
@@ -15,12 +15,12 @@ struct row {
 	bool removable;
 };
 
-/* The next row at or after @block; false at the end. @all: a row per block. */
+/* Find the next row at or after @block; false at the end. @all: one row per block. */
 static bool next_row(unsigned long block, bool all, struct row *row)
 {
 	unsigned long b = next_memory_block(&kernel_mm, block);
 
-	/* A block may leave between the two looks: then it is none of the list's. */
+	/* A block may leave between the two look-ups: then leave it out. */
 	while (b != PFN_NONE &&
 	       (row->state = memory_block_state(&kernel_mm, b)) == MEM_BLOCK_ABSENT)
 		b = next_memory_block(&kernel_mm, b + 1);
@@ -35,7 +35,7 @@ static bool next_row(unsigned long block, bool all, struct row *row)
 	return true;
 }
 
-/* "128M", "1.5G": the largest unit, one decimal when it is not whole. */
+/* Print "128M", "1.5G": the largest unit, with one decimal when it is not whole. */
 static const char *human_size(u64 bytes, char *buf, size_t size)
 {
 	static const char units[] = "BKMGTPE";
@@ -58,7 +58,7 @@ static const char *state_word(enum memory_block_state state)
 	return state == MEM_BLOCK_GOING_OFFLINE ? "on->off" : memory_block_state_name(state);
 }
 
-/* Only of blocks that are online. */
+/* Whether a row's blocks are removable; only online blocks say so. */
 static const char *removable_word(const struct row *row)
 {
 	if (row->state != MEM_BLOCK_ONLINE)
@@ -92,7 +92,7 @@ static void measure(bool all, struct widths *w)
 		w->state = max(w->state, (int)strlen(state_word(row.state)));
 		w->block = max(w->block, (int)strlen(block));
 	}
-	/* As libsmartcols has it: the heading's width if all fit, else 5 or more. */
+	/* Like libsmartcols: the heading's width if all fit, else 5 or more. */
 	w->size = w->size < 4 ? 4 : max(w->size, 5);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * map: a picture of memory. A row is a memory block, a letter a pageblock of
+ * map: a picture of memory. Each row is a memory block, each letter a pageblock of
  * 2 MiB. Readable without colour; coloured on a terminal.
  */
 #include "kernel/memory_block.h"
@@ -11,7 +11,7 @@
 #include "lib/string.h"
 #include "mm/vmstat.h"
 
-/* What one pageblock looks like; the first that fits is shown. */
+/* What a pageblock looks like; the map shows the first that fits. */
 enum cell {
 	CELL_HOLE,     /* no memory */
 	CELL_UNPLUGGED, /* PageOffline and unmapped */
@@ -87,7 +87,7 @@ static void print_cell(enum cell cell, bool colour, struct sink *out)
 		sink_printf(out, "%c", looks[cell].letter);
 }
 
-/* One row; it is read in a walk bracket, and printed after it. */
+/* Print one row: read the block in a walk bracket, and print after it. */
 static void print_block(unsigned long block, bool colour, struct sink *out)
 {
 	enum memory_block_state state = MEM_BLOCK_ABSENT;

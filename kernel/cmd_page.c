@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Commands about single frames: look, allocate, free, pin. Whose a frame is, and what a
- * person may do to it, is decided in person_page.c.
+ * Commands for single frames: look, allocate, free, pin. person_page.c decides which
+ * frames belong to the person at the console, and what that person may do to them.
  */
 #include "arch/thread.h"
 #include "kernel/person_page.h"
@@ -242,7 +242,7 @@ static int cmd_unpin(int argc, char **argv, struct sink *out)
 }
 COMMAND(unpin, "unpin PFN", "let a pinned page move again", cmd_unpin);
 
-/* The longest stretches without interrupts so far, if this build measures them. */
+/* Show the longest stretches without interrupts so far, if this build measures them. */
 static void show_irqs_off(struct sink *out)
 {
 	struct hart *hart;

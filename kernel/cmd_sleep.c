@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sleep: a command that takes its time, for tests of what happens meanwhile. */
+/* sleep: a slow command, for tests of what happens meanwhile. */
 #include "kernel/command.h"
 #include "kernel/shell.h"
 #include "kernel/timer.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Commands about the system as a whole: help, files, messages, the end.
+ * Commands for the system as a whole: help, files, messages, shutdown.
  */
 #include "arch/boot.h"
 #include "kernel/param.h"
@@ -75,8 +75,8 @@ static int cmd_ls(int argc, char **argv, struct sink *out)
 COMMAND(ls, "ls [DIR]", "list the files of a directory", cmd_ls);
 
 /*
- * Cuts "> FILE", with or without blanks around it, off the words; ">>" is the same,
- * since no file here has an end to append to. Returns FILE, or NULL.
+ * Cut "> FILE", with or without blanks around it, off the words; ">>" does the same,
+ * since no file here has an end to append to. Return: FILE, or NULL.
  */
 static const char *cut_redirection(int *argc, char **argv)
 {

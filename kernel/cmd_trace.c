@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The trace command: which events, and the records in ftrace's text form. */
+/* The trace command: select events, and print the records in ftrace's text form. */
 #include "kernel/shell.h"
 #include "kernel/trace.h"
 #include "lib/errno.h"

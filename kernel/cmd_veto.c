@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The console's "veto": three listeners on the kernel's memory events, the middle one
- * of which answers with an error as often as it was told to, at the priority it was told.
- * A scenario asks the outer two afterwards whether each start that they saw had exactly
- * one end. Compare with: Linux lib/memory-notifier-error-inject.c.
+ * The console's "veto": three listeners on the kernel's memory events. The middle
+ * listener answers with an error as often, and at the priority, as the user says. A
+ * scenario asks afterwards whether each start that the outer two saw had exactly one
+ * end. Compare with: Linux lib/memory-notifier-error-inject.c.
  */
 #include "kernel/shell.h"
 #include "kernel/notifier.h"
@@ -55,7 +55,7 @@ static struct witness after = {
 	.nb = { .fn = witness_event, .priority = 0, .name = "after" }
 };
 
-/* Listen from the first use on; -EEXIST of a later one is as it should be. */
+/* Register at the first use; later calls get -EEXIST, which is fine. */
 static void listen(void)
 {
 	(void)register_memory_notifier(&kernel_mm, &before.nb);
@@ -63,7 +63,7 @@ static void listen(void)
 	(void)register_memory_notifier(&kernel_mm, &after.nb);
 }
 
-/* By enum mem_event; "online" and "offline" alone are the starts, which can be refused. */
+/* By enum mem_event; "online" and "offline" are the starts, which can be refused. */
 static const char *const event_words[NR_MEM_EVENTS] = {
 	[MEM_GOING_ONLINE] = "online",
 	[MEM_CANCEL_ONLINE] = "cancel-online",
@@ -73,7 +73,7 @@ static const char *const event_words[NR_MEM_EVENTS] = {
 	[MEM_OFFLINE] = "went-offline",
 };
 
-/* A priority, which may be negative. */
+/* Parse a priority, which may be negative. */
 static int parse_priority(const char *text, int *priority)
 {
 	const bool negative = *text == '-';

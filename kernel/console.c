@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The terminal: a thread that reads bytes of the serial line, edits lines and
- * runs them, for as long as the machine is up.
+ * The terminal: a thread that reads bytes from the serial line, edits lines and
+ * runs them, as long as the machine is up.
  */
 #include "kernel/printk.h"
 #include "kernel/shell.h"
@@ -12,7 +12,7 @@
 #include "lib/string.h"
 #include "serial/serial.h"
 
-/* Looked at even if an interrupt was lost. */
+/* How often to check for input, in case an interrupt was lost. */
 #define POLL_NS (1000ULL * 1000 * 1000)
 
 #define CTRL_C 3
@@ -26,12 +26,12 @@ static void input_arrived(void)
 	wake_up_all(&typed);
 }
 
-/* What was typed while a command ran; read by this thread alone. */
+/* Input typed while a command ran; only the console's thread uses it. */
 static u8 ahead[4096];
 static unsigned int nr_ahead, ahead_read;
 static bool ctrl_c;
 
-/* Ctrl-C ends the command that runs; all else is kept for the prompt, before it and behind. */
+/* Ctrl-C ends the running command; input before and after it is kept for the prompt. */
 static bool ctrl_c_typed(struct interrupter *unused)
 {
 	int byte;
@@ -59,7 +59,7 @@ static int next_byte(void)
 	return byte;
 }
 
-/* What was typed ahead and not read yet stays in front of what is typed now. */
+/* Run a line; unread input from before stays in front of what is typed now. */
 static void run_line(const char *line)
 {
 	ctrl_c = false;

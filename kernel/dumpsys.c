@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The files of /proc and /sys and a kpageflags as one ustar stream (POSIX.1-1988), so
- * that tools made for Linux read ebb on the host: lsmem --sysroot DIR.
+ * that Linux tools can read ebb on the host: lsmem --sysroot DIR.
  *
- * A file is rendered into a buffer first: its size comes before its bytes, and what
- * renders it may hold locks, while the stream waits for a slow reader.
+ * Each file is rendered into a buffer first: its size comes before its bytes in the
+ * stream, and the renderer may hold locks, while the stream waits for a slow reader.
  */
 #include "arch/machine.h"
 #include "kernel/export.h"
@@ -35,7 +35,7 @@ struct ustar_header {
 };
 static_assert(sizeof(struct ustar_header) == TAR_BLOCK, "POSIX ustar");
 
-/* Where the stream goes, and what a file is rendered into. */
+/* The stream's destination, and the buffer for a file. */
 struct tar {
 	struct sink *out;
 	char *buffer;
@@ -69,7 +69,7 @@ static void tar_pad(struct tar *tar, u64 size)
 		tar->out->write(tar->out, zeros, TAR_BLOCK - size % TAR_BLOCK);
 }
 
-/* One file of the table, for pseudofs_for_each(). */
+/* Write one file of the table, for pseudofs_for_each(). */
 static void tar_file(const char *path, void *arg)
 {
 	struct tar *tar = arg;
@@ -86,7 +86,7 @@ static void tar_file(const char *path, void *arg)
 	tar_pad(tar, text.len);
 }
 
-/* Words of kpageflags from @pfn on, all of one section. */
+/* Fill in the words of kpageflags from @pfn on, all in one section. */
 static void fill_flags(u64 *words, unsigned long pfn, unsigned long nr)
 {
 	struct page_state st;
@@ -97,7 +97,7 @@ static void fill_flags(u64 *words, unsigned long pfn, unsigned long nr)
 	pfn_walk_end();
 }
 
-/* Eight bytes a frame from frame 0 to the last block's end, as in Linux. */
+/* Write eight bytes per frame from frame 0 to the last block's end, as in Linux. */
 static void tar_kpageflags(struct tar *tar)
 {
 	const unsigned long end = READ_ONCE(kernel_mm.max_pfn), step = BUFFER_BYTES / sizeof(u64);

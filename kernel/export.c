@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Bytes that leave the kernel, by name; and the same over a terminal, as base64
+ * Exports: bytes that leave the kernel, by name. Over a terminal they leave as base64
  * between two markers that host tools look for:
  *
  *	-----BEGIN EBB dumpsys-----
@@ -20,15 +20,16 @@
 #include "mm/page.h"
 
 /*
- * How long a person and a program wait for records that a slow host has not taken yet; they
- * are told so by the status.
+ * How long a user at a console, and a program, wait while another export takes the
+ * records; after that they get -EBUSY.
  */
 #define CONSOLE_WAIT_NS (2 * NSEC_PER_SEC)
 #define PORT_WAIT_NS	(60 * NSEC_PER_SEC)
 
 /*
- * The rings have one reader: who wants their records claims them. No mutex, because the
- * reader waits for its host meanwhile. All other exports have buffers of their own.
+ * The rings have one reader at a time: an export that takes records claims them first.
+ * This is no mutex, because the reader waits for its host meanwhile. All other exports
+ * have their own buffers.
  */
 static u32 rings_claimed;
 static DEFINE_WAIT_QUEUE(rings_given_back);
@@ -38,7 +39,7 @@ static bool claim_rings(void)
 	return __atomic_exchange_n(&rings_claimed, 1, __ATOMIC_ACQUIRE) == 0;
 }
 
-/* The first line of a session; the layout is docs/reference/trace.md's. */
+/* Write the header of a session; docs/reference/trace.md has the layout. */
 static int write_header(struct sink *out)
 {
 	char build_id[2 * sizeof(ebb_trace.build_id) + 1] = "";
@@ -58,7 +59,7 @@ static int write_header(struct sink *out)
 	return 0;
 }
 
-/* What the rings hold by now; records written meanwhile are for the next time. */
+/* Write the records in the rings; leave those written meanwhile for the next export. */
 static int write_records(struct sink *out)
 {
 	const u32 end = READ_ONCE(ebb_trace.seq);
@@ -91,7 +92,7 @@ static const struct export *export_find(const char *name)
 	return NULL;
 }
 
-/* Return: the export's; -EBUSY: it takes records, and so did another one all the time. */
+/* Write an export. Return: its status; -EBUSY: another export kept the records. */
 static int write_export(const struct export *export, struct sink *out, u64 limit_ns)
 {
 	struct patience patience;
@@ -118,7 +119,7 @@ int export_write(const char *name, struct sink *out)
 
 #define LINE_BYTES 57 /* 76 characters */
 
-/* Collects bytes, and writes them on as lines of base64. */
+/* A sink that collects bytes and writes them as lines of base64. */
 struct base64_sink {
 	struct sink sink;
 	struct sink *out;

@@ -16,7 +16,7 @@ enum {
 	KPF_THP = 22,
 };
 
-/* Allocated in chunks: Linux would call one of several frames a compound page. */
+/* Is it part of an allocated chunk of several frames, in Linux a compound page? */
 static bool is_compound(const struct page_state *st)
 {
 	const enum page_mobility mobility = page_type_mobility(st->type);

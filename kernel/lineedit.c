@@ -2,8 +2,8 @@
 /*
  * Line editing, history and completion for a VT100-like terminal.
  *
- * The whole line is drawn again after each change that is not an append: at most
- * 256 bytes, and nothing about the terminal's width needs to be known.
+ * The editor redraws the whole line after each change that is not an append: at most
+ * 256 bytes, and it need not know the terminal's width.
  */
 #include "kernel/lineedit.h"
 #include "lib/string.h"
@@ -89,7 +89,7 @@ static void history_add(struct lineedit *ed)
 	ed->nr_seen++;
 }
 
-/* Show the line @back steps ago; 0 is the one that was being typed. */
+/* Show the line @back steps ago; 0 is the line being typed. */
 static void history_show(struct lineedit *ed, unsigned int back)
 {
 	unsigned int kept = ed->nr_seen < LINE_HISTORY ? ed->nr_seen : LINE_HISTORY;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the files of /sys and the commands lsmem, chmem and map share. */
+/* Functions that the files of /sys and the commands lsmem, chmem and map share. */
 #include "kernel/command.h"
 #include "kernel/memory_block.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
 
-/* A person waits for it: long enough for a full block, short enough to sit through. */
+/* A user waits for it: long enough for a full block, short enough to sit through. */
 #define OFFLINE_TIMEOUT_S 30
 #define OFFLINE_RETRIES	  5
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The pages that belong to a person: what "alloc" gave out and "free" did not take back.
+ * The pages that belong to a person at a console: allocated by "alloc" and not yet freed
+ * by "free".
  *
- * A page's type and owner word say whose it is: is_persons() is the one rule, and the
- * place where pages of programs and of the page cache join. Only this file frees, pins
- * and unpins such pages, and person_lock makes the look and the deed one step: what was
- * seen under it stays so, however many consoles there are. A mover knows nothing of
- * the lock: against it a movable page's slot is held (mm/page_slot.c).
+ * A page's type and owner word tell its owner: is_persons() is the only rule, and the
+ * place to add pages of programs and of the page cache. Only this file frees, pins and
+ * unpins such pages, and person_lock makes the check and the action one step: what was
+ * checked under it stays true, however many consoles there are. A mover does not know
+ * the lock; holding the slot of a movable page keeps movers away (mm/page_slot.c).
  *
- * Nothing is printed here: a console may stall, and others wait for the lock.
+ * This file prints nothing: a console may stall, and others wait for the lock.
  */
 #include "kernel/person_page.h"
 #include "kernel/mutex.h"
@@ -18,10 +19,10 @@
 /* Owner word of a person's unmovable pages: "console" in ASCII. */
 #define PERSON_OWNER 0x00656c6f736e6f63ULL
 
-/* One request about a person's pages at a time; protects the slots' use. */
+/* Serialises requests for a person's pages; protects the use of the slots. */
 static DEFINE_MUTEX(person_lock);
 
-/* Slots of a person's movable pages; the first nr_used were used once. */
+/* Slots of a person's movable pages; only the first nr_used have ever been used. */
 static struct page_slot slots[PERSON_MOVABLE_PAGES];
 static unsigned int nr_used;
 
@@ -109,7 +110,7 @@ int person_page_alloc(const struct person_alloc *r, unsigned long *pfn)
 
 /* --- free, pin, unpin -------------------------------------------------------- */
 
-/* What a person's page is now; it stays the person's while person_lock is held. */
+/* Get the state of a person's page; it stays the person's while person_lock is held. */
 static enum person_result look(unsigned long pfn, struct page_state *st)
 {
 	bool found;
@@ -164,7 +165,7 @@ static enum person_result try_pin(unsigned long pfn, struct page_state *st)
 	return err ? PERSON_MOVING : PERSON_DONE;
 }
 
-/* What is pinned does not move: no slot need be held. */
+/* Unpin a page without holding its slot: a pinned page does not move. */
 static enum person_result try_unpin(unsigned long pfn, struct page_state *st)
 {
 	const enum person_result seen = look(pfn, st);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * /proc about memory, in the formats that Linux prints, so that people and
- * their scripts read both alike. One node, two zones.
+ * The files of /proc about memory, in Linux's formats, so that users and their scripts
+ * can read both. One node, two zones.
  *
  * Compare with: Linux mm/vmstat.c, fs/proc/meminfo.c.
  */

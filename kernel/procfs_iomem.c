@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * /proc/iomem: who brought which physical memory. Boot memory, the kernel's
- * image in it, and each owner's region with the blocks that were added to it.
+ * /proc/iomem: the sources of physical memory. Boot memory, the kernel's image in it, and
+ * each owner's region with the blocks that were added to it.
  *
  * Compare with: Linux kernel/resource.c.
  */
@@ -26,13 +26,13 @@ static void boot_memory(struct sink *out, const struct memblock_region *r)
 		line(out, 1, image->start, image->start + image->size, "Kernel image");
 }
 
-/* An owner's region, copied: the owner may leave while the text is read. */
+/* A copy of an owner's region: the owner may leave during the print. */
 struct region {
 	unsigned long pfn, end_pfn;
 	char name[16];
 };
 
-/* In the order of addresses, as the owners are: the first at or above @pfn; false: none. */
+/* Find the first region at or above @pfn; owners are in address order. False: none. */
 static bool next_region(unsigned long pfn, struct region *r)
 {
 	const struct memory_owner *owner;
@@ -52,7 +52,7 @@ static bool next_region(unsigned long pfn, struct region *r)
 	return found;
 }
 
-/* A region, and in it each run of blocks that are there. */
+/* Print a region, and in it each run of present blocks. */
 static void owner_region(struct sink *out, const struct region *r)
 {
 	unsigned long block = r->pfn / PAGES_PER_SECTION;
@@ -71,7 +71,7 @@ static void owner_region(struct sink *out, const struct region *r)
 	}
 }
 
-/* No lock: each line is true when it is made, and what reads it may be slow. */
+/* Takes no lock, as the reader may be slow: each line is true when it is made. */
 static int show_iomem(unsigned long, struct sink *out)
 {
 	const struct memblock_type *ram = &memblock.memory;

@@ -16,7 +16,7 @@
 extern const struct pseudo_file __start_pseudo_files[], __stop_pseudo_files[];
 #define for_each_file(f) for ((f) = __start_pseudo_files; (f) < __stop_pseudo_files; (f)++)
 
-/* Does @path name @f? The digits in place of '*' go to @block. */
+/* Does @path name @f? Sets @block from the digits in place of '*'. */
 static bool file_matches(const struct pseudo_file *f, const char *path, unsigned long *block)
 {
 	const char *star = strchr(f->path, '*');
@@ -100,8 +100,8 @@ void pseudofs_for_each(void (*fn)(const char *path, void *arg), void *arg)
 }
 
 /*
- * Names in a directory come sorted by finding, again and again, the smallest
- * one that is greater than the last: no memory, and a directory is small.
+ * To list a directory in order, find again and again the smallest name that is greater
+ * than the last: that needs no memory, and a directory is small.
  */
 struct next_name {
 	const char *dir;
@@ -148,7 +148,7 @@ static void consider(const char *path, void *arg)
 		strscpy(n->best, name, sizeof(n->best));
 }
 
-/* The next name in the directory, or false. */
+/* Find the next name in the directory; false if there is none. */
 static bool next_name(struct next_name *n)
 {
 	n->best[0] = '\0';

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From a line of text to a command: splitting, look-up, the nearest word for a
- * mistyped one, help and completion. Reentrant: any thread, any sink.
+ * From a line of text to a command: splitting, look-up, the nearest match for a
+ * mistyped word, help and completion. Reentrant: any thread, any sink.
  */
 #include "kernel/command.h"
 #include "kernel/sched.h"

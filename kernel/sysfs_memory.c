@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * /sys/devices/system/memory: one directory a memory block, in Linux's formats.
+ * /sys/devices/system/memory: one directory per memory block, in Linux's formats.
  *
  * Compare with: Linux drivers/base/memory.c.
  */
@@ -91,7 +91,7 @@ static int show_phys_index(unsigned long block, struct sink *out)
 }
 PSEUDO_FILE(phys_index, "/sys/devices/system/memory/memory*/phys_index", show_phys_index, NULL);
 
-/* Blocks that hold boot memory never leave; Linux says 1 for all. */
+/* 0 for blocks with boot memory, which never leave; Linux shows 1 for all blocks. */
 static int show_removable(unsigned long block, struct sink *out)
 {
 	sink_printf(out, "%d\n", memory_block_removable(block));
