@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From the machine's description to a kernel that takes commands.
+ * The boot, from the machine's description to a kernel that takes commands.
  *
- * The boot stack becomes the boot hart's idle thread; what may sleep is done by
- * the thread "init".
+ * The boot stack becomes the boot hart's idle thread; the thread "init" does everything
+ * that may sleep.
  */
 #include "arch/boot.h"
 #include "arch/irq.h"
@@ -22,14 +22,14 @@
 #include "serial/serial.h"
 
 static u64 memory_limit;
-/* The image, the metadata of one block, and what 8 harts need: 3 MiB, and room. */
+/* The image, the metadata of one block, and memory for 8 harts: 3 MiB, and some room. */
 #define MEMORY_LIMIT_MIN (8UL << 20)
 PARAM_SIZE("mem", memory_limit, "use only so much boot memory; 0 is all");
 
 static const char *autorun;
 PARAM_STRING("autorun", autorun, "commands to run after boot, separated by ;");
 
-/* What is no fault of the kernel is no panic: the machine ends, and says why. */
+/* Say why and end the machine. This is no panic: the kernel is not at fault. */
 static void __noreturn cannot_start(const char *what)
 {
 	pr_emerg("memory: %s do not fit %lu MiB of boot memory in %u ranges: ebb does not start",
@@ -83,7 +83,7 @@ static int init_thread(void *)
 	smp_start();
 	for (unsigned int level = 0; level < INIT_ready; level++)
 		initcalls_run(level);
-	/* Whatever a human or a program waits for: exactly this line. */
+	/* Users and programs wait for exactly this line. */
 	sink_puts(console_sink(), "ebb: ready\n");
 	initcalls_run(INIT_ready);
 	if (autorun != NULL)

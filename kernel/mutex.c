@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Mutexes. Not fair: a thread that comes by may take a mutex before the waiter
- * that was woken for it, which then waits again.
+ * Mutexes. Not fair: another thread may take a mutex before the waiter that was woken
+ * for it, which then waits again.
  *
- * A thread's mutexes are a list, the last taken first: the holder alone touches it, and
- * @outer of a mutex.
+ * A thread's mutexes are a list, the last taken first. Only the holder touches the list
+ * and a mutex's @outer.
  */
 #include "kernel/mutex.h"
 #include "kernel/panic.h"
@@ -44,7 +44,7 @@ bool mutex_trylock(struct mutex *mutex)
 	return true;
 }
 
-/* Nearly always the first: locks are given back in the order that is opposite to taking. */
+/* Remove a mutex from the list: nearly always the first, as release is in reverse. */
 static void forget(struct thread *self, const struct mutex *mutex)
 {
 	struct mutex **link = &self->mutexes;
@@ -92,7 +92,7 @@ void mutex_lock(struct mutex *mutex) __no_lock_analysis
 	struct patience patience;
 
 	might_sleep();
-	/* A free mutex needs no look at the clock. */
+	/* Take a free mutex without reading the clock. */
 	if (likely(mutex_trylock(mutex)))
 		return;
 	patience_start(&patience, MUTEX_REPORT_NS);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Notifier chains. Starts are numbered, and several may be open at the same time. A
- * start that was not refused was heard by every listener of that moment, so its end
- * goes to those that were registered before it.
+ * Notifier chains. Starts have numbers, and several may be open at the same time. Every
+ * listener registered at that moment heard a start that was not refused, so its end
+ * goes to the listeners that were registered before it.
  *
  * Compare with: Linux kernel/notifier.c, blocking_notifier_call_chain_robust().
  */
@@ -66,7 +66,7 @@ int notifier_unregister(struct notifier_chain *chain, struct notifier_block *nb)
 	return err;
 }
 
-/* An error where none is allowed: said, and nothing changes. */
+/* Call a listener for an event that it cannot refuse: an error causes only a warning. */
 static void tell(struct notifier_block *nb, unsigned long event, void *data)
 {
 	static struct ratelimit_state log;
@@ -89,7 +89,7 @@ void notifier_call(struct notifier_chain *chain, unsigned long event, void *data
 	mutex_unlock(&chain->lock);
 }
 
-/* The listener @refused has vetoed a start: those before it are told that it is over. */
+/* The listener @refused has vetoed a start: send @cancel to the listeners before it. */
 static void cancel_start(struct notifier_chain *chain, struct notifier_block *refused,
 			 unsigned long cancel, void *data) __must_hold(chain->lock)
 {

@@ -14,7 +14,7 @@
 #include "kernel/trace.h"
 #include "lib/vsprintf.h"
 
-/* How long the other harts have to stop. */
+/* Time that the other harts have to stop. */
 #define STOP_NS	      (200 * NSEC_PER_MSEC)
 #define TRACE_RECORDS 20
 
@@ -39,7 +39,7 @@ void warn_report(const char *file, int line, const char *what)
 	arch_backtrace(report_sink());
 }
 
-/* A hart that is stopped does not come back. */
+/* Stop this hart for good. */
 static void __noreturn stop_here(void)
 {
 	(void)arch_irq_save();
@@ -109,7 +109,7 @@ void panic(const char *fmt, ...)
 	va_start(args, fmt);
 	(void)vsnprintf(reason, sizeof(reason), fmt, args);
 	va_end(args);
-	/* A panic while reporting one: what is out is all there is. */
+	/* A panic during the report of another: print nothing more. */
 	if (!reporting) {
 		reporting = true;
 		report(reason);

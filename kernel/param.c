@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The kernel command line. Whatever it holds, the boot goes on: each word that
- * can't be used costs one line, and after MAX_COMPLAINTS of them only their
- * number is said.
+ * The kernel command line. Whatever it contains, the boot goes on: each unusable word
+ * costs one log line; after MAX_COMPLAINTS lines only the number of further words is
+ * logged.
  *
  * Compare with: Linux kernel/params.c.
  */
@@ -17,7 +17,7 @@
 
 #define MAX_COMPLAINTS 16
 
-static char raw[COMMAND_LINE_SIZE];    /* as it came */
+static char raw[COMMAND_LINE_SIZE];    /* unchanged */
 static char parsed[COMMAND_LINE_SIZE]; /* cut into words; values point in here */
 static unsigned int complaints;
 
@@ -104,7 +104,7 @@ static const char *const type_words[] = {
 	[PARAM_TYPE_ENUM] = "one of",
 };
 
-/* What a value of @p looks like, for people. */
+/* Print what a value of @p looks like, for the user. */
 static void print_type(const struct param *p, struct sink *out)
 {
 	sink_puts(out, type_words[p->type]);
@@ -114,7 +114,7 @@ static void print_type(const struct param *p, struct sink *out)
 		sink_printf(out, " %s", p->words[i]);
 }
 
-/* Bytes that would play with a terminal become "?". */
+/* Replace bytes that would upset a terminal by "?". */
 static void make_printable(char *text)
 {
 	for (; *text != '\0'; text++)
@@ -162,7 +162,7 @@ static bool named_before(const char *name)
 	return false;
 }
 
-/* Cuts the word at @text; returns its end, and where the next one starts. */
+/* Cut off the word at @text; set @next to the start of the next. Return: its end. */
 static char *cut_word(char *text, char **next)
 {
 	char *out = text;
@@ -203,7 +203,7 @@ static void parse_word(char *word)
 		complain_value(word, value);
 }
 
-/* Bytes of the words that are whole: a half one must not be obeyed, nor half a quoted text. */
+/* Length of the whole words: the kernel must not obey half a word or half a quote. */
 static size_t whole_words(const char *cmdline, size_t len)
 {
 	bool quoted = false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Limits of waits that count what the waiter saw.
+ * Limits of waits, counted in time that the waiter saw pass.
  */
 #include "kernel/patience.h"
 #include "kernel/timer.h"

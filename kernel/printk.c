@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Kernel messages. One lock, taken with interrupts off, keeps lines whole on the
- * terminal and in the ring. A message is formatted before the lock is taken.
+ * terminal and in the ring. printk() formats a message before it takes the lock.
  *
  * Compare with: Linux kernel/printk/printk.c.
  */
@@ -22,11 +22,11 @@ static DEFINE_SPINLOCK(console_lock);
 static bool lock_busted;
 static void (*console_write)(const char *text, size_t len);
 
-/* Messages with lower levels than this are shown; the same number as Linux's. */
+/* Messages with lower levels than this are shown; the same default as Linux's. */
 static u64 loglevel = 7;
 PARAM_UINT("loglevel", loglevel, "show messages of a lower level than this (0 to 8)");
 
-/* Text of whole lines; head counts bytes ever written and runs freely. */
+/* Text of whole lines; head counts all bytes ever written and is never reduced. */
 static char ring[RING_SIZE];
 static u64 ring_head;
 
@@ -39,7 +39,7 @@ static unsigned long console_acquire(void) __no_lock_analysis
 
 static void console_release(unsigned long flags) __no_lock_analysis
 {
-	/* Who took the lock before it was busted still holds it. */
+	/* A hart that took the lock before it was busted still holds it. */
 	if (spin_is_held(&console_lock))
 		spin_unlock(&console_lock);
 	arch_irq_restore(flags);
@@ -61,7 +61,7 @@ static size_t format_time(char *text, size_t size)
 			 (unsigned long long)(usec % 1000000));
 }
 
-/* The message's level; moves @fmt behind it. */
+/* Parse the message's level and move @fmt past it. */
 static unsigned int take_level(const char **fmt)
 {
 	const char *text = *fmt;
@@ -105,7 +105,7 @@ bool ratelimit(struct ratelimit_state *rs, const char *prefix)
 	u64 start = __atomic_load_n(&rs->start_ns, __ATOMIC_RELAXED);
 	u32 nr;
 
-	/* One hart begins the next interval. */
+	/* Only one hart begins the next interval. */
 	if (now - start < RATELIMIT_NS ||
 	    !__atomic_compare_exchange_n(&rs->start_ns, &start, now, false, __ATOMIC_RELAXED,
 					 __ATOMIC_RELAXED))
@@ -154,7 +154,7 @@ void printk_set_console(void (*write)(const char *text, size_t len))
 	console_release(flags);
 }
 
-/* From the first whole line on. */
+/* Starts at the first whole line. */
 void printk_dump(struct sink *out)
 {
 	u64 pos = ring_head > RING_SIZE ? ring_head - RING_SIZE : 0;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Grace periods: a request to every hart, served at its next quiescent point.
+ * Grace periods: a request to every hart, which serves it at its next quiescent point.
  *
  * There is one request at a time. Each hart has a word that goes NONE ->
  * REQUESTED (by the requester) -> RUNNING -> NONE (by the hart). A requester that
  * gives up takes REQUESTED back to NONE by a compare-and-swap, so that no hart
- * runs a function whose caller is gone.
+ * runs a function after its caller has gone.
  *
- * Who waits, for the others or for its turn, spins briefly and sleeps then: its
- * hart serves requests meanwhile, and where harts outnumber the host's cores it
- * leaves the core to those that are waited for.
+ * A thread that waits, for the other harts or for its turn, spins briefly and then
+ * sleeps: its hart serves requests meanwhile, and where harts outnumber the host's
+ * cores, it leaves the core to the harts that it waits for.
  */
 #include "arch/machine.h"
 #include "kernel/mutex.h"
@@ -22,13 +22,13 @@
 #include "kernel/wait.h"
 #include "lib/errno.h"
 
-/* An idle hart answers within this time when nothing is in its way. */
+/* An idle hart normally answers within this time. */
 #define SPIN_NS (30 * NSEC_PER_USEC)
 
 static DEFINE_MUTEX(request_lock); /* held by the requester */
 static DEFINE_WAIT_QUEUE(answered);
 
-/* Written by the requester before any hart is asked. */
+/* The requester writes this before it asks any hart. */
 static struct {
 	void (*fn)(void *arg);
 	void *arg;
@@ -38,12 +38,12 @@ void quiesce_serve(struct hart *hart)
 {
 	u32 word = QUIESCE_REQUESTED;
 
-	/* Acquire pairs with ask(): fn and arg are the request's. */
+	/* Acquire pairs with ask(): fn and arg are those of the request. */
 	if (!__atomic_compare_exchange_n(&hart->quiesce, &word, QUIESCE_RUNNING, false,
 					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return;
 	request.fn(request.arg);
-	/* Pairs with the acquire in has_answered(): what fn wrote is visible. */
+	/* Pairs with the acquire in has_answered(): the writes of fn are visible. */
 	STORE_RELEASE(hart->quiesce, QUIESCE_NONE);
 	/* Pairs with the fence in wait_prepare(). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -55,8 +55,8 @@ static void ask(struct hart *hart)
 {
 	STORE_RELEASE(hart->quiesce, QUIESCE_REQUESTED);
 	/*
-	 * Either this hart sees @idling, or the other one sees the request before
-	 * it waits: pairs with the fence in idle_wait().
+	 * Either this hart sees @idling, or the other hart sees the request before it
+	 * waits: pairs with the fence in idle_wait().
 	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (READ_ONCE(hart->idling))
@@ -69,7 +69,7 @@ static bool has_answered(const struct hart *hart)
 	       !hart_is_online(hart);
 }
 
-/* @hart runs the function right now and ends soon: that can't be taken back. */
+/* Wait while @hart runs the function: it ends soon, and can no longer be taken back. */
 static void await_end(const struct hart *hart)
 {
 	struct patience patience;
@@ -83,7 +83,7 @@ static void await_end(const struct hart *hart)
 	}
 }
 
-/* Whether @hart has answered in time; else the request is taken back. */
+/* Wait until @hart has answered; if it is late, take the request back. False: late. */
 static bool await(struct hart *hart, struct patience *patience)
 {
 	const u64 spin_end = ktime_ns() + SPIN_NS;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The scheduler: cooperative, one run queue for all harts, first come first
+ * The scheduler: cooperative, with one run queue for all harts, first come first
  * served. A thread runs on the hart that took it from the queue until it gives
- * the hart away.
+ * up the hart.
  *
- * sched_lock is held across the switch, so that no hart can take a thread whose
- * registers are not yet put down. Locks are owned by harts, and the switch stays
- * on its hart: the thread that continues gives the lock back.
+ * A hart holds sched_lock across the switch, so that no other hart can take a thread
+ * before its registers are saved. Harts own spinlocks, and the switch stays on its hart:
+ * the thread that continues releases the lock.
  */
 #include "arch/boot.h"
 #include "kernel/panic.h"
@@ -40,7 +40,7 @@ void might_sleep(void)
 	if (unlikely(hart->spin_depth != 0))
 		panic("thread %s may sleep while hart %u holds %u spinlocks",
 		      thread_name(hart->current), hart->id, hart->spin_depth);
-	/* Idle threads boot the hart, when interrupts are not on yet. */
+	/* An idle thread boots the hart with interrupts still off. */
 	if (unlikely(!arch_irqs_enabled() && !hart->current->idle))
 		panic("thread %s may sleep with interrupts off",
 		      thread_name(hart->current));
@@ -80,7 +80,7 @@ static struct thread *dequeue(const struct hart *hart) __must_hold(sched_lock)
 	return thread;
 }
 
-/* Wakes one hart that waits and may run @thread; all others are busy. */
+/* Wake one waiting hart that may run @thread, if there is one. */
 static void kick_for(const struct thread *thread) __must_hold(sched_lock)
 {
 	struct hart *hart;
@@ -88,7 +88,7 @@ static void kick_for(const struct thread *thread) __must_hold(sched_lock)
 	for_each_hart(hart) {
 		if (!READ_ONCE(hart->idling) || !may_run(thread, hart))
 			continue;
-		/* Not twice for two threads: the next one gets another hart. */
+		/* Do not kick it again: the next thread gets another hart. */
 		WRITE_ONCE(hart->idling, 0);
 		if (hart != this_hart())
 			arch_kick_hart(hart->id);
@@ -206,8 +206,8 @@ void sched_init_hart(void)
 }
 
 /*
- * Waits for an interrupt unless there is something to do. @idling is set under
- * the lock under which threads become ready, so one of the two sees the other.
+ * Wait for an interrupt unless there is something to do. It sets @idling under the lock
+ * under which threads become ready, so either side sees the other.
  */
 static void idle_wait(struct hart *hart)
 {

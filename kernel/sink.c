@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sinks: formatted text into whatever takes text.
+ * Sinks: write formatted text to a destination of text.
  */
 #include "arch/machine.h"
 #include "kernel/mutex.h"
@@ -84,7 +84,7 @@ bool sink_can_wait(void)
 {
 	const struct hart *hart = this_hart();
 
-	/* Idle threads boot the hart, when interrupts are not on yet. */
+	/* An idle thread boots the hart with interrupts still off. */
 	return hart->spin_depth == 0 && hart->irq_depth == 0 &&
 	       (arch_irqs_enabled() || hart->current->idle) && !mutex_last_taken();
 }

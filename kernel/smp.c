@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Bringing up the other harts.
+ * Bring up the other harts.
  */
 #include "arch/boot.h"
 #include "kernel/hart.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A picture of all memory in the same 32-byte records that its changes leave. Frames
- * are runs of equal type and flags, pageblocks runs of equal migrate type, isolation
- * and validity, blocks runs of equal state. Whoever replays the records that follow has
- * to arrive at the next picture.
+ * A snapshot of all memory in the same 32-byte records that its changes leave. Frames
+ * are runs of equal type and flags, pageblocks runs of equal migrate type, isolation and
+ * validity, blocks runs of equal state. A replay of the records that follow must arrive
+ * at the next snapshot.
  *
  * A part is as much as fits the buffer and at least one pageblock:
  *	SNAP_PART pfn count, then records, then SNAP_END pfn
@@ -22,23 +22,23 @@
 #define MAX_RECORDS  ((PAGE_SIZE << BUFFER_ORDER) / sizeof(struct trace_record))
 #define STOP_NS	     (5 * NSEC_PER_SEC)
 
-/* One pageblock's frames, its three words, its block; all counters; the end. */
+/* Records: one pageblock's frames, its three words, its block; all counters; the end. */
 #define ROOM_NEEDED (PAGEBLOCK_NR_PAGES + 4 + NR_ZONES * NR_ZONE_COUNTERS + 1)
 static_assert(MAX_RECORDS > 2 * ROOM_NEEDED, "a part holds a pageblock");
 
-/* What is told apart by a flag is no state of a frame: chunks are not in the records. */
+/* Flags that are part of a frame's state; PG_TAIL is not: records do not show chunks. */
 #define FLAGS_TOLD (PG_OFFLINE_SKIPPABLE | PG_CLAIMED | PG_PINNED | PG_HWPOISON)
 
-/* Kinds of runs that grow side by side. */
+/* Kinds of runs that grow in parallel. */
 enum run { RUN_FRAMES, RUN_TYPE, RUN_ISOLATE, RUN_VALID, RUN_BLOCK, NR_RUNS };
 
 /**
  * struct snapshot - the part that is being made
- * @records: MAX_RECORDS of them
- * @nr: how many are in use
+ * @records: room for MAX_RECORDS
+ * @nr: records in use
  * @run: the last record of each kind, which may still grow
  * @next: first frame that is not covered yet
- * @last: nothing is left behind this part
+ * @last: this part is the last
  */
 struct snapshot {
 	struct trace_record *records;
@@ -125,7 +125,7 @@ static void add_zones(struct snapshot *snap)
 	}
 }
 
-/* While all harts stand still. */
+/* Make one part, while all other harts stand still. */
 static void make_part(void *arg)
 {
 	struct snapshot *snap = arg;

@@ -2,8 +2,8 @@
 /*
  * Spinlocks: the contended path and the reports.
  *
- * The back-off doubles up to a bound, so that harts which outnumber the host's
- * cores leave the holder some time, and nobody starves by backing off for ever.
+ * The back-off doubles up to a bound: so harts that outnumber the host's cores leave the
+ * holder some time, and no hart starves by backing off for ever.
  */
 #include "kernel/panic.h"
 #include "kernel/patience.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Stacks of kernel threads: frames of the page allocator, mapped with a guard
- * below. They come from a pool and go back to it; frames are never given back, so
- * that starting a thread is cheap, and a test that starts some does not look as
- * if it leaked memory.
+ * Stacks of kernel threads: frames from the page allocator, mapped with a guard page
+ * below. Stacks come from a pool and go back to it. The pool never frees their frames, so
+ * starting a thread is cheap, and a test that starts threads does not appear to leak
+ * memory.
  */
 #include "arch/thread.h"
 #include "kernel/sched.h"
@@ -11,7 +11,7 @@
 #include "mm/page_alloc.h"
 
 static DEFINE_SPINLOCK(pool_lock);
-static void *pool; /* lowest address of a free stack, whose first word is the next */
+static void *pool; /* lowest address of a free stack; its first word is the next stack */
 static unsigned int pool_size;
 
 static void *pool_take(void)

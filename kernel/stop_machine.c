@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One hart does something while all others stand still, each at a quiescent point.
- * Made of one on_each_hart() request: the others' part of it is to wait.
+ * Run a function on one hart while all others stand still, each at a quiescent point.
+ * It is one on_each_hart() request, in which the other harts only wait.
  */
 #include "arch/machine.h"
 #include "kernel/hart.h"
@@ -12,12 +12,12 @@
 
 /**
  * struct stop - one request
- * @fn, @arg: what the leader does
- * @leader: the thread that asked
- * @patience: for the others to come
- * @standing: harts that have come
+ * @fn, @arg: what the leader runs
+ * @leader: the thread that called stop_machine()
+ * @patience: limit of the wait for the other harts
+ * @standing: number of harts that stand still
  * @over: they may go on
- * @err: what becomes of it
+ * @err: result of the request
  */
 struct stop {
 	void (*fn)(void *arg);
@@ -43,7 +43,7 @@ static void lead(struct stop *stop)
 {
 	const unsigned int others = nr_online() - 1;
 
-	/* Acquire: what the others did before they came is visible. */
+	/* Acquire: all earlier writes of the other harts are visible. */
 	while (__atomic_load_n(&stop->standing, __ATOMIC_ACQUIRE) < others) {
 		if (!patience_lasts(&stop->patience)) {
 			stop->err = -ETIMEDOUT;

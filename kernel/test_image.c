@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a kernel without tests says when a boot parameter or a command asks for them. */
+/* Hints of a kernel without tests, if a boot parameter or a command asks for tests. */
 #include "kernel/test_image.h"
 #include "arch/boot.h"
 #include "kernel/command.h"
@@ -10,13 +10,13 @@
 #include "kernel/shell.h"
 #include "lib/string.h"
 
-/* Commands that tests/ brings, and what to type instead of them. */
+/* Commands that tests/ adds, and what to type instead of them. */
 static const char *const instead[][2] = {
 	{ "ut", "make ut T='SUITE.*'" },
 	{ "bench", "make bench" },
 };
 
-/* The boot parameters that start tests; others of the runner's only shape a run. */
+/* The boot parameters that start tests; the runner's others only shape a run. */
 static const char *const starters[] = {
 	"kunit.filter_glob", "kunit.filter", "kunit.action", "kunit.enable",
 };

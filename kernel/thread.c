@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Threads: making, ending and joining them.
+ * Create, end and join threads.
  */
 #include "arch/boot.h"
 #include "kernel/panic.h"
@@ -27,7 +27,7 @@ static struct thread *slot_take(void)
 	return found;
 }
 
-/* The thread has ended and runs nowhere. */
+/* Free the slot of a thread that has ended and is on no hart. */
 static void slot_give_back(struct thread *thread)
 {
 	void *stack = thread->stack;
@@ -40,7 +40,7 @@ static void slot_give_back(struct thread *thread)
 	stack_put(stack);
 }
 
-/* Ended threads that nobody joins lie about until somebody makes or joins one. */
+/* Free detached threads that have ended; called when a thread is created or joined. */
 static void reap_detached(void)
 {
 	for (unsigned int i = 0; i < MAX_THREADS; i++) {
@@ -49,7 +49,7 @@ static void reap_detached(void)
 		const bool dead = thread->state == THREAD_EXITED && thread->detached;
 
 		if (dead)
-			thread->detached = false; /* ours: nobody else reaps it */
+			thread->detached = false; /* claimed: no other thread reaps it */
 		spin_unlock_irqrestore(&sched_lock, flags);
 		if (dead)
 			slot_give_back(thread);
@@ -60,7 +60,7 @@ static void thread_start(void *arg) __no_lock_analysis
 {
 	struct thread *self = arg;
 
-	/* Taken by the thread that gave the hart away. */
+	/* The thread that gave up the hart took the lock. */
 	spin_unlock(&sched_lock);
 	arch_irq_enable();
 	quiescent_point();
@@ -79,7 +79,7 @@ void thread_exit(int result)
 	self->state = THREAD_EXITED;
 	if (self->joiner != NULL)
 		thread_wake_locked(self->joiner);
-	/* Who looks at the state needs the lock, so this stack is left by then. */
+	/* A reader of the state takes the lock, so this stack is out of use by then. */
 	schedule_locked();
 	panic("thread %s runs on after its end", self->name);
 }
@@ -134,7 +134,7 @@ struct thread *thread_create(const char *name, int (*fn)(void *arg), void *arg)
 	return thread_create_on(ANY_HART, name, fn, arg);
 }
 
-/* Whether it has ended and left its stack; if not, the caller will be woken. */
+/* Has @thread ended and left its stack? If not, register @joiner to be woken. */
 static bool join_or_register(struct thread *thread, struct thread *joiner)
 {
 	const unsigned long flags = spin_lock_irqsave(&sched_lock);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Timers: a sorted list per hart, one lock for all of them. The hart's alarm is
- * set to its first entry.
+ * Timers: a sorted list per hart, and one lock for all lists. A hart's alarm is set to
+ * the first entry of its list.
  */
 #include "arch/irq.h"
 #include "kernel/panic.h"
@@ -12,8 +12,8 @@
 
 /**
  * struct timer_base - one hart's timers; under timer_lock
- * @pending: struct timer by time; initialised when the first is added
- * @running: the one whose function runs now
+ * @pending: struct timer by time; initialised when the first timer is added
+ * @running: the timer with its function running now, or NULL
  */
 static struct timer_base {
 	struct list_head pending;
@@ -75,7 +75,7 @@ void timer_set(struct timer *timer, u64 ns_from_now)
 	spin_unlock_irqrestore(&timer_lock, flags);
 }
 
-/* Whether the timer's function runs on another hart now. */
+/* Does the timer's function run on another hart now? */
 static bool runs_elsewhere(const struct timer *timer) __must_hold(timer_lock)
 {
 	const struct hart *self = this_hart();

@@ -4,10 +4,10 @@
  * reader at a time. The writer never waits: when the reader is slow the oldest
  * records are overwritten and counted as lost.
  *
- * Record r of n lies in slot r % n and is overwritten by record r + n. The
- * writer publishes head before it starts on the next record, so a reader that has
- * copied record r and finds head - r < n afterwards has copied it whole. Words are
- * copied by atomic accesses because the two sides may overlap in time.
+ * Record r of n lies in slot r % n, and record r + n overwrites it. The writer publishes
+ * head before it starts on the next record, so a reader that has copied record r and
+ * finds head - r < n afterwards has copied it whole. Both sides copy words by atomic
+ * accesses, because they may overlap in time.
  */
 #include "arch/machine.h"
 #include "kernel/sink.h"
@@ -19,7 +19,7 @@
 
 #define RECORD_WORDS (sizeof(struct trace_record) / sizeof(u64))
 
-/* A record as the words it is copied by. */
+/* A record as words, for copying. */
 union record_words {
 	struct trace_record record;
 	u64 word[RECORD_WORDS];
@@ -31,10 +31,10 @@ struct trace_header ebb_trace = {
 	.header_bytes = sizeof(struct trace_header),
 	.record_bytes = sizeof(struct trace_record),
 	.nr_rings = TRACE_MAX_RINGS,
-	.seq = 1, /* trace_boot() has 0 for who traces from boot on */
+	.seq = 1, /* trace_boot() sets 0 if tracing starts at boot */
 };
 
-/* What struct hart's @trace_ring points to. */
+/* The target of struct hart's @trace_ring. */
 struct trace_ring {
 	union record_words *slots;
 	struct trace_ring_info *info;
@@ -59,10 +59,10 @@ static void write_record(struct trace_ring *ring, const union record_words *from
 	const u64 head = info->head;
 	union record_words *slot = &ring->slots[head & (ebb_trace.nr_records - 1)];
 
-	/* The slot about to be written is out of the reader's reach, so one fewer fits. */
+	/* The reader must not touch the slot written next, so one record fewer fits. */
 	if (head - READ_ONCE(info->tail) >= ebb_trace.nr_records - 1)
 		WRITE_ONCE(info->lost, info->lost + 1);
-	/* The old head before the new words: pairs with the fence in read_record(). */
+	/* Order the old head before the new words: pairs with read_record()'s fence. */
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	for (unsigned int i = 0; i < RECORD_WORDS; i++)
 		WRITE_ONCE(slot->word[i], from->word[i]);
@@ -130,7 +130,7 @@ int trace_set(const char *glob, enum trace_switch on)
 	return nr;
 }
 
-/* The oldest record that @cursor may stand on, and those behind it. */
+/* The oldest record at or after @cursor that the ring still holds. */
 static u64 oldest(const struct trace_ring_info *info, u64 cursor)
 {
 	const u64 head = __atomic_load_n(&info->head, __ATOMIC_ACQUIRE);
@@ -140,8 +140,8 @@ static u64 oldest(const struct trace_ring_info *info, u64 cursor)
 }
 
 /*
- * Copies the record at @cursor or, if that is gone, the oldest one behind it.
- * False if there is none.
+ * Copy the record at @cursor or, if that is overwritten, the oldest record after it.
+ * Return: false if there is none.
  */
 static bool read_record(const struct trace_ring *ring, u64 *cursor,
 			struct trace_record *record)
@@ -166,7 +166,7 @@ static bool read_record(const struct trace_ring *ring, u64 *cursor,
 	return true;
 }
 
-/* The next record of all rings, in the order of seq; moves that ring's cursor. */
+/* Get the next record of all rings, in the order of seq, and move that ring's cursor. */
 static bool merge_next(u64 cursors[TRACE_MAX_RINGS], struct trace_record *record)
 {
 	struct trace_record candidate;
@@ -199,7 +199,7 @@ bool trace_take(struct trace_record *record)
 
 	cursors_at_tail(cursors);
 	found = merge_next(cursors, record);
-	/* Only what was taken moves: another ring's tail stays for its lost count. */
+	/* Move only this ring's tail; the others keep theirs for the lost count. */
 	if (found)
 		WRITE_ONCE(ebb_trace.ring[record->hart].tail, cursors[record->hart]);
 	return found;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Trace rings in boot memory, so that they never leave and can be read from
- * outside when the kernel hangs.
+ * Trace rings in boot memory, so that they never leave and a program outside can read
+ * them when the kernel hangs.
  */
 #include "arch/machine.h"
 #include "arch/machine_info.h"
@@ -43,7 +43,7 @@ int trace_boot(void)
 
 	copy_build_id();
 	ebb_trace.timebase_hz = machine_info()->timebase_hz;
-	/* In one piece: if not all fit, none takes memory. */
+	/* Allocate all rings in one piece: if not all fit, none takes memory. */
 	ring = memblock_alloc(bytes * nr_harts(), PAGE_SIZE);
 	if (ring == 0) {
 		pr_warn("trace: no boot memory for %u rings of %lu KiB; "

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Trace records as text: ftrace's line, its fields written as the event's row in
- * kernel/trace_events.h says.
+ * Trace records as text: lines like ftrace's, with fields formatted as the event's row
+ * in kernel/trace_events.h says.
  */
 #include "kernel/abi.h"
 #include "kernel/sink.h"
@@ -52,7 +52,7 @@ const struct trace_event_desc *trace_event_find(unsigned int id)
 	return NULL;
 }
 
-/* Whether the @len bytes at @text are the string @word. */
+/* Are the @len bytes at @text the string @word? */
 static bool is_word(const char *text, size_t len, const char *word)
 {
 	return strlen(word) == len && strncmp(text, word, len) == 0;
@@ -88,7 +88,7 @@ static void print_word(const char *set, size_t len, u64 value, struct sink *out)
 	sink_printf(out, "%lu", value);
 }
 
-/* One {field} or {field:set}; @len bytes without the braces. */
+/* Print one {field} or {field:set}; @len bytes without the braces. */
 static void print_field(const struct trace_record *record, const char *text, size_t len,
 			struct sink *out)
 {
@@ -140,7 +140,7 @@ void trace_print(const struct trace_record *record, struct sink *out)
 	char line[256];
 	struct sink_buffer buffer;
 
-	/* One write, so that lines stay whole. */
+	/* Write once, so that lines stay whole. */
 	sink_buffer_init(&buffer, line, sizeof(line));
 	sink_printf(&buffer.sink, "%16s-%-7d [%03u] ..... %5lu.%06lu: %s: ",
 		    record->hart == 0xff ? "device" : "ebb", 0, record->hart,

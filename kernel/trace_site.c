@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The trace_emit() calls of the sources, one row each, by the order of the linker.
- * Muting one takes its records away, as if the call were not there: the scenario
- * "emit_calls" mutes each in turn, and the replay has to notice.
+ * The trace_emit() calls of the sources, one row each, in the linker's order. A muted
+ * call writes no records, as if the call were not there: the scenario "emit_calls"
+ * mutes each in turn, and the replay must notice.
  */
 #include "kernel/sink.h"
 #include "kernel/trace.h"

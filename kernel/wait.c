@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Wait queues. A waiter is taken out of the queue by who wakes it, under the
- * queue's lock, or takes itself out: so the waiter's stack is not touched after
+ * Wait queues. The waker takes a waiter out of the queue, under the queue's lock, or the
+ * waiter takes itself out: so no other thread touches the waiter's stack after
  * wait_finish().
  *
  * Locks: queue->lock outside of sched_lock.
@@ -61,8 +61,8 @@ void wait_prepare(struct wait_queue *queue, struct waiter *waiter)
 	WRITE_ONCE(queue->nr_waiters, queue->nr_waiters + 1);
 	spin_unlock_irqrestore(&queue->lock, flags);
 	/*
-	 * Registered before the condition is looked at: pairs with the fence of who
-	 * changes the condition first and then looks for waiters without the lock.
+	 * Register before checking the condition: pairs with the fence of a thread that
+	 * first changes the condition, then looks for waiters without the lock.
 	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }

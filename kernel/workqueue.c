@@ -2,8 +2,8 @@
 /*
  * Deferred work: one queue, one worker thread.
  *
- * A work's function may free its work: after the call only its address is
- * compared, never followed.
+ * A work's function may free its work: after the call, the worker compares only the
+ * address and never follows it.
  */
 #include "kernel/panic.h"
 #include "kernel/patience.h"
@@ -14,7 +14,7 @@
 #include "kernel/wait.h"
 #include "kernel/workqueue.h"
 
-static DEFINE_SPINLOCK(work_lock); /* with interrupts off; all of the below, and links */
+static DEFINE_SPINLOCK(work_lock); /* interrupts off; protects all below, and links */
 static LIST_HEAD(queue);
 static const struct work *running;
 
@@ -71,7 +71,7 @@ bool cancel_work_sync(struct work *work)
 
 	might_sleep();
 	patience_start(&patience, WORK_WAIT_NS);
-	/* Twice: the work may have scheduled itself anew while it ran. */
+	/* Twice: the work may have scheduled itself again while it ran. */
 	for (int round = 0; round < 2; round++) {
 		const unsigned long flags = spin_lock_irqsave(&work_lock);
 
@@ -87,7 +87,7 @@ bool cancel_work_sync(struct work *work)
 	return was_set;
 }
 
-/* The next work out of the queue, as the running one; NULL if there is none. */
+/* Take the next work out of the queue and mark it running; NULL if there is none. */
 static struct work *next_work(void)
 {
 	const unsigned long flags = spin_lock_irqsave(&work_lock);
