@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * virtio-mem: a device whose memory is plugged and unplugged in blocks while the
- * machine runs. This file: devices come and go. See virtio_mem.h for the others.
+ * virtio-mem: a device with memory that the driver plugs and unplugs in blocks while the
+ * machine runs. This file adds and removes devices; see virtio_mem.h for the other files.
  *
  * Spec: virtio 1.2, section 5.15. Compare with: Linux drivers/virtio/virtio_mem.c.
  */
@@ -96,7 +96,7 @@ static int take_id(struct virtio_mem *vm)
 	return ret;
 }
 
-/* Users have nothing to wait for any more, and are gone when this returns. */
+/* Release the id: wake all users of the device, and return when they have gone. */
 static void drop_id(struct virtio_mem *vm)
 {
 	WRITE_ONCE(vm->leaves, 1);
@@ -132,9 +132,9 @@ static int make_queue(struct virtio_mem *vm)
 }
 
 /*
- * Memory that the device has plugged is of an earlier life: either mm still has some of the
- * region, and the device is asked what it has plugged; or mm has nothing of it, and all is
- * unplugged first of all.
+ * Handle memory that the device had plugged for a previous driver. If mm still has some
+ * of the region, ask the device what it has plugged; if mm has none of it, unplug
+ * everything first.
  */
 static void check_leftovers(struct virtio_mem *vm)
 {
@@ -142,7 +142,7 @@ static void check_leftovers(struct virtio_mem *vm)
 	vm->unplug_all = !vm->unsure && vm->config.plugged_size;
 }
 
-/* A configuration that changes all the time is tried again a few times. */
+/* Read the first configuration; retry a few times if it keeps changing. */
 static int first_config(struct virtio_mem *vm)
 {
 	int ret = vmem_read_config(vm);
@@ -218,7 +218,7 @@ int vmem_attach(struct virtio_device *vdev)
 void vmem_detach(struct virtio_mem *vm)
 {
 	vmem_drop_offline(vm);
-	/* From here on the device neither interrupts nor writes answers. */
+	/* After this the device neither interrupts nor writes answers. */
 	if (virtio_device_stop(vm->vdev)) {
 		pr_err("%s: it does not reset; its memory is kept", vm->name);
 		return;
@@ -249,7 +249,7 @@ static int vmem_probe(struct virtio_device *vdev)
 	return ret;
 }
 
-/* A round ends soon after it is interrupted: at the next page or answer. */
+/* Remove a device. A running round ends soon: at the next page or answer. */
 static int vmem_remove(struct virtio_device *vdev)
 {
 	struct virtio_mem *vm = vdev->priv;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The console's "vmem": what the virtio-mem devices want, have, and could not do; and
- * "vmem reset" for devices that should begin again.
+ * The console's "vmem": show what the virtio-mem devices want, have, and could not do;
+ * and "vmem reset": make devices start over.
  */
 #include "drivers/virtio/virtio_mem.h"
 #include "kernel/command.h"
@@ -16,7 +16,7 @@ static const char *const answer_names[] = {
 	[VMEM_ERROR] = "error", [VMEM_LOST] = "lost",
 };
 
-/* Memory blocks of the region by what they are to the driver. */
+/* Count the memory blocks of the region in one of the driver's states. */
 static unsigned long count_blocks(const struct vmem_map *map, enum vmem_block_state state)
 {
 	unsigned long nr = 0;
@@ -70,10 +70,10 @@ static void print_device(struct virtio_mem *vm, struct sink *out)
 	sink_puts(out, "\n");
 }
 
-/* More than a device's lines have. */
+/* More than the lines of a device need. */
 #define STATUS_BYTES 1536
 
-/* The text is made while the device cannot leave, and written when the list is free again. */
+/* Make the text while the device cannot leave, and write it after unlocking the list. */
 unsigned int vmem_status(struct sink *out)
 {
 	char text[STATUS_BYTES];
@@ -99,8 +99,8 @@ unsigned int vmem_status(struct sink *out)
 #define RESET_NS (15 * NSEC_PER_SEC)
 
 /*
- * Return: 0; -EBUSY the worker has not come to it yet; -EIO the device is given up (again);
- * -ENODEV it leaves.
+ * Reset a device. Return: 0; -EBUSY if the worker has not got to it yet; -EIO if the
+ * worker has given the device up (again); -ENODEV if the device leaves.
  */
 static int reset_device(struct virtio_mem *vm, enum vmem_reset how, struct sink *out)
 {
@@ -131,7 +131,7 @@ static int reset_device(struct virtio_mem *vm, enum vmem_reset how, struct sink 
 	return 0;
 }
 
-/* All devices, or the one with this name. A slow console keeps none from leaving. */
+/* Reset all devices, or that of this name. A slow console keeps none from leaving. */
 static int vmem_reset(const char *name, enum vmem_reset how, struct sink *out)
 {
 	unsigned int nr = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The configuration of a virtio-mem device, checked: it is untrusted.
+ * Read and check the configuration of a virtio-mem device: it is untrusted.
  *
  * Spec: virtio 1.2, section 5.15.4.
  */
@@ -13,7 +13,7 @@
 
 #define BLOCK_MAX (1UL << SECTION_SHIFT) /* of the device; a memory block holds whole ones */
 
-/* For the launcher, which does not start a device that is refused here. */
+/* Limits for the launcher, so that it starts no device that this driver refuses. */
 static const struct layout_row limits[] __table("ebb_layout") = {
 	{ "VIRTIO_MEM_BLOCK_MAX", BLOCK_MAX },
 };
@@ -28,7 +28,7 @@ static const struct virtio_config_field config_fields[] = {
 	{ 0, 0 },
 };
 
-/* What stands in the configuration must make sense. Return: NULL or what is wrong. */
+/* Check that the configuration makes sense. Return: NULL, or what is wrong. */
 static const char *config_fault(const struct virtio_mem_config *c)
 {
 	if (!IS_POWER_OF_2(c->block_size) || c->block_size < PAGE_SIZE)
@@ -75,7 +75,7 @@ int vmem_read_config(struct virtio_mem *vm)
 	return 0;
 }
 
-/* The part of @bytes that whole granules from the region's start reach. */
+/* The end of the usable region, in whole granules from its start. */
 static unsigned long usable_end(const struct virtio_mem *vm)
 {
 	const phys_addr_t end = vm->fixed.addr + vm->config.usable_region_size;
@@ -84,14 +84,14 @@ static unsigned long usable_end(const struct virtio_mem *vm)
 	return max(vm->map.start, min(pb, vm->map.end));
 }
 
-/* Once for each size that the two do not agree about. */
+/* Warn if driver and device disagree about the plugged size, once for each size. */
 static void check_plugged(struct virtio_mem *vm)
 {
 	const u64 ours = pb_to_bytes(vm->map.nr_plugged + vm->map.nr_held);
 	const u64 theirs = vm->config.plugged_size;
 
 	if (vm->unsure)
-		return; /* it is asked */
+		return; /* the driver asks the device anyway */
 	if (theirs != ours && vm->said.mismatch != theirs)
 		pr_warn_ratelimited(&vm->vdev->log,
 				    "%s: the device says %lu MiB are plugged, the driver %lu MiB",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Growing: pageblocks that the device has plugged become mm's. Nothing is given
- * to mm before the device has acknowledged it.
+ * Growing: give pageblocks that the device has plugged to mm, never before the device
+ * has acknowledged them.
  *
  * Compare with: Linux virtio_mem_sbm_plug_request().
  */
@@ -11,7 +11,7 @@
 #include "lib/bitops.h"
 #include "lib/errno.h"
 
-/* More memory in a block that is there: run by run. */
+/* Give mm more memory in a block that it already has, run by run. */
 static int give_to_block(struct virtio_mem *vm, unsigned long i)
 {
 	const unsigned long base = vmem_block_start(&vm->map, i);
@@ -54,7 +54,7 @@ void vmem_block_added(struct virtio_mem *vm, unsigned long i)
 	pfn_walk_end();
 }
 
-/* A new memory block, whose held pageblocks are its first memory. */
+/* Add a new memory block to mm, with the held pageblocks as its first memory. */
 static int give_new_block(struct virtio_mem *vm, unsigned long i)
 {
 	const unsigned long id = vm->map.first_block + i;
@@ -82,7 +82,7 @@ static int give_block(struct virtio_mem *vm, unsigned long i)
 	return give_to_block(vm, i);
 }
 
-/* mm does not take what is held of block @i: the device gets it back. */
+/* Unplug the held pageblocks of block @i, because mm does not take them. */
 static int unplug_refused(struct virtio_mem *vm, unsigned long i)
 {
 	const unsigned long base = vmem_block_start(&vm->map, i);
@@ -107,7 +107,7 @@ static int unplug_refused(struct virtio_mem *vm, unsigned long i)
 	return 0;
 }
 
-/* What mm takes of block @i; after so many refusals the device gets the rest back. */
+/* Give block @i to mm; after VMEM_MAX_REFUSALS refusals, unplug what mm does not take. */
 static int give_or_unplug(struct virtio_mem *vm, unsigned long i)
 {
 	struct vmem_block *b = &vm->map.block[i];
@@ -137,7 +137,7 @@ int vmem_give_held(struct virtio_mem *vm)
 	return first;
 }
 
-/* One batch of requests, and what they brought. */
+/* Send one batch of PLUG requests, and take what they brought. */
 static int plug_batch(struct virtio_mem *vm, unsigned int nr)
 {
 	const int asked = vmem_request(vm, VIRTIO_MEM_REQ_PLUG, vm->runs, nr);

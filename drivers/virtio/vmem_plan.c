@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which part of a virtio-mem region to plug or unplug next. See vmem_plan.h.
+ * Plan which part of a virtio-mem region to plug or unplug next. See vmem_plan.h.
  *
  * Compare with: Linux drivers/virtio/virtio_mem.c, virtio_mem_sbm_plug_any_sb()
  * and the unplug functions, which go by state class and address only.
@@ -68,7 +68,7 @@ void vmem_forget_refusals(struct vmem_map *map)
 		map->block[i].refusals = 0;
 }
 
-/* Pageblocks of block @i that the device lets us plug, mm may take, and nobody has. */
+/* Unplugged pageblocks of block @i that the device allows to plug and mm may take. */
 static u64 room_in(const struct vmem_map *map, unsigned long i)
 {
 	const struct vmem_block *b = &map->block[i];
@@ -97,8 +97,8 @@ struct run_list {
 };
 
 /*
- * Join as much of [start, start + nr) as fits to a run that it touches: its low
- * end above a run, or its high end below one. Return: how much was joined.
+ * Join as much of [start, start + nr) as fits to a run that it touches: its low end above
+ * a run, or its high end below a run. Return: how many pageblocks it joined.
  */
 static unsigned long run_join(struct run_list *list, unsigned long *start, unsigned long nr)
 {
@@ -122,7 +122,7 @@ static unsigned long run_join(struct run_list *list, unsigned long *start, unsig
 	return 0;
 }
 
-/* Runs that touch by now become one. Return: how many are left. */
+/* Merge runs that touch by now. Return: how many runs are left. */
 static unsigned int runs_merge(struct run_list *list)
 {
 	struct vmem_run *r = list->run;
@@ -143,8 +143,8 @@ static unsigned int runs_merge(struct run_list *list)
 }
 
 /*
- * @nr is at most max_run. A full list is merged first, so that it stays full only
- * with runs that are apart. Return: false when the list is full.
+ * Add a run of at most max_run pageblocks. Merges a full list first, so that it stays
+ * full only with runs that do not touch. Return: false when the list is full.
  */
 static bool run_add(struct run_list *list, unsigned long start, unsigned long nr)
 {
@@ -162,7 +162,7 @@ static bool run_add(struct run_list *list, unsigned long start, unsigned long nr
 	return true;
 }
 
-/* The lowest run of ones in @mask: first bit in @bit. Return: its length. */
+/* Find the lowest run of ones in @mask; @bit: its lowest bit. Return: its length. */
 static unsigned int low_run(u64 mask, unsigned int *bit)
 {
 	*bit = __ffs(mask);
@@ -170,7 +170,7 @@ static unsigned int low_run(u64 mask, unsigned int *bit)
 	return mask == ~0UL ? 64 : __ffz(mask);
 }
 
-/* The highest run of ones: lowest bit of it in @bit. */
+/* Find the highest run of ones; @bit: its lowest bit. Return: its length. */
 static unsigned int high_run(u64 mask, unsigned int *bit)
 {
 	const unsigned int top = __fls(mask);
@@ -223,7 +223,7 @@ unsigned int vmem_plan_plug(const struct vmem_map *map, unsigned long want,
 		for (unsigned long i = 0; i < map->nr_blocks && list.left; i++) {
 			if ((map->block[i].state == VMEM_BLOCK_ABSENT) != absent)
 				continue;
-			/* What is held of an absent block is to be added as a whole first. */
+			/* First add what is held of an absent block, as a whole. */
 			if (absent && map->block[i].held)
 				continue;
 			if (!add_low(&list, vmem_block_start(map, i), room_in(map, i)))
@@ -271,7 +271,7 @@ static int by_id(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* The emptiest first, then the highest: a key that sorts so. */
+/* A sort key that puts the emptiest first, and the highest among equals. */
 #define KEY_USED_SHIFT 40
 
 static bool can_remove(const struct vmem_block *b, enum vmem_effort effort)
@@ -280,7 +280,7 @@ static bool can_remove(const struct vmem_block *b, enum vmem_effort effort)
 	       (effort == VMEM_ANY || b->used == 0);
 }
 
-/* From the top, what is wanted of the empty ones. Return: number of ids. */
+/* Pick empty blocks from the top, as many as wanted. Return: number of ids. */
 static unsigned long pick_empty(struct vmem_map *map, unsigned long want)
 {
 	unsigned long nr = 0;
@@ -296,7 +296,7 @@ static unsigned long pick_empty(struct vmem_map *map, unsigned long want)
 	return nr;
 }
 
-/* All candidates sorted by occupancy; those that fit are kept. */
+/* Sort all candidates by occupancy, and keep those that fit. */
 static unsigned long pick_emptiest(struct vmem_map *map, unsigned long want)
 {
 	unsigned long nr = 0, kept = 0;
@@ -329,7 +329,7 @@ unsigned long vmem_plan_blocks(struct vmem_map *map, unsigned long want, enum vm
 	return nr;
 }
 
-/* Granules of a block that may go while the block stays. */
+/* Granules of a block that can be unplugged while the block stays. */
 static u64 loose(const struct vmem_map *map, unsigned long i)
 {
 	const struct vmem_block *b = &map->block[i];
@@ -363,8 +363,8 @@ struct granule_walk {
 	struct run_list *list;
 	const struct vmem_map *map;
 	unsigned long nr_in[NR_CLASSES];
-	unsigned int cutoff; /* classes below are taken, */
-	unsigned long equal; /* and so many pageblocks of this one */
+	unsigned int cutoff; /* take all classes below, */
+	unsigned long equal; /* and this many pageblocks of the cutoff class */
 };
 
 static void walk_granules(struct granule_walk *walk)
@@ -404,7 +404,7 @@ static bool take_class(struct granule_walk *walk, unsigned long i, u64 granule)
 	return add_high(walk->list, vmem_block_start(walk->map, i), granule);
 }
 
-/* The class up to which granules are needed, and how many of that one. */
+/* Find the class up to which granules are needed, and how much of that class. */
 static void find_cutoff(struct granule_walk *walk, unsigned long want)
 {
 	walk->fn = count_class;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A device that answered nonsense, or nothing, comes back: it is reset, so that no answer
- * of before can arrive any more, and asked what it has plugged. Where driver and device
+ * Recover a device that answered nonsense, or nothing: reset it, so that no earlier
+ * answer can still arrive, and ask it what it has plugged. Where driver and device
  * differ:
  *
  *   driver \ device   plugged                  unplugged
- *   mm's              -                        named, and plugged again: its content is lost
- *   held              unplugged                it is gone
- *   unplugged         held, and unplugged      -
+ *   mm's              -                        report, plug again: its content is lost
+ *   held              unplug it                it is gone
+ *   unplugged         hold it, and unplug it   -
  *
  * Spec: virtio 1.2, section 5.15.6 (STATE).
  */
@@ -50,7 +50,7 @@ static enum belief belief_of(const struct vmem_map *map, unsigned long pb)
 	return b->held & bit ? BELIEF_HELD : BELIEF_UNPLUGGED;
 }
 
-/* From @start on: granules of which the driver believes the same, at most @max pageblocks. */
+/* The run of granules from @start on with the same belief, at most @max pageblocks. */
 static struct vmem_run same_belief(const struct vmem_map *map, unsigned long start,
 				   unsigned long max)
 {
@@ -64,7 +64,7 @@ static struct vmem_run same_belief(const struct vmem_map *map, unsigned long sta
 
 /* --- what the device says ----------------------------------------------------- */
 
-/* Return: enum virtio_mem_state of @bytes from @addr on, or a negative errno. */
+/* Ask for the state of @bytes at @addr. Return: enum virtio_mem_state, or an errno. */
 static int ask(struct virtio_mem *vm, phys_addr_t addr, u64 bytes)
 {
 	const int ret = vmem_request_one(vm, VIRTIO_MEM_REQ_STATE, addr,
@@ -73,7 +73,7 @@ static int ask(struct virtio_mem *vm, phys_addr_t addr, u64 bytes)
 	return ret ? ret : vm->slot[0].state;
 }
 
-/* mm has it, and may touch it at any time. Return: -EIO, or 0. */
+/* Plug memory again that mm has and may touch at any time. Return: -EIO, or 0. */
 static int plug_again(struct virtio_mem *vm, phys_addr_t addr, u64 bytes)
 {
 	const int ret = vmem_request_one(vm, VIRTIO_MEM_REQ_PLUG, addr,
@@ -89,7 +89,7 @@ static int plug_again(struct virtio_mem *vm, phys_addr_t addr, u64 bytes)
 	return ret == -EIO ? ret : 0;
 }
 
-/* All of @run is plugged at the device, or nothing of it. */
+/* Settle a run of which the device has plugged all (@plugged) or nothing. */
 static int settle_run(struct virtio_mem *vm, const struct vmem_run *run, bool plugged)
 {
 	switch (belief_of(&vm->map, run->start)) {
@@ -110,7 +110,7 @@ static int settle_run(struct virtio_mem *vm, const struct vmem_run *run, bool pl
 	return 0;
 }
 
-/* A granule of which the device has plugged a part: block by block, all or nothing of it. */
+/* Make a partly plugged granule wholly plugged or wholly unplugged, block by block. */
 static int mend_granule(struct virtio_mem *vm, const struct vmem_run *granule)
 {
 	const bool wanted = belief_of(&vm->map, granule->start) == BELIEF_MM;
@@ -130,7 +130,7 @@ static int mend_granule(struct virtio_mem *vm, const struct vmem_run *granule)
 	return settle_run(vm, granule, wanted);
 }
 
-/* Ask for as much at a time as has one answer: half as much after a mixed one. */
+/* Ask about the whole region, in steps; after a mixed answer, about half as much. */
 static int ask_all(struct virtio_mem *vm)
 {
 	const struct vmem_map *map = &vm->map;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A virtio-mem device's region as mm sees it: its owner, its bounds, and what its
- * memory blocks are at the start.
+ * A virtio-mem device's region as mm sees it: its owner, its bounds, and the initial
+ * states of its memory blocks.
  *
  * Compare with: Linux virtio_mem_init_hotplug().
  */
@@ -62,7 +62,7 @@ static u32 vmem_used(void *ctx, unsigned long start, u64 mask)
 	return sum;
 }
 
-/* Whole granules of the region that paging can reach. */
+/* Set the bounds: whole granules of the region that paging can reach. */
 static int set_bounds(struct virtio_mem *vm)
 {
 	const u64 granule = max(vm->fixed.block_size, (u64)PAGEBLOCK_SIZE);
@@ -122,9 +122,9 @@ void vmem_free_map(struct virtio_mem *vm)
 }
 
 /*
- * What memory block @i of the region is now. What is mapped of the region was plugged
- * by an earlier driver of this device and is taken over, in blocks that it added and in
- * those that boot memory shares.
+ * Find the state of memory block @i of the region. A previous driver of this device has
+ * plugged the mapped parts of the region; take them over, in blocks that it added and in
+ * blocks shared with boot memory.
  */
 static void find_block(struct virtio_mem *vm, unsigned long i)
 {
@@ -152,7 +152,7 @@ int vmem_own_region(struct virtio_mem *vm)
 	vm->owner.name = vm->name;
 	vm->owner.region.start_pfn = pb_to_pfn(vm->map.start);
 	vm->owner.region.nr_pages = pb_to_pfn(vm->map.end - vm->map.start);
-	/* No online_page: mm knows which pageblocks are mapped, and onlines just those. */
+	/* No online_page: mm knows which pageblocks are mapped, and onlines those. */
 	vm->owner.describe = vmem_describe;
 	vm->owner.unblocked = vmem_unblocked;
 	ret = register_memory_owner(vm->mm, &vm->owner, &why);

@@ -52,7 +52,7 @@ static int submit(struct virtio_mem *vm, struct vmem_slot *slot)
 	return 0;
 }
 
-/* What STATE was answered with. Return: false if it is no state. */
+/* Read the answer to STATE. Return: false if it is no state. */
 static bool read_state(struct virtio_mem *vm, struct vmem_slot *slot, u32 len)
 {
 	slot->state = READ_ONCE(slot->resp.state);
@@ -63,7 +63,7 @@ static bool read_state(struct virtio_mem *vm, struct vmem_slot *slot, u32 len)
 	return false;
 }
 
-/* What the device wrote, in our words. Nonsense does not say whether it did it: lost. */
+/* Translate the device's answer. Nonsense is LOST: the device may have done it or not. */
 static u32 read_answer(struct virtio_mem *vm, struct vmem_slot *slot, u32 len)
 {
 	const u16 type = READ_ONCE(slot->resp.type);
@@ -119,7 +119,7 @@ static void prepare(struct vmem_slot *slot, enum virtio_mem_req_type type, phys_
 	slot->req.nb_blocks = (u16)nr_blocks;
 }
 
-/* A question that changes nothing. Return: false if the region has nothing to ask about. */
+/* Prepare a request that changes nothing. Return: false if there is nothing to ask. */
 static bool prepare_question(struct virtio_mem *vm, struct vmem_slot *slot)
 {
 	if (vm->map.usable_end <= vm->map.start)
@@ -129,13 +129,16 @@ static bool prepare_question(struct virtio_mem *vm, struct vmem_slot *slot)
 	return true;
 }
 
-/* Something is there to be read, or a person does not want to wait any longer. */
+/* Is there an answer to read, or has the user asked for a reset of at least @least? */
 static bool need_not_wait(const struct virtio_mem *vm, enum vmem_reset least)
 {
 	return virtqueue_pending(vm->vq) || READ_ONCE(vm->reset_asked) >= least;
 }
 
-/* Return: true if a device that owes answers gives one of them, or answers a question. */
+/*
+ * Ask a device that owes answers. Return: true if it answers this or an older request, or
+ * the user forces a reset.
+ */
 static bool still_alive(struct virtio_mem *vm)
 {
 	struct patience patience;
@@ -149,7 +152,7 @@ static bool still_alive(struct virtio_mem *vm)
 	return virtqueue_moved(vm->vq) || READ_ONCE(vm->reset_asked) == VMEM_RESET_FORCED;
 }
 
-/* Its time is up, or a person wants it reset: what may be dead is not, unless by force. */
+/* Give up a device that is late or to be reset; if it is silent, only force resets it. */
 static void give_up_silent(struct virtio_mem *vm, u64 waited_ns)
 {
 	const unsigned int owed = vm->nr_open;
@@ -160,7 +163,7 @@ static void give_up_silent(struct virtio_mem *vm, u64 waited_ns)
 		      vm->silent ? ", nor a question since: its process may have ended" : "");
 }
 
-/* Until everything is answered, the device breaks or is to be reset, or its time is up. */
+/* Wait until all is answered, the device breaks, a reset is asked for, or time is up. */
 static void await_answers(struct virtio_mem *vm, u64 limit_ns)
 {
 	const u64 start = ktime_ns();
@@ -182,7 +185,7 @@ static void await_answers(struct virtio_mem *vm, u64 limit_ns)
 	virtqueue_disable_cb(vm->vq);
 }
 
-/* The first @nr slots are answered as well as they will be. */
+/* The worst answer among the first @nr slots, after the wait. */
 static int worst_answer(const struct virtio_mem *vm, unsigned int nr)
 {
 	u32 worst = VMEM_ACK;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Shrinking: pageblocks are taken from mm, then unplugged. Whole empty blocks go
- * first, then empty granules, then what has to be emptied: blocks, and granules.
- * What cannot be emptied is skipped, and why is kept for the status.
+ * Shrinking: take pageblocks from mm, then unplug them. Whole empty blocks go first, then
+ * empty granules, then blocks and granules that must be emptied. The driver skips what it
+ * cannot empty, and keeps the reason for the status.
  *
- * Nothing here allocates: memory that leaves may not need memory.
+ * Nothing here allocates: memory must be able to leave without new memory.
  *
  * Compare with: Linux virtio_mem_sbm_unplug_request().
  */
@@ -36,13 +36,13 @@ static struct evacuate_policy shrink_policy(struct virtio_mem *vm, enum evacuate
 	};
 }
 
-/* What to do with what the device would not take. */
+/* What to do with memory that the device refuses to take. */
 enum refused {
 	REFUSED_HOLD,	  /* keep it for the next round */
 	REFUSED_PUT_BACK, /* give it back to the block it came from */
 };
 
-/* Frames that mm has prepared go back to mm. */
+/* Give frames back to mm that mm has prepared for unplug. */
 static void put_back(struct virtio_mem *vm, const struct vmem_run *run)
 {
 	struct vmem_map *map = &vm->map;
@@ -70,7 +70,7 @@ static int unplug_runs(struct virtio_mem *vm, unsigned int nr, enum refused refu
 
 		if (slot->answer == VMEM_ACK)
 			vmem_mark_gone(&vm->map, &slot->run);
-		/* Without a clear answer the device may have done it, or do it yet. */
+		/* Without a clear answer the device may have done it, or do it later. */
 		else if (refused == REFUSED_PUT_BACK && slot->answer < VMEM_ERROR)
 			put_back(vm, &slot->run);
 	}
@@ -94,13 +94,13 @@ int vmem_drop_held(struct virtio_mem *vm, unsigned long want)
 
 /* --- whole memory blocks -------------------------------------------------- */
 
-/* The memory block to blame: of the frame that is named, else @fallback. */
+/* The memory block to blame: that of the named frame, else @fallback. */
 static unsigned long failed_block(const struct mm_failure *why, unsigned long fallback)
 {
 	return why->pfn == PFN_NONE ? fallback : why->pfn >> SECTION_PFN_SHIFT;
 }
 
-/* Leave out the block that stood in the way, or all if nobody knows which. */
+/* Skip the block that stood in the way, or all blocks if the failure names none. */
 static void skip_blocks(struct vmem_map *map, unsigned long nr, const struct mm_failure *why)
 {
 	const unsigned long bad = failed_block(why, PFN_NONE);
@@ -115,7 +115,7 @@ static void skip_blocks(struct vmem_map *map, unsigned long nr, const struct mm_
 		map->block[map->ids[n] - map->first_block].stays = true;
 }
 
-/* They are gone from mm: plugged at the device, until it says otherwise. */
+/* Mark blocks that have left mm as held: the device has them plugged until it says no. */
 static void blocks_removed(struct virtio_mem *vm, unsigned long nr)
 {
 	struct vmem_map *map = &vm->map;
@@ -174,7 +174,7 @@ static int shrink_blocks(struct virtio_mem *vm, unsigned long want, enum vmem_ef
 
 /* --- granules of blocks that stay ----------------------------------------- */
 
-/* The whole granule that holds a pageblock is left alone in this round. */
+/* Skip the whole granule that holds a pageblock in this round. */
 static void skip_granule(struct vmem_map *map, unsigned long pb)
 {
 	const unsigned long start = ALIGN_DOWN(pb, (unsigned long)map->granule);
@@ -196,7 +196,7 @@ static void skip_run(struct vmem_map *map, const struct vmem_run *run, unsigned 
 		skip_granule(map, g);
 }
 
-/* Take a run from mm: all of it, or nothing and what stood in the way is skipped. */
+/* Take a run from mm: all of it, or nothing, and then skip what stood in the way. */
 static int take_run(struct virtio_mem *vm, const struct vmem_run *run)
 {
 	const struct pfn_range range = { pb_to_pfn(run->start), pb_to_pfn(run->nr) };
@@ -216,8 +216,8 @@ static int take_run(struct virtio_mem *vm, const struct vmem_run *run)
 }
 
 /*
- * Take the planned runs and keep in vm->runs those that were taken.
- * Return: how many; @error is set if it makes no sense to go on.
+ * Take the planned runs and keep in vm->runs those that it took.
+ * Return: how many; sets @error if it makes no sense to go on.
  */
 static unsigned int take_runs(struct virtio_mem *vm, unsigned int nr, int *error)
 {
@@ -304,7 +304,7 @@ void vmem_drop_offline(struct virtio_mem *vm)
 		vmem_mark_taken(map, i, map->block[i].plugged);
 		map->block[i].state = VMEM_BLOCK_ABSENT;
 	}
-	/* What the device has of it is not known before it has been asked: the next driver does. */
+	/* If unsure, the next driver must ask the device what it has plugged. */
 	if (map->nr_held && (vm->unsure || vmem_drop_held(vm, map->nr_held)))
 		pr_warn("%s: %lu MiB stay plugged and unused", vm->name,
 			pb_to_bytes(map->nr_held) >> 20);

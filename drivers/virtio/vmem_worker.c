@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The worker of a virtio-mem device: rounds that go where the device wants, and
- * one line in the log for each outcome.
+ * The worker of a virtio-mem device: rounds that move towards the size that the device
+ * wants, and one line in the log for each outcome.
  *
- * The worker is a thread of its own, because a round may wait for the device and
- * for pages to move. A round reads what is wanted and goes there as far as it can;
- * a changed configuration ends it, and the next begins at once.
+ * Each device has a worker thread, because a round may wait for the device and for pages
+ * to move. A round reads the wanted size and gets as close as it can; a changed
+ * configuration ends the round, and the next begins at once.
  *
  *         +--> read config --> drop or give what is held --> shrink / grow --+
  *         |                                                                  |
  *         +---- config interrupt; after a failure: mm says that what stood --+
  *               in the way may be gone, or back-off (BUSY, no room to move)
  *
- * A device that was given up is restarted first and asked what it has plugged:
- * vmem_recover.c. That is tried again with the same back-off, and after a config interrupt.
+ * If a device was given up, the worker first restarts it and asks what it has plugged:
+ * vmem_recover.c. It retries that with the same back-off, and after a config interrupt.
  *
  * Compare with: Linux virtio_mem_run_wq().
  */
@@ -133,7 +133,7 @@ static int follow_target(struct virtio_mem *vm)
 	return 0;
 }
 
-/* A device that was given up, or that a person wants reset: not before it says anything. */
+/* Restart a device that was given up, once it says something, or that the user resets. */
 static int begin_again(struct virtio_mem *vm, enum vmem_reset asked)
 {
 	if (asked != VMEM_RESET_NONE)
@@ -147,7 +147,7 @@ static int begin_again(struct virtio_mem *vm, enum vmem_reset asked)
 	return vmem_restart(vm);
 }
 
-/* Driver and device agree about what is plugged, and about what is wanted. */
+/* Make driver and device agree about the plugged memory and the wanted size. */
 static int agree(struct virtio_mem *vm)
 {
 	int ret = 0;
@@ -163,7 +163,7 @@ static int agree(struct virtio_mem *vm)
 
 static int one_round(struct virtio_mem *vm)
 {
-	/* These pair with the release of what sets them: the new values are seen. */
+	/* Pairs with the release of the setters: the new values are visible. */
 	const u32 reset = __atomic_exchange_n(&vm->reset_asked, VMEM_RESET_NONE, __ATOMIC_ACQUIRE);
 	int ret;
 
@@ -199,7 +199,7 @@ struct vmem_size_text vmem_size_text(u64 bytes)
 	return t;
 }
 
-/* Why the requested size was not reached, in words. */
+/* Log why the requested size was not reached. */
 static void say_short(struct virtio_mem *vm, int result)
 {
 	char text[160];
@@ -213,7 +213,7 @@ static void say_short(struct virtio_mem *vm, int result)
 			    result == -ENOSPC ? "" : "; trying again");
 }
 
-/* One line per outcome, not per round; another frame in the way is another outcome. */
+/* Log one line per outcome, not per round; another frame in the way is a new outcome. */
 static void say_result(struct virtio_mem *vm, int result)
 {
 	const u64 plugged = vmem_plugged_bytes(vm);
@@ -249,14 +249,14 @@ static u64 next_retry(struct virtio_mem *vm)
 	return now;
 }
 
-/* An answer that is late, or an interrupt: a device that was silent lives. */
+/* Has a silent device come back, with a late answer or an interrupt? */
 static bool has_spoken(const struct virtio_mem *vm)
 {
 	return READ_ONCE(vm->config_changed) || virtqueue_moved(vm->vq);
 }
 
 /*
- * A device that was given up is not reset again at once, however often it says that its
+ * Do not reset a device that was given up again at once, however often it says that its
  * configuration changed, and not before it says anything. Return: how long to wait, ns.
  */
 static u64 rest_of_pause(struct virtio_mem *vm)
@@ -275,7 +275,7 @@ static u64 rest_of_pause(struct virtio_mem *vm)
 	return vm->restart_ns - now;
 }
 
-/* The device has done what it should: what it did wrong before is of the past. */
+/* The device has done what it should: forget its earlier faults. */
 static void forget_fault(struct virtio_mem *vm)
 {
 	if (!vm->vdev->why[0])
@@ -301,7 +301,7 @@ u64 vmem_work(struct virtio_mem *vm)
 		return 0;
 	WRITE_ONCE(vm->result, ret);
 	if (ret != -EAGAIN || vm->retry_ns > VMEM_RETRY_FIRST_NS)
-		say_result(vm, ret); /* the first NACK may be a change on its way */
+		say_result(vm, ret); /* the first NACK may announce a change */
 	switch (ret) {
 	case 0:
 		trouble_clear(vm);
@@ -328,9 +328,9 @@ void vmem_unblocked(struct memory_owner *owner)
 }
 
 /*
- * After a round that failed: until the device wants something else, mm says that an unplug
- * may work now, or the back-off ends. It does not begin before it has rested, so that frees
- * that help nothing, however many there are, cost a hart no more than a fifth of its time.
+ * Wait after a failed round, until the device wants something else, mm says that an
+ * unplug may work now, or the back-off ends. The worker rests first, so that frees that
+ * do not help, however many there are, cost a hart no more than a fifth of its time.
  */
 static void wait_to_retry(struct virtio_mem *vm, u64 took, u64 delay)
 {
@@ -341,14 +341,14 @@ static void wait_to_retry(struct virtio_mem *vm, u64 took, u64 delay)
 		wait_event_until(&vm->wake, vmem_interrupted(vm) || READ_ONCE(vm->unblocked),
 				 deadline);
 	/*
-	 * A driver that reads the configuration of a device whose process has ended, ends QEMU
-	 * (11.1): so a device that has not interrupted just now is asked a question first.
+	 * If a device's process has ended, reading its configuration makes QEMU (11.1)
+	 * exit: so first ask a question, unless the device has just interrupted.
 	 */
 	if (!vmem_interrupted(vm) && !virtio_is_broken(vm->vdev))
 		vmem_look(vm);
 }
 
-/* Until the device or a person wants something, or the device is found to be gone. */
+/* Wait until the device or the user wants something, or the device proves to be gone. */
 static void wait_idle(struct virtio_mem *vm)
 {
 	while (!virtio_is_broken(vm->vdev) &&
@@ -367,7 +367,7 @@ int vmem_thread(void *arg)
 			wait_idle(vm);
 		else if (delay)
 			wait_to_retry(vm, ktime_ns() - start, delay);
-		cond_resched(); /* a device may interrupt without end */
+		cond_resched(); /* a device may interrupt all the time */
 	}
 	return 0;
 }
