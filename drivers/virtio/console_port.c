@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The console for programs: a virtserialport named org.ebb.console takes one
- * command a line, sends the answer, and ends it with "=<status>" alone on a line,
- * 0 or a negative errno. A byte 3, Ctrl-C, ends the command that runs, and so does a
- * host that closes the port.
+ * command per line, sends the answer, and ends it with "=<status>" alone on a line,
+ * 0 or a negative errno. A byte 3, Ctrl-C, ends the running command, and so does a host
+ * that closes the port.
  */
 #include "arch/machine.h"
 #include "drivers/virtio/virtio_console.h"
@@ -15,7 +15,7 @@
 #include "lib/string.h"
 #include "mm/page_alloc.h"
 
-#define ANSWER_ORDER 4 /* 64 KiB: what is kept of a command that writes with a lock held */
+#define ANSWER_ORDER 4 /* 64 KiB: room for a command that writes with a lock held */
 #define ANSWER_BYTES (PAGE_SIZE << ANSWER_ORDER)
 #define FLUSH_BYTES  4096
 #define FLUSH_NS     (50 * NSEC_PER_MSEC)
@@ -25,13 +25,13 @@
 /**
  * struct answer - collects what a command writes, and sends it in large pieces
  * @sink: for the command
- * @port: where to
+ * @port: destination
  * @text: ANSWER_BYTES
  * @len: bytes in it
  * @in_line: the last byte was no newline
  * @lost: bytes that had no room while the command held a lock
- * @sent_ns: when something was sent last
- * @error: the host does not listen any more
+ * @sent_ns: time of the last send
+ * @error: the host no longer listens
  */
 struct answer {
 	struct sink sink;
@@ -52,7 +52,7 @@ static void answer_send(struct answer *a)
 	a->sent_ns = ktime_ns();
 }
 
-/* A command that writes with a lock held is named; it does not wait for the host all the same. */
+/* Warn about a command that writes with a lock held; even so it does not wait. */
 static void answer_write(struct sink *sink, const char *text, size_t len)
 {
 	struct answer *a = container_of(sink, struct answer, sink);
@@ -95,13 +95,13 @@ static void run_line(struct answer *a, const char *line)
 }
 
 /**
- * struct line - what is being received
- * @interrupter: for the command that runs
- * @port: where from
- * @interrupted: the command that runs is to end
+ * struct line - the line being received
+ * @interrupter: for the running command
+ * @port: source
+ * @interrupted: the running command must end
  * @text, @len: the line so far
- * @too_long: it is dropped whole
- * @ahead: bytes from @at on, before @end, have come and were not looked at
+ * @too_long: drop the whole line
+ * @ahead: received bytes; those in [@at, @end) are not parsed yet
  */
 struct line {
 	struct interrupter interrupter;
@@ -114,7 +114,7 @@ struct line {
 	char ahead[AHEAD_BYTES];
 };
 
-/* Read on while a command runs; a Ctrl-C is for that one, all else for later. */
+/* Read on while a command runs; Ctrl-C is for that command, all other bytes for later. */
 static bool port_interrupted(struct interrupter *self)
 {
 	struct line *line = container_of(self, struct line, interrupter);
@@ -126,7 +126,7 @@ static bool port_interrupted(struct interrupter *self)
 	line->at = 0;
 	n = vport_try_read(line->port, line->ahead + line->end, AHEAD_BYTES - line->end);
 	if (n < 0)
-		line->end = 0; /* who is gone is not answered any more */
+		line->end = 0; /* drop the commands of a host that has gone */
 	else
 		line->end += (u32)n;
 	c = memchr(line->ahead, CTRL_C, line->end);
@@ -185,7 +185,7 @@ static void console_port_loop(struct vport *port, struct line *line, struct answ
 	}
 }
 
-/* One chunk: the answer's text, and behind it a frame with the two structs. */
+/* Run a port, with one chunk: the answer's text, then a frame with the two structs. */
 static void console_port_run(struct vport *port)
 {
 	struct mm *mm = port->con->vdev->mm;

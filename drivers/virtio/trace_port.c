@@ -4,8 +4,8 @@
  * a newline (header, records, snapshot, dumpsys), and gets pieces: a line "+N" and N
  * bytes, again and again, and a line "=STATUS" at the end, 0 or a negative errno.
  *
- * The port waits for a slow host and drops nothing; what a trace ring cannot hold
- * meanwhile is counted as lost there.
+ * The port waits for a slow host and drops nothing; a trace ring counts the records
+ * that it cannot hold meanwhile as lost.
  */
 #include "arch/machine.h"
 #include "drivers/virtio/virtio_console.h"
@@ -24,10 +24,10 @@
 /**
  * struct pieces - collects what an export writes, and sends it with its length
  * @sink: for the export
- * @port: where to
+ * @port: destination
  * @chunk: HEAD_BYTES for the line, then the bytes
  * @len: bytes in it
- * @error: the host does not listen any more
+ * @error: the host no longer listens
  */
 struct pieces {
 	struct sink sink;
@@ -80,7 +80,7 @@ static void answer(struct pieces *p, const char *name)
 		(void)vport_write(p->port, end, (u32)strlen(end));
 }
 
-/* Names come a line each; one that is too long is cut, and then unknown. */
+/* Serve names, one per line; a name that is too long is cut, and then unknown. */
 static void trace_port_loop(struct vport *port, struct pieces *p)
 {
 	char buf[64], name[NAME_BYTES];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The virtio bus: brings devices to their drivers, negotiates features, and
- * passes interrupts on. The numbered steps are those of spec section 3.1.1.
+ * The virtio bus: match devices with drivers, negotiate features, and pass interrupts
+ * on. The numbered steps are those of spec section 3.1.1.
  *
  * Compare with: Linux drivers/virtio/virtio.c.
  */
@@ -20,7 +20,7 @@ LIST_HEAD(virtio_devices);
 
 static unsigned int nr_found; /* for the names */
 
-/* What the core can use, offered by a device or not. */
+/* The features that the core can use, whether a device offers them or not. */
 #define RING_FEATURES (VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX)
 
 const char *virtio_id_name(u32 id)
@@ -82,7 +82,7 @@ static void add_status(struct virtio_device *vdev, u8 bits)
 	vdev->ops->set_status(vdev, vdev->ops->get_status(vdev) | bits);
 }
 
-/* Is everything there that driver and core cannot do without? */
+/* Check that the device offers every feature that driver and core require. */
 static int check_features(struct virtio_device *vdev, const struct virtio_driver *drv,
 			  u64 offered)
 {
@@ -171,7 +171,7 @@ int virtio_device_stop(struct virtio_device *vdev)
 	return virtio_reset(vdev);
 }
 
-/* A device that will not reset keeps its queues: it may still write there. */
+/* Free a device's queues, unless it does not reset: then it may still write to them. */
 static void release_device(struct virtio_device *vdev)
 {
 	if (virtio_device_stop(vdev))
@@ -192,7 +192,7 @@ int virtio_restart(struct virtio_device *vdev)
 	ret = virtio_negotiate(vdev, vdev->driver);
 	if (ret)
 		return ret;
-	/* Rings and driver have been made for these. */
+	/* Rings and driver were set up for these. */
 	if (vdev->features != features) {
 		virtio_broken(vdev, "offers features 0x%lx now, and 0x%lx before", vdev->features,
 			      features);
@@ -264,7 +264,7 @@ int virtio_unregister_device(struct virtio_device *vdev)
 	return 0;
 }
 
-/* How often a configuration that changes under our eyes is read again. */
+/* How often to read a configuration again that changes during the read. */
 #define CONFIG_TRIES 64
 
 static void read_fields(struct virtio_device *vdev, const struct virtio_config_field *f, char *buf)
@@ -283,10 +283,11 @@ static bool same_fields(const struct virtio_config_field *f, const char *a, cons
 }
 
 /*
- * The generation alone does not tell: QEMU asks a vhost-user device at each access of 4
- * bytes, and raises the generation when the device's message arrives, after the change.
- * A field whose halves are of two instants is not read so twice, unless the device changes
- * twice more meanwhile, and then the generation has risen for the first change.
+ * Read every field twice: the generation alone is not enough. QEMU asks a vhost-user
+ * device at each access of 4 bytes, and raises the generation only when the device's
+ * message arrives, after the change. Two reads do not give the same mix of old and new
+ * halves, unless the device changes twice more meanwhile, and then the generation has
+ * risen for the first change.
  */
 int virtio_read_config(struct virtio_device *vdev, const struct virtio_config_field *fields,
 		       void *buf)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A virtio console device with named ports: the device and its control queue. A
- * port whose name a service knows gets a thread; others are left closed.
+ * A virtio console device with named ports: the device and its control queue. If a
+ * service has the name of a port, the port gets a thread; other ports stay closed.
  *
  *   host                                  ebb
  *    |<----------- DEVICE_READY ----------|
@@ -113,11 +113,11 @@ static void port_changed(struct vport *port, u16 event, u16 value, const char *n
 		port_named(port, name);
 		break;
 	default:
-		break; /* console size and the like */
+		break; /* ignore the console size and the like */
 	}
 }
 
-/* One message of @len bytes; the device's, so copied and checked. */
+/* Handle a message of @len bytes; it is from the device, so copy and check it. */
 static void control_message(struct virtio_console *con, const char *text, u32 len)
 {
 	struct vcon_control msg;
@@ -178,7 +178,7 @@ static void control_work(struct work *work)
 	mutex_unlock(&con->ctl_lock);
 }
 
-/* There are ports, and the host has named all of them. */
+/* Are there ports, and has the host named all of them? */
 static bool all_named(const struct virtio_console *con)
 {
 	unsigned int nr = 0;
@@ -194,8 +194,8 @@ static bool all_named(const struct virtio_console *con)
 }
 
 /*
- * Ports that the host names at once are served when the boot goes on, others when
- * they come. The control queue does not interrupt yet.
+ * Serve the ports that the host names at once before the boot goes on; other ports are
+ * served when they come. The control queue does not interrupt yet.
  */
 static void first_messages(struct virtio_console *con)
 {
@@ -319,7 +319,7 @@ static int start_console(struct virtio_console *con)
 	send_control(con, 0, VCON_DEVICE_READY);
 	mutex_unlock(&con->ctl_lock);
 	first_messages(con);
-	/* Asks for interrupts, and looks at what came before. */
+	/* The work enables interrupts, and handles messages that came before. */
 	schedule_work(&con->work);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Virtio over memory-mapped registers, as QEMU's virt machine has eight of them.
+ * Virtio over memory-mapped registers; QEMU's virt machine has eight such slots.
  * Modern (version 2) devices only.
  *
  * Spec: virtio 1.2, section 4.2. Compare with: Linux drivers/virtio/virtio_mmio.c.
@@ -143,7 +143,7 @@ static const struct virtio_transport_ops mmio_ops = {
 	.irq_stop = virtio_mapped_irq_stop,
 };
 
-/* Is there a modern device in this slot? Return: its id, or 0. */
+/* Look for a modern device in this slot. Return: its id, or 0. */
 static u32 slot_device_id(const struct mmio_device *slot, const volatile u8 *regs)
 {
 	u32 version, id;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Virtio over PCI: the registers lie where vendor capabilities say, in BARs.
- * INTx, whose cause is in the ISR register.
+ * Virtio over PCI: vendor capabilities say where in the BARs the registers lie.
+ * Interrupts are INTx, with the cause in the ISR register.
  *
  * Spec: virtio 1.2, section 4.1. Compare with: Linux virtio_pci_modern_dev.c.
  */
@@ -154,7 +154,7 @@ static void vp_notify(struct virtio_device *, struct virtqueue *vq)
 	writew(vq->index, vq->transport);
 }
 
-/* Reading lowers the line. */
+/* Read the interrupt's cause; the read lowers the line. */
 static u32 vp_take_isr(struct virtio_device *vdev)
 {
 	return readb(to_pci(vdev)->cfg[CFG_ISR].regs);
@@ -176,7 +176,7 @@ static const struct virtio_transport_ops pci_ops = {
 	.irq_stop = virtio_mapped_irq_stop,
 };
 
-/* Map what one capability describes, if it lies inside of its BAR. */
+/* Map the structure of one capability, if it lies inside its BAR. */
 static void map_structure(struct virtio_pci *vp, u32 cap, u8 type)
 {
 	const struct pci_device *pci = vp->pci;
@@ -193,7 +193,7 @@ static void map_structure(struct virtio_pci *vp, u32 cap, u8 type)
 		vp->notify_multiplier = readl(pci->config + cap + CAP_NOTIFY_MULTIPLIER);
 }
 
-/* Walk the vendor capabilities; of several of a type the first that works counts. */
+/* Walk the vendor capabilities; of each type, use the first that works. */
 static void map_structures(struct virtio_pci *vp)
 {
 	u32 cap = 0;

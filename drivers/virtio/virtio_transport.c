@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the virtio transports share: accesses, interrupts, announcing. */
+/* Code that the virtio transports share: accesses, interrupts, announcements. */
 #define pr_fmt(fmt) "virtio: " fmt
 #include "virtio/virtio_transport.h"
 #include "arch/io.h"
@@ -21,7 +21,7 @@ u32 virtio_mapped_config_size(struct virtio_device *vdev)
 	return to_mapped(vdev)->config_bytes;
 }
 
-/* As wide as the field is. Spec: virtio 1.2, sections 4.2.2.2 and 4.1.3.1. */
+/* Access a field with its own width. Spec: virtio 1.2, sections 4.2.2.2 and 4.1.3.1. */
 void virtio_mapped_read_config(struct virtio_device *vdev, u32 offset, void *buf, u32 len)
 {
 	const volatile u8 *reg = to_mapped(vdev)->config + offset;

@@ -2,9 +2,9 @@
 /*
  * Split virtqueues: offering requests to a device and taking them back.
  *
- * The device can write all of the rings at any time, so nothing is read back
- * from them but used.idx, used.ring[], used.flags and avail_event; each is copied
- * once and range-checked. Chains are remembered in vq->slot[].
+ * The device can write all of the rings at any time, so the driver reads back only
+ * used.idx, used.ring[], used.flags and avail_event; it copies each once and checks its
+ * range. vq->slot[] remembers the chains.
  *
  * Barriers, with the device's side of the pairing in spec 2.7.13:
  *   add:  descriptors and avail.ring[]  dma_wmb  avail.idx
@@ -23,13 +23,13 @@
 #include "virtio/virtio.h"
 #include "virtio/virtqueue.h"
 
-/* Behind the avail ring: up to which use the driver wants no interrupt. */
+/* After the avail ring: the used index up to which the driver wants no interrupt. */
 static u16 *used_event(const struct virtqueue *vq)
 {
 	return &vq->avail->ring[vq->size];
 }
 
-/* Behind the used ring: up to which request the device wants no notification. */
+/* After the used ring: the request up to which the device wants no notification. */
 static u16 *avail_event(const struct virtqueue *vq)
 {
 	return (u16 *)&vq->used->ring[vq->size];
@@ -37,7 +37,7 @@ static u16 *avail_event(const struct virtqueue *vq)
 
 /* --- life ----------------------------------------------------------------- */
 
-/* Where the parts of a queue lie in its frames; bytes from the start. */
+/* The offsets of a queue's parts in its frames, in bytes. */
 struct vq_layout {
 	size_t slot, desc, indirect, avail, used, total;
 };
@@ -58,7 +58,7 @@ static struct vq_layout vq_layout(u16 size, bool indirect)
 }
 static_assert(sizeof(struct virtqueue_slot) == 16, "descriptors are aligned to 16");
 
-/* The queue itself, slots, descriptors and rings in one physical chunk. */
+/* Allocate the queue itself, slots, descriptors and rings in one physical chunk. */
 static struct virtqueue *vq_alloc(struct virtio_device *vdev, u16 size)
 {
 	const bool indirect = virtio_has_feature(vdev, VIRTIO_F_INDIRECT_DESC);
@@ -88,7 +88,7 @@ static void vq_free(struct virtqueue *vq)
 	free_pages(vq->vdev->mm, phys_to_pfn(virt_to_phys(vq)), vq->order);
 }
 
-/* Nothing is in flight, and neither side has counted anything. */
+/* Reset a queue: no request is in flight, and all counters are 0. */
 static void vq_clear(struct virtqueue *vq)
 {
 	const struct vq_layout l = vq_layout(vq->size, vq->indirect != NULL);
@@ -162,14 +162,14 @@ static void fill_desc(struct vring_desc *desc, const struct virtio_buf *buf, u16
 	desc->next = next;
 }
 
-/* Buffer @i of a request: does the device write it, and does another one follow? */
+/* The flags of buffer @i: does the device write it, and does another buffer follow? */
 static u16 buf_flags(u32 i, u32 nr_out, u32 nr_in)
 {
 	return (u16)((i >= nr_out ? VRING_DESC_F_WRITE : 0) |
 		     (i + 1 < nr_out + nr_in ? VRING_DESC_F_NEXT : 0));
 }
 
-/* The buffers in the entry's own table, the table in one descriptor. */
+/* Put the buffers into the entry's own table, and the table into one descriptor. */
 static u16 fill_indirect(struct virtqueue *vq, const struct virtio_buf *bufs, u32 nr_out,
 			 u32 nr_in)
 {
@@ -185,7 +185,7 @@ static u16 fill_indirect(struct virtqueue *vq, const struct virtio_buf *bufs, u3
 	return 1;
 }
 
-/* One descriptor a buffer, chained in the order of the free list. */
+/* Put each buffer into a descriptor of its own, chained in the order of the free list. */
 static u16 fill_chain(struct virtqueue *vq, const struct virtio_buf *bufs, u32 nr_out,
 		      u32 nr_in)
 {
@@ -260,7 +260,7 @@ void virtqueue_kick(struct virtqueue *vq)
 
 bool virtqueue_moved(const struct virtqueue *vq)
 {
-	/* The interrupt handler asks too, while the driver's thread takes elements. */
+	/* The interrupt handler calls it too, while the thread takes elements. */
 	return READ_ONCE(vq->used->idx) != READ_ONCE(vq->last_used);
 }
 
@@ -269,7 +269,7 @@ bool virtqueue_pending(const struct virtqueue *vq)
 	return virtio_is_broken(vq->vdev) || virtqueue_moved(vq);
 }
 
-/* The next used element, checked. Return: its slot, or NULL. */
+/* Get and check the next used element. Return: its slot, or NULL. */
 static struct virtqueue_slot *next_used(struct virtqueue *vq, struct vring_used_elem *elem)
 {
 	const u16 idx = READ_ONCE(vq->used->idx);
@@ -299,7 +299,7 @@ static struct virtqueue_slot *next_used(struct virtqueue *vq, struct vring_used_
 	return &vq->slot[elem->id];
 }
 
-/* The request's descriptors are free again. */
+/* Free a request's descriptors. */
 static void put_chain(struct virtqueue *vq, u16 head)
 {
 	const u16 nr = vq->slot[head].nr;
@@ -345,7 +345,7 @@ bool virtqueue_enable_cb(struct virtqueue *vq)
 
 void virtqueue_disable_cb(struct virtqueue *vq)
 {
-	/* An event index half the number space away is not reached soon. */
+	/* The queue does not reach an event index half the number space away soon. */
 	if (vq->event_idx)
 		WRITE_ONCE(*used_event(vq), (u16)(vq->last_used + 0x8000));
 	else

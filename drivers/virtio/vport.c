@@ -3,7 +3,7 @@
  * Bytes of one virtio console port, both ways, with flow control: the guest waits
  * for a slow host, and the host finds no receive buffer when the guest is slow.
  *
- * One thread uses a port: its service's.
+ * Only one thread uses a port: that of its service.
  */
 #define pr_fmt(fmt) "virtio_console: " fmt
 #include "arch/machine.h"
@@ -40,7 +40,7 @@ static bool is_gone(const struct vport *port)
 	return READ_ONCE(port->gone) || virtio_is_broken(port->con->vdev);
 }
 
-/* There is a disconnection that the service has not been told of. */
+/* Is there a disconnection that the service has not heard of? */
 static bool was_closed(const struct vport *port)
 {
 	/* Pairs with the release in vport_host_open(): closed_at is valid. */
@@ -48,15 +48,15 @@ static bool was_closed(const struct vport *port)
 }
 
 /*
- * What is in the receive queue when the host closes is dropped, but not what a next
- * connection has sent already. That one was opened before it sent, so if no control
- * message follows this one, all there is belongs to the old; else only what the
- * service has seen.
+ * Note that the host has opened or closed the port. When the host closes, drop the bytes
+ * in the receive queue, except those of a new connection. A new connection opens before
+ * it sends, so if no control message follows this one, all bytes belong to the old
+ * connection; else only those that the service has seen.
  */
 void vport_host_open(struct vport *port, bool open)
 {
 	if (!open && READ_ONCE(port->host_open)) {
-		/* Read before the control queue, which the host writes first. */
+		/* Read this before the control queue, which the host writes first. */
 		const u16 used = __atomic_load_n(&port->rx->used->idx, __ATOMIC_ACQUIRE);
 		const bool alone = !virtqueue_pending(port->con->ctl_rx);
 
@@ -84,7 +84,7 @@ static char *slot_of(const struct vport *port, char *at)
 	return rx_slot(port, (u32)(at - rx_slot(port, 0)) / VPORT_RX_BYTES);
 }
 
-/* A receive buffer in hand, if the host has filled one. */
+/* Take a receive buffer, if the host has filled one. */
 static bool next_rx(struct vport *port)
 {
 	u32 len;
@@ -102,8 +102,8 @@ static bool next_rx(struct vport *port)
 }
 
 /*
- * The same, and whatever the host said on the control queue before it filled the
- * buffer is known by then: bytes of a new connection are never taken for the old one's.
+ * next_rx(), after handling all that the host said on the control queue before it filled
+ * the buffer: so bytes of a new connection never pass for those of the old connection.
  */
 static bool fresh_rx(struct vport *port)
 {
@@ -129,7 +129,7 @@ static u32 take_rx(struct vport *port, char *buf, u32 size)
 	return n;
 }
 
-/* What a connection that is gone has sent is not read. */
+/* Discard bytes that a closed connection has sent. */
 static void discard_rx(struct vport *port)
 {
 	port->tx_doubted = true;
@@ -213,8 +213,9 @@ static bool can_go_on(struct vport *port)
 }
 
 /*
- * A service writes because it has read something, so the host was open; but PORT_OPEN
- * travels on another queue than data, and may be read later.
+ * Wait until the host listens. A service writes because it has read something, so the
+ * host has opened the port; but PORT_OPEN travels on another queue than data, and the
+ * driver may read it later.
  */
 static bool host_listens(struct vport *port, struct patience *patience)
 {
