@@ -6,8 +6,8 @@
  * evacuate(): the only way to empty ranges of frames. Offlining, contiguous
  * allocation, compaction and the drivers differ only in their policy.
  *
- *   isolate all -> drain once -> classify (final) -> migrate -> [wait] -> verify -> commit
- *        \________________________ on failure: undo, everything restored ______/
+ *   isolate all -> drain -> classify (final) -> [wait, classify] -> migrate -> verify -> commit
+ *        \____________________ on failure: undo, everything restored __________________/
  *
  * Compare with: Linux offline_pages() and alloc_contig_range(), which have two
  * such loops; seeds 003 and 004 ask for one.
