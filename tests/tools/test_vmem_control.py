@@ -367,11 +367,7 @@ class Life(unittest.TestCase):
 
     def test_nobody_else_can_connect(self) -> None:
         for mask in (0o000, 0o022, 0o777):
-            before = os.umask(mask)
-            try:
-                device = Device(PROGRAM, '--events', 'events')
-            finally:
-                os.umask(before)
+            device = Device(PROGRAM, '--events', 'events', umask=mask)
             self.addCleanup(device.close)
             for name in ('s', 'c', 'events'):
                 mode = (device.path / name).stat().st_mode

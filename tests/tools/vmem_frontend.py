@@ -95,13 +95,13 @@ class Qmp:
 class Device:
     """An ebb-vmem process in a directory of its own."""
 
-    def __init__(self, program: str, *options: str, size: int = 1024 * MIB, block: int = 2 * MIB):
+    def __init__(self, program: str, *options: str, size: int = 1024 * MIB, block: int = 2 * MIB, umask: int = -1):
         self.dir = tempfile.TemporaryDirectory(prefix='ebb-vmem-')
         self.path = Path(self.dir.name)
         self.log = open(self.path / 'log', 'w+', encoding='utf-8')
         self.process = subprocess.Popen(
             [program, '--socket', 's', '--ctl', 'c', '--addr', hex(REGION), '--size', str(size), '--block', str(block), *options],
-            cwd=self.path, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+            cwd=self.path, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, umask=umask)
         self.await_path('s')
         self.await_path('c')
         self.qmp = Qmp(self.path / 'c')
