@@ -324,10 +324,21 @@ static int start_console(struct virtio_console *con)
 	return 0;
 }
 
+/*
+ * The device that is to be reset; one at a time: the ports of another one ask again at the
+ * next close.
+ */
+static struct virtio_device *lost;
+
 static int vcon_remove(struct virtio_device *vdev)
 {
 	struct virtio_console *con = vdev->priv;
+	struct virtio_device *leaving = vdev;
 	int ret = 0;
+
+	/* A device that leaves is not reset any more: the work finds none. */
+	(void)__atomic_compare_exchange_n(&lost, &leaving, NULL, false, __ATOMIC_ACQ_REL,
+					  __ATOMIC_RELAXED);
 
 	for (u32 id = 0; id < VCON_PORTS && !ret; id++)
 		ret = vport_end(&con->port[id]);
@@ -361,8 +372,6 @@ static int vcon_probe(struct virtio_device *vdev)
 		pr_err("%s: cannot be started (error %d)", vdev->where, ret);
 	return ret;
 }
-
-static struct virtio_device *lost; /* one at a time: others ask again at their next close */
 
 static void reattach_work(struct work *work)
 {

@@ -354,6 +354,20 @@ static void host_loses_buffers(struct ktest *test)
 	KTEST_EXPECT_EQ(test, rig->fv.violations, 0);
 }
 
+/* The device leaves while its reset is about to happen: it leaves once. */
+static void leaves_before_it_begins_anew(struct ktest *test)
+{
+	struct rig *rig = rig_open(test, "org.ebb.echo");
+
+	STORE_RELEASE(rig->port_ready, false);
+	vcon_reattach(rig->fv.vdev.priv);
+	rig_close(rig);
+	settle();
+	KTEST_EXPECT_FALSE(test, READ_ONCE(rig->port_ready));
+	KTEST_EXPECT_EQ(test, virtio_register_device(&rig->fv.vdev), 0);
+	expect_soon(test, READ_ONCE(rig->port_ready));
+}
+
 /* Control messages of any content: ports that are not there, names without an end. */
 static void odd_messages(struct ktest *test)
 {
@@ -481,6 +495,7 @@ static const struct ktest_case virtio_console_cases[] = {
 	KTEST_CASE(host_returns_at_once),
 	KTEST_CASE(port_removed),
 	KTEST_CASE(host_loses_buffers),
+	KTEST_CASE(leaves_before_it_begins_anew),
 	KTEST_CASE(odd_messages),
 	KTEST_CASE(lying_device),
 	KTEST_CASE(no_ports),
