@@ -2,8 +2,8 @@
 /*
  * Spinlocks: the contended path and the reports.
  *
- * The back-off doubles up to a bound: so harts that outnumber the host's cores leave the
- * holder some time, and no hart starves by backing off for ever.
+ * A waiter doubles its back-off up to a bound. The back-off leaves CPU time to the holder
+ * when harts outnumber the host's cores; the bound keeps the waiter from starving.
  */
 #include "kernel/panic.h"
 #include "kernel/patience.h"

@@ -24,8 +24,8 @@ static bool has_prop(const struct fdt_node *node, const char *name)
 }
 
 /*
- * Where ranges move the addresses, nobody can know whether OpenSBI's own nodes beside have
- * been moved: it writes the addresses of the CPU.
+ * Refuse a reservation that ranges move. OpenSBI adds nodes beside it with CPU addresses,
+ * which must not be translated, and no property tells the two kinds of node apart.
  */
 static int reserved_reg(const struct fdt_node *node, unsigned int index, struct fdt_range *range)
 {

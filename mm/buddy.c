@@ -38,7 +38,7 @@ static void count_free(struct mem_section *ms, unsigned int b, long delta)
 		count_awaited(ms, b, delta);
 }
 
-/* The constant descriptor word of a pageblock whose last frame is being freed. */
+/* The constant descriptor word for a pageblock that is about to be wholly free. */
 static u32 buddy_constant(const struct mem_section *ms, unsigned int b)
 {
 	u32 flags = page_poison ? PG_POISON : 0;

@@ -103,8 +103,8 @@ struct vmem_slot {
  * @nr_resets: resets that were asked for and are over; @resets is woken then
  * @users: vmem_get() without vmem_put(), under the list's lock
  * @leaves: is to have no users soon; @resets is woken then
- * @silent: it was given up because it said nothing at all, and is not reset before it does:
- *	QEMU (11.1) ends when a driver starts a device whose process has ended
+ * @silent: the driver gave the device up because it said nothing at all, and resets it only
+ *	after it has spoken: QEMU (11.1) aborts when a driver starts a device without a process
  * @question: what is asked of a device that owes answers
  * @restart_ns: a device that was given up is not reset before this time
  * @result: of the last round; the worker writes it, anybody reads it

@@ -163,8 +163,9 @@ static void collect_tx(struct vport *port)
 }
 
 /*
- * QEMU (11.1) forgets the send buffer that it has in hand when its client leaves: it comes
- * back by a reset alone. A port without any is dumb, so the device begins anew then.
+ * When a client leaves, QEMU (11.1) forgets the send buffer that it is working on; only a
+ * reset of the device brings the buffer back. Without a send buffer the port cannot answer,
+ * so ask for that reset when all of them stay away after a close.
  */
 static void look_for_lost_tx(struct vport *port)
 {

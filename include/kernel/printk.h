@@ -119,8 +119,9 @@ struct sink *report_sink(void);
 
 /**
  * printk_set_console() - set the device that shows messages
- * @write: puts @len bytes on the device and translates newlines. Called with interrupts
- *	off under the console lock; must not log, sleep or wait for ever.
+ * @write: puts @len bytes on the device and translates newlines. printk() calls it with the
+ *	console lock held and interrupts off, so it must not log or sleep, and may wait only
+ *	for a bounded time.
  *
  * Context: boot, one hart.
  */

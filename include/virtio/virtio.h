@@ -165,7 +165,7 @@ int virtio_unregister_device(struct virtio_device *vdev);
  * virtio_reattach() - take a device from its driver, reset it, and bring it to the driver again
  * @vdev: registered, with a driver
  *
- * For a driver whose buffers the device has lost.
+ * A driver asks for this when the device has lost the driver's buffers.
  * Context: thread, may sleep; none that the driver's remove waits for.
  * Return: as virtio_register_device(), or what the driver's remove returned.
  */

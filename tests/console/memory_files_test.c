@@ -105,7 +105,7 @@ static unsigned long nr_blocks(enum memory_block_state state)
 	return nr;
 }
 
-/* By size: so many blocks, whichever; more than there are is said, with what was done. */
+/* chmem SIZE chooses the blocks; when too few are left, it says how many it has changed. */
 static void chmem_by_size(struct ktest *test)
 {
 	const unsigned long block = kernel_whole_blocks(test, 3);

@@ -125,7 +125,7 @@ static void commands(struct ktest *test)
 	}
 }
 
-/* Somebody plugs and unplugs meanwhile, and has the hotplug lock for long. */
+/* Another thread holds the hotplug lock, as a long plug or unplug does. */
 static void iomem_needs_no_lock(struct ktest *test)
 {
 	struct strict_sink strict = STRICT_SINK;

@@ -30,7 +30,7 @@ static void status_is_written_later(struct ktest *test)
 	KTEST_EXPECT_GE(test, strict.writes, 10);
 }
 
-/* A console at which somebody resets a device. */
+/* A person who types "vmem reset" at a console. */
 struct person {
 	struct strict_sink strict; /* what the command writes to, and the text of it */
 	struct sink sink;
