@@ -15,35 +15,12 @@
 
 #define MIB (1UL << 20)
 
-static const char *const fault_names[NR_FAKE_VMEM_FAULTS] = {
-	[FAKE_BUSY] = "busy",		[FAKE_NACK] = "nack",
-	[FAKE_ERROR] = "error",		[FAKE_GARBAGE] = "garbage",
-	[FAKE_SHORT] = "short answer",	[FAKE_SILENT] = "no answer",
-	[FAKE_LIE_ID] = "id not open",	[FAKE_LIE_LEN] = "too many bytes",
-};
-
 /* Every fault, at every request of walk() below. */
-struct fault {
-	enum fake_vmem_fault fault;
-	unsigned int at;
-};
-
 #define LAST_REQUEST 8
 
 static const void *fault_gen_params(const void *prev, char desc[KTEST_DESC_SIZE])
 {
-	static struct fault f;
-
-	if (!prev)
-		f = (struct fault){ FAKE_BUSY, 0 };
-	else if (f.at < LAST_REQUEST)
-		f.at++;
-	else if (f.fault + 1 < NR_FAKE_VMEM_FAULTS)
-		f = (struct fault){ f.fault + 1, 0 };
-	else
-		return NULL;
-	snprintf(desc, KTEST_DESC_SIZE, "%s at %u", fault_names[f.fault], f.at);
-	return &f;
+	return vmem_rig_faults(prev, LAST_REQUEST, desc);
 }
 
 /* A fragmented region, so that one target takes several requests. */
@@ -123,7 +100,7 @@ static void expect_given_up(struct vmem_rig *rig)
 
 static void fault_at_each_request(struct ktest *test)
 {
-	const struct fault *f = test->param_value;
+	const struct rig_fault *f = test->param_value;
 	struct vmem_rig *rig = vmem_rig_open(test);
 	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 256 * MIB, 2 * MIB);
 	unsigned long pin[NR_PINS];

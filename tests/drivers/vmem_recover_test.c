@@ -52,33 +52,17 @@ static phys_addr_t at(const struct vmem_rig *rig, u64 offset)
 
 /* --- what it does while it comes back ------------------------------------------------ */
 
-struct fault {
-	enum fake_vmem_fault fault;
-	unsigned int at;
-};
-
 #define LAST_REQUEST 4
 
 static const void *fault_gen_params(const void *prev, char desc[KTEST_DESC_SIZE])
 {
-	static struct fault f;
-
-	if (!prev)
-		f = (struct fault){ FAKE_BUSY, 0 };
-	else if (f.at < LAST_REQUEST)
-		f.at++;
-	else if (f.fault + 1 < NR_FAKE_VMEM_FAULTS)
-		f = (struct fault){ f.fault + 1, 0 };
-	else
-		return NULL;
-	snprintf(desc, KTEST_DESC_SIZE, "fault %u at %u", f.fault, f.at);
-	return &f;
+	return vmem_rig_faults(prev, LAST_REQUEST, desc);
 }
 
 /* Another fault at each request of the way back, the STATEs among them. */
 static void fault_on_the_way_back(struct ktest *test)
 {
-	const struct fault *f = test->param_value;
+	const struct rig_fault *f = test->param_value;
 	struct vmem_rig *rig = vmem_rig_open(test);
 	struct fake_vmem *fm = add_device(rig);
 
@@ -90,7 +74,7 @@ static void fault_on_the_way_back(struct ktest *test)
 	expect_agreement(rig, 0);
 }
 
-/* The answer to a lost request comes when nobody waits any more: it counts for nothing. */
+/* The device answers a request after the driver has given it up: the driver ignores the answer. */
 static void late_answer(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);

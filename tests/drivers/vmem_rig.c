@@ -3,6 +3,30 @@
 #include "tests/drivers/vmem_rig.h"
 #include "lib/bitops.h"
 #include "lib/errno.h"
+#include "lib/vsprintf.h"
+
+static const char *const fault_names[NR_FAKE_VMEM_FAULTS] = {
+	[FAKE_BUSY] = "busy",		[FAKE_NACK] = "nack",
+	[FAKE_ERROR] = "error",		[FAKE_GARBAGE] = "garbage",
+	[FAKE_SHORT] = "short answer",	[FAKE_SILENT] = "no answer",
+	[FAKE_LIE_ID] = "id not open",	[FAKE_LIE_LEN] = "too many bytes",
+};
+
+const void *vmem_rig_faults(const void *prev, unsigned int last, char desc[KTEST_DESC_SIZE])
+{
+	static struct rig_fault f;
+
+	if (!prev)
+		f = (struct rig_fault){ FAKE_BUSY, 0 };
+	else if (f.at < last)
+		f.at++;
+	else if (f.fault + 1 < NR_FAKE_VMEM_FAULTS)
+		f = (struct rig_fault){ f.fault + 1, 0 };
+	else
+		return NULL;
+	snprintf(desc, KTEST_DESC_SIZE, "%s at %u", fault_names[f.fault], f.at);
+	return &f;
+}
 
 static const struct virtio_driver *vmem_driver(void)
 {

@@ -27,6 +27,15 @@ struct vmem_rig {
 	unsigned int nr;
 };
 
+/* The device commits @fault at its request @at, counted from the injection. */
+struct rig_fault {
+	enum fake_vmem_fault fault;
+	unsigned int at;
+};
+
+/* Parameters of a case: each fault, at each request from 0 to @last. */
+const void *vmem_rig_faults(const void *prev, unsigned int last, char desc[KTEST_DESC_SIZE]);
+
 /* 32 MiB of boot memory in block 0 of the window; added blocks go online. */
 struct vmem_rig *vmem_rig_open(struct ktest *test);
 
