@@ -42,7 +42,8 @@ KLDFLAGS := -nostdlib -static -no-pie -n --fatal-warnings --gc-sections --build-
 HCFLAGS  := $(CSTD) $(WARN) -O2 -g -MMD -MP
 
 # Two images of the same objects: the kernel, and the kernel with its tests linked in.
-KSOURCES := $(wildcard arch/riscv/*.c arch/riscv/*.S kernel/*.c mm/*.c drivers/*/*.c lib/*.c) \
+KSOURCES := $(wildcard arch/riscv/*.c arch/riscv/*.S kernel/*.c kernel/*/*.c mm/*.c \
+	drivers/*/*.c drivers/*/*/*.c lib/*.c) \
 	$(if $(filter 1,$(COVERAGE)),tests/coverage/functions.c)
 TSOURCES := $(foreach d,runner lib arch mm kernel drivers console fake bench,$(wildcard tests/$(d)/*.c))
 IMAGES := ebb ebb-test

@@ -11,7 +11,7 @@
 #include "kernel/printk.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
-#include "kernel/trace.h"
+#include "kernel/trace/trace.h"
 #include "lib/vsprintf.h"
 
 /* Time that the other harts have to stop. */

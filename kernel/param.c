@@ -8,7 +8,7 @@
  */
 #include "kernel/param.h"
 #include "kernel/printk.h"
-#include "kernel/test_image.h"
+#include "kernel/console/test_image.h"
 #include "lib/ctype.h"
 #include "lib/errno.h"
 #include "lib/kstrtox.h"

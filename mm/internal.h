@@ -17,7 +17,7 @@
  * the isolate and watch bits change by atomic operations.
  */
 #include "kernel/panic.h"
-#include "kernel/trace.h"
+#include "kernel/trace/trace.h"
 #include "lib/bitops.h"
 #include "mm/evacuate.h"
 #include "mm/freebits.h"

@@ -4,7 +4,7 @@
  * that the page cannot say anything else than the kernel does (`make docs`).
  */
 #include "kernel/abi.h"
-#include "kernel/trace_events.h"
+#include "kernel/trace/trace_events.h"
 
 #include <stdio.h>
 
@@ -99,7 +99,7 @@ int main(void)
 {
 	printf("# Numbers that leave the kernel\n\n"
 	       "Made by `make docs` out of `include/kernel/abi.h` and "
-	       "`include/kernel/trace_events.h`.\nAppend only: a number keeps its meaning "
+	       "`include/kernel/trace/trace_events.h`.\nAppend only: a number keeps its meaning "
 	       "for ever.\n");
 	page_types();
 	flags_and_zones();

@@ -21,7 +21,7 @@ END_OF_MEMORY = 1024 << 23           # first frame above what ebb can address
 SEQ_MASK = 0xffffffff
 MOST_PROBLEMS = 20                   # that are told; the others are counted
 
-# Numbers of include/kernel/trace_events.h and abi.h, which never change their meaning.
+# Numbers of include/kernel/trace/trace_events.h and abi.h, which never change their meaning.
 FRAMES, TYPE, ISOLATE, VALID, BLOCK, ZONE_COUNT, SNAP_PART, SNAP_END = 1, 2, 3, 4, 5, 18, 20, 21
 BUDDY, OFFLINE = 1, 3
 NOT_MEMORY = {15, 16}                                   # Hole, Device

@@ -9,7 +9,7 @@
  * from the tables below, and from nowhere else.
  *
  * Append only: a number, once given, never changes its meaning. The same rule holds for
- * the event ids in kernel/trace_events.h.
+ * the event ids in kernel/trace/trace_events.h.
  *
  * This header includes nothing, so that host programs can use it as it is.
  */

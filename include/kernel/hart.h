@@ -47,7 +47,7 @@ enum hart_state {
  * @hartid: number in device tree and firmware
  * @quiesce: request of another hart to this one, see kernel/quiesce.c
  * @idling: waits for an interrupt, or is about to: other harts must kick it
- * @trace_ring: where this hart's records go, kernel/trace.c
+ * @trace_ring: where this hart's records go, kernel/trace/trace.c
  * @switches: number of switches to another thread on this hart
  * @irqs: interrupts taken here
  * @irqs_off_since: arch_clock_ns() when interrupts were masked; 0 while they are on

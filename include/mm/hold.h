@@ -6,7 +6,7 @@
  * Hold points: a test or a user makes the thread of an evacuation wait at a step that it
  * announces, while other harts run on. So tests force races instead of hoping for them.
  */
-#include "kernel/trace_events.h"
+#include "kernel/trace/trace_events.h"
 #include "mm/mm.h"
 
 /* No place in particular. */

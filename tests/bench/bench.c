@@ -5,7 +5,7 @@
 #include "tests/bench/bench.h"
 #include "kernel/hart.h"
 #include "kernel/ktest.h"
-#include "kernel/shell.h"
+#include "kernel/console/shell.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/memory_hotplug.h"

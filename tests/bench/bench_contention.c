@@ -6,7 +6,7 @@
  */
 #include "tests/bench/bench.h"
 #include "kernel/hart.h"
-#include "kernel/shell.h"
+#include "kernel/console/shell.h"
 #include "kernel/thread.h"
 #include "kernel/wait.h"
 #include "lib/errno.h"

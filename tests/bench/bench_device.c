@@ -11,9 +11,9 @@
  */
 #include "tests/bench/bench.h"
 #include "arch/machine_info.h"
-#include "drivers/virtio/virtio_mem.h"
+#include "drivers/virtio/mem/virtio_mem.h"
 #include "kernel/timer.h"
-#include "kernel/trace.h"
+#include "kernel/trace/trace.h"
 #include "lib/errno.h"
 
 #define GIB	      (1UL << 30)

@@ -10,7 +10,7 @@
 #include "kernel/hart.h"
 #include "kernel/printk.h"
 #include "kernel/timer.h"
-#include "kernel/trace.h"
+#include "kernel/trace/trace.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/contig.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Commands and their answers: see the header. */
 #include "tests/console/answer.h"
-#include "kernel/shell.h"
+#include "kernel/console/shell.h"
 #include "lib/vsprintf.h"
 
 char answer[ANSWER_BYTES];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What Tab makes of a line at the prompt: commands, and paths of files. */
 #include "kernel/ktest.h"
-#include "kernel/shell.h"
+#include "kernel/console/shell.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
 #include "mm/memory_hotplug.h"

@@ -4,9 +4,9 @@
  * hart never gives it back. For scenarios about limits of waits.
  */
 #include "arch/boot.h"
-#include "kernel/command.h"
+#include "kernel/console/command.h"
 #include "kernel/hart.h"
-#include "kernel/shell.h"
+#include "kernel/console/shell.h"
 #include "kernel/spinlock.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"

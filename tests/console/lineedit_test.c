@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The line editor: keys in, line and terminal text out. */
 #include "kernel/ktest.h"
-#include "kernel/lineedit.h"
+#include "kernel/console/lineedit.h"
 #include "lib/string.h"
 
 static struct lineedit ed;

@@ -4,7 +4,7 @@
  * any order of commands, and of nothing else. Each refusal is a line, never a panic.
  */
 #include "kernel/ktest.h"
-#include "kernel/shell.h"
+#include "kernel/console/shell.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From text to commands: splitting, quotes, wrong words, statuses. */
 #include "kernel/ktest.h"
-#include "kernel/shell.h"
+#include "kernel/console/shell.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"

@@ -4,7 +4,7 @@
  * file and every command that prints is tried with a sink that looks.
  */
 #include "kernel/hart.h"
-#include "kernel/shell.h"
+#include "kernel/console/shell.h"
 #include "kernel/spinlock.h"
 #include "lib/errno.h"
 #include "lib/string.h"

@@ -3,7 +3,7 @@
  * Named ports against a console device that is a model: bytes both ways, flow
  * control, connections that come and go, and control messages that make no sense.
  */
-#include "drivers/virtio/virtio_console.h"
+#include "drivers/virtio/console/virtio_console.h"
 #include "kernel/ktest.h"
 #include "kernel/panic.h"
 #include "kernel/spinlock.h"

@@ -4,7 +4,7 @@
  * a person's text is written, and while a reset is waited for.
  */
 #include "kernel/ktest.h"
-#include "kernel/shell.h"
+#include "kernel/console/shell.h"
 #include "kernel/sink.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"

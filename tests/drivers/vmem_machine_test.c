@@ -5,7 +5,7 @@
  * (scenario driver_comes_back); skipped elsewhere.
  */
 #include "arch/machine.h"
-#include "drivers/virtio/virtio_mem.h"
+#include "drivers/virtio/mem/virtio_mem.h"
 #include "kernel/ktest.h"
 #include "kernel/timer.h"
 #include "lib/bitops.h"

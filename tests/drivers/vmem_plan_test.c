@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What to plug and unplug next: the plan alone, on maps made by hand. */
-#include "drivers/virtio/vmem_plan.h"
+#include "drivers/virtio/mem/vmem_plan.h"
 #include "kernel/ktest.h"
 #include "lib/bitops.h"
 #include "lib/string.h"

@@ -7,7 +7,7 @@
  * driver's worker does not run: a case calls its rounds, so each run is the same.
  */
 #include "arch/machine.h"
-#include "drivers/virtio/virtio_mem.h"
+#include "drivers/virtio/mem/virtio_mem.h"
 #include "kernel/ktest.h"
 #include "tests/fake/fake_vmem.h"
 #include "tests/mm/hotplug_window.h"

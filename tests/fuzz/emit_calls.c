@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "kernel/trace.h"
+#include "kernel/trace/trace.h"
 #include "tests/fuzz/fuzz.h"
 
 static bool says_state(const struct trace_site *site)

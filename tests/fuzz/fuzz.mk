@@ -68,4 +68,4 @@ $(addprefix $(O)/host/corpus-,$(CORPUS_NAMES)): $(O)/host/corpus-%:
 
 -include $(wildcard $(O)/host/asan/tests/fuzz/*.d)
 -include $(CONSOLE_TURNS:%.c=$(O)/host/turns/%.d) $(wildcard $(O)/host/asan/tests/fuzz/console/*.d)
--include $(wildcard $(O)/fuzz/o/*/*.d $(O)/fuzz/o/*/*/*.d)
+-include $(wildcard $(addprefix $(O)/fuzz/o/,*/*.d */*/*.d */*/*/*.d))

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "arch/machine.h"
-#include "drivers/virtio/virtio_mem.h"
+#include "drivers/virtio/mem/virtio_mem.h"
 #include "kernel/init.h"
 #include "kernel/param.h"
 #include "kernel/printk.h"

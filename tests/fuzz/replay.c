@@ -7,11 +7,11 @@
 #include "tests/fuzz/replay.h"
 #include <string.h>
 
-#include "kernel/export.h"
+#include "kernel/console/export.h"
 #include "kernel/hart.h"
 #include "kernel/sink.h"
-#include "kernel/trace.h"
-#include "kernel/trace_table.h"
+#include "kernel/trace/trace.h"
+#include "kernel/trace/trace_table.h"
 #include "mm/internal.h"
 #include "mm/memory_hotplug.h"
 #include "tests/fuzz/fuzz.h"

@@ -5,8 +5,8 @@
  * guest, where scenarios replay the records of everything else.
  */
 #include "arch/machine.h"
-#include "kernel/trace.h"
-#include "kernel/trace_table.h"
+#include "kernel/trace/trace.h"
+#include "kernel/trace/trace_table.h"
 #include "lib/errno.h"
 #include "tests/mm/test_mm.h"
 

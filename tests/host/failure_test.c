@@ -6,12 +6,12 @@
  */
 #include <string.h>
 
-#include "drivers/virtio/virtio_mem.h"
+#include "drivers/virtio/mem/virtio_mem.h"
 #include "kernel/printk.h"
 #include "kernel/sink.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
-#include "kernel/trace.h"
+#include "kernel/trace/trace.h"
 #include "lib/errno.h"
 #include "mm/hold.h"
 #include "tests/drivers/vmem_rig.h"

@@ -3,15 +3,16 @@
 #
 # All of lib/ mm/ kernel/ drivers/virtio/ is portable, but for HOST_NOT: start-up (main.c smp.c), stacks in mapped frames
 # (stack.c; the host's are in tests/host/fiber.c), trace rings in boot memory (trace_boot.c), the thread that reads the
-# terminal (console.c), crashes on purpose (cmd_crash.c), and the two real transports. The test runner is a part of it.
+# terminal (terminal.c), crashes on purpose (cmd_crash.c), and the two real transports. The test runner is a part of it.
 #
 # ktest-tsan is the same program under ThreadSanitizer, by clang, with four harts.
 #
 # Fuzzers link HOST_LIB without main.c, and call host_init() of tests/host/host.h first.
-HOST_NOT := kernel/main.c kernel/smp.c kernel/stack.c kernel/trace_boot.c kernel/console.c kernel/cmd_crash.c \
-	drivers/virtio/virtio_mmio.c drivers/virtio/virtio_pci.c
+HOST_NOT := kernel/main.c kernel/smp.c kernel/stack.c kernel/trace/trace_boot.c kernel/console/terminal.c \
+	kernel/console/cmd_crash.c drivers/virtio/virtio_mmio.c drivers/virtio/virtio_pci.c
 HOST_PLATFORM := $(addprefix tests/host/,platform.c turns.c memory.c fiber.c devices.c boot.c)
-HOST_LIB := $(filter-out $(HOST_NOT),$(foreach d,lib mm kernel drivers/virtio tests/runner,$(wildcard $(d)/*.c))) $(HOST_PLATFORM)
+HOST_LIB := $(filter-out $(HOST_NOT),$(foreach d,lib mm kernel kernel/* drivers/virtio drivers/virtio/* tests/runner,\
+	$(wildcard $(d)/*.c))) $(HOST_PLATFORM)
 HOST_SUITES := $(foreach d,lib mm kernel drivers console fake,$(wildcard tests/$(d)/*.c))
 HOST_SOURCES := $(HOST_LIB) $(HOST_SUITES) tests/host/main.c $(wildcard tests/host/*_test.c)
 

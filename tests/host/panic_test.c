@@ -18,7 +18,7 @@
 #include "kernel/spinlock.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
-#include "kernel/trace.h"
+#include "kernel/trace/trace.h"
 #include "tests/kernel/test_threads.h"
 
 static DEFINE_SPINLOCK(lock_a);

@@ -21,7 +21,7 @@
 #include "kernel/panic.h"
 #include "kernel/printk.h"
 #include "kernel/sched.h"
-#include "kernel/trace.h"
+#include "kernel/trace/trace.h"
 
 #define NEVER	     (~(u64)0)
 #define LOOK_NS	     100  /* virtual time that a look at the clock takes */

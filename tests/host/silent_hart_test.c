@@ -13,7 +13,7 @@
 #include "kernel/quiesce.h"
 #include "kernel/sink.h"
 #include "kernel/timer.h"
-#include "kernel/trace.h"
+#include "kernel/trace/trace.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "log.h"

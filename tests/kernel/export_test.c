@@ -2,14 +2,14 @@
 /*
  * What leaves the kernel: stop_machine(), snapshots, kpageflags, muted trace sites.
  */
-#include "kernel/command.h"
-#include "kernel/export.h"
+#include "kernel/console/command.h"
+#include "kernel/console/export.h"
 #include "kernel/ktest.h"
 #include "kernel/quiesce.h"
 #include "kernel/sink.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
-#include "kernel/trace.h"
+#include "kernel/trace/trace.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/mm.h"

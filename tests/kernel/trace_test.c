@@ -7,10 +7,10 @@
  */
 #include "kernel/abi.h"
 #include "kernel/ktest.h"
-#include "kernel/command.h"
+#include "kernel/console/command.h"
 #include "kernel/sink.h"
-#include "kernel/trace.h"
-#include "kernel/trace_table.h"
+#include "kernel/trace/trace.h"
+#include "kernel/trace/trace_table.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"

@@ -6,7 +6,7 @@
  * Memory blocks of the machine's own virtio-mem device, lent to a case. Their frames are
  * real and plugged, and for the time of the case neither the kernel nor the driver has them.
  */
-#include "drivers/virtio/virtio_mem.h"
+#include "drivers/virtio/mem/virtio_mem.h"
 #include "kernel/ktest.h"
 
 #define MAX_BORROWED 6UL

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The command that runs the in-kernel tests. */
 #include "kernel/ktest.h"
-#include "kernel/shell.h"
+#include "kernel/console/shell.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 

@@ -69,7 +69,7 @@ def ways_to_crash(guest: Guest) -> None:
     crash_alone(guest, 'crash null', r'page fault: store$', r'address 0{16}: null pointer$', r'at crash_null\+0x', *ended)
     crash_alone(guest, 'crash insn', r'illegal instruction$', r'at crash_insn\+0x', *ended)
     crash_alone(guest, 'crash panic', r'not syncing: crash: by request$', *ended[1:])
-    crash_alone(guest, 'crash bug', r'not syncing: .*kernel/cmd_crash\.c:\d+.*addr == 0', *ended[1:])
+    crash_alone(guest, 'crash bug', r'not syncing: .*kernel/console/cmd_crash\.c:\d+.*addr == 0', *ended[1:])
     crash_alone(guest, 'crash bus 0x18000000', r'load access fault: no memory or device answers there$',
                 r'address [0-9a-f]{16}: window of device registers$', *ended)
     crash_alone(guest, 'crash report', r'^ebb: a fault while reporting a fault$')

@@ -20,7 +20,7 @@ from patience import limit
 from vmem_case import GIB, PROGRAM, Case
 from vmem_frontend import ACK, BUSY, ERROR, MIB, NACK, PLUG, REGION, STATE, UNPLUG, UNPLUGGED, Device, Qmp
 
-# Ids of kernel/trace_events.h.
+# Ids of kernel/trace/trace_events.h.
 DEV_REQUEST, DEV_ANSWER, DEV_PUNCH, DEV_STRAY, DEV_FAULT = range(12, 17)
 
 

@@ -41,7 +41,7 @@ int events_open(const char *path, u8 device)
  * events_emit() - write one record
  * @event: TRACE_DEV_*
  * @pfn: frame number in guest memory
- * @count: see the event's row in kernel/trace_events.h, as the next two
+ * @count: see the event's row in kernel/trace/trace_events.h, as the next two
  * @before: likewise
  * @after: likewise
  *

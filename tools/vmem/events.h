@@ -3,10 +3,10 @@
 #define _VMEM_EVENTS_H
 
 /*
- * The device's own trace: a file of records as kernel/trace_events.h has them,
+ * The device's own trace: a file of records as kernel/trace/trace_events.h has them,
  * one after the other, each written at once so that a kill loses none.
  */
-#include "kernel/trace_events.h"
+#include "kernel/trace/trace_events.h"
 #include "lib/types.h"
 
 int events_open(const char *path, u8 device);

@@ -11,8 +11,8 @@
 
 #include "arch/boot.h"
 #include "arch/machine.h"
-#include "drivers/virtio/virtio_mem.h"
-#include "kernel/command.h"
+#include "drivers/virtio/mem/virtio_mem.h"
+#include "kernel/console/command.h"
 #include "kernel/init.h"
 #include "kernel/ktest_prng.h"
 #include "kernel/param.h"

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The console for programs: a virtserialport named org.ebb.console takes one
+ * command per line, sends the answer, and ends it with "=<status>" alone on a line,
+ * 0 or a negative errno. A byte 3, Ctrl-C, ends the running command, and so does a host
+ * that closes the port.
+ */
+#include "arch/machine.h"
+#include "drivers/virtio/console/virtio_console.h"
+#include "kernel/console/command.h"
+#include "kernel/console/shell.h"
+#include "kernel/sink.h"
+#include "kernel/timer.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/page_alloc.h"
+
+#define ANSWER_ORDER 4 /* 64 KiB: room for a command that writes with a lock held */
+#define ANSWER_BYTES (PAGE_SIZE << ANSWER_ORDER)
+#define FLUSH_BYTES  4096
+#define FLUSH_NS     (50 * NSEC_PER_MSEC)
+#define AHEAD_BYTES  3072
+#define CTRL_C	     3
+
+/**
+ * struct answer - collects what a command writes, and sends it in large pieces
+ * @sink: for the command
+ * @port: destination
+ * @text: ANSWER_BYTES
+ * @len: bytes in it
+ * @in_line: the last byte was no newline
+ * @lost: bytes that had no room while the command held a lock
+ * @sent_ns: time of the last send
+ * @error: the host no longer listens
+ */
+struct answer {
+	struct sink sink;
+	struct vport *port;
+	char *text;
+	u32 len;
+	bool in_line;
+	size_t lost;
+	u64 sent_ns;
+	int error;
+};
+
+static void answer_send(struct answer *a)
+{
+	if (!a->error && a->len)
+		a->error = vport_write(a->port, a->text, a->len);
+	a->len = 0;
+	a->sent_ns = ktime_ns();
+}
+
+/* Warn about a command that writes with a lock held; even so it does not wait. */
+static void answer_write(struct sink *sink, const char *text, size_t len)
+{
+	struct answer *a = container_of(sink, struct answer, sink);
+	const bool may_wait = sink_may_wait();
+
+	if (len)
+		a->in_line = text[len - 1] != '\n';
+	while (len) {
+		const u32 n = (u32)min(len, (size_t)(ANSWER_BYTES - a->len));
+
+		memcpy(a->text + a->len, text, n);
+		a->len += n;
+		text += n;
+		len -= n;
+		if (may_wait &&
+		    (a->len >= FLUSH_BYTES || ktime_ns() - a->sent_ns > FLUSH_NS)) {
+			answer_send(a);
+		} else if (a->len == ANSWER_BYTES) {
+			a->lost += len;
+			break;
+		}
+	}
+}
+
+static void run_line(struct answer *a, const char *line)
+{
+	int status;
+
+	a->lost = 0;
+	a->error = 0;
+	a->in_line = false;
+	a->sent_ns = ktime_ns();
+	status = console_run_line(line, &a->sink);
+	if (a->in_line)
+		sink_puts(&a->sink, "\n");
+	if (a->lost)
+		sink_printf(&a->sink, "(%zu bytes had no room)\n", a->lost);
+	sink_printf(&a->sink, "=%d\n", status);
+	answer_send(a);
+}
+
+/**
+ * struct line - the line being received
+ * @interrupter: for the running command
+ * @port: source
+ * @interrupted: the running command must end
+ * @text, @len: the line so far
+ * @too_long: drop the whole line
+ * @ahead: received bytes; those in [@at, @end) are not parsed yet
+ */
+struct line {
+	struct interrupter interrupter;
+	struct vport *port;
+	bool interrupted;
+	bool too_long;
+	u32 len;
+	char text[SHELL_LINE_BYTES];
+	u32 at, end;
+	char ahead[AHEAD_BYTES];
+};
+
+/* Read on while a command runs; Ctrl-C is for that command, all other bytes for later. */
+static bool port_interrupted(struct interrupter *self)
+{
+	struct line *line = container_of(self, struct line, interrupter);
+	char *c;
+	int n;
+
+	line->end -= line->at;
+	memmove(line->ahead, line->ahead + line->at, line->end);
+	line->at = 0;
+	n = vport_try_read(line->port, line->ahead + line->end, AHEAD_BYTES - line->end);
+	if (n < 0)
+		line->end = 0; /* drop the commands of a host that has gone */
+	else
+		line->end += (u32)n;
+	c = memchr(line->ahead, CTRL_C, line->end);
+	if (c)
+		memmove(c, c + 1, (size_t)(line->ahead + --line->end - c));
+	line->interrupted |= c || n < 0;
+	return line->interrupted;
+}
+
+static void line_end(struct line *line, struct answer *a)
+{
+	if (line->len && line->text[line->len - 1] == '\r')
+		line->len--;
+	line->text[line->len] = '\0';
+	if (line->too_long) {
+		sink_printf(&a->sink, "line too long: %d bytes at most\n=%d\n",
+			    SHELL_LINE_BYTES - 1, -E2BIG);
+		answer_send(a);
+	} else {
+		line->interrupted = false;
+		run_line(a, line->text);
+		(void)port_interrupted(&line->interrupter);
+	}
+	line->len = 0;
+	line->too_long = false;
+}
+
+static void line_add(struct line *line, struct answer *a, char c)
+{
+	if (c == '\n')
+		line_end(line, a);
+	else if (c == CTRL_C)
+		return; /* nothing runs */
+	else if (line->len < sizeof(line->text) - 1)
+		line->text[line->len++] = c;
+	else
+		line->too_long = true;
+}
+
+static void console_port_loop(struct vport *port, struct line *line, struct answer *a)
+{
+	for (;;) {
+		const int n = vport_read(port, line->ahead, AHEAD_BYTES);
+
+		if (n == -ENODEV)
+			return;
+		line->at = 0;
+		line->end = n < 0 ? 0 : (u32)n;
+		if (n < 0) {
+			/* The host went away in the middle of a line. */
+			line->len = 0;
+			line->too_long = false;
+		}
+		while (line->at < line->end)
+			line_add(line, a, line->ahead[line->at++]);
+	}
+}
+
+/* Run a port, with one chunk: the answer's text, then a frame with the two structs. */
+static void console_port_run(struct vport *port)
+{
+	struct mm *mm = port->con->vdev->mm;
+	const unsigned long text = alloc_pages(mm, GFP_KERNEL, ANSWER_ORDER, PGTY_KERNEL);
+	const unsigned long state = alloc_pages(mm, GFP_KERNEL | GFP_ZERO, 0, PGTY_KERNEL);
+	static_assert(sizeof(struct answer) + sizeof(struct line) <= PAGE_SIZE, "fit a frame");
+
+	if (text != PFN_NONE && state != PFN_NONE) {
+		struct answer *a = phys_to_virt(pfn_to_phys(state));
+		struct line *line = (struct line *)(a + 1);
+
+		a->sink.write = answer_write;
+		a->port = port;
+		a->text = phys_to_virt(pfn_to_phys(text));
+		line->port = port;
+		line->interrupter.asked = port_interrupted;
+		console_can_interrupt(&line->interrupter);
+		console_port_loop(port, line, a);
+	}
+	if (text != PFN_NONE)
+		free_pages(mm, text, ANSWER_ORDER);
+	if (state != PFN_NONE)
+		free_pages(mm, state, 0);
+}
+
+VPORT_SERVICE(console_port) = {
+	.name = "org.ebb.console",
+	.run = console_port_run,
+};

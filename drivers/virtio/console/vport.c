@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Bytes of one virtio console port, both ways, with flow control: the guest waits
+ * for a slow host, and the host finds no receive buffer when the guest is slow.
+ *
+ * Only one thread uses a port: that of its service.
+ */
+#define pr_fmt(fmt) "virtio_console: " fmt
+#include "arch/machine.h"
+#include "drivers/virtio/console/virtio_console.h"
+#include "kernel/patience.h"
+#include "kernel/printk.h"
+#include "kernel/timer.h"
+#include "lib/bitops.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/page_alloc.h"
+
+static char *rx_slot(const struct vport *port, u32 n)
+{
+	char *base = phys_to_virt(pfn_to_phys(port->frames));
+
+	return base + n * VPORT_RX_BYTES;
+}
+
+static char *tx_slot(const struct vport *port, u32 n)
+{
+	return rx_slot(port, VPORT_RX_SLOTS) + n * VPORT_TX_BYTES;
+}
+
+void vport_interrupt(struct virtqueue *vq)
+{
+	struct vport *port = vq->priv;
+
+	wake_up_all(&port->wait);
+}
+
+static bool is_gone(const struct vport *port)
+{
+	return READ_ONCE(port->gone) || virtio_is_broken(port->con->vdev);
+}
+
+/* Is there a disconnection that the service has not heard of? */
+static bool was_closed(const struct vport *port)
+{
+	/* Pairs with the release in vport_host_open(): closed_at is valid. */
+	return __atomic_load_n(&port->closed, __ATOMIC_ACQUIRE) != port->closed_seen;
+}
+
+/*
+ * Note that the host has opened or closed the port. When the host closes, drop the bytes
+ * in the receive queue, except those of a new connection. A new connection opens before
+ * it sends, so if no control message follows this one, all bytes belong to the old
+ * connection; else only those that the service has seen.
+ */
+void vport_host_open(struct vport *port, bool open)
+{
+	if (!open && READ_ONCE(port->host_open)) {
+		/* Read this before the control queue, which the host writes first. */
+		const u16 used = __atomic_load_n(&port->rx->used->idx, __ATOMIC_ACQUIRE);
+		const bool alone = !virtqueue_pending(port->con->ctl_rx);
+
+		WRITE_ONCE(port->closed_at, alone ? used : READ_ONCE(port->seen));
+		__atomic_store_n(&port->closed, port->closed + 1, __ATOMIC_RELEASE);
+	}
+	WRITE_ONCE(port->host_open, open);
+	wake_up_all(&port->wait);
+}
+
+/* --- receiving ------------------------------------------------------------ */
+
+static int offer_rx(struct vport *port, char *slot)
+{
+	const struct virtio_buf buf = { slot, VPORT_RX_BYTES };
+	const int ret = virtqueue_add(port->rx, &buf, 0, 1, slot);
+
+	virtqueue_kick(port->rx);
+	return ret;
+}
+
+/* The start of the slot that @at lies in. */
+static char *slot_of(const struct vport *port, char *at)
+{
+	return rx_slot(port, (u32)(at - rx_slot(port, 0)) / VPORT_RX_BYTES);
+}
+
+/* Take a receive buffer, if the host has filled one. */
+static bool next_rx(struct vport *port)
+{
+	u32 len;
+	char *slot = virtqueue_get(port->rx, &len);
+
+	if (!slot)
+		return false;
+	if (!len) {
+		(void)offer_rx(port, slot);
+		return false;
+	}
+	port->rx_at = slot;
+	port->rx_left = len;
+	return true;
+}
+
+/*
+ * next_rx(), after handling all that the host said on the control queue before it filled
+ * the buffer: so bytes of a new connection never pass for those of the old connection.
+ */
+static bool fresh_rx(struct vport *port)
+{
+	const u16 used = __atomic_load_n(&port->rx->used->idx, __ATOMIC_ACQUIRE);
+
+	if (!virtqueue_pending(port->rx))
+		return false;
+	vcon_hear(port->con);
+	WRITE_ONCE(port->seen, used);
+	return !was_closed(port) && next_rx(port);
+}
+
+static u32 take_rx(struct vport *port, char *buf, u32 size)
+{
+	const u32 n = min(size, port->rx_left);
+	char *slot = slot_of(port, port->rx_at);
+
+	memcpy(buf, port->rx_at, n);
+	port->rx_at += n;
+	port->rx_left -= n;
+	if (port->rx_left == 0 && offer_rx(port, slot))
+		virtio_broken(port->con->vdev, "port %s: no room for a receive buffer", port->name);
+	return n;
+}
+
+/* Discard bytes that a closed connection has sent. */
+static void discard_rx(struct vport *port)
+{
+	port->tx_doubted = true;
+	port->closed_seen = __atomic_load_n(&port->closed, __ATOMIC_ACQUIRE);
+	if (port->rx_left && offer_rx(port, slot_of(port, port->rx_at)))
+		return;
+	port->rx_left = 0;
+	while ((s16)(READ_ONCE(port->closed_at) - port->rx->last_used) > 0) {
+		char *slot = virtqueue_get(port->rx, NULL);
+
+		if (!slot || offer_rx(port, slot))
+			return;
+	}
+}
+
+int vport_try_read(struct vport *port, char *buf, u32 size)
+{
+	if (is_gone(port))
+		return -ENODEV;
+	if (was_closed(port))
+		return -EPIPE;
+	return port->rx_left || fresh_rx(port) ? (int)take_rx(port, buf, size) : 0;
+}
+
+static void collect_tx(struct vport *port)
+{
+	char *slot;
+
+	while ((slot = virtqueue_get(port->tx, NULL)))
+		port->tx_free |= 1U << ((slot - tx_slot(port, 0)) / VPORT_TX_BYTES);
+}
+
+/*
+ * When a client leaves, QEMU (11.1) forgets the send buffer that it is working on; only a
+ * reset of the device brings the buffer back. Without a send buffer the port cannot answer,
+ * so ask for that reset when all of them stay away after a close.
+ */
+static void look_for_lost_tx(struct vport *port)
+{
+	struct patience patience;
+
+	port->tx_doubted = false;
+	patience_start(&patience, VPORT_LOST_NS);
+	do {
+		collect_tx(port);
+		if (port->tx_free || is_gone(port))
+			return;
+	} while (!virtqueue_enable_cb(port->tx) ||
+		 wait_event_patience(&port->wait, is_gone(port) || virtqueue_pending(port->tx),
+				     &patience));
+	vcon_reattach(port->con);
+}
+
+int vport_read(struct vport *port, char *buf, u32 size)
+{
+	if (!port->listening) {
+		WRITE_ONCE(port->listening, 1);
+		wake_up_all(&port->wait);
+	}
+	if (port->tx_doubted)
+		look_for_lost_tx(port);
+	for (;;) {
+		const int n = vport_try_read(port, buf, size);
+
+		if (n == -EPIPE)
+			discard_rx(port);
+		if (n)
+			return n;
+		if (!virtqueue_enable_cb(port->rx))
+			continue;
+		wait_event_until(&port->wait,
+				 is_gone(port) || virtqueue_pending(port->rx) || was_closed(port),
+				 WAIT_FOREVER);
+	}
+}
+
+/* --- sending -------------------------------------------------------------- */
+
+static bool can_go_on(struct vport *port)
+{
+	return is_gone(port) || was_closed(port) || virtqueue_pending(port->tx);
+}
+
+/*
+ * Wait until the host listens. A service writes because it has read something, so the
+ * host has opened the port; but PORT_OPEN travels on another queue than data, and the
+ * driver may read it later.
+ */
+static bool host_listens(struct vport *port, struct patience *patience)
+{
+	wait_event_patience(&port->wait,
+			    is_gone(port) || was_closed(port) || READ_ONCE(port->host_open),
+			    patience);
+	return !was_closed(port) && READ_ONCE(port->host_open);
+}
+
+/* Wait until a send buffer is free. */
+static int await_tx(struct vport *port)
+{
+	struct patience patience;
+
+	patience_start(&patience, VPORT_STALL_NS);
+	for (;;) {
+		if (is_gone(port))
+			return -ENODEV;
+		if (!host_listens(port, &patience))
+			return -EPIPE;
+		collect_tx(port);
+		if (port->tx_free)
+			return 0;
+		if (virtqueue_enable_cb(port->tx) &&
+		    !wait_event_patience(&port->wait, can_go_on(port), &patience)) {
+			pr_warn_ratelimited(&port->con->vdev->log,
+					    "port %s: the host reads nothing, an answer is cut",
+					    port->name);
+			return -EPIPE;
+		}
+		virtqueue_disable_cb(port->tx);
+	}
+}
+
+int vport_write(struct vport *port, const char *text, u32 len)
+{
+	while (len) {
+		const int ret = await_tx(port);
+		const u32 n = min(len, (u32)VPORT_TX_BYTES);
+		struct virtio_buf buf;
+		u32 slot;
+
+		if (ret)
+			return ret;
+		slot = __ffs(port->tx_free);
+		buf = (struct virtio_buf){ tx_slot(port, slot), n };
+		memcpy(buf.addr, text, n);
+		if (virtqueue_add(port->tx, &buf, 1, 0, buf.addr))
+			return -ENODEV;
+		port->tx_free &= ~(1U << slot);
+		virtqueue_kick(port->tx);
+		text += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* --- life ----------------------------------------------------------------- */
+
+static int vport_thread(void *arg)
+{
+	struct vport *port = arg;
+
+	port->service->run(port);
+	return 0;
+}
+
+int vport_start(struct vport *port)
+{
+	struct patience patience;
+
+	port->frames = alloc_pages(port->con->vdev->mm, GFP_KERNEL | GFP_ZERO, VPORT_FRAMES_ORDER,
+				   PGTY_KERNEL);
+	if (port->frames == PFN_NONE)
+		return -ENOMEM;
+	port->tx_free = (1U << VPORT_TX_SLOTS) - 1;
+	for (u32 n = 0; n < VPORT_RX_SLOTS; n++) {
+		if (offer_rx(port, rx_slot(port, n)))
+			return -EIO;
+	}
+	port->thread = thread_create(port->name, vport_thread, port);
+	if (!port->thread)
+		return -ENOMEM;
+	patience_start(&patience, VPORT_START_NS);
+	if (!wait_event_patience(&port->wait, READ_ONCE(port->listening), &patience))
+		return -ETIMEDOUT;
+	return 0;
+}
+
+int vport_end(struct vport *port)
+{
+	WRITE_ONCE(port->gone, 1);
+	wake_up_all(&port->wait);
+	if (!port->thread)
+		return 0;
+	if (thread_join(port->thread, ktime_ns() + VPORT_STALL_NS, NULL)) {
+		pr_err("port %s: its thread does not end", port->name);
+		return -ETIMEDOUT;
+	}
+	port->thread = NULL;
+	return 0;
+}
+
+void vport_free(struct vport *port)
+{
+	if (port->frames && port->frames != PFN_NONE)
+		free_pages(port->con->vdev->mm, port->frames, VPORT_FRAMES_ORDER);
+	port->frames = 0;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The console's "vmem": show what the virtio-mem devices want, have, and could not do;
+ * and "vmem reset": make devices start over.
+ */
+#include "drivers/virtio/mem/virtio_mem.h"
+#include "kernel/console/command.h"
+#include "kernel/patience.h"
+#include "kernel/console/shell.h"
+#include "kernel/timer.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+
+static const char *const answer_names[] = {
+	[VMEM_ACK] = "ack", [VMEM_NACK] = "nack",   [VMEM_BUSY] = "busy",
+	[VMEM_ERROR] = "error", [VMEM_LOST] = "lost",
+};
+
+/* Count the memory blocks of the region in one of the driver's states. */
+static unsigned long count_blocks(const struct vmem_map *map, enum vmem_block_state state)
+{
+	unsigned long nr = 0;
+
+	for (unsigned long i = 0; i < map->nr_blocks; i++)
+		nr += map->block[i].state == state;
+	return nr;
+}
+
+static void print_sizes(const struct virtio_mem *vm, struct sink *out)
+{
+	const u64 held = pb_to_bytes(vm->map.nr_held);
+
+	sink_printf(out, "  requested %s, plugged %s",
+		    vmem_size_text(vm->config.requested_size).text,
+		    vmem_size_text(vmem_plugged_bytes(vm)).text);
+	if (held)
+		sink_printf(out, " (%s of it not in use)", vmem_size_text(held).text);
+	sink_printf(out, ", usable %s\n", vmem_size_text(vm->config.usable_region_size).text);
+}
+
+static void print_requests(const struct virtio_mem *vm, struct sink *out)
+{
+	sink_printf(out, "  requests: plug %lu, unplug %lu, unplug_all %lu, state %lu; answers:",
+		    vm->nr_requests[VIRTIO_MEM_REQ_PLUG], vm->nr_requests[VIRTIO_MEM_REQ_UNPLUG],
+		    vm->nr_requests[VIRTIO_MEM_REQ_UNPLUG_ALL],
+		    vm->nr_requests[VIRTIO_MEM_REQ_STATE]);
+	for (unsigned int a = 0; a < ARRAY_SIZE(answer_names); a++)
+		sink_printf(out, " %s %lu", answer_names[a], vm->nr_answers[a]);
+	sink_puts(out, "\n");
+}
+
+static void print_device(struct virtio_mem *vm, struct sink *out)
+{
+	const u64 start = vm->fixed.addr, size = vm->fixed.region_size;
+
+	sink_printf(out, "%s: 0x%lx-0x%lx (%s), block %s, granule %s, %s%s\n", vm->name, start,
+		    start + size - 1, vmem_size_text(size).text,
+		    vmem_size_text(vm->fixed.block_size).text,
+		    vmem_size_text(pb_to_bytes(vm->map.granule)).text, vm->vdev->where,
+		    virtio_is_broken(vm->vdev) ? ", given up" : "");
+	print_sizes(vm, out);
+	sink_printf(out, "  memory blocks: %lu added, %lu shared with boot memory, %lu absent\n",
+		    count_blocks(&vm->map, VMEM_BLOCK_ADDED),
+		    count_blocks(&vm->map, VMEM_BLOCK_SHARED),
+		    count_blocks(&vm->map, VMEM_BLOCK_ABSENT));
+	print_requests(vm, out);
+	sink_puts(out, "  last failure: ");
+	if (!vmem_trouble_print(vm, out))
+		sink_puts(out, "none");
+	sink_puts(out, "\n");
+}
+
+/* More than the lines of a device need. */
+#define STATUS_BYTES 1536
+
+/* Make the text while the device cannot leave, and write it after unlocking the list. */
+unsigned int vmem_status(struct sink *out)
+{
+	char text[STATUS_BYTES];
+	unsigned int nr = 0;
+
+	for (unsigned int id = 0; id < VMEM_MAX_DEVICES; id++) {
+		struct sink_buffer buffer;
+		struct virtio_mem *vm;
+
+		sink_buffer_init(&buffer, text, sizeof(text));
+		vmem_list_lock();
+		vm = vmem_by_id(id);
+		if (vm)
+			print_device(vm, &buffer.sink);
+		vmem_list_unlock();
+		nr += vm != NULL;
+		sink_drain(&buffer, out);
+	}
+	return nr;
+}
+
+/* How long "vmem reset" waits for the worker, which may be emptying memory. */
+#define RESET_NS (15 * NSEC_PER_SEC)
+
+/*
+ * Reset a device. Return: 0; -EBUSY if the worker has not got to it yet; -EIO if the
+ * worker has given the device up (again); -ENODEV if the device leaves.
+ */
+static int reset_device(struct virtio_mem *vm, enum vmem_reset how, struct sink *out)
+{
+	const u32 before = READ_ONCE(vm->nr_resets);
+	struct patience patience;
+
+	__atomic_store_n(&vm->reset_asked, how, __ATOMIC_RELEASE);
+	wake_up_all(&vm->wake);
+	wake_up_all(&vm->answers);
+	patience_start(&patience, RESET_NS);
+	if (!wait_event_patience(&vm->resets,
+				 READ_ONCE(vm->nr_resets) != before || READ_ONCE(vm->leaves),
+				 &patience)) {
+		sink_printf(out, "%s: will be reset; see vmem\n", vm->name);
+		return -EBUSY;
+	}
+	if (READ_ONCE(vm->nr_resets) == before) {
+		sink_printf(out, "%s: the device leaves\n", vm->name);
+		return -ENODEV;
+	}
+	if (virtio_is_broken(vm->vdev)) {
+		sink_printf(out, "%s: %s%s\n", vm->name, vm->vdev->why,
+			    READ_ONCE(vm->silent) ? "; vmem reset -f resets it all the same" : "");
+		return -EIO;
+	}
+	sink_printf(out, "%s: reset, plugged %s\n", vm->name,
+		    vmem_size_text(vmem_plugged_bytes(vm)).text);
+	return 0;
+}
+
+/* Reset all devices, or that of this name. A slow console keeps none from leaving. */
+static int vmem_reset(const char *name, enum vmem_reset how, struct sink *out)
+{
+	unsigned int nr = 0;
+	int ret = 0;
+
+	for (unsigned int id = 0; id < VMEM_MAX_DEVICES; id++) {
+		struct virtio_mem *vm = vmem_get(id, name);
+		struct sink_buffer buffer;
+		char text[STATUS_BYTES];
+		int err;
+
+		if (!vm)
+			continue;
+		nr++;
+		sink_buffer_init(&buffer, text, sizeof(text));
+		err = reset_device(vm, how, &buffer.sink);
+		vmem_put(vm);
+		sink_drain(&buffer, out);
+		ret = ret ? ret : err;
+	}
+	if (nr)
+		return ret;
+	sink_printf(out, "vmem: no virtio-mem device%s%s\n", name ? " " : "", name ? name : "");
+	return -ENODEV;
+}
+
+static int cmd_vmem(int argc, char **argv, struct sink *out)
+{
+	const bool reset = argc >= 2 && strcmp(argv[1], "reset") == 0;
+	const bool force = reset && argc >= 3 && strcmp(argv[2], "-f") == 0;
+
+	if (reset && argc <= 3 + force)
+		return vmem_reset(argv[2 + force],
+				  force ? VMEM_RESET_FORCED : VMEM_RESET_ASKED, out);
+	if (argc != 1)
+		return command_usage("vmem", out);
+	if (!vmem_status(out))
+		sink_puts(out, "no virtio-mem device\n");
+	return 0;
+}
+COMMAND(vmem, "vmem [reset [-f] [NAME]]",
+	"virtio-mem devices: requested, plugged, last failure; reset: begin again with a device",
+	cmd_vmem);

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Plan which part of a virtio-mem region to plug or unplug next. See vmem_plan.h.
+ *
+ * Compare with: Linux drivers/virtio/virtio_mem.c, virtio_mem_sbm_plug_any_sb()
+ * and the unplug functions, which go by state class and address only.
+ */
+#include "drivers/virtio/mem/vmem_plan.h"
+#include "lib/bitops.h"
+#include "lib/sort.h"
+
+u64 vmem_mask(const struct vmem_map *map, unsigned long i, unsigned long start,
+	      unsigned long end)
+{
+	const unsigned long base = vmem_block_start(map, i);
+	const unsigned long from = max(start, base);
+	const unsigned long to = min(end, base + PAGEBLOCKS_PER_SECTION);
+
+	if (from >= to)
+		return 0;
+	return (~0UL >> (PAGEBLOCKS_PER_SECTION - (to - from))) << (from - base);
+}
+
+u64 vmem_run_mask(const struct vmem_map *map, unsigned long i, const struct vmem_run *run)
+{
+	return vmem_mask(map, i, run->start, run->start + run->nr);
+}
+
+void vmem_mark_held(struct vmem_map *map, const struct vmem_run *run)
+{
+	for (unsigned long i = vmem_index(map, run->start);
+	     i < map->nr_blocks && vmem_block_start(map, i) < run->start + run->nr; i++)
+		map->block[i].held |= vmem_run_mask(map, i, run);
+	map->nr_held += run->nr;
+}
+
+void vmem_mark_gone(struct vmem_map *map, const struct vmem_run *run)
+{
+	for (unsigned long i = vmem_index(map, run->start);
+	     i < map->nr_blocks && vmem_block_start(map, i) < run->start + run->nr; i++)
+		map->block[i].held &= ~vmem_run_mask(map, i, run);
+	map->nr_held -= run->nr;
+}
+
+void vmem_mark_plugged(struct vmem_map *map, unsigned long i, u64 mask)
+{
+	const unsigned int nr = hweight64(mask);
+
+	map->block[i].held &= ~mask;
+	map->block[i].plugged |= mask;
+	map->nr_held -= nr;
+	map->nr_plugged += nr;
+}
+
+void vmem_mark_taken(struct vmem_map *map, unsigned long i, u64 mask)
+{
+	const unsigned int nr = hweight64(mask);
+
+	map->block[i].plugged &= ~mask;
+	map->block[i].held |= mask;
+	map->nr_plugged -= nr;
+	map->nr_held += nr;
+}
+
+void vmem_forget_refusals(struct vmem_map *map)
+{
+	for (unsigned long i = 0; i < map->nr_blocks; i++)
+		map->block[i].refusals = 0;
+}
+
+/* Unplugged pageblocks of block @i that the device allows to plug and mm may take. */
+static u64 room_in(const struct vmem_map *map, unsigned long i)
+{
+	const struct vmem_block *b = &map->block[i];
+
+	if (b->refusals >= VMEM_MAX_REFUSALS)
+		return 0;
+	return vmem_mask(map, i, map->start, map->usable_end) & ~(b->plugged | b->held);
+}
+
+unsigned long vmem_capacity(const struct vmem_map *map)
+{
+	unsigned long sum = map->nr_plugged + map->nr_held;
+
+	for (unsigned long i = 0; i < map->nr_blocks; i++)
+		sum += hweight64(room_in(map, i));
+	return sum;
+}
+
+/* --- runs ----------------------------------------------------------------- */
+
+struct run_list {
+	struct vmem_run *run;
+	unsigned int nr, max;
+	unsigned long max_run;
+	unsigned long left; /* pageblocks still wanted */
+};
+
+/*
+ * Join as much of [start, start + nr) as fits to a run that it touches: its low end above
+ * a run, or its high end below a run. Return: how many pageblocks it joined.
+ */
+static unsigned long run_join(struct run_list *list, unsigned long *start, unsigned long nr)
+{
+	for (unsigned int i = 0; i < list->nr; i++) {
+		struct vmem_run *r = &list->run[i];
+		const unsigned long take = min(nr, list->max_run - r->nr);
+
+		if (!take)
+			continue;
+		if (r->start + r->nr == *start) {
+			r->nr += take;
+			*start += take;
+			return take;
+		}
+		if (*start + nr == r->start) {
+			r->start -= take;
+			r->nr += take;
+			return take;
+		}
+	}
+	return 0;
+}
+
+/* Merge runs that touch by now. Return: how many runs are left. */
+static unsigned int runs_merge(struct run_list *list)
+{
+	struct vmem_run *r = list->run;
+
+	for (unsigned int i = 0; i < list->nr; i++) {
+		for (unsigned int k = 0; k < list->nr; k++) {
+			if (r[i].start + r[i].nr != r[k].start ||
+			    r[i].nr + r[k].nr > list->max_run)
+				continue;
+			r[i].nr += r[k].nr;
+			r[k] = r[--list->nr];
+			if (i == list->nr)
+				i = k;
+			k = ~0U; /* look again from the first */
+		}
+	}
+	return list->nr;
+}
+
+/*
+ * Add a run of at most max_run pageblocks. Merges a full list first, so that it stays
+ * full only with runs that do not touch. Return: false when the list is full.
+ */
+static bool run_add(struct run_list *list, unsigned long start, unsigned long nr)
+{
+	const unsigned long joined = run_join(list, &start, nr);
+
+	list->left -= joined;
+	nr -= joined;
+	if (!nr)
+		return true;
+	if (list->nr == list->max && runs_merge(list) == list->max)
+		return false;
+	list->run[list->nr].start = start;
+	list->run[list->nr++].nr = nr;
+	list->left -= nr;
+	return true;
+}
+
+/* Find the lowest run of ones in @mask; @bit: its lowest bit. Return: its length. */
+static unsigned int low_run(u64 mask, unsigned int *bit)
+{
+	*bit = __ffs(mask);
+	mask >>= *bit;
+	return mask == ~0UL ? 64 : __ffz(mask);
+}
+
+/* Find the highest run of ones; @bit: its lowest bit. Return: its length. */
+static unsigned int high_run(u64 mask, unsigned int *bit)
+{
+	const unsigned int top = __fls(mask);
+	const u64 zeros = ~mask & (~0UL >> (63 - top));
+	const unsigned int low = zeros ? __fls(zeros) + 1 : 0;
+
+	*bit = low;
+	return top - low + 1;
+}
+
+/* Add runs of block @i, lowest first. Return: false when full. */
+static bool add_low(struct run_list *list, unsigned long base, u64 mask)
+{
+	while (mask && list->left) {
+		unsigned int bit;
+		unsigned long nr = low_run(mask, &bit);
+
+		mask &= ~((~0UL >> (64 - nr)) << bit);
+		nr = min(min(nr, list->left), list->max_run);
+		if (!run_add(list, base + bit, nr))
+			return false;
+	}
+	return true;
+}
+
+static bool add_high(struct run_list *list, unsigned long base, u64 mask)
+{
+	while (mask && list->left) {
+		unsigned int bit;
+		unsigned long nr = high_run(mask, &bit), take;
+
+		mask &= ~((~0UL >> (64 - nr)) << bit);
+		take = min(min(nr, list->left), list->max_run);
+		if (!run_add(list, base + bit + nr - take, take))
+			return false;
+	}
+	return true;
+}
+
+/* --- plugging ------------------------------------------------------------- */
+
+unsigned int vmem_plan_plug(const struct vmem_map *map, unsigned long want,
+			    struct vmem_run *runs, unsigned int max)
+{
+	struct run_list list = { runs, 0, max, map->max_run, want };
+
+	for (unsigned int pass = 0; pass < 2; pass++) {
+		const bool absent = pass == 1;
+
+		for (unsigned long i = 0; i < map->nr_blocks && list.left; i++) {
+			if ((map->block[i].state == VMEM_BLOCK_ABSENT) != absent)
+				continue;
+			/* First add what is held of an absent block, as a whole. */
+			if (absent && map->block[i].held)
+				continue;
+			if (!add_low(&list, vmem_block_start(map, i), room_in(map, i)))
+				return runs_merge(&list);
+		}
+	}
+	return runs_merge(&list);
+}
+
+unsigned int vmem_plan_held(const struct vmem_map *map, unsigned long want,
+			    struct vmem_run *runs, unsigned int max)
+{
+	struct run_list list = { runs, 0, max, map->max_run, want };
+
+	for (unsigned long i = map->nr_blocks; i-- > 0 && list.left;) {
+		if (!add_high(&list, vmem_block_start(map, i), map->block[i].held))
+			break;
+	}
+	return list.nr;
+}
+
+/* --- unplugging ----------------------------------------------------------- */
+
+static u32 used_in(const struct vmem_map *map, unsigned long i, u64 mask)
+{
+	return mask ? map->used(map->ctx, vmem_block_start(map, i), mask) : 0;
+}
+
+void vmem_map_scan(struct vmem_map *map)
+{
+	for (unsigned long i = 0; i < map->nr_blocks; i++) {
+		struct vmem_block *b = &map->block[i];
+
+		b->skip = 0;
+		b->stays = false;
+		if (b->state == VMEM_BLOCK_ADDED)
+			b->used = used_in(map, i, b->plugged);
+	}
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const unsigned long x = *(const unsigned long *)a, y = *(const unsigned long *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* A sort key that puts the emptiest first, and the highest among equals. */
+#define KEY_USED_SHIFT 40
+
+static bool can_remove(const struct vmem_block *b, enum vmem_effort effort)
+{
+	return b->state == VMEM_BLOCK_ADDED && !b->stays && !b->skip && !b->held &&
+	       (effort == VMEM_ANY || b->used == 0);
+}
+
+/* Pick empty blocks from the top, as many as wanted. Return: number of ids. */
+static unsigned long pick_empty(struct vmem_map *map, unsigned long want)
+{
+	unsigned long nr = 0;
+
+	for (unsigned long i = map->nr_blocks; i-- > 0 && want;) {
+		const unsigned long pbs = hweight64(map->block[i].plugged);
+
+		if (!can_remove(&map->block[i], VMEM_FREE) || pbs > want)
+			continue;
+		want -= pbs;
+		map->ids[nr++] = map->first_block + i;
+	}
+	return nr;
+}
+
+/* Sort all candidates by occupancy, and keep those that fit. */
+static unsigned long pick_emptiest(struct vmem_map *map, unsigned long want)
+{
+	unsigned long nr = 0, kept = 0;
+
+	for (unsigned long i = 0; i < map->nr_blocks; i++) {
+		if (can_remove(&map->block[i], VMEM_ANY))
+			map->ids[nr++] = ((unsigned long)map->block[i].used << KEY_USED_SHIFT) +
+					 map->nr_blocks - 1 - i;
+	}
+	sort(map->ids, nr, sizeof(map->ids[0]), by_id);
+	for (unsigned long n = 0; n < nr && want; n++) {
+		const unsigned long i =
+			map->nr_blocks - 1 - (map->ids[n] & ((1UL << KEY_USED_SHIFT) - 1));
+		const unsigned long pbs = hweight64(map->block[i].plugged);
+
+		if (pbs > want)
+			continue;
+		want -= pbs;
+		map->ids[kept++] = map->first_block + i;
+	}
+	return kept;
+}
+
+unsigned long vmem_plan_blocks(struct vmem_map *map, unsigned long want, enum vmem_effort effort)
+{
+	const unsigned long nr =
+		effort == VMEM_FREE ? pick_empty(map, want) : pick_emptiest(map, want);
+
+	sort(map->ids, nr, sizeof(map->ids[0]), by_id);
+	return nr;
+}
+
+/* Granules of a block that can be unplugged while the block stays. */
+static u64 loose(const struct vmem_map *map, unsigned long i)
+{
+	const struct vmem_block *b = &map->block[i];
+	u64 mask = b->plugged & ~b->skip;
+
+	if (b->state == VMEM_BLOCK_ADDED) {
+		const unsigned int first = b->host & ~(map->granule - 1);
+
+		mask &= ~((~0UL >> (64 - map->granule)) << first);
+	}
+	return mask;
+}
+
+/* Occupancy of a granule in classes: 0 is empty, 64 is full. */
+#define NR_CLASSES 65
+
+static unsigned int class_of(const struct vmem_map *map, unsigned long i, u64 granule)
+{
+	const u32 used = used_in(map, i, granule);
+	const u32 full = map->granule * PAGEBLOCK_NR_PAGES;
+
+	return min(DIV_ROUND_UP((u64)used * (NR_CLASSES - 1), full), NR_CLASSES - 1UL);
+}
+
+/*
+ * Call fn for every loose granule of the class, from the top, until it returns
+ * false.
+ */
+struct granule_walk {
+	bool (*fn)(struct granule_walk *walk, unsigned long i, u64 granule);
+	struct run_list *list;
+	const struct vmem_map *map;
+	unsigned long nr_in[NR_CLASSES];
+	unsigned int cutoff; /* take all classes below, */
+	unsigned long equal; /* and this many pageblocks of the cutoff class */
+};
+
+static void walk_granules(struct granule_walk *walk)
+{
+	const struct vmem_map *map = walk->map;
+	const u64 ones = ~0UL >> (64 - map->granule);
+
+	for (unsigned long i = map->nr_blocks; i-- > 0;) {
+		u64 mask = loose(map, i);
+
+		while (mask) {
+			const u64 g = ones << (__fls(mask) & ~(map->granule - 1));
+
+			mask &= ~g;
+			if (!walk->fn(walk, i, g))
+				return;
+		}
+	}
+}
+
+static bool count_class(struct granule_walk *walk, unsigned long i, u64 granule)
+{
+	walk->nr_in[class_of(walk->map, i, granule)] += walk->map->granule;
+	return true;
+}
+
+static bool take_class(struct granule_walk *walk, unsigned long i, u64 granule)
+{
+	const unsigned int class = class_of(walk->map, i, granule);
+
+	if (!walk->list->left)
+		return false;
+	if (class > walk->cutoff || (class == walk->cutoff && !walk->equal))
+		return true;
+	if (class == walk->cutoff)
+		walk->equal -= walk->map->granule;
+	return add_high(walk->list, vmem_block_start(walk->map, i), granule);
+}
+
+/* Find the class up to which granules are needed, and how much of that class. */
+static void find_cutoff(struct granule_walk *walk, unsigned long want)
+{
+	walk->fn = count_class;
+	walk_granules(walk);
+	for (walk->cutoff = 0; walk->cutoff < NR_CLASSES - 1; walk->cutoff++) {
+		if (walk->nr_in[walk->cutoff] >= want)
+			break;
+		want -= walk->nr_in[walk->cutoff];
+	}
+	walk->equal = want;
+}
+
+unsigned int vmem_plan_granules(const struct vmem_map *map, unsigned long want,
+				enum vmem_effort effort, struct vmem_run *runs, unsigned int max)
+{
+	struct run_list list = { runs, 0, max, map->max_run, want };
+	struct granule_walk walk = { .list = &list, .map = map, .equal = want };
+
+	if (effort == VMEM_ANY)
+		find_cutoff(&walk, want);
+	walk.fn = take_class;
+	walk_granules(&walk);
+	return list.nr;
+}

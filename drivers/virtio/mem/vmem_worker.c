@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The worker of a virtio-mem device: rounds that move towards the size that the device
+ * wants, and one line in the log for each outcome.
+ *
+ * Each device has a worker thread, because a round may wait for the device and for pages
+ * to move. A round reads the wanted size and gets as close as it can; a changed
+ * configuration ends the round, and the next begins at once.
+ *
+ *         +--> read config --> drop or give what is held --> shrink / grow --+
+ *         |                                                                  |
+ *         +---- config interrupt; after a failure: mm says that what stood --+
+ *               in the way may be gone, or back-off (BUSY, no room to move)
+ *
+ * If a device was given up, the worker first restarts it and asks what it has plugged:
+ * vmem_recover.c. It retries that with the same back-off, and after a config interrupt.
+ *
+ * Compare with: Linux virtio_mem_run_wq().
+ */
+#define pr_fmt(fmt) "virtio_mem: " fmt
+#include "drivers/virtio/mem/virtio_mem.h"
+#include "kernel/printk.h"
+#include "kernel/thread.h"
+#include "kernel/timer.h"
+#include "lib/errno.h"
+#include "lib/vsprintf.h"
+
+/* --- why it does not work ------------------------------------------------- */
+
+void vmem_trouble(struct virtio_mem *vm, unsigned long block, const struct mm_failure *why)
+{
+	spin_lock(&vm->lock);
+	vm->trouble = *why;
+	vm->trouble_block = block;
+	vm->trouble_set = true;
+	spin_unlock(&vm->lock);
+}
+
+static void trouble_clear(struct virtio_mem *vm)
+{
+	spin_lock(&vm->lock);
+	vm->trouble_set = false;
+	spin_unlock(&vm->lock);
+}
+
+bool vmem_mm_trouble_print(struct virtio_mem *vm, struct sink *out)
+{
+	struct mm_failure why;
+	unsigned long block;
+	bool set;
+
+	spin_lock(&vm->lock);
+	set = vm->trouble_set;
+	why = vm->trouble;
+	block = vm->trouble_block;
+	spin_unlock(&vm->lock);
+	if (set) {
+		sink_printf(out, "memory%lu: ", block);
+		mm_failure_print(&why, out);
+	}
+	return set;
+}
+
+static void print_no_room(struct virtio_mem *vm, struct sink *out)
+{
+	const struct vmem_map *map = &vm->map;
+
+	sink_printf(out, "no room in the usable %s",
+		    vmem_size_text(vm->config.usable_region_size).text);
+	for (unsigned long i = 0; i < map->nr_blocks; i++) {
+		if (map->block[i].refusals < VMEM_MAX_REFUSALS)
+			continue;
+		sink_puts(out, ", where mm does not refuse: ");
+		vmem_mm_trouble_print(vm, out);
+		return;
+	}
+}
+
+bool vmem_trouble_print(struct virtio_mem *vm, struct sink *out)
+{
+	const int result = READ_ONCE(vm->result);
+
+	if (virtio_is_broken(vm->vdev))
+		sink_printf(out, "%s; it is not used until it has been reset", vm->vdev->why);
+	else if (result == -EAGAIN)
+		sink_puts(out, "the device refuses (NACK)");
+	else if (result == -ESTALE)
+		sink_puts(out, "its configuration does not hold still");
+	else if (result == -ENOSPC)
+		print_no_room(vm, out);
+	else if (vm->unsure)
+		sink_puts(out, "what mm uses is not plugged at the device");
+	else if (vmem_mm_trouble_print(vm, out))
+		return true;
+	else if (result)
+		sink_puts(out, "the device is busy");
+	else
+		return false;
+	return true;
+}
+
+/* --- the worker ----------------------------------------------------------- */
+
+static int clear_leftovers(struct virtio_mem *vm)
+{
+	const int ret = vmem_request_one(vm, VIRTIO_MEM_REQ_UNPLUG_ALL, 0, 0);
+
+	if (!ret) {
+		pr_info_ratelimited(&vm->vdev->log,
+				    "%s: unplugged what an earlier life had left plugged",
+				    vm->name);
+		vm->unplug_all = false;
+		vm->unsure = false;
+	}
+	return ret;
+}
+
+static int follow_target(struct virtio_mem *vm)
+{
+	const unsigned long have = vm->map.nr_plugged + vm->map.nr_held;
+	int ret;
+
+	if (have > vm->target) {
+		ret = vmem_shrink(vm, have - vm->target);
+		if (ret)
+			return ret;
+	}
+	ret = vmem_give_held(vm);
+	if (ret)
+		return ret;
+	if (vm->map.nr_plugged < vm->target)
+		return vmem_grow(vm, vm->target - vm->map.nr_plugged);
+	return 0;
+}
+
+/* Restart a device that was given up, once it says something, or that the user resets. */
+static int begin_again(struct virtio_mem *vm, enum vmem_reset asked)
+{
+	if (asked != VMEM_RESET_NONE)
+		vmem_forget_refusals(&vm->map);
+	if (asked == VMEM_RESET_ASKED && !virtio_is_broken(vm->vdev))
+		vmem_look(vm);
+	if (asked != VMEM_RESET_FORCED && vm->silent)
+		return -EIO;
+	if (asked == VMEM_RESET_NONE && !virtio_is_broken(vm->vdev))
+		return 0;
+	return vmem_restart(vm);
+}
+
+/* Make driver and device agree about the plugged memory and the wanted size. */
+static int agree(struct virtio_mem *vm)
+{
+	int ret = 0;
+
+	if (vm->unplug_all)
+		ret = clear_leftovers(vm);
+	if (!ret)
+		ret = vmem_refresh_config(vm);
+	if (!ret && vm->unsure)
+		ret = vmem_reconcile(vm);
+	return ret;
+}
+
+static int one_round(struct virtio_mem *vm)
+{
+	/* Pairs with the release of the setters: the new values are visible. */
+	const u32 reset = __atomic_exchange_n(&vm->reset_asked, VMEM_RESET_NONE, __ATOMIC_ACQUIRE);
+	int ret;
+
+	__atomic_exchange_n(&vm->config_changed, 0, __ATOMIC_ACQUIRE);
+	__atomic_exchange_n(&vm->unblocked, 0, __ATOMIC_ACQUIRE);
+	ret = begin_again(vm, reset);
+	if (!ret)
+		ret = agree(vm);
+	if (reset != VMEM_RESET_NONE) {
+		WRITE_ONCE(vm->nr_resets, vm->nr_resets + 1);
+		wake_up_all(&vm->resets);
+	}
+	if (!ret)
+		ret = follow_target(vm);
+	if (!ret && vm->unsure)
+		ret = -EBUSY;
+	return virtio_is_broken(vm->vdev) ? -EIO : ret;
+}
+
+u64 vmem_plugged_bytes(const struct virtio_mem *vm)
+{
+	return pb_to_bytes(vm->map.nr_plugged + vm->map.nr_held);
+}
+
+struct vmem_size_text vmem_size_text(u64 bytes)
+{
+	struct vmem_size_text t;
+
+	if (bytes % (1UL << 20))
+		snprintf(t.text, sizeof(t.text), "%lu KiB", bytes >> 10);
+	else
+		snprintf(t.text, sizeof(t.text), "%lu MiB", bytes >> 20);
+	return t;
+}
+
+/* Log why the requested size was not reached. */
+static void say_short(struct virtio_mem *vm, int result)
+{
+	char text[160];
+	struct sink_buffer buffer;
+
+	sink_buffer_init(&buffer, text, sizeof(text));
+	vmem_trouble_print(vm, &buffer.sink);
+	pr_warn_ratelimited(&vm->vdev->log, "%s: requested %s, plugged %s: %s%s", vm->name,
+			    vmem_size_text(vm->config.requested_size).text,
+			    vmem_size_text(vmem_plugged_bytes(vm)).text, text,
+			    result == -ENOSPC ? "" : "; trying again");
+}
+
+/* Log one line per outcome, not per round; another frame in the way is a new outcome. */
+static void say_result(struct virtio_mem *vm, int result)
+{
+	const u64 plugged = vmem_plugged_bytes(vm);
+	const u64 requested = vm->config.requested_size;
+	const unsigned long pfn = vm->trouble_set ? vm->trouble.pfn : PFN_NONE;
+
+	if (result == -EIO ||
+	    (vm->said.requested == requested && vm->said.plugged == plugged &&
+	     vm->said.result == result && (!result || vm->said.pfn == pfn)))
+		return;
+	vm->said.pfn = pfn;
+	vm->said.requested = requested;
+	vm->said.plugged = plugged;
+	vm->said.result = result;
+	if (result)
+		say_short(vm, result);
+	else if (plugged != requested)
+		pr_info_ratelimited(&vm->vdev->log,
+				    "%s: requested %s, plugged %s: the granule is %s", vm->name,
+				    vmem_size_text(requested).text, vmem_size_text(plugged).text,
+				    vmem_size_text(pb_to_bytes(vm->map.granule)).text);
+	else
+		pr_info_ratelimited(&vm->vdev->log, "%s: plugged %s as requested", vm->name,
+				    vmem_size_text(plugged).text);
+}
+
+/* The next delay of the back-off. */
+static u64 next_retry(struct virtio_mem *vm)
+{
+	const u64 now = vm->retry_ns;
+
+	vm->retry_ns = min(now * 2, VMEM_RETRY_LAST_NS);
+	return now;
+}
+
+/* Has a silent device come back, with a late answer or an interrupt? */
+static bool has_spoken(const struct virtio_mem *vm)
+{
+	return READ_ONCE(vm->config_changed) || virtqueue_moved(vm->vq);
+}
+
+/*
+ * Do not reset a device that was given up again at once, however often it says that its
+ * configuration changed, and not before it says anything. Return: how long to wait, ns.
+ */
+static u64 rest_of_pause(struct virtio_mem *vm)
+{
+	const u64 now = ktime_ns();
+
+	if (has_spoken(vm))
+		vm->silent = false;
+	if (!virtio_is_broken(vm->vdev) || READ_ONCE(vm->reset_asked))
+		return 0;
+	if (vm->silent)
+		return VMEM_SILENT_NS;
+	if (now >= vm->restart_ns)
+		return 0;
+	__atomic_exchange_n(&vm->config_changed, 0, __ATOMIC_ACQUIRE);
+	return vm->restart_ns - now;
+}
+
+/* The device has done what it should: forget its earlier faults. */
+static void forget_fault(struct virtio_mem *vm)
+{
+	if (!vm->vdev->why[0])
+		return;
+	vm->vdev->why[0] = '\0';
+	pr_info_ratelimited(&vm->vdev->log, "%s: works again", vm->name);
+}
+
+u64 vmem_work(struct virtio_mem *vm)
+{
+	const struct virtio_mem_config before = vm->config;
+	const u64 pause = rest_of_pause(vm);
+	int ret;
+
+	if (pause)
+		return pause;
+	ret = one_round(vm);
+	if (ret == -EIO)
+		vm->restart_ns = ktime_ns() + VMEM_RETRY_FIRST_NS;
+	else if (!vm->unsure)
+		forget_fault(vm);
+	if (vmem_interrupted(vm))
+		return 0;
+	WRITE_ONCE(vm->result, ret);
+	if (ret != -EAGAIN || vm->retry_ns > VMEM_RETRY_FIRST_NS)
+		say_result(vm, ret); /* the first NACK may announce a change */
+	switch (ret) {
+	case 0:
+		trouble_clear(vm);
+		vm->retry_ns = VMEM_RETRY_FIRST_NS;
+		return WAIT_FOREVER;
+	case -ENOSPC:
+		return WAIT_FOREVER;
+	case -EAGAIN:
+		/* NACK: what is wanted has changed, or the device contradicts itself. */
+		if (before.requested_size != vm->config.requested_size)
+			return 0;
+		return next_retry(vm);
+	default:
+		return next_retry(vm);
+	}
+}
+
+void vmem_unblocked(struct memory_owner *owner)
+{
+	struct virtio_mem *vm = container_of(owner, struct virtio_mem, owner);
+
+	__atomic_store_n(&vm->unblocked, 1, __ATOMIC_RELEASE);
+	wake_up_all(&vm->wake);
+}
+
+/*
+ * Wait after a failed round, until the device wants something else, mm says that an
+ * unplug may work now, or the back-off ends. The worker rests first, so that frees that
+ * do not help, however many there are, cost a hart no more than a fifth of its time.
+ */
+static void wait_to_retry(struct virtio_mem *vm, u64 took, u64 delay)
+{
+	const u64 now = ktime_ns(), deadline = now + delay;
+	const u64 rest = min(took * VMEM_REST_FACTOR, VMEM_REST_LAST_NS);
+
+	if (!wait_event_until(&vm->wake, vmem_interrupted(vm), min(now + rest, deadline)))
+		wait_event_until(&vm->wake, vmem_interrupted(vm) || READ_ONCE(vm->unblocked),
+				 deadline);
+	/*
+	 * If a device's process has ended, reading its configuration makes QEMU (11.1)
+	 * exit: so first ask a question, unless the device has just interrupted.
+	 */
+	if (!vmem_interrupted(vm) && !virtio_is_broken(vm->vdev))
+		vmem_look(vm);
+}
+
+/* Wait until the device or the user wants something, or the device proves to be gone. */
+static void wait_idle(struct virtio_mem *vm)
+{
+	while (!virtio_is_broken(vm->vdev) &&
+	       !wait_event_until(&vm->wake, vmem_interrupted(vm), ktime_ns() + VMEM_LOOK_NS))
+		vmem_look(vm);
+}
+
+int vmem_thread(void *arg)
+{
+	struct virtio_mem *vm = arg;
+
+	while (!READ_ONCE(vm->stopping)) {
+		const u64 start = ktime_ns(), delay = vmem_work(vm);
+
+		if (delay == WAIT_FOREVER)
+			wait_idle(vm);
+		else if (delay)
+			wait_to_retry(vm, ktime_ns() - start, delay);
+		cond_resched(); /* a device may interrupt all the time */
+	}
+	return 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _KERNEL_CONSOLE_TEST_IMAGE_H
+#define _KERNEL_CONSOLE_TEST_IMAGE_H
+
+/*
+ * build/ebb.elf is the kernel; build/ebb-test.elf is the same objects with tests/
+ * linked in. If a user asks a kernel without tests for a test, it names the image that
+ * has it; and a machine that was started for tests ends with status 3, never 0.
+ */
+#include "lib/types.h"
+
+struct sink;
+
+/**
+ * test_image_param() - does an unknown boot parameter belong to the test runner?
+ * @name: no parameter has this name
+ *
+ * If so, says once what to type instead.
+ * Context: boot.
+ * Return: true if it needs no other complaint; false in the image with the tests.
+ */
+bool test_image_param(const char *name);
+
+/**
+ * test_image_command() - is an unknown command one of the tests' commands?
+ * @name: no command has this name
+ * @out: if so, gets one line with what to type instead
+ */
+bool test_image_command(const char *name, struct sink *out);
+
+/* Note that the autorun line has ended: from here on the user types. */
+void test_image_boot_ended(void);
+
+/* "poweroff" status: 3 if boot parameters or autorun asked in vain for tests; or 0. */
+int test_image_exit_status(void);
+
+#endif

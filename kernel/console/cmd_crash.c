@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The command "crash": end the kernel in a chosen way, so that scenarios and curious
+ * users see the report. Compare with: Linux drivers/misc/lkdtm.
+ */
+#include "kernel/console/command.h"
+#include "kernel/panic.h"
+#include "kernel/printk.h"
+#include "kernel/console/shell.h"
+#include "kernel/spinlock.h"
+#include "lib/errno.h"
+#include "lib/kstrtox.h"
+#include "lib/string.h"
+#include "arch/io.h"
+#include "arch/machine.h"
+
+static DEFINE_SPINLOCK(crash_lock);
+
+static void crash_null(u64 addr)
+{
+	(void)addr;
+	*(volatile int *)NULL = 1;
+}
+
+static void crash_stray(u64 addr)
+{
+	*(volatile u8 *)phys_to_virt(addr) = 1;
+}
+
+static void crash_text(u64 addr)
+{
+	(void)addr;
+	*(volatile u32 *)(unsigned long)crash_null = 0;
+}
+
+/* Not a tail call: each level needs its frame. */
+static __noinline unsigned int recurse(unsigned int depth)
+{
+	volatile unsigned char frame[256];
+
+	frame[depth % sizeof(frame)] = depth;
+	return depth == ~0U ? 0 : recurse(depth + 1) + frame[0];
+}
+
+static void crash_stack(u64 addr)
+{
+	(void)addr;
+	(void)recurse(1);
+}
+
+static void crash_insn(u64 addr)
+{
+	(void)addr;
+	__asm__ volatile("unimp");
+}
+
+/* Nothing answers below the devices of virt; on other machines the user gives @addr. */
+static void crash_bus(u64 addr)
+{
+	(void)readl(ioremap(addr, 4));
+}
+
+static void crash_panic(u64 addr)
+{
+	(void)addr;
+	panic("crash: by request");
+}
+
+static void crash_bug(u64 addr)
+{
+	BUG_ON(addr == 0);
+}
+
+static void crash_lock_twice(u64 addr) __no_lock_analysis
+{
+	(void)addr;
+	spin_lock(&crash_lock);
+	spin_lock(&crash_lock);
+}
+
+static void broken_console(const char *text, size_t len)
+{
+	(void)text;
+	(void)len;
+	crash_insn(0);
+}
+
+/* Fault so that the report cannot be made: its first line causes the next fault. */
+static void crash_report(u64 addr)
+{
+	printk_set_console(broken_console);
+	crash_null(addr);
+}
+
+/* Hang without a report: this hart takes no more interrupts; others wait long for it. */
+static void crash_hang(u64 addr)
+{
+	(void)addr;
+	(void)arch_irq_save();
+	for (;;)
+		arch_cpu_relax();
+}
+
+static const struct crash {
+	const char *name;
+	void (*fn)(u64 addr);
+	u32 wants_address;
+} crashes[] = {
+	{"null", crash_null, 0},       {"stray", crash_stray, 1},
+	{"text", crash_text, 0},       {"stack", crash_stack, 0},
+	{"insn", crash_insn, 0},       {"bus", crash_bus, 1},
+	{"panic", crash_panic, 0},     {"bug", crash_bug, 0},
+	{"lock", crash_lock_twice, 0}, {"report", crash_report, 0},
+	{"hang", crash_hang, 0},
+};
+
+static int cmd_crash(int argc, char **argv, struct sink *out)
+{
+	const struct crash *c;
+	u64 addr = 0;
+
+	for (c = crashes; argc > 1 && c < crashes + ARRAY_SIZE(crashes); c++) {
+		if (strcmp(argv[1], c->name) != 0)
+			continue;
+		if (argc != 2 + (int)c->wants_address ||
+		    (c->wants_address && kstrtou64(argv[2], 0, &addr) != 0))
+			break;
+		c->fn(addr);
+		sink_puts(out, "crash: survived\n");
+		return -EIO;
+	}
+	return command_usage("crash", out);
+}
+COMMAND(crash, "crash null|text|stack|insn|panic|bug|lock|report|hang | stray PHYS | bus PHYS",
+	"end the kernel in this way, to see the report", cmd_crash);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* hold, step, go: make evacuations wait, so that another console can look at them. */
+#include "kernel/console/shell.h"
+#include "kernel/timer.h"
+#include "lib/errno.h"
+#include "lib/kstrtox.h"
+#include "lib/string.h"
+#include "mm/hold.h"
+
+/* How long to wait for the next held thread: it comes soon, or for a reason does not. */
+#define STEP_NS (200 * NSEC_PER_MSEC)
+
+static const char *const phase_names[NR_EVAC_PHASES] = {
+#define X(name, str, meaning) [EVAC_##name] = str,
+	EVAC_PHASES(X)
+#undef X
+};
+
+static const struct {
+	const char *name;
+	enum trace_event_id event;
+} events[] = {
+	{ "evac:phase", TRACE_EVAC_PHASE },
+	{ "evac:verdict", TRACE_EVAC_VERDICT },
+	{ "evac:move", TRACE_EVAC_MOVE },
+};
+
+/* Parse a phase's name or a pfn. */
+static bool parse_at(const char *word, struct hold_place *place)
+{
+	unsigned long pfn;
+
+	if (place->event == TRACE_EVAC_PHASE) {
+		for (place->at = 0; place->at < NR_EVAC_PHASES; place->at++)
+			if (!strcmp(word, phase_names[place->at]))
+				return true;
+		return false;
+	}
+	if (kstrtou64(word, 0, &pfn))
+		return false;
+	place->at = pfn;
+	return true;
+}
+
+static int show_held(struct sink *out, u64 deadline_ns)
+{
+	struct hold_place where;
+
+	if (!hold_wait(deadline_ns, &where))
+		sink_puts(out, "nothing is held\n");
+	else if (where.event == TRACE_EVAC_PHASE)
+		sink_printf(out, "held at evac:phase %s\n", phase_names[where.at]);
+	else
+		sink_printf(out, "held at evac:%s pfn 0x%lx\n",
+			    where.event == TRACE_EVAC_MOVE ? "move" : "verdict",
+			    (unsigned long)where.at);
+	return 0;
+}
+
+static int cmd_hold(int argc, char **argv, struct sink *out)
+{
+	struct hold_place place = { .at = HOLD_ANYWHERE };
+
+	if (argc == 1)
+		return show_held(out, 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(events); i++)
+		if (!strcmp(argv[1], events[i].name))
+			place.event = events[i].event;
+	if (!place.event || argc > 3)
+		return command_usage("hold", out);
+	if (argc == 3 && !parse_at(argv[2], &place)) {
+		sink_printf(out, "hold: \"%s\" is no %s\n", argv[2],
+			    place.event != TRACE_EVAC_PHASE
+				    ? "frame number"
+				    : "phase: isolate drain classify migrate wait verify commit "
+				      "undo idle");
+		return -EINVAL;
+	}
+	hold_set(&place);
+	return 0;
+}
+COMMAND(hold, "hold [evac:phase [PHASE] | evac:verdict [PFN] | evac:move [PFN]]",
+	"make evacuations wait there, or say what is held", cmd_hold);
+
+static int cmd_step(int argc, char **argv, struct sink *out)
+{
+	(void)argc;
+	(void)argv;
+	if (!hold_wait(0, NULL))
+		return show_held(out, 0);
+	hold_step();
+	return show_held(out, ktime_ns() + STEP_NS);
+}
+COMMAND(step, "step", "let what is held go on to the next event of that name, and say where",
+	cmd_step);
+
+static int cmd_go(int argc, char **argv, struct sink *out)
+{
+	(void)argc;
+	(void)argv;
+	(void)out;
+	hold_go();
+	return 0;
+}
+COMMAND(go, "go", "unset the hold point and let go what is held", cmd_go);

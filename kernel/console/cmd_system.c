@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Commands for the system as a whole: help, files, messages, shutdown.
+ */
+#include "arch/boot.h"
+#include "kernel/param.h"
+#include "kernel/printk.h"
+#include "kernel/console/shell.h"
+#include "kernel/console/test_image.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+
+static int help_one(const char *name, struct sink *out)
+{
+	const struct command *c = command_find(name);
+
+	if (strcmp(name, "params") == 0) {
+		params_help(out);
+		return 0;
+	}
+	if (!c) {
+		sink_printf(out, "help: no command \"%s\"; \"help\" lists them\n", name);
+		return -ENOENT;
+	}
+	sink_printf(out, "%s\n    %s\n", c->usage, c->help);
+	return 0;
+}
+
+/* Commands in alphabetical order: the next name after @last. */
+static const struct command *next_command(const char *last)
+{
+	const struct command *c, *best = NULL;
+
+	for_each_command(c)
+		if (strcmp(c->name, last) > 0 && (!best || strcmp(c->name, best->name) < 0))
+			best = c;
+	return best;
+}
+
+static int cmd_help(int argc, char **argv, struct sink *out)
+{
+	const struct command *c;
+
+	if (argc == 2)
+		return help_one(argv[1], out);
+	if (argc > 2)
+		return command_usage("help", out);
+	for (c = next_command(""); c; c = next_command(c->name))
+		sink_printf(out, "%-12s %s\n", c->name, c->help);
+	sink_puts(out, "\"help COMMAND\" shows how it is used, \"help params\" the boot "
+		       "parameters; a ; b runs both.\n");
+	return 0;
+}
+COMMAND(help, "help [COMMAND | params]", "list the commands, or explain one", cmd_help);
+
+static int cmd_cat(int argc, char **argv, struct sink *out)
+{
+	int status = 0;
+	int i;
+
+	if (argc < 2)
+		return command_usage("cat", out);
+	for (i = 1; i < argc && status == 0; i++)
+		status = pseudofs_show(argv[i], out);
+	return status;
+}
+COMMAND(cat, "cat FILE...", "show files of /proc and /sys, in Linux's formats", cmd_cat);
+
+static int cmd_ls(int argc, char **argv, struct sink *out)
+{
+	if (argc > 2)
+		return command_usage("ls", out);
+	return pseudofs_list(argc == 2 ? argv[1] : "/", out);
+}
+COMMAND(ls, "ls [DIR]", "list the files of a directory", cmd_ls);
+
+/*
+ * Cut "> FILE", with or without blanks around it, off the words; ">>" does the same,
+ * since no file here has an end to append to. Return: FILE, or NULL.
+ */
+static const char *cut_redirection(int *argc, char **argv)
+{
+	char *last = argv[*argc - 1];
+	char *file = strstr(last, ">/");
+	size_t len;
+
+	if (file) {
+		*file++ = '\0';
+	} else if (*argc >= 3) {
+		file = last;
+		last = argv[*argc - 2];
+		len = strlen(last);
+		if (!len || last[len - 1] != '>')
+			return NULL;
+		last[len - 1] = '\0';
+		--*argc;
+	} else {
+		return NULL;
+	}
+	len = strlen(last);
+	if (len && last[len - 1] == '>')
+		last[--len] = '\0';
+	if (!len)
+		--*argc;
+	return file;
+}
+
+static int cmd_echo(int argc, char **argv, struct sink *out)
+{
+	const char *file = argc > 1 ? cut_redirection(&argc, argv) : NULL;
+	bool newline = argc < 2 || strcmp(argv[1], "-n") != 0;
+	int i, first = newline ? 1 : 2;
+
+	if (file && argc == first + 1)
+		return pseudofs_store(file, argv[first], out);
+	if (file) {
+		sink_puts(out, "echo: one word can be written: echo WORD > FILE\n");
+		return -EINVAL;
+	}
+	for (i = first; i < argc; i++)
+		sink_printf(out, "%s%s", argv[i], i + 1 < argc ? " " : "");
+	if (newline)
+		sink_puts(out, "\n");
+	return 0;
+}
+COMMAND(echo, "echo WORD... | echo WORD > FILE", "print words, or write one into a file", cmd_echo);
+
+static int cmd_dmesg(int argc, char **argv, struct sink *out)
+{
+	(void)argv;
+	if (argc > 1)
+		return command_usage("dmesg", out);
+	printk_dump(out);
+	return 0;
+}
+COMMAND(dmesg, "dmesg", "show the kernel's messages so far", cmd_dmesg);
+
+static int cmd_poweroff(int argc, char **argv, struct sink *out)
+{
+	(void)argv;
+	if (argc > 1)
+		return command_usage("poweroff", out);
+	sink_puts(out, "ebb: power off\n");
+	arch_exit(test_image_exit_status());
+}
+COMMAND(poweroff, "poweroff", "end the machine with status 0", cmd_poweroff);
+
+static int cmd_reboot(int argc, char **argv, struct sink *out)
+{
+	(void)argv;
+	if (argc > 1)
+		return command_usage("reboot", out);
+	sink_puts(out, "ebb: reboot\n");
+	arch_reboot();
+}
+COMMAND(reboot, "reboot", "reset the machine", cmd_reboot);

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The files of /proc and /sys and a kpageflags as one ustar stream (POSIX.1-1988), so
+ * that Linux tools can read ebb on the host: lsmem --sysroot DIR.
+ *
+ * Each file is rendered into a buffer first: its size comes before its bytes in the
+ * stream, and the renderer may hold locks, while the stream waits for a slow reader.
+ */
+#include "arch/machine.h"
+#include "kernel/console/export.h"
+#include "kernel/console/shell.h"
+#include "kernel/sink.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "lib/vsprintf.h"
+#include "mm/memory_hotplug.h"
+#include "mm/page_alloc.h"
+
+#define BUFFER_ORDER 4
+#define BUFFER_BYTES (PAGE_SIZE << BUFFER_ORDER)
+#define TAR_BLOCK    512
+
+struct ustar_header {
+	char name[100];
+	char mode[8], uid[8], gid[8];
+	char size[12], mtime[12];
+	char chksum[8];
+	char typeflag;
+	char linkname[100];
+	char magic[6], version[2];
+	char uname[32], gname[32];
+	char devmajor[8], devminor[8];
+	char prefix[155];
+	char pad[12];
+};
+static_assert(sizeof(struct ustar_header) == TAR_BLOCK, "POSIX ustar");
+
+/* The stream's destination, and the buffer for a file. */
+struct tar {
+	struct sink *out;
+	char *buffer;
+	int err;
+};
+
+static const char zeros[TAR_BLOCK];
+
+static void tar_header(struct tar *tar, const char *path, u64 size)
+{
+	struct ustar_header h = { .typeflag = '0', .magic = "ustar", .version = { '0', '0' } };
+	unsigned int sum = 0;
+
+	/* Paths in an archive are relative. */
+	strscpy(h.name, path + 1, sizeof(h.name));
+	strscpy(h.mode, "0000644", sizeof(h.mode));
+	strscpy(h.uid, "0000000", sizeof(h.uid));
+	strscpy(h.gid, "0000000", sizeof(h.gid));
+	snprintf(h.size, sizeof(h.size), "%011lo", size);
+	strscpy(h.mtime, "00000000000", sizeof(h.mtime));
+	memset(h.chksum, ' ', sizeof(h.chksum));
+	for (unsigned int i = 0; i < sizeof(h); i++)
+		sum += ((const u8 *)&h)[i];
+	snprintf(h.chksum, sizeof(h.chksum), "%06o", sum);
+	tar->out->write(tar->out, (const char *)&h, sizeof(h));
+}
+
+static void tar_pad(struct tar *tar, u64 size)
+{
+	if (size % TAR_BLOCK)
+		tar->out->write(tar->out, zeros, TAR_BLOCK - size % TAR_BLOCK);
+}
+
+/* Write one file of the table, for pseudofs_for_each(). */
+static void tar_file(const char *path, void *arg)
+{
+	struct tar *tar = arg;
+	struct sink_buffer text;
+
+	sink_buffer_init(&text, tar->buffer, BUFFER_BYTES);
+	/* A block may have left since it was listed. */
+	if (pseudofs_show(path, &text.sink) == -ENOENT)
+		return;
+	if (text.lost)
+		tar->err = -E2BIG;
+	tar_header(tar, path, text.len);
+	tar->out->write(tar->out, text.text, text.len);
+	tar_pad(tar, text.len);
+}
+
+/* Fill in the words of kpageflags from @pfn on, all in one section. */
+static void fill_flags(u64 *words, unsigned long pfn, unsigned long nr)
+{
+	struct page_state st;
+
+	pfn_walk_begin();
+	for (unsigned long i = 0; i < nr; i++)
+		words[i] = kpageflags_of(page_state_get(&kernel_mm, pfn + i, &st) ? &st : NULL);
+	pfn_walk_end();
+}
+
+/* Write eight bytes per frame from frame 0 to the last block's end, as in Linux. */
+static void tar_kpageflags(struct tar *tar)
+{
+	const unsigned long end = READ_ONCE(kernel_mm.max_pfn), step = BUFFER_BYTES / sizeof(u64);
+
+	tar_header(tar, "/proc/kpageflags", end * sizeof(u64));
+	for (unsigned long pfn = 0; pfn < end; pfn += step) {
+		const unsigned long nr = min(step, end - pfn);
+
+		fill_flags((u64 *)(void *)tar->buffer, pfn, nr);
+		tar->out->write(tar->out, tar->buffer, nr * sizeof(u64));
+	}
+	tar_pad(tar, end * sizeof(u64));
+}
+static_assert(PAGES_PER_SECTION % (BUFFER_BYTES / sizeof(u64)) == 0, "one section a piece");
+
+int dumpsys_write(struct sink *out)
+{
+	const unsigned long pfn = alloc_pages(&kernel_mm, GFP_KERNEL, BUFFER_ORDER, PGTY_KERNEL);
+	struct tar tar = { .out = out };
+
+	if (pfn == PFN_NONE)
+		return -ENOMEM;
+	tar.buffer = phys_to_virt(pfn_to_phys(pfn));
+	pseudofs_for_each(tar_file, &tar);
+	tar_kpageflags(&tar);
+	/* Two empty blocks end an archive. */
+	out->write(out, zeros, TAR_BLOCK);
+	out->write(out, zeros, TAR_BLOCK);
+	free_pages(&kernel_mm, pfn, BUFFER_ORDER);
+	return tar.err;
+}

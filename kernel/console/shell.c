@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From a line of text to a command: splitting, look-up, the nearest match for a
+ * mistyped word, help and completion. Reentrant: any thread, any sink.
+ */
+#include "kernel/console/command.h"
+#include "kernel/sched.h"
+#include "kernel/console/shell.h"
+#include "kernel/console/test_image.h"
+#include "lib/argv.h"
+#include "lib/errno.h"
+#include "lib/levenshtein.h"
+#include "lib/string.h"
+
+#define SHELL_MAX_ARGS 32
+
+void console_can_interrupt(struct interrupter *i)
+{
+	current_thread()->interrupter = i;
+}
+
+bool command_interrupted(void *unused)
+{
+	struct interrupter *i = current_thread()->interrupter;
+
+	(void)unused;
+	return i && i->asked(i);
+}
+
+const struct command *command_find(const char *name)
+{
+	const struct command *c;
+
+	for_each_command(c)
+		if (strcmp(c->name, name) == 0)
+			return c;
+	return NULL;
+}
+
+static int unknown_command(const char *name, struct sink *out)
+{
+	const struct command *c;
+	struct nearest n;
+
+	if (test_image_command(name, out))
+		return -ENOSYS;
+	nearest_start(&n, name);
+	for_each_command(c)
+		nearest_offer(&n, c->name);
+	if (n.word)
+		sink_printf(out, "%s: no such command; did you mean \"%s\"?\n", name, n.word);
+	else
+		sink_printf(out, "%s: no such command; \"help\" lists them\n", name);
+	return -ENOSYS;
+}
+
+int command_usage(const char *name, struct sink *out)
+{
+	const struct command *c = command_find(name);
+
+	sink_printf(out, "usage: %s\n", c ? c->usage : name);
+	return -EINVAL;
+}
+
+static int run_one(char *text, struct sink *out)
+{
+	const struct command *c;
+	char *argv[SHELL_MAX_ARGS];
+	const char *why;
+	int argc;
+
+	argc = argv_split(text, argv, ARRAY_SIZE(argv), &why);
+	if (argc < 0) {
+		sink_printf(out, "not understood: %s\n", why);
+		return argc;
+	}
+	if (argc == 0)
+		return 0;
+	c = command_find(argv[0]);
+	return c ? c->fn(argc, argv, out) : unknown_command(argv[0], out);
+}
+
+/* The first ';' of @text outside of quotes and backslashes, or its end. */
+static char *command_end(char *text)
+{
+	char quote = 0;
+
+	for (; *text; text++) {
+		if (*text == '\\' && quote != '\'' && text[1])
+			text++;
+		else if (quote)
+			quote = *text == quote ? 0 : quote;
+		else if (*text == '"' || *text == '\'')
+			quote = *text;
+		else if (*text == ';')
+			break;
+	}
+	return text;
+}
+
+int console_run_line(const char *line, struct sink *out)
+{
+	char copy[SHELL_LINE_BYTES];
+	char *text = copy;
+	int status = 0;
+
+	if (strscpy(copy, line, sizeof(copy)) < 0) {
+		sink_printf(out, "line too long: %d bytes at most\n", SHELL_LINE_BYTES - 1);
+		return -E2BIG;
+	}
+	while (*text) {
+		char *end = command_end(text);
+		bool more = *end == ';';
+
+		*end = '\0';
+		status = run_one(text, out);
+		text = end + more;
+		if (more && command_interrupted(NULL))
+			return -EINTR;
+	}
+	return status;
+}
+
+void shell_complete(const char *line, size_t word, void (*offer)(struct lineedit *, const char *),
+		    struct lineedit *ed)
+{
+	const struct command *c;
+	size_t at = word;
+
+	while (at > 0 && line[at - 1] == ' ')
+		at--;
+	if (at == 0 || line[at - 1] == ';') {
+		for_each_command(c)
+			offer(ed, c->name);
+		return;
+	}
+	if (line[word] == '/')
+		pseudofs_complete(line + word, offer, ed);
+	else if (strncmp(line, "help ", 5) == 0)
+		for_each_command(c)
+			offer(ed, c->name);
+}

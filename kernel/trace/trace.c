@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Trace rings. A ring has one writer, its hart, with interrupts masked, and one
+ * reader at a time. The writer never waits: when the reader is slow the oldest
+ * records are overwritten and counted as lost.
+ *
+ * Record r of n lies in slot r % n, and record r + n overwrites it. The writer publishes
+ * head before it starts on the next record, so a reader that has copied record r and
+ * finds head - r < n afterwards has copied it whole. Both sides copy words by atomic
+ * accesses, because they may overlap in time.
+ */
+#include "arch/machine.h"
+#include "kernel/sink.h"
+#include "kernel/trace/trace.h"
+#include "kernel/trace/trace_table.h"
+#include "lib/errno.h"
+#include "lib/glob.h"
+#include "lib/string.h"
+
+#define RECORD_WORDS (sizeof(struct trace_record) / sizeof(u64))
+
+/* A record as words, for copying. */
+union record_words {
+	struct trace_record record;
+	u64 word[RECORD_WORDS];
+};
+
+struct trace_header ebb_trace = {
+	.magic = TRACE_MAGIC,
+	.version = TRACE_VERSION,
+	.header_bytes = sizeof(struct trace_header),
+	.record_bytes = sizeof(struct trace_record),
+	.nr_rings = TRACE_MAX_RINGS,
+	.seq = 1, /* trace_boot() sets 0 if tracing starts at boot */
+};
+
+/* The target of struct hart's @trace_ring. */
+struct trace_ring {
+	union record_words *slots;
+	struct trace_ring_info *info;
+};
+
+static struct trace_ring rings[TRACE_MAX_RINGS];
+static_assert(TRACE_MAX_RINGS == MAX_HARTS, "a ring for each hart");
+
+void trace_ring_init(struct hart *hart, struct trace_record *records, phys_addr_t address)
+{
+	struct trace_ring *ring = &rings[hart->id];
+
+	ring->slots = (union record_words *)records;
+	ring->info = &ebb_trace.ring[hart->id];
+	*ring->info = (struct trace_ring_info){ .records = address };
+	hart->trace_ring = ring;
+}
+
+static void write_record(struct trace_ring *ring, const union record_words *from)
+{
+	struct trace_ring_info *info = ring->info;
+	const u64 head = info->head;
+	union record_words *slot = &ring->slots[head & (ebb_trace.nr_records - 1)];
+
+	/* The reader must not touch the slot written next, so one record fewer fits. */
+	if (head - READ_ONCE(info->tail) >= ebb_trace.nr_records - 1)
+		WRITE_ONCE(info->lost, info->lost + 1);
+	/* Order the old head before the new words: pairs with read_record()'s fence. */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	for (unsigned int i = 0; i < RECORD_WORDS; i++)
+		WRITE_ONCE(slot->word[i], from->word[i]);
+	STORE_RELEASE(info->head, head + 1);
+}
+
+void trace_record(enum trace_event_id event, const struct trace_args *args)
+{
+	union record_words new = {
+		.record = {
+			.event = event, .flags = args->flags, .pfn = args->pfn,
+			.count = args->count, .before = args->before, .after = args->after,
+		},
+	};
+	struct hart *hart;
+	unsigned long flags;
+
+	if (!trace_is_on(event))
+		return;
+	flags = arch_irq_save();
+	hart = this_hart();
+	if (hart->trace_ring != NULL) {
+		new.record.hart = hart->id;
+		new.record.time = arch_time();
+		new.record.seq = __atomic_fetch_add(&ebb_trace.seq, 1, __ATOMIC_RELAXED);
+		write_record(hart->trace_ring, &new);
+	}
+	arch_irq_restore(flags);
+}
+
+void trace_record_at(struct trace_site *site, const struct trace_args *args)
+{
+	if (!trace_is_on(site->event))
+		return;
+	__atomic_fetch_add(&site->reached, 1, __ATOMIC_RELAXED);
+	if (likely(!READ_ONCE(site->muted)))
+		trace_record(site->event, args);
+}
+
+bool trace_is_on(enum trace_event_id event)
+{
+	return (READ_ONCE(ebb_trace.enabled) & BIT(event)) != 0;
+}
+
+int trace_set(const char *glob, enum trace_switch on)
+{
+	const struct trace_event_desc *desc;
+	u64 mask = 0;
+	int nr = 0;
+
+	if (ebb_trace.nr_records == 0)
+		return -ENODEV;
+	for_each_trace_event(desc) {
+		if (!glob_match(glob, desc->name))
+			continue;
+		mask |= BIT(desc->id);
+		nr++;
+	}
+	if (on == TRACE_ON)
+		__atomic_fetch_or(&ebb_trace.enabled, mask, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(&ebb_trace.enabled, ~mask, __ATOMIC_RELAXED);
+	for (unsigned int i = 0; i < MAX_HARTS; i++)
+		WRITE_ONCE(harts[i].trace_mask, ebb_trace.enabled);
+	return nr;
+}
+
+/* The oldest record at or after @cursor that the ring still holds. */
+static u64 oldest(const struct trace_ring_info *info, u64 cursor)
+{
+	const u64 head = __atomic_load_n(&info->head, __ATOMIC_ACQUIRE);
+	const u64 room = ebb_trace.nr_records - 1;
+
+	return head - cursor > room ? head - room : cursor;
+}
+
+/*
+ * Copy the record at @cursor or, if that is overwritten, the oldest record after it.
+ * Return: false if there is none.
+ */
+static bool read_record(const struct trace_ring *ring, u64 *cursor,
+			struct trace_record *record)
+{
+	const struct trace_ring_info *info = ring->info;
+	union record_words copy;
+
+	for (;;) {
+		const union record_words *slot;
+
+		*cursor = oldest(info, *cursor);
+		if (__atomic_load_n(&info->head, __ATOMIC_ACQUIRE) == *cursor)
+			return false;
+		slot = &ring->slots[*cursor & (ebb_trace.nr_records - 1)];
+		for (unsigned int i = 0; i < RECORD_WORDS; i++)
+			copy.word[i] = READ_ONCE(slot->word[i]);
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (oldest(info, *cursor) == *cursor)
+			break;
+	}
+	*record = copy.record;
+	return true;
+}
+
+/* Get the next record of all rings, in the order of seq, and move that ring's cursor. */
+static bool merge_next(u64 cursors[TRACE_MAX_RINGS], struct trace_record *record)
+{
+	struct trace_record candidate;
+	int best = -1;
+
+	for (unsigned int i = 0; i < TRACE_MAX_RINGS; i++) {
+		if (rings[i].slots == NULL || !read_record(&rings[i], &cursors[i], &candidate))
+			continue;
+		if (best >= 0 && (s32)(candidate.seq - record->seq) > 0)
+			continue;
+		best = i;
+		*record = candidate;
+	}
+	if (best < 0)
+		return false;
+	cursors[best]++;
+	return true;
+}
+
+static void cursors_at_tail(u64 cursors[TRACE_MAX_RINGS])
+{
+	for (unsigned int i = 0; i < TRACE_MAX_RINGS; i++)
+		cursors[i] = READ_ONCE(ebb_trace.ring[i].tail);
+}
+
+bool trace_take(struct trace_record *record)
+{
+	u64 cursors[TRACE_MAX_RINGS];
+	bool found;
+
+	cursors_at_tail(cursors);
+	found = merge_next(cursors, record);
+	/* Move only this ring's tail; the others keep theirs for the lost count. */
+	if (found)
+		WRITE_ONCE(ebb_trace.ring[record->hart].tail, cursors[record->hart]);
+	return found;
+}
+
+u64 trace_lost(void)
+{
+	u64 lost = 0;
+
+	for (unsigned int i = 0; i < TRACE_MAX_RINGS; i++)
+		lost += READ_ONCE(ebb_trace.ring[i].lost);
+	return lost;
+}
+
+void trace_dump(struct sink *out, unsigned int last)
+{
+	u64 cursors[TRACE_MAX_RINGS], total = 0;
+	struct trace_record record;
+
+	cursors_at_tail(cursors);
+	for (unsigned int i = 0; i < TRACE_MAX_RINGS; i++)
+		if (rings[i].slots != NULL) {
+			cursors[i] = oldest(rings[i].info, cursors[i]);
+			total += READ_ONCE(rings[i].info->head) - cursors[i];
+		}
+	for (u64 i = 0; i < total && merge_next(cursors, &record); i++)
+		if (last == 0 || i + last >= total)
+			trace_print(&record, out);
+	if (trace_lost() != 0)
+		sink_printf(out, "# %lu records were lost\n", trace_lost());
+}
+
+void trace_clear(void)
+{
+	for (unsigned int i = 0; i < TRACE_MAX_RINGS; i++) {
+		WRITE_ONCE(ebb_trace.ring[i].tail, READ_ONCE(ebb_trace.ring[i].head));
+		WRITE_ONCE(ebb_trace.ring[i].lost, 0);
+	}
+}
