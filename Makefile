@@ -45,7 +45,7 @@ HCFLAGS  := $(CSTD) $(WARN) -O2 -g -MMD -MP
 KSOURCES := $(wildcard arch/riscv/*.c arch/riscv/*.S kernel/*.c kernel/*/*.c mm/*.c \
 	drivers/*/*.c drivers/*/*/*.c lib/*.c) \
 	$(if $(filter 1,$(COVERAGE)),tests/coverage/functions.c)
-TSOURCES := $(foreach d,runner lib arch mm kernel drivers console fake bench,$(wildcard tests/$(d)/*.c))
+TSOURCES := $(foreach d,runner lib arch mm evacuate kernel drivers console fake bench,$(wildcard tests/$(d)/*.c))
 IMAGES := ebb ebb-test
 KERNEL_OBJS := $(addprefix $(O)/k/,$(addsuffix .o,$(KSOURCES)))
 TEST_OBJS := $(addprefix $(O)/k/,$(addsuffix .o,$(TSOURCES)))

@@ -12,8 +12,8 @@ FUZZ_COV := -fsanitize=fuzzer-no-link
 
 FUZZ_LIBS_fuzz_fdt := -lfdt
 # The byte-per-frame model and the replay of the trace, which two of them share.
-FUZZ_MODEL := $(addprefix tests/fuzz/,frames.c frame_steps.c replay.c)
-FUZZ_BLOCKS := $(addprefix tests/fuzz/,blocks.c block_parts.c listeners.c)
+FUZZ_MODEL := $(addprefix tests/model/,frames.c frame_steps.c replay.c)
+FUZZ_BLOCKS := $(addprefix tests/model/,blocks.c block_parts.c listeners.c)
 # What judges is not what is to be explored.
 $(patsubst %,$(O)/fuzz/o/%.o,$(FUZZ_MODEL) $(FUZZ_BLOCKS)): FUZZ_COV :=
 FUZZ_SRCS_fuzz_buddy := $(HOST_LIB) $(FUZZ_MODEL)
@@ -66,6 +66,6 @@ $(foreach n,$(CORPUS_NAMES),$(eval $(O)/host/corpus-$(n): $(call corpus_objs,$(n
 $(addprefix $(O)/host/corpus-,$(CORPUS_NAMES)): $(O)/host/corpus-%:
 	$(call say,HOSTLD,$@)$(HOSTCC) $(HOST_ASAN) -o $@ $^ $(FUZZ_LIBS_$*)
 
--include $(wildcard $(O)/host/asan/tests/fuzz/*.d)
+-include $(wildcard $(O)/host/asan/tests/fuzz/*.d $(O)/host/asan/tests/model/*.d)
 -include $(CONSOLE_TURNS:%.c=$(O)/host/turns/%.d) $(wildcard $(O)/host/asan/tests/fuzz/console/*.d)
 -include $(wildcard $(addprefix $(O)/fuzz/o/,*/*.d */*/*.d */*/*/*.d))

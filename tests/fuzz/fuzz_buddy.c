@@ -5,8 +5,8 @@
  * or isolated. The model says which requests succeed, and which frame a failure must
  * name; after every input the records replay to what memory is.
  */
-#include "tests/fuzz/frames.h"
-#include "tests/fuzz/replay.h"
+#include "tests/model/frames.h"
+#include "tests/model/replay.h"
 
 #define SECTIONS 2UL
 #define MAX_OPS	 120

@@ -6,8 +6,8 @@
  * the model says how it ends, with reason and frame; everything is given back at the end
  * of an input, and the records replay to what memory is.
  */
-#include "tests/fuzz/blocks.h"
-#include "tests/fuzz/replay.h"
+#include "tests/model/blocks.h"
+#include "tests/model/replay.h"
 
 #include "arch/machine.h"
 #include "kernel/param.h"

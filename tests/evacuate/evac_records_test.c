@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What an evacuation leaves in the trace: each phase, verdict and move with its
- * fields, and the frames' and pageblocks' changes. Host only: it is the same in the
- * guest, where scenarios replay the records of everything else.
+ * fields, and the frames' and pageblocks' changes. Scenarios replay the records of
+ * everything else.
  */
 #include "arch/machine.h"
 #include "kernel/trace/trace.h"

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * PageOffline needs no word of its descriptor but the type's (OI-2): a debug build
- * fills the others, in both forms, and mm_check() names who was written. That the type's
- * end is a panic then: mm_panic_test.c. Without DEBUG the words are 0. In the guest
- * mm_check() says it after every case.
+ * fills the others, in both forms, and mm_check() names the frame whose words were written.
+ * That the type's end is a panic then: tests/host/mm_panic_test.c. Without DEBUG the words are 0.
  */
 #include "kernel/sink.h"
 #include "lib/string.h"

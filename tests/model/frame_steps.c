@@ -3,7 +3,7 @@
  * Steps on frames that both fuzzers take: allocating and freeing, movable pages, contig,
  * isolation, release; each predicted by the model and followed in it.
  */
-#include "tests/fuzz/frames.h"
+#include "tests/model/frames.h"
 
 #include "arch/machine.h"
 #include "kernel/timer.h"

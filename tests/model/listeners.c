@@ -4,7 +4,7 @@
  * must hear. Who heard a start hears one end; who did not hears nothing.
  */
 #include "lib/errno.h"
-#include "tests/fuzz/blocks.h"
+#include "tests/model/blocks.h"
 
 #define NR_LISTENERS 3U
 #define MAX_HEARD    64U

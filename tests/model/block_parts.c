@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Parts of blocks that come and go, and their owners, by the model: see blocks.c. */
-#include "tests/fuzz/blocks.h"
+#include "tests/model/blocks.h"
 
 /* --- plugging parts -------------------------------------------------------- */
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef _TESTS_FUZZ_FRAMES_H
-#define _TESTS_FUZZ_FRAMES_H
+#ifndef _TESTS_MODEL_FRAMES_H
+#define _TESTS_MODEL_FRAMES_H
 
 /*
  * The model that the fuzzers compare kernel_mm with: a byte per frame, three for a
  * pageblock, one for a section. It says which requests succeed and, of a
  * failure, the reason and the frame. And the steps that need nothing but frames:
- * tests/fuzz/frame_steps.c.
+ * tests/model/frame_steps.c.
  */
 #include "mm/hotplug.h"
 #include "mm/internal.h"

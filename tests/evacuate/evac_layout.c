@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Random layouts of frames: see the header. */
-#include "tests/mm/evac_layout.h"
+#include "tests/evacuate/evac_layout.h"
 #include "lib/string.h"
 #include "tests/kernel/test_threads.h"
 

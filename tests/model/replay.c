@@ -4,7 +4,7 @@
  * picture that memory gives is read from words and descriptors as somebody outside of
  * the machine would read them (docs/reference/trace.md), by no accessor of mm/.
  */
-#include "tests/fuzz/replay.h"
+#include "tests/model/replay.h"
 #include <string.h>
 
 #include "kernel/console/export.h"

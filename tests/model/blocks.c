@@ -3,7 +3,7 @@
  * Memory blocks and owners by the model: adding, onlining, offlining, removing. Each
  * function says what the call must have answered, and follows it.
  */
-#include "tests/fuzz/blocks.h"
+#include "tests/model/blocks.h"
 #include <string.h>
 
 #include "arch/machine.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The byte-per-frame model: see the header. */
-#include "tests/fuzz/frames.h"
+#include "tests/model/frames.h"
 #include <string.h>
 
 #include "arch/machine.h"
@@ -8,7 +8,7 @@
 #include "kernel/sink.h"
 #include "lib/errno.h"
 #include "mm/memblock.h"
-#include "tests/fuzz/replay.h"
+#include "tests/model/replay.h"
 #include "tests/host/host.h"
 
 struct frame_model fm;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef _TESTS_FUZZ_REPLAY_H
-#define _TESTS_FUZZ_REPLAY_H
+#ifndef _TESTS_MODEL_REPLAY_H
+#define _TESTS_MODEL_REPLAY_H
 
 /*
  * The picture can be proved, on the host: a snapshot of kernel_mm, and the records

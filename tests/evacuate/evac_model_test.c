@@ -11,7 +11,7 @@
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
-#include "tests/mm/evac_layout.h"
+#include "tests/evacuate/evac_layout.h"
 
 #define NR_REQUESTS 10U
 

@@ -2,7 +2,7 @@
 /*
  * evacuate()'s finer rules: what ends it where, chunks across the border of a range,
  * vectors that are only partly moved, slots that are not ready, the search for a place,
- * hold points that nobody lets go. Host only: it is the same in the guest.
+ * hold points that nobody lets go.
  */
 #include "arch/machine.h"
 #include "kernel/thread.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef _TESTS_MM_EVAC_LAYOUT_H
-#define _TESTS_MM_EVAC_LAYOUT_H
+#ifndef _TESTS_EVACUATE_EVAC_LAYOUT_H
+#define _TESTS_EVACUATE_EVAC_LAYOUT_H
 
 /*
- * A random layout of a window's frames, for test_evac_model.c: blocks that are partly
+ * A random layout of a window's frames, for evac_model_test.c: blocks that are partly
  * plugged, in both zones, with chunks of all orders, types and states; and a byte
  * per frame that says what was put there.
  */

@@ -4,7 +4,7 @@
  * the same for the caller and in the log; and each call that announces a step of an
  * evacuation, or what passes between virtio-mem's driver and device, leaves its record.
  */
-#include <string.h>
+#include "lib/string.h"
 
 #include "drivers/virtio/mem/virtio_mem.h"
 #include "kernel/printk.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef _TESTS_FUZZ_BLOCKS_H
-#define _TESTS_FUZZ_BLOCKS_H
+#ifndef _TESTS_MODEL_BLOCKS_H
+#define _TESTS_MODEL_BLOCKS_H
 
 /*
  * The model of memory blocks and their owners, on top of the frames' (frames.h): six
@@ -8,7 +8,7 @@
  * boot's block, the second keeps frames back when a block goes online, and the
  * second and third share a block; the last block ends in a hole.
  */
-#include "tests/fuzz/frames.h"
+#include "tests/model/frames.h"
 
 #define NR_OWNERS  3U
 #define BOOT_BYTES (32UL << 20)
