@@ -3,7 +3,7 @@
 #define _RISCV_ARCH_H
 
 /*
- * What the files of arch/riscv say to each other.
+ * The interfaces between the files of arch/riscv.
  */
 #include "arch/boot.h"
 #include "arch/machine.h"
@@ -16,14 +16,14 @@
 struct fdt_node;
 struct sink;
 
-/* Every register at a trap, as entry.S lays it down. */
+/* Every register at a trap, as entry.S stores them. */
 struct trap_frame {
 	u64 x[32]; /* x[0] is not written */
 	u64 sepc;
 	u64 sstatus;
 	u64 scause;
 	u64 stval;
-	u64 link_fp; /* the backtrace's way through the trap */
+	u64 link_fp; /* leads the backtrace through the trap */
 	u64 link_ra;
 };
 static_assert(offsetof(struct trap_frame, sepc) == TF_SEPC, "layout.h");
@@ -50,7 +50,7 @@ typedef u64 pte_t;
 #define PTE_PFN(x) (((u64)(x) >> PAGE_SHIFT) << 10)
 #define PTE_PA(x)  ((((u64)(x) >> 10) & GENMASK(43, 0)) << PAGE_SHIFT)
 
-/* Accessed and dirty are set from the start: no hart has to write them. */
+/* Accessed and dirty are set from the start, so no hart has to write them. */
 #define PROT_R	 (PTE_V | PTE_R | PTE_G | PTE_A | PTE_D)
 #define PROT_RW	 (PROT_R | PTE_W)
 #define PROT_RX	 (PROT_R | PTE_X)
@@ -59,7 +59,7 @@ typedef u64 pte_t;
 #define PTES_PER_TABLE 512
 #define LEVEL_SHIFT(l) (PAGE_SHIFT + 9 * (l)) /* 0: 4 KiB, 1: 2 MiB, 2: 1 GiB */
 
-/* What was found out before paging was on; addresses are physical. */
+/* What early_start() found out with paging off; addresses are physical. */
 struct early_info {
 	phys_addr_t image;
 	phys_addr_t fdt;  /* the copy */
@@ -79,7 +79,7 @@ struct early_roots {
 struct early_roots early_start(const void *fdt, u64 instret);
 void early_fail(const char *text) __noreturn;
 
-/* Physical address of something in the kernel image, with paging on. */
+/* Physical address of an object in the kernel image, with paging on. */
 static inline phys_addr_t image_to_phys(const void *va)
 {
 	return (phys_addr_t)((unsigned long)va - IMAGE_BASE) + early_info.image;
@@ -105,13 +105,16 @@ enum walk_mode {
 	WALK_CREATE, /* make tables that are missing */
 };
 
-/* Where a walk ended: the entry and its level. Higher than asked: it is a leaf or empty. */
+/*
+ * Where a walk ended: the entry and its level. A level above the one asked for means
+ * that the entry is a leaf or empty.
+ */
 struct walk {
 	pte_t *pte;
 	unsigned int level;
 };
 
-/* What is to be mapped where; all three are multiples of PAGE_SIZE. */
+/* What to map and where; all three are multiples of PAGE_SIZE. */
 enum leaves {
 	LEAVES_PAGES, /* 4 KiB only */
 	LEAVES_LARGE, /* 2 MiB where both addresses allow it */
@@ -126,7 +129,7 @@ struct map_range {
 
 extern phys_addr_t root_table;
 extern unsigned long
-	table_offset; /* a table's address less its physical address; 0: none */
+	table_offset; /* a table's address minus its physical address; 0: none */
 struct walk pgtable_walk(unsigned long va, unsigned int level, enum walk_mode mode);
 int pgtable_prealloc(struct map_range range);
 int pgtable_map(struct map_range range, u64 prot);
@@ -147,7 +150,7 @@ bool stack_guard_hit(unsigned long va);
 void trap_handler(struct trap_frame *frame);
 void fault_report(const struct trap_frame *frame) __noreturn;
 
-/* irq_state.c: the longest stretch without interrupts; *_end() belongs before they are on. */
+/* irq_state.c: the longest time with interrupts off; call *_end() before they are on again. */
 void irqs_off_begin(const void *by);
 void irqs_off_end(void);
 

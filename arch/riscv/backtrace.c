@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who called whom, by the chain of frame pointers: s0 points behind a record of the
- * caller's s0 and the return address. Traps are part of the chain (entry.S).
+ * Follows the chain of frame pointers: s0 points behind a record of the caller's s0 and
+ * the return address. Traps are part of the chain (entry.S).
  */
 #include "arch/thread.h"
 #include "kernel/sink.h"
@@ -15,7 +15,10 @@ struct frame_record {
 	unsigned long ra;
 };
 
-/* @addr lies in the call, not behind it: a call that never returns may be a function's last. */
+/*
+ * @addr lies in the call instruction, not behind it: a call that never returns may be a
+ * function's last instruction.
+ */
 static void print_frame(unsigned long addr, unsigned long behind, struct sink *out)
 {
 	unsigned long offset;
@@ -45,7 +48,7 @@ static bool read_record(unsigned long fp, struct frame_record *record)
 	return true;
 }
 
-/* On one stack callers lie higher; a trap may have changed stacks once. */
+/* On one stack, callers lie at higher addresses; a trap may have changed stacks once. */
 static bool goes_up(unsigned long from, unsigned long to)
 {
 	unsigned long low, high;
@@ -59,9 +62,9 @@ static bool is_in_trap_entry(unsigned long ra)
 }
 
 /*
- * A function that calls nobody keeps its return address in ra, and has the caller's
- * frame pointer where others have the return address. Only one that was
- * interrupted by a trap can be such a leaf; the trap's frame has its ra.
+ * A leaf function keeps its return address in ra, and stores the caller's frame pointer
+ * where other functions store the return address. Only a function that a trap
+ * interrupted can be a leaf here; the trap's frame has its ra.
  */
 static void fix_leaf(struct frame_record *record, const struct trap_frame *trap)
 {

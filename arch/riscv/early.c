@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What happens with paging off: the first line on the console, the copy of the device
- * tree, and the page table of the kernel image.
+ * The code that runs with paging off: it prints the first line on the console, copies
+ * the device tree, and builds the page table of the kernel image.
  *
  * This code runs at its physical address although it is linked in the upper half. It
  * may take addresses (they are relative to the program counter), but must
@@ -29,7 +29,7 @@ static void early_puts(const char *text)
 	arch_early_write(text, strlen(text));
 }
 
-/* Ends the machine before there is any other way to. Also called by entry.S. */
+/* Ends the machine while nothing else can. entry.S calls it, too. */
 void early_fail(const char *text)
 {
 	early_puts(text);
@@ -48,7 +48,7 @@ static pte_t table_entry(const pte_t *table)
 	return PTE_PFN((unsigned long)table) | PTE_V;
 }
 
-/* Behind the image: large enough for any tree, and nobody else is there yet. */
+/* Behind the image: large enough for any tree, and still unused. */
 static void copy_fdt(const void *fdt)
 {
 	const u32 size = fdt ? fdt_blob_size(fdt) : 0;
@@ -62,7 +62,7 @@ static void copy_fdt(const void *fdt)
 	early_info.fdt_size = size;
 }
 
-/* Pages from @from to @to, both physical, into the image window. */
+/* Maps the pages from @from to @to, both physical, in the image window. */
 static void map_image(unsigned long from, unsigned long to, u64 prot)
 {
 	unsigned long index = (from - (unsigned long)_start) >> PAGE_SHIFT;
@@ -72,7 +72,7 @@ static void map_image(unsigned long from, unsigned long to, u64 prot)
 		*pte++ = PTE_PFN(from) | prot;
 }
 
-/* The top pages of a slot of the stack window. */
+/* Maps the top pages of a slot of the stack window. */
 static void map_stack(unsigned int slot, unsigned long stack, unsigned long size)
 {
 	unsigned int index = pte_index(STACK_SLOT_TOP((unsigned long)slot) - size, 0);
@@ -107,7 +107,7 @@ static void build_tables(void)
 }
 
 /**
- * early_start - everything that is done before paging
+ * early_start - do everything that comes before paging
  * @fdt: physical address of the firmware's device tree
  * @instret: the instruction counter at _start, or 0
  *

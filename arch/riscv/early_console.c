@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The firmware's console: what there is before the UART is mapped, and when all else
+ * The firmware's console: for the time before the UART is mapped, and for when all else
  * fails. Works with paging on and off.
  */
 #include "lib/string.h"
@@ -8,9 +8,9 @@
 #include "arch.h"
 #include "sbi.h"
 
-/* One printed line; the caller of arch_early_write() serialises (console lock, panic). */
+/* One line of output; the callers of arch_early_write() serialise (console lock, panic). */
 static char bounce[256];
-/* Writes that take nothing in a row before the rest is dropped. */
+/* After this many writes in a row that accept no byte, the rest is dropped. */
 #define MAX_STALLS 100000
 
 static void write_bounce(size_t n)
@@ -40,7 +40,7 @@ static void write_chars(size_t n)
 		sbi_call(SBI_LEGACY_PUTCHAR, 0, SBI_ARGS((u8)bounce[i]));
 }
 
-/* Copies what fits, with "\r" before each "\n". Returns the bytes of @s taken. */
+/* Copies what fits, with "\r" before each "\n". Returns how many bytes of @s it took. */
 static size_t fill_bounce(const char *s, size_t n, size_t *used)
 {
 	size_t in, out = 0;

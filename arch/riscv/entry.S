@@ -17,7 +17,7 @@ _start:
 	csrw	sie, zero
 	mv	s1, a0
 	mv	s2, a1
-	/* A firmware that keeps the counter for itself makes the read trap. */
+	/* The read traps if the firmware does not let supervisor mode read the counter. */
 	la	t0, 1f
 	csrw	stvec, t0
 	li	s3, 0
@@ -38,9 +38,9 @@ _start:
 	call	early_start		/* a0 = Sv48's root, a1 = Sv39's */
 
 	/*
-	 * Turning paging on makes the next fetch fault, because nothing is mapped
-	 * at its physical address; the trap vector is where to go on. A mode that
-	 * the hart lacks leaves satp as it was, and the next one is tried.
+	 * Turning paging on makes the next fetch fault, because its physical address is
+	 * not mapped; the hart continues at the trap vector. A mode that the hart lacks
+	 * leaves satp as it was, and the next mode is tried.
 	 */
 	la	t0, paging_is_on
 	la	t1, _start
@@ -106,10 +106,10 @@ no_paging_text:
 
 	.text
 /*
- * Every trap. There is only supervisor mode so far: the stack in use is a thread's,
- * or the hart's overflow stack. Below each stack lies a guard that differs in one
- * bit of the address; a frame that would reach it goes to the overflow stack, so
- * that the report of the overflow has room.
+ * Every trap. All code runs in supervisor mode, so the stack in use is a thread's or
+ * the hart's overflow stack. An address in the guard below a stack differs in one bit;
+ * a frame that would reach the guard goes to the overflow stack, so that the report of
+ * the overflow has room.
  *
  * The last two words of the frame continue the chain of frame pointers through
  * the trap, so that a backtrace shows the interrupted function.
@@ -166,8 +166,8 @@ trap_entry_end:
 /*
  * void arch_switch_to(struct arch_context *prev, struct arch_context *next)
  *
- * What a function must preserve goes to the stack, with return address and frame
- * pointer where a backtrace looks for them. tp is the hart's and stays.
+ * The registers that a function must preserve go to the stack, with return address and
+ * frame pointer where a backtrace looks for them. tp belongs to the hart and stays.
  */
 	.macro	for_saved_registers insn
 	\insn	ra, 104(sp)
@@ -186,7 +186,7 @@ arch_switch_to:
 	addi	sp, sp, 112
 	ret
 
-/* Where a new thread's first switch returns to: s1 = function, s2 = its argument. */
+/* A new thread's first switch returns to here: s1 = function, s2 = its argument. */
 	.globl	thread_entry
 thread_entry:
 	mv	a0, s2

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Leaving the machine: through SiFive's test finisher, which carries an exit status to
- * whoever started QEMU; else through the firmware.
+ * Leaving the machine: through SiFive's test finisher, which sets QEMU's exit status,
+ * or else through the firmware.
  * Spec: QEMU hw/misc/sifive_test.c for the words; SBI 2.0 chapter 10.
  */
 #include "arch/io.h"
@@ -15,11 +15,11 @@
 #define FINISHER_RESET 0x7777u
 #define FINISHER_NS    5000000000ULL
 
-static void *finisher; /* NULL: none, or not mapped yet */
+static void *finisher; /* NULL: absent or not mapped yet */
 
 /*
- * Until arch_paging_init() maps the finisher for good, it is reached through one leaf of
- * 1 GiB, so that an early end has its status.
+ * Until arch_paging_init() maps the finisher permanently, one leaf of 1 GiB reaches it,
+ * so that an early end of the machine has its status, too.
  */
 void exit_init_early(void)
 {
@@ -33,7 +33,7 @@ void exit_init_early(void)
 	finisher = (void *)(EARLY_IO_BASE + (range->start & (SZ_1G - 1)));
 }
 
-/* Maps the finisher for good, and forgets the leaf. */
+/* Maps the finisher permanently; the 1 GiB leaf is not used after this. */
 void exit_init(void)
 {
 	const struct mem_range *range = &machine_info()->finisher;
@@ -45,8 +45,8 @@ void exit_init(void)
 }
 
 /*
- * QEMU ends some time after the write. Asking the firmware meanwhile would replace the
- * status by its own 0, so it gets five seconds.
+ * QEMU ends some time after the write. A call to the firmware in that time would
+ * replace the status with 0, so QEMU gets five seconds.
  */
 static void finisher_write(u32 word)
 {
@@ -61,7 +61,7 @@ static void finisher_write(u32 word)
 		arch_cpu_relax();
 }
 
-/* Through the firmware; SBI_SRST_*. */
+/* Ends or resets the machine through the firmware; @type: SBI_SRST_*. */
 void firmware_reset(unsigned long type)
 {
 	static const char refused[] =

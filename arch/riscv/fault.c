@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The report of a trap that nobody can handle: the cause in words, whose the address is,
- * registers, page-table walk; the backtrace and the end are panic()'s.
+ * Reports a trap that no handler takes: the cause in words, the owner of the address,
+ * the registers, and the page-table walk. panic() adds the backtrace and ends.
  */
 #include "arch/thread.h"
 #include "kernel/hart.h"
@@ -37,7 +37,7 @@ static const char *const register_names[32] = {
 	"s6",	"s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
 };
 
-/* A sink whose lines are messages: they reach the log's ring too. */
+/* A sink that prints its lines as messages, so they reach the log's ring, too. */
 struct log_sink {
 	struct sink sink;
 	char line[160];
@@ -72,7 +72,7 @@ static bool is_address_fault(u64 cause)
 	return cause == 1 || cause == 5 || cause == 7 || cause >= EXC_INSN_PAGE_FAULT;
 }
 
-/* The direct map's address of some frame: which, and what mm knows about it. */
+/* An address in the direct map: print its frame and what mm knows about it. */
 static bool describe_direct(u64 addr, struct sink *out)
 {
 	const phys_addr_t pa = addr - direct_map_offset;
@@ -136,7 +136,7 @@ static void print_place(const struct trap_frame *frame, struct sink *out)
 		    this_hart()->id);
 }
 
-/* The report itself is broken. The way out may be, too: each time a shorter one. */
+/* The report itself has faulted. The way out may fault, too, so each attempt is shorter. */
 static void __noreturn give_up(void)
 {
 	static const char text[] = "ebb: a fault while reporting a fault\n";
@@ -150,7 +150,7 @@ static void __noreturn give_up(void)
 }
 
 /**
- * fault_report - the end of the kernel, by a trap
+ * fault_report - report a fatal trap and end the kernel
  * @frame: the registers at the trap
  */
 void fault_report(const struct trap_frame *frame)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reading and writing device registers in order with memory.
+ * Reads and writes device registers in order with memory.
  * Spec: RISC-V Unprivileged Architecture, RVWMO, fences on I/O and memory.
  */
 #include "arch/io.h"

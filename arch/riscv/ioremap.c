@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The window of device registers. Mappings are never taken away: a driver that is removed
- * and comes back finds its registers at the same address.
+ * The window of device registers. Mappings are permanent: a driver that is removed and
+ * comes back finds its registers at the same address.
  */
 #define pr_fmt(fmt) "ioremap: " fmt
 
@@ -28,7 +28,7 @@ static const struct map_range *find_mapping(phys_addr_t pa, u64 size)
 	return NULL;
 }
 
-/* A free place whose address allows leaves of 2 MiB where the registers' does. */
+/* Finds a free place that allows leaves of 2 MiB if the registers' address does. */
 static const struct map_range *new_mapping(phys_addr_t pa, u64 size)
 {
 	struct map_range *m = &mappings[nr_mappings];
@@ -44,7 +44,7 @@ static const struct map_range *new_mapping(phys_addr_t pa, u64 size)
 	if (pgtable_map(*m, PROT_RW) != 0)
 		return NULL;
 	nr_mappings++;
-	/* A page stays unmapped between two devices. */
+	/* One page between two devices stays unmapped. */
 	next_va = va + size + PAGE_SIZE;
 	return m;
 }

@@ -2,8 +2,8 @@
 /*
  * Device interrupts through the PLIC.
  *
- * Sources are enabled for logical hart 0 alone. A source has a chain of handlers, since
- * PCI functions share lines; all of them are called.
+ * Only logical hart 0 enables sources. PCI functions share lines, so each source has a
+ * chain of handlers, and an interrupt calls all of them.
  * Spec: RISC-V Platform-Level Interrupt Controller 1.0.0.
  */
 #define pr_fmt(fmt) "irq: " fmt
@@ -25,7 +25,7 @@
 #define PLIC_CLAIM	 4
 
 #define MAX_HANDLERS 64
-/* Interrupts served in one trap; a line that is never lowered must not keep the hart. */
+/* Interrupts served in one trap, so that a line that stays raised cannot occupy the hart. */
 #define MAX_CLAIMS 64
 
 struct irq_handler {
@@ -77,7 +77,7 @@ int irq_request(u32 irq, void (*fn)(void *arg), void *arg)
 	h = free_handler();
 	if (h) {
 		*h = (struct irq_handler){fn, arg, irq, first_handler[irq]};
-		/* Release: who finds the handler finds it filled in. */
+		/* Release: a reader that finds the handler also sees its fields. */
 		__atomic_store_n(&first_handler[irq], h - handlers + 1, __ATOMIC_RELEASE);
 		set_enabled(irq, machine_info()->plic_context[0], true);
 		writel(1, plic + PLIC_PRIORITY(irq));
@@ -118,7 +118,7 @@ static void call_handlers(u32 irq)
 		handlers[index - 1].fn(handlers[index - 1].arg);
 }
 
-/* An external interrupt has reached a hart. */
+/* Handles an external interrupt. */
 void plic_handle(unsigned int hart)
 {
 	char *context = plic + PLIC_CONTEXT(machine_info()->plic_context[hart]);
@@ -134,7 +134,7 @@ void plic_handle(unsigned int hart)
 	}
 }
 
-/* What each hart sets for itself before it takes interrupts. */
+/* Each hart sets up its own context before it takes interrupts. */
 void plic_init_hart(unsigned int hart)
 {
 	const u32 context = machine_info()->plic_context[hart];
@@ -154,7 +154,7 @@ void arch_irq_init(void)
 	plic = ioremap(info->plic.start, info->plic.size);
 	if (!plic)
 		panic("the interrupt controller's registers could not be mapped");
-	/* The firmware may have left sources enabled. */
+	/* The firmware may leave sources enabled. */
 	for (irq = 0; irq <= info->plic_nr_irqs && irq < PLIC_MAX_IRQS; irq += 32)
 		writel(0, plic + PLIC_ENABLE(info->plic_context[0]) + irq / 8);
 	arch_timer_set(~0ULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whether this hart takes interrupts, waiting for one, and in debug builds how long
- * it did without.
+ * Masks interrupts on this hart and waits for them; in debug builds, measures how long
+ * they were masked.
  */
 #include "kernel/hart.h"
 #include "kernel/panic.h"
@@ -9,7 +9,7 @@
 #include "arch.h"
 #include "csr.h"
 
-/* Off from here on, by whom; waiting for an interrupt does not count. */
+/* Interrupts are off from here on; @by masked them. Waiting for an interrupt does not count. */
 void irqs_off_begin(const void *by)
 {
 	this_hart()->irqs_off_by = by;
@@ -61,9 +61,9 @@ void arch_irq_disable(void)
 }
 
 /*
- * wfi ends as soon as an enabled interrupt is pending, masked or not: nothing is lost
- * between the caller's look for work and the wait. It is served in between the two
- * instructions behind it.
+ * wfi ends as soon as an enabled interrupt is pending, masked or not, so an interrupt
+ * between the caller's look for work and the wait is not lost. It is served between the
+ * two instructions that follow.
  */
 void arch_idle(void)
 {
@@ -76,7 +76,7 @@ void arch_idle(void)
 
 void arch_cpu_relax(void)
 {
-	/* Zihintpause's pause; a fence without effect on harts that lack it. */
+	/* Zihintpause's pause; harts that lack it run it as a fence without effect. */
 	__asm__ volatile(".insn i 0x0f, 0, x0, x0, 0x010" ::: "memory");
 }
 

@@ -13,11 +13,11 @@
  *			128 GiB			32 TiB
  *   memmap		fffffff000000000	ffffc00000000000
  *			512 MiB			128 GiB
- *   boot only		ffffffc000000000	RAM while the direct map is being built, 63 GiB,
- *						and behind it the finisher's gigabyte
+ *   boot only		ffffffc000000000	RAM while ebb builds the direct map, 63 GiB,
+ *						then the finisher's gigabyte
  *   stacks		fffffff400000000	32 KiB each, guard in the lower half
  *   I/O		fffffff800000000	28 GiB
- *   kernel image	ffffffff80200000	and behind it the copy of the device tree
+ *   kernel image	ffffffff80200000	followed by the copy of the device tree
  */
 #ifdef __ASSEMBLER__
 #define LAYOUT_UL(x) x
@@ -63,7 +63,7 @@
 #define TF_LINK_RA 296
 #define TF_SIZE	   304
 
-/* struct hart's words that are ours; offsets from tp. */
+/* The fields of struct hart that assembly uses; offsets from tp. */
 #define HART_OVERFLOW_SP 0
 
 /* struct secondary_start */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The devices that the device tree names: one pass over it, one small function for each
- * kind that ebb drives. Spec: Devicetree Specification 0.4; the bindings are named below.
+ * The devices that the device tree names: one pass over the tree, one small function
+ * for each kind of device that ebb drives. Spec: Devicetree Specification 0.4; the
+ * bindings are named below.
  */
 #define pr_fmt(fmt) "machine: " fmt
 
@@ -16,7 +17,7 @@ static struct fdt_node pci_node;
 static u32 plic_phandle;
 static unsigned int nr_plics, nr_aplic;
 
-/* Whether the PLIC is known to have one cell for each interrupt: spares a search by phandle. */
+/* Is the PLIC known to have one cell for each interrupt? Saves a search by phandle. */
 static bool one_cell;
 
 static bool quick_irq(const struct fdt_node *node, u32 *irq)
@@ -29,7 +30,7 @@ static bool quick_irq(const struct fdt_node *node, u32 *irq)
 	       fdt_prop(node, "interrupts-extended", &extended) == -ENOENT;
 }
 
-/* Source number of a device's first interrupt; 0 if it has none we could serve. */
+/* Source number of a device's first interrupt; 0 if it has none that ebb can serve. */
 static u32 first_irq(const struct fdt_node *node)
 {
 	struct fdt_irq irq;
@@ -51,7 +52,7 @@ static void left_out(const struct fdt_node *node, const char *why)
 	pr_warn("%s %s: it is left out\n", path, why);
 }
 
-/* Whether a range of device addresses lies over memory, where stores would destroy data. */
+/* Does a range of device addresses overlap memory, where stores would destroy data? */
 static bool over_memory(const struct machine_info *info, phys_addr_t start, u64 size)
 {
 	const phys_addr_t last = start + (size - 1);
@@ -122,7 +123,7 @@ static void find_contexts(const struct machine_info *info, const struct fdt_node
 				context[hart] = i / 2;
 }
 
-/* Each NUMA socket has a PLIC for its own harts; the boot hart's is driven. */
+/* Each NUMA socket has a PLIC for its own harts; ebb drives the boot hart's. */
 static void found_plic(struct machine_info *info, const struct fdt_node *node)
 {
 	u32 context[MACHINE_MAX_HARTS];
@@ -151,7 +152,7 @@ static void found_aplic(struct machine_info *, const struct fdt_node *)
 	nr_aplic++;
 }
 
-/* Binding: ns16550. The first one is the console; virt has one only. */
+/* Binding: ns16550. The first UART is the console; virt has only one. */
 static void found_uart(struct machine_info *info, const struct fdt_node *node)
 {
 	struct machine_uart *uart = &info->uart;
@@ -270,7 +271,7 @@ void machine_digest_devices(struct machine_info *info)
 
 	for (i = 0; i < MACHINE_MAX_HARTS; i++)
 		info->plic_context[i] = PLIC_NO_CONTEXT;
-	/* Controllers first: a device's interrupt is one of the PLIC that is driven. */
+	/* Controllers first: only an interrupt of the PLIC that ebb drives counts. */
 	for (pass = PASS_CONTROLLERS; pass <= PASS_DEVICES; pass++) {
 		fdt_root(&machine_fdt, &node);
 		while (fdt_next(&node))
@@ -284,10 +285,10 @@ void machine_digest_devices(struct machine_info *info)
 }
 
 /**
- * machine_missing_irq - why this machine's device interrupts cannot be served
+ * machine_missing_irq - why ebb cannot serve this machine's device interrupts
  * @info: digested
  *
- * Return: a line that says what to do, or NULL if they can be.
+ * Return: a line that says what to do, or NULL if ebb can serve them.
  */
 const char *machine_missing_irq(const struct machine_info *info)
 {

@@ -20,7 +20,7 @@ void arch_mappable_range(phys_addr_t *start, phys_addr_t *end)
 	*end = reach_end;
 }
 
-/* Where an entry stands, for messages. */
+/* The place of an entry in the tree, for messages. */
 static const char *entry_path(const struct fdt_entry *entry)
 {
 	static char path[128];
@@ -61,7 +61,7 @@ static phys_addr_t last_byte(const struct mem_range *range)
 	return range->start + (range->size - 1);
 }
 
-/* Whether two ranges overlap, or lie side by side. */
+/* Do two ranges overlap or touch? */
 static bool touch(const struct mem_range *a, const struct mem_range *b)
 {
 	const struct mem_range *low = a->start <= b->start ? a : b;
@@ -75,7 +75,7 @@ static bool holds_kernel(const struct machine_info *info, const struct mem_range
 	return info->kernel.start >= range->start && info->kernel.start <= last_byte(range);
 }
 
-/* The smallest range, but never the kernel's. */
+/* The smallest range other than the kernel's. */
 static unsigned int least_range(const struct machine_info *info)
 {
 	const struct mem_range *list = info->memory;
@@ -87,11 +87,11 @@ static unsigned int least_range(const struct machine_info *info)
 	return least;
 }
 
-static u64 memory_lost; /* bytes that a full list had no place for */
+static u64 memory_lost; /* bytes that did not fit into the full list */
 
 /*
- * Adds memory to the sorted list, in which no two ranges touch. A full list loses its
- * smallest one: memory that is left out is not used, and that is all.
+ * Adds memory to the sorted list, in which no two ranges touch. A full list drops its
+ * smallest range: ebb does not use that memory, and says so.
  */
 static void add_memory(struct machine_info *info, struct mem_range range)
 {
@@ -129,7 +129,7 @@ static void add_memory(struct machine_info *info, struct mem_range range)
  * @nr: how many, at least one
  * @range: what has to be covered
  *
- * The entry that grows least grows to cover it: more is reserved than was asked for,
+ * Extends the entry that has to grow least. This reserves more than was asked for,
  * never less.
  */
 void machine_cover_range(struct mem_range *list, unsigned int nr, struct mem_range range)
@@ -152,7 +152,7 @@ void machine_cover_range(struct mem_range *list, unsigned int nr, struct mem_ran
 	list[best].size -= list[best].start;
 }
 
-/* Never less than what the tree asks for. */
+/* Reserves at least what the tree asks for. */
 static void add_reserved(struct machine_info *info, struct mem_range range)
 {
 	static bool said;
@@ -181,7 +181,7 @@ static int visit_memory(void *ctx, const struct fdt_entry *entry)
 	return 0;
 }
 
-/* What the firmware keeps must be known: a reservation that can't be read ends the boot. */
+/* ebb must know what the firmware keeps: a reservation that it cannot read ends the boot. */
 static int visit_reserved(void *ctx, const struct fdt_entry *entry)
 {
 	struct mem_range range = {entry->range.base, entry->range.size};
@@ -207,12 +207,12 @@ static int visit_reserved(void *ctx, const struct fdt_entry *entry)
 	return 0;
 }
 
-/* What direct map and memmap reach starts at the lowest RAM's gigabyte. */
+/* The direct map and the memmap reach from the gigabyte of the lowest RAM upwards. */
 static void set_reach(const struct machine_info *info)
 {
 	reach_start = ALIGN_DOWN(info->memory[0].start, SZ_1G);
 	if (info->paging_levels == 4)
-		reach_end = SV48_DIRECT_SIZE; /* sections are counted from 0 on */
+		reach_end = SV48_DIRECT_SIZE; /* section numbers start at 0 */
 	else
 		reach_end = reach_start + SV39_DIRECT_SIZE;
 }
@@ -277,7 +277,7 @@ static int visit_cpu(void *ctx, const struct fdt_cpu *cpu)
 		pr_warn("%s: reg %s: this hart is left out\n", path, fault_words(cpu->err));
 		return 0;
 	}
-	/* A hart that is named twice is one hart; the boot hart is in the list already. */
+	/* Two nodes with the same id are one hart; the boot hart is in the list already. */
 	while (i < info->nr_harts && info->hartid[i] != cpu->hartid)
 		i++;
 	if (i < info->nr_harts) {

@@ -29,7 +29,7 @@ static struct map_range direct_range(phys_addr_t start, u64 size)
 	return (struct map_range){start + direct_map_offset, start, size, LEAVES_LARGE};
 }
 
-/* Pages, whatever the backing's alignment: sections leave one by one. */
+/* Always pages, whatever the backing's alignment: sections leave one at a time. */
 static struct map_range vmemmap_range(unsigned long start_pfn, unsigned long nr_pages,
 				      phys_addr_t backing)
 {
@@ -87,7 +87,10 @@ int arch_pgtable_prealloc(unsigned long start_pfn, unsigned long nr_pages)
 	return err;
 }
 
-/* A part of the image at its direct-map address. Pages: the parts differ in access. */
+/*
+ * Maps a part of the image at its direct-map address, in pages because the parts differ
+ * in access.
+ */
 static int map_alias(const void *from, phys_addr_t end, u64 prot)
 {
 	struct map_range range = direct_range(image_to_phys(from), 0);
@@ -98,8 +101,8 @@ static int map_alias(const void *from, phys_addr_t end, u64 prot)
 }
 
 /*
- * What the image's frames allow in the direct map: text and read-only data cannot be
- * written through it either, and nothing of it is executable.
+ * The image's access in the direct map: its text and read-only data cannot be written
+ * through the direct map either, and nothing there is executable.
  */
 static int map_image_alias(void)
 {
@@ -113,7 +116,7 @@ static int map_image_alias(void)
 	return err;
 }
 
-/* The first range inside [from, to) that is not mapped as ordinary memory. */
+/* Finds the first range inside [from, to) that is not mapped as ordinary memory. */
 static struct mem_range next_hole(phys_addr_t from, phys_addr_t to)
 {
 	const struct machine_info *info = machine_info();
@@ -132,7 +135,7 @@ static struct mem_range next_hole(phys_addr_t from, phys_addr_t to)
 	return hole;
 }
 
-/* Memory from @from to @to, both page-aligned, less firmware and kernel image. */
+/* Maps the memory from @from to @to, both page-aligned, without firmware and kernel image. */
 static int map_memory(phys_addr_t from, phys_addr_t to)
 {
 	int err = 0;
@@ -150,8 +153,8 @@ static int map_memory(phys_addr_t from, phys_addr_t to)
 }
 
 /*
- * Tables for the descriptors of a range's sections, made now so that they lie together:
- * between the sections' metadata each would cost memblock a range.
+ * Makes the tables for the descriptors of a range's sections now, so that they lie
+ * together: a table between the sections' metadata would cost memblock one range each.
  */
 static int prealloc_memmap(phys_addr_t from, phys_addr_t to)
 {
@@ -161,7 +164,7 @@ static int prealloc_memmap(phys_addr_t from, phys_addr_t to)
 	return pgtable_prealloc(vmemmap_range(start, end - start, 0));
 }
 
-/* Leaves of 1 GiB, through which page tables are written until there is a direct map. */
+/* Leaves of 1 GiB, through which ebb writes page tables until there is a direct map. */
 static void early_window(phys_addr_t base, u64 prot)
 {
 	pte_t *pte =

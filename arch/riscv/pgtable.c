@@ -2,10 +2,10 @@
 /*
  * Page tables: walking, filling and clearing runs of leaves.
  *
- * Tables are installed by compare-and-swap, so that mapping different ranges at the same
- * time needs no lock, and are never taken away again: a range that was mapped once can be
- * mapped again without memory. A table is 4 KiB for 1 GiB of direct map or
- * 512 MiB of memory's descriptors.
+ * Tables are installed by compare-and-swap, so harts can map different ranges at the
+ * same time without a lock. Tables are permanent: a range that was mapped once can be
+ * mapped again without memory. A table is 4 KiB for 1 GiB of direct map or 512 MiB of
+ * memory's descriptors.
  * Spec: RISC-V Privileged Architecture 1.12, sections 4.3 to 4.5.
  */
 #include "kernel/panic.h"
@@ -30,7 +30,7 @@ unsigned int paging_levels(void)
 	return machine_info()->paging_levels;
 }
 
-/* A zeroed page; 0 when there is none. memblock does not reach its memory before us. */
+/* A zeroed page; 0 if there is none. memblock cannot zero it: its memory is not mapped yet. */
 static phys_addr_t new_table(void)
 {
 	phys_addr_t pa;
@@ -44,7 +44,7 @@ static phys_addr_t new_table(void)
 	return pa;
 }
 
-/* Installs a new table in an empty entry; false when memory ran out. */
+/* Installs a new table in an empty entry; false if there is no memory. */
 static bool install_table(pte_t *pte)
 {
 	const phys_addr_t pa = new_table();
@@ -52,7 +52,7 @@ static bool install_table(pte_t *pte)
 
 	if (pa == 0)
 		return false;
-	/* Release: who finds the table finds it zeroed. */
+	/* Release: a hart that finds the table finds it zeroed. */
 	if (!__atomic_compare_exchange_n(pte, &empty, PTE_PFN(pa) | PTE_V, false,
 					 __ATOMIC_RELEASE, __ATOMIC_RELAXED) &&
 	    memblock.mapped)
@@ -73,10 +73,10 @@ static bool is_table(pte_t pte)
 /**
  * pgtable_walk - find the entry for an address
  * @va: a canonical address
- * @level: how deep: 0 is a page's entry, 1 a 2 MiB entry
+ * @level: where to stop: 0 is a page's entry, 1 a 2 MiB entry
  * @mode: WALK_LOOK or WALK_CREATE
  *
- * Return: the entry at @level, or the one above it where the walk ended.
+ * Return: the entry at @level, or the higher entry at which the walk ended.
  */
 struct walk pgtable_walk(unsigned long va, unsigned int level, enum walk_mode mode)
 {
@@ -108,7 +108,7 @@ static unsigned int leaf_level(const struct map_range *range)
 	       ((range->va | range->pa) & (SZ_2M - 1)) == 0;
 }
 
-/* How many leaves of @level follow each other in one table, from @va on. */
+/* How many leaves of @level can follow in the same table from @va on. */
 static unsigned long run_length(unsigned long va, u64 size, unsigned int level)
 {
 	return min(size >> LEVEL_SHIFT(level),
@@ -142,7 +142,10 @@ int pgtable_prealloc(struct map_range range)
 	return 0;
 }
 
-/* Pages: what is there already has this very value. Few instructions: it is counted. */
+/*
+ * Leaves of 4 KiB. An entry that is set already has this value. The loop is short
+ * because `make bench` counts its instructions.
+ */
 static void fill_pages(pte_t *pte, unsigned long nr, pte_t value)
 {
 	const u64 step = PTE_PFN(PAGE_SIZE);
@@ -158,7 +161,7 @@ static void fill_pages(pte_t *pte, unsigned long nr, pte_t value)
 		*pte = value;
 }
 
-/* What a table of pages does not map yet. */
+/* Fills what a table of pages does not map yet. */
 static void fill_holes(pte_t *pte, pte_t value)
 {
 	const pte_t *end = pte + PTES_PER_TABLE;
@@ -168,7 +171,7 @@ static void fill_holes(pte_t *pte, pte_t value)
 			*pte = value;
 }
 
-/* Leaves of 2 MiB; where a smaller range was mapped once, its table of pages is used. */
+/* Leaves of 2 MiB; a table of pages that an earlier, smaller range left is used. */
 static void fill_large(pte_t *pte, unsigned long nr, pte_t value)
 {
 	const pte_t *end = pte + nr;
@@ -208,7 +211,7 @@ int pgtable_map(struct map_range range, u64 prot)
 	return err;
 }
 
-/* Clears leaves up to the first table of pages. Returns how many entries were passed. */
+/* Clears leaves up to the first table of pages. Returns how many entries it passed. */
 static unsigned long clear_run(pte_t *pte, unsigned long nr, u64 *seen)
 {
 	const pte_t *start = pte, *end = pte + nr;
@@ -222,7 +225,10 @@ static unsigned long clear_run(pte_t *pte, unsigned long nr, u64 *seen)
 	return pte - start;
 }
 
-/* Clears what one table maps of a range, from its start on; returns the bytes done. */
+/*
+ * Clears the part of a range that one table maps, from its start on. Returns that
+ * part's bytes.
+ */
 static u64 unmap_run(unsigned long va, u64 size, u64 *seen)
 {
 	struct walk walk = pgtable_walk(va, 1, WALK_LOOK);
@@ -237,7 +243,10 @@ static u64 unmap_run(unsigned long va, u64 size, u64 *seen)
 	}
 	run = run_length(va, size, walk.level);
 	if (walk.level == 1 && (run == 0 || !IS_ALIGNED(va, SZ_2M))) {
-		/* Less than the 2 MiB of an entry: right only if nothing is there. */
+		/*
+		 * The range ends inside the entry's 2 MiB: allowed only if nothing is
+		 * mapped there.
+		 */
 		WARN_ON(*walk.pte != 0);
 		return min(size, ALIGN_UP(va + 1, SZ_2M) - va);
 	}
@@ -249,7 +258,7 @@ static u64 unmap_run(unsigned long va, u64 size, u64 *seen)
  * @va: first address, page-aligned
  * @size: bytes, whole pages
  *
- * Warns, and leaves the mapping, where the range covers a part of a leaf of 2 MiB.
+ * Where the range covers only a part of a 2 MiB leaf, warns and keeps the mapping.
  *
  * Return: whether anything was mapped.
  */

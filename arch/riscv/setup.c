@@ -37,7 +37,7 @@ static void open_fdt(void)
 			machine_fdt.nr_too_deep, FDT_MAX_DEPTH);
 }
 
-/* What ebb cannot run without; the line says what to do. */
+/* Checks what ebb cannot run without; the line says what to do. */
 static void check_machine(const char *missing)
 {
 	if (!missing && machine.timebase_hz == 0)
@@ -77,7 +77,10 @@ void arch_start(u64 hartid)
 	kernel_main(&machine);
 }
 
-/* What the boot cost ends here: only a hart that could read the counter at _start can now. */
+/*
+ * The boot's cost ends here. Only a hart that could read the counter at _start can read
+ * it now.
+ */
 static int note_ready(void)
 {
 	if (early_info.boot_instret != 0)

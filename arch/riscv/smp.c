@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * More than one hart: starting them through the firmware, and interrupting each other.
+ * Starts further harts through the firmware, and sends interrupts between harts.
  * Spec: SBI 2.0 chapters 7 (IPI) and 9 (HSM).
  */
 #define pr_fmt(fmt) "smp: " fmt
@@ -28,7 +28,7 @@ static_assert(offsetof(struct secondary, sp) == SECONDARY_SP, "layout.h");
 static_assert(offsetof(struct secondary, hart) == SECONDARY_HART, "layout.h");
 static_assert(offsetof(struct secondary, entry) == SECONDARY_ENTRY, "layout.h");
 
-/* A bit for each logical id that may have translations in its TLB. */
+/* A bit for each logical id of a hart that may have translations in its TLB. */
 static unsigned long online = 1;
 
 unsigned long online_mask(void)
@@ -68,7 +68,7 @@ int arch_start_hart(unsigned int id, struct hart *hart, void *stack, void (*entr
  */
 void arch_secondary_start(void (*entry)(void))
 {
-	/* From here on flushes reach this hart; what it had before, it forgets. */
+	/* From here on flushes reach this hart; drop what it cached before. */
 	__atomic_fetch_or(&online, BIT(this_hart()->id), __ATOMIC_SEQ_CST);
 	__asm__ volatile("sfence.vma" ::: "memory");
 	arch_timer_set(~0ULL);
@@ -83,7 +83,10 @@ void arch_send_ipi(unsigned long harts)
 	unsigned int id;
 
 	harts &= online_mask();
-	/* What the receiver is to see was written before. */
+	/*
+	 * Orders the caller's writes before the interrupt that makes the receiver look
+	 * at them.
+	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (id = 0; id < info->nr_harts; id++)
 		if (harts & BIT(id))
@@ -96,7 +99,7 @@ void arch_kick_hart(unsigned int hart)
 		arch_send_ipi(BIT(hart));
 }
 
-/* Another hart has called. The bit goes first: a call that comes now interrupts again. */
+/* Another hart called. Clear the bit first: a call that comes now interrupts again. */
 void ipi_handle(void)
 {
 	csr_clear(sip, SIE_SOFT);

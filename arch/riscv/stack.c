@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Kernel stacks: their addresses, with a guard as large as the stack below each, and what
- * lies on a new one.
+ * Kernel stacks: their addresses, each with a guard of the stack's own size below it,
+ * and the first contents of a new stack.
  */
 #include "arch/thread.h"
 #include "kernel/spinlock.h"
@@ -53,8 +53,8 @@ void *arch_stack_map(phys_addr_t backing)
 		return NULL;
 	}
 	/*
-	 * A hart that remembers that there was nothing would fault on its stack, where
-	 * the fault cannot be resolved.
+	 * A hart that cached "not mapped" for this address would fault on the stack
+	 * that the trap handler needs.
 	 */
 	tlb_flush_all_harts(va, ARCH_STACK_SIZE);
 	return (void *)va;
@@ -71,7 +71,7 @@ phys_addr_t arch_stack_unmap(void *stack)
 	return backing;
 }
 
-/* What arch_switch_to() takes off a stack, lowest address first. */
+/* What arch_switch_to() pops from a stack, lowest address first. */
 struct switch_frame {
 	u64 unused;
 	u64 s11, s10, s9, s8, s7, s6, s5, s4, s3, s2, s1, s0;
@@ -98,7 +98,7 @@ void arch_context_init(struct arch_context *ctx, void *stack, void (*fn)(void *)
  * @low: set to its lowest address
  * @high: set to one past its last
  *
- * Whether the stack is mapped now is not looked at. Return: false, no stack's.
+ * Does not check that the stack is mapped. Return: false if @sp lies in no stack.
  */
 bool stack_bounds(unsigned long sp, unsigned long *low, unsigned long *high)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Names of functions. The table is made from the first link (build.mk) and lies behind
- * everything else, so the second link moves nothing:
+ * Names of functions. build.mk makes the table from the first link. The table lies
+ * behind everything else, so the second link moves nothing:
  *
- *	struct symbol_table with nr offsets from _start, ascending;
- *	nr u16, where each name lies among the names; the names.
+ *	struct symbol_table with nr ascending offsets from _start;
+ *	nr u16, each name's offset among the names; the names.
  */
 #include "arch/thread.h"
 
@@ -12,8 +12,8 @@
 
 struct symbol_table {
 	u32 nr;
-	u32 text_bytes; /* of the link that the table was made from */
-	u32 offset[]; /* of each function, from _start */
+	u32 text_bytes; /* .text of the link that the table was made from */
+	u32 offset[]; /* each function's, from _start */
 };
 
 const char *symbol_lookup(unsigned long addr, unsigned long *offset)
@@ -27,7 +27,7 @@ const char *symbol_lookup(unsigned long addr, unsigned long *offset)
 	    at >= (unsigned long)(__text_end - _start))
 		return NULL;
 	if (table->text_bytes != (unsigned long)(__text_end - _start) || table->nr == 0)
-		return NULL; /* another link's table: wrong names are worse than none */
+		return NULL; /* a table of another link: wrong names are worse than none */
 	high = table->nr;
 	while (high - low > 1) {
 		const u32 middle = low + (high - low) / 2;

@@ -11,10 +11,10 @@
 
 #define NS_PER_SEC 1000000000ULL
 
-/* Nanoseconds per tick and ticks per nanosecond, 32 bits behind the binary point. */
+/* Nanoseconds per tick and ticks per nanosecond, with 32 fraction bits. */
 static u64 ns_per_tick, ticks_per_ns;
 
-/* ns_per_tick, before anybody asks for the time. */
+/* Sets ns_per_tick before the first arch_clock_ns(). */
 void clock_init(void)
 {
 	const u64 hz = machine_info()->timebase_hz;
@@ -42,7 +42,7 @@ void arch_timer_set(u64 deadline_ns)
 {
 	u64 ticks = ~0ULL;
 
-	/* Rounded up: a timer that fires early would be set again for nothing. */
+	/* Rounded up: a timer that fires early would only be set again. */
 	if (deadline_ns != ~0ULL)
 		ticks = scale(deadline_ns, ticks_per_ns) + 1;
 	sbi_call(SBI_TIME, 0, SBI_ARGS(ticks));

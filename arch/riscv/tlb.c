@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Forgetting translations, here and on the other harts. One firmware call
- * covers a whole range.
+ * Flushes translations, here and on the other harts. One firmware call covers a whole
+ * range.
  * Spec: Privileged Architecture 1.12, section 4.2.1; SBI 2.0 chapter 8.
  */
 #include "kernel/hart.h"
@@ -10,7 +10,7 @@
 #include "arch.h"
 #include "sbi.h"
 
-/* From this many pages on, forgetting everything is cheaper. */
+/* From this many pages on, flushing everything is cheaper. */
 #define MAX_SINGLE_FLUSHES 16
 
 void tlb_flush_local(unsigned long va, u64 size)
@@ -30,7 +30,7 @@ static void flush_remote(u64 hartid, unsigned long mask, unsigned long va, u64 s
 	struct sbi_ret ret =
 		sbi_call(SBI_RFENCE, SBI_RFENCE_VMA, SBI_ARGS(mask, hartid, va, size));
 
-	/* Going on would let a hart use memory that is gone. */
+	/* If ebb went on, a hart could use memory that is gone. */
 	if (ret.error != SBI_SUCCESS && !panic_in_progress())
 		panic("the firmware refused a remote TLB flush: error %ld", ret.error);
 }
@@ -48,7 +48,10 @@ void tlb_flush_all_harts(unsigned long va, u64 size)
 	unsigned long others, mask = 0;
 	unsigned int id;
 
-	/* Orders the cleared entries before the look at who is online: smp.c pairs. */
+	/*
+	 * Orders the clearing of the entries before the read of the online mask; pairs
+	 * with smp.c.
+	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	tlb_flush_local(va, size);
 	others = online_mask() & ~BIT(this_hart()->id);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Every trap comes here from entry.S: interrupts are handed out, page faults that are
- * none are resolved, everything else is the end.
+ * Every trap comes here from entry.S. Interrupts go to their handlers, spurious page
+ * faults are resolved, and every other trap is fatal.
  */
 #include "kernel/hart.h"
 #include "kernel/timer.h"
@@ -10,8 +10,9 @@
 #include "csr.h"
 
 /*
- * A fault whose page table allows the access: this hart remembers an older entry. After
- * one flush the access works. The same fault this often in a row is not that.
+ * A fault on an access that the page table allows means that this hart cached an older
+ * entry. After one flush the access works. The same fault this many times in a row has
+ * another cause.
  */
 #define MAX_SPURIOUS 4
 
@@ -36,7 +37,7 @@ static void handle_interrupt(u64 cause)
 	case IRQ_EXTERNAL:
 		plic_handle(hart->id);
 		break;
-	default: /* not enabled in sie: cannot come */
+	default: /* not enabled in sie, so it cannot occur */
 		break;
 	}
 	hart->irq_depth--;
@@ -72,7 +73,7 @@ static bool is_spurious(const struct trap_frame *frame)
 	return ++last->times <= MAX_SPURIOUS;
 }
 
-/* The one load that may fault, arch_probe_read(), fails instead. */
+/* The only load that may fault is arch_probe_read()'s: make it return false. */
 static bool is_probe(struct trap_frame *frame)
 {
 	if (frame->sepc != (u64)probe_read_insn)
@@ -83,7 +84,7 @@ static bool is_probe(struct trap_frame *frame)
 
 /**
  * trap_handler - a trap of any kind, interrupts masked
- * @frame: the registers; what is changed here is what is returned to
+ * @frame: the registers; changes to it take effect at the return
  */
 void trap_handler(struct trap_frame *frame)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A page-table walk in words, for the report of a fault.
+ * Prints a page-table walk, for the report of a fault.
  */
 #include "kernel/sink.h"
 
@@ -27,7 +27,7 @@ static void print_entry(unsigned long va, const struct walk *walk, struct sink *
 			    pte & PTE_X ? 'x' : '-');
 }
 
-/* Bits above the ones translated must all equal the highest translated bit. */
+/* The bits above the translated bits must all equal the highest translated bit. */
 static bool is_canonical(unsigned long va)
 {
 	const unsigned int unused = 64 - LEVEL_SHIFT(paging_levels());

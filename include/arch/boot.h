@@ -28,7 +28,7 @@
 struct hart;
 
 /**
- * kernel_main - the kernel's own start; provided by kernel/main.c
+ * kernel_main - start the kernel; defined in kernel/main.c
  * @info: the machine
  *
  * Runs on the boot stack of logical hart 0, interrupts off. Never returns.
@@ -38,10 +38,10 @@ void kernel_main(const struct machine_info *info) __attribute__((noreturn));
 /**
  * arch_paging_init - build the direct map of all memory that memblock knows
  *
- * Once, after memblock has memory (cut by `mem=`) and reservations. Sets vmemmap,
+ * Call once, when memblock has memory (cut by `mem=`) and reservations. Sets vmemmap,
  * direct_map_offset and memblock.mapped.
  *
- * Return: 0, or -ENOMEM if memblock has no room for the page tables.
+ * Return: 0, or -ENOMEM if memblock has no memory for the page tables.
  */
 int arch_paging_init(void);
 
@@ -72,9 +72,9 @@ int arch_start_hart(unsigned int id, struct hart *hart, void *stack, void (*entr
 /**
  * arch_idle - wait for the next interrupt
  *
- * Call with interrupts masked, after having looked for work: an interrupt that
- * comes between the look and the wait ends the wait at once. Returns with
- * interrupts masked; it runs what is pending before.
+ * Look for work with interrupts masked, then call this: an interrupt that comes between
+ * the look and the wait ends the wait at once. Serves pending interrupts, then returns
+ * with interrupts masked.
  */
 void arch_idle(void);
 

@@ -18,11 +18,11 @@
  * @start: physical address, any alignment
  * @size: bytes
  *
- * Mapping the same registers again returns the same address; mappings are never taken
- * away. After arch_paging_init() only.
+ * Mapping the same registers again returns the same address; mappings are permanent.
+ * Call it after arch_paging_init().
  *
- * Return: the address of @start, or NULL if the window is full or page-table pages
- * ran out.
+ * Return: the address of @start, or NULL if the window is full or there is no memory
+ * for page tables.
  */
 void *ioremap(phys_addr_t start, u64 size);
 

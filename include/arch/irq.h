@@ -3,9 +3,9 @@
 #define _ARCH_IRQ_H
 
 /*
- * Interrupts of devices, the timer, and the ones harts send each other. Handlers run
- * with interrupts masked on the stack of whom they interrupted; they neither
- * allocate, free nor sleep.
+ * Interrupts from devices, from the timer, and from other harts. Handlers run with
+ * interrupts masked, on the stack of the thread that they interrupt; they do not
+ * allocate, free or sleep.
  */
 #include "lib/types.h"
 
@@ -18,17 +18,17 @@
  * Sources may be shared (PCI INTx): every handler of a source is called. The source is
  * enabled, and served by logical hart 0. Thread context or boot.
  *
- * Return: 0, -EINVAL (no such source), -ENOSPC (handler table is full).
+ * Return: 0, -EINVAL (no such source), -ENOSPC (the table of handlers is full).
  */
 int irq_request(u32 irq, void (*fn)(void *arg), void *arg);
 
 /**
  * irq_free - undo irq_request()
  * @irq: the source
- * @arg: the same as then
+ * @arg: the one given to irq_request()
  *
- * When it returns the handler does not run and will not run again on this
- * hart; for other harts, follow it with synchronize_harts().
+ * When it returns, the handler does not run on this hart and will not run there again.
+ * For the other harts, call synchronize_harts() afterwards.
  */
 void irq_free(u32 irq, void *arg);
 

@@ -3,12 +3,12 @@
 #define _ARCH_MACHINE_H
 
 /*
- * The machine contract: all that mm/ and the locks may know about the machine.
- * Implemented twice: arch/riscv for the guest, tests/host for the host.
+ * The machine contract: everything that mm/ and the locks may know about the machine.
+ * There are two implementations: arch/riscv for the guest, tests/host for the host.
  *
- * Addresses are phys_addr_t in bytes; pfns are absolute (address >> 12). The
- * functions that change page tables are not reentrant for one range: their
- * callers serialise (boot, or the lock that serialises memory hotplug).
+ * Addresses are phys_addr_t in bytes; pfns are absolute (address >> 12). Two calls that
+ * change page tables must not overlap on the same range: the callers serialise (boot,
+ * or the lock that serialises memory hotplug).
  */
 #include "lib/types.h"
 
@@ -22,7 +22,7 @@ extern unsigned long direct_map_offset;
  * phys_to_virt - direct-map address of a physical address
  * @pa: a physical address whose frame is mapped in the direct map
  *
- * Pure arithmetic: says nothing about whether the frame is mapped now.
+ * Pure arithmetic: does not say whether the frame is mapped now.
  */
 static inline void *phys_to_virt(phys_addr_t pa)
 {
@@ -54,12 +54,12 @@ void arch_mappable_range(phys_addr_t *start, phys_addr_t *end);
  * @start: first byte, a multiple of PAGE_SIZE
  * @size: bytes, a multiple of PAGE_SIZE
  *
- * Read-write, not executable. Each whole 2 MiB gets one leaf, the rest 4 KiB
- * leaves. Ranges that are mapped already stay as they are. Harts may see a
- * spurious fault on the new range, which the trap handler resolves.
+ * Read-write, not executable. Each whole 2 MiB gets one leaf, the rest gets 4 KiB
+ * leaves. Ranges that are mapped already stay as they are. A hart may take a spurious
+ * fault on the new range; the trap handler resolves it.
  *
- * Return: 0; -ENOMEM if page-table pages ran out (what was mapped by this call
- * is unmapped again); -E2BIG outside of arch_mappable_range().
+ * Return: 0; -ENOMEM without memory for page tables (what this call had mapped is
+ * unmapped again); -E2BIG outside arch_mappable_range().
  */
 int arch_map_direct(phys_addr_t start, u64 size);
 
@@ -68,9 +68,9 @@ int arch_map_direct(phys_addr_t start, u64 size);
  * @start: first byte, a multiple of PAGE_SIZE
  * @size: bytes; the range may not cut through a 2 MiB leaf
  *
- * When it returns no hart can reach the range any more: one TLB shoot-down
- * covers the whole range. Never allocates; page-table pages stay for the next
- * use. Holes in the range are fine. Callable with interrupts on or off.
+ * When it returns, no hart can reach the range any more; one TLB shoot-down covers the
+ * whole range. Never allocates; page-table pages stay for the next mapping. Holes in
+ * the range are fine. Callable with interrupts on or off.
  */
 void arch_unmap_direct(phys_addr_t start, u64 size);
 
@@ -78,7 +78,7 @@ void arch_unmap_direct(phys_addr_t start, u64 size);
  * arch_direct_mapped - can this frame be reached through the direct map now?
  * @pa: any byte of it
  *
- * For checks: the answer may be old at once unless the caller serialises.
+ * For checks: unless the caller serialises, the answer may be out of date at once.
  */
 bool arch_direct_mapped(phys_addr_t pa);
 
@@ -89,9 +89,9 @@ bool arch_direct_mapped(phys_addr_t pa);
  * @backing: physical address of nr_pages * sizeof(struct page) bytes,
  *	a multiple of PAGE_SIZE
  *
- * Maps, and writes nothing into the descriptors.
+ * Maps the descriptors, but writes nothing into them.
  *
- * Return: 0, -ENOMEM (nothing mapped), -E2BIG outside of the window.
+ * Return: 0, -ENOMEM (nothing mapped), -E2BIG outside the window.
  */
 int arch_vmemmap_map(unsigned long start_pfn, unsigned long nr_pages,
 		     phys_addr_t backing);
@@ -110,11 +110,11 @@ void arch_vmemmap_unmap(unsigned long start_pfn, unsigned long nr_pages);
  * @start_pfn: first frame
  * @nr_pages: frames
  *
- * After success arch_map_direct() and arch_vmemmap_map() inside the range
- * cannot fail for want of memory.
+ * After success, arch_map_direct() and arch_vmemmap_map() inside the range cannot fail
+ * for lack of memory.
  *
- * Return: 0, -ENOMEM (levels made so far stay: they are found again by the next
- * try), -E2BIG outside of arch_mappable_range().
+ * Return: 0, -ENOMEM (levels made so far stay for the next attempt), -E2BIG outside
+ * arch_mappable_range().
  */
 int arch_pgtable_prealloc(unsigned long start_pfn, unsigned long nr_pages);
 
@@ -126,7 +126,7 @@ int arch_pgtable_prealloc(unsigned long start_pfn, unsigned long nr_pages);
 unsigned long arch_irq_save(void);
 
 /**
- * arch_irq_restore - bring back the state that arch_irq_save() returned
+ * arch_irq_restore - restore the state that arch_irq_save() returned
  * @flags: that state
  */
 void arch_irq_restore(unsigned long flags);
@@ -157,7 +157,7 @@ void arch_cpu_relax(void);
 void arch_kick_hart(unsigned int hart);
 
 /**
- * arch_poison_range - tell the machine's checker that nobody may touch a range
+ * arch_poison_range - tell the machine's checker that no code may touch a range
  * @va: first byte
  * @bytes: length
  *

@@ -3,8 +3,8 @@
 #define _ARCH_MACHINE_INFO_H
 
 /*
- * What the device tree says about the machine, digested once at boot. Nothing
- * of it is hard-coded elsewhere. Constant after boot, readable by everybody.
+ * What the device tree says about the machine, digested once at boot. No other file
+ * hard-codes any of it. Constant after boot; any context may read it.
  */
 #include "lib/types.h"
 

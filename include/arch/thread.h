@@ -12,7 +12,7 @@ struct sink;
 
 #define ARCH_STACK_SIZE	 0x4000UL /* bytes of a kernel stack */
 #define ARCH_STACK_ORDER 2	  /* the same as an allocation order */
-#define ARCH_MAX_STACKS	 256	  /* how many can exist at once */
+#define ARCH_MAX_STACKS	 256	  /* that can exist at once */
 
 /* A thread that does not run: its registers lie on its stack. */
 struct arch_context {
@@ -23,18 +23,18 @@ struct arch_context {
  * arch_stack_map - give a stack's frames an address with a guard below
  * @backing: physical address of ARCH_STACK_SIZE bytes, contiguous
  *
- * Return: the lowest address of the stack, or NULL when all addresses are taken or
- * page-table pages ran out.
+ * Return: the lowest address of the stack, or NULL if all addresses are taken or there
+ * is no memory for page tables.
  */
 void *arch_stack_map(phys_addr_t backing);
 
 /**
  * arch_stack_unmap - take a stack's address back
- * @stack: what arch_stack_map() returned; nobody runs on it
+ * @stack: what arch_stack_map() returned; no thread runs on it
  *
  * Includes the TLB shoot-down of all harts.
  *
- * Return: the backing, for its owner to free.
+ * Return: the backing, which the caller frees.
  */
 phys_addr_t arch_stack_unmap(void *stack);
 
@@ -51,20 +51,20 @@ void arch_context_init(struct arch_context *ctx, void *stack, void (*fn)(void *)
 
 /**
  * arch_switch_to - stop running one thread on this hart and continue another
- * @prev: where the running thread is put down
+ * @prev: where the running thread's context is saved
  * @next: the thread to continue
  *
- * Interrupts must be masked. Returns when somebody switches back to @prev,
- * possibly on another hart.
+ * Interrupts must be masked. Returns when a hart switches back to @prev, possibly
+ * another hart.
  */
 void arch_switch_to(struct arch_context *prev, struct arch_context *next);
 
 /**
- * arch_backtrace - print who called whom
+ * arch_backtrace - print the chain of callers
  * @out: where to
  *
- * From the caller of this function on. Every frame is bounds-checked against
- * the stack that the frame pointer lies in.
+ * Starts at the caller of this function. Checks each frame against the bounds of the
+ * stack that the frame pointer lies in.
  */
 void arch_backtrace(struct sink *out);
 

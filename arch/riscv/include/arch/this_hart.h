@@ -8,8 +8,8 @@
  *
  * A register variable and not an asm statement: the compiler folds the register
  * into its addressing (`ld a0, 16(tp)`) and, the register being one that calls
- * may change, reads it again after every call. So nothing is remembered
- * over a context switch that may continue the thread on another hart.
+ * may change, reads it again after every call. So the compiler keeps no old value
+ * across a context switch, after which the thread may run on another hart.
  */
 struct hart;
 
