@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Splitting a line into words. Quotes and backslashes vanish, so what is written
- * never overtakes what is read, and the line itself holds the words.
+ * Splitting a line into words. Quotes and backslashes vanish, so the writer never
+ * overtakes the reader, and the line itself can hold the words.
  */
 #include "lib/argv.h"
 #include "lib/ctype.h"
@@ -66,7 +66,7 @@ int argv_split(char *line, char **argv, unsigned int max, const char **why)
 		if (wrong)
 			break;
 		argc++;
-		last = !*in; /* before the terminator below may lie on it */
+		last = !*in; /* read it before the terminator below overwrites it */
 		*out++ = '\0';
 		if (last)
 			break;

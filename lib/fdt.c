@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Flattened device trees: the blob, its nodes and properties. read_tag() is the only
- * place that reads the structure block, and checks each step, so a walk can't
- * leave it even if the blob changes after fdt_open(). The strings block is cut
- * behind its last terminator: every offset inside is then a string.
+ * Flattened device trees: the blob, its nodes and properties. Only read_tag() reads the
+ * structure block, and it checks each step, so a walk can't leave the block even if the
+ * blob changes after fdt_open(). The strings block is cut behind its last terminator,
+ * so every offset inside it is a string.
  * Compare with: libfdt. Spec: Devicetree Specification 0.4, chapter 5.
  */
 #include "lib/fdt.h"
@@ -34,13 +34,13 @@ enum {
 	TAG_END = 9,
 };
 
-/* What every node has that doesn't say otherwise (spec section 2.3.5). */
+/* The defaults of a node that does not say otherwise (spec section 2.3.5). */
 #define DEFAULT_ADDR_CELLS 2
 #define DEFAULT_SIZE_CELLS 1
 
 struct tag {
 	u32 kind;
-	u32 next;	      /* offset of the tag behind it */
+	u32 next;	      /* offset of the following tag */
 	const char *name;     /* TAG_BEGIN */
 	struct fdt_prop prop; /* TAG_PROP */
 };
@@ -55,7 +55,7 @@ static u64 be64(const u8 *p)
 	return (u64)be32(p) << 32 | be32(p + 4);
 }
 
-/* @tag->kind is there already. */
+/* The caller has set @tag->kind. */
 static bool read_prop(const struct fdt *fdt, u32 offset, struct tag *tag)
 {
 	u32 room = fdt->structs_end - offset;
@@ -202,10 +202,13 @@ static int open_reserved(struct fdt *fdt, u32 header, const char **why)
 	return fail(why, -EINVAL, "the memory reservation block has no end");
 }
 
-/* One node at the top, all closed, no property behind a child. */
+/*
+ * Checks that there is one node at the top, that all nodes are closed, and that no
+ * property follows a child.
+ */
 static int check_structs(struct fdt *fdt, const char **why)
 {
-	u32 last = 0; /* kind of the tag before, NOPs left out */
+	u32 last = 0; /* kind of the previous tag that is no NOP */
 	bool root_closed = false;
 	int depth = -1;
 	struct tag tag;
@@ -271,7 +274,10 @@ int fdt_reservation(const struct fdt *fdt, unsigned int index, struct fdt_range 
  * Properties
  */
 
-/* The property at or behind @offset, which moves behind it; false at a node's edge. */
+/*
+ * Reads the next property from @offset on, and moves @offset behind it; false where a
+ * node begins or ends.
+ */
 static bool take_prop(const struct fdt *fdt, u32 *offset, struct fdt_prop *prop)
 {
 	struct tag tag;
@@ -367,7 +373,7 @@ int fdt_phandle_u32(const struct fdt *fdt, u32 phandle, const char *name, u32 *v
 		    fdt_cell(&tag.prop, 0) != phandle ||
 		    strcmp(tag.prop.name, "phandle") != 0)
 			continue;
-		/* Where a name stands twice, the first one counts, as everywhere. */
+		/* If a name occurs twice, the first counts, as everywhere. */
 		if (!u32_from(fdt, props, "phandle", &first) && first == phandle)
 			return u32_from(fdt, props, name, val);
 	}
@@ -423,14 +429,14 @@ static u8 cells_of(const struct fdt_prop *prop)
 	u32 cells = prop->len == 4 ? fdt_cell(prop, 0) : UINT8_MAX;
 
 	return (u8)min(cells,
-		       (u32)UINT8_MAX); /* too many for any number: reading fails */
+		       (u32)UINT8_MAX); /* too many cells for a number: reading fails */
 }
 
-/* Makes the node of a TAG_BEGIN the cursor's, at @depth. */
+/* Moves the cursor to the node of a TAG_BEGIN, at @depth. */
 static void enter(struct fdt_node *node, int depth, const struct tag *begin)
 {
 	struct fdt_level *level = &node->path[depth];
-	int addr_cells = -1; /* where a name stands twice, the first one counts */
+	int addr_cells = -1; /* if a name occurs twice, the first counts */
 	int size_cells = -1;
 	struct fdt_prop prop;
 
@@ -451,9 +457,8 @@ static void enter(struct fdt_node *node, int depth, const struct tag *begin)
 }
 
 /*
- * Moves to the next node whose depth is within @low..@high, as long as the walk
- * stays inside of the node that encloses depth @low. Nodes below FDT_MAX_DEPTH levels
- * are passed over.
+ * Moves to the next node at a depth in @low..@high, inside the node that encloses depth
+ * @low. Skips nodes deeper than FDT_MAX_DEPTH levels.
  */
 static bool advance(struct fdt_node *node, int low, int high)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Flattened device trees: reg and ranges, and the way from a bus address up to a CPU
- * address. Spec: Devicetree Specification 0.4, sections 2.3.6 and 2.3.8.
+ * Flattened device trees: reg and ranges, and the translation of a bus address into a
+ * CPU address. Spec: Devicetree Specification 0.4, sections 2.3.6 and 2.3.8.
  */
 #include "lib/fdt.h"
 #include "lib/errno.h"
@@ -9,7 +9,7 @@
 
 #define PCI_ADDR_CELLS 3 /* phys.hi (flags), phys.mid, phys.lo */
 
-/* How many entries of @cells cells a property has; -EINVAL if it isn't a list of such. */
+/* How many entries of @cells cells a property has; -EINVAL if its length does not fit. */
 static int nr_entries(const struct fdt_prop *prop, u32 cells)
 {
 	if (!cells || prop->len % (cells * 4))
@@ -67,7 +67,7 @@ int fdt_reg_raw(const struct fdt_node *node, unsigned int index, struct fdt_rang
 	return err;
 }
 
-/* Entry of the ranges of the node at @depth, at least 1; nothing is translated yet. */
+/* Entry of the ranges of the node at @depth, at least 1; does not translate it. */
 static int read_window(const struct fdt_node *node, int depth,
 		       const struct fdt_prop *prop, unsigned int index,
 		       struct fdt_window *window)
@@ -104,14 +104,14 @@ static bool contains(const struct fdt_window *w, const struct fdt_range *r)
 	       r->size <= w->size - (r->base - w->child);
 }
 
-/* One bus up: from addresses on the bus at @depth to its parent's. */
+/* Translates addresses on the bus at @depth into addresses on its parent's bus. */
 static int translate_once(const struct fdt_node *node, int depth, struct fdt_range *range)
 {
 	struct fdt_window window;
 	struct fdt_prop prop;
 
 	if (fdt_prop_at(node, depth, "ranges", &prop))
-		return -EINVAL; /* nothing on this bus can be reached from above */
+		return -EINVAL; /* the parent reaches no address on this bus */
 	if (!prop.len)
 		return 0; /* the same addresses on both sides */
 	for (unsigned int i = 0;; i++) {
@@ -126,7 +126,10 @@ static int translate_once(const struct fdt_node *node, int depth, struct fdt_ran
 	}
 }
 
-/* From addresses on the bus at @depth to the CPU's, which are those on the root's bus. */
+/*
+ * Translates addresses on the bus at @depth into the CPU's, which are those of the
+ * root's bus.
+ */
 static int translate(const struct fdt_node *node, int depth, struct fdt_range *range)
 {
 	int err = 0;

@@ -7,7 +7,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
-/* Is the node called @name[0..len), where the unit address may be left out? */
+/* Is the node's name @name[0..len), with or without the unit address? */
 static bool is_called(const struct fdt_node *node, const char *name, size_t len)
 {
 	if (strncmp(node->name, name, len) != 0)
@@ -51,7 +51,7 @@ bool fdt_is_called(const struct fdt_node *node, const char *name)
 	return is_called(node, name, strlen(name));
 }
 
-/* Appends what fits; a byte that would play with a terminal becomes "?". */
+/* Appends what fits; a byte that a terminal could take for a command becomes "?". */
 static size_t append(char *buf, size_t at, size_t size, const char *text)
 {
 	for (; *text && at + 1 < size; text++)

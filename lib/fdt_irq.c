@@ -7,7 +7,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
-/* Takes @nr cells at @at as the specifier; false if that is not what there is. */
+/* Reads the @nr cells at @at as the specifier; false if there are fewer. */
 static bool take_cells(const struct fdt_prop *prop, u32 at, u32 nr, struct fdt_irq *irq)
 {
 	u32 cells = prop->len / 4;
@@ -20,7 +20,7 @@ static bool take_cells(const struct fdt_prop *prop, u32 at, u32 nr, struct fdt_i
 	return true;
 }
 
-/* interrupt-parent of the node or the nearest ancestor that has one. */
+/* interrupt-parent of the node, or of its nearest ancestor that has one. */
 static int interrupt_parent(const struct fdt_node *node, u32 *phandle)
 {
 	struct fdt_prop prop;
@@ -66,9 +66,9 @@ int fdt_irq(const struct fdt_node *node, struct fdt_irq *irq)
 struct irq_map {
 	const struct fdt *fdt;
 	struct fdt_prop rows;
-	struct fdt_prop mask; /* len 0: none, all bits count */
+	struct fdt_prop mask; /* len 0: no mask, all bits count */
 	u32 addr_cells;
-	u32 controller; /* of the row before, whose lengths are known */
+	u32 controller; /* of the previous row; the cell counts below belong to it */
 	u32 skip;	/* address cells of that controller */
 	u32 nr;		/* its interrupt cells */
 };
@@ -90,7 +90,7 @@ static int open_map(const struct fdt_node *bus, struct irq_map *map)
 	return 0;
 }
 
-/* Learns how long a row for @controller is. */
+/* Finds out how long a row for @controller is. */
 static int map_controller(struct irq_map *map, u32 controller)
 {
 	int err;

@@ -38,11 +38,11 @@ static int reserved_reg(const struct fdt_node *node, unsigned int index, struct 
 	return !fdt_reg(node, index, &moved) && moved.base == range->base ? 0 : -EINVAL;
 }
 
-/* fdt_reg(), or as it. */
+/* fdt_reg(), or a function like it. */
 typedef int reg_reader(const struct fdt_node *node, unsigned int index,
 		       struct fdt_range *range);
 
-/* All entries of one node's reg that are not empty, each as @read reads it. */
+/* Visits all entries of one node's reg that are not empty, each as @read reads it. */
 static int visit_reg(const struct fdt_node *node, reg_reader *read, fdt_entry_fn *fn,
 		     void *ctx)
 {
@@ -99,7 +99,7 @@ static int visit_block(const struct fdt *fdt, fdt_entry_fn *fn, void *ctx)
 	return err;
 }
 
-/* Whether reg, read with the cells that the cursor has, starts at the node's unit address. */
+/* Does reg start at the node's unit address, if read with the cursor's cell counts? */
 static bool starts_at_unit(const struct fdt_node *node)
 {
 	const char *at = strchr(node->name, '@');
@@ -113,8 +113,9 @@ static bool starts_at_unit(const struct fdt_node *node)
 }
 
 /*
- * OpenSBI adds its nodes with the cells of the root, whatever /reserved-memory says of its
- * own (lib/utils/fdt/fdt_fixup.c): the unit address tells which of the two were meant.
+ * OpenSBI adds its nodes with the root's cell counts and ignores those of
+ * /reserved-memory (lib/utils/fdt/fdt_fixup.c). The unit address tells which counts a
+ * node uses.
  */
 static void settle_cells(struct fdt_node *node)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Shell patterns. When a match fails, only the last * can still help: the text it
- * swallows grows by one. So one saved position is enough, without recursion.
+ * Shell patterns. When a match fails, only the last * can still help: it swallows one
+ * more character. So one saved position is enough, without recursion.
  */
 #include "lib/glob.h"
 
@@ -9,7 +9,7 @@
 static const char *class_end(const char *pat)
 {
 	pat += pat[1] == '!' ? 2 : 1;
-	do { /* a ] in front is a member */
+	do { /* a leading ] is a member */
 		if (!*pat)
 			return NULL;
 	} while (*++pat != ']');
@@ -34,7 +34,7 @@ static bool in_class(const char *pat, const char *end, u8 c)
 	return found != inverted;
 }
 
-/* Does what stands at @*pat, no *, match @c? Moves @pat behind it. */
+/* Does the element at @*pat, which is no *, match @c? Moves @pat behind it. */
 static bool match_one(const char **pat, char c)
 {
 	const char *p = *pat;
@@ -57,7 +57,7 @@ static bool match_one(const char **pat, char c)
 bool glob_match(const char *pat, const char *str)
 {
 	const char *star_pat = NULL; /* behind the last * */
-	const char *star_str = NULL; /* what it has not swallowed yet */
+	const char *star_str = NULL; /* the text that it has not swallowed yet */
 
 	while (*str) {
 		if (*pat == '*') {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Edit distance (R. Wagner, M. Fischer, "The string-to-string correction problem"),
- * with swapped neighbours as one edit (F. Damerau), since that is how people mistype. Of
- * the table only the last three rows are kept.
+ * with two swapped neighbours as one edit (F. Damerau), since people often swap letters
+ * when they type. Only the last three rows of the table are kept.
  */
 #include "lib/levenshtein.h"
 #include "lib/string.h"

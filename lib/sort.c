@@ -30,7 +30,7 @@ static void swap(const struct array *a, size_t i, size_t j)
 	}
 }
 
-/* Restores the heap of @nr elements whose only offender may be element @top. */
+/* Restores the heap of @nr elements, in which only element @top may be out of place. */
 static void sift(const struct array *a, size_t top, size_t nr)
 {
 	size_t i = top;
@@ -41,7 +41,7 @@ static void sift(const struct array *a, size_t top, size_t nr)
 		i = 2 * i + 1;
 	while (i > top && a->cmp(at(a, top), at(a, i)) > 0)
 		i = (i - 1) / 2;
-	/* Element @top belongs at i: all on the way there move up by one. */
+	/* Element @top belongs at i: move all elements on the way there up by one. */
 	while (i > top) {
 		swap(a, top, i);
 		i = (i - 1) / 2;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory and strings. Memory is moved in words of 8 bytes where both sides can be
- * aligned alike, 128 bytes a turn; never unaligned, which a hart may emulate at
- * a hundred times the cost. lib.mk keeps gcc from seeing memcpy() in memcpy().
+ * Memory and strings. Memory moves in words of 8 bytes if both sides have the same
+ * alignment, 128 bytes in each turn of the loop. No access is unaligned: a hart may
+ * emulate it at a hundred times the cost. lib.mk stops gcc from turning the loop in
+ * memcpy() into a call of memcpy().
  */
 #include "lib/string.h"
 #include "lib/compiler.h"
@@ -36,7 +37,7 @@ static inline bool aligned_alike(const void *a, const void *b)
 	return (((uintptr_t)a ^ (uintptr_t)b) % WORD) == 0;
 }
 
-/* Loads all its words before it stores one: right for overlap with @to below @from. */
+/* Loads all its words before it stores the first: correct for overlap with @to below @from. */
 static inline void copy_words(word_t *to, const word_t *from)
 {
 	u64 a = from[0], b = from[1], c = from[2], d = from[3];
@@ -46,7 +47,7 @@ static inline void copy_words(word_t *to, const word_t *from)
 	to[4] = e, to[5] = f, to[6] = g, to[7] = h;
 }
 
-/* From the start on: right for overlap with @d below @s. */
+/* Copies upwards: correct for overlap with @d below @s. */
 static __always_inline void copy_up(u8 *d, const u8 *s, size_t n)
 {
 	const u8 *end;
@@ -73,7 +74,7 @@ static __always_inline void copy_up(u8 *d, const u8 *s, size_t n)
 		*d++ = *s++;
 }
 
-/* From the end on: right for overlap with @d above @s. */
+/* Copies downwards: correct for overlap with @d above @s. */
 static inline void copy_down(u8 *d, const u8 *s, size_t n)
 {
 	d += n;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Formatted text. A conversion is read into a struct spec, its argument becomes a
- * prefix and a body, and one function lays these out in the field. Everything leaves
- * in pieces through the caller's emit function.
+ * prefix and a body, and one function lays these out in the field. All output goes
+ * through the caller's emit function, in pieces.
  */
 #include "lib/vsprintf.h"
 #include "lib/ctype.h"
@@ -36,10 +36,10 @@ struct field {
 struct out {
 	vformat_emit *emit;
 	void *ctx;
-	size_t total; /* beyond INT_MAX: stopped */
+	size_t total; /* beyond INT_MAX: output has stopped */
 };
 
-/* A va_list that functions can share, whatever type it is. */
+/* A va_list that functions can share, whatever type va_list is. */
 struct args {
 	va_list ap;
 };
@@ -76,7 +76,7 @@ static unsigned int parse_flags(const char **fmt)
 	return flags;
 }
 
-/* A number or a *; -EOVERFLOW is stored as such in @overflow. */
+/* Reads a number or a *; stores a -EOVERFLOW in @overflow. */
 static int parse_number(const char **fmt, struct args *args, bool *overflow)
 {
 	int val = 0;
@@ -108,13 +108,13 @@ static unsigned int parse_length(const char **fmt)
 	case 'z':
 	case 't':
 		++*fmt;
-		return sizeof(intmax_t); /* a size_t's and a ptrdiff_t's, too */
+		return sizeof(intmax_t); /* also a size_t's and a ptrdiff_t's */
 	default:
 		return sizeof(int);
 	}
 }
 
-/* @fmt is behind the %; it moves behind the conversion. */
+/* @fmt points behind the %; the function moves it behind the conversion. */
 static int parse_spec(const char **fmt, struct args *args, struct spec *spec)
 {
 	bool overflow = false;
@@ -172,7 +172,7 @@ static void put_string(struct out *out, const struct spec *spec, const char *s)
 	put_text(out, spec, s, strnlen(s, max));
 }
 
-/* Digits of @val, without any for 0, so that they end at @end. Returns their start. */
+/* Writes the digits of @val, none for 0, so that they end at @end. Returns their start. */
 static char *write_digits(char *end, u64 val, unsigned int base, char ten)
 {
 	for (; val; val /= base) {
@@ -183,7 +183,7 @@ static char *write_digits(char *end, u64 val, unsigned int base, char ten)
 	return end;
 }
 
-/* @prefix: the sign or 0x; what the precision or the 0 flag asks for follows it. */
+/* @prefix: the sign or 0x; the zeros of the precision or of the 0 flag follow it. */
 static void put_number(struct out *out, const struct spec *spec, u64 val,
 		       const char *prefix)
 {
@@ -249,14 +249,14 @@ static void put_pointer(struct out *out, const struct spec *spec, const void *p)
 		put_text(out, spec, "(nil)", strlen("(nil)"));
 		return;
 	}
-	if (spec->flags & FLAG_PLUS) /* means nothing in C; glibc prints it */
+	if (spec->flags & FLAG_PLUS) /* undefined in C; glibc prints the sign */
 		prefix = "+0x";
 	else if (spec->flags & FLAG_SPACE)
 		prefix = " 0x";
 	put_number(out, spec, (uintptr_t)p, prefix);
 }
 
-/* @from and @to: the conversion's text, printed if it means nothing. */
+/* @from and @to: the conversion's text, printed as it is if the conversion is unknown. */
 static void put_conversion(struct out *out, const struct spec *spec, struct args *args,
 			   const char *from, const char *to)
 {
@@ -322,7 +322,7 @@ int vformat(vformat_emit *emit, void *ctx, const char *fmt, va_list ap)
 
 struct buffer {
 	char *next;
-	size_t room; /* bytes that are left, without the terminator's */
+	size_t room; /* bytes that are left, the terminator not counted */
 };
 
 static void buffer_emit(void *ctx, const char *s, size_t n)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The root bus of a generic ECAM host bridge: finds functions and gives their
- * memory BARs places in the bridge's windows. The firmware assigns none.
+ * The root bus of a generic ECAM host bridge: finds functions and places their memory
+ * BARs in the bridge's windows. The firmware places none.
  *
  * 64-bit prefetchable BARs go above 4 GiB if there is such a window; all others
  * into the 32-bit window. I/O BARs stay unassigned: modern virtio needs none.
- * Bridges are named and not looked behind.
+ * ebb logs each bridge and does not look behind it.
  *
  * Spec: PCI 3.0 sections 6.1, 6.2.5. Compare with: Linux drivers/pci/setup-bus.c.
  */
@@ -53,7 +53,7 @@ u32 pci_find_capability(const struct pci_device *dev, u8 id, u32 after)
 	if (!(readw(dev->config + PCI_STATUS) & PCI_STATUS_CAP_LIST))
 		return 0;
 	pos = readb(dev->config + (after ? after + 1 : PCI_CAPABILITY_LIST)) & ~3U;
-	/* A capability takes at least 4 bytes, so there are no more than 48. */
+	/* A capability takes at least 4 bytes, so there are at most 48. */
 	for (unsigned int i = 0; i < PCI_CONFIG_BYTES / 4 && pos >= 0x40; i++) {
 		if (readb(dev->config + pos) == id)
 			return pos;
@@ -75,7 +75,10 @@ void pci_enable(struct pci_device *dev)
 /* Is this window of the kind that a BAR with these flags may use? */
 static bool window_fits(const struct machine_pci_window *win, enum pci_space space)
 {
-	/* A window above 4 GiB cannot be named by a 32-bit BAR whatever the tree calls it. */
+	/*
+	 * A 32-bit BAR cannot hold an address above 4 GiB, whatever the tree calls the
+	 * window.
+	 */
 	if (space == PCI_SPACE_MEM32 && win->bus_addr + win->size > (1UL << 32))
 		return false;
 	return win->space == space;
@@ -110,7 +113,7 @@ static u64 place(enum pci_space space, u64 size, phys_addr_t *cpu)
 	return 0;
 }
 
-/* Write all ones, read the size back. The function does not decode meanwhile. */
+/* Write all ones, read the size back. The function must not decode meanwhile. */
 static u64 bar_size(struct pci_device *dev, unsigned int n, u32 flags)
 {
 	volatile u8 *reg = dev->config + PCI_BAR0 + n * 4;
@@ -170,7 +173,7 @@ static void assign_bars(struct pci_device *dev)
 
 /* --- finding functions ---------------------------------------------------- */
 
-/* Fill in what the configuration says. Return: false if nobody is there. */
+/* Fill in what the configuration says. Return: false if there is no function. */
 static bool read_function(struct pci_device *dev, volatile u8 *config, u32 devfn)
 {
 	u8 pin;

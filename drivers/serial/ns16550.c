@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The ns16550 UART: the machine's one serial line, see serial/serial.h.
+ * The ns16550 UART: the machine's only serial line, see serial/serial.h.
  * Spec: National Semiconductor PC16550D data sheet, sections 6 to 8.
  */
 #include "serial/serial.h"
@@ -22,7 +22,7 @@
 #define UART_LSR  5
 
 #define IER_RX	     0x01
-#define FCR_ENABLE   0x07 /* on, both emptied; interrupt from the first byte on */
+#define FCR_ENABLE   0x07 /* FIFOs on, both emptied; interrupt from the first byte on */
 #define LCR_8N1	     0x03
 #define MCR_DTR_RTS  0x03
 #define LSR_RX_READY 0x01
@@ -36,7 +36,7 @@
 static struct {
 	volatile char *regs;
 	u32 shift, width;
-	unsigned int room;    /* bytes that the transmit FIFO surely takes */
+	unsigned int room;    /* bytes that the transmit FIFO is sure to take */
 	unsigned int stalled; /* the other end took nothing for STALL_NS */
 	void (*wake)(void);
 	/* Filled by the interrupt, emptied by serial_getc(). */
@@ -73,7 +73,7 @@ int serial_init(void)
 	uart.regs = ioremap(info->dev.start, info->dev.size);
 	if (!uart.regs)
 		return -ENOMEM;
-	/* The rate is as the firmware set it. */
+	/* Keep the rate that the firmware set. */
 	uart_write(UART_IER, 0);
 	uart_write(UART_LCR, LCR_8N1);
 	uart_write(UART_FCR, FCR_ENABLE);
@@ -81,7 +81,7 @@ int serial_init(void)
 	return 0;
 }
 
-/* Waits until the FIFO is empty; false when it does not get so in time. */
+/* Waits until the FIFO is empty; false if that takes too long. */
 static bool wait_for_room(void)
 {
 	struct patience patience;
@@ -118,7 +118,7 @@ void serial_write(const char *text, size_t len)
 	}
 }
 
-/* Moves what the UART has received into the ring; what that does not hold is dropped. */
+/* Moves what the UART has received into the ring; a full ring drops the rest. */
 static void receive(void)
 {
 	unsigned int max = INPUT_BYTES;

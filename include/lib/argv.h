@@ -10,7 +10,7 @@
  * @line: the line; changed, and the words lie in it
  * @argv: the words, and a NULL behind the last
  * @max: room in @argv, the NULL included; at least 1
- * @why: what is wrong, in words, if the line is refused; may be NULL
+ * @why: set to a text that says what is wrong, if the line is refused; may be NULL
  *
  * Blanks separate words; '...' keeps everything, "..." keeps everything but
  * \" and \\; outside of quotes a backslash keeps the next character. "" is an

@@ -13,7 +13,7 @@
  * @src: the bytes
  * @n: how many
  *
- * A multiple of 3 bytes at a time gives pieces that may be joined.
+ * The results for pieces of a multiple of 3 bytes can be joined.
  *
  * Return: characters written, the terminator not counted.
  */

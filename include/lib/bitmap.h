@@ -3,9 +3,9 @@
 #define _LIB_BITMAP_H
 
 /*
- * Bitmaps of u64 words; bit n is bit n % 64 of word n / 64. Nothing here is
- * atomic: the caller locks. Sizes and starts are in bits. Finders return the
- * size if they find nothing; bits beyond the size do not count.
+ * Bitmaps of u64 words; bit n is bit n % 64 of word n / 64. No function here is atomic:
+ * the caller locks. Sizes and starts are in bits. A search returns the size if it finds
+ * nothing; bits beyond the size do not count.
  */
 #include "lib/types.h"
 

@@ -3,9 +3,9 @@
 #define _LIB_BITOPS_H
 
 /*
- * Counting and finding bits in one 64-bit word. rv64imac has no instruction for
- * any of this and gcc's builtins would call libgcc; here it is a multiplication
- * and a byte from a table, inline. Constants fold at compile time.
+ * Counting and finding bits in one 64-bit word. rv64imac has no instruction for any of
+ * this, and gcc's builtins would call libgcc; these functions are inline and take a
+ * multiplication and a byte from a table. Constants fold at compile time.
  */
 #include "lib/compiler.h"
 #include "lib/types.h"

@@ -9,19 +9,19 @@
 #define __aligned(n)	 __attribute__((aligned(n)))
 #define __noreturn	 __attribute__((noreturn))
 #define __noinline	 __attribute__((noinline))
-#undef __always_inline /* the C library of a host has one too */
+#undef __always_inline /* the host's C library defines it, too */
 #define __always_inline	 inline __attribute__((always_inline))
 #define __cold		 __attribute__((cold))
 #define __printf(fmt, args) __attribute__((format(printf, fmt, args)))
-/* A hot function that calls nobody but by tail calls: it needs no frame. */
+/* A hot function that makes only tail calls: it needs no frame. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define __leaf __attribute__((optimize("omit-frame-pointer")))
 #else
 #define __leaf
 #endif
 /*
- * Tables that the linker collects: between __start_NAME and __stop_NAME lie the
- * entries of every file (linker.ld keeps them; hosts' linkers do so by name).
+ * Tables that the linker collects: the entries of every file lie between __start_NAME
+ * and __stop_NAME (linker.ld keeps them; hosts' linkers do so by name).
  */
 #define __table(name) __attribute__((used, section(name), aligned(8)))
 
@@ -51,21 +51,21 @@
 #endif
 
 /*
- * One load or store that the compiler neither splits nor repeats. gcc 12 makes an
- * amoswap of every atomic store on RISC-V, so stores are volatile ones; ThreadSanitizer
- * wants to be told that they are meant.
+ * One load or store that the compiler neither splits nor repeats. gcc 12 turns every
+ * atomic store into an amoswap on RISC-V, so stores are volatile instead; under
+ * ThreadSanitizer they must be atomic, or it reports a race.
  */
 #define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #ifdef EBB_TSAN
-/* Address dependencies it does not know of. */
+/* ThreadSanitizer does not know address dependencies. */
 #define READ_POINTER(x)	    __atomic_load_n(&(x), __ATOMIC_ACQUIRE)
 #define WRITE_ONCE(x, v)    __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 #define STORE_RELEASE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELEASE)
 #else
-/* A pointer that STORE_RELEASE() published: what lies behind it is seen, too. */
+/* Loads a pointer that STORE_RELEASE() published: the data behind it is visible, too. */
 #define READ_POINTER(x)	 READ_ONCE(x)
 #define WRITE_ONCE(x, v) ((void)(*(volatile __typeof__(x) *)&(x) = (v)))
-/* What was written before is seen by who reads this with an acquire. */
+/* A reader that loads this with an acquire also sees what was written before it. */
 #define STORE_RELEASE(x, v)                                                              \
 	do {                                                                             \
 		__atomic_thread_fence(__ATOMIC_RELEASE);                                 \

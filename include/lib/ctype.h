@@ -3,8 +3,8 @@
 #define _LIB_CTYPE_H
 
 /*
- * Character classes, ASCII only: bytes from 0x80 up belong to no class, so that
- * no answer depends on a locale or on whether char is signed.
+ * Character classes, ASCII only: bytes from 0x80 up belong to no class, so the answer
+ * does not depend on a locale or on whether char is signed.
  */
 
 static inline int isdigit(int c)

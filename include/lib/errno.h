@@ -3,20 +3,20 @@
 #define _LIB_ERRNO_H
 
 /*
- * The one list of error numbers; functions return them negated. The values are
- * Linux's, so that a log reads the same. Append only: they leave the kernel as
- * the console port's "=<status>".
+ * The list of error numbers; functions return them negated. The values are Linux's, so
+ * that a log reads the same. Only append: the console port's "=<status>" shows them
+ * outside the kernel.
  */
-#define EPERM	   1  /* not allowed, whatever the state */
+#define EPERM	   1  /* never allowed, in any state */
 #define ENOENT	   2  /* no such thing */
-#define EINTR	   4  /* cancelled by a person or a signal */
+#define EINTR	   4  /* cancelled by a user or a signal */
 #define EIO	   5  /* the device answered nonsense or an error */
 #define ENXIO	   6  /* no such device or address */
 #define E2BIG	   7  /* beyond what can be addressed */
-#define EAGAIN	   11 /* try again: the target moved meanwhile */
+#define EAGAIN	   11 /* try again: the target changed meanwhile */
 #define ENOMEM	   12 /* no memory */
 #define EBUSY	   16 /* in use now */
-#define EEXIST	   17 /* is there already */
+#define EEXIST	   17 /* exists already */
 #define ENODEV	   19 /* no driver, or the device is gone */
 #define EINVAL	   22 /* the caller's fault */
 #define ENOSPC	   28 /* the region or table is full */

@@ -5,20 +5,21 @@
 /*
  * Reading a flattened device tree (Devicetree Specification 0.4, chapters 2 and
  * 5), version 16 or later. fdt_open() checks the whole blob once; after that no
- * function here can leave it, whatever is written in it. Nothing is allocated,
- * nothing recurses, the blob is never written. Pointers lead into the blob.
+ * function here can leave the blob, whatever it contains. The functions allocate
+ * nothing, do not recurse, and never write to the blob. The pointers that they return
+ * lead into the blob.
  *
- * A node is a cursor: it carries the way from the root down, with each level's
- * cell counts, so that addresses can be read and translated without a rescan.
+ * A node is a cursor: it holds the path from the root down, with each level's cell
+ * counts, so that addresses can be read and translated without a rescan.
  *
- * Errors: -ENOENT it is not there; -EINVAL it is there and malformed;
+ * Errors: -ENOENT absent; -EINVAL present but malformed;
  * -EOVERFLOW a number does not fit 64 bits.
  */
 #include "lib/compiler.h"
 #include "lib/types.h"
 
-#define FDT_MAX_DEPTH 16       /* levels, the root included; deeper nodes are passed over */
-#define FDT_MAX_SIZE  0x200000 /* bytes; more is refused */
+#define FDT_MAX_DEPTH 16       /* levels, the root included; deeper nodes are skipped */
+#define FDT_MAX_SIZE  0x200000 /* bytes; a larger tree is refused */
 
 struct fdt {
 	const u8 *blob; /* all offsets are from here, in bytes */
@@ -29,7 +30,7 @@ struct fdt {
 	u32 strings_end;
 	u32 reserved;	 /* the memory reservation block */
 	u32 nr_reserved; /* entries in it */
-	u32 nr_too_deep; /* nodes that are passed over */
+	u32 nr_too_deep; /* nodes that are skipped */
 };
 
 struct fdt_level {
@@ -65,9 +66,9 @@ struct fdt_range {
 /**
  * fdt_open() - check a blob and make it readable
  * @fdt: filled
- * @blob: the bytes, aligned to 8; they must not change as long as @fdt is used
+ * @blob: the bytes, aligned to 8; they must not change while @fdt is used
  * @limit: how many bytes may be read at @blob
- * @why: on failure what is wrong, in words; may be NULL
+ * @why: set to a text that says what is wrong, on failure; may be NULL
  *
  * Return: 0; -EINVAL malformed; -ENOTSUPP a version that ebb can't read;
  * -E2BIG larger than @limit or FDT_MAX_SIZE.
@@ -76,12 +77,12 @@ int __must_check fdt_open(struct fdt *fdt, const void *blob, size_t limit,
 			  const char **why);
 
 /**
- * fdt_blob_size() - how large does a blob say it is?
+ * fdt_blob_size() - the size that a blob states
  * @blob: at least 8 readable bytes
  *
- * For copying it before anything else is known.
+ * For copying the blob before anything else is known about it.
  *
- * Return: bytes, at most FDT_MAX_SIZE; 0 if this is no device tree, or a larger one.
+ * Return: bytes, at most FDT_MAX_SIZE; 0 if it is larger or this is no device tree.
  */
 u32 fdt_blob_size(const void *blob);
 
@@ -89,7 +90,7 @@ u32 fdt_blob_size(const void *blob);
  * fdt_reservation() - an entry of the memory reservation block
  * @fdt: the tree
  * @index: from 0 on
- * @range: filled; may wrap: the caller judges
+ * @range: filled; may wrap, which the caller must check
  *
  * The block ends with an entry of size 0, whatever its address.
  *
@@ -105,15 +106,18 @@ int fdt_reservation(const struct fdt *fdt, unsigned int index, struct fdt_range 
 void fdt_root(const struct fdt *fdt, struct fdt_node *node);
 
 /*
- * Each of these moves the cursor and returns true, or leaves it and returns false:
- * to the next node in the order of the blob (children first), the first child,
- * the next node of the same parent.
+ * Each of these moves the cursor and returns true, or returns false and does not move
+ * it. The targets: the next node in the order of the blob (children first), the first
+ * child, the next node of the same parent.
  */
 bool fdt_next(struct fdt_node *node);
 bool fdt_first_child(struct fdt_node *node);
 bool fdt_next_sibling(struct fdt_node *node);
 
-/* Body for each child @child (a struct fdt_node) of @node; the body must not move @child. */
+/*
+ * Runs the body for each child @child (a struct fdt_node) of @node; the body must not
+ * move @child.
+ */
 #define fdt_for_each_subnode(child, node)                                        \
 	for (bool _more = ((child) = *(node), fdt_first_child(&(child))); _more; \
 	     _more = fdt_next_sibling(&(child)))
@@ -128,7 +132,7 @@ bool fdt_next_sibling(struct fdt_node *node);
  */
 int __must_check fdt_find(const struct fdt *fdt, const char *path, struct fdt_node *node);
 
-/* Is the node called @name, which is without a unit address? The node may have one. */
+/* Is the node's name @name? @name has no unit address; the node may have one. */
 bool fdt_is_called(const struct fdt_node *node, const char *name);
 
 /**
@@ -149,7 +153,7 @@ bool fdt_is_available(const struct fdt_node *node);
  * Properties
  */
 
-/* Property by name. 0; -ENOENT. */
+/* A property by its name. 0; -ENOENT. */
 int fdt_prop(const struct fdt_node *node, const char *name, struct fdt_prop *prop);
 
 /* The same of the node's ancestor at @depth (or of itself). */
@@ -170,21 +174,21 @@ bool fdt_next_prop(const struct fdt_node *node, u32 *cursor, struct fdt_prop *pr
 int fdt_u32(const struct fdt_node *node, const char *name, u32 *val);
 int fdt_u64(const struct fdt_node *node, const char *name, u64 *val);
 
-/* Cell @index of a property; 0 if that is outside. */
+/* Cell @index of a property; 0 if there is no such cell. */
 u32 fdt_cell(const struct fdt_prop *prop, u32 index);
 
 /**
  * fdt_number() - a number of some cells inside a property
  * @prop: the property
  * @cell: its first cell
- * @nr_cells: how many; 0 makes 0
+ * @nr_cells: how many; with 0 the number is 0
  * @val: filled
  *
- * Return: 0; -EINVAL not inside; -EOVERFLOW more than 64 bits.
+ * Return: 0; -EINVAL outside the property; -EOVERFLOW more than 64 bits.
  */
 int fdt_number(const struct fdt_prop *prop, u32 cell, u32 nr_cells, u64 *val);
 
-/* A terminated string (of a list: the first); NULL if absent or malformed. */
+/* A terminated string (the first string of a list); NULL if absent or malformed. */
 const char *fdt_str(const struct fdt_node *node, const char *name);
 
 /* Is @word one of the strings in the property? */
@@ -196,7 +200,7 @@ bool fdt_prop_has(const struct fdt_prop *prop, const char *word);
 
 /**
  * fdt_reg() - an entry of reg, as CPU physical addresses
- * @node: a node that sits on the CPU's bus, or below busses with ranges
+ * @node: a node on the CPU's bus, or below busses with ranges
  * @index: which (base, size) pair
  * @range: filled; never wraps
  *
@@ -209,18 +213,21 @@ int fdt_reg(const struct fdt_node *node, unsigned int index, struct fdt_range *r
  * fdt_reg_count() - how many entries reg has
  * @node: the node
  *
- * A malformed entry says nothing of those behind it: each is read for itself.
+ * A malformed entry does not affect those behind it: each entry is read separately.
  *
- * Return: that many; -ENOENT no reg; -EINVAL its length is no multiple of an entry's.
+ * Return: the number; -ENOENT no reg; -EINVAL its length is no multiple of an entry's.
  */
 int fdt_reg_count(const struct fdt_node *node);
 
-/* The same as the bus sees it, untranslated: a cpu's hart id, a PCI device. */
+/*
+ * The same as fdt_reg(), but untranslated, as the bus sees it: a cpu's hart id, a PCI
+ * device.
+ */
 int fdt_reg_raw(const struct fdt_node *node, unsigned int index, struct fdt_range *range);
 
 /* An entry of a bus's ranges. */
 struct fdt_window {
-	u32 flags;  /* PCI's phys.hi; 0 where child addresses have less than 3 cells */
+	u32 flags;  /* PCI's phys.hi; 0 if child addresses have fewer than 3 cells */
 	u64 child;  /* address on the bus */
 	u64 parent; /* CPU physical address */
 	u64 size;   /* bytes */
@@ -228,13 +235,13 @@ struct fdt_window {
 
 /**
  * fdt_bus_range() - an entry of ranges
- * @bus: the node that has it
+ * @bus: the node that has ranges
  * @index: which entry
  * @window: filled
  *
  * Spec: PCI bus binding (IEEE 1275) section 2.2.1.1 for @flags.
  *
- * Return: 0; -ENOENT no such entry, or ranges is empty (all maps to itself);
+ * Return: 0; -ENOENT no such entry, or ranges is empty (each address maps to itself);
  * -EINVAL; -EOVERFLOW.
  */
 int fdt_bus_range(const struct fdt_node *bus, unsigned int index,
@@ -264,7 +271,7 @@ struct fdt_irq {
 int fdt_irq(const struct fdt_node *node, struct fdt_irq *irq);
 
 /**
- * fdt_irq_map() - what an interrupt-map makes of a pin
+ * fdt_irq_map() - translate a pin through an interrupt-map
  * @bus: the node that has interrupt-map (a PCI host bridge)
  * @unit: the device's first address cell (PCI: bus << 16 | device << 11 | function << 8)
  * @pin: its interrupt specifier (PCI: 1 for INTA to 4 for INTD)
@@ -278,17 +285,17 @@ int fdt_irq(const struct fdt_node *node, struct fdt_irq *irq);
 int fdt_irq_map(const struct fdt_node *bus, u32 unit, u32 pin, struct fdt_irq *irq);
 
 /*
- * What every machine's tree says (lib/fdt_machine.c). A visitor is called for what is
- * malformed, too: an entry that can't be read never costs those behind it. Visitors stop at
- * the first answer that is not 0 and return it.
+ * What every machine's tree says (lib/fdt_machine.c). A visitor is called for malformed
+ * entries, too: an entry that can't be read does not hide those behind it. A walk stops
+ * at the first visitor that does not return 0, and returns its value.
  */
 
 /**
- * struct fdt_entry - a range that the tree names, or tries to
- * @node: whose reg it is in; NULL: the memory reservation block
+ * struct fdt_entry - a range that the tree names, perhaps malformed
+ * @node: the node with the reg; NULL: the memory reservation block
  * @index: which entry there
- * @err: 0; -EINVAL malformed, -EOVERFLOW beyond 64 bits, -ENOENT it should be there
- * @range: not empty; nothing if there is an error
+ * @err: 0; -EINVAL malformed, -EOVERFLOW beyond 64 bits, -ENOENT missing
+ * @range: not empty; invalid if there is an error
  * @no_map: the range must not even be mapped
  */
 struct fdt_entry {
@@ -301,26 +308,26 @@ struct fdt_entry {
 
 typedef int fdt_entry_fn(void *ctx, const struct fdt_entry *entry);
 
-/* Every range of memory, in the order of the blob; empty ones are left out. */
+/* Visits every range of memory that is not empty, in the order of the blob. */
 int fdt_for_each_memory(const struct fdt *fdt, fdt_entry_fn *fn, void *ctx);
 
 /**
- * fdt_for_each_reserved() - every range that the firmware keeps
+ * fdt_for_each_reserved() - visit every range that the firmware keeps
  * @fdt: the tree
  * @fn: called for each that is not empty
  * @ctx: its first argument
  *
- * Nodes without reg ask for memory to be found for them; nobody here does, so
- * they are passed over. Without ranges in /reserved-memory addresses are the CPU's.
+ * A node without reg asks the kernel to find memory for it; ebb does not, and skips the
+ * node. Without ranges in /reserved-memory, addresses are the CPU's.
  *
- * Return: 0, or what @fn said.
+ * Return: 0, or what @fn returned.
  */
 int fdt_for_each_reserved(const struct fdt *fdt, fdt_entry_fn *fn, void *ctx);
 
 /**
  * struct fdt_cpu - a hart
  * @node: its node
- * @err: 0; else its reg can't be read, and nothing else is known
+ * @err: 0; otherwise its reg can't be read, and only @node is valid
  * @hartid: reg
  * @intc: phandle of its interrupt controller; 0 if absent
  */
@@ -331,14 +338,17 @@ struct fdt_cpu {
 	u32 intc;
 };
 
-/* Every available cpu. 0; -ENOENT no /cpus; or what @fn said. */
+/* Visits every available cpu. 0; -ENOENT no /cpus; or what @fn returned. */
 int fdt_for_each_cpu(const struct fdt *fdt,
 		     int (*fn)(void *ctx, const struct fdt_cpu *cpu), void *ctx);
 
-/* /cpus timebase-frequency, Hz; else the first cpu's. 0; -ENOENT; -EINVAL also if it is 0. */
+/*
+ * timebase-frequency of /cpus, else of the first cpu, in Hz. 0; -ENOENT; -EINVAL also
+ * if it is 0.
+ */
 int fdt_timebase(const struct fdt *fdt, u64 *hz);
 
-/* /chosen bootargs; "" if there are none, NULL if they are no string. */
+/* bootargs of /chosen; "" if absent, NULL if they are no string. */
 const char *fdt_bootargs(const struct fdt *fdt);
 
 #endif

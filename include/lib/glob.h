@@ -6,11 +6,12 @@
 
 /**
  * glob_match() - does a whole string match a shell pattern?
- * @pat: * any string, ? any character, [a-z] one of, [!a-z] none of, \x is x itself;
- *	 a [ that is never closed stands for itself
+ * @pat: * any string, ? any character, [a-z] one of these, [!a-z] none of these, \x is
+ *	 x itself; a [ that is never closed stands for itself
  * @str: the string; dots and slashes are ordinary
  *
- * No recursion, and no more steps than the lengths multiplied (times that of a class).
+ * No recursion, and at most as many steps as the product of both lengths (times the
+ * length of a class).
  * Compare with: Linux glob_match(), which KUnit's filters use.
  */
 bool glob_match(const char *pat, const char *str);

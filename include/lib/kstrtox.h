@@ -3,10 +3,10 @@
 #define _LIB_KSTRTOX_H
 
 /*
- * Strict, typed parsing: the whole string is a value or it is an error, and on
- * an error the result is left alone. No spaces, no trailing newline. Base 0
- * takes 0x1f as hexadecimal, 017 as octal, the rest as decimal.
- * Errors: -EINVAL not such a value; -EOVERFLOW it does not fit.
+ * Strict, typed parsing: the whole string must be a value. On an error the result does
+ * not change. Spaces and a trailing newline are errors. Base 0 takes 0x1f as
+ * hexadecimal, 017 as octal, the rest as decimal. Errors: -EINVAL no value of this
+ * type; -EOVERFLOW does not fit.
  */
 #include "lib/compiler.h"
 #include "lib/types.h"

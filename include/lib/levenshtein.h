@@ -18,14 +18,14 @@
  */
 unsigned int levenshtein(const char *a, const char *b);
 
-/* A search: start, offer every known word, look at @word. */
+/* A search: start it, offer every known word, then read @word. */
 struct nearest {
 	const char *given;     /* what was typed */
 	const char *word;      /* the nearest word so far; NULL if none is near */
-	unsigned int distance; /* its edits; at first the bound, exclusive */
+	unsigned int distance; /* its edits; at first the exclusive bound */
 };
 
-/* Words count as near up to a third of the length of @given, at least 1 edit. */
+/* A word is near if its edits are at most a third of the length of @given, or 1. */
 void nearest_start(struct nearest *n, const char *given);
 void nearest_offer(struct nearest *n, const char *word);
 

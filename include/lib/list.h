@@ -35,13 +35,13 @@ static inline void __list_add(struct list_head *entry, struct list_head *prev,
 	prev->next = entry;
 }
 
-/* At the front: the next list_first_entry(). */
+/* Adds at the front: the entry is the next list_first_entry(). */
 static inline void list_add(struct list_head *entry, struct list_head *head)
 {
 	__list_add(entry, head, head->next);
 }
 
-/* At the end. */
+/* Adds at the end. */
 static inline void list_add_tail(struct list_head *entry, struct list_head *head)
 {
 	__list_add(entry, head->prev, head);
@@ -53,7 +53,7 @@ static inline void __list_unlink(struct list_head *entry)
 	entry->prev->next = entry->next;
 }
 
-/* Unlinks; the entry's pointers become NULL, so that a second time traps. */
+/* Unlinks; the entry's pointers become NULL, so that a second call traps. */
 static inline void list_del(struct list_head *entry)
 {
 	__list_unlink(entry);
@@ -61,7 +61,7 @@ static inline void list_del(struct list_head *entry)
 	entry->prev = NULL;
 }
 
-/* Unlinks; the entry is an empty list then (list_empty() tells). */
+/* Unlinks; the entry is then an empty list, which list_empty() can test. */
 static inline void list_del_init(struct list_head *entry)
 {
 	__list_unlink(entry);

@@ -4,9 +4,9 @@
 
 /*
  * A byte queue between one producer and one consumer (an interrupt handler and a
- * thread, say) without a lock. head counts bytes put, tail bytes taken; both run
- * freely and wrap. The store-release of one side pairs with the load-acquire
- * of the other.
+ * thread, say) without a lock. head counts the bytes put, tail the bytes taken; both
+ * run freely and wrap. The store-release of one side pairs with the load-acquire of the
+ * other.
  */
 #include "lib/types.h"
 
@@ -39,7 +39,7 @@ static inline bool ringbuf_put(struct ringbuf *ring, u8 byte)
 	return true;
 }
 
-/* Consumer: takes the oldest byte. Return: it, or -1 if the ring is empty. */
+/* Consumer: takes the oldest byte. Return: that byte, or -1 if the ring is empty. */
 static inline int ringbuf_get(struct ringbuf *ring)
 {
 	u32 tail = ring->tail;

@@ -8,8 +8,9 @@
  * sort() - order an array in place
  * @base: first element
  * @nr: elements
- * @size: bytes of one
- * @cmp: below, at or above 0 as its first argument belongs before, with or behind the second
+ * @size: bytes of an element
+ * @cmp: returns less than, equal to or more than 0 if its first argument belongs
+ *	before, with or behind the second
  *
  * Heap sort: O(nr log nr) always, no allocation, no recursion; equal elements
  * may change their order. Compare with: Linux sort().

@@ -4,8 +4,8 @@
 
 /*
  * Memory and strings. The C standard's names mean what the standard says.
- * In a hosted build (host tests) they come from libc, where the sanitizers watch
- * them; lib/string.c then defines its own versions as ebb_NAME for the tests.
+ * In a hosted build (host tests) libc provides them, and the sanitizers watch them;
+ * lib/string.c then defines its own versions as ebb_NAME for the tests.
  */
 #include "lib/types.h"
 
@@ -40,7 +40,7 @@ char *STRING_FN(strstr)(const char *s, const char *word);
 long strscpy(char *dst, const char *src, size_t size);
 
 /**
- * memchr_inv() - first byte that is not the expected one
+ * memchr_inv() - first byte that differs from the expected byte
  * @s: memory
  * @c: expected byte
  * @n: bytes

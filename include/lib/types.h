@@ -3,8 +3,8 @@
 #define _LIB_TYPES_H
 
 /*
- * The words every file speaks. Only the compiler's freestanding headers lie
- * below this one.
+ * Types and macros for every file. Only the compiler's freestanding headers lie below
+ * this file.
  */
 #include <limits.h>
 #include <stdarg.h>
@@ -27,7 +27,7 @@ typedef u64 phys_addr_t; /* bytes, physical */
 #define BIT(n)	      (1UL << (n))
 #define GENMASK(h, l) ((~0UL << (l)) & (~0UL >> (63 - (h))))
 
-/* @a is a power of two. */
+/* @a must be a power of two. */
 #define ALIGN_UP(x, a)	 (((x) + (a) - 1) & ~((__typeof__(x))(a) - 1))
 #define ALIGN_DOWN(x, a) ((x) & ~((__typeof__(x))(a) - 1))
 #define IS_ALIGNED(x, a) (((x) & ((__typeof__(x))(a) - 1)) == 0)

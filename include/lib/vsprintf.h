@@ -6,18 +6,18 @@
  * Formatted text: %d %i %u %x %X %o %c %s %p %%, the flags - + space 0 #, width
  * and precision (numbers or *), the lengths hh h l ll z t j. Results and return
  * values are those of C11 section 7.21.6.1 and, where that leaves room (%p, a
- * NULL string), glibc's. What is not known prints as it stands and takes no argument.
+ * NULL string), glibc's. An unknown conversion is printed as it stands and takes no argument.
  */
 #include "lib/compiler.h"
 #include "lib/types.h"
 
-/* libc keeps its own in a hosted build, where both are linked. */
+/* A hosted build links libc, too; there libc keeps these names. */
 #if __STDC_HOSTED__
 #define vsnprintf ebb_vsnprintf
 #define snprintf  ebb_snprintf
 #endif
 
-/* Takes the next @n characters, at least one. */
+/* Receives the next @n characters, at least one. */
 typedef void vformat_emit(void *ctx, const char *s, size_t n);
 
 /**
@@ -27,23 +27,23 @@ typedef void vformat_emit(void *ctx, const char *s, size_t n);
  * @fmt: format
  * @ap: arguments
  *
- * Return: characters emitted; -EOVERFLOW if they are more than INT_MAX, where it stops.
+ * Return: characters emitted; -EOVERFLOW at INT_MAX, where it stops.
  */
 int vformat(vformat_emit *emit, void *ctx, const char *fmt, va_list ap) __printf(3, 0);
 
 /**
  * vsnprintf() - print into a buffer
  * @buf: the buffer; may be NULL if @size is 0
- * @size: its bytes; the result is cut to fit, and terminated unless @size is 0
+ * @size: the buffer's bytes; the result is cut to fit, and terminated unless @size is 0
  * @fmt: format
  * @ap: arguments
  *
- * Return: the length that the whole text has, the terminator not counted; or -EOVERFLOW.
+ * Return: the length of the whole text, the terminator not counted; or -EOVERFLOW.
  */
 int vsnprintf(char *buf, size_t size, const char *fmt, va_list ap) __printf(3, 0);
 int snprintf(char *buf, size_t size, const char *fmt, ...) __printf(3, 4);
 
-/* The same, but return the length that is in the buffer (0 if @size is 0). */
+/* The same, but return the length of the text in the buffer (0 if @size is 0). */
 int vscnprintf(char *buf, size_t size, const char *fmt, va_list ap) __printf(3, 0);
 int scnprintf(char *buf, size_t size, const char *fmt, ...) __printf(3, 4);
 

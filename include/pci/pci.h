@@ -3,8 +3,8 @@
 #define _PCI_PCI_H
 
 /*
- * PCI functions on the root bus of a generic ECAM host bridge: found, their
- * memory BARs sized and placed into the bridge's windows. INTx only, no bridges.
+ * PCI functions on the root bus of a generic ECAM host bridge: finding them, and sizing
+ * and placing their memory BARs in the bridge's windows. INTx only, no bridges.
  * Spec: PCI 3.0 section 6; PCI Express 4.0 section 7.2 (ECAM).
  */
 #include "lib/compiler.h"
@@ -30,7 +30,7 @@
 
 /**
  * struct pci_bar - one memory BAR
- * @addr: physical address for the CPU; 0 if there is none or it found no place
+ * @addr: physical address for the CPU; 0 if there is no BAR or no place for it
  * @size: bytes
  */
 struct pci_bar {
@@ -43,7 +43,7 @@ struct pci_bar {
  * @config: its 4 KiB of configuration, mapped: for readb() to writel()
  * @devfn: device << 3 | function
  * @irq: PLIC source of its pin, 0 if it has none
- * @bar: 64-bit BARs are in the lower of their two
+ * @bar: a 64-bit BAR is in the lower of its two slots
  */
 struct pci_device {
 	volatile u8 *config;
@@ -56,17 +56,17 @@ struct pci_device {
 /**
  * pci_find_capability() - the next capability of a kind
  * @id: PCI_CAP_ID_*
- * @after: offset of the one before, or 0 for the first
+ * @after: offset of the previous capability, or 0 for the first
  *
  * Bounded: a list that loops ends.
  * Return: offset in the configuration, below PCI_CONFIG_BYTES; 0 if there is none.
  */
 u32 pci_find_capability(const struct pci_device *dev, u8 id, u32 after);
 
-/* Decode memory and let it do DMA, INTx allowed. */
+/* Makes the function decode memory and allows it DMA and INTx. */
 void pci_enable(struct pci_device *dev);
 
-/* Functions found at boot, in the order of devfn; NULL behind the last. */
+/* A function found at boot, in the order of devfn; NULL behind the last. */
 struct pci_device *pci_device_at(unsigned int n);
 
 #endif
