@@ -4,8 +4,9 @@
 
 /*
  * Virtio devices, their drivers, and the transports between them. Modern
- * devices only (VIRTIO_F_VERSION_1). What a device says is never trusted: it is
- * checked, and a device that breaks the rules is marked broken with one line.
+ * devices only (VIRTIO_F_VERSION_1). The core never trusts a device: it checks what the
+ * device says, and marks a device that breaks the rules as broken, with one line in the
+ * log.
  *
  * Spec: virtio 1.2, sections 2 and 3. Compare with: Linux include/linux/virtio.h.
  */
@@ -40,7 +41,7 @@ enum virtio_id {
 #define VIRTIO_F_EVENT_IDX	 BIT(29)
 #define VIRTIO_F_VERSION_1	 BIT(32)
 
-/* What an interrupt was for, as InterruptStatus and ISR status have it. */
+/* The causes of an interrupt, as in InterruptStatus and ISR status. */
 #define VIRTIO_ISR_QUEUE  BIT(0)
 #define VIRTIO_ISR_CONFIG BIT(1)
 
@@ -50,18 +51,18 @@ enum virtio_id {
  * struct virtio_transport_ops - how one kind of bus talks to its devices
  * @name: "mmio", "pci"
  * @get_status, @set_status: the device status byte; 0 resets
- * @get_features, @set_features: offered, and accepted
- * @config_generation: changes when the configuration changed meanwhile
+ * @get_features, @set_features: the offered features, and the accepted ones
+ * @config_generation: differs if the configuration has changed
  * @config_size: bytes of configuration that may be read
  * @read_config: copy @len bytes from @offset, in accesses as wide as the field
  *	asks for (the caller reads field by field)
  * @queue_max: the largest size of queue @index, 0 if there is no such queue
  * @queue_setup: tell the device where vq's rings lie, and enable it
- * @notify: there is something in the queue
+ * @notify: tell the device that the queue has requests
  * @irq_start: from now on interrupts lead to virtio_interrupt()
- * @irq_stop: the opposite; the handler runs nowhere when it returns
+ * @irq_stop: undo @irq_start; when it returns, the handler runs on no hart
  *
- * Context: thread, but for notify (any).
+ * Context: thread; notify: any.
  */
 struct virtio_transport_ops {
 	const char *name;
@@ -82,18 +83,18 @@ struct virtio_transport_ops {
 /**
  * struct virtio_device - one device
  * @name: "virtio0", by order of discovery
- * @where: for people: "mmio 0x10008000", "pci 00:02.0"
+ * @where: for the log: "mmio 0x10008000", "pci 00:02.0"
  * @ops: its transport
  * @mm: where rings and buffers come from (tests have their own)
- * @driver: who drives it, or NULL
+ * @driver: its driver, or NULL
  * @priv: the driver's
  * @id: enum virtio_id
  * @features: negotiated
- * @vqs: by queue index; NULL where the driver made none
+ * @vqs: by queue index; NULL where the driver made no queue
  * @nr_vqs: highest queue index in use, plus one
- * @broken: it broke a rule or did not answer; nothing is sent until it is restarted
- * @why: what it did, as virtio_broken() has said it last; "" at the start
- * @log: of all lines that the device can cause again and again
+ * @broken: it broke a rule or did not answer; the core sends nothing until a restart
+ * @why: the last text of virtio_broken(); "" at the start
+ * @log: rate limit of all lines that the device can cause repeatedly
  * @link: in the list of all devices
  */
 struct virtio_device {
@@ -117,13 +118,13 @@ struct virtio_device {
  * struct virtio_driver - drives devices of one id
  * @name: for the log
  * @id: enum virtio_id
- * @features: what it can use; VERSION_1 and the ring features are added by the core
- * @required: what it cannot do without
- * @probe: status has FEATURES_OK; makes the queues, calls virtio_device_ready(),
+ * @features: those that it can use; the core adds VERSION_1 and the ring features
+ * @required: those that it cannot work without
+ * @probe: called with FEATURES_OK set; makes the queues, calls virtio_device_ready(),
  *	starts its work. An error leaves the device FAILED
- * @remove: stops everything, gives back what it has; the core then resets the
- *	device and frees the queues. An error: the driver cannot let go of it
- * @config_changed: interrupt context: only wakes or queues work; may be NULL
+ * @remove: stops everything and frees what it has; the core then resets the device and
+ *	frees the queues. An error: the driver keeps the device
+ * @config_changed: interrupt context, so it only wakes a thread or queues work; may be NULL
  */
 struct virtio_driver {
 	const char *name;
@@ -142,22 +143,22 @@ struct virtio_driver {
 extern const struct virtio_driver __start_virtio_drivers[], __stop_virtio_drivers[];
 
 /**
- * virtio_register_device() - a transport found a device: bring it to its driver
+ * virtio_register_device() - bring a device that a transport found to its driver
  * @vdev: zeroed but for @where, @ops, @mm and @id; stays the caller's
  *
  * Steps 1 to 8 of spec 3.1.1. A device without a driver is left alone.
  * Context: thread, may sleep.
- * Return: 0, also without a driver; -ENOTSUPP a feature is missing (said with
- * the option to type); -EIO it refused; else what the driver's probe returned.
+ * Return: 0, also without a driver; -ENOTSUPP a feature is missing (the log names the
+ * QEMU option to add); -EIO it refused; else what the driver's probe returned.
  */
 int __must_check virtio_register_device(struct virtio_device *vdev);
 
 /**
- * virtio_unregister_device() - take it from its driver, reset it
+ * virtio_unregister_device() - take a device from its driver and reset it
  * @vdev: registered
  *
  * Context: thread, may sleep.
- * Return: 0; a negative errno: the driver keeps it.
+ * Return: 0; a negative errno: the driver keeps the device.
  */
 int virtio_unregister_device(struct virtio_device *vdev);
 
@@ -166,7 +167,7 @@ int virtio_unregister_device(struct virtio_device *vdev);
  * @vdev: registered, with a driver
  *
  * A driver asks for this when the device has lost the driver's buffers.
- * Context: thread, may sleep; none that the driver's remove waits for.
+ * Context: thread, may sleep; not a thread that the driver's remove waits for.
  * Return: as virtio_register_device(), or what the driver's remove returned.
  */
 int __must_check virtio_reattach(struct virtio_device *vdev);
@@ -174,51 +175,52 @@ int __must_check virtio_reattach(struct virtio_device *vdev);
 /**
  * virtio_negotiate() - steps 1 to 6: reset, ACKNOWLEDGE, DRIVER, features, FEATURES_OK
  * @vdev: as for virtio_register_device(), @name set
- * @drv: what is wanted
+ * @drv: the driver, with the features that it wants
  *
  * Return: 0 or a negative errno; the device is FAILED then.
  */
 int __must_check virtio_negotiate(struct virtio_device *vdev, const struct virtio_driver *drv);
 
 /**
- * virtio_restart() - reset a device that its driver has given up, and negotiate anew
- * @vdev: its driver uses none of its queues meanwhile
+ * virtio_restart() - reset a device that its driver gave up, and negotiate again
+ * @vdev: its driver must not use its queues meanwhile
  *
- * Steps 1 to 7: the queues are those that were there, empty. A request that was in flight is
- * forgotten, so its answer is never taken for another one's. The driver calls
- * virtio_device_ready() then. Allocates nothing.
+ * Steps 1 to 7, with the same queues, emptied. Requests in flight are forgotten, so a
+ * late answer cannot be taken for the answer of a later request. Afterwards the driver
+ * calls virtio_device_ready(). Allocates nothing.
  * Context: thread, may sleep.
- * Return: 0, not broken; -ETIMEDOUT, -ENOTSUPP, -EIO: broken, vdev->why says why.
+ * Return: 0; -ETIMEDOUT, -ENOTSUPP, -EIO: the device is broken, and vdev->why says why.
  */
 int __must_check virtio_restart(struct virtio_device *vdev);
 
-/* Step 8, DRIVER_OK, and interrupts. Called by probe when its queues are there. */
+/* Step 8, DRIVER_OK, and interrupts. A probe calls it when it has made its queues. */
 int __must_check virtio_device_ready(struct virtio_device *vdev);
 
 /**
  * virtio_device_stop() - no more interrupts, no more writes by the device
  *
- * For drivers' remove, before they free what the device could write. May be
- * called again. Context: thread.
- * Return: 0; -ETIMEDOUT it does not reset: its memory must not be used again.
+ * For a driver's remove, before it frees memory that the device could write. A second
+ * call does no harm. Context: thread.
+ * Return: 0; -ETIMEDOUT the device does not reset: its memory must not be used again.
  */
 int __must_check virtio_device_stop(struct virtio_device *vdev);
 
 /**
- * virtio_reset() - make a device forget everything, and wait until it has
+ * virtio_reset() - make a device forget everything, and wait until it is done
  *
  * Context: thread, may sleep.
- * Return: 0; -ETIMEDOUT after VIRTIO_RESET_NS (said).
+ * Return: 0; -ETIMEDOUT after VIRTIO_RESET_NS, with a line in the log.
  */
 int virtio_reset(struct virtio_device *vdev);
 #define VIRTIO_RESET_NS (1000UL * 1000 * 1000)
 
 /**
- * virtio_broken() - the device broke a rule: say which, and send nothing until it is restarted
- * @fmt: what it did, a sentence without newline
+ * virtio_broken() - mark a device broken: log the rule, and send nothing until a restart
+ * @fmt: what the device did, a sentence without newline
  *
- * Context: any. The first breach since the last restart counts. It is logged unless it is
- * the one that vdev->why has: who restarts a device clears that when it works again.
+ * Context: any. Only the first breach since the last restart counts. It is logged
+ * unless vdev->why has the same text: the code that restarts a device clears vdev->why
+ * when the device works again.
  */
 void virtio_broken(struct virtio_device *vdev, const char *fmt, ...) __printf(2, 3);
 
@@ -237,11 +239,12 @@ static inline bool virtio_has_feature(const struct virtio_device *vdev, u64 feat
  * @fields: offset and size (1, 2, 4 or 8) of each field, in order; ends with size 0
  * @buf: filled at the fields' offsets
  *
- * Two passes over all fields must agree, and the generation stay the same meanwhile; else
- * they are read again, a bounded number of times. A 64-bit field is two accesses.
+ * Two passes over all fields must agree, and the generation must not change meanwhile;
+ * else the fields are read again, a bounded number of times. A 64-bit field takes two
+ * accesses.
  * Context: thread.
- * Return: 0; -EPROTO outside of the configuration, or of its first VIRTIO_CONFIG_BYTES;
- * -EAGAIN it never held still, and @buf holds nothing that can be used.
+ * Return: 0; -EPROTO outside the configuration or its first VIRTIO_CONFIG_BYTES;
+ * -EAGAIN it changed all the time, and @buf holds nothing that can be used.
  */
 #define VIRTIO_CONFIG_BYTES 64
 struct virtio_config_field {
@@ -259,10 +262,10 @@ int __must_check virtio_read_config(struct virtio_device *vdev,
  */
 void virtio_interrupt(struct virtio_device *vdev, u32 isr);
 
-/* Name for people, "?" for others. */
+/* The name of a device id for the log; "?" if the id is unknown. */
 const char *virtio_id_name(u32 id);
 
-/* The devices that were found, in order. Context: thread; no device comes or goes meanwhile. */
+/* The n-th device that was found. Context: thread; no device may come or go meanwhile. */
 extern struct list_head virtio_devices;
 
 #endif

@@ -3,8 +3,8 @@
 #define _VIRTIO_VIRTIO_MEM_H
 
 /*
- * The virtio-mem device as the spec has it (virtio 1.2, section 5.15), and the
- * little that others may ask of its driver.
+ * The virtio-mem device as the spec defines it (virtio 1.2, section 5.15), and the
+ * driver's interface to the rest of ebb.
  */
 #include "lib/compiler.h"
 #include "lib/types.h"
@@ -19,7 +19,7 @@ struct virtio_mem_config {
 	u8 padding[6];
 	u64 addr;		/* of the region; constant */
 	u64 region_size;	/* constant */
-	u64 usable_region_size; /* what may be plugged now, from addr on */
+	u64 usable_region_size; /* bytes from addr on that may be plugged now */
 	u64 plugged_size;
 	u64 requested_size;
 };
@@ -48,7 +48,7 @@ enum virtio_mem_resp_type {
 	VIRTIO_MEM_RESP_ERROR = 3, /* the request was wrong */
 };
 
-/* What STATE says of all blocks of the request. */
+/* What STATE answers about all blocks of the request. */
 enum virtio_mem_state {
 	VIRTIO_MEM_STATE_PLUGGED = 0,
 	VIRTIO_MEM_STATE_UNPLUGGED = 1,
@@ -58,7 +58,7 @@ enum virtio_mem_state {
 struct virtio_mem_resp {
 	u16 type;
 	u16 padding[3];
-	u16 state; /* enum virtio_mem_state, answered to STATE with ACK only */
+	u16 state; /* enum virtio_mem_state; valid if STATE was answered with ACK */
 };
 static_assert(offsetof(struct virtio_mem_resp, state) == 8, "spec 5.15.6");
 #define VIRTIO_MEM_RESP_BYTES 10

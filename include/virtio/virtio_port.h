@@ -4,8 +4,8 @@
 
 /*
  * Named byte channels to the host: ports of a virtio console device
- * (virtserialport). A service is a thread that talks over the port of its name;
- * it is started when the host has such a port.
+ * (virtserialport). A service is a thread that talks over the port of its name; the
+ * driver starts it when the host has such a port.
  *
  * Spec: virtio 1.2, section 5.3.
  */
@@ -15,9 +15,9 @@
 struct vport;
 
 /**
- * struct vport_service - who serves the ports of a name
- * @name: the port's, as the host gave it
- * @run: the thread's function; returns when vport_read() or vport_write() say -ENODEV
+ * struct vport_service - serves the ports of a name
+ * @name: the port's name, as the host gave it
+ * @run: the thread's function; returns when vport_read() or vport_write() returns -ENODEV
  */
 struct vport_service {
 	const char *name;
@@ -31,22 +31,22 @@ struct vport_service {
 extern const struct vport_service __start_vport_services[], __stop_vport_services[];
 
 /**
- * vport_read() - some bytes that the host sent
+ * vport_read() - read bytes that the host sent
  * @buf: filled
  * @size: of @buf, at least 1
  *
- * Waits as long as there are none: for service threads only.
- * Return: number of bytes; -EPIPE once for each time that the host has closed its
- * side (what it had sent before is dropped); -ENODEV the port is gone.
+ * Waits while there are none: for service threads only.
+ * Return: number of bytes; -EPIPE once for each time that the host closed its side
+ * (what it had sent before is dropped); -ENODEV the port is gone.
  */
 int vport_read(struct vport *port, char *buf, u32 size);
 
 /**
- * vport_try_read() - the same, if there is something
+ * vport_try_read() - the same, without waiting
  *
- * Context: the service's thread, no spinlock held; it does not wait for the host.
- * Return: as vport_read(), but 0 if there is nothing, and -EPIPE again and again until
- * vport_read() has said it.
+ * Context: the service's thread, no spinlock held; does not wait for the host.
+ * Return: as vport_read(), but 0 if there is nothing, and -EPIPE each time until
+ * vport_read() has returned it.
  */
 int vport_try_read(struct vport *port, char *buf, u32 size);
 
@@ -55,10 +55,10 @@ int vport_try_read(struct vport *port, char *buf, u32 size);
  * @text: the bytes
  * @len: any number
  *
- * Waits while the host does not read: nothing is dropped. A host that reads nothing
- * for VPORT_STALL_NS counts as dead.
+ * Waits while the host does not read, and drops nothing. A host that reads nothing for
+ * VPORT_STALL_NS counts as dead.
  * Context: the service's thread, no spinlock held.
- * Return: 0; -EPIPE the host has closed its side, or reads nothing; -ENODEV gone.
+ * Return: 0; -EPIPE the host closed its side, or reads nothing; -ENODEV the port is gone.
  */
 int vport_write(struct vport *port, const char *text, u32 len);
 

@@ -3,19 +3,19 @@
 #define _VIRTIO_VIRTIO_TRANSPORT_H
 
 /*
- * What the transports that are made of registers share: the configuration, the
- * interrupt line, 64-bit values in halves.
+ * Code that the transports with registers share: the configuration, the interrupt line,
+ * 64-bit values in halves.
  */
 #include "virtio/virtio.h"
 
 /**
  * struct virtio_mapped - a device whose registers are mapped
- * @vdev: what the core sees
+ * @vdev: the device, for the core
  * @config: the device's configuration
- * @config_bytes: how much there is of it
+ * @config_bytes: its size
  * @irq: its line, 0 if it has none
  * @irq_on: the line is requested
- * @take_isr: read why it interrupts, and lower the line
+ * @take_isr: read the cause of the interrupt, and lower the line
  */
 struct virtio_mapped {
 	struct virtio_device vdev;
@@ -26,7 +26,7 @@ struct virtio_mapped {
 	u32 (*take_isr)(struct virtio_device *vdev);
 };
 
-/* Those of struct virtio_transport_ops. A field of 8 bytes is two reads of 4. */
+/* For struct virtio_transport_ops. A field of 8 bytes takes two reads of 4. */
 u32 virtio_mapped_config_size(struct virtio_device *vdev);
 void virtio_mapped_read_config(struct virtio_device *vdev, u32 offset, void *buf, u32 len);
 int virtio_mapped_irq_start(struct virtio_device *vdev);
@@ -38,10 +38,10 @@ void virtio_write_features(volatile u8 *select, volatile u8 *value, u64 features
 /* An address in two registers of 32 bits. */
 void virtio_write_addr(volatile u8 *reg, phys_addr_t addr);
 
-/* The device has a queue although it was reset. Return: -EIO. */
+/* Reports that the device has a queue although it was reset. Return: -EIO. */
 int virtio_queue_in_use(const struct virtqueue *vq);
 
-/* virtio_register_device(), and a line if that failed. */
+/* Calls virtio_register_device(), and logs a failure. */
 void virtio_found(struct virtio_device *vdev);
 
 #endif

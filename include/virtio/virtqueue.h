@@ -3,9 +3,9 @@
 #define _VIRTIO_VIRTQUEUE_H
 
 /*
- * Split virtqueues. A queue has one user at a time: its driver serialises; only
- * the callback comes from the interrupt. What the queue must remember of its
- * buffers lies in private memory, because the device can write the rings.
+ * Split virtqueues. A queue has one user at a time: its driver serialises; only the
+ * callback comes from the interrupt. The queue keeps its records of buffers in private
+ * memory, because the device can write the rings.
  *
  *   virtqueue_add(vq, bufs, ...)  ->  virtqueue_kick(vq)  ->  [interrupt]
  *        ^                                                        |
@@ -18,7 +18,7 @@
 
 struct virtio_device;
 
-/* Most buffers of one request. */
+/* The most buffers that a request may have. */
 #define VIRTQUEUE_MAX_BUFS 8
 
 /* A piece of memory that the device reads or writes; direct-map address. */
@@ -27,9 +27,9 @@ struct virtio_buf {
 	u32 len; /* bytes */
 };
 
-/* What is remembered of one descriptor. */
+/* The private record of a descriptor. */
 struct virtqueue_slot {
-	void *cookie; /* head of a request in flight: the driver's; else NULL */
+	void *cookie; /* head of a request in flight: the driver's cookie; else NULL */
 	u32 writable; /* head: bytes that the device may write */
 	u16 next;     /* in the free list, or in the request's chain */
 	u16 nr;	      /* head: descriptors taken */
@@ -37,9 +37,9 @@ struct virtqueue_slot {
 
 /**
  * struct virtqueue - one split queue
- * @vdev: whose
+ * @vdev: the device that has it
  * @name: for reports
- * @callback: something was used; interrupt context; may be NULL
+ * @callback: called when the device has used a buffer; interrupt context; may be NULL
  * @priv: the driver's
  * @size: entries, a power of two
  * @nr_free: free descriptors
@@ -48,12 +48,12 @@ struct virtqueue_slot {
  * @avail_idx: the next avail index
  * @kicked_idx: avail_idx at the last kick
  * @last_used: the next used index to look at
- * @nr_added: requests added since the queue was set up: the n-th carries n (from 1)
+ * @nr_added: requests added since the queue was set up; the n-th has number n (from 1)
  * @desc, @avail, @used: the rings, shared with the device
  * @indirect: VIRTQUEUE_MAX_BUFS descriptors per entry, or NULL
  * @slot: private, by descriptor
- * @order: of the chunk of frames that all of this lies in, this struct first
- * @transport: where the transport notifies
+ * @order: of the chunk of frames that holds all of this, this struct first
+ * @transport: the register that the transport writes to notify
  */
 struct virtqueue {
 	struct virtio_device *vdev;
@@ -83,7 +83,7 @@ struct virtqueue {
  * struct virtqueue_params - what a driver wants of a queue
  * @name: for reports; stays valid
  * @callback: see struct virtqueue
- * @size: at most so many entries; the device may have fewer
+ * @size: the most entries; the device may have fewer
  */
 struct virtqueue_params {
 	const char *name;
@@ -97,15 +97,16 @@ struct virtqueue_params {
  *
  * The queue starts with interrupts off: see virtqueue_enable_cb().
  * Context: thread, step 7 of the initialisation.
- * Return: 0, the queue in vdev->vqs[index]; -ENOENT the device has no such
- * queue; -ENOMEM; -EIO it refused (said).
+ * Return: 0, the queue in vdev->vqs[index]; -ENOENT the device has no such queue;
+ * -ENOMEM; -EIO it refused, with a line in the log.
  */
 int __must_check virtqueue_create(struct virtio_device *vdev, u32 index,
 				  const struct virtqueue_params *params);
 
 /*
- * Empty a queue of a device that was reset, and tell the device of it again. Requests that
- * were in flight are forgotten. Return: 0; -EIO the device has no queue of this size, or refused.
+ * Empty a queue of a device that was reset, and announce it to the device again.
+ * Requests in flight are forgotten. Return: 0; -EIO the device has no queue of this
+ * size, or refused.
  */
 int __must_check virtqueue_restart(struct virtqueue *vq);
 
@@ -117,35 +118,35 @@ void virtqueue_destroy(struct virtqueue *vq);
  * @bufs: first @nr_out that the device reads, then @nr_in that it writes
  * @cookie: not NULL; comes back from virtqueue_get()
  *
- * The buffers stay the device's until then. Takes one descriptor if indirect
- * descriptors were negotiated, else one a buffer.
+ * The buffers belong to the device until then. Takes one descriptor if indirect
+ * descriptors were negotiated, else one per buffer.
  * Return: 0; -ENOSPC no room now; -EIO the device is broken; -EINVAL.
  */
 int __must_check virtqueue_add(struct virtqueue *vq, const struct virtio_buf *bufs,
 			       u32 nr_out, u32 nr_in, void *cookie);
 
-/* Notify the device of what was added, unless it asked not to. */
+/* Notify the device of the added requests, unless it asked for no notification. */
 void virtqueue_kick(struct virtqueue *vq);
 
 /**
  * virtqueue_get() - take back a request that the device has used
- * @len: bytes that the device wrote, never more than it may; may be NULL
+ * @len: bytes that the device wrote, never more than it was allowed; may be NULL
  *
- * Return: the request's cookie; NULL if there is none, or the device broke a
- * rule (it is marked broken then).
+ * Return: the request's cookie; NULL if there is none, or if the device broke a rule
+ * (and is now marked broken).
  */
 void *virtqueue_get(struct virtqueue *vq, u32 *len);
 
-/* Has the device used something since the last virtqueue_get()? Any context. */
+/* Has the device used a request since the last virtqueue_get()? Any context. */
 bool virtqueue_moved(const struct virtqueue *vq);
 
-/* Is there something to get (or is the device broken)? Any context. */
+/* Is there a request to get, or is the device broken? Any context. */
 bool virtqueue_pending(const struct virtqueue *vq);
 
-/* Ask for an interrupt at the next use. Return: false if something is there already. */
+/* Ask for an interrupt at the next use. Return: false if a used request is there already. */
 bool virtqueue_enable_cb(struct virtqueue *vq);
 
-/* No interrupts please (a hint). */
+/* Ask for no interrupts (a hint). */
 void virtqueue_disable_cb(struct virtqueue *vq);
 
 #endif

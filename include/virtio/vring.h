@@ -3,8 +3,8 @@
 #define _VIRTIO_VRING_H
 
 /*
- * The split virtqueue as driver and device see it in memory; all fields little
- * endian, as the machine is. Spec: virtio 1.2, section 2.7.
+ * The split virtqueue as driver and device see it in memory; all fields are little
+ * endian, like the machine. Spec: virtio 1.2, section 2.7.
  */
 #include "lib/compiler.h"
 #include "lib/types.h"
@@ -47,7 +47,7 @@ struct vring_used {
 #define VRING_AVAIL_BYTES(size) (sizeof(u16) * (3 + (size)))
 #define VRING_USED_BYTES(size)	(sizeof(u16) * 3 + sizeof(struct vring_used_elem) * (size))
 
-/* Did the index go past @event on its way from @old to @new? Spec 2.7.10.1. */
+/* Did the index pass @event on its way from @old to @new? Spec 2.7.10.1. */
 static inline bool vring_need_event(u16 event, u16 new, u16 old)
 {
 	return (u16)(new - event - 1) < (u16)(new - old);

@@ -35,15 +35,15 @@ struct vcon_control {
 };
 static_assert(sizeof(struct vcon_control) == 8, "spec 5.3.6.2");
 
-#define VCON_PORTS	 4  /* more are left out */
-#define VCON_CTL_SLOTS	 16 /* messages each way */
+#define VCON_PORTS	 4  /* further ports are left out */
+#define VCON_CTL_SLOTS	 16 /* messages in each direction */
 #define VCON_CTL_BYTES	 64 /* of one message, a name included */
 #define VPORT_NAME_SIZE	 32
 #define VPORT_RX_SLOTS	 4
 #define VPORT_RX_BYTES	 1024
 #define VPORT_TX_SLOTS	 4
 #define VPORT_TX_BYTES	 4096
-#define VPORT_FRAMES_ORDER 3 /* one chunk for both */
+#define VPORT_FRAMES_ORDER 3 /* one chunk for both queues */
 static_assert(VPORT_RX_SLOTS * VPORT_RX_BYTES + VPORT_TX_SLOTS * VPORT_TX_BYTES <=
 	      (4096 << VPORT_FRAMES_ORDER), "a port's buffers fit its chunk");
 
@@ -51,23 +51,23 @@ static_assert(VPORT_RX_SLOTS * VPORT_RX_BYTES + VPORT_TX_SLOTS * VPORT_TX_BYTES 
  * struct vport - one port
  * @con: its device
  * @id: number of the port
- * @name: "" until the host has said it
- * @service: who serves it; NULL: nobody
- * @rx, @tx: its queues; NULL: the device has none for it
+ * @name: "" until the host has sent it
+ * @service: serves the port; NULL: no service
+ * @rx, @tx: its queues; NULL: the device has no queue for it
  * @added: the host has such a port
  * @host_open: the host listens
- * @closed: how often it has closed its side
- * @closed_seen: how many of them vport_read() has told the service
- * @closed_at: index in the receive queue: what came before it belongs to a connection
- *	that is gone
- * @seen: the same: what came before it belongs to the present connection or an older one
+ * @closed: how often the host has closed its side
+ * @closed_seen: how many of these closes vport_read() has reported to the service
+ * @closed_at: index in the receive queue: buffers before it belong to a connection that
+ *	is gone
+ * @seen: the same: buffers before it belong to the present connection or an older one
  * @gone: unplugged, or the driver leaves
  * @listening: the service reads
- * @wait: woken when one of those changes, or a queue has something
+ * @wait: woken when one of the above changes or the device has used a buffer
  * @frames: its buffers, rx first
- * @rx_at, @rx_left: what is left of the receive buffer in hand
- * @tx_free: bit n: send buffer n is not the device's
- * @tx_doubted: the host has closed, and may have lost the others
+ * @rx_at, @rx_left: the unread rest of the current receive buffer
+ * @tx_free: bit n: the device does not have send buffer n
+ * @tx_doubted: the host closed its side, and may have lost the other send buffers
  */
 struct vport {
 	struct virtio_console *con;
@@ -93,9 +93,9 @@ struct vport {
 
 /**
  * struct virtio_console - one device
- * @ctl_lock: protects the control queues: at the start the boot thread uses them,
- *	and the work as soon as any queue interrupts
- * @work: control messages
+ * @ctl_lock: protects the control queues: the boot thread uses them at the start, and
+ *	@work uses them as soon as any queue interrupts
+ * @work: handles control messages
  */
 struct virtio_console {
 	struct virtio_device *vdev;
@@ -109,28 +109,31 @@ struct virtio_console {
 	struct vport port[VCON_PORTS];
 };
 
-/* Interrupt: one of the port's queues has something. */
+/* Interrupt: the device has used a buffer of one of the port's queues. */
 void vport_interrupt(struct virtqueue *vq);
 
-/* Read the control messages that are there. Context: thread, no spinlock held. */
+/* Read the control messages that have arrived. Context: thread, no spinlock held. */
 void vcon_hear(struct virtio_console *con);
 
 /*
- * The device has lost all send buffers of a port: it is reset soon, by the work queue, and
- * all ports begin anew. Context: a port's thread.
+ * The device has lost all send buffers of a port: have the work queue reset it soon,
+ * which starts all ports again. Context: a port's thread.
  */
 void vcon_reattach(struct virtio_console *con);
 
-/* The host has opened or closed its side. Context: vcon_hear(). */
+/* The host opened or closed its side. Context: vcon_hear(). */
 void vport_host_open(struct vport *port, bool open);
 
-/* Longest time that a service takes until it reads, and the host until it has named its ports. */
+/* The longest time until a service reads, and until the host has named its ports. */
 #define VPORT_START_NS (1000ULL * 1000 * 1000)
 #define VCON_NAMES_NS  (20ULL * 1000 * 1000)
-/* A host that has closed gives send buffers back within this time, or never. */
+/* A host that closed its side gives send buffers back within this time, or never. */
 #define VPORT_LOST_NS  (1000ULL * 1000 * 1000)
 
-/* Buffers, receive queue, thread; returns when the service listens. -ENOMEM, -ETIMEDOUT. */
+/*
+ * Set up buffers, receive queue and thread; returns when the service listens. -ENOMEM,
+ * -ETIMEDOUT.
+ */
 int __must_check vport_start(struct vport *port);
 
 /* The port is gone: end its thread and free its buffers, once the device is reset. */

@@ -3,9 +3,9 @@
 #define _DRIVERS_VIRTIO_VMEM_PLAN_H
 
 /*
- * What a virtio-mem driver knows of its region, and which part of it to plug or
- * unplug next. Pure: no device, no locks, no allocation, so that tests can ask it
- * anything.
+ * What a virtio-mem driver knows about its region, and which part of it to plug or
+ * unplug next. Pure functions: no device, no locks, no allocation, so tests can call
+ * them with any state.
  *
  * Units: pageblocks of 2 MiB, by absolute number (pfn >> 9). A granule is the
  * smallest part that is plugged: max(device block, pageblock), 1 to 64 pageblocks,
@@ -22,24 +22,25 @@
 #include "lib/types.h"
 #include "mm/page.h"
 
-/* What a memory block of the region is to the driver. */
+/* A memory block of the region, from the driver's side. */
 enum vmem_block_state {
 	VMEM_BLOCK_ABSENT,  /* not added: mm knows nothing of it */
 	VMEM_BLOCK_ADDED,   /* added by this driver, removed when its last granule goes */
-	VMEM_BLOCK_SHARED,  /* with boot memory or another device: not this driver's to remove */
+	VMEM_BLOCK_SHARED,  /* shared with boot memory or another device: this driver
+			     * must not remove it */
 	NR_VMEM_BLOCK_STATES
 };
 
 /**
  * struct vmem_block - one memory block; bit b of a mask is its pageblock b
- * @plugged: memory, and mm's
- * @held: plugged at the device, and not mm's
+ * @plugged: plugged at the device, and given to mm
+ * @held: plugged at the device, but not given to mm
  * @skip: could not be emptied in this round
  * @stays: the block as a whole could not be emptied in this round
  * @used: frames in use, as vmem_map_scan() found them
  * @state: enum vmem_block_state
- * @refusals: how often in a row mm did not take what was plugged of it
- * @host: ADDED: the pageblock with the block's metadata
+ * @refusals: how often in a row mm did not take plugged memory of the block
+ * @host: if ADDED: the pageblock with the block's metadata
  */
 struct vmem_block {
 	u64 plugged;
@@ -52,10 +53,10 @@ struct vmem_block {
 	bool stays;
 };
 
-/* So often mm may refuse a block; then nothing is plugged of it until they are forgotten. */
+/* After this many refusals, the plan leaves a block alone until the refusals are forgotten. */
 #define VMEM_MAX_REFUSALS 5
 
-/* A run of pageblocks: what one request asks for. */
+/* A run of pageblocks, for one request. */
 struct vmem_run {
 	unsigned long start;
 	unsigned long nr;
@@ -64,14 +65,14 @@ struct vmem_run {
 /**
  * struct vmem_map - one region
  * @start, @end: pageblocks that can be used at all, whole granules
- * @usable_end: what the device lets us plug now, whole granules
+ * @usable_end: the end of what the device allows to be plugged now, whole granules
  * @granule: in pageblocks, a power of two up to 64
- * @max_run: most pageblocks of one request, whole granules
+ * @max_run: the most pageblocks of one request, whole granules
  * @nr_plugged, @nr_held: sums over the blocks
  * @first_block: memory block id of block[0]
  * @used: frames in use in pageblocks (@mask) of the memory block that starts at pageblock
- *	@start; 0 where nothing would have to move
- * @ctx: for @used
+ *	@start; 0 if no frame would have to move
+ * @ctx: @used's argument
  * @ids: scratch of nr_blocks: what vmem_plan_blocks() chose
  */
 struct vmem_map {
@@ -90,10 +91,10 @@ struct vmem_map {
 	unsigned long *ids;
 };
 
-/* Which blocks or granules to take first. */
+/* Which blocks or granules to choose. */
 enum vmem_effort {
-	VMEM_FREE, /* only what is empty: nothing has to move */
-	VMEM_ANY,  /* the emptiest first */
+	VMEM_FREE, /* only empty ones: no frame has to move */
+	VMEM_ANY,  /* all, the emptiest first */
 };
 
 static inline unsigned long pb_to_pfn(unsigned long pb)
@@ -130,16 +131,16 @@ u64 vmem_mask(const struct vmem_map *map, unsigned long i, unsigned long start,
 /* The part of @run in block @i. */
 u64 vmem_run_mask(const struct vmem_map *map, unsigned long i, const struct vmem_run *run);
 
-/* A run's pageblocks go from one state to the other; they are in the former. */
+/* Move pageblocks from one state to the other; they must be in the first. */
 void vmem_mark_held(struct vmem_map *map, const struct vmem_run *run); /* from unplugged */
 void vmem_mark_gone(struct vmem_map *map, const struct vmem_run *run); /* held to unplugged */
 void vmem_mark_plugged(struct vmem_map *map, unsigned long i, u64 mask); /* held to plugged */
 void vmem_mark_taken(struct vmem_map *map, unsigned long i, u64 mask);	 /* plugged to held */
 
-/* Whatever mm refused may be tried again. */
+/* Forget mm's refusals, so that every block may be tried again. */
 void vmem_forget_refusals(struct vmem_map *map);
 
-/* What could be plugged at most, in pageblocks, what is plugged included. */
+/* The most pageblocks that could be plugged, those already plugged included. */
 unsigned long vmem_capacity(const struct vmem_map *map);
 
 /**
@@ -147,8 +148,8 @@ unsigned long vmem_capacity(const struct vmem_map *map);
  * @want: whole granules
  * @runs: filled, at most @max, disjoint, each at most max_run
  *
- * Blocks that are there already are filled first, lowest first; then new blocks,
- * lowest first. What is adjacent becomes one run, across memory blocks.
+ * Fills existing blocks first, then new blocks, the lowest first in both. Adjacent
+ * pageblocks become one run, also across memory blocks.
  * Return: number of runs; 0 if there is no room.
  */
 unsigned int vmem_plan_plug(const struct vmem_map *map, unsigned long want,
@@ -156,28 +157,28 @@ unsigned int vmem_plan_plug(const struct vmem_map *map, unsigned long want,
 
 /**
  * vmem_plan_held() - runs of held pageblocks, from the top
- * @want: at most so many pageblocks, whole granules
+ * @want: the most pageblocks, whole granules
  */
 unsigned int vmem_plan_held(const struct vmem_map *map, unsigned long want,
 			    struct vmem_run *runs, unsigned int max);
 
-/* Start a round of unplugging: nothing is skipped, occupancy is counted anew. */
+/* Start a round of unplugging: skip nothing, and count the frames in use again. */
 void vmem_map_scan(struct vmem_map *map);
 
 /**
  * vmem_plan_blocks() - whole memory blocks to remove
- * @want: pageblocks; the chosen blocks have no more together
+ * @want: the most pageblocks that the chosen blocks may have together
  * @effort: see enum vmem_effort
  *
- * Emptiest first, highest address for ties. Blocks that stay, or have a
- * pageblock in @skip, are left out. Needs vmem_map_scan().
+ * Emptiest first, highest address for ties. Leaves out blocks that stay or have a
+ * pageblock in @skip. Needs vmem_map_scan().
  * Return: number of ids in map->ids, ascending.
  */
 unsigned long vmem_plan_blocks(struct vmem_map *map, unsigned long want,
 			       enum vmem_effort effort);
 
 /**
- * vmem_plan_granules() - granules to unplug out of blocks that stay
+ * vmem_plan_granules() - granules to unplug from blocks that stay
  * @want: whole granules
  *
  * Emptiest first (in 1/64 of a granule), highest address for ties; never the
