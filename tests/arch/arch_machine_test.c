@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the device tree became, traps that are survived, symbols and backtraces.
+ * The digested device tree, traps that the kernel survives, symbols and backtraces.
  */
 #include "kernel/hart.h"
 #include "kernel/ktest.h"
@@ -137,7 +137,7 @@ static void clock_goes_on(struct ktest *test)
 		KTEST_ASSERT_GE(test, arch_clock_ns(), later);
 		later = arch_clock_ns();
 	}
-	/* A millisecond of the one is a millisecond of the other. */
+	/* A millisecond of one clock is a millisecond of the other. */
 	KTEST_EXPECT_GE(test, arch_time() - ticks,
 			machine_info()->timebase_hz / 1000 - 1);
 }

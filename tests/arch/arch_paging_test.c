@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The machine's page tables, seen from inside: what is mapped, with which access, and that
- * no hart reaches what was unmapped.
+ * The machine's page tables, seen from inside: what is mapped, with which access, and
+ * that no hart reaches an unmapped range.
  */
 #include "kernel/hart.h"
 #include "kernel/ktest.h"
@@ -16,7 +16,7 @@
 #define MARK	   0x5eedf00d0badcafeULL
 #define TIMEOUT_NS (10ULL * 1000 * 1000 * 1000)
 
-/* A pageblock of our own, which is one leaf of the direct map. */
+/* A pageblock that the case owns, which is one leaf of the direct map. */
 static unsigned long block_pfn;
 
 static int take_block(struct ktest *test)
@@ -33,8 +33,8 @@ static void give_block(struct ktest *test)
 }
 
 /*
- * Another block, held for the whole suite, which has a table of pages already: tables stay,
- * and the cases are to leave as many free pages as they found.
+ * Another pageblock, held for the whole suite, which has a table of pages already:
+ * tables are permanent, and the cases must leave as many free pages as they found.
  */
 static unsigned long parts_pfn;
 
@@ -72,7 +72,7 @@ static void unmapped_is_out_of_reach(struct ktest *test)
 	arch_unmap_direct(pa, PAGEBLOCK_SIZE);
 	KTEST_EXPECT_FALSE(test, arch_probe_read(va, &value));
 	KTEST_EXPECT_FALSE(test, arch_probe_read(&va[PAGEBLOCK_SIZE / 8 - 1], &value));
-	arch_unmap_direct(pa, PAGEBLOCK_SIZE); /* once more changes nothing */
+	arch_unmap_direct(pa, PAGEBLOCK_SIZE); /* a second call changes nothing */
 	KTEST_EXPECT_EQ(test, arch_map_direct(pa, PAGEBLOCK_SIZE), 0);
 	KTEST_EXPECT_TRUE(test, arch_probe_read(va, &value));
 	KTEST_EXPECT_EQ(test, value, MARK);
@@ -92,7 +92,7 @@ static void neighbours_stay_mapped(struct ktest *test)
 	KTEST_EXPECT_EQ(test, arch_map_direct(pa, PAGEBLOCK_SIZE), 0);
 }
 
-/* A part was mapped as pages once: the table that this needed must not be in the way. */
+/* A part was mapped as pages once: the table from then must not be in the way. */
 static void parts_and_wholes_mix(struct ktest *test)
 {
 	const phys_addr_t pa = pfn_to_phys(parts_pfn);
@@ -133,7 +133,7 @@ static unsigned int count_readers(struct ktest *test)
 	return readers;
 }
 
-/* Each hart has used the leaf before, so that one that is not flushed still reads. */
+/* Each hart has used the leaf before, so a hart that is not flushed can still read it. */
 static void all_harts_lose_it(struct ktest *test)
 {
 	const phys_addr_t pa = pfn_to_phys(block_pfn);

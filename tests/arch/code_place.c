@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where code comes from, for the test runner: as far as the image knows it. */
+/* The place of code for the test runner, as far as the image knows it. */
 #include "lib/vsprintf.h"
 #include "tests/runner/ktest_private.h"
 

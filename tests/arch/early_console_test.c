@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The firmware's console, by the call for lines and by the one for characters. What
- * arrives is seen outside: the scenario firmware_console reads it.
+ * The firmware's console, through the call for lines and through the call for
+ * characters. The scenario firmware_console reads what arrives.
  */
 #include "kernel/ktest.h"
 #include "lib/string.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A line that several handlers share, with the one device that ebb has no driver for: the
- * alarm of the machine's clock. Binding: google,goldfish-rtc; Spec: QEMU hw/rtc/goldfish_rtc.c.
+ * An interrupt line that several handlers share. The device is the alarm of the
+ * machine's clock, for which ebb has no driver. Binding: google,goldfish-rtc; Spec:
+ * QEMU hw/rtc/goldfish_rtc.c.
  */
 #include "arch/io.h"
 #include "arch/irq.h"
@@ -23,7 +24,7 @@ static char *rtc;
 static u32 irq;
 static unsigned int calls[2];
 
-/* Lowers the line, as each handler of a shared one must; @counter says which it is. */
+/* Lowers the line, as each handler of a shared line must; @counter tells the handlers apart. */
 static void on_alarm(void *counter)
 {
 	writel(1, rtc + RTC_CLEAR_INTERRUPT);
@@ -36,7 +37,7 @@ static void ring(void)
 
 	writel(1, rtc + RTC_IRQ_ENABLED);
 	writel(high, rtc + RTC_ALARM_HIGH);
-	writel(low, rtc + RTC_ALARM_LOW); /* it is over, so the alarm rings at once */
+	writel(low, rtc + RTC_ALARM_LOW); /* this time has passed, so the alarm rings at once */
 }
 
 static int find_rtc(struct ktest *test)
@@ -62,7 +63,7 @@ static void free_both(void *)
 	irq_free(irq, &calls[1]);
 }
 
-/* Each order in which two handlers come and go: who is left is called. */
+/* Two handlers come and go in each order: the one that is left is called. */
 static void shared_line_stays_enabled(struct ktest *test)
 {
 	ktest_add_action(test, free_both, NULL);
@@ -83,7 +84,10 @@ static void shared_line_stays_enabled(struct ktest *test)
 	}
 }
 
-/* Behind the last handler the line is off; the next one finds what rang meanwhile. */
+/*
+ * Without a handler the line is off; the next handler gets the interrupt that came
+ * meanwhile.
+ */
 static void unused_line_is_disabled(struct ktest *test)
 {
 	ktest_add_action(test, free_both, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The bench command: which rows, and the check that instructions are counted.
+ * The bench command: chooses the rows, and checks that the machine counts instructions.
  */
 #include "tests/bench/bench.h"
 #include "kernel/hart.h"
@@ -22,7 +22,7 @@ int bench_fail(struct sink *out, const char *id, const char *why)
 	return -EIO;
 }
 
-/* Bytes that one added block reserves for itself, a page. */
+/* Bytes per page that an added block reserves for itself. */
 static int bench_metadata(struct sink *out)
 {
 	u64 bytes = MHP_HEADER_PAGES * PAGE_SIZE + PAGE_SIZE / 2;

@@ -4,8 +4,8 @@
 
 /*
  * Rows of the budget table, measured in the guest. Each prints
- *	bench: ID VALUE UNIT
- * and tools/bench puts budget and peers' figures beside it.
+ *	bench: ID VALUE UNIT and tools/bench adds the budget and the figures of other
+ * kernels.
  */
 #include "kernel/sink.h"
 #include "mm/page_alloc.h"
@@ -14,7 +14,7 @@
 /* @value in thousandths of @unit. */
 void bench_row(struct sink *out, const char *id, u64 value_milli, const char *unit);
 
-/* A row that could not be measured, and why: an error for the host. */
+/* Reports a row that could not be measured, and why: an error for the host. */
 int bench_fail(struct sink *out, const char *id, const char *why);
 
 /* Each returns 0 or a negative errno after a bench_fail(). */

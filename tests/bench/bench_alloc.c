@@ -30,7 +30,7 @@ static int bench_pair(struct sink *out, const char *id, unsigned int order)
 	return 0;
 }
 
-/* 65,536 single pages by one call, and back by another. */
+/* One call allocates 65,536 single pages, and another frees them. */
 static int bench_bulk(struct sink *out, unsigned long *pfns)
 {
 	u64 start, middle, end;
@@ -48,7 +48,7 @@ static int bench_bulk(struct sink *out, unsigned long *pfns)
 	return 0;
 }
 
-/* The same, one call a page: not in the budget table. */
+/* The same with one call per page: not in the budget table. */
 static int bench_singles(struct sink *out, unsigned long *pfns)
 {
 	u64 start, middle, end;
@@ -96,7 +96,7 @@ int bench_alloc(struct sink *out)
 	return err;
 }
 
-/* Empty but for what the caches hold: the range that alloc_contig_pages() finds. */
+/* The range that alloc_contig_pages() finds: empty except for frames in the caches. */
 static int bench_contig_size(struct sink *out, const char *id, unsigned long nr)
 {
 	struct mm_failure why;
@@ -119,7 +119,7 @@ static int bench_contig_size(struct sink *out, const char *id, unsigned long nr)
 #define MOVED_PAGES 512UL
 static struct page_slot moved[MOVED_PAGES];
 
-/* The cost of copying a page alone, in the same run. */
+/* The cost of only copying a page, in the same run. */
 static u64 copy_insn(void)
 {
 	unsigned long a = alloc_pages(&kernel_mm, GFP_KERNEL, 0, PGTY_KERNEL);
@@ -138,7 +138,7 @@ static u64 copy_insn(void)
 	return insn;
 }
 
-/* A pageblock full of movable pages is taken as a range; all of them must move. */
+/* Takes a pageblock full of movable pages as a range; all of them must move. */
 static int bench_migrate(struct sink *out)
 {
 	struct mm_failure why;

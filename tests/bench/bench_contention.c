@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The command "pairs": harts that allocate and free, each the same number of chunks. Time
- * is not looked at here: tools/bench compares what the host's threads that play the
- * harts consume, which other work on the host does not change.
+ * The command "pairs": all harts allocate and free the same number of chunks. It
+ * measures no time: tools/bench compares the CPU time of the host's threads that run
+ * the harts, which other work on the host does not change.
  */
 #include "tests/bench/bench.h"
 #include "kernel/hart.h"
@@ -34,7 +34,7 @@ static int worker(void *arg)
 	return 0;
 }
 
-/* Harts 0 to @harts - 1 at once. Return: the first error. */
+/* Runs harts 0 to @harts - 1 at once. Return: the first error. */
 static int run_pairs(unsigned int harts, struct pairs_job *job)
 {
 	struct thread *thread[MAX_HARTS];

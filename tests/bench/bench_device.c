@@ -3,9 +3,9 @@
  * Rows that need a virtio-mem device: 1 GiB plugged and unplugged, empty. tools/bench
  * changes the requested size when this file's lines ask for it.
  *
- * The driver works on its own thread, beside interrupts and the device's waits; so the
- * figure comes from its trace. From the record of the new size to the last change of
- * state that followed, without the time between a request and its answer. Under
+ * The driver works on its own thread, between interrupts and waits for the device, so
+ * the figure comes from its trace: from the record of the new size to the last change
+ * of state that follows, without the time between a request and its answer. Under
  * -icount shift=0 a nanosecond is an instruction; a tick of `time` (100 of them) is the
  * resolution.
  */
@@ -22,9 +22,9 @@
 /* What the trace says about one change of size, in ticks of `time`. */
 struct device_run {
 	u64 wanted;   /* the new size, frames */
-	u64 start;    /* it was read from the device */
+	u64 start;    /* when the driver read it */
 	u64 end;      /* last change of state */
-	u64 waited;   /* between requests and answers */
+	u64 waited;   /* time between requests and answers */
 	u64 sent;     /* the open request's time */
 	unsigned int open, requests;
 };
@@ -32,7 +32,7 @@ struct device_run {
 static void account(struct device_run *run, const struct trace_record *r)
 {
 	switch (r->event) {
-	case TRACE_VMEM_CONFIG: /* also at other times: a late one of the boot, say */
+	case TRACE_VMEM_CONFIG: /* also at other times, for example late in the boot */
 		if (run->start == 0 && r->pfn == run->wanted)
 			run->start = r->time;
 		return;
@@ -73,7 +73,7 @@ static int wait_plugged(u64 bytes)
 			return -ETIMEDOUT;
 		msleep(20);
 	}
-	msleep(20); /* what the driver does after its last request */
+	msleep(20); /* for the driver's work after its last request */
 	return 0;
 }
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Adding, onlining, offlining and removing memory blocks, without a device: the
- * machine has more RAM than mem= lets the kernel use, and the rest is brought
- * by an owner of this file's.
+ * Adding, onlining, offlining and removing memory blocks, without a device: the machine
+ * has more RAM than mem= lets the kernel use, and this file's owner adds the rest.
  */
 #include "tests/bench/bench.h"
 #include "arch/machine_info.h"
@@ -84,8 +83,8 @@ static u64 remove_one(unsigned long block)
 }
 
 /*
- * All pageblocks materialised, by an order-0 page out of each, then each
- * descriptor's word read once.
+ * Materialises all pageblocks by taking an order-0 page out of each, then reads each
+ * descriptor's word once.
  */
 static u64 touch_all(unsigned long block)
 {
@@ -116,7 +115,7 @@ static int measure_block(struct sink *out, unsigned long block)
 {
 	u64 online, offline, touch;
 
-	/* Once for page tables and roots that stay, then the figure. */
+	/* A first round makes the page tables and roots that stay; the second is the figure. */
 	if (add_one(block) == 0 || remove_one(block) == 0)
 		return bench_fail(out, "online_128m", "add or remove failed");
 	online = add_one(block);
@@ -145,7 +144,7 @@ int bench_hotplug(struct sink *out)
 	return err;
 }
 
-/* Block 511 against block 0 of the same region. */
+/* Compares block 511 with block 0 of the same region. */
 int bench_growth(struct sink *out)
 {
 	u64 insn, insn_first = 0, insn_last = 0;
@@ -154,7 +153,7 @@ int bench_growth(struct sink *out)
 
 	if (err)
 		return err;
-	/* A first round makes what stays: roots and page tables. */
+	/* The first round makes what stays: roots and page tables. */
 	for (i = 0; i < GROWTH_BLOCKS && !err; i++)
 		if (add_one(first + i) == 0)
 			err = bench_fail(out, "online_growth", "add failed");
@@ -178,11 +177,12 @@ int bench_growth(struct sink *out)
 
 /* --- the longest stretch with interrupts off -------------------------------------- */
 
-#define FULL_PAGES 24000UL /* movable, three of four frames: no run of free ones is long */
+#define FULL_PAGES 24000UL /* movable, three of four frames, so that no run of free
+			    * frames is long */
 #define FULL_ORDER 6
 static_assert(FULL_PAGES * sizeof(struct page_slot) <= PAGE_SIZE << FULL_ORDER, "slots fit");
 
-/* The longest since the last call: under -icount a nanosecond is an instruction. */
+/* The longest time since the last call: under -icount a nanosecond is an instruction. */
 static void irqs_row(struct sink *out, const char *id)
 {
 	struct hart *hart = this_hart();
@@ -196,7 +196,7 @@ static void irqs_row(struct sink *out, const char *id)
 	hart->irqs_off_longest = 0;
 }
 
-/* Movable pages from @pfn on; the first one is pinned. */
+/* Allocates movable pages from @pfn on, and pins the first. */
 static int fill(struct page_slot *slots, unsigned long pfn)
 {
 	for (unsigned long i = 0; i < FULL_PAGES; i++) {
@@ -217,7 +217,10 @@ static int empty(struct page_slot *slots)
 	return err;
 }
 
-/* A full block that is refused, with a line in the log, then leaves and comes back. */
+/*
+ * A full block: its offlining is refused, with a line in the log; then it leaves and
+ * comes back.
+ */
 static int irqs_offline(struct sink *out, unsigned long block, struct page_slot *slots)
 {
 	struct evacuate_policy policy = offline_policy();
@@ -242,7 +245,10 @@ static int irqs_offline(struct sink *out, unsigned long block, struct page_slot 
 	return err || empty(slots) || !remove_one(block) || !remove_one(block + 1) ? -EIO : 0;
 }
 
-/* 1 GiB of boot memory with as many pages: waits for the pinned one in vain, then has all. */
+/*
+ * 1 GiB of boot memory with as many pages: the request waits in vain for the pinned
+ * page, then gets everything.
+ */
 static int irqs_contig(struct sink *out, struct page_slot *slots)
 {
 	const unsigned long nr = 1UL << (30 - PAGE_SHIFT);
@@ -254,7 +260,7 @@ static int irqs_contig(struct sink *out, struct page_slot *slots)
 	if (pfn == PFN_NONE)
 		return -ENOMEM;
 	free_contig_range(&kernel_mm, pfn, nr);
-	policy.flags = EVAC_WAIT_FREE | EVAC_QUIET; /* the line has a row of its own */
+	policy.flags = EVAC_WAIT_FREE | EVAC_QUIET; /* the line in the log has its own row */
 	policy.end = EVAC_END_ALLOC;
 	policy.type = PGTY_KERNEL;
 	policy.deadline_ns = evac_clock_ns() + NSEC_PER_SEC / 2;
@@ -275,7 +281,7 @@ static int irqs_contig(struct sink *out, struct page_slot *slots)
 	return empty(slots);
 }
 
-/* The messages so far again, which are many and end with a long one. */
+/* Prints all messages so far again: there are many, and the last is long. */
 static void irqs_console(struct sink *out)
 {
 	char text[400];
@@ -300,7 +306,7 @@ static int irqs_all(struct sink *out, unsigned long first, struct page_slot *slo
 	return err;
 }
 
-/* With all events of the trace on, because leaving a record is one such stretch. */
+/* With all trace events on, because writing a record also runs with interrupts off. */
 int bench_irqs(struct sink *out)
 {
 	const unsigned long table = alloc_pages(&kernel_mm, GFP_KERNEL, FULL_ORDER, PGTY_KERNEL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The instret counter, and a check that it counts what it says. */
+/* The instret counter, and a check that it counts instructions. */
 #include "tests/bench/instret.h"
 
 #define CALIBRATION_LOOPS 100000UL
@@ -21,6 +21,6 @@ bool arch_instret_exact(void)
 			 "bnez %0, 1b\n"
 			 "rdinstret %2"
 			 : "+r"(left), "=&r"(before), "=&r"(after));
-	/* The loop, and one of the two reads; QEMU may count the other one too. */
+	/* The loop and one of the two reads; QEMU may count the other read, too. */
 	return after - before - 2 * CALIBRATION_LOOPS <= 2;
 }

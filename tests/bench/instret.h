@@ -8,15 +8,15 @@
 /**
  * arch_instret - instructions that this hart has retired
  *
- * An instruction count only under QEMU's -icount; without it QEMU returns host
- * ticks. arch_instret_exact() tells which.
+ * Counts instructions only under QEMU's -icount; without it QEMU returns host ticks.
+ * arch_instret_exact() tells which.
  */
 u64 arch_instret(void);
 
 /**
  * arch_instret_exact - does arch_instret() count instructions?
  *
- * Runs a loop of known length. Context: any, interrupts off or quiet.
+ * Runs a loop of known length. Context: any, with interrupts off or rare.
  * Return: true if the count is right to the instruction.
  */
 bool arch_instret_exact(void);

@@ -2,7 +2,7 @@
 #ifndef _TESTS_CONSOLE_ANSWER_H
 #define _TESTS_CONSOLE_ANSWER_H
 
-/* Commands as a person types them, for the suites about the console. */
+/* Commands as a user types them, for the suites about the console. */
 #include "kernel/ktest.h"
 
 #define ANSWER_BYTES 8192
@@ -10,17 +10,17 @@
 /* What the last command() wrote, or the first ANSWER_BYTES - 1 bytes of it. */
 extern char answer[ANSWER_BYTES];
 
-/* Run a line of commands, formatted as by printf(). Return: its status. */
+/* Run a line of commands, formatted like printf(). Return: its status. */
 int command(const char *format, ...) __printf(1, 2);
 
-/* The command ends with this status, and its answer is exactly this text. */
+/* Expect that the command ends with this status and that its answer is exactly this text. */
 #define EXPECT_ANSWER(test, status, text, ...)                       \
 	do {                                                         \
 		KTEST_EXPECT_EQ(test, command(__VA_ARGS__), status); \
 		KTEST_EXPECT_STREQ(test, answer, text);              \
 	} while (0)
 
-/* The command succeeds, and its answer has this text in it. */
+/* Expect that the command succeeds and that its answer contains this text. */
 #define EXPECT_MENTION(test, text, ...)                              \
 	do {                                                         \
 		KTEST_EXPECT_EQ(test, command(__VA_ARGS__), 0);      \

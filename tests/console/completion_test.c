@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What Tab makes of a line at the prompt: commands, and paths of files. */
+/* Tab at the prompt: completes commands and paths of files. */
 #include "kernel/ktest.h"
 #include "kernel/console/shell.h"
 #include "lib/string.h"
@@ -10,7 +10,7 @@ static struct lineedit ed;
 static struct sink_buffer screen;
 static char text[8192];
 
-/* The line that becomes of these keys, of which the last is Tab. */
+/* The line after these keys, of which the last is Tab. */
 static const char *line_of(const char *keys)
 {
 	sink_buffer_init(&screen, text, sizeof(text));
@@ -46,7 +46,7 @@ static void lines(struct ktest *test)
 	}
 }
 
-/* A word that nothing is known of, and a path that leads nowhere, ring the bell. */
+/* An unknown word, and a path that leads nowhere, ring the bell. */
 static void nothing_to_offer(struct ktest *test)
 {
 	static const char *const rows[] = { "zz\t", "echo lsm\t", "cat /proc/zz\t",
@@ -61,7 +61,7 @@ static void nothing_to_offer(struct ktest *test)
 	}
 }
 
-/* Several fit: what they share is filled in, then they are listed. */
+/* Several names fit: Tab fills in what they share, then lists them. */
 static void several(struct ktest *test)
 {
 	KTEST_EXPECT_STREQ(test, line_of("du\t\t"), "dump");
@@ -71,7 +71,7 @@ static void several(struct ktest *test)
 	KTEST_EXPECT_NOT_NULL(test, strstr(text, "\n/proc/  /sys/  \n"));
 }
 
-/* Each present block has its files, and no other. */
+/* Each present block has its files; an absent block has none. */
 static void files_of_a_block(struct ktest *test)
 {
 	const unsigned long block = next_memory_block(&kernel_mm, 0);

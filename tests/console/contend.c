@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * contend: all harts want one spinlock until Ctrl-C, nearly all of the time; with "keep" a
- * hart never gives it back. For scenarios about limits of waits.
+ * contend: until Ctrl-C, all harts take the same spinlock and hold it nearly all the
+ * time; with "keep", a hart never releases it. For scenarios about the limits of waits.
  */
 #include "arch/boot.h"
 #include "kernel/console/command.h"
@@ -13,7 +13,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
-#define HOLD_TURNS 200 /* of a busy-wait loop */
+#define HOLD_TURNS 200 /* turns of a busy-wait loop */
 #define KEEP_ROUND 1000
 #define JOIN_NS	   (100 * NSEC_PER_SEC)
 
@@ -21,7 +21,7 @@ static DEFINE_SPINLOCK(contend_lock);
 static bool keep, stop;
 static u64 rounds; /* under contend_lock */
 
-/* Without work for the host: the harts that wait have it for themselves. */
+/* Sleeps, which costs the host no work: the waiting harts have the host to themselves. */
 static void never_give_back(void)
 {
 	(void)arch_irq_save();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* dump_page, and how the commands about frames refuse wrong words. */
+/* dump_page, and the refusal of wrong words by the commands about frames. */
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
@@ -10,7 +10,7 @@
 #include "tests/console/answer.h"
 #include "tests/console/kernel_block.h"
 
-/* A block in zone Movable, but for its last pageblock, which is not plugged; its first pfn. */
+/* Adds a block in zone Movable whose last pageblock is not plugged; returns its first pfn. */
 static unsigned long movable_block(struct ktest *test)
 {
 	const unsigned long block =
@@ -20,7 +20,7 @@ static unsigned long movable_block(struct ktest *test)
 	return block * PAGES_PER_SECTION;
 }
 
-/* The whole answer about a frame of that block, from behind its number. */
+/* The whole answer about a frame of that block, without its number. */
 static void expect_state(struct ktest *test, unsigned long pfn, const char *state,
 			 const char *kept, const char *more)
 {
@@ -53,7 +53,7 @@ static void free_and_unplugged(struct ktest *test)
 	expect_state(test, last + 7, state, "one descriptor for all its frames", "");
 }
 
-/* A movable page is counted, has an owner, and flags that come and go. */
+/* A movable page has a count, an owner, and flags that come and go. */
 static void allocated(struct ktest *test)
 {
 	const unsigned long pfn = movable_block(test) + 3 * PAGEBLOCK_NR_PAGES + 8;
@@ -76,7 +76,7 @@ static void allocated(struct ktest *test)
 	KTEST_EXPECT_EQ(test, command("unpin 0x%lx; free 0x%lx", pfn, pfn), 0);
 }
 
-/* The kernel's own: a slab page has its cache's name in place of an owner. */
+/* The kernel's own memory: a slab page has its cache's name instead of an owner. */
 static void of_the_kernel(struct ktest *test)
 {
 	struct kmem_cache *cache = kmem_cache_create(&kernel_mm, "dumped", 64, 8);
@@ -109,7 +109,7 @@ static void isolated(struct ktest *test)
 	mutex_unlock(&kernel_mm.hotplug_lock);
 }
 
-/* Online blocks alone have frames to tell of. */
+/* dump_page knows only the frames of online blocks. */
 static void no_such_frame(struct ktest *test)
 {
 	const unsigned long pfn = kernel_whole_blocks(test, 1) * PAGES_PER_SECTION;

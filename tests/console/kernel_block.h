@@ -3,9 +3,9 @@
 #define _TESTS_CONSOLE_KERNEL_BLOCK_H
 
 /*
- * Memory blocks of the kernel's own memory for a case, since commands and files are about
- * no other memory. They lie in RAM that the kernel does not use, and are the owner
- * "lender"'s.
+ * Memory blocks in the kernel's own mm for a case, because commands and files show no
+ * other mm. The blocks lie in RAM that the kernel does not use, and belong to the owner
+ * "lender".
  */
 #include "kernel/ktest.h"
 #include "mm/hotplug.h"
@@ -16,16 +16,16 @@
  * kernel_blocks_add() - add blocks, offline
  * @test: the case; it is skipped if there is no such RAM
  * @nr: how many, up to WINDOW_BLOCKS
- * @nr_pages: frames of the owner's region; what is left of the last block are holes
+ * @nr_pages: frames of the owner's region; the rest of the last block are holes
  * @plugged: bit b: pageblock b of each block is memory
  *
- * They are offlined and removed when the case ends.
+ * The blocks are offlined and removed when the case ends.
  * Return: the first block's id.
  */
 unsigned long kernel_blocks_add(struct ktest *test, unsigned long nr, unsigned long nr_pages,
 				u64 plugged);
 
-/* The usual case: block @nr of whole blocks, all plugged. */
+/* The usual form: @nr whole blocks, all plugged. */
 static inline unsigned long kernel_whole_blocks(struct ktest *test, unsigned long nr)
 {
 	return kernel_blocks_add(test, nr, nr * PAGES_PER_SECTION, ~0UL);

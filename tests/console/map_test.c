@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* map: what each letter stands for, and which rows there are. */
+/* map: the meaning of each letter, and the rows. */
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
@@ -23,7 +23,7 @@ static const char *letters(struct ktest *test)
 	return start + 1;
 }
 
-/* A block of which the second half is no memory, and pageblocks 30 and 31 are not plugged. */
+/* A block whose second half is no memory, and whose pageblocks 30 and 31 are not plugged. */
 static unsigned long odd_block(struct ktest *test)
 {
 	return kernel_blocks_add(test, 1, PAGES_PER_SECTION / 2, BIT(30) - 1);
@@ -41,7 +41,7 @@ static void offline_block(struct ktest *test)
 		KTEST_EXPECT_EQ(test, row[b], b < 30 ? 'o' : b < 32 ? '_' : ' ');
 }
 
-/* Each pageblock is made what its letter says. */
+/* Brings each pageblock into the state that its letter stands for. */
 static void online_block(struct ktest *test)
 {
 	const unsigned long block = odd_block(test), first = block * PAGES_PER_SECTION;
@@ -81,7 +81,7 @@ static void set_kind(unsigned long pfn, enum migratetype type)
 	spin_unlock(&zone->lock);
 }
 
-/* A pageblock in use by the kernel is shown as the kind that the pageblock has. */
+/* A pageblock in use by the kernel shows its migratetype. */
 static void kinds_of_pageblocks(struct ktest *test)
 {
 	static const struct {
@@ -107,7 +107,7 @@ static void kinds_of_pageblocks(struct ktest *test)
 	KTEST_EXPECT_EQ(test, command("free 0x%lx", pfn), 0);
 }
 
-/* -c colours what -n, and any sink but the terminal's, leaves plain. */
+/* -c colours the map; -n, and any sink other than the terminal's, leaves it plain. */
 static void colours(struct ktest *test)
 {
 	const unsigned long block = kernel_whole_blocks(test, 1);

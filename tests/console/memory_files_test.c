@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The files of /sys/devices/system/memory, and chmem: what a word does, and which are none. */
+/*
+ * The files of /sys/devices/system/memory, and chmem: what each word does, and which
+ * words are refused.
+ */
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
@@ -14,7 +17,7 @@ static void expect_file(struct ktest *test, unsigned long block, const char *nam
 	EXPECT_ANSWER(test, 0, content, "cat " SYS_MEMORY "/memory%lu/%s", block, name);
 }
 
-/* Each word of "state", from offline; the files say what has become of the block. */
+/* Each word of "state", from offline; the files show the block's new state. */
 static void state(struct ktest *test)
 {
 	static const struct {
@@ -56,7 +59,7 @@ static void online(struct ktest *test)
 	expect_file(test, block, "state", "offline\n");
 }
 
-/* A wrong word, or a word for a state that the block is in, changes nothing. */
+/* A wrong word, or the word for the block's present state, changes nothing. */
 static void refused_words(struct ktest *test)
 {
 	const unsigned long block = kernel_whole_blocks(test, 1);
@@ -76,14 +79,14 @@ static void refused_words(struct ktest *test)
 	expect_file(test, block, "state", "offline\n");
 }
 
-/* What is written is what becomes of the blocks that come; a wrong word changes nothing. */
+/* The word written decides the state of new blocks; a wrong word changes nothing. */
 static void auto_online_blocks(struct ktest *test)
 {
 	static const char *const words[] = { "offline", "online", "online_kernel",
 					     "online_movable" };
 	char *line = ktest_alloc(test, 64);
 
-	(void)kernel_whole_blocks(test, 1); /* puts back at its end what there was */
+	(void)kernel_whole_blocks(test, 1); /* restores the file at its end */
 	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++) {
 		EXPECT_ANSWER(test, 0, "", "echo %s > " SYS_MEMORY "/auto_online_blocks",
 			      words[i]);
@@ -105,7 +108,7 @@ static unsigned long nr_blocks(enum memory_block_state state)
 	return nr;
 }
 
-/* chmem SIZE chooses the blocks; when too few are left, it says how many it has changed. */
+/* chmem SIZE chooses the blocks; if too few are left, it says how many it changed. */
 static void chmem_by_size(struct ktest *test)
 {
 	const unsigned long block = kernel_whole_blocks(test, 3);
@@ -130,7 +133,7 @@ static void chmem_by_size(struct ktest *test)
 		      "chmem -d 0");
 }
 
-/* By size, from the top: a block that cannot leave is replaced by the next below. */
+/* By size, from the top: the next block below replaces a block that cannot leave. */
 static void chmem_leaves_out_what_stays(struct ktest *test)
 {
 	const unsigned long first = kernel_whole_blocks(test, 2);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a person may do to which frame: free, pin and unpin of what "alloc" gave out, in
- * any order of commands, and of nothing else. Each refusal is a line, never a panic.
+ * What a user may do to a frame: free, pin and unpin what "alloc" gave out, in any
+ * order, and nothing else. Each refusal is a line, never a panic.
  */
 #include "kernel/ktest.h"
 #include "kernel/console/shell.h"
@@ -30,7 +30,7 @@ static int run(const char *format, ...)
 	return console_run_line(line, &answer.sink);
 }
 
-/* "alloc" with these words; the pfn that it printed. */
+/* Runs "alloc" with these words; returns the pfn that it printed. */
 static unsigned long alloc(struct ktest *test, const char *words)
 {
 	unsigned long pfn = PFN_NONE;
@@ -52,7 +52,7 @@ static void refused(struct ktest *test, const char *command, unsigned long pfn, 
 	KTEST_EXPECT_NOT_NULL(test, strstr(text, words));
 }
 
-/* One chunk's whole life, with everything asked at the wrong time, too. */
+/* The whole life of a chunk, with every request also made at the wrong time. */
 static void live(struct ktest *test, const char *words, unsigned int order)
 {
 	const unsigned long pfn = alloc(test, words), last = pfn + (1UL << order) - 1;
@@ -83,7 +83,10 @@ static void all_orders_and_types(struct ktest *test)
 		}
 }
 
-/* A frame of each type that the first memory block has: named, and left as it was. */
+/*
+ * A frame of each type in the first memory block: the refusal names the type, and the
+ * frame does not change.
+ */
 static void the_kernels_own_frames(struct ktest *test)
 {
 	const unsigned long first = kernel_mm.zone[ZONE_NORMAL].start_pfn;
@@ -104,7 +107,7 @@ static void the_kernels_own_frames(struct ktest *test)
 	KTEST_EXPECT_EQ(test, run("alloc 0 at 0"), -ENXIO);
 }
 
-/* While "contig" has a range nobody at another console can get a part of it. */
+/* While "contig" has a range, no user at another console can get a part of it. */
 static void range_of_contig(struct ktest *test)
 {
 	const unsigned long nr = PAGEBLOCK_NR_PAGES + 3;
@@ -116,7 +119,7 @@ static void range_of_contig(struct ktest *test)
 	free_contig_range(&kernel_mm, pfn, nr);
 }
 
-/* A mover has the page: freed and pinned it is when the mover is done with it. */
+/* Migration holds the page: free and pin wait until the migration has let it go. */
 static void page_of_a_mover(struct ktest *test)
 {
 	struct migrate_entry e = { .pfn = alloc(test, "0 movable"), .kind = PGTY_DRIVER };
@@ -145,7 +148,7 @@ static void page_of_a_mover(struct ktest *test)
 static unsigned long shared_pfn;
 static unsigned int nr_won, nr_ready;
 
-/* As fast as the other: both are told of a page at the same time. */
+/* Runs as fast as the other console: both learn of a page at the same time. */
 static int other_console(void *unused)
 {
 	static char answer_text[256];
@@ -165,7 +168,7 @@ static int other_console(void *unused)
 	return 0;
 }
 
-/* Of two who free a page, exactly one does. */
+/* Of two consoles that free the same page, exactly one succeeds. */
 static void two_free_one_page(struct ktest *test)
 {
 	struct thread *other;

@@ -21,7 +21,7 @@ static void echo_and_quotes(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, text, "a b  c d;e\n");
 }
 
-/* A word and a file, however they are set apart; anything else is printed. */
+/* A word and a file, with any spacing between them; everything else is printed. */
 static void echo_into_files(struct ktest *test)
 {
 	static const char *const lines[] = {
@@ -41,7 +41,10 @@ static void echo_into_files(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, text, "1 > 0 b");
 }
 
-/* A frame that cannot be is not "anywhere", and options that exclude each other do. */
+/*
+ * An impossible frame does not count as "anywhere"; options that exclude each other are
+ * refused.
+ */
 static void wrong_arguments(struct ktest *test)
 {
 	KTEST_EXPECT_LT(test, run("alloc 0 at 0xffffffffffffffff"), 0);
@@ -55,7 +58,7 @@ static void wrong_arguments(struct ktest *test)
 	KTEST_EXPECT_EQ(test, run("contig 1 at 0xffffffffffffffff"), -EINVAL);
 }
 
-/* It takes frames in a row, and has given them back when it says so. */
+/* contig takes frames in a row, and has given them back when it says so. */
 static void contig_by_hand(struct ktest *test)
 {
 	KTEST_EXPECT_EQ(test, run("contig 1500; contig 0x600 wait 1; mm check"), 0);
@@ -78,7 +81,7 @@ static void nothing_to_do(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, text, "");
 }
 
-/* A word too many ends nothing. */
+/* A command with a word too many ends nothing. */
 static void words_too_many(struct ktest *test)
 {
 	static const char *const commands[] = { "poweroff", "reboot", "dmesg" };

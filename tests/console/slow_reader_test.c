@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What writes to a console holds nothing that others need: its reader may be slow. Every
- * file and every command that prints is tried with a sink that looks.
+ * Code that writes to a console holds nothing that other threads need, because the
+ * reader may be slow. The suite runs every file and every command that prints with a
+ * sink that checks this.
  */
 #include "kernel/hart.h"
 #include "kernel/console/shell.h"
@@ -16,7 +17,7 @@ static DEFINE_MUTEX(outer_mutex);
 static DEFINE_MUTEX(inner_mutex);
 static DEFINE_SPINLOCK(some_lock);
 
-/* --- what is held is known ----------------------------------------------------- */
+/* --- the kernel knows what a thread holds -------------------------------------- */
 
 static void mutexes_of_a_thread(struct ktest *test)
 {
@@ -29,7 +30,7 @@ static void mutexes_of_a_thread(struct ktest *test)
 	KTEST_EXPECT_PTR_EQ(test, mutex_last_taken(), &inner_mutex);
 	mutex_unlock(&inner_mutex);
 	KTEST_EXPECT_PTR_EQ(test, mutex_last_taken(), &outer_mutex);
-	/* Given back in the order of taking, which is allowed. */
+	/* Released in the order of taking, which is allowed. */
 	mutex_lock(&inner_mutex);
 	mutex_unlock(&outer_mutex);
 	KTEST_EXPECT_PTR_EQ(test, mutex_last_taken(), &inner_mutex);
@@ -57,7 +58,7 @@ static void whoever_holds_may_not_wait(struct ktest *test)
 	KTEST_EXPECT_TRUE(test, sink_can_wait());
 }
 
-/* --- what prints ---------------------------------------------------------------- */
+/* --- files and commands --------------------------------------------------------- */
 
 static void show_file(const char *path, void *arg)
 {
@@ -125,7 +126,7 @@ static void commands(struct ktest *test)
 	}
 }
 
-/* Another thread holds the hotplug lock, as a long plug or unplug does. */
+/* Another thread holds the hotplug lock, as in a long plug or unplug. */
 static void iomem_needs_no_lock(struct ktest *test)
 {
 	struct strict_sink strict = STRICT_SINK;
@@ -135,7 +136,7 @@ static void iomem_needs_no_lock(struct ktest *test)
 	mutex_lock(&kernel_mm.hotplug_lock);
 	KTEST_EXPECT_EQ(test, console_run_line("cat /proc/iomem", &strict.sink), 0);
 	mutex_unlock(&kernel_mm.hotplug_lock);
-	KTEST_EXPECT_STREQ(test, strict.lock, "hotplug"); /* the case's own */
+	KTEST_EXPECT_STREQ(test, strict.lock, "hotplug"); /* a lock that the case made */
 }
 
 static int need_memory(struct ktest *test)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * For `make coverage` alone: notes each function that ran. gcc calls the first function
- * at each entry, before paging is on as well: all addresses are relative to the program
- * counter, so a difference of two is the same at either place. tools/machine.py reads the
- * map from the machine's memory; .noinit, so that a reset of the machine keeps it.
+ * Only for `make coverage`: records each function that ran. gcc calls the first
+ * function here at each function entry, also before paging is on: all addresses are
+ * relative to the program counter, so the difference of two addresses is the same with
+ * paging on and off. tools/machine.py reads the map from the machine's memory. The map
+ * is in .noinit, so that a reset of the machine keeps it.
  */
 #include "lib/compiler.h"
 #include "lib/types.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Named ports against a console device that is a model: bytes both ways, flow
- * control, connections that come and go, and control messages that make no sense.
+ * Named ports with a model of a console device: bytes in both directions, flow control,
+ * connections that come and go, and control messages that make no sense.
  */
 #include "drivers/virtio/console/virtio_console.h"
 #include "kernel/ktest.h"
@@ -21,27 +21,28 @@
 #define CTL_TX	   3
 #define TEXT_BYTES 20000
 
-/* What the device has received on the port, and who reads how fast. */
+/* What the device has received on the port, and how it reads. */
 struct rig {
 	struct fake_virtio fv;
 	struct window *w;
-	spinlock_t tx_lock; /* one reader at a time: the test's thread, or the port's in its kick */
+	spinlock_t tx_lock; /* one reader at a time: the test's thread, or the port's
+			     * thread in its kick */
 	bool stalled;	    /* the host does not read */
-	bool loses;	    /* it keeps what it reads */
+	bool loses;	    /* it does not give back what it reads */
 	u32 nr_lost;
 	bool port_ready, port_open;
 	char text[TEXT_BYTES];
 	u32 len;
 };
 
-/* --- the service: sends back what it gets -------------------------------------- */
+/* --- the service: an echo ------------------------------------------------------ */
 
-static u32 service_closed; /* disconnections it was told of */
+static u32 service_closed; /* disconnections that it was told of */
 
 #define LONG_LINES 150
 #define LONG_LINE  97
 
-/* More than all send buffers hold. */
+/* More bytes than all send buffers hold. */
 static void long_answer(struct vport *port)
 {
 	char line[LONG_LINE];
@@ -73,7 +74,7 @@ VPORT_SERVICE(echo_service) = { .name = "org.ebb.echo", .run = echo_run };
 
 /* --- the device ------------------------------------------------------------------ */
 
-/* Send bytes on one of the device's queues, as many buffers as it takes. */
+/* Send bytes on one of the device's queues, in as many buffers as they need. */
 static u32 send_bytes(struct rig *rig, u32 queue, const char *text, u32 len)
 {
 	struct fake_chain chain;
@@ -118,7 +119,7 @@ static void got_control(struct rig *rig, const struct vcon_control *msg)
 	}
 }
 
-/* How much text the guest has sent: its thread adds, the test looks. */
+/* How much text the guest has sent: its thread adds, the test reads. */
 static u32 got(const struct rig *rig)
 {
 	return __atomic_load_n(&rig->len, __ATOMIC_ACQUIRE);
@@ -169,13 +170,13 @@ static void rig_close(void *ctx)
 	BUG_ON(virtio_unregister_device(&rig->fv.vdev) != 0);
 }
 
-/* Let the driver's threads do what they should not do, if they would. */
+/* Give the driver's threads time to do something wrong. */
 static void settle(void)
 {
 	msleep(10);
 }
 
-/* On a loaded host with many harts threads take their time. */
+/* Threads can be slow on a loaded host with many harts. */
 #define expect_soon(test, cond)                                                          \
 	do {                                                                             \
 		const u64 _end = ktime_ns() + STEP_NS;                                   \
@@ -251,7 +252,7 @@ static void echo(struct ktest *test)
 	KTEST_EXPECT_EQ(test, rig->fv.violations, 0);
 }
 
-/* Nobody serves the name: the port stays closed, and nothing is sent to it. */
+/* No service has the name: the port stays closed, and nothing is sent to it. */
 static void unknown_name(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, "com.example.other");
@@ -277,7 +278,7 @@ static void slow_host(struct ktest *test)
 		KTEST_ASSERT_EQ(test, rig->text[i * LONG_LINE - 1], '\n');
 }
 
-/* A host that goes away in the middle: the rest is dropped, what it sent too. */
+/* The host goes away in the middle: the rest is dropped, and so is what the host sent. */
 static void host_leaves(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, "org.ebb.echo");
@@ -299,8 +300,8 @@ static void host_leaves(struct ktest *test)
 }
 
 /*
- * One client after the other, without a pause: each is answered, though the guest
- * learns of the change when the next one has already written.
+ * One client after the other, without a pause: each gets its answer, although the guest
+ * learns of the change only after the next client has written.
  */
 static void host_returns_at_once(struct ktest *test)
 {
@@ -317,7 +318,7 @@ static void host_returns_at_once(struct ktest *test)
 	KTEST_EXPECT_EQ(test, READ_ONCE(service_closed), 10);
 }
 
-/* The port is unplugged: its service ends, the device can still be removed. */
+/* The port is unplugged: its service ends, and the device can still be removed. */
 static void port_removed(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, "org.ebb.echo");
@@ -329,7 +330,10 @@ static void port_removed(struct ktest *test)
 	KTEST_EXPECT_EQ(test, got(rig), 0);
 }
 
-/* Each client that leaves costs a send buffer, as with QEMU; with the last, all begins anew. */
+/*
+ * Each client that leaves costs a send buffer, as with QEMU; after the last buffer, the
+ * driver resets the device.
+ */
 static void host_loses_buffers(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, "org.ebb.echo");
@@ -354,7 +358,7 @@ static void host_loses_buffers(struct ktest *test)
 	KTEST_EXPECT_EQ(test, rig->fv.violations, 0);
 }
 
-/* The device leaves while its reset is about to happen: it leaves once. */
+/* The device leaves just before its reset: it leaves once. */
 static void leaves_before_it_begins_anew(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, "org.ebb.echo");
@@ -368,7 +372,7 @@ static void leaves_before_it_begins_anew(struct ktest *test)
 	expect_soon(test, READ_ONCE(rig->port_ready));
 }
 
-/* Control messages of any content: ports that are not there, names without an end. */
+/* Control messages with random contents: absent ports, names without an end. */
 static void odd_messages(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, "org.ebb.echo");
@@ -389,7 +393,7 @@ static void odd_messages(struct ktest *test)
 	expect_soon(test, virtio_is_broken(&rig->fv.vdev));
 }
 
-/* A device that lies about lengths is given up, and its threads end. */
+/* The driver gives up a device that lies about lengths, and its threads end. */
 static void lying_device(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, "org.ebb.echo");
@@ -401,7 +405,7 @@ static void lying_device(struct ktest *test)
 	KTEST_EXPECT_EQ(test, got(rig), 0);
 }
 
-/* Without MULTIPORT there are no names, and nothing to do. */
+/* Without MULTIPORT there are no names, and the driver has nothing to do. */
 static void no_ports(struct ktest *test)
 {
 	struct window *w = window_open(test, 16UL << 20);
@@ -431,7 +435,7 @@ static void expect_status(struct ktest *test, struct rig *rig, const char *want)
 }
 
 /*
- * Ctrl-C ends the command that runs, long before it would itself, wherever it stands; what
+ * Ctrl-C ends the running command long before its own end, wherever it is; input that
  * was sent ahead is not lost.
  */
 static void console_interrupted(struct ktest *test)
@@ -445,10 +449,10 @@ static void console_interrupted(struct ktest *test)
 	KTEST_EXPECT_EQ(test, got(rig), 0);
 	send_bytes(rig, RX, "head\n\3echo more\n", 16);
 	expect_status(test, rig, "=-4\nahead\n=0\nmore\n=0\n");
-	/* The rest of a line goes with it; one without a command to end is nothing. */
+	/* Ctrl-C also drops the rest of its line; without a running command it does nothing. */
 	send_bytes(rig, RX, "sleep 600000; echo never\n\3\3\3ec\3ho x\n", 36);
 	expect_status(test, rig, "=-4\nx\n=0\n");
-	/* The host that goes away takes its commands with it; the next one is heard soon. */
+	/* A host that goes away takes its commands with it; the next host is served soon. */
 	send_bytes(rig, RX, "sleep 600000\nsleep 600000\n", 26);
 	settle();
 	send_control(rig, PORT, VCON_PORT_OPEN, 0, "");
@@ -460,7 +464,10 @@ static void console_interrupted(struct ktest *test)
 	expect_status(test, rig, "next\n=0\n");
 }
 
-/* More than is read ahead: the host is made to wait, and all of it is answered, in order. */
+/*
+ * More input than the port reads ahead: the host has to wait, and gets all answers, in
+ * order.
+ */
 static void console_sent_ahead(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, "org.ebb.console");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The virtio-mem driver against a device that obeys the spec, on a private
- * memory. After every step the driver, the device and mm must agree.
+ * The virtio-mem driver with a device that obeys the spec, on a private mm. After every
+ * step the driver, the device and mm must agree.
  */
 #include "kernel/ktest.h"
 #include "kernel/panic.h"
@@ -60,13 +60,13 @@ static u64 granule_of(const struct geometry *g)
 	return max(g->block, 2 * MIB);
 }
 
-/* Whole granules of the region: what can be plugged. */
+/* The part of the region that can be plugged: whole granules. */
 static u64 capacity_of(const struct geometry *g)
 {
 	return ALIGN_DOWN(g->offset + g->size, granule_of(g)) - ALIGN_UP(g->offset, granule_of(g));
 }
 
-/* To full, to nothing, and some steps between. */
+/* Up to full, down to nothing, and some steps between. */
 static void grow_and_shrink(struct ktest *test)
 {
 	static const unsigned int percent[] = { 100, 0, 10, 55, 54, 99, 1, 100, 33, 0 };
@@ -84,7 +84,7 @@ static void grow_and_shrink(struct ktest *test)
 	}
 }
 
-/* Whatever is asked for is reached, from below. */
+/* The driver reaches every size that is asked for, from below. */
 static void random_resizes(struct ktest *test)
 {
 	const struct geometry *g = test->param_value;
@@ -106,7 +106,7 @@ static void random_resizes(struct ktest *test)
 
 /* --- what it costs ---------------------------------------------------------- */
 
-/* Growing by many memory blocks is one request, shrinking an empty region too. */
+/* Growing by many memory blocks takes one request, and so does shrinking an empty region. */
 static void one_request(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -123,7 +123,7 @@ static void one_request(struct ktest *test)
 	vmem_rig_check(rig);
 }
 
-/* Many separate runs travel together: one notification for up to 16 requests. */
+/* Many separate runs go together: one notification for up to 16 requests. */
 static void pipelined(struct ktest *test)
 {
 	enum { NR = 15 };
@@ -154,7 +154,7 @@ static void pipelined(struct ktest *test)
 
 /* --- what is in the way ------------------------------------------------------ */
 
-/* A page that stays: everything else goes, and the status says why. */
+/* A page that cannot move: everything else goes, and the status says why it stays. */
 static void unmovable(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -169,7 +169,7 @@ static void unmovable(struct ktest *test)
 	KTEST_ASSERT_EQ(test, alloc_pages_at(mm, pfn, 0, PGTY_KERNEL), 0);
 	vmem_rig_resize(rig, 0, 0);
 	vmem_rig_check(rig);
-	/* Its granule, and the one with the block's metadata. */
+	/* The page's granule, and the granule with the block's metadata. */
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 4 * MIB);
 	sink_buffer_init(&out, text, sizeof(text));
 	KTEST_EXPECT_TRUE(test, vmem_trouble_print(rig->vm[0], &out.sink));
@@ -181,7 +181,7 @@ static void unmovable(struct ktest *test)
 	vmem_rig_check(rig);
 }
 
-/* Pages that can move do, and keep what they hold. */
+/* Movable pages move, and keep their contents. */
 static void movable(struct ktest *test)
 {
 	enum { NR = 64 };
@@ -208,7 +208,7 @@ static void movable(struct ktest *test)
 	}
 }
 
-/* Blocks that nobody onlined: nothing to empty, whole or in part. */
+/* Blocks that were never onlined leave, whole or in part, without anything to empty. */
 static void left_offline(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -227,7 +227,7 @@ static void left_offline(struct ktest *test)
 	KTEST_ASSERT_EQ(test, online_memory_block(mm, rig->w->block + 3, MMOP_ONLINE_MOVABLE, &why),
 			0);
 	vmem_rig_check(rig);
-	/* What is not plugged stays offline, whoever onlines the block. */
+	/* Unplugged pageblocks stay offline, even if a user onlines the block. */
 	KTEST_EXPECT_EQ(test, mm->zone[ZONE_MOVABLE].managed,
 			(34 * MIB >> PAGE_SHIFT) - MHP_HEADER_PAGES);
 	vmem_rig_resize(rig, 0, 0);
@@ -257,7 +257,7 @@ static void resize_in_the_middle(struct ktest *test)
 	}
 }
 
-/* The device lets plug only the first part of its region. */
+/* The device allows plugging only in the first part of its region. */
 static void usable_region(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -273,7 +273,7 @@ static void usable_region(struct ktest *test)
 	vmem_rig_check(rig);
 }
 
-/* --- two devices, and lives one after another --------------------------------- */
+/* --- two devices, and drivers one after another ------------------------------- */
 
 static void two_devices(struct ktest *test)
 {
@@ -298,7 +298,7 @@ static void two_devices(struct ktest *test)
 	vmem_rig_check(rig);
 }
 
-/* Memory that an earlier life left plugged is unplugged before anything else. */
+/* Memory that was left plugged before the driver came is unplugged before anything else. */
 static void left_over(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -319,7 +319,7 @@ static void left_over(struct ktest *test)
 	vmem_rig_check(rig);
 }
 
-/* The driver leaves, memory stays in use, and the next driver takes it over. */
+/* The driver leaves while memory is in use, and the next driver takes that memory over. */
 static void taken_over(struct ktest *test)
 {
 	static const unsigned int percent[] = { 10, 60, 100, 30 };
@@ -345,7 +345,7 @@ static void taken_over(struct ktest *test)
 	vmem_rig_check(rig);
 }
 
-/* Blocks that are offline when the driver leaves go with it. */
+/* Blocks that are offline when the driver leaves are removed with it. */
 static void leaves_offline(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -367,7 +367,7 @@ static void wait_plugged(struct ktest *test, const struct fake_vmem *fm, u64 byt
 	const struct vmem_map *map = &((const struct virtio_mem *)fm->fv.vdev.priv)->map;
 	const u64 deadline = ktime_ns() + STEP_NS;
 
-	/* The device has it first; mm's part comes behind the last answer. */
+	/* The device has the new size first; mm's part follows the last answer. */
 	while ((READ_ONCE(fm->config.plugged_size) != bytes ||
 		pb_to_bytes(READ_ONCE(map->nr_plugged)) != bytes || READ_ONCE(map->nr_held)) &&
 	       ktime_ns() < deadline)
@@ -381,7 +381,7 @@ static void leave(void *vdev)
 	BUG_ON(virtio_unregister_device(vdev) != 0);
 }
 
-/* Found, driven by interrupts, and taken away at run time; twice. */
+/* Finds the device, drives it by interrupts, and removes it at run time; twice. */
 static void worker(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);

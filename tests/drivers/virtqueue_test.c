@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Split rings: what is added comes back, and a device that lies is found out. */
+/* Split rings: every request comes back, and the queue detects a device that lies. */
 #include "kernel/ktest.h"
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -10,7 +10,7 @@
 #define QUEUE_SIZE 8
 #define TURNS	   22000 /* three requests each: the indices wrap */
 
-/* A device with one queue of QUEUE_SIZE, features as the case wants them. */
+/* A device with one queue of QUEUE_SIZE entries, and the features that the case wants. */
 struct rig {
 	struct fake_virtio fv;
 	struct virtqueue *vq;
@@ -90,7 +90,7 @@ static void features_desc(const struct features *f, char desc[KTEST_DESC_SIZE])
 
 KTEST_ARRAY_PARAM(features, all_features, features_desc)
 
-/* Many times around the ring, several open at a time, used in another order. */
+/* Many times around the ring, several requests at a time, used in another order. */
 static void round_trips(struct ktest *test)
 {
 	const struct features *f = test->param_value;
@@ -118,7 +118,10 @@ static void round_trips(struct ktest *test)
 	KTEST_EXPECT_EQ(test, rig->vq->nr_added, 3 * TURNS);
 	KTEST_EXPECT_EQ(test, rig->vq->nr_free, QUEUE_SIZE);
 	KTEST_EXPECT_EQ(test, rig->fv.violations, 0);
-	/* Never asked for; by event index that is a hint which wears off after 32768 uses. */
+	/*
+	 * Interrupts are off; with the event index this is a hint that wears off after
+	 * 32768 uses.
+	 */
 	KTEST_EXPECT_LE(test, rig->callbacks, rig->vq->event_idx ? TURNS * 3 / 32768 + 1 : 0);
 }
 
@@ -154,7 +157,7 @@ static void callbacks(struct ktest *test)
 	KTEST_ASSERT_TRUE(test, fake_pop(&rig->fv, 0, &chain));
 	fake_push(&rig->fv, 0, chain.head, 10);
 	KTEST_EXPECT_EQ(test, rig->callbacks, 1);
-	KTEST_EXPECT_FALSE(test, virtqueue_enable_cb(rig->vq)); /* something is there */
+	KTEST_EXPECT_FALSE(test, virtqueue_enable_cb(rig->vq)); /* a used request is there */
 	KTEST_EXPECT_PTR_EQ(test, virtqueue_get(rig->vq, NULL), rig->data);
 	virtqueue_disable_cb(rig->vq);
 	KTEST_ASSERT_EQ(test, add(rig, 24, 10, rig->data), 0);
@@ -164,7 +167,7 @@ static void callbacks(struct ktest *test)
 	KTEST_EXPECT_EQ(test, rig->callbacks, 1);
 }
 
-/* One way to lie, and what the ring looked like before. */
+/* One way to lie, and the state of the ring before. */
 struct lie {
 	const char *name;
 	unsigned int open; /* requests in flight */
@@ -191,7 +194,7 @@ static void lie_desc(const struct lie *lie, char desc[KTEST_DESC_SIZE])
 
 KTEST_ARRAY_PARAM(lies, lies, lie_desc)
 
-/* The device is marked broken, and everything after that fails politely. */
+/* The device is marked broken, and every later call fails cleanly. */
 static void hostile(struct ktest *test)
 {
 	const struct lie *lie = test->param_value;
@@ -206,12 +209,12 @@ static void hostile(struct ktest *test)
 		fake_push_raw(&rig->fv, 0, lie->id, lie->len);
 	KTEST_EXPECT_NULL(test, virtqueue_get(rig->vq, NULL));
 	KTEST_EXPECT_TRUE(test, virtio_is_broken(&rig->fv.vdev));
-	KTEST_EXPECT_TRUE(test, virtqueue_pending(rig->vq)); /* wakes who waits */
+	KTEST_EXPECT_TRUE(test, virtqueue_pending(rig->vq)); /* wakes a waiter */
 	KTEST_EXPECT_NULL(test, virtqueue_get(rig->vq, NULL));
 	KTEST_EXPECT_EQ(test, add(rig, 24, 10, rig->data), -EIO);
 }
 
-/* The same request used twice is found out at the second time. */
+/* A request that is used twice is detected the second time. */
 static void used_twice(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, 0);
@@ -228,7 +231,7 @@ static void used_twice(struct ktest *test)
 	KTEST_EXPECT_TRUE(test, virtio_is_broken(&rig->fv.vdev));
 }
 
-/* What the device scribbles over descriptors does not reach the driver's state. */
+/* A device that overwrites descriptors does not reach the driver's state. */
 static void scribbled_descriptors(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, 0);
@@ -266,7 +269,7 @@ static void negotiation(struct ktest *test)
 	KTEST_EXPECT_EQ(test, virtio_negotiate(&fv->vdev, &needs), -ETIMEDOUT);
 }
 
-/* A configuration that changes while it is read is read again, not for ever. */
+/* A configuration that changes while it is read is read again, but not endlessly. */
 static void config_generation(struct ktest *test)
 {
 	static const struct virtio_config_field fields[] = { { 8, 8 }, { 0, 0 } };
@@ -282,7 +285,10 @@ static void config_generation(struct ktest *test)
 	KTEST_EXPECT_EQ(test, rig->fv.violations, 0);
 }
 
-/* A queue that is live although its device was reset: the device is not used, and says why. */
+/*
+ * A queue is live although its device was reset: the core does not use the device, and
+ * says why.
+ */
 static void queue_in_use_after_reset(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, 0);
@@ -292,7 +298,7 @@ static void queue_in_use_after_reset(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, rig->fv.vdev.why, "queue test is in use after a reset");
 }
 
-/* A device that nothing here drives is listed, named by its kind, and left alone. */
+/* A device without a driver is listed with the name of its kind, and left alone. */
 static void device_without_driver(struct ktest *test)
 {
 	static const struct {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * "vmem" and "vmem reset" beside devices that come and go: the list of devices is free while
- * a person's text is written, and while a reset is waited for.
+ * "vmem" and "vmem reset" while devices come and go: the list of devices is unlocked
+ * while a command writes its text, and while it waits for a reset.
  */
 #include "kernel/ktest.h"
 #include "kernel/console/shell.h"
@@ -26,13 +26,13 @@ static void status_is_written_later(struct ktest *test)
 	vmem_rig_add(rig, 256 * MIB, 128 * MIB, 2 * MIB);
 	KTEST_EXPECT_GE(test, vmem_status(&strict.sink), 2);
 	EXPECT_STRICT(test, &strict);
-	/* A line at a time: the terminal has interrupts off for each write. */
+	/* Writes a line at a time, because the terminal has interrupts off for each write. */
 	KTEST_EXPECT_GE(test, strict.writes, 10);
 }
 
-/* A person who types "vmem reset" at a console. */
+/* A user that types "vmem reset" at a console. */
 struct person {
-	struct strict_sink strict; /* what the command writes to, and the text of it */
+	struct strict_sink strict; /* where the command writes, and the text */
 	struct sink sink;
 	char line[32];
 	char text[256];
@@ -56,7 +56,7 @@ static int type_line(void *arg)
 	return console_run_line(p->line, &p->sink);
 }
 
-/* The command waits, for the worker of the rig's first device. */
+/* Returns when the command waits for the worker of the rig's first device. */
 static struct thread *begin_reset(struct vmem_rig *rig, struct person *p)
 {
 	struct thread *thread;
@@ -103,7 +103,10 @@ static void list_is_free_during_a_reset(struct ktest *test)
 	end_reset(rig, thread, p, 0, "reset, plugged 64 MiB");
 }
 
-/* The device leaves, and another one gets its id: the person is told, and nothing else. */
+/*
+ * The device leaves, and another device gets its id: the user is told, and nothing else
+ * happens.
+ */
 static void device_leaves_during_a_reset(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -118,7 +121,7 @@ static void device_leaves_during_a_reset(struct ktest *test)
 	KTEST_EXPECT_EQ(test, rig->vm[1]->reset_asked, VMEM_RESET_NONE);
 }
 
-/* A worker that does not come to it: the wait has an end. */
+/* A worker that does not get to the reset: the wait ends. */
 static void reset_that_takes_long(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);

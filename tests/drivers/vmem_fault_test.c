@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The virtio-mem driver against devices that are busy, that refuse, that talk
- * nonsense, and against configurations that make no sense. Whatever happens, mm is
- * healthy, and nothing is mapped that is not plugged.
+ * The virtio-mem driver with devices that are busy, that refuse, or that answer
+ * nonsense, and with configurations that make no sense. Whatever happens, mm is
+ * consistent, and only plugged memory is mapped.
  */
 #include "kernel/ktest.h"
 #include "kernel/sink.h"
@@ -34,7 +34,7 @@ static void pin_some(struct vmem_rig *rig, unsigned long pin[NR_PINS])
 	}
 }
 
-/* Up, down to what is pinned, up again: plug and unplug, whole blocks and granules. */
+/* Up, down to the pinned page, up again: plug and unplug, whole blocks and granules. */
 static void walk(struct vmem_rig *rig, unsigned long pin[NR_PINS], bool *pinned)
 {
 	vmem_rig_resize(rig, 0, 256 * MIB);
@@ -55,7 +55,7 @@ static void unpin(struct vmem_rig *rig, const unsigned long pin[NR_PINS], bool p
 		free_pages(rig->w->mm, pin[i], 0);
 }
 
-/* The status names what stands in the way. */
+/* The status names the obstacle. */
 static void expect_trouble(struct vmem_rig *rig, const char *words)
 {
 	char text[160] = "";
@@ -66,7 +66,7 @@ static void expect_trouble(struct vmem_rig *rig, const char *words)
 	KTEST_EXPECT_STREQ(rig->test, text, words);
 }
 
-/* After the fault has passed, the target is reached, and nothing is said to be wrong. */
+/* After the fault, the driver reaches the target, and reports no failure. */
 static void expect_recovery(struct vmem_rig *rig)
 {
 	struct sink_buffer buffer;
@@ -80,7 +80,7 @@ static void expect_recovery(struct vmem_rig *rig)
 	vmem_rig_check(rig);
 }
 
-/* A device that was given up hears nothing until it is reset, and keeps what it has. */
+/* A device that was given up gets no request until it is reset, and keeps what it has. */
 static void expect_given_up(struct vmem_rig *rig)
 {
 	const unsigned int before = rig->fm[0].nr_log;
@@ -117,7 +117,7 @@ static void fault_at_each_request(struct ktest *test)
 	unpin(rig, pin, pinned);
 }
 
-/* Busy for long: the delays grow, and end at a bound. */
+/* A device that stays busy: the delays grow up to a bound. */
 static void back_off(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -139,7 +139,7 @@ static void back_off(struct ktest *test)
 	vmem_rig_check(rig);
 }
 
-/* A device that always says no, whatever it asked for: no endless loop. */
+/* A device that refuses even what it asked for: no endless loop. */
 static void contradiction(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -154,7 +154,10 @@ static void contradiction(struct ktest *test)
 	KTEST_EXPECT_EQ(test, rig->vm[0]->said.result, -EAGAIN);
 }
 
-/* Refused unplugging of whole blocks: plugged and not added, then added again. */
+/*
+ * The device refuses to unplug whole blocks: they stay plugged but not added, then are
+ * added again.
+ */
 static void refused_blocks(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -178,7 +181,10 @@ static void refused_blocks(struct ktest *test)
 
 /* --- what mm refuses ------------------------------------------------------------------------ */
 
-/* mm does not take a block: after some tries the device gets it back, with a line. */
+/*
+ * mm does not take a block: after some tries the driver gives it back to the device,
+ * with a line in the log.
+ */
 static void refused_by_mm(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -202,13 +208,13 @@ static void refused_by_mm(struct ktest *test)
 	vmem_trouble_print(rig->vm[0], &buffer.sink);
 	KTEST_EXPECT_NOT_NULL(test, strstr(text, "where mm does not refuse: memory"));
 	vmem_rig_check(rig);
-	/* Another size is another try. */
+	/* A new size is a new try. */
 	vmem_rig_resize(rig, 0, 30 * MIB);
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 30 * MIB);
 	vmem_rig_check(rig);
 }
 
-/* Another block is taken instead. */
+/* The driver takes another block instead. */
 static void refused_one_block(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -274,7 +280,7 @@ static unsigned int nr_drivers(void)
 	return nr;
 }
 
-/* One line, no device, nothing left behind. */
+/* One line in the log, no device, nothing left behind. */
 static void bad_config(struct ktest *test)
 {
 	const struct bad_config *bad = test->param_value;
@@ -294,7 +300,7 @@ static void bad_config(struct ktest *test)
 	window_check(test, rig->w);
 }
 
-/* What may not change does. */
+/* A constant field changes. */
 static void region_moves(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -308,7 +314,7 @@ static void region_moves(struct ktest *test)
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 100 * MIB);
 	KTEST_EXPECT_FALSE(test, vmem_rig_comes_back(rig, 0));
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 100 * MIB);
-	/* And comes back. */
+	/* The field returns to its old value. */
 	fm->config.addr -= 128 * MIB;
 	fake_vmem_resize(fm, 50 * MIB);
 	KTEST_EXPECT_TRUE(test, vmem_rig_comes_back(rig, 0));
@@ -316,7 +322,7 @@ static void region_moves(struct ktest *test)
 	vmem_rig_check(rig);
 }
 
-/* Requested is more than there is: all of it, and a line. */
+/* The requested size exceeds the region: the driver plugs all of it, and logs a line. */
 static void wants_too_much(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -334,7 +340,7 @@ static void wants_too_much(struct ktest *test)
 
 /* --- configurations that change under the reader --------------------------------- */
 
-/* Accesses from one change to the next: within a pass, a reading of two passes, and more. */
+/* Accesses from one change to the next: less than a pass, two passes, and more. */
 static const unsigned int toggle_gaps[] = { 3, 9, 20, 60 };
 
 static void gap_desc(const unsigned int *gap, char desc[KTEST_DESC_SIZE])
@@ -344,7 +350,10 @@ static void gap_desc(const unsigned int *gap, char desc[KTEST_DESC_SIZE])
 
 KTEST_ARRAY_PARAM(gap, toggle_gaps, gap_desc)
 
-/* The size goes to and fro across 4 GiB: its halves never come from two of them. */
+/*
+ * The size alternates between two values around 4 GiB: its halves never come from
+ * different values.
+ */
 static void torn_sizes(struct ktest *test)
 {
 	const unsigned int *gap = test->param_value;

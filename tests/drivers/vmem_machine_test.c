@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The virtio-mem driver leaves the machine's own device and comes back to it, with
- * memory of the region in use by the kernel. Needs a device with something plugged
- * (scenario driver_comes_back); skipped elsewhere.
+ * The virtio-mem driver leaves the machine's own device and comes back, while the
+ * kernel uses memory of the region. Needs a device with plugged memory (scenario
+ * driver_comes_back); skipped elsewhere.
  */
 #include "arch/machine.h"
 #include "drivers/virtio/mem/virtio_mem.h"
@@ -25,7 +25,7 @@ static struct virtio_mem *find_driver(struct ktest *test)
 	return vm;
 }
 
-/* A free frame of the region that the allocator gives: the highest. */
+/* The highest free frame of the region that the allocator gives. */
 static unsigned long take_frame(struct ktest *test, const struct virtio_mem *vm)
 {
 	for (unsigned long i = vm->map.nr_blocks; i-- > 0;) {
@@ -41,7 +41,7 @@ static unsigned long take_frame(struct ktest *test, const struct virtio_mem *vm)
 	return PFN_NONE;
 }
 
-/* The driver's first rounds: it unplugs what it thinks nobody has. */
+/* Waits for the driver's first rounds, which unplug the memory that seems unused. */
 static void wait_for_rounds(const struct virtio_mem *vm, unsigned long plugged)
 {
 	const u64 deadline = ktime_ns() + STEP_NS;
@@ -52,7 +52,7 @@ static void wait_for_rounds(const struct virtio_mem *vm, unsigned long plugged)
 	msleep(300);
 }
 
-/* What mm has of the region stays mm's, and what it holds stays there. */
+/* mm keeps its part of the region, and the contents of that memory stay. */
 static void driver_comes_back(struct ktest *test)
 {
 	struct virtio_mem *vm = find_driver(test);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What to plug and unplug next: the plan alone, on maps made by hand. */
+/* What to plug and unplug next: only the plan, on hand-made maps. */
 #include "drivers/virtio/mem/vmem_plan.h"
 #include "kernel/ktest.h"
 #include "lib/bitops.h"
@@ -12,7 +12,7 @@
 #define RUNS	 16
 #define ALL	 (~0UL)
 
-/* A map with storage, and what is in use of each pageblock. */
+/* A map with its storage, and the frames in use of each pageblock. */
 struct plan {
 	struct vmem_map map;
 	struct vmem_block block[BLOCKS];
@@ -51,7 +51,7 @@ static struct plan *plan_make(struct ktest *test, unsigned int granule)
 	return p;
 }
 
-/* Block @i is added with this plugged; metadata in its first pageblock. */
+/* Adds block @i with these pageblocks plugged; its metadata is in its first pageblock. */
 static void have(struct plan *p, unsigned long i, u64 mask)
 {
 	p->block[i].state = VMEM_BLOCK_ADDED;
@@ -67,7 +67,7 @@ static void expect_run(struct ktest *test, const struct vmem_run *run, unsigned 
 	KTEST_EXPECT_EQ(test, run->nr, nr);
 }
 
-/* The bits of a mask function at both ends of a block and across it. */
+/* Masks at both ends of a block, and for all of it. */
 static void masks(struct ktest *test)
 {
 	struct plan *p = plan_make(test, 1);
@@ -104,7 +104,7 @@ static void grow_tail(struct ktest *test)
 	expect_run(test, &p->run[0], 150, 362);
 }
 
-/* Partial blocks first, even above; holes lowest first; then new blocks. */
+/* Partial blocks first, even if they are above; lowest holes first; then new blocks. */
 static void grow_partial_first(struct ktest *test)
 {
 	struct plan *p = plan_make(test, 1);
@@ -119,7 +119,7 @@ static void grow_partial_first(struct ktest *test)
 	expect_run(test, &p->run[3], 128, 6);
 }
 
-/* Runs that were found apart and touch in the end are one request. */
+/* Runs that were found separately and touch in the end are one request. */
 static void grow_merges(struct ktest *test)
 {
 	struct plan *p = plan_make(test, 1);
@@ -133,7 +133,7 @@ static void grow_merges(struct ktest *test)
 	expect_run(test, &p->run[1], 5, 2 * PBS + 10 - 5);
 }
 
-/* A list that is full, of runs that touch by now, has room for the next one. */
+/* A full list of runs that touch by now has room for the next run. */
 static void full_list_is_merged(struct ktest *test)
 {
 	struct plan *p = plan_make(test, 1);
@@ -146,7 +146,7 @@ static void full_list_is_merged(struct ktest *test)
 	expect_run(test, &p->run[1], 4 * PBS, 4 * PBS);
 }
 
-/* Neither beyond what is usable nor below the region's start. */
+/* The plan goes neither beyond the usable region nor below its start. */
 static void grow_bounds(struct ktest *test)
 {
 	struct plan *p = plan_make(test, 4);
@@ -160,7 +160,7 @@ static void grow_bounds(struct ktest *test)
 	KTEST_EXPECT_EQ(test, vmem_plan_plug(&p->map, 400, p->run, RUNS), 0);
 }
 
-/* 16 bits of blocks: a long run becomes several requests. */
+/* A request's count has 16 bits: a long run becomes several requests. */
 static void max_run(struct ktest *test)
 {
 	struct plan *p = plan_make(test, 2);
@@ -172,7 +172,10 @@ static void max_run(struct ktest *test)
 	KTEST_EXPECT_EQ(test, vmem_plan_plug(&p->map, 300, p->run, 2), 2);
 }
 
-/* What is held of an absent block is not planned over, and is found from the top. */
+/*
+ * The plan leaves out held pageblocks of an absent block; vmem_plan_held() finds them
+ * from the top.
+ */
 static void held(struct ktest *test)
 {
 	struct plan *p = plan_make(test, 1);
@@ -192,7 +195,7 @@ static void held(struct ktest *test)
 	KTEST_EXPECT_EQ(test, p->map.nr_held, 0);
 }
 
-/* Empty blocks from the top, as many as fit what is wanted. */
+/* Empty blocks from the top, as many as fit into the wanted size. */
 static void remove_empty(struct ktest *test)
 {
 	struct plan *p = plan_make(test, 1);
@@ -206,13 +209,13 @@ static void remove_empty(struct ktest *test)
 	KTEST_EXPECT_EQ(test, p->ids[1], FIRST + 5);
 	KTEST_EXPECT_EQ(test, p->ids[2], FIRST + 7);
 	p->block[7].stays = true;
-	/* A partial block goes before a full one, so that few partial ones are left. */
+	/* A partial block goes before a full block, so that few partial blocks are left. */
 	KTEST_EXPECT_EQ(test, vmem_plan_blocks(&p->map, 64, VMEM_FREE), 1);
 	KTEST_EXPECT_EQ(test, p->ids[0], FIRST + 5);
 	KTEST_EXPECT_EQ(test, vmem_plan_blocks(&p->map, 7, VMEM_FREE), 0);
 }
 
-/* The emptiest go first, the highest of equals. */
+/* The emptiest block goes first; among equals, the highest. */
 static void remove_emptiest(struct ktest *test)
 {
 	struct plan *p = plan_make(test, 1);
@@ -231,7 +234,10 @@ static void remove_emptiest(struct ktest *test)
 	KTEST_EXPECT_EQ(test, p->ids[0], FIRST + 5);
 }
 
-/* Granules: the metadata's stays, empty ones from the top, then the emptiest. */
+/*
+ * Granules: the one with the metadata stays; empty ones go first, from the top, then
+ * the emptiest.
+ */
 static void granules(struct ktest *test)
 {
 	struct plan *p = plan_make(test, 1);
@@ -253,7 +259,7 @@ static void granules(struct ktest *test)
 	expect_run(test, &p->run[1], 20, 1);
 }
 
-/* Everything but the metadata's granule can be asked for, whatever its size. */
+/* The plan can yield everything except the metadata's granule, whatever the granule's size. */
 static void granules_all(struct ktest *test)
 {
 	for (unsigned int granule = 1; granule <= 32; granule *= 2) {
@@ -269,7 +275,7 @@ static void granules_all(struct ktest *test)
 	}
 }
 
-/* Sum of a plan's runs. */
+/* The sum of a plan's runs. */
 static unsigned long total(const struct vmem_run *run, unsigned int nr)
 {
 	unsigned long sum = 0;
@@ -279,7 +285,10 @@ static unsigned long total(const struct vmem_run *run, unsigned int nr)
 	return sum;
 }
 
-/* No two runs overlap, all lie in the region, none holds a plugged pageblock. */
+/*
+ * Checks that no two runs overlap, that all lie in the region, and that none has a
+ * plugged pageblock.
+ */
 static void check_plug_runs(struct ktest *test, const struct plan *p, unsigned int nr)
 {
 	for (unsigned int r = 0; r < nr; r++) {
@@ -299,7 +308,7 @@ static void check_plug_runs(struct ktest *test, const struct plan *p, unsigned i
 	}
 }
 
-/* Random maps: plans are legal, and as large as what is wanted and there allows. */
+/* Random maps: plans are legal, and as large as the request and the region allow. */
 static void random_maps(struct ktest *test)
 {
 	for (unsigned int turn = 0; turn < 500; turn++) {

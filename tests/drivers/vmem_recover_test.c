@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A virtio-mem device that was given up comes back: whatever it did meanwhile, driver,
- * device and mm agree in the end, UNPLUG_ALL is never sent under memory in use, and no
- * answer of before is taken for one of now.
+ * device and mm agree in the end, the driver never sends UNPLUG_ALL while memory is in
+ * use, and it takes no old answer for a new one.
  */
 #include "kernel/ktest.h"
 #include "kernel/sink.h"
@@ -50,7 +50,7 @@ static phys_addr_t at(const struct vmem_rig *rig, u64 offset)
 	return rig->fm[0].config.addr + offset;
 }
 
-/* --- what it does while it comes back ------------------------------------------------ */
+/* --- faults while the device comes back ---------------------------------------------- */
 
 #define LAST_REQUEST 4
 
@@ -59,7 +59,7 @@ static const void *fault_gen_params(const void *prev, char desc[KTEST_DESC_SIZE]
 	return vmem_rig_faults(prev, LAST_REQUEST, desc);
 }
 
-/* Another fault at each request of the way back, the STATEs among them. */
+/* A second fault at each request of the recovery, the STATE requests included. */
 static void fault_on_the_way_back(struct ktest *test)
 {
 	const struct rig_fault *f = test->param_value;
@@ -84,14 +84,14 @@ static void late_answer(struct ktest *test)
 	vmem_rig_resize(rig, 0, 200 * MIB);
 	KTEST_ASSERT_TRUE(test, virtio_is_broken(&fm->fv.vdev));
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 100 * MIB);
-	/* It did what it was asked to, and says so now. */
+	/* The device carried the request out, and says so now. */
 	KTEST_EXPECT_EQ(test, fake_vmem_plugged(fm), 200 * MIB);
 	fake_push(&fm->fv, 0, 0, VIRTIO_MEM_RESP_BYTES);
 	fake_vmem_resize(fm, 150 * MIB);
 	expect_agreement(rig, 150 * MIB);
 }
 
-/* Interrupts without end do not make the driver reset the device without end. */
+/* Endless interrupts do not make the driver reset the device endlessly. */
 static void resets_are_apart(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -108,7 +108,7 @@ static void resets_are_apart(struct ktest *test)
 		KTEST_EXPECT_FALSE(test, vmem_interrupted(rig->vm[0]));
 	}
 	KTEST_EXPECT_EQ(test, fm->fv.resets, before);
-	/* The pauses grow, and end at a bound. */
+	/* The pauses grow up to a bound. */
 	KTEST_EXPECT_FALSE(test, vmem_rig_comes_back(rig, 0));
 	KTEST_EXPECT_EQ(test, rig->vm[0]->retry_ns, VMEM_RETRY_LAST_NS);
 	fm->fault_for = 0;
@@ -116,7 +116,10 @@ static void resets_are_apart(struct ktest *test)
 	KTEST_EXPECT_EQ(test, rig->vm[0]->retry_ns, VMEM_RETRY_FIRST_NS);
 }
 
-/* It does not reset, offers something else, or has lost its queue: later it is as before. */
+/*
+ * The device does not reset, offers other features, or has lost its queue; later it
+ * works as before.
+ */
 static void not_the_device_it_was(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -147,7 +150,7 @@ static void not_the_device_it_was(struct ktest *test)
 
 /* --- silence ---------------------------------------------------------------------------- */
 
-/* The device says nothing any more, not to questions either. */
+/* The device answers nothing any more, not even questions. */
 static unsigned int go_silent(struct vmem_rig *rig)
 {
 	struct fake_vmem *fm = &rig->fm[0];
@@ -156,7 +159,7 @@ static unsigned int go_silent(struct vmem_rig *rig)
 	vmem_rig_resize(rig, 0, 200 * MIB);
 	KTEST_ASSERT_TRUE(rig->test, virtio_is_broken(&fm->fv.vdev));
 	KTEST_ASSERT_TRUE(rig->test, rig->vm[0]->silent);
-	/* It is not reset, because its process may have ended. */
+	/* The driver does not reset it, because its process may have ended. */
 	KTEST_EXPECT_FALSE(rig->test, vmem_rig_comes_back(rig, 0));
 	KTEST_EXPECT_EQ(rig->test, fm->fv.resets, 1);
 	fm->fault_for = 0;
@@ -197,7 +200,7 @@ static void silent_until_forced(struct ktest *test)
 	expect_agreement(rig, 200 * MIB);
 }
 
-/* One question finds out, and hurts no device that answers. */
+/* One question finds out, and does no harm to a device that answers. */
 static void a_look(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -212,9 +215,9 @@ static void a_look(struct ktest *test)
 	KTEST_EXPECT_TRUE(test, rig->vm[0]->silent);
 }
 
-/* --- what it has plugged --------------------------------------------------------------- */
+/* --- what the device has plugged ------------------------------------------------------- */
 
-/* It has plugged what nobody asked for: that is unplugged. */
+/* The device has plugged memory without a request: the driver unplugs it. */
 static void has_more(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -228,7 +231,10 @@ static void has_more(struct ktest *test)
 		KTEST_EXPECT_FALSE(test, fake_vmem_is_plugged(fm, at(rig, offset)));
 }
 
-/* It has unplugged what mm uses: plugged again, and nothing panics. */
+/*
+ * The device has unplugged memory that mm uses: the driver plugs it again, and nothing
+ * panics.
+ */
 static void has_less(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -245,7 +251,10 @@ static void has_less(struct ktest *test)
 	expect_agreement(rig, 0);
 }
 
-/* And refuses to plug it again, because it wants less: said, and mended once it may be. */
+/*
+ * The device also refuses to plug it again, because it wants less: the log says so, and
+ * the driver plugs it once it may.
+ */
 static void has_less_and_refuses(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -268,7 +277,10 @@ static void has_less_and_refuses(struct ktest *test)
 	free_pages(rig->w->mm, pfn, 0);
 }
 
-/* Parts of granules: what mm has is made whole, what it lacks goes. */
+/*
+ * Parts of granules: the driver completes those that mm has, and unplugs those that it
+ * lacks.
+ */
 static void parts_of_granules(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -283,7 +295,7 @@ static void parts_of_granules(struct ktest *test)
 	expect_agreement(rig, 102 * MIB);
 }
 
-/* Whatever is plugged or not, in whatever pieces: in the end they agree. */
+/* Random pieces are plugged or not: in the end device and mm agree. */
 static void random_differences(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -297,7 +309,7 @@ static void random_differences(struct ktest *test)
 		for (unsigned int k = 0; k < 8; k++) {
 			const u64 offset = MIB * prng_below(&test->prng, 240);
 
-			/* Never a block's descriptors. */
+			/* Never unplug a block's descriptors. */
 			if (offset % (128 * MIB) >= 2 * MIB)
 				fake_vmem_set_plugged(fm, at(rig, offset), MIB, k % 2);
 		}
@@ -306,9 +318,9 @@ static void random_differences(struct ktest *test)
 	}
 }
 
-/* --- by hand ----------------------------------------------------------------------------- */
+/* --- resets by a user -------------------------------------------------------------------- */
 
-/* A person resets a device that works: it is asked what it has, and goes on. */
+/* A user resets a device that works: the driver asks what is plugged, and goes on. */
 static void reset_by_hand(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -323,7 +335,7 @@ static void reset_by_hand(struct ktest *test)
 	KTEST_EXPECT_GT(test, fm->nr_requests[VIRTIO_MEM_REQ_STATE], 0);
 }
 
-/* A device that owes an answer is reset at once, not when its time is up. */
+/* A device that owes an answer is reset at once, not when its time has run out. */
 static void reset_while_it_is_silent(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -337,7 +349,10 @@ static void reset_while_it_is_silent(struct ktest *test)
 	expect_agreement(rig, 200 * MIB);
 }
 
-/* A reset is asked for while the device owes an answer; it answers no question either. */
+/*
+ * A user asks for a reset while the device owes an answer; it does not answer a
+ * question either.
+ */
 static void ask_reset_of_a_dead_device(struct vmem_rig *rig)
 {
 	struct fake_vmem *fm = &rig->fm[0];
@@ -347,7 +362,7 @@ static void ask_reset_of_a_dead_device(struct vmem_rig *rig)
 	fm->ask_reset = &rig->vm[0]->reset_asked;
 }
 
-/* It is not reset, the person is told, and a reset by force is one. */
+/* The driver does not reset it and tells the user; a forced reset resets it. */
 static void expect_not_reset(struct vmem_rig *rig, u64 plugged)
 {
 	struct fake_vmem *fm = &rig->fm[0];
@@ -373,7 +388,10 @@ static void dead_while_it_owes_an_answer(struct ktest *test)
 	expect_not_reset(rig, 200 * MIB);
 }
 
-/* The answer that it owes is that to a question: an idle look, or another console's reset. */
+/*
+ * The device owes the answer to a question: of an idle worker, or of another console's
+ * reset.
+ */
 static void dead_while_it_is_looked_at(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The virtio-mem driver on a private memory: see the header. */
+/* The virtio-mem driver on a private mm: see the header. */
 #include "tests/drivers/vmem_rig.h"
 #include "lib/bitops.h"
 #include "lib/errno.h"
@@ -95,7 +95,7 @@ int vmem_rig_try(struct vmem_rig *rig, struct fake_vmem *fm)
 	if (ret)
 		return ret;
 	rig->vm[fm - rig->fm] = vdev->priv;
-	/* A silent device is found out after this much virtual time. */
+	/* The driver detects a silent device within this much virtual time. */
 	rig->vm[fm - rig->fm]->answer_ns = 1000000;
 	return 0;
 }
@@ -120,7 +120,7 @@ void vmem_rig_detach(struct vmem_rig *rig, unsigned int n)
 	vmem_rig_free_queues(&rig->fm[n]);
 }
 
-/* More rounds without a wait than this: the driver runs in circles. */
+/* With more rounds than this without a wait, the driver is in an endless loop. */
 #define MAX_ROUNDS 50
 
 u64 vmem_rig_settle(struct vmem_rig *rig, unsigned int n)
@@ -135,7 +135,7 @@ u64 vmem_rig_settle(struct vmem_rig *rig, unsigned int n)
 	return 0;
 }
 
-/* Each fault that is left costs a reset, and each may meet the next. */
+/* Each remaining fault costs a reset, and each reset may meet the next fault. */
 #define MAX_PAUSES 12
 
 bool vmem_rig_comes_back(struct vmem_rig *rig, unsigned int n)
@@ -159,7 +159,10 @@ u64 vmem_rig_plugged(const struct vmem_rig *rig, unsigned int n)
 	return pb_to_bytes(rig->vm[n]->map.nr_plugged);
 }
 
-/* What mm has mapped of one memory block is what the driver calls plugged. */
+/*
+ * Checks that mm has mapped exactly those pageblocks of a memory block that the driver
+ * calls plugged.
+ */
 static void check_block(struct vmem_rig *rig, const struct virtio_mem *vm, unsigned long i)
 {
 	const struct vmem_map *map = &vm->map;

@@ -3,8 +3,8 @@
 #define _TESTS_DRIVERS_VMEM_RIG_H
 
 /*
- * The virtio-mem driver on a private memory with devices that are models. The
- * driver's worker does not run: a case calls its rounds, so each run is the same.
+ * The virtio-mem driver on a private mm with models of devices. The driver's worker
+ * does not run: a case calls its rounds, so each run is the same.
  */
 #include "arch/machine.h"
 #include "drivers/virtio/mem/virtio_mem.h"
@@ -27,7 +27,7 @@ struct vmem_rig {
 	unsigned int nr;
 };
 
-/* The device commits @fault at its request @at, counted from the injection. */
+/* The device commits @fault at its request number @at, counted from the injection. */
 struct rig_fault {
 	enum fake_vmem_fault fault;
 	unsigned int at;
@@ -39,37 +39,40 @@ const void *vmem_rig_faults(const void *prev, unsigned int last, char desc[KTEST
 /* 32 MiB of boot memory in block 0 of the window; added blocks go online. */
 struct vmem_rig *vmem_rig_open(struct ktest *test);
 
-/* All drivers leave, and their devices with them. */
+/* Makes all drivers leave, and frees their devices. */
 void vmem_rig_empty(struct vmem_rig *rig);
 
-/* A device, its region @offset bytes into the window; and the driver for it. */
+/* Makes a device whose region starts @offset bytes into the window, and its driver. */
 struct fake_vmem *vmem_rig_prepare(struct vmem_rig *rig, u64 offset, u64 size, u64 block);
 void vmem_rig_attach(struct vmem_rig *rig, struct fake_vmem *fm);
 struct fake_vmem *vmem_rig_add(struct vmem_rig *rig, u64 offset, u64 size, u64 block);
 
-/* vmem_rig_attach() that may fail; and free the queues of a device without a driver. */
+/* vmem_rig_attach() that may fail, and freeing the queues of a device without a driver. */
 int vmem_rig_try(struct vmem_rig *rig, struct fake_vmem *fm);
 void vmem_rig_free_queues(struct fake_vmem *fm);
 
-/* The driver leaves device @n. */
+/* Makes the driver leave device @n. */
 void vmem_rig_detach(struct vmem_rig *rig, unsigned int n);
 
-/* Rounds until the driver would wait. Return: for how long, ns. */
+/* Runs rounds until the driver would wait. Return: the length of that wait, ns. */
 u64 vmem_rig_settle(struct vmem_rig *rig, unsigned int n);
 
 /*
- * The device answers sense again: rounds, without the pauses between them, until the driver
- * is content. Return: false if it is not.
+ * For a device that answers correctly again: runs rounds, without the pauses between
+ * them, until the driver has no more to do. Return: false if that does not happen.
  */
 bool vmem_rig_comes_back(struct vmem_rig *rig, unsigned int n);
 
-/* Ask for a size and settle. */
+/* Asks for a size and settles. */
 void vmem_rig_resize(struct vmem_rig *rig, unsigned int n, u64 requested);
 
-/* Bytes that mm has of device @n's region, as the driver says. */
+/* Bytes that mm has of device @n's region, according to the driver. */
 u64 vmem_rig_plugged(const struct vmem_rig *rig, unsigned int n);
 
-/* Driver, device and mm agree; the driver broke no rule; nothing stray is mapped. */
+/*
+ * Checks that driver, device and mm agree, that the driver broke no rule, and that only
+ * plugged memory is mapped.
+ */
 void vmem_rig_check(struct vmem_rig *rig);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An unplug that failed goes on when what stood in the way is gone, and not when the
- * back-off ends, which is at its longest here: the worker itself runs, on a model of
- * the device.
+ * A failed unplug goes on as soon as its obstacle is gone, not at the end of the
+ * back-off, which is at its longest here. The worker itself runs, with a model of the
+ * device.
  */
 #include "kernel/thread.h"
 #include "kernel/timer.h"
@@ -15,9 +15,9 @@
 #define MIB	 (1UL << 20)
 #define PB	 PAGEBLOCK_NR_PAGES
 #define LIMIT_NS   (60 * NSEC_PER_SEC)
-#define AT_ONCE_NS (VMEM_RETRY_LAST_NS / 2) /* by the back-off alone it takes longer */
+#define AT_ONCE_NS (VMEM_RETRY_LAST_NS / 2) /* with only the back-off it takes longer */
 
-/* A listener that refuses as long as it is told to. */
+/* A listener that refuses while @refuses is set. */
 struct refuser {
 	struct notifier_block nb;
 	bool refuses;
@@ -37,7 +37,7 @@ struct scene {
 	struct vmem_rig *rig;
 	struct mm *mm;
 	struct virtio_mem *vm;
-	unsigned long pfn; /* a frame in the way */
+	unsigned long pfn; /* the frame in the way */
 	struct page_slot slot;
 	struct refuser refuser;
 	struct thread *thread;
@@ -71,7 +71,7 @@ static struct scene *open_scene(struct ktest *test)
 	return s;
 }
 
-/* Ask for all of it back, and come back when the worker has failed and sleeps. */
+/* Ask for all of it back, and return when the worker has failed and sleeps. */
 static void shrink_in_vain(struct ktest *test, struct scene *s)
 {
 	s->vm->retry_ns = VMEM_RETRY_LAST_NS;
@@ -87,7 +87,7 @@ static void shrink_in_vain(struct ktest *test, struct scene *s)
 	KTEST_ASSERT_EQ(test, READ_ONCE(s->vm->unblocked), 0);
 }
 
-/* Nothing is plugged any more, long before the back-off ends. */
+/* Expects that nothing is plugged any more long before the back-off ends. */
 static void expect_unplugged(struct ktest *test, struct scene *s)
 {
 	const u64 limit = ktime_ns() + AT_ONCE_NS;
@@ -176,7 +176,7 @@ static void listener_relents(struct ktest *test, struct scene *s)
 	memory_listener_relents(s->mm);
 }
 
-/* Another request has part of the block: it waits for a page of its own. */
+/* Another request has part of the block, and waits for another page. */
 static int other_request(void *arg)
 {
 	struct scene *s = arg;
@@ -206,7 +206,7 @@ static void request_ends(struct ktest *test, struct scene *s)
 	free_contig_range(s->mm, s->pfn, 1);
 }
 
-/* A person takes the block offline, and waits for the page. */
+/* A user takes the block offline, and waits for the page. */
 static int other_offline(void *arg)
 {
 	const struct evacuate_policy policy = {
@@ -271,7 +271,10 @@ static void unplug_goes_on(struct ktest *test)
 		unregister_memory_notifier(s->mm, &s->refuser.nb);
 }
 
-/* Several pages, in one pageblock and in others, are freed one by one: the last one counts. */
+/*
+ * Several pages, in one pageblock and in others, are freed one at a time: only the last
+ * free matters.
+ */
 static void the_last_of_several(struct ktest *test)
 {
 	struct scene *s = open_scene(test);
@@ -290,7 +293,10 @@ static void the_last_of_several(struct ktest *test)
 	expect_unplugged(test, s);
 }
 
-/* What is freed elsewhere calls for no round; and nothing is watched when all is done. */
+/*
+ * A free elsewhere starts no round; and when everything is unplugged, the driver
+ * watches nothing.
+ */
 static void frees_elsewhere_are_quiet(struct ktest *test)
 {
 	struct scene *s = open_scene(test);

@@ -182,7 +182,7 @@ static struct vring_used *used_of(const struct fake_queue *q)
 	return phys_to_virt(q->used);
 }
 
-/* In the machine's memory: a test may have written anything into the rings. */
+/* Is it in the machine's memory? A test may have written anything into the rings. */
 static bool in_memory(u64 addr, u64 len)
 {
 	for (unsigned int i = 0; i < machine_info()->nr_memory; i++) {
@@ -195,7 +195,7 @@ static bool in_memory(u64 addr, u64 len)
 	return false;
 }
 
-/* Add one descriptor's buffer; those that the device reads come first. */
+/* Add one descriptor's buffer; the buffers that the device reads must come first. */
 static bool add_buffer(struct fake_chain *chain, const struct vring_desc *d)
 {
 	const struct virtio_buf buf = { phys_to_virt(d->addr), d->len };
@@ -227,7 +227,7 @@ static bool read_chain(const struct vring_desc *table, u32 size, u32 i, struct f
 	return false;
 }
 
-/* Counted by whichever thread plays the device: the test's, or the driver's in its kick. */
+/* The thread that plays the device counts: the test's, or the driver's in its kick. */
 static void violation(struct fake_virtio *fv)
 {
 	__atomic_fetch_add(&fv->violations, 1, __ATOMIC_RELAXED);

@@ -3,11 +3,11 @@
 #define _TESTS_FAKE_FAKE_VIRTIO_H
 
 /*
- * A virtio transport whose device is a C function: what the driver's rings say is
- * read through physical addresses, as a device does, and checked as strictly.
+ * A virtio transport whose device is a C function: it reads the driver's rings through
+ * physical addresses, like a device, and checks them as strictly.
  *
- * The device acts inside of notify(), in the driver's own thread, so a test is the
- * same in every run.
+ * The device acts inside notify(), in the driver's own thread, so a test is the same in
+ * every run.
  */
 #include "virtio/virtio.h"
 #include "virtio/virtqueue.h"
@@ -36,18 +36,18 @@ struct fake_queue {
 
 /**
  * struct fake_virtio - the device's side
- * @vdev: what the driver gets
- * @offered: features
- * @accepted: what the driver took
+ * @vdev: the device, for the driver
+ * @offered: the features that the device offers
+ * @accepted: the features that the driver accepted
  * @config: the device's configuration
- * @flicker: the configuration changes under the driver so many times
- * @tick: the device lives on: called before each access to its configuration, and before
- *	each half of a 64-bit field, which is two accesses; may be NULL
- * @stuck: a reset never ends
+ * @flicker: how often the configuration changes while the driver reads it
+ * @tick: lets the device act: called before each access to its configuration, and
+ *	before each half of a 64-bit field, which takes two accesses; may be NULL
+ * @stuck: a reset does not end
  * @handle: the driver has notified queue @index; may be NULL
- * @violations: what the driver did against the spec
+ * @violations: how often the driver broke the spec
  * @notified: notifications so far
- * @resets: so many times the driver has reset the device
+ * @resets: how often the driver has reset the device
  */
 struct fake_virtio {
 	struct virtio_device vdev;
@@ -67,16 +67,16 @@ struct fake_virtio {
 	unsigned int resets;
 };
 
-/* Make a device of one kind; @mm is where the driver takes its memory from. */
+/* Make a device of one kind; the driver takes its memory from @mm. */
 void fake_virtio_init(struct fake_virtio *fv, u32 id, struct mm *mm);
 
-/* The next request the driver has offered; false if there is none, or it is malformed. */
+/* The next request that the driver has offered; false if there is none or it is malformed. */
 bool fake_pop(struct fake_virtio *fv, u32 index, struct fake_chain *chain);
 
 /* Use a request, and interrupt if the driver wants it. */
 void fake_push(struct fake_virtio *fv, u32 index, u16 head, u32 len);
 
-/* Write a used element of any kind: a device that lies. */
+/* Write any used element, for a device that lies. */
 void fake_push_raw(struct fake_virtio *fv, u32 index, u32 id, u32 len);
 void fake_set_used_idx(struct fake_virtio *fv, u32 index, u16 idx);
 

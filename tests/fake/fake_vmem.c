@@ -16,7 +16,7 @@ static void set_usable(struct fake_vmem *fm)
 
 	if (fm->usable_slack)
 		usable = min(usable, fm->config.requested_size + fm->usable_slack);
-	/* It may only grow, but for UNPLUG_ALL. */
+	/* The usable region may only grow, except after UNPLUG_ALL. */
 	fm->config.usable_region_size = max(fm->config.usable_region_size, usable);
 }
 
@@ -34,7 +34,7 @@ static void toggle_tell(struct fake_vmem *fm)
 	fake_interrupt(&fm->fv, VIRTIO_ISR_CONFIG);
 }
 
-/* One access to the configuration goes by. */
+/* Accounts for one access to the configuration. */
 static void toggle_tick(struct fake_virtio *fv)
 {
 	struct fake_vmem *fm = container_of(fv, struct fake_vmem, fv);
@@ -91,7 +91,7 @@ bool fake_vmem_is_plugged(const struct fake_vmem *fm, phys_addr_t addr)
 	return test_bit((addr - fm->config.addr) / fm->config.block_size, fm->plugged);
 }
 
-/* The kernel could touch this frame. */
+/* Could the kernel touch this frame? */
 static bool is_mapped(const struct fake_vmem *fm, phys_addr_t addr)
 {
 	const unsigned long pfn = phys_to_pfn(addr);
@@ -116,7 +116,7 @@ unsigned long fake_vmem_stray(const struct fake_vmem *fm)
 
 /* --- requests -------------------------------------------------------------- */
 
-/* The blocks of a request lie inside of the usable region. */
+/* Do the blocks of a request lie inside the usable region? */
 static bool is_usable(const struct fake_vmem *fm, const struct virtio_mem_req *req)
 {
 	const u64 block = fm->config.block_size;
@@ -132,13 +132,13 @@ static unsigned long nr_plugged(const struct fake_vmem *fm, const struct virtio_
 			     req->nb_blocks);
 }
 
-/* They do, and all of them are @plugged. */
+/* Do they, and is each of them in state @plugged? */
 static bool range_ok(const struct fake_vmem *fm, const struct virtio_mem_req *req, bool plugged)
 {
 	return is_usable(fm, req) && nr_plugged(fm, req) == (plugged ? req->nb_blocks : 0);
 }
 
-/* Nobody may be able to touch what is unplugged, or is about to be. */
+/* No code may be able to touch memory that is unplugged, or is about to be. */
 static void check_unmapped(struct fake_vmem *fm, const struct virtio_mem_req *req)
 {
 	for (u64 i = 0; i < req->nb_blocks; i++)
@@ -146,8 +146,9 @@ static void check_unmapped(struct fake_vmem *fm, const struct virtio_mem_req *re
 }
 
 /*
- * What is plugged holds anything: spec 5.15.6.1. A block that mm does not have begins with
- * its descriptors; of others a frame will do.
+ * Plugged memory has undefined contents: spec 5.15.6.1. Fill the first pageblock of a
+ * block that mm does not have, because the block's descriptors lie there; elsewhere one
+ * frame is enough.
  */
 static void make_dirty(struct fake_vmem *fm, phys_addr_t addr, u64 size)
 {
@@ -240,7 +241,7 @@ static u16 do_request(struct fake_vmem *fm, const struct virtio_mem_req *req)
 	}
 }
 
-/* The answer to one request, or 0xffff: none. */
+/* The answer to one request; 0xffff: no answer. */
 static u16 answer_of(struct fake_vmem *fm, const struct virtio_mem_req *req,
 		     enum fake_vmem_fault fault)
 {
@@ -336,7 +337,7 @@ void fake_vmem_init(struct fake_vmem *fm, struct mm *mm, phys_addr_t addr, u64 s
 	fm->fv.handle = handle;
 	fm->mm = mm;
 	fm->config.block_size = block;
-	/* Without ACPI_PXM there is no node, and padding is never anything. */
+	/* Without ACPI_PXM the node id is undefined, and padding always is. */
 	fm->config.node_id = 0xa5a5;
 	memset(fm->config.padding, 0xa5, sizeof(fm->config.padding));
 	fm->config.addr = addr;

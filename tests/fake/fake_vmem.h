@@ -3,9 +3,9 @@
 #define _TESTS_FAKE_FAKE_VMEM_H
 
 /*
- * A model of the virtio-mem device: it does what spec 5.15 says a device MUST do,
- * counts what the driver must not do, and misbehaves when asked. Padding, node id and
- * the memory that it plugs are filled with 0xa5.
+ * A model of the virtio-mem device: it obeys the MUSTs of spec 5.15 for devices, counts
+ * the driver's violations, and misbehaves if asked. Padding, node id and the memory
+ * that it plugs are filled with 0xa5.
  */
 #include "kernel/ktest_prng.h"
 #include "mm/mm.h"
@@ -16,12 +16,12 @@
 #define FAKE_VMEM_BLOCKS 8192
 #define FAKE_VMEM_LOG	 64
 
-/* What the device does instead of answering as it should. */
+/* What the device does instead of a correct answer. */
 enum fake_vmem_fault {
 	FAKE_OK,
 	FAKE_BUSY,
 	FAKE_NACK,
-	FAKE_ERROR,	/* although the request was right */
+	FAKE_ERROR,	/* although the request was correct */
 	FAKE_GARBAGE,	/* an answer that means nothing */
 	FAKE_SHORT,	/* an answer of one byte */
 	FAKE_SILENT,	/* no answer */
@@ -35,7 +35,7 @@ enum fake_vmem_fault {
  * @size: the two sizes
  * @left: changes to come
  * @prng: when they come
- * @gap: accesses to the configuration from one change to the next, at least
+ * @gap: the least number of accesses to the configuration from one change to the next
  * @next: accesses until the next change
  * @told: accesses until the generation rises for the last change, and the driver is
  *	interrupted; 0: that was done
@@ -51,21 +51,21 @@ struct fake_vmem_toggle {
 /**
  * struct fake_vmem - one device
  * @fv: its transport
- * @mm: whose sections say what is mapped: what is not plugged must not be
+ * @mm: its sections tell what is mapped: only plugged memory may be
  * @config: what the driver reads; change it with fake_vmem_resize()
  * @plugged: by device block
  * @nr_requests: by type
  * @log: the last requests
- * @nr_log: all of them
+ * @nr_log: the number of all requests
  * @fault_at, @fault_for, @fault: requests nr_log in [at, at + for) meet @fault
- * @choose: what each request meets, instead of those; may be NULL
- * @resize_at, @resize_to: when request number resize_at has come, the target moves
+ * @choose: instead of these, chooses each request's fault; may be NULL
+ * @resize_at, @resize_to: at request number resize_at, the requested size becomes resize_to
  * @spurious: a config interrupt with every request
  * @usable_slack: the usable region is requested + slack; 0: all of the region
  * @toggle: see fake_vmem_toggle()
- * @state, @state_asked: what STATE is answered with, if this request is one
- * @ask_reset: set to 1 with the next request: a person is at the console; may be NULL
- * @forgetful: it has forgotten blocks, so the driver may plug what is mapped
+ * @state, @state_asked: the answer to STATE, if this request is one
+ * @ask_reset: set to 1 at the next request, like a user's "vmem reset"; may be NULL
+ * @forgetful: it has forgotten blocks, so the driver may plug mapped memory
  */
 struct fake_vmem {
 	struct fake_virtio fv;
@@ -100,23 +100,23 @@ void fake_vmem_init(struct fake_vmem *fm, struct mm *mm, phys_addr_t addr, u64 s
 void fake_vmem_resize(struct fake_vmem *fm, u64 requested);
 
 /**
- * fake_vmem_toggle() - go from one requested size to the other while it is read
+ * fake_vmem_toggle() - alternate the requested size while the driver reads it
  * @a, @b: the sizes
  * @nr: changes
- * @gap: accesses to the configuration from one change to the next, at least; at most
- *	twice as many
+ * @gap: the least number of accesses to the configuration from one change to the next;
+ *	the most is twice as many
  *
- * A change shows at once, in the very next access. The generation rises later, and the
- * interrupt comes with it, but before the next change: what QEMU does with a
- * device that answers each access from its present state.
+ * A change shows at the very next access. The generation rises later, together with the
+ * interrupt, but before the next change: this is what QEMU does with a device that
+ * answers each access from its present state.
  */
 void fake_vmem_toggle(struct fake_vmem *fm, u64 a, u64 b, unsigned int nr, unsigned int gap);
 
-/* The n-th request from now on meets a fault, and the @nr - 1 behind it. */
+/* The n-th request from now on meets a fault, and so do the @nr - 1 that follow. */
 void fake_vmem_inject(struct fake_vmem *fm, unsigned int n, unsigned int nr,
 		      enum fake_vmem_fault fault);
 
-/* The device forgets blocks, or has some that nobody asked for. */
+/* The device forgets blocks, or has blocks without a request. */
 void fake_vmem_set_plugged(struct fake_vmem *fm, phys_addr_t addr, u64 bytes, bool plugged);
 
 /* Is this device block plugged? Any address of the region. */

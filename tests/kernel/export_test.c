@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What leaves the kernel: stop_machine(), snapshots, kpageflags, muted trace sites.
+ * Exports from the kernel: stop_machine(), snapshots, kpageflags, muted trace sites.
  */
 #include "kernel/console/command.h"
 #include "kernel/console/export.h"
@@ -30,7 +30,7 @@ static int tick(void *arg)
 	return 0;
 }
 
-/* Nobody ticks while we look, for as long as others would need to. */
+/* Counts ticks of other harts for a millisecond, in which they would tick if they ran. */
 static void look_twice(void *arg)
 {
 	const u32 first = READ_ONCE(ticks);
@@ -55,7 +55,10 @@ static void others_stand_still(struct ktest *test)
 	KTEST_EXPECT_NE(test, ticks, 0);
 }
 
-/* Checks a snapshot as it comes: parts in order, runs that meet, all accounted for. */
+/*
+ * Checks a snapshot while it is written: parts in order, adjacent runs, every frame
+ * accounted for.
+ */
 struct watcher {
 	struct sink sink;
 	struct ktest *test;
@@ -117,7 +120,7 @@ static void snapshots_are_whole(struct ktest *test)
 	KTEST_EXPECT_EQ(test, export_write("nothing", &w.sink), -ENOENT);
 }
 
-/* A host that does not read: its export stands still until it is told to go on. */
+/* A host that does not read: its export waits until the test lets it go on. */
 struct stalled {
 	struct sink sink;
 	u32 began, go_on;
@@ -141,7 +144,7 @@ static int records_stalled(void *arg)
 	return export_write("records", &s->sink);
 }
 
-/* There is a record to be taken; whether its event is on stays as it was. */
+/* Leaves a record to be taken; its event stays on or off as before. */
 static void leave_a_record(void)
 {
 	const bool was_on = trace_is_on(TRACE_TEST_MARK);
@@ -162,8 +165,8 @@ static void expect_export(struct ktest *test, const char *line, int status, cons
 }
 
 /*
- * The rings have one reader. Somebody at the console is told so, and need not wait for the
- * other; whatever is no record does not even notice.
+ * The rings have one reader. A user at the console is told so, and need not wait for
+ * the other reader; exports other than the trace are not affected.
  */
 static void stalled_reader_stops_nobody(struct ktest *test)
 {
@@ -183,7 +186,7 @@ static void stalled_reader_stops_nobody(struct ktest *test)
 	expect_export(test, "dumpsys records", 0, " status 0-----\n");
 }
 
-/* What is exported holds nothing while it is written. */
+/* An export holds nothing while it writes. */
 static void exports_hold_nothing(struct ktest *test)
 {
 	static const char *const names[] = { "header", "records", "snapshot", "dumpsys" };

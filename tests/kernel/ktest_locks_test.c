@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The test runner tests itself: what fails with a lock held is reported when it is given
- * back, and a mutex that a case leaves behind is named.
+ * The test runner tests itself: a failure with a lock held is reported when the lock is
+ * released, and the report names a mutex that a case leaves held.
  */
 #include "kernel/ktest.h"
 #include "kernel/sink.h"

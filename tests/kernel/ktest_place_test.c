@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which line a failure names: that of the case, also when the expectation stands in a
- * helper; and then the helper's, too. The guest names function and address for a line,
- * which tools/testrun.py looks up.
+ * The line that a failure names: the case's, and if the expectation is in a helper,
+ * also the helper's. The guest prints function and address, from which tools/testrun.py
+ * finds the line.
  */
 #include "kernel/ktest.h"
 #include "kernel/sink.h"
@@ -24,7 +24,7 @@ static void other_helper(struct ktest *test)
 	helper(test, 2);
 }
 
-/* --- what fails --------------------------------------------------------------------- */
+/* --- cases that fail ---------------------------------------------------------------- */
 
 static void direct(struct ktest *test)
 {
@@ -52,12 +52,12 @@ static int failing_init(struct ktest *test)
 	return 0;
 }
 
-/* --- what is said of it -------------------------------------------------------------- */
+/* --- their reports ------------------------------------------------------------------- */
 
 static const struct failing {
 	struct ktest_case cases[2];
 	int (*init)(struct ktest *test);
-	const char *function; /* that is named */
+	const char *function; /* the function that the report names */
 } rows[] = {
 	{ { KTEST_CASE(direct), {} }, NULL, "direct" },
 	{ { KTEST_CASE(in_a_helper), {} }, NULL, "in_a_helper" },

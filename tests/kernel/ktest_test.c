@@ -18,7 +18,7 @@
 #define LOG_SIZE 4096
 
 static unsigned int calls;  /* how often an inner case ran */
-static unsigned int steps;  /* how far an inner case came */
+static unsigned int steps;  /* how far an inner case got */
 static char trail[16];	    /* order in which things happened */
 
 static void write_nowhere(struct sink *sink, const char *text, size_t len)
@@ -40,7 +40,7 @@ static void leave_mark(char mark)
 	}
 }
 
-/* Runs @cases as suite "inner" and returns the log. */
+/* Runs @cases as the suite "inner" and returns the log. */
 static const char *run_inner(struct ktest *test, struct ktest_suite *suite,
 			     const struct ktest_options *options,
 			     enum ktest_status *status)
@@ -260,7 +260,7 @@ static void arena_is_given_back(struct ktest *test)
 	struct ktest_suite *const suites[] = { &suite };
 
 	steps = 0;
-	/* 200 times 1000 bytes do not fit at once. */
+	/* 200 times 1000 bytes do not fit at the same time. */
 	KTEST_EXPECT_EQ(test, ktest_run_suites(&often, suites, 1, &nowhere), KTEST_FAIL);
 	KTEST_EXPECT_EQ(test, steps, 200);
 }
@@ -543,7 +543,7 @@ static int second_console(void *answer)
 	return console_run_line("ut list", answer);
 }
 
-/* Two consoles: the suites have the machine to themselves. */
+/* Two consoles: while suites run, they have the machine to themselves. */
 static void one_run_at_a_time(struct ktest *test)
 {
 	struct sink_buffer answer;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Spinlocks and mutexes. The reports that end in panic() can't be provoked here:
- * what they rest on (the owner word) is looked at instead, and tests/scenarios
- * provokes them in a machine of its own.
+ * Spinlocks and mutexes. The reports that end in panic() cannot be provoked here. The
+ * suite checks the owner word instead, on which they rest; tests/scenarios provokes the
+ * reports in separate machines.
  */
 #include "kernel/ktest.h"
 #include "kernel/mutex.h"
@@ -15,7 +15,7 @@
 static DEFINE_SPINLOCK(test_lock);
 static DEFINE_MUTEX(test_mutex);
 
-/* Not atomic: only right when the lock works. */
+/* Not atomic: correct only if the lock works. */
 static struct {
 	u64 a, b;
 } guarded;
@@ -137,7 +137,7 @@ static int mutex_work(void *arg)
 
 		mutex_lock(&test_mutex);
 		before = guarded.a;
-		/* Sleeping with it is allowed, and others must wait. */
+		/* Sleeping with the mutex held is allowed, and others must wait. */
 		yield();
 		if (guarded.a != before)
 			add_one(&broken);

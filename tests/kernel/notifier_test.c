@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Notifier chains: order, veto, and who hears what.
+ * Notifier chains: order, veto, and which listener hears which event.
  */
 #include "kernel/ktest.h"
 #include "kernel/notifier.h"
@@ -89,7 +89,7 @@ static void register_twice_and_unregister(struct ktest *test)
 	KTEST_EXPECT_EQ(test, notifier_register(&fixture.chain, nb), 0);
 	fixture.trail[0] = '\0';
 	notifier_call(&fixture.chain, DONE, &fixture);
-	/* Behind the other one of its priority now. */
+	/* Now it is behind the other listener of its priority. */
 	KTEST_EXPECT_STREQ(test, fixture.trail, "e3b3a3d3c3");
 }
 
@@ -101,7 +101,7 @@ static void success_reaches_all(struct ktest *test)
 	KTEST_EXPECT_NULL(test, started.veto);
 	end(&started, DONE);
 	KTEST_EXPECT_STREQ(test, fixture.trail, "b1e1a1d1c1b3e3a3d3c3");
-	/* An end is told once. */
+	/* Each listener hears an end once. */
 	end(&started, DONE);
 	KTEST_EXPECT_STREQ(test, fixture.trail, "b1e1a1d1c1b3e3a3d3c3");
 }
@@ -125,7 +125,7 @@ static void veto_is_symmetric(struct ktest *test)
 		KTEST_EXPECT_STREQ(test, fixture.trail, trails[i]);
 		KTEST_EXPECT_PTR_EQ(test, started.veto, &fixture.listener[i].nb);
 		fixture.listener[i].answer = 0;
-		/* Nobody is owed an end after a veto. */
+		/* After a veto no listener is owed an end. */
 		fixture.trail[0] = '\0';
 		end(&started, DONE);
 		KTEST_EXPECT_STREQ(test, fixture.trail, "");
@@ -146,7 +146,10 @@ static void late_comers_hear_nothing(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, fixture.trail, "a1b1e1d1c1a3b3e3d3c3");
 }
 
-/* Starts overlap, and end in another order; who leaves and comes back hears no old end. */
+/*
+ * Starts overlap and end in another order; a listener that leaves and comes back hears
+ * no end of an old start.
+ */
 static void several_starts_are_open(struct ktest *test)
 {
 	struct notifier_start first, second, third;
@@ -184,7 +187,7 @@ static void everybody_hears_exactly_one_end(struct ktest *test)
 
 		KTEST_EXPECT_GT(test, l->heard[GOING], 0);
 		refused = l->heard[GOING] - l->heard[CANCEL] - l->heard[DONE];
-		/* About one in six starts. */
+		/* Each listener refuses about one start in six. */
 		KTEST_EXPECT_LT(test, refused, l->heard[GOING] / 2);
 		KTEST_EXPECT_GT(test, refused, 0);
 	}

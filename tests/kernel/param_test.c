@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The command line. The kernel's own was parsed at boot; here params_parse() gets
- * others, with parameters that only this file declares, and the kernel's is put
- * back afterwards.
+ * The command line. The kernel's own was parsed at boot. Here params_parse() gets
+ * others, with parameters that only this file declares; afterwards the kernel's is
+ * restored.
  */
 #include "kernel/ktest.h"
 #include "kernel/param.h"
@@ -48,7 +48,7 @@ static int reset(struct ktest *test)
 	return 0;
 }
 
-/* What was logged since @mark was logged. */
+/* The text of the log from the last @mark on. */
 static const char *messages_since(struct ktest *test, const char *mark)
 {
 	const size_t room = 20000;
@@ -94,7 +94,7 @@ static void quotes_keep_blanks(struct ktest *test)
 	params_parse("\"param_test.text=d e\" param_test.number=8");
 	KTEST_EXPECT_STREQ(test, text, "d e");
 	KTEST_EXPECT_EQ(test, number, 8);
-	/* A quote that is never closed ends with the line. */
+	/* An open quote ends with the line. */
 	params_parse("param_test.number=9 param_test.text=\"open end");
 	KTEST_EXPECT_STREQ(test, text, "open end");
 	KTEST_EXPECT_EQ(test, number, 9);
@@ -164,7 +164,7 @@ static void set_one(struct ktest *test)
 	KTEST_EXPECT_EQ(test, number, 12);
 }
 
-/* Whatever comes, it ends, and the words that are right are taken. */
+/* Random lines: parsing ends, and takes the correct words. */
 static void nonsense_does_no_harm(struct ktest *test)
 {
 	static const char alphabet[] = "abz.=\"-_0 9\t\x01\x7f\xff%\\;,";
@@ -193,7 +193,7 @@ static void long_line_is_cut_at_a_blank(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, command_line(), "param_test.number=5");
 }
 
-/* Half a word would be another one, and half a quoted text another command. */
+/* Half a word could be another word, and half a quoted text another command. */
 static void cut_words_are_not_obeyed(struct ktest *test)
 {
 	static const char *const cut[] = { "param_test.number=64",

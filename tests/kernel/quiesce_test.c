@@ -49,7 +49,7 @@ static void runs_once_on_each_hart(struct ktest *test)
 
 static void idle_harts_are_woken(struct ktest *test)
 {
-	/* Long enough for all to fall asleep. */
+	/* Long enough for all threads to fall asleep. */
 	msleep(20);
 	KTEST_EXPECT_EQ(test, synchronize_harts(TIMEOUT_NS), 0);
 }
@@ -64,7 +64,7 @@ static int request_often(void *arg)
 	return failed;
 }
 
-/* Requesters on every hart at once, which must serve each other. */
+/* Every hart requests a grace period at the same time; they must serve each other. */
 static void requesters_do_not_block_each_other(struct ktest *test)
 {
 	struct crew crew;
@@ -137,14 +137,14 @@ static void timeout_takes_the_request_back(struct ktest *test)
 	KTEST_EXPECT_GE(test, ktime_ns(), before + 20 * NSEC_PER_MSEC);
 	add_one(&stop);
 	KTEST_EXPECT_EQ(test, thread_join(thread, ktime_ns() + STEP_NS, NULL), 0);
-	/* It is quiescent again, and the old request is not run late. */
+	/* The hart is quiescent again, and does not serve the old request late. */
 	KTEST_EXPECT_EQ(test, synchronize_harts(TIMEOUT_NS), 0);
 	KTEST_EXPECT_EQ(test, calls[other->id], 0);
 }
 
 /*
- * What it is for: readers use an object without any atomics between two quiescent
- * points; the writer takes it away, waits, and spoils it.
+ * The typical use: readers use an object without atomics between two quiescent points;
+ * the writer unlinks it, waits, and overwrites it.
  */
 #define NR_OBJECTS 4
 #define GOOD	   0x600dUL

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Messages that the outside can cause: so many in an interval, and a count of the rest. */
+/*
+ * Messages that the outside can cause: a limited number in an interval, and a count of
+ * the rest.
+ */
 #include "arch/machine.h"
 #include "kernel/ktest.h"
 #include "kernel/printk.h"
@@ -26,7 +29,7 @@ static unsigned int ask(struct ratelimit_state *rs, unsigned int times)
 /* The last lines of the log contain these words. */
 static bool logged(struct ktest *test, const char *words)
 {
-	const size_t size = 24 << 10; /* more than the ring has */
+	const size_t size = 24 << 10; /* more than the ring holds */
 	struct sink_buffer buffer;
 	char *text = ktest_alloc(test, size);
 
@@ -46,7 +49,7 @@ static void burst(struct ktest *test)
 	KTEST_EXPECT_EQ(test, ask(&rs, 1000), RATELIMIT_BURST - 1);
 }
 
-/* Who stays below the limit is never told of. */
+/* A source that stays below the limit is never mentioned. */
 static void few(struct ktest *test)
 {
 	struct ratelimit_state rs = { .start_ns = ktime_ns() };

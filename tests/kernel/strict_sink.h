@@ -3,18 +3,18 @@
 #define _TESTS_KERNEL_STRICT_SINK_H
 
 /*
- * A sink whose reader may be slow, as that of a port: it counts the writes, and those that
- * were made with something held that others need.
+ * A sink whose reader may be slow, like a port's: it counts the writes, and those made
+ * while the writer held something that other threads need.
  */
 #include "kernel/mutex.h"
 #include "kernel/sink.h"
 
 /**
  * struct strict_sink - see above
- * @sink: hand this out
+ * @sink: pass this to the writer
  * @writes: how often it was written to
  * @held: how often with a lock held, in a walk bracket or with interrupts off
- * @lock: the name of the mutex, if there was one; the last
+ * @lock: the name of the last mutex that was held at a write, if any
  */
 struct strict_sink {
 	struct sink sink;
@@ -41,7 +41,7 @@ static inline void strict_write(struct sink *sink, const char *text, size_t len)
 		.sink = { .write = strict_write }, .lock = "" \
 	}
 
-/* It was written to, and nothing was held. */
+/* Expects writes, and that none was made with something held. */
 #define EXPECT_STRICT(test, strict)                           \
 	do {                                                  \
 		KTEST_EXPECT_GT(test, (strict)->writes, 0);   \

@@ -3,7 +3,7 @@
 #define _TESTS_KERNEL_TEST_THREADS_H
 
 /*
- * For suites that need more than one thread: one pinned to each hart, and waiting
+ * For suites that need more than one thread: a thread pinned to each hart, and waits
  * with a limit.
  */
 #include "arch/machine.h"
@@ -12,7 +12,7 @@
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 
-/* No step of these tests takes longer unless something is broken. */
+/* No step of these tests takes longer unless it hangs. */
 #define STEP_NS (100 * NSEC_PER_SEC)
 
 /**
@@ -25,19 +25,19 @@ struct crew {
 	unsigned int nr;
 };
 
-/* Of the host: whether its clock goes by what is done, and not by itself. */
+/* Defined on the host: does the clock advance only with work, not by itself? */
 bool host_time_is_virtual(void) __attribute__((weak));
 
 /*
- * Whether what took long took long in the kernel: only then may a case say "not after".
- * Elsewhere any thread may stand still for any time at any place.
+ * Can only the kernel make a step slow? Only then may a case expect an upper bound of a
+ * time. Otherwise any thread may stand still anywhere, for any time.
  */
 static inline bool time_is_virtual(void)
 {
 	return host_time_is_virtual != NULL && host_time_is_virtual();
 }
 
-/* Expects that what took @ns took less than @limit, where that says something. */
+/* Expects that @ns is less than @limit, if only the kernel can be slow. */
 #define KTEST_EXPECT_SOON(test, ns, limit)                                               \
 	do {                                                                             \
 		const u64 _took = (ns);                                                  \
@@ -47,8 +47,8 @@ static inline bool time_is_virtual(void)
 	} while (0)
 
 /*
- * Harts that run threads, in the order of their ids. The table may have entries of harts
- * that do not: those that failed to start, and one that a suite has played.
+ * Harts that run threads, in the order of their ids. The table may also have harts that
+ * run none: those that failed to start, and one that a suite has simulated.
  */
 static inline unsigned int nr_online_harts(void)
 {
@@ -60,7 +60,7 @@ static inline unsigned int nr_online_harts(void)
 	return nr;
 }
 
-/* Id of the online hart before which @rank others come. */
+/* Id of the online hart that follows @rank others. */
 static inline unsigned int online_hart(unsigned int rank)
 {
 	struct hart *hart;
@@ -71,7 +71,7 @@ static inline unsigned int online_hart(unsigned int rank)
 	return MAX_HARTS;
 }
 
-/* How many online harts come before this one. */
+/* How many online harts precede this one. */
 static inline unsigned int hart_rank(void)
 {
 	unsigned int rank = 0;
@@ -82,7 +82,7 @@ static inline unsigned int hart_rank(void)
 	return rank;
 }
 
-/* One thread on each online hart. Ends the case if that fails. */
+/* Starts a thread on each online hart. Ends the case if that fails. */
 static inline void crew_start(struct ktest *test, struct crew *crew, int (*fn)(void *arg),
 			      void *arg)
 {
@@ -97,7 +97,7 @@ static inline void crew_start(struct ktest *test, struct crew *crew, int (*fn)(v
 	}
 }
 
-/* Waits for all; their results added up. */
+/* Waits for all threads; returns the sum of their results. */
 static inline int crew_join(struct ktest *test, struct crew *crew)
 {
 	const u64 deadline = ktime_ns() + STEP_NS;
@@ -112,7 +112,7 @@ static inline int crew_join(struct ktest *test, struct crew *crew)
 	return sum;
 }
 
-/* Lets others run until @flag is at least @value; false when that takes too long. */
+/* Lets other threads run until @flag is at least @value; false if that takes too long. */
 static inline bool wait_for_count(const unsigned int *flag, unsigned int value)
 {
 	const u64 deadline = ktime_ns() + STEP_NS;

@@ -201,7 +201,7 @@ static void wake_all_and_wake_one(struct ktest *test)
 		KTEST_ASSERT_NOT_NULL(test, thread[i]);
 	}
 	KTEST_ASSERT_TRUE(test, wait_for_count(&looks, 3));
-	/* The condition is false still: everybody looks and sleeps again. */
+	/* The condition is still false: every waiter checks it and sleeps again. */
 	wake_up_all(&test_queue);
 	KTEST_ASSERT_TRUE(test, wait_for_count(&looks, 6));
 	KTEST_EXPECT_EQ(test, READ_ONCE(woken), 0);

@@ -2,8 +2,8 @@
 /*
  * Trace: records, rings, loss, text.
  *
- * The rings are the machine's own: what was traced before is cleared, and the
- * events that were on are turned on again at the end.
+ * The rings are the machine's own: the suite clears them, and at the end turns on the
+ * events that were on before.
  */
 #include "kernel/abi.h"
 #include "kernel/ktest.h"
@@ -57,7 +57,7 @@ static void off_means_off(struct ktest *test)
 	trace_emit(TRACE_TEST_MARK, .pfn = count_evaluation());
 	KTEST_EXPECT_EQ(test, evaluated, 0);
 	KTEST_EXPECT_FALSE(test, trace_take(&record));
-	/* Another event being on does not turn this one on. */
+	/* If another event is on, this one still is not. */
 	KTEST_EXPECT_EQ(test, trace_set("mm:frames", TRACE_ON), 1);
 	trace_emit(TRACE_TEST_MARK, .pfn = 1);
 	KTEST_EXPECT_FALSE(test, trace_take(&record));
@@ -81,7 +81,7 @@ static void records_say_what_was_emitted(struct ktest *test)
 	KTEST_EXPECT_EQ(test, record.before, 1);
 	KTEST_EXPECT_EQ(test, record.after, 0xffff);
 	KTEST_EXPECT_EQ(test, record.flags, 0x5a);
-	/* 0 says "from boot on": a replay begins with nothing there. */
+	/* 0 means "from boot on": a replay starts with an empty memory. */
 	KTEST_EXPECT_NE(test, record.seq, 0);
 	KTEST_EXPECT_LT(test, record.hart, nr_harts());
 	KTEST_EXPECT_GE(test, record.time, before);
@@ -99,7 +99,10 @@ static void globs_name_events(struct ktest *test)
 	KTEST_EXPECT_TRUE(test, trace_is_on(TRACE_EVAC_PHASE));
 }
 
-/* What does not fit is lost, the rest can be taken: together, all that was emitted. */
+/*
+ * Records that do not fit are lost, the rest can be taken; both together are all that
+ * were emitted.
+ */
 static const int overruns[] = { -1, 0, 1, 10 };
 
 static void describe_overrun(const int *by, char desc[KTEST_DESC_SIZE])
@@ -115,13 +118,13 @@ KTEST_ARRAY_PARAM(overrun, overruns, describe_overrun)
 static void overwritten_records_are_counted(struct ktest *test)
 {
 	const u64 emitted = ebb_trace.nr_records + *(const int *)test->param_value;
-	/* One slot is always about to be written. */
+	/* One slot is always reserved for the next write. */
 	const u64 lost = emitted - (ebb_trace.nr_records - 1);
 	struct trace_record record;
 	u64 taken = 0;
 
 	(void)trace_set("ktest:mark", TRACE_ON);
-	/* In one go, so that all go to one ring. */
+	/* Without a pause, so that all go to one ring. */
 	for (u64 i = 0; i < emitted; i++)
 		trace_emit(TRACE_TEST_MARK, .pfn = i);
 	(void)trace_set("*", TRACE_OFF);
@@ -145,7 +148,10 @@ static int emit_marks(void *arg)
 	return MARKS;
 }
 
-/* Takes records while all harts write: none twice, in order, all or counted. */
+/*
+ * Takes records while all harts write: each at most once, in order, the missing ones
+ * counted.
+ */
 static void several_harts(struct ktest *test)
 {
 	struct trace_record record;
@@ -271,7 +277,7 @@ static int command(const char *line)
 	return console_run_line(line, &buffer.sink);
 }
 
-/* "trace list" has a line for each event: number, name, whether it is on, fields. */
+/* "trace list" has a line for each event: number, name, on or off, fields. */
 static void expect_list(struct ktest *test, u64 on)
 {
 	const struct trace_event_desc *desc;
@@ -337,7 +343,10 @@ static void dumped_by_hand(struct ktest *test)
 	KTEST_EXPECT_EQ(test, strncmp(answer, "usage: trace ", 13), 0);
 }
 
-/* A muted site is as if its call were not there. Site 0 is any. */
+/*
+ * A muted site records nothing, as if its call were not there. Any site would do; this
+ * is site 0.
+ */
 static void muted_by_hand(struct ktest *test)
 {
 	const struct trace_site *site = __start_trace_sites;

@@ -15,7 +15,7 @@ static unsigned int marks, fired, in_interrupt, told;
 struct named_timer {
 	struct timer timer;
 	char name;
-	unsigned int again; /* how often it sets itself anew */
+	unsigned int again; /* how often it sets itself again */
 };
 
 static bool timer_pending(const struct timer *timer)
@@ -38,7 +38,7 @@ static int reset(struct ktest *test)
 	return 0;
 }
 
-/* Who sees the count in @fired sees the marks too: each has its own place, written before. */
+/* A reader of the count in @fired also sees the marks: each timer writes its own mark first. */
 static void leave_mark(char mark)
 {
 	const unsigned int at = __atomic_fetch_add(&marks, 1, __ATOMIC_RELAXED);
@@ -61,7 +61,7 @@ static void on_timer(struct timer *timer)
 	}
 }
 
-/* When the timer with that name was to fire. */
+/* The time at which the timer with that name was to fire. */
 static u64 expiry(const struct named_timer *timers, char name)
 {
 	return timers[name - 'a'].timer.expires;
@@ -80,7 +80,7 @@ static void timers_fire_in_order(struct ktest *test)
 	}
 	KTEST_EXPECT_TRUE(test, wait_for_count(&fired, 3));
 	KTEST_EXPECT_GE(test, ktime_ns(), before + 6 * NSEC_PER_MSEC);
-	/* "bca", unless the host stopped this hart between two settings. */
+	/* "bca", unless the host stopped this hart between two calls of timer_set(). */
 	KTEST_EXPECT_LE(test, expiry(t, trail[0]), expiry(t, trail[1]));
 	KTEST_EXPECT_LE(test, expiry(t, trail[1]), expiry(t, trail[2]));
 	KTEST_EXPECT_EQ(test, in_interrupt, 3);
@@ -163,7 +163,7 @@ static struct {
 	unsigned int entered, deleting, ended;
 } slow;
 
-/* Still runs when it is deleted, and for a while from then on. */
+/* Still runs when the timer is deleted, and for a while after that. */
 static void on_slow(struct timer *)
 {
 	u64 end;
@@ -182,7 +182,7 @@ static int set_slow(void *)
 	return 0;
 }
 
-/* Gives its hart to nobody: the timer may have interrupted whoever is on the other one. */
+/* Does not give its hart away: the timer may have interrupted any thread on the other hart. */
 static int delete_slow(void *)
 {
 	while (__atomic_load_n(&slow.entered, __ATOMIC_ACQUIRE) == 0)
@@ -234,7 +234,7 @@ static void works_run_in_order(struct ktest *test)
 
 	for (int i = 0; i < 3; i++)
 		work_init(&w[i].work, on_work);
-	/* As an interrupt handler would, so that the worker cannot come between. */
+	/* Like an interrupt handler, so that the worker cannot run in between. */
 	flags = arch_irq_save();
 	KTEST_EXPECT_TRUE(test, schedule_work(&w[1].work));
 	KTEST_EXPECT_TRUE(test, schedule_work(&w[0].work));
@@ -244,7 +244,7 @@ static void works_run_in_order(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, trail, "bac");
 }
 
-/* Keeps the worker busy, so that what is scheduled behind it is pending. */
+/* Keeps the worker busy, so that later work stays pending. */
 static void wait_until_told(struct work *work)
 {
 	(void)wait_for_count(&told, 1);
@@ -298,7 +298,7 @@ static void cancelled_work_does_not_run(struct ktest *test)
 	msleep(5);
 	KTEST_EXPECT_EQ(test, w.runs, 0);
 	KTEST_EXPECT_TRUE(test, wait_for_count(&fired, 1));
-	/* It can be used again. */
+	/* The work can be used again. */
 	KTEST_EXPECT_TRUE(test, schedule_work(&w.work));
 	KTEST_EXPECT_TRUE(test, wait_for_count(&fired, 2));
 	KTEST_EXPECT_EQ(test, w.runs, 1);

@@ -5,7 +5,7 @@
 #include "lib/bitops.h"
 #include "lib/string.h"
 
-/* Reads through a volatile, so that nothing folds at compile time. */
+/* Reads through a volatile, so that the compiler folds nothing. */
 static u64 opaque(u64 x)
 {
 	volatile u64 hidden = x;
@@ -55,7 +55,7 @@ static void weights(struct ktest *test)
 	KTEST_EXPECT_EQ(test, hweight64(opaque(~0ULL)), 64);
 }
 
-#define BITS 200 /* not a multiple of the word: the tail must stay alone */
+#define BITS 200 /* not a multiple of the word: the tail must not change */
 
 static u64 map[BITMAP_WORDS(BITS + 64)];
 static u8 model[BITS + 64];
@@ -127,7 +127,7 @@ static const struct ktest_case bitops_cases[] = {
 static struct ktest_suite bitops_suite = {.name = "bitops", .cases = bitops_cases};
 KTEST_SUITE(bitops_suite);
 
-/* Both start from the same empty map. */
+/* Both start with the same empty map. */
 static int clear(struct ktest *test)
 {
 	(void)test;

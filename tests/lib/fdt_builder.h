@@ -4,7 +4,7 @@
 
 /*
  * Device trees for tests, written as calls: nodes and properties in order, then
- * fdtb_finish(). What doesn't fit is lost, and fdtb_finish() says so.
+ * fdtb_finish(). A node or property that doesn't fit is lost, and fdtb_finish() reports it.
  */
 #include "lib/types.h"
 
@@ -12,8 +12,8 @@
 
 struct fdt_builder {
 	u8 blob[FDTB_SIZE] __attribute__((aligned(8)));
-	u32 at;		 /* end of what is written */
-	u32 structs_len; /* once finished: with its FDT_END */
+	u32 at;		 /* end of the written part */
+	u32 structs_len; /* set when finished: includes FDT_END */
 	u32 nr_reserved;
 	bool full;
 	char strings[512];
@@ -22,13 +22,13 @@ struct fdt_builder {
 
 void fdtb_start(struct fdt_builder *b);
 
-/* Entries of the memory reservation block: before the first node. */
+/* An entry of the memory reservation block; call it before the first node. */
 void fdtb_reserve(struct fdt_builder *b, u64 base, u64 size);
 
 void fdtb_begin(struct fdt_builder *b, const char *name);
 void fdtb_end(struct fdt_builder *b);
 
-/* A property of any bytes, of one string (with its terminator), of cells. */
+/* A property of any bytes, of a string (with its terminator), or of cells. */
 void fdtb_prop(struct fdt_builder *b, const char *name, const void *data, u32 len);
 void fdtb_str(struct fdt_builder *b, const char *name, const char *value);
 void fdtb_cell_array(struct fdt_builder *b, const char *name, const u32 *cells, u32 nr);
@@ -36,7 +36,7 @@ void fdtb_cell_array(struct fdt_builder *b, const char *name, const u32 *cells, 
 	fdtb_cell_array(b, name, (const u32[]){__VA_ARGS__}, \
 			sizeof((const u32[]){__VA_ARGS__}) / sizeof(u32))
 
-/* Any word where a tag belongs. */
+/* Writes any word in the place of a tag. */
 void fdtb_word(struct fdt_builder *b, u32 word);
 
 /* Writes FDT_END, the strings and the header. Return: the blob's size; 0 if it didn't fit. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Device trees: addresses, interrupts, and what the machine's tree says. */
+/* Device trees: addresses, interrupts, and the machine's memory and harts. */
 #include "kernel/ktest.h"
 #include "lib/errno.h"
 #include "lib/fdt.h"
@@ -70,7 +70,7 @@ static void reserved_memory(void)
 	fdtb_end(&b);
 }
 
-/* Two busses deep, with windows that move addresses. */
+/* Two levels of busses, with windows that move addresses. */
 static void soc(void)
 {
 	fdtb_begin(&b, "soc");
@@ -249,7 +249,7 @@ static void memory_ranges(struct ktest *test)
 	struct seen seen = {.test = test};
 
 	KTEST_EXPECT_EQ(test, fdt_for_each_memory(&fdt, see_range, &seen), 0);
-	KTEST_EXPECT_EQ(test, seen.nr, 2); /* not the empty one, nor what is disabled */
+	KTEST_EXPECT_EQ(test, seen.nr, 2); /* neither the empty range nor the disabled node */
 	KTEST_EXPECT_EQ(test, seen.ranges[0].base, 0x80000000);
 	KTEST_EXPECT_EQ(test, seen.ranges[0].size, 0x8000000);
 	KTEST_EXPECT_EQ(test, seen.ranges[1].base, 0x100000000);
@@ -305,7 +305,7 @@ static void chosen(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, fdt_bootargs(&fdt), "loglevel=7 quiet");
 }
 
-/* Nothing there but a root: every question has an answer. */
+/* A tree with only a root: every function has an answer. */
 static void bare_tree(struct ktest *test)
 {
 	struct seen seen = {.test = test};
@@ -323,7 +323,7 @@ static void bare_tree(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, fdt_bootargs(&fdt), "");
 }
 
-/* Without #address-cells and #size-cells an address has two cells and a size one. */
+/* Without #address-cells and #size-cells, an address has two cells and a size has one. */
 static void default_cells(struct ktest *test)
 {
 	struct fdt_range range;

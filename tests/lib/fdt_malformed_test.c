@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Device trees in which something is malformed: it is named, and costs nothing else.
+ * Device trees with a malformed part: it is reported, and the rest is still read.
  * Spec: Devicetree Specification 0.4, chapters 2 and 3.
  */
 #include "kernel/ktest.h"
@@ -77,7 +77,7 @@ static void one_device(struct ktest *test, u32 addr, u32 size, const u32 *reg, u
 	KTEST_ASSERT_EQ(test, fdt_open(&fdt, b.blob, fdtb_finish(&b), NULL), 0);
 }
 
-/* The memory of a bus with these cells and this reg is malformed in this way. */
+/* The way in which memory is malformed on a bus with these cell counts and this reg. */
 static void expect_bad_memory(struct ktest *test, const u32 cells[2], const u32 *reg, u32 nr,
 			      int err)
 {
@@ -124,7 +124,7 @@ static void malformed_numbers(struct ktest *test)
 	KTEST_EXPECT_EQ(test, range.size, 0);
 }
 
-/* A node with this name, type and reg, in a tree that is being built. */
+/* Adds a node with this name, type and reg to a tree under construction. */
 #define PUT_NODE(name, type, ...)                                \
 	do {                                                     \
 		fdtb_begin(&b, name);                            \
@@ -157,7 +157,7 @@ static void expect_ranges(struct ktest *test, const struct seen *seen, const u64
 		KTEST_EXPECT_EQ(test, seen->ranges[i].base, bases[i]);
 }
 
-/* Malformed nodes and entries are named, and cost no other one. */
+/* Malformed nodes and entries are reported, and the others are still read. */
 static void malformed_memory_hides_nothing(struct ktest *test)
 {
 	static const u64 bases[] = {0x80000000, 0x84000000, 0x88000000, 0x8c000000};
@@ -185,7 +185,7 @@ static void malformed_memory_hides_nothing(struct ktest *test)
 	KTEST_EXPECT_EQ(test, seen.bad[2], -ENOENT);
 }
 
-/* The same of reservations: of the block, of nodes, of a second node of that name. */
+/* The same for reservations: of the block, of nodes, and of a second node with that name. */
 static void malformed_reservation_hides_nothing(struct ktest *test)
 {
 	static const u64 bases[] = {0x1000, 0x5000, 0x84000000, 0x86000000, 0x88000000};
@@ -215,7 +215,10 @@ static void malformed_reservation_hides_nothing(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, seen.bad_path[3], "/reserved-memory@1/odd");
 }
 
-/* What the firmware adds in the root's cells is read in those: its address says so. */
+/*
+ * Nodes that the firmware adds with the root's cell counts are read with those: the
+ * unit address tells.
+ */
 static void firmware_keeps_to_the_roots_cells(struct ktest *test)
 {
 	static const u64 bases[] = {0x80000000, 0x84000000, 0x86000000};
@@ -238,7 +241,7 @@ static void firmware_keeps_to_the_roots_cells(struct ktest *test)
 	KTEST_EXPECT_EQ(test, seen.nr_bad, 0);
 }
 
-/* Without cells for a size nothing is reserved, which the tree can't mean. */
+/* Without size cells the tree would reserve nothing, which it can't mean. */
 static void reservations_without_sizes(struct ktest *test)
 {
 	struct seen seen = {.test = test};
@@ -255,7 +258,7 @@ static void reservations_without_sizes(struct ktest *test)
 	KTEST_EXPECT_EQ(test, seen.nr_bad, 1);
 }
 
-/* A hart without a number, or a window that wraps, costs no other one. */
+/* A hart without a number, or a window that wraps, does not hide the others. */
 static void others_behind_malformed_ones(struct ktest *test)
 {
 	struct seen seen = {.test = test};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Device trees: what is refused and why, nodes, properties, finding. */
+/* Device trees: refused trees and the reasons, nodes, properties, searches. */
 #include "kernel/ktest.h"
 #include "lib/errno.h"
 #include "lib/fdt.h"
@@ -69,7 +69,7 @@ static void walk(struct ktest *test)
 		i++;
 	} while (fdt_next(&node));
 	KTEST_EXPECT_EQ(test, i, ARRAY_SIZE(names));
-	KTEST_EXPECT_STREQ(test, node.name, "texts"); /* it stays at the last one */
+	KTEST_EXPECT_STREQ(test, node.name, "texts"); /* it stays at the last node */
 }
 
 static void children(struct ktest *test)
@@ -197,7 +197,7 @@ static void reservations(struct ktest *test)
 }
 
 /*
- * What is refused
+ * Refused trees
  */
 
 struct damage {
@@ -269,7 +269,7 @@ static void endless_reservations(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, why, "the memory reservation block has no end");
 }
 
-/* A string that isn't terminated can't be a name, those before it can. */
+/* An unterminated string can't be a name; the strings before it can. */
 static void open_string(struct ktest *test)
 {
 	u32 size = small_tree();
@@ -281,7 +281,7 @@ static void open_string(struct ktest *test)
 	KTEST_EXPECT_EQ(test, fdt_open(&fdt, b.blob, size, NULL), -EINVAL);
 }
 
-/* Sequences of tags inside of a blob that is sound. */
+/* Sequences of tags in an otherwise valid blob. */
 enum {
 	END,
 	BEGIN,
@@ -347,8 +347,8 @@ static void write_op(u8 op)
 		fdtb_word(&b, 5);
 		break;
 	case BIG:
-		fdtb_cells(&b, "p", 4); /* a NOP, if it were read as a tag */
-		fdtb_poke(&b, b.at - 12, UINT32_MAX - 2); /* aligned up it would wrap */
+		fdtb_cells(&b, "p", 4); /* would be a NOP if it were read as a tag */
+		fdtb_poke(&b, b.at - 12, UINT32_MAX - 2); /* would wrap when aligned up */
 	}
 }
 
@@ -386,7 +386,7 @@ static void depth(struct ktest *test)
 
 	KTEST_ASSERT_EQ(test, open_nested(FDT_MAX_DEPTH), 0);
 	KTEST_EXPECT_EQ(test, fdt.nr_too_deep, 0);
-	/* What is deeper is passed over, and counted. */
+	/* Deeper nodes are skipped and counted. */
 	KTEST_ASSERT_EQ(test, open_nested(FDT_MAX_DEPTH + 3), 0);
 	KTEST_EXPECT_EQ(test, fdt.nr_too_deep, 3);
 	fdt_root(&fdt, &node);
@@ -398,7 +398,7 @@ static void depth(struct ktest *test)
 	KTEST_EXPECT_FALSE(test, fdt_first_child(&node));
 }
 
-/* Any single wrong byte: an answer, and a walk that ends. */
+/* Any single wrong byte: fdt_open() answers, and each walk ends. */
 static void any_byte_wrong(struct ktest *test)
 {
 	u32 size = small_tree();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Strict parsing: what is accepted, and that all else leaves the result alone. */
+/* Strict parsing: which texts are accepted, and that all others leave the result alone. */
 #include "kernel/ktest.h"
 #include "lib/ctype.h"
 #include "lib/errno.h"
@@ -45,7 +45,7 @@ static void name_number(const struct number *n, char desc[KTEST_DESC_SIZE])
 	strscpy(desc, *n->text ? n->text : "(empty)", KTEST_DESC_SIZE);
 	for (; *desc; desc++)
 		if (!isprint(*desc))
-			*desc = '.'; /* a log is made of lines */
+			*desc = '.'; /* a description must be a single line */
 }
 
 KTEST_ARRAY_PARAM(number, numbers, name_number);

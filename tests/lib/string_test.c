@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * lib/string.c against the plainest code there is, over all small sizes and
- * alignments. On the host the functions are ebb_NAME, and libc's answer counts too.
+ * Compares lib/string.c with the simplest code, over all small sizes and alignments. On
+ * the host the functions are ebb_NAME, and libc's results are compared, too.
  */
 #include "kernel/ktest.h"
 #include "lib/errno.h"
@@ -18,7 +18,7 @@ static void fill(struct ktest *test)
 		area[i] = model[i] = (u8)prng_u64(&test->prng);
 }
 
-/* Lengths around which the loops change. */
+/* Lengths at which the loops change. */
 static const size_t lengths[] = {0,  1,	 2,  3,	 4,  7,	 8,   9,   15,	16,  17,
 				 23, 24, 31, 32, 63, 64, 127, 128, 129, 140, 263};
 
@@ -77,7 +77,7 @@ static int sign(int x)
 	return (x > 0) - (x < 0);
 }
 
-/* Equal areas with one byte changed, at every place and alignment. */
+/* Equal areas with one changed byte, at every place and alignment. */
 static void memcmp_all(struct ktest *test)
 {
 	for (size_t start = 0; start < 8; start++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Small things that work on text: argv, glob, nearest word, base64, character classes. */
+/* Small functions on text: argv, glob, nearest word, base64, character classes. */
 #include "kernel/ktest.h"
 #include "lib/argv.h"
 #include "lib/base64.h"
@@ -109,7 +109,7 @@ static void glob(struct ktest *test)
 	KTEST_EXPECT_EQ(test, glob_match(m->pat, m->str), m->yes);
 }
 
-/* Patterns that make a naive matcher take for ever. */
+/* Patterns for which a naive matcher takes forever. */
 static void glob_is_quick(struct ktest *test)
 {
 	char str[200];
@@ -130,7 +130,7 @@ static void edits(struct ktest *test)
 	KTEST_EXPECT_EQ(test, levenshtein("flaw", "lawn"), 2);
 	KTEST_EXPECT_EQ(test, levenshtein("ehco", "echo"), 1);
 	KTEST_EXPECT_EQ(test, levenshtein("badc", "abcd"), 2);
-	KTEST_EXPECT_EQ(test, levenshtein("ca", "abc"), 3); /* none inside of a swap */
+	KTEST_EXPECT_EQ(test, levenshtein("ca", "abc"), 3); /* no edit inside a swap */
 	memset(wide, 'x', sizeof(wide));
 	wide[LEVENSHTEIN_MAX] = '\0';
 	KTEST_EXPECT_EQ(test, levenshtein(wide, ""), LEVENSHTEIN_MAX);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Formatted text: C's examples and corners, written down. tests/fuzz/fuzz_vsprintf.c
- * compares with glibc on the host; this runs in the guest too.
+ * Formatted text: a table of C's examples and corner cases. tests/fuzz/fuzz_vsprintf.c
+ * compares with glibc on the host; this suite also runs in the guest.
  */
 #include "kernel/ktest.h"
 #include "lib/errno.h"
@@ -10,7 +10,7 @@
 
 static char buf[128];
 
-/* vsnprintf() without the compiler's opinion about the formats, some of which are odd. */
+/* vsnprintf() without the compiler's format checks, because some formats are odd. */
 static int print(char *to, size_t size, const char *fmt, ...)
 {
 	va_list ap;
@@ -22,7 +22,7 @@ static int print(char *to, size_t size, const char *fmt, ...)
 	return ret;
 }
 
-/* The result and what is returned must agree; a buffer that is too small gets the start. */
+/* The text and the return value must agree; a buffer that is too small gets the start. */
 #define EXPECT_TEXT(test, want, ...)                                                \
 	do {                                                                        \
 		char _small[6];                                                     \
@@ -81,7 +81,7 @@ static void pointers(struct ktest *test)
 	EXPECT_TEXT(test, "(null)|", "%s|%.3s", (char *)NULL, (char *)NULL);
 }
 
-/* Formats that only a mistake makes: they print as they stand and take nothing. */
+/* Invalid formats: they print as they stand and take no argument. */
 static void unknown(struct ktest *test)
 {
 	EXPECT_TEXT(test, "%y1", "%y%d", 1);

@@ -5,7 +5,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
-/* "ut all", "ut list", "ut buddy.*", then any kunit.* or ktest.* words. */
+/* "ut all", "ut list" or "ut buddy.*", followed by any kunit.* or ktest.* words. */
 static int cmd_ut(int argc, char **argv, struct sink *out)
 {
 	struct ktest_options options = { 0 };

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The test runner: suites, cases, parameters, in the order and the words of
- * KUnit, so that Linux's kunit.py can read the log.
+ * The test runner: suites, cases, parameters, in KUnit's order and words, so that
+ * Linux's kunit.py can read the log.
  *
  * The functions of a case run on a stack of their own, within the runner's thread:
- * an ASSERT_ switches back to the runner's stack and leaves the other one as it is.
- * In another thread it ends that thread, and the case goes on to its end.
+ * an ASSERT_ switches back to the runner's stack and abandons the case's. In another
+ * thread it ends that thread, and the case goes on to its end.
  */
 #include "arch/machine.h"
 #include "kernel/hart.h"
@@ -63,7 +63,7 @@ static void print_result(struct ktest_run *run, enum outcome outcome, unsigned i
 		ktest_print(run, "%s %u %s", word, number, name);
 }
 
-/* Off the case's stack; nobody comes back to it. */
+/* Leaves the case's stack for good. */
 static void __noreturn leave_stack(struct ktest_run *run)
 {
 	(void)arch_irq_save();
@@ -135,7 +135,7 @@ static void run_hooks_after(struct ktest *test)
 			call_guarded(test, (*hook)->after);
 }
 
-/* What a case must not leave behind, whatever it tests. */
+/* Checks for what no case may leave behind. */
 static void check_left_behind(struct ktest *test, u32 spin_depth, struct mutex *mutexes)
 {
 	struct ktest_run *run = test->run;
@@ -158,7 +158,7 @@ static void check_left_behind(struct ktest *test, u32 spin_depth, struct mutex *
 			   warnings, run->warnings_allowed);
 }
 
-/* One call of a case's function, with everything around it. */
+/* Calls a case's function once, with set-up and clean-up. */
 static enum outcome run_once(struct ktest *test)
 {
 	struct ktest_run *run = test->run;
@@ -187,7 +187,7 @@ static enum outcome run_once(struct ktest *test)
 	return run->skip_reason[0] != '\0' ? SKIPPED : PASSED;
 }
 
-/* Equal seeds give a case equal numbers, whichever other cases run. */
+/* With the same seed a case gets the same numbers, whichever other cases run. */
 static void seed_case(struct ktest *test, unsigned int param)
 {
 	u64 seed = test->run->options->seed != 0 ? test->run->options->seed : DEFAULT_SEED;
@@ -200,8 +200,8 @@ static void seed_case(struct ktest *test, unsigned int param)
 }
 
 /*
- * A parameter's description as KTAP can carry it: "#" would start a directive,
- * readers split lines at anything that is not printable, and blanks alone are no name.
+ * Makes a parameter's description safe for KTAP: "#" would start a directive, readers
+ * split lines at unprintable characters, and only blanks are no name.
  */
 static void describe(char desc[KTEST_DESC_SIZE], unsigned int param)
 {
@@ -260,7 +260,7 @@ static enum outcome run_case(struct ktest_run *run, const struct ktest_case *tes
 	return run_once(&test);
 }
 
-/* An order of 0 to nr - 1: as it is, or shuffled. */
+/* The numbers 0 to nr - 1, in order or shuffled. */
 static void make_order(const struct ktest_options *options, u8 *order, unsigned int nr,
 		       u64 salt)
 {
@@ -361,7 +361,7 @@ static void run_all(struct ktest_run *run, struct ktest_suite *const *suites,
 	}
 }
 
-/* Runs what is wanted, on a stack for the cases. */
+/* Runs the selected suites, with a stack for the cases. */
 static enum ktest_status run_wanted(struct ktest_run *run, struct ktest_suite *const *suites,
 				    unsigned int nr)
 {
@@ -409,9 +409,12 @@ enum ktest_status ktest_run_suites(const struct ktest_options *options,
 	return run_wanted(&run, suites, nr_suites);
 }
 
-/* The thread that tests. No mutex: nobody waits for it, and it writes to a console that may. */
+/*
+ * The thread that runs tests. No mutex: no thread waits for its end, and its console
+ * may be slow.
+ */
 static struct thread *tester;
-static unsigned int nr_begun; /* the tester's */
+static unsigned int nr_begun; /* open ktest_begin() calls of the tester */
 
 bool ktest_begin(struct sink *out)
 {
@@ -439,7 +442,7 @@ enum ktest_status ktest_run(const struct ktest_options *options, struct sink *ou
 
 	if (!ktest_begin(out))
 		return KTEST_HARNESS;
-	/* Threads that a case starts are not to look like a leak. */
+	/* Threads that a case starts must not look like a leak. */
 	stack_pool_fill(SPARE_STACKS + 2 * nr_harts());
 	status = ktest_run_suites(options, __start_ktest_suites,
 				  __stop_ktest_suites - __start_ktest_suites, out);

@@ -17,14 +17,14 @@ static const char *const speed_names[] = {
 enum comparison { CMP_NONE, CMP_LT, CMP_LE, CMP_GT, CMP_GE, CMP_EQ, CMP_NE };
 
 static const struct {
-	const char *text; /* the longer ones first */
+	const char *text; /* the longer texts first */
 	enum comparison value;
 } comparisons[] = {
 	{ "<=", CMP_LE }, { ">=", CMP_GE }, { "!=", CMP_NE },
 	{ "<", CMP_LT },  { ">", CMP_GT },  { "=", CMP_EQ },
 };
 
-/* struct ktest_options' @filter, taken apart. */
+/* struct ktest_options' @filter, parsed. */
 struct speed_filter {
 	enum comparison comparison;
 	enum ktest_speed speed;
@@ -83,7 +83,7 @@ static bool speed_passes(const struct speed_filter *filter, enum ktest_speed spe
 	}
 }
 
-/* The glob's part before the first dot into @suite; returns the part behind. */
+/* Copies the glob's part before the first dot to @suite; returns the part behind it. */
 static const char *split_glob(const char *glob, char suite[GLOB_MAX])
 {
 	const char *dot = strchr(glob, '.');

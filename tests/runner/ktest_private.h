@@ -29,23 +29,24 @@ struct ktest_tally {
 
 /**
  * struct ktest_run - one run, on the runner's stack
- * @options: what was asked for
- * @report: where KTAP goes; what is written with a lock held is kept, until the next report
- *	without or the end of the case: the console may wait, see sink_may_wait()
+ * @options: the options of this run
+ * @report: where KTAP goes; text written with a lock held is kept until the next report
+ *	without a lock or the end of the case, because the console may wait, see
+ *	sink_may_wait()
  * @console: where @report writes
- * @kept: what is kept; its text is @kept_text, and @kept_lock protects both
- * @suite: which runs
- * @test_case: which runs
- * @thread: the runner's; other threads can't leave its case
+ * @kept: the kept text, stored in @kept_text; @kept_lock protects both
+ * @suite: the running suite
+ * @test_case: the running case
+ * @thread: the runner's thread; only this thread can leave the case
  * @indent: blanks in front of each line
  * @failed: the case has failed; set by any thread
  * @skip_reason: not empty when the case was skipped
- * @stack: on which the case's functions run, so that they can be left
- * @runner: the runner, while one of them runs
+ * @stack: the case's functions run on it, so that the runner can leave them
+ * @runner: the runner's context, while one of them runs
  * @guarded: the function that runs on @stack
  * @fn: that function
  * @base_fp: frame pointer of its caller
- * @on_stack: it runs now
+ * @on_stack: @fn runs now
  * @irq_flags: interrupt state of the runner
  * @actions: registered by the case
  * @nr_actions: how many
@@ -53,8 +54,8 @@ struct ktest_tally {
  * @warnings_before: warn_count() when the case began
  * @warnings_allowed: by ktest_expect_warnings()
  * @line_text: storage of @line
- * @line: what ktest_sink() got since the last newline
- * @lines: what ktest_sink() hands out
+ * @line: the text of ktest_sink() since the last newline
+ * @lines: the sink that ktest_sink() returns
  * @total: of cases, over all suites
  */
 struct ktest_run {
@@ -91,7 +92,7 @@ struct ktest_run {
 /* One line of KTAP, indented, in one write. */
 void ktest_print(struct ktest_run *run, const char *fmt, ...) __printf(2, 3);
 
-/* Whether the options want this suite or case. */
+/* Do the options select this suite or case? */
 bool ktest_wants_suite(const struct ktest_options *options,
 		       const struct ktest_suite *suite);
 bool ktest_wants_case(const struct ktest_options *options, const struct ktest_suite *suite,
@@ -99,30 +100,30 @@ bool ktest_wants_case(const struct ktest_options *options, const struct ktest_su
 unsigned int ktest_count_cases(const struct ktest_options *options,
 			       const struct ktest_suite *suite);
 
-/* False, and a line in @out, when an option is not understood. */
+/* Are the options valid? Otherwise prints a line to @out. */
 bool ktest_options_valid(const struct ktest_options *options, struct sink *out);
 
-/* Word of a speed: "normal", "slow", "very_slow". */
+/* The word for a speed: "normal", "slow", "very_slow". */
 const char *ktest_speed_name(enum ktest_speed speed);
 
-/* Around a case: tests/runner/ktest_resource.c. */
+/* Before and after a case: tests/runner/ktest_resource.c. */
 void ktest_resources_begin(struct ktest_run *run);
 void ktest_resources_end(struct ktest_run *run);
 void ktest_run_actions(struct ktest_run *run);
 
-/* End the case now, or the thread if it is not the case's own. */
+/* Ends the case now; in another thread, ends that thread. */
 void ktest_abort(struct ktest *test) __noreturn;
 
 /*
- * Where the instruction at @pc comes from: on the host "file:line"; in the guest the
+ * The source of the instruction at @pc: on the host "file:line"; in the guest the
  * function and the address, which tools/testrun.py looks up.
  */
 void ktest_code_place(unsigned long pc, char *text, size_t size);
 
-/* The run's sinks; @console is where KTAP goes in the end. */
+/* Sets up the run's sinks; KTAP goes to @console in the end. */
 void ktest_report_init(struct ktest_run *run, struct sink *console);
 
-/* What is left in ktest_sink() without a newline, and what is kept. */
+/* Prints the rest of ktest_sink() that has no newline, and the kept text. */
 void ktest_flush_lines(struct ktest_run *run);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a case says: failures with both operands, notes, skips. A report is one
- * write, so that it stays together whatever other harts print.
+ * The reports of a case: failures with both operands, notes, skips. A report is a
+ * single write, so that it stays together whatever other harts print.
  */
 #include "tests/runner/ktest_private.h"
 #include "kernel/sched.h"
@@ -17,7 +17,7 @@ static const char *indentation(const struct ktest_run *run)
 	return blanks + INDENT_MAX - min(run->indent, (unsigned int)INDENT_MAX);
 }
 
-/* Reports of any thread, with a lock held. What has no room is counted. */
+/* Keeps reports of any thread that holds a lock; counts what does not fit. */
 static void keep(struct ktest_run *run, const char *text, size_t len)
 {
 	const unsigned long flags = spin_lock_irqsave(&run->kept_lock);
@@ -70,7 +70,7 @@ bool ktest_failed(const struct ktest *test)
 	return __atomic_load_n(&test->run->failed, __ATOMIC_RELAXED) != 0;
 }
 
-/* What a function leaves on the stack: its caller's frame pointer, and where it returns to. */
+/* A function's record on the stack: its caller's frame pointer and its return address. */
 struct frame {
 	unsigned long fp;
 	unsigned long ra;
@@ -85,11 +85,11 @@ static const struct frame *frame_at(unsigned long fp)
 #endif
 }
 
-/* Where an expectation's function was called from. */
+/* The caller of an expectation's function. */
 #define CALLED_FROM ((unsigned long)__builtin_return_address(0))
 
 /*
- * Where the case itself, or another function of its suite, called what led here; 0 in
+ * The call in the case itself, or in another function of its suite, that led here; 0 in
  * another thread and in an action. Tests are compiled so that each call has a frame.
  */
 static __noinline unsigned long called_by_case(const struct ktest_run *run)
@@ -111,8 +111,9 @@ static __noinline unsigned long called_by_case(const struct ktest_run *run)
 }
 
 /*
- * Notes the failure, prints @text under a headline, and leaves if asked to. The headline
- * names the case's own line, also where the expectation at @pc stands in a helper.
+ * Records the failure, prints @text under a headline, and leaves the case if asked to.
+ * The headline names the case's own line, also if the expectation at @pc is in a
+ * helper.
  */
 static void fail(struct ktest *test, const struct ktest_place *place, unsigned long pc,
 		 const char *text)
@@ -158,7 +159,7 @@ static void print_value(char text[64], u64 value, bool is_signed)
 		(void)scnprintf(text, 64, "%llu (0x%llx)", v, v);
 }
 
-/* Cold: what was expected, and both values. */
+/* Cold path: prints the expectation and both values. */
 static __noinline __cold void fail_binary(struct ktest *test, const struct ktest_place *place,
 					  unsigned long pc, u64 left, u64 right)
 {
@@ -178,7 +179,7 @@ static __noinline __cold void fail_binary(struct ktest *test, const struct ktest
 
 static bool compares(const struct ktest_place *place, u64 left, u64 right)
 {
-	/* Moving the sign bit turns the signed order into the unsigned one. */
+	/* Flipping the sign bit turns the signed order into the unsigned order. */
 	const u64 flip = place->is_signed ? 1UL << 63 : 0;
 	const u64 a = left ^ flip, b = right ^ flip;
 

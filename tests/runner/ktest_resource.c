@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a case holds and gives back at its end, however it ends.
+ * What a case holds; the runner frees it at the case's end, however it ends.
  */
 #include "arch/machine.h"
 #include "tests/runner/ktest_private.h"
 #include "kernel/panic.h"
 #include "lib/string.h"
 
-/* Between two allocations, so that a checker sees overruns. */
+/* A gap between two allocations, so that a checker sees overruns. */
 #define RED_ZONE 32
 
 /*
- * One arena for all runs. Runs nest (the runner tests itself): an inner run takes
- * what lies behind the outer one's part.
+ * One arena for all runs. Runs nest (the runner tests itself): an inner run takes the
+ * part behind the outer run's.
  */
 static u8 arena[KTEST_ARENA_SIZE] __aligned(16);
 static size_t arena_top;
