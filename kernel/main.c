@@ -7,7 +7,7 @@
  */
 #include "arch/boot.h"
 #include "arch/irq.h"
-#include "kernel/console/command.h"
+#include "kernel/console/shell.h"
 #include "kernel/init.h"
 #include "kernel/panic.h"
 #include "kernel/param.h"

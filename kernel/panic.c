@@ -11,12 +11,13 @@
 #include "kernel/printk.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
-#include "kernel/trace/trace.h"
 #include "lib/vsprintf.h"
 
 /* Time that the other harts have to stop. */
-#define STOP_NS	      (200 * NSEC_PER_MSEC)
-#define TRACE_RECORDS 20
+#define STOP_NS (200 * NSEC_PER_MSEC)
+
+extern void (*const __start_panic_reports[])(struct sink *out);
+extern void (*const __stop_panic_reports[])(struct sink *out);
 
 static u32 panic_owner; /* 0, or 1 + id of the hart that reports */
 static unsigned long warnings;
@@ -85,6 +86,7 @@ void panic_enter(void)
 
 static void report(const char *reason)
 {
+	void (*const *more)(struct sink *out);
 	struct hart *hart;
 
 	pr_emerg("Kernel panic - not syncing: %s", reason);
@@ -95,7 +97,8 @@ static void report(const char *reason)
 		if (hart != this_hart())
 			pr_emerg("hart %u did not stop: it runs thread %s", hart->id,
 				 thread_name(READ_ONCE(hart->current)));
-	trace_dump(report_sink(), TRACE_RECORDS);
+	for (more = __start_panic_reports; more < __stop_panic_reports; more++)
+		(*more)(report_sink());
 	pr_emerg("---[ end Kernel panic - not syncing: %s ]---", reason);
 }
 

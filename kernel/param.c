@@ -8,7 +8,6 @@
  */
 #include "kernel/param.h"
 #include "kernel/printk.h"
-#include "kernel/console/test_image.h"
 #include "lib/ctype.h"
 #include "lib/errno.h"
 #include "lib/kstrtox.h"
@@ -20,6 +19,9 @@
 static char raw[COMMAND_LINE_SIZE];    /* unchanged */
 static char parsed[COMMAND_LINE_SIZE]; /* cut into words; values point in here */
 static unsigned int complaints;
+
+extern bool (*const __start_params_unknown[])(const char *name);
+extern bool (*const __stop_params_unknown[])(const char *name);
 
 const char *command_line(void)
 {
@@ -180,6 +182,17 @@ static char *cut_word(char *text, char **next)
 	return *next;
 }
 
+/* Whether a PARAM_UNKNOWN() function knows what to say about @name. */
+static bool answered_elsewhere(const char *name)
+{
+	bool (*const *ask)(const char *name);
+
+	for (ask = __start_params_unknown; ask < __stop_params_unknown; ask++)
+		if ((*ask)(name))
+			return true;
+	return false;
+}
+
 static void parse_word(char *word)
 {
 	char *value = strchr(word, '=');
@@ -193,7 +206,7 @@ static void parse_word(char *word)
 	make_printable(word);
 	if (value != NULL)
 		make_printable(value);
-	if (err == -ENOENT && (named_before(word) || test_image_param(word)))
+	if (err == -ENOENT && (named_before(word) || answered_elsewhere(word)))
 		return;
 	if (++complaints > MAX_COMPLAINTS)
 		return;

@@ -45,6 +45,16 @@ void panic_stop_if_asked(void);
  */
 bool panic_in_progress(void);
 
+struct sink;
+
+/*
+ * The linker's table of functions that add to a panic's report, each called once, on the
+ * only hart that still runs, with interrupts off: PANIC_REPORT(print_what_i_know);
+ */
+#define PANIC_REPORT(fn)                                                                 \
+	static void (*const _panic_report_##fn)(struct sink *out)                        \
+		__table("panic_reports") = (fn)
+
 /**
  * warn_report() - print the report of WARN_ON(): the place and a backtrace
  * @file: source file

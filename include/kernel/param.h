@@ -68,6 +68,14 @@ struct param {
 #define PARAM_ENUM(name, var, words, help)                                               \
 	_PARAM(name, var, u32, PARAM_TYPE_ENUM, help, words)
 
+/*
+ * The linker's table of functions that are asked about a word that names no parameter. A
+ * function returns true if it has said all that there is to say about the word.
+ */
+#define PARAM_UNKNOWN(fn)                                                                \
+	static bool (*const _param_unknown_##fn)(const char *name)                       \
+		__table("params_unknown") = (fn)
+
 /* Longest command line, bytes; a longer one is cut at a blank, with a message. */
 #define COMMAND_LINE_SIZE 2048
 

@@ -12,6 +12,7 @@
 #include "lib/compiler.h"
 #include "lib/types.h"
 
+struct mm;
 struct vport;
 
 /**
@@ -61,6 +62,9 @@ int vport_try_read(struct vport *port, char *buf, u32 size);
  * Return: 0; -EPIPE the host closed its side, or reads nothing; -ENODEV the port is gone.
  */
 int vport_write(struct vport *port, const char *text, u32 len);
+
+/* The allocator that serves the port's device; a service takes its buffers from it. */
+struct mm *vport_mm(const struct vport *port);
 
 #define VPORT_STALL_NS (60ULL * 1000 * 1000 * 1000)
 

@@ -111,10 +111,10 @@ static int parse(int argc, char **argv, struct request *r, struct sink *out)
 		else if (argv[i][0] != '-' && !range)
 			range = argv[i];
 		else
-			return command_usage("chmem", out);
+			return COMMAND_USAGE;
 	}
 	if (r->type == NR_ONLINE_TYPES || !range)
-		return command_usage("chmem", out);
+		return COMMAND_USAGE;
 	if (zone && parse_zone(zone, r, out))
 		return -EINVAL;
 	return parse_range(range, r, out);

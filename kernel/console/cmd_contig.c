@@ -39,7 +39,7 @@ static int cmd_contig(int argc, char **argv, struct sink *out)
 
 	if (argc < 2 || kstrtou64(argv[1], 0, &nr) || nr - 1 >= MOST_FRAMES ||
 	    !parse_rest(argc, argv, &pfn, &wait_s))
-		return command_usage("contig", out);
+		return COMMAND_USAGE;
 	policy.flags = wait_s ? EVAC_WAIT_FREE : 0;
 	policy.deadline_ns = evac_clock_ns() + max(wait_s, 1U) * NSEC_PER_SEC;
 	if (pfn != PFN_NONE)

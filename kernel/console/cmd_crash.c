@@ -3,7 +3,6 @@
  * The command "crash": end the kernel in a chosen way, so that scenarios and curious
  * users see the report. Compare with: Linux drivers/misc/lkdtm.
  */
-#include "kernel/console/command.h"
 #include "kernel/panic.h"
 #include "kernel/printk.h"
 #include "kernel/console/shell.h"
@@ -129,7 +128,7 @@ static int cmd_crash(int argc, char **argv, struct sink *out)
 		sink_puts(out, "crash: survived\n");
 		return -EIO;
 	}
-	return command_usage("crash", out);
+	return COMMAND_USAGE;
 }
 COMMAND(crash, "crash null|text|stack|insn|panic|bug|lock|report|hang | stray PHYS | bus PHYS",
 	"end the kernel in this way, to see the report", cmd_crash);

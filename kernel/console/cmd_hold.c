@@ -67,7 +67,7 @@ static int cmd_hold(int argc, char **argv, struct sink *out)
 		if (!strcmp(argv[1], events[i].name))
 			place.event = events[i].event;
 	if (!place.event || argc > 3)
-		return command_usage("hold", out);
+		return COMMAND_USAGE;
 	if (argc == 3 && !parse_at(argv[2], &place)) {
 		sink_printf(out, "hold: \"%s\" is no %s\n", argv[2],
 			    place.event != TRACE_EVAC_PHASE

@@ -127,7 +127,7 @@ static int cmd_lsmem(int argc, char **argv, struct sink *out)
 	struct row row;
 
 	if (argc > 1 && !all)
-		return command_usage("lsmem", out);
+		return COMMAND_USAGE;
 	measure(all, &w);
 	sink_printf(out, "%-37s %*s %*s %9s %*s\n", "RANGE", w.size, "SIZE", w.state, "STATE",
 		    "REMOVABLE", w.block, "BLOCK");

@@ -139,7 +139,7 @@ static int cmd_map(int argc, char **argv, struct sink *out)
 		else if (strcmp(argv[i], "-c") == 0)
 			colour = true;
 		else if (kstrtou64(argv[i], 0, &only))
-			return command_usage("map", out);
+			return COMMAND_USAGE;
 	}
 	if (only != PFN_NONE && memory_block_state(&kernel_mm, only) == MEM_BLOCK_ABSENT) {
 		sink_printf(out, "map: no memory%lu; see lsmem\n", only);

@@ -89,7 +89,7 @@ static int cmd_dump_page(int argc, char **argv, struct sink *out)
 	bool found;
 
 	if (argc != 2)
-		return command_usage("dump_page", out);
+		return COMMAND_USAGE;
 	if (kstrtou64(argv[1], 0, &pfn))
 		return bad_number("dump_page", argv[1], out);
 	pfn_walk_begin();
@@ -111,7 +111,7 @@ static int parse_alloc(int argc, char **argv, struct person_alloc *r, struct sin
 
 	*r = (struct person_alloc){ .gfp = GFP_KERNEL, .at = PFN_NONE };
 	if (argc < 2)
-		return command_usage("alloc", out);
+		return COMMAND_USAGE;
 	if (kstrtouint(argv[1], 10, &r->order) || r->order > MAX_PAGE_ORDER)
 		return bad_order("alloc", argv[1], out);
 	for (i = 2; i < argc; i++) {
@@ -122,7 +122,7 @@ static int parse_alloc(int argc, char **argv, struct person_alloc *r, struct sin
 		else if (strcmp(argv[i], "reclaimable") == 0)
 			r->gfp = GFP_RECLAIMABLE;
 		else if (strcmp(argv[i], "at") != 0 || i + 1 == argc)
-			return command_usage("alloc", out);
+			return COMMAND_USAGE;
 		else if (kstrtou64(argv[++i], 0, &r->at))
 			return bad_number("alloc", argv[i], out);
 		else
@@ -208,7 +208,7 @@ static int cmd_free(int argc, char **argv, struct sink *out)
 	unsigned long pfn;
 
 	if (argc < 2 || argc > 3)
-		return command_usage("free", out);
+		return COMMAND_USAGE;
 	if (kstrtou64(argv[1], 0, &pfn))
 		return bad_number("free", argv[1], out);
 	if (argc == 3 && (kstrtouint(argv[2], 10, &order) || order > MAX_PAGE_ORDER))
@@ -224,7 +224,7 @@ static int pin_or_unpin(int argc, char **argv, struct sink *out,
 	unsigned long pfn;
 
 	if (argc != 2)
-		return command_usage(argv[0], out);
+		return COMMAND_USAGE;
 	if (kstrtou64(argv[1], 0, &pfn))
 		return bad_number(argv[0], argv[1], out);
 	return say_refusal(argv[0], pfn, &st, fn(pfn, &st), out);
@@ -274,7 +274,7 @@ static int cmd_mm(int argc, char **argv, struct sink *out)
 	if (argc == 2 && strcmp(argv[1], "check") == 0)
 		return mm_check_command(out);
 	if (argc != 2 || strcmp(argv[1], "census") != 0)
-		return command_usage("mm", out);
+		return COMMAND_USAGE;
 	mm_census(&kernel_mm, nr);
 	for (i = 0; i < NR_PAGE_TYPES; i++)
 		if (nr[i])

@@ -44,7 +44,7 @@ static int cmd_help(int argc, char **argv, struct sink *out)
 	if (argc == 2)
 		return help_one(argv[1], out);
 	if (argc > 2)
-		return command_usage("help", out);
+		return COMMAND_USAGE;
 	for (c = next_command(""); c; c = next_command(c->name))
 		sink_printf(out, "%-12s %s\n", c->name, c->help);
 	sink_puts(out, "\"help COMMAND\" shows how it is used, \"help params\" the boot "
@@ -59,7 +59,7 @@ static int cmd_cat(int argc, char **argv, struct sink *out)
 	int i;
 
 	if (argc < 2)
-		return command_usage("cat", out);
+		return COMMAND_USAGE;
 	for (i = 1; i < argc && status == 0; i++)
 		status = pseudofs_show(argv[i], out);
 	return status;
@@ -69,7 +69,7 @@ COMMAND(cat, "cat FILE...", "show files of /proc and /sys, in Linux's formats", 
 static int cmd_ls(int argc, char **argv, struct sink *out)
 {
 	if (argc > 2)
-		return command_usage("ls", out);
+		return COMMAND_USAGE;
 	return pseudofs_list(argc == 2 ? argv[1] : "/", out);
 }
 COMMAND(ls, "ls [DIR]", "list the files of a directory", cmd_ls);
@@ -129,7 +129,7 @@ static int cmd_dmesg(int argc, char **argv, struct sink *out)
 {
 	(void)argv;
 	if (argc > 1)
-		return command_usage("dmesg", out);
+		return COMMAND_USAGE;
 	printk_dump(out);
 	return 0;
 }
@@ -139,7 +139,7 @@ static int cmd_poweroff(int argc, char **argv, struct sink *out)
 {
 	(void)argv;
 	if (argc > 1)
-		return command_usage("poweroff", out);
+		return COMMAND_USAGE;
 	sink_puts(out, "ebb: power off\n");
 	arch_exit(test_image_exit_status());
 }
@@ -149,7 +149,7 @@ static int cmd_reboot(int argc, char **argv, struct sink *out)
 {
 	(void)argv;
 	if (argc > 1)
-		return command_usage("reboot", out);
+		return COMMAND_USAGE;
 	sink_puts(out, "ebb: reboot\n");
 	arch_reboot();
 }

@@ -48,7 +48,7 @@ static int cmd_trace(int argc, char **argv, struct sink *out)
 	const char *arg = argc == 3 ? argv[2] : NULL;
 
 	if (argc < 2 || argc > 3)
-		return command_usage("trace", out);
+		return COMMAND_USAGE;
 	if (strcmp(verb, "on") == 0)
 		return trace_switch(arg ? arg : "*", TRACE_ON, out);
 	if (strcmp(verb, "off") == 0)
@@ -66,7 +66,7 @@ static int cmd_trace(int argc, char **argv, struct sink *out)
 	else if (strcmp(verb, "clear") == 0 && !arg)
 		trace_clear();
 	else
-		return command_usage("trace", out);
+		return COMMAND_USAGE;
 	return 0;
 }
 COMMAND(trace, "trace on|off [GLOB] | dump [N] | list | clear | sites | mute|unmute SITE",

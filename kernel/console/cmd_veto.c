@@ -120,7 +120,7 @@ static int cmd_veto(int argc, char **argv, struct sink *out)
 	    (argc > 3 && kstrtouint(argv[3], 0, &errno_nr) != 0) ||
 	    (argc > 4 && parse_priority(argv[4], &priority) != 0) ||
 	    errno_nr - 1 >= 4095 || set_refusal(argv, nr, errno_nr, priority) != 0)
-		return command_usage("veto", out);
+		return COMMAND_USAGE;
 	return 0;
 }
 COMMAND(veto, "veto [EVENT COUNT [ERRNO [PRIORITY]]]",

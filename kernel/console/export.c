@@ -164,7 +164,7 @@ static int cmd_dumpsys(int argc, char **argv, struct sink *out)
 	int err;
 
 	if (argc > 2 || !export)
-		return command_usage("dumpsys", out);
+		return COMMAND_USAGE;
 	sink_printf(out, "-----BEGIN EBB %s-----\n", name);
 	err = write_export(export, &b.sink, CONSOLE_WAIT_NS);
 	if (b.len)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Functions that the files of /sys and the commands lsmem, chmem and map share. */
-#include "kernel/console/command.h"
+#include "kernel/console/shell.h"
 #include "kernel/console/memory_block.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"

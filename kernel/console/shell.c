@@ -3,7 +3,6 @@
  * From a line of text to a command: splitting, look-up, the nearest match for a
  * mistyped word, help and completion. Reentrant: any thread, any sink.
  */
-#include "kernel/console/command.h"
 #include "kernel/sched.h"
 #include "kernel/console/shell.h"
 #include "kernel/console/test_image.h"
@@ -54,20 +53,12 @@ static int unknown_command(const char *name, struct sink *out)
 	return -ENOSYS;
 }
 
-int command_usage(const char *name, struct sink *out)
-{
-	const struct command *c = command_find(name);
-
-	sink_printf(out, "usage: %s\n", c ? c->usage : name);
-	return -EINVAL;
-}
-
 static int run_one(char *text, struct sink *out)
 {
 	const struct command *c;
 	char *argv[SHELL_MAX_ARGS];
 	const char *why;
-	int argc;
+	int argc, err;
 
 	argc = argv_split(text, argv, ARRAY_SIZE(argv), &why);
 	if (argc < 0) {
@@ -77,7 +68,13 @@ static int run_one(char *text, struct sink *out)
 	if (argc == 0)
 		return 0;
 	c = command_find(argv[0]);
-	return c ? c->fn(argc, argv, out) : unknown_command(argv[0], out);
+	if (!c)
+		return unknown_command(argv[0], out);
+	err = c->fn(argc, argv, out);
+	if (err != COMMAND_USAGE)
+		return err;
+	sink_printf(out, "usage: %s\n", c->usage);
+	return -EINVAL;
 }
 
 /* The first ';' of @text outside of quotes and backslashes, or its end. */

@@ -2,7 +2,6 @@
 /* Hints of a kernel without tests, if a boot parameter or a command asks for tests. */
 #include "kernel/console/test_image.h"
 #include "arch/boot.h"
-#include "kernel/console/command.h"
 #include "kernel/init.h"
 #include "kernel/panic.h"
 #include "kernel/param.h"
@@ -30,7 +29,8 @@ static bool has_tests(void)
 	return command_find(instead[0][0]) != NULL;
 }
 
-bool test_image_param(const char *name)
+/* Does an unknown boot parameter belong to the runner? If so, say once what to type. */
+static bool tests_param(const char *name)
 {
 	static bool said;
 
@@ -44,6 +44,7 @@ bool test_image_param(const char *name)
 		only_tests |= strcmp(name, starters[i]) == 0;
 	return true;
 }
+PARAM_UNKNOWN(tests_param);
 
 bool test_image_command(const char *name, struct sink *out)
 {

@@ -10,6 +10,7 @@
  * accesses, because they may overlap in time.
  */
 #include "arch/machine.h"
+#include "kernel/panic.h"
 #include "kernel/sink.h"
 #include "kernel/trace/trace.h"
 #include "kernel/trace/trace_table.h"
@@ -231,6 +232,15 @@ void trace_dump(struct sink *out, unsigned int last)
 	if (trace_lost() != 0)
 		sink_printf(out, "# %lu records were lost\n", trace_lost());
 }
+
+#define PANIC_RECORDS 20
+
+/* What a panic's report says of the time before it. */
+static void print_newest(struct sink *out)
+{
+	trace_dump(out, PANIC_RECORDS);
+}
+PANIC_REPORT(print_newest);
 
 void trace_clear(void)
 {

@@ -66,7 +66,7 @@ static int run_groups(int argc, char **argv, struct sink *out)
 			if (strcmp(groups[i].name, argv[arg]) == 0)
 				err = run_group(i, out);
 		if (err == -ENOENT)
-			return command_usage("bench", out);
+			return COMMAND_USAGE;
 		if (err)
 			return err;
 	}
@@ -77,7 +77,7 @@ static int cmd_bench(int argc, char **argv, struct sink *out)
 	int err;
 
 	if (argc < 2)
-		return command_usage("bench", out);
+		return COMMAND_USAGE;
 	if (!ktest_begin(out))
 		return -EBUSY;
 	err = run_groups(argc, argv, out);

@@ -59,7 +59,7 @@ static int cmd_pairs(int argc, char **argv, struct sink *out)
 	if (argc != 4 || kstrtouint(argv[1], 10, &harts) ||
 	    kstrtouint(argv[2], 10, &job.order) || kstrtouint(argv[3], 10, &job.nr) ||
 	    !harts || harts > nr_harts() || job.order > MAX_PAGE_ORDER)
-		return command_usage("pairs", out);
+		return COMMAND_USAGE;
 	err = run_pairs(harts, &job);
 	if (err)
 		sink_printf(out, "pairs: an allocation or a thread failed: error %d\n",

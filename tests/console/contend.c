@@ -4,7 +4,6 @@
  * time; with "keep", a hart never releases it. For scenarios about the limits of waits.
  */
 #include "arch/boot.h"
-#include "kernel/console/command.h"
 #include "kernel/hart.h"
 #include "kernel/console/shell.h"
 #include "kernel/spinlock.h"
@@ -52,7 +51,7 @@ static int cmd_contend(int argc, char **argv, struct sink *out)
 
 	keep = argc == 2 && strcmp(argv[1], "keep") == 0;
 	if (argc != 1 + keep)
-		return command_usage("contend", out);
+		return COMMAND_USAGE;
 	stop = false;
 	rounds = 0;
 	for_each_hart(hart)

@@ -4,7 +4,7 @@
  * page is freed, with two searches at most, however the free falls.
  */
 #include "arch/machine.h"
-#include "kernel/console/command.h"
+#include "kernel/console/shell.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"

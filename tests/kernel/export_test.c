@@ -2,7 +2,7 @@
 /*
  * Exports from the kernel: stop_machine(), snapshots, kpageflags, muted trace sites.
  */
-#include "kernel/console/command.h"
+#include "kernel/console/shell.h"
 #include "kernel/console/export.h"
 #include "kernel/ktest.h"
 #include "kernel/quiesce.h"

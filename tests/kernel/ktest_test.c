@@ -3,7 +3,7 @@
  * The test runner tests itself: inner runs of small suites whose cases pass, fail,
  * abort and skip, with the log in a buffer.
  */
-#include "kernel/console/command.h"
+#include "kernel/console/shell.h"
 #include "kernel/hart.h"
 #include "kernel/ktest.h"
 #include "kernel/panic.h"

@@ -7,7 +7,7 @@
  */
 #include "kernel/abi.h"
 #include "kernel/ktest.h"
-#include "kernel/console/command.h"
+#include "kernel/console/shell.h"
 #include "kernel/sink.h"
 #include "kernel/trace/trace.h"
 #include "kernel/trace/trace_table.h"

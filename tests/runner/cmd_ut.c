@@ -23,7 +23,7 @@ static int cmd_ut(int argc, char **argv, struct sink *out)
 			options.filter_glob = argv[i];
 	}
 	if (argc < 2)
-		return command_usage("ut", out);
+		return COMMAND_USAGE;
 	return (int)ktest_run(&options, out);
 }
 COMMAND(ut, "ut all | list | GLOB [ktest.seed=N ktest.repeat=N ktest.shuffle kunit.filter=...]",

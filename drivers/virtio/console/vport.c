@@ -284,11 +284,16 @@ static int vport_thread(void *arg)
 	return 0;
 }
 
+struct mm *vport_mm(const struct vport *port)
+{
+	return port->con->vdev->mm;
+}
+
 int vport_start(struct vport *port)
 {
 	struct patience patience;
 
-	port->frames = alloc_pages(port->con->vdev->mm, GFP_KERNEL | GFP_ZERO, VPORT_FRAMES_ORDER,
+	port->frames = alloc_pages(vport_mm(port), GFP_KERNEL | GFP_ZERO, VPORT_FRAMES_ORDER,
 				   PGTY_KERNEL);
 	if (port->frames == PFN_NONE)
 		return -ENOMEM;
@@ -323,6 +328,6 @@ int vport_end(struct vport *port)
 void vport_free(struct vport *port)
 {
 	if (port->frames && port->frames != PFN_NONE)
-		free_pages(port->con->vdev->mm, port->frames, VPORT_FRAMES_ORDER);
+		free_pages(vport_mm(port), port->frames, VPORT_FRAMES_ORDER);
 	port->frames = 0;
 }

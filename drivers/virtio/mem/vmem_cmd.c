@@ -4,9 +4,8 @@
  * and "vmem reset": make devices start over.
  */
 #include "drivers/virtio/mem/virtio_mem.h"
-#include "kernel/console/command.h"
+#include "kernel/command.h"
 #include "kernel/patience.h"
-#include "kernel/console/shell.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -167,7 +166,7 @@ static int cmd_vmem(int argc, char **argv, struct sink *out)
 		return vmem_reset(argv[2 + force],
 				  force ? VMEM_RESET_FORCED : VMEM_RESET_ASKED, out);
 	if (argc != 1)
-		return command_usage("vmem", out);
+		return COMMAND_USAGE;
 	if (!vmem_status(out))
 		sink_puts(out, "no virtio-mem device\n");
 	return 0;

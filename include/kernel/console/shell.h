@@ -2,8 +2,8 @@
 #ifndef _KERNEL_CONSOLE_SHELL_H
 #define _KERNEL_CONSOLE_SHELL_H
 
-/* Declarations that the shell, the pseudo files and the commands share. */
-#include "kernel/console/command.h"
+/* The shell, as terminals and ports use it, and the pseudo files. */
+#include "kernel/command.h"
 #include "kernel/console/lineedit.h"
 
 /* Longest line of commands, bytes, including its terminator. */
@@ -12,8 +12,45 @@
 /* Find the command of that name, or NULL. */
 const struct command *command_find(const char *name);
 
-/* Print a command's usage line; returns -EINVAL, for "return command_usage(...)". */
-int command_usage(const char *name, struct sink *out);
+/**
+ * console_run_line() - run one line: commands separated by ";"
+ * @line: not changed; quotes and blanks as at the prompt
+ * @out: where the answers go
+ *
+ * Context: thread, may sleep.
+ * Return: status of the last command; -ENOSYS if there is no such command; 0
+ * for an empty line.
+ */
+int console_run_line(const char *line, struct sink *out);
+
+/**
+ * struct interrupter - how a console learns that its running command must end
+ * @asked: has the user typed Ctrl-C, or gone away? The console's thread calls it often
+ */
+struct interrupter {
+	bool (*asked)(struct interrupter *self);
+};
+
+/**
+ * console_can_interrupt() - make the commands of the calling thread interruptible
+ * @i: must stay as long as the thread runs commands; NULL: no longer interruptible
+ */
+void console_can_interrupt(struct interrupter *i);
+
+/**
+ * command_interrupted() - is the calling thread's command to end early?
+ * @unused: for evacuate_policy.cancelled
+ *
+ * Context: thread. Return: false in threads that run no console.
+ */
+bool command_interrupted(void *unused);
+
+/**
+ * console_start() - start the thread that reads the terminal
+ *
+ * Context: boot, after "ebb: ready" and the autorun line.
+ */
+void console_start(void);
 
 /* lineedit_complete_fn: command words, then paths of pseudo files. */
 void shell_complete(const char *line, size_t word, void (*offer)(struct lineedit *, const char *),

@@ -12,16 +12,6 @@
 struct sink;
 
 /**
- * test_image_param() - does an unknown boot parameter belong to the test runner?
- * @name: no parameter has this name
- *
- * If so, says once what to type instead.
- * Context: boot.
- * Return: true if it needs no other complaint; false in the image with the tests.
- */
-bool test_image_param(const char *name);
-
-/**
  * test_image_command() - is an unknown command one of the tests' commands?
  * @name: no command has this name
  * @out: if so, gets one line with what to type instead

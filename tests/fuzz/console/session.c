@@ -12,7 +12,7 @@
 #include "arch/boot.h"
 #include "arch/machine.h"
 #include "drivers/virtio/mem/virtio_mem.h"
-#include "kernel/console/command.h"
+#include "kernel/console/shell.h"
 #include "kernel/init.h"
 #include "kernel/ktest_prng.h"
 #include "kernel/param.h"

@@ -6,14 +6,13 @@
  * that closes the port.
  */
 #include "arch/machine.h"
-#include "drivers/virtio/console/virtio_console.h"
-#include "kernel/console/command.h"
 #include "kernel/console/shell.h"
 #include "kernel/sink.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/page_alloc.h"
+#include "virtio/virtio_port.h"
 
 #define ANSWER_ORDER 4 /* 64 KiB: room for a command that writes with a lock held */
 #define ANSWER_BYTES (PAGE_SIZE << ANSWER_ORDER)
@@ -188,7 +187,7 @@ static void console_port_loop(struct vport *port, struct line *line, struct answ
 /* Run a port, with one chunk: the answer's text, then a frame with the two structs. */
 static void console_port_run(struct vport *port)
 {
-	struct mm *mm = port->con->vdev->mm;
+	struct mm *mm = vport_mm(port);
 	const unsigned long text = alloc_pages(mm, GFP_KERNEL, ANSWER_ORDER, PGTY_KERNEL);
 	const unsigned long state = alloc_pages(mm, GFP_KERNEL | GFP_ZERO, 0, PGTY_KERNEL);
 	static_assert(sizeof(struct answer) + sizeof(struct line) <= PAGE_SIZE, "fit a frame");

@@ -8,13 +8,13 @@
  * that it cannot hold meanwhile as lost.
  */
 #include "arch/machine.h"
-#include "drivers/virtio/console/virtio_console.h"
 #include "kernel/console/export.h"
 #include "kernel/sink.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
 #include "mm/page_alloc.h"
+#include "virtio/virtio_port.h"
 
 #define NAME_BYTES  32
 #define PIECE_ORDER 2
@@ -105,7 +105,7 @@ static void trace_port_loop(struct vport *port, struct pieces *p)
 
 static void trace_port_run(struct vport *port)
 {
-	struct mm *mm = port->con->vdev->mm;
+	struct mm *mm = vport_mm(port);
 	const unsigned long pfn = alloc_pages(mm, GFP_KERNEL, PIECE_ORDER, PGTY_KERNEL);
 	struct pieces p = { .sink = { pieces_write }, .port = port };
 

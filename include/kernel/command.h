@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _KERNEL_COMMAND_H
+#define _KERNEL_COMMAND_H
+
+/*
+ * Console commands: functions of an argument vector and a sink. Any module registers its
+ * own, the linker collects them, and the shell (kernel/console/) calls them:
+ *
+ *	static int cmd_lsmem(int argc, char **argv, struct sink *out) { ... }
+ *	COMMAND(lsmem, "lsmem", "list memory blocks", cmd_lsmem);
+ */
+#include "kernel/sink.h"
+#include "lib/compiler.h"
+#include "lib/types.h"
+
+/**
+ * struct command - a word that the user can type
+ * @name: the word
+ * @usage: the word with its arguments
+ * @help: one line, what it does
+ * @fn: @argc is at least 1, argv[0] the word; returns 0 or a negative errno,
+ *	after one line in @out that says what is wrong and what is right; COMMAND_USAGE
+ *	makes the shell print the usage as that line
+ */
+struct command {
+	const char *name;
+	const char *usage;
+	const char *help;
+	int (*fn)(int argc, char **argv, struct sink *out);
+};
+
+/* "The arguments are wrong": no errno, so it cannot be mistaken for a failure's. */
+#define COMMAND_USAGE (-4096)
+
+#define COMMAND(_name, _usage, _help, _fn)                                               \
+	static const struct command _command_##_name __table("commands") = {             \
+		.name = #_name, .usage = (_usage), .help = (_help), .fn = (_fn),         \
+	}
+
+extern const struct command __start_commands[], __stop_commands[];
+#define for_each_command(c) for ((c) = __start_commands; (c) < __stop_commands; (c)++)
+
+#endif
