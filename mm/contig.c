@@ -13,18 +13,13 @@
 #include "mm/memory_hotplug.h"
 #include "mm/vmstat.h"
 
-/* Passes after the first, and the time limit, for callers without a policy. */
-#define CONTIG_RETRIES	   3
-#define CONTIG_DEADLINE_NS NSEC_PER_SEC
-
-static struct evacuate_policy default_policy(void)
+static struct evacuate_policy contig_policy(const struct evac_limits *limits)
 {
 	return (struct evacuate_policy){
 		.name = "contig",
 		.end = EVAC_END_ALLOC,
 		.type = PGTY_KERNEL,
-		.max_retries = CONTIG_RETRIES,
-		.deadline_ns = evac_clock_ns() + CONTIG_DEADLINE_NS,
+		.limits = limits ? *limits : evac_limits(EVAC_FOR_CONTIG, 1),
 	};
 }
 
@@ -41,20 +36,12 @@ static void report(struct mm *mm, unsigned long nr, const struct evacuate_policy
 	pr_warn_ratelimited(&mm->contig_log, "%s: %lu frames failed: %s\n", policy->name, nr, text);
 }
 
-int alloc_contig_range(struct mm *mm, unsigned long start, unsigned long end,
-		       const struct evacuate_policy *policy, struct mm_failure *why)
+int take_contig_range(struct mm *mm, unsigned long start, unsigned long end,
+		      const struct evacuate_policy *policy, struct mm_failure *why)
 {
 	const struct pfn_range range = { .start_pfn = start, .nr_pages = end - start };
-	struct mm_failure last;
-	struct evacuate_policy own;
 	int err;
 
-	why = why ? why : &last;
-
-	if (!policy) {
-		own = default_policy();
-		policy = &own;
-	}
 	if (start >= end || policy->end != EVAC_END_ALLOC)
 		return mm_fail(why, MM_REASON_MISALIGNED, start);
 	err = evacuate(mm, &range, 1, policy, why);
@@ -66,6 +53,14 @@ int alloc_contig_range(struct mm *mm, unsigned long start, unsigned long end,
 		report(mm, end - start, policy, why);
 	}
 	return err;
+}
+
+int alloc_contig_range(struct mm *mm, unsigned long start, unsigned long end,
+		       const struct evac_limits *limits, struct mm_failure *why)
+{
+	const struct evacuate_policy policy = contig_policy(limits);
+
+	return take_contig_range(mm, start, end, &policy, why);
 }
 
 /* --- searching for a range -------------------------------------------------- */
@@ -135,7 +130,7 @@ static unsigned long try_zone(struct mm *mm, const struct zone *zone, unsigned l
 
 		while (pfn + nr <= end) {
 			if (candidate_ok(zone, pfn, pfn + nr, want) &&
-			    alloc_contig_range(mm, pfn, pfn + nr, policy, why) == 0)
+			    take_contig_range(mm, pfn, pfn + nr, policy, why) == 0)
 				return pfn;
 			if (search_is_over(why))
 				return PFN_NONE;
@@ -148,16 +143,14 @@ static unsigned long try_zone(struct mm *mm, const struct zone *zone, unsigned l
 	return PFN_NONE;
 }
 
-unsigned long alloc_contig_pages(struct mm *mm, unsigned long nr,
-				 const struct evacuate_policy *policy, struct mm_failure *why)
+unsigned long take_contig_pages(struct mm *mm, unsigned long nr,
+				const struct evacuate_policy *policy,
+				struct mm_failure *why)
 {
-	struct evacuate_policy each = policy ? *policy : default_policy();
-	const struct evacuate_policy whole = each;
-	struct mm_failure last;
+	struct evacuate_policy each = *policy;
 	unsigned long pfn;
 
 	each.flags |= EVAC_QUIET;
-	why = why ? why : &last;
 	mm_fail(why, MM_REASON_NO_RANGE, PFN_NONE);
 	if (!nr)
 		return PFN_NONE;
@@ -165,6 +158,14 @@ unsigned long alloc_contig_pages(struct mm *mm, unsigned long nr,
 	if (pfn == PFN_NONE && !search_is_over(why))
 		pfn = try_zone(mm, mm_zone(mm, ZONE_MOVABLE), nr, &each, why);
 	if (pfn == PFN_NONE)
-		report(mm, nr, &whole, why);
+		report(mm, nr, policy, why);
 	return pfn;
+}
+
+unsigned long alloc_contig_pages(struct mm *mm, unsigned long nr,
+				 const struct evac_limits *limits, struct mm_failure *why)
+{
+	const struct evacuate_policy policy = contig_policy(limits);
+
+	return take_contig_pages(mm, nr, &policy, why);
 }

@@ -84,14 +84,14 @@ static __cold void hold_here(struct evac *e, enum trace_event_id event, u64 at, 
 			    "evac: held at pfn 0x%lx; \"hold\" says where, \"step\" and "
 			    "\"go\" let it go on\n",
 			    (unsigned long)pfn);
-	while (!let_go && !evac_cancelled(e->policy) && arch_clock_ns() < limit)
+	while (!let_go && !evac_cancelled(&e->policy->limits) && arch_clock_ns() < limit)
 		let_go = wait_event_until(&hold_released, READ_ONCE(nr_steps) != steps,
 					  min(arch_clock_ns() + HOLD_SLICE_NS, limit));
 	__atomic_fetch_sub(&nr_held, 1, __ATOMIC_ACQ_REL);
 	*thread_held_ns() += arch_clock_ns() - start;
 	trace_emit(TRACE_HOLD, .pfn = pfn, .count = (arch_clock_ns() - start) / NSEC_PER_MSEC,
 		   .before = event);
-	if (let_go || evac_cancelled(e->policy))
+	if (let_go || evac_cancelled(&e->policy->limits))
 		return;
 	pr_warn("evac: held for %u ms at pfn 0x%lx: goes on, the hold point is unset\n",
 		(u32)(hold_limit_ns / NSEC_PER_MSEC), (unsigned long)pfn);

@@ -87,8 +87,7 @@ static unsigned long part_end(unsigned long pfn, unsigned long end)
  */
 bool evac_can_wait(const struct evac *e, enum page_type type)
 {
-	return (e->policy->flags & EVAC_WAIT_FREE) &&
-	       (type == PGTY_CACHED || type_is_alloc(type));
+	return e->policy->limits.wait && (type == PGTY_CACHED || type_is_alloc(type));
 }
 
 /* Handle a frame that blocks: ignore it, note that a wait is needed, or give up. */

@@ -67,20 +67,31 @@ static bool can_change(enum mm_reason reason)
 	}
 }
 
+static bool owner_listens(struct mm *mm, unsigned long pfn)
+{
+	const struct memory_owner *owner;
+	bool listens;
+
+	pfn_walk_begin();
+	owner = memory_owner_of(mm, pfn);
+	listens = owner && owner->unblocked;
+	pfn_walk_end();
+	return listens;
+}
+
 /*
  * Set the bit, then look at the frame, with a fence between: a change of the frame, with
  * or without the lock, is either seen here or sees the bit.
  */
-void watch_blocker(struct mm *mm, const struct evacuate_policy *policy,
-		   const struct mm_failure *why)
+void watch_blocker(struct mm *mm, const struct mm_failure *why)
 {
 	struct pfn_range frame;
 	struct mem_section *ms;
 	struct zone *zone;
 
 	assert_mutex_held(&mm->hotplug_lock);
-	if (!policy || !(policy->flags & EVAC_WATCH) || !why || why->pfn == PFN_NONE ||
-	    !can_change(why->reason))
+	if (why->pfn == PFN_NONE || !can_change(why->reason) ||
+	    !owner_listens(mm, why->pfn))
 		return;
 	frame = (struct pfn_range){ why->pfn, 1 };
 	ms = pfn_to_section(mm, why->pfn);
@@ -96,14 +107,11 @@ void watch_blocker(struct mm *mm, const struct evacuate_policy *policy,
 	spin_unlock(&zone->lock);
 }
 
-void unwatch_range(struct mm *mm, const struct evacuate_policy *policy,
-		   const struct pfn_range *range)
+void unwatch_range(struct mm *mm, const struct pfn_range *range)
 {
-	const unsigned long end = range->start_pfn + range->nr_pages;
+	const unsigned long end = range_end(range);
 	unsigned long next;
 
-	if (!policy || !(policy->flags & EVAC_WATCH))
-		return;
 	for (unsigned long pfn = range->start_pfn; pfn < end; pfn = next) {
 		struct mem_section *ms = pfn_to_section(mm, pfn);
 		u64 mask = section_mask(pfn, end, &next);

@@ -25,6 +25,23 @@
 /* A waiting evacuation checks this often whether it was cancelled. */
 #define EVAC_SLICE_NS (50 * NSEC_PER_MSEC)
 
+struct evac_limits evac_limits(enum evac_request request, unsigned int parts)
+{
+	static const struct {
+		u32 retries, seconds;
+	} table[] = {
+#define X(name, retries, seconds, reason) { retries, seconds },
+		EVAC_LIMITS(X)
+#undef X
+	};
+
+	return (struct evac_limits){
+		.deadline_ns =
+			evac_clock_ns() + parts * table[request].seconds * NSEC_PER_SEC,
+		.retries = table[request].retries,
+	};
+}
+
 static void enter_phase(struct evac *e, enum evac_phase phase)
 {
 	const struct trace_args args = {
@@ -56,9 +73,9 @@ int evac_stop(struct evac *e)
 {
 	enum mm_reason reason = MM_REASON_NONE;
 
-	if (evac_cancelled(e->policy))
+	if (evac_cancelled(&e->policy->limits))
 		reason = MM_REASON_CANCELLED;
-	else if (evac_clock_ns() >= e->policy->deadline_ns)
+	else if (evac_clock_ns() >= e->policy->limits.deadline_ns)
 		reason = MM_REASON_DEADLINE;
 	if (reason == MM_REASON_NONE)
 		return 0;
@@ -90,8 +107,7 @@ static int given_up(const struct evac *e, int err)
 {
 	const bool held = err == -EAGAIN || err == -EBUSY;
 
-	return held && (e->policy->flags & EVAC_WAIT_FREE) ? 0
-							   : mm_reason_errno(e->why->reason);
+	return held && e->policy->limits.wait ? 0 : mm_reason_errno(e->why->reason);
 }
 
 /* Move all movable pages, in several passes, because claims and targets come and go. */
@@ -106,9 +122,9 @@ static int migrate_all(struct evac *e)
 	for (unsigned int pass = 0;; pass++) {
 		err = evac_migrate(e);
 		if (err == 0 || (e->policy->flags & EVAC_BEST_EFFORT))
-			return evac_cancelled(e->policy) ? evac_stop(e) : 0;
+			return evac_cancelled(&e->policy->limits) ? evac_stop(e) : 0;
 		stop = evac_stop(e);
-		if (stop || pass == e->policy->max_retries)
+		if (stop || pass == e->policy->limits.retries)
 			return stop ? stop : given_up(e, err);
 		e->why->retries++;
 		if (err == -ENOMEM && drain_all_pages(e->mm, EVAC_DRAIN_NS))
@@ -118,9 +134,10 @@ static int migrate_all(struct evac *e)
 }
 
 /* When a waiting thread wakes to check: after a slice, or at the deadline. */
-static u64 next_look(const struct evacuate_policy *policy)
+static u64 next_look(const struct evac_limits *limits)
 {
-	return min(arch_clock_ns() + EVAC_SLICE_NS, policy->deadline_ns + *thread_held_ns());
+	return min(arch_clock_ns() + EVAC_SLICE_NS,
+		   limits->deadline_ns + *thread_held_ns());
 }
 
 /* Has an owner left since the last classify? Its frames get another verdict then. */
@@ -142,7 +159,7 @@ static int wait_chunk(struct evac *e, const struct pfn_range *chunk) __no_lock_a
 
 	mutex_unlock(&e->mm->hotplug_lock);
 	while (!err && !verdict_is_old(e) &&
-	       !wait_isolated_free(zone, chunk, next_look(e->policy)))
+	       !wait_isolated_free(zone, chunk, next_look(&e->policy->limits)))
 		err = evac_stop(e);
 	mutex_lock(&e->mm->hotplug_lock);
 	return err;
@@ -260,17 +277,16 @@ static int run(struct evac *e)
 static int evacuate_target(struct evac *e, struct mm_failure *why)
 {
 	const u64 start = evac_clock_ns();
-	struct mm_failure own;
 	int err;
 
 	assert_mutex_held(&e->mm->hotplug_lock);
-	BUG_ON(!e->policy->deadline_ns);
-	e->why = why ? why : &own;
-	*e->why = (struct mm_failure){ .pfn = PFN_NONE };
+	BUG_ON(!e->policy->limits.deadline_ns);
+	e->why = why;
+	*why = (struct mm_failure){ .pfn = PFN_NONE };
 	err = run(e);
-	e->why->elapsed_ns = evac_clock_ns() - start;
+	why->elapsed_ns = evac_clock_ns() - start;
 	if (!err)
-		e->why->reason = MM_REASON_NONE;
+		why->reason = MM_REASON_NONE;
 	return err;
 }
 
@@ -292,17 +308,17 @@ int evacuate_blocks(struct mm *mm, const struct mem_section *list,
 	return evacuate_target(&e, why);
 }
 
-int hotplug_lock(struct mm *mm, const struct evacuate_policy *policy,
+int hotplug_lock(struct mm *mm, const struct evac_limits *limits,
 		 struct mm_failure *why) __no_lock_analysis
 {
-	if (!policy) {
+	if (!limits) {
 		mutex_lock(&mm->hotplug_lock);
 		return 0;
 	}
-	while (mutex_lock_until(&mm->hotplug_lock, next_look(policy))) {
-		if (evac_cancelled(policy))
+	while (mutex_lock_until(&mm->hotplug_lock, next_look(limits))) {
+		if (evac_cancelled(limits))
 			return mm_fail(why, MM_REASON_CANCELLED, PFN_NONE);
-		if (evac_clock_ns() >= policy->deadline_ns)
+		if (evac_clock_ns() >= limits->deadline_ns)
 			return mm_fail(why, MM_REASON_LOCKED, PFN_NONE);
 	}
 	return 0;
@@ -311,7 +327,7 @@ int hotplug_lock(struct mm *mm, const struct evacuate_policy *policy,
 int evacuate(struct mm *mm, const struct pfn_range *ranges, unsigned int nr_ranges,
 	     const struct evacuate_policy *policy, struct mm_failure *why)
 {
-	int err = hotplug_lock(mm, policy, why);
+	int err = hotplug_lock(mm, &policy->limits, why);
 
 	if (err)
 		return err;

@@ -59,8 +59,7 @@ int mm_reason_errno(enum mm_reason reason)
 
 int mm_fail(struct mm_failure *why, enum mm_reason reason, unsigned long pfn)
 {
-	if (why)
-		*why = (struct mm_failure){ .reason = reason, .pfn = pfn };
+	*why = (struct mm_failure){ .reason = reason, .pfn = pfn };
 	return mm_reason_errno(reason);
 }
 
@@ -68,7 +67,7 @@ void mm_failure_name(struct mm *mm, struct mm_failure *why)
 {
 	const struct memory_owner *owner;
 
-	if (!why || why->detail || why->pfn == PFN_NONE)
+	if (why->detail || why->pfn == PFN_NONE)
 		return;
 	if (why->type == PGTY_SLAB)
 		why->detail = slab_name_of(mm, why->pfn);

@@ -126,11 +126,11 @@ int claim_blocks(struct mm *mm, const struct block_list *blocks, enum offline_go
  * offline_blocks() - empty the claimed blocks of a list and take them offline, all or none
  *
  * Judges all blocks before the first page moves. On failure it releases the claims.
- * Context: hotplug lock held; dropped meanwhile if the policy waits.
+ * Context: hotplug lock held; dropped meanwhile if the limits allow to wait.
  * Return: 0; or a negative errno, and why.
  */
 int offline_blocks(struct mm *mm, struct mem_section *list,
-		   const struct evacuate_policy *policy, struct mm_failure *why);
+		   const struct evac_limits *limits, struct mm_failure *why);
 
 static inline struct pfn_range section_range(const struct mem_section *s)
 {
@@ -156,8 +156,8 @@ struct mem_section *find_block(struct mm *mm, unsigned long block, struct mm_fai
 void section_drop_memmap(struct mem_section *s);
 
 /*
- * Log "memory36: offline failed: pfn 0x90a40 is Slab ..."; rate-limited, because a device
- * that changes its mind, or a user, can cause it again and again.
+ * Log memory_block_print_failure()'s line; rate-limited, because a device that changes its
+ * mind, or a user, can cause it again and again.
  */
 void memory_block_report(struct mm *mm, unsigned long block, const char *what,
 			 const struct mm_failure *why);

@@ -19,8 +19,8 @@
 #include "kernel/panic.h"
 #include "kernel/trace/trace.h"
 #include "lib/bitops.h"
-#include "mm/evacuate.h"
 #include "mm/freebits.h"
+#include "mm/evac.h"
 #include "mm/page_alloc.h"
 #include "mm/pcp.h"
 
@@ -287,94 +287,6 @@ bool free_or_loose(const struct mm *mm, const struct pfn_range *range);
 unsigned long section_next_used(const struct mem_section *ms, unsigned long pfn,
 				unsigned long end);
 unsigned long next_used(const struct mm *mm, unsigned long pfn, unsigned long end);
-
-/* --- evacuate.c, evac_target.c, _scan.c, _commit.c, _hold.c, migrate.c ------------ */
-
-#define EVAC_VECTOR 64 /* pages that are collected before they are moved */
-
-/* The position of a walk over an evacuation's target; see evac_next_range(). */
-struct evac_cursor {
-	struct pfn_range range;
-	unsigned int nr; /* ranges, or halves of blocks, up to this one */
-	const struct mem_section *block;
-};
-
-/* An evacuation in progress; on its thread's stack. */
-struct evac {
-	struct mm *mm;
-	const struct pfn_range *ranges; /* the ranges to empty; or if NULL: */
-	unsigned int nr_ranges;
-	const struct mem_section *blocks; /* a list: empty those that are GOING_OFFLINE */
-	struct pfn_range span; /* from the first frame to the last */
-	enum evac_phase phase;
-	const struct evacuate_policy *policy;
-	struct mm_failure *why; /* never NULL */
-	bool empty; /* classify found nothing in the way */
-	bool held; /* classify found a page that only its user can free or unpin */
-	u32 owners_gone; /* mm->owners_gone at the start of classify */
-	struct evac_cursor at; /* how far evac_blocker() has come */
-	unsigned long at_pfn;
-};
-
-extern u32 hold_event; /* TRACE_EVAC_*: threads wait there; 0: nowhere */
-
-/* Is tracing on, or a hold point set? */
-static inline bool evac_announcing(void)
-{
-	return READ_ONCE(this_hart()->trace_mask) | READ_ONCE(hold_event);
-}
-
-static inline bool evac_cancelled(const struct evacuate_policy *policy)
-{
-	return policy->cancelled && policy->cancelled(policy->cookie);
-}
-
-/*
- * Take the hotplug lock before the policy's deadline; without a policy, wait for it as
- * long as it takes. Return: 0; or a negative errno, and why.
- */
-int hotplug_lock(struct mm *mm, const struct evacuate_policy *policy, struct mm_failure *why)
-	__acquires_if(0, mm->hotplug_lock);
-void evac_announce(struct evac *e, enum trace_event_id event, const struct trace_args *args);
-int evac_stop(struct evac *e);
-int evac_blocked(struct evac *e, enum mm_reason reason, unsigned long pfn,
-		 const struct page_state *st);
-bool evac_next_range(const struct evac *e, struct evac_cursor *at);
-int evac_check(struct evac *e);
-int evac_isolate(struct evac *e);
-void evac_unisolate(struct evac *e);
-int evac_classify(struct evac *e);
-int evac_migrate(struct evac *e);
-void evac_search(struct evac *e);
-int evac_blocker(struct evac *e, struct pfn_range *chunk);
-bool evac_can_wait(const struct evac *e, enum page_type type);
-/*
- * evacuate_locked() for blocks that leave together: @list, linked by ->next; it empties
- * those that are isolated and GOING_OFFLINE. Policy and result as there.
- */
-int __must_check evacuate_blocks(struct mm *mm, const struct mem_section *list,
-				 const struct evacuate_policy *policy, struct mm_failure *why);
-/* Move the entries to movable frames outside of isolated blocks. Return: pages moved. */
-unsigned int migrate_pages(struct evac *evac, struct migrate_entry *e, unsigned int nr);
-void evac_commit(struct evac *e);
-extern u32 movable_types; /* bit t: type t has movable_ops */
-extern const struct movable_ops slot_movable_ops;
-
-/* --- evac_watch.c ---------------------------------------------------------------- */
-
-/* A frame of a pageblock has changed: tell its owner if it watches. zone->lock held. */
-void watch_event(struct mem_section *ms, unsigned int b);
-void watch_events(struct mem_section *ms, u64 mask);
-/*
- * For requests with EVAC_WATCH. A new request calls unwatch_range(), because it looks for
- * itself. A failed request calls watch_blocker(), so that the owner of the frame in the
- * way hears when that may have changed. Hotplug lock held; the request has isolated
- * nothing, or no longer.
- */
-void unwatch_range(struct mm *mm, const struct evacuate_policy *policy,
-		   const struct pfn_range *range);
-void watch_blocker(struct mm *mm, const struct evacuate_policy *policy,
-		   const struct mm_failure *why);
 
 /* --- poison.c: page_poison=1 -------------------------------------------------- */
 

@@ -39,8 +39,7 @@ int notify_start(struct mem_section *s, enum mem_event going, enum mem_event can
 	if (!err)
 		return 0;
 	mm_fail(why, MM_REASON_VETO, s->start_pfn);
-	if (why)
-		why->detail = s->told.veto->name;
+	why->detail = s->told.veto->name;
 	return err;
 }
 
@@ -208,8 +207,7 @@ int wrong_state(const struct mem_section *s, struct mm_failure *why)
 {
 	int err = mm_fail(why, MM_REASON_WRONG_STATE, PFN_NONE);
 
-	if (why)
-		why->detail = memory_block_state_name(s->state);
+	why->detail = memory_block_state_name(s->state);
 	return err;
 }
 
@@ -252,6 +250,14 @@ int online_section(struct mem_section *s, enum mhp_online_type type, struct mm_f
 	return 0;
 }
 
+void memory_block_print_failure(unsigned long block, const char *what,
+				const struct mm_failure *why, struct sink *out)
+{
+	sink_printf(out, "memory%lu: %s failed: ", block, what);
+	mm_failure_print(why, out);
+	sink_puts(out, "\n");
+}
+
 void memory_block_report(struct mm *mm, unsigned long block, const char *what,
 			 const struct mm_failure *why)
 {
@@ -262,8 +268,8 @@ void memory_block_report(struct mm *mm, unsigned long block, const char *what,
 	if (why->reason == MM_REASON_WRONG_STATE || why->reason == MM_REASON_NOT_PRESENT)
 		return;
 	sink_buffer_init(&buffer, text, sizeof(text));
-	mm_failure_print(why, &buffer.sink);
-	pr_warn_ratelimited(&mm->block_log, "memory%lu: %s failed: %s\n", block, what, text);
+	memory_block_print_failure(block, what, why, &buffer.sink);
+	pr_warn_ratelimited(&mm->block_log, "%s", text);
 }
 
 struct mem_section *find_block(struct mm *mm, unsigned long block, struct mm_failure *why)
@@ -280,11 +286,9 @@ struct mem_section *find_block(struct mm *mm, unsigned long block, struct mm_fai
 int online_memory_block(struct mm *mm, unsigned long block, enum mhp_online_type type,
 			struct mm_failure *why)
 {
-	struct mm_failure own = { .pfn = PFN_NONE };
 	struct mem_section *s;
 	int err;
 
-	why = why ? why : &own;
 	mutex_lock(&mm->hotplug_lock);
 	s = find_block(mm, block, why);
 	err = s ? online_section(s, type, why) : mm_reason_errno(why->reason);

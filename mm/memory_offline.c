@@ -16,9 +16,6 @@
 #include "mm/internal.h"
 #include "mm/page_isolation.h"
 
-#define OFFLINE_DEADLINE_NS (10ULL * 1000 * 1000 * 1000) /* for each block */
-#define OFFLINE_RETRIES	    5
-
 static int claim_block(struct mem_section *s, enum offline_goal goal, struct mm_failure *why)
 {
 	const struct pfn_range range = section_range(s);
@@ -86,7 +83,7 @@ int claim_blocks(struct mm *mm, const struct block_list *blocks, enum offline_go
 			s->next = NULL;
 			*tail = s;
 			tail = &s->next;
-		} else if (why && blocks->nr > 1 && why->pfn == PFN_NONE) {
+		} else if (blocks->nr > 1 && why->pfn == PFN_NONE) {
 			why->pfn = blocks->ids[i] << SECTION_PFN_SHIFT;
 		}
 	}
@@ -96,7 +93,7 @@ int claim_blocks(struct mm *mm, const struct block_list *blocks, enum offline_go
 }
 
 /* Ask the listeners about all blocks, before any block is emptied. */
-static int ask_listeners(struct mem_section *list, const struct evacuate_policy *policy,
+static int ask_listeners(struct mem_section *list, const struct evac_limits *limits,
 			 struct mm_failure *why)
 {
 	int err = 0;
@@ -104,7 +101,7 @@ static int ask_listeners(struct mem_section *list, const struct evacuate_policy 
 	for (struct mem_section *s = list; s && !err; s = s->next) {
 		if (s->state != MEM_BLOCK_GOING_OFFLINE)
 			continue;
-		if (policy && evac_cancelled(policy))
+		if (limits && evac_cancelled(limits))
 			err = mm_fail(why, MM_REASON_CANCELLED, PFN_NONE);
 		else
 			err = notify_start(s, MEM_GOING_OFFLINE, MEM_CANCEL_OFFLINE, why);
@@ -122,20 +119,17 @@ static unsigned int count_leaving(const struct mem_section *list)
 }
 
 static int empty_blocks(struct mm *mm, struct mem_section *list,
-			const struct evacuate_policy *policy, struct mm_failure *why)
+			const struct evac_limits *limits, struct mm_failure *why)
 {
-	struct evacuate_policy p = {
-		.max_retries = OFFLINE_RETRIES,
-		.deadline_ns = evac_clock_ns() + OFFLINE_DEADLINE_NS * count_leaving(list),
+	const struct evacuate_policy policy = {
+		.name = "offline",
+		.end = EVAC_END_OFFLINE,
+		.flags = EVAC_SKIP_SKIPPABLE | EVAC_ISOLATED,
+		.limits = limits ? *limits
+				 : evac_limits(EVAC_FOR_OFFLINE, count_leaving(list)),
 	};
-	int err;
+	const int err = evacuate_blocks(mm, list, &policy, why);
 
-	if (policy)
-		p = *policy;
-	p.name = "offline";
-	p.end = EVAC_END_OFFLINE;
-	p.flags |= EVAC_SKIP_SKIPPABLE | EVAC_ISOLATED;
-	err = evacuate_blocks(mm, list, &p, why);
 	if (err)
 		mm_failure_name(mm, why);
 	return err;
@@ -161,7 +155,7 @@ static void hand_over(struct mm *mm, struct mem_section *list)
 }
 
 int offline_blocks(struct mm *mm, struct mem_section *list,
-		   const struct evacuate_policy *policy, struct mm_failure *why)
+		   const struct evac_limits *limits, struct mm_failure *why)
 {
 	int err = 0;
 
@@ -170,9 +164,9 @@ int offline_blocks(struct mm *mm, struct mem_section *list,
 	if (drain_all_pages(mm, MHP_GRACE_NS))
 		err = mm_fail(why, MM_REASON_HARTS_BUSY, PFN_NONE);
 	if (!err)
-		err = ask_listeners(list, policy, why);
+		err = ask_listeners(list, limits, why);
 	if (!err)
-		err = empty_blocks(mm, list, policy, why);
+		err = empty_blocks(mm, list, limits, why);
 	if (err)
 		release_blocks(list);
 	else
@@ -181,20 +175,18 @@ int offline_blocks(struct mm *mm, struct mem_section *list,
 }
 
 int offline_memory_blocks(struct mm *mm, const unsigned long *blocks, unsigned int nr,
-			  const struct evacuate_policy *policy, struct mm_failure *why)
+			  const struct evac_limits *limits, struct mm_failure *why)
 {
 	const struct block_list ids = { blocks, nr };
-	struct mm_failure own = { .pfn = PFN_NONE };
 	struct mem_section *list;
 	u64 start = evac_clock_ns();
 	int err;
 
-	why = why ? why : &own;
-	err = hotplug_lock(mm, policy, why);
+	err = hotplug_lock(mm, limits, why);
 	if (!err) {
 		err = claim_blocks(mm, &ids, OFFLINE_ONLY, &list, why);
 		if (!err)
-			err = offline_blocks(mm, list, policy, why);
+			err = offline_blocks(mm, list, limits, why);
 		mutex_unlock(&mm->hotplug_lock);
 	}
 	if (!err)
@@ -207,7 +199,7 @@ int offline_memory_blocks(struct mm *mm, const unsigned long *blocks, unsigned i
 }
 
 int offline_memory_block(struct mm *mm, unsigned long block,
-			 const struct evacuate_policy *policy, struct mm_failure *why)
+			 const struct evac_limits *limits, struct mm_failure *why)
 {
-	return offline_memory_blocks(mm, &block, 1, policy, why);
+	return offline_memory_blocks(mm, &block, 1, limits, why);
 }

@@ -15,9 +15,6 @@
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 
-#define UNPLUG_DEADLINE_NS (5ULL * 1000 * 1000 * 1000)
-#define UNPLUG_RETRIES	   3
-
 static phys_addr_t range_phys(const struct pfn_range *r)
 {
 	return pfn_to_phys(r->start_pfn);
@@ -116,8 +113,7 @@ static int check_headers(struct mm *mm, const struct pfn_range *range, struct mm
 		    s->host_pfn - range->start_pfn >= range->nr_pages)
 			continue;
 		(void)mm_fail(why, MM_REASON_METADATA, s->host_pfn);
-		if (why)
-			why->type = PGTY_MEMMAP;
+		why->type = PGTY_MEMMAP;
 		return mm_reason_errno(MM_REASON_METADATA);
 	}
 	return 0;
@@ -163,24 +159,21 @@ static int take_frames(struct mm *mm, const struct pfn_range *range,
 }
 
 static int unplug_locked(struct mm *mm, const struct pfn_range *range,
-			 const struct evacuate_policy *policy, struct mm_failure *why)
+			 const struct evac_limits *limits, struct mm_failure *why)
 {
-	struct evacuate_policy p = {
-		.max_retries = UNPLUG_RETRIES,
-		.deadline_ns = evac_clock_ns() + UNPLUG_DEADLINE_NS,
+	struct evacuate_policy policy = {
+		.name = "unplug",
+		.end = EVAC_END_ALLOC,
+		.type = PGTY_OFFLINE,
+		.page_flags = PG_OFFLINE_SKIPPABLE,
+		.limits = limits ? *limits : evac_limits(EVAC_FOR_UNPLUG, 1),
 	};
 	struct mem_section *s;
 	int err;
 
-	if (policy)
-		p = *policy;
-	p.name = p.name ? p.name : "unplug";
-	p.end = EVAC_END_ALLOC;
-	p.type = PGTY_OFFLINE;
-	p.page_flags = PG_OFFLINE_SKIPPABLE;
 	/* A wait would drop the lock while parts in other zones are already taken. */
-	p.flags &= ~EVAC_WAIT_FREE;
-	err = take_frames(mm, range, &p, why);
+	policy.limits.wait = false;
+	err = take_frames(mm, range, &policy, why);
 	if (err)
 		return err;
 	arch_unmap_direct(range_phys(range), range->nr_pages << PAGE_SHIFT);
@@ -194,20 +187,20 @@ static int unplug_locked(struct mm *mm, const struct pfn_range *range,
 }
 
 int mhp_unplug_prepare(struct mm *mm, const struct pfn_range *range,
-		       const struct evacuate_policy *policy, struct mm_failure *why)
+		       const struct evac_limits *limits, struct mm_failure *why)
 {
-	int err = hotplug_lock(mm, policy, why);
+	int err = hotplug_lock(mm, limits, why);
 
 	if (err)
 		return err;
-	unwatch_range(mm, policy, range);
+	unwatch_range(mm, range);
 	err = check_sections(mm, range, 0, why);
 	if (!err)
 		err = check_headers(mm, range, why);
 	if (!err)
-		err = unplug_locked(mm, range, policy, why);
+		err = unplug_locked(mm, range, limits, why);
 	if (err)
-		watch_blocker(mm, policy, why);
+		watch_blocker(mm, why);
 	mutex_unlock(&mm->hotplug_lock);
 	return err;
 }

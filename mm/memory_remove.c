@@ -94,22 +94,22 @@ static void restore_sections(struct mem_section *list)
 }
 
 int offline_and_remove_memory(struct mm *mm, const unsigned long *blocks, unsigned int nr,
-			      const struct evacuate_policy *policy, struct mm_failure *why)
+			      const struct evac_limits *limits, struct mm_failure *why)
 {
 	const struct block_list ids = { blocks, nr };
 	struct mem_section *list;
-	int err = hotplug_lock(mm, policy, why);
+	int err = hotplug_lock(mm, limits, why);
 
 	if (err)
 		return err;
 	for (unsigned int i = 0; i < nr; i++)
-		unwatch_range(mm, policy, &(struct pfn_range){ blocks[i] << SECTION_PFN_SHIFT,
-							       PAGES_PER_SECTION });
+		unwatch_range(mm, &(struct pfn_range){ blocks[i] << SECTION_PFN_SHIFT,
+						       PAGES_PER_SECTION });
 	err = claim_blocks(mm, &ids, OFFLINE_AND_REMOVE, &list, why);
 	if (!err)
-		err = offline_blocks(mm, list, policy, why);
+		err = offline_blocks(mm, list, limits, why);
 	if (err)
-		watch_blocker(mm, policy, why);
+		watch_blocker(mm, why);
 	if (!err) {
 		err = remove_sections(mm, list, why);
 		if (err)

@@ -12,15 +12,15 @@
  * alloc_contig_range() - allocate exactly [start, end)
  * @start: first pfn, any alignment
  * @end: exclusive
- * @policy: NULL for the default (PGTY_KERNEL, 1 s, no wait); end must be EVAC_END_ALLOC
+ * @limits: NULL for the defaults: EVAC_FOR_CONTIG
  *
- * Does not judge frames outside of the range; isolates their pageblocks only for the
- * duration. With policy->type PGTY_OFFLINE it lowers the managed count: the frames end up
- * in the same state as frames withheld at onlining.
+ * The frames are of type PGTY_KERNEL. Does not judge frames outside of the range; isolates
+ * their pageblocks only for the duration.
  * Return: 0 or a negative errno, see @why.
  */
 int __must_check alloc_contig_range(struct mm *mm, unsigned long start, unsigned long end,
-				    const struct evacuate_policy *policy, struct mm_failure *why);
+				    const struct evac_limits *limits,
+				    struct mm_failure *why);
 
 /**
  * alloc_contig_pages() - find and allocate @nr frames
@@ -29,7 +29,7 @@ int __must_check alloc_contig_range(struct mm *mm, unsigned long start, unsigned
  * Return: the first pfn; or PFN_NONE, with the last failure in @why.
  */
 unsigned long __must_check alloc_contig_pages(struct mm *mm, unsigned long nr,
-					      const struct evacuate_policy *policy,
+					      const struct evac_limits *limits,
 					      struct mm_failure *why);
 
 /* Free frames that these two allocated (of types other than PGTY_OFFLINE). */

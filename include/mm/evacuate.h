@@ -3,55 +3,53 @@
 #define _MM_EVACUATE_H
 
 /*
- * evacuate(): the only way to empty ranges of frames. Offlining, contiguous
- * allocation, compaction and the drivers differ only in their policy.
- *
- *   isolate all -> drain -> classify (final) -> [wait, classify] -> migrate -> verify -> commit
- *        \____________________ on failure: undo, everything restored __________________/
+ * What the requests that empty frames have in common for their callers: limits, a clock,
+ * and how pages move. Offlining (memory_hotplug.h), contiguous allocation (contig.h) and
+ * unplugging all go through evacuate(), mm/evac.h.
  *
  * Compare with: Linux offline_pages() and alloc_contig_range(), which have two
  * such loops; seeds 003 and 004 ask for one.
  */
 #include "mm/mm.h"
 
-/* What the frames become once all of them are empty. */
-enum evacuate_end {
-	EVAC_END_ALLOC,	  /* contig: allocated with policy->type; isolation ends */
-	EVAC_END_OFFLINE, /* memory block: out of the allocator, without a user */
-	EVAC_END_FREE,	  /* compaction: back to the allocator */
-};
-
-/* Policy flags. */
-#define EVAC_SKIP_SKIPPABLE BIT(0) /* step over skippable PageOffline frames; not for ALLOC */
-#define EVAC_WAIT_FREE	    BIT(1) /* until the deadline, wait for frees, unpins and puts */
-#define EVAC_BEST_EFFORT    BIT(2) /* leave what cannot move; only for EVAC_END_FREE */
-#define EVAC_ISOLATED	    BIT(3) /* the caller isolates, drains and unisolates */
-#define EVAC_QUIET	    BIT(4) /* contig: no log line: the caller has other ways */
-#define EVAC_WATCH	    BIT(5) /* unplug: unblocked() tells the owner to try again */
-
 /**
- * struct evacuate_policy - everything in which callers differ
- * @name: for traces and messages: "offline", "contig", "compaction"
- * @end: what the frames become
- * @type: for EVAC_END_ALLOC: PGTY_OFFLINE for drivers that unplug, or any allocated type
- * @page_flags: for PGTY_OFFLINE: PG_OFFLINE_SKIPPABLE or 0; else 0
- * @flags: EVAC_*
- * @max_retries: passes after the first
+ * struct evac_limits - when a request gives up; all that its caller decides
  * @deadline_ns: on evac_clock_ns(); never 0
+ * @retries: passes of migration after the first
+ * @wait: until the deadline, wait for frees, unpins and puts; unplugging never waits
  * @cancelled: called between steps; true ends the request with CANCELLED; may be NULL
  * @cookie: for @cancelled
  */
-struct evacuate_policy {
-	const char *name;
-	enum evacuate_end end;
-	enum page_type type;
-	u32 page_flags;
-	u32 flags;
-	u32 max_retries;
+struct evac_limits {
 	u64 deadline_ns;
+	u32 retries;
+	bool wait;
 	bool (*cancelled)(void *cookie);
 	void *cookie;
 };
+
+/*
+ * The limits of each kind of request: passes after the first, seconds for each part (memory
+ * block, range), and why. A pass fails only for pages that were claimed or had no target
+ * at that moment, so a few passes are enough.
+ */
+#define EVAC_LIMITS(X)                                                                         \
+	X(OFFLINE, 5, 10, "a block has no substitute, and nothing else tries it again")        \
+	X(USER_OFFLINE, 5, 30, "a user waits: time for a full block, and not too long to sit") \
+	X(CONTIG, 3, 1, "the search goes on with another range")                               \
+	X(USER_CONTIG, 5, 1, "a user waits, and has named the range")                          \
+	X(UNPLUG_BLOCK, 3, 10, "the driver takes another block, and comes back next round")    \
+	X(UNPLUG, 3, 2, "the same, and a granule has fewer pages to move than a block")
+
+enum evac_request {
+#define X(name, retries, seconds, reason) EVAC_FOR_##name,
+	EVAC_LIMITS(X)
+#undef X
+	NR_EVAC_REQUESTS
+};
+
+/* The limits of a kind of request with @parts parts that begins now. */
+struct evac_limits evac_limits(enum evac_request request, unsigned int parts);
 
 /**
  * evac_clock_ns() - read the clock of deadlines: ktime_ns(), but stopped while the
@@ -60,25 +58,6 @@ struct evacuate_policy {
  * So a request with several evacuations keeps its one deadline however long it is held.
  */
 u64 evac_clock_ns(void);
-
-/**
- * evacuate() - empty ranges, all of them or none
- * @ranges: disjoint, ascending, each within one zone; frames, any alignment for
- *	    EVAC_END_ALLOC; evacuate() judges only frames inside of them
- * @nr_ranges: length of @ranges; all are isolated before anything is judged or moved
- * @why: filled on failure (may be NULL)
- *
- * A hopeless range fails in the classify phase, with nothing migrated.
- * Context: thread, may sleep; takes mm->hotplug_lock. evacuate_locked() is for callers
- * inside mm/ that already hold it.
- * Return: 0; -EINVAL and MM_REASON_BAD_POLICY for a policy that contradicts itself; or
- * the negative errno of why->reason, with everything undone except pages that moved.
- */
-int __must_check evacuate(struct mm *mm, const struct pfn_range *ranges, unsigned int nr_ranges,
-			  const struct evacuate_policy *policy, struct mm_failure *why);
-int __must_check evacuate_locked(struct mm *mm, const struct pfn_range *ranges,
-				 unsigned int nr_ranges, const struct evacuate_policy *policy,
-				 struct mm_failure *why);
 
 /*
  * Migration: a vector of {pfn, order, kind} and four operations per kind. The kind is
@@ -90,7 +69,6 @@ struct migrate_entry {
 	u8 order;
 	u8 kind; /* enum page_type */
 	s16 result; /* 0 moved, -EAGAIN, -EBUSY, -ENOENT owner gone meanwhile, -EIO */
-	u32 seq; /* free for the kind's claim() */
 };
 
 /**

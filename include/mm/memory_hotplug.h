@@ -13,6 +13,11 @@
  */
 #include "mm/evacuate.h"
 
+/*
+ * In all functions here, @why is filled on failure, and @limits is NULL for the defaults
+ * of the request: see EVAC_LIMITS.
+ */
+
 /* Metadata of a self-hosted block: 128 frames of descriptors, 1 of free bits. */
 #define MHP_HEADER_PAGES 129UL
 
@@ -23,7 +28,7 @@
  * @online_page: called at onlining for naturally aligned chunks (order <= 10) that
  *	cover the block once, all PageOffline. Gives the chunk to the allocator with
  *	generic_online_page(), or leaves it PageOffline. NULL: all go to the allocator
- * @unblocked: called when a failed unplug with EVAC_WATCH is worth another try: the frame
+ * @unblocked: called when a failed unplug or removal is worth another try: the frame
  *	in the way was freed or unpinned, another request ended, or a listener relents.
  *	Any context, even with zone->lock held: sets a flag and wakes. May be NULL
  * @describe: writes one line about a frame ("granule 17, unplugged"), no locks; may be
@@ -89,7 +94,8 @@ int __must_check add_memory(struct mm *mm, unsigned long block, struct memory_ow
 int __must_check online_memory_block(struct mm *mm, unsigned long block,
 				     enum mhp_online_type type, struct mm_failure *why);
 int __must_check offline_memory_block(struct mm *mm, unsigned long block,
-				      const struct evacuate_policy *policy, struct mm_failure *why);
+				      const struct evac_limits *limits,
+				      struct mm_failure *why);
 /**
  * offline_memory_blocks() - offline all of these blocks, or none
  * @blocks: ids, each once
@@ -97,11 +103,11 @@ int __must_check offline_memory_block(struct mm *mm, unsigned long block,
  * Isolates all blocks, asks the listeners, and judges all frames before the first page
  * moves: if a block cannot leave, no block has gone offline, why->migrated is 0, and
  * why->pfn lies in the block that stands in the way, which the log names. With
- * EVAC_WAIT_FREE it does not hold the hotplug lock while it waits.
+ * limits->wait it does not hold the hotplug lock while it waits.
  * Context: thread; takes the hotplug lock.
  */
 int __must_check offline_memory_blocks(struct mm *mm, const unsigned long *blocks,
-				       unsigned int nr, const struct evacuate_policy *policy,
+				       unsigned int nr, const struct evac_limits *limits,
 				       struct mm_failure *why);
 
 /**
@@ -122,7 +128,8 @@ int __must_check try_remove_memory(struct mm *mm, unsigned long block, struct mm
  * go; then it brings the blocks online again, with their previous online type.
  */
 int __must_check offline_and_remove_memory(struct mm *mm, const unsigned long *blocks,
-					   unsigned int nr, const struct evacuate_policy *policy,
+					   unsigned int nr,
+					   const struct evac_limits *limits,
 					   struct mm_failure *why);
 
 /**
@@ -157,11 +164,16 @@ void generic_online_page(struct mm *mm, unsigned long pfn, unsigned int order);
 int __must_check mhp_plug_range(struct mm *mm, const struct pfn_range *range,
 				struct mm_failure *why);
 int __must_check mhp_unplug_prepare(struct mm *mm, const struct pfn_range *range,
-				    const struct evacuate_policy *policy, struct mm_failure *why);
+				    const struct evac_limits *limits,
+				    struct mm_failure *why);
 void mhp_unplug_cancel(struct mm *mm, const struct pfn_range *range);
 
 /* Frames in use in a pageblock that only evacuation can free (occupancy), 0..512. */
 unsigned int pageblock_used(const struct mm *mm, unsigned long pfn);
+
+/* Write "memory36: offline failed: pfn 0x90a40 is Slab ...": the log's line, and a user's. */
+void memory_block_print_failure(unsigned long block, const char *what,
+				const struct mm_failure *why, struct sink *out);
 
 /* The data for memory notifiers. */
 struct memory_notify {

@@ -402,6 +402,9 @@ struct mm_failure {
 	const char *detail;
 };
 
+/* For a caller that looks at the errno only: no function takes NULL for the failure. */
+#define NO_WHY (&(struct mm_failure){ .pfn = PFN_NONE })
+
 /* Write "pfn 0x90a40 is Slab, cache foo (3 retries, 12 ms)" at once; no newline. */
 void mm_failure_print(const struct mm_failure *why, struct sink *out);
 
@@ -415,7 +418,7 @@ void mm_failure_name(struct mm *mm, struct mm_failure *why);
 /* The errno that a reason stands for, negated: VETO -> -EBUSY, DEADLINE -> -ETIMEDOUT ... */
 int mm_reason_errno(enum mm_reason reason);
 
-/* Fill @why (may be NULL) and return mm_reason_errno(reason). */
+/* Fill @why and return mm_reason_errno(reason). */
 int mm_fail(struct mm_failure *why, enum mm_reason reason, unsigned long pfn);
 
 /* Name the memory block and granule of a stray physical address (panic path, no locks). */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* contig: empty a range of frames by hand, see what stands in the way, and free it. */
+#include "kernel/console/memory_block.h"
 #include "kernel/console/shell.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
@@ -25,13 +26,7 @@ static bool parse_rest(int argc, char **argv, u64 *pfn, unsigned int *wait_s)
 
 static int cmd_contig(int argc, char **argv, struct sink *out)
 {
-	struct evacuate_policy policy = {
-		.name = "contig",
-		.end = EVAC_END_ALLOC,
-		.type = PGTY_KERNEL,
-		.max_retries = 5,
-		.cancelled = command_interrupted,
-	};
+	struct evac_limits limits;
 	struct mm_failure why = { .pfn = PFN_NONE };
 	u64 nr, pfn = PFN_NONE;
 	unsigned int wait_s = 0;
@@ -40,11 +35,10 @@ static int cmd_contig(int argc, char **argv, struct sink *out)
 	if (argc < 2 || kstrtou64(argv[1], 0, &nr) || nr - 1 >= MOST_FRAMES ||
 	    !parse_rest(argc, argv, &pfn, &wait_s))
 		return COMMAND_USAGE;
-	policy.flags = wait_s ? EVAC_WAIT_FREE : 0;
-	policy.deadline_ns = evac_clock_ns() + max(wait_s, 1U) * NSEC_PER_SEC;
+	limits = command_limits(EVAC_FOR_USER_CONTIG, wait_s);
 	if (pfn != PFN_NONE)
-		err = alloc_contig_range(&kernel_mm, pfn, pfn + nr, &policy, &why);
-	else if ((pfn = alloc_contig_pages(&kernel_mm, nr, &policy, &why)) == PFN_NONE)
+		err = alloc_contig_range(&kernel_mm, pfn, pfn + nr, &limits, &why);
+	else if ((pfn = alloc_contig_pages(&kernel_mm, nr, &limits, &why)) == PFN_NONE)
 		err = mm_reason_errno(why.reason);
 	if (err) {
 		sink_puts(out, "contig: ");

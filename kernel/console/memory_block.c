@@ -5,10 +5,6 @@
 #include "kernel/timer.h"
 #include "lib/errno.h"
 
-/* A user waits for it: long enough for a full block, short enough to sit through. */
-#define OFFLINE_TIMEOUT_S 30
-#define OFFLINE_RETRIES	  5
-
 bool memory_block_removable(unsigned long block)
 {
 	const struct mem_section *ms;
@@ -21,29 +17,24 @@ bool memory_block_removable(unsigned long block)
 	return removable;
 }
 
+struct evac_limits command_limits(enum evac_request request, unsigned int wait_s)
+{
+	struct evac_limits limits = evac_limits(request, 1);
+
+	limits.cancelled = command_interrupted;
+	if (wait_s) {
+		limits.wait = true;
+		limits.deadline_ns = evac_clock_ns() + wait_s * NSEC_PER_SEC;
+	}
+	return limits;
+}
+
 static int go_offline(const unsigned long *blocks, unsigned int nr, unsigned int wait_s,
 		      struct mm_failure *why)
 {
-	const unsigned int limit_s = wait_s ? wait_s : OFFLINE_TIMEOUT_S;
-	struct evacuate_policy policy = {
-		.name = "offline",
-		.end = EVAC_END_OFFLINE,
-		.flags = EVAC_SKIP_SKIPPABLE | (wait_s ? EVAC_WAIT_FREE : 0),
-		.max_retries = OFFLINE_RETRIES,
-		.deadline_ns = evac_clock_ns() + limit_s * NSEC_PER_SEC,
-		.cancelled = command_interrupted,
-	};
+	const struct evac_limits limits = command_limits(EVAC_FOR_USER_OFFLINE, wait_s);
 
-	return offline_memory_blocks(&kernel_mm, blocks, nr, &policy, why);
-}
-
-static void say_failure(unsigned long block, enum mhp_online_type type,
-			const struct mm_failure *why, struct sink *out)
-{
-	sink_printf(out, "memory%lu: %s failed: ", block,
-		    type == MMOP_OFFLINE ? "offline" : "online");
-	mm_failure_print(why, out);
-	sink_puts(out, "\n");
+	return offline_memory_blocks(&kernel_mm, blocks, nr, &limits, why);
 }
 
 int memory_block_change(unsigned long block, enum mhp_online_type type, unsigned int wait_s,
@@ -58,7 +49,8 @@ int memory_block_change(unsigned long block, enum mhp_online_type type, unsigned
 		err = online_memory_block(&kernel_mm, block, type, &why);
 	if (err == 0)
 		return 0;
-	say_failure(block, type, &why, out);
+	memory_block_print_failure(block, type == MMOP_OFFLINE ? "offline" : "online",
+				   &why, out);
 	return why.reason == MM_REASON_WRONG_STATE ? -EINVAL : err;
 }
 
@@ -71,6 +63,7 @@ int memory_blocks_offline(const unsigned long *blocks, unsigned int nr, unsigned
 	if (err == 0)
 		return 0;
 	*bad = why.pfn == PFN_NONE ? PFN_NONE : why.pfn >> SECTION_PFN_SHIFT;
-	say_failure(*bad == PFN_NONE ? blocks[0] : *bad, MMOP_OFFLINE, &why, out);
+	memory_block_print_failure(*bad == PFN_NONE ? blocks[0] : *bad, "offline", &why,
+				   out);
 	return err;
 }

@@ -13,6 +13,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/contig.h"
+#include "mm/evac.h"
 #include "mm/memblock.h"
 #include "mm/memory_hotplug.h"
 
@@ -20,16 +21,6 @@
 #define GROWTH_BLOCKS 512UL
 
 static struct memory_owner owner = { .name = "bench" };
-
-static struct evacuate_policy offline_policy(void)
-{
-	return (struct evacuate_policy){
-		.name = "offline",
-		.end = EVAC_END_OFFLINE,
-		.flags = EVAC_SKIP_SKIPPABLE,
-		.deadline_ns = ktime_ns() + 10ULL * 1000 * 1000 * 1000,
-	};
-}
 
 /* Whole blocks of RAM above what the kernel uses; 0 if there are fewer than @nr. */
 static unsigned long spare_blocks(unsigned long nr)
@@ -73,11 +64,11 @@ static u64 add_one(unsigned long block)
 
 static u64 remove_one(unsigned long block)
 {
-	struct evacuate_policy policy = offline_policy();
+	const struct evac_limits limits = evac_limits(EVAC_FOR_OFFLINE, 1);
 	struct mm_failure why;
 	u64 start = arch_instret();
 
-	if (offline_and_remove_memory(&kernel_mm, &block, 1, &policy, &why))
+	if (offline_and_remove_memory(&kernel_mm, &block, 1, &limits, &why))
 		return 0;
 	return arch_instret() - start;
 }
@@ -223,7 +214,6 @@ static int empty(struct page_slot *slots)
  */
 static int irqs_offline(struct sink *out, unsigned long block, struct page_slot *slots)
 {
-	struct evacuate_policy policy = offline_policy();
 	struct mm_failure why;
 	int err;
 
@@ -231,16 +221,16 @@ static int irqs_offline(struct sink *out, unsigned long block, struct page_slot 
 	    fill(slots, block * PAGES_PER_SECTION + PAGEBLOCK_NR_PAGES))
 		return -ENOMEM;
 	irqs_row(out, NULL);
-	err = offline_memory_block(&kernel_mm, block, &policy, &why) ? 0 : -EIO;
+	err = offline_memory_block(&kernel_mm, block, NULL, &why) ? 0 : -EIO;
 	irqs_row(out, "irqs_off_refused");
 	if (err || page_unpin(&kernel_mm, slots[0].pfn))
 		return -EIO;
 	irqs_row(out, NULL);
-	err = offline_memory_block(&kernel_mm, block, &policy, &why);
+	err = offline_memory_block(&kernel_mm, block, NULL, &why);
 	irqs_row(out, "irqs_off_offline");
 	if (err || why.migrated != FULL_PAGES)
 		return -EIO;
-	err = online_memory_block(&kernel_mm, block, MMOP_ONLINE, NULL);
+	err = online_memory_block(&kernel_mm, block, MMOP_ONLINE, &why);
 	irqs_row(out, "irqs_off_online");
 	return err || empty(slots) || !remove_one(block) || !remove_one(block + 1) ? -EIO : 0;
 }
@@ -252,7 +242,13 @@ static int irqs_offline(struct sink *out, unsigned long block, struct page_slot 
 static int irqs_contig(struct sink *out, struct page_slot *slots)
 {
 	const unsigned long nr = 1UL << (30 - PAGE_SHIFT);
-	struct evacuate_policy policy = offline_policy();
+	struct evacuate_policy policy = {
+		.name = "contig",
+		.end = EVAC_END_ALLOC,
+		.type = PGTY_KERNEL,
+		.flags = EVAC_QUIET, /* the line has a row of its own */
+		.limits.wait = true,
+	};
 	struct mm_failure why;
 	unsigned long pfn = alloc_contig_pages(&kernel_mm, nr, NULL, &why);
 	int err;
@@ -260,14 +256,11 @@ static int irqs_contig(struct sink *out, struct page_slot *slots)
 	if (pfn == PFN_NONE)
 		return -ENOMEM;
 	free_contig_range(&kernel_mm, pfn, nr);
-	policy.flags = EVAC_WAIT_FREE | EVAC_QUIET; /* the line in the log has its own row */
-	policy.end = EVAC_END_ALLOC;
-	policy.type = PGTY_KERNEL;
-	policy.deadline_ns = evac_clock_ns() + NSEC_PER_SEC / 2;
+	policy.limits.deadline_ns = evac_clock_ns() + NSEC_PER_SEC / 2;
 	if (fill(slots, pfn + nr / 2))
 		return -EBUSY;
 	irqs_row(out, NULL);
-	err = alloc_contig_range(&kernel_mm, pfn, pfn + nr, &policy, &why);
+	err = take_contig_range(&kernel_mm, pfn, pfn + nr, &policy, &why);
 	irqs_row(out, "irqs_off_wait");
 	if (err != -ETIMEDOUT || why.migrated ||
 	    page_unpin(&kernel_mm, slots[0].pfn))

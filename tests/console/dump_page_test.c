@@ -102,7 +102,7 @@ static void isolated(struct ktest *test)
 					 PAGEBLOCK_NR_PAGES };
 
 	mutex_lock(&kernel_mm.hotplug_lock);
-	KTEST_EXPECT_EQ(test, isolate_range(&kernel_mm, &range, NULL), 0);
+	KTEST_EXPECT_EQ(test, isolate_range(&kernel_mm, &range, NO_WHY), 0);
 	EXPECT_MENTION(test, "pageblock 1: Movable, isolated, one descriptor for all",
 		       "dump_page 0x%lx", range.start_pfn);
 	unisolate_range(&kernel_mm, &range);

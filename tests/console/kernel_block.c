@@ -18,11 +18,11 @@ static void take_back(void *ctx)
 	for (unsigned long b = lent->first; b < lent->first + lent->nr; b++) {
 		if (memory_block_state(&kernel_mm, b) == MEM_BLOCK_ONLINE)
 			KTEST_EXPECT_EQ(lent->test,
-					offline_memory_block(&kernel_mm, b, NULL, NULL),
+					offline_memory_block(&kernel_mm, b, NULL, NO_WHY),
 					0);
 		if (memory_block_state(&kernel_mm, b) == MEM_BLOCK_OFFLINE)
 			KTEST_EXPECT_EQ(lent->test,
-					try_remove_memory(&kernel_mm, b, NULL), 0);
+					try_remove_memory(&kernel_mm, b, NO_WHY), 0);
 	}
 	unregister_memory_owner(&kernel_mm, &lent->owner);
 }
@@ -41,13 +41,13 @@ unsigned long kernel_blocks_add(struct ktest *test, unsigned long nr,
 			       .usual = kernel_mm.default_online_type };
 	lent->owner.name = "lender";
 	lent->owner.region = (struct pfn_range){ pfn, nr_pages };
-	KTEST_ASSERT_EQ(test, register_memory_owner(&kernel_mm, &lent->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(&kernel_mm, &lent->owner, NO_WHY), 0);
 	kernel_mm.default_online_type = MMOP_OFFLINE;
 	ktest_add_action(test, take_back, lent);
 	for (; lent->nr < nr; lent->nr++)
 		KTEST_ASSERT_EQ(test,
 				add_memory(&kernel_mm, lent->first + lent->nr,
-					   &lent->owner, plugged, NULL),
+					   &lent->owner, plugged, NO_WHY),
 				0);
 	return lent->first;
 }

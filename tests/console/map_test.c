@@ -52,7 +52,7 @@ static void online_block(struct ktest *test)
 	KTEST_ASSERT_EQ(test, command("alloc 0 movable at 0x%lx", first + 3 * PB), 0);
 	KTEST_ASSERT_EQ(test, command("alloc 0 movable at 0x%lx", first + 5 * PB + 1), 0);
 	mutex_lock(&kernel_mm.hotplug_lock);
-	KTEST_EXPECT_EQ(test, isolate_range(&kernel_mm, &isolated, NULL), 0);
+	KTEST_EXPECT_EQ(test, isolate_range(&kernel_mm, &isolated, NO_WHY), 0);
 	KTEST_EXPECT_EQ(test, command("map %lu", block), 0);
 	unisolate_range(&kernel_mm, &isolated);
 	mutex_unlock(&kernel_mm.hotplug_lock);

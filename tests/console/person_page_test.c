@@ -111,7 +111,7 @@ static void the_kernels_own_frames(struct ktest *test)
 static void range_of_contig(struct ktest *test)
 {
 	const unsigned long nr = PAGEBLOCK_NR_PAGES + 3;
-	const unsigned long pfn = alloc_contig_pages(&kernel_mm, nr, NULL, NULL);
+	const unsigned long pfn = alloc_contig_pages(&kernel_mm, nr, NULL, NO_WHY);
 
 	KTEST_ASSERT_NE(test, pfn, PFN_NONE);
 	refused(test, "pin", pfn, -EPERM, "is Kernel");

@@ -182,9 +182,10 @@ static int other_request(void *arg)
 	struct scene *s = arg;
 	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
 
-	policy.flags = EVAC_WAIT_FREE | EVAC_QUIET;
-	policy.deadline_ns = evac_clock_ns() + LIMIT_NS;
-	return alloc_contig_range(s->mm, s->pfn, s->pfn + 1, &policy, NULL);
+	policy.limits.wait = true;
+	policy.flags = EVAC_QUIET;
+	policy.limits.deadline_ns = evac_clock_ns() + LIMIT_NS;
+	return take_contig_range(s->mm, s->pfn, s->pfn + 1, &policy, NO_WHY);
 }
 
 static void request_blocks(struct ktest *test, struct scene *s)
@@ -209,14 +210,13 @@ static void request_ends(struct ktest *test, struct scene *s)
 /* A user takes the block offline, and waits for the page. */
 static int other_offline(void *arg)
 {
-	const struct evacuate_policy policy = {
-		.name = "offline",
-		.flags = EVAC_WAIT_FREE,
+	const struct evac_limits limits = {
+		.wait = true,
 		.deadline_ns = evac_clock_ns() + LIMIT_NS,
 	};
 	struct scene *s = arg;
 
-	return offline_memory_block(s->mm, s->pfn >> SECTION_PFN_SHIFT, &policy, NULL);
+	return offline_memory_block(s->mm, s->pfn >> SECTION_PFN_SHIFT, &limits, NO_WHY);
 }
 
 static void offlining_blocks(struct ktest *test, struct scene *s)

@@ -143,7 +143,8 @@ static void what_cannot_move_stays(struct ktest *test)
 	take.page_flags = PG_OFFLINE_SKIPPABLE;
 	KTEST_ASSERT_EQ(test, page_pin(c->w->mm, pinned), 0);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(c->w->mm, data, 0, PGTY_KERNEL), 0);
-	KTEST_ASSERT_EQ(test, alloc_contig_range(c->w->mm, off, off + 40, &take, NULL), 0);
+	KTEST_ASSERT_EQ(test, take_contig_range(c->w->mm, off, off + 40, &take, NO_WHY),
+			0);
 	zone_update_watermarks(c->w->mm);
 	KTEST_EXPECT_EQ(test, compact(c, &c->area, &why), 0);
 	for (unsigned int i = 0; i < NR_SLOTS; i++)

@@ -85,7 +85,7 @@ static void put_beside(struct ktest *test, struct test_mm *t, unsigned long pfn,
 	slot->pfn = pfn;
 	if (what >= SKIPPABLE) {
 		KTEST_ASSERT_EQ(test,
-				alloc_contig_range(t->mm, pfn, pfn + 1, &take, NULL), 0);
+				take_contig_range(t->mm, pfn, pfn + 1, &take, NO_WHY), 0);
 		return;
 	}
 	KTEST_ASSERT_EQ(test,

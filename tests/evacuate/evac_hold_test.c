@@ -51,7 +51,7 @@ static struct job *start_job_with(struct ktest *test, struct test_mm *t, unsigne
 	struct job *job = ktest_alloc(test, sizeof(*job));
 
 	*job = (struct job){ .t = t, .start = start, .nr = nr, .policy = *policy };
-	job->policy.flags = EVAC_WAIT_FREE;
+	job->policy.limits.wait = true;
 	ktest_add_action(test, let_go, NULL);
 	job->thread = thread_create("job", run_job, job);
 	KTEST_ASSERT_NOT_NULL(test, job->thread);
@@ -113,7 +113,7 @@ static void each_phase_can_be_held(struct ktest *test)
 static void outlast(struct ktest *test, struct job *job, enum evac_phase phase)
 {
 	expect_held(test, TRACE_EVAC_PHASE, phase);
-	job->policy.deadline_ns = ktime_ns() + DEADLINE_MS * NSEC_PER_MSEC;
+	job->policy.limits.deadline_ns = ktime_ns() + DEADLINE_MS * NSEC_PER_MSEC;
 	msleep(DEADLINE_MS + 300);
 }
 
@@ -142,7 +142,7 @@ static int search_in_thread(void *arg)
 {
 	struct job *job = arg;
 
-	job->start = alloc_contig_pages(job->t->mm, PB, &job->policy, &job->why);
+	job->start = take_contig_pages(job->t->mm, PB, &job->policy, &job->why);
 	return job->start == PFN_NONE;
 }
 
@@ -177,7 +177,8 @@ static int remove_in_thread(void *arg)
 	struct window *w = job->t->w;
 	const unsigned long blocks[] = { w->block + 1, w->block + 2 };
 
-	return offline_and_remove_memory(w->mm, blocks, 2, &job->policy, &job->why);
+	return offline_and_remove_memory(w->mm, blocks, 2, &job->policy.limits,
+					 &job->why);
 }
 
 /* Several blocks leave before one deadline. */
@@ -190,8 +191,10 @@ static void held_blocks_leave_together(struct ktest *test)
 	ktest_add_action(test, let_go, NULL);
 	for (unsigned int i = 1; i <= 2; i++) {
 		window_add(test, w, i, ~0UL);
-		KTEST_ASSERT_EQ(test, online_memory_block(w->mm, w->block + i,
-							  MMOP_ONLINE_MOVABLE, NULL), 0);
+		KTEST_ASSERT_EQ(test,
+				online_memory_block(w->mm, w->block + i,
+						    MMOP_ONLINE_MOVABLE, NO_WHY),
+				0);
 	}
 	*job = (struct job){ .t = &t, .policy = test_policy(EVAC_END_OFFLINE, PGTY_OFFLINE) };
 	hold(TRACE_EVAC_PHASE, EVAC_CLASSIFY);
@@ -238,8 +241,8 @@ static void pinned_before_its_move(struct ktest *test)
 	struct page_slot slot[2];
 	struct job *job;
 
-	policy.cancelled = is_cancelled;
-	policy.cookie = cancel;
+	policy.limits.cancelled = is_cancelled;
+	policy.limits.cookie = cancel;
 	for (unsigned int i = 0; i < ARRAY_SIZE(slot); i++) {
 		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + 7 + i, 0, PGTY_DRIVER), 0);
 		slot[i].pfn = t->base + 7 + i;
@@ -274,8 +277,8 @@ static void a_held_thread_can_be_cancelled(struct ktest *test)
 	KTEST_ASSERT_EQ(test, page_pin(t->mm, slot_pfn(&slot)), 0);
 	pfn = slot_pfn(&slot);
 	hold(TRACE_EVAC_PHASE, EVAC_WAIT);
-	policy.cancelled = is_cancelled;
-	policy.cookie = cancel;
+	policy.limits.cancelled = is_cancelled;
+	policy.limits.cookie = cancel;
 	job = start_job_with(test, t, pfn, 1, &policy);
 	expect_held(test, TRACE_EVAC_PHASE, EVAC_WAIT);
 	WRITE_ONCE(*cancel, 1);
@@ -313,10 +316,11 @@ static void ctrl_c_ends_the_wait(struct ktest *test)
 	console_can_interrupt(&user.interrupter);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_SLAB), 0);
 	job = start_job(test, t, pfn + PB, 1);
-	job->policy.cancelled = command_interrupted;
-	policy.flags = EVAC_WAIT_FREE;
-	policy.cancelled = command_interrupted;
-	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn, pfn + 9, &policy, &user.why), -EINTR);
+	job->policy.limits.cancelled = command_interrupted;
+	policy.limits.wait = true;
+	policy.limits.cancelled = command_interrupted;
+	KTEST_EXPECT_EQ(test, take_contig_range(t->mm, pfn, pfn + 9, &policy, &user.why),
+			-EINTR);
 	console_can_interrupt(NULL);
 	KTEST_EXPECT_EQ(test, user.why.reason, MM_REASON_CANCELLED);
 	KTEST_EXPECT_EQ(test, user.why.pfn, pfn);
@@ -445,7 +449,7 @@ static void several_waiters(struct ktest *test)
 
 	for (unsigned int i = 0; i < NR_WAITERS; i++)
 		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + i * PB, i, PGTY_SLAB), 0);
-	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &blocks, NULL), 0);
+	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &blocks, NO_WHY), 0);
 	/* The one that waits in vain is the last: it is gone soon. */
 	for (unsigned int i = NR_WAITERS; i-- > 0;) {
 		w[i] = (struct waiting){ t->zone, { t->base + i * PB, PB },

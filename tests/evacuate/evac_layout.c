@@ -83,7 +83,8 @@ void add_blocks(struct model *m)
 	m->last = 1 + below(m, 3);
 	m->w->owner.region.nr_pages = (m->last - 1) * PAGES_PER_SECTION + nr;
 	paint(m, m->last * PAGES_PER_SECTION + nr, PAGES_PER_SECTION - nr, HOLE);
-	KTEST_ASSERT_EQ(m->test, register_memory_owner(m->w->mm, &m->w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(m->test, register_memory_owner(m->w->mm, &m->w->owner, NO_WHY),
+			0);
 	for (unsigned int n = 1; n <= m->last; n++) {
 		const u64 owned = n < m->last ? ~0UL : GENMASK(nr / PB - 1, 0);
 		u64 plugged = some_mask(m) & owned;
@@ -165,8 +166,8 @@ static void put_offline(struct model *m, enum what kind)
 	if (!m->online[frame / PAGES_PER_SECTION] || !all_are(m, frame, nr, FREE))
 		return;
 	KTEST_ASSERT_EQ(m->test,
-			alloc_contig_range(m->w->mm, m->w->base + frame,
-					   m->w->base + frame + nr, &take, NULL),
+			take_contig_range(m->w->mm, m->w->base + frame,
+					  m->w->base + frame + nr, &take, NO_WHY),
 			0);
 	zone_update_watermarks(m->w->mm);
 	paint(m, frame, nr, kind);

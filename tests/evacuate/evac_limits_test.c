@@ -70,9 +70,9 @@ static void another_request_takes_too_long(struct ktest *test)
 	const u64 start = ktime_ns();
 	struct mm_failure why;
 
-	policy.deadline_ns = evac_clock_ns() + 30 * NSEC_PER_MSEC;
+	policy.limits.deadline_ns = evac_clock_ns() + 30 * NSEC_PER_MSEC;
 	KTEST_EXPECT_EQ(test,
-			alloc_contig_range(t->mm, t->base, t->base + 1, &policy, &why),
+			take_contig_range(t->mm, t->base, t->base + 1, &policy, &why),
 			-EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_LOCKED);
 	KTEST_EXPECT_EQ(test, why.pfn, PFN_NONE);
@@ -89,8 +89,8 @@ static void a_search_gives_up_in_time(struct ktest *test)
 	const u64 start = ktime_ns();
 	struct mm_failure why;
 
-	policy.deadline_ns = evac_clock_ns() + 30 * NSEC_PER_MSEC;
-	KTEST_EXPECT_EQ(test, alloc_contig_pages(t->mm, 1, &policy, &why), PFN_NONE);
+	policy.limits.deadline_ns = evac_clock_ns() + 30 * NSEC_PER_MSEC;
+	KTEST_EXPECT_EQ(test, take_contig_pages(t->mm, 1, &policy, &why), PFN_NONE);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_LOCKED);
 	expect_early(test, start);
 	join(test, other);
@@ -108,20 +108,23 @@ static void cancelled_while_another_is_at_work(struct ktest *test)
 	u64 start;
 
 	window_add(test, w, 1, ~0UL);
-	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, block, MMOP_ONLINE, NULL), 0);
-	policy.cancelled = at_once;
+	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, block, MMOP_ONLINE, NO_WHY), 0);
+	policy.limits.cancelled = at_once;
 	other = start_other(test, w->mm, false);
 	start = ktime_ns();
-	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, block, &policy, &why), -EINTR);
+	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, block, &policy.limits, &why),
+			-EINTR);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CANCELLED);
-	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, &block, 1, &policy, &why),
+	KTEST_EXPECT_EQ(test,
+			offline_and_remove_memory(w->mm, &block, 1, &policy.limits, &why),
 			-EINTR);
 	KTEST_EXPECT_EQ(test, memory_block_state(w->mm, block), MEM_BLOCK_ONLINE);
 	expect_early(test, start);
 	join(test, other);
 	other = start_other(test, w->mm, false);
 	start = ktime_ns();
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &part, &policy, &why), -EINTR);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &part, &policy.limits, &why),
+			-EINTR);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CANCELLED);
 	expect_early(test, start);
 	join(test, other);
@@ -135,9 +138,9 @@ static void no_policy_waits(struct ktest *test)
 
 	window_add(test, w, 1, ~0UL);
 	KTEST_ASSERT_EQ(test,
-			online_memory_block(w->mm, w->block + 1, MMOP_ONLINE, NULL), 0);
+			online_memory_block(w->mm, w->block + 1, MMOP_ONLINE, NO_WHY), 0);
 	other = start_other(test, w->mm, true);
-	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 1, NULL, NULL), 0);
+	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 1, NULL, NO_WHY), 0);
 	join(test, other);
 }
 
@@ -169,11 +172,11 @@ static void cancelled_after_the_last_move(struct ktest *test)
 	struct mover mover;
 
 	new_mover(test, t, &mover);
-	policy.cancelled = has_left;
-	policy.cookie = &mover;
-	KTEST_EXPECT_EQ(
-		test, alloc_contig_range(t->mm, mover.pfn, mover.pfn + 1, &policy, &why),
-		-EINTR);
+	policy.limits.cancelled = has_left;
+	policy.limits.cookie = &mover;
+	KTEST_EXPECT_EQ(test,
+			take_contig_range(t->mm, mover.pfn, mover.pfn + 1, &policy, &why),
+			-EINTR);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CANCELLED);
 	KTEST_EXPECT_EQ(test, why.migrated, 1);
 	KTEST_EXPECT_EQ(test, page_type(t->mm, mover.pfn), PGTY_BUDDY);
@@ -190,11 +193,11 @@ static void cause_is_kept(struct ktest *test)
 
 	new_mover(test, t, &mover);
 	KTEST_ASSERT_EQ(test, page_pin(t->mm, mover.pfn), 0);
-	policy.flags = EVAC_WAIT_FREE;
-	policy.deadline_ns = evac_clock_ns() + SHORT_NS;
-	KTEST_EXPECT_EQ(
-		test, alloc_contig_range(t->mm, mover.pfn, mover.pfn + 1, &policy, &why),
-		-ETIMEDOUT);
+	policy.limits.wait = true;
+	policy.limits.deadline_ns = evac_clock_ns() + SHORT_NS;
+	KTEST_EXPECT_EQ(test,
+			take_contig_range(t->mm, mover.pfn, mover.pfn + 1, &policy, &why),
+			-ETIMEDOUT);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_DEADLINE);
 	KTEST_EXPECT_EQ(test, why.cause, MM_REASON_PINNED);
 	KTEST_EXPECT_EQ(test, why.pfn, mover.pfn);
@@ -218,11 +221,11 @@ static void cause_is_no_deadline(struct ktest *test)
 		page_set_owner(t->mm, slot->pfn, (uintptr_t)slot);
 	}
 	KTEST_ASSERT_TRUE(test, page_try_get(t->mm, t->base));
-	policy.cancelled = has_left;
-	policy.cookie = &movers[1];
+	policy.limits.cancelled = has_left;
+	policy.limits.cookie = &movers[1];
 	KTEST_EXPECT_EQ(test,
-			alloc_contig_range(t->mm, t->base, t->base + 2 * EVAC_VECTOR,
-					   &policy, &why),
+			take_contig_range(t->mm, t->base, t->base + 2 * EVAC_VECTOR,
+					  &policy, &why),
 			-EINTR);
 	KTEST_EXPECT_EQ(test, why.migrated, EVAC_VECTOR - 1);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CANCELLED);
@@ -245,8 +248,9 @@ static void what_is_never_freed_is_not_waited_for(struct ktest *test)
 	while (pfn > t->w->base && page_type(t->mm, --pfn) != PGTY_MEMMAP)
 		;
 	KTEST_ASSERT_EQ(test, page_type(t->mm, pfn), PGTY_MEMMAP);
-	policy.flags = EVAC_WAIT_FREE;
-	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn, pfn + 9, &policy, &why), -EBUSY);
+	policy.limits.wait = true;
+	KTEST_EXPECT_EQ(test, take_contig_range(t->mm, pfn, pfn + 9, &policy, &why),
+			-EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_UNMOVABLE);
 	KTEST_EXPECT_EQ(test, why.pfn, pfn);
 	KTEST_EXPECT_EQ(test, why.type, PGTY_MEMMAP);

@@ -236,7 +236,7 @@ static void use_up(struct model *m, unsigned long start, unsigned long end)
 	unsigned long *pfns = test_mm_table(m->test, NR_FRAMES * sizeof(*pfns));
 	unsigned long nr = 0, got, left = 0, moving = 0;
 
-	KTEST_ASSERT_EQ(m->test, isolate_range(mm, &target, NULL), 0);
+	KTEST_ASSERT_EQ(m->test, isolate_range(mm, &target, NO_WHY), 0);
 	KTEST_ASSERT_EQ(m->test, drain_all_pages(mm, STEP_NS), 0);
 	do {
 		got = alloc_pages_bulk(mm, gfp, PGTY_SLAB, NR_FRAMES - nr, pfns + nr);

@@ -12,7 +12,7 @@
 /* Free frames that nobody else takes while a request is made of them. */
 static unsigned long free_frames(struct ktest *test, struct mm *mm)
 {
-	const unsigned long pfn = alloc_contig_pages(mm, NR_FRAMES, NULL, NULL);
+	const unsigned long pfn = alloc_contig_pages(mm, NR_FRAMES, NULL, NO_WHY);
 
 	KTEST_ASSERT_NE(test, pfn, PFN_NONE);
 	free_contig_range(mm, pfn, NR_FRAMES);
@@ -61,7 +61,8 @@ static void refused(struct ktest *test, struct mm *mm)
 	KTEST_EXPECT_EQ(test, evacuate(mm, &range, 1, &p, &why), -EINVAL);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_BAD_POLICY);
 	if (bad->end == EVAC_END_ALLOC)
-		KTEST_EXPECT_EQ(test, alloc_contig_range(mm, pfn, pfn + NR_FRAMES, &p, &why),
+		KTEST_EXPECT_EQ(test,
+				take_contig_range(mm, pfn, pfn + NR_FRAMES, &p, &why),
 				-EINVAL);
 	for (unsigned long i = 0; i < NR_FRAMES; i++) {
 		KTEST_ASSERT_TRUE(test, page_state_get(mm, pfn + i, &st));
@@ -89,14 +90,16 @@ static void not_granted(struct ktest *test, struct mm *mm)
 	struct mm_failure why;
 
 	take.page_flags = PG_OFFLINE_SKIPPABLE;
-	KTEST_ASSERT_EQ(test, alloc_contig_range(mm, at, at + 3, &take, NULL), 0);
+	KTEST_ASSERT_EQ(test, take_contig_range(mm, at, at + 3, &take, NO_WHY), 0);
 	p.flags = EVAC_SKIP_SKIPPABLE | EVAC_QUIET;
-	KTEST_EXPECT_EQ(test, alloc_contig_range(mm, pfn, pfn + NR_FRAMES, &p, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, take_contig_range(mm, pfn, pfn + NR_FRAMES, &p, &why),
+			-EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_SKIPPABLE_TAKEN);
 	KTEST_EXPECT_EQ(test, why.pfn, at);
 	p.type = PGTY_OFFLINE;
 	p.page_flags = PG_OFFLINE_SKIPPABLE;
-	KTEST_EXPECT_EQ(test, alloc_contig_range(mm, pfn, pfn + NR_FRAMES, &p, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, take_contig_range(mm, pfn, pfn + NR_FRAMES, &p, &why),
+			-EBUSY);
 	KTEST_EXPECT_EQ(test, page_type(mm, at + 1), PGTY_OFFLINE);
 	KTEST_EXPECT_NE(test, page_type(mm, pfn), PGTY_KERNEL);
 	release_offline_range(mm, at, 3);
@@ -104,7 +107,7 @@ static void not_granted(struct ktest *test, struct mm *mm)
 	/* Where nothing is to be stepped over, the flag does no harm. */
 	p.page_flags = 0;
 	p.type = PGTY_KERNEL;
-	KTEST_ASSERT_EQ(test, alloc_contig_range(mm, pfn, pfn + NR_FRAMES, &p, &why), 0);
+	KTEST_ASSERT_EQ(test, take_contig_range(mm, pfn, pfn + NR_FRAMES, &p, &why), 0);
 	free_contig_range(mm, pfn, NR_FRAMES);
 	KTEST_EXPECT_EQ(test, mm_check(mm, NULL), 0);
 }
@@ -119,19 +122,20 @@ static void stepped_over_is_not_granted_on_the_machine(struct ktest *test)
 	not_granted(test, &kernel_mm);
 }
 
-/* A block that is not empty does not leave, however little effort is asked for. */
+/* Frames that are not empty do not go offline, however little effort is asked for. */
 static void offline_is_no_best_effort(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
 	struct evacuate_policy p = test_policy(EVAC_END_OFFLINE, PGTY_NONE);
 	const unsigned long pfn = window_pfn(w, 1) + PAGEBLOCK_NR_PAGES;
+	const struct pfn_range range = { pfn, PAGEBLOCK_NR_PAGES };
 	struct mm_failure why;
 
 	window_add(test, w, 1, ~0UL);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), 0);
 	p.flags = EVAC_BEST_EFFORT;
-	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 1, &p, &why), -EINVAL);
+	KTEST_EXPECT_EQ(test, evacuate(w->mm, &range, 1, &p, &why), -EINVAL);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_BAD_POLICY);
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_ONLINE);
 	free_pages(w->mm, pfn, 0);

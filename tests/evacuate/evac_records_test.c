@@ -66,7 +66,7 @@ static void each_step_is_recorded(struct ktest *test)
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, slot.pfn, 3, PGTY_DRIVER), 0);
 	page_set_owner(t->mm, slot.pfn, (uintptr_t)&slot);
 	record(test);
-	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, start, start + nr, NULL, NULL),
+	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, start, start + nr, NULL, NO_WHY),
 			0);
 	stop();
 	KTEST_EXPECT_EQ(test,
@@ -108,11 +108,12 @@ static void verdict_says_why(struct ktest *test)
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_SLAB), 0);
 	record(test);
 	KTEST_EXPECT_EQ(test,
-			alloc_contig_range(t->mm, t->base, t->base + PB, NULL, NULL),
+			alloc_contig_range(t->mm, t->base, t->base + PB, NULL, NO_WHY),
 			-EBUSY);
 	free_pages(t->mm, pfn, 0);
-	KTEST_EXPECT_EQ(
-		test, alloc_contig_range(t->mm, t->base, t->base + PB, &policy, NULL), 0);
+	KTEST_EXPECT_EQ(test,
+			take_contig_range(t->mm, t->base, t->base + PB, &policy, NO_WHY),
+			0);
 	test_mm_release(t, t->base, PB);
 	stop();
 	KTEST_EXPECT_EQ(test,

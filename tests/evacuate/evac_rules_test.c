@@ -34,16 +34,16 @@ static void stopped_before_anything_moves(struct ktest *test)
 	const unsigned long free = t->zone->free;
 	struct mm_failure why;
 
-	policy.cancelled = always;
+	policy.limits.cancelled = always;
 	KTEST_EXPECT_EQ(test,
-			alloc_contig_range(t->mm, t->base, t->base + PB, &policy, &why),
+			take_contig_range(t->mm, t->base, t->base + PB, &policy, &why),
 			-EINTR);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CANCELLED);
 	KTEST_EXPECT_EQ(test, why.phase, EVAC_CLASSIFY);
-	policy.cancelled = NULL;
-	policy.deadline_ns = 1;
+	policy.limits.cancelled = NULL;
+	policy.limits.deadline_ns = 1;
 	KTEST_EXPECT_EQ(test,
-			alloc_contig_range(t->mm, t->base, t->base + PB, &policy, &why),
+			take_contig_range(t->mm, t->base, t->base + PB, &policy, &why),
 			-ETIMEDOUT);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_DEADLINE);
 	KTEST_EXPECT_EQ(test, why.phase, EVAC_CLASSIFY);
@@ -85,7 +85,7 @@ static void isolated_range_among_several(struct ktest *test)
 	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
 	struct mm_failure why;
 
-	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &others, NULL), 0);
+	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &others, NO_WHY), 0);
 	KTEST_EXPECT_EQ(test, evacuate(t->mm, ranges, 2, &policy, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_ALREADY_ISOLATED);
 	KTEST_EXPECT_EQ(test, why.pfn, others.start_pfn);
@@ -104,7 +104,7 @@ static void cached_chunk_is_in_the_way(struct ktest *test)
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + 8, 0, PGTY_KERNEL), 0);
 	free_pages(t->mm, t->base + 8, 0);
 	KTEST_ASSERT_EQ(test, page_type(t->mm, t->base + 8), PGTY_CACHED);
-	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &range, NULL), 0);
+	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &range, NO_WHY), 0);
 	policy.flags = EVAC_ISOLATED;
 	KTEST_EXPECT_EQ(test, evacuate(t->mm, &range, 1, &policy, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NOT_FREE);
@@ -177,22 +177,22 @@ static void vectors_end_one_by_one(struct ktest *test)
 	struct mm_failure why;
 
 	slots_at(test, t, slots, NR, t->base);
-	policy.cancelled = when_something_moved;
-	policy.cookie = &why;
+	policy.limits.cancelled = when_something_moved;
+	policy.limits.cookie = &why;
 	KTEST_EXPECT_EQ(test,
-			alloc_contig_range(t->mm, t->base, t->base + NR, &policy, &why),
+			take_contig_range(t->mm, t->base, t->base + NR, &policy, &why),
 			-EINTR);
 	KTEST_EXPECT_EQ(test, why.migrated, EVAC_VECTOR);
 	KTEST_EXPECT_EQ(test, vm_event_read(t->mm, VM_PGMIGRATE_SUCCESS), EVAC_VECTOR);
-	policy.cancelled = NULL;
+	policy.limits.cancelled = NULL;
 	KTEST_ASSERT_TRUE(test, page_try_get(t->mm, t->base + EVAC_VECTOR));
 	fails = vm_event_read(t->mm, VM_PGMIGRATE_FAIL);
 	KTEST_EXPECT_EQ(test,
-			alloc_contig_range(t->mm, t->base, t->base + NR, &policy, &why),
+			take_contig_range(t->mm, t->base, t->base + NR, &policy, &why),
 			-EAGAIN);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CLAIM_LOST);
 	KTEST_EXPECT_EQ(test, why.pfn, t->base + EVAC_VECTOR);
-	KTEST_EXPECT_EQ(test, why.retries, policy.max_retries);
+	KTEST_EXPECT_EQ(test, why.retries, policy.limits.retries);
 	KTEST_EXPECT_EQ(test, vm_event_read(t->mm, VM_PGMIGRATE_SUCCESS), NR - 1);
 	KTEST_EXPECT_EQ(test, vm_event_read(t->mm, VM_PGMIGRATE_FAIL) - fails,
 			1 + why.retries);
@@ -294,10 +294,10 @@ static void pinned_meanwhile(struct ktest *test)
 	struct mm_failure why;
 
 	slot_at(test, t, &slot, t->base, 0);
-	policy.cancelled = pin_it;
-	policy.cookie = t;
+	policy.limits.cancelled = pin_it;
+	policy.limits.cookie = t;
 	KTEST_EXPECT_EQ(test,
-			alloc_contig_range(t->mm, t->base, t->base + 1, &policy, &why),
+			take_contig_range(t->mm, t->base, t->base + 1, &policy, &why),
 			-EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_PINNED);
 	KTEST_EXPECT_EQ(test, page_unpin(t->mm, t->base), 0);
@@ -332,9 +332,9 @@ static void expect_end_after(struct ktest *test, struct test_mm *t, unsigned lon
 	struct mm_failure why;
 
 	KTEST_ASSERT_NOT_NULL(test, thread);
-	policy.flags = EVAC_WAIT_FREE;
+	policy.limits.wait = true;
 	KTEST_EXPECT_EQ(
-		test, alloc_contig_range(t->mm, t->base, t->base + nr, &policy, &why), 0);
+		test, take_contig_range(t->mm, t->base, t->base + nr, &policy, &why), 0);
 	KTEST_EXPECT_EQ(test, READ_ONCE(later.called), 1);
 	/* Woken at once, not at some next look. */
 	KTEST_EXPECT_SOON(test, why.elapsed_ns, 130 * NSEC_PER_MSEC);
@@ -406,8 +406,8 @@ static void contig_is_born_clean(struct ktest *test)
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base, 9, PGTY_KERNEL), 0);
 	page_set_owner(t->mm, t->base, 0x5717UL);
 	free_pages(t->mm, t->base, 9);
-	KTEST_ASSERT_EQ(test,
-			alloc_contig_range(t->mm, t->base, t->base + PB, NULL, NULL), 0);
+	KTEST_ASSERT_EQ(
+		test, alloc_contig_range(t->mm, t->base, t->base + PB, NULL, NO_WHY), 0);
 	KTEST_EXPECT_EQ(test, page_owner(t->mm, t->base), 0);
 	free_contig_range(t->mm, t->base, PB);
 }
@@ -425,17 +425,17 @@ static void each_frame_keeps_its_flag(struct ktest *test)
 
 		policy.page_flags = PG_OFFLINE_SKIPPABLE;
 		KTEST_ASSERT_EQ(
-			test, alloc_contig_range(t->mm, pfn, pfn + 1, &policy, NULL), 0);
+			test, take_contig_range(t->mm, pfn, pfn + 1, &policy, NO_WHY), 0);
 		policy.page_flags = 0;
 		if (pfn > t->base)
 			KTEST_ASSERT_EQ(test,
-					alloc_contig_range(t->mm, t->base, pfn, &policy,
-							   NULL),
+					take_contig_range(t->mm, t->base, pfn, &policy,
+							  NO_WHY),
 					0);
 		if (pfn + 1 < t->base + PB)
 			KTEST_ASSERT_EQ(test,
-					alloc_contig_range(t->mm, pfn + 1, t->base + PB,
-							   &policy, NULL),
+					take_contig_range(t->mm, pfn + 1, t->base + PB,
+							  &policy, NO_WHY),
 					0);
 		for (unsigned long at = t->base; at < t->base + PB; at++) {
 			KTEST_ASSERT_TRUE(test, page_state_get(t->mm, at, &st));
@@ -466,7 +466,7 @@ static void search_finds_the_last_place(struct ktest *test)
 		if (page_type(t->mm, pfn) == PGTY_BUDDY)
 			slot_at(test, t, &slots[used++], pfn, 0);
 	}
-	KTEST_EXPECT_EQ(test, alloc_contig_pages(t->mm, NR, NULL, NULL),
+	KTEST_EXPECT_EQ(test, alloc_contig_pages(t->mm, NR, NULL, NO_WHY),
 			t->w->base + (PLACES - 1) * NR);
 	KTEST_EXPECT_EQ(test, vm_event_read(t->mm, VM_CONTIG_FAIL), 0);
 	KTEST_EXPECT_EQ(test, vm_event_read(t->mm, VM_PGMIGRATE_SUCCESS), 0);
@@ -481,8 +481,8 @@ static void search_is_cancelled(struct ktest *test)
 	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
 	struct mm_failure why;
 
-	policy.cancelled = always;
-	KTEST_EXPECT_EQ(test, alloc_contig_pages(t->mm, 1, &policy, &why), PFN_NONE);
+	policy.limits.cancelled = always;
+	KTEST_EXPECT_EQ(test, take_contig_pages(t->mm, 1, &policy, &why), PFN_NONE);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CANCELLED);
 	KTEST_EXPECT_EQ(test, vm_event_read(t->mm, VM_CONTIG_FAIL), 1);
 	KTEST_EXPECT_EQ(test, alloc_contig_pages(t->mm, 0, NULL, &why), PFN_NONE);
@@ -499,7 +499,7 @@ static void contig_policy_and_marks(struct ktest *test)
 	struct mm_failure why;
 
 	KTEST_EXPECT_EQ(test,
-			alloc_contig_range(t->mm, t->base, t->base + 1, &policy, &why),
+			take_contig_range(t->mm, t->base, t->base + 1, &policy, &why),
 			-EINVAL);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_MISALIGNED);
 	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, t->base, t->base, NULL, &why),
@@ -507,7 +507,7 @@ static void contig_policy_and_marks(struct ktest *test)
 	policy = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);
 	KTEST_ASSERT_EQ(
 		test,
-		alloc_contig_range(t->mm, t->base, t->base + 30 * PB, &policy, NULL), 0);
+		take_contig_range(t->mm, t->base, t->base + 30 * PB, &policy, NO_WHY), 0);
 	KTEST_EXPECT_LT(test, t->zone->wmark[WMARK_HIGH], high);
 	test_mm_release(t, t->base, 30 * PB);
 	KTEST_EXPECT_EQ(test, t->zone->wmark[WMARK_HIGH], high);
@@ -535,33 +535,33 @@ static void hold_ends_by_itself(struct ktest *test)
 	hold_set(&place);
 	start = ktime_ns();
 	KTEST_EXPECT_EQ(
-		test, alloc_contig_range(t->mm, t->base, t->base + 1, &policy, NULL), 0);
+		test, take_contig_range(t->mm, t->base, t->base + 1, &policy, NO_WHY), 0);
 	KTEST_EXPECT_GE(test, ktime_ns() - start, hold_limit_ns);
 	free_contig_range(t->mm, t->base, 1);
 	start = ktime_ns();
 	KTEST_EXPECT_EQ(
-		test, alloc_contig_range(t->mm, t->base, t->base + 1, &policy, NULL), 0);
+		test, take_contig_range(t->mm, t->base, t->base + 1, &policy, NO_WHY), 0);
 	KTEST_EXPECT_SOON(test, ktime_ns() - start, hold_limit_ns);
 	free_contig_range(t->mm, t->base, 1);
 	/* Nobody is held any more. */
 	KTEST_EXPECT_FALSE(test, hold_wait(ktime_ns() + NSEC_PER_MSEC, NULL));
 
 	hold_set(&early);
-	policy.cancelled = always;
+	policy.limits.cancelled = always;
 	KTEST_EXPECT_EQ(test,
-			alloc_contig_range(t->mm, t->base, t->base + 1, &policy, NULL),
+			take_contig_range(t->mm, t->base, t->base + 1, &policy, NO_WHY),
 			-EINTR);
-	policy.cancelled = NULL;
+	policy.limits.cancelled = NULL;
 	start = ktime_ns();
 	KTEST_EXPECT_EQ(
-		test, alloc_contig_range(t->mm, t->base, t->base + 1, &policy, NULL), 0);
+		test, take_contig_range(t->mm, t->base, t->base + 1, &policy, NO_WHY), 0);
 	KTEST_EXPECT_GE(test, ktime_ns() - start, hold_limit_ns);
 	free_contig_range(t->mm, t->base, 1);
 	hold_set(&early);
 	hold_go();
 	start = ktime_ns();
 	KTEST_EXPECT_EQ(
-		test, alloc_contig_range(t->mm, t->base, t->base + 1, &policy, NULL), 0);
+		test, take_contig_range(t->mm, t->base, t->base + 1, &policy, NO_WHY), 0);
 	KTEST_EXPECT_SOON(test, ktime_ns() - start, hold_limit_ns);
 	free_contig_range(t->mm, t->base, 1);
 }

@@ -32,7 +32,9 @@ static void empty_ranges(struct ktest *test)
 		const unsigned long nr = 1 + prng_below(&test->prng, round % 2 ? 300 : 6000);
 		const unsigned long pfn = t->base + 1 + prng_below(&test->prng, t->nr - nr - 2);
 
-		KTEST_ASSERT_EQ(test, alloc_contig_range(t->mm, pfn, pfn + nr, &policy, NULL), 0);
+		KTEST_ASSERT_EQ(test,
+				take_contig_range(t->mm, pfn, pfn + nr, &policy, NO_WHY),
+				0);
 		expect_type(test, t, pfn, nr, type);
 		expect_type(test, t, pfn - 1, 1, PGTY_BUDDY);
 		expect_type(test, t, pfn + nr, 1, PGTY_BUDDY);
@@ -92,7 +94,7 @@ static void only_own_frames_are_judged(struct ktest *test)
 
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, start - 1, 0, PGTY_SLAB), 0);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, end, 0, PGTY_SLAB), 0);
-	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, start, end, NULL, NULL), 0);
+	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, start, end, NULL, NO_WHY), 0);
 	test_mm_check(test, t);
 	free_contig_range(t->mm, start, end - start);
 	free_pages(t->mm, start - 1, 0);
@@ -124,7 +126,7 @@ static void movable_pages_move(struct ktest *test)
 	KTEST_EXPECT_GT(test, moves, 100);
 	/* More work than the second that is the default does for on a busy machine. */
 	policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
-	KTEST_ASSERT_EQ(test, alloc_contig_range(t->mm, lo, hi, &policy, &why), 0);
+	KTEST_ASSERT_EQ(test, take_contig_range(t->mm, lo, hi, &policy, &why), 0);
 	KTEST_EXPECT_EQ(test, why.migrated, moves);
 	for (unsigned int i = 0; i < 300; i++) {
 		const u8 *frame = phys_to_virt(pfn_to_phys(slot_pfn(&slots[i])));
@@ -215,8 +217,9 @@ static void offline_frames(struct ktest *test)
 	struct mm_failure why;
 	struct page_state st;
 
-	KTEST_ASSERT_EQ(test, alloc_contig_range(t->mm, pfn, pfn + nr, &take, NULL), 0);
-	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn + 5, pfn + 6, &take, &why), -EBUSY);
+	KTEST_ASSERT_EQ(test, take_contig_range(t->mm, pfn, pfn + nr, &take, NO_WHY), 0);
+	KTEST_EXPECT_EQ(test, take_contig_range(t->mm, pfn + 5, pfn + 6, &take, &why),
+			-EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_SKIPPABLE_TAKEN);
 	KTEST_EXPECT_EQ(test, evacuate(t->mm, &range, 1, &off, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NOT_SKIPPABLE);
@@ -224,7 +227,7 @@ static void offline_frames(struct ktest *test)
 	test_mm_release(t, pfn, nr);
 	take.page_flags = PG_OFFLINE_SKIPPABLE;
 	off.flags = EVAC_SKIP_SKIPPABLE;
-	KTEST_ASSERT_EQ(test, alloc_contig_range(t->mm, pfn, pfn + nr, &take, NULL), 0);
+	KTEST_ASSERT_EQ(test, take_contig_range(t->mm, pfn, pfn + nr, &take, NO_WHY), 0);
 	KTEST_ASSERT_EQ(test, evacuate(t->mm, &range, 1, &off, &why), 0);
 	zone_update_watermarks(t->mm);
 	KTEST_EXPECT_EQ(test, t->zone->managed, managed - range.nr_pages);
@@ -272,9 +275,9 @@ static void waits_for_the_free(struct ktest *test)
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, later.pfn, 0, PGTY_SLAB), 0);
 	thread = thread_create("free_later", free_later, &later);
 	KTEST_ASSERT_NOT_NULL(test, thread);
-	policy.flags = EVAC_WAIT_FREE;
+	policy.limits.wait = true;
 	KTEST_EXPECT_EQ(
-		test, alloc_contig_range(t->mm, t->base, t->base + 4 * PB, &policy, &why),
+		test, take_contig_range(t->mm, t->base, t->base + 4 * PB, &policy, &why),
 		0);
 	KTEST_EXPECT_NE(test, later.freed_at, 0);
 	KTEST_EXPECT_LE(test, why.scans, 2);
@@ -303,19 +306,20 @@ static void waiting_has_an_end(struct ktest *test)
 	struct mm_failure why;
 
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_SLAB), 0);
-	policy.flags = EVAC_WAIT_FREE;
-	policy.deadline_ns = ktime_ns() + WAIT_NS;
-	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn - 5, pfn + 5, &policy, &why),
+	policy.limits.wait = true;
+	policy.limits.deadline_ns = ktime_ns() + WAIT_NS;
+	KTEST_EXPECT_EQ(test, take_contig_range(t->mm, pfn - 5, pfn + 5, &policy, &why),
 			-ETIMEDOUT);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_DEADLINE);
 	KTEST_EXPECT_EQ(test, why.pfn, pfn);
 	KTEST_EXPECT_EQ(test, why.type, PGTY_SLAB);
-	KTEST_EXPECT_GE(test, ktime_ns(), policy.deadline_ns);
-	policy.deadline_ns = ktime_ns() + STEP_NS;
-	policy.cancelled = cancel_when_named;
-	policy.cookie = &why;
+	KTEST_EXPECT_GE(test, ktime_ns(), policy.limits.deadline_ns);
+	policy.limits.deadline_ns = ktime_ns() + STEP_NS;
+	policy.limits.cancelled = cancel_when_named;
+	policy.limits.cookie = &why;
 	why.pfn = PFN_NONE;
-	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn - 5, pfn + 5, &policy, &why), -EINTR);
+	KTEST_EXPECT_EQ(test, take_contig_range(t->mm, pfn - 5, pfn + 5, &policy, &why),
+			-EINTR);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CANCELLED);
 	KTEST_EXPECT_EQ(test, why.pfn, pfn);
 	KTEST_EXPECT_SOON(test, why.elapsed_ns, NSEC_PER_SEC);
@@ -339,11 +343,11 @@ static void several_ranges(struct ktest *test)
 	unsigned long nr = 0;
 
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, ranges[3].start_pfn + 1199, 0, PGTY_SLAB), 0);
-	KTEST_EXPECT_EQ(test, evacuate(t->mm, ranges, 4, &policy, NULL), -EBUSY);
+	KTEST_EXPECT_EQ(test, evacuate(t->mm, ranges, 4, &policy, NO_WHY), -EBUSY);
 	free_pages(t->mm, ranges[3].start_pfn + 1199, 0);
 	KTEST_EXPECT_EQ(test, test_mm_free(test, t), free);
 	KTEST_EXPECT_EQ(test, t->zone->nr_isolated, 0);
-	KTEST_ASSERT_EQ(test, evacuate(t->mm, ranges, 4, &policy, NULL), 0);
+	KTEST_ASSERT_EQ(test, evacuate(t->mm, ranges, 4, &policy, NO_WHY), 0);
 	for (unsigned int i = 0; i < 4; i++) {
 		expect_type(test, t, ranges[i].start_pfn, ranges[i].nr_pages, PGTY_KERNEL);
 		nr += ranges[i].nr_pages;
@@ -393,7 +397,7 @@ static void contig_makes_a_place(struct ktest *test)
 		slot[i].pfn = pfn;
 		page_set_owner(t->mm, pfn, (uintptr_t)&slot[i]);
 	}
-	pfn = alloc_contig_pages(t->mm, PB, NULL, NULL);
+	pfn = alloc_contig_pages(t->mm, PB, NULL, NO_WHY);
 	KTEST_ASSERT_NE(test, pfn, PFN_NONE);
 	expect_type(test, t, pfn, PB, PGTY_KERNEL);
 	KTEST_EXPECT_EQ(test, vm_event_read(t->mm, VM_PGMIGRATE_SUCCESS), moved + 1);
@@ -412,7 +416,8 @@ static void contig_is_freed_in_parts(struct ktest *test)
 	const unsigned long free = t->zone->free, nr = 5 * PB;
 	unsigned long at = 0;
 
-	KTEST_ASSERT_EQ(test, alloc_contig_range(t->mm, t->base, t->base + nr, NULL, NULL), 0);
+	KTEST_ASSERT_EQ(
+		test, alloc_contig_range(t->mm, t->base, t->base + nr, NULL, NO_WHY), 0);
 	while (at < nr) {
 		const unsigned long part = min(1 + prng_below(&test->prng, 700), nr - at);
 

@@ -58,10 +58,12 @@ static void blocks_that_cannot(struct ktest *test)
 	EXPECT_WHY(test, online_memory_block(w->mm, w->block + 1, MMOP_ONLINE, &why),
 		   MM_REASON_HWPOISON, pfn);
 	pfn_to_section(w->mm, pfn)->nr_hwpoison = 0;
-	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, w->block + 1, MMOP_ONLINE_KERNEL,
-						  NULL), 0);
-	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, w->block + 2, MMOP_ONLINE_MOVABLE,
-						  NULL), 0);
+	KTEST_ASSERT_EQ(
+		test,
+		online_memory_block(w->mm, w->block + 1, MMOP_ONLINE_KERNEL, NO_WHY), 0);
+	KTEST_ASSERT_EQ(
+		test,
+		online_memory_block(w->mm, w->block + 2, MMOP_ONLINE_MOVABLE, NO_WHY), 0);
 	EXPECT_WHY(test, alloc_contig_range(w->mm, end - PAGES_PER_SECTION - 1, end, NULL, &why),
 		   MM_REASON_ZONE_MIX, window_pfn(w, 2));
 }
@@ -106,8 +108,8 @@ static int wait_for_pin(void *arg)
 	struct test_mm *t = arg;
 	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
 
-	policy.flags = EVAC_WAIT_FREE;
-	return alloc_contig_range(t->mm, t->base, t->base + PB, &policy, NULL);
+	policy.limits.wait = true;
+	return take_contig_range(t->mm, t->base, t->base + PB, &policy, NO_WHY);
 }
 
 static void trace_only(const char *glob);
@@ -184,8 +186,9 @@ static void failures_are_logged(struct ktest *test)
 
 	/* The pageblock behind is not plugged. */
 	window_add(test, w, 1, ~BIT(6));
-	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, w->block + 1, MMOP_ONLINE_KERNEL,
-						  NULL), 0);
+	KTEST_ASSERT_EQ(
+		test,
+		online_memory_block(w->mm, w->block + 1, MMOP_ONLINE_KERNEL, NO_WHY), 0);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), 0);
 	page_set_owner(w->mm, pfn, 0x4711);
 	EXPECT_WHY(test, offline_memory_block(w->mm, w->block + 1, NULL, &why),
@@ -207,7 +210,8 @@ static void failures_are_logged(struct ktest *test)
 	expect_logged(test, &why);
 	quiet.flags = EVAC_QUIET;
 	page_set_owner(w->mm, pfn, 0x4713);
-	KTEST_EXPECT_EQ(test, alloc_contig_range(w->mm, pfn, pfn + 1, &quiet, &last), -EBUSY);
+	KTEST_EXPECT_EQ(test, take_contig_range(w->mm, pfn, pfn + 1, &quiet, &last),
+			-EBUSY);
 	expect_logged(test, &why);
 	free_pages(w->mm, pfn, 0);
 }
@@ -257,7 +261,8 @@ static void expect_steps(struct ktest *test, const struct step *steps, unsigned 
 static void an_evacuation_is_recorded(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
-	const unsigned long start = t->base, pfn = start + PB + 7, stays = start + 2 * PB + 9;
+	const unsigned long start = t->base, end = start + 4 * PB;
+	const unsigned long pfn = start + PB + 7, stays = start + 2 * PB + 9;
 	const struct step steps[] = {
 		PHASE(IDLE, ISOLATE),
 		PHASE(ISOLATE, DRAIN),
@@ -291,12 +296,12 @@ static void an_evacuation_is_recorded(struct ktest *test)
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_DRIVER), 0);
 	page_set_owner(t->mm, pfn, (u64)(uintptr_t)&slot);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, stays, 0, PGTY_KERNEL), 0);
-	policy.flags = EVAC_WAIT_FREE;
-	policy.deadline_ns = evac_clock_ns() + SHORT_NS;
+	policy.limits.wait = true;
+	policy.limits.deadline_ns = evac_clock_ns() + SHORT_NS;
 	hold_limit_ns = 20 * NSEC_PER_MSEC;
 	hold_set(&(struct hold_place){ TRACE_EVAC_PHASE, EVAC_UNDO });
 	trace_only("evac:*");
-	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, start, start + 4 * PB, &policy, NULL),
+	KTEST_EXPECT_EQ(test, take_contig_range(t->mm, start, end, &policy, NO_WHY),
 			-ETIMEDOUT);
 	expect_steps(test, steps, ARRAY_SIZE(steps));
 	hold_limit_ns = 60 * NSEC_PER_SEC;
@@ -304,14 +309,13 @@ static void an_evacuation_is_recorded(struct ktest *test)
 	trace_only(NULL);
 	free_pages(t->mm, stays, 0);
 	trace_only("evac:*");
-	policy.deadline_ns =
-		evac_clock_ns() + (time_is_virtual() ? 100 : 3000) * NSEC_PER_MSEC;
-	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, start, start + 4 * PB, &policy, NULL), 0);
+	policy.limits.deadline_ns += (time_is_virtual() ? 100 : 3000) * NSEC_PER_MSEC;
+	KTEST_EXPECT_EQ(test, take_contig_range(t->mm, start, end, &policy, NO_WHY), 0);
 	expect_steps(test, again, ARRAY_SIZE(again));
 	trace_only(NULL);
 	KTEST_EXPECT_NE(test, slot_pfn(&slot), pfn);
 	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), 0);
-	free_contig_range(t->mm, start, 4 * PB);
+	free_contig_range(t->mm, start, end - start);
 }
 
 /* Each request and its answer, as the device's model has them, and each configuration read. */

@@ -69,7 +69,8 @@ static void expect_unmoved(struct ktest *test, const struct together *g)
 
 static int leave(struct together *g)
 {
-	return offline_and_remove_memory(g->w->mm, g->blocks, 3, &g->policy, &g->why);
+	return offline_and_remove_memory(g->w->mm, g->blocks, 3, &g->policy.limits,
+					 &g->why);
 }
 
 /* Hears what happens to blocks, and may refuse one. */
@@ -146,7 +147,9 @@ static void all_move_once(struct ktest *test)
 	struct together *g = together_open(test);
 
 	KTEST_EXPECT_EQ(test,
-			offline_memory_blocks(g->w->mm, g->blocks, 2, &g->policy, &g->why), 0);
+			offline_memory_blocks(g->w->mm, g->blocks, 2, &g->policy.limits,
+					      &g->why),
+			0);
 	KTEST_EXPECT_EQ(test, g->why.migrated, g->nr);
 	for (unsigned int i = 0; i < g->nr; i++)
 		KTEST_EXPECT_TRUE(test, slot_pfn(&g->slot[i]) < window_pfn(g->w, 1) ||
@@ -154,7 +157,8 @@ static void all_move_once(struct ktest *test)
 	window_check(test, g->w);
 	/* What is offline cannot go offline again, and takes no other block with it. */
 	KTEST_EXPECT_EQ(test,
-			offline_memory_blocks(g->w->mm, g->blocks + 1, 2, &g->policy, &g->why),
+			offline_memory_blocks(g->w->mm, g->blocks + 1, 2,
+					      &g->policy.limits, &g->why),
 			-EINVAL);
 	KTEST_EXPECT_EQ(test, g->why.pfn, window_pfn(g->w, 2));
 	KTEST_EXPECT_EQ(test, window_state(g->w, 3), MEM_BLOCK_ONLINE);

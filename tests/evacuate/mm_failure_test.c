@@ -104,7 +104,7 @@ static void fail_fills_and_returns(struct ktest *test)
 	KTEST_EXPECT_EQ(test, why.pfn, 77);
 	KTEST_EXPECT_EQ(test, why.retries, 0);
 	KTEST_EXPECT_NULL(test, why.detail);
-	KTEST_EXPECT_EQ(test, mm_fail(NULL, MM_REASON_CANCELLED, PFN_NONE), -EINTR);
+	KTEST_EXPECT_EQ(test, mm_fail(NO_WHY, MM_REASON_CANCELLED, PFN_NONE), -EINTR);
 }
 
 /* The cache whose object holds a block back is named in the failure. */
@@ -119,8 +119,8 @@ static void slab_cache_is_named(struct ktest *test)
 	KTEST_ASSERT_NOT_NULL(test, cache);
 	window_add(test, w, 1, ~0UL);
 	KTEST_ASSERT_EQ(
-		test, online_memory_block(w->mm, w->block + 1, MMOP_ONLINE_KERNEL, NULL),
-		0);
+		test,
+		online_memory_block(w->mm, w->block + 1, MMOP_ONLINE_KERNEL, NO_WHY), 0);
 	/* Boot memory is preferred: use it up first. */
 	do
 		pfn = alloc_pages(w->mm, GFP_KERNEL | GFP_NOWARN, 0, PGTY_KERNEL);

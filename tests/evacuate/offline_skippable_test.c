@@ -73,8 +73,10 @@ static struct pfn_range make_frames(struct ktest *test, struct window *w, enum k
 		return r;
 	}
 	p.page_flags = kind == SKIPPABLE ? PG_OFFLINE_SKIPPABLE : 0;
-	KTEST_ASSERT_EQ(test, alloc_contig_range(w->mm, r.start_pfn, r.start_pfn + r.nr_pages,
-						 &p, NULL), 0);
+	KTEST_ASSERT_EQ(test,
+			take_contig_range(w->mm, r.start_pfn, r.start_pfn + r.nr_pages,
+					  &p, NO_WHY),
+			0);
 	zone_update_watermarks(w->mm);
 	return r;
 }
@@ -178,8 +180,10 @@ static void reonlining_restores_the_same_frames(struct ktest *test)
 			const unsigned long pfn = window_pfn(g->w, 1) + f;
 
 			if (!test_bit(f, g->withheld))
-				KTEST_ASSERT_EQ(test, alloc_contig_range(g->w->mm, pfn, pfn + 1,
-									 &p, NULL), 0);
+				KTEST_ASSERT_EQ(test,
+						take_contig_range(g->w->mm, pfn, pfn + 1,
+								  &p, NO_WHY),
+						0);
 		}
 		granule_withhold(g, take, nr);
 		zone_update_watermarks(g->w->mm);

@@ -39,7 +39,7 @@ static void frees_elsewhere_wake_nobody(struct ktest *test)
 
 	for (unsigned int i = 0; i < 2; i++)
 		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, inside + i, 0, PGTY_SLAB), 0);
-	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &isolated, NULL), 0);
+	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &isolated, NO_WHY), 0);
 	wait_prepare(&t->zone->freed, &waiter);
 	KTEST_EXPECT_FALSE(test, free_wakes(test, t, inside, 0, &waiter));
 	t->zone->nr_free_waiters++;
@@ -80,8 +80,8 @@ static struct job *new_job(struct ktest *test, struct test_mm *t)
 	struct job *job = ktest_alloc(test, sizeof(*job));
 
 	*job = (struct job){ .t = t, .policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL) };
-	job->policy.flags = EVAC_WAIT_FREE;
-	job->policy.deadline_ns = ktime_ns() + JOB_MS * NSEC_PER_MSEC;
+	job->policy.limits.wait = true;
+	job->policy.limits.deadline_ns = ktime_ns() + JOB_MS * NSEC_PER_MSEC;
 	for (unsigned int i = 0; i < ARRAY_SIZE(job->ranges); i++) {
 		/* Two in one pageblock, one over a section's border. */
 		job->ranges[i] = (struct pfn_range){
@@ -139,8 +139,9 @@ static void the_page_that_is_left_is_named(struct ktest *test)
 	KTEST_EXPECT_EQ(test, job->why.reason, MM_REASON_DEADLINE);
 	KTEST_EXPECT_EQ(test, job->why.phase, EVAC_WAIT);
 	KTEST_EXPECT_EQ(test, job->why.pfn, left);
-	KTEST_EXPECT_GE(test, job->ended_at, job->policy.deadline_ns);
-	KTEST_EXPECT_SOON(test, job->ended_at - job->policy.deadline_ns, 200 * NSEC_PER_MSEC);
+	KTEST_EXPECT_GE(test, job->ended_at, job->policy.limits.deadline_ns);
+	KTEST_EXPECT_SOON(test, job->ended_at - job->policy.limits.deadline_ns,
+			  200 * NSEC_PER_MSEC);
 	KTEST_EXPECT_EQ(test, t->zone->nr_isolated, 0);
 	KTEST_EXPECT_EQ(test, t->zone->nr_free_waiters, 0);
 	free_pages(t->mm, left, 0);

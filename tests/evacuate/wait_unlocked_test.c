@@ -52,10 +52,12 @@ static int run_request(void *arg)
 	struct mm *mm = r->w->mm;
 
 	if (r->kind == OFFLINE)
-		return offline_memory_block(mm, blocks[0], &r->policy, &r->why);
+		return offline_memory_block(mm, blocks[0], &r->policy.limits, &r->why);
 	if (r->kind == REMOVE)
-		return offline_and_remove_memory(mm, blocks, 2, &r->policy, &r->why);
-	return alloc_contig_range(mm, r->held - 3 * PB, r->held + 3 * PB, &r->policy, &r->why);
+		return offline_and_remove_memory(mm, blocks, 2, &r->policy.limits,
+						 &r->why);
+	return take_contig_range(mm, r->held - 3 * PB, r->held + 3 * PB, &r->policy,
+				 &r->why);
 }
 
 /* Start it, and come back when it sleeps. */
@@ -69,10 +71,11 @@ static struct request *start(struct ktest *test, struct window *w, enum kind kin
 	r->held = window_pfn(w, n) + 11 * PB + 7;
 	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, r->held, 0, PGTY_SLAB), 0);
 	r->policy = test_policy(kind == CONTIG ? EVAC_END_ALLOC : EVAC_END_OFFLINE, PGTY_KERNEL);
-	r->policy.flags = EVAC_WAIT_FREE | EVAC_QUIET;
-	r->policy.deadline_ns = evac_clock_ns() + STEP_NS;
-	r->policy.cancelled = is_cancelled;
-	r->policy.cookie = &r->cancel;
+	r->policy.limits.wait = true;
+	r->policy.flags = EVAC_QUIET;
+	r->policy.limits.deadline_ns = evac_clock_ns() + STEP_NS;
+	r->policy.limits.cancelled = is_cancelled;
+	r->policy.limits.cookie = &r->cancel;
 	r->thread = thread_create("waiter", run_request, r);
 	KTEST_ASSERT_NOT_NULL(test, r->thread);
 	for (unsigned int ms = 0; READ_ONCE(zone->nr_free_waiters) == before && ms < 20000; ms++)
@@ -133,12 +136,14 @@ static void come_and_go(struct ktest *test, struct window *w, unsigned long n)
 	KTEST_ASSERT_EQ(test, window_online(w, n, MMOP_ONLINE_MOVABLE), 0);
 	KTEST_EXPECT_EQ(test, alloc_pages_at(mm, pfn + 20 * PB, 9, PGTY_KERNEL), 0);
 	free_pages(mm, pfn + 20 * PB, 9);
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(mm, &part, NULL, NULL), 0);
-	KTEST_EXPECT_EQ(test, mhp_plug_range(mm, &part, NULL), 0);
-	KTEST_EXPECT_EQ(test, alloc_contig_range(mm, pfn + 9 * PB, pfn + 12 * PB, NULL, NULL), 0);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(mm, &part, NULL, NO_WHY), 0);
+	KTEST_EXPECT_EQ(test, mhp_plug_range(mm, &part, NO_WHY), 0);
+	KTEST_EXPECT_EQ(test,
+			alloc_contig_range(mm, pfn + 9 * PB, pfn + 12 * PB, NULL, NO_WHY),
+			0);
 	free_contig_range(mm, pfn + 9 * PB, 3 * PB);
 	window_check(test, w);
-	KTEST_EXPECT_EQ(test, offline_and_remove_memory(mm, &block, 1, NULL, NULL), 0);
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(mm, &block, 1, NULL, NO_WHY), 0);
 }
 
 static void others_come_and_go(struct ktest *test)
@@ -262,8 +267,9 @@ static void unplugged_is_hopeless(struct ktest *test)
 	window_add(test, w, 1, ~BIT(20));
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, hole - 5, 0, PGTY_SLAB), 0);
-	policy.flags = EVAC_WAIT_FREE;
-	KTEST_EXPECT_EQ(test, alloc_contig_range(w->mm, hole - PB, hole + 1, &policy, &why),
+	policy.limits.wait = true;
+	KTEST_EXPECT_EQ(test,
+			take_contig_range(w->mm, hole - PB, hole + 1, &policy, &why),
 			-EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_SKIPPABLE_TAKEN);
 	KTEST_EXPECT_EQ(test, why.pfn, hole);
@@ -271,8 +277,10 @@ static void unplugged_is_hopeless(struct ktest *test)
 	/* Nobody can restore it any more: so for the whole block. */
 	unregister_memory_owner(w->mm, &w->owner);
 	policy = test_policy(EVAC_END_OFFLINE, PGTY_OFFLINE);
-	policy.flags = EVAC_WAIT_FREE;
-	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 1, &policy, &why), -EBUSY);
+	policy.limits.wait = true;
+	KTEST_EXPECT_EQ(test,
+			offline_memory_block(w->mm, w->block + 1, &policy.limits, &why),
+			-EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NOT_SKIPPABLE);
 	KTEST_EXPECT_EQ(test, why.phase, EVAC_CLASSIFY);
 	free_pages(w->mm, hole - 5, 0);
@@ -297,7 +305,7 @@ static void owner_leaves_meanwhile(struct ktest *test)
 	free_pages(w->mm, r->held, 0);
 
 	/* It comes back, and the block is its again. */
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
 	finish(test, start(test, w, OFFLINE, 1));
 	window_check(test, w);
 }
@@ -313,7 +321,7 @@ static void plugged_meanwhile(struct ktest *test)
 	window_add(test, w, 1, 0xffff);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
 	r = start(test, w, OFFLINE, 1);
-	KTEST_EXPECT_EQ(test, mhp_plug_range(w->mm, &part, NULL), 0);
+	KTEST_EXPECT_EQ(test, mhp_plug_range(w->mm, &part, NO_WHY), 0);
 	KTEST_EXPECT_EQ(test, movable->free, 0);
 	window_check(test, w);
 	finish(test, r);

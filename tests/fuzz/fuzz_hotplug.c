@@ -190,7 +190,7 @@ static void step_offline(struct choices *c)
 	const unsigned long n = any_block(c);
 	const struct evacuate_policy policy = frame_policy(c);
 	struct mm_failure why;
-	int ret = offline_memory_block(&kernel_mm, block_id(n), &policy, &why);
+	int ret = offline_memory_block(&kernel_mm, block_id(n), &policy.limits, &why);
 	const struct verdict v = model_offline(n, ret, &why);
 
 	fm_expect("offline_memory_block", ret, &why, &v);
@@ -222,7 +222,7 @@ static void step_offline_and_remove(struct choices *c)
 			list[nr] = n;
 			ids[nr++] = block_id(n);
 		}
-	ret = offline_and_remove_memory(&kernel_mm, ids, nr, &policy, &why);
+	ret = offline_and_remove_memory(&kernel_mm, ids, nr, &policy.limits, &why);
 	v = model_offline_and_remove(list, nr, ret, &why);
 	fm_expect("offline_and_remove_memory", ret, &why, &v);
 }
@@ -273,7 +273,7 @@ static void step_unplug(struct choices *c)
 	const struct pfn_range r = any_range(c, true);
 	const struct evacuate_policy policy = frame_policy(c);
 	struct mm_failure why;
-	int ret = mhp_unplug_prepare(&kernel_mm, &r, &policy, &why);
+	int ret = mhp_unplug_prepare(&kernel_mm, &r, &policy.limits, &why);
 	const struct verdict v = model_unplug(&r, ret, &why);
 
 	fm_expect("mhp_unplug_prepare", ret, &why, &v);

@@ -273,7 +273,7 @@ static void half_isolated_is_refused(struct ktest *test)
 	for (unsigned int half = 0; half < 2; half++) {
 		const struct pfn_range range = { t->base + half * PB, PB };
 
-		KTEST_ASSERT_EQ(test, isolate_range(t->mm, &range, NULL), 0);
+		KTEST_ASSERT_EQ(test, isolate_range(t->mm, &range, NO_WHY), 0);
 		KTEST_EXPECT_EQ(test, alloc_pages_at(t->mm, t->base, 10, PGTY_SLAB),
 				-EBUSY);
 		test_mm_check(test, t);
@@ -362,7 +362,7 @@ static void known_pageblock_is_isolated(struct ktest *test)
 	free_pages(t->mm, pfn, 0);
 	free_pages(t->mm, pfn + 8, 0);
 	KTEST_ASSERT_EQ(test, type_of(t, pfn + 8), PGTY_CACHED);
-	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &range, NULL), 0);
+	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &range, NO_WHY), 0);
 	free_pages(t->mm, pfn + 16, 0);
 	KTEST_EXPECT_EQ(test, type_of(t, pfn + 16), PGTY_BUDDY);
 	test_mm_free(test, t);
@@ -490,7 +490,7 @@ static void released_is_not_poisoned(struct ktest *test)
 	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);
 	const unsigned long pfn = t->base + 100;
 
-	KTEST_ASSERT_EQ(test, alloc_contig_range(t->mm, pfn, pfn + 1, &policy, NULL), 0);
+	KTEST_ASSERT_EQ(test, take_contig_range(t->mm, pfn, pfn + 1, &policy, NO_WHY), 0);
 	memset((u8 *)frame(pfn), 1, PAGE_SIZE);
 	/* The rest of its pageblock is filled, and all of it becomes one free chunk. */
 	for (unsigned long at = t->base; at < t->base + PB; at++)

@@ -107,7 +107,7 @@ static void stray_write_before_contig(void)
 	    alloc_pages_at(child_mm->mm, pfn + 10, 0, PGTY_KERNEL) == 0)
 		free_pages(child_mm->mm, pfn, 0);
 	memset((char *)phys_to_virt(pfn_to_phys(pfn)) + 5, 0x5c, 1);
-	(void)!take(NULL);
+	(void)!take(NO_WHY);
 }
 
 /* A page that moved away leaves a poisoned frame. */
@@ -121,7 +121,7 @@ static void stray_write_after_move(void)
 	pfn = child_mm->base;
 	slot_at(child_mm, &slot, pfn);
 	memset(phys_to_virt(pfn_to_phys(pfn)), 1, PAGE_SIZE);
-	if (take(NULL) == 0)
+	if (take(NO_WHY) == 0)
 		panic("moved; the frame has 0x%02x",
 		      *(u8 *)phys_to_virt(pfn_to_phys(pfn)));
 }

@@ -43,7 +43,7 @@ static void second_block_stays(struct ktest *test, struct window *w, bool isolat
 
 	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_SLAB), 0);
 	if (isolated)
-		KTEST_ASSERT_EQ(test, isolate_range(w->mm, &range, NULL), 0);
+		KTEST_ASSERT_EQ(test, isolate_range(w->mm, &range, NO_WHY), 0);
 	before = window_totals(w);
 	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, blocks, 2, NULL, &why),
 			-EBUSY);
@@ -100,8 +100,8 @@ static void failures_name_what_they_mean(struct ktest *test)
 	KTEST_EXPECT_EQ(test, why.type, PGTY_MEMMAP);
 	/* Whose the frame in the way is. */
 	KTEST_ASSERT_EQ(test,
-			alloc_contig_range(w->mm, second.start_pfn + 7,
-					   second.start_pfn + 8, &policy, NULL),
+			take_contig_range(w->mm, second.start_pfn + 7,
+					  second.start_pfn + 8, &policy, NO_WHY),
 			0);
 	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &second, NULL, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.pfn, second.start_pfn + 7);
@@ -130,7 +130,7 @@ static void plugged_beside_the_region(struct ktest *test)
 
 	w->owner.region.start_pfn += 8 * PB;
 	w->owner.region.nr_pages -= PAGES_PER_SECTION;
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
 	KTEST_EXPECT_EQ(test, add_memory(w->mm, w->block + 1, &w->owner, 0xff0, &why),
 			-EINVAL);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_HOLE);
@@ -193,10 +193,11 @@ static void offline_waits_if_asked_to(struct ktest *test)
 	window_add(test, w, 1, ~0UL);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, later.pfn, 0, PGTY_SLAB), 0);
-	policy.flags = EVAC_WAIT_FREE;
+	policy.limits.wait = true;
 	thread = thread_create("later", free_later, &later);
 	KTEST_ASSERT_NOT_NULL(test, thread);
-	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 1, &policy, NULL),
+	KTEST_EXPECT_EQ(test,
+			offline_memory_block(w->mm, w->block + 1, &policy.limits, NO_WHY),
 			0);
 	KTEST_EXPECT_EQ(test, thread_join(thread, ktime_ns() + STEP_NS, NULL), 0);
 }
@@ -271,7 +272,8 @@ static void owners_are_in_order(struct ktest *test)
 			.region = { window_pfn(w, 1 + (i + 1) % 3), PAGES_PER_SECTION },
 		};
 		mm_reserve_drop(w->mm);
-		KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &owners[i], NULL), 0);
+		KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &owners[i], NO_WHY),
+				0);
 		KTEST_EXPECT_EQ(test, w->mm->nr_reserve, MM_RESERVE_PAGES);
 	}
 	list_for_each_entry(owner, &w->mm->owners, list) {

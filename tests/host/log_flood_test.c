@@ -127,7 +127,9 @@ static void contig_in_vain(struct ktest *test)
 
 	count_lines();
 	for (unsigned int i = 0; i < ROUNDS; i++)
-		KTEST_EXPECT_EQ(test, alloc_contig_pages(w->mm, 4 * PAGES_PER_SECTION, NULL, NULL),
+		KTEST_EXPECT_EQ(test,
+				alloc_contig_pages(w->mm, 4 * PAGES_PER_SECTION, NULL,
+						   NO_WHY),
 				PFN_NONE);
 	expect_few(test, "frames failed", 1);
 }

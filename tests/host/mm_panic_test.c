@@ -102,11 +102,11 @@ static void free_offline(void)
 	struct evacuate_policy policy = {
 		.name = "test",
 		.type = PGTY_OFFLINE,
-		.deadline_ns = ~0UL,
+		.limits.deadline_ns = ~0UL,
 	};
 	unsigned long pfn = get(0, PGTY_KERNEL);
 
-	pfn = alloc_contig_pages(mm, 1024, &policy, NULL);
+	pfn = take_contig_pages(mm, 1024, &policy, NO_WHY);
 	free_pages(mm, pfn + 3, 0);
 }
 
@@ -163,11 +163,11 @@ static struct page *stale_offline(void)
 	struct evacuate_policy policy = {
 		.name = "test",
 		.type = PGTY_OFFLINE,
-		.deadline_ns = ~0UL,
+		.limits.deadline_ns = ~0UL,
 	};
 	unsigned long pfn = get(0, PGTY_KERNEL);
 
-	pfn = alloc_contig_pages(mm, PAGEBLOCK_NR_PAGES + 10, &policy, NULL);
+	pfn = take_contig_pages(mm, PAGEBLOCK_NR_PAGES + 10, &policy, NO_WHY);
 	return pfn_to_page(pfn + PAGEBLOCK_NR_PAGES + 7);
 }
 
@@ -219,13 +219,13 @@ static void stale_put_merged(void)
 	struct evacuate_policy policy = {
 		.name = "test",
 		.type = PGTY_OFFLINE,
-		.deadline_ns = ~0UL,
+		.limits.deadline_ns = ~0UL,
 	};
 	struct page *page = stale_offline();
 	const unsigned long pfn = page_to_pfn(page) - 7;
 
 	page->count++;
-	(void)!alloc_contig_range(mm, pfn + 10, pfn + PAGEBLOCK_NR_PAGES, &policy, NULL);
+	(void)!take_contig_range(mm, pfn + 10, pfn + PAGEBLOCK_NR_PAGES, &policy, NO_WHY);
 }
 
 static void stale_put_offlined(void)

@@ -132,12 +132,12 @@ static void root_that_cannot_be_had(struct ktest *test)
 	int err;
 
 	KTEST_ASSERT_PTR_EQ(test, w->mm->root[1], &empty_section_root);
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &low, NULL), 0);
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &high, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &low, NO_WHY), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &high, NO_WHY), 0);
 	before = window_totals(w);
 	do {
 		w->mm->inject = failed + 1;
-		err = add_memory(w->mm, block, &low, 0xff, NULL);
+		err = add_memory(w->mm, block, &low, 0xff, NO_WHY);
 		failed += err != 0;
 		mm_reserve_refill(w->mm);
 		if (err) {
@@ -149,7 +149,7 @@ static void root_that_cannot_be_had(struct ktest *test)
 	w->mm->inject = 0;
 	/* Object, map, free bits, descriptors, memmap, root. */
 	KTEST_EXPECT_EQ(test, failed, 6);
-	KTEST_EXPECT_EQ(test, try_remove_memory(w->mm, block, NULL), 0);
+	KTEST_EXPECT_EQ(test, try_remove_memory(w->mm, block, NO_WHY), 0);
 	window_expect_totals(test, w, &before);
 	unregister_memory_owner(w->mm, &low);
 	unregister_memory_owner(w->mm, &high);
@@ -294,10 +294,10 @@ static void chunks_are_plugged_or_not(struct ktest *test)
 	struct window_totals before;
 
 	c.owner.online_page = one_chunk;
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &c.owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &c.owner, NO_WHY), 0);
 	/* The header is the second of a pair whose first half comes later; then halves. */
-	KTEST_ASSERT_EQ(test, add_memory(w->mm, w->block + 1, &c.owner, 0x9e, NULL), 0);
-	KTEST_ASSERT_EQ(test, mhp_plug_range(w->mm, &first, NULL), 0);
+	KTEST_ASSERT_EQ(test, add_memory(w->mm, w->block + 1, &c.owner, 0x9e, NO_WHY), 0);
+	KTEST_ASSERT_EQ(test, mhp_plug_range(w->mm, &first, NO_WHY), 0);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
 	/* The rest of the header: 2^7..2^8 frames behind 129; then single ones and pairs. */
 	KTEST_EXPECT_GT(test, c.nr, 28);
@@ -344,9 +344,9 @@ static void units_are_their_owners(struct ktest *test)
 	w->owner.region.start_pfn += 32 * PB;
 	w->owner.region.nr_pages -= 32 * PB;
 	w->owner.unit_pages = 2 * PAGES_PER_SECTION;
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &other, NULL), 0);
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
-	KTEST_ASSERT_EQ(test, add_memory(w->mm, w->block + 1, &other, 0xff, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &other, NO_WHY), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
+	KTEST_ASSERT_EQ(test, add_memory(w->mm, w->block + 1, &other, 0xff, NO_WHY), 0);
 	window_add(test, w, 2, ~0UL);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
 	ktest_add_action(test, contig_zones, NULL);

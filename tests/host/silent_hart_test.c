@@ -100,7 +100,7 @@ static void contig_is_undone(struct ktest *test)
 	struct mm_failure why;
 
 	other_hart(test, 0);
-	KTEST_EXPECT_EQ(test, alloc_contig_range(w->mm, pfn, pfn + 9, &policy, &why),
+	KTEST_EXPECT_EQ(test, take_contig_range(w->mm, pfn, pfn + 9, &policy, &why),
 			-ETIMEDOUT);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_HARTS_BUSY);
 	leave(NULL);
@@ -135,16 +135,16 @@ static void root_stays(struct ktest *test)
 	};
 	struct window_totals before;
 
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &owner, NO_WHY), 0);
 	before = window_totals(w);
-	KTEST_ASSERT_EQ(test, add_memory(w->mm, block, &owner, 1, NULL), 0);
+	KTEST_ASSERT_EQ(test, add_memory(w->mm, block, &owner, 1, NO_WHY), 0);
 	other_hart(test, 1);
-	KTEST_EXPECT_EQ(test, try_remove_memory(w->mm, block, NULL), 0);
+	KTEST_EXPECT_EQ(test, try_remove_memory(w->mm, block, NO_WHY), 0);
 	KTEST_EXPECT_PTR_NE(test, w->mm->root[1], &empty_section_root);
 	KTEST_EXPECT_EQ(test, w->mm->root[1]->nr_sections, 0);
 	leave(NULL);
-	KTEST_ASSERT_EQ(test, add_memory(w->mm, block, &owner, 1, NULL), 0);
-	KTEST_EXPECT_EQ(test, try_remove_memory(w->mm, block, NULL), 0);
+	KTEST_ASSERT_EQ(test, add_memory(w->mm, block, &owner, 1, NO_WHY), 0);
+	KTEST_EXPECT_EQ(test, try_remove_memory(w->mm, block, NO_WHY), 0);
 	KTEST_EXPECT_PTR_EQ(test, w->mm->root[1], &empty_section_root);
 	window_expect_totals(test, w, &before);
 	unregister_memory_owner(w->mm, &owner);

@@ -71,7 +71,7 @@ static void dynamic_group_keeps_the_ratio(struct ktest *test)
 {
 	struct window *w = open_auto(test, "250");
 
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
 	add_all(test, w);
 	expect_zones(test, w, 1, "MMNMM");
 	/* Its kernel memory goes: nothing new fits until Movable has shrunk. */
@@ -90,7 +90,7 @@ static void ratio_of_zero_is_kernel_memory(struct ktest *test)
 {
 	struct window *w = open_auto(test, "0");
 
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
 	add_all(test, w);
 	expect_zones(test, w, 1, "NN");
 	set_ratio(test, "100");
@@ -103,7 +103,7 @@ static void static_group_is_all_or_nothing(struct ktest *test)
 	struct window *w = open_auto(test, "499");
 
 	w->owner.unit_pages = w->owner.region.nr_pages;
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
 	add_all(test, w);
 	expect_zones(test, w, 1, "NN");
 	set_ratio(test, "500");
@@ -121,7 +121,7 @@ static void units_are_not_divided(struct ktest *test)
 	struct window *w = open_auto(test, "250");
 
 	w->owner.unit_pages = 2 * PAGES_PER_SECTION;
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
 	add_all(test, w);
 	expect_zones(test, w, 1, "MMNNM");
 }
@@ -135,10 +135,11 @@ static void groups_do_not_help_each_other(struct ktest *test)
 	other->name = "other";
 	other->region = (struct pfn_range){ window_pfn(w, 1), 2 * PAGES_PER_SECTION };
 	w->owner.region = (struct pfn_range){ window_pfn(w, 3), 3 * PAGES_PER_SECTION };
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, other, NULL), 0);
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, other, NO_WHY), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
 	for (unsigned long n = 1; n <= 2; n++) {
-		KTEST_ASSERT_EQ(test, add_memory(w->mm, w->block + n, other, ~0UL, NULL), 0);
+		KTEST_ASSERT_EQ(test,
+				add_memory(w->mm, w->block + n, other, ~0UL, NO_WHY), 0);
 		KTEST_ASSERT_EQ(test, window_online(w, n, MMOP_ONLINE_KERNEL), 0);
 	}
 	for (unsigned long n = 3; n <= NR_ADDED; n++)
@@ -151,7 +152,7 @@ static void groups_do_not_help_each_other(struct ktest *test)
 	check_present(test, w, other);
 	/* He goes and comes back: the sums are there again. */
 	unregister_memory_owner(w->mm, other);
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, other, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, other, NO_WHY), 0);
 	check_present(test, w, other);
 }
 

@@ -71,7 +71,7 @@ static bool take_blocks(struct loan *l, unsigned long first)
 			return false;
 	}
 	l->first = first;
-	return offline_and_remove_memory(&kernel_mm, blocks, l->nr, NULL, NULL) == 0;
+	return offline_and_remove_memory(&kernel_mm, blocks, l->nr, NULL, NO_WHY) == 0;
 }
 
 /* The same memory in the same zones, and the driver that looks after it. */
@@ -81,16 +81,20 @@ static void give_back(void *ctx)
 	struct loan *l = ctx;
 
 	kernel_mm.default_online_type = MMOP_OFFLINE;
-	KTEST_EXPECT_EQ(l->test, register_memory_owner(&kernel_mm, &l->lender, NULL), 0);
+	KTEST_EXPECT_EQ(l->test, register_memory_owner(&kernel_mm, &l->lender, NO_WHY),
+			0);
 	for (unsigned long i = 0; i < l->nr; i++) {
 		const unsigned long block = l->first + i;
 
-		KTEST_EXPECT_EQ(l->test, add_memory(&kernel_mm, block, &l->lender, ~0UL, NULL), 0);
+		KTEST_EXPECT_EQ(l->test,
+				add_memory(&kernel_mm, block, &l->lender, ~0UL, NO_WHY),
+				0);
 		KTEST_EXPECT_EQ(l->test,
 				online_memory_block(&kernel_mm, block,
-						    l->zone[i] == ZONE_MOVABLE ? MMOP_ONLINE_MOVABLE
-									       : MMOP_ONLINE_KERNEL,
-						    NULL),
+						    l->zone[i] == ZONE_MOVABLE
+							    ? MMOP_ONLINE_MOVABLE
+							    : MMOP_ONLINE_KERNEL,
+						    NO_WHY),
 				0);
 	}
 	unregister_memory_owner(&kernel_mm, &l->lender);

@@ -60,8 +60,9 @@ struct granule_owner *granule_open(struct ktest *test)
 	g->owner.name = "granules";
 	g->owner.online_page = granule_online;
 	g->owner.region = (struct pfn_range){ window_pfn(g->w, 1), PAGES_PER_SECTION };
-	KTEST_ASSERT_EQ(test, register_memory_owner(g->w->mm, &g->owner, NULL), 0);
-	KTEST_ASSERT_EQ(test, add_memory(g->w->mm, g->w->block + 1, &g->owner, ~0UL, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(g->w->mm, &g->owner, NO_WHY), 0);
+	KTEST_ASSERT_EQ(
+		test, add_memory(g->w->mm, g->w->block + 1, &g->owner, ~0UL, NO_WHY), 0);
 	return g;
 }
 

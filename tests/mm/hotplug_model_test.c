@@ -46,7 +46,7 @@ static struct pfn_range mask_range(const struct model *m, u64 mask)
 static void do_add(struct model *m)
 {
 	const u64 plugged = random_mask(m) | random_mask(m);
-	int err = add_memory(m->w->mm, m->w->block + m->n, &m->w->owner, plugged, NULL);
+	int err = add_memory(m->w->mm, m->w->block + m->n, &m->w->owner, plugged, NO_WHY);
 
 	KTEST_ASSERT_EQ(m->test, err, m->b->state == MEM_BLOCK_ABSENT ? 0 : -EEXIST);
 	if (!err)
@@ -57,9 +57,9 @@ static void do_add(struct model *m)
 static void do_online(struct model *m)
 {
 	const enum zone_type zone = prng_below(&m->test->prng, NR_ZONES);
-	int err = online_memory_block(m->w->mm, m->w->block + m->n,
-				      zone == ZONE_MOVABLE ? MMOP_ONLINE_MOVABLE :
-							     MMOP_ONLINE_KERNEL, NULL);
+	int err = online_memory_block(
+		m->w->mm, m->w->block + m->n,
+		zone == ZONE_MOVABLE ? MMOP_ONLINE_MOVABLE : MMOP_ONLINE_KERNEL, NO_WHY);
 
 	KTEST_ASSERT_EQ(m->test, err == 0, m->b->state == MEM_BLOCK_OFFLINE);
 	if (!err) {
@@ -71,7 +71,7 @@ static void do_online(struct model *m)
 static void do_offline(struct model *m)
 {
 	const bool can = m->b->state == MEM_BLOCK_ONLINE && m->b->used == PFN_NONE;
-	int err = offline_memory_block(m->w->mm, m->w->block + m->n, NULL, NULL);
+	int err = offline_memory_block(m->w->mm, m->w->block + m->n, NULL, NO_WHY);
 
 	KTEST_ASSERT_EQ(m->test, err == 0, can);
 	if (!err)
@@ -87,8 +87,8 @@ static void do_remove(struct model *m)
 
 	if (both)
 		can |= m->b->state == MEM_BLOCK_ONLINE && m->b->used == PFN_NONE;
-	err = both ? offline_and_remove_memory(m->w->mm, &block, 1, NULL, NULL) :
-		     try_remove_memory(m->w->mm, block, NULL);
+	err = both ? offline_and_remove_memory(m->w->mm, &block, 1, NULL, NO_WHY)
+		   : try_remove_memory(m->w->mm, block, NO_WHY);
 	KTEST_ASSERT_EQ(m->test, err == 0, can);
 	if (!err)
 		m->b->state = MEM_BLOCK_ABSENT;
@@ -99,7 +99,7 @@ static void do_plug(struct model *m)
 	const u64 mask = random_mask(m);
 	const struct pfn_range range = mask_range(m, mask);
 	const bool can = m->b->state != MEM_BLOCK_ABSENT && !(mask & m->b->plugged);
-	int err = mhp_plug_range(m->w->mm, &range, NULL);
+	int err = mhp_plug_range(m->w->mm, &range, NO_WHY);
 
 	KTEST_ASSERT_EQ(m->test, err == 0, can);
 	if (!err)
@@ -114,7 +114,7 @@ static void do_unplug(struct model *m)
 			 !(mask & m->b->host) &&
 			 (m->b->used == PFN_NONE ||
 			  m->b->used - range.start_pfn >= range.nr_pages);
-	int err = mhp_unplug_prepare(m->w->mm, &range, NULL, NULL);
+	int err = mhp_unplug_prepare(m->w->mm, &range, NULL, NO_WHY);
 
 	KTEST_ASSERT_EQ(m->test, err == 0, can);
 	if (err)
@@ -188,20 +188,26 @@ static void region_ends_within_a_block(struct ktest *test)
 	struct page_state st;
 
 	w->owner.region.nr_pages = PAGES_PER_SECTION + 10 * PB;
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
-	KTEST_EXPECT_EQ(test, add_memory(w->mm, w->block + 2, &w->owner, BIT(10), NULL), -EINVAL);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
+	KTEST_EXPECT_EQ(test, add_memory(w->mm, w->block + 2, &w->owner, BIT(10), NO_WHY),
+			-EINVAL);
 	window_add(test, w, 2, 0x3);
-	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, w->block + 2, MMOP_ONLINE_MOVABLE,
-						  NULL), 0);
+	KTEST_ASSERT_EQ(
+		test,
+		online_memory_block(w->mm, w->block + 2, MMOP_ONLINE_MOVABLE, NO_WHY), 0);
 	KTEST_EXPECT_EQ(test, movable->present, 10 * PB);
 	KTEST_EXPECT_EQ(test, movable->managed, 2 * PB - MHP_HEADER_PAGES);
 	KTEST_ASSERT_TRUE(test, page_state_get(w->mm, window_pfn(w, 2) + 10 * PB, &st));
 	KTEST_EXPECT_EQ(test, st.type, PGTY_HOLE);
-	KTEST_EXPECT_EQ(test, mhp_plug_range(w->mm, &(struct pfn_range){
-				window_pfn(w, 2) + 9 * PB, 2 * PB }, NULL), -EINVAL);
+	KTEST_EXPECT_EQ(
+		test,
+		mhp_plug_range(w->mm,
+			       &(struct pfn_range){ window_pfn(w, 2) + 9 * PB, 2 * PB },
+			       NO_WHY),
+		-EINVAL);
 	window_check(test, w);
-	KTEST_ASSERT_EQ(test, offline_memory_block(w->mm, w->block + 2, NULL, NULL), 0);
-	KTEST_ASSERT_EQ(test, try_remove_memory(w->mm, w->block + 2, NULL), 0);
+	KTEST_ASSERT_EQ(test, offline_memory_block(w->mm, w->block + 2, NULL, NO_WHY), 0);
+	KTEST_ASSERT_EQ(test, try_remove_memory(w->mm, w->block + 2, NO_WHY), 0);
 	window_check(test, w);
 }
 
@@ -218,7 +224,8 @@ static void remove_without_grace_is_undone(struct ktest *test)
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_HARTS_BUSY);
 	KTEST_EXPECT_EQ(test, memory_block_state(w->mm, block), MEM_BLOCK_OFFLINE);
 	window_check(test, w);
-	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, block, MMOP_ONLINE_MOVABLE, NULL), 0);
+	KTEST_ASSERT_EQ(
+		test, online_memory_block(w->mm, block, MMOP_ONLINE_MOVABLE, NO_WHY), 0);
 	w->mm->inject = 1;
 	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, &block, 1, NULL, &why),
 			-ETIMEDOUT);

@@ -152,7 +152,7 @@ struct window *window_open_owned(struct ktest *test)
 {
 	struct window *w = window_open(test, 32UL << 20);
 
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
 	return w;
 }
 
@@ -199,17 +199,17 @@ enum memory_block_state window_state(const struct window *w, unsigned long n)
 
 int window_online(struct window *w, unsigned long n, enum mhp_online_type type)
 {
-	return online_memory_block(w->mm, w->block + n, type, NULL);
+	return online_memory_block(w->mm, w->block + n, type, NO_WHY);
 }
 
 int window_offline(struct window *w, unsigned long n)
 {
-	return offline_memory_block(w->mm, w->block + n, NULL, NULL);
+	return offline_memory_block(w->mm, w->block + n, NULL, NO_WHY);
 }
 
 int window_remove(struct window *w, unsigned long n)
 {
-	return try_remove_memory(w->mm, w->block + n, NULL);
+	return try_remove_memory(w->mm, w->block + n, NO_WHY);
 }
 
 struct window_totals window_totals(const struct window *w)

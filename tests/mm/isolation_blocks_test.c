@@ -45,16 +45,16 @@ static void befall(struct ktest *test, struct test_mm *t, const struct pfn_range
 			    inner = r->start_pfn + 3 * PB;
 	struct mm_failure why;
 
-	KTEST_ASSERT_EQ(test, isolate_range(t->mm, r, NULL), 0);
+	KTEST_ASSERT_EQ(test, isolate_range(t->mm, r, NO_WHY), 0);
 	expect_types(test, t, true);
 	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, inner, end, NULL, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_ALREADY_ISOLATED);
 	expect_types(test, t, true);
 	unisolate_range(t->mm, r);
 	expect_types(test, t, false);
-	KTEST_ASSERT_EQ(test,
-			alloc_contig_range(t->mm, r->start_pfn + 9, end - 9, NULL, NULL),
-			0);
+	KTEST_ASSERT_EQ(
+		test, alloc_contig_range(t->mm, r->start_pfn + 9, end - 9, NULL, NO_WHY),
+		0);
 	free_contig_range(t->mm, r->start_pfn + 9, r->nr_pages - 18);
 	expect_types(test, t, false);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, end - 1, 0, PGTY_SLAB), 0);
@@ -85,7 +85,7 @@ static void every_mixture_of_types_survives(struct ktest *test)
 				alloc_pages_at(t->mm, all.start_pfn + i * PB + i, 0,
 					       PGTY_SLAB),
 				0);
-	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &all, NULL), 0);
+	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &all, NO_WHY), 0);
 	for (unsigned int i = 0; i < NR_MIXED; i += 2)
 		free_pages(t->mm, all.start_pfn + i * PB + i, 0);
 	expect_types(test, t, true);
@@ -122,7 +122,7 @@ static void half_of_a_free_chunk(struct ktest *test)
 		const struct pfn_range r = blocks(t, 20 + half, 1);
 		const unsigned long rest = t->base + (21 - half) * PB;
 
-		KTEST_ASSERT_EQ(test, isolate_range(t->mm, &r, NULL), 0);
+		KTEST_ASSERT_EQ(test, isolate_range(t->mm, &r, NO_WHY), 0);
 		KTEST_EXPECT_EQ(test, count_order(t, 10), tens - 1);
 		KTEST_EXPECT_EQ(test, count_order(t, 9), nines + 1);
 		KTEST_EXPECT_EQ(test, t->zone->free, free - PB);
@@ -154,7 +154,7 @@ static void half_of_an_allocated_chunk(struct ktest *test)
 		const struct pfn_range r = blocks(t, 20 + i % 2, 1);
 
 		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 10, types[i / 2]), 0);
-		KTEST_ASSERT_EQ(test, isolate_range(t->mm, &r, NULL), 0);
+		KTEST_ASSERT_EQ(test, isolate_range(t->mm, &r, NO_WHY), 0);
 		KTEST_EXPECT_EQ(test, t->zone->free, free - 2 * PB);
 		KTEST_EXPECT_EQ(test, t->zone->free_isolated, 0);
 		test_mm_check(test, t);
@@ -183,7 +183,7 @@ static void half_of_a_cached_chunk(struct ktest *test)
 
 		KTEST_ASSERT_NE(test, pfn, PFN_NONE);
 		free_pages(t->mm, pfn, 10);
-		KTEST_ASSERT_EQ(test, isolate_range(t->mm, &r, NULL), 0);
+		KTEST_ASSERT_EQ(test, isolate_range(t->mm, &r, NO_WHY), 0);
 		test_mm_check(test, t);
 		KTEST_EXPECT_EQ(test, test_mm_free(test, t), free - PB);
 		KTEST_EXPECT_EQ(test, t->zone->free_isolated, PB);
@@ -206,7 +206,7 @@ static void isolated_is_not_free(struct ktest *test)
 	unsigned long nr[NR_PAGE_ORDERS], sum = 0;
 
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + 2 * PB, 3, PGTY_SLAB), 0);
-	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &most, NULL), 0);
+	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &most, NO_WHY), 0);
 	KTEST_EXPECT_EQ(test, zone_free_pages(t->zone), free - most.nr_pages);
 	for (unsigned int k = 0; k < NR_PAGE_ORDERS; k++)
 		sum += count_order(t, k) << k;
@@ -219,7 +219,7 @@ static void isolated_is_not_free(struct ktest *test)
 	KTEST_EXPECT_EQ(test, zone_free_pages(t->zone), free - most.nr_pages);
 	unisolate_range(t->mm, &most);
 	KTEST_EXPECT_TRUE(test, zone_watermark_ok(t->zone, 1, GFP_KERNEL));
-	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &zone, NULL), 0);
+	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &zone, NO_WHY), 0);
 	KTEST_EXPECT_EQ(test, zone_free_pages(t->zone), 0);
 	KTEST_EXPECT_FALSE(test, zone_watermark_ok(t->zone, 1, GFP_ATOMIC));
 	KTEST_EXPECT_EQ(test, alloc_pages(t->mm, GFP_ATOMIC | GFP_NOWARN, 0, PGTY_SLAB),

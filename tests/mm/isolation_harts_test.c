@@ -92,7 +92,7 @@ static void rest_nowhere(struct ktest *test, struct test_mm *t, unsigned int ord
 	if (order <= PCP_SMALL_ORDER)
 		KTEST_EXPECT_EQ(test, count_cached(&blocks),
 				nr_online_harts() * NR_EACH / 2 << order);
-	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &blocks, NULL), 0);
+	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &blocks, NO_WHY), 0);
 	step.first = NR_EACH / 2;
 	step.end = NR_EACH;
 	step.isolated = true;
@@ -173,7 +173,7 @@ static void a_removed_block_is_forgotten(struct ktest *test)
 				alloc_pages_at(w->mm, chunk_pfn(hart, 0), 0, PGTY_SLAB),
 				0);
 	KTEST_ASSERT_EQ(test, on_all_harts(test, refill, taken), 0);
-	KTEST_ASSERT_EQ(test, isolate_range(w->mm, &block, NULL), 0);
+	KTEST_ASSERT_EQ(test, isolate_range(w->mm, &block, NO_WHY), 0);
 	step.isolated = true;
 	KTEST_EXPECT_EQ(test, on_all_harts(test, free_some, NULL), 0);
 	unisolate_range(w->mm, &block);

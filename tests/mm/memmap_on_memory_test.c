@@ -111,7 +111,7 @@ static void failed_online_and_plug_leave_nothing(struct ktest *test)
 	for (unsigned int round = 0; round < 2; round++) {
 		before = window_totals(w);
 		w->mm->inject = 1;
-		KTEST_EXPECT_EQ(test, mhp_plug_range(w->mm, &range, NULL), -ENOMEM);
+		KTEST_EXPECT_EQ(test, mhp_plug_range(w->mm, &range, NO_WHY), -ENOMEM);
 		KTEST_EXPECT_EQ(test, w->mm->inject, 0);
 		KTEST_EXPECT_FALSE(test, arch_direct_mapped(pfn_to_phys(range.start_pfn)));
 		window_expect_totals(test, w, &before);
@@ -123,7 +123,7 @@ static void failed_online_and_plug_leave_nothing(struct ktest *test)
 		window_expect_totals(test, w, &before);
 		KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
 	}
-	KTEST_EXPECT_EQ(test, mhp_plug_range(w->mm, &range, NULL), 0);
+	KTEST_EXPECT_EQ(test, mhp_plug_range(w->mm, &range, NO_WHY), 0);
 	KTEST_EXPECT_EQ(test, w->mm->inject, 0);
 	window_check(test, w);
 }
@@ -141,11 +141,12 @@ static void failed_add_leaves_no_root(struct ktest *test)
 	if (pfn_to_phys(pfn) + SECTION_SIZE > top->start + top->size)
 		ktest_skip(test, "no memory in another root");
 	w->owner.region = (struct pfn_range){ pfn, PAGES_PER_SECTION };
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
 	before = window_totals(w);
 	do {
 		w->mm->inject = ++step;
-		err = add_memory(w->mm, pfn >> SECTION_PFN_SHIFT, &w->owner, ~0UL, NULL);
+		err = add_memory(w->mm, pfn >> SECTION_PFN_SHIFT, &w->owner, ~0UL,
+				 NO_WHY);
 		if (!err)
 			break;
 		KTEST_ASSERT_EQ(test, w->mm->inject, 0);

@@ -160,7 +160,7 @@ static void owner_gone_block_stays(struct ktest *test)
 	KTEST_EXPECT_EQ(test, why.pfn, window_pfn(w, 2) + 4 * PAGEBLOCK_NR_PAGES);
 	KTEST_EXPECT_EQ(test, window_state(w, 2), MEM_BLOCK_ONLINE);
 	/* He comes back: the block is his again, and can leave. */
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
 	window_check(test, w);
 	KTEST_EXPECT_EQ(test, window_offline(w, 2), 0);
 	KTEST_EXPECT_EQ(test, window_remove(w, 2), 0);
@@ -263,9 +263,9 @@ static void open_for_injection(struct ktest *test, struct window *w)
 		w->owner.region.nr_pages = PAGES_PER_SECTION / 2;
 		other->region = w->owner.region;
 		other->region.start_pfn += PAGES_PER_SECTION / 2;
-		KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, other, NULL), 0);
+		KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, other, NO_WHY), 0);
 	}
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
 	w->mm->default_online_type = MMOP_ONLINE_MOVABLE;
 }
 
@@ -372,7 +372,9 @@ static void cached_pages_are_drained(struct ktest *test)
 		KTEST_EXPECT_EQ(test, page_type(w->mm, pfn), PGTY_CACHED);
 		if (round)
 			KTEST_ASSERT_EQ(test, window_offline(w, 1), 0);
-		KTEST_ASSERT_EQ(test, offline_and_remove_memory(w->mm, &block, 1, NULL, NULL), 0);
+		KTEST_ASSERT_EQ(test,
+				offline_and_remove_memory(w->mm, &block, 1, NULL, NO_WHY),
+				0);
 	}
 }
 
@@ -411,13 +413,14 @@ static void online_page_only_while_online(struct ktest *test)
 	expect_online_page(test, w, false);
 	window_add(test, w, 3, ALL);
 	expect_online_page(test, w, false);
-	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, w->block + 3, MMOP_ONLINE, NULL), 0);
+	KTEST_ASSERT_EQ(test,
+			online_memory_block(w->mm, w->block + 3, MMOP_ONLINE, NO_WHY), 0);
 	expect_online_page(test, w, true);
 	pfn_walk_begin();
 	KTEST_EXPECT_NULL(test, pfn_to_online_page(w->mm, window_pfn(w, 3) - 1));
 	KTEST_EXPECT_NULL(test, pfn_to_online_page(w->mm, PFN_NONE));
 	pfn_walk_end();
-	KTEST_ASSERT_EQ(test, offline_memory_block(w->mm, w->block + 3, NULL, NULL), 0);
+	KTEST_ASSERT_EQ(test, offline_memory_block(w->mm, w->block + 3, NULL, NO_WHY), 0);
 	expect_online_page(test, w, false);
 	KTEST_EXPECT_EQ(test, window_remove(w, 3), 0);
 	expect_online_page(test, w, false);
@@ -436,12 +439,13 @@ static void lone_block_has_a_root(struct ktest *test)
 		ktest_skip(test, "no memory in another root");
 	w->owner.region.start_pfn = pfn;
 	w->owner.region.nr_pages = PAGES_PER_SECTION;
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
 	before = window_totals(w);
-	KTEST_ASSERT_EQ(test, add_memory(w->mm, block, &w->owner, ALL, NULL), 0);
-	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, block, MMOP_ONLINE, NULL), 0);
+	KTEST_ASSERT_EQ(test, add_memory(w->mm, block, &w->owner, ALL, NO_WHY), 0);
+	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, block, MMOP_ONLINE, NO_WHY), 0);
 	window_check(test, w);
-	KTEST_ASSERT_EQ(test, offline_and_remove_memory(w->mm, &block, 1, NULL, NULL), 0);
+	KTEST_ASSERT_EQ(test, offline_and_remove_memory(w->mm, &block, 1, NULL, NO_WHY),
+			0);
 	KTEST_EXPECT_PTR_EQ(test, w->mm->root[pfn >> ROOT_PFN_SHIFT], &empty_section_root);
 	window_expect_totals(test, w, &before);
 }

@@ -24,7 +24,7 @@ static struct pfn_range blocks_of(const struct window *w, unsigned long n, unsig
 static void online_as(struct ktest *test, struct window *w, unsigned long n,
 		      enum mhp_online_type type)
 {
-	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, w->block + n, type, NULL), 0);
+	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, w->block + n, type, NO_WHY), 0);
 }
 
 /* Plug in an online block: mapped, managed, free; unplug: the opposite, and a trap. */
@@ -67,9 +67,9 @@ static void plug_and_unplug_offline(struct ktest *test)
 	struct pfn_range range = blocks_of(w, 1, 4, 8);
 
 	window_add(test, w, 1, 0x1);
-	KTEST_ASSERT_EQ(test, mhp_plug_range(w->mm, &range, NULL), 0);
+	KTEST_ASSERT_EQ(test, mhp_plug_range(w->mm, &range, NO_WHY), 0);
 	range = blocks_of(w, 1, 4, 2);
-	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(w->mm, &range, NULL, NULL), 0);
+	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(w->mm, &range, NULL, NO_WHY), 0);
 	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
 	KTEST_EXPECT_EQ(test, movable->managed, 7 * PB - HEADER);
 	KTEST_EXPECT_EQ(test, page_type(w->mm, range.start_pfn), PGTY_OFFLINE);
@@ -117,8 +117,11 @@ static void unplug_over_zones_is_undone(struct ktest *test)
 
 	window_add(test, w, 1, ALL);
 	window_add(test, w, 2, ALL << 32);
-	KTEST_ASSERT_EQ(test, mhp_plug_range(w->mm, &(struct pfn_range){
-				window_pfn(w, 2), 32 * PB }, NULL), 0);
+	KTEST_ASSERT_EQ(test,
+			mhp_plug_range(w->mm,
+				       &(struct pfn_range){ window_pfn(w, 2), 32 * PB },
+				       NO_WHY),
+			0);
 	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
 	online_as(test, w, 2, MMOP_ONLINE_KERNEL);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), 0);
@@ -203,8 +206,8 @@ static void the_others_block_stays_theirs(struct ktest *test)
 	other->name = "other";
 	other->region = (struct pfn_range){ window_pfn(w, 1), 32 * PB };
 	w->owner.region = (struct pfn_range){ window_pfn(w, 1) + 32 * PB, PAGES_PER_SECTION };
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, other, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, other, NO_WHY), 0);
 	window_add(test, w, 1, 0xfUL << 32);
 	unregister_memory_owner(w->mm, other);
 	s = pfn_to_section(w->mm, window_pfn(w, 1));
@@ -225,19 +228,20 @@ static void shared_by_two_owners(struct ktest *test)
 	other->name = "other";
 	other->region = (struct pfn_range){ window_pfn(w, 1), 32 * PB };
 	w->owner.region = (struct pfn_range){ window_pfn(w, 1) + 32 * PB, PAGES_PER_SECTION };
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, other, NULL), 0);
-	KTEST_EXPECT_EQ(test, add_memory(w->mm, block, &w->owner, 1, NULL), -EINVAL);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, other, NO_WHY), 0);
+	KTEST_EXPECT_EQ(test, add_memory(w->mm, block, &w->owner, 1, NO_WHY), -EINVAL);
 	window_add(test, w, 1, 0xfUL << 32);
 	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
 	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_MOVABLE)->managed, 4 * PB);
-	KTEST_ASSERT_EQ(test, mhp_plug_range(w->mm, &his, NULL), 0);
-	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(w->mm, &mine, NULL, NULL), 0);
+	KTEST_ASSERT_EQ(test, mhp_plug_range(w->mm, &his, NO_WHY), 0);
+	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(w->mm, &mine, NULL, NO_WHY), 0);
 	window_check(test, w);
-	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(w->mm, &his, NULL, NULL), 0);
+	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(w->mm, &his, NULL, NO_WHY), 0);
 	KTEST_EXPECT_PTR_EQ(test, window_owner_of(w, his.start_pfn), other);
 	KTEST_EXPECT_PTR_EQ(test, window_owner_of(w, mine.start_pfn), &w->owner);
-	KTEST_ASSERT_EQ(test, offline_and_remove_memory(w->mm, &block, 1, NULL, NULL), 0);
+	KTEST_ASSERT_EQ(test, offline_and_remove_memory(w->mm, &block, 1, NULL, NO_WHY),
+			0);
 	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_NORMAL)->free, free);
 	window_check(test, w);
 }
@@ -302,8 +306,9 @@ static void callback_sees_each_frame_once(struct ktest *test)
 	chunks.mm = w->mm;
 	chunks.owner = (struct memory_owner){ .name = "chunks", .online_page = chunk_online };
 	chunks.owner.region = (struct pfn_range){ window_pfn(w, 1), PAGES_PER_SECTION };
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &chunks.owner, NULL), 0);
-	KTEST_ASSERT_EQ(test, add_memory(w->mm, w->block + 1, &chunks.owner, ~0x30UL, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &chunks.owner, NO_WHY), 0);
+	KTEST_ASSERT_EQ(
+		test, add_memory(w->mm, w->block + 1, &chunks.owner, ~0x30UL, NO_WHY), 0);
 	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
 	KTEST_EXPECT_FALSE(test, chunks.wrong);
 	KTEST_EXPECT_EQ(test, chunks.seen, PAGES_PER_SECTION - HEADER);
@@ -314,7 +319,7 @@ static void callback_sees_each_frame_once(struct ktest *test)
 	window_check(test, w);
 
 	/* Kept back at the next onlining: those frames are PageOffline, the rest free. */
-	KTEST_ASSERT_EQ(test, offline_memory_block(w->mm, w->block + 1, NULL, NULL), 0);
+	KTEST_ASSERT_EQ(test, offline_memory_block(w->mm, w->block + 1, NULL, NO_WHY), 0);
 	memset(chunks.frames, 0, sizeof(chunks.frames));
 	chunks.keep_mask = 1UL << MAX_PAGE_ORDER;
 	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
@@ -370,7 +375,8 @@ static void restored_as_it_was_onlined(struct ktest *test)
 	online_as(test, w, 2, MMOP_ONLINE_KERNEL);
 	online_as(test, w, 1, MMOP_ONLINE);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, held, 0, PGTY_KERNEL), 0);
-	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, blocks, 2, NULL, NULL), -EBUSY);
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, blocks, 2, NULL, NO_WHY),
+			-EBUSY);
 	KTEST_ASSERT_TRUE(test, page_state_get(w->mm, window_pfn(w, 1) + 9999, &st));
 	KTEST_EXPECT_EQ(test, st.zone, ZONE_NORMAL);
 	KTEST_EXPECT_EQ(test, st.migratetype, MIGRATE_MOVABLE);
@@ -393,8 +399,10 @@ static void spans_follow_the_blocks(struct ktest *test)
 		unsigned long first = 0, last = 0;
 
 		if (zone_of[n]) {
-			KTEST_ASSERT_EQ(test, offline_memory_block(w->mm, w->block + n, NULL,
-								   NULL), 0);
+			KTEST_ASSERT_EQ(test,
+					offline_memory_block(w->mm, w->block + n, NULL,
+							     NO_WHY),
+					0);
 			zone_of[n] = 0;
 		} else {
 			zone_of[n] = 1 + prng_below(&test->prng, NR_ZONES);
@@ -435,7 +443,7 @@ static void default_zone_rule(struct ktest *test)
 	KTEST_EXPECT_EQ(test, zones[0], ZONE_NORMAL);
 	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
 	online_as(test, w, 5, MMOP_ONLINE_MOVABLE);
-	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 2, NULL, NULL), 0);
+	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 2, NULL, NO_WHY), 0);
 	/* Between both: neither claims it alone. */
 	KTEST_EXPECT_EQ(test, zone_for_block(w->mm, w->block + 2, MMOP_ONLINE), ZONE_MOVABLE);
 	KTEST_EXPECT_EQ(test, memory_block_valid_zones(w->mm, w->block + 9, zones), 0);

@@ -132,7 +132,7 @@ static void limit_leaves_room_for_owner(struct ktest *test)
 	expect_census(test, w);
 	w->owner.region.start_pfn = w->base + (20UL << 8);
 	w->owner.region.nr_pages = PAGES_PER_SECTION;
-	KTEST_EXPECT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
+	KTEST_EXPECT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
 	window_check(test, w);
 }
 

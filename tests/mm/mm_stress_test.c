@@ -85,7 +85,7 @@ static int take_ranges(void *unused)
 		struct mm_failure why;
 
 		policy.flags = EVAC_QUIET;
-		if (alloc_contig_range(mm, pfn, pfn + nr, &policy, &why)) {
+		if (take_contig_range(mm, pfn, pfn + nr, &policy, &why)) {
 			/*
 			 * Kernel data may stand in the way; it must be named. On a loaded
 			 * host a hart may be late for the drain, and that is no frame.

@@ -44,7 +44,8 @@ static void filled_in_both_forms(struct ktest *test)
 	p.page_flags = PG_OFFLINE_SKIPPABLE;
 	window_add(test, w, 1, ~BIT(3));
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
-	KTEST_ASSERT_EQ(test, alloc_contig_range(w->mm, taken, taken + PB + 5, &p, NULL), 0);
+	KTEST_ASSERT_EQ(test, take_contig_range(w->mm, taken, taken + PB + 5, &p, NO_WHY),
+			0);
 	zone_update_watermarks(w->mm);
 	expect_filled(test, w->mm, withheld + 1, true);
 	expect_filled(test, w->mm, taken + 1, true);
@@ -62,7 +63,8 @@ static void filled_in_both_forms(struct ktest *test)
 	expect_filled(test, w->mm, withheld, true);
 	release_offline_range(w->mm, taken + PB, 5);
 	release_offline_range(w->mm, taken, PB - 1);
-	KTEST_ASSERT_EQ(test, alloc_contig_range(w->mm, taken, taken + PB - 1, &p, NULL), 0);
+	KTEST_ASSERT_EQ(test, take_contig_range(w->mm, taken, taken + PB - 1, &p, NO_WHY),
+			0);
 	expect_filled(test, w->mm, taken + 7, true);
 	release_offline_range(w->mm, taken, PB);
 	zone_update_watermarks(w->mm);
@@ -91,7 +93,9 @@ static void stale_writes_are_found(struct ktest *test)
 	struct page *page = pfn_to_page(t->base + PB + 9);
 	struct pageblock *pb = pfn_pageblock(t->mm, t->base);
 
-	KTEST_ASSERT_EQ(test, alloc_contig_range(t->mm, t->base, t->base + PB + 10, &p, NULL), 0);
+	KTEST_ASSERT_EQ(test,
+			take_contig_range(t->mm, t->base, t->base + PB + 10, &p, NO_WHY),
+			0);
 	KTEST_EXPECT_EQ(test, mm_check(t->mm, ktest_sink(test)), 0);
 	page->count++;
 	expect_found(test, t->mm, t->base + PB + 9, "count");

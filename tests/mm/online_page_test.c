@@ -87,8 +87,9 @@ static void hv_balloon_backs_frames_later(struct ktest *test)
 	hv = (struct hv_balloon){ .mm = w->mm, .covered_end = first + 700,
 				  .owner = { .name = "hv", .online_page = hv_online_page } };
 	hv.owner.region = (struct pfn_range){ window_pfn(w, 1), PAGES_PER_SECTION };
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &hv.owner, NULL), 0);
-	KTEST_ASSERT_EQ(test, add_memory(w->mm, w->block + 1, &hv.owner, ~0UL, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &hv.owner, NO_WHY), 0);
+	KTEST_ASSERT_EQ(test, add_memory(w->mm, w->block + 1, &hv.owner, ~0UL, NO_WHY),
+			0);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
 	KTEST_EXPECT_EQ(test, window_managed(w, ZONE_MOVABLE), 700);
 	window_check(test, w);
@@ -153,7 +154,7 @@ static int xen_decrease_reservation(struct xen_balloon *b, unsigned long nr)
 	const struct evacuate_policy p = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);
 
 	while (nr--) {
-		const unsigned long pfn = alloc_contig_pages(b->mm, 1, &p, NULL);
+		const unsigned long pfn = take_contig_pages(b->mm, 1, &p, NO_WHY);
 
 		if (pfn == PFN_NONE)
 			return -ENOMEM;
@@ -174,8 +175,9 @@ static void xen_balloon_gets_new_frames(struct ktest *test)
 	xen.mm = w->mm;
 	xen.owner = (struct memory_owner){ .name = "xen", .online_page = xen_online_page };
 	xen.owner.region = (struct pfn_range){ window_pfn(w, 1), PAGES_PER_SECTION };
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &xen.owner, NULL), 0);
-	KTEST_ASSERT_EQ(test, add_memory(w->mm, w->block + 1, &xen.owner, ~0UL, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &xen.owner, NO_WHY), 0);
+	KTEST_ASSERT_EQ(test, add_memory(w->mm, w->block + 1, &xen.owner, ~0UL, NO_WHY),
+			0);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
 	appended = xen.nr;
 	managed = window_managed(w, ZONE_NORMAL);

@@ -214,7 +214,7 @@ static void isolated_is_not_cached(struct ktest *test)
 
 		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, order, PGTY_KERNEL), 0);
 		mutex_lock(&t->mm->hotplug_lock);
-		KTEST_ASSERT_EQ(test, isolate_range(t->mm, &range, NULL), 0);
+		KTEST_ASSERT_EQ(test, isolate_range(t->mm, &range, NO_WHY), 0);
 		isolated = t->zone->free_isolated;
 		free_pages(t->mm, pfn, order);
 		KTEST_EXPECT_EQ(test, page_type(t->mm, pfn), PGTY_BUDDY);
@@ -253,7 +253,8 @@ static void uncounted_cannot_be_grabbed(struct ktest *test)
 	const unsigned long pfn = t->base + 100;
 	const unsigned long slab = alloc_pages(t->mm, GFP_KERNEL, 0, PGTY_SLAB);
 
-	KTEST_ASSERT_EQ(test, alloc_contig_range(t->mm, pfn, pfn + 2000, &policy, NULL), 0);
+	KTEST_ASSERT_EQ(test, take_contig_range(t->mm, pfn, pfn + 2000, &policy, NO_WHY),
+			0);
 	KTEST_EXPECT_FALSE(test, page_try_get(t->mm, slab));
 	for (unsigned long i = 0; i < 2000; i++) {
 		struct page_state st;

@@ -47,7 +47,7 @@ static void round_trips(struct ktest *test)
 		const struct pfn_range r =
 			blocks(t, first, 1 + prng_below(&test->prng, 64 - first));
 
-		KTEST_ASSERT_EQ(test, isolate_range(t->mm, &r, NULL), 0);
+		KTEST_ASSERT_EQ(test, isolate_range(t->mm, &r, NO_WHY), 0);
 		KTEST_EXPECT_EQ(test, t->zone->nr_isolated, r.nr_pages / PB);
 		KTEST_EXPECT_EQ(test, t->zone->free + t->zone->free_isolated, free - taken);
 		KTEST_EXPECT_TRUE(test, pageblock_isolated(t->mm, r.start_pfn));
@@ -74,7 +74,7 @@ static void second_request_changes_nothing(struct ktest *test)
 	struct mm_failure why;
 	unsigned long isolated;
 
-	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &one, NULL), 0);
+	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &one, NO_WHY), 0);
 	isolated = t->zone->free_isolated;
 	KTEST_EXPECT_EQ(test, isolate_range(t->mm, &over, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_ALREADY_ISOLATED);
@@ -105,7 +105,7 @@ static void isolated_is_not_allocated(struct ktest *test)
 	unsigned long *pfns = test_mm_table(test, 2 * PAGES_PER_SECTION * sizeof(*pfns));
 	unsigned long nr;
 
-	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &all, NULL), 0);
+	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &all, NO_WHY), 0);
 	KTEST_EXPECT_EQ(test, alloc_pages_at(t->mm, t->base, 0, PGTY_SLAB), -EBUSY);
 	KTEST_EXPECT_EQ(test, alloc_pages_at(t->mm, t->base, 10, PGTY_SLAB), -EBUSY);
 	nr = alloc_pages_bulk(t->mm, GFP_ATOMIC | GFP_NOWARN, PGTY_SLAB, 2 * PAGES_PER_SECTION,

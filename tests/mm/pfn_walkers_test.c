@@ -143,7 +143,7 @@ static int leave(struct window *w, unsigned long block)
 	int err = -EBUSY;
 
 	for (unsigned int i = 0; i < 1000 && (err == -EBUSY || err == -ETIMEDOUT); i++) {
-		err = offline_and_remove_memory(w->mm, &block, 1, NULL, NULL);
+		err = offline_and_remove_memory(w->mm, &block, 1, NULL, NO_WHY);
 		yield();
 	}
 	return err;
@@ -182,7 +182,7 @@ static unsigned long cycle_frames(struct ktest *test, struct window *w)
 	const unsigned long at = pfn - window_pfn(w, 1);
 	const unsigned long nr = min(1 + prng_below(&test->prng, 1100), PLUGGED_NR - at);
 
-	if (at >= PLUGGED_NR || alloc_contig_range(w->mm, pfn, pfn + nr, &p, NULL))
+	if (at >= PLUGGED_NR || take_contig_range(w->mm, pfn, pfn + nr, &p, NO_WHY))
 		return 0;
 	yield();
 	check_offline_frames(test, w, 1, at, nr);

@@ -197,9 +197,9 @@ static void contig_search_meets_removal(struct ktest *test)
 
 	p.flags |= EVAC_QUIET;
 	race_begin(WALK_ZONE, IS_REMOVED);
-	KTEST_EXPECT_EQ(test, alloc_contig_pages(w->mm, nr, &p, NULL), PFN_NONE);
+	KTEST_EXPECT_EQ(test, take_contig_pages(w->mm, nr, &p, NO_WHY), PFN_NONE);
 	race_end(test);
-	pfn = alloc_contig_pages(w->mm, nr, &p, NULL);
+	pfn = take_contig_pages(w->mm, nr, &p, NO_WHY);
 	KTEST_ASSERT_NE(test, pfn, PFN_NONE);
 	free_contig_range(w->mm, pfn, nr);
 	window_check(test, w);
@@ -244,7 +244,7 @@ static void a_wake_up_meets_offlining(struct ktest *test)
 	const struct pfn_range range = { pfn, PB };
 
 	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_DRIVER), 0);
-	KTEST_ASSERT_EQ(test, isolate_range(w->mm, &range, NULL), 0);
+	KTEST_ASSERT_EQ(test, isolate_range(w->mm, &range, NO_WHY), 0);
 	KTEST_ASSERT_TRUE(test, page_try_get(w->mm, pfn));
 	race_begin(WALK_LOCK, LEAVES_ZONE);
 	page_put(w->mm, pfn);
@@ -423,8 +423,8 @@ static int cycle_blocks(void *arg)
 			bad += window_online(w, 1,
 					     i % 2 ? MMOP_ONLINE_MOVABLE
 						   : MMOP_ONLINE_KERNEL) != 0;
-		if (try_remove_memory(w->mm, block, NULL) == 0)
-			bad += add_memory(w->mm, block, &w->owner, ~0UL, NULL) != 0;
+		if (try_remove_memory(w->mm, block, NO_WHY) == 0)
+			bad += add_memory(w->mm, block, &w->owner, ~0UL, NO_WHY) != 0;
 		WRITE_ONCE(cycles_left, CYCLES - 1 - i);
 		yield();
 	}

@@ -46,10 +46,11 @@ struct test_mm *test_mm_movable(struct ktest *test)
 {
 	struct window *w = window_open(test, SECTION_SIZE);
 
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
 	window_add(test, w, 1, ~0UL);
-	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, w->block + 1, MMOP_ONLINE_MOVABLE, NULL),
-			0);
+	KTEST_ASSERT_EQ(
+		test,
+		online_memory_block(w->mm, w->block + 1, MMOP_ONLINE_MOVABLE, NO_WHY), 0);
 	/* The block's own metadata lies in its first pageblock. */
 	test_mm.base = window_pfn(w, 1) + (1UL << MAX_PAGE_ORDER);
 	test_mm.nr = PAGES_PER_SECTION - (1UL << MAX_PAGE_ORDER);
@@ -101,7 +102,7 @@ struct evacuate_policy test_policy(enum evacuate_end end, enum page_type type)
 		.name = "test",
 		.end = end,
 		.type = type,
-		.max_retries = 3,
-		.deadline_ns = ktime_ns() + STEP_NS,
+		.limits.retries = 3,
+		.limits.deadline_ns = ktime_ns() + STEP_NS,
 	};
 }

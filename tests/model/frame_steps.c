@@ -213,9 +213,9 @@ struct evacuate_policy frame_policy(struct choices *c)
 		.name = "fuzz",
 		.end = EVAC_END_ALLOC,
 		.type = PGTY_KERNEL,
-		.max_retries = odd % 3,
-		.deadline_ns = ktime_ns() + NSEC_PER_SEC,
-		.cancelled = cancelled,
+		.limits.retries = odd % 3,
+		.limits.deadline_ns = ktime_ns() + NSEC_PER_SEC,
+		.limits.cancelled = cancelled,
 	};
 }
 
@@ -313,7 +313,7 @@ static void step_contig(struct choices *c)
 
 	policy.type = kind ? PGTY_OFFLINE : PGTY_KERNEL;
 	policy.page_flags = kind > 1 ? PG_OFFLINE_SKIPPABLE : 0;
-	ret = alloc_contig_range(&kernel_mm, pfn, pfn + nr, &policy, &why);
+	ret = take_contig_range(&kernel_mm, pfn, pfn + nr, &policy, &why);
 	fm_set_target(pfn, nr);
 	if (v.err) {
 		fm_expect("contig", ret, &why, &v);

@@ -253,7 +253,7 @@ static int vmem_probe(struct virtio_device *vdev)
 static int vmem_remove(struct virtio_device *vdev)
 {
 	struct virtio_mem *vm = vdev->priv;
-	const u64 deadline = ktime_ns() + vm->answer_ns + VMEM_BLOCK_NS;
+	const u64 deadline = ktime_ns() + vm->answer_ns + VMEM_LEAVE_NS;
 
 	WRITE_ONCE(vm->stopping, 1);
 	wake_up_all(&vm->wake);

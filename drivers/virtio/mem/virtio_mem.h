@@ -55,9 +55,8 @@
 #define VMEM_SILENT_NS	 (1ULL * 1000 * 1000 * 1000)
 #define VMEM_QUESTION_NS (3ULL * 1000 * 1000 * 1000)
 
-/* The longest time for emptying one memory block, and one granule. */
-#define VMEM_BLOCK_NS	(10ULL * 1000 * 1000 * 1000)
-#define VMEM_GRANULE_NS (2ULL * 1000 * 1000 * 1000)
+/* A driver that leaves waits this long for its worker, in addition to one answer. */
+#define VMEM_LEAVE_NS (10 * NSEC_PER_SEC)
 
 /* The result of a request. */
 enum vmem_answer {

@@ -20,20 +20,15 @@ static bool shrink_cancelled(void *cookie)
 	return vmem_interrupted(cookie);
 }
 
-static struct evacuate_policy shrink_policy(struct virtio_mem *vm, enum evacuate_end end,
-					    u64 time_ns)
+/* The limits of a request that begins now; a changed configuration ends it early. */
+static struct evac_limits shrink_limits(struct virtio_mem *vm, enum evac_request request,
+					unsigned long parts)
 {
-	return (struct evacuate_policy){
-		.name = "virtio_mem",
-		.end = end,
-		.type = PGTY_OFFLINE,
-		.page_flags = end == EVAC_END_ALLOC ? PG_OFFLINE_SKIPPABLE : 0,
-		.flags = EVAC_WATCH | (end == EVAC_END_OFFLINE ? EVAC_SKIP_SKIPPABLE : 0),
-		.max_retries = 3,
-		.deadline_ns = evac_clock_ns() + time_ns,
-		.cancelled = shrink_cancelled,
-		.cookie = vm,
-	};
+	struct evac_limits limits = evac_limits(request, (unsigned int)parts);
+
+	limits.cancelled = shrink_cancelled;
+	limits.cookie = vm;
+	return limits;
 }
 
 /* What to do with memory that the device refuses to take. */
@@ -143,8 +138,8 @@ static int shrink_blocks(struct virtio_mem *vm, unsigned long want, enum vmem_ef
 {
 	for (;;) {
 		const unsigned long nr = vmem_plan_blocks(&vm->map, want, effort);
-		const struct evacuate_policy policy =
-			shrink_policy(vm, EVAC_END_OFFLINE, VMEM_BLOCK_NS * nr);
+		const struct evac_limits limits =
+			shrink_limits(vm, EVAC_FOR_UNPLUG_BLOCK, nr);
 		struct mm_failure why = { .pfn = PFN_NONE };
 		unsigned long before;
 		int ret;
@@ -153,8 +148,8 @@ static int shrink_blocks(struct virtio_mem *vm, unsigned long want, enum vmem_ef
 			return 0;
 		if (vmem_interrupted(vm))
 			return -EAGAIN;
-		ret = offline_and_remove_memory(vm->mm, vm->map.ids, (unsigned int)nr, &policy,
-						&why);
+		ret = offline_and_remove_memory(vm->mm, vm->map.ids, (unsigned int)nr,
+						&limits, &why);
 		if (ret) {
 			vmem_trouble(vm, failed_block(&why, vm->map.ids[0]), &why);
 			if (!is_local(&why))
@@ -200,11 +195,11 @@ static void skip_run(struct vmem_map *map, const struct vmem_run *run, unsigned 
 static int take_run(struct virtio_mem *vm, const struct vmem_run *run)
 {
 	const struct pfn_range range = { pb_to_pfn(run->start), pb_to_pfn(run->nr) };
-	const struct evacuate_policy policy = shrink_policy(vm, EVAC_END_ALLOC, VMEM_GRANULE_NS);
+	const struct evac_limits limits = shrink_limits(vm, EVAC_FOR_UNPLUG, 1);
 	struct vmem_map *map = &vm->map;
 	struct mm_failure why = { .pfn = PFN_NONE };
 
-	if (mhp_unplug_prepare(vm->mm, &range, &policy, &why)) {
+	if (mhp_unplug_prepare(vm->mm, &range, &limits, &why)) {
 		vmem_trouble(vm, failed_block(&why, run->start / PAGEBLOCKS_PER_SECTION), &why);
 		skip_run(map, run, why.pfn);
 		return is_local(&why) ? -EBUSY : failure_errno(&why);

@@ -35,4 +35,7 @@ int memory_blocks_offline(const unsigned long *blocks, unsigned int nr, unsigned
 /* Can the block go offline at all? Not if it holds boot memory. */
 bool memory_block_removable(unsigned long block);
 
+/* Limits for a request of a user's command: Ctrl-C cancels it; @wait_s: wait for so long, or 0. */
+struct evac_limits command_limits(enum evac_request request, unsigned int wait_s);
+
 #endif

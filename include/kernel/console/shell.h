@@ -39,7 +39,7 @@ void console_can_interrupt(struct interrupter *i);
 
 /**
  * command_interrupted() - is the calling thread's command to end early?
- * @unused: for evacuate_policy.cancelled
+ * @unused: for evac_limits.cancelled
  *
  * Context: thread. Return: false in threads that run no console.
  */

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _MM_EVAC_H
+#define _MM_EVAC_H
+
+/*
+ * evacuate(): the only way to empty ranges of frames. Offlining, contiguous allocation,
+ * unplugging and compaction differ only in their policy. Private to mm/ and its tests;
+ * callers of mm/ set struct evac_limits.
+ *
+ *   isolate all -> drain -> classify (final) -> [wait, classify] -> migrate -> verify -> commit
+ *        \____________________ on failure: undo, everything restored __________________/
+ */
+#include "kernel/trace/trace.h"
+#include "mm/evacuate.h"
+
+/* What the frames become once all of them are empty. */
+enum evacuate_end {
+	EVAC_END_ALLOC,	  /* contig: allocated with policy->type; isolation ends */
+	EVAC_END_OFFLINE, /* memory block: out of the allocator, without a user */
+	EVAC_END_FREE,	  /* compaction: back to the allocator */
+};
+
+/* Policy flags. */
+#define EVAC_SKIP_SKIPPABLE \
+	BIT(0) /* step over skippable PageOffline frames; not for ALLOC */
+#define EVAC_BEST_EFFORT BIT(1) /* leave what cannot move; only for EVAC_END_FREE */
+#define EVAC_ISOLATED	 BIT(2) /* the caller isolates, drains and unisolates */
+#define EVAC_QUIET	 BIT(3) /* contig: no log line: the caller has other ways */
+
+/**
+ * struct evacuate_policy - everything in which evacuations differ
+ * @name: for messages: "offline", "contig", "compaction"
+ * @end: what the frames become
+ * @type: for EVAC_END_ALLOC: PGTY_OFFLINE for unplugging, or any allocated type
+ * @page_flags: for PGTY_OFFLINE: PG_OFFLINE_SKIPPABLE or 0; else 0
+ * @flags: EVAC_*
+ * @limits: what the caller of mm/ has set
+ */
+struct evacuate_policy {
+	const char *name;
+	enum evacuate_end end;
+	enum page_type type;
+	u32 page_flags;
+	u32 flags;
+	struct evac_limits limits;
+};
+
+/**
+ * evacuate() - empty ranges, all of them or none
+ * @ranges: disjoint, ascending, each within one zone; frames, any alignment for
+ *	    EVAC_END_ALLOC; evacuate() judges only frames inside of them
+ * @nr_ranges: length of @ranges; all are isolated before anything is judged or moved
+ * @why: filled on failure
+ *
+ * A hopeless range fails in the classify phase, with nothing migrated.
+ * Context: thread, may sleep; takes mm->hotplug_lock. evacuate_locked() is for callers
+ * that already hold it.
+ * Return: 0; -EINVAL and MM_REASON_BAD_POLICY for a policy that contradicts itself; or
+ * the negative errno of why->reason, with everything undone except pages that moved.
+ */
+int __must_check evacuate(struct mm *mm, const struct pfn_range *ranges,
+			  unsigned int nr_ranges, const struct evacuate_policy *policy,
+			  struct mm_failure *why);
+int __must_check evacuate_locked(struct mm *mm, const struct pfn_range *ranges,
+				 unsigned int nr_ranges,
+				 const struct evacuate_policy *policy,
+				 struct mm_failure *why);
+/*
+ * evacuate_locked() for blocks that leave together: @list, linked by ->next; it empties
+ * those that are isolated and GOING_OFFLINE. Policy and result as there.
+ */
+int __must_check evacuate_blocks(struct mm *mm, const struct mem_section *list,
+				 const struct evacuate_policy *policy,
+				 struct mm_failure *why);
+
+/*
+ * Take the hotplug lock within the limits; if NULL, wait for it as long as it takes.
+ * Return: 0; or a negative errno, and why.
+ */
+int hotplug_lock(struct mm *mm, const struct evac_limits *limits, struct mm_failure *why)
+	__acquires_if(0, mm->hotplug_lock);
+
+/* alloc_contig_range() and alloc_contig_pages() with any policy that ends in ALLOC. */
+int __must_check take_contig_range(struct mm *mm, unsigned long start, unsigned long end,
+				   const struct evacuate_policy *policy,
+				   struct mm_failure *why);
+unsigned long __must_check take_contig_pages(struct mm *mm, unsigned long nr,
+					     const struct evacuate_policy *policy,
+					     struct mm_failure *why);
+
+/* --- an evacuation in progress: evacuate.c, evac_*.c, migrate.c ------------------- */
+
+#define EVAC_VECTOR 64 /* pages that are collected before they are moved */
+
+/* The position of a walk over an evacuation's target; see evac_next_range(). */
+struct evac_cursor {
+	struct pfn_range range;
+	unsigned int nr; /* ranges, or halves of blocks, up to this one */
+	const struct mem_section *block;
+};
+
+/* On its thread's stack. */
+struct evac {
+	struct mm *mm;
+	const struct pfn_range *ranges; /* the ranges to empty; or if NULL: */
+	unsigned int nr_ranges;
+	const struct mem_section *blocks; /* a list: empty those that are GOING_OFFLINE */
+	struct pfn_range span;		  /* from the first frame to the last */
+	enum evac_phase phase;
+	const struct evacuate_policy *policy;
+	struct mm_failure *why;
+	bool empty;	 /* classify found nothing in the way */
+	bool held;	 /* classify found a page that only its user can free or unpin */
+	u32 owners_gone; /* mm->owners_gone at the start of classify */
+	struct evac_cursor at; /* how far evac_blocker() has come */
+	unsigned long at_pfn;
+};
+
+extern u32 hold_event; /* TRACE_EVAC_*: threads wait there; 0: nowhere */
+
+/* Is tracing on, or a hold point set? */
+static inline bool evac_announcing(void)
+{
+	return READ_ONCE(this_hart()->trace_mask) | READ_ONCE(hold_event);
+}
+
+static inline bool evac_cancelled(const struct evac_limits *limits)
+{
+	return limits->cancelled && limits->cancelled(limits->cookie);
+}
+
+void evac_announce(struct evac *e, enum trace_event_id event,
+		   const struct trace_args *args);
+int evac_stop(struct evac *e);
+int evac_blocked(struct evac *e, enum mm_reason reason, unsigned long pfn,
+		 const struct page_state *st);
+bool evac_next_range(const struct evac *e, struct evac_cursor *at);
+int evac_check(struct evac *e);
+int evac_isolate(struct evac *e);
+void evac_unisolate(struct evac *e);
+int evac_classify(struct evac *e);
+int evac_migrate(struct evac *e);
+void evac_search(struct evac *e);
+int evac_blocker(struct evac *e, struct pfn_range *chunk);
+bool evac_can_wait(const struct evac *e, enum page_type type);
+/* Move the entries to movable frames outside of isolated blocks. Return: pages moved. */
+unsigned int migrate_pages(struct evac *evac, struct migrate_entry *e, unsigned int nr);
+void evac_commit(struct evac *e);
+extern u32 movable_types; /* bit t: type t has movable_ops */
+extern const struct movable_ops slot_movable_ops;
+
+/* --- evac_watch.c ---------------------------------------------------------------- */
+
+/* A frame of a pageblock has changed: tell its owner if it watches. zone->lock held. */
+void watch_event(struct mem_section *ms, unsigned int b);
+void watch_events(struct mem_section *ms, u64 mask);
+/*
+ * For unplugging and removing. A new request calls unwatch_range(), because it looks for
+ * itself. A failed request calls watch_blocker(), so that the owner of the frame in the
+ * way hears when that may have changed, if it has unblocked(). Hotplug lock held; the
+ * request has isolated nothing, or no longer.
+ */
+void unwatch_range(struct mm *mm, const struct pfn_range *range);
+void watch_blocker(struct mm *mm, const struct mm_failure *why);
+
+#endif
