@@ -9,6 +9,7 @@
 #include "kernel/sink.h"
 #include "mm/hotplug.h"
 #include "mm/internal.h"
+#include "mm/pgtable.h"
 
 static const char *const state_names[NR_BLOCK_STATES] = {
 #define X(name, str, meaning) [MEM_BLOCK_##name] = str,

@@ -8,8 +8,8 @@
 #include "kernel/panic.h"
 #include "kernel/printk.h"
 #include "lib/string.h"
-#include "mm/mm.h"
 #include "mm/page.h"
+#include "mm/pgtable.h"
 
 #include "arch.h"
 #include "csr.h"

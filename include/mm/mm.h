@@ -421,7 +421,4 @@ int mm_reason_errno(enum mm_reason reason);
 /* Fill @why and return mm_reason_errno(reason). */
 int mm_fail(struct mm_failure *why, enum mm_reason reason, unsigned long pfn);
 
-/* Name the memory block and granule of a stray physical address (panic path, no locks). */
-void mm_describe_fault(phys_addr_t paddr, struct sink *out);
-
 #endif

@@ -2,8 +2,13 @@
 #ifndef _MM_PGTABLE_H
 #define _MM_PGTABLE_H
 
-/* Page-table pages for the machine, of type PageTable. */
+/*
+ * What mm does for the machine, which stands below it: frames for page tables, of type
+ * PageTable, and words for a fault report.
+ */
 #include "lib/types.h"
+
+struct sink;
 
 /*
  * Allocate one zeroed frame: before mm_boot(), from boot memory; later from the allocator
@@ -12,5 +17,8 @@
  */
 phys_addr_t pgtable_alloc_page(void);
 void pgtable_free_page(phys_addr_t paddr);
+
+/* Name the memory block and granule of a stray physical address (panic path, no locks). */
+void mm_describe_fault(phys_addr_t paddr, struct sink *out);
 
 #endif

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Readers of sections that break the rule of docs/reference/locking.md are found by the lints."""
+"""Readers of sections that break the rule of docs/reference/locking.md, and arrows from a low storey to a high one, are found
+by the lints."""
 
+import os
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
 
-from lint import accessors, compilers
-from lint.common import Skip
+from lint import accessors, compilers, storeys
+from lint.common import Skip, cross_gcc
 
 HEAD = '#include "mm/memory_hotplug.h"\nenum zone_type planted(unsigned long pfn);\nenum zone_type planted(unsigned long pfn)\n'
 
@@ -67,3 +70,51 @@ class SectionReaderTest(unittest.TestCase):
         found = self.planted('type = zone->type;', 'type = section_zone(walk_section(&kernel_mm, pfn))->type;')
         self.assertIn('planted() looks for a section in two places', found)
         self.assertIn("planted() looks for a section's zone in two places", found)
+
+
+class StoreyTest(unittest.TestCase):
+    """A small house with one arrow up."""
+
+    def setUp(self):
+        top = tempfile.TemporaryDirectory()
+        self.addCleanup(top.cleanup)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(top.name)
+
+    def plant(self, name, code):
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(code)
+        return name
+
+    def compiled(self, name, code):
+        built = Path('k', f'{self.plant(name, code)}.o')
+        built.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            subprocess.run([cross_gcc(), '-march=rv64imac', '-mabi=lp64', '-c', '-o', built, name], check=True)
+        except Skip as skip:
+            self.skipTest(str(skip))
+        return name
+
+    def test_include_up(self):
+        low = self.plant('kernel/include_up.c', '#include "lib/list.h"\n#include "kernel/trace/trace.h"\n')
+        high = self.plant('kernel/console/include_up.c', '#include "kernel/trace/trace.h"\n#include "mm/mm.h"\n')
+        header = self.plant('include/mm/include_up.h', '/* none */\n#include "virtio/virtio.h"\n')
+        found, _ = storeys.include_arrows([low, high, header])
+        self.assertEqual([str(f).split(':')[:3] for f in found],
+                         [[low, '2', ' include "kernel/trace/trace.h" points up, from kernel/ to kernel/trace/'],
+                          [header, '2', ' include "virtio/virtio.h" points up, from mm/ to virtio/']])
+
+    def test_call_up(self):
+        low = self.compiled('mm/call_up.c', 'int own(void);\nint asked(void);\nint own(void)\n{\n\treturn asked();\n}\n')
+        high = self.compiled('drivers/call_up.c', 'int own(void);\nint asked(void);\nint asked(void)\n{\n\treturn own();\n}\n')
+        found, _ = storeys.call_arrows([low, high], 'k')
+        self.assertEqual([str(f).split(':')[:3] for f in found],
+                         [[low, '2', f' asked of {high} points up, from mm/ to drivers/']])
+
+    def test_way_up(self):
+        name = self.plant('kernel/stack.c', '#include "mm/page_alloc.h"\n#include "mm/mm.h"\n')
+        found, used = storeys.include_arrows([name])
+        self.assertEqual(used, {(name, 'mm/page_alloc.h')})
+        self.assertEqual([(f.path, f.line) for f in found], [(name, 2)])
+        self.assertIn('needs no mm/page.h any more', ' '.join(f.text for f in storeys.unused('headers', used)))
