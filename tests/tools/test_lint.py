@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Readers of sections that break the rule of docs/reference/locking.md, and arrows from a low storey to a high one, are found
-by the lints."""
+"""Readers of sections that break the rule of docs/reference/locking.md, and arrows from a low storey to a high one, and parts
+that are over their budget of lines are found by the lints."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from lint import accessors, compilers, storeys
+from lint import accessors, compilers, sizes, storeys
 from lint.common import Skip, cross_gcc
 
 HEAD = '#include "mm/memory_hotplug.h"\nenum zone_type planted(unsigned long pfn);\nenum zone_type planted(unsigned long pfn)\n'
@@ -118,3 +118,30 @@ class StoreyTest(unittest.TestCase):
         self.assertEqual(used, {(name, 'mm/page_alloc.h')})
         self.assertEqual([(f.path, f.line) for f in found], [(name, 2)])
         self.assertIn('needs no mm/page.h any more', ' '.join(f.text for f in storeys.unused('headers', used)))
+
+
+class BudgetTest(unittest.TestCase):
+    """A line more than a part may have."""
+
+    PAGE = '\n'.join(f'| {part.name} | {part.goal:,} | {part.budget:,} | 1 |' for part in sizes.PARTS)
+
+    def test_part_of(self):
+        parts = {'kernel/sched.c': 'base kernel', 'kernel/console/export.c': 'trace, export and hold',
+                 'kernel/console/shell.c': 'console and views', 'include/mm/mm.h': 'mm'}
+        for name, part in parts.items():
+            self.assertEqual(sizes.part_of(name).name, part)
+        self.assertIsNone(sizes.part_of('sound/core.c'))
+
+    def test_budget(self):
+        lines = {part.name: part.budget for part in sizes.PARTS}
+        self.assertEqual(sizes.judge_parts(lines, self.PAGE), [])
+        lines['lib'] += 1
+        budget = sizes.part_of('lib/string.c').budget
+        self.assertEqual([str(f) for f in sizes.judge_parts(lines, self.PAGE)],
+                         [f'lib/:0: lib: {budget + 1} lines of code; its budget is {budget}'])
+
+    def test_page(self):
+        lines = dict.fromkeys((part.name for part in sizes.PARTS), 0)
+        found = sizes.judge_parts(lines, self.PAGE.replace('| arch | 1,900', '| arch | 1,901'))
+        self.assertEqual([f.text for f in found],
+                         [f'has no row that begins with "| arch | 1,900 | {sizes.part_of("arch/").budget:,} |"'])
