@@ -45,7 +45,8 @@ HCFLAGS  := $(CSTD) $(WARN) -O2 -g -MMD -MP
 KSOURCES := $(wildcard arch/riscv/*.c arch/riscv/*.S kernel/*.c kernel/*/*.c mm/*.c \
 	drivers/*/*.c drivers/*/*/*.c lib/*.c) \
 	$(if $(filter 1,$(COVERAGE)),tests/coverage/functions.c)
-TSOURCES := $(foreach d,runner lib arch mm evacuate kernel drivers console fake bench,$(wildcard tests/$(d)/*.c))
+TESTS := runner lib arch mm evacuate model kernel drivers console fake bench
+TSOURCES := $(filter-out tests/model/replay.c,$(wildcard $(TESTS:%=tests/%/*.c)))
 IMAGES := ebb ebb-test
 KERNEL_OBJS := $(addprefix $(O)/k/,$(addsuffix .o,$(KSOURCES)))
 TEST_OBJS := $(addprefix $(O)/k/,$(addsuffix .o,$(TSOURCES)))

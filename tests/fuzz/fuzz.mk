@@ -12,8 +12,8 @@ FUZZ_COV := -fsanitize=fuzzer-no-link
 
 FUZZ_LIBS_fuzz_fdt := -lfdt
 # The byte-per-frame model and the replay of the trace, which two of them share.
-FUZZ_MODEL := $(addprefix tests/model/,frames.c frame_steps.c replay.c)
-FUZZ_BLOCKS := $(addprefix tests/model/,blocks.c block_parts.c listeners.c)
+FUZZ_MODEL := tests/fuzz/memory.c $(addprefix tests/model/,frames.c frame_steps.c evac_steps.c replay.c)
+FUZZ_BLOCKS := $(addprefix tests/model/,blocks.c block_parts.c block_steps.c listeners.c)
 # What judges is not what is to be explored.
 $(patsubst %,$(O)/fuzz/o/%.o,$(FUZZ_MODEL) $(FUZZ_BLOCKS)): FUZZ_COV :=
 FUZZ_SRCS_fuzz_buddy := $(HOST_LIB) $(FUZZ_MODEL)
@@ -22,7 +22,7 @@ FUZZ_SRCS_fuzz_virtio_mem := $(HOST_LIB) $(wildcard tests/fake/*.c)
 
 FUZZ_NAMES := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZERS += $(addprefix $(O)/fuzz/,$(FUZZ_NAMES))
-fuzz_objs = $(patsubst %,$(O)/fuzz/o/%.o,$(sort tests/fuzz/$(1).c $(wildcard lib/*.c) $(FUZZ_SRCS_$(1))))
+fuzz_objs = $(patsubst %,$(O)/fuzz/o/%.o,$(sort tests/fuzz/$(1).c tests/fuzz/failed.c $(wildcard lib/*.c) $(FUZZ_SRCS_$(1))))
 $(foreach n,$(FUZZ_NAMES),$(eval $(O)/fuzz/$(n): $(call fuzz_objs,$(n))))
 
 $(addprefix $(O)/fuzz/,$(FUZZ_NAMES)): $(O)/fuzz/%:
@@ -59,8 +59,8 @@ $(O)/fuzz/console_lines: $(patsubst %,$(O)/host/asan/tests/fuzz/%.o,console_line
 CORPUS_NAMES := $(filter-out $(if $(wildcard /usr/include/libfdt.h),,fuzz_fdt),$(notdir $(wildcard tests/fuzz/corpus/*)))
 CORPUS_CASES_fuzz_hotplug := tests/fuzz/emit_calls.c
 HOST_TESTS += $(addprefix $(O)/host/corpus-,$(CORPUS_NAMES))
-corpus_objs = $(patsubst %.c,$(O)/host/asan/%.o,$(sort tests/fuzz/$(1).c tests/fuzz/corpus.c $(CORPUS_CASES_$(1)) \
-	$(wildcard lib/*.c) $(FUZZ_SRCS_$(1))))
+corpus_objs = $(patsubst %.c,$(O)/host/asan/%.o,$(sort tests/fuzz/$(1).c tests/fuzz/failed.c tests/fuzz/corpus.c \
+	$(CORPUS_CASES_$(1)) $(wildcard lib/*.c) $(FUZZ_SRCS_$(1))))
 $(foreach n,$(CORPUS_NAMES),$(eval $(O)/host/corpus-$(n): $(call corpus_objs,$(n))))
 
 $(addprefix $(O)/host/corpus-,$(CORPUS_NAMES)): $(O)/host/corpus-%:

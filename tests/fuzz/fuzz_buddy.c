@@ -5,6 +5,7 @@
  * or isolated. The model says which requests succeed, and which frame a failure must
  * name; after every input the records replay to what memory is.
  */
+#include "tests/fuzz/fuzz.h"
 #include "tests/model/frames.h"
 #include "tests/model/replay.h"
 
@@ -18,11 +19,14 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	struct choices c = { data, size };
 
 	if (!fm.nr) {
-		fm_setup(SECTIONS * SECTION_SIZE, SECTIONS);
+		fuzz_memory(SECTIONS * SECTION_SIZE, SECTIONS);
 		free_at_first = kernel_mm.zone[ZONE_NORMAL].free;
 	}
 	for (unsigned int i = 0; i < MAX_OPS && c.size; i++) {
-		frame_step(&c, take_below(&c, NR_FRAME_STEPS));
+		const unsigned int step = take_byte(&c);
+
+		frame_step(&c, step >= 0xf8 ? NR_FRAME_STEPS + step % 4
+					    : step % NR_FRAME_STEPS);
 		replay_follow();
 		if (i % 32 == 31)
 			fm_check();

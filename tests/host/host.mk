@@ -13,7 +13,7 @@ HOST_NOT := kernel/main.c kernel/smp.c kernel/stack.c kernel/trace/trace_boot.c 
 HOST_PLATFORM := $(addprefix tests/host/,platform.c turns.c memory.c fiber.c devices.c boot.c)
 HOST_LIB := $(filter-out $(HOST_NOT),$(foreach d,lib mm kernel kernel/* drivers/virtio drivers/virtio/* tests/runner,\
 	$(wildcard $(d)/*.c))) $(HOST_PLATFORM)
-HOST_SUITES := $(foreach d,lib mm evacuate kernel drivers console fake,$(wildcard tests/$(d)/*.c))
+HOST_SUITES := $(filter-out tests/runner/% tests/arch/% tests/bench/%,$(TSOURCES))
 HOST_SOURCES := $(HOST_LIB) $(HOST_SUITES) tests/host/main.c $(wildcard tests/host/*_test.c)
 
 HOST_CPPFLAGS := -Iinclude -Itests/host/include -Itests/host -I. -DEBB_DEBUG=$(DEBUG)

@@ -111,8 +111,10 @@ struct verdict model_unplug(const struct pfn_range *r, int ret,
 		frame_expect_late_failure(why);
 		v = fm_fail(why->reason, why->pfn);
 	}
-	if (!v.err)
+	if (!v.err) {
+		frame_expect_emptied();
 		set_range(r, false, FM_SKIPPABLE);
+	}
 	return v;
 }
 

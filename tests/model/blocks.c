@@ -4,7 +4,7 @@
  * function says what the call must have answered, and follows it.
  */
 #include "tests/model/blocks.h"
-#include <string.h>
+#include "lib/string.h"
 
 #include "arch/machine.h"
 #include "lib/errno.h"
@@ -41,10 +41,22 @@ void blocks_set_plugged(unsigned long n, u64 plugged)
 		fm.unmapped[n * PAGEBLOCKS_PER_SECTION + b] = !(plugged >> b & 1);
 }
 
+/* Frames that mm/ has taken for itself, as last seen. */
+#define MAX_META 64
+static struct {
+	unsigned long pfn, nr;
+} metas[MAX_META];
+static unsigned int nr_metas;
+
 void blocks_setup(void)
 {
 	const u64 boot = (1UL << (BOOT_BYTES >> (PAGEBLOCK_ORDER + PAGE_SHIFT))) - 1;
 
+	memset(blocks, 0, sizeof(blocks));
+	memset(owners, 0, sizeof(owners));
+	nr_metas = 0;
+	blocks_inject = 0;
+	blocks_auto_movable = false;
 	blocks[0] = (struct block_model){ .state = MEM_BLOCK_ONLINE,
 					  .hole = ~boot,
 					  .header = PAGEBLOCKS_PER_SECTION,
@@ -55,20 +67,14 @@ void blocks_setup(void)
 
 /* --- metadata: frames that mm/ takes for itself ---------------------------- */
 
-#define MAX_META 64
-static struct {
-	unsigned long pfn, nr;
-} metas[MAX_META];
-static unsigned int nr_metas;
-
 /* What a call can take before it has to ask the allocator; looked at before it. */
 static bool pool_empty;
 static unsigned int stock;
 
 void blocks_look(void)
 {
-	pool_empty = list_empty(&kernel_mm.section_pool);
-	stock = kernel_mm.nr_reserve;
+	pool_empty = list_empty(&fm.mm->section_pool);
+	stock = fm.mm->nr_reserve;
 }
 
 static void meta(unsigned long pfn, unsigned long nr)
@@ -90,17 +96,17 @@ static unsigned long pfn_of(const void *p)
 /* The reserve, the pages of section objects, memmaps that lie elsewhere; no other frame. */
 static void look_at_meta(void)
 {
-	const struct list_head *pool = &kernel_mm.section_pool;
+	const struct list_head *pool = &fm.mm->section_pool;
 
 	while (nr_metas--)
 		fm_paint(metas[nr_metas].pfn, metas[nr_metas].nr, FM_FREE);
 	nr_metas = 0;
-	for (unsigned int i = 0; i < kernel_mm.nr_reserve; i++)
-		meta(kernel_mm.reserve[i], 1);
+	for (unsigned int i = 0; i < fm.mm->nr_reserve; i++)
+		meta(fm.mm->reserve[i], 1);
 	for (const struct list_head *half = pool->next; half != pool; half = half->next)
 		meta(pfn_of(half), 1);
 	for (unsigned long n = 1; n < FM_SECTIONS; n++) {
-		const struct mem_section *s = pfn_to_section(&kernel_mm, block_pfn(n));
+		const struct mem_section *s = pfn_to_section(fm.mm, block_pfn(n));
 
 		if (!s)
 			continue;
@@ -149,7 +155,7 @@ struct verdict model_add(unsigned long n, int owner, u64 plugged,
 						      PAGEBLOCK_NR_PAGES);
 	if (ret == -ENOMEM && add_may_fail(self_hosted)) {
 		/* Before which of the steps that can be made to fail is not known. */
-		blocks_inject = kernel_mm.inject;
+		blocks_inject = fm.mm->inject;
 		return fm_fail(MM_REASON_NO_MEMORY, block_pfn(n));
 	}
 	if (add_fails(plugged, self_hosted))
@@ -364,6 +370,8 @@ static struct verdict leave_all(const struct leaving *l, const struct mm_failure
 	}
 	for (unsigned int i = 0; i < agreed && v.err; i++)
 		model_end(MEM_CANCEL_OFFLINE, l->n[i]);
+	if (!v.err)
+		frame_expect_emptied();
 	for (unsigned int i = 0; i < l->nr && !v.err; i++) {
 		blocks[l->n[i]].state = MEM_BLOCK_OFFLINE;
 		fm_paint(block_pfn(l->n[i]), PAGES_PER_SECTION, FM_ABSENT);
@@ -377,6 +385,7 @@ static struct verdict leave_all(const struct leaving *l, const struct mm_failure
 bool blocks_late(int ret, const struct mm_failure *why)
 {
 	return ret && (why->reason == MM_REASON_NO_TARGET ||
+		       why->reason == MM_REASON_CLAIM_LOST ||
 		       why->reason == MM_REASON_CANCELLED ||
 		       why->reason == MM_REASON_COPY_FAILED);
 }
@@ -392,7 +401,10 @@ struct verdict model_offline(unsigned long n, int ret, const struct mm_failure *
 		return v;
 	fm_set_target(block_pfn(n), PAGES_PER_SECTION);
 	frame_follow_slots(true);
-	return leave_all(&(struct leaving){ { n }, 1 }, blocks_late(ret, why) ? why : NULL);
+	v = leave_all(&(struct leaving){ { n }, 1 }, blocks_late(ret, why) ? why : NULL);
+	CHECK(!v.err || blocks_late(ret, why) || !why->migrated,
+	      "block %lu: moved %lu in vain", n, (unsigned long)why->migrated);
+	return v;
 }
 
 static void forget_block(unsigned long n)
@@ -451,7 +463,8 @@ struct verdict model_offline_and_remove(const unsigned long *list, unsigned int 
 	for (unsigned int i = 0; i < nr; i++) {
 		if (blocks[list[i]].state != MEM_BLOCK_ONLINE)
 			continue;
-		memset(fm.target + list[i] * PAGEBLOCKS_PER_SECTION, 1, PAGEBLOCKS_PER_SECTION);
+		memset(fm.target + list[i] * PAGEBLOCKS_PER_SECTION, 1,
+		       PAGEBLOCKS_PER_SECTION);
 		zones[leaving.nr] = fm.zone[list[i]];
 		leaving.n[leaving.nr++] = list[i];
 	}
@@ -472,9 +485,9 @@ void blocks_check(void)
 {
 	look_at_meta();
 	for (unsigned long n = 0; n < FM_SECTIONS; n++) {
-		const struct mem_section *s = pfn_to_section(&kernel_mm, block_pfn(n));
+		const struct mem_section *s = pfn_to_section(fm.mm, block_pfn(n));
 		const enum memory_block_state state =
-			memory_block_state(&kernel_mm, fm.base / PAGES_PER_SECTION + n);
+			memory_block_state(fm.mm, fm.base / PAGES_PER_SECTION + n);
 
 		CHECK(state == blocks[n].state, "block %lu is %s, model %s", n,
 		      memory_block_state_name(state),

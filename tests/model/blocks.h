@@ -74,6 +74,21 @@ static inline unsigned long block_pfn(unsigned long n)
 /* First state: nobody is registered. */
 void blocks_setup(void);
 
+/* --- block_steps.c --------------------------------------------------------- */
+
+#define NR_BLOCK_STEPS 12
+
+/* After fm_start() of a memory with BOOT_BYTES: its owners and listeners are there. */
+void blocks_start(void);
+
+/* One step on blocks: any @which, the rest is chosen. */
+void block_step(struct choices *c, unsigned int which);
+
+/* Everything goes, and all totals are as at the start. */
+void blocks_give_back(void);
+
+/* --- blocks.c, block_parts.c ----------------------------------------------- */
+
 /* One step that can be made to fail asks, as in mm/. */
 bool blocks_fail(void);
 

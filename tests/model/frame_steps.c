@@ -1,31 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Steps on frames that both fuzzers take: allocating and freeing, movable pages, contig,
- * isolation, release; each predicted by the model and followed in it.
+ * Steps on frames: allocating and freeing, movable pages, isolation, release; each
+ * predicted by the model and followed in it.
  */
-#include "tests/model/frames.h"
+#include "tests/model/chunks.h"
 
-#include "arch/machine.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
+#include "lib/string.h"
 #include "mm/contig.h"
 #include "mm/page_isolation.h"
-#include <string.h>
 
-#define MAX_CHUNKS 200
+struct chunk chunks[MAX_CHUNKS];
+unsigned int nr_chunks;
 
-struct chunk {
-	unsigned long pfn; /* of a slot's page: where it was last seen */
-	unsigned int order;
-	enum fm_frame kind;
-	unsigned int slot; /* of SLOT and PINNED: which */
-};
-
-static struct chunk chunks[MAX_CHUNKS];
-static unsigned int nr_chunks;
-
-/* Slots are static: a moved array would break their pages' owner words. */
-static struct page_slot slots[MAX_CHUNKS];
+/* Static: a moved array would break the owner words of the slots' pages. */
+struct page_slot slots[MAX_CHUNKS];
 
 unsigned long fm_any_frame(struct choices *c)
 {
@@ -40,13 +30,29 @@ unsigned long fm_any_frame(struct choices *c)
 	       (where & 1 ? x % 4096 : x % PAGES_PER_SECTION);
 }
 
-static bool any_isolated(unsigned long pfn, unsigned long nr)
+void frame_steps_start(void)
 {
-	return fm_first_isolated(pfn, nr) != PFN_NONE;
+	nr_chunks = 0;
+	memset(slots, 0, sizeof(slots));
 }
 
-static struct chunk *new_chunk(unsigned long pfn, unsigned int order, enum fm_frame kind)
+/* Nothing of a former life is seen: no owner, and no count but its own. */
+static void check_newborn(unsigned long pfn, enum page_type type)
 {
+	struct page_state st;
+
+	CHECK(page_state_get(fm.mm, pfn, &st) && st.type == type,
+	      "pfn %#lx is %s, not %s", pfn, page_type_name(st.type),
+	      page_type_name(type));
+	CHECK(st.count == type_is_counted(type) &&
+		      (type == PGTY_DRIVER || !page_owner(fm.mm, pfn)),
+	      "pfn %#lx: count %u owner %#lx", pfn, st.count,
+	      (unsigned long)page_owner(fm.mm, pfn));
+}
+
+static struct chunk *new_chunk(unsigned long pfn, unsigned int order, enum page_type type)
+{
+	const enum fm_frame kind = type == PGTY_DRIVER ? FM_SLOT : FM_KERNEL;
 	struct chunk *chunk = &chunks[nr_chunks++];
 
 	CHECK(!(pfn & ((1UL << order) - 1)), "pfn %#lx order %u", pfn, order);
@@ -54,23 +60,36 @@ static struct chunk *new_chunk(unsigned long pfn, unsigned int order, enum fm_fr
 	      order);
 	CHECK(!any_isolated(pfn, 1UL << order), "pfn %#lx order %u is isolated", pfn,
 	      order);
-	*chunk = (struct chunk){ .pfn = pfn, .order = order, .kind = kind };
+	check_newborn(pfn, type);
+	if (kind == FM_KERNEL)
+		page_set_owner(fm.mm, pfn, pfn);
+	*chunk = (struct chunk){ .pfn = pfn, .order = order, .kind = kind, .type = type };
 	fm_paint(pfn, 1UL << order, kind);
 	return chunk;
+}
+
+/* Types without operations do not move, whatever their kind could do. */
+static enum page_type fixed_type(unsigned int which)
+{
+	static const u8 types[] = { PGTY_KERNEL, PGTY_SLAB,	 PGTY_PGTABLE,
+				    PGTY_ANON,	 PGTY_PAGECACHE, PGTY_HUGE };
+
+	return types[which % ARRAY_SIZE(types)];
 }
 
 static void step_alloc(struct choices *c)
 {
 	const unsigned int order = take_below(c, NR_PAGE_ORDERS);
-	const u32 gfp =
-		take_below(c, 3) | GFP_NOWARN | (take_byte(c) & 1 ? GFP_ATOMIC : 0);
+	const u32 mt = take_below(c, 3);
+	const unsigned int how = take_byte(c);
+	const u32 gfp = mt | GFP_NOWARN | (how & 1 ? GFP_ATOMIC : 0);
 	unsigned long pfn;
 
 	if (nr_chunks == MAX_CHUNKS)
 		return;
-	pfn = alloc_pages(&kernel_mm, gfp, order, PGTY_KERNEL);
+	pfn = alloc_pages(fm.mm, gfp, order, fixed_type(how >> 1));
 	if (pfn != PFN_NONE)
-		new_chunk(pfn, order, FM_KERNEL);
+		new_chunk(pfn, order, fixed_type(how >> 1));
 	else
 		CHECK(!fm_can_alloc(gfp, order), "gfp %#x order %u: there is one", gfp,
 		      order);
@@ -88,16 +107,10 @@ static void step_alloc_at(struct choices *c)
 		want = -EINVAL;
 	else if (fm_all(pfn, 1UL << order, FM_FREE) && !any_isolated(pfn, 1UL << order))
 		want = 0;
-	ret = alloc_pages_at(&kernel_mm, pfn, order, PGTY_KERNEL);
+	ret = alloc_pages_at(fm.mm, pfn, order, PGTY_KERNEL);
 	CHECK(ret == want, "pfn %#lx order %u: %d, model %d", pfn, order, ret, want);
 	if (!ret)
-		new_chunk(pfn, order, FM_KERNEL);
-}
-
-/* What a slot's page holds: it has to move with it. */
-static u64 *content(unsigned long pfn)
-{
-	return phys_to_virt(pfn_to_phys(pfn));
+		new_chunk(pfn, order, PGTY_KERNEL);
 }
 
 static void step_slot(struct choices *c)
@@ -111,12 +124,12 @@ static void step_slot(struct choices *c)
 			slot = &slots[i];
 	if (!slot || nr_chunks == MAX_CHUNKS)
 		return;
-	if (slot_alloc(&kernel_mm, slot, order)) {
+	if (slot_alloc(fm.mm, slot, order)) {
 		CHECK(!fm_can_alloc(GFP_MOVABLE, order), "slot of order %u: there is one",
 		      order);
 		return;
 	}
-	chunk = new_chunk(slot->pfn, order, FM_SLOT);
+	chunk = new_chunk(slot->pfn, order, PGTY_DRIVER);
 	chunk->slot = slot - slots;
 	*content(slot->pfn) = chunk->slot;
 }
@@ -125,10 +138,14 @@ static void free_one(unsigned int i)
 {
 	struct chunk *chunk = &chunks[i];
 
+	if (chunk->kind == FM_HELD) {
+		page_put(fm.mm, chunk->pfn);
+		chunk->kind = FM_SLOT;
+	}
 	if (chunk->kind == FM_PINNED) {
-		CHECK(slot_free(&kernel_mm, &slots[chunk->slot]) == -EBUSY,
+		CHECK(slot_free(fm.mm, &slots[chunk->slot]) == -EBUSY,
 		      "freed a pinned page");
-		CHECK(page_unpin(&kernel_mm, chunk->pfn) == 0, "unpin");
+		CHECK(page_unpin(fm.mm, chunk->pfn) == 0, "unpin");
 		chunk->kind = FM_SLOT;
 	}
 	if (chunk->kind == FM_SLOT) {
@@ -137,10 +154,15 @@ static void free_one(unsigned int i)
 		CHECK(slot->pfn == chunk->pfn, "slot at %#lx, model %#lx",
 		      (unsigned long)slot->pfn, chunk->pfn);
 		CHECK(*content(chunk->pfn) == chunk->slot, "content of %#lx", chunk->pfn);
-		CHECK(slot_free(&kernel_mm, slot) == 0, "slot_free");
+		CHECK(slot_free(fm.mm, slot) == 0, "slot_free");
 		slot->pfn = 0;
 	} else {
-		free_pages(&kernel_mm, chunk->pfn, chunk->order);
+		CHECK(page_type(fm.mm, chunk->pfn) == chunk->type &&
+			      page_owner(fm.mm, chunk->pfn) == chunk->pfn,
+		      "pfn %#lx is %s, not %s", chunk->pfn,
+		      page_type_name(page_type(fm.mm, chunk->pfn)),
+		      page_type_name(chunk->type));
+		free_pages(fm.mm, chunk->pfn, chunk->order);
 	}
 	fm_paint(chunk->pfn, 1UL << chunk->order, FM_FREE);
 	chunks[i] = chunks[--nr_chunks];
@@ -150,24 +172,40 @@ static void step_pin(unsigned int i)
 {
 	struct chunk *chunk = &chunks[i];
 
-	if (chunk->kind == FM_SLOT && page_pin(&kernel_mm, chunk->pfn) == 0)
+	if (chunk->kind == FM_SLOT && page_pin(fm.mm, chunk->pfn) == 0)
 		chunk->kind = FM_PINNED;
-	else if (chunk->kind == FM_PINNED && page_unpin(&kernel_mm, chunk->pfn) == 0)
+	else if (chunk->kind == FM_PINNED && page_unpin(fm.mm, chunk->pfn) == 0)
 		chunk->kind = FM_SLOT;
 	fm_paint(chunk->pfn, 1UL << chunk->order, chunk->kind);
 }
 
-/* References: on movable pages only, and each is given back at once. */
+/* A second reference: the page cannot move until it is given back. */
+static void step_hold(struct choices *c)
+{
+	struct chunk *chunk = &chunks[take_below(c, MAX_CHUNKS) % max(nr_chunks, 1U)];
+
+	if (!nr_chunks || (chunk->kind != FM_SLOT && chunk->kind != FM_HELD))
+		return;
+	if (chunk->kind == FM_HELD)
+		page_put(fm.mm, chunk->pfn);
+	else
+		CHECK(page_try_get(fm.mm, chunk->pfn), "%#lx: no reference", chunk->pfn);
+	chunk->kind = chunk->kind == FM_HELD ? FM_SLOT : FM_HELD;
+	fm_paint(chunk->pfn, 1UL << chunk->order, chunk->kind);
+}
+
+/* References: on types that are counted only, and each is given back at once. */
 static void step_reference(struct choices *c)
 {
 	const unsigned long pfn = fm_any_frame(c);
 	const enum fm_frame m = fm.frame[pfn - fm.base];
-	const bool got = page_try_get(&kernel_mm, pfn);
+	const bool got = page_try_get(fm.mm, pfn);
 
-	CHECK(got == (m == FM_SLOT || m == FM_PINNED), "pfn %#lx, model %u: got %d", pfn,
-	      m, got);
+	CHECK(got == (m == FM_SLOT || m == FM_HELD || m == FM_PINNED ||
+		      (m == FM_KERNEL && type_is_counted(page_type(fm.mm, pfn)))),
+	      "pfn %#lx, model %u: got %d", pfn, m, got);
 	if (got)
-		page_put(&kernel_mm, pfn);
+		page_put(fm.mm, pfn);
 }
 
 static void step_bulk(struct choices *c)
@@ -175,8 +213,7 @@ static void step_bulk(struct choices *c)
 	static unsigned long pfns[4000];
 	const unsigned long nr = 1 + take_bytes(c, 2) % ARRAY_SIZE(pfns);
 	const u32 gfp = take_below(c, 3) | GFP_NOWARN;
-	const unsigned long got =
-		alloc_pages_bulk(&kernel_mm, gfp, PGTY_KERNEL, nr, pfns);
+	const unsigned long got = alloc_pages_bulk(fm.mm, gfp, PGTY_KERNEL, nr, pfns);
 
 	for (unsigned long i = 0; i < got; i++) {
 		CHECK(fm_all(pfns[i], 1, FM_FREE) && !any_isolated(pfns[i], 1),
@@ -185,155 +222,9 @@ static void step_bulk(struct choices *c)
 	}
 	CHECK(got == nr || !fm_can_alloc(gfp, 0), "bulk: %lu of %lu, and there is one",
 	      got, nr);
-	free_pages_bulk(&kernel_mm, pfns, got);
+	free_pages_bulk(fm.mm, pfns, got);
 	for (unsigned long i = 0; i < got; i++)
 		fm_paint(pfns[i], 1, FM_FREE);
-}
-
-/* --- evacuation ------------------------------------------------------------ */
-
-static unsigned int asks_left;
-
-static bool cancelled(void *cookie)
-{
-	(void)cookie;
-	return asks_left && --asks_left == 0;
-}
-
-static unsigned int asked_for;
-
-struct evacuate_policy frame_policy(struct choices *c)
-{
-	const unsigned int odd = take_byte(c);
-
-	fm.copy_failed = false;
-	fm.copies_fail = odd >= 0xf0 ? odd & 7 : 0;
-	asked_for = asks_left = odd >= 0xe0 && odd < 0xf0 ? 1 + odd % 4 : 0;
-	return (struct evacuate_policy){
-		.name = "fuzz",
-		.end = EVAC_END_ALLOC,
-		.type = PGTY_KERNEL,
-		.limits.retries = odd % 3,
-		.limits.deadline_ns = ktime_ns() + NSEC_PER_SEC,
-		.limits.cancelled = cancelled,
-	};
-}
-
-bool frame_was_cancelled(void)
-{
-	return asked_for && !asks_left;
-}
-
-static int copy_or_not(struct mm *mm, struct migrate_entry *e)
-{
-	if (fm.copies_fail) {
-		fm.copies_fail--;
-		fm.copy_failed = true;
-		return -EIO;
-	}
-	return slot_movable_ops.copy(mm, e);
-}
-
-static void prepare_ops(void)
-{
-	static struct movable_ops ops;
-
-	if (ops.copy)
-		return;
-	ops = slot_movable_ops;
-	ops.copy = copy_or_not;
-	CHECK(set_movable_ops(PGTY_DRIVER, &ops) == 0, "ops");
-}
-
-void frame_follow_slots(bool all_emptied)
-{
-	bool used[NR_ZONES + 1] = { false };
-
-	for (unsigned int i = 0; i < nr_chunks; i++) {
-		struct chunk *chunk = &chunks[i];
-
-		if (chunk->kind != FM_SLOT || slots[chunk->slot].pfn == chunk->pfn)
-			continue;
-		CHECK(fm.target[fm_pageblock(chunk->pfn)], "%#lx moved", chunk->pfn);
-		fm_paint(chunk->pfn, 1UL << chunk->order, FM_FREE);
-	}
-	for (unsigned int i = 0; i < nr_chunks; i++) {
-		struct chunk *chunk = &chunks[i];
-
-		if (chunk->kind != FM_SLOT || slots[chunk->slot].pfn == chunk->pfn)
-			continue;
-		chunk->pfn = slots[chunk->slot].pfn;
-		CHECK(fm_all(chunk->pfn, 1UL << chunk->order, FM_FREE), "moved to %#lx",
-		      chunk->pfn);
-		CHECK(!all_emptied || !fm.target[fm_pageblock(chunk->pfn)],
-		      "%#lx: moved inside", chunk->pfn);
-		CHECK(!any_isolated(chunk->pfn, 1UL << chunk->order),
-		      "moved to isolated");
-		CHECK(*content(chunk->pfn) == chunk->slot, "content of %#lx", chunk->pfn);
-		fm_paint(chunk->pfn, 1UL << chunk->order, FM_SLOT);
-		used[fm.zone[fm_section(chunk->pfn)]] = true;
-	}
-	for (unsigned int z = 0; z < NR_ZONES && all_emptied; z++)
-		CHECK(!used[z] || fm_zone_free(z) >= kernel_mm.zone[z].wmark[WMARK_MIN],
-		      "moved into zone %u, where %lu are free", z, fm_zone_free(z));
-}
-
-void frame_expect_late_failure(const struct mm_failure *why)
-{
-	unsigned int i = 0;
-
-	if (frame_was_cancelled()) {
-		CHECK(why->reason == MM_REASON_CANCELLED, "%s",
-		      mm_reason_name(why->reason));
-		return;
-	}
-	if (why->reason == MM_REASON_COPY_FAILED) {
-		CHECK(fm.copy_failed, "nothing made a copy fail");
-		return;
-	}
-	CHECK(why->reason == MM_REASON_NO_TARGET, "%s, pfn %#lx",
-	      mm_reason_name(why->reason), why->pfn);
-	while (i < nr_chunks && chunks[i].pfn != why->pfn)
-		i++;
-	CHECK(i < nr_chunks && chunks[i].kind == FM_SLOT, "pfn %#lx is no movable page",
-	      why->pfn);
-	CHECK(!fm_can_alloc(GFP_MOVABLE, chunks[i].order), "order %u: there is one",
-	      chunks[i].order);
-}
-
-static void step_contig(struct choices *c)
-{
-	struct evacuate_policy policy = frame_policy(c);
-	const unsigned int kind = take_below(c, 4);
-	const unsigned long pfn = fm_any_frame(c);
-	const unsigned long nr = min(1 + take_bytes(c, 2) % 5000, fm.base + fm.nr - pfn);
-	const struct verdict v = fm_judge_contig(pfn, nr);
-	struct mm_failure why;
-	int ret;
-
-	policy.type = kind ? PGTY_OFFLINE : PGTY_KERNEL;
-	policy.page_flags = kind > 1 ? PG_OFFLINE_SKIPPABLE : 0;
-	ret = take_contig_range(&kernel_mm, pfn, pfn + nr, &policy, &why);
-	fm_set_target(pfn, nr);
-	if (v.err) {
-		fm_expect("contig", ret, &why, &v);
-		CHECK(!why.migrated, "contig: moved %lu in vain", why.migrated);
-		return;
-	}
-	frame_follow_slots(true);
-	if (ret) {
-		frame_expect_late_failure(&why);
-		return;
-	}
-	CHECK(fm_all(pfn, nr, FM_FREE) && !frame_was_cancelled(), "%#lx+%lu: not empty",
-	      pfn, nr);
-	if (kind) {
-		fm_paint(pfn, nr, kind > 1 ? FM_SKIPPABLE : FM_OFFLINE);
-		return;
-	}
-	/* Given back in two parts. */
-	free_contig_range(&kernel_mm, pfn, nr / 3);
-	free_contig_range(&kernel_mm, pfn + nr / 3, nr - nr / 3);
 }
 
 /* --- offline frames, isolation, migrate types ------------------------------ */
@@ -370,8 +261,8 @@ static bool release_from(unsigned long pfn, unsigned long max_nr)
 		nr++;
 	if (!nr)
 		return false;
-	release_offline_range(&kernel_mm, pfn, nr);
-	zone_update_watermarks(&kernel_mm);
+	release_offline_range(fm.mm, pfn, nr);
+	zone_update_watermarks(fm.mm);
 	fm_paint(pfn, nr, FM_FREE);
 	return true;
 }
@@ -384,7 +275,7 @@ static void step_isolate(struct choices *c)
 	const struct pfn_range range = { pfn, nr };
 	struct verdict v = fm_ok();
 	struct mm_failure why;
-	int ret = isolate_range(&kernel_mm, &range, &why);
+	int ret = isolate_range(fm.mm, &range, &why);
 
 	for (unsigned long p = pfn; p < pfn + nr && !v.err; p += PAGEBLOCK_NR_PAGES)
 		if (fm.zone[fm_section(p)] == NR_ZONES)
@@ -395,7 +286,7 @@ static void step_isolate(struct choices *c)
 	if (ret)
 		return;
 	memset(fm.isolated + fm_pageblock(pfn), 1, nr >> PAGEBLOCK_ORDER);
-	CHECK(drain_all_pages(&kernel_mm, NSEC_PER_SEC) == 0, "drain");
+	CHECK(drain_all_pages(fm.mm, STEP_NS) == 0, "drain");
 }
 
 static void unisolate_from(unsigned long first)
@@ -406,9 +297,8 @@ static void unisolate_from(unsigned long first)
 		nr++;
 	if (!nr)
 		return;
-	unisolate_range(&kernel_mm,
-			&(struct pfn_range){ fm.base + (first << PAGEBLOCK_ORDER),
-					     nr << PAGEBLOCK_ORDER });
+	unisolate_range(fm.mm, &(struct pfn_range){ fm.base + (first << PAGEBLOCK_ORDER),
+						    nr << PAGEBLOCK_ORDER });
 	memset(fm.isolated + first, 0, nr);
 }
 
@@ -426,7 +316,7 @@ static void step_unisolate(struct choices *c)
 static void step_retag(struct choices *c)
 {
 	const unsigned long pfn = fm_any_frame(c);
-	struct mem_section *ms = pfn_to_section(&kernel_mm, pfn);
+	struct mem_section *ms = pfn_to_section(fm.mm, pfn);
 	const unsigned int mt = take_below(c, NR_MIGRATE_STORED);
 
 	if (fm.zone[fm_section(pfn)] != ZONE_NORMAL)
@@ -443,10 +333,14 @@ void frame_step(struct choices *c, unsigned int which)
 		step_slot,    step_reference, step_bulk,     step_contig,
 		step_isolate, step_unisolate, step_retag,
 	};
+	static void (*const more[NR_ALL_STEPS - NR_FRAME_STEPS])(struct choices * c) = {
+		step_hold, step_compact, step_search, step_scarce
+	};
 
-	prepare_ops();
 	fm_set_target(0, 0);
-	if (which < ARRAY_SIZE(steps))
+	if (which >= NR_FRAME_STEPS)
+		more[which - NR_FRAME_STEPS](c);
+	else if (which < ARRAY_SIZE(steps))
 		steps[which](c);
 	else if (which == ARRAY_SIZE(steps))
 		release_from(fm_any_frame(c), 1 + take_bytes(c, 2));
@@ -460,10 +354,11 @@ static_assert(NR_FRAME_STEPS == 13, "eleven of the table and two more");
 /* What an input has retagged, and what allocations have claimed, is as at boot again. */
 void frame_settle(void)
 {
-	drain_local_pages(&kernel_mm);
+	zone_update_watermarks(fm.mm);
+	CHECK(drain_all_pages(fm.mm, STEP_NS) == 0, "drain");
 	for (unsigned long pfn = fm.base; pfn < fm.base + fm.nr;
 	     pfn += PAGEBLOCK_NR_PAGES) {
-		struct mem_section *ms = pfn_to_section(&kernel_mm, pfn);
+		struct mem_section *ms = pfn_to_section(fm.mm, pfn);
 
 		if (fm.zone[fm_section(pfn)] == NR_ZONES)
 			continue;
@@ -473,8 +368,25 @@ void frame_settle(void)
 	}
 }
 
+void frame_free_share(unsigned int rank, unsigned int of)
+{
+	for (unsigned int i = rank; i < nr_chunks; i += of)
+		if (chunks[i].kind == FM_KERNEL)
+			free_pages(fm.mm, chunks[i].pfn, chunks[i].order);
+}
+
+void frame_follow_freed(void)
+{
+	for (unsigned int i = nr_chunks; i-- > 0;)
+		if (chunks[i].kind == FM_KERNEL) {
+			fm_paint(chunks[i].pfn, 1UL << chunks[i].order, FM_FREE);
+			chunks[i] = chunks[--nr_chunks];
+		}
+}
+
 void frame_give_back(void)
 {
+	fm_set_target(0, 0);
 	for (unsigned long b = 0; b < FM_PAGEBLOCKS; b++)
 		unisolate_from(b);
 	while (nr_chunks)

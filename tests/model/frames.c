@@ -1,33 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The byte-per-frame model: see the header. */
 #include "tests/model/frames.h"
-#include <string.h>
 
-#include "arch/machine.h"
-#include "kernel/printk.h"
-#include "kernel/sink.h"
+#include "kernel/timer.h"
 #include "lib/errno.h"
-#include "mm/memblock.h"
-#include "tests/model/replay.h"
-#include "tests/host/host.h"
+#include "lib/string.h"
 
 struct frame_model fm;
-
-static void err_write(struct sink *sink, const char *text, size_t len)
-{
-	(void)sink;
-	fwrite(text, 1, len, stderr);
-}
-
-static struct sink err = { .write = err_write };
-
-/* --- one memory for all inputs: each one gives everything back ------------- */
-
-static void no_console(const char *text, size_t len)
-{
-	(void)text;
-	(void)len;
-}
 
 static enum fm_frame first_state(enum page_type type)
 {
@@ -45,28 +24,18 @@ static enum fm_frame first_state(enum page_type type)
 	}
 }
 
-void fm_setup(u64 boot_bytes, unsigned long sections)
+void fm_start(struct mm *mm, unsigned long base, unsigned long sections, u8 *frames)
 {
-	const u64 all = sections * SECTION_SIZE;
-	static struct memblock mb;
-
-	host_init();
-	printk_set_console(no_console);
-	fm.base = phys_to_pfn(HOST_PHYS_START);
+	fm = (struct frame_model){ .mm = mm, .base = base, .frame = frames };
 	fm.nr = sections * PAGES_PER_SECTION;
-	mb.mapped = 1;
-	CHECK(arch_pgtable_prealloc(fm.base, phys_to_pfn(all)) == 0, "page tables");
-	CHECK(arch_map_direct(HOST_PHYS_START, boot_bytes) == 0, "map");
-	CHECK(memblock_add(&mb, HOST_PHYS_START, boot_bytes) == 0, "memblock");
-	mm_init(&kernel_mm, "fuzz");
-	CHECK(mm_populate(&kernel_mm, &mb) == 0, "populate");
-	CHECK(mm_hart_init(&kernel_mm, 0) == 0, "pcp");
-	replay_start(fm.base);
-	drain_local_pages(&kernel_mm);
+	frame_steps_start();
+	/* What a hart has cached is not free by its type. */
+	CHECK(drain_all_pages(mm, NSEC_PER_SEC) == 0, "drain");
 	for (unsigned long i = 0; i < fm.nr; i++)
-		fm.frame[i] = first_state(page_type(&kernel_mm, fm.base + i));
+		fm.frame[i] = first_state(page_type(mm, base + i));
 	for (unsigned long b = 0; b < fm.nr >> PAGEBLOCK_ORDER; b++)
-		fm.unmapped[b] = b >= boot_bytes >> (PAGEBLOCK_ORDER + PAGE_SHIFT);
+		fm.unmapped[b] = fm.frame[b << PAGEBLOCK_ORDER] == FM_ABSENT ||
+				 fm.frame[b << PAGEBLOCK_ORDER] == FM_HOLE;
 	for (unsigned long s = 0; s < sections; s++)
 		fm.zone[s] = fm.frame[s * PAGES_PER_SECTION] ? ZONE_NORMAL : NR_ZONES;
 }
@@ -104,6 +73,7 @@ static enum mm_reason blocks(enum fm_frame what, bool offline)
 	switch (what) {
 	case FM_FREE:
 	case FM_SLOT:
+	case FM_HELD:
 		return MM_REASON_NONE;
 	case FM_PINNED:
 		return MM_REASON_PINNED;
@@ -129,7 +99,7 @@ struct verdict fm_judge(unsigned long pfn, unsigned long nr, bool offline)
 	return fm_ok();
 }
 
-struct verdict fm_judge_contig(unsigned long pfn, unsigned long nr)
+struct verdict fm_judge_range(unsigned long pfn, unsigned long nr)
 {
 	const unsigned int zone = fm.zone[fm_section(pfn)];
 	unsigned long isolated;
@@ -143,7 +113,14 @@ struct verdict fm_judge_contig(unsigned long pfn, unsigned long nr)
 	isolated = fm_first_isolated(pfn, nr);
 	if (isolated != PFN_NONE)
 		return fm_fail(MM_REASON_ALREADY_ISOLATED, isolated);
-	return fm_judge(pfn, nr, false);
+	return fm_ok();
+}
+
+struct verdict fm_judge_contig(unsigned long pfn, unsigned long nr)
+{
+	const struct verdict v = fm_judge_range(pfn, nr);
+
+	return v.err ? v : fm_judge(pfn, nr, false);
 }
 
 /* A free chunk of an order in a pageblock that is not taken out; order 10: in it and the next. */
@@ -154,8 +131,8 @@ static bool pageblock_fits(unsigned long b, unsigned int order)
 	if (order > PAGEBLOCK_ORDER)
 		return !(b & 1) && !fm.isolated[b + 1] && !fm.target[b + 1] &&
 		       fm_all(pfn, nr, FM_FREE) &&
-		       pb_mt(pfn_pageblock(&kernel_mm, pfn)->word) ==
-			       pb_mt(pfn_pageblock(&kernel_mm, pfn + nr / 2)->word);
+		       pb_mt(pfn_pageblock(fm.mm, pfn)->word) ==
+			       pb_mt(pfn_pageblock(fm.mm, pfn + nr / 2)->word);
 	for (unsigned long p = pfn; p < pfn + PAGEBLOCK_NR_PAGES; p += nr)
 		if (fm_all(p, nr, FM_FREE))
 			return true;
@@ -184,7 +161,7 @@ unsigned long fm_zone_free(unsigned int zone)
 static bool zone_can_alloc(unsigned int zone, u32 gfp, unsigned int order)
 {
 	const unsigned long min_free =
-		gfp & GFP_ATOMIC ? 0 : kernel_mm.zone[zone].wmark[WMARK_MIN];
+		gfp & GFP_ATOMIC ? 0 : fm.mm->zone[zone].wmark[WMARK_MIN];
 	unsigned long b = 0;
 
 	while (b < fm.nr >> PAGEBLOCK_ORDER &&
@@ -230,11 +207,11 @@ struct sums {
 static enum page_type type_of(enum fm_frame what)
 {
 	static const u8 types[] = {
-		[FM_FREE] = PGTY_BUDDY,	       [FM_KERNEL] = PGTY_KERNEL,
-		[FM_META] = PGTY_KERNEL,       [FM_SLOT] = PGTY_DRIVER,
-		[FM_PINNED] = PGTY_DRIVER,     [FM_OFFLINE] = PGTY_OFFLINE,
-		[FM_SKIPPABLE] = PGTY_OFFLINE, [FM_MEMMAP] = PGTY_MEMMAP,
-		[FM_HOLE] = PGTY_HOLE,
+		[FM_FREE] = PGTY_BUDDY,	     [FM_KERNEL] = PGTY_KERNEL,
+		[FM_META] = PGTY_KERNEL,     [FM_SLOT] = PGTY_DRIVER,
+		[FM_HELD] = PGTY_DRIVER,     [FM_PINNED] = PGTY_DRIVER,
+		[FM_OFFLINE] = PGTY_OFFLINE, [FM_SKIPPABLE] = PGTY_OFFLINE,
+		[FM_MEMMAP] = PGTY_MEMMAP,   [FM_HOLE] = PGTY_HOLE,
 	};
 
 	return types[what];
@@ -251,8 +228,14 @@ static void check_frame(unsigned long pfn, enum fm_frame what,
 		CHECK(st->type == PGTY_BOOT || st->type == PGTY_MEMMAP, "pfn %#lx is %s",
 		      pfn, page_type_name(st->type));
 	else if (what == FM_FREE)
-		CHECK(st->type == PGTY_BUDDY || st->type == PGTY_CACHED,
+		CHECK(st->type == PGTY_BUDDY ||
+			      (st->type == PGTY_CACHED && !st->isolated),
 		      "pfn %#lx is %s, not free", pfn, page_type_name(st->type));
+	else if (what == FM_KERNEL)
+		CHECK(type_is_alloc(st->type) && st->type != PGTY_DRIVER &&
+			      !(st->flags & ~PG_TAIL),
+		      "pfn %#lx is %s, flags %#x", pfn, page_type_name(st->type),
+		      st->flags);
 	else
 		CHECK(st->type == type_of(what) && (st->flags & ~PG_TAIL) == flags,
 		      "pfn %#lx is %s, flags %#x; model %u", pfn,
@@ -275,7 +258,7 @@ static void sum_frames(struct sums *sums, enum fm_frame what, bool isolated,
 static void check_pageblock(unsigned long b, unsigned int zone, struct sums *sums)
 {
 	const unsigned long pfn = fm.base + (b << PAGEBLOCK_ORDER);
-	const bool valid = pfn_pageblock(&kernel_mm, pfn)->word & PB_VALID;
+	const bool valid = pfn_pageblock(fm.mm, pfn)->word & PB_VALID;
 	const unsigned int step =
 		valid || !fm_all(pfn, PAGEBLOCK_NR_PAGES, fm.frame[b << PAGEBLOCK_ORDER])
 			? 1
@@ -286,7 +269,7 @@ static void check_pageblock(unsigned long b, unsigned int zone, struct sums *sum
 		const enum fm_frame what = fm.frame[(b << PAGEBLOCK_ORDER) + i];
 		struct page_state st;
 
-		CHECK(page_state_get(&kernel_mm, pfn + i, &st), "pfn %#lx is not online",
+		CHECK(page_state_get(fm.mm, pfn + i, &st), "pfn %#lx is not online",
 		      pfn + i);
 		CHECK(st.zone == zone && st.isolated == fm.isolated[b],
 		      "pfn %#lx: zone %u isolated %u; model %u %u", pfn + i, st.zone,
@@ -305,7 +288,7 @@ static void check_counter(unsigned int z, const char *name, unsigned long is,
 
 static void check_zone(unsigned int z, const struct sums *sums)
 {
-	const struct zone *zone = &kernel_mm.zone[z];
+	const struct zone *zone = &fm.mm->zone[z];
 
 	check_counter(z, "start", zone->start_pfn, sums->start);
 	check_counter(z, "spanned", zone->spanned, sums->end - sums->start);
@@ -325,9 +308,9 @@ void fm_check(void)
 		const unsigned long pfn = fm.base + s * PAGES_PER_SECTION;
 		const unsigned int z = fm.zone[s];
 
-		CHECK((page_type(&kernel_mm, pfn) != PGTY_NONE) == (z != NR_ZONES),
+		CHECK((page_type(fm.mm, pfn) != PGTY_NONE) == (z != NR_ZONES),
 		      "pfn %#lx is %s, model: zone %u", pfn,
-		      page_type_name(page_type(&kernel_mm, pfn)), z);
+		      page_type_name(page_type(fm.mm, pfn)), z);
 		if (z == NR_ZONES)
 			continue;
 		if (!sums[z].start)
@@ -338,5 +321,5 @@ void fm_check(void)
 	}
 	for (unsigned int z = 0; z < NR_ZONES; z++)
 		check_zone(z, &sums[z]);
-	CHECK(mm_check(&kernel_mm, &err) == 0, "mm_check");
+	CHECK(mm_check(fm.mm, check_sink()) == 0, "mm_check");
 }

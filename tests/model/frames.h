@@ -3,20 +3,22 @@
 #define _TESTS_MODEL_FRAMES_H
 
 /*
- * The model that the fuzzers compare kernel_mm with: a byte per frame, three for a
- * pageblock, one for a section. It says which requests succeed and, of a
- * failure, the reason and the frame. And the steps that need nothing but frames:
- * tests/model/frame_steps.c.
+ * The model of frames: a byte per frame, three for a pageblock, one for a section. It
+ * says which requests succeed and, of a failure, the reason and the frame. And the
+ * steps that need nothing but frames: frame_steps.c.
  */
 #include "mm/hotplug.h"
 #include "mm/internal.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/model/model.h"
 
 #define FM_SECTIONS   6UL
 #define FM_FRAMES     (FM_SECTIONS * PAGES_PER_SECTION)
 #define FM_PAGEBLOCKS (FM_SECTIONS * PAGEBLOCKS_PER_SECTION)
 
-/* What a frame is. FIXED: the boot's own. META: what mm/ has taken for itself. */
+/*
+ * What a frame is. FIXED: the boot's own. META: what mm/ has taken for itself. SLOT: a
+ * movable page; HELD: another reference keeps it where it is.
+ */
 enum fm_frame {
 	FM_ABSENT,
 	FM_FREE,
@@ -24,6 +26,7 @@ enum fm_frame {
 	FM_KERNEL,
 	FM_META,
 	FM_SLOT,
+	FM_HELD,
 	FM_PINNED,
 	FM_OFFLINE,
 	FM_SKIPPABLE,
@@ -32,7 +35,8 @@ enum fm_frame {
 };
 
 /**
- * struct frame_model - what kernel_mm is, by the model
+ * struct frame_model - what a memory is, by the model
+ * @mm: that memory
  * @base: its first frame
  * @nr: frames in use from there on: all steps stay below
  * @frame: enum fm_frame
@@ -44,8 +48,9 @@ enum fm_frame {
  * @copy_failed: one has failed in this step
  */
 struct frame_model {
+	struct mm *mm;
 	unsigned long base, nr;
-	u8 frame[FM_FRAMES];
+	u8 *frame;
 	u8 isolated[FM_PAGEBLOCKS];
 	u8 unmapped[FM_PAGEBLOCKS];
 	u8 target[FM_PAGEBLOCKS];
@@ -63,8 +68,8 @@ struct verdict {
 	unsigned long pfn;
 };
 
-/* kernel_mm of @boot_bytes, with the model of it, and its replay started. */
-void fm_setup(u64 boot_bytes, unsigned long sections);
+/* The model of @mm as it is; @frames has room for FM_FRAMES. */
+void fm_start(struct mm *mm, unsigned long base, unsigned long sections, u8 *frames);
 
 static inline unsigned long fm_pageblock(unsigned long pfn)
 {
@@ -88,7 +93,8 @@ unsigned long fm_first_isolated(unsigned long pfn, unsigned long nr);
  */
 struct verdict fm_judge(unsigned long pfn, unsigned long nr, bool offline);
 
-/* fm_judge() and what comes before it: is it there, of one zone, and not isolated? */
+/* What comes before it: is the range there, of one zone, and not isolated? And both. */
+struct verdict fm_judge_range(unsigned long pfn, unsigned long nr);
 struct verdict fm_judge_contig(unsigned long pfn, unsigned long nr);
 
 struct verdict fm_fail(enum mm_reason reason, unsigned long pfn);
@@ -113,9 +119,16 @@ void fm_expect(const char *what, int ret, const struct mm_failure *why,
 
 /* --- frame_steps.c --------------------------------------------------------- */
 
-#define NR_FRAME_STEPS 13
+#define NR_FRAME_STEPS 13 /* that a fuzzer's old inputs have */
+#define NR_ALL_STEPS   17
 
-/* One step on frames: @which is below NR_FRAME_STEPS, the rest is chosen. */
+/* No chunk is allocated; the first state of a model. */
+void frame_steps_start(void);
+
+/* From now on a step may make copies of movable pages fail: no other suite may move any. */
+void frame_copies_may_fail(void);
+
+/* One step on frames: @which is below NR_ALL_STEPS, the rest is chosen. */
 void frame_step(struct choices *c, unsigned int which);
 
 /* Nothing is isolated, allocated or taken any more. */
@@ -135,6 +148,16 @@ unsigned long fm_any_frame(struct choices *c);
  */
 void frame_follow_slots(bool all_emptied);
 void frame_expect_late_failure(const struct mm_failure *why);
+
+/* No page is left in what a step has emptied. */
+void frame_expect_emptied(void);
+
+/*
+ * Chunks that do not move, freed: those of one of @of harts by that hart; and, when all
+ * harts have done it, in the model.
+ */
+void frame_free_share(unsigned int rank, unsigned int of);
+void frame_follow_freed(void);
 
 /* Mark the pageblocks of a range as being emptied; none, with @nr 0. */
 void fm_set_target(unsigned long pfn, unsigned long nr);

@@ -47,8 +47,8 @@ static int listen(struct notifier_block *nb, unsigned long event, void *data)
 	const struct memory_notify *notify = data;
 	const unsigned int who = nb - listeners;
 
-	CHECK(notify->mm == &kernel_mm && notify->nr_pages == PAGES_PER_SECTION,
-	      "event %lu", event);
+	CHECK(notify->mm == fm.mm && notify->nr_pages == PAGES_PER_SECTION, "event %lu",
+	      event);
 	note(&real, who, event, fm_section(notify->start_pfn));
 	return who == 1 ? refuse(&real_refusal, event) : 0;
 }
@@ -56,15 +56,15 @@ static int listen(struct notifier_block *nb, unsigned long event, void *data)
 void listeners_setup(void)
 {
 	for (unsigned int i = 0; i < NR_LISTENERS; i++)
-		CHECK(register_memory_notifier(&kernel_mm, &listeners[i]) == 0,
-		      "listener %u", i);
+		CHECK(register_memory_notifier(fm.mm, &listeners[i]) == 0, "listener %u",
+		      i);
 }
 
 void listeners_refuse(struct refusal refusal)
 {
-	unregister_memory_notifier(&kernel_mm, &listeners[1]);
+	unregister_memory_notifier(fm.mm, &listeners[1]);
 	listeners[1].priority = 3 - 2 * (int)refusal.place;
-	CHECK(register_memory_notifier(&kernel_mm, &listeners[1]) == 0, "refuser");
+	CHECK(register_memory_notifier(fm.mm, &listeners[1]) == 0, "refuser");
 	blocks_refusal = real_refusal = refusal;
 }
 

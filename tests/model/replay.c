@@ -14,7 +14,7 @@
 #include "kernel/trace/trace_table.h"
 #include "mm/internal.h"
 #include "mm/memory_hotplug.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/model/model.h"
 
 #define NR_PAGEBLOCKS (REPLAY_SECTIONS * PAGEBLOCKS_PER_SECTION)
 #define NR_RECORDS    (1U << 16)

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Steps on blocks: adding, onlining, offlining, removing, plugging and unplugging,
+ * owners that come and leave, refusals and failures anywhere. Of each request the
+ * model says how it ends, with reason and frame.
+ */
+#include "tests/model/blocks.h"
+
+#include "arch/machine.h"
+#include "kernel/param.h"
+#include "lib/errno.h"
+#include "mm/contig.h"
+
+struct owner_model owners[NR_OWNERS];
+
+/* The counters that are as they were after every input. */
+struct totals {
+	unsigned long zone[NR_ZONES][5];
+	unsigned long max_pfn, reserve;
+};
+
+static struct totals at_first;
+
+/* --- the owners ------------------------------------------------------------ */
+
+/* Gives his chunk to the allocator, but for the runs of 32 frames that he keeps. */
+static void keeper_online(struct memory_owner *owner, unsigned long pfn,
+			  unsigned int order)
+{
+	const struct owner_model *o = container_of(owner, struct owner_model, owner);
+	const unsigned long end = pfn + (1UL << order);
+	const unsigned int part = o->keeps ? min(order, 5U) : order;
+
+	if (!arch_direct_mapped(pfn_to_phys(pfn)))
+		return;
+	for (; pfn < end; pfn += 1UL << part) {
+		const struct pfn_range kept = { pfn, 1UL << part };
+
+		if (!owner_keeps(o, pfn))
+			generic_online_page(fm.mm, pfn, part);
+		else if (o->flags)
+			mark_offline_frames(fm.mm, &kept, o->flags);
+	}
+}
+
+static void set_region(unsigned int i, const char *name, unsigned long first,
+		       unsigned long end)
+{
+	owners[i].owner.name = name;
+	owners[i].owner.region = (struct pfn_range){ fm.base + first * PAGEBLOCK_NR_PAGES,
+						     (end - first) * PAGEBLOCK_NR_PAGES };
+}
+
+static void owner_comes(unsigned int i)
+{
+	struct mm_failure why;
+	int ret = register_memory_owner(fm.mm, &owners[i].owner, &why);
+	const struct verdict v = model_owner_comes(i);
+
+	fm_expect("register_memory_owner", ret, &why, &v);
+}
+
+static void read_totals(struct totals *t)
+{
+	for (unsigned int z = 0; z < NR_ZONES; z++) {
+		const struct zone *zone = &fm.mm->zone[z];
+		const unsigned long values[] = { zone->start_pfn, zone->spanned,
+						 zone->present, zone->managed,
+						 zone->free };
+
+		for (unsigned int i = 0; i < ARRAY_SIZE(values); i++)
+			t->zone[z][i] = values[i];
+	}
+	t->max_pfn = fm.mm->max_pfn;
+	t->reserve = fm.mm->nr_reserve;
+}
+
+/* The reserve, from the same frames for every input. */
+static void refill(void)
+{
+	mm_reserve_drop(fm.mm);
+	frame_settle();
+	mm_reserve_refill(fm.mm);
+	drain_local_pages(fm.mm);
+}
+
+void blocks_start(void)
+{
+	const unsigned long pb = PAGEBLOCKS_PER_SECTION;
+
+	fm.mm->default_online_type = MMOP_OFFLINE;
+	blocks_setup();
+	set_region(0, "beside boot", BOOT_BYTES >> (PAGEBLOCK_ORDER + PAGE_SHIFT),
+		   3 * pb);
+	set_region(1, "keeper", 3 * pb, 4 * pb + 32);
+	set_region(2, "static", 4 * pb + 32, 5 * pb + 40);
+	owners[1].owner.online_page = keeper_online;
+	owners[1].owner.unit_pages = PAGES_PER_SECTION;
+	owners[2].owner.unit_pages = owners[2].owner.region.nr_pages;
+	for (unsigned int i = 0; i < NR_OWNERS; i++)
+		owner_comes(i);
+	listeners_setup();
+	listeners_refuse((struct refusal){ 0 });
+	refill();
+	blocks_check();
+	fm_check();
+	read_totals(&at_first);
+}
+
+/* --- steps on blocks ------------------------------------------------------- */
+
+static unsigned long block_id(unsigned long n)
+{
+	return fm.base / PAGES_PER_SECTION + n;
+}
+
+/* Seldom the boot's, with which little can be done. */
+static unsigned long any_block(struct choices *c)
+{
+	const unsigned int x = take_byte(c);
+
+	return x < 0xf0 ? 1 + x % (FM_SECTIONS - 1) : 0;
+}
+
+static u64 any_mask(struct choices *c)
+{
+	const unsigned int first = take_below(c, 64), nr = 1 + take_below(c, 64 - first);
+
+	return (nr == 64 ? ~0UL : (1UL << nr) - 1) << first;
+}
+
+/* Mostly one who has a part of the block. */
+static unsigned int any_owner(struct choices *c, unsigned long n)
+{
+	const unsigned int x = take_byte(c);
+	unsigned int i = x % NR_OWNERS;
+
+	while (x < 0xf0 && n && !blocks_owner_mask(i, n))
+		i = (i + 1) % NR_OWNERS;
+	return i;
+}
+
+static void step_add(struct choices *c)
+{
+	const unsigned long n = any_block(c);
+	const unsigned int how = take_byte(c), i = any_owner(c, n);
+	const enum mhp_online_type type =
+		how & 0x80 ? how % NR_ONLINE_TYPES : MMOP_OFFLINE;
+	u64 plugged = blocks_owner_mask(i, n);
+	struct mm_failure why;
+	struct verdict v;
+	int ret;
+
+	if (!owners[i].registered)
+		return;
+	if (how & 0x40)
+		plugged = any_mask(c) | any_mask(c);
+	if ((how & 0x70) != 0x70)
+		plugged &= blocks_owner_mask(i, n);
+	fm.mm->default_online_type = type;
+	ret = add_memory(fm.mm, block_id(n), &owners[i].owner, plugged, &why);
+	fm.mm->default_online_type = MMOP_OFFLINE;
+	v = model_add(n, i, plugged, type, ret);
+	fm_expect("add_memory", ret, &why, &v);
+}
+
+static void step_online(struct choices *c)
+{
+	static const u8 types[] = { MMOP_ONLINE_MOVABLE, MMOP_ONLINE, MMOP_ONLINE_KERNEL,
+				    MMOP_ONLINE_MOVABLE, MMOP_ONLINE, MMOP_ONLINE_KERNEL,
+				    MMOP_OFFLINE };
+	const unsigned long n = any_block(c);
+	const enum mhp_online_type type = types[take_below(c, ARRAY_SIZE(types))];
+	struct mm_failure why;
+	int ret = online_memory_block(fm.mm, block_id(n), type, &why);
+	const struct verdict v = model_online(n, type);
+
+	fm_expect("online_memory_block", ret, &why, &v);
+}
+
+static void step_offline(struct choices *c)
+{
+	const unsigned long n = any_block(c);
+	const struct evacuate_policy policy = frame_policy(c);
+	struct mm_failure why;
+	int ret = offline_memory_block(fm.mm, block_id(n), &policy.limits, &why);
+	const struct verdict v = model_offline(n, ret, &why);
+
+	fm_expect("offline_memory_block", ret, &why, &v);
+}
+
+static void step_remove(struct choices *c)
+{
+	const unsigned long n = any_block(c);
+	struct mm_failure why;
+	int ret = try_remove_memory(fm.mm, block_id(n), &why);
+	const struct verdict v = model_remove(n);
+
+	fm_expect("try_remove_memory", ret, &why, &v);
+}
+
+static void step_offline_and_remove(struct choices *c)
+{
+	const unsigned int wanted = take_byte(c);
+	const struct evacuate_policy policy = frame_policy(c);
+	unsigned long ids[FM_SECTIONS], list[FM_SECTIONS];
+	struct mm_failure why;
+	unsigned int nr = 0;
+	struct verdict v;
+	int ret;
+
+	for (unsigned long n = 0; n < FM_SECTIONS; n++)
+		if (wanted >> n & 1 &&
+		    (wanted & 0x80 || blocks[n].state != MEM_BLOCK_ABSENT)) {
+			list[nr] = n;
+			ids[nr++] = block_id(n);
+		}
+	ret = offline_and_remove_memory(fm.mm, ids, nr, &policy.limits, &why);
+	v = model_offline_and_remove(list, nr, ret, &why);
+	fm_expect("offline_and_remove_memory", ret, &why, &v);
+}
+
+/* Can a pageblock be plugged or, if it is plugged, unplugged? */
+static bool can_change(unsigned long pb, bool plugged)
+{
+	const struct block_model *b = &blocks[pb / PAGEBLOCKS_PER_SECTION];
+	const unsigned int i = pb % PAGEBLOCKS_PER_SECTION;
+
+	return b->state != MEM_BLOCK_ABSENT && !(b->hole >> i & 1) && i != b->header &&
+	       (b->plugged >> i & 1) == plugged;
+}
+
+/* A range that is not boot's: mostly a few pageblocks, the first of which can change. */
+static struct pfn_range any_range(struct choices *c, bool plugged)
+{
+	const unsigned long first = BOOT_BYTES >> (PAGEBLOCK_ORDER + PAGE_SHIFT);
+	const unsigned int how = take_byte(c), block = take_below(c, FM_SECTIONS);
+	unsigned long pb =
+		block * PAGEBLOCKS_PER_SECTION + take_below(c, PAGEBLOCKS_PER_SECTION);
+	unsigned long nr = 1 + how % (how & 0x40 ? 100 : 8);
+	struct pfn_range r;
+
+	pb = max(pb, first);
+	while (!(how & 0x80) && pb < FM_PAGEBLOCKS - 1 && !can_change(pb, plugged))
+		pb++;
+	nr = min(nr, FM_PAGEBLOCKS - pb);
+	r = (struct pfn_range){ fm.base + pb * PAGEBLOCK_NR_PAGES,
+				nr * PAGEBLOCK_NR_PAGES };
+	if (how == 0xff)
+		r.nr_pages--;
+	return r;
+}
+
+static void step_plug(struct choices *c)
+{
+	const struct pfn_range r = any_range(c, false);
+	struct mm_failure why;
+	int ret = mhp_plug_range(fm.mm, &r, &why);
+	const struct verdict v = model_plug(&r);
+
+	fm_expect("mhp_plug_range", ret, &why, &v);
+}
+
+static void step_unplug(struct choices *c)
+{
+	const struct pfn_range r = any_range(c, true);
+	const struct evacuate_policy policy = frame_policy(c);
+	struct mm_failure why;
+	int ret = mhp_unplug_prepare(fm.mm, &r, &policy.limits, &why);
+	const struct verdict v = model_unplug(&r, ret, &why);
+
+	fm_expect("mhp_unplug_prepare", ret, &why, &v);
+	if (ret || take_byte(c) & 1)
+		return;
+	mhp_unplug_cancel(fm.mm, &r);
+	model_unplug_cancel(&r);
+}
+
+static void step_owner(struct choices *c)
+{
+	const unsigned int i = take_below(c, NR_OWNERS);
+
+	if (owners[i].registered) {
+		unregister_memory_owner(fm.mm, &owners[i].owner);
+		model_owner_leaves(i);
+	} else {
+		owner_comes(i);
+	}
+}
+
+/* --- what makes the next steps different ----------------------------------- */
+
+static void set_policy(bool auto_movable)
+{
+	CHECK(param_set("memory_hotplug.online_policy",
+			auto_movable ? "auto-movable" : "contig-zones") == 0,
+	      "policy");
+	blocks_auto_movable = auto_movable;
+}
+
+static void step_knob(struct choices *c)
+{
+	const unsigned int which = take_byte(c);
+
+	if (which % 4 == 0)
+		set_policy(which & 0x10);
+	else if (which % 4 == 1)
+		owners[1].flags = which & 0x10 ? PG_OFFLINE_SKIPPABLE : 0,
+		owners[1].keeps = take_byte(c);
+	else
+		listeners_refuse((struct refusal){
+			.event = take_below(c, NR_MEM_EVENTS),
+			.left = 1 + which / 4 % 4,
+			.place = which / 16 % 3,
+			.error = -(int)(1 + take_below(c, 30)),
+		});
+}
+
+void block_step(struct choices *c, unsigned int which)
+{
+	static void (*const steps[])(struct choices * c) = {
+		step_add,     step_add,	    step_online, step_online,
+		step_offline, step_offline, step_remove, step_offline_and_remove,
+		step_plug,    step_unplug,  step_owner,	 step_knob,
+	};
+	const unsigned int odd = take_byte(c);
+
+	fm_set_target(0, 0);
+	blocks_look();
+	fm.mm->inject = blocks_inject = odd >= 0xc0 ? 1 + odd % 8 : 0;
+	steps[which % ARRAY_SIZE(steps)](c);
+	CHECK(fm.mm->inject == blocks_inject, "%u steps from failing, model %u",
+	      fm.mm->inject, blocks_inject);
+	fm.mm->inject = blocks_inject = 0;
+	blocks_check();
+}
+
+/* --- the end of an input --------------------------------------------------- */
+
+/* Metadata of one block may lie in another, or in the reserve: again, while something goes. */
+static void remove_all(void)
+{
+	bool some = true;
+
+	while (some) {
+		some = false;
+		mm_reserve_drop(fm.mm);
+		blocks_check();
+		for (unsigned long n = 1; n < FM_SECTIONS; n++) {
+			const unsigned long id = block_id(n);
+			struct mm_failure why;
+			struct verdict v;
+			int ret;
+
+			if (blocks[n].state == MEM_BLOCK_ABSENT)
+				continue;
+			ret = offline_and_remove_memory(fm.mm, &id, 1, NULL, &why);
+			v = model_offline_and_remove(&n, 1, ret, &why);
+			fm_expect("the last removal", ret, &why, &v);
+			blocks_check();
+			some |= !ret;
+		}
+	}
+	for (unsigned long n = 1; n < FM_SECTIONS; n++)
+		CHECK(blocks[n].state == MEM_BLOCK_ABSENT, "block %lu stays", n);
+}
+
+/* What was plugged beside boot's memory. */
+static void unplug_rest(void)
+{
+	const unsigned long first = BOOT_BYTES >> (PAGEBLOCK_ORDER + PAGE_SHIFT);
+
+	for (unsigned long b = first; b < PAGEBLOCKS_PER_SECTION; b++) {
+		const struct pfn_range r = { fm.base + b * PAGEBLOCK_NR_PAGES,
+					     PAGEBLOCK_NR_PAGES };
+		struct mm_failure why;
+		struct verdict v;
+		int ret;
+
+		if (fm.unmapped[b])
+			continue;
+		ret = mhp_unplug_prepare(fm.mm, &r, NULL, &why);
+		v = model_unplug(&r, ret, &why);
+		fm_expect("the last unplug", ret, &why, &v);
+		CHECK(!ret, "pfn %#lx stays plugged", r.start_pfn);
+	}
+}
+
+void blocks_give_back(void)
+{
+	struct totals now;
+
+	listeners_refuse((struct refusal){ 0 });
+	set_policy(false);
+	owners[1].keeps = 0;
+	frame_give_back();
+	for (unsigned int i = 0; i < NR_OWNERS; i++)
+		if (!owners[i].registered)
+			owner_comes(i);
+	remove_all();
+	unplug_rest();
+	refill();
+	blocks_check();
+	fm_check();
+	read_totals(&now);
+	for (unsigned int z = 0; z < NR_ZONES; z++)
+		for (unsigned int i = 0; i < ARRAY_SIZE(now.zone[z]); i++)
+			CHECK(now.zone[z][i] == at_first.zone[z][i],
+			      "zone %u: total %u: %lu, was %lu", z, i, now.zone[z][i],
+			      at_first.zone[z][i]);
+	CHECK(now.max_pfn == at_first.max_pfn && now.reserve == at_first.reserve,
+	      "max_pfn %#lx reserve %lu", now.max_pfn, now.reserve);
+}

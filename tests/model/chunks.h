@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _TESTS_MODEL_CHUNKS_H
+#define _TESTS_MODEL_CHUNKS_H
+
+/* What the steps have allocated: frame_steps.c and evac_steps.c share it. */
+#include "arch/machine.h"
+#include "tests/model/frames.h"
+
+#define MAX_CHUNKS 200
+
+/* No request of a model takes longer unless something is broken. */
+#define STEP_NS (100 * NSEC_PER_SEC)
+
+struct chunk {
+	unsigned long pfn; /* of a slot's page: where it was last seen */
+	unsigned int order;
+	enum fm_frame kind;
+	enum page_type type;
+	unsigned int slot; /* of SLOT, HELD and PINNED: which */
+};
+
+extern struct chunk chunks[MAX_CHUNKS];
+extern unsigned int nr_chunks;
+extern struct page_slot slots[MAX_CHUNKS];
+
+static inline bool any_isolated(unsigned long pfn, unsigned long nr)
+{
+	return fm_first_isolated(pfn, nr) != PFN_NONE;
+}
+
+/* What a slot's page holds: it has to move with it. */
+static inline u64 *content(unsigned long pfn)
+{
+	return phys_to_virt(pfn_to_phys(pfn));
+}
+
+void step_contig(struct choices *c);
+void step_compact(struct choices *c);
+void step_search(struct choices *c);
+void step_scarce(struct choices *c);
+
+#endif

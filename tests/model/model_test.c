@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Properties, by the model: for every layout and every request, errno, reason, frame and
+ * counters are the model's, and a request that fails changes nothing. The layouts and
+ * the requests are random; ktest.seed=N gives others. fuzz_buddy and fuzz_hotplug look
+ * for those that reach new branches.
+ */
+#include "kernel/param.h"
+#include "lib/vsprintf.h"
+#include "tests/mm/test_mm.h"
+#include "tests/model/blocks.h"
+
+#define STEP_BYTES 8 /* so many choices a step takes at most, mostly */
+
+static struct ktest *running;
+
+void check_failed(const char *file, unsigned int line, const char *cond, const char *fmt,
+		  ...)
+{
+	char text[200];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vscnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	KTEST_FAIL_AND_ABORT(running, "%s:%u: %s: %s", file, line, cond, text);
+	panic("a case goes on");
+}
+
+struct sink *check_sink(void)
+{
+	return ktest_sink(running);
+}
+
+/* Random choices for @steps steps. */
+static struct choices choose(struct ktest *test, unsigned int steps)
+{
+	const size_t size = steps * STEP_BYTES;
+	u8 *data = ktest_alloc(test, size);
+
+	for (size_t i = 0; i < size; i++)
+		data[i] = prng_below(&test->prng, 256);
+	return (struct choices){ data, size };
+}
+
+static void start(struct ktest *test, struct window *w, unsigned long sections)
+{
+	running = test;
+	mm_reserve_drop(w->mm);
+	for (unsigned int hart = 0; hart < nr_harts(); hart++)
+		KTEST_ASSERT_EQ(test, mm_hart_init(w->mm, hart), 0);
+	fm_start(w->mm, w->base, sections, test_mm_table(test, FM_FRAMES));
+}
+
+static int free_mine(void *unused)
+{
+	(void)unused;
+	frame_free_share(hart_rank(), nr_online_harts());
+	return 0;
+}
+
+/* What is freed rests in the caches of all harts: it is free, all the same. */
+static void free_on_all_harts(struct ktest *test)
+{
+	struct crew crew;
+
+	crew_start(test, &crew, free_mine, NULL);
+	(void)crew_join(test, &crew);
+	frame_follow_freed();
+}
+
+static const u8 runs[64];
+
+static void run_desc(const u8 *run, char desc[KTEST_DESC_SIZE])
+{
+	snprintf(desc, KTEST_DESC_SIZE, "run %lu", (unsigned long)(run - runs));
+}
+KTEST_ARRAY_PARAM(run, runs, run_desc)
+
+/* Frames of memory that stays. */
+static void frames_follow_the_model(struct ktest *test)
+{
+	enum {
+		STEPS = 120
+	};
+	struct window *w = window_open_raw(test, 2 * SECTION_SIZE);
+	struct choices c = choose(test, STEPS);
+	unsigned long free;
+
+	KTEST_ASSERT_EQ(test, memblock_add(&w->mb, pfn_to_phys(w->base), w->mapped), 0);
+	KTEST_ASSERT_EQ(test, window_populate(w), 0);
+	start(test, w, 2);
+	free = fm_zone_free(ZONE_NORMAL);
+	for (unsigned int i = 0; i < STEPS; i++) {
+		frame_step(&c, take_below(&c, NR_ALL_STEPS));
+		if (i == STEPS / 2)
+			free_on_all_harts(test);
+		if (i % 32 == 31)
+			fm_check();
+	}
+	frame_give_back();
+	frame_settle();
+	fm_check();
+	KTEST_EXPECT_EQ(test, fm_zone_free(ZONE_NORMAL), free);
+}
+
+static void contig_zones(void *unused)
+{
+	(void)unused;
+	(void)!param_set("memory_hotplug.online_policy", "contig-zones");
+}
+
+/* Of @of steps so many are about blocks, the rest about frames. */
+static void live(struct ktest *test, unsigned int steps, unsigned int about_blocks,
+		 unsigned int of)
+{
+	struct window *w = window_open(test, BOOT_BYTES);
+	struct choices c = choose(test, steps);
+
+	ktest_add_action(test, contig_zones, NULL);
+	start(test, w, FM_SECTIONS);
+	blocks_start();
+	for (unsigned int i = 0; i < steps; i++) {
+		if (i < 20 || take_below(&c, of) < about_blocks)
+			block_step(&c, take_below(&c, NR_BLOCK_STEPS));
+		else
+			frame_step(&c, take_below(&c, NR_ALL_STEPS));
+		if (i % 8 == 7)
+			fm_check();
+	}
+	free_on_all_harts(test);
+	blocks_give_back();
+}
+
+/* Blocks that come and go, whole and in parts. */
+static void blocks_follow_the_model(struct ktest *test)
+{
+	live(test, 100, 3, 5);
+}
+
+/* Blocks full of frames that move, and of some that do not. */
+static void evacuations_follow_the_model(struct ktest *test)
+{
+	live(test, 160, 1, 6);
+}
+
+static const struct ktest_case model_cases[] = {
+	KTEST_CASE_PARAM(frames_follow_the_model, run_gen_params),
+	KTEST_CASE_PARAM(blocks_follow_the_model, run_gen_params),
+	KTEST_CASE_PARAM(evacuations_follow_the_model, run_gen_params),
+	{},
+};
+static struct ktest_suite model_suite = { .name = "model", .cases = model_cases };
+KTEST_SUITE(model_suite);
