@@ -241,10 +241,23 @@ void ktest_code_place(unsigned long pc, char *text, size_t size)
 	snprintf(text, size, "%s", place + skip);
 }
 
+/*
+ * The function that inlined others there. The name is overwritten by the calling hart's
+ * next look-up.
+ */
 const char *symbol_lookup(unsigned long addr, unsigned long *offset)
 {
-	(void)addr;
+	static _Thread_local char names[256];
+	const char *name = names, *next = names;
+
 	if (offset != NULL)
 		*offset = 0;
-	return NULL;
+	if (__sanitizer_symbolize_pc == NULL)
+		return NULL;
+	memset(names, 0, sizeof(names));
+	__sanitizer_symbolize_pc((void *)addr, "%f", names, sizeof(names) - 1);
+	/* One string for each frame, the innermost first. */
+	for (; *next != '\0'; next += strlen(next) + 1)
+		name = next;
+	return name;
 }
