@@ -98,6 +98,7 @@ void kernel_main(const struct machine_info *info)
 	struct thread *init;
 
 	params_parse(info->cmdline);
+	lock_order_boot();
 	smp_register(info);
 	sched_init_hart();
 	hart_set_online();

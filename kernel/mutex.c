@@ -6,6 +6,7 @@
  * A thread's mutexes are a list, the last taken first. Only the holder touches the list
  * and a mutex's @outer.
  */
+#include "kernel/lock_order.h"
 #include "kernel/mutex.h"
 #include "kernel/panic.h"
 #include "kernel/patience.h"
@@ -13,16 +14,36 @@
 #include "kernel/sched.h"
 #include "lib/errno.h"
 
+static bool is_checked(const struct thread *owner)
+{
+	return ((unsigned long)owner & MUTEX_CHECKED) != 0;
+}
+
+static struct thread *checked(const struct thread *owner)
+{
+	return (struct thread *)((unsigned long)owner | MUTEX_CHECKED);
+}
+
+/* The thread that holds a mutex, or NULL. */
+static struct thread *holder(const struct mutex *mutex)
+{
+	return (struct thread *)((unsigned long)READ_ONCE(mutex->owner) & ~MUTEX_CHECKED);
+}
+
 void mutex_init(struct mutex *mutex, const char *name)
 {
-	mutex->owner = NULL;
+	mutex->owner = checked(NULL);
+	mutex->class = 0;
 	mutex->name = name;
 	wait_queue_init(&mutex->waiters, name);
 }
 
 bool mutex_is_held(const struct mutex *mutex)
 {
-	return READ_ONCE(mutex->owner) == current_thread();
+	const struct thread *const owner = READ_ONCE(mutex->owner);
+	const struct thread *const self = current_thread();
+
+	return likely(owner == self) || owner == checked(self);
 }
 
 void assert_mutex_held(const struct mutex *mutex)
@@ -32,15 +53,44 @@ void assert_mutex_held(const struct mutex *mutex)
 		      thread_name(current_thread()));
 }
 
-bool mutex_trylock(struct mutex *mutex)
+/* Take the mutex if its owner word is @free; the word gets @mark. */
+static bool take_free(struct mutex *mutex, struct thread *free, unsigned long mark)
 {
-	struct thread *self = current_thread(), *free = NULL;
+	struct thread *self = current_thread();
+	struct thread *taken = (struct thread *)((unsigned long)self | mark);
 
-	if (!__atomic_compare_exchange_n(&mutex->owner, &free, self, false, __ATOMIC_ACQUIRE,
-					 __ATOMIC_RELAXED))
+	if (!__atomic_compare_exchange_n(&mutex->owner, &free, taken, false,
+					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return false;
 	mutex->outer = self->mutexes;
 	self->mutexes = mutex;
+	return true;
+}
+
+/* Take a free mutex that the lock-order checker does not watch. */
+static bool take_plain(struct mutex *mutex)
+{
+	return take_free(mutex, NULL, 0);
+}
+
+/* Take a free mutex; a watched one stays watched unless the checker is off. */
+static bool take(struct mutex *mutex)
+{
+	return take_plain(mutex) ||
+	       take_free(mutex, checked(NULL), lock_order_on ? MUTEX_CHECKED : 0);
+}
+
+static void tell_checker(struct mutex *mutex, unsigned int how, const void *place)
+{
+	if (is_checked(READ_ONCE(mutex->owner)))
+		lock_order_acquire(&mutex->class, mutex->name, LOCK_SLEEPS | how, place);
+}
+
+bool mutex_trylock(struct mutex *mutex)
+{
+	if (!take(mutex))
+		return false;
+	tell_checker(mutex, LOCK_TRIED, __builtin_return_address(0));
 	return true;
 }
 
@@ -60,56 +110,94 @@ const struct mutex *mutex_last_taken(void)
 	return current_thread()->mutexes;
 }
 
-int mutex_lock_until(struct mutex *mutex, u64 deadline_ns)
+static void __cold before_wait(struct mutex *mutex, const void *place)
 {
-	might_sleep();
-	if (likely(mutex_trylock(mutex)))
-		return 0;
 	if (mutex_is_held(mutex))
 		panic("mutex %s: thread %s takes it twice", mutex->name,
 		      thread_name(current_thread()));
-	if (wait_event_until(&mutex->waiters, mutex_trylock(mutex), deadline_ns))
+	tell_checker(mutex, 0, place);
+}
+
+static int __noinline take_until(struct mutex *mutex, u64 deadline_ns)
+{
+	if (wait_event_until(&mutex->waiters, take(mutex), deadline_ns))
 		return 0;
 	/* A wake-up that came too late for this thread is another one's. */
-	if (READ_ONCE(mutex->owner) == NULL)
+	if (holder(mutex) == NULL)
 		wake_up_one(&mutex->waiters);
 	return -ETIMEDOUT;
 }
 
-int mutex_lock_patience(struct mutex *mutex, struct patience *patience)
+static int __noinline take_patiently(struct mutex *mutex, struct patience *patience)
 {
-	might_sleep();
-	if (likely(mutex_trylock(mutex)))
-		return 0;
-	while (mutex_lock_until(mutex, patience_next_look(patience)) != 0)
+	while (take_until(mutex, patience_next_look(patience)) != 0)
 		if (!patience_lasts(patience))
 			return -ETIMEDOUT;
 	return 0;
 }
 
-void mutex_lock(struct mutex *mutex) __no_lock_analysis
+/* A wait has ended with @err: without the mutex, the checker forgets it. */
+static int waited(const struct mutex *mutex, int err)
+{
+	if (err != 0 && is_checked(READ_ONCE(mutex->owner)))
+		lock_order_release(READ_ONCE(mutex->class));
+	return err;
+}
+
+int mutex_lock_until(struct mutex *mutex, u64 deadline_ns)
+{
+	might_sleep();
+	if (likely(take_plain(mutex)))
+		return 0;
+	before_wait(mutex, __builtin_return_address(0));
+	return waited(mutex, take_until(mutex, deadline_ns));
+}
+
+int mutex_lock_patience(struct mutex *mutex, struct patience *patience)
+{
+	might_sleep();
+	if (likely(take_plain(mutex)))
+		return 0;
+	before_wait(mutex, __builtin_return_address(0));
+	return waited(mutex, take_patiently(mutex, patience));
+}
+
+static void __noinline lock_slowly(struct mutex *mutex, const void *place)
 {
 	struct patience patience;
 
-	might_sleep();
-	/* Take a free mutex without reading the clock. */
-	if (likely(mutex_trylock(mutex)))
+	before_wait(mutex, place);
+	if (take(mutex))
 		return;
 	patience_start(&patience, MUTEX_REPORT_NS);
-	if (mutex_lock_patience(mutex, &patience) == 0)
+	if (take_patiently(mutex, &patience) == 0)
 		return;
 	pr_warn("mutex %s: thread %s waits since %llu s, thread %s holds it", mutex->name,
 		thread_name(current_thread()), MUTEX_REPORT_NS / NSEC_PER_SEC,
-		thread_name(READ_ONCE(mutex->owner)));
-	while (mutex_lock_until(mutex, WAIT_FOREVER) != 0)
+		thread_name(holder(mutex)));
+	while (take_until(mutex, WAIT_FOREVER) != 0)
 		;
+}
+
+void mutex_lock(struct mutex *mutex) __no_lock_analysis
+{
+	might_sleep();
+	/* Take a free mutex without reading the clock. */
+	if (unlikely(!take_plain(mutex)))
+		lock_slowly(mutex, __builtin_return_address(0));
 }
 
 void mutex_unlock(struct mutex *mutex) __no_lock_analysis
 {
-	assert_mutex_held(mutex);
-	forget(current_thread(), mutex);
-	STORE_RELEASE(mutex->owner, NULL);
+	struct thread *const self = current_thread(), *free = NULL;
+
+	if (unlikely(READ_ONCE(mutex->owner) != self)) {
+		assert_mutex_held(mutex);
+		lock_order_release(READ_ONCE(mutex->class));
+		free = lock_order_on ? checked(NULL) : NULL;
+	}
+	forget(self, mutex);
+	STORE_RELEASE(mutex->owner, free);
 	/* Pairs with the fence in wait_prepare(): one of the two sees the other. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (has_waiters(&mutex->waiters))

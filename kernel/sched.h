@@ -7,6 +7,7 @@
  */
 #include "arch/thread.h"
 #include "kernel/hart.h"
+#include "kernel/lock_order.h"
 #include "kernel/spinlock.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
@@ -48,6 +49,8 @@ enum thread_state {
  * @joiner: to be woken when it has ended
  * @held_ns: for how long it was at hold points (mm/hold.h); itself alone, without the lock
  * @mutexes: those that it holds, the last taken first; the same
+ * @held: what the lock-order checker knows of it; itself alone, interrupts off
+ * @nr_held: the number of them
  * @interrupter: tells whether the command that it runs is to end; the same; may be NULL
  */
 struct thread {
@@ -67,6 +70,8 @@ struct thread {
 	struct thread *joiner;
 	u64 held_ns;
 	struct mutex *mutexes;
+	struct lock_held held[LOCK_MAX_HELD];
+	u32 nr_held;
 	struct interrupter *interrupter;
 };
 

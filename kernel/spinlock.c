@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Spinlocks: the contended path and the reports.
+ * Spinlocks: the paths of contended and of checked locks, and the reports.
  *
  * A waiter doubles its back-off up to a bound. The back-off leaves CPU time to the holder
  * when harts outnumber the host's cores; the bound keeps the waiter from starving.
  */
+#include "kernel/lock_order.h"
 #include "kernel/panic.h"
 #include "kernel/patience.h"
 #include "kernel/spinlock.h"
@@ -14,7 +15,7 @@
 
 static const char *holder_name(u32 owner)
 {
-	const struct hart *hart = hart_by_id(owner - 1);
+	const struct hart *hart = hart_by_id((owner & ~SPIN_CHECKED) - 1);
 
 	return thread_name(hart != NULL ? READ_ONCE(hart->current) : NULL);
 }
@@ -27,36 +28,77 @@ static void spin_backoff(unsigned int *pause)
 		*pause *= 2;
 }
 
-void spin_lock_contended(spinlock_t *lock) __no_lock_analysis
+/* Take the lock if its word @free says that it is free. A checked lock stays one, or not. */
+static bool take_free(spinlock_t *lock, u32 free)
+{
+	const u32 checked = lock_order_on ? free & SPIN_CHECKED : 0;
+
+	return (free & ~SPIN_CHECKED) == 0 &&
+	       spin_take(lock, free, (this_hart()->id + 1) | checked);
+}
+
+bool spin_trylock(spinlock_t *lock)
+{
+	const u32 free = READ_ONCE(lock->owner);
+
+	if (!take_free(lock, free))
+		return false;
+	if (free & SPIN_CHECKED)
+		lock_order_acquire(&lock->class, lock->name, LOCK_TRIED,
+				   __builtin_return_address(0));
+	return true;
+}
+
+static void spin_until_taken(spinlock_t *lock)
 {
 	struct patience patience;
 	unsigned int pause = 1;
 	u32 owner;
 
-	if (spin_is_held(lock))
-		panic("spinlock %s: hart %u takes it twice", lock->name, this_hart()->id);
 	patience_start(&patience, SPIN_LIMIT_NS);
 	for (;;) {
 		owner = READ_ONCE(lock->owner);
-		if (owner == 0 && spin_trylock(lock))
+		if (take_free(lock, owner))
 			return;
 		spin_backoff(&pause);
 		if (unlikely(!patience_lasts(&patience)) && !panic_in_progress())
 			break;
 	}
 	panic("spinlock %s: held for %llu s by hart %u, thread %s", lock->name,
-	      SPIN_LIMIT_NS / 1000000000, owner - 1, holder_name(owner));
+	      SPIN_LIMIT_NS / 1000000000, (owner & ~SPIN_CHECKED) - 1,
+	      holder_name(owner));
 }
 
-void spin_unlock_stranger(spinlock_t *lock)
+void spin_lock_slow(spinlock_t *lock) __no_lock_analysis
 {
-	const u32 owner = READ_ONCE(lock->owner);
+	if (spin_is_held(lock))
+		panic("spinlock %s: hart %u takes it twice", lock->name, this_hart()->id);
+	/* Before the wait: if it is a deadlock, the log names the places. */
+	if (READ_ONCE(lock->owner) & SPIN_CHECKED)
+		lock_order_acquire(&lock->class, lock->name, 0,
+				   __builtin_return_address(0));
+	if (!take_free(lock, READ_ONCE(lock->owner)))
+		spin_until_taken(lock);
+}
+
+static void __noreturn spin_unlock_stranger(const spinlock_t *lock)
+{
+	const u32 owner = READ_ONCE(lock->owner) & ~SPIN_CHECKED;
 
 	if (owner == 0)
 		panic("spinlock %s: hart %u gives it back, but it is free", lock->name,
 		      this_hart()->id);
 	panic("spinlock %s: hart %u gives it back, but hart %u holds it, thread %s",
 	      lock->name, this_hart()->id, owner - 1, holder_name(owner));
+}
+
+void spin_unlock_slow(spinlock_t *lock) __no_lock_analysis
+{
+	if (!spin_is_held(lock))
+		spin_unlock_stranger(lock);
+	lock_order_release(READ_ONCE(lock->class));
+	this_hart()->spin_depth--;
+	STORE_RELEASE(lock->owner, lock_order_on ? SPIN_CHECKED : 0);
 }
 
 void spin_not_held(const spinlock_t *lock)

@@ -115,6 +115,7 @@ struct thread *thread_create_on(unsigned int hart, const char *name, int (*fn)(v
 	thread->joiner = NULL;
 	thread->held_ns = 0;
 	thread->mutexes = NULL;
+	thread->nr_held = 0;
 	thread->interrupter = NULL;
 	thread->fn = fn;
 	thread->arg = arg;

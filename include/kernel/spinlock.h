@@ -10,6 +10,11 @@
  * taken: so the lock catches recursion, an unlock by another hart and sleeping with a
  * lock held, and names the holder if a lock is not released in time.
  *
+ * A lock that the lock-order checker watches (kernel/lock_order.h) has SPIN_CHECKED in
+ * its word, whether it is free or taken: then the inline paths below fail, and the slow
+ * paths do the work and tell the checker. A lock is made with SPIN_CHECKED and loses it
+ * when it is first taken while the checker is off.
+ *
  * Plain spin_lock() leaves interrupts on: an interrupt handler must never take such a
  * lock. If handlers take a lock, all code takes it with _irqsave. A hart must not sleep,
  * yield or wait while it holds a spinlock.
@@ -21,16 +26,25 @@
 
 /**
  * struct spinlock - a spinlock, see above
- * @owner: 0, or 1 + logical id of the hart that holds it
+ * @owner: 0, or 1 + logical id of the hart that holds it; maybe with SPIN_CHECKED
+ * @class: the lock-order checker's number for @name
  * @name: for reports, never NULL
  */
-typedef struct __capability("spinlock") spinlock {
+typedef struct __capability("spinlock") spinlock
+{
 	u32 owner;
+	u32 class;
 	const char *name;
-} spinlock_t;
+}
+spinlock_t;
 
-#define SPINLOCK_INIT(lock_name) { .owner = 0, .name = (lock_name) }
-#define DEFINE_SPINLOCK(var)	 spinlock_t var = SPINLOCK_INIT(#var)
+#define SPIN_CHECKED (1U << 31)
+
+#define SPINLOCK_INIT(lock_name)                           \
+	{                                                  \
+		.owner = SPIN_CHECKED, .name = (lock_name) \
+	}
+#define DEFINE_SPINLOCK(var) spinlock_t var = SPINLOCK_INIT(#var)
 
 /**
  * spin_lock_init() - make a lock, free
@@ -39,13 +53,14 @@ typedef struct __capability("spinlock") spinlock {
  */
 static inline void spin_lock_init(spinlock_t *lock, const char *name)
 {
-	lock->owner = 0;
+	lock->owner = SPIN_CHECKED;
+	lock->class = 0;
 	lock->name = name;
 }
 
 /* The slow paths, in kernel/spinlock.c. */
-void spin_lock_contended(spinlock_t *lock) __cold;
-void spin_unlock_stranger(spinlock_t *lock) __cold __noreturn;
+void spin_lock_slow(spinlock_t *lock) __cold;
+void spin_unlock_slow(spinlock_t *lock) __cold;
 void spin_not_held(const spinlock_t *lock) __cold __noreturn;
 
 /**
@@ -54,7 +69,8 @@ void spin_not_held(const spinlock_t *lock) __cold __noreturn;
  */
 static inline bool spin_is_held(const spinlock_t *lock)
 {
-	return READ_ONCE(lock->owner) == this_hart()->id + 1;
+	return likely(READ_ONCE(lock->owner) == this_hart()->id + 1) ||
+	       READ_ONCE(lock->owner) == (SPIN_CHECKED | (this_hart()->id + 1));
 }
 
 /**
@@ -74,15 +90,15 @@ static inline void assert_spin_held(const spinlock_t *lock)
  * Context: any in which the lock may be taken; does not change the interrupt state.
  * Return: true if the caller has it now.
  */
-static inline bool spin_trylock(spinlock_t *lock) __no_lock_analysis
-{
-	struct hart *hart = this_hart();
-	u32 free = 0;
+bool spin_trylock(spinlock_t *lock) __no_lock_analysis;
 
-	if (!__atomic_compare_exchange_n(&lock->owner, &free, hart->id + 1, false,
+/* Make the lock word @free this hart's @taken. */
+static inline bool spin_take(spinlock_t *lock, u32 free, u32 taken) __no_lock_analysis
+{
+	if (!__atomic_compare_exchange_n(&lock->owner, &free, taken, false,
 					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return false;
-	hart->spin_depth++;
+	this_hart()->spin_depth++;
 	return true;
 }
 
@@ -96,8 +112,8 @@ static inline bool spin_trylock(spinlock_t *lock) __no_lock_analysis
  */
 static inline void spin_lock(spinlock_t *lock) __acquires(lock) __no_lock_analysis
 {
-	if (unlikely(!spin_trylock(lock)))
-		spin_lock_contended(lock);
+	if (unlikely(!spin_take(lock, 0, this_hart()->id + 1)))
+		spin_lock_slow(lock);
 }
 
 /**
@@ -106,8 +122,10 @@ static inline void spin_lock(spinlock_t *lock) __acquires(lock) __no_lock_analys
  */
 static inline void spin_unlock(spinlock_t *lock) __releases(lock) __no_lock_analysis
 {
-	if (unlikely(!spin_is_held(lock)))
-		spin_unlock_stranger(lock);
+	if (unlikely(READ_ONCE(lock->owner) != this_hart()->id + 1)) {
+		spin_unlock_slow(lock);
+		return;
+	}
 	this_hart()->spin_depth--;
 	STORE_RELEASE(lock->owner, 0);
 }

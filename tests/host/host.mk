@@ -52,6 +52,10 @@ $(O)/host/ktest: $(O)/host/asan/.list
 $(O)/host/asan/.list: FORCE
 	@mkdir -p $(@D); printf '%s\n' '$(HOST_OBJS)' >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
+# In both worlds a test has a document's text in it.
+$(addprefix $(O)/,k/tests/kernel/lock_order_test.c.o $(foreach d,asan tsan,host/$(d)/tests/kernel/lock_order_test.o)): \
+	docs/reference/locking.md
+
 -include $(HOST_OBJS:.o=.d) $(TSAN_OBJS:.o=.d)
 
 .PHONY: test-tsan-now

@@ -25,7 +25,11 @@ extern struct ktest_suite *const __stop_ktest_suites[] __attribute__((weak));
 extern const struct ktest_hook *const __start_ktest_hooks[] __attribute__((weak));
 extern const struct ktest_hook *const __stop_ktest_hooks[] __attribute__((weak));
 
-enum outcome { PASSED, FAILED, SKIPPED };
+enum outcome {
+	PASSED,
+	FAILED,
+	SKIPPED
+};
 
 static enum outcome outcome_of(const struct ktest_tally *tally)
 {
@@ -135,21 +139,29 @@ static void run_hooks_after(struct ktest *test)
 			call_guarded(test, (*hook)->after);
 }
 
+/* What is held before a case, and must be after it. */
+struct held_before {
+	u32 spin_depth;
+	u32 nr_held;
+	struct mutex *mutexes;
+};
+
 /* Checks for what no case may leave behind. */
-static void check_left_behind(struct ktest *test, u32 spin_depth, struct mutex *mutexes)
+static void check_left_behind(struct ktest *test, const struct held_before *before)
 {
 	struct ktest_run *run = test->run;
 	struct mutex *const left = run->thread->mutexes;
 	struct hart *hart = this_hart();
 	const unsigned long warnings = warn_count() - run->warnings_before;
 
-	if (hart->spin_depth != spin_depth) {
+	if (hart->spin_depth != before->spin_depth) {
 		KTEST_FAIL(test, "the case ended with %d spinlocks held",
-			   (int)(hart->spin_depth - spin_depth));
-		hart->spin_depth = spin_depth;
+			   (int)(hart->spin_depth - before->spin_depth));
+		hart->spin_depth = before->spin_depth;
 	}
-	if (left != mutexes) {
-		run->thread->mutexes = mutexes;
+	run->thread->nr_held = before->nr_held;
+	if (left != before->mutexes) {
+		run->thread->mutexes = before->mutexes;
 		KTEST_FAIL(test, "the case ended with mutex %s held",
 			   left != NULL ? left->name : "(of its caller) not");
 	}
@@ -163,8 +175,11 @@ static enum outcome run_once(struct ktest *test)
 {
 	struct ktest_run *run = test->run;
 	const struct ktest_suite *suite = run->suite;
-	const u32 spin_depth = this_hart()->spin_depth;
-	struct mutex *const mutexes = run->thread->mutexes;
+	const struct held_before before = {
+		.spin_depth = this_hart()->spin_depth,
+		.nr_held = run->thread->nr_held,
+		.mutexes = run->thread->mutexes,
+	};
 
 	run->failed = 0;
 	run->skip_reason[0] = '\0';
@@ -179,7 +194,7 @@ static enum outcome run_once(struct ktest *test)
 	if (suite->exit != NULL)
 		call_guarded(test, suite->exit);
 	run_hooks_after(test);
-	check_left_behind(test, spin_depth, mutexes);
+	check_left_behind(test, &before);
 	ktest_flush_lines(run);
 	ktest_resources_end(run);
 	if (ktest_failed(test))
@@ -190,7 +205,8 @@ static enum outcome run_once(struct ktest *test)
 /* With the same seed a case gets the same numbers, whichever other cases run. */
 static void seed_case(struct ktest *test, unsigned int param)
 {
-	u64 seed = test->run->options->seed != 0 ? test->run->options->seed : DEFAULT_SEED;
+	u64 seed =
+		test->run->options->seed != 0 ? test->run->options->seed : DEFAULT_SEED;
 
 	for (const char *c = test->run->suite->name; *c != '\0'; c++)
 		seed = (seed ^ (u8)*c) * 0x100000001b3ULL;
@@ -242,7 +258,8 @@ static enum outcome run_params(struct ktest *test)
 	run->indent -= 4;
 	print_tally(run, test_case->name, &tally);
 	if (nr == 0)
-		(void)strscpy(run->skip_reason, "no parameters", sizeof(run->skip_reason));
+		(void)strscpy(run->skip_reason, "no parameters",
+			      sizeof(run->skip_reason));
 	return nr == 0 ? SKIPPED : outcome_of(&tally);
 }
 
@@ -305,7 +322,8 @@ static void run_cases(struct ktest_run *run, struct ktest_tally *tally, int init
 	}
 }
 
-static void run_suite(struct ktest_run *run, struct ktest_suite *suite, unsigned int number)
+static void run_suite(struct ktest_run *run, struct ktest_suite *suite,
+		      unsigned int number)
 {
 	struct ktest_tally tally = { 0 };
 	int err = 0;
@@ -329,7 +347,8 @@ static void run_suite(struct ktest_run *run, struct ktest_suite *suite, unsigned
 }
 
 static void list_cases(const struct ktest_options *options,
-		       struct ktest_suite *const *suites, unsigned int nr, struct sink *out)
+		       struct ktest_suite *const *suites, unsigned int nr,
+		       struct sink *out)
 {
 	for (unsigned int i = 0; i < nr; i++)
 		for (const struct ktest_case *c = suites[i]->cases; c->run != NULL; c++)
@@ -362,8 +381,8 @@ static void run_all(struct ktest_run *run, struct ktest_suite *const *suites,
 }
 
 /* Runs the selected suites, with a stack for the cases. */
-static enum ktest_status run_wanted(struct ktest_run *run, struct ktest_suite *const *suites,
-				    unsigned int nr)
+static enum ktest_status run_wanted(struct ktest_run *run,
+				    struct ktest_suite *const *suites, unsigned int nr)
 {
 	const u64 seed = run->options->seed;
 	const unsigned int repeat = max(run->options->repeat, 1U);
@@ -423,7 +442,8 @@ bool ktest_begin(struct sink *out)
 	if (READ_ONCE(tester) != current_thread() &&
 	    !__atomic_compare_exchange_n(&tester, &nobody, current_thread(), false,
 					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-		sink_puts(out, "another console runs tests or measures; wait for its end\n");
+		sink_puts(out,
+			  "another console runs tests or measures; wait for its end\n");
 		return false;
 	}
 	nr_begun++;

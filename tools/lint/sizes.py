@@ -44,7 +44,8 @@ PARTS = (
         'lib/fdt.c', 'lib/fdt_addr.c', 'lib/fdt_find.c', 'lib/fdt_irq.c', 'lib/fdt_machine.c', 'include/lib/fdt.h',
         'arch/riscv/machine_info.c', 'arch/riscv/machine_devices.c', 'include/arch/machine_info.h')),
     Part('arch', 2000, 1900, ('arch/', 'include/arch/')),
-    Part('base kernel', 2640, 2300, ('kernel/', 'include/kernel/')),
+    Part('lock-order checker', 230, 230, ('kernel/lock_order.c', 'include/kernel/lock_order.h')),
+    Part('base kernel', 2763, 2300, ('kernel/', 'include/kernel/')),
     Part('lib', 1320, 1050, ('lib/', 'include/lib/')),
 )
 

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _KERNEL_LOCK_ORDER_H
+#define _KERNEL_LOCK_ORDER_H
+
+/*
+ * The lock-order checker. It remembers in which order locks are taken, and warns about an
+ * order that contradicts an earlier one, even if no thread ever deadlocks. On in the
+ * image with the tests, and with the boot parameter lock_check=1; lock_check=0 turns it
+ * off. Off, it costs nothing: see SPIN_CHECKED in kernel/spinlock.h.
+ *
+ * All locks of one kind and name are one class. An edge "outer -> inner" says that a
+ * thread has taken a lock of class inner with a lock of class outer held. To hold a
+ * spinlock with interrupts on is an edge to the class LOCK_INTERRUPT, and a lock taken in
+ * a handler is an edge from it. An edge that closes a circle is an inversion. There are
+ * no edges between mutexes and spinlocks: code that holds a spinlock never waits for a
+ * mutex (might_sleep()), so such edges are in no circle.
+ */
+#include "lib/compiler.h"
+#include "lib/types.h"
+
+#define LOCK_INTERRUPT "(interrupt)"
+#define LOCK_MAX_HELD  8 /* that a thread holds at a time, its interrupt handler's too */
+
+/* How a lock is taken. */
+#define LOCK_SLEEPS 1U /* a mutex */
+#define LOCK_TRIED  2U /* without waiting: this cannot deadlock, but what follows can */
+
+/**
+ * struct lock_held - a lock that a thread holds or waits for
+ * @class: the lock's class
+ * @how: LOCK_SLEEPS, LOCK_TRIED
+ * @in_handler: an interrupt handler took it
+ * @place: return address of the call that took it
+ */
+struct lock_held {
+	u8 class;
+	u8 how;
+	bool in_handler;
+	const void *place;
+};
+
+/**
+ * struct lock_edge - two classes, and where the order was seen first
+ * @outer: class of the lock that was held
+ * @inner: class of the lock that was taken then
+ * @held_at: where @outer was taken
+ * @taken_at: where @inner was taken
+ */
+struct lock_edge {
+	u8 outer;
+	u8 inner;
+	const void *held_at;
+	const void *taken_at;
+};
+
+/* The boot parameter; the image with the tests has a definition that says true. */
+extern bool lock_check;
+
+/* True from the first instruction to lock_order_boot(), then what the parameter says. */
+extern bool lock_order_on;
+
+/* Obey the boot parameter. Context: boot, after params_parse(). */
+void lock_order_boot(void);
+
+/**
+ * lock_order_acquire() - a checked lock is taken, or is about to be
+ * @class: the lock's; set when it is 0
+ * @name: the lock's
+ * @how: LOCK_SLEEPS, LOCK_TRIED
+ * @place: return address of the call
+ *
+ * Warns if this contradicts an earlier order.
+ */
+void lock_order_acquire(u32 *class, const char *name, u32 how, const void *place) __cold;
+
+/**
+ * lock_order_release() - the calling thread has released a lock, or waits no longer for it
+ * @class: the lock's
+ */
+void lock_order_release(u32 class) __cold;
+
+/**
+ * lock_order_edge() - get an edge of the graph
+ * @nr: counted from 0, in the order in which they were found
+ *
+ * Return: the edge, which never changes; NULL if there are not so many.
+ */
+const struct lock_edge *lock_order_edge(u32 nr);
+
+/**
+ * lock_order_name() - get the name of a class
+ * @class: of an edge
+ */
+const char *lock_order_name(u32 class);
+
+/**
+ * lock_order_format() - write "outer -> inner (held since PLACE, taken at PLACE)"
+ * @text: where to
+ * @size: bytes of it
+ * @edge: the edge
+ *
+ * Return: length of what was written.
+ */
+size_t lock_order_format(char *text, size_t size, const struct lock_edge *edge) __cold;
+
+#endif
