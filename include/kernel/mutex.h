@@ -21,8 +21,7 @@ struct thread;
  * @name: for reports
  * @class: the lock-order checker's number for @name
  */
-struct __capability("mutex") mutex
-{
+struct __capability("mutex") mutex {
 	struct thread *owner;
 	struct mutex *outer;
 	struct wait_queue waiters;
@@ -32,11 +31,11 @@ struct __capability("mutex") mutex
 
 #define MUTEX_CHECKED 1UL
 
-#define MUTEX_INIT(var, mutex_name)                                    \
-	{                                                              \
-		.owner = (struct thread *)MUTEX_CHECKED,               \
-		.waiters = WAIT_QUEUE_INIT((var).waiters, mutex_name), \
-		.name = (mutex_name)                                   \
+#define MUTEX_INIT(var, mutex_name)                                                      \
+	{                                                                                \
+		.owner = (struct thread *)MUTEX_CHECKED,                                 \
+		.waiters = WAIT_QUEUE_INIT((var).waiters, mutex_name),                   \
+		.name = (mutex_name)                                                     \
 	}
 #define DEFINE_MUTEX(var) struct mutex var = MUTEX_INIT(var, #var)
 
@@ -66,8 +65,7 @@ void mutex_lock(struct mutex *mutex) __acquires(mutex);
  * Context: thread, no spinlock held.
  * Return: 0, or -ETIMEDOUT and the mutex is not the caller's.
  */
-int __must_check mutex_lock_until(struct mutex *mutex,
-				  u64 deadline_ns) __no_lock_analysis;
+int __must_check mutex_lock_until(struct mutex *mutex, u64 deadline_ns) __no_lock_analysis;
 
 /**
  * mutex_lock_patience() - take a mutex, sleeping, while the caller's patience lasts
@@ -77,8 +75,8 @@ int __must_check mutex_lock_until(struct mutex *mutex,
  * Context: thread, no spinlock held.
  * Return: 0; or -ETIMEDOUT, without the mutex.
  */
-int __must_check mutex_lock_patience(struct mutex *mutex,
-				     struct patience *patience) __no_lock_analysis;
+int __must_check mutex_lock_patience(struct mutex *mutex, struct patience *patience)
+	__no_lock_analysis;
 
 /**
  * mutex_trylock() - take a mutex if it is free

@@ -30,21 +30,16 @@
  * @class: the lock-order checker's number for @name
  * @name: for reports, never NULL
  */
-typedef struct __capability("spinlock") spinlock
-{
+typedef struct __capability("spinlock") spinlock {
 	u32 owner;
 	u32 class;
 	const char *name;
-}
-spinlock_t;
+} spinlock_t;
 
 #define SPIN_CHECKED (1U << 31)
 
-#define SPINLOCK_INIT(lock_name)                           \
-	{                                                  \
-		.owner = SPIN_CHECKED, .name = (lock_name) \
-	}
-#define DEFINE_SPINLOCK(var) spinlock_t var = SPINLOCK_INIT(#var)
+#define SPINLOCK_INIT(lock_name) { .owner = SPIN_CHECKED, .name = (lock_name) }
+#define DEFINE_SPINLOCK(var)	 spinlock_t var = SPINLOCK_INIT(#var)
 
 /**
  * spin_lock_init() - make a lock, free

@@ -25,11 +25,7 @@ extern struct ktest_suite *const __stop_ktest_suites[] __attribute__((weak));
 extern const struct ktest_hook *const __start_ktest_hooks[] __attribute__((weak));
 extern const struct ktest_hook *const __stop_ktest_hooks[] __attribute__((weak));
 
-enum outcome {
-	PASSED,
-	FAILED,
-	SKIPPED
-};
+enum outcome { PASSED, FAILED, SKIPPED };
 
 static enum outcome outcome_of(const struct ktest_tally *tally)
 {
@@ -205,8 +201,7 @@ static enum outcome run_once(struct ktest *test)
 /* With the same seed a case gets the same numbers, whichever other cases run. */
 static void seed_case(struct ktest *test, unsigned int param)
 {
-	u64 seed =
-		test->run->options->seed != 0 ? test->run->options->seed : DEFAULT_SEED;
+	u64 seed = test->run->options->seed != 0 ? test->run->options->seed : DEFAULT_SEED;
 
 	for (const char *c = test->run->suite->name; *c != '\0'; c++)
 		seed = (seed ^ (u8)*c) * 0x100000001b3ULL;
@@ -258,8 +253,7 @@ static enum outcome run_params(struct ktest *test)
 	run->indent -= 4;
 	print_tally(run, test_case->name, &tally);
 	if (nr == 0)
-		(void)strscpy(run->skip_reason, "no parameters",
-			      sizeof(run->skip_reason));
+		(void)strscpy(run->skip_reason, "no parameters", sizeof(run->skip_reason));
 	return nr == 0 ? SKIPPED : outcome_of(&tally);
 }
 
@@ -322,8 +316,7 @@ static void run_cases(struct ktest_run *run, struct ktest_tally *tally, int init
 	}
 }
 
-static void run_suite(struct ktest_run *run, struct ktest_suite *suite,
-		      unsigned int number)
+static void run_suite(struct ktest_run *run, struct ktest_suite *suite, unsigned int number)
 {
 	struct ktest_tally tally = { 0 };
 	int err = 0;
@@ -347,8 +340,7 @@ static void run_suite(struct ktest_run *run, struct ktest_suite *suite,
 }
 
 static void list_cases(const struct ktest_options *options,
-		       struct ktest_suite *const *suites, unsigned int nr,
-		       struct sink *out)
+		       struct ktest_suite *const *suites, unsigned int nr, struct sink *out)
 {
 	for (unsigned int i = 0; i < nr; i++)
 		for (const struct ktest_case *c = suites[i]->cases; c->run != NULL; c++)
@@ -381,8 +373,8 @@ static void run_all(struct ktest_run *run, struct ktest_suite *const *suites,
 }
 
 /* Runs the selected suites, with a stack for the cases. */
-static enum ktest_status run_wanted(struct ktest_run *run,
-				    struct ktest_suite *const *suites, unsigned int nr)
+static enum ktest_status run_wanted(struct ktest_run *run, struct ktest_suite *const *suites,
+				    unsigned int nr)
 {
 	const u64 seed = run->options->seed;
 	const unsigned int repeat = max(run->options->repeat, 1U);
@@ -442,8 +434,7 @@ bool ktest_begin(struct sink *out)
 	if (READ_ONCE(tester) != current_thread() &&
 	    !__atomic_compare_exchange_n(&tester, &nobody, current_thread(), false,
 					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-		sink_puts(out,
-			  "another console runs tests or measures; wait for its end\n");
+		sink_puts(out, "another console runs tests or measures; wait for its end\n");
 		return false;
 	}
 	nr_begun++;
