@@ -16,7 +16,7 @@
 
 DEFINE_SPINLOCK(sched_lock);
 
-static LIST_HEAD(run_queue);
+static __guarded_by(sched_lock) LIST_HEAD(run_queue);
 static u32 nr_ready; /* entries of run_queue; read without the lock as a hint */
 static struct thread idle_threads[MAX_HARTS];
 
@@ -191,7 +191,8 @@ bool thread_sleep_until(u64 deadline_ns)
 	return ktime_ns() < deadline_ns;
 }
 
-void sched_init_hart(void)
+/* No other hart knows the thread yet. */
+void sched_init_hart(void) __no_lock_analysis
 {
 	struct hart *hart = this_hart();
 	struct thread *idle = &idle_threads[hart->id];

@@ -30,15 +30,21 @@ enum thread_state {
 	THREAD_EXITED,
 };
 
+/*
+ * Protects the run queue and thread states; taken with interrupts off, innermost,
+ * and held across a context switch: the thread that continues gives it back.
+ */
+extern spinlock_t sched_lock;
+
 /**
- * struct thread - a kernel thread; everything under sched_lock unless it says more
+ * struct thread - a kernel thread
  * @context: registers while it does not run
  * @link: in the run queue
  * @name: for reports
  * @state: enum thread_state
  * @affinity: the only hart it may run on, or ANY_HART
  * @woken: a wake-up came since it was cleared: the next sleep ends at once. Cleared
- *	by the thread itself, without the lock
+ *	by the thread itself
  * @detached: vanishes when it ends
  * @idle: an idle thread: never in the run queue, never blocks
  * @fn: what it does
@@ -47,39 +53,41 @@ enum thread_state {
  * @stack: lowest address, NULL for idle threads
  * @timeout: wakes it at a deadline
  * @joiner: to be woken when it has ended
- * @held_ns: for how long it was at hold points (mm/hold.h); itself alone, without the lock
- * @mutexes: those that it holds, the last taken first; the same
- * @held: what the lock-order checker knows of it; itself alone, interrupts off
+ * @held_ns: for how long it was at hold points (mm/hold.h)
+ * @mutexes: those that it holds, the last taken first
+ * @held: what the lock-order checker knows of it; interrupts off
  * @nr_held: the number of them
- * @interrupter: tells whether the command that it runs is to end; the same; may be NULL
+ * @interrupter: tells whether the command that it runs is to end; may be NULL
+ *
+ * Lock keys:
+ *   (c) constant from thread_create() until the slot is free again
+ *   (s) sched_lock
+ *   (o) the thread itself alone
+ *   (j) the thread itself; after its end the thread that joins it
+ *   (a) atomic: WRITE_ONCE() and READ_ONCE()
+ *   (t) timer_lock
  */
 struct thread {
-	struct arch_context context;
-	struct list_head link;
-	char name[THREAD_NAME_SIZE];
-	u32 state;
-	u32 affinity;
-	bool woken;
-	bool detached;
-	bool idle;
-	int (*fn)(void *arg);
-	void *arg;
-	int result;
-	void *stack;
-	struct timer timeout;
-	struct thread *joiner;
-	u64 held_ns;
-	struct mutex *mutexes;
-	struct lock_held held[LOCK_MAX_HELD];
-	u32 nr_held;
-	struct interrupter *interrupter;
+	struct arch_context context;			/* (s) */
+	struct list_head link;				/* (s) */
+	char name[THREAD_NAME_SIZE];			/* (c) */
+	u32 state __guarded_by(sched_lock);		/* (s) */
+	u32 affinity;					/* (c) */
+	bool woken;					/* (a) */
+	bool detached __guarded_by(sched_lock);		/* (s) */
+	bool idle;					/* (c) */
+	int (*fn)(void *arg);				/* (c) */
+	void *arg;					/* (c) */
+	int result;					/* (j) */
+	void *stack;					/* (j) */
+	struct timer timeout;				/* (t) */
+	struct thread *joiner __guarded_by(sched_lock);	/* (s) */
+	u64 held_ns;					/* (o) */
+	struct mutex *mutexes;				/* (o) */
+	struct lock_held held[LOCK_MAX_HELD];		/* (o) */
+	u32 nr_held;					/* (o) */
+	struct interrupter *interrupter;		/* (o) */
 };
-
-/*
- * Protects the run queue and thread states; taken with interrupts off, innermost,
- * and held across a context switch: the thread that continues gives it back.
- */
-extern spinlock_t sched_lock;
 
 /**
  * sched_init_hart() - make the code that runs here now this hart's idle thread

@@ -11,8 +11,9 @@
 #include "mm/page_alloc.h"
 
 static DEFINE_SPINLOCK(pool_lock);
-static void *pool; /* lowest address of a free stack; its first word is the next stack */
-static unsigned int pool_size;
+/* The lowest address of a free stack; its first word is the next stack. */
+static void *pool __guarded_by(pool_lock);
+static unsigned int pool_size __guarded_by(pool_lock);
 
 static void *pool_take(void)
 {

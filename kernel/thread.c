@@ -11,7 +11,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
-static struct thread threads[MAX_THREADS]; /* @state under sched_lock */
+static struct thread threads[MAX_THREADS];
 
 static struct thread *slot_take(void)
 {
@@ -21,8 +21,11 @@ static struct thread *slot_take(void)
 	for (unsigned int i = 0; i < MAX_THREADS && found == NULL; i++)
 		if (threads[i].state == THREAD_FREE)
 			found = &threads[i];
-	if (found != NULL)
+	if (found != NULL) {
 		found->state = THREAD_BLOCKED;
+		found->detached = false;
+		found->joiner = NULL;
+	}
 	spin_unlock_irqrestore(&sched_lock, flags);
 	return found;
 }
@@ -111,8 +114,6 @@ struct thread *thread_create_on(unsigned int hart, const char *name, int (*fn)(v
 	(void)strscpy(thread->name, name, sizeof(thread->name));
 	thread->affinity = hart;
 	thread->woken = false;
-	thread->detached = false;
-	thread->joiner = NULL;
 	thread->held_ns = 0;
 	thread->mutexes = NULL;
 	thread->nr_held = 0;

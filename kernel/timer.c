@@ -10,17 +10,17 @@
 #include "kernel/timer.h"
 #include "kernel/wait.h"
 
+static DEFINE_SPINLOCK(timer_lock);
+
 /**
- * struct timer_base - one hart's timers; under timer_lock
+ * struct timer_base - one hart's timers
  * @pending: struct timer by time; initialised when the first timer is added
  * @running: the timer with its function running now, or NULL
  */
 static struct timer_base {
-	struct list_head pending;
-	struct timer *running;
+	struct list_head pending __guarded_by(timer_lock);
+	struct timer *running __guarded_by(timer_lock);
 } bases[MAX_HARTS];
-
-static DEFINE_SPINLOCK(timer_lock);
 
 u64 ktime_ns(void)
 {

@@ -14,9 +14,9 @@
 #include "kernel/wait.h"
 #include "kernel/workqueue.h"
 
-static DEFINE_SPINLOCK(work_lock); /* interrupts off; protects all below, and links */
-static LIST_HEAD(queue);
-static const struct work *running;
+static DEFINE_SPINLOCK(work_lock); /* interrupts off; protects the links, too */
+static __guarded_by(work_lock) LIST_HEAD(queue);
+static const struct work *running __guarded_by(work_lock);
 
 static DEFINE_WAIT_QUEUE(work_added);
 static DEFINE_WAIT_QUEUE(work_done);

@@ -54,31 +54,37 @@ enum hart_state {
  * @irqs_off_by: the code that masked them
  * @irqs_off_longest: longest stretch so far in ns; 0 if this is no debug build
  * @irqs_off_longest_by: the code that masked them then
+ *
+ * Lock keys:
+ *   (c) constant once the hart is online
+ *   (o) the hart itself alone
+ *   (w) the hart itself writes, others read with READ_ONCE()
+ *   (a) several harts write: atomic operations, or WRITE_ONCE() and READ_ONCE()
  */
 struct hart {
-	u64 arch[HART_ARCH_WORDS];
+	u64 arch[HART_ARCH_WORDS];		/* (o) */
 
-	u64 trace_mask;
-	void *mm_pcp;
-	struct thread *current;
-	struct thread *idle;
-	u32 id;
-	u32 spin_depth;
-	u32 irq_depth;
-	u32 state;
-	u64 hartid;
+	u64 trace_mask;				/* (a) */
+	void *mm_pcp;				/* (c) */
+	struct thread *current;			/* (w) */
+	struct thread *idle;			/* (c) */
+	u32 id;					/* (c) */
+	u32 spin_depth;				/* (o) */
+	u32 irq_depth;				/* (o) */
+	u32 state;				/* (w) */
+	u64 hartid;				/* (c) */
 
 	/* Other harts write these, so they have their own cache line. */
-	u32 quiesce __aligned(CACHELINE_BYTES);
-	u32 idling;
+	u32 quiesce __aligned(CACHELINE_BYTES);	/* (a) */
+	u32 idling;				/* (a) */
 
-	struct trace_ring *trace_ring __aligned(CACHELINE_BYTES);
-	u64 switches;
-	u64 irqs;
-	u64 irqs_off_since;
-	const void *irqs_off_by;
-	u64 irqs_off_longest;
-	const void *irqs_off_longest_by;
+	struct trace_ring *trace_ring __aligned(CACHELINE_BYTES); /* (c) */
+	u64 switches;				/* (w) */
+	u64 irqs;				/* (w) */
+	u64 irqs_off_since;			/* (o) */
+	const void *irqs_off_by;		/* (o) */
+	u64 irqs_off_longest;			/* (w) */
+	const void *irqs_off_longest_by;	/* (w) */
 } __aligned(CACHELINE_BYTES);
 
 static_assert(offsetof(struct hart, arch) == 0, "assembly reaches arch through tp");

@@ -20,13 +20,18 @@ struct thread;
  * @waiters: the threads that sleep until it is free
  * @name: for reports
  * @class: the lock-order checker's number for @name
+ *
+ * Lock keys:
+ *   (c) constant after mutex_init()
+ *   (a) atomic
+ *   (o) the holder alone
  */
 struct __capability("mutex") mutex {
-	struct thread *owner;
-	struct mutex *outer;
+	struct thread *owner;	/* (a) */
+	struct mutex *outer;	/* (o) */
 	struct wait_queue waiters;
-	const char *name;
-	u32 class;
+	const char *name;	/* (c) */
+	u32 class;		/* (a) */
 };
 
 #define MUTEX_CHECKED 1UL

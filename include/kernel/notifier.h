@@ -35,11 +35,14 @@ struct notifier_block {
  *	register or unregister on the same chain
  * @blocks: struct notifier_block by priority
  * @starts: number of the last start
+ *
+ * Lock keys:
+ *   (l) @lock
  */
 struct notifier_chain {
 	struct mutex lock;
-	struct list_head blocks;
-	u64 starts;
+	struct list_head blocks;	/* (l) */
+	u64 starts;			/* (l) */
 };
 
 #define NOTIFIER_CHAIN_INIT(var, chain_name)                                             \

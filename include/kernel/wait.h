@@ -22,11 +22,15 @@ struct thread;
  * @waiters: struct waiter, in order of arrival
  * @nr_waiters: length of @waiters; changed under @lock, read without it by a thread that
  *	has changed a condition, to skip the wake-up if there are no waiters
+ *
+ * Lock keys:
+ *   (q) @lock
+ *   (r) @lock to write; read with READ_ONCE() without it
  */
 struct wait_queue {
 	spinlock_t lock;
-	struct list_head waiters;
-	u32 nr_waiters;
+	struct list_head waiters;	/* (q) */
+	u32 nr_waiters;			/* (r) */
 };
 
 #define WAIT_QUEUE_INIT(var, queue_name)                                                 \

@@ -247,11 +247,15 @@ static void show_irqs_off(struct sink *out)
 {
 	struct hart *hart;
 
-	for_each_hart(hart)
-		if (hart->irqs_off_longest)
+	for_each_hart(hart) {
+		const u64 ns = READ_ONCE(hart->irqs_off_longest);
+		const void *by = READ_ONCE(hart->irqs_off_longest_by);
+
+		if (ns)
 			sink_printf(out, "hart %u: interrupts were off for %lu ns at most, by %s\n",
-				    hart->id, hart->irqs_off_longest,
-				    symbol_lookup((unsigned long)hart->irqs_off_longest_by, NULL));
+				    hart->id, (unsigned long)ns,
+				    symbol_lookup((unsigned long)by, NULL));
+	}
 }
 
 static int mm_check_command(struct sink *out)
