@@ -35,18 +35,23 @@
  * @partial: slabs with free objects
  * @full: slabs without free objects
  * @nr_used: objects in use
+ *
+ * Lock keys:
+ *   (c) constant after kmem_cache_create()
+ *   (n) caches_lock to write; those who use the cache read without it
+ *   (l) @lock; kmem_cache_destroy() reads without it, for the last user
  */
 struct kmem_cache {
-	const char *name;
-	struct mm *mm;
-	u32 size;
-	u32 first;
-	u32 order;
-	u32 nr_objects;
+	const char *name;		/* (n) */
+	struct mm *mm;			/* (c) */
+	u32 size;			/* (c) */
+	u32 first;			/* (c) */
+	u32 order;			/* (c) */
+	u32 nr_objects;			/* (c) */
 	spinlock_t lock;
-	struct list_head partial;
-	struct list_head full;
-	unsigned long nr_used;
+	struct list_head partial;	/* (l) */
+	struct list_head full;		/* (l) */
+	unsigned long nr_used;		/* (l) */
 };
 
 /* The header at the start of a slab's chunk. @used: bit n: object n is in use. */

@@ -54,29 +54,33 @@ struct virtqueue_slot {
  * @slot: private, by descriptor
  * @order: of the chunk of frames that holds all of this, this struct first
  * @transport: the register that the transport writes to notify
+ *
+ * Lock keys:
+ *   (c) constant after virtqueue_create()
+ *   (u) the user of the queue: the driver sees to it that there is one at a time
  */
 struct virtqueue {
-	struct virtio_device *vdev;
-	const char *name;
-	void (*callback)(struct virtqueue *vq);
-	void *priv;
-	u16 index;
-	u16 size;
-	u16 nr_free;
-	u16 nr_busy;
-	u16 free_head;
-	u16 avail_idx;
-	u16 kicked_idx;
-	u16 last_used;
-	bool event_idx;
-	u64 nr_added;
-	struct vring_desc *desc;
-	struct vring_avail *avail;
-	struct vring_used *used;
-	struct vring_desc *indirect;
-	struct virtqueue_slot *slot;
-	u32 order;
-	void *transport;
+	struct virtio_device *vdev;		/* (c) */
+	const char *name;			/* (c) */
+	void (*callback)(struct virtqueue *vq);	/* (c) */
+	void *priv;				/* (c) */
+	u16 index;				/* (c) */
+	u16 size;				/* (c) */
+	u16 nr_free;				/* (u) */
+	u16 nr_busy;				/* (u) */
+	u16 free_head;				/* (u) */
+	u16 avail_idx;				/* (u) */
+	u16 kicked_idx;				/* (u) */
+	u16 last_used;				/* (u) */
+	bool event_idx;				/* (c) */
+	u64 nr_added;				/* (u) */
+	struct vring_desc *desc;		/* (c) */
+	struct vring_avail *avail;		/* (c) */
+	struct vring_used *used;		/* (c) */
+	struct vring_desc *indirect;		/* (c) */
+	struct virtqueue_slot *slot;		/* (c) */
+	u32 order;				/* (c) */
+	void *transport;			/* (c) */
 };
 
 /**

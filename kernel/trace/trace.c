@@ -35,10 +35,16 @@ struct trace_header ebb_trace = {
 	.seq = 1, /* trace_boot() sets 0 if tracing starts at boot */
 };
 
-/* The target of struct hart's @trace_ring. */
+/*
+ * The target of struct hart's @trace_ring.
+ *
+ * Lock keys:
+ *   (c) constant after trace_ring_init(); the hart alone writes what it points to, but for
+ *       @info->tail, which the reader writes
+ */
 struct trace_ring {
-	union record_words *slots;
-	struct trace_ring_info *info;
+	union record_words *slots;	/* (c) */
+	struct trace_ring_info *info;	/* (c) */
 };
 
 static struct trace_ring rings[TRACE_MAX_RINGS];

@@ -179,18 +179,19 @@ static void control_work(struct work *work)
 }
 
 /* Are there ports, and has the host named all of them? */
-static bool all_named(const struct virtio_console *con)
+static bool all_named(struct virtio_console *con)
 {
-	unsigned int nr = 0;
+	unsigned int nr = 0, unnamed = 0;
 
+	mutex_lock(&con->ctl_lock);
 	for (u32 id = 0; id < VCON_PORTS; id++) {
 		const struct vport *port = &con->port[id];
 
-		if (port->added && !port->name[0])
-			return false;
 		nr += port->added;
+		unnamed += port->added && !port->name[0];
 	}
-	return nr != 0;
+	mutex_unlock(&con->ctl_lock);
+	return nr != 0 && unnamed == 0;
 }
 
 /*

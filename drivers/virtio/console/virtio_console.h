@@ -68,27 +68,36 @@ static_assert(VPORT_RX_SLOTS * VPORT_RX_BYTES + VPORT_TX_SLOTS * VPORT_TX_BYTES 
  * @rx_at, @rx_left: the unread rest of the current receive buffer
  * @tx_free: bit n: the device does not have send buffer n
  * @tx_doubted: the host closed its side, and may have lost the other send buffers
+ *
+ * Lock keys:
+ *   (c) constant from the start of the port to its end
+ *   (k) @con->ctl_lock; the port's thread reads what was there when it started
+ *   (r) @con->ctl_lock to write; others read with READ_ONCE() or acquire
+ *   (t) the port's thread alone, once it runs
+ *   (w) the port's thread writes; others read with READ_ONCE()
+ *   (a) several threads write: WRITE_ONCE() and READ_ONCE()
  */
 struct vport {
-	struct virtio_console *con;
-	u32 id;
-	char name[VPORT_NAME_SIZE];
-	const struct vport_service *service;
-	struct virtqueue *rx, *tx;
-	bool added;
-	u32 host_open;
-	u32 closed, closed_seen;
-	u16 closed_at;
-	u16 seen;
-	u32 gone;
-	u32 listening;
+	struct virtio_console *con;		/* (c) */
+	u32 id;					/* (c) */
+	char name[VPORT_NAME_SIZE];		/* (k) */
+	const struct vport_service *service;	/* (k) */
+	struct virtqueue *rx, *tx;		/* (c) */
+	bool added;				/* (k) */
+	u32 host_open;				/* (r) */
+	u32 closed;				/* (r) */
+	u32 closed_seen;			/* (t) */
+	u16 closed_at;				/* (r) */
+	u16 seen;				/* (w) */
+	u32 gone;				/* (a) */
+	u32 listening;				/* (w) */
 	struct wait_queue wait;
-	struct thread *thread;
-	unsigned long frames;
-	char *rx_at;
-	u32 rx_left;
-	u32 tx_free;
-	bool tx_doubted;
+	struct thread *thread;			/* (k) */
+	unsigned long frames;			/* (c) */
+	char *rx_at;				/* (t) */
+	u32 rx_left;				/* (t) */
+	u32 tx_free;				/* (t) */
+	bool tx_doubted;			/* (t) */
 };
 
 /**
@@ -96,17 +105,22 @@ struct vport {
  * @ctl_lock: protects the control queues: the boot thread uses them at the start, and
  *	@work uses them as soon as any queue interrupts
  * @work: handles control messages
+ *
+ * Lock keys:
+ *   (c) constant after probe
+ *   (k) @ctl_lock
+ *   (o) has keys of its own
  */
 struct virtio_console {
-	struct virtio_device *vdev;
+	struct virtio_device *vdev;		/* (c) */
 	struct mutex ctl_lock;
-	struct virtqueue *ctl_rx, *ctl_tx;
-	struct work work;
-	char (*ctl_in)[VCON_CTL_BYTES];
-	struct vcon_control *ctl_out;
-	u32 ctl_out_free;
-	unsigned long frames;
-	struct vport port[VCON_PORTS];
+	struct virtqueue *ctl_rx, *ctl_tx;	/* (c) */
+	struct work work;			/* (o) */
+	char (*ctl_in)[VCON_CTL_BYTES];		/* (k) */
+	struct vcon_control *ctl_out;		/* (k) */
+	u32 ctl_out_free;			/* (k) */
+	unsigned long frames;			/* (c) */
+	struct vport port[VCON_PORTS];		/* (o) */
 };
 
 /* Interrupt: the device has used a buffer of one of the port's queues. */
