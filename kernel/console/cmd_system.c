@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Commands for the system as a whole: help, files, messages, shutdown.
+ * Commands for the system as a whole: help, files, messages, sleep, shutdown.
  */
 #include "arch/boot.h"
 #include "kernel/param.h"
 #include "kernel/printk.h"
+#include "kernel/timer.h"
 #include "kernel/console/shell.h"
 #include "kernel/console/test_image.h"
 #include "lib/errno.h"
+#include "lib/kstrtox.h"
 #include "lib/string.h"
 
 static int help_one(const char *name, struct sink *out)
@@ -125,9 +127,8 @@ static int cmd_echo(int argc, char **argv, struct sink *out)
 }
 COMMAND(echo, "echo WORD... | echo WORD > FILE", "print words, or write one into a file", cmd_echo);
 
-static int cmd_dmesg(int argc, char **argv, struct sink *out)
+static int cmd_dmesg(int argc, char **, struct sink *out)
 {
-	(void)argv;
 	if (argc > 1)
 		return COMMAND_USAGE;
 	printk_dump(out);
@@ -135,9 +136,25 @@ static int cmd_dmesg(int argc, char **argv, struct sink *out)
 }
 COMMAND(dmesg, "dmesg", "show the kernel's messages so far", cmd_dmesg);
 
-static int cmd_poweroff(int argc, char **argv, struct sink *out)
+/* A slow command, for tests of what happens meanwhile. */
+static int cmd_sleep(int argc, char **argv, struct sink *)
 {
-	(void)argv;
+	const u64 start = ktime_ns();
+	unsigned int ms;
+
+	if (argc != 2 || kstrtouint(argv[1], 10, &ms))
+		return COMMAND_USAGE;
+	while (ktime_ns() - start < ms * NSEC_PER_MSEC) {
+		msleep(1);
+		if (command_interrupted(NULL))
+			return -EINTR;
+	}
+	return 0;
+}
+COMMAND(sleep, "sleep MS", "for tests: wait so many milliseconds, or for Ctrl-C", cmd_sleep);
+
+static int cmd_poweroff(int argc, char **, struct sink *out)
+{
 	if (argc > 1)
 		return COMMAND_USAGE;
 	sink_puts(out, "ebb: power off\n");
@@ -145,9 +162,8 @@ static int cmd_poweroff(int argc, char **argv, struct sink *out)
 }
 COMMAND(poweroff, "poweroff", "end the machine with status 0", cmd_poweroff);
 
-static int cmd_reboot(int argc, char **argv, struct sink *out)
+static int cmd_reboot(int argc, char **, struct sink *out)
 {
-	(void)argv;
 	if (argc > 1)
 		return COMMAND_USAGE;
 	sink_puts(out, "ebb: reboot\n");

@@ -38,7 +38,7 @@ PARTS = (
     Part('console and views', 2590, 2600, ('kernel/console/', 'include/kernel/console/')),
     Part('trace, export and hold', 1160, 1000, (
         'kernel/trace/', 'include/kernel/trace/', 'kernel/console/export.c', 'kernel/console/snapshot.c',
-        'kernel/console/dumpsys.c', 'kernel/console/kpageflags.c', 'include/kernel/console/export.h',
+        'kernel/console/dumpsys.c', 'include/kernel/console/export.h',
         'mm/evac_hold.c', 'include/mm/hold.h', 'mm/layout.c', 'include/mm/layout.h')),
     Part('device tree', 1570, 1200, (
         'lib/fdt.c', 'lib/fdt_addr.c', 'lib/fdt_find.c', 'lib/fdt_irq.c', 'lib/fdt_machine.c', 'include/lib/fdt.h',
