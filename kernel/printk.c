@@ -10,7 +10,6 @@
 #include "kernel/printk.h"
 #include "kernel/spinlock.h"
 #include "kernel/timer.h"
-#include "lib/string.h"
 #include "lib/vsprintf.h"
 
 #define RING_SIZE     16384 /* a power of two */
@@ -116,11 +115,10 @@ bool ratelimit(struct ratelimit_state *rs, const char *prefix)
 	return true;
 }
 
-static void report_sink_write(struct sink *sink, const char *text, size_t len)
+static void report_sink_write(struct sink *, const char *text, size_t len)
 {
 	const unsigned long flags = console_acquire();
 
-	(void)sink;
 	if (console_write != NULL)
 		console_write(text, len);
 	console_release(flags);

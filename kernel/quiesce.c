@@ -138,9 +138,8 @@ int on_each_hart(void (*fn)(void *arg), void *arg, u64 timeout_ns) __no_lock_ana
 	return err;
 }
 
-static void do_nothing(void *arg)
+static void do_nothing(void *)
 {
-	(void)arg;
 }
 
 int synchronize_harts(u64 timeout_ns)

@@ -5,7 +5,6 @@
  */
 #include "lib/fdt.h"
 #include "lib/errno.h"
-#include "lib/string.h"
 
 #define PCI_ADDR_CELLS 3 /* phys.hi (flags), phys.mid, phys.lo */
 

@@ -5,7 +5,6 @@
  */
 #include "lib/fdt.h"
 #include "lib/errno.h"
-#include "lib/string.h"
 
 /* Reads the @nr cells at @at as the specifier; false if there are fewer. */
 static bool take_cells(const struct fdt_prop *prop, u32 at, u32 nr, struct fdt_irq *irq)

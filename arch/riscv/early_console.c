@@ -3,7 +3,6 @@
  * The firmware's console: for the time before the UART is mapped, and for when all else
  * fails. Works with paging on and off.
  */
-#include "lib/string.h"
 
 #include "arch.h"
 #include "sbi.h"

@@ -7,7 +7,6 @@
 #include "kernel/hart.h"
 #include "kernel/panic.h"
 #include "kernel/printk.h"
-#include "lib/string.h"
 #include "mm/page.h"
 #include "mm/pgtable.h"
 

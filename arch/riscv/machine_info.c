@@ -7,7 +7,6 @@
 #include "kernel/printk.h"
 #include "lib/errno.h"
 #include "lib/fdt.h"
-#include "lib/string.h"
 
 #include "arch.h"
 

@@ -11,7 +11,6 @@
 #include "mm/page.h"
 
 #include "arch.h"
-#include "csr.h"
 
 unsigned long direct_map_offset;
 struct page *vmemmap;

@@ -10,7 +10,6 @@
 #include "arch/machine.h"
 #include "arch/machine_info.h"
 #include "kernel/patience.h"
-#include "lib/compiler.h"
 #include "lib/errno.h"
 #include "lib/ringbuf.h"
 

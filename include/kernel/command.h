@@ -11,7 +11,6 @@
  */
 #include "kernel/sink.h"
 #include "lib/compiler.h"
-#include "lib/types.h"
 
 /**
  * struct command - a word that the user can type

@@ -12,7 +12,6 @@
  * not defined. An error is one line in the log and the boot goes on.
  */
 #include "lib/compiler.h"
-#include "lib/types.h"
 
 /**
  * enum init_level - when to call, always in thread context on the boot hart

@@ -5,7 +5,6 @@
 /*
  * One-shot timers and the clock. Times are nanoseconds since boot.
  */
-#include "lib/compiler.h"
 #include "lib/list.h"
 #include "lib/types.h"
 

@@ -7,7 +7,6 @@
  * the works in the order in which they were scheduled; a work that waits long belongs in
  * its own thread.
  */
-#include "lib/compiler.h"
 #include "lib/list.h"
 #include "lib/types.h"
 

@@ -7,7 +7,6 @@
  * this, and gcc's builtins would call libgcc; these functions are inline and take a
  * multiplication and a byte from a table. Constants fold at compile time.
  */
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 /* Positions in the de Bruijn sequences that the multiplications below select. */

@@ -5,7 +5,6 @@
 /*
  * "Did you mean ...?": the known word that is nearest to a mistyped one.
  */
-#include "lib/types.h"
 
 #define LEVENSHTEIN_MAX 47 /* longest word that is compared, bytes */
 

@@ -7,7 +7,6 @@
  * and placing their memory BARs in the bridge's windows. INTx only, no bridges.
  * Spec: PCI 3.0 section 6; PCI Express 4.0 section 7.2 (ECAM).
  */
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 #define PCI_VENDOR_ID	    0x00

@@ -2,8 +2,6 @@
 /* contig: empty a range of frames by hand, see what stands in the way, and free it. */
 #include "kernel/console/memory_block.h"
 #include "kernel/console/shell.h"
-#include "kernel/timer.h"
-#include "lib/errno.h"
 #include "lib/kstrtox.h"
 #include "lib/string.h"
 #include "mm/contig.h"

@@ -15,9 +15,8 @@
 
 static DEFINE_SPINLOCK(crash_lock);
 
-static void crash_null(u64 addr)
+static void crash_null(u64)
 {
-	(void)addr;
 	*(volatile int *)NULL = 1;
 }
 
@@ -26,9 +25,8 @@ static void crash_stray(u64 addr)
 	*(volatile u8 *)phys_to_virt(addr) = 1;
 }
 
-static void crash_text(u64 addr)
+static void crash_text(u64)
 {
-	(void)addr;
 	*(volatile u32 *)(unsigned long)crash_null = 0;
 }
 
@@ -41,15 +39,13 @@ static __noinline unsigned int recurse(unsigned int depth)
 	return depth == ~0U ? 0 : recurse(depth + 1) + frame[0];
 }
 
-static void crash_stack(u64 addr)
+static void crash_stack(u64)
 {
-	(void)addr;
 	(void)recurse(1);
 }
 
-static void crash_insn(u64 addr)
+static void crash_insn(u64)
 {
-	(void)addr;
 	__asm__ volatile("unimp");
 }
 
@@ -59,9 +55,8 @@ static void crash_bus(u64 addr)
 	(void)readl(ioremap(addr, 4));
 }
 
-static void crash_panic(u64 addr)
+static void crash_panic(u64)
 {
-	(void)addr;
 	panic("crash: by request");
 }
 
@@ -70,17 +65,14 @@ static void crash_bug(u64 addr)
 	BUG_ON(addr == 0);
 }
 
-static void crash_lock_twice(u64 addr) __no_lock_analysis
+static void crash_lock_twice(u64) __no_lock_analysis
 {
-	(void)addr;
 	spin_lock(&crash_lock);
 	spin_lock(&crash_lock);
 }
 
-static void broken_console(const char *text, size_t len)
+static void broken_console(const char *, size_t)
 {
-	(void)text;
-	(void)len;
 	crash_insn(0);
 }
 
@@ -92,9 +84,8 @@ static void crash_report(u64 addr)
 }
 
 /* Hang without a report: this hart takes no more interrupts; others wait long for it. */
-static void crash_hang(u64 addr)
+static void crash_hang(u64)
 {
-	(void)addr;
 	(void)arch_irq_save();
 	for (;;)
 		arch_cpu_relax();

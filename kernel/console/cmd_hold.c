@@ -82,10 +82,8 @@ static int cmd_hold(int argc, char **argv, struct sink *out)
 COMMAND(hold, "hold [evac:phase [PHASE] | evac:verdict [PFN] | evac:move [PFN]]",
 	"make evacuations wait there, or say what is held", cmd_hold);
 
-static int cmd_step(int argc, char **argv, struct sink *out)
+static int cmd_step(int, char **, struct sink *out)
 {
-	(void)argc;
-	(void)argv;
 	if (!hold_wait(0, NULL))
 		return show_held(out, 0);
 	hold_step();
@@ -94,11 +92,8 @@ static int cmd_step(int argc, char **argv, struct sink *out)
 COMMAND(step, "step", "let what is held go on to the next event of that name, and say where",
 	cmd_step);
 
-static int cmd_go(int argc, char **argv, struct sink *out)
+static int cmd_go(int, char **, struct sink *)
 {
-	(void)argc;
-	(void)argv;
-	(void)out;
 	hold_go();
 	return 0;
 }

@@ -7,7 +7,6 @@
 #include "kernel/console/shell.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
-#include "mm/vmstat.h"
 
 struct row {
 	unsigned long first, last; /* block ids */

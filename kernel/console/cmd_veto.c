@@ -18,11 +18,10 @@ struct witness {
 	unsigned long starts, ends;
 };
 
-static int witness_event(struct notifier_block *nb, unsigned long event, void *data)
+static int witness_event(struct notifier_block *nb, unsigned long event, void *)
 {
 	struct witness *w = container_of(nb, struct witness, nb);
 
-	(void)data;
 	if (event == MEM_GOING_ONLINE || event == MEM_GOING_OFFLINE)
 		w->starts++;
 	else
@@ -34,10 +33,8 @@ static unsigned long refused_event;
 static unsigned int refusals_left, refusals_made;
 static int refusal = -EBUSY;
 
-static int refuse(struct notifier_block *nb, unsigned long event, void *data)
+static int refuse(struct notifier_block *, unsigned long event, void *)
 {
-	(void)nb;
-	(void)data;
 	if (event != refused_event || refusals_left == 0)
 		return 0;
 	refusals_left--;

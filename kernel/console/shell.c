@@ -18,11 +18,10 @@ void console_can_interrupt(struct interrupter *i)
 	current_thread()->interrupter = i;
 }
 
-bool command_interrupted(void *unused)
+bool command_interrupted(void *)
 {
 	struct interrupter *i = current_thread()->interrupter;
 
-	(void)unused;
 	return i && i->asked(i);
 }
 

@@ -24,26 +24,23 @@ static enum mhp_online_type parse_online_type(const char *word, struct sink *out
 	return NR_ONLINE_TYPES;
 }
 
-static int show_block_size(unsigned long unused, struct sink *out)
+static int show_block_size(unsigned long, struct sink *out)
 {
-	(void)unused;
 	sink_printf(out, "%lx\n", 1UL << SECTION_SHIFT);
 	return 0;
 }
 PSEUDO_FILE(block_size, "/sys/devices/system/memory/block_size_bytes", show_block_size, NULL);
 
-static int show_auto_online(unsigned long unused, struct sink *out)
+static int show_auto_online(unsigned long, struct sink *out)
 {
-	(void)unused;
 	sink_printf(out, "%s\n", online_type_name(kernel_mm.default_online_type));
 	return 0;
 }
 
-static int store_auto_online(unsigned long unused, const char *word, struct sink *out)
+static int store_auto_online(unsigned long, const char *word, struct sink *out)
 {
 	enum mhp_online_type type = parse_online_type(word, out);
 
-	(void)unused;
 	if (type == NR_ONLINE_TYPES)
 		return -EINVAL;
 	kernel_mm.default_online_type = type;

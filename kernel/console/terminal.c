@@ -8,7 +8,6 @@
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "kernel/wait.h"
-#include "lib/errno.h"
 #include "lib/string.h"
 #include "serial/serial.h"
 
@@ -32,11 +31,10 @@ static unsigned int nr_ahead, ahead_read;
 static bool ctrl_c;
 
 /* Ctrl-C ends the running command; input before and after it is kept for the prompt. */
-static bool ctrl_c_typed(struct interrupter *unused)
+static bool ctrl_c_typed(struct interrupter *)
 {
 	int byte;
 
-	(void)unused;
 	while ((byte = serial_getc()) >= 0) {
 		if (byte == CTRL_C)
 			ctrl_c = true;
@@ -69,11 +67,10 @@ static void run_line(const char *line)
 	(void)console_run_line(line, console_sink());
 }
 
-static int console_thread(void *unused)
+static int console_thread(void *)
 {
 	static struct interrupter interrupter = { .asked = ctrl_c_typed };
 
-	(void)unused;
 	console_can_interrupt(&interrupter);
 	lineedit_init(&editor, "ebb> ", console_sink(), shell_complete);
 	lineedit_start(&editor);

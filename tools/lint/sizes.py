@@ -32,10 +32,10 @@ PARTS = (
     Part('virtio-mem', 2190, 1500, ('drivers/virtio/mem/', 'include/virtio/virtio_mem.h')),
     Part('virtio core, transports and PCI', 1480, 1350, (
         'drivers/virtio/', 'drivers/pci/', 'include/virtio/', 'include/pci/')),
-    Part('ports', 1070, 850, (
+    Part('ports', 1060, 850, (
         'drivers/virtio/console/', 'drivers/serial/', 'include/serial/', 'include/virtio/virtio_port.h',
         'kernel/console/console_port.c', 'kernel/console/trace_port.c')),
-    Part('console and views', 2590, 2600, ('kernel/console/', 'include/kernel/console/')),
+    Part('console and views', 2550, 2600, ('kernel/console/', 'include/kernel/console/')),
     Part('trace, export and hold', 1160, 1000, (
         'kernel/trace/', 'include/kernel/trace/', 'kernel/console/export.c', 'kernel/console/snapshot.c',
         'kernel/console/dumpsys.c', 'include/kernel/console/export.h',
@@ -45,8 +45,8 @@ PARTS = (
         'arch/riscv/machine_info.c', 'arch/riscv/machine_devices.c', 'include/arch/machine_info.h')),
     Part('arch', 2000, 1900, ('arch/', 'include/arch/')),
     Part('lock-order checker', 230, 230, ('kernel/lock_order.c', 'include/kernel/lock_order.h')),
-    Part('base kernel', 2763, 2300, ('kernel/', 'include/kernel/')),
-    Part('lib', 1320, 1050, ('lib/', 'include/lib/')),
+    Part('base kernel', 2750, 2300, ('kernel/', 'include/kernel/')),
+    Part('lib', 1310, 1050, ('lib/', 'include/lib/')),
 )
 
 

@@ -374,11 +374,10 @@ static int vcon_probe(struct virtio_device *vdev)
 	return ret;
 }
 
-static void reattach_work(struct work *work)
+static void reattach_work(struct work *)
 {
 	struct virtio_device *vdev = __atomic_exchange_n(&lost, NULL, __ATOMIC_ACQ_REL);
 
-	(void)work;
 	if (vdev && virtio_reattach(vdev))
 		pr_err_ratelimited(&vdev->log, "%s: does not come back", vdev->where);
 }

@@ -7,7 +7,6 @@
  * the ELF file.
  */
 #include "kernel/trace/trace_events.h"
-#include "lib/compiler.h"
 
 extern const struct trace_event_desc __start_trace_event_table[];
 extern const struct trace_event_desc __stop_trace_event_table[];
