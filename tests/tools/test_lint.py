@@ -123,7 +123,8 @@ class StoreyTest(unittest.TestCase):
 class BudgetTest(unittest.TestCase):
     """A line more than a part may have."""
 
-    PAGE = '\n'.join(f'| {part.name} | {part.goal:,} | {part.budget:,} | 1 |' for part in sizes.PARTS)
+    PAGE = '\n'.join([*(f'| {part.name} | {part.goal:,} | {part.budget:,} | a way |' for part in sizes.PARTS),
+                      f'| together | {sum(p.goal for p in sizes.PARTS):,} | {sum(p.budget for p in sizes.PARTS):,} | |'])
 
     def test_part_of(self):
         parts = {'kernel/sched.c': 'base kernel', 'kernel/console/export.c': 'trace, export and hold',

@@ -73,10 +73,9 @@ def part_lines() -> dict[str, int]:
 
 def judge_parts(lines: dict[str, int], page: str) -> list[Finding]:
     """Parts that are over their budget, and those of which SIZE_PAGE says something else."""
-    found = []
-    for part in PARTS:
-        if lines[part.name] > part.budget:
-            found.append(Finding(part.paths[0], 0, f'{part.name}: {lines[part.name]} lines of code; its budget is {part.budget}'))
+    found = [Finding(part.paths[0], 0, f'{part.name}: {lines[part.name]} lines of code; its budget is {part.budget}')
+             for part in PARTS if lines[part.name] > part.budget]
+    for part in (*PARTS, Part('together', sum(part.budget for part in PARTS), sum(part.goal for part in PARTS), ())):
         row = f'| {part.name} | {part.goal:,} | {part.budget:,} |'
         if row not in page:
             found.append(Finding(SIZE_PAGE, 0, f'has no row that begins with "{row}"'))
