@@ -5,6 +5,7 @@
  */
 #include "kernel/ktest.h"
 #include "kernel/panic.h"
+#include "kernel/quiesce.h"
 #include "kernel/sink.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
@@ -372,8 +373,10 @@ static void wait_plugged(struct ktest *test, const struct fake_vmem *fm, u64 byt
 		pb_to_bytes(READ_ONCE(map->nr_plugged)) != bytes || READ_ONCE(map->nr_held)) &&
 	       ktime_ns() < deadline)
 		msleep(1);
-	KTEST_EXPECT_EQ(test, fm->config.plugged_size, bytes);
-	KTEST_EXPECT_EQ(test, pb_to_bytes(map->nr_plugged), bytes);
+	/* What the worker wrote before these is seen from here on. */
+	KTEST_ASSERT_EQ(test, synchronize_harts(STEP_NS), 0);
+	KTEST_EXPECT_EQ(test, READ_ONCE(fm->config.plugged_size), bytes);
+	KTEST_EXPECT_EQ(test, pb_to_bytes(READ_ONCE(map->nr_plugged)), bytes);
 }
 
 static void leave(void *vdev)

@@ -12,6 +12,12 @@ static struct fake_virtio *to_fake(struct virtio_device *vdev)
 	return container_of(vdev, struct fake_virtio, vdev);
 }
 
+/* The thread that plays the device counts: the test's, or the driver's in its kick. */
+static void violation(struct fake_virtio *fv)
+{
+	__atomic_fetch_add(&fv->violations, 1, __ATOMIC_RELAXED);
+}
+
 static u8 fake_get_status(struct virtio_device *vdev)
 {
 	return to_fake(vdev)->status;
@@ -32,11 +38,11 @@ static void fake_set_status(struct virtio_device *vdev, u8 status)
 	}
 	/* Bits are only added, and in the order of spec 3.1.1. */
 	if (fv->status & ~status)
-		fv->violations++;
+		violation(fv);
 	if ((status & VIRTIO_STATUS_DRIVER) && !(status & VIRTIO_STATUS_ACKNOWLEDGE))
-		fv->violations++;
+		violation(fv);
 	if ((status & VIRTIO_STATUS_DRIVER_OK) && !(status & VIRTIO_STATUS_FEATURES_OK))
-		fv->violations++;
+		violation(fv);
 	if ((status & VIRTIO_STATUS_FEATURES_OK) && (fv->accepted & ~fv->offered))
 		status &= (u8)~VIRTIO_STATUS_FEATURES_OK;
 	fv->status = status;
@@ -52,7 +58,7 @@ static void fake_set_features(struct virtio_device *vdev, u64 features)
 	struct fake_virtio *fv = to_fake(vdev);
 
 	if (fv->status & VIRTIO_STATUS_FEATURES_OK)
-		fv->violations++;
+		violation(fv);
 	fv->accepted = features;
 }
 
@@ -65,13 +71,17 @@ static void tick(struct fake_virtio *fv)
 static u32 fake_generation(struct virtio_device *vdev)
 {
 	struct fake_virtio *fv = to_fake(vdev);
+	u32 generation;
 
 	tick(fv);
+	spin_lock(&fv->lock);
 	if (fv->flicker) {
 		fv->flicker--;
 		fv->generation++;
 	}
-	return fv->generation;
+	generation = fv->generation;
+	spin_unlock(&fv->lock);
+	return generation;
 }
 
 /* The widest access to a configuration, in bytes: spec 4.2.2.2 and 4.1.3.1. */
@@ -87,13 +97,15 @@ static void fake_read_config(struct virtio_device *vdev, u32 offset, void *buf, 
 	struct fake_virtio *fv = to_fake(vdev);
 
 	if (offset + len > fv->config_size || (offset & (len - 1))) {
-		fv->violations++;
+		violation(fv);
 		memset(buf, 0xff, len);
 		return;
 	}
 	for (u32 at = 0; at < len; at += CONFIG_ACCESS) {
 		tick(fv);
+		spin_lock(&fv->lock);
 		memcpy((char *)buf + at, fv->config + offset + at, min(len, CONFIG_ACCESS));
+		spin_unlock(&fv->lock);
 	}
 }
 
@@ -114,7 +126,7 @@ static int fake_queue_setup(struct virtio_device *vdev, struct virtqueue *vq)
 	q->avail_seen = 0;
 	if (q->ready || !IS_POWER_OF_2(q->size) || q->size > q->max || (q->desc & 15) ||
 	    (q->avail & 1) || (q->used & 3) || (fv->status & VIRTIO_STATUS_DRIVER_OK))
-		fv->violations++;
+		violation(fv);
 	q->ready = true;
 	return 0;
 }
@@ -123,9 +135,9 @@ static void fake_notify(struct virtio_device *vdev, struct virtqueue *vq)
 {
 	struct fake_virtio *fv = to_fake(vdev);
 
-	fv->notified++;
+	__atomic_fetch_add(&fv->notified, 1, __ATOMIC_RELAXED);
 	if (!(fv->status & VIRTIO_STATUS_DRIVER_OK) || !fv->queue[vq->index].ready)
-		fv->violations++;
+		violation(fv);
 	if (fv->handle)
 		fv->handle(fv, vq->index);
 }
@@ -160,6 +172,7 @@ static const struct virtio_transport_ops fake_ops = {
 void fake_virtio_init(struct fake_virtio *fv, u32 id, struct mm *mm)
 {
 	memset(fv, 0, sizeof(*fv));
+	spin_lock_init(&fv->lock, "test_fake.lock");
 	fv->offered = VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX;
 	fv->config_size = FAKE_CONFIG_BYTES;
 	fv->queue[0].max = 64;
@@ -225,12 +238,6 @@ static bool read_chain(const struct vring_desc *table, u32 size, u32 i, struct f
 		i = table[i].next;
 	}
 	return false;
-}
-
-/* The thread that plays the device counts: the test's, or the driver's in its kick. */
-static void violation(struct fake_virtio *fv)
-{
-	__atomic_fetch_add(&fv->violations, 1, __ATOMIC_RELAXED);
 }
 
 bool fake_pop(struct fake_virtio *fv, u32 index, struct fake_chain *chain)

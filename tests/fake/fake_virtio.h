@@ -9,6 +9,7 @@
  * The device acts inside notify(), in the driver's own thread, so a test is the same in
  * every run.
  */
+#include "kernel/spinlock.h"
 #include "virtio/virtio.h"
 #include "virtio/virtqueue.h"
 
@@ -39,6 +40,7 @@ struct fake_queue {
  * @vdev: the device, for the driver
  * @offered: the features that the device offers
  * @accepted: the features that the driver accepted
+ * @lock: protects @config and @generation: the test writes them, the driver's threads read
  * @config: the device's configuration
  * @flicker: how often the configuration changes while the driver reads it
  * @tick: lets the device act: called before each access to its configuration, and
@@ -46,13 +48,14 @@ struct fake_queue {
  * @stuck: a reset does not end
  * @handle: the driver has notified queue @index; may be NULL
  * @violations: how often the driver broke the spec
- * @notified: notifications so far
+ * @notified: notifications so far, of all threads
  * @resets: how often the driver has reset the device
  */
 struct fake_virtio {
 	struct virtio_device vdev;
 	u64 offered, accepted;
 	u8 status;
+	spinlock_t lock;
 	u32 generation;
 	u8 config[FAKE_CONFIG_BYTES];
 	u32 config_size;

@@ -4,10 +4,28 @@
 #include "arch/machine.h"
 #include "lib/string.h"
 
-static void write_config(struct fake_vmem *fm)
+/*
+ * The test's thread resizes while the driver's makes the device answer: both change
+ * @config under the lock, and read it without.
+ */
+static void publish(struct fake_vmem *fm)
 {
 	memcpy(fm->fv.config, &fm->config, sizeof(fm->config));
 	fm->fv.generation++;
+}
+
+static void write_config(struct fake_vmem *fm)
+{
+	spin_lock(&fm->fv.lock);
+	publish(fm);
+	spin_unlock(&fm->fv.lock);
+}
+
+static void set_plugged_size(struct fake_vmem *fm, u64 size)
+{
+	spin_lock(&fm->fv.lock);
+	WRITE_ONCE(fm->config.plugged_size, size);
+	spin_unlock(&fm->fv.lock);
 }
 
 static void set_usable(struct fake_vmem *fm)
@@ -17,14 +35,16 @@ static void set_usable(struct fake_vmem *fm)
 	if (fm->usable_slack)
 		usable = min(usable, fm->config.requested_size + fm->usable_slack);
 	/* The usable region may only grow, except after UNPLUG_ALL. */
-	fm->config.usable_region_size = max(fm->config.usable_region_size, usable);
+	WRITE_ONCE(fm->config.usable_region_size, max(fm->config.usable_region_size, usable));
 }
 
 void fake_vmem_resize(struct fake_vmem *fm, u64 requested)
 {
-	fm->config.requested_size = requested;
+	spin_lock(&fm->fv.lock);
+	WRITE_ONCE(fm->config.requested_size, requested);
 	set_usable(fm);
-	write_config(fm);
+	publish(fm);
+	spin_unlock(&fm->fv.lock);
 	fake_interrupt(&fm->fv, VIRTIO_ISR_CONFIG);
 }
 
@@ -123,7 +143,7 @@ static bool is_usable(const struct fake_vmem *fm, const struct virtio_mem_req *r
 	const u64 offset = req->addr - fm->config.addr;
 
 	return !(req->addr & (block - 1)) && req->nb_blocks && req->addr >= fm->config.addr &&
-	       offset + req->nb_blocks * block <= fm->config.usable_region_size;
+	       offset + req->nb_blocks * block <= READ_ONCE(fm->config.usable_region_size);
 }
 
 static unsigned long nr_plugged(const struct fake_vmem *fm, const struct virtio_mem_req *req)
@@ -175,13 +195,13 @@ static u16 do_plug(struct fake_vmem *fm, const struct virtio_mem_req *req)
 	}
 	if (!fm->forgetful)
 		check_unmapped(fm, req);
-	if (fm->config.plugged_size + size > fm->config.requested_size)
+	if (fm->config.plugged_size + size > READ_ONCE(fm->config.requested_size))
 		return VIRTIO_MEM_RESP_NACK;
 	if (!is_mapped(fm, req->addr))
 		make_dirty(fm, req->addr, size);
 	bitmap_set(fm->plugged, (req->addr - fm->config.addr) / fm->config.block_size,
 		   req->nb_blocks);
-	WRITE_ONCE(fm->config.plugged_size, fm->config.plugged_size + size);
+	set_plugged_size(fm, fm->config.plugged_size + size);
 	return VIRTIO_MEM_RESP_ACK;
 }
 
@@ -194,8 +214,7 @@ static u16 do_unplug(struct fake_vmem *fm, const struct virtio_mem_req *req)
 	check_unmapped(fm, req);
 	bitmap_clear(fm->plugged, (req->addr - fm->config.addr) / fm->config.block_size,
 		     req->nb_blocks);
-	WRITE_ONCE(fm->config.plugged_size,
-		   fm->config.plugged_size - req->nb_blocks * fm->config.block_size);
+	set_plugged_size(fm, fm->config.plugged_size - req->nb_blocks * fm->config.block_size);
 	return VIRTIO_MEM_RESP_ACK;
 }
 
@@ -203,9 +222,11 @@ static u16 do_unplug_all(struct fake_vmem *fm)
 {
 	memset(fm->plugged, 0, sizeof(fm->plugged));
 	fm->fv.violations += fake_vmem_stray(fm) != 0;
-	WRITE_ONCE(fm->config.plugged_size, 0);
-	fm->config.usable_region_size = 0;
+	set_plugged_size(fm, 0);
+	spin_lock(&fm->fv.lock);
+	WRITE_ONCE(fm->config.usable_region_size, 0);
 	set_usable(fm);
+	spin_unlock(&fm->fv.lock);
 	return VIRTIO_MEM_RESP_ACK;
 }
 

@@ -21,13 +21,13 @@ static unsigned long count_blocks(const struct vmem_map *map, enum vmem_block_st
 	unsigned long nr = 0;
 
 	for (unsigned long i = 0; i < map->nr_blocks; i++)
-		nr += map->block[i].state == state;
+		nr += READ_ONCE(map->block[i].state) == state;
 	return nr;
 }
 
 static void print_sizes(const struct virtio_mem *vm, struct sink *out)
 {
-	const u64 held = pb_to_bytes(vm->map.nr_held);
+	const u64 held = pb_to_bytes(READ_ONCE(vm->map.nr_held));
 
 	sink_printf(out, "  requested %s, plugged %s",
 		    vmem_size_text(vm->config.requested_size).text,
@@ -40,11 +40,12 @@ static void print_sizes(const struct virtio_mem *vm, struct sink *out)
 static void print_requests(const struct virtio_mem *vm, struct sink *out)
 {
 	sink_printf(out, "  requests: plug %lu, unplug %lu, unplug_all %lu, state %lu; answers:",
-		    vm->nr_requests[VIRTIO_MEM_REQ_PLUG], vm->nr_requests[VIRTIO_MEM_REQ_UNPLUG],
-		    vm->nr_requests[VIRTIO_MEM_REQ_UNPLUG_ALL],
-		    vm->nr_requests[VIRTIO_MEM_REQ_STATE]);
+		    READ_ONCE(vm->nr_requests[VIRTIO_MEM_REQ_PLUG]),
+		    READ_ONCE(vm->nr_requests[VIRTIO_MEM_REQ_UNPLUG]),
+		    READ_ONCE(vm->nr_requests[VIRTIO_MEM_REQ_UNPLUG_ALL]),
+		    READ_ONCE(vm->nr_requests[VIRTIO_MEM_REQ_STATE]));
 	for (unsigned int a = 0; a < ARRAY_SIZE(answer_names); a++)
-		sink_printf(out, " %s %lu", answer_names[a], vm->nr_answers[a]);
+		sink_printf(out, " %s %lu", answer_names[a], READ_ONCE(vm->nr_answers[a]));
 	sink_puts(out, "\n");
 }
 

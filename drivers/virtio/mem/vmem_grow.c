@@ -46,10 +46,10 @@ void vmem_block_added(struct virtio_mem *vm, unsigned long i)
 	pfn_walk_begin();
 	s = walk_section(vm->mm, pfn);
 	if (s && (s->flags & SECTION_SELF_HOSTED) && s->owner == &vm->owner) {
-		b->state = VMEM_BLOCK_ADDED;
+		WRITE_ONCE(b->state, VMEM_BLOCK_ADDED);
 		b->host = (u8)pageblock_index(s->host_pfn);
 	} else {
-		b->state = VMEM_BLOCK_SHARED;
+		WRITE_ONCE(b->state, VMEM_BLOCK_SHARED);
 	}
 	pfn_walk_end();
 }

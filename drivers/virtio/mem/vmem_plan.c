@@ -31,7 +31,7 @@ void vmem_mark_held(struct vmem_map *map, const struct vmem_run *run)
 	for (unsigned long i = vmem_index(map, run->start);
 	     i < map->nr_blocks && vmem_block_start(map, i) < run->start + run->nr; i++)
 		map->block[i].held |= vmem_run_mask(map, i, run);
-	map->nr_held += run->nr;
+	WRITE_ONCE(map->nr_held, map->nr_held + run->nr);
 }
 
 void vmem_mark_gone(struct vmem_map *map, const struct vmem_run *run)
@@ -39,7 +39,7 @@ void vmem_mark_gone(struct vmem_map *map, const struct vmem_run *run)
 	for (unsigned long i = vmem_index(map, run->start);
 	     i < map->nr_blocks && vmem_block_start(map, i) < run->start + run->nr; i++)
 		map->block[i].held &= ~vmem_run_mask(map, i, run);
-	map->nr_held -= run->nr;
+	WRITE_ONCE(map->nr_held, map->nr_held - run->nr);
 }
 
 void vmem_mark_plugged(struct vmem_map *map, unsigned long i, u64 mask)
@@ -48,8 +48,8 @@ void vmem_mark_plugged(struct vmem_map *map, unsigned long i, u64 mask)
 
 	map->block[i].held &= ~mask;
 	map->block[i].plugged |= mask;
-	map->nr_held -= nr;
-	map->nr_plugged += nr;
+	WRITE_ONCE(map->nr_held, map->nr_held - nr);
+	WRITE_ONCE(map->nr_plugged, map->nr_plugged + nr);
 }
 
 void vmem_mark_taken(struct vmem_map *map, unsigned long i, u64 mask)
@@ -58,8 +58,8 @@ void vmem_mark_taken(struct vmem_map *map, unsigned long i, u64 mask)
 
 	map->block[i].plugged &= ~mask;
 	map->block[i].held |= mask;
-	map->nr_plugged -= nr;
-	map->nr_held += nr;
+	WRITE_ONCE(map->nr_plugged, map->nr_plugged - nr);
+	WRITE_ONCE(map->nr_held, map->nr_held + nr);
 }
 
 void vmem_forget_refusals(struct vmem_map *map)

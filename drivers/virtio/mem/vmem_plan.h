@@ -68,7 +68,7 @@ struct vmem_run {
  * @usable_end: the end of what the device allows to be plugged now, whole granules
  * @granule: in pageblocks, a power of two up to 64
  * @max_run: the most pageblocks of one request, whole granules
- * @nr_plugged, @nr_held: sums over the blocks
+ * @nr_plugged, @nr_held: sums over the blocks; other threads read them, too
  * @first_block: memory block id of block[0]
  * @used: frames in use in pageblocks (@mask) of the memory block that starts at pageblock
  *	@start; 0 if no frame would have to move

@@ -140,7 +140,7 @@ static void find_block(struct virtio_mem *vm, unsigned long i)
 	if (!s)
 		return;
 	vmem_block_added(vm, i);
-	vm->map.nr_held += hweight64(mask);
+	WRITE_ONCE(vm->map.nr_held, vm->map.nr_held + hweight64(mask));
 	vmem_mark_plugged(&vm->map, i, mask);
 }
 

@@ -45,7 +45,7 @@ static int submit(struct virtio_mem *vm, struct vmem_slot *slot)
 	slot->nr = vm->vq->nr_added;
 	slot->open = true;
 	vm->nr_open++;
-	vm->nr_requests[slot->req.type]++;
+	WRITE_ONCE(vm->nr_requests[slot->req.type], vm->nr_requests[slot->req.type] + 1);
 	trace_emit(TRACE_VMEM_REQUEST, .pfn = phys_to_pfn(slot->req.addr),
 		   .count = (u32)slot->nr, .before = slot->req.type,
 		   .after = slot->req.nb_blocks, .flags = (u8)vm->id);
@@ -102,7 +102,7 @@ static void collect(struct virtio_mem *vm)
 		slot->answer = read_answer(vm, slot, len);
 		slot->open = false;
 		vm->nr_open--;
-		vm->nr_answers[slot->answer]++;
+		WRITE_ONCE(vm->nr_answers[slot->answer], vm->nr_answers[slot->answer] + 1);
 		trace_emit(TRACE_VMEM_ANSWER, .pfn = phys_to_pfn(slot->req.addr),
 			   .count = (u32)slot->nr, .before = slot->req.type,
 			   .after = (u16)slot->answer, .flags = (u8)vm->id);

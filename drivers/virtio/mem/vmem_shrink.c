@@ -119,7 +119,7 @@ static void blocks_removed(struct virtio_mem *vm, unsigned long nr)
 		const unsigned long i = map->ids[n] - map->first_block;
 
 		vmem_mark_taken(map, i, map->block[i].plugged);
-		map->block[i].state = VMEM_BLOCK_ABSENT;
+		WRITE_ONCE(map->block[i].state, VMEM_BLOCK_ABSENT);
 	}
 }
 
@@ -297,7 +297,7 @@ void vmem_drop_offline(struct virtio_mem *vm)
 			continue;
 		}
 		vmem_mark_taken(map, i, map->block[i].plugged);
-		map->block[i].state = VMEM_BLOCK_ABSENT;
+		WRITE_ONCE(map->block[i].state, VMEM_BLOCK_ABSENT);
 	}
 	/* If unsure, the next driver must ask the device what it has plugged. */
 	if (map->nr_held && (vm->unsure || vmem_drop_held(vm, map->nr_held)))

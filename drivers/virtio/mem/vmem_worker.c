@@ -185,7 +185,7 @@ static int one_round(struct virtio_mem *vm)
 
 u64 vmem_plugged_bytes(const struct virtio_mem *vm)
 {
-	return pb_to_bytes(vm->map.nr_plugged + vm->map.nr_held);
+	return pb_to_bytes(READ_ONCE(vm->map.nr_plugged) + READ_ONCE(vm->map.nr_held));
 }
 
 struct vmem_size_text vmem_size_text(u64 bytes)
