@@ -7,6 +7,7 @@
  */
 #define pr_fmt(fmt) "virtio: " fmt
 #include "arch/machine.h"
+#include "kernel/mutex.h"
 #include "kernel/patience.h"
 #include "kernel/printk.h"
 #include "kernel/timer.h"
@@ -25,22 +26,13 @@ static unsigned int nr_found; /* for the names */
 
 const char *virtio_id_name(u32 id)
 {
-	switch (id) {
-	case VIRTIO_ID_NET:
-		return "net";
-	case VIRTIO_ID_BLOCK:
-		return "block";
-	case VIRTIO_ID_CONSOLE:
-		return "console";
-	case VIRTIO_ID_RNG:
-		return "rng";
-	case VIRTIO_ID_BALLOON:
-		return "balloon";
-	case VIRTIO_ID_MEM:
-		return "mem";
-	default:
-		return "?";
-	}
+	static const char *const names[] = {
+		[VIRTIO_ID_NET] = "net",	 [VIRTIO_ID_BLOCK] = "block",
+		[VIRTIO_ID_CONSOLE] = "console", [VIRTIO_ID_RNG] = "rng",
+		[VIRTIO_ID_BALLOON] = "balloon", [VIRTIO_ID_MEM] = "mem",
+	};
+
+	return id < ARRAY_SIZE(names) && names[id] ? names[id] : "?";
 }
 
 void virtio_broken(struct virtio_device *vdev, const char *fmt, ...)
@@ -238,30 +230,45 @@ int virtio_register_device(struct virtio_device *vdev)
 	return attach(vdev, drv);
 }
 
-int virtio_reattach(struct virtio_device *vdev)
+/* One device at a time leaves its driver, be it for good or to come back. */
+static DEFINE_MUTEX(leave_lock);
+
+static int detach(struct virtio_device *vdev)
 {
-	const struct virtio_driver *drv = vdev->driver;
-	const int ret = drv->remove(vdev);
+	const int ret = vdev->driver->remove(vdev);
 
 	if (ret)
 		return ret;
 	release_device(vdev);
 	vdev->driver = NULL;
-	return attach(vdev, drv);
+	return 0;
+}
+
+void virtio_reattach(struct virtio_device **asked)
+{
+	const struct virtio_driver *drv;
+	struct virtio_device *vdev;
+
+	mutex_lock(&leave_lock);
+	vdev = __atomic_exchange_n(asked, NULL, __ATOMIC_ACQ_REL);
+	if (vdev) {
+		drv = vdev->driver;
+		if (detach(vdev) || attach(vdev, drv))
+			pr_err_ratelimited(&vdev->log, "%s: does not come back", vdev->where);
+	}
+	mutex_unlock(&leave_lock);
 }
 
 int virtio_unregister_device(struct virtio_device *vdev)
 {
-	if (vdev->driver) {
-		const int ret = vdev->driver->remove(vdev);
+	int ret;
 
-		if (ret)
-			return ret;
-		release_device(vdev);
-		vdev->driver = NULL;
-	}
-	list_del(&vdev->link);
-	return 0;
+	mutex_lock(&leave_lock);
+	ret = vdev->driver ? detach(vdev) : 0;
+	if (!ret)
+		list_del(&vdev->link);
+	mutex_unlock(&leave_lock);
+	return ret;
 }
 
 /* How often to read a configuration again that changes during the read. */

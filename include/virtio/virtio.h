@@ -164,13 +164,13 @@ int virtio_unregister_device(struct virtio_device *vdev);
 
 /**
  * virtio_reattach() - take a device from its driver, reset it, and bring it to the driver again
- * @vdev: registered, with a driver
+ * @asked: the device, registered and with a driver; or NULL. Set to NULL. The driver's remove
+ *	sets it to NULL, too, so that a device that leaves does not come back
  *
  * A driver asks for this when the device has lost the driver's buffers.
  * Context: thread, may sleep; not a thread that the driver's remove waits for.
- * Return: as virtio_register_device(), or what the driver's remove returned.
  */
-int __must_check virtio_reattach(struct virtio_device *vdev);
+void virtio_reattach(struct virtio_device **asked);
 
 /**
  * virtio_negotiate() - steps 1 to 6: reset, ACKNOWLEDGE, DRIVER, features, FEATURES_OK

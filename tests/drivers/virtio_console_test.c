@@ -8,6 +8,7 @@
 #include "kernel/panic.h"
 #include "kernel/spinlock.h"
 #include "kernel/timer.h"
+#include "kernel/workqueue.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "tests/fake/fake_virtio.h"
@@ -27,6 +28,8 @@ struct rig {
 	struct window *w;
 	spinlock_t tx_lock; /* one reader at a time: the test's thread, or the port's
 			     * thread in its kick */
+	spinlock_t ctl_lock; /* one writer at a time: the test's thread, or the driver's
+			      * thread in a kick */
 	bool stalled;	    /* the host does not read */
 	bool loses;	    /* it does not give back what it reads */
 	u32 nr_lost;
@@ -97,7 +100,9 @@ static void send_control(struct rig *rig, u32 id, u16 event, u16 value, const ch
 
 	memcpy(text, &msg, sizeof(msg));
 	memcpy(text + sizeof(msg), name, strlen(name));
+	spin_lock(&rig->ctl_lock);
 	send_bytes(rig, CTL_RX, text, (u32)(sizeof(msg) + strlen(name)));
+	spin_unlock(&rig->ctl_lock);
 }
 
 static void got_control(struct rig *rig, const struct vcon_control *msg)
@@ -107,8 +112,8 @@ static void got_control(struct rig *rig, const struct vcon_control *msg)
 		send_control(rig, PORT, VCON_PORT_ADD, 1, "");
 		break;
 	case VCON_PORT_READY:
-		STORE_RELEASE(rig->port_ready, true);
 		send_control(rig, PORT, VCON_PORT_OPEN, 1, "");
+		STORE_RELEASE(rig->port_ready, true);
 		break;
 	case VCON_PORT_OPEN:
 		STORE_RELEASE(rig->port_open, true);
@@ -117,6 +122,12 @@ static void got_control(struct rig *rig, const struct vcon_control *msg)
 		rig->fv.violations++;
 		break;
 	}
+}
+
+/* A flag of the device: what its thread did before it set the flag is seen, too. */
+static bool is_set(const bool *flag)
+{
+	return __atomic_load_n(flag, __ATOMIC_ACQUIRE);
 }
 
 /* How much text the guest has sent: its thread adds, the test reads. */
@@ -194,6 +205,7 @@ static struct rig *rig_open(struct ktest *test, const char *name)
 	WRITE_ONCE(service_closed, 0);
 	rig->w = w;
 	spin_lock_init(&rig->tx_lock, "tx_lock");
+	spin_lock_init(&rig->ctl_lock, "test_ctl_lock");
 	fake_virtio_init(&rig->fv, VIRTIO_ID_CONSOLE, w->mm);
 	rig->fv.offered |= VIRTIO_CONSOLE_F_MULTIPORT;
 	rig->fv.config_size = 12;
@@ -203,10 +215,10 @@ static struct rig *rig_open(struct ktest *test, const char *name)
 	rig->fv.handle = handle;
 	KTEST_ASSERT_EQ(test, virtio_register_device(&rig->fv.vdev), 0);
 	ktest_add_action(test, rig_close, rig);
-	expect_soon(test, READ_ONCE(rig->port_ready));
+	expect_soon(test, is_set(&rig->port_ready));
 	send_control(rig, PORT, VCON_PORT_NAME, 1, name);
 	if (is_served)
-		expect_soon(test, READ_ONCE(rig->port_open));
+		expect_soon(test, is_set(&rig->port_open));
 	return rig;
 }
 
@@ -258,7 +270,7 @@ static void unknown_name(struct ktest *test)
 	struct rig *rig = rig_open(test, "com.example.other");
 
 	settle();
-	KTEST_EXPECT_FALSE(test, READ_ONCE(rig->port_open));
+	KTEST_EXPECT_FALSE(test, is_set(&rig->port_open));
 	KTEST_EXPECT_EQ(test, send_bytes(rig, RX, "hello", 5), 0);
 }
 
@@ -348,28 +360,64 @@ static void host_loses_buffers(struct ktest *test)
 		expect_soon(test, READ_ONCE(service_closed) == i);
 		send_control(rig, PORT, VCON_PORT_OPEN, 1, "");
 	}
-	expect_soon(test, READ_ONCE(rig->port_ready));
+	expect_soon(test, is_set(&rig->port_ready));
 	WRITE_ONCE(rig->loses, false);
 	forget_text(rig);
 	send_control(rig, PORT, VCON_PORT_NAME, 1, "org.ebb.echo");
-	expect_soon(test, READ_ONCE(rig->port_open));
+	expect_soon(test, is_set(&rig->port_open));
 	KTEST_EXPECT_EQ(test, send_bytes(rig, RX, "hello", 5), 5);
 	expect_text(test, rig, "hello");
 	KTEST_EXPECT_EQ(test, rig->fv.violations, 0);
 }
 
+/* Keeps the work queue's thread, so that what is scheduled behind it waits. */
+static bool keeps;
+
+static void keep_worker(struct work *)
+{
+	while (READ_ONCE(keeps))
+		msleep(1);
+}
+
+static bool all_done;
+
+static void say_done(struct work *)
+{
+	STORE_RELEASE(all_done, true);
+}
+
 /* The device leaves just before its reset: it leaves once. */
 static void leaves_before_it_begins_anew(struct ktest *test)
+{
+	static struct work keeper = { .fn = keep_worker }, last = { .fn = say_done };
+	struct rig *rig = rig_open(test, "org.ebb.echo");
+
+	STORE_RELEASE(rig->port_ready, false);
+	STORE_RELEASE(all_done, false);
+	WRITE_ONCE(keeps, true);
+	schedule_work(&keeper);
+	vcon_reattach(rig->fv.vdev.priv);
+	schedule_work(&last);
+	rig_close(rig);
+	WRITE_ONCE(keeps, false);
+	expect_soon(test, is_set(&all_done));
+	KTEST_EXPECT_FALSE(test, is_set(&rig->port_ready));
+	KTEST_EXPECT_EQ(test, virtio_register_device(&rig->fv.vdev), 0);
+	expect_soon(test, is_set(&rig->port_ready));
+}
+
+/* The device leaves while it begins anew: first the one, then the other. */
+static void leaves_while_it_begins_anew(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, "org.ebb.echo");
 
 	STORE_RELEASE(rig->port_ready, false);
 	vcon_reattach(rig->fv.vdev.priv);
+	expect_soon(test, is_set(&rig->port_ready));
 	rig_close(rig);
-	settle();
-	KTEST_EXPECT_FALSE(test, READ_ONCE(rig->port_ready));
+	KTEST_EXPECT_NULL(test, rig->fv.vdev.priv);
 	KTEST_EXPECT_EQ(test, virtio_register_device(&rig->fv.vdev), 0);
-	expect_soon(test, READ_ONCE(rig->port_ready));
+	KTEST_EXPECT_EQ(test, rig->fv.violations, 0);
 }
 
 /* Control messages with random contents: absent ports, names without an end. */
@@ -503,6 +551,7 @@ static const struct ktest_case virtio_console_cases[] = {
 	KTEST_CASE(port_removed),
 	KTEST_CASE(host_loses_buffers),
 	KTEST_CASE(leaves_before_it_begins_anew),
+	KTEST_CASE(leaves_while_it_begins_anew),
 	KTEST_CASE(odd_messages),
 	KTEST_CASE(lying_device),
 	KTEST_CASE(no_ports),

@@ -152,7 +152,7 @@ static void control_messages(struct virtio_console *con) __must_hold(&con->ctl_l
 	char *slot;
 	u32 len;
 
-	while ((slot = virtqueue_get(con->ctl_rx, &len))) {
+	while (!con->leaves && (slot = virtqueue_get(con->ctl_rx, &len))) {
 		control_message(con, slot, len);
 		if (offer_control(con, slot))
 			return;
@@ -174,7 +174,8 @@ static void control_work(struct work *work)
 	mutex_lock(&con->ctl_lock);
 	do {
 		control_messages(con);
-	} while (!virtqueue_enable_cb(con->ctl_rx) && !virtio_is_broken(con->vdev));
+	} while (!con->leaves && !virtqueue_enable_cb(con->ctl_rx) &&
+		 !virtio_is_broken(con->vdev));
 	mutex_unlock(&con->ctl_lock);
 }
 
@@ -340,7 +341,10 @@ static int vcon_remove(struct virtio_device *vdev)
 	/* A device that leaves is not reset any more: the work finds none. */
 	(void)__atomic_compare_exchange_n(&lost, &leaving, NULL, false, __ATOMIC_ACQ_REL,
 					  __ATOMIC_RELAXED);
-
+	/* From here on no message starts a port's thread, or is answered. */
+	mutex_lock(&con->ctl_lock);
+	con->leaves = true;
+	mutex_unlock(&con->ctl_lock);
 	for (u32 id = 0; id < VCON_PORTS && !ret; id++)
 		ret = vport_end(&con->port[id]);
 	if (!ret)
@@ -376,10 +380,7 @@ static int vcon_probe(struct virtio_device *vdev)
 
 static void reattach_work(struct work *)
 {
-	struct virtio_device *vdev = __atomic_exchange_n(&lost, NULL, __ATOMIC_ACQ_REL);
-
-	if (vdev && virtio_reattach(vdev))
-		pr_err_ratelimited(&vdev->log, "%s: does not come back", vdev->where);
+	virtio_reattach(&lost);
 }
 
 void vcon_reattach(struct virtio_console *con)

@@ -104,6 +104,7 @@ struct vport {
  * struct virtio_console - one device
  * @ctl_lock: protects the control queues: the boot thread uses them at the start, and
  *	@work uses them as soon as any queue interrupts
+ * @leaves: the driver leaves, and handles no more messages
  * @work: handles control messages
  *
  * Lock keys:
@@ -114,6 +115,7 @@ struct vport {
 struct virtio_console {
 	struct virtio_device *vdev;		/* (c) */
 	struct mutex ctl_lock;
+	bool leaves;				/* (k) */
 	struct virtqueue *ctl_rx, *ctl_tx;	/* (c) */
 	struct work work;			/* (o) */
 	char (*ctl_in)[VCON_CTL_BYTES];		/* (k) */
