@@ -48,7 +48,7 @@ static void ring_append(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		ring[(ring_head + i) % RING_SIZE] = text[i];
-	ring_head += len;
+	WRITE_ONCE(ring_head, ring_head + len);
 }
 
 static size_t format_time(char *text, size_t size)
@@ -152,22 +152,28 @@ void printk_set_console(void (*write)(const char *text, size_t len))
 	console_release(flags);
 }
 
-/* Starts at the first whole line. */
+/*
+ * In parts, each copied under the lock: other harts log meanwhile, and the console writes a
+ * part with interrupts off. Begins at a whole line, also behind what was overwritten, and
+ * leaves out what others log from here on, or the end might never come.
+ */
 void printk_dump(struct sink *out)
 {
-	u64 pos = ring_head > RING_SIZE ? ring_head - RING_SIZE : 0;
+	const u64 end = READ_ONCE(ring_head);
+	char text[MESSAGE_MAX];
+	u64 pos = 0;
 
-	if (pos > 0)
-		while (pos < ring_head && ring[pos++ % RING_SIZE] != '\n')
-			;
-	while (pos < ring_head) {
-		const size_t start = pos % RING_SIZE;
-		const size_t left = min(ring_head - pos, (u64)(RING_SIZE - start));
-		/* In parts: the console writes each with interrupts off. */
-		const size_t len = min(left, (size_t)MESSAGE_MAX);
+	while (pos < end) {
+		const unsigned long flags = console_acquire();
+		size_t len = 0;
 
-		out->write(out, ring + start, len);
-		pos += len;
+		if (ring_head - pos > RING_SIZE)
+			for (pos = ring_head - RING_SIZE; ring[pos++ % RING_SIZE] != '\n';)
+				;
+		while (len < sizeof(text) && pos < end)
+			text[len++] = ring[pos++ % RING_SIZE];
+		console_release(flags);
+		out->write(out, text, len);
 	}
 }
 
