@@ -123,8 +123,9 @@ static unsigned long zone_alloc(struct zone *zone, u32 gfp, unsigned int order,
 {
 	const unsigned int mt = gfp_migratetype(gfp);
 	const struct pcp_stack *st = pcp_stack(zone->mm->pcp[this_hart()->id], mt, order);
-	const bool fill = order <= PCP_SMALL_ORDER && st->batch &&
-			  zone_watermark_ok(zone, (unsigned long)st->batch << order, gfp);
+	const unsigned long batch = READ_ONCE(st->batch);
+	const bool fill = order <= PCP_SMALL_ORDER && batch &&
+			  zone_watermark_ok(zone, batch << order, gfp);
 	unsigned long pfn = PFN_NONE;
 
 	if (!zone_watermark_ok(zone, 1UL << order, gfp))

@@ -145,7 +145,7 @@ __leaf unsigned long alloc_pages(struct mm *mm, u32 gfp, unsigned int order,
 			return alloc_pages_slow(mm, gfp, order, type);
 		page_born(page, page->word + type - PGTY_CACHED);
 	}
-	if (unlikely(hart->trace_mask))
+	if (unlikely(READ_ONCE(hart->trace_mask)))
 		return trace_alloc(pfn, order, type);
 	return pfn;
 }
@@ -180,7 +180,7 @@ __leaf void free_pages(struct mm *mm, unsigned long pfn, unsigned int order)
 		return free_pages_slow(mm, pfn, order);
 	WRITE_ONCE(page->word, word - (type >> 8) - (PGTY_FIRST_PLAIN - PGTY_CACHED));
 	*st->top++ = pfn;
-	if (unlikely(hart->trace_mask))
+	if (unlikely(READ_ONCE(hart->trace_mask)))
 		trace_free(pfn, order, type);
 }
 
@@ -203,7 +203,7 @@ unsigned long pcp_refill(struct zone *zone, unsigned int mt, unsigned int order)
 {
 	struct pcp *pcp = zone->mm->pcp[this_hart()->id];
 	struct pcp_stack *st = pcp_stack(pcp, mt, order);
-	unsigned int nr = st->batch;
+	unsigned int nr = READ_ONCE(st->batch);
 
 	arm(pcp, st, mt, order);
 	if (order == 0) {

@@ -50,7 +50,7 @@ __leaf unsigned long pcp_alloc_high(struct mm *mm, u32 gfp, unsigned int order,
 	}
 	st->top--;
 	pcp->high_pages -= 1UL << order;
-	if (unlikely(hart->trace_mask))
+	if (unlikely(READ_ONCE(hart->trace_mask)))
 		return trace_high(pfn, order, PGTY_CACHED, type);
 	return pfn;
 }
@@ -84,7 +84,7 @@ __leaf void pcp_free_high(struct mm *mm, unsigned long pfn, unsigned int order)
 	u64 w;
 
 	if (unlikely(!ms || order > MAX_PAGE_ORDER ||
-		     pcp->high_pages + (1UL << order) > pcp->high_limit))
+		     pcp->high_pages + (1UL << order) > READ_ONCE(pcp->high_limit)))
 		return free_checked(mm, pfn, order);
 	pb = &ms->pb[pageblock_index(pfn)];
 	w = pb_read(pb);
@@ -94,7 +94,7 @@ __leaf void pcp_free_high(struct mm *mm, unsigned long pfn, unsigned int order)
 	type = (word << 8) - (order << 24 | PGTY_FIRST_PLAIN << 8);
 	st = &pcp->high[pb_mt(w) << 4 | order];
 	if (unlikely(type > (PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN) << 8 || w & PB_AWAITED ||
-		     pfn & ((1UL << order) - 1) || st->top >= st->base + st->cap))
+		     pfn & ((1UL << order) - 1) || st->top >= st->base + READ_ONCE(st->cap)))
 		return free_checked(mm, pfn, order);
 	if (w & PB_VALID)
 		WRITE_ONCE(pfn_to_page(pfn)->word,
@@ -102,6 +102,6 @@ __leaf void pcp_free_high(struct mm *mm, unsigned long pfn, unsigned int order)
 	else
 		pageblock_cas_type(pb, w, PGTY_CACHED);
 	push_high(pcp, st, pfn, order);
-	if (unlikely(hart->trace_mask))
+	if (unlikely(READ_ONCE(hart->trace_mask)))
 		trace_high(pfn, order, PAGE_WORD_TYPE(word), PGTY_CACHED);
 }

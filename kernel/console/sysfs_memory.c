@@ -33,7 +33,7 @@ PSEUDO_FILE(block_size, "/sys/devices/system/memory/block_size_bytes", show_bloc
 
 static int show_auto_online(unsigned long, struct sink *out)
 {
-	sink_printf(out, "%s\n", online_type_name(kernel_mm.default_online_type));
+	sink_printf(out, "%s\n", online_type_name(READ_ONCE(kernel_mm.default_online_type)));
 	return 0;
 }
 
@@ -43,7 +43,7 @@ static int store_auto_online(unsigned long, const char *word, struct sink *out)
 
 	if (type == NR_ONLINE_TYPES)
 		return -EINVAL;
-	kernel_mm.default_online_type = type;
+	WRITE_ONCE(kernel_mm.default_online_type, type);
 	return 0;
 }
 PSEUDO_FILE(auto_online, "/sys/devices/system/memory/auto_online_blocks", show_auto_online,
