@@ -158,6 +158,8 @@ void step_contig(struct choices *c)
 	}
 	CHECK(fm_all(pfn, nr, FM_FREE) && !frame_was_cancelled(), "%#lx+%lu: not empty",
 	      pfn, nr);
+	CHECK(kind || (!page_owner(fm.mm, pfn) && !page_owner(fm.mm, pfn + nr - 1)),
+	      "%#lx+%lu: born with an owner", pfn, nr);
 	if (kind) {
 		fm_paint(pfn, nr, kind > 1 ? FM_SKIPPABLE : FM_OFFLINE);
 		return;
@@ -228,6 +230,8 @@ void step_search(struct choices *c)
 	frame_follow_slots(false);
 	if (frame_was_cancelled())
 		place = pfn;
+	CHECK(place == PFN_NONE || pfn == PFN_NONE || !why.migrated,
+	      "%#lx is free, and %lu moved", place, (unsigned long)why.migrated);
 	CHECK(place == PFN_NONE || pfn == place, "%#lx, and the first free place is %#lx",
 	      pfn, place);
 	if (pfn != PFN_NONE) {

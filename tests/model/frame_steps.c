@@ -208,18 +208,39 @@ static void step_reference(struct choices *c)
 		page_put(fm.mm, pfn);
 }
 
+static void check_bulk(const unsigned long *pfns, unsigned long nr)
+{
+	for (unsigned long i = 0; i < nr; i++) {
+		CHECK(fm_all(pfns[i], 1, FM_FREE) && !any_isolated(pfns[i], 1),
+		      "bulk: pfn %#lx", pfns[i]);
+		check_newborn(pfns[i], PGTY_KERNEL);
+		page_set_owner(fm.mm, pfns[i], pfns[i]);
+		fm_paint(pfns[i], 1, FM_KERNEL);
+	}
+}
+
+/* Behind a bulk: no zone gave what it keeps; what rests in caches is not counted. */
+static void check_marks(const unsigned long *before)
+{
+	for (unsigned int z = 0; z < NR_ZONES; z++) {
+		const struct zone *zone = &fm.mm->zone[z];
+
+		CHECK(zone->free >= min(before[z], zone->wmark[WMARK_MIN]),
+		      "zone %u has %lu left of %lu", z, zone->free, before[z]);
+	}
+}
+
 static void step_bulk(struct choices *c)
 {
 	static unsigned long pfns[4000];
 	const unsigned long nr = 1 + take_bytes(c, 2) % ARRAY_SIZE(pfns);
 	const u32 gfp = take_below(c, 3) | GFP_NOWARN;
+	const unsigned long before[NR_ZONES] = { fm.mm->zone[ZONE_NORMAL].free,
+						 fm.mm->zone[ZONE_MOVABLE].free };
 	const unsigned long got = alloc_pages_bulk(fm.mm, gfp, PGTY_KERNEL, nr, pfns);
 
-	for (unsigned long i = 0; i < got; i++) {
-		CHECK(fm_all(pfns[i], 1, FM_FREE) && !any_isolated(pfns[i], 1),
-		      "bulk: pfn %#lx", pfns[i]);
-		fm_paint(pfns[i], 1, FM_KERNEL);
-	}
+	check_bulk(pfns, got);
+	check_marks(before);
 	CHECK(got == nr || !fm_can_alloc(gfp, 0), "bulk: %lu of %lu, and there is one",
 	      got, nr);
 	free_pages_bulk(fm.mm, pfns, got);

@@ -185,16 +185,30 @@ void fm_set_target(unsigned long pfn, unsigned long nr)
 		fm.target[fm_pageblock(p)] = 1;
 }
 
+/* Something in a frame stands in the way: a failure says what. */
+static bool names_a_frame(enum mm_reason reason)
+{
+	return reason == MM_REASON_UNMOVABLE || reason == MM_REASON_PINNED ||
+	       reason == MM_REASON_METADATA || reason == MM_REASON_NOT_SKIPPABLE ||
+	       reason == MM_REASON_SKIPPABLE_TAKEN;
+}
+
 void fm_expect(const char *what, int ret, const struct mm_failure *why,
 	       const struct verdict *v)
 {
+	struct page_state st;
+
 	CHECK(ret == v->err, "%s: %d, model %d (%s, pfn %#lx)", what, ret, v->err,
 	      mm_reason_name(v->reason), v->pfn);
-	if (ret)
-		CHECK(why->reason == v->reason && why->pfn == v->pfn,
-		      "%s: %s, pfn %#lx; model: %s, pfn %#lx", what,
-		      mm_reason_name(why->reason), why->pfn, mm_reason_name(v->reason),
-		      v->pfn);
+	if (!ret)
+		return;
+	CHECK(why->reason == v->reason && why->pfn == v->pfn,
+	      "%s: %s, pfn %#lx; model: %s, pfn %#lx", what, mm_reason_name(why->reason),
+	      why->pfn, mm_reason_name(v->reason), v->pfn);
+	CHECK(!names_a_frame(v->reason) || !page_state_get(fm.mm, v->pfn, &st) ||
+		      why->type == st.type,
+	      "%s: pfn %#lx is %s, not %s", what, v->pfn, page_type_name(st.type),
+	      page_type_name(why->type));
 }
 
 /* --- model and memory agree? ----------------------------------------------- */

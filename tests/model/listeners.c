@@ -55,6 +55,7 @@ static int listen(struct notifier_block *nb, unsigned long event, void *data)
 
 void listeners_setup(void)
 {
+	real.nr = model.nr = 0;
 	for (unsigned int i = 0; i < NR_LISTENERS; i++)
 		CHECK(register_memory_notifier(fm.mm, &listeners[i]) == 0, "listener %u",
 		      i);
