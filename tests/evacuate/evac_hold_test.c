@@ -473,6 +473,63 @@ static void several_waiters(struct ktest *test)
 	unisolate_range(t->mm, &blocks);
 }
 
+static bool at_once(void *cookie)
+{
+	(void)cookie;
+	return true;
+}
+
+static void limit_restored(void *limit)
+{
+	hold_go();
+	hold_limit_ns = (uintptr_t)limit;
+}
+
+/* Held until it goes on by itself: the place is unset. Cancelled while held: it stays. */
+static void hold_ends_by_itself(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	const struct hold_place place = { TRACE_EVAC_PHASE, EVAC_COMMIT };
+	const struct hold_place early = { TRACE_EVAC_PHASE, EVAC_ISOLATE };
+	u64 start;
+
+	ktest_add_action(test, limit_restored, (void *)(uintptr_t)hold_limit_ns);
+	hold_limit_ns = 300 * NSEC_PER_MSEC;
+	hold_set(&place);
+	start = ktime_ns();
+	KTEST_EXPECT_EQ(
+		test, take_contig_range(t->mm, t->base, t->base + 1, &policy, NO_WHY), 0);
+	KTEST_EXPECT_GE(test, ktime_ns() - start, hold_limit_ns);
+	free_contig_range(t->mm, t->base, 1);
+	start = ktime_ns();
+	KTEST_EXPECT_EQ(
+		test, take_contig_range(t->mm, t->base, t->base + 1, &policy, NO_WHY), 0);
+	KTEST_EXPECT_SOON(test, ktime_ns() - start, hold_limit_ns);
+	free_contig_range(t->mm, t->base, 1);
+	/* Nobody is held any more. */
+	KTEST_EXPECT_FALSE(test, hold_wait(ktime_ns() + NSEC_PER_MSEC, NULL));
+
+	hold_set(&early);
+	policy.limits.cancelled = at_once;
+	KTEST_EXPECT_EQ(test,
+			take_contig_range(t->mm, t->base, t->base + 1, &policy, NO_WHY),
+			-EINTR);
+	policy.limits.cancelled = NULL;
+	start = ktime_ns();
+	KTEST_EXPECT_EQ(
+		test, take_contig_range(t->mm, t->base, t->base + 1, &policy, NO_WHY), 0);
+	KTEST_EXPECT_GE(test, ktime_ns() - start, hold_limit_ns);
+	free_contig_range(t->mm, t->base, 1);
+	hold_set(&early);
+	hold_go();
+	start = ktime_ns();
+	KTEST_EXPECT_EQ(
+		test, take_contig_range(t->mm, t->base, t->base + 1, &policy, NO_WHY), 0);
+	KTEST_EXPECT_SOON(test, ktime_ns() - start, hold_limit_ns);
+	free_contig_range(t->mm, t->base, 1);
+}
+
 static const struct ktest_case hold_cases[] = {
 	KTEST_CASE(each_phase_can_be_held),
 	KTEST_CASE(a_held_deadline_stands_still),
@@ -487,6 +544,7 @@ static const struct ktest_case hold_cases[] = {
 	KTEST_CASE(freed_before_it_waits),
 	KTEST_CASE(many_blockers_one_pass),
 	KTEST_CASE(several_waiters),
+	KTEST_CASE(hold_ends_by_itself),
 	{},
 };
 static struct ktest_suite hold_suite = { .name = "evac_hold", .cases = hold_cases };

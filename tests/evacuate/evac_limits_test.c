@@ -9,6 +9,7 @@
 #include "mm/contig.h"
 #include "tests/mm/test_mm.h"
 
+#define PB	 PAGEBLOCK_NR_PAGES
 #define OTHER_MS 200
 /* Long enough to come to the page, and then it passes. */
 #define SHORT_NS ((time_is_virtual() ? 30 : 3000) * NSEC_PER_MSEC)
@@ -257,6 +258,46 @@ static void what_is_never_freed_is_not_waited_for(struct ktest *test)
 	expect_early(test, start);
 }
 
+/* Cancelled or too late from the start: it ends behind the look, with all as it was. */
+static void stopped_before_anything_moves(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	const unsigned long free = t->zone->free;
+	struct mm_failure why;
+
+	policy.limits.cancelled = at_once;
+	KTEST_EXPECT_EQ(test,
+			take_contig_range(t->mm, t->base, t->base + PB, &policy, &why),
+			-EINTR);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CANCELLED);
+	KTEST_EXPECT_EQ(test, why.phase, EVAC_CLASSIFY);
+	policy.limits.cancelled = NULL;
+	policy.limits.deadline_ns = 1;
+	KTEST_EXPECT_EQ(test,
+			take_contig_range(t->mm, t->base, t->base + PB, &policy, &why),
+			-ETIMEDOUT);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_DEADLINE);
+	KTEST_EXPECT_EQ(test, why.phase, EVAC_CLASSIFY);
+	KTEST_EXPECT_EQ(test, t->zone->free, free);
+}
+
+/* A search that is cancelled tries no other place, in no zone. */
+static void search_is_cancelled(struct ktest *test)
+{
+	struct test_mm *t = test_mm_movable(test);
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	struct mm_failure why;
+
+	policy.limits.cancelled = at_once;
+	KTEST_EXPECT_EQ(test, take_contig_pages(t->mm, 1, &policy, &why), PFN_NONE);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CANCELLED);
+	KTEST_EXPECT_EQ(test, vm_event_read(t->mm, VM_CONTIG_FAIL), 1);
+	KTEST_EXPECT_EQ(test, alloc_contig_pages(t->mm, 0, NULL, &why), PFN_NONE);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NO_RANGE);
+	KTEST_EXPECT_EQ(test, vm_event_read(t->mm, VM_CONTIG_FAIL), 1);
+}
+
 static const struct ktest_case evac_limits_cases[] = {
 	KTEST_CASE(another_request_takes_too_long),
 	KTEST_CASE(a_search_gives_up_in_time),
@@ -266,6 +307,8 @@ static const struct ktest_case evac_limits_cases[] = {
 	KTEST_CASE(cause_is_kept),
 	KTEST_CASE(what_is_never_freed_is_not_waited_for),
 	KTEST_CASE(cause_is_no_deadline),
+	KTEST_CASE(stopped_before_anything_moves),
+	KTEST_CASE(search_is_cancelled),
 	{},
 };
 static struct ktest_suite evac_limits_suite = { .name = "evac_limits",

@@ -52,55 +52,6 @@ static void empty_ranges(struct ktest *test)
 	}
 }
 
-/* An unmovable page at the first, a middle and the last frame: named, nothing moved. */
-static void hopeless_moves_nothing(struct ktest *test)
-{
-	struct test_mm *t = test_mm_normal(test, 1);
-	const unsigned long start = t->base + 3 * PB, nr = 8 * PB;
-	const unsigned long places[] = { start, start + nr / 2 + 77, start + nr - 1 };
-	struct page_slot slots[20];
-	struct mm_failure why;
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(slots); i++)
-		KTEST_ASSERT_EQ(test, slot_alloc(t->mm, &slots[i], i % 3), 0);
-	for (unsigned int i = 0; i < ARRAY_SIZE(places); i++) {
-		const unsigned long moved = vm_event_read(t->mm, VM_PGMIGRATE_SUCCESS);
-
-		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, places[i], 0, PGTY_KERNEL), 0);
-		page_set_owner(t->mm, places[i], 0x77);
-		KTEST_EXPECT_EQ(test,
-				alloc_contig_range(t->mm, start, start + nr, NULL, &why),
-				-EBUSY);
-		KTEST_EXPECT_EQ(test, why.reason, MM_REASON_UNMOVABLE);
-		KTEST_EXPECT_EQ(test, why.pfn, places[i]);
-		KTEST_EXPECT_EQ(test, why.type, PGTY_KERNEL);
-		KTEST_EXPECT_EQ(test, why.owner, 0x77);
-		KTEST_EXPECT_EQ(test, why.phase, EVAC_CLASSIFY);
-		KTEST_EXPECT_EQ(test, why.migrated, 0);
-		KTEST_EXPECT_EQ(test, vm_event_read(t->mm, VM_PGMIGRATE_SUCCESS), moved);
-		KTEST_EXPECT_EQ(test, t->zone->nr_isolated, 0);
-		test_mm_check(test, t);
-		free_pages(t->mm, places[i], 0);
-	}
-	for (unsigned int i = 0; i < ARRAY_SIZE(slots); i++)
-		KTEST_EXPECT_EQ(test, slot_free(t->mm, &slots[i]), 0);
-}
-
-/* The frames beside an unaligned range may be what they like. */
-static void only_own_frames_are_judged(struct ktest *test)
-{
-	struct test_mm *t = test_mm_normal(test, 1);
-	const unsigned long start = t->base + 100, end = t->base + 3 * PB + 9;
-
-	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, start - 1, 0, PGTY_SLAB), 0);
-	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, end, 0, PGTY_SLAB), 0);
-	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, start, end, NULL, NO_WHY), 0);
-	test_mm_check(test, t);
-	free_contig_range(t->mm, start, end - start);
-	free_pages(t->mm, start - 1, 0);
-	free_pages(t->mm, end, 0);
-}
-
 static void fill(const struct page_slot *slot, unsigned int order, u8 byte)
 {
 	memset(phys_to_virt(pfn_to_phys(slot_pfn(slot))), byte, PAGE_SIZE << order);
@@ -141,28 +92,6 @@ static void movable_pages_move(struct ktest *test)
 		KTEST_EXPECT_EQ(test, slot_free(t->mm, &slots[i]), 0);
 }
 
-static void pinned_page_stays(struct ktest *test)
-{
-	struct test_mm *t = test_mm_normal(test, 1);
-	struct page_slot slot;
-	struct mm_failure why;
-	unsigned long pfn;
-
-	KTEST_ASSERT_EQ(test, slot_alloc(t->mm, &slot, 2), 0);
-	pfn = slot_pfn(&slot);
-	KTEST_ASSERT_EQ(test, page_pin(t->mm, pfn), 0);
-	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), -EBUSY);
-	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn, pfn + 16, NULL, &why), -EBUSY);
-	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_PINNED);
-	KTEST_EXPECT_EQ(test, why.pfn, pfn);
-	KTEST_EXPECT_EQ(test, slot_pfn(&slot), pfn);
-	KTEST_ASSERT_EQ(test, page_unpin(t->mm, pfn), 0);
-	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn, pfn + 16, NULL, &why), 0);
-	KTEST_EXPECT_NE(test, slot_pfn(&slot), pfn);
-	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), 0);
-	free_contig_range(t->mm, pfn, 16);
-}
-
 /* A page with a second reference is not moved, and not lost. */
 static void referenced_page_stays(struct ktest *test)
 {
@@ -183,26 +112,6 @@ static void referenced_page_stays(struct ktest *test)
 	KTEST_EXPECT_EQ(test, page_type(t->mm, pfn), PGTY_DRIVER);
 	page_put(t->mm, pfn);
 	KTEST_EXPECT_NE(test, page_type(t->mm, pfn), PGTY_DRIVER);
-}
-
-static void no_target_is_said(struct ktest *test)
-{
-	struct test_mm *t = test_mm_normal(test, 1);
-	unsigned long *pfns = test_mm_table(test, 2 * PAGES_PER_SECTION * sizeof(*pfns));
-	struct page_slot slot;
-	struct mm_failure why;
-	unsigned long nr, pfn;
-
-	KTEST_ASSERT_EQ(test, slot_alloc(t->mm, &slot, 0), 0);
-	pfn = slot_pfn(&slot);
-	nr = alloc_pages_bulk(t->mm, GFP_ATOMIC | GFP_NOWARN, PGTY_SLAB,
-			      2 * PAGES_PER_SECTION, pfns);
-	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, pfn, pfn + 1, NULL, &why), -ENOMEM);
-	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NO_TARGET);
-	KTEST_EXPECT_EQ(test, why.pfn, pfn);
-	KTEST_EXPECT_EQ(test, slot_pfn(&slot), pfn);
-	free_pages_bulk(t->mm, pfns, nr);
-	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), 0);
 }
 
 /* Offline frames: a driver's are taken already; offlining steps over skippable ones. */
@@ -428,14 +337,196 @@ static void contig_is_freed_in_parts(struct ktest *test)
 	KTEST_EXPECT_EQ(test, test_mm_free(test, t), free);
 }
 
+/* The second range is somebody else's: the first one's isolation ends again. */
+static void isolated_range_among_several(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const struct pfn_range others = { t->base + 20 * PB, PB };
+	const struct pfn_range ranges[] = { { t->base, 2 * PB }, others };
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	struct mm_failure why;
+
+	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &others, NO_WHY), 0);
+	KTEST_EXPECT_EQ(test, evacuate(t->mm, ranges, 2, &policy, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_ALREADY_ISOLATED);
+	KTEST_EXPECT_EQ(test, why.pfn, others.start_pfn);
+	KTEST_EXPECT_EQ(test, t->zone->nr_isolated, 1);
+	unisolate_range(t->mm, &others);
+}
+
+/* A cached chunk whose hart was not drained stands in the way, and says so. */
+static void cached_chunk_is_in_the_way(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const struct pfn_range range = { t->base, PB };
+	struct evacuate_policy policy = test_policy(EVAC_END_FREE, PGTY_NONE);
+	struct mm_failure why;
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + 8, 0, PGTY_KERNEL), 0);
+	free_pages(t->mm, t->base + 8, 0);
+	KTEST_ASSERT_EQ(test, page_type(t->mm, t->base + 8), PGTY_CACHED);
+	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &range, NO_WHY), 0);
+	policy.flags = EVAC_ISOLATED;
+	KTEST_EXPECT_EQ(test, evacuate(t->mm, &range, 1, &policy, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NOT_FREE);
+	KTEST_EXPECT_EQ(test, why.pfn, t->base + 8);
+	drain_local_pages(t->mm);
+	KTEST_EXPECT_EQ(test, evacuate(t->mm, &range, 1, &policy, &why), 0);
+	unisolate_range(t->mm, &range);
+}
+
+static bool when_something_moved(void *cookie)
+{
+	const struct mm_failure *why = cookie;
+
+	return why->migrated != 0;
+}
+
+/* A full vector's failure is not forgotten, nor is the next one moved after a stop. */
+static void vectors_end_one_by_one(struct ktest *test)
+{
+	enum {
+		NR = 3 * EVAC_VECTOR
+	};
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	struct page_slot slots[NR];
+	unsigned long fails;
+	struct mm_failure why;
+
+	slots_at(test, t, slots, NR, t->base);
+	policy.limits.cancelled = when_something_moved;
+	policy.limits.cookie = &why;
+	KTEST_EXPECT_EQ(test,
+			take_contig_range(t->mm, t->base, t->base + NR, &policy, &why),
+			-EINTR);
+	KTEST_EXPECT_EQ(test, why.migrated, EVAC_VECTOR);
+	KTEST_EXPECT_EQ(test, vm_event_read(t->mm, VM_PGMIGRATE_SUCCESS), EVAC_VECTOR);
+	policy.limits.cancelled = NULL;
+	KTEST_ASSERT_TRUE(test, page_try_get(t->mm, t->base + EVAC_VECTOR));
+	fails = vm_event_read(t->mm, VM_PGMIGRATE_FAIL);
+	KTEST_EXPECT_EQ(test,
+			take_contig_range(t->mm, t->base, t->base + NR, &policy, &why),
+			-EAGAIN);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CLAIM_LOST);
+	KTEST_EXPECT_EQ(test, why.pfn, t->base + EVAC_VECTOR);
+	KTEST_EXPECT_EQ(test, why.retries, policy.limits.retries);
+	KTEST_EXPECT_EQ(test, vm_event_read(t->mm, VM_PGMIGRATE_SUCCESS), NR - 1);
+	KTEST_EXPECT_EQ(test, vm_event_read(t->mm, VM_PGMIGRATE_FAIL) - fails,
+			1 + why.retries);
+	page_put(t->mm, t->base + EVAC_VECTOR);
+	slots_gone(test, t, slots, NR);
+}
+
+/* One page without a target, one in use: reason, frame and errno are of one of the two. */
+static void reason_and_errno_agree(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	unsigned long *pfns = test_mm_table(test, 2 * PAGES_PER_SECTION * sizeof(*pfns));
+	const unsigned long drains = vm_event_read(t->mm, VM_PCP_DRAIN);
+	struct page_slot slots[2];
+	struct mm_failure why;
+	unsigned long nr;
+	int err;
+
+	slots_at(test, t, slots, 2, t->base);
+	nr = alloc_pages_bulk(t->mm, GFP_ATOMIC | GFP_NOWARN | GFP_NODRAIN, PGTY_SLAB,
+			      2 * PAGES_PER_SECTION, pfns);
+	KTEST_ASSERT_TRUE(test, page_try_get(t->mm, t->base + 1));
+	err = alloc_contig_range(t->mm, t->base, t->base + 2, NULL, &why);
+	KTEST_EXPECT_EQ(test, err, mm_reason_errno(why.reason));
+	KTEST_EXPECT_EQ(test, err, why.pfn == t->base ? -ENOMEM : -EAGAIN);
+	/* It drains by itself, once a pass; a target's allocation does not. */
+	KTEST_EXPECT_EQ(test, vm_event_read(t->mm, VM_PCP_DRAIN), drains);
+	page_put(t->mm, t->base + 1);
+	free_pages_bulk(t->mm, pfns, nr);
+	slots_gone(test, t, slots, 2);
+}
+
+/* A page that its slot does not know yet is not moved, and its claim is given back. */
+static void slot_that_is_not_ready(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct page_slot slot;
+	struct page_state st;
+	struct mm_failure why;
+
+	slots_at(test, t, &slot, 1, t->base);
+	slot.pfn = PFN_NONE;
+	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, t->base, t->base + 1, NULL, &why),
+			-EAGAIN);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CLAIM_LOST);
+	KTEST_ASSERT_TRUE(test, page_state_get(t->mm, t->base, &st));
+	KTEST_EXPECT_EQ(test, st.flags, 0);
+	KTEST_EXPECT_EQ(test, st.count, 1);
+	slot.pfn = t->base;
+	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, t->base, t->base + 1, NULL, &why),
+			0);
+	free_contig_range(t->mm, t->base, 1);
+	slots_gone(test, t, &slot, 1);
+	/* A slot whose page was just moved away, and freed there. */
+	slot.pfn = t->base;
+	test_mm_free(test, t);
+	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), -EBUSY);
+	t->zone->wmark[WMARK_MIN] += 2 * t->nr;
+	KTEST_EXPECT_EQ(test, slot_alloc(t->mm, &slot, 10), -ENOMEM);
+	t->zone->wmark[WMARK_MIN] -= 2 * t->nr;
+}
+
+static bool pin_it(void *cookie)
+{
+	struct test_mm *t = cookie;
+
+	(void)page_pin(t->mm, t->base);
+	return false;
+}
+
+/* Pinned after it was looked at: that is what the failure says. */
+static void pinned_meanwhile(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	struct page_slot slot;
+	struct mm_failure why;
+
+	slots_at(test, t, &slot, 1, t->base);
+	policy.limits.cancelled = pin_it;
+	policy.limits.cookie = t;
+	KTEST_EXPECT_EQ(test,
+			take_contig_range(t->mm, t->base, t->base + 1, &policy, &why),
+			-EBUSY);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_PINNED);
+	KTEST_EXPECT_EQ(test, page_unpin(t->mm, t->base), 0);
+	slots_gone(test, t, &slot, 1);
+}
+
+/* Nonsense is refused, and what offline frames take from the zone shows at once. */
+static void contig_policy_and_marks(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct evacuate_policy policy = test_policy(EVAC_END_FREE, PGTY_KERNEL);
+	const unsigned long high = t->zone->wmark[WMARK_HIGH];
+	struct mm_failure why;
+
+	KTEST_EXPECT_EQ(test,
+			take_contig_range(t->mm, t->base, t->base + 1, &policy, &why),
+			-EINVAL);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_MISALIGNED);
+	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, t->base, t->base, NULL, &why),
+			-EINVAL);
+	policy = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);
+	KTEST_ASSERT_EQ(
+		test,
+		take_contig_range(t->mm, t->base, t->base + 30 * PB, &policy, NO_WHY), 0);
+	KTEST_EXPECT_LT(test, t->zone->wmark[WMARK_HIGH], high);
+	test_mm_release(t, t->base, 30 * PB);
+	KTEST_EXPECT_EQ(test, t->zone->wmark[WMARK_HIGH], high);
+}
+
 static const struct ktest_case evacuate_cases[] = {
 	KTEST_CASE(empty_ranges),
-	KTEST_CASE(hopeless_moves_nothing),
-	KTEST_CASE(only_own_frames_are_judged),
 	KTEST_CASE(movable_pages_move),
-	KTEST_CASE(pinned_page_stays),
 	KTEST_CASE(referenced_page_stays),
-	KTEST_CASE(no_target_is_said),
 	KTEST_CASE(offline_frames),
 	KTEST_CASE(waits_for_the_free),
 	KTEST_CASE(waiting_has_an_end),
@@ -443,6 +534,13 @@ static const struct ktest_case evacuate_cases[] = {
 	KTEST_CASE(contig_finds_a_place),
 	KTEST_CASE(contig_makes_a_place),
 	KTEST_CASE(contig_is_freed_in_parts),
+	KTEST_CASE(isolated_range_among_several),
+	KTEST_CASE(cached_chunk_is_in_the_way),
+	KTEST_CASE(vectors_end_one_by_one),
+	KTEST_CASE(reason_and_errno_agree),
+	KTEST_CASE(slot_that_is_not_ready),
+	KTEST_CASE(pinned_meanwhile),
+	KTEST_CASE(contig_policy_and_marks),
 	{},
 };
 static struct ktest_suite evacuate_suite = { .name = "evacuate", .cases = evacuate_cases };

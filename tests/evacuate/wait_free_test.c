@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Waiting for a free, on the host, where time is virtual and a little is nothing: who
- * is woken by what, several ranges, and what is named at a deadline. See test_evac_hold.c
- * for the forced race and for several waiters.
+ * Waiting for a free, an unpin or a put: what wakes which waiter, several ranges, and
+ * what is named at a deadline. See evac_hold_test.c for the forced race and for several
+ * waiters.
  */
 #include "kernel/thread.h"
 #include "kernel/timer.h"
@@ -181,11 +181,105 @@ static void a_held_waiter_sleeps(struct ktest *test)
 		free_contig_range(t->mm, job->ranges[i].start_pfn, 100);
 }
 
+struct later {
+	struct test_mm *t;
+	void (*fn)(struct test_mm *t);
+	u32 called;
+};
+
+static int do_later(void *arg)
+{
+	struct later *later = arg;
+
+	msleep(120);
+	WRITE_ONCE(later->called, 1);
+	later->fn(later->t);
+	return 0;
+}
+
+/* The request for [t->base, + nr) waits, and ends soon after @fn was called. */
+static void expect_end_after(struct ktest *test, struct test_mm *t, unsigned long nr,
+			     void (*fn)(struct test_mm *t))
+{
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	struct later later = { t, fn, 0 };
+	struct thread *thread = thread_create("later", do_later, &later);
+	struct mm_failure why;
+
+	KTEST_ASSERT_NOT_NULL(test, thread);
+	policy.limits.wait = true;
+	KTEST_EXPECT_EQ(
+		test, take_contig_range(t->mm, t->base, t->base + nr, &policy, &why), 0);
+	KTEST_EXPECT_EQ(test, READ_ONCE(later.called), 1);
+	/* Woken at once, not at some next look. */
+	KTEST_EXPECT_SOON(test, why.elapsed_ns, 130 * NSEC_PER_MSEC);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NONE);
+	/* For the sleep, and for what has to move behind it. */
+	KTEST_EXPECT_LE(test, why.scans, 2);
+	KTEST_EXPECT_EQ(test, t->zone->nr_free_waiters, 0);
+	KTEST_EXPECT_EQ(test, thread_join(thread, ktime_ns() + STEP_NS, NULL), 0);
+	free_contig_range(t->mm, t->base, nr);
+}
+
+static void unpin(struct test_mm *t)
+{
+	(void)page_unpin(t->mm, t->base);
+}
+
+/* Nobody frees a pinned page: it comes free by being moved. */
+static void waits_for_unpin(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct page_slot slot;
+
+	slots_at(test, t, &slot, 1, t->base);
+	KTEST_ASSERT_EQ(test, page_pin(t->mm, t->base), 0);
+	expect_end_after(test, t, 4, unpin);
+	slots_gone(test, t, &slot, 1);
+}
+
+static void put(struct test_mm *t)
+{
+	page_put(t->mm, t->base);
+}
+
+/* A second reference: it is not freed by its end, and can be moved then. */
+static void waits_for_the_last_reference_but_one(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct page_slot slot;
+
+	slots_at(test, t, &slot, 1, t->base);
+	KTEST_ASSERT_TRUE(test, page_try_get(t->mm, t->base));
+	expect_end_after(test, t, 4, put);
+	slots_gone(test, t, &slot, 1);
+}
+
+/* The half that is not asked for is somebody's again at once. */
+static void free_and_take_half(struct test_mm *t)
+{
+	free_pages(t->mm, t->base, 10);
+	(void)!alloc_pages_at(t->mm, t->base + PB, 9, PGTY_KERNEL);
+}
+
+static void waits_for_its_own_frames(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base, 10, PGTY_KERNEL), 0);
+	expect_end_after(test, t, PB, free_and_take_half);
+	KTEST_ASSERT_EQ(test, page_type(t->mm, t->base + PB), PGTY_KERNEL);
+	free_pages(t->mm, t->base + PB, 9);
+}
+
 static const struct ktest_case wait_cases[] = {
 	KTEST_CASE(frees_elsewhere_wake_nobody),
 	KTEST_CASE(several_ranges_one_search),
 	KTEST_CASE(the_page_that_is_left_is_named),
 	KTEST_CASE(a_held_waiter_sleeps),
+	KTEST_CASE(waits_for_unpin),
+	KTEST_CASE(waits_for_the_last_reference_but_one),
+	KTEST_CASE(waits_for_its_own_frames),
 	{},
 };
 static struct ktest_suite wait_suite = { .name = "wait_free", .cases = wait_cases };

@@ -3,6 +3,7 @@
 #include "tests/mm/test_mm.h"
 #include "arch/machine.h"
 #include "kernel/timer.h"
+#include "lib/errno.h"
 #include "lib/string.h"
 
 static struct test_mm test_mm;
@@ -105,4 +106,23 @@ struct evacuate_policy test_policy(enum evacuate_end end, enum page_type type)
 		.limits.retries = 3,
 		.limits.deadline_ns = ktime_ns() + STEP_NS,
 	};
+}
+
+void slots_at(struct ktest *test, struct test_mm *t, struct page_slot *slots,
+	      unsigned int nr, unsigned long pfn)
+{
+	for (unsigned int i = 0; i < nr; i++, pfn++) {
+		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_DRIVER), 0);
+		slots[i].pfn = pfn;
+		page_set_owner(t->mm, pfn, (uintptr_t)&slots[i]);
+	}
+}
+
+void slots_gone(struct ktest *test, struct test_mm *t, struct page_slot *slots,
+		unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++) {
+		KTEST_EXPECT_EQ(test, slot_free(t->mm, &slots[i]), 0);
+		KTEST_EXPECT_EQ(test, slot_free(t->mm, &slots[i]), -ENOENT);
+	}
 }

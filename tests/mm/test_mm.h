@@ -47,6 +47,12 @@ void test_mm_release(struct test_mm *t, unsigned long pfn, unsigned long nr);
 /* A table of @bytes out of the kernel's memory, freed when the case ends. */
 void *test_mm_table(struct ktest *test, unsigned long bytes);
 
+/* Movable pages one behind the other from @pfn on, each with a slot; and all of them gone. */
+void slots_at(struct ktest *test, struct test_mm *t, struct page_slot *slots,
+	      unsigned int nr, unsigned long pfn);
+void slots_gone(struct ktest *test, struct test_mm *t, struct page_slot *slots,
+		unsigned int nr);
+
 /* A policy whose deadline is that of a test which is not about time. */
 struct evacuate_policy test_policy(enum evacuate_end end, enum page_type type);
 

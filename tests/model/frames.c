@@ -206,9 +206,10 @@ void fm_expect(const char *what, int ret, const struct mm_failure *why,
 	      "%s: %s, pfn %#lx; model: %s, pfn %#lx", what, mm_reason_name(why->reason),
 	      why->pfn, mm_reason_name(v->reason), v->pfn);
 	CHECK(!names_a_frame(v->reason) || !page_state_get(fm.mm, v->pfn, &st) ||
-		      why->type == st.type,
-	      "%s: pfn %#lx is %s, not %s", what, v->pfn, page_type_name(st.type),
-	      page_type_name(why->type));
+		      (why->type == st.type && why->owner == st.owner),
+	      "%s: pfn %#lx is %s, not %s, owner %#lx", what, v->pfn,
+	      page_type_name(st.type), page_type_name(why->type),
+	      (unsigned long)why->owner);
 }
 
 /* --- model and memory agree? ----------------------------------------------- */
