@@ -4,13 +4,16 @@
  * the effort; every reason has words, a hint and an errno.
  */
 #include "kernel/sink.h"
+#include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "mm/hotplug.h"
 #include "mm/page_alloc.h"
 #include "mm/pgtable.h"
 #include "arch/machine.h"
 #include "mm/slab.h"
 #include "tests/mm/hotplug_window.h"
+#include "tests/mm/test_mm.h"
 
 struct wording {
 	struct mm_failure why;
@@ -155,12 +158,52 @@ static void stray_addresses_are_described(struct ktest *test)
 	KTEST_EXPECT_EQ(test, text[strlen(text) - 1], '\n');
 }
 
+static int slow_veto(struct notifier_block *nb, unsigned long event, void *data)
+{
+	(void)nb;
+	(void)data;
+	if (event != MEM_GOING_OFFLINE)
+		return 0;
+	msleep(70);
+	return -EPERM;
+}
+
+static void failures_in_words(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct notifier_block nb = { .fn = slow_veto, .name = "slow" };
+	struct mm_failure why = { .pfn = window_pfn(w, 1),
+				  .type = PGTY_OFFLINE,
+				  .reason = MM_REASON_ZONE_MIX };
+	struct sink_buffer buffer;
+	char text[160];
+
+	sink_buffer_init(&buffer, text, sizeof(text));
+	mm_failure_print(&why, &buffer.sink);
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, "pfn 0x"));
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, " spans two zones"));
+	KTEST_EXPECT_NULL(test, strstr(text, ", pfn"));
+	/* Who knows it already is not corrected. */
+	why.detail = "somebody";
+	mm_failure_name(w->mm, &why);
+	KTEST_EXPECT_STREQ(test, why.detail, "somebody");
+	/* The time that a request took, a listener's included. */
+	window_add(test, w, 1, ~0UL);
+	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
+	KTEST_ASSERT_EQ(test, register_memory_notifier(w->mm, &nb), 0);
+	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 1, NULL, &why),
+			-EPERM);
+	KTEST_EXPECT_GE(test, why.elapsed_ns, 70 * NSEC_PER_MSEC);
+	unregister_memory_notifier(w->mm, &nb);
+}
+
 static const struct ktest_case failure_cases[] = {
 	KTEST_CASE_PARAM(says_what_stood_in_the_way, wording_gen_params),
 	KTEST_CASE(every_reason_has_words_and_errno),
 	KTEST_CASE(fail_fills_and_returns),
 	KTEST_CASE(slab_cache_is_named),
 	KTEST_CASE(stray_addresses_are_described),
+	KTEST_CASE(failures_in_words),
 	{}
 };
 

@@ -272,6 +272,40 @@ static void waits_for_its_own_frames(struct ktest *test)
 	free_pages(t->mm, t->base + PB, 9);
 }
 
+struct block_later {
+	struct window *w;
+	unsigned long pfn;
+};
+
+static int free_later(void *arg)
+{
+	struct block_later *later = arg;
+
+	msleep(50);
+	free_pages(later->w->mm, later->pfn, 0);
+	return 0;
+}
+
+/* A caller who wants to wait for a free may do so with a whole block. */
+static void offline_waits_if_asked_to(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct evacuate_policy policy = test_policy(EVAC_END_OFFLINE, PGTY_OFFLINE);
+	struct block_later later = { w, window_pfn(w, 1) + 20 * PB };
+	struct thread *thread;
+
+	window_add(test, w, 1, ~0UL);
+	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, later.pfn, 0, PGTY_SLAB), 0);
+	policy.limits.wait = true;
+	thread = thread_create("later", free_later, &later);
+	KTEST_ASSERT_NOT_NULL(test, thread);
+	KTEST_EXPECT_EQ(test,
+			offline_memory_block(w->mm, w->block + 1, &policy.limits, NO_WHY),
+			0);
+	KTEST_EXPECT_EQ(test, thread_join(thread, ktime_ns() + STEP_NS, NULL), 0);
+}
+
 static const struct ktest_case wait_cases[] = {
 	KTEST_CASE(frees_elsewhere_wake_nobody),
 	KTEST_CASE(several_ranges_one_search),
@@ -280,6 +314,7 @@ static const struct ktest_case wait_cases[] = {
 	KTEST_CASE(waits_for_unpin),
 	KTEST_CASE(waits_for_the_last_reference_but_one),
 	KTEST_CASE(waits_for_its_own_frames),
+	KTEST_CASE(offline_waits_if_asked_to),
 	{},
 };
 static struct ktest_suite wait_suite = { .name = "wait_free", .cases = wait_cases };

@@ -5,6 +5,8 @@
  * process of its own: frames are shared with the parent, which does not use these.
  */
 #include <string.h>
+#include "kernel/hart.h"
+#include "mm/slab.h"
 
 #include "arch/machine.h"
 #include "death.h"
@@ -303,6 +305,102 @@ static void write_after_free_large(void)
 	(void)!alloc_pages_at(mm, pfn, 9, PGTY_KERNEL);
 }
 
+static void bulk_free_referenced(void)
+{
+	const unsigned long pfn = get(0, PGTY_DRIVER);
+
+	if (page_try_get(mm, pfn))
+		free_pages_bulk(mm, &pfn, 1);
+}
+
+static void free_inside_pageblock(void)
+{
+	(void)get(0, PGTY_KERNEL);
+	free_pages(mm, alloc_pages(mm, GFP_MOVABLE, 9, PGTY_KERNEL) + 17, 9);
+}
+
+static void free_claimed(void)
+{
+	const unsigned long pfn = get(0, PGTY_DRIVER);
+
+	if (page_claim(mm, pfn, PGTY_DRIVER, 0) == 0)
+		free_pages(mm, pfn, 0);
+}
+
+static void free_in_interrupt(void)
+{
+	const unsigned long pfn = get(0, PGTY_SLAB);
+
+	this_hart()->irq_depth++;
+	free_pages(mm, pfn, 0);
+}
+
+static void bulk_after_a_stray_write(void)
+{
+	unsigned long pfn;
+
+	page_poison = true;
+	pfn = get(0, PGTY_KERNEL);
+	free_pages(mm, pfn, 0);
+	memset(phys_to_virt(pfn_to_phys(pfn)), 0x5c, 1);
+	(void)!alloc_pages_bulk(mm, GFP_MOVABLE, PGTY_KERNEL, 1, &pfn);
+}
+
+static void frames_that_are_free(void)
+{
+	struct test_mm *t = test_mm_normal(death_test, 1);
+
+	if (alloc_pages_at(t->mm, t->base, 0, PGTY_KERNEL) == 0)
+		frames_set(t->mm, t->base, PAGEBLOCK_NR_PAGES, page_word(PGTY_OFFLINE, 0, 0, ZONE_NORMAL),
+			   0);
+}
+
+static void materialised_twice(void)
+{
+	struct test_mm *t = test_mm_normal(death_test, 1);
+
+	if (alloc_pages_at(t->mm, t->base, 0, PGTY_KERNEL) == 0)
+		pageblock_materialise(pfn_to_section(t->mm, t->base),
+				      pageblock_index(t->base));
+}
+
+static void kfree_of_the_middle(void)
+{
+	kfree((char *)phys_to_virt(pfn_to_phys(kernel_mm.reserve[0])) + 8);
+}
+
+static struct kmem_cache *cache_of(const char *name)
+{
+	mm = test_mm_normal(death_test, 1)->mm;
+	return kmem_cache_create(mm, name, 64, 8);
+}
+
+static void free_object_twice(void)
+{
+	struct kmem_cache *cache = cache_of("one");
+	void *obj = kmem_cache_alloc(cache, GFP_KERNEL);
+
+	/* Another one keeps the slab. */
+	if (kmem_cache_alloc(cache, GFP_KERNEL) != NULL)
+		kmem_cache_free(cache, obj);
+	kmem_cache_free(cache, obj);
+}
+
+static void free_inside_object(void)
+{
+	struct kmem_cache *cache = cache_of("one");
+
+	kmem_cache_free(cache, (char *)kmem_cache_alloc(cache, GFP_KERNEL) + 8);
+}
+
+static void free_into_other_cache(void)
+{
+	struct kmem_cache *one = cache_of("one");
+	struct kmem_cache *two = kmem_cache_create(mm, "two", 64, 8);
+
+	kmem_cache_free(two, kmem_cache_alloc(one, GFP_KERNEL));
+}
+
 static const struct death deaths[] = {
 	{ "free_twice", free_twice, "it is free already: it is Cached, order 0" },
 	{ "free_twice_after_drain", free_twice_after_drain, "it is free already: it is Buddy" },
@@ -346,6 +444,20 @@ static const struct death deaths[] = {
 	  "was written while it was free: byte 0x123 is 0x5c" },
 	{ "write_after_free_large", write_after_free_large,
 	  "was written while it was free: byte 0x123 is 0x5c" },
+	{ "bulk_free_referenced", bulk_free_referenced, "it has other references" },
+	{ "free_inside_pageblock", free_inside_pageblock, "it is the tail of a chunk" },
+	{ "free_claimed", free_claimed, "it is being moved: it is Driver" },
+	{ "free_in_interrupt", free_in_interrupt, "BUG at mm/free.c" },
+	{ "bulk_after_a_stray_write", bulk_after_a_stray_write,
+	  "written while it was free" },
+	{ "frames_that_are_free", frames_that_are_free, "BUG at mm/pageblock.c" },
+	{ "materialised_twice", materialised_twice, "BUG at mm/pageblock.c" },
+	{ "kfree_of_the_middle", kfree_of_the_middle,
+	  "is not the start of what was allocated" },
+	{ "free_object_twice", free_object_twice, "double free of" },
+	{ "free_inside_object", free_inside_object, "is no object of cache one" },
+	{ "free_into_other_cache", free_into_other_cache,
+	  "of cache one, freed as one of two" },
 };
 
 KTEST_ARRAY_PARAM(death, deaths, death_desc)

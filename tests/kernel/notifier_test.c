@@ -204,6 +204,36 @@ static void empty_chain(struct ktest *test)
 	notifier_call_end(&chain, DONE, NULL, &started);
 }
 
+/* Who leaves between a start and its end, and comes back, was not told of this start. */
+static unsigned int nr_ends;
+
+static int count_ends(struct notifier_block *nb, unsigned long event, void *data)
+{
+	(void)nb;
+	(void)data;
+	nr_ends += event == 2;
+	return 0;
+}
+
+static void former_lives_of_listeners(struct ktest *test)
+{
+	struct notifier_block nb = { .fn = count_ends, .name = "back" };
+	struct notifier_start start;
+	struct notifier_chain chain;
+
+	notifier_chain_init(&chain, "chain");
+	nr_ends = 0;
+	KTEST_ASSERT_EQ(test, notifier_register(&chain, &nb), 0);
+	KTEST_ASSERT_EQ(test, notifier_call_start(&chain, 1, 3, NULL, &start), 0);
+	KTEST_ASSERT_EQ(test, notifier_unregister(&chain, &nb), 0);
+	KTEST_ASSERT_EQ(test, notifier_register(&chain, &nb), 0);
+	notifier_call_end(&chain, 2, NULL, &start);
+	KTEST_EXPECT_EQ(test, nr_ends, 0);
+	KTEST_ASSERT_EQ(test, notifier_call_start(&chain, 1, 3, NULL, &start), 0);
+	notifier_call_end(&chain, 2, NULL, &start);
+	KTEST_EXPECT_EQ(test, nr_ends, 1);
+}
+
 static const struct ktest_case notifier_cases[] = {
 	KTEST_CASE(priorities_then_registration),
 	KTEST_CASE(register_twice_and_unregister),
@@ -213,6 +243,7 @@ static const struct ktest_case notifier_cases[] = {
 	KTEST_CASE(several_starts_are_open),
 	KTEST_CASE(everybody_hears_exactly_one_end),
 	KTEST_CASE(empty_chain),
+	KTEST_CASE(former_lives_of_listeners),
 	{}
 };
 

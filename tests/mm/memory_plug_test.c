@@ -468,6 +468,30 @@ static void occupancy_counts_used_frames(struct ktest *test)
 	KTEST_EXPECT_EQ(test, pageblock_used(w->mm, window_pfn(w, 1)), 0);
 }
 
+static void owners_are_in_order(struct ktest *test)
+{
+	struct window *w = window_open(test, 32UL << 20);
+	struct memory_owner owners[3], *owner;
+	unsigned long last = 0;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		owners[i] = (struct memory_owner){
+			.name = "part",
+			.region = { window_pfn(w, 1 + (i + 1) % 3), PAGES_PER_SECTION },
+		};
+		mm_reserve_drop(w->mm);
+		KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &owners[i], NO_WHY),
+				0);
+		KTEST_EXPECT_EQ(test, w->mm->nr_reserve, MM_RESERVE_PAGES);
+	}
+	list_for_each_entry(owner, &w->mm->owners, list) {
+		KTEST_EXPECT_GT(test, owner->region.start_pfn, last);
+		last = owner->region.start_pfn;
+	}
+	for (unsigned int i = 0; i < 3; i++)
+		unregister_memory_owner(w->mm, &owners[i]);
+}
+
 static const struct ktest_case plug_cases[] = {
 	KTEST_CASE(plug_and_unplug_online),
 	KTEST_CASE(plug_and_unplug_offline),
@@ -484,6 +508,7 @@ static const struct ktest_case plug_cases[] = {
 	KTEST_CASE(spans_follow_the_blocks),
 	KTEST_CASE(default_zone_rule),
 	KTEST_CASE(occupancy_counts_used_frames),
+	KTEST_CASE(owners_are_in_order),
 	{}
 };
 

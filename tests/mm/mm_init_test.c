@@ -136,12 +136,30 @@ static void limit_leaves_room_for_owner(struct ktest *test)
 	window_check(test, w);
 }
 
+/* Ranges of one section share its object: what is set aside does not grow with them. */
+static void ranges_share_a_section(struct ktest *test)
+{
+	struct window *w = window_open_raw(test, SECTION_SIZE);
+	const phys_addr_t base = pfn_to_phys(w->base);
+	u64 boot = 0;
+
+	for (unsigned int i = 0; i < 6; i++)
+		KTEST_ASSERT_EQ(
+			test, memblock_add(&w->mb, base + (8UL << 20) * i, 4UL << 20), 0);
+	KTEST_ASSERT_EQ(test, window_populate(w), 0);
+	for (unsigned int i = 0; i < w->mb.reserved.nr; i++)
+		if (w->mb.reserved.region[i].type == PGTY_BOOT)
+			boot += w->mb.reserved.region[i].size;
+	KTEST_EXPECT_EQ(test, boot, 2 * PAGE_SIZE); /* the section object, and the root */
+}
+
 static const struct ktest_case mm_init_cases[] = {
 	KTEST_CASE(odd_ranges_are_typed),
 	KTEST_CASE(random_ranges_are_typed),
 	KTEST_CASE(free_memory_is_all_there),
 	KTEST_CASE(too_little_memory_is_refused),
 	KTEST_CASE(limit_leaves_room_for_owner),
+	KTEST_CASE(ranges_share_a_section),
 	{}
 };
 

@@ -7,8 +7,12 @@
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "lib/vsprintf.h"
 #include "tests/kernel/strict_sink.h"
 #include "tests/mm/test_mm.h"
+
+#define PB    PAGEBLOCK_NR_PAGES
+#define QUIET (GFP_ATOMIC | GFP_NOWARN)
 
 static unsigned int mt_of(const struct test_mm *t, unsigned long pfn)
 {
@@ -361,6 +365,138 @@ static void findings_are_written_later(struct ktest *test)
 	KTEST_EXPECT_EQ(test, mm_check(t->mm, NULL), 0);
 }
 
+/* Everything is taken but the last @nr frames of three pageblocks, one of each type. */
+static unsigned long three_types(struct ktest *test, struct test_mm *t, unsigned long nr,
+				 unsigned long **pfns)
+{
+	const unsigned long free = test_mm_free(test, t);
+	struct mem_section *ms = pfn_to_section(t->mm, t->base);
+
+	*pfns = test_mm_table(test, free * sizeof(**pfns));
+	KTEST_ASSERT_EQ(test, alloc_pages_bulk(t->mm, QUIET, PGTY_SLAB, free, *pfns),
+			free);
+	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++) {
+		const unsigned int b = 10 + 2 * mt;
+
+		spin_lock(&t->zone->lock);
+		pageblock_set_migratetype(ms, b, mt);
+		spin_unlock(&t->zone->lock);
+		for (unsigned long i = PB - nr; i < PB; i++)
+			free_pages(t->mm, pb_pfn(ms, b) + i, 0);
+	}
+	test_mm_free(test, t);
+	return free;
+}
+
+static void give_all_back(struct ktest *test, struct test_mm *t,
+			  const unsigned long *pfns, unsigned long nr)
+{
+	for (unsigned long i = 0; i < nr; i++)
+		if (page_type(t->mm, pfns[i]) == PGTY_SLAB)
+			free_pages(t->mm, pfns[i], 0);
+	KTEST_EXPECT_EQ(test, test_mm_free(test, t), nr);
+}
+
+/* Which type's pageblock a request falls back to when its own type has nothing. */
+static const struct fallback_row {
+	u8 wanted, first;
+	u16 nr; /* free frames in each pageblock */
+	bool claimed;
+} fallback_rows[] = {
+	{ MIGRATE_UNMOVABLE, MIGRATE_RECLAIMABLE, PB / 2, true },
+	{ MIGRATE_UNMOVABLE, MIGRATE_RECLAIMABLE, PB / 2 - 1, false },
+	{ MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE, PB / 2, true },
+	{ MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE, PB / 2 - 1, false },
+	{ MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE, PB / 2, true },
+	{ MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE, PB / 2 - 1, false },
+};
+
+static void fallback_desc(const struct fallback_row *row, char desc[KTEST_DESC_SIZE])
+{
+	snprintf(desc, KTEST_DESC_SIZE, "%s, %u free", migratetype_name(row->wanted),
+		 row->nr);
+}
+KTEST_ARRAY_PARAM(fallback, fallback_rows, fallback_desc)
+
+static void fallback_goes_by_type(struct ktest *test)
+{
+	const struct fallback_row *row = test->param_value;
+	struct test_mm *t = test_mm_normal(test, 1);
+	unsigned long *pfns, own[PB], events, pfn, nr = 0;
+	const unsigned long all = three_types(test, t, row->nr, &pfns);
+
+	/* Its own type first, as long as there is any. */
+	while (nr < row->nr) {
+		own[nr] = alloc_pages(t->mm, QUIET | row->wanted, 0, PGTY_KERNEL);
+		KTEST_ASSERT_EQ(test, mt_of(t, own[nr++]), row->wanted);
+	}
+	events = vm_event_read(t->mm, VM_EXTFRAG);
+	pfn = alloc_pages(t->mm, QUIET | row->wanted, 0, PGTY_KERNEL);
+	KTEST_ASSERT_NE(test, pfn, PFN_NONE);
+	KTEST_EXPECT_EQ(test, pageblock_index(pfn), 10 + 2 * row->first);
+	KTEST_EXPECT_EQ(test, mt_of(t, pfn), row->claimed ? row->wanted : row->first);
+	KTEST_EXPECT_EQ(test, vm_event_read(t->mm, VM_EXTFRAG) - events, row->claimed);
+	test_mm_check(test, t);
+	free_pages(t->mm, pfn, 0);
+	while (nr--)
+		free_pages(t->mm, own[nr], 0);
+	give_all_back(test, t, pfns, all);
+}
+
+/* Managed frames and the three marks, by hand from Linux's formulas. */
+static const struct wmark_row {
+	enum zone_type zone;
+	unsigned long managed, min, low, high;
+} wmark_rows[] = {
+	{ ZONE_NORMAL, 0, 0, 0, 0 },
+	{ ZONE_NORMAL, 160, 10, 12, 14 },      /* a sixteenth: 10 */
+	{ ZONE_NORMAL, 1024, 64, 80, 96 },     /* a sixteenth is 64, the formula's too */
+	{ ZONE_NORMAL, 32768, 362, 452, 542 }, /* 4 * sqrt(131072 KiB) = 1448 KiB */
+	{ ZONE_NORMAL, 1UL << 20, 2048, 3096, 4144 }, /* 0.1 % is more than a quarter */
+	{ ZONE_NORMAL, 1UL << 32, 65536, 65536 + 4294967,
+	  65536 + 8589934 }, /* 256 MiB at most */
+	{ ZONE_MOVABLE, 100, 6, 7, 8 },
+	{ ZONE_MOVABLE, 32768, 32, 64, 96 },
+	{ ZONE_MOVABLE, 65536, 64, 129, 194 },
+	{ ZONE_MOVABLE, 1UL << 20, 128, 1176, 2224 },
+};
+
+static void watermarks_follow_the_managed_count(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(wmark_rows); i++) {
+		const struct wmark_row *row = &wmark_rows[i];
+		struct zone *zone = &t->mm->zone[row->zone];
+		const unsigned long managed = zone->managed;
+
+		zone->managed = row->managed;
+		zone_update_watermarks(t->mm);
+		zone->managed = managed;
+		KTEST_EXPECT_EQ(test, zone->wmark[WMARK_MIN], row->min);
+		KTEST_EXPECT_EQ(test, zone->wmark[WMARK_LOW], row->low);
+		KTEST_EXPECT_EQ(test, zone->wmark[WMARK_HIGH], row->high);
+	}
+	zone_update_watermarks(t->mm);
+}
+
+/* Metadata may have the last frames: without it no memory comes to help. */
+static void metadata_may_have_the_last(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	unsigned long pfn;
+
+	KTEST_ASSERT_EQ(test, t->mm->nr_reserve, 0);
+	t->zone->wmark[WMARK_MIN] += 2 * t->nr;
+	KTEST_EXPECT_EQ(test, alloc_pages(t->mm, GFP_KERNEL | GFP_NOWARN, 0, PGTY_KERNEL),
+			PFN_NONE);
+	pfn = meta_page_alloc(t->mm, PGTY_KERNEL);
+	t->zone->wmark[WMARK_MIN] -= 2 * t->nr;
+	KTEST_ASSERT_NE(test, pfn, PFN_NONE);
+	meta_page_free(t->mm, pfn);
+	mm_reserve_drop(t->mm);
+}
+
 static const struct ktest_case page_alloc_cases[] = {
 	KTEST_CASE(types_stay_apart),
 	KTEST_CASE(kernel_data_never_in_movable),
@@ -377,6 +513,9 @@ static const struct ktest_case page_alloc_cases[] = {
 	KTEST_CASE(owners_and_pins),
 	KTEST_CASE(check_finds_differences),
 	KTEST_CASE(findings_are_written_later),
+	KTEST_CASE_PARAM(fallback_goes_by_type, fallback_gen_params),
+	KTEST_CASE(watermarks_follow_the_managed_count),
+	KTEST_CASE(metadata_may_have_the_last),
 	{},
 };
 static struct ktest_suite page_alloc_suite = { .name = "page_alloc", .cases = page_alloc_cases };

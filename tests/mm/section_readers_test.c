@@ -459,6 +459,35 @@ static void blocks_come_and_go_under_readers(struct ktest *test)
 	window_check(test, w);
 }
 
+static u64 seq_of(const struct test_mm *t)
+{
+	return pfn_pageblock(t->mm, t->base)->word >> PB_SEQ_SHIFT & 0xfff;
+}
+
+/* Each change of a pageblock's form raises its sequence, for who reads meanwhile. */
+static void forms_change_in_sequence(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct mem_section *ms = pfn_to_section(t->mm, t->base);
+	struct mem_section alone;
+	u64 seq;
+
+	drain_local_pages(t->mm);
+	seq = seq_of(t);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base, 0, PGTY_KERNEL), 0);
+	KTEST_EXPECT_EQ(test, seq_of(t), (seq + 1) & 0xfff);
+	free_pages(t->mm, t->base, 0);
+	drain_local_pages(t->mm);
+	KTEST_EXPECT_EQ(test, seq_of(t), (seq + 2) & 0xfff);
+	/* A new life goes on where the last one ended. */
+	alone = *ms;
+	alone.zone = NULL;
+	seq = alone.pb[1].word >> PB_SEQ_SHIFT & 0xfff;
+	pageblock_init_range(&alone, 1, 1, page_word(PGTY_OFFLINE, 0, 0, ZONE_NORMAL), 0);
+	KTEST_EXPECT_EQ(test, alone.pb[1].word >> PB_SEQ_SHIFT & 0xfff,
+			(seq + 1) & 0xfff);
+}
+
 static const struct ktest_case reader_cases[] = {
 	KTEST_CASE(alloc_at_meets_offlining),
 	KTEST_CASE(the_lock_is_that_of_the_zone),
@@ -473,6 +502,7 @@ static const struct ktest_case reader_cases[] = {
 	KTEST_CASE(a_slabs_name_meets_its_freeing),
 	KTEST_CASE(a_bracket_does_not_keep_a_block_online),
 	KTEST_CASE(blocks_come_and_go_under_readers),
+	KTEST_CASE(forms_change_in_sequence),
 	{}
 };
 

@@ -10,6 +10,7 @@
 #include "mm/slab.h"
 #include "arch/machine.h"
 #include "tests/mm/hotplug_window.h"
+#include "tests/mm/test_mm.h"
 
 #define NR_OBJECTS 600
 
@@ -155,6 +156,26 @@ static void kmalloc_sizes(struct ktest *test)
 	KTEST_EXPECT_NULL(test, kmalloc((4UL << 20) + 1, GFP_KERNEL));
 }
 
+static void slabs_are_kernel_data(struct ktest *test)
+{
+	struct test_mm *t = test_mm_movable(test);
+
+	/* The table has room for 64. */
+	for (unsigned int i = 0; i < 200; i++) {
+		struct kmem_cache *cache = kmem_cache_create(t->mm, "many", 64, 8);
+		void *obj;
+
+		KTEST_ASSERT_NOT_NULL(test, cache);
+		obj = kmem_cache_alloc(cache, GFP_MOVABLE);
+		KTEST_ASSERT_NOT_NULL(test, obj);
+		KTEST_EXPECT_PTR_EQ(
+			test, pfn_to_section(t->mm, phys_to_pfn(virt_to_phys(obj)))->zone,
+			mm_zone(t->mm, ZONE_NORMAL));
+		kmem_cache_free(cache, obj);
+		KTEST_ASSERT_EQ(test, kmem_cache_destroy(cache), 0);
+	}
+}
+
 static const struct ktest_case slab_cases[] = {
 	KTEST_CASE_PARAM(objects_are_apart, shape_gen_params),
 	KTEST_CASE(objects_are_reused),
@@ -163,6 +184,7 @@ static const struct ktest_case slab_cases[] = {
 	KTEST_CASE(bad_caches_are_refused),
 	KTEST_CASE(out_of_memory_is_null),
 	KTEST_CASE(kmalloc_sizes),
+	KTEST_CASE(slabs_are_kernel_data),
 	{}
 };
 

@@ -4,6 +4,9 @@
  * them, objects that share pages, and walks over what is there.
  */
 #include "arch/machine.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/internal.h"
 #include "tests/mm/hotplug_window.h"
 
 /* Far from all memory: roots of their own. */
@@ -147,12 +150,145 @@ static void any_pfn_is_looked_up(struct ktest *test)
 		KTEST_EXPECT_EQ(test, page_state_get(w->mm, prng_u64(&test->prng), &st), false);
 }
 
+/* Sections by number, in four roots; no frame of theirs is ever looked at. */
+static const unsigned long far_nr[] = {
+	5,
+	63 * SECTIONS_PER_ROOT,
+	70 * SECTIONS_PER_ROOT + 1,
+	70 * SECTIONS_PER_ROOT + 255,
+	(NR_SECTION_ROOTS - 1) * SECTIONS_PER_ROOT + 200,
+};
+#define NR_FAR ARRAY_SIZE(far_nr)
+
+static struct mm far_mm;
+static struct mem_section far_section[NR_FAR];
+
+/* One free pageblock in each. */
+static struct zone *far_zone(void)
+{
+	static struct section_root roots[NR_FAR];
+	struct zone *zone = &far_mm.zone[ZONE_MOVABLE];
+
+	mm_init(&far_mm, "far");
+	memset(roots, 0, sizeof(roots));
+	for (unsigned int i = 0; i < NR_FAR; i++) {
+		struct mem_section *s = &far_section[i];
+		struct section_root **root = &far_mm.root[far_nr[i] / SECTIONS_PER_ROOT];
+
+		if (*root == &empty_section_root)
+			*root = &roots[i];
+		*s = (struct mem_section){ .mm = &far_mm,
+					   .zone = zone,
+					   .start_pfn = far_nr[i] << SECTION_PFN_SHIFT };
+		s->mt[MIGRATE_MOVABLE] = ~0UL;
+		s->pb[0].word =
+			pb_word_uniform((u64)MIGRATE_MOVABLE << PB_MT_SHIFT,
+					page_word(PGTY_BUDDY, 0, 0, ZONE_MOVABLE));
+		(*root)->section[far_nr[i] % SECTIONS_PER_ROOT] = s;
+	}
+	return zone;
+}
+
+/* Wherever a free chunk is it is found, the lowest first, until there is none. */
+static void index_reaches_all_roots(struct ktest *test)
+{
+	struct zone *zone = far_zone();
+	unsigned int b;
+
+	for (unsigned int i = 0; i < NR_FAR; i++)
+		index_file(&far_section[i], 0);
+	for (unsigned int i = 0; i < NR_FAR; i++) {
+		KTEST_ASSERT_PTR_EQ(test, index_find(zone, MIGRATE_MOVABLE, 3, &b),
+				    &far_section[i]);
+		index_unfile(&far_section[i], 0);
+	}
+	KTEST_EXPECT_NULL(test, index_find(zone, MIGRATE_MOVABLE, 3, &b));
+	/* In the other order the lowest is there to the last. */
+	for (unsigned int i = 0; i < NR_FAR; i++)
+		index_file(&far_section[i], 0);
+	for (unsigned int i = NR_FAR; i-- > 0;) {
+		KTEST_EXPECT_PTR_EQ(test, index_find(zone, MIGRATE_MOVABLE, 3, &b),
+				    &far_section[0]);
+		index_unfile(&far_section[i], 0);
+	}
+	KTEST_EXPECT_EQ(test, zone->avail_orders[MIGRATE_MOVABLE], 0);
+}
+
+static void expect_span(struct ktest *test, const struct zone *zone, unsigned int first,
+			unsigned int last)
+{
+	KTEST_EXPECT_EQ(test, zone->start_pfn >> SECTION_PFN_SHIFT, far_nr[first]);
+	KTEST_EXPECT_EQ(test, zone->spanned >> SECTION_PFN_SHIFT,
+			far_nr[last] + 1 - far_nr[first]);
+}
+
+/* The span's new end is found in whichever root it lies. */
+static void spans_shrink_across_roots(struct ktest *test)
+{
+	struct zone *zone = far_zone();
+
+	for (unsigned int last = 0; last < NR_FAR; last++)
+		zone_grow(zone, &far_section[last]);
+	for (unsigned int last = NR_FAR - 1; last; last--) {
+		expect_span(test, zone, 0, last);
+		zone_shrink(zone, &far_section[last]);
+	}
+	for (unsigned int last = 1; last < NR_FAR; last++)
+		zone_grow(zone, &far_section[last]);
+	for (unsigned int first = 0; first < NR_FAR - 1; first++) {
+		expect_span(test, zone, first, NR_FAR - 1);
+		zone_shrink(zone, &far_section[first]);
+	}
+	zone_shrink(zone, &far_section[NR_FAR - 1]);
+	KTEST_EXPECT_EQ(test, zone->spanned, 0);
+}
+
+/* A root that cannot be had: the block is not there, and its metadata went back. */
+static void root_that_cannot_be_had(struct ktest *test)
+{
+	const unsigned long block = SECTIONS_PER_ROOT, pfn = block << SECTION_PFN_SHIFT;
+	struct window *w = window_open(test, 32UL << 20);
+	/* Two share the block: its metadata comes from memory that is there. */
+	struct memory_owner low = { .name = "low", .region = { pfn, 32 * PAGEBLOCK_NR_PAGES } };
+	struct memory_owner high = { .name = "high",
+				     .region = { pfn + 32 * PAGEBLOCK_NR_PAGES, 32 * PAGEBLOCK_NR_PAGES } };
+	struct window_totals before;
+	unsigned int failed = 0;
+	int err;
+
+	KTEST_ASSERT_PTR_EQ(test, w->mm->root[1], &empty_section_root);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &low, NO_WHY), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &high, NO_WHY), 0);
+	before = window_totals(w);
+	do {
+		w->mm->inject = failed + 1;
+		err = add_memory(w->mm, block, &low, 0xff, NO_WHY);
+		failed += err != 0;
+		mm_reserve_refill(w->mm);
+		if (err) {
+			KTEST_EXPECT_EQ(test, err, -ENOMEM);
+			window_expect_totals(test, w, &before);
+			KTEST_EXPECT_PTR_EQ(test, w->mm->root[1], &empty_section_root);
+		}
+	} while (err && failed < 20);
+	w->mm->inject = 0;
+	/* Object, map, free bits, descriptors, memmap, root. */
+	KTEST_EXPECT_EQ(test, failed, 6);
+	KTEST_EXPECT_EQ(test, try_remove_memory(w->mm, block, NO_WHY), 0);
+	window_expect_totals(test, w, &before);
+	unregister_memory_owner(w->mm, &low);
+	unregister_memory_owner(w->mm, &high);
+}
+
 static const struct ktest_case sparse_cases[] = {
 	KTEST_CASE(roots_come_and_go),
 	KTEST_CASE(objects_share_pages),
 	KTEST_CASE(reserve_frames_are_typed),
 	KTEST_CASE(walks_meet_each_section),
 	KTEST_CASE(any_pfn_is_looked_up),
+	KTEST_CASE(index_reaches_all_roots),
+	KTEST_CASE(spans_shrink_across_roots),
+	KTEST_CASE(root_that_cannot_be_had),
 	{}
 };
 

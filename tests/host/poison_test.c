@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Poison: what is freed is filled at once, and what was never filled is no stray write.
+ * On the host, where nothing else allocates.
+ */
+#include "arch/machine.h"
+#include "lib/string.h"
+#include "tests/mm/test_mm.h"
+
+#define PB PAGEBLOCK_NR_PAGES
+
+static void poison_off(void *mm)
+{
+	page_poison = false;
+	zone_update_watermarks(mm);
+}
+
+static struct test_mm *poisoned_mm(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+
+	page_poison = true;
+	ktest_add_action(test, poison_off, t->mm);
+	zone_update_watermarks(t->mm);
+	return t;
+}
+
+static const u8 *frame(unsigned long pfn)
+{
+	return phys_to_virt(pfn_to_phys(pfn));
+}
+
+/* Every way of freeing fills the frame at once: none rests in a cache before. */
+static void each_free_poisons(struct ktest *test)
+{
+	struct test_mm *t = poisoned_mm(test);
+	unsigned long pfns[2];
+
+	for (unsigned int order = 0; order <= MAX_PAGE_ORDER; order++) {
+		const unsigned long pfn = alloc_pages(t->mm, 0, order, PGTY_KERNEL);
+
+		memset((u8 *)frame(pfn), 1, PAGE_SIZE << order);
+		free_pages(t->mm, pfn, order);
+		KTEST_EXPECT_EQ(test, page_type(t->mm, pfn), PGTY_BUDDY);
+		KTEST_EXPECT_NULL(test, memchr_inv(frame(pfn), 0xaa, PAGE_SIZE << order));
+	}
+	KTEST_ASSERT_EQ(test, alloc_pages_bulk(t->mm, 0, PGTY_KERNEL, 2, pfns), 2);
+	memset((u8 *)frame(pfns[1]), 1, PAGE_SIZE);
+	free_pages_bulk(t->mm, pfns, 2);
+	KTEST_EXPECT_NULL(test, memchr_inv(frame(pfns[1]), 0xaa, PAGE_SIZE));
+}
+
+/* A frame that was released and never filled is not taken for a poisoned one. */
+static void released_is_not_poisoned(struct ktest *test)
+{
+	struct test_mm *t = poisoned_mm(test);
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);
+	const unsigned long pfn = t->base + 100;
+
+	KTEST_ASSERT_EQ(test, take_contig_range(t->mm, pfn, pfn + 1, &policy, NO_WHY), 0);
+	memset((u8 *)frame(pfn), 1, PAGE_SIZE);
+	/* The rest of its pageblock is filled, and all of it becomes one free chunk. */
+	for (unsigned long at = t->base; at < t->base + PB; at++)
+		if (at != pfn)
+			KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, at, 0, PGTY_KERNEL),
+					0);
+	test_mm_release(t, pfn, 1);
+	for (unsigned long at = t->base; at < t->base + PB; at++)
+		if (at != pfn)
+			free_pages(t->mm, at, 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base, 9, PGTY_KERNEL), 0);
+	free_pages(t->mm, t->base, 9);
+}
+
+static const struct ktest_case poison_cases[] = {
+	KTEST_CASE(each_free_poisons),
+	KTEST_CASE(released_is_not_poisoned),
+	{},
+};
+static struct ktest_suite poison_suite = { .name = "poison", .cases = poison_cases };
+KTEST_SUITE(poison_suite);

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mm_check(): each word and counter that is not as the frames say is found.
+ */
+#include "lib/string.h"
+#include "tests/mm/test_mm.h"
+
+#define PB PAGEBLOCK_NR_PAGES
+
+/* Each of these alone is found, once, or as often as two of its parts look at it. */
+static void check_finds_each(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct mem_section *ms = pfn_to_section(t->mm, t->base);
+	struct section_root *root = t->mm->root[t->base >> ROOT_PFN_SHIFT];
+	u32 *word;
+	u64 free;
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base, 0, PGTY_SLAB), 0);
+	KTEST_ASSERT_EQ(test, mm_check(t->mm, NULL), 0);
+#define SPOILED(what, xor, times)                                    \
+	do {                                                         \
+		(what) ^= (xor);                                     \
+		KTEST_EXPECT_EQ(test, mm_check(t->mm, NULL), times); \
+		(what) ^= (xor);                                     \
+	} while (0)
+	SPOILED(t->zone->free_isolated, 1, 1);
+	SPOILED(t->zone->present, 1, 2);
+	SPOILED(t->zone->managed, 1, 1);
+	SPOILED(t->mm->max_pfn, 1, 1);
+	SPOILED(ms->mt[MIGRATE_UNMOVABLE], 4, 3);
+	SPOILED(root->avail[MIGRATE_RECLAIMABLE][3]
+			   [section_nr(ms) % SECTIONS_PER_ROOT / 64],
+		BIT(section_nr(ms) % 64), 1);
+	SPOILED(ms->pb[0].word, (u64)(8 ^ 7) << PB_INDEX_SHIFT, 1);
+	word = &pfn_to_page(t->base)->word;
+	SPOILED(*word, page_word(0, 0, 0, ZONE_MOVABLE) ^ page_word(0, 0, 0, ZONE_NORMAL),
+		1);
+	SPOILED(*word, PG_TAIL << 8, 1);
+	/* Of a free frame. */
+	word = &pfn_to_page(t->base + 1)->word;
+	SPOILED(*word, PGTY_BUDDY ^ PGTY_SLAB, 1);
+	/* The word's own count, and the zone's sum of them; of a valid and a uniform one. */
+	SPOILED(ms->pb[0].word, 1, 2);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + 2 * PB, 9, PGTY_SLAB), 0);
+	memset(pb_bits(ms, 2), 0, PB_WORDS * sizeof(u64)); /* they mean nothing now */
+	SPOILED(ms->pb[2].word, 1, 2);
+	free_pages(t->mm, t->base + 2 * PB, 9);
+	/* A free frame that is a tail, of a chunk that looks right: it, and the sum. */
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + 4, 1, PGTY_SLAB), 0);
+	pfn_to_page(t->base + 5)->word ^= PGTY_BUDDY ^ PGTY_SLAB;
+	*pb_bits(ms, 0) ^= BIT(5);
+	free = pb_free(ms->pb[0].word);
+	SPOILED(ms->pb[0].word, free ^ (free + 1), 2);
+	*pb_bits(ms, 0) ^= BIT(5);
+	pfn_to_page(t->base + 5)->word ^= PGTY_BUDDY ^ PGTY_SLAB;
+	free_pages(t->mm, t->base + 4, 1);
+#undef SPOILED
+	free_pages(t->mm, t->base, 0);
+}
+
+static const struct ktest_case mm_check_cases[] = {
+	KTEST_CASE(check_finds_each),
+	{},
+};
+static struct ktest_suite mm_check_suite = { .name = "mm_check", .cases = mm_check_cases };
+KTEST_SUITE(mm_check_suite);

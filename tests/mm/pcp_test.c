@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The harts' caches: how much they may hold, what is found in them by whom, and what is
+ * left when they are drained.
+ */
+#include "lib/errno.h"
+#include "tests/mm/test_mm.h"
+
+#define PB    PAGEBLOCK_NR_PAGES
+#define QUIET (GFP_ATOMIC | GFP_NOWARN)
+
+static enum page_type type_of(const struct test_mm *t, unsigned long pfn)
+{
+	return page_type(t->mm, pfn);
+}
+
+static unsigned int mt_of(const struct test_mm *t, unsigned long pfn)
+{
+	return pb_mt(pfn_pageblock(t->mm, pfn)->word);
+}
+
+/* What the own cache has in another order is found; the others' caches only if allowed. */
+static void failing_alloc_drains(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const unsigned long free = test_mm_free(test, t) - 2, pfn = t->base;
+	unsigned long *pfns = test_mm_table(test, free * sizeof(*pfns));
+	const unsigned long drains = vm_event_read(t->mm, VM_PCP_DRAIN);
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 1, PGTY_KERNEL), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_bulk(t->mm, QUIET, PGTY_SLAB, free, pfns),
+			free);
+	KTEST_EXPECT_EQ(test, alloc_pages(t->mm, QUIET | GFP_NODRAIN, 0, PGTY_KERNEL),
+			PFN_NONE);
+	KTEST_EXPECT_EQ(test, vm_event_read(t->mm, VM_PCP_DRAIN), drains);
+	KTEST_EXPECT_EQ(test, alloc_pages(t->mm, QUIET, 0, PGTY_KERNEL), PFN_NONE);
+	KTEST_EXPECT_EQ(test, vm_event_read(t->mm, VM_PCP_DRAIN), drains + 1);
+	free_pages(t->mm, pfn, 1);
+	KTEST_ASSERT_EQ(test, type_of(t, pfn), PGTY_CACHED);
+	KTEST_EXPECT_EQ(test, alloc_pages(t->mm, QUIET | GFP_NODRAIN, 0, PGTY_KERNEL),
+			pfn);
+	free_pages(t->mm, pfn, 0);
+	free_pages_bulk(t->mm, pfns, free);
+}
+
+/* All stacks of small orders together hold half of a share, however small that is. */
+static void cache_limits_follow_the_managed_count(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const unsigned long managed = t->zone->managed;
+
+	/* By steps that are just worth the work. */
+	for (unsigned long all = 1024; all <= 64 * managed; all += all / 8) {
+		const struct pcp *pcp = t->mm->pcp[0];
+		const unsigned long share = all / (8 * nr_harts());
+		unsigned long pages = 0;
+
+		t->zone->managed = all;
+		zone_update_watermarks(t->mm);
+		for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)
+			for (unsigned int order = 0; order <= PCP_SMALL_ORDER; order++)
+				pages += (unsigned long)pcp_stack((struct pcp *)pcp, mt,
+								  order)
+						 ->cap
+					 << order;
+		KTEST_EXPECT_LE(test, pages, share / 2);
+		KTEST_EXPECT_EQ(test, pcp->high_limit, share / 2);
+	}
+	t->zone->managed = managed;
+	zone_update_watermarks(t->mm);
+}
+
+/* A chunk is kept with those of its pageblock's type, on the long way and on the short. */
+static void cached_chunks_stay_apart(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	unsigned long pfns[4], pfn = alloc_pages(t->mm, GFP_KERNEL, 0, PGTY_KERNEL);
+
+	free_pages(t->mm, pfn, 0); /* that stack is in use, too */
+	for (unsigned int i = 0; i < ARRAY_SIZE(pfns); i++)
+		pfns[i] = alloc_pages(t->mm, GFP_MOVABLE, 0, PGTY_KERNEL);
+	for (unsigned int i = 0; i < ARRAY_SIZE(pfns); i++)
+		free_pages(t->mm, pfns[i], 0);
+	pfn = alloc_pages(t->mm, GFP_KERNEL, 0, PGTY_KERNEL);
+	KTEST_EXPECT_EQ(test, mt_of(t, pfn), MIGRATE_UNMOVABLE);
+	free_pages(t->mm, pfn, 0);
+	for (unsigned int i = ARRAY_SIZE(pfns); i-- > 0;)
+		KTEST_EXPECT_EQ(test, alloc_pages(t->mm, GFP_MOVABLE, 0, PGTY_KERNEL),
+				pfns[i]);
+	for (unsigned int i = 0; i < ARRAY_SIZE(pfns); i++)
+		free_pages(t->mm, pfns[i], 0);
+}
+
+static unsigned long pages_in_high(const struct pcp *pcp)
+{
+	unsigned long pages = 0;
+
+	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++) {
+		for (unsigned int order = PCP_SMALL_ORDER + 1; order < NR_PAGE_ORDERS;
+		     order++) {
+			const struct pcp_stack *st =
+				pcp_stack((struct pcp *)pcp, mt, order);
+
+			pages += (unsigned long)(st->top - st->base) << order;
+		}
+	}
+	return pages;
+}
+
+/* What is freed behind a drain is found by the next one, and there is room for it. */
+static void drained_cache_starts_anew(struct ktest *test)
+{
+	/* So large that a hart's share holds a chunk of order 9, however many harts share. */
+	struct test_mm *t = test_mm_normal(test, 2);
+	const struct pcp *pcp = t->mm->pcp[this_hart()->id];
+	const unsigned long single = t->base, pair = t->base + 64,
+			    large = t->base + 2 * PB;
+
+	for (unsigned int round = 0; round < 40; round++) {
+		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, single, 0, PGTY_KERNEL), 0);
+		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pair, 1, PGTY_KERNEL), 0);
+		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, large, 9, PGTY_KERNEL), 0);
+		free_pages(t->mm, single, 0);
+		free_pages(t->mm, pair, 1);
+		free_pages(t->mm, large, 9);
+		KTEST_EXPECT_EQ(test, type_of(t, single), PGTY_CACHED);
+		KTEST_EXPECT_EQ(test, type_of(t, pair), PGTY_CACHED);
+		KTEST_EXPECT_EQ(test, type_of(t, large), PGTY_CACHED);
+		KTEST_EXPECT_EQ(test, pcp->high_pages, 512);
+		KTEST_EXPECT_EQ(test, pages_in_high(pcp), 512);
+		KTEST_ASSERT_EQ(test, alloc_pages(t->mm, GFP_MOVABLE, 9, PGTY_SLAB),
+				large);
+		KTEST_EXPECT_EQ(test, pcp->high_pages, 0);
+		free_pages(t->mm, large, 9);
+		drain_local_pages(t->mm);
+		KTEST_EXPECT_EQ(test, pcp->block, PFN_NONE);
+		KTEST_EXPECT_EQ(test, type_of(t, single), PGTY_BUDDY);
+		KTEST_EXPECT_EQ(test, type_of(t, pair), PGTY_BUDDY);
+		KTEST_ASSERT_EQ(test, type_of(t, large), PGTY_BUDDY);
+	}
+}
+
+/* The block that a hart knows by heart is forgotten before its memmap may go. */
+static void grace_period_forgets_the_block(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const struct pcp *pcp = t->mm->pcp[this_hart()->id];
+
+	for (unsigned int i = 0; i < 2; i++) {
+		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base, 0, PGTY_KERNEL), 0);
+		free_pages(t->mm, t->base, 0);
+	}
+	KTEST_ASSERT_NE(test, pcp->block, PFN_NONE);
+	KTEST_ASSERT_EQ(test, mm_grace_period(t->mm, STEP_NS), 0);
+	KTEST_EXPECT_EQ(test, pcp->block, PFN_NONE);
+}
+
+static const struct ktest_case pcp_cases[] = {
+	KTEST_CASE(failing_alloc_drains),
+	KTEST_CASE(cache_limits_follow_the_managed_count),
+	KTEST_CASE(cached_chunks_stay_apart),
+	KTEST_CASE(drained_cache_starts_anew),
+	KTEST_CASE(grace_period_forgets_the_block),
+	{},
+};
+static struct ktest_suite pcp_suite = { .name = "pcp", .cases = pcp_cases };
+KTEST_SUITE(pcp_suite);
