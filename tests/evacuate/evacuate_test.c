@@ -52,46 +52,6 @@ static void empty_ranges(struct ktest *test)
 	}
 }
 
-static void fill(const struct page_slot *slot, unsigned int order, u8 byte)
-{
-	memset(phys_to_virt(pfn_to_phys(slot_pfn(slot))), byte, PAGE_SIZE << order);
-}
-
-/* Pages of all orders leave the range, each once, with their content. */
-static void movable_pages_move(struct ktest *test)
-{
-	struct test_mm *t = test_mm_normal(test, 2);
-	struct page_slot *slots = ktest_alloc(test, 300 * sizeof(*slots));
-	struct evacuate_policy policy;
-	unsigned long lo, hi, moves = 0;
-	struct mm_failure why;
-
-	for (unsigned int i = 0; i < 300; i++) {
-		KTEST_ASSERT_EQ(test, slot_alloc(t->mm, &slots[i], i % 50 ? i % 4 : 9), 0);
-		fill(&slots[i], i % 50 ? i % 4 : 9, i);
-	}
-	lo = ALIGN_DOWN(slot_pfn(&slots[299]), PB) - 4 * PB;
-	hi = lo + 8 * PB;
-	for (unsigned int i = 0; i < 300; i++)
-		moves += slot_pfn(&slots[i]) >= lo && slot_pfn(&slots[i]) < hi;
-	KTEST_EXPECT_GT(test, moves, 100);
-	/* More work than the second that is the default does for on a busy machine. */
-	policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
-	KTEST_ASSERT_EQ(test, take_contig_range(t->mm, lo, hi, &policy, &why), 0);
-	KTEST_EXPECT_EQ(test, why.migrated, moves);
-	for (unsigned int i = 0; i < 300; i++) {
-		const u8 *frame = phys_to_virt(pfn_to_phys(slot_pfn(&slots[i])));
-
-		KTEST_EXPECT_FALSE(test, slot_pfn(&slots[i]) >= lo && slot_pfn(&slots[i]) < hi);
-		KTEST_EXPECT_NULL(test, memchr_inv(frame, (u8)i,
-						   PAGE_SIZE << (i % 50 ? i % 4 : 9)));
-	}
-	test_mm_check(test, t);
-	free_contig_range(t->mm, lo, hi - lo);
-	for (unsigned int i = 0; i < 300; i++)
-		KTEST_EXPECT_EQ(test, slot_free(t->mm, &slots[i]), 0);
-}
-
 /* A page with a second reference is not moved, and not lost. */
 static void referenced_page_stays(struct ktest *test)
 {
@@ -112,47 +72,6 @@ static void referenced_page_stays(struct ktest *test)
 	KTEST_EXPECT_EQ(test, page_type(t->mm, pfn), PGTY_DRIVER);
 	page_put(t->mm, pfn);
 	KTEST_EXPECT_NE(test, page_type(t->mm, pfn), PGTY_DRIVER);
-}
-
-/* Offline frames: a driver's are taken already; offlining steps over skippable ones. */
-static void offline_frames(struct ktest *test)
-{
-	struct test_mm *t = test_mm_movable(test);
-	struct evacuate_policy take = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);
-	struct evacuate_policy off = test_policy(EVAC_END_OFFLINE, PGTY_OFFLINE);
-	const unsigned long pfn = t->base + 5 * PB + 30, nr = 700;
-	const struct pfn_range range = { t->base, 10 * PB };
-	const unsigned long managed = t->zone->managed;
-	struct mm_failure why;
-	struct page_state st;
-
-	KTEST_ASSERT_EQ(test, take_contig_range(t->mm, pfn, pfn + nr, &take, NO_WHY), 0);
-	KTEST_EXPECT_EQ(test, take_contig_range(t->mm, pfn + 5, pfn + 6, &take, &why),
-			-EBUSY);
-	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_SKIPPABLE_TAKEN);
-	KTEST_EXPECT_EQ(test, evacuate(t->mm, &range, 1, &off, &why), -EBUSY);
-	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NOT_SKIPPABLE);
-	KTEST_EXPECT_EQ(test, why.pfn, pfn);
-	test_mm_release(t, pfn, nr);
-	take.page_flags = PG_OFFLINE_SKIPPABLE;
-	off.flags = EVAC_SKIP_SKIPPABLE;
-	KTEST_ASSERT_EQ(test, take_contig_range(t->mm, pfn, pfn + nr, &take, NO_WHY), 0);
-	KTEST_ASSERT_EQ(test, evacuate(t->mm, &range, 1, &off, &why), 0);
-	zone_update_watermarks(t->mm);
-	KTEST_EXPECT_EQ(test, t->zone->managed, managed - range.nr_pages);
-	KTEST_EXPECT_EQ(test, t->zone->nr_isolated, 10);
-	for (unsigned long i = 0; i < range.nr_pages; i++) {
-		const unsigned long at = range.start_pfn + i;
-
-		KTEST_ASSERT_TRUE(test, page_state_get(t->mm, at, &st));
-		KTEST_ASSERT_EQ(test, st.type, PGTY_OFFLINE);
-		KTEST_ASSERT_EQ(test, !!(st.flags & PG_OFFLINE_SKIPPABLE),
-				at >= pfn && at < pfn + nr);
-	}
-	test_mm_check(test, t);
-	test_mm_release(t, range.start_pfn, range.nr_pages);
-	KTEST_EXPECT_EQ(test, t->zone->managed, managed);
-	unisolate_range(t->mm, &range);
 }
 
 struct later {
@@ -316,25 +235,6 @@ static void contig_makes_a_place(struct ktest *test)
 
 		KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot[i]), want);
 	}
-}
-
-/* A contiguous range can be freed in parts of any size. */
-static void contig_is_freed_in_parts(struct ktest *test)
-{
-	struct test_mm *t = test_mm_normal(test, 1);
-	const unsigned long free = t->zone->free, nr = 5 * PB;
-	unsigned long at = 0;
-
-	KTEST_ASSERT_EQ(
-		test, alloc_contig_range(t->mm, t->base, t->base + nr, NULL, NO_WHY), 0);
-	while (at < nr) {
-		const unsigned long part = min(1 + prng_below(&test->prng, 700), nr - at);
-
-		free_contig_range(t->mm, t->base + at, part);
-		at += part;
-		test_mm_check(test, t);
-	}
-	KTEST_EXPECT_EQ(test, test_mm_free(test, t), free);
 }
 
 /* The second range is somebody else's: the first one's isolation ends again. */
@@ -525,15 +425,12 @@ static void contig_policy_and_marks(struct ktest *test)
 
 static const struct ktest_case evacuate_cases[] = {
 	KTEST_CASE(empty_ranges),
-	KTEST_CASE(movable_pages_move),
 	KTEST_CASE(referenced_page_stays),
-	KTEST_CASE(offline_frames),
 	KTEST_CASE(waits_for_the_free),
 	KTEST_CASE(waiting_has_an_end),
 	KTEST_CASE(several_ranges),
 	KTEST_CASE(contig_finds_a_place),
 	KTEST_CASE(contig_makes_a_place),
-	KTEST_CASE(contig_is_freed_in_parts),
 	KTEST_CASE(isolated_range_among_several),
 	KTEST_CASE(cached_chunk_is_in_the_way),
 	KTEST_CASE(vectors_end_one_by_one),

@@ -199,34 +199,10 @@ static void veto_is_asked_before_moving(struct ktest *test)
 	slots_close(test, g);
 }
 
-/* The same block twice, one that is not there, one from boot: refused by name, nothing done. */
-static void nonsense_is_refused(struct ktest *test)
-{
-	struct together *g = together_open(test);
-	const unsigned long last = g->w->block + WINDOW_BLOCKS - 1;
-	const struct {
-		unsigned long block;
-		int err;
-	} bad[] = {
-		{ g->blocks[0], -EINVAL }, { last, -ENOENT }, { g->w->block, -EBUSY }
-	};
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
-		g->blocks[2] = bad[i].block;
-		KTEST_EXPECT_EQ(test, leave(g), bad[i].err);
-		KTEST_EXPECT_EQ(test, g->why.pfn, bad[i].block << SECTION_PFN_SHIFT);
-		KTEST_EXPECT_EQ(test, window_state(g->w, 1), MEM_BLOCK_ONLINE);
-		KTEST_EXPECT_EQ(test, window_zone(g->w, ZONE_NORMAL)->nr_isolated, 0);
-	}
-	slots_close(test, g);
-	window_check(test, g->w);
-}
-
 static const struct ktest_case together_cases[] = {
 	KTEST_CASE(one_is_hopeless),
 	KTEST_CASE(all_move_once),
 	KTEST_CASE(veto_is_asked_before_moving),
-	KTEST_CASE(nonsense_is_refused),
 	{},
 };
 static struct ktest_suite together_suite = { .name = "leave_together", .cases = together_cases };

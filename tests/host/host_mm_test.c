@@ -52,7 +52,8 @@ static void memory_beyond_the_table(struct ktest *test)
 	KTEST_ASSERT_EQ(test, memblock_add(&w->mb, end, 5UL << 20), 0);
 	log_mark();
 	KTEST_EXPECT_EQ(test, mm_populate(w->mm, &w->mb), -E2BIG);
-	KTEST_EXPECT_TRUE(test, times_logged("metadata of 133 MiB of memory lies beyond"));
+	KTEST_EXPECT_TRUE(test,
+			  times_logged("metadata of 133 MiB of memory lies beyond"));
 }
 
 /* Memory is what is there of whole frames; boot pages hold nothing of before. */
@@ -175,7 +176,8 @@ static void snapshots_are_complete(struct ktest *test)
 }
 
 /* Lines of the log that say so of block @n. */
-static unsigned int times_failed(const struct window *w, unsigned long n, const char *what)
+static unsigned int times_failed(const struct window *w, unsigned long n,
+				 const char *what)
 {
 	char words[64];
 

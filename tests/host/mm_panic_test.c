@@ -351,8 +351,8 @@ static void frames_that_are_free(void)
 	struct test_mm *t = test_mm_normal(death_test, 1);
 
 	if (alloc_pages_at(t->mm, t->base, 0, PGTY_KERNEL) == 0)
-		frames_set(t->mm, t->base, PAGEBLOCK_NR_PAGES, page_word(PGTY_OFFLINE, 0, 0, ZONE_NORMAL),
-			   0);
+		frames_set(t->mm, t->base, PAGEBLOCK_NR_PAGES,
+			   page_word(PGTY_OFFLINE, 0, 0, ZONE_NORMAL), 0);
 }
 
 static void materialised_twice(void)
@@ -403,13 +403,18 @@ static void free_into_other_cache(void)
 
 static const struct death deaths[] = {
 	{ "free_twice", free_twice, "it is free already: it is Cached, order 0" },
-	{ "free_twice_after_drain", free_twice_after_drain, "it is free already: it is Buddy" },
-	{ "free_large_twice", free_large_twice, "order 9: it is free already: it is Cached" },
-	{ "free_wrong_order", free_wrong_order, "it has another order: it is Kernel, order 3" },
-	{ "free_tail", free_tail, "it is the tail of a chunk: it is Kernel, tail, order 3" },
+	{ "free_twice_after_drain", free_twice_after_drain,
+	  "it is free already: it is Buddy" },
+	{ "free_large_twice", free_large_twice,
+	  "order 9: it is free already: it is Cached" },
+	{ "free_wrong_order", free_wrong_order,
+	  "it has another order: it is Kernel, order 3" },
+	{ "free_tail", free_tail,
+	  "it is the tail of a chunk: it is Kernel, tail, order 3" },
 	{ "free_tail_of_large", free_tail_of_large,
 	  "it is the tail of a chunk: it is Kernel, tail" },
-	{ "free_inside_large", free_inside_large, "it is the tail of a chunk: it is Kernel, tail" },
+	{ "free_inside_large", free_inside_large,
+	  "it is the tail of a chunk: it is Kernel, tail" },
 	{ "free_bad_order", free_bad_order, "order 11: it has no such order" },
 	{ "free_memmap", free_memmap, "it was not allocated: it is Memmap" },
 	{ "free_nowhere", free_nowhere, "no online memory" },
@@ -421,7 +426,8 @@ static const struct death deaths[] = {
 	{ "release_allocated", release_allocated, "it is Slab, not Offline" },
 	{ "free_bulk_twice", free_bulk_twice, "it is free already: it is Buddy" },
 #if EBB_DEBUG
-	{ "stale_put", stale_put, "07 is Offline, its count is 0xc0ff11e4 instead of 0xc0ff11e5" },
+	{ "stale_put", stale_put,
+	  "07 is Offline, its count is 0xc0ff11e4 instead of 0xc0ff11e5" },
 	{ "stale_owner", stale_owner,
 	  "07 is Offline, its owner is 0x0 instead of 0xff11e0ff11e0ff1" },
 	{ "stale_owner_of_pageblock", stale_owner_of_pageblock,
@@ -463,9 +469,9 @@ static const struct death deaths[] = {
 KTEST_ARRAY_PARAM(death, deaths, death_desc)
 
 static const struct ktest_case mm_panic_cases[] = {
-	{ .name = "mm_panics", .run = expect_death, .params = death_gen_params },
-	{}
+	{ .name = "mm_panics", .run = expect_death, .params = death_gen_params }, {}
 };
 
-static struct ktest_suite mm_panic_suite = { .name = "mm_panic", .cases = mm_panic_cases };
+static struct ktest_suite mm_panic_suite = { .name = "mm_panic",
+					     .cases = mm_panic_cases };
 KTEST_SUITE(mm_panic_suite);

@@ -50,24 +50,6 @@ static void whole_life(struct ktest *test)
 	window_expect_totals(test, w, &before);
 }
 
-/* Twenty rounds drift nowhere: neither metadata nor the reserve leaks. */
-static void many_rounds_leak_nothing(struct ktest *test)
-{
-	struct window *w = window_open_owned(test);
-	const struct window_totals before = window_totals(w);
-
-	for (unsigned int i = 0; i < 20; i++) {
-		const unsigned long n = 1 + prng_below(&test->prng, WINDOW_BLOCKS - 1);
-
-		window_add(test, w, n, ALL);
-		KTEST_ASSERT_EQ(test, window_online(w, n, i % 2 ? MMOP_ONLINE_KERNEL :
-							   MMOP_ONLINE_MOVABLE), 0);
-		KTEST_ASSERT_EQ(test, window_offline(w, n), 0);
-		KTEST_ASSERT_EQ(test, window_remove(w, n), 0);
-	}
-	window_expect_totals(test, w, &before);
-}
-
 static void wrong_states_are_refused(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -112,99 +94,6 @@ static void bad_adds_are_refused(struct ktest *test)
 	KTEST_EXPECT_EQ(test, add_memory(w->mm, w->block + 2, &w->owner, ALL, &why), -EEXIST);
 	KTEST_EXPECT_EQ(test, window_remove(w, 2), 0);
 	window_expect_totals(test, w, &before);
-}
-
-/* A partly plugged block: unplugged frames stay skippable and come back the same. */
-static void partly_plugged_round_trip(struct ktest *test)
-{
-	const u64 plugged = 0x00ff00f0UL;
-	struct window *w = window_open_owned(test);
-	struct zone *movable = window_zone(w, ZONE_MOVABLE);
-	const unsigned long nr = hweight64(plugged) * PAGEBLOCK_NR_PAGES - HEADER;
-
-	window_add(test, w, 2, plugged);
-	for (unsigned int round = 0; round < 3; round++) {
-		KTEST_ASSERT_EQ(test, window_online(w, 2, MMOP_ONLINE_MOVABLE), 0);
-		KTEST_EXPECT_EQ(test, movable->managed, nr);
-		KTEST_EXPECT_EQ(test, movable->free, nr);
-		KTEST_EXPECT_EQ(test, movable->present, PAGES_PER_SECTION);
-		for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
-			struct page_state st;
-			unsigned long pfn = window_pfn(w, 2) + b * PAGEBLOCK_NR_PAGES + 300;
-
-			KTEST_ASSERT_TRUE(test, page_state_get(w->mm, pfn, &st));
-			KTEST_EXPECT_EQ(test, st.type,
-					plugged & BIT(b) ? PGTY_BUDDY : PGTY_OFFLINE);
-			KTEST_EXPECT_EQ(test, st.flags & PG_OFFLINE_SKIPPABLE,
-					plugged & BIT(b) ? 0 : PG_OFFLINE_SKIPPABLE);
-		}
-		window_check(test, w);
-		KTEST_ASSERT_EQ(test, window_offline(w, 2), 0);
-	}
-	KTEST_EXPECT_EQ(test, window_remove(w, 2), 0);
-}
-
-/* The driver leaves: its partly plugged block refuses to go, and names the frame. */
-static void owner_gone_block_stays(struct ktest *test)
-{
-	struct window *w = window_open_owned(test);
-	struct mm_failure why;
-
-	window_add(test, w, 2, 0xfUL);
-	KTEST_ASSERT_EQ(test, window_online(w, 2, MMOP_ONLINE_MOVABLE), 0);
-	unregister_memory_owner(w->mm, &w->owner);
-	KTEST_EXPECT_NULL(test, pfn_to_section(w->mm, window_pfn(w, 2))->owner);
-	window_check(test, w);
-	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 2, NULL, &why), -EBUSY);
-	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NOT_SKIPPABLE);
-	KTEST_EXPECT_EQ(test, why.pfn, window_pfn(w, 2) + 4 * PAGEBLOCK_NR_PAGES);
-	KTEST_EXPECT_EQ(test, window_state(w, 2), MEM_BLOCK_ONLINE);
-	/* He comes back: the block is his again, and can leave. */
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
-	window_check(test, w);
-	KTEST_EXPECT_EQ(test, window_offline(w, 2), 0);
-	KTEST_EXPECT_EQ(test, window_remove(w, 2), 0);
-}
-
-static void used_page_is_named(struct ktest *test)
-{
-	struct window *w = window_open_owned(test);
-	struct mm_failure why;
-	unsigned long pfn;
-	struct window_totals before;
-
-	window_add(test, w, 1, ALL);
-	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
-	pfn = window_pfn(w, 1) + 7777;
-	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), 0);
-	before = window_totals(w);
-	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 1, NULL, &why), -EBUSY);
-	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_UNMOVABLE);
-	KTEST_EXPECT_EQ(test, why.pfn, pfn);
-	KTEST_EXPECT_EQ(test, why.type, PGTY_KERNEL);
-	KTEST_EXPECT_EQ(test, why.migrated, 0);
-	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_ONLINE);
-	window_expect_totals(test, w, &before);
-	free_pages(w->mm, pfn, 0);
-	KTEST_EXPECT_EQ(test, window_offline(w, 1), 0);
-}
-
-/* Onlined when nobody is there who could restore it: nothing of it is skippable. */
-static void ownerless_block_is_not_skippable(struct ktest *test)
-{
-	struct window *w = window_open_owned(test);
-	struct page_state st;
-
-	window_add(test, w, 2, 0xfUL);
-	unregister_memory_owner(w->mm, &w->owner);
-	KTEST_ASSERT_EQ(test, window_online(w, 2, MMOP_ONLINE_MOVABLE), 0);
-	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_MOVABLE)->managed,
-			4 * PAGEBLOCK_NR_PAGES - HEADER);
-	KTEST_ASSERT_TRUE(test, page_state_get(w->mm, window_pfn(w, 3) - 1, &st));
-	KTEST_EXPECT_EQ(test, st.type, PGTY_OFFLINE);
-	KTEST_EXPECT_EQ(test, st.flags, 0);
-	KTEST_EXPECT_EQ(test, window_offline(w, 2), -EBUSY);
-	window_check(test, w);
 }
 
 /* Adding takes nothing from what is there: with no free page left it still works. */
@@ -354,30 +243,6 @@ static void header_is_unmovable_in_normal(struct ktest *test)
 	window_check(test, w);
 }
 
-/* Frames in the harts' caches are no reason for a block to stay. */
-static void cached_pages_are_drained(struct ktest *test)
-{
-	struct window *w = window_open_owned(test);
-	const unsigned long block = w->block + 1;
-	unsigned long pfn;
-
-	for (unsigned int hart = 0; hart < nr_harts(); hart++)
-		KTEST_ASSERT_EQ(test, mm_hart_init(w->mm, hart), 0);
-	for (unsigned int round = 0; round < 2; round++) {
-		window_add(test, w, 1, ALL);
-		KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
-		pfn = alloc_pages(w->mm, GFP_MOVABLE, 0, PGTY_KERNEL);
-		KTEST_ASSERT_GE(test, pfn, window_pfn(w, 1));
-		free_pages(w->mm, pfn, 0);
-		KTEST_EXPECT_EQ(test, page_type(w->mm, pfn), PGTY_CACHED);
-		if (round)
-			KTEST_ASSERT_EQ(test, window_offline(w, 1), 0);
-		KTEST_ASSERT_EQ(test,
-				offline_and_remove_memory(w->mm, &block, 1, NULL, NO_WHY),
-				0);
-	}
-}
-
 /* A walker that found a section before is waited for; afterwards nothing is found. */
 static void removed_block_is_not_found(struct ktest *test)
 {
@@ -452,19 +317,13 @@ static void lone_block_has_a_root(struct ktest *test)
 
 static const struct ktest_case hotplug_cases[] = {
 	KTEST_CASE(whole_life),
-	KTEST_CASE(many_rounds_leak_nothing),
 	KTEST_CASE(wrong_states_are_refused),
 	KTEST_CASE(bad_adds_are_refused),
-	KTEST_CASE(partly_plugged_round_trip),
-	KTEST_CASE(owner_gone_block_stays),
-	KTEST_CASE(used_page_is_named),
-	KTEST_CASE(ownerless_block_is_not_skippable),
 	KTEST_CASE(adding_needs_no_memory),
 	KTEST_CASE(reserve_lasts_for_many_blocks),
 	KTEST_CASE_PARAM(injected_failures_leave_nothing, neighbour_gen_params),
 	KTEST_CASE(migratetype_follows_the_request),
 	KTEST_CASE(header_is_unmovable_in_normal),
-	KTEST_CASE(cached_pages_are_drained),
 	KTEST_CASE(removed_block_is_not_found),
 	KTEST_CASE(online_page_only_while_online),
 	KTEST_CASE(lone_block_has_a_root),

@@ -27,225 +27,6 @@ static void online_as(struct ktest *test, struct window *w, unsigned long n,
 	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, w->block + n, type, NO_WHY), 0);
 }
 
-/* Plug in an online block: mapped, managed, free; unplug: the opposite, and a trap. */
-static void plug_and_unplug_online(struct ktest *test)
-{
-	struct window *w = window_open_owned(test);
-	struct zone *movable = window_zone(w, ZONE_MOVABLE);
-	const struct pfn_range range = blocks_of(w, 1, 10, 20);
-	struct mm_failure why;
-	unsigned long managed;
-
-	window_add(test, w, 1, 0x3);
-	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
-	managed = movable->managed;
-	for (unsigned int round = 0; round < 3; round++) {
-		KTEST_ASSERT_EQ(test, mhp_plug_range(w->mm, &range, &why), 0);
-		KTEST_EXPECT_EQ(test, movable->managed, managed + 20 * PB);
-		KTEST_EXPECT_EQ(test, movable->free, managed + 20 * PB);
-		memset(phys_to_virt(pfn_to_phys(range.start_pfn)), 0x5a,
-		       range.nr_pages * PAGE_SIZE);
-		window_check(test, w);
-		KTEST_EXPECT_EQ(test, mhp_plug_range(w->mm, &range, &why), -EINVAL);
-		KTEST_ASSERT_EQ(test, mhp_unplug_prepare(w->mm, &range, NULL, &why), 0);
-		KTEST_EXPECT_EQ(test, movable->managed, managed);
-		KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &range, NULL, &why), -EINVAL);
-		window_check(test, w);
-	}
-	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(w->mm, &(struct pfn_range){
-				window_pfn(w, 1) + PB, PB }, NULL, &why), 0);
-	mhp_unplug_cancel(w->mm, &(struct pfn_range){ window_pfn(w, 1) + PB, PB });
-	KTEST_EXPECT_EQ(test, movable->managed, managed);
-	window_check(test, w);
-}
-
-/* The same while the block is offline; the next onlining sees what is plugged then. */
-static void plug_and_unplug_offline(struct ktest *test)
-{
-	struct window *w = window_open_owned(test);
-	struct zone *movable = window_zone(w, ZONE_MOVABLE);
-	struct pfn_range range = blocks_of(w, 1, 4, 8);
-
-	window_add(test, w, 1, 0x1);
-	KTEST_ASSERT_EQ(test, mhp_plug_range(w->mm, &range, NO_WHY), 0);
-	range = blocks_of(w, 1, 4, 2);
-	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(w->mm, &range, NULL, NO_WHY), 0);
-	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
-	KTEST_EXPECT_EQ(test, movable->managed, 7 * PB - HEADER);
-	KTEST_EXPECT_EQ(test, page_type(w->mm, range.start_pfn), PGTY_OFFLINE);
-	KTEST_EXPECT_EQ(test, page_type(w->mm, range.start_pfn + 2 * PB), PGTY_BUDDY);
-	window_check(test, w);
-}
-
-/* A range over several blocks of both zones goes in one call; or, with a page used, not. */
-static void unplug_over_blocks_is_all_or_nothing(struct ktest *test)
-{
-	struct window *w = window_open_owned(test);
-	const struct pfn_range range = { window_pfn(w, 2) - 4 * PB, PAGES_PER_SECTION + 8 * PB };
-	struct mm_failure why;
-	unsigned long pfn;
-
-	/* Block 2 hosts itself in pageblock 0: leave that out by plugging it apart. */
-	window_add(test, w, 1, ALL);
-	window_add(test, w, 2, ALL << 1);
-	window_add(test, w, 3, ALL << 32);
-	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
-	online_as(test, w, 2, MMOP_ONLINE_KERNEL);
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &range, NULL, &why), -EINVAL);
-	KTEST_EXPECT_EQ(test, why.pfn, window_pfn(w, 2));
-
-	pfn = window_pfn(w, 2) + 5 * PB + 17;
-	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), 0);
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &(struct pfn_range){
-				window_pfn(w, 2) + 2 * PB, 8 * PB }, NULL, &why), -EBUSY);
-	KTEST_EXPECT_EQ(test, why.pfn, pfn);
-	window_check(test, w);
-	free_pages(w->mm, pfn, 0);
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &(struct pfn_range){
-				window_pfn(w, 2) + 2 * PB, 62 * PB }, NULL, &why), 0);
-	window_check(test, w);
-}
-
-/* A range over two zones: the second cannot give its part, so the first has its again. */
-static void unplug_over_zones_is_undone(struct ktest *test)
-{
-	struct window *w = window_open_owned(test);
-	const struct pfn_range range = { window_pfn(w, 2) - 4 * PB, 8 * PB };
-	const unsigned long pfn = window_pfn(w, 2) + 2 * PB + 11;
-	struct window_totals before;
-	struct mm_failure why;
-
-	window_add(test, w, 1, ALL);
-	window_add(test, w, 2, ALL << 32);
-	KTEST_ASSERT_EQ(test,
-			mhp_plug_range(w->mm,
-				       &(struct pfn_range){ window_pfn(w, 2), 32 * PB },
-				       NO_WHY),
-			0);
-	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
-	online_as(test, w, 2, MMOP_ONLINE_KERNEL);
-	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), 0);
-	before = window_totals(w);
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &range, NULL, &why), -EBUSY);
-	KTEST_EXPECT_EQ(test, why.pfn, pfn);
-	window_expect_totals(test, w, &before);
-	free_pages(w->mm, pfn, 0);
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &range, NULL, &why), 0);
-	window_check(test, w);
-	mhp_unplug_cancel(w->mm, &range);
-	window_check(test, w);
-}
-
-/* The metadata's pageblock leaves last, and only with the whole block. */
-static void header_leaves_last(struct ktest *test)
-{
-	struct window *w = window_open_owned(test);
-	const struct pfn_range header = blocks_of(w, 1, 8, 1), other = blocks_of(w, 1, 9, 1);
-	const unsigned long block = w->block + 1;
-	struct mm_failure why;
-
-	window_add(test, w, 1, 0x300);
-	KTEST_EXPECT_EQ(test, pfn_to_section(w->mm, header.start_pfn)->host_pfn,
-			header.start_pfn);
-	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &header, NULL, &why), -EBUSY);
-	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_METADATA);
-	KTEST_EXPECT_EQ(test, why.pfn, header.start_pfn);
-	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(w->mm, &other, NULL, &why), 0);
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &header, NULL, &why), -EBUSY);
-	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, &block, 1, NULL, &why), 0);
-	window_check(test, w);
-}
-
-/* A region that begins in a block with boot memory: its granules there are usable too. */
-static void shared_with_boot_memory(struct ktest *test)
-{
-	struct window *w = window_open(test, (32UL << 20) + 0x5000);
-	struct zone *normal = window_zone(w, ZONE_NORMAL);
-	const struct pfn_range range = blocks_of(w, 0, 20, 10);
-	const unsigned long present = normal->present, managed = normal->managed;
-	struct mm_failure why;
-
-	w->owner.region = (struct pfn_range){ window_pfn(w, 0) + 16 * PB, 3 * PAGES_PER_SECTION };
-	/* Five frames of boot memory lie in the region's first pageblock. */
-	KTEST_EXPECT_EQ(test, register_memory_owner(w->mm, &w->owner, &why), -EEXIST);
-	KTEST_EXPECT_EQ(test, why.pfn, window_pfn(w, 0) + 16 * PB);
-	w->owner.region.start_pfn += PB;
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, &why), 0);
-	KTEST_EXPECT_EQ(test, normal->present, present + 47 * PB);
-	KTEST_EXPECT_EQ(test, normal->managed, managed);
-	KTEST_EXPECT_EQ(test, page_type(w->mm, range.start_pfn), PGTY_OFFLINE);
-	window_check(test, w);
-
-	KTEST_ASSERT_EQ(test, mhp_plug_range(w->mm, &range, &why), 0);
-	KTEST_EXPECT_EQ(test, normal->managed, managed + 10 * PB);
-	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block, NULL, &why), -EBUSY);
-	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_SHARED_BLOCK);
-	window_check(test, w);
-	/* He leaves with memory plugged, and finds it again when he comes back. */
-	unregister_memory_owner(w->mm, &w->owner);
-	KTEST_EXPECT_EQ(test, normal->present, present + 10 * PB);
-	window_check(test, w);
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, &why), 0);
-	KTEST_EXPECT_EQ(test, normal->present, present + 47 * PB);
-	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(w->mm, &range, NULL, &why), 0);
-	KTEST_EXPECT_EQ(test, normal->managed, managed);
-	unregister_memory_owner(w->mm, &w->owner);
-	KTEST_EXPECT_EQ(test, normal->present, present);
-	KTEST_EXPECT_EQ(test, page_type(w->mm, range.start_pfn), PGTY_HOLE);
-	window_check(test, w);
-}
-
-/* One of two owners in a block leaves: the block is the other one's as before. */
-static void the_others_block_stays_theirs(struct ktest *test)
-{
-	struct window *w = window_open(test, 32UL << 20);
-	struct memory_owner *other = ktest_alloc(test, sizeof(*other));
-	const struct mem_section *s;
-
-	other->name = "other";
-	other->region = (struct pfn_range){ window_pfn(w, 1), 32 * PB };
-	w->owner.region = (struct pfn_range){ window_pfn(w, 1) + 32 * PB, PAGES_PER_SECTION };
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, other, NO_WHY), 0);
-	window_add(test, w, 1, 0xfUL << 32);
-	unregister_memory_owner(w->mm, other);
-	s = pfn_to_section(w->mm, window_pfn(w, 1));
-	KTEST_EXPECT_PTR_EQ(test, s->owner, &w->owner);
-	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
-	KTEST_EXPECT_EQ(test, w->owner.present[ZONE_MOVABLE], s->present);
-	window_check(test, w);
-}
-
-/* Two owners in one block: metadata is online memory, so that either can leave first. */
-static void shared_by_two_owners(struct ktest *test)
-{
-	struct window *w = window_open(test, 32UL << 20);
-	struct memory_owner *other = ktest_alloc(test, sizeof(*other));
-	const unsigned long free = window_zone(w, ZONE_NORMAL)->free, block = w->block + 1;
-	const struct pfn_range his = blocks_of(w, 1, 0, 4), mine = blocks_of(w, 1, 32, 4);
-
-	other->name = "other";
-	other->region = (struct pfn_range){ window_pfn(w, 1), 32 * PB };
-	w->owner.region = (struct pfn_range){ window_pfn(w, 1) + 32 * PB, PAGES_PER_SECTION };
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, other, NO_WHY), 0);
-	KTEST_EXPECT_EQ(test, add_memory(w->mm, block, &w->owner, 1, NO_WHY), -EINVAL);
-	window_add(test, w, 1, 0xfUL << 32);
-	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
-	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_MOVABLE)->managed, 4 * PB);
-	KTEST_ASSERT_EQ(test, mhp_plug_range(w->mm, &his, NO_WHY), 0);
-	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(w->mm, &mine, NULL, NO_WHY), 0);
-	window_check(test, w);
-	KTEST_ASSERT_EQ(test, mhp_unplug_prepare(w->mm, &his, NULL, NO_WHY), 0);
-	KTEST_EXPECT_PTR_EQ(test, window_owner_of(w, his.start_pfn), other);
-	KTEST_EXPECT_PTR_EQ(test, window_owner_of(w, mine.start_pfn), &w->owner);
-	KTEST_ASSERT_EQ(test, offline_and_remove_memory(w->mm, &block, 1, NULL, NO_WHY),
-			0);
-	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_NORMAL)->free, free);
-	window_check(test, w);
-}
-
 static void owners_are_checked(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -492,15 +273,60 @@ static void owners_are_in_order(struct ktest *test)
 		unregister_memory_owner(w->mm, &owners[i]);
 }
 
+/* A range over two zones: the second cannot give its part, so the first has its again. */
+static void unplug_over_zones_is_undone(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	const struct pfn_range range = { window_pfn(w, 2) - 4 * PB, 8 * PB };
+	const unsigned long pfn = window_pfn(w, 2) + 2 * PB + 11;
+	struct window_totals before;
+	struct mm_failure why;
+
+	window_add(test, w, 1, ALL);
+	window_add(test, w, 2, ALL << 32);
+	KTEST_ASSERT_EQ(test,
+			mhp_plug_range(w->mm,
+				       &(struct pfn_range){ window_pfn(w, 2), 32 * PB },
+				       NO_WHY),
+			0);
+	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
+	online_as(test, w, 2, MMOP_ONLINE_KERNEL);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), 0);
+	before = window_totals(w);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &range, NULL, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, why.pfn, pfn);
+	window_expect_totals(test, w, &before);
+	free_pages(w->mm, pfn, 0);
+	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &range, NULL, &why), 0);
+	window_check(test, w);
+	mhp_unplug_cancel(w->mm, &range);
+	window_check(test, w);
+}
+
+/* A grace period that does not end: the block stays, offline, and can go later. */
+static void remove_without_grace_is_undone(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	const unsigned long block = w->block + 1;
+	struct mm_failure why;
+
+	window_add(test, w, 1, ~0UL);
+	w->mm->inject = 1;
+	KTEST_EXPECT_EQ(test, try_remove_memory(w->mm, block, &why), -ETIMEDOUT);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_HARTS_BUSY);
+	KTEST_EXPECT_EQ(test, memory_block_state(w->mm, block), MEM_BLOCK_OFFLINE);
+	window_check(test, w);
+	KTEST_ASSERT_EQ(
+		test, online_memory_block(w->mm, block, MMOP_ONLINE_MOVABLE, NO_WHY), 0);
+	w->mm->inject = 1;
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, &block, 1, NULL, &why),
+			-ETIMEDOUT);
+	KTEST_EXPECT_EQ(test, memory_block_state(w->mm, block), MEM_BLOCK_ONLINE);
+	window_check(test, w);
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, &block, 1, NULL, &why), 0);
+}
+
 static const struct ktest_case plug_cases[] = {
-	KTEST_CASE(plug_and_unplug_online),
-	KTEST_CASE(plug_and_unplug_offline),
-	KTEST_CASE(unplug_over_blocks_is_all_or_nothing),
-	KTEST_CASE(unplug_over_zones_is_undone),
-	KTEST_CASE(header_leaves_last),
-	KTEST_CASE(shared_with_boot_memory),
-	KTEST_CASE(the_others_block_stays_theirs),
-	KTEST_CASE(shared_by_two_owners),
 	KTEST_CASE(owners_are_checked),
 	KTEST_CASE(callback_sees_each_frame_once),
 	KTEST_CASE(remove_together_or_restore),
@@ -509,6 +335,8 @@ static const struct ktest_case plug_cases[] = {
 	KTEST_CASE(default_zone_rule),
 	KTEST_CASE(occupancy_counts_used_frames),
 	KTEST_CASE(owners_are_in_order),
+	KTEST_CASE(unplug_over_zones_is_undone),
+	KTEST_CASE(remove_without_grace_is_undone),
 	{}
 };
 

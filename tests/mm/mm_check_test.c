@@ -63,5 +63,6 @@ static const struct ktest_case mm_check_cases[] = {
 	KTEST_CASE(check_finds_each),
 	{},
 };
-static struct ktest_suite mm_check_suite = { .name = "mm_check", .cases = mm_check_cases };
+static struct ktest_suite mm_check_suite = { .name = "mm_check",
+					     .cases = mm_check_cases };
 KTEST_SUITE(mm_check_suite);

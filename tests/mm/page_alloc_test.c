@@ -38,84 +38,6 @@ static void types_stay_apart(struct ktest *test)
 	}
 }
 
-static void kernel_data_never_in_movable(struct ktest *test)
-{
-	struct test_mm *t = test_mm_movable(test);
-	unsigned long *pfns = test_mm_table(test, 2 * PAGES_PER_SECTION * sizeof(*pfns));
-	const unsigned long free = t->zone->free;
-	const u32 gfp = GFP_ATOMIC | GFP_NOWARN;
-	unsigned long nr = 0, pfn;
-
-	while ((pfns[nr] = alloc_pages(t->mm, gfp, 0, PGTY_KERNEL)) != PFN_NONE)
-		nr++;
-	while ((pfns[nr] = alloc_pages(t->mm, gfp | GFP_RECLAIMABLE, 0, PGTY_SLAB)) != PFN_NONE)
-		nr++;
-	KTEST_EXPECT_EQ(test, t->zone->free, free);
-	pfn = alloc_pages(t->mm, GFP_MOVABLE, 0, PGTY_DRIVER);
-	KTEST_EXPECT_PTR_EQ(test, pfn_to_section(t->mm, pfn)->zone, t->zone);
-	page_put(t->mm, pfn);
-	while (nr--)
-		free_pages(t->mm, pfns[nr], 0);
-}
-
-/* GFP_MOVABLE fills zone Movable first, then goes on in Normal. */
-static void movable_falls_back_to_normal(struct ktest *test)
-{
-	struct test_mm *t = test_mm_movable(test);
-	const unsigned long free = t->zone->free;
-	unsigned long *pfns = test_mm_table(test, 2 * PAGES_PER_SECTION * sizeof(*pfns));
-	unsigned long nr = alloc_pages_bulk(t->mm, GFP_MOVABLE | GFP_ATOMIC, PGTY_SLAB, free + 100,
-					    pfns);
-
-	KTEST_EXPECT_EQ(test, nr, free + 100);
-	KTEST_EXPECT_EQ(test, t->zone->free, 0);
-	for (unsigned long i = 0; i < nr; i++)
-		KTEST_ASSERT_EQ(test, pfn_to_section(t->mm, pfns[i])->zone == t->zone, i < free);
-	free_pages_bulk(t->mm, pfns, nr);
-	KTEST_EXPECT_EQ(test, t->zone->free, free);
-}
-
-static void watermark_keeps_a_reserve(struct ktest *test)
-{
-	struct test_mm *t = test_mm_normal(test, 1);
-	unsigned long *pfns = test_mm_table(test, 2 * PAGES_PER_SECTION * sizeof(*pfns));
-	const struct zone *zone = t->zone;
-	unsigned long nr = 0, atomic;
-
-	KTEST_EXPECT_GT(test, zone->wmark[WMARK_MIN], 0);
-	KTEST_EXPECT_LT(test, zone->wmark[WMARK_MIN], zone->wmark[WMARK_LOW]);
-	KTEST_EXPECT_LT(test, zone->wmark[WMARK_LOW], zone->wmark[WMARK_HIGH]);
-	while ((pfns[nr] = alloc_pages(t->mm, GFP_NOWARN, 0, PGTY_KERNEL)) != PFN_NONE)
-		nr++;
-	KTEST_EXPECT_EQ(test, zone->free, zone->wmark[WMARK_MIN]);
-	atomic = nr;
-	while ((pfns[atomic] = alloc_pages(t->mm, GFP_ATOMIC | GFP_NOWARN, 0, PGTY_KERNEL)) !=
-	       PFN_NONE)
-		atomic++;
-	KTEST_EXPECT_EQ(test, atomic - nr, zone->wmark[WMARK_MIN]);
-	free_pages_bulk(t->mm, pfns, atomic);
-}
-
-static void exact_place(struct ktest *test)
-{
-	struct test_mm *t = test_mm_normal(test, 1);
-	const unsigned long pfn = t->base + 4 * PAGEBLOCK_NR_PAGES + 64;
-
-	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 3, PGTY_SLAB), 0);
-	KTEST_EXPECT_EQ(test, page_type(t->mm, pfn + 7), PGTY_SLAB);
-	KTEST_EXPECT_EQ(test, page_type(t->mm, pfn + 8), PGTY_BUDDY);
-	KTEST_EXPECT_EQ(test, page_type(t->mm, pfn - 1), PGTY_BUDDY);
-	KTEST_EXPECT_EQ(test, alloc_pages_at(t->mm, pfn, 3, PGTY_SLAB), -EBUSY);
-	KTEST_EXPECT_EQ(test, alloc_pages_at(t->mm, pfn + 4, 2, PGTY_SLAB), -EBUSY);
-	KTEST_EXPECT_EQ(test, alloc_pages_at(t->mm, ALIGN_DOWN(pfn, 1024), 10, PGTY_SLAB), -EBUSY);
-	KTEST_EXPECT_EQ(test, alloc_pages_at(t->mm, pfn + 1, 1, PGTY_SLAB), -EINVAL);
-	KTEST_EXPECT_EQ(test, alloc_pages_at(t->mm, pfn, 11, PGTY_SLAB), -EINVAL);
-	KTEST_EXPECT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_OFFLINE), -EINVAL);
-	KTEST_EXPECT_EQ(test, alloc_pages_at(t->mm, ~0UL - 7, 3, PGTY_SLAB), -EINVAL);
-	test_mm_check(test, t);
-	free_pages(t->mm, pfn, 3);
-}
-
 static void zeroed(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -131,29 +53,6 @@ static void zeroed(struct ktest *test)
 		KTEST_EXPECT_NULL(test, memchr_inv(frame, 0, PAGE_SIZE << order));
 		free_pages(t->mm, pfn, order);
 	}
-}
-
-static void bulk_gives_each_frame_once(struct ktest *test)
-{
-	struct test_mm *t = test_mm_normal(test, 1);
-	const unsigned long free = test_mm_free(test, t), want = 20000;
-	unsigned long *pfns = test_mm_table(test, want * sizeof(*pfns));
-
-	KTEST_ASSERT_EQ(test, alloc_pages_bulk(t->mm, GFP_MOVABLE, PGTY_SLAB, want, pfns), want);
-	KTEST_EXPECT_EQ(test, test_mm_free(test, t), free - want);
-	for (unsigned long i = 0; i < want; i++) {
-		KTEST_ASSERT_EQ(test, page_type(t->mm, pfns[i]), PGTY_SLAB);
-		/* Ascending is how they come; so none comes twice. */
-		KTEST_ASSERT_TRUE(test, i == 0 || pfns[i] > pfns[i - 1]);
-	}
-	test_mm_check(test, t);
-	/* Back in another order: every third, then the rest from behind. */
-	for (unsigned long i = 0; i < want; i += 3)
-		free_pages(t->mm, pfns[i], 0);
-	for (unsigned long i = want; i-- > 0;)
-		if (i % 3)
-			free_pages_bulk(t->mm, &pfns[i], 1);
-	KTEST_EXPECT_EQ(test, test_mm_free(test, t), free);
 }
 
 /* What a hart has freed is Cached and comes back first; a drain empties it. */
@@ -202,50 +101,6 @@ static void cache_is_bounded(struct ktest *test)
 				}
 			KTEST_EXPECT_LE(test, pages, share);
 		}
-	}
-}
-
-/* Frames freed into an isolated pageblock go to the buddy allocator, not to a cache. */
-static void isolated_is_not_cached(struct ktest *test)
-{
-	struct test_mm *t = test_mm_normal(test, 1);
-
-	for (unsigned int order = 0; order <= MAX_PAGE_ORDER; order++) {
-		const unsigned long pfn = t->base;
-		/* Of an order-10 chunk only the second half is isolated. */
-		const struct pfn_range range = { pfn + ((1UL << order) - 1), 1 };
-		unsigned long isolated;
-
-		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, order, PGTY_KERNEL), 0);
-		mutex_lock(&t->mm->hotplug_lock);
-		KTEST_ASSERT_EQ(test, isolate_range(t->mm, &range, NO_WHY), 0);
-		isolated = t->zone->free_isolated;
-		free_pages(t->mm, pfn, order);
-		KTEST_EXPECT_EQ(test, page_type(t->mm, pfn), PGTY_BUDDY);
-		KTEST_EXPECT_EQ(test, t->zone->free_isolated - isolated, min(1UL << order, 512UL));
-		unisolate_range(t->mm, &range);
-		mutex_unlock(&t->mm->hotplug_lock);
-		test_mm_check(test, t);
-	}
-}
-
-static void references(struct ktest *test)
-{
-	struct test_mm *t = test_mm_normal(test, 1);
-
-	for (unsigned int order = 0; order <= MAX_PAGE_ORDER; order += 5) {
-		const unsigned long pfn = alloc_pages(t->mm, GFP_MOVABLE, order, PGTY_DRIVER);
-		const unsigned long last = pfn + (1UL << order) - 1;
-
-		KTEST_EXPECT_TRUE(test, page_try_get(t->mm, pfn));
-		KTEST_EXPECT_TRUE(test, page_try_get(t->mm, last));
-		page_put(t->mm, last);
-		page_put(t->mm, pfn);
-		KTEST_EXPECT_EQ(test, page_type(t->mm, last), PGTY_DRIVER);
-		page_put(t->mm, pfn);
-		KTEST_EXPECT_NE(test, page_type(t->mm, last), PGTY_DRIVER);
-		KTEST_EXPECT_FALSE(test, page_try_get(t->mm, pfn));
-		KTEST_EXPECT_FALSE(test, page_try_get(t->mm, last));
 	}
 }
 
@@ -499,16 +354,9 @@ static void metadata_may_have_the_last(struct ktest *test)
 
 static const struct ktest_case page_alloc_cases[] = {
 	KTEST_CASE(types_stay_apart),
-	KTEST_CASE(kernel_data_never_in_movable),
-	KTEST_CASE(movable_falls_back_to_normal),
-	KTEST_CASE(watermark_keeps_a_reserve),
-	KTEST_CASE(exact_place),
 	KTEST_CASE(zeroed),
-	KTEST_CASE(bulk_gives_each_frame_once),
 	KTEST_CASE(cache_is_a_stack),
 	KTEST_CASE(cache_is_bounded),
-	KTEST_CASE(isolated_is_not_cached),
-	KTEST_CASE(references),
 	KTEST_CASE(uncounted_cannot_be_grabbed),
 	KTEST_CASE(owners_and_pins),
 	KTEST_CASE(check_finds_differences),

@@ -66,62 +66,8 @@ static void round_trips(struct ktest *test)
 	}
 }
 
-static void second_request_changes_nothing(struct ktest *test)
-{
-	struct test_mm *t = test_mm_normal(test, 2);
-	const struct pfn_range one = blocks(t, 70, 1);
-	const struct pfn_range over = blocks(t, 10, 100);
-	struct mm_failure why;
-	unsigned long isolated;
-
-	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &one, NO_WHY), 0);
-	isolated = t->zone->free_isolated;
-	KTEST_EXPECT_EQ(test, isolate_range(t->mm, &over, &why), -EBUSY);
-	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_ALREADY_ISOLATED);
-	KTEST_EXPECT_EQ(test, why.pfn, one.start_pfn);
-	KTEST_EXPECT_EQ(test, t->zone->nr_isolated, 1);
-	KTEST_EXPECT_EQ(test, t->zone->free_isolated, isolated);
-	test_mm_check(test, t);
-	unisolate_range(t->mm, &one);
-}
-
-static void outside_is_refused(struct ktest *test)
-{
-	struct test_mm *t = test_mm_normal(test, 1);
-	const struct pfn_range beyond = blocks(t, 60, 10);
-	struct mm_failure why;
-
-	KTEST_EXPECT_EQ(test, isolate_range(t->mm, &beyond, &why), -ENOENT);
-	KTEST_EXPECT_EQ(test, why.pfn, t->base + t->nr);
-	KTEST_EXPECT_EQ(test, t->zone->nr_isolated, 0);
-	KTEST_EXPECT_FALSE(test, pageblock_isolated(t->mm, beyond.start_pfn));
-}
-
-/* Nothing that is isolated is allocated, in whatever way. */
-static void isolated_is_not_allocated(struct ktest *test)
-{
-	struct test_mm *t = test_mm_normal(test, 1);
-	const struct pfn_range all = blocks(t, 0, 64);
-	unsigned long *pfns = test_mm_table(test, 2 * PAGES_PER_SECTION * sizeof(*pfns));
-	unsigned long nr;
-
-	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &all, NO_WHY), 0);
-	KTEST_EXPECT_EQ(test, alloc_pages_at(t->mm, t->base, 0, PGTY_SLAB), -EBUSY);
-	KTEST_EXPECT_EQ(test, alloc_pages_at(t->mm, t->base, 10, PGTY_SLAB), -EBUSY);
-	nr = alloc_pages_bulk(t->mm, GFP_ATOMIC | GFP_NOWARN, PGTY_SLAB, 2 * PAGES_PER_SECTION,
-			      pfns);
-	KTEST_EXPECT_EQ(test, t->zone->free, 0);
-	for (unsigned long i = 0; i < nr; i++)
-		KTEST_ASSERT_LT(test, pfns[i], t->base);
-	free_pages_bulk(t->mm, pfns, nr);
-	unisolate_range(t->mm, &all);
-}
-
 static const struct ktest_case isolation_cases[] = {
 	KTEST_CASE(round_trips),
-	KTEST_CASE(second_request_changes_nothing),
-	KTEST_CASE(outside_is_refused),
-	KTEST_CASE(isolated_is_not_allocated),
 	{},
 };
 static struct ktest_suite isolation_suite = { .name = "page_isolation", .cases = isolation_cases };

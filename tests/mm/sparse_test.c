@@ -12,7 +12,8 @@
 /* Far from all memory: roots of their own. */
 #define FAR_ROOT(n) ((100UL + (n)) * SECTIONS_PER_ROOT)
 
-static struct mem_section *make_section(struct ktest *test, struct window *w, unsigned long nr)
+static struct mem_section *make_section(struct ktest *test, struct window *w,
+					unsigned long nr)
 {
 	struct mem_section *s = section_alloc(w->mm);
 
@@ -38,13 +39,15 @@ static void drop_section(struct window *w, struct mem_section *s)
 static void roots_come_and_go(struct ktest *test)
 {
 	struct window *w = window_open(test, 32UL << 20);
-	const unsigned long free = window_zone(w, ZONE_NORMAL)->free, max_pfn = w->mm->max_pfn;
+	const unsigned long free = window_zone(w, ZONE_NORMAL)->free,
+			    max_pfn = w->mm->max_pfn;
 	struct mem_section *s[4];
 
 	for (unsigned int i = 0; i < 4; i++)
 		s[i] = make_section(test, w, FAR_ROOT(i / 2) + 7 * i);
 	for (unsigned int i = 0; i < 4; i++)
-		KTEST_EXPECT_PTR_EQ(test, pfn_to_section(w->mm, s[i]->start_pfn + 1), s[i]);
+		KTEST_EXPECT_PTR_EQ(test, pfn_to_section(w->mm, s[i]->start_pfn + 1),
+				    s[i]);
 	KTEST_EXPECT_PTR_NE(test, w->mm->root[100], &empty_section_root);
 	KTEST_EXPECT_EQ(test, w->mm->max_pfn, section_end_pfn(s[3]));
 	for (unsigned int i = 4; i--;)
@@ -126,7 +129,8 @@ static void walks_meet_each_section(struct ktest *test)
 		n++;
 	}
 	KTEST_EXPECT_EQ(test, n, ARRAY_SIZE(far) + 1);
-	KTEST_EXPECT_EQ(test, next_memory_block(w->mm, FAR_ROOT(0) + 65), FAR_ROOT(0) + 255);
+	KTEST_EXPECT_EQ(test, next_memory_block(w->mm, FAR_ROOT(0) + 65),
+			FAR_ROOT(0) + 255);
 	KTEST_EXPECT_EQ(test, next_memory_block(w->mm, ~0UL), PFN_NONE);
 	for (unsigned int i = 0; i < ARRAY_SIZE(far); i++)
 		drop_section(w, made[i]);
@@ -135,19 +139,22 @@ static void walks_meet_each_section(struct ktest *test)
 /* Look-ups of any number are safe. */
 static void any_pfn_is_looked_up(struct ktest *test)
 {
-	static const unsigned long pfns[] = { 0, 1UL << 33, (1UL << 33) - 1, ~0UL, 1UL << 63 };
+	static const unsigned long pfns[] = { 0, 1UL << 33, (1UL << 33) - 1, ~0UL,
+					      1UL << 63 };
 	struct window *w = window_open(test, 32UL << 20);
 	struct page_state st;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(pfns); i++) {
 		KTEST_EXPECT_NULL(test, pfn_to_section(w->mm, pfns[i]));
 		KTEST_EXPECT_FALSE(test, page_state_get(w->mm, pfns[i], &st));
-		KTEST_EXPECT_EQ(test, memory_block_state(w->mm, pfns[i] >> SECTION_PFN_SHIFT),
+		KTEST_EXPECT_EQ(test,
+				memory_block_state(w->mm, pfns[i] >> SECTION_PFN_SHIFT),
 				MEM_BLOCK_ABSENT);
 	}
 	KTEST_EXPECT_EQ(test, memory_block_state(w->mm, ~0UL), MEM_BLOCK_ABSENT);
 	for (unsigned int i = 0; i < 1000; i++)
-		KTEST_EXPECT_EQ(test, page_state_get(w->mm, prng_u64(&test->prng), &st), false);
+		KTEST_EXPECT_EQ(test, page_state_get(w->mm, prng_u64(&test->prng), &st),
+				false);
 }
 
 /* Sections by number, in four roots; no frame of theirs is ever looked at. */
@@ -249,9 +256,11 @@ static void root_that_cannot_be_had(struct ktest *test)
 	const unsigned long block = SECTIONS_PER_ROOT, pfn = block << SECTION_PFN_SHIFT;
 	struct window *w = window_open(test, 32UL << 20);
 	/* Two share the block: its metadata comes from memory that is there. */
-	struct memory_owner low = { .name = "low", .region = { pfn, 32 * PAGEBLOCK_NR_PAGES } };
+	struct memory_owner low = { .name = "low",
+				    .region = { pfn, 32 * PAGEBLOCK_NR_PAGES } };
 	struct memory_owner high = { .name = "high",
-				     .region = { pfn + 32 * PAGEBLOCK_NR_PAGES, 32 * PAGEBLOCK_NR_PAGES } };
+				     .region = { pfn + 32 * PAGEBLOCK_NR_PAGES,
+						 32 * PAGEBLOCK_NR_PAGES } };
 	struct window_totals before;
 	unsigned int failed = 0;
 	int err;
@@ -280,17 +289,15 @@ static void root_that_cannot_be_had(struct ktest *test)
 	unregister_memory_owner(w->mm, &high);
 }
 
-static const struct ktest_case sparse_cases[] = {
-	KTEST_CASE(roots_come_and_go),
-	KTEST_CASE(objects_share_pages),
-	KTEST_CASE(reserve_frames_are_typed),
-	KTEST_CASE(walks_meet_each_section),
-	KTEST_CASE(any_pfn_is_looked_up),
-	KTEST_CASE(index_reaches_all_roots),
-	KTEST_CASE(spans_shrink_across_roots),
-	KTEST_CASE(root_that_cannot_be_had),
-	{}
-};
+static const struct ktest_case sparse_cases[] = { KTEST_CASE(roots_come_and_go),
+						  KTEST_CASE(objects_share_pages),
+						  KTEST_CASE(reserve_frames_are_typed),
+						  KTEST_CASE(walks_meet_each_section),
+						  KTEST_CASE(any_pfn_is_looked_up),
+						  KTEST_CASE(index_reaches_all_roots),
+						  KTEST_CASE(spans_shrink_across_roots),
+						  KTEST_CASE(root_that_cannot_be_had),
+						  {} };
 
 static struct ktest_suite sparse_suite = {
 	.name = "sparse",

@@ -5,6 +5,7 @@
  */
 #include "tests/model/chunks.h"
 
+#include "kernel/hart.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -88,6 +89,9 @@ static void step_alloc(struct choices *c)
 	if (nr_chunks == MAX_CHUNKS)
 		return;
 	pfn = alloc_pages(fm.mm, gfp, order, fixed_type(how >> 1));
+	CHECK(pfn == PFN_NONE || mt == MIGRATE_MOVABLE ||
+		      fm.zone[fm_section(pfn)] == ZONE_NORMAL,
+	      "%#lx: kernel data in zone Movable", pfn);
 	if (pfn != PFN_NONE)
 		new_chunk(pfn, order, fixed_type(how >> 1));
 	else
@@ -107,6 +111,8 @@ static void step_alloc_at(struct choices *c)
 		want = -EINVAL;
 	else if (fm_all(pfn, 1UL << order, FM_FREE) && !any_isolated(pfn, 1UL << order))
 		want = 0;
+	/* It drains the own cache alone: what other harts have cached it does not get. */
+	CHECK(nr_harts() == 1 || drain_all_pages(fm.mm, STEP_NS) == 0, "drain");
 	ret = alloc_pages_at(fm.mm, pfn, order, PGTY_KERNEL);
 	CHECK(ret == want, "pfn %#lx order %u: %d, model %d", pfn, order, ret, want);
 	if (!ret)
