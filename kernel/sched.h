@@ -53,7 +53,7 @@ extern spinlock_t sched_lock;
  * @stack: lowest address, NULL for idle threads
  * @timeout: wakes it at a deadline
  * @joiner: to be woken when it has ended
- * @held_ns: for how long it was at hold points (mm/hold.h)
+ * @held_ns: for how long it was at hold points (kernel/trace/hold.h)
  * @mutexes: those that it holds, the last taken first
  * @held: what the lock-order checker knows of it; interrupts off
  * @nr_held: the number of them

@@ -7,7 +7,7 @@
  * allocating from their caches.
  */
 #include "kernel/sink.h"
-#include "mm/hold.h"
+#include "kernel/trace/hold.h"
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 

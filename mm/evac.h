@@ -10,6 +10,7 @@
  *   isolate all -> drain -> classify (final) -> [wait, classify] -> migrate -> verify -> commit
  *        \____________________ on failure: undo, everything restored __________________/
  */
+#include "kernel/trace/hold.h"
 #include "kernel/trace/trace.h"
 #include "mm/evacuate.h"
 
@@ -116,8 +117,6 @@ struct evac {
 	unsigned long at_pfn;
 };
 
-extern u32 hold_event; /* TRACE_EVAC_*: threads wait there; 0: nowhere */
-
 /* Is tracing on, or a hold point set? */
 static inline bool evac_announcing(void)
 {
@@ -129,7 +128,7 @@ static inline bool evac_cancelled(const struct evac_limits *limits)
 	return limits->cancelled && limits->cancelled(limits->cookie);
 }
 
-void evac_announce(struct evac *e, enum trace_event_id event,
+void evac_announce(const struct evac *e, enum trace_event_id event,
 		   const struct trace_args *args);
 int evac_stop(struct evac *e);
 int evac_blocked(struct evac *e, enum mm_reason reason, unsigned long pfn,

@@ -2,8 +2,8 @@
 /*
  * evacuate(): the only way to empty ranges of frames. This file has the order of the
  * steps and the conditions that end them; evac_target.c walks over the target,
- * evac_scan.c judges frames, migrate.c moves them, evac_commit.c hands them over, and
- * evac_hold.c announces each step.
+ * evac_scan.c judges frames, migrate.c moves them, and evac_commit.c hands them over. Each
+ * step is announced: kernel/trace/hold.c.
  *
  * An evacuation isolates everything before it judges anything, so no page moves twice.
  * It also drains the harts' caches first, so nothing new can enter and the classifying
@@ -25,6 +25,11 @@
 /* A waiting evacuation checks this often whether it was cancelled. */
 #define EVAC_SLICE_NS (50 * NSEC_PER_MSEC)
 
+u64 evac_clock_ns(void)
+{
+	return arch_clock_ns() - *thread_held_ns();
+}
+
 struct evac_limits evac_limits(enum evac_request request, unsigned int parts)
 {
 	static const struct {
@@ -40,6 +45,14 @@ struct evac_limits evac_limits(enum evac_request request, unsigned int parts)
 			evac_clock_ns() + parts * table[request].seconds * NSEC_PER_SEC,
 		.retries = table[request].retries,
 	};
+}
+
+/* Announce a step. Context: no spinlock held: the thread may have to wait here. */
+void evac_announce(const struct evac *e, enum trace_event_id event, const struct trace_args *args)
+{
+	const struct evac_limits *limits = &e->policy->limits;
+
+	hold_announce(&(struct hold_request){ limits->cancelled, limits->cookie }, event, args);
 }
 
 static void enter_phase(struct evac *e, enum evac_phase phase)

@@ -9,7 +9,7 @@
  * Compare with: Linux mm/debug.c snapshot_page().
  */
 #include "lib/errno.h"
-#include "mm/hold.h"
+#include "kernel/trace/hold.h"
 #include "mm/internal.h"
 
 static const struct {

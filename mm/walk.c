@@ -7,11 +7,9 @@
  *
  * Compare with: Linux pfn_to_online_page() and SPARSEMEM's subsections under RCU.
  */
-#include "mm/hold.h"
+#include "kernel/trace/hold.h"
 #include "mm/hotplug.h"
 #include "mm/internal.h"
-
-void (*hold_walk)(unsigned long pfn, enum walk_step step);
 
 struct mem_section *walk_next_section(const struct mm *mm, unsigned long nr)
 {

@@ -97,7 +97,7 @@ void cond_resched(void);
 struct thread *current_thread(void);
 
 /**
- * thread_held_ns() - time that the calling thread has spent at hold points, see mm/hold.h
+ * thread_held_ns() - time that the calling thread has spent at hold points, see kernel/trace/hold.h
  */
 u64 *thread_held_ns(void);
 

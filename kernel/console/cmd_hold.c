@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* hold, step, go: make evacuations wait, so that another console can look at them. */
+#include "kernel/abi.h"
 #include "kernel/console/shell.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/kstrtox.h"
 #include "lib/string.h"
-#include "mm/hold.h"
+#include "kernel/trace/hold.h"
 
 /* How long to wait for the next held thread: it comes soon, or for a reason does not. */
 #define STEP_NS (200 * NSEC_PER_MSEC)

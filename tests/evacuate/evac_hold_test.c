@@ -8,7 +8,7 @@
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
-#include "mm/hold.h"
+#include "kernel/trace/hold.h"
 #include "tests/mm/test_mm.h"
 
 #define PB	PAGEBLOCK_NR_PAGES

@@ -13,7 +13,7 @@
 #include "kernel/timer.h"
 #include "kernel/trace/trace.h"
 #include "lib/errno.h"
-#include "mm/hold.h"
+#include "kernel/trace/hold.h"
 #include "tests/drivers/vmem_rig.h"
 #include "tests/mm/test_mm.h"
 

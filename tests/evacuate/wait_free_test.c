@@ -8,7 +8,7 @@
 #include "kernel/timer.h"
 #include "kernel/wait.h"
 #include "lib/errno.h"
-#include "mm/hold.h"
+#include "kernel/trace/hold.h"
 #include "tests/mm/test_mm.h"
 
 #define PB	PAGEBLOCK_NR_PAGES

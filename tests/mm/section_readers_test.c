@@ -10,7 +10,7 @@
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
-#include "mm/hold.h"
+#include "kernel/trace/hold.h"
 #include "mm/slab.h"
 #include "tests/mm/test_mm.h"
 

@@ -32,14 +32,14 @@ PARTS = (
     Part('virtio-mem', 2190, 1500, ('drivers/virtio/mem/', 'include/virtio/virtio_mem.h')),
     Part('virtio core, transports and PCI', 1480, 1350, (
         'drivers/virtio/', 'drivers/pci/', 'include/virtio/', 'include/pci/')),
-    Part('ports', 1060, 850, (
+    Part('ports', 1070, 850, (
         'drivers/virtio/console/', 'drivers/serial/', 'include/serial/', 'include/virtio/virtio_port.h',
         'kernel/console/console_port.c', 'kernel/console/trace_port.c')),
     Part('console and views', 2550, 2600, ('kernel/console/', 'include/kernel/console/')),
-    Part('trace, export and hold', 1160, 1000, (
+    Part('trace, export and hold', 1170, 1000, (
         'kernel/trace/', 'include/kernel/trace/', 'kernel/console/export.c', 'kernel/console/snapshot.c',
         'kernel/console/dumpsys.c', 'include/kernel/console/export.h',
-        'mm/evac_hold.c', 'include/mm/hold.h', 'mm/layout.c', 'include/mm/layout.h')),
+        'mm/layout.c', 'include/mm/layout.h')),
     Part('device tree', 1570, 1200, (
         'lib/fdt.c', 'lib/fdt_addr.c', 'lib/fdt_find.c', 'lib/fdt_irq.c', 'lib/fdt_machine.c', 'include/lib/fdt.h',
         'arch/riscv/machine_info.c', 'arch/riscv/machine_devices.c', 'include/arch/machine_info.h')),

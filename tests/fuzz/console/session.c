@@ -20,7 +20,7 @@
 #include "kernel/sched.h"
 #include "kernel/workqueue.h"
 #include "lib/errno.h"
-#include "mm/hold.h"
+#include "kernel/trace/hold.h"
 #include "mm/memblock.h"
 #include "mm/page_alloc.h"
 #include "tests/fake/fake_vmem.h"

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef _MM_HOLD_H
-#define _MM_HOLD_H
+#ifndef _KERNEL_TRACE_HOLD_H
+#define _KERNEL_TRACE_HOLD_H
 
 /*
  * Hold points: a test or a user makes the thread of an evacuation wait at a step that it
  * announces, while other harts run on. So tests force races instead of hoping for them.
  */
-#include "kernel/trace/trace_events.h"
-#include "mm/mm.h"
+#include "kernel/trace/trace.h"
 
 /* No place in particular. */
 #define HOLD_ANYWHERE (~0ULL)
@@ -24,6 +23,30 @@ struct hold_place {
 	enum trace_event_id event;
 	u64 at;
 };
+
+/* TRACE_EVAC_*: threads wait there; 0: nowhere. Only for the question "is it any?". */
+extern u32 hold_event;
+
+/**
+ * struct hold_request - the request on whose behalf a thread announces its steps
+ * @cancelled: the held thread asks it now and then, and goes on if it is true; may be NULL
+ * @cookie: for @cancelled
+ */
+struct hold_request {
+	bool (*cancelled)(void *cookie);
+	void *cookie;
+};
+
+/**
+ * hold_announce() - announce the start of a phase, a verdict or a move
+ * @r: the request
+ * @event: TRACE_EVAC_*
+ * @args: the record's fields
+ *
+ * Context: no spinlock held: a test or a user can make the thread wait here.
+ */
+void hold_announce(const struct hold_request *r, enum trace_event_id event,
+		   const struct trace_args *args);
 
 /**
  * hold_set() - set the place where threads wait; there is only one at a time

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What evacuations announce: each announcement leaves a trace record and can be a hold
- * point, where the thread waits until a test or a user lets it go on.
+ * Hold points: the announcement of a step leaves a trace record, and at one place that a
+ * test or a user has set the announcing thread waits until it is let go.
  */
 #include "arch/machine.h"
 #include "kernel/printk.h"
+#include "kernel/spinlock.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
-#include "mm/hold.h"
-#include "mm/internal.h"
+#include "kernel/trace/hold.h"
+#include "kernel/trace/trace.h"
+#include "kernel/wait.h"
 
 /* A held thread checks this often whether its request was cancelled. */
 #define HOLD_SLICE_NS (50 * NSEC_PER_MSEC)
 
 u64 hold_limit_ns = 60 * NSEC_PER_SEC;
 u32 hold_event;
+void (*hold_walk)(unsigned long pfn, enum walk_step step);
 static u64 hold_at;
 static u32 nr_held, nr_steps;
 static u32 held_since; /* nr_steps when the last thread arrived */
@@ -61,14 +64,15 @@ bool hold_wait(u64 deadline_ns, struct hold_place *where)
 	return met;
 }
 
-u64 evac_clock_ns(void)
-{
-	return arch_clock_ns() - *thread_held_ns();
-}
-
 static struct ratelimit_state log; /* a user steps again and again */
 
-static __cold void hold_here(struct evac *e, enum trace_event_id event, u64 at, u64 pfn)
+static bool cancelled(const struct hold_request *r)
+{
+	return r->cancelled && r->cancelled(r->cookie);
+}
+
+static __cold void hold_here(const struct hold_request *r, enum trace_event_id event, u64 at,
+			     u64 pfn)
 {
 	const u64 start = arch_clock_ns(), limit = start + hold_limit_ns;
 	const u32 steps = READ_ONCE(nr_steps);
@@ -84,29 +88,22 @@ static __cold void hold_here(struct evac *e, enum trace_event_id event, u64 at, 
 			    "evac: held at pfn 0x%lx; \"hold\" says where, \"step\" and "
 			    "\"go\" let it go on\n",
 			    (unsigned long)pfn);
-	while (!let_go && !evac_cancelled(&e->policy->limits) && arch_clock_ns() < limit)
+	while (!let_go && !cancelled(r) && arch_clock_ns() < limit)
 		let_go = wait_event_until(&hold_released, READ_ONCE(nr_steps) != steps,
 					  min(arch_clock_ns() + HOLD_SLICE_NS, limit));
 	__atomic_fetch_sub(&nr_held, 1, __ATOMIC_ACQ_REL);
 	*thread_held_ns() += arch_clock_ns() - start;
 	trace_emit(TRACE_HOLD, .pfn = pfn, .count = (arch_clock_ns() - start) / NSEC_PER_MSEC,
 		   .before = event);
-	if (let_go || evac_cancelled(&e->policy->limits))
+	if (let_go || cancelled(r))
 		return;
 	pr_warn("evac: held for %u ms at pfn 0x%lx: goes on, the hold point is unset\n",
 		(u32)(hold_limit_ns / NSEC_PER_MSEC), (unsigned long)pfn);
 	hold_set(&(struct hold_place){ .at = HOLD_ANYWHERE });
 }
 
-/**
- * evac_announce() - announce the start of a phase, a verdict or a move
- * @e: the evacuation
- * @event: TRACE_EVAC_*
- * @args: the record's fields
- *
- * Context: no spinlock held: a test or a user can make the thread wait here.
- */
-void evac_announce(struct evac *e, enum trace_event_id event, const struct trace_args *args)
+void hold_announce(const struct hold_request *r, enum trace_event_id event,
+		   const struct trace_args *args)
 {
 	const u64 at = event == TRACE_EVAC_PHASE ? args->after : args->pfn;
 
@@ -114,5 +111,5 @@ void evac_announce(struct evac *e, enum trace_event_id event, const struct trace
 		trace_record(event, args);
 	if (unlikely(READ_ONCE(hold_event) == event) &&
 	    (READ_ONCE(hold_at) == at || READ_ONCE(hold_at) == HOLD_ANYWHERE))
-		hold_here(e, event, at, args->pfn);
+		hold_here(r, event, at, args->pfn);
 }
