@@ -360,9 +360,7 @@ int vscnprintf(char *buf, size_t size, const char *fmt, va_list ap)
 {
 	int ret = vsnprintf(buf, size, fmt, ap);
 
-	if (ret < 0)
-		return ret;
-	if ((size_t)ret < size)
+	if (ret < 0 || (size_t)ret < size)
 		return ret;
 	return size ? (int)min(size - 1, (size_t)INT_MAX) : 0;
 }

@@ -11,7 +11,6 @@
  *
  * Compare with: Linux mm/memory_hotplug.c, offline_pages().
  */
-#include "lib/errno.h"
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 #include "mm/page_isolation.h"

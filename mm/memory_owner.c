@@ -6,7 +6,6 @@
  */
 #include "arch/machine.h"
 #include "kernel/panic.h"
-#include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/hotplug.h"
 #include "mm/internal.h"

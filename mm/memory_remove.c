@@ -8,7 +8,6 @@
  */
 #include "arch/machine.h"
 #include "kernel/printk.h"
-#include "lib/errno.h"
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 

@@ -217,8 +217,7 @@ static int cmd_free(int argc, char **argv, struct sink *out)
 }
 COMMAND(free, "free PFN [ORDER]", "give back what \"alloc\" gave out", cmd_free);
 
-static int pin_or_unpin(int argc, char **argv, struct sink *out,
-			enum person_result (*fn)(unsigned long, struct page_state *))
+static int set_pinned(int argc, char **argv, struct sink *out, bool pinned)
 {
 	struct page_state st;
 	unsigned long pfn;
@@ -227,18 +226,18 @@ static int pin_or_unpin(int argc, char **argv, struct sink *out,
 		return COMMAND_USAGE;
 	if (kstrtou64(argv[1], 0, &pfn))
 		return bad_number(argv[0], argv[1], out);
-	return say_refusal(argv[0], pfn, &st, fn(pfn, &st), out);
+	return say_refusal(argv[0], pfn, &st, person_page_set_pinned(pfn, pinned, &st), out);
 }
 
 static int cmd_pin(int argc, char **argv, struct sink *out)
 {
-	return pin_or_unpin(argc, argv, out, person_page_pin);
+	return set_pinned(argc, argv, out, true);
 }
 COMMAND(pin, "pin PFN", "keep a page of \"alloc\" where it is: nothing may move it", cmd_pin);
 
 static int cmd_unpin(int argc, char **argv, struct sink *out)
 {
-	return pin_or_unpin(argc, argv, out, person_page_unpin);
+	return set_pinned(argc, argv, out, false);
 }
 COMMAND(unpin, "unpin PFN", "let a pinned page move again", cmd_unpin);
 

@@ -187,22 +187,12 @@ enum person_result person_page_free(unsigned long pfn, unsigned int order, struc
 	return result;
 }
 
-enum person_result person_page_pin(unsigned long pfn, struct page_state *st)
+enum person_result person_page_set_pinned(unsigned long pfn, bool pinned, struct page_state *st)
 {
 	enum person_result result;
 
 	mutex_lock(&person_lock);
-	result = try_pin(pfn, st);
-	mutex_unlock(&person_lock);
-	return result;
-}
-
-enum person_result person_page_unpin(unsigned long pfn, struct page_state *st)
-{
-	enum person_result result;
-
-	mutex_lock(&person_lock);
-	result = try_unpin(pfn, st);
+	result = pinned ? try_pin(pfn, st) : try_unpin(pfn, st);
 	mutex_unlock(&person_lock);
 	return result;
 }
