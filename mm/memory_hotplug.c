@@ -9,7 +9,6 @@
 #include "arch/machine.h"
 #include "kernel/printk.h"
 #include "lib/bitops.h"
-#include "lib/errno.h"
 #include "mm/contig.h"
 #include "mm/hotplug.h"
 #include "mm/internal.h"

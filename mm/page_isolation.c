@@ -9,7 +9,6 @@
  * merge again by themselves. Cost: a few instructions per pageblock.
  * Compare with: Linux mm/page_isolation.c.
  */
-#include "lib/errno.h"
 #include "mm/internal.h"
 #include "mm/page_isolation.h"
 
