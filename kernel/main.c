@@ -24,7 +24,7 @@
 static u64 memory_limit;
 /* The image, the metadata of one block, and memory for 8 harts: 3 MiB, and some room. */
 #define MEMORY_LIMIT_MIN (8UL << 20)
-PARAM_SIZE("mem", memory_limit, "use only so much boot memory; 0 is all");
+PARAM_SIZE("mem", memory_limit, "use at most this much boot memory; 0 means all");
 
 static const char *autorun;
 PARAM_STRING("autorun", autorun, "commands to run after boot, separated by ;");
@@ -49,7 +49,7 @@ static void add_memory_ranges(const struct machine_info *info)
 					info->reserved[i].start == info->kernel.start ?
 						PGTY_IMAGE : PGTY_FIRMWARE);
 	if (left_out != 0)
-		pr_warn("memory: more than %d ranges, some are left out",
+		pr_warn("memory: more than %d ranges: some are not used",
 			MEMBLOCK_MAX_REGIONS);
 	if (unsafe != 0)
 		cannot_start("the reservations");
@@ -106,7 +106,7 @@ void kernel_main(const struct machine_info *info)
 	arch_irq_init();
 	init = thread_create("init", init_thread, NULL);
 	if (init == NULL)
-		panic("no thread to go on with");
+		panic("no thread for the rest of the boot");
 	thread_detach(init);
 	idle_loop();
 }

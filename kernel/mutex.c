@@ -113,7 +113,7 @@ const struct mutex *mutex_last_taken(void)
 static void __cold before_wait(struct mutex *mutex, const void *place)
 {
 	if (mutex_is_held(mutex))
-		panic("mutex %s: thread %s takes it twice", mutex->name,
+		panic("mutex %s: thread %s already holds it", mutex->name,
 		      thread_name(current_thread()));
 	tell_checker(mutex, 0, place);
 }
@@ -172,7 +172,7 @@ static void __noinline lock_slowly(struct mutex *mutex, const void *place)
 	patience_start(&patience, MUTEX_REPORT_NS);
 	if (take_patiently(mutex, &patience) == 0)
 		return;
-	pr_warn("mutex %s: thread %s waits since %llu s, thread %s holds it", mutex->name,
+	pr_warn("mutex %s: thread %s has waited %llu s; thread %s holds it", mutex->name,
 		thread_name(current_thread()), MUTEX_REPORT_NS / NSEC_PER_SEC,
 		thread_name(holder(mutex)));
 	while (take_until(mutex, WAIT_FOREVER) != 0)

@@ -75,7 +75,7 @@ static void tell(struct notifier_block *nb, unsigned long event, void *data)
 	if (err != 0)
 		pr_warn_ratelimited(&log,
 				    "notifier of priority %d: answered %d to event %lu, "
-				    "which nobody can refuse",
+				    "which no listener can refuse",
 				    nb->priority, err, event);
 }
 

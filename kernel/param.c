@@ -103,7 +103,7 @@ static const char *const type_words[] = {
 	[PARAM_TYPE_UINT] = "a number",
 	[PARAM_TYPE_STRING] = "a text",
 	[PARAM_TYPE_SIZE] = "a size such as 512M",
-	[PARAM_TYPE_ENUM] = "one of",
+	[PARAM_TYPE_ENUM] = "one of:",
 };
 
 /* Print what a value of @p looks like, for the user. */
@@ -131,9 +131,11 @@ static void complain_value(const char *name, const char *value)
 
 	sink_buffer_init(&want, words, sizeof(words));
 	print_type(param_find(name), &want.sink);
-	pr_warn("command line: %s: %.64s%s, want %s", name,
-		value != NULL ? value : "no value", value != NULL ? " is no value for it" : "",
-		words);
+	if (value != NULL)
+		pr_warn("command line: %s: \"%.64s\" is not valid, expected %s", name,
+			value, words);
+	else
+		pr_warn("command line: %s: no value, expected %s", name, words);
 }
 
 static void complain_name(const char *name)
@@ -145,8 +147,8 @@ static void complain_name(const char *name)
 	for_each_param(p)
 		nearest_offer(&near, p->name);
 	if (near.word != NULL)
-		pr_warn("command line: unknown parameter \"%.64s\"; do you mean \"%s\"?", name,
-			near.word);
+		pr_warn("command line: unknown parameter \"%.64s\"; did you mean \"%s\"?",
+			name, near.word);
 	else
 		pr_warn("command line: unknown parameter \"%.64s\"", name);
 }
@@ -237,7 +239,7 @@ static void keep(const char *cmdline)
 
 	if (len == COMMAND_LINE_SIZE) {
 		len = whole_words(cmdline, len);
-		pr_warn("command line: longer than %d bytes: what follows byte %lu is left out",
+		pr_warn("command line: longer than %d bytes: everything after byte %lu is ignored",
 			COMMAND_LINE_SIZE - 1, len);
 	}
 	memcpy(raw, cmdline, len);

@@ -77,7 +77,7 @@ void sink_drain(const struct sink_buffer *buffer, struct sink *out)
 		line += len;
 	}
 	if (buffer->lost)
-		sink_printf(out, "... (%zu bytes had no room)\n", buffer->lost);
+		sink_printf(out, "... (%zu bytes did not fit)\n", buffer->lost);
 }
 
 bool sink_can_wait(void)

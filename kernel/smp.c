@@ -14,7 +14,7 @@
 #define START_NS NSEC_PER_SEC
 
 static u64 maxcpus = MAX_HARTS;
-PARAM_UINT("maxcpus", maxcpus, "start at most so many harts");
+PARAM_UINT("maxcpus", maxcpus, "start at most this many harts");
 
 void smp_register(const struct machine_info *info)
 {
@@ -37,16 +37,16 @@ static void start(unsigned int id)
 	void *stack;
 
 	if (mm_hart_init(&kernel_mm, id) != 0) {
-		pr_err("hart %u is left out: no memory for its page cache", id);
+		pr_err("hart %u is not started: no memory for its page cache", id);
 		return;
 	}
 	stack = stack_get();
 	if (stack == NULL) {
-		pr_err("hart %u is left out: no memory for its stack", id);
+		pr_err("hart %u is not started: no memory for its stack", id);
 		return;
 	}
 	if (arch_start_hart(id, hart_by_id(id), stack, secondary_main) != 0) {
-		pr_err("hart %u is left out: the firmware does not start it", id);
+		pr_err("hart %u is not started: the firmware refused", id);
 		stack_put(stack);
 	}
 }

@@ -72,7 +72,7 @@ static void spin_until_taken(spinlock_t *lock)
 void spin_lock_slow(spinlock_t *lock) __no_lock_analysis
 {
 	if (spin_is_held(lock))
-		panic("spinlock %s: hart %u takes it twice", lock->name, this_hart()->id);
+		panic("spinlock %s: hart %u already holds it", lock->name, this_hart()->id);
 	/* Before the wait: if it is a deadlock, the log names the places. */
 	if (READ_ONCE(lock->owner) & SPIN_CHECKED)
 		lock_order_acquire(&lock->class, lock->name, 0,
@@ -86,9 +86,9 @@ static void __noreturn spin_unlock_stranger(const spinlock_t *lock)
 	const u32 owner = READ_ONCE(lock->owner) & ~SPIN_CHECKED;
 
 	if (owner == 0)
-		panic("spinlock %s: hart %u gives it back, but it is free", lock->name,
+		panic("spinlock %s: hart %u unlocks it, but it is not locked", lock->name,
 		      this_hart()->id);
-	panic("spinlock %s: hart %u gives it back, but hart %u holds it, thread %s",
+	panic("spinlock %s: hart %u unlocks it, but hart %u holds it, thread %s",
 	      lock->name, this_hart()->id, owner - 1, holder_name(owner));
 }
 

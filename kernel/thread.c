@@ -84,7 +84,7 @@ void thread_exit(int result)
 		thread_wake_locked(self->joiner);
 	/* A reader of the state takes the lock, so this stack is out of use by then. */
 	schedule_locked();
-	panic("thread %s runs on after its end", self->name);
+	panic("thread %s continued after its end", self->name);
 }
 
 static struct ratelimit_state log; /* a device may add a port again and again */
@@ -101,7 +101,7 @@ struct thread *thread_create_on(unsigned int hart, const char *name, int (*fn)(v
 		return NULL;
 	thread = slot_take();
 	if (thread == NULL) {
-		pr_err_ratelimited(&log, "thread %s: there are %u threads already", name,
+		pr_err_ratelimited(&log, "thread %s: too many threads (%u)", name,
 				   MAX_THREADS);
 		return NULL;
 	}

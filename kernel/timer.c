@@ -102,7 +102,7 @@ bool timer_del(struct timer *timer)
 		if (busy)
 			arch_cpu_relax();
 		if (busy && !patience_lasts(&patience))
-			panic("a timer's function runs for %llu s",
+			panic("a timer's function has run for %llu s",
 			      SPIN_LIMIT_NS / NSEC_PER_SEC);
 	} while (busy);
 	return was_pending;

@@ -81,7 +81,7 @@ bool cancel_work_sync(struct work *work)
 			list_del(&work->link);
 		spin_unlock_irqrestore(&work_lock, flags);
 		if (!wait_event_patience(&work_done, !is_running(work), &patience))
-			pr_warn("work at %p runs for %llu s, nobody can cancel it",
+			pr_warn("work at %p has run for %llu s and cannot be cancelled",
 				(void *)(uintptr_t)work->fn, WORK_WAIT_NS / NSEC_PER_SEC);
 	}
 	return was_set;

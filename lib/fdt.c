@@ -137,15 +137,16 @@ static int open_header(struct fdt *fdt, size_t limit, u32 *header, const char **
 {
 	*header = HEADER_STRUCTS_LEN * sizeof(u32);
 	if (limit < *header || header_word(fdt, HEADER_MAGIC) != FDT_MAGIC)
-		return fail(why, -EINVAL, "no device tree there (magic number)");
+		return fail(why, -EINVAL, "not a device tree (wrong magic number)");
 	if (header_word(fdt, HEADER_VERSION) < 16 ||
 	    header_word(fdt, HEADER_COMPATIBLE) > 17)
-		return fail(why, -ENOTSUPP, "neither version 16 nor 17");
+		return fail(why, -ENOTSUPP, "the version is neither 16 nor 17");
 	if (header_word(fdt, HEADER_VERSION) >= 17)
 		*header += sizeof(u32);
 	fdt->size = header_word(fdt, HEADER_SIZE);
 	if (fdt->size > limit || fdt->size > FDT_MAX_SIZE)
-		return fail(why, -E2BIG, "larger than 2 MiB or the memory it is in");
+		return fail(why, -E2BIG,
+			    "larger than 2 MiB or than the memory that holds it");
 	if (fdt->size < *header)
 		return fail(why, -EINVAL, "smaller than its own header");
 	return 0;
@@ -224,14 +225,13 @@ static int check_structs(struct fdt *fdt, const char **why)
 		}
 		if (root_closed || (depth < 0 && tag.kind != TAG_BEGIN))
 			return fail(why, -EINVAL,
-				    "something stands beside the root node");
+				    "there is a node or property beside the root node");
 		if (tag.kind == TAG_BEGIN && ++depth >= FDT_MAX_DEPTH)
 			fdt->nr_too_deep++;
 		if (tag.kind == TAG_BEGIN && depth == 0 && *tag.name)
 			return fail(why, -EINVAL, "the root node has a name");
 		if (tag.kind == TAG_PROP && last == TAG_END_NODE)
-			return fail(why, -EINVAL,
-				    "a property stands behind a child node");
+			return fail(why, -EINVAL, "a property follows a child node");
 		if (tag.kind == TAG_END_NODE)
 			root_closed = --depth < 0;
 		last = tag.kind;

@@ -33,8 +33,8 @@ static u64 auto_movable_ratio = 301;
 static u32 memhp_default_state = MMOP_ONLINE;
 
 PARAM_ENUM("memhp_default_state", memhp_default_state, online_type_names,
-	   "what becomes of added memory blocks; \"online\" (the default) takes the one zone that "
-	   "the block lies in, else Movable, so that the memory can leave again");
+	   "the state of added memory blocks; \"online\" (the default) takes the "
+	   "zone that the block lies in, else Movable, so that the memory can leave again");
 PARAM_BOOL("movable_node", movable_node,
 	   "\"online\" puts blocks that lie in no zone or in both into zone Movable (the default); "
 	   "off: zone Normal, for more kernel memory, which may never leave again");

@@ -97,9 +97,10 @@ void mhp_unplug_cancel(struct mm *mm, const struct pfn_range *range)
 {
 	mutex_lock(&mm->hotplug_lock);
 	if (plug_locked(mm, range))
-		pr_err_ratelimited(&mm->block_log,
-				   "mm: pfn 0x%lx stays unplugged: no page tables to map it\n",
-				   range->start_pfn);
+		pr_err_ratelimited(
+			&mm->block_log,
+			"mm: pfn 0x%lx stays unplugged: no memory for its page tables\n",
+			range->start_pfn);
 	mutex_unlock(&mm->hotplug_lock);
 }
 

@@ -224,8 +224,8 @@ int mm_populate(struct mm *mm, struct memblock *mb)
 	if (err) {
 		pr_err("mm: the metadata of %lu MiB of memory %s\n",
 		       (unsigned long)(memblock_total(mb) >> 20),
-		       err == -E2BIG ? "lies beyond what can be addressed" :
-				       "does not fit into what is free of it");
+		       err == -E2BIG ? "lies outside the addressable range"
+				     : "does not fit into its free part");
 		return err;
 	}
 	type_frames(mm, mb);

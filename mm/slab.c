@@ -112,7 +112,7 @@ struct kmem_cache *kmem_cache_create(struct mm *mm, const char *name, size_t siz
 	}
 	spin_unlock(&caches_lock);
 	if (!cache) {
-		pr_err("slab: no room for cache %s: there are %u\n", name, MAX_CACHES);
+		pr_err("slab: too many caches (%u), no room for %s\n", MAX_CACHES, name);
 		return NULL;
 	}
 	cache->mm = mm;
@@ -294,7 +294,7 @@ void kfree(void *ptr)
 	pfn = phys_to_pfn(virt_to_phys(ptr));
 	if (page_state_get(&kernel_mm, pfn, &st) && st.type == PGTY_KERNEL) {
 		if (st.head != pfn || !IS_ALIGNED((uintptr_t)ptr, PAGE_SIZE))
-			panic("kfree: %p is not the start of what was allocated", ptr);
+			panic("kfree: %p is not the start of an allocation", ptr);
 		free_pages(&kernel_mm, pfn, st.order);
 		return;
 	}

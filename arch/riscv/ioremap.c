@@ -63,7 +63,7 @@ void *ioremap(phys_addr_t start, u64 size)
 		m = new_mapping(pa, bytes);
 	spin_unlock(&ioremap_lock);
 	if (!m) {
-		pr_err("no room to map %#lx + %#lx\n", start, size);
+		pr_err("no room to map %#lx bytes at %#lx\n", size, start);
 		return NULL;
 	}
 	return (void *)(m->va + (start - m->pa));

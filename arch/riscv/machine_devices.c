@@ -49,7 +49,7 @@ static void left_out(const struct fdt_node *node, const char *why)
 	char path[128];
 
 	fdt_path(node, path, sizeof(path));
-	pr_warn("%s %s: it is left out\n", path, why);
+	pr_warn("%s %s: it is not used\n", path, why);
 }
 
 /* Does a range of device addresses overlap memory, where stores would destroy data? */
@@ -70,12 +70,12 @@ static const char *reg_fault(const struct machine_info *info, const struct fdt_n
 			     struct fdt_range *range)
 {
 	if (fdt_reg(node, 0, range) != 0)
-		return "has no reg, or one that is malformed";
+		return "has no reg or a malformed reg";
 	if (range->size == 0)
 		return "has a reg of size 0";
 	if (range->base >= PHYS_LIMIT || range->size > PHYS_LIMIT - range->base)
 		return "lies beyond all physical addresses";
-	return over_memory(info, range->base, range->size) ? "lies over memory" : NULL;
+	return over_memory(info, range->base, range->size) ? "overlaps memory" : NULL;
 }
 
 static int first_reg(const struct machine_info *info, const struct fdt_node *node,
@@ -197,7 +197,7 @@ static void add_pci_window(struct machine_info *info, const struct fdt_node *nod
 	if (w->parent >= PHYS_LIMIT || w->size > PHYS_LIMIT - w->parent)
 		left_out(node, "has a window beyond all physical addresses");
 	else if (space != PCI_SPACE_IO && over_memory(info, w->parent, w->size))
-		left_out(node, "has a window over memory");
+		left_out(node, "has a window that overlaps memory");
 	else
 		pci->windows[pci->nr_windows++] = (struct machine_pci_window){
 			space, w->parent, w->child, w->size};

@@ -161,8 +161,8 @@ static void add_reserved(struct machine_info *info, struct mem_range range)
 		return;
 	}
 	if (!said)
-		pr_warn("more than %u reserved ranges: what lies between some of them is "
-			"reserved too\n",
+		pr_warn("more than %u reserved ranges: gaps between some of them are "
+			"reserved, too\n",
 			MACHINE_MAX_RANGES);
 	said = true;
 	machine_cover_range(info->reserved, info->nr_reserved, range);
@@ -173,7 +173,7 @@ static int visit_memory(void *ctx, const struct fdt_entry *entry)
 	const struct mem_range range = {entry->range.base, entry->range.size};
 
 	if (entry->err)
-		pr_warn("%s: entry %u of reg %s: this memory is left out\n",
+		pr_warn("%s: entry %u of reg %s: this memory is not used\n",
 			entry_path(entry), entry->index, fault_words(entry->err));
 	else
 		add_memory(ctx, range);
@@ -233,8 +233,8 @@ static void cut_to_reach(struct machine_info *info)
 	}
 	info->nr_memory = kept;
 	if (lost != 0)
-		pr_warn("Sv%u reaches physical memory up to %#lx: %lu MiB beyond are "
-			"left out\n",
+		pr_warn("Sv%u reaches physical memory up to %#lx: %lu MiB beyond it are "
+			"not used\n",
 			info->paging_levels == 4 ? 48 : 39, reach_end, lost >> 20);
 }
 
@@ -252,17 +252,20 @@ const char *machine_digest_memory(struct machine_info *info)
 	if (info->nr_memory == 0)
 		return "the device tree names no memory";
 	if (memory_lost != 0)
-		pr_warn("more than %u ranges of memory: the smallest of them, %lu KiB, are left "
-			"out\n",
+		pr_warn("more than %u ranges of memory: the smallest of them, %lu KiB, are not "
+			"used\n",
 			MACHINE_MAX_MEMORY, memory_lost >> 10);
 	add_reserved(info, info->kernel);
 	if (fdt_for_each_reserved(&machine_fdt, visit_reserved, info) != 0)
-		return "ebb can't tell which memory is the firmware's: repair the device tree";
+		return "ebb cannot tell which memory belongs to the firmware: "
+		       "fix the device tree";
 	set_reach(info);
 	cut_to_reach(info);
 	while (i < info->nr_memory && !holds_kernel(info, &info->memory[i]))
 		i++;
-	return i < info->nr_memory ? NULL : "the kernel lies outside of the tree's memory";
+	return i < info->nr_memory
+		       ? NULL
+		       : "the kernel lies outside the memory that the device tree names";
 }
 
 static int visit_cpu(void *ctx, const struct fdt_cpu *cpu)
@@ -273,7 +276,8 @@ static int visit_cpu(void *ctx, const struct fdt_cpu *cpu)
 
 	if (cpu->err) {
 		fdt_path(cpu->node, path, sizeof(path));
-		pr_warn("%s: reg %s: this hart is left out\n", path, fault_words(cpu->err));
+		pr_warn("%s: reg %s: this hart is not used\n", path,
+			fault_words(cpu->err));
 		return 0;
 	}
 	/* Two nodes with the same id are one hart; the boot hart is in the list already. */
@@ -284,7 +288,7 @@ static int visit_cpu(void *ctx, const struct fdt_cpu *cpu)
 		return 0;
 	}
 	if (info->nr_harts == MACHINE_MAX_HARTS) {
-		pr_warn("hart %lu is left out: ebb runs on at most %u harts\n",
+		pr_warn("hart %lu is not used: ebb runs on at most %u harts\n",
 			cpu->hartid, MACHINE_MAX_HARTS);
 		return 0;
 	}

@@ -32,8 +32,8 @@ static void open_fdt(void)
 		arch_exit(EXIT_STATUS_HARNESS);
 	}
 	if (machine_fdt.nr_too_deep != 0)
-		pr_warn("%u nodes of the device tree lie deeper than %u levels: they are left "
-			"out\n",
+		pr_warn("%u nodes of the device tree are deeper than %u levels: "
+			"they are not used\n",
 			machine_fdt.nr_too_deep, FDT_MAX_DEPTH);
 }
 

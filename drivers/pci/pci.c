@@ -196,14 +196,15 @@ static void add_function(volatile u8 *config, u32 devfn)
 	struct pci_device *dev = &devices[nr_devices];
 
 	if (nr_devices == MAX_PCI_DEVICES) {
-		pr_warn_once("more than %u functions, the rest is left out", MAX_PCI_DEVICES);
+		pr_warn_once("more than %u functions: the rest are not used",
+			     MAX_PCI_DEVICES);
 		return;
 	}
 	if (!read_function(dev, config, devfn))
 		return;
 	if ((readb(dev->config + PCI_HEADER_TYPE) & HEADER_TYPE_MASK) != HEADER_TYPE_NORMAL) {
-		pr_info("00:%02x.%u: a bridge; devices behind it are not looked for", devfn >> 3,
-			devfn & 7);
+		pr_info("00:%02x.%u: a bridge; ebb does not look for devices behind it",
+			devfn >> 3, devfn & 7);
 		return;
 	}
 	assign_bars(dev);

@@ -108,7 +108,7 @@ static int negotiate_features(struct virtio_device *vdev, const struct virtio_dr
 	vdev->ops->set_features(vdev, vdev->features);
 	add_status(vdev, VIRTIO_STATUS_FEATURES_OK);
 	if (!(vdev->ops->get_status(vdev) & VIRTIO_STATUS_FEATURES_OK)) {
-		virtio_broken(vdev, "refused features 0x%lx out of its own 0x%lx",
+		virtio_broken(vdev, "refused features 0x%lx, although it offers 0x%lx",
 			      vdev->features, offered);
 		return -EIO;
 	}
@@ -136,10 +136,12 @@ int virtio_device_ready(struct virtio_device *vdev)
 	const int ret = vdev->ops->irq_start(vdev);
 
 	if (ret) {
-		virtio_broken(vdev, "no interrupt%s (error %d)",
-			      ret == -ENODEV ? ": no controller that ebb drives has its line" :
-					       "",
-			      ret);
+		virtio_broken(
+			vdev, "no interrupt%s (error %d)",
+			ret == -ENODEV
+				? ": its line leads to no controller that ebb drives"
+				: "",
+			ret);
 		return ret;
 	}
 	add_status(vdev, VIRTIO_STATUS_DRIVER_OK);		/* step 8 */
@@ -186,8 +188,8 @@ int virtio_restart(struct virtio_device *vdev)
 		return ret;
 	/* Rings and driver were set up for these. */
 	if (vdev->features != features) {
-		virtio_broken(vdev, "offers features 0x%lx now, and 0x%lx before", vdev->features,
-			      features);
+		virtio_broken(vdev, "offers features 0x%lx now, but offered 0x%lx before",
+			      vdev->features, features);
 		vdev->features = features;
 		return -EIO;
 	}
@@ -196,7 +198,7 @@ int virtio_restart(struct virtio_device *vdev)
 			ret = virtqueue_restart(vdev->vqs[i]);
 	}
 	if (ret)
-		virtio_broken(vdev, "does not take its queues back (error %d)", ret);
+		virtio_broken(vdev, "does not accept its queues again (error %d)", ret);
 	return ret;
 }
 

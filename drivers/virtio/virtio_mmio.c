@@ -161,8 +161,7 @@ static u32 slot_device_id(const struct mmio_device *slot, const volatile u8 *reg
 		return VIRTIO_ID_NONE;
 	}
 	if (version != 2) {
-		pr_err("0x%lx: version %u is not known, only 2",
-		       slot->start, version);
+		pr_err("0x%lx: version %u is unknown, expected 2", slot->start, version);
 		return VIRTIO_ID_NONE;
 	}
 	return id;

@@ -30,7 +30,7 @@
 	X(BUDDY, "Buddy", NONE, NO, FREE, 10, "-", "free, in the buddy allocator")             \
 	X(CACHED, "Cached", NONE, NO, FREE, -1, "-", "free, in one hart's page cache")         \
 	X(OFFLINE, "Offline", NONE, NO, OWNER, 23, "none: looked up by range",                 \
-	  "logically offline inside an online block; frozen for life")                         \
+	  "logically offline inside an online block; stays frozen")                            \
 	X(PGTABLE, "PageTable", NONE, YES, FIXED, 26, "level and index", "a page table")       \
 	X(SLAB, "Slab", NONE, YES, FIXED, 7, "struct slab *", "slab objects")                  \
 	X(KERNEL, "Kernel", NONE, YES, FIXED, -1, "the user's", "kernel data")                 \
@@ -133,7 +133,7 @@ enum zone_counter {
 	X(OFFLINE, "offline", "added; its memmap must not be used")                            \
 	X(GOING_ONLINE, "going-online", "online in progress: nothing allocatable yet")         \
 	X(ONLINE, "online", "its free frames can be allocated")                                \
-	X(GOING_OFFLINE, "going-offline", "being emptied: isolated, still in use in part")     \
+	X(GOING_OFFLINE, "going-offline", "being emptied: isolated, still partly in use")      \
 	X(REMOVING, "removing", "offline, and its memmap is going away")
 
 enum memory_block_state {
@@ -160,11 +160,11 @@ enum mhp_online_type {
 /* MEM_EVENTS(X): the events of memory notifiers, in the order of a block's life. */
 #define MEM_EVENTS(X)                                                                          \
 	X(GOING_ONLINE, "going-online", "may be vetoed; nothing is allocatable")               \
-	X(CANCEL_ONLINE, "cancel-online", "end for who saw going-online: it did not happen")   \
-	X(ONLINE, "online", "end for who saw going-online: it happened")                       \
+	X(CANCEL_ONLINE, "cancel-online", "end after going-online: it did not happen")         \
+	X(ONLINE, "online", "end after going-online: it happened")                             \
 	X(GOING_OFFLINE, "going-offline", "may be vetoed; the range is isolated")              \
-	X(CANCEL_OFFLINE, "cancel-offline", "end for who saw going-offline: did not happen")   \
-	X(OFFLINE, "offline", "end for who saw going-offline: it happened")
+	X(CANCEL_OFFLINE, "cancel-offline", "end after going-offline: it did not happen")      \
+	X(OFFLINE, "offline", "end after going-offline: it happened")
 
 enum mem_event {
 #define X(name, str, meaning) MEM_##name,
@@ -200,22 +200,22 @@ enum evac_phase {
 	X(NONE, "no failure", "it worked")                                                     \
 	X(UNMOVABLE, "is unmovable", "a frame's type never moves; its owner must free it")     \
 	X(NOT_SKIPPABLE, "is offline and not skippable", "its driver cannot restore it")       \
-	X(SKIPPABLE_TAKEN, "is offline already", "contig cannot take what a driver has")       \
+	X(SKIPPABLE_TAKEN, "is offline already", "contig cannot take a driver's frames")       \
 	X(PINNED, "is pinned", "unpin it first")                                               \
-	X(CLAIM_LOST, "is being moved by somebody else", "try again")                          \
+	X(CLAIM_LOST, "is being moved by another request", "try again")                        \
 	X(NO_TARGET, "has no free frame to move to", "free memory, or shrink less")            \
 	X(COPY_FAILED, "could not be copied", "its owner refused the move")                    \
-	X(ALREADY_ISOLATED, "is isolated by somebody else", "wait for the other request")      \
+	X(ALREADY_ISOLATED, "is isolated by another request", "wait for the other request")    \
 	X(HARTS_BUSY, "a hart did not reach a quiescent point", "see which, and why it spins") \
 	X(DEADLINE, "deadline passed", "the page that blocked is named")                       \
 	X(CANCELLED, "cancelled", "by Ctrl-C or because the target changed")                   \
 	X(VETO, "refused by a notifier", "the notifier is named")                              \
-	X(OUT_OF_RANGE, "is outside of what can be addressed", "see the boot log's limits")    \
-	X(EXISTS, "is there already", "overlaps a block or region that was added")             \
-	X(NOT_PRESENT, "is not there", "no such block was added")                              \
+	X(OUT_OF_RANGE, "is outside the addressable range", "see the boot log's limits")       \
+	X(EXISTS, "exists already", "overlaps a block or region that was added")               \
+	X(NOT_PRESENT, "does not exist", "no such block was added")                            \
 	X(WRONG_STATE, "is in the wrong state", "see memoryN/state")                           \
 	X(SHARED_BLOCK, "shares its block with boot memory", "never goes offline")             \
-	X(MISALIGNED, "is not aligned", "to a memory block or pageblock as the call says")     \
+	X(MISALIGNED, "is not aligned", "to a memory block or a pageblock")                    \
 	X(NO_MEMORY, "no memory for metadata", "the reserve is used up")                       \
 	X(ZONE_MIX, "spans two zones", "one zone at a time")                                   \
 	X(NOT_FREE, "is not free", "only for strict requests")                                 \
@@ -224,7 +224,7 @@ enum evac_phase {
 	X(HWPOISON, "has a broken frame", "it cannot be used again until it is replaced")      \
 	X(METADATA, "holds its block's metadata", "it leaves last, with the whole block")      \
 	X(NOT_OFFLINE, "is not offline", "a block goes offline before it is removed")          \
-	X(LOCKED, "another request is at work", "it took longer than this one could wait")     \
+	X(LOCKED, "another request is at work", "it took longer than this request could wait") \
 	X(BAD_POLICY, "the request contradicts itself", "no frames can become that")
 
 enum mm_reason {

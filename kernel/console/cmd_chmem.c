@@ -38,7 +38,7 @@ static int parse_range(const char *text, struct request *r, struct sink *out)
 	if (dash)
 		*dash = '\0';
 	if (kstrtosize(copy, &a) || (dash && kstrtosize(dash + 1, &b)))
-		return bad(out, "neither SIZE, FIRST-LAST nor BLOCK", text);
+		return bad(out, "expected SIZE, FIRST-LAST or BLOCK", text);
 	if (!dash && !r->by_blocks) {
 		r->by_size = true;
 		r->nr = a >> SECTION_SHIFT;
@@ -50,7 +50,9 @@ static int parse_range(const char *text, struct request *r, struct sink *out)
 		b = a;
 	if (!r->by_blocks) {
 		if (a % (1UL << SECTION_SHIFT) || (b + 1) % (1UL << SECTION_SHIFT))
-			return bad(out, "does not start and end with a memory block", text);
+			return bad(out,
+				   "does not start and end at a memory block's border",
+				   text);
 		a >>= SECTION_SHIFT;
 		b >>= SECTION_SHIFT;
 	}
@@ -70,13 +72,13 @@ static bool same_zone(const char *a, const char *b)
 static int parse_zone(const char *zone, struct request *r, struct sink *out)
 {
 	if (r->type == MMOP_OFFLINE)
-		return bad(out, "a zone goes with -e only", zone);
+		return bad(out, "-z is only valid with -e", zone);
 	if (same_zone(zone, "Movable"))
 		r->type = MMOP_ONLINE_MOVABLE;
 	else if (same_zone(zone, "Normal"))
 		r->type = MMOP_ONLINE_KERNEL;
 	else
-		return bad(out, "zones are Movable and Normal", zone);
+		return bad(out, "expected zone Movable or Normal", zone);
 	return 0;
 }
 

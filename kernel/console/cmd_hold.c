@@ -81,7 +81,7 @@ static int cmd_hold(int argc, char **argv, struct sink *out)
 	return 0;
 }
 COMMAND(hold, "hold [evac:phase [PHASE] | evac:verdict [PFN] | evac:move [PFN]]",
-	"make evacuations wait there, or say what is held", cmd_hold);
+	"make evacuations wait at a hold point, or show what is held", cmd_hold);
 
 static int cmd_step(int, char **, struct sink *out)
 {
@@ -90,7 +90,8 @@ static int cmd_step(int, char **, struct sink *out)
 	hold_step();
 	return show_held(out, ktime_ns() + STEP_NS);
 }
-COMMAND(step, "step", "let what is held go on to the next event of that name, and say where",
+COMMAND(step, "step",
+	"let the held evacuation go on to the next event of that name, and show where",
 	cmd_step);
 
 static int cmd_go(int, char **, struct sink *)
@@ -98,4 +99,4 @@ static int cmd_go(int, char **, struct sink *)
 	hold_go();
 	return 0;
 }
-COMMAND(go, "go", "unset the hold point and let go what is held", cmd_go);
+COMMAND(go, "go", "unset the hold point and let the held evacuation go on", cmd_go);

@@ -61,10 +61,11 @@ static void print_state(unsigned long pfn, const struct page_state *st, struct s
 	sink_printf(out, "pfn 0x%lx: %s, order %u, head 0x%lx, zone %s, flags ", pfn,
 		    page_type_name(st->type), st->order, st->head, zone_name(st->zone));
 	print_flags(st, out);
-	sink_printf(out, "\n    memory%lu, pageblock %u: %s%s, %s\n", pfn / PAGES_PER_SECTION,
-		    pageblock_index(pfn), migratetype_name(st->migratetype),
-		    st->isolated ? ", isolated" : "",
-		    st->uniform ? "one descriptor for all its frames" : "a descriptor a frame");
+	sink_printf(out, "\n    memory%lu, pageblock %u: %s%s, %s\n",
+		    pfn / PAGES_PER_SECTION, pageblock_index(pfn),
+		    migratetype_name(st->migratetype), st->isolated ? ", isolated" : "",
+		    st->uniform ? "one descriptor for all its frames"
+				: "a descriptor per frame");
 	if (page_type_count_rule(st->type) == PAGE_COUNT_COUNTED)
 		sink_printf(out, "    count %u\n", st->count);
 	slab = slab_name_of(&kernel_mm, pfn);
@@ -78,7 +79,7 @@ static void print_state(unsigned long pfn, const struct page_state *st, struct s
 		strscpy(name, owner->name, sizeof(name));
 	pfn_walk_end();
 	if (name[0])
-		sink_printf(out, "    brought by %s\n", name);
+		sink_printf(out, "    added by %s\n", name);
 }
 
 static int cmd_dump_page(int argc, char **argv, struct sink *out)
@@ -102,7 +103,8 @@ static int cmd_dump_page(int argc, char **argv, struct sink *out)
 	sink_printf(out, "    descriptor at 0x%lx\n", (unsigned long)page);
 	return 0;
 }
-COMMAND(dump_page, "dump_page PFN", "say all that is known of a frame", cmd_dump_page);
+COMMAND(dump_page, "dump_page PFN", "show everything that is known about a frame",
+	cmd_dump_page);
 
 static int parse_alloc(int argc, char **argv, struct person_alloc *r, struct sink *out)
 {
@@ -149,7 +151,7 @@ static int cmd_alloc(int argc, char **argv, struct sink *out)
 	if (err == 0)
 		sink_printf(out, "pfn 0x%lx order %u\n", pfn, r.order);
 	else if (err == -ENOSPC)
-		sink_printf(out, "alloc: %d movable pages are out already; free some\n",
+		sink_printf(out, "alloc: too many movable pages (%d); free some\n",
 			    PERSON_MOVABLE_PAGES);
 	else if (err == -EINVAL)
 		return no_such_frame("alloc", r.at, out);
@@ -215,7 +217,7 @@ static int cmd_free(int argc, char **argv, struct sink *out)
 		return bad_order("free", argv[2], out);
 	return say_refusal("free", pfn, &st, person_page_free(pfn, order, &st), out);
 }
-COMMAND(free, "free PFN [ORDER]", "give back what \"alloc\" gave out", cmd_free);
+COMMAND(free, "free PFN [ORDER]", "free what \"alloc\" gave out", cmd_free);
 
 static int set_pinned(int argc, char **argv, struct sink *out, bool pinned)
 {

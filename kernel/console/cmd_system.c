@@ -116,7 +116,8 @@ static int cmd_echo(int argc, char **argv, struct sink *out)
 	if (file && argc == first + 1)
 		return pseudofs_store(file, argv[first], out);
 	if (file) {
-		sink_puts(out, "echo: one word can be written: echo WORD > FILE\n");
+		sink_puts(out, "echo: only one word can be written to a file: "
+			       "echo WORD > FILE\n");
 		return -EINVAL;
 	}
 	for (i = first; i < argc; i++)
@@ -151,7 +152,7 @@ static int cmd_sleep(int argc, char **argv, struct sink *)
 	}
 	return 0;
 }
-COMMAND(sleep, "sleep MS", "for tests: wait so many milliseconds, or for Ctrl-C", cmd_sleep);
+COMMAND(sleep, "sleep MS", "for tests: wait for MS milliseconds, or until Ctrl-C", cmd_sleep);
 
 static int cmd_poweroff(int argc, char **, struct sink *out)
 {

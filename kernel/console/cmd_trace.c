@@ -11,7 +11,7 @@ static int trace_switch(const char *glob, enum trace_switch on, struct sink *out
 	int nr = trace_set(glob, on);
 
 	if (nr == 0) {
-		sink_printf(out, "trace: no event is called \"%s\"; \"trace list\" shows them\n",
+		sink_printf(out, "trace: no event \"%s\"; \"trace list\" shows them\n",
 			    glob);
 		return -ENOENT;
 	}
@@ -38,7 +38,8 @@ static int trace_mute_site(const char *number, enum trace_switch on, struct sink
 
 	if (kstrtou64(number, 10, &site) == 0 && trace_mute(site, on) == 0)
 		return 0;
-	sink_printf(out, "trace: \"%s\" is no site; \"trace sites\" numbers them\n", number);
+	sink_printf(out, "trace: \"%s\" is not a site; \"trace sites\" lists them\n",
+		    number);
 	return -ENOENT;
 }
 

@@ -121,7 +121,7 @@ static int cmd_veto(int argc, char **argv, struct sink *out)
 	return 0;
 }
 COMMAND(veto, "veto [EVENT COUNT [ERRNO [PRIORITY]]]",
-	"answer memory events with an error (a test aid), or say who saw starts and "
+	"answer memory events with an error (a test aid), or show who saw starts and "
 	"ends; EVENT: "
 	"online offline cancel-online cancel-offline went-online went-offline",
 	cmd_veto);

@@ -88,7 +88,7 @@ static void run_line(struct answer *a, const char *line)
 	if (a->in_line)
 		sink_puts(&a->sink, "\n");
 	if (a->lost)
-		sink_printf(&a->sink, "(%zu bytes had no room)\n", a->lost);
+		sink_printf(&a->sink, "(%zu bytes did not fit)\n", a->lost);
 	sink_printf(&a->sink, "=%d\n", status);
 	answer_send(a);
 }

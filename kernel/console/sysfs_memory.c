@@ -19,8 +19,10 @@ static enum mhp_online_type parse_online_type(const char *word, struct sink *out
 	for (i = 0; i < NR_ONLINE_TYPES; i++)
 		if (strcmp(word, online_type_name((enum mhp_online_type)i)) == 0)
 			return (enum mhp_online_type)i;
-	sink_printf(out, "\"%s\" is none of: offline online online_kernel online_movable\n",
-		    word);
+	sink_printf(
+		out,
+		"\"%s\": expected one of: offline online online_kernel online_movable\n",
+		word);
 	return NR_ONLINE_TYPES;
 }
 
@@ -74,7 +76,7 @@ static int show_online(unsigned long block, struct sink *out)
 static int store_online(unsigned long block, const char *word, struct sink *out)
 {
 	if (strcmp(word, "0") != 0 && strcmp(word, "1") != 0) {
-		sink_printf(out, "\"%s\" is neither 0 nor 1\n", word);
+		sink_printf(out, "\"%s\": expected 0 or 1\n", word);
 		return -EINVAL;
 	}
 	return memory_block_change(block, word[0] == '1' ? MMOP_ONLINE : MMOP_OFFLINE, 0, out);

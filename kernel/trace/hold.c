@@ -85,7 +85,7 @@ static __cold void hold_here(const struct hold_request *r, enum trace_event_id e
 	__atomic_fetch_add(&nr_held, 1, __ATOMIC_ACQ_REL);
 	wake_up_all(&hold_arrived);
 	pr_info_ratelimited(&log,
-			    "evac: held at pfn 0x%lx; \"hold\" says where, \"step\" and "
+			    "evac: held at pfn 0x%lx; \"hold\" shows where, \"step\" and "
 			    "\"go\" let it go on\n",
 			    (unsigned long)pfn);
 	while (!let_go && !cancelled(r) && arch_clock_ns() < limit)
@@ -97,7 +97,8 @@ static __cold void hold_here(const struct hold_request *r, enum trace_event_id e
 		   .before = event);
 	if (let_go || cancelled(r))
 		return;
-	pr_warn("evac: held for %u ms at pfn 0x%lx: goes on, the hold point is unset\n",
+	pr_warn("evac: held for %u ms at pfn 0x%lx: goes on, and the hold point is "
+		"unset\n",
 		(u32)(hold_limit_ns / NSEC_PER_MSEC), (unsigned long)pfn);
 	hold_set(&(struct hold_place){ .at = HOLD_ANYWHERE });
 }

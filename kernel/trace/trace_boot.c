@@ -58,6 +58,6 @@ int trace_boot(void)
 		return 0;
 	ebb_trace.seq = 0;
 	if (trace_set(boot_events, TRACE_ON) == 0)
-		pr_warn("trace_event=%s names no event", boot_events);
+		pr_warn("trace_event=%s matches no event", boot_events);
 	return 0;
 }

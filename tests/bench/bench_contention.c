@@ -69,5 +69,4 @@ static int cmd_pairs(int argc, char **argv, struct sink *out)
 	return err;
 }
 COMMAND(pairs, "pairs HARTS ORDER COUNT",
-	"for the bench: allocate and free COUNT chunks on each of so many harts",
-	cmd_pairs);
+	"for the bench: allocate and free COUNT chunks on each of NR harts", cmd_pairs);

@@ -28,7 +28,7 @@ static void expect_state(struct ktest *test, unsigned long pfn, const char *stat
 
 	snprintf(want, 512,
 		 "pfn 0x%lx: %s\n    memory%lu, pageblock %lu: Movable, %s\n%s"
-		 "    brought by lender\n    descriptor at 0x%lx\n",
+		 "    added by lender\n    descriptor at 0x%lx\n",
 		 pfn, state, pfn / PAGES_PER_SECTION,
 		 pfn % PAGES_PER_SECTION / PAGEBLOCK_NR_PAGES, kept, more,
 		 (unsigned long)pfn_to_page(pfn));
@@ -44,7 +44,7 @@ static void free_and_unplugged(struct ktest *test)
 	snprintf(state, 128, "Memmap, order 0, head 0x%lx, zone Movable, flags none",
 		 first + 5);
 	KTEST_ASSERT_EQ(test, command("dump_page 0x%lx", first + 5), 0);
-	expect_state(test, first + 5, state, "a descriptor a frame", "");
+	expect_state(test, first + 5, state, "a descriptor per frame", "");
 	snprintf(state, 128, "Buddy, order 0, head 0x%lx, zone Movable, flags none",
 		 first + 1024);
 	expect_state(test, first + 1024, state, "one descriptor for all its frames", "");
@@ -65,14 +65,14 @@ static void allocated(struct ktest *test)
 	snprintf(more, 64, "    count 1\n    owner 0x%lx\n", st.owner);
 	snprintf(state, 128, "Driver, order 3, head 0x%lx, zone Movable, flags none",
 		 pfn);
-	expect_state(test, pfn, state, "a descriptor a frame", more);
+	expect_state(test, pfn, state, "a descriptor per frame", more);
 	KTEST_EXPECT_EQ(test, command("pin 0x%lx", pfn), 0);
 	snprintf(state, 128, "Driver, order 3, head 0x%lx, zone Movable, flags pinned",
 		 pfn);
-	expect_state(test, pfn, state, "a descriptor a frame", more);
+	expect_state(test, pfn, state, "a descriptor per frame", more);
 	snprintf(state, 128,
 		 "Driver, order 3, head 0x%lx, zone Movable, flags tail,pinned", pfn);
-	expect_state(test, pfn + 7, state, "a descriptor a frame", more);
+	expect_state(test, pfn + 7, state, "a descriptor per frame", more);
 	KTEST_EXPECT_EQ(test, command("unpin 0x%lx; free 0x%lx", pfn, pfn), 0);
 }
 
@@ -91,7 +91,7 @@ static void of_the_kernel(struct ktest *test)
 					   "    slab cache dumped\n    descriptor at "));
 	KTEST_EXPECT_NULL(test, strstr(answer, "owner"));
 	KTEST_EXPECT_NULL(test, strstr(answer, "count"));
-	KTEST_EXPECT_NULL(test, strstr(answer, "brought by"));
+	KTEST_EXPECT_NULL(test, strstr(answer, "added by"));
 	kmem_cache_free(cache, obj);
 	KTEST_EXPECT_EQ(test, kmem_cache_destroy(cache), 0);
 }

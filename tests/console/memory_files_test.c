@@ -9,7 +9,7 @@
 #include "tests/console/answer.h"
 #include "tests/console/kernel_block.h"
 
-#define ONLINE_WORDS "is none of: offline online online_kernel online_movable\n"
+#define ONLINE_WORDS "expected one of: offline online online_kernel online_movable\n"
 
 static void expect_file(struct ktest *test, unsigned long block, const char *name,
 			const char *content)
@@ -52,9 +52,9 @@ static void online(struct ktest *test)
 	expect_file(test, block, "state", "online\n");
 	EXPECT_ANSWER(test, 0, "", "echo 0 > " SYS_MEMORY "/memory%lu/online", block);
 	expect_file(test, block, "state", "offline\n");
-	EXPECT_ANSWER(test, -EINVAL, "\"2\" is neither 0 nor 1\n",
+	EXPECT_ANSWER(test, -EINVAL, "\"2\": expected 0 or 1\n",
 		      "echo 2 > " SYS_MEMORY "/memory%lu/online", block);
-	EXPECT_ANSWER(test, -EINVAL, "\"10\" is neither 0 nor 1\n",
+	EXPECT_ANSWER(test, -EINVAL, "\"10\": expected 0 or 1\n",
 		      "echo 10 > " SYS_MEMORY "/memory%lu/online", block);
 	expect_file(test, block, "state", "offline\n");
 }
@@ -64,9 +64,9 @@ static void refused_words(struct ktest *test)
 {
 	const unsigned long block = kernel_whole_blocks(test, 1);
 
-	EXPECT_ANSWER(test, -EINVAL, "\"Online\" " ONLINE_WORDS,
+	EXPECT_ANSWER(test, -EINVAL, "\"Online\": " ONLINE_WORDS,
 		      "echo Online > " SYS_MEMORY "/memory%lu/state", block);
-	EXPECT_ANSWER(test, -EINVAL, "\"1\" " ONLINE_WORDS,
+	EXPECT_ANSWER(test, -EINVAL, "\"1\": " ONLINE_WORDS,
 		      "echo 1 > " SYS_MEMORY "/memory%lu/state", block);
 	KTEST_EXPECT_EQ(test,
 			command("echo offline > " SYS_MEMORY "/memory%lu/state", block),
@@ -91,7 +91,7 @@ static void auto_online_blocks(struct ktest *test)
 		EXPECT_ANSWER(test, 0, "", "echo %s > " SYS_MEMORY "/auto_online_blocks",
 			      words[i]);
 		KTEST_EXPECT_EQ(test, kernel_mm.default_online_type, i);
-		EXPECT_ANSWER(test, -EINVAL, "\"on\" " ONLINE_WORDS,
+		EXPECT_ANSWER(test, -EINVAL, "\"on\": " ONLINE_WORDS,
 			      "echo on > " SYS_MEMORY "/auto_online_blocks");
 		snprintf(line, 64, "%s\n", words[i]);
 		EXPECT_ANSWER(test, 0, line, "cat " SYS_MEMORY "/auto_online_blocks");

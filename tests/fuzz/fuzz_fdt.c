@@ -173,7 +173,7 @@ static size_t make_blob(u8 *blob, struct choices *c)
 static bool may_refuse(int err, const char *why)
 {
 	static const char *const reasons[] = {
-		"a property stands behind a child node",
+		"a property follows a child node",
 		"no root node",
 		"the structure block starts at a wrong place", /* not aligned */
 		"the reservation block starts at a wrong place",

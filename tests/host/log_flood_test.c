@@ -116,7 +116,7 @@ static void leftovers(struct ktest *test)
 		rig->vm[0]->unplug_all = true;
 		vmem_rig_resize(rig, 0, 0);
 	}
-	expect_few(test, "earlier life", 1);
+	expect_few(test, "before the driver came", 1);
 }
 
 /* --- the host and a person -------------------------------------------------------------- */
@@ -196,7 +196,7 @@ static void no_room_for_threads(struct ktest *test)
 	WRITE_ONCE(may_end, true);
 	while (nr)
 		KTEST_EXPECT_EQ(test, thread_join(threads[--nr], WAIT_FOREVER, NULL), 0);
-	expect_few(test, "threads already", 1);
+	expect_few(test, "too many threads", 1);
 }
 
 static int never_content(struct notifier_block *nb, unsigned long event, void *data)
@@ -217,7 +217,7 @@ static void listener_that_cannot_refuse(struct ktest *test)
 	begin_an_interval();
 	for (unsigned int i = 0; i < ROUNDS; i++)
 		notifier_call(&chain, 1, NULL);
-	expect_few(test, "which nobody can refuse", 1);
+	expect_few(test, "which no listener can refuse", 1);
 }
 
 static const struct ktest_case log_flood_cases[] = {

@@ -108,7 +108,7 @@ static int hold_mutex(void *unused)
 	return 0;
 }
 
-/* "waits since 30 s" is not true of a mutex that was held for a few milliseconds. */
+/* "has waited 30 s" is not true for a mutex that was held for a few milliseconds. */
 static void mutex_is_not_reported(struct ktest *test)
 {
 	const unsigned int before = times_logged("mutex jump_mutex: ");
@@ -143,7 +143,7 @@ static void long_work(struct work *)
 
 static void cancelled_work(struct ktest *test)
 {
-	const unsigned int before = times_logged("nobody can cancel it");
+	const unsigned int before = times_logged("cannot be cancelled");
 	static struct work work;
 
 	jump_and_then(test, let_go_on);
@@ -152,7 +152,7 @@ static void cancelled_work(struct ktest *test)
 	KTEST_ASSERT_TRUE(test, wait_for_count(&ready, 1));
 	KTEST_EXPECT_FALSE(test, cancel_work_sync(&work));
 	KTEST_EXPECT_EQ(test, go_on, 1);
-	KTEST_EXPECT_EQ(test, times_logged("nobody can cancel it"), before);
+	KTEST_EXPECT_EQ(test, times_logged("cannot be cancelled"), before);
 }
 
 static struct timer busy;

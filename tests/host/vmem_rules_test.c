@@ -32,7 +32,7 @@ static void expect_trouble(struct vmem_rig *rig, const char *words)
 /* The device forgot some of what mm has while no driver was there: named, plugged again. */
 static void forgetful_device_is_asked(struct ktest *test)
 {
-	static const char words[] = "plugged again, what it held is lost";
+	static const char words[] = "plugged again, but the contents are lost";
 	struct vmem_rig *rig = vmem_rig_open(test);
 	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 512 * MIB, 2 * MIB);
 	const phys_addr_t lost = pfn_to_phys(window_pfn(rig->w, 2)) + 6 * MIB;
@@ -227,7 +227,7 @@ static void restless_configuration(struct ktest *test)
 	KTEST_EXPECT_EQ(test, vmem_rig_settle(rig, 0), VMEM_RETRY_FIRST_NS);
 	KTEST_EXPECT_EQ(test, rig->vm[0]->target, 50);
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 100 * MIB);
-	expect_trouble(rig, "its configuration does not hold still");
+	expect_trouble(rig, "its configuration keeps changing");
 	fm->fv.flicker = 0;
 	KTEST_EXPECT_EQ(test, vmem_rig_settle(rig, 0), WAIT_FOREVER);
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 0);
@@ -294,8 +294,8 @@ static void trouble_passes(struct ktest *test)
 /* One line each time that device and driver begin to disagree. */
 static void disagreements_are_said(struct ktest *test)
 {
-	static const char words[] =
-		"the device says 98 MiB are plugged, the driver 100 MiB";
+	static const char words[] = "98 MiB are plugged according to the device, 100 MiB "
+				    "according to the driver";
 	struct vmem_rig *rig = vmem_rig_open(test);
 	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 128 * MIB, 2 * MIB);
 
@@ -313,10 +313,10 @@ static void disagreements_are_said(struct ktest *test)
 	vmem_rig_resize(rig, 0, 90 * MIB);
 	fm->config.plugged_size = 100 * MIB;
 	vmem_rig_resize(rig, 0, 90 * MIB);
-	KTEST_EXPECT_EQ(
-		test,
-		times_logged("the device says 100 MiB are plugged, the driver 90 MiB"),
-		1);
+	KTEST_EXPECT_EQ(test,
+			times_logged("100 MiB are plugged according to the device, 90 "
+				     "MiB according to the driver"),
+			1);
 }
 
 /* --- giving up ------------------------------------------------------------------------- */

@@ -131,11 +131,13 @@ static void bad_values_change_nothing(struct ktest *test)
 	KTEST_EXPECT_EQ(test, size, 2);
 	KTEST_EXPECT_EQ(test, choice, 0);
 	KTEST_EXPECT_FALSE(test, flag);
-	KTEST_EXPECT_NOT_NULL(test, strstr(log, "param_test.number: many is no value for "
-						"it, want a number\n"));
-	KTEST_EXPECT_NOT_NULL(test, strstr(log, "param_test.choice: pink is no value for "
-						"it, want one of red green blue\n"));
-	KTEST_EXPECT_NOT_NULL(test, strstr(log, "param_test.number: no value, want"));
+	KTEST_EXPECT_NOT_NULL(test,
+			      strstr(log, "param_test.number: \"many\" is not valid, "
+					  "expected a number\n"));
+	KTEST_EXPECT_NOT_NULL(test,
+			      strstr(log, "param_test.choice: \"pink\" is not valid, "
+					  "expected one of: red green blue\n"));
+	KTEST_EXPECT_NOT_NULL(test, strstr(log, "param_test.number: no value, expected"));
 }
 
 static void unknown_names_get_the_nearest(struct ktest *test)
@@ -146,7 +148,7 @@ static void unknown_names_get_the_nearest(struct ktest *test)
 	params_parse("param_test.nubmer=4 qqqqqqqqqq=1 qqqqqqqqqq=2");
 	log = messages_since(test, "mark 2");
 	KTEST_EXPECT_EQ(test, number, 1);
-	KTEST_EXPECT_NOT_NULL(test, strstr(log, "unknown parameter \"param_test.nubmer\"; do "
+	KTEST_EXPECT_NOT_NULL(test, strstr(log, "unknown parameter \"param_test.nubmer\"; did "
 						"you mean \"param_test.number\"?\n"));
 	first = strstr(log, "unknown parameter \"qqqqqqqqqq\"\n");
 	KTEST_ASSERT_NOT_NULL(test, first);
@@ -224,7 +226,7 @@ static void help_names_everything(struct ktest *test)
 	sink_buffer_init(&buffer, help, room);
 	params_help(&buffer.sink);
 	KTEST_EXPECT_NOT_NULL(test, strstr(help, "param_test.choice"));
-	KTEST_EXPECT_NOT_NULL(test, strstr(help, "(one of red green blue)\n"));
+	KTEST_EXPECT_NOT_NULL(test, strstr(help, "(one of: red green blue)\n"));
 	KTEST_EXPECT_NOT_NULL(test, strstr(help, "loglevel"));
 }
 

@@ -314,8 +314,9 @@ static void switched_by_hand(struct ktest *test)
 	KTEST_EXPECT_EQ(test, command("trace off"), 0);
 	expect_list(test, 0);
 	KTEST_EXPECT_EQ(test, command("trace on mark"), -ENOENT);
-	KTEST_EXPECT_STREQ(test, answer, "trace: no event is called \"mark\"; "
-					 "\"trace list\" shows them\n");
+	KTEST_EXPECT_STREQ(test, answer,
+			   "trace: no event \"mark\"; "
+			   "\"trace list\" shows them\n");
 	KTEST_EXPECT_EQ(test, ebb_trace.enabled, 0);
 }
 
@@ -362,8 +363,9 @@ static void muted_by_hand(struct ktest *test)
 	}
 	KTEST_EXPECT_EQ(test, command("trace unmute 0"), 0);
 	KTEST_EXPECT_EQ(test, command("trace mute 99999"), -ENOENT);
-	KTEST_EXPECT_STREQ(test, answer, "trace: \"99999\" is no site; "
-					 "\"trace sites\" numbers them\n");
+	KTEST_EXPECT_STREQ(test, answer,
+			   "trace: \"99999\" is not a site; "
+			   "\"trace sites\" lists them\n");
 }
 
 static const struct ktest_case trace_cases[] = {

@@ -68,7 +68,7 @@ static void __noreturn leave_stack(struct ktest_run *run)
 {
 	(void)arch_irq_save();
 	arch_switch_to(&run->guarded, &run->runner);
-	panic("ktest: a case goes on after its end");
+	panic("ktest: a case continued after its end");
 }
 
 void ktest_abort(struct ktest *test)

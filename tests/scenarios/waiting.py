@@ -58,7 +58,7 @@ def a_waiter_stops_nobody(guest: Guest) -> None:
     guest.run(f'contig 1024 at {fresh[1] * FRAMES + 4096:#x}')
     guest.check()
     why = guest.refuse(f'contig 8 at {pfn + 16:#x}')
-    named = re.search(r'pfn (0x[0-9a-f]+) is isolated by somebody else', why)
+    named = re.search(r'pfn (0x[0-9a-f]+) is isolated by another request', why)
     expect(named is not None and int(named[1], 16) // FRAMES == block, f'refused otherwise: {why}')
     why = guest.refuse(f'chmem -d -b {fresh[0]}; echo online > {SYSFS}/memory{block}/state')
     expect('wrong state' in why, f'refused otherwise: {why}')

@@ -82,8 +82,9 @@ static void port_named(struct vport *port, const char *name)
 	strscpy(port->name, name, sizeof(port->name));
 	port->service = find_service(port->name);
 	if (!port->service) {
-		pr_info_ratelimited(&port->con->vdev->log, "port %u is \"%s\", which nobody serves",
-				    port->id, port->name);
+		pr_info_ratelimited(&port->con->vdev->log,
+				    "port %u is \"%s\", which has no service", port->id,
+				    port->name);
 		return;
 	}
 	ret = vport_start(port);
@@ -132,9 +133,10 @@ static void control_message(struct virtio_console *con, const char *text, u32 le
 	name[len - sizeof(msg)] = '\0';
 	if (msg.id >= VCON_PORTS || !con->port[msg.id].rx) {
 		if (msg.event == VCON_PORT_ADD)
-			pr_warn_ratelimited(&con->vdev->log,
-					    "port %u is left out: only ports below %u are used",
-					    msg.id, VCON_PORTS);
+			pr_warn_ratelimited(
+				&con->vdev->log,
+				"port %u is not used: only ports below %u are used",
+				msg.id, VCON_PORTS);
 		return;
 	}
 	port_changed(&con->port[msg.id], msg.event, msg.value, name);
@@ -392,7 +394,7 @@ void vcon_reattach(struct virtio_console *con)
 					 __ATOMIC_RELAXED))
 		return;
 	pr_warn_ratelimited(&con->vdev->log,
-			    "the host has lost what it was sent: its ports begin anew");
+			    "the host lost data that it was sent: restarting its ports");
 	schedule_work(&work);
 }
 

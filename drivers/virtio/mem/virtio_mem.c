@@ -18,7 +18,7 @@
 
 static u64 answer_timeout_ms = 30000;
 PARAM_UINT("virtio_mem.answer_timeout_ms", answer_timeout_ms,
-	   "a virtio-mem device that has not answered a request after so many ms is reset");
+	   "reset a virtio-mem device that has not answered a request for this many ms");
 
 DEFINE_MUTEX(vmem_list_mutex);
 static struct virtio_mem *vmem_list[VMEM_MAX_DEVICES]; /* by id */
@@ -90,7 +90,7 @@ static int take_id(struct virtio_mem *vm)
 	}
 	vmem_list_unlock();
 	if (ret)
-		pr_err("more than %u devices, the rest is left out", VMEM_MAX_DEVICES);
+		pr_err("more than %u devices: the rest are not used", VMEM_MAX_DEVICES);
 	else
 		snprintf(vm->name, sizeof(vm->name), "vm%u", vm->id);
 	return ret;
@@ -152,7 +152,7 @@ static int first_config(struct virtio_mem *vm)
 		ret = vmem_read_config(vm);
 	}
 	if (ret == -ESTALE)
-		pr_err("%s: its configuration does not hold still", vm->name);
+		pr_err("%s: its configuration keeps changing", vm->name);
 	return ret;
 }
 
@@ -220,7 +220,7 @@ void vmem_detach(struct virtio_mem *vm)
 	vmem_drop_offline(vm);
 	/* After this the device neither interrupts nor writes answers. */
 	if (virtio_device_stop(vm->vdev)) {
-		pr_err("%s: it does not reset; its memory is kept", vm->name);
+		pr_err("%s: the device does not reset; its memory is kept", vm->name);
 		return;
 	}
 	unregister_memory_owner(vm->mm, &vm->owner);

@@ -32,17 +32,18 @@ static const struct virtio_config_field config_fields[] = {
 static const char *config_fault(const struct virtio_mem_config *c)
 {
 	if (!IS_POWER_OF_2(c->block_size) || c->block_size < PAGE_SIZE)
-		return "the block size is no power of two from 4 KiB on";
+		return "the block size is not a power of two of at least 4 KiB";
 	if (c->block_size > BLOCK_MAX)
-		return "blocks larger than 128 MiB are not supported: start it with smaller ones";
+		return "blocks larger than 128 MiB are not supported: start the device "
+		       "with smaller blocks";
 	if (!IS_ALIGNED(c->addr | c->region_size, c->block_size))
 		return "the region is not aligned to its block size";
 	if (c->region_size == 0 || c->addr + c->region_size < c->addr)
 		return "the region is empty or wraps around";
 	if (c->usable_region_size > c->region_size)
-		return "more is usable than there is";
+		return "the usable size exceeds the region";
 	if (c->plugged_size > c->region_size)
-		return "more is plugged than there is";
+		return "the plugged size exceeds the region";
 	return NULL;
 }
 
@@ -94,7 +95,8 @@ static void check_plugged(struct virtio_mem *vm)
 		return; /* the driver asks the device anyway */
 	if (theirs != ours && vm->said.mismatch != theirs)
 		pr_warn_ratelimited(&vm->vdev->log,
-				    "%s: the device says %lu MiB are plugged, the driver %lu MiB",
+				    "%s: %lu MiB are plugged according to the device, "
+				    "%lu MiB according to the driver",
 				    vm->name, theirs >> 20, ours >> 20);
 	vm->said.mismatch = theirs == ours ? ~0UL : theirs;
 }

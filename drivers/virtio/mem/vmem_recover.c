@@ -80,10 +80,10 @@ static int plug_again(struct virtio_mem *vm, phys_addr_t addr, u64 bytes)
 					 bytes / vm->fixed.block_size);
 
 	pr_err_ratelimited(&vm->vdev->log,
-			   "%s: the device has unplugged 0x%lx-0x%lx, which is in use: %s",
+			   "%s: the device unplugged 0x%lx-0x%lx, which is in use: %s",
 			   vm->name, addr, addr + bytes - 1,
-			   ret ? "it does not plug it again" :
-				 "plugged again, what it held is lost");
+			   ret ? "it refuses to plug it again"
+			       : "plugged again, but the contents are lost");
 	if (ret)
 		vm->unsure = true;
 	return ret == -EIO ? ret : 0;

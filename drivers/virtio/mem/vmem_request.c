@@ -58,7 +58,7 @@ static bool read_state(struct virtio_mem *vm, struct vmem_slot *slot, u32 len)
 	slot->state = READ_ONCE(slot->resp.state);
 	if (len >= VIRTIO_MEM_RESP_BYTES && slot->state <= VIRTIO_MEM_STATE_MIXED)
 		return true;
-	virtio_broken(vm->vdev, "answered STATE with %u in %u bytes, which means nothing",
+	virtio_broken(vm->vdev, "answered STATE with %u in %u bytes, which is not valid",
 		      slot->state, len);
 	return false;
 }
@@ -83,11 +83,12 @@ static u32 read_answer(struct virtio_mem *vm, struct vmem_slot *slot, u32 len)
 	case VIRTIO_MEM_RESP_BUSY:
 		return VMEM_BUSY;
 	case VIRTIO_MEM_RESP_ERROR:
-		virtio_broken(vm->vdev, "calls %s of %u blocks at 0x%lx an error",
-			      req_names[slot->req.type], slot->req.nb_blocks, slot->req.addr);
+		virtio_broken(vm->vdev, "answered %s of %u blocks at 0x%lx with ERROR",
+			      req_names[slot->req.type], slot->req.nb_blocks,
+			      slot->req.addr);
 		return VMEM_ERROR;
 	default:
-		virtio_broken(vm->vdev, "answered %s with %u, which means nothing",
+		virtio_broken(vm->vdev, "answered %s with %u, which is not valid",
 			      req_names[slot->req.type], type);
 		return VMEM_LOST;
 	}

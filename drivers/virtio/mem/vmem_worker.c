@@ -85,11 +85,11 @@ bool vmem_trouble_print(struct virtio_mem *vm, struct sink *out)
 	else if (result == -EAGAIN)
 		sink_puts(out, "the device refuses (NACK)");
 	else if (result == -ESTALE)
-		sink_puts(out, "its configuration does not hold still");
+		sink_puts(out, "its configuration keeps changing");
 	else if (result == -ENOSPC)
 		print_no_room(vm, out);
 	else if (vm->unsure)
-		sink_puts(out, "what mm uses is not plugged at the device");
+		sink_puts(out, "memory in use is not plugged at the device");
 	else if (vmem_mm_trouble_print(vm, out))
 		return true;
 	else if (result)
@@ -106,9 +106,10 @@ static int clear_leftovers(struct virtio_mem *vm)
 	const int ret = vmem_request_one(vm, VIRTIO_MEM_REQ_UNPLUG_ALL, 0, 0);
 
 	if (!ret) {
-		pr_info_ratelimited(&vm->vdev->log,
-				    "%s: unplugged what an earlier life had left plugged",
-				    vm->name);
+		pr_info_ratelimited(
+			&vm->vdev->log,
+			"%s: unplugged memory that was plugged before the driver came",
+			vm->name);
 		vm->unplug_all = false;
 		vm->unsure = false;
 	}
@@ -207,10 +208,10 @@ static void say_short(struct virtio_mem *vm, int result)
 
 	sink_buffer_init(&buffer, text, sizeof(text));
 	vmem_trouble_print(vm, &buffer.sink);
-	pr_warn_ratelimited(&vm->vdev->log, "%s: requested %s, plugged %s: %s%s", vm->name,
-			    vmem_size_text(vm->config.requested_size).text,
+	pr_warn_ratelimited(&vm->vdev->log, "%s: requested %s, plugged %s: %s%s",
+			    vm->name, vmem_size_text(vm->config.requested_size).text,
 			    vmem_size_text(vmem_plugged_bytes(vm)).text, text,
-			    result == -ENOSPC ? "" : "; trying again");
+			    result == -ENOSPC ? "" : "; retrying");
 }
 
 /* Log one line per outcome, not per round; another frame in the way is a new outcome. */
