@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Prints docs/reference/numbers.md from the headers that define the numbers, so
- * that the page cannot say anything else than the kernel does (`make docs`).
+ * Prints docs/reference/numbers.md from the headers that define the numbers, so that
+ * the page cannot differ from the kernel (`make docs`).
  */
 #include "kernel/abi.h"
 #include "kernel/trace/trace_events.h"

@@ -54,7 +54,7 @@ void buf_put(struct buf *buf, const char *bytes, size_t len)
 /**
  * buf_printf() - append formatted text
  * @buf: the buffer
- * @fmt: printf format; 1023 bytes at most come out
+ * @fmt: printf format; the result has at most 1023 bytes
  */
 void buf_printf(struct buf *buf, const char *fmt, ...)
 {

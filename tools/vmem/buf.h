@@ -2,7 +2,7 @@
 #ifndef _VMEM_BUF_H
 #define _VMEM_BUF_H
 
-/* A growing run of bytes, and how JSON is written into it. */
+/* A growing byte buffer, and functions that write JSON into it. */
 #include "lib/types.h"
 
 struct buf {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Control socket: several clients at once that speak QMP. Sockets, framing and
- * the envelope of messages; what commands do is in ctl_commands.c.
+ * Control socket: serves several QMP clients at once. This file has the sockets, the
+ * framing and the envelope of messages; ctl_commands.c has the commands.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -18,29 +18,29 @@
 
 #define MAX_CLIENTS 16
 
-/* A client that lets so much pile up does not read. */
+/* A client with this much unread output does not read. */
 #define MAX_BACKLOG (256 << 10)
 
-/* As QEMU: one MEMORY_DEVICE_SIZE_CHANGE a second, the last one always. */
+/* Like QEMU: one MEMORY_DEVICE_SIZE_CHANGE per second, and always the last one. */
 #define EVENT_INTERVAL_NS 1000000000UL
 
 struct client {
 	struct watch watch; /* fd is -1 in a free slot */
 	struct buf in, out;
-	bool negotiated; /* qmp_capabilities came */
-	bool ending;	 /* to be closed once @out is sent */
-	bool waiting;	 /* the first request in @in is to be asked again */
-	u64 look;	 /* how far its look through the region has got */
+	bool negotiated; /* the client sent qmp_capabilities */
+	bool ending;	 /* close it once @out is sent */
+	bool waiting;	 /* execute the first request in @in again */
+	u64 look;	 /* how far its scan of the region has got */
 };
 
 static struct {
 	struct vmem *vmem;
 	struct watch listener;
 	struct client client[MAX_CLIENTS];
-	struct loop_timer event_timer; /* runs: no event now */
-	struct loop_timer again;       /* for the clients that wait */
+	struct loop_timer event_timer; /* while it runs, no event is sent */
+	struct loop_timer again;       /* executes the requests of waiting clients again */
 	u64 told;		       /* size in the last event */
-	bool stop;		       /* quit was asked for */
+	bool stop;		       /* a client sent quit */
 } ctl = {.listener.fd = -1};
 
 static void close_client(struct client *client)
@@ -52,7 +52,7 @@ static void close_client(struct client *client)
 	buf_free(&client->out);
 }
 
-/* Send what the socket takes; the rest goes when it is ready for more. */
+/* Send what the socket takes; the rest is sent when the socket is ready for more. */
 static void flush(struct client *client)
 {
 	ssize_t sent = 0;
@@ -70,7 +70,7 @@ static void flush(struct client *client)
 			(short)((client->waiting ? 0 : POLLIN) |
 				(client->out.len ? POLLOUT : 0));
 	}
-	/* Who asked for the end has its answer by now, or has gone. */
+	/* The client that sent quit has its answer by now, or has gone. */
 	if (ctl.stop && !client->out.len)
 		loop_stop(0);
 	if (client->watch.fd >= 0 && !client->out.len && client->ending)
@@ -128,7 +128,7 @@ static const char *request_error(const struct json *root)
 	return NULL;
 }
 
-/* Whether the request has its answer: if not, it waits for its next turn. */
+/* Executes a request. Returns whether it was answered; if not, it waits for its next turn. */
 static bool run_request(struct client *client, const char *text, const struct json *root)
 {
 	struct ctl_reply reply = {.look = &client->look};
@@ -178,7 +178,7 @@ static bool handle_text(struct client *client, const char *text, size_t len)
 	return done;
 }
 
-/* Handle the whole requests that were received, up to one that must wait. */
+/* Handle the complete requests that were received, up to the first that must wait. */
 static void handle_input(struct client *client)
 {
 	size_t done = 0, end;
@@ -283,8 +283,9 @@ static void put_event(struct client *client)
 /**
  * ctl_size_changed() - tell the clients that blocks were plugged or unplugged
  *
- * At once, unless an event went out within the last second: then at its end. The
- * size that is requested never waits: it is what clients wait for.
+ * Sends the event at once, or, if one was sent within the last second, at the end of
+ * that second. A size that equals the requested size is sent at once: clients wait for
+ * it.
  */
 void ctl_size_changed(void)
 {

@@ -3,8 +3,8 @@
 #define _VMEM_CTL_H
 
 /*
- * The control socket's inner interfaces: commands and properties, which know
- * nothing of sockets.
+ * The control socket's internal interfaces: commands and properties, which do not use
+ * sockets.
  */
 #include "buf.h"
 #include "json.h"
@@ -14,10 +14,10 @@
  * struct ctl_reply - what a command answers
  * @value: the JSON text of "return"; empty means {}
  * @error_class: NULL, or QMP's class of an error
- * @error: what is wrong, for a person
- * @quit: the program is to end once the answer is out
- * @again: no answer yet: others have their turn first, then it is asked again
- * @look: of the client, for region_look_on(): how far it has got
+ * @error: what is wrong, for the user
+ * @quit: the program must end once the answer is sent
+ * @again: no answer yet: serve the other clients, then execute the request again
+ * @look: the client's progress, for region_look_on()
  */
 struct ctl_reply {
 	struct buf value;

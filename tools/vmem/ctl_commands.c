@@ -37,7 +37,7 @@ static const char *need_string(const struct json *arguments, const char *name,
 	return value;
 }
 
-/* An argument that may be left out; on failure the reply says so. */
+/* An optional argument; on failure the reply says so. */
 static bool want_u64(const struct json *arguments, const char *name, u64 *value,
 		     struct ctl_reply *reply)
 {
@@ -154,7 +154,7 @@ static void quit(struct vmem *vmem, const struct json *arguments, struct ctl_rep
 	reply->quit = true;
 }
 
-/* x-inject {kind, count, skip, ms}; kind "none" forgets what is queued. */
+/* x-inject {kind, count, skip, ms}; kind "none" forgets all queued faults. */
 static void inject(struct vmem *vmem, const struct json *arguments,
 		   struct ctl_reply *reply)
 {
@@ -191,7 +191,7 @@ static const struct command {
 	const char *name;
 	void (*fn)(struct vmem *vmem, const struct json *arguments,
 		   struct ctl_reply *reply);
-	const char *arguments; /* names it takes, each with a blank behind */
+	const char *arguments; /* accepted names, each followed by a blank */
 } commands[] = {
 	{"qom-get", qom_get, "path property "},
 	{"qom-set", qom_set, "path property value "},
@@ -215,7 +215,7 @@ static void query_commands(struct vmem *vmem, const struct json *arguments,
 	buf_printf(&reply->value, "]");
 }
 
-/* Whether a blank-terminated list has a word. */
+/* Does a list of blank-terminated words contain a word? */
 static bool has_word(const char *list, const char *word)
 {
 	size_t len = strlen(word);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Properties of the device as the control socket shows them: QEMU's names where
- * QEMU's device has the same, "x-" in front of all others.
+ * Properties of the device on the control socket: QEMU's names for those that QEMU's
+ * device has, "x-" in front of all others.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -120,7 +120,7 @@ static void get_driver(struct vmem *vmem, struct buf *out)
 	put_bool(out, vmem->vhost.running);
 }
 
-/* What there is of a driver, as far as a device can tell. */
+/* The state of the driver, as far as a device can tell. */
 static const char *driver_state(const struct vmem *vmem)
 {
 	if (!vhost_connected(&vmem->vhost))
@@ -148,7 +148,7 @@ static void get_unanswered(struct vmem *vmem, struct buf *out)
 	put_u64(out, vmem->dropped + (vmem->delay.at != 0));
 }
 
-/* Bit 30 is a word between vhost-user's two ends; no driver ever sees it. */
+/* Bit 30 is only between vhost-user's two ends; no driver ever sees it. */
 static void get_features(struct vmem *vmem, struct buf *out)
 {
 	put_u64(out, vmem->vhost.features & ~BIT(VHOST_F_PROTOCOL_FEATURES));
@@ -194,7 +194,7 @@ static const struct prop {
 	{"x-qmp", "string", get_qmp},
 };
 
-/* Whether all unplugged blocks are looked through before it is read. */
+/* Must all unplugged blocks be scanned before the property is read? */
 static bool needs_look(const char *name)
 {
 	return !strcmp(name, "x-stray-bytes") || !strcmp(name, "x-touched-bytes") ||
@@ -205,7 +205,7 @@ static bool needs_look(const char *name)
  * ctl_prop_get() - read a property
  * @vmem: the program
  * @name: of the property
- * @reply: its value is appended as JSON, unless it says that it takes longer
+ * @reply: the value is appended as JSON, or @again is set because it takes longer
  *
  * Return: whether there is such a property.
  */
@@ -243,7 +243,7 @@ static void set_requested(struct vmem *vmem, const struct json *value,
 	if (value->num == vmem->dev.requested)
 		return;
 	vmem_set_requested(&vmem->dev, value->num);
-	/* The first frontend to come has seen nothing yet. */
+	/* The first frontend has seen no region yet. */
 	if (!vhost_connected(&vmem->vhost))
 		vmem_show_config(&vmem->dev);
 	vhost_config_changed(&vmem->vhost, 1);
@@ -254,7 +254,7 @@ static void set_requested(struct vmem *vmem, const struct json *value,
  * @vmem: the program
  * @name: of the property
  * @value: for it
- * @reply: receives the error if the value is no good
+ * @reply: receives the error if the value is not valid
  *
  * Return: whether there is such a property.
  */

@@ -9,12 +9,12 @@
 #include "device.h"
 
 /*
- * The usable region reaches this far beyond the requested size, so that a
- * driver has a choice of blocks; as QEMU's device does on most machines.
+ * The usable region reaches this far beyond the requested size, so that a driver has a
+ * choice of blocks. QEMU's device does the same on most machines.
  */
 #define USABLE_SLACK (256UL << 20)
 
-/* One bit per block is kept; this bounds it to 32 MiB of bits. */
+/* The device keeps a bit per block; this limits them to 32 MiB. */
 #define MAX_BLOCKS (1UL << 28)
 
 const char *const vmem_violation_names[VMEM_NR_VIOLATIONS] = {
@@ -29,7 +29,7 @@ const char *const vmem_violation_names[VMEM_NR_VIOLATIONS] = {
  * @size: bytes
  * @block: bytes
  *
- * Return: a sentence for the user, NULL if the region can be a device's.
+ * Return: a sentence for the user, NULL if a device can have the region.
  */
 const char *vmem_geometry_error(u64 addr, u64 size, u64 block)
 {
@@ -48,8 +48,8 @@ const char *vmem_geometry_error(u64 addr, u64 size, u64 block)
 
 /**
  * vmem_init() - make a device with nothing plugged and nothing requested
- * @dev: @addr, @size and @block are set, and vmem_geometry_error() likes them;
- *       all else is zero
+ * @dev: @addr, @size and @block are set, and vmem_geometry_error() accepts them; all
+ *       else is zero
  * @host: the memory behind it
  *
  * Return: 0, or -1 without memory for the bits.
@@ -78,7 +78,7 @@ void vmem_destroy(struct vmem_dev *dev)
 }
 
 /**
- * vmem_violation() - count something that the driver must not do
+ * vmem_violation() - count a violation of the spec by the driver
  * @dev: the device
  * @kind: what it was
  */
@@ -88,7 +88,7 @@ void vmem_violation(struct vmem_dev *dev, enum vmem_violation kind)
 	dev->host->note(dev->host, VMEM_NOTE_VIOLATION, kind, 0);
 }
 
-/* May shrink: only while all is unplugged on UNPLUG ALL or a system reset. */
+/* @may_shrink: only if everything is unplugged, by UNPLUG ALL or a system reset. */
 static u64 usable_for(const struct vmem_dev *dev, u64 requested)
 {
 	u64 slack = ALIGN_UP(USABLE_SLACK, dev->block);
@@ -115,10 +115,10 @@ const char *vmem_size_error(const struct vmem_dev *dev, u64 requested)
 /**
  * vmem_set_requested() - ask the driver for another size
  * @dev: the device
- * @requested: bytes; vmem_size_error() likes it
+ * @requested: bytes; vmem_size_error() accepts it
  *
- * The usable region only grows here. The driver goes on to be shown the old
- * sizes until vmem_show_config(); a notification of the change is due then.
+ * Only lets the usable region grow. The driver sees the old sizes until
+ * vmem_show_config(); the caller must then notify it of the change.
  */
 void vmem_set_requested(struct vmem_dev *dev, u64 requested)
 {
@@ -127,12 +127,11 @@ void vmem_set_requested(struct vmem_dev *dev, u64 requested)
 }
 
 /**
- * vmem_show_config() - let the driver see the sizes as they are now
+ * vmem_show_config() - let the driver see the present sizes
  * @dev: the device
  *
- * To be called when a new generation of the configuration begins: a driver
- * reads its 64-bit fields in two halves, and must never get two halves of two
- * sizes under one generation.
+ * Call it when a new generation of the configuration begins: a driver reads 64-bit
+ * fields in two halves, and must never get halves of two sizes in the same generation.
  */
 void vmem_show_config(struct vmem_dev *dev)
 {
@@ -145,7 +144,7 @@ void vmem_show_config(struct vmem_dev *dev)
  * @dev: the device
  * @config: filled in
  *
- * The plugged size is the present one: it changes by the driver's requests.
+ * The plugged size is always the present one, because only the driver's requests change it.
  */
 void vmem_read_config(const struct vmem_dev *dev, struct vmem_config *config)
 {
@@ -246,7 +245,7 @@ static enum vmem_answer plug(struct vmem_dev *dev, const struct vmem_req *req)
 		return answer;
 	if (dev->plugged + len > dev->requested)
 		return VMEM_NACK;
-	/* A driver must find no trace of what was there while it was unplugged. */
+	/* A driver must not find data from before the block was unplugged. */
 	if (vmem_collect_stray(dev, first * dev->block, len))
 		return VMEM_BUSY;
 	for (u64 nr = first; nr < end; nr++)
@@ -287,8 +286,8 @@ static enum vmem_answer unplug(struct vmem_dev *dev, const struct vmem_req *req)
  * vmem_unplug_all() - unplug every block and give all memory back
  * @dev: the device
  *
- * For UNPLUG ALL and for a system reset. Lets the usable region shrink, about
- * which the driver needs no notification.
+ * For UNPLUG ALL and for a system reset. Lets the usable region shrink; the driver
+ * needs no notification of that.
  *
  * Return: VMEM_ACK, or VMEM_BUSY if the host refused (nothing has changed).
  */

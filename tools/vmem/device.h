@@ -4,13 +4,13 @@
 
 /*
  * The virtio-mem device proper (virtio 1.2, section 5.15): which blocks are
- * plugged, and what answer a request gets. No sockets, no rings, no system
- * calls: what it needs of the host comes in through struct vmem_host, so that
- * it can be tested by itself. Offsets are bytes from the region's start.
+ * plugged, and what answer a request gets. No sockets, no rings, no system calls: the
+ * device uses the host through struct vmem_host, so that tests can run it alone.
+ * Offsets are bytes from the region's start.
  */
 #include "lib/types.h"
 
-/* Layouts of the spec, little-endian like the hosts that this runs on. */
+/* Layouts of the spec, little-endian like the hosts that run this program. */
 struct vmem_config {
 	u64 block_size;
 	u16 node_id;
@@ -66,7 +66,7 @@ enum vmem_state {
 	VMEM_MIXED,
 };
 
-/* What a driver did that the spec forbids: X(NAME, "name", "meaning"). */
+/* A driver's violations of the spec: X(NAME, "name", "meaning"). */
 #define VMEM_VIOLATIONS(X)                                                             \
 	X(BAD_TYPE, "bad-type", "request of an unknown type")                          \
 	X(MISALIGNED, "misaligned", "address is no multiple of the block size")        \
@@ -86,22 +86,22 @@ enum vmem_violation {
 	VMEM_NR_VIOLATIONS
 };
 
-/* What the device tells its owner; offset and length in bytes. */
+/* The device's notes to its owner; offset and length in bytes. */
 enum vmem_note {
 	VMEM_NOTE_PUNCH,     /* memory given back to the host */
-	VMEM_NOTE_STRAY,     /* written memory in blocks that are not plugged */
-	VMEM_NOTE_TOUCHED,   /* memory there that is allocated and all zeros */
+	VMEM_NOTE_STRAY,     /* memory written in unplugged blocks */
+	VMEM_NOTE_TOUCHED,   /* memory there that is allocated but all zeros */
 	VMEM_NOTE_VIOLATION, /* offset: enum vmem_violation; length: 0 */
 };
 
 /**
- * struct vmem_host - what the device needs of the memory behind the region
+ * struct vmem_host - the device's interface to the memory behind the region
  * @next_data: find the first allocated extent in [off, end): 1 and *from, *to
  *             (both within), 0 if there is none, negative errno
  * @written: bytes of the pages in [off, end) that hold anything but zeros, and
  *           where the first of them is; allocates nothing
  * @discard: give [off, off + len) back to the host; 0 or negative errno
- * @note: something happened that a person may want to see
+ * @note: an event that a user may want to see
  */
 struct vmem_host {
 	int (*next_data)(struct vmem_host *host, u64 off, u64 end, u64 *from, u64 *to);
@@ -113,7 +113,7 @@ struct vmem_host {
 struct vmem_dev {
 	u64 addr, size, block; /* bytes; never change */
 	u64 requested, usable, plugged;
-	struct { /* what the driver is shown of those that change by themselves */
+	struct { /* what the driver sees of the fields that change without its requests */
 		u64 requested, usable;
 	} shown;
 	unsigned long *map; /* bit per block: plugged */

@@ -11,7 +11,7 @@
 #include "log.h"
 #include "loop.h"
 
-/* Stands where the kernel's records have the hart. */
+/* Takes the place of the hart in the kernel's records. */
 #define HART_DEVICE 0xff
 
 static int events_fd = -1;
@@ -20,7 +20,7 @@ static u8 events_device;
 
 /**
  * events_open() - start an empty event file
- * @path: the file; NULL for none, then nothing is written
+ * @path: the file; NULL for none
  * @device: the device's number, which goes into each record
  *
  * Return: 0, or -1 after one line that says why.
@@ -45,7 +45,7 @@ int events_open(const char *path, u8 device)
  * @before: likewise
  * @after: likewise
  *
- * A file that takes no more (disk full) is closed with one line.
+ * If the file takes no more (disk full), closes it and logs a line.
  */
 void events_emit(enum trace_event_id event, u64 pfn, u32 count, u16 before, u16 after)
 {

@@ -3,8 +3,8 @@
 #define _VMEM_EVENTS_H
 
 /*
- * The device's own trace: a file of records as kernel/trace/trace_events.h has them,
- * one after the other, each written at once so that a kill loses none.
+ * The device's own trace: a file of records in the format of
+ * kernel/trace/trace_events.h, each written at once so that a kill loses none.
  */
 #include "kernel/trace/trace_events.h"
 #include "lib/types.h"

@@ -9,7 +9,7 @@
 #include "options.h"
 
 #define MAX_FAULTS 32
-/* The longest delay, so that no test waits for ever. */
+/* The longest delay, so that no test waits forever. */
 #define MAX_DELAY_MS	 600000
 #define DEFAULT_DELAY_MS 1000
 #define MAX_REQUESTS	 1000000000 /* sums of these fit 64 bits */
@@ -51,7 +51,7 @@ const char *faults_word(enum fault_kind kind)
  * faults_add() - queue a fault
  * @fault: a copy is kept; a delay of zero becomes a second
  *
- * Each queued fault counts its own requests; the first one that is due hits.
+ * Each queued fault counts its own requests; the first fault that is due hits.
  *
  * Return: NULL, or what is wrong.
  */
@@ -135,7 +135,7 @@ const char *faults_parse(const char *spec)
 /**
  * faults_next() - which fault hits the next request; to be called once for each
  *
- * Return: the fault, whose kind is FAULT_NONE if the request is to be spared.
+ * Return: the fault; its kind is FAULT_NONE if none hits the request.
  */
 struct fault faults_next(void)
 {

@@ -30,7 +30,7 @@ static const char *desc_error(const struct guest_mem *mem,
 	return NULL;
 }
 
-/* Map whole pages of the file's own page size around the range. */
+/* Maps whole pages, of the file's own page size, around the range. */
 static const char *map_region(struct mem_region *region, const struct stat *st)
 {
 	u64 page = (u64)max(st->st_blksize, (blksize_t)4096);
@@ -51,7 +51,7 @@ static const char *map_region(struct mem_region *region, const struct stat *st)
 }
 
 /**
- * guest_mem_add() - take in one region
+ * guest_mem_add() - add a region
  * @mem: the table
  * @desc: where it lies; checked
  * @fd: the file behind it; owned by the table if this succeeds, else still the
@@ -89,7 +89,7 @@ static void drop(struct mem_region *region)
 }
 
 /**
- * guest_mem_remove() - forget one region
+ * guest_mem_remove() - remove a region
  * @mem: the table
  * @desc: must equal a region's guest address, size and user address
  *
@@ -110,7 +110,7 @@ const char *guest_mem_remove(struct guest_mem *mem, const struct mem_region_desc
 }
 
 /**
- * guest_mem_clear() - forget all regions
+ * guest_mem_clear() - remove all regions
  * @mem: the table
  */
 void guest_mem_clear(struct guest_mem *mem)

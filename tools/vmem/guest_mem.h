@@ -4,18 +4,18 @@
 
 /*
  * The guest's memory as the frontend (QEMU) shares it: ranges of guest
- * physical addresses, each backed by a file that is mapped here. The table
- * comes over a socket and is believed nothing.
+ * physical addresses, each backed by a file that is mapped here. The table comes over a
+ * socket, so every entry is checked.
  */
 #include "lib/types.h"
 
 #define GUEST_MEM_SLOTS 64
 
-/* As vhost-user's memory region descriptions have it. */
+/* A memory region as vhost-user describes it. */
 struct mem_region_desc {
 	u64 gpa;	 /* guest physical address */
 	u64 size;	 /* bytes */
-	u64 user;	 /* address in the frontend's process: names the rings */
+	u64 user;	 /* address in the frontend's process; the rings use such addresses */
 	u64 file_offset; /* bytes */
 };
 
@@ -31,7 +31,7 @@ struct mem_region {
  * struct guest_mem - the table
  * @region: in no order
  * @nr: how many
- * @refuse: if set, guest_mem_read() and guest_mem_write() fail where it says so
+ * @refuse: if set, guest_mem_read() and guest_mem_write() fail where it returns true
  * @refuse_arg: for @refuse
  */
 struct guest_mem {

@@ -52,7 +52,7 @@ static size_t skip_digits(struct json_parser *p)
 	return p->pos - from;
 }
 
-/* The digits are known good; those that no 64-bit word can hold become REAL. */
+/* The digits are already checked; a number that no 64-bit word can hold becomes REAL. */
 static void number_value(struct json *node, const char *digits, size_t n)
 {
 	u64 limit = node->negative ? (u64)INT64_MAX + 1 : UINT64_MAX;
@@ -241,7 +241,7 @@ int json_parse(struct json_doc *doc, const char *text, size_t len)
 		doc->error = "text is too long";
 		return -1;
 	}
-	/* Unescaping never lengthens; each string's NUL replaces its quotes. */
+	/* Unescaping never makes a string longer; its NUL takes the place of its quotes. */
 	doc->pool = malloc(len + 1);
 	doc->nodes = malloc(JSON_MAX_NODES * sizeof(*doc->nodes));
 	if (!doc->pool || !doc->nodes) {
@@ -275,7 +275,7 @@ void json_free(struct json_doc *doc)
  * @object: an object, or anything else, or NULL
  * @key: member name
  *
- * Return: the member's value, NULL if @object is no object or has none.
+ * Return: the member's value, NULL if @object is no object or lacks the member.
  */
 const struct json *json_get(const struct json *object, const char *key)
 {
@@ -287,7 +287,7 @@ const struct json *json_get(const struct json *object, const char *key)
  * @object: an object, or anything else, or NULL
  * @key: member name
  *
- * Return: the string, NULL if there is none of that name or it is no string.
+ * Return: the string, NULL if the member is absent or no string.
  */
 const char *json_get_string(const struct json *object, const char *key)
 {
@@ -313,8 +313,8 @@ bool json_is_u64(const struct json *value)
  *       JSON_FRAME_OK; to the bytes to throw away (up to and with the next
  *       newline, or all) for JSON_FRAME_BAD
  *
- * QMP sends objects without a delimiter, so brackets are counted. That the
- * brackets match, and all else, is json_parse()'s business.
+ * QMP sends objects without a delimiter, so this function counts brackets. json_parse()
+ * checks that the brackets match, and everything else.
  */
 enum json_frame json_frame(const char *text, size_t len, size_t *end)
 {

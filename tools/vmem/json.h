@@ -3,9 +3,9 @@
 #define _VMEM_JSON_H
 
 /*
- * A strict parser for the JSON (RFC 8259) that control sockets carry. The text
- * comes from whoever can reach the socket: depth, size and number of values
- * are bounded, and nothing is parsed leniently.
+ * A strict parser for the JSON (RFC 8259) that control sockets carry. Anyone who can
+ * reach the socket can send the text, so depth, size and number of values are bounded,
+ * and nothing is parsed leniently.
  */
 #include "lib/types.h"
 
@@ -28,15 +28,15 @@ struct json {
 	bool negative;	    /* JSON_INT below zero: value is (s64)num */
 	u64 num;	    /* JSON_INT; 0 or 1 for JSON_BOOL */
 	const char *str;    /* JSON_STRING */
-	const char *key;    /* name, for a member of an object */
+	const char *key;    /* the name of a member of an object */
 	struct json *child; /* first element or member */
-	struct json *next;  /* next one beside this one */
-	size_t start, end;  /* bytes of the text that this value came from */
+	struct json *next;  /* next sibling */
+	size_t start, end;  /* the value's bytes in the text */
 };
 
 struct json_doc {
 	struct json *root;
-	const char *error; /* why json_parse() failed, for a person */
+	const char *error; /* why json_parse() failed, for the user */
 	size_t error_at;   /* byte of the text where it failed */
 	struct json *nodes;
 	char *pool;

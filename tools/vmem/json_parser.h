@@ -2,11 +2,11 @@
 #ifndef _VMEM_JSON_PARSER_H
 #define _VMEM_JSON_PARSER_H
 
-/* What the two files of the JSON parser share. */
+/* Shared by the two files of the JSON parser. */
 #include "json.h"
 
 /**
- * struct json_parser - where the parser is
+ * struct json_parser - the state of the parser
  * @text: the whole text
  * @len: its bytes
  * @pos: bytes that were parsed; never beyond @len
@@ -26,7 +26,7 @@ struct json_parser {
 void *json_fail(struct json_parser *p, const char *why);
 const char *json_string_bytes(struct json_parser *p);
 
-/* The byte at the position, -1 at the end. */
+/* The byte at the position; -1 at the end. */
 static inline int json_peek(const struct json_parser *p)
 {
 	return p->pos < p->len ? (unsigned char)p->text[p->pos] : -1;

@@ -8,9 +8,9 @@
 #include "json_parser.h"
 
 /**
- * json_fail() - note why parsing ends
+ * json_fail() - record why parsing fails
  * @p: the parser
- * @why: a constant text; the first one counts
+ * @why: a constant text; only the first call counts
  *
  * Return: NULL, for the caller to return.
  */
@@ -75,7 +75,7 @@ static void put_utf8(struct json_parser *p, s32 c)
 	}
 }
 
-/* After "\u": one code point, two escapes for a surrogate pair; -1 if neither. */
+/* After "\u": a code point, which takes two escapes for a surrogate pair; -1 on an error. */
 static s32 parse_unicode(struct json_parser *p)
 {
 	s32 high = parse_hex4(p), low;
@@ -116,8 +116,8 @@ static bool parse_escape(struct json_parser *p)
 }
 
 /*
- * One code point of 2 to 4 bytes at the position, checked for over-long forms
- * and surrogates; returns its length or 0.
+ * Checks a code point of 2 to 4 bytes at the position for over-long forms and
+ * surrogates; returns its length or 0.
  */
 static size_t utf8_sequence(const struct json_parser *p)
 {

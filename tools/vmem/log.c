@@ -31,7 +31,7 @@ static void vlog_line(const char *fmt, va_list ap, const char *tail)
 	more = snprintf(line + len, sizeof(line) - (size_t)len, "%s\n", tail);
 	len = min(len + more, (int)sizeof(line) - 1);
 	line[len - 1] = '\n';
-	/* Nobody is left to tell when stderr itself fails. */
+	/* A failure of stderr itself cannot be reported. */
 	if (write(STDERR_FILENO, line, (size_t)len) < 0)
 		return;
 }
@@ -50,7 +50,7 @@ void log_line(const char *fmt, ...)
 }
 
 /**
- * log_line_limited() - print one line unless its kind was printed often lately
+ * log_line_limited() - print a line unless its kind was printed too often lately
  * @limit: of this kind; see log_limited()
  * @fmt: printf format, without a newline
  */

@@ -3,18 +3,18 @@
 #define _VMEM_LOG_H
 
 /*
- * One line per call on stderr, with the device's name in front. What a guest, a
- * frontend or a client can cause goes through log_limited().
+ * One line per call on stderr, with the device's name in front. Lines that a guest, a
+ * frontend or a client can cause go through log_limited().
  */
 #include "lib/compiler.h"
 #include "lib/types.h"
 
-/* How many lines one kind of such a message may print within an interval. */
+/* How many lines of one kind log_limited() prints within an interval. */
 #define LOG_BURST	20
 #define LOG_INTERVAL_NS 60000000000UL
 
 struct log_limit {
-	u64 since;    /* loop_now() at which the interval began */
+	u64 since;    /* loop_now() at the start of the interval */
 	u32 printed;  /* since then */
 	u64 left_out; /* since the last line */
 };
@@ -24,11 +24,10 @@ void log_line(const char *fmt, ...) __printf(1, 2);
 void log_line_limited(struct log_limit *limit, const char *fmt, ...) __printf(2, 3);
 
 /**
- * log_limited() - print one line of a kind that the outside can cause at will
+ * log_limited() - print a line that the outside can cause repeatedly
  * @...: printf format, without a newline, and its arguments
  *
- * Each place in the source is a kind of its own: LOG_BURST lines in
- * LOG_INTERVAL_NS.
+ * Each call in the source is a separate kind: LOG_BURST lines in LOG_INTERVAL_NS.
  */
 #define log_limited(...)                                  \
 	do {                                              \

@@ -34,7 +34,7 @@ u64 loop_now(void)
 }
 
 /**
- * loop_add() - start to watch a descriptor
+ * loop_add() - start watching a descriptor
  * @watch: must stay valid until loop_del()
  *
  * Descriptors that are ready together are served in the order of loop_add().
@@ -59,7 +59,7 @@ static int find(const struct watch *watch)
 }
 
 /**
- * loop_del() - stop to watch a descriptor
+ * loop_del() - stop watching a descriptor
  * @watch: may be unwatched already
  */
 void loop_del(struct watch *watch)
@@ -75,7 +75,7 @@ void loop_del(struct watch *watch)
 
 /**
  * loop_timer_set() - start a timer, or move a running one
- * @timer: must stay valid until it ran or was stopped
+ * @timer: must stay valid until it has run or was stopped
  * @ns: from now
  */
 void loop_timer_set(struct loop_timer *timer, u64 ns)
@@ -104,7 +104,7 @@ void loop_timer_stop(struct loop_timer *timer)
 	timer->at = 0;
 }
 
-/* Time until the next timer is due; false without any. */
+/* Time until the next timer is due; false if there is no timer. */
 static bool next_timeout(struct timespec *left)
 {
 	u64 now = loop_now(), first = UINT64_MAX, ns;
@@ -130,13 +130,13 @@ static void run_timers(void)
 		}
 		loop_timer_stop(timer);
 		timer->fn(timer);
-		i = 0; /* the list may look different now */
+		i = 0; /* the list may have changed */
 	}
 }
 
 /**
  * loop_stop() - make loop_run() return soon
- * @status: what it returns; the first one counts
+ * @status: its return value; only the first call counts
  */
 void loop_stop(int status)
 {
@@ -171,7 +171,7 @@ int loop_run(void)
 			return 1;
 		}
 		for (int i = 0; i < nr && !stopping; i++) {
-			/* One that an earlier one of this round removed is gone. */
+			/* An earlier function of this round may have removed the watch. */
 			if (fds[i].revents && find(served[i]) >= 0 &&
 			    served[i]->fd == fds[i].fd)
 				served[i]->fn(served[i], fds[i].revents);

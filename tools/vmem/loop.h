@@ -3,7 +3,7 @@
 #define _VMEM_LOOP_H
 
 /*
- * The one thread's event loop: file descriptors to watch, and timers.
+ * The event loop of the program's only thread: file descriptors to watch, and timers.
  */
 #include "lib/types.h"
 
@@ -11,7 +11,7 @@
  * struct watch - a file descriptor and what to do when it is ready
  * @fd: the descriptor
  * @events: POLLIN and POLLOUT as wanted; may be changed at any time
- * @fn: called with the events that came
+ * @fn: called with the events that occurred
  * @owner: for @fn
  */
 struct watch {
@@ -22,9 +22,9 @@ struct watch {
 };
 
 /**
- * struct loop_timer - something to do later
- * @at: loop_now() at which it is due; 0 when it is not running
- * @fn: called once when it is due, the timer being stopped by then
+ * struct loop_timer - a function to call later
+ * @at: loop_now() at which it is due; 0 if it is not running
+ * @fn: called once when it is due, after the timer has stopped
  * @owner: for @fn
  */
 struct loop_timer {

@@ -31,7 +31,7 @@ static void read_config(struct vhost *vhost, void *config, size_t len)
 	struct vmem_config now;
 
 	(void)vhost;
-	/* A reset that QEMU announced before comes first. */
+	/* Handle a reset first that QEMU announced before this. */
 	qmp_watch_poll();
 	vmem.unread = false;
 	vmem_read_config(&vmem.dev, &now);
@@ -133,7 +133,7 @@ static void signalled(struct watch *watch, short events)
 		loop_stop(0);
 }
 
-/* SIGTERM, SIGINT and SIGHUP end the program as QEMU's leaving does. */
+/* SIGTERM, SIGINT and SIGHUP end the program, like the end of QEMU. */
 static int watch_signals(void)
 {
 	static struct watch watch;
@@ -155,8 +155,8 @@ static int watch_signals(void)
 }
 
 /*
- * A page of guest memory that cannot be had (the host is full, or the file was
- * cut short) comes as SIGBUS. There is no going on, but it can be said.
+ * A page of guest memory that the host cannot provide (its memory is full, or the file
+ * was truncated) raises SIGBUS. The program cannot go on, but it can say why.
  */
 static void bus_error(int signal)
 {
@@ -172,7 +172,7 @@ static void bus_error(int signal)
 	_exit(1);
 }
 
-/* Options to device; one line says what is wrong. */
+/* Sets up the device from the options; one line says what is wrong. */
 static int set_up(struct vmem *v)
 {
 	const char *error = vmem_geometry_error(v->opt.addr, v->opt.size, v->opt.block);
@@ -203,7 +203,7 @@ static int set_up(struct vmem *v)
 	return events_open(v->opt.events, (u8)v->opt.number);
 }
 
-/* The last look at the memory, while its files are still open here. */
+/* Scan the memory a last time, while its files are still open. */
 static void say_goodbye(void)
 {
 	vmem_collect_stray(&vmem.dev, 0, vmem.dev.size);
@@ -247,7 +247,7 @@ int main(int argc, char **argv)
 
 	if (result != OPTIONS_RUN)
 		return result == OPTIONS_DONE ? 0 : 2;
-	/* Sockets and files are the user's alone, whatever the shell's mask is. */
+	/* Only the user may access sockets and files, whatever the shell's umask is. */
 	umask(0177);
 	log_set_name(vmem.opt.id);
 	region_init(&vmem);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Accounting and punching of the files behind guest memory. Works on ranges of
- * guest physical addresses, which may span several files.
+ * Counts and punches bytes of the files behind guest memory. Works on ranges of guest
+ * physical addresses, which may span several files.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 
 #define PAGE 4096
 
-/* The region at @gpa, and where in it [gpa, end) stops. */
+/* The region at @gpa, and the end of [gpa, end) in it. */
 static const struct mem_region *part(const struct guest_mem *mem, u64 gpa, u64 end,
 				     u64 *stop)
 {
@@ -40,7 +40,7 @@ bool memfile_covers(const struct guest_mem *mem, u64 gpa, u64 len)
 	return true;
 }
 
-/* SEEK_DATA and SEEK_HOLE in one region; as memfile_next_data(). */
+/* Uses SEEK_DATA and SEEK_HOLE in one region; see memfile_next_data(). */
 static int seek_part(const struct mem_region *region, u64 gpa, u64 stop, u64 *from,
 		     u64 *to)
 {
@@ -67,7 +67,7 @@ static int seek_part(const struct mem_region *region, u64 gpa, u64 stop, u64 *fr
  * @from: set to where the extent starts, within the range
  * @to: set to where it ends
  *
- * What is not shared holds no data. Page-accurate on tmpfs and memfd.
+ * Memory that is not shared counts as a hole. Exact to the page on tmpfs and memfd.
  *
  * Return: 1 if there is one, 0 if not, or a negative errno.
  */
@@ -85,7 +85,7 @@ int memfile_next_data(const struct guest_mem *mem, u64 gpa, u64 end, u64 *from, 
 	return 0;
 }
 
-/* Bytes of a chunk's pages that hold anything but zeros; @first: of the first. */
+/* Bytes of a chunk's pages that are not all zeros; @first: the first such page. */
 static u64 written_in(const u8 *bytes, u64 len, u64 *first)
 {
 	static const u8 zeros[PAGE];
@@ -110,8 +110,8 @@ static u64 written_in(const u8 *bytes, u64 len, u64 *first)
  * @end: where the range ends
  * @first: set to where the first such page is, if there is one
  *
- * Reads the file, not the mapping: that allocates no page where none is. What
- * cannot be read counts as zeros.
+ * Reads the file, not the mapping, because that allocates no pages in holes. Unreadable
+ * bytes count as zeros.
  */
 u64 memfile_written(const struct guest_mem *mem, u64 gpa, u64 end, u64 *first)
 {
@@ -143,7 +143,7 @@ u64 memfile_written(const struct guest_mem *mem, u64 gpa, u64 end, u64 *first)
  * @gpa: guest physical address
  * @len: bytes; all of it must be shared
  *
- * The pages leave the file and every mapping of it, QEMU's too.
+ * The pages leave the file and all its mappings, including QEMU's.
  *
  * Return: 0, or a negative errno (-ENXIO: not shared).
  */

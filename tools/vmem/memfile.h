@@ -3,8 +3,8 @@
 #define _VMEM_MEMFILE_H
 
 /*
- * The host's side of the device's region: which bytes of the shared file are
- * allocated, and how they are given back.
+ * The host's side of the device's region: finds the allocated bytes of the shared file,
+ * and gives them back.
  */
 #include "guest_mem.h"
 

@@ -10,7 +10,7 @@
 
 #include "options.h"
 
-#define WAIT_MAX_S 1000000000UL /* as nanoseconds it still fits 64 bits */
+#define WAIT_MAX_S 1000000000UL /* still fits 64 bits in nanoseconds */
 
 static const char usage[] =
 	"usage: ebb-vmem --socket PATH --ctl PATH --addr ADDR --size SIZE [options]\n"
@@ -35,7 +35,7 @@ static const char usage[] =
 
 /**
  * parse_size() - read a size or an address
- * @text: decimal or hexadecimal digits, with one of K, M, G and T behind or not
+ * @text: decimal or hexadecimal digits, optionally followed by K, M, G or T
  * @bytes: set on success
  *
  * Return: whether the text is a number that 64 bits hold.
@@ -67,7 +67,7 @@ bool parse_size(const char *text, u64 *bytes)
 /**
  * parse_number() - read a count
  * @text: decimal digits and nothing else
- * @max: the largest that is taken
+ * @max: the largest accepted number
  * @number: set on success
  *
  * Return: whether the text is a number up to @max.
@@ -86,7 +86,7 @@ bool parse_number(const char *text, u64 max, u64 *number)
 	return true;
 }
 
-/* The digits at the end of an id: the number that its event records carry. */
+/* The number at the end of an id, which the event records carry. */
 static const char *number_at_end(const char *id)
 {
 	const char *end = id + strlen(id);
@@ -172,7 +172,7 @@ static bool take(struct options *o, int option, const char *value)
  * options_parse() - read the command line
  * @options: filled in
  * @argc: as main() has it
- * @argv: as main() has it; the texts are kept
+ * @argv: as main() has it; @options keeps pointers into it
  */
 enum options_result options_parse(struct options *options, int argc, char **argv)
 {

@@ -16,7 +16,7 @@ struct options {
 enum options_result {
 	OPTIONS_RUN,
 	OPTIONS_DONE,  /* help was printed */
-	OPTIONS_WRONG, /* one line said what is wrong */
+	OPTIONS_WRONG, /* one line has said what is wrong */
 };
 
 bool parse_size(const char *text, u64 *bytes);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A client of QEMU's own QMP that waits for the machine's resets. vhost-user
- * shows a machine reset and a driver's device reset alike, and only the former
- * may unplug memory.
+ * A client of QEMU's own QMP that waits for the machine's resets. vhost-user shows a
+ * machine reset and a driver's reset of the device in the same way, but only a machine
+ * reset may unplug memory.
  */
 #include <errno.h>
 #include <poll.h>
@@ -17,7 +17,7 @@
 #include "sock.h"
 #include "vmem.h"
 
-/* QEMU may listen later than it connects: try this often, for so long. */
+/* QEMU may listen only after it has connected: retry at this interval, for this time. */
 #define RETRY_NS    100000000UL
 #define MAX_RETRIES 300
 
@@ -42,7 +42,7 @@ static void disconnect(const char *state)
 	buf_free(&qmp.in);
 }
 
-/* QEMU accepts one client at a time on a QMP socket, so it may be taken. */
+/* QEMU accepts one client at a time on a QMP socket, so the socket may be in use. */
 static void try_again(void)
 {
 	if (++qmp.tries < MAX_RETRIES) {
@@ -103,7 +103,7 @@ static void qmp_ready(struct watch *watch, short events)
 	} else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
 		loop_timer_stop(&qmp.retry);
 		disconnect(was_connected ? "closed" : "waiting");
-		/* QEMU that ends closes this first, and the frontend's side next. */
+		/* When QEMU ends, it closes this connection first, then the frontend's. */
 		try_again();
 	}
 }
@@ -111,7 +111,7 @@ static void qmp_ready(struct watch *watch, short events)
 static void try_connect(struct loop_timer *timer)
 {
 	(void)timer;
-	/* A connection that brought no greeting by now waits behind another client. */
+	/* A connection without a greeting by now waits behind another client. */
 	if (qmp.watch.fd < 0) {
 		qmp.watch = (struct watch){sock_connect(qmp.vmem->opt.qmp), POLLIN,
 					   qmp_ready, NULL};
@@ -122,11 +122,11 @@ static void try_connect(struct loop_timer *timer)
 }
 
 /**
- * qmp_watch_start() - begin to watch QEMU's QMP, if asked to
+ * qmp_watch_start() - start watching QEMU's QMP, if an option asks for it
  * @vmem: the program
  *
- * To be called when QEMU has connected as the frontend: it is there by then,
- * or soon, and the bound of the retries starts to count.
+ * Call it when QEMU has connected as the frontend: its QMP socket is then there, or
+ * will be soon. The time limit of the retries starts now.
  */
 void qmp_watch_start(struct vmem *vmem)
 {
@@ -160,8 +160,8 @@ void qmp_watch_stop(void)
 }
 
 /**
- * qmp_watch_state() - how it stands: "not asked for", "waiting", "connected",
- * "closed" or "failed"
+ * qmp_watch_state() - its state: "not asked for", "waiting", "connected", "closed" or
+ * "failed"
  */
 const char *qmp_watch_state(void)
 {

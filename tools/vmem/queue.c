@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The request queue: takes requests from the ring, lets the device decide (or a
- * fault, for tests), answers.
+ * The request queue: takes requests from the ring, lets the device (or, for tests, a
+ * fault) decide, and answers.
  */
 #include "events.h"
 #include "faults.h"
@@ -13,7 +13,7 @@
 /* An answer type that does not exist. */
 #define ANSWER_GARBAGE 0xdead
 
-/* A descriptor that no driver gave: rings have 1024 at most. */
+/* A descriptor that no driver can have given: rings have at most 1024. */
 #define HEAD_GARBAGE 0xbad0
 
 /* Requests served before other descriptors get their turn. */
@@ -54,7 +54,7 @@ static enum vmem_answer decide(struct vmem *vmem, const struct vring_chain *chai
 	return answer;
 }
 
-/* What a fault makes of a request. Counted as if the device had decided so. */
+/* Applies a fault to a request. Counts as if the device had decided so. */
 static u16 decide_fault(struct vmem *vmem, const struct vmem_req *req,
 			enum fault_kind kind, struct vmem_resp *resp)
 {
@@ -86,7 +86,7 @@ static void give_back(struct vmem *vmem, const struct vring_chain *chain,
 		vhost_call(&vmem->vhost);
 }
 
-/* Decide and answer; a delay is over by now. */
+/* Decide and answer; a delay has ended by now. */
 static void finish(struct vmem *vmem, const struct vring_chain *chain,
 		   enum fault_kind kind)
 {
@@ -151,10 +151,10 @@ static void ring_trouble(struct vmem *vmem, enum vring_result result)
 }
 
 /**
- * queue_serve() - answer what is in the ring
+ * queue_serve() - answer the requests in the ring
  * @vmem: the program
  *
- * Context: the event loop. Comes back soon: a long queue is served in parts.
+ * Context: the event loop. Returns soon: serves a long queue in parts.
  */
 void queue_serve(struct vmem *vmem)
 {
@@ -166,7 +166,7 @@ void queue_serve(struct vmem *vmem)
 		result = vring_pop(&vmem->vhost.ring, &vmem->vhost.mem, &chain);
 		if (result == VRING_CHAIN) {
 			left--;
-			/* A reset that QEMU announced before comes first. */
+			/* Handle a reset first that QEMU announced before this. */
 			qmp_watch_poll();
 			vhost_notice_look(&vmem->vhost);
 			take(vmem, &chain);
@@ -198,12 +198,12 @@ void queue_init(struct vmem *vmem)
 }
 
 /**
- * queue_stopped() - the ring is not served any more, for a while or for good
+ * queue_stopped() - the ring has stopped, for a while or for good
  * @vmem: the program
  *
- * A request that is held goes back into the ring. If the driver goes on with
- * the ring, the request is taken again, at once; if it sets the ring up anew,
- * it is forgotten.
+ * Puts a held request back into the ring. If the driver continues with the ring, the
+ * device takes the request again at once; if it sets the ring up anew, the request is
+ * forgotten.
  */
 void queue_stopped(struct vmem *vmem)
 {
@@ -215,12 +215,12 @@ void queue_stopped(struct vmem *vmem)
 }
 
 /**
- * queue_started() - the driver has set the queue up, or goes on with it
+ * queue_started() - the driver has set the queue up, or continues with it
  * @vmem: the program
  */
 void queue_started(struct vmem *vmem)
 {
-	/* Requests are counted from the ring's beginning, as the driver does. */
+	/* Count requests from the ring's set-up, like the driver. */
 	if (!vmem->vhost.ring.next_avail)
 		vmem->requests = vmem->dropped = 0;
 	if (!region_shared(vmem))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The memory behind the device: ties the state machine's offsets to the files
- * that the frontend shares, and tells of punches, strays and resets.
+ * The memory behind the device: maps the state machine's offsets to the files that the
+ * frontend shares, and reports punches, strays and resets.
  */
 #include <string.h>
 
@@ -13,13 +13,13 @@
 #define PAGE_SHIFT 12
 
 /*
- * A dump of a large guest leaves much to look through and to punch: a look takes
- * this long at a time, and checks the clock after so many bytes.
+ * A dump of a large guest leaves much memory to scan and to punch. A scan takes at most
+ * this long at a time, and checks the clock after this many bytes.
  */
 #define LOOK_NS	   10000000UL
 #define LOOK_BYTES (16UL << 20)
 
-/* Scans that nobody asked for take this share of the time: one in so many. */
+/* Scans without a request take at most this fraction of the time (1/N). */
 #define SCAN_SHARE 20
 
 static struct vmem *vmem_of(struct vmem_host *host)
@@ -82,7 +82,7 @@ static void note(struct vmem_host *host, enum vmem_note note, u64 off, u64 len)
 	}
 }
 
-/* A request's buffers must not lie where the device has nothing plugged. */
+/* A request's buffers must not lie in unplugged blocks of the region. */
 static bool refuse(void *arg, u64 gpa, u64 len)
 {
 	return vmem_overlaps_unplugged(arg, gpa, len);
@@ -112,8 +112,8 @@ bool region_shared(const struct vmem *vmem)
  * region_changed() - the table of shared memory has changed
  * @vmem: the program
  *
- * The first time that all of the region is there, it is made empty: whatever
- * lies in it was put there before the driver had plugged anything.
+ * Empties the region the first time that all of it is shared: its contents date from
+ * before the driver plugged anything.
  */
 void region_changed(struct vmem *vmem)
 {
@@ -140,7 +140,7 @@ void region_reset(struct vmem *vmem)
 	u64 plugged = vmem->dev.plugged;
 
 	vmem->resets++;
-	/* No pass over the configuration goes on across a reset. */
+	/* A driver's pass over the configuration does not continue across a reset. */
 	vmem_show_config(&vmem->dev);
 	if (vmem_unplug_all(&vmem->dev) != VMEM_ACK)
 		log_limited("machine reset: the host keeps the memory; blocks stay plugged");
@@ -152,13 +152,13 @@ void region_reset(struct vmem *vmem)
 }
 
 /**
- * region_look_on() - count what unplugged blocks hold now, and give it back
+ * region_look_on() - count the allocated bytes of unplugged blocks, and give them back
  * @vmem: the program
  * @at: offset in the region, 0 at first; moves on
  *
- * Comes back soon. The totals are in the device: @stray and @touched.
+ * Returns soon. The device has the totals: @stray and @touched.
  *
- * Return: whether the end was reached; *@at is 0 again then.
+ * Return: whether it reached the end; *@at is 0 again then.
  */
 bool region_look_on(struct vmem *vmem, u64 *at)
 {
@@ -177,7 +177,7 @@ bool region_look_on(struct vmem *vmem, u64 *at)
 }
 
 /**
- * region_scan() - look through a part of the region, unless that has just cost much
+ * region_scan() - scan a part of the region, unless the last scan took too long
  * @vmem: the program
  */
 void region_scan(struct vmem *vmem)

@@ -53,7 +53,7 @@ int sock_connect(const char *path)
 	return fd;
 }
 
-/* Remove a socket that a killed process left, but nothing else. */
+/* Removes a socket that a killed process left, but no other file. */
 static bool clear_path(const char *path, const char *what)
 {
 	struct stat st;
@@ -78,10 +78,10 @@ static bool clear_path(const char *path, const char *what)
 
 /**
  * sock_listen() - listen on a Unix socket
- * @path: where; a dead process' socket is replaced, a living one's is not
- * @what: the option that gave the path, for the message
+ * @path: its path; replaces the socket of a dead process, but not of a living one
+ * @what: the option that named the path, for the message
  *
- * The path is there when it can be connected to, not before: QEMU's launcher waits for it.
+ * The path exists only once clients can connect to it: QEMU's launcher waits for it.
  *
  * Return: a non-blocking descriptor, or -1 after one line that says why.
  */
@@ -168,6 +168,6 @@ int sock_send(int sock, const void *buf, size_t len)
 	if (sent == (ssize_t)len)
 		return 0;
 	if (sent >= 0)
-		errno = EPIPE; /* half a message: the stream is of no use any more */
+		errno = EPIPE; /* half a message: the stream is unusable now */
 	return -1;
 }

@@ -3,8 +3,8 @@
 #define _VMEM_SOCK_H
 
 /*
- * Unix sockets: listening without treading on a living process, connecting,
- * and messages that carry descriptors.
+ * Unix sockets: listening without replacing a living process's socket, connecting, and
+ * messages that carry descriptors.
  */
 #include <sys/types.h>
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Stray memory: bytes of the region that are allocated on the host although
- * their block is not plugged. A page that holds anything but zeros was written,
- * which only a guest against the spec does. A page of zeros was at most read (a
- * hole in the shared file is filled by reads too), which the host's own looks
- * at the guest's memory do as well, or zeros were written.
+ * Stray memory: bytes of the region that are allocated on the host although their block
+ * is not plugged. A page that is not all zeros was written, which only a guest that
+ * breaks the spec does. A page of zeros was read, or zeros were written to it. A read
+ * also fills a hole in the shared file, and the host's own reads of guest memory do
+ * that, too.
  */
 #include "device.h"
 
@@ -14,7 +14,7 @@
  * @off: offset in the region
  * @len: bytes
  *
- * Return: bytes; what the host cannot tell (an error) counts as none.
+ * Return: bytes; 0 if the host reports an error.
  */
 u64 vmem_allocated(struct vmem_dev *dev, u64 off, u64 len)
 {
@@ -28,8 +28,8 @@ u64 vmem_allocated(struct vmem_dev *dev, u64 off, u64 len)
 }
 
 /*
- * Count what an extent of unplugged blocks holds, and give it back. What the
- * host does not take back is not counted: the next look finds it again.
+ * Counts the bytes of an extent of unplugged blocks, and gives them back. Does not
+ * count bytes that the host does not take back: the next scan finds them again.
  */
 static int collect(struct vmem_dev *dev, u64 from, u64 to)
 {
@@ -64,14 +64,13 @@ static int collect_run(struct vmem_dev *dev, u64 off, u64 end)
 }
 
 /**
- * vmem_collect_stray() - count what unplugged blocks hold, and give it back
+ * vmem_collect_stray() - count the allocated bytes of unplugged blocks, and give them back
  * @dev: the device
  * @off: offset in the region, a multiple of the block size
  * @len: bytes, likewise
  *
  * Adds to @dev->stray the bytes of pages that were written, and to
- * @dev->touched those of pages that are all zeros. Plugged blocks within the
- * range are left alone.
+ * @dev->touched those of pages that are all zeros. Ignores plugged blocks in the range.
  *
  * Return: 0, or the host's negative errno.
  */

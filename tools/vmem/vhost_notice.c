@@ -4,16 +4,16 @@
  *
  * QEMU follows a null pointer when it handles a notification after it has
  * stopped the ring, and a notification that lies in the socket cannot be taken
- * back. So it is sent in two steps. QEMU reads the header of a message at one
- * go, with its big lock held: once the first byte has been read, nothing can
- * stop the ring before the rest has come. The first byte is sent; when the
- * socket says that it was read, the rest makes it a notification if the ring
- * still runs, and a message of a type that does not exist if it does not (QEMU
- * prints a line about it and goes on).
+ * back. So the device sends it in two steps. QEMU reads the header of a message in one
+ * go, with its big lock held: once it has read the first byte, nothing can stop the
+ * ring before the rest has arrived. The device sends the first byte. When the socket
+ * shows that QEMU has read it, the rest makes it a notification if the ring still runs;
+ * otherwise a message of a type that does not exist (QEMU prints a line about it and
+ * goes on).
  *
  * QEMU answers a notification after it has raised the generation of the
- * configuration, and before it asks for the configuration again. The answer is
- * therefore the moment at which the driver may be shown a new copy.
+ * configuration, and before it asks for the configuration again. So at that answer the
+ * driver may see a new copy.
  */
 #include <errno.h>
 #include <linux/sockios.h>
@@ -26,11 +26,11 @@
 #include "log.h"
 #include "vhost_user.h"
 
-/* How often it is looked whether QEMU has begun to read, at first and at last. */
+/* The first and the last interval of the checks whether QEMU has begun to read. */
 #define LOOK_FIRST_NS 20000UL
 #define LOOK_LAST_NS  10000000UL
 
-/* Has the notification's first byte, and is no type of message. */
+/* Begins with the notification's first byte, but is no message type. */
 #define NO_SUCH_TYPE (VHOST_BACKEND_CONFIG_CHANGE | 1u << 24)
 
 static void close_backend(struct vhost *vhost)
@@ -41,7 +41,7 @@ static void close_backend(struct vhost *vhost)
 		close(vhost->backend.fd);
 	vhost->backend.fd = -1;
 	vhost->answer_have = 0;
-	/* What this channel did not bring through is owed on the next. */
+	/* The next channel must send what this channel did not deliver. */
 	if (vhost->notice != NOTICE_NONE)
 		vhost->config_changes++;
 	vhost->notice = NOTICE_NONE;
@@ -61,15 +61,15 @@ static void send_part(struct vhost *vhost, const void *part, size_t len)
 	close_backend(vhost);
 }
 
-/* Begin to send a notification that is owed, if the driver can take one. */
+/* Begins to send a notification that is owed, if the driver can take one. */
 static void start(struct vhost *vhost)
 {
 	const u8 first = VHOST_BACKEND_CONFIG_CHANGE;
 
-	/* QEMU has no driver to tell before the ring was started. */
+	/* Before the ring was started, QEMU has no driver to notify. */
 	if (!vhost->config_changes || vhost->notice != NOTICE_NONE || !vhost->running)
 		return;
-	if (vhost->backend.fd < 0) { /* a frontend that looks by itself */
+	if (vhost->backend.fd < 0) { /* a frontend that polls by itself */
 		vhost->config_changes = 0;
 		vhost->ops->config_told(vhost);
 		return;
@@ -109,11 +109,11 @@ static void send_rest(struct vhost *vhost)
 }
 
 /**
- * vhost_notice_look() - go on with a notification that was begun
+ * vhost_notice_look() - continue a notification that was begun
  * @vhost: the back-end
  *
- * To be called now and then by whatever keeps the event loop busy: QEMU waits
- * for the rest of the message.
+ * Long work in the event loop must call it regularly: QEMU waits for the rest of the
+ * message.
  */
 void vhost_notice_look(struct vhost *vhost)
 {
@@ -124,7 +124,7 @@ void vhost_notice_look(struct vhost *vhost)
 		return;
 	if (!ioctl(vhost->backend.fd, SIOCOUTQ, &unread) && unread)
 		look_later(vhost, min(2 * vhost->look_ns, LOOK_LAST_NS));
-	else if (poll(&conn, 1, 0) > 0) /* perhaps: the ring was stopped before */
+	else if (poll(&conn, 1, 0) > 0) /* perhaps read, after the ring was stopped */
 		look_later(vhost, 0);
 	else
 		send_rest(vhost);
@@ -135,7 +135,7 @@ static void look_due(struct loop_timer *timer)
 	vhost_notice_look(timer->owner);
 }
 
-/* Take in what has come of answers; only notifications are ever answered. */
+/* Receives answers; QEMU answers only notifications. */
 static void read_answers(struct vhost *vhost)
 {
 	ssize_t got;
@@ -167,10 +167,10 @@ static void backend_ready(struct watch *watch, short events)
 }
 
 /**
- * vhost_notice_answers() - take note of a notification that was answered by now
+ * vhost_notice_answers() - handle the answer to a notification, if it has arrived
  * @vhost: the back-end
  *
- * To be called before the frontend is answered about the configuration.
+ * Call it before answering the frontend about the configuration.
  */
 void vhost_notice_answers(struct vhost *vhost)
 {
@@ -178,7 +178,7 @@ void vhost_notice_answers(struct vhost *vhost)
 }
 
 /**
- * vhost_notice_resume() - send what was owed while the ring did not run
+ * vhost_notice_resume() - send the notifications owed since the ring stopped
  * @vhost: the back-end
  */
 void vhost_notice_resume(struct vhost *vhost)
@@ -187,7 +187,7 @@ void vhost_notice_resume(struct vhost *vhost)
 }
 
 /**
- * vhost_set_backend() - take the channel on which the back-end asks
+ * vhost_set_backend() - take the channel for the back-end's messages
  * @vhost: the back-end
  * @fd: a socket, or -1 for none
  */
@@ -205,10 +205,10 @@ void vhost_set_backend(struct vhost *vhost, int fd)
 /**
  * vhost_config_changed() - tell the driver that the configuration changed
  * @vhost: the back-end
- * @times: how many notifications are wanted, 1 except for a fault's sake
+ * @times: the number of notifications, 1 except for a fault
  *
- * Held back until the driver runs the ring; never waits. Notifications that
- * could not be sent yet are not sent twice.
+ * Holds notifications back until the driver runs the ring; never waits. Notifications
+ * that are still unsent are merged into one.
  */
 void vhost_config_changed(struct vhost *vhost, u32 times)
 {

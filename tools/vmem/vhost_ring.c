@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vhost-user back-end: set-up and life of the one ring, and its calls.
+ * vhost-user back-end: set-up, start and stop of the ring, and its calls.
  */
 #include <errno.h>
 #include <poll.h>
@@ -10,7 +10,7 @@
 #include "log.h"
 #include "vhost_user.h"
 
-/* In the word of SET_VRING_KICK and its like. */
+/* In the word of SET_VRING_KICK and similar messages. */
 #define NO_FD 0x100
 
 static void close_watch(struct watch *watch)
@@ -45,14 +45,14 @@ void vhost_call(struct vhost *vhost)
 {
 	u64 one = 1;
 
-	/* A counter that is full interrupts all the same. */
+	/* A full counter still interrupts. */
 	if (vhost->call_fd >= 0 && write(vhost->call_fd, &one, sizeof(one)) < 0 &&
 	    errno != EAGAIN)
 		log_limited("call descriptor: %s", strerror(errno));
 }
 
 /**
- * vhost_kick_self() - have the ring served again at the loop's next turn
+ * vhost_kick_self() - serve the ring again at the loop's next turn
  * @vhost: the back-end
  */
 void vhost_kick_self(struct vhost *vhost)
@@ -65,8 +65,8 @@ void vhost_kick_self(struct vhost *vhost)
 }
 
 /*
- * Serve the ring no more. What was taken and not answered goes back into it, so
- * that its index is the one to go on with.
+ * Stops serving the ring. Puts an unanswered request back into it, so that its index is
+ * the one to continue with.
  */
 static void halt(struct vhost *vhost)
 {
@@ -87,11 +87,11 @@ void vhost_ring_stop(struct vhost *vhost)
 }
 
 /**
- * vhost_ring_update() - start to serve the ring if all it needs is there
+ * vhost_ring_update() - start serving the ring if everything it needs is there
  * @vhost: the back-end
  *
- * A ring runs from its kick descriptor on; it is served while enabled, which
- * it is from the start where protocol features were not negotiated.
+ * A ring runs once it has a kick descriptor, and is served while it is enabled. Without
+ * negotiated protocol features it is enabled from the start.
  */
 void vhost_ring_update(struct vhost *vhost)
 {
@@ -129,7 +129,7 @@ static int set_call(struct vhost *vhost, struct vhost_message *msg)
 	if (vhost->call_fd >= 0)
 		close(vhost->call_fd);
 	vhost->call_fd = vhost_take_fd(msg);
-	/* Requests answered while there was nobody to call must not be lost. */
+	/* Requests that were answered without a call descriptor must not be lost. */
 	vhost_call(vhost);
 	return 0;
 }

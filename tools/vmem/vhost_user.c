@@ -19,7 +19,7 @@
 	 BIT(VHOST_PROTO_RESET_DEVICE) | BIT(VHOST_PROTO_CONFIGURE_MEM_SLOTS) | \
 	 BIT(VHOST_PROTO_STATUS))
 
-/* What a message's handler returns beside 0 (fine) and -1 (refused). */
+/* What a message's handler returns besides 0 (done) and -1 (refused). */
 #define REPLIED 1
 
 _Static_assert(sizeof(struct mem_region_desc) == 32, "as on the wire");
@@ -34,7 +34,7 @@ static void close_fds(struct vhost_message *msg)
  * vhost_take_fd() - take over a message's first descriptor
  * @msg: the message
  *
- * Whatever the frontend has made of it, reading and writing it waits for nothing.
+ * Makes it non-blocking, whatever the frontend has made of it.
  *
  * Return: the descriptor, now the caller's, or -1 if it carries none.
  */
@@ -225,7 +225,7 @@ static int handle(struct vhost *vhost, struct vhost_message *msg)
 	}
 }
 
-/* Whether a message's payload has the words that its handler reads blindly. */
+/* Does a message's payload have the words that its handler reads without a check? */
 static bool long_enough(const struct vhost_header *header)
 {
 	switch (header->request) {
@@ -267,7 +267,10 @@ static void dispatch(struct vhost *vhost)
 	msg->have = 0;
 }
 
-/* Receive what is there of the current message; 0: more is missing, -1: over. */
+/*
+ * Receives what has arrived of the current message; 0: incomplete, -1: the connection
+ * is over.
+ */
 static int receive(struct vhost *vhost)
 {
 	struct vhost_message *msg = &vhost->in;
@@ -305,7 +308,7 @@ static void conn_ready(struct watch *watch, short events)
 	int whole;
 
 	(void)events;
-	/* A header comes first, then its payload if it has one: two rounds. */
+	/* First the header, then its payload if it has one: two rounds. */
 	whole = receive(vhost);
 	if (!whole)
 		whole = receive(vhost);
@@ -361,7 +364,7 @@ bool vhost_connected(const struct vhost *vhost)
 
 /**
  * vhost_close() - end the connection
- * @vhost: the back-end; its memory table stays for a last look at the memory
+ * @vhost: the back-end; its memory table stays for a last scan of the memory
  */
 void vhost_close(struct vhost *vhost)
 {

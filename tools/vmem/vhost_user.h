@@ -4,7 +4,7 @@
 
 /*
  * The back-end of the vhost-user protocol (QEMU's docs/interop/vhost-user):
- * one connection, one queue. Knows nothing of virtio-mem.
+ * one connection, one queue. Independent of virtio-mem.
  */
 #include "guest_mem.h"
 #include "loop.h"
@@ -110,31 +110,31 @@ _Static_assert(offsetof(struct vhost_message, payload) == 12, "as on the wire");
 
 struct vhost;
 
-/* How far a notification of a changed configuration has got. */
+/* The progress of a notification of a changed configuration. */
 enum vhost_notice {
-	NOTICE_NONE,  /* none is under way */
+	NOTICE_NONE,  /* no notification is under way */
 	NOTICE_BEGUN, /* its first byte was sent */
 	NOTICE_SENT,  /* all of it was sent; its answer is awaited */
 };
 
-/* The frontend's answer to a message of the back-end that asks for one. */
+/* The frontend's answer to a message of the back-end. */
 struct vhost_answer {
 	struct vhost_header header;
-	u64 value; /* 0: fine */
+	u64 value; /* 0: success */
 } __attribute__((packed));
 
 /**
- * struct vhost_ops - what the protocol's user is called for
- * @connected: a frontend is there
+ * struct vhost_ops - callbacks of the protocol's user
+ * @connected: a frontend has connected
  * @read_config: fill in the configuration space, @len bytes
- * @config_told: from now on the driver sees a new generation of it
+ * @config_told: from now on the driver sees a new generation of the configuration
  * @config_written: the driver wrote to the configuration space
  * @features_set: the driver's features are known: @vhost->features
  * @memory_changed: regions were added or removed
  * @ring_started: the ring runs now (enabled, with a kick descriptor)
- * @ring_stopped: it does not any more; a request that was taken and not
- *                answered must go back (vring_untake())
- * @kick: there may be something in the ring; never while it does not run
+ * @ring_stopped: the ring has stopped; a request that was taken but not answered must
+ *                go back (vring_untake())
+ * @kick: the ring may have requests; called only while it runs
  * @closed: the frontend has gone
  */
 struct vhost_ops {
@@ -162,13 +162,13 @@ struct vhost {
 	u64 features, protocol; /* acknowledged */
 	u8 status;
 	bool enabled, running;
-	bool ran; /* since the frontend came */
+	bool ran; /* since the frontend connected */
 	u32 config_changes; /* notifications owed to the driver */
 	enum vhost_notice notice;
-	struct loop_timer look; /* whether a notification is being read */
+	struct loop_timer look; /* checks whether a notification is being read */
 	u64 look_ns;
-	struct vhost_answer answer; /* on the back-end channel, and */
-	size_t answer_have;	    /* bytes of it so far */
+	struct vhost_answer answer; /* from the back-end channel */
+	size_t answer_have;	    /* bytes of @answer so far */
 };
 
 int vhost_listen(struct vhost *vhost, const char *path);
@@ -184,7 +184,7 @@ void vhost_notice_answers(struct vhost *vhost);
 void vhost_notice_resume(struct vhost *vhost);
 void vhost_set_backend(struct vhost *vhost, int fd);
 
-/* vhost_ring.c: set-up and life of the ring */
+/* vhost_ring.c: set-up, start and stop of the ring */
 int vhost_ring_message(struct vhost *vhost, struct vhost_message *msg);
 void vhost_ring_stop(struct vhost *vhost);
 void vhost_ring_update(struct vhost *vhost);

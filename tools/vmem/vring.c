@@ -19,7 +19,7 @@ struct desc {
 	u16 next;
 };
 
-/* The rings' words in host memory, NULL when they do not lie in it. */
+/* The rings' words in host memory; NULL if they do not lie in shared memory. */
 struct ring_words {
 	const struct desc *desc;
 	u16 *avail_flags, *avail_idx, *avail_ring, *used_event;
@@ -31,8 +31,8 @@ struct ring_words {
 };
 
 /*
- * Addresses are looked up anew for each use: the memory table may change
- * between two requests, and a look-up is a few comparisons.
+ * Looks addresses up again for each use: the memory table may change between two
+ * requests, and a look-up takes a few comparisons.
  */
 static bool find_words(const struct vring *ring, const struct guest_mem *mem,
 		       struct ring_words *w)
@@ -46,7 +46,7 @@ static bool find_words(const struct vring *ring, const struct guest_mem *mem,
 	w->desc = guest_mem_from_user(mem, ring->desc, n * sizeof(struct desc));
 	avail = guest_mem_from_user(mem, ring->avail, 6 + 2 * n);
 	used = guest_mem_from_user(mem, ring->used, 6 + 8 * n);
-	/* A region may itself begin at an odd place. */
+	/* A region may itself begin at an unaligned address. */
 	if (!n || !w->desc || !avail || !used || !IS_ALIGNED((uintptr_t)w->desc, 8) ||
 	    !IS_ALIGNED((uintptr_t)avail, 2) || !IS_ALIGNED((uintptr_t)used, 4))
 		return false;
@@ -62,7 +62,7 @@ static bool find_words(const struct vring *ring, const struct guest_mem *mem,
 }
 
 /**
- * vring_reset() - forget all that was learned of a ring since it was set up
+ * vring_reset() - forget the state of a ring since its set-up
  * @ring: a ring; its addresses and size stay
  */
 void vring_reset(struct vring *ring)
@@ -125,7 +125,7 @@ static bool enter_indirect(struct table *table, const struct desc *d)
 	return true;
 }
 
-/* Follow the chain; false if it makes no sense. A loop runs out of steps. */
+/* Follows the chain; false if it makes no sense. The limit of steps ends a loop. */
 static bool walk(const struct vring *ring, const struct guest_mem *mem,
 		 const struct desc *descs, struct vring_chain *chain)
 {
@@ -160,8 +160,8 @@ static bool walk(const struct vring *ring, const struct guest_mem *mem,
  * @mem: the guest's memory
  * @chain: filled in for VRING_CHAIN
  *
- * VRING_BROKEN is final: the ring yields nothing more until it is set up anew,
- * as a device in need of reset behaves.
+ * VRING_BROKEN is final: the ring yields nothing more until it is set up anew, like a
+ * device that needs a reset.
  */
 enum vring_result vring_pop(struct vring *ring, const struct guest_mem *mem,
 			    struct vring_chain *chain)
@@ -190,8 +190,8 @@ enum vring_result vring_pop(struct vring *ring, const struct guest_mem *mem,
 }
 
 /**
- * vring_untake() - put the chain that was taken last back
- * @ring: the ring; the chain was neither given back nor forgotten
+ * vring_untake() - put back the chain that was taken last
+ * @ring: the ring; the chain must not have been pushed or forgotten
  */
 void vring_untake(struct vring *ring)
 {
@@ -223,14 +223,14 @@ int vring_answer(const struct guest_mem *mem, const struct vring_chain *chain,
 	return left ? -1 : 0;
 }
 
-/* Whether the driver wants to hear that the used index went to @now. */
+/* Does the driver want a call because the used index has reached @now? */
 static bool wants_call(struct vring *ring, const struct ring_words *w, u16 now)
 {
 	u16 old = ring->signalled;
 	bool valid = ring->signalled_valid;
 	u16 event;
 
-	/* The used index must be out before the driver's wish is read. */
+	/* The used index must be visible before the driver's wish is read. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!ring->event_idx)
 		return !(__atomic_load_n(w->avail_flags, __ATOMIC_RELAXED) &
@@ -238,7 +238,7 @@ static bool wants_call(struct vring *ring, const struct ring_words *w, u16 now)
 	event = __atomic_load_n(w->used_event, __ATOMIC_RELAXED);
 	ring->signalled = now;
 	ring->signalled_valid = true;
-	/* Did the index step over the driver's mark since the last look? */
+	/* Has the index passed the driver's mark since the last check? */
 	return !valid || (u16)(now - event - 1) < (u16)(now - old);
 }
 
@@ -273,7 +273,7 @@ bool vring_push(struct vring *ring, const struct guest_mem *mem, u32 head, u32 l
  * @ring: the ring
  * @mem: the guest's memory
  *
- * Return: whether a chain came meanwhile, for which no kick may follow.
+ * Return: whether a chain arrived meanwhile, for which there may be no kick.
  */
 bool vring_rearm(struct vring *ring, const struct guest_mem *mem)
 {

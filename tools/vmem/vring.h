@@ -4,14 +4,14 @@
 
 /*
  * The device's side of a split virtqueue (virtio 1.2, section 2.7), with
- * indirect descriptors and event index. All of a ring but its addresses is the
- * guest's to scribble on: everything is read once, into private copies.
+ * indirect descriptors and event index. The guest can overwrite all of a ring except
+ * its addresses at any time, so everything is read only once, into private copies.
  */
 #include "device.h"
 #include "guest_mem.h"
 
 #define VRING_MAX_SIZE 1024
-/* Writable pieces that are remembered; a response has 10 bytes. */
+/* The most writable pieces that are kept; a response has 10 bytes. */
 #define VRING_MAX_IN 16
 
 #define VIRTIO_RING_F_INDIRECT_DESC 28
@@ -24,14 +24,14 @@ struct vring {
 	u16 signalled;	       /* used index at the last call */
 	bool signalled_valid;
 	bool indirect, event_idx; /* negotiated */
-	bool broken;		  /* nonsense was found: nothing more until a reset */
+	bool broken;		  /* the ring made no sense: serve nothing more until a reset */
 };
 
-/* One request as found in the ring. */
+/* A request as found in the ring. */
 struct vring_chain {
 	u16 head;
-	u32 out_bytes; /* readable bytes in all, of which @out has the first ones */
-	u32 in_bytes;  /* writable bytes, those in @in only */
+	u32 out_bytes; /* readable bytes in all; @out has the first of them */
+	u32 in_bytes;  /* writable bytes, only those in @in */
 	struct vmem_req out;
 	struct {
 		u64 gpa;

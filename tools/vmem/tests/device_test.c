@@ -14,8 +14,8 @@
 
 struct fake {
 	struct vmem_host host;
-	bool data[COUNT]; /* a page of the block is allocated, */
-	bool zero[COUNT]; /* and all zeros */
+	bool data[COUNT]; /* a page of the block is allocated */
+	bool zero[COUNT]; /* and that page is all zeros */
 	u64 punched;	  /* bytes */
 	int refuse;	  /* errno for discards */
 	u32 strays, touches; /* notes */
@@ -84,7 +84,7 @@ static u32 ask_at(u16 type, u64 addr, u16 nb)
 	struct vmem_req req = {.type = type, .addr = addr, .nb_blocks = nb};
 	struct vmem_resp resp;
 
-	/* Paddings are to be ignored. */
+	/* The device must ignore padding. */
 	memset(req.padding, 0xff, sizeof(req.padding));
 	memset(req.padding2, 0xff, sizeof(req.padding2));
 	vmem_handle(&dev, &req, &resp);
@@ -129,7 +129,7 @@ TEST(device, config)
 	CHECK(config.usable_region_size % BLOCK == 0 &&
 	      config.usable_region_size <= SIZE);
 	CHECK_EQ(config.node_id, 0);
-	/* Both sizes that change by themselves stay until a new copy is shown. */
+	/* Both sizes that change without a request stay until the device shows a new copy. */
 	vmem_set_requested(&dev, 600UL << 20);
 	vmem_read_config(&dev, &config);
 	CHECK_EQ(config.requested_size, 300UL << 20);
@@ -173,7 +173,7 @@ TEST(device, usable_region)
 TEST(device, plug_and_unplug)
 {
 	set_up(10 * BLOCK);
-	CHECK_EQ(ask(VMEM_REQ_PLUG, 60, 10), VMEM_ACK); /* over a word of bits */
+	CHECK_EQ(ask(VMEM_REQ_PLUG, 60, 10), VMEM_ACK); /* across words of the bitmap */
 	CHECK_EQ(dev.plugged, 10 * BLOCK);
 	CHECK_EQ(ask(VMEM_REQ_STATE, 60, 10), STATE(VMEM_PLUGGED));
 	CHECK_EQ(ask(VMEM_REQ_STATE, 59, 11), STATE(VMEM_MIXED));
@@ -237,7 +237,7 @@ TEST(device, nack_above_requested)
 	CHECK_EQ(ask(VMEM_REQ_PLUG, 0, 5), VMEM_NACK);
 	CHECK_EQ(ask(VMEM_REQ_PLUG, 0, 4), VMEM_ACK);
 	CHECK_EQ(ask(VMEM_REQ_PLUG, 9, 1), VMEM_NACK);
-	/* What is wrong in itself is an error, however much is plugged. */
+	/* A malformed request is an error, however much is plugged. */
 	CHECK_EQ(ask(VMEM_REQ_PLUG, 3, 1), VMEM_ERROR);
 	vmem_set_requested(&dev, 0);
 	CHECK_EQ(ask(VMEM_REQ_UNPLUG, 0, 4), VMEM_ACK);
@@ -272,20 +272,20 @@ TEST(device, stray)
 {
 	set_up(SIZE);
 	CHECK_EQ(ask(VMEM_REQ_PLUG, 0, 4), VMEM_ACK);
-	fake.data[2] = true; /* plugged: its right */
+	fake.data[2] = true; /* in a plugged block, which is allowed */
 	CHECK_EQ(look(), 0);
 	CHECK_EQ(dev.stray, 0);
 	fake.data[4] = fake.data[COUNT - 1] = true;
 	CHECK_EQ(look(), 0);
 	CHECK_EQ(dev.stray, 8192);
-	/* It was given back once it was counted; the total stays. */
+	/* The device gave the page back when it counted it; the total stays. */
 	CHECK(!fake.data[4] && !fake.data[COUNT - 1] && fake.data[2]);
 	CHECK_EQ(look(), 0);
 	CHECK_EQ(dev.stray, 8192);
 	CHECK_EQ(fake.strays, 2);
 	CHECK_EQ(dev.violations[VMEM_V_STRAY], 2);
 	CHECK_EQ(vmem_allocated(&dev, 0, SIZE), 4096);
-	/* Found before a plug: counted, and thrown away. */
+	/* Found before a plug: counted and discarded. */
 	fake.data[4] = true;
 	CHECK_EQ(ask(VMEM_REQ_PLUG, 4, 2), VMEM_ACK);
 	CHECK(!fake.data[4] && fake.data[2]);
@@ -308,7 +308,7 @@ TEST(device, touched)
 	CHECK_EQ(dev.stray, 4096);
 	CHECK(!fake.data[4] && !fake.data[9]);
 	CHECK_EQ(fake.touches, 1);
-	/* Not the guest's fault for sure. */
+	/* Not necessarily the guest's fault. */
 	CHECK_EQ(dev.violations[VMEM_V_STRAY], 1);
 	fake.data[4] = true;
 	CHECK_EQ(look(), 0);
@@ -343,7 +343,7 @@ TEST(device, buffers_in_unplugged_blocks)
 	CHECK(!vmem_overlaps_unplugged(&dev, ADDR, 0));
 }
 
-/* Random requests against a model of a byte for each block. */
+/* Compares random requests with a model that has a byte per block. */
 TEST(device, random_against_model)
 {
 	static u8 model[COUNT];

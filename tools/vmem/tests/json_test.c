@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The JSON parser: what it takes, what it refuses, how it finds the end of a value. */
+/*
+ * The JSON parser: the texts that it accepts and refuses, and how it finds the end of a
+ * value.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -186,7 +189,7 @@ TEST(json, depth_and_size)
 	free(many);
 }
 
-/* Damage a good text at random; the parser may say yes or no, but must survive. */
+/* Damages a valid text at random; the parser may accept or refuse it, but must survive. */
 TEST(json, mutated)
 {
 	const char *text = "{\"execute\": \"x\\ud83d\\ude00\", \"a\": [1, {\"b\": "

@@ -9,7 +9,7 @@
 
 #include "check.h"
 
-/* As the exit status of ktest: no case matches the filter. */
+/* The same exit status as ktest's: no case matches the filter. */
 #define STATUS_NOTHING 3
 
 static struct test *tests;
@@ -17,7 +17,7 @@ static bool failed;
 
 /**
  * test_register() - add a test to the list, in order of suite, then of file
- * @test: stays
+ * @test: must stay valid
  */
 void test_register(struct test *test)
 {
@@ -30,7 +30,7 @@ void test_register(struct test *test)
 }
 
 /**
- * test_fail() - the running test has failed; it goes on
+ * test_fail() - report a failure of the running test, which goes on
  * @file: where
  * @line: where
  * @fmt: why
@@ -63,7 +63,7 @@ static const struct test *next_of(const struct test *test, const char *suite,
 	return test;
 }
 
-/* Run the suite that @first begins; returns whether all was well. */
+/* Runs the suite that starts with @first; returns whether all its tests passed. */
 static bool run_suite(const struct test *first, const char *glob, int number)
 {
 	int count = 0, done = 0;
@@ -105,7 +105,7 @@ int main(int argc, char **argv)
 		if (!strncmp(argv[i], option, sizeof(option) - 1))
 			glob = argv[i] + sizeof(option) - 1;
 	}
-	/* Globs are over the names that are printed. */
+	/* Globs match the printed names. */
 	if (glob && !strncmp(glob, "vmem_", 5))
 		glob += 5;
 	first = next_of(tests, NULL, glob);

@@ -63,7 +63,7 @@ TEST(options, numbers)
 	CHECK_EQ(number, UINT64_MAX);
 }
 
-/* Lines that a function prints, as many as a pipe holds. */
+/* The lines that a function prints, up to the size of a pipe. */
 static u32 lines_of(void (*fn)(void), char *text, size_t room)
 {
 	int pipes[2], old = dup(STDERR_FILENO);
@@ -125,7 +125,7 @@ TEST(faults, order_and_counts)
 	CHECK_EQ(faults_next().kind, FAULT_NONE);
 	CHECK_EQ(faults_next().kind, FAULT_BUSY);
 	CHECK_EQ(faults_next().kind, FAULT_BUSY);
-	CHECK_EQ(faults_next().kind, FAULT_NONE); /* the delay lets its second one pass */
+	CHECK_EQ(faults_next().kind, FAULT_NONE); /* the delay lets its second request pass */
 	CHECK_EQ(faults_next().ms, 50);
 	CHECK_EQ(faults_next().kind, FAULT_NONE);
 	CHECK_EQ(faults_pending(), 0);

@@ -146,7 +146,7 @@ TEST(memfile, counts_and_punches)
 	CHECK_EQ(memfile_discard(&mem, GPA + 0x5000, 0x1000), 0);
 	CHECK_EQ(ram[0x5000], 0);
 	CHECK_EQ(memfile_next_data(&mem, GPA, GPA + BYTES, &from, &to), 1);
-	/* Reading the hole has filled it again, which is what makes strays visible. */
+	/* Reading the hole has filled it again: this makes strays visible. */
 	CHECK_EQ(from, GPA + 0x5000);
 	CHECK(memfile_discard(&mem, GPA + BYTES - 4096, 8192) < 0);
 	tear_down();
@@ -169,7 +169,7 @@ TEST(memfile, tells_written_from_read)
 	CHECK_EQ(first, GPA + far);
 	CHECK_EQ(memfile_written(&mem, GPA + far, GPA + far + 4096, &first), 4096);
 	CHECK_EQ(memfile_written(&mem, GPA + BYTES, GPA + 2 * BYTES, &first), 0);
-	/* To look has allocated nothing. */
+	/* The scan has allocated nothing. */
 	CHECK_EQ(memfile_discard(&mem, GPA, BYTES), 0);
 	CHECK_EQ(memfile_written(&mem, GPA, GPA + BYTES, &first), 0);
 	CHECK_EQ(memfile_next_data(&mem, GPA, GPA + BYTES, &from, &to), 0);
@@ -228,7 +228,7 @@ TEST(vring, scattered_and_indirect)
 	tear_down();
 }
 
-/* Each of these breaks the ring once, and for good. */
+/* Each of these breaks the ring, until it is set up anew. */
 TEST(vring, nonsense)
 {
 	static const struct {

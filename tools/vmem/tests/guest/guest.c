@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A guest that does what it is told: reads commands from the UART, drives the
- * virtio-mem devices on virtio-mmio by polling, and prints what came back. It is
- * QEMU's half of the memory device's tests, so that they need no kernel.
+ * A guest that executes commands: it reads them from the UART, drives the virtio-mem
+ * devices on virtio-mmio by polling, and prints the answers. With it the memory
+ * device's tests with QEMU need no kernel.
  *
  *   plug|unplug|state DEV BLOCK COUNT   answer (and state)
  *   all DEV                             unplug all
