@@ -176,7 +176,7 @@ def check_size(device: Device, size: int) -> None:
         raise CtlError(f'{device.name} has {show_size(now.region)} at most')
     if size % now.block:
         below = size - size % now.block
-        raise CtlError(f"{show_size(size)} is no multiple of {device.name}'s block size {show_size(now.block)}: "
+        raise CtlError(f"{show_size(size)} is not a multiple of {device.name}'s block size {show_size(now.block)}: "
                        f'try {show_size(below)} or {show_size(min(below + now.block, now.region))}')
 
 

@@ -103,7 +103,7 @@ static void negotiate(struct client *client, const char *command, struct ctl_rep
 			 "expecting qmp_capabilities first, before %.64s", command);
 	else if (client->negotiated)
 		ctl_fail(reply, "CommandNotFound",
-			 "capabilities were negotiated already");
+			 "capabilities have already been negotiated");
 	else
 		client->negotiated = true;
 }
@@ -122,8 +122,8 @@ static const char *request_error(const struct json *root)
 	for (const struct json *m = root->child; m; m = m->next) {
 		if (strcmp(m->key, "execute") && strcmp(m->key, "arguments") &&
 		    strcmp(m->key, "id"))
-			return "a request has members 'execute', 'arguments' and 'id' "
-			       "only";
+			return "a request may only have the members 'execute', "
+			       "'arguments' and 'id'";
 	}
 	return NULL;
 }
@@ -252,8 +252,7 @@ static void listener_ready(struct watch *watch, short events)
 	while (i < MAX_CLIENTS && ctl.client[i].watch.fd >= 0)
 		i++;
 	if (i == MAX_CLIENTS) {
-		log_limited("--ctl: a client was turned away, %d are connected",
-			 MAX_CLIENTS);
+		log_limited("--ctl: too many clients (%d), one was refused", MAX_CLIENTS);
 		close(fd);
 		return;
 	}

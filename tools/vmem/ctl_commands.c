@@ -33,7 +33,7 @@ static const char *need_string(const struct json *arguments, const char *name,
 
 	if (!value)
 		ctl_fail(reply, "GenericError",
-			 "argument '%s' must be there, as a string", name);
+			 "argument '%s' is missing or not a string", name);
 	return value;
 }
 
@@ -92,7 +92,7 @@ static void qom_set(struct vmem *vmem, const struct json *arguments,
 	if (!name)
 		return;
 	if (!value)
-		ctl_fail(reply, "GenericError", "argument 'value' must be there");
+		ctl_fail(reply, "GenericError", "argument 'value' is missing");
 	else if (!ctl_prop_set(vmem, name, value, reply))
 		no_property(path, name, reply);
 }

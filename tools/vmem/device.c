@@ -34,11 +34,11 @@ const char *const vmem_violation_names[VMEM_NR_VIOLATIONS] = {
 const char *vmem_geometry_error(u64 addr, u64 size, u64 block)
 {
 	if (block < 4096 || !IS_POWER_OF_2(block))
-		return "--block must be a power of two, 4K at least";
+		return "--block must be a power of two and at least 4K";
 	if (!IS_ALIGNED(addr, block))
 		return "--addr must be a multiple of --block";
 	if (!size || !IS_ALIGNED(size, block))
-		return "--size must be a multiple of --block, one block at least";
+		return "--size must be a multiple of --block, and at least one block";
 	if (addr + size < addr)
 		return "--addr plus --size exceeds 64 bits";
 	if (size / block > MAX_BLOCKS)
@@ -88,7 +88,10 @@ void vmem_violation(struct vmem_dev *dev, enum vmem_violation kind)
 	dev->host->note(dev->host, VMEM_NOTE_VIOLATION, kind, 0);
 }
 
-/* @may_shrink: only if everything is unplugged, by UNPLUG ALL or a system reset. */
+/*
+ * May be smaller than before, so apply it only if everything is unplugged: by UNPLUG
+ * ALL or a system reset.
+ */
 static u64 usable_for(const struct vmem_dev *dev, u64 requested)
 {
 	u64 slack = ALIGN_UP(USABLE_SLACK, dev->block);
@@ -108,7 +111,7 @@ const char *vmem_size_error(const struct vmem_dev *dev, u64 requested)
 	if (requested > dev->size)
 		return "is larger than the device's region";
 	if (!IS_ALIGNED(requested, dev->block))
-		return "is no multiple of the device's block size";
+		return "is not a multiple of the device's block size";
 	return NULL;
 }
 

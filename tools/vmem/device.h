@@ -68,15 +68,15 @@ enum vmem_state {
 
 /* A driver's violations of the spec: X(NAME, "name", "meaning"). */
 #define VMEM_VIOLATIONS(X)                                                             \
-	X(BAD_TYPE, "bad-type", "request of an unknown type")                          \
-	X(MISALIGNED, "misaligned", "address is no multiple of the block size")        \
-	X(ZERO_COUNT, "zero-count", "request for no block at all")                     \
-	X(OUT_OF_RANGE, "out-of-range", "block outside of the usable region")          \
-	X(WRONG_STATE, "wrong-state", "block was in the requested state already")      \
-	X(STRAY, "stray-access", "write to a block that is not plugged")               \
-	X(BAD_BUFFER, "bad-buffer", "request or response buffer too short or nowhere") \
-	X(BAD_RING, "bad-ring", "descriptor chain or ring index that makes no sense")  \
-	X(CONFIG_WRITE, "config-write", "write to the read-only configuration")        \
+	X(BAD_TYPE, "bad-type", "request of an unknown type")                                \
+	X(MISALIGNED, "misaligned", "address is not a multiple of the block size")           \
+	X(ZERO_COUNT, "zero-count", "request without blocks")                                \
+	X(OUT_OF_RANGE, "out-of-range", "block outside the usable region")                   \
+	X(WRONG_STATE, "wrong-state", "block was already in the requested state")            \
+	X(STRAY, "stray-access", "write to an unplugged block")                              \
+	X(BAD_BUFFER, "bad-buffer", "request or response buffer too short or not in memory") \
+	X(BAD_RING, "bad-ring", "descriptor chain or ring index that makes no sense")        \
+	X(CONFIG_WRITE, "config-write", "write to the read-only configuration")              \
 	X(FEATURES, "features", "UNPLUGGED_INACCESSIBLE or VERSION_1 was not accepted")
 
 enum vmem_violation {

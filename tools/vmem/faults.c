@@ -60,11 +60,11 @@ const char *faults_add(const struct fault *fault)
 	struct fault *slot;
 
 	if (fault->kind >= FAULT_SPURIOUS)
-		return "this kind cannot wait for a request";
+		return "this kind of fault cannot be queued";
 	if (fault->ms > MAX_DELAY_MS)
-		return "ms must be 600000 at most";
+		return "ms must be at most 600000";
 	if (fault->count > MAX_REQUESTS || fault->skip > MAX_REQUESTS)
-		return "count and skip must be 1000000000 at most";
+		return "count and skip must be at most 1000000000";
 	if (nr_faults == MAX_FAULTS)
 		return "32 faults are queued already";
 	if (!fault->count)
@@ -105,11 +105,12 @@ static const char *parse_one(char *text)
 
 	fault.kind = part ? faults_kind(part) : FAULT_NONE;
 	if (fault.kind == FAULT_NONE)
-		return "unknown kind of fault; there are busy, nack, error, delay, drop, "
-		       "garbage, short and bad-id";
+		return "unknown kind of fault; expected one of: busy nack error delay "
+		       "drop "
+		       "garbage short bad-id";
 	while ((part = strtok_r(NULL, ":", &save))) {
 		if (!parse_option(&fault, part))
-			return "options are count=N, skip=N and ms=N";
+			return "unknown option; expected count=N, skip=N or ms=N";
 	}
 	return faults_add(&fault);
 }

@@ -13,12 +13,12 @@
 	X(BUSY, "busy", "answers BUSY and does nothing")                               \
 	X(NACK, "nack", "answers NACK and does nothing")                               \
 	X(ERROR, "error", "answers ERROR and does nothing")                            \
-	X(DELAY, "delay", "answers after some milliseconds; later requests wait too")  \
-	X(DROP, "drop", "takes it and never answers")                                  \
-	X(GARBAGE, "garbage", "answers with a type that does not exist; does nothing") \
-	X(SHORT, "short", "does it, and says that no byte was written")                \
-	X(BADID, "bad-id", "does it, and returns a descriptor that nobody gave")       \
-	X(SPURIOUS, "spurious-config", "not a request: configuration notifications now")
+	X(DELAY, "delay", "answers after some milliseconds; later requests wait, too") \
+	X(DROP, "drop", "takes the request and never answers")                         \
+	X(GARBAGE, "garbage", "answers with an unknown type; does nothing")            \
+	X(SHORT, "short", "carries it out, and reports that no byte was written")      \
+	X(BADID, "bad-id", "carries it out, and returns an unknown descriptor")        \
+	X(SPURIOUS, "spurious-config", "sends configuration notifications at once, for no request")
 
 enum fault_kind {
 #define X(name, word, what) FAULT_##name,

@@ -69,9 +69,9 @@ const char *guest_mem_add(struct guest_mem *mem, const struct mem_region_desc *d
 	if (error)
 		return error;
 	if (mem->nr == GUEST_MEM_SLOTS)
-		return "is one region too many";
+		return "exceeds the number of regions";
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
-		return "has no regular file behind it";
+		return "is not backed by a regular file";
 	if (desc->file_offset + desc->size > (u64)st.st_size)
 		return "reaches beyond the end of its file";
 	region->desc = *desc;

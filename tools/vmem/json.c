@@ -154,7 +154,7 @@ static const char *parse_key(struct json_parser *p, const struct json *object)
 	if (!key)
 		return NULL;
 	if (find_key(object, key))
-		return json_fail(p, "member name occurs twice");
+		return json_fail(p, "a member name occurs twice");
 	skip_space(p);
 	if (json_peek(p) != ':')
 		return json_fail(p, "expected ':'");

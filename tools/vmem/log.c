@@ -69,9 +69,10 @@ void log_line_limited(struct log_limit *limit, const char *fmt, ...)
 		return;
 	}
 	if (++limit->printed == LOG_BURST)
-		snprintf(tail, sizeof(tail), " (further ones are left out for a minute)");
+		snprintf(tail, sizeof(tail),
+			 " (further ones are suppressed for a minute)");
 	else if (limit->left_out)
-		snprintf(tail, sizeof(tail), " (%llu before it were left out)",
+		snprintf(tail, sizeof(tail), " (%llu before it were suppressed)",
 			 (unsigned long long)limit->left_out);
 	limit->left_out = 0;
 	va_start(ap, fmt);

@@ -49,7 +49,7 @@ static void config_written(struct vhost *vhost)
 {
 	(void)vhost;
 	vmem_violation(&vmem.dev, VMEM_V_CONFIG_WRITE);
-	log_limited("driver violation: write to the configuration, ignored");
+	log_limited("driver violation: a write to the configuration was ignored");
 }
 
 static void features_set(struct vhost *vhost)

@@ -30,7 +30,7 @@ static const char usage[] =
 	"                     up to 255, marks its event records\n"
 	"  --events FILE      write trace records there\n"
 	"  --faults SPEC      KIND[:count=N][:skip=N][:ms=N],...: see x-inject\n"
-	"  --wait SECONDS     how long to wait for QEMU (default 300, 0: for ever)\n"
+	"  --wait SECONDS     how long to wait for QEMU (default 300, 0: forever)\n"
 	"Sizes and addresses are decimal or 0x hexadecimal, with K, M, G or T behind.\n";
 
 /**
@@ -117,15 +117,15 @@ static bool check(struct options *o)
 	const char *digits = number_at_end(o->id);
 
 	if (!o->socket || !o->ctl)
-		return complain("--socket and --ctl are needed; see --help", NULL);
+		return complain("--socket and --ctl are required; see --help", NULL);
 	if (!o->size)
-		return complain("--addr and --size are needed; see --help", NULL);
+		return complain("--addr and --size are required; see --help", NULL);
 	if (!is_name(o->id))
 		return complain("--id must be up to 31 letters, digits, '-', '_' and '.'",
 				o->id);
 	if (*digits && !parse_number(digits, UINT8_MAX, &o->number))
-		return complain("--id must end in a number up to 255, which marks its "
-				"records, or in none",
+		return complain("a number at the end of --id marks its records and must "
+				"be at most 255",
 				o->id);
 	return true;
 }

@@ -50,8 +50,9 @@ static void try_again(void)
 		return;
 	}
 	qmp.state = "failed";
-	log_limited("--qmp %s: no greeting within 30 s; machine resets will not be noticed",
-		 qmp.vmem->opt.qmp);
+	log_limited("--qmp %s: no greeting within 30 s; the device will not notice "
+		    "machine resets",
+		    qmp.vmem->opt.qmp);
 }
 
 static void handle_object(const struct json *root)
@@ -66,7 +67,7 @@ static void handle_object(const struct json *root)
 		loop_timer_stop(&qmp.retry);
 		qmp.state = "connected";
 	} else if (json_get(root, "error")) {
-		log_limited("--qmp: QEMU refuses to negotiate");
+		log_limited("--qmp: QEMU refused to negotiate");
 	} else if (event && !strcmp(event, "RESET")) {
 		region_reset(qmp.vmem);
 	}

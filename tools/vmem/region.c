@@ -127,7 +127,8 @@ void region_changed(struct vmem *vmem)
 	if (used)
 		log_line(
 			"%llu bytes of the region were in use before the driver started: "
-			"the machine is set up wrongly, or the guest does not respect it",
+			"the machine is set up wrongly, or the guest does not respect "
+			"the region",
 			(unsigned long long)used);
 }
 

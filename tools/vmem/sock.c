@@ -62,14 +62,14 @@ static bool clear_path(const char *path, const char *what)
 	if (lstat(path, &st))
 		return true;
 	if (!S_ISSOCK(st.st_mode)) {
-		log_line("%s %s: is there already and is no socket", what, path);
+		log_line("%s %s: exists and is not a socket", what, path);
 		return false;
 	}
 	fd = sock_connect(path);
 	if (fd >= 0 || errno == EAGAIN) {
 		if (fd >= 0)
 			close(fd);
-		log_line("%s %s: another process is listening there", what, path);
+		log_line("%s %s: another process is listening on it", what, path);
 		return false;
 	}
 	unlink(path);

@@ -154,7 +154,7 @@ static void read_answers(struct vhost *vhost)
 			continue;
 		vhost->answer_have = 0;
 		if (vhost->answer.value)
-			log_limited("the frontend did not take a notification");
+			log_limited("the frontend did not accept a notification");
 		if (vhost->notice == NOTICE_SENT)
 			told(vhost);
 	}

@@ -29,7 +29,7 @@ static void kick_ready(struct watch *watch, short events)
 
 	(void)events;
 	if (got != sizeof(count) && !(got < 0 && errno == EAGAIN)) {
-		log_limited("the kick descriptor is no event descriptor");
+		log_limited("the kick descriptor is not an event descriptor");
 		close_watch(watch);
 		return;
 	}
@@ -113,7 +113,7 @@ static int set_kick(struct vhost *vhost, struct vhost_message *msg)
 
 	vhost_ring_stop(vhost);
 	if (msg->payload.value & NO_FD || fd < 0) {
-		log_limited("a ring without a kick descriptor would have to be polled");
+		log_limited("a ring without a kick descriptor is not supported");
 		if (fd >= 0)
 			close(fd);
 		return -1;
@@ -137,8 +137,8 @@ static int set_call(struct vhost *vhost, struct vhost_message *msg)
 static int set_num(struct vhost *vhost, u32 num)
 {
 	if (!num || num > VRING_MAX_SIZE || !IS_POWER_OF_2(num)) {
-		log_limited("a ring of %u entries: must be a power of two, %d at most", num,
-			 VRING_MAX_SIZE);
+		log_limited("a ring of %u entries: expected a power of two, at most %d",
+			    num, VRING_MAX_SIZE);
 		return -1;
 	}
 	vhost->ring.size = num;

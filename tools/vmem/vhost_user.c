@@ -260,7 +260,7 @@ static void dispatch(struct vhost *vhost)
 	else
 		log_limited("vhost-user request %u is too short", request);
 	if (err < 0)
-		log_limited("vhost-user request %u refused or not known", request);
+		log_limited("vhost-user request %u is refused or unknown", request);
 	if (need && err != REPLIED && reply_value(vhost, msg, err ? 1 : 0) < 0)
 		vhost_close(vhost);
 	close_fds(msg);
@@ -327,7 +327,7 @@ static void listener_ready(struct watch *watch, short events)
 	if (fd < 0)
 		return;
 	if (vhost_connected(vhost)) {
-		log_limited("a second frontend was turned away");
+		log_limited("a second frontend was refused");
 		close(fd);
 		return;
 	}

@@ -113,7 +113,7 @@ TEST(log, speaks_again_after_a_while)
 	char text[4096];
 
 	CHECK_EQ(lines_of(complain_again, text, sizeof(text)), 2);
-	CHECK(strstr(text, "it goes on (7 before it were left out)\n"));
+	CHECK(strstr(text, "it goes on (7 before it were suppressed)\n"));
 	CHECK(strstr(text, "and on\n"));
 }
 
