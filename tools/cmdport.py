@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A client of the virtio console port org.ebb.console: a command a line, each answer ends with "=<status>" (port.sock)."""
+"""A client of the virtio console port org.ebb.console: one command per line, and each answer ends with "=<status>"
+(port.sock)."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import socket
 
 from patience import Deadline
 
-ANSWER_S = 20.0      # seconds that one answer may take
+ANSWER_S = 20.0      # the longest time of an answer, in seconds
 STATUS = re.compile(rb'^=(-?\d+)\r?\n', re.M)
 WORDS = {
     errno.ENOENT: 'this machine has no command port',
@@ -22,11 +23,11 @@ WORDS = {
 
 
 class PortError(Exception):
-    """The port cannot be used, or does not answer as it should."""
+    """The port cannot be used, or its answer is malformed."""
 
 
 class CommandPort:
-    """A connection. QEMU serves one at a time: behind another, everything is taken and nothing is answered."""
+    """A connection. QEMU serves one at a time: a second one can connect and write, but gets no answer."""
     error: type[Exception] = PortError
 
     def __init__(self, path):
@@ -43,18 +44,18 @@ class CommandPort:
         return self.error(WORDS.get(error.errno or 0, f'the command port: {error.strerror or error}'))
 
     def fileno(self) -> int:
-        """For select: something came."""
+        """For select()."""
         return self._socket.fileno()
 
     def send(self, data: bytes) -> None:
-        """Any bytes: lines, or Ctrl-C."""
+        """Send any bytes: lines, or Ctrl-C."""
         try:
             self._socket.sendall(data)
         except OSError as error:
             raise self._failed(error) from None
 
     def receive(self, limit: float = 0.001) -> bool:
-        """Take what has come; whether something came within so many seconds."""
+        """Receive what has arrived; True if anything arrived within the timeout."""
         self._socket.settimeout(max(0.001, limit))
         try:
             data = self._socket.recv(65536)
@@ -68,7 +69,7 @@ class CommandPort:
         return True
 
     def answered(self) -> tuple[int, str] | None:
-        """Status and text of the first line that was sent and whose answer is here."""
+        """Status and text of the oldest complete answer, or None."""
         match = STATUS.search(self._rest)
         if not match:
             return None
@@ -76,7 +77,7 @@ class CommandPort:
         return int(match[1]), text.decode(errors='replace').replace('\r', '')
 
     def answer(self, limit: float = ANSWER_S, line: str = '') -> tuple[int, str]:
-        """The same, waited for."""
+        """The same, but wait for it."""
         deadline = Deadline(limit)
         while not (found := self.answered()):
             if not self.receive(deadline.left()) and deadline.over():
@@ -89,5 +90,5 @@ class CommandPort:
         return self.answer(limit, line)
 
     def close(self) -> None:
-        """Go away; a command that runs is ended."""
+        """Close the connection; this ends a running command."""
         self._socket.close()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What tools/ebb-ctl does: finds the devices of a running machine, shows them, asks for sizes."""
+"""The work of tools/ebb-ctl: find the devices of a running machine, show them, request sizes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qmp import Qmp, QmpError
 from sizes import parse_number, parse_size
 
 
-# What a property of ebb-vmem, x-driver, means to the person who waits.
+# What the values of ebb-vmem's property x-driver mean for a user that waits.
 DRIVER_WORDS = {
     'no-qemu': 'QEMU is not connected to the device: it does not come back to one that was restarted; type make run anew',
     'none': 'the guest runs no driver for the device (not booted yet?)',
@@ -23,7 +23,7 @@ DRIVER_WORDS = {
 
 
 class CtlError(Exception):
-    """Something to tell the user in one line."""
+    """An error to report to the user in one line."""
 
 
 class UsageError(CtlError):
@@ -31,7 +31,7 @@ class UsageError(CtlError):
 
 
 class State:
-    """How a device stands, in bytes."""
+    """The sizes of a device, in bytes."""
 
     def __init__(self, data: dict):
         self.requested, self.plugged, self.block = data['requested-size'], data['size'], data['block-size']
@@ -39,22 +39,22 @@ class State:
 
 
 class Device:
-    """A virtio-mem device behind a control socket of ebb-vmem (ours), or in QEMU itself."""
+    """A virtio-mem device: ebb-vmem's, behind its control socket, or QEMU's own."""
 
     def __init__(self, name: str, qmp: Qmp, ours: bool):
         self.name, self.qmp, self.ours = name, qmp, ours
         self.path = f'/{name}' if ours else f'/machine/peripheral/{name}'
 
     def get(self, prop: str):
-        """A property."""
+        """Read a property."""
         return self.qmp.execute('qom-get', path=self.path, property=prop)
 
     def shared_qmp(self) -> Qmp | None:
-        """QEMU's QMP if this is our connection to it: it serves one."""
+        """This device's connection if it is QEMU's QMP, which serves only one client; else None."""
         return None if self.ours else self.qmp
 
     def state(self) -> State:
-        """How it stands now."""
+        """Its present sizes."""
         for entry in self.qmp.execute('query-memory-devices'):
             if entry['type'] == 'virtio-mem' and entry['data'].get('id') == self.name:
                 return State(entry['data'])
@@ -65,15 +65,15 @@ class Device:
         self.qmp.execute('qom-set', path=self.path, property='requested-size', value=size)
 
     def answers(self) -> dict:
-        """How often it gave which answer."""
+        """How often the device gave each answer."""
         return self.get('x-answers') if self.ours else {}
 
     def driver_fault(self) -> str:
-        """What is in the way between device and driver, '' if nothing is."""
+        """The problem between device and driver, '' if there is none."""
         return DRIVER_WORDS.get(self.get('x-driver'), '') if self.ours else ''
 
     def answer_fault(self, before: dict) -> str:
-        """Which answers keep the guest from the size, '' if none do; before is what answers() was."""
+        """The answers that keep the guest from the size, '' if none; before is an earlier result of answers()."""
         for kind, counts in self.answers().items():
             for answer in ('busy', 'error', 'nack'):
                 if counts[answer] > before[kind][answer]:
@@ -83,12 +83,12 @@ class Device:
         return ''
 
     def unread(self) -> bool:
-        """Whether the guest has not looked at what is requested."""
+        """True if the guest has not read the requested size."""
         return self.ours and self.get('x-config-unread')
 
 
 def qemu_devices(run: str) -> dict[str, Device]:
-    """QEMU's own, in the order of their addresses."""
+    """QEMU's own devices, in the order of their addresses."""
     qmp = Qmp(f'{run}/qmp.sock')
     found = sorted((entry['data'] for entry in qmp.execute('query-memory-devices')
                     if entry['type'] == 'virtio-mem' and entry['data'].get('id')), key=lambda data: data['memaddr'])
@@ -126,12 +126,12 @@ def memory_files(run: str) -> list[tuple[int, int]]:
                 stat = os.stat(f'{fds}/{number}')
                 found.setdefault(stat.st_ino, (stat.st_size, 512 * stat.st_blocks))
     except (OSError, ValueError):
-        pass                             # it is another user's, or has just ended
+        pass                             # another user's process, or one that has just ended
     return list(found.values())
 
 
 def host_bytes(devices: dict[str, Device], states: dict[str, State], run: str) -> dict[str, int | None]:
-    """Bytes of each region that the host holds: ebb-vmem counts them; for QEMU's own, each region is a file."""
+    """Bytes of each region that the host has allocated: ebb-vmem counts them; for QEMU's own devices, each region is a file."""
     files = [] if all(device.ours for device in devices.values()) else memory_files(run)
     found: dict[str, int | None] = {}
     for name, device in devices.items():
@@ -150,7 +150,7 @@ def cmd_status(args: dict) -> int:
     """ebb-ctl status"""
     devices = find_devices(args['run'])
     states = {name: device.state() for name, device in devices.items()}
-    # The look for stray bytes gives them back to the host: HOST comes after it.
+    # The scan for stray bytes gives them back to the host, so read HOST after it.
     stray = {name: device.get('x-stray-bytes') if device.ours else None for name, device in devices.items()}
     touched = {name: device.get('x-touched-bytes') if device.ours else None for name, device in devices.items()}
     host = host_bytes(devices, states, args['run'])
@@ -170,7 +170,7 @@ def cmd_status(args: dict) -> int:
 
 
 def check_size(device: Device, size: int) -> None:
-    """Refuse what the device cannot have, with what it can."""
+    """Refuse a size that the device cannot have, and name those that it can."""
     now = device.state()
     if size > now.region:
         raise CtlError(f'{device.name} has {show_size(now.region)} at most')
@@ -181,7 +181,7 @@ def check_size(device: Device, size: int) -> None:
 
 
 def tell_result(follower: Follower, reached: bool, seconds: float, as_json: bool) -> None:
-    """The end of a resize, in a line for a person or a program."""
+    """Report the end of a resize, in a line for a user or a program."""
     device, now, guest, size = follower.device, follower.now, follower.guest, follower.size
     offline = min(now.plugged, guest.offline_bytes(now.addr, now.region)) if reached else 0
     words = [f'plugged {show_size(now.plugged)}']
@@ -224,7 +224,7 @@ COMMANDS = {'resize': cmd_resize, 'status': cmd_status}
 
 
 def parse(words: list[str], root: str) -> dict:
-    """The command line. Raises UsageError."""
+    """Parse the command line. Raises UsageError."""
     env = os.environ.get
     args = {'run': env('RUN') or (os.path.join(env('O') or os.path.join(root, 'build'), 'run')), 'dev': 'vm0',
             'patience': 15.0, 'json': False}
@@ -254,7 +254,7 @@ def parse(words: list[str], root: str) -> dict:
 
 
 def main(words: list[str], usage: str, root: str) -> int:
-    """The program; its status is 0, 1 if it did not get there, 2 for a wrong command line."""
+    """Run the program. The status is 0, 1 if the size was not reached, 2 for a wrong command line."""
     if '--help' in words or '-h' in words:
         print(usage)
         return 0
@@ -268,7 +268,7 @@ def main(words: list[str], usage: str, root: str) -> int:
             print(json.dumps({'reached': False, 'text': str(error)}))
         print(f'ebb-ctl: {error}', file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
-    except BrokenPipeError:           # the reader of our output has gone
+    except BrokenPipeError:           # the reader of the output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141
     except KeyboardInterrupt:

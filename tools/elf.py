@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the host's tools need of ebb's ELF file: symbols, sections by name, physical addresses, and the tables in it."""
+"""Reads ebb's ELF file for the host's tools: symbols, sections by name, physical addresses, and its tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class ElfError(Exception):
-    """The file is not what it should be; the text says how."""
+    """The file is not a valid ebb image; the text says why."""
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Elf:
         return self.symbols[name]
 
     def physical(self, vaddr: int) -> int | None:
-        """Where a virtual address of the image lies in memory; None if it is none of the image."""
+        """The physical address of a virtual address of the image; None if the image does not contain it."""
         for segment in self.segments:
             if segment.vaddr <= vaddr < segment.vaddr + segment.size:
                 return vaddr - segment.vaddr + segment.paddr
@@ -83,14 +83,14 @@ class Elf:
         return {number: (text(name), text(form)) for number, name, _, form in rows}
 
     def words(self) -> dict[str, dict[int, str]]:
-        """Words of numbers: struct abi_word."""
+        """The words for numbers: struct abi_word."""
         found: dict[str, dict[int, str]] = {}
         for name, number, word in struct.iter_unpack('<14sH48s', self.section('abi_words')):
             found.setdefault(text(name), {})[number] = text(word)
         return found
 
     def build_id(self) -> str:
-        """In hexadecimal, as the trace header and sessions have it: 32 bytes."""
+        """The build id in hexadecimal, as in the trace header and in sessions: 32 bytes."""
         start, end = self.symbol('__build_id_start'), self.symbol('__build_id_end')
         head = self.sections['.rodata']
         note = self.data[head[4] + start - head[3]:head[4] + end - head[3]]

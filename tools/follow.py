@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Waits until a machine has reached a size, and finds the words for what it waits for.
+"""Waits until a machine has reached a size, and says what it waits for.
 
-Two sides know: the device, how much is plugged (its control socket sends an event), and the guest, how much of that is in
-use (its command port answers `vmem` and `lsmem`). The guest's word counts. Where it has no command port (Linux), or where
-another program holds the port, the device's figure does, and the result says so.
+The device knows how much is plugged (its control socket sends an event), and the guest knows how much of that is in
+use (its command port answers `vmem` and `lsmem`). The guest's figure decides. If the guest has no command port
+(Linux), or another program holds the port, the device's figure decides, and the result says so.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from qmp import Qmp, QmpError
 
 MIB = 1 << 20
 GRANULE = 2 * MIB          # what ebb plugs at a time, unless the device's block is larger
-SETTLED_S = 3.0            # without a guest to ask, a size just below the requested one that stays so long is final
-LOOK_S = (0.002, 0.25)     # between two looks, when nothing is told: at first, at last
-SILENT_S = 0.3             # the device is there, the guest does not answer: is it listening at all?
-PORT_S = 2.0               # the same: the device's figure counts
-LIVE_S = (0.3, 0.1)        # a line on a terminal: first after, then each
-LOG_S = (5.0, 10.0)        # the same elsewhere
+SETTLED_S = 3.0            # without a guest to ask, a size just below the requested one is final when it stays this long
+LOOK_S = (0.002, 0.25)     # interval between two polls without an event: the first and the last
+SILENT_S = 0.3             # the device has its size, the guest does not answer: check whether it listens
+PORT_S = 2.0               # the same: use the device's figure
+LIVE_S = (0.3, 0.1)        # progress on a terminal: first line after, then interval
+LOG_S = (5.0, 10.0)        # the same without a terminal
 
 RANGE = re.compile(r'^0x([0-9a-f]+)-0x([0-9a-f]+) +\S+ +offline\b', re.M)
 VIEW = re.compile(r'requested (\d+) ([KM])iB, plugged (\d+) ([KM])iB( \(\d+ [KM]iB of it not in use\))?')
@@ -31,7 +31,7 @@ SHIFT = {'K': 10, 'M': 20}
 
 
 def show_size(size: int | None) -> str:
-    """A size for a person: exact where that is short."""
+    """A size for the user: exact if that is short."""
     if size is None:
         return '-'
     for shift, unit in ((40, 'T'), (30, 'G'), (20, 'M'), (10, 'K')):
@@ -41,12 +41,12 @@ def show_size(size: int | None) -> str:
 
 
 def show_time(seconds: float) -> str:
-    """Milliseconds, as long as these can be read."""
+    """A time, in milliseconds while those are readable."""
     return f'{max(1, round(seconds * 1000))} ms' if seconds < 10 else f'{seconds:.1f} s'
 
 
 class View:
-    """What the guest says of one device."""
+    """What the guest reports about a device."""
 
     def __init__(self, text: str, addr: int):
         lines = text[max(0, text.find(f': {addr:#x}-')):].splitlines()
@@ -65,12 +65,12 @@ class View:
         self.trouble = trouble[1] if trouble and trouble[1] != 'none' else ''
 
     def in_use(self, size: int) -> bool:
-        """Whether the guest has what it can have of a size, and has put it to use."""
+        """True if the guest has and uses all that it can of a size."""
         return self.known and self.requested == size and not self.held and self.plugged == size // self.granule * self.granule
 
 
 class Guest:
-    """Asks the guest, a question at a time; where it cannot, why_not says so."""
+    """Asks the guest one question at a time; if that is not possible, why_not says why."""
 
     def __init__(self, run: str):
         self.run, self.why_not, self.view = run, '', None
@@ -82,13 +82,13 @@ class Guest:
             self.why_not = str(error)
 
     def ask(self) -> None:
-        """Send the question, if none is on its way."""
+        """Send the question, if no other is open."""
         if self.port and not self.pending:
             self.pending = True
             self._guarded(lambda: self.port.send(b'vmem\n'))
 
     def take(self, addr: int) -> bool:
-        """Whether an answer came; it is in self.view then."""
+        """True if an answer has arrived; self.view has it then."""
         if self.port and self.pending:
             self._guarded(self.port.receive)
         answer = self.port.answered() if self.port else None
@@ -97,12 +97,12 @@ class Guest:
         return bool(answer)
 
     def offline_bytes(self, addr: int, region: int) -> int:
-        """Of a region, what is added and not online."""
+        """Bytes of a region that are added but not online."""
         found: list[str] = []
 
         def ask() -> None:
             self.port.send(b'lsmem\n')
-            while not found or not found[-1].startswith('RANGE'):     # what was asked before is answered before
+            while not found or not found[-1].startswith('RANGE'):     # answers arrive in the order of the questions
                 found.append(self.port.answer(PORT_S)[1])
         if self.port:
             self._guarded(ask)
@@ -116,13 +116,13 @@ class Guest:
             self.give_up(str(error))
 
     def give_up(self, why: str) -> None:
-        """Ask no more: the device's figure counts."""
+        """Stop asking: the device's figure decides."""
         if self.port:
             self.port.close()
         self.port, self.pending, self.view, self.why_not = None, False, None, why
 
     def check(self, silent: float, qmp) -> None:
-        """The device has its size and the guest was silent for so long: is there any point in waiting?"""
+        """Decide whether to wait longer for a guest that was silent since the device has its size."""
         if not self.pending or silent < SILENT_S:
             return
         if silent > PORT_S:
@@ -132,7 +132,7 @@ class Guest:
 
 
 def listens(run: str, qmp) -> bool:
-    """Whether the guest has opened the command port, as far as QEMU tells: yes, if in doubt."""
+    """True if the guest has opened the command port, according to QEMU, or if that is unknown."""
     own = None
     try:
         own = None if qmp else Qmp(f'{run}/qmp.sock', 0.5)
@@ -146,7 +146,7 @@ def listens(run: str, qmp) -> bool:
 
 
 class Progress:
-    """Says how far it is, if it lasts: a line that is redrawn on a terminal, one at long intervals elsewhere."""
+    """Reports the progress of a long wait: redraws a line on a terminal, prints one at long intervals elsewhere."""
 
     def __init__(self, stream=None):
         self.stream = stream or sys.stderr
@@ -155,11 +155,11 @@ class Progress:
         self.drawn = False
 
     def due(self) -> float:
-        """Seconds after the start when the next line is due."""
+        """Seconds from the start to the next line."""
         return self.after
 
     def say(self, seconds: float, text: str) -> None:
-        """How it stands so many seconds after the start."""
+        """Print the progress, that many seconds after the start."""
         if seconds < self.after:
             return
         self.after = seconds + self.every
@@ -167,47 +167,47 @@ class Progress:
         print(f'\r\033[K{text}' if self.live else text, end='' if self.live else '\n', file=self.stream, flush=True)
 
     def end(self) -> None:
-        """Leave a clean line."""
+        """Clear the line."""
         if self.live and self.drawn:
             print('\r\033[K', end='', file=self.stream, flush=True)
 
 
 def progress_text(name: str, start: int, plugged: int, size: int, seconds: float) -> str:
-    """How far it is."""
+    """The progress as text."""
     span, left = abs(size - start), abs(size - plugged)
     done = 100 * max(0, span - left) // span if span else 100
     return f'{name}: plugged {show_size(plugged)} of {show_size(size)} requested ({done}%), {seconds:.1f} s'
 
 
 class Follower:
-    """One wait for one size of one device."""
+    """A wait for a size of a device."""
 
     def __init__(self, device, guest: Guest, size: int, patience: float):
         self.device, self.guest, self.size, self.patience = device, guest, size, patience
         self.progress = Progress()
-        self.begun = self.moved = self.there = time.monotonic()     # moved: the size; there: the device has its size
+        self.begun = self.moved = self.there = time.monotonic()     # moved: the size changed; there: the device had its size
         self.pause, self.next_look = LOOK_S[0], self.begun
         self.start = self.now = device.state()
         self.before = device.answers()
 
     def granule(self) -> int:
-        """What the guest plugs at a time."""
+        """The size of a step in which the guest plugs."""
         view = self.guest.view
         return view.granule if view and view.known else max(GRANULE, self.now.block)
 
     def below(self) -> bool:
-        """Whether the device stands where ebb stays: below a size that is no multiple of what it plugs at a time."""
+        """True if the device is at the size where ebb stops because the requested size is not a multiple of its step."""
         return self.now.plugged == self.size - self.size % self.granule()
 
     def reached(self, t: float) -> bool:
-        """Whether it is over, by the guest's word or by the device's."""
+        """True if the wait is over, by the guest's figure or by the device's."""
         view = self.guest.view
         if self.guest.port:
             return view is not None and view.in_use(self.size)
         return self.now.plugged == self.size or (self.below() and t - self.moved > SETTLED_S)
 
     def look(self, t: float) -> None:
-        """Ask the device, and have the guest asked."""
+        """Query the device, and start a query of the guest."""
         last, self.now = self.now.plugged, self.device.state()
         if self.now.plugged != last:
             self.moved, self.pause = t, LOOK_S[0]
@@ -218,7 +218,7 @@ class Follower:
         self.pause = min(2 * self.pause, LOOK_S[1])
 
     def wait(self, t: float) -> None:
-        """For an event, an answer, or the next look; an event makes it due."""
+        """Wait for an event, an answer, or the time of the next poll; an event makes the poll due."""
         until = min(self.next_look, self.begun + self.progress.due())
         sockets = [self.device.qmp, *([self.guest.port] if self.guest.pending else [])]
         select.select(sockets, [], [], max(0.0, until - t))
@@ -227,7 +227,7 @@ class Follower:
         self.guest.take(self.now.addr)
 
     def run(self) -> bool:
-        """Whether the size was reached; False when nothing has moved for so long that there is no point in waiting."""
+        """True if the size was reached; False if nothing has changed for longer than the user's patience."""
         try:
             while True:
                 t = time.monotonic()
@@ -247,7 +247,7 @@ class Follower:
 
 
 def explain_stall(follower: Follower) -> str:
-    """Why the size is not reached, by the name of what is in the way."""
+    """Why the size is not reached: names the obstacle."""
     device, now, view = follower.device, follower.now, follower.guest.view
     if fault := device.driver_fault():
         return fault

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Read KTAP version 1 (and TAP 14 subtests) line by line, and notice when a run is not what it says it is.
+"""Read KTAP version 1 (and TAP 14 subtests) line by line, and detect a run whose output contradicts itself.
 
-What counts is leaves: a result line that nested results belong to is only checked against them. Lines that are not
-KTAP are the guest's other words; those before a result are kept for the report when it fails.
+Only leaves count: a result line with nested results is only checked against them. Lines that are not KTAP are the
+guest's other output; the lines before a result are kept for the report of its failure.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CONTEXT = 40        # lines kept for the report of a failure
 
 @dataclass
 class Result:
-    """One leaf of the tree."""
+    """A leaf of the tree."""
     name: str                # 'suite.case' or 'suite.case.parameter'
     status: str              # 'ok', 'failed' or 'skipped'
     note: str = ''           # why it was skipped
@@ -30,16 +30,16 @@ class Result:
 
 @dataclass
 class _Level:
-    """One open list of results."""
+    """An open list of results."""
     name: str = ''
     planned: int | None = None
     seen: int = 0
     failed: int = 0
-    leaves: int = 0          # results below, also in nested lists
+    leaves: int = 0          # results below it, also in nested lists
 
 
 class Parser:
-    """Feed it lines; it returns a leaf when one is complete. After the last, call finish()."""
+    """Takes lines, and returns each leaf when it is complete. Call finish() after the last line."""
 
     def __init__(self) -> None:
         self.results: list[Result] = []
@@ -49,11 +49,11 @@ class Parser:
         self._context: list[str] = []
 
     def count(self, status: str) -> int:
-        """How many leaves ended so."""
+        """How many leaves ended with this status."""
         return sum(result.status == status for result in self.results)
 
     def feed(self, line: str) -> Result | None:
-        """Take one line; return the leaf that it completes, if any."""
+        """Take a line; return the leaf that it completes, if any."""
         line = line.rstrip('\r\n')
         if not self.started:
             if 'KTAP version 1' not in line and not VERSION.match(line):
@@ -74,13 +74,13 @@ class Parser:
         return None
 
     def _open(self, depth: int) -> _Level:
-        """The level of this depth, opened if the nesting just got deeper."""
+        """The level of this depth; opens it if the nesting has just become deeper."""
         while len(self._levels) <= depth:
             self._levels.append(_Level())
         return self._levels[depth]
 
     def _subtest(self, depth: int, name: str) -> None:
-        # As KUnit has it: inside the new list. At depth 0 it would name the whole run.
+        # As in KUnit, this is inside the new list. At depth 0 it would name the whole run.
         if depth > 0:
             self._open(depth).name = name
 
@@ -115,7 +115,7 @@ class Parser:
         return result
 
     def _close_below(self, depth: int, name: str, failed: bool) -> None:
-        """The result line of a list: everything under it is complete."""
+        """Handle the result line of a list: everything below it is complete."""
         for inner in range(len(self._levels) - 1, depth, -1):
             level = self._levels.pop()
             self._check(level, level.name or name, inner)
@@ -123,7 +123,7 @@ class Parser:
                 self.problems.append(f'{name}: says ok although {level.failed} of its results failed')
 
     def _check(self, level: _Level, name: str, depth: int) -> None:
-        # Parameters of a case come from a generator: as in KUnit, nobody knows beforehand how many there are.
+        # As in KUnit, a generator yields the parameters of a case, so there is no plan of their number.
         if level.planned is None:
             if depth < PARAMETER_DEPTH:
                 self.problems.append(f'{name}: no plan')
@@ -131,7 +131,7 @@ class Parser:
             self.problems.append(f'{name}: {level.seen} of {level.planned} results')
 
     def finish(self) -> None:
-        """The input has ended: note what is missing."""
+        """Handle the end of the input: record what is missing."""
         if not self.started:
             self.problems.append('no "KTAP version 1" line')
             return
@@ -141,5 +141,5 @@ class Parser:
             self._check(level, self._path(depth) or 'the top level', depth)
 
     def last_words(self, lines: int = 15) -> list[str]:
-        """What was printed since the last result."""
+        """The lines printed since the last result."""
         return self._context[-lines:]

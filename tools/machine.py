@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A QEMU machine for ebb with its memory devices: command lines, device tree, start and end of the processes.
 
-`make run`, the tests, the scenarios and the bench all describe what they want as a `Config` and get the same machine.
+`make run`, the tests, the scenarios and the bench all describe a machine as a `Config`, and this file builds it.
 
-Where the memory of the devices lies: QEMU's `virt` has one run of RAM at RAM_BASE. We ask for enough of it to hold boot
-memory, all device regions and 2 MiB on top (where QEMU puts the device tree), and tell the guest in /memory only about
-boot memory and the 2 MiB: nobody but the devices names the rest.
+Where the memory of the devices lies: QEMU's `virt` has one run of RAM at RAM_BASE. This file requests enough of it
+for boot memory, all device regions and 2 MiB on top (where QEMU puts the device tree). /memory tells the guest only
+about boot memory and the 2 MiB; only the devices name the rest.
 
 No process outlives its parent: each child asks the kernel (PR_SET_PDEATHSIG) to be killed with it.
 """
@@ -38,16 +38,16 @@ VIRTIO_ID_MEM = 24
 CONFIG_SIZE = 56          # struct virtio_mem_config
 PORT_NAME = 'org.ebb.console'
 TRACE_PORT_NAME = 'org.ebb.trace'
-DEVICE_START = 5.0        # seconds that a memory device gets to open its sockets
+DEVICE_START = 5.0        # the longest time until a memory device opens its sockets, in seconds
 STOP_GRACE = 2.0          # seconds between SIGTERM and SIGKILL
 COVERAGE_FILE, COVERAGE_MAP, COVERAGE_BYTES = 'functions', 'coverage_functions', 1 << 20   # tests/coverage/functions.c
 TEST_COMMANDS = ('ut', 'bench')
-TEST_MEM, TEST_APPEND = 32 * GIB, 'mem=512M'  # the RAM that mem= hides is the suites': into the second 32 GiB of addresses
-TEST_REQUESTED = 1 * GIB  # what the device asks for at boot: blocks of the real machine, which suites take from its driver
+TEST_MEM, TEST_APPEND = 32 * GIB, 'mem=512M'  # suites use the RAM that mem= hides, up to the second 32 GiB
+TEST_REQUESTED = 1 * GIB  # what the device requests at boot: blocks of the real machine, which suites take from its driver
 SOCKET_PATH_MAX = 100     # sun_path has 108 bytes
-PRIVATE = 0o077           # mask for sockets and files: the machine is its user's alone
+PRIVATE = 0o077           # umask for sockets and files: only the machine's user may access them
 
-# What the end of a program by a signal means to the person who started it; other signals are named only.
+# What the end of a program by a signal means for the user; other signals are only named.
 SIGNAL_WORDS = {
     signal.SIGBUS: "memory that it touched could not be had: the host's memory, or the limit it runs under, is full",
     signal.SIGKILL: "perhaps by the host's OOM killer (dmesg of the host says so), or by another process",
@@ -64,7 +64,7 @@ class MachineError(Exception):
 
 
 def parse_size(text: str) -> int:
-    """sizes.parse_size, for what describes a machine; a bare number is bytes, as in ebb's own parameters."""
+    """sizes.parse_size() for a machine's parameters; a bare number is bytes, as in ebb's own parameters."""
     try:
         return sizes.parse_size(text)
     except ValueError as error:
@@ -72,13 +72,13 @@ def parse_size(text: str) -> int:
 
 
 def signal_of(status: int) -> int:
-    """The signal that ended a program with this status, also if a shell stood between (128 + n); 0: none did."""
+    """The signal that ended a program with this status, also through a shell (128 + n); 0: no signal."""
     number = -status if status < 0 else status - 128
     return number if 0 < number < signal.NSIG else 0
 
 
 def describe_end(status: int) -> str:
-    """How a program ended: "ended with status 1", or by which signal and what that means."""
+    """How a program ended: "ended with status 1", or the signal and what it means."""
     number = signal_of(status)
     if not number:
         return f'ended with status {status}'
@@ -104,8 +104,8 @@ def die_with_parent(signum: int = signal.SIGKILL, parent: int | None = None) -> 
 
 @dataclass
 class MemDevice:
-    """One virtio-mem device. addr None places it after boot memory and the devices before it, at a memory block; QEMU places
-    its own itself, and Machine.learn_regions() sets addr."""
+    """One virtio-mem device. With addr None it lies at a memory block after boot memory and the devices before it.
+    QEMU places its own devices itself, and Machine.learn_regions() sets addr."""
     name: str = 'vm0'
     size: int = 4 * GIB
     addr: int | None = None
@@ -116,7 +116,7 @@ class MemDevice:
 
 @dataclass
 class Config:
-    """What the machine is like. Sizes are in bytes; paths are relative to the directory the program runs in."""
+    """The description of a machine. Sizes are in bytes; paths are relative to the program's working directory."""
     kernel: str = 'build/ebb.elf'
     rundir: str = 'build/run'
     qemu: str | None = None            # None: $QEMU, or the launcher that tools/get-qemu left
@@ -128,7 +128,7 @@ class Config:
     append: str = ''
     holes: list[tuple[int, int]] = field(default_factory=list)   # (address, bytes) left out of /memory
     without: list[str] = field(default_factory=list)             # nodes left out of the device tree
-    icount: bool = False               # one virtual nanosecond for each instruction, one host thread
+    icount: bool = False               # one virtual nanosecond per instruction, one host thread
     port: bool = False                 # virtio-serial ports: PORT_NAME on port.sock, TRACE_PORT_NAME on trace.sock
     gdb: bool = False                  # stop at the first instruction and listen for gdb on gdb.sock
     reboot: bool = True                # False: a reset of the guest ends QEMU
@@ -136,17 +136,17 @@ class Config:
 
 
 def wants_tests(append: str) -> bool:
-    """Whether a command line asks for what only the image with the tests has: their parameters, or ut or bench in autorun."""
+    """True if a command line needs the image with the tests: has their parameters, or ut or bench in autorun."""
     try:
         words = shlex.split(append)
-    except ValueError:          # a quote without its partner: ebb says so
+    except ValueError:          # an open quote: ebb reports it
         words = append.split()
     commands = [command.split() for word in words if word.startswith('autorun=') for command in word[8:].split(';')]
     return any(word.startswith(('kunit', 'ktest.')) for word in words) or any(c and c[0] in TEST_COMMANDS for c in commands)
 
 
 def image(out: str, append: str = '', tests: bool = False) -> str:
-    """The kernel to boot: the plain one, or the same with its tests linked in where they are wanted."""
+    """The kernel to boot: the plain image, or the image with the tests if the command line needs it."""
     return f'{out}/ebb-test.elf' if tests or wants_tests(append) else f'{out}/ebb.elf'
 
 
@@ -161,7 +161,7 @@ def keep_coverage(memory: BinaryIO, kernel: str, rundir: Path) -> None:
 
 
 def test_device(size: int, block: int) -> MemDevice:
-    """A device that asks for memory at boot."""
+    """A device that requests memory at boot."""
     return MemDevice(size=size, block=block, requested=min(TEST_REQUESTED, size) // block * block)
 
 
@@ -180,14 +180,14 @@ def find_qemu(config: Config) -> str:
 
 
 def qemu_offers(qemu: str, device: str, option: str) -> bool:
-    """Whether this QEMU has a device with such an option. (Its exit status is 0 for unknown devices, too.)"""
+    """True if this QEMU has a device with this option. (Its exit status is 0 for unknown devices, too.)"""
     probe = subprocess.run([qemu, '-M', 'virt', '-device', f'{device},help'], stdin=subprocess.DEVNULL,
                            capture_output=True, text=True, timeout=60, check=False)
     return any(line.startswith(f'  {option}=') for line in probe.stdout.splitlines())
 
 
 def memory_device_kind(qemu: str, transport: str) -> str:
-    """'qemu' if this QEMU has virtio-mem itself for the transport, 'vhost-user' if it can carry ebb's; else an error."""
+    """'qemu' if this QEMU has its own virtio-mem for the transport, 'vhost-user' if it can use ebb's; else an error."""
     if transport == 'pci' and qemu_offers(qemu, 'virtio-mem-pci', 'requested-size'):
         return 'qemu'
     generic = 'vhost-user-test-device' + ('-pci' if transport == 'pci' else '')
@@ -211,7 +211,7 @@ class Machine:
         self.qemu_path = find_qemu(config)
         self.kind = memory_device_kind(self.qemu_path, config.transport) if config.devices else 'none'
         self.rundir = Path(config.rundir)
-        # Socket paths are short: relative to the current directory, or if that is still too long, to the run directory.
+        # Socket paths must be short: relative to the current directory, or if that is still too long, to the run directory.
         long = len(str(self.rundir)) > SOCKET_PATH_MAX - len('/qmp-vm00.sock')
         self.cwd = self.rundir if long else Path('.')
         self.vmem_path = config.vmem or str(Path(config.kernel).parent / 'ebb-vmem')
@@ -225,7 +225,7 @@ class Machine:
     # --- layout -------------------------------------------------------------------------------------------------
 
     def _place_devices(self) -> None:
-        """Give each device without an address one, and find the end of RAM. QEMU places its own: learn_regions()."""
+        """Give an address to each device without one, and find the end of RAM. QEMU places its own: learn_regions()."""
         end = RAM_BASE + self.config.mem
         for device in self.config.devices:
             if self.kind == 'qemu':
@@ -248,7 +248,7 @@ class Machine:
         for device in config.devices:
             if device.block < MIB or device.block & (device.block - 1):
                 raise MachineError(f'{device.name}: block size {format_size(device.block)} is not a power of two of 1M or more')
-            addr = device.addr or 0            # 0: QEMU will know
+            addr = device.addr or 0            # 0: QEMU will choose
             if device.size <= 0 or device.size % device.block or addr % device.block:
                 raise MachineError(f'{device.name}: address {addr:#x} and size {format_size(device.size)} must be '
                                    f'multiples of the block size {format_size(device.block)}, and the size not 0')
@@ -258,7 +258,7 @@ class Machine:
             taken += [(device.name, addr, addr + device.size)] if addr else []
 
     def learn_regions(self, qmp: Qmp) -> None:
-        """Ask a QEMU that runs where it has put the regions of its own devices."""
+        """Ask a running QEMU where it has put the regions of its own devices."""
         where = {entry['data'].get('id'): entry['data']['memaddr'] for entry in qmp.execute('query-memory-devices')
                  if entry['type'] == 'virtio-mem'}
         for device in self.config.devices if self.kind == 'qemu' else []:
@@ -267,7 +267,7 @@ class Machine:
             device.addr = where[device.name]
 
     def boot_ranges(self) -> list[tuple[int, int]]:
-        """(address, bytes) of what /memory tells the guest: boot memory without its holes, then the tail."""
+        """(address, bytes) of the ranges in /memory: boot memory without its holes, then the tail."""
         ranges, start, end = [], RAM_BASE, RAM_BASE + self.config.mem
         for address, size in sorted(self.config.holes):
             if address > start:
@@ -296,20 +296,20 @@ class Machine:
         elif self.kind == 'qemu':
             most = config.mem + sum(align_up(d.size, GIB) + GIB for d in config.devices)
             room = f',maxmem={format_size(align_up(most, GIB))}'
-        # Not reserved: most of it is never touched.
+        # Not reserved: the guest never touches most of it.
         return ['-M', 'virt,memory-backend=ram', '-m', format_size(size) + room, '-object',
                 f'memory-backend-memfd,id=ram,size={format_size(size)},share=on,reserve=off']
 
     def _machine_options(self) -> list[str]:
-        """What the device tree depends on."""
+        """The options that the device tree depends on."""
         return [*self._ram_options(), '-smp', str(self.config.smp)]
 
     def needs_dtb(self) -> bool:
-        """Whether the guest gets a device tree of ours and not QEMU's own."""
+        """True if the guest gets an edited device tree and not QEMU's own."""
         return self.kind == 'vhost-user' or bool(self.config.holes) or bool(self.config.without)
 
     def dtb_commands(self) -> list[list[str]]:
-        """Dump the machine's device tree, then tell /memory only what the guest is to know."""
+        """Dump the machine's device tree, and reduce /memory to what the guest may know."""
         options = self._machine_options()
         dtb = self.path('machine.dtb')
         options[1] += f',dumpdtb={comma(dtb)}'
@@ -329,7 +329,7 @@ class Machine:
     def _device_options(self, device: MemDevice) -> list[str]:
         name = device.name
         if self.kind == 'qemu':
-            # A file, so that what the host holds of it can be counted; not reserved, for it is mostly unplugged.
+            # A file, so that its allocated bytes can be counted; not reserved, because it is mostly unplugged.
             return ['-object', f'memory-backend-memfd,id=mem-{name},size={format_size(device.size)},share=on,reserve=off',
                     '-device', f'virtio-mem-pci,id={name},memdev=mem-{name},block-size={format_size(device.block)},'
                                f'requested-size={format_size(device.requested)}']
@@ -371,7 +371,7 @@ class Machine:
         return command + config.extra
 
     def commands(self) -> list[str]:
-        """All command lines in their order, ready for a shell: for DRY=1 and the logs."""
+        """All command lines in order, ready for a shell: for DRY=1 and the logs."""
         lines = [] if self.cwd == Path('.') else [['cd', str(self.cwd)]]
         if self.needs_dtb():
             lines += self.dtb_commands()
@@ -383,13 +383,13 @@ class Machine:
     # --- processes ----------------------------------------------------------------------------------------------
 
     def _check_blocks(self) -> None:
-        """Start no device whose blocks are larger than the kernel's driver takes; the kernel's file says what that is."""
+        """Refuse a device whose blocks are larger than the kernel's driver accepts; the kernel's file tells that limit."""
         if all(device.block <= MemDevice.block for device in self.config.devices):
             return
         try:
             most = Elf(self.config.kernel).layout().get('VIRTIO_MEM_BLOCK_MAX', 0)
         except ElfError:
-            return                               # another kernel: it will say itself
+            return                               # another kernel, which reports it itself
         for device in self.config.devices if most else []:
             if device.block > most:
                 raise MachineError(f"{device.name}: ebb's driver takes device blocks up to {format_size(most)}, not "
@@ -405,7 +405,7 @@ class Machine:
         if not os.access(self.config.kernel, os.R_OK):
             raise MachineError(f'there is no kernel {self.config.kernel}; type: make all')
         self._check_blocks()
-        fresh = self.rundir / 'kernel.new'      # for gdb: which image runs here
+        fresh = self.rundir / 'kernel.new'      # for gdb: the running image
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(os.path.abspath(self.config.kernel))
         fresh.rename(self.rundir / 'kernel')
@@ -425,7 +425,7 @@ class Machine:
         parent = os.getpid()
         process = subprocess.Popen(command, cwd=self.cwd, process_group=0, umask=PRIVATE,
                                    preexec_fn=lambda: die_with_parent(signal.SIGKILL, parent), **streams)
-        fresh = self.rundir / f'{name}.pid.new'     # who sees the file finds a number in it
+        fresh = self.rundir / f'{name}.pid.new'     # a reader that sees the file finds a number in it
         fresh.write_text(f'{process.pid}\n')
         fresh.rename(self.rundir / f'{name}.pid')
         return process
@@ -451,7 +451,7 @@ class Machine:
                 time.sleep(0.005)
 
     def start(self, **streams) -> subprocess.Popen:
-        """Prepare, start the devices, then QEMU; streams are Popen's (stdin and stdout are the UART's)."""
+        """Prepare, start the devices, then QEMU; streams are for Popen (stdin and stdout are the UART's)."""
         self.prepare()
         try:
             self.start_devices()
@@ -471,7 +471,7 @@ class Machine:
         return '\n'.join(text.splitlines()[-lines:])
 
     def end_status(self, status: int) -> int:
-        """QEMU's exit status, or 128 + n if signal n told it to end: it ends with 0 then, as if the guest had wanted it."""
+        """QEMU's exit status, or 128 + n if signal n ended it: QEMU then exits with 0, as if the guest had ended it."""
         told = re.search(r': terminating on signal (\d+)', self.tail_of('qemu'))
         return 128 + int(told[1]) if status == 0 and told else status
 
@@ -482,11 +482,11 @@ class Machine:
         return '\n  '.join([f'{subject} {describe_end(status)} (log: {self.rundir / name}.log)', *last])
 
     def dead_device(self) -> str | None:
-        """The name of a memory device that ended although nothing asked it to."""
+        """The name of a memory device that ended unexpectedly."""
         return next((name for name, process in self.devices.items() if process.poll() is not None), None)
 
     def _hold_memory(self) -> None:
-        """For tools/coverage: QEMU's memory file, which is gone when QEMU ends by itself."""
+        """For tools/coverage: keep QEMU's memory file, which disappears when QEMU ends by itself."""
         deadline = time.monotonic() + DEVICE_START
         while self.memory is None and self.qemu.poll() is None and time.monotonic() < deadline:
             for link in Path(f'/proc/{self.qemu.pid}/fd').iterdir():
@@ -503,7 +503,7 @@ class Machine:
         self.memory = None
 
     def stop(self) -> None:
-        """End what still runs, QEMU first, politely and then not, and remove sockets and pid files."""
+        """End what still runs, QEMU first, by SIGTERM and then SIGKILL, and remove sockets and pid files."""
         processes = [p for p in (self.qemu, *self.devices.values()) if p is not None]
         for process in processes:
             if process.poll() is None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""ebb's memory as it is, read from outside: the trace rings, and the state that the descriptors' bytes say.
+"""Reads ebb's memory from outside: the trace rings, and the state in the descriptors' bytes.
 
-What is read: physical memory, through QMP's pmemsave or the file that is the machine's memory. Where things lie: symbols,
-and the table ebb_layout of the ELF file (docs/reference/trace.md).
+It reads physical memory through QMP's pmemsave or the machine's memory file. Symbols and the table ebb_layout of the
+ELF file give the addresses (docs/reference/trace.md).
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ PAGE_SHIFT = 12
 
 
 class OutsideError(Exception):
-    """The memory does not hold what it should."""
+    """The memory is not that of a valid ebb."""
 
 
 class Memory:
-    """Physical memory, in pieces that are read once."""
+    """Physical memory; each piece is read once."""
 
     def __init__(self, read: Callable[[int, int], bytes]):
         self._read = read
@@ -45,12 +45,12 @@ class Memory:
         return b''.join(out)[start:start + size]
 
     def u64(self, address: int) -> int:
-        """One word."""
+        """Read a word."""
         return int.from_bytes(self.bytes(address, 8), 'little')
 
 
 def qmp_memory(qmp, scratch: Path, name: str) -> Memory:
-    """Through pmemsave; scratch is a file as we name it, name is how QEMU does."""
+    """Through pmemsave; scratch is the path of a file for this program, name is its path for QEMU."""
     def read(address: int, size: int) -> bytes:
         qmp.execute('pmemsave', val=address, size=size, filename=name)
         try:
@@ -61,12 +61,12 @@ def qmp_memory(qmp, scratch: Path, name: str) -> Memory:
 
 
 def file_memory(fd: int, base: int) -> Memory:
-    """Through the file that is the machine's memory; base is the address of its first byte."""
+    """Through the machine's memory file; base is the address of its first byte."""
     return Memory(lambda address, size: os.pread(fd, size, address - base))
 
 
 class Outside:
-    """One machine's memory, understood."""
+    """The parsed memory of a machine."""
 
     def __init__(self, elf: Elf, memory: Memory):
         self.elf, self.memory, self.at = elf, memory, elf.layout()
@@ -78,7 +78,7 @@ class Outside:
         return address
 
     def physical(self, pointer: int) -> int:
-        """Where what a pointer of the kernel points to lies: in the image or in the direct map."""
+        """The physical address of a pointer of the kernel: into the image or the direct map."""
         inside = self.elf.physical(pointer)
         return inside if inside is not None else (pointer - self.direct_map_offset) & (1 << 64) - 1
 
@@ -107,13 +107,13 @@ class Outside:
         return HEADER.unpack(self.memory.bytes(self._image('ebb_trace'), HEADER.size))[8]
 
     def records(self) -> list[Record]:
-        """All that the rings hold and nobody has taken, in the order of the machine."""
+        """All records in the rings that no reader has taken, in the machine's order."""
         size = HEADER.unpack(self.memory.bytes(self._image('ebb_trace'), HEADER.size))[5]
         found: list[Record] = []
         for address, head, tail, _ in self._rings():
             if not address:
                 continue
-            # One slot is always about to be written.
+            # One slot is always reserved for the next write.
             for number in range(max(tail, head - size + 1, 0), head):
                 found += unpack(self.memory.bytes(address + number % size * 32, 32))
         return sorted(found, key=lambda record: record.seq)
@@ -121,7 +121,7 @@ class Outside:
     # --- descriptors --------------------------------------------------------------------------------------------
 
     def state(self) -> State:
-        """What the bytes say of every frame, pageblock, block and zone."""
+        """The state of every frame, pageblock, block and zone, from the bytes."""
         state, mm = State(), self._image('kernel_mm')
         zones = self.elf.symbol('kernel_mm') + self.at['mm.zone']
         for section in self._sections(mm):
@@ -170,11 +170,11 @@ class Outside:
                 state.frames[block] = self._descriptors(self.memory.bytes(host + i * size, size), whole, block, host)
 
     def _uniform(self, whole: dict[int, int], block: int, word: int) -> int:
-        """The second half of an order-10 chunk is what the first half is."""
+        """The second half of an order-10 chunk has the state of the first half."""
         return whole.get(block - 1, word) if word >> 8 & self.at['PG_TAIL'] else word
 
     def _descriptors(self, raw: bytes, whole: dict[int, int], block: int, host: int) -> array:
-        """Type and flags of 512 frames; a tail is what its head is."""
+        """Type and flags of 512 frames; a tail has those of its head."""
         words = [word for word, in struct.iter_unpack('<I12x', raw)]
         found = array('H', bytes(2 * PAGEBLOCK))
         for place, word in enumerate(words):

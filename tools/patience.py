@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""How long to wait before something counts as hung: limits grow with the machine's load, ten times at most.
+"""How long to wait before a program counts as hung: limits grow with the machine's load, at most tenfold.
 
-A limit is written down as what is generous on an idle machine. How much slower the machine is now is measured: a fixed
-piece of work takes so many seconds of a processor, and so many more while others have the processors. tools/ktest measures
-again and again while it runs, and leaves the figure in the file that $EBB_LOAD names; without it a process measures itself.
+The source states a limit that is generous on an idle machine. This file measures how much slower the machine is now:
+a fixed piece of work takes some seconds of a processor, and longer while other programs use the processors.
+tools/ktest measures repeatedly while it runs, and writes the figure to the file that $EBB_LOAD names; without that
+file a process measures itself.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from typing import Callable
 
 MOST = 10.0              # no limit grows further, so that a hang is still reported
 VARIABLE = 'EBB_LOAD'
-WORK = 0.05              # seconds of a processor: long enough to use up what a sleeper has saved
+WORK = 0.05              # seconds of a processor: long enough to use up a sleeper's scheduling credit
 EVERY = 2.0              # seconds between two measurements
-REMEMBER = 15            # measurements: a moment without load ends no limit early
+REMEMBER = 15            # measurements to look back: a short pause in the load ends no limit early
 POLL = 0.02
 
 
 def measure() -> float:
-    """How many times longer than alone a piece of work takes this thread now; 1.0 on an idle machine."""
+    """How many times longer a piece of work takes this thread now than on an idle machine (1.0)."""
     start, busy = time.monotonic(), time.thread_time()
     while (used := time.thread_time() - busy) < WORK:
         pass
@@ -32,7 +33,7 @@ def measure() -> float:
 
 
 class Sampler:
-    """Measures in a thread of its own for as long as it is open, and writes the figure to a file."""
+    """Measures in its own thread while it is open, and writes the figure to a file."""
 
     def __init__(self, path: Path):
         self.path, self.samples = path, [1.0]
@@ -65,11 +66,11 @@ class Sampler:
             self._take()
 
 
-_known = (1.0, 0.0)      # the figure, and until when it counts
+_known = (1.0, 0.0)      # the figure, and until when it is valid
 
 
 def factor() -> float:
-    """By how much limits are longer now: 1.0 to MOST."""
+    """The present factor of limits: 1.0 to MOST."""
     global _known        # pylint: disable=global-statement
     figure, until = _known
     if time.monotonic() >= until:
@@ -82,31 +83,31 @@ def factor() -> float:
 
 
 class Deadline:
-    """A limit that begins now. What it is multiplied by is looked at when it would be over, and again from then on."""
+    """A limit that begins now. It reads its factor when it would be over, and again from then on."""
 
     def __init__(self, seconds: float, scale: Callable[[], float] = factor, clock: Callable[[], float] = time.monotonic):
         self.seconds, self._scale, self._clock = seconds, scale, clock
         self._start = clock()
 
     def left(self) -> float:
-        """Seconds to wait before looking again; 0.0 when it is over."""
+        """Seconds to wait before the next check; 0.0 when it is over."""
         gone = self._clock() - self._start
         if gone < self.seconds or not self.seconds:
             return self.seconds - min(gone, self.seconds)
         return max(0.0, self.seconds * self._scale() - gone)
 
     def over(self) -> bool:
-        """Whether there is nothing left."""
+        """True if no time is left."""
         return self.left() <= 0.0
 
 
 def limit(seconds: float) -> float:
-    """A limit as a number, for who can only be told one: what it is with the load of now."""
+    """A limit as a number under the present load, for callers that need a number."""
     return seconds * factor()
 
 
 def until(truth: Callable[[], object], seconds: float) -> bool:
-    """Ask again and again; False if it does not come true in time."""
+    """Poll a condition; False if it does not become true in time."""
     deadline = Deadline(seconds)
     while not truth():
         if deadline.over():
@@ -116,7 +117,7 @@ def until(truth: Callable[[], object], seconds: float) -> bool:
 
 
 def ended(process: subprocess.Popen, seconds: float) -> int:
-    """Wait for a process; its status. Raises TimeoutExpired."""
+    """Wait for a process and return its status. Raises TimeoutExpired."""
     deadline = Deadline(seconds)
     while True:
         try:
@@ -127,12 +128,12 @@ def ended(process: subprocess.Popen, seconds: float) -> int:
 
 
 def talk(process: subprocess.Popen, seconds: float, text=None) -> tuple:
-    """communicate(): what it prints until its end. Raises TimeoutExpired."""
+    """communicate(): the process's output until its end. Raises TimeoutExpired."""
     deadline = Deadline(seconds)
     while True:
         try:
             return process.communicate(text, timeout=max(POLL, deadline.left()))
         except subprocess.TimeoutExpired:
-            text = None      # it is on its way
+            text = None      # an answer is on its way
             if deadline.over():
                 raise

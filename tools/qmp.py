@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A small QMP client, for QEMU and for ebb-vmem's control socket, which speaks the same words."""
+"""A small QMP client, for QEMU and for ebb-vmem's control socket, which speaks the same protocol."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ CONNECT_WORDS = {
 
 
 class QmpError(Exception):
-    """The other side refused, went away, or did not answer in time."""
+    """The other side refused, closed the connection, or did not answer in time."""
 
 
 class Qmp:
-    """One connection. Events that arrive meanwhile are kept in self.events."""
+    """A connection. self.events keeps events that arrive during a command."""
 
     def __init__(self, path, timeout: float = 10.0):
         self.path, self.timeout = str(path), timeout
@@ -48,11 +48,11 @@ class Qmp:
             raise
 
     def fileno(self) -> int:
-        """For select: something came."""
+        """For select()."""
         return self._socket.fileno()
 
     def _receive(self, deadline: Deadline) -> dict | None:
-        """The next message, None if none came before the deadline."""
+        """The next message; None if none arrived before the deadline."""
         while b'\n' not in self._rest:
             self._socket.settimeout(max(0.001, deadline.left()))
             try:
@@ -73,7 +73,7 @@ class Qmp:
             raise QmpError(f'{self.path}: {line[:40]!r} is no QMP') from None
 
     def execute(self, command: str, **arguments):
-        """Send a command and return what it returns."""
+        """Send a command and return its result."""
         words = {name.replace('_', '-'): value for name, value in arguments.items()}
         request = {'execute': command} | ({'arguments': words} if words else {})
         self._socket.settimeout(self.timeout)
@@ -92,7 +92,7 @@ class Qmp:
         raise QmpError(f'{self.path}: no answer to {command} within {self.timeout:g} s')
 
     def take_events(self) -> list[dict]:
-        """The events that have come; waits for nothing."""
+        """The events that have arrived; does not wait."""
         while b'\n' in self._rest or select.select([self._socket], [], [], 0)[0]:
             message = self._receive(Deadline(0))
             if message is None:
@@ -103,5 +103,5 @@ class Qmp:
         return taken
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._socket.close()

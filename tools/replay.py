@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A session of ebb replayed: records applied to a picture of memory, and compared with the pictures that come later.
+"""Replays a session of ebb: applies its records to a picture of memory, and compares it with later snapshots.
 
-docs/reference/trace.md describes the file. State is kept by runs: a pageblock whose frames agree is one number.
+docs/reference/trace.md describes the file. The picture keeps a single number for a pageblock whose frames all agree.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Iterable, Iterator, NamedTuple
 RECORD = struct.Struct('<IHBBQQIHH')
 SNAPSHOT_HART = 0xfe
 PAGEBLOCK, SECTION = 512, 32768      # frames
-END_OF_MEMORY = 1024 << 23           # first frame above what ebb can address
+END_OF_MEMORY = 1024 << 23           # first frame beyond ebb's reach
 SEQ_MASK = 0xffffffff
-MOST_PROBLEMS = 20                   # that are told; the others are counted
+MOST_PROBLEMS = 20                   # differences that are reported; the others are only counted
 
 # Numbers of include/kernel/trace/trace_events.h and abi.h, which never change their meaning.
 FRAMES, TYPE, ISOLATE, VALID, BLOCK, ZONE_COUNT, SNAP_PART, SNAP_END = 1, 2, 3, 4, 5, 18, 20, 21
@@ -34,7 +34,7 @@ PAGEBLOCK_EVENTS = {TYPE: 'migrate type', ISOLATE: 'isolated', VALID: 'valid'}
 
 
 class SessionError(Exception):
-    """The file is no session; the text says why."""
+    """The file is not a session; the text says why."""
 
 
 class Record(NamedTuple):
@@ -56,7 +56,7 @@ class Record(NamedTuple):
 
 @dataclass
 class Part:
-    """One part of a snapshot: what memory was in [start, end) when the machine's next record had this number."""
+    """A part of a snapshot: the state of [start, end) when the machine's next record had this number."""
     seq: int
     start: int
     end: int
@@ -76,7 +76,7 @@ def blocks_of(pfn: int, count: int) -> Iterator[tuple[int, int, int]]:
 
 @dataclass
 class State:
-    """All that records tell: frames by pageblock (one number, or 512), three words a pageblock, blocks, counters."""
+    """The state from the records: frames by pageblock (one number, or 512), three words per pageblock, blocks, counters."""
     frames: dict[int, int | array] = field(default_factory=dict)
     words: dict[int, dict[int, int]] = field(default_factory=lambda: {TYPE: {}, ISOLATE: {}, VALID: {}})
     blocks: dict[int, tuple[int, int]] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class State:
     # --- one record ---------------------------------------------------------------------------------------------
 
     def apply(self, record: Record, check: bool = True) -> str | None:
-        """Do what a record says; a sentence if it says that something else was before."""
+        """Apply a record; returns a sentence if the record's "before" differs from the state."""
         if record.event == FRAMES:
             return self._apply_frames(record, check and record.before != 0)
         if record.event in PAGEBLOCK_EVENTS:
@@ -143,7 +143,7 @@ class State:
         return wrong
 
     def forget(self, section: int) -> None:
-        """A block is gone."""
+        """Remove a block."""
         self.blocks.pop(section, None)
         for block in range(section * (SECTION // PAGEBLOCK), (section + 1) * (SECTION // PAGEBLOCK)):
             self.frames.pop(block, None)
@@ -153,7 +153,7 @@ class State:
     # --- against a snapshot -------------------------------------------------------------------------------------
 
     def load(self, part: Part) -> None:
-        """Take over what a part says; a block that it does not mention is not there."""
+        """Take over the state of a part; a block that it does not mention is absent."""
         told = {r.pfn // SECTION + i for r in part.records if r.event == BLOCK for i in range(r.count // SECTION)}
         for section in [s for s in self.blocks if part.start <= s * SECTION < part.end and s not in told]:
             self.forget(section)
@@ -161,7 +161,7 @@ class State:
             self.apply(record, check=False)
 
     def differences(self, truth: 'State', part: Part) -> Iterator[str]:
-        """What of a part is otherwise here."""
+        """The differences between a part and this state."""
         for section in sorted({*self.blocks, *truth.blocks}):
             if part.start < (section + 1) * SECTION and section * SECTION < part.end:
                 yield from self._block_differences(section, truth, part)
@@ -170,7 +170,7 @@ class State:
 
     def _block_differences(self, section: int, truth: 'State', part: Part) -> Iterator[str]:
         mine, its = (state.blocks.get(section, (ABSENT, NO_ZONE)) for state in (self, truth))
-        # Between leaving the look-ups and being gone, nobody can see it.
+        # Between leaving the look-ups and its removal, no reader can see the block.
         if mine != its and {mine[0], its[0]} != {ABSENT, REMOVING}:
             yield f'memory{section}: state and zone {mine}, really {its}'
         if its[0] not in (ONLINE, GOING_OFFLINE):
@@ -197,7 +197,7 @@ class State:
                f'{name_of(a[wrong[0]])}, really {name_of(b[wrong[0]])}')
 
     def _counter_differences(self, truth: 'State') -> Iterator[str]:
-        """The zones' counters against those that follow from the frames; not while a block is on its way."""
+        """Compare the zones' counters with those counted from the frames, unless a block is in transition."""
         if any(state not in (BLOCK_OFFLINE, ONLINE) for state, _ in self.blocks.values()):
             return
         for (zone, counter), value in sorted(truth.counters.items()):
@@ -206,7 +206,7 @@ class State:
                 yield f'zone {zone}: {COUNTERS[counter]} follows to be {mine}, really {value}'
 
     def zone_counters(self, zone: int) -> list[int]:
-        """A zone's counters, counted."""
+        """A zone's counters, counted from the frames."""
         sections = [s for s, (state, z) in self.blocks.items() if z == zone]
         values = [0] * len(COUNTERS)
         if sections:
@@ -225,7 +225,7 @@ class State:
     # --- as records ---------------------------------------------------------------------------------------------
 
     def part(self, seq: int) -> Part:
-        """All of it as a snapshot of one part."""
+        """All of the state as a snapshot of one part."""
         records: list[Record] = []
 
         def add(event: int, pfn: int, count: int, value: int) -> None:
@@ -257,7 +257,7 @@ def name_of(value: int) -> str:
 
 
 def pack_part(part: Part) -> bytes:
-    """A snapshot's part as it lies in a session."""
+    """A snapshot's part in the format of a session."""
     head = Record(part.seq, SNAP_PART, SNAPSHOT_HART, 0, 0, part.start, len(part.records) + 1, 0, 0)
     end = Record(part.seq, SNAP_END, SNAPSHOT_HART, 0, 0, part.end, 0, 0, int(part.last))
     return b''.join(record.pack() for record in (head, *part.records, end))
@@ -267,17 +267,17 @@ def pack_part(part: Part) -> bytes:
 
 @dataclass
 class Boot:
-    """The records from one start of the machine on, in its order, and the snapshots' parts."""
+    """The records since a start of the machine, in its order, and the snapshots' parts."""
     records: list[Record] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
 
 
 @dataclass
 class Session:
-    """A session's header, and its boots: a reset begins a new one, which counts from 0 again."""
+    """A session's header, and its boots: a reset begins a new boot, which counts from 0 again."""
     header: dict
     boots: list[Boot]
-    cut: int = 0        # bytes behind the last whole record
+    cut: int = 0        # bytes behind the last complete record
 
     @property
     def records(self) -> list[Record]:
@@ -286,12 +286,12 @@ class Session:
 
 
 def unpack(data: bytes) -> Iterable[Record]:
-    """Records that lie one behind the other."""
+    """Parse consecutive records."""
     return (Record._make(values) for values in RECORD.iter_unpack(data))
 
 
 def split(data: bytes) -> list[Boot]:
-    """Live records and snapshots' parts of a stream."""
+    """The live records and the snapshots' parts of a stream."""
     boots = [Boot()]
     stream = iter(unpack(data))
     for record in stream:
@@ -305,7 +305,7 @@ def split(data: bytes) -> list[Boot]:
             break       # the file ends within a snapshot
         boots[-1].parts.append(Part(record.seq, record.pfn, inside[-1].pfn, bool(inside[-1].after), inside[:-1]))
     for boot in boots:
-        # Rings are merged by number already; where they were read in turns an order remains to be made.
+        # Records of one read are already merged by number; records of several reads must be sorted.
         boot.records.sort(key=lambda record: record.seq)
     return boots
 
@@ -331,7 +331,7 @@ def read_session(path: Path | str) -> Session:
 
 @dataclass
 class Verdict:
-    """What a replay found."""
+    """The result of a replay."""
     records: int = 0
     missing: int = 0
     compared: int = 0
@@ -339,27 +339,27 @@ class Verdict:
     problems: list[str] = field(default_factory=list)
 
     def add(self, problem: str) -> None:
-        """One more; only the first ones are kept."""
+        """Add a difference; only the first ones are kept."""
         self.nr_problems += 1
         if len(self.problems) < MOST_PROBLEMS:
             self.problems.append(problem)
 
     @property
     def proved(self) -> bool:
-        """The picture follows from the records, and something was compared."""
+        """True if the picture follows from the records, and at least one comparison was made."""
         return not self.nr_problems and not self.missing and self.compared > 0
 
 
 class Replay:
-    """Records and snapshots, one after the other. Resumes after each difference with what really is."""
+    """Applies records and snapshots in order. After a difference, continues with the snapshot's state."""
 
     def __init__(self) -> None:
         self.state, self.verdict = State(), Verdict()
         self.next_seq: int | None = None
-        self.known_to = 0       # frames below are known from a snapshot, or all if the session begins at boot
+        self.known_to = 0       # frames below this are known from a snapshot, or all if the session begins at boot
 
     def run(self, session: Session) -> Verdict:
-        """All of a session."""
+        """Replay a whole session."""
         for boot in session.boots:
             self.run_boot(boot)
         if not self.verdict.compared:
@@ -367,7 +367,7 @@ class Replay:
         return self.verdict
 
     def run_boot(self, boot: Boot) -> None:
-        """What happened from one start of the machine on, or from where the session begins."""
+        """Replay a boot: from a start of the machine, or from the beginning of the session."""
         parts = iter(boot.parts)
         part = next(parts, None)
         if boot.records and boot.records[0].seq == 0:
@@ -382,7 +382,7 @@ class Replay:
             part = next(parts, None)
 
     def follow(self, record: Record) -> None:
-        """One record."""
+        """Apply a record."""
         if self.next_seq is not None and record.seq != self.next_seq:
             self.verdict.missing += (record.seq - self.next_seq) & SEQ_MASK
         self.next_seq = (record.seq + 1) & SEQ_MASK
@@ -392,7 +392,7 @@ class Replay:
             self.verdict.add(f'record {record.seq} (event {record.event}, {record.pfn:#x}+{record.count}): {wrong}')
 
     def meet(self, part: Part) -> None:
-        """One part of a snapshot."""
+        """Apply a part of a snapshot."""
         if part.start < self.known_to:
             truth = State()
             truth.load(part)

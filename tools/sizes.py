@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Numbers that a person types, for all tools: sizes, counts, seconds. What is no such number is refused with a reason."""
+"""Numbers that a user types, for all tools: sizes, counts, seconds. Other texts are refused with a reason."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NUMBER = re.compile(r'[0-9]{1,9}(\.[0-9]{1,9})?', re.ASCII)
 
 
 def parse_size(text: str) -> int:
-    """Bytes of '128M', '4G', '1GiB', '2097152' or '0x200000'. Raises ValueError with a sentence for the person."""
+    """Bytes of '128M', '4G', '1GiB', '2097152' or '0x200000'. Raises ValueError with a sentence for the user."""
     match = SIZE.fullmatch(text.strip())
     if not match:
         raise ValueError(f'{text!r} is not a size; sizes look like 128M, 4G or 0x200000')
@@ -31,7 +31,7 @@ def format_size(size: int) -> str:
 
 
 def parse_number(text: str, low: float, high: float, what: str) -> float:
-    """A plain number from low to high: no sign, no exponent, no NaN. Raises ValueError with a sentence for the person."""
+    """A plain number from low to high: no sign, no exponent, no NaN. Raises ValueError with a sentence for the user."""
     match = NUMBER.fullmatch(text)
     if not match or not low <= float(text) <= high:
         raise ValueError(f'{text!r} is not {what} from {low:g} to {high:g}')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The names of all tests, read from their sources: so that a name that there is not is told before anything is built."""
+"""The names of all tests, read from their sources, so that an unknown name is reported before anything is built."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _c_suites() -> dict[str, set[str]]:
 
 
 def _other_suites() -> dict[str, set[str]]:
-    """Those of the device, of the fuzzers' corpora, of the tools, and the scenarios."""
+    """Suites of the device, the fuzzers' corpora, the tools, and the scenarios."""
     found: dict[str, set[str]] = {}
     for path in TOP.glob('tools/vmem/tests/*_test.c'):
         for suite, name in re.findall(r'^TEST\((\w+), (\w+)\)', path.read_text(encoding='utf-8'), re.M):
@@ -49,7 +49,7 @@ def all_names() -> dict[str, set[str]]:
 
 
 def unknown(glob: str) -> str | None:
-    """What is wrong with a glob over suite.case, None if it may name a test."""
+    """The error in a glob over suite.case, None if it may match a test."""
     suite_glob, _, case_glob = glob.partition('.')
     names = all_names()
     suites = [suite for suite in names if fnmatch.fnmatchcase(suite, suite_glob)]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Run programs that print KTAP, each within its time limit, and count what they say.
+"""Run programs that print KTAP, each within its time limit, and count their results.
 
 A job is any command: the host's test program, `tools/run` with a guest that runs its suites, a scenario. It may hang,
-crash, print nothing or lie; each of these is a failure with a reason, never a silent pass.
+crash, print nothing, or contradict itself; each of these is a failure with a reason, never a silent pass.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ EXIT_WORDS = {0: 'pass', 1: 'fail', 2: 'panic', 3: 'harness error', 4: 'all skip
 HARNESS_ERROR = 3
 ALL_SKIPPED = 4
 KILL_GRACE = 5.0         # seconds between SIGTERM and SIGKILL
-EXIT_LIMIT = 10.0        # seconds from the end of what a job prints to its own
+EXIT_LIMIT = 10.0        # seconds from the end of a job's output to its exit
 TAIL_LINES = 25
 
 
 @dataclass
 class Job:
-    """One command to run. logdir is made, and gets output.log beside what the command itself leaves there."""
+    """One command to run. Creates logdir, which gets output.log besides the command's own files."""
     name: str
     command: list[str]
     logdir: Path
     limit: float                       # seconds on an idle machine
-    may_be_empty: bool = False         # a filter may leave nothing to do here
-    image: Path | None = None          # whose addresses the lines "FAILED at FUNCTION+0xN [0xADDRESS]" name
+    may_be_empty: bool = False         # a filter may leave no test here
+    image: Path | None = None          # the image of the addresses in lines "FAILED at FUNCTION+0xN [0xADDRESS]"
     environment: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class Outcome:
-    """What became of a job."""
+    """The result of a job."""
     job: Job
     passed: int = 0
     failed: int = 0
@@ -55,18 +55,18 @@ class Outcome:
 
 
 class Report:
-    """Progress as it happens: one changing line on a terminal, one line a job elsewhere, and every failure."""
+    """Prints progress: one changing line on a terminal, a line per job elsewhere, and every failure."""
 
     def __init__(self, stream=sys.stdout, verbose: bool = False):
         self.stream, self.verbose = stream, verbose
         self.live = stream.isatty() and not verbose
 
     def line(self, text: str) -> None:
-        """A line that stays."""
+        """Print a line that stays."""
         print(('\r\033[K' if self.live else '') + text, file=self.stream, flush=True)
 
     def result(self, job: Job, number: int, result: Result) -> None:
-        """One leaf is done."""
+        """Report a finished leaf."""
         word = f'[{number:3}] {job.name}: {result.name} ... {result.status}'
         if result.status == 'failed':
             self.line(word)
@@ -78,7 +78,7 @@ class Report:
             print(f'\r\033[K{word[:100]}', end='', file=self.stream, flush=True)
 
     def outcome(self, outcome: Outcome) -> None:
-        """One job is done."""
+        """Report a finished job."""
         for reason in outcome.reasons:
             self.line(f'{outcome.job.name}: {reason}')
         counts = f'{outcome.passed} passed, {outcome.failed} failed, {outcome.skipped} skipped'
@@ -88,7 +88,7 @@ class Report:
 
 
 def _stop(process: subprocess.Popen) -> None:
-    """End a job's whole process group: politely, so that it can end its own children, then not."""
+    """End a job's whole process group: by SIGTERM, so that it can end its own children, then by SIGKILL."""
     for signum, grace in ((signal.SIGTERM, KILL_GRACE), (signal.SIGKILL, KILL_GRACE)):
         try:
             os.killpg(process.pid, signum)
@@ -99,12 +99,12 @@ def _stop(process: subprocess.Popen) -> None:
         except subprocess.TimeoutExpired:
             continue
         if signum == signal.SIGTERM:
-            continue                    # the leader is gone; its group may not be
+            continue                    # the leader is gone, but its group may still exist
     process.wait()
 
 
 def _lines(process: subprocess.Popen, deadline: Deadline, log):
-    """Yield the lines a process prints; ends at its end of output. Raises TimeoutError at the deadline."""
+    """Yield the lines of a process until the end of its output. Raises TimeoutError at the deadline."""
     fd = process.stdout.fileno()
     rest = b''
     with selectors.DefaultSelector() as selector:
@@ -128,7 +128,7 @@ def _lines(process: subprocess.Popen, deadline: Deadline, log):
 
 
 def _judge(outcome: Outcome, parser: Parser, status: int | None) -> None:
-    """Compare what the job printed with how it ended."""
+    """Compare the job's output with its exit status."""
     job = outcome.job
     if status == HARNESS_ERROR and job.may_be_empty and not parser.results:
         return
@@ -150,7 +150,7 @@ CODE = re.compile(r'\S+\+0x[0-9a-f]+ \[(0x[0-9a-f]+)\]')
 
 
 def with_place(line: str, image: Path | None) -> str:
-    """A line with "file:line" for the address in it: the line in the test, not in what was inlined there."""
+    """Replace the address in a line by "file:line": the line in the test, not in a function that was inlined there."""
     match = CODE.search(line)
     tool = next(filter(None, map(shutil.which, ('riscv64-unknown-elf-addr2line', 'riscv64-linux-gnu-addr2line',
                                                 'llvm-addr2line', 'llvm-addr2line-14'))), None)
@@ -162,7 +162,7 @@ def with_place(line: str, image: Path | None) -> str:
 
 
 def run_job(job: Job, report: Report) -> Outcome:
-    """Run one job to its end or its limit."""
+    """Run a job to its end or its limit."""
     job.logdir.mkdir(parents=True, exist_ok=True)
     outcome, parser, start = Outcome(job), Parser(), time.monotonic()
     tail: list[str] = []

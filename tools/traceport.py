@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What ebb sends over the virtio console port org.ebb.trace, or as base64 between markers over any console."""
+"""Reads what ebb sends over the virtio console port org.ebb.trace, or as base64 between markers over any console."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIMIT = 60.0      # seconds without a byte, on an idle machine
 
 
 class PortError(Exception):
-    """The port does not answer as it should."""
+    """The port's answer is malformed or missing."""
 
 
 class TracePort:
@@ -26,7 +26,7 @@ class TracePort:
     def __init__(self, path: Path | str, limit: float = LIMIT):
         self.path, self.limit = str(path), limit
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(limit)                       # connecting waits where others wait already
+        self._socket.settimeout(limit)                       # connect() waits if others already wait
         try:
             self._socket.connect(os.path.relpath(path))      # a socket's path has 108 bytes
         except OSError as error:
@@ -57,7 +57,7 @@ class TracePort:
         return line
 
     def fetch(self, name: str, pause: float = 0.0) -> bytes:
-        """The bytes of header, records, snapshot or dumpsys; pause makes us slow, for tests."""
+        """The bytes of header, records, snapshot or dumpsys; pause makes this reader slow, for tests."""
         try:
             self._socket.sendall(name.encode() + b'\n')
         except OSError as error:
@@ -79,19 +79,19 @@ class TracePort:
             time.sleep(pause)
 
     def interrupt(self) -> None:
-        """Have whoever waits for the port in another thread give up."""
+        """Make a thread that waits for the port give up."""
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:
-            pass        # it is not connected any more
+            pass        # the socket is no longer connected
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._socket.close()
 
 
 def decode_markers(text: str, name: str) -> bytes:
-    """What a console printed between the markers of a name; messages of the kernel in between are passed over."""
+    """What a console printed between the markers of a name, without the kernel's messages in between."""
     begin = text.rfind(f'-----BEGIN EBB {name}-----')
     end = re.compile(rf'^-----END EBB {re.escape(name)} (\d+) bytes status (-?\d+)-----', re.M).search(text, max(begin, 0))
     if begin < 0 or not end:

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Typed accessors are the only ones that touch a page descriptor or a pageblock's words (design section 3), and who does not
-keep a section looks it up as a walker (docs/reference/locking.md).
+"""Only typed accessors may touch a page descriptor or a pageblock's words (design section 3), and code that does not
+keep a section must look it up as a walker (docs/reference/locking.md).
 
 The compiler decides, not a regular expression: __only_for("...") in include/mm becomes the attribute "deprecated", and each
-use is a warning with file and line, through whatever pointer, macro or inline function. Who needs the bytes of a descriptor
-by a cast needs its address, so that is watched, too. Tests break descriptors on purpose and are not looked at.
+use is a warning with file and line, through whatever pointer, macro or inline function. A cast to the bytes of a
+descriptor needs its address, so addresses are watched, too. Tests break descriptors on purpose and are not checked.
 
-A walker's look-up wants the walk bracket: clang's thread-safety analysis sees to that. That a walker looks once is counted
-here, a function at a time.
+clang's thread-safety analysis checks that a walker's look-up is in the walk bracket. This file checks, function by
+function, that a walker looks up only once.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ KEEPERS = ('mm/bulk.c', 'mm/contig_free.c', 'mm/evac_commit.c', 'mm/evac_target.
            'mm/page_isolation.c', 'mm/pageblock.c', 'mm/pcp.c')
 WATCHED = {
     'descriptors': DESCRIPTORS,
-    # Those who map, unmap and poison the memory that descriptors lie in.
+    # The files that map, unmap and poison the memory of descriptors.
     'addresses of descriptors': (*DESCRIPTORS, 'include/mm/page.h', 'arch/riscv/paging.c', 'mm/memory_add.c',
                                  'mm/memory_hotplug.c', 'mm/mm_init.c'),
     'pageblock words': ('mm/internal.h', 'mm/page.c', 'mm/pageblock.c', 'mm/pageblock_index.c', 'mm/buddy.c', 'mm/pcp.c',
                         'mm/pcp_high.c', 'mm/page_isolation.c', 'mm/evac_commit.c', 'mm/evac_watch.c', 'mm/check.c'),
-    # Those who keep sections: by the hotplug lock, by frames of theirs, by what they have isolated. All others are walkers.
+    # The files that keep sections: by the hotplug lock, by their own frames, or by an isolated range. All others are walkers.
     'kept sections': (*KEEPERS, 'include/mm/mm.h', 'mm/hotplug_check.c', 'mm/check.c', 'mm/memory_add.c', 'mm/mm_init.c',
                       'mm/pcp_high.c', 'mm/walk.c'),
     'pageblocks of kept sections': ('mm/page.c', 'mm/pcp_high.c', 'mm/poison.c'),
-    # And those who are handed a section by them, or by the search index under zone->lock.
+    # The files that get a section from those, or from the search index under zone->lock.
     'zones of kept sections': (*KEEPERS, 'mm/buddy.c', 'mm/check.c', 'mm/hotplug_check.c', 'mm/memory_offline.c',
                                'mm/pageblock_index.c', 'mm/sparse.c', 'mm/walk.c'),
     'section roots': ('mm/check.c', 'mm/hotplug_check.c', 'mm/mm_init.c', 'mm/pageblock_index.c', 'mm/sparse.c'),
 }
-# A walker's looks: a second one in a function may find something else.
+# A walker's look-ups: a second one in the same function may find another result.
 LOOKS = {'a section': re.compile(r'\b(walk_section|walk_next_section|walk_block|online_section)\('),
          "a section's zone": re.compile(r'\bsection_zone\(')}
 USE = re.compile(r"'(?P<name>\w+)' is deprecated: (?P<what>[\w ]*\w)")
 
 
 def judge(uses: list[Finding]) -> list[Finding]:
-    """The uses that are somebody else's business; and files that are listed for nothing, as all are if nothing is seen."""
+    """Uses in files that are not listed, and listed files without a use: all of them, if the compiler reports nothing."""
     found, needed = [], set()
     for use in uses:
         match, path = USE.search(use.text), os.path.normpath(use.path)
@@ -63,7 +63,7 @@ def judge(uses: list[Finding]) -> list[Finding]:
 
 
 def watch(names: list[str]) -> list[Finding]:
-    """Each use of what is watched, as a finding of the compiler's."""
+    """Each use of a watched item, as a finding of the compiler."""
     command = [clang(), *RISCV_CLANG, *KERNEL_CFLAGS, '-Iarch/riscv/include', '-ferror-limit=0',
                '-D__only_for(what)=__attribute__((deprecated(what)))']
     return compile_all(command, names)
@@ -82,6 +82,6 @@ def looks_twice(names: list[str]) -> list[Finding]:
 
 
 def check() -> list[Finding]:
-    """Everything in the kernel that reaches into descriptors, and should not; and walkers that look twice."""
+    """All accesses in the kernel that bypass the accessors, and walkers that look up twice."""
     names = sources('.c', under=('arch', 'kernel', 'mm', 'drivers', 'lib'))
     return judge(watch(names)) + looks_twice(names)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What all lints share: the files of the project and the form of a finding."""
+"""Shared by all lints: the files of the project and the form of a finding."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KERNEL_CFLAGS = ['-std=gnu2x', '-ffreestanding', '-fsyntax-only', '-Wall', '-Wex
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it should be."""
+    """A violation of a rule."""
     path: str
     line: int
     text: str
@@ -34,7 +34,7 @@ class Skip(Exception):
 
 @cache
 def files() -> tuple[str, ...]:
-    """All files of the project: what git has or would take, or everything outside of build/ where there is no git."""
+    """All files of the project: those that git has or would add, or without git everything outside build/."""
     listed = subprocess.run(['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'], capture_output=True,
                             text=True, check=False)
     if listed.returncode == 0:
@@ -105,7 +105,7 @@ MESSAGE = re.compile(r'^(?P<path>[^:\n]+):(?P<line>\d+):(?:\d+:)? (?:fatal )?(?:
 
 
 def compile_one(command: list[str], name: str) -> list[Finding]:
-    """Compiler's findings for one file."""
+    """The compiler's findings for a file."""
     done = subprocess.run([*command, name], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode == 0:
         return []
@@ -114,7 +114,7 @@ def compile_one(command: list[str], name: str) -> list[Finding]:
 
 
 def compile_all(command: list[str], names: list[str]) -> list[Finding]:
-    """Compiler's findings for many files, each named once."""
+    """The compiler's findings for many files, each listed once."""
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         found = [finding for part in pool.map(lambda name: compile_one(command, name), names) for finding in part]
     return sorted(set(found), key=lambda f: (f.path, f.line))

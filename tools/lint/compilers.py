@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What other compilers say about the kernel's sources."""
+"""Checks of the kernel's sources by other compilers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RISCV_CLANG = ['--target=riscv64-unknown-elf', '-march=rv64imac_zicsr_zifencei',
 
 
 def portable() -> list[Finding]:
-    """mm/ and lib/ for a machine that is none: no assembly, no C library, nothing outside of the contract."""
+    """Compile mm/ and lib/ for a machine without assembly, C library, or anything outside the contract."""
     command = [clang(), '--target=wasm64-unknown-unknown', *KERNEL_CFLAGS, '-Itests/host/include']
     targets = subprocess.run([clang(), '--print-targets'], capture_output=True, text=True, check=False).stdout
     if 'wasm64' not in targets:
@@ -21,7 +21,7 @@ def portable() -> list[Finding]:
 
 
 def lock_contracts(names: list[str]) -> list[Finding]:
-    """Lock annotations, and clang's other warnings, for some files."""
+    """Check lock annotations, and clang's other warnings, in some files."""
     return compile_all([clang(), *RISCV_CLANG, *KERNEL_CFLAGS, '-Iarch/riscv/include', '-Wthread-safety'], names)
 
 
@@ -31,6 +31,6 @@ def thread_safety() -> list[Finding]:
 
 
 def headers() -> list[Finding]:
-    """Each header compiles alone."""
+    """Compile each header alone."""
     command = [cross_gcc(), *RISCV_GCC, *KERNEL_CFLAGS, '-Iarch/riscv/include', '-x', 'c']
     return compile_all(command, sources('.h', under=('include', 'arch', 'mm', 'kernel', 'drivers')))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What docs/ says about other files is so: tests that it names as a proof exist, and so do the files behind its links."""
+"""Checks the references in docs/: the tests that it names as proofs exist, and so do the targets of its links."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def tests() -> set[str]:
 
 
 def unproved(path: str, known: set[str]) -> list[Finding]:
-    """Names in a paragraph that begins with "Proved by" which no test has: suite.case, or the word after "scenario"."""
+    """Names in a paragraph that begins with "Proved by" but belong to no test: suite.case, or the word after "scenario"."""
     page = text(path)
     names = [(proof.start() + name.start(), name.group(1) or name.group(2))
              for proof in PROOF.finditer(page) for name in NAME.finditer(proof.group())]
@@ -43,7 +43,7 @@ def unproved(path: str, known: set[str]) -> list[Finding]:
 
 
 def dead_links(path: str) -> list[Finding]:
-    """Links to files that are not there."""
+    """Links to files that do not exist."""
     page, here = text(path), os.path.dirname(path)
     return [Finding(path, page.count('\n', 0, link.start()) + 1, f'the link leads to no file: {link.group(1)}')
             for link in LINK.finditer(page) if not os.path.exists(os.path.join(here, link.group(1)))]

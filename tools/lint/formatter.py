@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The formatter. Its versions disagree, so one of them counts; a machine without it skips the check.
+"""The formatter. Its versions disagree, so only one version counts; a machine without it skips the check.
 
-It is held loosely: a table that a person aligned may stay, so a file fails only when more of it differs than that.
+The check is loose: a table aligned by hand may stay, so a file fails only if more of it differs.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ TOLERATED = 0.20        # share of a file's lines that may differ
 
 
 def formatted(name: str) -> str:
-    """The file as the formatter wants it."""
+    """The file's text after formatting."""
     return subprocess.run([program(FORMATTER), name], capture_output=True, text=True, check=True).stdout
 
 
 def loosely(whole: str) -> list[str]:
-    """Lines without the spacing inside of them: columns of a table are the author's."""
+    """Lines without their inner spacing: the author decides about the columns of a table."""
     return [re.sub(r'(?<=\S)\s+', ' ', line).rstrip(' \\') for line in whole.splitlines()]
 
 
@@ -41,7 +41,7 @@ def check() -> list[Finding]:
 
 
 def fix(names: list[str]) -> None:
-    """Rewrite files as the formatter wants them; all of them if none is named."""
+    """Format files; all of them if none is named."""
     for name in names or sources('.c', '.h'):
         wanted = formatted(name)
         if wanted != Path(name).read_text():

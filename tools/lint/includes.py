@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Which directories may include which (design section 2); storeys.py sees to up and down."""
+"""Which directories may include which (design section 2); storeys.py checks up and down."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FREESTANDING = ('stddef.h', 'stdint.h', 'stdbool.h', 'stdarg.h', 'limits.h')
 CONTRACT = ('arch/machine.h', 'arch/this_hart.h')
 PUBLIC = ('mm/', 'kernel/', 'lib/', 'virtio/', 'pci/', 'serial/', 'arch/')
 HOSTED = {('include/lib/string.h', 'string.h')}      # on a host, its C library declares the same functions
-# Directory: what its files may include, beside headers of its own. Tests may include everything and are not listed.
+# Directory: what its files may include, besides its own headers. Tests may include everything and are not listed.
 ALLOWED = {
     'lib/': ('lib/',),
     'include/lib/': ('lib/',),
@@ -30,7 +30,7 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+(["<])([^">]+)[">]', re.M)
 
 
 def rule_of(name: str) -> str | None:
-    """The longest rule that concerns a file."""
+    """The longest rule that matches a file."""
     return max((prefix for prefix in ALLOWED if name.startswith(prefix)), key=len, default=None)
 
 
@@ -52,7 +52,7 @@ def judge(name: str, bracket: str, target: str, allowed: tuple[str, ...]) -> str
 
 
 def check() -> list[Finding]:
-    """All includes of the kernel's files that point the wrong way."""
+    """All includes in the kernel's files that point in the wrong direction."""
     found = []
     for name in sources('.c', '.h', '.S'):
         rule = rule_of(name)

@@ -93,7 +93,7 @@ def budgets() -> list[Finding]:
 
 
 def functions() -> list[Finding]:
-    """Functions that are too long or take too much, as universal-ctags sees them."""
+    """Functions that are too long or have too many parameters, according to universal-ctags."""
     names = [name for name in files() if name.endswith(('.c', '.h')) or kind(name) == 'python']
     done = subprocess.run([program('ctags'), '--output-format=json', '--fields=+neS', '--kinds-C=f', '--kinds-Python=fm',
                            '--langmap=C:.c.h', '-L', '-', '-f', '-'], input='\n'.join(names), capture_output=True, text=True,
@@ -112,7 +112,7 @@ def functions() -> list[Finding]:
 
 
 def check() -> list[Finding]:
-    """Sizes of functions, files and the kernel's parts."""
+    """Check the sizes of functions, files and the kernel's parts."""
     found = functions()
     for name in files():
         lines = text(name).count('\n')

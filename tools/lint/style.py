@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a regular expression can see: licence lines, leftovers, guards, columns, preprocessor branches."""
+"""Rules that regular expressions can check: licence lines, leftovers, guards, columns, preprocessor branches."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ SPDX = 'SPDX-License-Identifier: BSD-2-Clause'
 
 
 def line_of(whole: str, offset: int) -> int:
-    """Line number of an offset."""
+    """The line number of an offset."""
     return whole.count('\n', 0, offset) + 1
 
 
 def every_file(name: str) -> list[Finding]:
-    """Rules for all files that we wrote."""
+    """Rules for all files of the project."""
     lines = text(name).split('\n')
     found = []
     if not any(SPDX in line for line in lines[:2]):
