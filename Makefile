@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# ebb's only Makefile: it builds the kernel and hands everything else to a program in tools/. `make` prints the targets.
+# ebb's only Makefile: it builds the kernel; a program in tools/ does everything else. `make` prints the targets.
 #
-# Sources are found by wildcard: a new file needs no list. A part with build rules of its own has a fragment
-# (FRAGMENTS below), which may add to KCFLAGS, KLDFLAGS, KERNEL_OBJS, HOST_PROGRAMS (wanted by `make run`),
-# HOST_TESTS (programs that print KTAP, run by `make test-host`), TEST_NEEDS (what tests of the tools use), FUZZERS,
-# and may set KCFLAGS_<source> for one file.
-# All paths are relative, because GNU make cannot name a file with a space in it: so a checkout may have one.
+# Sources are found by wildcard: a new file needs no list. A part with its own build rules has a fragment (FRAGMENTS
+# below), which may add to KCFLAGS, KLDFLAGS, KERNEL_OBJS, HOST_PROGRAMS (needed by `make run`), HOST_TESTS (programs
+# that print KTAP, run by `make test-host`), TEST_NEEDS (files that the tools' tests use), FUZZERS, and may set
+# KCFLAGS_<source> for one file. All paths are relative, because GNU make cannot name a file with a space in it; so
+# the path of a checkout may have one.
 
 O        ?= build
 V        ?= 0
@@ -25,7 +25,7 @@ unexport CC CFLAGS CPPFLAGS LDFLAGS
 Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)';)
 
-# A person waits for `make resize`: what builds nothing reads no build rules.
+# A user waits for `make resize`, so targets that build nothing read no build rules.
 ifneq ($(filter-out help resize status,$(or $(MAKECMDGOALS),help)),)
 
 # The cross compiler: the first of these prefixes that is installed; tools/setup installs the first one.
@@ -58,7 +58,7 @@ FUZZERS :=
 FRAGMENTS := arch/riscv/build.mk lib/lib.mk tools/vmem/vmem.mk $(foreach d,host fuzz coverage mutants,tests/$(d)/$(d).mk)
 include $(wildcard $(FRAGMENTS))
 
-# A call of a helper in a test keeps its frame: the runner names the line in the test.
+# Each call of a helper in a test keeps its frame, so that the runner can name the line in the test.
 TEST_CALLS := -fno-optimize-sibling-calls -fno-inline-functions -fno-inline-small-functions -fno-inline-functions-called-once
 $(foreach s,$(filter-out tests/bench/%,$(TSOURCES)),$(eval KCFLAGS_$(s) += $(TEST_CALLS)))
 
@@ -75,7 +75,7 @@ $(O)/k/%.o: % $(O)/k/.flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(KCC) $(KCFLAGS) $(KCFLAGS_$<) -MMD -MP -c -o $@ $<
 
-# A changed compiler or flag rebuilds what it concerns: the stamp is only touched when its text changes.
+# A changed compiler or flag rebuilds the affected files: the stamp is only touched when its text changes.
 $(O)/k/.flags: FORCE
 	@mkdir -p $(@D); printf '%s\n' '$(KCC) $(KCFLAGS) $(KLDFLAGS) $(foreach s,$(KSOURCES) $(TSOURCES),$(KCFLAGS_$(s)))' \
 		'$(KERNEL_OBJS) $(TEST_OBJS)' >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
@@ -85,8 +85,8 @@ FORCE:
 -include $(KERNEL_OBJS:.o=.d) $(TEST_OBJS:.o=.d)
 endif
 
-# --- what one does with it ----------------------------------------------------------------------------------------
-# Entry points set up what is missing first and build in a second make, which sees what was installed.
+# --- targets ------------------------------------------------------------------------------------------------------
+# Entry points first install missing tools, then build in a second make, which finds them.
 export O MEM VMEM BLOCK SMP TRANSPORT APPEND CMD QEMU RUN DRY T V EXACT SEED
 export PYTHONDONTWRITEBYTECODE := 1
 CTL_RUN = $(if $(RUN),--run '$(RUN)')
@@ -123,12 +123,12 @@ gdb: ## attach gdb to `make debug`
 	@tools/gdb/attach
 
 resize: ## from a second terminal: SIZE=1G [DEV=vm0] requests that size and waits for it
-	@tools/ebb-ctl $(CTL_RUN) resize $(or $(SIZE),$(error say how much: make resize SIZE=1G)) $(if $(DEV),--dev $(DEV))
+	@tools/ebb-ctl $(CTL_RUN) resize $(or $(SIZE),$(error no size given; type: make resize SIZE=1G)) $(if $(DEV),--dev $(DEV))
 
 status: ## from a second terminal: requested, plugged, host, stray and touched bytes of every device
 	@tools/ebb-ctl $(CTL_RUN) status
 
-test: ## host tests, guest tests and scenarios: T='suite.case' runs a part, V=1 names each, SEED= repeats chance
+test: ## host tests, guest tests and scenarios: T='suite.case' runs a part, V=1 names each test, SEED= repeats the random numbers
 	$(NAMED)
 	$(SETUP) test
 	$(MAKEO) test-now KINDS='tools host guest scenario'
@@ -156,7 +156,7 @@ coverage: ## lines and branches that the suites on the host run, and each functi
 	@+QEMU='$(or $(QEMU),$(abspath $(O))/qemu/qemu-system-riscv64)' \
 		$(MAKE) -j$(shell nproc) O='$(O)/coverage' COVERAGE=1 coverage-now
 
-bench: ## count instructions for each row of the budget table, and write build/bench.json; EXACT=1: what repeats exactly
+bench: ## count instructions for each row of the budget table, and write build/bench.json; EXACT=1: only rows that repeat exactly
 	$(SETUP) run
 	$(MAKEO) build
 	@tools/bench
@@ -178,7 +178,7 @@ lint: ## include directions, sizes, formatting, portability, shell scripts
 	$(SETUP) lint
 	@tools/ebb-lint
 
-format: ## put C sources into shape with clang-format-14
+format: ## format C sources with clang-format-14
 	@tools/ebb-lint --fix $(FILE)
 
 check-headers: ## compile each header alone
@@ -188,7 +188,7 @@ docs: ## write docs/reference/numbers.md from the headers that define the number
 	@mkdir -p $(O); $(HOSTCC) -std=gnu11 -Iinclude -o $(O)/abi_tables tools/abi_tables.c
 	@$(O)/abi_tables >docs/reference/numbers.md
 
-doctor: ## each tool's version, QEMU's memory device, and what to install
+doctor: ## show each tool's version, QEMU's memory device, and what to install
 	@tools/doctor
 
 compile_commands.json: $(O)/k/.flags ## for editors: how each kernel source is compiled
@@ -196,5 +196,5 @@ compile_commands.json: $(O)/k/.flags ## for editors: how each kernel source is c
 
 .PHONY: help all build run ut debug gdb resize status test test-host test-full test-tsan test-now \
 	test-host-now bench coverage fuzz fuzz-now soak lint format check-headers docs doctor clean
-clean: ## remove what was built, but not QEMU (make clean ALL=1 removes it too)
+clean: ## remove build output, but not QEMU (make clean ALL=1 removes it, too)
 	@tools/clean "$(O)" $(ALL)

@@ -15,8 +15,8 @@ ANSWER_S = 20.0      # the longest time of an answer, in seconds
 STATUS = re.compile(rb'^=(-?\d+)\r?\n', re.M)
 WORDS = {
     errno.ENOENT: 'this machine has no command port',
-    errno.ECONNREFUSED: 'nothing listens at the command port',
-    errno.EAGAIN: 'other programs wait for the command port already',
+    errno.ECONNREFUSED: 'nothing listens on the command port',
+    errno.EAGAIN: 'other programs are already waiting for the command port',
     errno.EPIPE: 'the command port was closed',
     errno.ECONNRESET: 'the command port was closed',
 }

@@ -15,10 +15,10 @@ from sizes import parse_number, parse_size
 
 # What the values of ebb-vmem's property x-driver mean for a user that waits.
 DRIVER_WORDS = {
-    'no-qemu': 'QEMU is not connected to the device: it does not come back to one that was restarted; type make run anew',
+    'no-qemu': 'QEMU is not connected to the device: it does not reconnect to a restarted device; type make run again',
     'none': 'the guest runs no driver for the device (not booted yet?)',
     'stopped': 'the driver has stopped: the machine is paused, or the driver has reset the device',
-    'broken-ring': "the driver's ring makes no sense: the device serves nothing before the driver resets it",
+    'broken-ring': "the driver's ring makes no sense: the device serves nothing until the driver resets it",
 }
 
 
@@ -79,7 +79,7 @@ class Device:
                 if counts[answer] > before[kind][answer]:
                     return f'the device answered {counts[answer] - before[kind][answer]} {kind} requests with {answer.upper()}'
         if self.ours and (count := self.get('x-unanswered')):
-            return f'{count} requests have no answer: a fault that was injected holds or dropped them'
+            return f'{count} requests have no answer: an injected fault holds or has dropped them'
         return ''
 
     def unread(self) -> bool:
@@ -238,12 +238,12 @@ def parse(words: list[str], root: str) -> dict:
                 raise UsageError(f'{option} needs a value')
             args[option[2:]] = value if equals else words.pop(0)
         elif option.startswith('-'):
-            raise UsageError(f'{option} is no option; there are --run, --dev, --patience, --json and --help')
+            raise UsageError(f'{option}: unknown option; expected one of: --run --dev --patience --json --help')
         else:
             plain.append(option + equals + value)
     wanted = {'resize': 2, 'status': 1}
     if not plain or len(plain) != wanted.get(plain[0]):
-        raise UsageError('it takes `resize SIZE` or `status`; --help says more')
+        raise UsageError('expected `resize SIZE` or `status`; see --help')
     try:
         args['patience'] = parse_number(str(args['patience']), 0.1, 86400, 'a number of seconds')
         args['size'] = parse_size(plain[1]) if plain[0] == 'resize' else 0

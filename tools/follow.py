@@ -126,7 +126,7 @@ class Guest:
         if not self.pending or silent < SILENT_S:
             return
         if silent > PORT_S:
-            self.give_up('the command port does not answer; perhaps another program holds it')
+            self.give_up('the command port does not answer; another program may hold it')
         elif not listens(self.run, qmp):
             self.give_up('the guest has no command port')
 
@@ -258,7 +258,7 @@ def explain_stall(follower: Follower) -> str:
     if view and view.trouble:
         return f'ebb says: {view.trouble}'
     if device.unread():
-        return 'the guest has not read what is requested: it hangs, or has given the device up; in ebb, `vmem` says which'
+        return 'the guest has not read the requested size: it hangs, or has given the device up; in ebb, `vmem` says which'
     if now.plugged > follower.size:
         return 'the guest cannot free the rest; in ebb, `vmem` names what is in the way'
-    return 'the guest does not take more; in ebb, `vmem` says why'
+    return 'the guest does not accept more; in ebb, `vmem` says why'

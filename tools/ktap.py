@@ -120,7 +120,7 @@ class Parser:
             level = self._levels.pop()
             self._check(level, level.name or name, inner)
             if level.failed and not failed and inner == depth + 1:
-                self.problems.append(f'{name}: says ok although {level.failed} of its results failed')
+                self.problems.append(f'{name}: reports ok although {level.failed} of its results failed')
 
     def _check(self, level: _Level, name: str, depth: int) -> None:
         # As in KUnit, a generator yields the parameters of a case, so there is no plan of their number.

@@ -49,10 +49,10 @@ PRIVATE = 0o077           # umask for sockets and files: only the machine's user
 
 # What the end of a program by a signal means for the user; other signals are only named.
 SIGNAL_WORDS = {
-    signal.SIGBUS: "memory that it touched could not be had: the host's memory, or the limit it runs under, is full",
+    signal.SIGBUS: "the host could not provide memory that it touched: the host's memory, or its limit, is full",
     signal.SIGKILL: "perhaps by the host's OOM killer (dmesg of the host says so), or by another process",
     signal.SIGSEGV: 'it crashed',
-    signal.SIGABRT: 'it gave up at an assertion of its own',
+    signal.SIGABRT: 'one of its assertions failed',
     signal.SIGTERM: 'another process ended it',
 }
 
@@ -239,11 +239,11 @@ class Machine:
     def _check(self) -> None:
         config = self.config
         if config.transport not in ('pci', 'mmio'):
-            raise MachineError(f'TRANSPORT={config.transport}: it is pci or mmio')
+            raise MachineError(f'TRANSPORT={config.transport}: expected pci or mmio')
         if not 1 <= config.smp <= 64:
-            raise MachineError(f'SMP={config.smp}: it is 1 to 64; ebb starts up to 8 of them')
+            raise MachineError(f'SMP={config.smp}: expected 1 to 64; ebb starts up to 8 of them')
         if config.mem < 16 * MIB or config.mem % TAIL:
-            raise MachineError(f'MEM={format_size(config.mem)}: it is a multiple of 2M, at least 16M')
+            raise MachineError(f'MEM={format_size(config.mem)}: expected a multiple of 2M, at least 16M')
         taken = [('boot memory', RAM_BASE, RAM_BASE + config.mem)]
         for device in config.devices:
             if device.block < MIB or device.block & (device.block - 1):

@@ -89,9 +89,9 @@ class Outside:
         raw = self.memory.bytes(self._image('ebb_trace'), HEADER.size)
         magic, version, _, record, _, _, hertz, enabled, _, _, build = HEADER.unpack(raw)
         if magic != TRACE_MAGIC:
-            raise OutsideError(f'no trace header where {self.elf.path} says it is')
+            raise OutsideError(f'no trace header at the address in {self.elf.path}')
         if build.hex() != self.elf.build_id():
-            raise OutsideError(f'{self.elf.path} is not what runs: its build id is another')
+            raise OutsideError(f'{self.elf.path} is not the running image: the build ids differ')
         return {'format': 'ebbt', 'version': version, 'record_bytes': record, 'page_shift': PAGE_SHIFT, 'pageblock_order': 9,
                 'section_shift': 27, 'timebase_hz': hertz, 'enabled': enabled, 'lost': sum(r[3] for r in self._rings()),
                 'build_id': build.hex()}

@@ -14,7 +14,7 @@ from patience import Deadline
 CONNECT_LIMIT = 5.0      # seconds to the greeting
 CONNECT_WORDS = {
     errno.ECONNREFUSED: 'nothing listens there, the machine was killed; start one with `make run`',
-    errno.EAGAIN: 'other clients wait for it already (QEMU serves one at a time)',
+    errno.EAGAIN: 'other clients are already waiting for it (QEMU serves one at a time)',
 }
 
 

@@ -18,7 +18,7 @@ def parse_size(text: str) -> int:
     size = int(match[1], 16 if match[1][1:2] in ('x', 'X') else 10)
     size <<= 10 * (UNITS.index(match[2].upper()) + 1) if match[2] else 0
     if size >= 1 << 64:
-        raise ValueError(f'{text!r} is more than 64 bits can say')
+        raise ValueError(f'{text!r} does not fit in 64 bits')
     return size
 
 

@@ -194,7 +194,7 @@ def run_job(job: Job, report: Report) -> Outcome:
     outcome.passed, outcome.failed, outcome.skipped = (parser.count(word) for word in ('ok', 'failed', 'skipped'))
     if status is None:
         outcome.reasons.append(f'hung: no end within {time.monotonic() - start:.0f} s ({job.limit:.0f} s are allowed on an idle '
-                               'machine); the last it said:')
+                               'machine); the last output:')
     _judge(outcome, parser, status)
     if outcome.reasons:
         outcome.failed += 1

@@ -42,7 +42,7 @@ class TracePort:
                 data = self._socket.recv(1 << 18)
             except TimeoutError:
                 if deadline.over():
-                    raise PortError(f'{self.path}: nothing came for {self.limit:.0f} s') from None
+                    raise PortError(f'{self.path}: nothing arrived for {self.limit:.0f} s') from None
             except OSError as error:
                 raise PortError(f'{self.path}: {error.strerror}') from None
         if not data:
@@ -67,10 +67,10 @@ class TracePort:
             line = self._line()
             if line[:1] == b'=':
                 if line != b'=0':
-                    raise PortError(f'{self.path}: {name}: ebb says status {line[1:].decode(errors="replace")}')
+                    raise PortError(f'{self.path}: {name}: ebb reports status {line[1:].decode(errors="replace")}')
                 return bytes(out)
             if not re.fullmatch(rb'\+\d+', line):
-                raise PortError(f'{self.path}: {name}: {line[:40]!r} is no head of a piece')
+                raise PortError(f'{self.path}: {name}: {line[:40]!r} is not the head of a piece')
             size = int(line[1:])
             while len(self._rest) < size:
                 self._more()
@@ -105,5 +105,5 @@ def decode_markers(text: str, name: str) -> bytes:
     if len(data) != int(end[1]):
         raise PortError(f'{name}: {len(data)} bytes arrived, ebb sent {end[1]}')
     if end[2] != '0':
-        raise PortError(f'{name}: ebb says status {end[2]}')
+        raise PortError(f'{name}: ebb reports status {end[2]}')
     return data

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The symbol table of backtraces (arch/riscv/symbols.c): the kernel is linked once without it, its functions are
-# listed in a table, and the real link takes the table along. linker.ld puts it behind everything else, so
-# nothing moves; the table says how long the text was, and the kernel refuses one that does not fit.
+# The symbol table of backtraces (arch/riscv/symbols.c): a first link without it yields the functions for the table,
+# and the final link includes the table. linker.ld puts it behind everything else, so nothing moves. The table states
+# the length of the text, and the kernel refuses a table that does not match.
 
 $(addprefix $(O)/k/,$(addsuffix .nosymbols.elf,$(IMAGES))): $(O)/k/%.nosymbols.elf: linker.ld $(O)/k/.flags
 	$(call say,LD,$@)$(call link,$@,$(OBJS_$*))

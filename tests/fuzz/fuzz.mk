@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Fuzzers: each tests/fuzz/fuzz_NAME.c is a libFuzzer program, linked with lib/ and with what FUZZ_SRCS_fuzz_NAME and
-# FUZZ_LIBS_fuzz_NAME (below) add. tests/fuzz/corpus/fuzz_NAME/, if there, holds inputs to start from.
+# Fuzzers: each tests/fuzz/fuzz_NAME.c is a libFuzzer program, linked with lib/ and with the additions in
+# FUZZ_SRCS_fuzz_NAME and FUZZ_LIBS_fuzz_NAME (below). tests/fuzz/corpus/fuzz_NAME/, if it exists, has the initial
+# inputs.
 
 FUZZCC ?= $(firstword $(foreach c,clang-19 clang-20 clang-21 clang-22 clang clang-14,\
 	$(if $(shell command -v $(c)),$(c))) clang-19)
 FUZZ_SAN := address,undefined
-# "never": a thread that ends would leave ASan's fake stack behind, 170 KB of memory for each input that starts two.
+# "never": a thread that ends would leak ASan's fake stack, 170 KB of memory for each input that starts two threads.
 FUZZ_CFLAGS := $(CSTD) $(WARN) -O1 -g -MMD -MP -Iinclude -Itests/host/include -I. -DEBB_DEBUG=1 \
 	-fno-sanitize-recover=all -fsanitize=$(FUZZ_SAN) -fsanitize-address-use-after-return=never
 FUZZ_COV := -fsanitize=fuzzer-no-link
 
 FUZZ_LIBS_fuzz_fdt := -lfdt
-# The byte-per-frame model and the replay of the trace, which two of them share.
+# The byte-per-frame model and the replay of the trace, shared by two fuzzers.
 FUZZ_MODEL := tests/fuzz/memory.c $(addprefix tests/model/,frames.c frame_steps.c evac_steps.c replay.c)
 FUZZ_BLOCKS := $(addprefix tests/model/,blocks.c block_parts.c block_steps.c listeners.c)
-# What judges is not what is to be explored.
+# The fuzzers explore the kernel, not the code that checks it.
 $(patsubst %,$(O)/fuzz/o/%.o,$(FUZZ_MODEL) $(FUZZ_BLOCKS)): FUZZ_COV :=
 FUZZ_SRCS_fuzz_buddy := $(HOST_LIB) $(FUZZ_MODEL)
 FUZZ_SRCS_fuzz_hotplug := $(FUZZ_SRCS_fuzz_buddy) $(FUZZ_BLOCKS)
@@ -33,8 +34,9 @@ $(O)/fuzz/o/%.o: %
 	@mkdir -p $(@D)
 	$(call say,FUZZCC,$<)$(FUZZCC) $(FUZZ_CFLAGS) $(FUZZ_COV) -c -o $@ $<
 
-# fuzz_console is no libFuzzer program and needs no clang: it makes its steps from a seed (tests/fuzz/console/). What it
-# explores is built so that harts on one host thread take turns in each basic block (tests/host/turns.c).
+# fuzz_console is not a libFuzzer program and needs no clang: it derives its steps from a seed (tests/fuzz/console/).
+# The code that it explores is built so that harts on one host thread take turns in each basic block
+# (tests/host/turns.c).
 CONSOLE_TURNS := $(filter-out lib/% tests/%,$(HOST_LIB))
 CONSOLE_REST := $(filter-out $(CONSOLE_TURNS) tests/runner/%,$(HOST_LIB)) $(wildcard tests/fake/*.c tests/fuzz/console/*.c)
 CONSOLE_OBJS := $(CONSOLE_TURNS:%.c=$(O)/host/turns/%.o) $(CONSOLE_REST:%.c=$(O)/host/asan/%.o)
@@ -55,7 +57,7 @@ $(O)/fuzz/console_lines: $(patsubst %,$(O)/host/asan/tests/fuzz/%.o,console_line
 	$(call say,HOSTLD,$@)$(HOSTCC) $(HOST_ASAN) -o $@ $^
 
 # corpus-fuzz_NAME: the files of a corpus as a test of the host, by gcc under ASan and UBSan (tests/fuzz/corpus.c).
-# fuzz_fdt's needs Debian's libfdt, which only `make fuzz` sees to.
+# fuzz_fdt's needs Debian's libfdt, which only `make fuzz` installs.
 CORPUS_NAMES := $(filter-out $(if $(wildcard /usr/include/libfdt.h),,fuzz_fdt),$(notdir $(wildcard tests/fuzz/corpus/*)))
 CORPUS_CASES_fuzz_hotplug := tests/fuzz/emit_calls.c
 HOST_TESTS += $(addprefix $(O)/host/corpus-,$(CORPUS_NAMES))

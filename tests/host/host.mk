@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Host programs: the kernel's portable sources with the machine contract of tests/host, under sanitizers.
 #
-# All of lib/ mm/ kernel/ drivers/virtio/ is portable, but for HOST_NOT: start-up (main.c smp.c), stacks in mapped frames
+# All of lib/ mm/ kernel/ drivers/virtio/ is portable, except HOST_NOT: start-up (main.c smp.c), stacks in mapped frames
 # (stack.c; the host's are in tests/host/fiber.c), trace rings in boot memory (trace_boot.c), the thread that reads the
-# terminal (terminal.c), crashes on purpose (cmd_crash.c), and the two real transports. The test runner is a part of it.
+# terminal (terminal.c), crashes on purpose (cmd_crash.c), and the two real transports. The test runner is included.
 #
-# ktest-tsan is the same program under ThreadSanitizer, by clang, with four harts.
+# ktest-tsan is the same program under ThreadSanitizer, built by clang, with four harts.
 #
 # Fuzzers link HOST_LIB without main.c, and call host_init() of tests/host/host.h first.
 HOST_NOT := kernel/main.c kernel/smp.c kernel/stack.c kernel/trace/trace_boot.c kernel/console/terminal.c \
@@ -47,7 +47,7 @@ $(O)/host/.flags: FORCE
 	@mkdir -p $(@D); printf '%s\n' '$(HOSTCC) $(TSANCC) $(HCFLAGS) $(HOST_CPPFLAGS) $(HOST_ASAN) $(HOST_TSAN) \
 		$(TSAN_CALLS) $(TEST_CALLS)' >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
-# A file that went away leaves the program, too.
+# A removed file leaves the program, too.
 $(O)/host/ktest: $(O)/host/asan/.list
 $(O)/host/asan/.list: FORCE
 	@mkdir -p $(@D); printf '%s\n' '$(HOST_OBJS)' >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@

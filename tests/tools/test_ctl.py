@@ -142,7 +142,7 @@ class Client(ClientCase):
         self.assertTrue(self.guest.config_change())
         status, _, err = self.done(process)
         self.assertEqual(status, 1)
-        self.assertIn('has not read what is requested: it hangs, or has given the device up', err)
+        self.assertIn('has not read the requested size: it hangs, or has given the device up', err)
 
     def test_request_that_is_never_answered(self) -> None:
         self.qmp.execute('x-inject', kind='drop')
@@ -168,7 +168,7 @@ class Client(ClientCase):
         self.link()
         status, _, err = self.done(self.ctl('resize', '--patience', '0.2', '64M'))
         self.assertEqual(status, 1)
-        self.assertIn('QEMU is not connected to the device: it does not come back to one that was restarted', err)
+        self.assertIn('QEMU is not connected to the device: it does not reconnect to a restarted device', err)
 
     def test_resize_refuses(self) -> None:
         for words in (('1M',), ('2G',), ('2M', '--dev', 'vm7')):
@@ -336,14 +336,14 @@ class PortElsewhere(ClientCase):
 
     def test_held_by_another_program(self) -> None:
         self.listen()
-        self.finds('the command port does not answer; perhaps another program holds it')
+        self.finds('the command port does not answer; another program may hold it')
 
     def test_others_wait_for_it_too(self) -> None:
         self.listen(0)
         first = socket.socket(socket.AF_UNIX)
         first.connect(str(self.run_dir / 'port.sock'))
         self.addCleanup(first.close)
-        self.finds('other programs wait for the command port already')
+        self.finds('other programs are already waiting for the command port')
 
     def test_guest_without_a_command_port(self) -> None:
         self.listen()

@@ -120,7 +120,7 @@ class PortTest(unittest.TestCase):
 
     def test_nonsense_is_refused(self):
         self.play(b'hello\n')
-        with self.assertRaisesRegex(PortError, 'no head of a piece'):
+        with self.assertRaisesRegex(PortError, 'not the head of a piece'):
             self.fetch()
 
     def test_a_port_that_closes(self):
@@ -138,7 +138,7 @@ class PortTest(unittest.TestCase):
             port.fetch('records')
 
     def test_a_port_that_is_silent(self):
-        with self.assertRaisesRegex(PortError, 'nothing came'):
+        with self.assertRaisesRegex(PortError, 'nothing arrived'):
             self.fetch(limit=0.1)
 
     def dump(self, archive, *words):

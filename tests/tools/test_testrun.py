@@ -157,7 +157,7 @@ class RunnerTest(unittest.TestCase):
 
     def test_suite_that_hides_a_failure(self):
         lines = [line.replace('ok 2 merge', 'not ok 2 merge') for line in GOOD]
-        self.assert_failed(self.play(lines, 'sys.exit(1)'), 'says ok although')
+        self.assert_failed(self.play(lines, 'sys.exit(1)'), 'reports ok although')
 
     def test_result_out_of_order(self):
         self.assert_failed(self.play([line.replace('ok 2 merge', 'ok 3 merge') for line in GOOD]), 'where 2 was due')

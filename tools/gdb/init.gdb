@@ -11,8 +11,8 @@ define mm-page
     printf "pfn 0x%lx: descriptor at %p, word 0x%x, count %u, owner 0x%lx\n", (unsigned long)($arg0), $page, $page->word, $page->count, $page->owner
 end
 document mm-page
-mm-page PFN: the page descriptor of a frame, as it stands in memory. Where its pageblock says "all alike", the
-descriptor has not been written; the console's dump_page shows what holds.
+mm-page PFN: the page descriptor of a frame, as it is in memory. If its pageblock is uniform, the
+descriptor has not been written; the console's dump_page shows the frame's state.
 end
 
 define harts

@@ -58,7 +58,7 @@ def judge(uses: list[Finding]) -> list[Finding]:
             needed.add((match['what'], path))
         else:
             found.append(Finding(path, use.line, f'{match["name"]}: {match["what"]} are for {", ".join(WATCHED[match["what"]])}'))
-    return found + [Finding('tools/lint/accessors.py', 0, f'{name} needs no {what}: take it off the list')
+    return found + [Finding('tools/lint/accessors.py', 0, f'{name} does not use {what}: remove it from the list')
                     for what, names in WATCHED.items() for name in names if (what, name) not in needed]
 
 
@@ -76,7 +76,7 @@ def looks_twice(names: list[str]) -> list[Finding]:
     found = []
     for tag in map(json.loads, done.stdout.splitlines()):
         body = '\n'.join(without_comments(tag['path']).split('\n')[tag['line']:tag.get('end', tag['line'])])
-        found += [Finding(tag['path'], tag['line'], f'{tag["name"]}() looks for {what} in two places; keep what the first finds')
+        found += [Finding(tag['path'], tag['line'], f'{tag["name"]}() looks for {what} in two places; keep the first result')
                   for what, look in LOOKS.items() if len(look.findall(body)) > 1]
     return found
 

@@ -39,13 +39,13 @@ def unproved(path: str, known: set[str]) -> list[Finding]:
     page = text(path)
     names = [(proof.start() + name.start(), name.group(1) or name.group(2))
              for proof in PROOF.finditer(page) for name in NAME.finditer(proof.group())]
-    return [Finding(path, page.count('\n', 0, at) + 1, f'no test is called {name}') for at, name in names if name not in known]
+    return [Finding(path, page.count('\n', 0, at) + 1, f'there is no test {name}') for at, name in names if name not in known]
 
 
 def dead_links(path: str) -> list[Finding]:
     """Links to files that do not exist."""
     page, here = text(path), os.path.dirname(path)
-    return [Finding(path, page.count('\n', 0, link.start()) + 1, f'the link leads to no file: {link.group(1)}')
+    return [Finding(path, page.count('\n', 0, link.start()) + 1, f'the target of the link does not exist: {link.group(1)}')
             for link in LINK.finditer(page) if not os.path.exists(os.path.join(here, link.group(1)))]
 
 

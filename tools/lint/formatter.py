@@ -35,8 +35,8 @@ def check() -> list[Finding]:
         changed = [op for op in difflib.SequenceMatcher(None, mine, wanted, False).get_opcodes() if op[0] != 'equal']
         lines = sum(max(op[2] - op[1], op[4] - op[3]) for op in changed)
         if lines > max(10, TOLERATED * len(mine)):
-            found.append(Finding(name, changed[0][1] + 1, f'{lines} of {len(mine)} lines are not as {FORMATTER} has them, '
-                                                         f'more than the spacing in them; type: make format FILE={name}'))
+            found.append(Finding(name, changed[0][1] + 1, f'{lines} of {len(mine)} lines differ from the output of {FORMATTER}, '
+                                                         f'and not only in spacing; type: make format FILE={name}'))
     return found
 
 

@@ -38,13 +38,13 @@ def judge(name: str, bracket: str, target: str, allowed: tuple[str, ...]) -> str
     """Why an include is not allowed, or None."""
     if bracket == '<':
         fine = target in FREESTANDING or (name, target) in HOSTED
-        return None if fine else f'<{target}>: only the freestanding headers come from the compiler'
+        return None if fine else f'<{target}>: only freestanding headers may come from the compiler'
     if '..' in target:
         return f'"{target}": paths start at include/'
     if target.startswith('mm/') and os.path.exists(target):     # in mm/ itself, not in include/mm/
         return None if name.startswith('mm/') else f'"{target}" is for mm/ and tests/ only'
     if '/' not in target:       # a private header beside the file
-        return None if not name.startswith('include/') else f'"{target}": a public header is named from include/'
+        return None if not name.startswith('include/') else f'"{target}": the path of a public header starts at include/'
     own = os.path.dirname(name) + '/'
     if not target.startswith(allowed) and not (target.startswith(own) and own.count('/') > 1):
         return f'"{target}": {rule_of(name)} may include {", ".join(allowed)} only'

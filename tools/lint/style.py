@@ -29,7 +29,7 @@ def every_file(name: str) -> list[Finding]:
         if match := LEFTOVER.search(line):
             found.append(Finding(name, number, f'"{match.group()}": finish it, or file an issue'))
         if line != line.rstrip():
-            found.append(Finding(name, number, 'space at the end of the line'))
+            found.append(Finding(name, number, 'trailing space'))
         if len(line.expandtabs(8)) > COLUMNS[kind(name)]:
             found.append(Finding(name, number, f'more than {COLUMNS[kind(name)]} columns'))
     if text(name) and not text(name).endswith('\n'):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The host's virtio-mem device, its tests, and the device again under sanitizers for them.
+# The host's virtio-mem device, its tests, and the same device under sanitizers for the tests.
 VMEM_DIR := tools/vmem
 VMEM_SOURCES := $(wildcard $(VMEM_DIR)/*.c)
 VMEM_CFLAGS := -std=gnu2x -D_GNU_SOURCE -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wundef \
@@ -34,7 +34,7 @@ TEST_NEEDS += $(O)/vmem-asan/ebb-vmem
 HOST_TESTS += $(O)/vmem-asan/test-vmem
 -include $(VMEM_OBJS:.o=.d) $(VMEM_ASAN_OBJS:.o=.d) $(VMEM_TEST_OBJS:.o=.d)
 
-# A guest for QEMU that does what tests/tools/test_vmem_qemu.py tells it, so that the device's tests need no kernel.
+# A guest for QEMU that executes the commands of tests/tools/test_vmem_qemu.py, so that the device's tests need no kernel.
 $(O)/vmem-asan/guest.elf: $(VMEM_DIR)/tests/guest/guest.c $(VMEM_DIR)/tests/guest/guest.ld
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(KCC) $(CSTD) -Wall -Wextra -Werror -O2 -g -ffreestanding -fno-pic -march=rv64imac -mabi=lp64 \
