@@ -122,7 +122,7 @@ static int __noinline take_until(struct mutex *mutex, u64 deadline_ns)
 {
 	if (wait_event_until(&mutex->waiters, take(mutex), deadline_ns))
 		return 0;
-	/* A wake-up that came too late for this thread is another one's. */
+	/* A wake-up that came too late for this thread belongs to another waiter. */
 	if (holder(mutex) == NULL)
 		wake_up_one(&mutex->waiters);
 	return -ETIMEDOUT;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Notifier chains. Starts have numbers, and several may be open at the same time. Every
- * listener registered at that moment heard a start that was not refused, so its end
- * goes to the listeners that were registered before it.
+ * Notifier chains. Starts have numbers, and several may be open at the same time. A
+ * start that was not refused was heard by every listener registered at that moment, so
+ * its end goes to the listeners that were registered before it.
  *
  * Compare with: Linux kernel/notifier.c, blocking_notifier_call_chain_robust().
  */

@@ -3,7 +3,7 @@
 #define _KERNEL_SCHED_H
 
 /*
- * Private to kernel/: what the scheduler, waiting and start-up share.
+ * Private to kernel/: shared by the scheduler, the wait queues and the start-up code.
  */
 #include "arch/thread.h"
 #include "kernel/hart.h"
@@ -16,7 +16,7 @@
 
 /**
  * enum thread_state - where a thread is
- * @THREAD_FREE: the slot is nobody's
+ * @THREAD_FREE: the slot is free
  * @THREAD_READY: in the run queue
  * @THREAD_RUNNING: on a hart
  * @THREAD_BLOCKED: waits to be woken
@@ -32,7 +32,7 @@ enum thread_state {
 
 /*
  * Protects the run queue and thread states; taken with interrupts off, innermost,
- * and held across a context switch: the thread that continues gives it back.
+ * and held across a context switch: the thread that continues releases it.
  */
 extern spinlock_t sched_lock;
 
@@ -55,14 +55,14 @@ extern spinlock_t sched_lock;
  * @joiner: to be woken when it has ended
  * @held_ns: for how long it was at hold points (kernel/trace/hold.h)
  * @mutexes: those that it holds, the last taken first
- * @held: what the lock-order checker knows of it; interrupts off
- * @nr_held: the number of them
- * @interrupter: tells whether the command that it runs is to end; may be NULL
+ * @held: the locks that it holds, for the lock-order checker; interrupts off
+ * @nr_held: their number
+ * @interrupter: tells whether its command must end; may be NULL
  *
  * Lock keys:
  *   (c) constant from thread_create() until the slot is free again
  *   (s) sched_lock
- *   (o) the thread itself alone
+ *   (o) only the thread itself
  *   (j) the thread itself; after its end the thread that joins it
  *   (a) atomic: WRITE_ONCE() and READ_ONCE()
  *   (t) timer_lock
@@ -103,7 +103,7 @@ void sched_init_hart(void);
  */
 void idle_loop(void) __noreturn;
 
-/* Give the hart away; sched_lock held, the caller's new state is set. */
+/* Switch to another thread; sched_lock is held, and the caller's new state is set. */
 void schedule_locked(void) __must_hold(sched_lock);
 
 /* Make a thread run (again), or its next sleep end at once. Any context. */
@@ -116,7 +116,7 @@ void thread_timeout(struct timer *timer);
 /*
  * Sleep until woken or until @deadline_ns; false if that has passed. Wake-ups since
  * @woken was cleared count. Thread context, no spinlock held; passes quiescent
- * points. May return early for no reason.
+ * points. May return early without a reason.
  */
 bool thread_sleep_until(u64 deadline_ns);
 
@@ -127,7 +127,7 @@ void idle_step(void);
 void *stack_get(void);
 void stack_put(void *stack);
 
-/* Make stacks until @nr are free, or memory is short: for who counts pages later. */
+/* Make stacks until @nr are free or memory runs out, for callers that count pages later. */
 void stack_pool_fill(unsigned int nr);
 
 #endif

@@ -5,7 +5,7 @@
 #include "arch/machine_info.h"
 
 /**
- * smp_register() - give logical ids to the harts that are to run
+ * smp_register() - give logical ids to the harts that shall run
  * @info: the machine; the boot hart is its first
  *
  * As many as "maxcpus=" allows.
@@ -15,7 +15,7 @@ void smp_register(const struct machine_info *info);
 /**
  * smp_start() - start all registered harts but the calling one
  *
- * A hart that does not come up within a second is left out, and said.
+ * If a hart does not come up within a second, the boot logs it and goes on without it.
  *
  * Context: thread on the boot hart; the allocator is up.
  */

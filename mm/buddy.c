@@ -230,7 +230,7 @@ static __noinline unsigned int take_singles(struct mem_section *ms, unsigned int
 			take_word(pfn, word, pfns + got);
 			got += 64;
 		} else {
-			break; /* keep whole words whole: fewer frames will do */
+			break; /* do not split a whole word: fewer frames are enough */
 		}
 	}
 	taken(ms, b, got);
@@ -308,7 +308,7 @@ static void free_rest(struct mem_section *ms, unsigned int b, unsigned int nr)
 	index_file(ms, b);
 }
 
-/* Finish freeing @nr frames of a valid pageblock: bits and descriptors already say so. */
+/* Finish freeing @nr frames of a valid pageblock, after the update of bits and descriptors. */
 static void buddy_freed(struct mem_section *ms, unsigned int b, unsigned int nr)
 {
 	if (pb_free(pb_word(ms, b)) + nr == PAGEBLOCK_NR_PAGES)

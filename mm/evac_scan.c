@@ -19,7 +19,7 @@ enum verdict {
 static enum verdict judge_offline(const struct evac *e, const struct page_state *st,
 				  enum mm_reason *reason)
 {
-	/* What is stepped over is not handed over: no allocation is granted with a gap. */
+	/* Frames that are stepped over are not handed over: an allocation has no gaps. */
 	if ((st->flags & PG_OFFLINE_SKIPPABLE) && (e->policy->flags & EVAC_SKIP_SKIPPABLE) &&
 	    e->policy->end != EVAC_END_ALLOC)
 		return VERDICT_EMPTY;
@@ -82,8 +82,8 @@ static unsigned long part_end(unsigned long pfn, unsigned long end)
  * @type: type of a frame that blocks
  *
  * Only allocated and cached frames get freed, so only they are worth waiting for. A
- * PageOffline frame is not: its owner gives it back for reasons of its own, and if it is
- * unplugged, only a plug brings it back.
+ * PageOffline frame is not: only its owner decides when to give it back, and an
+ * unplugged frame comes back only with a plug.
  */
 bool evac_can_wait(const struct evac *e, enum page_type type)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Watched pageblocks: an unplug failed because of a frame in them, and its driver wants
- * to hear when that may have changed. The watch bit sends frees straight to the buddy
- * allocator, as the isolate bit does, so the fast path of freeing pays nothing. The
- * first free, unpin, put, end of an isolation or offlining clears the bit and tells the
- * owner of the frame's region, which tries again.
+ * Watched pageblocks: an unplug failed because of a frame in them, and the driver must
+ * hear when the frame may no longer be in the way. The watch bit sends frees straight
+ * to the buddy allocator, as the isolate bit does, so the fast path of freeing pays
+ * nothing. The first free, unpin, put, end of an isolation or offlining clears the bit
+ * and tells the owner of the frame's region, which tries again.
  *
  * Everything here runs under zone->lock. Compare with: Linux virtio-mem, which polls.
  */

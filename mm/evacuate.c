@@ -12,7 +12,7 @@
  *
  * While it waits, an evacuation does not hold mm->hotplug_lock. Its pageblocks are
  * isolated and its blocks GOING_OFFLINE, so every request that would touch them is
- * refused and all that it refers to stays. After the wait it only has to judge again.
+ * refused and all that it refers to stays. After the wait it only has to classify again.
  */
 #include "arch/machine.h"
 #include "kernel/thread.h"
@@ -153,7 +153,7 @@ static u64 next_look(const struct evac_limits *limits)
 		   limits->deadline_ns + *thread_held_ns());
 }
 
-/* Has an owner left since the last classify? Its frames get another verdict then. */
+/* Has an owner left since the last classify pass? Then its frames get another verdict. */
 static bool verdict_is_old(const struct evac *e)
 {
 	return READ_ONCE(e->mm->owners_gone) != e->owners_gone;
@@ -162,8 +162,8 @@ static bool verdict_is_old(const struct evac *e)
 /*
  * Sleep, without the hotplug lock, until the chunk is free or can be moved. The sleep
  * ends when its last frame is freed, its last pin or its last reference but one goes,
- * or an owner leaves. Returning needs the lock again, even after a failure, and other
- * requests hold it for as long as they work.
+ * or an owner leaves. Takes the lock again before it returns, even after a failure, so
+ * it may have to wait for other requests.
  */
 static int wait_chunk(struct evac *e, const struct pfn_range *chunk) __no_lock_analysis
 {

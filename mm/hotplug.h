@@ -33,7 +33,7 @@ static inline int mm_inject_fail(struct mm *mm)
 	return --mm->inject == 0;
 }
 
-/* Give up a grace period, and the operation that needs it, after this time. */
+/* The limit for a grace period; after that, the operation that needs it fails. */
 #define MHP_GRACE_NS (1000ULL * 1000 * 1000)
 
 /* --- sparse.c: section objects, roots, memmaps, states --------------------------------- */

@@ -14,7 +14,7 @@
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 
-#define DESCRIPTOR_PAGES (MHP_HEADER_PAGES - 1) /* the last header page is free bits */
+#define DESCRIPTOR_PAGES (MHP_HEADER_PAGES - 1) /* the last header page holds the free bits */
 #define DESCRIPTOR_ORDER 7
 static_assert(1UL << DESCRIPTOR_ORDER == DESCRIPTOR_PAGES, "a buddy holds a memmap");
 static_assert(DESCRIPTOR_PAGES * PAGE_SIZE == PAGES_PER_SECTION * sizeof(struct page),

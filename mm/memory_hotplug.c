@@ -263,7 +263,7 @@ void memory_block_report(struct mm *mm, unsigned long block, const char *what,
 	char text[256];
 	struct sink_buffer buffer;
 
-	/* The caller hears of a request that makes no sense now; the log need not. */
+	/* Do not log a request that the block's state forbids: the caller gets the reason. */
 	if (why->reason == MM_REASON_WRONG_STATE || why->reason == MM_REASON_NOT_PRESENT)
 		return;
 	sink_buffer_init(&buffer, text, sizeof(text));

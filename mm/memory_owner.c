@@ -218,7 +218,7 @@ void unregister_memory_owner(struct mm *mm, struct memory_owner *owner)
 
 	mutex_lock(&mm->hotplug_lock);
 	mark_offline_frames(mm, r, 0);
-	/* Who waits in the middle of an evacuation looks at these frames again. */
+	/* An evacuation that waits now classifies these frames again. */
 	WRITE_ONCE(mm->owners_gone, mm->owners_gone + 1);
 	for (s = next_section(mm, r->start_pfn >> SECTION_PFN_SHIFT);
 	     s && s->start_pfn < range_end(r); s = next_section(mm, section_nr(s) + 1))

@@ -40,7 +40,7 @@ static int remove_sections(struct mm *mm, struct mem_section *list, struct mm_fa
 	}
 	if (mm_inject_fail(mm) || mm_grace_period(mm, MHP_GRACE_NS)) {
 		for (s = list; s; s = s->next) {
-			/* Its root is still there: this cannot fail. */
+			/* The root still exists, so this cannot fail. */
 			BUG_ON(section_link(mm, s));
 			memory_block_set_state(s, MEM_BLOCK_OFFLINE);
 		}

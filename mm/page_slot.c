@@ -108,7 +108,7 @@ int slot_free(struct mm *mm, struct page_slot *slot)
 		return -ENOENT;
 	if (!slot_hold(slot, pfn))
 		return -EBUSY;
-	/* Fails if pinned, or claimed by a mover, which will not get the slot. */
+	/* Fails if the page is pinned, or claimed by a mover (which cannot get the slot). */
 	if (page_change_flags(pfn, PG_CLAIMED, 0)) {
 		slot_release(slot, pfn);
 		return -EBUSY;

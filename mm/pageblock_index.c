@@ -109,7 +109,7 @@ void index_file(struct mem_section *ms, unsigned int b)
 /**
  * index_unfile() - take a pageblock out of the index
  * @ms: section with a zone
- * @b: pageblock; if half of an order-10 chunk, the other half gets filed alone
+ * @b: pageblock; if it is half of an order-10 chunk, files the other half alone
  */
 void index_unfile(struct mem_section *ms, unsigned int b)
 {

@@ -29,7 +29,7 @@ struct pcp_stack {
  * struct pcp - free chunks of one hart, touched by that hart alone
  * @block: pfn >> PAGEBLOCK_ORDER of the last order-0..3 free
  * @pb: its pageblock; see mm_grace_period()
- * @state: its word from PB_MT_SHIFT on, as it must be for the fast path
+ * @state: the value of its word from PB_MT_SHIFT on that the fast path requires
  * @row: the stacks of its migrate type
  * @armed: bit mt * 16 + order: the stack was used since the last drain
  * @high_pages: pages in stacks above PCP_SMALL_ORDER

@@ -114,20 +114,20 @@ struct hart *hart_by_id(unsigned int id);
  * @hartid: the number the firmware knows it by
  *
  * Context: boot hart, before the hart runs. The first call is for the boot hart.
- * Return: the hart, HART_ABSENT until it says hart_set_online(); NULL when there
- * are MAX_HARTS already.
+ * Return: the hart, HART_ABSENT until it calls hart_set_online(); NULL if there are
+ * already MAX_HARTS.
  */
 struct hart *hart_register(u64 hartid);
 
 /**
- * hart_set_online() - let the calling hart take part
+ * hart_set_online() - mark the calling hart as online
  *
  * Context: the hart itself, this_hart() valid.
  */
 void hart_set_online(void);
 
 /**
- * hart_set_stopped() - end the calling hart's part
+ * hart_set_stopped() - mark the calling hart as stopped
  *
  * Context: the hart itself; it holds no lock and serves no request.
  */

@@ -19,7 +19,7 @@
  *	static struct ktest_suite buddy_suite = { .name = "buddy", .cases = buddy_cases };
  *	KTEST_SUITE(buddy_suite);
  *
- * EXPECT_ notes a failure and goes on; ASSERT_ ends the case. Both print both
+ * EXPECT_ records a failure and goes on; ASSERT_ ends the case. Both print both
  * operands. An ASSERT_ in a thread that the case started ends that thread.
  */
 #include "kernel/ktest_prng.h"
@@ -133,7 +133,7 @@ struct ktest_suite {
 /**
  * struct ktest_hook - a check around each case of every suite
  * @name: for the log
- * @before: notes a state; may be NULL
+ * @before: records a state; may be NULL
  * @after: compares, and fails the case with KTEST_FAIL(); may be NULL. Runs after
  *	the case's actions and the suite's exit, also when the case failed.
  */

@@ -68,7 +68,7 @@ void mutex_lock(struct mutex *mutex) __acquires(mutex);
  * @deadline_ns: on the clock of ktime_ns()
  *
  * Context: thread, no spinlock held.
- * Return: 0, or -ETIMEDOUT and the mutex is not the caller's.
+ * Return: 0; or -ETIMEDOUT, without the mutex.
  */
 int __must_check mutex_lock_until(struct mutex *mutex, u64 deadline_ns) __no_lock_analysis;
 

@@ -7,7 +7,7 @@
  * linker collects them:
  *
  *	static u64 mem_limit;
- *	PARAM_SIZE("mem", mem_limit, "use at most so much boot memory");
+ *	PARAM_SIZE("mem", mem_limit, "use at most this much boot memory");
  *
  * Words are separated by blanks; a value with blanks stands in double quotes.
  * "-" and "_" in names are the same. After "--" nothing is parsed. A bad value

@@ -9,8 +9,8 @@
  *
  * A hart is quiescent in yield(), cond_resched(), when it sleeps on a mutex or wait
  * queue, and in its idle loop (where an interrupt wakes it, and it serves the request in
- * thread context). A grace period waits for code between two quiescent points: that is
- * why a walker's bracket costs nothing.
+ * thread context). Code between two quiescent points delays a grace period, so a walker
+ * needs no atomic operation for its bracket.
  */
 #include "kernel/hart.h"
 #include "lib/compiler.h"

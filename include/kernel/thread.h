@@ -41,7 +41,7 @@ struct thread *thread_create(const char *name, int (*fn)(void *arg), void *arg);
  * @arg: as thread_create()
  *
  * Context: thread.
- * Return: as thread_create(); NULL too if that hart is not online.
+ * Return: as thread_create(); also NULL if that hart is not online.
  */
 struct thread *thread_create_on(unsigned int hart, const char *name, int (*fn)(void *arg),
 				void *arg);

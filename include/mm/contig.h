@@ -14,8 +14,8 @@
  * @end: exclusive
  * @limits: NULL for the defaults: EVAC_FOR_CONTIG
  *
- * The frames are of type PGTY_KERNEL. Does not judge frames outside of the range; isolates
- * their pageblocks only for the duration.
+ * The frames are of type PGTY_KERNEL. Does not judge frames outside the range; their
+ * pageblocks stay isolated only until the call returns.
  * Return: 0 or a negative errno, see @why.
  */
 int __must_check alloc_contig_range(struct mm *mm, unsigned long start, unsigned long end,

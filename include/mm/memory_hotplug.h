@@ -29,8 +29,9 @@
  *	cover the block once, all PageOffline. Gives the chunk to the allocator with
  *	generic_online_page(), or leaves it PageOffline. NULL: all go to the allocator
  * @unblocked: called when a failed unplug or removal is worth another try: the frame
- *	in the way was freed or unpinned, another request ended, or a listener relents.
- *	Any context, even with zone->lock held: sets a flag and wakes. May be NULL
+ *	in the way was freed or unpinned, another request ended, or a listener no longer
+ *	refuses. Any context, even with zone->lock held: sets a flag and wakes. May be
+ *	NULL
  * @describe: writes one line about a frame ("granule 17, unplugged"), no locks; may be
  *	NULL
  * @unit_pages: frames that the policy auto-movable puts into one zone, counted from the
@@ -113,7 +114,7 @@ int __must_check offline_memory_blocks(struct mm *mm, const unsigned long *block
 /**
  * try_remove_memory() - remove an offline block's metadata and mappings
  *
- * The memmap goes after a grace period.
+ * Frees the memmap after a grace period.
  * Context: thread; takes the hotplug lock.
  * Return: 0; or, with nothing changed: -ENOENT if there is no such block; -EBUSY if it is
  * not offline, or boot memory lies in it; -ETIMEDOUT if a hart does not end its walk.

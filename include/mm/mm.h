@@ -86,7 +86,7 @@ enum free_area_id {
 };
 
 /* Bits of mem_section.flags. */
-#define SECTION_PRESENT	    BIT(0) /* added: metadata is there */
+#define SECTION_PRESENT	    BIT(0) /* added: it has metadata */
 #define SECTION_ONLINE	    BIT(1) /* its memmap may be read */
 #define SECTION_EARLY	    BIT(2) /* from boot; metadata in boot memory; never offline */
 #define SECTION_SELF_HOSTED BIT(3) /* metadata lies in its own first plugged granule */
@@ -284,8 +284,8 @@ struct mem_section *walk_next_section(const struct mm *mm, unsigned long nr)
  * @ms: from walk_section()
  *
  * Context: in a walk bracket.
- * Return: the zone at this moment, or NULL if the section is in none. A zone never goes
- * away, but the section may have left it by the time this returns.
+ * Return: the zone at this moment, or NULL if the section is in none. Zones are
+ * permanent, but the section may have left the zone by the time this returns.
  */
 struct zone *section_zone(const struct mem_section *ms) __must_hold(walk_bracket);
 
@@ -342,7 +342,7 @@ struct memblock;
  * @mm: after mm_init()
  * @mb: memory and reserved ranges; metadata is allocated from it
  *
- * mm_boot() calls this for kernel_mm, tests for windows of their own. The direct map of
+ * mm_boot() calls this for kernel_mm, and tests call it for their windows. The direct map of
  * all memory in @mb must be up. O(pageblocks).
  * Context: thread or boot; no other user of @mm.
  * Return: 0; -ENOMEM if the metadata does not fit; -E2BIG if memory lies beyond the
@@ -351,7 +351,7 @@ struct memblock;
 int __must_check mm_populate(struct mm *mm, struct memblock *mb);
 
 /**
- * mm_depopulate() - forget all sections of a test's memory, early ones too
+ * mm_depopulate() - drop all sections of a test's memory, including early ones
  * @mm: not kernel_mm; no longer in use
  *
  * Unmaps the memmaps, and the direct map of added blocks. The memory of early sections

@@ -46,7 +46,7 @@ static inline phys_addr_t pfn_to_phys(unsigned long pfn)
 	return (phys_addr_t)pfn << PAGE_SHIFT;
 }
 
-/* For some files only: tools/lint/accessors.py knows them and warns about the others. */
+/* Only for the files that tools/lint/accessors.py lists; it warns about uses in other files. */
 #ifndef __only_for
 #define __only_for(what)
 #endif

@@ -26,7 +26,7 @@ void unisolate_range(struct mm *mm, const struct pfn_range *range);
 bool pageblock_isolated(const struct mm *mm, unsigned long pfn);
 
 /**
- * wait_isolated_free() - sleep until an isolated chunk is free, or can be moved (again)
+ * wait_isolated_free() - sleep until an isolated chunk is free or movable
  * @zone: its zone
  * @range: the chunk that stands in the way, or the part of it that the caller wants
  * @deadline_ns: on ktime_ns()

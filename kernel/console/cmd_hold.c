@@ -8,7 +8,7 @@
 #include "lib/string.h"
 #include "kernel/trace/hold.h"
 
-/* How long to wait for the next held thread: it comes soon, or for a reason does not. */
+/* How long to wait for the next held thread, which normally comes soon. */
 #define STEP_NS (200 * NSEC_PER_MSEC)
 
 static const char *const phase_names[NR_EVAC_PHASES] = {

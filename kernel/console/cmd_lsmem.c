@@ -57,7 +57,7 @@ static const char *state_word(enum memory_block_state state)
 	return state == MEM_BLOCK_GOING_OFFLINE ? "on->off" : memory_block_state_name(state);
 }
 
-/* Whether a row's blocks are removable; only online blocks say so. */
+/* Are a row's blocks removable? Only online blocks have an answer. */
 static const char *removable_word(const struct row *row)
 {
 	if (row->state != MEM_BLOCK_ONLINE)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Trace rings in boot memory, so that they never leave and a program outside can read
- * them when the kernel hangs.
+ * Trace rings in boot memory, which never goes away, so that a program outside can read
+ * them even if the kernel hangs.
  */
 #include "arch/machine.h"
 #include "arch/machine_info.h"

@@ -329,7 +329,7 @@ static int start_console(struct virtio_console *con)
 }
 
 /*
- * The device that is to be reset; one at a time: the ports of another one ask again at the
+ * The device to reset, one at a time: the ports of a second device ask again at their
  * next close.
  */
 static struct virtio_device *lost;
@@ -340,7 +340,7 @@ static int vcon_remove(struct virtio_device *vdev)
 	struct virtio_device *leaving = vdev;
 	int ret = 0;
 
-	/* A device that leaves is not reset any more: the work finds none. */
+	/* A device that leaves must not be reset any more: the work then finds no device. */
 	(void)__atomic_compare_exchange_n(&lost, &leaving, NULL, false, __ATOMIC_ACQ_REL,
 					  __ATOMIC_RELAXED);
 	/* From here on no message starts a port's thread, or is answered. */

@@ -103,7 +103,7 @@ static bool next_rx(struct vport *port)
 
 /*
  * next_rx(), after handling all that the host said on the control queue before it filled
- * the buffer: so bytes of a new connection never pass for those of the old connection.
+ * the buffer: so bytes of a new connection are never taken for bytes of the old connection.
  */
 static bool fresh_rx(struct vport *port)
 {

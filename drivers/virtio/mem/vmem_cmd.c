@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The console's "vmem": show what the virtio-mem devices want, have, and could not do;
- * and "vmem reset": make devices start over.
+ * The console's "vmem": show the virtio-mem devices' requested size, plugged size and
+ * last failure; and "vmem reset": reset devices and start again.
  */
 #include "drivers/virtio/mem/virtio_mem.h"
 #include "kernel/command.h"
@@ -132,7 +132,10 @@ static int reset_device(struct virtio_mem *vm, enum vmem_reset how, struct sink 
 	return 0;
 }
 
-/* Reset all devices, or that of this name. A slow console keeps none from leaving. */
+/*
+ * Reset all devices, or that of this name. A slow console does not keep a device from
+ * leaving.
+ */
 static int vmem_reset(const char *name, enum vmem_reset how, struct sink *out)
 {
 	unsigned int nr = 0;

@@ -49,7 +49,7 @@ static void vmem_describe(struct memory_owner *owner, unsigned long pfn, struct 
 	sink_printf(out, "%s granule %lu, %s", vm->name, (pb - map->start) / map->granule, state);
 }
 
-/* Occupancy for the plan: only what has to be moved counts. */
+/* Occupancy for the plan: counts only frames that have to be moved. */
 static u32 vmem_used(void *ctx, unsigned long start, u64 mask)
 {
 	const struct virtio_mem *vm = ctx;

@@ -63,7 +63,10 @@ static bool read_state(struct virtio_mem *vm, struct vmem_slot *slot, u32 len)
 	return false;
 }
 
-/* Translate the device's answer. Nonsense is LOST: the device may have done it or not. */
+/*
+ * Translate the device's answer. An invalid answer is LOST: the device may or may not
+ * have carried the request out.
+ */
 static u32 read_answer(struct virtio_mem *vm, struct vmem_slot *slot, u32 len)
 {
 	const u16 type = READ_ONCE(slot->resp.type);
@@ -130,7 +133,10 @@ static bool prepare_question(struct virtio_mem *vm, struct vmem_slot *slot)
 	return true;
 }
 
-/* Is there an answer to read, or has the user asked for a reset of at least @least? */
+/*
+ * Is there an answer to read, or has the user asked for a reset as strong as @least or
+ * stronger?
+ */
 static bool need_not_wait(const struct virtio_mem *vm, enum vmem_reset least)
 {
 	return virtqueue_pending(vm->vq) || READ_ONCE(vm->reset_asked) >= least;

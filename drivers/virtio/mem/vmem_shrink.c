@@ -191,7 +191,7 @@ static void skip_run(struct vmem_map *map, const struct vmem_run *run, unsigned 
 		skip_granule(map, g);
 }
 
-/* Take a run from mm: all of it, or nothing, and then skip what stood in the way. */
+/* Take all of a run from mm, or take nothing and skip what was in the way. */
 static int take_run(struct virtio_mem *vm, const struct vmem_run *run)
 {
 	const struct pfn_range range = { pb_to_pfn(run->start), pb_to_pfn(run->nr) };

@@ -214,7 +214,7 @@ static void say_short(struct virtio_mem *vm, int result)
 			    result == -ENOSPC ? "" : "; retrying");
 }
 
-/* Log one line per outcome, not per round; another frame in the way is a new outcome. */
+/* Log one line per outcome, not per round; a different frame in the way is a new outcome. */
 static void say_result(struct virtio_mem *vm, int result)
 {
 	const u64 plugged = vmem_plugged_bytes(vm);

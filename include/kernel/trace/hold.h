@@ -8,7 +8,7 @@
  */
 #include "kernel/trace/trace.h"
 
-/* No place in particular. */
+/* Any place. */
 #define HOLD_ANYWHERE (~0ULL)
 
 /* A held thread goes on by itself after this time and unsets the hold point. 60 s. */
@@ -58,7 +58,7 @@ void hold_announce(const struct hold_request *r, enum trace_event_id event,
  */
 void hold_set(const struct hold_place *place);
 
-/* Let the held threads go on to their next such event, wherever that is. */
+/* Let the held threads go on to their next event of that kind, at any place. */
 void hold_step(void);
 
 /* Unset the place and let the held threads go. */
