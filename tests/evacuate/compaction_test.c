@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Compaction: evacuate() that does what it can and gives the frames back. What can move
- * leaves the range for a place outside of it, in the zone that it comes from; what cannot
- * stays, and costs the rest nothing; and all harts go on allocating meanwhile.
+ * Compaction: a best-effort evacuate() that frees the frames. Movable pages leave the
+ * range for a place outside it, in their own zone; other pages stay, without affecting
+ * the rest; and all harts go on allocating meanwhile.
  */
 #include "arch/machine.h"
 #include "lib/string.h"
@@ -165,7 +165,7 @@ static void what_cannot_move_stays(struct ktest *test)
 	close_area(test, c);
 }
 
-/* Each hart allocates and frees chunks that may lie in the area, until it is told to stop. */
+/* Each hart allocates and frees chunks that may lie in the area, until the test stops it. */
 static int allocate(void *arg)
 {
 	struct compaction *c = arg;
@@ -199,7 +199,10 @@ static int allocate(void *arg)
 	return bad;
 }
 
-/* Parts of both blocks, again and again; nothing is lost, and nothing ends up where it left. */
+/*
+ * Parts of both blocks, repeatedly; no page is lost, and none ends up in the range that
+ * it left.
+ */
 static void while_harts_allocate(struct ktest *test)
 {
 	struct compaction *c = open_area(test);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * evacuate() on the host: which frames are judged, and that nothing has moved when the
- * verdict is no, wherever the bad frame is. See test_evacuate.c.
+ * evacuate(): which frames it judges, and that nothing has moved if the verdict is no,
+ * wherever the bad frame is. See evacuate_test.c.
  */
 #include "lib/errno.h"
 #include "tests/mm/test_mm.h"
@@ -10,7 +10,10 @@
 
 #define NR_IN_VAIN 4000U
 
-/* Movable pages everywhere in a memory block, and one at @bad that is not; both ends refuse. */
+/*
+ * Movable pages everywhere in a memory block, and an unmovable page at @bad; offline
+ * and contig both refuse.
+ */
 static void expect_in_vain(struct ktest *test, struct window *w,
 			   const struct pfn_range *r, unsigned long bad)
 {
@@ -34,7 +37,10 @@ static void expect_in_vain(struct ktest *test, struct window *w,
 	free_pages(w->mm, bad, 0);
 }
 
-/* 0 moved before the failure, be the bad page at the first, the middle or the last frame. */
+/*
+ * No page moves before the failure, with the bad page at the first, a middle or the
+ * last frame.
+ */
 static void no_page_moves_in_vain(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -66,7 +72,7 @@ static void no_page_moves_in_vain(struct ktest *test)
 	window_check(test, w);
 }
 
-/* What lies beside a range, in its first and last pageblock. */
+/* The frames beside a range, in its first and last pageblock. */
 enum beside {
 	SLAB,
 	PINNED,
@@ -108,7 +114,7 @@ static void take_away(struct ktest *test, struct test_mm *t, struct page_slot *s
 		test_mm_release(t, slot->pfn, 1);
 }
 
-/* The frames beside an unaligned range may be what they like, on either side: they stay it. */
+/* The frames beside an unaligned range may be of any type, on either side, and keep it. */
 static void whatever_lies_beside_is_left_alone(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -140,7 +146,10 @@ static void whatever_lies_beside_is_left_alone(struct ktest *test)
 	}
 }
 
-/* A chunk that the border of the range cuts is in it: it moves as a whole, or refuses. */
+/*
+ * A chunk across the border of the range counts as inside: it moves as a whole, or the
+ * request fails.
+ */
 static void a_chunk_over_the_border_counts(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

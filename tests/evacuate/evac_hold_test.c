@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Hold points, and with their help what waiting for a free must do: end when the
- * page is freed, with two searches at most, however the free falls.
+ * Hold points; and, with their help, the rule for waiting: it ends when the page is
+ * freed, with at most two searches, at any time of the free.
  */
 #include "arch/machine.h"
 #include "kernel/console/shell.h"
@@ -15,10 +15,13 @@
 #define NR	(4 * PB)
 /* "Right after". */
 #define SOON_NS (20 * NSEC_PER_MSEC)
-/* A deadline that passes while the thread is held; all else is done within it, on any machine. */
+/*
+ * A deadline that passes while the thread is held; everything else fits into it on any
+ * machine.
+ */
 #define DEADLINE_MS 3000U
 
-/* An evacuation in a thread of its own. */
+/* An evacuation in its own thread. */
 struct job {
 	struct test_mm *t;
 	unsigned long start, nr;
@@ -44,7 +47,7 @@ static void let_go(void *unused)
 	hold_go();
 }
 
-/* Evacuate [start, start + nr), waiting for frees; what is held at the end is let go. */
+/* Evacuates [start, start + nr), waiting for frees; at the end held threads are released. */
 static struct job *start_job_with(struct ktest *test, struct test_mm *t, unsigned long start,
 				  unsigned long nr, const struct evacuate_policy *policy)
 {
@@ -58,7 +61,7 @@ static struct job *start_job_with(struct ktest *test, struct test_mm *t, unsigne
 	return job;
 }
 
-/* The same, for as long as it takes. */
+/* The same, without a deadline. */
 static struct job *start_job(struct ktest *test, struct test_mm *t, unsigned long start,
 			     unsigned long nr)
 {
@@ -89,7 +92,7 @@ static void expect_held(struct ktest *test, enum trace_event_id event, u64 at)
 	KTEST_EXPECT_EQ(test, place.at, at);
 }
 
-/* Every phase can be held; a step goes from one to the next, whichever was asked for. */
+/* Every phase can be held; a step goes from one phase to the next, whichever was set. */
 static void each_phase_can_be_held(struct ktest *test)
 {
 	static const u8 phases[] = { EVAC_ISOLATE, EVAC_DRAIN, EVAC_CLASSIFY, EVAC_COMMIT,
@@ -117,7 +120,7 @@ static void outlast(struct ktest *test, struct job *job, enum evac_phase phase)
 	msleep(DEADLINE_MS + 300);
 }
 
-/* While a thread is held others allocate, free, and look. Its clock stands still. */
+/* While a thread is held, others allocate, free, and read. Its clock stands still. */
 static void a_held_deadline_stands_still(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -146,7 +149,7 @@ static int search_in_thread(void *arg)
 	return job->start == PFN_NONE;
 }
 
-/* A search tries one place after the other before one deadline. */
+/* A search tries one place after the other, all with the same deadline. */
 static void a_held_search_goes_on(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -161,7 +164,7 @@ static void a_held_search_goes_on(struct ktest *test)
 	job->thread = thread_create("job", search_in_thread, job);
 	KTEST_ASSERT_NOT_NULL(test, job->thread);
 	expect_held(test, TRACE_EVAC_PHASE, EVAC_ISOLATE);
-	/* The place that it has found is taken away. */
+	/* The place that it has found becomes unavailable. */
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn + 9, 0, PGTY_SLAB), 0);
 	outlast(test, job, EVAC_ISOLATE);
 	hold_go();
@@ -181,7 +184,7 @@ static int remove_in_thread(void *arg)
 					 &job->why);
 }
 
-/* Several blocks leave before one deadline. */
+/* Several blocks leave, all with the same deadline. */
 static void held_blocks_leave_together(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -232,7 +235,10 @@ static bool is_cancelled(void *cookie)
 	return READ_ONCE(*(u32 *)cookie);
 }
 
-/* Between the look at a page and its claim it is pinned: it stays, and that is the reason. */
+/*
+ * A page is pinned after it was judged and before its claim: it stays, and the failure
+ * says so.
+ */
 static void pinned_before_its_move(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -292,7 +298,7 @@ static void a_held_thread_can_be_cancelled(struct ktest *test)
 	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), 0);
 }
 
-/* Somebody types Ctrl-C as soon as the request has named what it waits for. */
+/* A user types Ctrl-C as soon as the request has announced what it waits for. */
 struct impatient {
 	struct interrupter interrupter;
 	struct mm_failure why;
@@ -303,7 +309,7 @@ static bool ctrl_c_typed(struct interrupter *self)
 	return container_of(self, struct impatient, interrupter)->why.pfn != PFN_NONE;
 }
 
-/* Ctrl-C ends what the console's own thread waits for, and nobody else's. */
+/* Ctrl-C ends the wait of the console's own thread, and no other. */
 static void ctrl_c_ends_the_wait(struct ktest *test)
 {
 	static struct impatient user = { .interrupter.asked = ctrl_c_typed };
@@ -354,7 +360,7 @@ static void nobody_is_held_for_ever(struct ktest *test)
 
 /* --- waiting for a free ------------------------------------------------------ */
 
-/* Held T ms, the request ends right after, with one search before and one behind. */
+/* Held for T ms, the request ends right after, with one search before and one after. */
 static void two_searches_however_long(struct ktest *test)
 {
 	static const u16 ms[] = { 1, 40, 60, 700, 3000 };
@@ -400,7 +406,7 @@ static void freed_before_it_waits(struct ktest *test)
 	free_contig_range(t->mm, t->base, NR);
 }
 
-/* What is freed late may have been seen, or not: each blocker costs one search more. */
+/* A late free may have been seen or not: each blocker costs at most one more search. */
 static void many_blockers_one_pass(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -420,7 +426,7 @@ static void many_blockers_one_pass(struct ktest *test)
 	free_contig_range(t->mm, t->base, NR);
 }
 
-/* A waiter for one range, in a thread of its own. */
+/* A waiter for one range, in its own thread. */
 struct waiting {
 	struct zone *zone;
 	struct pfn_range range;
@@ -438,7 +444,7 @@ static int wait_in_thread(void *arg)
 	return met;
 }
 
-/* Several waiters, each for its own range; one of them in vain. */
+/* Several waiters, each for its own range; one waits in vain. */
 static void several_waiters(struct ktest *test)
 {
 	enum { NR_WAITERS = 6 };
@@ -450,7 +456,7 @@ static void several_waiters(struct ktest *test)
 	for (unsigned int i = 0; i < NR_WAITERS; i++)
 		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + i * PB, i, PGTY_SLAB), 0);
 	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &blocks, NO_WHY), 0);
-	/* The one that waits in vain is the last: it is gone soon. */
+	/* The waiter that waits in vain is the last, and ends soon. */
 	for (unsigned int i = NR_WAITERS; i-- > 0;) {
 		w[i] = (struct waiting){ t->zone, { t->base + i * PB, PB },
 					 ktime_ns() + (i ? STEP_NS : 300 * NSEC_PER_MSEC),

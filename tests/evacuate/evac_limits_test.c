@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What ends a request that could go on: its deadline and its caller, also while
- * another request is at work, and up to the last step; and what is said then.
+ * What ends a request that could go on: its deadline and its caller, also while another
+ * request is at work, and up to the last step; and the failure that it reports.
  */
 #include "kernel/thread.h"
 #include "kernel/timer.h"
@@ -11,10 +11,10 @@
 
 #define PB	 PAGEBLOCK_NR_PAGES
 #define OTHER_MS 200
-/* Long enough to come to the page, and then it passes. */
+/* A deadline that passes at the page. */
 #define SHORT_NS ((time_is_virtual() ? 30 : 3000) * NSEC_PER_MSEC)
 
-/* Another request: it has the hotplug lock until it is told, or for a while. */
+/* Another request: it holds the hotplug lock until the test lets it go, or for a while. */
 static struct other {
 	struct mm *mm;
 	bool for_a_while;
@@ -81,7 +81,7 @@ static void another_request_takes_too_long(struct ktest *test)
 	join(test, other);
 }
 
-/* A search does not begin anew at each place that it could try. */
+/* A search has one limit for all places that it tries. */
 static void a_search_gives_up_in_time(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -131,7 +131,7 @@ static void cancelled_while_another_is_at_work(struct ktest *test)
 	join(test, other);
 }
 
-/* Who waits for as long as it takes, gets it. */
+/* A caller without a deadline gets the lock. */
 static void no_policy_waits(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -145,7 +145,7 @@ static void no_policy_waits(struct ktest *test)
 	join(test, other);
 }
 
-/* A movable page, and where it was at first. */
+/* A movable page, and its first place. */
 struct mover {
 	struct page_slot slot;
 	unsigned long pfn;
@@ -184,7 +184,7 @@ static void cancelled_after_the_last_move(struct ktest *test)
 	KTEST_EXPECT_EQ(test, slot_free(t->mm, &mover.slot), 0);
 }
 
-/* When the time is up, it is still said what the page was waited for. */
+/* At the deadline, the failure still says why the request waited for the page. */
 static void cause_is_kept(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -206,7 +206,7 @@ static void cause_is_kept(struct ktest *test)
 	KTEST_EXPECT_EQ(test, slot_free(t->mm, &mover.slot), 0);
 }
 
-/* Too late amid a pass: whoever looks last at the clock has nothing to add. */
+/* Too late in the middle of a pass: the last check of the clock does not replace the cause. */
 static void cause_is_no_deadline(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -237,7 +237,10 @@ static void cause_is_no_deadline(struct ktest *test)
 		KTEST_EXPECT_EQ(test, slot_free(t->mm, &movers[i].slot), 0);
 }
 
-/* Nobody frees a block's metadata: that is not waited for, and another place is tried. */
+/*
+ * A block's metadata is never freed: the request does not wait for it, and tries
+ * another place.
+ */
 static void what_is_never_freed_is_not_waited_for(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

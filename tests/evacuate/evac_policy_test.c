@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Requests that contradict themselves are refused, with everything as it was: on a private
- * memory and on the kernel's own.
+ * Requests that contradict themselves are refused, with nothing changed: on a private
+ * mm and on the kernel's.
  */
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -9,7 +9,7 @@
 
 #define NR_FRAMES 700UL /* more than a pageblock */
 
-/* Free frames that nobody else takes while a request is made of them. */
+/* Free frames that no other thread takes during the request. */
 static unsigned long free_frames(struct ktest *test, struct mm *mm)
 {
 	const unsigned long pfn = alloc_contig_pages(mm, NR_FRAMES, NULL, NO_WHY);
@@ -81,7 +81,7 @@ static void contradictions_on_the_machine(struct ktest *test)
 	refused(test, &kernel_mm);
 }
 
-/* Some frames of a range are PageOffline and skippable: it is not granted with a gap. */
+/* Some frames of a range are PageOffline and skippable: the range is not granted with a gap. */
 static void not_granted(struct ktest *test, struct mm *mm)
 {
 	struct evacuate_policy take = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);
@@ -104,7 +104,7 @@ static void not_granted(struct ktest *test, struct mm *mm)
 	KTEST_EXPECT_NE(test, page_type(mm, pfn), PGTY_KERNEL);
 	release_offline_range(mm, at, 3);
 	zone_update_watermarks(mm);
-	/* Where nothing is to be stepped over, the flag does no harm. */
+	/* Without frames to step over, the flag does no harm. */
 	p.page_flags = 0;
 	p.type = PGTY_KERNEL;
 	KTEST_ASSERT_EQ(test, take_contig_range(mm, pfn, pfn + NR_FRAMES, &p, &why), 0);
@@ -122,7 +122,7 @@ static void stepped_over_is_not_granted_on_the_machine(struct ktest *test)
 	not_granted(test, &kernel_mm);
 }
 
-/* Frames that are not empty do not go offline, however little effort is asked for. */
+/* Frames that are not empty do not go offline, even if the request allows best effort. */
 static void offline_is_no_best_effort(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What an evacuation leaves in the trace: each phase, verdict and move with its
- * fields, and the frames' and pageblocks' changes. Scenarios replay the records of
- * everything else.
+ * An evacuation's trace records: each phase, verdict and move with its fields, and the
+ * changes of frames and pageblocks. Scenarios replay all other records.
  */
 #include "arch/machine.h"
 #include "kernel/trace/trace.h"
@@ -98,7 +97,7 @@ static void each_step_is_recorded(struct ktest *test)
 	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), 0);
 }
 
-/* What stands in the way is in the verdict; what is released, in one record. */
+/* The verdict has the frame in the way; one record has the released frames. */
 static void verdict_says_why(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -126,7 +125,7 @@ static void verdict_says_why(struct ktest *test)
 			1);
 }
 
-/* Frames with gaps between them, by bulk: each is in one record, and no other. */
+/* Frames with gaps between them, in bulk: each frame is in exactly one record. */
 static void bulk_is_recorded(struct ktest *test)
 {
 	enum {
@@ -135,7 +134,7 @@ static void bulk_is_recorded(struct ktest *test)
 	struct test_mm *t = test_mm_normal(test, 1);
 	unsigned long pfns[NR], in = 0, out = 0;
 
-	/* Every third frame is somebody's. */
+	/* Every third frame is allocated. */
 	for (unsigned int i = 0; i < NR; i++)
 		KTEST_ASSERT_EQ(
 			test, alloc_pages_at(t->mm, t->base + 3 * i, 0, PGTY_KERNEL), 0);

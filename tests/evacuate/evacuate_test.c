@@ -19,7 +19,7 @@ static void expect_type(struct ktest *test, const struct test_mm *t, unsigned lo
 		KTEST_ASSERT_EQ(test, page_type(t->mm, pfn + i), type);
 }
 
-/* Ranges of any place and length in empty memory; neighbours stay free. */
+/* Ranges of any position and length in empty memory; neighbours stay free. */
 static void empty_ranges(struct ktest *test)
 {
 	static const u8 types[] = { PGTY_KERNEL, PGTY_OFFLINE, PGTY_DRIVER };
@@ -67,7 +67,7 @@ static void referenced_page_stays(struct ktest *test)
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CLAIM_LOST);
 	KTEST_EXPECT_EQ(test, why.retries, 3);
 	KTEST_EXPECT_EQ(test, slot_pfn(&slot), pfn);
-	/* The slot lets go first: the last reference frees the page. */
+	/* The slot drops its reference first: the last reference frees the page. */
 	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), 0);
 	KTEST_EXPECT_EQ(test, page_type(t->mm, pfn), PGTY_DRIVER);
 	page_put(t->mm, pfn);
@@ -91,7 +91,7 @@ static int free_later(void *arg)
 	return 0;
 }
 
-/* The request ends when the page that blocked it is freed, and a little. */
+/* The request ends shortly after the page that blocked it is freed. */
 static void waits_for_the_free(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -115,7 +115,7 @@ static void waits_for_the_free(struct ktest *test)
 	free_contig_range(t->mm, t->base, 4 * PB);
 }
 
-/* Cancelled as soon as it has named what it waits for. */
+/* Cancelled as soon as it has announced what it waits for. */
 static bool cancel_when_named(void *cookie)
 {
 	const struct mm_failure *why = cookie;
@@ -208,7 +208,7 @@ static void contig_finds_a_place(struct ktest *test)
 	KTEST_EXPECT_EQ(test, alloc_contig_pages(t->mm, 0, NULL, &why), PFN_NONE);
 }
 
-/* No place is free: what is in the way of one moves. */
+/* No place is free: the pages in the way at one place move. */
 static void contig_makes_a_place(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -221,7 +221,7 @@ static void contig_makes_a_place(struct ktest *test)
 		slot[i].pfn = PFN_NONE;
 		pfn = t->zone->start_pfn + i * PB + PB - 1;
 		if (alloc_pages_at(t->mm, pfn, 0, PGTY_DRIVER))
-			continue; /* another one has it, or it is hole */
+			continue; /* allocated elsewhere, or a hole */
 		slot[i].pfn = pfn;
 		page_set_owner(t->mm, pfn, (uintptr_t)&slot[i]);
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Failures and what tells of them. Reasons that no other suite provokes; a failure is
- * the same for the caller and in the log; and each call that announces a step of an
- * evacuation, or what passes between virtio-mem's driver and device, leaves its record.
+ * Failures and their reports: reasons that no other suite provokes; the same failure
+ * for the caller and in the log; and a record for each announced step of an evacuation
+ * and for each message between virtio-mem's driver and device.
  */
 #include "lib/string.h"
 
@@ -17,7 +17,7 @@
 #include "tests/drivers/vmem_rig.h"
 #include "tests/mm/test_mm.h"
 
-/* Long enough to come to the wait, and then it passes. */
+/* A deadline that passes during the wait. */
 #define SHORT_NS ((time_is_virtual() ? 100 : 3000) * NSEC_PER_MSEC)
 #define PB PAGEBLOCK_NR_PAGES
 
@@ -114,7 +114,7 @@ static int wait_for_pin(void *arg)
 
 static void trace_only(const char *glob);
 
-/* A pin that ends before the wait: nothing is waited for, and the page is moved. */
+/* A pin ends before the wait: the request does not wait, and moves the page. */
 static void unpinned_meanwhile(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -147,7 +147,7 @@ static void unpinned_meanwhile(struct ktest *test)
 
 /* --- the log ---------------------------------------------------------------------- */
 
-/* Keeps the last bytes that were written. */
+/* A sink that keeps the last bytes. */
 struct tail {
 	struct sink sink;
 	char text[512];
@@ -162,7 +162,7 @@ static void tail_write(struct sink *sink, const char *text, size_t len)
 	memcpy(tail->text + sizeof(tail->text) - 1 - n, text + len - n, n);
 }
 
-/* The end of the log has this failure, in the words that the console prints. */
+/* Expects this failure at the end of the log, in the console's words. */
 static void expect_logged(struct ktest *test, const struct mm_failure *why)
 {
 	struct tail *tail = ktest_alloc(test, sizeof(*tail));
@@ -184,7 +184,7 @@ static void failures_are_logged(struct ktest *test)
 	unsigned long pfn = window_pfn(w, 1) + 5 * PB + 3;
 	struct mm_failure why, last;
 
-	/* The pageblock behind is not plugged. */
+	/* The next pageblock is not plugged. */
 	window_add(test, w, 1, ~BIT(6));
 	KTEST_ASSERT_EQ(
 		test,
@@ -229,7 +229,7 @@ static void trace_only(const char *glob)
 		(void)trace_set(glob, TRACE_ON);
 }
 
-/* What a record of an evacuation says: event, pfn, and two fields that depend on it. */
+/* An expected record of an evacuation: event, pfn, and two fields that depend on the event. */
 struct step {
 	u16 event, before, after;
 	u32 count;
@@ -255,8 +255,9 @@ static void expect_steps(struct ktest *test, const struct step *steps, unsigned 
 #define PHASE(from, to) { TRACE_EVAC_PHASE, EVAC_##from, EVAC_##to, 4 * PB, start }
 
 /*
- * One record for each announcement: free pageblocks, one with a page to move, one with a
- * page that is waited for in vain, before the other moves; and again without that one.
+ * One record for each announcement: free pageblocks, one with a page to move, and one
+ * with a page for which the request waits in vain before the other moves; then again
+ * without that page.
  */
 static void an_evacuation_is_recorded(struct ktest *test)
 {
@@ -318,7 +319,10 @@ static void an_evacuation_is_recorded(struct ktest *test)
 	free_contig_range(t->mm, start, end - start);
 }
 
-/* Each request and its answer, as the device's model has them, and each configuration read. */
+/*
+ * Each request and its answer, as recorded by the device's model, and each
+ * configuration read.
+ */
 static void requests_are_recorded(struct ktest *test)
 {
 	static const u64 sizes[] = { 300UL << 20, 80UL << 20, 0 };

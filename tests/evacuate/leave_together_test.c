@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Several memory blocks that leave together: all are isolated, asked about and judged
- * before the first page of any moves; and blocks that wait to leave stand in nobody's
- * way, as nobody stands in theirs.
+ * Several memory blocks that leave together: all are isolated, announced and judged
+ * before the first page of any moves; and blocks that wait to leave do not block other
+ * requests, nor do those block them.
  */
 #include "kernel/thread.h"
 #include "kernel/timer.h"
@@ -73,7 +73,7 @@ static int leave(struct together *g)
 					 &g->why);
 }
 
-/* Hears what happens to blocks, and may refuse one. */
+/* A listener that hears the blocks' events, and may refuse a block. */
 struct ear {
 	struct notifier_block nb;
 	const struct together *g;
@@ -103,7 +103,7 @@ static void listen(struct ktest *test, struct together *g, struct ear *ear, int 
 	KTEST_ASSERT_EQ(test, register_memory_notifier(g->w->mm, &ear->nb), 0);
 }
 
-/* A page that only its user can free in one of the blocks, the first, the second, the last. */
+/* A page that only its user can free, in the first, the second or the last block. */
 static void one_is_hopeless(struct ktest *test)
 {
 	struct together *g = together_open(test);
@@ -155,7 +155,7 @@ static void all_move_once(struct ktest *test)
 		KTEST_EXPECT_TRUE(test, slot_pfn(&g->slot[i]) < window_pfn(g->w, 1) ||
 					slot_pfn(&g->slot[i]) >= window_pfn(g->w, 3));
 	window_check(test, g->w);
-	/* What is offline cannot go offline again, and takes no other block with it. */
+	/* An offline block cannot go offline again, and the failure changes no other block. */
 	KTEST_EXPECT_EQ(test,
 			offline_memory_blocks(g->w->mm, g->blocks + 1, 2,
 					      &g->policy.limits, &g->why),
@@ -167,7 +167,10 @@ static void all_move_once(struct ktest *test)
 	window_check(test, g->w);
 }
 
-/* A listener refuses the third block: the first two are told that it is over, isolated still. */
+/*
+ * A listener refuses the third block: the first two get their cancel event while still
+ * isolated.
+ */
 static void veto_is_asked_before_moving(struct ktest *test)
 {
 	struct together *g = together_open(test);

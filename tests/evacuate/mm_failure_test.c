@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Failures in words: one line each that names the frame, its type, its owner and
- * the effort; every reason has words, a hint and an errno.
+ * Failures as text: one line each, with the frame, its type, its owner and the effort;
+ * every reason has words, a hint and an errno.
  */
 #include "kernel/sink.h"
 #include "kernel/timer.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * PG_offline_skippable (seed 000): the truth table of who may step over, move or
- * take which frames; re-onlining restores the same set; a driver that leaves.
+ * PG_offline_skippable (seed 000): the truth table of operations that step over, move
+ * or take frames; re-onlining restores the same set; a driver that leaves.
  */
 #include "kernel/sink.h"
 #include "lib/errno.h"
@@ -58,7 +58,7 @@ static void describe_truth(const struct truth *t, char desc[KTEST_DESC_SIZE])
 
 KTEST_ARRAY_PARAM(truth, truths, describe_truth)
 
-/* Frames of the kind in block 1; its first frame is the one to be named. */
+/* Frames of the kind in block 1; a failure must name the first of them. */
 static struct pfn_range make_frames(struct ktest *test, struct window *w, enum kind kind,
 				    struct page_slot *slot)
 {
@@ -99,7 +99,7 @@ static int make_request(struct window *w, enum request request, const struct pfn
 	return err;
 }
 
-/* Frames that did not leave are what they were, but for the flag of an owner who left. */
+/* Frames that did not leave are unchanged, except for the flag of an owner that left. */
 static void expect_frames(struct ktest *test, struct window *w, const struct truth *t,
 			  const struct pfn_range *r)
 {
@@ -162,7 +162,7 @@ static void withhold_random(struct ktest *test, struct granule_owner *g)
 	}
 }
 
-/* Off and on again: exactly the same frames are offline, exactly the others are free. */
+/* Offline and online again: exactly the same frames are offline, and all others are free. */
 static void reonlining_restores_the_same_frames(struct ktest *test)
 {
 	struct granule_owner *g = granule_open(test);
@@ -175,7 +175,10 @@ static void reonlining_restores_the_same_frames(struct ktest *test)
 
 		KTEST_ASSERT_EQ(test, window_online(g->w, 1, MMOP_ONLINE_MOVABLE), 0);
 		granule_expect(test, g);
-		/* He takes one run more while it is online: the set of the next round. */
+		/*
+		 * The owner takes one more run while the block is online: the set for
+		 * the next round.
+		 */
 		for (unsigned long f = take; f < take + nr; f++) {
 			const unsigned long pfn = window_pfn(g->w, 1) + f;
 
@@ -193,7 +196,10 @@ static void reonlining_restores_the_same_frames(struct ktest *test)
 	KTEST_EXPECT_EQ(test, window_remove(g->w, 1), 0);
 }
 
-/* The flag goes first; then the block refuses: at once, with nothing moved, naming the frame. */
+/*
+ * First the flag goes; then offlining the block fails at once, with nothing moved, and
+ * names the frame.
+ */
 static void leaving_driver_clears_the_flag(struct ktest *test)
 {
 	struct granule_owner *g = granule_open(test);

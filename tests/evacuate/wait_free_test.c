@@ -15,7 +15,7 @@
 /* Time to wait: enough for all that happens meanwhile, on any machine. */
 #define JOB_MS (time_is_virtual() ? 700U : 5000U)
 
-/* Allocated at its place, freed, and out of the caches again: did it wake @waiter? */
+/* Allocates a frame, frees it, and drains the caches: did that wake @waiter? */
 static bool free_wakes(struct ktest *test, struct test_mm *t, unsigned long pfn,
 		       unsigned int order, const struct waiter *waiter)
 {
@@ -26,8 +26,8 @@ static bool free_wakes(struct ktest *test, struct test_mm *t, unsigned long pfn,
 }
 
 /*
- * The queue is a free path's business in isolated pageblocks only, and there only if
- * somebody has said that he waits.
+ * A free touches the queue only in an isolated pageblock, and only if a waiter has
+ * registered.
  */
 static void frees_elsewhere_wake_nobody(struct ktest *test)
 {
@@ -55,7 +55,7 @@ static void frees_elsewhere_wake_nobody(struct ktest *test)
 	unisolate_range(t->mm, &isolated);
 }
 
-/* An evacuation of three ranges, in a thread of its own. */
+/* An evacuation of three ranges, in its own thread. */
 struct job {
 	struct test_mm *t;
 	struct pfn_range ranges[3];
@@ -120,7 +120,10 @@ static void several_ranges_one_search(struct ktest *test)
 		free_contig_range(t->mm, job->ranges[i].start_pfn, 100);
 }
 
-/* What is still there at the deadline is named, not what was waited for at first. */
+/*
+ * At the deadline the failure names a page that is still in the way, not the one that
+ * the request waited for first.
+ */
 static void the_page_that_is_left_is_named(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 2);
@@ -153,7 +156,7 @@ static void let_go(void *unused)
 	hold_go();
 }
 
-/* Held beyond its deadline before it waits: it sleeps afterwards, for what it had left. */
+/* Held beyond its deadline before it waits: afterwards it sleeps for its remaining time. */
 static void a_held_waiter_sleeps(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 2);

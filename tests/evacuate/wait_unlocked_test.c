@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An evacuation that waits stands in nobody's way: while it sleeps other blocks are
- * plugged, onlined, offlined and removed, other ranges taken, everything checked. What it
- * has isolated or claimed is refused to others, by name and at once.
+ * A waiting evacuation blocks no other request: while it sleeps, other blocks are
+ * plugged, onlined, offlined and removed, other ranges are taken, and everything is
+ * checked. Requests for what it has isolated or claimed fail at once, and the failure
+ * names it.
  */
 #include "kernel/thread.h"
 #include "kernel/timer.h"
@@ -44,7 +45,7 @@ static bool is_cancelled(void *cookie)
 	return READ_ONCE(*(u32 *)cookie);
 }
 
-/* REMOVE also takes the block behind, which is offline. */
+/* REMOVE also takes the next block, which is offline. */
 static int run_request(void *arg)
 {
 	struct request *r = arg;
@@ -60,7 +61,7 @@ static int run_request(void *arg)
 				 &r->why);
 }
 
-/* Start it, and come back when it sleeps. */
+/* Starts it, and returns when it sleeps. */
 static struct request *start(struct ktest *test, struct window *w, enum kind kind, unsigned long n)
 {
 	struct request *r = ktest_alloc(test, sizeof(*r));
@@ -94,7 +95,7 @@ static int end(struct ktest *test, struct request *r)
 	return err;
 }
 
-/* What it waits for is freed: it succeeds. */
+/* The page is freed: the request succeeds. */
 static void finish(struct ktest *test, struct request *r)
 {
 	free_pages(r->w->mm, r->held, 0);
@@ -102,7 +103,7 @@ static void finish(struct ktest *test, struct request *r)
 	KTEST_EXPECT_EQ(test, r->why.reason, MM_REASON_NONE);
 }
 
-/* It is cancelled: all is as before. */
+/* The request is cancelled: everything is as before. */
 static void cancel(struct ktest *test, struct request *r)
 {
 	WRITE_ONCE(r->cancel, 1);
@@ -112,7 +113,7 @@ static void cancel(struct ktest *test, struct request *r)
 	free_pages(r->w->mm, r->held, 0);
 }
 
-/* Blocks of zone Movable, online but for the last, which is offline. */
+/* Blocks of zone Movable, all online except the last. */
 static struct window *open_blocks(struct ktest *test, unsigned long nr)
 {
 	struct window *w = window_open_owned(test);
@@ -125,7 +126,10 @@ static struct window *open_blocks(struct ktest *test, unsigned long nr)
 	return w;
 }
 
-/* Memory comes, is used, and leaves; ranges are taken and given back; all is sound. */
+/*
+ * Memory is added, used, and removed; ranges are taken and given back; everything is
+ * consistent.
+ */
 static void come_and_go(struct ktest *test, struct window *w, unsigned long n)
 {
 	const unsigned long block = w->block + n, pfn = window_pfn(w, n);
@@ -163,7 +167,7 @@ static void others_come_and_go(struct ktest *test)
 	window_check(test, w);
 }
 
-/* Refused, and the frame that is named lies in the waiter's block. */
+/* The request is refused, and the failure names a frame in the waiter's block. */
 static void expect_refused(struct ktest *test, const struct request *r, int err,
 			   const struct mm_failure *why)
 {
@@ -176,7 +180,7 @@ static void expect_refused(struct ktest *test, const struct request *r, int err,
 				r->held >> SECTION_PFN_SHIFT);
 }
 
-/* Whoever wants something of what it has gets an answer at once, and nothing has changed. */
+/* A request for what the waiter has fails at once, with nothing changed. */
 static void overlaps_are_refused(struct ktest *test)
 {
 	const struct kind_param *p = test->param_value;
@@ -206,7 +210,7 @@ static void overlaps_are_refused(struct ktest *test)
 	window_check(test, w);
 }
 
-/* Waiters of each kind in one zone, which end in another order than they came. */
+/* Waiters of each kind in one zone, which end in a different order than they started. */
 static void waiters_side_by_side(struct ktest *test)
 {
 	struct window *w = open_blocks(test, 4);
@@ -227,7 +231,7 @@ static void waiters_side_by_side(struct ktest *test)
 	window_check(test, w);
 }
 
-/* What can move does not, before what cannot is out of the way. */
+/* Movable pages stay until the pages that cannot move are gone. */
 static void nothing_moves_before_the_wait(struct ktest *test)
 {
 	struct window *w = open_blocks(test, 3);
@@ -243,7 +247,7 @@ static void nothing_moves_before_the_wait(struct ktest *test)
 	KTEST_EXPECT_EQ(test, r->why.migrated, 0);
 	KTEST_EXPECT_EQ(test, slot_pfn(&slot), at);
 	r = start(test, w, OFFLINE, 1);
-	/* Pinned meanwhile: that is waited for, too. */
+	/* A page is pinned meanwhile: the request waits for it, too. */
 	KTEST_ASSERT_EQ(test, page_pin(w->mm, at), 0);
 	free_pages(w->mm, r->held, 0);
 	msleep(20);
@@ -256,7 +260,10 @@ static void nothing_moves_before_the_wait(struct ktest *test)
 	window_check(test, w);
 }
 
-/* What only a plug could free is not waited for, be it beside something that is. */
+/*
+ * The request does not wait for frames that only a plug could bring back, even beside
+ * frames that it would wait for.
+ */
 static void unplugged_is_hopeless(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -274,7 +281,7 @@ static void unplugged_is_hopeless(struct ktest *test)
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_SKIPPABLE_TAKEN);
 	KTEST_EXPECT_EQ(test, why.pfn, hole);
 	KTEST_EXPECT_EQ(test, why.phase, EVAC_CLASSIFY);
-	/* Nobody can restore it any more: so for the whole block. */
+	/* Its owner is gone, so no driver can restore it; the same for the whole block. */
 	unregister_memory_owner(w->mm, &w->owner);
 	policy = test_policy(EVAC_END_OFFLINE, PGTY_OFFLINE);
 	policy.limits.wait = true;
@@ -287,7 +294,7 @@ static void unplugged_is_hopeless(struct ktest *test)
 	window_check(test, w);
 }
 
-/* The driver leaves while somebody waits to offline its block: hopeless from then on. */
+/* The driver leaves while a request waits to offline its block: hopeless from then on. */
 static void owner_leaves_meanwhile(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -304,13 +311,13 @@ static void owner_leaves_meanwhile(struct ktest *test)
 	window_check(test, w);
 	free_pages(w->mm, r->held, 0);
 
-	/* It comes back, and the block is its again. */
+	/* The driver comes back, and owns the block again. */
 	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
 	finish(test, start(test, w, OFFLINE, 1));
 	window_check(test, w);
 }
 
-/* What is plugged into a block that waits to leave is the block's, and leaves with it. */
+/* Memory plugged into a block that waits to leave belongs to the block, and leaves with it. */
 static void plugged_meanwhile(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -331,7 +338,10 @@ static void plugged_meanwhile(struct ktest *test)
 	window_check(test, w);
 }
 
-/* Another request is at work when the wait ends: it is waited for, not given up. */
+/*
+ * Another request is at work when the wait ends: the waiter waits for it instead of
+ * giving up.
+ */
 static void the_lock_is_taken_again(struct ktest *test)
 {
 	struct window *w = open_blocks(test, 2);

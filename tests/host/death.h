@@ -8,8 +8,8 @@
 /**
  * struct death - a way to panic
  * @name: of the case
- * @run: must not come back
- * @words: in what it prints
+ * @run: must not return
+ * @words: part of its output
  */
 struct death {
 	const char *name;
@@ -23,7 +23,7 @@ extern struct ktest *death_test;
 /* For KTEST_ARRAY_PARAM(). */
 void death_desc(const struct death *death, char desc[KTEST_DESC_SIZE]);
 
-/* The case: test->param_value is the death, which must happen in a process of its own. */
+/* Runs the death in test->param_value, which must happen in a separate process. */
 void expect_death(struct ktest *test);
 
 #endif

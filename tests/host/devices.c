@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the host's machine has of devices: none. Memory that suites may add is
- * described, registers are plain memory (tests/fake), and there is no line to
- * interrupt on.
+ * The host's machine has no devices. It describes memory that suites may add; registers
+ * are plain memory (tests/fake), and there are no interrupt lines.
  */
 #include "arch/io.h"
 #include "arch/irq.h"
@@ -46,8 +45,8 @@ void irq_free(u32 irq, void *arg)
 }
 
 /*
- * ThreadSanitizer does not know fences. For it each is an exchange with one word: a fence
- * before a store, then, comes before the fence after the load that saw the store.
+ * ThreadSanitizer does not know fences, so each is an exchange on one word: a fence
+ * before a store then comes before the fence after the load that saw the store.
  */
 static void device_fence(int order)
 {
@@ -61,7 +60,7 @@ static void device_fence(int order)
 #endif
 }
 
-/* Ordered as the contract says: a fence on the side of memory. */
+/* Ordered as in the contract: a fence on the memory side. */
 #define ACCESSORS(suffix, type)                                                          \
 	type read##suffix(const volatile void *addr)                                     \
 	{                                                                                \

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * evacuate() and what must not pass beside it: a second kind of movable pages, poison,
- * the release of what is not PageOffline. Each in a process of its own, because
- * operations cannot be taken back, and because some of it ends in a panic.
+ * evacuate() with a second kind of movable pages, with poison, and with the release of
+ * frames that are not PageOffline. Each case runs in its own process, because
+ * movable_ops cannot be removed, and because some cases end in a panic.
  */
 #include "arch/machine.h"
 #include "death.h"
@@ -11,7 +11,7 @@
 #include "lib/string.h"
 #include "tests/mm/test_mm.h"
 
-/* What the kind below answers; its pages have nobody who knows them. */
+/* The answers of the kind below; no slot refers to its pages. */
 static int claim_result, copy_result;
 
 static int fake_claim(struct mm *mm, struct migrate_entry *e)
@@ -102,7 +102,10 @@ static void stray_write_before_contig(void)
 	page_poison = true;
 	child_mm = test_mm_normal(death_test, 1);
 	pfn = child_mm->base;
-	/* The other one keeps the pageblock from becoming one chunk, which was never filled. */
+	/*
+	 * The other page keeps the pageblock from becoming one chunk, which was never
+	 * filled.
+	 */
 	if (alloc_pages_at(child_mm->mm, pfn, 0, PGTY_KERNEL) == 0 &&
 	    alloc_pages_at(child_mm->mm, pfn + 10, 0, PGTY_KERNEL) == 0)
 		free_pages(child_mm->mm, pfn, 0);

@@ -40,11 +40,11 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-/* Sanitizers make frames large. */
+/* Sanitizers need large frames. */
 #define STACK_BYTES (512 * 1024UL)
 #define GUARD_BYTES 4096UL
 
-/* What struct arch_context's one word points to. */
+/* The target of the pointer in struct arch_context. */
 struct fiber {
 	ucontext_t context;
 	void *stack; /* lowest address */
@@ -55,7 +55,7 @@ struct fiber {
 	void *arg;
 };
 
-static struct fiber boot_fibers[MAX_HARTS]; /* of the harts' own host threads */
+static struct fiber boot_fibers[MAX_HARTS]; /* the harts' own host threads */
 static struct fiber *running[MAX_HARTS];    /* NULL: the boot fiber, not used yet */
 
 /* Free stacks, linked through their first word; under stack_lock. */
@@ -94,10 +94,10 @@ void stack_put(void *stack)
 
 void stack_pool_fill(unsigned int nr)
 {
-	(void)nr; /* they are not made of pages that anybody counts */
+	(void)nr; /* they do not consist of counted pages */
 }
 
-/* The fiber at the upper end of its own stack. */
+/* The fiber lies at the upper end of its own stack. */
 static struct fiber *fiber_on(void *stack)
 {
 	return (struct fiber *)((char *)stack + STACK_BYTES) - 1;
@@ -152,7 +152,7 @@ void arch_context_init(struct arch_context *ctx, void *stack, void (*fn)(void *)
 
 	arch_unpoison_range(stack, STACK_BYTES);
 #ifdef HAVE_TSAN
-	/* What ran on this stack before has ended, or was left for good. */
+	/* The previous fiber on this stack has ended, or was left for good. */
 	if (fiber->tsan_fiber != NULL)
 		__tsan_destroy_fiber(fiber->tsan_fiber);
 #endif
@@ -211,7 +211,7 @@ bool host_make_stack(unsigned int hart, void (*fn)(void *arg), void *arg)
 	return true;
 }
 
-/* this_hart() is @to already: what it runs goes on where it was. */
+/* this_hart() is already @to, whose fiber continues where it was. */
 void host_switch_stack(unsigned int from, unsigned int to)
 {
 	if (running[from] == NULL)
@@ -224,7 +224,7 @@ void arch_backtrace(struct sink *out)
 	sink_puts(out, "(no backtrace on the host: run it under a debugger)\n");
 }
 
-/* The sanitizer's, if the program is linked with one. */
+/* The sanitizer's function, if the program is linked with one. */
 void __sanitizer_symbolize_pc(void *pc, const char *format, char *text, size_t size)
 	__attribute__((weak));
 
@@ -235,7 +235,7 @@ void ktest_code_place(unsigned long pc, char *text, size_t size)
 
 	if (__sanitizer_symbolize_pc != NULL)
 		__sanitizer_symbolize_pc((void *)pc, "%s:%l", place, sizeof(place));
-	/* Relative to where we are, as the compiler was told. */
+	/* Relative to the current directory, as the compiler was told. */
 	if (getcwd(top, sizeof(top)) != NULL && strncmp(place, top, strlen(top)) == 0)
 		skip = strlen(top) + 1;
 	snprintf(text, size, "%s", place + skip);

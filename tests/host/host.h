@@ -3,17 +3,16 @@
 #define _TESTS_HOST_HOST_H
 
 /*
- * The host as a machine: what tests/host offers to host programs beside the
- * machine contract (include/arch/).
+ * The host as a machine: functions of tests/host for host programs, besides the machine
+ * contract (include/arch/).
  *
- * One hart (ktest, fuzzers): everything runs on one host thread, and time is
- * virtual. It advances a little with every look at the clock, and jumps to the
- * next timer when all threads sleep. So each run is the same as the last one, and
- * waiting takes no time.
+ * One hart (ktest, fuzzers): everything runs on one host thread, and time is virtual.
+ * It advances a little with every clock read, and jumps to the next timer when all
+ * threads sleep. So every run is the same, and waiting takes no time.
  *
  * Several harts (ktest-tsan): a host thread for each hart, and real time.
  *
- * Several harts by turns (fuzz_console): one host thread, virtual time, and a stack for
+ * Several harts in turns (fuzz_console): one host thread, virtual time, and a stack for
  * each hart.
  */
 #include "lib/compiler.h"
@@ -21,15 +20,15 @@
 
 struct hart;
 
-/* Physical memory that can exist: from HOST_PHYS_START on. */
+/* The limit of physical memory, from HOST_PHYS_START on. */
 #define HOST_PHYS_START 0x80000000UL
 #define HOST_PHYS_SIZE	(64UL << 30)
 
 /**
  * host_init() - make the calling host thread logical hart 0, and the memory
  *
- * Afterwards everything in kernel/ that needs no second hart works in this
- * thread, which counts as hart 0's idle thread. Call once.
+ * Afterwards all code of kernel/ that needs no second hart works in this thread, which
+ * counts as hart 0's idle thread. Call it once.
  */
 void host_init(void);
 
@@ -42,7 +41,7 @@ void host_init(void);
 void host_start_harts(unsigned int nr);
 
 /**
- * host_jump_clock() - time passes in which no hart runs
+ * host_jump_clock() - let time pass in which no hart runs
  * @ns: how much, as when QEMU is stopped by a signal
  */
 void host_jump_clock(u64 ns);
@@ -50,20 +49,23 @@ void host_jump_clock(u64 ns);
 /**
  * host_start_turns() - start more harts on this host thread, which take turns
  * @nr: number of harts altogether, hart 0 included
- * @choose: a number below @limit; decides how long turns are and whose is next
+ * @choose: returns a number below @limit; decides the length of turns and the next hart
  *
  * Time stays virtual. Equal choices make equal runs.
  */
 void host_start_turns(unsigned int nr, unsigned int (*choose)(unsigned int limit));
 
-/* Somewhere in the code of a hart: its turn may be over. Nothing before host_start_turns(). */
+/*
+ * A point in a hart's code at which its turn may end. Does nothing before
+ * host_start_turns().
+ */
 void host_turn_point(void);
 
-/* The calling hart's turn is over, and so are its next @nr ones at once. */
+/* Ends the calling hart's turn, and skips its next @nr turns. */
 void host_lose_turns(unsigned int nr);
 
 /**
- * host_drop_memory() - what a frame holds is lost, as when a device takes it
+ * host_drop_memory() - lose the contents of frames, as when a device takes them
  * @start: physical address, a multiple of the page size
  * @size: bytes
  */
@@ -76,26 +78,27 @@ void host_drop_memory(phys_addr_t start, u64 size);
 bool host_was_kicked(unsigned int hart);
 
 /**
- * host_play_others() - what other harts do while this one is in a busy-wait loop
+ * host_play_others() - simulate other harts while this hart is in a busy-wait loop
  * @fn: called at each turn of such a loop, with interrupts on or off; NULL: nothing
  *
- * For one hart. @fn writes what another hart would write, and calls nothing that locks.
+ * Only with one hart. @fn writes what another hart would write, and must not take locks.
  */
 void host_play_others(void (*fn)(void));
 
 /**
- * host_time_is_virtual() - whether time goes by what is done: with one hart
+ * host_time_is_virtual() - does time advance only with work (with one host thread)?
  */
 bool host_time_is_virtual(void);
 
 /* Private to tests/host. */
 bool host_takes_turns(void);
-void host_turn_spins(void); /* another hart's turn, if one can run */
-void host_turn_waits(void); /* others' turns until something is pending here */
-bool host_is_pending(unsigned int hart);  /* an interrupt that would end arch_idle() */
-void host_jump_to_timer(unsigned int nr); /* all of @nr harts wait: to the next timer */
-bool host_make_hart(struct hart *hart);	  /* with a stack of its own, not yet run */
-void host_switch_hart(unsigned int next); /* this host thread is another hart now */
+void host_turn_spins(void); /* gives the turn to another hart, if one can run */
+void host_turn_waits(void); /* lets others run until an interrupt is pending here */
+bool host_is_pending(unsigned int hart);  /* is an interrupt pending that would end
+					   * arch_idle()? */
+void host_jump_to_timer(unsigned int nr); /* all @nr harts wait: jump to the next timer */
+bool host_make_hart(struct hart *hart);	  /* makes a hart with its own stack, not yet running */
+void host_switch_hart(unsigned int next); /* makes this host thread another hart */
 void host_switch_stack(unsigned int from, unsigned int to);
 bool host_make_stack(unsigned int hart, void (*fn)(void *arg), void *arg);
 void host_memory_init(void);

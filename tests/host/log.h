@@ -2,7 +2,7 @@
 #ifndef _TESTS_HOST_LOG_H
 #define _TESTS_HOST_LOG_H
 
-/* What the kernel's log says, for suites that run on the host alone. */
+/* Searching the kernel's log, for suites that run only on the host. */
 #include <string.h>
 
 #include "kernel/printk.h"
@@ -11,15 +11,15 @@
 #define LOG_MARK "from here on the log is counted"
 
 /*
- * From here on times_logged() counts. The log forgets its oldest lines, so that a
- * difference of two counts over all of it says nothing.
+ * times_logged() counts from here on. The log drops its oldest lines, so the difference
+ * of two counts over the whole log would be meaningless.
  */
 static inline void log_mark(void)
 {
 	printk("%s\n", LOG_MARK);
 }
 
-/* How often these words are in the log behind the last mark. */
+/* How often these words are in the log after the last mark. */
 static inline unsigned int times_logged(const char *words)
 {
 	static char text[128 << 10];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a device that changes its mind, the host or a person in a loop can cause again and
- * again does not fill the log: a source logs RATELIMIT_BURST lines in RATELIMIT_NS.
+ * Messages that a device, the host or a user can cause repeatedly do not fill the log:
+ * each source logs at most RATELIMIT_BURST lines in RATELIMIT_NS.
  */
 #include "host.h"
 #include "kernel/notifier.h"
@@ -24,7 +24,10 @@ static void count_lines(void)
 	start_ns = ktime_ns();
 }
 
-/* Lines that @sources may log since count_lines(), and the lines that count the others. */
+/*
+ * The lines that @sources may log since count_lines(), including those that report
+ * suppressed lines.
+ */
 static unsigned int most_lines(unsigned int sources)
 {
 	const u64 intervals = 2 + (ktime_ns() - start_ns) / RATELIMIT_NS;
@@ -32,7 +35,7 @@ static unsigned int most_lines(unsigned int sources)
 	return (unsigned int)intervals * sources * (RATELIMIT_BURST + 1);
 }
 
-/* Some of what is meant was logged at all, and little of it. */
+/* Expects that these words were logged, but only a few times. */
 static void expect_few(struct ktest *test, const char *words, unsigned int sources)
 {
 	KTEST_EXPECT_GT(test, times_logged(words), 0);
@@ -42,7 +45,7 @@ static void expect_few(struct ktest *test, const char *words, unsigned int sourc
 
 /* --- a device ------------------------------------------------------------------------- */
 
-/* 256 MiB in blocks 1 and 2 of the window, of which nothing is plugged. */
+/* 256 MiB in blocks 1 and 2 of the window, nothing of it plugged. */
 static struct vmem_rig *open_device(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -51,7 +54,7 @@ static struct vmem_rig *open_device(struct ktest *test)
 	return rig;
 }
 
-/* The worker does not pause, however often it failed before. */
+/* Makes the worker retry without a pause, however often it failed before. */
 static void toggle(struct vmem_rig *rig)
 {
 	for (unsigned int i = 0; i < ROUNDS; i++) {
@@ -119,7 +122,7 @@ static void leftovers(struct ktest *test)
 	expect_few(test, "before the driver came", 1);
 }
 
-/* --- the host and a person -------------------------------------------------------------- */
+/* --- the host and a user ---------------------------------------------------------------- */
 
 static void contig_in_vain(struct ktest *test)
 {
@@ -163,7 +166,7 @@ static void offline_in_vain(struct ktest *test)
 	expect_few(test, "offline failed", 1);
 }
 
-/* What other suites have logged from the same source is of an earlier interval. */
+/* Lines of other suites from the same source belong to an earlier interval. */
 static void begin_an_interval(void)
 {
 	host_jump_clock(RATELIMIT_NS);

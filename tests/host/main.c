@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The test program of the host: all suites that were linked in, KTAP on stdout.
+ * The host's test program: all suites that are linked in, KTAP on stdout.
  *
  *	ktest [--harts=N] [kunit.filter_glob=GLOB] [kunit.action=list] ...
  */
@@ -18,7 +18,7 @@
 #include "kernel/sched.h"
 #include "kernel/workqueue.h"
 
-/* ThreadSanitizer has nothing to say about one thread. */
+/* ThreadSanitizer finds nothing with one thread. */
 #ifdef EBB_TSAN
 #define DEFAULT_HARTS 4
 #else
@@ -27,7 +27,7 @@
 
 static struct ktest_options options;
 
-/* Boot what mm/ needs, when it is linked in: tests/host/boot.c. */
+/* Boots what mm/ needs, if it is linked in: tests/host/boot.c. */
 void host_boot_mm(void) __attribute__((weak));
 
 static int run_tests(void *unused)

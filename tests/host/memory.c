@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The host's memory as the machine contract wants it.
+ * The host's implementation of the machine contract for memory.
  *
  * Physical memory is a sparse memory file. The direct map is an address range of
  * the same size, where frames are accessible between arch_map_direct() and
- * arch_unmap_direct(): a stray access ends the program. Descriptors are the same
- * file seen through another window, so that a memmap really lies in the frames
- * that were given for it.
+ * arch_unmap_direct(): a stray access ends the program. Descriptors are the same file
+ * in another window, so that a memmap really lies in the frames that were given for it.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -21,11 +20,11 @@
 #include "kernel/hart.h"
 #include "lib/errno.h"
 
-/* AddressSanitizer's; not there in a program for another one. */
+/* AddressSanitizer's function; absent in programs without it. */
 void __asan_poison_memory_region(const volatile void *addr, size_t size) __attribute__((weak));
 void __asan_unpoison_memory_region(const volatile void *addr, size_t size) __attribute__((weak));
 
-/* sizeof(struct page), which is the design's; mm/ asserts it. */
+/* sizeof(struct page), as the design has it; mm/ asserts it. */
 #define DESCRIPTOR_BYTES 16
 #define NR_FRAMES	 (HOST_PHYS_SIZE >> PAGE_SHIFT)
 #define MEMMAP_BYTES	 (NR_FRAMES * DESCRIPTOR_BYTES)
@@ -97,7 +96,7 @@ static void unmap(void *va, u64 bytes)
 		die("munmap");
 }
 
-/* What the machine's page tables would say: one byte for each frame. */
+/* Stands for the machine's page tables: one byte per frame. */
 static u8 mapped[NR_FRAMES];
 
 int arch_map_direct(phys_addr_t start, u64 size)
@@ -152,8 +151,9 @@ void host_drop_memory(phys_addr_t start, u64 size)
 }
 
 /*
- * A descriptor that a walk has found may be read until the walk ends, whatever became of
- * its block. One hart alone has no walk in between; with several, nobody can say.
+ * A walker may read the descriptor that it found until the walk ends, whatever happens
+ * to the block. With a single hart no walk is open here; with several harts this code
+ * cannot know.
  */
 static bool may_be_walked(const void *va)
 {

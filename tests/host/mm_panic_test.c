@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What mm/ does not let pass: frees of what is not theirs to free, named with the
- * frame and its type, and writes to free memory. On a private memory, each in a
- * process of its own: frames are shared with the parent, which does not use these.
+ * Bugs that mm/ stops with a panic: invalid frees, named with the frame and its type,
+ * and writes to free memory. Each case uses a private mm and runs in its own process;
+ * the parent shares the frames but does not use them.
  */
 #include <string.h>
 #include "kernel/hart.h"
@@ -66,7 +66,7 @@ static void free_tail_of_large(void)
 	free_pages(mm, pfn + 512, 9);
 }
 
-/* Its descriptor is not valid: the pageblock word must be asked. */
+/* Its descriptor is not valid: only the pageblock's word has the state. */
 static void free_inside_large(void)
 {
 	const unsigned long pfn = get(9, PGTY_KERNEL);
@@ -159,7 +159,7 @@ static void free_bulk_twice(void)
 }
 
 #if EBB_DEBUG
-/* A whole pageblock, and one frame behind it that a stale pointer leads to. */
+/* A whole pageblock, and a frame behind it that a stale pointer refers to. */
 static struct page *stale_offline(void)
 {
 	struct evacuate_policy policy = {
@@ -197,7 +197,7 @@ static void stale_owner_of_pageblock(void)
 	release_offline_range(mm, pfn - 7, PAGEBLOCK_NR_PAGES);
 }
 
-/* A part of it: the canary is looked at before its descriptors are written. */
+/* A part of it: the canary is checked before the descriptors are written. */
 static void stale_owner_of_part(void)
 {
 	const unsigned long pfn = page_to_pfn(stale_offline()) - PAGEBLOCK_NR_PAGES;
@@ -215,7 +215,7 @@ static void stale_put_marked(void)
 	frames_set(mm, page_to_pfn(page) - 7, 10, page_word(PGTY_OFFLINE, 0, 0, 0), 0);
 }
 
-/* Its pageblock becomes wholly PageOffline, and says it once. */
+/* Its pageblock becomes wholly PageOffline, so only the word states it. */
 static void stale_put_merged(void)
 {
 	struct evacuate_policy policy = {

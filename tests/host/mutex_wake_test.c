@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A wake-up that reaches a thread whose deadline has passed is another waiter's. It comes
- * between that thread's last look at the mutex and its leaving of the queue: only on the
- * host, where the other harts can be played.
+ * A wake-up that reaches a thread whose deadline has passed belongs to another waiter.
+ * It comes after that thread's last look at the mutex and before it leaves the queue.
+ * Host only, where a test can simulate the other harts.
  */
 #include "host.h"
 #include "kernel/mutex.h"
@@ -11,24 +11,24 @@
 #include "tests/kernel/test_threads.h"
 
 #define DEADLINE_NS (10 * NSEC_PER_MSEC)
-#define OTHER_HART  MAX_HARTS /* as a lock's owner */
-/* Longer than a look at the clock takes, so that an interrupt ends; not than two. */
+#define OTHER_HART  MAX_HARTS /* owner word of a lock */
+/* Longer than one clock read, so that the interrupt falls due, but shorter than two. */
 #define NEXT_LOOK_NS 150
 
 static DEFINE_MUTEX(contended);
 static struct thread holder, *hasty;
 static u64 deadline;
 
-static bool woken_late; /* the wake-up was the hasty thread's */
+static bool woken_late; /* the wake-up went to the hasty thread */
 
-/* In the queue, registered for a last look: not yet woken, and its time is over. */
+/* Is it in the queue for a last look: not yet woken, and past its deadline? */
 static bool looks_for_the_last_time(void)
 {
 	return current_thread() == hasty && !READ_ONCE(hasty->woken) &&
 	       !list_empty(&contended.waiters.waiters) && ktime_ns() >= deadline;
 }
 
-/* On another hart the holder gives the mutex back, and has the lock of the queue. */
+/* Simulates a holder on another hart that releases the mutex and holds the queue's lock. */
 static void unlock_by_holder(void)
 {
 	struct waiter *waiter;
@@ -45,7 +45,7 @@ static void unlock_by_holder(void)
 	woken_late = true;
 }
 
-/* The lock of the queue is taken when the hasty thread has but one look left. */
+/* Takes the queue's lock when the hasty thread has only one look left. */
 static void take_queue(struct timer *timer)
 {
 	if (looks_for_the_last_time()) {
@@ -62,7 +62,7 @@ static int be_hasty(void *)
 	return mutex_lock_until(&contended, deadline);
 }
 
-/* Waits for as long as it takes; says when it had the mutex. */
+/* Waits as long as it takes; records when it had the mutex. */
 static int be_patient(void *had_ns)
 {
 	const int err = mutex_lock_until(&contended, ktime_ns() + 1000 * NSEC_PER_SEC);

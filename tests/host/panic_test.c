@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What ends in panic(), each in a process of its own that must print the reason and
- * leave with status 2. Only here: a guest has one life.
+ * Cases that end in panic(), each in its own process, which must print the reason and
+ * exit with status 2. Host only: a guest can panic only once.
  */
 #define _GNU_SOURCE
 #include <stdio.h>

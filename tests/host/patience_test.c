@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Limits of waits mean work that was not done: the clock jumps during a wait, as when QEMU
- * was stopped, and what is waited for comes soon behind the jump. Only on the host, where
- * the clock can be made to jump. Grace periods: silent_hart_test.c.
+ * Limits of waits count time in which the other side could work: the clock jumps during
+ * a wait, as when QEMU was stopped, and the event comes soon after the jump. Host only,
+ * because only there can a test make the clock jump. Grace periods: silent_hart_test.c.
  */
 #include "host.h"
 #include "kernel/mutex.h"
@@ -20,7 +20,7 @@ static DEFINE_SPINLOCK(jump_lock);
 static DEFINE_MUTEX(jump_mutex);
 static unsigned int ready, go_on;
 
-/* The machine stops for a while; what the others do then comes a little later. */
+/* The machine stops for a while; the other harts act a little later. */
 static struct timer jump, then;
 
 static int reset(struct ktest *)
@@ -62,7 +62,7 @@ static int until_told(void *)
 	return 7;
 }
 
-/* Looks alone do not end it, nor does time in which the waiter did not look. */
+/* A wait ends neither by many looks alone, nor by time in which the waiter did not look. */
 static void both_must_be_over(struct ktest *test)
 {
 	struct patience patience;
@@ -216,7 +216,7 @@ static void count(void *counter)
 	add_one(counter);
 }
 
-/* The other hart comes to no quiescent point before the machine stops. */
+/* The other hart reaches no quiescent point before the machine stops. */
 static void stopped_machine_stops(struct ktest *test)
 {
 	struct thread *thread;

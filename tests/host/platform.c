@@ -2,8 +2,8 @@
 /*
  * Harts, interrupts and time on the host.
  *
- * An interrupt is a call at the next point where the hart looks: when interrupts
- * are turned on or restored, in arch_cpu_relax() and in arch_idle().
+ * An interrupt is a call at the hart's next check: when interrupts are turned on or
+ * restored, in arch_cpu_relax() and in arch_idle().
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -24,12 +24,12 @@
 #include "kernel/trace/trace.h"
 
 #define NEVER	     (~(u64)0)
-#define LOOK_NS	     100  /* virtual time that a look at the clock takes */
-#define RELAX_NS     1000 /* and one turn of a busy-wait loop */
+#define LOOK_NS	     100  /* virtual time of a clock read */
+#define RELAX_NS     1000 /* and of a turn of a busy-wait loop */
 #define RING_RECORDS 4096
 #define IDLE_USEC    100
 
-/* One hart's interrupt state; but for @ipi, touched by the hart alone. */
+/* A hart's interrupt state; only the hart itself touches it, except @ipi. */
 static struct host_hart {
 	bool irqs_on;
 	u64 deadline;
@@ -198,7 +198,7 @@ void arch_idle(void)
 	} else {
 		host_jump_to_timer(1);
 	}
-	/* The contract: what is pending runs before this returns, masked. */
+	/* The contract: pending interrupts run before this returns, with interrupts masked. */
 	state->irqs_on = true;
 	host_poll();
 	state->irqs_on = false;
@@ -206,7 +206,7 @@ void arch_idle(void)
 
 /* --- start and end ------------------------------------------------------------------ */
 
-/* Of `make coverage`: writes the counts that exit() would write. */
+/* For `make coverage`: writes the counts that exit() would write. */
 void __gcov_dump(void) __attribute__((weak));
 
 void arch_exit(int status)
@@ -214,7 +214,7 @@ void arch_exit(int status)
 	fflush(stdout);
 	if (__gcov_dump != NULL)
 		__gcov_dump();
-	/* Not exit(): other harts still run, and would see what it tears down. */
+	/* Not exit(): other harts still run, and would use what it tears down. */
 	_exit(status);
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A second hart that does not answer: whatever needs a grace period gives up in time,
- * says so, and undoes what it began. And a second trace ring. The hart is an entry of
- * the table and nothing else; it answers as often as a case lets it.
+ * A second hart that does not answer: every operation that needs a grace period gives
+ * up in time, says so, and undoes what it began. Also a second trace ring. The hart is
+ * only an entry of the table; it answers as often as a case lets it.
  *
- * The table of harts only grows: the entry stays behind, absent. So a suite that wants to
- * know how many harts run counts those that are online (tests/kernel/test_threads.h).
+ * The table of harts only grows: the entry stays, absent. So a suite that needs the
+ * number of running harts counts the online ones (tests/kernel/test_threads.h).
  */
 #include "arch/machine.h"
 #include "host.h"
@@ -24,7 +24,7 @@ static struct timer look;
 static struct hart *other;
 static unsigned int answers, answered;
 
-/* The other hart's quiescent point, as far as it may still have one. */
+/* The other hart's quiescent point, if it may still have one. */
 static void maybe_answer(struct timer *timer)
 {
 	const u32 depth = this_hart()->irq_depth;
@@ -32,7 +32,7 @@ static void maybe_answer(struct timer *timer)
 	if (answers && READ_ONCE(other->quiesce) != 0) {
 		answers--;
 		answered++;
-		this_hart()->irq_depth = 0; /* it is the other one that does it */
+		this_hart()->irq_depth = 0; /* the other hart does it */
 		quiesce_serve(other);
 		this_hart()->irq_depth = depth;
 	}
@@ -47,7 +47,7 @@ static void leave(void *unused)
 	other->idling = 0;
 }
 
-/* It answers so many times, and never again. */
+/* It answers this many times, and never again. */
 static void other_hart(struct ktest *test, unsigned int nr)
 {
 	if (!other) {
@@ -107,7 +107,7 @@ static void contig_is_undone(struct ktest *test)
 	window_expect_totals(test, w, &before);
 }
 
-/* A walker may still stand on its memmap: the block is there again. */
+/* A walker may still use its memmap: the block is back. */
 static void remove_is_undone(struct ktest *test)
 {
 	struct window *w = online_block(test);
@@ -150,7 +150,7 @@ static void root_stays(struct ktest *test)
 	unregister_memory_owner(w->mm, &owner);
 }
 
-/* Who has just looked up an owner has forgotten it when unregistering ends. */
+/* A hart that has just looked up an owner no longer uses it when unregistering ends. */
 static void owners_leave_after_a_grace_period(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -160,7 +160,7 @@ static void owners_leave_after_a_grace_period(struct ktest *test)
 	KTEST_EXPECT_EQ(test, answered, 1);
 }
 
-/* A hart that waits for an interrupt gets one; another one comes by itself. */
+/* A hart that waits for an interrupt gets one; a busy hart answers by itself. */
 static void idle_harts_are_kicked(struct ktest *test)
 {
 	other_hart(test, 1);
@@ -241,7 +241,7 @@ static void function_that_runs_is_awaited(struct ktest *test)
 	KTEST_EXPECT_EQ(test, answered, 1);
 }
 
-/* virtio-mem does not ask block after block, granule after granule: it tries later. */
+/* virtio-mem does not try block after block and granule after granule: it retries later. */
 static void shrinking_gives_up(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -300,7 +300,7 @@ static struct trace_ring_info *two_rings(struct ktest *test, u64 nr, u32 seq)
 	return info;
 }
 
-/* Numbers go round: what was before the turn is older than what is behind it. */
+/* Numbers wrap: those before the wrap are older than those behind it. */
 static void sequence_goes_round(struct ktest *test)
 {
 	struct trace_record record;
@@ -315,7 +315,7 @@ static void sequence_goes_round(struct ktest *test)
 	KTEST_EXPECT_FALSE(test, trace_take(&record));
 }
 
-/* A ring that was overrun stays where it is until something of it is taken. */
+/* The reader's position in an overrun ring stays until a record is taken. */
 static void taking_moves_one_ring(struct ktest *test)
 {
 	struct trace_ring_info *info =

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whoever writes to a sink that waits with something held is named in a warning. Only on the
- * host: the log of a guest is for people, and a warning in it is none of the tests'.
+ * A warning names a writer that holds something while it writes to a sink that waits.
+ * Host only: the tests must not put warnings into a guest's log.
  */
 #include "kernel/ktest.h"
 #include "kernel/mutex.h"
@@ -14,7 +14,7 @@
 static DEFINE_MUTEX(kept_mutex);
 static DEFINE_SPINLOCK(kept_spinlock);
 
-/* Ten are said in ten seconds: those of before are of the past. */
+/* At most ten warnings in ten seconds: skip the time of earlier ones. */
 static void forget_warnings(struct ktest *test)
 {
 	if (!time_is_virtual())
@@ -48,7 +48,7 @@ static void spinlock_is_found(struct ktest *test)
 			1);
 }
 
-/* The terminal: the answer comes, and the one that wrote it is named. */
+/* The terminal: the answer is printed, and the warning names its writer. */
 static void terminal_looks(struct ktest *test)
 {
 	ktest_expect_warnings(test, 1);
@@ -60,7 +60,7 @@ static void terminal_looks(struct ktest *test)
 	KTEST_EXPECT_EQ(test, times_logged("sink that waits"), 1);
 }
 
-/* A writer that does it all the time does not fill the log. */
+/* A writer that does this all the time does not fill the log. */
 static void few_warnings(struct ktest *test)
 {
 	ktest_expect_warnings(test, RATELIMIT_BURST);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Several harts on one host thread, by turns: a hart goes on until its turn is over,
- * it waits, or it spins. So harts meet in the middle of anything, as real ones do, and
- * the same choices make the same run: a race that was found once is found again.
+ * Several harts on one host thread, in turns: a hart runs until its turn is over, it
+ * waits, or it spins. So harts meet at any point, like real harts, and the same choices
+ * give the same run: a race that was found once is found again.
  *
  * A turn ends at host_turn_point(), which the compiler calls in each basic block of
- * what was built with -fsanitize-coverage=trace-pc.
+ * code built with -fsanitize-coverage=trace-pc.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@
 static unsigned int nr_harts_here;
 static bool waits[MAX_HARTS]; /* in arch_idle() */
 static unsigned int (*choose)(unsigned int limit);
-static unsigned int left; /* points until the turn is over */
+static unsigned int left; /* points left in the turn */
 static unsigned int longest_absence, nr_turns;
 static unsigned int back_at[MAX_HARTS]; /* the turn before which a hart is not chosen */
 
@@ -36,8 +36,8 @@ static bool can_run(unsigned int id)
 }
 
 /*
- * Any hart but the caller that can go on; the caller if there is none. Those that are away
- * come last.
+ * Any hart except the caller that can go on; the caller if there is none. Harts that
+ * are away come last.
  */
 static unsigned int next_hart(unsigned int self)
 {
@@ -56,7 +56,10 @@ static unsigned int next_hart(unsigned int self)
 	return next;
 }
 
-/* As a host takes a real hart its processor away: wherever it is, and for long at times. */
+/*
+ * Like a host that takes the processor away from a hart: at any point, and sometimes
+ * for long.
+ */
 static void go_away(unsigned int self)
 {
 	nr_turns++;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The virtio-mem driver's finer rules: what is undone when it does not come up, what it
- * does when the target moves under it, in which order it gives memory up, and what it
- * says of it. Host only: it is the same in the guest.
+ * The virtio-mem driver's finer rules: the undo when it cannot start, a target that
+ * changes during a round, the order in which it gives memory up, and its messages. Host
+ * only, because the guest runs the same code.
  */
 #include "arch/machine.h"
 #include "host.h"
@@ -29,7 +29,10 @@ static void expect_trouble(struct vmem_rig *rig, const char *words)
 
 /* --- coming and going ------------------------------------------------------------- */
 
-/* The device forgot some of what mm has while no driver was there: named, plugged again. */
+/*
+ * The device forgot some of mm's memory while there was no driver: the driver logs it
+ * and plugs it again.
+ */
 static void forgetful_device_is_asked(struct ktest *test)
 {
 	static const char words[] = "plugged again, but the contents are lost";
@@ -50,7 +53,7 @@ static void forgetful_device_is_asked(struct ktest *test)
 	vmem_rig_check(rig);
 }
 
-/* A device that goes on by itself keeps its driver's memory, and its owner. */
+/* A device that does not stop keeps its driver's memory, and its owner. */
 static void stuck_device_keeps_its_owner(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -64,7 +67,7 @@ static void stuck_device_keeps_its_owner(struct ktest *test)
 	fm->fv.stuck = false;
 }
 
-/* What lies outside of what can be mapped is left out, below and above. */
+/* The driver does not use the parts of the region that cannot be mapped, below and above. */
 static void region_beyond_the_map(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -83,7 +86,7 @@ static void region_beyond_the_map(struct ktest *test)
 	vmem_rig_check(rig);
 }
 
-/* What an earlier life left is unplugged once, not what this one plugs. */
+/* Memory from before the driver is unplugged once; memory that the driver plugs is not. */
 static void leftovers_go_once(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -131,7 +134,7 @@ static void comb_end(struct vmem_rig *rig, const unsigned long pin[NR_PINS], u64
 		free_pages(rig->w->mm, pin[i], 0);
 }
 
-/* A changed target ends a round behind the batch that is out; it has no outcome. */
+/* A changed target ends a round after the batch in flight; the round has no outcome. */
 static void growing_is_interrupted(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -148,7 +151,7 @@ static void growing_is_interrupted(struct ktest *test)
 	comb_end(rig, pin, 126 * MIB);
 }
 
-/* One BUSY among many answers, and the first at that, makes the round a busy one. */
+/* One BUSY among many answers, even the first, makes the round busy. */
 static void worst_answer_counts(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -163,7 +166,10 @@ static void worst_answer_counts(struct ktest *test)
 	comb_end(rig, pin, 128 * MIB);
 }
 
-/* Used, and nothing written: that is no answer, and not an earlier one either. */
+/*
+ * A request is used, but nothing was written: that is no answer, and no earlier answer
+ * counts.
+ */
 static void use_without_an_answer(struct fake_virtio *fv, u32 index)
 {
 	struct fake_chain chain;
@@ -184,7 +190,7 @@ static void earlier_answers_do_not_count(struct ktest *test)
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 100 * MIB);
 }
 
-/* A refusal right after a change may be due to that: try at once, then with patience. */
+/* A refusal right after a change may be caused by it: retry at once, then with back-off. */
 static void refused_after_a_change(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -197,7 +203,7 @@ static void refused_after_a_change(struct ktest *test)
 	KTEST_EXPECT_EQ(test, vmem_work(rig->vm[0]), WAIT_FOREVER);
 }
 
-/* 4 GiB are plugged, and 100,000 changes across 4 GiB take and give 2 MiB at most. */
+/* 4 GiB are plugged, and 100,000 changes around 4 GiB plug and unplug at most 2 MiB. */
 static void torn_sizes_across_4_gib(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -215,7 +221,10 @@ static void torn_sizes_across_4_gib(struct ktest *test)
 	vmem_rig_check(rig);
 }
 
-/* A device that changes all the time: the old target stays, and it is read again later. */
+/*
+ * A device whose configuration changes all the time: the old target stays, and the
+ * driver reads again later.
+ */
 static void restless_configuration(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -233,7 +242,7 @@ static void restless_configuration(struct ktest *test)
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 0);
 }
 
-/* The driver comes while the configuration changes all the time: it waits for a while. */
+/* The driver probes while the configuration changes all the time: it waits for a while. */
 static void restless_at_attach(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -248,9 +257,9 @@ static void restless_at_attach(struct ktest *test)
 	fm->fv.flicker = 0;
 }
 
-/* --- what mm says -------------------------------------------------------------------- */
+/* --- failures in mm ------------------------------------------------------------------ */
 
-/* One block of three cannot be added: that is the outcome, whatever came behind it. */
+/* One block of three cannot be added: that is the outcome, whatever follows. */
 static void first_error_counts(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -266,7 +275,10 @@ static void first_error_counts(struct ktest *test)
 	vmem_rig_check(rig);
 }
 
-/* Trouble is shown while it lasts; after it delays start from the first again. */
+/*
+ * A failure is shown while it lasts; afterwards the back-off starts from its first
+ * delay again.
+ */
 static void trouble_passes(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -309,7 +321,7 @@ static void disagreements_are_said(struct ktest *test)
 		fm->config.plugged_size = 100 * MIB;
 		vmem_rig_resize(rig, 0, 100 * MIB);
 	}
-	/* The size that they agreed about last is no exception. */
+	/* The size on which they agreed last is no exception. */
 	vmem_rig_resize(rig, 0, 90 * MIB);
 	fm->config.plugged_size = 100 * MIB;
 	vmem_rig_resize(rig, 0, 90 * MIB);
@@ -321,7 +333,7 @@ static void disagreements_are_said(struct ktest *test)
 
 /* --- giving up ------------------------------------------------------------------------- */
 
-/* What mm has given up already goes first, and mm gives up no more than that. */
+/* Memory that mm has already given up goes first, and mm gives up no more than needed. */
 static void held_memory_goes_first(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -339,7 +351,7 @@ static void held_memory_goes_first(struct ktest *test)
 	vmem_rig_check(rig);
 }
 
-/* A block with something at the device that it may not have is no block to remove. */
+/* A block with pageblocks that the device may not have back cannot be removed. */
 static void block_with_held_stays(struct ktest *test)
 {
 	struct vmem_block block[2] = {
@@ -359,7 +371,7 @@ static void block_with_held_stays(struct ktest *test)
 	}
 }
 
-/* Movable pages in granules of one run, and one among them that stays: only it does. */
+/* Movable pages in the granules of a run, and one page that stays: only its granule stays. */
 static void one_frame_keeps_one_granule(struct ktest *test)
 {
 	enum {
@@ -381,7 +393,7 @@ static void one_frame_keeps_one_granule(struct ktest *test)
 	KTEST_ASSERT_EQ(test, alloc_pages_at(mm, base + 3 * PB + 9, 0, PGTY_KERNEL), 0);
 	fake_vmem_resize(&rig->fm[0], 0);
 	vmem_work(rig->vm[0]);
-	/* And the one with the block's metadata. */
+	/* And the granule with the block's metadata. */
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 4 * MIB);
 	vmem_rig_check(rig);
 	free_pages(mm, base + 3 * PB + 9, 0);
@@ -409,7 +421,7 @@ static int hear(struct notifier_block *nb, unsigned long event, void *data)
 	return 0;
 }
 
-/* The target goes back up while a block goes offline: it does not, and nothing leaves. */
+/* The target goes back up while a block goes offline: the block stays, and nothing leaves. */
 static void offlining_is_cancelled(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -430,7 +442,10 @@ static void offlining_is_cancelled(struct ktest *test)
 	unregister_memory_notifier(rig->w->mm, &l.nb);
 }
 
-/* The target goes back up while empty blocks leave: the one in use is not even tried. */
+/*
+ * The target goes back up while empty blocks leave: the driver does not try the block
+ * in use.
+ */
 static void shrinking_is_interrupted(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The policy auto-movable: the ratio to boot's memory, dynamic groups (an owner's own
- * memory in zone Normal counts for him alone), static ones (all or nothing).
+ * The policy auto-movable: the ratio to boot's memory, dynamic groups (an owner's
+ * memory in zone Normal counts only for that owner), static groups (all or nothing).
  */
 #include "kernel/param.h"
 #include "lib/errno.h"
@@ -33,7 +33,7 @@ static struct window *open_auto(struct ktest *test, const char *ratio)
 	return w;
 }
 
-/* What mm/ keeps of an owner is the sum over his online blocks. */
+/* mm/'s counts of an owner are the sums over its online blocks. */
 static void check_present(struct ktest *test, struct window *w, const struct memory_owner *owner)
 {
 	unsigned long present[NR_ZONES] = { 0 };
@@ -47,7 +47,7 @@ static void check_present(struct ktest *test, struct window *w, const struct mem
 	KTEST_EXPECT_MEMEQ(test, present, owner->present, sizeof(present));
 }
 
-/* Blocks @first.. are onlined with "online", and go where @zones says: M or N. */
+/* Onlines blocks @first.. with "online", and expects the zones in @zones: M or N. */
 static void expect_zones(struct ktest *test, struct window *w, unsigned long first,
 			 const char *zones)
 {
@@ -66,7 +66,10 @@ static void add_all(struct ktest *test, struct window *w)
 		window_add(test, w, n, ~0UL);
 }
 
-/* 250 %: two blocks beside the one from boot; a third one is kernel memory, and helps. */
+/*
+ * 250 %: two blocks besides the one from boot; a third becomes kernel memory, and
+ * raises the limit.
+ */
 static void dynamic_group_keeps_the_ratio(struct ktest *test)
 {
 	struct window *w = open_auto(test, "250");
@@ -74,7 +77,7 @@ static void dynamic_group_keeps_the_ratio(struct ktest *test)
 	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
 	add_all(test, w);
 	expect_zones(test, w, 1, "MMNMM");
-	/* Its kernel memory goes: nothing new fits until Movable has shrunk. */
+	/* The owner's kernel memory leaves: nothing new fits until Movable has shrunk. */
 	KTEST_ASSERT_EQ(test, window_offline(w, 3), 0);
 	check_present(test, w, &w->owner);
 	expect_zones(test, w, 3, "N");
@@ -97,7 +100,7 @@ static void ratio_of_zero_is_kernel_memory(struct ktest *test)
 	expect_zones(test, w, 3, "MMM");
 }
 
-/* As a DIMM: all of it, or nothing; what the first block got, the others get. */
+/* Like a DIMM: all or nothing; all blocks go where the first block went. */
 static void static_group_is_all_or_nothing(struct ktest *test)
 {
 	struct window *w = open_auto(test, "499");
@@ -115,7 +118,7 @@ static void static_group_is_all_or_nothing(struct ktest *test)
 	expect_zones(test, w, 3, "MMM");
 }
 
-/* Units of two blocks: what is in one unit is in one zone. */
+/* Units of two blocks: the blocks of a unit are in the same zone. */
 static void units_are_not_divided(struct ktest *test)
 {
 	struct window *w = open_auto(test, "250");
@@ -126,7 +129,10 @@ static void units_are_not_divided(struct ktest *test)
 	expect_zones(test, w, 1, "MMNNM");
 }
 
-/* Another owner's memory in zone Normal is of no use to this one; his Movable is counted. */
+/*
+ * Another owner's memory in zone Normal does not help this owner, but its Movable
+ * memory counts.
+ */
 static void groups_do_not_help_each_other(struct ktest *test)
 {
 	struct window *w = open_auto(test, "250");
@@ -146,11 +152,14 @@ static void groups_do_not_help_each_other(struct ktest *test)
 		window_add(test, w, n, ~0UL);
 	check_present(test, w, other);
 	expect_zones(test, w, 3, "MMN");
-	/* His own kernel memory pays for his own: one block in each zone costs nobody else. */
+	/*
+	 * An owner's kernel memory pays for its own Movable memory: other owners pay
+	 * nothing.
+	 */
 	KTEST_ASSERT_EQ(test, window_offline(w, 2), 0);
 	expect_zones(test, w, 2, "M");
 	check_present(test, w, other);
-	/* He goes and comes back: the sums are there again. */
+	/* The owner leaves and comes back: the sums are restored. */
 	unregister_memory_owner(w->mm, other);
 	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, other, NO_WHY), 0);
 	check_present(test, w, other);

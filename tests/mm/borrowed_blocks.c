@@ -6,7 +6,7 @@
 #define SETTLE_MS 20000
 
 /**
- * struct loan - what a case has borrowed
+ * struct loan - the blocks that a case has borrowed
  * @vdev: the device, without its driver
  * @lender: owns the blocks while they are added again
  * @zone: where each block was online
@@ -43,7 +43,7 @@ struct virtio_mem *machine_vmem(void)
 	return NULL;
 }
 
-/* Online, all of it memory, with metadata of its own: it comes back as it was. */
+/* Online, all of it memory, with its own metadata: it can be restored as it was. */
 static bool is_whole(unsigned long block, enum zone_type *type)
 {
 	const struct mem_section *s;
@@ -74,7 +74,7 @@ static bool take_blocks(struct loan *l, unsigned long first)
 	return offline_and_remove_memory(&kernel_mm, blocks, l->nr, NULL, NO_WHY) == 0;
 }
 
-/* The same memory in the same zones, and the driver that looks after it. */
+/* Restores the memory in the same zones, and the driver. */
 static void give_back(void *ctx)
 {
 	const enum mhp_online_type usual = kernel_mm.default_online_type;

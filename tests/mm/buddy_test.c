@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The buddy allocator: every order, against the list-based oracle, and what a
- * frame says of itself in each state.
+ * The buddy allocator: every order, compared with the list-based oracle, and the
+ * descriptor of a frame in each state.
  */
 #include "lib/errno.h"
 #include "tests/mm/list_buddy.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The owner who knows each frame: see the header. */
+/* The owner that decides about each frame: see the header. */
 #include "tests/mm/granule_owner.h"
 #include "lib/bitops.h"
 #include "lib/string.h"
@@ -11,7 +11,7 @@ static bool is_withheld(const struct granule_owner *g, unsigned long pfn)
 	return test_bit(pfn % PAGES_PER_SECTION, g->withheld);
 }
 
-/* The largest aligned chunk at @pfn, within his limit and the run. */
+/* The largest aligned chunk at @pfn, within the owner's limit and the run. */
 static unsigned int chunk_order(const struct granule_owner *g, unsigned long pfn,
 				unsigned long end)
 {

@@ -3,9 +3,9 @@
 #define _TESTS_MM_GRANULE_OWNER_H
 
 /*
- * An owner who knows each frame: a bitmap says which frames of one block stay
- * PageOffline when it goes online; the rest he gives to the allocator in chunks of
- * his choice.
+ * An owner that decides about each frame: a bitmap says which frames of a block stay
+ * PageOffline when it goes online; it gives the rest to the allocator in chunks of its
+ * choice.
  */
 #include "lib/bitmap.h"
 #include "tests/mm/hotplug_window.h"
@@ -15,9 +15,9 @@
  * @owner: registered by granule_open()
  * @w: the window
  * @withheld: bit f: frame f of the block stays offline
- * @flags: PG_OFFLINE_SKIPPABLE: he says that he can restore them; 0: he does not
- * @max_order: of the chunks that he gives away
- * @chunks: how many of each order he gave away
+ * @flags: PG_OFFLINE_SKIPPABLE: the owner can restore them; 0: it cannot
+ * @max_order: of the chunks that it gives to the allocator
+ * @chunks: how many of each order it gave
  */
 struct granule_owner {
 	struct memory_owner owner;
@@ -28,13 +28,16 @@ struct granule_owner {
 	unsigned long chunks[NR_PAGE_ORDERS];
 };
 
-/* A window whose block 1 is his and added; nothing withheld, not online. */
+/* A window whose block 1 belongs to the owner and is added; nothing withheld, not online. */
 struct granule_owner *granule_open(struct ktest *test);
 
-/* Each frame of the online block is Offline with his flags, or Buddy, or the header, as he says. */
+/*
+ * Expects each frame of the online block to be Offline with the owner's flags, or
+ * Buddy, or the header, as it decided.
+ */
 void granule_expect(struct ktest *test, struct granule_owner *g);
 
-/* Frames of the block that he withholds. */
+/* Frames of the block that the owner withholds. */
 unsigned long granule_withheld(const struct granule_owner *g);
 
 /* Withhold @nr frames from frame @first of the block on, at the next onlining. */

@@ -14,7 +14,10 @@ static struct window window;
 #define DRAIN_NS (60 * NSEC_PER_SEC)
 static_assert(MAX_BORROWED >= WINDOW_BLOCKS, "a window can be borrowed");
 
-/* Behind what the kernel uses of it, in any of the machine's ranges: device regions lie between. */
+/*
+ * Behind the RAM that the kernel uses, in any of the machine's ranges: device regions
+ * lie between them.
+ */
 unsigned long window_find(void)
 {
 	const struct machine_info *info = machine_info();
@@ -71,7 +74,7 @@ struct window *window_open_raw(struct ktest *test, u64 map_bytes)
 	memset(w, 0, sizeof(*w));
 	place(w, find_frames(test, false));
 	w->mapped = map_bytes;
-	/* What stays behind shall be there before the case counts free pages. */
+	/* Make what stays allocated before the case counts free pages. */
 	KTEST_ASSERT_EQ(test, arch_pgtable_prealloc(w->base, WINDOW_BLOCKS * PAGES_PER_SECTION),
 			0);
 	KTEST_ASSERT_EQ(test, arch_map_direct(pfn_to_phys(w->base), map_bytes), 0);
@@ -105,7 +108,7 @@ int window_populate(struct window *w)
 	return mm_populate(w->mm, &w->mb);
 }
 
-/* What there was before the case: windows in the kernel's memory are not all of it. */
+/* The counts before the case: a window in the kernel's memory is only a part of it. */
 static void note_frames(struct ktest *test, struct window *w)
 {
 	KTEST_ASSERT_EQ(test, drain_all_pages(w->mm, DRAIN_NS), 0);
@@ -156,7 +159,7 @@ struct window *window_open_owned(struct ktest *test)
 	return w;
 }
 
-/* What hotplug does to the managed count shows in the watermarks at once. */
+/* A change of the managed count by hotplug shows in the watermarks at once. */
 static void check_watermarks(struct ktest *test, struct window *w)
 {
 	for (unsigned int z = 0; z < NR_ZONES; z++) {

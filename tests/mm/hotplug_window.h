@@ -5,13 +5,13 @@
 /*
  * A memory for a case, on real frames that the kernel does not use: RAM above mem= in the
  * guest, else blocks of the virtio-mem device (without either the cases are skipped); a part
- * of the memory file on the host. Block 0 of the window is boot memory in part, the rest is
- * a region that an owner brings.
+ * of the memory file on the host. A part of the window's block 0 is boot memory; the
+ * rest is a region that an owner adds.
  *
- * Or the same region in the kernel's own memory: of a suite whose cases know nothing of
- * block 0 there are two, the second with .init = window_in_kernel_mm. Its blocks are the
- * device's, if that has enough plugged; other harts and the kernel's own threads are busy in
- * that memory all the time.
+ * Or the same region in the kernel's own memory: a suite whose cases do not depend on
+ * block 0 exists twice, the second with .init = window_in_kernel_mm. Its blocks are the
+ * device's, if it has enough plugged; other harts and the kernel's own threads use that
+ * memory all the time.
  */
 #include "kernel/ktest.h"
 #include "mm/hotplug.h"
@@ -23,10 +23,10 @@
  * struct window - the memory of a case
  * @mm: the memory: @own, or kernel_mm
  * @own: a private memory
- * @mb: what it was made of
+ * @mb: the memblock that it was made from
  * @base: first pfn of the window
  * @block: first block id
- * @owner: "window", not registered yet; region: all of the window behind block 0
+ * @owner: "window", not registered yet; its region is the window behind block 0
  * @mapped: bytes of block 0 that are mapped
  * @managed, @free: frames of each zone when the window was opened, see window_managed()
  */
@@ -49,7 +49,7 @@ struct window {
  */
 unsigned long window_find(void);
 
-/* For suites on the real machine: windows of the case lie in kernel_mm. */
+/* For suites on the real machine: the case's windows lie in kernel_mm. */
 int window_in_kernel_mm(struct ktest *test);
 
 /**
@@ -69,7 +69,7 @@ struct window *window_open(struct ktest *test, u64 boot_bytes);
  */
 struct window *window_open_raw(struct ktest *test, u64 map_bytes);
 
-/* mm_populate() with w->mb, as the machine would: what is no memory is not mapped. */
+/* mm_populate() with w->mb, like the machine: only memory is mapped. */
 int __must_check window_populate(struct window *w);
 
 /* window_open() with 32 MiB, the owner registered. */
@@ -86,7 +86,10 @@ static inline struct zone *window_zone(struct window *w, enum zone_type zone)
 	return &w->mm->zone[zone];
 }
 
-/* Frames of the zone that are managed, or free in no cache, more than at the opening. */
+/*
+ * Frames of the zone that are managed, or free outside the caches, minus those at the
+ * opening.
+ */
 long window_managed(struct window *w, enum zone_type zone);
 long window_free(struct ktest *test, struct window *w, enum zone_type zone);
 
@@ -96,10 +99,10 @@ void window_check(struct ktest *test, struct window *w);
 /* Add block @n with @plugged; it must work. */
 void window_add(struct ktest *test, struct window *w, unsigned long n, u64 plugged);
 
-/* Whose a frame is, looked up as a walker. */
+/* The owner of a frame, looked up as a walker. */
 struct memory_owner *window_owner_of(struct window *w, unsigned long pfn);
 
-/* What a caller would do to block @n, and what comes of it. */
+/* An operation on block @n, as a caller would do it, and its result. */
 enum memory_block_state window_state(const struct window *w, unsigned long n);
 int window_online(struct window *w, unsigned long n, enum mhp_online_type type);
 int window_offline(struct window *w, unsigned long n);
@@ -116,7 +119,7 @@ struct window_totals {
 
 struct window_totals window_totals(const struct window *w);
 
-/* The counters are as they were, and window_check(). */
+/* Expects unchanged counters, and calls window_check(). */
 void window_expect_totals(struct ktest *test, struct window *w,
 			  const struct window_totals *before);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Isolation on the host: every mixture of migrate types survives it, order-10 chunks
- * that its border cuts go to two places and merge again, and what is free and isolated
- * does not count as free. See test_isolation.c and test_isolation_harts.c.
+ * across its border are filed in two halves and merge again, and isolated free frames
+ * do not count as free. See test_isolation.c and test_isolation_harts.c.
  */
 #include "lib/errno.h"
 #include "mm/contig.h"
@@ -18,7 +18,7 @@ static struct pfn_range blocks(const struct test_mm *t, unsigned int first,
 
 /* --- types ----------------------------------------------------------------------- */
 
-/* Each pair of neighbours is there once, over the border of two sections. */
+/* Each pair of neighbours occurs once, across the border of two sections. */
 #define NR_MIXED (2 * NR_MIGRATE_STORED * NR_MIGRATE_STORED)
 #define MIXED	 (PAGEBLOCKS_PER_SECTION - 7)
 
@@ -27,7 +27,7 @@ static unsigned int mixed_type(unsigned int i)
 	return i % 2 ? i / 2 % NR_MIGRATE_STORED : i / 2 / NR_MIGRATE_STORED;
 }
 
-/* Types as they were; the isolate bit, which is none of them, as it should be. */
+/* Expects unchanged types, and the isolate bit, which is not a type, as given. */
 static void expect_types(struct ktest *test, const struct test_mm *t, bool isolated)
 {
 	for (unsigned int i = 0; i < NR_MIXED; i++) {
@@ -38,7 +38,7 @@ static void expect_types(struct ktest *test, const struct test_mm *t, bool isola
 	}
 }
 
-/* What may befall a range, all of it or a part: the types below are the same after it. */
+/* Operations on a range or a part of it: the types are the same afterwards. */
 static void befall(struct ktest *test, struct test_mm *t, const struct pfn_range *r)
 {
 	const unsigned long end = r->start_pfn + r->nr_pages,
@@ -79,7 +79,7 @@ static void every_mixture_of_types_survives(struct ktest *test)
 		spin_unlock(&t->zone->lock);
 	}
 	befall(test, t, &all);
-	/* The same with movable pages about, in pageblocks that are valid then. */
+	/* The same with movable pages, so that pageblocks are valid. */
 	for (unsigned int i = 0; i < NR_MIXED; i += 2)
 		KTEST_ASSERT_EQ(test,
 				alloc_pages_at(t->mm, all.start_pfn + i * PB + i, 0,
@@ -99,7 +99,7 @@ static void every_mixture_of_types_survives(struct ktest *test)
 static_assert(PAGES_PER_SECTION % (1UL << MAX_PAGE_ORDER) == 0,
 	      "no chunk lies across the border of a section, nor so of a zone");
 
-/* Free chunks of an order that can be had, of all types; and what is isolated. */
+/* Free chunks of an order that can be allocated, of all types; and the isolated ones. */
 static unsigned long count_order(const struct test_mm *t, unsigned int order)
 {
 	unsigned long nr[NR_PAGE_ORDERS], sum = 0;
@@ -142,7 +142,10 @@ static void half_of_a_free_chunk(struct ktest *test)
 	}
 }
 
-/* An allocated chunk with one half isolated is freed: to two places, and merges later. */
+/*
+ * An allocated chunk with one half isolated is freed: its halves are filed separately,
+ * and merge later.
+ */
 static void half_of_an_allocated_chunk(struct ktest *test)
 {
 	static const u8 types[] = { PGTY_SLAB, PGTY_DRIVER };
@@ -171,7 +174,7 @@ static void half_of_an_allocated_chunk(struct ktest *test)
 	}
 }
 
-/* A hart has it cached: it leaves by the drain, to two places as well. */
+/* A hart has it cached: the drain frees it, also in two halves. */
 static void half_of_a_cached_chunk(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 2);
@@ -196,7 +199,7 @@ static void half_of_a_cached_chunk(struct ktest *test)
 
 /* --- counts ------------------------------------------------------------------------ */
 
-/* What is free and isolated counts nowhere as free: in no order, not for a watermark. */
+/* Isolated free frames count nowhere as free: in no order, and not for a watermark. */
 static void isolated_is_not_free(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Isolation against the harts' caches: what is freed into an isolated pageblock never
- * rests in one, whoever frees it and whatever his hart did before. One thread on each
- * hart; with one hart it is that hart alone.
+ * Isolation and the harts' caches: a frame freed into an isolated pageblock never goes
+ * to a cache, whichever hart frees it and whatever that hart did before. One thread on
+ * each hart.
  */
 #include "tests/kernel/test_threads.h"
 #include "tests/mm/test_mm.h"
@@ -10,12 +10,12 @@
 #define PB	PAGEBLOCK_NR_PAGES
 #define NR_EACH 4U /* chunks of each hart */
 
-/* What the threads of one step work on: chunk i is a hart's whose rank is i / NR_EACH. */
+/* The chunks of a step: chunk i belongs to the hart of rank i / NR_EACH. */
 static struct step {
 	struct mm *mm;
 	unsigned long pfn;
 	unsigned int order;
-	unsigned int first, end; /* of each hart's chunks: those to be freed */
+	unsigned int first, end; /* the part of each hart's chunks to free */
 	bool isolated;
 } step;
 
@@ -39,7 +39,7 @@ static int free_some(void *unused)
 	return bad;
 }
 
-/* What this hart had cached before may be had, and does not come back to the cache. */
+/* Frames that this hart cached before may be allocated, and do not come back to the cache. */
 static int take_and_free(void *unused)
 {
 	unsigned long pfn[NR_EACH];
@@ -124,7 +124,7 @@ static void window_block(struct ktest *test, struct window *w, unsigned long n)
 	KTEST_ASSERT_EQ(test, window_online(w, n, MMOP_ONLINE_KERNEL), 0);
 }
 
-/* Puts a batch of unmovable pages into this hart's stack, which is ready for frees then. */
+/* Puts a batch of unmovable pages into this hart's stack, which then accepts frees. */
 static int refill(void *taken)
 {
 	unsigned long *pfn = taken;
@@ -134,9 +134,9 @@ static int refill(void *taken)
 }
 
 /*
- * A hart remembers the pageblock that it freed into last, and where its word is. When the
- * block goes, the word becomes another block's: what the hart reads there says nothing
- * about the frames that come back under the old numbers.
+ * A hart caches the pageblock that it freed into last, and the address of its word.
+ * When the block goes, that word may become another block's, so it says nothing about
+ * frames that come back under the old numbers.
  */
 static void a_removed_block_is_forgotten(struct ktest *test)
 {

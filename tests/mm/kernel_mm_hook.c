@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Around each case of every suite: the kernel's own memory is sound, and as many
- * pages are free afterwards as before. A leak is a failure.
+ * Checks around each case of every suite: the kernel's own memory is consistent, and as
+ * many pages are free after the case as before. A leak is a failure.
  *
- * The harts' page caches are drained for the count. Page tables count as free: the
- * machine keeps those that a mapping needed for the next one. A case that changes how much
- * memory there is (a driver's work in the background, too) is not compared.
+ * The harts' page caches are drained for the count. Page tables count as free, because
+ * the machine keeps them for the next mapping. A case during which the amount of memory
+ * changes (also by a driver in the background) is not compared.
  */
 #include "kernel/ktest.h"
 #include "kernel/timer.h"
@@ -22,7 +22,7 @@ struct counts {
 
 static struct counts before;
 
-/* Runs nest when the runner tests itself: only the outer case is looked at. */
+/* Runs nest when the runner tests itself: only the outer case is checked. */
 static unsigned int depth;
 
 static bool kernel_mm_is_up(void)

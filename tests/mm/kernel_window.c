@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A window in the kernel's own memory. A private one is thrown away with all that a case
- * has left there; this one is emptied, frame by frame where an owner kept frames back.
+ * A window in the kernel's own memory. A private mm is discarded with everything that a
+ * case left in it; this window is emptied, frame by frame if an owner withheld frames.
  */
 #include "tests/mm/kernel_window.h"
 #include "mm/contig.h"
@@ -35,7 +35,7 @@ static struct memory_owner *owner_within(struct window *w)
 	return NULL;
 }
 
-/* One pageblock of an online block: what is unplugged or was kept back is free memory again. */
+/* For a pageblock of an online block: makes unplugged and withheld frames free memory again. */
 static void release_pageblock(struct window *w, unsigned long pfn)
 {
 	const struct pfn_range range = { pfn, PB };

@@ -5,10 +5,10 @@
 /* The half of hotplug_window.c for windows in the kernel's own memory. */
 #include "tests/mm/hotplug_window.h"
 
-/* Whether the case's suite has asked for such a window. */
+/* Has the case's suite asked for such a window? */
 bool wants_kernel_window(const struct ktest *test);
 
-/* w->base is set, and nobody has the blocks behind it. Undone when the case ends. */
+/* Sets w->base; the blocks behind it are unused. Undone when the case ends. */
 void kernel_window_open(struct ktest *test, struct window *w);
 
 #endif

@@ -3,9 +3,9 @@
 #define _TESTS_MM_LIST_BUDDY_H
 
 /*
- * The plain buddy allocator of the textbooks: a list of free chunks per order,
- * linked through a table of frames. The oracle of mm/buddy.c, whose free bits must
- * say the same after every step, and the baseline in the bench.
+ * The textbook buddy allocator: a list of free chunks per order, linked through a table
+ * of frames. It is the oracle of mm/buddy.c, whose free bits must agree after every
+ * step, and the baseline in the bench.
  */
 #include "mm/page.h"
 
@@ -47,7 +47,7 @@ unsigned long list_buddy_alloc(struct list_buddy *lb, unsigned int order);
 /* Exactly this chunk; false if not all of it is free. */
 bool list_buddy_take(struct list_buddy *lb, unsigned long pfn, unsigned int order);
 
-/* Give a chunk back; merges with its buddy as far as that goes. */
+/* Give a chunk back; merges with its buddies as far as possible. */
 void list_buddy_free(struct list_buddy *lb, unsigned long pfn, unsigned int order);
 
 #endif

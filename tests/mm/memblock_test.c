@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * memblock: sorted, disjoint, merged, whatever comes in which order; and the
- * allocations and limits on top. Compared with a byte-per-page model.
+ * memblock: sorted, disjoint and merged for ranges in any order; and allocations and
+ * limits. Compared with a byte-per-page model.
  */
 #include "kernel/ktest.h"
 #include "lib/errno.h"
@@ -36,7 +36,7 @@ static void expect_sorted(struct ktest *test, const struct memblock_type *t)
 	}
 }
 
-/* Ranges merge in any order, and partial pages are no memory. */
+/* Ranges merge in any order, and partial pages do not count as memory. */
 static void add_merges_and_rounds_in(struct ktest *test)
 {
 	KTEST_EXPECT_EQ(test, memblock_add(&mb, 0x3000, 0x1000), 0);
@@ -52,7 +52,7 @@ static void add_merges_and_rounds_in(struct ktest *test)
 	expect_sorted(test, &mb.memory);
 }
 
-/* A range over many others takes their gaps only; who came first keeps its type. */
+/* A range over many others takes only the gaps; the earlier ranges keep their types. */
 static void reserve_keeps_the_first_type(struct ktest *test)
 {
 	KTEST_EXPECT_EQ(test, memblock_reserve(&mb, 0x2800, 0x10, PGTY_FIRMWARE), 0);
@@ -154,7 +154,7 @@ static void full_array_is_refused(struct ktest *test)
 	KTEST_EXPECT_EQ(test, memcmp(&before, &mb.memory, sizeof(before)), 0);
 }
 
-/* Random adds against one byte a page; now and then from the start. */
+/* Random adds compared with a byte per page; sometimes starting again. */
 static void random_against_model(struct ktest *test)
 {
 	u8 *model = ktest_alloc(test, MODEL_PAGES);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Adding needs no memory: a block's metadata lies in its own first plugged frames, for
- * whole and for partly plugged blocks; with nothing free, frame by frame nothing of what
- * was there changes. And what fails for lack of memory leaves nothing behind.
+ * whole and for partly plugged blocks; even with no frame free, not a single existing
+ * frame changes. And an add that fails for lack of memory leaves nothing behind.
  */
 #include "arch/machine.h"
 #include "arch/machine_info.h"
@@ -34,7 +34,10 @@ static void exhaust(struct window *w)
 		;
 }
 
-/* The header: 129 frames of Memmap from the first plugged frame on, the other plugged are free. */
+/*
+ * The header: 129 Memmap frames from the first plugged frame on; the other plugged
+ * frames are free.
+ */
 static void expect_self_hosted(struct ktest *test, struct window *w, u64 plugged)
 {
 	const unsigned long host = window_pfn(w, 1) + __ffs(plugged) * PB;
@@ -50,7 +53,7 @@ static void expect_self_hosted(struct ktest *test, struct window *w, u64 plugged
 	}
 }
 
-/* With no free frame: add, online, offline, remove; boot's frames are what they were. */
+/* With no free frame: add, online, offline, remove; the boot frames do not change. */
 static void nothing_of_the_old_memory_is_used(struct ktest *test)
 {
 	const u64 plugged = *(const u64 *)test->param_value;
@@ -77,7 +80,10 @@ static void nothing_of_the_old_memory_is_used(struct ktest *test)
 	window_check(test, w);
 }
 
-/* Reserve and memory really empty, no injection: a clean refusal, then one page is enough. */
+/*
+ * Reserve and memory are really empty, without injection: a clean failure; then one
+ * page is enough.
+ */
 static void empty_reserve_is_a_clean_refusal(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);

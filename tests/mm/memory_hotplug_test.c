@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory blocks through their whole life on a private memory: what each step
- * does to the counters, spans and frames, and that failures leave nothing behind.
+ * The whole life of memory blocks on a private mm: the effect of each step on counters,
+ * spans and frames; and failures leave nothing behind.
  */
 #include "arch/machine.h"
 #include "arch/machine_info.h"
@@ -15,7 +15,10 @@
 #define ALL    (~0UL)
 #define HEADER MHP_HEADER_PAGES
 
-/* add, online, offline, remove: each step's state and counters, and nothing left. */
+/*
+ * add, online, offline, remove: the state and the counters after each step, and nothing
+ * left at the end.
+ */
 static void whole_life(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -69,7 +72,7 @@ static void wrong_states_are_refused(struct ktest *test)
 	KTEST_EXPECT_EQ(test, try_remove_memory(w->mm, w->block + 1, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NOT_OFFLINE);
 	KTEST_EXPECT_EQ(test, why.pfn, window_pfn(w, 1));
-	/* Boot memory never goes. */
+	/* Boot memory never goes offline. */
 	KTEST_EXPECT_EQ(test, window_offline(w, 0), -EBUSY);
 	KTEST_EXPECT_EQ(test, window_remove(w, 0), -EBUSY);
 	KTEST_EXPECT_EQ(test, add_memory(w->mm, w->block, &w->owner, ALL, &why), -EEXIST);
@@ -115,7 +118,7 @@ static void adding_needs_no_memory(struct ktest *test)
 	window_check(test, w);
 }
 
-/* Blocks behind each other into an exhausted memory: the reserve is enough for all. */
+/* Consecutive blocks added to an exhausted memory: the reserve is enough for all. */
 static void reserve_lasts_for_many_blocks(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -183,7 +186,7 @@ static void injected_failures_leave_nothing(struct ktest *test)
 			KTEST_EXPECT_FALSE(test, arch_direct_mapped(pfn_to_phys(
 				window_pfn(w, 1) + 4 * PAGEBLOCK_NR_PAGES)));
 		} else {
-			/* To fail to online is not to fail to add. */
+			/* A failure to online is not a failure to add. */
 			KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_OFFLINE);
 			KTEST_ASSERT_EQ(test, window_remove(w, 1), 0);
 		}
@@ -200,7 +203,7 @@ static void injected_failures_leave_nothing(struct ktest *test)
 	window_check(test, w);
 }
 
-/* What un-isolation leaves in force: Movable, unless kernel memory was asked for. */
+/* The type after the isolation ends: Movable, unless the request was for kernel memory. */
 static void migratetype_follows_the_request(struct ktest *test)
 {
 	static const enum mhp_online_type types[] = { MMOP_ONLINE_MOVABLE, MMOP_ONLINE_KERNEL };
@@ -217,7 +220,10 @@ static void migratetype_follows_the_request(struct ktest *test)
 	}
 }
 
-/* A block's own metadata stays as long as the block: its pageblock in Normal is Unmovable. */
+/*
+ * A block's own metadata stays as long as the block, so its pageblock in Normal is
+ * Unmovable.
+ */
 static void header_is_unmovable_in_normal(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -237,7 +243,7 @@ static void header_is_unmovable_in_normal(struct ktest *test)
 		KTEST_EXPECT_EQ(test, st.migratetype,
 				b == 5 ? MIGRATE_UNMOVABLE : MIGRATE_MOVABLE);
 	}
-	/* Zone Movable has one type: what is free beside the metadata is found there. */
+	/* Zone Movable has one type: the free frames beside the metadata are found under it. */
 	KTEST_ASSERT_TRUE(test, page_state_get(w->mm, window_pfn(w, 1) + 200, &st));
 	KTEST_EXPECT_EQ(test, st.migratetype, MIGRATE_MOVABLE);
 	window_check(test, w);

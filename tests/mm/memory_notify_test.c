@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Memory notifiers: six events, in order of priority, a veto, and the symmetric
- * roll-back: who heard a start hears exactly one end.
+ * roll-back: a listener that heard a start hears exactly one end.
  */
 #include "kernel/sink.h"
 #include "lib/errno.h"
@@ -73,7 +73,7 @@ static void notifiers_hear_in_order(struct ktest *test)
 	KTEST_EXPECT_EQ(test, high->heard[MEM_ONLINE], 2);
 }
 
-/* Three listeners, the middle one says no: who said yes is told the end, nobody else. */
+/* Three listeners, the middle one refuses: only the listener that agreed hears the end. */
 static void veto_is_symmetric(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -113,7 +113,10 @@ static void veto_is_symmetric(struct ktest *test)
 static_assert(MEM_GOING_OFFLINE == MEM_GOING_ONLINE + 3 &&
 	      MEM_CANCEL_ONLINE == MEM_GOING_ONLINE + 1, "the loop above");
 
-/* A block that cannot be emptied: who heard going-offline hears cancel-offline once. */
+/*
+ * A block that cannot be emptied: each listener that heard going-offline hears
+ * cancel-offline once.
+ */
 static void failed_offline_is_cancelled(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -135,7 +138,7 @@ static void failed_offline_is_cancelled(struct ktest *test)
 	unregister_memory_notifier(w->mm, &watch->nb);
 }
 
-/* An error from any event at any place in the order: three listeners, one of them fails. */
+/* An error from any event at any place in the order: one of three listeners fails. */
 struct injection {
 	enum mem_event event;
 	unsigned int place;
@@ -165,13 +168,16 @@ static void describe_injection(const struct injection *i, char desc[KTEST_DESC_S
 
 KTEST_ARRAY_PARAM(injection, injections, describe_injection)
 
-/* Who heard a start heard one end; the one that refuses and those behind it hear none. */
+/*
+ * A listener that heard a start heard one end; the one that refuses and those behind it
+ * hear none.
+ */
 static void expect_symmetric(struct ktest *test, const struct watch *l, const struct injection *i)
 {
 	for (unsigned int n = 0; n < 3; n++) {
 		const unsigned int *h = l[n].heard;
 		const bool vetoed = n == i->place;
-		/* The case asks twice for what is refused. */
+		/* The case makes the refused request twice. */
 		const unsigned int online = vetoed && i->event == MEM_GOING_ONLINE ? 2 : 0;
 		const unsigned int offline = vetoed && i->event == MEM_GOING_OFFLINE ? 2 : 0;
 
@@ -183,7 +189,7 @@ static void expect_symmetric(struct ktest *test, const struct watch *l, const st
 	}
 }
 
-/* Only starts can be refused: with the errno, and everything is as it was. Ends happen. */
+/* Only starts can be refused: with the errno, and nothing changed. Ends cannot. */
 static void errors_at_any_event_and_priority(struct ktest *test)
 {
 	const struct injection *i = test->param_value;

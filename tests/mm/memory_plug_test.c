@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a driver does with parts of blocks: plug, unplug, blocks shared with boot
- * memory or with another owner, the online callback, and several blocks that
- * leave together.
+ * A driver's operations on parts of blocks: plug, unplug, blocks shared with boot
+ * memory or with another owner, the online callback, and several blocks that leave
+ * together.
  */
 #include "arch/machine.h"
 #include "lib/bitops.h"
@@ -99,7 +99,10 @@ static void callback_sees_each_frame_once(struct ktest *test)
 			PAGES_PER_SECTION - HEADER - 2 * PB);
 	window_check(test, w);
 
-	/* Kept back at the next onlining: those frames are PageOffline, the rest free. */
+	/*
+	 * At the next onlining the owner withholds them: those frames are PageOffline,
+	 * the rest are free.
+	 */
 	KTEST_ASSERT_EQ(test, offline_memory_block(w->mm, w->block + 1, NULL, NO_WHY), 0);
 	memset(chunks.frames, 0, sizeof(chunks.frames));
 	chunks.keep_mask = 1UL << MAX_PAGE_ORDER;
@@ -109,7 +112,7 @@ static void callback_sees_each_frame_once(struct ktest *test)
 	window_check(test, w);
 }
 
-/* Several blocks leave together; one of them cannot: the others are as before. */
+/* Several blocks leave together, but one cannot: the others are as before. */
 static void remove_together_or_restore(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -143,7 +146,7 @@ static void remove_together_or_restore(struct ktest *test)
 	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, blocks, 1, NULL, &why), -ENOENT);
 }
 
-/* Restored, a block is what "online" made of it: Normal's, and of movable pageblocks. */
+/* A restored block is as "online" made it: in Normal, with movable pageblocks. */
 static void restored_as_it_was_onlined(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -166,7 +169,7 @@ static void restored_as_it_was_onlined(struct ktest *test)
 	free_pages(w->mm, held, 0);
 }
 
-/* Spans follow the blocks exactly, whatever comes and goes in which order. */
+/* Spans follow the blocks exactly, in any order of adding and removing. */
 static void spans_follow_the_blocks(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -225,12 +228,12 @@ static void default_zone_rule(struct ktest *test)
 	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
 	online_as(test, w, 5, MMOP_ONLINE_MOVABLE);
 	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 2, NULL, NO_WHY), 0);
-	/* Between both: neither claims it alone. */
+	/* Between both spans: neither zone claims it alone. */
 	KTEST_EXPECT_EQ(test, zone_for_block(w->mm, w->block + 2, MMOP_ONLINE), ZONE_MOVABLE);
 	KTEST_EXPECT_EQ(test, memory_block_valid_zones(w->mm, w->block + 9, zones), 0);
 }
 
-/* Occupancy, by which a driver picks what to unplug first. */
+/* Occupancy, by which a driver chooses what to unplug first. */
 static void occupancy_counts_used_frames(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);

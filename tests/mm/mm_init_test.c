@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From a memblock to a memory: whatever the ranges look like, every frame of every
- * section has the type that a model of the ranges gives it, and the counters add up.
+ * Building a memory from a memblock: for any ranges, every frame of every section has
+ * the type that a model of the ranges gives it, and the counters add up.
  */
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -10,7 +10,7 @@
 
 #define MAP_BYTES (3 * SECTION_SIZE)
 
-/* What the memblock says about a frame, from its ranges alone. */
+/* The type of a frame according to the memblock's ranges. */
 static enum page_type model_type(const struct memblock *mb, unsigned long pfn)
 {
 	const phys_addr_t paddr = pfn_to_phys(pfn);
@@ -26,7 +26,7 @@ static enum page_type model_type(const struct memblock *mb, unsigned long pfn)
 	return PGTY_BUDDY;
 }
 
-/* A census over every section: type by type as the model says. */
+/* A census over every section: each type's count equals the model's. */
 static void expect_census(struct ktest *test, struct window *w)
 {
 	unsigned long census[NR_PAGE_TYPES] = { 0 };
@@ -43,7 +43,7 @@ static void expect_census(struct ktest *test, struct window *w)
 	}
 	KTEST_EXPECT_EQ(test, zone->present, memblock_total(&w->mb) >> PAGE_SHIFT);
 	KTEST_EXPECT_EQ(test, zone->free, census[PGTY_BUDDY]);
-	/* Early page tables are allocated frames; the other reservations are for ever. */
+	/* Early page tables are allocated frames; the other reservations are permanent. */
 	KTEST_EXPECT_EQ(test, zone->managed, census[PGTY_BUDDY] + census[PGTY_PGTABLE]);
 	KTEST_EXPECT_EQ(test, census[PGTY_NONE], 0);
 	window_check(test, w);
@@ -76,7 +76,7 @@ static void random_ranges_are_typed(struct ktest *test)
 	struct window *w = window_open_raw(test, MAP_BYTES);
 	const phys_addr_t base = pfn_to_phys(w->base);
 
-	/* Some room that the metadata surely finds. */
+	/* Room that is sure to hold the metadata. */
 	KTEST_ASSERT_EQ(test, memblock_add(&w->mb, base + 0x400000, 0x800000), 0);
 	for (unsigned int i = 0; i < 20; i++) {
 		phys_addr_t at = base + prng_below(&test->prng, MAP_BYTES - 0x1800000);
@@ -112,7 +112,7 @@ static void free_memory_is_all_there(struct ktest *test)
 	KTEST_EXPECT_GE(test, n, free * 9 / 10);
 }
 
-/* Memory that cannot hold its own metadata is refused in words, not by a panic. */
+/* Memory that cannot hold its own metadata is refused with a message, not a panic. */
 static void too_little_memory_is_refused(struct ktest *test)
 {
 	struct window *w = window_open_raw(test, 0x40000);
@@ -121,7 +121,7 @@ static void too_little_memory_is_refused(struct ktest *test)
 	KTEST_EXPECT_EQ(test, window_populate(w), -ENOMEM);
 }
 
-/* mem= leaves the rest a hole, which an owner can have. */
+/* mem= makes the rest a hole, which an owner can claim. */
 static void limit_leaves_room_for_owner(struct ktest *test)
 {
 	struct window *w = window_open_raw(test, SECTION_SIZE);

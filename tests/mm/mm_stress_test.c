@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Several harts at once on one memory: some allocate and free, one takes and gives
- * back contiguous ranges so that pages move, walkers grab frames at random. At the
- * end nothing is lost and every counter is right.
+ * Several harts on one memory: some allocate and free, one takes and gives back
+ * contiguous ranges so that pages move, and walkers take references on random frames.
+ * At the end nothing is lost and every counter is correct.
  */
 #include "arch/machine.h"
 #include "kernel/thread.h"
@@ -14,10 +14,10 @@
 #define NR_SLOTS  200
 #define ROUNDS	  400
 
-/* What the threads of a case share. */
+/* Shared by the threads of a case. */
 struct stress {
 	struct test_mm *t;
-	unsigned long lo, nr; /* where ranges are taken and frames grabbed */
+	unsigned long lo, nr; /* where ranges are taken and frames are referenced */
 	bool stop;
 	u64 tries, got_offline, got_counted, moved, taken;
 	struct page_slot slots[NR_SLOTS];
@@ -34,7 +34,7 @@ static void my_prng(struct prng *prng)
 /* Chunks of all orders and types, kept for a while; each carries its owner's mark. */
 static int churn(void *unused)
 {
-	/* No Slab: who names what is in the way follows its mark to a slab. */
+	/* No Slab: the code that names a frame in the way would follow the mark to a slab. */
 	static const u8 types[] = { PGTY_KERNEL, PGTY_PGTABLE };
 	unsigned long pfn[NR_CHUNKS];
 	u8 order[NR_CHUNKS];
@@ -54,7 +54,7 @@ static int churn(void *unused)
 			free_pages(mm, pfn[i], order[i]);
 			pfn[i] = PFN_NONE;
 		} else {
-			/* Small ones mostly. */
+			/* Mostly small ones. */
 			order[i] = prng_below(&prng, prng_below(&prng, 8) ? 4 : 11);
 			pfn[i] = alloc_pages(mm, prng_below(&prng, 3) | GFP_NOWARN, order[i],
 					     types[prng_below(&prng, 2)]);
@@ -69,7 +69,7 @@ static int churn(void *unused)
 	return bad;
 }
 
-/* Ranges in an area of movable pages and of nothing: most of them can be emptied. */
+/* Ranges in an area of movable pages and free frames: most of them can be emptied. */
 static int take_ranges(void *unused)
 {
 	struct mm *mm = stress.t->mm;
@@ -87,8 +87,9 @@ static int take_ranges(void *unused)
 		policy.flags = EVAC_QUIET;
 		if (take_contig_range(mm, pfn, pfn + nr, &policy, &why)) {
 			/*
-			 * Kernel data may stand in the way; it must be named. On a loaded
-			 * host a hart may be late for the drain, and that is no frame.
+			 * Kernel data may be in the way; the failure must name it. On a
+			 * loaded host a hart may be late for the drain; that failure
+			 * names no frame.
 			 */
 			bad += why.reason == MM_REASON_HARTS_BUSY ?
 				       why.pfn != PFN_NONE :
@@ -130,7 +131,7 @@ static int grab_frames(void *unused)
 			__atomic_fetch_add(&stress.tries, 1, __ATOMIC_RELAXED);
 			if (st.type == PGTY_OFFLINE)
 				__atomic_fetch_add(&stress.got_offline, 1, __ATOMIC_RELAXED);
-			/* Held: it stays what it is, with a count. */
+			/* While it is held, it keeps its type and has a count. */
 			if (got) {
 				bad += st.type != PGTY_DRIVER || st.count < 1;
 				__atomic_fetch_add(&stress.got_counted, 1, __ATOMIC_RELAXED);
@@ -216,7 +217,7 @@ static void ranges_move_pages(struct ktest *test)
 	KTEST_EXPECT_EQ(test, test_mm_free(test, stress.t), free);
 }
 
-/* Owners free and allocate while their pages are being moved: each ends in one piece. */
+/* Owners free and allocate while their pages move: each page stays intact. */
 static int churn_slots(void *unused)
 {
 	struct mm *mm = stress.t->mm;

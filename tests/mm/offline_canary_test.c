@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * PageOffline needs no word of its descriptor but the type's (OI-2): a debug build
- * fills the others, in both forms, and mm_check() names the frame whose words were written.
- * That the type's end is a panic then: tests/host/mm_panic_test.c. Without DEBUG the words are 0.
+ * PageOffline needs only the type word of its descriptor (OI-2): a debug build fills
+ * the other words, in both forms, and mm_check() names a frame whose words were
+ * written. tests/host/mm_panic_test.c shows that the end of the type panics then.
+ * Without DEBUG the words are 0.
  */
 #include "kernel/sink.h"
 #include "lib/string.h"
@@ -10,7 +11,7 @@
 
 #define PB PAGEBLOCK_NR_PAGES
 
-/* All that is to be seen of a frame; without a lock, and as bytes. */
+/* All that is visible of a frame: the state without a lock, and the bytes. */
 static void expect_filled(struct ktest *test, const struct mm *mm, unsigned long pfn, bool uniform)
 {
 	const struct page *page = pfn_to_page(pfn);
@@ -58,7 +59,10 @@ static void filled_in_both_forms(struct ktest *test)
 			   PB * sizeof(struct page));
 	KTEST_EXPECT_MEMEQ(test, pfn_to_page(withheld), pfn_to_page(taken + PB),
 			   5 * sizeof(struct page));
-	/* One descriptor says it again: for a type set anew, and for what contig adds up to. */
+	/*
+	 * One descriptor is filled again: for a new type, and for single frames that
+	 * contig adds up.
+	 */
 	frames_set(w->mm, withheld, PB, page_word(PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE, 0, 0), 0);
 	expect_filled(test, w->mm, withheld, true);
 	release_offline_range(w->mm, taken + PB, 5);
@@ -72,7 +76,7 @@ static void filled_in_both_forms(struct ktest *test)
 	KTEST_EXPECT_EQ(test, window_offline(w, 1), 0);
 }
 
-/* mm_check() finds one thing, and says where and what. */
+/* mm_check() finds one difference, and says where and what. */
 static void expect_found(struct ktest *test, struct mm *mm, unsigned long pfn, const char *what)
 {
 	char text[256], want[64];
@@ -85,7 +89,7 @@ static void expect_found(struct ktest *test, struct mm *mm, unsigned long pfn, c
 	KTEST_EXPECT_NOT_NULL(test, strstr(text, want));
 }
 
-/* What a stale pointer would write. */
+/* The word that a stale pointer would write. */
 static void stale_writes_are_found(struct ktest *test)
 {
 	struct evacuate_policy p = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);
@@ -111,7 +115,10 @@ static void stale_writes_are_found(struct ktest *test)
 	test_mm_release(t, t->base, PB + 10);
 }
 
-/* What page_try_get() meets if it read "counted" just before the frame became PageOffline. */
+/*
+ * The state that page_try_get() finds if it read "counted" just before the frame became
+ * PageOffline.
+ */
 static void canary_is_no_count(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

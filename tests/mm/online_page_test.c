@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The online callback (seed 001): chunks of every order, and two small drivers that
- * use it as Linux's hv_balloon and xen/balloon do: the one backs frames later, one by
- * one, the other appends all new frames to a balloon. And the census of all frames.
+ * The online callback (seed 001): chunks of every order, and two small drivers that use
+ * it like Linux's hv_balloon and xen/balloon: one backs frames later, one at a time;
+ * the other adds all new frames to a balloon. Also the census of all frames.
  */
 #include "kernel/sink.h"
 #include "lib/errno.h"
@@ -43,13 +43,14 @@ static void chunks_of_every_order(struct ktest *test)
 			(PAGES_PER_SECTION - ALIGN_UP(HEADER, chunk)) / chunk / 2);
 	for (unsigned int o = order + 1; o < NR_PAGE_ORDERS; o++)
 		KTEST_EXPECT_EQ(test, g->chunks[o], 0);
-	/* Skippable: what is kept back does not keep the block. */
+	/* Skippable: withheld frames do not keep the block online. */
 	KTEST_EXPECT_EQ(test, window_offline(g->w, 1), 0);
 }
 
 /*
- * As hv_balloon: the host backs frames one by one, in order of address, when it pleases.
- * A frame that is not backed at onlining stays offline, and nobody else could restore it.
+ * Like hv_balloon: the host backs frames one at a time, in order of address, at any
+ * time. A frame that is not backed at onlining stays offline, and only the host could
+ * restore it.
  */
 struct hv_balloon {
 	struct memory_owner owner;
@@ -69,7 +70,7 @@ static void hv_online_page(struct memory_owner *owner, unsigned long pfn, unsign
 		generic_online_page(b->mm, p, 0);
 }
 
-/* The host backs @nr frames more; those in blocks that are online are of use at once. */
+/* The host backs @nr more frames; those in online blocks are usable at once. */
 static void hv_back(struct hv_balloon *b, unsigned long nr)
 {
 	for (; nr; nr--, b->covered_end++)
@@ -94,7 +95,10 @@ static void hv_balloon_backs_frames_later(struct ktest *test)
 	KTEST_EXPECT_EQ(test, window_managed(w, ZONE_MOVABLE), 700);
 	window_check(test, w);
 	while (hv.covered_end < window_pfn(w, 2)) {
-		/* Partly backed: it cannot be pulled away, and the first unbacked frame is why. */
+		/*
+		 * A partly backed block cannot go offline; the failure names the first
+		 * unbacked frame.
+		 */
 		KTEST_ASSERT_EQ(test, offline_memory_block(w->mm, w->block + 1, NULL, &why),
 				-EBUSY);
 		KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NOT_SKIPPABLE);
@@ -110,7 +114,7 @@ static void hv_balloon_backs_frames_later(struct ktest *test)
 	KTEST_EXPECT_EQ(test, window_remove(w, 1), 0);
 }
 
-/* As xen/balloon: frames are in a balloon, as a list there, as a stack of pfns here. */
+/* Like xen/balloon: frames are in a balloon, which is a list there and a stack of pfns here. */
 #define XEN_FRAMES 4096UL
 
 struct xen_balloon {
@@ -127,7 +131,10 @@ static void xen_append(struct xen_balloon *b, unsigned long pfn)
 	b->pfn[b->nr++] = pfn;
 }
 
-/* New memory is ballooned memory; what does not fit the test's stack is given away. */
+/*
+ * New memory goes to the balloon; frames that do not fit the test's stack go to the
+ * allocator.
+ */
 static void xen_online_page(struct memory_owner *owner, unsigned long pfn, unsigned int order)
 {
 	struct xen_balloon *b = container_of(owner, struct xen_balloon, owner);
@@ -140,7 +147,7 @@ static void xen_online_page(struct memory_owner *owner, unsigned long pfn, unsig
 		xen_append(b, pfn + i);
 }
 
-/* Deflate: the same call, whether a frame was withheld at onlining or taken later. */
+/* Deflate: the same call for frames withheld at onlining and for frames taken later. */
 static void xen_increase_reservation(struct xen_balloon *b, unsigned long nr)
 {
 	while (nr--)
@@ -148,7 +155,7 @@ static void xen_increase_reservation(struct xen_balloon *b, unsigned long nr)
 	zone_update_watermarks(b->mm);
 }
 
-/* Inflate: frames out of the allocator, into the same state. */
+/* Inflate: takes frames from the allocator, into the same state. */
 static int xen_decrease_reservation(struct xen_balloon *b, unsigned long nr)
 {
 	const struct evacuate_policy p = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);
@@ -189,7 +196,7 @@ static void xen_balloon_gets_new_frames(struct ktest *test)
 	KTEST_ASSERT_EQ(test, xen_decrease_reservation(&xen, 300), 0);
 	KTEST_EXPECT_EQ(test, window_managed(w, ZONE_NORMAL), managed + 700);
 	window_check(test, w);
-	/* Both kinds of frame look the same, and nobody can hold on to one. */
+	/* Both kinds of frame look the same, and no walker can take a reference on them. */
 	for (unsigned long i = 0; i < xen.nr; i++) {
 		KTEST_ASSERT_TRUE(test, page_state_get(w->mm, xen.pfn[i], &st));
 		KTEST_ASSERT_EQ(test, st.type, PGTY_OFFLINE);

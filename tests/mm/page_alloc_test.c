@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The allocator's face: zones, migrate types, fallback, watermarks, exact places,
+ * The allocator's interface: zones, migrate types, fallback, watermarks, exact places,
  * bulk, the harts' caches, references and pins.
  */
 #include "arch/machine.h"
@@ -75,7 +75,7 @@ static void cache_is_a_stack(struct ktest *test)
 	}
 }
 
-/* However much is freed, a hart keeps no more than its share. */
+/* However much a hart frees, its cache keeps no more than its share. */
 static void cache_is_bounded(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -196,7 +196,10 @@ static void check_finds_differences(struct ktest *test)
 	free_pages(t->mm, pfn, 0);
 }
 
-/* Many findings, more than are kept: each is counted, and written with no lock held. */
+/*
+ * More findings than fit the buffer: each is counted, and they are written with no lock
+ * held.
+ */
 static void findings_are_written_later(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

@@ -13,7 +13,7 @@ static struct pfn_range blocks(const struct test_mm *t, unsigned int first, unsi
 	return (struct pfn_range){ t->base + first * PB, nr * PB };
 }
 
-/* What isolating and its end must bring back as it was: words without sequence. */
+/* The state that isolation and its end must restore: the words without the sequence. */
 static void snapshot(const struct test_mm *t, u64 *words)
 {
 	const struct mem_section *ms = pfn_to_section(t->mm, t->base);
@@ -22,7 +22,7 @@ static void snapshot(const struct test_mm *t, u64 *words)
 		words[b] = ms->pb[b].word << (64 - PB_SEQ_SHIFT);
 }
 
-/* All mixtures of types, used and free, in ranges of every place and length. */
+/* All mixtures of types, used and free, in ranges of every position and length. */
 static void round_trips(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

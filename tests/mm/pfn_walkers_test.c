@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Walkers on every hart grab at random frames while blocks are added, onlined,
- * offlined and removed, and while a driver takes frames by contig and gives them back:
- * they never get a PageOffline frame, never lose one that they have, and never touch
- * a memmap that is gone; and the PageOffline frames are the same ones afterwards.
+ * Walkers on every hart try to take random frames while blocks are added, onlined,
+ * offlined and removed, and while a driver takes frames by contig and gives them back.
+ * They never get a PageOffline frame, never lose a frame that they hold, and never
+ * touch a memmap that is gone; and the set of PageOffline frames is the same
+ * afterwards.
  */
 #include "kernel/hart.h"
 #include "kernel/panic.h"
@@ -23,7 +24,7 @@
 #define WALK_BATCH  64U
 #define STRESS_NS   (240 * NSEC_PER_SEC)
 
-/* Shared by the walkers; each counts for itself. */
+/* Shared by the walkers; each has its own counts. */
 static struct walk {
 	struct window *w;
 	struct page_slot slots[NR_SLOTS];
@@ -38,7 +39,10 @@ static struct walk {
 	} walker[NR_WALKERS];
 } walk;
 
-/* A third driver pages, a third of the block that stays or the one that passes, a third any. */
+/*
+ * A third are driver pages, a third lie in the block that stays or in the one that
+ * comes and goes, a third are random.
+ */
 static unsigned long pick_frame(struct walker *me)
 {
 	const struct window *w = me->walk->w;
@@ -55,7 +59,7 @@ static unsigned long pick_frame(struct walker *me)
 	}
 }
 
-/* It is tried whatever the frame is, and whether or not its block is there. */
+/* Try it whatever the frame is, and even if its block is absent. */
 static void try_frame(struct walker *me, unsigned long pfn)
 {
 	struct mm *mm = me->walk->w->mm;
@@ -68,13 +72,13 @@ static void try_frame(struct walker *me, unsigned long pfn)
 	me->offline += page_state_get(mm, pfn, &st) && st.type == PGTY_OFFLINE;
 	WRITE_ONCE(me->tries, me->tries + 1);
 	if (!page_try_get(mm, pfn)) {
-		/* Its block may be gone by now; its memmap is there to be read. */
+		/* Its block may be gone by now, but its memmap is still readable. */
 		if (page)
 			(void)READ_ONCE(*(const u32 *)page);
 		return;
 	}
 	me->grabbed++;
-	/* While we hold a reference it is a counted page, and stays one. */
+	/* While the walker holds a reference, it stays a counted page. */
 	me->wrong += !page_state_get(mm, pfn, &st) || st.type != PGTY_DRIVER || st.count < 2;
 	page_put(mm, pfn);
 }
@@ -129,7 +133,7 @@ static void join_walkers(void *unused)
 	}
 }
 
-/* Between the steps: on one hart the walkers run now. */
+/* Between the steps: with a single hart the walkers run here. */
 static int let_walkers_run(struct notifier_block *nb, unsigned long event, void *data)
 {
 	(void)nb, (void)event, (void)data;
@@ -137,7 +141,10 @@ static int let_walkers_run(struct notifier_block *nb, unsigned long event, void 
 	return 0;
 }
 
-/* A walker may hold a page for the moment, a loaded host any hart: nobody waits for ever. */
+/*
+ * A walker may hold a page for a moment, and a loaded host may stop a hart: retry, but
+ * not forever.
+ */
 static int leave(struct window *w, unsigned long block)
 {
 	int err = -EBUSY;
@@ -149,7 +156,10 @@ static int leave(struct window *w, unsigned long block)
 	return err;
 }
 
-/* Frame by frame: PageOffline in block @n is what is not plugged, @nr frames at @at, no other. */
+/*
+ * Frame by frame: in block @n exactly the unplugged frames and @nr frames at @at are
+ * PageOffline.
+ */
 static void check_offline_frames(struct ktest *test, struct window *w, unsigned long n,
 				 unsigned long at, unsigned long nr)
 {
@@ -161,7 +171,7 @@ static void check_offline_frames(struct ktest *test, struct window *w, unsigned 
 	KTEST_EXPECT_EQ(test, wrong, 0);
 }
 
-/* One block through its life while the walkers run. */
+/* A block's whole life while the walkers run. */
 static void cycle_block(struct ktest *test, struct window *w, unsigned long n)
 {
 	WRITE_ONCE(walk.passing, n);
@@ -191,7 +201,7 @@ static unsigned long cycle_frames(struct ktest *test, struct window *w)
 	return 1;
 }
 
-/* What each of them did, and that all was given back. */
+/* Checks what each walker did, and that it gave everything back. */
 static void check_walkers(struct ktest *test, struct window *w)
 {
 	for (unsigned int i = 0; i < NR_WALKERS; i++) {
@@ -226,7 +236,7 @@ static void blocks_come_and_go_under_walkers(struct ktest *test)
 	walk.w = w;
 	walk.nb = (struct notifier_block){ .fn = let_walkers_run };
 	KTEST_ASSERT_EQ(test, notifier_register(&w->mm->notifiers, &walk.nb), 0);
-	/* One block stays online, so that PageOffline frames are always about. */
+	/* One block stays online, so that there are always PageOffline frames. */
 	window_add(test, w, 1, PLUGGED);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
 	for (unsigned int i = 0; i < NR_SLOTS; i++)

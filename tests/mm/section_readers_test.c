@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Readers that keep no section: what they have seen becomes untrue between two of their
- * steps, by force. The rule is in docs/reference/locking.md.
+ * Readers that keep no section: the test makes what they have read stale between two of
+ * their steps. docs/reference/locking.md has the rule.
  */
 #include "arch/machine.h"
 #include "kernel/hart.h"
@@ -16,7 +16,7 @@
 
 #define PB PAGEBLOCK_NR_PAGES
 
-/* What happens to block 1 when a walker comes to a step, once. */
+/* What happens to block 1, once, when a walker reaches a step. */
 static struct race {
 	struct window *w;
 	struct mem_section *ms;
@@ -30,7 +30,7 @@ static struct race {
 	bool happened;
 } race;
 
-/* As section_detach_zone() and section_attach_zone() do, whatever the frames are. */
+/* Like section_detach_zone() and section_attach_zone(), whatever the frames are. */
 static void move_to(struct zone *to)
 {
 	struct zone *from = race.ms->zone;
@@ -55,7 +55,7 @@ static void race_now(unsigned long pfn, enum walk_step step)
 		move_to(window_zone(race.w, ZONE_MOVABLE));
 }
 
-/* Block 1 as it was; the race has taken place. */
+/* Restores block 1, and expects that the race has taken place. */
 static void race_end(struct ktest *test)
 {
 	hold_walk = NULL;
@@ -108,7 +108,7 @@ static void alloc_at_meets_offlining(struct ktest *test)
 	window_check(test, w);
 }
 
-/* Offline and online again, in the other zone: that one is locked. */
+/* The block goes offline and online again, in the other zone: the reader locks that zone. */
 static void the_lock_is_that_of_the_zone(struct ktest *test)
 {
 	struct window *w = open_race(test);
@@ -126,7 +126,7 @@ static void the_lock_is_that_of_the_zone(struct ktest *test)
 	window_check(test, w);
 }
 
-/* A descriptor that makes no sense sends the reader the long way, under the lock. */
+/* A descriptor that makes no sense sends the reader to the slow path, under the lock. */
 static void a_frames_state_meets_offlining(struct ktest *test)
 {
 	struct window *w = open_race(test);
@@ -167,7 +167,7 @@ static void restore_policy(void *unused)
 	(void)!param_set("memory_hotplug.online_policy", "contig-zones");
 }
 
-/* auto-movable looks at every block of a unit; the first one goes while it does. */
+/* auto-movable looks at every block of a unit; meanwhile the first block leaves. */
 static void auto_movable_meets_removal(struct ktest *test)
 {
 	struct window *w = open_race(test);
@@ -187,7 +187,7 @@ static void auto_movable_meets_removal(struct ktest *test)
 	}
 }
 
-/* 64 MiB are in block 1 alone, and it goes while it is judged. */
+/* 64 MiB fit only in block 1, and it leaves while it is judged. */
 static void contig_search_meets_removal(struct ktest *test)
 {
 	struct evacuate_policy p = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
@@ -236,7 +236,7 @@ static void counts_meet_offlining(struct ktest *test)
 	KTEST_EXPECT_EQ(test, info.count, 0);
 }
 
-/* The last but one reference goes, and with it the page, its block, its zone. */
+/* The last reference but one is dropped, and then the page, its block and its zone go. */
 static void a_wake_up_meets_offlining(struct ktest *test)
 {
 	struct window *w = open_race(test);
@@ -258,7 +258,7 @@ static void a_wake_up_meets_offlining(struct ktest *test)
 	window_check(test, w);
 }
 
-/* The chunk that the walker has found is freed; its first frame is another one's page. */
+/* The chunk that the walker has found is freed; its first frame becomes another user's page. */
 static void chunk_is_another(unsigned long pfn, enum walk_step step)
 {
 	struct mm *mm = race.w->mm;
@@ -298,7 +298,7 @@ static void cached_becomes_counted(unsigned long pfn, enum walk_step step)
 	race.happened = alloc_pages(race.w->mm, GFP_MOVABLE, 0, PGTY_DRIVER) == pfn;
 }
 
-/* mm_check() has read "Cached, no count": the count of now is another life's. */
+/* mm_check() has read "Cached, no count"; the present count belongs to a later use. */
 static void a_check_meets_an_allocation(struct ktest *test)
 {
 	struct window *w = open_race(test);
@@ -349,14 +349,14 @@ static void a_slabs_name_meets_its_freeing(struct ktest *test)
 	window_check(test, w);
 }
 
-/* --- on other harts, with the real offlining ---------------------------------------- */
+/* --- on other harts, with real offlining --------------------------------------------- */
 
 static int offline_block(void *arg)
 {
 	return window_offline(arg, 1);
 }
 
-/* Lets the offlining go on, and waits until it has taken the block out of its zone. */
+/* Lets the offlining go on, and waits until the block has left its zone. */
 static void let_it_go_offline(unsigned long pfn, enum walk_step step)
 {
 	const u64 limit = ktime_ns() + 60 * NSEC_PER_SEC;
@@ -411,7 +411,7 @@ static void a_bracket_does_not_keep_a_block_online(struct ktest *test)
 
 static u32 cycles_left;
 
-/* Block 1 goes and comes, in one zone and in the other, and block 2 is removed and added. */
+/* Block 1 goes offline and online, alternating the zone, and block 2 is removed and added. */
 static int cycle_blocks(void *arg)
 {
 	struct window *w = arg;

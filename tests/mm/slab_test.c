@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Slab: objects don't overlap, are aligned and keep their content, frames know
- * their cache, everything goes back, and what is still out is reported.
+ * Slab: objects don't overlap, are aligned and keep their contents; frames lead to
+ * their cache; everything is freed; and objects still in use are reported.
  */
 #include "kernel/sink.h"
 #include "lib/errno.h"
@@ -122,7 +122,7 @@ static void bad_caches_are_refused(struct ktest *test)
 	KTEST_EXPECT_NULL(test, kmem_cache_create(w->mm, "crooked", 64, 48));
 }
 
-/* No page left: NULL, and nothing half made. */
+/* No page left: NULL, and nothing left half done. */
 static void out_of_memory_is_null(struct ktest *test)
 {
 	struct window *w = window_open(test, 32UL << 20);
@@ -137,7 +137,7 @@ static void out_of_memory_is_null(struct ktest *test)
 	window_check(test, w);
 }
 
-/* The kernel's own: all sizes, aligned to powers of two, by cache or by page. */
+/* kmalloc(): all sizes, aligned to powers of two, from a cache or as pages. */
 static void kmalloc_sizes(struct ktest *test)
 {
 	static const size_t sizes[] = { 0, 1, 8, 9, 100, 1024, 2048, 2049, 4096, 70000 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sections: found where they are and nowhere else, roots that come and go with
- * them, objects that share pages, and walks over what is there.
+ * Sections: found at their number and nowhere else, roots that come and go with them,
+ * objects that share pages, and walks over present sections.
  */
 #include "arch/machine.h"
 #include "lib/errno.h"
@@ -9,7 +9,7 @@
 #include "mm/internal.h"
 #include "tests/mm/hotplug_window.h"
 
-/* Far from all memory: roots of their own. */
+/* Far from all memory: with their own roots. */
 #define FAR_ROOT(n) ((100UL + (n)) * SECTIONS_PER_ROOT)
 
 static struct mem_section *make_section(struct ktest *test, struct window *w,
@@ -56,7 +56,7 @@ static void roots_come_and_go(struct ktest *test)
 	KTEST_EXPECT_PTR_EQ(test, w->mm->root[101], &empty_section_root);
 	KTEST_EXPECT_NULL(test, pfn_to_section(w->mm, FAR_ROOT(0) << SECTION_PFN_SHIFT));
 	KTEST_EXPECT_EQ(test, w->mm->max_pfn, max_pfn);
-	/* Two roots and two pages of objects: all in the reserve again. */
+	/* Two roots and two pages of objects: all go back to the reserve. */
 	mm_reserve_refill(w->mm);
 	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_NORMAL)->free, free);
 	window_check(test, w);
@@ -86,7 +86,7 @@ static void objects_share_pages(struct ktest *test)
 	}
 }
 
-/* A frame of the reserve becomes what it is taken for, and Kernel again. */
+/* A frame of the reserve gets the type of its use, and becomes Kernel again. */
 static void reserve_frames_are_typed(struct ktest *test)
 {
 	struct window *w = window_open(test, 32UL << 20);
@@ -101,7 +101,7 @@ static void reserve_frames_are_typed(struct ktest *test)
 	KTEST_EXPECT_EQ(test, page_type(w->mm, pfn), PGTY_KERNEL);
 	KTEST_EXPECT_EQ(test, w->mm->nr_reserve, MM_RESERVE_PAGES);
 	window_check(test, w);
-	/* Full: one more goes to the allocator. */
+	/* The reserve is full: one more page goes to the allocator. */
 	pfn = meta_page_alloc(w->mm, PGTY_KERNEL);
 	mm_reserve_refill(w->mm);
 	meta_page_free(w->mm, pfn);
@@ -111,7 +111,7 @@ static void reserve_frames_are_typed(struct ktest *test)
 	window_check(test, w);
 }
 
-/* A walk meets each section once, ascending, over roots without any. */
+/* A walk meets each section once, in ascending order, across empty roots. */
 static void walks_meet_each_section(struct ktest *test)
 {
 	static const unsigned long far[] = { 0, 1, 63, 64, 255, 256, 5 * 256 + 128 };

@@ -8,7 +8,7 @@
 
 static struct test_mm test_mm;
 
-/* Everything is given back by now: the caches empty, and all counters right. */
+/* Everything is freed by now: expects empty caches and correct counters. */
 static void close_check(void *ctx)
 {
 	struct ktest *test = ctx;
@@ -24,7 +24,7 @@ static struct test_mm *opened(struct ktest *test, struct window *w)
 	t->mm = w->mm;
 	for (unsigned int hart = 0; hart < nr_harts(); hart++)
 		KTEST_ASSERT_EQ(test, mm_hart_init(t->mm, hart), 0);
-	/* From here on zone->free is what is free: the caches are empty. */
+	/* From here on zone->free counts all free frames: the caches are empty. */
 	KTEST_ASSERT_EQ(test, drain_all_pages(t->mm, STEP_NS), 0);
 	t->zone = pfn_to_section(t->mm, t->base)->zone;
 	ktest_add_action(test, close_check, test);

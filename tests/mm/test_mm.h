@@ -29,7 +29,7 @@ struct test_mm {
 	struct zone *zone;
 };
 
-/* A memory of boot memory only: @sections whole clean sections behind the first. */
+/* A memory with only boot memory: @sections whole empty sections behind the first. */
 struct test_mm *test_mm_normal(struct ktest *test, unsigned int sections);
 
 /* Boot memory in one section; the run is in a second one, in zone Movable. */
@@ -41,7 +41,7 @@ void test_mm_check(struct ktest *test, struct test_mm *t);
 /* Free frames of both zones, all caches drained. */
 unsigned long test_mm_free(struct ktest *test, struct test_mm *t);
 
-/* release_offline_range(), and the watermarks follow, as its callers in mm/ do it. */
+/* release_offline_range(), then the watermarks, as its callers in mm/ do. */
 void test_mm_release(struct test_mm *t, unsigned long pfn, unsigned long nr);
 
 /* A table of @bytes out of the kernel's memory, freed when the case ends. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a walker has found stays as long as it walks: the removal of a block waits for it,
- * or is refused. The race is forced: the walker stands still between its look-up and the
- * use of what it found. (test_walkers.c has many walkers that don't.)
+ * What a walker has found stays while it walks: the removal of a block waits for the
+ * walker, or fails. The race is forced: the walker stops between its look-up and the
+ * use of the result. (pfn_walkers_test.c has many walkers that do not stop.)
  */
 #include "kernel/hart.h"
 #include "kernel/thread.h"
@@ -15,11 +15,11 @@
 struct walk {
 	struct mm *mm;
 	unsigned long pfn;
-	u64 ns; /* how long it stands, or 0: until it is let go */
+	u64 ns; /* how long it stops; 0: until the test lets it go */
 	u32 found, removed, let_go;
 };
 
-/* Returns how often what it had found was gone, or its block, while it walked. */
+/* Returns how often its section or block was gone while it walked. */
 static int walk_slowly(void *arg)
 {
 	struct walk *walk = arg;
@@ -38,7 +38,7 @@ static int walk_slowly(void *arg)
 	return ms ? bad : -ENOENT;
 }
 
-/* @ms: how long the walker stands, or 0: until the removal has given up. */
+/* @ms: how long the walker stops; 0: until the removal has given up. */
 static void remove_under_walker(struct ktest *test, struct window *w, unsigned int ms,
 				int wanted)
 {

@@ -9,7 +9,7 @@
  */
 struct hart;
 
-/* NULL on host threads that are no hart; using it traps. */
+/* NULL on host threads that are not a hart; using it traps. */
 struct hart *host_this_hart(void);
 
 /** this_hart - the hart that runs this code; stable only while not switching */
