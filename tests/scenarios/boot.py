@@ -26,7 +26,7 @@ def no_device(guest: Guest) -> None:
 
 @scenario(append=NONSENSE)
 def nonsense_on_the_command_line(guest: Guest) -> None:
-    """Unknown and malformed parameters are named; ebb boots all the same."""
+    """Unknown and malformed parameters are logged; ebb boots anyway."""
     expect('kunit.filtr' in guest.console.text, 'the unknown kunit.filtr was not named')
     guest.resize(64 * MIB)
     guest.check()
@@ -34,7 +34,7 @@ def nonsense_on_the_command_line(guest: Guest) -> None:
 
 @scenario(devices=(), holes=((RAM_BASE + 40 * MIB, 6 * MIB), (RAM_BASE + 100 * MIB, 1 * MIB)))
 def memory_with_holes(guest: Guest) -> None:
-    """Ranges that the device tree leaves out are never touched or counted."""
+    """ebb never touches or counts ranges that the device tree leaves out."""
     guest.run('mm check')
     total = guest.meminfo('MemTotal')
     expect(total <= 121 * MIB, f'MemTotal is {total / MIB:.1f} MiB; 121 are there')
@@ -55,7 +55,7 @@ def console_by_hand(guest: Guest) -> None:
 
 @scenario(devices=(), without=('/soc/test@100000', '/poweroff', '/reboot'))
 def no_power_switch(guest: Guest) -> None:
-    """A machine that nobody can end is halted, and says what it lacks."""
+    """A machine that cannot be ended halts, and says what it lacks."""
     guest.recorder.snapshot()
     guest.type('poweroff')
     guest.console.wait_for(r'^ebb: halted: .*\(SBI SRST\).* sifive,test0', COMMAND_LIMIT)
@@ -66,7 +66,7 @@ def no_power_switch(guest: Guest) -> None:
 
 @scenario(devices=())
 def plain_kernel_has_no_tests(guest: Guest) -> None:
-    """The kernel without tests says what to type; asked for by a person that does not change how the machine ends."""
+    """The kernel without tests says what to type; if a user asks, that does not change how the machine ends."""
     expect(re.search(r'make ut', guest.refuse('ut all')) is not None, 'ut does not say what to type')
     expect(re.search(r'make bench', guest.refuse('bench alloc')) is not None, 'bench does not say what to type')
     for append in ('kunit.filter_glob=buddy.*', 'autorun="ut all; poweroff"', 'autorun="bench alloc; poweroff"'):
@@ -77,7 +77,7 @@ def plain_kernel_has_no_tests(guest: Guest) -> None:
 
 @scenario(devices=())
 def reboot_where_there_is_none(guest: Guest) -> None:
-    """With QEMU's -no-reboot, "reboot" ends the machine, once, and well."""
+    """With QEMU's -no-reboot, "reboot" ends the machine once, with status 0."""
     status, text = boot_alone(guest, 'autorun=reboot')
     expect(status == 0, f'status {status}, not 0')
     expect(len(re.findall(r'^ebb: ready', text, re.M)) == 1, f'it did not boot once: {text[-300:]!r}')
@@ -85,19 +85,19 @@ def reboot_where_there_is_none(guest: Guest) -> None:
 
 @scenario(devices=())
 def machines_that_ebb_refuses(guest: Guest) -> None:
-    """What ebb cannot run on is named, with what to do, before it tries; the machine ends."""
+    """If ebb cannot run on a machine, it says why and what to do; then the machine ends."""
     status, text = boot_alone(guest, '', '-machine', 'aia=aplic')
     expect(status == 3, f'AIA: status {status}, not 3')
     expect(re.search(r'has an AIA interrupt controller; ebb drives a PLIC: start QEMU with -M virt,aia=none$', text, re.M)
            is not None, f'AIA is not named: {text[-300:]!r}')
-    _, text = boot_alone(guest, '', '-cpu', 'rv64,mmu=off')     # ends through the firmware, which has no status to give
+    _, text = boot_alone(guest, '', '-cpu', 'rv64,mmu=off')     # ends through the firmware, which cannot give a status
     expect(re.search(r'^ebb: this hart has neither Sv48 nor Sv39 paging: use a 64-bit CPU with an MMU, e\.g\. -cpu rv64$', text,
                      re.M) is not None, f'the MMU is not named: {text[-300:]!r}')
 
 
 @scenario(devices=(), tests=True)
 def firmware_console(guest: Guest) -> None:
-    """What is written before the UART is mapped arrives, as lines or, through older firmware, as characters."""
+    """Text written before the UART is mapped arrives, as lines or, through older firmware, as characters."""
     start = len(guest.console.text)
     guest.run('ut early_console.*')
     for way in ('lines', 'characters'):
@@ -105,7 +105,7 @@ def firmware_console(guest: Guest) -> None:
 
 
 def boot_alone(guest: Guest, append: str, *extra: str) -> tuple[int, str]:
-    """Another machine beside the guest's, with more options for QEMU, until it ends; its status and what it said."""
+    """Run another machine besides the guest's, with more options for QEMU, until it ends; returns its status and output."""
     config = replace(guest.machine.config, append=append, rundir=f'{guest.machine.rundir}/alone', port=False, reboot=False,
                      extra=list(extra))
     machine = Machine(config)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Scenarios about `make resize`: what tools/ebb-ctl says of a real guest."""
+"""Scenarios about `make resize`: the output of tools/ebb-ctl for a real guest."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ CTL = str(Path(__file__).resolve().parent.parent.parent / 'tools' / 'ebb-ctl')
 
 
 def ebb_ctl(guest: Guest, *words: str) -> tuple[int, str]:
-    """Status and text of the client."""
+    """Run the client; returns its status and text."""
     done = subprocess.run([sys.executable, '-S', '-E', CTL, '--run', str(guest.machine.rundir), *words], capture_output=True,
                           text=True, timeout=limit(60), check=False)
     return done.returncode, done.stdout + done.stderr
 
 
 def says(guest: Guest, pattern: str, *words: str, status: int = 0) -> None:
-    """The client, which has the command port to itself meanwhile, ends so, with a text that is so."""
+    """Run the client, which has the command port to itself meanwhile; expect its status and a text that matches."""
     guest.port.close()
     try:
         got, text = ebb_ctl(guest, *words)
@@ -38,7 +38,7 @@ def says(guest: Guest, pattern: str, *words: str, status: int = 0) -> None:
 def client_waits_for_the_guest(guest: Guest) -> None:
     """When the client says that a size is reached, the guest has it in use."""
     if not guest.devices['vm0'].own:
-        return                       # QEMU has one QMP connection, which is ours
+        return                       # QEMU has only one QMP connection, and the scenario has it
     total = guest.meminfo('MemTotal')
     says(guest, r'vm0: plugged 512M, as requested, after \d+ ms\n', 'resize', '512M')
     expect(guest.meminfo('MemTotal') > total + 500 * MIB, 'the guest does not have it in use')
@@ -71,7 +71,7 @@ def client_names_what_is_in_the_way(guest: Guest) -> None:
          'resize', '--patience', '2', '0', status=1)
     guest.run(f'free {pfn:#x}')
     guest.wait_size(0)
-    status, text = ebb_ctl(guest, 'resize', '64M')      # we hold the port
+    status, text = ebb_ctl(guest, 'resize', '64M')      # the scenario holds the port
     expect(status == 0 and "by the device's figure (the command port does not answer" in text,
            f'status {status}: {text.strip()}')
     guest.check()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Two consoles at which people type what a seed says, while the device is resized: fuzz_console's steps on a real machine."""
+"""Two consoles, at which users type a seed's commands while the device is resized: fuzz_console's steps on a
+machine."""
 
 from __future__ import annotations
 
@@ -16,18 +17,18 @@ from guest import Failure, Guest, expect
 from machine import MIB, MemDevice
 from plan import scenario
 
-COMMANDS = 600                      # of a test run; N= of `make soak`
+COMMANDS = 600                      # commands of a test run; N= of `make soak`
 LIST = 1000                         # steps of one seed
-SHOWN = 40                          # of the last commands, when something is found
-IMPATIENT = 0.5                     # seconds after which somebody types Ctrl-C and "go"
-HANGS = 60.0                        # a command that does not end in spite of that
+SHOWN = 40                          # of the last commands, when a failure is found
+IMPATIENT = 0.5                     # seconds after which the scenario types Ctrl-C and "go"
+HANGS = 60.0                        # seconds after which a command counts as hung
 PROMPT = 'ebb> '
 CTRL_C = '\x03'
 BAD = re.compile(r'Kernel panic|mm_check:|mm check: \d+ diff|spinlock .* held for')
 
 
 def lines(build: str, seed: int) -> list[tuple[str, str]]:
-    """Who does what, from a seed."""
+    """The actors and their steps, from a seed."""
     program = [f'{build}/fuzz/console_lines', str(seed), str(LIST)]
     text = subprocess.run(program, check=True, capture_output=True, text=True).stdout
     return [(who, line) for who, _, line in (step.partition(' ') for step in text.splitlines())]
@@ -46,7 +47,7 @@ class People:
         self.lock = threading.Lock()
 
     def note(self, who: str, line: str) -> str:
-        """A line with the frames for the @N in it, written down before it is typed."""
+        """A line with its @N replaced by frames, logged before it is typed."""
         def frame(match: re.Match) -> str:
             known = list(self.frames)
             pfn = known[-1 - int(match[1])] if int(match[1]) < len(known) else 0x80000
@@ -59,21 +60,21 @@ class People:
         return line
 
     def heard(self, line: str, text: str) -> None:
-        """An answer: what "alloc" gave is known from now on; some words end it all."""
+        """Handle an answer: remember the frame that "alloc" gave; some words end the scenario."""
         if line.startswith('alloc') and (match := re.search(r'^pfn (0x[0-9a-f]+) order', text, re.M)):
             self.frames.append(int(match[1], 16))
         if match := BAD.search(text):
             self.why = self.why or text[match.start():].splitlines()[0]
 
     def at_the_port(self, line: str) -> None:
-        """One line at the port."""
+        """Run a line at the port."""
         status, text = self.guest.port.run(line, HANGS)
         self.heard(line, text)
         if line == 'mm check' and status:
             self.why = self.why or f'mm check: {text}'
 
     def at_the_terminal(self, line: str) -> None:
-        """One line at the terminal, until it prompts again."""
+        """Run a line at the terminal, until the next prompt."""
         console = self.guest.console
         start = len(console.text)
         self.guest.type(line)
@@ -81,12 +82,12 @@ class People:
         self.heard(line, console.text[start:end])
 
     def at_the_device(self, line: str) -> None:
-        """The host wants another size."""
+        """Request another size."""
         self.guest.devices['vm0'].request(int(line))
         time.sleep(0.005)
 
     def act(self, who: str, steps: list[str]) -> None:
-        """All steps of one of them."""
+        """Run all steps of an actor."""
         does = {'port': self.at_the_port, 'terminal': self.at_the_terminal, 'device': self.at_the_device}[who]
         try:
             for line in steps:
@@ -100,7 +101,7 @@ class People:
             self.running.pop(who, None)
 
     def hurry(self) -> None:
-        """Nobody waits for long: what is held goes on, what waits is given up."""
+        """End long waits: release held threads, and cancel waiting commands."""
         with self.lock:
             late = [who for who, since in self.running.items() if time.monotonic() - since > IMPATIENT]
             for who in late:
@@ -112,7 +113,7 @@ class People:
             self.guest.port.send(CTRL_C.encode())
 
     def play(self, build: str) -> None:
-        """List after list, until enough was typed or something was found."""
+        """Run list after list, until enough was typed or a failure was found."""
         seed = self.seed
         while self.left > 0 and not self.why:
             steps = lines(build, seed)[:self.left]
@@ -133,10 +134,10 @@ class People:
 
 @scenario(limit=240.0, devices=(MemDevice(size=512 * MIB),))
 def two_consoles(guest: Guest) -> None:
-    """Whatever two people type, in whatever order, while the device is resized: errors, never a panic."""
+    """Whatever two users type, in any order, while the device is resized: errors, never a panic."""
     seed = int(os.environ.get('SEED') or random.randrange(1 << 31))
     guest.recorder.stop()
-    guest.recorder.provable = False         # people switch trace events off, and clear what is recorded
+    guest.recorder.provable = False         # users switch trace events off, and clear the records
     people = People(guest, seed, int(os.environ.get('N') or COMMANDS))
     print(f'    # SEED={seed}', flush=True)
     people.play(str(Path(guest.machine.config.kernel).parent))

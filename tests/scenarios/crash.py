@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Scenarios that end in a report: what it names, and that the machine leaves with status 2."""
+"""Scenarios that end in a report: its contents, and that the machine ends with status 2."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DESCRIPTOR = 16       # bytes of struct page
 
 
 def crash(guest: Guest, how: str, *said: str) -> None:
-    """Crash in this way; all of these lines must be in the report, in this order, and the status must be 2."""
+    """Crash in this way; the report must have all of these lines, in this order, and the status must be 2."""
     start = len(guest.console.text)
     guest.type(f'crash {how}')
     for pattern in (*said, r'Kernel panic - not syncing: ', r'Call Trace:', r'end Kernel panic'):
@@ -34,7 +34,7 @@ def stray_access(guest: Guest) -> None:
 
 @scenario(devices=())
 def stack_overflow(guest: Guest) -> None:
-    """The guard below a stack is hit; the report has a stack of its own."""
+    """A stack overflows into its guard; the report has its own stack."""
     crash(guest, 'stack', r'the stack overflowed', r'page table walk')
 
 
@@ -46,12 +46,13 @@ def write_to_text(guest: Guest) -> None:
 
 @scenario(devices=())
 def spinlock_recursion(guest: Guest) -> None:
-    """Taking a spinlock twice is reported, not waited for."""
+    """Taking a spinlock twice is reported at once, without a wait."""
     crash(guest, 'lock')
 
 
 def crash_alone(guest: Guest, commands: str, *said: str) -> str:
-    """A machine of its own runs these commands, the last of which is a crash. Returns what it said, which has these in order."""
+    """Run these commands, the last a crash, on a separate machine; returns its output, which must have these texts in
+    order."""
     status, text = boot_alone(guest, f'autorun="{commands}"')
     expect(status == 2, f'{commands}: status {status}, not 2')
     start = 0
@@ -64,7 +65,7 @@ def crash_alone(guest: Guest, commands: str, *said: str) -> str:
 
 @scenario(limit=120.0, devices=())
 def ways_to_crash(guest: Guest) -> None:
-    """Each way to end has its own words in the report, and status 2."""
+    """Each kind of crash has its own words in the report, and status 2."""
     ended = (r'Kernel panic - not syncing: ', r'Call Trace:', r'end Kernel panic')
     crash_alone(guest, 'crash null', r'page fault: store$', r'address 0{16}: null pointer$', r'at crash_null\+0x', *ended)
     crash_alone(guest, 'crash insn', r'illegal instruction$', r'at crash_insn\+0x', *ended)
@@ -77,7 +78,7 @@ def ways_to_crash(guest: Guest) -> None:
 
 @scenario(devices=())
 def addresses_without_memory(guest: Guest) -> None:
-    """Behind the memory, the direct map and the descriptors are both told by the frame that they would be of."""
+    """For addresses behind the memory, in the direct map or among the descriptors, the report names the frame."""
     known, pfn = 0x80200, 0x900000
     text = crash_alone(guest, f'dump_page {known:#x}; crash stray {pfn << 12:#x}',
                        rf': direct map of physical address {pfn << 12:#x}, pfn {pfn:#x}$',

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Scenarios in which the memory device misbehaves. They need ebb-vmem, which can be told to."""
+"""Scenarios in which the memory device misbehaves. They need ebb-vmem, which can inject faults."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from plan import scenario
 
 @scenario()
 def busy_answers(guest: Guest) -> None:
-    """A device that answers BUSY is asked again, with pauses; the size is reached."""
+    """The driver retries a device that answers BUSY, with pauses; the size is reached."""
     device = guest.devices['vm0']
     if not device.own:
         return
@@ -25,7 +25,7 @@ def busy_answers(guest: Guest) -> None:
 
 @scenario()
 def late_answers(guest: Guest) -> None:
-    """A device that takes its time holds up nothing else."""
+    """A slow device delays nothing else."""
     device = guest.devices['vm0']
     if not device.own:
         return
@@ -38,7 +38,7 @@ def late_answers(guest: Guest) -> None:
 
 @scenario()
 def refused_requests(guest: Guest) -> None:
-    """NACK is no end: the driver says what happened and reaches the size later."""
+    """After a NACK the driver says what happened, and reaches the size later."""
     device = guest.devices['vm0']
     if not device.own:
         return
@@ -56,7 +56,7 @@ def nonsense_and_back(guest: Guest) -> None:
     device = guest.devices['vm0']
     if not device.own:
         return
-    guest.recorder.provable = False     # what a lost request did shows when the device is asked
+    guest.recorder.provable = False     # STATE shows what a lost request did
     guest.resize(512 * MIB)
     for number, kind in enumerate(('error', 'garbage', 'short', 'bad-id', 'drop')):
         device.inject(kind, count=1)
@@ -70,7 +70,7 @@ def nonsense_and_back(guest: Guest) -> None:
 
 @scenario()
 def reset_by_hand(guest: Guest) -> None:
-    """`vmem reset` begins again with a device; what is plugged and in use stays."""
+    """`vmem reset` starts again with a device; plugged memory in use stays."""
     guest.resize(256 * MIB)
     expect('plugged 256 MiB' in guest.run('vmem reset'), 'not all of it is plugged after a reset')
     expect('plugged 256 MiB' in guest.run('vmem reset vm0'), 'not all of it is plugged after a second reset')
@@ -82,11 +82,12 @@ def reset_by_hand(guest: Guest) -> None:
 
 @scenario(limit=90.0)
 def device_process_dies(guest: Guest) -> None:
-    """A device whose process is killed is found out, with a line in the log and in vmem; its memory and the guest live on."""
+    """The driver detects that a device's process was killed: a line in the log and in vmem; memory and guest live
+    on."""
     if not guest.devices['vm0'].own:
         return
     guest.resize(64 * MIB)
-    guest.recorder.provable = False     # it ends in the middle of whatever it does
+    guest.recorder.provable = False     # it ends in the middle of anything
     guest.machine.devices['vm0'].kill()
     guest.machine.devices['vm0'].wait(5)
     expect(guest.machine.dead_device() == 'vm0', 'the launcher did not notice')
@@ -101,7 +102,7 @@ def device_process_dies(guest: Guest) -> None:
 
 @scenario(limit=120.0, devices=(MemDevice(size=6144 * MIB),))
 def size_toggles_across_4_gib(guest: Guest) -> None:
-    """A requested size that goes to and fro across 4 GiB while it is read is never read as 0: 2 MiB at most come and go."""
+    """A requested size that alternates around 4 GiB is never read as 0: at most 2 MiB come and go."""
     device = guest.devices['vm0']
     guest.resize(4096 * MIB)
     for turn in range(3000):
@@ -114,7 +115,7 @@ def size_toggles_across_4_gib(guest: Guest) -> None:
 
 @scenario(devices=(MemDevice(size=1024 * MIB),))
 def refusals_fill_no_log(guest: Guest) -> None:
-    """A device that refuses whatever it asks for, and asks for another size again and again, leaves a few lines in the log."""
+    """A device that refuses what it asks for, and keeps asking for another size, causes only a few lines in the log."""
     device = guest.devices['vm0']
     if not device.own:
         return
@@ -124,7 +125,7 @@ def refusals_fill_no_log(guest: Guest) -> None:
         device.request((128 + turn % 7 * 128) * MIB)
         guest.run('sleep 10')
     lines = [line for line in guest.console.text[start:].splitlines() if 'virtio_mem' in line]
-    most = 30 * (1 + (time.monotonic() - begun) / 10)      # the limit is so many in 10 s
+    most = 30 * (1 + (time.monotonic() - begun) / 10)      # the limit of lines in 10 s
     expect(3 <= len(lines) <= most, f'{len(lines)} lines: {lines[:5]}')
     device.inject('none')
     guest.resize(0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A running ebb, as a scenario sees it: its console, its command port, its memory devices, and the host's view of them."""
+"""A running ebb, for scenarios: its console, its command port, its memory devices, and the host's view of them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from plan import Scenario
 from qmp import Qmp, QmpError
 from recorder import APPEND, Recorder
 
-# On an idle machine; they grow with its load (tools/patience.py).
+# Limits on an idle machine; they grow with its load (tools/patience.py).
 BOOT_LIMIT = 20.0          # seconds to "ebb: ready"
-COMMAND_LIMIT = 20.0       # seconds for one answer of the command port
+COMMAND_LIMIT = 20.0       # seconds for an answer of the command port
 RESIZE_LIMIT = 30.0
 SETTLE_LIMIT = 10.0
 EXIT_LIMIT = 20.0
@@ -29,23 +29,23 @@ READY = 'ebb: ready'
 
 
 class Failure(Exception):
-    """What the scenario expected did not happen."""
+    """An expectation of the scenario failed."""
 
 
 def expect(truth: bool, text: str) -> None:
-    """Fail with a text unless it is true."""
+    """Fail with a text unless the condition is true."""
     if not truth:
         raise Failure(text)
 
 
 def wait_for(truth: Callable[[], bool], what: str, limit: float = COMMAND_LIMIT) -> None:
-    """Ask again and again until it is true."""
+    """Poll until the condition is true."""
     if not until(truth, limit):
         raise Failure(f'{what} within {limit:.0f} s')
 
 
 class Console:
-    """Everything that the UART said, read by a thread so that the guest never waits for us."""
+    """The UART's output, read by a thread so that the guest never waits for the scenario."""
 
     def __init__(self, stream, log: Path):
         self.text = ''
@@ -82,7 +82,7 @@ class Console:
 
 
 class Port(CommandPort):
-    """The virtio console port, whose silence is a scenario's failure."""
+    """The virtio console port; its silence is a failure of the scenario."""
     error = Failure
 
 
@@ -99,7 +99,7 @@ class Device:
         return self.qmp.execute('qom-get', path=self.path, property=name)
 
     def request(self, size: int) -> None:
-        """Ask the guest for a size."""
+        """Request a size."""
         self.qmp.execute('qom-set', path=self.path, property='requested-size', value=size)
 
     def inject(self, kind: str, **options) -> None:
@@ -123,13 +123,13 @@ class Guest:
         self.port: Port
         self.devices: dict[str, Device] = {}
         self.recorder: Recorder | None = None
-        self.answers = True        # False: it hangs, or ended in a report
+        self.answers = True        # False: it hangs, or has ended in a report
         self._qmp: Qmp | None = None
 
     # --- start and end ------------------------------------------------------------------------------------------
 
     def boot(self) -> None:
-        """Start it and wait until it takes commands."""
+        """Start the guest and wait until it takes commands."""
         qemu = self.machine.start(stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.console = Console(qemu.stdout, self.machine.rundir / 'console.log')
         self.recorder = Recorder(self.machine)
@@ -144,23 +144,23 @@ class Guest:
         self.recorder.start()
 
     def qmp(self) -> Qmp:
-        """QEMU's own QMP, which has one client at a time: all of us share this connection."""
+        """QEMU's own QMP, which has one client at a time: all users share this connection."""
         if self._qmp is None:
             self._qmp = Qmp(self.machine.rundir / 'qmp.sock')
         return self._qmp
 
     def poweroff(self) -> None:
-        """Leave in good order."""
+        """End the guest by "poweroff"."""
         self.type('poweroff')
         self.wait_exit(0)
 
     def type(self, line: str) -> None:
-        """Type a line at the console, as a person does."""
+        """Type a line at the console, like a user."""
         self.machine.qemu.stdin.write(line.encode() + b'\r')
         self.machine.qemu.stdin.flush()
 
     def wait_exit(self, wanted: int, limit: float = EXIT_LIMIT) -> None:
-        """The machine ends by itself with this status."""
+        """Expect that the machine ends by itself with this status."""
         try:
             status = ended(self.machine.qemu, limit)
         except subprocess.TimeoutExpired:
@@ -170,20 +170,20 @@ class Guest:
     # --- commands -----------------------------------------------------------------------------------------------
 
     def run(self, line: str, limit: float = COMMAND_LIMIT) -> str:
-        """A console command that must succeed; its text."""
+        """Run a console command that must succeed; returns its text."""
         status, text = self.port.run(line, limit)
         expect(status == 0, f'{line!r} gave status {status}: {text.strip()}')
         return text
 
     def refuse(self, line: str) -> str:
-        """A console command that must fail, with one line that says why."""
+        """Run a console command that must fail; returns the line that says why."""
         status, text = self.port.run(line)
         expect(status != 0, f'{line!r} succeeded: {text.strip()}')
         expect(len(text.strip().splitlines()) == 1, f'{line!r}: not one line: {text.strip()!r}')
         return text.strip()
 
     def read(self, path: str) -> str:
-        """A file of /proc or /sys."""
+        """Read a file of /proc or /sys."""
         return self.run(f'cat {path}')
 
     def meminfo(self, name: str) -> int:
@@ -201,7 +201,7 @@ class Guest:
         return found
 
     def wait_blocks(self, wanted: Callable[[dict[int, str]], bool], what: str) -> dict[int, str]:
-        """The memory blocks, as soon as they are as wanted: a moment after the device's size."""
+        """Wait until the memory blocks are as expected, which may be a moment after the device's size."""
         deadline = Deadline(SETTLE_LIMIT)
         while not wanted(blocks := self.blocks()):
             expect(not deadline.over(), f'{what}; there are {blocks}')
@@ -210,11 +210,11 @@ class Guest:
     # --- sizes --------------------------------------------------------------------------------------------------
 
     def granule(self, name: str = 'vm0') -> int:
-        """What ebb plugs at a time: a device block, or a pageblock if that is larger."""
+        """The unit in which ebb plugs: a device block, or a pageblock if that is larger."""
         return max(self.devices[name].shape.block, 2 << 20)
 
     def resize(self, size: int, name: str = 'vm0', limit: float = RESIZE_LIMIT) -> None:
-        """Request a size and wait until the guest has reached what it can: the size rounded down to its granule."""
+        """Request a size and wait until the guest has reached it, rounded down to its granule."""
         device = self.devices[name]
         device.request(size)
         reached = size // self.granule(name) * self.granule(name)
@@ -230,7 +230,7 @@ class Guest:
     # --- four views of the same memory --------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Kernel, device, QEMU and host agree about every device, and the kernel agrees with itself."""
+        """Check that kernel, device, QEMU and host agree about every device, and that the kernel is consistent."""
         self.run('mm check')
         self.recorder.snapshot()
         for name, device in self.devices.items():
@@ -258,12 +258,12 @@ class Guest:
             expect(host == 0 and seen == 0, f'{name}: nothing is plugged, but the host holds {max(seen, host)} bytes')
 
     def settle(self, name: str, size: int) -> None:
-        """The device knows a size first; the kernel is to agree as soon as it has read the answer."""
+        """The device knows a size first; the kernel must agree as soon as it has read the answer."""
         if not until(lambda: self.kernel_has(name) == size, SETTLE_LIMIT):
             raise Failure(f'{name}: the kernel has {self.kernel_has(name)} bytes, the device says {size} are plugged')
 
     def kernel_has(self, name: str) -> int:
-        """Bytes of a device that mm has, from the console's vmem command: what is plugged, but for what is not in use yet."""
+        """Bytes of a device that mm has, from the console's vmem command: the plugged bytes without those not in use."""
         _, found, rest = self.run('vmem').partition(f': {self.devices[name].shape.addr:#x}-')
         match = re.search(r'plugged (\d+) ([KM])iB(?: \((\d+) ([KM])iB of it not in use\))?', rest)
         expect(bool(found) and match is not None, f'vmem does not tell how much of {name} is plugged')
@@ -282,7 +282,7 @@ class Guest:
         raise Failure('QEMU has no memory file')
 
     def host_bytes(self, shape: MemDevice) -> int:
-        """Bytes of the region that the host holds, counted by us in the memory file."""
+        """Bytes of the region that the host has allocated, counted in the memory file."""
         start, end = shape.addr - RAM_BASE, shape.addr - RAM_BASE + shape.size
         total = 0
         with open(self._memfd(), 'rb') as memory:
@@ -298,7 +298,7 @@ class Guest:
         return total
 
     def region_file_bytes(self, name: str) -> int:
-        """The same for QEMU's own device, whose region is a file of its own; the files are in the order of the devices."""
+        """The same for QEMU's own devices: each region is a separate file; the files are in the order of the devices."""
         files = memory_files(str(self.machine.rundir))
         for device in self.devices.values():
             mine = next((file for file in files if file[0] == device.shape.size), None)
@@ -315,7 +315,7 @@ class Guest:
         return int(match[1]) * 1024 if match else 0
 
     def stop(self) -> None:
-        """End it, however it stands."""
+        """End the machine, in any state."""
         for device in self.devices.values():
             try:
                 device.qmp.close()

@@ -19,7 +19,7 @@ def block_of(guest: Guest, offset: int) -> int:
 
 @scenario(append='memhp_default_state=offline')
 def online_by_hand(guest: Guest) -> None:
-    """With memhp_default_state=offline blocks arrive offline, and go online and offline when someone says so."""
+    """With memhp_default_state=offline blocks arrive offline, and go online and offline on a user's command."""
     total = guest.meminfo('MemTotal')
     guest.resize(256 * MIB)
     first = block_of(guest, 0)
@@ -48,7 +48,7 @@ def movable_by_default(guest: Guest) -> None:
 
 @scenario()
 def reboot_with_memory_plugged(guest: Guest) -> None:
-    """A reset unplugs everything; the guest comes back and grows to what is still requested."""
+    """A reset unplugs everything; the guest comes back and grows to the size that is still requested."""
     guest.resize(512 * MIB)
     start = len(guest.console.text)
     guest.type('reboot')
@@ -61,7 +61,7 @@ def reboot_with_memory_plugged(guest: Guest) -> None:
 
 @scenario()
 def offline_refused_with_a_reason(guest: Guest) -> None:
-    """A block with a page that cannot move stays online; the answer names the frame and what it is."""
+    """A block with a page that cannot move stays online; the answer names the frame and its type."""
     guest.resize(256 * MIB)
     block = block_of(guest, 128 * MIB)
     pfn = block * (128 * MIB // 4096) + 0x2345
@@ -76,7 +76,7 @@ def offline_refused_with_a_reason(guest: Guest) -> None:
 
 
 def symmetric(guest: Guest) -> None:
-    """Who saw a start has seen exactly one end."""
+    """Check that listeners that saw a start have seen exactly one end."""
     match = re.match(r'before (\d+) (\d+), refused (\d+), after (\d+) (\d+)', guest.run('veto'))
     expect(match is not None, 'the veto command says something else')
     starts, ends, refused, late_starts, late_ends = map(int, match.groups())
@@ -86,7 +86,7 @@ def symmetric(guest: Guest) -> None:
 
 @scenario(append='memhp_default_state=offline')
 def notifier_veto(guest: Guest) -> None:
-    """A listener refuses: the block stays what it was, nothing leaks, and all who saw the start see its end."""
+    """A listener refuses: the block does not change, nothing leaks, and every listener that saw the start sees its end."""
     guest.run('veto')
     guest.resize(256 * MIB)
     block = block_of(guest, 0)
@@ -118,7 +118,7 @@ def mem_on_off_test(guest: Guest) -> None:
     guest.wait_blocks(lambda found: all(found.get(block) == 'offline' for block in blocks), 'four blocks did not arrive offline')
 
     def write(word: str, chosen: list[int], error: str = '') -> None:
-        """Write a state to blocks; with an error named, each must fail with it and stay what it was."""
+        """Write a state to blocks; with an error given, each write must fail with it and change nothing."""
         for block in chosen:
             state = f'{SYSFS}/memory{block}/state'
             before = guest.read(state)
@@ -144,7 +144,7 @@ def mem_on_off_test(guest: Guest) -> None:
         guest.run(f'veto offline 4 12 {priority}')    # 6: -ENOMEM from going-offline: stays online
         write('offline', blocks, 'veto')
     write('offline', blocks)                          # 7: nothing injected, as at the start
-    guest.run('veto went-offline 1 5')                # nobody can refuse what has happened
+    guest.run('veto went-offline 1 5')                # no listener can refuse what has happened
     write('online', blocks)
     write('offline', blocks)
     guest.resize(0)
@@ -153,7 +153,7 @@ def mem_on_off_test(guest: Guest) -> None:
 
 @scenario()
 def vetoes_against_the_driver(guest: Guest) -> None:
-    """The driver meets refusals on its way up and down, and comes through when they end."""
+    """The driver meets refusals while it grows and shrinks, and reaches the size when they end."""
     guest.run('veto online 2')
     guest.resize(512 * MIB)
     guest.check()
@@ -165,7 +165,7 @@ def vetoes_against_the_driver(guest: Guest) -> None:
 
 @scenario(append='page_poison=1')
 def memory_in_use_comes_and_goes(guest: Guest) -> None:
-    """Memory that was written to is given back too: the host holds bytes while it is there, none afterwards."""
+    """Written memory is given back, too: the host has allocated bytes while it is plugged, and none afterwards."""
     guest.resize(256 * MIB)
     first = guest.devices['vm0'].shape.addr // 4096
     for offset in range(4 << 10, 32 << 10, 4 << 10):     # not the block's first frames: its own descriptors lie there
@@ -181,7 +181,7 @@ def memory_in_use_comes_and_goes(guest: Guest) -> None:
 
 @scenario(mem=100 * MIB, devices=(MemDevice(size=300 * MIB),), tests=True)
 def driver_comes_back(guest: Guest) -> None:
-    """A driver that leaves its device and comes back finds all that is in use, also in a block that is boot memory's too."""
+    """A driver that leaves its device and comes back finds all memory in use, also in a block that boot memory shares."""
     for size in (20 * MIB, 200 * MIB, 20 * MIB):
         guest.resize(size)
         answer = guest.run('ut vmem_machine.*', limit=30)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Scenarios about requests that wait: Ctrl-C, who else ends them, what they say then, and hold points by hand."""
+"""Scenarios about requests that wait: Ctrl-C, what else ends them, their messages, and hold points by hand."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def pinned(guest: Guest) -> tuple[int, int]:
 
 
 def until_it_waits(guest: Guest, begin: Callable[[], None], go: Callable[[], object]) -> None:
-    """Begin a request, and come back when it waits for what is in its way: it is held where it begins to, and let go."""
+    """Begin a request, and return when it waits: it is held where the wait begins, and released."""
     guest.run('hold evac:phase wait')
     start = len(guest.console.text)
     begin()
@@ -43,13 +43,13 @@ def go_by_hand(guest: Guest) -> None:
 
 
 def taken(guest: Guest) -> dict[str, str]:
-    """Frames by type, but for the free ones, which go in and out of caches."""
+    """Frames by type, without the free ones, which go in and out of caches."""
     return {name: number for name, number in re.findall(r'^(\S+) +(\d+) frames$', guest.run('mm census'), re.M)
             if name not in ('Buddy', 'Cached')}
 
 
 def expect_unchanged(guest: Guest, block: int, before: dict[str, str]) -> None:
-    """What was given up has left nothing behind."""
+    """Check that a cancelled request has left nothing behind."""
     expect(guest.read(f'{SYSFS}/memory{block}/state') == 'online\n', 'the block did not stay online')
     wait_for(lambda: taken(guest) == before, f'frames are {taken(guest)}, were {before}')
     guest.check()
@@ -62,13 +62,13 @@ def logged(guest: Guest, words: str) -> None:
 
 
 def cancelled(block: int, pfn: int) -> str:
-    """The line of a block that stays, because somebody did not want to wait for a page any more."""
+    """The line about a block that stays because a user cancelled the wait for a page."""
     return rf'^memory{block}: offline failed: cancelled, pfn {pfn:#x} is pinned, type Driver, owner 0x[0-9a-f]+ \(.*\d+ ms\)$'
 
 
 @scenario()
 def ctrl_c_on_the_terminal(guest: Guest) -> None:
-    """Ctrl-C ends what waits for a pinned page, and names it; what is typed before and behind it is not lost."""
+    """Ctrl-C ends a command that waits for a pinned page, which names the page; input before and after it is not lost."""
     block, pfn = pinned(guest)
     state = f'{SYSFS}/memory{block}/state'
     before = taken(guest)
@@ -101,7 +101,7 @@ def ctrl_c_on_the_terminal(guest: Guest) -> None:
 
 @scenario()
 def ctrl_c_on_the_port(guest: Guest) -> None:
-    """The same on the command port: a byte 3 ends the command that runs, and so does a program that goes away."""
+    """The same on the command port: a byte 3 ends the running command, and so does a program that closes the port."""
     block, pfn = pinned(guest)
     before = taken(guest)
     command = f'chmem -d -w 600 -b {block}; echo never\n'.encode()
@@ -135,7 +135,7 @@ def ctrl_c_on_the_port(guest: Guest) -> None:
 
 @scenario()
 def unplug_that_fails(guest: Guest) -> None:
-    """What stands in the way of an unplug is in the log and in "vmem", for as long as it does; another size ends a round."""
+    """The obstacle to an unplug is in the log and in "vmem" while it lasts; another size ends a round."""
     block, pfn = pinned(guest)
     device = guest.devices['vm0']
     words = rf'memory{block}: pfn {pfn:#x} is pinned, type Driver, owner 0x[0-9a-f]+'
@@ -163,7 +163,7 @@ def unplug_that_fails(guest: Guest) -> None:
 
 @scenario()
 def step_by_step(guest: Guest) -> None:
-    """A person holds an evacuation at a phase, goes on to the next, and the next, and lets it go."""
+    """A user holds an evacuation at a phase, steps to the next two, and lets it go."""
     block, pfn = pinned(guest)
     guest.run(f'unpin {pfn:#x}')
     expect(guest.run('step') == 'nothing is held\n', 'something is held')
@@ -184,7 +184,7 @@ def step_by_step(guest: Guest) -> None:
 
 @scenario(devices=())
 def typed_ahead(guest: Guest) -> None:
-    """What is typed while a command runs is run after it, all of it, whether the command looks for Ctrl-C or not."""
+    """Input typed while a command runs is run after it, completely, whether or not the command checks for Ctrl-C."""
     words = [f'word{number}' for number in range(150)]
     for command in ('sleep 700', 'mm check; mm check; mm check'):
         guest.console.wait_for(r'ebb> \Z', COMMAND_LIMIT)
@@ -195,12 +195,12 @@ def typed_ahead(guest: Guest) -> None:
 
 
 def unread(port: Port) -> int:
-    """Bytes that were sent to us and not read."""
+    """Bytes that have arrived but were not read."""
     return int.from_bytes(fcntl.ioctl(port.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def at_the_terminal(guest: Guest, line: str) -> None:
-    """Run it there, while another client's answers stand still: it must not wait until that one is given up."""
+    """Run a command there while another client's answers stall: it must not wait until the kernel gives that client up."""
     start = len(guest.console.text)
     guest.type(f'{line}; echo d"one"')
     guest.console.wait_for(r'^done$', COMMAND_LIMIT, start)
@@ -209,7 +209,7 @@ def at_the_terminal(guest: Guest, line: str) -> None:
 
 @scenario()
 def client_that_reads_nothing(guest: Guest) -> None:
-    """Its answers stand still, and nobody else: what they are about is read, changed and resized from elsewhere."""
+    """Only its answers stall: their subjects can still be read, changed and resized from elsewhere."""
     guest.resize(512 * MIB)
     block = max(guest.blocks())
     files = 'cat ' + ' '.join(['/proc/iomem'] * 8) + '; vmem; mm check; map'

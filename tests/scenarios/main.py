@@ -24,7 +24,7 @@ from traceport import PortError  # noqa: E402
 
 
 def play(guest: Guest, story) -> str | None:
-    """Play it; why it failed, or None."""
+    """Play the scenario; returns why it failed, or None."""
     try:
         guest.boot()
         story.play(guest)
@@ -40,7 +40,7 @@ def play(guest: Guest, story) -> str | None:
         why = traceback.format_exc()
         rescue(guest.machine.rundir / 'session.ebbt', guest)
         return why
-    except SystemExit:      # the limit is over: it hangs
+    except SystemExit:      # the limit has passed: the scenario hangs
         rescue(guest.machine.rundir / 'session.ebbt', guest)
         raise
     finally:
@@ -48,7 +48,7 @@ def play(guest: Guest, story) -> str | None:
 
 
 def explain(guest: Guest, why: str) -> None:
-    """What a person needs to see of a failure."""
+    """The information about a failure for the user."""
     for line in why.splitlines():
         print(f'    # {line}')
     print("    # the console's last lines:")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Scenarios about what ebb tells of itself: the trace, its replay, and the files of dumpsys."""
+"""Scenarios about ebb's own reports: the trace, its replay, and the files of dumpsys."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from traceport import decode_markers
 
 SYSFS = '/sys/devices/system/memory'
 STATE_EVENTS = ('mm:frames', 'mm:pageblock_type', 'mm:pageblock_isolate', 'mm:pageblock_valid', 'mm:block_state')
-TRIES = 3        # where chunks are cached is a matter of which hart runs whom
+TRIES = 3        # the caches that hold chunks depend on which hart runs which thread
 OTHER_EVENTS = {6: 'evac:phase', 7: 'evac:verdict', 8: 'evac:move', 9: 'virtio_mem:request', 10: 'virtio_mem:answer',
                 11: 'virtio_mem:config'}
 
@@ -38,26 +38,26 @@ class Site:
 
 
 def sites(guest: Guest) -> list[Site]:
-    """Those that say how memory changed."""
+    """The sites that record changes of memory."""
     rows = [line.split() for line in guest.run('trace sites').splitlines()]
     return [Site(int(row[0]), int(row[1]), row[3], row[4]) for row in rows if row[3] in STATE_EVENTS]
 
 
 class Watch:
-    """A replay that goes on, step by step, beside the scenario."""
+    """A replay that runs step by step beside the scenario."""
 
     def __init__(self, guest: Guest):
         guest.recorder.stop()
-        guest.recorder.provable = False     # what is left out on purpose
+        guest.recorder.provable = False     # the scenario leaves records out on purpose
         self._port = guest.recorder.port()
         self._replay = Replay()
         self.events: Counter[int] = Counter()
-        # Not from boot: the first snapshot is where it begins.
+        # Not from boot: it begins at the first snapshot.
         self._port.fetch('records')
         self.look()
 
     def look(self) -> Verdict:
-        """A snapshot and what led to it; a verdict of this step alone. Goes on from what really is."""
+        """Take a snapshot and the records before it; returns the verdict of this step. Continues from the snapshot."""
         data = self._port.fetch('snapshot') + self._port.fetch('records')
         session = Session({}, split(data))
         self.events.update(record.event for record in session.records)
@@ -66,13 +66,13 @@ class Watch:
 
 
 def take_and_free(guest: Guest, number: int, order: int, kind: str) -> None:
-    """Allocate some chunks in a row, and free them in a row."""
+    """Allocate some chunks, then free them."""
     pfns = re.findall('0x[0-9a-f]+', guest.run('; '.join([f'alloc {order} {kind}'] * number)))
     guest.run('; '.join(f'free {pfn} {order}' for pfn in pfns))
 
 
 def change_all(guest: Guest, watch: Watch) -> Verdict:
-    """Reach every place that changes the state of memory; what a replay says of it."""
+    """Reach every site that changes the state of memory; returns the verdict of a replay."""
     device = guest.devices['vm0'].shape
     block = device.addr // (128 * MIB)
     state = f'{SYSFS}/memory{block + 1}/state'
@@ -100,7 +100,7 @@ def change_all(guest: Guest, watch: Watch) -> Verdict:
 
 @scenario(limit=180)
 def emit_calls(guest: Guest) -> None:
-    """Without any one of the calls that tell of a change, the replay differs from what is."""
+    """Without any single one of the calls that record a change, the replay differs from the memory."""
     watch = Watch(guest)
     before = {site.number: site.reached for site in sites(guest)}
     verdict = change_all(guest, watch)
@@ -114,7 +114,7 @@ def emit_calls(guest: Guest) -> None:
 
 
 def notices(guest: Guest, watch: Watch, site: Site) -> bool:
-    """Whether the replay differs when this call leaves no records."""
+    """Check that the replay differs when this call leaves no records."""
     guest.run(f'trace mute {site.number}')
     found = any(change_all(guest, watch).nr_problems for _ in range(TRIES))
     guest.run(f'trace unmute {site.number}')
@@ -176,7 +176,7 @@ KPF = {10: 'Buddy', 23: 'Offline', 26: 'PageTable', 7: 'Slab'}
 
 
 def check_kpageflags(guest: Guest, directory: Path) -> None:
-    """Frames by type, in Linux's bits and in ebb's words."""
+    """Frames by type, from Linux's bits and from ebb's words."""
     words = array('Q', (directory / 'proc/kpageflags').read_bytes())
     counted = Counter(words)
     census = dict(re.findall(r'^(\S+) +(\d+)', guest.run('mm census'), re.M))
@@ -188,7 +188,7 @@ def check_kpageflags(guest: Guest, directory: Path) -> None:
 
 @scenario()
 def silent_guest(guest: Guest) -> None:
-    """A guest that answers nobody any more leaves its session all the same: from its memory."""
+    """A guest that no longer answers still leaves its session, read from its memory."""
     guest.resize(200 * MIB)
     guest.recorder.stop()
     guest.resize(100 * MIB)
@@ -197,14 +197,14 @@ def silent_guest(guest: Guest) -> None:
 
 
 def ebbt(*words: str) -> None:
-    """tools/ebbt, which must be content."""
+    """Run tools/ebbt, which must succeed."""
     done = subprocess.run([sys.executable, 'tools/ebbt', *words], capture_output=True, text=True, timeout=limit(60), check=False)
     expect(done.returncode == 0, f'ebbt {" ".join(words)}: {(done.stdout + done.stderr).strip()}')
 
 
 @scenario()
 def hung_guest(guest: Guest) -> None:
-    """A hart that hangs: "ebbt rescue" reads from outside what is left of the session, and it follows what was taken."""
+    """A hart hangs: "ebbt rescue" reads the rest of the session from outside, and it continues the records taken before."""
     guest.resize(200 * MIB)
     guest.recorder.snapshot()
     guest.recorder.stop()
@@ -212,7 +212,7 @@ def hung_guest(guest: Guest) -> None:
     guest.type('crash hang')
     guest.answers = False
     guest.console.wait_for(r'crash hang', COMMAND_LIMIT)
-    if guest.devices['vm0'].own:        # else QEMU's own QMP, which has one client, is ours
+    if guest.devices['vm0'].own:        # otherwise the scenario has QEMU's own QMP, which serves one client
         rescued, elf = guest.machine.rundir / 'rescued.ebbt', guest.machine.config.kernel
         ebbt('rescue', str(rescued), '--rundir', str(guest.machine.rundir), '--elf', elf)
         rescued.write_bytes(guest.recorder.path.read_bytes() + rescued.read_bytes().partition(b'\n')[2])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Which scenarios there are, and on which machines a test run boots them."""
+"""The list of scenarios, and the machines on which a test run boots them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAIRS = [(transport, smp) for smp in (1, 2, 4, 8) for transport in ('pci', 'mmio
 
 @dataclass
 class Scenario:
-    """One story: a machine, and what is done to it. limit is in seconds and covers all of it, boot included."""
+    """A scenario: a machine, and the actions on it. limit is in seconds and covers everything, including the boot."""
     name: str
     play: Callable[['Guest'], None]
     limit: float
@@ -26,8 +26,8 @@ class Scenario:
     append: str
     holes: tuple[tuple[int, int], ...] = ()
     without: tuple[str, ...] = ()
-    tests: bool = False     # the image with the in-kernel tests: the command ut is there
-    harts: int = 1          # at least so many
+    tests: bool = False     # the image with the in-kernel tests, which has the command ut
+    harts: int = 1          # the least number of harts
 
 
 @dataclass
@@ -66,7 +66,7 @@ def load() -> list[Scenario]:
 
 
 def planned_runs(glob: str, full: bool) -> list[Run]:
-    """The product of scenarios and machines, or each scenario once with every machine in use somewhere."""
+    """The product of scenarios and machines, or each scenario once, so that every machine is used at least once."""
     runs = []
     for number, story in enumerate(load()):
         if glob and not fnmatch.fnmatch(f'scenario.{story.name}', glob):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A scenario's session.ebbt: taken from the trace port while the guest runs, from its memory when it does not answer.
+"""A scenario's session.ebbt: taken from the trace port while the guest runs, or from its memory if it does not answer.
 
-A thread empties the rings a few times a second. Snapshots are asked for after each check and at the end; then the machine
-is held, what the descriptors say is read from outside, and all of it is replayed.
+A thread empties the rings a few times a second. The recorder requests snapshots after each check and at the end. Then
+it stops the machine, reads the state in the descriptors from outside, and replays everything.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ class Recorder:
         self._lock = threading.Lock()
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
-        self._memory = -1                      # the file that is the machine's memory stays open behind its end
+        self._memory = -1                      # the machine's memory file stays open after its end
         self.path.with_suffix('.problem').unlink(missing_ok=True)
         self._file = open(self.path, 'wb', buffering=0)
 
     def keep_memory(self, path: str) -> None:
-        """Hold the memory file of a machine that may end by itself."""
+        """Keep the memory file of a machine that may end by itself."""
         self._memory = os.open(path, os.O_RDONLY)
 
     def start(self) -> None:
-        """The machine takes commands: begin."""
+        """Begin; the machine takes commands now."""
         self._port = TracePort(self.machine.rundir / 'trace.sock', PORT_LIMIT)
         self._file.write(self._port.fetch('header'))
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -62,7 +62,7 @@ class Recorder:
                 return
 
     def _take(self, *names: str) -> bool:
-        """Add what the port sends. False if it does not any more: the end is read from outside then."""
+        """Add what the port sends. False if it no longer answers: the rest is then read from outside."""
         with self._lock:
             try:
                 for name in names if self._port else ():
@@ -73,7 +73,7 @@ class Recorder:
                 return False
 
     def _fetch(self, name: str) -> bytes:
-        """A reset in the middle of an answer leaves a port that owes us nothing: then ask again, once."""
+        """After a reset in the middle of an answer the port owes no answer: ask again, once."""
         assert self._port is not None
         try:
             return self._port.fetch(name)
@@ -86,17 +86,17 @@ class Recorder:
             return self._port.fetch(name)
 
     def snapshot(self) -> None:
-        """A picture, and what led to it."""
+        """Take a snapshot, and the records before it."""
         if not self._take('snapshot', 'records'):
             raise PortError('the trace port does not answer')
 
     def port(self) -> TracePort:
-        """The connection, for who has stopped us."""
+        """The connection, for the caller that has stopped the recorder."""
         assert self._port is not None and self._thread is None
         return self._port
 
     def interrupt(self) -> None:
-        """Wait for the port no longer."""
+        """Stop waiting for the port."""
         self._interrupted = True
         port = self._port
         if port:
@@ -110,7 +110,7 @@ class Recorder:
         self._thread = None
 
     def finish(self, qmp: Qmp | None) -> None:
-        """What is left in the rings, and what the descriptors say, read from outside. The machine is held meanwhile."""
+        """Read the rest of the rings and the state in the descriptors from outside. The machine is stopped meanwhile."""
         self.stop()
         self.finished = True
         if qmp is not None:
@@ -124,14 +124,14 @@ class Recorder:
             self._add_outside(file_memory(self._memory, RAM_BASE))
 
     def outlives(self) -> bool:
-        """Whether the machine's memory can be read when the machine is gone: not if it is QEMU's own, in no file."""
+        """True if the machine's memory can be read after its end, which needs a memory file."""
         return self._memory >= 0
 
     def _add_outside(self, memory: Memory) -> None:
         seen = Outside(self.elf, memory)
         if not self._file.tell():
             self._file.write(json.dumps(seen.header()).encode() + b'\n')
-        # A piece that came before the port was lost may be a part of a record.
+        # The last piece before the port was lost may end inside a record.
         header = self.path.read_bytes().index(b'\n') + 1
         self._file.truncate(self._file.tell() - (self._file.tell() - header) % RECORD.size)
         self._file.seek(0, os.SEEK_END)
@@ -143,7 +143,7 @@ class Recorder:
         return replay(self.path)
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close everything."""
         self.stop()
         if self._port:
             self._port.close()
@@ -154,7 +154,7 @@ class Recorder:
 
 
 def prove(guest: 'Guest') -> str | None:
-    """Complete a guest's session and replay it; what is wrong with it."""
+    """Complete a guest's session and replay it; returns what is wrong with it."""
     recorder = guest.recorder
     if recorder is None or recorder.finished:
         return None
@@ -173,7 +173,7 @@ def prove(guest: 'Guest') -> str | None:
 
 
 def rescue(path: Path, guest: 'Guest') -> None:
-    """After a failure: leave what can be had, and say nothing."""
+    """After a failure: save what can be read, without messages."""
     guest.answers = False
     if guest.recorder:
         guest.recorder.interrupt()

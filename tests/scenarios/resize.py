@@ -30,7 +30,7 @@ def grow_to_full(guest: Guest) -> None:
 
 @scenario()
 def shrink_to_zero(guest: Guest) -> None:
-    """All of it leaves again, and the host gets every byte back."""
+    """The whole region leaves again, and the host gets every byte back."""
     blocks, total = guest.blocks(), guest.meminfo('MemTotal')
     for _ in range(3):
         guest.resize(1 * GIB)
@@ -42,7 +42,7 @@ def shrink_to_zero(guest: Guest) -> None:
 
 @scenario()
 def readme_session(guest: Guest) -> None:
-    """What the README shows: 1 GiB arrives, 300 MiB stay."""
+    """The README's example: 1 GiB arrives, 300 MiB stay."""
     guest.resize(1 * GIB)
     guest.check()
     guest.resize(300 * MIB)
@@ -64,7 +64,7 @@ def random_resizes(guest: Guest) -> None:
 
 @scenario(devices=(MemDevice('vm0', 512 * MIB), MemDevice('vm1', 768 * MIB, block=4 * MIB)))
 def two_devices(guest: Guest) -> None:
-    """Two devices grow and shrink against each other."""
+    """Of two devices, one grows while the other shrinks."""
     guest.resize(512 * MIB, 'vm0')
     guest.resize(256 * MIB, 'vm1')
     guest.check()
@@ -107,7 +107,7 @@ def blocks_below_a_pageblock(guest: Guest) -> None:
 
 @scenario(devices=(MemDevice('vm0', 1 * GIB, block=64 * MIB), MemDevice('vm1', 512 * MIB, block=128 * MIB)))
 def large_blocks(guest: Guest) -> None:
-    """Device blocks of 64 MiB, and of 128 MiB, the largest that ebb's file says it takes; the launcher starts no larger ones."""
+    """Device blocks of 64 MiB, and of 128 MiB, the largest in ebb's ELF file; the launcher refuses larger ones."""
     for size in (64 * MIB, 1 * GIB, 192 * MIB, 0):
         guest.resize(size)
         guest.check()
@@ -133,7 +133,7 @@ def requested_at_boot(guest: Guest) -> None:
 
 @scenario()
 def memory_in_use_stays(guest: Guest) -> None:
-    """Shrinking takes what is free, leaves what cannot move, and says so; when it is freed, the rest leaves."""
+    """Shrinking takes free memory, leaves pages that cannot move, and says so; when they are freed, the rest leaves."""
     guest.resize(512 * MIB)
     region = guest.devices['vm0'].shape.addr
     pfn = (region + 256 * MIB) // (4 * KIB) + 0x123

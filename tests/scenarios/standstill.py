@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Scenarios about a machine that stands still while its clock goes on."""
+"""Scenarios about a machine that stands still while its clock runs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from guest import COMMAND_LIMIT, EXIT_LIMIT, Guest, wait_for
 from plan import scenario
 
 STOPPED = 12.0              # seconds; longer than any limit of a spinlock
-BUSY = 0.5                  # seconds of a processor in which all harts are at it
+BUSY = 0.5                  # seconds of processor time during which all harts want the lock
 DEADLOCK_LIMIT = 60.0       # seconds of running time, on harts that outnumber the cores
 
 
 def work(guest: Guest, seconds: float) -> None:
-    """Wait until the machine has used a processor for so long."""
+    """Wait until the machine has used this much processor time."""
     def used() -> float:
         fields = Path(f'/proc/{guest.machine.qemu.pid}/stat').read_text(encoding='ascii').rpartition(')')[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
@@ -27,7 +27,7 @@ def work(guest: Guest, seconds: float) -> None:
 
 @scenario(limit=120.0, devices=(), tests=True, harts=2)
 def stopped_under_contention(guest: Guest) -> None:
-    """QEMU is stopped for 12 s while harts want one spinlock: ebb goes on. A real deadlock is a panic all the same."""
+    """QEMU is stopped for 12 s while harts want the same spinlock: ebb goes on. A real deadlock still panics."""
     guest.console.wait_for(r'^ebb> ', COMMAND_LIMIT)
     for seconds in (STOPPED, 0.5):
         start = len(guest.console.text)

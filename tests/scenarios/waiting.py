@@ -14,7 +14,7 @@ from machine import MIB
 from plan import scenario
 
 BLOCK = 128 * MIB
-FRAMES = BLOCK // 4096      # of a block
+FRAMES = BLOCK // 4096      # size of a block
 MOVED = r'pgmigrate_success (\d+)'
 
 
@@ -29,14 +29,14 @@ def state(guest: Guest, block: int) -> str:
 
 
 def hold_page(guest: Guest, block: int, kind: str = 'unmovable') -> int:
-    """A page in the block."""
+    """Allocate a page in the block."""
     pfn = block * FRAMES + 0x2345
     guest.run(f'alloc 0 {kind} at {pfn:#x}')
     return pfn
 
 
 def wait_in_background(guest: Guest, block: int) -> int:
-    """The terminal waits for a page that only its owner can free, to offline its block; where the console's text was."""
+    """Make the terminal wait for a page that only its owner can free; returns the offset of the console's text."""
     start = len(guest.console.text)
     guest.type(f'chmem -d -w 50 -b {block}; echo do"ne"')
     wait_for(lambda: state(guest, block) == 'going-offline', f'memory{block} does not go offline')
@@ -104,7 +104,7 @@ def waiters_while_the_device_works(guest: Guest) -> None:
 
 @scenario()
 def nothing_moves_in_vain(guest: Guest) -> None:
-    """chmem of a size: blocks are judged together, a hopeless one is replaced, and without enough of them no page moves."""
+    """chmem of a size: blocks are judged together, a hopeless block is replaced, and without enough blocks no page moves."""
     guest.resize(384 * MIB)
     blocks = [block_of(guest, offset * BLOCK) for offset in range(3)]
     for block in blocks:
@@ -130,7 +130,7 @@ def nothing_moves_in_vain(guest: Guest) -> None:
 
 
 def seconds_of(act: Callable[[], None]) -> float:
-    """How long it takes."""
+    """The time that it takes."""
     start = time.monotonic()
     act()
     return time.monotonic() - start
@@ -138,7 +138,7 @@ def seconds_of(act: Callable[[], None]) -> float:
 
 @scenario(limit=120)
 def unplug_goes_on(guest: Guest) -> None:
-    """What stood in the way is freed, unpinned, or not refused any more: the unplug goes on, and not when a back-off ends."""
+    """The obstacle is freed, unpinned, or no longer refuses: the unplug goes on at once, not at the end of a back-off."""
     device = guest.devices['vm0']
 
     def to_nothing(act: Callable[[], None]) -> float:
@@ -148,7 +148,7 @@ def unplug_goes_on(guest: Guest) -> None:
         return seconds_of(play)
 
     def stuck(size: int) -> None:
-        """Asked for all of it, the driver has tried a few times, and rests for a second or more by now."""
+        """Request all of it back; returns when the driver has failed a few times and rests for a second or more."""
         device.request(0)
         guest.wait_size(size)
         time.sleep(2)
@@ -162,7 +162,7 @@ def unplug_goes_on(guest: Guest) -> None:
     for _ in range(2):
         guest.resize(256 * MIB)
         pfn = hold_page(guest, block)
-        stuck(4 * MIB)      # its granule, and that of the block's own metadata
+        stuck(4 * MIB)      # its granule, and the granule of the block's own metadata
         freed.append(to_nothing(lambda: guest.run(f'free {pfn:#x}')))    # pylint: disable=W0640
         guest.resize(256 * MIB)
         pfn = hold_page(guest, block, 'movable')

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Plays a QEMU that has virtio-mem-pci on riscv64, and the ebb in it: no such QEMU is packaged anywhere.
+"""Plays a QEMU that has virtio-mem-pci on riscv64, and the ebb in it, because no distribution packages such a QEMU.
 
 Like that QEMU it puts the regions at the first 1 GiB boundary above memory, has one QMP connection at a time, and holds each
 region in a memory file. The guest reaches every size at once and touches the first page of each block it gets.
@@ -40,7 +40,7 @@ class MemDevice:
         os.ftruncate(self.fd, self.max)
 
     def request(self, size: int) -> None:
-        """The guest reaches it at once."""
+        """Set the requested size; the guest reaches it at once."""
         self.requested = size
         for at in range(self.size, size, self.block):
             os.pwrite(self.fd, b'x', at)
@@ -73,7 +73,7 @@ class Qemu:
                         for path in [option(value.removeprefix('unix:'))['' if value.startswith('unix:') else 'path']]}
 
     def serve(self, name: str, answer, greeting: bytes = b'') -> None:
-        """One client after another, in a thread."""
+        """Serves one client after another, in a thread."""
         if name not in self.sockets:
             return
         listener = socket.socket(socket.AF_UNIX)
@@ -93,7 +93,7 @@ class Qemu:
         threading.Thread(target=loop, daemon=True).start()
 
     def qmp(self, line: str) -> bytes:
-        """One command of QMP."""
+        """Execute a QMP command."""
         request = json.loads(line)
         words, event, result = request.get('arguments', {}), b'', {}
         if request['execute'] == 'query-memory-devices':

@@ -27,7 +27,7 @@ def cases(suite) -> list[unittest.TestCase]:
 
 
 def run_case(number: int, case: unittest.TestCase) -> bool:
-    """Run one, print its line, and say whether it was well."""
+    """Run a test case, print its line, and return whether it passed."""
     result = unittest.TestResult()
     case.run(result)
     for _, trouble in result.errors + result.failures:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""tools/bench judges its rows: one over its "must", or one that could not be measured, is an exit status other than 0."""
+"""tools/bench judges its rows: a row over its "must", or one that could not be measured, causes a non-zero exit status."""
 
 import contextlib
 import importlib.machinery
@@ -20,7 +20,7 @@ LOADER.exec_module(bench)
 
 
 class VerdictTest(unittest.TestCase):
-    """Rows come from a stand-in for the machines."""
+    """Rows from a stand-in for the machines."""
 
     def run_bench(self, rows, *words, recorded=None):
         errors, never = io.StringIO(), mock.Mock(side_effect=AssertionError)

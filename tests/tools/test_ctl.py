@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""tools/ebb-ctl, with a real device, a driver that this test plays, and a guest's command port that it plays too."""
+"""tools/ebb-ctl, with a real device; this test plays the driver and the guest's command port."""
 
 import json
 import os
@@ -20,7 +20,7 @@ DONE = r'vm0: plugged {size}, as requested, after \d+ ms{rest}\n'
 
 
 class Server:
-    """A socket that one client after another may use, each line answered by a function."""
+    """A socket for one client after another; a function answers each line."""
 
     def __init__(self, path: Path, answer, greeting: bytes = b''):
         self.answer, self.greeting, self.asked = answer, greeting, []
@@ -30,7 +30,7 @@ class Server:
         threading.Thread(target=self.serve, daemon=True).start()
 
     def serve(self) -> None:
-        """Until the listener is closed."""
+        """Serve clients until the listener is closed."""
         while True:
             try:
                 client, _ = self.listener.accept()
@@ -40,7 +40,7 @@ class Server:
                 self.serve_one(client)
 
     def serve_one(self, client: socket.socket) -> None:
-        """Until the client goes."""
+        """Serve a client until it closes the connection."""
         try:
             client.sendall(self.greeting)
             for line in client.makefile('rb'):
@@ -51,14 +51,14 @@ class Server:
 
 
 class ClientCase(Case):
-    """A run directory with the device's control socket, and what a resize prints."""
+    """A run directory with the device's control socket, and the output of a resize."""
 
     def setUp(self) -> None:
         super().setUp()
         self.link()
 
     def link(self) -> None:
-        """Make the run directory of the device that there is now."""
+        """Make the run directory of the present device."""
         self.run_dir = self.device.path / 'run'
         self.run_dir.mkdir()
         (self.run_dir / 'vm0.ctl').symlink_to(self.device.path / 'c')
@@ -72,13 +72,13 @@ class ClientCase(Case):
         return process.returncode, out, err
 
     def plug(self, count: int, first: int = 0) -> None:
-        """Wait for the client's request, and do it."""
+        """Wait for the client's request, and carry it out."""
         self.assertTrue(self.guest.config_change())
         self.guest.request(PLUG, first, count)
 
 
 class Client(ClientCase):
-    """Without a command port: the device's figure counts."""
+    """Without a command port: the device's figure decides."""
 
     def test_resize(self) -> None:
         process = self.ctl('resize', '64M')
@@ -106,7 +106,7 @@ class Client(ClientCase):
         text = seen.decode()
         self.assertIn('\r\033[Kvm0: plugged 0 of 64M requested (0%)', text)
         self.assertEqual(len(text.splitlines(keepends=False)[-1].split('\r')[-1].split('vm0')), 2, text)
-        self.assertEqual(text.count('\n'), 1, text)      # what was redrawn leaves no line behind
+        self.assertEqual(text.count('\n'), 1, text)      # redrawn text leaves no line behind
 
     def test_resize_reached_from_below(self) -> None:
         self.device.close()
@@ -137,7 +137,7 @@ class Client(ClientCase):
         self.assertIn('the driver has stopped', err)
 
     def test_guest_that_does_not_look(self) -> None:
-        """A config change that nothing reads: it hangs, or has given the device up."""
+        """A config change that the guest does not read: it hangs, or has given the device up."""
         process = self.ctl('resize', '--patience', '1', '64M')
         self.assertTrue(self.guest.config_change())
         status, _, err = self.done(process)
@@ -225,7 +225,7 @@ class Client(ClientCase):
 
 
 class WithPort(ClientCase):
-    """The guest's word counts."""
+    """The guest's figure decides."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -238,7 +238,7 @@ class WithPort(ClientCase):
         self.addCleanup(self.port.listener.close)
 
     def answer(self, line: str) -> bytes:
-        """What ebb says."""
+        """The answer of ebb."""
         plugged, requested = self.qmp_now('size'), self.qmp_now('requested-size')
         if line == 'lsmem':
             rows = [f'0x{0x80000000:016x}-0x{0x87ffffff:016x}  128M  online yes 16']
@@ -252,7 +252,7 @@ class WithPort(ClientCase):
                 f'{"the device is not used any more; dmesg says why" if self.given_up else "none"}\n=0\n').encode()
 
     def qmp_now(self, name: str) -> int:
-        """A property, asked on a connection of the port's own."""
+        """A property, read over the port's own connection."""
         return self.qmp_of_port.get(name)
 
     def test_the_line_of_the_readme(self) -> None:
@@ -317,7 +317,7 @@ class WithPort(ClientCase):
 
 
 class PortElsewhere(ClientCase):
-    """A command port that does not serve us."""
+    """A command port that does not serve the client."""
 
     def listen(self, backlog: int = 1) -> socket.socket:
         listener = socket.socket(socket.AF_UNIX)
@@ -327,7 +327,7 @@ class PortElsewhere(ClientCase):
         return listener
 
     def finds(self, words: str) -> None:
-        """A resize is reached, in a bounded time, and says whose figure it is and why."""
+        """A resize ends within a bounded time, and says which figure decided and why."""
         process = self.ctl('resize', '64M')
         self.plug(32)
         status, out, err = self.done(process)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The longest stretch with interrupts off, counted in instructions, stays below its bounds: `bench irqs`."""
+"""The longest time with interrupts off, counted in instructions, stays below its bounds: `bench irqs`."""
 
 import os
 import re
@@ -38,5 +38,5 @@ class IrqsOffTest(unittest.TestCase):
         measured = {name: int(value.replace(',', '')) for name, value, _ in rows}
         self.assertEqual(set(measured), {f'irqs_off_{what}' for what in (
             'offline', 'online', 'contig', 'wait', 'refused', 'message', 'dmesg')})
-        # It does measure: every one of them at least leaves a record or prints.
+        # The measurement works: each of them at least writes a record or prints.
         self.assertGreater(min(measured.values()), 0)

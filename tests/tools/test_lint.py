@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Readers of sections that break the rule of docs/reference/locking.md, and arrows from a low storey to a high one, and parts
-that are over their budget of lines are found by the lints."""
+"""The lints find readers of sections that break the rule of docs/reference/locking.md, calls from a low storey to a high
+one, and parts that exceed their budget of lines."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ RIGHT = HEAD + '''{
 
 
 class SectionReaderTest(unittest.TestCase):
-    """One reader in the kernel that is right, and variants of it that are not."""
+    """A correct reader in the kernel, and incorrect variants of it."""
 
     def findings(self, code):
         with tempfile.TemporaryDirectory() as top:

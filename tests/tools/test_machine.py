@@ -21,7 +21,7 @@ OWN = '*virtio-mem-pci,help) echo "  requested-size=<size>" ;;'
 
 
 class MachineTest(unittest.TestCase):
-    """Command lines without anything being started."""
+    """Command lines, without starting anything."""
 
     def setUp(self):
         directory = tempfile.TemporaryDirectory()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the host's tools take from ebb: its ELF file's tables, the trace port, text between markers, ebb-dump."""
+"""The host's tools and ebb's data: the ELF file's tables, the trace port, text between markers, ebb-dump."""
 
 import base64
 import io
@@ -25,7 +25,7 @@ KERNEL = Path(os.environ.get('O') or TOP / 'build') / 'ebb.elf'
 
 
 class PageTest(unittest.TestCase):
-    """docs/reference/numbers.md says what the headers say; `make docs` writes it."""
+    """docs/reference/numbers.md agrees with the headers; `make docs` writes it."""
 
     def test_numbers(self):
         with tempfile.TemporaryDirectory() as scratch:
@@ -169,7 +169,7 @@ class PortTest(unittest.TestCase):
         self.assertFalse((self.rundir / 'outside').exists())
 
     def serve_records(self):
-        """As ebb does: a snapshot's own buffer is allocated before it is made and freed behind it, which leaves records."""
+        """Like ebb: a snapshot's own buffer is allocated before the snapshot and freed after it, which leaves records."""
         state = replay.State()
         state.blocks[1], state.frames = (replay.ONLINE, 0), {block: replay.BUDDY for block in range(64, 128)}
         ring, seq = [], 5
@@ -220,7 +220,7 @@ class PortTest(unittest.TestCase):
 
 
 class MarkersTest(unittest.TestCase):
-    """Bytes between markers, among what else a console says."""
+    """Bytes between markers, among a console's other output."""
 
     def text(self, data, size=None, status=0):
         lines = base64.encodebytes(data).decode().splitlines()

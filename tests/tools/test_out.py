@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""O=/elsewhere: one QEMU serves all places to build in, and nothing else than what was built is removed."""
+"""O=/elsewhere: one QEMU serves all build directories, and `make clean` removes only build output."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ APT = '#!/bin/sh\necho "$0 $*" >>"$APT_LOG"\nexit 1\n'
 
 
 class Elsewhere(unittest.TestCase):
-    """A checkout of its own, with a QEMU in it or on PATH, and an apt that must not be asked."""
+    """A separate checkout, with a QEMU in it or on PATH, and an apt that must not be called."""
 
     def setUp(self):
         directory = tempfile.TemporaryDirectory()

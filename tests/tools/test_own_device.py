@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""QEMU's own virtio-mem-pci: harness, launcher and client on a program that plays such a QEMU (fake_qemu.py)."""
+"""QEMU's own virtio-mem-pci: harness, launcher and client with a program that plays such a QEMU (fake_qemu.py)."""
 
 import json
 import os
@@ -23,7 +23,7 @@ FAKE = str(HERE / 'fake_qemu.py')
 
 
 class OwnDevice(unittest.TestCase):
-    """A run directory, and a guest as scenarios have it."""
+    """A run directory, and a guest like that of scenarios."""
 
     def setUp(self):
         directory = tempfile.TemporaryDirectory()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Sessions: what a replay accepts, and that it notices everything else."""
+"""Sessions: what a replay accepts, and that it detects everything else."""
 
 import json
 import tempfile
@@ -15,7 +15,7 @@ HEADER = {'format': 'ebbt', 'version': 1, 'record_bytes': 32}
 
 
 class ReplayTest(unittest.TestCase):
-    """Each test writes a session of its own."""
+    """Each test writes its own session."""
 
     def setUp(self):
         directory = tempfile.TemporaryDirectory()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The launcher, with programs that play QEMU and the memory device: status, input, locks, and that nothing is left."""
+"""The launcher, with programs that play QEMU and the memory device: status, input, locks, and that nothing is left running."""
 
 import os
 import pty

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The runner's own failure paths, with programs that play a guest which hangs, panics, lies or says nothing."""
+"""The runner's failure paths, with programs that play a guest that hangs, panics, contradicts itself or prints nothing."""
 
 import io
 import os
@@ -22,7 +22,7 @@ GOOD = ['KTAP version 1', '1..1', '    KTAP version 1', '    # Subtest: buddy', 
 
 
 class RunnerTest(unittest.TestCase):
-    """Each test is a fake guest: lines to print, then something to do."""
+    """Each test is a fake guest: lines to print, then an action."""
 
     def setUp(self):
         self.directory = tempfile.TemporaryDirectory()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Device trees as firmware, people and other machines write them: the real QEMU, its tree edited, and what ebb says."""
+"""Device trees like those of firmware, users and other machines: the real QEMU with an edited tree, and ebb's messages."""
 
 import os
 import re
@@ -47,7 +47,7 @@ def windows(ranges: str) -> dict:
 
 @unittest.skipUnless((OUT / 'ebb.elf').exists() and shutil.which(QEMU) and shutil.which('dtc'), 'needs a kernel, QEMU, dtc')
 class TreeTest(unittest.TestCase):
-    """Each boots, or refuses with a line that names the node; none panics."""
+    """Each tree boots, or is refused with a line that names the node; none causes a panic."""
 
     def boot(self, edit=lambda tree: tree, options=(), append=LOOK):
         """Status and console of a machine with this tree."""
@@ -74,7 +74,7 @@ class TreeTest(unittest.TestCase):
         return done.returncode, done.stdout.replace('\r', '')
 
     def expect(self, status, *lines, **machine):
-        """The machine ends with this status and says these lines, in any order."""
+        """Expect that the machine ends with this status and prints these lines, in any order."""
         got, text = self.boot(**machine)
         text = text[text.find('ebb: first light'):]
         self.assertNotIn('Kernel panic', text)
@@ -109,7 +109,7 @@ class TreeTest(unittest.TestCase):
             with self.subTest(name):
                 self.expect(HARNESS, r'/reserved-memory/bad@83000000: entry 0 of the reservation (is malformed|goes beyond)',
                             **reserved(children))
-        # OpenSBI's own node is there too, with the address of the CPU: which of the two is meant nobody can know.
+        # OpenSBI's own node exists, too, with an address of the CPU: the tree does not tell which of the two is meant.
         for moved in ('0 0 1 0 0 0x90000000', '0 0 0 0x10000000 0 0x90000000'):
             with self.subTest(moved):
                 self.expect(HARNESS, r'/reserved-memory/\S+: entry 0 of the reservation is malformed', **reserved(

@@ -103,7 +103,7 @@ class Control(Case):
         self.assertEqual(self.qmp.get('size'), 0)
 
     def test_a_long_look_lets_others_have_their_turn(self) -> None:
-        """After a dump there is much to look through. What comes together with the question is served before its answer."""
+        """After a dump there is much to scan. Requests that arrive with the query are served before its answer."""
         size = 512 * MIB
         at = REGION - vf.RAM_BASE
         self.qmp.request(GIB)
@@ -161,7 +161,7 @@ class Control(Case):
         self.assertEqual(first['event'], 'MEMORY_DEVICE_SIZE_CHANGE')
         self.assertEqual(first['data'], {'id': 'vm0', 'size': 2 * MIB, 'qom-path': '/vm0'})
         self.assertIn('seconds', first['timestamp'])
-        # One a second: in between as many as seconds went by.
+        # One per second: no more events than seconds that passed.
         sizes = [self.qmp.event()['data']['size']]
         while sizes[-1] != 16 * MIB:
             sizes.append(self.qmp.event()['data']['size'])
@@ -241,7 +241,7 @@ class Faults(Case):
     def test_delay_keeps_order_and_blocks_nobody(self) -> None:
         q = self.qmp
         q.execute('x-inject', kind='none')
-        q.execute('x-inject', kind='delay', ms=600000)      # nobody waits so long for an answer
+        q.execute('x-inject', kind='delay', ms=600000)      # no client waits so long for an answer
         self.guest.put(STATE, REGION, 1, 0)
         self.assertEqual((q.get('size'), self.guest.used()), (0, 0))
         self.guest.stop()
@@ -262,7 +262,7 @@ class Faults(Case):
         self.qmp.get('size')
         self.guest.stop()
         self.guest.start(share=False)
-        # The time of this one is up when that of the forgotten one is.
+        # The time of this request is up when that of the forgotten one is.
         self.qmp.execute('x-inject', kind='delay', ms=200)
         self.assertEqual(self.guest.state(0, 1), UNPLUGGED)
         self.assertEqual(self.guest.used(), 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The memory device as a process: the protocol, requests, and whose memory is whose."""
+"""The memory device as a process: the protocol, requests, and the ownership of memory."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class Requests(Case):
 
 
 class OneCopy(Case):
-    """A driver sees no two sizes under one generation. The generation rises when QEMU takes a notification."""
+    """A driver never sees two sizes in the same generation. The generation rises when QEMU takes a notification."""
 
     def test_new_sizes_come_with_the_notification(self) -> None:
         self.qmp.request(256 * MIB)
@@ -125,7 +125,7 @@ class OneCopy(Case):
         self.assertFalse(self.qmp.get('x-config-unread'))
 
     def test_half_by_half(self) -> None:
-        """As QEMU reads: each half of a field is a request; notifications are taken between any two."""
+        """Read like QEMU: each half of a field is a request, and notifications are taken between any two."""
         rng, torn, passes, generation = random.Random(7), 0, 0, 0
         sizes = (512 * MIB, 512 * MIB - 2 * MIB)
         self.qmp.request(sizes[0])
@@ -170,7 +170,7 @@ class OneCopy(Case):
         self.assertEqual((self.guest.config()['requested'], self.guest.config()['usable']), (0, 256 * MIB))
 
     def test_a_notification_that_comes_too_late(self) -> None:
-        """QEMU dies of a notification that it takes after it has stopped the ring: it gets none then."""
+        """QEMU crashes on a notification that it takes after it has stopped the ring, so it must get none then."""
         for _ in range(20):
             self.qmp.request(64 * MIB)
             base = self.guest.stop()
@@ -195,7 +195,7 @@ class OneCopy(Case):
 
 
 class Pause(Case):
-    """QEMU takes the ring away for a while; what was not answered is not lost, and not answered twice."""
+    """QEMU stops the ring for a while; an unanswered request is not lost, and not answered twice."""
 
     def hold(self, ms: int, requests: int = 1) -> None:
         self.qmp.request(256 * MIB)
@@ -250,7 +250,7 @@ class Pause(Case):
         self.hold(100)
         self.guest.stop()
         self.guest.start(share=False)
-        # The time of this one is up when that of the forgotten one is.
+        # The time of this request is up when that of the forgotten one is.
         self.qmp.execute('x-inject', kind='delay', ms=100)
         self.assertEqual(self.guest.request(PLUG, 1), ACK)
         self.assertEqual((self.guest.used(), self.qmp.get('size')), (1, 2 * MIB))
@@ -272,7 +272,7 @@ class Pause(Case):
 
 
 class EventIndex(Requests):
-    """All of it again with indirect descriptors and event index accepted."""
+    """The same tests with indirect descriptors and event index accepted."""
 
     def connect(self, **options) -> Frontend:
         return super().connect(features=vf.PLAIN_FEATURES | vf.F_EVENT_IDX | vf.F_INDIRECT, **options)
@@ -286,7 +286,7 @@ class EventIndex(Requests):
         for slot in range(4):
             self.guest.put(STATE, REGION, 1, slot)
             self.assertTrue(until(lambda: self.guest.used() == self.guest.next, vf.LIMIT_S))
-            self.qmp.get('size')    # by now the device is through with the kick
+            self.qmp.get('size')    # by now the device has handled the kick
             self.assertEqual(self.guest.drain(self.guest.call) > 0, self.guest.next == 4, self.guest.next)
 
 
@@ -321,7 +321,7 @@ class Stray(Case):
         self.assertEqual(self.qmp.get('x-stray-bytes'), 4096)
         self.assertEqual(self.qmp.get('x-stray-bytes'), 4096)
         self.assertEqual(self.qmp.get('x-violations')['stray-access'], 1)
-        # Once it was counted it was thrown away; the total stays.
+        # The page was discarded when it was counted; the total stays.
         self.assertEqual((self.qmp.get('x-stray-bytes'), self.qmp.get('x-host-bytes')), (4096, 0))
         self.assertEqual(self.guest.request(PLUG, 50, 1), ACK)
         self.assertEqual(self.guest.ram[REGION + 100 * MIB - vf.RAM_BASE], 0)
@@ -343,7 +343,7 @@ class Stray(Case):
         self.assertEqual(self.guest.ram[REGION - vf.RAM_BASE], 0)
         self.assertEqual((self.qmp.get('x-stray-bytes'), self.qmp.get('x-touched-bytes')), (0, 4096))
         self.assertEqual((self.qmp.get('x-host-bytes'), self.qmp.get('x-violations')['total']), (0, 0))
-        self.guest.ram[REGION + 8 * MIB - vf.RAM_BASE] = 0     # zeros that were written look the same
+        self.guest.ram[REGION + 8 * MIB - vf.RAM_BASE] = 0     # written zeros look the same
         self.guest.touch(REGION + 8 * MIB + 4096)
         self.assertEqual((self.qmp.get('x-touched-bytes'), self.qmp.get('x-stray-bytes')), (8192, 4096))
         self.assertEqual(self.qmp.get('x-violations')['stray-access'], 1)
@@ -358,7 +358,7 @@ class Stray(Case):
             self.assertLessEqual(self.guest.ram[at], 1)
         self.assertEqual(self.qmp.get('x-host-bytes'), 32 * MIB)
         self.assertEqual((self.qmp.get('x-stray-bytes'), self.qmp.get('x-touched-bytes')), (0, 28 * MIB))
-        self.assertEqual(self.qmp.get('x-host-bytes'), 4 * MIB)     # what is plugged is left alone
+        self.assertEqual(self.qmp.get('x-host-bytes'), 4 * MIB)     # plugged blocks are left alone
         self.assertEqual(self.guest.ram[REGION + 2 * MIB - vf.RAM_BASE], 1)
 
     def test_buffers_in_unplugged_memory(self) -> None:
@@ -379,7 +379,7 @@ class StrayFarAway(Case):
         return super().connect(ram=128 * MIB + 4 * GIB, **options)
 
     def test_scans_go_round(self) -> None:
-        """After an unplug a part of the region is looked through, and each part has its turn."""
+        """After an unplug the device scans a part of the region, and each part has its turn."""
         self.guest.start()
         self.qmp.request(64 * MIB)
         self.guest.touch(REGION + 3 * GIB)
@@ -440,7 +440,7 @@ class Protocol(Case):
         self.guest.start(share=False)
         self.qmp.request(64 * MIB)
         self.assertEqual(self.guest.request(PLUG, 0, 1), ACK)
-        # Without the region's memory there is nothing to plug; afterwards there is again.
+        # Without the region's memory nothing can be plugged; afterwards it can again.
         self.assertEqual(self.guest.tell(vf.REM_MEM_REG, struct.pack('<Q', 0) + high), 0)
         self.assertEqual(self.guest.request(PLUG, 1, 1), BUSY)
         self.assertEqual(self.guest.tell(vf.ADD_MEM_REG, struct.pack('<Q', 0) + high, (self.guest.fd,)), 0)
@@ -511,7 +511,7 @@ class Protocol(Case):
         self.assertEqual(self.guest.receive()[0], vf.GET_FEATURES)
 
     def test_lines_that_the_outside_causes_are_bounded(self) -> None:
-        """Each kind of complaint a few times, however often its cause comes."""
+        """Each kind of complaint is logged a few times, however often its cause occurs."""
         self.guest.start()
         good, bad = self.guest.features, vf.F_PROTOCOL | vf.F_VERSION_1
         for _ in range(100):
@@ -536,7 +536,7 @@ class Protocol(Case):
         self.assertGreater(len(set(kinds)), 8)
 
     def test_descriptors_that_would_block(self) -> None:
-        """A full counter or pipe to call with, and one without a byte to be kicked by, keep the device from nothing."""
+        """A full counter or pipe as the call descriptor, or an empty one as the kick descriptor, does not stop the device."""
         self.guest.start()
         full = os.eventfd(0)
         os.eventfd_write(full, 2**64 - 2)

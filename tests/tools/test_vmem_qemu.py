@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The memory device under a real QEMU, with a small guest that does what it is told (tools/vmem/tests/guest)."""
+"""The memory device under a real QEMU, with a small guest that executes commands (tools/vmem/tests/guest)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAUSES, RESETS = 300, 20
 
 
 def offers_device() -> bool:
-    """Whether this QEMU can carry the device."""
+    """True if this QEMU can use the device."""
     if not os.access(QEMU, os.X_OK):
         return False
     probe = subprocess.run([QEMU, '-M', 'virt', '-device', 'vhost-user-test-device,help'], stdin=subprocess.DEVNULL,
@@ -72,13 +72,13 @@ class Machine:
         return self.answer()
 
     def answered(self) -> bool:
-        """Whether there is a whole line of the guest's that was not read yet."""
+        """True if the guest has printed a whole line that was not read yet."""
         if select.select([self.process.stdout], [], [], 0)[0]:
             self.buffer += os.read(self.process.stdout.fileno(), 4096)
         return b'\n' in self.buffer
 
     def answer(self) -> list[int]:
-        """The numbers that the next answer of the guest has."""
+        """The numbers in the guest's next answer."""
         answer = self.line()
         while not answer.startswith('='):
             answer = self.line()
@@ -236,7 +236,7 @@ class UnderQemu(unittest.TestCase):
         self.assertEqual([d.wait() for d in devices], [0, 0])
 
     def test_stop_and_continue(self) -> None:
-        """QEMU takes the ring away while the machine is stopped, and goes on where it was."""
+        """QEMU stops the ring while the machine is stopped, and continues it where it was."""
         machine, (device,) = self.boot()
         qemu = Qmp(device.path / 'qmp')
         self.addCleanup(qemu.close)
@@ -264,7 +264,7 @@ class UnderQemu(unittest.TestCase):
         self.assertEqual(machine.answer(), [0, 0])
 
     def test_stop_while_sizes_change(self) -> None:
-        """QEMU dies of a notification that it finds after it has stopped the device."""
+        """QEMU crashes on a notification that it finds after it has stopped the device."""
         machine, (device,) = self.boot()
         qemu = Qmp(device.path / 'qmp')
         self.addCleanup(qemu.close)

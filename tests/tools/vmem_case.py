@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the tests of the memory device share: the device under sanitizers with a front-end connected."""
+"""Shared by the tests of the memory device: the device under sanitizers with a front-end connected."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Case(unittest.TestCase):
         return guest
 
     def ends_well(self) -> str:
-        """Hang up as QEMU does; returns the log of a device that ended as it should."""
+        """Close the connection like QEMU; returns the log of a device that ended correctly."""
         self.guest.sock.close()
         self.assertEqual(self.device.wait(), 0, self.device.text())
         self.assertFalse((self.device.path / 's').exists() or (self.device.path / 'c').exists())

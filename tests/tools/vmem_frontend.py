@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Plays QEMU and the guest's driver for ebb-vmem: a vhost-user front-end with a memory file of its own."""
+"""Plays QEMU and the guest's driver for ebb-vmem: a vhost-user front-end with its own memory file."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ CONFIG_CHANGE = 2
 
 F_INACCESSIBLE, F_INDIRECT, F_EVENT_IDX, F_PROTOCOL, F_VERSION_1 = 1 << 1, 1 << 28, 1 << 29, 1 << 30, 1 << 32
 PLAIN_FEATURES = F_INACCESSIBLE | F_PROTOCOL | F_VERSION_1
-LIMIT_S = 20.0      # on an idle machine, as all limits here
+LIMIT_S = 20.0      # on an idle machine, like all limits here
 
 
 class Qmp:
-    """One client of a QMP socket."""
+    """A client of a QMP socket."""
 
     def __init__(self, path: Path, negotiate: bool = True):
         self.sock = socket.socket(socket.AF_UNIX)
@@ -76,7 +76,7 @@ class Qmp:
         self.execute('qom-set', path='/vm0', property='requested-size', value=size)
 
     def event(self, seconds: float = LIMIT_S) -> dict | None:
-        """The next event, or None if none comes in time."""
+        """The next event, or None if none arrives in time."""
         if self.events:
             return self.events.pop(0)
         self.sock.settimeout(limit(seconds))
@@ -93,7 +93,7 @@ class Qmp:
 
 
 class Device:
-    """An ebb-vmem process in a directory of its own."""
+    """An ebb-vmem process in its own directory."""
 
     def __init__(self, program: str, *options: str, size: int = 1024 * MIB, block: int = 2 * MIB, umask: int = -1):
         self.dir = tempfile.TemporaryDirectory(prefix='ebb-vmem-')
@@ -143,7 +143,7 @@ class Frontend:
         self.kick = os.eventfd(0, os.EFD_NONBLOCK)
         self.call = os.eventfd(0, os.EFD_NONBLOCK)
         self.next = 0
-        self.wants_calls = True     # with event index: call for each request
+        self.wants_calls = True     # with event index: a call for each request
         self._negotiate(theirs)
         theirs.close()
 
@@ -166,7 +166,7 @@ class Frontend:
         return data
 
     def ask(self, request: int, payload: bytes = b'') -> bytes:
-        """Send a request that has a reply of its own."""
+        """Send a request that has a reply."""
         self.send(request, payload)
         got, data = self.receive()
         assert got == request, (got, request)
@@ -196,7 +196,7 @@ class Frontend:
         assert self.tell(ADD_MEM_REG, struct.pack('<Q', 0) + self.region(), (self.fd,)) == 0
 
     def start(self, share: bool = True, base: int = 0) -> None:
-        """What a driver's DRIVER_OK makes QEMU send."""
+        """Send what QEMU sends after a driver's DRIVER_OK."""
         self.send(SET_FEATURES, struct.pack('<Q', self.features))
         if share:
             self.share()
@@ -208,7 +208,7 @@ class Frontend:
         self.drain(self.call)
 
     def resume(self, base: int) -> None:
-        """What the end of a pause makes QEMU send: as start(), with a ring that is as it was."""
+        """Send what QEMU sends at the end of a pause: like start(), with the ring as it was."""
         self.send(SET_VRING_NUM, struct.pack('<II', 0, RING_SIZE))
         self.send(SET_VRING_BASE, struct.pack('<II', 0, base))
         self.send(SET_VRING_ADDR, struct.pack('<IIQQQQ', 0, 0, USER_BASE + DESC, USER_BASE + USED, USER_BASE + AVAIL, 0))
@@ -218,7 +218,7 @@ class Frontend:
         assert self.tell(SET_VRING_ENABLE, struct.pack('<II', 0, 1)) == 0
 
     def stop(self) -> int:
-        """What a device reset or a pause makes QEMU send; returns the ring's index."""
+        """Send what QEMU sends at a device reset or a pause; returns the ring's index."""
         self.send(SET_VRING_ENABLE, struct.pack('<II', 0, 0))
         base = struct.unpack('<II', self.ask(GET_VRING_BASE, struct.pack('<II', 0, 0)))[1]
         self.send(SET_STATUS, struct.pack('<Q', 0))
@@ -266,7 +266,7 @@ class Frontend:
         return struct.unpack_from('<II', self.ram, USED + 4 + 8 * (index % RING_SIZE))
 
     def await_used(self, index: int, seconds: float = LIMIT_S) -> bool:
-        """Wait, called by the device, until its index is there."""
+        """Wait for the device's calls until the used index has this value."""
         deadline = Deadline(seconds)
         while self.used() != index & 0xFFFF:
             if deadline.over():
@@ -280,7 +280,7 @@ class Frontend:
         return kind, state
 
     def request(self, kind: int, block: int = 0, count: int = 1, size: int = 2 * MIB) -> int:
-        """One request about whole blocks, and its answer."""
+        """Send a request about whole blocks; returns its answer."""
         self.put(kind, REGION + block * size, count)
         assert self.await_used(self.next), 'no answer'
         return self.response()[0]
@@ -290,13 +290,13 @@ class Frontend:
         return self.response()[1]
 
     def touch(self, gpa: int, size: int = 1) -> None:
-        """Write to guest memory as the guest would."""
+        """Write to guest memory like the guest."""
         at = gpa - RAM_BASE
         for page in range(at, at + size, 4096):
             self.ram[page] = 1
 
     def config_change(self, seconds: float = LIMIT_S) -> bool:
-        """Whether a configuration notification comes in time."""
+        """True if a configuration notification arrives in time."""
         deadline = Deadline(seconds)
         while not select.select([self.backend], [], [], deadline.left())[0]:
             if deadline.over():
@@ -304,7 +304,7 @@ class Frontend:
         return self.backend_message() == CONFIG_CHANGE
 
     def backend_message(self) -> int:
-        """Take the next message of the device as QEMU does: read it as a whole, and answer if that is wanted."""
+        """Take the device's next message like QEMU: read it as a whole, and answer if it asks for that."""
         header = b''
         while len(header) < 12:
             header += self.backend.recv(12 - len(header))
