@@ -239,7 +239,7 @@ void section_detach_zone(struct mem_section *ms)
 		zone->nr_isolated -= !!(pb_word(ms, b) & PB_ISOLATE);
 	}
 	watch_events(ms, ~0UL);
-	/* Under the lock: section_lock_zone() looks again under it. */
+	/* Under the lock, because section_lock_zone() reads the zone again under it. */
 	WRITE_ONCE(ms->zone, NULL);
 	spin_unlock(&zone->lock);
 }

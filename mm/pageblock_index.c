@@ -177,8 +177,9 @@ void index_unfile_mask(struct mem_section *ms, u64 mask)
 }
 
 /*
- * File many wholly free pageblocks at once. Those in @mask are not filed, not isolated,
- * wholly free and of one migrate type. This also sets the index fields of their words.
+ * File many wholly free pageblocks at once. The pageblocks in @mask must be unfiled,
+ * not isolated, wholly free and of the same migrate type. This also sets the index
+ * fields of their words.
  */
 void index_file_free_mask(struct mem_section *ms, u64 mask)
 {

@@ -4,8 +4,8 @@
  *
  * Tables are installed by compare-and-swap, so harts can map different ranges at the
  * same time without a lock. Tables are permanent: a range that was mapped once can be
- * mapped again without memory. A table is 4 KiB for 1 GiB of direct map or 512 MiB of
- * memory's descriptors.
+ * mapped again without memory. A table of 4 KiB covers 1 GiB of direct map, or the
+ * descriptors of 512 MiB of memory.
  * Spec: RISC-V Privileged Architecture 1.12, sections 4.3 to 4.5.
  */
 #include "kernel/panic.h"

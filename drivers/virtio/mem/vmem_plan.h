@@ -64,7 +64,7 @@ struct vmem_run {
 
 /**
  * struct vmem_map - one region
- * @start, @end: pageblocks that can be used at all, whole granules
+ * @start, @end: the part of the region that the driver can use, whole granules
  * @usable_end: the end of what the device allows to be plugged now, whole granules
  * @granule: in pageblocks, a power of two up to 64
  * @max_run: the most pageblocks of one request, whole granules
@@ -73,7 +73,7 @@ struct vmem_run {
  * @used: frames in use in pageblocks (@mask) of the memory block that starts at pageblock
  *	@start; 0 if no frame would have to move
  * @ctx: @used's argument
- * @ids: scratch of nr_blocks: what vmem_plan_blocks() chose
+ * @ids: nr_blocks entries; the ids that vmem_plan_blocks() chose
  */
 struct vmem_map {
 	unsigned long start;
