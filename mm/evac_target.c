@@ -89,8 +89,8 @@ int evac_check(struct evac *e)
 }
 
 /*
- * The pageblocks of range @i, less the one that it may share with the range before:
- * ranges ascend. Return: false if none is left.
+ * The pageblocks of range @i, without the one that it may share with the previous
+ * range. Return: false if none is left.
  */
 static bool own_pageblocks(const struct evac *e, unsigned int i, struct pfn_range *blocks)
 {

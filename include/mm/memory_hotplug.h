@@ -172,7 +172,10 @@ void mhp_unplug_cancel(struct mm *mm, const struct pfn_range *range);
 /* Frames in use in a pageblock that only evacuation can free (occupancy), 0..512. */
 unsigned int pageblock_used(const struct mm *mm, unsigned long pfn);
 
-/* Write "memory36: offline failed: pfn 0x90a40 is Slab ...": the log's line, and a user's. */
+/*
+ * Write "memory36: offline failed: pfn 0x90a40 is Slab ...", the line for the log and
+ * for a user.
+ */
 void memory_block_print_failure(unsigned long block, const char *what,
 				const struct mm_failure *why, struct sink *out);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * console_lines SEED COUNT: print the steps that a seed stands for, as fuzz_console does them
- * on the host: a scenario does the same to a real machine. Which of them meet is left out.
+ * console_lines SEED COUNT: print a seed's steps, as fuzz_console runs them on the
+ * host; a scenario runs them on a real machine. Does not print which steps meet.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Every file of a fuzzer's corpus as a test case: corpus-NAME reads tests/fuzz/corpus/NAME/
- * and gives each file to fuzz_NAME's entry point. An input that breaks something ends
- * the program with the words of the check. Prints KTAP; takes kunit.filter_glob=.
+ * Every file of a fuzzer's corpus as a test case: corpus-NAME reads
+ * tests/fuzz/corpus/NAME/ and gives each file to fuzz_NAME's entry point. A failing
+ * input ends the program with the check's message. Prints KTAP; accepts
+ * kunit.filter_glob=.
  */
 #include <dirent.h>
 #include <fnmatch.h>
@@ -47,7 +48,7 @@ void fuzz_run_corpus(void)
 		run_input(inputs[i]->d_name);
 }
 
-/* A fuzzer may have more to show with its corpus, in this or other processes. */
+/* A fuzzer may have further tests with its corpus, in this or other processes. */
 __attribute__((weak)) const struct fuzz_case fuzz_cases[] = { { 0 } };
 
 static bool wanted(const char *glob, const char *suite, const char *name)
@@ -88,14 +89,14 @@ int main(int argc, char **argv)
 	snprintf(dir, sizeof(dir), "tests/fuzz/corpus/%s", suite);
 	nr_inputs = scandir(dir, &inputs, is_input, alphasort);
 	CHECK(nr_inputs >= 0 && nr_inputs < MAX_INPUTS, "%s", dir);
-	/* Those that need a process that has run no input come first. */
+	/* Tests that need a process that has run no input come first. */
 	for (const struct fuzz_case *fc = fuzz_cases; fc->name; fc++)
 		if (wanted(glob, suite, fc->name))
 			selected[nr++] = fc;
 	if (wanted(glob, suite, corpus.name))
 		selected[nr++] = &corpus;
 	if (!nr)
-		return 3; /* nothing to run: not a failure where a filter is set */
+		return 3; /* nothing to run; not a failure if a filter is set */
 	printf("KTAP version 1\n1..1\n");
 	printf("    KTAP version 1\n    # Subtest: %s\n    1..%u\n", suite, nr);
 	fflush(stdout);

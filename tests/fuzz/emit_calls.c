@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Each trace_emit() of mm/ that says what becomes of frames, pageblocks or blocks is
- * needed: without its records the corpus does not replay. Each is muted in a process
- * of its own, which has to end by the check that found the difference.
+ * Each trace_emit() of mm/ that records a new state of frames, pageblocks or blocks is
+ * needed: without its records the corpus does not replay. Each call is muted in a
+ * separate process, which must end by the check that found the difference.
  */
 #include <signal.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * lib/argv.c: a line is split in a buffer of exactly its size; the words, quoted and
- * joined in two ways, must split into the same words. lib/glob.c rides along: the
- * same bytes as pattern and text, against the C library's fnmatch().
+ * joined in two ways, must split into the same words. Also lib/glob.c: the same bytes
+ * as pattern and text, compared with the C library's fnmatch().
  */
 #include "tests/fuzz/fuzz.h"
 #include <errno.h>
@@ -50,7 +50,7 @@ static void check_quoted(int argc, char **argv, bool twice, size_t size)
 	free(line);
 }
 
-/* fnmatch() knows escapes and names inside of [], and ^ for !; we don't. */
+/* fnmatch() knows escapes and names inside [], and ^ for !; ebb does not. */
 static bool fnmatch_differs(const char *pat)
 {
 	size_t n = strlen(pat);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * lib/fdt against Debian's libfdt. An input that starts with the magic number is a
- * blob; any other is a list of choices from which a well-formed one is made, so
- * that both the checks and what lies behind them are reached. What both accept must
- * read alike, node by node and property by property.
+ * Compares lib/fdt with Debian's libfdt. An input that starts with the magic number is
+ * a blob; any other input is a list of choices from which a well-formed blob is made,
+ * so that the fuzzer reaches both the checks and the code behind them. If both accept a
+ * blob, they must read it alike, node by node and property by property.
  */
 #include "tests/fuzz/fuzz.h"
 #include <libfdt.h>
@@ -169,7 +169,7 @@ static size_t make_blob(u8 *blob, struct choices *c)
  * Comparing
  */
 
-/* Why libfdt may accept what we refuse. */
+/* The reasons for which ebb refuses a blob that libfdt may accept. */
 static bool may_refuse(int err, const char *why)
 {
 	static const char *const reasons[] = {
@@ -188,8 +188,8 @@ static bool may_refuse(int err, const char *why)
 }
 
 /*
- * libfdt 1.6 adds a property's length without looking for overflow, and goes backwards
- * over one of nearly 2^32 bytes; we refuse it.
+ * libfdt 1.6 adds a property's length without an overflow check, and goes backwards
+ * over a length of nearly 2^32; ebb refuses it.
  */
 static bool has_huge_length(const u8 *blob, size_t size)
 {
@@ -265,7 +265,7 @@ static void compare_path(const struct fdt_node *node, const char *want)
 	      "a path that was cut: %s", small);
 }
 
-/* Path, phandle and compatible lead both to the same node; names tell nodes apart. */
+/* Path, phandle and compatible must lead both to the same node; nodes have different names. */
 static void compare_finders(const void *blob, int offset, const struct fdt *fdt,
 			    const struct fdt_node *node)
 {
@@ -341,7 +341,10 @@ static void compare_nodes(const void *blob, const struct fdt *fdt)
 	CHECK(deep == fdt->nr_too_deep, "%u nodes too deep, libfdt %u", fdt->nr_too_deep, deep);
 }
 
-/* The rest has no counterpart: it must end, stay inside and give sane numbers. */
+/*
+ * The other functions have no counterpart: they must end, stay inside the blob and give
+ * plausible numbers.
+ */
 static int see_range(void *ctx, const struct fdt_entry *entry)
 {
 	const struct fdt_range *range = &entry->range;
@@ -355,7 +358,7 @@ static int see_range(void *ctx, const struct fdt_entry *entry)
 	return ++*(int *)ctx == 100;
 }
 
-/* Each entry of a reservation's reg is seen or named, whatever stands before it. */
+/* Each entry of a reservation's reg is visited, valid or malformed, whatever precedes it. */
 struct reservations {
 	const struct fdt_node *want;
 	u32 nr;
@@ -465,7 +468,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		size = make_blob(made, &c);
 		data = made;
 	}
-	blob = malloc(size); /* aligned to 16, and watched to the byte */
+	blob = malloc(size); /* aligned to 16, and checked by ASan to the byte */
 	memcpy(blob, data, size);
 	ours = fdt_open(&fdt, blob, size, &why);
 	theirs = fdt_check_full(blob, size);

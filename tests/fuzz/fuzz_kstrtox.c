@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * lib/kstrtox.c against strtoull(), which accepts more (spaces, a
- * minus before an unsigned number, junk behind): what it takes and ours must not
- * is sorted out first. kstrtosize() against a 128-bit calculation.
+ * Compares lib/kstrtox.c with strtoull(), which accepts more (spaces, a minus before an
+ * unsigned number, trailing junk): texts that only strtoull() may accept are sorted out
+ * first. Compares kstrtosize() with a 128-bit calculation.
  */
 #include "tests/fuzz/fuzz.h"
 #include <errno.h>
@@ -11,7 +11,7 @@
 
 #include "lib/kstrtox.h"
 
-/* What our parser must answer: 0 and @val, -EINVAL or -EOVERFLOW. */
+/* The expected answer of ebb's parser: 0 and @val, -EINVAL or -EOVERFLOW. */
 static int expect_unsigned(const char *s, int base, u64 *val)
 {
 	char *end;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * drivers/virtio: the virtio-mem driver against a hostile device. The input decides
- * what the device answers, when it lies, what it scribbles over the rings and its
- * configuration, what it asks for, and which pages are in use meanwhile. Whatever
- * it does: no panic, no stray access, mm_check() finds nothing, and nothing stays
- * mapped that the device has not acknowledged as plugged.
+ * what the device answers, when it lies, what it writes over the rings and its
+ * configuration, which size it requests, and which pages are in use meanwhile. Whatever
+ * it does: no panic, no stray access, mm_check() finds nothing, and only memory that
+ * the device has acknowledged as plugged stays mapped.
  */
 #include "tests/fuzz/fuzz.h"
 #include <string.h>
@@ -30,14 +30,14 @@ static struct memblock fuzz_memblock;
 static struct fake_vmem fm;
 static struct virtio_mem *vm;
 static struct choices in;
-static unsigned long page[NR_PAGES]; /* allocated ones, PFN_NONE */
+static unsigned long page[NR_PAGES]; /* allocated pages, or PFN_NONE */
 static struct page_slot slot[NR_PAGES];
-static bool scribbled; /* what the driver read may not be what the device meant */
+static bool scribbled; /* the driver may have read something else than the device wrote */
 static bool done;
 
 /* --- the device ------------------------------------------------------------- */
 
-/* Anything into the rings or the configuration, as a device can at any time. */
+/* Writes anything into the rings or the configuration, as a device can at any time. */
 static void scribble(void)
 {
 	const struct fake_queue *q = &fm.fv.queue[0];
@@ -73,7 +73,7 @@ static enum fake_vmem_fault choose(struct fake_vmem *device)
 	return c % NR_FAKE_VMEM_FAULTS;
 }
 
-/* --- who uses the memory ------------------------------------------------------ */
+/* --- users of the memory ------------------------------------------------------ */
 
 static void toggle_page(unsigned int n)
 {
@@ -110,7 +110,7 @@ static void check(void)
 		CHECK(fake_vmem_stray(&fm) == 0, "%lu stray frames", fake_vmem_stray(&fm));
 }
 
-/* It takes longer than all the rest, so not each time; or a person resets the device. */
+/* This takes longer than all the rest, so not each time; or a user resets the device. */
 static void check_or_reset(void)
 {
 	const u32 what = take_below(&in, 8);
@@ -201,7 +201,7 @@ static int one_input(void *unused)
 	check_mm();
 	CHECK(scribbled || fm.fv.violations == 0, "%u violations", fm.fv.violations);
 	mm_depopulate(&fuzz_mm);
-	arch_unmap_direct(BASE, SZ_1G); /* boot memory, and what was plugged beside it */
+	arch_unmap_direct(BASE, SZ_1G); /* boot memory, and memory plugged beside it */
 	done = true;
 	return 0;
 }

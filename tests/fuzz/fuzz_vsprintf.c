@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * lib/vsprintf.c against the host's C library: two conversions at a time, made of
- * everything that is supported, into buffers of any size.
+ * Compares lib/vsprintf.c with the host's C library: two conversions at a time, made of
+ * everything that ebb supports, into buffers of any size.
  */
 #include "tests/fuzz/fuzz.h"
 #include <string.h>
@@ -43,7 +43,7 @@ static void add_number(struct choices *c, char **p, struct conv *conv, int which
 		*p += sprintf(*p, "%u", (unsigned int)take_byte(c));
 		break;
 	case 2:
-		/* Too large for an int; glibc lays such a thing out only up to there. */
+		/* Too large for an int; glibc pads only up to this width. */
 		if (take_byte(c) == 77)
 			*p += sprintf(*p, "%lu", 2147483648UL + take_byte(c));
 		break;

@@ -36,8 +36,8 @@ int vmem_restart(struct virtio_mem *vm)
 
 enum belief {
 	BELIEF_UNPLUGGED,
-	BELIEF_HELD, /* plugged at the device, and not mm's */
-	BELIEF_MM,   /* plugged, and mm's */
+	BELIEF_HELD, /* plugged at the device, but not given to mm */
+	BELIEF_MM,   /* plugged, and given to mm */
 };
 
 static enum belief belief_of(const struct vmem_map *map, unsigned long pb)

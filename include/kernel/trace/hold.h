@@ -74,7 +74,7 @@ void hold_go(void);
  */
 bool hold_wait(u64 deadline_ns, struct hold_place *where);
 
-/* A walker's steps at which what it has seen may stop being true. */
+/* The steps of a walker at which its earlier reads may become stale. */
 enum walk_step {
 	WALK_ZONE, /* it has found the section and loads its zone next */
 	WALK_LOCK, /* it has loaded the zone and takes its lock next */

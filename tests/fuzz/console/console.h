@@ -5,19 +5,19 @@
 /*
  * Sequences of console commands: two consoles and a device that is resized meanwhile, on
  * harts that take turns (tests/host/turns.c). A session is a process: it boots, runs a
- * list of steps, and ends well, or with a panic, a report of a sanitizer, a difference
- * that mm_check() finds, or never.
+ * list of steps, and ends well, ends with a panic, a sanitizer's report or a difference
+ * that mm_check() finds, or never ends.
  *
- *   lines.c    the steps that a seed stands for
+ *   lines.c    the steps of a seed
  *   session.c  the process that runs steps
- *   main.c     many sessions; of a failure the shortest list
+ *   main.c     many sessions; the shortest list of a failure
  */
 #include "lib/types.h"
 
 #define MAX_STEPS  4096
 #define STEP_BYTES 480
 
-/* Who acts: two consoles, and the host that resizes the device. */
+/* The actors: two consoles, and the host that resizes the device. */
 enum actor {
 	ACTOR_TERMINAL,
 	ACTOR_PORT,
@@ -25,7 +25,7 @@ enum actor {
 	NR_ACTORS,
 };
 
-/* Two steps, one behind the other in the list, that begin at the same time. */
+/* Two consecutive steps of the list that begin at the same time. */
 enum meeting {
 	MEETS_NOBODY,
 	MEETS_NEXT,
@@ -33,7 +33,7 @@ enum meeting {
 };
 
 /**
- * struct step - one thing that somebody does
+ * struct step - an action of an actor
  * @actor: enum actor
  * @meets: enum meeting
  * @line: a console's command line, in which @N stands for the frame of the N-th last
@@ -45,7 +45,7 @@ struct step {
 	char line[STEP_BYTES];
 };
 
-/* The machine that lines.c knows of and session.c makes. */
+/* The machine that lines.c expects and session.c makes. */
 #define BOOT_START	 0x80000000UL
 #define BOOT_BYTES	 (100UL << 20) /* ends within its memory block */
 #define REGION_START	 0x88000000UL
@@ -53,10 +53,10 @@ struct step {
 #define NR_SESSION_HARTS 4
 
 /**
- * struct progress - what a session tells, in memory that it shares with its parent
+ * struct progress - a session's progress, in memory that it shares with its parent
  * @done: steps that have ended
  * @begun: per step: whether it has begun, then whether it has ended
- * @line: what was run for it, frames filled in
+ * @line: the line that was run for it, with frames filled in
  */
 struct progress {
 	unsigned int done;
@@ -64,15 +64,15 @@ struct progress {
 	char line[MAX_STEPS][STEP_BYTES];
 };
 
-/* Fill @steps with what @seed stands for. */
+/* Fill @steps with the steps of @seed. */
 void make_steps(u64 seed, struct step *steps, unsigned int nr);
 
 /**
- * run_session() - boot, do all steps, look at everything, exit
- * @turns: seed of the order in which harts go on; above the lowest 8 bits a number that
- *	decides the command line, too
+ * run_session() - boot, run all steps, check everything, exit
+ * @turns: seed of the order in which harts go on; the bits above the lowest 8 also
+ *	decide the command line
  *
- * Exits with 0 if all is well; whatever else is a failure, and said on stderr.
+ * Exits with 0 if all is well; anything else is a failure, with a message on stderr.
  */
 void run_session(const struct step *steps, unsigned int nr, u64 turns,
 		 struct progress *progress) __attribute__((noreturn));

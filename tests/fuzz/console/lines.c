@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What people type: mostly commands about the same few frames and memory blocks, so that
- * two consoles meet there; now and then nonsense.
+ * What users type: mostly commands about the same few frames and memory blocks, so that
+ * two consoles meet there; sometimes nonsense.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@ static struct text text(const char *fmt, ...)
 	return t;
 }
 
-/* A frame: of an "alloc", of boot memory, of the device's, or none. */
+/* A frame: of an "alloc", of boot memory, of the device's memory, or none. */
 static struct text frame(void)
 {
 	static const char *const odd[] = { "0",
@@ -62,7 +62,7 @@ static struct text frame(void)
 	return text("%s", PICK(odd));
 }
 
-/* Where an "alloc" or a "contig" is to lie: few places, of which some are a block's last frames. */
+/* The place of an "alloc" or a "contig": few places, some of them a block's last frames. */
 static struct text place(unsigned int order)
 {
 	const unsigned long block = (REGION_START >> 12) + 32768UL * below(4);
@@ -278,7 +278,7 @@ static void meeting(struct text line[2])
 	}
 }
 
-/* All blocks come or leave while a person looks at them. */
+/* All blocks come or leave while a user looks at them. */
 static void meeting_with_device(struct text line[2])
 {
 	static const char *const files[] = { "valid_zones", "valid_zones", "valid_zones", "state",
@@ -286,7 +286,7 @@ static void meeting_with_device(struct text line[2])
 	const char *file = PICK(files);
 	size_t len = sprintf(line[0].s, "cat");
 
-	/* As long as a line may be: the device needs its time. */
+	/* A line of the greatest length, to give the device time. */
 	for (unsigned int i = 0; i < 9; i++)
 		len += sprintf(line[0].s + len, " /sys/devices/system/memory/memory%lu/%s",
 			       FIRST_BLOCK + below(4), file);
