@@ -60,7 +60,7 @@ def no_power_switch(guest: Guest) -> None:
     guest.type('poweroff')
     guest.console.wait_for(r'^ebb: halted: .*\(SBI SRST\).* sifive,test0', COMMAND_LIMIT)
     guest.answers = False
-    expect((wrong := prove(guest)) is None, f'what was read from outside is no proof: {wrong}')
+    expect((wrong := prove(guest)) is None, f'the state read from outside proves nothing: {wrong}')
     guest.machine.stop()
 
 

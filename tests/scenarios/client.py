@@ -44,7 +44,7 @@ def client_waits_for_the_guest(guest: Guest) -> None:
     expect(guest.meminfo('MemTotal') > total + 500 * MIB, 'the guest does not have it in use')
     guest.check()
     says(guest, r'vm0: plugged 0, as requested, after \d+ ms\n', 'resize', '0')
-    expect(guest.meminfo('MemTotal') == total, 'the guest has it still')
+    expect(guest.meminfo('MemTotal') == total, 'the guest still has it')
     guest.check()
 
 

@@ -145,7 +145,7 @@ def unplug_that_fails(guest: Guest) -> None:
     expect(re.search(rf'^  last failure: {re.escape(line[2])}', guest.run('vmem'), re.M) is not None,
            'vmem does not say what the log says')
     device.request(int(line[1]) * MIB)
-    wait_for(lambda: '  last failure: none\n' in guest.run('vmem'), 'a failure is left')
+    wait_for(lambda: '  last failure: none\n' in guest.run('vmem'), 'vmem still shows a failure')
 
     guest.resize(256 * MIB)
     guest.run('hold evac:phase')

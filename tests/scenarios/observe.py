@@ -110,7 +110,7 @@ def emit_calls(guest: Guest) -> None:
     idle = [site.place for site in sites(guest) if site.reached == before[site.number] and '/mm/' in f'/{site.place}']
     expect(not idle, f'never reached: {", ".join(idle)}')
     unnoticed = [site.place for site in sites(guest) if '/mm/' in f'/{site.place}' and not notices(guest, watch, site)]
-    expect(not unnoticed, f'nobody notices that these are missing: {", ".join(unnoticed)}')
+    expect(not unnoticed, f'no check notices that these are missing: {", ".join(unnoticed)}')
 
 
 def notices(guest: Guest, watch: Watch, site: Site) -> bool:
@@ -135,7 +135,7 @@ def files_of(guest: Guest, archive: bytes) -> Path:
 def total(text: str, name: str) -> str:
     """A size of lsmem's last lines."""
     match = re.search(rf'^{name}: +(\S+)$', text, re.M)
-    expect(match is not None, f'lsmem says nothing of {name}')
+    expect(match is not None, f'lsmem says nothing about {name}')
     return match[1]
 
 
@@ -193,7 +193,7 @@ def silent_guest(guest: Guest) -> None:
     guest.recorder.stop()
     guest.resize(100 * MIB)
     guest.answers = False
-    expect((wrong := prove(guest)) is None, f'what was read from outside is no proof: {wrong}')
+    expect((wrong := prove(guest)) is None, f'the state read from outside proves nothing: {wrong}')
 
 
 def ebbt(*words: str) -> None:
@@ -217,5 +217,5 @@ def hung_guest(guest: Guest) -> None:
         ebbt('rescue', str(rescued), '--rundir', str(guest.machine.rundir), '--elf', elf)
         rescued.write_bytes(guest.recorder.path.read_bytes() + rescued.read_bytes().partition(b'\n')[2])
         ebbt('replay', str(rescued))
-    expect((wrong := prove(guest)) is None, f'what was read from outside is no proof: {wrong}')
+    expect((wrong := prove(guest)) is None, f'the state read from outside proves nothing: {wrong}')
     guest.machine.stop()

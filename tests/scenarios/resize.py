@@ -115,7 +115,7 @@ def large_blocks(guest: Guest) -> None:
         guest.resize(size, 'vm1')
         guest.check()
     most = Elf(guest.machine.config.kernel).layout()['VIRTIO_MEM_BLOCK_MAX']
-    expect(most == 128 * MIB, f'ebb takes blocks of {most >> 20} MiB now: they belong into this scenario')
+    expect(most == 128 * MIB, f'ebb accepts blocks of {most >> 20} MiB now: add them to this scenario')
     try:
         Machine(replace(guest.machine.config, devices=[MemDevice(block=2 * most)], rundir=f'{guest.machine.rundir}/x')).prepare()
     except MachineError as why:

@@ -121,7 +121,7 @@ def nothing_moves_in_vain(guest: Guest) -> None:
     guest.refuse(f'contig 512 at {pfn - 100:#x} wait 1')
     expect(moved(guest) == before, 'pages moved before the wait')
     text = guest.run('chmem -d 256M')
-    expect(f'memory{blocks[1]}: offline failed: pfn {pfn:#x}' in text, f'not said why another block left: {text}')
+    expect(f'memory{blocks[1]}: offline failed: pfn {pfn:#x}' in text, f'it does not say why another block left: {text}')
     expect([state(guest, block) for block in blocks] == ['offline', 'online', 'offline'], 'other blocks are offline')
     expect(moved(guest) == before + 20, f'{moved(guest) - before} pages moved')
     guest.run('mm check')
