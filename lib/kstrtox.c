@@ -52,7 +52,7 @@ int kstrtou64(const char *s, unsigned int base, u64 *res)
 	base = take_base(&s, base);
 	err = take_digits(&s, base, &val);
 	if (*s)
-		return -EINVAL; /* rather than that the number before it is large */
+		return -EINVAL; /* even if the number before it overflows */
 	if (!err)
 		*res = val;
 	return err;
@@ -116,7 +116,7 @@ int kstrtosize(const char *s, u64 *res)
 
 	shift = suffix_shift(*s);
 	if (s[shift != 0])
-		return -EINVAL; /* rather than that the number before it is large */
+		return -EINVAL; /* even if the number before it overflows */
 	if (!err && val << shift >> shift != val)
 		err = -EOVERFLOW;
 	if (!err)

@@ -74,7 +74,7 @@ int try_remove_memory(struct mm *mm, unsigned long block, struct mm_failure *why
 	return err;
 }
 
-/* Bring a section online again, with its online type and in its zone of before. */
+/* Bring a section online again, with its previous online type, in its previous zone. */
 static void restore_section(struct mem_section *s)
 {
 	struct mm_failure why = { .pfn = PFN_NONE };

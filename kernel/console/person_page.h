@@ -50,7 +50,7 @@ enum person_result {
  * @r: what is wanted
  * @pfn: its first frame
  *
- * Context: thread, no spinlock held; so for all functions here. Waits while another
+ * Context: thread, no spinlock held; the same for all functions here. Waits while another
  * console's request is at work.
  * Return: 0; -ENOMEM there is no free chunk; -EBUSY the frames at r->at are not free;
  * -EINVAL they lie in no online memory block; -ENOSPC PERSON_MOVABLE_PAGES are out.
