@@ -77,8 +77,7 @@ static void await_end(const struct hart *hart)
 	patience_start(&patience, SPIN_LIMIT_NS);
 	while (!has_answered(hart)) {
 		if (!patience_lasts(&patience))
-			panic("hart %u has been in the function of a grace period for "
-			      "%llu s",
+			panic("hart %u has run the function of a grace period for %llu s",
 			      hart->id, SPIN_LIMIT_NS / NSEC_PER_SEC);
 		arch_cpu_relax();
 	}
@@ -113,9 +112,8 @@ int on_each_hart(void (*fn)(void *arg), void *arg, u64 timeout_ns) __no_lock_ana
 	might_sleep();
 	patience_start(&patience, timeout_ns);
 	if (mutex_lock_patience(&request_lock, &patience) != 0) {
-		pr_warn_ratelimited(
-			&log, "grace period: the previous one did not end within %llu ms",
-			(unsigned long long)(timeout_ns / NSEC_PER_MSEC));
+		pr_warn_ratelimited(&log, "grace period: another one did not end within %llu ms",
+				    (unsigned long long)(timeout_ns / NSEC_PER_MSEC));
 		return -ETIMEDOUT;
 	}
 	self = this_hart();
@@ -128,13 +126,12 @@ int on_each_hart(void (*fn)(void *arg), void *arg, u64 timeout_ns) __no_lock_ana
 	for_each_hart(hart) {
 		if (hart == self || await(hart, &patience))
 			continue;
-		pr_warn_ratelimited(
-			&log,
-			"hart %u (hartid %llu) reached no quiescent point within "
-			"%llu ms: it runs thread %s",
-			hart->id, (unsigned long long)hart->hartid,
-			(unsigned long long)(timeout_ns / NSEC_PER_MSEC),
-			thread_name(READ_ONCE(hart->current)));
+		pr_warn_ratelimited(&log,
+				    "hart %u (hartid %llu) reached no quiescent point within "
+				    "%llu ms: it runs thread %s",
+				    hart->id, (unsigned long long)hart->hartid,
+				    (unsigned long long)(timeout_ns / NSEC_PER_MSEC),
+				    thread_name(READ_ONCE(hart->current)));
 		err = -ETIMEDOUT;
 	}
 	mutex_unlock(&request_lock);

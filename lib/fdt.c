@@ -145,8 +145,7 @@ static int open_header(struct fdt *fdt, size_t limit, u32 *header, const char **
 		*header += sizeof(u32);
 	fdt->size = header_word(fdt, HEADER_SIZE);
 	if (fdt->size > limit || fdt->size > FDT_MAX_SIZE)
-		return fail(why, -E2BIG,
-			    "larger than 2 MiB or than the memory that holds it");
+		return fail(why, -E2BIG, "larger than 2 MiB or than the memory that it is in");
 	if (fdt->size < *header)
 		return fail(why, -EINVAL, "smaller than its own header");
 	return 0;

@@ -257,15 +257,12 @@ const char *machine_digest_memory(struct machine_info *info)
 			MACHINE_MAX_MEMORY, memory_lost >> 10);
 	add_reserved(info, info->kernel);
 	if (fdt_for_each_reserved(&machine_fdt, visit_reserved, info) != 0)
-		return "ebb cannot tell which memory belongs to the firmware: "
-		       "fix the device tree";
+		return "ebb cannot tell which memory is the firmware's: fix the device tree";
 	set_reach(info);
 	cut_to_reach(info);
 	while (i < info->nr_memory && !holds_kernel(info, &info->memory[i]))
 		i++;
-	return i < info->nr_memory
-		       ? NULL
-		       : "the kernel lies outside the memory that the device tree names";
+	return i < info->nr_memory ? NULL : "the kernel lies outside the device tree's memory";
 }
 
 static int visit_cpu(void *ctx, const struct fdt_cpu *cpu)
@@ -276,8 +273,7 @@ static int visit_cpu(void *ctx, const struct fdt_cpu *cpu)
 
 	if (cpu->err) {
 		fdt_path(cpu->node, path, sizeof(path));
-		pr_warn("%s: reg %s: this hart is not used\n", path,
-			fault_words(cpu->err));
+		pr_warn("%s: reg %s: this hart is not used\n", path, fault_words(cpu->err));
 		return 0;
 	}
 	/* Two nodes with the same id are one hart; the boot hart is in the list already. */

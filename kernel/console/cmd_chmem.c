@@ -50,9 +50,7 @@ static int parse_range(const char *text, struct request *r, struct sink *out)
 		b = a;
 	if (!r->by_blocks) {
 		if (a % (1UL << SECTION_SHIFT) || (b + 1) % (1UL << SECTION_SHIFT))
-			return bad(out,
-				   "does not start and end at a memory block's border",
-				   text);
+			return bad(out, "does not start and end at block borders", text);
 		a >>= SECTION_SHIFT;
 		b >>= SECTION_SHIFT;
 	}

@@ -90,8 +90,7 @@ static int cmd_step(int, char **, struct sink *out)
 	hold_step();
 	return show_held(out, ktime_ns() + STEP_NS);
 }
-COMMAND(step, "step",
-	"let the held evacuation go on to the next event of that name, and show where",
+COMMAND(step, "step", "let the held evacuation go on to the next such event, and show where",
 	cmd_step);
 
 static int cmd_go(int, char **, struct sink *)

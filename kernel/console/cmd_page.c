@@ -64,8 +64,7 @@ static void print_state(unsigned long pfn, const struct page_state *st, struct s
 	sink_printf(out, "\n    memory%lu, pageblock %u: %s%s, %s\n",
 		    pfn / PAGES_PER_SECTION, pageblock_index(pfn),
 		    migratetype_name(st->migratetype), st->isolated ? ", isolated" : "",
-		    st->uniform ? "one descriptor for all its frames"
-				: "a descriptor per frame");
+		    st->uniform ? "one descriptor for all its frames" : "a descriptor per frame");
 	if (page_type_count_rule(st->type) == PAGE_COUNT_COUNTED)
 		sink_printf(out, "    count %u\n", st->count);
 	slab = slab_name_of(&kernel_mm, pfn);
@@ -103,8 +102,7 @@ static int cmd_dump_page(int argc, char **argv, struct sink *out)
 	sink_printf(out, "    descriptor at 0x%lx\n", (unsigned long)page);
 	return 0;
 }
-COMMAND(dump_page, "dump_page PFN", "show everything that is known about a frame",
-	cmd_dump_page);
+COMMAND(dump_page, "dump_page PFN", "show all that is known about a frame", cmd_dump_page);
 
 static int parse_alloc(int argc, char **argv, struct person_alloc *r, struct sink *out)
 {

@@ -116,8 +116,7 @@ static int cmd_echo(int argc, char **argv, struct sink *out)
 	if (file && argc == first + 1)
 		return pseudofs_store(file, argv[first], out);
 	if (file) {
-		sink_puts(out, "echo: only one word can be written to a file: "
-			       "echo WORD > FILE\n");
+		sink_puts(out, "echo: only one word can be written: echo WORD > FILE\n");
 		return -EINVAL;
 	}
 	for (i = first; i < argc; i++)

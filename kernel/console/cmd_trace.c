@@ -38,8 +38,7 @@ static int trace_mute_site(const char *number, enum trace_switch on, struct sink
 
 	if (kstrtou64(number, 10, &site) == 0 && trace_mute(site, on) == 0)
 		return 0;
-	sink_printf(out, "trace: \"%s\" is not a site; \"trace sites\" lists them\n",
-		    number);
+	sink_printf(out, "trace: \"%s\" is not a site; \"trace sites\" lists them\n", number);
 	return -ENOENT;
 }
 

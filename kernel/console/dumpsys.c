@@ -150,8 +150,7 @@ static void tar_kpageflags(struct tar *tar)
 	}
 	tar_pad(tar, end * sizeof(u64));
 }
-static_assert(PAGES_PER_SECTION % (BUFFER_BYTES / sizeof(u64)) == 0,
-	      "one section per piece");
+static_assert(PAGES_PER_SECTION % (BUFFER_BYTES / sizeof(u64)) == 0, "a section per piece");
 
 int dumpsys_write(struct sink *out)
 {

@@ -19,10 +19,8 @@ static enum mhp_online_type parse_online_type(const char *word, struct sink *out
 	for (i = 0; i < NR_ONLINE_TYPES; i++)
 		if (strcmp(word, online_type_name((enum mhp_online_type)i)) == 0)
 			return (enum mhp_online_type)i;
-	sink_printf(
-		out,
-		"\"%s\": expected one of: offline online online_kernel online_movable\n",
-		word);
+	sink_printf(out, "\"%s\": expected one of: offline online online_kernel online_movable\n",
+		    word);
 	return NR_ONLINE_TYPES;
 }
 

@@ -97,8 +97,7 @@ static __cold void hold_here(const struct hold_request *r, enum trace_event_id e
 		   .before = event);
 	if (let_go || cancelled(r))
 		return;
-	pr_warn("evac: held for %u ms at pfn 0x%lx: goes on, and the hold point is "
-		"unset\n",
+	pr_warn("evac: held for %u ms at pfn 0x%lx: goes on, the hold point is unset\n",
 		(u32)(hold_limit_ns / NSEC_PER_MSEC), (unsigned long)pfn);
 	hold_set(&(struct hold_place){ .at = HOLD_ANYWHERE });
 }

@@ -306,8 +306,7 @@ static void trouble_passes(struct ktest *test)
 /* One line each time that device and driver begin to disagree. */
 static void disagreements_are_said(struct ktest *test)
 {
-	static const char words[] = "98 MiB are plugged according to the device, 100 MiB "
-				    "according to the driver";
+	static const char words[] = "the device has 98 MiB plugged, the driver 100 MiB";
 	struct vmem_rig *rig = vmem_rig_open(test);
 	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 128 * MIB, 2 * MIB);
 
@@ -326,8 +325,7 @@ static void disagreements_are_said(struct ktest *test)
 	fm->config.plugged_size = 100 * MIB;
 	vmem_rig_resize(rig, 0, 90 * MIB);
 	KTEST_EXPECT_EQ(test,
-			times_logged("100 MiB are plugged according to the device, 90 "
-				     "MiB according to the driver"),
+			times_logged("the device has 100 MiB plugged, the driver 90 MiB"),
 			1);
 }
 

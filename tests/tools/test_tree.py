@@ -125,7 +125,8 @@ class TreeTest(unittest.TestCase):
                             r'80000000-87ffffff : System RAM', **memory(half, ('90000000', reg), rest))
         self.expect(0, r'80000000-87ffffff : System RAM', AGREES,
                     **memory(('80000000', '0 0x80000000 0 0x6000000 0 0x84000000 0 0x4000000'), ('80000001', half[1])))
-        self.expect(HARNESS, "the kernel lies outside the memory that the device tree names", **memory(('40000000', '0 0x40000000 0 0x1000000')))
+        self.expect(HARNESS, "the kernel lies outside the device tree's memory",
+                    **memory(('40000000', '0 0x40000000 0 0x1000000')))
 
     def test_400_ranges_of_memory(self):
         small = [(f'{at:x}', f'0 {at:#x} 0 0x1000') for at in range(0x81000000, 0x81000000 + 400 * 0x3000, 0x3000)]

@@ -82,9 +82,8 @@ static void port_named(struct vport *port, const char *name)
 	strscpy(port->name, name, sizeof(port->name));
 	port->service = find_service(port->name);
 	if (!port->service) {
-		pr_info_ratelimited(&port->con->vdev->log,
-				    "port %u is \"%s\", which has no service", port->id,
-				    port->name);
+		pr_info_ratelimited(&port->con->vdev->log, "port %u is \"%s\": no service",
+				    port->id, port->name);
 		return;
 	}
 	ret = vport_start(port);
@@ -133,10 +132,9 @@ static void control_message(struct virtio_console *con, const char *text, u32 le
 	name[len - sizeof(msg)] = '\0';
 	if (msg.id >= VCON_PORTS || !con->port[msg.id].rx) {
 		if (msg.event == VCON_PORT_ADD)
-			pr_warn_ratelimited(
-				&con->vdev->log,
-				"port %u is not used: only ports below %u are used",
-				msg.id, VCON_PORTS);
+			pr_warn_ratelimited(&con->vdev->log,
+					    "port %u is not used: only ports below %u are",
+					    msg.id, VCON_PORTS);
 		return;
 	}
 	port_changed(&con->port[msg.id], msg.event, msg.value, name);

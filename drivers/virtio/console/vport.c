@@ -243,8 +243,7 @@ static int await_tx(struct vport *port)
 		if (virtqueue_enable_cb(port->tx) &&
 		    !wait_event_patience(&port->wait, can_go_on(port), &patience)) {
 			pr_warn_ratelimited(&port->con->vdev->log,
-					    "port %s: the host reads nothing: "
-					    "an answer is cut off",
+					    "port %s: the host reads nothing, an answer is cut",
 					    port->name);
 			return -EPIPE;
 		}

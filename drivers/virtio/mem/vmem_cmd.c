@@ -123,8 +123,7 @@ static int reset_device(struct virtio_mem *vm, enum vmem_reset how, struct sink 
 	}
 	if (virtio_is_broken(vm->vdev)) {
 		sink_printf(out, "%s: %s%s\n", vm->name, vm->vdev->why,
-			    READ_ONCE(vm->silent) ? "; \"vmem reset -f\" resets it anyway"
-						  : "");
+			    READ_ONCE(vm->silent) ? "; \"vmem reset -f\" resets it anyway" : "");
 		return -EIO;
 	}
 	sink_printf(out, "%s: reset, plugged %s\n", vm->name,

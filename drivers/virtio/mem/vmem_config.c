@@ -34,8 +34,7 @@ static const char *config_fault(const struct virtio_mem_config *c)
 	if (!IS_POWER_OF_2(c->block_size) || c->block_size < PAGE_SIZE)
 		return "the block size is not a power of two of at least 4 KiB";
 	if (c->block_size > BLOCK_MAX)
-		return "blocks larger than 128 MiB are not supported: start the device "
-		       "with smaller blocks";
+		return "blocks larger than 128 MiB are not supported: start it with smaller blocks";
 	if (!IS_ALIGNED(c->addr | c->region_size, c->block_size))
 		return "the region is not aligned to its block size";
 	if (c->region_size == 0 || c->addr + c->region_size < c->addr)
@@ -95,8 +94,7 @@ static void check_plugged(struct virtio_mem *vm)
 		return; /* the driver asks the device anyway */
 	if (theirs != ours && vm->said.mismatch != theirs)
 		pr_warn_ratelimited(&vm->vdev->log,
-				    "%s: %lu MiB are plugged according to the device, "
-				    "%lu MiB according to the driver",
+				    "%s: the device has %lu MiB plugged, the driver %lu MiB",
 				    vm->name, theirs >> 20, ours >> 20);
 	vm->said.mismatch = theirs == ours ? ~0UL : theirs;
 }

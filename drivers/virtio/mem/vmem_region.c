@@ -71,8 +71,7 @@ static int set_bounds(struct virtio_mem *vm)
 
 	arch_mappable_range(&low, &high);
 	if (start < low || end > high)
-		pr_warn("%s: only 0x%lx-0x%lx can be mapped, the rest of its region is "
-			"not used",
+		pr_warn("%s: only 0x%lx-0x%lx can be mapped, the rest is not used",
 			vm->name, low, high - 1);
 	start = ALIGN_UP(max(start, low), granule);
 	end = ALIGN_DOWN(min(end, high), granule);

@@ -293,8 +293,7 @@ void vmem_drop_offline(struct virtio_mem *vm)
 		    memory_block_state(vm->mm, id) != MEM_BLOCK_OFFLINE)
 			continue;
 		if (try_remove_memory(vm->mm, id, &why)) {
-			pr_warn("%s: memory%lu stays offline without a driver", vm->name,
-				id);
+			pr_warn("%s: memory%lu stays offline without a driver", vm->name, id);
 			continue;
 		}
 		vmem_mark_taken(map, i, map->block[i].plugged);

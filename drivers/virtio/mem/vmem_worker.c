@@ -106,10 +106,8 @@ static int clear_leftovers(struct virtio_mem *vm)
 	const int ret = vmem_request_one(vm, VIRTIO_MEM_REQ_UNPLUG_ALL, 0, 0);
 
 	if (!ret) {
-		pr_info_ratelimited(
-			&vm->vdev->log,
-			"%s: unplugged memory that was plugged before the driver came",
-			vm->name);
+		pr_info_ratelimited(&vm->vdev->log,
+				    "%s: unplugged memory from before the driver came", vm->name);
 		vm->unplug_all = false;
 		vm->unsure = false;
 	}
