@@ -53,7 +53,7 @@ static void memory_beyond_the_table(struct ktest *test)
 	log_mark();
 	KTEST_EXPECT_EQ(test, mm_populate(w->mm, &w->mb), -E2BIG);
 	KTEST_EXPECT_TRUE(test,
-			  times_logged("metadata of 133 MiB of memory lies beyond"));
+			  times_logged("metadata of 133 MiB of memory lies outside"));
 }
 
 /* Memory is what is there of whole frames; boot pages hold nothing of before. */

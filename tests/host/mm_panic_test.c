@@ -459,7 +459,7 @@ static const struct death deaths[] = {
 	{ "frames_that_are_free", frames_that_are_free, "BUG at mm/pageblock.c" },
 	{ "materialised_twice", materialised_twice, "BUG at mm/pageblock.c" },
 	{ "kfree_of_the_middle", kfree_of_the_middle,
-	  "is not the start of what was allocated" },
+	  "is not the start of an allocation" },
 	{ "free_object_twice", free_object_twice, "double free of" },
 	{ "free_inside_object", free_inside_object, "is no object of cache one" },
 	{ "free_into_other_cache", free_into_other_cache,
