@@ -53,7 +53,7 @@ extern spinlock_t sched_lock;
  * @stack: lowest address, NULL for idle threads
  * @timeout: wakes it at a deadline
  * @joiner: to be woken when it has ended
- * @held_ns: for how long it was at hold points (kernel/trace/hold.h)
+ * @held_ns: the time that it spent at hold points (kernel/trace/hold.h)
  * @mutexes: those that it holds, the last taken first
  * @held: the locks that it holds, for the lock-order checker; interrupts off
  * @nr_held: their number

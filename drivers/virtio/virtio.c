@@ -136,12 +136,8 @@ int virtio_device_ready(struct virtio_device *vdev)
 	const int ret = vdev->ops->irq_start(vdev);
 
 	if (ret) {
-		virtio_broken(
-			vdev, "no interrupt%s (error %d)",
-			ret == -ENODEV
-				? ": its line leads to no controller that ebb drives"
-				: "",
-			ret);
+		virtio_broken(vdev, "no interrupt%s (error %d)", ret == -ENODEV ?
+			      ": its line leads to no controller that ebb drives" : "", ret);
 		return ret;
 	}
 	add_status(vdev, VIRTIO_STATUS_DRIVER_OK);		/* step 8 */

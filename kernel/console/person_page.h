@@ -66,7 +66,7 @@ int person_page_alloc(const struct person_alloc *r, unsigned long *pfn);
 enum person_result person_page_free(unsigned long pfn, unsigned int order,
 				    struct page_state *st);
 
-/* Pin the chunk of a frame, any number, or unpin it; @st as above. */
+/* Pin or unpin the chunk of frame @pfn, any number; @st as above. */
 enum person_result person_page_set_pinned(unsigned long pfn, bool pinned, struct page_state *st);
 
 #endif
