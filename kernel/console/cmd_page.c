@@ -246,15 +246,11 @@ static void show_irqs_off(struct sink *out)
 {
 	struct hart *hart;
 
-	for_each_hart(hart) {
-		const u64 ns = READ_ONCE(hart->irqs_off_longest);
-		const void *by = READ_ONCE(hart->irqs_off_longest_by);
-
-		if (ns)
+	for_each_hart(hart)
+		if (READ_ONCE(hart->irqs_off_longest))
 			sink_printf(out, "hart %u: interrupts were off for %lu ns at most, by %s\n",
-				    hart->id, (unsigned long)ns,
-				    symbol_lookup((unsigned long)by, NULL));
-	}
+				    hart->id, READ_ONCE(hart->irqs_off_longest),
+				    symbol_lookup((u64)READ_ONCE(hart->irqs_off_longest_by), NULL));
 }
 
 static int mm_check_command(struct sink *out)

@@ -186,10 +186,8 @@ static bool all_named(struct virtio_console *con)
 
 	mutex_lock(&con->ctl_lock);
 	for (u32 id = 0; id < VCON_PORTS; id++) {
-		const struct vport *port = &con->port[id];
-
-		nr += port->added;
-		unnamed += port->added && !port->name[0];
+		nr += con->port[id].added;
+		unnamed += con->port[id].added && !con->port[id].name[0];
 	}
 	mutex_unlock(&con->ctl_lock);
 	return nr != 0 && unnamed == 0;

@@ -47,6 +47,17 @@ static_assert(sizeof(struct vcon_control) == 8, "spec 5.3.6.2");
 static_assert(VPORT_RX_SLOTS * VPORT_RX_BYTES + VPORT_TX_SLOTS * VPORT_TX_BYTES <=
 	      (4096 << VPORT_FRAMES_ORDER), "a port's buffers fit its chunk");
 
+/*
+ * Lock keys:
+ *   (c) constant: of a device after probe, of a port from its start to its end
+ *   (k) ctl_lock; the port's thread reads what was there when it started
+ *   (r) ctl_lock to write; others read with READ_ONCE() or acquire
+ *   (t) the port's thread alone, once it runs
+ *   (w) the port's thread writes; others read with READ_ONCE()
+ *   (a) several threads write: WRITE_ONCE() and READ_ONCE()
+ *   (o) has keys or a lock of its own
+ */
+
 /**
  * struct vport - one port
  * @con: its device
@@ -68,14 +79,6 @@ static_assert(VPORT_RX_SLOTS * VPORT_RX_BYTES + VPORT_TX_SLOTS * VPORT_TX_BYTES 
  * @rx_at, @rx_left: the unread rest of the current receive buffer
  * @tx_free: bit n: the device does not have send buffer n
  * @tx_doubted: the host closed its side, and may have lost the other send buffers
- *
- * Lock keys:
- *   (c) constant from the start of the port to its end
- *   (k) @con->ctl_lock; the port's thread reads what was there when it started
- *   (r) @con->ctl_lock to write; others read with READ_ONCE() or acquire
- *   (t) the port's thread alone, once it runs
- *   (w) the port's thread writes; others read with READ_ONCE()
- *   (a) several threads write: WRITE_ONCE() and READ_ONCE()
  */
 struct vport {
 	struct virtio_console *con;		/* (c) */
@@ -106,11 +109,6 @@ struct vport {
  *	@work uses them as soon as any queue interrupts
  * @leaves: the driver leaves, and handles no more messages
  * @work: handles control messages
- *
- * Lock keys:
- *   (c) constant after probe
- *   (k) @ctl_lock
- *   (o) has keys of its own
  */
 struct virtio_console {
 	struct virtio_device *vdev;		/* (c) */

@@ -114,54 +114,62 @@ struct vmem_slot {
  * @retry_ns: the next back-off
  * @answer_ns: how long an answer may take
  * @said: the subject of the last line in the log
- * shared: @lock protects @trouble, @trouble_block, @trouble_set
+ * @trouble, @trouble_block, @trouble_set: what status lines say of the last failure
+ *
+ * Lock keys:
+ *   (c) constant after probe
+ *   (w) the worker alone; status lines show it as it is, and may mix two moments
+ *   (a) several threads: atomic operations, or WRITE_ONCE() and READ_ONCE()
+ *   (m) vmem_list_mutex to write, read with READ_ONCE()
+ *   (l) @lock; the worker, which alone writes it, reads it without
  */
 struct virtio_mem {
-	struct virtio_device *vdev;
-	struct mm *mm;
-	unsigned int id;
-	char name[8];
-	struct memory_owner owner;
-	struct virtqueue *vq;
-	struct virtio_mem_config config, fixed;
-	struct vmem_map map;
-	unsigned long target;
-	bool unplug_all;
-	bool unsure;
-	struct vmem_run runs[VMEM_RUNS];
-	struct vmem_slot slot[VMEM_RUNS];
-	unsigned int nr_open;
-	unsigned int nr_slots;
+	struct virtio_device *vdev;			/* (c) */
+	struct mm *mm;					/* (c) */
+	unsigned int id;				/* (c) */
+	char name[8];					/* (c) */
+	struct memory_owner owner;			/* (c) */
+	struct virtqueue *vq;				/* (c) */
+	struct virtio_mem_config config;		/* (w) */
+	struct virtio_mem_config fixed;			/* (c) */
+	struct vmem_map map;				/* (w) */
+	unsigned long target;				/* (w) */
+	bool unplug_all;				/* (w) */
+	bool unsure;					/* (w) */
+	struct vmem_run runs[VMEM_RUNS];		/* (w) */
+	struct vmem_slot slot[VMEM_RUNS];		/* (w) */
+	unsigned int nr_open;				/* (w) */
+	unsigned int nr_slots;				/* (c) */
 	struct wait_queue answers;
 	struct wait_queue wake;
-	u32 config_changed;
-	u32 stopping;
-	u32 unblocked;
-	u32 reset_asked;
-	u32 nr_resets;
+	u32 config_changed;				/* (a) */
+	u32 stopping;					/* (a) */
+	u32 unblocked;					/* (a) */
+	u32 reset_asked;				/* (a) */
+	u32 nr_resets;					/* (a) */
 	struct wait_queue resets;
-	u32 users;
-	u32 leaves;
-	u64 restart_ns;
-	bool silent;
-	struct vmem_slot question;
-	int result;
-	u64 retry_ns;
-	u64 answer_ns;
-	struct thread *thread;
-	u64 nr_requests[VIRTIO_MEM_REQ_STATE + 1];
-	u64 nr_answers[VMEM_LOST + 1];
+	u32 users;					/* (m) */
+	u32 leaves;					/* (m) */
+	u64 restart_ns;					/* (w) */
+	bool silent;					/* (w) */
+	struct vmem_slot question;			/* (w) */
+	int result;					/* (w) */
+	u64 retry_ns;					/* (w) */
+	u64 answer_ns;					/* (c) */
+	struct thread *thread;				/* (c) */
+	u64 nr_requests[VIRTIO_MEM_REQ_STATE + 1];	/* (w) */
+	u64 nr_answers[VMEM_LOST + 1];			/* (w) */
 	struct {
-		u64 requested;
-		u64 plugged;
-		int result;
-		unsigned long pfn; /* the obstacle */
-		u64 mismatch;
-	} said;
+		u64 requested;				/* (w) */
+		u64 plugged;				/* (w) */
+		int result;				/* (w) */
+		unsigned long pfn;			/* (w) the obstacle */
+		u64 mismatch;				/* (w) */
+	} said;						/* (w) */
 	spinlock_t lock;
-	struct mm_failure trouble;
-	unsigned long trouble_block;
-	bool trouble_set;
+	struct mm_failure trouble;			/* (l) */
+	unsigned long trouble_block;			/* (l) */
+	bool trouble_set;				/* (l) */
 };
 
 /* --- virtio_mem.c --------------------------------------------------------- */
