@@ -158,6 +158,8 @@ int add_memory(struct mm *mm, unsigned long block, struct memory_owner *owner, u
 	       struct mm_failure *why)
 {
 	struct mm_failure online_why = { .pfn = PFN_NONE };
+	/* Users change it without the lock. */
+	const enum mhp_online_type type = READ_ONCE(mm->default_online_type);
 	struct mem_section *s = NULL;
 	int err, online = 0;
 
@@ -168,8 +170,8 @@ int add_memory(struct mm *mm, unsigned long block, struct memory_owner *owner, u
 		if (!s)
 			err = mm_fail(why, MM_REASON_NO_MEMORY, block << SECTION_PFN_SHIFT);
 	}
-	if (s && mm->default_online_type != MMOP_OFFLINE)
-		online = online_section(s, mm->default_online_type, &online_why);
+	if (s && type != MMOP_OFFLINE)
+		online = online_section(s, type, &online_why);
 	if (s)
 		mm_reserve_refill(mm);
 	mutex_unlock(&mm->hotplug_lock);

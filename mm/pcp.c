@@ -79,7 +79,7 @@ void pcp_set_limits(struct mm *mm)
 	unsigned long managed = 0, nr = 0, share, diff;
 
 	for (unsigned int i = 0; i < NR_ZONES; i++)
-		managed += mm->zone[i].managed;
+		managed += READ_ONCE(mm->zone[i].managed);
 	for (unsigned int i = 0; i < MAX_HARTS; i++)
 		nr += mm->pcp[i] != &pcp_none;
 	share = managed / (8 * max(nr, 1UL));

@@ -33,26 +33,32 @@ struct pcp_stack {
  * @row: the stacks of its migrate type
  * @armed: bit mt * 16 + order: the stack was used since the last drain
  * @high_pages: pages in stacks above PCP_SMALL_ORDER
- * @high_limit: most pages allowed there; other harts write it at any time
- * @share: share of memory that the limits are for, in frames; under the hotplug lock
+ * @high_limit: most pages allowed there
+ * @share: share of memory that the limits are for, in frames
  * @small: by migrate type * 16 + order; the stacks of other orders are always empty, so
  *	   that the fast paths need no check of order and GFP_ZERO
  * @high: by migrate type * 16 + order, for the other orders
  * @none: always PFN_NONE; the base of an always-empty stack points behind it
+ *
+ * Lock keys:
+ *   (c) constant after mm_hart_init()
+ *   (o) the hart itself alone; of the stacks, @cap and @batch are (a)
+ *   (h) mm->hotplug_lock
+ *   (a) WRITE_ONCE() under mm->hotplug_lock, READ_ONCE() by the hart
  */
 struct pcp {
-	unsigned long block;
-	struct pageblock *pb;
-	u64 state;
-	struct pcp_stack *row;
-	u64 armed;
-	unsigned long high_pages;
-	unsigned long high_limit;
-	unsigned long share;
-	struct pcp_stack small[PCP_ROWS * 16];
-	struct pcp_stack high[(NR_MIGRATE_STORED + 1) * 16];
-	unsigned long none;
-	unsigned long slots[NR_MIGRATE_STORED][PCP_MAX_CHUNKS + NR_PAGE_ORDERS];
+	unsigned long block;			/* (o) */
+	struct pageblock *pb;			/* (o) */
+	u64 state;				/* (o) */
+	struct pcp_stack *row;			/* (o) */
+	u64 armed;				/* (o) */
+	unsigned long high_pages;		/* (o) */
+	unsigned long high_limit;		/* (a) */
+	unsigned long share;			/* (h) */
+	struct pcp_stack small[PCP_ROWS * 16];	/* (o) */
+	struct pcp_stack high[(NR_MIGRATE_STORED + 1) * 16]; /* (o) */
+	unsigned long none;			/* (c) */
+	unsigned long slots[NR_MIGRATE_STORED][PCP_MAX_CHUNKS + NR_PAGE_ORDERS]; /* (o) */
 };
 static_assert(sizeof(struct pcp) <= 4 * PAGE_SIZE, "see mm_hart_init()");
 

@@ -91,6 +91,21 @@ enum free_area_id {
 #define SECTION_EARLY	    BIT(2) /* from boot; metadata in boot memory; never offline */
 #define SECTION_SELF_HOSTED BIT(3) /* metadata lies in its own first plugged granule */
 
+/*
+ * Lock keys:
+ *   (c) constant while the section, zone or mm is in use
+ *   (h) mm->hotplug_lock
+ *   (z) lock of the zone that the section is in; mm->hotplug_lock if it is in none
+ *   (b) both of these to write, one of them to read
+ *   (e) the request that takes the block away, in state GOING_OFFLINE or REMOVING
+ *   (r) mm->reserve_lock
+ *   (a) atomic operations, or WRITE_ONCE() and READ_ONCE()
+ *   (n) has keys of its own
+ *
+ * Walkers and views read fields of (h), (z) and (b) without the lock, by READ_ONCE(): what
+ * they show was true a moment ago.
+ */
+
 /**
  * struct mem_section - 128 MiB of frames, which is also one memory block
  * @avail: bit b of avail[k]: pageblock b's largest free chunk has order k and it
@@ -115,26 +130,26 @@ enum free_area_id {
  * @pb: the 64 pageblocks
  */
 struct mem_section {
-	u64 avail[NR_PAGE_ORDERS];
-	u64 mt[NR_MIGRATE_STORED];
-	u64 *free_bits;
-	unsigned long start_pfn;
-	struct zone *zone __only_for("zones of kept sections");
-	struct mm *mm;
-	u64 unmapped;
-	u64 hole;
-	u64 boot;
-	u32 flags;
-	u8 state;
-	u8 online_type;
-	u8 nr_hwpoison;
-	u8 restore;
-	u32 present;
-	unsigned long host_pfn;
-	struct memory_owner *owner;
-	struct mem_section *next;
-	struct notifier_start told;
-	struct pageblock pb[PAGEBLOCKS_PER_SECTION];
+	u64 avail[NR_PAGE_ORDERS];	/* (z) */
+	u64 mt[NR_MIGRATE_STORED];	/* (z) */
+	u64 *free_bits;			/* (c) */
+	unsigned long start_pfn;	/* (c) */
+	struct zone *zone __only_for("zones of kept sections"); /* (b) */
+	struct mm *mm;			/* (c) */
+	u64 unmapped;			/* (h) */
+	u64 hole;			/* (h) */
+	u64 boot;			/* (c) */
+	u32 flags;			/* (h) */
+	u8 state;			/* (h) */
+	u8 online_type;			/* (h) */
+	u8 nr_hwpoison;			/* (h) */
+	u8 restore;			/* (h) */
+	u32 present;			/* (h) */
+	unsigned long host_pfn;		/* (c) */
+	struct memory_owner *owner;	/* (h) */
+	struct mem_section *next;	/* (e) */
+	struct notifier_start told;	/* (e) */
+	struct pageblock pb[PAGEBLOCKS_PER_SECTION]; /* (z) */
 };
 static_assert(sizeof(struct mem_section) <= 2048, "two sections fit a page");
 
@@ -180,20 +195,20 @@ enum zone_watermark { WMARK_MIN, WMARK_LOW, WMARK_HIGH, NR_WMARK };
  */
 struct zone {
 	spinlock_t lock;
-	struct mm *mm;
-	enum zone_type type;
-	unsigned long start_pfn;
-	unsigned long spanned;
-	unsigned long present;
-	unsigned long managed;
-	unsigned long free;
-	unsigned long free_isolated;
-	unsigned long nr_isolated;
-	unsigned long nr_watched;
-	unsigned long wmark[NR_WMARK];
-	u32 avail_orders[NR_MIGRATE_STORED];
-	u64 root_avail[NR_MIGRATE_STORED][NR_PAGE_ORDERS][NR_SECTION_ROOTS / 64];
-	u32 nr_free_waiters;
+	struct mm *mm;				/* (c) */
+	enum zone_type type;			/* (c) */
+	unsigned long start_pfn;		/* (h) */
+	unsigned long spanned;			/* (h) */
+	unsigned long present;			/* (h) */
+	unsigned long managed;			/* (z) */
+	unsigned long free;			/* (z) */
+	unsigned long free_isolated;		/* (z) */
+	unsigned long nr_isolated;		/* (z) */
+	unsigned long nr_watched;		/* (z) */
+	unsigned long wmark[NR_WMARK];		/* (h) */
+	u32 avail_orders[NR_MIGRATE_STORED];	/* (z) */
+	u64 root_avail[NR_MIGRATE_STORED][NR_PAGE_ORDERS][NR_SECTION_ROOTS / 64]; /* (z) */
+	u32 nr_free_waiters;			/* (z) */
 	struct wait_queue freed;
 };
 
@@ -221,25 +236,25 @@ struct pcp;
  * @phantom: the frames have no memory behind them (tests): never touch their contents
  */
 struct mm {
-	struct pcp *pcp[MAX_HARTS];
-	struct section_root *root[NR_SECTION_ROOTS] __only_for("section roots");
-	struct zone zone[NR_ZONES];
+	struct pcp *pcp[MAX_HARTS];			/* (c) */
+	struct section_root *root[NR_SECTION_ROOTS] __only_for("section roots"); /* (h) */
+	struct zone zone[NR_ZONES];			/* (n) */
 	struct mutex hotplug_lock;
-	struct list_head owners;
-	u32 owners_gone;
-	struct list_head section_pool;
+	struct list_head owners;			/* (h) */
+	u32 owners_gone;				/* (h) */
+	struct list_head section_pool;			/* (h) */
 	struct notifier_chain notifiers;
-	unsigned long reserve[MM_RESERVE_PAGES];
-	unsigned int nr_reserve;
-	u32 inject;
+	unsigned long reserve[MM_RESERVE_PAGES];	/* (r) */
+	unsigned int nr_reserve;			/* (r) */
+	u32 inject;					/* (h) */
 	spinlock_t reserve_lock;
-	unsigned long max_pfn;
-	unsigned long present_early;
-	enum mhp_online_type default_online_type;
-	u64 vm_events[16];
-	struct ratelimit_state block_log, contig_log;
-	bool phantom;
-	const char *name;
+	unsigned long max_pfn;				/* (h) */
+	unsigned long present_early;			/* (c) */
+	enum mhp_online_type default_online_type;	/* (a) */
+	u64 vm_events[16];				/* (a) */
+	struct ratelimit_state block_log, contig_log;	/* (n) */
+	bool phantom;					/* (c) */
+	const char *name;				/* (c) */
 };
 
 extern struct mm kernel_mm;

@@ -136,25 +136,27 @@ static void zoneinfo_pagesets(const struct zone *zone, struct sink *out)
 	}
 }
 
+/* A view: each counter as it is at that moment, without the locks. */
 static void zoneinfo_zone(const struct zone *zone, struct sink *out)
 {
 	sink_printf(out, "Node %d, zone %8s", 0, zone_name(zone->type));
 	sink_printf(out, "\n  pages free     %lu\n        boost    %lu\n        min      %lu"
 			 "\n        low      %lu\n        high     %lu",
-		    zone_free_pages(zone), 0UL, zone->wmark[WMARK_MIN], zone->wmark[WMARK_LOW],
-		    zone->wmark[WMARK_HIGH]);
+		    zone_free_pages(zone), 0UL, READ_ONCE(zone->wmark[WMARK_MIN]),
+		    READ_ONCE(zone->wmark[WMARK_LOW]), READ_ONCE(zone->wmark[WMARK_HIGH]));
 	sink_printf(out, "\n        spanned  %lu\n        present  %lu\n        managed  %lu"
 			 "\n        cma      %lu\n        protection: (0, 0)",
-		    zone->spanned, zone->present, zone->managed, 0UL);
-	if (zone->present == 0) {
+		    READ_ONCE(zone->spanned), READ_ONCE(zone->present),
+		    READ_ONCE(zone->managed), 0UL);
+	if (READ_ONCE(zone->present) == 0) {
 		sink_puts(out, "\n");
 		return;
 	}
 	sink_printf(out, "\n      %-12s %lu\n      %-12s %lu", "nr_free_pages",
-		    zone_free_pages(zone), "nr_isolate_pageblock", zone->nr_isolated);
+		    zone_free_pages(zone), "nr_isolate_pageblock", READ_ONCE(zone->nr_isolated));
 	zoneinfo_pagesets(zone, out);
 	sink_printf(out, "\n  node_unreclaimable:  %u\n  start_pfn:           %lu\n", 0,
-		    zone->start_pfn);
+		    READ_ONCE(zone->start_pfn));
 }
 
 static int show_zoneinfo(unsigned long, struct sink *out)

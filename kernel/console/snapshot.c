@@ -102,7 +102,7 @@ static void add_block(struct snapshot *snap, unsigned long block)
 	s = walk_section(&kernel_mm, block << SECTION_PFN_SHIFT);
 	zone = section_zone(s);
 	add_run(snap, RUN_BLOCK, s->start_pfn, PAGES_PER_SECTION,
-		s->state | (u32)(zone ? zone->type : 0xff) << 8);
+		READ_ONCE(s->state) | (u32)(zone ? zone->type : 0xff) << 8);
 	pfn_walk_end();
 }
 
