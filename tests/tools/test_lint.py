@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The lints find readers of sections that break the rule of docs/reference/locking.md, calls from a low storey to a high
-one, and parts that exceed their budget of lines."""
+one, parts that exceed their budget of lines, and fields without a lock key."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from lint import accessors, compilers, sizes, storeys
+from lint import accessors, compilers, lockkeys, sizes, storeys
 from lint.common import Skip, cross_gcc
 
 HEAD = '#include "mm/memory_hotplug.h"\nenum zone_type planted(unsigned long pfn);\nenum zone_type planted(unsigned long pfn)\n'
@@ -146,3 +146,52 @@ class BudgetTest(unittest.TestCase):
         found = sizes.judge_parts(lines, self.PAGE.replace('| arch | 1,900', '| arch | 1,901'))
         self.assertEqual([f.text for f in found],
                          [f'has no row that begins with "| arch | 1,900 | {sizes.part_of("arch/").budget:,} |"'])
+
+
+KEYED = '''/*
+ * Lock keys:
+ *   (c) constant after start
+ *   (l) @lock
+ */
+struct thing {
+	spinlock_t lock;
+	u32 count;		/* (l) so many */
+	int (*fn)(void *arg);	/* (c) */
+	struct {
+		u64 a;		/* (l, c) */
+	} both;			/* (c) */
+};
+'''
+
+
+class LockKeyTest(unittest.TestCase):
+    """A struct with the right lock keys, and variants of it."""
+
+    def planted(self, before, after):
+        self.assertIn(before, KEYED)
+        found, _ = lockkeys.judge('planted.h', KEYED.replace(before, after))
+        return [str(finding) for finding in found]
+
+    def test_right_keys(self):
+        self.assertEqual(self.planted('count', 'number'), [])
+
+    def test_no_key(self):
+        self.assertEqual(self.planted('/* (l) so many */', '/* so many */'),
+                         ['planted.h:8: struct thing: "u32 count" has no lock key'])
+
+    def test_key_that_nothing_explains(self):
+        self.assertEqual(self.planted('(l, c)', '(l, x)'),
+                         ['planted.h:11: struct thing: the lock key (x) is not explained in this file'])
+
+    def test_key_that_no_field_has(self):
+        self.assertEqual(self.planted(' *   (l) @lock\n', ' *   (l) @lock\n *   (z) zone->lock\n'),
+                         ['planted.h:0: the lock key (z) is explained, and no field has it'])
+
+    def test_struct_without_a_lock(self):
+        without = KEYED.replace('spinlock_t lock;', 'u32 lock;').replace('/* (l) so many */', '')
+        self.assertEqual([f.text for f in lockkeys.judge('planted.h', without)[0]],
+                         [f'the lock key ({key}) is explained, and no field has it' for key in 'cl'])
+
+    def test_struct_on_the_list(self):
+        found, seen = lockkeys.judge('planted.h', 'struct zone {\n\tu32 nr;\n};\n')
+        self.assertEqual(([f.text for f in found], seen), (['struct zone: "u32 nr" has no lock key'], {'zone'}))
