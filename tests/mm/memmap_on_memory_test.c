@@ -106,34 +106,6 @@ static void empty_reserve_is_a_clean_refusal(struct ktest *test)
 	window_check(test, w);
 }
 
-/* Online by hand, and plug, online and offline: each step fails once, then it works. */
-static void failed_online_and_plug_leave_nothing(struct ktest *test)
-{
-	struct window *w = window_open_owned(test);
-	const struct pfn_range range = { window_pfn(w, 1) + 20 * PB, 3 * PB };
-	struct window_totals before;
-
-	window_add(test, w, 1, 0xff);
-	for (unsigned int round = 0; round < 2; round++) {
-		before = window_totals(w);
-		w->mm->inject = 1;
-		KTEST_EXPECT_EQ(test, mhp_plug_range(w->mm, &range, NO_WHY), -ENOMEM);
-		KTEST_EXPECT_EQ(test, w->mm->inject, 0);
-		KTEST_EXPECT_FALSE(test, arch_direct_mapped(pfn_to_phys(range.start_pfn)));
-		window_expect_totals(test, w, &before);
-		if (round)
-			break;
-		w->mm->inject = 1;
-		KTEST_EXPECT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), -ENOMEM);
-		KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_OFFLINE);
-		window_expect_totals(test, w, &before);
-		KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
-	}
-	KTEST_EXPECT_EQ(test, mhp_plug_range(w->mm, &range, NO_WHY), 0);
-	KTEST_EXPECT_EQ(test, w->mm->inject, 0);
-	window_check(test, w);
-}
-
 /* The first block of a root, 32 GiB away: each step of adding it fails once, and no root stays. */
 static void failed_add_leaves_no_root(struct ktest *test)
 {
@@ -168,7 +140,6 @@ static void failed_add_leaves_no_root(struct ktest *test)
 static const struct ktest_case memmap_cases[] = {
 	KTEST_CASE_PARAM(nothing_of_the_old_memory_is_used, mask_gen_params),
 	KTEST_CASE(empty_reserve_is_a_clean_refusal),
-	KTEST_CASE(failed_online_and_plug_leave_nothing),
 	KTEST_CASE(failed_add_leaves_no_root),
 	{}
 };

@@ -37,7 +37,6 @@ static int watch_event(struct notifier_block *nb, unsigned long event, void *dat
 	return watch->veto[event];
 }
 
-
 static void watch_start(struct ktest *test, struct window *w, struct watch *watch, int priority)
 {
 	memset(watch, 0, sizeof(*watch));
@@ -112,31 +111,6 @@ static void veto_is_symmetric(struct ktest *test)
 }
 static_assert(MEM_GOING_OFFLINE == MEM_GOING_ONLINE + 3 &&
 	      MEM_CANCEL_ONLINE == MEM_GOING_ONLINE + 1, "the loop above");
-
-/*
- * A block that cannot be emptied: each listener that heard going-offline hears
- * cancel-offline once.
- */
-static void failed_offline_is_cancelled(struct ktest *test)
-{
-	struct window *w = window_open_owned(test);
-	struct watch *watch = ktest_alloc(test, sizeof(*watch));
-	const unsigned long pfn = window_pfn(w, 1) + 4321;
-
-	watch_start(test, w, watch, 0);
-	window_add(test, w, 1, ALL);
-	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
-	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), 0);
-	KTEST_EXPECT_EQ(test, window_offline(w, 1), -EBUSY);
-	KTEST_EXPECT_EQ(test, watch->heard[MEM_GOING_OFFLINE], 1);
-	KTEST_EXPECT_EQ(test, watch->heard[MEM_CANCEL_OFFLINE], 1);
-	KTEST_EXPECT_EQ(test, watch->heard[MEM_OFFLINE], 0);
-	free_pages(w->mm, pfn, 0);
-	KTEST_EXPECT_EQ(test, window_offline(w, 1), 0);
-	KTEST_EXPECT_EQ(test, watch->heard[MEM_CANCEL_OFFLINE], 1);
-	KTEST_EXPECT_EQ(test, watch->heard[MEM_OFFLINE], 1);
-	unregister_memory_notifier(w->mm, &watch->nb);
-}
 
 /* An error from any event at any place in the order: one of three listeners fails. */
 struct injection {
@@ -234,7 +208,6 @@ static void errors_at_any_event_and_priority(struct ktest *test)
 static const struct ktest_case notify_cases[] = {
 	KTEST_CASE(notifiers_hear_in_order),
 	KTEST_CASE(veto_is_symmetric),
-	KTEST_CASE(failed_offline_is_cancelled),
 	KTEST_CASE_PARAM(errors_at_any_event_and_priority, injection_gen_params),
 	{}
 };
