@@ -343,6 +343,26 @@ static void random_maps(struct ktest *test)
 	}
 }
 
+/* A block with pageblocks that the device may not have back cannot be removed. */
+static void block_with_held_stays(struct ktest *test)
+{
+	struct vmem_block block[2] = {
+		{ .state = VMEM_BLOCK_ADDED, .plugged = ~0UL },
+		{ .state = VMEM_BLOCK_ADDED, .plugged = ~0UL >> 1, .held = 1UL << 63 },
+	};
+	unsigned long ids[2];
+	struct vmem_map map = { .block = block,
+				.ids = ids,
+				.nr_blocks = 2,
+				.first_block = 16,
+				.granule = 1 };
+
+	for (unsigned int effort = VMEM_FREE; effort <= VMEM_ANY; effort++) {
+		KTEST_EXPECT_EQ(test, vmem_plan_blocks(&map, 128, effort), 1);
+		KTEST_EXPECT_EQ(test, ids[0], 16);
+	}
+}
+
 static const struct ktest_case vmem_plan_cases[] = {
 	KTEST_CASE(masks),
 	KTEST_CASE(grow_empty),
@@ -358,6 +378,7 @@ static const struct ktest_case vmem_plan_cases[] = {
 	KTEST_CASE(granules),
 	KTEST_CASE(granules_all),
 	KTEST_CASE(random_maps),
+	KTEST_CASE(block_with_held_stays),
 	{},
 };
 

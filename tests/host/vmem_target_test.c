@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The virtio-mem driver's finer rules: the undo when it cannot start, a target that
- * changes during a round, the order in which it gives memory up, and its messages. Host
- * only, because the guest runs the same code.
+ * What the driver does while its target moves under it and the device answers as it likes:
+ * which answer counts, what it gives up first, when it tries again, what it says of it.
  */
-#include "arch/machine.h"
-#include "host.h"
 #include "kernel/sink.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
-#include "log.h"
 #include "mm/page_alloc.h"
 #include "tests/drivers/vmem_rig.h"
 
@@ -26,84 +22,6 @@ static void expect_trouble(struct vmem_rig *rig, const char *words)
 	KTEST_EXPECT_TRUE(rig->test, vmem_trouble_print(rig->vm[0], &buffer.sink));
 	KTEST_EXPECT_NOT_NULL(rig->test, strstr(text, words));
 }
-
-/* --- coming and going ------------------------------------------------------------- */
-
-/*
- * The device forgot some of mm's memory while there was no driver: the driver logs it
- * and plugs it again.
- */
-static void forgetful_device_is_asked(struct ktest *test)
-{
-	static const char words[] = "plugged again, but the contents are lost";
-	struct vmem_rig *rig = vmem_rig_open(test);
-	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 512 * MIB, 2 * MIB);
-	const phys_addr_t lost = pfn_to_phys(window_pfn(rig->w, 2)) + 6 * MIB;
-	const unsigned int before = times_logged(words);
-
-	vmem_rig_resize(rig, 0, 300 * MIB);
-	vmem_rig_detach(rig, 0);
-	fake_vmem_set_plugged(fm, lost, 2 * MIB, false);
-	vmem_rig_attach(rig, fm);
-	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 300 * MIB);
-	KTEST_EXPECT_EQ(test, vmem_rig_settle(rig, 0), WAIT_FOREVER);
-	KTEST_EXPECT_EQ(test, times_logged(words), before + 1);
-	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 300 * MIB);
-	KTEST_EXPECT_EQ(test, fm->nr_requests[VIRTIO_MEM_REQ_UNPLUG_ALL], 0);
-	vmem_rig_check(rig);
-}
-
-/* A device that does not stop keeps its driver's memory, and its owner. */
-static void stuck_device_keeps_its_owner(struct ktest *test)
-{
-	struct vmem_rig *rig = vmem_rig_open(test);
-	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 512 * MIB, 2 * MIB);
-
-	fm->fv.stuck = true;
-	vmem_detach(rig->vm[0]);
-	KTEST_EXPECT_PTR_EQ(test, window_owner_of(rig->w, window_pfn(rig->w, 1)),
-			    &rig->vm[0]->owner);
-	KTEST_EXPECT_PTR_EQ(test, fm->fv.vdev.priv, rig->vm[0]);
-	fm->fv.stuck = false;
-}
-
-/* The driver does not use the parts of the region that cannot be mapped, below and above. */
-static void region_beyond_the_map(struct ktest *test)
-{
-	struct vmem_rig *rig = vmem_rig_open(test);
-	const phys_addr_t base = pfn_to_phys(rig->w->base);
-
-	vmem_rig_add(rig, HOST_PHYS_START - 256 * MIB - base, 512 * MIB, 2 * MIB);
-	KTEST_EXPECT_EQ(test, rig->vm[0]->map.start * PAGEBLOCK_SIZE, HOST_PHYS_START);
-	vmem_rig_empty(rig);
-	vmem_rig_add(rig, HOST_PHYS_START + HOST_PHYS_SIZE - 128 * MIB - base, 256 * MIB,
-		     2 * MIB);
-	fake_vmem_resize(&rig->fm[0], 256 * MIB);
-	KTEST_EXPECT_EQ(test, vmem_rig_settle(rig, 0), WAIT_FOREVER);
-	KTEST_EXPECT_EQ(test, rig->vm[0]->result, -ENOSPC);
-	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 128 * MIB);
-	vmem_rig_resize(rig, 0, 0);
-	vmem_rig_check(rig);
-}
-
-/* Memory from before the driver is unplugged once; memory that the driver plugs is not. */
-static void leftovers_go_once(struct ktest *test)
-{
-	struct vmem_rig *rig = vmem_rig_open(test);
-	struct fake_vmem *fm = vmem_rig_prepare(rig, 128 * MIB, 512 * MIB, 2 * MIB);
-
-	bitmap_set(fm->plugged, 17, 40);
-	fm->config.plugged_size = 80 * MIB;
-	fake_vmem_resize(fm, 100 * MIB);
-	vmem_rig_attach(rig, fm);
-	vmem_rig_settle(rig, 0);
-	vmem_rig_resize(rig, 0, 200 * MIB);
-	KTEST_EXPECT_EQ(test, fm->nr_requests[VIRTIO_MEM_REQ_UNPLUG_ALL], 1);
-	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 200 * MIB);
-	vmem_rig_check(rig);
-}
-
-/* --- answers ------------------------------------------------------------------------- */
 
 enum {
 	NR_PINS = 31
@@ -203,24 +121,6 @@ static void refused_after_a_change(struct ktest *test)
 	KTEST_EXPECT_EQ(test, vmem_work(rig->vm[0]), WAIT_FOREVER);
 }
 
-/* 4 GiB are plugged, and 100,000 changes around 4 GiB plug and unplug at most 2 MiB. */
-static void torn_sizes_across_4_gib(struct ktest *test)
-{
-	struct vmem_rig *rig = vmem_rig_open(test);
-	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 6144 * MIB, 2 * MIB);
-
-	vmem_rig_resize(rig, 0, 4096 * MIB);
-	fake_vmem_toggle(fm, 4096 * MIB, 4094 * MIB, 100000, 40);
-	while (fm->toggle.left) {
-		(void)vmem_work(rig->vm[0]);
-		KTEST_ASSERT_GE(test, fm->config.plugged_size, 4094 * MIB);
-		KTEST_ASSERT_LE(test, fm->config.plugged_size, 4096 * MIB);
-	}
-	vmem_rig_settle(rig, 0);
-	KTEST_EXPECT_EQ(test, fm->config.plugged_size, fm->config.requested_size);
-	vmem_rig_check(rig);
-}
-
 /*
  * A device whose configuration changes all the time: the old target stays, and the
  * driver reads again later.
@@ -256,8 +156,6 @@ static void restless_at_attach(struct ktest *test)
 	vmem_rig_free_queues(fm);
 	fm->fv.flicker = 0;
 }
-
-/* --- failures in mm ------------------------------------------------------------------ */
 
 /* One block of three cannot be added: that is the outcome, whatever follows. */
 static void first_error_counts(struct ktest *test)
@@ -303,34 +201,6 @@ static void trouble_passes(struct ktest *test)
 	}
 }
 
-/* One line each time that device and driver begin to disagree. */
-static void disagreements_are_said(struct ktest *test)
-{
-	static const char words[] = "the device has 98 MiB plugged, the driver 100 MiB";
-	struct vmem_rig *rig = vmem_rig_open(test);
-	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 128 * MIB, 2 * MIB);
-
-	log_mark();
-	vmem_rig_resize(rig, 0, 100 * MIB);
-	for (unsigned int i = 0; i < 3; i++) {
-		fm->config.plugged_size = 98 * MIB;
-		vmem_rig_resize(rig, 0, 100 * MIB);
-		vmem_rig_resize(rig, 0, 100 * MIB);
-		KTEST_EXPECT_EQ(test, times_logged(words), i + 1);
-		fm->config.plugged_size = 100 * MIB;
-		vmem_rig_resize(rig, 0, 100 * MIB);
-	}
-	/* The size on which they agreed last is no exception. */
-	vmem_rig_resize(rig, 0, 90 * MIB);
-	fm->config.plugged_size = 100 * MIB;
-	vmem_rig_resize(rig, 0, 90 * MIB);
-	KTEST_EXPECT_EQ(test,
-			times_logged("the device has 100 MiB plugged, the driver 90 MiB"),
-			1);
-}
-
-/* --- giving up ------------------------------------------------------------------------- */
-
 /* Memory that mm has already given up goes first, and mm gives up no more than needed. */
 static void held_memory_goes_first(struct ktest *test)
 {
@@ -347,26 +217,6 @@ static void held_memory_goes_first(struct ktest *test)
 	KTEST_EXPECT_EQ(test, memory_block_state(rig->w->mm, rig->w->block + 1),
 			MEM_BLOCK_ONLINE);
 	vmem_rig_check(rig);
-}
-
-/* A block with pageblocks that the device may not have back cannot be removed. */
-static void block_with_held_stays(struct ktest *test)
-{
-	struct vmem_block block[2] = {
-		{ .state = VMEM_BLOCK_ADDED, .plugged = ~0UL },
-		{ .state = VMEM_BLOCK_ADDED, .plugged = ~0UL >> 1, .held = 1UL << 63 },
-	};
-	unsigned long ids[2];
-	struct vmem_map map = { .block = block,
-				.ids = ids,
-				.nr_blocks = 2,
-				.first_block = 16,
-				.granule = 1 };
-
-	for (unsigned int effort = VMEM_FREE; effort <= VMEM_ANY; effort++) {
-		KTEST_EXPECT_EQ(test, vmem_plan_blocks(&map, 128, effort), 1);
-		KTEST_EXPECT_EQ(test, ids[0], 16);
-	}
 }
 
 /* Movable pages in the granules of a run, and one page that stays: only its granule stays. */
@@ -453,9 +303,9 @@ static void shrinking_is_interrupted(struct ktest *test)
 
 	vmem_rig_resize(rig, 0, 256 * MIB);
 	for (unsigned int i = 0; i + 1 < PAGEBLOCKS_PER_SECTION; i++)
-		KTEST_ASSERT_EQ(
-			test, alloc_pages_at(rig->w->mm, base + i * PB, 0, PGTY_KERNEL),
-			0);
+		KTEST_ASSERT_EQ(test,
+				alloc_pages_at(rig->w->mm, base + i * PB, 0, PGTY_KERNEL),
+				0);
 	KTEST_ASSERT_EQ(test, register_memory_notifier(rig->w->mm, &l.nb), 0);
 	fm->resize_at = fm->nr_log + 1;
 	fm->resize_to = 256 * MIB;
@@ -469,28 +319,54 @@ static void shrinking_is_interrupted(struct ktest *test)
 		free_pages(rig->w->mm, base + i * PB, 0);
 }
 
-static const struct ktest_case vmem_rules_cases[] = {
-	KTEST_CASE(forgetful_device_is_asked),
-	KTEST_CASE(stuck_device_keeps_its_owner),
-	KTEST_CASE(region_beyond_the_map),
-	KTEST_CASE(leftovers_go_once),
+/* A device that does not stop keeps its driver's memory, and its owner. */
+static void stuck_device_keeps_its_owner(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 512 * MIB, 2 * MIB);
+
+	fm->fv.stuck = true;
+	vmem_detach(rig->vm[0]);
+	KTEST_EXPECT_PTR_EQ(test, window_owner_of(rig->w, window_pfn(rig->w, 1)),
+			    &rig->vm[0]->owner);
+	KTEST_EXPECT_PTR_EQ(test, fm->fv.vdev.priv, rig->vm[0]);
+	fm->fv.stuck = false;
+}
+
+/* Memory from before the driver is unplugged once; memory that the driver plugs is not. */
+static void leftovers_go_once(struct ktest *test)
+{
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_prepare(rig, 128 * MIB, 512 * MIB, 2 * MIB);
+
+	bitmap_set(fm->plugged, 17, 40);
+	fm->config.plugged_size = 80 * MIB;
+	fake_vmem_resize(fm, 100 * MIB);
+	vmem_rig_attach(rig, fm);
+	vmem_rig_settle(rig, 0);
+	vmem_rig_resize(rig, 0, 200 * MIB);
+	KTEST_EXPECT_EQ(test, fm->nr_requests[VIRTIO_MEM_REQ_UNPLUG_ALL], 1);
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 200 * MIB);
+	vmem_rig_check(rig);
+}
+
+static const struct ktest_case vmem_target_cases[] = {
 	KTEST_CASE(growing_is_interrupted),
 	KTEST_CASE(worst_answer_counts),
 	KTEST_CASE(earlier_answers_do_not_count),
 	KTEST_CASE(refused_after_a_change),
-	KTEST_CASE(torn_sizes_across_4_gib),
 	KTEST_CASE(restless_configuration),
 	KTEST_CASE(restless_at_attach),
 	KTEST_CASE(first_error_counts),
 	KTEST_CASE(trouble_passes),
-	KTEST_CASE(disagreements_are_said),
 	KTEST_CASE(held_memory_goes_first),
-	KTEST_CASE(block_with_held_stays),
 	KTEST_CASE(one_frame_keeps_one_granule),
 	KTEST_CASE(offlining_is_cancelled),
 	KTEST_CASE(shrinking_is_interrupted),
+	KTEST_CASE(stuck_device_keeps_its_owner),
+	KTEST_CASE(leftovers_go_once),
 	{},
 };
-static struct ktest_suite vmem_rules_suite = { .name = "vmem_rules",
-					       .cases = vmem_rules_cases };
-KTEST_SUITE(vmem_rules_suite);
+static struct ktest_suite vmem_target_suite = { .name = "vmem_target",
+						.cases = vmem_target_cases };
+KTEST_SUITE(vmem_target_suite);
