@@ -20,7 +20,8 @@ void clock_init(void)
 	const u64 hz = machine_info()->timebase_hz;
 
 	ns_per_tick = (NS_PER_SEC << 32) / hz;
-	ticks_per_ns = (u64)(((unsigned __int128)hz << 32) / NS_PER_SEC);
+	/* (hz << 32) / NS_PER_SEC in 64 bits: a division of 128 would be 1 KiB of libgcc. */
+	ticks_per_ns = (hz / NS_PER_SEC << 32) + (hz % NS_PER_SEC << 32) / NS_PER_SEC;
 }
 
 static u64 scale(u64 value, u64 factor)

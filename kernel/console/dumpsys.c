@@ -43,7 +43,7 @@ struct tar {
 	int err;
 };
 
-static const char zeros[TAR_BLOCK];
+static char zeros[TAR_BLOCK]; /* never written; a const array would be bytes of the image */
 
 static void tar_header(struct tar *tar, const char *path, u64 size)
 {
