@@ -7,6 +7,7 @@
 #include "layout.h"
 
 	.section .head.text, "ax"
+	.option	norelax			/* gp is not set yet */
 /*
  * The firmware enters here on an arbitrary hart: a0 = hart id, a1 = device tree,
  * paging off, interrupts off, everything at its physical address. The code
@@ -32,6 +33,7 @@ _start:
 	bltu	t0, t1, 1b
 
 	la	sp, boot_stack + 0x4000
+	la	gp, __global_pointer$
 	mv	a0, s2
 	mv	a1, s3
 	mv	s0, zero
@@ -64,6 +66,7 @@ _start:
 paging_is_on:
 	la	t0, trap_entry
 	csrw	stvec, t0
+	la	gp, __global_pointer$
 	la	tp, harts
 	li	sp, STACK_SLOT_TOP(STACK_SLOT_BOOT)
 	li	t0, STACK_SLOT_TOP(STACK_SLOT_OVERFLOW)
@@ -94,6 +97,7 @@ secondary_start:
 	.balign	4
 1:	la	t0, trap_entry
 	csrw	stvec, t0
+	la	gp, __global_pointer$
 	mv	s0, zero
 	mv	a0, s1
 	call	arch_secondary_start
