@@ -10,6 +10,7 @@ function low_half(hex,    i, value) {
 	return value
 }
 
+BEGIN { nr = 0 }
 $3 == "_start" { start = low_half($1) }
 $3 == "__text_end" { text_end = low_half($1) }
 $2 ~ /^[Tt]$/ && $3 !~ /^(\.L|\$|__text_end|trap_entry_end)/ && $1 != last {
@@ -21,14 +22,17 @@ $2 ~ /^[Tt]$/ && $3 !~ /^(\.L|\$|__text_end|trap_entry_end)/ && $1 != last {
 END {
 	print ".section .symbols, \"a\""
 	printf ".4byte %d, %d\n", nr, text_end - start
-	for (i = 0; i < nr; i++)
-		printf ".4byte %d\n", offset[i] - start
 	for (i = 0; i < nr; i++) {
-		printf ".2byte %d\n", at
-		at += length(name[i]) + 1
+		step = offset[i] - (i ? offset[i - 1] : start)
+		if (step > 131070 || step % 2)
+			print ".error \"" name[i] ": its distance does not fit the table in arch/riscv/symbols.c\""
+		printf ".2byte %d\n", step / 2
 	}
-	if (at > 65536)
-		print ".error \"more than 64 KiB of function names: widen the table in arch/riscv/symbols.c\""
+	for (i = 0; i < nr; i++) {
+		if (length(name[i]) > 254)
+			print ".error \"" name[i] ": the name does not fit the table in arch/riscv/symbols.c\""
+		printf ".byte %d\n", length(name[i]) + 1
+	}
 	for (i = 0; i < nr; i++)
 		printf ".asciz \"%s\"\n", name[i]
 }

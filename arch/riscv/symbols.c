@@ -3,8 +3,11 @@
  * Names of functions. build.mk makes the table from the first link. The table lies
  * behind everything else, so the second link moves nothing:
  *
- *	struct symbol_table with nr ascending offsets from _start;
- *	nr u16, each name's offset among the names; the names.
+ *	struct symbol_table with nr steps, each from one function to the next;
+ *	nr u8, the length of each name with its NUL; the names.
+ *
+ * A look-up walks the table: few happen, and all for a person. A table that can be
+ * searched needs twice the bytes beside the names.
  */
 #include "arch/thread.h"
 
@@ -13,32 +16,33 @@
 struct symbol_table {
 	u32 nr;
 	u32 text_bytes; /* .text of the link that the table was made from */
-	u32 offset[]; /* each function's, from _start */
+	u16 step[]; /* from the function before, the first from _start; in units of 2 bytes */
 };
 
 const char *symbol_lookup(unsigned long addr, unsigned long *offset)
 {
 	const struct symbol_table *table = (const void *)__symbols_start;
 	const unsigned long at = addr - (unsigned long)_start;
-	const u16 *name;
-	u32 low = 0, high;
+	unsigned long start = 0, next;
+	const u8 *length;
+	const char *name;
 
 	if (&__symbols_start[0] == &__symbols_end[0] ||
 	    at >= (unsigned long)(__text_end - _start))
 		return NULL;
 	if (table->text_bytes != (unsigned long)(__text_end - _start) || table->nr == 0)
 		return NULL; /* a table of another link: wrong names are worse than none */
-	high = table->nr;
-	while (high - low > 1) {
-		const u32 middle = low + (high - low) / 2;
-
-		if (table->offset[middle] <= at)
-			low = middle;
-		else
-			high = middle;
+	length = (const u8 *)&table->step[table->nr];
+	name = (const char *)&length[table->nr];
+	for (u32 i = 0; i < table->nr; i++) {
+		next = start + 2UL * table->step[i];
+		if (next > at)
+			break;
+		start = next;
+		if (i > 0)
+			name += length[i - 1];
 	}
 	if (offset)
-		*offset = at - table->offset[low];
-	name = (const u16 *)&table->offset[table->nr];
-	return (const char *)&name[table->nr] + name[low];
+		*offset = at - start;
+	return name;
 }

@@ -111,7 +111,8 @@ static void symbols_have_names(struct ktest *test)
 	KTEST_EXPECT_EQ(test, offset, 0);
 	KTEST_EXPECT_STREQ(test, symbol_lookup(addr + 2, &offset), "symbol_lookup");
 	KTEST_EXPECT_EQ(test, offset, 2);
-	KTEST_EXPECT_STREQ(test, symbol_lookup((unsigned long)_start, NULL), "_start");
+	KTEST_EXPECT_STREQ(test, symbol_lookup((unsigned long)_start + 4, &offset), "_start");
+	KTEST_EXPECT_EQ(test, offset, 4UL);
 	KTEST_EXPECT_TRUE(test, symbol_lookup((unsigned long)_start - 1, NULL) == NULL);
 	KTEST_EXPECT_TRUE(test, symbol_lookup((unsigned long)__data_start, NULL) == NULL);
 }
