@@ -33,10 +33,13 @@ static const struct fdt_level *bus_of(const struct fdt_node *node)
 
 int fdt_reg_count(const struct fdt_node *node)
 {
+	const u32 stride = reg_cells(bus_of(node));
 	struct fdt_prop prop;
 	const int err = fdt_prop(node, "reg", &prop);
 
-	return err ? err : nr_entries(&prop, reg_cells(bus_of(node)));
+	if (err)
+		return err;
+	return stride ? (int)DIV_ROUND_UP(prop.len, (u64)stride * 4) : -EINVAL;
 }
 
 int fdt_reg_raw(const struct fdt_node *node, unsigned int index, struct fdt_range *range)
@@ -44,17 +47,17 @@ int fdt_reg_raw(const struct fdt_node *node, unsigned int index, struct fdt_rang
 	const struct fdt_level *bus = bus_of(node);
 	u32 stride = reg_cells(bus);
 	struct fdt_range found;
+	const int nr = fdt_reg_count(node);
 	struct fdt_prop prop;
-	int err, nr;
+	int err;
 
-	err = fdt_prop(node, "reg", &prop);
-	if (err)
-		return err;
-	nr = nr_entries(&prop, stride);
 	if (nr < 0)
 		return nr;
 	if (index >= (unsigned int)nr)
 		return -ENOENT;
+	(void)fdt_prop(node, "reg", &prop);
+	if ((index + 1ULL) * stride * 4 > prop.len)
+		return -EINVAL; /* cut */
 	err = fdt_number(&prop, index * stride, bus->addr_cells, &found.base);
 	if (!err)
 		err = fdt_number(&prop, index * stride + bus->addr_cells, bus->size_cells,

@@ -99,17 +99,21 @@ static int visit_block(const struct fdt *fdt, fdt_entry_fn *fn, void *ctx)
 	return err;
 }
 
-/* Does reg start at the node's unit address, if read with the cursor's cell counts? */
+/*
+ * Does reg start at the node's unit address and end with a whole entry, if read with the
+ * cursor's cell counts?
+ */
 static bool starts_at_unit(const struct fdt_node *node)
 {
 	const char *at = strchr(node->name, '@');
-	struct fdt_range range;
+	struct fdt_range range, last;
 	char hex[20] = "0x";
 	u64 unit;
 
 	if (!at || strscpy(hex + 2, at + 1, sizeof(hex) - 2) < 0 || kstrtou64(hex, 16, &unit))
 		return false;
-	return fdt_reg_raw(node, 0, &range) == 0 && range.size && range.base == unit;
+	return fdt_reg_raw(node, 0, &range) == 0 && range.size && range.base == unit &&
+	       fdt_reg_raw(node, (u32)fdt_reg_count(node) - 1, &last) != -EINVAL;
 }
 
 /*

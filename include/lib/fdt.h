@@ -213,9 +213,10 @@ int fdt_reg(const struct fdt_node *node, unsigned int index, struct fdt_range *r
  * fdt_reg_count() - how many entries reg has
  * @node: the node
  *
- * A malformed entry does not affect those behind it: each entry is read separately.
+ * A malformed entry does not affect the others: each entry is read separately. A last entry
+ * that is cut short counts; reading it fails.
  *
- * Return: the number; -ENOENT no reg; -EINVAL its length is no multiple of an entry's.
+ * Return: the number; -ENOENT no reg; -EINVAL its bus gives an entry no cells.
  */
 int fdt_reg_count(const struct fdt_node *node);
 

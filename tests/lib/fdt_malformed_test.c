@@ -24,6 +24,7 @@ struct seen {
 	struct fdt_range ranges[8];
 	int nr_bad;
 	int bad[8];
+	unsigned int bad_index[8];
 	char bad_path[8][64];
 };
 
@@ -41,6 +42,7 @@ static int see_range(void *ctx, const struct fdt_entry *entry)
 
 	if (entry->err) {
 		see_bad(seen, entry->node, entry->err);
+		seen->bad_index[seen->nr_bad - 1] = entry->index;
 		return 0;
 	}
 	KTEST_ASSERT_LT(seen->test, seen->nr, 8);
@@ -100,7 +102,7 @@ static void malformed_numbers(struct ktest *test)
 		int err;
 	} bad[] = {
 		{{2, 2}, 4, -EOVERFLOW}, /* wraps */
-		{{2, 2}, 5, -EINVAL},	 /* not whole entries */
+		{{2, 2}, 3, -EINVAL},	 /* less than an entry */
 		{{2, 2}, 0, -EINVAL},	 /* no entry at all */
 		{{3, 1}, 4, -EOVERFLOW}, {{0, 0}, 4, -EINVAL}, {{0, 2}, 4, -EINVAL},
 		{{2, 0}, 4, -EINVAL},	 {{UINT32_MAX, 1}, 6, -EINVAL},
@@ -183,6 +185,32 @@ static void malformed_memory_hides_nothing(struct ktest *test)
 	for (int i = 0; i < 5; i++)
 		KTEST_EXPECT_STREQ(test, seen.bad_path[i], paths[i]);
 	KTEST_EXPECT_EQ(test, seen.bad[2], -ENOENT);
+}
+
+/* A reg that is cut in an entry costs that entry alone, which is named by its number. */
+static void cut_entry_is_named(struct ktest *test)
+{
+	static const u64 bases[] = {0x80000000, 0x84000000};
+	struct seen seen = {.test = test};
+
+	begin_tree();
+	PUT_NODE("memory@1", "memory", 0, 0x80000000, 0, 0x1000, 0, 0x84000000, 0, 0x1000, 0,
+		 0x88000000, 0);
+	fdtb_begin(&b, "reserved-memory");
+	bus_cells(2, 2);
+	fdtb_prop(&b, "ranges", "", 0);
+	PUT_NODE("cut", (const char *)NULL, 0, 0x83000000, 0, 0, 0, 0x85000000);
+	fdtb_end(&b);
+	end_tree(test);
+	KTEST_EXPECT_EQ(test, fdt_for_each_memory(&fdt, see_range, &seen), 0);
+	expect_ranges(test, &seen, bases, 2);
+	KTEST_ASSERT_EQ(test, seen.nr_bad, 1);
+	KTEST_EXPECT_EQ(test, seen.bad[0], -EINVAL);
+	KTEST_EXPECT_EQ(test, seen.bad_index[0], 2);
+	seen = (struct seen){.test = test};
+	KTEST_EXPECT_EQ(test, fdt_for_each_reserved(&fdt, see_range, &seen), 0);
+	KTEST_ASSERT_EQ(test, seen.nr_bad, 2); /* begin_tree() has a bad one in the block */
+	KTEST_EXPECT_EQ(test, seen.bad_index[1], 1);
 }
 
 /* The same for reservations: of the block, of nodes, and of a second node with that name. */
@@ -292,6 +320,7 @@ static void others_behind_malformed_ones(struct ktest *test)
 static const struct ktest_case fdt_malformed_cases[] = {
 	KTEST_CASE(malformed_numbers),
 	KTEST_CASE(malformed_memory_hides_nothing),
+	KTEST_CASE(cut_entry_is_named),
 	KTEST_CASE(malformed_reservation_hides_nothing),
 	KTEST_CASE(firmware_keeps_to_the_roots_cells),
 	KTEST_CASE(reservations_without_sizes),
