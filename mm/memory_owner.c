@@ -225,7 +225,11 @@ void unregister_memory_owner(struct mm *mm, struct memory_owner *owner)
 		abandon_section(s, owner);
 	WRITE_ONCE(owner->list.prev->next, owner->list.next);
 	owner->list.next->prev = owner->list.prev;
-	/* A walker may still be reading this owner. */
-	WARN_ON(mm_grace_period(mm, MHP_GRACE_NS));
 	mutex_unlock(&mm->hotplug_lock);
+	/*
+	 * A walker may still be reading this owner, which the caller may free. Each try
+	 * that takes too long names the hart that has not answered.
+	 */
+	while (mm_grace_period(mm, MHP_GRACE_NS))
+		;
 }

@@ -66,7 +66,8 @@ int __must_check register_memory_owner(struct mm *mm, struct memory_owner *owner
 /*
  * Give up a region. Clears PG_offline_skippable on the owner's offline frames first, so
  * that its partly plugged blocks refuse to go offline. Cannot fail: blocks that are still
- * added stay, without an owner.
+ * added stay, without an owner. Returns when no hart can read @owner any more, however
+ * long a hart takes; waits for that without the hotplug lock.
  */
 void unregister_memory_owner(struct mm *mm, struct memory_owner *owner);
 

@@ -188,9 +188,17 @@ static void a_silent_hart_is_named_now_and_then(struct ktest *test)
 }
 
 static struct timer later;
+static const struct mutex *looked_at;
+static bool was_free;
 
 static void answer_once(struct timer *)
 {
+	answers = 1;
+}
+
+static void answer_and_look(struct timer *)
+{
+	was_free = !((uintptr_t)READ_ONCE(looked_at->owner) & ~MUTEX_CHECKED);
 	answers = 1;
 }
 
@@ -205,6 +213,21 @@ static void stop_and_answer(struct timer *timer)
 static void never_later(void *)
 {
 	(void)timer_del(&later);
+}
+
+/* However long the hart takes: the owner may be freed afterwards. Others can go on meanwhile. */
+static void owners_leave_however_long_it_takes(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+
+	looked_at = &w->mm->hotplug_lock;
+	other_hart(test, 0);
+	timer_init(&later, answer_and_look);
+	timer_set(&later, 5 * MHP_GRACE_NS / 2);
+	ktest_add_action(test, never_later, NULL);
+	unregister_memory_owner(w->mm, &w->owner);
+	KTEST_EXPECT_EQ(test, answered, 1);
+	KTEST_EXPECT_TRUE(test, was_free);
 }
 
 static void time_without_work_is_no_silence(struct ktest *test)
@@ -338,6 +361,7 @@ static const struct ktest_case silent_hart_cases[] = {
 	KTEST_CASE(owners_leave_after_a_grace_period),
 	KTEST_CASE(idle_harts_are_kicked),
 	KTEST_CASE(a_silent_hart_is_named_now_and_then),
+	KTEST_CASE(owners_leave_however_long_it_takes),
 	KTEST_CASE(time_without_work_is_no_silence),
 	KTEST_CASE(function_that_runs_is_awaited),
 	KTEST_CASE(shrinking_gives_up),
