@@ -18,6 +18,7 @@
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
+#include "mm/hotplug.h"
 #include "mm/internal.h"
 #include "mm/page_isolation.h"
 
@@ -277,6 +278,7 @@ static int run(struct evac *e)
 		err = isolate_and_drain(e);
 	if (err)
 		return err;
+	mm_reserve_leave(e->mm);
 	err = empty_target(e);
 	enter_phase(e, err ? EVAC_UNDO : EVAC_COMMIT);
 	if (!err)

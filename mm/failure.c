@@ -63,6 +63,14 @@ int mm_fail(struct mm_failure *why, enum mm_reason reason, unsigned long pfn)
 	return mm_reason_errno(reason);
 }
 
+/* A name for the owner word of a Kernel frame, or NULL. */
+static const char *kernel_owner_name(u64 owner)
+{
+	return owner == OWNER_RESERVE	? "reserve for metadata of memory blocks"
+	       : owner == OWNER_METADATA ? "metadata of another memory block"
+					: NULL;
+}
+
 void mm_failure_name(struct mm *mm, struct mm_failure *why)
 {
 	const struct memory_owner *owner;
@@ -71,6 +79,8 @@ void mm_failure_name(struct mm *mm, struct mm_failure *why)
 		return;
 	if (why->type == PGTY_SLAB)
 		why->detail = slab_name_of(mm, why->pfn);
+	if (why->type == PGTY_KERNEL)
+		why->detail = kernel_owner_name(why->owner);
 	if (why->type != PGTY_OFFLINE)
 		return;
 	pfn_walk_begin();

@@ -10,12 +10,33 @@
 
 /* --- mm_reserve.c: pages for metadata ------------------------------------------------ */
 
+/* Owner words of Kernel frames that mm_failure_name() names; in ASCII. */
+#define OWNER_RESERVE  0x0065767265736572ULL /* "reserve" */
+#define OWNER_METADATA 0x617461646174656dULL /* "metadata" */
+
 /* Get a metadata page, not zeroed, from the reserve, else the allocator; or PFN_NONE. */
 unsigned long meta_page_alloc(struct mm *mm, enum page_type type);
-/* Give the page back: to the reserve while that is not full, else to the allocator. */
+/*
+ * Give the page back: to the reserve unless that is full, or the page is about to leave
+ * (its pageblock is isolated); else to the allocator.
+ */
 void meta_page_free(struct mm *mm, unsigned long pfn);
-/* Refill the reserve from the allocator, as far as that goes without waiting. */
+/* Refill the reserve, with boot memory if there is some free, without waiting. */
 void mm_reserve_refill(struct mm *mm);
+/* See mm_reserve_leave(). */
+void reserve_guests_leave(struct mm *mm);
+
+/*
+ * Take the frames of isolated pageblocks out of the reserve, so that they do not stand
+ * in the way of an evacuation, and refill it. Frames of boot memory stay: it never leaves.
+ * Context: hotplug lock held; the evacuation has isolated its target.
+ */
+static inline void mm_reserve_leave(struct mm *mm)
+{
+	if (unlikely(READ_ONCE(mm->nr_guests)))
+		reserve_guests_leave(mm);
+}
+
 /* Give the whole reserve back to the allocator (mm_depopulate()). */
 void mm_reserve_drop(struct mm *mm);
 /* Let pgtable_alloc_page() allocate from kernel_mm. */

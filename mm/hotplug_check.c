@@ -132,6 +132,17 @@ static unsigned int check_section(const struct mem_section *s, struct sink *out)
 	return bad + check_unmapped(s, out) + check_header(s, out);
 }
 
+static unsigned int check_reserve_page(const struct mm *mm, unsigned int i, struct sink *out)
+{
+	const unsigned long pfn = mm->reserve[i];
+	const bool boot = pfn_to_section(mm, pfn)->boot & BIT(pageblock_index(pfn));
+
+	return differ(out, "reserve page's type", pfn, page_type(mm, pfn), PGTY_KERNEL) +
+	       differ(out, "reserve page's owner word", pfn, page_owner(mm, pfn),
+		      OWNER_RESERVE) +
+	       differ(out, "reserve page is a guest", pfn, i < mm->nr_guests, !boot);
+}
+
 unsigned int hotplug_check(struct mm *mm, struct sink *out)
 {
 	const struct mem_section *s;
@@ -147,8 +158,7 @@ unsigned int hotplug_check(struct mm *mm, struct sink *out)
 	bad += differ(out, "max_pfn", 0, mm->max_pfn, max_pfn);
 	spin_lock(&mm->reserve_lock);
 	for (unsigned int i = 0; i < mm->nr_reserve; i++)
-		bad += differ(out, "reserve page's type", mm->reserve[i],
-			      page_type(mm, mm->reserve[i]), PGTY_KERNEL);
+		bad += check_reserve_page(mm, i, out);
 	spin_unlock(&mm->reserve_lock);
 	return bad;
 }

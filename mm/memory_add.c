@@ -80,8 +80,10 @@ static int place_metadata(struct mem_section *s, u64 plugged)
 	s->host_pfn = mm_inject_fail(s->mm) ? PFN_NONE :
 					      alloc_pages(s->mm, GFP_KERNEL | GFP_NOWARN,
 							  DESCRIPTOR_ORDER, PGTY_KERNEL);
-	if (s->host_pfn != PFN_NONE)
+	if (s->host_pfn != PFN_NONE) {
+		page_set_owner(s->mm, s->host_pfn, OWNER_METADATA);
 		return 0;
+	}
 	meta_page_free(s->mm, bits);
 	return -ENOMEM;
 }

@@ -4,9 +4,16 @@
  * page tables when the allocator has nothing left. So adding memory needs no memory;
  * each add refills the reserve afterwards.
  *
- * A frame in the reserve is allocated and of type Kernel.
+ * Boot memory goes into the reserve first and out of it first, because metadata stays for
+ * long. A frame of any other memory is a guest: when an evacuation isolates its
+ * pageblock, it leaves the reserve, so that it never keeps memory from leaving. Guests
+ * are the first entries of mm->reserve.
+ *
+ * A frame in the reserve is allocated, of type Kernel, and has an owner word that a
+ * failure can name (mm/failure.c); so do the frames taken from it.
  */
 #include "arch/machine.h"
+#include "lib/bitops.h"
 #include "lib/string.h"
 #include "mm/hotplug.h"
 #include "mm/internal.h"
@@ -18,28 +25,64 @@
 
 static u32 allocator_up; /* kernel_mm has frames; set once at boot */
 
+static bool is_boot_memory(const struct mm *mm, unsigned long pfn)
+{
+	return pfn_to_section(mm, pfn)->boot & BIT(pageblock_index(pfn));
+}
+
+static bool is_isolated(const struct mm *mm, unsigned long pfn)
+{
+	return pb_word(pfn_to_section(mm, pfn), pageblock_index(pfn)) & PB_ISOLATE;
+}
+
+/* Remove entry @i; mm->reserve_lock held. The other guests stay first. */
+static unsigned long reserve_remove(struct mm *mm, unsigned int i)
+{
+	const unsigned long pfn = mm->reserve[i];
+
+	if (i < mm->nr_guests) {
+		WRITE_ONCE(mm->nr_guests, mm->nr_guests - 1);
+		mm->reserve[i] = mm->reserve[mm->nr_guests];
+		i = mm->nr_guests;
+	}
+	WRITE_ONCE(mm->nr_reserve, mm->nr_reserve - 1);
+	mm->reserve[i] = mm->reserve[mm->nr_reserve];
+	return pfn;
+}
+
 static unsigned long reserve_pop(struct mm *mm)
 {
 	unsigned long pfn = PFN_NONE;
 
 	spin_lock(&mm->reserve_lock);
 	if (mm->nr_reserve)
-		pfn = mm->reserve[--mm->nr_reserve];
+		pfn = reserve_remove(mm, mm->nr_reserve - 1);
 	spin_unlock(&mm->reserve_lock);
 	return pfn;
 }
 
-/* Return: whether there was room. */
-static u32 reserve_push(struct mm *mm, unsigned long pfn)
+/*
+ * Return: whether the frame, of type Kernel, is in the reserve now. There may be no room,
+ * or its pageblock may be isolated: reserve_guests_leave() would not see it any more.
+ */
+static bool reserve_push(struct mm *mm, unsigned long pfn)
 {
-	u32 room;
+	const bool guest = !is_boot_memory(mm, pfn);
+	bool pushed;
 
 	spin_lock(&mm->reserve_lock);
-	room = mm->nr_reserve < MM_RESERVE_PAGES;
-	if (room)
-		mm->reserve[mm->nr_reserve++] = pfn;
+	pushed = mm->nr_reserve < MM_RESERVE_PAGES && !is_isolated(mm, pfn);
+	if (pushed) {
+		const unsigned int at = guest ? mm->nr_guests : mm->nr_reserve;
+
+		page_set_owner(mm, pfn, OWNER_RESERVE);
+		mm->reserve[mm->nr_reserve] = mm->reserve[at];
+		mm->reserve[at] = pfn;
+		WRITE_ONCE(mm->nr_guests, mm->nr_guests + guest);
+		WRITE_ONCE(mm->nr_reserve, mm->nr_reserve + 1);
+	}
 	spin_unlock(&mm->reserve_lock);
-	return room;
+	return pushed;
 }
 
 /* Give an allocated single frame another allocated type. */
@@ -59,6 +102,8 @@ unsigned long meta_page_alloc(struct mm *mm, enum page_type type)
 		pfn = alloc_pages(mm, META_GFP, 0, type);
 	else if (type != PGTY_KERNEL)
 		page_retype(mm, pfn, type);
+	if (pfn != PFN_NONE && type == PGTY_KERNEL)
+		page_set_owner(mm, pfn, OWNER_METADATA);
 	return pfn;
 }
 
@@ -81,17 +126,97 @@ void meta_page_free(struct mm *mm, unsigned long pfn)
 	free_pages(mm, pfn, 0);
 }
 
+/* A frame of an early section's boot memory that is free at this moment; or PFN_NONE. */
+static unsigned long free_boot_frame(const struct mm *mm, const struct mem_section *ms)
+{
+	unsigned long pfn, end;
+	u64 some = 0;
+
+	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
+		some |= READ_ONCE(ms->avail[order]);
+	some &= ms->boot;
+	if (!some)
+		return PFN_NONE;
+	end = pb_pfn(ms, __ffs(some)) + PAGEBLOCK_NR_PAGES;
+	for (pfn = end - PAGEBLOCK_NR_PAGES; pfn < end && page_type(mm, pfn) != PGTY_BUDDY; pfn++)
+		;
+	return pfn < end ? pfn : PFN_NONE;
+}
+
+/*
+ * Allocate a frame of boot memory, whatever migrate type its pageblock has. Looks at the
+ * boot memory below the first block that was added, which is nearly all of it.
+ */
+static unsigned long alloc_boot_frame(struct mm *mm)
+{
+	const struct mem_section *ms;
+	unsigned long nr = 0, pfn;
+	bool early;
+
+	do {
+		pfn_walk_begin();
+		ms = walk_next_section(mm, nr);
+		early = ms && (READ_ONCE(ms->flags) & SECTION_EARLY);
+		pfn = early ? free_boot_frame(mm, ms) : PFN_NONE;
+		nr = early ? section_nr(ms) + 1 : nr;
+		pfn_walk_end();
+		if (pfn != PFN_NONE && alloc_pages_at(mm, pfn, 0, PGTY_KERNEL) == 0)
+			return pfn;
+	} while (early);
+	return PFN_NONE;
+}
+
+/* Take a guest out: any, or only one whose pageblock is isolated. Return: it, or PFN_NONE. */
+static unsigned long guest_pop(struct mm *mm, bool isolated)
+{
+	unsigned long pfn = PFN_NONE;
+
+	spin_lock(&mm->reserve_lock);
+	for (unsigned int i = 0; i < mm->nr_guests && pfn == PFN_NONE; i++)
+		if (!isolated || is_isolated(mm, mm->reserve[i]))
+			pfn = reserve_remove(mm, i);
+	spin_unlock(&mm->reserve_lock);
+	return pfn;
+}
+
 void mm_reserve_refill(struct mm *mm)
 {
-	while (READ_ONCE(mm->nr_reserve) < MM_RESERVE_PAGES) {
-		unsigned long pfn = alloc_pages(mm, GFP_KERNEL | GFP_NOWARN | GFP_NODRAIN, 0,
-						PGTY_KERNEL);
+	bool room = true; /* in boot memory, for all that is not of it */
 
+	while (READ_ONCE(mm->nr_reserve) < MM_RESERVE_PAGES || (room && READ_ONCE(mm->nr_guests))) {
+		unsigned long boot = PFN_NONE, pfn;
+
+		if (READ_ONCE(mm->nr_reserve) < MM_RESERVE_PAGES)
+			pfn = alloc_pages(mm, GFP_KERNEL | GFP_NOWARN | GFP_NODRAIN, 0,
+					  PGTY_KERNEL);
+		else
+			pfn = guest_pop(mm, false);
 		if (pfn == PFN_NONE)
 			return;
-		if (!reserve_push(mm, pfn))
+		if (room && !is_boot_memory(mm, pfn)) {
+			boot = alloc_boot_frame(mm);
+			room = boot != PFN_NONE;
+		}
+		if (boot != PFN_NONE) {
 			free_pages(mm, pfn, 0);
+			pfn = boot;
+		}
+		if (!reserve_push(mm, pfn)) {
+			free_pages(mm, pfn, 0);
+			return;
+		}
 	}
+}
+
+void reserve_guests_leave(struct mm *mm)
+{
+	unsigned long pfn = guest_pop(mm, true);
+
+	if (pfn == PFN_NONE)
+		return;
+	for (; pfn != PFN_NONE; pfn = guest_pop(mm, true))
+		free_pages(mm, pfn, 0);
+	mm_reserve_refill(mm);
 }
 
 void mm_reserve_drop(struct mm *mm)

@@ -224,7 +224,8 @@ struct pcp;
  * @root: see above; never NULL
  * @owners: struct memory_owner, by range
  * @section_pool: free halves of pages that hold section objects (mm/sparse.c)
- * @reserve: pfns of the fixed reserve
+ * @reserve: pfns of the fixed reserve (mm/mm_reserve.c)
+ * @nr_guests: so many of them, the first ones, are not boot memory
  * @owners_gone: how many owners have left; each one changed the state of its frames
  * @max_pfn: first pfn after the last present section
  * @present_early: present frames of boot sections, for the auto-movable ratio
@@ -246,6 +247,7 @@ struct mm {
 	struct notifier_chain notifiers;
 	unsigned long reserve[MM_RESERVE_PAGES];	/* (r) */
 	unsigned int nr_reserve;			/* (r) */
+	unsigned int nr_guests;				/* (r) */
 	u32 inject;					/* (h) */
 	spinlock_t reserve_lock;
 	unsigned long max_pfn;				/* (h) */
