@@ -35,7 +35,8 @@ extern char _start[], __text_end[], __rodata_start[], __data_start[], __bss_star
 	__bss_end[], __symbols_start[], __symbols_end[], _end[];
 extern char boot_stack[], overflow_stacks[][OVERFLOW_STACK_SIZE];
 extern char secondary_start[], trap_entry[], trap_entry_end[], thread_entry[];
-extern const char probe_read_insn[], probe_read_failed[];
+extern const char probe_read_insn[], probe_write_insn[], probe_read_failed[];
+bool probe_write(void *addr, u64 value); /* false: the store faulted */
 
 /* Page-table entries; Spec: Privileged Architecture 1.12, section 4.4.1. */
 typedef u64 pte_t;
@@ -88,10 +89,12 @@ static inline phys_addr_t image_to_phys(const void *va)
 void arch_start(u64 hartid) __noreturn;
 void arch_secondary_start(void (*entry)(void)) __noreturn;
 
-/* machine_info.c, machine_devices.c: digest the tree */
+/* machine_info.c, machine_devices.c, machine_probe.c: digest the tree */
 void machine_digest_harts(struct machine_info *info, u64 boot_hartid);
 void machine_digest_devices(struct machine_info *info);
 const char *machine_digest_memory(struct machine_info *info);
+void machine_probe_memory(struct machine_info *info);
+bool machine_holds_kernel(const struct machine_info *info, const struct mem_range *range);
 void machine_cover_range(struct mem_range *list, unsigned int nr, struct mem_range range);
 const char *machine_missing_irq(const struct machine_info *info);
 #define PHYS_LIMIT BIT(56) /* physical addresses end here; Spec: Privileged Architecture 1.12 */

@@ -199,7 +199,7 @@ thread_entry:
 
 /*
  * bool arch_probe_read(const void *addr, u64 *value): the load that may fault. The trap
- * handler knows it by its address and returns false for it.
+ * handler knows it by its address and makes the function return false.
  */
 	.globl	arch_probe_read
 	.globl	probe_read_insn
@@ -215,6 +215,18 @@ probe_read_insn:
 	ret
 probe_read_failed:
 	li	a0, 0
+	ret
+
+/* bool probe_write(void *addr, u64 value): the store that may fault, in the same way. */
+	.globl	probe_write
+	.globl	probe_write_insn
+probe_write:
+	.option push
+	.option norvc
+probe_write_insn:
+	sd	a1, 0(a0)
+	.option pop
+	li	a0, 1
 	ret
 
 	.section .noinit, "aw", @nobits

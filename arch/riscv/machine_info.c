@@ -69,7 +69,8 @@ static bool touch(const struct mem_range *a, const struct mem_range *b)
 	return last_byte(low) >= high->start || high->start - last_byte(low) == 1;
 }
 
-static bool holds_kernel(const struct machine_info *info, const struct mem_range *range)
+/* Whether the kernel's image lies in a range. */
+bool machine_holds_kernel(const struct machine_info *info, const struct mem_range *range)
 {
 	return info->kernel.start >= range->start && info->kernel.start <= last_byte(range);
 }
@@ -78,10 +79,10 @@ static bool holds_kernel(const struct machine_info *info, const struct mem_range
 static unsigned int least_range(const struct machine_info *info)
 {
 	const struct mem_range *list = info->memory;
-	unsigned int least = holds_kernel(info, &list[0]);
+	unsigned int least = machine_holds_kernel(info, &list[0]);
 
 	for (unsigned int i = least + 1; i < info->nr_memory; i++)
-		if (list[i].size < list[least].size && !holds_kernel(info, &list[i]))
+		if (list[i].size < list[least].size && !machine_holds_kernel(info, &list[i]))
 			least = i;
 	return least;
 }
@@ -113,7 +114,7 @@ static void add_memory(struct machine_info *info, struct mem_range range)
 	if (info->nr_memory == MACHINE_MAX_MEMORY) {
 		const unsigned int least = least_range(info);
 
-		if (range.size <= list[least].size && !holds_kernel(info, &range)) {
+		if (range.size <= list[least].size && !machine_holds_kernel(info, &range)) {
 			memory_lost += range.size;
 			return;
 		}
@@ -258,9 +259,10 @@ const char *machine_digest_memory(struct machine_info *info)
 	add_reserved(info, info->kernel);
 	if (fdt_for_each_reserved(&machine_fdt, visit_reserved, info) != 0)
 		return "ebb cannot tell which memory is the firmware's: fix the device tree";
+	machine_probe_memory(info);
 	set_reach(info);
 	cut_to_reach(info);
-	while (i < info->nr_memory && !holds_kernel(info, &info->memory[i]))
+	while (i < info->nr_memory && !machine_holds_kernel(info, &info->memory[i]))
 		i++;
 	return i < info->nr_memory ? NULL : "the kernel lies outside the device tree's memory";
 }

@@ -73,10 +73,10 @@ static bool is_spurious(const struct trap_frame *frame)
 	return ++last->times <= MAX_SPURIOUS;
 }
 
-/* The only load that may fault is arch_probe_read()'s: make it return false. */
+/* Only the accesses of arch_probe_read() and probe_write() may fault: make them return false. */
 static bool is_probe(struct trap_frame *frame)
 {
-	if (frame->sepc != (u64)probe_read_insn)
+	if (frame->sepc != (u64)probe_read_insn && frame->sepc != (u64)probe_write_insn)
 		return false;
 	frame->sepc = (u64)probe_read_failed;
 	return true;

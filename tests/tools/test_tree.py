@@ -123,10 +123,43 @@ class TreeTest(unittest.TestCase):
             with self.subTest(reg):
                 self.expect(0, rf'/memory@90000000: entry 0 of reg {fault}.*: this memory is not used', AGREES,
                             r'80000000-87ffffff : System RAM', **memory(half, ('90000000', reg), rest))
+        for entry, reg in ((1, '0 0x80000000 0 0x4000000 0 0x90000000 0x1000'),
+                           (2, '0 0x80000000 0 0x4000000 0 0x84000000 0 0x4000000 0 0x90000000')):
+            with self.subTest(reg):
+                self.expect(0, rf'/memory@80000000: entry {entry} of reg is malformed.*: this memory is not used', AGREES,
+                            r'80000000-8[37]ffffff : System RAM', **memory(('80000000', reg)))
         self.expect(0, r'80000000-87ffffff : System RAM', AGREES,
                     **memory(('80000000', '0 0x80000000 0 0x6000000 0 0x84000000 0 0x4000000'), ('80000001', half[1])))
         self.expect(HARNESS, "the kernel lies outside the device tree's memory",
                     **memory(('40000000', '0 0x40000000 0 0x1000000')))
+
+    def test_memory_that_does_not_answer(self):
+        """A node that lies about memory costs nothing but itself; the devices that it lies over are driven as ever."""
+        ram = ('80000000', '0 0x80000000 0 0x8000000')
+        for name, reg, gone in (
+                ('nothing is there', '0 0x40000000 0 0x1000000', '0x40000000-0x40ffffff'),
+                ('one page of nothing', '0 0x40000000 0 0x1000', '0x40000000-0x40000fff'),
+                ('the UART', '0 0x10000000 0 0x1000', '0x10000000-0x10000fff'),
+                ('many devices', '0 0x0f000000 0 0x2000000', '0xf000000-0x10ffffff'),
+                ('the flash', '0 0x20000000 0 0x4000000', '0x20000000-0x23ffffff'),
+                ('the finisher', '0 0x100000 0 0x1000', '0x100000-0x100fff'),
+                ('not aligned', '0 1 0 0x8000000', '0x1-0x8000000'),
+                ('behind all memory', '1 0 0 0x40000000', '0x100000000-0x13fffffff'),
+                ('a terabyte away', '0x100 0 0 0x1000000', '0x10000000000-0x10000ffffff')):
+            with self.subTest(name):
+                self.expect(0, rf'machine: memory {gone} does not answer: it is not used', AGREES,
+                            r'(?m)^80000000-87ffffff : System RAM$', **memory(('lie', reg), ram))
+        both = lambda tree: memory(('lie', '0 0x40000000 0 0x1000000'), ram)['edit'](reserved(  # noqa: E731
+            f'{CELLS} {GOOD} first@40000000 {{ reg = <0 0x40000000 0 0x1000>; no-map; }};')['edit'](tree))
+        self.expect(0, r'memory 0x40000000-0x40ffffff does not answer', AGREES, FIRMWARE, edit=both)
+        for name, reg, gone in (
+                ('from below', '0 0x7f000000 0 0x9000000', '0x7f000000-0x7fffffff'),
+                ('from 0', '0 0 0 0x88000000', '0x0-0x7fffffff'),
+                ('to above', '0 0x80000000 0 0x20000000', '0x88000000-0x9fffffff'),
+                ('to far above', '0 0x80000000 0x10 0', '0x88000000-0x107fffffff')):
+            with self.subTest(name):
+                self.expect(0, rf'machine: memory {gone} does not answer: it is not used', AGREES,
+                            r'(?m)^80000000-87ffffff : System RAM$', **memory(('80000000', reg)))
 
     def test_400_ranges_of_memory(self):
         small = [(f'{at:x}', f'0 {at:#x} 0 0x1000') for at in range(0x81000000, 0x81000000 + 400 * 0x3000, 0x3000)]

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Whether there is memory where the device tree says so. A tree may name addresses at
+ * which nothing answers, or a device's registers; ebb's own page tables could be the
+ * first to lie there. So a few frames of each range are written and read before any is
+ * used: the first and the last one, and one in each 128 MiB between them.
+ *
+ * What lies around the kernel is trusted up to the first frame that does not answer. Runs
+ * with paging on and without a direct map, through one leaf of the window for early
+ * tables.
+ */
+#define pr_fmt(fmt) "machine: " fmt
+
+#include "kernel/printk.h"
+
+#include "arch.h"
+
+#define PROBE_STEP (128UL << 20)
+#define FLIPPED	   (0xebbUL << 52) /* a device's low registers keep what they have */
+
+/* The window's address of a physical one; all of one gigabyte stay mapped. */
+static void *window(phys_addr_t pa)
+{
+	pte_t *pte = early_top_table + (EARLY_BASE >> LEVEL_SHIFT(2) & (PTES_PER_TABLE - 1));
+	const pte_t leaf = PTE_PFN(ALIGN_DOWN(pa, SZ_1G)) | PROT_RW;
+
+	if (*pte != leaf) {
+		*pte = leaf;
+		tlb_flush_local(EARLY_BASE, SZ_1G);
+	}
+	return (void *)(EARLY_BASE + (pa & (SZ_1G - 1)));
+}
+
+/*
+ * The first frame at or above @pa that is not reserved: the firmware has its own memory
+ * there, and may protect it. The list is sorted.
+ */
+static phys_addr_t skip_reserved(const struct machine_info *info, phys_addr_t pa)
+{
+	for (unsigned int i = 0; i < info->nr_reserved; i++)
+		if (pa - info->reserved[i].start < info->reserved[i].size)
+			pa = ALIGN_UP(info->reserved[i].start + info->reserved[i].size, PAGE_SIZE);
+	return pa;
+}
+
+/*
+ * Is there memory at @pa, or where the reservations end that @pa lies in? Up to @end there
+ * may be nothing else. The memory keeps its content.
+ */
+static bool answers(const struct machine_info *info, phys_addr_t pa, phys_addr_t end)
+{
+	u64 before, after;
+	void *word;
+
+	pa = skip_reserved(info, pa);
+	if (pa >= end)
+		return true;
+	word = window(pa);
+	return arch_probe_read(word, &before) && probe_write(word, before ^ FLIPPED) &&
+	       arch_probe_read(word, &after) && after == (before ^ FLIPPED) &&
+	       probe_write(word, before);
+}
+
+/* @good answers and @bad does not. Return: a frame's end up to which it does, from @good. */
+static phys_addr_t edge(const struct machine_info *info, phys_addr_t good, phys_addr_t bad)
+{
+	const bool up = good < bad;
+
+	for (;;) {
+		const u64 gap = up ? bad - good : good - bad;
+		const u64 half = ALIGN_DOWN(gap / 2, PAGE_SIZE);
+		const phys_addr_t middle = up ? good + half : good - half;
+
+		if (half == 0)
+			return up ? bad : good;
+		if (answers(info, middle, up ? bad : good))
+			good = middle;
+		else
+			bad = middle;
+	}
+}
+
+static void left_out(phys_addr_t start, phys_addr_t end)
+{
+	pr_warn("memory 0x%lx-0x%lx does not answer: it is not used\n", start, end - 1);
+}
+
+/* The end of what answers from @from on, a frame that does. */
+static phys_addr_t probe_up(const struct machine_info *info, phys_addr_t from, phys_addr_t end)
+{
+	phys_addr_t good = from, next;
+
+	for (; good + PAGE_SIZE < end; good = next) {
+		next = min(ALIGN_DOWN(good, PROBE_STEP) + PROBE_STEP, end - PAGE_SIZE);
+		if (!answers(info, next, end))
+			return edge(info, good, next);
+	}
+	return end;
+}
+
+/* Cut a range to what answers; nothing may be left. */
+static struct mem_range probe_range(const struct machine_info *info, struct mem_range r)
+{
+	phys_addr_t start = ALIGN_UP(r.start, PAGE_SIZE), first = start, stop;
+	const phys_addr_t end = ALIGN_DOWN(r.start + r.size, PAGE_SIZE);
+
+	if (start >= end)
+		return (struct mem_range){ start, 0 };
+	if (machine_holds_kernel(info, &r)) {
+		first = info->kernel.start;
+		if (!answers(info, start, first))
+			start = edge(info, first, start);
+	} else if (!answers(info, start, end)) {
+		start = end;
+	}
+	stop = start < end ? probe_up(info, first, end) : end;
+	if (start > ALIGN_UP(r.start, PAGE_SIZE))
+		left_out(r.start, start < end ? start : r.start + r.size);
+	if (stop < end)
+		left_out(stop, r.start + r.size);
+	return (struct mem_range){ start, stop - start };
+}
+
+/**
+ * machine_probe_memory - leave out of the machine's memory what is no memory
+ * @info: memory, reservations and the kernel's range are filled in
+ *
+ * What lies beyond all physical addresses is not looked at: paging does not reach it.
+ */
+void machine_probe_memory(struct machine_info *info)
+{
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < info->nr_memory; i++) {
+		struct mem_range r = info->memory[i];
+
+		if (r.start < PHYS_LIMIT && r.size <= PHYS_LIMIT - r.start)
+			r = probe_range(info, r);
+		if (r.size != 0)
+			info->memory[kept++] = r;
+	}
+	info->nr_memory = kept;
+}
