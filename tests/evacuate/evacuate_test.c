@@ -423,6 +423,25 @@ static void contig_policy_and_marks(struct ktest *test)
 	KTEST_EXPECT_EQ(test, t->zone->wmark[WMARK_HIGH], high);
 }
 
+/* A pageblock whose frames were taken in two parts keeps what each is; all of it goes back. */
+static void each_frame_keeps_its_flag(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);
+	const unsigned long middle = t->base + 255;
+	struct page_state st;
+
+	KTEST_ASSERT_EQ(test, take_contig_range(t->mm, t->base, middle, &policy, NO_WHY), 0);
+	policy.page_flags = PG_OFFLINE_SKIPPABLE;
+	KTEST_ASSERT_EQ(
+		test, take_contig_range(t->mm, middle, t->base + PB, &policy, NO_WHY), 0);
+	for (unsigned long pfn = t->base; pfn < t->base + PB; pfn++) {
+		KTEST_ASSERT_TRUE(test, page_state_get(t->mm, pfn, &st));
+		KTEST_ASSERT_EQ(test, st.flags, pfn < middle ? 0 : PG_OFFLINE_SKIPPABLE);
+	}
+	test_mm_release(t, t->base, PB);
+}
+
 static const struct ktest_case evacuate_cases[] = {
 	KTEST_CASE(empty_ranges),
 	KTEST_CASE(referenced_page_stays),
@@ -438,6 +457,7 @@ static const struct ktest_case evacuate_cases[] = {
 	KTEST_CASE(slot_that_is_not_ready),
 	KTEST_CASE(pinned_meanwhile),
 	KTEST_CASE(contig_policy_and_marks),
+	KTEST_CASE(each_frame_keeps_its_flag),
 	{},
 };
 static struct ktest_suite evacuate_suite = { .name = "evacuate", .cases = evacuate_cases };

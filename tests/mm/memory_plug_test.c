@@ -329,6 +329,22 @@ static void remove_without_grace_is_undone(struct ktest *test)
 	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, &block, 1, NULL, &why), 0);
 }
 
+/* A chunk that was never plugged is given to nobody. */
+static void unplugged_is_not_believed(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct window_totals before;
+
+	window_add(test, w, 1, 0xff);
+	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
+	before = window_totals(w);
+	ktest_expect_warnings(test, 1);
+	generic_online_page(w->mm, window_pfn(w, 1) + 10 * PAGEBLOCK_NR_PAGES,
+			    PAGEBLOCK_ORDER);
+	window_expect_totals(test, w, &before);
+	KTEST_EXPECT_EQ(test, window_offline(w, 1), 0);
+}
+
 static const struct ktest_case plug_cases[] = {
 	KTEST_CASE(owners_are_checked),
 	KTEST_CASE(callback_sees_each_frame_once),
@@ -340,6 +356,7 @@ static const struct ktest_case plug_cases[] = {
 	KTEST_CASE(owners_are_in_order),
 	KTEST_CASE(unplug_over_zones_is_undone),
 	KTEST_CASE(remove_without_grace_is_undone),
+	KTEST_CASE(unplugged_is_not_believed),
 	{}
 };
 

@@ -111,6 +111,8 @@ static void step_alloc_at(struct choices *c)
 		want = -EINVAL;
 	else if (fm_all(pfn, 1UL << order, FM_FREE) && !any_isolated(pfn, 1UL << order))
 		want = 0;
+	CHECK(!order || alloc_pages_at(fm.mm, pfn + 1, order, PGTY_KERNEL) == -EINVAL,
+	      "pfn %#lx order %u", pfn + 1, order);
 	/* It drains the own cache alone: what other harts have cached it does not get. */
 	CHECK(nr_harts() == 1 || drain_all_pages(fm.mm, STEP_NS) == 0, "drain");
 	ret = alloc_pages_at(fm.mm, pfn, order, PGTY_KERNEL);
