@@ -101,11 +101,12 @@ static inline bool spin_take(spinlock_t *lock, u32 free, u32 taken) __no_lock_an
  * spin_lock() - take a lock, spinning
  * @lock: the lock
  *
- * Panics on recursion, and if the holder keeps the lock for SPIN_LIMIT_NS.
+ * Panics on recursion, and if the holder keeps the lock for SPIN_LIMIT_NS. Always inline:
+ * the return address of the slow path is the place that the lock-order checker names.
  *
  * Context: not in interrupt handlers; interrupts stay on.
  */
-static inline void spin_lock(spinlock_t *lock) __acquires(lock) __no_lock_analysis
+static __always_inline void spin_lock(spinlock_t *lock) __acquires(lock) __no_lock_analysis
 {
 	if (unlikely(!spin_take(lock, 0, this_hart()->id + 1)))
 		spin_lock_slow(lock);
@@ -132,7 +133,7 @@ static inline void spin_unlock(spinlock_t *lock) __releases(lock) __no_lock_anal
  * Return: flags for spin_unlock_irqrestore(). (Linux has a macro that fills in a
  * variable; the compiler makes sure that the caller uses a value.)
  */
-static inline unsigned long __must_check spin_lock_irqsave(spinlock_t *lock)
+static __always_inline unsigned long __must_check spin_lock_irqsave(spinlock_t *lock)
 	__acquires(lock) __no_lock_analysis
 {
 	const unsigned long flags = arch_irq_save();
