@@ -33,7 +33,8 @@ PSEUDO_FILE(block_size, "/sys/devices/system/memory/block_size_bytes", show_bloc
 
 static int show_auto_online(unsigned long, struct sink *out)
 {
-	sink_printf(out, "%s\n", online_type_name(READ_ONCE(kernel_mm.default_online_type)));
+	sink_printf(out, "%s\n",
+		    online_type_name(READ_ONCE(kernel_mm.default_online_type)));
 	return 0;
 }
 
@@ -46,8 +47,8 @@ static int store_auto_online(unsigned long, const char *word, struct sink *out)
 	WRITE_ONCE(kernel_mm.default_online_type, type);
 	return 0;
 }
-PSEUDO_FILE(auto_online, "/sys/devices/system/memory/auto_online_blocks", show_auto_online,
-	    store_auto_online);
+PSEUDO_FILE(auto_online, "/sys/devices/system/memory/auto_online_blocks",
+	    show_auto_online, store_auto_online);
 
 static int show_state(unsigned long block, struct sink *out)
 {
