@@ -9,68 +9,12 @@
  * zone->lock. Compare with: Linux mm/page_alloc.c, __free_one_page().
  */
 #include "mm/internal.h"
+#include "mm/pageblock_index.h"
 
-/* count_free() for a pageblock that is isolated or watched. */
-static __cold void count_awaited(struct mem_section *ms, unsigned int b, long delta)
-{
-	struct zone *zone = ms->zone;
-
-	if (pb_word(ms, b) & PB_ISOLATE)
-		WRITE_ONCE(zone->free_isolated, zone->free_isolated + delta);
-	else
-		WRITE_ONCE(zone->free, zone->free + delta);
-	if (delta < 0)
-		return;
-	if (zone->nr_free_waiters)
-		wake_up_all(&zone->freed);
-	watch_event(ms, b);
-}
-
-/* Count @delta frames of a pageblock as free; a negative @delta counts them as taken. */
-static void count_free(struct mem_section *ms, unsigned int b, long delta)
-{
-	struct zone *zone = ms->zone;
-
-	VM_BUG_ON(!spin_is_held(&zone->lock));
-	if (likely(!(pb_word(ms, b) & PB_AWAITED)))
-		WRITE_ONCE(zone->free, zone->free + delta);
-	else
-		count_awaited(ms, b, delta);
-}
-
-/* The constant descriptor word for a pageblock that is about to be wholly free. */
-static u32 buddy_constant(const struct mem_section *ms, unsigned int b)
-{
-	u32 flags = page_poison ? PG_POISON : 0;
-
-	if (page_poison && (pb_word(ms, b) & PB_VALID))
-		for (unsigned long i = 0; i < PAGEBLOCK_NR_PAGES; i++)
-			flags &= PAGE_WORD_FLAGS(pfn_to_page(pb_pfn(ms, b) + i)->word);
-	return page_word(PGTY_BUDDY, flags, 0, ms->zone->type);
-}
-
+/* The descriptor word of a free frame. */
 static u32 buddy_word(const struct mem_section *ms)
 {
 	return page_word(PGTY_BUDDY, page_poison ? PG_POISON : 0, 0, ms->zone->type);
-}
-
-/* Unfile a uniform pageblock and make it valid, so that its frames can differ. */
-static void open_pageblock(struct mem_section *ms, unsigned int b)
-{
-	if (pb_word(ms, b) & PB_VALID)
-		return;
-	index_unfile(ms, b);
-	pageblock_materialise(ms, b);
-}
-
-/* Count @nr frames that left the free bits, and refile. Not for isolated pageblocks. */
-static void taken(struct mem_section *ms, unsigned int b, unsigned int nr)
-{
-	struct pageblock *pb = &ms->pb[b];
-
-	pb_write(pb, READ_ONCE(pb->word) - nr);
-	count_free(ms, b, -(long)nr);
-	index_move(ms, b, bits_max_order(pb_bits(ms, b)));
 }
 
 static void take_part(struct mem_section *ms, unsigned long pfn, unsigned int order,
@@ -78,42 +22,13 @@ static void take_part(struct mem_section *ms, unsigned long pfn, unsigned int or
 {
 	const unsigned int b = pageblock_index(pfn);
 
-	open_pageblock(ms, b);
+	if (!(pb_read(&ms->pb[b]) & PB_VALID))
+		pageblock_materialise(ms, b);
 	if (unlikely(page_poison))
 		poison_check(ms->mm, pfn, 1UL << order);
 	bits_clear(pb_bits(ms, b), pfn % PAGEBLOCK_NR_PAGES, order);
 	chunk_write(pfn, order, word);
-	taken(ms, b, 1U << order);
-}
-
-/* Take a whole chunk for a counted type, which needs its own descriptors at once. */
-static void take_whole_counted(struct mem_section *ms, unsigned int b, unsigned int order,
-			       u32 word)
-{
-	chunk_write(pb_pfn(ms, b), order, word);
-	for (unsigned int i = 0; i < 1U << (order - PAGEBLOCK_ORDER); i++) {
-		bits_clear_run(pb_bits(ms, b + i), 0, PAGEBLOCK_NR_PAGES);
-		pageblock_set_valid(ms, b + i, 0);
-	}
-}
-
-static void take_whole(struct mem_section *ms, unsigned int b, unsigned int order, u32 word)
-{
-	const unsigned int nr = 1U << (order - PAGEBLOCK_ORDER);
-
-	if (unlikely(page_poison))
-		poison_check(ms->mm, pb_pfn(ms, b), 1UL << order);
-	index_unfile_mask(ms, (BIT(nr) - 1) << b);
-	WRITE_ONCE(ms->pb[b].owner, 0);
-	if (type_is_counted(PAGE_WORD_TYPE(word))) {
-		take_whole_counted(ms, b, order, word);
-	} else {
-		pageblock_make_uniform(ms, b, word);
-		if (nr == 2)
-			pageblock_make_uniform(ms, b + 1, word | PG_TAIL << 8);
-	}
-	for (unsigned int i = 0; i < nr; i++)
-		count_free(ms, b + i, -(long)PAGEBLOCK_NR_PAGES);
+	pageblock_sub_free(ms, b, 1U << order);
 }
 
 /**
@@ -125,10 +40,13 @@ static void take_whole(struct mem_section *ms, unsigned int b, unsigned int orde
  */
 void buddy_take(struct mem_section *ms, unsigned long pfn, unsigned int order, u32 word)
 {
-	if (order >= PAGEBLOCK_ORDER)
-		take_whole(ms, pageblock_index(pfn), order, word);
-	else
+	if (order < PAGEBLOCK_ORDER) {
 		take_part(ms, pfn, order, word);
+	} else {
+		if (unlikely(page_poison))
+			poison_check(ms->mm, pfn, 1UL << order);
+		pageblock_take_chunk(ms, pageblock_index(pfn), order, word);
+	}
 	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order, .before = PGTY_BUDDY,
 		   .after = PAGE_WORD_TYPE(word), .flags = PAGE_WORD_FLAGS(word));
 }
@@ -137,10 +55,10 @@ void buddy_take(struct mem_section *ms, unsigned long pfn, unsigned int order, u
 bool buddy_range_free(const struct mem_section *ms, unsigned long pfn, unsigned int order)
 {
 	const unsigned int b = pageblock_index(pfn);
-	const u64 w = pb_word(ms, b);
+	const u64 w = pb_read(&ms->pb[b]);
 
 	if (order > PAGEBLOCK_ORDER)
-		return pb_all_free(w) && pb_all_free(pb_word(ms, b + 1));
+		return pb_all_free(w) && pb_all_free(pb_read(&ms->pb[b + 1]));
 	if (pb_all_free(w) || order == PAGEBLOCK_ORDER || !(w & PB_VALID))
 		return pb_all_free(w);
 	return bits_all_set(pb_bits(ms, b), pfn % PAGEBLOCK_NR_PAGES, order);
@@ -163,7 +81,7 @@ unsigned long buddy_alloc(struct zone *zone, unsigned int mt, unsigned int order
 
 	if (!ms)
 		return PFN_NONE;
-	if (!pb_all_free(pb_word(ms, b)))
+	if (!pb_all_free(pb_read(&ms->pb[b])))
 		off = bits_find(pb_bits(ms, b), order);
 	buddy_take(ms, pb_pfn(ms, b) + off, order, page_word(type, 0, order, zone->type));
 	return pb_pfn(ms, b) + off;
@@ -217,7 +135,8 @@ static __noinline unsigned int take_singles(struct mem_section *ms, unsigned int
 	u64 *bits = pb_bits(ms, b);
 	unsigned int got = 0;
 
-	open_pageblock(ms, b);
+	if (!(pb_read(&ms->pb[b]) & PB_VALID))
+		pageblock_materialise(ms, b);
 	if (unlikely(page_poison))
 		poison_check(ms->mm, pfn, PAGEBLOCK_NR_PAGES);
 	for (u64 *const end = bits + PB_WORDS; bits < end && got < nr; bits++, pfn += 64) {
@@ -233,7 +152,7 @@ static __noinline unsigned int take_singles(struct mem_section *ms, unsigned int
 			break; /* do not split a whole word: fewer frames are enough */
 		}
 	}
-	taken(ms, b, got);
+	pageblock_sub_free(ms, b, got);
 	return got;
 }
 
@@ -280,58 +199,22 @@ unsigned int buddy_alloc_singles(struct zone *zone, unsigned int mt, unsigned in
 	return got;
 }
 
-/*
- * Last step of a free that leaves frames in use: @nr frames of a valid pageblock have
- * their free bits and Buddy descriptors; count them and refile the pageblock.
- * @order: the largest chunk that the free produced.
- */
-static void freed(struct mem_section *ms, unsigned int b, unsigned int nr,
-		  unsigned int order)
-{
-	struct pageblock *pb = &ms->pb[b];
-	const u64 w = READ_ONCE(pb->word) + nr;
-
-	pb_write(pb, w);
-	count_free(ms, b, nr);
-	if (w & PB_ISOLATE)
-		return;
-	if (pb_index(w) == PB_INDEX_NONE || order > pb_index(w))
-		index_move(ms, b, order);
-}
-
-/* Free the last @nr frames of a pageblock, so that all of it becomes free: O(1). */
-static void free_rest(struct mem_section *ms, unsigned int b, unsigned int nr)
-{
-	index_unfile(ms, b);
-	pageblock_make_uniform(ms, b, buddy_constant(ms, b));
-	count_free(ms, b, nr);
-	index_file(ms, b);
-}
-
-/* Finish freeing @nr frames of a valid pageblock, after the update of bits and descriptors. */
-static void buddy_freed(struct mem_section *ms, unsigned int b, unsigned int nr)
-{
-	if (pb_free(pb_word(ms, b)) + nr == PAGEBLOCK_NR_PAGES)
-		free_rest(ms, b, nr);
-	else
-		freed(ms, b, nr, bits_max_order(pb_bits(ms, b)));
-}
-
 static void free_part(struct mem_section *ms, unsigned long pfn, unsigned int order)
 {
 	const unsigned int b = pageblock_index(pfn);
 	const unsigned int off = pfn % PAGEBLOCK_NR_PAGES;
-	const u64 w = pb_word(ms, b);
+	const u64 w = pb_read(&ms->pb[b]);
 	u64 *bits = pb_bits(ms, b);
 
 	VM_BUG_ON(!(w & PB_VALID) || !bits_none_set(bits, off, order));
 	frames_write(pfn, 1UL << order, buddy_word(ms), 0);
 	if (pb_free(w) + (1U << order) == PAGEBLOCK_NR_PAGES) {
-		free_rest(ms, b, 1U << order);
+		pageblock_make_free(ms, b, 1U << order);
 		return;
 	}
 	bits_set(bits, off, order);
-	freed(ms, b, 1U << order, w & PB_ISOLATE ? 0 : bits_coalesce(bits, off, order));
+	pageblock_add_free(ms, b, 1U << order,
+			   w & PB_ISOLATE ? 0 : bits_coalesce(bits, off, order));
 }
 
 /**
@@ -354,7 +237,7 @@ unsigned long buddy_free_singles(struct mem_section *ms, const unsigned long *pf
 	u64 *bits = pb_bits(ms, b);
 	unsigned long i;
 
-	if (!(pb_word(ms, b) & PB_VALID))
+	if (!(pb_read(&ms->pb[b]) & PB_VALID))
 		return 0;
 	for (i = 0; i < nr; i++) {
 		const unsigned long off = pfns[i] - first;
@@ -368,15 +251,19 @@ unsigned long buddy_free_singles(struct mem_section *ms, const unsigned long *pf
 	}
 	if (unlikely(READ_ONCE(this_hart()->trace_mask)))
 		trace_singles(pfns, i, types ? PGTY_NONE : PAGE_WORD_TYPE(word), PGTY_BUDDY);
-	if (i)
-		buddy_freed(ms, b, i);
+	if (!i)
+		return 0;
+	if (pb_free(pb_read(&ms->pb[b])) + i == PAGEBLOCK_NR_PAGES)
+		pageblock_make_free(ms, b, i);
+	else
+		pageblock_add_free(ms, b, i, bits_max_order(bits));
 	return i;
 }
 
 /* The type of an allocated chunk. */
 static enum page_type head_type(const struct mem_section *ms, unsigned long pfn)
 {
-	return PAGE_WORD_TYPE(frame_word(pb_word(ms, pageblock_index(pfn)), pfn));
+	return PAGE_WORD_TYPE(frame_word(pb_read(&ms->pb[pageblock_index(pfn)]), pfn));
 }
 
 /**
@@ -397,28 +284,7 @@ void buddy_free(struct mem_section *ms, unsigned long pfn, unsigned int order)
 		free_part(ms, pfn, order);
 		return;
 	}
-	free_rest(ms, b, PAGEBLOCK_NR_PAGES);
+	pageblock_make_free(ms, b, PAGEBLOCK_NR_PAGES);
 	if (order > PAGEBLOCK_ORDER)
-		free_rest(ms, b + 1, PAGEBLOCK_NR_PAGES);
-}
-
-/**
- * buddy_free_run() - free any run of frames within one pageblock
- * @ms: section
- * @pfn: first frame; the pageblock is valid, unless the run is all of it
- * @nr: frames, none of them free, none filled with the poison pattern
- *
- * The caller emits the trace record, which may cover a larger range.
- */
-void buddy_free_run(struct mem_section *ms, unsigned long pfn, unsigned int nr)
-{
-	const unsigned int b = pageblock_index(pfn);
-
-	if (nr < PAGEBLOCK_NR_PAGES) {
-		frames_write(pfn, nr, page_word(PGTY_BUDDY, 0, 0, ms->zone->type), 0);
-		bits_set_run(pb_bits(ms, b), pfn % PAGEBLOCK_NR_PAGES, nr);
-		buddy_freed(ms, b, nr);
-	} else {
-		free_rest(ms, b, nr);
-	}
+		pageblock_make_free(ms, b + 1, PAGEBLOCK_NR_PAGES);
 }

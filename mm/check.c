@@ -103,21 +103,21 @@ static void check_valid(struct check *c, const struct mem_section *ms, unsigned 
 		check_frame(c, ms, first + i, is_free);
 		sum_type(sums, frame_type(first + i), 1);
 	}
-	if (free != pb_free(pb_word(ms, b)) || free == PAGEBLOCK_NR_PAGES)
+	if (free != pb_free(pb_read(&ms->pb[b])) || free == PAGEBLOCK_NR_PAGES)
 		DIFFERS(c, "pageblock 0x%lx: %u frames free, its word says %u", first, free,
-			pb_free(pb_word(ms, b)));
+			pb_free(pb_read(&ms->pb[b])));
 }
 
 static void check_uniform(struct check *c, const struct mem_section *ms, unsigned int b,
 			  struct zone_sums *sums)
 {
-	const u64 w = pb_word(ms, b);
+	const u64 w = pb_read(&ms->pb[b]);
 	const u32 constant = pb_const(w);
 	unsigned int type = PAGE_WORD_TYPE(constant);
 
-	if (type == PGTY_OFFLINE && ms->pb[b].owner != OFFLINE_OWNER)
+	if (type == PGTY_OFFLINE && pageblock_owner(&ms->pb[b]) != OFFLINE_OWNER)
 		DIFFERS(c, "pageblock 0x%lx is Offline, its owner is 0x%lx instead of 0x%lx",
-			pb_pfn(ms, b), (unsigned long)ms->pb[b].owner, OFFLINE_OWNER);
+			pb_pfn(ms, b), (unsigned long)pageblock_owner(&ms->pb[b]), OFFLINE_OWNER);
 	if (type == PGTY_NONE || type >= NR_PAGE_TYPES || type_is_counted(type))
 		DIFFERS(c, "pageblock 0x%lx: constant is of type %s", pb_pfn(ms, b),
 			page_type_name(type));
@@ -128,7 +128,7 @@ static void check_uniform(struct check *c, const struct mem_section *ms, unsigne
 		DIFFERS(c, "pageblock 0x%lx says zone %u, its section is in %u", pb_pfn(ms, b),
 			PAGE_WORD_ZONE(constant), ms->zone->type);
 	if (PAGE_WORD_FLAGS(constant) & PG_TAIL) {
-		const u64 head = pb_word(ms, b & ~1U);
+		const u64 head = pb_read(&ms->pb[b & ~1U]);
 
 		if (!(b & 1) || (head & PB_VALID) ||
 		    PAGE_WORD_ORDER(pb_const(head)) != MAX_PAGE_ORDER)
@@ -138,28 +138,28 @@ static void check_uniform(struct check *c, const struct mem_section *ms, unsigne
 	sum_type(sums, type, PAGEBLOCK_NR_PAGES);
 }
 
-/* The order that a pageblock must be filed under. */
+/* The order that the index must have a pageblock under. */
 static unsigned int expected_index(const struct mem_section *ms, unsigned int b)
 {
 	const u64 mine = PB_FREE_MASK | PB_MT_MASK | PB_ISOLATE;
-	const u64 w = pb_word(ms, b);
+	const u64 w = pb_read(&ms->pb[b]);
 
 	if (!pb_free(w) || (w & PB_ISOLATE))
 		return PB_INDEX_NONE;
 	if (!pb_all_free(w))
 		return bits_max_order(pb_bits(ms, b));
-	if ((w ^ pb_word(ms, b ^ 1)) & mine)
+	if ((w ^ pb_read(&ms->pb[b ^ 1])) & mine)
 		return PAGEBLOCK_ORDER;
 	return b & 1 ? PB_INDEX_NONE : MAX_PAGE_ORDER;
 }
 
 static void check_index(struct check *c, const struct mem_section *ms, unsigned int b)
 {
-	const u64 w = pb_word(ms, b);
+	const u64 w = pb_read(&ms->pb[b]);
 	const unsigned int want = expected_index(ms, b);
 
 	if (pb_index(w) != want)
-		DIFFERS(c, "pageblock 0x%lx: filed under order %u, is %u", pb_pfn(ms, b),
+		DIFFERS(c, "pageblock 0x%lx: in the index under order %u, is %u", pb_pfn(ms, b),
 			pb_index(w), want);
 	for (unsigned int k = 0; k < NR_PAGE_ORDERS; k++)
 		if ((ms->avail[k] >> b & 1) != (k == want))
@@ -179,7 +179,7 @@ static void check_section(struct check *c, const struct mem_section *ms,
 	const unsigned int s = section_nr(ms) % SECTIONS_PER_ROOT;
 
 	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
-		const u64 w = pb_word(ms, b);
+		const u64 w = pb_read(&ms->pb[b]);
 
 		if (w & PB_VALID)
 			check_valid(c, ms, b, sums);

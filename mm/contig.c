@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Contiguous allocation on top of evacuate(), and the search for a range. contig_free.c
- * frees and releases ranges.
- * Compare with: Linux mm/page_alloc.c alloc_contig_range(), alloc_contig_pages().
+ * Contiguous allocation on top of evacuate(), the search for a range, and its free.
+ * Compare with: Linux mm/page_alloc.c alloc_contig_range(), alloc_contig_pages(),
+ * free_contig_range().
  */
 #include "kernel/printk.h"
 #include "kernel/sink.h"
@@ -74,14 +74,14 @@ enum candidate {
 static bool section_candidate(const struct mem_section *ms, const struct pfn_range *r,
 			      enum candidate want)
 {
-	const unsigned long end = r->start_pfn + r->nr_pages;
-	u64 w;
+	const unsigned long end = range_end(r);
+	struct pfn_range part;
 
 	if (want == CANDIDATE_FREE && section_next_used(ms, r->start_pfn, end) != end)
 		return false;
-	for (unsigned long pfn = r->start_pfn; pfn < end;
-	     pfn = (pfn | (PAGEBLOCK_NR_PAGES - 1)) + 1) {
-		w = pb_read(&ms->pb[pageblock_index(pfn)]);
+	for_each_pageblock_part(part, r) {
+		const u64 w = pb_read(&ms->pb[pageblock_index(part.start_pfn)]);
+
 		if (w & PB_ISOLATE)
 			return false;
 		if (want == CANDIDATE_MOVABLE && !(w & PB_VALID) && !pb_all_free(w))
@@ -91,20 +91,22 @@ static bool section_candidate(const struct mem_section *ms, const struct pfn_ran
 }
 
 /* Judge a range without a lock, section by section; evacuate() decides for good. */
-static bool candidate_ok(const struct zone *zone, unsigned long pfn, unsigned long end,
+static bool candidate_ok(const struct zone *zone, const struct pfn_range *range,
 			 enum candidate want)
 {
+	struct pfn_range part;
 	bool ok = true;
 
-	for (unsigned long stop; ok && pfn < end; pfn = stop) {
+	for_each_section_part(part, range) {
 		const struct mem_section *ms;
 
-		stop = min((pfn | (PAGES_PER_SECTION - 1)) + 1, end);
 		pfn_walk_begin();
-		ms = walk_section(zone->mm, pfn);
+		ms = walk_section(zone->mm, part.start_pfn);
 		ok = ms && (READ_ONCE(ms->flags) & SECTION_ONLINE) && section_zone(ms) == zone &&
-		     section_candidate(ms, &(struct pfn_range){ pfn, stop - pfn }, want);
+		     section_candidate(ms, &part, want);
 		pfn_walk_end();
+		if (!ok)
+			break;
 	}
 	return ok;
 }
@@ -128,13 +130,13 @@ static unsigned long try_zone(struct mm *mm, const struct zone *zone, unsigned l
 		unsigned long pfn = ALIGN_UP(start, step);
 
 		while (pfn + nr <= end) {
-			if (candidate_ok(zone, pfn, pfn + nr, want) &&
+			if (candidate_ok(zone, &(struct pfn_range){ pfn, nr }, want) &&
 			    take_contig_range(mm, pfn, pfn + nr, policy, why) == 0)
 				return pfn;
 			if (search_is_over(why))
 				return PFN_NONE;
 			if (memory_block_state(mm, pfn >> SECTION_PFN_SHIFT) == MEM_BLOCK_ABSENT)
-				pfn = ALIGN_UP((pfn | (PAGES_PER_SECTION - 1)) + 1, step);
+				pfn = ALIGN_UP(section_end(pfn), step);
 			else
 				pfn += step;
 		}
@@ -167,4 +169,47 @@ unsigned long alloc_contig_pages(struct mm *mm, unsigned long nr,
 	const struct evacuate_policy policy = contig_policy(limits);
 
 	return take_contig_pages(mm, nr, &policy, why);
+}
+
+/* --- freeing one ------------------------------------------------------------ */
+
+/* Free a part of a pageblock; a whole one may be one chunk, and is split for a part. */
+static void free_part(struct mm *mm, struct mem_section *ms, unsigned long pfn,
+		      unsigned long nr)
+{
+	const unsigned int b = pageblock_index(pfn);
+	const u64 w = pb_read(&ms->pb[b]);
+	const u32 word = frame_word(w, pfn);
+
+	if (nr == PAGEBLOCK_NR_PAGES && PAGE_WORD_ORDER(word) == PAGEBLOCK_ORDER) {
+		free_pages(mm, pfn, PAGEBLOCK_ORDER);
+		return;
+	}
+	if (!(w & PB_VALID) && PAGE_WORD_ORDER(word) == PAGEBLOCK_ORDER &&
+	    type_is_alloc(PAGE_WORD_TYPE(word)))
+		pageblock_split(ms, b);
+	while (nr) {
+		unsigned long pfns[64];
+		const unsigned long part = min(nr, ARRAY_SIZE(pfns));
+
+		for (unsigned long i = 0; i < part; i++)
+			pfns[i] = pfn + i;
+		free_pages_bulk(mm, pfns, part);
+		pfn += part;
+		nr -= part;
+	}
+}
+
+void free_contig_range(struct mm *mm, unsigned long start, unsigned long nr)
+{
+	const struct pfn_range range = { start, nr };
+	struct pfn_range part;
+
+	for_each_pageblock_part(part, &range) {
+		struct mem_section *ms = pfn_to_section(mm, part.start_pfn);
+
+		if (!ms || !ms->zone)
+			bad_free(mm, part.start_pfn, 0, "is in no online section");
+		free_part(mm, ms, part.start_pfn, part.nr_pages);
+	}
 }

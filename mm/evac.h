@@ -144,7 +144,6 @@ int evac_blocker(struct evac *e, struct pfn_range *chunk);
 bool evac_can_wait(const struct evac *e, enum page_type type);
 /* Move the entries to movable frames outside of isolated blocks. Return: pages moved. */
 unsigned int migrate_pages(struct evac *evac, struct migrate_entry *e, unsigned int nr);
-void evac_commit(struct evac *e);
 extern u32 movable_types; /* bit t: type t has movable_ops */
 extern const struct movable_ops slot_movable_ops;
 

@@ -63,17 +63,11 @@ static bool next_chunk(const struct mm *mm, unsigned long *pfn, unsigned long en
 	if (*pfn >= end || !page_state_isolated(mm, *pfn, st))
 		return false;
 	if (st->uniform && st->order < PAGEBLOCK_ORDER)
-		*next = (*pfn | (PAGEBLOCK_NR_PAGES - 1)) + 1;
+		*next = pageblock_end(*pfn);
 	else
 		*next = st->head + (1UL << st->order);
 	*next = max(*next, *pfn + 1);
 	return true;
-}
-
-/* The end of the pageblock of @pfn, or @end if that comes first. */
-static unsigned long part_end(unsigned long pfn, unsigned long end)
-{
-	return min((pfn | (PAGEBLOCK_NR_PAGES - 1)) + 1, end);
 }
 
 /**
@@ -151,8 +145,8 @@ static int classify_range(struct evac *e, unsigned long pfn, unsigned long end)
 			pfn = stop;
 			continue;
 		}
-		err = classify_part(e, pfn, part_end(pfn, end));
-		pfn = part_end(pfn, end);
+		err = classify_part(e, pfn, min(pageblock_end(pfn), end));
+		pfn = pageblock_end(pfn);
 	}
 	return err;
 }
@@ -289,8 +283,8 @@ int evac_migrate(struct evac *e)
 		const unsigned long end = pfn + at.range.nr_pages;
 
 		while (!err && (pfn = next_used(e->mm, pfn, end)) < end) {
-			err = collect_part(e, &vec, pfn, part_end(pfn, end));
-			pfn = part_end(pfn, end);
+			err = collect_part(e, &vec, pfn, min(pageblock_end(pfn), end));
+			pfn = pageblock_end(pfn);
 		}
 	}
 	return move_rest(e, &vec, err);

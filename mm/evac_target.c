@@ -54,17 +54,16 @@ bool evac_next_range(const struct evac *e, struct evac_cursor *at)
 /* Check one range: all of it is online and in one zone. */
 static int check_range(struct evac *e, const struct pfn_range *r)
 {
-	const unsigned long end = r->start_pfn + r->nr_pages;
 	const struct zone *zone = NULL;
+	struct pfn_range part;
 
-	for (unsigned long pfn = r->start_pfn; pfn < end;
-	     pfn = (pfn | (PAGES_PER_SECTION - 1)) + 1) {
-		const struct mem_section *ms = pfn_to_section(e->mm, pfn);
+	for_each_section_part(part, r) {
+		const struct mem_section *ms = pfn_to_section(e->mm, part.start_pfn);
 
 		if (!ms || !ms->zone || !(ms->flags & SECTION_ONLINE))
-			return evac_blocked(e, MM_REASON_NOT_PRESENT, pfn, NULL);
+			return evac_blocked(e, MM_REASON_NOT_PRESENT, part.start_pfn, NULL);
 		if (zone && ms->zone != zone)
-			return evac_blocked(e, MM_REASON_ZONE_MIX, pfn, NULL);
+			return evac_blocked(e, MM_REASON_ZONE_MIX, part.start_pfn, NULL);
 		zone = ms->zone;
 	}
 	return 0;

@@ -11,28 +11,12 @@
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 
-/* The hart that owns a chunk may change its word meanwhile, so these are atomic. */
-static void set_watch(struct mem_section *ms, unsigned int b)
-{
-	if (__atomic_fetch_or(&ms->pb[b].word, PB_WATCH, __ATOMIC_ACQ_REL) & PB_WATCH)
-		return;
-	WRITE_ONCE(ms->zone->nr_watched, ms->zone->nr_watched + 1);
-}
-
-static bool clear_watch(struct mem_section *ms, unsigned int b)
-{
-	if (!(__atomic_fetch_and(&ms->pb[b].word, ~PB_WATCH, __ATOMIC_ACQ_REL) & PB_WATCH))
-		return false;
-	WRITE_ONCE(ms->zone->nr_watched, ms->zone->nr_watched - 1);
-	return true;
-}
-
 void watch_event(struct mem_section *ms, unsigned int b)
 {
 	struct memory_owner *owner;
 
 	VM_BUG_ON(!spin_is_held(&ms->zone->lock));
-	if (!clear_watch(ms, b))
+	if (!pageblock_unwatch(ms, b))
 		return;
 	pfn_walk_begin();
 	owner = memory_owner_of(ms->mm, pb_pfn(ms, b));
@@ -99,7 +83,7 @@ void watch_blocker(struct mm *mm, const struct mm_failure *why)
 	if (!zone)
 		return;
 	spin_lock(&zone->lock);
-	set_watch(ms, pageblock_index(why->pfn));
+	pageblock_watch(ms, pageblock_index(why->pfn));
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if ((why->reason == MM_REASON_UNMOVABLE || why->reason == MM_REASON_PINNED) &&
 	    free_or_loose(mm, &frame))
@@ -109,18 +93,16 @@ void watch_blocker(struct mm *mm, const struct mm_failure *why)
 
 void unwatch_range(struct mm *mm, const struct pfn_range *range)
 {
-	const unsigned long end = range_end(range);
-	unsigned long next;
+	struct pfn_range part;
 
-	for (unsigned long pfn = range->start_pfn; pfn < end; pfn = next) {
-		struct mem_section *ms = pfn_to_section(mm, pfn);
-		u64 mask = section_mask(pfn, end, &next);
+	for_each_section_part(part, range) {
+		struct mem_section *ms = pfn_to_section(mm, part.start_pfn);
 
 		if (!ms || !ms->zone || !READ_ONCE(ms->zone->nr_watched))
 			continue;
 		spin_lock(&ms->zone->lock);
-		for (; mask; mask &= mask - 1)
-			(void)clear_watch(ms, __ffs(mask));
+		for (u64 mask = range_mask(&part); mask; mask &= mask - 1)
+			(void)pageblock_unwatch(ms, __ffs(mask));
 		spin_unlock(&ms->zone->lock);
 	}
 }

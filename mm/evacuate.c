@@ -2,8 +2,8 @@
 /*
  * evacuate(): the only way to empty ranges of frames. This file has the order of the
  * steps and the conditions that end them; evac_target.c walks over the target,
- * evac_scan.c judges frames, migrate.c moves them, and evac_commit.c hands them over. Each
- * step is announced: kernel/trace/hold.c.
+ * evac_scan.c judges frames, migrate.c moves them, and frames.c hands them over. Each step
+ * is announced: kernel/trace/hold.c.
  *
  * An evacuation isolates everything before it judges anything, so no page moves twice.
  * It also drains the harts' caches first, so nothing new can enter and the classifying
@@ -18,6 +18,7 @@
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
+#include "mm/frames.h"
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 #include "mm/page_isolation.h"
@@ -267,6 +268,22 @@ static int check_policy(struct evac *e)
 	return 0;
 }
 
+/* Hand the emptied ranges over, as the policy says. */
+static void commit(struct evac *e)
+{
+	const struct evacuate_policy *p = e->policy;
+	struct evac_cursor at = {};
+
+	if (p->end == EVAC_END_FREE)
+		return;
+	while (evac_next_range(e, &at)) {
+		if (p->end == EVAC_END_OFFLINE)
+			frames_change(e->mm, &at.range, PGTY_BUDDY, PGTY_OFFLINE, 0);
+		else
+			frames_change(e->mm, &at.range, PGTY_BUDDY, p->type, p->page_flags);
+	}
+}
+
 static int run(struct evac *e)
 {
 	const bool isolated = e->policy->flags & EVAC_ISOLATED;
@@ -282,7 +299,7 @@ static int run(struct evac *e)
 	err = empty_target(e);
 	enter_phase(e, err ? EVAC_UNDO : EVAC_COMMIT);
 	if (!err)
-		evac_commit(e);
+		commit(e);
 	if (!isolated && (err || e->policy->end != EVAC_END_OFFLINE))
 		evac_unisolate(e);
 	enter_phase(e, EVAC_IDLE);

@@ -183,9 +183,6 @@ void section_drop_memmap(struct mem_section *s);
 void memory_block_report(struct mm *mm, unsigned long block, const char *what,
 			 const struct mm_failure *why);
 
-/* Find the first run of set bits in a non-zero mask: set @first, return the length. */
-unsigned int mask_run(u64 mask, unsigned int *first);
-
 /* A mask of the section's pageblocks in the region of @owner (NULL: of any owner). */
 u64 owner_mask(struct mm *mm, const struct memory_owner *owner, const struct mem_section *s);
 

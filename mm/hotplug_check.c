@@ -93,7 +93,7 @@ static unsigned int check_unmapped(const struct mem_section *s, struct sink *out
 	bad += check_mapped(s, out);
 	for (u64 mask = s->flags & SECTION_ONLINE ? s->unmapped : 0; mask; mask &= mask - 1) {
 		const unsigned int b = __ffs(mask);
-		const u64 word = pb_word(s, b);
+		const u64 word = pb_read(&s->pb[b]);
 		const enum page_type want = s->hole & BIT(b) ? PGTY_HOLE : PGTY_OFFLINE;
 
 		bad += differ(out, "unmapped pageblock's descriptors", pb_pfn(s, b),

@@ -218,7 +218,7 @@ static bool frame_is_used(enum page_type type)
 /* Frames of a valid pageblock that are neither free nor the block's own metadata. */
 static unsigned int taken_frames(const struct mem_section *s, unsigned int b)
 {
-	const unsigned int taken = PAGEBLOCK_NR_PAGES - pb_free(pb_word(s, b));
+	const unsigned int taken = PAGEBLOCK_NR_PAGES - pb_free(pb_read(&s->pb[b]));
 
 	if ((READ_ONCE(s->flags) & SECTION_SELF_HOSTED) && pageblock_index(s->host_pfn) == b)
 		return taken - min(taken, (unsigned int)MHP_HEADER_PAGES);
@@ -229,7 +229,7 @@ static unsigned int count_used(const struct mm *mm, const struct mem_section *s,
 			       unsigned long pfn)
 {
 	const unsigned long start = ALIGN_DOWN(pfn, PAGEBLOCK_NR_PAGES);
-	const u64 word = pb_word(s, pageblock_index(pfn));
+	const u64 word = pb_read(&s->pb[pageblock_index(pfn)]);
 	struct page_state st;
 	unsigned int used = 0;
 

@@ -44,19 +44,18 @@ static int check_add(struct mm *mm, unsigned long block, struct memory_owner *ow
 /* Map the plugged pageblocks, all or none. */
 static int map_pageblocks(struct mem_section *s, u64 mask)
 {
-	u64 left = mask;
-	unsigned int first, nr;
-	int err = 0;
+	for_each_run(run, mask) {
+		const phys_addr_t paddr = pfn_to_phys(pb_pfn(s, __ffs(run)));
+		const int err = mm_inject_fail(s->mm) ?
+					-ENOMEM :
+					arch_map_direct(paddr, hweight64(run) * PAGEBLOCK_SIZE);
 
-	for (; left && !err; left &= ~GENMASK(first + nr - 1, first)) {
-		nr = mask_run(left, &first);
-		err = mm_inject_fail(s->mm) ? -ENOMEM :
-					      arch_map_direct(pfn_to_phys(pb_pfn(s, first)),
-							      nr * PAGEBLOCK_SIZE);
+		if (err) {
+			arch_unmap_direct(pfn_to_phys(s->start_pfn), SECTION_SIZE);
+			return err;
+		}
 	}
-	if (err)
-		arch_unmap_direct(pfn_to_phys(s->start_pfn), SECTION_SIZE);
-	return err;
+	return 0;
 }
 
 /*

@@ -9,7 +9,7 @@
 #include "arch/machine.h"
 #include "kernel/printk.h"
 #include "lib/bitops.h"
-#include "mm/contig.h"
+#include "mm/frames.h"
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 #include "mm/page_isolation.h"
@@ -49,25 +49,6 @@ void notify_end(struct mem_section *s, enum mem_event end)
 	notifier_call_end(&s->mm->notifiers, end, &data, &s->told);
 }
 
-unsigned int mask_run(u64 mask, unsigned int *first)
-{
-	u64 rest;
-
-	*first = __ffs(mask);
-	rest = ~(mask >> *first);
-	return rest ? __ffs(rest) : PAGEBLOCKS_PER_SECTION;
-}
-
-static void init_pageblocks(struct mem_section *s, u64 mask, u32 word, u64 state)
-{
-	unsigned int first, nr;
-
-	for (; mask; mask &= ~(GENMASK(first + nr - 1, first))) {
-		nr = mask_run(mask, &first);
-		pageblock_init_range(s, first, nr, word, state);
-	}
-}
-
 /*
  * Seed 001: hotplugged memory starts as PageOffline and isolated, with the migrate type
  * that takes effect when the isolation ends. Unplugged frames are skippable as long as
@@ -80,18 +61,26 @@ static void init_memmap(struct mem_section *s, enum zone_type zone, enum mhp_onl
 	const u64 unplugged = s->unmapped & ~s->hole;
 	const u64 skippable = unplugged & owner_mask(s->mm, NULL, s);
 
-	init_pageblocks(s, ~s->hole & ~skippable, page_word(PGTY_OFFLINE, 0, 0, zone), state);
-	init_pageblocks(s, skippable, page_word(PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE, 0, zone),
+	pageblocks_init(s, ~s->hole & ~skippable, page_word(PGTY_OFFLINE, 0, 0, zone), state);
+	pageblocks_init(s, skippable, page_word(PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE, 0, zone),
 			state);
-	init_pageblocks(s, s->hole, page_word(PGTY_HOLE, 0, 0, zone), state);
+	pageblocks_init(s, s->hole, page_word(PGTY_HOLE, 0, 0, zone), state);
 	if (!(s->flags & SECTION_SELF_HOSTED))
 		return;
 	/* The header stays, so group it with unmovable frames; Movable has none. */
 	if (zone == ZONE_NORMAL && mt != MIGRATE_UNMOVABLE)
-		init_pageblocks(s, BIT(pageblock_index(s->host_pfn)),
+		pageblocks_init(s, BIT(pageblock_index(s->host_pfn)),
 				page_word(PGTY_OFFLINE, 0, 0, zone),
 				(u64)MIGRATE_UNMOVABLE << PB_MT_SHIFT | PB_ISOLATE);
-	frames_set(s->mm, s->host_pfn, MHP_HEADER_PAGES, page_word(PGTY_MEMMAP, 0, 0, zone), 0);
+}
+
+/* The block's own metadata stays, as frames of a type of their own. */
+static void mark_header(const struct mem_section *s)
+{
+	const struct pfn_range header = { s->host_pfn, MHP_HEADER_PAGES };
+
+	if (s->flags & SECTION_SELF_HOSTED)
+		frames_change(s->mm, &header, PGTY_NONE, PGTY_MEMMAP, 0);
 }
 
 void generic_online_page(struct mm *mm, unsigned long pfn, unsigned int order)
@@ -123,21 +112,24 @@ static struct pfn_range run_range(const struct mem_section *s, unsigned int firs
 	return (struct pfn_range){ start, end - start };
 }
 
+static void release_run(struct mem_section *s, u64 run)
+{
+	const struct pfn_range range = run_range(s, __ffs(run), hweight64(run));
+
+	release_offline_range(s->mm, range.start_pfn, range.nr_pages);
+}
+
 /* Release plugged pageblocks run by run; no owner has a callback for them. */
 static void online_runs(struct mem_section *s, u64 plugged)
 {
-	unsigned int first, nr;
+	const bool hosted = s->flags & SECTION_SELF_HOSTED;
+	const u64 below = hosted ? BIT(header_pageblock(s)) - 1 : ~0UL;
 
-	for (; plugged; plugged &= ~GENMASK(first + nr - 1, first)) {
-		struct pfn_range run;
-
-		nr = mask_run(plugged, &first);
-		/* A header within the run starts a new run. */
-		if (first < header_pageblock(s) && header_pageblock(s) < first + nr)
-			nr = header_pageblock(s) - first;
-		run = run_range(s, first, nr);
-		release_offline_range(s->mm, run.start_pfn, run.nr_pages);
-	}
+	/* A header within a run starts a new run. */
+	for_each_run(run, plugged & below)
+		release_run(s, run);
+	for_each_run(run, plugged & ~below)
+		release_run(s, run);
 }
 
 /* Offer the frames after the header in its pageblock, in naturally aligned chunks. */
@@ -222,14 +214,13 @@ int online_section(struct mem_section *s, enum mhp_online_type type, struct mm_f
 				      (int)zone_for_block(mm, section_nr(s), type)];
 	if (s->state != MEM_BLOCK_OFFLINE || type == MMOP_OFFLINE)
 		return wrong_state(s, why);
-	if (s->nr_hwpoison)
-		return mm_fail(why, MM_REASON_HWPOISON, s->start_pfn);
 	if (mm_inject_fail(mm))
 		return mm_fail(why, MM_REASON_NO_MEMORY, s->start_pfn);
 
 	arch_unpoison_range(pfn_to_page(s->start_pfn), MEMMAP_SIZE);
 	init_memmap(s, zone->type, type);
 	section_attach_zone(s, zone);
+	mark_header(s);
 	zone_grow(zone, s);
 	memory_block_set_state(s, MEM_BLOCK_GOING_ONLINE);
 	err = notify_start(s, MEM_GOING_ONLINE, MEM_CANCEL_ONLINE, why);

@@ -7,6 +7,7 @@
 #include "arch/machine.h"
 #include "kernel/panic.h"
 #include "lib/string.h"
+#include "mm/frames.h"
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 
@@ -65,15 +66,16 @@ static int check_sections(struct mm *mm, const struct memory_owner *owner,
 	return 0;
 }
 
-/* Retype whole pageblocks of a section, none of them free, each in one store. */
+/* Retype whole pageblocks of a section, none of them free. */
 static void set_pageblocks(struct mem_section *s, u64 mask, enum page_type type,
 			   unsigned int flags)
 {
-	const unsigned int zone = s->zone ? s->zone->type : ZONE_NORMAL;
+	for_each_run(run, mask) {
+		const struct pfn_range range = { pb_pfn(s, __ffs(run)),
+						 hweight64(run) * PAGEBLOCK_NR_PAGES };
 
-	for (; mask; mask &= mask - 1)
-		frames_set(s->mm, pb_pfn(s, __ffs(mask)), PAGEBLOCK_NR_PAGES,
-			   page_word(type, flags, 0, zone), 0);
+		frames_change(s->mm, &range, PGTY_NONE, type, flags);
+	}
 }
 
 void section_account(struct mem_section *s, long pages)
@@ -161,42 +163,6 @@ int register_memory_owner(struct mm *mm, struct memory_owner *owner, struct mm_f
 	return err;
 }
 
-/* Mark runs of PageOffline frames in one valid pageblock. */
-static void mark_single_frames(struct mem_section *s, unsigned long pfn, unsigned long end,
-			       u32 word)
-{
-	for (unsigned long run; pfn < end; pfn = run + 1) {
-		for (run = pfn; run < end && page_type_own(run) == PGTY_OFFLINE;)
-			run++;
-		if (run > pfn)
-			frames_set(s->mm, pfn, run - pfn, word, 0);
-	}
-}
-
-void mark_offline_frames(struct mm *mm, const struct pfn_range *range, unsigned int flags)
-{
-	const unsigned long end = range_end(range);
-	unsigned long next;
-
-	assert_mutex_held(&mm->hotplug_lock);
-	BUG_ON(flags & ~PG_OFFLINE_SKIPPABLE);
-	for (unsigned long pfn = range->start_pfn; pfn < end; pfn = next) {
-		struct mem_section *s = pfn_to_section(mm, pfn);
-		u64 w;
-		u32 word;
-
-		next = min(end, ALIGN_DOWN(pfn, PAGEBLOCK_NR_PAGES) + PAGEBLOCK_NR_PAGES);
-		if (!s || !s->zone)
-			continue;
-		w = pb_read(&s->pb[pageblock_index(pfn)]);
-		word = page_word(PGTY_OFFLINE, flags, 0, s->zone->type);
-		if (w & PB_VALID)
-			mark_single_frames(s, pfn, next, word);
-		else if (PAGE_WORD_TYPE(pb_const(w)) == PGTY_OFFLINE)
-			frames_set(mm, pfn, next - pfn, word, 0);
-	}
-}
-
 /* Drop the owner's unplugged frames: holes in early sections, not skippable elsewhere. */
 static void abandon_section(struct mem_section *s, struct memory_owner *owner)
 {
@@ -230,6 +196,6 @@ void unregister_memory_owner(struct mm *mm, struct memory_owner *owner)
 	 * A walker may still be reading this owner, which the caller may free. Each try
 	 * that takes too long names the hart that has not answered.
 	 */
-	while (mm_grace_period(mm, MHP_GRACE_NS))
+	while (drain_all_pages(mm, MHP_GRACE_NS))
 		;
 }

@@ -11,7 +11,6 @@
 #include "kernel/printk.h"
 #include "lib/bitops.h"
 #include "lib/errno.h"
-#include "mm/contig.h"
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 
@@ -20,63 +19,64 @@ static phys_addr_t range_phys(const struct pfn_range *r)
 	return pfn_to_phys(r->start_pfn);
 }
 
-/* The part of a range that lies in one section. */
-static struct pfn_range section_part(const struct mem_section *s, const struct pfn_range *r)
-{
-	unsigned long start = max(r->start_pfn, s->start_pfn);
-
-	return (struct pfn_range){ start, min(range_end(r), section_end_pfn(s)) - start };
-}
-
-/* Walk over the sections of a range that check_sections() has checked. */
-#define for_each_range_section(s, mm, range)                                             \
-	for ((s) = pfn_to_section((mm), (range)->start_pfn);                             \
-	     (s) && (s)->start_pfn < range_end(range);                                   \
-	     (s) = pfn_to_section((mm), section_end_pfn(s)))
-
 /* Check a range: present, no holes, and unmapped (@unmapped all ones) or mapped (0). */
 static int check_sections(struct mm *mm, const struct pfn_range *range, u64 unmapped,
 			  struct mm_failure *why)
 {
-	unsigned long end = range_end(range);
+	struct pfn_range part;
 
 	if (!range->nr_pages || !IS_ALIGNED(range->start_pfn | range->nr_pages, PAGEBLOCK_NR_PAGES))
 		return mm_fail(why, MM_REASON_MISALIGNED, range->start_pfn);
-	for (unsigned long pfn = range->start_pfn; pfn < end;) {
-		const struct mem_section *s = pfn_to_section(mm, pfn);
-		u64 mask;
+	for_each_section_part(part, range) {
+		const struct mem_section *ms = pfn_to_section(mm, part.start_pfn);
+		const u64 mask = range_mask(&part);
+		u64 wrong;
 
-		if (!s)
-			return mm_fail(why, MM_REASON_NOT_PRESENT, pfn);
-		mask = section_range_mask(s, range);
-		if (mask & s->hole)
-			return mm_fail(why, MM_REASON_HOLE, pb_pfn(s, __ffs(mask & s->hole)));
-		if (mask & (s->unmapped ^ unmapped))
-			return mm_fail(why, MM_REASON_WRONG_STATE,
-				       pb_pfn(s, __ffs(mask & (s->unmapped ^ unmapped))));
-		pfn = section_end_pfn(s);
+		if (!ms)
+			return mm_fail(why, MM_REASON_NOT_PRESENT, part.start_pfn);
+		if (mask & ms->hole)
+			return mm_fail(why, MM_REASON_HOLE, pb_pfn(ms, __ffs(mask & ms->hole)));
+		wrong = mask & (ms->unmapped ^ unmapped);
+		if (wrong)
+			return mm_fail(why, MM_REASON_WRONG_STATE, pb_pfn(ms, __ffs(wrong)));
 	}
 	return 0;
+}
+
+/* Give the parts of a range that are online back to the allocator. */
+static void release_parts(struct mm *mm, const struct pfn_range *range)
+{
+	struct pfn_range part;
+
+	for_each_section_part(part, range)
+		if (pfn_to_section(mm, part.start_pfn)->zone)
+			release_offline_range(mm, part.start_pfn, part.nr_pages);
+}
+
+/* Note which pageblocks of a range are in the direct map now. */
+static void set_unmapped(struct mm *mm, const struct pfn_range *range, bool unmapped)
+{
+	struct pfn_range part;
+
+	for_each_section_part(part, range) {
+		struct mem_section *ms = pfn_to_section(mm, part.start_pfn);
+		const u64 mask = range_mask(&part);
+
+		WRITE_ONCE(ms->unmapped, unmapped ? ms->unmapped | mask : ms->unmapped & ~mask);
+	}
 }
 
 /* Map a range and, where its blocks are online, release it; the caller has checked it. */
 static int plug_locked(struct mm *mm, const struct pfn_range *range)
 {
-	struct mem_section *s;
 	int err = mm_inject_fail(mm) ? -ENOMEM :
 				       arch_map_direct(range_phys(range),
 						       range->nr_pages << PAGE_SHIFT);
 
 	if (err)
 		return err;
-	for_each_range_section(s, mm, range) {
-		const struct pfn_range part = section_part(s, range);
-		const u64 mask = section_range_mask(s, range);
-
-		WRITE_ONCE(s->unmapped, s->unmapped & ~mask);
-		if (s->zone)
-			release_offline_range(mm, part.start_pfn, part.nr_pages);
-	}
+	set_unmapped(mm, range, false);
+	release_parts(mm, range);
 	zone_update_watermarks(mm);
 	return 0;
 }
@@ -107,13 +107,15 @@ void mhp_unplug_cancel(struct mm *mm, const struct pfn_range *range)
 /* Refuse a block's own metadata: it goes by offline_and_remove_memory(). */
 static int check_headers(struct mm *mm, const struct pfn_range *range, struct mm_failure *why)
 {
-	const struct mem_section *s;
+	struct pfn_range part;
 
-	for_each_range_section(s, mm, range) {
-		if (!(s->flags & SECTION_SELF_HOSTED) ||
-		    s->host_pfn - range->start_pfn >= range->nr_pages)
+	for_each_section_part(part, range) {
+		const struct mem_section *ms = pfn_to_section(mm, part.start_pfn);
+
+		if (!(ms->flags & SECTION_SELF_HOSTED) ||
+		    ms->host_pfn - part.start_pfn >= part.nr_pages)
 			continue;
-		(void)mm_fail(why, MM_REASON_METADATA, s->host_pfn);
+		(void)mm_fail(why, MM_REASON_METADATA, ms->host_pfn);
 		why->type = PGTY_MEMMAP;
 		return mm_reason_errno(MM_REASON_METADATA);
 	}
@@ -128,8 +130,8 @@ static struct pfn_range zone_run(struct mm *mm, const struct pfn_range *range,
 	unsigned long end = pfn;
 
 	while (end < range_end(range) && pfn_to_section(mm, end)->zone == zone)
-		end = min(range_end(range), section_end_pfn(pfn_to_section(mm, end)));
-	return (struct pfn_range){ pfn, end - pfn };
+		end = section_end(end);
+	return (struct pfn_range){ pfn, min(end, range_end(range)) - pfn };
 }
 
 /* Take all frames out of the allocator, zone by zone; on failure, give them all back. */
@@ -151,11 +153,7 @@ static int take_frames(struct mm *mm, const struct pfn_range *range,
 	if (!err)
 		return 0;
 	mm_failure_name(mm, why);
-	for (unsigned long p = range->start_pfn; p < pfn; p = range_end(&run)) {
-		run = zone_run(mm, range, p);
-		if (pfn_to_section(mm, p)->zone)
-			release_offline_range(mm, p, run.nr_pages);
-	}
+	release_parts(mm, &(struct pfn_range){ range->start_pfn, pfn - range->start_pfn });
 	return err;
 }
 
@@ -169,7 +167,6 @@ static int unplug_locked(struct mm *mm, const struct pfn_range *range,
 		.page_flags = PG_OFFLINE_SKIPPABLE,
 		.limits = limits ? *limits : evac_limits(EVAC_FOR_UNPLUG, 1),
 	};
-	struct mem_section *s;
 	int err;
 
 	/* A wait would drop the lock while parts in other zones are already taken. */
@@ -178,11 +175,7 @@ static int unplug_locked(struct mm *mm, const struct pfn_range *range,
 	if (err)
 		return err;
 	arch_unmap_direct(range_phys(range), range->nr_pages << PAGE_SHIFT);
-	for_each_range_section(s, mm, range) {
-		const u64 mask = section_range_mask(s, range);
-
-		WRITE_ONCE(s->unmapped, s->unmapped | mask);
-	}
+	set_unmapped(mm, range, true);
 	zone_update_watermarks(mm);
 	return 0;
 }

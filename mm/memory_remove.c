@@ -38,7 +38,7 @@ static int remove_sections(struct mm *mm, struct mem_section *list, struct mm_fa
 			memory_block_set_state(s, MEM_BLOCK_REMOVING);
 		section_unlink(mm, s);
 	}
-	if (mm_inject_fail(mm) || mm_grace_period(mm, MHP_GRACE_NS)) {
+	if (mm_inject_fail(mm) || drain_all_pages(mm, MHP_GRACE_NS)) {
 		for (s = list; s; s = s->next) {
 			/* The root still exists, so this cannot fail. */
 			BUG_ON(section_link(mm, s));

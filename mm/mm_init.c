@@ -12,9 +12,10 @@
 #include "lib/bitops.h"
 #include "lib/errno.h"
 #include "lib/string.h"
-#include "mm/contig.h"
+#include "mm/frames.h"
 #include "mm/hotplug.h"
 #include "mm/internal.h"
+#include "mm/zone.h"
 #include "mm/memblock.h"
 #include "mm/slab.h"
 
@@ -100,8 +101,7 @@ static int early_section(struct mm *mm, struct memblock *mb, unsigned long nr,
 	s->host_pfn = phys_to_pfn(meta);
 	s->free_bits = phys_to_virt(meta + (MHP_HEADER_PAGES - 1) * PAGE_SIZE);
 	s->online_type = MMOP_ONLINE_KERNEL;
-	pageblock_init_range(s, 0, PAGEBLOCKS_PER_SECTION,
-			     page_word(PGTY_HOLE, 0, 0, ZONE_NORMAL), EARLY_STATE);
+	pageblocks_init(s, ~0UL, page_word(PGTY_HOLE, 0, 0, ZONE_NORMAL), EARLY_STATE);
 	if (section_link(mm, s))
 		return -ENOMEM;
 	return arch_vmemmap_map(s->start_pfn, PAGES_PER_SECTION, meta);
@@ -131,53 +131,30 @@ static int early_sections(struct mm *mm, struct memblock *mb)
 	return 0;
 }
 
-/* Type a run of frames in sections without a zone; one word for each whole pageblock. */
-static void set_early(struct mm *mm, unsigned long pfn, unsigned long end, enum page_type type)
-{
-	const u32 word = page_word(type, 0, 0, ZONE_NORMAL);
-
-	while (pfn < end) {
-		struct mem_section *s = pfn_to_section(mm, pfn);
-		const unsigned int whole = (min(end, section_end_pfn(s)) - pfn) >> PAGEBLOCK_ORDER;
-		unsigned long next;
-
-		if (whole && IS_ALIGNED(pfn, PAGEBLOCK_NR_PAGES)) {
-			next = pfn + ((unsigned long)whole << PAGEBLOCK_ORDER);
-			pageblock_init_range(s, pageblock_index(pfn), whole, word, EARLY_STATE);
-		} else {
-			next = min(end, ALIGN_UP(pfn + 1, PAGEBLOCK_NR_PAGES));
-			frames_set(mm, pfn, next - pfn, word, 0);
-		}
-		pfn = next;
-	}
-}
-
 /* Type the frames of one range that lie within one memory range. */
 static void early_frames(struct mm *mm, const struct memblock_region *memory,
 			 const struct memblock_region *r, enum page_type type)
 {
 	phys_addr_t base = max(memory->base, r->base);
 	phys_addr_t end = min(memory->base + memory->size, r->base + r->size);
+	struct pfn_range range;
 
 	if (base >= end)
 		return;
-	set_early(mm, phys_to_pfn(base), phys_to_pfn(end), type);
+	range = (struct pfn_range){ phys_to_pfn(base), (end - base) >> PAGE_SHIFT };
+	frames_change(mm, &range, PGTY_NONE, type, 0);
 	/* Page tables from early boot count as allocated, like later ones. */
 	if (type_is_alloc(type))
-		mm_zone(mm, ZONE_NORMAL)->managed += (end - base) >> PAGE_SHIFT;
+		zone_count(mm_zone(mm, ZONE_NORMAL), 0, 0, range.nr_pages);
 }
 
 static void count_present(struct mm *mm, const struct memblock_region *r)
 {
-	unsigned long pfn = phys_to_pfn(r->base), end = pfn + (r->size >> PAGE_SHIFT);
+	const struct pfn_range range = { phys_to_pfn(r->base), r->size >> PAGE_SHIFT };
+	struct pfn_range part;
 
-	while (pfn < end) {
-		struct mem_section *s = pfn_to_section(mm, pfn);
-		unsigned long next = min(end, section_end_pfn(s));
-
-		s->present += next - pfn;
-		pfn = next;
-	}
+	for_each_section_part(part, &range)
+		pfn_to_section(mm, part.start_pfn)->present += part.nr_pages;
 }
 
 /* Type all frames: holes stay holes, memory is PageOffline until its release. */
@@ -199,7 +176,7 @@ static void online_early_section(struct mem_section *s)
 	struct zone *zone = mm_zone(s->mm, ZONE_NORMAL);
 
 	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
-		u64 word = pb_word(s, b);
+		u64 word = pb_read(&s->pb[b]);
 
 		if (!(word & PB_VALID) && PAGE_WORD_TYPE(pb_const(word)) == PGTY_HOLE)
 			s->hole |= BIT(b);
@@ -270,5 +247,21 @@ int mm_boot(void)
 	pr_info("mm: %lu KiB of memory, %lu KiB free, %lu KiB metadata for each block\n",
 		normal->present << (PAGE_SHIFT - 10), zone_free_pages(normal) << (PAGE_SHIFT - 10),
 		MHP_HEADER_PAGES << (PAGE_SHIFT - 10));
+	return 0;
+}
+
+int mm_hart_init(struct mm *mm, unsigned int hart)
+{
+	const unsigned int order = order_of(DIV_ROUND_UP(sizeof(struct pcp), PAGE_SIZE));
+	unsigned long pfn;
+
+	if (mm->pcp[hart] != &pcp_none)
+		return 0;
+	pfn = alloc_pages(mm, GFP_KERNEL, order, PGTY_KERNEL);
+	if (pfn == PFN_NONE)
+		return -ENOMEM;
+	pcp_init(phys_to_virt(pfn_to_phys(pfn)));
+	mm->pcp[hart] = phys_to_virt(pfn_to_phys(pfn));
+	pcp_set_limits(mm);
 	return 0;
 }

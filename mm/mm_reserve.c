@@ -15,6 +15,7 @@
 #include "arch/machine.h"
 #include "lib/bitops.h"
 #include "lib/string.h"
+#include "mm/frames.h"
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 #include "mm/memblock.h"
@@ -32,7 +33,7 @@ static bool is_boot_memory(const struct mm *mm, unsigned long pfn)
 
 static bool is_isolated(const struct mm *mm, unsigned long pfn)
 {
-	return pb_word(pfn_to_section(mm, pfn), pageblock_index(pfn)) & PB_ISOLATE;
+	return pb_read(pfn_pageblock(mm, pfn)) & PB_ISOLATE;
 }
 
 /* Remove entry @i; mm->reserve_lock held. The other guests stay first. */
@@ -88,7 +89,7 @@ static bool reserve_push(struct mm *mm, unsigned long pfn)
 /* Give an allocated single frame another allocated type. */
 static void page_retype(struct mm *mm, unsigned long pfn, enum page_type type)
 {
-	frames_set(mm, pfn, 1, page_word(type, 0, 0, pfn_to_section(mm, pfn)->zone->type), 0);
+	frames_change(mm, &(struct pfn_range){ pfn, 1 }, PGTY_NONE, type, 0);
 }
 
 unsigned long meta_page_alloc(struct mm *mm, enum page_type type)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Reading frames: consistent copies of their state without a lock, references, pins and
- * owner words. Only this file, pageblock.c, buddy.c, pcp.c, pcp_high.c and free.c touch
- * page descriptors, and mm_check() reads them; tools/lint/accessors.py enforces it.
+ * owner words. tools/lint/accessors.py lists the other files that touch descriptors.
  *
  * A reader loads the pageblock word, then perhaps descriptors, then the word again: if
  * "valid" or the sequence changed meanwhile, it starts over.
@@ -96,7 +95,7 @@ static bool state_uniform(const struct mem_section *ms, unsigned long pfn, u64 w
 		if ((head & PB_VALID) || PAGE_WORD_ORDER(pb_const(head)) != order)
 			return false;
 	}
-	fill_state(st, pb_const(head), READ_ONCE(pb->owner));
+	fill_state(st, pb_const(head), pageblock_owner(pb));
 	st->head = pfn & ~((1UL << order) - 1);
 	if (st->head != pfn)
 		st->flags |= PG_TAIL;
@@ -127,7 +126,7 @@ static bool state_valid(const struct mem_section *ms, unsigned long pfn, u64 w,
 	st->flags |= PAGE_WORD_FLAGS(own) & PG_TAIL;
 	st->uniform = 0;
 	__atomic_thread_fence(__ATOMIC_ACQUIRE); /* the re-checks come after those loads */
-	return !((READ_ONCE(pb->word) ^ w) & PB_STATE_MASK) &&
+	return !((pb_read(pb) ^ w) & PB_STATE_MASK) &&
 	       READ_ONCE(page->word) == (u32)desc;
 }
 
@@ -312,7 +311,7 @@ static int change_flag(struct mm *mm, unsigned long pfn, u32 set, u32 clear)
 {
 	struct mem_section *ms = online_section(mm, pfn);
 	struct page_state st;
-	u64 w;
+	int err;
 
 	if (!ms || !page_state_get(mm, pfn, &st))
 		return -EINVAL;
@@ -320,18 +319,11 @@ static int change_flag(struct mm *mm, unsigned long pfn, u32 set, u32 clear)
 		return -EINVAL;
 	if (!st.uniform)
 		return page_change_flags(st.head, set, clear);
-	w = pb_read(&ms->pb[pageblock_index(st.head)]);
-	do {
-		if ((w & PB_VALID) || PAGE_WORD_TYPE(pb_const(w)) != st.type)
-			return -EINVAL;
-		if (PAGE_WORD_FLAGS(pb_const(w)) & set)
-			return -EBUSY;
-	} while (!__atomic_compare_exchange_n(
-		&ms->pb[pageblock_index(st.head)].word, &w,
-		(w | (u64)set << (PB_CONST_SHIFT + 8)) & ~((u64)clear << (PB_CONST_SHIFT + 8)),
-		false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
-	trace_flags(st.head, pb_const(w), (PAGE_WORD_FLAGS(pb_const(w)) | set) & ~clear);
-	return 0;
+	err = pageblock_change_flags(&ms->pb[pageblock_index(st.head)], st.type, set, clear);
+	if (!err)
+		trace_flags(st.head, page_word(st.type, 0, st.order, 0),
+			    ((st.flags & ~PG_TAIL) | set) & ~clear);
+	return err;
 }
 
 /**
@@ -484,13 +476,12 @@ void page_set_owner(struct mm *mm, unsigned long pfn, u64 owner)
 	if (pb_read(pb) & PB_VALID)
 		STORE_RELEASE(pfn_to_page(pfn)->owner, owner);
 	else
-		STORE_RELEASE(pb->owner, owner);
+		pageblock_set_owner(pb, owner);
 }
 
 u64 page_owner(const struct mm *mm, unsigned long pfn)
 {
 	const struct pageblock *pb = pfn_pageblock(mm, pfn);
 
-	return pb_read(pb) & PB_VALID ? READ_ONCE(pfn_to_page(pfn)->owner)
-				      : READ_ONCE(pb->owner);
+	return pb_read(pb) & PB_VALID ? READ_ONCE(pfn_to_page(pfn)->owner) : pageblock_owner(pb);
 }

@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The page allocator behind the harts' caches: it chooses the zone and the migrate type,
- * checks the watermarks, and tries everything before an allocation fails.
+ * The page allocator. There is one way down:
  *
- * If a zone has no free chunk of the wanted migrate type, it falls back to the other
- * types, in Linux's order. If the pageblock with their largest free chunk is at least
- * half free, the allocator claims all of it by retagging it, so that later requests of
- * the same kind find room there and the types stay apart. Otherwise it takes the
- * smallest chunk that fits, without retagging. Zone Movable serves only GFP_MOVABLE and
- * has no other types to fall back to.
+ *	alloc_pages()	the hart's stack (pcp.h); if it is empty:
+ *	zone_alloc()	choose the zone, check the watermarks, refill the stack
+ *	rmqueue()	the migrate type, or a fallback to another type
+ *	buddy.c		take a chunk
+ *
+ *	free_pages()	the hart's stack; if it is full, or the frame is not plain:
+ *	free_checked()	check everything; the stack, or if the pageblock is awaited:
+ *	buddy.c		give the chunk back, which wakes the waiters
+ *
+ * If a zone has no free chunk of the wanted migrate type, the allocator falls back to the
+ * other types, in Linux's order. If the pageblock with their largest free chunk is at
+ * least half free, it claims all of it by retagging it, so that later requests of the same
+ * kind find room there and the types stay apart. Otherwise it takes the smallest chunk
+ * that fits, without retagging. Zone Movable serves only GFP_MOVABLE and has no other
+ * types to fall back to.
  *
  * Compare with: Linux mm/page_alloc.c.
  */
@@ -18,27 +26,19 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/internal.h"
+#include "mm/pageblock_index.h"
 #include "mm/vmstat.h"
+#include "mm/zone.h"
 
 /* Longest time that a failing allocation waits for its one grace period. */
 #define ALLOC_DRAIN_NS NSEC_PER_SEC
 
-/**
- * zone_init() - make an empty zone
- * @zone: zeroed or reused storage
- * @mm: memory that it belongs to
- * @type: which zone of @mm
- */
-void zone_init(struct zone *zone, struct mm *mm, enum zone_type type)
-{
-	memset(zone, 0, sizeof(*zone));
-	spin_lock_init(&zone->lock, "zone->lock");
-	wait_queue_init(&zone->freed, "zone->freed");
-	zone->mm = mm;
-	zone->type = type;
-}
+/* Bulk: drop the lock every BULK_BATCH frames, so that other harts can take it. */
+#define BULK_BATCH 4096UL
 
-unsigned int gfp_migratetype(u32 gfp)
+/* --- behind the caches ----------------------------------------------------------- */
+
+static unsigned int gfp_migratetype(u32 gfp)
 {
 	BUG_ON((gfp & GFP_MOVABLE) && (gfp & GFP_RECLAIMABLE));
 	return gfp & (GFP_MOVABLE | GFP_RECLAIMABLE);
@@ -53,21 +53,17 @@ static const u8 fallbacks[NR_MIGRATE_STORED][2] = {
 	[MIGRATE_RECLAIMABLE] = { MIGRATE_UNMOVABLE, MIGRATE_MOVABLE },
 };
 
-/**
- * claim_pageblock() - retag a pageblock of another migrate type that is half free
- * @zone: zone, locked; not Movable
- * @mt: the new migrate type
- * @order: the pageblock's largest free chunk has at least this order
- *
- * Return: true if it claimed a pageblock.
+/*
+ * Retag a pageblock of another migrate type that is half free and has a free chunk of
+ * @order, in a locked zone that is not Movable. Return: true if there was one.
  */
-bool claim_pageblock(struct zone *zone, unsigned int mt, unsigned int order)
+static bool claim_pageblock(struct zone *zone, unsigned int mt, unsigned int order)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(fallbacks[mt]); i++) {
 		unsigned int b;
 		struct mem_section *ms = index_find_largest(zone, fallbacks[mt][i], order, &b);
 
-		if (!ms || pb_free(pb_word(ms, b)) < PAGEBLOCK_NR_PAGES / 2)
+		if (!ms || pb_free(pb_read(&ms->pb[b])) < PAGEBLOCK_NR_PAGES / 2)
 			continue;
 		if (order == MAX_PAGE_ORDER)
 			pageblock_set_migratetype(ms, b + 1, mt);
@@ -89,8 +85,8 @@ static unsigned long steal_chunk(struct zone *zone, unsigned int mt, unsigned in
 }
 
 /* Take one chunk of a zone, of @mt or of a fallback type; zone->lock held. */
-unsigned long rmqueue(struct zone *zone, unsigned int mt, unsigned int order,
-		      enum page_type type)
+static unsigned long rmqueue(struct zone *zone, unsigned int mt, unsigned int order,
+			     enum page_type type)
 {
 	unsigned long pfn = buddy_alloc(zone, mt, order, type);
 
@@ -99,14 +95,6 @@ unsigned long rmqueue(struct zone *zone, unsigned int mt, unsigned int order,
 	if (claim_pageblock(zone, mt, order))
 		return buddy_alloc(zone, mt, order, type);
 	return steal_chunk(zone, mt, order, type);
-}
-
-/* Can the zone give @nr more frames? GFP_ATOMIC may use up the reserve below min. */
-bool zone_watermark_ok(const struct zone *zone, unsigned long nr, u32 gfp)
-{
-	const unsigned long min_free = gfp & GFP_ATOMIC ? 0 : READ_ONCE(zone->wmark[WMARK_MIN]);
-
-	return READ_ONCE(zone->free) >= nr + min_free;
 }
 
 /* Allocate the chunk that pcp_refill() took in addition to the batch. */
@@ -194,7 +182,8 @@ static unsigned long alloc_drained(struct mm *mm, u32 gfp, unsigned int order,
 }
 
 /* Allocate from the zones, bypassing the caches of the higher orders. */
-unsigned long alloc_uncached(struct mm *mm, u32 gfp, unsigned int order, enum page_type type)
+static unsigned long alloc_uncached(struct mm *mm, u32 gfp, unsigned int order,
+				    enum page_type type)
 {
 	unsigned long pfn;
 
@@ -210,23 +199,97 @@ unsigned long alloc_uncached(struct mm *mm, u32 gfp, unsigned int order, enum pa
 	return likely(pfn != PFN_NONE) ? pfn : alloc_drained(mm, gfp, order, type);
 }
 
-/* The slow path: larger orders, refill, fallback, failure. */
-unsigned long alloc_pages_slow(struct mm *mm, u32 gfp, unsigned int order,
-			       enum page_type type)
+/* --- allocating ------------------------------------------------------------------ */
+
+static __noinline __cold unsigned long trace_alloc(unsigned long pfn, unsigned int order,
+						   enum page_type type)
+{
+	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order, .before = PGTY_CACHED,
+		   .after = type);
+	return pfn;
+}
+
+/*
+ * Allocate a chunk above PCP_SMALL_ORDER from the cache. A chunk of order 9 or 10 mostly
+ * is uniform: its type changes by one compare and swap on its pageblock's word, because
+ * another hart may isolate it at the same time. A counted type cannot use it.
+ */
+static __leaf unsigned long alloc_high(struct mm *mm, u32 gfp, unsigned int order,
+				       enum page_type type)
+{
+	const struct hart *hart = this_hart();
+	struct pcp *pcp = mm->pcp[hart->id];
+	struct pcp_stack *st = &pcp->high[(gfp % 4) << 4 | order];
+	const unsigned long pfn = st->top[-1];
+	struct pageblock *pb;
+	u64 w;
+
+	if (unlikely((long)pfn < 0 || !type_is_alloc(type)))
+		return alloc_uncached(mm, gfp, order, type);
+	pb = pfn_pageblock(mm, pfn);
+	w = pb_read(pb);
+	if (unlikely(w & PB_VALID)) {
+		struct page *page = pfn_to_page(pfn);
+
+		page_born(page, page->word + type - PGTY_CACHED);
+	} else if (likely(!type_is_counted(type))) {
+		pageblock_set_type(pb, w, type);
+	} else {
+		return alloc_uncached(mm, gfp, order, type);
+	}
+	st->top--;
+	pcp->high_pages -= 1UL << order;
+	if (unlikely(READ_ONCE(hart->trace_mask)))
+		return trace_alloc(pfn, order, type);
+	return pfn;
+}
+
+/* The hart's stack is empty, the order is a larger one, or the type needs a look. */
+static __noinline unsigned long alloc_pages_slow(struct mm *mm, u32 gfp, unsigned int order,
+						 enum page_type type)
 {
 	if (order > PCP_SMALL_ORDER && order <= MAX_PAGE_ORDER && !(gfp & GFP_ZERO))
-		return pcp_alloc_high(mm, gfp, order, type);
+		return alloc_high(mm, gfp, order, type);
 	return alloc_uncached(mm, gfp, order, type);
 }
+
+__leaf unsigned long alloc_pages(struct mm *mm, u32 gfp, unsigned int order,
+				 enum page_type type)
+{
+	const struct hart *hart = this_hart();
+	struct pcp_stack *st = pcp_small_stack(mm->pcp[hart->id], gfp % PCP_ROWS, order);
+	const unsigned long pfn = st->top[-1];
+	struct page *page;
+
+	/* PFN_NONE, from an empty stack or an always-empty row or order, is negative. */
+	if (unlikely((long)pfn < 0 || order >> 4))
+		return alloc_pages_slow(mm, gfp, order, type);
+	page = pfn_to_page(pfn);
+	st->top--;
+	if (likely(type - PGTY_FIRST_PLAIN <= PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN)) {
+		/* Unordered: no lockless reader follows a plain type's owner word. */
+		WRITE_ONCE(page->owner, 0);
+		WRITE_ONCE(page->word, page->word + type - PGTY_CACHED);
+	} else {
+		if (unlikely(!type_is_alloc(type)))
+			return alloc_pages_slow(mm, gfp, order, type);
+		page_born(page, page->word + type - PGTY_CACHED);
+	}
+	if (unlikely(READ_ONCE(hart->trace_mask)))
+		return trace_alloc(pfn, order, type);
+	return pfn;
+}
+static_assert(GFP_ZERO < PCP_ROWS && GFP_ZERO >= NR_MIGRATE_STORED,
+	      "zeroing takes a row that holds nothing");
 
 /* Take one given chunk of a section; its zone is locked. */
 static int take_chunk(struct mem_section *ms, unsigned long pfn, unsigned int order, u32 word)
 {
 	const unsigned int b = pageblock_index(pfn);
-	u64 w = pb_word(ms, b);
+	u64 w = pb_read(&ms->pb[b]);
 
 	if (order > PAGEBLOCK_ORDER)
-		w |= pb_word(ms, b + 1);
+		w |= pb_read(&ms->pb[b + 1]);
 	if (w & PB_ISOLATE || !buddy_range_free(ms, pfn, order))
 		return -EBUSY;
 	buddy_take(ms, pfn, order, word);
@@ -253,49 +316,266 @@ int alloc_pages_at(struct mm *mm, unsigned long pfn, unsigned int order, enum pa
 	return ret;
 }
 
-unsigned long zone_free_pages(const struct zone *zone)
+/* --- freeing --------------------------------------------------------------------- */
+
+static __noinline __cold void trace_free(unsigned long pfn, unsigned int order,
+					 enum page_type type)
 {
-	return READ_ONCE(zone->free);
+	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order, .before = type,
+		   .after = PGTY_CACHED);
 }
 
-static unsigned long int_sqrt(unsigned long x)
+/**
+ * bad_free() - panic, naming the frame and its state
+ * @mm: memory
+ * @pfn: frame that the caller tried to free
+ * @order: order that the caller gave
+ * @what: what is wrong with the frame
+ */
+void bad_free(struct mm *mm, unsigned long pfn, unsigned int order, const char *what)
 {
-	unsigned long root = 0;
+	struct page_state st;
 
-	for (unsigned long bit = 1UL << 62; bit; bit >>= 2) {
-		const unsigned long trial = root + bit;
+	if (!page_state_get(mm, pfn, &st))
+		panic("%s: free of pfn 0x%lx, order %u: no online memory", mm->name, pfn, order);
+	panic("%s: free of pfn 0x%lx, order %u: it %s: it is %s, %sorder %u, "
+	      "flags 0x%x, count %u, head 0x%lx",
+	      mm->name, pfn, order, what, page_type_name(st.type),
+	      st.flags & PG_TAIL ? "tail, " : "", st.order, st.flags, st.count, st.head);
+}
 
-		root >>= 1;
-		if (x >= trial) {
-			x -= trial;
-			root += bit;
-		}
-	}
-	return root;
+/* Put a checked chunk without users into the hart's cache or the buddy allocator. */
+static void free_chunk(struct mm *mm, struct mem_section *ms, unsigned long pfn,
+		       unsigned int order)
+{
+	struct pageblock *pb = &ms->pb[pageblock_index(pfn)];
+	struct zone *zone = ms->zone;
+	const u64 w = pb_read(pb);
+
+	if (order <= PCP_SMALL_ORDER && !(w & PB_AWAITED) && pcp_push(mm, pb, pfn, order))
+		return;
+	if (unlikely(page_poison))
+		poison_fill(mm, pfn, 1UL << order);
+	spin_lock(&zone->lock);
+	buddy_free(ms, pfn, order);
+	spin_unlock(&zone->lock);
 }
 
 /*
- * Linux's formulas: min is 4 * sqrt(KiB of zone Normal) KiB, at least 128 KiB and at
- * most 256 MiB. In zone Movable, which serves no kernel data, min is 1/1024 of the
- * frames, 32..128. low is min plus a quarter of min, or plus 0.1 % of the zone if that
- * is more; high is min plus twice that.
+ * Free a chunk of a counted type after its last reference has gone. Its count is 0, and
+ * no mover can claim it: the caller has claimed it, or count 0 rules a claim out.
  */
-void zone_update_watermarks(struct mm *mm)
+void free_dead_chunk(struct mm *mm, unsigned long pfn, unsigned int order)
 {
-	for (unsigned int i = 0; i < NR_ZONES; i++) {
-		struct zone *zone = &mm->zone[i];
-		const unsigned long managed = READ_ONCE(zone->managed);
-		unsigned long min_free, step;
+	VM_BUG_ON(READ_ONCE(pfn_to_page(pfn)->count));
+	free_chunk(mm, pfn_to_section(mm, pfn), pfn, order);
+}
 
-		if (i == ZONE_NORMAL)
-			min_free = min(max(int_sqrt(managed * 4 * 16) / 4, 32UL), 65536UL);
-		else
-			min_free = min(max(managed / 1024, 32UL), 128UL);
-		min_free = min(min_free, managed / 16);
-		step = max(min_free / 4, managed / 1000);
-		WRITE_ONCE(zone->wmark[WMARK_MIN], min_free);
-		WRITE_ONCE(zone->wmark[WMARK_LOW], min_free + step);
-		WRITE_ONCE(zone->wmark[WMARK_HIGH], min_free + 2 * step);
+/* Say what makes a chunk's word unfit to be freed. */
+static const char *check_word(u32 word, unsigned int order)
+{
+	if (PAGE_WORD_TYPE(word) == PGTY_BUDDY || PAGE_WORD_TYPE(word) == PGTY_CACHED)
+		return "is free already";
+	if (!type_is_alloc(PAGE_WORD_TYPE(word)))
+		return "was not allocated";
+	if (PAGE_WORD_FLAGS(word) & PG_TAIL)
+		return "is the tail of a chunk";
+	if (PAGE_WORD_ORDER(word) != order)
+		return "has another order";
+	if (PAGE_WORD_FLAGS(word) & PG_CLAIMED)
+		return "is being moved";
+	if (PAGE_WORD_FLAGS(word) & PG_PINNED)
+		return "is pinned";
+	return "cannot be freed";
+}
+
+/* Panic unless the chunk is allocated, has no flags, and is of this order. */
+static void check_chunk(struct mm *mm, const struct mem_section *ms, unsigned long pfn,
+			unsigned int order)
+{
+	const char *wrong = "is in no online section";
+	u32 one = 1, word;
+	u64 w;
+
+	if (unlikely(!ms || !ms->zone))
+		bad_free(mm, pfn, order, wrong);
+	w = pb_read(&ms->pb[pageblock_index(pfn)]);
+	if (w & PB_VALID)
+		word = READ_ONCE(pfn_to_page(pfn)->word);
+	else
+		word = pb_const(w) | (pfn % PAGEBLOCK_NR_PAGES ? PG_TAIL << 8 : 0);
+	/* No flag, that order, and a type that is given out. */
+	if (unlikely(((word ^ order << 16) & 0xffff00U) || !type_is_alloc(PAGE_WORD_TYPE(word))))
+		bad_free(mm, pfn, order, order > MAX_PAGE_ORDER ? "has no such order" :
+								  check_word(word, order));
+	if (type_is_counted(PAGE_WORD_TYPE(word)) &&
+	    !__atomic_compare_exchange_n(&pfn_to_page(pfn)->count, &one, 0, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		bad_free(mm, pfn, order, "has other references");
+}
+
+/* Free any chunk: check everything first. */
+static void free_checked(struct mm *mm, unsigned long pfn, unsigned int order)
+{
+	struct mem_section *ms = pfn_to_section(mm, pfn);
+
+	VM_BUG_ON(this_hart()->irq_depth);
+	check_chunk(mm, ms, pfn, order);
+	free_chunk(mm, ms, pfn, order);
+}
+
+/*
+ * Free a chunk above PCP_SMALL_ORDER into the cache. Counted types, isolated or watched
+ * chunks, a full stack and errors are for free_checked().
+ */
+static __leaf void free_high(struct mm *mm, unsigned long pfn, unsigned int order)
+{
+	const struct hart *hart = this_hart();
+	struct pcp *pcp = mm->pcp[hart->id];
+	struct mem_section *ms = pfn_to_section(mm, pfn);
+	struct pcp_stack *st;
+	struct pageblock *pb;
+	u32 word, type;
+	u64 w;
+
+	if (unlikely(!ms || order > MAX_PAGE_ORDER ||
+		     pcp->high_pages + (1UL << order) > READ_ONCE(pcp->high_limit)))
+		return free_checked(mm, pfn, order);
+	pb = &ms->pb[pageblock_index(pfn)];
+	w = pb_read(pb);
+	if (order > PAGEBLOCK_ORDER)
+		w |= pb_read(pb + 1) & PB_AWAITED;
+	word = frame_word(w, pfn);
+	type = (word << 8) - (order << 24 | PGTY_FIRST_PLAIN << 8);
+	st = &pcp->high[pb_mt(w) << 4 | order];
+	if (unlikely(type > (PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN) << 8 || w & PB_AWAITED ||
+		     pfn & ((1UL << order) - 1) || st->top >= st->base + READ_ONCE(st->cap)))
+		return free_checked(mm, pfn, order);
+	if (w & PB_VALID)
+		WRITE_ONCE(pfn_to_page(pfn)->word,
+			   page_word(PGTY_CACHED, 0, order, PAGE_WORD_ZONE(word)));
+	else
+		pageblock_set_type(pb, w, PGTY_CACHED);
+	pcp_push_high(pcp, st, pfn, order);
+	if (unlikely(READ_ONCE(hart->trace_mask)))
+		trace_free(pfn, order, PAGE_WORD_TYPE(word));
+}
+
+static __noinline void free_pages_slow(struct mm *mm, unsigned long pfn, unsigned int order)
+{
+	if (order > PCP_SMALL_ORDER)
+		free_high(mm, pfn, order);
+	else
+		free_checked(mm, pfn, order);
+}
+
+__leaf void free_pages(struct mm *mm, unsigned long pfn, unsigned int order)
+{
+	const struct hart *hart = this_hart();
+	struct pcp *pcp = mm->pcp[hart->id];
+	struct pcp_stack *st;
+	struct page *page;
+	u32 word, type;
+
+	if (unlikely(pcp->block != pfn >> PAGEBLOCK_ORDER))
+		return free_pages_slow(mm, pfn, order);
+	/* Still valid, not isolated or watched, and of the same migrate type? */
+	if (unlikely((pb_read(pcp->pb) >> PB_MT_SHIFT & PCP_STATE_MASK) != pcp->state))
+		return free_pages_slow(mm, pfn, order);
+	/* Check type, flags and order in one compare: plain, no flag, this order. */
+	page = pfn_to_page(pfn);
+	word = page->word;
+	type = (word << 8) - (order << 24 | PGTY_FIRST_PLAIN << 8);
+	st = &pcp->row[order & 15];
+	if (unlikely(type > (PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN) << 8 || st->top >= st->limit))
+		return free_pages_slow(mm, pfn, order);
+	WRITE_ONCE(page->word, word - (type >> 8) - (PGTY_FIRST_PLAIN - PGTY_CACHED));
+	*st->top++ = pfn;
+	if (unlikely(READ_ONCE(hart->trace_mask)))
+		trace_free(pfn, order, PGTY_FIRST_PLAIN + (type >> 8));
+}
+
+/* --- many single frames at once, a pageblock or a word of free bits at a time ----- */
+
+static unsigned long zone_bulk(struct zone *zone, u32 gfp, enum page_type type,
+			       unsigned long nr, unsigned long *pfns)
+{
+	const unsigned int mt = gfp_migratetype(gfp);
+	unsigned long got = 0;
+
+	while (got < nr) {
+		unsigned long part = min(nr - got, BULK_BATCH), n;
+
+		if (!zone_watermark_ok(zone, part, gfp) && !zone_watermark_ok(zone, part = 1, gfp))
+			break;
+		spin_lock(&zone->lock);
+		n = buddy_alloc_singles(zone, mt, part, pfns + got, type);
+		if (!n && zone->type != ZONE_MOVABLE && claim_pageblock(zone, mt, 0))
+			n = buddy_alloc_singles(zone, mt, part, pfns + got, type);
+		spin_unlock(&zone->lock);
+		if (!n)
+			break;
+		got += n;
 	}
-	pcp_set_limits(mm);
+	return got;
+}
+
+unsigned long alloc_pages_bulk(struct mm *mm, u32 gfp, enum page_type type, unsigned long nr,
+			       unsigned long *pfns)
+{
+	unsigned long got = 0;
+
+	BUG_ON(!type_is_alloc(type) || (gfp & GFP_ZERO));
+	if (gfp & GFP_MOVABLE)
+		got = zone_bulk(mm_zone(mm, ZONE_MOVABLE), gfp, type, nr, pfns);
+	if (got < nr)
+		got += zone_bulk(mm_zone(mm, ZONE_NORMAL), gfp, type, nr - got, pfns + got);
+	/* The slow path gets the rest, frame by frame: it steals, drains and warns. */
+	for (; got < nr; got++) {
+		pfns[got] = alloc_pages(mm, gfp, 0, type);
+		if (pfns[got] == PFN_NONE)
+			break;
+	}
+	return got;
+}
+
+/*
+ * Free leading frames of one zone under one hold of its lock, as long as their
+ * descriptors alone decide. Return: how many; at 0 the first frame needs the slow path.
+ */
+static unsigned long zone_free_bulk(struct mm *mm, const unsigned long *pfns, unsigned long nr)
+{
+	struct mem_section *ms = pfn_to_section(mm, pfns[0]);
+	struct zone *zone = ms ? ms->zone : NULL;
+	unsigned long done = 0, n;
+
+	if (!zone || page_poison)
+		return 0;
+	spin_lock(&zone->lock);
+	while (done < nr && done < BULK_BATCH) {
+		ms = pfn_to_section(mm, pfns[done]);
+		if (!ms || ms->zone != zone)
+			break;
+		n = buddy_free_singles(ms, pfns + done, nr - done,
+				       page_word(PGTY_FIRST_PLAIN, 0, 0, zone->type),
+				       PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN);
+		if (!n)
+			break;
+		done += n;
+	}
+	spin_unlock(&zone->lock);
+	return done;
+}
+
+void free_pages_bulk(struct mm *mm, const unsigned long *pfns, unsigned long nr)
+{
+	unsigned long i = 0;
+
+	while (i < nr) {
+		const unsigned long n = zone_free_bulk(mm, pfns + i, nr - i);
+
+		if (n == 0)
+			free_pages(mm, pfns[i], 0);
+		i += n ? n : 1;
+	}
 }

@@ -1,101 +1,86 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pageblocks: the two forms of a pageblock's state, and the steps between them.
+ * Pageblocks: the only writer of their state.
+ *
+ * A pageblock is 512 frames, 2 MiB. What is known of it lies in five places that must
+ * agree: its word, its free bits, the descriptors of its frames, its place in the search
+ * index, and the counters of its zone. Every function in this file takes a pageblock, or
+ * a range of them, from one state that agrees to the next, under zone->lock, and leaves
+ * the trace records that tell the story again. All other files read.
+ *
+ * A pageblock has one of two forms. While all of its frames agree, it is *uniform*: the
+ * word holds one constant descriptor for all of them, and the 512 descriptors are stale.
+ * When the first frame differs, it becomes *valid*: this file writes the 512 descriptors
+ * from the constant, then says so in the word with a release store. Readers without a lock
+ * load the word, then the descriptor, then the word again; the sequence in the word tells
+ * them of a form that came and went.
  *
  *	uniform  --materialise-->  valid        512 descriptors written, one store
  *	uniform  <--make_uniform-- valid        one store; descriptors are stale then
  *
- * Every change of a whole pageblock's word goes through this file or
- * pageblock_index.c. Compare with: Linux mm/page_alloc.c (pageblock_flags).
+ * So a change of whole pageblocks costs one store for each, whatever their frames did
+ * before: frames.c plugs, unplugs, onlines and allocates ranges this way. Single chunks go
+ * through buddy.c, which moves bits and descriptors and calls pageblock_add_free() or
+ * pageblock_sub_free() to settle word, index and counters.
+ *
+ * Compare with: Linux mm/page_alloc.c (pageblock_flags), mm/page_isolation.c.
  */
+#include "lib/errno.h"
 #include "mm/internal.h"
+#include "mm/pageblock_index.h"
 
-/* How many frames from @pfn on, up to @end, have equal descriptors? */
-static unsigned long like_the_first(unsigned long pfn, unsigned long end)
+/* --- counters ------------------------------------------------------------------- */
+
+/* count_free() for a pageblock that is isolated or watched. */
+static __cold void count_awaited(struct mem_section *ms, unsigned int b, u64 w, long delta)
 {
-	const u64 *p = (const u64 *)pfn_to_page(pfn), *const stop = p + 2 * (end - pfn);
-	const u64 word = p[0], owner = p[1];
+	struct zone *zone = ms->zone;
 
-	while ((p += 2) < stop && p[0] == word && p[1] == owner)
-		;
-	return end - pfn - (unsigned long)(stop - p) / 2;
+	if (w & PB_ISOLATE)
+		WRITE_ONCE(zone->free_isolated, zone->free_isolated + delta);
+	else
+		WRITE_ONCE(zone->free, zone->free + delta);
+	if (delta < 0)
+		return;
+	if (zone->nr_free_waiters)
+		wake_up_all(&zone->freed);
+	if (w & PB_WATCH)
+		watch_event(ms, b);
 }
 
-/* Slow path of offline_verify(): not a whole uniform pageblock, or something is wrong. */
-void offline_verify_frames(const struct mem_section *ms, unsigned long pfn, unsigned long nr,
-			   bool release)
+/* Count @delta more free frames in a pageblock with word @w. */
+static inline void count_free(struct mem_section *ms, unsigned int b, u64 w, long delta)
 {
-	const struct pageblock *pb = &ms->pb[pageblock_index(pfn)];
-	const bool valid = READ_ONCE(pb->word) & PB_VALID;
-	const unsigned long end = pfn + nr;
+	struct zone *zone = ms->zone;
 
-	for (; pfn < end; pfn = valid ? pfn + like_the_first(pfn, end) : end) {
-		const struct page *page = pfn_to_page(pfn);
-		const enum page_type type = PAGE_WORD_TYPE(frame_word(pb->word, pfn));
-		const u64 owner = valid ? page->owner : pb->owner;
-
-		if (release && type != PGTY_OFFLINE)
-			panic("%s: release of pfn 0x%lx: it is %s, not Offline", ms->mm->name, pfn,
-			      page_type_name(type));
-		if (!EBB_DEBUG || type != PGTY_OFFLINE)
-			continue;
-		if (valid && page->count != OFFLINE_COUNT)
-			panic("%s: pfn 0x%lx is Offline, its count is 0x%x instead of 0x%x",
-			      ms->mm->name, pfn, page->count, OFFLINE_COUNT);
-		if (owner != OFFLINE_OWNER)
-			panic("%s: pfn 0x%lx is Offline, its %sowner is 0x%lx instead of 0x%lx",
-			      ms->mm->name, pfn, valid ? "" : "pageblock's ",
-			      (unsigned long)owner, OFFLINE_OWNER);
-	}
+	VM_BUG_ON(!spin_is_held(&zone->lock));
+	if (likely(!(w & PB_AWAITED)))
+		WRITE_ONCE(zone->free, zone->free + delta);
+	else
+		count_awaited(ms, b, w, delta);
 }
+
+/* Settle the counters of a zone for a change of many pageblocks; zone->lock held. */
+void zone_count(struct zone *zone, long free, long free_isolated, long managed)
+{
+	WRITE_ONCE(zone->free, zone->free + free);
+	WRITE_ONCE(zone->free_isolated, zone->free_isolated + free_isolated);
+	WRITE_ONCE(zone->managed, zone->managed + managed);
+}
+
+/* --- the two forms -------------------------------------------------------------- */
 
 /*
- * Write the descriptors of @nr frames: @word, with a count in its upper half, and
- * @owner. Word and count are one store, so that a reader without a lock never sees the
- * new type with a stale count.
+ * Make the word say "valid", with @free free frames, not in the index. The caller has
+ * written descriptors and bits before.
  */
-void frames_write(unsigned long pfn, unsigned long nr, u64 word, u64 owner)
-{
-	u64 *p = (u64 *)pfn_to_page(pfn);
-	u64 *const end = p + 2 * nr;
-
-	if (PAGE_WORD_TYPE(word) == PGTY_OFFLINE) {
-		word |= (u64)OFFLINE_COUNT << 32;
-		owner = OFFLINE_OWNER;
-	}
-#define FRAME(i) (WRITE_ONCE(p[2 * (i)], word), WRITE_ONCE(p[2 * (i) + 1], owner))
-	for (; p + 16 <= end; p += 16) {
-		FRAME(0), FRAME(1), FRAME(2), FRAME(3);
-		FRAME(4), FRAME(5), FRAME(6), FRAME(7);
-	}
-	for (; p < end; p += 2)
-		FRAME(0);
-#undef FRAME
-}
-
-/*
- * Write the descriptors of one chunk: tails first, then the head with its count, so a
- * reader that sees the head also sees valid tails.
- */
-void chunk_write(unsigned long pfn, unsigned int order, u32 word)
-{
-	if (order)
-		frames_write(pfn + 1, (1UL << order) - 1, word | PG_TAIL << 8, 0);
-	page_born(pfn_to_page(pfn), word);
-}
-
-/*
- * Make the word say "valid", with @free free frames, not filed. The caller has written
- * descriptors and bits before.
- */
-void pageblock_set_valid(struct mem_section *ms, unsigned int b, unsigned int free)
+static void set_valid(struct mem_section *ms, unsigned int b, unsigned int free)
 {
 	struct pageblock *pb = &ms->pb[b];
-	const u64 keep = READ_ONCE(pb->word) & (PB_MT_MASK | PB_ISOLATE | PB_WATCH);
-	const u64 seq = (READ_ONCE(pb->word) >> PB_SEQ_SHIFT) + 1;
+	const u64 w = pb_read(pb);
 
-	pb_write(pb, keep | free | PB_VALID | (u64)PB_INDEX_NONE << PB_INDEX_SHIFT |
-			     seq << PB_SEQ_SHIFT);
+	pb_write(pb, (w & (PB_MT_MASK | PB_ISOLATE | PB_WATCH)) | free | PB_VALID |
+			     PB_INDEX_MASK | ((w >> PB_SEQ_SHIFT) + 1) << PB_SEQ_SHIFT);
 	trace_emit(TRACE_PAGEBLOCK_VALID, .pfn = pb_pfn(ms, b), .count = PAGEBLOCK_NR_PAGES,
 		   .after = 1);
 }
@@ -103,67 +88,326 @@ void pageblock_set_valid(struct mem_section *ms, unsigned int b, unsigned int fr
 /**
  * pageblock_materialise() - write the 512 descriptors that a constant stands for
  * @ms: section
- * @b: pageblock, uniform, of single frames
+ * @b: pageblock, uniform, of single frames; if free, it leaves the index
  *
  * Never allocates and never fails; the state of each frame stays the same.
  */
 void pageblock_materialise(struct mem_section *ms, unsigned int b)
 {
-	const struct pageblock *pb = &ms->pb[b];
-	const u32 constant = pb_const(READ_ONCE(pb->word));
-	const unsigned int free = pb_free(READ_ONCE(pb->word));
 	const unsigned long pfn = pb_pfn(ms, b);
+	const u64 w = pb_read(&ms->pb[b]);
 	u64 *bits = pb_bits(ms, b);
 
-	VM_BUG_ON((READ_ONCE(pb->word) & PB_VALID) || PAGE_WORD_ORDER(constant));
-	if (PAGE_WORD_TYPE(constant) == PGTY_OFFLINE)
-		offline_verify(ms, pfn, PAGEBLOCK_NR_PAGES, false);
-	frames_write(pfn, PAGEBLOCK_NR_PAGES, constant, 0);
+	VM_BUG_ON((w & PB_VALID) || PAGE_WORD_ORDER(pb_const(w)));
+	if (pb_free(w))
+		index_remove(ms, b);
+	else
+		offline_check(ms, pfn, PAGEBLOCK_NR_PAGES, false);
+	frames_write(pfn, PAGEBLOCK_NR_PAGES, pb_const(w), 0);
 	for (unsigned int i = 0; i < PB_WORDS; i++)
-		WRITE_ONCE(bits[i], free ? ~0ULL : 0);
-	pageblock_set_valid(ms, b, free);
+		WRITE_ONCE(bits[i], pb_free(w) ? ~0ULL : 0);
+	set_valid(ms, b, pb_free(w));
 }
 
-/**
- * pageblock_make_uniform() - give all 512 frames one constant descriptor
- * @ms: section
- * @b: pageblock, not filed
- * @constant: page_word(); Buddy makes it wholly free; no type with a count
- *
+/*
+ * Give all 512 frames of a pageblock that is not in the index one constant descriptor.
  * No frame is referenced at this point: a frame of a counted type was freed before.
  */
 void pageblock_make_uniform(struct mem_section *ms, unsigned int b, u32 constant)
 {
 	struct pageblock *pb = &ms->pb[b];
-	const bool was_valid = READ_ONCE(pb->word) & PB_VALID;
+	const u64 w = pb_read(pb);
 
 	VM_BUG_ON(type_is_counted(PAGE_WORD_TYPE(constant)));
-	pb_write(pb, pb_word_uniform(READ_ONCE(pb->word), constant));
-	if (was_valid)
+	pb_write(pb, pb_uniform(w, constant));
+	if (w & PB_VALID)
 		trace_emit(TRACE_PAGEBLOCK_VALID, .pfn = pb_pfn(ms, b),
 			   .count = PAGEBLOCK_NR_PAGES, .before = 1);
 }
 
-/* Retag a pageblock and file its free chunks under the new type. */
-void pageblock_set_migratetype(struct mem_section *ms, unsigned int b, unsigned int mt)
+/* Split an allocated chunk that covers its pageblock into single frames; no lock held. */
+void pageblock_split(struct mem_section *ms, unsigned int b)
+{
+	const u32 word = pb_const(pb_read(&ms->pb[b]));
+
+	spin_lock(&ms->zone->lock);
+	pageblock_make_uniform(ms, b, page_word(PAGE_WORD_TYPE(word), PAGE_WORD_FLAGS(word), 0,
+				      PAGE_WORD_ZONE(word)));
+	pageblock_materialise(ms, b);
+	spin_unlock(&ms->zone->lock);
+}
+
+/* --- frames leave and enter the allocator, see buddy.c --------------------------- */
+
+/* The constant descriptor word for a pageblock that is about to be wholly free. */
+static u32 buddy_constant(const struct mem_section *ms, unsigned int b)
+{
+	u32 flags = page_poison ? PG_POISON : 0;
+
+	if (page_poison && (pb_read(&ms->pb[b]) & PB_VALID))
+		for (unsigned long i = 0; i < PAGEBLOCK_NR_PAGES; i++)
+			flags &= PAGE_WORD_FLAGS(pfn_to_page(pb_pfn(ms, b) + i)->word);
+	return page_word(PGTY_BUDDY, flags, 0, ms->zone->type);
+}
+
+/**
+ * pageblock_sub_free() - settle that frames left the free bits
+ * @ms: section
+ * @b: pageblock, valid, not isolated; bits and descriptors already say so
+ * @nr: frames
+ */
+void pageblock_sub_free(struct mem_section *ms, unsigned int b, unsigned int nr)
 {
 	struct pageblock *pb = &ms->pb[b];
-	const unsigned int old = pb_mt(READ_ONCE(pb->word));
+	const u64 w = pb_read(pb);
+
+	pb_write(pb, w - nr);
+	count_free(ms, b, w, -(long)nr);
+	index_update(ms, b, bits_max_order(pb_bits(ms, b)));
+}
+
+/**
+ * pageblock_add_free() - settle that frames entered the free bits
+ * @ms: section
+ * @b: pageblock, valid, with frames in use left; bits and descriptors already say so
+ * @nr: frames
+ * @order: the largest chunk that the free produced
+ */
+void pageblock_add_free(struct mem_section *ms, unsigned int b, unsigned int nr,
+			unsigned int order)
+{
+	struct pageblock *pb = &ms->pb[b];
+	const u64 w = pb_read(pb) + nr;
+
+	pb_write(pb, w);
+	count_free(ms, b, w, nr);
+	if (w & PB_ISOLATE)
+		return;
+	if (pb_index(w) == PB_INDEX_NONE || order > pb_index(w))
+		index_update(ms, b, order);
+}
+
+/* Free the last @nr frames of a pageblock, so that all of it becomes free: O(1). */
+void pageblock_make_free(struct mem_section *ms, unsigned int b, unsigned int nr)
+{
+	const u64 w = pb_read(&ms->pb[b]);
+
+	if (!(w & PB_ISOLATE))
+		index_remove(ms, b);
+	pageblock_make_uniform(ms, b, buddy_constant(ms, b));
+	count_free(ms, b, w, nr);
+	if (!(w & PB_ISOLATE))
+		index_add(ms, b);
+}
+
+/* Write a chunk of a counted type, which needs its own descriptors at once. */
+void pageblock_set_counted(struct mem_section *ms, unsigned int b, unsigned int order,
+			      u32 word)
+{
+	chunk_write(pb_pfn(ms, b), order, word);
+	for (unsigned int i = 0; i < 1U << (order - PAGEBLOCK_ORDER); i++) {
+		bits_clear_run(pb_bits(ms, b + i), 0, PAGEBLOCK_NR_PAGES);
+		set_valid(ms, b + i, 0);
+	}
+}
+
+/* Take a free chunk of one pageblock or two. @word: its new descriptor word. */
+void pageblock_take_chunk(struct mem_section *ms, unsigned int b, unsigned int order, u32 word)
+{
+	const unsigned int nr = 1U << (order - PAGEBLOCK_ORDER);
+
+	index_remove_mask(ms, (BIT(nr) - 1) << b);
+	WRITE_ONCE(ms->pb[b].owner, 0);
+	if (type_is_counted(PAGE_WORD_TYPE(word))) {
+		pageblock_set_counted(ms, b, order, word);
+	} else {
+		pageblock_make_uniform(ms, b, word);
+		if (nr == 2)
+			pageblock_make_uniform(ms, b + 1, word | PG_TAIL << 8);
+	}
+	for (unsigned int i = 0; i < nr; i++)
+		count_free(ms, b + i, pb_read(&ms->pb[b + i]), -(long)PAGEBLOCK_NR_PAGES);
+}
+
+/**
+ * pageblock_change_flags() - set and clear flags of a uniform chunk that is allocated
+ * @pb: its (first) pageblock
+ * @type: type that it must still have
+ * @set: PG_*
+ * @clear: PG_*
+ *
+ * Takes no lock; see the rules for writers in pageblock.h.
+ * Return: 0; -EBUSY if a flag of @set is already set; -EINVAL if it has become something
+ * else.
+ */
+int pageblock_change_flags(struct pageblock *pb, enum page_type type, u32 set, u32 clear)
+{
+	const unsigned int shift = PB_CONST_SHIFT + 8;
+	u64 w = pb_read(pb);
+
+	do {
+		if ((w & PB_VALID) || PAGE_WORD_TYPE(pb_const(w)) != type)
+			return -EINVAL;
+		if (PAGE_WORD_FLAGS(pb_const(w)) & set)
+			return -EBUSY;
+	} while (!__atomic_compare_exchange_n(&pb->word, &w,
+					      (w | (u64)set << shift) & ~((u64)clear << shift),
+					      false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+	return 0;
+}
+
+/* --- isolate, watch, migrate type ------------------------------------------------ */
+
+/* Is it a uniform chunk with an owner, which may change the word without the lock? */
+static bool owned_chunk(u64 w)
+{
+	const unsigned int type = PAGE_WORD_TYPE(pb_const(w));
+
+	return !(w & PB_VALID) && (type == PGTY_CACHED || type_is_alloc(type));
+}
+
+/* Which pageblocks of @mask have the isolate bit? */
+static u64 isolated_mask(const struct mem_section *ms, u64 mask)
+{
+	u64 hit = 0;
+
+	if (!ms->zone->nr_isolated)
+		return 0;
+	for (; mask; mask &= mask - 1) {
+		const unsigned int b = __ffs(mask) % PAGEBLOCKS_PER_SECTION;
+
+		hit |= ((pb_read(&ms->pb[b]) / PB_ISOLATE) & 1) << b;
+	}
+	return hit;
+}
+
+static void trace_isolate(const struct mem_section *ms, u64 mask, unsigned int to)
+{
+	trace_emit(TRACE_PAGEBLOCK_ISOLATE, .pfn = pb_pfn(ms, __ffs(mask)),
+		   .count = hweight64(mask) << PAGEBLOCK_ORDER, .before = !to, .after = to);
+}
+
+static void set_isolate(struct mem_section *ms, u64 mask)
+{
+	long free = 0, nr = 0;
+
+	index_remove_mask(ms, mask);
+	for (; mask; mask &= mask - 1, nr++) {
+		struct pageblock *pb = &ms->pb[__ffs(mask)];
+		const u64 w = pb_read(pb);
+
+		free += pb_free(w);
+		if (owned_chunk(w))
+			__atomic_fetch_or(&pb->word, PB_ISOLATE, __ATOMIC_ACQ_REL);
+		else
+			WRITE_ONCE(pb->word, w | PB_ISOLATE | PB_INDEX_MASK);
+	}
+	WRITE_ONCE(ms->zone->nr_isolated, ms->zone->nr_isolated + nr);
+	zone_count(ms->zone, -free, free, 0);
+}
+
+static void clear_isolate(struct mem_section *ms, u64 mask)
+{
+	long free = 0, nr = 0;
+	u64 whole = 0, part = 0;
+
+	for (u64 left = mask; left; left &= left - 1, nr++) {
+		const unsigned int b = __ffs(left);
+		struct pageblock *pb = &ms->pb[b];
+		const u64 w = pb_read(pb);
+
+		VM_BUG_ON(!(w & PB_ISOLATE));
+		free += pb_free(w);
+		if (owned_chunk(w))
+			__atomic_fetch_and(&pb->word, ~PB_ISOLATE, __ATOMIC_ACQ_REL);
+		else
+			WRITE_ONCE(pb->word, w & ~PB_ISOLATE);
+		if (pb_all_free(w))
+			whole |= BIT(b);
+		else if (pb_free(w))
+			part |= BIT(b);
+	}
+	WRITE_ONCE(ms->zone->nr_isolated, ms->zone->nr_isolated - nr);
+	zone_count(ms->zone, free, -free, 0);
+	if (whole)
+		index_add_free_mask(ms, whole);
+	for (; part; part &= part - 1)
+		index_add(ms, __ffs(part));
+}
+
+/**
+ * pageblocks_isolate() - set the isolate bit of pageblocks, all or none
+ * @ms: section with a zone
+ * @mask: pageblocks
+ *
+ * Their free frames leave the index and the zone's free count. Takes zone->lock.
+ * Return: those that are isolated already; 0 if all of @mask got the bit.
+ */
+u64 pageblocks_isolate(struct mem_section *ms, u64 mask)
+{
+	u64 already;
+
+	spin_lock(&ms->zone->lock);
+	already = isolated_mask(ms, mask);
+	if (!already) {
+		set_isolate(ms, mask);
+		trace_isolate(ms, mask, 1);
+	}
+	spin_unlock(&ms->zone->lock);
+	return already;
+}
+
+/* Clear the isolate bit of pageblocks that all have it. Takes zone->lock. */
+void pageblocks_unisolate(struct mem_section *ms, u64 mask)
+{
+	spin_lock(&ms->zone->lock);
+	clear_isolate(ms, mask);
+	trace_isolate(ms, mask, 0);
+	if (unlikely(ms->zone->nr_watched))
+		watch_events(ms, mask);
+	spin_unlock(&ms->zone->lock);
+}
+
+/* Set the watch bit. The hart that owns a chunk may change its word meanwhile: atomic. */
+void pageblock_watch(struct mem_section *ms, unsigned int b)
+{
+	if (!(__atomic_fetch_or(&ms->pb[b].word, PB_WATCH, __ATOMIC_ACQ_REL) & PB_WATCH))
+		WRITE_ONCE(ms->zone->nr_watched, ms->zone->nr_watched + 1);
+}
+
+/* Clear the watch bit. Return: whether it was set. */
+bool pageblock_unwatch(struct mem_section *ms, unsigned int b)
+{
+	if (!(__atomic_fetch_and(&ms->pb[b].word, ~PB_WATCH, __ATOMIC_ACQ_REL) & PB_WATCH))
+		return false;
+	WRITE_ONCE(ms->zone->nr_watched, ms->zone->nr_watched - 1);
+	return true;
+}
+
+/* Retag a pageblock; the index has its free chunks under the new type then. */
+void pageblock_set_migratetype(struct mem_section *ms, unsigned int b, unsigned int mt)
+{
+	const unsigned int old = pb_mt(pb_read(&ms->pb[b]));
 
 	if (old == mt)
 		return;
-	index_unfile(ms, b);
+	index_remove(ms, b);
 	ms->mt[old] &= ~BIT(b);
 	ms->mt[mt] |= BIT(b);
-	__atomic_fetch_xor(&pb->word, (u64)(old ^ mt) << PB_MT_SHIFT, __ATOMIC_ACQ_REL);
+	__atomic_fetch_xor(&ms->pb[b].word, (u64)(old ^ mt) << PB_MT_SHIFT, __ATOMIC_ACQ_REL);
 	trace_emit(TRACE_PAGEBLOCK_TYPE, .pfn = pb_pfn(ms, b), .count = PAGEBLOCK_NR_PAGES,
 		   .before = old, .after = mt);
-	index_file(ms, b);
+	index_add(ms, b);
 }
 
+/* --- sections come to a zone and leave it ---------------------------------------- */
+
 /* The old state is stale; the records leave `before` empty. */
-static void trace_init_range(unsigned long pfn, u32 nr, u32 constant, u64 state)
+static void trace_init(const struct mem_section *ms, u64 run, u32 constant, u64 state)
 {
+	const unsigned long pfn = pb_pfn(ms, __ffs(run));
+	const u32 nr = hweight64(run) << PAGEBLOCK_ORDER;
+
 	trace_emit(TRACE_PAGEBLOCK_TYPE, .pfn = pfn, .count = nr, .after = pb_mt(state),
 		   .flags = 1);
 	trace_emit(TRACE_PAGEBLOCK_ISOLATE, .pfn = pfn, .count = nr,
@@ -173,39 +417,32 @@ static void trace_init_range(unsigned long pfn, u32 nr, u32 constant, u64 state)
 		   .flags = PAGE_WORD_FLAGS(constant));
 }
 
-/* Only PageOffline frames may have PG_offline_skippable. */
-static bool flags_fit(u32 word)
-{
-	return !(PAGE_WORD_FLAGS(word) & PG_OFFLINE_SKIPPABLE) ||
-	       PAGE_WORD_TYPE(word) == PGTY_OFFLINE;
-}
-
 /**
- * pageblock_init_range() - set the first state of pageblocks in a section without a zone
+ * pageblocks_init() - set the first state of pageblocks in a section without a zone
  * @ms: section
- * @first: pageblock
- * @nr: pageblocks
+ * @mask: pageblocks
  * @constant: page_word() that holds for all their frames; not Buddy
  * @state: migrate type << PB_MT_SHIFT, or'ed with PB_ISOLATE or not
  *
  * Increments the sequences, so that a reader that saw the old state reads again.
  */
-void pageblock_init_range(struct mem_section *ms, unsigned int first, unsigned int nr,
-			  u32 constant, u64 state)
+void pageblocks_init(struct mem_section *ms, u64 mask, u32 constant, u64 state)
 {
-	const u64 mask = (nr == 64 ? ~0UL : BIT(nr) - 1) << first;
 	const u64 owner = PAGE_WORD_TYPE(constant) == PGTY_OFFLINE ? OFFLINE_OWNER : 0;
 
-	BUG_ON(ms->zone || PAGE_WORD_TYPE(constant) == PGTY_BUDDY || !flags_fit(constant));
+	BUG_ON(ms->zone || PAGE_WORD_TYPE(constant) == PGTY_BUDDY ||
+	       !page_flags_fit(PAGE_WORD_TYPE(constant), PAGE_WORD_FLAGS(constant)));
 	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)
 		ms->mt[mt] = mt == pb_mt(state) ? ms->mt[mt] | mask : ms->mt[mt] & ~mask;
-	for (unsigned int b = first; b < first + nr; b++) {
-		const u64 seq = (pb_word(ms, b) >> PB_SEQ_SHIFT) + 1;
+	for (u64 left = mask; left; left &= left - 1) {
+		struct pageblock *pb = &ms->pb[__ffs(left)];
+		const u64 seq = (pb_read(pb) >> PB_SEQ_SHIFT) + 1;
 
-		WRITE_ONCE(ms->pb[b].owner, owner);
-		pb_write(&ms->pb[b], pb_word_uniform(state | seq << PB_SEQ_SHIFT, constant));
+		WRITE_ONCE(pb->owner, owner);
+		pb_write(pb, pb_uniform(state | seq << PB_SEQ_SHIFT, constant));
 	}
-	trace_init_range(pb_pfn(ms, first), nr << PAGEBLOCK_ORDER, constant, state);
+	for_each_run(run, mask)
+		trace_init(ms, run, constant, state);
 }
 
 /**
@@ -221,8 +458,10 @@ void section_attach_zone(struct mem_section *ms, struct zone *zone)
 	BUG_ON(ms->zone);
 	WRITE_ONCE(ms->zone, zone);
 	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
-		BUG_ON(pb_free(pb_word(ms, b)));
-		zone->nr_isolated += !!(pb_word(ms, b) & PB_ISOLATE);
+		const u64 w = pb_read(&ms->pb[b]);
+
+		BUG_ON(pb_free(w));
+		zone->nr_isolated += !!(w & PB_ISOLATE);
 	}
 	spin_unlock(&zone->lock);
 }
@@ -234,68 +473,15 @@ void section_detach_zone(struct mem_section *ms)
 
 	spin_lock(&zone->lock);
 	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
-		BUG_ON(pb_free(pb_word(ms, b)));
-		offline_verify(ms, pb_pfn(ms, b), PAGEBLOCK_NR_PAGES, false);
-		zone->nr_isolated -= !!(pb_word(ms, b) & PB_ISOLATE);
+		const u64 w = pb_read(&ms->pb[b]);
+
+		BUG_ON(pb_free(w));
+		if (EBB_DEBUG && ((w & PB_VALID) || !canary_intact(&ms->pb[b], w)))
+			offline_check(ms, pb_pfn(ms, b), PAGEBLOCK_NR_PAGES, false);
+		zone->nr_isolated -= !!(w & PB_ISOLATE);
 	}
 	watch_events(ms, ~0UL);
 	/* Under the lock, because section_lock_zone() reads the zone again under it. */
 	WRITE_ONCE(ms->zone, NULL);
 	spin_unlock(&zone->lock);
-}
-
-/* Set the frames [off, off + nr) of one pageblock; none of them is free. */
-static void pageblock_set_frames(struct mem_section *ms, unsigned int b, unsigned int off,
-				 unsigned int nr, const struct page *desc)
-{
-	BUG_ON(pb_all_free(pb_word(ms, b)));
-	offline_verify(ms, pb_pfn(ms, b) + off, nr, false);
-	if (nr == PAGEBLOCK_NR_PAGES) {
-		BUG_ON(pb_free(pb_word(ms, b)));
-		WRITE_ONCE(ms->pb[b].owner, desc->owner);
-		pageblock_make_uniform(ms, b, desc->word);
-		return;
-	}
-	if (!(pb_word(ms, b) & PB_VALID))
-		pageblock_materialise(ms, b);
-	frames_write(pb_pfn(ms, b) + off, nr, desc->word, desc->owner);
-}
-
-/**
- * frames_set() - set the descriptors of single frames that are not free
- * @mm: memory
- * @pfn: first frame
- * @nr: frames; all in present sections, none of them free
- * @word: page_word(), order 0, no type with a count; PG_OFFLINE_SKIPPABLE on Offline only
- * @owner: owner word
- *
- * Makes whole pageblocks uniform and partial ones valid. The caller keeps the counters.
- * Context: the caller holds the hotplug lock or owns the frames; takes zone->lock per
- * pageblock.
- */
-void frames_set(struct mm *mm, unsigned long pfn, unsigned long nr, u32 word, u64 owner)
-{
-	const bool offline = PAGE_WORD_TYPE(word) == PGTY_OFFLINE;
-	const struct page desc = { .word = word, .owner = offline ? OFFLINE_OWNER : owner };
-	const unsigned long end = pfn + nr;
-
-	BUG_ON(!flags_fit(word));
-	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = nr, .after = PAGE_WORD_TYPE(word),
-		   .flags = PAGE_WORD_FLAGS(word));
-	while (pfn < end) {
-		struct mem_section *ms = pfn_to_section(mm, pfn);
-		const unsigned int b = pageblock_index(pfn);
-		const unsigned int off = pfn % PAGEBLOCK_NR_PAGES;
-		const unsigned int part = min(end - pfn, PAGEBLOCK_NR_PAGES - off);
-		struct zone *zone = ms->zone;
-
-		if (zone) {
-			spin_lock(&zone->lock);
-			pageblock_set_frames(ms, b, off, part, &desc);
-			spin_unlock(&zone->lock);
-		} else {
-			pageblock_set_frames(ms, b, off, part, &desc);
-		}
-		pfn += part;
-	}
 }

@@ -9,12 +9,13 @@
  *	section->avail[k] & ->mt[mt]    bit b: pageblock b's largest chunk is of order k
  *
  * so that a search takes a few loads at any size of memory, and a change touches an
- * upper level only with the first or last bit below it. An order-10 chunk is filed
- * once, under its even pageblock; the odd pageblock is not filed then.
+ * upper level only with the first or last bit below it. The index has
+ * an order-10 chunk once, under its even pageblock, and not the odd pageblock.
  *
  * Callers hold zone->lock. Compare with: Linux struct free_area (lists through pages).
  */
-#include "mm/internal.h"
+#include "mm/pageblock.h"
+#include "mm/pageblock_index.h"
 
 static unsigned int section_area(const struct mem_section *ms, unsigned int mt)
 {
@@ -52,12 +53,12 @@ static void upper_clear(struct mem_section *ms, unsigned int mt, unsigned int k)
 
 static void set_index_field(struct pageblock *pb, unsigned int k)
 {
-	pb_write(pb, (READ_ONCE(pb->word) & ~PB_INDEX_MASK) | (u64)k << PB_INDEX_SHIFT);
+	pb_write(pb, (pb_read(pb) & ~PB_INDEX_MASK) | (u64)k << PB_INDEX_SHIFT);
 }
 
 static void avail_add(struct mem_section *ms, unsigned int b, unsigned int k)
 {
-	const unsigned int mt = pb_mt(pb_word(ms, b));
+	const unsigned int mt = pb_mt(pb_read(&ms->pb[b]));
 	const u64 was = ms->avail[k] & ms->mt[mt];
 
 	ms->avail[k] |= BIT(b);
@@ -68,7 +69,7 @@ static void avail_add(struct mem_section *ms, unsigned int b, unsigned int k)
 
 static void avail_del(struct mem_section *ms, unsigned int b, unsigned int k)
 {
-	const unsigned int mt = pb_mt(pb_word(ms, b));
+	const unsigned int mt = pb_mt(pb_read(&ms->pb[b]));
 
 	ms->avail[k] &= ~BIT(b);
 	set_index_field(&ms->pb[b], PB_INDEX_NONE);
@@ -84,13 +85,13 @@ static bool can_pair(u64 w, unsigned int mt)
 }
 
 /**
- * index_file() - file a pageblock by the free frames it has now
+ * index_add() - put a pageblock into the index, by the free frames it has now
  * @ms: section with a zone
- * @b: pageblock, not filed; if isolated or without free frames, it stays so
+ * @b: pageblock, not in the index; if isolated or without free frames, it stays out
  */
-void index_file(struct mem_section *ms, unsigned int b)
+void index_add(struct mem_section *ms, unsigned int b)
 {
-	const u64 w = pb_word(ms, b);
+	const u64 w = pb_read(&ms->pb[b]);
 
 	if (!pb_free(w) || (w & PB_ISOLATE))
 		return;
@@ -98,7 +99,7 @@ void index_file(struct mem_section *ms, unsigned int b)
 		avail_add(ms, b, bits_max_order(pb_bits(ms, b)));
 		return;
 	}
-	if (!can_pair(pb_word(ms, b ^ 1), pb_mt(w))) {
+	if (!can_pair(pb_read(&ms->pb[b ^ 1]), pb_mt(w))) {
 		avail_add(ms, b, PAGEBLOCK_ORDER);
 		return;
 	}
@@ -107,27 +108,27 @@ void index_file(struct mem_section *ms, unsigned int b)
 }
 
 /**
- * index_unfile() - take a pageblock out of the index
+ * index_remove() - take a pageblock out of the index
  * @ms: section with a zone
- * @b: pageblock; if it is half of an order-10 chunk, files the other half alone
+ * @b: pageblock; if half of an order-10 chunk, the other half stays, alone
  */
-void index_unfile(struct mem_section *ms, unsigned int b)
+void index_remove(struct mem_section *ms, unsigned int b)
 {
-	unsigned int k = pb_index(pb_word(ms, b));
+	unsigned int k = pb_index(pb_read(&ms->pb[b]));
 	const unsigned int even = b & ~1U;
 
 	if (k < MAX_PAGE_ORDER) {
 		avail_del(ms, b, k);
-	} else if (pb_index(pb_word(ms, even)) == MAX_PAGE_ORDER) {
+	} else if (pb_index(pb_read(&ms->pb[even])) == MAX_PAGE_ORDER) {
 		avail_del(ms, even, MAX_PAGE_ORDER);
 		avail_add(ms, b ^ 1, PAGEBLOCK_ORDER);
 	}
 }
 
-/* File a valid pageblock under another order; PB_INDEX_NONE: no frame is free. */
-void index_move(struct mem_section *ms, unsigned int b, unsigned int order)
+/* Move a valid pageblock to another order; PB_INDEX_NONE: no frame is free. */
+void index_update(struct mem_section *ms, unsigned int b, unsigned int order)
 {
-	const unsigned int old = pb_index(pb_word(ms, b));
+	const unsigned int old = pb_index(pb_read(&ms->pb[b]));
 
 	if (old == order)
 		return;
@@ -137,7 +138,7 @@ void index_move(struct mem_section *ms, unsigned int b, unsigned int order)
 		avail_add(ms, b, order);
 }
 
-/* Split every pair that @mask cuts through: file each half alone. */
+/* Split every pair that @mask cuts through: the index has each half alone. */
 static void split_border_pairs(struct mem_section *ms, u64 mask)
 {
 	const u64 even = 0x5555555555555555ULL;
@@ -155,13 +156,13 @@ static void split_border_pairs(struct mem_section *ms, u64 mask)
 }
 
 /**
- * index_unfile_mask() - take many pageblocks of a section out of the index
+ * index_remove_mask() - take many pageblocks of a section out of the index
  * @ms: section with a zone
  * @mask: bit b: pageblock b
  *
  * The caller clears the index fields of their words: it rewrites the words anyway.
  */
-void index_unfile_mask(struct mem_section *ms, u64 mask)
+void index_remove_mask(struct mem_section *ms, u64 mask)
 {
 	split_border_pairs(ms, mask);
 	for (unsigned int k = 0; k < NR_PAGE_ORDERS; k++) {
@@ -176,29 +177,34 @@ void index_unfile_mask(struct mem_section *ms, u64 mask)
 	}
 }
 
-/*
- * File many wholly free pageblocks at once. The pageblocks in @mask must be unfiled,
- * not isolated, wholly free and of the same migrate type. This also sets the index
- * fields of their words.
- */
-void index_file_free_mask(struct mem_section *ms, u64 mask)
+/* index_add_free_mask() for the pageblocks of one migrate type. */
+static void add_free(struct mem_section *ms, u64 mask, unsigned int mt)
 {
 	const u64 even = 0x5555555555555555ULL;
-	const unsigned int mt = pb_mt(pb_word(ms, __ffs(mask)));
 	u64 pairs = mask & (mask >> 1) & even;
 	u64 lone = mask & ~(pairs | pairs << 1);
-	const u64 was = ms->avail[MAX_PAGE_ORDER] & ms->mt[mt];
 
-	if (pairs && !was)
+	if (pairs && !(ms->avail[MAX_PAGE_ORDER] & ms->mt[mt]))
 		upper_set(ms, mt, MAX_PAGE_ORDER);
 	ms->avail[MAX_PAGE_ORDER] |= pairs;
 	for (; pairs; pairs &= pairs - 1)
 		set_index_field(&ms->pb[__ffs(pairs)], MAX_PAGE_ORDER);
 	for (; lone; lone &= lone - 1)
-		index_file(ms, __ffs(lone));
+		index_add(ms, __ffs(lone));
 }
 
-/* The first section that has order @k of @mt on file; there is one. */
+/*
+ * Put many wholly free pageblocks into the index at once. Those in @mask are not in the
+ * index, not isolated and wholly free. This also sets the index fields of their words.
+ */
+void index_add_free_mask(struct mem_section *ms, u64 mask)
+{
+	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)
+		if (mask & ms->mt[mt])
+			add_free(ms, mask & ms->mt[mt], mt);
+}
+
+/* The first section that has a chunk of order @k of @mt; there is one. */
 static struct mem_section *first_section(struct zone *zone, unsigned int mt, unsigned int k)
 {
 	const u64 *roots = zone->root_avail[mt][k];

@@ -92,98 +92,6 @@ void pcp_set_limits(struct mm *mm)
 	}
 }
 
-int mm_hart_init(struct mm *mm, unsigned int hart)
-{
-	const unsigned int order = order_of(DIV_ROUND_UP(sizeof(struct pcp), PAGE_SIZE));
-	unsigned long pfn;
-
-	if (mm->pcp[hart] != &pcp_none)
-		return 0;
-	pfn = alloc_pages(mm, GFP_KERNEL, order, PGTY_KERNEL);
-	if (pfn == PFN_NONE)
-		return -ENOMEM;
-	pcp_init(phys_to_virt(pfn_to_phys(pfn)));
-	mm->pcp[hart] = phys_to_virt(pfn_to_phys(pfn));
-	pcp_set_limits(mm);
-	return 0;
-}
-
-/* The stack of a small order; for any other order below 16, an always-empty stack. */
-static inline struct pcp_stack *small_stack(struct pcp *pcp, unsigned long mt,
-					    unsigned int order)
-{
-	return &pcp->small[mt << 4 | (order & 15)];
-}
-
-static __noinline __cold unsigned long trace_alloc(unsigned long pfn, unsigned int order,
-						   enum page_type type)
-{
-	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order, .before = PGTY_CACHED,
-		   .after = type);
-	return pfn;
-}
-
-__leaf unsigned long alloc_pages(struct mm *mm, u32 gfp, unsigned int order,
-				 enum page_type type)
-{
-	const struct hart *hart = this_hart();
-	struct pcp_stack *st = small_stack(mm->pcp[hart->id], gfp % PCP_ROWS, order);
-	const unsigned long pfn = st->top[-1];
-	struct page *page;
-
-	/* PFN_NONE, from an empty stack or an always-empty row or order, is negative. */
-	if (unlikely((long)pfn < 0 || order >> 4))
-		return alloc_pages_slow(mm, gfp, order, type);
-	page = pfn_to_page(pfn);
-	st->top--;
-	if (likely(type - PGTY_FIRST_PLAIN <= PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN)) {
-		/* Unordered: no lockless reader follows a plain type's owner word. */
-		WRITE_ONCE(page->owner, 0);
-		WRITE_ONCE(page->word, page->word + type - PGTY_CACHED);
-	} else {
-		if (unlikely(!type_is_alloc(type)))
-			return alloc_pages_slow(mm, gfp, order, type);
-		page_born(page, page->word + type - PGTY_CACHED);
-	}
-	if (unlikely(READ_ONCE(hart->trace_mask)))
-		return trace_alloc(pfn, order, type);
-	return pfn;
-}
-static_assert(GFP_ZERO < PCP_ROWS && GFP_ZERO >= NR_MIGRATE_STORED,
-	      "zeroing takes a row that holds nothing");
-
-static __noinline __cold void trace_free(unsigned long pfn, unsigned int order, u32 type)
-{
-	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order,
-		   .before = PGTY_FIRST_PLAIN + (type >> 8), .after = PGTY_CACHED);
-}
-
-__leaf void free_pages(struct mm *mm, unsigned long pfn, unsigned int order)
-{
-	const struct hart *hart = this_hart();
-	struct pcp *pcp = mm->pcp[hart->id];
-	struct pcp_stack *st;
-	struct page *page;
-	u32 word, type;
-
-	if (unlikely(pcp->block != pfn >> PAGEBLOCK_ORDER))
-		return free_pages_slow(mm, pfn, order);
-	/* Still valid, not isolated or watched, and of the same migrate type? */
-	if (unlikely((READ_ONCE(pcp->pb->word) >> PB_MT_SHIFT & PCP_STATE_MASK) != pcp->state))
-		return free_pages_slow(mm, pfn, order);
-	/* Check type, flags and order in one compare: plain, no flag, this order. */
-	page = pfn_to_page(pfn);
-	word = page->word;
-	type = (word << 8) - (order << 24 | PGTY_FIRST_PLAIN << 8);
-	st = &pcp->row[order & 15];
-	if (unlikely(type > (PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN) << 8 || st->top >= st->limit))
-		return free_pages_slow(mm, pfn, order);
-	WRITE_ONCE(page->word, word - (type >> 8) - (PGTY_FIRST_PLAIN - PGTY_CACHED));
-	*st->top++ = pfn;
-	if (unlikely(READ_ONCE(hart->trace_mask)))
-		trace_free(pfn, order, type);
-}
-
 /* Let a stack take chunks, and note that a drain must empty it. */
 static void arm(struct pcp *pcp, struct pcp_stack *st, unsigned int mt, unsigned int order)
 {
@@ -325,21 +233,8 @@ static void drain_fn(void *arg)
 	drain_local_pages(arg);
 }
 
+/* The drain also makes the harts forget the last pageblock that they freed into. */
 int drain_all_pages(struct mm *mm, u64 timeout_ns)
-{
-	return on_each_hart(drain_fn, mm, timeout_ns);
-}
-
-/**
- * mm_grace_period() - wait until no hart can see what the caller has unpublished
- * @mm: memory
- * @timeout_ns: from now
- *
- * Does synchronize_harts(), and makes the harts forget the last pageblock that they
- * freed into. Call it before a section's metadata goes away.
- * Return: 0 or -ETIMEDOUT.
- */
-int mm_grace_period(struct mm *mm, u64 timeout_ns)
 {
 	return on_each_hart(drain_fn, mm, timeout_ns);
 }

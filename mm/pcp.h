@@ -3,7 +3,7 @@
 #define _MM_PCP_H
 
 /*
- * Each hart's stacks of free chunks, see pcp.c and pcp_high.c. Part of mm/internal.h.
+ * Each hart's stacks of free chunks, see pcp.c.
  */
 #include "mm/mm.h"
 
@@ -28,7 +28,7 @@ struct pcp_stack {
 /**
  * struct pcp - free chunks of one hart, touched by that hart alone
  * @block: pfn >> PAGEBLOCK_ORDER of the last order-0..3 free
- * @pb: its pageblock; see mm_grace_period()
+ * @pb: its pageblock; see drain_all_pages()
  * @state: the value of its word from PB_MT_SHIFT on that the fast path requires
  * @row: the stacks of its migrate type
  * @armed: bit mt * 16 + order: the stack was used since the last drain
@@ -71,14 +71,27 @@ static inline struct pcp_stack *pcp_stack(struct pcp *pcp, unsigned int mt,
 	return (order <= PCP_SMALL_ORDER ? pcp->small : pcp->high) + (mt * 16 + order);
 }
 
+/* The stack of a small order; for any other order below 16, an always-empty stack. */
+static inline struct pcp_stack *pcp_small_stack(struct pcp *pcp, unsigned long mt,
+						unsigned int order)
+{
+	return &pcp->small[mt << 4 | (order & 15)];
+}
+
+/* Push a chunk above PCP_SMALL_ORDER that already has type Cached. */
+static inline void pcp_push_high(struct pcp *pcp, struct pcp_stack *st, unsigned long pfn,
+				 unsigned int order)
+{
+	*st->top++ = pfn;
+	pcp->high_pages += 1UL << order;
+	pcp->armed |= 1UL << (st - pcp->high);
+}
+
 /* Always empty: the caches of harts that have none of their own. mm_init() sets it up. */
 extern struct pcp pcp_none;
 void pcp_init(struct pcp *pcp);
 void pcp_set_limits(struct mm *mm);
 unsigned long pcp_refill(struct zone *zone, unsigned int mt, unsigned int order);
-unsigned long pcp_alloc_high(struct mm *mm, u32 gfp, unsigned int order, enum page_type type);
-void pcp_free_high(struct mm *mm, unsigned long pfn, unsigned int order);
 bool pcp_push(struct mm *mm, struct pageblock *pb, unsigned long pfn, unsigned int order);
-int mm_grace_period(struct mm *mm, u64 timeout_ns);
 
 #endif

@@ -31,7 +31,7 @@ static void count_section(const struct mem_section *ms, unsigned int migratetype
 			  unsigned long nr[NR_PAGE_ORDERS])
 {
 	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
-		const u64 w = pb_word(ms, b);
+		const u64 w = pb_read(&ms->pb[b]);
 
 		if (!pb_free(w) || shown_migratetype(w) != migratetype)
 			continue;

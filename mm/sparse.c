@@ -141,7 +141,7 @@ void section_root_put(struct mm *mm, unsigned long pfn)
 		return;
 	WRITE_ONCE(*slot, &empty_section_root);
 	/* A hart that does not answer may still read the root: then keep it, empty. */
-	if (mm_grace_period(mm, MHP_GRACE_NS))
+	if (drain_all_pages(mm, MHP_GRACE_NS))
 		WRITE_ONCE(*slot, root);
 	else
 		meta_page_free(mm, phys_to_pfn(virt_to_phys(root)));

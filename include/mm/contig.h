@@ -35,15 +35,4 @@ unsigned long __must_check alloc_contig_pages(struct mm *mm, unsigned long nr,
 /* Free frames that these two allocated (of types other than PGTY_OFFLINE). */
 void free_contig_range(struct mm *mm, unsigned long start, unsigned long nr);
 
-/**
- * release_offline_range() - give PageOffline frames to the allocator
- *
- * The only function that does so: for frames withheld at onlining, frames never plugged
- * before, and frames taken by contig alike. Raises the managed count; the frames become
- * free (isolated if their pageblock is). They must be mapped.
- * Context: thread. Panics if a frame is not PageOffline in an online or
- * going-online section.
- */
-void release_offline_range(struct mm *mm, unsigned long start, unsigned long nr);
-
 #endif

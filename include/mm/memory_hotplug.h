@@ -135,6 +135,17 @@ int __must_check offline_and_remove_memory(struct mm *mm, const unsigned long *b
 					   struct mm_failure *why);
 
 /**
+ * release_offline_range() - give PageOffline frames to the allocator
+ *
+ * The only function that does so: for frames withheld at onlining, frames never plugged
+ * before, and frames taken by contig alike. Raises the managed count; the frames become
+ * free (isolated if their pageblock is). They must be mapped.
+ * Context: thread. Panics if a frame is not PageOffline in an online or
+ * going-online section.
+ */
+void release_offline_range(struct mm *mm, unsigned long start, unsigned long nr);
+
+/**
  * mark_offline_frames() - say whether an owner can restore its offline frames
  * @range: any frames of blocks that are or go online; only PageOffline frames change
  * @flags: PG_OFFLINE_SKIPPABLE: the owner withholds them again at the next onlining; or 0

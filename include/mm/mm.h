@@ -24,57 +24,20 @@
 #include "kernel/wait.h"
 #include "lib/list.h"
 #include "mm/page.h"
+#include "mm/range.h"
 
 struct memory_owner;
 struct mm_failure;
 
-/* A range of frames. */
-struct pfn_range {
-	unsigned long start_pfn;
-	unsigned long nr_pages;
-};
-
-/* The first frame after a range. */
-static inline unsigned long range_end(const struct pfn_range *r)
-{
-	return r->start_pfn + r->nr_pages;
-}
-
-/*
- * The pageblock word, 64 bits, written under zone->lock and read without it:
- *
- *   bits  0-9   free: free frames in the buddy allocator, 0..512
- *   bits 10-12  migrate type (preserved across isolation)
- *   bit  13     isolate
- *   bit  14     valid: the 512 descriptors and the 64 bytes of free bits are valid
- *   bit  15     watch: tell the owner when a frame of it is freed, unpinned, un-isolated
- *   bits 16-47  the constant descriptor's word, when not valid (see page_word())
- *   bits 48-51  index order: the order of its largest free chunk, as filed in
- *               the section's avail[] masks; 15 if not filed
- *   bits 52-63  sequence: counts changes of "valid", for readers without a lock
- *
- * When not valid: constant type Buddy <=> free == 512, and the free bits are not
- * maintained. A pageblock word never stands for frames of a counted type. It may stand
- * for a chunk of order 9 or 10: the chunk's head is the (first) pageblock's first frame,
- * its owner word is pageblock.owner of the first.
+/**
+ * struct pageblock - the state of 512 frames, 2 MiB
+ * @word: counts, migrate type and, while all frames agree, their descriptor: mm/pageblock.h
+ * @owner: owner word of a chunk that covers the pageblock
  */
 struct pageblock {
 	u64 word __only_for("pageblock words");
 	u64 owner __only_for("pageblock words");
 };
-
-#define PB_FREE_MASK	0x3ffUL
-#define PB_MT_SHIFT	10
-#define PB_MT_MASK	(7UL << PB_MT_SHIFT)
-#define PB_ISOLATE	BIT(13)
-#define PB_VALID	BIT(14)
-#define PB_WATCH	BIT(15)
-#define PB_CONST_SHIFT	16
-#define PB_CONST_MASK	(0xffffffffUL << PB_CONST_SHIFT)
-#define PB_INDEX_SHIFT	48
-#define PB_INDEX_MASK	(0xfUL << PB_INDEX_SHIFT)
-#define PB_INDEX_NONE	15
-#define PB_SEQ_SHIFT	52
 
 /* The search trees for free frames: one per (zone, migrate type) that exists. */
 enum free_area_id {
@@ -142,7 +105,6 @@ struct mem_section {
 	u32 flags;			/* (h) */
 	u8 state;			/* (h) */
 	u8 online_type;			/* (h) */
-	u8 nr_hwpoison;			/* (h) */
 	u8 restore;			/* (h) */
 	u32 present;			/* (h) */
 	unsigned long host_pfn;		/* (c) */
@@ -321,11 +283,6 @@ struct zone *section_lock_zone(const struct mem_section *ms) __must_hold(walk_br
 static inline void section_unlock_zone(struct zone *zone) __no_lock_analysis
 {
 	spin_unlock(&zone->lock);
-}
-
-static inline unsigned int pageblock_index(unsigned long pfn)
-{
-	return (pfn >> PAGEBLOCK_ORDER) % PAGEBLOCKS_PER_SECTION;
 }
 
 static inline struct zone *mm_zone(struct mm *mm, enum zone_type type)

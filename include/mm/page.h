@@ -59,7 +59,7 @@ static inline phys_addr_t pfn_to_phys(unsigned long pfn)
  *
  * It has no list links: bitmaps and the owners' own tables record membership. A
  * PageOffline frame uses only @word; a debug build has a canary in the other fields
- * (mm/internal.h).
+ * (mm/descriptor.h).
  */
 struct page {
 	u32 word __only_for("descriptors");
@@ -225,6 +225,5 @@ int page_unpin(struct mm *mm, unsigned long pfn);
  */
 void page_set_owner(struct mm *mm, unsigned long pfn, u64 owner);
 u64 page_owner(const struct mm *mm, unsigned long pfn);
-
 
 #endif

@@ -23,8 +23,6 @@ int __must_check isolate_range(struct mm *mm, const struct pfn_range *range,
 /* Clear the bits that isolate_range() set; free frames become allocatable and merge. */
 void unisolate_range(struct mm *mm, const struct pfn_range *range);
 
-bool pageblock_isolated(const struct mm *mm, unsigned long pfn);
-
 /**
  * wait_isolated_free() - sleep until an isolated chunk is free or movable
  * @zone: its zone

@@ -123,7 +123,7 @@ static void all_of_it_moves(struct ktest *test)
 	KTEST_EXPECT_EQ(test, window_free(test, c->w, ZONE_MOVABLE), free);
 	KTEST_EXPECT_EQ(test, window_managed(c->w, ZONE_MOVABLE), managed);
 	for (unsigned long pfn = c->area.start_pfn; within(&c->area, pfn); pfn += 2 * PB) {
-		KTEST_EXPECT_FALSE(test, pageblock_isolated(mm, pfn));
+		KTEST_EXPECT_FALSE(test, test_mm_isolated(mm, pfn));
 		KTEST_ASSERT_EQ(test, alloc_pages_at(mm, pfn, MAX_PAGE_ORDER, PGTY_KERNEL), 0);
 		free_pages(mm, pfn, MAX_PAGE_ORDER);
 	}

@@ -54,10 +54,6 @@ static void blocks_that_cannot(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, why.detail, "offline");
 	EXPECT_WHY(test, alloc_contig_range(w->mm, pfn, pfn + 9, NULL, &why),
 		   MM_REASON_NOT_PRESENT, pfn);
-	pfn_to_section(w->mm, pfn)->nr_hwpoison = 1;
-	EXPECT_WHY(test, online_memory_block(w->mm, w->block + 1, MMOP_ONLINE, &why),
-		   MM_REASON_HWPOISON, pfn);
-	pfn_to_section(w->mm, pfn)->nr_hwpoison = 0;
 	KTEST_ASSERT_EQ(
 		test,
 		online_memory_block(w->mm, w->block + 1, MMOP_ONLINE_KERNEL, NO_WHY), 0);

@@ -93,7 +93,7 @@ static int hear(struct notifier_block *nb, unsigned long event, void *data)
 			ear->moved += slot_pfn(&ear->g->slot[i]) != ear->g->at[i];
 	if (event == MEM_GOING_OFFLINE || event == MEM_CANCEL_OFFLINE)
 		for (unsigned long pfn = n->start_pfn; pfn < n->start_pfn + n->nr_pages; pfn += PB)
-			ear->not_isolated += !pageblock_isolated(n->mm, pfn);
+			ear->not_isolated += !test_mm_isolated(n->mm, pfn);
 	return event == MEM_GOING_OFFLINE && n->start_pfn == ear->refuses ? -EBUSY : 0;
 }
 

@@ -203,7 +203,7 @@ static void stale_owner_of_part(void)
 	const unsigned long pfn = page_to_pfn(stale_offline()) - PAGEBLOCK_NR_PAGES;
 
 	pfn_pageblock(mm, pfn)->owner = 1;
-	frames_set(mm, pfn, 3, page_word(PGTY_MEMMAP, 0, 0, 0), 0);
+	frames_change(mm, &(struct pfn_range){ pfn, 3 }, PGTY_NONE, PGTY_MEMMAP, 0);
 }
 
 /* Offline again, with other flags. */
@@ -212,7 +212,8 @@ static void stale_put_marked(void)
 	struct page *page = stale_offline();
 
 	page->count = 0;
-	frames_set(mm, page_to_pfn(page) - 7, 10, page_word(PGTY_OFFLINE, 0, 0, 0), 0);
+	frames_change(mm, &(struct pfn_range){ page_to_pfn(page) - 7, 10 }, PGTY_NONE, PGTY_OFFLINE,
+		      0);
 }
 
 /* Its pageblock becomes wholly PageOffline, so only the word states it. */
@@ -351,8 +352,8 @@ static void frames_that_are_free(void)
 	struct test_mm *t = test_mm_normal(death_test, 1);
 
 	if (alloc_pages_at(t->mm, t->base, 0, PGTY_KERNEL) == 0)
-		frames_set(t->mm, t->base, PAGEBLOCK_NR_PAGES,
-			   page_word(PGTY_OFFLINE, 0, 0, ZONE_NORMAL), 0);
+		frames_change(t->mm, &(struct pfn_range){ t->base, PAGEBLOCK_NR_PAGES },
+			      PGTY_NONE, PGTY_OFFLINE, 0);
 }
 
 static void materialised_twice(void)
@@ -445,7 +446,7 @@ static const struct death deaths[] = {
 	{ "bad_type_cached", bad_type_cached, "BUG at mm/page_alloc.c" },
 	{ "bad_type_cached_itself", bad_type_cached_itself, "BUG at mm/page_alloc.c" },
 	{ "bad_type_cached_large", bad_type_cached_large, "BUG at mm/page_alloc.c" },
-	{ "bad_type_bulk", bad_type_bulk, "BUG at mm/bulk.c" },
+	{ "bad_type_bulk", bad_type_bulk, "BUG at mm/page_alloc.c" },
 	{ "write_after_free", write_after_free,
 	  "was written while it was free: byte 0x123 is 0x5c" },
 	{ "write_after_free_large", write_after_free_large,
@@ -453,10 +454,10 @@ static const struct death deaths[] = {
 	{ "bulk_free_referenced", bulk_free_referenced, "it has other references" },
 	{ "free_inside_pageblock", free_inside_pageblock, "it is the tail of a chunk" },
 	{ "free_claimed", free_claimed, "it is being moved: it is Driver" },
-	{ "free_in_interrupt", free_in_interrupt, "BUG at mm/free.c" },
+	{ "free_in_interrupt", free_in_interrupt, "BUG at mm/page_alloc.c" },
 	{ "bulk_after_a_stray_write", bulk_after_a_stray_write,
 	  "written while it was free" },
-	{ "frames_that_are_free", frames_that_are_free, "BUG at mm/pageblock.c" },
+	{ "frames_that_are_free", frames_that_are_free, "BUG at mm/frames.c" },
 	{ "materialised_twice", materialised_twice, "BUG at mm/pageblock.c" },
 	{ "kfree_of_the_middle", kfree_of_the_middle,
 	  "is not the start of an allocation" },

@@ -6,6 +6,7 @@
  */
 #include "lib/errno.h"
 #include "mm/contig.h"
+#include "mm/zone.h"
 #include "tests/mm/test_mm.h"
 
 #define PB PAGEBLOCK_NR_PAGES

@@ -53,7 +53,7 @@ static int take_and_free(void *unused)
 		if (pfn[i] == PFN_NONE)
 			continue;
 		free_pages(step.mm, pfn[i], step.order);
-		bad += pageblock_isolated(step.mm, pfn[i]) &&
+		bad += test_mm_isolated(step.mm, pfn[i]) &&
 		       page_type(step.mm, pfn[i]) != PGTY_BUDDY;
 	}
 	return bad;

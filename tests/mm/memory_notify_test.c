@@ -7,6 +7,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/page_alloc.h"
+#include "mm/pageblock.h"
 #include "tests/mm/hotplug_window.h"
 
 #define ALL (~0UL)

@@ -211,7 +211,8 @@ static void ranges_move_pages(struct ktest *test)
 	for (unsigned int i = 0; i < NR_SLOTS; i++) {
 		const unsigned long pfn = slot_pfn(&stress.slots[i]);
 
-		KTEST_EXPECT_EQ(test, page_owner(stress.t->mm, pfn), (uintptr_t)&stress.slots[i]);
+		KTEST_EXPECT_EQ(test, page_owner(stress.t->mm, pfn),
+				(uintptr_t)&stress.slots[i]);
 		KTEST_EXPECT_EQ(test, slot_free(stress.t->mm, &stress.slots[i]), 0);
 	}
 	KTEST_EXPECT_EQ(test, test_mm_free(test, stress.t), free);

@@ -63,7 +63,8 @@ static void filled_in_both_forms(struct ktest *test)
 	 * One descriptor is filled again: for a new type, and for single frames that
 	 * contig adds up.
 	 */
-	frames_set(w->mm, withheld, PB, page_word(PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE, 0, 0), 0);
+	frames_change(w->mm, &(struct pfn_range){ withheld, PB }, PGTY_NONE, PGTY_OFFLINE,
+		      PG_OFFLINE_SKIPPABLE);
 	expect_filled(test, w->mm, withheld, true);
 	release_offline_range(w->mm, taken + PB, 5);
 	release_offline_range(w->mm, taken, PB - 1);

@@ -50,7 +50,7 @@ static void round_trips(struct ktest *test)
 		KTEST_ASSERT_EQ(test, isolate_range(t->mm, &r, NO_WHY), 0);
 		KTEST_EXPECT_EQ(test, t->zone->nr_isolated, r.nr_pages / PB);
 		KTEST_EXPECT_EQ(test, t->zone->free + t->zone->free_isolated, free - taken);
-		KTEST_EXPECT_TRUE(test, pageblock_isolated(t->mm, r.start_pfn));
+		KTEST_EXPECT_TRUE(test, test_mm_isolated(t->mm, r.start_pfn));
 		if (round % 10 == 0)
 			test_mm_check(test, t);
 		unisolate_range(t->mm, &r);

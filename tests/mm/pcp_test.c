@@ -151,7 +151,7 @@ static void grace_period_forgets_the_block(struct ktest *test)
 		free_pages(t->mm, t->base, 0);
 	}
 	KTEST_ASSERT_NE(test, pcp->block, PFN_NONE);
-	KTEST_ASSERT_EQ(test, mm_grace_period(t->mm, STEP_NS), 0);
+	KTEST_ASSERT_EQ(test, drain_all_pages(t->mm, STEP_NS), 0);
 	KTEST_EXPECT_EQ(test, pcp->block, PFN_NONE);
 }
 

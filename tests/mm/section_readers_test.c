@@ -483,7 +483,7 @@ static void forms_change_in_sequence(struct ktest *test)
 	alone = *ms;
 	alone.zone = NULL;
 	seq = alone.pb[1].word >> PB_SEQ_SHIFT & 0xfff;
-	pageblock_init_range(&alone, 1, 1, page_word(PGTY_OFFLINE, 0, 0, ZONE_NORMAL), 0);
+	pageblocks_init(&alone, BIT(1), page_word(PGTY_OFFLINE, 0, 0, ZONE_NORMAL), 0);
 	KTEST_EXPECT_EQ(test, alone.pb[1].word >> PB_SEQ_SHIFT & 0xfff,
 			(seq + 1) & 0xfff);
 }

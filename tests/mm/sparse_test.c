@@ -6,6 +6,7 @@
 #include "arch/machine.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "mm/pageblock_index.h"
 #include "mm/internal.h"
 #include "tests/mm/hotplug_window.h"
 
@@ -189,7 +190,7 @@ static struct zone *far_zone(void)
 					   .start_pfn = far_nr[i] << SECTION_PFN_SHIFT };
 		s->mt[MIGRATE_MOVABLE] = ~0UL;
 		s->pb[0].word =
-			pb_word_uniform((u64)MIGRATE_MOVABLE << PB_MT_SHIFT,
+			pb_uniform((u64)MIGRATE_MOVABLE << PB_MT_SHIFT,
 					page_word(PGTY_BUDDY, 0, 0, ZONE_MOVABLE));
 		(*root)->section[far_nr[i] % SECTIONS_PER_ROOT] = s;
 	}
@@ -203,20 +204,20 @@ static void index_reaches_all_roots(struct ktest *test)
 	unsigned int b;
 
 	for (unsigned int i = 0; i < NR_FAR; i++)
-		index_file(&far_section[i], 0);
+		index_add(&far_section[i], 0);
 	for (unsigned int i = 0; i < NR_FAR; i++) {
 		KTEST_ASSERT_PTR_EQ(test, index_find(zone, MIGRATE_MOVABLE, 3, &b),
 				    &far_section[i]);
-		index_unfile(&far_section[i], 0);
+		index_remove(&far_section[i], 0);
 	}
 	KTEST_EXPECT_NULL(test, index_find(zone, MIGRATE_MOVABLE, 3, &b));
 	/* In the other order the lowest is there to the last. */
 	for (unsigned int i = 0; i < NR_FAR; i++)
-		index_file(&far_section[i], 0);
+		index_add(&far_section[i], 0);
 	for (unsigned int i = NR_FAR; i-- > 0;) {
 		KTEST_EXPECT_PTR_EQ(test, index_find(zone, MIGRATE_MOVABLE, 3, &b),
 				    &far_section[0]);
-		index_unfile(&far_section[i], 0);
+		index_remove(&far_section[i], 0);
 	}
 	KTEST_EXPECT_EQ(test, zone->avail_orders[MIGRATE_MOVABLE], 0);
 }

@@ -84,6 +84,13 @@ static void free_table(void *table)
 		free_pages(&kernel_mm, pfn, st.order);
 }
 
+bool test_mm_isolated(const struct mm *mm, unsigned long pfn)
+{
+	struct page_state st;
+
+	return page_state_get(mm, pfn, &st) && st.isolated;
+}
+
 void *test_mm_table(struct ktest *test, unsigned long bytes)
 {
 	const unsigned long pfn = alloc_pages(&kernel_mm, GFP_KERNEL,

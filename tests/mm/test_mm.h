@@ -7,7 +7,9 @@
  * real frames that the kernel does not use, in the guest and on the host.
  */
 #include "mm/contig.h"
+#include "mm/frames.h"
 #include "mm/internal.h"
+#include "mm/memory_hotplug.h"
 #include "mm/page_isolation.h"
 #include "mm/vmstat.h"
 #include "tests/kernel/test_threads.h"
@@ -43,6 +45,9 @@ unsigned long test_mm_free(struct ktest *test, struct test_mm *t);
 
 /* release_offline_range(), then the watermarks, as its callers in mm/ do. */
 void test_mm_release(struct test_mm *t, unsigned long pfn, unsigned long nr);
+
+/* Is the pageblock of a frame isolated? */
+bool test_mm_isolated(const struct mm *mm, unsigned long pfn);
 
 /* A table of @bytes out of the kernel's memory, freed when the case ends. */
 void *test_mm_table(struct ktest *test, unsigned long bytes);

@@ -7,14 +7,14 @@
 /* Every pageblock of a range is there, no hole, and plugged or not. */
 static struct verdict judge_range(const struct pfn_range *r, bool plugged)
 {
-	const unsigned long end = r->start_pfn + r->nr_pages;
-	unsigned long next;
+	struct pfn_range part;
 
 	if (!r->nr_pages || !IS_ALIGNED(r->start_pfn | r->nr_pages, PAGEBLOCK_NR_PAGES))
 		return fm_fail(MM_REASON_MISALIGNED, r->start_pfn);
-	for (unsigned long pfn = r->start_pfn; pfn < end; pfn = next) {
+	for_each_section_part(part, r) {
+		const unsigned long pfn = part.start_pfn;
 		const struct block_model *b = &blocks[fm_section(pfn)];
-		const u64 mask = section_mask(pfn, end, &next);
+		const u64 mask = range_mask(&part);
 		const u64 other = mask & (plugged ? ~b->plugged : b->plugged);
 		const unsigned long start = ALIGN_DOWN(pfn, PAGES_PER_SECTION);
 
@@ -34,17 +34,16 @@ static struct verdict judge_range(const struct pfn_range *r, bool plugged)
 /* The range is plugged or not from now on; its frames in online blocks are this. */
 static void set_range(const struct pfn_range *r, bool plugged, enum fm_frame what)
 {
-	const unsigned long end = r->start_pfn + r->nr_pages;
-	unsigned long next;
+	struct pfn_range part;
 
-	for (unsigned long pfn = r->start_pfn; pfn < end; pfn = next) {
-		const unsigned long n = fm_section(pfn);
-		const u64 mask = section_mask(pfn, end, &next);
+	for_each_section_part(part, r) {
+		const unsigned long n = fm_section(part.start_pfn);
+		const u64 mask = range_mask(&part);
 
 		blocks_set_plugged(n, plugged ? blocks[n].plugged | mask
 					      : blocks[n].plugged & ~mask);
 		if (fm.zone[n] != NR_ZONES)
-			fm_paint(pfn, min(next, end) - pfn, what);
+			fm_paint(part.start_pfn, part.nr_pages, what);
 	}
 }
 

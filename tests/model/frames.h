@@ -8,6 +8,7 @@
  * steps that need nothing but frames: frame_steps.c.
  */
 #include "mm/hotplug.h"
+#include "mm/frames.h"
 #include "mm/internal.h"
 #include "tests/model/model.h"
 

@@ -20,25 +20,24 @@ import subprocess
 from lint.common import Finding, KERNEL_CFLAGS, clang, compile_all, program, sources, without_comments
 from lint.compilers import RISCV_CLANG
 
-DESCRIPTORS = ('mm/internal.h', 'mm/page.c', 'mm/pageblock.c', 'mm/buddy.c', 'mm/pcp.c', 'mm/pcp_high.c', 'mm/free.c',
-               'mm/check.c')
-KEEPERS = ('mm/bulk.c', 'mm/contig_free.c', 'mm/evac_commit.c', 'mm/evac_target.c', 'mm/evac_watch.c', 'mm/evacuate.c',
-           'mm/free.c', 'mm/memory_hotplug.c', 'mm/memory_owner.c', 'mm/memory_plug.c', 'mm/migrate.c', 'mm/mm_reserve.c',
-           'mm/page_isolation.c', 'mm/pageblock.c', 'mm/pcp.c')
+DESCRIPTORS = ('mm/descriptor.h', 'mm/descriptor.c', 'mm/pageblock.h', 'mm/page.c', 'mm/pageblock.c', 'mm/pcp.c',
+               'mm/page_alloc.c', 'mm/check.c')
+KEEPERS = ('mm/contig.c', 'mm/evac_target.c', 'mm/evac_watch.c', 'mm/evacuate.c', 'mm/frames.c', 'mm/memory_hotplug.c',
+           'mm/memory_owner.c', 'mm/memory_plug.c', 'mm/migrate.c', 'mm/page_alloc.c', 'mm/page_isolation.c', 'mm/pcp.c')
 WATCHED = {
     'descriptors': DESCRIPTORS,
     # The files that map, unmap and poison the memory of descriptors.
-    'addresses of descriptors': (*DESCRIPTORS, 'include/mm/page.h', 'arch/riscv/paging.c', 'mm/memory_add.c',
+    'addresses of descriptors': (*DESCRIPTORS[1:], 'mm/buddy.c', 'include/mm/page.h', 'arch/riscv/paging.c', 'mm/memory_add.c',
                                  'mm/memory_hotplug.c', 'mm/mm_init.c'),
-    'pageblock words': ('mm/internal.h', 'mm/page.c', 'mm/pageblock.c', 'mm/pageblock_index.c', 'mm/buddy.c', 'mm/pcp.c',
-                        'mm/pcp_high.c', 'mm/page_isolation.c', 'mm/evac_commit.c', 'mm/evac_watch.c', 'mm/check.c'),
+    # The files that write them; all files read them by pb_read().
+    'pageblock words': ('mm/pageblock.h', 'mm/pageblock.c', 'mm/pageblock_index.c', 'mm/frames.c'),
     # The files that keep sections: by the hotplug lock, by their own frames, or by an isolated range. All others are walkers.
     'kept sections': (*KEEPERS, 'include/mm/mm.h', 'mm/hotplug_check.c', 'mm/check.c', 'mm/memory_add.c', 'mm/mm_init.c',
-                      'mm/pcp_high.c', 'mm/walk.c'),
-    'pageblocks of kept sections': ('mm/page.c', 'mm/pcp_high.c', 'mm/poison.c'),
+                      'mm/mm_reserve.c', 'mm/walk.c'),
+    'pageblocks of kept sections': ('mm/mm_reserve.c', 'mm/page.c', 'mm/page_alloc.c', 'mm/poison.c'),
     # The files that get a section from those, or from the search index under zone->lock.
     'zones of kept sections': (*KEEPERS, 'mm/buddy.c', 'mm/check.c', 'mm/hotplug_check.c', 'mm/memory_offline.c',
-                               'mm/pageblock_index.c', 'mm/sparse.c', 'mm/walk.c'),
+                               'mm/pageblock.c', 'mm/pageblock_index.c', 'mm/sparse.c', 'mm/walk.c'),
     'section roots': ('mm/check.c', 'mm/hotplug_check.c', 'mm/mm_init.c', 'mm/pageblock_index.c', 'mm/sparse.c'),
 }
 # A walker's look-ups: a second one in the same function may find another result.

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _MM_DESCRIPTOR_H
+#define _MM_DESCRIPTOR_H
+
+/*
+ * Page descriptors inside mm/: sets of types, the canary of PageOffline frames, and how a
+ * chunk's descriptors are written. page.h has what everybody may read; page.c claims
+ * chunks for their movers.
+ */
+#include "kernel/panic.h"
+#include "mm/mm.h"
+
+/*
+ * A PageOffline frame uses only the type word of its descriptor. A debug build fills the
+ * other words with a canary when it sets the type (in a uniform pageblock, only the
+ * pageblock's owner word), and checks the canary when it clears the type and in
+ * mm_check(). A count with the top bit set cannot be taken, just as 0 cannot.
+ */
+#define OFFLINE_COUNT (EBB_DEBUG ? 0xc0ff11e5U : 0U)
+#define OFFLINE_OWNER (EBB_DEBUG ? 0x0ff11e0ff11e0ff1UL : 0UL)
+static_assert(!EBB_DEBUG || (s32)OFFLINE_COUNT < 0, "page_try_get() must not take it");
+
+/* Masks of the counted types, and of the types that alloc_pages() gives out. */
+#define X_NONE	  0U
+#define X_COUNTED 1U
+#define X_NO	  0U
+#define X_YES	  1U
+#define X(name, str, count, ...) | X_##count << PGTY_##name
+enum { PGTY_COUNTED = (0U PAGE_TYPES(X)) };
+#undef X
+#define X(name, str, count, alloc, ...) | X_##alloc << PGTY_##name
+enum { PGTY_ALLOC = (0U PAGE_TYPES(X)) };
+#undef X
+#undef X_NONE
+#undef X_COUNTED
+#undef X_NO
+#undef X_YES
+static_assert(NR_PAGE_TYPES <= 31, "a mask has a bit for each type");
+
+static inline unsigned int type_is_counted(unsigned int type)
+{
+	return (PGTY_COUNTED >> type) & 1;
+}
+
+/* @type: any number. */
+static inline bool type_is_alloc(unsigned int type)
+{
+	return type < NR_PAGE_TYPES && ((PGTY_ALLOC >> type) & 1);
+}
+
+/*
+ * Plain types are given out and have no count. The fast paths of allocating and freeing
+ * test for them by one compare, with this range; all other types, and those added to the
+ * table later, take paths that test the masks.
+ */
+#define PGTY_FIRST_PLAIN PGTY_PGTABLE
+#define PGTY_LAST_PLAIN	 PGTY_KERNEL
+#define PGTY_PLAIN	 ((2U << PGTY_LAST_PLAIN) - (1U << PGTY_FIRST_PLAIN))
+static_assert((PGTY_ALLOC & PGTY_PLAIN) == PGTY_PLAIN, "plain types are given out");
+static_assert(!(PGTY_COUNTED & PGTY_PLAIN), "plain types have no count");
+static_assert(!(PGTY_COUNTED & ~PGTY_ALLOC), "what has a count begins with it when allocated");
+static_assert(!(PGTY_ALLOC & (1U << PGTY_NONE | 1U << PGTY_BUDDY | 1U << PGTY_CACHED |
+			      1U << PGTY_OFFLINE)), "these are the allocator's own");
+
+/*
+ * Write the head of a chunk that gets allocated: first clear the owner word, then store
+ * type and count at once. A reader that sees the type sees no stale owner or count.
+ */
+static inline void page_born(struct page *page, u32 word)
+{
+	const u64 count = type_is_counted(PAGE_WORD_TYPE(word));
+
+	WRITE_ONCE(page->owner, 0);
+	STORE_RELEASE(*(u64 *)page, word | count << 32);
+}
+
+/* Only PageOffline frames may have PG_offline_skippable. */
+static inline bool page_flags_fit(enum page_type type, unsigned int flags)
+{
+	return !(flags & PG_OFFLINE_SKIPPABLE) || type == PGTY_OFFLINE;
+}
+
+/* Write the descriptors of chunks and of single frames; they count once it is valid. */
+void chunk_write(unsigned long pfn, unsigned int order, u32 word);
+void frames_write(unsigned long pfn, unsigned long nr, u64 word, u64 owner);
+
+/* page.c: flags, claims and owner words of chunks. */
+int page_change_flags(unsigned long head, u32 set, u32 clear);
+bool page_state_isolated(const struct mm *mm, unsigned long pfn, struct page_state *st);
+int page_claim(struct mm *mm, unsigned long pfn, enum page_type type, unsigned int order);
+void page_unclaim(unsigned long pfn);
+u64 page_owner_claimed(unsigned long pfn);
+void page_set_owner_claimed(unsigned long pfn, u64 owner);
+enum page_type page_type_own(unsigned long pfn);
+unsigned long plain_movable_run(const struct mm *mm, unsigned long pfn, unsigned long end,
+				u32 types);
+
+#endif

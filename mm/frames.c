@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * frames_change(): frames of one type become another, whole ranges at once. Releasing
+ * PageOffline frames, handing over what an evacuation has emptied, and giving frames to
+ * their owners are all this one pass: one hold of zone->lock for each section, one store
+ * for each uniform pageblock, one trace record for each run of frames.
+ */
+#include "lib/bitmap.h"
+#include "mm/frames.h"
+#include "mm/memory_hotplug.h"
+#include "mm/pageblock_index.h"
+#include "mm/internal.h"
+
+/**
+ * struct change - a change of frames, worked out for one section
+ * @from: see frames_change()
+ * @to: see frames_change()
+ * @frame: word and count of a single frame
+ * @whole: word of a whole pageblock
+ */
+struct change {
+	enum page_type from, to;
+	u64 frame;
+	u32 whole;
+};
+
+/* What a section's change adds up to; pageblocks in the index settle their own frames. */
+struct sums {
+	unsigned long nr;	/* frames that changed */
+	u64 free;		/* pageblocks that became free as a whole */
+	u64 isolated;		/* and are isolated */
+};
+
+static inline bool type_changes(u32 word, const struct change *c)
+{
+	return c->from == PGTY_NONE || PAGE_WORD_TYPE(word) == c->from;
+}
+
+/* Does the frame at @pfn change? Sets @next to the first frame that may be unlike it. */
+static bool frame_changes(const struct mem_section *ms, unsigned long pfn, const struct change *c,
+			  unsigned long *next)
+{
+	const u64 w = pb_read(&ms->pb[pageblock_index(pfn)]);
+
+	*next = w & PB_VALID ? pfn + 1 : pageblock_end(pfn);
+	return type_changes(frame_word(w, pfn), c);
+}
+
+/* Trace what is about to change: one record for each run of frames. */
+static __cold void trace_change(const struct mem_section *ms, const struct pfn_range *r,
+				const struct change *c)
+{
+	unsigned long next, start = r->start_pfn;
+
+	for (unsigned long pfn = start; pfn < range_end(r); pfn = next) {
+		const bool changes = frame_changes(ms, pfn, c, &next);
+
+		next = min(next, range_end(r));
+		if (changes && next < range_end(r))
+			continue;
+		if (changes)
+			pfn = next;
+		if (pfn > start)
+			trace_emit(TRACE_FRAMES, .pfn = start, .count = pfn - start,
+				   .before = c->from, .after = c->to,
+				   .flags = PAGE_WORD_FLAGS(c->frame));
+		start = next;
+	}
+}
+
+/* Make a pageblock uniform if all of its frames are PageOffline, with the same flags. */
+static void join_offline(struct mem_section *ms, unsigned int b, const struct change *c)
+{
+	const unsigned long pfn = pb_pfn(ms, b);
+	const u64 w = pb_read(&ms->pb[b]);
+
+	if (pb_free(w))
+		return;
+	for (unsigned int i = 0; i < PAGEBLOCK_NR_PAGES; i++)
+		if (frame_word(w, pfn + i) != c->whole)
+			return;
+	offline_check(ms, pfn, PAGEBLOCK_NR_PAGES, true);
+	pageblock_set_owner(&ms->pb[b], OFFLINE_OWNER);
+	pageblock_make_uniform(ms, b, c->whole);
+}
+
+/* The next run of frames that change among [off, end) of a valid pageblock; or empty. */
+static struct pfn_range next_run(const struct mem_section *ms, unsigned int b, unsigned int off,
+				 unsigned int end, const struct change *c)
+{
+	const unsigned long pfn = pb_pfn(ms, b);
+	unsigned int stop = end;
+
+	if (c->from == PGTY_BUDDY) {
+		off = min(find_next_bit(pb_bits(ms, b), end, off), (unsigned long)end);
+		stop = min(find_next_zero_bit(pb_bits(ms, b), end, off), (unsigned long)end);
+	} else if (c->from == PGTY_OFFLINE && c->to == PGTY_OFFLINE) {
+		while (off < end && page_type_own(pfn + off) != PGTY_OFFLINE)
+			off++;
+		for (stop = off; stop < end && page_type_own(pfn + stop) == PGTY_OFFLINE;)
+			stop++;
+	}
+	return (struct pfn_range){ pfn + off, stop - off };
+}
+
+/* Change a whole uniform pageblock; a chunk with a count gets its own descriptors. */
+static unsigned int change_whole(struct mem_section *ms, unsigned int b, const struct change *c)
+{
+	if (type_is_counted(c->to)) {
+		pageblock_set_counted(ms, b, PAGEBLOCK_ORDER, c->whole);
+	} else {
+		pageblock_set_owner(&ms->pb[b], c->to == PGTY_OFFLINE ? OFFLINE_OWNER : 0);
+		pageblock_make_uniform(ms, b, c->whole);
+	}
+	return PAGEBLOCK_NR_PAGES;
+}
+
+/* Change a run of frames of a valid pageblock: descriptors, bits and word. */
+static void change_run(struct mem_section *ms, const struct pfn_range *run,
+		       const struct change *c)
+{
+	const unsigned int b = pageblock_index(run->start_pfn);
+	const unsigned int off = run->start_pfn % PAGEBLOCK_NR_PAGES;
+	struct pageblock *pb = &ms->pb[b];
+	const u64 w = pb_read(pb);
+	u64 *bits = pb_bits(ms, b);
+
+	if (c->to == PGTY_BUDDY && pb_free(w) + run->nr_pages == PAGEBLOCK_NR_PAGES) {
+		pageblock_make_free(ms, b, run->nr_pages);
+	} else if (c->to == PGTY_BUDDY) {
+		frames_write(run->start_pfn, run->nr_pages, c->frame, 0);
+		bits_set_run(bits, off, run->nr_pages);
+		pageblock_add_free(ms, b, run->nr_pages, bits_max_order(bits));
+	} else if (run->nr_pages == PAGEBLOCK_NR_PAGES) {
+		change_whole(ms, b, c);
+	} else {
+		frames_write(run->start_pfn, run->nr_pages, c->frame, 0);
+		if (c->from != PGTY_BUDDY)
+			return;
+		bits_clear_run(bits, off, run->nr_pages);
+		pb_write(pb, w - run->nr_pages);
+	}
+}
+
+static void check_part(const struct mem_section *ms, const struct pfn_range *part, u64 w,
+		       const struct change *c)
+{
+	if (c->from != PGTY_BUDDY) {
+		offline_check(ms, part->start_pfn, part->nr_pages, c->to == PGTY_BUDDY);
+		BUG_ON(c->from == PGTY_NONE &&
+		       (part->nr_pages == PAGEBLOCK_NR_PAGES ? pb_free(w) != 0 : pb_all_free(w)));
+		return;
+	}
+	VM_BUG_ON(!(w & PB_ISOLATE));
+	if (unlikely(page_poison))
+		poison_check(ms->mm, part->start_pfn, part->nr_pages);
+}
+
+/* Change a part of a pageblock, or all of it frame by frame. Return: frames that changed. */
+static unsigned int change_part(struct mem_section *ms, const struct pfn_range *part,
+				const struct change *c)
+{
+	const unsigned int b = pageblock_index(part->start_pfn);
+	const unsigned int first = part->start_pfn % PAGEBLOCK_NR_PAGES;
+	const unsigned int end = first + part->nr_pages;
+	const u64 w = pb_read(&ms->pb[b]);
+	unsigned int nr = 0;
+
+	check_part(ms, part, w, c);
+	if (!(w & PB_VALID)) {
+		if (!type_changes(pb_const(w), c))
+			return 0;
+		if (part->nr_pages == PAGEBLOCK_NR_PAGES && c->to != PGTY_BUDDY)
+			return change_whole(ms, b, c);
+		pageblock_materialise(ms, b);
+	}
+	for (unsigned int off = first; off < end;) {
+		const struct pfn_range run = next_run(ms, b, off, end, c);
+
+		if (run.nr_pages)
+			change_run(ms, &run, c);
+		nr += run.nr_pages;
+		off = range_end(&run) - pb_pfn(ms, b);
+	}
+	if (c->from == PGTY_BUDDY && c->to == PGTY_OFFLINE)
+		join_offline(ms, b, c);
+	return nr;
+}
+
+/* Change whole pageblocks: one store for each that is uniform, and of type @c->from. */
+static void change_blocks(struct mem_section *ms, const struct pfn_range *blocks,
+			  const struct change *c, struct sums *sums)
+{
+	const bool slow = (page_poison && c->from == PGTY_BUDDY) || type_is_counted(c->to);
+	const u64 test = PB_VALID | (c->from ? 0xffUL << PB_CONST_SHIFT : PB_FREE_MASK);
+	const u64 expect = (u64)c->from << PB_CONST_SHIFT;
+	const u64 owner = c->to == PGTY_OFFLINE ? OFFLINE_OWNER : 0;
+	const u32 whole = c->whole;
+	u64 changed = 0, isolated = 0;
+	unsigned int nr = 0;
+
+	for (u64 left = range_mask(blocks); left; left &= left - 1) {
+		const unsigned int b = __ffs(left);
+		struct pageblock *pb = &ms->pb[b];
+		const u64 w = pb_read(pb);
+
+		if (likely(!((w ^ expect) & test) && canary_intact(pb, w) && !slow)) {
+			WRITE_ONCE(pb->owner, owner);
+			pb_write(pb, pb_uniform(w, whole));
+			nr += PAGEBLOCK_NR_PAGES;
+			changed |= left & -left;
+			isolated |= w & PB_ISOLATE ? left & -left : 0;
+		} else {
+			const struct pfn_range all = { pb_pfn(ms, b), PAGEBLOCK_NR_PAGES };
+
+			nr += change_part(ms, &all, c);
+		}
+	}
+	VM_BUG_ON(c->from == PGTY_BUDDY && isolated != changed);
+	sums->free = changed & ~isolated;
+	sums->isolated = isolated;
+	sums->nr += nr;
+}
+
+/* Settle the zone's counts and the index. */
+static void settle(struct mem_section *ms, const struct change *c, const struct sums *sums)
+{
+	const long nr = sums->nr;
+
+	if (c->to == PGTY_BUDDY) {
+		zone_count(ms->zone, hweight64(sums->free) * PAGEBLOCK_NR_PAGES,
+			   hweight64(sums->isolated) * PAGEBLOCK_NR_PAGES, nr);
+		index_add_free_mask(ms, sums->free);
+	} else if (c->from == PGTY_BUDDY) {
+		zone_count(ms->zone, 0, -nr, c->to == PGTY_OFFLINE ? -nr : 0);
+	}
+}
+
+/* Change the whole pageblocks of a range, and its parts of those at its borders. */
+static void change_borders(struct mem_section *ms, const struct pfn_range *r,
+			   const struct change *c, struct sums *sums)
+{
+	const unsigned long end = range_end(r);
+	const unsigned long first = min(ALIGN_UP(r->start_pfn, PAGEBLOCK_NR_PAGES), end);
+	const unsigned long last = max(ALIGN_DOWN(end, PAGEBLOCK_NR_PAGES), first);
+
+	if (first < last)
+		change_blocks(ms, &(struct pfn_range){ first, last - first }, c, sums);
+	if (r->start_pfn < first)
+		sums->nr += change_part(ms, &(struct pfn_range){ r->start_pfn,
+								 first - r->start_pfn }, c);
+	if (last < end)
+		sums->nr += change_part(ms, &(struct pfn_range){ last, end - last }, c);
+}
+
+/* Change the part of a range that lies in one section. */
+static void change_section(struct mem_section *ms, const struct pfn_range *r,
+			   const struct change *c)
+{
+	struct sums sums = {};
+
+	if (unlikely(READ_ONCE(this_hart()->trace_mask) & BIT(TRACE_FRAMES)))
+		trace_change(ms, r, c);
+	if (IS_ALIGNED(r->start_pfn | r->nr_pages, PAGEBLOCK_NR_PAGES))
+		change_blocks(ms, r, c, &sums);
+	else
+		change_borders(ms, r, c, &sums);
+	settle(ms, c, &sums);
+	if (c->to == PGTY_BUDDY && unlikely(ms->zone->nr_watched))
+		watch_events(ms, range_mask(r));
+}
+
+/**
+ * frames_change() - let the frames of one type in a range become another type
+ * @mm: memory
+ * @range: frames
+ * @from: PGTY_OFFLINE or PGTY_BUDDY: frames of other types stay as they are; PGTY_NONE:
+ *	all frames change, and none of them is free
+ * @to: PGTY_BUDDY releases PageOffline frames, and panics if one of the frames is not
+ *	PageOffline; no type with a count, unless @from is PGTY_BUDDY
+ * @flags: PG_OFFLINE_SKIPPABLE, if @to is PGTY_OFFLINE; or 0
+ *
+ * Free frames that get allocated lie in isolated pageblocks; they become one chunk for
+ * each whole pageblock, and single frames at the borders. Skips sections without a zone,
+ * unless @from is PGTY_NONE. Settles the free and managed counts.
+ * Context: the caller holds the hotplug lock or owns the frames; takes zone->lock for each
+ * section.
+ */
+void frames_change(struct mm *mm, const struct pfn_range *range, enum page_type from,
+		   enum page_type to, unsigned int flags) __no_lock_analysis
+{
+	const bool chunks = from == PGTY_BUDDY && to != PGTY_OFFLINE;
+	struct pfn_range part;
+
+	BUG_ON(!page_flags_fit(to, flags));
+	for_each_section_part(part, range) {
+		struct mem_section *ms = pfn_to_section(mm, part.start_pfn);
+		struct zone *zone = ms ? ms->zone : NULL;
+		const u32 word = page_word(to, flags, 0, zone ? zone->type : ZONE_NORMAL);
+		const struct change change = {
+			.from = from,
+			.to = to,
+			.frame = word | (u64)type_is_counted(to) << 32,
+			.whole = word | (chunks ? PAGEBLOCK_ORDER << 16 : 0),
+		};
+
+		if (!zone && to == PGTY_BUDDY)
+			panic("%s: release of pfn 0x%lx: no online memory", mm->name,
+			      part.start_pfn);
+		if (!zone && from != PGTY_NONE)
+			continue;
+		if (zone)
+			spin_lock(&zone->lock);
+		change_section(ms, &part, &change);
+		if (zone)
+			spin_unlock(&zone->lock);
+	}
+}
+
+void release_offline_range(struct mm *mm, unsigned long start, unsigned long nr)
+{
+	frames_change(mm, &(struct pfn_range){ start, nr }, PGTY_OFFLINE, PGTY_BUDDY, 0);
+}
+
+void mark_offline_frames(struct mm *mm, const struct pfn_range *range, unsigned int flags)
+{
+	assert_mutex_held(&mm->hotplug_lock);
+	BUG_ON(flags & ~PG_OFFLINE_SKIPPABLE);
+	frames_change(mm, range, PGTY_OFFLINE, PGTY_OFFLINE, flags);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _MM_PAGEBLOCK_INDEX_H
+#define _MM_PAGEBLOCK_INDEX_H
+
+/* The search index over the pageblocks with free chunks; callers hold zone->lock. */
+#include "mm/mm.h"
+
+void index_add(struct mem_section *ms, unsigned int b);
+void index_remove(struct mem_section *ms, unsigned int b);
+void index_update(struct mem_section *ms, unsigned int b, unsigned int order);
+void index_add_free_mask(struct mem_section *ms, u64 mask);
+void index_remove_mask(struct mem_section *ms, u64 mask);
+struct mem_section *index_find(struct zone *zone, unsigned int mt, unsigned int order,
+			       unsigned int *b);
+struct mem_section *index_find_largest(struct zone *zone, unsigned int mt,
+				       unsigned int order, unsigned int *b);
+
+#endif
