@@ -59,20 +59,17 @@ struct evacuate_policy {
  * Return: 0; -EINVAL and MM_REASON_BAD_POLICY for a policy that contradicts itself; or
  * the negative errno of why->reason, with everything undone except pages that moved.
  */
-int __must_check evacuate(struct mm *mm, const struct pfn_range *ranges,
-			  unsigned int nr_ranges, const struct evacuate_policy *policy,
-			  struct mm_failure *why);
+int __must_check evacuate(struct mm *mm, const struct pfn_range *ranges, unsigned int nr_ranges,
+			  const struct evacuate_policy *policy, struct mm_failure *why);
 int __must_check evacuate_locked(struct mm *mm, const struct pfn_range *ranges,
-				 unsigned int nr_ranges,
-				 const struct evacuate_policy *policy,
+				 unsigned int nr_ranges, const struct evacuate_policy *policy,
 				 struct mm_failure *why);
 /*
  * evacuate_locked() for blocks that leave together: @list, linked by ->next; it empties
  * those that are isolated and GOING_OFFLINE. Policy and result as there.
  */
 int __must_check evacuate_blocks(struct mm *mm, const struct mem_section *list,
-				 const struct evacuate_policy *policy,
-				 struct mm_failure *why);
+				 const struct evacuate_policy *policy, struct mm_failure *why);
 
 /*
  * Take the hotplug lock within the limits; if NULL, wait for it as long as it takes.
@@ -83,8 +80,7 @@ int hotplug_lock(struct mm *mm, const struct evac_limits *limits, struct mm_fail
 
 /* alloc_contig_range() and alloc_contig_pages() with any policy that ends in ALLOC. */
 int __must_check take_contig_range(struct mm *mm, unsigned long start, unsigned long end,
-				   const struct evacuate_policy *policy,
-				   struct mm_failure *why);
+				   const struct evacuate_policy *policy, struct mm_failure *why);
 unsigned long __must_check take_contig_pages(struct mm *mm, unsigned long nr,
 					     const struct evacuate_policy *policy,
 					     struct mm_failure *why);
@@ -134,9 +130,6 @@ int evac_stop(struct evac *e);
 int evac_blocked(struct evac *e, enum mm_reason reason, unsigned long pfn,
 		 const struct page_state *st);
 bool evac_next_range(const struct evac *e, struct evac_cursor *at);
-int evac_check(struct evac *e);
-int evac_isolate(struct evac *e);
-void evac_unisolate(struct evac *e);
 int evac_classify(struct evac *e);
 int evac_migrate(struct evac *e);
 void evac_search(struct evac *e);

@@ -1,18 +1,39 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * evacuate(): the only way to empty ranges of frames. This file has the order of the
- * steps and the conditions that end them; evac_target.c walks over the target,
- * evac_scan.c judges frames, migrate.c moves them, and frames.c hands them over. Each step
- * is announced: kernel/trace/hold.c.
+ * evacuate(): the only way to empty ranges of frames.
  *
- * An evacuation isolates everything before it judges anything, so no page moves twice.
- * It also drains the harts' caches first, so nothing new can enter and the classifying
- * pass is final: a hopeless range fails there, and the evacuation waits for frees and
- * unpins there, before it has moved a single page.
+ * Offlining a block, allocating a contiguous range, unplugging and compaction all start
+ * from frames that are in use and end with frames that are not. They differ in what they
+ * may step over, in how long they try, and in what the frames become; struct
+ * evacuate_policy holds these differences, and the steps below are the same for all.
  *
- * While it waits, an evacuation does not hold mm->hotplug_lock. Its pageblocks are
- * isolated and its blocks GOING_OFFLINE, so every request that would touch them is
- * refused and all that it refers to stays. After the wait it only has to classify again.
+ *   isolate   Set the isolate bit on every pageblock of the target, before looking at any
+ *             frame. From here on no frame of the target can be allocated, and a frame
+ *             that becomes free stays free. So no page moves twice.
+ *   drain     Empty the caches of all harts through one grace period. Now nothing new can
+ *             enter the target: its frames change towards free only.
+ *   classify  Judge every frame in one read-only pass without a lock. Since nothing new can
+ *             enter, the verdict is final: a hopeless target fails here, with the frame
+ *             named and no page moved.
+ *   wait      If the limits allow it, sleep until the users of pages that only they can
+ *             free or unpin have done so, then classify again. The thread drops the
+ *             hotplug lock while it sleeps; the isolate bits and the state GOING_OFFLINE
+ *             make every request for the same frames fail meanwhile.
+ *   migrate   Move the movable pages, in vectors and in several passes, because a claim
+ *             or a target may be missing at one moment and there at the next.
+ *   verify    Search for a chunk that is still in the way. There is none, or the page was
+ *             pinned after it was judged: then wait for it, or fail.
+ *   commit    Turn the free frames into what the policy says.
+ *   undo      After a failure, end the isolation. All is as before, except that pages have
+ *             moved.
+ *
+ * Between steps, evac_stop() ends a request that was cancelled or is too late; the frame
+ * that stood in the way until then stays named.
+ *
+ * This file has the target, the steps, and the conditions that end them. evac_scan.c judges
+ * frames, migrate.c moves them, frames.c hands them over, and evac_watch.c tells an
+ * owner when a failed request is worth another try. Each step is announced:
+ * kernel/trace/hold.c.
  */
 #include "arch/machine.h"
 #include "kernel/thread.h"
@@ -101,17 +122,143 @@ int evac_stop(struct evac *e)
 	return mm_reason_errno(reason);
 }
 
+/* --- the target ----------------------------------------------------------------- */
+
+/* A part of a leaving block: the frames before its own metadata (0), or after it (1). */
+static struct pfn_range block_part(const struct mem_section *s, unsigned int part)
+{
+	const bool hosted = s->flags & SECTION_SELF_HOSTED;
+	const unsigned long header = hosted ? s->host_pfn : section_end_pfn(s);
+	const unsigned long behind = hosted ? header + MHP_HEADER_PAGES : header;
+
+	if (part == 0)
+		return (struct pfn_range){ s->start_pfn, header - s->start_pfn };
+	return (struct pfn_range){ behind, section_end_pfn(s) - behind };
+}
+
+/* Advance within the list; blocks that were already offline have nothing to empty. */
+static bool next_block_part(const struct evac *e, struct evac_cursor *at)
+{
+	do {
+		if (at->nr++ % 2 == 0)
+			at->block = at->block ? at->block->next : e->blocks;
+		if (!at->block)
+			return false;
+		at->range.nr_pages = 0;
+		if (at->block->state == MEM_BLOCK_GOING_OFFLINE)
+			at->range = block_part(at->block, (at->nr - 1) % 2);
+	} while (!at->range.nr_pages);
+	return true;
+}
+
+/**
+ * evac_next_range() - step to the next range to empty
+ * @e: the evacuation
+ * @at: zeroed before the first step; the step sets at->range
+ *
+ * Return: false after the last range.
+ */
+bool evac_next_range(const struct evac *e, struct evac_cursor *at)
+{
+	if (!e->ranges)
+		return next_block_part(e, at);
+	if (at->nr == e->nr_ranges)
+		return false;
+	at->range = e->ranges[at->nr++];
+	return true;
+}
+
+/* Check one range: all of it is online and in one zone. */
+static int check_range(struct evac *e, const struct pfn_range *r)
+{
+	const struct zone *zone = NULL;
+	struct pfn_range part;
+
+	for_each_section_part(part, r) {
+		const struct mem_section *ms = pfn_to_section(e->mm, part.start_pfn);
+
+		if (!ms || !ms->zone || !(ms->flags & SECTION_ONLINE))
+			return evac_blocked(e, MM_REASON_NOT_PRESENT, part.start_pfn, NULL);
+		if (zone && ms->zone != zone)
+			return evac_blocked(e, MM_REASON_ZONE_MIX, part.start_pfn, NULL);
+		zone = ms->zone;
+	}
+	return 0;
+}
+
+/* Check that all is online and each range lies in one zone; note the span of them all. */
+static int check_target(struct evac *e)
+{
+	struct evac_cursor at = {};
+	int err = 0;
+
+	e->span.start_pfn = PFN_NONE;
+	while (!err && evac_next_range(e, &at)) {
+		const unsigned long end = at.range.start_pfn + at.range.nr_pages;
+
+		if (e->span.start_pfn == PFN_NONE)
+			e->span.start_pfn = at.range.start_pfn;
+		e->span.nr_pages = end - e->span.start_pfn;
+		err = check_range(e, &at.range);
+	}
+	return err;
+}
+
+/*
+ * The pageblocks of range @i, without the one that it may share with the previous
+ * range. Return: false if none is left.
+ */
+static bool own_pageblocks(const struct evac *e, unsigned int i, struct pfn_range *blocks)
+{
+	const struct pfn_range *r = &e->ranges[i];
+	unsigned long start = ALIGN_DOWN(r->start_pfn, PAGEBLOCK_NR_PAGES);
+	const unsigned long end = ALIGN_UP(r->start_pfn + r->nr_pages, PAGEBLOCK_NR_PAGES);
+
+	if (i > 0 && start < ALIGN_UP(r[-1].start_pfn + r[-1].nr_pages, PAGEBLOCK_NR_PAGES))
+		start += PAGEBLOCK_NR_PAGES;
+	*blocks = (struct pfn_range){ .start_pfn = start, .nr_pages = end - start };
+	return start < end;
+}
+
+static void unisolate_ranges(struct evac *e, unsigned int nr)
+{
+	struct pfn_range blocks;
+
+	for (unsigned int i = 0; i < nr; i++)
+		if (own_pageblocks(e, i, &blocks))
+			unisolate_range(e->mm, &blocks);
+}
+
+/* Isolate every range, or none and name a frame that another request has isolated. */
+static int isolate_target(struct evac *e)
+{
+	struct pfn_range blocks;
+
+	for (unsigned int i = 0; i < e->nr_ranges; i++) {
+		struct mm_failure why;
+
+		if (!own_pageblocks(e, i, &blocks) ||
+		    isolate_range(e->mm, &blocks, &why) == 0)
+			continue;
+		unisolate_ranges(e, i);
+		return evac_blocked(e, why.reason, why.pfn, NULL);
+	}
+	return 0;
+}
+
+/* --- the steps ------------------------------------------------------------------ */
+
 static int isolate_and_drain(struct evac *e)
 {
 	int err;
 
 	enter_phase(e, EVAC_ISOLATE);
-	err = evac_isolate(e);
+	err = isolate_target(e);
 	if (err)
 		return err;
 	enter_phase(e, EVAC_DRAIN);
 	if (drain_all_pages(e->mm, EVAC_DRAIN_NS)) {
-		evac_unisolate(e);
+		unisolate_ranges(e, e->nr_ranges);
 		return evac_blocked(e, MM_REASON_HARTS_BUSY, PFN_NONE, NULL);
 	}
 	return 0;
@@ -151,8 +298,7 @@ static int migrate_all(struct evac *e)
 /* When a waiting thread wakes to check: after a slice, or at the deadline. */
 static u64 next_look(const struct evac_limits *limits)
 {
-	return min(arch_clock_ns() + EVAC_SLICE_NS,
-		   limits->deadline_ns + *thread_held_ns());
+	return min(arch_clock_ns() + EVAC_SLICE_NS, limits->deadline_ns + *thread_held_ns());
 }
 
 /* Has an owner left since the last classify pass? Then its frames get another verdict. */
@@ -290,7 +436,7 @@ static int run(struct evac *e)
 	int err = check_policy(e);
 
 	if (!err)
-		err = evac_check(e);
+		err = check_target(e);
 	if (!err && !isolated)
 		err = isolate_and_drain(e);
 	if (err)
@@ -301,7 +447,7 @@ static int run(struct evac *e)
 	if (!err)
 		commit(e);
 	if (!isolated && (err || e->policy->end != EVAC_END_OFFLINE))
-		evac_unisolate(e);
+		unisolate_ranges(e, e->nr_ranges);
 	enter_phase(e, EVAC_IDLE);
 	return err;
 }

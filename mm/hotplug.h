@@ -7,6 +7,7 @@
  * sections, the reserve, zone spans, error injection. Private to mm/.
  */
 #include "mm/memory_hotplug.h"
+#include "mm/section.h"
 
 /* --- mm_reserve.c: pages for metadata ------------------------------------------------ */
 
@@ -119,62 +120,19 @@ enum mhp_online_type default_online_type(void);
 /* Online a block; hotplug lock held. */
 int online_section(struct mem_section *s, enum mhp_online_type type, struct mm_failure *why);
 
-/* What a request wants of its blocks. */
-enum offline_goal {
-	OFFLINE_ONLY,	    /* take them offline; refuse a block that already is */
-	OFFLINE_AND_REMOVE, /* remove them too; accept a block that is already offline */
-};
-
-/* Ids of memory blocks, each once. */
-struct block_list {
-	const unsigned long *ids;
-	unsigned int nr;
-};
-
-/**
- * claim_blocks() - make all of these blocks, or none, refuse other requests
- * @blocks: if a block cannot be claimed, why->pfn lies in that block
- * @list: set to the claimed blocks, linked by ->next: GOING_OFFLINE and isolated, or
- *	REMOVING
- *
- * Context: hotplug lock held.
- * Return: 0; or a negative errno, and why.
+/*
+ * Remove the sections of a list, linked by ->next and all offline, after one grace
+ * period; all or none. Hotplug lock held.
  */
-int claim_blocks(struct mm *mm, const struct block_list *blocks, enum offline_goal goal,
-		 struct mem_section **list, struct mm_failure *why);
-
-/**
- * offline_blocks() - empty the claimed blocks of a list and take them offline, all or none
- *
- * Judges all blocks before the first page moves. On failure it releases the claims.
- * Context: hotplug lock held; dropped meanwhile if the limits allow to wait.
- * Return: 0; or a negative errno, and why.
- */
-int offline_blocks(struct mm *mm, struct mem_section *list,
-		   const struct evac_limits *limits, struct mm_failure *why);
+int remove_sections(struct mm *mm, struct mem_section *list, struct mm_failure *why);
 
 static inline struct pfn_range section_range(const struct mem_section *s)
 {
 	return (struct pfn_range){ s->start_pfn, PAGES_PER_SECTION };
 }
 
-/* Announce GOING_*; on a veto, name the listener and the block's first frame. */
-int notify_start(struct mem_section *s, enum mem_event going, enum mem_event cancel,
-		 struct mm_failure *why);
-/* Tell the listeners that heard the start how it ended, unless they know already. */
-void notify_end(struct mem_section *s, enum mem_event end);
-
-/* Last step of offlining: leave the zone and its span; then no descriptor may be read. */
-void leave_zone(struct mem_section *s);
-
-/* Fail a request that a block's state does not allow, and name the state. */
-int wrong_state(const struct mem_section *s, struct mm_failure *why);
-
 /* Find the section of a block id; NULL, and why, if there is none. */
 struct mem_section *find_block(struct mm *mm, unsigned long block, struct mm_failure *why);
-
-/* Unmap the memmap of an unlinked section; free metadata that lies outside the block. */
-void section_drop_memmap(struct mem_section *s);
 
 /*
  * Log memory_block_print_failure()'s line; rate-limited, because a device that changes its
@@ -185,6 +143,9 @@ void memory_block_report(struct mm *mm, unsigned long block, const char *what,
 
 /* A mask of the section's pageblocks in the region of @owner (NULL: of any owner). */
 u64 owner_mask(struct mm *mm, const struct memory_owner *owner, const struct mem_section *s);
+
+/* Pageblocks of a section became memory (@sign 1), or no longer are (-1): their owners count. */
+void section_count_plugged(struct mem_section *s, u64 mask, int sign);
 
 /* Add @pages present frames of an online section to its zone and its owner. */
 void section_account(struct mem_section *s, long pages);

@@ -143,8 +143,21 @@ static unsigned int check_reserve_page(const struct mm *mm, unsigned int i, stru
 	       differ(out, "reserve page is a guest", pfn, i < mm->nr_guests, !boot);
 }
 
+static unsigned int check_owner(const struct mm *mm, const struct memory_owner *owner,
+				struct sink *out)
+{
+	const struct mem_section *s;
+	unsigned long plugged = 0;
+
+	for_each_section(s, mm)
+		plugged += hweight64(section_range_mask(s, &owner->region) & ~s->unmapped);
+	return differ(out, "owner's plugged frames", owner->region.start_pfn,
+		      owner->plugged, plugged * PAGEBLOCK_NR_PAGES);
+}
+
 unsigned int hotplug_check(struct mm *mm, struct sink *out)
 {
+	const struct memory_owner *owner;
 	const struct mem_section *s;
 	unsigned long max_pfn = 0;
 	unsigned int bad = check_roots(mm, out);
@@ -155,6 +168,8 @@ unsigned int hotplug_check(struct mm *mm, struct sink *out)
 		bad += check_section(s, out);
 		max_pfn = section_end_pfn(s);
 	}
+	list_for_each_entry(owner, &mm->owners, list)
+		bad += check_owner(mm, owner, out);
 	bad += differ(out, "max_pfn", 0, mm->max_pfn, max_pfn);
 	spin_lock(&mm->reserve_lock);
 	for (unsigned int i = 0; i < mm->nr_reserve; i++)

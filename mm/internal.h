@@ -10,6 +10,7 @@
 #include "mm/page_alloc.h"
 #include "mm/pageblock.h"
 #include "mm/pcp.h"
+#include "mm/section.h"
 
 /* --- buddy.c: chunks in and out of the free bits ------------------------------ */
 

@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Onlining a memory block; memory_offline.c takes blocks offline. Costs are per
- * pageblock: the block's frames start as PageOffline, one word for each pageblock;
- * onlining releases them in runs while isolated and ends the isolation for all at once.
+ * Onlining and offlining memory blocks: a single block, or several that leave together.
  *
- * Compare with: Linux mm/memory_hotplug.c, online_pages().
+ * Costs are per pageblock: the block's frames start as PageOffline, one word for each
+ * pageblock; onlining releases them in runs while isolated and ends the isolation for all
+ * at once. Offlining is one evacuation of all the blocks:
+ *
+ *	claim all -> drain -> ask the listeners about all -> evacuate all -> hand over all
+ *	     \_________ on failure: tell those that were asked, and release all ________/
+ *
+ * The state of a claimed block makes every other request fail, so that an evacuation may
+ * wait without the hotplug lock: a GOING_OFFLINE block is isolated, a REMOVING block was
+ * offline.
+ *
+ * Compare with: Linux mm/memory_hotplug.c, online_pages(), offline_pages(),
+ * offline_and_remove_memory().
  */
 #include "arch/machine.h"
 #include "kernel/printk.h"
@@ -29,7 +39,7 @@ void unregister_memory_notifier(struct mm *mm, struct notifier_block *nb)
 	(void)notifier_unregister(&mm->notifiers, nb);
 }
 
-int notify_start(struct mem_section *s, enum mem_event going, enum mem_event cancel,
+static int notify_start(struct mem_section *s, enum mem_event going, enum mem_event cancel,
 		 struct mm_failure *why)
 {
 	struct memory_notify data = section_notify(s);
@@ -42,7 +52,7 @@ int notify_start(struct mem_section *s, enum mem_event going, enum mem_event can
 	return err;
 }
 
-void notify_end(struct mem_section *s, enum mem_event end)
+static void notify_end(struct mem_section *s, enum mem_event end)
 {
 	struct memory_notify data = section_notify(s);
 
@@ -184,7 +194,7 @@ static void online_frames(struct mem_section *s)
 	online_runs(s, generic);
 }
 
-void leave_zone(struct mem_section *s)
+static void leave_zone(struct mem_section *s)
 {
 	struct zone *zone = s->zone;
 
@@ -194,7 +204,7 @@ void leave_zone(struct mem_section *s)
 	arch_poison_range(pfn_to_page(s->start_pfn), MEMMAP_SIZE);
 }
 
-int wrong_state(const struct mem_section *s, struct mm_failure *why)
+static int wrong_state(const struct mem_section *s, struct mm_failure *why)
 {
 	int err = mm_fail(why, MM_REASON_WRONG_STATE, PFN_NONE);
 
@@ -285,5 +295,267 @@ int online_memory_block(struct mm *mm, unsigned long block, enum mhp_online_type
 	mutex_unlock(&mm->hotplug_lock);
 	if (err)
 		memory_block_report(mm, block, "online", why);
+	return err;
+}
+
+/* --- offlining ------------------------------------------------------------------ */
+
+/* What a request wants of its blocks. */
+enum offline_goal {
+	OFFLINE_ONLY,	    /* take them offline; refuse a block that already is */
+	OFFLINE_AND_REMOVE, /* remove them too; accept a block that is already offline */
+};
+
+/* Ids of memory blocks, each once. */
+struct block_list {
+	const unsigned long *ids;
+	unsigned int nr;
+};
+
+static int claim_block(struct mem_section *s, enum offline_goal goal, struct mm_failure *why)
+{
+	const struct pfn_range range = section_range(s);
+	int err;
+
+	if (s->flags & SECTION_EARLY)
+		return mm_fail(why, MM_REASON_SHARED_BLOCK, s->start_pfn);
+	if (s->state == MEM_BLOCK_OFFLINE && goal == OFFLINE_AND_REMOVE) {
+		memory_block_set_state(s, MEM_BLOCK_REMOVING);
+		return 0;
+	}
+	if (s->state != MEM_BLOCK_ONLINE)
+		return wrong_state(s, why);
+	err = isolate_range(s->mm, &range, why);
+	if (err)
+		return err;
+	s->told = (struct notifier_start){ 0 };
+	if (goal == OFFLINE_AND_REMOVE)
+		s->restore = RESTORE_ZONE(s->zone->type);
+	memory_block_set_state(s, MEM_BLOCK_GOING_OFFLINE);
+	return 0;
+}
+
+/*
+ * Undo claim_block(). A listener that hears CANCEL_OFFLINE finds the range still
+ * isolated, as it was when the listener agreed; in Linux the pages may be in use again
+ * by then.
+ */
+static void release_block(struct mem_section *s)
+{
+	const struct pfn_range range = section_range(s);
+
+	if (s->state == MEM_BLOCK_REMOVING) {
+		memory_block_set_state(s, MEM_BLOCK_OFFLINE);
+		return;
+	}
+	notify_end(s, MEM_CANCEL_OFFLINE);
+	unisolate_range(s->mm, &range);
+	s->restore = 0;
+	memory_block_set_state(s, MEM_BLOCK_ONLINE);
+}
+
+static void release_blocks(struct mem_section *list)
+{
+	struct mem_section *next;
+
+	for (; list; list = next) {
+		next = list->next;
+		release_block(list);
+	}
+}
+
+/*
+ * Make all of these blocks, or none, refuse other requests
+ * @blocks: if a block cannot be claimed, why->pfn lies in that block
+ * @list: set to the claimed blocks, linked by ->next: GOING_OFFLINE and isolated, or
+ *	REMOVING
+ *
+ * Context: hotplug lock held.
+ * Return: 0; or a negative errno, and why.
+ */
+static int claim_blocks(struct mm *mm, const struct block_list *blocks, enum offline_goal goal,
+		 struct mem_section **list, struct mm_failure *why)
+{
+	struct mem_section **tail = list;
+	int err = 0;
+
+	*list = NULL;
+	for (unsigned int i = 0; i < blocks->nr && !err; i++) {
+		struct mem_section *s = find_block(mm, blocks->ids[i], why);
+
+		err = s ? claim_block(s, goal, why) : mm_reason_errno(MM_REASON_NOT_PRESENT);
+		if (!err) {
+			s->next = NULL;
+			*tail = s;
+			tail = &s->next;
+		} else if (blocks->nr > 1 && why->pfn == PFN_NONE) {
+			why->pfn = blocks->ids[i] << SECTION_PFN_SHIFT;
+		}
+	}
+	if (err)
+		release_blocks(*list);
+	return err;
+}
+
+/* Ask the listeners about all blocks, before any block is emptied. */
+static int ask_listeners(struct mem_section *list, const struct evac_limits *limits,
+			 struct mm_failure *why)
+{
+	int err = 0;
+
+	for (struct mem_section *s = list; s && !err; s = s->next) {
+		if (s->state != MEM_BLOCK_GOING_OFFLINE)
+			continue;
+		if (limits && evac_cancelled(limits))
+			err = mm_fail(why, MM_REASON_CANCELLED, PFN_NONE);
+		else
+			err = notify_start(s, MEM_GOING_OFFLINE, MEM_CANCEL_OFFLINE, why);
+	}
+	return err;
+}
+
+static unsigned int count_leaving(const struct mem_section *list)
+{
+	unsigned int nr = 0;
+
+	for (; list; list = list->next)
+		nr += list->state == MEM_BLOCK_GOING_OFFLINE;
+	return nr;
+}
+
+static int empty_blocks(struct mm *mm, struct mem_section *list,
+			const struct evac_limits *limits, struct mm_failure *why)
+{
+	const struct evacuate_policy policy = {
+		.name = "offline",
+		.end = EVAC_END_OFFLINE,
+		.flags = EVAC_SKIP_SKIPPABLE | EVAC_ISOLATED,
+		.limits = limits ? *limits
+				 : evac_limits(EVAC_FOR_OFFLINE, count_leaving(list)),
+	};
+	const int err = evacuate_blocks(mm, list, &policy, why);
+
+	if (err)
+		mm_failure_name(mm, why);
+	return err;
+}
+
+/* The blocks are empty: take them offline and out of their zones. */
+static void hand_over(struct mm *mm, struct mem_section *list)
+{
+	struct mem_section *s;
+
+	for (s = list; s; s = s->next) {
+		if (s->state != MEM_BLOCK_GOING_OFFLINE)
+			continue;
+		/* No new look-up finds the frames; removal waits for readers that did. */
+		__atomic_fetch_and(&s->flags, ~(u32)SECTION_ONLINE, __ATOMIC_RELEASE);
+		section_account(s, -(long)s->present);
+		leave_zone(s);
+	}
+	zone_update_watermarks(mm);
+	for (s = list; s; s = s->next)
+		if (s->told.nr)
+			notify_end(s, MEM_OFFLINE);
+}
+
+/*
+ * Empty the claimed blocks of a list and take them offline, all or none
+ *
+ * Judges all blocks before the first page moves. On failure it releases the claims.
+ * Context: hotplug lock held; dropped meanwhile if the limits allow to wait.
+ * Return: 0; or a negative errno, and why.
+ */
+static int offline_blocks(struct mm *mm, struct mem_section *list,
+		   const struct evac_limits *limits, struct mm_failure *why)
+{
+	int err = 0;
+
+	if (!count_leaving(list))
+		return 0;
+	if (drain_all_pages(mm, MHP_GRACE_NS))
+		err = mm_fail(why, MM_REASON_HARTS_BUSY, PFN_NONE);
+	if (!err)
+		err = ask_listeners(list, limits, why);
+	if (!err)
+		err = empty_blocks(mm, list, limits, why);
+	if (err)
+		release_blocks(list);
+	else
+		hand_over(mm, list);
+	return err;
+}
+
+int offline_memory_blocks(struct mm *mm, const unsigned long *blocks, unsigned int nr,
+			  const struct evac_limits *limits, struct mm_failure *why)
+{
+	const struct block_list ids = { blocks, nr };
+	struct mem_section *list;
+	u64 start = evac_clock_ns();
+	int err;
+
+	err = hotplug_lock(mm, limits, why);
+	if (!err) {
+		err = claim_blocks(mm, &ids, OFFLINE_ONLY, &list, why);
+		if (!err)
+			err = offline_blocks(mm, list, limits, why);
+		mutex_unlock(&mm->hotplug_lock);
+	}
+	if (!err)
+		return 0;
+	why->elapsed_ns = evac_clock_ns() - start;
+	memory_block_report(mm, nr == 1 || why->pfn == PFN_NONE ? blocks[0] :
+								  why->pfn >> SECTION_PFN_SHIFT,
+			    "offline", why);
+	return err;
+}
+
+int offline_memory_block(struct mm *mm, unsigned long block,
+			 const struct evac_limits *limits, struct mm_failure *why)
+{
+	return offline_memory_blocks(mm, &block, 1, limits, why);
+}
+
+/* Bring a section online again, with its previous online type, in its previous zone. */
+static void restore_section(struct mem_section *s)
+{
+	struct mm_failure why = { .pfn = PFN_NONE };
+
+	if (online_section(s, s->online_type, &why))
+		memory_block_report(s->mm, section_nr(s), "online again", &why);
+	s->restore = 0;
+}
+
+/* The removal failed: bring the blocks that this request took offline online again. */
+static void restore_sections(struct mem_section *list)
+{
+	for (struct mem_section *s = list; s; s = s->next)
+		if (s->restore)
+			restore_section(s);
+}
+
+int offline_and_remove_memory(struct mm *mm, const unsigned long *blocks, unsigned int nr,
+			      const struct evac_limits *limits, struct mm_failure *why)
+{
+	const struct block_list ids = { blocks, nr };
+	struct mem_section *list;
+	int err = hotplug_lock(mm, limits, why);
+
+	if (err)
+		return err;
+	for (unsigned int i = 0; i < nr; i++)
+		unwatch_range(mm, &(struct pfn_range){ blocks[i] << SECTION_PFN_SHIFT,
+						       PAGES_PER_SECTION });
+	err = claim_blocks(mm, &ids, OFFLINE_AND_REMOVE, &list, why);
+	if (!err)
+		err = offline_blocks(mm, list, limits, why);
+	if (err)
+		watch_blocker(mm, why);
+	if (!err) {
+		err = remove_sections(mm, list, why);
+		if (err)
+			restore_sections(list);
+	}
+	mutex_unlock(&mm->hotplug_lock);
 	return err;
 }

@@ -6,6 +6,7 @@
  */
 #include "arch/machine.h"
 #include "kernel/panic.h"
+#include "lib/bitops.h"
 #include "lib/string.h"
 #include "mm/frames.h"
 #include "mm/hotplug.h"
@@ -32,6 +33,38 @@ u64 owner_mask(struct mm *mm, const struct memory_owner *owner, const struct mem
 	list_for_each_entry(o, &mm->owners, list)
 		mask |= section_range_mask(s, &o->region);
 	return mask;
+}
+
+void section_count_plugged(struct mem_section *s, u64 mask, int sign)
+{
+	struct memory_owner *o;
+
+	list_for_each_entry(o, &s->mm->owners, list) {
+		const long nr = hweight64(mask & section_range_mask(s, &o->region));
+
+		WRITE_ONCE(o->plugged, o->plugged + sign * nr * (long)PAGEBLOCK_NR_PAGES);
+	}
+}
+
+struct memory_block_info memory_block_info(const struct mm *mm, unsigned long block,
+					   const struct memory_owner *owner)
+{
+	struct memory_block_info info = { .state = MEM_BLOCK_ABSENT };
+	const struct mem_section *s;
+
+	pfn_walk_begin();
+	s = walk_section(mm, block << SECTION_PFN_SHIFT);
+	if (s) {
+		const bool hosted = READ_ONCE(s->flags) & SECTION_SELF_HOSTED;
+
+		info.state = READ_ONCE(s->state);
+		info.plugged =
+			section_range_mask(s, &owner->region) & ~READ_ONCE(s->unmapped);
+		info.header = hosted ? BIT(pageblock_index(s->host_pfn)) : 0;
+		info.removable = hosted && READ_ONCE(s->owner) == owner;
+	}
+	pfn_walk_end();
+	return info;
 }
 
 static int check_range(const struct memory_owner *owner, struct mm_failure *why)
@@ -103,6 +136,7 @@ static void adopt_section(struct mem_section *s, struct memory_owner *owner)
 		if (s->zone)
 			owner->present[s->zone->type] += s->present;
 	}
+	owner->plugged += hweight64(mask & ~s->unmapped) * PAGEBLOCK_NR_PAGES;
 	WRITE_ONCE(s->hole, s->hole & ~mask);
 	section_add_present(s, hweight64(was_hole) * PAGEBLOCK_NR_PAGES);
 	if (s->flags & SECTION_ONLINE)
@@ -145,6 +179,7 @@ static int register_locked(struct mm *mm, struct memory_owner *owner, struct mm_
 		return mm_fail(why, MM_REASON_NO_MEMORY, r->start_pfn);
 
 	memset(owner->present, 0, sizeof(owner->present));
+	owner->plugged = 0;
 	link_owner(mm, owner);
 	for (s = next_section(mm, r->start_pfn >> SECTION_PFN_SHIFT);
 	     s && s->start_pfn < range_end(r); s = next_section(mm, section_nr(s) + 1))

@@ -8,16 +8,10 @@
  * the direct map stays.
  */
 #include "arch/machine.h"
-#include "kernel/printk.h"
 #include "lib/bitops.h"
 #include "lib/errno.h"
 #include "mm/hotplug.h"
 #include "mm/internal.h"
-
-static phys_addr_t range_phys(const struct pfn_range *r)
-{
-	return pfn_to_phys(r->start_pfn);
-}
 
 /* Check a range: present, no holes, and unmapped (@unmapped all ones) or mapped (0). */
 static int check_sections(struct mm *mm, const struct pfn_range *range, u64 unmapped,
@@ -63,6 +57,7 @@ static void set_unmapped(struct mm *mm, const struct pfn_range *range, bool unma
 		const u64 mask = range_mask(&part);
 
 		WRITE_ONCE(ms->unmapped, unmapped ? ms->unmapped | mask : ms->unmapped & ~mask);
+		section_count_plugged(ms, mask, unmapped ? -1 : 1);
 	}
 }
 
@@ -70,7 +65,7 @@ static void set_unmapped(struct mm *mm, const struct pfn_range *range, bool unma
 static int plug_locked(struct mm *mm, const struct pfn_range *range)
 {
 	int err = mm_inject_fail(mm) ? -ENOMEM :
-				       arch_map_direct(range_phys(range),
+				       arch_map_direct(pfn_to_phys(range->start_pfn),
 						       range->nr_pages << PAGE_SHIFT);
 
 	if (err)
@@ -81,7 +76,7 @@ static int plug_locked(struct mm *mm, const struct pfn_range *range)
 	return 0;
 }
 
-int mhp_plug_range(struct mm *mm, const struct pfn_range *range, struct mm_failure *why)
+int plug_memory(struct mm *mm, const struct pfn_range *range, struct mm_failure *why)
 {
 	int err;
 
@@ -91,17 +86,6 @@ int mhp_plug_range(struct mm *mm, const struct pfn_range *range, struct mm_failu
 		err = mm_fail(why, MM_REASON_NO_MEMORY, range->start_pfn);
 	mutex_unlock(&mm->hotplug_lock);
 	return err;
-}
-
-void mhp_unplug_cancel(struct mm *mm, const struct pfn_range *range)
-{
-	mutex_lock(&mm->hotplug_lock);
-	if (plug_locked(mm, range))
-		pr_err_ratelimited(
-			&mm->block_log,
-			"mm: pfn 0x%lx stays unplugged: no memory for its page tables\n",
-			range->start_pfn);
-	mutex_unlock(&mm->hotplug_lock);
 }
 
 /* Refuse a block's own metadata: it goes by offline_and_remove_memory(). */
@@ -174,14 +158,14 @@ static int unplug_locked(struct mm *mm, const struct pfn_range *range,
 	err = take_frames(mm, range, &policy, why);
 	if (err)
 		return err;
-	arch_unmap_direct(range_phys(range), range->nr_pages << PAGE_SHIFT);
+	arch_unmap_direct(pfn_to_phys(range->start_pfn), range->nr_pages << PAGE_SHIFT);
 	set_unmapped(mm, range, true);
 	zone_update_watermarks(mm);
 	return 0;
 }
 
-int mhp_unplug_prepare(struct mm *mm, const struct pfn_range *range,
-		       const struct evac_limits *limits, struct mm_failure *why)
+int unplug_memory(struct mm *mm, const struct pfn_range *range,
+		  const struct evac_limits *limits, struct mm_failure *why)
 {
 	int err = hotplug_lock(mm, limits, why);
 

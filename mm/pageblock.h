@@ -40,6 +40,7 @@
  */
 #include "mm/descriptor.h"
 #include "mm/freebits.h"
+#include "mm/section.h"
 
 #define PB_FREE_MASK   0x3ffUL
 #define PB_MT_SHIFT    10

@@ -17,6 +17,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/page_alloc.h"
+#include "mm/section.h"
 #include "mm/slab.h"
 
 #define MAX_CACHES    64

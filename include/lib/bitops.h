@@ -27,12 +27,6 @@ static inline unsigned int __ffs(u64 x)
 	return bitops_ctz_table[((x & (0 - x)) * BITOPS_CTZ_DEBRUIJN) >> 58];
 }
 
-/* __ffz() - number of the lowest clear bit; @x is not ~0. */
-static inline unsigned int __ffz(u64 x)
-{
-	return __ffs(~x);
-}
-
 /**
  * __fls() - number of the highest set bit, 0..63
  * @x: not 0

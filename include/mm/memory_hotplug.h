@@ -38,6 +38,7 @@
  *	region's first block. 0: a block (Linux: a dynamic group); region.nr_pages: all
  *	or nothing, as for a DIMM (Linux: a static group)
  * @present: present frames of its online blocks, by zone; mm/ maintains it
+ * @plugged: frames of the region that are memory now, in any block; mm/ maintains it
  */
 struct memory_owner {
 	const char *name;
@@ -48,6 +49,7 @@ struct memory_owner {
 	struct list_head list;
 	unsigned long unit_pages;
 	unsigned long present[NR_ZONES];
+	unsigned long plugged;
 };
 
 /**
@@ -163,23 +165,46 @@ void mark_offline_frames(struct mm *mm, const struct pfn_range *range, unsigned 
 void generic_online_page(struct mm *mm, unsigned long pfn, unsigned int order);
 
 /**
- * mhp_plug_range() - turn a driver's frames in an added block into memory
+ * plug_memory() - turn an owner's frames in an added block into memory
  * @range: whole pageblocks, PageOffline and unmapped
- * Maps them and, in an online block, releases them to the allocator.
  *
- * mhp_unplug_prepare() takes such frames out of use: in an online block it takes them
- * from the allocator (contig) and marks them PageOffline and skippable; then it unmaps
- * them. After it returns 0 the device may take the frames. mhp_unplug_cancel() plugs
- * frames again that the device did not take.
- * Context: thread; all three take the hotplug lock, and allocate nothing except the
- * targets of migration.
+ * Maps them and, in an online block, gives them to the allocator.
+ * Context: thread; takes the hotplug lock.
  */
-int __must_check mhp_plug_range(struct mm *mm, const struct pfn_range *range,
-				struct mm_failure *why);
-int __must_check mhp_unplug_prepare(struct mm *mm, const struct pfn_range *range,
-				    const struct evac_limits *limits,
-				    struct mm_failure *why);
-void mhp_unplug_cancel(struct mm *mm, const struct pfn_range *range);
+int __must_check plug_memory(struct mm *mm, const struct pfn_range *range,
+			     struct mm_failure *why);
+
+/**
+ * unplug_memory() - take an owner's frames out of use
+ * @range: whole pageblocks that are memory, without a block's own metadata
+ *
+ * In an online block it takes them from the allocator and marks them PageOffline and
+ * skippable; then it unmaps them. The device may take them afterwards; if it does not,
+ * plug_memory() brings them back. It does not wait, and allocates nothing except the
+ * targets of migration.
+ * Context: thread; takes the hotplug lock.
+ */
+int __must_check unplug_memory(struct mm *mm, const struct pfn_range *range,
+			       const struct evac_limits *limits, struct mm_failure *why);
+
+/**
+ * struct memory_block_info - a memory block as an owner of frames in it sees it
+ * @state: if MEM_BLOCK_ABSENT, all the rest is 0
+ * @removable: the owner added it, and no other owner has frames in it
+ * @plugged: bit b: pageblock b is in the owner's region, and memory
+ * @header: the bit of the pageblock with the block's own metadata, which leaves only with
+ *	    the block; 0 if the metadata lies elsewhere
+ */
+struct memory_block_info {
+	enum memory_block_state state;
+	bool removable;
+	u64 plugged;
+	u64 header;
+};
+
+/* What mm knows of a block, for its owner. No lock; only the owner changes @plugged. */
+struct memory_block_info memory_block_info(const struct mm *mm, unsigned long block,
+					   const struct memory_owner *owner);
 
 /* Frames in use in a pageblock that only evacuation can free (occupancy), 0..512. */
 unsigned int pageblock_used(const struct mm *mm, unsigned long pfn);

@@ -9,6 +9,7 @@
 #include "lib/errno.h"
 #include "lib/kstrtox.h"
 #include "lib/string.h"
+#include "mm/section.h"
 #include "mm/vmstat.h"
 
 /* What a pageblock looks like; the map shows the first that fits. */

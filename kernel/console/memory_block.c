@@ -4,6 +4,7 @@
 #include "kernel/console/memory_block.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
+#include "mm/section.h"
 
 bool memory_block_removable(unsigned long block)
 {
@@ -49,8 +50,7 @@ int memory_block_change(unsigned long block, enum mhp_online_type type, unsigned
 		err = online_memory_block(&kernel_mm, block, type, &why);
 	if (err == 0)
 		return 0;
-	memory_block_print_failure(block, type == MMOP_OFFLINE ? "offline" : "online",
-				   &why, out);
+	memory_block_print_failure(block, type == MMOP_OFFLINE ? "offline" : "online", &why, out);
 	return why.reason == MM_REASON_WRONG_STATE ? -EINVAL : err;
 }
 
@@ -63,7 +63,6 @@ int memory_blocks_offline(const unsigned long *blocks, unsigned int nr, unsigned
 	if (err == 0)
 		return 0;
 	*bad = why.pfn == PFN_NONE ? PFN_NONE : why.pfn >> SECTION_PFN_SHIFT;
-	memory_block_print_failure(*bad == PFN_NONE ? blocks[0] : *bad, "offline", &why,
-				   out);
+	memory_block_print_failure(*bad == PFN_NONE ? blocks[0] : *bad, "offline", &why, out);
 	return err;
 }

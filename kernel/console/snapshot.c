@@ -17,6 +17,7 @@
 #include "lib/errno.h"
 #include "mm/memory_hotplug.h"
 #include "mm/page_alloc.h"
+#include "mm/section.h"
 
 #define BUFFER_ORDER 4
 #define MAX_RECORDS  ((PAGE_SIZE << BUFFER_ORDER) / sizeof(struct trace_record))

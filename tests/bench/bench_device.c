@@ -59,7 +59,7 @@ static u64 plugged_bytes(void)
 	vmem_list_lock();
 	vm = vmem_by_id(0);
 	if (vm)
-		bytes = pb_to_bytes(vm->map.nr_plugged);
+		bytes = pb_to_bytes(vmem_nr_plugged(vm));
 	vmem_list_unlock();
 	return bytes;
 }

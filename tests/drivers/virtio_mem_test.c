@@ -173,9 +173,9 @@ static void unmovable(struct ktest *test)
 	/* The page's granule, and the granule with the block's metadata. */
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 4 * MIB);
 	sink_buffer_init(&out, text, sizeof(text));
-	KTEST_EXPECT_TRUE(test, vmem_trouble_print(rig->vm[0], &out.sink));
+	KTEST_EXPECT_TRUE(test, vmem_print_failure(rig->vm[0], &out.sink));
 	ktest_info(test, "%s", text);
-	KTEST_EXPECT_EQ(test, rig->vm[0]->trouble.pfn, pfn);
+	KTEST_EXPECT_EQ(test, rig->vm[0]->last_failure.why.pfn, pfn);
 	free_pages(mm, pfn, 0);
 	vmem_rig_settle(rig, 0);
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 0);
@@ -365,18 +365,19 @@ static void leaves_offline(struct ktest *test)
 
 static void wait_plugged(struct ktest *test, const struct fake_vmem *fm, u64 bytes)
 {
-	const struct vmem_map *map = &((const struct virtio_mem *)fm->fv.vdev.priv)->map;
+	const struct virtio_mem *vm = fm->fv.vdev.priv;
 	const u64 deadline = ktime_ns() + STEP_NS;
 
 	/* The device has the new size first; mm's part follows the last answer. */
 	while ((READ_ONCE(fm->config.plugged_size) != bytes ||
-		pb_to_bytes(READ_ONCE(map->nr_plugged)) != bytes || READ_ONCE(map->nr_held)) &&
+		pb_to_bytes(vmem_nr_plugged(vm)) != bytes ||
+		READ_ONCE(vm->map.nr_reserved)) &&
 	       ktime_ns() < deadline)
 		msleep(1);
 	/* What the worker wrote before these is seen from here on. */
 	KTEST_ASSERT_EQ(test, synchronize_harts(STEP_NS), 0);
 	KTEST_EXPECT_EQ(test, READ_ONCE(fm->config.plugged_size), bytes);
-	KTEST_EXPECT_EQ(test, pb_to_bytes(READ_ONCE(map->nr_plugged)), bytes);
+	KTEST_EXPECT_EQ(test, pb_to_bytes(vmem_nr_plugged(vm)), bytes);
 }
 
 static void leave(void *vdev)

@@ -62,7 +62,7 @@ static void expect_trouble(struct vmem_rig *rig, const char *words)
 	struct sink_buffer buffer;
 
 	sink_buffer_init(&buffer, text, sizeof(text));
-	KTEST_EXPECT_TRUE(rig->test, vmem_trouble_print(rig->vm[0], &buffer.sink));
+	KTEST_EXPECT_TRUE(rig->test, vmem_print_failure(rig->vm[0], &buffer.sink));
 	KTEST_EXPECT_STREQ(rig->test, text, words);
 }
 
@@ -76,7 +76,7 @@ static void expect_recovery(struct vmem_rig *rig)
 	KTEST_EXPECT_EQ(rig->test, vmem_rig_plugged(rig, 0), 200 * MIB);
 	KTEST_EXPECT_FALSE(rig->test, virtio_is_broken(rig->vm[0]->vdev));
 	sink_buffer_init(&buffer, text, sizeof(text));
-	KTEST_EXPECT_FALSE(rig->test, vmem_trouble_print(rig->vm[0], &buffer.sink));
+	KTEST_EXPECT_FALSE(rig->test, vmem_print_failure(rig->vm[0], &buffer.sink));
 	vmem_rig_check(rig);
 }
 
@@ -89,7 +89,7 @@ static void expect_given_up(struct vmem_rig *rig)
 
 	KTEST_EXPECT_TRUE(rig->test, virtio_is_broken(rig->vm[0]->vdev));
 	sink_buffer_init(&buffer, text, sizeof(text));
-	vmem_trouble_print(rig->vm[0], &buffer.sink);
+	vmem_print_failure(rig->vm[0], &buffer.sink);
 	KTEST_EXPECT_NOT_NULL(rig->test, strstr(text, "; it is not used until it has been reset"));
 	rig->vm[0]->restart_ns = ktime_ns() + NSEC_PER_SEC;
 	vmem_rig_resize(rig, 0, 0);
@@ -151,7 +151,7 @@ static void contradiction(struct ktest *test)
 		KTEST_EXPECT_GE(test, vmem_rig_settle(rig, 0), VMEM_RETRY_FIRST_NS);
 	KTEST_EXPECT_LE(test, fm->nr_log, 6);
 	expect_trouble(rig, "the device refuses (NACK)");
-	KTEST_EXPECT_EQ(test, rig->vm[0]->said.result, -EAGAIN);
+	KTEST_EXPECT_EQ(test, rig->vm[0]->last_report.result, -EAGAIN);
 }
 
 /*
@@ -167,8 +167,9 @@ static void refused_blocks(struct ktest *test)
 	fake_vmem_inject(fm, 0, 100, FAKE_BUSY);
 	vmem_rig_resize(rig, 0, 128 * MIB);
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 128 * MIB);
-	KTEST_EXPECT_EQ(test, pb_to_bytes(rig->vm[0]->map.nr_held), 384 * MIB);
-	KTEST_EXPECT_EQ(test, vmem_plugged_bytes(rig->vm[0]), fm->config.plugged_size);
+	KTEST_EXPECT_EQ(test, pb_to_bytes(rig->vm[0]->map.nr_reserved), 384 * MIB);
+	KTEST_EXPECT_EQ(test, pb_to_bytes(vmem_nr_at_device(rig->vm[0])),
+			fm->config.plugged_size);
 	vmem_rig_check(rig);
 	vmem_rig_resize(rig, 0, 512 * MIB);
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 512 * MIB);
@@ -201,11 +202,11 @@ static void refused_by_mm(struct ktest *test)
 	KTEST_EXPECT_EQ(test, rounds, VMEM_MAX_REFUSALS);
 	rig->w->mm->inject = 0;
 	KTEST_EXPECT_EQ(test, fake_vmem_plugged(fm), 0);
-	KTEST_EXPECT_EQ(test, rig->vm[0]->map.nr_held, 0);
+	KTEST_EXPECT_EQ(test, rig->vm[0]->map.nr_reserved, 0);
 	KTEST_EXPECT_EQ(test, fm->nr_requests[VIRTIO_MEM_REQ_PLUG], 1);
 	KTEST_EXPECT_EQ(test, fm->nr_requests[VIRTIO_MEM_REQ_UNPLUG], 1);
 	sink_buffer_init(&buffer, text, sizeof(text));
-	vmem_trouble_print(rig->vm[0], &buffer.sink);
+	vmem_print_failure(rig->vm[0], &buffer.sink);
 	KTEST_EXPECT_NOT_NULL(test, strstr(text, "where mm does not refuse: memory"));
 	vmem_rig_check(rig);
 	/* A new size is a new try. */

@@ -29,7 +29,8 @@ static struct virtio_mem *find_driver(struct ktest *test)
 static unsigned long take_frame(struct ktest *test, const struct virtio_mem *vm)
 {
 	for (unsigned long i = vm->map.nr_blocks; i-- > 0;) {
-		for (u64 mask = vm->map.block[i].plugged; mask; mask &= ~BIT(__fls(mask))) {
+		for (u64 mask = vmem_info(&vm->map, i).plugged; mask;
+		     mask &= ~BIT(__fls(mask))) {
 			const unsigned long pb = vmem_block_start(&vm->map, i) + __fls(mask);
 			const unsigned long pfn = pb_to_pfn(pb) + PAGEBLOCK_NR_PAGES - 1;
 
@@ -46,7 +47,7 @@ static void wait_for_rounds(const struct virtio_mem *vm, unsigned long plugged)
 {
 	const u64 deadline = ktime_ns() + STEP_NS;
 
-	while ((READ_ONCE(vm->map.nr_plugged) != plugged || READ_ONCE(vm->map.nr_held)) &&
+	while ((vmem_nr_plugged(vm) != plugged || READ_ONCE(vm->map.nr_reserved)) &&
 	       ktime_ns() < deadline)
 		msleep(10);
 	msleep(300);
@@ -57,7 +58,7 @@ static void driver_comes_back(struct ktest *test)
 {
 	struct virtio_mem *vm = find_driver(test);
 	struct virtio_device *vdev = vm->vdev;
-	const unsigned long plugged = vm->map.nr_plugged;
+	const unsigned long plugged = vmem_nr_plugged(vm);
 	const unsigned long pfn = take_frame(test, vm);
 	u64 *word = phys_to_virt(pfn_to_phys(pfn));
 
@@ -71,8 +72,8 @@ static void driver_comes_back(struct ktest *test)
 	for (unsigned int i = 0; i < NR_WORDS; i++)
 		KTEST_ASSERT_EQ(test, word[i], pfn * NR_WORDS + i);
 	KTEST_EXPECT_EQ(test, vm->nr_requests[VIRTIO_MEM_REQ_UNPLUG_ALL], 0);
-	KTEST_EXPECT_EQ(test, vm->map.nr_plugged, plugged);
-	KTEST_EXPECT_EQ(test, vm->map.nr_held, 0);
+	KTEST_EXPECT_EQ(test, vmem_nr_plugged(vm), plugged);
+	KTEST_EXPECT_EQ(test, vm->map.nr_reserved, 0);
 	KTEST_EXPECT_FALSE(test, virtio_is_broken(vdev));
 	free_pages(&kernel_mm, pfn, 0);
 }

@@ -12,14 +12,22 @@
 #define RUNS	 16
 #define ALL	 (~0UL)
 
-/* A map with its storage, and the frames in use of each pageblock. */
+/* A map with its storage, mm's answers, and the frames in use of each pageblock. */
 struct plan {
 	struct vmem_map map;
+	struct memory_block_info info[BLOCKS];
 	struct vmem_block block[BLOCKS];
 	unsigned long ids[BLOCKS];
 	u16 used[BLOCKS * PBS];
 	struct vmem_run run[RUNS];
 };
+
+static struct memory_block_info plan_info(void *ctx, unsigned long block)
+{
+	const struct plan *p = ctx;
+
+	return p->info[block - FIRST];
+}
 
 static u32 plan_used(void *ctx, unsigned long start, u64 mask)
 {
@@ -43,6 +51,7 @@ static struct plan *plan_make(struct ktest *test, unsigned int granule)
 		.max_run = ALIGN_DOWN(65535UL, (unsigned long)granule),
 		.first_block = FIRST,
 		.nr_blocks = BLOCKS,
+		.info = plan_info,
 		.used = plan_used,
 		.ctx = p,
 		.block = p->block,
@@ -54,10 +63,10 @@ static struct plan *plan_make(struct ktest *test, unsigned int granule)
 /* Adds block @i with these pageblocks plugged; its metadata is in its first pageblock. */
 static void have(struct plan *p, unsigned long i, u64 mask)
 {
-	p->block[i].state = VMEM_BLOCK_ADDED;
-	p->block[i].host = (u8)__ffs(mask);
-	p->map.nr_held += hweight64(mask);
-	vmem_mark_plugged(&p->map, i, mask);
+	p->info[i] = (struct memory_block_info){ .state = MEM_BLOCK_ONLINE,
+						 .removable = true,
+						 .plugged = mask,
+						 .header = mask & -mask };
 }
 
 static void expect_run(struct ktest *test, const struct vmem_run *run, unsigned long start,
@@ -89,7 +98,6 @@ static void grow_empty(struct ktest *test)
 	expect_run(test, &p->run[0], 0, 512);
 	KTEST_EXPECT_EQ(test, vmem_plan_plug(&p->map, 10000, p->run, RUNS), 1);
 	expect_run(test, &p->run[0], 0, 512);
-	KTEST_EXPECT_EQ(test, vmem_capacity(&p->map), 512);
 }
 
 /* 300 MiB -> 1 GiB: the rest of block 2 and the blocks behind it are one run. */
@@ -155,7 +163,6 @@ static void grow_bounds(struct ktest *test)
 	p->map.usable_end = BASE + 20;
 	KTEST_ASSERT_EQ(test, vmem_plan_plug(&p->map, 400, p->run, RUNS), 1);
 	expect_run(test, &p->run[0], 12, 8);
-	KTEST_EXPECT_EQ(test, vmem_capacity(&p->map), 8);
 	p->map.usable_end = p->map.start;
 	KTEST_EXPECT_EQ(test, vmem_plan_plug(&p->map, 400, p->run, RUNS), 0);
 }
@@ -173,26 +180,26 @@ static void max_run(struct ktest *test)
 }
 
 /*
- * The plan leaves out held pageblocks of an absent block; vmem_plan_held() finds them
- * from the top.
+ * The plan leaves out reserved pageblocks of an absent block; vmem_plan_reserved() finds
+ * them from the top.
  */
-static void held(struct ktest *test)
+static void reserved(struct ktest *test)
 {
 	struct plan *p = plan_make(test, 1);
 	const struct vmem_run run = { BASE + 60, 8 };
 
-	vmem_mark_held(&p->map, &run);
-	KTEST_EXPECT_EQ(test, p->map.nr_held, 8);
-	KTEST_EXPECT_EQ(test, p->block[0].held, 0xfUL << 60);
-	KTEST_EXPECT_EQ(test, p->block[1].held, 0xf);
-	KTEST_ASSERT_EQ(test, vmem_plan_held(&p->map, 100, p->run, RUNS), 1);
+	vmem_reserve(&p->map, &run);
+	KTEST_EXPECT_EQ(test, p->map.nr_reserved, 8);
+	KTEST_EXPECT_EQ(test, p->block[0].reserved, 0xfUL << 60);
+	KTEST_EXPECT_EQ(test, p->block[1].reserved, 0xf);
+	KTEST_ASSERT_EQ(test, vmem_plan_reserved(&p->map, 100, p->run, RUNS), 1);
 	expect_run(test, &p->run[0], 60, 8);
-	KTEST_ASSERT_EQ(test, vmem_plan_held(&p->map, 3, p->run, RUNS), 1);
+	KTEST_ASSERT_EQ(test, vmem_plan_reserved(&p->map, 3, p->run, RUNS), 1);
 	expect_run(test, &p->run[0], 65, 3);
 	KTEST_ASSERT_EQ(test, vmem_plan_plug(&p->map, 64, p->run, RUNS), 1);
 	expect_run(test, &p->run[0], 128, 64);
-	vmem_mark_gone(&p->map, &run);
-	KTEST_EXPECT_EQ(test, p->map.nr_held, 0);
+	vmem_unreserve(&p->map, &run);
+	KTEST_EXPECT_EQ(test, p->map.nr_reserved, 0);
 }
 
 /* Empty blocks from the top, as many as fit into the wanted size. */
@@ -229,7 +236,7 @@ static void remove_emptiest(struct ktest *test)
 	KTEST_EXPECT_EQ(test, p->ids[0], FIRST + 2);
 	KTEST_EXPECT_EQ(test, p->ids[1], FIRST + 5);
 	KTEST_EXPECT_EQ(test, vmem_plan_blocks(&p->map, 130, VMEM_FREE), 0);
-	p->block[2].state = VMEM_BLOCK_SHARED;
+	p->info[2].removable = false;
 	KTEST_ASSERT_EQ(test, vmem_plan_blocks(&p->map, 64, VMEM_ANY), 1);
 	KTEST_EXPECT_EQ(test, p->ids[0], FIRST + 5);
 }
@@ -269,7 +276,8 @@ static void granules_all(struct ktest *test)
 		vmem_map_scan(&p->map);
 		KTEST_ASSERT_EQ(test, vmem_plan_granules(&p->map, 64, VMEM_ANY, p->run, RUNS), 1);
 		expect_run(test, &p->run[0], 192 + granule, 64 - granule);
-		p->block[3].state = VMEM_BLOCK_SHARED;
+		p->info[3].removable = false;
+		p->info[3].header = 0;
 		KTEST_ASSERT_EQ(test, vmem_plan_granules(&p->map, 64, VMEM_ANY, p->run, RUNS), 1);
 		expect_run(test, &p->run[0], 192, 64);
 	}
@@ -298,8 +306,11 @@ static void check_plug_runs(struct ktest *test, const struct plan *p, unsigned i
 		KTEST_ASSERT_LE(test, run->start + run->nr, p->map.usable_end);
 		KTEST_ASSERT_EQ(test, (run->start | run->nr) % p->map.granule, 0);
 		for (unsigned long i = 0; i < BLOCKS; i++)
-			KTEST_ASSERT_EQ(test, vmem_run_mask(&p->map, i, run) &
-						      (p->block[i].plugged | p->block[i].held), 0);
+			KTEST_ASSERT_EQ(test,
+					vmem_run_mask(&p->map, i, run) &
+						(p->info[i].plugged |
+						 p->block[i].reserved),
+					0);
 		for (unsigned int o = 0; o < r; o++)
 			KTEST_ASSERT_TRUE(test,
 					  p->run[o].start >= run->start + run->nr ||
@@ -320,10 +331,10 @@ static void random_maps(struct ktest *test)
 
 		test->priv = p;
 		memset(p->block, 0, sizeof(p->block));
+		memset(p->info, 0, sizeof(p->info));
 		p->map.granule = granule;
 		p->map.max_run = ALIGN_DOWN(65535UL, (unsigned long)granule);
-		p->map.nr_plugged = 0;
-		p->map.nr_held = 0;
+		p->map.nr_reserved = 0;
 		for (unsigned long i = 0; i < BLOCKS; i++) {
 			u64 mask = 0;
 
@@ -332,9 +343,8 @@ static void random_maps(struct ktest *test)
 					mask |= (ALL >> (64 - granule)) << b;
 			if (mask && prng_below(&test->prng, 3))
 				have(p, i, mask);
-			room += PBS - hweight64(p->block[i].plugged);
+			room += PBS - hweight64(p->info[i].plugged);
 		}
-		KTEST_EXPECT_EQ(test, vmem_capacity(&p->map), BLOCKS * PBS);
 		nr = vmem_plan_plug(&p->map, want, p->run, RUNS);
 		check_plug_runs(test, p, nr);
 		KTEST_ASSERT_LE(test, total(p->run, nr), min(want, room));
@@ -343,15 +353,23 @@ static void random_maps(struct ktest *test)
 	}
 }
 
-/* A block with pageblocks that the device may not have back cannot be removed. */
-static void block_with_held_stays(struct ktest *test)
+static struct memory_block_info full_block(void *ctx, unsigned long block)
 {
-	struct vmem_block block[2] = {
-		{ .state = VMEM_BLOCK_ADDED, .plugged = ~0UL },
-		{ .state = VMEM_BLOCK_ADDED, .plugged = ~0UL >> 1, .held = 1UL << 63 },
-	};
+	const struct vmem_block *b = ctx;
+
+	return (struct memory_block_info){ .state = MEM_BLOCK_ONLINE,
+					   .removable = true,
+					   .plugged = ~b[block - 16].reserved };
+}
+
+/* A block with pageblocks that the device may not have back cannot be removed. */
+static void block_with_reserved_stays(struct ktest *test)
+{
+	struct vmem_block block[2] = { {}, { .reserved = 1UL << 63 } };
 	unsigned long ids[2];
-	struct vmem_map map = { .block = block,
+	struct vmem_map map = { .info = full_block,
+				.ctx = block,
+				.block = block,
 				.ids = ids,
 				.nr_blocks = 2,
 				.first_block = 16,
@@ -372,13 +390,13 @@ static const struct ktest_case vmem_plan_cases[] = {
 	KTEST_CASE(full_list_is_merged),
 	KTEST_CASE(grow_bounds),
 	KTEST_CASE(max_run),
-	KTEST_CASE(held),
+	KTEST_CASE(reserved),
 	KTEST_CASE(remove_empty),
 	KTEST_CASE(remove_emptiest),
 	KTEST_CASE(granules),
 	KTEST_CASE(granules_all),
 	KTEST_CASE(random_maps),
-	KTEST_CASE(block_with_held_stays),
+	KTEST_CASE(block_with_reserved_stays),
 	{},
 };
 

@@ -271,7 +271,7 @@ static void has_less_and_refuses(struct ktest *test)
 	KTEST_EXPECT_NE(test, vmem_work(rig->vm[0]), WAIT_FOREVER);
 	KTEST_EXPECT_TRUE(test, rig->vm[0]->unsure);
 	sink_buffer_init(&buffer, text, sizeof(text));
-	KTEST_EXPECT_TRUE(test, vmem_trouble_print(rig->vm[0], &buffer.sink));
+	KTEST_EXPECT_TRUE(test, vmem_print_failure(rig->vm[0], &buffer.sink));
 	KTEST_EXPECT_STREQ(test, text, "memory in use is not plugged at the device");
 	expect_agreement(rig, 96 * MIB);
 	free_pages(rig->w->mm, pfn, 0);

@@ -165,13 +165,10 @@ void vmem_rig_resize(struct vmem_rig *rig, unsigned int n, u64 requested)
 
 u64 vmem_rig_plugged(const struct vmem_rig *rig, unsigned int n)
 {
-	return pb_to_bytes(rig->vm[n]->map.nr_plugged);
+	return pb_to_bytes(vmem_nr_plugged(rig->vm[n]));
 }
 
-/*
- * Checks that mm has mapped exactly those pageblocks of a memory block that the driver
- * calls plugged.
- */
+/* Checks that no pageblock of a memory block is mm's and reserved, and all are the region's. */
 static void check_block(struct vmem_rig *rig, const struct virtio_mem *vm, unsigned long i)
 {
 	const struct vmem_map *map = &vm->map;
@@ -179,31 +176,34 @@ static void check_block(struct vmem_rig *rig, const struct virtio_mem *vm, unsig
 	const struct mem_section *s = pfn_to_section(vm->mm, pb_to_pfn(vmem_block_start(map, i)));
 	const u64 ours = vmem_mask(map, i, map->start, map->end);
 
-	KTEST_EXPECT_EQ(rig->test, b->plugged & b->held, 0);
-	KTEST_EXPECT_EQ(rig->test, (b->plugged | b->held) & ~ours, 0);
-	KTEST_EXPECT_EQ(rig->test, s ? ours & ~s->unmapped : 0, b->plugged);
-	if (b->state == VMEM_BLOCK_ABSENT)
-		KTEST_EXPECT_TRUE(rig->test, !s || s->owner != &vm->owner);
+	const struct memory_block_info info = vmem_info(map, i);
+
+	KTEST_EXPECT_EQ(rig->test, info.plugged & b->reserved, 0);
+	KTEST_EXPECT_EQ(rig->test, (info.plugged | b->reserved) & ~ours, 0);
+	KTEST_EXPECT_EQ(rig->test, s ? ours & ~s->unmapped : 0, info.plugged);
+	KTEST_EXPECT_EQ(rig->test, s == NULL, info.state == MEM_BLOCK_ABSENT);
+	KTEST_EXPECT_TRUE(rig->test, !info.removable || s->owner == &vm->owner);
 }
 
 static void check_device(struct vmem_rig *rig, unsigned int n)
 {
 	const struct virtio_mem *vm = rig->vm[n];
 	const struct fake_vmem *fm = &rig->fm[n];
-	unsigned long plugged = 0, held = 0;
+	unsigned long plugged = 0, reserved = 0;
 
 	for (unsigned long i = 0; i < vm->map.nr_blocks; i++) {
 		check_block(rig, vm, i);
-		plugged += hweight64(vm->map.block[i].plugged);
-		held += hweight64(vm->map.block[i].held);
+		plugged += hweight64(vmem_info(&vm->map, i).plugged);
+		reserved += hweight64(vm->map.block[i].reserved);
 	}
-	KTEST_EXPECT_EQ(rig->test, plugged, vm->map.nr_plugged);
-	KTEST_EXPECT_EQ(rig->test, held, vm->map.nr_held);
+	KTEST_EXPECT_EQ(rig->test, plugged, vmem_nr_plugged(vm));
+	KTEST_EXPECT_EQ(rig->test, reserved, vm->map.nr_reserved);
 	KTEST_EXPECT_EQ(rig->test, fake_vmem_plugged(fm), fm->config.plugged_size);
 	KTEST_EXPECT_EQ(rig->test, fake_vmem_stray(fm), 0);
 	KTEST_EXPECT_EQ(rig->test, fm->fv.violations, 0);
 	if (!virtio_is_broken(vm->vdev) && !vm->unsure)
-		KTEST_EXPECT_EQ(rig->test, pb_to_bytes(plugged + held), fm->config.plugged_size);
+		KTEST_EXPECT_EQ(rig->test, pb_to_bytes(plugged + reserved),
+				fm->config.plugged_size);
 }
 
 void vmem_rig_check(struct vmem_rig *rig)

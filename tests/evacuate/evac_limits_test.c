@@ -124,8 +124,7 @@ static void cancelled_while_another_is_at_work(struct ktest *test)
 	join(test, other);
 	other = start_other(test, w->mm, false);
 	start = ktime_ns();
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &part, &policy.limits, &why),
-			-EINTR);
+	KTEST_EXPECT_EQ(test, unplug_memory(w->mm, &part, &policy.limits, &why), -EINTR);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CANCELLED);
 	expect_early(test, start);
 	join(test, other);

@@ -41,9 +41,9 @@ static void blocks_that_cannot(struct ktest *test)
 		   MM_REASON_OUT_OF_RANGE, (~0UL >> 20) << SECTION_PFN_SHIFT);
 	EXPECT_WHY(test, offline_memory_block(w->mm, w->block + 4, NULL, &why),
 		   MM_REASON_NOT_PRESENT, PFN_NONE);
-	EXPECT_WHY(test, mhp_plug_range(w->mm, &none, &why), MM_REASON_NOT_PRESENT,
+	EXPECT_WHY(test, plug_memory(w->mm, &none, &why), MM_REASON_NOT_PRESENT,
 		   none.start_pfn);
-	EXPECT_WHY(test, mhp_unplug_prepare(w->mm, &odd, NULL, &why), MM_REASON_MISALIGNED,
+	EXPECT_WHY(test, unplug_memory(w->mm, &odd, NULL, &why), MM_REASON_MISALIGNED,
 		   odd.start_pfn);
 	EXPECT_WHY(test, alloc_contig_range(w->mm, pfn + 9, pfn + 9, NULL, &why),
 		   MM_REASON_MISALIGNED, pfn + 9);

@@ -140,8 +140,8 @@ static void come_and_go(struct ktest *test, struct window *w, unsigned long n)
 	KTEST_ASSERT_EQ(test, window_online(w, n, MMOP_ONLINE_MOVABLE), 0);
 	KTEST_EXPECT_EQ(test, alloc_pages_at(mm, pfn + 20 * PB, 9, PGTY_KERNEL), 0);
 	free_pages(mm, pfn + 20 * PB, 9);
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(mm, &part, NULL, NO_WHY), 0);
-	KTEST_EXPECT_EQ(test, mhp_plug_range(mm, &part, NO_WHY), 0);
+	KTEST_EXPECT_EQ(test, unplug_memory(mm, &part, NULL, NO_WHY), 0);
+	KTEST_EXPECT_EQ(test, plug_memory(mm, &part, NO_WHY), 0);
 	KTEST_EXPECT_EQ(test,
 			alloc_contig_range(mm, pfn + 9 * PB, pfn + 12 * PB, NULL, NO_WHY),
 			0);
@@ -199,7 +199,7 @@ static void overlaps_are_refused(struct ktest *test)
 	KTEST_EXPECT_EQ(test, window_state(w, 2), MEM_BLOCK_ONLINE);
 	expect_refused(test, r,
 		       alloc_contig_range(w->mm, r->held - PB, r->held, NULL, &why), &why);
-	expect_refused(test, r, mhp_unplug_prepare(w->mm, &part, NULL, &why), &why);
+	expect_refused(test, r, unplug_memory(w->mm, &part, NULL, &why), &why);
 	KTEST_EXPECT_EQ(test, window_online(w, 5, MMOP_ONLINE), p->kind == REMOVE ? -EINVAL : 0);
 	KTEST_EXPECT_EQ(test, window_remove(w, 5), -EBUSY);
 	window_check(test, w);
@@ -328,7 +328,7 @@ static void plugged_meanwhile(struct ktest *test)
 	window_add(test, w, 1, 0xffff);
 	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
 	r = start(test, w, OFFLINE, 1);
-	KTEST_EXPECT_EQ(test, mhp_plug_range(w->mm, &part, NO_WHY), 0);
+	KTEST_EXPECT_EQ(test, plug_memory(w->mm, &part, NO_WHY), 0);
 	KTEST_EXPECT_EQ(test, movable->free, 0);
 	window_check(test, w);
 	finish(test, r);

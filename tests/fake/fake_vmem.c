@@ -3,6 +3,7 @@
 #include "tests/fake/fake_vmem.h"
 #include "arch/machine.h"
 #include "lib/string.h"
+#include "mm/section.h"
 
 /*
  * The test's thread resizes while the driver's makes the device answer: both change

@@ -19,7 +19,7 @@ static void expect_trouble(struct vmem_rig *rig, const char *words)
 	struct sink_buffer buffer;
 
 	sink_buffer_init(&buffer, text, sizeof(text));
-	KTEST_EXPECT_TRUE(rig->test, vmem_trouble_print(rig->vm[0], &buffer.sink));
+	KTEST_EXPECT_TRUE(rig->test, vmem_print_failure(rig->vm[0], &buffer.sink));
 	KTEST_EXPECT_NOT_NULL(rig->test, strstr(text, words));
 }
 
@@ -167,7 +167,7 @@ static void first_error_counts(struct ktest *test)
 	fake_vmem_resize(fm, 300 * MIB);
 	KTEST_EXPECT_EQ(test, vmem_rig_settle(rig, 0), VMEM_RETRY_FIRST_NS);
 	KTEST_EXPECT_EQ(test, rig->vm[0]->result, -ENOMEM);
-	KTEST_EXPECT_EQ(test, rig->vm[0]->map.nr_held, PAGEBLOCKS_PER_SECTION);
+	KTEST_EXPECT_EQ(test, rig->vm[0]->map.nr_reserved, PAGEBLOCKS_PER_SECTION);
 	KTEST_EXPECT_EQ(test, vmem_rig_settle(rig, 0), WAIT_FOREVER);
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 300 * MIB);
 	vmem_rig_check(rig);
@@ -210,10 +210,10 @@ static void held_memory_goes_first(struct ktest *test)
 	vmem_rig_resize(rig, 0, 512 * MIB);
 	fake_vmem_inject(fm, 0, 1, FAKE_BUSY);
 	vmem_rig_resize(rig, 0, 128 * MIB);
-	KTEST_ASSERT_EQ(test, rig->vm[0]->map.nr_held, 3 * PAGEBLOCKS_PER_SECTION);
+	KTEST_ASSERT_EQ(test, rig->vm[0]->map.nr_reserved, 3 * PAGEBLOCKS_PER_SECTION);
 	vmem_rig_settle(rig, 0);
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 128 * MIB);
-	KTEST_EXPECT_EQ(test, rig->vm[0]->map.nr_held, 0);
+	KTEST_EXPECT_EQ(test, rig->vm[0]->map.nr_reserved, 0);
 	KTEST_EXPECT_EQ(test, memory_block_state(rig->w->mm, rig->w->block + 1),
 			MEM_BLOCK_ONLINE);
 	vmem_rig_check(rig);

@@ -22,7 +22,6 @@ static void single_bits(struct ktest *test)
 
 		KTEST_EXPECT_EQ(test, __ffs(bit), n);
 		KTEST_EXPECT_EQ(test, __ffs(above | bit), n);
-		KTEST_EXPECT_EQ(test, __ffz(~(above | bit)), n);
 		KTEST_EXPECT_EQ(test, __fls(bit), n);
 		KTEST_EXPECT_EQ(test, __fls(below | bit), n);
 		KTEST_EXPECT_EQ(test, rounddown_pow_of_two(below | bit), bit);

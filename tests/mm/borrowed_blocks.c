@@ -2,6 +2,7 @@
 /* Memory blocks of the machine's virtio-mem device, lent to a case: see the header. */
 #include "tests/mm/borrowed_blocks.h"
 #include "kernel/timer.h"
+#include "mm/section.h"
 
 #define SETTLE_MS 20000
 
@@ -23,7 +24,8 @@ static struct loan loan;
 
 static bool has_settled(const struct virtio_mem *vm)
 {
-	return READ_ONCE(vm->result) || vmem_plugged_bytes(vm) >= vm->config.requested_size;
+	return READ_ONCE(vm->result) ||
+	       pb_to_bytes(vmem_nr_at_device(vm)) >= vm->config.requested_size;
 }
 
 struct virtio_mem *machine_vmem(void)
@@ -37,7 +39,7 @@ struct virtio_mem *machine_vmem(void)
 			continue;
 		for (unsigned int ms = 0; !has_settled(vm) && ms < SETTLE_MS; ms++)
 			msleep(1);
-		if (vm->map.nr_plugged)
+		if (vmem_nr_plugged(vm))
 			return vm;
 	}
 	return NULL;
@@ -108,7 +110,7 @@ unsigned long borrow_blocks(struct ktest *test, unsigned long nr)
 	struct loan *l = &loan;
 	unsigned long low, at;
 
-	if (!vm || vm->map.nr_plugged < nr * PAGEBLOCKS_PER_SECTION)
+	if (!vm || vmem_nr_plugged(vm) < nr * PAGEBLOCKS_PER_SECTION)
 		return PFN_NONE;
 	*l = (struct loan){ .test = test, .vdev = vm->vdev, .nr = nr };
 	low = vm->map.first_block;

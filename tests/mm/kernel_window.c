@@ -40,7 +40,7 @@ static void release_pageblock(struct window *w, unsigned long pfn)
 {
 	const struct pfn_range range = { pfn, PB };
 
-	if (mhp_plug_range(w->mm, &range, NO_WHY) == 0)
+	if (plug_memory(w->mm, &range, NO_WHY) == 0)
 		return;
 	for (unsigned long i = 0; i < PB; i++)
 		if (page_type(w->mm, pfn + i) == PGTY_OFFLINE)

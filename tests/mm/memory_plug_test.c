@@ -288,7 +288,7 @@ static void unplug_over_zones_is_undone(struct ktest *test)
 	window_add(test, w, 1, ALL);
 	window_add(test, w, 2, ALL << 32);
 	KTEST_ASSERT_EQ(test,
-			mhp_plug_range(w->mm,
+			plug_memory(w->mm,
 				       &(struct pfn_range){ window_pfn(w, 2), 32 * PB },
 				       NO_WHY),
 			0);
@@ -296,13 +296,13 @@ static void unplug_over_zones_is_undone(struct ktest *test)
 	online_as(test, w, 2, MMOP_ONLINE_KERNEL);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), 0);
 	before = window_totals(w);
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &range, NULL, &why), -EBUSY);
+	KTEST_EXPECT_EQ(test, unplug_memory(w->mm, &range, NULL, &why), -EBUSY);
 	KTEST_EXPECT_EQ(test, why.pfn, pfn);
 	window_expect_totals(test, w, &before);
 	free_pages(w->mm, pfn, 0);
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &range, NULL, &why), 0);
+	KTEST_EXPECT_EQ(test, unplug_memory(w->mm, &range, NULL, &why), 0);
 	window_check(test, w);
-	mhp_unplug_cancel(w->mm, &range);
+	KTEST_EXPECT_EQ(test, plug_memory(w->mm, &range, NO_WHY), 0);
 	window_check(test, w);
 }
 

@@ -110,13 +110,13 @@ static void granule_of_reserve_pages_leaves(struct ktest *test)
 
 	w->owner.region.start_pfn = granule.start_pfn;
 	w->owner.region.nr_pages -= granule.start_pfn - window_pfn(w, 1);
-	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NULL), 0);
+	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
 	fill(w);
 	take_reserve(w);
-	KTEST_ASSERT_EQ(test, mhp_plug_range(w->mm, &granule, NULL), 0);
+	KTEST_ASSERT_EQ(test, plug_memory(w->mm, &granule, NO_WHY), 0);
 	mm_reserve_refill(w->mm);
 	KTEST_ASSERT_GE(test, guests(w), MM_RESERVE_PAGES - 1);
-	KTEST_EXPECT_EQ(test, mhp_unplug_prepare(w->mm, &granule, NULL, &why), 0);
+	KTEST_EXPECT_EQ(test, unplug_memory(w->mm, &granule, NULL, &why), 0);
 	KTEST_EXPECT_EQ(test, guests(w), 0);
 	window_check(test, w);
 }

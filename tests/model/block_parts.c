@@ -58,12 +58,6 @@ struct verdict model_plug(const struct pfn_range *r)
 	return v;
 }
 
-void model_unplug_cancel(const struct pfn_range *r)
-{
-	if (!blocks_fail())
-		set_range(r, true, FM_FREE);
-}
-
 /* Blocks of one zone, or of none, are taken together: where their run ends. */
 static unsigned long run_end(unsigned long pfn, unsigned long end)
 {

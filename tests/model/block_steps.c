@@ -257,14 +257,20 @@ static struct pfn_range any_range(struct choices *c, bool plugged)
 	return r;
 }
 
+static void plug(const struct pfn_range *r)
+{
+	struct mm_failure why;
+	const int ret = plug_memory(fm.mm, r, &why);
+	const struct verdict v = model_plug(r);
+
+	fm_expect("plug_memory", ret, &why, &v);
+}
+
 static void step_plug(struct choices *c)
 {
 	const struct pfn_range r = any_range(c, false);
-	struct mm_failure why;
-	int ret = mhp_plug_range(fm.mm, &r, &why);
-	const struct verdict v = model_plug(&r);
 
-	fm_expect("mhp_plug_range", ret, &why, &v);
+	plug(&r);
 }
 
 static void step_unplug(struct choices *c)
@@ -272,14 +278,12 @@ static void step_unplug(struct choices *c)
 	const struct pfn_range r = any_range(c, true);
 	const struct evacuate_policy policy = frame_policy(c);
 	struct mm_failure why;
-	int ret = mhp_unplug_prepare(fm.mm, &r, &policy.limits, &why);
+	int ret = unplug_memory(fm.mm, &r, &policy.limits, &why);
 	const struct verdict v = model_unplug(&r, ret, &why);
 
-	fm_expect("mhp_unplug_prepare", ret, &why, &v);
-	if (ret || take_byte(c) & 1)
-		return;
-	mhp_unplug_cancel(fm.mm, &r);
-	model_unplug_cancel(&r);
+	fm_expect("unplug_memory", ret, &why, &v);
+	if (!ret && !(take_byte(c) & 1))
+		plug(&r);
 }
 
 static void step_owner(struct choices *c)
@@ -385,7 +389,7 @@ static void unplug_rest(void)
 
 		if (fm.unmapped[b])
 			continue;
-		ret = mhp_unplug_prepare(fm.mm, &r, NULL, &why);
+		ret = unplug_memory(fm.mm, &r, NULL, &why);
 		v = model_unplug(&r, ret, &why);
 		fm_expect("the last unplug", ret, &why, &v);
 		CHECK(!ret, "pfn %#lx stays plugged", r.start_pfn);

@@ -118,7 +118,6 @@ struct verdict model_offline_and_remove(const unsigned long *list, unsigned int 
 struct verdict model_plug(const struct pfn_range *r);
 struct verdict model_unplug(const struct pfn_range *r, int ret,
 			    const struct mm_failure *why);
-void model_unplug_cancel(const struct pfn_range *r);
 struct verdict model_owner_comes(unsigned int i);
 void model_owner_leaves(unsigned int i);
 

@@ -8,10 +8,11 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from lint import accessors, compilers, lockkeys, sizes, storeys
+from lint import accessors, compilers, includes, lockkeys, sizes, storeys
 from lint.common import Skip, cross_gcc
 
-HEAD = '#include "mm/memory_hotplug.h"\nenum zone_type planted(unsigned long pfn);\nenum zone_type planted(unsigned long pfn)\n'
+HEAD = ('#include "mm/memory_hotplug.h"\n#include "mm/section.h"\n'
+        'enum zone_type planted(unsigned long pfn);\nenum zone_type planted(unsigned long pfn)\n')
 
 RIGHT = HEAD + '''{
 	enum zone_type type = ZONE_NORMAL;
@@ -195,3 +196,32 @@ class LockKeyTest(unittest.TestCase):
     def test_struct_on_the_list(self):
         found, seen = lockkeys.judge('planted.h', 'struct zone {\n\tu32 nr;\n};\n')
         self.assertEqual(([f.text for f in found], seen), (['struct zone: "u32 nr" has no lock key'], {'zone'}))
+
+
+DRIVER = '''#include "mm/memory_hotplug.h"
+/* A mem_section is mm's. */
+static u64 plugged(struct memory_owner *owner)
+{
+	return memory_block_info(&kernel_mm, 16, owner).plugged;
+}
+'''
+
+
+class DriverTest(unittest.TestCase):
+    """A driver that asks mm for a block, and variants of it that look into the section."""
+
+    def findings(self, code, name='drivers/planted.c'):
+        bare = code.replace('/* A mem_section is mm\'s. */', '').split('\n')
+        return ' '.join(f.text for f in includes.reaches_in(name, bare, code.split('\n')))
+
+    def test_right_driver(self):
+        self.assertEqual(self.findings(DRIVER), '')
+
+    def test_names_a_section(self):
+        code = DRIVER.replace('memory_block_info(', 'peek((const struct mem_section *)')
+        self.assertIn('mem_section: a driver asks memory_block_info()', self.findings(code))
+        self.assertEqual(self.findings(code, 'kernel/console/planted.c'), '')
+
+    def test_includes_the_header(self):
+        found = self.findings(DRIVER.replace('mm/memory_hotplug.h', 'mm/section.h'))
+        self.assertIn('mm/section.h: a driver asks memory_block_info()', found)

@@ -22,21 +22,21 @@ from lint.compilers import RISCV_CLANG
 
 DESCRIPTORS = ('mm/descriptor.h', 'mm/descriptor.c', 'mm/pageblock.h', 'mm/page.c', 'mm/pageblock.c', 'mm/pcp.c',
                'mm/page_alloc.c', 'mm/check.c')
-KEEPERS = ('mm/contig.c', 'mm/evac_target.c', 'mm/evac_watch.c', 'mm/evacuate.c', 'mm/frames.c', 'mm/memory_hotplug.c',
+KEEPERS = ('mm/contig.c', 'mm/evac_watch.c', 'mm/evacuate.c', 'mm/frames.c', 'mm/memory_hotplug.c',
            'mm/memory_owner.c', 'mm/memory_plug.c', 'mm/migrate.c', 'mm/page_alloc.c', 'mm/page_isolation.c', 'mm/pcp.c')
 WATCHED = {
     'descriptors': DESCRIPTORS,
     # The files that map, unmap and poison the memory of descriptors.
-    'addresses of descriptors': (*DESCRIPTORS[1:], 'mm/buddy.c', 'include/mm/page.h', 'arch/riscv/paging.c', 'mm/memory_add.c',
+    'addresses of descriptors': (*DESCRIPTORS[1:], 'mm/buddy.c', 'include/mm/page.h', 'arch/riscv/paging.c', 'mm/memory_block.c',
                                  'mm/memory_hotplug.c', 'mm/mm_init.c'),
     # The files that write them; all files read them by pb_read().
     'pageblock words': ('mm/pageblock.h', 'mm/pageblock.c', 'mm/pageblock_index.c', 'mm/frames.c'),
     # The files that keep sections: by the hotplug lock, by their own frames, or by an isolated range. All others are walkers.
-    'kept sections': (*KEEPERS, 'include/mm/mm.h', 'mm/hotplug_check.c', 'mm/check.c', 'mm/memory_add.c', 'mm/mm_init.c',
+    'kept sections': (*KEEPERS, 'include/mm/section.h', 'mm/hotplug_check.c', 'mm/check.c', 'mm/memory_block.c', 'mm/mm_init.c',
                       'mm/mm_reserve.c', 'mm/walk.c'),
     'pageblocks of kept sections': ('mm/mm_reserve.c', 'mm/page.c', 'mm/page_alloc.c', 'mm/poison.c'),
     # The files that get a section from those, or from the search index under zone->lock.
-    'zones of kept sections': (*KEEPERS, 'mm/buddy.c', 'mm/check.c', 'mm/hotplug_check.c', 'mm/memory_offline.c',
+    'zones of kept sections': (*KEEPERS, 'mm/buddy.c', 'mm/check.c', 'mm/hotplug_check.c',
                                'mm/pageblock.c', 'mm/pageblock_index.c', 'mm/sparse.c', 'mm/walk.c'),
     'section roots': ('mm/check.c', 'mm/hotplug_check.c', 'mm/mm_init.c', 'mm/pageblock_index.c', 'mm/sparse.c'),
 }

@@ -26,6 +26,8 @@ ALLOWED = {
     'kernel/': PUBLIC,
     'arch/': (*PUBLIC, 'asm/'),
 }
+# What a driver knows of sections is what memory_block_info() tells an owner.
+MM_ONLY = {'drivers/': ('mm/section.h', re.compile(r'\b(mem_section|section_root|walk_section)\b'))}
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+(["<])([^">]+)[">]', re.M)
 
 
@@ -51,6 +53,18 @@ def judge(name: str, bracket: str, target: str, allowed: tuple[str, ...]) -> str
     return None
 
 
+def reaches_in(name: str, code: list[str], original: list[str]) -> list[Finding]:
+    """Lines that include or name, outside of comments, what is mm's and the console's alone."""
+    found = []
+    for header, names in (rule for prefix, rule in MM_ONLY.items() if name.startswith(prefix)):
+        for number, (bare, line) in enumerate(zip(code, original), 1):
+            include, named = INCLUDE.match(line), names.search(bare)
+            what = header if include and include[2] == header else named and named[0]
+            if what:
+                found.append(Finding(name, number, f'{what}: a driver asks memory_block_info()'))
+    return found
+
+
 def check() -> list[Finding]:
     """All includes in the kernel's files that point in the wrong direction."""
     found = []
@@ -59,6 +73,7 @@ def check() -> list[Finding]:
         if rule is None:
             continue
         code, original = without_comments(name).split('\n'), text(name).split('\n')
+        found += reaches_in(name, code, original)
         for number, line in enumerate(original, 1):
             match = INCLUDE.match(line)
             if match and code[number - 1].lstrip().startswith('#'):

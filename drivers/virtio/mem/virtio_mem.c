@@ -138,7 +138,7 @@ static int make_queue(struct virtio_mem *vm)
  */
 static void check_leftovers(struct virtio_mem *vm)
 {
-	vm->unsure = vm->map.nr_plugged != 0;
+	vm->unsure = vmem_nr_plugged(vm) != 0;
 	vm->unplug_all = !vm->unsure && vm->config.plugged_size;
 }
 
@@ -175,7 +175,7 @@ static int attach_device(struct virtio_mem *vm)
 	return ret;
 }
 
-static void say_hello(const struct virtio_mem *vm)
+static void report_device(const struct virtio_mem *vm)
 {
 	pr_info("%s: region 0x%lx-0x%lx (%s), block %s, granule %s, %s", vm->name,
 		vm->fixed.addr, vm->fixed.addr + vm->fixed.region_size - 1,
@@ -195,7 +195,7 @@ int vmem_attach(struct virtio_device *vdev)
 	vm->mm = vdev->mm;
 	vm->retry_ns = VMEM_RETRY_FIRST_NS;
 	vm->answer_ns = answer_timeout_ms * NSEC_PER_MSEC;
-	vm->said.result = 1;
+	vm->last_report.result = 1;
 	spin_lock_init(&vm->lock, "vmem.lock");
 	wait_queue_init(&vm->answers, "vmem.answers");
 	wait_queue_init(&vm->wake, "vmem.wake");
@@ -211,7 +211,7 @@ int vmem_attach(struct virtio_device *vdev)
 		return ret;
 	}
 	vdev->priv = vm;
-	say_hello(vm);
+	report_device(vm);
 	return 0;
 }
 

@@ -6,14 +6,12 @@
  * The virtio-mem driver's own state, for its files and its tests.
  *
  *   virtio_mem.c     devices come and go
- *   vmem_config.c    the device's configuration
- *   vmem_region.c    the region and mm
+ *   vmem_region.c    the device's configuration, and its region as mm knows it
  *   vmem_worker.c    rounds
  *   vmem_plan.c      what to plug and unplug next (pure)
+ *   vmem_resize.c    plug and unplug
  *   vmem_request.c   requests and answers
  *   vmem_recover.c   bring back a device that was given up
- *   vmem_grow.c      device -> mm
- *   vmem_shrink.c    mm -> device
  *   vmem_cmd.c       what a user sees
  *
  * Threads: each device has one worker, which does everything in rounds, so only the
@@ -21,6 +19,7 @@
  */
 #include "drivers/virtio/mem/vmem_plan.h"
 #include "kernel/spinlock.h"
+#include "kernel/timer.h"
 #include "kernel/wait.h"
 #include "mm/memory_hotplug.h"
 #include "virtio/virtio.h"
@@ -33,8 +32,8 @@
 #define VMEM_FEATURES (VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE)
 
 /* Back-off after BUSY, before a reset and so on: doubles from the first value to the last. */
-#define VMEM_RETRY_FIRST_NS (100ULL * 1000 * 1000)
-#define VMEM_RETRY_LAST_NS  (10ULL * 1000 * 1000 * 1000)
+#define VMEM_RETRY_FIRST_NS (100 * NSEC_PER_MSEC)
+#define VMEM_RETRY_LAST_NS  (10 * NSEC_PER_SEC)
 
 /* How often, and at what interval, a probe reads a configuration that keeps changing. */
 #define VMEM_ATTACH_TRIES 20
@@ -45,15 +44,15 @@
  * if frees call for the next round.
  */
 #define VMEM_REST_FACTOR  4
-#define VMEM_REST_LAST_NS (1000ULL * 1000 * 1000)
+#define VMEM_REST_LAST_NS NSEC_PER_SEC
 /*
  * The worker sends a question if it woke up without its device, and at intervals while
  * it is idle; it looks at a device that it gave up as silent every second. The last
  * value is the longest time that an answer to a question may take.
  */
-#define VMEM_LOOK_NS	 (3ULL * 1000 * 1000 * 1000)
-#define VMEM_SILENT_NS	 (1ULL * 1000 * 1000 * 1000)
-#define VMEM_QUESTION_NS (3ULL * 1000 * 1000 * 1000)
+#define VMEM_LOOK_NS	 (3 * NSEC_PER_SEC)
+#define VMEM_SILENT_NS	 NSEC_PER_SEC
+#define VMEM_QUESTION_NS (3 * NSEC_PER_SEC)
 
 /* A driver that leaves waits this long for its worker, in addition to one answer. */
 #define VMEM_LEAVE_NS (10 * NSEC_PER_SEC)
@@ -91,7 +90,7 @@ struct vmem_slot {
  * @owner: the region, for mm
  * @config: as last read
  * @fixed: the constant fields, as first read
- * @map: the state of the region's pageblocks
+ * @map: the region's bounds, and its reserved pageblocks
  * @target: the pageblocks that the device wants plugged
  * @unplug_all: memory from before the last reset is still plugged, and mm has none of it
  * @unsure: the driver must ask what is plugged: the device was reset, an earlier driver
@@ -113,8 +112,8 @@ struct vmem_slot {
  * @result: of the last round; the worker writes it, any thread reads it
  * @retry_ns: the next back-off
  * @answer_ns: how long an answer may take
- * @said: the subject of the last line in the log
- * @trouble, @trouble_block, @trouble_set: what status lines say of the last failure
+ * @last_report: the subject of the last line in the log
+ * @last_failure: what status lines say of mm's last refusal
  *
  * Lock keys:
  *   (c) constant after probe
@@ -165,12 +164,26 @@ struct virtio_mem {
 		int result;				/* (w) */
 		unsigned long pfn;			/* (w) the obstacle */
 		u64 mismatch;				/* (w) */
-	} said;						/* (w) */
+	} last_report;					/* (w) */
 	spinlock_t lock;
-	struct mm_failure trouble;			/* (l) */
-	unsigned long trouble_block;			/* (l) */
-	bool trouble_set;				/* (l) */
+	struct {
+		struct mm_failure why;			/* (l) */
+		unsigned long block;			/* (l) its id */
+		bool set;				/* (l) */
+	} last_failure;					/* (l) */
 };
+
+/* Pageblocks that are plugged and mm's; mm keeps the count. */
+static inline unsigned long vmem_nr_plugged(const struct virtio_mem *vm)
+{
+	return pfn_to_pb(READ_ONCE(vm->owner.plugged));
+}
+
+/* Pageblocks that the device has plugged: those that are mm's, and the reserved ones. */
+static inline unsigned long vmem_nr_at_device(const struct virtio_mem *vm)
+{
+	return vmem_nr_plugged(vm) + READ_ONCE(vm->map.nr_reserved);
+}
 
 /* --- virtio_mem.c --------------------------------------------------------- */
 
@@ -199,7 +212,7 @@ void vmem_list_unlock(void) __releases(&vmem_list_mutex);
 struct virtio_mem *vmem_get(unsigned int id, const char *name);
 void vmem_put(struct virtio_mem *vm);
 
-/* --- vmem_config.c -------------------------------------------------------- */
+/* --- vmem_region.c -------------------------------------------------------- */
 
 /*
  * Read and check vm->config. Return: -EPROTO it makes no sense; -ESTALE it changed all
@@ -210,8 +223,6 @@ int __must_check vmem_read_config(struct virtio_mem *vm);
 /* Read it, and set target and usable end. */
 int __must_check vmem_refresh_config(struct virtio_mem *vm);
 
-/* --- vmem_region.c -------------------------------------------------------- */
-
 /* Allocate zeroed frames for the driver's own state, and free them; NULL is allowed. */
 void *vmem_zalloc(struct mm *mm, size_t bytes);
 void vmem_free(struct mm *mm, void *ptr, size_t bytes);
@@ -220,7 +231,7 @@ void vmem_free(struct mm *mm, void *ptr, size_t bytes);
 int __must_check vmem_make_map(struct virtio_mem *vm);
 void vmem_free_map(struct virtio_mem *vm);
 
-/* Become the region's owner, and take over memory that an earlier driver left in mm. */
+/* Become the region's owner. Memory that an earlier driver left in mm is plugged then. */
 int __must_check vmem_own_region(struct virtio_mem *vm);
 
 /* --- vmem_worker.c -------------------------------------------------------- */
@@ -243,17 +254,11 @@ bool vmem_interrupted(const struct virtio_mem *vm);
 void vmem_unblocked(struct memory_owner *owner);
 
 /* Keep the reason of a failure for the status; @block is a memory block id. */
-void vmem_trouble(struct virtio_mem *vm, unsigned long block, const struct mm_failure *why);
+void vmem_note_failure(struct virtio_mem *vm, unsigned long block, const struct mm_failure *why);
 /* Print mm's last failure, "memory36: pfn 0x90a40 is Slab, cache x"; false: there was none. */
-bool vmem_mm_trouble_print(struct virtio_mem *vm, struct sink *out);
+bool vmem_print_mm_failure(struct virtio_mem *vm, struct sink *out);
 /* Print that, or the device's answer; false: there is no failure. */
-bool vmem_trouble_print(struct virtio_mem *vm, struct sink *out);
-
-/*
- * Bytes that the device has plugged: those that mm has, and those whose unplug is still
- * to come.
- */
-u64 vmem_plugged_bytes(const struct virtio_mem *vm);
+bool vmem_print_failure(struct virtio_mem *vm, struct sink *out);
 
 /* A size as text; one line may hold several. */
 struct vmem_size_text {
@@ -306,28 +311,19 @@ int __must_check vmem_restart(struct virtio_mem *vm);
  */
 int __must_check vmem_reconcile(struct virtio_mem *vm);
 
-/* --- vmem_grow.c ---------------------------------------------------------- */
+/* --- vmem_resize.c ---------------------------------------------------------- */
 
 /* Plug @want more pageblocks. -ENOSPC: the region has no room. */
 int __must_check vmem_grow(struct virtio_mem *vm, unsigned long want);
 
-/*
- * Block @i is in mm: this driver added it, or another device with memory in it did.
- * Only a block that hosts its own metadata belongs to this device alone, and only this
- * device can remove it.
- */
-void vmem_block_added(struct virtio_mem *vm, unsigned long i);
-
-/* Give mm the held pageblocks. */
-int __must_check vmem_give_held(struct virtio_mem *vm);
-
-/* --- vmem_shrink.c -------------------------------------------------------- */
+/* Give mm the reserved pageblocks. */
+int __must_check vmem_give_reserved(struct virtio_mem *vm);
 
 /* Unplug @want pageblocks. -EBUSY: not all of them could be emptied. */
 int __must_check vmem_shrink(struct virtio_mem *vm, unsigned long want);
 
-/* Unplug held pageblocks, as many as @want. */
-int __must_check vmem_drop_held(struct virtio_mem *vm, unsigned long want);
+/* Unplug reserved pageblocks, as many as @want. */
+int __must_check vmem_unplug_reserved(struct virtio_mem *vm, unsigned long want);
 
 /* Before the driver leaves: remove and unplug the blocks that are offline. */
 void vmem_drop_offline(struct virtio_mem *vm);

@@ -15,25 +15,29 @@ static const char *const answer_names[] = {
 	[VMEM_ERROR] = "error", [VMEM_LOST] = "lost",
 };
 
-/* Count the memory blocks of the region in one of the driver's states. */
-static unsigned long count_blocks(const struct vmem_map *map, enum vmem_block_state state)
+static void print_blocks(const struct vmem_map *map, struct sink *out)
 {
-	unsigned long nr = 0;
+	unsigned long added = 0, shared = 0;
 
-	for (unsigned long i = 0; i < map->nr_blocks; i++)
-		nr += READ_ONCE(map->block[i].state) == state;
-	return nr;
+	for (unsigned long i = 0; i < map->nr_blocks; i++) {
+		const struct memory_block_info info = vmem_info(map, i);
+
+		added += info.removable;
+		shared += !info.removable && info.state != MEM_BLOCK_ABSENT;
+	}
+	sink_printf(out, "  memory blocks: %lu added, %lu shared with boot memory, %lu absent\n",
+		added, shared, map->nr_blocks - added - shared);
 }
 
 static void print_sizes(const struct virtio_mem *vm, struct sink *out)
 {
-	const u64 held = pb_to_bytes(READ_ONCE(vm->map.nr_held));
+	const u64 reserved = pb_to_bytes(READ_ONCE(vm->map.nr_reserved));
 
 	sink_printf(out, "  requested %s, plugged %s",
 		    vmem_size_text(vm->config.requested_size).text,
-		    vmem_size_text(vmem_plugged_bytes(vm)).text);
-	if (held)
-		sink_printf(out, " (%s of it not in use)", vmem_size_text(held).text);
+		    vmem_size_text(pb_to_bytes(vmem_nr_at_device(vm))).text);
+	if (reserved)
+		sink_printf(out, " (%s of it not in use)", vmem_size_text(reserved).text);
 	sink_printf(out, ", usable %s\n", vmem_size_text(vm->config.usable_region_size).text);
 }
 
@@ -59,13 +63,10 @@ static void print_device(struct virtio_mem *vm, struct sink *out)
 		    vmem_size_text(pb_to_bytes(vm->map.granule)).text, vm->vdev->where,
 		    virtio_is_broken(vm->vdev) ? ", given up" : "");
 	print_sizes(vm, out);
-	sink_printf(out, "  memory blocks: %lu added, %lu shared with boot memory, %lu absent\n",
-		    count_blocks(&vm->map, VMEM_BLOCK_ADDED),
-		    count_blocks(&vm->map, VMEM_BLOCK_SHARED),
-		    count_blocks(&vm->map, VMEM_BLOCK_ABSENT));
+	print_blocks(&vm->map, out);
 	print_requests(vm, out);
 	sink_puts(out, "  last failure: ");
-	if (!vmem_trouble_print(vm, out))
+	if (!vmem_print_failure(vm, out))
 		sink_puts(out, "none");
 	sink_puts(out, "\n");
 }
@@ -127,7 +128,7 @@ static int reset_device(struct virtio_mem *vm, enum vmem_reset how, struct sink 
 		return -EIO;
 	}
 	sink_printf(out, "%s: reset, plugged %s\n", vm->name,
-		    vmem_size_text(vmem_plugged_bytes(vm)).text);
+		    vmem_size_text(pb_to_bytes(vmem_nr_at_device(vm))).text);
 	return 0;
 }
 

@@ -26,40 +26,35 @@ u64 vmem_run_mask(const struct vmem_map *map, unsigned long i, const struct vmem
 	return vmem_mask(map, i, run->start, run->start + run->nr);
 }
 
-void vmem_mark_held(struct vmem_map *map, const struct vmem_run *run)
+void vmem_reserve_mask(struct vmem_map *map, unsigned long i, u64 mask)
 {
-	for (unsigned long i = vmem_index(map, run->start);
-	     i < map->nr_blocks && vmem_block_start(map, i) < run->start + run->nr; i++)
-		map->block[i].held |= vmem_run_mask(map, i, run);
-	WRITE_ONCE(map->nr_held, map->nr_held + run->nr);
+	map->block[i].reserved |= mask;
+	WRITE_ONCE(map->nr_reserved, map->nr_reserved + hweight64(mask));
 }
 
-void vmem_mark_gone(struct vmem_map *map, const struct vmem_run *run)
+void vmem_unreserve_mask(struct vmem_map *map, unsigned long i, u64 mask)
 {
-	for (unsigned long i = vmem_index(map, run->start);
-	     i < map->nr_blocks && vmem_block_start(map, i) < run->start + run->nr; i++)
-		map->block[i].held &= ~vmem_run_mask(map, i, run);
-	WRITE_ONCE(map->nr_held, map->nr_held - run->nr);
+	map->block[i].reserved &= ~mask;
+	WRITE_ONCE(map->nr_reserved, map->nr_reserved - hweight64(mask));
 }
 
-void vmem_mark_plugged(struct vmem_map *map, unsigned long i, u64 mask)
-{
-	const unsigned int nr = hweight64(mask);
+/* For each memory block @i that @run touches. */
+#define for_each_run_block(i, map, run)                           \
+	for (unsigned long i = vmem_index(map, (run)->start);     \
+	     i < (map)->nr_blocks &&                              \
+	     vmem_block_start(map, i) < (run)->start + (run)->nr; \
+	     i++)
 
-	map->block[i].held &= ~mask;
-	map->block[i].plugged |= mask;
-	WRITE_ONCE(map->nr_held, map->nr_held - nr);
-	WRITE_ONCE(map->nr_plugged, map->nr_plugged + nr);
+void vmem_reserve(struct vmem_map *map, const struct vmem_run *run)
+{
+	for_each_run_block(i, map, run)
+		vmem_reserve_mask(map, i, vmem_run_mask(map, i, run));
 }
 
-void vmem_mark_taken(struct vmem_map *map, unsigned long i, u64 mask)
+void vmem_unreserve(struct vmem_map *map, const struct vmem_run *run)
 {
-	const unsigned int nr = hweight64(mask);
-
-	map->block[i].plugged &= ~mask;
-	map->block[i].held |= mask;
-	WRITE_ONCE(map->nr_plugged, map->nr_plugged - nr);
-	WRITE_ONCE(map->nr_held, map->nr_held + nr);
+	for_each_run_block(i, map, run)
+		vmem_unreserve_mask(map, i, vmem_run_mask(map, i, run));
 }
 
 void vmem_forget_refusals(struct vmem_map *map)
@@ -69,22 +64,14 @@ void vmem_forget_refusals(struct vmem_map *map)
 }
 
 /* Unplugged pageblocks of block @i that the device allows to plug and mm may take. */
-static u64 room_in(const struct vmem_map *map, unsigned long i)
+static u64 room_in(const struct vmem_map *map, unsigned long i,
+		   const struct memory_block_info *info)
 {
 	const struct vmem_block *b = &map->block[i];
 
 	if (b->refusals >= VMEM_MAX_REFUSALS)
 		return 0;
-	return vmem_mask(map, i, map->start, map->usable_end) & ~(b->plugged | b->held);
-}
-
-unsigned long vmem_capacity(const struct vmem_map *map)
-{
-	unsigned long sum = map->nr_plugged + map->nr_held;
-
-	for (unsigned long i = 0; i < map->nr_blocks; i++)
-		sum += hweight64(room_in(map, i));
-	return sum;
+	return vmem_mask(map, i, map->start, map->usable_end) & ~(info->plugged | b->reserved);
 }
 
 /* --- runs ----------------------------------------------------------------- */
@@ -162,14 +149,6 @@ static bool run_add(struct run_list *list, unsigned long start, unsigned long nr
 	return true;
 }
 
-/* Find the lowest run of ones in @mask; @bit: its lowest bit. Return: its length. */
-static unsigned int low_run(u64 mask, unsigned int *bit)
-{
-	*bit = __ffs(mask);
-	mask >>= *bit;
-	return mask == ~0UL ? 64 : __ffz(mask);
-}
-
 /* Find the highest run of ones; @bit: its lowest bit. Return: its length. */
 static unsigned int high_run(u64 mask, unsigned int *bit)
 {
@@ -184,13 +163,12 @@ static unsigned int high_run(u64 mask, unsigned int *bit)
 /* Add runs of block @i, lowest first. Return: false when full. */
 static bool add_low(struct run_list *list, unsigned long base, u64 mask)
 {
-	while (mask && list->left) {
-		unsigned int bit;
-		unsigned long nr = low_run(mask, &bit);
+	for_each_run(part, mask) {
+		const unsigned long nr = min((unsigned long)hweight64(part), list->left);
 
-		mask &= ~((~0UL >> (64 - nr)) << bit);
-		nr = min(min(nr, list->left), list->max_run);
-		if (!run_add(list, base + bit, nr))
+		if (!nr)
+			break;
+		if (!run_add(list, base + __ffs(part), min(nr, list->max_run)))
 			return false;
 	}
 	return true;
@@ -221,25 +199,27 @@ unsigned int vmem_plan_plug(const struct vmem_map *map, unsigned long want,
 		const bool absent = pass == 1;
 
 		for (unsigned long i = 0; i < map->nr_blocks && list.left; i++) {
-			if ((map->block[i].state == VMEM_BLOCK_ABSENT) != absent)
+			const struct memory_block_info info = vmem_info(map, i);
+
+			if ((info.state == MEM_BLOCK_ABSENT) != absent)
 				continue;
-			/* First add what is held of an absent block, as a whole. */
-			if (absent && map->block[i].held)
+			/* First add what is reserved of an absent block, as a whole. */
+			if (absent && map->block[i].reserved)
 				continue;
-			if (!add_low(&list, vmem_block_start(map, i), room_in(map, i)))
+			if (!add_low(&list, vmem_block_start(map, i), room_in(map, i, &info)))
 				return runs_merge(&list);
 		}
 	}
 	return runs_merge(&list);
 }
 
-unsigned int vmem_plan_held(const struct vmem_map *map, unsigned long want,
-			    struct vmem_run *runs, unsigned int max)
+unsigned int vmem_plan_reserved(const struct vmem_map *map, unsigned long want,
+				struct vmem_run *runs, unsigned int max)
 {
 	struct run_list list = { runs, 0, max, map->max_run, want };
 
 	for (unsigned long i = map->nr_blocks; i-- > 0 && list.left;) {
-		if (!add_high(&list, vmem_block_start(map, i), map->block[i].held))
+		if (!add_high(&list, vmem_block_start(map, i), map->block[i].reserved))
 			break;
 	}
 	return list.nr;
@@ -255,12 +235,13 @@ static u32 used_in(const struct vmem_map *map, unsigned long i, u64 mask)
 void vmem_map_scan(struct vmem_map *map)
 {
 	for (unsigned long i = 0; i < map->nr_blocks; i++) {
+		const struct memory_block_info info = vmem_info(map, i);
 		struct vmem_block *b = &map->block[i];
 
 		b->skip = 0;
 		b->stays = false;
-		if (b->state == VMEM_BLOCK_ADDED)
-			b->used = used_in(map, i, b->plugged);
+		if (info.removable)
+			b->used = used_in(map, i, info.plugged);
 	}
 }
 
@@ -274,10 +255,17 @@ static int by_id(const void *a, const void *b)
 /* A sort key that puts the emptiest first, and the highest among equals. */
 #define KEY_USED_SHIFT 40
 
-static bool can_remove(const struct vmem_block *b, enum vmem_effort effort)
+/* Pageblocks that are unplugged if block @i is removed; 0 if it cannot be. */
+static unsigned int removal_yields(const struct vmem_map *map, unsigned long i,
+				   enum vmem_effort effort)
 {
-	return b->state == VMEM_BLOCK_ADDED && !b->stays && !b->skip && !b->held &&
-	       (effort == VMEM_ANY || b->used == 0);
+	const struct vmem_block *b = &map->block[i];
+	struct memory_block_info info;
+
+	if (b->stays || b->skip || b->reserved || (effort == VMEM_FREE && b->used))
+		return 0;
+	info = vmem_info(map, i);
+	return info.removable ? hweight64(info.plugged) : 0;
 }
 
 /* Pick empty blocks from the top, as many as wanted. Return: number of ids. */
@@ -286,9 +274,9 @@ static unsigned long pick_empty(struct vmem_map *map, unsigned long want)
 	unsigned long nr = 0;
 
 	for (unsigned long i = map->nr_blocks; i-- > 0 && want;) {
-		const unsigned long pbs = hweight64(map->block[i].plugged);
+		const unsigned long pbs = removal_yields(map, i, VMEM_FREE);
 
-		if (!can_remove(&map->block[i], VMEM_FREE) || pbs > want)
+		if (!pbs || pbs > want)
 			continue;
 		want -= pbs;
 		map->ids[nr++] = map->first_block + i;
@@ -302,7 +290,7 @@ static unsigned long pick_emptiest(struct vmem_map *map, unsigned long want)
 	unsigned long nr = 0, kept = 0;
 
 	for (unsigned long i = 0; i < map->nr_blocks; i++) {
-		if (can_remove(&map->block[i], VMEM_ANY))
+		if (removal_yields(map, i, VMEM_ANY))
 			map->ids[nr++] = ((unsigned long)map->block[i].used << KEY_USED_SHIFT) +
 					 map->nr_blocks - 1 - i;
 	}
@@ -310,7 +298,7 @@ static unsigned long pick_emptiest(struct vmem_map *map, unsigned long want)
 	for (unsigned long n = 0; n < nr && want; n++) {
 		const unsigned long i =
 			map->nr_blocks - 1 - (map->ids[n] & ((1UL << KEY_USED_SHIFT) - 1));
-		const unsigned long pbs = hweight64(map->block[i].plugged);
+		const unsigned long pbs = removal_yields(map, i, VMEM_ANY);
 
 		if (pbs > want)
 			continue;
@@ -329,17 +317,20 @@ unsigned long vmem_plan_blocks(struct vmem_map *map, unsigned long want, enum vm
 	return nr;
 }
 
-/* Granules of a block that can be unplugged while the block stays. */
-static u64 loose(const struct vmem_map *map, unsigned long i)
+/* The granule of a block that holds its pageblock @b. */
+static u64 granule_mask(const struct vmem_map *map, unsigned int b)
 {
-	const struct vmem_block *b = &map->block[i];
-	u64 mask = b->plugged & ~b->skip;
+	return (~0UL >> (64 - map->granule)) << (b & ~(map->granule - 1));
+}
 
-	if (b->state == VMEM_BLOCK_ADDED) {
-		const unsigned int first = b->host & ~(map->granule - 1);
+/* Granules of a block that can be unplugged while the block stays. */
+static u64 removable(const struct vmem_map *map, unsigned long i)
+{
+	const struct memory_block_info info = vmem_info(map, i);
+	u64 mask = info.plugged & ~map->block[i].skip;
 
-		mask &= ~((~0UL >> (64 - map->granule)) << first);
-	}
+	if (info.header)
+		mask &= ~granule_mask(map, __ffs(info.header));
 	return mask;
 }
 
@@ -355,7 +346,7 @@ static unsigned int class_of(const struct vmem_map *map, unsigned long i, u64 gr
 }
 
 /*
- * Call fn for every loose granule of the class, from the top, until it returns
+ * Call fn for every removable granule of the class, from the top, until it returns
  * false.
  */
 struct granule_walk {
@@ -370,13 +361,12 @@ struct granule_walk {
 static void walk_granules(struct granule_walk *walk)
 {
 	const struct vmem_map *map = walk->map;
-	const u64 ones = ~0UL >> (64 - map->granule);
 
 	for (unsigned long i = map->nr_blocks; i-- > 0;) {
-		u64 mask = loose(map, i);
+		u64 mask = removable(map, i);
 
 		while (mask) {
-			const u64 g = ones << (__fls(mask) & ~(map->granule - 1));
+			const u64 g = granule_mask(map, __fls(mask));
 
 			mask &= ~g;
 			if (!walk->fn(walk, i, g))

@@ -13,42 +13,29 @@
  *
  * Every pageblock of the region is in one of three states:
  *
- *              PLUG acked                 given to mm
- *   unplugged -----------> held (plugged at  ----------> plugged
- *        ^                 the device, but  <----------
- *        |  UNPLUG acked   not mm's)         taken from mm
+ *              PLUG acked                     given to mm
+ *   unplugged -----------> reserved (plugged at ----------> plugged
+ *        ^                 the device, but not  <----------
+ *        |  UNPLUG acked   mm's)                 taken from mm
  *        +--------------------+
+ *
+ * mm knows which pageblocks are plugged, and the plan asks it: memory_block_info(). The
+ * driver keeps only what mm does not know: which pageblocks are reserved.
  */
-#include "lib/types.h"
-#include "mm/page.h"
-
-/* A memory block of the region, from the driver's side. */
-enum vmem_block_state {
-	VMEM_BLOCK_ABSENT,  /* not added: mm knows nothing of it */
-	VMEM_BLOCK_ADDED,   /* added by this driver, removed when its last granule goes */
-	VMEM_BLOCK_SHARED,  /* shared with boot memory or another device: this driver
-			     * must not remove it */
-	NR_VMEM_BLOCK_STATES
-};
+#include "mm/memory_hotplug.h"
 
 /**
  * struct vmem_block - one memory block; bit b of a mask is its pageblock b
- * @plugged: plugged at the device, and given to mm
- * @held: plugged at the device, but not given to mm
+ * @reserved: plugged at the device, but not mm's
  * @skip: could not be emptied in this round
  * @stays: the block as a whole could not be emptied in this round
  * @used: frames in use, as vmem_map_scan() found them
- * @state: enum vmem_block_state
  * @refusals: how often in a row mm did not take plugged memory of the block
- * @host: if ADDED: the pageblock with the block's metadata
  */
 struct vmem_block {
-	u64 plugged;
-	u64 held;
+	u64 reserved;
 	u64 skip;
 	u32 used;
-	u8 state;
-	u8 host;
 	u8 refusals;
 	bool stays;
 };
@@ -68,11 +55,12 @@ struct vmem_run {
  * @usable_end: the end of what the device allows to be plugged now, whole granules
  * @granule: in pageblocks, a power of two up to 64
  * @max_run: the most pageblocks of one request, whole granules
- * @nr_plugged, @nr_held: sums over the blocks; other threads read them, too
+ * @nr_reserved: sum over the blocks; other threads read it, too
  * @first_block: memory block id of block[0]
+ * @info: what mm knows of a memory block, by its id
  * @used: frames in use in pageblocks (@mask) of the memory block that starts at pageblock
  *	@start; 0 if no frame would have to move
- * @ctx: @used's argument
+ * @ctx: the argument of both
  * @ids: nr_blocks entries; the ids that vmem_plan_blocks() chose
  */
 struct vmem_map {
@@ -81,10 +69,10 @@ struct vmem_map {
 	unsigned long usable_end;
 	unsigned int granule;
 	unsigned long max_run;
-	unsigned long nr_plugged;
-	unsigned long nr_held;
+	unsigned long nr_reserved;
 	unsigned long first_block;
 	unsigned long nr_blocks;
+	struct memory_block_info (*info)(void *ctx, unsigned long block);
 	u32 (*used)(void *ctx, unsigned long start, u64 mask);
 	void *ctx;
 	struct vmem_block *block;
@@ -112,10 +100,16 @@ static inline u64 pb_to_bytes(unsigned long pb)
 	return (u64)pb * PAGEBLOCK_SIZE;
 }
 
+/* The id of the memory block that a pageblock lies in. */
+static inline unsigned long pb_to_block(unsigned long pb)
+{
+	return pb / PAGEBLOCKS_PER_SECTION;
+}
+
 /* Index of the memory block that a pageblock of the region lies in. */
 static inline unsigned long vmem_index(const struct vmem_map *map, unsigned long pb)
 {
-	return pb / PAGEBLOCKS_PER_SECTION - map->first_block;
+	return pb_to_block(pb) - map->first_block;
 }
 
 /* First pageblock of memory block @i. */
@@ -131,17 +125,22 @@ u64 vmem_mask(const struct vmem_map *map, unsigned long i, unsigned long start,
 /* The part of @run in block @i. */
 u64 vmem_run_mask(const struct vmem_map *map, unsigned long i, const struct vmem_run *run);
 
-/* Move pageblocks from one state to the other; they must be in the first. */
-void vmem_mark_held(struct vmem_map *map, const struct vmem_run *run); /* from unplugged */
-void vmem_mark_gone(struct vmem_map *map, const struct vmem_run *run); /* held to unplugged */
-void vmem_mark_plugged(struct vmem_map *map, unsigned long i, u64 mask); /* held to plugged */
-void vmem_mark_taken(struct vmem_map *map, unsigned long i, u64 mask);	 /* plugged to held */
+/* What mm knows of memory block @i. */
+static inline struct memory_block_info vmem_info(const struct vmem_map *map, unsigned long i)
+{
+	return map->info(map->ctx, map->first_block + i);
+}
+
+/* Pageblocks become reserved: the device has plugged them, or mm has given them up. */
+void vmem_reserve(struct vmem_map *map, const struct vmem_run *run);
+/* They are no longer: the device has unplugged them, or mm has taken them. */
+void vmem_unreserve(struct vmem_map *map, const struct vmem_run *run);
+/* The same for pageblocks of block @i. */
+void vmem_reserve_mask(struct vmem_map *map, unsigned long i, u64 mask);
+void vmem_unreserve_mask(struct vmem_map *map, unsigned long i, u64 mask);
 
 /* Forget mm's refusals, so that every block may be tried again. */
 void vmem_forget_refusals(struct vmem_map *map);
-
-/* The most pageblocks that could be plugged, those already plugged included. */
-unsigned long vmem_capacity(const struct vmem_map *map);
 
 /**
  * vmem_plan_plug() - where the next pageblocks should come from
@@ -156,11 +155,11 @@ unsigned int vmem_plan_plug(const struct vmem_map *map, unsigned long want,
 			    struct vmem_run *runs, unsigned int max);
 
 /**
- * vmem_plan_held() - runs of held pageblocks, from the top
+ * vmem_plan_reserved() - runs of reserved pageblocks, from the top
  * @want: the most pageblocks, whole granules
  */
-unsigned int vmem_plan_held(const struct vmem_map *map, unsigned long want,
-			    struct vmem_run *runs, unsigned int max);
+unsigned int vmem_plan_reserved(const struct vmem_map *map, unsigned long want,
+				struct vmem_run *runs, unsigned int max);
 
 /* Start a round of unplugging: skip nothing, and count the frames in use again. */
 void vmem_map_scan(struct vmem_map *map);

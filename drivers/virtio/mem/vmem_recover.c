@@ -6,8 +6,8 @@
  *
  *   driver \ device   plugged                  unplugged
  *   mm's              -                        report, plug again: its content is lost
- *   held              unplug it                it is gone
- *   unplugged         hold it, and unplug it   -
+ *   reserved          unplug it                it is gone
+ *   unplugged         reserve and unplug it    -
  *
  * Spec: virtio 1.2, section 5.15.6 (STATE).
  */
@@ -36,18 +36,18 @@ int vmem_restart(struct virtio_mem *vm)
 
 enum belief {
 	BELIEF_UNPLUGGED,
-	BELIEF_HELD, /* plugged at the device, but not given to mm */
-	BELIEF_MM,   /* plugged, and given to mm */
+	BELIEF_RESERVED, /* plugged at the device, but not given to mm */
+	BELIEF_MM,	 /* plugged, and given to mm */
 };
 
 static enum belief belief_of(const struct vmem_map *map, unsigned long pb)
 {
-	const struct vmem_block *b = &map->block[vmem_index(map, pb)];
+	const unsigned long i = vmem_index(map, pb);
 	const u64 bit = BIT(pb % PAGEBLOCKS_PER_SECTION);
 
-	if (b->plugged & bit)
-		return BELIEF_MM;
-	return b->held & bit ? BELIEF_HELD : BELIEF_UNPLUGGED;
+	if (map->block[i].reserved & bit)
+		return BELIEF_RESERVED;
+	return vmem_info(map, i).plugged & bit ? BELIEF_MM : BELIEF_UNPLUGGED;
 }
 
 /* The run of granules from @start on with the same belief, at most @max pageblocks. */
@@ -98,13 +98,13 @@ static int settle_run(struct virtio_mem *vm, const struct vmem_run *run, bool pl
 			return plug_again(vm, pfn_to_phys(pb_to_pfn(run->start)),
 					  pb_to_bytes(run->nr));
 		break;
-	case BELIEF_HELD:
+	case BELIEF_RESERVED:
 		if (!plugged)
-			vmem_mark_gone(&vm->map, run);
+			vmem_unreserve(&vm->map, run);
 		break;
 	case BELIEF_UNPLUGGED:
 		if (plugged)
-			vmem_mark_held(&vm->map, run);
+			vmem_reserve(&vm->map, run);
 		break;
 	}
 	return 0;
@@ -169,5 +169,5 @@ int vmem_reconcile(struct virtio_mem *vm)
 		vm->unsure = true;
 		return ret;
 	}
-	return vmem_drop_held(vm, vm->map.nr_held);
+	return vmem_unplug_reserved(vm, vm->map.nr_reserved);
 }

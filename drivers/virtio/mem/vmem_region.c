@@ -1,17 +1,131 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A virtio-mem device's region as mm sees it: its owner, its bounds, and the initial
- * states of its memory blocks.
+ * What a virtio-mem device says of itself, in its configuration, which is untrusted; and
+ * its region as mm knows it: bounds and owner.
  *
- * Compare with: Linux virtio_mem_init_hotplug().
+ * Spec: virtio 1.2, section 5.15.4. Compare with: Linux virtio_mem_init_hotplug().
  */
 #define pr_fmt(fmt) "virtio_mem: " fmt
 #include "drivers/virtio/mem/virtio_mem.h"
 #include "arch/machine.h"
 #include "kernel/printk.h"
+#include "kernel/trace/trace.h"
 #include "lib/bitops.h"
 #include "lib/errno.h"
+#include "mm/layout.h"
 #include "mm/page_alloc.h"
+
+/* --- the configuration ------------------------------------------------------- */
+
+#define BLOCK_MAX \
+	(1UL << SECTION_SHIFT) /* of the device; a memory block holds whole ones */
+
+/* Limits for the launcher, so that it starts no device that this driver refuses. */
+static const struct layout_row limits[] __table("ebb_layout") = {
+	{ "VIRTIO_MEM_BLOCK_MAX", BLOCK_MAX },
+};
+
+static const struct virtio_config_field config_fields[] = {
+	{ offsetof(struct virtio_mem_config, block_size), 8 },
+	{ offsetof(struct virtio_mem_config, addr), 8 },
+	{ offsetof(struct virtio_mem_config, region_size), 8 },
+	{ offsetof(struct virtio_mem_config, usable_region_size), 8 },
+	{ offsetof(struct virtio_mem_config, plugged_size), 8 },
+	{ offsetof(struct virtio_mem_config, requested_size), 8 },
+	{ 0, 0 },
+};
+
+/* Check that the configuration makes sense. Return: NULL, or what is wrong. */
+static const char *config_fault(const struct virtio_mem_config *c)
+{
+	if (!IS_POWER_OF_2(c->block_size) || c->block_size < PAGE_SIZE)
+		return "the block size is not a power of two of at least 4 KiB";
+	if (c->block_size > BLOCK_MAX)
+		return "blocks larger than 128 MiB are not supported: start it with smaller blocks";
+	if (!IS_ALIGNED(c->addr | c->region_size, c->block_size))
+		return "the region is not aligned to its block size";
+	if (c->region_size == 0 || c->addr + c->region_size < c->addr)
+		return "the region is empty or wraps around";
+	if (c->usable_region_size > c->region_size)
+		return "the usable size exceeds the region";
+	if (c->plugged_size > c->region_size)
+		return "the plugged size exceeds the region";
+	return NULL;
+}
+
+static bool same_region(const struct virtio_mem_config *a, const struct virtio_mem_config *b)
+{
+	return a->block_size == b->block_size && a->addr == b->addr &&
+	       a->region_size == b->region_size;
+}
+
+int vmem_read_config(struct virtio_mem *vm)
+{
+	struct virtio_mem_config config = {};
+	const char *fault;
+	const int ret = virtio_read_config(vm->vdev, config_fields, &config);
+
+	if (ret == -EAGAIN)
+		return -ESTALE;
+	if (ret) {
+		virtio_broken(vm->vdev, "has too short a configuration");
+		return ret;
+	}
+	fault = config_fault(&config);
+	if (!fault && vm->fixed.block_size && !same_region(&config, &vm->fixed))
+		fault = "the region moved";
+	if (fault) {
+		virtio_broken(vm->vdev, "configuration: %s", fault);
+		return -EPROTO;
+	}
+	vm->config = config;
+	return 0;
+}
+
+/* The end of the usable region, in whole granules from its start. */
+static unsigned long usable_end(const struct virtio_mem *vm)
+{
+	const phys_addr_t end = vm->fixed.addr + vm->config.usable_region_size;
+	const unsigned long pb = ALIGN_DOWN(end / PAGEBLOCK_SIZE, (u64)vm->map.granule);
+
+	return max(vm->map.start, min(pb, vm->map.end));
+}
+
+/* Warn if driver and device disagree about the plugged size, once for each size. */
+static void check_plugged(struct virtio_mem *vm)
+{
+	const u64 ours = pb_to_bytes(vmem_nr_at_device(vm));
+	const u64 theirs = vm->config.plugged_size;
+
+	if (vm->unsure)
+		return; /* the driver asks the device anyway */
+	if (theirs != ours && vm->last_report.mismatch != theirs)
+		pr_warn_ratelimited(&vm->vdev->log,
+			"%s: the device has %lu MiB plugged, the driver %lu MiB",
+			vm->name, theirs >> 20, ours >> 20);
+	vm->last_report.mismatch = theirs == ours ? ~0UL : theirs;
+}
+
+int vmem_refresh_config(struct virtio_mem *vm)
+{
+	const u64 granule = pb_to_bytes(vm->map.granule);
+	const u64 requested = vm->config.requested_size;
+	const int ret = vmem_read_config(vm);
+
+	if (ret)
+		return ret;
+	if (vm->config.requested_size != requested)
+		vmem_forget_refusals(&vm->map);
+	vm->map.usable_end = usable_end(vm);
+	vm->target = vm->config.requested_size / granule * vm->map.granule;
+	trace_emit(TRACE_VMEM_CONFIG, .pfn = vm->config.requested_size >> PAGE_SHIFT,
+		   .count = (u32)(vm->config.plugged_size >> PAGE_SHIFT),
+		   .flags = (u8)vm->id);
+	check_plugged(vm);
+	return 0;
+}
+
+/* --- the region --------------------------------------------------------------- */
 
 void *vmem_zalloc(struct mm *mm, size_t bytes)
 {
@@ -31,20 +145,26 @@ void vmem_free(struct mm *mm, void *ptr, size_t bytes)
 			   order_of(DIV_ROUND_UP(bytes, PAGE_SIZE)));
 }
 
+static struct memory_block_info vmem_ask_mm(void *ctx, unsigned long block)
+{
+	const struct virtio_mem *vm = ctx;
+
+	return memory_block_info(vm->mm, block, &vm->owner);
+}
+
 static void vmem_describe(struct memory_owner *owner, unsigned long pfn, struct sink *out)
 {
 	const struct virtio_mem *vm = container_of(owner, struct virtio_mem, owner);
 	const struct vmem_map *map = &vm->map;
-	const unsigned long pb = pfn_to_pb(pfn);
-	const struct vmem_block *b;
+	const unsigned long pb = pfn_to_pb(pfn), i = vmem_index(map, pb);
+	const u64 bit = BIT(pageblock_index(pfn));
 	const char *state = "unplugged";
 
 	if (pb < map->start || pb >= map->end)
 		return;
-	b = &map->block[vmem_index(map, pb)];
-	if (b->plugged & BIT(pageblock_index(pfn)))
+	if (vmem_info(map, i).plugged & bit)
 		state = "plugged";
-	else if (b->held & BIT(pageblock_index(pfn)))
+	else if (map->block[i].reserved & bit)
 		state = "plugged at the device, not in use";
 	sink_printf(out, "%s granule %lu, %s", vm->name, (pb - map->start) / map->granule, state);
 }
@@ -105,6 +225,7 @@ int vmem_make_map(struct virtio_mem *vm)
 		return ret;
 	map->first_block = map->start / PAGEBLOCKS_PER_SECTION;
 	map->nr_blocks = DIV_ROUND_UP(map->end, PAGEBLOCKS_PER_SECTION) - map->first_block;
+	map->info = vmem_ask_mm;
 	map->used = vmem_used;
 	map->ctx = vm;
 	map->block = vmem_zalloc(vm->mm, blocks_bytes(map));
@@ -121,32 +242,9 @@ void vmem_free_map(struct virtio_mem *vm)
 	vmem_free(vm->mm, vm->map.block, blocks_bytes(&vm->map));
 }
 
-/*
- * Find the state of memory block @i of the region. A previous driver of this device has
- * plugged the mapped parts of the region; take them over, in blocks that it added and in
- * blocks shared with boot memory.
- */
-static void find_block(struct virtio_mem *vm, unsigned long i)
-{
-	const unsigned long pfn = pb_to_pfn(vmem_block_start(&vm->map, i));
-	const struct mem_section *s;
-	u64 mask = 0;
-
-	pfn_walk_begin();
-	s = walk_section(vm->mm, pfn);
-	if (s)
-		mask = vmem_mask(&vm->map, i, vm->map.start, vm->map.end) & ~READ_ONCE(s->unmapped);
-	pfn_walk_end();
-	if (!s)
-		return;
-	vmem_block_added(vm, i);
-	WRITE_ONCE(vm->map.nr_held, vm->map.nr_held + hweight64(mask));
-	vmem_mark_plugged(&vm->map, i, mask);
-}
-
 int vmem_own_region(struct virtio_mem *vm)
 {
-	struct mm_failure why = { .pfn = PFN_NONE };
+	struct mm_failure why;
 	int ret;
 
 	vm->owner.name = vm->name;
@@ -165,7 +263,5 @@ int vmem_own_region(struct virtio_mem *vm)
 		pr_err("%s: its region cannot be used: %s", vm->name, text);
 		return ret;
 	}
-	for (unsigned long i = 0; i < vm->map.nr_blocks; i++)
-		find_block(vm, i);
 	return 0;
 }

@@ -1,19 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The worker of a virtio-mem device: rounds that move towards the size that the device
- * wants, and one line in the log for each outcome.
+ * The worker of a virtio-mem device.
  *
- * Each device has a worker thread, because a round may wait for the device and for pages
- * to move. A round reads the wanted size and gets as close as it can; a changed
- * configuration ends the round, and the next begins at once.
+ * The device says how much memory it wants plugged (its requested size). The driver
+ * follows, as far as it can, in rounds. Each device has one worker thread, because a round
+ * may wait for the device and for pages to move; and because only the worker changes the
+ * driver's state, that state needs no lock.
  *
- *         +--> read config --> drop or give what is held --> shrink / grow --+
- *         |                                                                  |
- *         +---- config interrupt; after a failure: mm says that what stood --+
- *               in the way may be gone, or back-off (BUSY, no room to move)
+ *      +--> read the configuration
+ *      |        |
+ *      |    shrink: unplug what is reserved, then take memory from mm and unplug it
+ *      |    or grow: give mm what is reserved, then plug more and give it to mm
+ *      |        |
+ *      |    log the outcome, if it differs from the last
+ *      |        |
+ *      +--- sleep
  *
- * If a device was given up, the worker first restarts it and asks what it has plugged:
- * vmem_recover.c. It retries that with the same back-off, and after a config interrupt.
+ * The worker sleeps until
+ *   - the device changes its configuration. That also ends a running round between two
+ *     steps, and the next round begins at once;
+ *   - after a failure: mm says that the obstacle may be gone (vmem_unblocked()), or the
+ *     back-off is over, because nothing announces that a device is no longer busy or that
+ *     there is room to move pages to;
+ *   - a user asks for a reset, or the driver leaves.
+ *
+ * A round may also begin with a device that was given up: the worker restarts it and asks
+ * what it has plugged (vmem_recover.c). It retries that with the same back-off, and after
+ * a configuration interrupt. A worker that wakes up for any other reason than its device
+ * first asks the device a question, because a device whose process has ended gives no
+ * other sign.
  *
  * Compare with: Linux virtio_mem_run_wq().
  */
@@ -27,32 +42,32 @@
 
 /* --- why it does not work ------------------------------------------------- */
 
-void vmem_trouble(struct virtio_mem *vm, unsigned long block, const struct mm_failure *why)
+void vmem_note_failure(struct virtio_mem *vm, unsigned long block, const struct mm_failure *why)
 {
 	spin_lock(&vm->lock);
-	vm->trouble = *why;
-	vm->trouble_block = block;
-	vm->trouble_set = true;
+	vm->last_failure.why = *why;
+	vm->last_failure.block = block;
+	vm->last_failure.set = true;
 	spin_unlock(&vm->lock);
 }
 
-static void trouble_clear(struct virtio_mem *vm)
+static void forget_failure(struct virtio_mem *vm)
 {
 	spin_lock(&vm->lock);
-	vm->trouble_set = false;
+	vm->last_failure.set = false;
 	spin_unlock(&vm->lock);
 }
 
-bool vmem_mm_trouble_print(struct virtio_mem *vm, struct sink *out)
+bool vmem_print_mm_failure(struct virtio_mem *vm, struct sink *out)
 {
 	struct mm_failure why;
 	unsigned long block;
 	bool set;
 
 	spin_lock(&vm->lock);
-	set = vm->trouble_set;
-	why = vm->trouble;
-	block = vm->trouble_block;
+	set = vm->last_failure.set;
+	why = vm->last_failure.why;
+	block = vm->last_failure.block;
 	spin_unlock(&vm->lock);
 	if (set) {
 		sink_printf(out, "memory%lu: ", block);
@@ -71,12 +86,12 @@ static void print_no_room(struct virtio_mem *vm, struct sink *out)
 		if (map->block[i].refusals < VMEM_MAX_REFUSALS)
 			continue;
 		sink_puts(out, ", where mm does not refuse: ");
-		vmem_mm_trouble_print(vm, out);
+		vmem_print_mm_failure(vm, out);
 		return;
 	}
 }
 
-bool vmem_trouble_print(struct virtio_mem *vm, struct sink *out)
+bool vmem_print_failure(struct virtio_mem *vm, struct sink *out)
 {
 	const int result = READ_ONCE(vm->result);
 
@@ -90,7 +105,7 @@ bool vmem_trouble_print(struct virtio_mem *vm, struct sink *out)
 		print_no_room(vm, out);
 	else if (vm->unsure)
 		sink_puts(out, "memory in use is not plugged at the device");
-	else if (vmem_mm_trouble_print(vm, out))
+	else if (vmem_print_mm_failure(vm, out))
 		return true;
 	else if (result)
 		sink_puts(out, "the device is busy");
@@ -116,7 +131,7 @@ static int clear_leftovers(struct virtio_mem *vm)
 
 static int follow_target(struct virtio_mem *vm)
 {
-	const unsigned long have = vm->map.nr_plugged + vm->map.nr_held;
+	const unsigned long have = vmem_nr_at_device(vm);
 	int ret;
 
 	if (have > vm->target) {
@@ -124,11 +139,11 @@ static int follow_target(struct virtio_mem *vm)
 		if (ret)
 			return ret;
 	}
-	ret = vmem_give_held(vm);
+	ret = vmem_give_reserved(vm);
 	if (ret)
 		return ret;
-	if (vm->map.nr_plugged < vm->target)
-		return vmem_grow(vm, vm->target - vm->map.nr_plugged);
+	if (vmem_nr_plugged(vm) < vm->target)
+		return vmem_grow(vm, vm->target - vmem_nr_plugged(vm));
 	return 0;
 }
 
@@ -182,11 +197,6 @@ static int one_round(struct virtio_mem *vm)
 	return virtio_is_broken(vm->vdev) ? -EIO : ret;
 }
 
-u64 vmem_plugged_bytes(const struct virtio_mem *vm)
-{
-	return pb_to_bytes(READ_ONCE(vm->map.nr_plugged) + READ_ONCE(vm->map.nr_held));
-}
-
 struct vmem_size_text vmem_size_text(u64 bytes)
 {
 	struct vmem_size_text t;
@@ -199,36 +209,38 @@ struct vmem_size_text vmem_size_text(u64 bytes)
 }
 
 /* Log why the requested size was not reached. */
-static void say_short(struct virtio_mem *vm, int result)
+static void report_short(struct virtio_mem *vm, int result)
 {
 	char text[160];
 	struct sink_buffer buffer;
 
 	sink_buffer_init(&buffer, text, sizeof(text));
-	vmem_trouble_print(vm, &buffer.sink);
+	vmem_print_failure(vm, &buffer.sink);
 	pr_warn_ratelimited(&vm->vdev->log, "%s: requested %s, plugged %s: %s%s",
 			    vm->name, vmem_size_text(vm->config.requested_size).text,
-			    vmem_size_text(vmem_plugged_bytes(vm)).text, text,
+			    vmem_size_text(pb_to_bytes(vmem_nr_at_device(vm))).text, text,
 			    result == -ENOSPC ? "" : "; retrying");
 }
 
 /* Log one line per outcome, not per round; a different frame in the way is a new outcome. */
-static void say_result(struct virtio_mem *vm, int result)
+static void report_result(struct virtio_mem *vm, int result)
 {
-	const u64 plugged = vmem_plugged_bytes(vm);
+	const u64 plugged = pb_to_bytes(vmem_nr_at_device(vm));
 	const u64 requested = vm->config.requested_size;
-	const unsigned long pfn = vm->trouble_set ? vm->trouble.pfn : PFN_NONE;
+	const unsigned long pfn =
+		vm->last_failure.set ? vm->last_failure.why.pfn : PFN_NONE;
 
 	if (result == -EIO ||
-	    (vm->said.requested == requested && vm->said.plugged == plugged &&
-	     vm->said.result == result && (!result || vm->said.pfn == pfn)))
+	    (vm->last_report.requested == requested &&
+	     vm->last_report.plugged == plugged && vm->last_report.result == result &&
+	     (!result || vm->last_report.pfn == pfn)))
 		return;
-	vm->said.pfn = pfn;
-	vm->said.requested = requested;
-	vm->said.plugged = plugged;
-	vm->said.result = result;
+	vm->last_report.pfn = pfn;
+	vm->last_report.requested = requested;
+	vm->last_report.plugged = plugged;
+	vm->last_report.result = result;
 	if (result)
-		say_short(vm, result);
+		report_short(vm, result);
 	else if (plugged != requested)
 		pr_info_ratelimited(&vm->vdev->log,
 				    "%s: requested %s, plugged %s: the granule is %s", vm->name,
@@ -300,10 +312,10 @@ u64 vmem_work(struct virtio_mem *vm)
 		return 0;
 	WRITE_ONCE(vm->result, ret);
 	if (ret != -EAGAIN || vm->retry_ns > VMEM_RETRY_FIRST_NS)
-		say_result(vm, ret); /* the first NACK may announce a change */
+		report_result(vm, ret); /* the first NACK may announce a change */
 	switch (ret) {
 	case 0:
-		trouble_clear(vm);
+		forget_failure(vm);
 		vm->retry_ns = VMEM_RETRY_FIRST_NS;
 		return WAIT_FOREVER;
 	case -ENOSPC:

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Adding memory blocks. A block brings its own metadata: page descriptors and free
- * bits lie in the first frames that are plugged, so adding a block takes at most half a
- * page (the section object) and a root from the reserve.
+ * Adding and removing memory blocks. A block brings its own metadata: page descriptors and
+ * free bits lie in the first frames that are plugged, so adding a block takes at most half
+ * a page (the section object) and a root from the reserve.
  *
- * Compare with: Linux mm/memory_hotplug.c add_memory_resource(),
- * try_remove_memory(), offline_and_remove_memory(); memmap_on_memory.
+ * Removing makes look-ups stop finding the block first, then waits until every hart has
+ * passed a quiescent point, then takes memmap and direct map away: a walker never meets a
+ * missing memmap.
+ *
+ * Compare with: Linux mm/memory_hotplug.c add_memory_resource(), try_remove_memory();
+ * memmap_on_memory.
  */
 #include "arch/machine.h"
 #include "kernel/printk.h"
@@ -96,7 +100,7 @@ static void free_metadata(struct mem_section *s)
 	meta_page_free(s->mm, phys_to_pfn(virt_to_phys(s->free_bits)));
 }
 
-void section_drop_memmap(struct mem_section *s)
+static void drop_memmap(struct mem_section *s)
 {
 	arch_unpoison_range(pfn_to_page(s->start_pfn), MEMMAP_SIZE);
 	arch_vmemmap_unmap(s->start_pfn, PAGES_PER_SECTION);
@@ -122,7 +126,7 @@ static int build_section(struct mem_section *s, u64 plugged)
 	}
 	err = section_link(s->mm, s);
 	if (err) {
-		section_drop_memmap(s);
+		drop_memmap(s);
 		goto unmap;
 	}
 	arch_poison_range(pfn_to_page(s->start_pfn), MEMMAP_SIZE);
@@ -151,6 +155,7 @@ static struct mem_section *add_section(struct mm *mm, unsigned long block,
 		section_free(mm, s);
 		return NULL;
 	}
+	section_count_plugged(s, plugged, 1);
 	memory_block_set_state(s, MEM_BLOCK_OFFLINE);
 	return s;
 }
@@ -179,5 +184,67 @@ int add_memory(struct mm *mm, unsigned long block, struct memory_owner *owner, u
 	/* The block stays added; the user can try again to bring it online. */
 	if (online)
 		memory_block_report(mm, block, "online", &online_why);
+	return err;
+}
+
+/* --- removing ------------------------------------------------------------------- */
+
+/* Destroy a section after the grace period, when no walker can see it any more. */
+static void destroy_section(struct mem_section *s)
+{
+	struct mm *mm = s->mm;
+	const unsigned long pfn = s->start_pfn;
+
+	section_count_plugged(s, ~s->unmapped, -1);
+	drop_memmap(s);
+	/* Unplugged parts are holes in this range; one shoot-down covers all. */
+	arch_unmap_direct(pfn_to_phys(pfn), SECTION_SIZE);
+	memory_block_set_state(s, MEM_BLOCK_ABSENT);
+	section_free(mm, s);
+	section_root_put(mm, pfn);
+}
+
+int remove_sections(struct mm *mm, struct mem_section *list, struct mm_failure *why)
+{
+	struct mem_section *s, *next;
+
+	for (s = list; s; s = s->next) {
+		if (s->state != MEM_BLOCK_REMOVING)
+			memory_block_set_state(s, MEM_BLOCK_REMOVING);
+		section_unlink(mm, s);
+	}
+	if (mm_inject_fail(mm) || drain_all_pages(mm, MHP_GRACE_NS)) {
+		for (s = list; s; s = s->next) {
+			/* The root still exists, so this cannot fail. */
+			BUG_ON(section_link(mm, s));
+			memory_block_set_state(s, MEM_BLOCK_OFFLINE);
+		}
+		return mm_fail(why, MM_REASON_HARTS_BUSY, PFN_NONE);
+	}
+	for (s = list; s; s = next) {
+		next = s->next;
+		destroy_section(s);
+	}
+	return 0;
+}
+
+int try_remove_memory(struct mm *mm, unsigned long block, struct mm_failure *why)
+{
+	struct mem_section *s;
+	int err;
+
+	mutex_lock(&mm->hotplug_lock);
+	s = find_block(mm, block, why);
+	if (!s) {
+		err = mm_reason_errno(MM_REASON_NOT_PRESENT);
+	} else if (s->flags & SECTION_EARLY) {
+		err = mm_fail(why, MM_REASON_SHARED_BLOCK, s->start_pfn);
+	} else if (s->state != MEM_BLOCK_OFFLINE) {
+		err = mm_fail(why, MM_REASON_NOT_OFFLINE, s->start_pfn);
+	} else {
+		s->next = NULL;
+		err = remove_sections(mm, s, why);
+	}
+	mutex_unlock(&mm->hotplug_lock);
 	return err;
 }
