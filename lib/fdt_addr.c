@@ -31,15 +31,18 @@ static const struct fdt_level *bus_of(const struct fdt_node *node)
 	return &node->path[node->depth ? node->depth - 1 : 0];
 }
 
+/* The entries of reg; a last one that is cut counts. */
+static int nr_reg_entries(const struct fdt_prop *reg, u32 stride)
+{
+	return stride ? (int)DIV_ROUND_UP(reg->len, (u64)stride * 4) : -EINVAL;
+}
+
 int fdt_reg_count(const struct fdt_node *node)
 {
-	const u32 stride = reg_cells(bus_of(node));
 	struct fdt_prop prop;
 	const int err = fdt_prop(node, "reg", &prop);
 
-	if (err)
-		return err;
-	return stride ? (int)DIV_ROUND_UP(prop.len, (u64)stride * 4) : -EINVAL;
+	return err ? err : nr_reg_entries(&prop, reg_cells(bus_of(node)));
 }
 
 int fdt_reg_raw(const struct fdt_node *node, unsigned int index, struct fdt_range *range)
@@ -47,15 +50,17 @@ int fdt_reg_raw(const struct fdt_node *node, unsigned int index, struct fdt_rang
 	const struct fdt_level *bus = bus_of(node);
 	u32 stride = reg_cells(bus);
 	struct fdt_range found;
-	const int nr = fdt_reg_count(node);
 	struct fdt_prop prop;
-	int err;
+	int err, nr;
 
+	err = fdt_prop(node, "reg", &prop);
+	if (err)
+		return err;
+	nr = nr_reg_entries(&prop, stride);
 	if (nr < 0)
 		return nr;
 	if (index >= (unsigned int)nr)
 		return -ENOENT;
-	(void)fdt_prop(node, "reg", &prop);
 	if ((index + 1ULL) * stride * 4 > prop.len)
 		return -EINVAL; /* cut */
 	err = fdt_number(&prop, index * stride, bus->addr_cells, &found.base);
