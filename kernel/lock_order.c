@@ -2,11 +2,16 @@
 /*
  * The lock-order checker: see kernel/lock_order.h.
  *
- * A thread's held locks are a stack in struct thread; an interrupt handler's lie above
- * those of the thread that it interrupts. A lock that is taken makes an edge from the
- * last held lock of its kind; edges from those below follow, because those made theirs.
- * The table of edges is small and only grows, so the search for a circle, which runs once
- * for each new edge, is a plain closure over the table. @known answers for the others.
+ * struct thread has a stack of the locks that the thread holds. An interrupt handler
+ * pushes its locks on top of those of the thread that it interrupts. Taking a lock adds an
+ * edge to it from the most recently taken lock of its kind (mutex or spinlock). Edges from
+ * the locks further down are implied, because each of those already has an edge to the next;
+ * only a lock taken by trylock has none, so the lock below it gets an edge, too.
+ *
+ * The table of edges is small and only grows. A new edge is checked by a plain transitive
+ * closure over the table: it is an inversion if it closes a cycle. This search runs only
+ * once for each pair of classes; @known has a bit for each pair that was checked, and is
+ * read without a lock. graph_lock protects all changes.
  *
  * Compare with: Linux kernel/locking/lockdep.c.
  */
@@ -88,12 +93,12 @@ static u32 find_class(const char *name, bool sleeps)
 	return nr;
 }
 
-/* The first edge of a way from class @from to class @to, or NULL. */
+/* The first edge of a path from class @from to class @to, or NULL. */
 static const struct lock_edge *find_way(u32 from, u32 to) __must_hold(graph_lock)
 {
 	u16 first[MAX_CLASSES] = {
 		0
-	}; /* 1 + the edge that a way to the class starts with */
+	}; /* 1 + the edge that a path to the class starts with */
 	bool more = true;
 
 	while (more && first[to] == 0) {
@@ -111,7 +116,7 @@ static const struct lock_edge *find_way(u32 from, u32 to) __must_hold(graph_lock
 	return first[to] != 0 ? &edges[first[to] - 1] : NULL;
 }
 
-/* A return address lies behind its call, which may be a function's last. */
+/* A return address lies after its call, which may be the function's last instruction. */
 static size_t format_place(char *text, size_t size, const void *place)
 {
 	unsigned long offset;
@@ -133,7 +138,7 @@ size_t lock_order_format(char *text, size_t size, const struct lock_edge *edge)
 	return len + scnprintf(text + len, size - len, ")");
 }
 
-/* @edge closes a circle; @back is the first edge of the rest, or NULL if there is none. */
+/* @edge closes a cycle; @back is the first edge of the rest, or NULL if there is none. */
 static void report(const struct lock_edge *edge, const struct lock_edge *back)
 {
 	static struct ratelimit_state said;

@@ -154,8 +154,8 @@ void printk_set_console(void (*write)(const char *text, size_t len))
 
 /*
  * In parts, each copied under the lock: other harts log meanwhile, and the console writes a
- * part with interrupts off. Begins at a whole line, also behind what was overwritten, and
- * leaves out what others log from here on, or the end might never come.
+ * part with interrupts off. Begins at a whole line, even if older lines were overwritten,
+ * and ends at what was logged before the call, or it might never end.
  */
 void printk_dump(struct sink *out)
 {

@@ -5,10 +5,10 @@
 #include "arch/machine_info.h"
 
 /**
- * smp_register() - give logical ids to the harts that shall run
+ * smp_register() - give logical ids to the harts that will run
  * @info: the machine; the boot hart is its first
  *
- * As many as "maxcpus=" allows.
+ * Registers no more harts than "maxcpus=" allows.
  */
 void smp_register(const struct machine_info *info);
 

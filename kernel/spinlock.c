@@ -11,7 +11,7 @@
 #include "kernel/spinlock.h"
 #include "kernel/thread.h"
 
-#define BACKOFF_MAX 64 /* relax hints between two looks */
+#define BACKOFF_MAX 64 /* relax hints between two reads of the lock */
 
 static const char *holder_name(u32 owner)
 {

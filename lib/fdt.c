@@ -2,7 +2,7 @@
 /*
  * Flattened device trees: the blob, its nodes and properties. Only read_tag() reads the
  * structure block, and it checks each step, so a walk can't leave the block even if the
- * blob changes after fdt_open(). The strings block is cut behind its last terminator,
+ * blob changes after fdt_open(). The strings block is cut after its last terminator,
  * so every offset inside it is a string.
  * Compare with: libfdt. Spec: Devicetree Specification 0.4, chapter 5.
  */
@@ -274,7 +274,7 @@ int fdt_reservation(const struct fdt *fdt, unsigned int index, struct fdt_range 
  */
 
 /*
- * Reads the next property from @offset on, and moves @offset behind it; false where a
+ * Reads the next property from @offset on, and moves @offset past it; false where a
  * node begins or ends.
  */
 static bool take_prop(const struct fdt *fdt, u32 *offset, struct fdt_prop *prop)

@@ -5,7 +5,7 @@
  */
 #include "lib/glob.h"
 
-/* The character that closes the class whose [ is at @pat; NULL if it stays open. */
+/* The ] that closes the class opened by the [ at @pat; NULL if there is none. */
 static const char *class_end(const char *pat)
 {
 	pat += pat[1] == '!' ? 2 : 1;
@@ -34,7 +34,7 @@ static bool in_class(const char *pat, const char *end, u8 c)
 	return found != inverted;
 }
 
-/* Does the element at @*pat, which is no *, match @c? Moves @pat behind it. */
+/* Does the element at @*pat, which is not a *, match @c? Moves @pat past it. */
 static bool match_one(const char **pat, char c)
 {
 	const char *p = *pat;
@@ -56,7 +56,7 @@ static bool match_one(const char **pat, char c)
 
 bool glob_match(const char *pat, const char *str)
 {
-	const char *star_pat = NULL; /* behind the last * */
+	const char *star_pat = NULL; /* just past the last * */
 	const char *star_str = NULL; /* the text that it has not swallowed yet */
 
 	while (*str) {

@@ -114,7 +114,7 @@ static unsigned int parse_length(const char **fmt)
 	}
 }
 
-/* @fmt points behind the %; the function moves it behind the conversion. */
+/* @fmt points past the %; the function moves it past the conversion. */
 static int parse_spec(const char **fmt, struct args *args, struct spec *spec)
 {
 	bool overflow = false;

@@ -1,12 +1,44 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The buddy allocator's core: aligned chunks of 2^order frames go in and out of
- * the free bits of their pageblock. A chunk's buddy is pfn ^ (1 << order);
- * splitting clears some bits of a run, and coalescing only needs the run to be set.
- * Orders 9 and 10 are whole pageblocks and touch only their words.
+ * The buddy allocator's core: takes aligned chunks of 2^order frames out of the free
+ * memory of a zone, and puts them back.
  *
- * Frames taken out get their type here; frames put back become Buddy. Callers hold
- * zone->lock. Compare with: Linux mm/page_alloc.c, __free_one_page().
+ * There are no free lists. Each pageblock has 512 free bits, one for each frame, and a free
+ * chunk is an aligned run of set bits. Splitting a chunk therefore means clearing some bits
+ * of a run, and coalescing needs no work at all: once the buddy's bits, at
+ * pfn ^ (1 << order), are set too, the two runs are one. The index (pageblock_index.c)
+ * knows only the order of each pageblock's largest free chunk. That is enough to choose a
+ * pageblock; this file then looks for the chunk in its bits.
+ *
+ * Each frame is in one of two states here:
+ *
+ *	free	its descriptor word says Buddy, its bit is set, and the free count of its
+ *		pageblock includes it
+ *	taken	its descriptor has the type that the caller asked for, and its bit is clear
+ *
+ * A pageblock whose 512 frames are all free is uniform: its word says Buddy for all of
+ * them, and its bits and descriptors are stale. Taking part of it makes it valid first
+ * (pageblock_materialise()); freeing its last frame makes it uniform again. Chunks of
+ * orders 9 and 10 are one or two whole pageblocks: pageblock_take_chunk() and
+ * pageblock_make_free() change their words, and write descriptors only for a type with a
+ * count. For smaller chunks this file writes bits and descriptors, and pageblock.c then
+ * brings word, index and counters up to date.
+ *
+ * Callers hold zone->lock from the look at the free state to the end of the change. They
+ * have chosen the zone and the migrate type, checked the watermarks, and, before a free,
+ * checked that the chunk is allocated and has no users. Isolated pageblocks are not in the
+ * index, so buddy_alloc() never takes from one; a caller of buddy_take(), which takes a
+ * chunk by address, checks the isolate bit itself. A chunk may be freed into an isolated
+ * pageblock; it then stays there.
+ *
+ * What can race: readers without the lock look at words, descriptors and bits at any
+ * moment, so each of these changes by a single store. They may see a frame whose
+ * descriptor says Buddy while its bit is still clear, and must treat what they see as a
+ * hint. A walker's page_try_get() may also raise the count of a frame for a moment, so
+ * buddy_free_singles() compares type and count by a single load, and leaves a frame that
+ * does not match to its caller.
+ *
+ * Compare with: Linux mm/page_alloc.c, __free_one_page().
  */
 #include "mm/internal.h"
 #include "mm/pageblock_index.h"

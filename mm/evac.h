@@ -66,14 +66,14 @@ int __must_check evacuate_locked(struct mm *mm, const struct pfn_range *ranges,
 				 struct mm_failure *why);
 /*
  * evacuate_locked() for blocks that leave together: @list, linked by ->next; it empties
- * those that are isolated and GOING_OFFLINE. Policy and result as there.
+ * those that are isolated and GOING_OFFLINE. Policy and result: see evacuate_locked().
  */
 int __must_check evacuate_blocks(struct mm *mm, const struct mem_section *list,
 				 const struct evacuate_policy *policy, struct mm_failure *why);
 
 /*
  * Take the hotplug lock within the limits; if NULL, wait for it as long as it takes.
- * Return: 0; or a negative errno, and why.
+ * Return: 0; or a negative errno, with @why set.
  */
 int hotplug_lock(struct mm *mm, const struct evac_limits *limits, struct mm_failure *why)
 	__acquires_if(0, mm->hotplug_lock);
@@ -146,10 +146,10 @@ extern const struct movable_ops slot_movable_ops;
 void watch_event(struct mem_section *ms, unsigned int b);
 void watch_events(struct mem_section *ms, u64 mask);
 /*
- * For unplugging and removing. A new request calls unwatch_range(), because it looks for
- * itself. A failed request calls watch_blocker(), so that the owner of the frame in the
- * way hears when that may have changed, if it has unblocked(). Hotplug lock held; the
- * request has isolated nothing, or no longer.
+ * For requests that unplug or remove memory. A new request calls unwatch_range(), because
+ * it judges the frames again itself. A failed request calls watch_blocker(): if the owner
+ * of the frame in the way has unblocked(), it is called when that frame may be gone.
+ * Context: hotplug lock held; the request has nothing isolated.
  */
 void unwatch_range(struct mm *mm, const struct pfn_range *range);
 void watch_blocker(struct mm *mm, const struct mm_failure *why);

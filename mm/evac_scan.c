@@ -156,7 +156,7 @@ static int classify_range(struct evac *e, unsigned long pfn, unsigned long end)
  * @e: isolated and drained; sets e->empty if nothing is left to do, and e->held if the
  *	evacuation has to wait for a frame
  *
- * Return: 0 if nothing hopeless stands in the way; a negative errno, and why.
+ * Return: 0 if nothing hopeless stands in the way; else a negative errno, with e->why set.
  */
 int evac_classify(struct evac *e)
 {
@@ -270,7 +270,7 @@ static int move_rest(struct evac *e, struct vector *vec, int err)
  * evac_migrate() - move all movable pages, in one pass
  * @e: classified
  *
- * Return: 0 if all of them moved or vanished; the errno of a page that did not, and why.
+ * Return: 0 if all of them moved or vanished; else a page's errno, with e->why set.
  */
 int evac_migrate(struct evac *e)
 {
@@ -316,7 +316,7 @@ static bool in_the_way(const struct evac *e, const struct page_state *st, enum m
  * @chunk: set to that chunk, if there is one
  *
  * Resumes where it stopped: a free frame in an isolated pageblock stays free.
- * Return: 0 if nothing is in the way any more; else a negative errno, and why.
+ * Return: 0 if nothing is in the way any more; else a negative errno, with e->why set.
  */
 int evac_blocker(struct evac *e, struct pfn_range *chunk)
 {

@@ -3,37 +3,37 @@
  * evacuate(): the only way to empty ranges of frames.
  *
  * Offlining a block, allocating a contiguous range, unplugging and compaction all start
- * from frames that are in use and end with frames that are not. They differ in what they
- * may step over, in how long they try, and in what the frames become; struct
+ * with frames that are in use and end with frames that are not. They differ in which
+ * frames they may skip, in how long they try, and in what the frames become; struct
  * evacuate_policy holds these differences, and the steps below are the same for all.
  *
  *   isolate   Set the isolate bit on every pageblock of the target, before looking at any
  *             frame. From here on no frame of the target can be allocated, and a frame
- *             that becomes free stays free. So no page moves twice.
- *   drain     Empty the caches of all harts through one grace period. Now nothing new can
- *             enter the target: its frames change towards free only.
+ *             that becomes free stays free, so no page moves twice.
+ *   drain     Empty the caches of all harts through one grace period. Nothing new can enter
+ *             the target any more: frames in use can become free, but not the reverse.
  *   classify  Judge every frame in one read-only pass without a lock. Since nothing new can
- *             enter, the verdict is final: a hopeless target fails here, with the frame
- *             named and no page moved.
- *   wait      If the limits allow it, sleep until the users of pages that only they can
- *             free or unpin have done so, then classify again. The thread drops the
- *             hotplug lock while it sleeps; the isolate bits and the state GOING_OFFLINE
- *             make every request for the same frames fail meanwhile.
- *   migrate   Move the movable pages, in vectors and in several passes, because a claim
- *             or a target may be missing at one moment and there at the next.
- *   verify    Search for a chunk that is still in the way. There is none, or the page was
- *             pinned after it was judged: then wait for it, or fail.
- *   commit    Turn the free frames into what the policy says.
- *   undo      After a failure, end the isolation. All is as before, except that pages have
- *             moved.
+ *             enter, the verdict is final: a hopeless target fails here, before any page
+ *             has moved, and the failure names the frame.
+ *   wait      Some pages can be freed or unpinned only by their users. If the limits allow
+ *             it, sleep until that has happened, then classify again. The thread drops the
+ *             hotplug lock while it sleeps; meanwhile the isolate bits and the state
+ *             GOING_OFFLINE make every other request for the same frames fail.
+ *   migrate   Move the movable pages, in vectors and in several passes: a page that cannot
+ *             be claimed now, or has no target frame yet, may succeed in the next pass.
+ *   verify    Search for a chunk that is still in the way. If there is one, it was pinned
+ *             after it was judged: wait for it, or fail.
+ *   commit    Give the free frames the type that the policy names.
+ *   undo      After a failure, end the isolation. All is as before, except that some pages
+ *             may have moved.
  *
- * Between steps, evac_stop() ends a request that was cancelled or is too late; the frame
- * that stood in the way until then stays named.
+ * Between steps, evac_stop() ends a request that was cancelled or has passed its deadline.
+ * The failure still names the frame that was in the way at that point.
  *
  * This file has the target, the steps, and the conditions that end them. evac_scan.c judges
  * frames, migrate.c moves them, frames.c hands them over, and evac_watch.c tells an
- * owner when a failed request is worth another try. Each step is announced:
- * kernel/trace/hold.c.
+ * owner when a failed request is worth another try. Each step is announced to
+ * kernel/trace/hold.c, so that a test can hold the request there.
  */
 #include "arch/machine.h"
 #include "kernel/thread.h"

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * frames_change(): frames of one type become another, whole ranges at once. Releasing
+ * frames_change(): changes the type of all matching frames in a range. Releasing
  * PageOffline frames, handing over what an evacuation has emptied, and giving frames to
- * their owners are all this one pass: one hold of zone->lock for each section, one store
- * for each uniform pageblock, one trace record for each run of frames.
+ * their owners all go through this one pass. It takes zone->lock once for each section,
+ * stores one word for each uniform pageblock, and emits one trace record for each run of
+ * frames.
  */
 #include "lib/bitmap.h"
 #include "mm/frames.h"

@@ -131,7 +131,7 @@ static inline struct pfn_range section_range(const struct mem_section *s)
 	return (struct pfn_range){ s->start_pfn, PAGES_PER_SECTION };
 }
 
-/* Find the section of a block id; NULL, and why, if there is none. */
+/* Find the section of a block id; NULL, with @why set, if there is none. */
 struct mem_section *find_block(struct mm *mm, unsigned long block, struct mm_failure *why);
 
 /*

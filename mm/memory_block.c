@@ -63,8 +63,8 @@ static int map_pageblocks(struct mem_section *s, u64 mask)
 }
 
 /*
- * Choose where the descriptors lie: in the block itself or, if other owners have frames
- * in the block too, in online memory, so that any owner can leave first.
+ * Choose where the descriptors go: into the block itself or, if several owners have frames
+ * in the block, into other online memory, so that the owners can leave in any order.
  */
 static int place_metadata(struct mem_section *s, u64 plugged)
 {

@@ -77,14 +77,14 @@ static void init_memmap(struct mem_section *s, enum zone_type zone, enum mhp_onl
 	pageblocks_init(s, s->hole, page_word(PGTY_HOLE, 0, 0, zone), state);
 	if (!(s->flags & SECTION_SELF_HOSTED))
 		return;
-	/* The header stays, so group it with unmovable frames; Movable has none. */
+	/* The header cannot move: group it with unmovable frames, which Movable lacks. */
 	if (zone == ZONE_NORMAL && mt != MIGRATE_UNMOVABLE)
 		pageblocks_init(s, BIT(pageblock_index(s->host_pfn)),
 				page_word(PGTY_OFFLINE, 0, 0, zone),
 				(u64)MIGRATE_UNMOVABLE << PB_MT_SHIFT | PB_ISOLATE);
 }
 
-/* The block's own metadata stays, as frames of a type of their own. */
+/* The frames of the block's own metadata stay allocated and have their own type. */
 static void mark_header(const struct mem_section *s)
 {
 	const struct pfn_range header = { s->host_pfn, MHP_HEADER_PAGES };
@@ -371,7 +371,7 @@ static void release_blocks(struct mem_section *list)
  *	REMOVING
  *
  * Context: hotplug lock held.
- * Return: 0; or a negative errno, and why.
+ * Return: 0; or a negative errno, with @why set.
  */
 static int claim_blocks(struct mm *mm, const struct block_list *blocks, enum offline_goal goal,
 		 struct mem_section **list, struct mm_failure *why)
@@ -464,7 +464,7 @@ static void hand_over(struct mm *mm, struct mem_section *list)
  *
  * Judges all blocks before the first page moves. On failure it releases the claims.
  * Context: hotplug lock held; dropped meanwhile if the limits allow to wait.
- * Return: 0; or a negative errno, and why.
+ * Return: 0; or a negative errno, with @why set.
  */
 static int offline_blocks(struct mm *mm, struct mem_section *list,
 		   const struct evac_limits *limits, struct mm_failure *why)

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The fixed reserve: at most MM_RESERVE_PAGES frames for section objects, roots and
- * page tables when the allocator has nothing left. So adding memory needs no memory;
- * each add refills the reserve afterwards.
+ * The reserve: up to MM_RESERVE_PAGES frames, set aside for section objects, roots and
+ * page tables, so that memory can be added even when the allocator has none left. Each
+ * add refills the reserve afterwards.
  *
- * Boot memory goes into the reserve first and out of it first, because metadata stays for
- * long. A frame of any other memory is a guest: when an evacuation isolates its
- * pageblock, it leaves the reserve, so that it never keeps memory from leaving. Guests
- * are the first entries of mm->reserve.
+ * Boot memory is preferred, both when the reserve is filled and when a frame is taken from
+ * it, because boot memory is never removed and metadata is kept for a long time. A frame
+ * of any other memory is called a guest: when an evacuation isolates its pageblock, the
+ * guest leaves the reserve, so that the reserve never prevents memory from being removed.
+ * Guests are the first entries of mm->reserve; mm->reserve_lock protects the array.
  *
- * A frame in the reserve is allocated, of type Kernel, and has an owner word that a
- * failure can name (mm/failure.c); so do the frames taken from it.
+ * A frame in the reserve is allocated and of type Kernel. Its owner word identifies it to
+ * mm_failure_name() (mm/failure.c); frames taken from the reserve have such a word, too.
  */
 #include "arch/machine.h"
 #include "lib/bitops.h"
@@ -167,7 +168,7 @@ static unsigned long alloc_boot_frame(struct mm *mm)
 	return PFN_NONE;
 }
 
-/* Take a guest out: any, or only one whose pageblock is isolated. Return: it, or PFN_NONE. */
+/* Remove a guest: any, or one in an isolated pageblock. Return: its pfn, or PFN_NONE. */
 static unsigned long guest_pop(struct mm *mm, bool isolated)
 {
 	unsigned long pfn = PFN_NONE;

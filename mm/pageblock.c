@@ -1,27 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pageblocks: the only writer of their state.
+ * Pageblocks: the steps that change their state.
  *
- * A pageblock is 512 frames, 2 MiB. What is known of it lies in five places that must
- * agree: its word, its free bits, the descriptors of its frames, its place in the search
- * index, and the counters of its zone. Every function in this file takes a pageblock, or
- * a range of them, from one state that agrees to the next, under zone->lock, and leaves
- * the trace records that tell the story again. All other files read.
+ * A pageblock is 512 frames, 2 MiB. Its state is kept in five places that must agree: its
+ * word, its free bits, the descriptors of its frames, its place in the search index, and
+ * the counters of its zone. Every function in this file takes a pageblock, or a range of
+ * them, from one consistent state to another under zone->lock, and emits the trace records
+ * from which a replay can reconstruct the change. Other files only read, or call these
+ * functions. The exceptions are frames.c and buddy.c (see below), and the owner of a
+ * uniform chunk, which may change the chunk's type without the lock (pageblock.h).
  *
- * A pageblock has one of two forms. While all of its frames agree, it is *uniform*: the
- * word holds one constant descriptor for all of them, and the 512 descriptors are stale.
- * When the first frame differs, it becomes *valid*: this file writes the 512 descriptors
- * from the constant, then says so in the word with a release store. Readers without a lock
- * load the word, then the descriptor, then the word again; the sequence in the word tells
- * them of a form that came and went.
+ * A pageblock has one of two forms. While all of its frames have the same descriptor, it
+ * is *uniform*: the word holds that one descriptor for all of them, the constant, and the
+ * 512 descriptors in the memmap are stale. Before the first frame gets another descriptor,
+ * the pageblock becomes *valid*: this file writes the 512 descriptors from the constant,
+ * then sets PB_VALID in the word with a release store. Readers without a lock load the
+ * word, then the descriptor, then the word again; the sequence number in the word tells
+ * them if the form changed in between, even if it changed back.
  *
  *	uniform  --materialise-->  valid        512 descriptors written, one store
- *	uniform  <--make_uniform-- valid        one store; descriptors are stale then
+ *	uniform  <--make_uniform-- valid        one store; the descriptors become stale
  *
- * So a change of whole pageblocks costs one store for each, whatever their frames did
- * before: frames.c plugs, unplugs, onlines and allocates ranges this way. Single chunks go
- * through buddy.c, which moves bits and descriptors and calls pageblock_add_free() or
- * pageblock_sub_free() to settle word, index and counters.
+ * So changing a whole pageblock costs one store, whatever its frames were before: frames.c
+ * plugs, unplugs, onlines and allocates ranges this way. Single chunks go through buddy.c,
+ * which writes bits and descriptors and then calls pageblock_add_free() or
+ * pageblock_sub_free() to update word, index and counters.
  *
  * Compare with: Linux mm/page_alloc.c (pageblock_flags), mm/page_isolation.c.
  */

@@ -39,7 +39,7 @@
  *
  * Lock keys:
  *   (c) constant after kmem_cache_create()
- *   (n) caches_lock to write; those who use the cache read without it
+ *   (n) caches_lock to write; users of the cache read without it
  *   (l) @lock; kmem_cache_destroy() reads without it, for the last user
  */
 struct kmem_cache {

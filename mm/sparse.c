@@ -1,11 +1,43 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sections: where their objects come from, how a look-up finds them, their states,
- * and the spans of zones. Other harts look sections up without a lock: a writer publishes
- * a pointer with release, clears it before a grace period, and frees its memory after.
+ * Sections: where their objects come from, how a look-up finds them, their states, and
+ * the spans of zones.
  *
- * A page holds two section objects. A page with both halves free leaves the pool, so
- * that adding and removing a block leaves nothing behind.
+ * Physical memory is sparse, so its metadata is a table of two levels. mm->root[] has one
+ * pointer for each 32 GiB; a root has one pointer for each 128 MiB to a section object,
+ * which holds all that mm knows of this memory block. Parts of the address space without
+ * sections share one root, empty_section_root, which is never written: every look-up is
+ * two loads, with no test for a missing root.
+ *
+ * A section object passes through these steps:
+ *
+ *	section_alloc()		private: only its creator knows it
+ *	section_link()		published: look-ups find it; in no zone
+ *	zone_grow()		in a zone (section_attach_zone()) whose span covers it
+ *	zone_shrink()		in no zone again
+ *	section_unlink()	hidden: new look-ups miss it, but a walker that found it
+ *				earlier may still read it
+ *	(a grace period)	no walker has it any more
+ *	section_free()		its memory is reused
+ *
+ * If the grace period does not end in time, the caller links the section again. The root
+ * has not been freed meanwhile, so this cannot fail. An empty root is freed in the same
+ * order: look-ups get the shared root instead, a grace period passes, the page is freed;
+ * if the grace period times out, the empty root is put back. The state of the block
+ * (memory_block_set_state()) is for requests and views; look-ups do not read it.
+ *
+ * All writers hold mm->hotplug_lock, so they never race with each other; boot code runs
+ * alone and needs no lock. A keeper, which holds that lock, a frame of the section or the
+ * lock of its zone, may follow the pointers at any time. A walker may do so only inside a
+ * walk bracket (walk.c). The only race is therefore between a writer and a walker. A
+ * pointer is published with release, after the object is filled in. The bits in
+ * root->present are hints: a walker may see a bit before its pointer or after it, so
+ * next_section() trusts the pointer alone. A walker may also see an old mm->max_pfn or zone
+ * span.
+ *
+ * A page holds two section objects, and the pool (mm->section_pool) holds free halves.
+ * When both halves of a page are free, the page leaves the pool, so a block that is added
+ * and removed again leaves no page allocated.
  *
  * Compare with: Linux mm/sparse.c, mm/sparse-vmemmap.c.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Follows the chain of frame pointers: s0 points behind a record of the caller's s0 and
+ * Follows the chain of frame pointers: s0 points just past a record of the caller's s0 and
  * the return address. Traps are part of the chain (entry.S).
  */
 #include "arch/thread.h"
@@ -16,7 +16,7 @@ struct frame_record {
 };
 
 /*
- * @addr lies in the call instruction, not behind it: a call that never returns may be a
+ * @addr lies in the call instruction, not after it: a call that never returns may be a
  * function's last instruction.
  */
 static void print_frame(unsigned long addr, unsigned long behind, struct sink *out)

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whether there is memory where the device tree says so. A tree may name addresses at
- * which nothing answers, or a device's registers; ebb's own page tables could be the
- * first to lie there. So a few frames of each range are written and read before any is
- * used: the first and the last one, and one in each 128 MiB between them.
+ * Checks that there is memory where the device tree says so. A tree may list addresses at
+ * which nothing answers, or at which a device has its registers, and without this check
+ * ebb might put its page tables there. So before a range is used, a few of its frames are
+ * written and read back: the first, the last, and one in each 128 MiB between them.
  *
- * What lies around the kernel is trusted up to the first frame that does not answer. Runs
- * with paging on and without a direct map, through one leaf of the window for early
- * tables.
+ * A range whose first frame does not answer is not used. If a later one does not, a binary
+ * search finds where the memory ends, and the range is cut there. In the range that holds
+ * the kernel, probing starts at the kernel and goes both ways. This code runs with paging
+ * on but before there is a direct map; it reaches physical memory through one leaf of the
+ * window for early page tables.
  */
 #define pr_fmt(fmt) "machine: " fmt
 
@@ -18,7 +20,7 @@
 #define PROBE_STEP (128UL << 20)
 #define FLIPPED	   (0xebbUL << 52) /* a device's low registers keep what they have */
 
-/* The window's address of a physical one; all of one gigabyte stay mapped. */
+/* Map the gigabyte that holds @pa into the window. Return: the address of @pa there. */
 static void *window(phys_addr_t pa)
 {
 	pte_t *pte = early_top_table + (EARLY_BASE >> LEVEL_SHIFT(2) & (PTES_PER_TABLE - 1));
@@ -44,8 +46,8 @@ static phys_addr_t skip_reserved(const struct machine_info *info, phys_addr_t pa
 }
 
 /*
- * Is there memory at @pa, or where the reservations end that @pa lies in? Up to @end there
- * may be nothing else. The memory keeps its content.
+ * Is there memory at @pa? If @pa is reserved, look at the first frame after the reservation
+ * instead; true if that is not below @end. The memory keeps its content.
  */
 static bool answers(const struct machine_info *info, phys_addr_t pa, phys_addr_t end)
 {
@@ -61,7 +63,7 @@ static bool answers(const struct machine_info *info, phys_addr_t pa, phys_addr_t
 	       probe_write(word, before);
 }
 
-/* @good answers and @bad does not. Return: a frame's end up to which it does, from @good. */
+/* @good answers and @bad does not. Return: where, coming from @good, the memory ends. */
 static phys_addr_t edge(const struct machine_info *info, phys_addr_t good, phys_addr_t bad)
 {
 	const bool up = good < bad;
@@ -85,7 +87,7 @@ static void left_out(phys_addr_t start, phys_addr_t end)
 	pr_warn("memory 0x%lx-0x%lx does not answer: it is not used\n", start, end - 1);
 }
 
-/* The end of what answers from @from on, a frame that does. */
+/* Where the memory that begins at @from, a frame that answers, ends; at most @end. */
 static phys_addr_t probe_up(const struct machine_info *info, phys_addr_t from, phys_addr_t end)
 {
 	phys_addr_t good = from, next;
@@ -98,7 +100,7 @@ static phys_addr_t probe_up(const struct machine_info *info, phys_addr_t from, p
 	return end;
 }
 
-/* Cut a range to what answers; nothing may be left. */
+/* Cut a range to the part that answers, which may be empty. */
 static struct mem_range probe_range(const struct machine_info *info, struct mem_range r)
 {
 	phys_addr_t start = ALIGN_UP(r.start, PAGE_SIZE), first = start, stop;
@@ -122,10 +124,10 @@ static struct mem_range probe_range(const struct machine_info *info, struct mem_
 }
 
 /**
- * machine_probe_memory - leave out of the machine's memory what is no memory
+ * machine_probe_memory - remove ranges that do not answer from the machine's memory
  * @info: memory, reservations and the kernel's range are filled in
  *
- * What lies beyond all physical addresses is not looked at: paging does not reach it.
+ * Ranges beyond the highest physical address are not probed: paging cannot reach them.
  */
 void machine_probe_memory(struct machine_info *info)
 {

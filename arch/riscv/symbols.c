@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Names of functions. build.mk makes the table from the first link. The table lies
- * behind everything else, so the second link moves nothing:
+ * after everything else, so the second link moves nothing:
  *
  *	struct symbol_table with nr steps, each from one function to the next;
  *	nr u8, the length of each name with its NUL; the names.

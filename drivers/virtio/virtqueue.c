@@ -345,7 +345,7 @@ bool virtqueue_enable_cb(struct virtqueue *vq)
 
 void virtqueue_disable_cb(struct virtqueue *vq)
 {
-	/* The queue does not reach an event index half the number space away soon. */
+	/* An event index half the number space away will not be reached soon. */
 	if (vq->event_idx)
 		WRITE_ONCE(*used_event(vq), (u16)(vq->last_used + 0x8000));
 	else

@@ -12,7 +12,7 @@ struct sink;
 
 #define ARCH_STACK_SIZE	 0x4000UL /* bytes of a kernel stack */
 #define ARCH_STACK_ORDER 2	  /* the same as an allocation order */
-#define ARCH_MAX_STACKS	 256	  /* that can exist at once */
+#define ARCH_MAX_STACKS	 256	  /* stacks that can exist at once */
 
 /* A thread that does not run: its registers lie on its stack. */
 struct arch_context {

@@ -11,15 +11,15 @@
  * All locks of one kind and name are one class. An edge "outer -> inner" says that a
  * thread has taken a lock of class inner with a lock of class outer held. To hold a
  * spinlock with interrupts on is an edge to the class LOCK_INTERRUPT, and a lock taken in
- * a handler is an edge from it. An edge that closes a circle is an inversion. There are
- * no edges between mutexes and spinlocks: code that holds a spinlock never waits for a
- * mutex (might_sleep()), so such edges are in no circle.
+ * a handler is an edge from it. An edge that closes a cycle is an inversion. There are no
+ * edges between mutexes and spinlocks: code that holds a spinlock never waits for a mutex
+ * (might_sleep()), so no such edge could be part of a cycle.
  */
 #include "lib/compiler.h"
 #include "lib/types.h"
 
 #define LOCK_INTERRUPT "(interrupt)"
-#define LOCK_MAX_HELD  8 /* that a thread holds at a time, its interrupt handler's too */
+#define LOCK_MAX_HELD  8 /* locks held by a thread at once, with its handler's */
 
 /* How a lock is taken. */
 #define LOCK_SLEEPS 1U /* a mutex */
@@ -40,7 +40,7 @@ struct lock_held {
 };
 
 /**
- * struct lock_edge - two classes, and where the order was seen first
+ * struct lock_edge - two classes, and where their order was first seen
  * @outer: class of the lock that was held
  * @inner: class of the lock that was taken then
  * @held_at: where @outer was taken
@@ -74,7 +74,7 @@ void lock_order_boot(void);
 void lock_order_acquire(u32 *class, const char *name, u32 how, const void *place) __cold;
 
 /**
- * lock_order_release() - the calling thread has released a lock, or waits no longer for it
+ * lock_order_release() - the calling thread has released a lock, or no longer waits for it
  * @class: the lock's
  */
 void lock_order_release(u32 class) __cold;
@@ -83,7 +83,7 @@ void lock_order_release(u32 class) __cold;
  * lock_order_edge() - get an edge of the graph
  * @nr: counted from 0, in the order in which they were found
  *
- * Return: the edge, which never changes; NULL if there are not so many.
+ * Return: the edge, which never changes; NULL if there are not more than @nr edges.
  */
 const struct lock_edge *lock_order_edge(u32 nr);
 

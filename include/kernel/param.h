@@ -19,9 +19,9 @@
 /**
  * enum param_type - how a value is read, and the type of the variable
  * @PARAM_TYPE_BOOL: bool; y n yes no on off true false 1 0, or no value for true
- * @PARAM_TYPE_UINT: u64; decimal, or hexadecimal behind 0x
+ * @PARAM_TYPE_UINT: u64; decimal, or hexadecimal after 0x
  * @PARAM_TYPE_STRING: const char *, points into the kept command line
- * @PARAM_TYPE_SIZE: u64 bytes; a number with K M G T behind it, as kstrtosize()
+ * @PARAM_TYPE_SIZE: u64 bytes; a number with K M G T after it, as kstrtosize()
  * @PARAM_TYPE_ENUM: u32, index of the word in a NULL-terminated list
  */
 enum param_type {

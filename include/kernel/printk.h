@@ -29,7 +29,7 @@
 
 /**
  * printk() - log one message
- * @fmt: printf format, optionally behind a KERN_ level; a newline at the end is
+ * @fmt: printf format, optionally after a KERN_ level; a newline at the end is
  *	added when missing
  *
  * Context: any, interrupts and panic too; takes the console lock with

@@ -22,7 +22,7 @@ struct work {
 };
 
 /**
- * work_init() - make a work that is not scheduled
+ * work_init() - initialise a work item, not scheduled yet
  * @work: the work
  * @fn: see struct work
  */

@@ -8,7 +8,7 @@
 /**
  * argv_split() - split a line into words, in place
  * @line: the line; changed, and the words lie in it
- * @argv: the words, and a NULL behind the last
+ * @argv: the words, and a NULL after the last
  * @max: room in @argv, the NULL included; at least 1
  * @why: set to a text that says what is wrong, if the line is refused; may be NULL
  *

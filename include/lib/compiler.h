@@ -65,7 +65,7 @@
 #define WRITE_ONCE(x, v)    __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 #define STORE_RELEASE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELEASE)
 #else
-/* Loads a pointer that STORE_RELEASE() published: the data behind it is visible, too. */
+/* Loads a pointer that STORE_RELEASE() published: its data is visible, too. */
 #define READ_POINTER(x)	 READ_ONCE(x)
 #define WRITE_ONCE(x, v) ((void)(*(volatile __typeof__(x) *)&(x) = (v)))
 /* A reader that loads this with an acquire also sees what was written before it. */

@@ -34,7 +34,7 @@ struct fdt {
 };
 
 struct fdt_level {
-	u32 props;     /* offset of the first tag behind the node's name */
+	u32 props;     /* offset of the first tag after the node's name */
 	u8 addr_cells; /* what this node says about its children's reg */
 	u8 size_cells;
 };
@@ -42,7 +42,7 @@ struct fdt_level {
 struct fdt_node {
 	const struct fdt *fdt;
 	const char *name; /* with its unit address; "" for the root */
-	u32 next;	  /* offset of the first tag behind the properties */
+	u32 next;	  /* offset of the first tag after the properties */
 	int depth;	  /* 0 for the root */
 	struct fdt_level path[FDT_MAX_DEPTH]; /* path[depth] is the node itself */
 };
@@ -166,7 +166,7 @@ int fdt_prop_at(const struct fdt_node *node, int depth, const char *name,
  * @cursor: 0 at first; kept between calls
  * @prop: filled
  *
- * Return: false behind the last one.
+ * Return: false after the last one.
  */
 bool fdt_next_prop(const struct fdt_node *node, u32 *cursor, struct fdt_prop *prop);
 
@@ -287,7 +287,7 @@ int fdt_irq_map(const struct fdt_node *bus, u32 unit, u32 pin, struct fdt_irq *i
 
 /*
  * What every machine's tree says (lib/fdt_machine.c). A visitor is called for malformed
- * entries, too: an entry that can't be read does not hide those behind it. A walk stops
+ * entries, too: an entry that can't be read does not hide those after it. A walk stops
  * at the first visitor that does not return 0, and returns its value.
  */
 

@@ -10,7 +10,7 @@
  * @nr: elements
  * @size: bytes of an element
  * @cmp: returns less than, equal to or more than 0 if its first argument belongs
- *	before, with or behind the second
+ *	before, with or after the second
  *
  * Heap sort: O(nr log nr) always, no allocation, no recursion; equal elements
  * may change their order. Compare with: Linux sort().

@@ -55,7 +55,7 @@ struct evac_limits evac_limits(enum evac_request request, unsigned int parts);
  * evac_clock_ns() - read the clock of deadlines: ktime_ns(), but stopped while the
  * calling thread is at a hold point
  *
- * So a request with several evacuations keeps its one deadline however long it is held.
+ * So the time that a request spends at hold points does not count against its deadline.
  */
 u64 evac_clock_ns(void);
 

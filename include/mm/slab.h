@@ -24,7 +24,7 @@ void *kmalloc(size_t size, u32 gfp);
 void kfree(void *ptr);
 int __must_check kmem_init(void);
 
-/* The name of the cache that a frame belongs to, for messages; NULL if it is no slab. */
+/* The name of the cache that a frame belongs to, for messages; NULL if it has none. */
 const char *slab_name_of(struct mm *mm, unsigned long pfn);
 
 #endif

@@ -65,7 +65,7 @@ u32 pci_find_capability(const struct pci_device *dev, u8 id, u32 after);
 /* Makes the function decode memory and allows it DMA and INTx. */
 void pci_enable(struct pci_device *dev);
 
-/* A function found at boot, in the order of devfn; NULL behind the last. */
+/* A function found at boot, in the order of devfn; NULL after the last. */
 struct pci_device *pci_device_at(unsigned int n);
 
 #endif

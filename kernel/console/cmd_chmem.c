@@ -128,7 +128,7 @@ static bool wanted(const struct request *r, unsigned long block)
 	return state == (r->type == MMOP_OFFLINE ? MEM_BLOCK_ONLINE : MEM_BLOCK_OFFLINE);
 }
 
-/* Most blocks that go offline together: 8 GiB, from the top. */
+/* At most this many blocks go offline together, from the top down: 8 GiB. */
 #define MOST_TOGETHER 64
 
 /* Find the next block below @block that can go offline. */

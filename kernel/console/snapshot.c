@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A snapshot of all memory in the same 32-byte records that its changes leave. Frames
+ * A snapshot of all memory, in the same 32-byte records that trace its changes. Frames
  * are runs of equal type and flags, pageblocks runs of equal migrate type, isolation and
- * validity, blocks runs of equal state. A replay of the records that follow must arrive
- * at the next snapshot.
+ * validity, blocks runs of equal state. Replaying the records that follow must lead to the
+ * state in the next snapshot.
  *
  * A part is as much as fits the buffer and at least one pageblock:
  *	SNAP_PART pfn count, then records, then SNAP_END pfn

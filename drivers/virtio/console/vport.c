@@ -40,7 +40,7 @@ static bool is_gone(const struct vport *port)
 	return READ_ONCE(port->gone) || virtio_is_broken(port->con->vdev);
 }
 
-/* Is there a disconnection that the service has not heard of? */
+/* Has the host disconnected without the service having been told yet? */
 static bool was_closed(const struct vport *port)
 {
 	/* Pairs with the release in vport_host_open(): closed_at is valid. */

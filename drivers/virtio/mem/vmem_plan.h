@@ -118,7 +118,7 @@ static inline unsigned long vmem_block_start(const struct vmem_map *map, unsigne
 	return (map->first_block + i) * PAGEBLOCKS_PER_SECTION;
 }
 
-/* Those pageblocks of memory block @i that lie in [start, end). */
+/* The pageblocks of memory block @i that lie in [start, end). */
 u64 vmem_mask(const struct vmem_map *map, unsigned long i, unsigned long start,
 	      unsigned long end);
 

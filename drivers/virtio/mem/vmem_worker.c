@@ -2,10 +2,10 @@
 /*
  * The worker of a virtio-mem device.
  *
- * The device says how much memory it wants plugged (its requested size). The driver
- * follows, as far as it can, in rounds. Each device has one worker thread, because a round
- * may wait for the device and for pages to move; and because only the worker changes the
- * driver's state, that state needs no lock.
+ * The device says how much memory it wants plugged (its requested size). The driver plugs
+ * or unplugs memory, in rounds, to get as close to that as it can. Each device has its own
+ * worker thread, because a round may wait for the device and for pages to move. Only the
+ * worker changes the driver's state, so that state needs no lock.
  *
  *      +--> read the configuration
  *      |        |
@@ -17,18 +17,18 @@
  *      +--- sleep
  *
  * The worker sleeps until
- *   - the device changes its configuration. That also ends a running round between two
- *     steps, and the next round begins at once;
- *   - after a failure: mm says that the obstacle may be gone (vmem_unblocked()), or the
- *     back-off is over, because nothing announces that a device is no longer busy or that
- *     there is room to move pages to;
- *   - a user asks for a reset, or the driver leaves.
+ *   - the device changes its configuration. If a round is running, it ends after its
+ *     current step, and the next round begins at once;
+ *   - after a failure, mm says that the obstacle may be gone (vmem_unblocked()), or the
+ *     back-off is over. The back-off is needed because nothing announces that a device is
+ *     no longer busy, or that there is room again to move pages to;
+ *   - a user asks for a reset, or the driver is unbound from the device.
  *
- * A round may also begin with a device that was given up: the worker restarts it and asks
- * what it has plugged (vmem_recover.c). It retries that with the same back-off, and after
- * a configuration interrupt. A worker that wakes up for any other reason than its device
- * first asks the device a question, because a device whose process has ended gives no
- * other sign.
+ * If the driver has given the device up, a round begins by restarting it and asking what
+ * is plugged (vmem_recover.c). The worker retries this with the same back-off, and after a
+ * configuration interrupt. When anything but the device wakes the worker, it first sends
+ * the device a query that changes nothing: if the process behind the device has ended, a
+ * missing answer is the only sign of it.
  *
  * Compare with: Linux virtio_mem_run_wq().
  */

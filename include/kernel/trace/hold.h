@@ -24,7 +24,7 @@ struct hold_place {
 	u64 at;
 };
 
-/* TRACE_EVAC_*: threads wait there; 0: nowhere. Only for the question "is it any?". */
+/* TRACE_EVAC_*: where threads wait; 0: nowhere. A quick test, without the place. */
 extern u32 hold_event;
 
 /**
