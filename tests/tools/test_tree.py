@@ -45,6 +45,15 @@ def windows(ranges: str) -> dict:
             'options': ['-device', 'virtio-serial-pci']}
 
 
+def boot_hart(number: int) -> dict:
+    """Two sockets and a PCI device, whose interrupt goes to the second one. The firmware starts ebb on this hart."""
+    def edit(tree: str) -> str:
+        handle = re.search(rf'cpu@{number} {{.*?phandle = <(0x[0-9a-f]+)>', tree, re.DOTALL)[1]
+        config = f'opensbi-config {{ compatible = "opensbi,config"; cold-boot-harts = <{handle}>; }};'
+        return re.sub(r'(\tchosen {.*?)(\n\t};)', rf'\1\n\t\t{config}\2', tree, count=1, flags=re.DOTALL)
+    return {'edit': edit, 'options': [*SOCKETS, '-device', 'virtio-serial-pci']}
+
+
 @unittest.skipUnless((OUT / 'ebb.elf').exists() and shutil.which(QEMU) and shutil.which('dtc'), 'needs a kernel, QEMU, dtc')
 class TreeTest(unittest.TestCase):
     """Each tree boots, or is refused with a line that names the node; none causes a panic."""
@@ -178,9 +187,12 @@ class TreeTest(unittest.TestCase):
             'reg = <0x00 0xc000000 0x00 0x600000>', 'reg = <0x00 0xc000000 0x00 0x1000>'))
 
     def test_two_sockets(self):
-        self.expect(0, 'this machine has 2 interrupt controllers, .* start QEMU without -numa',
-                    'no interrupt: its line leads to no controller that ebb drives', AGREES,
-                    options=[*SOCKETS, '-device', 'virtio-serial-pci'])
+        for number, works in (0, False), (2, True):
+            with self.subTest(boot_hart=number):
+                self.expect(0, 'this machine has 2 interrupt controllers, .* start QEMU without -numa', AGREES, **boot_hart(number))
+                _, text = self.boot(**boot_hart(number))
+                self.assertRegex(text, rf'Boot HART ID +: {number}\n')
+                self.assertEqual('no interrupt: its line leads to no controller that ebb drives' not in text, works, text)
 
     def test_deep_nodes(self):
         self.expect(0, r'25 nodes of the device tree are deeper than 16 levels', AGREES, edit=lambda tree: tree.replace(
