@@ -189,7 +189,8 @@ class TreeTest(unittest.TestCase):
     def test_two_sockets(self):
         for number, works in (0, False), (2, True):
             with self.subTest(boot_hart=number):
-                self.expect(0, 'this machine has 2 interrupt controllers, .* start QEMU without -numa', AGREES, **boot_hart(number))
+                self.expect(0, 'this machine has 2 interrupt controllers, .* start QEMU without -numa', AGREES,
+                            **boot_hart(number))
                 _, text = self.boot(**boot_hart(number))
                 self.assertRegex(text, rf'Boot HART ID +: {number}\n')
                 self.assertEqual('no interrupt: its line leads to no controller that ebb drives' not in text, works, text)
