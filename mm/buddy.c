@@ -16,7 +16,7 @@
  *		pageblock includes it
  *	taken	its descriptor has the type that the caller asked for, and its bit is clear
  *
- * A pageblock whose 512 frames are all free is uniform: its word says Buddy for all of
+ * A pageblock with all of its 512 frames free is uniform: its word says Buddy for all of
  * them, and its bits and descriptors are stale. Taking part of it makes it valid first
  * (pageblock_materialise()); freeing its last frame makes it uniform again. Chunks of
  * orders 9 and 10 are one or two whole pageblocks: pageblock_take_chunk() and
@@ -32,8 +32,8 @@
  * pageblock; it then stays there.
  *
  * What can race: readers without the lock look at words, descriptors and bits at any
- * moment, so each of these changes by a single store. They may see a frame whose
- * descriptor says Buddy while its bit is still clear, and must treat what they see as a
+ * moment, so each of these changes by a single store. They may see a frame
+ * with "Buddy" in its descriptor and its bit still clear, and must treat what they see as a
  * hint. A walker's page_try_get() may also raise the count of a frame for a moment, so
  * buddy_free_singles() compares type and count by a single load, and leaves a frame that
  * does not match to its caller.

@@ -96,7 +96,7 @@ static inline u32 pb_const(u64 w)
 	return (u32)(w >> PB_CONST_SHIFT);
 }
 
-/* Uniform Buddy: a valid pageblock whose last frame is freed becomes uniform. */
+/* Uniform Buddy: a valid pageblock becomes uniform when its last used frame is freed. */
 static inline bool pb_all_free(u64 w)
 {
 	return pb_free(w) == PAGEBLOCK_NR_PAGES;

@@ -13,7 +13,7 @@
  *
  *	section_alloc()		private: only its creator knows it
  *	section_link()		published: look-ups find it; in no zone
- *	zone_grow()		in a zone (section_attach_zone()) whose span covers it
+ *	zone_grow()		in a zone (section_attach_zone()); the span covers it
  *	zone_shrink()		in no zone again
  *	section_unlink()	hidden: new look-ups miss it, but a walker that found it
  *				earlier may still read it

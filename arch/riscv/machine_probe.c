@@ -5,11 +5,11 @@
  * ebb might put its page tables there. So before a range is used, a few of its frames are
  * written and read back: the first, the last, and one in each 128 MiB between them.
  *
- * A range whose first frame does not answer is not used. If a later one does not, a binary
- * search finds where the memory ends, and the range is cut there. In the range that holds
- * the kernel, probing starts at the kernel and goes both ways. This code runs with paging
- * on but before there is a direct map; it reaches physical memory through one leaf of the
- * window for early page tables.
+ * If the first frame of a range does not answer, the range is not used. If a later frame
+ * does not, a binary search finds where the memory ends; ebb uses the range up to there.
+ * In the range that holds the kernel, probing starts at the kernel and goes both ways.
+ * This code runs with paging on but before there is a direct map; it reaches physical
+ * memory through one leaf of the window for early page tables.
  */
 #define pr_fmt(fmt) "machine: " fmt
 

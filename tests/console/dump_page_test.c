@@ -10,7 +10,7 @@
 #include "tests/console/answer.h"
 #include "tests/console/kernel_block.h"
 
-/* Adds a block in zone Movable whose last pageblock is not plugged; returns its first pfn. */
+/* Adds a block to zone Movable, with its last pageblock unplugged; returns its first pfn. */
 static unsigned long movable_block(struct ktest *test)
 {
 	const unsigned long block =

@@ -23,7 +23,7 @@ static const char *letters(struct ktest *test)
 	return start + 1;
 }
 
-/* A block whose second half is no memory, and whose pageblocks 30 and 31 are not plugged. */
+/* A block: its second half is a hole, and its pageblocks 30 and 31 are unplugged. */
 static unsigned long odd_block(struct ktest *test)
 {
 	return kernel_blocks_add(test, 1, PAGES_PER_SECTION / 2, BIT(30) - 1);

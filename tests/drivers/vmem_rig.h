@@ -42,7 +42,7 @@ struct vmem_rig *vmem_rig_open(struct ktest *test);
 /* Makes all drivers leave, and frees their devices. */
 void vmem_rig_empty(struct vmem_rig *rig);
 
-/* Makes a device whose region starts @offset bytes into the window, and its driver. */
+/* Makes a device and its driver; the region starts @offset bytes into the window. */
 struct fake_vmem *vmem_rig_prepare(struct vmem_rig *rig, u64 offset, u64 size, u64 block);
 void vmem_rig_attach(struct vmem_rig *rig, struct fake_vmem *fm);
 struct fake_vmem *vmem_rig_add(struct vmem_rig *rig, u64 offset, u64 size, u64 block);

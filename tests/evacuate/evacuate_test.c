@@ -237,7 +237,7 @@ static void contig_makes_a_place(struct ktest *test)
 	}
 }
 
-/* The second range is somebody else's: the first one's isolation ends again. */
+/* Another request has isolated the second range: the first range's isolation is undone. */
 static void isolated_range_among_several(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

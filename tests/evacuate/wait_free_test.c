@@ -258,7 +258,7 @@ static void waits_for_the_last_reference_but_one(struct ktest *test)
 	slots_gone(test, t, &slot, 1);
 }
 
-/* The half that is not asked for is somebody's again at once. */
+/* The half that the search does not need is allocated again at once. */
 static void free_and_take_half(struct test_mm *t)
 {
 	free_pages(t->mm, t->base, 10);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What of mm/ can be tried on the host alone: using up the kernel's own memory, its
- * settings, boot memory once more, what the log says, descriptors that nobody may read.
+ * settings, boot memory once more, what the log says, descriptors out of reach.
  */
 #include <unistd.h>
 
@@ -240,7 +240,7 @@ static bool is_mapped(unsigned long pfn)
 	return mapped;
 }
 
-/* Descriptors of a block are for nobody while it is offline, and gone with it. */
+/* No reader reaches the descriptors of an offline block; they go with the block. */
 static void memmap_is_out_of_reach(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);

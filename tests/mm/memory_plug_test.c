@@ -329,7 +329,7 @@ static void remove_without_grace_is_undone(struct ktest *test)
 	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, &block, 1, NULL, &why), 0);
 }
 
-/* A chunk that was never plugged is given to nobody. */
+/* The allocator hands out no chunk that was never plugged. */
 static void unplugged_is_not_believed(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);

@@ -71,7 +71,7 @@ static inline unsigned long block_pfn(unsigned long n)
 	return fm.base + n * PAGES_PER_SECTION;
 }
 
-/* First state: nobody is registered. */
+/* The first state: no owner is registered. */
 void blocks_setup(void);
 
 /* --- block_steps.c --------------------------------------------------------- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Records applied to a picture of memory, and pictures compared: see the header. The
- * picture that memory gives is read from words and descriptors as somebody outside of
- * the machine would read them (docs/reference/trace.md), by no accessor of mm/.
+ * picture that memory gives is read from words and descriptors as a tool outside the
+ * machine reads them (docs/reference/trace.md), by no accessor of mm/.
  */
 #include "tests/model/replay.h"
 #include <string.h>

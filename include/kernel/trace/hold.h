@@ -28,7 +28,7 @@ struct hold_place {
 extern u32 hold_event;
 
 /**
- * struct hold_request - the request on whose behalf a thread announces its steps
+ * struct hold_request - the request that a thread announces the steps of
  * @cancelled: the held thread asks it now and then, and goes on if it is true; may be NULL
  * @cookie: for @cancelled
  */
