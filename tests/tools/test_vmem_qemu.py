@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import select
 import signal
@@ -22,6 +23,7 @@ TAIL = 4 * MIB      # QEMU puts the device tree at the end of RAM
 PAUSES, RESETS = 300, 20
 
 
+@functools.cache
 def offers_device() -> bool:
     """True if this QEMU can use the device."""
     if not os.access(QEMU, os.X_OK):
@@ -95,10 +97,9 @@ class Machine:
 
 @unittest.skipUnless(os.access(PROGRAM, os.X_OK) and os.access(GUEST, os.R_OK), 'the device or its guest is not built')
 class UnderQemu(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls) -> None:
+    def setUp(self) -> None:
         if not offers_device():
-            raise unittest.SkipTest('there is no QEMU that can carry the device')
+            self.skipTest('there is no QEMU that can carry the device; type: make test')
 
     def boot(self, count: int = 1, size: int = GIB) -> tuple[Machine, list[Device]]:
         devices = []
