@@ -125,15 +125,15 @@ int evac_stop(struct evac *e)
 /* --- the target ----------------------------------------------------------------- */
 
 /* A part of a leaving block: the frames before its own metadata (0), or after it (1). */
-static struct pfn_range block_part(const struct mem_section *s, unsigned int part)
+static struct pfn_range block_part(const struct mem_section *ms, unsigned int part)
 {
-	const bool hosted = s->flags & SECTION_SELF_HOSTED;
-	const unsigned long header = hosted ? s->host_pfn : section_end_pfn(s);
+	const bool hosted = ms->flags & SECTION_SELF_HOSTED;
+	const unsigned long header = hosted ? ms->host_pfn : section_end_pfn(ms);
 	const unsigned long behind = hosted ? header + MHP_HEADER_PAGES : header;
 
 	if (part == 0)
-		return (struct pfn_range){ s->start_pfn, header - s->start_pfn };
-	return (struct pfn_range){ behind, section_end_pfn(s) - behind };
+		return (struct pfn_range){ ms->start_pfn, header - ms->start_pfn };
+	return (struct pfn_range){ behind, section_end_pfn(ms) - behind };
 }
 
 /* Advance within the list; blocks that were already offline have nothing to empty. */

@@ -62,15 +62,15 @@ static inline int mm_inject_fail(struct mm *mm)
 
 /* Allocate a zeroed section object; NULL if the reserve and the allocator are empty. */
 struct mem_section *section_alloc(struct mm *mm);
-void section_free(struct mm *mm, struct mem_section *s);
+void section_free(struct mm *mm, struct mem_section *ms);
 
 /* Make look-ups find the section, and make its root if it has none; or -ENOMEM. */
-int section_link(struct mm *mm, struct mem_section *s);
+int section_link(struct mm *mm, struct mem_section *ms);
 /*
  * Hide the section from new look-ups. The caller then waits for a grace period. Until
  * section_root_put(), section_link() cannot fail for this section.
  */
-void section_unlink(struct mm *mm, struct mem_section *s);
+void section_unlink(struct mm *mm, struct mem_section *ms);
 /* Free the root that a pfn belongs to, if it is empty, after another grace period. */
 void section_root_put(struct mm *mm, unsigned long pfn);
 
@@ -85,29 +85,29 @@ struct mem_section *next_section(const struct mm *mm, unsigned long nr);
 #define SECTION_SIZE (PAGES_PER_SECTION << PAGE_SHIFT)
 #define MEMMAP_SIZE  (PAGES_PER_SECTION * sizeof(struct page))
 
-static inline unsigned long section_nr(const struct mem_section *s)
+static inline unsigned long section_nr(const struct mem_section *ms)
 {
-	return s->start_pfn >> SECTION_PFN_SHIFT;
+	return ms->start_pfn >> SECTION_PFN_SHIFT;
 }
 
-static inline unsigned long section_end_pfn(const struct mem_section *s)
+static inline unsigned long section_end_pfn(const struct mem_section *ms)
 {
-	return s->start_pfn + PAGES_PER_SECTION;
+	return ms->start_pfn + PAGES_PER_SECTION;
 }
 
-#define for_each_section(s, mm)                                                          \
-	for ((s) = next_section((mm), 0); (s); (s) = next_section((mm), section_nr(s) + 1))
+#define for_each_section(ms, mm)                                                          \
+	for ((ms) = next_section((mm), 0); (ms); (ms) = next_section((mm), section_nr(ms) + 1))
 
 /* A mask of the pageblocks of a section that a range of frames touches. */
-u64 section_range_mask(const struct mem_section *s, const struct pfn_range *range);
+u64 section_range_mask(const struct mem_section *ms, const struct pfn_range *range);
 
 /* Grow the zone's span so that it covers the section. */
-void zone_grow(struct zone *zone, struct mem_section *s);
+void zone_grow(struct zone *zone, struct mem_section *ms);
 /* Shrink the zone's span to the sections that are left without this one. */
-void zone_shrink(struct zone *zone, struct mem_section *s);
+void zone_shrink(struct zone *zone, struct mem_section *ms);
 
 /* Change a memory block's state and trace it. No other function changes the state. */
-void memory_block_set_state(struct mem_section *s, enum memory_block_state state);
+void memory_block_set_state(struct mem_section *ms, enum memory_block_state state);
 
 /* --- memory_hotplug.c, memory_owner.c, memory.c ------------------------------------------ */
 
@@ -118,7 +118,7 @@ enum mhp_online_type default_online_type(void);
 #define RESTORE_ZONE(zone) (1 + (zone))
 
 /* Online a block; hotplug lock held. */
-int online_section(struct mem_section *s, enum mhp_online_type type, struct mm_failure *why);
+int online_section(struct mem_section *ms, enum mhp_online_type type, struct mm_failure *why);
 
 /*
  * Remove the sections of a list, linked by ->next and all offline, after one grace
@@ -126,9 +126,9 @@ int online_section(struct mem_section *s, enum mhp_online_type type, struct mm_f
  */
 int remove_sections(struct mm *mm, struct mem_section *list, struct mm_failure *why);
 
-static inline struct pfn_range section_range(const struct mem_section *s)
+static inline struct pfn_range section_range(const struct mem_section *ms)
 {
-	return (struct pfn_range){ s->start_pfn, PAGES_PER_SECTION };
+	return (struct pfn_range){ ms->start_pfn, PAGES_PER_SECTION };
 }
 
 /* Find the section of a block id; NULL, with @why set, if there is none. */
@@ -142,13 +142,13 @@ void memory_block_report(struct mm *mm, unsigned long block, const char *what,
 			 const struct mm_failure *why);
 
 /* A mask of the section's pageblocks in the region of @owner (NULL: of any owner). */
-u64 owner_mask(struct mm *mm, const struct memory_owner *owner, const struct mem_section *s);
+u64 owner_mask(struct mm *mm, const struct memory_owner *owner, const struct mem_section *ms);
 
 /* Pageblocks of a section became memory (@sign 1), or no longer are (-1): their owners count. */
-void section_count_plugged(struct mem_section *s, u64 mask, int sign);
+void section_count_plugged(struct mem_section *ms, u64 mask, int sign);
 
 /* Add @pages present frames of an online section to its zone and its owner. */
-void section_account(struct mem_section *s, long pages);
+void section_account(struct mem_section *ms, long pages);
 
 /* Check everything that these files maintain; write differences to @out, one per line. */
 unsigned int hotplug_check(struct mm *mm, struct sink *out);

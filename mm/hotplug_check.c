@@ -25,14 +25,14 @@ static unsigned int differ(struct sink *out, const char *what, unsigned long whe
 static unsigned int check_span(const struct zone *zone, struct sink *out)
 {
 	unsigned long start = 0, end = 0, present = 0;
-	const struct mem_section *s;
+	const struct mem_section *ms;
 
-	for_each_section(s, zone->mm) {
-		if (s->zone != zone)
+	for_each_section(ms, zone->mm) {
+		if (ms->zone != zone)
 			continue;
-		start = end ? start : s->start_pfn;
-		end = section_end_pfn(s);
-		present += s->flags & SECTION_ONLINE ? s->present : 0;
+		start = end ? start : ms->start_pfn;
+		end = section_end_pfn(ms);
+		present += ms->flags & SECTION_ONLINE ? ms->present : 0;
 	}
 	return differ(out, "zone start", zone->type, zone->start_pfn, start) +
 	       differ(out, "zone spanned", zone->type, zone->spanned, end - start) +
@@ -52,15 +52,15 @@ static unsigned int check_roots(const struct mm *mm, struct sink *out)
 			continue;
 
 		for (unsigned int i = 0; i < SECTIONS_PER_ROOT; i++) {
-			const struct mem_section *s = root->section[i];
+			const struct mem_section *ms = root->section[i];
 
-			nr += s != NULL;
+			nr += ms != NULL;
 			for (unsigned int z = 0; z < NR_ZONES; z++)
 				bad += differ(out, "section's bit in zone", r << 8 | i,
 					      test_bit(i, root->in_zone[z]),
-					      s && s->zone == &mm->zone[z]);
-			if (s)
-				bad += differ(out, "section number", r << 8 | i, section_nr(s),
+					      ms && ms->zone == &mm->zone[z]);
+			if (ms)
+				bad += differ(out, "section number", r << 8 | i, section_nr(ms),
 					      r << 8 | i);
 		}
 		bad += differ(out, "sections of root", r, root->nr_sections, nr);
@@ -70,66 +70,66 @@ static unsigned int check_roots(const struct mm *mm, struct sink *out)
 }
 
 /* The direct map covers exactly the mapped pageblocks; that of boot may have holes. */
-static unsigned int check_mapped(const struct mem_section *s, struct sink *out)
+static unsigned int check_mapped(const struct mem_section *ms, struct sink *out)
 {
 	unsigned int bad = 0;
 
 	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
-		const bool unmapped = s->unmapped & BIT(b);
+		const bool unmapped = ms->unmapped & BIT(b);
 
-		if (unmapped || !(s->flags & SECTION_EARLY))
-			bad += differ(out, "pageblock's direct map", pb_pfn(s, b),
-				      arch_direct_mapped(pfn_to_phys(pb_pfn(s, b))), !unmapped);
+		if (unmapped || !(ms->flags & SECTION_EARLY))
+			bad += differ(out, "pageblock's direct map", pb_pfn(ms, b),
+				      arch_direct_mapped(pfn_to_phys(pb_pfn(ms, b))), !unmapped);
 	}
 	return bad;
 }
 
 /* Every unmapped pageblock is wholly PageOffline, or hole. */
-static unsigned int check_unmapped(const struct mem_section *s, struct sink *out)
+static unsigned int check_unmapped(const struct mem_section *ms, struct sink *out)
 {
-	unsigned int bad = differ(out, "holes that are mapped", s->start_pfn,
-				  s->hole & ~s->unmapped, 0);
+	unsigned int bad = differ(out, "holes that are mapped", ms->start_pfn,
+				  ms->hole & ~ms->unmapped, 0);
 
-	bad += check_mapped(s, out);
-	for (u64 mask = s->flags & SECTION_ONLINE ? s->unmapped : 0; mask; mask &= mask - 1) {
+	bad += check_mapped(ms, out);
+	for (u64 mask = ms->flags & SECTION_ONLINE ? ms->unmapped : 0; mask; mask &= mask - 1) {
 		const unsigned int b = __ffs(mask);
-		const u64 word = pb_read(&s->pb[b]);
-		const enum page_type want = s->hole & BIT(b) ? PGTY_HOLE : PGTY_OFFLINE;
+		const u64 word = pb_read(&ms->pb[b]);
+		const enum page_type want = ms->hole & BIT(b) ? PGTY_HOLE : PGTY_OFFLINE;
 
-		bad += differ(out, "unmapped pageblock's descriptors", pb_pfn(s, b),
+		bad += differ(out, "unmapped pageblock's descriptors", pb_pfn(ms, b),
 			      word & PB_VALID, 0);
-		bad += differ(out, "unmapped pageblock's type", pb_pfn(s, b),
+		bad += differ(out, "unmapped pageblock's type", pb_pfn(ms, b),
 			      PAGE_WORD_TYPE(pb_const(word)), want);
 	}
 	return bad;
 }
 
-static unsigned int check_header(const struct mem_section *s, struct sink *out)
+static unsigned int check_header(const struct mem_section *ms, struct sink *out)
 {
 	unsigned int bad = 0;
 
-	if (!(s->flags & SECTION_SELF_HOSTED))
+	if (!(ms->flags & SECTION_SELF_HOSTED))
 		return 0;
-	bad += differ(out, "header is unmapped", s->start_pfn,
-		      s->unmapped & BIT(pageblock_index(s->host_pfn)), 0);
-	for (unsigned long i = 0; s->flags & SECTION_ONLINE && i < MHP_HEADER_PAGES; i++)
-		bad += differ(out, "header frame's type", s->host_pfn + i,
-			      page_type(s->mm, s->host_pfn + i), PGTY_MEMMAP);
+	bad += differ(out, "header is unmapped", ms->start_pfn,
+		      ms->unmapped & BIT(pageblock_index(ms->host_pfn)), 0);
+	for (unsigned long i = 0; ms->flags & SECTION_ONLINE && i < MHP_HEADER_PAGES; i++)
+		bad += differ(out, "header frame's type", ms->host_pfn + i,
+			      page_type(ms->mm, ms->host_pfn + i), PGTY_MEMMAP);
 	return bad;
 }
 
-static unsigned int check_section(const struct mem_section *s, struct sink *out)
+static unsigned int check_section(const struct mem_section *ms, struct sink *out)
 {
-	const bool online = s->state == MEM_BLOCK_ONLINE || s->state == MEM_BLOCK_GOING_OFFLINE;
+	const bool online = ms->state == MEM_BLOCK_ONLINE || ms->state == MEM_BLOCK_GOING_OFFLINE;
 	unsigned int bad = 0;
 
-	bad += differ(out, "online flag", s->start_pfn, !!(s->flags & SECTION_ONLINE), online);
-	bad += differ(out, "section's zone", s->start_pfn, s->zone != NULL,
-		      online || s->state == MEM_BLOCK_GOING_ONLINE);
-	if (!(s->flags & SECTION_EARLY))
-		bad += differ(out, "present frames", s->start_pfn, s->present,
-			      hweight64(~s->hole) * PAGEBLOCK_NR_PAGES);
-	return bad + check_unmapped(s, out) + check_header(s, out);
+	bad += differ(out, "online flag", ms->start_pfn, !!(ms->flags & SECTION_ONLINE), online);
+	bad += differ(out, "section's zone", ms->start_pfn, ms->zone != NULL,
+		      online || ms->state == MEM_BLOCK_GOING_ONLINE);
+	if (!(ms->flags & SECTION_EARLY))
+		bad += differ(out, "present frames", ms->start_pfn, ms->present,
+			      hweight64(~ms->hole) * PAGEBLOCK_NR_PAGES);
+	return bad + check_unmapped(ms, out) + check_header(ms, out);
 }
 
 static unsigned int check_reserve_page(const struct mm *mm, unsigned int i, struct sink *out)
@@ -146,11 +146,11 @@ static unsigned int check_reserve_page(const struct mm *mm, unsigned int i, stru
 static unsigned int check_owner(const struct mm *mm, const struct memory_owner *owner,
 				struct sink *out)
 {
-	const struct mem_section *s;
+	const struct mem_section *ms;
 	unsigned long plugged = 0;
 
-	for_each_section(s, mm)
-		plugged += hweight64(section_range_mask(s, &owner->region) & ~s->unmapped);
+	for_each_section(ms, mm)
+		plugged += hweight64(section_range_mask(ms, &owner->region) & ~ms->unmapped);
 	return differ(out, "owner's plugged frames", owner->region.start_pfn,
 		      owner->plugged, plugged * PAGEBLOCK_NR_PAGES);
 }
@@ -158,15 +158,15 @@ static unsigned int check_owner(const struct mm *mm, const struct memory_owner *
 unsigned int hotplug_check(struct mm *mm, struct sink *out)
 {
 	const struct memory_owner *owner;
-	const struct mem_section *s;
+	const struct mem_section *ms;
 	unsigned long max_pfn = 0;
 	unsigned int bad = check_roots(mm, out);
 
 	for (unsigned int z = 0; z < NR_ZONES; z++)
 		bad += check_span(&mm->zone[z], out);
-	for_each_section(s, mm) {
-		bad += check_section(s, out);
-		max_pfn = section_end_pfn(s);
+	for_each_section(ms, mm) {
+		bad += check_section(ms, out);
+		max_pfn = section_end_pfn(ms);
 	}
 	list_for_each_entry(owner, &mm->owners, list)
 		bad += check_owner(mm, owner, out);

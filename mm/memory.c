@@ -61,12 +61,12 @@ static const struct mem_section *walk_block(const struct mm *mm, unsigned long b
 
 enum memory_block_state memory_block_state(const struct mm *mm, unsigned long block)
 {
-	const struct mem_section *s;
+	const struct mem_section *ms;
 	enum memory_block_state state;
 
 	pfn_walk_begin();
-	s = walk_block(mm, block);
-	state = s ? READ_ONCE(s->state) : MEM_BLOCK_ABSENT;
+	ms = walk_block(mm, block);
+	state = ms ? READ_ONCE(ms->state) : MEM_BLOCK_ABSENT;
 	pfn_walk_end();
 	return state;
 }
@@ -83,14 +83,14 @@ const char *online_type_name(enum mhp_online_type type)
 
 unsigned long next_memory_block(const struct mm *mm, unsigned long block)
 {
-	const struct mem_section *s;
+	const struct mem_section *ms;
 	unsigned long next;
 
 	if (block >= (unsigned long)NR_SECTION_ROOTS * SECTIONS_PER_ROOT)
 		return PFN_NONE;
 	pfn_walk_begin();
-	s = walk_next_section(mm, block);
-	next = s ? section_nr(s) : PFN_NONE;
+	ms = walk_next_section(mm, block);
+	next = ms ? section_nr(ms) : PFN_NONE;
 	pfn_walk_end();
 	return next;
 }
@@ -130,11 +130,11 @@ static const struct zone *unit_zone(const struct mm *mm, const struct memory_own
 	__must_hold(walk_bracket)
 {
 	const struct zone *zone = NULL;
-	const struct mem_section *s;
+	const struct mem_section *ms;
 
-	while (!zone && (s = walk_next_section(mm, first)) != NULL && section_nr(s) < end) {
-		zone = READ_ONCE(s->owner) == owner ? section_zone(s) : NULL;
-		first = section_nr(s) + 1;
+	while (!zone && (ms = walk_next_section(mm, first)) != NULL && section_nr(ms) < end) {
+		zone = READ_ONCE(ms->owner) == owner ? section_zone(ms) : NULL;
+		first = section_nr(ms) + 1;
 	}
 	return zone;
 }
@@ -143,8 +143,8 @@ static const struct zone *unit_zone(const struct mm *mm, const struct memory_own
 static enum zone_type auto_movable_zone(const struct mm *mm, unsigned long block)
 	__must_hold(walk_bracket)
 {
-	const struct mem_section *s = walk_block(mm, block);
-	const struct memory_owner *owner = s ? READ_POINTER(s->owner) : NULL;
+	const struct mem_section *ms = walk_block(mm, block);
+	const struct memory_owner *owner = ms ? READ_POINTER(ms->owner) : NULL;
 	unsigned long unit = 1, first = block;
 	const struct zone *zone;
 
@@ -186,15 +186,15 @@ enum zone_type zone_for_block(struct mm *mm, unsigned long block, enum mhp_onlin
 unsigned int memory_block_valid_zones(struct mm *mm, unsigned long block,
 				      enum zone_type zones[NR_ZONES])
 {
-	const struct mem_section *s;
+	const struct mem_section *ms;
 	const struct zone *zone;
 	enum zone_type first;
 
 	pfn_walk_begin();
-	s = walk_block(mm, block);
-	zone = s ? section_zone(s) : NULL;
+	ms = walk_block(mm, block);
+	zone = ms ? section_zone(ms) : NULL;
 	pfn_walk_end();
-	if (!s)
+	if (!ms)
 		return 0;
 	if (zone) {
 		zones[0] = zone->type;
@@ -216,26 +216,26 @@ static bool frame_is_used(enum page_type type)
 }
 
 /* Frames of a valid pageblock that are neither free nor the block's own metadata. */
-static unsigned int taken_frames(const struct mem_section *s, unsigned int b)
+static unsigned int taken_frames(const struct mem_section *ms, unsigned int b)
 {
-	const unsigned int taken = PAGEBLOCK_NR_PAGES - pb_free(pb_read(&s->pb[b]));
+	const unsigned int taken = PAGEBLOCK_NR_PAGES - pb_free(pb_read(&ms->pb[b]));
 
-	if ((READ_ONCE(s->flags) & SECTION_SELF_HOSTED) && pageblock_index(s->host_pfn) == b)
+	if ((READ_ONCE(ms->flags) & SECTION_SELF_HOSTED) && pageblock_index(ms->host_pfn) == b)
 		return taken - min(taken, (unsigned int)MHP_HEADER_PAGES);
 	return taken;
 }
 
-static unsigned int count_used(const struct mm *mm, const struct mem_section *s,
+static unsigned int count_used(const struct mm *mm, const struct mem_section *ms,
 			       unsigned long pfn)
 {
 	const unsigned long start = ALIGN_DOWN(pfn, PAGEBLOCK_NR_PAGES);
-	const u64 word = pb_read(&s->pb[pageblock_index(pfn)]);
+	const u64 word = pb_read(&ms->pb[pageblock_index(pfn)]);
 	struct page_state st;
 	unsigned int used = 0;
 
 	if (!(word & PB_VALID))
 		return frame_is_used(PAGE_WORD_TYPE(pb_const(word))) ? PAGEBLOCK_NR_PAGES : 0;
-	if (!taken_frames(s, pageblock_index(pfn)))
+	if (!taken_frames(ms, pageblock_index(pfn)))
 		return 0;
 	for (unsigned long i = 0; i < PAGEBLOCK_NR_PAGES; i++) {
 		if (page_state_get(mm, start + i, &st))
@@ -246,13 +246,13 @@ static unsigned int count_used(const struct mm *mm, const struct mem_section *s,
 
 unsigned int pageblock_used(const struct mm *mm, unsigned long pfn)
 {
-	const struct mem_section *s;
+	const struct mem_section *ms;
 	unsigned int used = 0;
 
 	pfn_walk_begin();
-	s = walk_section(mm, pfn);
-	if (s && (READ_ONCE(s->flags) & SECTION_ONLINE))
-		used = count_used(mm, s, pfn);
+	ms = walk_section(mm, pfn);
+	if (ms && (READ_ONCE(ms->flags) & SECTION_ONLINE))
+		used = count_used(mm, ms, pfn);
 	pfn_walk_end();
 	return used;
 }
@@ -260,7 +260,7 @@ unsigned int pageblock_used(const struct mm *mm, unsigned long pfn)
 void mm_describe_fault(phys_addr_t paddr, struct sink *out)
 {
 	const unsigned long pfn = phys_to_pfn(paddr);
-	const struct mem_section *s;
+	const struct mem_section *ms;
 	struct memory_owner *owner;
 	struct page_state st;
 
@@ -270,15 +270,15 @@ void mm_describe_fault(phys_addr_t paddr, struct sink *out)
 	}
 	/* In a bracket nothing may sleep, and the sink of a panic does not wait. */
 	pfn_walk_begin();
-	s = walk_section(&kernel_mm, pfn);
+	ms = walk_section(&kernel_mm, pfn);
 	owner = memory_owner_of(&kernel_mm, pfn);
 	sink_printf(out, "pfn 0x%lx: memory%lu", pfn, pfn >> SECTION_PFN_SHIFT);
-	if (!s) {
+	if (!ms) {
 		sink_puts(out, ", no such block");
 	} else {
 		sink_printf(out, " (%s), pageblock %u %s",
-			    memory_block_state_name(s->state), pageblock_index(pfn),
-			    s->unmapped & BIT(pageblock_index(pfn)) ? "unmapped" : "mapped");
+			    memory_block_state_name(ms->state), pageblock_index(pfn),
+			    ms->unmapped & BIT(pageblock_index(pfn)) ? "unmapped" : "mapped");
 		if (page_state_get(&kernel_mm, pfn, &st))
 			sink_printf(out, ", %s", page_type_name(st.type));
 	}

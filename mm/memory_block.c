@@ -46,16 +46,16 @@ static int check_add(struct mm *mm, unsigned long block, struct memory_owner *ow
 }
 
 /* Map the plugged pageblocks, all or none. */
-static int map_pageblocks(struct mem_section *s, u64 mask)
+static int map_pageblocks(struct mem_section *ms, u64 mask)
 {
 	for_each_run(run, mask) {
-		const phys_addr_t paddr = pfn_to_phys(pb_pfn(s, __ffs(run)));
-		const int err = mm_inject_fail(s->mm) ?
+		const phys_addr_t paddr = pfn_to_phys(pb_pfn(ms, __ffs(run)));
+		const int err = mm_inject_fail(ms->mm) ?
 					-ENOMEM :
 					arch_map_direct(paddr, hweight64(run) * PAGEBLOCK_SIZE);
 
 		if (err) {
-			arch_unmap_direct(pfn_to_phys(s->start_pfn), SECTION_SIZE);
+			arch_unmap_direct(pfn_to_phys(ms->start_pfn), SECTION_SIZE);
 			return err;
 		}
 	}
@@ -66,98 +66,98 @@ static int map_pageblocks(struct mem_section *s, u64 mask)
  * Choose where the descriptors go: into the block itself or, if several owners have frames
  * in the block, into other online memory, so that the owners can leave in any order.
  */
-static int place_metadata(struct mem_section *s, u64 plugged)
+static int place_metadata(struct mem_section *ms, u64 plugged)
 {
 	unsigned long bits;
 
-	if (!(owner_mask(s->mm, NULL, s) & ~owner_mask(s->mm, s->owner, s))) {
-		s->flags |= SECTION_SELF_HOSTED;
-		s->host_pfn = pb_pfn(s, __ffs(plugged));
-		s->free_bits = phys_to_virt(pfn_to_phys(s->host_pfn + DESCRIPTOR_PAGES));
+	if (!(owner_mask(ms->mm, NULL, ms) & ~owner_mask(ms->mm, ms->owner, ms))) {
+		ms->flags |= SECTION_SELF_HOSTED;
+		ms->host_pfn = pb_pfn(ms, __ffs(plugged));
+		ms->free_bits = phys_to_virt(pfn_to_phys(ms->host_pfn + DESCRIPTOR_PAGES));
 		return 0;
 	}
-	bits = meta_page_alloc(s->mm, PGTY_KERNEL);
+	bits = meta_page_alloc(ms->mm, PGTY_KERNEL);
 	if (bits == PFN_NONE)
 		return -ENOMEM;
-	s->free_bits = phys_to_virt(pfn_to_phys(bits));
-	s->host_pfn = mm_inject_fail(s->mm) ? PFN_NONE :
-					      alloc_pages(s->mm, GFP_KERNEL | GFP_NOWARN,
+	ms->free_bits = phys_to_virt(pfn_to_phys(bits));
+	ms->host_pfn = mm_inject_fail(ms->mm) ? PFN_NONE :
+					      alloc_pages(ms->mm, GFP_KERNEL | GFP_NOWARN,
 							  DESCRIPTOR_ORDER, PGTY_KERNEL);
-	if (s->host_pfn != PFN_NONE) {
-		page_set_owner(s->mm, s->host_pfn, OWNER_METADATA);
+	if (ms->host_pfn != PFN_NONE) {
+		page_set_owner(ms->mm, ms->host_pfn, OWNER_METADATA);
 		return 0;
 	}
-	meta_page_free(s->mm, bits);
+	meta_page_free(ms->mm, bits);
 	return -ENOMEM;
 }
 
 /* Free metadata that does not lie in the block itself. */
-static void free_metadata(struct mem_section *s)
+static void free_metadata(struct mem_section *ms)
 {
-	if (s->flags & SECTION_SELF_HOSTED)
+	if (ms->flags & SECTION_SELF_HOSTED)
 		return;
-	free_pages(s->mm, s->host_pfn, DESCRIPTOR_ORDER);
-	meta_page_free(s->mm, phys_to_pfn(virt_to_phys(s->free_bits)));
+	free_pages(ms->mm, ms->host_pfn, DESCRIPTOR_ORDER);
+	meta_page_free(ms->mm, phys_to_pfn(virt_to_phys(ms->free_bits)));
 }
 
-static void drop_memmap(struct mem_section *s)
+static void drop_memmap(struct mem_section *ms)
 {
-	arch_unpoison_range(pfn_to_page(s->start_pfn), MEMMAP_SIZE);
-	arch_vmemmap_unmap(s->start_pfn, PAGES_PER_SECTION);
-	free_metadata(s);
+	arch_unpoison_range(pfn_to_page(ms->start_pfn), MEMMAP_SIZE);
+	arch_vmemmap_unmap(ms->start_pfn, PAGES_PER_SECTION);
+	free_metadata(ms);
 }
 
 /* Set up direct map, metadata, memmap and look-up, in this order, all or none. */
-static int build_section(struct mem_section *s, u64 plugged)
+static int build_section(struct mem_section *ms, u64 plugged)
 {
-	int err = map_pageblocks(s, plugged);
+	int err = map_pageblocks(ms, plugged);
 
 	if (err)
 		return err;
-	err = place_metadata(s, plugged);
+	err = place_metadata(ms, plugged);
 	if (err)
 		goto unmap;
-	err = mm_inject_fail(s->mm) ? -ENOMEM :
-				      arch_vmemmap_map(s->start_pfn, PAGES_PER_SECTION,
-						       pfn_to_phys(s->host_pfn));
+	err = mm_inject_fail(ms->mm) ? -ENOMEM :
+				      arch_vmemmap_map(ms->start_pfn, PAGES_PER_SECTION,
+						       pfn_to_phys(ms->host_pfn));
 	if (err) {
-		free_metadata(s);
+		free_metadata(ms);
 		goto unmap;
 	}
-	err = section_link(s->mm, s);
+	err = section_link(ms->mm, ms);
 	if (err) {
-		drop_memmap(s);
+		drop_memmap(ms);
 		goto unmap;
 	}
-	arch_poison_range(pfn_to_page(s->start_pfn), MEMMAP_SIZE);
+	arch_poison_range(pfn_to_page(ms->start_pfn), MEMMAP_SIZE);
 	return 0;
 unmap:
-	arch_unmap_direct(pfn_to_phys(s->start_pfn), SECTION_SIZE);
+	arch_unmap_direct(pfn_to_phys(ms->start_pfn), SECTION_SIZE);
 	return err;
 }
 
 static struct mem_section *add_section(struct mm *mm, unsigned long block,
 				       struct memory_owner *owner, u64 plugged)
 {
-	struct mem_section *s = section_alloc(mm);
+	struct mem_section *ms = section_alloc(mm);
 
-	if (!s)
+	if (!ms)
 		return NULL;
-	s->mm = mm;
-	s->owner = owner;
-	s->start_pfn = block << SECTION_PFN_SHIFT;
-	s->flags = SECTION_PRESENT;
-	s->host_pfn = PFN_NONE;
-	s->hole = ~owner_mask(mm, NULL, s);
-	s->unmapped = ~plugged;
-	s->present = hweight64(~s->hole) * PAGEBLOCK_NR_PAGES;
-	if (build_section(s, plugged)) {
-		section_free(mm, s);
+	ms->mm = mm;
+	ms->owner = owner;
+	ms->start_pfn = block << SECTION_PFN_SHIFT;
+	ms->flags = SECTION_PRESENT;
+	ms->host_pfn = PFN_NONE;
+	ms->hole = ~owner_mask(mm, NULL, ms);
+	ms->unmapped = ~plugged;
+	ms->present = hweight64(~ms->hole) * PAGEBLOCK_NR_PAGES;
+	if (build_section(ms, plugged)) {
+		section_free(mm, ms);
 		return NULL;
 	}
-	section_count_plugged(s, plugged, 1);
-	memory_block_set_state(s, MEM_BLOCK_OFFLINE);
-	return s;
+	section_count_plugged(ms, plugged, 1);
+	memory_block_set_state(ms, MEM_BLOCK_OFFLINE);
+	return ms;
 }
 
 int add_memory(struct mm *mm, unsigned long block, struct memory_owner *owner, u64 plugged,
@@ -166,19 +166,19 @@ int add_memory(struct mm *mm, unsigned long block, struct memory_owner *owner, u
 	struct mm_failure online_why = { .pfn = PFN_NONE };
 	/* Users change it without the lock. */
 	const enum mhp_online_type type = READ_ONCE(mm->default_online_type);
-	struct mem_section *s = NULL;
+	struct mem_section *ms = NULL;
 	int err, online = 0;
 
 	mutex_lock(&mm->hotplug_lock);
 	err = check_add(mm, block, owner, plugged, why);
 	if (!err) {
-		s = add_section(mm, block, owner, plugged);
-		if (!s)
+		ms = add_section(mm, block, owner, plugged);
+		if (!ms)
 			err = mm_fail(why, MM_REASON_NO_MEMORY, block << SECTION_PFN_SHIFT);
 	}
-	if (s && type != MMOP_OFFLINE)
-		online = online_section(s, type, &online_why);
-	if (s)
+	if (ms && type != MMOP_OFFLINE)
+		online = online_section(ms, type, &online_why);
+	if (ms)
 		mm_reserve_refill(mm);
 	mutex_unlock(&mm->hotplug_lock);
 	/* The block stays added; the user can try again to bring it online. */
@@ -190,60 +190,60 @@ int add_memory(struct mm *mm, unsigned long block, struct memory_owner *owner, u
 /* --- removing ------------------------------------------------------------------- */
 
 /* Destroy a section after the grace period, when no walker can see it any more. */
-static void destroy_section(struct mem_section *s)
+static void destroy_section(struct mem_section *ms)
 {
-	struct mm *mm = s->mm;
-	const unsigned long pfn = s->start_pfn;
+	struct mm *mm = ms->mm;
+	const unsigned long pfn = ms->start_pfn;
 
-	section_count_plugged(s, ~s->unmapped, -1);
-	drop_memmap(s);
+	section_count_plugged(ms, ~ms->unmapped, -1);
+	drop_memmap(ms);
 	/* Unplugged parts are holes in this range; one shoot-down covers all. */
 	arch_unmap_direct(pfn_to_phys(pfn), SECTION_SIZE);
-	memory_block_set_state(s, MEM_BLOCK_ABSENT);
-	section_free(mm, s);
+	memory_block_set_state(ms, MEM_BLOCK_ABSENT);
+	section_free(mm, ms);
 	section_root_put(mm, pfn);
 }
 
 int remove_sections(struct mm *mm, struct mem_section *list, struct mm_failure *why)
 {
-	struct mem_section *s, *next;
+	struct mem_section *ms, *next;
 
-	for (s = list; s; s = s->next) {
-		if (s->state != MEM_BLOCK_REMOVING)
-			memory_block_set_state(s, MEM_BLOCK_REMOVING);
-		section_unlink(mm, s);
+	for (ms = list; ms; ms = ms->next) {
+		if (ms->state != MEM_BLOCK_REMOVING)
+			memory_block_set_state(ms, MEM_BLOCK_REMOVING);
+		section_unlink(mm, ms);
 	}
 	if (mm_inject_fail(mm) || drain_all_pages(mm, MHP_GRACE_NS)) {
-		for (s = list; s; s = s->next) {
+		for (ms = list; ms; ms = ms->next) {
 			/* The root still exists, so this cannot fail. */
-			BUG_ON(section_link(mm, s));
-			memory_block_set_state(s, MEM_BLOCK_OFFLINE);
+			BUG_ON(section_link(mm, ms));
+			memory_block_set_state(ms, MEM_BLOCK_OFFLINE);
 		}
 		return mm_fail(why, MM_REASON_HARTS_BUSY, PFN_NONE);
 	}
-	for (s = list; s; s = next) {
-		next = s->next;
-		destroy_section(s);
+	for (ms = list; ms; ms = next) {
+		next = ms->next;
+		destroy_section(ms);
 	}
 	return 0;
 }
 
 int try_remove_memory(struct mm *mm, unsigned long block, struct mm_failure *why)
 {
-	struct mem_section *s;
+	struct mem_section *ms;
 	int err;
 
 	mutex_lock(&mm->hotplug_lock);
-	s = find_block(mm, block, why);
-	if (!s) {
+	ms = find_block(mm, block, why);
+	if (!ms) {
 		err = mm_reason_errno(MM_REASON_NOT_PRESENT);
-	} else if (s->flags & SECTION_EARLY) {
-		err = mm_fail(why, MM_REASON_SHARED_BLOCK, s->start_pfn);
-	} else if (s->state != MEM_BLOCK_OFFLINE) {
-		err = mm_fail(why, MM_REASON_NOT_OFFLINE, s->start_pfn);
+	} else if (ms->flags & SECTION_EARLY) {
+		err = mm_fail(why, MM_REASON_SHARED_BLOCK, ms->start_pfn);
+	} else if (ms->state != MEM_BLOCK_OFFLINE) {
+		err = mm_fail(why, MM_REASON_NOT_OFFLINE, ms->start_pfn);
 	} else {
-		s->next = NULL;
-		err = remove_sections(mm, s, why);
+		ms->next = NULL;
+		err = remove_sections(mm, ms, why);
 	}
 	mutex_unlock(&mm->hotplug_lock);
 	return err;

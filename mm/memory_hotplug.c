@@ -24,9 +24,9 @@
 #include "mm/internal.h"
 #include "mm/page_isolation.h"
 
-static struct memory_notify section_notify(struct mem_section *s)
+static struct memory_notify section_notify(struct mem_section *ms)
 {
-	return (struct memory_notify){ s->mm, s->start_pfn, PAGES_PER_SECTION };
+	return (struct memory_notify){ ms->mm, ms->start_pfn, PAGES_PER_SECTION };
 }
 
 int register_memory_notifier(struct mm *mm, struct notifier_block *nb)
@@ -39,24 +39,24 @@ void unregister_memory_notifier(struct mm *mm, struct notifier_block *nb)
 	(void)notifier_unregister(&mm->notifiers, nb);
 }
 
-static int notify_start(struct mem_section *s, enum mem_event going, enum mem_event cancel,
+static int notify_start(struct mem_section *ms, enum mem_event going, enum mem_event cancel,
 		 struct mm_failure *why)
 {
-	struct memory_notify data = section_notify(s);
-	int err = notifier_call_start(&s->mm->notifiers, going, cancel, &data, &s->told);
+	struct memory_notify data = section_notify(ms);
+	int err = notifier_call_start(&ms->mm->notifiers, going, cancel, &data, &ms->told);
 
 	if (!err)
 		return 0;
-	mm_fail(why, MM_REASON_VETO, s->start_pfn);
-	why->detail = s->told.veto->name;
+	mm_fail(why, MM_REASON_VETO, ms->start_pfn);
+	why->detail = ms->told.veto->name;
 	return err;
 }
 
-static void notify_end(struct mem_section *s, enum mem_event end)
+static void notify_end(struct mem_section *ms, enum mem_event end)
 {
-	struct memory_notify data = section_notify(s);
+	struct memory_notify data = section_notify(ms);
 
-	notifier_call_end(&s->mm->notifiers, end, &data, &s->told);
+	notifier_call_end(&ms->mm->notifiers, end, &data, &ms->told);
 }
 
 /*
@@ -64,88 +64,88 @@ static void notify_end(struct mem_section *s, enum mem_event end)
  * that takes effect when the isolation ends. Unplugged frames are skippable as long as
  * they have an owner that can restore them.
  */
-static void init_memmap(struct mem_section *s, enum zone_type zone, enum mhp_online_type type)
+static void init_memmap(struct mem_section *ms, enum zone_type zone, enum mhp_online_type type)
 {
 	const unsigned int mt = type == MMOP_ONLINE_KERNEL ? MIGRATE_UNMOVABLE : MIGRATE_MOVABLE;
 	const u64 state = (u64)mt << PB_MT_SHIFT | PB_ISOLATE;
-	const u64 unplugged = s->unmapped & ~s->hole;
-	const u64 skippable = unplugged & owner_mask(s->mm, NULL, s);
+	const u64 unplugged = ms->unmapped & ~ms->hole;
+	const u64 skippable = unplugged & owner_mask(ms->mm, NULL, ms);
 
-	pageblocks_init(s, ~s->hole & ~skippable, page_word(PGTY_OFFLINE, 0, 0, zone), state);
-	pageblocks_init(s, skippable, page_word(PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE, 0, zone),
+	pageblocks_init(ms, ~ms->hole & ~skippable, page_word(PGTY_OFFLINE, 0, 0, zone), state);
+	pageblocks_init(ms, skippable, page_word(PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE, 0, zone),
 			state);
-	pageblocks_init(s, s->hole, page_word(PGTY_HOLE, 0, 0, zone), state);
-	if (!(s->flags & SECTION_SELF_HOSTED))
+	pageblocks_init(ms, ms->hole, page_word(PGTY_HOLE, 0, 0, zone), state);
+	if (!(ms->flags & SECTION_SELF_HOSTED))
 		return;
 	/* The header cannot move: group it with unmovable frames, which Movable lacks. */
 	if (zone == ZONE_NORMAL && mt != MIGRATE_UNMOVABLE)
-		pageblocks_init(s, BIT(pageblock_index(s->host_pfn)),
+		pageblocks_init(ms, BIT(pageblock_index(ms->host_pfn)),
 				page_word(PGTY_OFFLINE, 0, 0, zone),
 				(u64)MIGRATE_UNMOVABLE << PB_MT_SHIFT | PB_ISOLATE);
 }
 
 /* The frames of the block's own metadata stay allocated and have their own type. */
-static void mark_header(const struct mem_section *s)
+static void mark_header(const struct mem_section *ms)
 {
-	const struct pfn_range header = { s->host_pfn, MHP_HEADER_PAGES };
+	const struct pfn_range header = { ms->host_pfn, MHP_HEADER_PAGES };
 
-	if (s->flags & SECTION_SELF_HOSTED)
-		frames_change(s->mm, &header, PGTY_NONE, PGTY_MEMMAP, 0);
+	if (ms->flags & SECTION_SELF_HOSTED)
+		frames_change(ms->mm, &header, PGTY_NONE, PGTY_MEMMAP, 0);
 }
 
 void generic_online_page(struct mm *mm, unsigned long pfn, unsigned int order)
 {
 	const struct pfn_range chunk = { pfn, 1UL << order };
-	const struct mem_section *s = pfn_to_section(mm, pfn);
+	const struct mem_section *ms = pfn_to_section(mm, pfn);
 
 	/* A chunk that was never plugged has no memory to give. */
-	if (WARN_ON_ONCE(!s || (section_range_mask(s, &chunk) & s->unmapped)))
+	if (WARN_ON_ONCE(!ms || (section_range_mask(ms, &chunk) & ms->unmapped)))
 		return;
 	release_offline_range(mm, pfn, chunk.nr_pages);
 }
 
 /* The pageblock that starts with the block's own metadata; 64 if there is none. */
-static unsigned int header_pageblock(const struct mem_section *s)
+static unsigned int header_pageblock(const struct mem_section *ms)
 {
-	return s->flags & SECTION_SELF_HOSTED ? pageblock_index(s->host_pfn) :
+	return ms->flags & SECTION_SELF_HOSTED ? pageblock_index(ms->host_pfn) :
 						PAGEBLOCKS_PER_SECTION;
 }
 
 /* The frames of one run of pageblocks, without those of the header. */
-static struct pfn_range run_range(const struct mem_section *s, unsigned int first,
+static struct pfn_range run_range(const struct mem_section *ms, unsigned int first,
 				  unsigned int nr)
 {
-	unsigned long start = pb_pfn(s, first), end = start + nr * PAGEBLOCK_NR_PAGES;
+	unsigned long start = pb_pfn(ms, first), end = start + nr * PAGEBLOCK_NR_PAGES;
 
-	if (header_pageblock(s) == first)
+	if (header_pageblock(ms) == first)
 		start += MHP_HEADER_PAGES;
 	return (struct pfn_range){ start, end - start };
 }
 
-static void release_run(struct mem_section *s, u64 run)
+static void release_run(struct mem_section *ms, u64 run)
 {
-	const struct pfn_range range = run_range(s, __ffs(run), hweight64(run));
+	const struct pfn_range range = run_range(ms, __ffs(run), hweight64(run));
 
-	release_offline_range(s->mm, range.start_pfn, range.nr_pages);
+	release_offline_range(ms->mm, range.start_pfn, range.nr_pages);
 }
 
 /* Release plugged pageblocks run by run; no owner has a callback for them. */
-static void online_runs(struct mem_section *s, u64 plugged)
+static void online_runs(struct mem_section *ms, u64 plugged)
 {
-	const bool hosted = s->flags & SECTION_SELF_HOSTED;
-	const u64 below = hosted ? BIT(header_pageblock(s)) - 1 : ~0UL;
+	const bool hosted = ms->flags & SECTION_SELF_HOSTED;
+	const u64 below = hosted ? BIT(header_pageblock(ms)) - 1 : ~0UL;
 
 	/* A header within a run starts a new run. */
 	for_each_run(run, plugged & below)
-		release_run(s, run);
+		release_run(ms, run);
 	for_each_run(run, plugged & ~below)
-		release_run(s, run);
+		release_run(ms, run);
 }
 
 /* Offer the frames after the header in its pageblock, in naturally aligned chunks. */
-static void online_header_rest(struct mem_section *s, struct memory_owner *owner)
+static void online_header_rest(struct mem_section *ms, struct memory_owner *owner)
 {
-	struct pfn_range rest = run_range(s, header_pageblock(s), 1);
+	struct pfn_range rest = run_range(ms, header_pageblock(ms), 1);
 
 	while (rest.nr_pages) {
 		const unsigned int order = __ffs(rest.start_pfn);
@@ -157,96 +157,96 @@ static void online_header_rest(struct mem_section *s, struct memory_owner *owner
 }
 
 /* Offer the owner each of its chunks: of order 10 where two pageblocks are alike. */
-static void online_chunks(struct mem_section *s, struct memory_owner *owner, u64 mask)
+static void online_chunks(struct mem_section *ms, struct memory_owner *owner, u64 mask)
 {
-	const unsigned int header = header_pageblock(s);
+	const unsigned int header = header_pageblock(ms);
 
 	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
 		const u64 pair = b % 2 ? 0 : 3UL << b;
-		const u64 unmapped = s->unmapped & pair;
+		const u64 unmapped = ms->unmapped & pair;
 
 		if (!(mask & BIT(b)))
 			continue;
 		if (b == header) {
-			online_header_rest(s, owner);
+			online_header_rest(ms, owner);
 		} else if (pair && (mask & pair) == pair && b + 1 != header &&
 			   (!unmapped || unmapped == pair)) {
-			owner->online_page(owner, pb_pfn(s, b), MAX_PAGE_ORDER);
+			owner->online_page(owner, pb_pfn(ms, b), MAX_PAGE_ORDER);
 			b++;
 		} else {
-			owner->online_page(owner, pb_pfn(s, b), PAGEBLOCK_ORDER);
+			owner->online_page(owner, pb_pfn(ms, b), PAGEBLOCK_ORDER);
 		}
 	}
 }
 
-static void online_frames(struct mem_section *s)
+static void online_frames(struct mem_section *ms)
 {
-	u64 generic = ~s->hole & ~s->unmapped;
+	u64 generic = ~ms->hole & ~ms->unmapped;
 	struct memory_owner *owner;
 
-	list_for_each_entry(owner, &s->mm->owners, list) {
-		const u64 mask = owner->online_page ? owner_mask(s->mm, owner, s) : 0;
+	list_for_each_entry(owner, &ms->mm->owners, list) {
+		const u64 mask = owner->online_page ? owner_mask(ms->mm, owner, ms) : 0;
 
 		generic &= ~mask;
 		if (mask)
-			online_chunks(s, owner, mask);
+			online_chunks(ms, owner, mask);
 	}
-	online_runs(s, generic);
+	online_runs(ms, generic);
 }
 
-static void leave_zone(struct mem_section *s)
+static void leave_zone(struct mem_section *ms)
 {
-	struct zone *zone = s->zone;
+	struct zone *zone = ms->zone;
 
-	section_detach_zone(s);
-	zone_shrink(zone, s);
-	memory_block_set_state(s, MEM_BLOCK_OFFLINE);
-	arch_poison_range(pfn_to_page(s->start_pfn), MEMMAP_SIZE);
+	section_detach_zone(ms);
+	zone_shrink(zone, ms);
+	memory_block_set_state(ms, MEM_BLOCK_OFFLINE);
+	arch_poison_range(pfn_to_page(ms->start_pfn), MEMMAP_SIZE);
 }
 
-static int wrong_state(const struct mem_section *s, struct mm_failure *why)
+static int wrong_state(const struct mem_section *ms, struct mm_failure *why)
 {
 	int err = mm_fail(why, MM_REASON_WRONG_STATE, PFN_NONE);
 
-	why->detail = memory_block_state_name(s->state);
+	why->detail = memory_block_state_name(ms->state);
 	return err;
 }
 
-int online_section(struct mem_section *s, enum mhp_online_type type, struct mm_failure *why)
+int online_section(struct mem_section *ms, enum mhp_online_type type, struct mm_failure *why)
 {
-	struct mm *mm = s->mm;
-	const struct pfn_range range = section_range(s);
+	struct mm *mm = ms->mm;
+	const struct pfn_range range = section_range(ms);
 	struct zone *zone;
 	int err;
 
 	assert_mutex_held(&mm->hotplug_lock);
-	zone = &mm->zone[s->restore ? s->restore - RESTORE_ZONE(0) :
-				      (int)zone_for_block(mm, section_nr(s), type)];
-	if (s->state != MEM_BLOCK_OFFLINE || type == MMOP_OFFLINE)
-		return wrong_state(s, why);
+	zone = &mm->zone[ms->restore ? ms->restore - RESTORE_ZONE(0) :
+				      (int)zone_for_block(mm, section_nr(ms), type)];
+	if (ms->state != MEM_BLOCK_OFFLINE || type == MMOP_OFFLINE)
+		return wrong_state(ms, why);
 	if (mm_inject_fail(mm))
-		return mm_fail(why, MM_REASON_NO_MEMORY, s->start_pfn);
+		return mm_fail(why, MM_REASON_NO_MEMORY, ms->start_pfn);
 
-	arch_unpoison_range(pfn_to_page(s->start_pfn), MEMMAP_SIZE);
-	init_memmap(s, zone->type, type);
-	section_attach_zone(s, zone);
-	mark_header(s);
-	zone_grow(zone, s);
-	memory_block_set_state(s, MEM_BLOCK_GOING_ONLINE);
-	err = notify_start(s, MEM_GOING_ONLINE, MEM_CANCEL_ONLINE, why);
+	arch_unpoison_range(pfn_to_page(ms->start_pfn), MEMMAP_SIZE);
+	init_memmap(ms, zone->type, type);
+	section_attach_zone(ms, zone);
+	mark_header(ms);
+	zone_grow(zone, ms);
+	memory_block_set_state(ms, MEM_BLOCK_GOING_ONLINE);
+	err = notify_start(ms, MEM_GOING_ONLINE, MEM_CANCEL_ONLINE, why);
 	if (err) {
-		leave_zone(s);
+		leave_zone(ms);
 		return err;
 	}
-	online_frames(s);
-	s->online_type = type;
-	section_account(s, s->present);
+	online_frames(ms);
+	ms->online_type = type;
+	section_account(ms, ms->present);
 	/* Release: a reader that sees the flag also sees descriptors and words. */
-	__atomic_fetch_or(&s->flags, SECTION_ONLINE, __ATOMIC_RELEASE);
+	__atomic_fetch_or(&ms->flags, SECTION_ONLINE, __ATOMIC_RELEASE);
 	unisolate_range(mm, &range);
-	memory_block_set_state(s, MEM_BLOCK_ONLINE);
+	memory_block_set_state(ms, MEM_BLOCK_ONLINE);
 	zone_update_watermarks(mm);
-	notify_end(s, MEM_ONLINE);
+	notify_end(ms, MEM_ONLINE);
 	return 0;
 }
 
@@ -274,24 +274,24 @@ void memory_block_report(struct mm *mm, unsigned long block, const char *what,
 
 struct mem_section *find_block(struct mm *mm, unsigned long block, struct mm_failure *why)
 {
-	struct mem_section *s = NULL;
+	struct mem_section *ms = NULL;
 
 	if (block < (unsigned long)NR_SECTION_ROOTS * SECTIONS_PER_ROOT)
-		s = pfn_to_section(mm, block << SECTION_PFN_SHIFT);
-	if (!s)
+		ms = pfn_to_section(mm, block << SECTION_PFN_SHIFT);
+	if (!ms)
 		(void)mm_fail(why, MM_REASON_NOT_PRESENT, PFN_NONE);
-	return s;
+	return ms;
 }
 
 int online_memory_block(struct mm *mm, unsigned long block, enum mhp_online_type type,
 			struct mm_failure *why)
 {
-	struct mem_section *s;
+	struct mem_section *ms;
 	int err;
 
 	mutex_lock(&mm->hotplug_lock);
-	s = find_block(mm, block, why);
-	err = s ? online_section(s, type, why) : mm_reason_errno(why->reason);
+	ms = find_block(mm, block, why);
+	err = ms ? online_section(ms, type, why) : mm_reason_errno(why->reason);
 	mutex_unlock(&mm->hotplug_lock);
 	if (err)
 		memory_block_report(mm, block, "online", why);
@@ -312,26 +312,26 @@ struct block_list {
 	unsigned int nr;
 };
 
-static int claim_block(struct mem_section *s, enum offline_goal goal, struct mm_failure *why)
+static int claim_block(struct mem_section *ms, enum offline_goal goal, struct mm_failure *why)
 {
-	const struct pfn_range range = section_range(s);
+	const struct pfn_range range = section_range(ms);
 	int err;
 
-	if (s->flags & SECTION_EARLY)
-		return mm_fail(why, MM_REASON_SHARED_BLOCK, s->start_pfn);
-	if (s->state == MEM_BLOCK_OFFLINE && goal == OFFLINE_AND_REMOVE) {
-		memory_block_set_state(s, MEM_BLOCK_REMOVING);
+	if (ms->flags & SECTION_EARLY)
+		return mm_fail(why, MM_REASON_SHARED_BLOCK, ms->start_pfn);
+	if (ms->state == MEM_BLOCK_OFFLINE && goal == OFFLINE_AND_REMOVE) {
+		memory_block_set_state(ms, MEM_BLOCK_REMOVING);
 		return 0;
 	}
-	if (s->state != MEM_BLOCK_ONLINE)
-		return wrong_state(s, why);
-	err = isolate_range(s->mm, &range, why);
+	if (ms->state != MEM_BLOCK_ONLINE)
+		return wrong_state(ms, why);
+	err = isolate_range(ms->mm, &range, why);
 	if (err)
 		return err;
-	s->told = (struct notifier_start){ 0 };
+	ms->told = (struct notifier_start){ 0 };
 	if (goal == OFFLINE_AND_REMOVE)
-		s->restore = RESTORE_ZONE(s->zone->type);
-	memory_block_set_state(s, MEM_BLOCK_GOING_OFFLINE);
+		ms->restore = RESTORE_ZONE(ms->zone->type);
+	memory_block_set_state(ms, MEM_BLOCK_GOING_OFFLINE);
 	return 0;
 }
 
@@ -340,18 +340,18 @@ static int claim_block(struct mem_section *s, enum offline_goal goal, struct mm_
  * isolated, as it was when the listener agreed; in Linux the pages may be in use again
  * by then.
  */
-static void release_block(struct mem_section *s)
+static void release_block(struct mem_section *ms)
 {
-	const struct pfn_range range = section_range(s);
+	const struct pfn_range range = section_range(ms);
 
-	if (s->state == MEM_BLOCK_REMOVING) {
-		memory_block_set_state(s, MEM_BLOCK_OFFLINE);
+	if (ms->state == MEM_BLOCK_REMOVING) {
+		memory_block_set_state(ms, MEM_BLOCK_OFFLINE);
 		return;
 	}
-	notify_end(s, MEM_CANCEL_OFFLINE);
-	unisolate_range(s->mm, &range);
-	s->restore = 0;
-	memory_block_set_state(s, MEM_BLOCK_ONLINE);
+	notify_end(ms, MEM_CANCEL_OFFLINE);
+	unisolate_range(ms->mm, &range);
+	ms->restore = 0;
+	memory_block_set_state(ms, MEM_BLOCK_ONLINE);
 }
 
 static void release_blocks(struct mem_section *list)
@@ -381,13 +381,13 @@ static int claim_blocks(struct mm *mm, const struct block_list *blocks, enum off
 
 	*list = NULL;
 	for (unsigned int i = 0; i < blocks->nr && !err; i++) {
-		struct mem_section *s = find_block(mm, blocks->ids[i], why);
+		struct mem_section *ms = find_block(mm, blocks->ids[i], why);
 
-		err = s ? claim_block(s, goal, why) : mm_reason_errno(MM_REASON_NOT_PRESENT);
+		err = ms ? claim_block(ms, goal, why) : mm_reason_errno(MM_REASON_NOT_PRESENT);
 		if (!err) {
-			s->next = NULL;
-			*tail = s;
-			tail = &s->next;
+			ms->next = NULL;
+			*tail = ms;
+			tail = &ms->next;
 		} else if (blocks->nr > 1 && why->pfn == PFN_NONE) {
 			why->pfn = blocks->ids[i] << SECTION_PFN_SHIFT;
 		}
@@ -403,13 +403,13 @@ static int ask_listeners(struct mem_section *list, const struct evac_limits *lim
 {
 	int err = 0;
 
-	for (struct mem_section *s = list; s && !err; s = s->next) {
-		if (s->state != MEM_BLOCK_GOING_OFFLINE)
+	for (struct mem_section *ms = list; ms && !err; ms = ms->next) {
+		if (ms->state != MEM_BLOCK_GOING_OFFLINE)
 			continue;
 		if (limits && evac_cancelled(limits))
 			err = mm_fail(why, MM_REASON_CANCELLED, PFN_NONE);
 		else
-			err = notify_start(s, MEM_GOING_OFFLINE, MEM_CANCEL_OFFLINE, why);
+			err = notify_start(ms, MEM_GOING_OFFLINE, MEM_CANCEL_OFFLINE, why);
 	}
 	return err;
 }
@@ -443,20 +443,20 @@ static int empty_blocks(struct mm *mm, struct mem_section *list,
 /* The blocks are empty: take them offline and out of their zones. */
 static void hand_over(struct mm *mm, struct mem_section *list)
 {
-	struct mem_section *s;
+	struct mem_section *ms;
 
-	for (s = list; s; s = s->next) {
-		if (s->state != MEM_BLOCK_GOING_OFFLINE)
+	for (ms = list; ms; ms = ms->next) {
+		if (ms->state != MEM_BLOCK_GOING_OFFLINE)
 			continue;
 		/* No new look-up finds the frames; removal waits for readers that did. */
-		__atomic_fetch_and(&s->flags, ~(u32)SECTION_ONLINE, __ATOMIC_RELEASE);
-		section_account(s, -(long)s->present);
-		leave_zone(s);
+		__atomic_fetch_and(&ms->flags, ~(u32)SECTION_ONLINE, __ATOMIC_RELEASE);
+		section_account(ms, -(long)ms->present);
+		leave_zone(ms);
 	}
 	zone_update_watermarks(mm);
-	for (s = list; s; s = s->next)
-		if (s->told.nr)
-			notify_end(s, MEM_OFFLINE);
+	for (ms = list; ms; ms = ms->next)
+		if (ms->told.nr)
+			notify_end(ms, MEM_OFFLINE);
 }
 
 /*
@@ -517,21 +517,21 @@ int offline_memory_block(struct mm *mm, unsigned long block,
 }
 
 /* Bring a section online again, with its previous online type, in its previous zone. */
-static void restore_section(struct mem_section *s)
+static void restore_section(struct mem_section *ms)
 {
 	struct mm_failure why = { .pfn = PFN_NONE };
 
-	if (online_section(s, s->online_type, &why))
-		memory_block_report(s->mm, section_nr(s), "online again", &why);
-	s->restore = 0;
+	if (online_section(ms, ms->online_type, &why))
+		memory_block_report(ms->mm, section_nr(ms), "online again", &why);
+	ms->restore = 0;
 }
 
 /* The removal failed: bring the blocks that this request took offline online again. */
 static void restore_sections(struct mem_section *list)
 {
-	for (struct mem_section *s = list; s; s = s->next)
-		if (s->restore)
-			restore_section(s);
+	for (struct mem_section *ms = list; ms; ms = ms->next)
+		if (ms->restore)
+			restore_section(ms);
 }
 
 int offline_and_remove_memory(struct mm *mm, const unsigned long *blocks, unsigned int nr,

@@ -23,24 +23,24 @@ struct memory_owner *memory_owner_of(struct mm *mm, unsigned long pfn)
 	return NULL;
 }
 
-u64 owner_mask(struct mm *mm, const struct memory_owner *owner, const struct mem_section *s)
+u64 owner_mask(struct mm *mm, const struct memory_owner *owner, const struct mem_section *ms)
 {
 	const struct memory_owner *o;
 	u64 mask = 0;
 
 	if (owner)
-		return section_range_mask(s, &owner->region);
+		return section_range_mask(ms, &owner->region);
 	list_for_each_entry(o, &mm->owners, list)
-		mask |= section_range_mask(s, &o->region);
+		mask |= section_range_mask(ms, &o->region);
 	return mask;
 }
 
-void section_count_plugged(struct mem_section *s, u64 mask, int sign)
+void section_count_plugged(struct mem_section *ms, u64 mask, int sign)
 {
 	struct memory_owner *o;
 
-	list_for_each_entry(o, &s->mm->owners, list) {
-		const long nr = hweight64(mask & section_range_mask(s, &o->region));
+	list_for_each_entry(o, &ms->mm->owners, list) {
+		const long nr = hweight64(mask & section_range_mask(ms, &o->region));
 
 		WRITE_ONCE(o->plugged, o->plugged + sign * nr * (long)PAGEBLOCK_NR_PAGES);
 	}
@@ -50,18 +50,18 @@ struct memory_block_info memory_block_info(const struct mm *mm, unsigned long bl
 					   const struct memory_owner *owner)
 {
 	struct memory_block_info info = { .state = MEM_BLOCK_ABSENT };
-	const struct mem_section *s;
+	const struct mem_section *ms;
 
 	pfn_walk_begin();
-	s = walk_section(mm, block << SECTION_PFN_SHIFT);
-	if (s) {
-		const bool hosted = READ_ONCE(s->flags) & SECTION_SELF_HOSTED;
+	ms = walk_section(mm, block << SECTION_PFN_SHIFT);
+	if (ms) {
+		const bool hosted = READ_ONCE(ms->flags) & SECTION_SELF_HOSTED;
 
-		info.state = READ_ONCE(s->state);
+		info.state = READ_ONCE(ms->state);
 		info.plugged =
-			section_range_mask(s, &owner->region) & ~READ_ONCE(s->unmapped);
-		info.header = hosted ? BIT(pageblock_index(s->host_pfn)) : 0;
-		info.removable = hosted && READ_ONCE(s->owner) == owner;
+			section_range_mask(ms, &owner->region) & ~READ_ONCE(ms->unmapped);
+		info.header = hosted ? BIT(pageblock_index(ms->host_pfn)) : 0;
+		info.removable = hosted && READ_ONCE(ms->owner) == owner;
 	}
 	pfn_walk_end();
 	return info;
@@ -87,60 +87,60 @@ static int check_sections(struct mm *mm, const struct memory_owner *owner,
 			  struct mm_failure *why)
 {
 	unsigned long nr = owner->region.start_pfn >> SECTION_PFN_SHIFT;
-	struct mem_section *s;
+	struct mem_section *ms;
 
-	for (s = next_section(mm, nr); s && s->start_pfn < range_end(&owner->region);
-	     s = next_section(mm, section_nr(s) + 1)) {
-		u64 taken = section_range_mask(s, &owner->region) & s->boot;
+	for (ms = next_section(mm, nr); ms && ms->start_pfn < range_end(&owner->region);
+	     ms = next_section(mm, section_nr(ms) + 1)) {
+		u64 taken = section_range_mask(ms, &owner->region) & ms->boot;
 
 		if (taken)
-			return mm_fail(why, MM_REASON_EXISTS, pb_pfn(s, __ffs(taken)));
+			return mm_fail(why, MM_REASON_EXISTS, pb_pfn(ms, __ffs(taken)));
 	}
 	return 0;
 }
 
 /* Retype whole pageblocks of a section, none of them free. */
-static void set_pageblocks(struct mem_section *s, u64 mask, enum page_type type,
+static void set_pageblocks(struct mem_section *ms, u64 mask, enum page_type type,
 			   unsigned int flags)
 {
 	for_each_run(run, mask) {
-		const struct pfn_range range = { pb_pfn(s, __ffs(run)),
+		const struct pfn_range range = { pb_pfn(ms, __ffs(run)),
 						 hweight64(run) * PAGEBLOCK_NR_PAGES };
 
-		frames_change(s->mm, &range, PGTY_NONE, type, flags);
+		frames_change(ms->mm, &range, PGTY_NONE, type, flags);
 	}
 }
 
-void section_account(struct mem_section *s, long pages)
+void section_account(struct mem_section *ms, long pages)
 {
-	WRITE_ONCE(s->zone->present, s->zone->present + pages);
-	if (s->owner)
-		s->owner->present[s->zone->type] += pages;
+	WRITE_ONCE(ms->zone->present, ms->zone->present + pages);
+	if (ms->owner)
+		ms->owner->present[ms->zone->type] += pages;
 }
 
-static void section_add_present(struct mem_section *s, long pages)
+static void section_add_present(struct mem_section *ms, long pages)
 {
-	s->present += pages;
-	if (s->zone)
-		section_account(s, pages);
+	ms->present += pages;
+	if (ms->zone)
+		section_account(ms, pages);
 }
 
 /* Give the owner its frames of one section; former holes now belong to it. */
-static void adopt_section(struct mem_section *s, struct memory_owner *owner)
+static void adopt_section(struct mem_section *ms, struct memory_owner *owner)
 {
-	const u64 mask = section_range_mask(s, &owner->region);
-	const u64 was_hole = mask & s->hole;
+	const u64 mask = section_range_mask(ms, &owner->region);
+	const u64 was_hole = mask & ms->hole;
 
-	if (!(s->flags & SECTION_EARLY) && !s->owner) {
-		STORE_RELEASE(s->owner, owner);
-		if (s->zone)
-			owner->present[s->zone->type] += s->present;
+	if (!(ms->flags & SECTION_EARLY) && !ms->owner) {
+		STORE_RELEASE(ms->owner, owner);
+		if (ms->zone)
+			owner->present[ms->zone->type] += ms->present;
 	}
-	owner->plugged += hweight64(mask & ~s->unmapped) * PAGEBLOCK_NR_PAGES;
-	WRITE_ONCE(s->hole, s->hole & ~mask);
-	section_add_present(s, hweight64(was_hole) * PAGEBLOCK_NR_PAGES);
-	if (s->flags & SECTION_ONLINE)
-		set_pageblocks(s, mask & s->unmapped, PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE);
+	owner->plugged += hweight64(mask & ~ms->unmapped) * PAGEBLOCK_NR_PAGES;
+	WRITE_ONCE(ms->hole, ms->hole & ~mask);
+	section_add_present(ms, hweight64(was_hole) * PAGEBLOCK_NR_PAGES);
+	if (ms->flags & SECTION_ONLINE)
+		set_pageblocks(ms, mask & ms->unmapped, PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE);
 }
 
 /* Insert by address. Walkers read without a lock: fill in, then publish with release. */
@@ -161,7 +161,7 @@ static int register_locked(struct mm *mm, struct memory_owner *owner, struct mm_
 {
 	const struct pfn_range *r = &owner->region;
 	struct memory_owner *other;
-	struct mem_section *s;
+	struct mem_section *ms;
 	int err;
 
 	err = check_range(owner, why);
@@ -181,9 +181,9 @@ static int register_locked(struct mm *mm, struct memory_owner *owner, struct mm_
 	memset(owner->present, 0, sizeof(owner->present));
 	owner->plugged = 0;
 	link_owner(mm, owner);
-	for (s = next_section(mm, r->start_pfn >> SECTION_PFN_SHIFT);
-	     s && s->start_pfn < range_end(r); s = next_section(mm, section_nr(s) + 1))
-		adopt_section(s, owner);
+	for (ms = next_section(mm, r->start_pfn >> SECTION_PFN_SHIFT);
+	     ms && ms->start_pfn < range_end(r); ms = next_section(mm, section_nr(ms) + 1))
+		adopt_section(ms, owner);
 	mm_reserve_refill(mm);
 	return 0;
 }
@@ -199,31 +199,31 @@ int register_memory_owner(struct mm *mm, struct memory_owner *owner, struct mm_f
 }
 
 /* Drop the owner's unplugged frames: holes in early sections, not skippable elsewhere. */
-static void abandon_section(struct mem_section *s, struct memory_owner *owner)
+static void abandon_section(struct mem_section *ms, struct memory_owner *owner)
 {
-	const u64 unplugged = section_range_mask(s, &owner->region) & s->unmapped;
+	const u64 unplugged = section_range_mask(ms, &owner->region) & ms->unmapped;
 
-	if (s->flags & SECTION_EARLY) {
-		set_pageblocks(s, unplugged, PGTY_HOLE, 0);
-		WRITE_ONCE(s->hole, s->hole | unplugged);
-		section_add_present(s, -(long)(hweight64(unplugged) * PAGEBLOCK_NR_PAGES));
+	if (ms->flags & SECTION_EARLY) {
+		set_pageblocks(ms, unplugged, PGTY_HOLE, 0);
+		WRITE_ONCE(ms->hole, ms->hole | unplugged);
+		section_add_present(ms, -(long)(hweight64(unplugged) * PAGEBLOCK_NR_PAGES));
 	}
-	if (s->owner == owner)
-		WRITE_ONCE(s->owner, NULL);
+	if (ms->owner == owner)
+		WRITE_ONCE(ms->owner, NULL);
 }
 
 void unregister_memory_owner(struct mm *mm, struct memory_owner *owner)
 {
 	const struct pfn_range *r = &owner->region;
-	struct mem_section *s;
+	struct mem_section *ms;
 
 	mutex_lock(&mm->hotplug_lock);
 	mark_offline_frames(mm, r, 0);
 	/* An evacuation that waits now classifies these frames again. */
 	WRITE_ONCE(mm->owners_gone, mm->owners_gone + 1);
-	for (s = next_section(mm, r->start_pfn >> SECTION_PFN_SHIFT);
-	     s && s->start_pfn < range_end(r); s = next_section(mm, section_nr(s) + 1))
-		abandon_section(s, owner);
+	for (ms = next_section(mm, r->start_pfn >> SECTION_PFN_SHIFT);
+	     ms && ms->start_pfn < range_end(r); ms = next_section(mm, section_nr(ms) + 1))
+		abandon_section(ms, owner);
 	WRITE_ONCE(owner->list.prev->next, owner->list.next);
 	owner->list.next->prev = owner->list.prev;
 	mutex_unlock(&mm->hotplug_lock);

@@ -85,7 +85,7 @@ static int early_root(struct mm *mm, struct memblock *mb, unsigned long nr)
 
 /* Make an early section: look-ups find it, its memmap is mapped, its frames are holes. */
 static int early_section(struct mm *mm, struct memblock *mb, unsigned long nr,
-			 struct mem_section *s)
+			 struct mem_section *ms)
 {
 	phys_addr_t meta;
 
@@ -94,17 +94,17 @@ static int early_section(struct mm *mm, struct memblock *mb, unsigned long nr,
 	meta = memblock_alloc_from(mb, MHP_HEADER_PAGES * PAGE_SIZE, PAGE_SIZE, PGTY_MEMMAP);
 	if (!meta || early_root(mm, mb, nr))
 		return -ENOMEM;
-	memset(s, 0, sizeof(*s));
-	s->mm = mm;
-	s->start_pfn = nr << SECTION_PFN_SHIFT;
-	s->flags = SECTION_PRESENT | SECTION_EARLY;
-	s->host_pfn = phys_to_pfn(meta);
-	s->free_bits = phys_to_virt(meta + (MHP_HEADER_PAGES - 1) * PAGE_SIZE);
-	s->online_type = MMOP_ONLINE_KERNEL;
-	pageblocks_init(s, ~0UL, page_word(PGTY_HOLE, 0, 0, ZONE_NORMAL), EARLY_STATE);
-	if (section_link(mm, s))
+	memset(ms, 0, sizeof(*ms));
+	ms->mm = mm;
+	ms->start_pfn = nr << SECTION_PFN_SHIFT;
+	ms->flags = SECTION_PRESENT | SECTION_EARLY;
+	ms->host_pfn = phys_to_pfn(meta);
+	ms->free_bits = phys_to_virt(meta + (MHP_HEADER_PAGES - 1) * PAGE_SIZE);
+	ms->online_type = MMOP_ONLINE_KERNEL;
+	pageblocks_init(ms, ~0UL, page_word(PGTY_HOLE, 0, 0, ZONE_NORMAL), EARLY_STATE);
+	if (section_link(mm, ms))
 		return -ENOMEM;
-	return arch_vmemmap_map(s->start_pfn, PAGES_PER_SECTION, meta);
+	return arch_vmemmap_map(ms->start_pfn, PAGES_PER_SECTION, meta);
 }
 
 static int early_sections(struct mm *mm, struct memblock *mb)
@@ -171,29 +171,29 @@ static void type_frames(struct mm *mm, const struct memblock *mb)
 	}
 }
 
-static void online_early_section(struct mem_section *s)
+static void online_early_section(struct mem_section *ms)
 {
-	struct zone *zone = mm_zone(s->mm, ZONE_NORMAL);
+	struct zone *zone = mm_zone(ms->mm, ZONE_NORMAL);
 
 	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
-		u64 word = pb_read(&s->pb[b]);
+		u64 word = pb_read(&ms->pb[b]);
 
 		if (!(word & PB_VALID) && PAGE_WORD_TYPE(pb_const(word)) == PGTY_HOLE)
-			s->hole |= BIT(b);
+			ms->hole |= BIT(b);
 	}
-	s->unmapped = s->hole;
-	s->boot = ~s->hole;
-	section_attach_zone(s, zone);
-	zone_grow(zone, s);
-	zone->present += s->present;
-	s->mm->present_early += s->present;
-	__atomic_fetch_or(&s->flags, SECTION_ONLINE, __ATOMIC_RELEASE);
-	memory_block_set_state(s, MEM_BLOCK_ONLINE);
+	ms->unmapped = ms->hole;
+	ms->boot = ~ms->hole;
+	section_attach_zone(ms, zone);
+	zone_grow(zone, ms);
+	zone->present += ms->present;
+	ms->mm->present_early += ms->present;
+	__atomic_fetch_or(&ms->flags, SECTION_ONLINE, __ATOMIC_RELEASE);
+	memory_block_set_state(ms, MEM_BLOCK_ONLINE);
 }
 
 int mm_populate(struct mm *mm, struct memblock *mb)
 {
-	struct mem_section *s;
+	struct mem_section *ms;
 	phys_addr_t base = 0;
 	u64 size = 0;
 	int err = early_sections(mm, mb);
@@ -206,8 +206,8 @@ int mm_populate(struct mm *mm, struct memblock *mb)
 		return err;
 	}
 	type_frames(mm, mb);
-	for_each_section(s, mm)
-		online_early_section(s);
+	for_each_section(ms, mm)
+		online_early_section(ms);
 	while (memblock_next_free(mb, base + size, &base, &size))
 		release_offline_range(mm, phys_to_pfn(base), size >> PAGE_SHIFT);
 	zone_update_watermarks(mm);
@@ -216,14 +216,14 @@ int mm_populate(struct mm *mm, struct memblock *mb)
 
 void mm_depopulate(struct mm *mm)
 {
-	struct mem_section *s;
+	struct mem_section *ms;
 
-	while ((s = next_section(mm, 0)) != NULL) {
-		section_unlink(mm, s);
-		arch_unpoison_range(pfn_to_page(s->start_pfn), MEMMAP_SIZE);
-		arch_vmemmap_unmap(s->start_pfn, PAGES_PER_SECTION);
-		if (!(s->flags & SECTION_EARLY))
-			arch_unmap_direct(pfn_to_phys(s->start_pfn), SECTION_SIZE);
+	while ((ms = next_section(mm, 0)) != NULL) {
+		section_unlink(mm, ms);
+		arch_unpoison_range(pfn_to_page(ms->start_pfn), MEMMAP_SIZE);
+		arch_vmemmap_unmap(ms->start_pfn, PAGES_PER_SECTION);
+		if (!(ms->flags & SECTION_EARLY))
+			arch_unmap_direct(pfn_to_phys(ms->start_pfn), SECTION_SIZE);
 	}
 	for (unsigned int i = 0; i < NR_SECTION_ROOTS; i++)
 		mm->root[i] = &empty_section_root;

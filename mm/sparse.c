@@ -61,62 +61,62 @@ struct free_section {
 
 #define FREE_SECTION_PFN PFN_NONE
 
-static struct mem_section *other_half(struct mem_section *s)
+static struct mem_section *other_half(struct mem_section *ms)
 {
-	return (struct mem_section *)((uintptr_t)s ^ SECTION_OBJECT_SIZE);
+	return (struct mem_section *)((uintptr_t)ms ^ SECTION_OBJECT_SIZE);
 }
 
-static void pool_put(struct mm *mm, struct mem_section *s)
+static void pool_put(struct mm *mm, struct mem_section *ms)
 {
-	s->start_pfn = FREE_SECTION_PFN;
-	list_add(&((struct free_section *)(void *)s)->list, &mm->section_pool);
+	ms->start_pfn = FREE_SECTION_PFN;
+	list_add(&((struct free_section *)(void *)ms)->list, &mm->section_pool);
 }
 
 struct mem_section *section_alloc(struct mm *mm)
 {
-	struct mem_section *s;
+	struct mem_section *ms;
 	unsigned long pfn;
 
 	if (!list_empty(&mm->section_pool)) {
 		struct list_head *half = mm->section_pool.next;
 
 		list_del(half);
-		s = (void *)half;
+		ms = (void *)half;
 	} else {
 		pfn = meta_page_alloc(mm, PGTY_KERNEL);
 		if (pfn == PFN_NONE)
 			return NULL;
-		s = phys_to_virt(pfn_to_phys(pfn));
-		pool_put(mm, other_half(s));
+		ms = phys_to_virt(pfn_to_phys(pfn));
+		pool_put(mm, other_half(ms));
 	}
-	memset(s, 0, sizeof(*s));
-	return s;
+	memset(ms, 0, sizeof(*ms));
+	return ms;
 }
 
-void section_free(struct mm *mm, struct mem_section *s)
+void section_free(struct mm *mm, struct mem_section *ms)
 {
-	struct mem_section *other = other_half(s);
+	struct mem_section *other = other_half(ms);
 
 	if (other->start_pfn != FREE_SECTION_PFN) {
-		pool_put(mm, s);
+		pool_put(mm, ms);
 		return;
 	}
 	list_del(&((struct free_section *)(void *)other)->list);
-	meta_page_free(mm, phys_to_pfn(virt_to_phys(min((void *)s, (void *)other))));
+	meta_page_free(mm, phys_to_pfn(virt_to_phys(min((void *)ms, (void *)other))));
 }
 
-void memory_block_set_state(struct mem_section *s, enum memory_block_state state)
+void memory_block_set_state(struct mem_section *ms, enum memory_block_state state)
 {
-	enum memory_block_state before = s->state;
+	enum memory_block_state before = ms->state;
 
-	WRITE_ONCE(s->state, state);
-	trace_emit(TRACE_BLOCK_STATE, .pfn = s->start_pfn, .count = PAGES_PER_SECTION,
-		   .before = before, .after = state, .flags = s->zone ? s->zone->type : 0xff);
+	WRITE_ONCE(ms->state, state);
+	trace_emit(TRACE_BLOCK_STATE, .pfn = ms->start_pfn, .count = PAGES_PER_SECTION,
+		   .before = before, .after = state, .flags = ms->zone ? ms->zone->type : 0xff);
 }
 
-int section_link(struct mm *mm, struct mem_section *s)
+int section_link(struct mm *mm, struct mem_section *ms)
 {
-	struct section_root **slot = &mm->root[s->start_pfn >> ROOT_PFN_SHIFT];
+	struct section_root **slot = &mm->root[ms->start_pfn >> ROOT_PFN_SHIFT];
 	struct section_root *root = *slot;
 
 	if (root == &empty_section_root) {
@@ -130,11 +130,11 @@ int section_link(struct mm *mm, struct mem_section *s)
 		__atomic_store_n(slot, root, __ATOMIC_RELEASE);
 	}
 	root->nr_sections++;
-	__set_bit(section_nr(s) % SECTIONS_PER_ROOT, root->present);
+	__set_bit(section_nr(ms) % SECTIONS_PER_ROOT, root->present);
 	/* Release: a look-up that finds the section sees it filled in. */
-	__atomic_store_n(&root->section[section_nr(s) % SECTIONS_PER_ROOT], s,
+	__atomic_store_n(&root->section[section_nr(ms) % SECTIONS_PER_ROOT], ms,
 			 __ATOMIC_RELEASE);
-	WRITE_ONCE(mm->max_pfn, max(mm->max_pfn, section_end_pfn(s)));
+	WRITE_ONCE(mm->max_pfn, max(mm->max_pfn, section_end_pfn(ms)));
 	return 0;
 }
 
@@ -153,15 +153,15 @@ static unsigned long last_pfn(const struct mm *mm, unsigned long r)
 	}
 }
 
-void section_unlink(struct mm *mm, struct mem_section *s)
+void section_unlink(struct mm *mm, struct mem_section *ms)
 {
-	struct section_root *root = mm->root[s->start_pfn >> ROOT_PFN_SHIFT];
+	struct section_root *root = mm->root[ms->start_pfn >> ROOT_PFN_SHIFT];
 
-	WRITE_ONCE(root->section[section_nr(s) % SECTIONS_PER_ROOT], NULL);
+	WRITE_ONCE(root->section[section_nr(ms) % SECTIONS_PER_ROOT], NULL);
 	root->nr_sections--;
-	__clear_bit(section_nr(s) % SECTIONS_PER_ROOT, root->present);
-	if (section_end_pfn(s) == mm->max_pfn)
-		WRITE_ONCE(mm->max_pfn, last_pfn(mm, s->start_pfn >> ROOT_PFN_SHIFT));
+	__clear_bit(section_nr(ms) % SECTIONS_PER_ROOT, root->present);
+	if (section_end_pfn(ms) == mm->max_pfn)
+		WRITE_ONCE(mm->max_pfn, last_pfn(mm, ms->start_pfn >> ROOT_PFN_SHIFT));
 }
 
 void section_root_put(struct mm *mm, unsigned long pfn)
@@ -190,24 +190,24 @@ struct mem_section *next_section(const struct mm *mm, unsigned long nr)
 		struct section_root *root = __atomic_load_n(&mm->root[r], __ATOMIC_ACQUIRE);
 
 		for (;; i++) {
-			struct mem_section *s;
+			struct mem_section *ms;
 
 			i = find_next_bit(root->present, SECTIONS_PER_ROOT, i);
 			if (i >= SECTIONS_PER_ROOT)
 				break;
 			/* A bit may be ahead of its pointer, or behind. */
-			s = __atomic_load_n(&root->section[i], __ATOMIC_ACQUIRE);
-			if (s)
-				return s;
+			ms = __atomic_load_n(&root->section[i], __ATOMIC_ACQUIRE);
+			if (ms)
+				return ms;
 		}
 	}
 	return NULL;
 }
 
-u64 section_range_mask(const struct mem_section *s, const struct pfn_range *range)
+u64 section_range_mask(const struct mem_section *ms, const struct pfn_range *range)
 {
-	unsigned long start = max(range->start_pfn, s->start_pfn);
-	unsigned long end = min(range->start_pfn + range->nr_pages, section_end_pfn(s));
+	unsigned long start = max(range->start_pfn, ms->start_pfn);
+	unsigned long end = min(range->start_pfn + range->nr_pages, section_end_pfn(ms));
 
 	if (start >= end)
 		return 0;
@@ -239,10 +239,10 @@ static unsigned long last_in_zone(const struct zone *zone, unsigned long nr)
 	}
 }
 
-void zone_grow(struct zone *zone, struct mem_section *s)
+void zone_grow(struct zone *zone, struct mem_section *ms)
 {
-	struct section_root *root = zone->mm->root[s->start_pfn >> ROOT_PFN_SHIFT];
-	unsigned long start = s->start_pfn, end = section_end_pfn(s);
+	struct section_root *root = zone->mm->root[ms->start_pfn >> ROOT_PFN_SHIFT];
+	unsigned long start = ms->start_pfn, end = section_end_pfn(ms);
 
 	if (zone->spanned) {
 		start = min(start, zone->start_pfn);
@@ -250,15 +250,15 @@ void zone_grow(struct zone *zone, struct mem_section *s)
 	}
 	WRITE_ONCE(zone->start_pfn, start);
 	WRITE_ONCE(zone->spanned, end - start);
-	__set_bit(section_nr(s) % SECTIONS_PER_ROOT, root->in_zone[zone->type]);
+	__set_bit(section_nr(ms) % SECTIONS_PER_ROOT, root->in_zone[zone->type]);
 }
 
-void zone_shrink(struct zone *zone, struct mem_section *s)
+void zone_shrink(struct zone *zone, struct mem_section *ms)
 {
-	struct section_root *root = zone->mm->root[s->start_pfn >> ROOT_PFN_SHIFT];
+	struct section_root *root = zone->mm->root[ms->start_pfn >> ROOT_PFN_SHIFT];
 	unsigned long first = zone->start_pfn >> SECTION_PFN_SHIFT;
 	unsigned long last = ((zone->start_pfn + zone->spanned) >> SECTION_PFN_SHIFT) - 1;
-	unsigned long nr = section_nr(s);
+	unsigned long nr = section_nr(ms);
 
 	__clear_bit(nr % SECTIONS_PER_ROOT, root->in_zone[zone->type]);
 	if (first == last) {

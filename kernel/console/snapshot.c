@@ -96,14 +96,14 @@ static void add_frames(struct snapshot *snap, unsigned long pfn)
 
 static void add_block(struct snapshot *snap, unsigned long block)
 {
-	const struct mem_section *s;
+	const struct mem_section *ms;
 	const struct zone *zone;
 
 	pfn_walk_begin();
-	s = walk_section(&kernel_mm, block << SECTION_PFN_SHIFT);
-	zone = section_zone(s);
-	add_run(snap, RUN_BLOCK, s->start_pfn, PAGES_PER_SECTION,
-		READ_ONCE(s->state) | (u32)(zone ? zone->type : 0xff) << 8);
+	ms = walk_section(&kernel_mm, block << SECTION_PFN_SHIFT);
+	zone = section_zone(ms);
+	add_run(snap, RUN_BLOCK, ms->start_pfn, PAGES_PER_SECTION,
+		READ_ONCE(ms->state) | (u32)(zone ? zone->type : 0xff) << 8);
 	pfn_walk_end();
 }
 
