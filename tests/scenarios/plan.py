@@ -61,7 +61,7 @@ def load() -> list[Scenario]:
     if not SCENARIOS:
         import boot, client, crash, faults              # noqa: F401, E401  # pylint: disable=C0415,W0611
         import hotplug, interrupt, observe, resize      # noqa: F401, E401  # pylint: disable=C0415,W0611
-        import standstill, waiting, consoles            # noqa: F401, E401  # pylint: disable=C0415,W0611
+        import standstill, waiting, consoles, debugger  # noqa: F401, E401  # pylint: disable=C0415,W0611
     return SCENARIOS
 
 
