@@ -7,6 +7,7 @@
  * may take addresses (they are relative to the program counter), but must
  * not follow pointers that the linker stored, nor switch through a table.
  */
+#include "kernel/version.h"
 #include "lib/fdt.h"
 #include "lib/string.h"
 
@@ -118,7 +119,7 @@ struct early_roots early_start(const void *fdt, u64 instret)
 	early_info.boot_instret = instret;
 	early_info.image = (phys_addr_t)(unsigned long)_start;
 	early_info.firmware_console = sbi_has(SBI_DBCN);
-	early_puts("ebb: first light\n");
+	early_puts("ebb: first light, version " EBB_VERSION "\n");
 	copy_fdt(fdt);
 	build_tables();
 	early_info.root[0] = (phys_addr_t)(unsigned long)early_top_table;

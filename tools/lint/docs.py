@@ -52,5 +52,5 @@ def dead_links(path: str) -> list[Finding]:
 def check() -> list[Finding]:
     """All pages."""
     known = tests()
-    pages = [name for name in sources('.md') if name.startswith('docs/') or name == 'README.md']
+    pages = sources('.md')
     return [found for page in pages for found in unproved(page, known) + dead_links(page)]

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _KERNEL_VERSION_H
+#define _KERNEL_VERSION_H
+
+/* MAJOR.MINOR.PATCH; CHANGELOG.md begins with it. The first line of a boot says it. */
+#define EBB_VERSION "0.9.0"
+
+#endif
