@@ -119,7 +119,7 @@ struct early_roots early_start(const void *fdt, u64 instret)
 	early_info.boot_instret = instret;
 	early_info.image = (phys_addr_t)(unsigned long)_start;
 	early_info.firmware_console = sbi_has(SBI_DBCN);
-	early_puts("ebb: first light, version " EBB_VERSION "\n");
+	early_puts("ebb: first light (" EBB_VERSION ")\n");
 	copy_fdt(fdt);
 	build_tables();
 	early_info.root[0] = (phys_addr_t)(unsigned long)early_top_table;
