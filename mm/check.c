@@ -2,35 +2,74 @@
 /*
  * mm_check(): recompute every maintained value from the frames and compare: pageblock
  * words from descriptors and free bits, the search index from the words, the zone's
- * counters from all of them. Runs after every step of a test and on "mm check". It
- * holds a zone's lock for the whole zone, so the sums are exact while other harts keep
- * allocating from their caches.
+ * counters from all of them; and what memory hotplug maintains: spans, roots, the states
+ * of blocks, unplugged parts, owners' counts, and the reserve. Runs after every step of a
+ * test and on "mm check". It holds a zone's lock for the whole zone, so the sums are exact
+ * while other harts keep allocating from their caches.
  */
+#include "arch/machine.h"
 #include "kernel/sink.h"
 #include "kernel/trace/hold.h"
+#include "lib/bitmap.h"
+#include "lib/bitops.h"
 #include "mm/hotplug.h"
 #include "mm/internal.h"
 
 #define FINDINGS_BYTES 3072 /* about thirty findings */
 
+/**
+ * struct check - a check in progress
+ * @mm: memory
+ * @out: where differences are described; NULL: only count them
+ * @found: differences so far
+ * @kind: what is checked now: "pfn", "pageblock", "section", "root", "zone" ...
+ * @at: and which of them
+ */
 struct check {
 	struct mm *mm;
 	struct sink *out;
 	unsigned int found;
+	const char *kind;
+	unsigned long at;
 };
 
-/* What one zone's frames add up to. */
+/* What one zone's sections and their frames add up to. */
 struct zone_sums {
 	unsigned long free, free_isolated, nr_isolated, nr_watched, present, managed;
+	unsigned long start, end, present_in_sections;
 	u32 avail_orders[NR_MIGRATE_STORED];
 };
 
-#define DIFFERS(c, fmt, ...)                                                             \
-	do {                                                                             \
-		if ((c)->out && (c)->found < 32)                                         \
-			sink_printf((c)->out, "mm_check: " fmt "\n", ##__VA_ARGS__);     \
-		(c)->found++;                                                            \
-	} while (0)
+/* Count a difference, and describe it: a sentence about what check_begin() has named. */
+static __cold __printf(2, 3) void differs(struct check *c, const char *fmt, ...)
+{
+	const bool frames = c->kind[0] == 'p'; /* "pfn", "pageblock" */
+	va_list args;
+
+	if (c->found++ >= 32 || !c->out)
+		return;
+	sink_printf(c->out, "mm_check: %s 0x%lx%s%s, ", c->kind, c->at, frames ? " is " : "",
+		    frames ? page_type_name(page_type(c->mm, c->at)) : "");
+	va_start(args, fmt);
+	sink_vprintf(c->out, fmt, args);
+	va_end(args);
+	sink_puts(c->out, "\n");
+}
+
+/* From here on @kind number @at is checked. */
+static inline void check_begin(struct check *c, const char *kind, unsigned long at)
+{
+	c->kind = kind;
+	c->at = at;
+}
+
+/* Compare a value that mm maintains with the value that it must have. */
+static inline void expect(struct check *c, const char *what, unsigned long is,
+			  unsigned long expected)
+{
+	if (unlikely(is != expected))
+		differs(c, "its %s is 0x%lx instead of 0x%lx", what, is, expected);
+}
 
 /* Count @nr frames of @type in their zone's sums. */
 static void sum_type(struct zone_sums *sums, unsigned int type, unsigned long nr)
@@ -43,50 +82,38 @@ static void sum_type(struct zone_sums *sums, unsigned int type, unsigned long nr
 		sums->managed += nr;
 }
 
-/* Check one frame of a valid pageblock: type, count, flags, zone; a tail's head. */
-static void check_frame(struct check *c, const struct mem_section *ms, unsigned long pfn,
-			bool free)
+/*
+ * Check one frame of a valid pageblock: type, count, flags, zone; a tail's head. Return:
+ * its type; a tail has the type of its head.
+ */
+static unsigned int check_frame(struct check *c, const struct mem_section *ms,
+				unsigned long pfn, bool free)
 {
-	const struct page *page = pfn_to_page(pfn), *head;
+	const struct page *page = pfn_to_page(pfn);
 	/* One load: a hart's cache changes both in one store, without the lock. */
 	const u64 desc = READ_ONCE(*(const u64 *)page);
-	const u32 w = (u32)desc, has = (u32)(desc >> 32);
-	const unsigned int type = PAGE_WORD_TYPE(w), flags = PAGE_WORD_FLAGS(w);
-	const u32 count = type == PGTY_OFFLINE ? OFFLINE_COUNT : 0;
+	const u32 w = (u32)desc;
+	const unsigned int type = PAGE_WORD_TYPE(w), order = PAGE_WORD_ORDER(w);
+	u32 head;
 
 	walk_announce(pfn, WALK_CHECK);
+	check_begin(c, "pfn", pfn);
 	if (type == PGTY_NONE || type >= NR_PAGE_TYPES)
-		DIFFERS(c, "pfn 0x%lx has no type (word 0x%08x)", pfn, w);
-	if (free != (type == PGTY_BUDDY))
-		DIFFERS(c, "pfn 0x%lx is %s, its free bit is %d", pfn, page_type_name(type), free);
-	if (!type_is_counted(type) && has != count)
-		DIFFERS(c, "pfn 0x%lx is %s, its count is 0x%x instead of 0x%x", pfn,
-			page_type_name(type), has, count);
-	if (type == PGTY_OFFLINE && page->owner != OFFLINE_OWNER)
-		DIFFERS(c, "pfn 0x%lx is Offline, its owner is 0x%lx instead of 0x%lx", pfn,
-			(unsigned long)page->owner, OFFLINE_OWNER);
-	if ((flags & PG_OFFLINE_SKIPPABLE) && type != PGTY_OFFLINE)
-		DIFFERS(c, "pfn 0x%lx is %s and skippable", pfn, page_type_name(type));
-	if (PAGE_WORD_ZONE(w) != ms->zone->type)
-		DIFFERS(c, "pfn 0x%lx says zone %u, its section is in %u", pfn, PAGE_WORD_ZONE(w),
-			ms->zone->type);
-	if (!(flags & PG_TAIL))
-		return;
-	head = pfn_to_page(pfn & ~((1UL << PAGE_WORD_ORDER(w)) - 1));
-	if (free || (PAGE_WORD_FLAGS(head->word) & PG_TAIL) ||
-	    PAGE_WORD_ORDER(head->word) != PAGE_WORD_ORDER(w))
-		DIFFERS(c, "pfn 0x%lx is a tail of order %u without a head", pfn,
-			PAGE_WORD_ORDER(w));
-}
-
-/* The type of a frame; a tail has the type of its head. */
-static unsigned int frame_type(unsigned long pfn)
-{
-	const u32 w = pfn_to_page(pfn)->word;
-
+		differs(c, "no frame has the type in its word 0x%08x", w);
+	expect(c, "free bit", free, type == PGTY_BUDDY);
+	if (!type_is_counted(type))
+		expect(c, "count", desc >> 32, type == PGTY_OFFLINE ? OFFLINE_COUNT : 0);
+	if (type == PGTY_OFFLINE)
+		expect(c, "owner", page->owner, OFFLINE_OWNER);
+	if (!page_flags_fit(type, PAGE_WORD_FLAGS(w)))
+		differs(c, "it is skippable");
+	expect(c, "zone", PAGE_WORD_ZONE(w), ms->zone->type);
 	if (!(PAGE_WORD_FLAGS(w) & PG_TAIL))
-		return PAGE_WORD_TYPE(w);
-	return PAGE_WORD_TYPE(pfn_to_page(pfn & ~((1UL << PAGE_WORD_ORDER(w)) - 1))->word);
+		return type;
+	head = READ_ONCE(pfn_to_page(pfn & ~((1UL << order) - 1))->word);
+	if (free || PAGE_WORD_FLAGS(head) & PG_TAIL || PAGE_WORD_ORDER(head) != order)
+		differs(c, "it is a tail of order %u without a head", order);
+	return PAGE_WORD_TYPE(head);
 }
 
 static void check_valid(struct check *c, const struct mem_section *ms, unsigned int b,
@@ -100,42 +127,33 @@ static void check_valid(struct check *c, const struct mem_section *ms, unsigned 
 		const bool is_free = bits[i / 64] >> i % 64 & 1;
 
 		free += is_free;
-		check_frame(c, ms, first + i, is_free);
-		sum_type(sums, frame_type(first + i), 1);
+		sum_type(sums, check_frame(c, ms, first + i, is_free), 1);
 	}
-	if (free != pb_free(pb_read(&ms->pb[b])) || free == PAGEBLOCK_NR_PAGES)
-		DIFFERS(c, "pageblock 0x%lx: %u frames free, its word says %u", first, free,
-			pb_free(pb_read(&ms->pb[b])));
+	check_begin(c, "pageblock", first);
+	if (free == PAGEBLOCK_NR_PAGES)
+		differs(c, "it is valid, and all of its frames are free");
+	else
+		expect(c, "free count", pb_free(pb_read(&ms->pb[b])), free);
 }
 
 static void check_uniform(struct check *c, const struct mem_section *ms, unsigned int b,
 			  struct zone_sums *sums)
 {
-	const u64 w = pb_read(&ms->pb[b]);
-	const u32 constant = pb_const(w);
-	unsigned int type = PAGE_WORD_TYPE(constant);
+	const u64 w = pb_read(&ms->pb[b]), head = pb_read(&ms->pb[b & ~1U]);
+	const unsigned int type = PAGE_WORD_TYPE(pb_const(w));
+	const bool tail = PAGE_WORD_FLAGS(pb_const(w)) & PG_TAIL;
 
-	if (type == PGTY_OFFLINE && pageblock_owner(&ms->pb[b]) != OFFLINE_OWNER)
-		DIFFERS(c, "pageblock 0x%lx is Offline, its owner is 0x%lx instead of 0x%lx",
-			pb_pfn(ms, b), (unsigned long)pageblock_owner(&ms->pb[b]), OFFLINE_OWNER);
+	check_begin(c, "pageblock", pb_pfn(ms, b));
+	if (type == PGTY_OFFLINE)
+		expect(c, "owner", pageblock_owner(&ms->pb[b]), OFFLINE_OWNER);
 	if (type == PGTY_NONE || type >= NR_PAGE_TYPES || type_is_counted(type))
-		DIFFERS(c, "pageblock 0x%lx: constant is of type %s", pb_pfn(ms, b),
-			page_type_name(type));
-	if (pb_free(w) != (type == PGTY_BUDDY ? PAGEBLOCK_NR_PAGES : 0))
-		DIFFERS(c, "pageblock 0x%lx: %u free, all of it is %s", pb_pfn(ms, b), pb_free(w),
-			page_type_name(type));
-	if (PAGE_WORD_ZONE(constant) != ms->zone->type)
-		DIFFERS(c, "pageblock 0x%lx says zone %u, its section is in %u", pb_pfn(ms, b),
-			PAGE_WORD_ZONE(constant), ms->zone->type);
-	if (PAGE_WORD_FLAGS(constant) & PG_TAIL) {
-		const u64 head = pb_read(&ms->pb[b & ~1U]);
-
-		if (!(b & 1) || (head & PB_VALID) ||
-		    PAGE_WORD_ORDER(pb_const(head)) != MAX_PAGE_ORDER)
-			DIFFERS(c, "pageblock 0x%lx is a tail without a head", pb_pfn(ms, b));
-		type = PAGE_WORD_TYPE(pb_const(head));
-	}
-	sum_type(sums, type, PAGEBLOCK_NR_PAGES);
+		differs(c, "no pageblock can have its constant 0x%08x", pb_const(w));
+	expect(c, "free count", pb_free(w), type == PGTY_BUDDY ? PAGEBLOCK_NR_PAGES : 0);
+	expect(c, "zone", PAGE_WORD_ZONE(pb_const(w)), ms->zone->type);
+	if (tail && (!(b & 1) || (head & PB_VALID) ||
+		     PAGE_WORD_ORDER(pb_const(head)) != MAX_PAGE_ORDER))
+		differs(c, "it is a tail without a head");
+	sum_type(sums, tail ? PAGE_WORD_TYPE(pb_const(head)) : type, PAGEBLOCK_NR_PAGES);
 }
 
 /* The order that the index must have a pageblock under. */
@@ -156,28 +174,43 @@ static unsigned int expected_index(const struct mem_section *ms, unsigned int b)
 static void check_index(struct check *c, const struct mem_section *ms, unsigned int b)
 {
 	const u64 w = pb_read(&ms->pb[b]);
-	const unsigned int want = expected_index(ms, b);
+	const unsigned int order = expected_index(ms, b);
 
-	if (pb_index(w) != want)
-		DIFFERS(c, "pageblock 0x%lx: in the index under order %u, is %u", pb_pfn(ms, b),
-			pb_index(w), want);
+	expect(c, "order in the index", pb_index(w), order);
 	for (unsigned int k = 0; k < NR_PAGE_ORDERS; k++)
-		if ((ms->avail[k] >> b & 1) != (k == want))
-			DIFFERS(c, "pageblock 0x%lx: avail[%u] is %d", pb_pfn(ms, b), k,
-				(int)(ms->avail[k] >> b & 1));
+		if ((ms->avail[k] >> b & 1) != (k == order))
+			differs(c, "its bit in avail[%u] is %d", k, k != order);
 	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)
 		if ((ms->mt[mt] >> b & 1) != (mt == pb_mt(w)))
-			DIFFERS(c, "pageblock 0x%lx: mt[%u] is %d, its word says %u",
-				pb_pfn(ms, b), mt, (int)(ms->mt[mt] >> b & 1), pb_mt(w));
+			differs(c, "its bit in mt[%u] is %d, its word says %u", mt,
+				mt != pb_mt(w), pb_mt(w));
 }
 
-static void check_section(struct check *c, const struct mem_section *ms,
-			  struct zone_sums *sums)
+/* Check what the root says of a section's free chunks. */
+static void check_root_bits(struct check *c, const struct mem_section *ms, struct zone_sums *sums)
 {
-	const struct zone *zone = ms->zone;
+	const bool movable = ms->zone->type == ZONE_MOVABLE;
 	const struct section_root *root = c->mm->root[ms->start_pfn >> ROOT_PFN_SHIFT];
 	const unsigned int s = section_nr(ms) % SECTIONS_PER_ROOT;
 
+	check_begin(c, "section", section_nr(ms));
+	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++) {
+		if (movable && mt != MIGRATE_MOVABLE)
+			continue;
+		for (unsigned int k = 0; k < NR_PAGE_ORDERS; k++) {
+			const bool has = ms->avail[k] & ms->mt[mt];
+			const u64 *bits = root->avail[movable ? FREE_MOVABLE_MOVABLE : mt][k];
+
+			sums->avail_orders[mt] |= (u32)has << k;
+			if (test_bit(s, bits) != has)
+				differs(c, "its root's bit for %s, order %u is %d",
+					migratetype_name(mt), k, !has);
+		}
+	}
+}
+
+static void sum_section(struct check *c, const struct mem_section *ms, struct zone_sums *sums)
+{
 	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
 		const u64 w = pb_read(&ms->pb[b]);
 
@@ -190,27 +223,10 @@ static void check_section(struct check *c, const struct mem_section *ms,
 		sums->nr_watched += !!(w & PB_WATCH);
 		*(w & PB_ISOLATE ? &sums->free_isolated : &sums->free) += pb_free(w);
 	}
-	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++) {
-		const unsigned int area = zone->type == ZONE_MOVABLE ? FREE_MOVABLE_MOVABLE : mt;
-
-		if (zone->type == ZONE_MOVABLE && mt != MIGRATE_MOVABLE)
-			continue;
-		for (unsigned int k = 0; k < NR_PAGE_ORDERS; k++) {
-			const bool has = ms->avail[k] & ms->mt[mt];
-
-			sums->avail_orders[mt] |= (u32)has << k;
-			if ((root->avail[area][k][s / 64] >> s % 64 & 1) != has)
-				DIFFERS(c, "section 0x%lx: root says %d for %s order %u",
-					section_nr(ms), !has, migratetype_name(mt), k);
-		}
-	}
-}
-
-static void compare(struct check *c, const struct zone *zone, const char *what,
-		    unsigned long kept, unsigned long counted)
-{
-	if (kept != counted)
-		DIFFERS(c, "zone %u: %s is %lu, counted %lu", zone->type, what, kept, counted);
+	check_root_bits(c, ms, sums);
+	sums->start = sums->end ? sums->start : ms->start_pfn;
+	sums->end = section_end_pfn(ms);
+	sums->present_in_sections += ms->flags & SECTION_ONLINE ? ms->present : 0;
 }
 
 static void check_zone(struct check *c, struct zone *zone)
@@ -221,16 +237,150 @@ static void check_zone(struct check *c, struct zone *zone)
 	spin_lock(&zone->lock);
 	for_each_section(ms, c->mm)
 		if (ms->zone == zone)
-			check_section(c, ms, &sums);
-	compare(c, zone, "free", zone->free, sums.free);
-	compare(c, zone, "free_isolated", zone->free_isolated, sums.free_isolated);
-	compare(c, zone, "nr_isolated", zone->nr_isolated, sums.nr_isolated);
-	compare(c, zone, "nr_watched", zone->nr_watched, sums.nr_watched);
-	compare(c, zone, "present", zone->present, sums.present);
-	compare(c, zone, "managed", zone->managed, sums.managed);
+			sum_section(c, ms, &sums);
+	check_begin(c, "zone", zone->type);
+	expect(c, "free", zone->free, sums.free);
+	expect(c, "free_isolated", zone->free_isolated, sums.free_isolated);
+	expect(c, "nr_isolated", zone->nr_isolated, sums.nr_isolated);
+	expect(c, "nr_watched", zone->nr_watched, sums.nr_watched);
+	expect(c, "present, by its frames,", zone->present, sums.present);
+	expect(c, "present, by its sections,", zone->present, sums.present_in_sections);
+	expect(c, "managed", zone->managed, sums.managed);
+	expect(c, "start_pfn", zone->start_pfn, sums.start);
+	expect(c, "spanned", zone->spanned, sums.end - sums.start);
 	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)
-		compare(c, zone, "avail_orders", zone->avail_orders[mt], sums.avail_orders[mt]);
+		expect(c, "avail_orders", zone->avail_orders[mt], sums.avail_orders[mt]);
 	spin_unlock(&zone->lock);
+}
+
+/* --- sections and what belongs to them -------------------------------------------- */
+
+static void check_root(struct check *c, unsigned long r)
+{
+	const struct section_root *root = c->mm->root[r];
+	unsigned long nr = 0;
+
+	for (unsigned int i = 0; i < SECTIONS_PER_ROOT; i++) {
+		const struct mem_section *ms = root->section[i];
+
+		check_begin(c, "section", r * SECTIONS_PER_ROOT + i);
+		nr += ms != NULL;
+		for (unsigned int z = 0; z < NR_ZONES; z++)
+			expect(c, "bit in_zone", test_bit(i, root->in_zone[z]),
+			       ms && ms->zone == &c->mm->zone[z]);
+		if (ms)
+			expect(c, "number", section_nr(ms), c->at);
+	}
+	check_begin(c, "root", r);
+	expect(c, "number of sections", root->nr_sections, nr);
+	expect(c, "use of the shared root", root == &empty_section_root, !nr);
+}
+
+/* Check the shared root, which stands for all empty ones, only once. */
+static void check_roots(struct check *c)
+{
+	bool shared = false;
+
+	for (unsigned long r = 0; r < NR_SECTION_ROOTS; r++) {
+		const bool empty = c->mm->root[r] == &empty_section_root;
+
+		if (!empty || !shared)
+			check_root(c, r);
+		shared |= empty;
+	}
+}
+
+/*
+ * The direct map covers exactly the mapped pageblocks; that of boot may have holes. Every
+ * unmapped pageblock is wholly PageOffline, or hole.
+ */
+static void check_mapping(struct check *c, const struct mem_section *ms)
+{
+	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
+		const bool unmapped = ms->unmapped & BIT(b), hole = ms->hole & BIT(b);
+		const u64 w = pb_read(&ms->pb[b]);
+
+		check_begin(c, "pageblock", pb_pfn(ms, b));
+		if (hole && !unmapped)
+			differs(c, "it is a hole, and mapped");
+		if (unmapped || !(ms->flags & SECTION_EARLY))
+			expect(c, "direct map", arch_direct_mapped(pfn_to_phys(c->at)), !unmapped);
+		if (!unmapped || !(ms->flags & SECTION_ONLINE))
+			continue;
+		expect(c, "valid bit, unmapped,", w & PB_VALID, 0);
+		expect(c, "type, unmapped,", PAGE_WORD_TYPE(pb_const(w)),
+		       hole ? PGTY_HOLE : PGTY_OFFLINE);
+	}
+}
+
+static void check_header(struct check *c, const struct mem_section *ms)
+{
+	if (ms->unmapped & BIT(pageblock_index(ms->host_pfn)))
+		differs(c, "its metadata is unmapped");
+	for (unsigned long i = 0; ms->flags & SECTION_ONLINE && i < MHP_HEADER_PAGES; i++) {
+		check_begin(c, "pfn", ms->host_pfn + i);
+		if (page_type(c->mm, c->at) != PGTY_MEMMAP)
+			differs(c, "it is in a block's header");
+	}
+}
+
+static void check_section(struct check *c, const struct mem_section *ms)
+{
+	const bool online = ms->state == MEM_BLOCK_ONLINE || ms->state == MEM_BLOCK_GOING_OFFLINE;
+
+	check_mapping(c, ms);
+	check_begin(c, "section", section_nr(ms));
+	expect(c, "online flag", !!(ms->flags & SECTION_ONLINE), online);
+	expect(c, "zone's presence", ms->zone != NULL,
+	       online || ms->state == MEM_BLOCK_GOING_ONLINE);
+	if (!(ms->flags & SECTION_EARLY))
+		expect(c, "present", ms->present, hweight64(~ms->hole) * PAGEBLOCK_NR_PAGES);
+	if (ms->flags & SECTION_SELF_HOSTED)
+		check_header(c, ms);
+}
+
+static void check_owner(struct check *c, const struct memory_owner *owner)
+{
+	const struct mem_section *ms;
+	unsigned long plugged = 0;
+
+	for_each_section(ms, c->mm)
+		plugged += hweight64(section_range_mask(ms, &owner->region) & ~ms->unmapped);
+	check_begin(c, "owner of pfn", owner->region.start_pfn);
+	expect(c, "plugged", owner->plugged, plugged * PAGEBLOCK_NR_PAGES);
+}
+
+static void check_reserve(struct check *c)
+{
+	spin_lock(&c->mm->reserve_lock);
+	for (unsigned int i = 0; i < c->mm->nr_reserve; i++) {
+		const unsigned long pfn = c->mm->reserve[i];
+		const bool boot = pfn_to_section(c->mm, pfn)->boot & BIT(pageblock_index(pfn));
+
+		check_begin(c, "pfn", pfn);
+		expect(c, "type, in the reserve,", page_type(c->mm, pfn), PGTY_KERNEL);
+		expect(c, "owner word, in the reserve,", page_owner(c->mm, pfn), OWNER_RESERVE);
+		expect(c, "being a guest", i < c->mm->nr_guests, !boot);
+	}
+	spin_unlock(&c->mm->reserve_lock);
+}
+
+static void check_hotplug(struct check *c)
+{
+	const struct memory_owner *owner;
+	const struct mem_section *ms;
+	unsigned long max_pfn = 0;
+
+	check_roots(c);
+	for_each_section(ms, c->mm) {
+		check_section(c, ms);
+		max_pfn = section_end_pfn(ms);
+	}
+	list_for_each_entry(owner, &c->mm->owners, list)
+		check_owner(c, owner);
+	check_begin(c, "memory", 0);
+	expect(c, "max_pfn", c->mm->max_pfn, max_pfn);
+	check_reserve(c);
 }
 
 /* Print the findings only after releasing the locks: the sink may be slow. */
@@ -244,7 +394,7 @@ unsigned int mm_check(struct mm *mm, struct sink *out)
 	mutex_lock(&mm->hotplug_lock);
 	for (unsigned int i = 0; i < NR_ZONES; i++)
 		check_zone(&c, &mm->zone[i]);
-	c.found += hotplug_check(mm, c.out);
+	check_hotplug(&c);
 	mutex_unlock(&mm->hotplug_lock);
 	if (out)
 		sink_drain(&findings, out);

@@ -150,7 +150,4 @@ void section_count_plugged(struct mem_section *ms, u64 mask, int sign);
 /* Add @pages present frames of an online section to its zone and its owner. */
 void section_account(struct mem_section *ms, long pages);
 
-/* Check everything that these files maintain; write differences to @out, one per line. */
-unsigned int hotplug_check(struct mm *mm, struct sink *out);
-
 #endif

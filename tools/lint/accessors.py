@@ -32,13 +32,13 @@ WATCHED = {
     # The files that write them; all files read them by pb_read().
     'pageblock words': ('mm/pageblock.h', 'mm/pageblock.c', 'mm/pageblock_index.c', 'mm/frames.c'),
     # The files that keep sections: by the hotplug lock, by their own frames, or by an isolated range. All others are walkers.
-    'kept sections': (*KEEPERS, 'include/mm/section.h', 'mm/hotplug_check.c', 'mm/check.c', 'mm/memory_block.c', 'mm/mm_init.c',
+    'kept sections': (*KEEPERS, 'include/mm/section.h', 'mm/check.c', 'mm/memory_block.c', 'mm/mm_init.c',
                       'mm/mm_reserve.c', 'mm/walk.c'),
     'pageblocks of kept sections': ('mm/mm_reserve.c', 'mm/page.c', 'mm/page_alloc.c', 'mm/poison.c'),
     # The files that get a section from those, or from the search index under zone->lock.
-    'zones of kept sections': (*KEEPERS, 'mm/buddy.c', 'mm/check.c', 'mm/hotplug_check.c',
+    'zones of kept sections': (*KEEPERS, 'mm/buddy.c', 'mm/check.c',
                                'mm/pageblock.c', 'mm/pageblock_index.c', 'mm/sparse.c', 'mm/walk.c'),
-    'section roots': ('mm/check.c', 'mm/hotplug_check.c', 'mm/mm_init.c', 'mm/pageblock_index.c', 'mm/sparse.c'),
+    'section roots': ('mm/check.c', 'mm/mm_init.c', 'mm/pageblock_index.c', 'mm/sparse.c'),
 }
 # A walker's look-ups: a second one in the same function may find another result.
 LOOKS = {'a section': re.compile(r'\b(walk_section|walk_next_section|walk_block|online_section)\('),
