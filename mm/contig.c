@@ -6,7 +6,6 @@
  */
 #include "kernel/printk.h"
 #include "kernel/sink.h"
-#include "kernel/timer.h"
 #include "mm/contig.h"
 #include "mm/internal.h"
 #include "mm/memory_hotplug.h"

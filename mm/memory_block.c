@@ -12,7 +12,6 @@
  * memmap_on_memory.
  */
 #include "arch/machine.h"
-#include "kernel/printk.h"
 #include "lib/bitops.h"
 #include "lib/errno.h"
 #include "mm/hotplug.h"

@@ -13,7 +13,6 @@
  * Compare with: Linux struct per_cpu_pages (lists, a lock, masked interrupts).
  */
 #include "kernel/quiesce.h"
-#include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/internal.h"
 

@@ -43,7 +43,6 @@
  */
 #include "arch/machine.h"
 #include "lib/bitmap.h"
-#include "lib/bitops.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/hotplug.h"

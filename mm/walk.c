@@ -9,7 +9,6 @@
  */
 #include "kernel/trace/hold.h"
 #include "mm/hotplug.h"
-#include "mm/internal.h"
 
 struct mem_section *walk_next_section(const struct mm *mm, unsigned long nr)
 {
