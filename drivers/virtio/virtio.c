@@ -6,7 +6,6 @@
  * Compare with: Linux drivers/virtio/virtio.c.
  */
 #define pr_fmt(fmt) "virtio: " fmt
-#include "arch/machine.h"
 #include "kernel/mutex.h"
 #include "kernel/patience.h"
 #include "kernel/printk.h"

@@ -14,7 +14,6 @@
 #define pr_fmt(fmt) "virtio_mem: " fmt
 #include "drivers/virtio/mem/virtio_mem.h"
 #include "kernel/printk.h"
-#include "lib/bitops.h"
 #include "lib/errno.h"
 
 int vmem_restart(struct virtio_mem *vm)

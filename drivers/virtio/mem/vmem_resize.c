@@ -15,7 +15,6 @@
 #define pr_fmt(fmt) "virtio_mem: " fmt
 #include "drivers/virtio/mem/virtio_mem.h"
 #include "kernel/printk.h"
-#include "kernel/timer.h"
 #include "lib/bitops.h"
 #include "lib/errno.h"
 
