@@ -6,7 +6,6 @@
  * that may sleep.
  */
 #include "arch/boot.h"
-#include "arch/irq.h"
 #include "kernel/console/shell.h"
 #include "kernel/init.h"
 #include "kernel/panic.h"

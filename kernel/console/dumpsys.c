@@ -10,7 +10,6 @@
 #include "kernel/console/export.h"
 #include "kernel/console/shell.h"
 #include "kernel/sink.h"
-#include "lib/bitops.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
