@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Allocation and freeing: pairs, bulk, contiguous ranges, migration. */
 #include "tests/bench/bench.h"
-#include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/contig.h"

@@ -6,7 +6,6 @@
 #include "mm/internal.h"
 #include "mm/page_isolation.h"
 #include "mm/slab.h"
-#include "mm/vmstat.h"
 #include "tests/console/answer.h"
 #include "tests/console/kernel_block.h"
 

@@ -6,7 +6,6 @@
 #include "kernel/ktest.h"
 #include "kernel/console/shell.h"
 #include "kernel/thread.h"
-#include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/kstrtox.h"
 #include "lib/string.h"

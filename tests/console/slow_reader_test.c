@@ -4,10 +4,8 @@
  * reader may be slow. The suite runs every file and every command that prints with a
  * sink that checks this.
  */
-#include "kernel/hart.h"
 #include "kernel/console/shell.h"
 #include "kernel/spinlock.h"
-#include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/memory_hotplug.h"
 #include "tests/console/answer.h"

@@ -7,9 +7,7 @@
 #include "kernel/ktest.h"
 #include "kernel/sink.h"
 #include "kernel/timer.h"
-#include "lib/errno.h"
 #include "lib/string.h"
-#include "lib/vsprintf.h"
 #include "mm/page_alloc.h"
 #include "tests/drivers/vmem_rig.h"
 

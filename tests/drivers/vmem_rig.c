@@ -2,7 +2,6 @@
 /* The virtio-mem driver on a private mm: see the header. */
 #include "tests/drivers/vmem_rig.h"
 #include "lib/bitops.h"
-#include "lib/errno.h"
 #include "lib/vsprintf.h"
 
 static const char *const fault_names[NR_FAKE_VMEM_FAULTS] = {

@@ -3,7 +3,6 @@
  * Hold points; and, with their help, the rule for waiting: it ends when the page is
  * freed, with at most two searches, at any time of the free.
  */
-#include "arch/machine.h"
 #include "kernel/console/shell.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"

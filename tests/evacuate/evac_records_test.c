@@ -3,9 +3,7 @@
  * An evacuation's trace records: each phase, verdict and move with its fields, and the
  * changes of frames and pageblocks. Scenarios replay all other records.
  */
-#include "arch/machine.h"
 #include "kernel/trace/trace.h"
-#include "kernel/trace/trace_table.h"
 #include "lib/errno.h"
 #include "tests/mm/test_mm.h"
 

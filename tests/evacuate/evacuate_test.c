@@ -3,7 +3,6 @@
  * evacuate() and contiguous allocation: empty ranges of any alignment, hopeless
  * ones, movable pages with their content, pins, waiting, deadlines, cancelling.
  */
-#include "arch/machine.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"

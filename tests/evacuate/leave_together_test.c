@@ -4,7 +4,6 @@
  * before the first page of any moves; and blocks that wait to leave do not block other
  * requests, nor do those block them.
  */
-#include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "mm/page_alloc.h"

@@ -7,7 +7,6 @@
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
-#include "mm/hotplug.h"
 #include "mm/page_alloc.h"
 #include "mm/pgtable.h"
 #include "arch/machine.h"

@@ -4,7 +4,6 @@
 #include "arch/io.h"
 #include "arch/machine.h"
 #include "arch/machine_info.h"
-#include "lib/errno.h"
 #include "lib/string.h"
 
 static struct fake_virtio *to_fake(struct virtio_device *vdev)

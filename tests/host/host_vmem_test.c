@@ -6,7 +6,6 @@
 #include "host.h"
 #include "lib/errno.h"
 #include "log.h"
-#include "mm/page_alloc.h"
 #include "tests/drivers/vmem_rig.h"
 
 #define MIB (1UL << 20)

@@ -13,7 +13,6 @@
 #include "host.h"
 #include "kernel/hart.h"
 #include "kernel/ktest.h"
-#include "kernel/panic.h"
 #include "kernel/printk.h"
 #include "kernel/sched.h"
 #include "kernel/workqueue.h"

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "death.h"
-#include "kernel/hart.h"
 #include "kernel/ktest.h"
 #include "kernel/mutex.h"
 #include "kernel/panic.h"

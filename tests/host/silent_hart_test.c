@@ -7,11 +7,9 @@
  * The table of harts only grows: the entry stays, absent. So a suite that needs the
  * number of running harts counts the online ones (tests/kernel/test_threads.h).
  */
-#include "arch/machine.h"
 #include "host.h"
 #include "kernel/printk.h"
 #include "kernel/quiesce.h"
-#include "kernel/sink.h"
 #include "kernel/timer.h"
 #include "kernel/trace/trace.h"
 #include "lib/errno.h"

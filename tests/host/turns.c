@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "arch/thread.h"
 #include "host.h"
 #include "kernel/hart.h"
 #include "kernel/sched.h"

@@ -4,7 +4,6 @@
  * abort and skip, with the log in a buffer.
  */
 #include "kernel/console/shell.h"
-#include "kernel/hart.h"
 #include "kernel/ktest.h"
 #include "kernel/panic.h"
 #include "kernel/sink.h"

@@ -3,11 +3,9 @@
  * Messages that the outside can cause: a limited number in an interval, and a count of
  * the rest.
  */
-#include "arch/machine.h"
 #include "kernel/ktest.h"
 #include "kernel/printk.h"
 #include "kernel/sink.h"
-#include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "lib/string.h"
 

@@ -5,7 +5,6 @@
 #include "kernel/ktest.h"
 #include "kernel/timer.h"
 #include "kernel/workqueue.h"
-#include "lib/errno.h"
 #include "lib/string.h"
 #include "test_threads.h"
 

@@ -4,7 +4,6 @@
  * memory in zone Normal counts only for that owner), static groups (all or nothing).
  */
 #include "kernel/param.h"
-#include "lib/errno.h"
 #include "lib/string.h"
 #include "tests/mm/hotplug_window.h"
 

@@ -4,8 +4,6 @@
  * case left in it; this window is emptied, frame by frame if an owner withheld frames.
  */
 #include "tests/mm/kernel_window.h"
-#include "mm/contig.h"
-#include "mm/internal.h"
 #include "mm/page_alloc.h"
 
 #define PB PAGEBLOCK_NR_PAGES

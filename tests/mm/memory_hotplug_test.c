@@ -5,8 +5,6 @@
  */
 #include "arch/machine.h"
 #include "arch/machine_info.h"
-#include "kernel/hart.h"
-#include "lib/bitops.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/page_alloc.h"

@@ -5,7 +5,6 @@
  * together.
  */
 #include "arch/machine.h"
-#include "lib/bitops.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/page_alloc.h"

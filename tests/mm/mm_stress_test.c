@@ -4,7 +4,6 @@
  * contiguous ranges so that pages move, and walkers take references on random frames.
  * At the end nothing is lost and every counter is correct.
  */
-#include "arch/machine.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"

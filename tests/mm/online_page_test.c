@@ -7,7 +7,6 @@
 #include "kernel/sink.h"
 #include "lib/errno.h"
 #include "lib/string.h"
-#include "mm/contig.h"
 #include "mm/page_alloc.h"
 #include "mm/vmstat.h"
 #include "tests/mm/granule_owner.h"

@@ -4,7 +4,6 @@
  * bulk, the harts' caches, references and pins.
  */
 #include "arch/machine.h"
-#include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"

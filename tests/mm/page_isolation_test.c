@@ -3,7 +3,6 @@
  * Isolation: types and counts survive it, order-10 chunks are split at its border
  * and merge again, two requests for one pageblock exclude each other.
  */
-#include "lib/errno.h"
 #include "tests/mm/test_mm.h"
 
 #define PB PAGEBLOCK_NR_PAGES

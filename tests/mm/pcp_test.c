@@ -3,7 +3,6 @@
  * The harts' caches: how much they may hold, what is found in them by whom, and what is
  * left when they are drained.
  */
-#include "lib/errno.h"
 #include "tests/mm/test_mm.h"
 
 #define PB    PAGEBLOCK_NR_PAGES

@@ -11,7 +11,6 @@
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
-#include "mm/contig.h"
 #include "tests/kernel/test_threads.h"
 #include "tests/mm/test_mm.h"
 

@@ -4,7 +4,6 @@
  * walker, or fails. The race is forced: the walker stops between its look-up and the
  * use of the result. (pfn_walkers_test.c has many walkers that do not stop.)
  */
-#include "kernel/hart.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"

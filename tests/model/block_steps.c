@@ -8,8 +8,6 @@
 
 #include "arch/machine.h"
 #include "kernel/param.h"
-#include "lib/errno.h"
-#include "mm/contig.h"
 
 struct owner_model owners[NR_OWNERS];
 

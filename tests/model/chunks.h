@@ -3,6 +3,7 @@
 #define _TESTS_MODEL_CHUNKS_H
 
 /* What the steps have allocated: frame_steps.c and evac_steps.c share it. */
+#include "kernel/timer.h"
 #include "arch/machine.h"
 #include "tests/model/frames.h"
 

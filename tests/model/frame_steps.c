@@ -6,10 +6,8 @@
 #include "tests/model/chunks.h"
 
 #include "kernel/hart.h"
-#include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
-#include "mm/contig.h"
 #include "mm/page_isolation.h"
 
 struct chunk chunks[MAX_CHUNKS];

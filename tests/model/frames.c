@@ -3,7 +3,6 @@
 #include "tests/model/frames.h"
 
 #include "kernel/timer.h"
-#include "lib/errno.h"
 #include "lib/string.h"
 
 struct frame_model fm;

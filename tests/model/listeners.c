@@ -3,7 +3,6 @@
  * Listeners of memory events: two witnesses and one who refuses, and what each of them
  * must hear. Who heard a start hears one end; who did not hears nothing.
  */
-#include "lib/errno.h"
 #include "tests/model/blocks.h"
 
 #define NR_LISTENERS 3U

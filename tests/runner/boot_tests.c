@@ -5,7 +5,6 @@
 #include "kernel/ktest.h"
 #include "kernel/param.h"
 #include "kernel/printk.h"
-#include "kernel/sink.h"
 
 enum test_end { TEST_END_POWEROFF, TEST_END_NONE, TEST_END_REBOOT };
 static const char *const test_end_words[] = { "poweroff", "none", "reboot", NULL };

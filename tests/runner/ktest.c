@@ -13,7 +13,6 @@
 #include "kernel/mutex.h"
 #include "kernel/panic.h"
 #include "kernel/sched.h"
-#include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
 

@@ -22,7 +22,6 @@
 #include "lib/errno.h"
 #include "kernel/trace/hold.h"
 #include "mm/memblock.h"
-#include "mm/page_alloc.h"
 #include "tests/fake/fake_vmem.h"
 #include "tests/fuzz/console/console.h"
 #include "tests/host/host.h"
