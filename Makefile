@@ -113,6 +113,11 @@ ut: ## boot the image with the tests in it and run T='buddy.*'; without T: a pro
 	$(MAKEO) build
 	@tools/run --tests '$(T)'
 
+tour: ## the ten things below, played in one session; at a terminal it stops after each of them
+	$(SETUP) run
+	$(MAKEO) build
+	@tools/tour
+
 debug: ## the same as run, stopped at the first instruction, waiting for `make gdb`
 	$(SETUP) run
 	$(MAKEO) build
@@ -161,19 +166,6 @@ bench: ## count instructions for each row of the budget table, and write build/b
 	$(MAKEO) build
 	@tools/bench
 
-fuzz: ## run all fuzzers, T=60 seconds altogether; SEED=N repeats the sessions of fuzz_console
-	$(SETUP) fuzz
-	$(MAKEO) fuzz-now
-
-fuzz-now: $(FUZZERS)
-	@tools/fuzz $(FUZZERS)
-
-soak: ## two consoles type N=100000 commands at a machine that is resized: SEED= SMP=4 TRANSPORT=pci|mmio
-	$(SETUP) test
-	$(MAKEO) build $(O)/fuzz/console_lines
-	@N=$(or $(N),100000) python3 tests/scenarios/main.py two_consoles --smp $(or $(SMP),4) \
-		--transport $(or $(TRANSPORT),pci) --out '$(O)'
-
 lint: ## include directions, sizes, formatting, portability, shell scripts
 	$(SETUP) lint
 	@tools/ebb-lint
@@ -194,7 +186,7 @@ doctor: ## show each tool's version, QEMU's memory device, and what to install
 compile_commands.json: $(O)/k/.flags ## for editors: how each kernel source is compiled
 	@tools/compile-commands '$(KCC) $(KCFLAGS)' $(KSOURCES) $(TSOURCES) >$@
 
-.PHONY: help all build run ut debug gdb resize status test test-host test-full test-tsan test-now \
-	test-host-now bench coverage fuzz fuzz-now soak lint format check-headers docs doctor clean
+.PHONY: help all build run ut tour debug gdb resize status test test-host test-full test-tsan test-now \
+	test-host-now bench coverage lint format check-headers docs doctor clean
 clean: ## remove build output, but not QEMU (make clean ALL=1 removes it, too)
 	@tools/clean "$(O)" $(ALL)

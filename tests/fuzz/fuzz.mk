@@ -71,3 +71,17 @@ $(addprefix $(O)/host/corpus-,$(CORPUS_NAMES)): $(O)/host/corpus-%:
 -include $(wildcard $(O)/host/asan/tests/fuzz/*.d $(O)/host/asan/tests/model/*.d)
 -include $(CONSOLE_TURNS:%.c=$(O)/host/turns/%.d) $(wildcard $(O)/host/asan/tests/fuzz/console/*.d)
 -include $(wildcard $(addprefix $(O)/fuzz/o/,*/*.d */*/*.d */*/*/*.d))
+
+fuzz: ## run all fuzzers, T=60 seconds altogether; SEED=N repeats the sessions of fuzz_console
+	$(SETUP) fuzz
+	$(MAKEO) fuzz-now
+
+fuzz-now: $(FUZZERS)
+	@tools/fuzz $(FUZZERS)
+
+soak: ## two consoles type N=100000 commands at a machine that is resized: SEED= SMP=4 TRANSPORT=pci|mmio
+	$(SETUP) test
+	$(MAKEO) build $(O)/fuzz/console_lines
+	@N=$(or $(N),100000) python3 tests/scenarios/main.py two_consoles --smp $(or $(SMP),4) \
+		--transport $(or $(TRANSPORT),pci) --out '$(O)'
+.PHONY: fuzz fuzz-now soak

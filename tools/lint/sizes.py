@@ -46,7 +46,7 @@ PARTS = (
         'include/arch/machine_info.h')),
     Part('arch', 2020, 1900, ('arch/', 'include/arch/')),
     Part('lock-order checker', 230, 230, ('kernel/lock_order.c', 'include/kernel/lock_order.h')),
-    Part('base kernel', 2750, 2300, ('kernel/', 'include/kernel/')),
+    Part('base kernel', 2760, 2300, ('kernel/', 'include/kernel/')),
     Part('lib', 1310, 1050, ('lib/', 'include/lib/')),
 )
 
