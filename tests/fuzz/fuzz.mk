@@ -13,8 +13,8 @@ FUZZ_COV := -fsanitize=fuzzer-no-link
 
 FUZZ_LIBS_fuzz_fdt := -lfdt
 # The byte-per-frame model and the replay of the trace, shared by two fuzzers.
-FUZZ_MODEL := tests/fuzz/memory.c $(addprefix tests/model/,frames.c frame_steps.c evac_steps.c replay.c)
-FUZZ_BLOCKS := $(addprefix tests/model/,blocks.c block_parts.c block_steps.c listeners.c)
+FUZZ_MODEL := tests/fuzz/memory.c $(addprefix tests/model/,frames.c request.c frame_steps.c evac_steps.c replay.c)
+FUZZ_BLOCKS := $(addprefix tests/model/,blocks.c block_requests.c block_parts.c block_steps.c listeners.c)
 # The fuzzers explore the kernel, not the code that checks it.
 $(patsubst %,$(O)/fuzz/o/%.o,$(FUZZ_MODEL) $(FUZZ_BLOCKS)): FUZZ_COV :=
 FUZZ_SRCS_fuzz_buddy := $(HOST_LIB) $(FUZZ_MODEL)

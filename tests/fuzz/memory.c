@@ -8,7 +8,7 @@
 #include "mm/memblock.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/host/host.h"
-#include "tests/model/frames.h"
+#include "tests/model/request.h"
 #include "tests/model/replay.h"
 
 static void err_write(struct sink *sink, const char *text, size_t len)

@@ -41,7 +41,8 @@ static void window_close(void *ctx)
 	struct window *w = ctx;
 
 	mm_depopulate(w->mm);
-	arch_unmap_direct(pfn_to_phys(w->base), w->mapped);
+	/* All of block 0: a case that ends early leaves memory plugged beside boot's. */
+	arch_unmap_direct(pfn_to_phys(w->base), max(w->mapped, SECTION_SIZE));
 }
 
 static void place(struct window *w, unsigned long base)

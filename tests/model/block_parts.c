@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Parts of blocks that come and go, and their owners, by the model: see blocks.c. */
+/* Requests on parts of blocks, and by owners that come. */
 #include "tests/model/blocks.h"
 
 /* --- plugging parts -------------------------------------------------------- */
@@ -47,69 +47,83 @@ static void set_range(const struct pfn_range *r, bool plugged, enum fm_frame wha
 	}
 }
 
-struct verdict model_plug(const struct pfn_range *r)
+static struct verdict predict_plug(const struct request *rq)
 {
-	struct verdict v = judge_range(r, false);
+	struct verdict v = judge_range(&rq->range, false);
 
-	if (!v.err && blocks_fail())
-		v = fm_fail(MM_REASON_NO_MEMORY, r->start_pfn);
-	if (!v.err)
-		set_range(r, true, FM_FREE);
+	v.steps = !v.err;
+	if (v.steps && fm.inject == 1)
+		fm_becomes(&v, MM_REASON_NO_MEMORY, rq->range.start_pfn);
 	return v;
 }
 
-/* Blocks of one zone, or of none, are taken together: where their run ends. */
-static unsigned long run_end(unsigned long pfn, unsigned long end)
+static int make_plug(const struct request *rq, struct mm_failure *why)
 {
-	unsigned long next = pfn;
-
-	while (next < end && fm.zone[fm_section(next)] == fm.zone[fm_section(pfn)])
-		next = min((next | (PAGES_PER_SECTION - 1)) + 1, end);
-	return next;
+	return plug_memory(fm.mm, &rq->range, why);
 }
 
-struct verdict model_unplug(const struct pfn_range *r, int ret,
-			    const struct mm_failure *why)
+static void follow_plug(const struct request *rq)
 {
-	const unsigned long end = r->start_pfn + r->nr_pages;
-	struct verdict v = judge_range(r, true);
-	unsigned long next = end;
-	bool late = false;
+	set_range(&rq->range, true, FM_FREE);
+}
 
-	for (unsigned long n = 0; n < FM_SECTIONS && !v.err; n++) {
+const struct request_kind plug_request = { "plug_memory", predict_plug, make_plug,
+					   NULL,	  follow_plug,	NULL };
+
+/* A block's own metadata does not leave alone. */
+static struct verdict judge_headers(const struct pfn_range *r)
+{
+	for (unsigned long n = 0; n < FM_SECTIONS; n++) {
 		const unsigned long host =
 			block_pfn(n) + blocks[n].header * PAGEBLOCK_NR_PAGES;
 
 		if (blocks[n].state != MEM_BLOCK_ABSENT &&
 		    blocks[n].header < PAGEBLOCKS_PER_SECTION && host >= r->start_pfn &&
-		    host < end)
-			v = fm_fail(MM_REASON_METADATA, host);
+		    host < range_end(r))
+			return fm_fail(MM_REASON_METADATA, host);
 	}
+	return fm_ok();
+}
+
+/* The parts of the range in each zone are emptied one after the other. */
+static struct verdict predict_unplug(const struct request *rq)
+{
+	const unsigned long start = rq->range.start_pfn, end = range_end(&rq->range);
+	struct verdict v = judge_range(&rq->range, true);
+
+	if (!v.err)
+		v = judge_headers(&rq->range);
 	if (v.err)
 		return v;
-	for (unsigned long pfn = r->start_pfn; pfn < end && !v.err && !late; pfn = next) {
-		next = run_end(pfn, end);
+	for (unsigned long pfn = start, next; pfn < end; pfn = next) {
+		struct verdict run;
+
+		next = fm_run_end(pfn, end);
 		if (fm.zone[fm_section(pfn)] == NR_ZONES)
 			continue;
-		v = fm_judge_contig(pfn, next - pfn);
-		/* What is cancelled may name no frame: it was in this run or a later one. */
-		late = !v.err && blocks_late(ret, why) &&
-		       (why->pfn == PFN_NONE || why->pfn < next);
-	}
-	if (late && why->pfn == PFN_NONE)
-		next = end;
-	fm_set_target(r->start_pfn, next - r->start_pfn);
-	frame_follow_slots(!v.err && !late);
-	if (late) {
-		frame_expect_late_failure(why);
-		v = fm_fail(why->reason, why->pfn);
-	}
-	if (!v.err) {
-		frame_expect_emptied();
-		set_range(r, false, FM_SKIPPABLE);
+		run = fm_judge_contig(pfn, next - pfn);
+		run.moves = run.err && v.moves ? pfn : 0;
+		if (run.err)
+			return run;
+		v.moves = PFN_NONE;
 	}
 	return v;
 }
+
+static int make_unplug(const struct request *rq, struct mm_failure *why)
+{
+	return unplug_memory(fm.mm, &rq->range, &rq->policy.limits, why);
+}
+
+static void follow_unplug(const struct request *rq)
+{
+	frame_expect_emptied();
+	set_range(&rq->range, false, FM_SKIPPABLE);
+}
+
+const struct request_kind unplug_request = { "unplug_memory", predict_unplug,
+					     make_unplug,     NULL,
+					     follow_unplug,   NULL };
 
 /* --- owners ---------------------------------------------------------------- */
 
@@ -121,24 +135,40 @@ static void paint_mask(unsigned long n, u64 mask, enum fm_frame what)
 			 PAGEBLOCK_NR_PAGES, what);
 }
 
-struct verdict model_owner_comes(unsigned int i)
+static struct verdict predict_owner(const struct request *rq)
 {
-	if (blocks_fail())
-		return fm_fail(MM_REASON_NO_MEMORY, owners[i].owner.region.start_pfn);
-	owners[i].registered = true;
+	struct verdict v = { .pfn = PFN_NONE, .steps = 1 };
+
+	if (fm.inject == 1)
+		fm_becomes(&v, MM_REASON_NO_MEMORY,
+			   owners[rq->owner].owner.region.start_pfn);
+	return v;
+}
+
+static int make_owner(const struct request *rq, struct mm_failure *why)
+{
+	return register_memory_owner(fm.mm, &owners[rq->owner].owner, why);
+}
+
+static void follow_owner(const struct request *rq)
+{
+	owners[rq->owner].registered = true;
 	for (unsigned long n = 0; n < FM_SECTIONS; n++) {
-		const u64 mask = blocks_owner_mask(i, n);
+		const u64 mask = blocks_owner_mask(rq->owner, n);
 		struct block_model *b = &blocks[n];
 
 		if (!mask || b->state == MEM_BLOCK_ABSENT)
 			continue;
 		if (n && b->owner == NOBODY)
-			b->owner = i;
+			b->owner = rq->owner;
 		b->hole &= ~mask;
 		paint_mask(n, mask & ~b->plugged, FM_SKIPPABLE);
 	}
-	return fm_ok();
 }
+
+const struct request_kind owner_request = {
+	"register_memory_owner", predict_owner, make_owner, NULL, follow_owner, NULL
+};
 
 void model_owner_leaves(unsigned int i)
 {

@@ -57,11 +57,11 @@ static void set_region(unsigned int i, const char *name, unsigned long first,
 
 static void owner_comes(unsigned int i)
 {
-	struct mm_failure why;
-	int ret = register_memory_owner(fm.mm, &owners[i].owner, &why);
-	const struct verdict v = model_owner_comes(i);
-
-	fm_expect("register_memory_owner", ret, &why, &v);
+	request_make(&(struct request){
+		.kind = &owner_request,
+		.range = owners[i].owner.region,
+		.owner = i,
+	});
 }
 
 static void read_totals(struct totals *t)
@@ -113,11 +113,6 @@ void blocks_start(void)
 
 /* --- steps on blocks ------------------------------------------------------- */
 
-static unsigned long block_id(unsigned long n)
-{
-	return fm.base / PAGES_PER_SECTION + n;
-}
-
 /* Seldom the boot's, with which little can be done. */
 static unsigned long any_block(struct choices *c)
 {
@@ -146,26 +141,19 @@ static unsigned int any_owner(struct choices *c, unsigned long n)
 
 static void step_add(struct choices *c)
 {
-	const unsigned long n = any_block(c);
-	const unsigned int how = take_byte(c), i = any_owner(c, n);
-	const enum mhp_online_type type =
-		how & 0x80 ? how % NR_ONLINE_TYPES : MMOP_OFFLINE;
-	u64 plugged = blocks_owner_mask(i, n);
-	struct mm_failure why;
-	struct verdict v;
-	int ret;
+	struct request rq = { .kind = &add_request, .block = { any_block(c) }, .nr = 1 };
+	const unsigned int how = take_byte(c);
 
-	if (!owners[i].registered)
+	rq.owner = any_owner(c, rq.block[0]);
+	rq.type = how & 0x80 ? how % NR_ONLINE_TYPES : MMOP_OFFLINE;
+	rq.plugged = blocks_owner_mask(rq.owner, rq.block[0]);
+	if (!owners[rq.owner].registered)
 		return;
 	if (how & 0x40)
-		plugged = any_mask(c) | any_mask(c);
+		rq.plugged = any_mask(c) | any_mask(c);
 	if ((how & 0x70) != 0x70)
-		plugged &= blocks_owner_mask(i, n);
-	fm.mm->default_online_type = type;
-	ret = add_memory(fm.mm, block_id(n), &owners[i].owner, plugged, &why);
-	fm.mm->default_online_type = MMOP_OFFLINE;
-	v = model_add(n, i, plugged, type, ret);
-	fm_expect("add_memory", ret, &why, &v);
+		rq.plugged &= blocks_owner_mask(rq.owner, rq.block[0]);
+	request_make(&rq);
 }
 
 static void step_online(struct choices *c)
@@ -173,55 +161,40 @@ static void step_online(struct choices *c)
 	static const u8 types[] = { MMOP_ONLINE_MOVABLE, MMOP_ONLINE, MMOP_ONLINE_KERNEL,
 				    MMOP_ONLINE_MOVABLE, MMOP_ONLINE, MMOP_ONLINE_KERNEL,
 				    MMOP_OFFLINE };
-	const unsigned long n = any_block(c);
-	const enum mhp_online_type type = types[take_below(c, ARRAY_SIZE(types))];
-	struct mm_failure why;
-	int ret = online_memory_block(fm.mm, block_id(n), type, &why);
-	const struct verdict v = model_online(n, type);
+	struct request rq = { .kind = &online_request,
+			      .block = { any_block(c) },
+			      .nr = 1 };
 
-	fm_expect("online_memory_block", ret, &why, &v);
+	rq.type = types[take_below(c, ARRAY_SIZE(types))];
+	request_make(&rq);
 }
 
 static void step_offline(struct choices *c)
 {
-	const unsigned long n = any_block(c);
-	const struct evacuate_policy policy = frame_policy(c);
-	struct mm_failure why;
-	int ret = offline_memory_block(fm.mm, block_id(n), &policy.limits, &why);
-	const struct verdict v = model_offline(n, ret, &why);
+	struct request rq = { .kind = &offline_request,
+			      .block = { any_block(c) },
+			      .nr = 1 };
 
-	fm_expect("offline_memory_block", ret, &why, &v);
+	rq.policy = frame_policy(c);
+	request_make(&rq);
 }
 
 static void step_remove(struct choices *c)
 {
-	const unsigned long n = any_block(c);
-	struct mm_failure why;
-	int ret = try_remove_memory(fm.mm, block_id(n), &why);
-	const struct verdict v = model_remove(n);
-
-	fm_expect("try_remove_memory", ret, &why, &v);
+	request_make(&(struct request){
+		.kind = &remove_request, .block = { any_block(c) }, .nr = 1 });
 }
 
-static void step_offline_and_remove(struct choices *c)
+static void step_leave(struct choices *c)
 {
 	const unsigned int wanted = take_byte(c);
-	const struct evacuate_policy policy = frame_policy(c);
-	unsigned long ids[FM_SECTIONS], list[FM_SECTIONS];
-	struct mm_failure why;
-	unsigned int nr = 0;
-	struct verdict v;
-	int ret;
+	struct request rq = { .kind = &leave_request, .policy = frame_policy(c) };
 
 	for (unsigned long n = 0; n < FM_SECTIONS; n++)
 		if (wanted >> n & 1 &&
-		    (wanted & 0x80 || blocks[n].state != MEM_BLOCK_ABSENT)) {
-			list[nr] = n;
-			ids[nr++] = block_id(n);
-		}
-	ret = offline_and_remove_memory(fm.mm, ids, nr, &policy.limits, &why);
-	v = model_offline_and_remove(list, nr, ret, &why);
-	fm_expect("offline_and_remove_memory", ret, &why, &v);
+		    (wanted & 0x80 || blocks[n].state != MEM_BLOCK_ABSENT))
+			rq.block[rq.nr++] = n;
+	request_make(&rq);
 }
 
 /* Can a pageblock be plugged or, if it is plugged, unplugged? */
@@ -255,33 +228,21 @@ static struct pfn_range any_range(struct choices *c, bool plugged)
 	return r;
 }
 
-static void plug(const struct pfn_range *r)
-{
-	struct mm_failure why;
-	const int ret = plug_memory(fm.mm, r, &why);
-	const struct verdict v = model_plug(r);
-
-	fm_expect("plug_memory", ret, &why, &v);
-}
-
 static void step_plug(struct choices *c)
 {
-	const struct pfn_range r = any_range(c, false);
-
-	plug(&r);
+	request_make(
+		&(struct request){ .kind = &plug_request, .range = any_range(c, false) });
 }
 
 static void step_unplug(struct choices *c)
 {
-	const struct pfn_range r = any_range(c, true);
-	const struct evacuate_policy policy = frame_policy(c);
-	struct mm_failure why;
-	int ret = unplug_memory(fm.mm, &r, &policy.limits, &why);
-	const struct verdict v = model_unplug(&r, ret, &why);
+	struct request rq = { .kind = &unplug_request, .range = any_range(c, true) };
 
-	fm_expect("unplug_memory", ret, &why, &v);
-	if (!ret && !(take_byte(c) & 1))
-		plug(&r);
+	rq.policy = frame_policy(c);
+	if (request_make(&rq) || take_byte(c) & 1)
+		return;
+	rq.kind = &plug_request;
+	request_make(&rq);
 }
 
 static void step_owner(struct choices *c)
@@ -328,22 +289,24 @@ void block_step(struct choices *c, unsigned int which)
 {
 	static void (*const steps[])(struct choices * c) = {
 		step_add,     step_add,	    step_online, step_online,
-		step_offline, step_offline, step_remove, step_offline_and_remove,
+		step_offline, step_offline, step_remove, step_leave,
 		step_plug,    step_unplug,  step_owner,	 step_knob,
 	};
 	const unsigned int odd = take_byte(c);
 
-	fm_set_target(0, 0);
-	blocks_look();
-	fm.mm->inject = blocks_inject = odd >= 0xc0 ? 1 + odd % 8 : 0;
+	fm_clear_target();
+	fm.mm->inject = fm.inject = odd >= 0xc0 ? 1 + odd % 8 : 0;
 	steps[which % ARRAY_SIZE(steps)](c);
-	CHECK(fm.mm->inject == blocks_inject, "%u steps from failing, model %u",
-	      fm.mm->inject, blocks_inject);
-	fm.mm->inject = blocks_inject = 0;
+	CHECK(fm.mm->inject == fm.inject, "%u steps from failing, model %u",
+	      fm.mm->inject, fm.inject);
+	fm.mm->inject = fm.inject = 0;
 	blocks_check();
 }
 
 /* --- the end of an input --------------------------------------------------- */
+
+/* No more choices: nothing is cancelled, and no copy fails. */
+static struct choices never;
 
 /* Metadata of one block may lie in another, or in the reserve: again, while something goes. */
 static void remove_all(void)
@@ -355,18 +318,15 @@ static void remove_all(void)
 		mm_reserve_drop(fm.mm);
 		blocks_check();
 		for (unsigned long n = 1; n < FM_SECTIONS; n++) {
-			const unsigned long id = block_id(n);
-			struct mm_failure why;
-			struct verdict v;
-			int ret;
+			const struct request rq = { .kind = &leave_request,
+						    .block = { n },
+						    .nr = 1,
+						    .policy = frame_policy(&never) };
 
 			if (blocks[n].state == MEM_BLOCK_ABSENT)
 				continue;
-			ret = offline_and_remove_memory(fm.mm, &id, 1, NULL, &why);
-			v = model_offline_and_remove(&n, 1, ret, &why);
-			fm_expect("the last removal", ret, &why, &v);
+			some |= !request_make(&rq);
 			blocks_check();
-			some |= !ret;
 		}
 	}
 	for (unsigned long n = 1; n < FM_SECTIONS; n++)
@@ -379,18 +339,12 @@ static void unplug_rest(void)
 	const unsigned long first = BOOT_BYTES >> (PAGEBLOCK_ORDER + PAGE_SHIFT);
 
 	for (unsigned long b = first; b < PAGEBLOCKS_PER_SECTION; b++) {
-		const struct pfn_range r = { fm.base + b * PAGEBLOCK_NR_PAGES,
-					     PAGEBLOCK_NR_PAGES };
-		struct mm_failure why;
-		struct verdict v;
-		int ret;
+		const struct request rq = { .kind = &unplug_request,
+					    .range = { fm.base + b * PAGEBLOCK_NR_PAGES,
+						       PAGEBLOCK_NR_PAGES },
+					    .policy = frame_policy(&never) };
 
-		if (fm.unmapped[b])
-			continue;
-		ret = unplug_memory(fm.mm, &r, NULL, &why);
-		v = model_unplug(&r, ret, &why);
-		fm_expect("the last unplug", ret, &why, &v);
-		CHECK(!ret, "pfn %#lx stays plugged", r.start_pfn);
+		CHECK(fm.unmapped[b] || request_make(&rq) == 0, "pageblock %lu stays", b);
 	}
 }
 

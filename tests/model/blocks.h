@@ -8,7 +8,7 @@
  * boot's block, the second keeps frames back when a block goes online, and the
  * second and third share a block; the last block ends in a hole.
  */
-#include "tests/model/frames.h"
+#include "tests/model/request.h"
 
 #define NR_OWNERS  3U
 #define BOOT_BYTES (32UL << 20)
@@ -62,13 +62,17 @@ struct refusal {
 
 extern struct block_model blocks[FM_SECTIONS];
 extern struct owner_model owners[NR_OWNERS];
-extern u32 blocks_inject;	      /* what mm.inject says, by the model */
 extern struct refusal blocks_refusal; /* by the model */
 extern bool blocks_auto_movable;      /* the policy of "online" */
 
 static inline unsigned long block_pfn(unsigned long n)
 {
 	return fm.base + n * PAGES_PER_SECTION;
+}
+
+static inline unsigned long block_id(unsigned long n)
+{
+	return block_pfn(n) >> SECTION_PFN_SHIFT;
 }
 
 /* The first state: no owner is registered. */
@@ -87,16 +91,17 @@ void block_step(struct choices *c, unsigned int which);
 /* Everything goes, and all totals are as at the start. */
 void blocks_give_back(void);
 
-/* --- blocks.c, block_parts.c ----------------------------------------------- */
+/* --- block_requests.c, block_parts.c --------------------------------------- */
 
-/* One step that can be made to fail asks, as in mm/. */
-bool blocks_fail(void);
+extern const struct request_kind add_request, online_request, offline_request,
+	leave_request, remove_request, plug_request, unplug_request, owner_request;
+
+void model_owner_leaves(unsigned int i);
+
+/* --- blocks.c -------------------------------------------------------------- */
 
 /* Pageblocks that are plugged from now on; all others are not. */
 void blocks_set_plugged(unsigned long n, u64 plugged);
-
-/* Did a call fail for a reason that only the evacuation itself can know? */
-bool blocks_late(int ret, const struct mm_failure *why);
 
 /* Those pageblocks of a block that an owner has; -1: any that is registered. */
 u64 blocks_owner_mask(int owner, unsigned long n);
@@ -104,27 +109,10 @@ u64 blocks_owner_mask(int owner, unsigned long n);
 /* Does the owner keep this frame back? */
 bool owner_keeps(const struct owner_model *o, unsigned long pfn);
 
-/*
- * What the calls of the same names do, said by the model, which follows. All of them
- * after the call: @ret and @why is what it said, for reasons that the model cannot know.
- */
-struct verdict model_add(unsigned long n, int owner, u64 plugged,
-			 enum mhp_online_type type, int ret);
-struct verdict model_online(unsigned long n, enum mhp_online_type type);
-struct verdict model_offline(unsigned long n, int ret, const struct mm_failure *why);
-struct verdict model_remove(unsigned long n);
-struct verdict model_offline_and_remove(const unsigned long *list, unsigned int nr,
-					int ret, const struct mm_failure *why);
-struct verdict model_plug(const struct pfn_range *r);
-struct verdict model_unplug(const struct pfn_range *r, int ret,
-			    const struct mm_failure *why);
-struct verdict model_owner_comes(unsigned int i);
-void model_owner_leaves(unsigned int i);
+/* Where an onlining of this type puts a block. */
+enum zone_type blocks_zone_for(unsigned long n, enum mhp_online_type type);
 
-/* Before a call: what of mm/'s own stock the model has to know. */
-void blocks_look(void);
-
-/* After a call: frames that mm/ took or gave back for itself, and all that blocks say. */
+/* After a request: frames that mm/ took or gave back for itself, and all that blocks say. */
 void blocks_check(void);
 
 /* --- listeners.c ----------------------------------------------------------- */
@@ -135,6 +123,8 @@ void listeners_refuse(struct refusal refusal);
 /* By the model: a start (0 or the refusal's error) and an end. */
 int model_start(enum mem_event going, enum mem_event cancel, unsigned long n);
 void model_end(enum mem_event end, unsigned long n);
+/* By the model: will the listener refuse the so manyth of these events from now on, from 0? */
+bool listeners_refuse_nth(enum mem_event event, unsigned int nth);
 /* They heard what the model says, in that order. */
 void listeners_check(void);
 /* Was the going offline of a block announced in this call? */

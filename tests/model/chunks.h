@@ -2,10 +2,10 @@
 #ifndef _TESTS_MODEL_CHUNKS_H
 #define _TESTS_MODEL_CHUNKS_H
 
-/* What the steps have allocated: frame_steps.c and evac_steps.c share it. */
-#include "kernel/timer.h"
+/* What the steps have allocated: the files of steps and request.c share it. */
 #include "arch/machine.h"
-#include "tests/model/frames.h"
+#include "kernel/timer.h"
+#include "tests/model/request.h"
 
 #define MAX_CHUNKS 200
 

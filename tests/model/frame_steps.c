@@ -97,26 +97,48 @@ static void step_alloc(struct choices *c)
 		      order);
 }
 
+static struct verdict predict_alloc_at(const struct request *rq)
+{
+	const unsigned long pfn = rq->range.start_pfn, nr = rq->range.nr_pages;
+	struct verdict v = fm_ok();
+
+	if (fm.zone[fm_section(pfn)] == NR_ZONES)
+		v.err = -EINVAL;
+	else if (!fm_all(pfn, nr, FM_FREE) || any_isolated(pfn, nr))
+		v.err = -EBUSY;
+	return v;
+}
+
+static int make_alloc_at(const struct request *rq, struct mm_failure *why)
+{
+	const unsigned int order = order_of(rq->range.nr_pages);
+
+	(void)why;
+	/* It drains the own cache alone: what other harts have cached it does not get. */
+	CHECK(nr_harts() == 1 || drain_all_pages(fm.mm, STEP_NS) == 0, "drain");
+	return alloc_pages_at(fm.mm, rq->range.start_pfn, order, PGTY_KERNEL);
+}
+
+static void follow_alloc_at(const struct request *rq)
+{
+	new_chunk(rq->range.start_pfn, order_of(rq->range.nr_pages), PGTY_KERNEL);
+}
+
+const struct request_kind alloc_at_request = { "alloc_pages_at", predict_alloc_at,
+					       make_alloc_at,	 NULL,
+					       follow_alloc_at,	 NULL };
+
 static void step_alloc_at(struct choices *c)
 {
 	const unsigned int order = take_below(c, NR_PAGE_ORDERS);
 	const unsigned long pfn = ALIGN_DOWN(fm_any_frame(c), 1UL << order);
-	int want = -EBUSY, ret;
 
 	if (nr_chunks == MAX_CHUNKS)
 		return;
-	if (fm.zone[fm_section(pfn)] == NR_ZONES)
-		want = -EINVAL;
-	else if (fm_all(pfn, 1UL << order, FM_FREE) && !any_isolated(pfn, 1UL << order))
-		want = 0;
 	CHECK(!order || alloc_pages_at(fm.mm, pfn + 1, order, PGTY_KERNEL) == -EINVAL,
 	      "pfn %#lx order %u", pfn + 1, order);
-	/* It drains the own cache alone: what other harts have cached it does not get. */
-	CHECK(nr_harts() == 1 || drain_all_pages(fm.mm, STEP_NS) == 0, "drain");
-	ret = alloc_pages_at(fm.mm, pfn, order, PGTY_KERNEL);
-	CHECK(ret == want, "pfn %#lx order %u: %d, model %d", pfn, order, ret, want);
-	if (!ret)
-		new_chunk(pfn, order, PGTY_KERNEL);
+	request_make(&(struct request){ .kind = &alloc_at_request,
+					.range = { pfn, 1UL << order } });
 }
 
 static void step_slot(struct choices *c)
@@ -294,26 +316,42 @@ static bool release_from(unsigned long pfn, unsigned long max_nr)
 	return true;
 }
 
+static struct verdict predict_isolate(const struct request *rq)
+{
+	const unsigned long end = range_end(&rq->range);
+
+	for (unsigned long p = rq->range.start_pfn; p < end; p += PAGEBLOCK_NR_PAGES)
+		if (fm.zone[fm_section(p)] == NR_ZONES)
+			return fm_fail(MM_REASON_NOT_PRESENT, p);
+		else if (fm.isolated[fm_pageblock(p)])
+			return fm_fail(MM_REASON_ALREADY_ISOLATED, p);
+	return fm_ok();
+}
+
+static int make_isolate(const struct request *rq, struct mm_failure *why)
+{
+	return isolate_range(fm.mm, &rq->range, why);
+}
+
+static void follow_isolate(const struct request *rq)
+{
+	memset(fm.isolated + fm_pageblock(rq->range.start_pfn), 1,
+	       rq->range.nr_pages >> PAGEBLOCK_ORDER);
+	CHECK(drain_all_pages(fm.mm, STEP_NS) == 0, "drain");
+}
+
+const struct request_kind isolate_request = { "isolate", predict_isolate, make_isolate,
+					      NULL,	 follow_isolate,  NULL };
+
 static void step_isolate(struct choices *c)
 {
 	const unsigned long pfn = ALIGN_DOWN(fm_any_frame(c), PAGEBLOCK_NR_PAGES);
-	const unsigned long nr =
-		min((1UL + take_below(c, 9)) << PAGEBLOCK_ORDER, fm.base + fm.nr - pfn);
-	const struct pfn_range range = { pfn, nr };
-	struct verdict v = fm_ok();
-	struct mm_failure why;
-	int ret = isolate_range(fm.mm, &range, &why);
+	const unsigned long nr = (1UL + take_below(c, 9)) << PAGEBLOCK_ORDER;
 
-	for (unsigned long p = pfn; p < pfn + nr && !v.err; p += PAGEBLOCK_NR_PAGES)
-		if (fm.zone[fm_section(p)] == NR_ZONES)
-			v = fm_fail(MM_REASON_NOT_PRESENT, p);
-		else if (fm.isolated[fm_pageblock(p)])
-			v = fm_fail(MM_REASON_ALREADY_ISOLATED, p);
-	fm_expect("isolate", ret, &why, &v);
-	if (ret)
-		return;
-	memset(fm.isolated + fm_pageblock(pfn), 1, nr >> PAGEBLOCK_ORDER);
-	CHECK(drain_all_pages(fm.mm, STEP_NS) == 0, "drain");
+	request_make(&(struct request){
+		.kind = &isolate_request,
+		.range = { pfn, min(nr, fm.base + fm.nr - pfn) },
+	});
 }
 
 static void unisolate_from(unsigned long first)
@@ -364,7 +402,7 @@ void frame_step(struct choices *c, unsigned int which)
 		step_hold, step_compact, step_search, step_scarce
 	};
 
-	fm_set_target(0, 0);
+	fm_clear_target();
 	if (which >= NR_FRAME_STEPS)
 		more[which - NR_FRAME_STEPS](c);
 	else if (which < ARRAY_SIZE(steps))
@@ -413,7 +451,7 @@ void frame_follow_freed(void)
 
 void frame_give_back(void)
 {
-	fm_set_target(0, 0);
+	fm_clear_target();
 	for (unsigned long b = 0; b < FM_PAGEBLOCKS; b++)
 		unisolate_from(b);
 	while (nr_chunks)

@@ -64,7 +64,7 @@ unsigned long fm_first_isolated(unsigned long pfn, unsigned long nr)
 
 struct verdict fm_fail(enum mm_reason reason, unsigned long pfn)
 {
-	return (struct verdict){ mm_reason_errno(reason), reason, pfn };
+	return (struct verdict){ mm_reason_errno(reason), reason, pfn, .moves = 0 };
 }
 
 static enum mm_reason blocks(enum fm_frame what, bool offline)
@@ -176,39 +176,20 @@ bool fm_can_alloc(u32 gfp, unsigned int order)
 	       ((gfp & GFP_MOVABLE) && zone_can_alloc(ZONE_MOVABLE, gfp, order));
 }
 
-void fm_set_target(unsigned long pfn, unsigned long nr)
+void fm_add_target(unsigned long pfn, unsigned long nr)
 {
-	memset(fm.target, 0, sizeof(fm.target));
 	for (unsigned long p = ALIGN_DOWN(pfn, PAGEBLOCK_NR_PAGES); p < pfn + nr;
 	     p += PAGEBLOCK_NR_PAGES)
 		fm.target[fm_pageblock(p)] = 1;
 }
 
-/* Something in a frame stands in the way: a failure says what. */
-static bool names_a_frame(enum mm_reason reason)
+unsigned long fm_run_end(unsigned long pfn, unsigned long end)
 {
-	return reason == MM_REASON_UNMOVABLE || reason == MM_REASON_PINNED ||
-	       reason == MM_REASON_METADATA || reason == MM_REASON_NOT_SKIPPABLE ||
-	       reason == MM_REASON_SKIPPABLE_TAKEN;
-}
+	unsigned long next = pfn;
 
-void fm_expect(const char *what, int ret, const struct mm_failure *why,
-	       const struct verdict *v)
-{
-	struct page_state st;
-
-	CHECK(ret == v->err, "%s: %d, model %d (%s, pfn %#lx)", what, ret, v->err,
-	      mm_reason_name(v->reason), v->pfn);
-	if (!ret)
-		return;
-	CHECK(why->reason == v->reason && why->pfn == v->pfn,
-	      "%s: %s, pfn %#lx; model: %s, pfn %#lx", what, mm_reason_name(why->reason),
-	      why->pfn, mm_reason_name(v->reason), v->pfn);
-	CHECK(!names_a_frame(v->reason) || !page_state_get(fm.mm, v->pfn, &st) ||
-		      (why->type == st.type && why->owner == st.owner),
-	      "%s: pfn %#lx is %s, not %s, owner %#lx", what, v->pfn,
-	      page_type_name(st.type), page_type_name(why->type),
-	      (unsigned long)why->owner);
+	while (next < end && fm.zone[fm_section(next)] == fm.zone[fm_section(pfn)])
+		next = min((next | (PAGES_PER_SECTION - 1)) + 1, end);
+	return next;
 }
 
 /* --- model and memory agree? ----------------------------------------------- */

@@ -7,6 +7,7 @@
  * says which requests succeed and, of a failure, the reason and the frame. And the
  * steps that need nothing but frames: frame_steps.c.
  */
+#include "lib/string.h"
 #include "mm/hotplug.h"
 #include "mm/frames.h"
 #include "mm/internal.h"
@@ -47,6 +48,7 @@ enum fm_frame {
  * @zone: by section; NR_ZONES: it is not online
  * @copies_fail: so many copies of movable pages fail from now on
  * @copy_failed: one has failed in this step
+ * @inject: what mm.inject says: the so manyth step that asks is to fail; 0: none
  */
 struct frame_model {
 	struct mm *mm;
@@ -58,15 +60,22 @@ struct frame_model {
 	u8 zone[FM_SECTIONS];
 	unsigned int copies_fail;
 	bool copy_failed;
+	u32 inject;
 };
 
 extern struct frame_model fm;
 
-/* A range whose pageblocks a step empties; and a whole failure. */
+/**
+ * struct verdict - how a request ends, by the model
+ * @err, @reason, @pfn: 0 or an errno; of a failure why, and at which frame
+ * @moves: before that, pages below this frame move, which can fail: 0: none does
+ * @steps: before that, so many steps ask whether they are to fail (mm.inject)
+ */
 struct verdict {
 	int err;
 	enum mm_reason reason;
-	unsigned long pfn;
+	unsigned long pfn, moves;
+	unsigned int steps;
 };
 
 /* The model of @mm as it is; @frames has room for FM_FRAMES. */
@@ -105,18 +114,38 @@ static inline struct verdict fm_ok(void)
 	return fm_fail(MM_REASON_NONE, PFN_NONE);
 }
 
+/* The same, but for this reason it fails. */
+static inline void fm_becomes(struct verdict *v, enum mm_reason reason, unsigned long pfn)
+{
+	v->err = mm_reason_errno(reason);
+	v->reason = reason;
+	v->pfn = pfn;
+}
+
 /* Can a chunk be had, by the watermarks? Outside of fm.target; caches are drained. */
 bool fm_can_alloc(u32 gfp, unsigned int order);
 
 /* Free frames of a zone that are neither isolated nor in fm.target. */
 unsigned long fm_zone_free(unsigned int zone);
 
+/* No pageblock is being emptied; and those of a range are, too. */
+static inline void fm_clear_target(void)
+{
+	memset(fm.target, 0, sizeof(fm.target));
+}
+void fm_add_target(unsigned long pfn, unsigned long nr);
+
+/* Sections of one zone, or of none, go together: where the run at @pfn ends, at most @end. */
+unsigned long fm_run_end(unsigned long pfn, unsigned long end);
+
 /* Model and memory agree: every frame, all counters. Quick where whole pageblocks agree. */
 void fm_check(void);
 
-/* A result is what the model says. */
-void fm_expect(const char *what, int ret, const struct mm_failure *why,
-	       const struct verdict *v);
+/* So many steps have asked whether they are to fail. */
+static inline void fm_use_steps(unsigned int nr)
+{
+	fm.inject -= min(fm.inject, nr);
+}
 
 /* --- frame_steps.c --------------------------------------------------------- */
 
@@ -125,9 +154,6 @@ void fm_expect(const char *what, int ret, const struct mm_failure *why,
 
 /* No chunk is allocated; the first state of a model. */
 void frame_steps_start(void);
-
-/* From now on a step may make copies of movable pages fail: no other suite may move any. */
-void frame_copies_may_fail(void);
 
 /* One step on frames: @which is below NR_ALL_STEPS, the rest is chosen. */
 void frame_step(struct choices *c, unsigned int which);
@@ -141,15 +167,6 @@ void frame_settle(void);
 /* A frame, mostly near others. */
 unsigned long fm_any_frame(struct choices *c);
 
-/*
- * What an evacuation did to the movable pages, after it: those that moved came out of
- * fm.target and, with @all_emptied, went elsewhere, where enough was left. And if it
- * failed although fm_judge() said nothing: whether one of the reasons holds that only
- * it can know.
- */
-void frame_follow_slots(bool all_emptied);
-void frame_expect_late_failure(const struct mm_failure *why);
-
 /* No page is left in what a step has emptied. */
 void frame_expect_emptied(void);
 
@@ -159,12 +176,5 @@ void frame_expect_emptied(void);
  */
 void frame_free_share(unsigned int rank, unsigned int of);
 void frame_follow_freed(void);
-
-/* Mark the pageblocks of a range as being emptied; none, with @nr 0. */
-void fm_set_target(unsigned long pfn, unsigned long nr);
-
-/* A policy that is cancelled at a step of choice, or never. */
-struct evacuate_policy frame_policy(struct choices *c);
-bool frame_was_cancelled(void);
 
 #endif

@@ -84,6 +84,11 @@ static int hears(unsigned int who, unsigned long event, unsigned long n)
 	return who == 1 ? refuse(&blocks_refusal, event) : 0;
 }
 
+bool listeners_refuse_nth(enum mem_event event, unsigned int nth)
+{
+	return event == blocks_refusal.event && blocks_refusal.left == nth + 1;
+}
+
 int model_start(enum mem_event going, enum mem_event cancel, unsigned long n)
 {
 	for (unsigned int i = 0; i < NR_LISTENERS; i++) {

@@ -3,13 +3,12 @@
 #define _TESTS_MODEL_MODEL_H
 
 /*
- * Of a memory, a second account in the plainest form: a byte per frame (frames.h), a
- * few numbers per block (blocks.h). A step is a request; the model says before or after it how it
- * must end, errno, reason and frame, follows it, and compares all that can be seen. A failed
- * request changes nothing, because the model does not follow it.
+ * A second account of a memory in the plainest form: a byte per frame (frames.h), a few
+ * numbers per block (blocks.h). A step makes a request (request.h): the model predicts how
+ * it ends, follows it if it succeeds, and compares all that can be seen.
  *
- * Steps are made of choices: a fuzzer's input, or random numbers of a test case
- * (model_test.c). What differs between the two, the program around the model brings.
+ * A step is made of choices: bytes of a fuzzer's input, or random bytes of a test case
+ * (model_test.c). The program around the model supplies the two functions below.
  */
 #include "lib/types.h"
 #include "lib/compiler.h"

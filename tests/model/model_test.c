@@ -6,6 +6,8 @@
  * for those that reach new branches.
  */
 #include "kernel/param.h"
+#include "kernel/sink.h"
+#include "lib/string.h"
 #include "lib/vsprintf.h"
 #include "tests/mm/test_mm.h"
 #include "tests/model/blocks.h"
@@ -154,10 +156,81 @@ static void evacuations_follow_the_model(struct ktest *test)
 	live(test, 160, 1, 6);
 }
 
+/* --- the checks themselves ------------------------------------------------- */
+
+static const struct request_kind *const kinds[] = {
+	&alloc_at_request, &isolate_request, &contig_request,  &compact_request,
+	&add_request,	   &online_request,  &offline_request, &leave_request,
+	&remove_request,   &plug_request,    &unplug_request,  &owner_request,
+};
+
+static void kind_desc(const struct request_kind *const *kind, char desc[KTEST_DESC_SIZE])
+{
+	strscpy(desc, (*kind)->name, KTEST_DESC_SIZE);
+}
+KTEST_ARRAY_PARAM(kind, kinds, kind_desc)
+
+static void life_with_a_lie(struct ktest *test)
+{
+	live(test, 120, 1, 2);
+}
+
+/* alloc_pages_at() fails without a reason and a frame; compaction leaves nothing to follow. */
+static bool can_lie(const struct request_kind *kind, enum lie lie)
+{
+	if (kind == &alloc_at_request)
+		return lie == LIE_END || lie == LIE_FORGET;
+	return kind != &compact_request || lie != LIE_FORGET;
+}
+
+static void no_lie(void *unused)
+{
+	(void)unused;
+	liar = (struct liar){ .lie = LIE_NONE };
+}
+
+/* Run lives until the model has lied: those before pass, and that one fails. */
+static void expect_noticed(struct ktest *test)
+{
+	static const struct ktest_case cases[] = { KTEST_CASE(life_with_a_lie), {} };
+	static struct ktest_suite suite = { .name = "inner", .cases = cases };
+	static struct ktest_suite *const suites[] = { &suite };
+	char text[1000];
+
+	for (unsigned int run = 0; run < 100 && !liar.told; run++) {
+		const struct ktest_options options = { .seed = 1 + prng_below(&test->prng,
+									      1U << 30) };
+		enum ktest_status status;
+		struct sink_buffer log;
+
+		sink_buffer_init(&log, text, sizeof(text));
+		status = ktest_run_suites(&options, suites, 1, &log.sink);
+		if (status != (liar.told ? KTEST_FAIL : KTEST_PASS))
+			KTEST_FAIL(test, "lie %u, told %u: %s", liar.lie, liar.told,
+				   text);
+	}
+	KTEST_EXPECT_TRUE(test, liar.told);
+}
+
+/* Each kind of request, each kind of wrong prediction. */
+static void wrong_predictions_are_noticed(struct ktest *test)
+{
+	const struct request_kind *const *kind = test->param_value;
+
+	ktest_add_action(test, no_lie, NULL);
+	for (enum lie lie = LIE_NONE + 1; lie < NR_LIES; lie++) {
+		if (!can_lie(*kind, lie))
+			continue;
+		liar = (struct liar){ .kind = *kind, .lie = lie };
+		expect_noticed(test);
+	}
+}
+
 static const struct ktest_case model_cases[] = {
 	KTEST_CASE_PARAM(frames_follow_the_model, some_runs),
 	KTEST_CASE_PARAM(blocks_follow_the_model, some_runs),
 	KTEST_CASE_PARAM(evacuations_follow_the_model, some_runs),
+	KTEST_CASE_PARAM(wrong_predictions_are_noticed, kind_gen_params),
 	{},
 };
 static struct ktest_suite model_suite = { .name = "model", .cases = model_cases };
