@@ -81,7 +81,7 @@ static int check_features(struct virtio_device *vdev, const struct virtio_driver
 
 	if (missing & VIRTIO_F_VERSION_1) {
 		virtio_broken(vdev, "legacy device; start QEMU with %s",
-			      strcmp(vdev->ops->name, "mmio") == 0 ?
+			      str_has_prefix(vdev->where, "mmio") ?
 				      "-global virtio-mmio.force-legacy=false" :
 				      "disable-legacy=on,disable-modern=off on the device");
 		return -ENOTSUPP;

@@ -7,7 +7,6 @@
  */
 #define pr_fmt(fmt) "virtio_mmio: " fmt
 #include "arch/io.h"
-#include "arch/machine.h"
 #include "arch/machine_info.h"
 #include "kernel/init.h"
 #include "kernel/printk.h"
@@ -15,132 +14,42 @@
 #include "mm/page_alloc.h"
 #include "mm/slab.h"
 #include "virtio/virtio_transport.h"
-#include "virtio/virtqueue.h"
 
-/* Registers, spec 4.2.2. */
+/* Registers, spec 4.2.2, beside those that both transports have. */
 enum {
 	REG_MAGIC = 0x000,
 	REG_VERSION = 0x004,
 	REG_DEVICE_ID = 0x008,
-	REG_DEVICE_FEATURES = 0x010,
-	REG_DEVICE_FEATURES_SEL = 0x014,
-	REG_DRIVER_FEATURES = 0x020,
-	REG_DRIVER_FEATURES_SEL = 0x024,
-	REG_QUEUE_SEL = 0x030,
-	REG_QUEUE_SIZE_MAX = 0x034,
-	REG_QUEUE_SIZE = 0x038,
-	REG_QUEUE_READY = 0x044,
 	REG_QUEUE_NOTIFY = 0x050,
 	REG_INTERRUPT_STATUS = 0x060,
 	REG_INTERRUPT_ACK = 0x064,
-	REG_STATUS = 0x070,
-	REG_QUEUE_DESC = 0x080,
-	REG_QUEUE_DRIVER = 0x090,
-	REG_QUEUE_DEVICE = 0x0a0,
-	REG_CONFIG_GENERATION = 0x0fc,
 	REG_CONFIG = 0x100,
 };
 
 #define MMIO_MAGIC 0x74726976 /* "virt" */
 
-struct virtio_mmio {
-	struct virtio_mapped m;
-	volatile u8 *regs;
-};
-
-static volatile u8 *mmio_regs(struct virtio_device *vdev)
+/* The register is the same for all queues. */
+static volatile u8 *mmio_notify_reg(struct virtio_mapped *m, const struct virtqueue *)
 {
-	return container_of(vdev, struct virtio_mmio, m.vdev)->regs;
+	return m->regs + REG_QUEUE_NOTIFY;
 }
 
-static u32 reg_read(struct virtio_device *vdev, u32 reg)
+static u32 mmio_take_isr(struct virtio_mapped *m)
 {
-	return readl(mmio_regs(vdev) + reg);
-}
-
-static void reg_write(struct virtio_device *vdev, u32 reg, u32 value)
-{
-	writel(value, mmio_regs(vdev) + reg);
-}
-
-static u8 mmio_get_status(struct virtio_device *vdev)
-{
-	return (u8)reg_read(vdev, REG_STATUS);
-}
-
-static void mmio_set_status(struct virtio_device *vdev, u8 status)
-{
-	reg_write(vdev, REG_STATUS, status);
-}
-
-static u64 mmio_get_features(struct virtio_device *vdev)
-{
-	volatile u8 *regs = mmio_regs(vdev);
-
-	return virtio_read_features(regs + REG_DEVICE_FEATURES_SEL, regs + REG_DEVICE_FEATURES);
-}
-
-static void mmio_set_features(struct virtio_device *vdev, u64 features)
-{
-	volatile u8 *regs = mmio_regs(vdev);
-
-	virtio_write_features(regs + REG_DRIVER_FEATURES_SEL, regs + REG_DRIVER_FEATURES, features);
-}
-
-static u32 mmio_config_generation(struct virtio_device *vdev)
-{
-	return reg_read(vdev, REG_CONFIG_GENERATION);
-}
-
-static u32 mmio_queue_max(struct virtio_device *vdev, u32 index)
-{
-	reg_write(vdev, REG_QUEUE_SEL, index);
-	return reg_read(vdev, REG_QUEUE_SIZE_MAX);
-}
-
-static int mmio_queue_setup(struct virtio_device *vdev, struct virtqueue *vq)
-{
-	volatile u8 *regs = mmio_regs(vdev);
-
-	reg_write(vdev, REG_QUEUE_SEL, vq->index);
-	if (reg_read(vdev, REG_QUEUE_READY))
-		return virtio_queue_in_use(vq);
-	reg_write(vdev, REG_QUEUE_SIZE, vq->size);
-	virtio_write_addr(regs + REG_QUEUE_DESC, virt_to_phys(vq->desc));
-	virtio_write_addr(regs + REG_QUEUE_DRIVER, virt_to_phys(vq->avail));
-	virtio_write_addr(regs + REG_QUEUE_DEVICE, virt_to_phys(vq->used));
-	reg_write(vdev, REG_QUEUE_READY, 1);
-	return 0;
-}
-
-static void mmio_notify(struct virtio_device *vdev, struct virtqueue *vq)
-{
-	reg_write(vdev, REG_QUEUE_NOTIFY, vq->index);
-}
-
-static u32 mmio_take_isr(struct virtio_device *vdev)
-{
-	const u32 isr = reg_read(vdev, REG_INTERRUPT_STATUS);
+	const u32 isr = readl(m->regs + REG_INTERRUPT_STATUS);
 
 	if (isr)
-		reg_write(vdev, REG_INTERRUPT_ACK, isr);
+		writel(isr, m->regs + REG_INTERRUPT_ACK);
 	return isr;
 }
 
-static const struct virtio_transport_ops mmio_ops = {
-	.name = "mmio",
-	.get_status = mmio_get_status,
-	.set_status = mmio_set_status,
-	.get_features = mmio_get_features,
-	.set_features = mmio_set_features,
-	.config_generation = mmio_config_generation,
-	.config_size = virtio_mapped_config_size,
-	.read_config = virtio_mapped_read_config,
-	.queue_max = mmio_queue_max,
-	.queue_setup = mmio_queue_setup,
-	.notify = mmio_notify,
-	.irq_start = virtio_mapped_irq_start,
-	.irq_stop = virtio_mapped_irq_stop,
+static const struct virtio_layout mmio_layout = {
+#define X(name, mmio, ...) [VIRTIO_REG_##name] = { mmio, 4 },
+	.reg = { VIRTIO_REGS(X) },
+#undef X
+	.notify_width = 4,
+	.notify_reg = mmio_notify_reg,
+	.take_isr = mmio_take_isr,
 };
 
 /* Look for a modern device in this slot. Return: its id, or 0. */
@@ -170,7 +79,7 @@ static u32 slot_device_id(const struct mmio_device *slot, const volatile u8 *reg
 static void probe_slot(const struct mmio_device *slot)
 {
 	volatile u8 *regs = ioremap(slot->start, slot->size);
-	struct virtio_mmio *vm;
+	struct virtio_mapped *m;
 	u32 id;
 
 	if (!regs)
@@ -178,21 +87,21 @@ static void probe_slot(const struct mmio_device *slot)
 	id = slot_device_id(slot, regs);
 	if (id == VIRTIO_ID_NONE)
 		return;
-	vm = kmalloc(sizeof(*vm), GFP_KERNEL);
-	if (!vm) {
+	m = kmalloc(sizeof(*m), GFP_KERNEL);
+	if (!m) {
 		pr_err("0x%lx: no memory for the device", slot->start);
 		return;
 	}
-	vm->regs = regs;
-	vm->m = (struct virtio_mapped){
-		.vdev = { .ops = &mmio_ops, .mm = &kernel_mm, .id = id },
+	*m = (struct virtio_mapped){
+		.vdev = { .id = id },
+		.layout = &mmio_layout,
+		.regs = regs,
 		.config = regs + REG_CONFIG,
 		.config_bytes = slot->size - REG_CONFIG,
 		.irq = slot->irq,
-		.take_isr = mmio_take_isr,
 	};
-	snprintf(vm->m.vdev.where, sizeof(vm->m.vdev.where), "mmio 0x%lx", slot->start);
-	virtio_found(&vm->m.vdev);
+	snprintf(m->vdev.where, sizeof(m->vdev.where), "mmio 0x%lx", slot->start);
+	virtio_found(m);
 }
 
 static int virtio_mmio_init(void)

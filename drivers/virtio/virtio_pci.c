@@ -7,7 +7,6 @@
  */
 #define pr_fmt(fmt) "virtio_pci: " fmt
 #include "arch/io.h"
-#include "arch/machine.h"
 #include "kernel/init.h"
 #include "kernel/printk.h"
 #include "lib/errno.h"
@@ -42,22 +41,9 @@ enum {
 	NR_CFG,
 };
 
-/* Common configuration, spec 4.1.4.3. */
+/* Common configuration, spec 4.1.4.3, beside the registers that both transports have. */
 enum {
-	COMMON_DEVICE_FEATURE_SELECT = 0x00,
-	COMMON_DEVICE_FEATURE = 0x04,
-	COMMON_DRIVER_FEATURE_SELECT = 0x08,
-	COMMON_DRIVER_FEATURE = 0x0c,
-	COMMON_NUM_QUEUES = 0x12,
-	COMMON_STATUS = 0x14,
-	COMMON_GENERATION = 0x15,
-	COMMON_QUEUE_SELECT = 0x16,
-	COMMON_QUEUE_SIZE = 0x18,
-	COMMON_QUEUE_ENABLE = 0x1c,
 	COMMON_QUEUE_NOTIFY_OFF = 0x1e,
-	COMMON_QUEUE_DESC = 0x20,
-	COMMON_QUEUE_DRIVER = 0x28,
-	COMMON_QUEUE_DEVICE = 0x30,
 	COMMON_BYTES = 0x38,
 };
 
@@ -74,106 +60,38 @@ struct virtio_pci {
 	u32 notify_multiplier;
 };
 
-static struct virtio_pci *to_pci(struct virtio_device *vdev)
+static struct virtio_pci *to_pci(struct virtio_mapped *m)
 {
-	return container_of(vdev, struct virtio_pci, m.vdev);
+	return container_of(m, struct virtio_pci, m);
 }
 
-static volatile u8 *common(struct virtio_device *vdev)
+static volatile u8 *pci_notify_reg(struct virtio_mapped *m, const struct virtqueue *vq)
 {
-	return to_pci(vdev)->cfg[CFG_COMMON].regs;
-}
+	const struct cfg_window *notify = &to_pci(m)->cfg[CFG_NOTIFY];
+	const u64 offset =
+		(u64)readw(m->regs + COMMON_QUEUE_NOTIFY_OFF) * to_pci(m)->notify_multiplier;
 
-static u8 vp_get_status(struct virtio_device *vdev)
-{
-	return readb(common(vdev) + COMMON_STATUS);
-}
-
-static void vp_set_status(struct virtio_device *vdev, u8 status)
-{
-	writeb(status, common(vdev) + COMMON_STATUS);
-}
-
-static u64 vp_get_features(struct virtio_device *vdev)
-{
-	volatile u8 *regs = common(vdev);
-
-	return virtio_read_features(regs + COMMON_DEVICE_FEATURE_SELECT,
-				    regs + COMMON_DEVICE_FEATURE);
-}
-
-static void vp_set_features(struct virtio_device *vdev, u64 features)
-{
-	volatile u8 *regs = common(vdev);
-
-	virtio_write_features(regs + COMMON_DRIVER_FEATURE_SELECT, regs + COMMON_DRIVER_FEATURE,
-			      features);
-}
-
-static u32 vp_config_generation(struct virtio_device *vdev)
-{
-	return readb(common(vdev) + COMMON_GENERATION);
-}
-
-static u32 vp_queue_max(struct virtio_device *vdev, u32 index)
-{
-	volatile u8 *regs = common(vdev);
-
-	if (index >= readw(regs + COMMON_NUM_QUEUES))
-		return 0;
-	writew((u16)index, regs + COMMON_QUEUE_SELECT);
-	return readw(regs + COMMON_QUEUE_SIZE);
-}
-
-static int vp_queue_setup(struct virtio_device *vdev, struct virtqueue *vq)
-{
-	struct virtio_pci *vp = to_pci(vdev);
-	volatile u8 *regs = common(vdev);
-	u64 offset;
-
-	writew(vq->index, regs + COMMON_QUEUE_SELECT);
-	if (readw(regs + COMMON_QUEUE_ENABLE))
-		return virtio_queue_in_use(vq);
-	offset = (u64)readw(regs + COMMON_QUEUE_NOTIFY_OFF) * vp->notify_multiplier;
-	if (offset + sizeof(u16) > vp->cfg[CFG_NOTIFY].len) {
-		virtio_broken(vdev, "queue %s is notified at 0x%lx, behind the structure's end",
-			      vq->name, offset);
-		return -EIO;
-	}
-	vq->transport = (void *)(uintptr_t)(vp->cfg[CFG_NOTIFY].regs + offset);
-	writew(vq->size, regs + COMMON_QUEUE_SIZE);
-	virtio_write_addr(regs + COMMON_QUEUE_DESC, virt_to_phys(vq->desc));
-	virtio_write_addr(regs + COMMON_QUEUE_DRIVER, virt_to_phys(vq->avail));
-	virtio_write_addr(regs + COMMON_QUEUE_DEVICE, virt_to_phys(vq->used));
-	writew(1, regs + COMMON_QUEUE_ENABLE);
-	return 0;
-}
-
-static void vp_notify(struct virtio_device *, struct virtqueue *vq)
-{
-	writew(vq->index, vq->transport);
+	if (offset + sizeof(u16) <= notify->len)
+		return notify->regs + offset;
+	virtio_broken(&m->vdev, "queue %s is notified at 0x%lx, behind the structure's end",
+		      vq->name, offset);
+	return NULL;
 }
 
 /* Read the interrupt's cause; the read lowers the line. */
-static u32 vp_take_isr(struct virtio_device *vdev)
+static u32 pci_take_isr(struct virtio_mapped *m)
 {
-	return readb(to_pci(vdev)->cfg[CFG_ISR].regs);
+	return readb(to_pci(m)->cfg[CFG_ISR].regs);
 }
 
-static const struct virtio_transport_ops pci_ops = {
-	.name = "pci",
-	.get_status = vp_get_status,
-	.set_status = vp_set_status,
-	.get_features = vp_get_features,
-	.set_features = vp_set_features,
-	.config_generation = vp_config_generation,
-	.config_size = virtio_mapped_config_size,
-	.read_config = virtio_mapped_read_config,
-	.queue_max = vp_queue_max,
-	.queue_setup = vp_queue_setup,
-	.notify = vp_notify,
-	.irq_start = virtio_mapped_irq_start,
-	.irq_stop = virtio_mapped_irq_stop,
+/* Of the common configuration. A queue that the device does not have is of size 0. */
+static const struct virtio_layout pci_layout = {
+#define X(name, mmio, pci, width) [VIRTIO_REG_##name] = { pci, width },
+	.reg = { VIRTIO_REGS(X) },
+#undef X
+	.notify_width = 2,
+	.notify_reg = pci_notify_reg,
+	.take_isr = pci_take_isr,
 };
 
 /* Map the structure of one capability, if it lies inside its BAR. */
@@ -238,11 +156,8 @@ static void probe_function(struct pci_device *pci)
 		return;
 	}
 	vp->pci = pci;
-	vp->m.vdev.ops = &pci_ops;
-	vp->m.vdev.mm = &kernel_mm;
 	vp->m.vdev.id = virtio_id_of(pci);
 	vp->m.irq = pci->irq;
-	vp->m.take_isr = vp_take_isr;
 	snprintf(vp->m.vdev.where, sizeof(vp->m.vdev.where), "pci 00:%02x.%u", pci->devfn >> 3,
 		 pci->devfn & 7);
 	pci_enable(pci);
@@ -254,9 +169,11 @@ static void probe_function(struct pci_device *pci)
 		kfree(vp);
 		return;
 	}
+	vp->m.layout = &pci_layout;
+	vp->m.regs = vp->cfg[CFG_COMMON].regs;
 	vp->m.config = vp->cfg[CFG_DEVICE].regs;
 	vp->m.config_bytes = vp->cfg[CFG_DEVICE].len;
-	virtio_found(&vp->m.vdev);
+	virtio_found(&vp->m);
 }
 
 static int virtio_pci_init(void)

@@ -49,7 +49,6 @@ enum virtio_id {
 
 /**
  * struct virtio_transport_ops - how one kind of bus talks to its devices
- * @name: "mmio", "pci"
  * @get_status, @set_status: the device status byte; 0 resets
  * @get_features, @set_features: the offered features, and the accepted ones
  * @config_generation: differs if the configuration has changed
@@ -65,7 +64,6 @@ enum virtio_id {
  * Context: thread; notify: any.
  */
 struct virtio_transport_ops {
-	const char *name;
 	u8 (*get_status)(struct virtio_device *vdev);
 	void (*set_status)(struct virtio_device *vdev, u8 status);
 	u64 (*get_features)(struct virtio_device *vdev);

@@ -53,7 +53,7 @@ struct virtqueue_slot {
  * @indirect: VIRTQUEUE_MAX_BUFS descriptors per entry, or NULL
  * @slot: private, by descriptor
  * @order: of the chunk of frames that holds all of this, this struct first
- * @transport: the register that the transport writes to notify
+ * @notify: the register that the transport writes to notify
  *
  * Lock keys:
  *   (c) constant after virtqueue_create()
@@ -80,7 +80,7 @@ struct virtqueue {
 	struct vring_desc *indirect;		/* (c) */
 	struct virtqueue_slot *slot;		/* (c) */
 	u32 order;				/* (c) */
-	void *transport;			/* (c) */
+	volatile u8 *notify;			/* (c) */
 };
 
 /**

@@ -153,7 +153,6 @@ static void fake_irq_stop(struct virtio_device *vdev)
 }
 
 static const struct virtio_transport_ops fake_ops = {
-	.name = "fake",
 	.get_status = fake_get_status,
 	.set_status = fake_set_status,
 	.get_features = fake_get_features,
