@@ -268,53 +268,29 @@ static unsigned int removal_yields(const struct vmem_map *map, unsigned long i,
 	return info.removable ? hweight64(info.plugged) : 0;
 }
 
-/* Pick empty blocks from the top, as many as wanted. Return: number of ids. */
-static unsigned long pick_empty(struct vmem_map *map, unsigned long want)
-{
-	unsigned long nr = 0;
-
-	for (unsigned long i = map->nr_blocks; i-- > 0 && want;) {
-		const unsigned long pbs = removal_yields(map, i, VMEM_FREE);
-
-		if (!pbs || pbs > want)
-			continue;
-		want -= pbs;
-		map->ids[nr++] = map->first_block + i;
-	}
-	return nr;
-}
-
-/* Sort all candidates by occupancy, and keep those that fit. */
-static unsigned long pick_emptiest(struct vmem_map *map, unsigned long want)
+unsigned long vmem_plan_blocks(struct vmem_map *map, unsigned long want, enum vmem_effort effort)
 {
 	unsigned long nr = 0, kept = 0;
 
-	for (unsigned long i = 0; i < map->nr_blocks; i++) {
-		if (removal_yields(map, i, VMEM_ANY))
+	for (unsigned long i = map->nr_blocks; i-- > 0;) {
+		if (removal_yields(map, i, effort))
 			map->ids[nr++] = ((unsigned long)map->block[i].used << KEY_USED_SHIFT) +
 					 map->nr_blocks - 1 - i;
 	}
-	sort(map->ids, nr, sizeof(map->ids[0]), by_id);
+	if (effort == VMEM_ANY) /* empty blocks are in order already */
+		sort(map->ids, nr, sizeof(map->ids[0]), by_id);
 	for (unsigned long n = 0; n < nr && want; n++) {
 		const unsigned long i =
 			map->nr_blocks - 1 - (map->ids[n] & ((1UL << KEY_USED_SHIFT) - 1));
-		const unsigned long pbs = removal_yields(map, i, VMEM_ANY);
+		const unsigned long pbs = removal_yields(map, i, effort);
 
 		if (pbs > want)
 			continue;
 		want -= pbs;
 		map->ids[kept++] = map->first_block + i;
 	}
+	sort(map->ids, kept, sizeof(map->ids[0]), by_id);
 	return kept;
-}
-
-unsigned long vmem_plan_blocks(struct vmem_map *map, unsigned long want, enum vmem_effort effort)
-{
-	const unsigned long nr =
-		effort == VMEM_FREE ? pick_empty(map, want) : pick_emptiest(map, want);
-
-	sort(map->ids, nr, sizeof(map->ids[0]), by_id);
-	return nr;
 }
 
 /* The granule of a block that holds its pageblock @b. */
@@ -345,18 +321,32 @@ static unsigned int class_of(const struct vmem_map *map, unsigned long i, u64 gr
 	return min(DIV_ROUND_UP((u64)used * (NR_CLASSES - 1), full), NR_CLASSES - 1UL);
 }
 
-/*
- * Call fn for every removable granule of the class, from the top, until it returns
- * false.
- */
+/* A walk over all removable granules, from the top: to count them, or to take some. */
 struct granule_walk {
-	bool (*fn)(struct granule_walk *walk, unsigned long i, u64 granule);
-	struct run_list *list;
+	struct run_list *list; /* NULL: count */
 	const struct vmem_map *map;
 	unsigned long nr_in[NR_CLASSES];
 	unsigned int cutoff; /* take all classes below, */
 	unsigned long equal; /* and this many pageblocks of the cutoff class */
 };
+
+/* Return: false when the list is full, or as long as it has to be. */
+static bool visit_granule(struct granule_walk *walk, unsigned long i, u64 granule)
+{
+	const unsigned int class = class_of(walk->map, i, granule);
+
+	if (!walk->list) {
+		walk->nr_in[class] += walk->map->granule;
+		return true;
+	}
+	if (!walk->list->left)
+		return false;
+	if (class > walk->cutoff || (class == walk->cutoff && !walk->equal))
+		return true;
+	if (class == walk->cutoff)
+		walk->equal -= walk->map->granule;
+	return add_high(walk->list, vmem_block_start(walk->map, i), granule);
+}
 
 static void walk_granules(struct granule_walk *walk)
 {
@@ -369,35 +359,15 @@ static void walk_granules(struct granule_walk *walk)
 			const u64 g = granule_mask(map, __fls(mask));
 
 			mask &= ~g;
-			if (!walk->fn(walk, i, g))
+			if (!visit_granule(walk, i, g))
 				return;
 		}
 	}
 }
 
-static bool count_class(struct granule_walk *walk, unsigned long i, u64 granule)
-{
-	walk->nr_in[class_of(walk->map, i, granule)] += walk->map->granule;
-	return true;
-}
-
-static bool take_class(struct granule_walk *walk, unsigned long i, u64 granule)
-{
-	const unsigned int class = class_of(walk->map, i, granule);
-
-	if (!walk->list->left)
-		return false;
-	if (class > walk->cutoff || (class == walk->cutoff && !walk->equal))
-		return true;
-	if (class == walk->cutoff)
-		walk->equal -= walk->map->granule;
-	return add_high(walk->list, vmem_block_start(walk->map, i), granule);
-}
-
 /* Find the class up to which granules are needed, and how much of that class. */
 static void find_cutoff(struct granule_walk *walk, unsigned long want)
 {
-	walk->fn = count_class;
 	walk_granules(walk);
 	for (walk->cutoff = 0; walk->cutoff < NR_CLASSES - 1; walk->cutoff++) {
 		if (walk->nr_in[walk->cutoff] >= want)
@@ -411,11 +381,11 @@ unsigned int vmem_plan_granules(const struct vmem_map *map, unsigned long want,
 				enum vmem_effort effort, struct vmem_run *runs, unsigned int max)
 {
 	struct run_list list = { runs, 0, max, map->max_run, want };
-	struct granule_walk walk = { .list = &list, .map = map, .equal = want };
+	struct granule_walk walk = { .map = map, .equal = want };
 
 	if (effort == VMEM_ANY)
 		find_cutoff(&walk, want);
-	walk.fn = take_class;
+	walk.list = &list;
 	walk_granules(&walk);
 	return list.nr;
 }
