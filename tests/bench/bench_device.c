@@ -56,11 +56,11 @@ static u64 plugged_bytes(void)
 	struct virtio_mem *vm;
 	u64 bytes = 0;
 
-	vmem_list_lock();
+	mutex_lock(&vmem_list_mutex);
 	vm = vmem_by_id(0);
 	if (vm)
 		bytes = pb_to_bytes(vmem_nr_plugged(vm));
-	vmem_list_unlock();
+	mutex_unlock(&vmem_list_mutex);
 	return bytes;
 }
 

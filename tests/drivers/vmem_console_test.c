@@ -95,8 +95,8 @@ static void list_is_free_during_a_reset(struct ktest *test)
 	vmem_rig_resize(rig, 0, 64 * MIB);
 	thread = begin_reset(rig, p);
 	before = ktime_ns();
-	vmem_list_lock();
-	vmem_list_unlock();
+	mutex_lock(&vmem_list_mutex);
+	mutex_unlock(&vmem_list_mutex);
 	KTEST_EXPECT_SOON(test, ktime_ns() - before, NSEC_PER_SEC);
 	KTEST_EXPECT_EQ(test, p->len, 0);
 	KTEST_EXPECT_EQ(test, vmem_rig_settle(rig, 0), WAIT_FOREVER);

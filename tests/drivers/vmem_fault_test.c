@@ -274,10 +274,10 @@ static unsigned int nr_drivers(void)
 {
 	unsigned int nr = 0;
 
-	vmem_list_lock();
+	mutex_lock(&vmem_list_mutex);
 	for (unsigned int id = 0; id < VMEM_MAX_DEVICES; id++)
 		nr += vmem_by_id(id) != NULL;
-	vmem_list_unlock();
+	mutex_unlock(&vmem_list_mutex);
 	return nr;
 }
 

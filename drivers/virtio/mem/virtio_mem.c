@@ -7,7 +7,6 @@
  */
 #define pr_fmt(fmt) "virtio_mem: " fmt
 #include "drivers/virtio/mem/virtio_mem.h"
-#include "kernel/mutex.h"
 #include "kernel/param.h"
 #include "kernel/printk.h"
 #include "kernel/thread.h"
@@ -23,16 +22,6 @@ PARAM_UINT("virtio_mem.answer_timeout_ms", answer_timeout_ms,
 DEFINE_MUTEX(vmem_list_mutex);
 static struct virtio_mem *vmem_list[VMEM_MAX_DEVICES]; /* by id */
 
-void vmem_list_lock(void)
-{
-	mutex_lock(&vmem_list_mutex);
-}
-
-void vmem_list_unlock(void)
-{
-	mutex_unlock(&vmem_list_mutex);
-}
-
 struct virtio_mem *vmem_by_id(unsigned int id)
 {
 	return id < VMEM_MAX_DEVICES ? vmem_list[id] : NULL;
@@ -42,22 +31,22 @@ struct virtio_mem *vmem_get(unsigned int id, const char *name)
 {
 	struct virtio_mem *vm;
 
-	vmem_list_lock();
+	mutex_lock(&vmem_list_mutex);
 	vm = vmem_by_id(id);
 	if (vm && name && strcmp(name, vm->name))
 		vm = NULL;
 	if (vm)
 		WRITE_ONCE(vm->users, vm->users + 1);
-	vmem_list_unlock();
+	mutex_unlock(&vmem_list_mutex);
 	return vm;
 }
 
 void vmem_put(struct virtio_mem *vm)
 {
-	vmem_list_lock();
+	mutex_lock(&vmem_list_mutex);
 	WRITE_ONCE(vm->users, vm->users - 1);
 	wake_up_all(&vm->resets);
-	vmem_list_unlock();
+	mutex_unlock(&vmem_list_mutex);
 }
 
 bool vmem_interrupted(const struct virtio_mem *vm)
@@ -80,7 +69,7 @@ static int take_id(struct virtio_mem *vm)
 {
 	int ret = -ENOSPC;
 
-	vmem_list_lock();
+	mutex_lock(&vmem_list_mutex);
 	for (unsigned int id = 0; id < VMEM_MAX_DEVICES && ret; id++) {
 		if (vmem_list[id])
 			continue;
@@ -88,7 +77,7 @@ static int take_id(struct virtio_mem *vm)
 		vm->id = id;
 		ret = 0;
 	}
-	vmem_list_unlock();
+	mutex_unlock(&vmem_list_mutex);
 	if (ret)
 		pr_err("more than %u devices: the rest are not used", VMEM_MAX_DEVICES);
 	else
@@ -100,16 +89,16 @@ static int take_id(struct virtio_mem *vm)
 static void drop_id(struct virtio_mem *vm)
 {
 	WRITE_ONCE(vm->leaves, 1);
-	vmem_list_lock();
+	mutex_lock(&vmem_list_mutex);
 	vmem_list[vm->id] = NULL;
 	while (vm->users) {
-		vmem_list_unlock();
+		mutex_unlock(&vmem_list_mutex);
 		wake_up_all(&vm->resets);
 		(void)wait_event_until(&vm->resets, !READ_ONCE(vm->users),
 				       ktime_ns() + NSEC_PER_SEC);
-		vmem_list_lock();
+		mutex_lock(&vmem_list_mutex);
 	}
-	vmem_list_unlock();
+	mutex_unlock(&vmem_list_mutex);
 }
 
 static int make_queue(struct virtio_mem *vm)

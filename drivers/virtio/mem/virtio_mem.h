@@ -18,6 +18,7 @@
  * fields under "shared" need a lock. Interrupts only set flags and wake the worker.
  */
 #include "drivers/virtio/mem/vmem_plan.h"
+#include "kernel/mutex.h"
 #include "kernel/spinlock.h"
 #include "kernel/timer.h"
 #include "kernel/wait.h"
@@ -77,11 +78,17 @@ enum vmem_reset {
 struct vmem_slot {
 	struct virtio_mem_req req;
 	struct virtio_mem_resp resp;
-	struct vmem_run run;
 	u64 nr; /* its number in the queue */
 	u32 answer;
 	u16 state; /* enum virtio_mem_state, if STATE was acknowledged */
 	bool open;
+};
+
+/* What mm refused last: @block is a memory block's id. */
+struct vmem_failure {
+	struct mm_failure why;
+	unsigned long block;
+	bool set;
 };
 
 /**
@@ -166,11 +173,7 @@ struct virtio_mem {
 		u64 mismatch;				/* (w) */
 	} last_report;					/* (w) */
 	spinlock_t lock;
-	struct {
-		struct mm_failure why;			/* (l) */
-		unsigned long block;			/* (l) its id */
-		bool set;				/* (l) */
-	} last_failure;					/* (l) */
+	struct vmem_failure last_failure;		/* (l) */
 };
 
 /* Pageblocks that are plugged and mm's; mm keeps the count. */
@@ -201,8 +204,6 @@ void vmem_detach(struct virtio_mem *vm);
 /* The n-th device, or NULL. It stays while the list is locked. */
 extern struct mutex vmem_list_mutex;
 struct virtio_mem *vmem_by_id(unsigned int id) __must_hold(&vmem_list_mutex);
-void vmem_list_lock(void) __acquires(&vmem_list_mutex);
-void vmem_list_unlock(void) __releases(&vmem_list_mutex);
 
 /*
  * Take a reference, to wait for a device with the list unlocked: the device leaves only
@@ -273,7 +274,7 @@ struct vmem_size_text vmem_size_text(u64 bytes);
  * @type: VIRTIO_MEM_REQ_PLUG or _UNPLUG
  * @nr: at most vm->nr_slots
  *
- * vm->slot[i] has run i and its answer.
+ * vm->slot[i] has the answer for run i.
  * Return: 0 all acknowledged; else by the worst answer: -EBUSY, -EAGAIN (NACK),
  * -EIO (ERROR or no answer: the device is given up until it is restarted).
  */

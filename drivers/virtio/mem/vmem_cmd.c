@@ -85,11 +85,11 @@ unsigned int vmem_status(struct sink *out)
 		struct virtio_mem *vm;
 
 		sink_buffer_init(&buffer, text, sizeof(text));
-		vmem_list_lock();
+		mutex_lock(&vmem_list_mutex);
 		vm = vmem_by_id(id);
 		if (vm)
 			print_device(vm, &buffer.sink);
-		vmem_list_unlock();
+		mutex_unlock(&vmem_list_mutex);
 		nr += vm != NULL;
 		sink_drain(&buffer, out);
 	}

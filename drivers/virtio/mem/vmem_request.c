@@ -226,11 +226,9 @@ static int send_slots(struct virtio_mem *vm, unsigned int nr, u64 limit_ns)
 int vmem_request(struct virtio_mem *vm, enum virtio_mem_req_type type,
 		 const struct vmem_run *runs, unsigned int nr)
 {
-	for (unsigned int i = 0; i < nr; i++) {
+	for (unsigned int i = 0; i < nr; i++)
 		prepare(&vm->slot[i], type, pfn_to_phys(pb_to_pfn(runs[i].start)),
 			pb_to_bytes(runs[i].nr) / vm->fixed.block_size);
-		vm->slot[i].run = runs[i];
-	}
 	return send_slots(vm, nr, vm->answer_ns);
 }
 

@@ -129,7 +129,7 @@ static int plug_batch(struct virtio_mem *vm, unsigned int nr)
 
 	for (unsigned int i = 0; i < nr; i++) {
 		if (vm->slot[i].answer == VMEM_ACK)
-			vmem_reserve(&vm->map, &vm->slot[i].run);
+			vmem_reserve(&vm->map, &vm->runs[i]);
 	}
 	given = vmem_give_reserved(vm);
 	return asked ? asked : given;
@@ -169,13 +169,11 @@ static int unplug_runs(struct virtio_mem *vm, unsigned int nr, enum refused refu
 	const int ret = vmem_request(vm, VIRTIO_MEM_REQ_UNPLUG, vm->runs, nr);
 
 	for (unsigned int i = 0; i < nr; i++) {
-		const struct vmem_slot *slot = &vm->slot[i];
-
-		if (slot->answer == VMEM_ACK)
-			vmem_unreserve(&vm->map, &slot->run);
+		if (vm->slot[i].answer == VMEM_ACK)
+			vmem_unreserve(&vm->map, &vm->runs[i]);
 		/* Without a clear answer the device may have done it, or do it later. */
-		else if (refused == REFUSED_PUT_BACK && slot->answer < VMEM_ERROR)
-			(void)give_run(vm, &slot->run);
+		else if (refused == REFUSED_PUT_BACK && vm->slot[i].answer < VMEM_ERROR)
+			(void)give_run(vm, &vm->runs[i]);
 	}
 	return ret;
 }

@@ -45,9 +45,7 @@
 void vmem_note_failure(struct virtio_mem *vm, unsigned long block, const struct mm_failure *why)
 {
 	spin_lock(&vm->lock);
-	vm->last_failure.why = *why;
-	vm->last_failure.block = block;
-	vm->last_failure.set = true;
+	vm->last_failure = (struct vmem_failure){ *why, block, true };
 	spin_unlock(&vm->lock);
 }
 
@@ -60,20 +58,16 @@ static void forget_failure(struct virtio_mem *vm)
 
 bool vmem_print_mm_failure(struct virtio_mem *vm, struct sink *out)
 {
-	struct mm_failure why;
-	unsigned long block;
-	bool set;
+	struct vmem_failure last;
 
 	spin_lock(&vm->lock);
-	set = vm->last_failure.set;
-	why = vm->last_failure.why;
-	block = vm->last_failure.block;
+	last = vm->last_failure;
 	spin_unlock(&vm->lock);
-	if (set) {
-		sink_printf(out, "memory%lu: ", block);
-		mm_failure_print(&why, out);
+	if (last.set) {
+		sink_printf(out, "memory%lu: ", last.block);
+		mm_failure_print(&last.why, out);
 	}
-	return set;
+	return last.set;
 }
 
 static void print_no_room(struct virtio_mem *vm, struct sink *out)
