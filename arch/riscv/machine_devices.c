@@ -92,18 +92,6 @@ static int first_reg(const struct machine_info *info, const struct fdt_node *nod
 	return 0;
 }
 
-static int first_device(const struct machine_info *info, const struct fdt_node *node,
-			struct mmio_device *out)
-{
-	struct mem_range range;
-	int err = first_reg(info, node, &range);
-
-	if (err != 0)
-		return err;
-	*out = (struct mmio_device){range.start, range.size, first_irq(node)};
-	return 0;
-}
-
 /*
  * A PLIC's contexts are the pairs of interrupts-extended, in order: (interrupt
  * controller of a hart, 9 for its supervisor mode). Binding: sifive,plic-1.0.0.
@@ -157,8 +145,9 @@ static void found_uart(struct machine_info *info, const struct fdt_node *node)
 {
 	struct machine_uart *uart = &info->uart;
 
-	if (uart->dev.size != 0 || first_device(info, node, &uart->dev) != 0)
+	if (uart->dev.regs.size != 0 || first_reg(info, node, &uart->dev.regs) != 0)
 		return;
+	uart->dev.irq = first_irq(node);
 	uart->reg_io_width = 1;
 	fdt_u32(node, "reg-shift", &uart->reg_shift);
 	fdt_u32(node, "reg-io-width", &uart->reg_io_width);
@@ -166,16 +155,16 @@ static void found_uart(struct machine_info *info, const struct fdt_node *node)
 
 static void found_virtio(struct machine_info *info, const struct fdt_node *node)
 {
-	struct mmio_device dev, *list = info->virtio_mmio;
+	struct mmio_device dev = {.irq = first_irq(node)}, *list = info->virtio_mmio;
 	unsigned int i;
 
-	if (first_device(info, node, &dev) != 0)
+	if (first_reg(info, node, &dev.regs) != 0)
 		return;
 	if (info->nr_virtio_mmio == MACHINE_MAX_VIRTIO) {
 		left_out(node, "is one virtio-mmio slot too many");
 		return;
 	}
-	for (i = info->nr_virtio_mmio++; i > 0 && list[i - 1].start > dev.start; i--)
+	for (i = info->nr_virtio_mmio++; i > 0 && list[i - 1].regs.start > dev.regs.start; i--)
 		list[i] = list[i - 1];
 	list[i] = dev;
 }

@@ -60,15 +60,6 @@ static phys_addr_t last_byte(const struct mem_range *range)
 	return range->start + (range->size - 1);
 }
 
-/* Do two ranges overlap or touch? */
-static bool touch(const struct mem_range *a, const struct mem_range *b)
-{
-	const struct mem_range *low = a->start <= b->start ? a : b;
-	const struct mem_range *high = low == a ? b : a;
-
-	return last_byte(low) >= high->start || high->start - last_byte(low) == 1;
-}
-
 /* Whether the kernel's image lies in a range. */
 bool machine_holds_kernel(const struct machine_info *info, const struct mem_range *range)
 {
@@ -90,37 +81,27 @@ static unsigned int least_range(const struct machine_info *info)
 static u64 memory_lost; /* bytes that did not fit into the full list */
 
 /*
- * Adds memory to the sorted list, in which no two ranges touch. A full list drops its
- * smallest range: ebb does not use that memory, and says so.
+ * Adds memory to the sorted list, in which no two ranges touch. A list that is too long
+ * drops its smallest range: ebb does not use that memory, and says so.
  */
 static void add_memory(struct machine_info *info, struct mem_range range)
 {
 	struct mem_range *list = info->memory;
+	unsigned int i = 0;
 
-	for (unsigned int i = 0; i < info->nr_memory;) {
-		struct mem_range other;
-		phys_addr_t last;
+	insert_range(list, &info->nr_memory, range);
+	while (i + 1 < info->nr_memory) {
+		struct mem_range *low = &list[i], *high = low + 1;
 
-		if (!touch(&list[i], &range)) {
+		if (last_byte(low) < high->start && high->start - last_byte(low) != 1) {
 			i++;
 			continue;
 		}
-		other = take_range(list, &info->nr_memory, i);
-		last = max(last_byte(&other), last_byte(&range));
-		range.start = min(other.start, range.start);
-		range.size = last - range.start + 1;
-		i = 0;
+		low->size = max(last_byte(low), last_byte(high)) - low->start + 1;
+		take_range(list, &info->nr_memory, i + 1);
 	}
-	if (info->nr_memory == MACHINE_MAX_MEMORY) {
-		const unsigned int least = least_range(info);
-
-		if (range.size <= list[least].size && !machine_holds_kernel(info, &range)) {
-			memory_lost += range.size;
-			return;
-		}
-		memory_lost += take_range(list, &info->nr_memory, least).size;
-	}
-	insert_range(list, &info->nr_memory, range);
+	if (info->nr_memory > MACHINE_MAX_MEMORY)
+		memory_lost += take_range(list, &info->nr_memory, least_range(info)).size;
 }
 
 /**

@@ -64,12 +64,12 @@ int serial_init(void)
 {
 	const struct machine_uart *info = &machine_info()->uart;
 
-	if (info->dev.size == 0)
+	if (info->dev.regs.size == 0)
 		return -ENODEV;
 	ringbuf_init(&uart.input, uart.bytes, INPUT_BYTES);
 	uart.shift = info->reg_shift;
 	uart.width = info->reg_io_width;
-	uart.regs = ioremap(info->dev.start, info->dev.size);
+	uart.regs = ioremap(info->dev.regs.start, info->dev.regs.size);
 	if (!uart.regs)
 		return -ENOMEM;
 	/* Keep the rate that the firmware set. */

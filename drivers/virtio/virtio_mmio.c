@@ -57,7 +57,7 @@ static u32 slot_device_id(const struct mmio_device *slot, const volatile u8 *reg
 {
 	u32 version, id;
 
-	if (slot->size <= REG_CONFIG || readl(regs + REG_MAGIC) != MMIO_MAGIC)
+	if (slot->regs.size <= REG_CONFIG || readl(regs + REG_MAGIC) != MMIO_MAGIC)
 		return VIRTIO_ID_NONE;
 	id = readl(regs + REG_DEVICE_ID);
 	if (id == VIRTIO_ID_NONE)
@@ -66,11 +66,11 @@ static u32 slot_device_id(const struct mmio_device *slot, const volatile u8 *reg
 	if (version == 1) {
 		pr_err("0x%lx: legacy %s device; start QEMU with "
 		       "-global virtio-mmio.force-legacy=false",
-		       slot->start, virtio_id_name(id));
+		       slot->regs.start, virtio_id_name(id));
 		return VIRTIO_ID_NONE;
 	}
 	if (version != 2) {
-		pr_err("0x%lx: version %u is unknown, expected 2", slot->start, version);
+		pr_err("0x%lx: version %u is unknown, expected 2", slot->regs.start, version);
 		return VIRTIO_ID_NONE;
 	}
 	return id;
@@ -78,7 +78,7 @@ static u32 slot_device_id(const struct mmio_device *slot, const volatile u8 *reg
 
 static void probe_slot(const struct mmio_device *slot)
 {
-	volatile u8 *regs = ioremap(slot->start, slot->size);
+	volatile u8 *regs = ioremap(slot->regs.start, slot->regs.size);
 	struct virtio_mapped *m;
 	u32 id;
 
@@ -89,7 +89,7 @@ static void probe_slot(const struct mmio_device *slot)
 		return;
 	m = kmalloc(sizeof(*m), GFP_KERNEL);
 	if (!m) {
-		pr_err("0x%lx: no memory for the device", slot->start);
+		pr_err("0x%lx: no memory for the device", slot->regs.start);
 		return;
 	}
 	*m = (struct virtio_mapped){
@@ -97,10 +97,10 @@ static void probe_slot(const struct mmio_device *slot)
 		.layout = &mmio_layout,
 		.regs = regs,
 		.config = regs + REG_CONFIG,
-		.config_bytes = slot->size - REG_CONFIG,
+		.config_bytes = slot->regs.size - REG_CONFIG,
 		.irq = slot->irq,
 	};
-	snprintf(m->vdev.where, sizeof(m->vdev.where), "mmio 0x%lx", slot->start);
+	snprintf(m->vdev.where, sizeof(m->vdev.where), "mmio 0x%lx", slot->regs.start);
 	virtio_found(m);
 }
 

@@ -22,13 +22,12 @@ struct mem_range {
 
 /* A device's registers and its interrupt line (0 = none). */
 struct mmio_device {
-	phys_addr_t start;
-	u64 size;
+	struct mem_range regs;
 	u32 irq; /* PLIC source */
 };
 
 struct machine_uart {
-	struct mmio_device dev; /* size 0 = no ns16550 in the tree */
+	struct mmio_device dev; /* of size 0 = no ns16550 in the tree */
 	u32 reg_shift;	  /* register n lies at n << reg_shift */
 	u32 reg_io_width; /* bytes per access: 1 or 4 */
 };
@@ -55,7 +54,7 @@ struct machine_pci {
 
 struct machine_info {
 	/* RAM as the tree names it, sorted, merged, cut to arch_mappable_range(). */
-	struct mem_range memory[MACHINE_MAX_MEMORY];
+	struct mem_range memory[MACHINE_MAX_MEMORY + 1]; /* one more while it is read */
 	unsigned int nr_memory;
 	/* RAM in use from the start: kernel image with the tree's copy, /reserved-memory. */
 	struct mem_range reserved[MACHINE_MAX_RANGES];
