@@ -71,6 +71,8 @@ static inline void expect(struct check *c, const char *what, unsigned long is,
 		differs(c, "its %s is 0x%lx instead of 0x%lx", what, is, expected);
 }
 
+/* --- zones: frames, pageblocks and the index --------------------------------------- */
+
 /* Count @nr frames of @type in their zone's sums. */
 static void sum_type(struct zone_sums *sums, unsigned int type, unsigned long nr)
 {

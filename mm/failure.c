@@ -6,6 +6,7 @@
  *	cancelled, pfn 0x90a41 is Driver, owner 0xffffffff80412340 (800 ms)
  */
 #include "kernel/sink.h"
+#include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/hotplug.h"
@@ -13,48 +14,28 @@
 
 #define FAILURE_TEXT_MAX 256
 
-static const char *const reason_names[NR_MM_REASONS] = {
-#define X(name, str, hint) [MM_REASON_##name] = str,
+static const struct {
+	u8 error;
+	const char *name, *hint;
+} reasons[] = {
+#define X(name, ...) { __VA_ARGS__ },
 	MM_REASONS(X)
 #undef X
-};
-
-static const char *const reason_hints[NR_MM_REASONS] = {
-#define X(name, str, hint) [MM_REASON_##name] = hint,
-	MM_REASONS(X)
-#undef X
-};
-
-/* Reasons that are not listed are -EBUSY: the frame or range is in use. */
-static const u8 reason_errnos[NR_MM_REASONS] = {
-	[MM_REASON_CLAIM_LOST] = EAGAIN,    [MM_REASON_NO_TARGET] = ENOMEM,
-	[MM_REASON_COPY_FAILED] = EIO,	    [MM_REASON_HARTS_BUSY] = ETIMEDOUT,
-	[MM_REASON_DEADLINE] = ETIMEDOUT,   [MM_REASON_CANCELLED] = EINTR,
-	[MM_REASON_OUT_OF_RANGE] = E2BIG,   [MM_REASON_EXISTS] = EEXIST,
-	[MM_REASON_NOT_PRESENT] = ENOENT,   [MM_REASON_WRONG_STATE] = EINVAL,
-	[MM_REASON_MISALIGNED] = EINVAL,    [MM_REASON_NO_MEMORY] = ENOMEM,
-	[MM_REASON_ZONE_MIX] = EINVAL,	    [MM_REASON_NO_RANGE] = ENOMEM,
-	[MM_REASON_HOLE] = EINVAL,	    [MM_REASON_HWPOISON] = EHWPOISON,
-	[MM_REASON_BAD_POLICY] = EINVAL,
 };
 
 const char *mm_reason_name(enum mm_reason reason)
 {
-	return (unsigned int)reason < NR_MM_REASONS ? reason_names[reason] : "?";
+	return (unsigned int)reason < NR_MM_REASONS ? reasons[reason].name : "?";
 }
 
 const char *mm_reason_hint(enum mm_reason reason)
 {
-	return (unsigned int)reason < NR_MM_REASONS ? reason_hints[reason] : "?";
+	return (unsigned int)reason < NR_MM_REASONS ? reasons[reason].hint : "?";
 }
 
 int mm_reason_errno(enum mm_reason reason)
 {
-	if (reason == MM_REASON_NONE)
-		return 0;
-	if ((unsigned int)reason >= NR_MM_REASONS || !reason_errnos[reason])
-		return -EBUSY;
-	return -reason_errnos[reason];
+	return (unsigned int)reason < NR_MM_REASONS ? -reasons[reason].error : -EBUSY;
 }
 
 int mm_fail(struct mm_failure *why, enum mm_reason reason, unsigned long pfn)
@@ -161,8 +142,8 @@ static void print_effort(const struct mm_failure *why, struct sink *out)
 			    why->migrated == 1 ? "page" : "pages");
 		sep = ", ";
 	}
-	if (why->elapsed_ns >= 1000000) {
-		sink_printf(out, "%s%lu ms", sep, (unsigned long)(why->elapsed_ns / 1000000));
+	if (why->elapsed_ns >= NSEC_PER_MSEC) {
+		sink_printf(out, "%s%lu ms", sep, (unsigned long)(why->elapsed_ns / NSEC_PER_MSEC));
 		sep = ", ";
 	}
 	if (sep[0] == ',')

@@ -11,17 +11,9 @@
 #include "mm/internal.h"
 #include "mm/pgtable.h"
 
-static const char *const state_names[NR_BLOCK_STATES] = {
-#define X(name, str, meaning) [MEM_BLOCK_##name] = str,
-	BLOCK_STATES(X)
-#undef X
-};
+static const char *const state_names[] = { BLOCK_STATES(TABLE_WORD) };
 
-static const char *const online_type_names[NR_ONLINE_TYPES + 1] = {
-#define X(name, str, meaning) [MMOP_##name] = str,
-	ONLINE_TYPES(X)
-#undef X
-};
+static const char *const online_type_names[] = { ONLINE_TYPES(TABLE_WORD) NULL };
 
 enum online_policy { POLICY_CONTIG_ZONES, POLICY_AUTO_MOVABLE };
 

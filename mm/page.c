@@ -22,11 +22,7 @@ static const struct {
 #undef X
 };
 
-static const char *const migratetypes[] = {
-#define X(ident, str, meaning) str,
-	MIGRATE_TYPES(X)
-#undef X
-};
+static const char *const migratetypes[] = { MIGRATE_TYPES(TABLE_WORD) };
 
 const char *page_type_name(enum page_type type)
 {

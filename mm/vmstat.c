@@ -19,22 +19,14 @@ unsigned long vm_event_read(const struct mm *mm, unsigned int event)
 
 const char *vm_event_name(unsigned int event)
 {
-	static const char *const names[] = {
-#define X(name, str) str,
-		VM_EVENTS(X)
-#undef X
-	};
+	static const char *const names[] = { VM_EVENTS(TABLE_WORD) };
 
 	return event < NR_VM_EVENTS ? names[event] : "?";
 }
 
 const char *zone_name(unsigned int zone)
 {
-	static const char *const names[] = {
-#define X(name, str, meaning) str,
-		ZONES(X)
-#undef X
-	};
+	static const char *const names[] = { ZONES(TABLE_WORD) };
 
 	return zone < NR_ZONES ? names[zone] : "?";
 }

@@ -81,7 +81,7 @@ static void failures(void)
 #undef X
 	heading("Reasons", "`enum mm_reason`: why an operation failed, and what helps.",
 		"| number | words | hint |");
-#define X(name, str, hint) printf("| %d | %s | %s |\n", MM_REASON_##name, str, hint);
+#define X(name, err, str, hint) printf("| %d | %s | %s |\n", MM_REASON_##name, str, hint);
 	MM_REASONS(X)
 #undef X
 }

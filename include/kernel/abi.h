@@ -14,6 +14,9 @@
  * This header includes nothing, so that host programs can use it as it is.
  */
 
+/* An X for the tables that begin with a name and a word: the words alone. */
+#define TABLE_WORD(name, word, ...) word,
+
 /*
  * PAGE_TYPES(X): X(NAME, "Name", COUNT, ALLOC, MOBILITY, KPF, "owner word", "meaning")
  *   COUNT     NONE: no reference count, ever; COUNTED: has one
@@ -193,42 +196,45 @@ enum evac_phase {
 };
 
 /*
- * MM_REASONS(X): why an operation failed, in words that a user can act on.
- * mm_failure_print() adds the details (pfn, type, owner).
+ * MM_REASONS(X): X(NAME, errno, "words", "hint"): why an operation failed, for programs and
+ * in words that a user can act on. mm_failure_print() adds the details (pfn, type, owner).
  */
-#define MM_REASONS(X)                                                                          \
-	X(NONE, "no failure", "it worked")                                                     \
-	X(UNMOVABLE, "is unmovable", "a frame's type never moves; its owner must free it")     \
-	X(NOT_SKIPPABLE, "is offline and not skippable", "its driver cannot restore it")       \
-	X(SKIPPABLE_TAKEN, "is offline already", "contig cannot take a driver's frames")       \
-	X(PINNED, "is pinned", "unpin it first")                                               \
-	X(CLAIM_LOST, "is being moved by another request", "try again")                        \
-	X(NO_TARGET, "has no free frame to move to", "free memory, or shrink less")            \
-	X(COPY_FAILED, "could not be copied", "its owner refused the move")                    \
-	X(ALREADY_ISOLATED, "is isolated by another request", "wait for the other request")    \
-	X(HARTS_BUSY, "a hart did not reach a quiescent point", "see which, and why it spins") \
-	X(DEADLINE, "deadline passed", "the page that blocked is named")                       \
-	X(CANCELLED, "cancelled", "by Ctrl-C or because the target changed")                   \
-	X(VETO, "refused by a notifier", "the notifier is named")                              \
-	X(OUT_OF_RANGE, "is outside the addressable range", "see the boot log's limits")       \
-	X(EXISTS, "exists already", "overlaps a block or region that was added")               \
-	X(NOT_PRESENT, "does not exist", "no such block was added")                            \
-	X(WRONG_STATE, "is in the wrong state", "see memoryN/state")                           \
-	X(SHARED_BLOCK, "shares its block with boot memory", "never goes offline")             \
-	X(MISALIGNED, "is not aligned", "to a memory block or a pageblock")                    \
-	X(NO_MEMORY, "no memory for metadata", "the reserve is used up")                       \
-	X(ZONE_MIX, "spans two zones", "one zone at a time")                                   \
-	X(NOT_FREE, "is not free", "only for strict requests")                                 \
-	X(NO_RANGE, "no such free range", "nothing large enough can be emptied")               \
-	X(HOLE, "is a hole", "there is no memory")                                             \
-	X(HWPOISON, "has a broken frame", "it cannot be used again until it is replaced")      \
-	X(METADATA, "holds its block's metadata", "it leaves last, with the whole block")      \
-	X(NOT_OFFLINE, "is not offline", "a block goes offline before it is removed")          \
-	X(LOCKED, "another request is at work", "it took longer than this request could wait") \
-	X(BAD_POLICY, "the request contradicts itself", "no frames can become that")
+#define MM_REASONS(X)                                                                              \
+	X(NONE, 0, "no failure", "it worked")                                                      \
+	X(UNMOVABLE, EBUSY, "is unmovable", "a frame's type never moves; its owner must free it")  \
+	X(NOT_SKIPPABLE, EBUSY, "is offline and not skippable", "its driver cannot restore it")    \
+	X(SKIPPABLE_TAKEN, EBUSY, "is offline already", "contig cannot take a driver's frames")    \
+	X(PINNED, EBUSY, "is pinned", "unpin it first")                                            \
+	X(CLAIM_LOST, EAGAIN, "is being moved by another request", "try again")                    \
+	X(NO_TARGET, ENOMEM, "has no free frame to move to", "free memory, or shrink less")        \
+	X(COPY_FAILED, EIO, "could not be copied", "its owner refused the move")                   \
+	X(ALREADY_ISOLATED, EBUSY, "is isolated by another request", "wait for the other request") \
+	X(HARTS_BUSY, ETIMEDOUT, "a hart did not reach a quiescent point",                         \
+	  "see which, and why it spins")                                                           \
+	X(DEADLINE, ETIMEDOUT, "deadline passed", "the page that blocked is named")                \
+	X(CANCELLED, EINTR, "cancelled", "by Ctrl-C or because the target changed")                \
+	X(VETO, EBUSY, "refused by a notifier", "the notifier is named")                           \
+	X(OUT_OF_RANGE, E2BIG, "is outside the addressable range", "see the boot log's limits")    \
+	X(EXISTS, EEXIST, "exists already", "overlaps a block or region that was added")           \
+	X(NOT_PRESENT, ENOENT, "does not exist", "no such block was added")                        \
+	X(WRONG_STATE, EINVAL, "is in the wrong state", "see memoryN/state")                       \
+	X(SHARED_BLOCK, EBUSY, "shares its block with boot memory", "never goes offline")          \
+	X(MISALIGNED, EINVAL, "is not aligned", "to a memory block or a pageblock")                \
+	X(NO_MEMORY, ENOMEM, "no memory for metadata", "the reserve is used up")                   \
+	X(ZONE_MIX, EINVAL, "spans two zones", "one zone at a time")                               \
+	X(NOT_FREE, EBUSY, "is not free", "only for strict requests")                              \
+	X(NO_RANGE, ENOMEM, "no such free range", "nothing large enough can be emptied")           \
+	X(HOLE, EINVAL, "is a hole", "there is no memory")                                         \
+	X(HWPOISON, EHWPOISON, "has a broken frame",                                               \
+	  "it cannot be used again until it is replaced")                                          \
+	X(METADATA, EBUSY, "holds its block's metadata", "it leaves last, with the whole block")   \
+	X(NOT_OFFLINE, EBUSY, "is not offline", "a block goes offline before it is removed")       \
+	X(LOCKED, EBUSY, "another request is at work",                                             \
+	  "it took longer than this request could wait")                                           \
+	X(BAD_POLICY, EINVAL, "the request contradicts itself", "no frames can become that")
 
 enum mm_reason {
-#define X(name, str, hint) MM_REASON_##name,
+#define X(name, ...) MM_REASON_##name,
 	MM_REASONS(X)
 #undef X
 	NR_MM_REASONS

@@ -11,11 +11,7 @@
 /* How long to wait for the next held thread, which normally comes soon. */
 #define STEP_NS (200 * NSEC_PER_MSEC)
 
-static const char *const phase_names[NR_EVAC_PHASES] = {
-#define X(name, str, meaning) [EVAC_##name] = str,
-	EVAC_PHASES(X)
-#undef X
-};
+static const char *const phase_names[] = { EVAC_PHASES(TABLE_WORD) };
 
 static const struct {
 	const char *name;

@@ -33,7 +33,7 @@ static const struct abi_word words[] __table("abi_words") = {
 #define X(_name, _str, _meaning) { .set = "phase", .number = EVAC_##_name, .word = _str },
 	EVAC_PHASES(X)
 #undef X
-#define X(_name, _str, _meaning) { .set = "reason", .number = MM_REASON_##_name, .word = _str },
+#define X(_name, _e, _str, ...) { .set = "reason", .number = MM_REASON_##_name, .word = _str },
 	MM_REASONS(X)
 #undef X
 #define X(_name, _field, _meaning) \
