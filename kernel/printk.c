@@ -56,8 +56,8 @@ static size_t format_time(char *text, size_t size)
 	const u64 usec = ktime_ns() / NSEC_PER_USEC;
 
 	return scnprintf(text, size, "[%5llu.%06llu] ",
-			 (unsigned long long)(usec / 1000000),
-			 (unsigned long long)(usec % 1000000));
+			 (unsigned long long)(usec / USEC_PER_SEC),
+			 (unsigned long long)(usec % USEC_PER_SEC));
 }
 
 /* Parse the message's level and move @fmt past it. */

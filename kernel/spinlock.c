@@ -65,7 +65,7 @@ static void spin_until_taken(spinlock_t *lock)
 			break;
 	}
 	panic("spinlock %s: held for %llu s by hart %u, thread %s", lock->name,
-	      SPIN_LIMIT_NS / 1000000000, (owner & ~SPIN_CHECKED) - 1,
+	      SPIN_LIMIT_NS / NSEC_PER_SEC, (owner & ~SPIN_CHECKED) - 1,
 	      holder_name(owner));
 }
 

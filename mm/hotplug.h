@@ -56,7 +56,7 @@ static inline int mm_inject_fail(struct mm *mm)
 }
 
 /* The limit for a grace period; after that, the operation that needs it fails. */
-#define MHP_GRACE_NS (1000ULL * 1000 * 1000)
+#define MHP_GRACE_NS NSEC_PER_SEC
 
 /* --- sparse.c: section objects, roots, memmaps, states --------------------------------- */
 

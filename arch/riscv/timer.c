@@ -4,12 +4,11 @@
  * Spec: SBI 2.0 chapter 6; Unprivileged Architecture, Zicntr.
  */
 #include "arch/irq.h"
+#include "lib/time.h"
 
 #include "arch.h"
 #include "csr.h"
 #include "sbi.h"
-
-#define NS_PER_SEC 1000000000ULL
 
 /* Nanoseconds per tick and ticks per nanosecond, with 32 fraction bits. */
 static u64 ns_per_tick, ticks_per_ns;
@@ -19,9 +18,9 @@ void clock_init(void)
 {
 	const u64 hz = machine_info()->timebase_hz;
 
-	ns_per_tick = (NS_PER_SEC << 32) / hz;
-	/* (hz << 32) / NS_PER_SEC in 64 bits: a division of 128 would be 1 KiB of libgcc. */
-	ticks_per_ns = (hz / NS_PER_SEC << 32) + (hz % NS_PER_SEC << 32) / NS_PER_SEC;
+	ns_per_tick = (NSEC_PER_SEC << 32) / hz;
+	/* (hz << 32) / NSEC_PER_SEC in 64 bits: a division of 128 would be 1 KiB of libgcc. */
+	ticks_per_ns = (hz / NSEC_PER_SEC << 32) + (hz % NSEC_PER_SEC << 32) / NSEC_PER_SEC;
 }
 
 static u64 scale(u64 value, u64 factor)

@@ -12,6 +12,7 @@
 #include "kernel/patience.h"
 #include "lib/errno.h"
 #include "lib/ringbuf.h"
+#include "lib/time.h"
 
 #define UART_DATA 0
 #define UART_IER  1
@@ -28,7 +29,7 @@
 #define LSR_TX_EMPTY 0x20
 
 #define FIFO_BYTES 16
-#define STALL_NS   1000000000ULL
+#define STALL_NS   NSEC_PER_SEC
 
 #define INPUT_BYTES 4096 /* power of two */
 

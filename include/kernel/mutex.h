@@ -7,6 +7,7 @@
  */
 #include "kernel/wait.h"
 #include "lib/compiler.h"
+#include "lib/time.h"
 #include "lib/types.h"
 
 struct patience;
@@ -120,6 +121,6 @@ void assert_mutex_held(const struct mutex *mutex);
  */
 const struct mutex *mutex_last_taken(void);
 
-#define MUTEX_REPORT_NS (30ULL * 1000 * 1000 * 1000)
+#define MUTEX_REPORT_NS (30 * NSEC_PER_SEC)
 
 #endif

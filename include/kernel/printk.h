@@ -9,6 +9,7 @@
  */
 #include "kernel/sink.h"
 #include "lib/compiler.h"
+#include "lib/time.h"
 #include "lib/types.h"
 
 /* A message may start with one of these levels; without, it counts as KERN_INFO. */
@@ -74,7 +75,7 @@ struct ratelimit_state {
 	u32 nr;
 };
 #define RATELIMIT_BURST 10U
-#define RATELIMIT_NS	(10ULL * 1000 * 1000 * 1000)
+#define RATELIMIT_NS	(10 * NSEC_PER_SEC)
 
 /**
  * ratelimit() - whether a message may be logged, like Linux's __ratelimit()

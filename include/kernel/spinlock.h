@@ -22,6 +22,7 @@
 #include "arch/machine.h"
 #include "kernel/hart.h"
 #include "lib/compiler.h"
+#include "lib/time.h"
 #include "lib/types.h"
 
 /**
@@ -158,6 +159,6 @@ static inline void spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags)
  * A lock held longer than this is a bug: the waiter names the holder and panics. The
  * waiter counts the time as kernel/patience.h says.
  */
-#define SPIN_LIMIT_NS (10ULL * 1000 * 1000 * 1000)
+#define SPIN_LIMIT_NS (10 * NSEC_PER_SEC)
 
 #endif

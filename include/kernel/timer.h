@@ -6,11 +6,8 @@
  * One-shot timers and the clock. Times are nanoseconds since boot.
  */
 #include "lib/list.h"
+#include "lib/time.h"
 #include "lib/types.h"
-
-#define NSEC_PER_USEC 1000ULL
-#define NSEC_PER_MSEC 1000000ULL
-#define NSEC_PER_SEC  1000000000ULL
 
 /**
  * struct timer - a function to call later

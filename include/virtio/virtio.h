@@ -12,6 +12,7 @@
  */
 #include "kernel/printk.h"
 #include "lib/list.h"
+#include "lib/time.h"
 #include "lib/types.h"
 
 struct mm;
@@ -210,7 +211,7 @@ int __must_check virtio_device_stop(struct virtio_device *vdev);
  * Return: 0; -ETIMEDOUT after VIRTIO_RESET_NS, with a line in the log.
  */
 int virtio_reset(struct virtio_device *vdev);
-#define VIRTIO_RESET_NS (1000UL * 1000 * 1000)
+#define VIRTIO_RESET_NS NSEC_PER_SEC
 
 /**
  * virtio_broken() - mark a device broken: log the rule, and send nothing until a restart

@@ -10,6 +10,7 @@
  * Spec: virtio 1.2, section 5.3.
  */
 #include "lib/compiler.h"
+#include "lib/time.h"
 #include "lib/types.h"
 
 struct mm;
@@ -66,6 +67,6 @@ int vport_write(struct vport *port, const char *text, u32 len);
 /* The allocator that serves the port's device; a service takes its buffers from it. */
 struct mm *vport_mm(const struct vport *port);
 
-#define VPORT_STALL_NS (60ULL * 1000 * 1000 * 1000)
+#define VPORT_STALL_NS (60 * NSEC_PER_SEC)
 
 #endif

@@ -12,7 +12,7 @@
 #include "serial/serial.h"
 
 /* How often to check for input, in case an interrupt was lost. */
-#define POLL_NS (1000ULL * 1000 * 1000)
+#define POLL_NS NSEC_PER_SEC
 
 #define CTRL_C 3
 

@@ -8,6 +8,7 @@
 #include "kernel/trace/trace.h"
 #include "kernel/trace/trace_table.h"
 #include "lib/string.h"
+#include "lib/time.h"
 
 /* The only copy of the events' names and formats; a section for host tools. */
 static const struct trace_event_desc descs[] __table("trace_event_table") = {
@@ -127,9 +128,9 @@ static void print_text(const struct trace_record *record, const char *text,
 static u64 to_usec(const struct trace_record *record)
 {
 	const u64 hz = record->hart == 0xff || ebb_trace.timebase_hz == 0 ?
-			       1000000000 : ebb_trace.timebase_hz;
+			       NSEC_PER_SEC : ebb_trace.timebase_hz;
 
-	return record->time / hz * 1000000 + record->time % hz * 1000000 / hz;
+	return record->time / hz * USEC_PER_SEC + record->time % hz * USEC_PER_SEC / hz;
 }
 
 void trace_print(const struct trace_record *record, struct sink *out)
@@ -142,9 +143,9 @@ void trace_print(const struct trace_record *record, struct sink *out)
 
 	/* Write once, so that lines stay whole. */
 	sink_buffer_init(&buffer, line, sizeof(line));
-	sink_printf(&buffer.sink, "%16s-%-7d [%03u] ..... %5lu.%06lu: %s: ",
+	sink_printf(&buffer.sink, "%16s-%-7d [%03u] ..... %5llu.%06llu: %s: ",
 		    record->hart == 0xff ? "device" : "ebb", 0, record->hart,
-		    usec / 1000000, usec % 1000000, name);
+		    usec / USEC_PER_SEC, usec % USEC_PER_SEC, name);
 	if (desc != NULL)
 		print_text(record, desc->text, &buffer.sink);
 	else

@@ -7,6 +7,7 @@
 #include "kernel/sink.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "lib/time.h"
 #include "arch/irq.h"
 #include "arch/thread.h"
 
@@ -134,7 +135,7 @@ static void clock_goes_on(struct ktest *test)
 	const u64 ns = arch_clock_ns();
 	u64 later = ns;
 
-	while (later - ns < 1000 * 1000) {
+	while (later - ns < NSEC_PER_MSEC) {
 		KTEST_ASSERT_GE(test, arch_clock_ns(), later);
 		later = arch_clock_ns();
 	}

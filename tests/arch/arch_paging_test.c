@@ -14,7 +14,7 @@
 #include "arch/riscv/arch.h"
 
 #define MARK	   0x5eedf00d0badcafeULL
-#define TIMEOUT_NS (10ULL * 1000 * 1000 * 1000)
+#define TIMEOUT_NS (10 * NSEC_PER_SEC)
 
 /* A pageblock that the case owns, which is one leaf of the direct map. */
 static unsigned long block_pfn;

@@ -7,7 +7,7 @@
 
 #define PAIRS	   1000
 #define BULK_PAGES 65536UL
-#define SECOND_NS  (1000ULL * 1000 * 1000)
+#define SECOND_NS  NSEC_PER_SEC
 
 /* Instructions of one alloc and free, averaged; the first pairs warm the cache. */
 static int bench_pair(struct sink *out, const char *id, unsigned int order)

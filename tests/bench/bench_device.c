@@ -17,7 +17,7 @@
 #include "lib/errno.h"
 
 #define GIB	      (1UL << 30)
-#define DEVICE_LIMIT_NS (60ULL * 1000 * 1000 * 1000)
+#define DEVICE_LIMIT_NS (60 * NSEC_PER_SEC)
 
 /* What the trace says about one change of size, in ticks of `time`. */
 struct device_run {

@@ -104,7 +104,7 @@ int vmem_rig_try(struct vmem_rig *rig, struct fake_vmem *fm)
 		return ret;
 	rig->vm[fm - rig->fm] = vdev->priv;
 	/* The driver detects a silent device within this much virtual time. */
-	rig->vm[fm - rig->fm]->answer_ns = 1000000;
+	rig->vm[fm - rig->fm]->answer_ns = NSEC_PER_MSEC;
 	return 0;
 }
 

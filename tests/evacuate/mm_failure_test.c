@@ -45,7 +45,7 @@ static const struct wording wordings[] = {
 	    .pfn = 4,
 	    .type = PGTY_DRIVER,
 	    .migrated = 20,
-	    .elapsed_ns = 1000000 },
+	    .elapsed_ns = NSEC_PER_MSEC },
 	  "deadline passed, pfn 0x4 is Driver (20 pages moved, 1 ms)" },
 	{ { .reason = MM_REASON_DEADLINE,
 	    .cause = MM_REASON_PINNED,

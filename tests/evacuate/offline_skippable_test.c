@@ -218,7 +218,7 @@ static void leaving_driver_clears_the_flag(struct ktest *test)
 	KTEST_EXPECT_EQ(test, why.phase, EVAC_CLASSIFY);
 	KTEST_EXPECT_EQ(test, why.retries, 0);
 	KTEST_EXPECT_EQ(test, why.migrated, 0);
-	KTEST_EXPECT_LT(test, why.elapsed_ns, 1000000000UL);
+	KTEST_EXPECT_LT(test, why.elapsed_ns, NSEC_PER_SEC);
 	granule_expect(test, g);
 }
 

@@ -139,10 +139,10 @@ void vcon_reattach(struct virtio_console *con);
 void vport_host_open(struct vport *port, bool open);
 
 /* The longest time until a service reads, and until the host has named its ports. */
-#define VPORT_START_NS (1000ULL * 1000 * 1000)
-#define VCON_NAMES_NS  (20ULL * 1000 * 1000)
+#define VPORT_START_NS NSEC_PER_SEC
+#define VCON_NAMES_NS  (20 * NSEC_PER_MSEC)
 /* A host that closed its side gives send buffers back within this time, or never. */
-#define VPORT_LOST_NS  (1000ULL * 1000 * 1000)
+#define VPORT_LOST_NS  NSEC_PER_SEC
 
 /*
  * Set up buffers, receive queue and thread; returns when the service listens. -ENOMEM,
