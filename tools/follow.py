@@ -53,7 +53,7 @@ class View:
         match = VIEW.search('\n'.join(lines[1:]))
         self.known = f': {addr:#x}-' in text and match is not None
         self.requested = self.plugged = self.granule = 0
-        self.given_up = bool(lines) and ', broken' in lines[0]
+        self.given_up = bool(lines) and ', given up' in lines[0]
         self.held, self.trouble = False, ''
         if not match or not self.known:
             return

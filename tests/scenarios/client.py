@@ -75,3 +75,17 @@ def client_names_what_is_in_the_way(guest: Guest) -> None:
     expect(status == 0 and "by the device's figure (the command port does not answer" in text,
            f'status {status}: {text.strip()}')
     guest.check()
+
+
+@scenario()
+def client_names_a_device_given_up(guest: Guest) -> None:
+    """A device that answers every request with ERROR: the client says that the guest has given it up, as ebb names it."""
+    device = guest.devices['vm0']
+    if not device.own:
+        return
+    device.inject('error', count=1000)
+    says(guest, r'vm0: stays at 0, 256M are requested, .*: the guest has given the device up: answered .* with ERROR; it is not '
+         r'used until it has been reset\n', 'resize', '--patience', '2', '256M', status=1)
+    device.inject('none')
+    says(guest, r'vm0: plugged 256M, as requested, after \d+ ms\n', 'resize', '256M')
+    guest.resize(0)

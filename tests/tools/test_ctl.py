@@ -246,10 +246,10 @@ class WithPort(ClientCase):
             return ('RANGE SIZE STATE REMOVABLE BLOCK\n' + '\n'.join(rows) + '\n=0\n').encode()
         return (f'vm7: 0x70000000-0x7fffffff (256 MiB), block 2 MiB, granule 2 MiB, mmio\n  requested 0 MiB, plugged 9 MiB\n'
                 f'vm0: {REGION:#x}-{REGION + GIB - 1:#x} (1024 MiB), block 2 MiB, granule 4 MiB, pci 00:01.0'
-                f'{", broken" if self.given_up else ""}\n'
+                f'{", given up" if self.given_up else ""}\n'
                 f'  requested {(requested if self.seen is None else self.seen) >> 20} MiB, plugged {plugged >> 20} MiB'
                 f'{" (2 MiB of it not in use)" if self.held else ""}, usable 256 MiB\n  last failure: '
-                f'{"the device is not used any more; dmesg says why" if self.given_up else "none"}\n=0\n').encode()
+                f'{"answered PLUG with 7; it is not used until it has been reset" if self.given_up else "none"}\n=0\n').encode()
 
     def qmp_now(self, name: str) -> int:
         """A property, read over the port's own connection."""
@@ -307,7 +307,7 @@ class WithPort(ClientCase):
         self.given_up = True
         status, _, err = self.done(self.ctl('resize', '--patience', '0.3', '64M'))
         self.assertEqual(status, 1)
-        self.assertRegex(err, 'given the device up: the device is not used any more')
+        self.assertRegex(err, 'given the device up: answered PLUG with 7; it is not used until')
 
     def test_answers_of_an_earlier_client(self) -> None:
         self.port.greeting = b'rest of a text\n=0\n'
