@@ -100,11 +100,15 @@ static phys_addr_t probe_up(const struct machine_info *info, phys_addr_t from, p
 	return end;
 }
 
-/* Cut a range to the part that answers, which may be empty. */
+/*
+ * Cut a range to the part that answers, which may be empty. Nothing answers at PHYS_LIMIT
+ * or above. The range starts below; it may end anywhere, at 2^64 too.
+ */
 static struct mem_range probe_range(const struct machine_info *info, struct mem_range r)
 {
 	phys_addr_t start = ALIGN_UP(r.start, PAGE_SIZE), first = start, stop;
-	const phys_addr_t end = ALIGN_DOWN(r.start + r.size, PAGE_SIZE);
+	const u64 reachable = min(r.size, PHYS_LIMIT - r.start);
+	const phys_addr_t end = ALIGN_DOWN(r.start + reachable, PAGE_SIZE);
 
 	if (start >= end)
 		return (struct mem_range){ start, 0 };
@@ -127,7 +131,8 @@ static struct mem_range probe_range(const struct machine_info *info, struct mem_
  * machine_probe_memory - remove ranges that do not answer from the machine's memory
  * @info: memory, reservations and the kernel's range are filled in
  *
- * Ranges beyond the highest physical address are not probed: paging cannot reach them.
+ * A range that starts beyond the highest physical address is not probed: paging cannot
+ * reach it.
  */
 void machine_probe_memory(struct machine_info *info)
 {
@@ -136,7 +141,7 @@ void machine_probe_memory(struct machine_info *info)
 	for (unsigned int i = 0; i < info->nr_memory; i++) {
 		struct mem_range r = info->memory[i];
 
-		if (r.start < PHYS_LIMIT && r.size <= PHYS_LIMIT - r.start)
+		if (r.start < PHYS_LIMIT)
 			r = probe_range(info, r);
 		if (r.size != 0)
 			info->memory[kept++] = r;

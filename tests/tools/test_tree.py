@@ -141,6 +141,8 @@ class TreeTest(unittest.TestCase):
                     **memory(('80000000', '0 0x80000000 0 0x6000000 0 0x84000000 0 0x4000000'), ('80000001', half[1])))
         self.expect(HARNESS, "the kernel lies outside the device tree's memory",
                     **memory(('40000000', '0 0x40000000 0 0x1000000')))
+        self.expect(0, r'memory 0x0-0x7fffffff does not', r'memory 0x88000000-0xfffffffffffffffe does not', AGREES,
+                    **memory(('0', '0 0 0xffffffff 0xffffffff')))
 
     def test_memory_that_does_not_answer(self):
         """A node that lies about memory costs nothing but itself; the devices that it lies over are driven as ever."""
@@ -165,7 +167,9 @@ class TreeTest(unittest.TestCase):
                 ('from below', '0 0x7f000000 0 0x9000000', '0x7f000000-0x7fffffff'),
                 ('from 0', '0 0 0 0x88000000', '0x0-0x7fffffff'),
                 ('to above', '0 0x80000000 0 0x20000000', '0x88000000-0x9fffffff'),
-                ('to far above', '0 0x80000000 0x10 0', '0x88000000-0x107fffffff')):
+                ('to far above', '0 0x80000000 0x10 0', '0x88000000-0x107fffffff'),
+                ('to beyond all physical addresses', '0 0x80000000 0x1000000 0', '0x88000000-0x10000007fffffff'),
+                ('to the last byte', '0 0x80000000 0xffffffff 0x80000000', '0x88000000-0xffffffffffffffff')):
             with self.subTest(name):
                 self.expect(0, rf'machine: memory {gone} does not answer: it is not used', AGREES,
                             r'(?m)^80000000-87ffffff : System RAM$', **memory(('80000000', reg)))
