@@ -501,11 +501,7 @@ bool fdt_next_sibling(struct fdt_node *node)
 
 bool fdt_is_available(const struct fdt_node *node)
 {
-	struct fdt_prop prop;
-	const char *status;
+	const char *status = fdt_str(node, "status");
 
-	if (fdt_prop(node, "status", &prop))
-		return true;
-	status = fdt_str(node, "status");
-	return status && (strcmp(status, "okay") == 0 || strcmp(status, "ok") == 0);
+	return !status || strcmp(status, "okay") == 0 || strcmp(status, "ok") == 0;
 }

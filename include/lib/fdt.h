@@ -146,7 +146,10 @@ void fdt_path(const struct fdt_node *node, char *buf, size_t size);
 /* A cell of the node with a phandle. 0; -ENOENT; -EINVAL. */
 int fdt_phandle_u32(const struct fdt *fdt, u32 phandle, const char *name, u32 *val);
 
-/* True if status is absent, "okay" or "ok". */
+/*
+ * True if status is absent, "okay" or "ok", or is not a string: only a status that can be
+ * read makes ebb overlook a node, which may be a reservation.
+ */
 bool fdt_is_available(const struct fdt_node *node);
 
 /*

@@ -286,6 +286,31 @@ static void reservations_without_sizes(struct ktest *test)
 	KTEST_EXPECT_EQ(test, seen.nr_bad, 1);
 }
 
+/* A status that cannot be read must not free the firmware's memory. */
+static void status_that_is_no_string(struct ktest *test)
+{
+	static const u64 bases[] = {0x84000000};
+	struct seen seen = {.test = test};
+
+	fdtb_start(&b);
+	fdtb_begin(&b, "");
+	fdtb_begin(&b, "reserved-memory");
+	bus_cells(1, 1);
+	fdtb_begin(&b, "open@84000000");
+	fdtb_prop(&b, "status", "disabled", 8);
+	fdtb_cells(&b, "reg", 0x84000000, 0x1000);
+	fdtb_end(&b);
+	fdtb_begin(&b, "closed@85000000");
+	fdtb_str(&b, "status", "disabled");
+	fdtb_cells(&b, "reg", 0x85000000, 0x1000);
+	fdtb_end(&b);
+	fdtb_end(&b);
+	end_tree(test);
+	KTEST_EXPECT_EQ(test, fdt_for_each_reserved(&fdt, see_range, &seen), 0);
+	expect_ranges(test, &seen, bases, 1);
+	KTEST_EXPECT_EQ(test, seen.nr_bad, 0);
+}
+
 /* A hart without a number, or a window that wraps, does not hide the others. */
 static void others_behind_malformed_ones(struct ktest *test)
 {
@@ -324,6 +349,7 @@ static const struct ktest_case fdt_malformed_cases[] = {
 	KTEST_CASE(malformed_reservation_hides_nothing),
 	KTEST_CASE(firmware_keeps_to_the_roots_cells),
 	KTEST_CASE(reservations_without_sizes),
+	KTEST_CASE(status_that_is_no_string),
 	KTEST_CASE(others_behind_malformed_ones),
 	{},
 };
