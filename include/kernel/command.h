@@ -7,7 +7,7 @@
  * own, the linker collects them, and the shell (kernel/console/) calls them:
  *
  *	static int cmd_lsmem(int argc, char **argv, struct sink *out) { ... }
- *	COMMAND(lsmem, "lsmem", "list memory blocks", cmd_lsmem);
+ *	COMMAND(lsmem, "lsmem", "list memory blocks", "lsmem", cmd_lsmem);
  */
 #include "kernel/sink.h"
 #include "lib/compiler.h"
@@ -17,6 +17,7 @@
  * @name: the word
  * @usage: the word with its arguments
  * @help: one line, what it does
+ * @example: a line that a user can type as it is
  * @fn: @argc is at least 1, argv[0] the word; returns 0 or a negative errno,
  *	after one line in @out that says what is wrong and what is right; COMMAND_USAGE
  *	makes the shell print the usage as that line
@@ -25,15 +26,17 @@ struct command {
 	const char *name;
 	const char *usage;
 	const char *help;
+	const char *example;
 	int (*fn)(int argc, char **argv, struct sink *out);
 };
 
 /* "The arguments are wrong": no errno, so it cannot be mistaken for a failure's. */
 #define COMMAND_USAGE (-4096)
 
-#define COMMAND(_name, _usage, _help, _fn)                                               \
+#define COMMAND(_name, _usage, _help, _example, _fn)                                     \
 	static const struct command _command_##_name __table("commands") = {             \
-		.name = #_name, .usage = (_usage), .help = (_help), .fn = (_fn),         \
+		.name = #_name, .usage = (_usage), .help = (_help),                      \
+		.example = (_example), .fn = (_fn),                                      \
 	}
 
 extern const struct command __start_commands[], __stop_commands[];

@@ -242,4 +242,4 @@ static int cmd_chmem(int argc, char **argv, struct sink *out)
 }
 COMMAND(chmem, "chmem -e|-d [-z Movable|Normal] [-w SECONDS] SIZE | FIRST-LAST | -b BLOCK[-BLOCK]",
 	"bring memory blocks online (-e) or offline (-d), and wait (-w) for pages in the way",
-	cmd_chmem);
+	"chmem -d -b 18; chmem -e -z Movable -b 18", cmd_chmem);

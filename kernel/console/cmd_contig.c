@@ -49,4 +49,5 @@ static int cmd_contig(int argc, char **argv, struct sink *out)
 	return 0;
 }
 COMMAND(contig, "contig NR [at PFN] [wait SECONDS]",
-	"empty NR contiguous frames and give them back: what is in the way?", cmd_contig);
+	"empty NR contiguous frames and give them back: what is in the way?",
+	"contig 512", cmd_contig);

@@ -122,4 +122,5 @@ static int cmd_crash(int argc, char **argv, struct sink *out)
 	return COMMAND_USAGE;
 }
 COMMAND(crash, "crash null|text|stack|insn|panic|bug|lock|report|hang | stray PHYS | bus PHYS",
-	"end the kernel in this way, to see the report", cmd_crash);
+	"end the kernel in this way, to see the report",
+	"crash stack", cmd_crash);

@@ -77,7 +77,8 @@ static int cmd_hold(int argc, char **argv, struct sink *out)
 	return 0;
 }
 COMMAND(hold, "hold [evac:phase [PHASE] | evac:verdict [PFN] | evac:move [PFN]]",
-	"make evacuations wait at a hold point, or show what is held", cmd_hold);
+	"make evacuations wait at a hold point, or show what is held",
+	"hold evac:phase migrate", cmd_hold);
 
 static int cmd_step(int, char **, struct sink *out)
 {
@@ -87,11 +88,12 @@ static int cmd_step(int, char **, struct sink *out)
 	return show_held(out, ktime_ns() + STEP_NS);
 }
 COMMAND(step, "step", "let the held evacuation go on to the next such event, and show where",
-	cmd_step);
+	"step", cmd_step);
 
 static int cmd_go(int, char **, struct sink *)
 {
 	hold_go();
 	return 0;
 }
-COMMAND(go, "go", "unset the hold point and let the held evacuation go on", cmd_go);
+COMMAND(go, "go", "unset the hold point and let the held evacuation go on",
+	"go", cmd_go);

@@ -153,4 +153,5 @@ static int cmd_map(int argc, char **argv, struct sink *out)
 	print_legend(colour, out);
 	return 0;
 }
-COMMAND(map, "map [-c | -n] [BLOCK]", "draw memory: a row per block, a letter per 2 MiB", cmd_map);
+COMMAND(map, "map [-c | -n] [BLOCK]", "draw memory: a row per block, a letter per 2 MiB",
+	"map 16", cmd_map);

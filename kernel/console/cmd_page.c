@@ -102,7 +102,8 @@ static int cmd_dump_page(int argc, char **argv, struct sink *out)
 	sink_printf(out, "    descriptor at 0x%lx\n", (unsigned long)page);
 	return 0;
 }
-COMMAND(dump_page, "dump_page PFN", "show all that is known about a frame", cmd_dump_page);
+COMMAND(dump_page, "dump_page PFN", "show all that is known about a frame",
+	"dump_page 0x80a40", cmd_dump_page);
 
 static int parse_alloc(int argc, char **argv, struct person_alloc *r, struct sink *out)
 {
@@ -163,7 +164,8 @@ static int cmd_alloc(int argc, char **argv, struct sink *out)
 	return err;
 }
 COMMAND(alloc, "alloc ORDER [unmovable | movable | reclaimable] [at PFN]",
-	"allocate 2^ORDER frames and print the first", cmd_alloc);
+	"allocate 2^ORDER frames and print the first",
+	"alloc 0 movable at 0x90a40", cmd_alloc);
 
 /* Say why a request about a person's page was refused. Return: its errno. */
 static int say_refusal(const char *command, unsigned long pfn, const struct page_state *st,
@@ -215,7 +217,8 @@ static int cmd_free(int argc, char **argv, struct sink *out)
 		return bad_order("free", argv[2], out);
 	return say_refusal("free", pfn, &st, person_page_free(pfn, order, &st), out);
 }
-COMMAND(free, "free PFN [ORDER]", "free what \"alloc\" gave out", cmd_free);
+COMMAND(free, "free PFN [ORDER]", "free what \"alloc\" gave out",
+	"free 0x90a40", cmd_free);
 
 static int set_pinned(int argc, char **argv, struct sink *out, bool pinned)
 {
@@ -233,13 +236,15 @@ static int cmd_pin(int argc, char **argv, struct sink *out)
 {
 	return set_pinned(argc, argv, out, true);
 }
-COMMAND(pin, "pin PFN", "keep a page of \"alloc\" where it is: nothing may move it", cmd_pin);
+COMMAND(pin, "pin PFN", "keep a page of \"alloc\" where it is: nothing may move it",
+	"pin 0x90a40", cmd_pin);
 
 static int cmd_unpin(int argc, char **argv, struct sink *out)
 {
 	return set_pinned(argc, argv, out, false);
 }
-COMMAND(unpin, "unpin PFN", "let a pinned page move again", cmd_unpin);
+COMMAND(unpin, "unpin PFN", "let a pinned page move again",
+	"unpin 0x90a40", cmd_unpin);
 
 /* Show the longest stretches without interrupts so far, if this build measures them. */
 static void show_irqs_off(struct sink *out)
@@ -282,4 +287,5 @@ static int cmd_mm(int argc, char **argv, struct sink *out)
 	return 0;
 }
 COMMAND(mm, "mm check | mm census",
-	"recompute all counters from the frames and compare, or count frames by type", cmd_mm);
+	"recompute all counters from the frames and compare, or count frames by type",
+	"mm check", cmd_mm);

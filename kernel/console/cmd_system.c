@@ -24,7 +24,7 @@ static int help_one(const char *name, struct sink *out)
 		sink_printf(out, "help: no command \"%s\"; \"help\" lists them\n", name);
 		return -ENOENT;
 	}
-	sink_printf(out, "%s\n    %s\n", c->usage, c->help);
+	sink_printf(out, "%s\n    %s\n    example: %s\n", c->usage, c->help, c->example);
 	return 0;
 }
 
@@ -53,7 +53,8 @@ static int cmd_help(int argc, char **argv, struct sink *out)
 		       "parameters; a ; b runs both.\n");
 	return 0;
 }
-COMMAND(help, "help [COMMAND | params]", "list the commands, or explain one", cmd_help);
+COMMAND(help, "help [COMMAND | params]", "list the commands, or explain one",
+	"help chmem", cmd_help);
 
 static int cmd_cat(int argc, char **argv, struct sink *out)
 {
@@ -66,7 +67,8 @@ static int cmd_cat(int argc, char **argv, struct sink *out)
 		status = pseudofs_show(argv[i], out);
 	return status;
 }
-COMMAND(cat, "cat FILE...", "show files of /proc and /sys, in Linux's formats", cmd_cat);
+COMMAND(cat, "cat FILE...", "show files of /proc and /sys, in Linux's formats",
+	"cat /proc/buddyinfo", cmd_cat);
 
 static int cmd_ls(int argc, char **argv, struct sink *out)
 {
@@ -74,7 +76,8 @@ static int cmd_ls(int argc, char **argv, struct sink *out)
 		return COMMAND_USAGE;
 	return pseudofs_list(argc == 2 ? argv[1] : "/", out);
 }
-COMMAND(ls, "ls [DIR]", "list the files of a directory", cmd_ls);
+COMMAND(ls, "ls [DIR]", "list the files of a directory",
+	"ls /proc", cmd_ls);
 
 /*
  * Cut "> FILE", with or without blanks around it, off the words; ">>" does the same,
@@ -125,7 +128,8 @@ static int cmd_echo(int argc, char **argv, struct sink *out)
 		sink_puts(out, "\n");
 	return 0;
 }
-COMMAND(echo, "echo WORD... | echo WORD > FILE", "print words, or write one into a file", cmd_echo);
+COMMAND(echo, "echo WORD... | echo WORD > FILE", "print words, or write one into a file",
+	"echo offline > /sys/devices/system/memory/memory18/state", cmd_echo);
 
 static int cmd_dmesg(int argc, char **, struct sink *out)
 {
@@ -134,7 +138,8 @@ static int cmd_dmesg(int argc, char **, struct sink *out)
 	printk_dump(out);
 	return 0;
 }
-COMMAND(dmesg, "dmesg", "show the kernel's messages so far", cmd_dmesg);
+COMMAND(dmesg, "dmesg", "show the kernel's messages so far",
+	"dmesg", cmd_dmesg);
 
 /* A slow command, for tests of what happens meanwhile. */
 static int cmd_sleep(int argc, char **argv, struct sink *)
@@ -151,7 +156,8 @@ static int cmd_sleep(int argc, char **argv, struct sink *)
 	}
 	return 0;
 }
-COMMAND(sleep, "sleep MS", "for tests: wait for MS milliseconds, or until Ctrl-C", cmd_sleep);
+COMMAND(sleep, "sleep MS", "for tests: wait for MS milliseconds, or until Ctrl-C",
+	"sleep 100", cmd_sleep);
 
 static int cmd_poweroff(int argc, char **, struct sink *out)
 {
@@ -160,7 +166,8 @@ static int cmd_poweroff(int argc, char **, struct sink *out)
 	sink_puts(out, "ebb: power off\n");
 	arch_exit(test_image_exit_status());
 }
-COMMAND(poweroff, "poweroff", "end the machine with status 0", cmd_poweroff);
+COMMAND(poweroff, "poweroff", "end the machine with status 0",
+	"poweroff", cmd_poweroff);
 
 static int cmd_reboot(int argc, char **, struct sink *out)
 {
@@ -169,4 +176,5 @@ static int cmd_reboot(int argc, char **, struct sink *out)
 	sink_puts(out, "ebb: reboot\n");
 	arch_reboot();
 }
-COMMAND(reboot, "reboot", "reset the machine", cmd_reboot);
+COMMAND(reboot, "reboot", "reset the machine",
+	"reboot", cmd_reboot);

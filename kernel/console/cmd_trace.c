@@ -70,4 +70,5 @@ static int cmd_trace(int argc, char **argv, struct sink *out)
 	return 0;
 }
 COMMAND(trace, "trace on|off [GLOB] | dump [N] | list | clear | sites | mute|unmute SITE",
-	"record changes of state, and print the records", cmd_trace);
+	"record changes of state, and print the records",
+	"trace on mm:*; trace dump 10", cmd_trace);

@@ -124,4 +124,4 @@ COMMAND(veto, "veto [EVENT COUNT [ERRNO [PRIORITY]]]",
 	"answer memory events with an error (a test aid), or show who saw starts and "
 	"ends; EVENT: "
 	"online offline cancel-online cancel-offline went-online went-offline",
-	cmd_veto);
+	"veto offline 1; chmem -d -b 18", cmd_veto);

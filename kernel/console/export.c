@@ -174,4 +174,5 @@ static int cmd_dumpsys(int argc, char **argv, struct sink *out)
 	return err;
 }
 COMMAND(dumpsys, "dumpsys [dumpsys | snapshot | records | header]",
-	"/proc, /sys and kpageflags as a tar archive, or the trace, in base64", cmd_dumpsys);
+	"/proc, /sys and kpageflags as a tar archive, or the trace, in base64",
+	"dumpsys header", cmd_dumpsys);

@@ -85,4 +85,5 @@ static int cmd_bench(int argc, char **argv, struct sink *out)
 	return err;
 }
 COMMAND(bench, "bench meta|alloc|contig|hotplug|growth|device|irqs...",
-	"measure rows of the budget table (make bench)", cmd_bench);
+	"measure rows of the budget table (make bench)",
+	"bench alloc", cmd_bench);

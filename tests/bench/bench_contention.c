@@ -69,4 +69,5 @@ static int cmd_pairs(int argc, char **argv, struct sink *out)
 	return err;
 }
 COMMAND(pairs, "pairs HARTS ORDER COUNT",
-	"for the bench: allocate and free COUNT chunks on each of NR harts", cmd_pairs);
+	"for the bench: allocate and free COUNT chunks on each of NR harts",
+	"pairs 2 0 1000", cmd_pairs);

@@ -67,4 +67,4 @@ static int cmd_contend(int argc, char **argv, struct sink *out)
 	return err;
 }
 COMMAND(contend, "contend [keep]", "for tests: all harts want one spinlock, until Ctrl-C",
-	cmd_contend);
+	"contend", cmd_contend);

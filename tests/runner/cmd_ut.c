@@ -27,4 +27,5 @@ static int cmd_ut(int argc, char **argv, struct sink *out)
 	return (int)ktest_run(&options, out);
 }
 COMMAND(ut, "ut all | list | GLOB [ktest.seed=N ktest.repeat=N ktest.shuffle kunit.filter=...]",
-	"run in-kernel tests: SUITE or SUITE.CASE globs, KTAP out", cmd_ut);
+	"run in-kernel tests: SUITE or SUITE.CASE globs, KTAP out",
+	"ut buddy.* ktest.seed=7", cmd_ut);

@@ -178,4 +178,4 @@ static int cmd_vmem(int argc, char **argv, struct sink *out)
 }
 COMMAND(vmem, "vmem [reset [-f] [NAME]]",
 	"virtio-mem devices: requested, plugged, last failure; reset: begin again with a device",
-	cmd_vmem);
+	"vmem reset vm0", cmd_vmem);
