@@ -12,87 +12,101 @@
 #include "mm/section.h"
 #include "mm/vmstat.h"
 
-/* What a pageblock looks like; the map shows the first that fits. */
-enum cell {
-	CELL_HOLE,     /* no memory */
-	CELL_UNPLUGGED, /* PageOffline and unmapped */
-	CELL_OFFLINE,  /* PageOffline, or in an offline block */
-	CELL_ISOLATED, /* being emptied */
-	CELL_FREE,     /* wholly free */
-	CELL_KERNEL,   /* starts with firmware, image, memmap or boot data */
-	CELL_UNMOVABLE,
-	CELL_MOVABLE,
-	CELL_RECLAIMABLE,
-	NR_CELLS
-};
+/*
+ * What was seen in a pageblock: a bit for each page type, and these. A block that is not
+ * online has only SEEN_UNPLUGGED, SEEN_OFFLINE or the type Hole.
+ */
+#define SEEN(type)	 BIT(PGTY_##type)
+#define SEEN_MIGRATE(mt) BIT(24 + (mt))
+#define SEEN_UNPLUGGED	 BIT(28)
+#define SEEN_OFFLINE	 BIT(29)
+#define SEEN_ISOLATED	 BIT(30)
+#define SEEN_PINNED	 BIT(31)
+static_assert(NR_PAGE_TYPES <= 24 && NR_MIGRATE_STORED <= 4, "the bits do not overlap");
 
-static const struct {
+#define FIXED_AT_BOOT (SEEN(FIRMWARE) | SEEN(IMAGE) | SEEN(BOOT) | SEEN(MEMMAP))
+#define STAYS	      (SEEN(KERNEL) | SEEN(SLAB) | SEEN(PGTABLE))
+#define MOVES	      (SEEN(DRIVER) | SEEN(ANON) | SEEN(PAGECACHE) | SEEN(HUGE))
+#define UNUSED	      (SEEN(BUDDY) | SEEN(CACHED))
+#define NO_RAM	      (SEEN(HOLE) | SEEN(DEVICE))
+static_assert((FIXED_AT_BOOT | STAYS | MOVES | UNUSED | NO_RAM | SEEN(OFFLINE) | SEEN(NONE)) ==
+		      BIT(NR_PAGE_TYPES) - 1,
+	      "each page type has a letter");
+
+/*
+ * How a pageblock looks: the first row that fits decides. A row fits if some bit of @any
+ * was seen, and some bit of @with, if it has one.
+ */
+static const struct look {
 	char letter;
-	const char *colour; /* ANSI */
+	char colour[6]; /* ANSI */
+	u32 any, with;
 	const char *meaning;
-} looks[NR_CELLS] = {
-	[CELL_HOLE] = { ' ', "", "hole" },
-	[CELL_UNPLUGGED] = { '_', "\033[90m", "unplugged" },
-	[CELL_OFFLINE] = { 'o', "\033[33m", "offline" },
-	[CELL_ISOLATED] = { 'I', "\033[95m", "isolated" },
-	[CELL_FREE] = { '.', "\033[32m", "free" },
-	[CELL_KERNEL] = { 'K', "\033[31m", "kernel, fixed" },
-	[CELL_UNMOVABLE] = { 'U', "\033[91m", "unmovable" },
-	[CELL_MOVABLE] = { 'M', "\033[36m", "movable" },
-	[CELL_RECLAIMABLE] = { 'R', "\033[94m", "reclaimable" },
+} looks[] = {
+	{ '_', "\033[90m", SEEN_UNPLUGGED, 0, "unplugged" },
+	{ 'I', "\033[95m", SEEN_ISOLATED, 0, "isolated" },
+	{ 'K', "\033[31m", FIXED_AT_BOOT, 0, "kernel" },
+	{ 'P', "\033[91m", SEEN_PINNED, 0, "pinned" },
+	{ 'u', "\033[91m", STAYS, SEEN_MIGRATE(MIGRATE_MOVABLE), "unmovable among movable" },
+	{ 'R', "\033[94m", STAYS, SEEN_MIGRATE(MIGRATE_RECLAIMABLE), "reclaimable" },
+	{ 'U', "\033[91m", STAYS, 0, "unmovable" },
+	{ 'M', "\033[36m", MOVES, SEEN_MIGRATE(MIGRATE_MOVABLE), "movable" },
+	{ 'm', "\033[36m", MOVES, 0, "movable among unmovable" },
+	{ 'o', "\033[33m", SEEN_OFFLINE | SEEN(OFFLINE), 0, "offline" },
+	{ '.', "\033[32m", UNUSED, 0, "free" },
+	{ ' ', "", NO_RAM, 0, "hole" },
 };
 
-static bool boot_type(enum page_type type)
+/* What is in a pageblock of an online block: a look at each chunk. */
+static u32 seen_online(unsigned long pfn)
 {
-	return type == PGTY_FIRMWARE || type == PGTY_IMAGE || type == PGTY_BOOT ||
-	       type == PGTY_MEMMAP;
-}
-
-static enum cell cell_online(unsigned long pfn)
-{
+	const unsigned long end = pfn + PAGEBLOCK_NR_PAGES;
 	struct page_state st;
+	u32 seen = 0;
 
-	if (!page_state_get(&kernel_mm, pfn, &st))
-		return CELL_OFFLINE;
-	if (st.isolated)
-		return CELL_ISOLATED;
-	if (st.uniform && st.type == PGTY_BUDDY)
-		return CELL_FREE;
-	if (st.uniform && st.type == PGTY_OFFLINE)
-		return CELL_OFFLINE;
-	if (st.uniform && (st.type == PGTY_HOLE || st.type == PGTY_DEVICE))
-		return CELL_HOLE;
-	if (boot_type(st.type))
-		return CELL_KERNEL;
-	if (st.migratetype == MIGRATE_MOVABLE)
-		return CELL_MOVABLE;
-	return st.migratetype == MIGRATE_RECLAIMABLE ? CELL_RECLAIMABLE : CELL_UNMOVABLE;
+	while (pfn < end && page_state_get(&kernel_mm, pfn, &st)) {
+		seen |= BIT(st.type) | SEEN_MIGRATE(st.migratetype);
+		seen |= (st.isolated ? SEEN_ISOLATED : 0) |
+			(st.flags & PG_PINNED ? SEEN_PINNED : 0);
+		pfn = st.uniform ? end : max(pfn + 1, st.head + (1UL << st.order));
+	}
+	return seen ? seen : SEEN_OFFLINE;
 }
 
-static enum cell cell_of(const struct mem_section *ms, unsigned int b)
+static u32 seen_in(const struct mem_section *ms, unsigned int b)
 {
 	if (READ_ONCE(ms->hole) & BIT(b))
-		return CELL_HOLE;
+		return SEEN(HOLE);
 	if (READ_ONCE(ms->unmapped) & BIT(b))
-		return CELL_UNPLUGGED;
+		return SEEN_UNPLUGGED;
 	if (!(READ_ONCE(ms->flags) & SECTION_ONLINE))
-		return CELL_OFFLINE;
-	return cell_online(ms->start_pfn + b * PAGEBLOCK_NR_PAGES);
+		return SEEN_OFFLINE;
+	return seen_online(ms->start_pfn + b * PAGEBLOCK_NR_PAGES);
 }
 
-static void print_cell(enum cell cell, bool colour, struct sink *out)
+static const struct look *look_of(u32 seen)
 {
-	if (colour && looks[cell].colour[0])
-		sink_printf(out, "%s%c\033[0m", looks[cell].colour, looks[cell].letter);
+	const struct look *look = looks;
+
+	while (look < looks + ARRAY_SIZE(looks) - 1 &&
+	       (!(seen & look->any) || (look->with && !(seen & look->with))))
+		look++;
+	return look;
+}
+
+static void print_letter(const struct look *look, bool colour, struct sink *out)
+{
+	if (colour && look->colour[0])
+		sink_printf(out, "%s%c\033[0m", look->colour, look->letter);
 	else
-		sink_printf(out, "%c", looks[cell].letter);
+		sink_printf(out, "%c", look->letter);
 }
 
 /* Print one row: read the block in a walk bracket, and print after it. */
 static void print_block(unsigned long block, bool colour, struct sink *out)
 {
 	enum memory_block_state state = MEM_BLOCK_ABSENT;
-	enum cell cells[PAGEBLOCKS_PER_SECTION];
+	u32 seen[PAGEBLOCKS_PER_SECTION];
 	const struct zone *zone = NULL;
 	const struct mem_section *ms;
 	unsigned int b;
@@ -100,7 +114,7 @@ static void print_block(unsigned long block, bool colour, struct sink *out)
 	pfn_walk_begin();
 	ms = walk_section(&kernel_mm, block * PAGES_PER_SECTION);
 	for (b = 0; ms && b < PAGEBLOCKS_PER_SECTION; b++)
-		cells[b] = cell_of(ms, b);
+		seen[b] = seen_in(ms, b);
 	if (ms) {
 		zone = section_zone(ms);
 		state = READ_ONCE(ms->state);
@@ -111,47 +125,72 @@ static void print_block(unsigned long block, bool colour, struct sink *out)
 	sink_printf(out, "memory%-5lu %-13s %-7s |", block, memory_block_state_name(state),
 		    zone ? zone_name(zone->type) : "-");
 	for (b = 0; b < PAGEBLOCKS_PER_SECTION; b++)
-		print_cell(cells[b], colour, out);
+		print_letter(look_of(seen[b]), colour, out);
 	sink_puts(out, "|\n");
 }
 
 static void print_legend(bool colour, struct sink *out)
 {
-	unsigned int i;
-
 	sink_puts(out, "one letter = 2 MiB:");
-	for (i = CELL_UNPLUGGED; i < NR_CELLS; i++) {
-		sink_puts(out, i == CELL_UNPLUGGED ? " " : ", ");
-		print_cell((enum cell)i, colour, out);
+	for (unsigned int i = 0; i < ARRAY_SIZE(looks) - 1; i++) {
+		sink_puts(out, i ? ", " : " ");
+		print_letter(&looks[i], colour, out);
 		sink_printf(out, " %s", looks[i].meaning);
 	}
 	sink_puts(out, ", blank hole\n");
 }
 
+/* The blocks to draw, inclusive: all, BLOCK, FIRST LAST or FIRST-LAST. */
+struct choice {
+	unsigned long first, last;
+	unsigned int nr; /* numbers that were given */
+};
+
+static bool take_number(struct choice *c, const char *text)
+{
+	if (c->nr > 1 || kstrtou64(text, 0, &c->last))
+		return false;
+	if (!c->nr++)
+		c->first = c->last;
+	return true;
+}
+
+static bool take_numbers(struct choice *c, char *text)
+{
+	char *dash = strchr(text, '-');
+
+	if (dash)
+		*dash++ = '\0';
+	return take_number(c, text) && (!dash || take_number(c, dash));
+}
+
 static int cmd_map(int argc, char **argv, struct sink *out)
 {
-	bool colour = out == console_sink();
-	unsigned long block, only = PFN_NONE;
-	int i;
+	bool colour = out == console_sink(), any = false;
+	struct choice c = { .last = PFN_NONE - 1 };
+	unsigned long block;
 
-	for (i = 1; i < argc; i++) {
+	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "-n") == 0)
 			colour = false;
 		else if (strcmp(argv[i], "-c") == 0)
 			colour = true;
-		else if (kstrtou64(argv[i], 0, &only))
+		else if (!take_numbers(&c, argv[i]))
 			return COMMAND_USAGE;
 	}
-	if (only != PFN_NONE && memory_block_state(&kernel_mm, only) == MEM_BLOCK_ABSENT) {
-		sink_printf(out, "map: no memory%lu; see lsmem\n", only);
+	for (block = next_memory_block(&kernel_mm, c.first);
+	     block != PFN_NONE && block <= c.last;
+	     block = next_memory_block(&kernel_mm, block + 1)) {
+		print_block(block, colour, out);
+		any = true;
+	}
+	if (!any) {
+		sink_printf(out, "map: no memory block in %lu-%lu; see lsmem\n",
+			    c.first, c.last);
 		return -ENOENT;
 	}
-	for (block = next_memory_block(&kernel_mm, 0); block != PFN_NONE;
-	     block = next_memory_block(&kernel_mm, block + 1))
-		if (only == PFN_NONE || block == only)
-			print_block(block, colour, out);
 	print_legend(colour, out);
 	return 0;
 }
-COMMAND(map, "map [-c | -n] [BLOCK]", "draw memory: a row per block, a letter per 2 MiB",
-	"map 16", cmd_map);
+COMMAND(map, "map [-c | -n] [BLOCK | FIRST-LAST]",
+	"draw memory: a row per block, a letter per 2 MiB", "map 16-18", cmd_map);

@@ -81,30 +81,82 @@ static void set_kind(unsigned long pfn, enum migratetype type)
 	spin_unlock(&zone->lock);
 }
 
-/* A pageblock in use by the kernel shows its migratetype. */
-static void kinds_of_pageblocks(struct ktest *test)
+/* The same content looks different where it does not suit the pageblock's migrate type. */
+static void content_and_type(struct ktest *test)
 {
 	static const struct {
+		const char *alloc;
 		enum migratetype type;
 		char letter;
 	} rows[] = {
-		{ MIGRATE_UNMOVABLE, 'U' },
-		{ MIGRATE_RECLAIMABLE, 'R' },
-		{ MIGRATE_MOVABLE, 'M' },
+		{ "unmovable", MIGRATE_UNMOVABLE, 'U' },
+		{ "unmovable", MIGRATE_RECLAIMABLE, 'R' },
+		{ "unmovable", MIGRATE_MOVABLE, 'u' },
+		{ "movable", MIGRATE_MOVABLE, 'M' },
+		{ "movable", MIGRATE_UNMOVABLE, 'm' },
+		{ "movable", MIGRATE_RECLAIMABLE, 'm' },
 	};
 	const unsigned long block = kernel_whole_blocks(test, 1);
 	const unsigned long pfn = block * PAGES_PER_SECTION + PB;
 
-	KTEST_ASSERT_EQ(
-		test, command("chmem -e -z Normal -b %lu; alloc 9 at 0x%lx", block, pfn),
-		0);
-	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
-		set_kind(pfn, rows[i].type);
+	KTEST_ASSERT_EQ(test, command("chmem -e -z Normal -b %lu", block), 0);
+	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
+		const unsigned int row = i / 2, order = i % 2 ? 9 : 0;
+
+		/* The last frame alone, then all of them. */
+		const unsigned long at = pfn + (order ? 0 : PB - 1);
+		const char *kind = rows[row].alloc;
+
+		KTEST_ASSERT_EQ(test, command("alloc %u %s at 0x%lx", order, kind, at), 0);
+		set_kind(pfn, rows[row].type);
 		KTEST_ASSERT_EQ(test, command("map %lu", block), 0);
 		KTEST_EXPECT_NOT_NULL(test, strstr(answer, " online        Normal  |"));
-		KTEST_EXPECT_EQ(test, letters(test)[1], rows[i].letter);
+		KTEST_EXPECT_EQ(test, letters(test)[1], rows[row].letter);
+		KTEST_ASSERT_EQ(test, command("pin 0x%lx; map %lu", at, block), 0);
+		KTEST_EXPECT_EQ(test, letters(test)[1], 'P');
+		KTEST_ASSERT_EQ(test, command("unpin 0x%lx; free 0x%lx", at, at), 0);
+		KTEST_ASSERT_EQ(test, command("map %lu", block), 0);
+		KTEST_EXPECT_EQ(test, letters(test)[1], '.');
 	}
+}
+
+/* The block that is in the way of "chmem -d" shows it, and a movable page beside hides nothing. */
+static void what_is_in_the_way(struct ktest *test)
+{
+	const unsigned long block = kernel_whole_blocks(test, 1);
+	const unsigned long pfn = block * PAGES_PER_SECTION + 7 * PB;
+
+	KTEST_ASSERT_EQ(test, command("chmem -e -z Normal -b %lu", block), 0);
+	KTEST_ASSERT_EQ(test, command("alloc 0 movable at 0x%lx", pfn), 0);
+	KTEST_ASSERT_EQ(test, command("alloc 0 at 0x%lx", pfn + 9), 0);
+	set_kind(pfn, MIGRATE_MOVABLE);
+	KTEST_ASSERT_EQ(test, command("map %lu", block), 0);
+	KTEST_EXPECT_EQ(test, letters(test)[7], 'u');
+	KTEST_ASSERT_EQ(test, command("free 0x%lx; map %lu", pfn + 9, block), 0);
+	KTEST_EXPECT_EQ(test, letters(test)[7], 'M');
 	KTEST_EXPECT_EQ(test, command("free 0x%lx", pfn), 0);
+}
+
+static unsigned int rows_of_answer(void)
+{
+	unsigned int rows = 0;
+
+	for (const char *at = answer; (at = strstr(at, "memory")) != NULL; at++)
+		rows++;
+	return rows;
+}
+
+/* A range is drawn from its first to its last number, in both forms. */
+static void ranges(struct ktest *test)
+{
+	const unsigned long first = kernel_whole_blocks(test, 3);
+
+	for (unsigned int nr = 1; nr <= 3; nr++) {
+		KTEST_ASSERT_EQ(test, command("map %lu-%lu", first, first + nr - 1), 0);
+		KTEST_EXPECT_EQ(test, rows_of_answer(), nr);
+		KTEST_ASSERT_EQ(test, command("map %lu -n %lu", first, first + nr - 1), 0);
+		KTEST_EXPECT_EQ(test, rows_of_answer(), nr);
+	}
 }
 
 /* -c colours the map; -n, and any sink other than the terminal's, leaves it plain. */
@@ -137,22 +189,32 @@ static void all_blocks(struct ktest *test)
 		at++;
 	}
 	KTEST_EXPECT_STREQ(test, at,
-			   "one letter = 2 MiB: _ unplugged, o offline, I isolated, "
-			   ". free, K kernel, fixed, U unmovable, M movable, "
-			   "R reclaimable, blank hole\n");
+			   "one letter = 2 MiB: _ unplugged, I isolated, K kernel, P pinned, "
+			   "u unmovable among movable, R reclaimable, U unmovable, M movable, "
+			   "m movable among unmovable, o offline, . free, blank hole\n");
 }
+
+#define USAGE "usage: map [-c | -n] [BLOCK | FIRST-LAST]\n"
 
 static void wrong_words(struct ktest *test)
 {
-	EXPECT_ANSWER(test, -ENOENT, "map: no memory4095; see lsmem\n", "map 4095");
-	EXPECT_ANSWER(test, -EINVAL, "usage: map [-c | -n] [BLOCK]\n", "map all");
-	EXPECT_ANSWER(test, -EINVAL, "usage: map [-c | -n] [BLOCK]\n", "map -x");
+	EXPECT_ANSWER(test, -ENOENT, "map: no memory block in 4095-4095; see lsmem\n",
+		      "map 4095");
+	EXPECT_ANSWER(test, -ENOENT, "map: no memory block in 9-7; see lsmem\n",
+		      "map 9-7");
+	EXPECT_ANSWER(test, -EINVAL, USAGE, "map all");
+	EXPECT_ANSWER(test, -EINVAL, USAGE, "map -x");
+	EXPECT_ANSWER(test, -EINVAL, USAGE, "map 1-");
+	EXPECT_ANSWER(test, -EINVAL, USAGE, "map 1 2 3");
+	EXPECT_ANSWER(test, -EINVAL, USAGE, "map 1-2 3");
 }
 
 static const struct ktest_case cases[] = {
 	KTEST_CASE(offline_block),
 	KTEST_CASE(online_block),
-	KTEST_CASE(kinds_of_pageblocks),
+	KTEST_CASE(content_and_type),
+	KTEST_CASE(what_is_in_the_way),
+	KTEST_CASE(ranges),
 	KTEST_CASE(colours),
 	KTEST_CASE(all_blocks),
 	KTEST_CASE(wrong_words),
