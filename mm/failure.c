@@ -2,9 +2,10 @@
 /*
  * Why something failed, in words that a user can act on:
  *
- *	pfn 0x90a40 is Slab, cache virtio_mem_request (3 retries, 12 ms)
- *	cancelled, pfn 0x90a41 is Driver, owner 0xffffffff80412340 (800 ms)
+ *	pfn 0x90a40 is Slab, cache kmem_cache (3 retries, 12 ms); its owner must free it
+ *	cancelled, pfn 0x90a41 is pinned, type Driver, owner console (800 ms); unpin it first
  */
+#include "kernel/owner_name.h"
 #include "kernel/sink.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
@@ -44,14 +45,6 @@ int mm_fail(struct mm_failure *why, enum mm_reason reason, unsigned long pfn)
 	return mm_reason_errno(reason);
 }
 
-/* A name for the owner word of a Kernel frame, or NULL. */
-static const char *kernel_owner_name(u64 owner)
-{
-	return owner == OWNER_RESERVE	? "reserve for metadata of memory blocks"
-	       : owner == OWNER_METADATA ? "metadata of another memory block"
-					: NULL;
-}
-
 void mm_failure_name(struct mm *mm, struct mm_failure *why)
 {
 	const struct memory_owner *owner;
@@ -60,8 +53,8 @@ void mm_failure_name(struct mm *mm, struct mm_failure *why)
 		return;
 	if (why->type == PGTY_SLAB)
 		why->detail = slab_name_of(mm, why->pfn);
-	if (why->type == PGTY_KERNEL)
-		why->detail = kernel_owner_name(why->owner);
+	if (why->type == PGTY_KERNEL || why->type == PGTY_DRIVER)
+		why->detail = owner_name(why->owner);
 	if (why->type != PGTY_OFFLINE)
 		return;
 	pfn_walk_begin();
@@ -114,17 +107,14 @@ static void print_subject(const struct mm_failure *why, struct sink *out)
 
 static void print_detail(const struct mm_failure *why, struct sink *out)
 {
-	const char *kind = "";
-
-	if (!why->detail && why->owner && why->type != PGTY_OFFLINE)
-		sink_printf(out, ", owner 0x%lx", (unsigned long)why->owner);
-	if (!why->detail)
-		return;
-	if (why->type == PGTY_SLAB)
-		kind = "cache ";
-	else if (why->type == PGTY_OFFLINE)
-		kind = "owner ";
-	sink_printf(out, ", %s%s", kind, why->detail);
+	if (why->detail) {
+		sink_printf(out, ", %s%s", why->type == PGTY_SLAB ? "cache " :
+			    why->type != PGTY_NONE		  ? "owner " : "",
+			    why->detail);
+	} else if (why->owner && why->type != PGTY_OFFLINE) {
+		sink_puts(out, ", owner ");
+		owner_print(why->owner, out);
+	}
 }
 
 /* "(3 retries, 2 pages moved, 12 ms)", without the parts that are zero. */
@@ -150,6 +140,12 @@ static void print_effort(const struct mm_failure *why, struct sink *out)
 		sink_puts(out, ")");
 }
 
+/* What the user can do: after a deadline or a cancel, about the frame that was waited for. */
+static void print_hint(const struct mm_failure *why, struct sink *out)
+{
+	sink_printf(out, "; %s", mm_reason_hint(why->cause ? why->cause : why->reason));
+}
+
 void mm_failure_print(const struct mm_failure *why, struct sink *out)
 {
 	char text[FAILURE_TEXT_MAX];
@@ -159,5 +155,6 @@ void mm_failure_print(const struct mm_failure *why, struct sink *out)
 	print_subject(why, &buffer.sink);
 	print_detail(why, &buffer.sink);
 	print_effort(why, &buffer.sink);
+	print_hint(why, &buffer.sink);
 	sink_puts(out, text);
 }

@@ -11,7 +11,7 @@
 
 /* --- mm_reserve.c: pages for metadata ------------------------------------------------ */
 
-/* Owner words of Kernel frames that mm_failure_name() names; in ASCII. */
+/* Owner words of Kernel frames, in ASCII; mm_reserve.c names them for the user. */
 #define OWNER_RESERVE  0x0065767265736572ULL /* "reserve" */
 #define OWNER_METADATA 0x617461646174656dULL /* "metadata" */
 

@@ -11,9 +11,10 @@
  * Guests are the first entries of mm->reserve; mm->reserve_lock protects the array.
  *
  * A frame in the reserve is allocated and of type Kernel. Its owner word identifies it to
- * mm_failure_name() (mm/failure.c); frames taken from the reserve have such a word, too.
+ * mm_failure_print() (mm/failure.c); frames taken from the reserve have such a word, too.
  */
 #include "arch/machine.h"
+#include "kernel/owner_name.h"
 #include "lib/bitops.h"
 #include "lib/string.h"
 #include "mm/frames.h"
@@ -22,6 +23,9 @@
 #include "mm/memblock.h"
 #include "mm/page_alloc.h"
 #include "mm/pgtable.h"
+
+OWNER_NAME(reserve, OWNER_RESERVE, 1, "reserve for metadata of memory blocks");
+OWNER_NAME(metadata, OWNER_METADATA, 1, "metadata of another memory block");
 
 #define META_GFP (GFP_KERNEL | GFP_ATOMIC | GFP_NOWARN | GFP_NODRAIN)
 

@@ -197,12 +197,14 @@ enum evac_phase {
 
 /*
  * MM_REASONS(X): X(NAME, errno, "words", "hint"): why an operation failed, for programs and
- * in words that a user can act on. mm_failure_print() adds the details (pfn, type, owner).
+ * in words, and what the user can do. mm_failure_print() writes the words, the details (pfn,
+ * type, owner), and the hint after a ";".
  */
 #define MM_REASONS(X)                                                                              \
 	X(NONE, 0, "no failure", "it worked")                                                      \
-	X(UNMOVABLE, EBUSY, "is unmovable", "a frame's type never moves; its owner must free it")  \
-	X(NOT_SKIPPABLE, EBUSY, "is offline and not skippable", "its driver cannot restore it")    \
+	X(UNMOVABLE, EBUSY, "is unmovable", "its type never moves, so its owner must free it")     \
+	X(NOT_SKIPPABLE, EBUSY, "is offline and not skippable",                                    \
+	  "only its driver can bring it back")                                                     \
 	X(SKIPPABLE_TAKEN, EBUSY, "is offline already", "contig cannot take a driver's frames")    \
 	X(PINNED, EBUSY, "is pinned", "unpin it first")                                            \
 	X(CLAIM_LOST, EAGAIN, "is being moved by another request", "try again")                    \
@@ -210,27 +212,27 @@ enum evac_phase {
 	X(COPY_FAILED, EIO, "could not be copied", "its owner refused the move")                   \
 	X(ALREADY_ISOLATED, EBUSY, "is isolated by another request", "wait for the other request") \
 	X(HARTS_BUSY, ETIMEDOUT, "a hart did not reach a quiescent point",                         \
-	  "see which, and why it spins")                                                           \
-	X(DEADLINE, ETIMEDOUT, "deadline passed", "the page that blocked is named")                \
-	X(CANCELLED, EINTR, "cancelled", "by Ctrl-C or because the target changed")                \
-	X(VETO, EBUSY, "refused by a notifier", "the notifier is named")                           \
+	  "the log says which, and why it spins")                                                  \
+	X(DEADLINE, ETIMEDOUT, "deadline passed", "try again, or wait for longer")                 \
+	X(CANCELLED, EINTR, "cancelled", "by Ctrl-C, or because the target changed")               \
+	X(VETO, EBUSY, "refused by a notifier", "what the notifier stands for must end first")     \
 	X(OUT_OF_RANGE, E2BIG, "is outside the addressable range", "see the boot log's limits")    \
-	X(EXISTS, EEXIST, "exists already", "overlaps a block or region that was added")           \
-	X(NOT_PRESENT, ENOENT, "does not exist", "no such block was added")                        \
+	X(EXISTS, EEXIST, "exists already", "it overlaps a block or region that was added")        \
+	X(NOT_PRESENT, ENOENT, "does not exist", "no such block was added: see lsmem")             \
 	X(WRONG_STATE, EINVAL, "is in the wrong state", "see memoryN/state")                       \
-	X(SHARED_BLOCK, EBUSY, "shares its block with boot memory", "never goes offline")          \
-	X(MISALIGNED, EINVAL, "is not aligned", "to a memory block or a pageblock")                \
-	X(NO_MEMORY, ENOMEM, "no memory for metadata", "the reserve is used up")                   \
+	X(SHARED_BLOCK, EBUSY, "shares its block with boot memory",                                \
+	  "such a block never goes offline")                                                       \
+	X(MISALIGNED, EINVAL, "is not aligned", "align it to a memory block or a pageblock")       \
+	X(NO_MEMORY, ENOMEM, "no memory for metadata", "the reserve is used up: free memory")      \
 	X(ZONE_MIX, EINVAL, "spans two zones", "one zone at a time")                               \
-	X(NOT_FREE, EBUSY, "is not free", "only for strict requests")                              \
+	X(NOT_FREE, EBUSY, "is not free", "free it first")                                         \
 	X(NO_RANGE, ENOMEM, "no such free range", "nothing large enough can be emptied")           \
 	X(HOLE, EINVAL, "is a hole", "there is no memory")                                         \
 	X(HWPOISON, EHWPOISON, "has a broken frame",                                               \
 	  "it cannot be used again until it is replaced")                                          \
 	X(METADATA, EBUSY, "holds its block's metadata", "it leaves last, with the whole block")   \
-	X(NOT_OFFLINE, EBUSY, "is not offline", "a block goes offline before it is removed")       \
-	X(LOCKED, EBUSY, "another request is at work",                                             \
-	  "it took longer than this request could wait")                                           \
+	X(NOT_OFFLINE, EBUSY, "is not offline", "take the block offline first")                    \
+	X(LOCKED, EBUSY, "another request is at work", "try again when that has ended")            \
 	X(BAD_POLICY, EINVAL, "the request contradicts itself", "no frames can become that")
 
 enum mm_reason {

@@ -6,6 +6,7 @@
 #include "arch/thread.h"
 #include "kernel/console/person_page.h"
 #include "kernel/console/shell.h"
+#include "kernel/owner_name.h"
 #include "lib/errno.h"
 #include "lib/kstrtox.h"
 #include "lib/string.h"
@@ -52,6 +53,13 @@ static void print_flags(const struct page_state *st, struct sink *out)
 	}
 }
 
+static void print_owner(u64 owner, struct sink *out)
+{
+	sink_puts(out, "    owner ");
+	owner_print(owner, out);
+	sink_puts(out, "\n");
+}
+
 static void print_state(unsigned long pfn, const struct page_state *st, struct sink *out)
 {
 	const struct memory_owner *owner;
@@ -71,7 +79,7 @@ static void print_state(unsigned long pfn, const struct page_state *st, struct s
 	if (slab)
 		sink_printf(out, "    slab cache %s\n", slab);
 	else if (st->type != PGTY_OFFLINE && st->owner)
-		sink_printf(out, "    owner 0x%lx\n", st->owner);
+		print_owner(st->owner, out);
 	pfn_walk_begin();
 	owner = memory_owner_of(&kernel_mm, pfn);
 	if (owner)

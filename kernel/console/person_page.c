@@ -13,6 +13,7 @@
  */
 #include "kernel/console/person_page.h"
 #include "kernel/mutex.h"
+#include "kernel/owner_name.h"
 #include "lib/errno.h"
 #include "mm/evacuate.h"
 
@@ -25,6 +26,9 @@ static DEFINE_MUTEX(person_lock);
 /* Slots of a person's movable pages; only the first nr_used have ever been used. */
 static struct page_slot slots[PERSON_MOVABLE_PAGES];
 static unsigned int nr_used;
+
+OWNER_NAME(person, PERSON_OWNER, 1, "console");
+OWNER_NAME(person_slots, (uintptr_t)slots, sizeof(slots), "console");
 
 static struct page_slot *slot_of_owner(u64 owner)
 {

@@ -26,45 +26,50 @@ static const struct wording wordings[] = {
 	    .retries = 3,
 	    .elapsed_ns = 12345678,
 	    .detail = "virtio_mem_request" },
-	  "pfn 0x90a40 is Slab, cache virtio_mem_request (3 retries, 12 ms)" },
+	  "pfn 0x90a40 is Slab, cache virtio_mem_request (3 retries, 12 ms); its type never "
+	  "moves, so its owner must free it" },
 	{ { .reason = MM_REASON_UNMOVABLE, .pfn = 1, .type = PGTY_KERNEL },
-	  "pfn 0x1 is Kernel" },
+	  "pfn 0x1 is Kernel; its type never moves, so its owner must free it" },
 	{ { .reason = MM_REASON_NOT_SKIPPABLE,
 	    .pfn = 2,
 	    .type = PGTY_OFFLINE,
 	    .detail = "vm0" },
-	  "pfn 0x2 is offline and not skippable, owner vm0" },
+	  "pfn 0x2 is offline and not skippable, owner vm0; only its driver can bring it back" },
 	{ { .reason = MM_REASON_PINNED,
 	    .pfn = 3,
 	    .type = PGTY_DRIVER,
 	    .owner = 0x80401230,
 	    .retries = 1,
 	    .migrated = 1 },
-	  "pfn 0x3 is pinned, type Driver, owner 0x80401230 (1 retry, 1 page moved)" },
+	  "pfn 0x3 is pinned, type Driver, owner 0x80401230 (1 retry, 1 page moved); unpin it "
+	  "first" },
 	{ { .reason = MM_REASON_DEADLINE,
 	    .pfn = 4,
 	    .type = PGTY_DRIVER,
 	    .migrated = 20,
 	    .elapsed_ns = NSEC_PER_MSEC },
-	  "deadline passed, pfn 0x4 is Driver (20 pages moved, 1 ms)" },
+	  "deadline passed, pfn 0x4 is Driver (20 pages moved, 1 ms); try again, or wait for "
+	  "longer" },
 	{ { .reason = MM_REASON_DEADLINE,
 	    .cause = MM_REASON_PINNED,
 	    .pfn = 4,
 	    .type = PGTY_DRIVER },
-	  "deadline passed, pfn 0x4 is pinned, type Driver" },
+	  "deadline passed, pfn 0x4 is pinned, type Driver; unpin it first" },
 	{ { .reason = MM_REASON_CANCELLED,
 	    .cause = MM_REASON_UNMOVABLE,
 	    .pfn = 5,
 	    .type = PGTY_KERNEL,
 	    .owner = 7 },
-	  "cancelled, pfn 0x5 is Kernel, owner 0x7" },
-	{ { .reason = MM_REASON_CANCELLED, .pfn = PFN_NONE }, "cancelled" },
+	  "cancelled, pfn 0x5 is Kernel, owner 0x7; its type never moves, so its owner must "
+	  "free it" },
+	{ { .reason = MM_REASON_CANCELLED, .pfn = PFN_NONE },
+	  "cancelled; by Ctrl-C, or because the target changed" },
 	{ { .reason = MM_REASON_VETO, .pfn = PFN_NONE, .detail = "naysayer" },
-	  "refused by a notifier, naysayer" },
+	  "refused by a notifier, naysayer; what the notifier stands for must end first" },
 	{ { .reason = MM_REASON_WRONG_STATE, .pfn = PFN_NONE, .detail = "offline" },
-	  "it is in the wrong state, offline" },
+	  "it is in the wrong state, offline; see memoryN/state" },
 	{ { .reason = MM_REASON_NO_MEMORY, .pfn = 5, .elapsed_ns = 999999 },
-	  "no memory for metadata" },
+	  "no memory for metadata; the reserve is used up: free memory" },
 };
 
 static void describe_wording(const struct wording *w, char desc[KTEST_DESC_SIZE])
@@ -78,7 +83,7 @@ static void says_what_stood_in_the_way(struct ktest *test)
 {
 	const struct wording *w = test->param_value;
 	struct sink_buffer buffer;
-	char text[160];
+	char text[256];
 
 	sink_buffer_init(&buffer, text, sizeof(text));
 	mm_failure_print(&w->why, &buffer.sink);
@@ -175,7 +180,7 @@ static void failures_in_words(struct ktest *test)
 				  .type = PGTY_OFFLINE,
 				  .reason = MM_REASON_ZONE_MIX };
 	struct sink_buffer buffer;
-	char text[160];
+	char text[256];
 
 	sink_buffer_init(&buffer, text, sizeof(text));
 	mm_failure_print(&why, &buffer.sink);

@@ -241,6 +241,8 @@ void ktest_code_place(unsigned long pc, char *text, size_t size)
 	snprintf(text, size, "%s", place + skip);
 }
 
+extern const char __executable_start[], etext[]; /* the linker's */
+
 /*
  * The function that inlined others there. The name is overwritten by the calling hart's
  * next look-up.
@@ -252,7 +254,8 @@ const char *symbol_lookup(unsigned long addr, unsigned long *offset)
 
 	if (offset != NULL)
 		*offset = 0;
-	if (__sanitizer_symbolize_pc == NULL)
+	if (__sanitizer_symbolize_pc == NULL || addr < (unsigned long)__executable_start ||
+	    addr >= (unsigned long)etext)
 		return NULL;
 	memset(names, 0, sizeof(names));
 	__sanitizer_symbolize_pc((void *)addr, "%f", names, sizeof(names) - 1);

@@ -255,7 +255,7 @@ int vmem_own_region(struct virtio_mem *vm)
 	vm->owner.unblocked = vmem_unblocked;
 	ret = register_memory_owner(vm->mm, &vm->owner, &why);
 	if (ret) {
-		char text[120];
+		char text[200];
 		struct sink_buffer buffer;
 
 		sink_buffer_init(&buffer, text, sizeof(text));

@@ -75,7 +75,7 @@ static int unplug_refused(struct virtio_mem *vm, unsigned long i)
 {
 	const unsigned long base = vmem_block_start(&vm->map, i);
 	const u64 bytes = pb_to_bytes(hweight64(vm->map.block[i].reserved));
-	char text[160];
+	char text[256];
 	struct sink_buffer buffer;
 
 	sink_buffer_init(&buffer, text, sizeof(text));

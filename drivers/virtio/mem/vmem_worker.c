@@ -205,7 +205,7 @@ struct vmem_size_text vmem_size_text(u64 bytes)
 /* Log why the requested size was not reached. */
 static void report_short(struct virtio_mem *vm, int result)
 {
-	char text[160];
+	char text[256];
 	struct sink_buffer buffer;
 
 	sink_buffer_init(&buffer, text, sizeof(text));
