@@ -9,10 +9,12 @@
 #include "lib/errno.h"
 #include "lib/kstrtox.h"
 #include "lib/string.h"
+#include "mm/vmstat.h"
 
 /* The parsed request. */
 struct request {
 	enum mhp_online_type type; /* MMOP_OFFLINE for -d */
+	bool zoned;		   /* -z: the zone matters */
 	bool by_blocks;		   /* -b: numbers are block ids */
 	bool by_size;		   /* any blocks, until nr are done */
 	unsigned int wait_s;	   /* -w: wait this long for each block's pages */
@@ -77,6 +79,7 @@ static int parse_zone(const char *zone, struct request *r, struct sink *out)
 		r->type = MMOP_ONLINE_KERNEL;
 	else
 		return bad(out, "expected zone Movable or Normal", zone);
+	r->zoned = true;
 	return 0;
 }
 
@@ -189,7 +192,8 @@ static int offline_by_size(const struct request *r, struct sink *out)
 		done += err ? 0 : nr;
 	}
 	if (err)
-		sink_printf(out, "chmem: %lu of %lu blocks changed\n", done, r->nr);
+		sink_printf(out, "chmem: %lu of %lu blocks changed%s\n", done, r->nr,
+			    below ? "" : ": no other block can go offline");
 	return err;
 }
 
@@ -204,29 +208,54 @@ static int online_by_size(const struct request *r, struct sink *out)
 			done++;
 	if (done == r->nr)
 		return 0;
-	sink_printf(out, "chmem: %lu of %lu blocks changed\n", done, r->nr);
+	sink_printf(out, "chmem: %lu of %lu blocks changed: no other block is offline\n", done,
+		    r->nr);
 	return -EBUSY;
+}
+
+/* Say why a block that is online already stays as it is, if that is not what -z asks for. */
+static int check_zone(const struct request *r, unsigned long block, struct sink *out)
+{
+	const enum zone_type wanted_zone =
+		r->type == MMOP_ONLINE_MOVABLE ? ZONE_MOVABLE : ZONE_NORMAL;
+	enum zone_type zones[NR_ZONES];
+
+	if (!r->zoned || memory_block_state(&kernel_mm, block) != MEM_BLOCK_ONLINE ||
+	    memory_block_valid_zones(&kernel_mm, block, zones) == 0 || zones[0] == wanted_zone)
+		return 0;
+	sink_printf(out, "chmem: memory%lu is online in zone %s; take it offline first: "
+			 "chmem -d -b %lu\n", block, zone_name(zones[0]), block);
+	return -EBUSY;
+}
+
+/* A range in which no block was in the state that can change: not a failure, but said. */
+static int say_nothing_done(const struct request *r, struct sink *out)
+{
+	if (next_memory_block(&kernel_mm, r->first) > r->last) {
+		sink_printf(out, "chmem: no memory block in %lu-%lu; see lsmem\n", r->first,
+			    r->last);
+		return -ENOENT;
+	}
+	sink_printf(out, "chmem: nothing to do: no block in %lu-%lu is %s\n", r->first, r->last,
+		    r->type == MMOP_OFFLINE ? "online" : "offline");
+	return 0;
 }
 
 static int change_range(const struct request *r, struct sink *out)
 {
-	unsigned long b;
+	bool any = false;
 	int err, status = 0;
 
-	for (b = next_memory_block(&kernel_mm, r->first);
+	for (unsigned long b = next_memory_block(&kernel_mm, r->first);
 	     b != PFN_NONE && b <= r->last && status != -EINTR;
 	     b = next_memory_block(&kernel_mm, b + 1)) {
-		if (!wanted(r, b))
-			continue;
-		err = memory_block_change(b, r->type, r->wait_s, out);
+		const bool now = wanted(r, b);
+
+		err = now ? memory_block_change(b, r->type, r->wait_s, out) : check_zone(r, b, out);
+		any |= now || err;
 		status = status ? status : err;
 	}
-	if (next_memory_block(&kernel_mm, r->first) > r->last) {
-		sink_printf(out, "chmem: no memory block in %lu-%lu; see lsmem\n",
-			    r->first, r->last);
-		return -ENOENT;
-	}
-	return status;
+	return any ? status : say_nothing_done(r, out);
 }
 
 static int cmd_chmem(int argc, char **argv, struct sink *out)

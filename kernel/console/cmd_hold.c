@@ -2,6 +2,7 @@
 /* hold, step, go: make evacuations wait, so that another console can look at them. */
 #include "kernel/abi.h"
 #include "kernel/console/shell.h"
+#include "kernel/printk.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/kstrtox.h"
@@ -74,6 +75,9 @@ static int cmd_hold(int argc, char **argv, struct sink *out)
 		return -EINVAL;
 	}
 	hold_set(&place);
+	if (out == console_sink())
+		sink_puts(out, "hold: a held command keeps its console; another one, for \"step\" "
+			       "and \"go\": make console\n");
 	return 0;
 }
 COMMAND(hold, "hold [evac:phase [PHASE] | evac:verdict [PFN] | evac:move [PFN]]",
@@ -90,8 +94,11 @@ static int cmd_step(int, char **, struct sink *out)
 COMMAND(step, "step", "let the held evacuation go on to the next such event, and show where",
 	"step", cmd_step);
 
-static int cmd_go(int, char **, struct sink *)
+static int cmd_go(int, char **, struct sink *out)
 {
+	if (!hold_wait(0, NULL))
+		sink_printf(out, "nothing is held%s\n",
+			    READ_ONCE(hold_event) ? "; the hold point is unset" : "");
 	hold_go();
 	return 0;
 }

@@ -5,8 +5,10 @@
  */
 #include "kernel/console/memory_block.h"
 #include "kernel/console/shell.h"
+#include "lib/bitops.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
+#include "mm/section.h"
 
 struct row {
 	unsigned long first, last; /* block ids */
@@ -105,16 +107,42 @@ static void print_row(const struct row *row, const struct widths *w, struct sink
 		    state_word(row->state), removable_word(row), w->block, block);
 }
 
-static void print_summary(u64 online, u64 offline, struct sink *out)
+static void print_total(const char *name, u64 bytes, struct sink *out)
 {
 	char text[24];
 
-	sink_printf(out, "\n%-23s %5s\n", "Memory block size:",
-		    human_size(1UL << SECTION_SHIFT, text, sizeof(text)));
-	sink_printf(out, "%-23s %5s\n", "Total online memory:",
-		    human_size(online, text, sizeof(text)));
-	sink_printf(out, "%-23s %5s\n", "Total offline memory:",
-		    human_size(offline, text, sizeof(text)));
+	sink_printf(out, "%-23s %5s\n", name, human_size(bytes, text, sizeof(text)));
+}
+
+/* What is there of a block: without its holes and what is not plugged. */
+static u64 present_bytes(unsigned long block)
+{
+	const struct mem_section *ms;
+	unsigned long pages = 0;
+
+	pfn_walk_begin();
+	ms = walk_section(&kernel_mm, block * PAGES_PER_SECTION);
+	if (ms)
+		pages = READ_ONCE(ms->present) -
+			hweight64(READ_ONCE(ms->unmapped) & ~READ_ONCE(ms->hole)) *
+				PAGEBLOCK_NR_PAGES;
+	pfn_walk_end();
+	return pages << PAGE_SHIFT;
+}
+
+/* util-linux's lines, which count whole blocks, and one more: what is in these blocks. */
+static void print_summary(u64 online, u64 offline, struct sink *out)
+{
+	u64 present = 0;
+
+	for (unsigned long b = next_memory_block(&kernel_mm, 0); b != PFN_NONE;
+	     b = next_memory_block(&kernel_mm, b + 1))
+		present += present_bytes(b);
+	sink_puts(out, "\n");
+	print_total("Memory block size:", 1UL << SECTION_SHIFT, out);
+	print_total("Total online memory:", online, out);
+	print_total("Total offline memory:", offline, out);
+	print_total("Present memory:", present, out);
 }
 
 static int cmd_lsmem(int argc, char **argv, struct sink *out)

@@ -202,6 +202,10 @@ static int say_refusal(const char *command, unsigned long pfn, const struct page
 		sink_printf(out, "%s: pfn 0x%lx was allocated with order %u\n", command, pfn,
 			    st->order);
 		break;
+	case PERSON_PINNED_ALREADY:
+		sink_printf(out, "%s: pfn 0x%lx is pinned already; one \"unpin\" undoes it\n",
+			    command, pfn);
+		break;
 	default:
 		sink_printf(out, "%s: pfn 0x%lx is %s\n", command, pfn,
 			    result == PERSON_PINNED	? "pinned; see \"unpin\""

@@ -163,7 +163,7 @@ static enum person_result try_pin(unsigned long pfn, struct page_state *st)
 	if (seen)
 		return seen;
 	if (st->flags & PG_PINNED)
-		return PERSON_PINNED;
+		return PERSON_PINNED_ALREADY;
 	slot = slot_of_owner(st->owner);
 	err = slot ? slot_pin(&kernel_mm, slot, st->head) : page_pin(&kernel_mm, st->head);
 	return err ? PERSON_MOVING : PERSON_DONE;

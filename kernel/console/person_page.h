@@ -35,7 +35,8 @@ struct person_alloc {
 	X(NOT_YOURS, EPERM, "the frame is the kernel's own, or free")            \
 	X(TAIL, EINVAL, "only the head of a chunk frees it")                     \
 	X(OTHER_ORDER, EINVAL, "the chunk has another order")                    \
-	X(PINNED, EBUSY, "it is pinned: not to be freed, nor to be pinned twice") \
+	X(PINNED, EBUSY, "it is pinned: not to be freed")                        \
+	X(PINNED_ALREADY, EBUSY, "it is pinned: not to be pinned twice")         \
 	X(NOT_PINNED, EINVAL, "it is not pinned: nothing to unpin")              \
 	X(MOVING, EBUSY, "it is being moved to another frame right now")
 

@@ -118,7 +118,7 @@ static void chmem_by_size(struct ktest *test)
 
 	EXPECT_ANSWER(test, 0, "", "chmem -e %luM", (offline - 1) * 128);
 	KTEST_EXPECT_EQ(test, nr_blocks(MEM_BLOCK_OFFLINE), 1);
-	snprintf(want, 128, "chmem: 1 of 2 blocks changed\n");
+	snprintf(want, 128, "chmem: 1 of 2 blocks changed: no other block is offline\n");
 	EXPECT_ANSWER(test, -EBUSY, want, "chmem -e 256M");
 	KTEST_EXPECT_EQ(test, nr_blocks(MEM_BLOCK_ONLINE), online + offline);
 	EXPECT_ANSWER(test, 0, "", "chmem -d 256M");
@@ -131,6 +131,64 @@ static void chmem_by_size(struct ktest *test)
 		      "chmem -e 100M");
 	EXPECT_ANSWER(test, -EINVAL, "chmem: 0: not a multiple of the block size, 128M\n",
 		      "chmem -d 0");
+}
+
+/* A block that is as asked for already, or online in another zone: one line with the reason. */
+static void chmem_with_nothing_to_do(struct ktest *test)
+{
+	const unsigned long b = kernel_whole_blocks(test, 2);
+	char *want = ktest_alloc(test, 128);
+
+	snprintf(want, 128, "chmem: nothing to do: no block in %lu-%lu is online\n", b, b + 1);
+	EXPECT_ANSWER(test, 0, want, "chmem -d -b %lu-%lu", b, b + 1);
+	EXPECT_ANSWER(test, 0, "", "chmem -e -z Normal -b %lu-%lu", b, b + 1);
+	snprintf(want, 128, "chmem: nothing to do: no block in %lu-%lu is offline\n", b, b);
+	EXPECT_ANSWER(test, 0, want, "chmem -e -b %lu", b);
+	EXPECT_ANSWER(test, 0, want, "chmem -e -z normal -b %lu", b);
+	snprintf(want, 128,
+		 "chmem: memory%lu is online in zone Normal; take it offline first: "
+		 "chmem -d -b %lu\n", b, b);
+	EXPECT_ANSWER(test, -EBUSY, want, "chmem -e -z movable -b %lu", b);
+	KTEST_EXPECT_EQ(test, memory_block_state(&kernel_mm, b), MEM_BLOCK_ONLINE);
+	EXPECT_ANSWER(test, 0, "", "chmem -d -b %lu; chmem -e -z movable -b %lu", b, b);
+}
+
+/* The size after a name in the answer, in tenths of MiB, and what its last digit is worth. */
+static u64 size_after(struct ktest *test, const char *name, u64 *digit)
+{
+	const char *at = strstr(answer, name);
+	u64 tenths = 0;
+
+	KTEST_ASSERT_NOT_NULL(test, at);
+	for (at += strlen(name); *at == ' '; at++)
+		;
+	for (; *at >= '0' && *at <= '9'; at++)
+		tenths = tenths * 10 + 10 * (*at - '0');
+	if (*at == '.') {
+		tenths += at[1] - '0';
+		at += 2;
+	}
+	*digit = *at == 'G' ? 1024 : 1;
+	return tenths * *digit;
+}
+
+/* lsmem's last line leaves out holes and what is not plugged; the lines above count blocks. */
+static void lsmem_counts_what_is_there(struct ktest *test)
+{
+	u64 digit, before, block;
+
+	KTEST_ASSERT_EQ(test, command("lsmem"), 0);
+	before = size_after(test, "\nPresent memory:", &digit);
+	/* Half of the block is a hole; of the rest, 30 of 32 pageblocks are plugged. */
+	block = kernel_blocks_add(test, 1, PAGES_PER_SECTION / 2, BIT(30) - 1);
+	for (unsigned int i = 0; i < 2; i++) {
+		KTEST_ASSERT_EQ(test, command("lsmem"), 0);
+		KTEST_EXPECT_LE(test, size_after(test, "\nPresent memory:", &digit),
+				before + 600 + digit);
+		KTEST_EXPECT_GE(test, size_after(test, "\nPresent memory:", &digit) + digit,
+				before + 600);
+		KTEST_ASSERT_EQ(test, command("chmem -e -b %lu; lsmem", (unsigned long)block), 0);
+	}
 }
 
 /* By size, from the top: the next block below replaces a block that cannot leave. */
@@ -155,7 +213,9 @@ static void chmem_leaves_out_what_stays(struct ktest *test)
 static const struct ktest_case cases[] = {
 	KTEST_CASE(state),	   KTEST_CASE(online),
 	KTEST_CASE(refused_words), KTEST_CASE(auto_online_blocks),
-	KTEST_CASE(chmem_by_size), KTEST_CASE(chmem_leaves_out_what_stays), {},
+	KTEST_CASE(chmem_by_size), KTEST_CASE(chmem_leaves_out_what_stays),
+	KTEST_CASE(chmem_with_nothing_to_do), KTEST_CASE(lsmem_counts_what_is_there),
+	{},
 };
 
 static struct ktest_suite suite = { .name = "memory_files", .cases = cases };

@@ -58,7 +58,7 @@ static void live(struct ktest *test, const char *words, unsigned int order)
 
 	refused(test, "unpin", pfn, -EINVAL, "is not pinned");
 	KTEST_EXPECT_EQ(test, run("pin 0x%lx", last), 0);
-	refused(test, "pin", pfn, -EBUSY, "is pinned");
+	refused(test, "pin", pfn, -EBUSY, "is pinned already; one \"unpin\" undoes it");
 	refused(test, "free", pfn, -EBUSY, "is pinned");
 	KTEST_EXPECT_EQ(test, run("unpin 0x%lx", last), 0);
 	refused(test, "unpin", last, -EINVAL, "is not pinned");
