@@ -18,39 +18,6 @@ static void expect_type(struct ktest *test, const struct test_mm *t, unsigned lo
 		KTEST_ASSERT_EQ(test, page_type(t->mm, pfn + i), type);
 }
 
-/* Ranges of any position and length in empty memory; neighbours stay free. */
-static void empty_ranges(struct ktest *test)
-{
-	static const u8 types[] = { PGTY_KERNEL, PGTY_OFFLINE, PGTY_DRIVER };
-	struct test_mm *t = test_mm_normal(test, 1);
-	const unsigned long free = t->zone->free, managed = t->zone->managed;
-
-	for (unsigned int round = 0; round < 60; round++) {
-		const enum page_type type = types[round % ARRAY_SIZE(types)];
-		struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, type);
-		const unsigned long nr = 1 + prng_below(&test->prng, round % 2 ? 300 : 6000);
-		const unsigned long pfn = t->base + 1 + prng_below(&test->prng, t->nr - nr - 2);
-
-		KTEST_ASSERT_EQ(test,
-				take_contig_range(t->mm, pfn, pfn + nr, &policy, NO_WHY),
-				0);
-		expect_type(test, t, pfn, nr, type);
-		expect_type(test, t, pfn - 1, 1, PGTY_BUDDY);
-		expect_type(test, t, pfn + nr, 1, PGTY_BUDDY);
-		KTEST_EXPECT_EQ(test, t->zone->free, free - nr);
-		KTEST_EXPECT_EQ(test, t->zone->managed, managed - (type == PGTY_OFFLINE ? nr : 0));
-		KTEST_EXPECT_EQ(test, t->zone->nr_isolated, 0);
-		test_mm_check(test, t);
-		if (type == PGTY_OFFLINE)
-			test_mm_release(t, pfn, nr);
-		else
-			free_contig_range(t->mm, pfn, nr);
-		KTEST_EXPECT_EQ(test, test_mm_free(test, t), free);
-		KTEST_EXPECT_EQ(test, t->zone->managed, managed);
-		test_mm_check(test, t);
-	}
-}
-
 /* A page with a second reference is not moved, and not lost. */
 static void referenced_page_stays(struct ktest *test)
 {
@@ -183,28 +150,6 @@ static void several_ranges(struct ktest *test)
 	test_mm_check(test, t);
 	for (unsigned int i = 0; i < 4; i++)
 		free_contig_range(t->mm, ranges[i].start_pfn, ranges[i].nr_pages);
-}
-
-static void contig_finds_a_place(struct ktest *test)
-{
-	static const unsigned long sizes[] = { 1, 3, 64, 500, 512, 1024, 1500, 8192, 20000 };
-	struct test_mm *t = test_mm_normal(test, 1);
-	struct mm_failure why;
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
-		const unsigned long nr = sizes[i];
-		const unsigned long pfn = alloc_contig_pages(t->mm, nr, NULL, &why);
-
-		KTEST_ASSERT_NE(test, pfn, PFN_NONE);
-		if (IS_POWER_OF_2(nr))
-			KTEST_EXPECT_EQ(test, pfn & (nr - 1), 0);
-		expect_type(test, t, pfn, nr, PGTY_KERNEL);
-		test_mm_check(test, t);
-		free_contig_range(t->mm, pfn, nr);
-	}
-	KTEST_EXPECT_EQ(test, alloc_contig_pages(t->mm, 1UL << 20, NULL, &why), PFN_NONE);
-	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NO_RANGE);
-	KTEST_EXPECT_EQ(test, alloc_contig_pages(t->mm, 0, NULL, &why), PFN_NONE);
 }
 
 /* No place is free: the pages in the way at one place move. */
@@ -422,32 +367,11 @@ static void contig_policy_and_marks(struct ktest *test)
 	KTEST_EXPECT_EQ(test, t->zone->wmark[WMARK_HIGH], high);
 }
 
-/* A pageblock whose frames were taken in two parts keeps what each is; all of it goes back. */
-static void each_frame_keeps_its_flag(struct ktest *test)
-{
-	struct test_mm *t = test_mm_normal(test, 1);
-	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);
-	const unsigned long middle = t->base + 255;
-	struct page_state st;
-
-	KTEST_ASSERT_EQ(test, take_contig_range(t->mm, t->base, middle, &policy, NO_WHY), 0);
-	policy.page_flags = PG_OFFLINE_SKIPPABLE;
-	KTEST_ASSERT_EQ(
-		test, take_contig_range(t->mm, middle, t->base + PB, &policy, NO_WHY), 0);
-	for (unsigned long pfn = t->base; pfn < t->base + PB; pfn++) {
-		KTEST_ASSERT_TRUE(test, page_state_get(t->mm, pfn, &st));
-		KTEST_ASSERT_EQ(test, st.flags, pfn < middle ? 0 : PG_OFFLINE_SKIPPABLE);
-	}
-	test_mm_release(t, t->base, PB);
-}
-
 static const struct ktest_case evacuate_cases[] = {
-	KTEST_CASE(empty_ranges),
 	KTEST_CASE(referenced_page_stays),
 	KTEST_CASE(waits_for_the_free),
 	KTEST_CASE(waiting_has_an_end),
 	KTEST_CASE(several_ranges),
-	KTEST_CASE(contig_finds_a_place),
 	KTEST_CASE(contig_makes_a_place),
 	KTEST_CASE(isolated_range_among_several),
 	KTEST_CASE(cached_chunk_is_in_the_way),
@@ -456,7 +380,6 @@ static const struct ktest_case evacuate_cases[] = {
 	KTEST_CASE(slot_that_is_not_ready),
 	KTEST_CASE(pinned_meanwhile),
 	KTEST_CASE(contig_policy_and_marks),
-	KTEST_CASE(each_frame_keeps_its_flag),
 	{},
 };
 static struct ktest_suite evacuate_suite = { .name = "evacuate", .cases = evacuate_cases };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Failures and their reports: reasons that no other suite provokes; the same failure
- * for the caller and in the log; and a record for each announced step of an evacuation
- * and for each message between virtio-mem's driver and device.
+ * Failures and their reports: the same failure for the caller and in the log; and a
+ * record for each announced step of an evacuation and for each message between
+ * virtio-mem's driver and device.
  */
 #include "lib/string.h"
 
@@ -21,83 +21,12 @@
 #define SHORT_NS ((time_is_virtual() ? 100 : 3000) * NSEC_PER_MSEC)
 #define PB PAGEBLOCK_NR_PAGES
 
-/* --- reasons ---------------------------------------------------------------------- */
-
 #define EXPECT_WHY(test, call, wanted, at)                                                \
 	do {                                                                             \
 		KTEST_EXPECT_EQ(test, call, mm_reason_errno(wanted));                    \
 		KTEST_EXPECT_EQ(test, why.reason, wanted);                               \
 		KTEST_EXPECT_EQ(test, why.pfn, at);                                      \
 	} while (0)
-
-static void blocks_that_cannot(struct ktest *test)
-{
-	struct window *w = window_open_owned(test);
-	const unsigned long pfn = window_pfn(w, 1), end = window_pfn(w, 3);
-	const struct pfn_range odd = { pfn + 9, PB }, none = { window_pfn(w, 4), PB };
-	struct mm_failure why;
-
-	EXPECT_WHY(test, add_memory(w->mm, ~0UL >> 20, &w->owner, 1, &why),
-		   MM_REASON_OUT_OF_RANGE, (~0UL >> 20) << SECTION_PFN_SHIFT);
-	EXPECT_WHY(test, offline_memory_block(w->mm, w->block + 4, NULL, &why),
-		   MM_REASON_NOT_PRESENT, PFN_NONE);
-	EXPECT_WHY(test, plug_memory(w->mm, &none, &why), MM_REASON_NOT_PRESENT,
-		   none.start_pfn);
-	EXPECT_WHY(test, unplug_memory(w->mm, &odd, NULL, &why), MM_REASON_MISALIGNED,
-		   odd.start_pfn);
-	EXPECT_WHY(test, alloc_contig_range(w->mm, pfn + 9, pfn + 9, NULL, &why),
-		   MM_REASON_MISALIGNED, pfn + 9);
-	window_add(test, w, 1, ~0UL);
-	window_add(test, w, 2, ~0UL);
-	EXPECT_WHY(test, offline_memory_block(w->mm, w->block + 1, NULL, &why),
-		   MM_REASON_WRONG_STATE, PFN_NONE);
-	KTEST_EXPECT_STREQ(test, why.detail, "offline");
-	EXPECT_WHY(test, alloc_contig_range(w->mm, pfn, pfn + 9, NULL, &why),
-		   MM_REASON_NOT_PRESENT, pfn);
-	KTEST_ASSERT_EQ(
-		test,
-		online_memory_block(w->mm, w->block + 1, MMOP_ONLINE_KERNEL, NO_WHY), 0);
-	KTEST_ASSERT_EQ(
-		test,
-		online_memory_block(w->mm, w->block + 2, MMOP_ONLINE_MOVABLE, NO_WHY), 0);
-	EXPECT_WHY(test, alloc_contig_range(w->mm, end - PAGES_PER_SECTION - 1, end, NULL, &why),
-		   MM_REASON_ZONE_MIX, window_pfn(w, 2));
-}
-
-static int refuse_copy(struct mm *mm, struct migrate_entry *e)
-{
-	(void)mm;
-	(void)e;
-	return -EIO;
-}
-
-static int claim(struct mm *mm, struct migrate_entry *e)
-{
-	return page_claim(mm, e->pfn, e->kind, e->order);
-}
-
-static void unclaim(struct mm *mm, struct migrate_entry *e)
-{
-	(void)mm;
-	page_unclaim(e->pfn);
-}
-
-static void copy_refused(struct ktest *test)
-{
-	static const struct movable_ops ops = { claim, refuse_copy, NULL, unclaim };
-	struct test_mm *t = test_mm_normal(test, 1);
-	const unsigned long pfn = t->base + 77;
-	struct mm_failure why;
-
-	KTEST_ASSERT_EQ(test, set_movable_ops(PGTY_HUGE, &ops), 0);
-	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_HUGE), 0);
-	EXPECT_WHY(test, alloc_contig_range(t->mm, t->base, t->base + PB, NULL, &why),
-		   MM_REASON_COPY_FAILED, pfn);
-	KTEST_EXPECT_EQ(test, why.type, PGTY_HUGE);
-	KTEST_EXPECT_EQ(test, page_type(t->mm, pfn), PGTY_HUGE);
-	free_pages(t->mm, pfn, 0);
-	movable_types &= ~(1U << PGTY_HUGE);
-}
 
 static int wait_for_pin(void *arg)
 {
@@ -356,8 +285,6 @@ static void requests_are_recorded(struct ktest *test)
 }
 
 static const struct ktest_case failure_cases[] = {
-	KTEST_CASE(blocks_that_cannot),
-	KTEST_CASE(copy_refused),
 	KTEST_CASE(unpinned_meanwhile),
 	KTEST_CASE(failures_are_logged),
 	KTEST_CASE(an_evacuation_is_recorded),

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A driver's operations on parts of blocks: plug, unplug, blocks shared with boot
- * memory or with another owner, the online callback, and several blocks that leave
- * together.
+ * What the model (tests/model/) does not show of owners and their frames: regions that
+ * are refused, the chunks that the online callback sees, occupancy, an unplug across zones.
  */
 #include "arch/machine.h"
 #include "lib/errno.h"
@@ -111,127 +110,6 @@ static void callback_sees_each_frame_once(struct ktest *test)
 	window_check(test, w);
 }
 
-/* Several blocks leave together, but one cannot: the others are as before. */
-static void remove_together_or_restore(struct ktest *test)
-{
-	struct window *w = window_open_owned(test);
-	unsigned long blocks[4] = { w->block + 1, w->block + 2, w->block + 3, w->block + 4 };
-	struct mm_failure why;
-	unsigned long pfn;
-
-	for (unsigned int n = 1; n <= 4; n++)
-		window_add(test, w, n, ALL);
-	online_as(test, w, 1, MMOP_ONLINE);
-	online_as(test, w, 2, MMOP_ONLINE_KERNEL);
-	online_as(test, w, 4, MMOP_ONLINE_MOVABLE);
-	pfn = window_pfn(w, 2) + 999;
-	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), 0);
-	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, blocks, 4, NULL, &why), -EBUSY);
-	KTEST_EXPECT_EQ(test, why.pfn, pfn);
-	KTEST_EXPECT_EQ(test, memory_block_state(w->mm, blocks[0]), MEM_BLOCK_ONLINE);
-	KTEST_EXPECT_EQ(test, memory_block_state(w->mm, blocks[1]), MEM_BLOCK_ONLINE);
-	KTEST_EXPECT_EQ(test, memory_block_state(w->mm, blocks[2]), MEM_BLOCK_OFFLINE);
-	KTEST_EXPECT_EQ(test, memory_block_state(w->mm, blocks[3]), MEM_BLOCK_ONLINE);
-	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_MOVABLE)->free,
-			2 * (PAGES_PER_SECTION - HEADER));
-	KTEST_EXPECT_EQ(test, pfn_to_section(w->mm, window_pfn(w, 1))->online_type,
-			MMOP_ONLINE);
-	window_check(test, w);
-	free_pages(w->mm, pfn, 0);
-	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, blocks, 4, NULL, &why), 0);
-	for (unsigned int i = 0; i < 4; i++)
-		KTEST_EXPECT_EQ(test, memory_block_state(w->mm, blocks[i]), MEM_BLOCK_ABSENT);
-	window_check(test, w);
-	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, blocks, 1, NULL, &why), -ENOENT);
-}
-
-/* A restored block is as "online" made it: in Normal, with movable pageblocks. */
-static void restored_as_it_was_onlined(struct ktest *test)
-{
-	struct window *w = window_open_owned(test);
-	const unsigned long blocks[2] = { w->block + 1, w->block + 2 };
-	const unsigned long held = window_pfn(w, 2) + 999;
-	struct page_state st;
-
-	window_add(test, w, 1, ALL);
-	window_add(test, w, 2, ALL);
-	online_as(test, w, 2, MMOP_ONLINE_KERNEL);
-	online_as(test, w, 1, MMOP_ONLINE);
-	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, held, 0, PGTY_KERNEL), 0);
-	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, blocks, 2, NULL, NO_WHY),
-			-EBUSY);
-	KTEST_ASSERT_TRUE(test, page_state_get(w->mm, window_pfn(w, 1) + 9999, &st));
-	KTEST_EXPECT_EQ(test, st.zone, ZONE_NORMAL);
-	KTEST_EXPECT_EQ(test, st.migratetype, MIGRATE_MOVABLE);
-	KTEST_EXPECT_EQ(test, pfn_to_section(w->mm, window_pfn(w, 1))->online_type, MMOP_ONLINE);
-	window_check(test, w);
-	free_pages(w->mm, held, 0);
-}
-
-/* Spans follow the blocks exactly, in any order of adding and removing. */
-static void spans_follow_the_blocks(struct ktest *test)
-{
-	struct window *w = window_open_owned(test);
-	u8 zone_of[WINDOW_BLOCKS] = { 0 };
-
-	for (unsigned long n = 1; n < WINDOW_BLOCKS; n++)
-		window_add(test, w, n, ALL);
-	for (unsigned int step = 0; step < 60; step++) {
-		const unsigned long n = 1 + prng_below(&test->prng, WINDOW_BLOCKS - 1);
-		const struct zone *z = window_zone(w, ZONE_MOVABLE);
-		unsigned long first = 0, last = 0;
-
-		if (zone_of[n]) {
-			KTEST_ASSERT_EQ(test,
-					offline_memory_block(w->mm, w->block + n, NULL,
-							     NO_WHY),
-					0);
-			zone_of[n] = 0;
-		} else {
-			zone_of[n] = 1 + prng_below(&test->prng, NR_ZONES);
-			online_as(test, w, n, zone_of[n] == 1 + ZONE_MOVABLE ?
-						      MMOP_ONLINE_MOVABLE : MMOP_ONLINE_KERNEL);
-		}
-		for (unsigned long i = 1; i < WINDOW_BLOCKS; i++) {
-			if (zone_of[i] != 1 + ZONE_MOVABLE)
-				continue;
-			first = first ? first : i;
-			last = i + 1;
-		}
-		KTEST_ASSERT_EQ(test, z->spanned, (last - first) * PAGES_PER_SECTION);
-		KTEST_ASSERT_EQ(test, z->start_pfn, first ? window_pfn(w, first) : 0);
-		window_check(test, w);
-	}
-}
-
-/* "online": the one zone whose span the block lies in, else Movable. */
-static void default_zone_rule(struct ktest *test)
-{
-	struct window *w = window_open_owned(test);
-	enum zone_type zones[NR_ZONES];
-
-	for (unsigned long n = 1; n <= 5; n++)
-		window_add(test, w, n, ALL);
-	KTEST_EXPECT_EQ(test, zone_for_block(w->mm, w->block + 1, MMOP_ONLINE), ZONE_MOVABLE);
-	KTEST_EXPECT_EQ(test, zone_for_block(w->mm, w->block + 1, MMOP_ONLINE_KERNEL),
-			ZONE_NORMAL);
-	online_as(test, w, 3, MMOP_ONLINE_KERNEL);
-	KTEST_EXPECT_EQ(test, zone_for_block(w->mm, w->block + 2, MMOP_ONLINE), ZONE_NORMAL);
-	KTEST_EXPECT_EQ(test, zone_for_block(w->mm, w->block + 4, MMOP_ONLINE), ZONE_MOVABLE);
-	KTEST_EXPECT_EQ(test, memory_block_valid_zones(w->mm, w->block + 2, zones), 2);
-	KTEST_EXPECT_EQ(test, zones[0], ZONE_NORMAL);
-	KTEST_EXPECT_EQ(test, zones[1], ZONE_MOVABLE);
-	online_as(test, w, 2, MMOP_ONLINE);
-	KTEST_EXPECT_EQ(test, memory_block_valid_zones(w->mm, w->block + 2, zones), 1);
-	KTEST_EXPECT_EQ(test, zones[0], ZONE_NORMAL);
-	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
-	online_as(test, w, 5, MMOP_ONLINE_MOVABLE);
-	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 2, NULL, NO_WHY), 0);
-	/* Between both spans: neither zone claims it alone. */
-	KTEST_EXPECT_EQ(test, zone_for_block(w->mm, w->block + 2, MMOP_ONLINE), ZONE_MOVABLE);
-	KTEST_EXPECT_EQ(test, memory_block_valid_zones(w->mm, w->block + 9, zones), 0);
-}
-
 /* Occupancy, by which a driver chooses what to unplug first. */
 static void occupancy_counts_used_frames(struct ktest *test)
 {
@@ -249,30 +127,6 @@ static void occupancy_counts_used_frames(struct ktest *test)
 	KTEST_EXPECT_EQ(test, pageblock_used(w->mm, pfn + PB), PB);
 	KTEST_EXPECT_EQ(test, pageblock_used(w->mm, pfn + 2 * PB), 0);
 	KTEST_EXPECT_EQ(test, pageblock_used(w->mm, window_pfn(w, 1)), 0);
-}
-
-static void owners_are_in_order(struct ktest *test)
-{
-	struct window *w = window_open(test, 32UL << 20);
-	struct memory_owner owners[3], *owner;
-	unsigned long last = 0;
-
-	for (unsigned int i = 0; i < 3; i++) {
-		owners[i] = (struct memory_owner){
-			.name = "part",
-			.region = { window_pfn(w, 1 + (i + 1) % 3), PAGES_PER_SECTION },
-		};
-		mm_reserve_drop(w->mm);
-		KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &owners[i], NO_WHY),
-				0);
-		KTEST_EXPECT_EQ(test, w->mm->nr_reserve, MM_RESERVE_PAGES);
-	}
-	list_for_each_entry(owner, &w->mm->owners, list) {
-		KTEST_EXPECT_GT(test, owner->region.start_pfn, last);
-		last = owner->region.start_pfn;
-	}
-	for (unsigned int i = 0; i < 3; i++)
-		unregister_memory_owner(w->mm, &owners[i]);
 }
 
 /* A range over two zones: the second cannot give its part, so the first has its again. */
@@ -305,29 +159,6 @@ static void unplug_over_zones_is_undone(struct ktest *test)
 	window_check(test, w);
 }
 
-/* A grace period that does not end: the block stays, offline, and can go later. */
-static void remove_without_grace_is_undone(struct ktest *test)
-{
-	struct window *w = window_open_owned(test);
-	const unsigned long block = w->block + 1;
-	struct mm_failure why;
-
-	window_add(test, w, 1, ~0UL);
-	w->mm->inject = 1;
-	KTEST_EXPECT_EQ(test, try_remove_memory(w->mm, block, &why), -ETIMEDOUT);
-	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_HARTS_BUSY);
-	KTEST_EXPECT_EQ(test, memory_block_state(w->mm, block), MEM_BLOCK_OFFLINE);
-	window_check(test, w);
-	KTEST_ASSERT_EQ(
-		test, online_memory_block(w->mm, block, MMOP_ONLINE_MOVABLE, NO_WHY), 0);
-	w->mm->inject = 1;
-	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, &block, 1, NULL, &why),
-			-ETIMEDOUT);
-	KTEST_EXPECT_EQ(test, memory_block_state(w->mm, block), MEM_BLOCK_ONLINE);
-	window_check(test, w);
-	KTEST_EXPECT_EQ(test, offline_and_remove_memory(w->mm, &block, 1, NULL, &why), 0);
-}
-
 /* The allocator hands out no chunk that was never plugged. */
 static void unplugged_is_not_believed(struct ktest *test)
 {
@@ -347,14 +178,8 @@ static void unplugged_is_not_believed(struct ktest *test)
 static const struct ktest_case plug_cases[] = {
 	KTEST_CASE(owners_are_checked),
 	KTEST_CASE(callback_sees_each_frame_once),
-	KTEST_CASE(remove_together_or_restore),
-	KTEST_CASE(restored_as_it_was_onlined),
-	KTEST_CASE(spans_follow_the_blocks),
-	KTEST_CASE(default_zone_rule),
 	KTEST_CASE(occupancy_counts_used_frames),
-	KTEST_CASE(owners_are_in_order),
 	KTEST_CASE(unplug_over_zones_is_undone),
-	KTEST_CASE(remove_without_grace_is_undone),
 	KTEST_CASE(unplugged_is_not_believed),
 	{}
 };

@@ -148,6 +148,7 @@ static void any_pfn_is_looked_up(struct ktest *test)
 	for (unsigned int i = 0; i < ARRAY_SIZE(pfns); i++) {
 		KTEST_EXPECT_NULL(test, pfn_to_section(w->mm, pfns[i]));
 		KTEST_EXPECT_FALSE(test, page_state_get(w->mm, pfns[i], &st));
+		KTEST_EXPECT_FALSE(test, page_try_get(w->mm, pfns[i]));
 		KTEST_EXPECT_EQ(test,
 				memory_block_state(w->mm, pfns[i] >> SECTION_PFN_SHIFT),
 				MEM_BLOCK_ABSENT);

@@ -42,8 +42,10 @@ static void set_range(const struct pfn_range *r, bool plugged, enum fm_frame wha
 
 		blocks_set_plugged(n, plugged ? blocks[n].plugged | mask
 					      : blocks[n].plugged & ~mask);
-		if (fm.zone[n] != NR_ZONES)
-			fm_paint(part.start_pfn, part.nr_pages, what);
+		if (fm.zone[n] == NR_ZONES)
+			continue;
+		fm_paint(part.start_pfn, part.nr_pages, what);
+		blocks_check_marks();
 	}
 }
 

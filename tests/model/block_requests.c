@@ -56,25 +56,44 @@ static struct verdict judge_online(unsigned long n)
 	return v;
 }
 
+/* Unmovable is what kernel memory was asked for, and metadata beside other kernel memory. */
+static void check_migratetypes(unsigned long n)
+{
+	const struct block_model *b = &blocks[n];
+
+	for (unsigned int i = 0; i < PAGEBLOCKS_PER_SECTION; i++) {
+		const unsigned long pfn = block_pfn(n) + i * PAGEBLOCK_NR_PAGES;
+		const bool kernel = b->type == MMOP_ONLINE_KERNEL ||
+				    (i == b->header && fm.zone[n] == ZONE_NORMAL);
+		const unsigned int mt = pb_mt(pfn_pageblock(fm.mm, pfn)->word);
+
+		CHECK(mt == (kernel ? MIGRATE_UNMOVABLE : MIGRATE_MOVABLE),
+		      "block %lu pageblock %u is %s", n, i, migratetype_name(mt));
+	}
+}
+
 /* It has gone online, or a listener has refused. */
-static void settle_online(unsigned long n, enum zone_type zone)
+static void settle_online(unsigned long n, enum mhp_online_type type, enum zone_type zone)
 {
 	if (model_start(MEM_GOING_ONLINE, MEM_CANCEL_ONLINE, n))
 		return;
 	blocks[n].state = MEM_BLOCK_ONLINE;
+	blocks[n].type = type;
 	fm.zone[n] = zone;
 	paint_online(n);
+	check_migratetypes(n);
+	blocks_check_marks();
 	model_end(MEM_ONLINE, n);
 }
 
 /* As a part of another request, which does not fail if this does. */
-static void try_online(unsigned long n, enum zone_type zone)
+static void try_online(unsigned long n, enum mhp_online_type type, enum zone_type zone)
 {
 	const struct verdict v = judge_online(n);
 
 	fm_use_steps(v.steps);
 	if (v.reason != MM_REASON_NO_MEMORY)
-		settle_online(n, zone);
+		settle_online(n, type, zone);
 }
 
 static struct verdict predict_online(const struct request *rq)
@@ -95,13 +114,13 @@ static int make_online(const struct request *rq, struct mm_failure *why)
 
 static void follow_online(const struct request *rq)
 {
-	settle_online(rq->block[0], blocks_zone_for(rq->block[0], rq->type));
+	settle_online(rq->block[0], rq->type, blocks_zone_for(rq->block[0], rq->type));
 }
 
 static void fail_online(const struct request *rq, const struct verdict *v)
 {
 	if (v->reason == MM_REASON_VETO)
-		settle_online(rq->block[0], NR_ZONES);
+		settle_online(rq->block[0], rq->type, NR_ZONES);
 }
 
 const struct request_kind online_request = { "online_memory_block", predict_online,
@@ -186,7 +205,7 @@ static void follow_add(const struct request *rq)
 	};
 	blocks_set_plugged(n, rq->plugged);
 	if (rq->type != MMOP_OFFLINE)
-		try_online(n, blocks_zone_for(n, rq->type));
+		try_online(n, rq->type, blocks_zone_for(n, rq->type));
 }
 
 const struct request_kind add_request = { "add_memory",	 predict_add, make_add,
@@ -281,18 +300,28 @@ static struct verdict predict_leave(const struct request *rq)
 	return v;
 }
 
+static void list_ids(const struct request *rq, unsigned long *ids)
+{
+	for (unsigned int i = 0; i < rq->nr; i++)
+		ids[i] = block_id(rq->block[i]);
+}
+
 static int make_offline(const struct request *rq, struct mm_failure *why)
 {
-	return offline_memory_block(fm.mm, block_id(rq->block[0]), &rq->policy.limits,
-				    why);
+	unsigned long ids[FM_SECTIONS];
+
+	if (rq->nr == 1)
+		return offline_memory_block(fm.mm, block_id(rq->block[0]),
+					    &rq->policy.limits, why);
+	list_ids(rq, ids);
+	return offline_memory_blocks(fm.mm, ids, rq->nr, &rq->policy.limits, why);
 }
 
 static int make_leave(const struct request *rq, struct mm_failure *why)
 {
 	unsigned long ids[FM_SECTIONS];
 
-	for (unsigned int i = 0; i < rq->nr; i++)
-		ids[i] = block_id(rq->block[i]);
+	list_ids(rq, ids);
 	return offline_and_remove_memory(fm.mm, ids, rq->nr, &rq->policy.limits, why);
 }
 
@@ -333,6 +362,7 @@ static void all_offline(const struct leaving *l)
 		blocks[l->n[i]].state = MEM_BLOCK_OFFLINE;
 		fm_paint(block_pfn(l->n[i]), PAGES_PER_SECTION, FM_ABSENT);
 		fm.zone[l->n[i]] = NR_ZONES;
+		blocks_check_marks();
 	}
 	for (unsigned int i = 0; i < l->nr; i++)
 		model_end(MEM_OFFLINE, l->n[i]);
@@ -361,7 +391,7 @@ static void restore(const struct leaving *l)
 	memcpy(zones, fm.zone, sizeof(zones));
 	all_offline(l);
 	for (unsigned int i = 0; i < l->nr; i++)
-		try_online(l->n[i], zones[l->n[i]]);
+		try_online(l->n[i], blocks[l->n[i]].type, zones[l->n[i]]);
 }
 
 /* The listeners that heard a start hear an end. */

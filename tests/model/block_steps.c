@@ -8,6 +8,7 @@
 
 #include "arch/machine.h"
 #include "kernel/param.h"
+#include "lib/kstrtox.h"
 
 struct owner_model owners[NR_OWNERS];
 
@@ -99,6 +100,7 @@ void blocks_start(void)
 	set_region(1, "keeper", 3 * pb, 4 * pb + 32);
 	set_region(2, "static", 4 * pb + 32, 5 * pb + 40);
 	owners[1].owner.online_page = keeper_online;
+	owners[0].owner.unit_pages = 2 * PAGES_PER_SECTION;
 	owners[1].owner.unit_pages = PAGES_PER_SECTION;
 	owners[2].owner.unit_pages = owners[2].owner.region.nr_pages;
 	for (unsigned int i = 0; i < NR_OWNERS; i++)
@@ -188,7 +190,8 @@ static void step_remove(struct choices *c)
 static void step_leave(struct choices *c)
 {
 	const unsigned int wanted = take_byte(c);
-	struct request rq = { .kind = &leave_request, .policy = frame_policy(c) };
+	struct request rq = { .kind = wanted & 0x40 ? &offline_request : &leave_request,
+			      .policy = frame_policy(c) };
 
 	for (unsigned long n = 0; n < FM_SECTIONS; n++)
 		if (wanted >> n & 1 &&
@@ -259,12 +262,19 @@ static void step_owner(struct choices *c)
 
 /* --- what makes the next steps different ----------------------------------- */
 
-static void set_policy(bool auto_movable)
+/* The policy of "online", and one of the ratios that it may have. */
+static void set_policy(bool auto_movable, unsigned int which)
 {
-	CHECK(param_set("memory_hotplug.online_policy",
-			auto_movable ? "auto-movable" : "contig-zones") == 0,
-	      "policy");
+	static const char *const ratios[] = { "301", "0",   "100", "250",
+					      "499", "500", "1",   "999" };
+
 	blocks_auto_movable = auto_movable;
+	CHECK(param_set("memory_hotplug.online_policy",
+			auto_movable ? "auto-movable" : "contig-zones") == 0 &&
+		      param_set("memory_hotplug.auto_movable_ratio", ratios[which]) ==
+			      0 &&
+		      kstrtou64(ratios[which], 10, &blocks_ratio) == 0,
+	      "policy");
 }
 
 static void step_knob(struct choices *c)
@@ -272,7 +282,7 @@ static void step_knob(struct choices *c)
 	const unsigned int which = take_byte(c);
 
 	if (which % 4 == 0)
-		set_policy(which & 0x10);
+		set_policy(which & 0x10, which >> 5);
 	else if (which % 4 == 1)
 		owners[1].flags = which & 0x10 ? PG_OFFLINE_SKIPPABLE : 0,
 		owners[1].keeps = take_byte(c);
@@ -353,7 +363,7 @@ void blocks_give_back(void)
 	struct totals now;
 
 	listeners_refuse((struct refusal){ 0 });
-	set_policy(false);
+	set_policy(false, 0);
 	owners[1].keeps = 0;
 	frame_give_back();
 	for (unsigned int i = 0; i < NR_OWNERS; i++)

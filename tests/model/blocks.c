@@ -8,6 +8,7 @@
 
 struct block_model blocks[FM_SECTIONS];
 bool blocks_auto_movable;
+u64 blocks_ratio;
 
 static unsigned long early_present;
 
@@ -46,6 +47,7 @@ void blocks_setup(void)
 	memset(owners, 0, sizeof(owners));
 	nr_metas = 0;
 	blocks_auto_movable = false;
+	blocks_ratio = 301;
 	blocks[0] = (struct block_model){ .state = MEM_BLOCK_ONLINE,
 					  .hole = ~boot,
 					  .header = PAGEBLOCKS_PER_SECTION,
@@ -128,8 +130,6 @@ static bool in_span(unsigned int zone, unsigned long n)
 	return below && above;
 }
 
-#define RATIO 301 /* percent, unless it is set otherwise */
-
 static enum zone_type auto_movable_zone(unsigned long n)
 {
 	const int owner = blocks[n].owner;
@@ -146,10 +146,12 @@ static enum zone_type auto_movable_zone(unsigned long n)
 	for (unsigned long i = first; i < min(first + unit, FM_SECTIONS); i++)
 		if (fm.zone[i] != NR_ZONES && blocks[i].owner == owner)
 			return fm.zone[i];
-	left = RATIO * (s64)early_present - 100 * (s64)(unit * PAGES_PER_SECTION);
+	left = (s64)blocks_ratio * (s64)early_present -
+	       100 * (s64)(unit * PAGES_PER_SECTION);
 	for (unsigned int i = 0; i < NR_OWNERS; i++) {
 		const s64 movable = zone_present(ZONE_MOVABLE, i);
-		const s64 own = RATIO * zone_present(ZONE_NORMAL, i) - 100 * movable;
+		const s64 own =
+			(s64)blocks_ratio * zone_present(ZONE_NORMAL, i) - 100 * movable;
 
 		if (!owners[i].registered)
 			continue;
@@ -173,6 +175,66 @@ enum zone_type blocks_zone_for(unsigned long n, enum mhp_online_type type)
 
 /* --- model and memory agree? ----------------------------------------------- */
 
+void blocks_check_marks(void)
+{
+	for (unsigned int z = 0; z < NR_ZONES; z++) {
+		unsigned long was[NR_WMARK];
+
+		memcpy(was, fm.mm->zone[z].wmark, sizeof(was));
+		zone_update_watermarks(fm.mm);
+		CHECK(memcmp(was, fm.mm->zone[z].wmark, sizeof(was)) == 0,
+		      "zone %u: the lowest mark was %lu, is %lu", z, was[WMARK_MIN],
+		      fm.mm->zone[z].wmark[WMARK_MIN]);
+	}
+}
+
+/* Whoever looks a block up finds what it is, and the next one; its parts are mapped or not. */
+static void check_look_ups(unsigned long n)
+{
+	const struct block_model *b = &blocks[n];
+	const bool online = b->state == MEM_BLOCK_ONLINE;
+	unsigned long next = n;
+	enum zone_type zones[NR_ZONES];
+
+	while (next < FM_SECTIONS && blocks[next].state == MEM_BLOCK_ABSENT)
+		next++;
+	next = next < FM_SECTIONS ? block_id(next) : PFN_NONE;
+	CHECK(next_memory_block(fm.mm, block_id(n)) == next, "behind block %lu", n);
+	CHECK(memory_block_valid_zones(fm.mm, block_id(n), zones) ==
+			      (b->state == MEM_BLOCK_ABSENT ? 0 : 1U + !online) &&
+		      (b->state == MEM_BLOCK_ABSENT ||
+		       zones[0] ==
+			       (online ? fm.zone[n] : blocks_zone_for(n, MMOP_ONLINE))),
+	      "zones of block %lu", n);
+	for (unsigned int i = 0; i < PAGEBLOCKS_PER_SECTION; i++) {
+		const unsigned long pfn = block_pfn(n) + i * PAGEBLOCK_NR_PAGES;
+
+		CHECK(arch_direct_mapped(pfn_to_phys(pfn)) == (b->plugged >> i & 1),
+		      "block %lu: mapping of pageblock %u", n, i);
+		pfn_walk_begin();
+		CHECK(!pfn_to_online_page(fm.mm, pfn) == !online, "pfn %#lx", pfn);
+		pfn_walk_end();
+	}
+}
+
+/* In the order of their regions; each with the sums over its online blocks. */
+static void check_owners(void)
+{
+	const struct memory_owner *owner;
+	unsigned long end = 0;
+
+	list_for_each_entry(owner, &fm.mm->owners, list) {
+		CHECK(owner->region.start_pfn >= end, "owner %s", owner->name);
+		end = range_end(&owner->region);
+	}
+	for (unsigned int i = 0; i < NR_OWNERS; i++)
+		for (unsigned int z = 0; z < NR_ZONES && owners[i].registered; z++)
+			CHECK((s64)owners[i].owner.present[z] == zone_present(z, i),
+			      "owner %u has %lu in zone %u, model %lu", i,
+			      owners[i].owner.present[z], z,
+			      (unsigned long)zone_present(z, i));
+}
+
 void blocks_check(void)
 {
 	look_at_meta();
@@ -184,17 +246,15 @@ void blocks_check(void)
 		CHECK(state == blocks[n].state, "block %lu is %s, model %s", n,
 		      memory_block_state_name(state),
 		      memory_block_state_name(blocks[n].state));
+		check_look_ups(n);
+		CHECK(state != MEM_BLOCK_ONLINE || !n || s->online_type == blocks[n].type,
+		      "block %lu is %s", n, online_type_name(s->online_type));
 		CHECK(!s || (s->unmapped == ~blocks[n].plugged &&
 			     s->hole == blocks[n].hole),
 		      "block %lu: unmapped %#lx hole %#lx; model %#lx %#lx", n,
 		      (unsigned long)s->unmapped, (unsigned long)s->hole,
 		      (unsigned long)~blocks[n].plugged, (unsigned long)blocks[n].hole);
 	}
-	for (unsigned int i = 0; i < NR_OWNERS; i++)
-		for (unsigned int z = 0; z < NR_ZONES && owners[i].registered; z++)
-			CHECK((s64)owners[i].owner.present[z] == zone_present(z, i),
-			      "owner %u has %lu in zone %u, model %lu", i,
-			      owners[i].owner.present[z], z,
-			      (unsigned long)zone_present(z, i));
+	check_owners();
 	listeners_check();
 }

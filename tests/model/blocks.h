@@ -17,6 +17,7 @@
 /**
  * struct block_model - one memory block
  * @state: ABSENT, OFFLINE or ONLINE
+ * @type: with which it went online
  * @hole: bit b: pageblock b is a hole
  * @plugged: bit b: pageblock b is memory and mapped
  * @header: pageblock of its own metadata; PAGEBLOCKS_PER_SECTION: that lies elsewhere
@@ -24,6 +25,7 @@
  */
 struct block_model {
 	enum memory_block_state state;
+	enum mhp_online_type type;
 	u64 hole, plugged;
 	unsigned int header;
 	int owner;
@@ -64,6 +66,7 @@ extern struct block_model blocks[FM_SECTIONS];
 extern struct owner_model owners[NR_OWNERS];
 extern struct refusal blocks_refusal; /* by the model */
 extern bool blocks_auto_movable;      /* the policy of "online" */
+extern u64 blocks_ratio;	      /* its ratio, in percent */
 
 static inline unsigned long block_pfn(unsigned long n)
 {
@@ -111,6 +114,9 @@ bool owner_keeps(const struct owner_model *o, unsigned long pfn);
 
 /* Where an onlining of this type puts a block. */
 enum zone_type blocks_zone_for(unsigned long n, enum mhp_online_type type);
+
+/* After a request that changed how much memory there is: the watermarks follow it. */
+void blocks_check_marks(void);
 
 /* After a request: frames that mm/ took or gave back for itself, and all that blocks say. */
 void blocks_check(void);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The byte-per-frame model: see the header. */
+#include "mm/page_alloc.h"
 #include "tests/model/frames.h"
 
 #include "kernel/timer.h"
@@ -281,18 +282,35 @@ static void check_counter(unsigned int z, const char *name, unsigned long is,
 	CHECK(is == model, "zone %u: %s is %lu, model %lu", z, name, is, model);
 }
 
+/* The free frames that /proc/buddyinfo shows, of these migrate types. */
+static unsigned long free_by_order(struct zone *zone, unsigned int mt, unsigned int end)
+{
+	unsigned long nr[NR_PAGE_ORDERS], sum = 0;
+
+	for (; mt < end; mt++) {
+		zone_count_free(zone, mt, nr);
+		for (unsigned int k = 0; k < NR_PAGE_ORDERS; k++)
+			sum += nr[k] << k;
+	}
+	return sum;
+}
+
 static void check_zone(unsigned int z, const struct sums *sums)
 {
-	const struct zone *zone = &fm.mm->zone[z];
+	struct zone *zone = &fm.mm->zone[z];
 
 	check_counter(z, "start", zone->start_pfn, sums->start);
 	check_counter(z, "spanned", zone->spanned, sums->end - sums->start);
 	check_counter(z, "present", zone->present, sums->present);
 	check_counter(z, "managed", zone->managed, sums->managed);
-	check_counter(z, "free and cached",
-		      zone->free + zone->free_isolated + sums->cached,
-		      sums->free + sums->free_isolated);
+	check_counter(z, "free and cached", zone->free + sums->cached, sums->free);
+	check_counter(z, "free_isolated", zone->free_isolated, sums->free_isolated);
 	check_counter(z, "nr_isolated", zone->nr_isolated, sums->isolated);
+	check_counter(z, "free by order",
+		      free_by_order(zone, 0, MIGRATE_ISOLATE) + sums->cached, sums->free);
+	check_counter(z, "free_isolated by order",
+		      free_by_order(zone, MIGRATE_ISOLATE, MIGRATE_ISOLATE + 1),
+		      sums->free_isolated);
 }
 
 void fm_check(void)
@@ -302,7 +320,10 @@ void fm_check(void)
 	for (unsigned long s = 0; s < fm.nr >> SECTION_PFN_SHIFT; s++) {
 		const unsigned long pfn = fm.base + s * PAGES_PER_SECTION;
 		const unsigned int z = fm.zone[s];
+		struct page_state st;
 
+		CHECK(page_state_get(fm.mm, pfn + 1, &st) == (z != NR_ZONES),
+		      "pfn %#lx: zone %u", pfn, z);
 		CHECK((page_type(fm.mm, pfn) != PGTY_NONE) == (z != NR_ZONES),
 		      "pfn %#lx is %s, model: zone %u", pfn,
 		      page_type_name(page_type(fm.mm, pfn)), z);

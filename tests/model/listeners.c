@@ -4,6 +4,7 @@
  * must hear. Who heard a start hears one end; who did not hears nothing.
  */
 #include "tests/model/blocks.h"
+#include "tests/model/chunks.h"
 
 #define NR_LISTENERS 3U
 #define MAX_HEARD    64U
@@ -41,11 +42,31 @@ static struct notifier_block listeners[NR_LISTENERS] = {
 	{ .fn = listen, .priority = 0, .name = "last" },
 };
 
+/* All of a block is isolated while it comes, goes or stays, and until it goes no page moves. */
+static void check_block(const struct memory_notify *notify, unsigned long event)
+{
+	const struct mem_section *ms = pfn_to_section(notify->mm, notify->start_pfn);
+	struct page_state st;
+
+	if (event == MEM_ONLINE || event == MEM_OFFLINE || event == MEM_CANCEL_ONLINE)
+		return;
+	CHECK(page_state_get(notify->mm, notify->start_pfn, &st) ==
+		      (event != MEM_GOING_ONLINE),
+	      "event %lu: pfn %#lx", event, notify->start_pfn);
+	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++)
+		CHECK(ms->pb[b].word & PB_ISOLATE, "event %lu: pageblock %u", event, b);
+	for (unsigned int i = 0; i < nr_chunks && event == MEM_GOING_OFFLINE; i++)
+		CHECK(chunks[i].kind != FM_SLOT ||
+			      slots[chunks[i].slot].pfn == chunks[i].pfn,
+		      "moved from %#lx too early", chunks[i].pfn);
+}
+
 static int listen(struct notifier_block *nb, unsigned long event, void *data)
 {
 	const struct memory_notify *notify = data;
 	const unsigned int who = nb - listeners;
 
+	check_block(notify, event);
 	CHECK(notify->mm == fm.mm && notify->nr_pages == PAGES_PER_SECTION, "event %lu",
 	      event);
 	note(&real, who, event, fm_section(notify->start_pfn));

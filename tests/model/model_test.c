@@ -120,6 +120,7 @@ static void contig_zones(void *unused)
 {
 	(void)unused;
 	(void)!param_set("memory_hotplug.online_policy", "contig-zones");
+	(void)!param_set("memory_hotplug.auto_movable_ratio", "301");
 }
 
 /* Of @of steps so many are about blocks, the rest about frames. */

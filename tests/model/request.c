@@ -6,6 +6,7 @@
 #include "tests/model/request.h"
 
 #include "lib/errno.h"
+#include "lib/string.h"
 #include "tests/model/chunks.h"
 
 struct liar liar;
@@ -139,7 +140,7 @@ static bool is_late(const struct verdict *v, const struct mm_failure *why)
 }
 
 /* The cause of such a failure is there. */
-static void expect_cause(const struct mm_failure *why)
+static void expect_cause(const struct request *rq, const struct mm_failure *why)
 {
 	unsigned int i = 0;
 
@@ -159,12 +160,39 @@ static void expect_cause(const struct mm_failure *why)
 	      why->pfn);
 	if (why->reason == MM_REASON_CLAIM_LOST) {
 		CHECK(chunks[i].kind == FM_HELD, "pfn %#lx has one reference", why->pfn);
+		CHECK(why->retries == rq->policy.limits.retries, "%u retries, of %u",
+		      why->retries, rq->policy.limits.retries);
 		return;
 	}
 	CHECK(why->reason == MM_REASON_NO_TARGET && chunks[i].kind == FM_SLOT,
 	      "%s, pfn %#lx", mm_reason_name(why->reason), why->pfn);
 	CHECK(!fm_can_alloc(GFP_MOVABLE, chunks[i].order), "order %u: there is one",
 	      chunks[i].order);
+}
+
+/* --- what each request leaves as it is ------------------------------------- */
+
+static u8 migratetypes[FM_PAGEBLOCKS];
+
+/* Call @fn for each pageblock of the request's range that is online. */
+static void for_range(const struct request *rq,
+		      void (*fn)(unsigned long b, unsigned int mt))
+{
+	for (unsigned long pfn = ALIGN_DOWN(rq->range.start_pfn, PAGEBLOCK_NR_PAGES);
+	     pfn < range_end(&rq->range); pfn += PAGEBLOCK_NR_PAGES)
+		if (fm.zone[fm_section(pfn)] != NR_ZONES)
+			fn(fm_pageblock(pfn), pb_mt(pfn_pageblock(fm.mm, pfn)->word));
+}
+
+static void note_migratetype(unsigned long b, unsigned int mt)
+{
+	migratetypes[b] = mt;
+}
+
+static void check_migratetype(unsigned long b, unsigned int mt)
+{
+	CHECK(mt == migratetypes[b], "pageblock %lu became %s, was %s", b,
+	      migratetype_name(mt), migratetype_name(migratetypes[b]));
 }
 
 /* --- one request ----------------------------------------------------------- */
@@ -214,6 +242,8 @@ static void expect(const char *what, int ret, const struct mm_failure *why,
 	CHECK(why->reason == v->reason && why->pfn == v->pfn,
 	      "%s: %s, pfn %#lx; model: %s, pfn %#lx", what, mm_reason_name(why->reason),
 	      why->pfn, mm_reason_name(v->reason), v->pfn);
+	CHECK(v->reason != MM_REASON_VETO || strcmp(why->detail, "refuser") == 0,
+	      "%s: refused by %s", what, why->detail);
 	CHECK(!names_a_frame(v->reason) || !page_state_get(fm.mm, v->pfn, &st) ||
 		      (why->type == st.type && why->owner == st.owner),
 	      "%s: pfn %#lx is %s, not %s, owner %#lx", what, v->pfn,
@@ -228,13 +258,17 @@ int request_make(const struct request *rq)
 	const struct request_kind *kind = rq->kind;
 	struct mm_failure why = { .pfn = PFN_NONE };
 	struct verdict v = predict(rq);
-	const int ret = kind->make(rq, &why);
-	const bool late = ret && is_late(&v, &why);
+	bool late;
+	int ret;
 
+	for_range(rq, note_migratetype);
+	ret = kind->make(rq, &why);
+	for_range(rq, check_migratetype);
+	late = ret && is_late(&v, &why);
 	set_target(rq, &v, late, &why);
 	frame_follow_slots(!ret || in_one_go(rq));
 	if (late)
-		expect_cause(&why);
+		expect_cause(rq, &why);
 	if (late || (ret && kind->otherwise && kind->otherwise(rq, &v, &why)))
 		v = (struct verdict){ mm_reason_errno(why.reason), why.reason, why.pfn,
 				      .moves = v.moves };
