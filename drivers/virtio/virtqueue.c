@@ -64,7 +64,7 @@ static struct virtqueue *vq_alloc(struct virtio_device *vdev, u16 size)
 	const bool indirect = virtio_has_feature(vdev, VIRTIO_F_INDIRECT_DESC);
 	const struct vq_layout l = vq_layout(size, indirect);
 	const u32 order = order_of(DIV_ROUND_UP(l.total, PAGE_SIZE));
-	const unsigned long pfn = alloc_pages(vdev->mm, GFP_KERNEL | GFP_ZERO, order, PGTY_KERNEL);
+	const unsigned long pfn = virtio_frames_alloc(vdev, order);
 	struct virtqueue *vq;
 	char *base;
 
@@ -85,7 +85,7 @@ static struct virtqueue *vq_alloc(struct virtio_device *vdev, u16 size)
 
 static void vq_free(struct virtqueue *vq)
 {
-	free_pages(vq->vdev->mm, phys_to_pfn(virt_to_phys(vq)), vq->order);
+	virtio_frames_free(vq->vdev, phys_to_pfn(virt_to_phys(vq)), vq->order);
 }
 
 /* Reset a queue: no request is in flight, and all counters are 0. */

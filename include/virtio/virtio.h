@@ -90,6 +90,8 @@ struct virtio_transport_ops {
  * @id: enum virtio_id
  * @features: negotiated
  * @vqs: by queue index; NULL where the driver made no queue
+ * @keeps: frames that the driver frees stay with the device
+ * @kept: these frames
  * @nr_vqs: highest queue index in use, plus one
  * @broken: it broke a rule or did not answer; the core sends nothing until a restart
  * @why: the last text of virtio_broken(); "" at the start
@@ -105,6 +107,8 @@ struct virtio_device {
 	void *priv;
 	u32 id;
 	u32 nr_vqs;
+	bool keeps;
+	struct virtio_kept *kept;
 	u64 features;
 	struct virtqueue *vqs[VIRTIO_MAX_QUEUES];
 	u32 broken;
@@ -170,6 +174,25 @@ int virtio_unregister_device(struct virtio_device *vdev);
  * Context: thread, may sleep; not a thread that the driver's remove waits for.
  */
 void virtio_reattach(struct virtio_device **asked);
+
+/**
+ * virtio_frames_alloc() - frames for a device's queues and buffers
+ * @vdev: the device; its driver frees them by virtio_frames_free()
+ * @order: the chunk has 2^order frames
+ *
+ * A device that is reattached gets the frames again that it had, so that a restart
+ * allocates nothing.
+ * Context: thread, no spinlock held.
+ * Return: the first frame; the frames are zeroed. PFN_NONE: no memory.
+ */
+unsigned long virtio_frames_alloc(struct virtio_device *vdev, unsigned int order);
+void virtio_frames_free(struct virtio_device *vdev, unsigned long pfn, unsigned int order);
+
+/*
+ * From now on, the frames that the driver frees stay with the device, or, with @keeps
+ * false, go to the allocator, as do those that have stayed. Context: thread.
+ */
+void virtio_frames_keep(struct virtio_device *vdev, bool keeps);
 
 /**
  * virtio_negotiate() - steps 1 to 6: reset, ACKNOWLEDGE, DRIVER, features, FEATURES_OK

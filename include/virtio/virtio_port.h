@@ -13,7 +13,6 @@
 #include "lib/time.h"
 #include "lib/types.h"
 
-struct mm;
 struct vport;
 
 /**
@@ -64,8 +63,9 @@ int vport_try_read(struct vport *port, char *buf, u32 size);
  */
 int vport_write(struct vport *port, const char *text, u32 len);
 
-/* The allocator that serves the port's device; a service takes its buffers from it. */
-struct mm *vport_mm(const struct vport *port);
+/* Zeroed frames for a service's buffers: as virtio_frames_alloc() of the port's device. */
+unsigned long vport_frames_alloc(struct vport *port, unsigned int order);
+void vport_frames_free(struct vport *port, unsigned long pfn, unsigned int order);
 
 #define VPORT_STALL_NS (60 * NSEC_PER_SEC)
 

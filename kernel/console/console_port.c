@@ -11,7 +11,7 @@
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
-#include "mm/page_alloc.h"
+#include "mm/page.h"
 #include "virtio/virtio_port.h"
 
 #define ANSWER_ORDER 4 /* 64 KiB: room for a command that writes with a lock held */
@@ -187,9 +187,8 @@ static void console_port_loop(struct vport *port, struct line *line, struct answ
 /* Run a port, with one chunk: the answer's text, then a frame with the two structs. */
 static void console_port_run(struct vport *port)
 {
-	struct mm *mm = vport_mm(port);
-	const unsigned long text = alloc_pages(mm, GFP_KERNEL, ANSWER_ORDER, PGTY_KERNEL);
-	const unsigned long state = alloc_pages(mm, GFP_KERNEL | GFP_ZERO, 0, PGTY_KERNEL);
+	const unsigned long text = vport_frames_alloc(port, ANSWER_ORDER);
+	const unsigned long state = vport_frames_alloc(port, 0);
 	static_assert(sizeof(struct answer) + sizeof(struct line) <= PAGE_SIZE, "fit a frame");
 
 	if (text != PFN_NONE && state != PFN_NONE) {
@@ -205,9 +204,9 @@ static void console_port_run(struct vport *port)
 		console_port_loop(port, line, a);
 	}
 	if (text != PFN_NONE)
-		free_pages(mm, text, ANSWER_ORDER);
+		vport_frames_free(port, text, ANSWER_ORDER);
 	if (state != PFN_NONE)
-		free_pages(mm, state, 0);
+		vport_frames_free(port, state, 0);
 }
 
 VPORT_SERVICE(console_port) = {

@@ -13,7 +13,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
-#include "mm/page_alloc.h"
+#include "mm/page.h"
 #include "virtio/virtio_port.h"
 
 #define NAME_BYTES  32
@@ -105,15 +105,14 @@ static void trace_port_loop(struct vport *port, struct pieces *p)
 
 static void trace_port_run(struct vport *port)
 {
-	struct mm *mm = vport_mm(port);
-	const unsigned long pfn = alloc_pages(mm, GFP_KERNEL, PIECE_ORDER, PGTY_KERNEL);
+	const unsigned long pfn = vport_frames_alloc(port, PIECE_ORDER);
 	struct pieces p = { .sink = { pieces_write }, .port = port };
 
 	if (pfn == PFN_NONE)
 		return;
 	p.chunk = phys_to_virt(pfn_to_phys(pfn));
 	trace_port_loop(port, &p);
-	free_pages(mm, pfn, PIECE_ORDER);
+	vport_frames_free(port, pfn, PIECE_ORDER);
 }
 
 VPORT_SERVICE(trace_port) = {

@@ -420,6 +420,30 @@ static void leaves_while_it_begins_anew(struct ktest *test)
 	KTEST_EXPECT_EQ(test, rig->fv.violations, 0);
 }
 
+static void take_all(struct fake_virtio *fv)
+{
+	mm_exhaust(fv->vdev.mm);
+}
+
+/* A device that begins anew allocates nothing: others have taken all memory meanwhile. */
+static void begins_anew_without_memory(struct ktest *test)
+{
+	struct rig *rig = rig_open(test, "org.ebb.echo");
+
+	rig->fv.tick = take_all;
+	for (int round = 0; round < 3; round++) {
+		STORE_RELEASE(rig->port_ready, false);
+		STORE_RELEASE(rig->port_open, false);
+		vcon_reattach(rig->fv.vdev.priv);
+		expect_soon(test, is_set(&rig->port_ready));
+		send_control(rig, PORT, VCON_PORT_NAME, 1, "org.ebb.echo");
+		expect_soon(test, is_set(&rig->port_open));
+		KTEST_EXPECT_EQ(test, send_bytes(rig, RX, "hello", 5), 5);
+		expect_text(test, rig, "hello");
+	}
+	KTEST_EXPECT_FALSE(test, virtio_is_broken(&rig->fv.vdev));
+}
+
 /* Control messages with random contents: absent ports, names without an end. */
 static void odd_messages(struct ktest *test)
 {
@@ -552,6 +576,7 @@ static const struct ktest_case virtio_console_cases[] = {
 	KTEST_CASE(host_loses_buffers),
 	KTEST_CASE(leaves_before_it_begins_anew),
 	KTEST_CASE(leaves_while_it_begins_anew),
+	KTEST_CASE(begins_anew_without_memory),
 	KTEST_CASE(odd_messages),
 	KTEST_CASE(lying_device),
 	KTEST_CASE(no_ports),

@@ -119,6 +119,13 @@ static void note_frames(struct ktest *test, struct window *w)
 	}
 }
 
+void mm_exhaust(struct mm *mm)
+{
+	while (alloc_pages(mm, GFP_KERNEL | GFP_ATOMIC | GFP_NOWARN | GFP_NODRAIN, 0,
+			   PGTY_KERNEL) != PFN_NONE)
+		;
+}
+
 long window_managed(struct window *w, enum zone_type zone)
 {
 	return (long)(READ_ONCE(w->mm->zone[zone].managed) - w->managed[zone]);

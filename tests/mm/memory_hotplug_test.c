@@ -12,13 +12,6 @@
 #define ALL    (~0UL)
 #define HEADER MHP_HEADER_PAGES
 
-static void exhaust(struct window *w)
-{
-	while (alloc_pages(w->mm, GFP_KERNEL | GFP_ATOMIC | GFP_NOWARN | GFP_NODRAIN, 0,
-			   PGTY_KERNEL) != PFN_NONE)
-		;
-}
-
 /* With no page left it works, and no frame of the memory before changes. */
 static void adding_needs_no_memory(struct ktest *test)
 {
@@ -27,7 +20,7 @@ static void adding_needs_no_memory(struct ktest *test)
 	u8 *types = ktest_alloc(test, nr);
 	unsigned long left;
 
-	exhaust(w);
+	mm_exhaust(w->mm);
 	left = window_zone(w, ZONE_NORMAL)->free;
 	for (unsigned long f = 0; f < nr; f++)
 		types[f] = page_type(w->mm, w->base + f);
@@ -47,7 +40,7 @@ static void reserve_lasts_for_many_blocks(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
 
-	exhaust(w);
+	mm_exhaust(w->mm);
 	w->mm->default_online_type = MMOP_ONLINE_MOVABLE;
 	for (unsigned long n = 1; n < WINDOW_BLOCKS; n++)
 		window_add(test, w, n, ALL);
@@ -67,7 +60,7 @@ static void empty_reserve_is_a_clean_refusal(struct ktest *test)
 	struct window_totals before;
 	struct mm_failure why;
 
-	exhaust(w);
+	mm_exhaust(w->mm);
 	while ((pfn = meta_page_alloc(w->mm, PGTY_KERNEL)) != PFN_NONE)
 		last = pfn;
 	KTEST_ASSERT_NE(test, last, PFN_NONE);

@@ -21,7 +21,7 @@
 #include "lib/bitops.h"
 #include "lib/errno.h"
 #include "lib/string.h"
-#include "mm/page_alloc.h"
+#include "mm/page.h"
 
 /* Queues, spec 5.3.2: port 0, then control, then the other ports. */
 enum { QUEUE_CTL_RX = 2, QUEUE_CTL_TX = 3 };
@@ -278,7 +278,7 @@ static void init_ports(struct virtio_console *con)
 /* The struct and the control buffers, in one chunk of frames. */
 static struct virtio_console *alloc_console(struct virtio_device *vdev)
 {
-	const unsigned long pfn = alloc_pages(vdev->mm, GFP_KERNEL | GFP_ZERO, 1, PGTY_KERNEL);
+	const unsigned long pfn = virtio_frames_alloc(vdev, 1);
 	struct virtio_console *con;
 	char *base;
 
@@ -353,7 +353,7 @@ static int vcon_remove(struct virtio_device *vdev)
 	for (u32 id = 0; id < VCON_PORTS; id++)
 		vport_free(&con->port[id]);
 	vdev->priv = NULL;
-	free_pages(vdev->mm, con->frames, 1);
+	virtio_frames_free(vdev, con->frames, 1);
 	return 0;
 }
 

@@ -14,7 +14,7 @@
 #include "lib/bitops.h"
 #include "lib/errno.h"
 #include "lib/string.h"
-#include "mm/page_alloc.h"
+#include "mm/page.h"
 
 static char *rx_slot(const struct vport *port, u32 n)
 {
@@ -284,17 +284,21 @@ static int vport_thread(void *arg)
 	return 0;
 }
 
-struct mm *vport_mm(const struct vport *port)
+unsigned long vport_frames_alloc(struct vport *port, unsigned int order)
 {
-	return port->con->vdev->mm;
+	return virtio_frames_alloc(port->con->vdev, order);
+}
+
+void vport_frames_free(struct vport *port, unsigned long pfn, unsigned int order)
+{
+	virtio_frames_free(port->con->vdev, pfn, order);
 }
 
 int vport_start(struct vport *port)
 {
 	struct patience patience;
 
-	port->frames = alloc_pages(vport_mm(port), GFP_KERNEL | GFP_ZERO, VPORT_FRAMES_ORDER,
-				   PGTY_KERNEL);
+	port->frames = vport_frames_alloc(port, VPORT_FRAMES_ORDER);
 	if (port->frames == PFN_NONE)
 		return -ENOMEM;
 	port->tx_free = (1U << VPORT_TX_SLOTS) - 1;
@@ -328,6 +332,6 @@ int vport_end(struct vport *port)
 void vport_free(struct vport *port)
 {
 	if (port->frames && port->frames != PFN_NONE)
-		free_pages(vport_mm(port), port->frames, VPORT_FRAMES_ORDER);
+		vport_frames_free(port, port->frames, VPORT_FRAMES_ORDER);
 	port->frames = 0;
 }
