@@ -43,6 +43,9 @@
 #include "mm/internal.h"
 #include "mm/pageblock_index.h"
 
+/* Up to this many frames it is cheaper to coalesce each than to search all free bits. */
+#define COALESCE_FRAMES 8UL
+
 /* The descriptor word of a free frame. */
 static u32 buddy_word(const struct mem_section *ms)
 {
@@ -249,6 +252,18 @@ static void free_part(struct mem_section *ms, unsigned long pfn, unsigned int or
 			   w & PB_ISOLATE ? 0 : bits_coalesce(bits, off, order));
 }
 
+/* The order of the largest chunk that frames just freed in a pageblock are part of. */
+static unsigned int largest_freed(const u64 *bits, const unsigned long *pfns, unsigned long nr)
+{
+	unsigned int order = 0;
+
+	if (nr > COALESCE_FRAMES)
+		return bits_max_order(bits);
+	for (unsigned long i = 0; i < nr; i++)
+		order = max(order, bits_coalesce(bits, pfns[i] % PAGEBLOCK_NR_PAGES, 0));
+	return order;
+}
+
 /**
  * buddy_free_singles() - free the leading frames of a list that share a pageblock
  * @ms: section of the first frame
@@ -288,7 +303,7 @@ unsigned long buddy_free_singles(struct mem_section *ms, const unsigned long *pf
 	if (pb_free(pb_read(&ms->pb[b])) + i == PAGEBLOCK_NR_PAGES)
 		pageblock_make_free(ms, b, i);
 	else
-		pageblock_add_free(ms, b, i, bits_max_order(bits));
+		pageblock_add_free(ms, b, i, largest_freed(bits, pfns, i));
 	return i;
 }
 

@@ -58,6 +58,11 @@ static inline bool type_is_alloc(unsigned int type)
 #define PGTY_PLAIN	 ((2U << PGTY_LAST_PLAIN) - (1U << PGTY_FIRST_PLAIN))
 static_assert((PGTY_ALLOC & PGTY_PLAIN) == PGTY_PLAIN, "plain types are given out");
 static_assert(!(PGTY_COUNTED & PGTY_PLAIN), "plain types have no count");
+/* The same for types with a count; others that have one take the long way. */
+#define PGTY_FIRST_COUNTED PGTY_DRIVER
+#define PGTY_LAST_COUNTED  PGTY_HUGE
+static_assert(!(((2U << PGTY_LAST_COUNTED) - (1U << PGTY_FIRST_COUNTED)) & ~PGTY_COUNTED),
+	      "they have a count");
 static_assert(!(PGTY_COUNTED & ~PGTY_ALLOC), "what has a count begins with it when allocated");
 static_assert(!(PGTY_ALLOC & (1U << PGTY_NONE | 1U << PGTY_BUDDY | 1U << PGTY_CACHED |
 			      1U << PGTY_OFFLINE)), "these are the allocator's own");

@@ -6,11 +6,13 @@
  *	cancelled, pfn 0x90a41 is pinned, type Driver, owner console (800 ms); unpin it first
  */
 #include "kernel/owner_name.h"
+#include "kernel/panic.h"
 #include "kernel/sink.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/hotplug.h"
+#include "mm/internal.h"
 #include "mm/slab.h"
 
 #define FAILURE_TEXT_MAX 256
@@ -157,4 +159,42 @@ void mm_failure_print(const struct mm_failure *why, struct sink *out)
 	print_effort(why, &buffer.sink);
 	print_hint(why, &buffer.sink);
 	sink_puts(out, text);
+}
+
+/* What makes a chunk unfit to be freed. */
+static const char *unfit(const struct page_state *st, unsigned int order)
+{
+	if (st->type == PGTY_BUDDY || st->type == PGTY_CACHED)
+		return "is free already";
+	if (!type_is_alloc(st->type))
+		return "was not allocated";
+	if (st->flags & PG_TAIL)
+		return "is the tail of a chunk";
+	if (st->order != order)
+		return "has another order";
+	if (st->flags & PG_CLAIMED)
+		return "is being moved";
+	if (st->flags & PG_PINNED)
+		return "is pinned";
+	return "cannot be freed";
+}
+
+/**
+ * bad_free() - panic, naming the frame and its state
+ * @mm: memory
+ * @pfn: frame that the caller tried to free
+ * @order: order that the caller gave
+ * @what: what is wrong with the frame; NULL if its descriptor says it
+ */
+void bad_free(struct mm *mm, unsigned long pfn, unsigned int order, const char *what)
+{
+	struct page_state st;
+
+	if (!page_state_get(mm, pfn, &st))
+		panic("%s: free of pfn 0x%lx, order %u: no online memory", mm->name, pfn,
+		      order);
+	panic("%s: free of pfn 0x%lx, order %u: it %s: it is %s, %sorder %u, "
+	      "flags 0x%x, count %u, head 0x%lx",
+	      mm->name, pfn, order, what ?: unfit(&st, order), page_type_name(st.type),
+	      st.flags & PG_TAIL ? "tail, " : "", st.order, st.flags, st.count, st.head);
 }

@@ -325,25 +325,6 @@ static __noinline __cold void trace_free(unsigned long pfn, unsigned int order,
 		   .after = PGTY_CACHED);
 }
 
-/**
- * bad_free() - panic, naming the frame and its state
- * @mm: memory
- * @pfn: frame that the caller tried to free
- * @order: order that the caller gave
- * @what: what is wrong with the frame
- */
-void bad_free(struct mm *mm, unsigned long pfn, unsigned int order, const char *what)
-{
-	struct page_state st;
-
-	if (!page_state_get(mm, pfn, &st))
-		panic("%s: free of pfn 0x%lx, order %u: no online memory", mm->name, pfn, order);
-	panic("%s: free of pfn 0x%lx, order %u: it %s: it is %s, %sorder %u, "
-	      "flags 0x%x, count %u, head 0x%lx",
-	      mm->name, pfn, order, what, page_type_name(st.type),
-	      st.flags & PG_TAIL ? "tail, " : "", st.order, st.flags, st.count, st.head);
-}
-
 /* Put a checked chunk without users into the hart's cache or the buddy allocator. */
 static void free_chunk(struct mm *mm, struct mem_section *ms, unsigned long pfn,
 		       unsigned int order)
@@ -371,24 +352,6 @@ void free_dead_chunk(struct mm *mm, unsigned long pfn, unsigned int order)
 	free_chunk(mm, pfn_to_section(mm, pfn), pfn, order);
 }
 
-/* Say what makes a chunk's word unfit to be freed. */
-static const char *check_word(u32 word, unsigned int order)
-{
-	if (PAGE_WORD_TYPE(word) == PGTY_BUDDY || PAGE_WORD_TYPE(word) == PGTY_CACHED)
-		return "is free already";
-	if (!type_is_alloc(PAGE_WORD_TYPE(word)))
-		return "was not allocated";
-	if (PAGE_WORD_FLAGS(word) & PG_TAIL)
-		return "is the tail of a chunk";
-	if (PAGE_WORD_ORDER(word) != order)
-		return "has another order";
-	if (PAGE_WORD_FLAGS(word) & PG_CLAIMED)
-		return "is being moved";
-	if (PAGE_WORD_FLAGS(word) & PG_PINNED)
-		return "is pinned";
-	return "cannot be freed";
-}
-
 /* Panic unless the chunk is allocated, has no flags, and is of this order. */
 static void check_chunk(struct mm *mm, const struct mem_section *ms, unsigned long pfn,
 			unsigned int order)
@@ -406,8 +369,7 @@ static void check_chunk(struct mm *mm, const struct mem_section *ms, unsigned lo
 		word = pb_const(w) | (pfn % PAGEBLOCK_NR_PAGES ? PG_TAIL << 8 : 0);
 	/* No flag, that order, and a type that is given out. */
 	if (unlikely(((word ^ order << 16) & 0xffff00U) || !type_is_alloc(PAGE_WORD_TYPE(word))))
-		bad_free(mm, pfn, order, order > MAX_PAGE_ORDER ? "has no such order" :
-								  check_word(word, order));
+		bad_free(mm, pfn, order, order > MAX_PAGE_ORDER ? "has no such order" : NULL);
 	if (type_is_counted(PAGE_WORD_TYPE(word)) &&
 	    !__atomic_compare_exchange_n(&pfn_to_page(pfn)->count, &one, 0, false,
 					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
@@ -428,7 +390,8 @@ static void free_checked(struct mm *mm, unsigned long pfn, unsigned int order)
  * Free a chunk above PCP_SMALL_ORDER into the cache. Counted types, isolated or watched
  * chunks, a full stack and errors are for free_checked().
  */
-static __leaf void free_high(struct mm *mm, unsigned long pfn, unsigned int order)
+static __leaf __noinline void free_high(struct mm *mm, unsigned long pfn,
+					unsigned int order)
 {
 	const struct hart *hart = this_hart();
 	struct pcp *pcp = mm->pcp[hart->id];
@@ -461,12 +424,42 @@ static __leaf void free_high(struct mm *mm, unsigned long pfn, unsigned int orde
 		trace_free(pfn, order, PAGE_WORD_TYPE(word));
 }
 
-static __noinline void free_pages_slow(struct mm *mm, unsigned long pfn, unsigned int order)
+/* The short way was closed. If the frame lies in another pageblock, it may be open now. */
+static __leaf __noinline void free_pages_slow(struct mm *mm, unsigned long pfn,
+					      unsigned int order)
 {
+	struct pcp *pcp = mm->pcp[this_hart()->id];
+	struct mem_section *ms;
+
 	if (order > PCP_SMALL_ORDER)
-		free_high(mm, pfn, order);
-	else
-		free_checked(mm, pfn, order);
+		return free_high(mm, pfn, order);
+	VM_BUG_ON(this_hart()->irq_depth);
+	ms = pfn_to_section(mm, pfn);
+	if (ms && pcp->block != pfn >> PAGEBLOCK_ORDER &&
+	    pcp_remember(pcp, &ms->pb[pageblock_index(pfn)], pfn))
+		return free_pages(mm, pfn, order);
+	free_checked(mm, pfn, order);
+}
+
+/*
+ * Free a chunk that is not plain, in the remembered pageblock. If its type is counted and
+ * this is the last reference, then word and count change together, so that no mover can
+ * claim it in between.
+ */
+static __leaf __noinline void free_counted(struct mm *mm, unsigned long pfn,
+					   unsigned int order, struct pcp_stack *st, u32 word)
+{
+	const u32 type = (word << 8) - (order << 24 | PGTY_FIRST_COUNTED << 8);
+	const u32 cached = word - (type >> 8) - (PGTY_FIRST_COUNTED - PGTY_CACHED);
+	u64 old = word | 1UL << 32;
+
+	if (type > (PGTY_LAST_COUNTED - PGTY_FIRST_COUNTED) << 8 || st->top >= st->limit ||
+	    !__atomic_compare_exchange_n((u64 *)pfn_to_page(pfn), &old, cached, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return free_pages_slow(mm, pfn, order);
+	*st->top++ = pfn;
+	if (unlikely(READ_ONCE(this_hart()->trace_mask)))
+		trace_free(pfn, order, PAGE_WORD_TYPE(word));
 }
 
 __leaf void free_pages(struct mm *mm, unsigned long pfn, unsigned int order)
@@ -480,14 +473,16 @@ __leaf void free_pages(struct mm *mm, unsigned long pfn, unsigned int order)
 	if (unlikely(pcp->block != pfn >> PAGEBLOCK_ORDER))
 		return free_pages_slow(mm, pfn, order);
 	/* Still valid, not isolated or watched, and of the same migrate type? */
-	if (unlikely((pb_read(pcp->pb) >> PB_MT_SHIFT & PCP_STATE_MASK) != pcp->state))
+	if (unlikely((pb_read_owned(pcp->pb) >> PB_MT_SHIFT & PCP_STATE_MASK) != pcp->state))
 		return free_pages_slow(mm, pfn, order);
 	/* Check type, flags and order in one compare: plain, no flag, this order. */
 	page = pfn_to_page(pfn);
 	word = page->word;
 	type = (word << 8) - (order << 24 | PGTY_FIRST_PLAIN << 8);
 	st = &pcp->row[order & 15];
-	if (unlikely(type > (PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN) << 8 || st->top >= st->limit))
+	if (unlikely(type > (PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN) << 8))
+		return free_counted(mm, pfn, order, st, word);
+	if (unlikely(st->top >= st->limit))
 		return free_pages_slow(mm, pfn, order);
 	WRITE_ONCE(page->word, word - (type >> 8) - (PGTY_FIRST_PLAIN - PGTY_CACHED));
 	*st->top++ = pfn;

@@ -69,6 +69,15 @@ static inline u64 pb_read(const struct pageblock *pb)
 	return __atomic_load_n(&pb->word, __ATOMIC_ACQUIRE);
 }
 
+/*
+ * Without acquire, for a caller that owns a frame of it: the frame's descriptor was there
+ * when the caller got the frame.
+ */
+static inline u64 pb_read_owned(const struct pageblock *pb)
+{
+	return READ_ONCE(pb->word);
+}
+
 /* Release: see pb_read(). */
 __only_for("pageblock words")
 static inline void pb_write(struct pageblock *pb, u64 word)

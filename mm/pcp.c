@@ -198,10 +198,7 @@ bool pcp_push(struct mm *mm, struct pageblock *pb, unsigned long pfn, unsigned i
 	if (!st)
 		return false;
 	arm(pcp, st, mt, order);
-	pcp->block = pfn >> PAGEBLOCK_ORDER;
-	pcp->pb = pb;
-	pcp->state = PB_VALID >> PB_MT_SHIFT | mt;
-	pcp->row = &pcp->small[mt * 16];
+	pcp_remember(pcp, pb, pfn);
 	WRITE_ONCE(page->word, page_word(PGTY_CACHED, 0, order, PAGE_WORD_ZONE(word)));
 	*st->top++ = pfn;
 	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order,

@@ -6,6 +6,7 @@
  * Each hart's stacks of free chunks, see pcp.c.
  */
 #include "mm/mm.h"
+#include "mm/pageblock.h"
 
 #define PCP_SMALL_ORDER 3 /* up to here the stacks bound the pages, without a count */
 #define PCP_MAX_CHUNKS	336 /* of one migrate type, all orders (pcp.c) */
@@ -78,6 +79,9 @@ static inline struct pcp_stack *pcp_small_stack(struct pcp *pcp, unsigned long m
 	return &pcp->small[mt << 4 | (order & 15)];
 }
 
+/* Always empty: the caches of harts that have none of their own. mm_init() sets it up. */
+extern struct pcp pcp_none;
+
 /* Push a chunk above PCP_SMALL_ORDER that already has type Cached. */
 static inline void pcp_push_high(struct pcp *pcp, struct pcp_stack *st, unsigned long pfn,
 				 unsigned int order)
@@ -87,8 +91,23 @@ static inline void pcp_push_high(struct pcp *pcp, struct pcp_stack *st, unsigned
 	pcp->armed |= 1UL << (st - pcp->high);
 }
 
-/* Always empty: the caches of harts that have none of their own. mm_init() sets it up. */
-extern struct pcp pcp_none;
+/*
+ * Let free_pages() take the short way for this pageblock, and no longer for the one before.
+ * Return: false if it cannot: the pageblock is uniform or awaited, or the hart has no cache.
+ */
+static inline bool pcp_remember(struct pcp *pcp, struct pageblock *pb, unsigned long pfn)
+{
+	const u64 w = pb_read(pb);
+
+	if (unlikely((w & (PB_VALID | PB_AWAITED)) != PB_VALID || pcp == &pcp_none))
+		return false;
+	pcp->block = pfn >> PAGEBLOCK_ORDER;
+	pcp->pb = pb;
+	pcp->state = PB_VALID >> PB_MT_SHIFT | pb_mt(w);
+	pcp->row = &pcp->small[pb_mt(w) * 16];
+	return true;
+}
+
 void pcp_init(struct pcp *pcp);
 void pcp_set_limits(struct mm *mm);
 unsigned long pcp_refill(struct zone *zone, unsigned int mt, unsigned int order);
