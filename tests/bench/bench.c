@@ -37,9 +37,9 @@ static const struct {
 	bool counts; /* needs exact instruction counts, one hart */
 } groups[] = {
 	{ "meta", bench_metadata, false }, { "alloc", bench_alloc, true },
-	{ "contig", bench_contig, true },  { "hotplug", bench_hotplug, true },
-	{ "device", bench_device, true },  { "growth", bench_growth, true },
-	{ "irqs", bench_irqs, true },
+	{ "general", bench_general, true }, { "contig", bench_contig, true },
+	{ "hotplug", bench_hotplug, true }, { "device", bench_device, true },
+	{ "growth", bench_growth, true },   { "irqs", bench_irqs, true },
 };
 
 static int run_group(unsigned int i, struct sink *out)
@@ -84,6 +84,6 @@ static int cmd_bench(int argc, char **argv, struct sink *out)
 	ktest_end();
 	return err;
 }
-COMMAND(bench, "bench meta|alloc|contig|hotplug|growth|device|irqs...",
+COMMAND(bench, "bench meta|alloc|general|contig|hotplug|growth|device|irqs...",
 	"measure rows of the budget table (make bench)",
 	"bench alloc", cmd_bench);

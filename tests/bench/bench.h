@@ -19,6 +19,7 @@ int bench_fail(struct sink *out, const char *id, const char *why);
 
 /* Each returns 0 or a negative errno after a bench_fail(). */
 int bench_alloc(struct sink *out);
+int bench_general(struct sink *out);
 int bench_contig(struct sink *out);
 int bench_hotplug(struct sink *out);
 int bench_growth(struct sink *out);
