@@ -1,60 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What of mm/ can be tried on the host alone: using up the kernel's own memory, its
- * settings, boot memory once more, what the log says, descriptors out of reach.
+ * What of mm/ can be tried on the host alone: using up the kernel's own memory, boot
+ * memory once more, its page tables and snapshots, descriptors out of reach.
  */
 #include <unistd.h>
 
 #include "arch/machine.h"
 #include "host.h"
 #include "kernel/console/export.h"
-#include "kernel/param.h"
 #include "kernel/sink.h"
-#include "kernel/timer.h"
 #include "kernel/trace/trace.h"
 #include "lib/errno.h"
 #include "lib/string.h"
-#include "lib/vsprintf.h"
-#include "log.h"
 #include "mm/pgtable.h"
 #include "tests/mm/test_mm.h"
 
 #define PB PAGEBLOCK_NR_PAGES
-
-/* One line for many failures in a row, and none if the caller says so. */
-static void failure_is_logged_once(struct ktest *test)
-{
-	struct test_mm *t = test_mm_normal(test, 1);
-	u64 start;
-
-	log_mark();
-	msleep(1001); /* since whatever failed before */
-	t->zone->wmark[WMARK_MIN] += 2 * t->nr;
-	KTEST_EXPECT_EQ(test, alloc_pages(t->mm, GFP_NOWARN, 10, PGTY_SLAB), PFN_NONE);
-	KTEST_EXPECT_EQ(test, times_logged("no memory: order 10 for Slab"), 0);
-	start = ktime_ns();
-	for (unsigned int i = 0; i < 5; i++)
-		KTEST_EXPECT_EQ(test, alloc_pages(t->mm, 0, 10, PGTY_SLAB), PFN_NONE);
-	KTEST_EXPECT_GE(test, times_logged("no memory: order 10 for Slab"), 1);
-	KTEST_EXPECT_LE(test, times_logged("no memory: order 10 for Slab"),
-			1 + (ktime_ns() - start) / NSEC_PER_SEC);
-	t->zone->wmark[WMARK_MIN] -= 2 * t->nr;
-}
-
-static void memory_beyond_the_table(struct ktest *test)
-{
-	struct window *w = window_open_raw(test, SECTION_SIZE);
-	const phys_addr_t end = (phys_addr_t)NR_SECTION_ROOTS << ROOT_PFN_SHIFT
-							      << PAGE_SHIFT;
-
-	KTEST_ASSERT_EQ(test, memblock_add(&w->mb, pfn_to_phys(w->base), SECTION_SIZE),
-			0);
-	KTEST_ASSERT_EQ(test, memblock_add(&w->mb, end, 5UL << 20), 0);
-	log_mark();
-	KTEST_EXPECT_EQ(test, mm_populate(w->mm, &w->mb), -E2BIG);
-	KTEST_EXPECT_TRUE(test,
-			  times_logged("metadata of 133 MiB of memory lies outside"));
-}
 
 /* Memory is what is there of whole frames; boot pages hold nothing of before. */
 static void boot_pages_are_whole_and_zero(struct ktest *test)
@@ -111,24 +72,6 @@ static void page_tables_from_the_reserve(struct ktest *test)
 	KTEST_EXPECT_EQ(test, kernel_mm.nr_reserve, reserve);
 }
 
-static void default_states_are_heard(struct ktest *test)
-{
-	struct window *w = window_open_owned(test);
-	static struct mm mm;
-
-	window_add(test, w, 1, ~0UL);
-	KTEST_EXPECT_EQ(test, zone_for_block(w->mm, w->block + 1, MMOP_ONLINE),
-			ZONE_MOVABLE);
-	KTEST_ASSERT_EQ(test, param_set("movable_node", "off"), 0);
-	KTEST_EXPECT_EQ(test, zone_for_block(w->mm, w->block + 1, MMOP_ONLINE),
-			ZONE_NORMAL);
-	KTEST_ASSERT_EQ(test, param_set("movable_node", "on"), 0);
-	KTEST_ASSERT_EQ(test, param_set("memhp_default_state", "online_movable"), 0);
-	mm_init(&mm, "far");
-	KTEST_EXPECT_EQ(test, mm.default_online_type, MMOP_ONLINE_MOVABLE);
-	KTEST_ASSERT_EQ(test, param_set("memhp_default_state", "online"), 0);
-}
-
 struct parts {
 	struct sink sink;
 	unsigned int nr, last;
@@ -173,47 +116,6 @@ static void snapshots_are_complete(struct ktest *test)
 	KTEST_EXPECT_GE(test, parts.nr, 2);
 	KTEST_EXPECT_EQ(test, parts.last, 1);
 	KTEST_EXPECT_EQ(test, parts.frames, blocks * PAGES_PER_SECTION);
-}
-
-/* Lines of the log that say so of block @n. */
-static unsigned int times_failed(const struct window *w, unsigned long n,
-				 const char *what)
-{
-	char words[64];
-
-	snprintf(words, sizeof(words), "memory%lu: %s failed", w->block + n, what);
-	return times_logged(words);
-}
-
-static int veto(struct notifier_block *nb, unsigned long event, void *data)
-{
-	(void)nb;
-	(void)data;
-	return event == MEM_GOING_ONLINE ? -EPERM : 0;
-}
-
-/* A line for what failed, none for what made no sense. */
-static void log_has_what_failed(struct ktest *test)
-{
-	struct window *w = window_open_owned(test);
-	struct notifier_block nb = { .fn = veto, .name = "no" };
-	const unsigned long pfn = window_pfn(w, 1) + 20 * PB;
-
-	KTEST_ASSERT_EQ(test, register_memory_notifier(w->mm, &nb), 0);
-	w->mm->default_online_type = MMOP_ONLINE_MOVABLE;
-	log_mark();
-	window_add(test, w, 1, ~0UL);
-	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_OFFLINE);
-	KTEST_EXPECT_EQ(test, times_failed(w, 1, "online"), 1);
-	unregister_memory_notifier(w->mm, &nb);
-
-	KTEST_EXPECT_EQ(test, window_offline(w, 1), -EINVAL);
-	KTEST_EXPECT_EQ(test, times_failed(w, 1, "offline"), 0);
-	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
-	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_SLAB), 0);
-	KTEST_EXPECT_EQ(test, window_offline(w, 1), -EBUSY);
-	KTEST_EXPECT_EQ(test, times_failed(w, 1, "offline"), 1);
-	free_pages(w->mm, pfn, 0);
 }
 
 /* AddressSanitizer's; not there in a build for another one, and not used beside walks. */
@@ -274,14 +176,10 @@ static void page_tables_are_zeroed(struct ktest *test)
 }
 
 static const struct ktest_case host_mm_cases[] = {
-	KTEST_CASE(failure_is_logged_once),
-	KTEST_CASE(memory_beyond_the_table),
 	KTEST_CASE(boot_pages_are_whole_and_zero),
 	KTEST_CASE(boot_page_tables_stay),
 	KTEST_CASE(page_tables_from_the_reserve),
-	KTEST_CASE(default_states_are_heard),
 	KTEST_CASE(snapshots_are_complete),
-	KTEST_CASE(log_has_what_failed),
 	KTEST_CASE(memmap_is_out_of_reach),
 	KTEST_CASE(page_tables_are_zeroed),
 	{},

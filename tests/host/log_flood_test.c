@@ -8,7 +8,7 @@
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
-#include "log.h"
+#include "tests/kernel/log.h"
 #include "mm/contig.h"
 #include "tests/drivers/vmem_rig.h"
 #include "tests/mm/test_mm.h"

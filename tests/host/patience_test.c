@@ -10,7 +10,7 @@
 #include "kernel/quiesce.h"
 #include "kernel/spinlock.h"
 #include "kernel/workqueue.h"
-#include "log.h"
+#include "tests/kernel/log.h"
 #include "tests/kernel/test_threads.h"
 
 #define STOPPED_NS (100 * NSEC_PER_SEC)

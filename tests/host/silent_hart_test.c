@@ -14,7 +14,7 @@
 #include "kernel/trace/trace.h"
 #include "lib/errno.h"
 #include "lib/string.h"
-#include "log.h"
+#include "tests/kernel/log.h"
 #include "tests/drivers/vmem_rig.h"
 #include "tests/mm/test_mm.h"
 

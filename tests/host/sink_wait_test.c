@@ -8,7 +8,7 @@
 #include "kernel/printk.h"
 #include "kernel/sink.h"
 #include "kernel/spinlock.h"
-#include "log.h"
+#include "tests/kernel/log.h"
 #include "tests/kernel/test_threads.h"
 
 static DEFINE_MUTEX(kept_mutex);

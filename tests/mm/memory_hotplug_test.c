@@ -5,6 +5,7 @@
  */
 #include "arch/machine.h"
 #include "arch/machine_info.h"
+#include "kernel/param.h"
 #include "lib/errno.h"
 #include "mm/page_alloc.h"
 #include "tests/mm/hotplug_window.h"
@@ -152,12 +153,32 @@ static void numbers_that_are_no_blocks(struct ktest *test)
 	window_expect_totals(test, w, &before);
 }
 
+/* The command line's settings: where "online" puts a block, and what an add does. */
+static void default_states_are_heard(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	static struct mm mm;
+
+	window_add(test, w, 1, ~0UL);
+	KTEST_EXPECT_EQ(test, zone_for_block(w->mm, w->block + 1, MMOP_ONLINE),
+			ZONE_MOVABLE);
+	KTEST_ASSERT_EQ(test, param_set("movable_node", "off"), 0);
+	KTEST_EXPECT_EQ(test, zone_for_block(w->mm, w->block + 1, MMOP_ONLINE),
+			ZONE_NORMAL);
+	KTEST_ASSERT_EQ(test, param_set("movable_node", "on"), 0);
+	KTEST_ASSERT_EQ(test, param_set("memhp_default_state", "online_movable"), 0);
+	mm_init(&mm, "far");
+	KTEST_EXPECT_EQ(test, mm.default_online_type, MMOP_ONLINE_MOVABLE);
+	KTEST_ASSERT_EQ(test, param_set("memhp_default_state", "online"), 0);
+}
+
 static const struct ktest_case hotplug_cases[] = {
 	KTEST_CASE(adding_needs_no_memory),
 	KTEST_CASE(reserve_lasts_for_many_blocks),
 	KTEST_CASE(empty_reserve_is_a_clean_refusal),
 	KTEST_CASE(lone_block_has_a_root),
 	KTEST_CASE(numbers_that_are_no_blocks),
+	KTEST_CASE(default_states_are_heard),
 	{}
 };
 

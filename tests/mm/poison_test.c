@@ -1,27 +1,36 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Poison: what is freed is filled at once, and what was never filled is no stray write.
- * On the host, where nothing else allocates.
- */
+/* Poison: what is freed is filled at once, and what was never filled is no stray write. */
 #include "arch/machine.h"
+#include "kernel/quiesce.h"
 #include "lib/string.h"
 #include "tests/mm/test_mm.h"
 
 #define PB PAGEBLOCK_NR_PAGES
 
-static void poison_off(void *mm)
+static void set_poison(void *on)
 {
-	page_poison = false;
+	page_poison = on != NULL;
+}
+
+/* No hart is in the middle of a free: it would claim a pattern that it did not write. */
+static void switch_poison(struct ktest *test, struct mm *mm, bool on)
+{
+	KTEST_EXPECT_EQ(test, stop_machine(set_poison, on ? mm : NULL, STEP_NS), 0);
 	zone_update_watermarks(mm);
+}
+
+static void poison_off(void *test)
+{
+	switch_poison(test, ((struct ktest *)test)->priv, false);
 }
 
 static struct test_mm *poisoned_mm(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
 
-	page_poison = true;
-	ktest_add_action(test, poison_off, t->mm);
-	zone_update_watermarks(t->mm);
+	test->priv = t->mm;
+	switch_poison(test, t->mm, true);
+	ktest_add_action(test, poison_off, test);
 	return t;
 }
 

@@ -9,6 +9,7 @@
 #include "lib/vsprintf.h"
 #include "mm/page_alloc.h"
 #include "tests/drivers/vmem_rig.h"
+#include "tests/kernel/log.h"
 
 #define MIB (1UL << 20)
 #define PB  PAGEBLOCK_NR_PAGES
@@ -350,6 +351,56 @@ static void leftovers_go_once(struct ktest *test)
 	vmem_rig_check(rig);
 }
 
+/*
+ * The device forgot some of mm's memory while there was no driver: the driver logs it
+ * and plugs it again.
+ */
+static void forgetful_device_is_asked(struct ktest *test)
+{
+	static const char words[] = "plugged again, but the contents are lost";
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 512 * MIB, 2 * MIB);
+	const phys_addr_t lost = pfn_to_phys(window_pfn(rig->w, 2)) + 6 * MIB;
+	const unsigned int before = times_logged(words);
+
+	vmem_rig_resize(rig, 0, 300 * MIB);
+	vmem_rig_detach(rig, 0);
+	fake_vmem_set_plugged(fm, lost, 2 * MIB, false);
+	vmem_rig_attach(rig, fm);
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 300 * MIB);
+	KTEST_EXPECT_EQ(test, vmem_rig_settle(rig, 0), WAIT_FOREVER);
+	KTEST_EXPECT_EQ(test, times_logged(words), before + 1);
+	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 300 * MIB);
+	KTEST_EXPECT_EQ(test, fm->nr_requests[VIRTIO_MEM_REQ_UNPLUG_ALL], 0);
+	vmem_rig_check(rig);
+}
+
+/* One line each time that device and driver begin to disagree. */
+static void disagreements_are_said(struct ktest *test)
+{
+	static const char words[] = "the device has 98 MiB plugged, the driver 100 MiB";
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 128 * MIB, 2 * MIB);
+
+	log_mark();
+	vmem_rig_resize(rig, 0, 100 * MIB);
+	for (unsigned int i = 0; i < 3; i++) {
+		fm->config.plugged_size = 98 * MIB;
+		vmem_rig_resize(rig, 0, 100 * MIB);
+		vmem_rig_resize(rig, 0, 100 * MIB);
+		KTEST_EXPECT_EQ(test, times_logged(words), i + 1);
+		fm->config.plugged_size = 100 * MIB;
+		vmem_rig_resize(rig, 0, 100 * MIB);
+	}
+	/* The size on which they agreed last is no exception. */
+	vmem_rig_resize(rig, 0, 90 * MIB);
+	fm->config.plugged_size = 100 * MIB;
+	vmem_rig_resize(rig, 0, 90 * MIB);
+	KTEST_EXPECT_EQ(test,
+			times_logged("the device has 100 MiB plugged, the driver 90 MiB"),
+			1);
+}
+
 static const struct ktest_case vmem_target_cases[] = {
 	KTEST_CASE(growing_is_interrupted),
 	KTEST_CASE(worst_answer_counts),
@@ -365,6 +416,8 @@ static const struct ktest_case vmem_target_cases[] = {
 	KTEST_CASE(shrinking_is_interrupted),
 	KTEST_CASE(stuck_device_keeps_its_owner),
 	KTEST_CASE(leftovers_go_once),
+	KTEST_CASE(forgetful_device_is_asked),
+	KTEST_CASE(disagreements_are_said),
 	{},
 };
 static struct ktest_suite vmem_target_suite = { .name = "vmem_target",

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Searching the kernel's log while it passes by: see the header. */
+#include "tests/kernel/log.h"
+#include "kernel/printk.h"
+#include "kernel/sink.h"
+#include "lib/string.h"
+
+#define LOG_MARK "from here on the log is counted"
+
+/* Words that are looked for; the last @matched bytes are how they begin. */
+struct pattern {
+	const char *words;
+	size_t matched;
+};
+
+struct search {
+	struct sink sink;
+	struct pattern words, mark;
+	unsigned int nr;
+};
+
+/* Return: do the words end with this byte? */
+static bool ends(struct pattern *p, char c)
+{
+	const char *w = p->words;
+	size_t n = p->matched + 1;
+
+	/* The longest beginning of the words that ends here. */
+	while (n && (w[n - 1] != c || memcmp(w, w + p->matched + 1 - n, n - 1) != 0))
+		n--;
+	p->matched = w[n] ? n : 0;
+	return !w[n];
+}
+
+static void look(struct sink *sink, const char *text, size_t len)
+{
+	struct search *s = container_of(sink, struct search, sink);
+
+	for (; len; len--, text++) {
+		s->nr += ends(&s->words, *text);
+		if (ends(&s->mark, *text))
+			s->nr = 0;
+	}
+}
+
+void log_mark(void)
+{
+	printk("%s\n", LOG_MARK);
+}
+
+unsigned int times_logged(const char *words)
+{
+	struct search s = { .sink.write = look,
+			    .words.words = words,
+			    .mark.words = LOG_MARK };
+
+	printk_dump(&s.sink);
+	return s.nr;
+}

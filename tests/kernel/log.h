@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _TESTS_KERNEL_LOG_H
+#define _TESTS_KERNEL_LOG_H
+
+/* Searching the kernel's log. */
+
+/*
+ * times_logged() counts from here on. The log drops its oldest lines, so the difference
+ * of two counts over the whole log would be meaningless.
+ */
+void log_mark(void);
+
+/* How often these words are in the log after the last mark. */
+unsigned int times_logged(const char *words);
+
+#endif
