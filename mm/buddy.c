@@ -259,8 +259,12 @@ static unsigned int largest_freed(const u64 *bits, const unsigned long *pfns, un
 
 	if (nr > COALESCE_FRAMES)
 		return bits_max_order(bits);
-	for (unsigned long i = 0; i < nr; i++)
-		order = max(order, bits_coalesce(bits, pfns[i] % PAGEBLOCK_NR_PAGES, 0));
+	for (unsigned long i = 0; i < nr; i++) {
+		const unsigned int off = pfns[i] % PAGEBLOCK_NR_PAGES;
+
+		if (bits[off / 64] & 1UL << (off ^ 1) % 64)
+			order = max(order, bits_coalesce(bits, off, 0));
+	}
 	return order;
 }
 
