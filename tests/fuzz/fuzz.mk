@@ -61,6 +61,8 @@ $(O)/fuzz/console_lines: $(patsubst %,$(O)/host/asan/tests/fuzz/%.o,console_line
 CORPUS_NAMES := $(filter-out $(if $(wildcard /usr/include/libfdt.h),,fuzz_fdt),$(notdir $(wildcard tests/fuzz/corpus/*)))
 CORPUS_CASES_fuzz_hotplug := tests/fuzz/emit_calls.c
 HOST_TESTS += $(addprefix $(O)/host/corpus-,$(CORPUS_NAMES))
+# The tools' tests let it write a session.
+TEST_NEEDS += $(O)/host/corpus-fuzz_hotplug
 corpus_objs = $(patsubst %.c,$(O)/host/asan/%.o,$(sort tests/fuzz/$(1).c tests/fuzz/failed.c tests/fuzz/corpus.c \
 	$(CORPUS_CASES_$(1)) $(wildcard lib/*.c) $(FUZZ_SRCS_$(1))))
 $(foreach n,$(CORPUS_NAMES),$(eval $(O)/host/corpus-$(n): $(call corpus_objs,$(n))))

@@ -5,6 +5,8 @@
  * machine reads them (docs/reference/trace.md), by no accessor of mm/.
  */
 #include "tests/model/replay.h"
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernel/console/export.h"
@@ -149,6 +151,27 @@ static void apply(struct picture *p, const struct trace_record *r, bool check)
 	}
 }
 
+/* A copy for tools/replay.py, which must come to the same state. */
+static FILE *session;
+
+static void session_write(const void *records, size_t len)
+{
+	CHECK(!session || fwrite(records, len, 1, session) == 1, "session");
+}
+
+static void session_open(void)
+{
+	const char *path = getenv("EBB_SESSION");
+
+	if (!path)
+		return;
+	session = fopen(path, "w");
+	CHECK(session && fprintf(session,
+				 "{\"format\": \"ebbt\", \"version\": 1, \"record_bytes\": %zu}\n",
+				 sizeof(struct trace_record)) > 0,
+	      "%s", path);
+}
+
 static void follow_until(u32 seq)
 {
 	struct trace_record r;
@@ -157,6 +180,7 @@ static void follow_until(u32 seq)
 	while (next_seq != seq) {
 		CHECK(trace_take(&r) && r.seq == next_seq, "record %u is missing",
 		      next_seq);
+		session_write(&r, sizeof(r));
 		apply(&replayed, &r, true);
 		next_seq++;
 	}
@@ -349,6 +373,7 @@ static void take_part(struct sink *sink, const char *data, size_t len)
 	CHECK(r[0].pfn == 0 || r[0].seq == snapshot_seq, "part %u, not %u", r[0].seq,
 	      snapshot_seq);
 	snapshot_seq = r[0].seq;
+	session_write(data, len);
 	for (size_t i = 1; i < nr - 1; i++)
 		apply(&truth, &r[i], false);
 }
@@ -375,6 +400,7 @@ void replay_start(unsigned long base_pfn)
 	struct trace_record r = { 0 };
 
 	base = base_pfn;
+	session_open();
 	ebb_trace.nr_records = NR_RECORDS;
 	trace_ring_init(this_hart(), ring, (uintptr_t)ring);
 	CHECK(trace_set("mm:*", TRACE_ON) > 0, "no events");

@@ -5,9 +5,12 @@
 /*
  * The picture can be proved, on the host: a snapshot of kernel_mm, and the records
  * that follow it, applied one by one, have to arrive at the next snapshot and at the
- * bytes of the descriptors. What tools/replay.py does with a session file, done after
- * every input of a fuzzer. A difference, a lost record or a gap ends the program,
+ * bytes of the descriptors. A difference, a lost record or a gap ends the program,
  * naming the frame, what the records say and what memory says.
+ *
+ * tools/replay.py does the same with a session file, but cannot see the descriptors, and
+ * takes too long for every step of a fuzzer. With EBB_SESSION=FILE in the environment the
+ * program writes what it replays to FILE, so that a test compares the two.
  */
 #include "lib/types.h"
 

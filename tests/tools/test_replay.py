@@ -2,6 +2,8 @@
 """Sessions: what a replay accepts, and that it detects everything else."""
 
 import json
+import os
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
@@ -9,6 +11,9 @@ from pathlib import Path
 import replay
 from replay import (ABSENT, BLOCK, BUDDY, END_OF_MEMORY, FRAMES, ISOLATE, OFFLINE, ONLINE, SECTION, TYPE, VALID, ZONE_COUNT, Part,
                     Record, SessionError, State, pack_part)
+
+TOP = Path(__file__).resolve().parent.parent.parent
+HOTPLUG = Path(os.environ.get('O') or TOP / 'build') / 'host' / 'corpus-fuzz_hotplug'
 
 KERNEL, PINNED, MOVABLE, FIRST = 6, 1 << 3, 1, 5 * SECTION
 HEADER = {'format': 'ebbt', 'version': 1, 'record_bytes': 32}
@@ -145,3 +150,22 @@ class ReplayTest(unittest.TestCase):
         verdict = self.write(*self.records, self.truth(frames={FIRST // 512 + i: KERNEL for i in range(40)}))
         self.assertEqual(len(verdict.problems), replay.MOST_PROBLEMS)
         self.assertGreaterEqual(verdict.nr_problems, 40)
+
+
+class BothReplayersTest(unittest.TestCase):
+    """tests/model/replay.c compares its state with snapshots, and ends the program at a difference; so does this replayer."""
+
+    def test_both_come_to_the_same_state(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / 'session.ebbt'
+            subprocess.run([HOTPLUG.resolve(), 'kunit.filter_glob=*.corpus'], cwd=TOP, check=True, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, env={**os.environ, 'EBB_SESSION': str(path)})
+            session = replay.read_session(path)
+        verdict = replay.Replay().run(session)
+        self.assertEqual((verdict.problems, verdict.missing, verdict.proved), ([], 0, True))
+        self.assertGreater(verdict.records, 10000)
+        self.assertGreater(verdict.compared, 50)
+        records = session.boots[0].records
+        place = next(i for i in range(len(records) // 2, len(records)) if records[i].event == FRAMES)
+        records[place] = records[place]._replace(after=records[place].after ^ 1)
+        self.assertFalse(replay.Replay().run(session).proved)
