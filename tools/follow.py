@@ -206,6 +206,11 @@ class Follower:
             return view is not None and view.in_use(self.size)
         return self.now.plugged == self.size or (self.below() and t - self.moved > SETTLED_S)
 
+    def confirmed(self) -> bool:
+        """True if the device agrees with the guest, which is ahead of it while blocks leave."""
+        self.now = self.device.state()
+        return not self.guest.view or self.now.plugged == self.guest.view.plugged
+
     def look(self, t: float) -> None:
         """Query the device, and start a query of the guest."""
         last, self.now = self.now.plugged, self.device.state()
@@ -231,8 +236,7 @@ class Follower:
         try:
             while True:
                 t = time.monotonic()
-                if self.reached(t):
-                    self.now = self.device.state()
+                if self.reached(t) and self.confirmed():
                     return True
                 if t - self.moved > self.patience:
                     return False
@@ -259,6 +263,8 @@ def explain_stall(follower: Follower) -> str:
         return f'ebb says: {view.trouble}'
     if device.unread():
         return 'the guest has not read the requested size: it hangs, or has given the device up; in ebb, `vmem` says which'
+    silent = ('; the command port does not answer: the guest hangs, QEMU stands still, or another program holds the port'
+              if follower.guest.pending and not view else '')
     if now.plugged > follower.size:
-        return 'the guest cannot free the rest; in ebb, `vmem` names what is in the way'
-    return 'the guest does not accept more; in ebb, `vmem` says why'
+        return 'the guest cannot free the rest; in ebb, `vmem` names what is in the way' + silent
+    return 'the guest does not accept more; in ebb, `vmem` says why' + silent

@@ -41,7 +41,8 @@ class Qmp:
     def _greet(self, deadline: Deadline) -> None:
         try:
             if self._receive(deadline) is None:
-                raise QmpError(f'{self.path}: does not answer (QEMU serves one client at a time)')
+                raise QmpError(f'{self.path}: does not answer: it stands still, or serves another client '
+                               '(QEMU serves one client at a time)')
             self.execute('qmp_capabilities')
         except QmpError:
             self.close()

@@ -229,7 +229,8 @@ class WithPort(ClientCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.held = self.given_up = False
+        self.held = self.given_up = self.silent = False
+        self.has = None              # the plugged size that the guest says; None: the device's
         self.qmp_of_port = Qmp(self.device.path / 'c')
         self.addCleanup(self.qmp_of_port.close)
         self.seen = None             # the requested size that the guest has read; None: the newest
@@ -239,7 +240,9 @@ class WithPort(ClientCase):
 
     def answer(self, line: str) -> bytes:
         """The answer of ebb."""
-        plugged, requested = self.qmp_now('size'), self.qmp_now('requested-size')
+        plugged, requested = self.qmp_now('size') if self.has is None else self.has, self.qmp_now('requested-size')
+        if self.silent:
+            return b''
         if line == 'lsmem':
             rows = [f'0x{0x80000000:016x}-0x{0x87ffffff:016x}  128M  online yes 16']
             rows += [f'0x{start:016x}-0x{end - 1:016x}  128M  offline yes 17' for start, end in self.offline]
@@ -277,6 +280,22 @@ class WithPort(ClientCase):
             process.wait(0.5)
         self.seen = None
         self.assertRegex(self.done(process)[1], DONE.format(size='64M', rest=''))
+
+    def test_guest_that_is_ahead_of_the_device(self) -> None:
+        self.qmp.request(64 * MIB)
+        self.guest.request(PLUG, 0, 32)
+        self.has = 0                             # the guest has removed its blocks, and not yet asked the device
+        process = self.ctl('resize', '0')
+        with self.assertRaises(subprocess.TimeoutExpired):
+            process.wait(1)
+        self.guest.request(UNPLUG, 0, 32)
+        self.assertRegex(self.done(process)[1], DONE.format(size='0', rest=''))
+
+    def test_guest_that_does_not_answer(self) -> None:
+        self.silent = True
+        status, _, err = self.done(self.ctl('resize', '--patience', '0.5', '64M'))
+        self.assertEqual(status, 1)
+        self.assertIn('does not accept more; in ebb, `vmem` says why; the command port does not answer: the guest hangs', err)
 
     def test_looks_seldom_when_nothing_happens(self) -> None:
         process = self.ctl('resize', '--patience', '3', '64M')
