@@ -108,7 +108,7 @@ static void build_tables(void)
 }
 
 /**
- * early_start - do everything that comes before paging
+ * early_start() - do everything that comes before paging
  * @fdt: physical address of the firmware's device tree
  * @instret: the instruction counter at _start, or 0
  *

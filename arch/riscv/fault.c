@@ -149,7 +149,7 @@ static void __noreturn give_up(void)
 }
 
 /**
- * fault_report - report a fatal trap and end the kernel
+ * fault_report() - report a fatal trap and end the kernel
  * @frame: the registers at the trap
  */
 void fault_report(const struct trap_frame *frame)

@@ -249,7 +249,7 @@ static void digest_node(struct machine_info *info, const struct fdt_node *node,
 }
 
 /**
- * machine_digest_devices - fill in what the tree says about devices
+ * machine_digest_devices() - fill in what the tree says about devices
  * @info: harts and memory are filled in already
  */
 void machine_digest_devices(struct machine_info *info)
@@ -274,7 +274,7 @@ void machine_digest_devices(struct machine_info *info)
 }
 
 /**
- * machine_missing_irq - why ebb cannot serve this machine's device interrupts
+ * machine_missing_irq() - why ebb cannot serve this machine's device interrupts
  * @info: digested
  *
  * Return: a line that says what to do, or NULL if ebb can serve them.

@@ -105,7 +105,7 @@ static void add_memory(struct machine_info *info, struct mem_range range)
 }
 
 /**
- * machine_cover_range - reserve a range in a list that is full
+ * machine_cover_range() - reserve a range in a list that is full
  * @list: ranges
  * @nr: how many, at least one
  * @range: what has to be covered
@@ -221,7 +221,7 @@ static void cut_to_reach(struct machine_info *info)
 }
 
 /**
- * machine_digest_memory - fill in memory and reservations
+ * machine_digest_memory() - fill in memory and reservations
  * @info: paging_levels and kernel are filled in already
  *
  * Return: NULL, or why ebb can't start on this machine.
@@ -277,7 +277,7 @@ static int visit_cpu(void *ctx, const struct fdt_cpu *cpu)
 }
 
 /**
- * machine_digest_harts - fill in harts, timebase and command line
+ * machine_digest_harts() - fill in harts, timebase and command line
  * @info: the machine
  * @boot_hartid: becomes logical id 0
  */

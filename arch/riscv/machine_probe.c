@@ -128,7 +128,7 @@ static struct mem_range probe_range(const struct machine_info *info, struct mem_
 }
 
 /**
- * machine_probe_memory - remove ranges that do not answer from the machine's memory
+ * machine_probe_memory() - remove ranges that do not answer from the machine's memory
  * @info: memory, reservations and the kernel's range are filled in
  *
  * A range that starts beyond the highest physical address is not probed: paging cannot

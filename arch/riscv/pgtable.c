@@ -71,7 +71,7 @@ static bool is_table(pte_t pte)
 }
 
 /**
- * pgtable_walk - find the entry for an address
+ * pgtable_walk() - find the entry for an address
  * @va: a canonical address
  * @level: where to stop: 0 is a page's entry, 1 a 2 MiB entry
  * @mode: WALK_LOOK or WALK_CREATE
@@ -123,7 +123,7 @@ static void advance(struct map_range *range, u64 bytes)
 }
 
 /**
- * pgtable_prealloc - make the tables that mapping a range will need
+ * pgtable_prealloc() - make the tables that mapping a range will need
  * @range: the range
  *
  * Return: 0 or -ENOMEM.
@@ -185,7 +185,7 @@ static void fill_large(pte_t *pte, unsigned long nr, pte_t value)
 }
 
 /**
- * pgtable_map - map a range, all or nothing
+ * pgtable_map() - map a range, all or nothing
  * @range: the range
  * @prot: PROT_*
  *
@@ -254,7 +254,7 @@ static u64 unmap_run(unsigned long va, u64 size, u64 *seen)
 }
 
 /**
- * pgtable_unmap - clear all leaves in a range; the caller flushes
+ * pgtable_unmap() - clear all leaves in a range; the caller flushes
  * @va: first address, page-aligned
  * @size: bytes, whole pages
  *

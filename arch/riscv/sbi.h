@@ -37,7 +37,7 @@ struct sbi_ret {
 };
 
 /**
- * sbi_call - ask the firmware
+ * sbi_call() - ask the firmware
  * @ext: extension id
  * @fid: function id
  * @args: SBI_ARGS(...)

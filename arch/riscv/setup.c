@@ -51,7 +51,7 @@ static void check_machine(const char *missing)
 }
 
 /**
- * arch_start - digest the device tree and start the kernel
+ * arch_start() - digest the device tree and start the kernel
  * @hartid: the hart that booted
  *
  * Called by entry.S on the boot stack with paging and the trap vector on.

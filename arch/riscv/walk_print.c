@@ -36,7 +36,7 @@ static bool is_canonical(unsigned long va)
 }
 
 /**
- * pgtable_describe - print the entries that translate an address
+ * pgtable_describe() - print the entries that translate an address
  * @va: any number
  * @out: where to
  */

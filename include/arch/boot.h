@@ -28,7 +28,7 @@
 struct hart;
 
 /**
- * kernel_main - start the kernel; defined in kernel/main.c
+ * kernel_main() - start the kernel; defined in kernel/main.c
  * @info: the machine
  *
  * Runs on the boot stack of logical hart 0, interrupts off. Never returns.
@@ -36,7 +36,7 @@ struct hart;
 void kernel_main(const struct machine_info *info) __attribute__((noreturn));
 
 /**
- * arch_paging_init - build the direct map of all memory that memblock knows
+ * arch_paging_init() - build the direct map of all memory that memblock knows
  *
  * Call once, when memblock has memory (cut by `mem=`) and reservations. Sets vmemmap,
  * direct_map_offset and memblock.mapped.
@@ -55,7 +55,7 @@ void arch_irq_enable(void);
 void arch_irq_disable(void);
 
 /**
- * arch_start_hart - start a stopped hart through the firmware
+ * arch_start_hart() - start a stopped hart through the firmware
  * @id: logical id (index into machine_info()->hartid), not 0
  * @hart: what this_hart() is to return there
  * @stack: stack from arch_stack_map()
@@ -70,7 +70,7 @@ void arch_irq_disable(void);
 int arch_start_hart(unsigned int id, struct hart *hart, void *stack, void (*entry)(void));
 
 /**
- * arch_idle - wait for the next interrupt
+ * arch_idle() - wait for the next interrupt
  *
  * Look for work with interrupts masked, then call this: an interrupt that comes between
  * the look and the wait ends the wait at once. Serves pending interrupts, then returns
@@ -79,7 +79,7 @@ int arch_start_hart(unsigned int id, struct hart *hart, void *stack, void (*entr
 void arch_idle(void);
 
 /**
- * arch_exit - end the machine
+ * arch_exit() - end the machine
  * @status: exit status of QEMU: 0 pass, 1 fail, 2 panic, 3 harness, 4 skipped
  *
  * Through the sifive,test0 finisher; else by the firmware's shutdown, which
@@ -91,7 +91,7 @@ void arch_exit(int status) __attribute__((noreturn));
 void arch_reboot(void) __attribute__((noreturn));
 
 /**
- * arch_early_write - put bytes on the firmware's console
+ * arch_early_write() - put bytes on the firmware's console
  * @s: bytes; the kernel's image, stack or direct map
  * @n: how many
  *

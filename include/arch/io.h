@@ -14,7 +14,7 @@
 #include "lib/types.h"
 
 /**
- * ioremap - map a device's registers
+ * ioremap() - map a device's registers
  * @start: physical address, any alignment
  * @size: bytes
  *

@@ -10,7 +10,7 @@
 #include "lib/types.h"
 
 /**
- * irq_request - call a function for a device's interrupts
+ * irq_request() - call a function for a device's interrupts
  * @irq: PLIC source, as machine_info names it
  * @fn: the handler; it must make the device lower its line
  * @arg: what @fn gets
@@ -23,7 +23,7 @@
 int irq_request(u32 irq, void (*fn)(void *arg), void *arg);
 
 /**
- * irq_free - undo irq_request()
+ * irq_free() - undo irq_request()
  * @irq: the source
  * @arg: the one given to irq_request()
  *
@@ -33,13 +33,13 @@ int irq_request(u32 irq, void (*fn)(void *arg), void *arg);
 void irq_free(u32 irq, void *arg);
 
 /**
- * arch_timer_set - the next timer interrupt of this hart
+ * arch_timer_set() - the next timer interrupt of this hart
  * @deadline_ns: time on arch_clock_ns(); past = at once; ~0 = never
  */
 void arch_timer_set(u64 deadline_ns);
 
 /**
- * arch_send_ipi - interrupt harts
+ * arch_send_ipi() - interrupt harts
  * @harts: a bit for each logical id
  *
  * Any context, never waits. Harts that are not online are left out.

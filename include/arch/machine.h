@@ -19,7 +19,7 @@
 extern unsigned long direct_map_offset;
 
 /**
- * phys_to_virt - direct-map address of a physical address
+ * phys_to_virt() - direct-map address of a physical address
  * @pa: a physical address whose frame is mapped in the direct map
  *
  * Pure arithmetic: does not say whether the frame is mapped now.
@@ -30,7 +30,7 @@ static inline void *phys_to_virt(phys_addr_t pa)
 }
 
 /**
- * virt_to_phys - physical address of a direct-map address
+ * virt_to_phys() - physical address of a direct-map address
  * @va: an address that phys_to_virt() returned, or one inside the same frame
  *
  * Not for the kernel image, stacks or I/O memory, which lie in other windows.
@@ -41,7 +41,7 @@ static inline phys_addr_t virt_to_phys(const void *va)
 }
 
 /**
- * arch_mappable_range - the physical bytes that direct map and memmap can reach
+ * arch_mappable_range() - the physical bytes that direct map and memmap can reach
  * @start: set to the first byte
  * @end: set to one past the last byte
  *
@@ -50,7 +50,7 @@ static inline phys_addr_t virt_to_phys(const void *va)
 void arch_mappable_range(phys_addr_t *start, phys_addr_t *end);
 
 /**
- * arch_map_direct - map physical memory at its direct-map address
+ * arch_map_direct() - map physical memory at its direct-map address
  * @start: first byte, a multiple of PAGE_SIZE
  * @size: bytes, a multiple of PAGE_SIZE
  *
@@ -64,7 +64,7 @@ void arch_mappable_range(phys_addr_t *start, phys_addr_t *end);
 int arch_map_direct(phys_addr_t start, u64 size);
 
 /**
- * arch_unmap_direct - take physical memory out of the direct map
+ * arch_unmap_direct() - take physical memory out of the direct map
  * @start: first byte, a multiple of PAGE_SIZE
  * @size: bytes; the range may not cut through a 2 MiB leaf
  *
@@ -75,7 +75,7 @@ int arch_map_direct(phys_addr_t start, u64 size);
 void arch_unmap_direct(phys_addr_t start, u64 size);
 
 /**
- * arch_direct_mapped - can this frame be reached through the direct map now?
+ * arch_direct_mapped() - can this frame be reached through the direct map now?
  * @pa: any byte of it
  *
  * For checks: unless the caller serialises, the answer may be out of date at once.
@@ -83,7 +83,7 @@ void arch_unmap_direct(phys_addr_t start, u64 size);
 bool arch_direct_mapped(phys_addr_t pa);
 
 /**
- * arch_vmemmap_map - back the descriptors of a pfn range with memory
+ * arch_vmemmap_map() - back the descriptors of a pfn range with memory
  * @start_pfn: first frame; its descriptor starts a page of descriptors
  * @nr_pages: frames; the descriptors fill whole pages
  * @backing: physical address of nr_pages * sizeof(struct page) bytes,
@@ -97,7 +97,7 @@ int arch_vmemmap_map(unsigned long start_pfn, unsigned long nr_pages,
 		     phys_addr_t backing);
 
 /**
- * arch_vmemmap_unmap - undo arch_vmemmap_map() for a pfn range
+ * arch_vmemmap_unmap() - undo arch_vmemmap_map() for a pfn range
  * @start_pfn: first frame
  * @nr_pages: frames
  *
@@ -106,7 +106,7 @@ int arch_vmemmap_map(unsigned long start_pfn, unsigned long nr_pages,
 void arch_vmemmap_unmap(unsigned long start_pfn, unsigned long nr_pages);
 
 /**
- * arch_pgtable_prealloc - make all page-table levels for a range of frames
+ * arch_pgtable_prealloc() - make all page-table levels for a range of frames
  * @start_pfn: first frame
  * @nr_pages: frames
  *
@@ -119,14 +119,14 @@ void arch_vmemmap_unmap(unsigned long start_pfn, unsigned long nr_pages);
 int arch_pgtable_prealloc(unsigned long start_pfn, unsigned long nr_pages);
 
 /**
- * arch_irq_save - mask interrupts on this hart
+ * arch_irq_save() - mask interrupts on this hart
  *
  * Return: the state before, for arch_irq_restore().
  */
 unsigned long arch_irq_save(void);
 
 /**
- * arch_irq_restore - restore the state that arch_irq_save() returned
+ * arch_irq_restore() - restore the state that arch_irq_save() returned
  * @flags: that state
  */
 void arch_irq_restore(unsigned long flags);
@@ -135,7 +135,7 @@ void arch_irq_restore(unsigned long flags);
 bool arch_irqs_enabled(void);
 
 /**
- * arch_clock_ns - nanoseconds since the machine's clock started, monotonic
+ * arch_clock_ns() - nanoseconds since the machine's clock started, monotonic
  *
  * The same on all harts; any context.
  */
@@ -148,7 +148,7 @@ u64 arch_time(void);
 void arch_cpu_relax(void);
 
 /**
- * arch_kick_hart - make a hart reach its next quiescent point soon
+ * arch_kick_hart() - make a hart reach its next quiescent point soon
  * @hart: logical id, 0 to nr_harts - 1
  *
  * Wakes it out of arch_idle() or interrupts it. Any context, never waits.
@@ -157,7 +157,7 @@ void arch_cpu_relax(void);
 void arch_kick_hart(unsigned int hart);
 
 /**
- * arch_poison_range - tell the machine's checker that no code may touch a range
+ * arch_poison_range() - tell the machine's checker that no code may touch a range
  * @va: first byte
  * @bytes: length
  *

@@ -86,7 +86,7 @@ struct machine_info {
 const struct machine_info *machine_info(void);
 
 /**
- * machine_pci_irq - the PLIC source behind a PCI function's interrupt pin
+ * machine_pci_irq() - the PLIC source behind a PCI function's interrupt pin
  * @devfn: device << 3 | function, on the root bus
  * @pin: 1 = INTA to 4 = INTD
  *

@@ -6,7 +6,7 @@
 #include "lib/types.h"
 
 /**
- * arch_probe_read - read 8 bytes, or find out that they cannot be read
+ * arch_probe_read() - read 8 bytes, or find out that they cannot be read
  * @addr: any aligned address
  * @value: set to the 8 bytes
  *

@@ -20,7 +20,7 @@ struct arch_context {
 };
 
 /**
- * arch_stack_map - give a stack's frames an address with a guard below
+ * arch_stack_map() - give a stack's frames an address with a guard below
  * @backing: physical address of ARCH_STACK_SIZE bytes, contiguous
  *
  * Return: the lowest address of the stack, or NULL if all addresses are taken or there
@@ -29,7 +29,7 @@ struct arch_context {
 void *arch_stack_map(phys_addr_t backing);
 
 /**
- * arch_stack_unmap - take a stack's address back
+ * arch_stack_unmap() - take a stack's address back
  * @stack: what arch_stack_map() returned; no thread runs on it
  *
  * Includes the TLB shoot-down of all harts.
@@ -39,7 +39,7 @@ void *arch_stack_map(phys_addr_t backing);
 phys_addr_t arch_stack_unmap(void *stack);
 
 /**
- * arch_context_init - make a thread that starts in a function
+ * arch_context_init() - make a thread that starts in a function
  * @ctx: its context
  * @stack: what arch_stack_map() returned
  * @fn: where it starts, interrupts masked as arch_switch_to() leaves them; never
@@ -50,7 +50,7 @@ void arch_context_init(struct arch_context *ctx, void *stack, void (*fn)(void *)
 		       void *arg);
 
 /**
- * arch_switch_to - stop running one thread on this hart and continue another
+ * arch_switch_to() - stop running one thread on this hart and continue another
  * @prev: where the running thread's context is saved
  * @next: the thread to continue
  *
@@ -60,7 +60,7 @@ void arch_context_init(struct arch_context *ctx, void *stack, void (*fn)(void *)
 void arch_switch_to(struct arch_context *prev, struct arch_context *next);
 
 /**
- * arch_backtrace - print the chain of callers
+ * arch_backtrace() - print the chain of callers
  * @out: where to
  *
  * Starts at the caller of this function. Checks each frame against the bounds of the
@@ -69,7 +69,7 @@ void arch_switch_to(struct arch_context *prev, struct arch_context *next);
 void arch_backtrace(struct sink *out);
 
 /**
- * symbol_lookup - name of the function that holds an address
+ * symbol_lookup() - name of the function that holds an address
  * @addr: a code address
  * @offset: set to the distance from the function's start; may be NULL
  *

@@ -9,7 +9,7 @@
 #include "lib/types.h"
 
 /**
- * serial_init - find and set up the UART
+ * serial_init() - find and set up the UART
  *
  * Call it at boot, after arch_paging_init(). If it returns 0, pass serial_write to
  * printk_set_console().
@@ -20,7 +20,7 @@
 int serial_init(void);
 
 /**
- * serial_write - put text on the line; "\n" goes out as "\r\n"
+ * serial_write() - put text on the line; "\n" goes out as "\r\n"
  * @text: bytes
  * @len: how many
  *
@@ -30,7 +30,7 @@ int serial_init(void);
 void serial_write(const char *text, size_t len);
 
 /**
- * serial_start_input - take what is typed, by interrupt
+ * serial_start_input() - take what is typed, by interrupt
  * @wake: called in the interrupt when bytes have arrived; must not sleep
  *
  * Call it at boot, after arch_irq_init().
@@ -41,7 +41,7 @@ void serial_write(const char *text, size_t len);
 int serial_start_input(void (*wake)(void));
 
 /**
- * serial_getc - the next byte that was typed
+ * serial_getc() - the next byte that was typed
  *
  * One thread at a time. Return: 0 to 255, or -EAGAIN if there is none.
  */

@@ -29,7 +29,7 @@ enum lineedit_escape {
 struct lineedit;
 
 /**
- * lineedit_complete_fn - find completions of the word before the cursor
+ * lineedit_complete_fn() - find completions of the word before the cursor
  * @line: the line up to the cursor
  * @word: offset of that word in @line
  * @offer: to be called once per match with the whole word
