@@ -40,8 +40,11 @@
  *
  * Compare with: Linux mm/page_alloc.c, __free_one_page().
  */
-#include "mm/internal.h"
+#include "kernel/trace/trace.h"
+#include "mm/buddy.h"
+#include "mm/pageblock.h"
 #include "mm/pageblock_index.h"
+#include "mm/poison.h"
 
 /* Up to this many frames it is cheaper to coalesce each than to search all free bits. */
 #define COALESCE_FRAMES 8UL
@@ -84,19 +87,6 @@ void buddy_take(struct mem_section *ms, unsigned long pfn, unsigned int order, u
 	}
 	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order, .before = PGTY_BUDDY,
 		   .after = PAGE_WORD_TYPE(word), .flags = PAGE_WORD_FLAGS(word));
-}
-
-/* Is every frame of an aligned chunk free in the buddy allocator, isolated or not? */
-bool buddy_range_free(const struct mem_section *ms, unsigned long pfn, unsigned int order)
-{
-	const unsigned int b = pageblock_index(pfn);
-	const u64 w = pb_read(&ms->pb[b]);
-
-	if (order > PAGEBLOCK_ORDER)
-		return pb_all_free(w) && pb_all_free(pb_read(&ms->pb[b + 1]));
-	if (pb_all_free(w) || order == PAGEBLOCK_ORDER || !(w & PB_VALID))
-		return pb_all_free(w);
-	return bits_all_set(pb_bits(ms, b), pfn % PAGEBLOCK_NR_PAGES, order);
 }
 
 /**
@@ -338,4 +328,50 @@ void buddy_free(struct mem_section *ms, unsigned long pfn, unsigned int order)
 	pageblock_make_free(ms, b, PAGEBLOCK_NR_PAGES);
 	if (order > PAGEBLOCK_ORDER)
 		pageblock_make_free(ms, b + 1, PAGEBLOCK_NR_PAGES);
+}
+
+/* --- the search for frames in use -------------------------------------------------- */
+
+/* next_used() for a range within one section. Return: @end, if all of it is free. */
+unsigned long section_next_used(const struct mem_section *ms, unsigned long pfn,
+				unsigned long end)
+{
+	const struct pageblock *pb = &ms->pb[pageblock_index(pfn)];
+	unsigned long stop;
+
+	for (; pfn < end; pfn = stop, pb++) {
+		const u64 w = pb_read(pb);
+
+		stop = pageblock_end(pfn);
+		if (pb_all_free(w))
+			continue;
+		if (w & PB_VALID)
+			pfn = stop - PAGEBLOCK_NR_PAGES +
+			      bits_next_clear(pb_bits(ms, pb - ms->pb), pfn % PAGEBLOCK_NR_PAGES);
+		if (pfn < stop)
+			break;
+	}
+	return min(pfn, end);
+}
+
+/**
+ * next_used() - find the next frame that is not free in the buddy allocator
+ * @mm: memory
+ * @pfn: where to start
+ * @end: exclusive
+ *
+ * Takes no lock: frames may be freed meanwhile, but in isolated pageblocks a free frame
+ * stays free.
+ * Return: @end if all are free.
+ */
+unsigned long next_used(const struct mm *mm, unsigned long pfn, unsigned long end)
+{
+	while (pfn < end) {
+		const unsigned long stop = min(section_end(pfn), end);
+
+		pfn = section_next_used(pfn_to_section(mm, pfn), pfn, stop);
+		if (pfn < stop)
+			return pfn;
+	}
+	return end;
 }

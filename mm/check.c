@@ -13,7 +13,7 @@
 #include "lib/bitmap.h"
 #include "lib/bitops.h"
 #include "mm/hotplug.h"
-#include "mm/internal.h"
+#include "mm/pageblock.h"
 
 #define FINDINGS_BYTES 3072 /* about thirty findings */
 

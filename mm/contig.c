@@ -6,9 +6,13 @@
  */
 #include "kernel/printk.h"
 #include "kernel/sink.h"
+#include "mm/buddy.h"
 #include "mm/contig.h"
-#include "mm/internal.h"
+#include "mm/evac.h"
+#include "mm/free.h"
 #include "mm/memory_hotplug.h"
+#include "mm/page_alloc.h"
+#include "mm/pageblock.h"
 #include "mm/vmstat.h"
 
 static struct evacuate_policy contig_policy(const struct evac_limits *limits)

@@ -140,18 +140,4 @@ unsigned int migrate_pages(struct evac *evac, struct migrate_entry *e, unsigned 
 extern u32 movable_types; /* bit t: type t has movable_ops */
 extern const struct movable_ops slot_movable_ops;
 
-/* --- evac_watch.c ---------------------------------------------------------------- */
-
-/* A frame of a pageblock has changed: tell its owner if it watches. zone->lock held. */
-void watch_event(struct mem_section *ms, unsigned int b);
-void watch_events(struct mem_section *ms, u64 mask);
-/*
- * For requests that unplug or remove memory. A new request calls unwatch_range(), because
- * it judges the frames again itself. A failed request calls watch_blocker(): if the owner
- * of the frame in the way has unblocked(), it is called when that frame may be gone.
- * Context: hotplug lock held; the request has nothing isolated.
- */
-void unwatch_range(struct mm *mm, const struct pfn_range *range);
-void watch_blocker(struct mm *mm, const struct mm_failure *why);
-
 #endif

@@ -7,7 +7,9 @@
  */
 #include "kernel/thread.h"
 #include "lib/errno.h"
-#include "mm/internal.h"
+#include "mm/buddy.h"
+#include "mm/descriptor.h"
+#include "mm/evac.h"
 
 /* What a chunk means to an evacuation. */
 enum verdict {

@@ -31,17 +31,19 @@
  * The failure still names the frame that was in the way at that point.
  *
  * This file has the target, the steps, and the conditions that end them. evac_scan.c judges
- * frames, migrate.c moves them, frames.c hands them over, and evac_watch.c tells an
- * owner when a failed request is worth another try. Each step is announced to
+ * frames, migrate.c moves them, frames.c hands them over, and page_isolation.c tells
+ * an owner when a failed request is worth another try. Each step is announced to
  * kernel/trace/hold.c, so that a test can hold the request there.
  */
 #include "arch/machine.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
+#include "mm/descriptor.h"
+#include "mm/evac.h"
 #include "mm/frames.h"
 #include "mm/hotplug.h"
-#include "mm/internal.h"
+#include "mm/page_alloc.h"
 #include "mm/page_isolation.h"
 
 #define EVAC_DRAIN_NS NSEC_PER_SEC

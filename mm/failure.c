@@ -11,8 +11,9 @@
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
-#include "mm/hotplug.h"
-#include "mm/internal.h"
+#include "mm/descriptor.h"
+#include "mm/free.h"
+#include "mm/memory_hotplug.h"
 #include "mm/slab.h"
 
 #define FAILURE_TEXT_MAX 256

@@ -6,11 +6,14 @@
  * stores one word for each uniform pageblock, and emits one trace record for each run of
  * frames.
  */
+#include "kernel/trace/trace.h"
 #include "lib/bitmap.h"
 #include "mm/frames.h"
 #include "mm/memory_hotplug.h"
+#include "mm/page_isolation.h"
+#include "mm/pageblock.h"
 #include "mm/pageblock_index.h"
-#include "mm/internal.h"
+#include "mm/poison.h"
 
 /**
  * struct change - a change of frames, worked out for one section
@@ -268,7 +271,7 @@ static void change_section(struct mem_section *ms, const struct pfn_range *r,
 		change_borders(ms, r, c, &sums);
 	settle(ms, c, &sums);
 	if (c->to == PGTY_BUDDY && unlikely(ms->zone->nr_watched))
-		watch_events(ms, range_mask(r));
+		tell_watchers(ms, range_mask(r));
 }
 
 /**

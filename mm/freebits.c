@@ -6,7 +6,7 @@
  *
  * Orders here are 0..8; a pageblock with all 512 frames free does not keep free bits.
  */
-#include "mm/internal.h"
+#include "mm/pageblock.h"
 
 /* Bits where a chunk of order k can start within a word. */
 static const u64 start_mask[] = {
@@ -47,6 +47,18 @@ void bits_clear_run(u64 *bits, unsigned int off, unsigned int nr)
 {
 	for (unsigned int i = off / 64; i * 64 < off + nr; i++)
 		WRITE_ONCE(bits[i], bits[i] & ~run_mask(i, off, nr));
+}
+
+/* The first clear bit at or after @off; PAGEBLOCK_NR_PAGES if there is none. No lock. */
+unsigned int bits_next_clear(const u64 *bits, unsigned int off)
+{
+	for (; off < PAGEBLOCK_NR_PAGES; off = ALIGN_UP(off + 1, 64)) {
+		const u64 used = ~READ_ONCE(bits[off / 64]) >> off % 64;
+
+		if (used)
+			return off + __ffs(used);
+	}
+	return off;
 }
 
 /* A mask: bit i is set if word i is all free. */

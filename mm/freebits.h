@@ -66,6 +66,7 @@ static inline bool bits_none_set(const u64 *bits, unsigned int off, unsigned int
 
 void bits_set_run(u64 *bits, unsigned int off, unsigned int nr);
 void bits_clear_run(u64 *bits, unsigned int off, unsigned int nr);
+unsigned int bits_next_clear(const u64 *bits, unsigned int off);
 unsigned int bits_find(const u64 *bits, unsigned int order);
 unsigned int bits_max_order(const u64 *bits);
 unsigned int bits_coalesce(const u64 *bits, unsigned int off, unsigned int order);

@@ -3,8 +3,8 @@
  * The table of include/mm/layout.h: everything that tools/ebbt needs to walk from the
  * symbol kernel_mm to every descriptor.
  */
-#include "mm/internal.h"
 #include "mm/layout.h"
+#include "mm/pageblock.h"
 
 /* clang-format off */
 #define OFFSET(type, member) { #type "." #member, offsetof(struct type, member) }

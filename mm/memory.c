@@ -8,7 +8,7 @@
 #include "kernel/param.h"
 #include "kernel/sink.h"
 #include "mm/hotplug.h"
-#include "mm/internal.h"
+#include "mm/pageblock.h"
 #include "mm/pgtable.h"
 
 static const char *const state_names[] = { BLOCK_STATES(TABLE_WORD) };

@@ -15,7 +15,8 @@
 #include "lib/bitops.h"
 #include "lib/errno.h"
 #include "mm/hotplug.h"
-#include "mm/internal.h"
+#include "mm/page_alloc.h"
+#include "mm/pageblock.h"
 
 #define DESCRIPTOR_PAGES (MHP_HEADER_PAGES - 1) /* the last header page holds the free bits */
 #define DESCRIPTOR_ORDER 7

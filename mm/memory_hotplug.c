@@ -19,10 +19,12 @@
 #include "arch/machine.h"
 #include "kernel/printk.h"
 #include "lib/bitops.h"
+#include "mm/evac.h"
 #include "mm/frames.h"
 #include "mm/hotplug.h"
-#include "mm/internal.h"
+#include "mm/page_alloc.h"
 #include "mm/page_isolation.h"
+#include "mm/pageblock.h"
 
 static struct memory_notify section_notify(struct mem_section *ms)
 {

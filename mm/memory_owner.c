@@ -10,7 +10,8 @@
 #include "lib/string.h"
 #include "mm/frames.h"
 #include "mm/hotplug.h"
-#include "mm/internal.h"
+#include "mm/page_alloc.h"
+#include "mm/pageblock.h"
 
 struct memory_owner *memory_owner_of(struct mm *mm, unsigned long pfn)
 {
@@ -233,4 +234,15 @@ void unregister_memory_owner(struct mm *mm, struct memory_owner *owner)
 	 */
 	while (drain_all_pages(mm, MHP_GRACE_NS))
 		;
+}
+
+void memory_listener_relents(struct mm *mm)
+{
+	struct memory_owner *owner;
+
+	pfn_walk_begin();
+	list_for_each_entry(owner, &mm->owners, list)
+		if (owner->unblocked)
+			owner->unblocked(owner);
+	pfn_walk_end();
 }

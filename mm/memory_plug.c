@@ -10,8 +10,11 @@
 #include "arch/machine.h"
 #include "lib/bitops.h"
 #include "lib/errno.h"
+#include "mm/evac.h"
 #include "mm/hotplug.h"
-#include "mm/internal.h"
+#include "mm/page_alloc.h"
+#include "mm/page_isolation.h"
+#include "mm/pageblock.h"
 
 /* Check a range: present, no holes, and unmapped (@unmapped all ones) or mapped (0). */
 static int check_sections(struct mm *mm, const struct pfn_range *range, u64 unmapped,

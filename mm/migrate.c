@@ -10,7 +10,12 @@
  * migrate_pages() and its lists of folios.
  */
 #include "lib/errno.h"
-#include "mm/internal.h"
+#include "mm/buddy.h"
+#include "mm/evac.h"
+#include "mm/free.h"
+#include "mm/page_alloc.h"
+#include "mm/poison.h"
+#include "mm/section.h"
 #include "mm/vmstat.h"
 
 static const struct movable_ops *movable_ops[NR_PAGE_TYPES];
@@ -91,7 +96,7 @@ static void free_sources(struct mm *mm, const struct migrate_entry *e, unsigned 
 		if (e[i].result)
 			continue;
 		if (e[i].order || page_poison)
-			free_dead_chunk(mm, e[i].pfn, e[i].order);
+			free_frozen_pages(mm, e[i].pfn, e[i].order);
 		else
 			pfns[n++] = e[i].pfn;
 	}

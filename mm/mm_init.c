@@ -14,10 +14,12 @@
 #include "lib/string.h"
 #include "mm/frames.h"
 #include "mm/hotplug.h"
-#include "mm/internal.h"
-#include "mm/zone.h"
 #include "mm/memblock.h"
+#include "mm/page_alloc.h"
+#include "mm/pageblock.h"
+#include "mm/pcp.h"
 #include "mm/slab.h"
+#include "mm/zone.h"
 
 struct mm kernel_mm;
 

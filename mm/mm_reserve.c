@@ -19,9 +19,9 @@
 #include "lib/string.h"
 #include "mm/frames.h"
 #include "mm/hotplug.h"
-#include "mm/internal.h"
 #include "mm/memblock.h"
 #include "mm/page_alloc.h"
+#include "mm/pageblock.h"
 #include "mm/pgtable.h"
 
 OWNER_NAME(reserve, OWNER_RESERVE, 1, "reserve for metadata of memory blocks");

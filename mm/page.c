@@ -7,9 +7,12 @@
  * "valid" or the sequence changed meanwhile, it starts over.
  * Compare with: Linux mm/debug.c snapshot_page().
  */
-#include "lib/errno.h"
 #include "kernel/trace/hold.h"
-#include "mm/internal.h"
+#include "kernel/trace/trace.h"
+#include "lib/errno.h"
+#include "mm/free.h"
+#include "mm/page_isolation.h"
+#include "mm/pageblock.h"
 
 static const struct {
 	const char *name;
@@ -267,9 +270,7 @@ static void wake_evacuation(struct mm *mm, unsigned long pfn) __must_hold(walk_b
 	zone = section_lock_zone(ms);
 	if (!zone)
 		return;
-	if (zone->nr_free_waiters)
-		wake_up_all(&zone->freed);
-	watch_event(ms, pageblock_index(pfn));
+	wake_waiters(ms, pageblock_index(pfn));
 	section_unlock_zone(zone);
 }
 
@@ -288,7 +289,7 @@ void page_put(struct mm *mm, unsigned long pfn)
 	if (unlikely(count == 0))
 		bad_free(mm, pfn, 0, "has a count of 0 already");
 	if (count == 1)
-		free_dead_chunk(mm, page_to_pfn(page), PAGE_WORD_ORDER(page->word));
+		free_frozen_pages(mm, page_to_pfn(page), PAGE_WORD_ORDER(page->word));
 	else if (count == 2)
 		wake_evacuation(mm, pfn);
 	pfn_walk_end();

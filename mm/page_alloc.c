@@ -23,10 +23,16 @@
 #include "arch/machine.h"
 #include "kernel/printk.h"
 #include "kernel/timer.h"
+#include "kernel/trace/trace.h"
 #include "lib/errno.h"
 #include "lib/string.h"
-#include "mm/internal.h"
+#include "mm/buddy.h"
+#include "mm/free.h"
+#include "mm/page_alloc.h"
+#include "mm/pageblock.h"
 #include "mm/pageblock_index.h"
+#include "mm/pcp.h"
+#include "mm/poison.h"
 #include "mm/vmstat.h"
 #include "mm/zone.h"
 
@@ -285,12 +291,13 @@ static_assert(GFP_ZERO < PCP_ROWS && GFP_ZERO >= NR_MIGRATE_STORED,
 /* Take one given chunk of a section; its zone is locked. */
 static int take_chunk(struct mem_section *ms, unsigned long pfn, unsigned int order, u32 word)
 {
+	const unsigned long end = pfn + (1UL << order);
 	const unsigned int b = pageblock_index(pfn);
 	u64 w = pb_read(&ms->pb[b]);
 
 	if (order > PAGEBLOCK_ORDER)
 		w |= pb_read(&ms->pb[b + 1]);
-	if (w & PB_ISOLATE || !buddy_range_free(ms, pfn, order))
+	if (w & PB_ISOLATE || section_next_used(ms, pfn, end) < end)
 		return -EBUSY;
 	buddy_take(ms, pfn, order, word);
 	return 0;
@@ -342,11 +349,16 @@ static void free_chunk(struct mm *mm, struct mem_section *ms, unsigned long pfn,
 	spin_unlock(&zone->lock);
 }
 
-/*
- * Free a chunk of a counted type after its last reference has gone. Its count is 0, and
- * no mover can claim it: the caller has claimed it, or count 0 rules a claim out.
+/**
+ * free_frozen_pages() - free a chunk of a counted type whose count is 0
+ * @mm: memory
+ * @pfn: its head
+ * @order: its order
+ *
+ * No mover can claim it: the caller has claimed it, or count 0 rules a claim out.
+ * Context: thread; takes zone->lock. Compare with: Linux free_frozen_pages().
  */
-void free_dead_chunk(struct mm *mm, unsigned long pfn, unsigned int order)
+void free_frozen_pages(struct mm *mm, unsigned long pfn, unsigned int order)
 {
 	VM_BUG_ON(READ_ONCE(pfn_to_page(pfn)->count));
 	free_chunk(mm, pfn_to_section(mm, pfn), pfn, order);

@@ -1,17 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Isolation: one bit per pageblock that takes its free frames out of the search
- * index and the zone's free count. Frames freed meanwhile stay there, and the free
- * wakes the waiters. The migrate type does not change, so clearing the bit ends the
- * isolation. pageblock.c sets and clears the bits; this file does it for ranges, searches
- * them for frames in use, and waits for those.
+ * Isolation and watching: two bits of a pageblock, and those that wait for its frames.
  *
- * An order-10 chunk that the border of the range cuts becomes two of order 9; they
- * merge again by themselves. Cost: a few instructions per pageblock.
- * Compare with: Linux mm/page_isolation.c.
+ * The isolate bit takes a pageblock's free frames out of the search index and the zone's
+ * free count. Frames freed meanwhile stay there. The migrate type does not change, so
+ * clearing the bit ends the isolation. An order-10 chunk that the border of a range cuts
+ * becomes two of order 9; they merge again by themselves. pageblock.c sets and clears the
+ * bits; this file does it for ranges. Cost: a few instructions per pageblock.
+ *
+ * The watch bit is for a driver whose unplug failed because of a frame, and that must hear
+ * when the frame may no longer be in the way. The first free, unpin, put, end of an
+ * isolation or offlining clears the bit and tells the owner of the frame's region, which
+ * tries again.
+ *
+ * Both bits send frees straight to the buddy allocator, so the fast path of freeing pays
+ * nothing for them. There, a free wakes the threads in wait_isolated_free() and tells the
+ * watcher.
+ *
+ * Compare with: Linux mm/page_isolation.c; virtio-mem polls there.
  */
-#include "mm/internal.h"
+#include "mm/buddy.h"
+#include "mm/evac.h"
+#include "mm/memory_hotplug.h"
 #include "mm/page_isolation.h"
+#include "mm/pageblock.h"
 
 static int isolate_section(struct mem_section *ms, u64 mask, struct mm_failure *why)
 {
@@ -50,63 +62,41 @@ void unisolate_range(struct mm *mm, const struct pfn_range *range)
 		pageblocks_unisolate(pfn_to_section(mm, part.start_pfn), range_mask(&part));
 }
 
-/* The first frame of [pfn, end), all in one valid pageblock, with its free bit clear. */
-static unsigned long next_clear_bit(const u64 *bits, unsigned long pfn, unsigned long end)
-{
-	while (pfn < end) {
-		const unsigned int off = pfn % PAGEBLOCK_NR_PAGES;
-		const u64 used = ~READ_ONCE(bits[off / 64]) >> off % 64;
+/* --- those that wait for a frame --------------------------------------------------- */
 
-		if (used)
-			return min(pfn + __ffs(used), end);
-		pfn += 64 - off % 64;
-	}
-	return end;
+/* Tell the owner, if it watches the pageblock, and stop watching. */
+static void tell_watcher(struct mem_section *ms, unsigned int b)
+{
+	struct memory_owner *owner;
+
+	VM_BUG_ON(!spin_is_held(&ms->zone->lock));
+	if (!pageblock_unwatch(ms, b))
+		return;
+	pfn_walk_begin();
+	owner = memory_owner_of(ms->mm, pb_pfn(ms, b));
+	if (owner && owner->unblocked)
+		owner->unblocked(owner);
+	pfn_walk_end();
 }
 
-/* next_used() for a range within one section. */
-unsigned long section_next_used(const struct mem_section *ms, unsigned long pfn,
-				unsigned long end)
+void wake_waiters(struct mem_section *ms, unsigned int b)
 {
-	for (unsigned int b = pageblock_index(pfn); pfn < end; b++) {
-		const unsigned long stop = pageblock_end(pfn);
-		const u64 w = pb_read(&ms->pb[b]);
-
-		if (!pb_all_free(w)) {
-			if (w & PB_VALID)
-				pfn = next_clear_bit(pb_bits(ms, b), pfn, min(stop, end));
-			if (pfn < stop)
-				break;
-		}
-		pfn = stop;
-	}
-	return min(pfn, end);
+	if (ms->zone->nr_free_waiters)
+		wake_up_all(&ms->zone->freed);
+	if (unlikely(ms->zone->nr_watched))
+		tell_watcher(ms, b);
 }
 
-/**
- * next_used() - find the next frame that is not free in the buddy allocator
- * @mm: memory
- * @pfn: where to start
- * @end: exclusive
- *
- * Takes no lock: frames may be freed meanwhile, but in isolated pageblocks a free frame
- * stays free.
- * Return: @end if all are free.
- */
-unsigned long next_used(const struct mm *mm, unsigned long pfn, unsigned long end)
+void tell_watchers(struct mem_section *ms, u64 mask)
 {
-	while (pfn < end) {
-		const unsigned long stop = min(section_end(pfn), end);
-
-		pfn = section_next_used(pfn_to_section(mm, pfn), pfn, stop);
-		if (pfn < stop)
-			return pfn;
-	}
-	return end;
+	if (likely(!ms->zone->nr_watched))
+		return;
+	for (; mask; mask &= mask - 1)
+		tell_watcher(ms, __ffs(mask));
 }
 
 /* Is the range all free, or a movable chunk with its owner's reference only? */
-bool free_or_loose(const struct mm *mm, const struct pfn_range *range)
+static bool free_or_movable(const struct mm *mm, const struct pfn_range *range)
 {
 	const unsigned long end = range_end(range);
 	struct page_state st;
@@ -128,9 +118,83 @@ bool wait_isolated_free(struct zone *zone, const struct pfn_range *range, u64 de
 	spin_lock(&zone->lock);
 	WRITE_ONCE(zone->nr_free_waiters, zone->nr_free_waiters + 1);
 	spin_unlock(&zone->lock);
-	met = wait_event_until(&zone->freed, free_or_loose(zone->mm, range), deadline_ns);
+	met = wait_event_until(&zone->freed, free_or_movable(zone->mm, range), deadline_ns);
 	spin_lock(&zone->lock);
 	WRITE_ONCE(zone->nr_free_waiters, zone->nr_free_waiters - 1);
 	spin_unlock(&zone->lock);
 	return met;
+}
+
+/* Can a free, an unpin or the end of another use remove this reason? */
+static bool can_change(enum mm_reason reason)
+{
+	switch (reason) {
+	case MM_REASON_UNMOVABLE:
+	case MM_REASON_PINNED:
+	case MM_REASON_CLAIM_LOST:
+	case MM_REASON_NOT_FREE:
+	case MM_REASON_NOT_SKIPPABLE:
+	case MM_REASON_SKIPPABLE_TAKEN:
+	case MM_REASON_ALREADY_ISOLATED:
+	case MM_REASON_WRONG_STATE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool owner_listens(struct mm *mm, unsigned long pfn)
+{
+	const struct memory_owner *owner;
+	bool listens;
+
+	pfn_walk_begin();
+	owner = memory_owner_of(mm, pfn);
+	listens = owner && owner->unblocked;
+	pfn_walk_end();
+	return listens;
+}
+
+/*
+ * Set the bit, then look at the frame, with a fence between: a change of the frame, with
+ * or without the lock, is either seen here or sees the bit.
+ */
+void watch_blocker(struct mm *mm, const struct mm_failure *why)
+{
+	struct pfn_range frame;
+	struct mem_section *ms;
+	struct zone *zone;
+
+	assert_mutex_held(&mm->hotplug_lock);
+	if (why->pfn == PFN_NONE || !can_change(why->reason) ||
+	    !owner_listens(mm, why->pfn))
+		return;
+	frame = (struct pfn_range){ why->pfn, 1 };
+	ms = pfn_to_section(mm, why->pfn);
+	zone = ms ? ms->zone : NULL;
+	if (!zone)
+		return;
+	spin_lock(&zone->lock);
+	pageblock_watch(ms, pageblock_index(why->pfn));
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if ((why->reason == MM_REASON_UNMOVABLE || why->reason == MM_REASON_PINNED) &&
+	    free_or_movable(mm, &frame))
+		tell_watcher(ms, pageblock_index(why->pfn));
+	spin_unlock(&zone->lock);
+}
+
+void unwatch_range(struct mm *mm, const struct pfn_range *range)
+{
+	struct pfn_range part;
+
+	for_each_section_part(part, range) {
+		struct mem_section *ms = pfn_to_section(mm, part.start_pfn);
+
+		if (!ms || !ms->zone || !READ_ONCE(ms->zone->nr_watched))
+			continue;
+		spin_lock(&ms->zone->lock);
+		for (u64 mask = range_mask(&part); mask; mask &= mask - 1)
+			(void)pageblock_unwatch(ms, __ffs(mask));
+		spin_unlock(&ms->zone->lock);
+	}
 }

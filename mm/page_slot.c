@@ -13,7 +13,9 @@
 #include "kernel/init.h"
 #include "lib/errno.h"
 #include "lib/string.h"
-#include "mm/internal.h"
+#include "mm/descriptor.h"
+#include "mm/evac.h"
+#include "mm/page_alloc.h"
 
 #define SLOT_HELD BIT(63) /* in page_slot.pfn: its owner or a mover is at work */
 

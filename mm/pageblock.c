@@ -28,9 +28,12 @@
  *
  * Compare with: Linux mm/page_alloc.c (pageblock_flags), mm/page_isolation.c.
  */
+#include "kernel/trace/trace.h"
 #include "lib/errno.h"
-#include "mm/internal.h"
+#include "mm/page_isolation.h"
+#include "mm/pageblock.h"
 #include "mm/pageblock_index.h"
+#include "mm/poison.h"
 
 /* --- counters ------------------------------------------------------------------- */
 
@@ -43,12 +46,8 @@ static __cold void count_awaited(struct mem_section *ms, unsigned int b, u64 w, 
 		WRITE_ONCE(zone->free_isolated, zone->free_isolated + delta);
 	else
 		WRITE_ONCE(zone->free, zone->free + delta);
-	if (delta < 0)
-		return;
-	if (zone->nr_free_waiters)
-		wake_up_all(&zone->freed);
-	if (w & PB_WATCH)
-		watch_event(ms, b);
+	if (delta > 0)
+		wake_waiters(ms, b);
 }
 
 /* Count @delta more free frames in a pageblock with word @w. */
@@ -367,7 +366,7 @@ void pageblocks_unisolate(struct mem_section *ms, u64 mask)
 	clear_isolate(ms, mask);
 	trace_isolate(ms, mask, 0);
 	if (unlikely(ms->zone->nr_watched))
-		watch_events(ms, mask);
+		tell_watchers(ms, mask);
 	spin_unlock(&ms->zone->lock);
 }
 
@@ -483,7 +482,7 @@ void section_detach_zone(struct mem_section *ms)
 			offline_check(ms, pb_pfn(ms, b), PAGEBLOCK_NR_PAGES, false);
 		zone->nr_isolated -= !!(w & PB_ISOLATE);
 	}
-	watch_events(ms, ~0UL);
+	tell_watchers(ms, ~0UL);
 	/* Under the lock, because section_lock_zone() reads the zone again under it. */
 	WRITE_ONCE(ms->zone, NULL);
 	spin_unlock(&zone->lock);

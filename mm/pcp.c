@@ -13,8 +13,13 @@
  * Compare with: Linux struct per_cpu_pages (lists, a lock, masked interrupts).
  */
 #include "kernel/quiesce.h"
+#include "kernel/trace/trace.h"
 #include "lib/string.h"
-#include "mm/internal.h"
+#include "mm/buddy.h"
+#include "mm/page_alloc.h"
+#include "mm/pageblock.h"
+#include "mm/pcp.h"
+#include "mm/poison.h"
 
 /* Largest number of chunks in a stack, by order; PCP_MAX_CHUNKS is the sum. */
 static const u16 pcp_chunks[NR_PAGE_ORDERS] = { 256, 32, 16, 8, 4, 4, 4, 4, 4, 2, 2 };

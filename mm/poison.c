@@ -9,7 +9,8 @@
 #include "arch/machine.h"
 #include "kernel/param.h"
 #include "lib/string.h"
-#include "mm/internal.h"
+#include "mm/pageblock.h"
+#include "mm/poison.h"
 
 #define POISON_BYTE 0xaa
 

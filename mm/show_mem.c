@@ -5,7 +5,9 @@
  * again, so the allocator maintains nothing for it. Compare with: Linux mm/show_mem.c.
  */
 #include "mm/hotplug.h"
-#include "mm/internal.h"
+#include "mm/page_alloc.h"
+#include "mm/pageblock.h"
+#include "mm/pcp.h"
 #include "mm/vmstat.h"
 
 /* Count a valid pageblock's chunks by order: the largest aligned parts of each run. */

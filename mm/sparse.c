@@ -28,8 +28,10 @@
  *
  * All writers hold mm->hotplug_lock, so they never race with each other; boot code runs
  * alone and needs no lock. A keeper, which holds that lock, a frame of the section or the
- * lock of its zone, may follow the pointers at any time. A walker may do so only inside a
- * walk bracket (walk.c). The only race is therefore between a writer and a walker. A
+ * lock of its zone, may follow the pointers at any time. A walker, which keeps nothing
+ * in place, may do so only inside a walk bracket. It loads the section once and the zone
+ * once; if it needs the zone's lock, it loads the zone again under that lock
+ * (docs/reference/locking.md). The only race is therefore between a writer and a walker. A
  * pointer is published with release, after the object is filled in. The bits in
  * root->present are hints: a walker may see a bit before its pointer or after it, so
  * next_section() trusts the pointer alone. A walker may also see an old mm->max_pfn or zone
@@ -39,14 +41,16 @@
  * When both halves of a page are free, the page leaves the pool, so a block that is added
  * and removed again leaves no page allocated.
  *
- * Compare with: Linux mm/sparse.c, mm/sparse-vmemmap.c.
+ * Compare with: Linux mm/sparse.c, mm/sparse-vmemmap.c; pfn_to_online_page().
  */
 #include "arch/machine.h"
+#include "kernel/trace/hold.h"
+#include "kernel/trace/trace.h"
 #include "lib/bitmap.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/hotplug.h"
-#include "mm/internal.h"
+#include "mm/page_alloc.h"
 
 /* The root of every part of the address space without sections; never written. */
 struct section_root empty_section_root;
@@ -202,6 +206,45 @@ struct mem_section *next_section(const struct mm *mm, unsigned long nr)
 	}
 	return NULL;
 }
+
+/* --- look-ups by walkers --------------------------------------------------------- */
+
+struct mem_section *walk_next_section(const struct mm *mm, unsigned long nr)
+{
+	VM_BUG_ON(!this_hart()->spin_depth);
+	return next_section(mm, nr);
+}
+
+struct zone *section_zone(const struct mem_section *ms)
+{
+	walk_announce(ms->start_pfn, WALK_ZONE);
+	return READ_ONCE(ms->zone);
+}
+
+/*
+ * The section left the zone while the walker waited for the zone's lock. If it is in
+ * another zone now, it went offline and online again. That happens at most once: its
+ * next offlining waits for a grace period, and no grace period ends inside a bracket.
+ */
+static __noinline __cold struct zone *lock_again(const struct mem_section *ms,
+						 struct zone *zone) __no_lock_analysis
+{
+	spin_unlock(&zone->lock);
+	return section_lock_zone(ms);
+}
+
+struct zone *section_lock_zone(const struct mem_section *ms) __no_lock_analysis
+{
+	struct zone *zone = READ_ONCE(ms->zone);
+
+	if (unlikely(!zone))
+		return NULL;
+	walk_announce(ms->start_pfn, WALK_LOCK);
+	spin_lock(&zone->lock);
+	return likely(READ_ONCE(ms->zone) == zone) ? zone : lock_again(ms, zone);
+}
+
+/* --- zones and parts ------------------------------------------------------------- */
 
 u64 section_range_mask(const struct mem_section *ms, const struct pfn_range *range)
 {

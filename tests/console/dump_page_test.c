@@ -3,7 +3,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
-#include "mm/internal.h"
+#include "mm/page_alloc.h"
 #include "mm/page_isolation.h"
 #include "mm/slab.h"
 #include "tests/console/answer.h"

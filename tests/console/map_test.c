@@ -3,8 +3,9 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
-#include "mm/internal.h"
+#include "mm/memory_hotplug.h"
 #include "mm/page_isolation.h"
+#include "mm/pageblock.h"
 #include "tests/console/answer.h"
 #include "tests/console/kernel_block.h"
 

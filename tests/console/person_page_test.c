@@ -3,15 +3,17 @@
  * What a user may do to a frame: free, pin and unpin what "alloc" gave out, in any
  * order, and nothing else. Each refusal is a line, never a panic.
  */
-#include "kernel/ktest.h"
 #include "kernel/console/shell.h"
+#include "kernel/ktest.h"
 #include "kernel/thread.h"
 #include "lib/errno.h"
 #include "lib/kstrtox.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
 #include "mm/contig.h"
-#include "mm/internal.h"
+#include "mm/evac.h"
+#include "mm/free.h"
+#include "mm/page_alloc.h"
 
 static char text[512];
 
@@ -137,7 +139,7 @@ static void page_of_a_mover(struct ktest *test)
 	slot_movable_ops.commit(&kernel_mm, &e);
 	refused(test, "pin", e.pfn, -EBUSY, "is being moved");
 	KTEST_EXPECT_EQ(test, run("free 0x%lx", e.dst), 0);
-	free_dead_chunk(&kernel_mm, e.pfn, 0);
+	free_frozen_pages(&kernel_mm, e.pfn, 0);
 }
 
 /* --- two consoles ------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include "kernel/panic.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "mm/poison.h"
 #include "tests/mm/test_mm.h"
 
 /* The answers of the kind below; no slot refers to its pages. */

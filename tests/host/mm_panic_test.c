@@ -10,6 +10,7 @@
 
 #include "arch/machine.h"
 #include "death.h"
+#include "mm/poison.h"
 #include "tests/mm/test_mm.h"
 
 static struct mm *mm;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* mm/freebits.c against loops that look at one bit at a time. */
-#include "lib/string.h"
-#include "mm/internal.h"
 #include "kernel/ktest.h"
+#include "lib/string.h"
+#include "mm/pageblock.h"
 #include "tests/fake/bit_ranges.h"
 
 #define NR PAGEBLOCK_NR_PAGES

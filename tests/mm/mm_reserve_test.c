@@ -7,7 +7,8 @@
 #include "arch/machine.h"
 #include "lib/errno.h"
 #include "mm/contig.h"
-#include "mm/internal.h"
+#include "mm/hotplug.h"
+#include "mm/page_alloc.h"
 #include "mm/page_isolation.h"
 #include "tests/mm/hotplug_window.h"
 

@@ -3,6 +3,7 @@
 #include "arch/machine.h"
 #include "kernel/quiesce.h"
 #include "lib/string.h"
+#include "mm/poison.h"
 #include "tests/mm/test_mm.h"
 
 #define PB PAGEBLOCK_NR_PAGES

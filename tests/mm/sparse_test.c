@@ -6,8 +6,9 @@
 #include "arch/machine.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "mm/hotplug.h"
+#include "mm/pageblock.h"
 #include "mm/pageblock_index.h"
-#include "mm/internal.h"
 #include "tests/mm/hotplug_window.h"
 
 /* Far from all memory: with their own roots. */

@@ -6,11 +6,15 @@
  * A private memory for the allocator's suites, on the window of hotplug_window.h:
  * real frames that the kernel does not use, in the guest and on the host.
  */
+#include "mm/buddy.h"
 #include "mm/contig.h"
+#include "mm/evac.h"
 #include "mm/frames.h"
-#include "mm/internal.h"
 #include "mm/memory_hotplug.h"
+#include "mm/page_alloc.h"
 #include "mm/page_isolation.h"
+#include "mm/pageblock.h"
+#include "mm/pcp.h"
 #include "mm/vmstat.h"
 #include "tests/kernel/test_threads.h"
 #include "tests/mm/hotplug_window.h"

@@ -8,9 +8,13 @@
  * steps that need nothing but frames: frame_steps.c.
  */
 #include "lib/string.h"
-#include "mm/hotplug.h"
+#include "mm/buddy.h"
+#include "mm/evac.h"
 #include "mm/frames.h"
-#include "mm/internal.h"
+#include "mm/hotplug.h"
+#include "mm/page_alloc.h"
+#include "mm/pageblock.h"
+#include "mm/pcp.h"
 #include "tests/model/model.h"
 
 #define FM_SECTIONS   6UL

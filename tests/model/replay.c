@@ -14,8 +14,8 @@
 #include "kernel/sink.h"
 #include "kernel/trace/trace.h"
 #include "kernel/trace/trace_table.h"
-#include "mm/internal.h"
 #include "mm/memory_hotplug.h"
+#include "mm/pageblock.h"
 #include "tests/model/model.h"
 
 #define NR_PAGEBLOCKS (REPLAY_SECTIONS * PAGEBLOCKS_PER_SECTION)

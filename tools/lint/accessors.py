@@ -22,8 +22,8 @@ from lint.compilers import RISCV_CLANG
 
 DESCRIPTORS = ('mm/descriptor.h', 'mm/descriptor.c', 'mm/pageblock.h', 'mm/page.c', 'mm/pageblock.c', 'mm/pcp.c',
                'mm/page_alloc.c', 'mm/check.c')
-KEEPERS = ('mm/contig.c', 'mm/evac_watch.c', 'mm/evacuate.c', 'mm/frames.c', 'mm/memory_hotplug.c',
-           'mm/memory_owner.c', 'mm/memory_plug.c', 'mm/migrate.c', 'mm/page_alloc.c', 'mm/page_isolation.c', 'mm/pcp.c')
+KEEPERS = ('mm/contig.c', 'mm/evacuate.c', 'mm/frames.c', 'mm/memory_hotplug.c', 'mm/memory_owner.c', 'mm/memory_plug.c',
+           'mm/migrate.c', 'mm/page_alloc.c', 'mm/page_isolation.c', 'mm/pcp.c')
 WATCHED = {
     'descriptors': DESCRIPTORS,
     # The files that map, unmap and poison the memory of descriptors.
@@ -32,12 +32,11 @@ WATCHED = {
     # The files that write them; all files read them by pb_read().
     'pageblock words': ('mm/pageblock.h', 'mm/pageblock.c', 'mm/pageblock_index.c', 'mm/frames.c'),
     # The files that keep sections: by the hotplug lock, by their own frames, or by an isolated range. All others are walkers.
-    'kept sections': (*KEEPERS, 'include/mm/section.h', 'mm/check.c', 'mm/memory_block.c', 'mm/mm_init.c',
-                      'mm/mm_reserve.c', 'mm/walk.c'),
+    'kept sections': (*KEEPERS, 'include/mm/section.h', 'mm/buddy.c', 'mm/check.c', 'mm/memory_block.c', 'mm/mm_init.c',
+                      'mm/mm_reserve.c', 'mm/sparse.c'),
     'pageblocks of kept sections': ('mm/mm_reserve.c', 'mm/page.c', 'mm/page_alloc.c', 'mm/poison.c'),
     # The files that get a section from those, or from the search index under zone->lock.
-    'zones of kept sections': (*KEEPERS, 'mm/buddy.c', 'mm/check.c',
-                               'mm/pageblock.c', 'mm/pageblock_index.c', 'mm/sparse.c', 'mm/walk.c'),
+    'zones of kept sections': (*KEEPERS, 'mm/buddy.c', 'mm/check.c', 'mm/pageblock.c', 'mm/pageblock_index.c', 'mm/sparse.c'),
     'section roots': ('mm/check.c', 'mm/mm_init.c', 'mm/pageblock_index.c', 'mm/sparse.c'),
 }
 # A walker's look-ups: a second one in the same function may find another result.

@@ -34,4 +34,20 @@ void unisolate_range(struct mm *mm, const struct pfn_range *range);
  */
 bool wait_isolated_free(struct zone *zone, const struct pfn_range *range, u64 deadline_ns);
 
+/*
+ * A frame of an isolated or watched pageblock was freed, or lost a pin or a reference:
+ * wake the threads that wait for one, and tell the watcher. zone->lock held.
+ */
+void wake_waiters(struct mem_section *ms, unsigned int b);
+/* Tell the watchers of pageblocks whose frames have changed in another way. zone->lock held. */
+void tell_watchers(struct mem_section *ms, u64 mask);
+/*
+ * For requests that unplug or remove memory. A new request calls unwatch_range(), because
+ * it judges the frames again itself. A failed request calls watch_blocker(): if the owner
+ * of the frame in the way has unblocked(), it is called when that frame may be gone.
+ * Context: hotplug lock held; the request has nothing isolated.
+ */
+void unwatch_range(struct mm *mm, const struct pfn_range *range);
+void watch_blocker(struct mm *mm, const struct mm_failure *why);
+
 #endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _MM_BUDDY_H
+#define _MM_BUDDY_H
+
+/*
+ * Chunks in and out of the free bits, see buddy.c. Callers hold zone->lock, except of the
+ * searches for frames in use.
+ */
+#include "mm/mm.h"
+
+unsigned long buddy_alloc(struct zone *zone, unsigned int mt, unsigned int order,
+			  enum page_type type);
+unsigned int buddy_alloc_singles(struct zone *zone, unsigned int mt, unsigned int nr,
+				 unsigned long *pfns, enum page_type type);
+void buddy_take(struct mem_section *ms, unsigned long pfn, unsigned int order, u32 word);
+void buddy_free(struct mem_section *ms, unsigned long pfn, unsigned int order);
+unsigned long buddy_free_singles(struct mem_section *ms, const unsigned long *pfns,
+				 unsigned long nr, u32 word, unsigned int types);
+unsigned long section_next_used(const struct mem_section *ms, unsigned long pfn,
+				unsigned long end);
+unsigned long next_used(const struct mm *mm, unsigned long pfn, unsigned long end);
+
+#endif

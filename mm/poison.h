@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef _MM_POISON_H
+#define _MM_POISON_H
+
+/* Page poisoning, page_poison=1: see poison.c. */
+#include "mm/mm.h"
+
+extern bool page_poison;
+
+/* Fill @nr frames that get freed with the pattern. */
+void poison_fill(struct mm *mm, unsigned long pfn, unsigned long nr);
+/* Panic if one of @nr frames that get allocated was written since; zone->lock held. */
+void poison_check(struct mm *mm, unsigned long pfn, unsigned long nr);
+
+#endif
