@@ -75,7 +75,7 @@ class Guest:
     def __init__(self, run: str):
         self.run, self.why_not, self.view = run, '', None
         self.port: CommandPort | None = None
-        self.pending = False
+        self.pending, self.asked = False, 0.0        # asked: when the question was sent
         try:
             self.port = CommandPort(f'{run}/port.sock')
         except PortError as error:
@@ -84,7 +84,7 @@ class Guest:
     def ask(self) -> None:
         """Send the question, if no other is open."""
         if self.port and not self.pending:
-            self.pending = True
+            self.pending, self.asked = True, time.monotonic()
             self._guarded(lambda: self.port.send(b'vmem\n'))
 
     def take(self, addr: int) -> bool:
@@ -121,8 +121,9 @@ class Guest:
             self.port.close()
         self.port, self.pending, self.view, self.why_not = None, False, None, why
 
-    def check(self, silent: float, qmp) -> None:
-        """Decide whether to wait longer for a guest that was silent since the device has its size."""
+    def check(self, there: float, qmp) -> None:
+        """Decide whether to wait longer for an answer; there: when the device has reached its size."""
+        silent = time.monotonic() - max(there, self.asked)
         if not self.pending or silent < SILENT_S:
             return
         if silent > PORT_S:
@@ -242,7 +243,7 @@ class Follower:
                     return False
                 if t >= self.next_look:
                     self.look(t)
-                self.guest.check(t - self.there, self.device.shared_qmp())
+                self.guest.check(self.there, self.device.shared_qmp())
                 self.progress.say(t - self.begun, progress_text(self.device.name, self.start.plugged, self.now.plugged,
                                                                 self.size, t - self.begun))
                 self.wait(t)

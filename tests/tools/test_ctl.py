@@ -281,6 +281,15 @@ class WithPort(ClientCase):
         self.seen = None
         self.assertRegex(self.done(process)[1], DONE.format(size='64M', rest=''))
 
+    def test_guest_that_answers_and_does_not_take_it(self) -> None:
+        """However long that lasts, the guest's figure counts, and not the device's."""
+        self.held = True
+        process = self.ctl('resize', '--patience', '4', '64M')
+        self.plug(32)
+        status, out, err = self.done(process)
+        self.assertEqual((status, out), (1, ''))
+        self.assertIn('vm0: stays at 64M, 64M are requested', err)
+
     def test_guest_that_is_ahead_of_the_device(self) -> None:
         self.qmp.request(64 * MIB)
         self.guest.request(PLUG, 0, 32)
