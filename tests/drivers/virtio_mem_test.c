@@ -10,6 +10,7 @@
 #include "kernel/timer.h"
 #include "lib/string.h"
 #include "mm/page_alloc.h"
+#include "tests/kernel/trace_only.h"
 #include "tests/drivers/vmem_rig.h"
 #include "tests/kernel/test_threads.h"
 
@@ -408,6 +409,46 @@ static void worker(struct ktest *test)
 	window_check(test, rig->w);
 }
 
+/*
+ * Each request and its answer, as recorded by the device's model, and each
+ * configuration read.
+ */
+static void requests_are_recorded(struct ktest *test)
+{
+	static const u64 sizes[] = { 300UL << 20, 80UL << 20, 0 };
+	struct vmem_rig *rig = vmem_rig_open(test);
+	struct fake_vmem *fm = vmem_rig_add(rig, 256UL << 20, 512UL << 20, 2UL << 20);
+	unsigned int requests = 0, answers = 0;
+	struct trace_record r;
+
+	trace_only("virtio_mem:*");
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
+		unsigned int configs = 0;
+
+		vmem_rig_resize(rig, 0, sizes[i]);
+		while (trace_take(&r)) {
+			const struct virtio_mem_req *req = &fm->log[(r.count - 1) % FAKE_VMEM_LOG];
+
+			if (r.event == TRACE_VMEM_CONFIG) {
+				KTEST_EXPECT_EQ(test, r.pfn, sizes[i] >> PAGE_SHIFT);
+				configs++;
+				continue;
+			}
+			KTEST_EXPECT_EQ(test, r.pfn, phys_to_pfn(req->addr));
+			KTEST_EXPECT_EQ(test, r.before, req->type);
+			if (r.event == TRACE_VMEM_REQUEST)
+				requests++;
+			else
+				answers++;
+		}
+		KTEST_EXPECT_GE(test, configs, 1);
+		KTEST_EXPECT_EQ(test, requests, fm->nr_log);
+		KTEST_EXPECT_EQ(test, answers, fm->nr_log);
+	}
+	trace_only(NULL);
+	KTEST_EXPECT_GT(test, requests, 3);
+}
+
 static const struct ktest_case virtio_mem_cases[] = {
 	KTEST_CASE_PARAM(grow_and_shrink, geometry_gen_params),
 	KTEST_CASE_PARAM(random_resizes, geometry_gen_params),
@@ -423,6 +464,7 @@ static const struct ktest_case virtio_mem_cases[] = {
 	KTEST_CASE_PARAM(taken_over, geometry_gen_params),
 	KTEST_CASE(leaves_offline),
 	KTEST_CASE(worker),
+	KTEST_CASE(requests_are_recorded),
 	{},
 };
 

@@ -3,11 +3,15 @@
  * An evacuation's trace records: each phase, verdict and move with its fields, and the
  * changes of frames and pageblocks. Scenarios replay all other records.
  */
+#include "kernel/trace/hold.h"
 #include "kernel/trace/trace.h"
 #include "lib/errno.h"
+#include "tests/kernel/trace_only.h"
 #include "tests/mm/test_mm.h"
 
 #define PB PAGEBLOCK_NR_PAGES
+/* A deadline that passes during the wait. */
+#define SHORT_NS ((time_is_virtual() ? 100 : 3000) * NSEC_PER_MSEC)
 
 static struct trace_record records[512];
 static unsigned int nr_records;
@@ -158,10 +162,101 @@ static void bulk_is_recorded(struct ktest *test)
 	free_pages_bulk(t->mm, pfns, NR);
 }
 
+/* An expected record of an evacuation: event, pfn, and two fields that depend on the event. */
+struct step {
+	u16 event, before, after;
+	u32 count;
+	u64 pfn;
+};
+
+static void expect_steps(struct ktest *test, const struct step *steps, unsigned int nr)
+{
+	struct trace_record r;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		KTEST_ASSERT_TRUE(test, trace_take(&r));
+		KTEST_EXPECT_EQ(test, r.event, steps[i].event);
+		KTEST_EXPECT_EQ(test, r.pfn, steps[i].pfn);
+		KTEST_EXPECT_EQ(test, r.before, steps[i].before);
+		if (r.event != TRACE_EVAC_MOVE && r.event != TRACE_HOLD)
+			KTEST_EXPECT_EQ(test, r.count, steps[i].count);
+		KTEST_EXPECT_EQ(test, r.after, steps[i].after);
+	}
+	KTEST_EXPECT_FALSE(test, trace_take(&r));
+}
+
+#define PHASE(from, to) { TRACE_EVAC_PHASE, EVAC_##from, EVAC_##to, 4 * PB, start }
+
+/*
+ * One record for each announcement: free pageblocks, one with a page to move, and one
+ * with a page for which the request waits in vain before the other moves; then again
+ * without that page.
+ */
+static void waits_and_retries_are_recorded(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const unsigned long start = t->base, end = start + 4 * PB;
+	const unsigned long pfn = start + PB + 7, stays = start + 2 * PB + 9;
+	const struct step steps[] = {
+		PHASE(IDLE, ISOLATE),
+		PHASE(ISOLATE, DRAIN),
+		PHASE(DRAIN, CLASSIFY),
+		{ TRACE_EVAC_VERDICT, 0, 0, 0, start },
+		{ TRACE_EVAC_VERDICT, 0, 0, 1, start + PB },
+		{ TRACE_EVAC_VERDICT, PGTY_KERNEL, MM_REASON_UNMOVABLE, 0, start + 2 * PB },
+		{ TRACE_EVAC_VERDICT, 0, 0, 0, start + 3 * PB },
+		PHASE(CLASSIFY, WAIT),
+		{ TRACE_EVAC_VERDICT, PGTY_KERNEL, MM_REASON_UNMOVABLE, 0, stays },
+		PHASE(WAIT, UNDO),
+		{ TRACE_HOLD, TRACE_EVAC_PHASE, 0, 0, start },
+		PHASE(UNDO, IDLE),
+	};
+	const struct step again[] = {
+		PHASE(IDLE, ISOLATE),
+		PHASE(ISOLATE, DRAIN),
+		PHASE(DRAIN, CLASSIFY),
+		{ TRACE_EVAC_VERDICT, 0, 0, 0, start },
+		{ TRACE_EVAC_VERDICT, 0, 0, 1, start + PB },
+		{ TRACE_EVAC_VERDICT, 0, 0, 0, start + 2 * PB },
+		PHASE(CLASSIFY, MIGRATE),
+		{ TRACE_EVAC_MOVE, PGTY_DRIVER, 0, 0, pfn },
+		PHASE(MIGRATE, VERIFY),
+		PHASE(VERIFY, COMMIT),
+		PHASE(COMMIT, IDLE),
+	};
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	struct page_slot slot = { pfn };
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_DRIVER), 0);
+	page_set_owner(t->mm, pfn, (u64)(uintptr_t)&slot);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, stays, 0, PGTY_KERNEL), 0);
+	policy.limits.wait = true;
+	policy.limits.deadline_ns = evac_clock_ns() + SHORT_NS;
+	hold_limit_ns = 20 * NSEC_PER_MSEC;
+	hold_set(&(struct hold_place){ TRACE_EVAC_PHASE, EVAC_UNDO });
+	trace_only("evac:*");
+	KTEST_EXPECT_EQ(test, take_contig_range(t->mm, start, end, &policy, NO_WHY),
+			-ETIMEDOUT);
+	expect_steps(test, steps, ARRAY_SIZE(steps));
+	hold_limit_ns = 60 * NSEC_PER_SEC;
+	KTEST_EXPECT_EQ(test, slot_pfn(&slot), pfn);
+	trace_only(NULL);
+	free_pages(t->mm, stays, 0);
+	trace_only("evac:*");
+	policy.limits.deadline_ns += (time_is_virtual() ? 100 : 3000) * NSEC_PER_MSEC;
+	KTEST_EXPECT_EQ(test, take_contig_range(t->mm, start, end, &policy, NO_WHY), 0);
+	expect_steps(test, again, ARRAY_SIZE(again));
+	trace_only(NULL);
+	KTEST_EXPECT_NE(test, slot_pfn(&slot), pfn);
+	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), 0);
+	free_contig_range(t->mm, start, end - start);
+}
+
 static const struct ktest_case evac_records_cases[] = {
 	KTEST_CASE(each_step_is_recorded),
 	KTEST_CASE(verdict_says_why),
 	KTEST_CASE(bulk_is_recorded),
+	KTEST_CASE(waits_and_retries_are_recorded),
 	{},
 };
 static struct ktest_suite evac_records_suite = { .name = "evac_records",

@@ -198,7 +198,7 @@ static void isolated_range_among_several(struct ktest *test)
 	unisolate_range(t->mm, &others);
 }
 
-/* A cached chunk whose hart was not drained stands in the way, and says so. */
+/* A chunk in the cache of a hart that was not drained stands in the way, and is named. */
 static void cached_chunk_is_in_the_way(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -308,7 +308,7 @@ static void slot_that_is_not_ready(struct ktest *test)
 			0);
 	free_contig_range(t->mm, t->base, 1);
 	slots_gone(test, t, &slot, 1);
-	/* A slot whose page was just moved away, and freed there. */
+	/* A slot of a page that was just moved away, and freed there. */
 	slot.pfn = t->base;
 	test_mm_free(test, t);
 	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), -EBUSY);

@@ -11,8 +11,11 @@
 #include "mm/pgtable.h"
 #include "arch/machine.h"
 #include "mm/slab.h"
+#include "tests/kernel/log.h"
 #include "tests/mm/hotplug_window.h"
 #include "tests/mm/test_mm.h"
+
+#define PB PAGEBLOCK_NR_PAGES
 
 struct wording {
 	struct mm_failure why;
@@ -115,7 +118,7 @@ static void fail_fills_and_returns(struct ktest *test)
 	KTEST_EXPECT_EQ(test, mm_fail(NO_WHY, MM_REASON_CANCELLED, PFN_NONE), -EINTR);
 }
 
-/* The cache whose object holds a block back is named in the failure. */
+/* An object holds a block back: the failure names its cache. */
 static void slab_cache_is_named(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -187,7 +190,7 @@ static void failures_in_words(struct ktest *test)
 	KTEST_EXPECT_NOT_NULL(test, strstr(text, "pfn 0x"));
 	KTEST_EXPECT_NOT_NULL(test, strstr(text, " spans two zones"));
 	KTEST_EXPECT_NULL(test, strstr(text, ", pfn"));
-	/* Who knows it already is not corrected. */
+	/* A name that the caller has set stays. */
 	why.detail = "somebody";
 	mm_failure_name(w->mm, &why);
 	KTEST_EXPECT_STREQ(test, why.detail, "somebody");
@@ -201,6 +204,65 @@ static void failures_in_words(struct ktest *test)
 	unregister_memory_notifier(w->mm, &nb);
 }
 
+#define EXPECT_WHY(test, call, wanted, at)                                                \
+	do {                                                                             \
+		KTEST_EXPECT_EQ(test, call, mm_reason_errno(wanted));                    \
+		KTEST_EXPECT_EQ(test, why.reason, wanted);                               \
+		KTEST_EXPECT_EQ(test, why.pfn, at);                                      \
+	} while (0)
+
+/* Expects this failure in the log, in the console's words. */
+static void expect_logged(struct ktest *test, const struct mm_failure *why)
+{
+	struct sink_buffer words;
+	char text[256];
+
+	sink_buffer_init(&words, text, sizeof(text));
+	mm_failure_print(why, &words.sink);
+	KTEST_EXPECT_EQ(test, times_logged(text), 1);
+	log_mark();
+}
+
+static void failures_are_logged(struct ktest *test)
+{
+	struct window *w = window_open_owned(test);
+	struct evacuate_policy quiet = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	unsigned long pfn = window_pfn(w, 1) + 5 * PB + 3;
+	struct mm_failure why, last;
+
+	/* The next pageblock is not plugged. */
+	log_mark();
+	window_add(test, w, 1, ~BIT(6));
+	KTEST_ASSERT_EQ(
+		test,
+		online_memory_block(w->mm, w->block + 1, MMOP_ONLINE_KERNEL, NO_WHY), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), 0);
+	page_set_owner(w->mm, pfn, 0x4711);
+	EXPECT_WHY(test, offline_memory_block(w->mm, w->block + 1, NULL, &why),
+		   MM_REASON_UNMOVABLE, pfn);
+	KTEST_EXPECT_EQ(test, why.type, PGTY_KERNEL);
+	KTEST_EXPECT_EQ(test, why.owner, 0x4711);
+	expect_logged(test, &why);
+	page_set_owner(w->mm, pfn, 0x4712);
+	EXPECT_WHY(test, alloc_contig_range(w->mm, pfn - 9, pfn + 9, NULL, &why),
+		   MM_REASON_UNMOVABLE, pfn);
+	expect_logged(test, &why);
+	EXPECT_WHY(test, alloc_contig_range(w->mm, pfn + 1, pfn + PB, NULL, &why),
+		   MM_REASON_SKIPPABLE_TAKEN, window_pfn(w, 1) + 6 * PB);
+	KTEST_EXPECT_STREQ(test, why.detail, w->owner.name);
+	expect_logged(test, &why);
+	KTEST_EXPECT_EQ(test, alloc_contig_pages(w->mm, 4 * PAGES_PER_SECTION, NULL, &why),
+			PFN_NONE);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NO_RANGE);
+	expect_logged(test, &why);
+	quiet.flags = EVAC_QUIET;
+	page_set_owner(w->mm, pfn, 0x4713);
+	KTEST_EXPECT_EQ(test, take_contig_range(w->mm, pfn, pfn + 1, &quiet, &last),
+			-EBUSY);
+	KTEST_EXPECT_EQ(test, times_logged("0x4713"), 0);
+	free_pages(w->mm, pfn, 0);
+}
+
 static const struct ktest_case failure_cases[] = {
 	KTEST_CASE_PARAM(says_what_stood_in_the_way, wording_gen_params),
 	KTEST_CASE(every_reason_has_words_and_errno),
@@ -208,6 +270,7 @@ static const struct ktest_case failure_cases[] = {
 	KTEST_CASE(slab_cache_is_named),
 	KTEST_CASE(stray_addresses_are_described),
 	KTEST_CASE(failures_in_words),
+	KTEST_CASE(failures_are_logged),
 	{}
 };
 

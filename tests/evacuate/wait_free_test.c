@@ -9,6 +9,7 @@
 #include "kernel/wait.h"
 #include "lib/errno.h"
 #include "kernel/trace/hold.h"
+#include "tests/kernel/trace_only.h"
 #include "tests/mm/test_mm.h"
 
 #define PB	PAGEBLOCK_NR_PAGES
@@ -289,7 +290,7 @@ static int free_later(void *arg)
 	return 0;
 }
 
-/* A caller who wants to wait for a free may do so with a whole block. */
+/* A caller can wait for a free with a whole block, too. */
 static void offline_waits_if_asked_to(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -309,6 +310,46 @@ static void offline_waits_if_asked_to(struct ktest *test)
 	KTEST_EXPECT_EQ(test, thread_join(thread, ktime_ns() + STEP_NS, NULL), 0);
 }
 
+static int wait_for_pin(void *arg)
+{
+	struct test_mm *t = arg;
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+
+	policy.limits.wait = true;
+	return take_contig_range(t->mm, t->base, t->base + PB, &policy, NO_WHY);
+}
+
+/* A pin ends before the wait: the request does not wait, and moves the page. */
+static void unpinned_meanwhile(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const unsigned long pfn = t->base + 9;
+	struct page_slot slot = { pfn };
+	struct trace_record r;
+	struct thread *thread;
+	int err = 1;
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_DRIVER), 0);
+	page_set_owner(t->mm, pfn, (u64)(uintptr_t)&slot);
+	KTEST_ASSERT_EQ(test, page_pin(t->mm, pfn), 0);
+	hold_set(&(struct hold_place){ TRACE_EVAC_PHASE, EVAC_WAIT });
+	thread = thread_create("waits", wait_for_pin, t);
+	KTEST_ASSERT_NOT_NULL(test, thread);
+	KTEST_ASSERT_TRUE(test, hold_wait(ktime_ns() + STEP_NS, NULL));
+	KTEST_ASSERT_EQ(test, page_unpin(t->mm, pfn), 0);
+	trace_only("evac:move");
+	hold_go();
+	KTEST_ASSERT_EQ(test, thread_join(thread, ktime_ns() + STEP_NS, &err), 0);
+	KTEST_EXPECT_EQ(test, err, 0);
+	KTEST_ASSERT_TRUE(test, trace_take(&r));
+	KTEST_EXPECT_EQ(test, r.pfn, pfn);
+	KTEST_EXPECT_EQ(test, r.after, 0);
+	trace_only(NULL);
+	KTEST_EXPECT_NE(test, slot_pfn(&slot), pfn);
+	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), 0);
+	free_contig_range(t->mm, t->base, PB);
+}
+
 static const struct ktest_case wait_cases[] = {
 	KTEST_CASE(frees_elsewhere_wake_nobody),
 	KTEST_CASE(several_ranges_one_search),
@@ -318,6 +359,7 @@ static const struct ktest_case wait_cases[] = {
 	KTEST_CASE(waits_for_the_last_reference_but_one),
 	KTEST_CASE(waits_for_its_own_frames),
 	KTEST_CASE(offline_waits_if_asked_to),
+	KTEST_CASE(unpinned_meanwhile),
 	{},
 };
 static struct ktest_suite wait_suite = { .name = "wait_free", .cases = wait_cases };

@@ -3,7 +3,7 @@
 #define _TESTS_FAKE_FAKE_VIRTIO_H
 
 /*
- * A virtio transport whose device is a C function: it reads the driver's rings through
+ * A virtio transport with a C function for a device: it reads the driver's rings through
  * physical addresses, like a device, and checks them as strictly.
  *
  * The device acts inside notify(), in the driver's own thread, so a test is the same in

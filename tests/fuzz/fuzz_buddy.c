@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The page allocator, isolation and contiguous allocation on two sections of boot
- * memory, against a byte per frame: what is free, whose, movable, pinned, offline
+ * memory, against a byte per frame: what is free, allocated, movable, pinned, offline
  * or isolated. The model says which requests succeed, and which frame a failure must
  * name; after every input the records replay to what memory is.
  */

@@ -211,7 +211,7 @@ bool host_make_stack(unsigned int hart, void (*fn)(void *arg), void *arg)
 	return true;
 }
 
-/* this_hart() is already @to, whose fiber continues where it was. */
+/* this_hart() is already @to: its fiber continues where it was. */
 void host_switch_stack(unsigned int from, unsigned int to)
 {
 	if (running[from] == NULL)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A wake-up that reaches a thread whose deadline has passed belongs to another waiter.
+ * A wake-up that reaches a thread after its deadline belongs to another waiter.
  * It comes after that thread's last look at the mutex and before it leaves the queue.
  * Host only, where a test can simulate the other harts.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The test runner tests itself: inner runs of small suites whose cases pass, fail,
+ * The test runner tests itself: inner runs of small suites with cases that pass, fail,
  * abort and skip, with the log in a buffer.
  */
 #include "kernel/console/shell.h"

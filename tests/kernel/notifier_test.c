@@ -204,7 +204,7 @@ static void empty_chain(struct ktest *test)
 	notifier_call_end(&chain, DONE, NULL, &started);
 }
 
-/* Who leaves between a start and its end, and comes back, was not told of this start. */
+/* A listener that leaves after a start and comes back does not hear the end. */
 static unsigned int nr_ends;
 
 static int count_ends(struct notifier_block *nb, unsigned long event, void *data)

@@ -3,7 +3,7 @@
 #define _TESTS_KERNEL_STRICT_SINK_H
 
 /*
- * A sink whose reader may be slow, like a port's: it counts the writes, and those made
+ * A sink with a reader that may be slow, like a port: it counts the writes, and those made
  * while the writer held something that other threads need.
  */
 #include "kernel/mutex.h"

@@ -243,7 +243,7 @@ static void dump_shows_the_last(struct ktest *test)
 	KTEST_EXPECT_NOT_NULL(test, strstr(text, "0x1031 "));
 }
 
-/* Every row: a unique id below the bound, and a format whose fields exist. */
+/* Every row: a unique id below the bound, and a format that names fields that exist. */
 static void table_is_sound(struct ktest *test)
 {
 	const struct trace_event_desc *desc;

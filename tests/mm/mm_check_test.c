@@ -3,6 +3,7 @@
  * mm_check(): each word and counter that is not as the frames say is found.
  */
 #include "lib/string.h"
+#include "tests/kernel/strict_sink.h"
 #include "tests/mm/test_mm.h"
 
 #define PB PAGEBLOCK_NR_PAGES
@@ -24,10 +25,14 @@ static void check_finds_each(struct ktest *test)
 		KTEST_EXPECT_EQ(test, mm_check(t->mm, NULL), times); \
 		(what) ^= (xor);                                     \
 	} while (0)
+	SPOILED(t->zone->free, 1, 1);
 	SPOILED(t->zone->free_isolated, 1, 1);
+	SPOILED(t->zone->nr_isolated, 1, 1);
 	SPOILED(t->zone->present, 1, 2);
 	SPOILED(t->zone->managed, 1, 1);
 	SPOILED(t->mm->max_pfn, 1, 1);
+	SPOILED(t->zone->avail_orders[MIGRATE_MOVABLE], 1, 1);
+	SPOILED(ms->avail[MAX_PAGE_ORDER], 1, 1);
 	SPOILED(ms->mt[MIGRATE_UNMOVABLE], 4, 3);
 	SPOILED(root->avail[MIGRATE_RECLAIMABLE][3]
 			   [section_nr(ms) % SECTIONS_PER_ROOT / 64],
@@ -37,6 +42,10 @@ static void check_finds_each(struct ktest *test)
 	SPOILED(*word, page_word(0, 0, 0, ZONE_MOVABLE) ^ page_word(0, 0, 0, ZONE_NORMAL),
 		1);
 	SPOILED(*word, PG_TAIL << 8, 1);
+	SPOILED(*word, PG_OFFLINE_SKIPPABLE << 8, 1);
+	SPOILED(*word, PGTY_SLAB ^ PGTY_NONE, 1);
+	SPOILED(pfn_to_page(t->base)->count, 1, 1);
+	SPOILED(*pb_bits(ms, 0), 1, 5);
 	/* Of a free frame. */
 	word = &pfn_to_page(t->base + 1)->word;
 	SPOILED(*word, PGTY_BUDDY ^ PGTY_SLAB, 1);
@@ -59,8 +68,36 @@ static void check_finds_each(struct ktest *test)
 	free_pages(t->mm, t->base, 0);
 }
 
+/*
+ * More findings than fit the buffer: each is counted, and they are written with no lock
+ * held.
+ */
+static void findings_are_written_later(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct mem_section *ms = pfn_to_section(t->mm, t->base);
+	struct strict_sink strict = STRICT_SINK;
+	struct sink_buffer buffer;
+	char *text = ktest_alloc(test, 8192);
+	unsigned int found;
+
+	for (unsigned int k = 0; k < NR_PAGE_ORDERS; k++)
+		ms->avail[k] = ~ms->avail[k];
+	found = mm_check(t->mm, &strict.sink);
+	sink_buffer_init(&buffer, text, 8192);
+	KTEST_EXPECT_EQ(test, mm_check(t->mm, &buffer.sink), found);
+	for (unsigned int k = 0; k < NR_PAGE_ORDERS; k++)
+		ms->avail[k] = ~ms->avail[k];
+	EXPECT_STRICT(test, &strict);
+	KTEST_EXPECT_GT(test, found, 100);
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, "mm_check: pageblock 0x"));
+	KTEST_EXPECT_EQ(test, text[buffer.len - 1], '\n');
+	KTEST_EXPECT_EQ(test, mm_check(t->mm, NULL), 0);
+}
+
 static const struct ktest_case mm_check_cases[] = {
 	KTEST_CASE(check_finds_each),
+	KTEST_CASE(findings_are_written_later),
 	{},
 };
 static struct ktest_suite mm_check_suite = { .name = "mm_check",

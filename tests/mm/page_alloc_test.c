@@ -7,7 +7,6 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
-#include "tests/kernel/strict_sink.h"
 #include "tests/mm/test_mm.h"
 
 #define PB    PAGEBLOCK_NR_PAGES
@@ -155,73 +154,6 @@ static void owners_and_pins(struct ktest *test)
 	KTEST_EXPECT_EQ(test, page_pin(t->mm, ~0UL), -EINVAL);
 }
 
-/* mm_check() itself must find what is wrong. */
-static void check_finds_differences(struct ktest *test)
-{
-	struct test_mm *t = test_mm_normal(test, 1);
-	struct mem_section *ms = pfn_to_section(t->mm, t->base);
-	const unsigned long pfn = alloc_pages(t->mm, GFP_KERNEL, 0, PGTY_SLAB);
-	struct page *page = pfn_to_page(pfn);
-	u64 *bits = pb_bits(pfn_to_section(t->mm, pfn), pageblock_index(pfn));
-	const u32 word = page->word;
-
-	KTEST_ASSERT_EQ(test, mm_check(t->mm, NULL), 0);
-	t->zone->free++;
-	KTEST_EXPECT_EQ(test, mm_check(t->mm, NULL), 1);
-	t->zone->free--;
-	t->zone->managed--;
-	KTEST_EXPECT_NE(test, mm_check(t->mm, NULL), 0);
-	t->zone->managed++;
-	t->zone->nr_isolated++;
-	KTEST_EXPECT_EQ(test, mm_check(t->mm, NULL), 1);
-	t->zone->nr_isolated--;
-	ms->avail[MAX_PAGE_ORDER] ^= 1;
-	KTEST_EXPECT_NE(test, mm_check(t->mm, NULL), 0);
-	ms->avail[MAX_PAGE_ORDER] ^= 1;
-	t->zone->avail_orders[MIGRATE_MOVABLE] ^= 1;
-	KTEST_EXPECT_EQ(test, mm_check(t->mm, NULL), 1);
-	t->zone->avail_orders[MIGRATE_MOVABLE] ^= 1;
-	bits[pfn % 512 / 64] ^= BIT(pfn % 64);
-	KTEST_EXPECT_NE(test, mm_check(t->mm, NULL), 0);
-	bits[pfn % 512 / 64] ^= BIT(pfn % 64);
-	page->count = 1;
-	KTEST_EXPECT_EQ(test, mm_check(t->mm, NULL), 1);
-	page->count = 0;
-	page->word = PGTY_NONE;
-	KTEST_EXPECT_NE(test, mm_check(t->mm, NULL), 0);
-	page->word = word | PG_OFFLINE_SKIPPABLE << 8;
-	KTEST_EXPECT_EQ(test, mm_check(t->mm, NULL), 1);
-	page->word = word;
-	free_pages(t->mm, pfn, 0);
-}
-
-/*
- * More findings than fit the buffer: each is counted, and they are written with no lock
- * held.
- */
-static void findings_are_written_later(struct ktest *test)
-{
-	struct test_mm *t = test_mm_normal(test, 1);
-	struct mem_section *ms = pfn_to_section(t->mm, t->base);
-	struct strict_sink strict = STRICT_SINK;
-	struct sink_buffer buffer;
-	char *text = ktest_alloc(test, 8192);
-	unsigned int found;
-
-	for (unsigned int k = 0; k < NR_PAGE_ORDERS; k++)
-		ms->avail[k] = ~ms->avail[k];
-	found = mm_check(t->mm, &strict.sink);
-	sink_buffer_init(&buffer, text, 8192);
-	KTEST_EXPECT_EQ(test, mm_check(t->mm, &buffer.sink), found);
-	for (unsigned int k = 0; k < NR_PAGE_ORDERS; k++)
-		ms->avail[k] = ~ms->avail[k];
-	EXPECT_STRICT(test, &strict);
-	KTEST_EXPECT_GT(test, found, 100);
-	KTEST_EXPECT_NOT_NULL(test, strstr(text, "mm_check: pageblock 0x"));
-	KTEST_EXPECT_EQ(test, text[buffer.len - 1], '\n');
-	KTEST_EXPECT_EQ(test, mm_check(t->mm, NULL), 0);
-}
-
 /* Everything is taken but the last @nr frames of three pageblocks, one of each type. */
 static unsigned long three_types(struct ktest *test, struct test_mm *t, unsigned long nr,
 				 unsigned long **pfns)
@@ -361,8 +293,6 @@ static const struct ktest_case page_alloc_cases[] = {
 	KTEST_CASE(cache_is_bounded),
 	KTEST_CASE(uncounted_cannot_be_grabbed),
 	KTEST_CASE(owners_and_pins),
-	KTEST_CASE(check_finds_differences),
-	KTEST_CASE(findings_are_written_later),
 	KTEST_CASE_PARAM(fallback_goes_by_type, fallback_gen_params),
 	KTEST_CASE(watermarks_follow_the_managed_count),
 	KTEST_CASE(metadata_may_have_the_last),

@@ -464,7 +464,7 @@ static u64 seq_of(const struct test_mm *t)
 	return pfn_pageblock(t->mm, t->base)->word >> PB_SEQ_SHIFT & 0xfff;
 }
 
-/* Each change of a pageblock's form raises its sequence, for who reads meanwhile. */
+/* Each change of a pageblock's form raises its sequence: a reader notices it. */
 static void forms_change_in_sequence(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

@@ -62,7 +62,7 @@ void slots_at(struct ktest *test, struct test_mm *t, struct page_slot *slots,
 void slots_gone(struct ktest *test, struct test_mm *t, struct page_slot *slots,
 		unsigned int nr);
 
-/* A policy whose deadline is that of a test which is not about time. */
+/* A policy for a test that is not about time: its deadline is far away. */
 struct evacuate_policy test_policy(enum evacuate_end end, enum page_type type);
 
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Steps on blocks: adding, onlining, offlining, removing, plugging and unplugging,
- * owners that come and leave, refusals and failures anywhere. Of each request the
- * model says how it ends, with reason and frame.
+ * Steps on blocks: requests by random choices, owners that come and leave, refusals and
+ * failures anywhere.
  */
 #include "tests/model/blocks.h"
 
@@ -22,7 +21,7 @@ static struct totals at_first;
 
 /* --- the owners ------------------------------------------------------------ */
 
-/* Gives his chunk to the allocator, but for the runs of 32 frames that he keeps. */
+/* Gives its chunk to the allocator, but for the runs of 32 frames that it keeps. */
 static void keeper_online(struct memory_owner *owner, unsigned long pfn,
 			  unsigned int order)
 {
@@ -130,7 +129,7 @@ static u64 any_mask(struct choices *c)
 	return (nr == 64 ? ~0UL : (1UL << nr) - 1) << first;
 }
 
-/* Mostly one who has a part of the block. */
+/* Mostly an owner of a part of the block. */
 static unsigned int any_owner(struct choices *c, unsigned long n)
 {
 	const unsigned int x = take_byte(c);

@@ -188,7 +188,7 @@ void blocks_check_marks(void)
 	}
 }
 
-/* Whoever looks a block up finds what it is, and the next one; its parts are mapped or not. */
+/* What the look-ups find: the block, the next block, its zones; which parts are mapped. */
 static void check_look_ups(unsigned long n)
 {
 	const struct block_model *b = &blocks[n];

@@ -3,10 +3,10 @@
 #define _TESTS_MODEL_BLOCKS_H
 
 /*
- * The model of memory blocks and their owners, on top of the frames' (frames.h): six
- * blocks, the first with 32 MiB from boot; three owners, of whom the first shares the
- * boot's block, the second keeps frames back when a block goes online, and the
- * second and third share a block; the last block ends in a hole.
+ * The model of memory blocks and their owners, on top of the model of frames (frames.h).
+ * There are six blocks and three owners: the first block has 32 MiB from boot, and the first
+ * owner shares it; the second owner keeps frames back when a block goes online; the second
+ * and the third share a block; the last block ends in a hole.
  */
 #include "tests/model/request.h"
 
@@ -17,11 +17,11 @@
 /**
  * struct block_model - one memory block
  * @state: ABSENT, OFFLINE or ONLINE
- * @type: with which it went online
+ * @type: it went online with this type
  * @hole: bit b: pageblock b is a hole
  * @plugged: bit b: pageblock b is memory and mapped
  * @header: pageblock of its own metadata; PAGEBLOCKS_PER_SECTION: that lies elsewhere
- * @owner: who added it, or NOBODY
+ * @owner: the owner that added it, or NOBODY
  */
 struct block_model {
 	enum memory_block_state state;
@@ -33,9 +33,9 @@ struct block_model {
 
 /**
  * struct owner_model - one owner
- * @registered: he is there
- * @keeps: bit i: of 8 runs of 32 frames, the i-th stays offline when a block goes online
- * @flags: with these
+ * @registered: mm/ knows it
+ * @keeps: bit i: of 8 runs of 32 frames, run i stays offline when a block goes online
+ * @flags: what these frames get
  */
 struct owner_model {
 	struct memory_owner owner;
@@ -44,18 +44,18 @@ struct owner_model {
 	u32 flags;
 };
 
-/* What the listeners hear: two witnesses, and between them, or beside, who may refuse. */
+/* An event that a listener has heard. */
 struct heard {
-	u8 who, event;
+	u8 listener, event;
 	u16 block;
 };
 
 /**
- * struct refusal - who refuses what
- * @event: of this kind
- * @left: the so manyth from now; 0: none
- * @error: with this
- * @place: 0 before both witnesses, 1 between them, 2 behind
+ * struct refusal - the event that the second listener refuses
+ * @event: its kind
+ * @left: its number among the events of that kind from now on; 0: none is refused
+ * @error: the answer
+ * @place: the listener hears before the two others (0), between them (1) or after (2)
  */
 struct refusal {
 	unsigned int event, left, place;
@@ -124,12 +124,12 @@ void blocks_check(void);
 /* --- listeners.c ----------------------------------------------------------- */
 
 void listeners_setup(void);
-/* Set who refuses, in the model and for real. */
+/* What the second listener refuses, in the model and for real. */
 void listeners_refuse(struct refusal refusal);
 /* By the model: a start (0 or the refusal's error) and an end. */
 int model_start(enum mem_event going, enum mem_event cancel, unsigned long n);
 void model_end(enum mem_event end, unsigned long n);
-/* By the model: will the listener refuse the so manyth of these events from now on, from 0? */
+/* By the model: does the listener refuse number @nth, from 0, of these events from now on? */
 bool listeners_refuse_nth(enum mem_event event, unsigned int nth);
 /* They heard what the model says, in that order. */
 void listeners_check(void);

@@ -3,9 +3,9 @@
 #define _TESTS_MODEL_FRAMES_H
 
 /*
- * The model of frames: a byte per frame, three for a pageblock, one for a section. It
- * says which requests succeed and, of a failure, the reason and the frame. And the
- * steps that need nothing but frames: frame_steps.c.
+ * The model of frames: a byte for each frame, three for a pageblock, one for a section;
+ * questions about them, of which predictions are made; and the steps that need nothing but
+ * frames (frame_steps.c, evac_steps.c).
  */
 #include "lib/string.h"
 #include "mm/buddy.h"
@@ -50,9 +50,9 @@ enum fm_frame {
  * @unmapped: by pageblock: nothing is plugged there
  * @target: by pageblock: being emptied by this step, so nothing may move there
  * @zone: by section; NR_ZONES: it is not online
- * @copies_fail: so many copies of movable pages fail from now on
- * @copy_failed: one has failed in this step
- * @inject: what mm.inject says: the so manyth step that asks is to fail; 0: none
+ * @copies_fail: number of copies of movable pages that fail from now on
+ * @copy_failed: a copy has failed in this step
+ * @inject: what mm.inject says: the step that asks as number @inject fails; 0: none
  */
 struct frame_model {
 	struct mm *mm;
@@ -73,7 +73,7 @@ extern struct frame_model fm;
  * struct verdict - how a request ends, by the model
  * @err, @reason, @pfn: 0 or an errno; of a failure why, and at which frame
  * @moves: before that, pages below this frame move, which can fail: 0: none does
- * @steps: before that, so many steps ask whether they are to fail (mm.inject)
+ * @steps: before that, this number of steps ask whether they are to fail (mm.inject)
  */
 struct verdict {
 	int err;

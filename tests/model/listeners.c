@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Listeners of memory events: two witnesses and one who refuses, and what each of them
- * must hear. Who heard a start hears one end; who did not hears nothing.
+ * Three listeners of memory events, and what each of them must hear: a listener that has
+ * heard a start hears one end; one that has not hears nothing. The second may refuse.
  */
 #include "tests/model/blocks.h"
 #include "tests/model/chunks.h"
@@ -18,14 +18,14 @@ static struct record_of real, model;
 static struct refusal real_refusal;
 struct refusal blocks_refusal;
 
-static void note(struct record_of *r, unsigned int who, unsigned long event,
+static void note(struct record_of *r, unsigned int listener, unsigned long event,
 		 unsigned long block)
 {
 	CHECK(r->nr < MAX_HEARD, "too many events");
-	r->heard[r->nr++] = (struct heard){ who, event, block };
+	r->heard[r->nr++] = (struct heard){ listener, event, block };
 }
 
-/* Is this the one to refuse? */
+/* Is this the event that the listener refuses? */
 static int refuse(struct refusal *refusal, unsigned long event)
 {
 	if (event != refusal->event || !refusal->left || --refusal->left)
@@ -35,7 +35,7 @@ static int refuse(struct refusal *refusal, unsigned long event)
 
 static int listen(struct notifier_block *nb, unsigned long event, void *data);
 
-/* By priority: the one in the middle of the array is who refuses. */
+/* By priority. listeners_refuse() gives the second another one. */
 static struct notifier_block listeners[NR_LISTENERS] = {
 	{ .fn = listen, .priority = 2, .name = "first" },
 	{ .fn = listen, .priority = 1, .name = "refuser" },
@@ -64,13 +64,13 @@ static void check_block(const struct memory_notify *notify, unsigned long event)
 static int listen(struct notifier_block *nb, unsigned long event, void *data)
 {
 	const struct memory_notify *notify = data;
-	const unsigned int who = nb - listeners;
+	const unsigned int listener = nb - listeners;
 
 	check_block(notify, event);
 	CHECK(notify->mm == fm.mm && notify->nr_pages == PAGES_PER_SECTION, "event %lu",
 	      event);
-	note(&real, who, event, fm_section(notify->start_pfn));
-	return who == 1 ? refuse(&real_refusal, event) : 0;
+	note(&real, listener, event, fm_section(notify->start_pfn));
+	return listener == 1 ? refuse(&real_refusal, event) : 0;
 }
 
 void listeners_setup(void)
@@ -89,7 +89,7 @@ void listeners_refuse(struct refusal refusal)
 	blocks_refusal = real_refusal = refusal;
 }
 
-/* Who is the i-th to hear something? */
+/* The index of the listener that hears an event as number @i. */
 static unsigned int listener_at(unsigned int i)
 {
 	static const u8 order[3][NR_LISTENERS] = { { 1, 0, 2 },
@@ -99,10 +99,10 @@ static unsigned int listener_at(unsigned int i)
 	return order[blocks_refusal.place][i];
 }
 
-static int hears(unsigned int who, unsigned long event, unsigned long n)
+static int hears(unsigned int listener, unsigned long event, unsigned long n)
 {
-	note(&model, who, event, n);
-	return who == 1 ? refuse(&blocks_refusal, event) : 0;
+	note(&model, listener, event, n);
+	return listener == 1 ? refuse(&blocks_refusal, event) : 0;
 }
 
 bool listeners_refuse_nth(enum mem_event event, unsigned int nth)
@@ -135,11 +135,11 @@ void listeners_check(void)
 	for (unsigned int i = 0; i < max(real.nr, model.nr); i++) {
 		const struct heard *r = &real.heard[i], *m = &model.heard[i];
 
-		CHECK(i < real.nr && i < model.nr && r->who == m->who &&
+		CHECK(i < real.nr && i < model.nr && r->listener == m->listener &&
 			      r->event == m->event && r->block == m->block,
 		      "event %u of %u (model: of %u): %u heard %u of block %u; model: %u "
 		      "%u %u",
-		      i, real.nr, model.nr, r->who, r->event, r->block, m->who, m->event,
+		      i, real.nr, model.nr, r->listener, r->event, r->block, m->listener, m->event,
 		      m->block);
 	}
 	real.nr = model.nr = 0;

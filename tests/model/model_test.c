@@ -12,7 +12,7 @@
 #include "tests/mm/test_mm.h"
 #include "tests/model/blocks.h"
 
-#define STEP_BYTES 8 /* so many choices a step takes at most, mostly */
+#define STEP_BYTES 8 /* choices of a step, mostly fewer */
 
 static struct ktest *running;
 
@@ -71,7 +71,7 @@ static void free_on_all_harts(struct ktest *test)
 	frame_follow_freed();
 }
 
-/* A slow machine takes so many of them. */
+/* As many of them as a slow machine takes. */
 #define REAL_RUNS 40
 
 static const u8 runs[128];
@@ -123,7 +123,7 @@ static void contig_zones(void *unused)
 	(void)!param_set("memory_hotplug.auto_movable_ratio", "301");
 }
 
-/* Of @of steps so many are about blocks, the rest about frames. */
+/* Of @of steps, @about_blocks are about blocks, the rest about frames. */
 static void live(struct ktest *test, unsigned int steps, unsigned int about_blocks,
 		 unsigned int of)
 {

@@ -198,7 +198,7 @@ static bool has_frames(u8 state)
 	return state == MEM_BLOCK_ONLINE || state == MEM_BLOCK_GOING_OFFLINE;
 }
 
-static void compare_pageblock(unsigned int b, const char *who)
+static void compare_pageblock(unsigned int b, const char *source)
 {
 	const struct block_picture *mine = &replayed.pb[b], *its = &truth.pb[b];
 	const unsigned long pfn = base + ((unsigned long)b << PAGEBLOCK_ORDER);
@@ -206,7 +206,7 @@ static void compare_pageblock(unsigned int b, const char *who)
 	for (unsigned int w = 0; w < NR_WORDS; w++)
 		CHECK(mine->word[w] == its->word[w],
 		      "pageblock %#lx: %s: the records say %u, %s says %u", pfn,
-		      word_names[w], mine->word[w], who, its->word[w]);
+		      word_names[w], mine->word[w], source, its->word[w]);
 	if (!mine->mixed && !its->mixed && mine->all == its->all)
 		return;
 	for (unsigned int i = 0; i < PAGEBLOCK_NR_PAGES; i++) {
@@ -214,7 +214,7 @@ static void compare_pageblock(unsigned int b, const char *who)
 
 		CHECK(a == t,
 		      "pfn %#lx: the records say %s flags %#x, %s says %s flags %#x",
-		      pfn + i, page_type_name(a & 0xff), a >> 8, who,
+		      pfn + i, page_type_name(a & 0xff), a >> 8, source,
 		      page_type_name(t & 0xff), t >> 8);
 	}
 }
@@ -247,7 +247,7 @@ static void count_pageblock(const struct block_picture *pb, u64 *sum)
 }
 
 /* The zone's counters as they follow from the frames that the records left. */
-static void compare_counters(unsigned int z, const char *who)
+static void compare_counters(unsigned int z, const char *source)
 {
 	u64 sum[NR_ZONE_COUNTERS] = { 0 };
 	unsigned long end = 0;
@@ -266,24 +266,24 @@ static void compare_counters(unsigned int z, const char *who)
 	for (unsigned int i = 0; i < NR_ZONE_COUNTERS; i++)
 		CHECK(sum[i] == truth.counter[z][i],
 		      "zone %u: counter %u: from the records follows %lu, %s says %lu", z,
-		      i, (unsigned long)sum[i], who, (unsigned long)truth.counter[z][i]);
+		      i, (unsigned long)sum[i], source, (unsigned long)truth.counter[z][i]);
 }
 
-static void compare(const char *who)
+static void compare(const char *source)
 {
 	for (unsigned int s = 0; s < REPLAY_SECTIONS; s++) {
 		CHECK(replayed.state[s] == truth.state[s] &&
 			      replayed.zone[s] == truth.zone[s],
 		      "block of pfn %#lx: the records say %s zone %u, %s says %s zone %u",
 		      base + s * PAGES_PER_SECTION,
-		      memory_block_state_name(replayed.state[s]), replayed.zone[s], who,
+		      memory_block_state_name(replayed.state[s]), replayed.zone[s], source,
 		      memory_block_state_name(truth.state[s]), truth.zone[s]);
 		for (unsigned int b = 0;
 		     has_frames(truth.state[s]) && b < PAGEBLOCKS_PER_SECTION; b++)
-			compare_pageblock(s * PAGEBLOCKS_PER_SECTION + b, who);
+			compare_pageblock(s * PAGEBLOCKS_PER_SECTION + b, source);
 	}
 	for (unsigned int z = 0; z < NR_ZONES; z++)
-		compare_counters(z, who);
+		compare_counters(z, source);
 }
 
 /* --- what memory says ------------------------------------------------------ */

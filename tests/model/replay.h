@@ -14,7 +14,7 @@
  */
 #include "lib/types.h"
 
-/* At most so many sections, from the first on. */
+/* The most sections, from the first on. */
 #define REPLAY_SECTIONS 8UL
 
 /**

@@ -31,7 +31,7 @@ def lines(build: str, seed: int) -> list[tuple[str, str]]:
     """The actors and their steps, from a seed."""
     program = [f'{build}/fuzz/console_lines', str(seed), str(LIST)]
     text = subprocess.run(program, check=True, capture_output=True, text=True).stdout
-    return [(who, line) for who, _, line in (step.partition(' ') for step in text.splitlines())]
+    return [(actor, line) for actor, _, line in (step.partition(' ') for step in text.splitlines())]
 
 
 class People:
@@ -46,7 +46,7 @@ class People:
         self.why: str | None = None
         self.lock = threading.Lock()
 
-    def note(self, who: str, line: str) -> str:
+    def note(self, actor: str, line: str) -> str:
         """A line with its @N replaced by frames, logged before it is typed."""
         def frame(match: re.Match) -> str:
             known = list(self.frames)
@@ -54,9 +54,9 @@ class People:
             return hex(pfn + int(match[2] or 0))
         line = re.sub(r'@(\d+)(?:\+(\d+))?', frame, line)
         with self.lock:
-            self.typed.write(f'{who} {line}\n')
-            self.last.append(f'{who:9} {line}')
-            self.running[who] = time.monotonic()
+            self.typed.write(f'{actor} {line}\n')
+            self.last.append(f'{actor:9} {line}')
+            self.running[actor] = time.monotonic()
         return line
 
     def heard(self, line: str, text: str) -> None:
@@ -86,26 +86,26 @@ class People:
         self.guest.devices['vm0'].request(int(line))
         time.sleep(0.005)
 
-    def act(self, who: str, steps: list[str]) -> None:
+    def act(self, actor: str, steps: list[str]) -> None:
         """Run all steps of an actor."""
-        does = {'port': self.at_the_port, 'terminal': self.at_the_terminal, 'device': self.at_the_device}[who]
+        does = {'port': self.at_the_port, 'terminal': self.at_the_terminal, 'device': self.at_the_device}[actor]
         try:
             for line in steps:
                 if self.why:
                     return
-                does(self.note(who, line))
-                self.running.pop(who, None)
+                does(self.note(actor, line))
+                self.running.pop(actor, None)
         except Failure as why:
-            self.why = self.why or f'{who}: {why}'
+            self.why = self.why or f'{actor}: {why}'
         finally:
-            self.running.pop(who, None)
+            self.running.pop(actor, None)
 
     def hurry(self) -> None:
         """End long waits: release held threads, and cancel waiting commands."""
         with self.lock:
-            late = [who for who, since in self.running.items() if time.monotonic() - since > IMPATIENT]
-            for who in late:
-                self.running[who] = time.monotonic()
+            late = [actor for actor, since in self.running.items() if time.monotonic() - since > IMPATIENT]
+            for actor in late:
+                self.running[actor] = time.monotonic()
         if 'terminal' in late:
             self.guest.machine.qemu.stdin.write(f'{CTRL_C}go\r'.encode())
             self.guest.machine.qemu.stdin.flush()
@@ -117,8 +117,9 @@ class People:
         seed = self.seed
         while self.left > 0 and not self.why:
             steps = lines(build, seed)[:self.left]
-            threads = [threading.Thread(target=self.act, args=(who, [line for actor, line in steps if actor == who]), daemon=True)
-                       for who in ('port', 'terminal', 'device')]
+            threads = [threading.Thread(target=self.act, args=(name, [line for actor, line in steps if actor == name]),
+                                        daemon=True)
+                       for name in ('port', 'terminal', 'device')]
             for thread in threads:
                 thread.start()
             while any(thread.is_alive() for thread in threads):
