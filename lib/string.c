@@ -6,7 +6,6 @@
  * memcpy() into a call of memcpy().
  */
 #include "lib/string.h"
-#include "lib/compiler.h"
 #include "lib/errno.h"
 
 #define memcpy	STRING_FN(memcpy)

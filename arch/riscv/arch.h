@@ -8,7 +8,6 @@
 #include "arch/boot.h"
 #include "arch/machine.h"
 #include "arch/probe.h"
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 #include "layout.h"

@@ -6,7 +6,6 @@
  * Per-hart state. Logical hart ids are dense, and 0 is the boot hart; the number that
  * the firmware uses for a hart is arbitrary.
  */
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 /* "Up to 8 harts": the boot leaves further harts out and logs it. */

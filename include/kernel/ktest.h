@@ -23,7 +23,6 @@
  * operands. An ASSERT_ in a thread that the case started ends that thread.
  */
 #include "kernel/ktest_prng.h"
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 struct sink;

@@ -15,7 +15,6 @@
  * edges between mutexes and spinlocks: code that holds a spinlock never waits for a mutex
  * (might_sleep()), so no such edge could be part of a cycle.
  */
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 #define LOCK_INTERRUPT "(interrupt)"

@@ -6,7 +6,6 @@
  * Sleeping locks, owned by a thread. A thread that waits serves grace periods.
  */
 #include "kernel/wait.h"
-#include "lib/compiler.h"
 #include "lib/time.h"
 #include "lib/types.h"
 

@@ -8,7 +8,6 @@
  * cancel event to the whole chain, even to listeners that never saw the start.)
  */
 #include "kernel/mutex.h"
-#include "lib/compiler.h"
 #include "lib/list.h"
 #include "lib/types.h"
 

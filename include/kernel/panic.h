@@ -6,7 +6,6 @@
  * Panic and warnings. panic() and BUG_ON() are only for broken invariants: bad input, an
  * old device or a failed allocation gets one error line and an error code.
  */
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 /* Exit status of the machine, see also enum ktest_status. */

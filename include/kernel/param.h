@@ -13,7 +13,6 @@
  * "-" and "_" in names are the same. After "--" nothing is parsed. A bad value
  * or an unknown name costs one line and changes nothing.
  */
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 /**

@@ -14,7 +14,6 @@
  * this.
  */
 #include "kernel/wait.h"
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 #define PATIENCE_LOOKS 100

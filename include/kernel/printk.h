@@ -8,7 +8,6 @@
  * shown or not, are kept in a ring that panic() and the console can read.
  */
 #include "kernel/sink.h"
-#include "lib/compiler.h"
 #include "lib/time.h"
 #include "lib/types.h"
 

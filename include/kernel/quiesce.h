@@ -13,7 +13,6 @@
  * needs no atomic operation for its bracket.
  */
 #include "kernel/hart.h"
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 /**

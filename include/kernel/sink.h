@@ -7,7 +7,6 @@
  * does not know whether a console, a port, a ring or a buffer takes the text. To make a
  * sink, embed struct sink in the struct that takes the text and use container_of().
  */
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 /*

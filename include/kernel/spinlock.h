@@ -21,7 +21,6 @@
  */
 #include "arch/machine.h"
 #include "kernel/hart.h"
-#include "lib/compiler.h"
 #include "lib/time.h"
 #include "lib/types.h"
 

@@ -8,7 +8,6 @@
  * thread runs there; afterwards it may continue on another hart, unless
  * thread_create_on() bound it to one.
  */
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 struct hart;

@@ -7,7 +7,6 @@
  * makes the condition true first changes the state, then wakes. So no wake-up is lost.
  */
 #include "kernel/spinlock.h"
-#include "lib/compiler.h"
 #include "lib/list.h"
 #include "lib/types.h"
 

@@ -2,7 +2,6 @@
 #ifndef _LIB_ARGV_H
 #define _LIB_ARGV_H
 
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 /**

@@ -15,7 +15,6 @@
  * Errors: -ENOENT absent; -EINVAL present but malformed;
  * -EOVERFLOW a number does not fit 64 bits.
  */
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 #define FDT_MAX_DEPTH 16       /* levels, the root included; deeper nodes are skipped */

@@ -8,7 +8,6 @@
  * hexadecimal, 017 as octal, the rest as decimal. Errors: -EINVAL no value of this
  * type; -EOVERFLOW does not fit.
  */
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 /* Unsigned; one leading + is accepted. @base is 0 or 2..36. */

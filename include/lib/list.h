@@ -6,7 +6,6 @@
  * Circular doubly linked lists, linked through a member of the entry. An empty
  * list points at itself. The caller locks. Names: Linux list.h.
  */
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 struct list_head {

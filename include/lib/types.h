@@ -3,14 +3,16 @@
 #define _LIB_TYPES_H
 
 /*
- * Types and macros for every file. Only the compiler's freestanding headers lie below
- * this file.
+ * Types, attributes and macros for every file, those of lib/compiler.h included. Only the
+ * compiler's freestanding headers lie below this file.
  */
 #include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "lib/compiler.h"
 
 typedef uint8_t u8;
 typedef uint16_t u16;

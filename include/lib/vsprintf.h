@@ -8,7 +8,6 @@
  * values are those of C11 section 7.21.6.1 and, where that leaves room (%p, a
  * NULL string), glibc's. An unknown conversion is printed as it stands and takes no argument.
  */
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 /* A hosted build links libc, too; there libc keeps these names. */

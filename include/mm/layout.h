@@ -7,7 +7,6 @@
  * of a running or dead ebb from outside. They find the rows in the ELF section
  * "ebb_layout" of the image, so they need no debug information.
  */
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 /**

@@ -9,7 +9,6 @@
  * Only the boot hart uses it, without locks, until mm_boot() has taken everything over.
  */
 #include "kernel/abi.h"
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 #define MEMBLOCK_MAX_REGIONS 128

@@ -16,7 +16,6 @@
  */
 #include "kernel/abi.h"
 #include "kernel/hart.h"
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 #define PAGE_SHIFT 12

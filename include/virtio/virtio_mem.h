@@ -6,7 +6,6 @@
  * The virtio-mem device as the spec defines it (virtio 1.2, section 5.15), and the
  * driver's interface to the rest of ebb.
  */
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 #define VIRTIO_MEM_F_ACPI_PXM		   BIT(0)

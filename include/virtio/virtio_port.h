@@ -9,7 +9,6 @@
  *
  * Spec: virtio 1.2, section 5.3.
  */
-#include "lib/compiler.h"
 #include "lib/time.h"
 #include "lib/types.h"
 

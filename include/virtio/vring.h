@@ -6,7 +6,6 @@
  * The split virtqueue as driver and device see it in memory; all fields are little
  * endian, like the machine. Spec: virtio 1.2, section 2.7.
  */
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 #define VRING_DESC_F_NEXT     BIT(0) /* continues at desc.next */

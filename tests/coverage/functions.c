@@ -6,7 +6,6 @@
  * paging on and off. tools/machine.py reads the map from the machine's memory. The map
  * is in .noinit, so that a reset of the machine keeps it.
  */
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 #define TEXT_MAX 0x200000UL

@@ -15,7 +15,6 @@
  * Several harts in turns (fuzz_console): one host thread, virtual time, and a stack for
  * each hart.
  */
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 struct hart;

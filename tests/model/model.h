@@ -11,7 +11,6 @@
  * (model_test.c). The program around the model supplies the two functions below.
  */
 #include "lib/types.h"
-#include "lib/compiler.h"
 
 struct sink;
 

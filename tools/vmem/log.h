@@ -6,7 +6,6 @@
  * One line per call on stderr, with the device's name in front. Lines that a guest, a
  * frontend or a client can cause go through log_limited().
  */
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 /* How many lines of one kind log_limited() prints within an interval. */

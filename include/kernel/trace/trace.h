@@ -9,7 +9,6 @@
  */
 #include "kernel/hart.h"
 #include "kernel/trace/trace_events.h"
-#include "lib/compiler.h"
 #include "lib/types.h"
 
 struct sink;
