@@ -44,14 +44,6 @@ struct notifier_chain {
 	u64 starts;			/* (l) */
 };
 
-#define NOTIFIER_CHAIN_INIT(var, chain_name)                                             \
-	{                                                                                \
-		.lock = MUTEX_INIT((var).lock, chain_name),                              \
-		.blocks = { &(var).blocks, &(var).blocks }, .starts = 0             \
-	}
-#define DEFINE_NOTIFIER_CHAIN(var)                                                       \
-	struct notifier_chain var = NOTIFIER_CHAIN_INIT(var, #var)
-
 /**
  * notifier_chain_init() - make an empty chain
  * @chain: the chain

@@ -80,16 +80,10 @@ void trace_record_at(struct trace_site *site, const struct trace_args *args);
  * @records: storage; must stay for good
  * @address: address of @records for the header, for readers
  *
- * Call it before the hart runs. All rings have trace_ring_records() records.
+ * Call it before the hart runs. All rings have the same number of records, a power of two,
+ * which "trace_buf_size=" sets in bytes.
  */
 void trace_ring_init(struct hart *hart, struct trace_record *records, phys_addr_t address);
-
-/**
- * trace_ring_records() - get the number of records in a ring, a power of two
- *
- * Set by "trace_buf_size=", bytes of one hart's ring.
- */
-unsigned long trace_ring_records(void);
 
 /**
  * trace_boot() - make the harts' rings out of boot memory and turn on the events of
