@@ -126,16 +126,14 @@ static void make_printable(char *text)
 
 static void complain_value(const char *name, const char *value)
 {
-	char words[128];
-	struct sink_buffer want;
+	DEFINE_SINK_BUFFER(want, 128);
 
-	sink_buffer_init(&want, words, sizeof(words));
 	print_type(param_find(name), &want.sink);
 	if (value != NULL)
 		pr_warn("command line: %s: \"%.64s\" is not valid, expected %s", name,
-			value, words);
+			value, want.text);
 	else
-		pr_warn("command line: %s: no value, expected %s", name, words);
+		pr_warn("command line: %s: no value, expected %s", name, want.text);
 }
 
 static void complain_name(const char *name)

@@ -57,12 +57,8 @@ static void sink_buffer_write(struct sink *sink, const char *text, size_t len)
 
 void sink_buffer_init(struct sink_buffer *buffer, char *text, size_t size)
 {
-	buffer->sink.write = sink_buffer_write;
-	buffer->text = text;
-	buffer->size = size;
-	buffer->len = 0;
-	buffer->lost = 0;
-	text[0] = '\0';
+	*buffer = (struct sink_buffer){ { sink_buffer_write }, text, size, 0, 0 };
+	*text = '\0';
 }
 
 void sink_drain(const struct sink_buffer *buffer, struct sink *out)

@@ -80,6 +80,12 @@ struct sink_buffer {
  */
 void sink_buffer_init(struct sink_buffer *buffer, char *text, size_t size);
 
+/* The same, with @bytes on the stack; the last of a block's declarations. */
+#define DEFINE_SINK_BUFFER(name, bytes)                                                  \
+	char name##_text[bytes];                                                         \
+	struct sink_buffer name;                                                         \
+	sink_buffer_init(&(name), name##_text, bytes)
+
 /**
  * sink_drain() - write the text of a buffer, a line at a time
  * @buffer: not changed

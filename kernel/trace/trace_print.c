@@ -138,20 +138,18 @@ void trace_print(const struct trace_record *record, struct sink *out)
 	const struct trace_event_desc *desc = trace_event_find(record->event);
 	const char *name = desc != NULL ? strchr(desc->name, ':') + 1 : "unknown";
 	const u64 usec = to_usec(record);
-	char line[256];
-	struct sink_buffer buffer;
+	DEFINE_SINK_BUFFER(line, 256);
 
 	/* Write once, so that lines stay whole. */
-	sink_buffer_init(&buffer, line, sizeof(line));
-	sink_printf(&buffer.sink, "%16s-%-7d [%03u] ..... %5llu.%06llu: %s: ",
+	sink_printf(&line.sink, "%16s-%-7d [%03u] ..... %5llu.%06llu: %s: ",
 		    record->hart == 0xff ? "device" : "ebb", 0, record->hart,
 		    usec / USEC_PER_SEC, usec % USEC_PER_SEC, name);
 	if (desc != NULL)
-		print_text(record, desc->text, &buffer.sink);
+		print_text(record, desc->text, &line.sink);
 	else
-		sink_printf(&buffer.sink, "event=%u", record->event);
-	sink_puts(&buffer.sink, "\n");
-	sink_puts(out, line);
+		sink_printf(&line.sink, "event=%u", record->event);
+	sink_puts(&line.sink, "\n");
+	sink_puts(out, line.text);
 }
 
 void trace_list(struct sink *out)

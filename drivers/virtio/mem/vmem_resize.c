@@ -75,11 +75,9 @@ static int unplug_refused(struct virtio_mem *vm, unsigned long i)
 {
 	const unsigned long base = vmem_block_start(&vm->map, i);
 	const u64 bytes = pb_to_bytes(hweight64(vm->map.block[i].reserved));
-	char text[256];
-	struct sink_buffer buffer;
+	DEFINE_SINK_BUFFER(why, 256);
 
-	sink_buffer_init(&buffer, text, sizeof(text));
-	vmem_print_mm_failure(vm, &buffer.sink);
+	vmem_print_mm_failure(vm, &why.sink);
 	for_each_run(part, vm->map.block[i].reserved) {
 		const struct vmem_run run = { base + __ffs(part), hweight64(part) };
 		const int ret = vmem_request(vm, VIRTIO_MEM_REQ_UNPLUG, &run, 1);
@@ -88,8 +86,8 @@ static int unplug_refused(struct virtio_mem *vm, unsigned long i)
 			return ret;
 		vmem_unreserve(&vm->map, &run);
 	}
-	pr_err_ratelimited(&vm->vdev->log, "%s: %s; %s are unplugged again", vm->name, text,
-			   vmem_size_text(bytes).text);
+	pr_err_ratelimited(&vm->vdev->log, "%s: %s; %s are unplugged again", vm->name,
+			   why.text, vmem_size_text(bytes).text);
 	return 0;
 }
 

@@ -205,14 +205,12 @@ struct vmem_size_text vmem_size_text(u64 bytes)
 /* Log why the requested size was not reached. */
 static void report_short(struct virtio_mem *vm, int result)
 {
-	char text[256];
-	struct sink_buffer buffer;
+	DEFINE_SINK_BUFFER(why, 256);
 
-	sink_buffer_init(&buffer, text, sizeof(text));
-	vmem_print_failure(vm, &buffer.sink);
+	vmem_print_failure(vm, &why.sink);
 	pr_warn_ratelimited(&vm->vdev->log, "%s: requested %s, plugged %s: %s%s",
 			    vm->name, vmem_size_text(vm->config.requested_size).text,
-			    vmem_size_text(pb_to_bytes(vmem_nr_at_device(vm))).text, text,
+			    vmem_size_text(pb_to_bytes(vmem_nr_at_device(vm))).text, why.text,
 			    result == -ENOSPC ? "" : "; retrying");
 }
 
