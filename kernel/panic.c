@@ -10,7 +10,7 @@
 #include "kernel/patience.h"
 #include "kernel/printk.h"
 #include "kernel/thread.h"
-#include "kernel/timer.h"
+#include "lib/time.h"
 #include "lib/vsprintf.h"
 
 /* Time that the other harts have to stop. */

@@ -9,7 +9,6 @@
 #include "arch/io.h"
 #include "kernel/init.h"
 #include "kernel/printk.h"
-#include "lib/errno.h"
 #include "lib/vsprintf.h"
 #include "mm/page_alloc.h"
 #include "mm/slab.h"

@@ -9,9 +9,9 @@
 #include "arch/irq.h"
 #include "arch/machine.h"
 #include "kernel/quiesce.h"
-#include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "lib/time.h"
 #include "mm/mm.h"
 #include "virtio/virtqueue.h"
 

@@ -12,11 +12,11 @@
 #include "kernel/console/shell.h"
 #include "kernel/sink.h"
 #include "kernel/thread.h"
-#include "kernel/timer.h"
 #include "kernel/trace/trace.h"
 #include "lib/base64.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "lib/time.h"
 #include "mm/page.h"
 
 /*

@@ -2,8 +2,8 @@
 /* Functions that the files of /sys and the commands lsmem, chmem and map share. */
 #include "kernel/console/shell.h"
 #include "kernel/console/memory_block.h"
-#include "kernel/timer.h"
 #include "lib/errno.h"
+#include "lib/time.h"
 #include "mm/section.h"
 
 bool memory_block_removable(unsigned long block)

@@ -7,10 +7,10 @@
 #include "kernel/printk.h"
 #include "kernel/spinlock.h"
 #include "kernel/thread.h"
-#include "kernel/timer.h"
 #include "kernel/trace/hold.h"
 #include "kernel/trace/trace.h"
 #include "kernel/wait.h"
+#include "lib/time.h"
 
 /* A held thread checks this often whether its request was cancelled. */
 #define HOLD_SLICE_NS (50 * NSEC_PER_MSEC)

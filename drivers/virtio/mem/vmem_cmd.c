@@ -6,9 +6,9 @@
 #include "drivers/virtio/mem/virtio_mem.h"
 #include "kernel/command.h"
 #include "kernel/patience.h"
-#include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "lib/time.h"
 
 static const char *const answer_names[] = {
 	[VMEM_ACK] = "ack", [VMEM_NACK] = "nack",   [VMEM_BUSY] = "busy",
