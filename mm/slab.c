@@ -16,7 +16,6 @@
 #include "lib/bitops.h"
 #include "lib/errno.h"
 #include "lib/string.h"
-#include "mm/page_alloc.h"
 #include "mm/section.h"
 #include "mm/slab.h"
 
@@ -267,21 +266,35 @@ int kmem_init(void)
 	return 0;
 }
 
+static unsigned int order_of_bytes(size_t bytes)
+{
+	return order_of(DIV_ROUND_UP(bytes, PAGE_SIZE));
+}
+
+void *alloc_pages_virt(struct mm *mm, u32 gfp, size_t bytes)
+{
+	const unsigned int order = order_of_bytes(bytes);
+	unsigned long pfn = PFN_NONE;
+
+	if (order <= MAX_PAGE_ORDER)
+		pfn = alloc_pages(mm, gfp, order, PGTY_KERNEL);
+	return pfn == PFN_NONE ? NULL : phys_to_virt(pfn_to_phys(pfn));
+}
+
+void free_pages_virt(struct mm *mm, void *virt, size_t bytes)
+{
+	if (virt)
+		free_pages(mm, phys_to_pfn(virt_to_phys(virt)), order_of_bytes(bytes));
+}
+
 void *kmalloc(size_t size, u32 gfp)
 {
-	unsigned long pfn;
-	unsigned int order;
-
 	if (size <= MAX_OBJECT) {
 		unsigned int i = order_of(max(size, (size_t)MIN_OBJECT)) - KMALLOC_SHIFT;
 
 		return kmalloc_caches[i] ? kmem_cache_alloc(kmalloc_caches[i], gfp) : NULL;
 	}
-	if (size > PAGE_SIZE << MAX_PAGE_ORDER)
-		return NULL;
-	order = order_of(DIV_ROUND_UP(size, PAGE_SIZE));
-	pfn = alloc_pages(&kernel_mm, gfp & ~GFP_MOVABLE, order, PGTY_KERNEL);
-	return pfn == PFN_NONE ? NULL : phys_to_virt(pfn_to_phys(pfn));
+	return alloc_pages_virt(&kernel_mm, gfp & ~GFP_MOVABLE, size);
 }
 
 void kfree(void *ptr)

@@ -250,11 +250,11 @@ void virtio_reattach(struct virtio_device **asked)
 	vdev = __atomic_exchange_n(asked, NULL, __ATOMIC_ACQ_REL);
 	if (vdev) {
 		drv = vdev->driver;
-		virtio_frames_keep(vdev, true);
+		virtio_keep(vdev, true);
 		if (detach(vdev) || attach(vdev, drv))
 			pr_err_ratelimited(&vdev->log, "%s: does not come back", vdev->where);
 		if (!vdev->driver)
-			virtio_frames_keep(vdev, false);
+			virtio_keep(vdev, false);
 	}
 	mutex_unlock(&leave_lock);
 }
@@ -264,7 +264,7 @@ int virtio_unregister_device(struct virtio_device *vdev)
 	int ret;
 
 	mutex_lock(&leave_lock);
-	virtio_frames_keep(vdev, false);
+	virtio_keep(vdev, false);
 	ret = vdev->driver ? detach(vdev) : 0;
 	if (!ret)
 		list_del(&vdev->link);

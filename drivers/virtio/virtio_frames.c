@@ -9,31 +9,25 @@
  *
  * The kept chunks are a list through their first words.
  */
-#include "arch/machine.h"
 #include "kernel/spinlock.h"
 #include "lib/string.h"
-#include "mm/page_alloc.h"
+#include "mm/slab.h"
 #include "virtio/virtio.h"
 
 struct virtio_kept {
 	struct virtio_kept *next;
-	unsigned int order;
+	size_t bytes;
 };
 
 /* Protects the lists of all devices. A port's thread and the work queue use the same one. */
 static DEFINE_SPINLOCK(kept_lock);
 
-static unsigned long kept_pfn(const struct virtio_kept *chunk)
-{
-	return phys_to_pfn(virt_to_phys(chunk));
-}
-
-static struct virtio_kept *take_kept(struct virtio_device *vdev, unsigned int order)
+static struct virtio_kept *take_kept(struct virtio_device *vdev, size_t bytes)
 {
 	struct virtio_kept *found, **at = &vdev->kept;
 
 	spin_lock(&kept_lock);
-	while (*at && (*at)->order != order)
+	while (*at && (*at)->bytes != bytes)
 		at = &(*at)->next;
 	found = *at;
 	if (found)
@@ -42,33 +36,30 @@ static struct virtio_kept *take_kept(struct virtio_device *vdev, unsigned int or
 	return found;
 }
 
-unsigned long virtio_frames_alloc(struct virtio_device *vdev, unsigned int order)
+void *virtio_alloc(struct virtio_device *vdev, size_t bytes)
 {
-	struct virtio_kept *chunk = take_kept(vdev, order);
+	struct virtio_kept *chunk = take_kept(vdev, bytes);
 
 	if (!chunk)
-		return alloc_pages(vdev->mm, GFP_KERNEL | GFP_ZERO, order, PGTY_KERNEL);
-	memset(chunk, 0, PAGE_SIZE << order);
-	return kept_pfn(chunk);
+		return alloc_pages_virt(vdev->mm, GFP_KERNEL | GFP_ZERO, bytes);
+	return memset(chunk, 0, bytes);
 }
 
-void virtio_frames_free(struct virtio_device *vdev, unsigned long pfn, unsigned int order)
+void virtio_free(struct virtio_device *vdev, void *buffer, size_t bytes)
 {
-	struct virtio_kept *chunk = phys_to_virt(pfn_to_phys(pfn));
-	bool keeps;
+	struct virtio_kept *chunk = buffer;
 
 	spin_lock(&kept_lock);
-	keeps = vdev->keeps;
-	if (keeps) {
-		*chunk = (struct virtio_kept){ vdev->kept, order };
+	if (chunk && vdev->keeps) {
+		*chunk = (struct virtio_kept){ vdev->kept, bytes };
 		vdev->kept = chunk;
+		buffer = NULL;
 	}
 	spin_unlock(&kept_lock);
-	if (!keeps)
-		free_pages(vdev->mm, pfn, order);
+	free_pages_virt(vdev->mm, buffer, bytes);
 }
 
-void virtio_frames_keep(struct virtio_device *vdev, bool keeps)
+void virtio_keep(struct virtio_device *vdev, bool keeps)
 {
 	struct virtio_kept *chunk, *next;
 
@@ -80,6 +71,6 @@ void virtio_frames_keep(struct virtio_device *vdev, bool keeps)
 	spin_unlock(&kept_lock);
 	for (; chunk; chunk = next) {
 		next = chunk->next;
-		free_pages(vdev->mm, kept_pfn(chunk), chunk->order);
+		free_pages_virt(vdev->mm, chunk, chunk->bytes);
 	}
 }

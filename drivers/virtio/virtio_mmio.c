@@ -11,7 +11,6 @@
 #include "kernel/init.h"
 #include "kernel/printk.h"
 #include "lib/vsprintf.h"
-#include "mm/page_alloc.h"
 #include "mm/slab.h"
 #include "virtio/virtio_transport.h"
 

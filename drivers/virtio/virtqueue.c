@@ -63,18 +63,13 @@ static struct virtqueue *vq_alloc(struct virtio_device *vdev, u16 size)
 {
 	const bool indirect = virtio_has_feature(vdev, VIRTIO_F_INDIRECT_DESC);
 	const struct vq_layout l = vq_layout(size, indirect);
-	const u32 order = order_of(DIV_ROUND_UP(l.total, PAGE_SIZE));
-	const unsigned long pfn = virtio_frames_alloc(vdev, order);
-	struct virtqueue *vq;
-	char *base;
+	char *base = virtio_alloc(vdev, l.total);
+	struct virtqueue *vq = (struct virtqueue *)base;
 
-	if (pfn == PFN_NONE)
+	if (!vq)
 		return NULL;
-	base = phys_to_virt(pfn_to_phys(pfn));
-	vq = (struct virtqueue *)base;
 	vq->vdev = vdev;
 	vq->size = size;
-	vq->order = order;
 	vq->slot = (struct virtqueue_slot *)(base + l.slot);
 	vq->desc = (struct vring_desc *)(base + l.desc);
 	vq->indirect = indirect ? (struct vring_desc *)(base + l.indirect) : NULL;
@@ -85,7 +80,7 @@ static struct virtqueue *vq_alloc(struct virtio_device *vdev, u16 size)
 
 static void vq_free(struct virtqueue *vq)
 {
-	virtio_frames_free(vq->vdev, phys_to_pfn(virt_to_phys(vq)), vq->order);
+	virtio_free(vq->vdev, vq, vq_layout(vq->size, vq->indirect != NULL).total);
 }
 
 /* Reset a queue: no request is in flight, and all counters are 0. */

@@ -3,10 +3,10 @@
 #define _MM_SLAB_H
 
 /*
- * Objects smaller than a page, by size or by cache. Compare with: Linux
- * include/linux/slab.h.
+ * Memory by its address: objects smaller than a page, by size or by cache, and frames.
+ * Compare with: Linux include/linux/slab.h.
  */
-#include "mm/mm.h"
+#include "mm/page_alloc.h"
 
 struct kmem_cache;
 
@@ -18,6 +18,13 @@ void *kmem_cache_alloc(struct kmem_cache *cache, u32 gfp);
 /* Free an object; panics if it is not of this cache or is already free. */
 void kmem_cache_free(struct kmem_cache *cache, void *obj);
 const char *kmem_cache_name(const struct kmem_cache *cache);
+
+/*
+ * Whole frames that are used by their address: alloc_pages() of type Kernel for @bytes, rounded
+ * up to 2^order pages. NULL: there are none. Free them with the same @bytes; NULL is allowed.
+ */
+void *__must_check alloc_pages_virt(struct mm *mm, u32 gfp, size_t bytes);
+void free_pages_virt(struct mm *mm, void *virt, size_t bytes);
 
 /* Allocate from kernel_mm, up to 4 MiB, rounded up to a power of two. Thread context. */
 void *kmalloc(size_t size, u32 gfp);

@@ -176,23 +176,23 @@ int virtio_unregister_device(struct virtio_device *vdev);
 void virtio_reattach(struct virtio_device **asked);
 
 /**
- * virtio_frames_alloc() - frames for a device's queues and buffers
- * @vdev: the device; its driver frees them by virtio_frames_free()
- * @order: the chunk has 2^order frames
+ * virtio_alloc() - frames for a device's queues and buffers
+ * @vdev: the device; its driver frees them by virtio_free(), which allows NULL
+ * @bytes: rounded up as by alloc_pages_virt()
  *
  * A device that is reattached gets the frames again that it had, so that a restart
  * allocates nothing.
  * Context: thread, no spinlock held.
- * Return: the first frame; the frames are zeroed. PFN_NONE: no memory.
+ * Return: @bytes of zeros; NULL: no memory.
  */
-unsigned long virtio_frames_alloc(struct virtio_device *vdev, unsigned int order);
-void virtio_frames_free(struct virtio_device *vdev, unsigned long pfn, unsigned int order);
+void *virtio_alloc(struct virtio_device *vdev, size_t bytes);
+void virtio_free(struct virtio_device *vdev, void *buffer, size_t bytes);
 
 /*
  * From now on, the frames that the driver frees stay with the device, or, with @keeps
  * false, go to the allocator, as do those that have stayed. Context: thread.
  */
-void virtio_frames_keep(struct virtio_device *vdev, bool keeps);
+void virtio_keep(struct virtio_device *vdev, bool keeps);
 
 /**
  * virtio_negotiate() - steps 1 to 6: reset, ACKNOWLEDGE, DRIVER, features, FEATURES_OK

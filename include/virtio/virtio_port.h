@@ -62,9 +62,9 @@ int vport_try_read(struct vport *port, char *buf, u32 size);
  */
 int vport_write(struct vport *port, const char *text, u32 len);
 
-/* Zeroed frames for a service's buffers: as virtio_frames_alloc() of the port's device. */
-unsigned long vport_frames_alloc(struct vport *port, unsigned int order);
-void vport_frames_free(struct vport *port, unsigned long pfn, unsigned int order);
+/* For a service's buffers: as virtio_alloc() and virtio_free() of the port's device. */
+void *vport_alloc(struct vport *port, size_t bytes);
+void vport_free(struct vport *port, void *buffer, size_t bytes);
 
 #define VPORT_STALL_NS (60 * NSEC_PER_SEC)
 

@@ -52,7 +52,6 @@ struct virtqueue_slot {
  * @desc, @avail, @used: the rings, shared with the device
  * @indirect: VIRTQUEUE_MAX_BUFS descriptors per entry, or NULL
  * @slot: private, by descriptor
- * @order: of the chunk of frames that holds all of this, this struct first
  * @notify: the register that the transport writes to notify
  *
  * Lock keys:
@@ -79,7 +78,6 @@ struct virtqueue {
 	struct vring_used *used;		/* (c) */
 	struct vring_desc *indirect;		/* (c) */
 	struct virtqueue_slot *slot;		/* (c) */
-	u32 order;				/* (c) */
 	volatile u8 *notify;			/* (c) */
 };
 

@@ -5,17 +5,14 @@
  * 0 or a negative errno. A byte 3, Ctrl-C, ends the running command, and so does a host
  * that closes the port.
  */
-#include "arch/machine.h"
 #include "kernel/console/shell.h"
 #include "kernel/sink.h"
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
-#include "mm/page.h"
 #include "virtio/virtio_port.h"
 
-#define ANSWER_ORDER 4 /* 64 KiB: room for a command that writes with a lock held */
-#define ANSWER_BYTES (PAGE_SIZE << ANSWER_ORDER)
+#define ANSWER_BYTES 0x10000 /* room for a command that writes with a lock held */
 #define FLUSH_BYTES  4096
 #define FLUSH_NS     (50 * NSEC_PER_MSEC)
 #define AHEAD_BYTES  3072
@@ -184,29 +181,28 @@ static void console_port_loop(struct vport *port, struct line *line, struct answ
 	}
 }
 
-/* Run a port, with one chunk: the answer's text, then a frame with the two structs. */
+/* What a port needs, but for the answer's text. */
+struct console_port {
+	struct answer answer;
+	struct line line;
+};
+
 static void console_port_run(struct vport *port)
 {
-	const unsigned long text = vport_frames_alloc(port, ANSWER_ORDER);
-	const unsigned long state = vport_frames_alloc(port, 0);
-	static_assert(sizeof(struct answer) + sizeof(struct line) <= PAGE_SIZE, "fit a frame");
+	char *text = vport_alloc(port, ANSWER_BYTES);
+	struct console_port *con = vport_alloc(port, sizeof(*con));
 
-	if (text != PFN_NONE && state != PFN_NONE) {
-		struct answer *a = phys_to_virt(pfn_to_phys(state));
-		struct line *line = (struct line *)(a + 1);
-
-		a->sink.write = answer_write;
-		a->port = port;
-		a->text = phys_to_virt(pfn_to_phys(text));
-		line->port = port;
-		line->interrupter.asked = port_interrupted;
-		console_can_interrupt(&line->interrupter);
-		console_port_loop(port, line, a);
+	if (text && con) {
+		con->answer.sink.write = answer_write;
+		con->answer.port = port;
+		con->answer.text = text;
+		con->line.port = port;
+		con->line.interrupter.asked = port_interrupted;
+		console_can_interrupt(&con->line.interrupter);
+		console_port_loop(port, &con->line, &con->answer);
 	}
-	if (text != PFN_NONE)
-		vport_frames_free(port, text, ANSWER_ORDER);
-	if (state != PFN_NONE)
-		vport_frames_free(port, state, 0);
+	vport_free(port, con, sizeof(*con));
+	vport_free(port, text, ANSWER_BYTES);
 }
 
 VPORT_SERVICE(console_port) = {

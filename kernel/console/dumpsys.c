@@ -6,7 +6,6 @@
  * Each file is rendered into a buffer first: its size comes before its bytes in the
  * stream, and the renderer may hold locks, while the stream waits for a slow reader.
  */
-#include "arch/machine.h"
 #include "kernel/console/export.h"
 #include "kernel/console/shell.h"
 #include "kernel/sink.h"
@@ -14,10 +13,9 @@
 #include "lib/string.h"
 #include "lib/vsprintf.h"
 #include "mm/memory_hotplug.h"
-#include "mm/page_alloc.h"
+#include "mm/slab.h"
 
-#define BUFFER_ORDER 4
-#define BUFFER_BYTES (PAGE_SIZE << BUFFER_ORDER)
+#define BUFFER_BYTES 0x10000
 #define TAR_BLOCK    512
 
 struct ustar_header {
@@ -153,17 +151,16 @@ static_assert(PAGES_PER_SECTION % (BUFFER_BYTES / sizeof(u64)) == 0, "a section 
 
 int dumpsys_write(struct sink *out)
 {
-	const unsigned long pfn = alloc_pages(&kernel_mm, GFP_KERNEL, BUFFER_ORDER, PGTY_KERNEL);
 	struct tar tar = { .out = out };
 
-	if (pfn == PFN_NONE)
+	tar.buffer = alloc_pages_virt(&kernel_mm, GFP_KERNEL, BUFFER_BYTES);
+	if (!tar.buffer)
 		return -ENOMEM;
-	tar.buffer = phys_to_virt(pfn_to_phys(pfn));
 	pseudofs_for_each(tar_file, &tar);
 	tar_kpageflags(&tar);
 	/* Two empty blocks end an archive. */
 	out->write(out, zeros, TAR_BLOCK);
 	out->write(out, zeros, TAR_BLOCK);
-	free_pages(&kernel_mm, pfn, BUFFER_ORDER);
+	free_pages_virt(&kernel_mm, tar.buffer, BUFFER_BYTES);
 	return tar.err;
 }

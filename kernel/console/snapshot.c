@@ -12,15 +12,15 @@
 #include "kernel/console/export.h"
 #include "kernel/quiesce.h"
 #include "kernel/sink.h"
-#include "kernel/timer.h"
 #include "kernel/trace/trace.h"
 #include "lib/errno.h"
+#include "lib/time.h"
 #include "mm/memory_hotplug.h"
-#include "mm/page_alloc.h"
 #include "mm/section.h"
+#include "mm/slab.h"
 
-#define BUFFER_ORDER 4
-#define MAX_RECORDS  ((PAGE_SIZE << BUFFER_ORDER) / sizeof(struct trace_record))
+#define BUFFER_BYTES 0x10000
+#define MAX_RECORDS  (BUFFER_BYTES / sizeof(struct trace_record))
 #define STOP_NS	     (5 * NSEC_PER_SEC)
 
 /* Records: one pageblock's frames, its three words, its block; all counters; the end. */
@@ -161,19 +161,18 @@ static void make_part(void *arg)
 
 int snapshot_write(struct sink *out)
 {
-	const unsigned long pfn = alloc_pages(&kernel_mm, GFP_KERNEL, BUFFER_ORDER, PGTY_KERNEL);
 	struct snapshot snap = { .next = 0 };
 	int err = 0;
 
-	if (pfn == PFN_NONE)
+	snap.records = alloc_pages_virt(&kernel_mm, GFP_KERNEL, BUFFER_BYTES);
+	if (!snap.records)
 		return -ENOMEM;
-	snap.records = phys_to_virt(pfn_to_phys(pfn));
 	while (!snap.last && !err) {
 		err = stop_machine(make_part, &snap, STOP_NS);
 		if (!err)
 			out->write(out, (const char *)snap.records,
 				   snap.nr * sizeof(struct trace_record));
 	}
-	free_pages(&kernel_mm, pfn, BUFFER_ORDER);
+	free_pages_virt(&kernel_mm, snap.records, BUFFER_BYTES);
 	return err;
 }

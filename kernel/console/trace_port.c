@@ -7,19 +7,17 @@
  * The port waits for a slow host and drops nothing; a trace ring counts the records
  * that it cannot hold meanwhile as lost.
  */
-#include "arch/machine.h"
 #include "kernel/console/export.h"
 #include "kernel/sink.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
-#include "mm/page.h"
 #include "virtio/virtio_port.h"
 
 #define NAME_BYTES  32
-#define PIECE_ORDER 2
 #define HEAD_BYTES  8 /* "+16376" and a newline, at most */
-#define PIECE_BYTES ((PAGE_SIZE << PIECE_ORDER) - HEAD_BYTES)
+#define CHUNK_BYTES 0x4000
+#define PIECE_BYTES (CHUNK_BYTES - HEAD_BYTES)
 
 /**
  * struct pieces - collects what an export writes, and sends it with its length
@@ -105,14 +103,13 @@ static void trace_port_loop(struct vport *port, struct pieces *p)
 
 static void trace_port_run(struct vport *port)
 {
-	const unsigned long pfn = vport_frames_alloc(port, PIECE_ORDER);
 	struct pieces p = { .sink = { pieces_write }, .port = port };
 
-	if (pfn == PFN_NONE)
+	p.chunk = vport_alloc(port, CHUNK_BYTES);
+	if (!p.chunk)
 		return;
-	p.chunk = phys_to_virt(pfn_to_phys(pfn));
 	trace_port_loop(port, &p);
-	vport_frames_free(port, pfn, PIECE_ORDER);
+	vport_free(port, p.chunk, CHUNK_BYTES);
 }
 
 VPORT_SERVICE(trace_port) = {

@@ -13,7 +13,6 @@
  * Spec: virtio 1.2, section 5.3. Compare with: Linux drivers/char/virtio_console.c.
  */
 #define pr_fmt(fmt) "virtio_console: " fmt
-#include "arch/machine.h"
 #include "drivers/virtio/console/virtio_console.h"
 #include "kernel/patience.h"
 #include "kernel/printk.h"
@@ -21,7 +20,6 @@
 #include "lib/bitops.h"
 #include "lib/errno.h"
 #include "lib/string.h"
-#include "mm/page.h"
 
 /* Queues, spec 5.3.2: port 0, then control, then the other ports. */
 enum { QUEUE_CTL_RX = 2, QUEUE_CTL_TX = 3 };
@@ -275,24 +273,13 @@ static void init_ports(struct virtio_console *con)
 	}
 }
 
-/* The struct and the control buffers, in one chunk of frames. */
 static struct virtio_console *alloc_console(struct virtio_device *vdev)
 {
-	const unsigned long pfn = virtio_frames_alloc(vdev, 1);
-	struct virtio_console *con;
-	char *base;
+	struct virtio_console *con = virtio_alloc(vdev, sizeof(*con));
 
-	static_assert(sizeof(*con) <= PAGE_SIZE, "the struct fits a frame");
-	static_assert(VCON_CTL_SLOTS * (VCON_CTL_BYTES + sizeof(struct vcon_control)) <= PAGE_SIZE,
-		      "the buffers fit a frame");
-	if (pfn == PFN_NONE)
+	if (!con)
 		return NULL;
-	base = phys_to_virt(pfn_to_phys(pfn));
-	con = (struct virtio_console *)base;
 	con->vdev = vdev;
-	con->frames = pfn;
-	con->ctl_in = (void *)(base + PAGE_SIZE);
-	con->ctl_out = (void *)(base + PAGE_SIZE + VCON_CTL_SLOTS * VCON_CTL_BYTES);
 	con->ctl_out_free = (1U << VCON_CTL_SLOTS) - 1;
 	mutex_init(&con->ctl_lock, "vcon.ctl_lock");
 	work_init(&con->work, control_work);
@@ -351,9 +338,9 @@ static int vcon_remove(struct virtio_device *vdev)
 		return ret;
 	cancel_work_sync(&con->work);
 	for (u32 id = 0; id < VCON_PORTS; id++)
-		vport_free(&con->port[id]);
+		vport_release(&con->port[id]);
 	vdev->priv = NULL;
-	virtio_frames_free(vdev, con->frames, 1);
+	virtio_free(vdev, con, sizeof(*con));
 	return 0;
 }
 

@@ -43,9 +43,7 @@ static_assert(sizeof(struct vcon_control) == 8, "spec 5.3.6.2");
 #define VPORT_RX_BYTES	 1024
 #define VPORT_TX_SLOTS	 4
 #define VPORT_TX_BYTES	 4096
-#define VPORT_FRAMES_ORDER 3 /* one chunk for both queues */
-static_assert(VPORT_RX_SLOTS * VPORT_RX_BYTES + VPORT_TX_SLOTS * VPORT_TX_BYTES <=
-	      (4096 << VPORT_FRAMES_ORDER), "a port's buffers fit its chunk");
+#define VPORT_BYTES	 (VPORT_RX_SLOTS * VPORT_RX_BYTES + VPORT_TX_SLOTS * VPORT_TX_BYTES)
 
 /*
  * Lock keys:
@@ -75,7 +73,7 @@ static_assert(VPORT_RX_SLOTS * VPORT_RX_BYTES + VPORT_TX_SLOTS * VPORT_TX_BYTES 
  * @gone: unplugged, or the driver leaves
  * @listening: the service reads
  * @wait: woken when one of the above changes or the device has used a buffer
- * @frames: its buffers, rx first
+ * @buffers: VPORT_BYTES, those of @rx first
  * @rx_at, @rx_left: the unread rest of the current receive buffer
  * @tx_free: bit n: the device does not have send buffer n
  * @tx_doubted: the host closed its side, and may have lost the other send buffers
@@ -96,7 +94,7 @@ struct vport {
 	u32 listening;				/* (w) */
 	struct wait_queue wait;
 	struct thread *thread;			/* (k) */
-	unsigned long frames;			/* (c) */
+	char *buffers;				/* (c) */
 	char *rx_at;				/* (t) */
 	u32 rx_left;				/* (t) */
 	u32 tx_free;				/* (t) */
@@ -116,10 +114,9 @@ struct virtio_console {
 	bool leaves;				/* (k) */
 	struct virtqueue *ctl_rx, *ctl_tx;	/* (c) */
 	struct work work;			/* (o) */
-	char (*ctl_in)[VCON_CTL_BYTES];		/* (k) */
-	struct vcon_control *ctl_out;		/* (k) */
+	char ctl_in[VCON_CTL_SLOTS][VCON_CTL_BYTES];	/* (k) */
+	struct vcon_control ctl_out[VCON_CTL_SLOTS];	/* (k) */
 	u32 ctl_out_free;			/* (k) */
-	unsigned long frames;			/* (c) */
 	struct vport port[VCON_PORTS];		/* (o) */
 };
 
@@ -152,6 +149,6 @@ int __must_check vport_start(struct vport *port);
 
 /* The port is gone: end its thread and free its buffers, once the device is reset. */
 int __must_check vport_end(struct vport *port);
-void vport_free(struct vport *port);
+void vport_release(struct vport *port);
 
 #endif

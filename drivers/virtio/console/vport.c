@@ -6,7 +6,6 @@
  * Only one thread uses a port: that of its service.
  */
 #define pr_fmt(fmt) "virtio_console: " fmt
-#include "arch/machine.h"
 #include "drivers/virtio/console/virtio_console.h"
 #include "kernel/patience.h"
 #include "kernel/printk.h"
@@ -14,13 +13,10 @@
 #include "lib/bitops.h"
 #include "lib/errno.h"
 #include "lib/string.h"
-#include "mm/page.h"
 
 static char *rx_slot(const struct vport *port, u32 n)
 {
-	char *base = phys_to_virt(pfn_to_phys(port->frames));
-
-	return base + n * VPORT_RX_BYTES;
+	return port->buffers + n * VPORT_RX_BYTES;
 }
 
 static char *tx_slot(const struct vport *port, u32 n)
@@ -284,22 +280,22 @@ static int vport_thread(void *arg)
 	return 0;
 }
 
-unsigned long vport_frames_alloc(struct vport *port, unsigned int order)
+void *vport_alloc(struct vport *port, size_t bytes)
 {
-	return virtio_frames_alloc(port->con->vdev, order);
+	return virtio_alloc(port->con->vdev, bytes);
 }
 
-void vport_frames_free(struct vport *port, unsigned long pfn, unsigned int order)
+void vport_free(struct vport *port, void *buffer, size_t bytes)
 {
-	virtio_frames_free(port->con->vdev, pfn, order);
+	virtio_free(port->con->vdev, buffer, bytes);
 }
 
 int vport_start(struct vport *port)
 {
 	struct patience patience;
 
-	port->frames = vport_frames_alloc(port, VPORT_FRAMES_ORDER);
-	if (port->frames == PFN_NONE)
+	port->buffers = vport_alloc(port, VPORT_BYTES);
+	if (!port->buffers)
 		return -ENOMEM;
 	port->tx_free = (1U << VPORT_TX_SLOTS) - 1;
 	for (u32 n = 0; n < VPORT_RX_SLOTS; n++) {
@@ -329,9 +325,8 @@ int vport_end(struct vport *port)
 	return 0;
 }
 
-void vport_free(struct vport *port)
+void vport_release(struct vport *port)
 {
-	if (port->frames && port->frames != PFN_NONE)
-		vport_frames_free(port, port->frames, VPORT_FRAMES_ORDER);
-	port->frames = 0;
+	vport_free(port, port->buffers, VPORT_BYTES);
+	port->buffers = NULL;
 }

@@ -14,6 +14,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
+#include "mm/slab.h"
 
 static u64 answer_timeout_ms = 30000;
 PARAM_UINT("virtio_mem.answer_timeout_ms", answer_timeout_ms,
@@ -175,7 +176,7 @@ static void report_device(const struct virtio_mem *vm)
 
 int vmem_attach(struct virtio_device *vdev)
 {
-	struct virtio_mem *vm = vmem_zalloc(vdev->mm, sizeof(*vm));
+	struct virtio_mem *vm = alloc_pages_virt(vdev->mm, GFP_KERNEL | GFP_ZERO, sizeof(*vm));
 	int ret;
 
 	if (!vm)
@@ -196,7 +197,7 @@ int vmem_attach(struct virtio_device *vdev)
 			drop_id(vm);
 	}
 	if (ret) {
-		vmem_free(vdev->mm, vm, sizeof(*vm));
+		free_pages_virt(vdev->mm, vm, sizeof(*vm));
 		return ret;
 	}
 	vdev->priv = vm;
@@ -216,7 +217,7 @@ void vmem_detach(struct virtio_mem *vm)
 	drop_id(vm);
 	vm->vdev->priv = NULL;
 	vmem_free_map(vm);
-	vmem_free(vm->mm, vm, sizeof(*vm));
+	free_pages_virt(vm->mm, vm, sizeof(*vm));
 }
 
 static int vmem_probe(struct virtio_device *vdev)

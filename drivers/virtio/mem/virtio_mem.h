@@ -224,10 +224,6 @@ int __must_check vmem_read_config(struct virtio_mem *vm);
 /* Read it, and set target and usable end. */
 int __must_check vmem_refresh_config(struct virtio_mem *vm);
 
-/* Allocate zeroed frames for the driver's own state, and free them; NULL is allowed. */
-void *vmem_zalloc(struct mm *mm, size_t bytes);
-void vmem_free(struct mm *mm, void *ptr, size_t bytes);
-
 /* Set up the bounds and the per-block state of vm->map from vm->fixed, and free them. */
 int __must_check vmem_make_map(struct virtio_mem *vm);
 void vmem_free_map(struct virtio_mem *vm);

@@ -13,7 +13,7 @@
 #include "lib/bitops.h"
 #include "lib/errno.h"
 #include "mm/layout.h"
-#include "mm/page_alloc.h"
+#include "mm/slab.h"
 
 /* --- the configuration ------------------------------------------------------- */
 
@@ -127,24 +127,6 @@ int vmem_refresh_config(struct virtio_mem *vm)
 
 /* --- the region --------------------------------------------------------------- */
 
-void *vmem_zalloc(struct mm *mm, size_t bytes)
-{
-	const unsigned int order = order_of(DIV_ROUND_UP(bytes, PAGE_SIZE));
-	unsigned long pfn;
-
-	if (order > MAX_PAGE_ORDER)
-		return NULL;
-	pfn = alloc_pages(mm, GFP_KERNEL | GFP_ZERO, order, PGTY_KERNEL);
-	return pfn == PFN_NONE ? NULL : phys_to_virt(pfn_to_phys(pfn));
-}
-
-void vmem_free(struct mm *mm, void *ptr, size_t bytes)
-{
-	if (ptr)
-		free_pages(mm, phys_to_pfn(virt_to_phys(ptr)),
-			   order_of(DIV_ROUND_UP(bytes, PAGE_SIZE)));
-}
-
 static struct memory_block_info vmem_ask_mm(void *ctx, unsigned long block)
 {
 	const struct virtio_mem *vm = ctx;
@@ -228,8 +210,8 @@ int vmem_make_map(struct virtio_mem *vm)
 	map->info = vmem_ask_mm;
 	map->used = vmem_used;
 	map->ctx = vm;
-	map->block = vmem_zalloc(vm->mm, blocks_bytes(map));
-	map->ids = vmem_zalloc(vm->mm, ids_bytes(map));
+	map->block = alloc_pages_virt(vm->mm, GFP_KERNEL | GFP_ZERO, blocks_bytes(map));
+	map->ids = alloc_pages_virt(vm->mm, GFP_KERNEL, ids_bytes(map));
 	if (map->block && map->ids)
 		return 0;
 	pr_err("%s: no memory for the state of %lu memory blocks", vm->name, map->nr_blocks);
@@ -238,8 +220,8 @@ int vmem_make_map(struct virtio_mem *vm)
 
 void vmem_free_map(struct virtio_mem *vm)
 {
-	vmem_free(vm->mm, vm->map.ids, ids_bytes(&vm->map));
-	vmem_free(vm->mm, vm->map.block, blocks_bytes(&vm->map));
+	free_pages_virt(vm->mm, vm->map.ids, ids_bytes(&vm->map));
+	free_pages_virt(vm->mm, vm->map.block, blocks_bytes(&vm->map));
 }
 
 int vmem_own_region(struct virtio_mem *vm)
@@ -255,13 +237,10 @@ int vmem_own_region(struct virtio_mem *vm)
 	vm->owner.unblocked = vmem_unblocked;
 	ret = register_memory_owner(vm->mm, &vm->owner, &why);
 	if (ret) {
-		char text[200];
-		struct sink_buffer buffer;
+		DEFINE_SINK_BUFFER(text, 200);
 
-		sink_buffer_init(&buffer, text, sizeof(text));
-		mm_failure_print(&why, &buffer.sink);
-		pr_err("%s: its region cannot be used: %s", vm->name, text);
-		return ret;
+		mm_failure_print(&why, &text.sink);
+		pr_err("%s: its region cannot be used: %s", vm->name, text.text);
 	}
-	return 0;
+	return ret;
 }
