@@ -9,6 +9,7 @@
 #include "lib/vsprintf.h"
 #include "mm/page_alloc.h"
 #include "tests/drivers/vmem_rig.h"
+#include "tests/mm/test_mm.h"
 #include "tests/kernel/log.h"
 
 #define MIB (1UL << 20)
@@ -233,12 +234,8 @@ static void one_frame_keeps_one_granule(struct ktest *test)
 
 	vmem_rig_add(rig, 128 * MIB, 128 * MIB, 2 * MIB);
 	vmem_rig_resize(rig, 0, 128 * MIB);
-	for (unsigned int i = 0; i < NR; i++) {
-		KTEST_ASSERT_EQ(test, alloc_pages_at(mm, base + i * PB, 0, PGTY_DRIVER),
-				0);
-		slot[i].pfn = base + i * PB;
-		page_set_owner(mm, slot[i].pfn, (uintptr_t)&slot[i]);
-	}
+	for (unsigned int i = 0; i < NR; i++)
+		slot_at(test, mm, &slot[i], base + i * PB, 0);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(mm, base + 3 * PB + 9, 0, PGTY_KERNEL), 0);
 	fake_vmem_resize(&rig->fm[0], 0);
 	vmem_work(rig->vm[0]);

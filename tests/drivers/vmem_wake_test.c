@@ -126,9 +126,7 @@ static void chunk_is_freed(struct ktest *test, struct scene *s)
 
 static void slot_page(struct ktest *test, struct scene *s)
 {
-	KTEST_ASSERT_EQ(test, alloc_pages_at(s->mm, s->pfn, 0, PGTY_DRIVER), 0);
-	s->slot.pfn = s->pfn;
-	page_set_owner(s->mm, s->pfn, (uintptr_t)&s->slot);
+	slot_at(test, s->mm, &s->slot, s->pfn, 0);
 }
 
 static void slot_goes(void *arg)

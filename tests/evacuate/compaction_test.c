@@ -57,16 +57,10 @@ static struct compaction *open_area(struct ktest *test)
 	struct window *w = window_open_owned(test);
 
 	*c = (struct compaction){ .w = w, .area = { window_pfn(w, 1) + 8 * PB, AREA } };
-	for (unsigned long n = 1; n <= 2; n++) {
-		window_add(test, w, n, ~0UL);
-		KTEST_ASSERT_EQ(test, window_online(w, n, MMOP_ONLINE_MOVABLE), 0);
-	}
+	for (unsigned long n = 1; n <= 2; n++)
+		window_add_online(test, w, n, MMOP_ONLINE_MOVABLE);
 	for (unsigned int i = 0; i < NR_SLOTS; i++) {
-		const unsigned long pfn = c->area.start_pfn + i * (AREA / NR_SLOTS);
-
-		KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_DRIVER), 0);
-		c->slot[i].pfn = pfn;
-		page_set_owner(w->mm, pfn, (uintptr_t)&c->slot[i]);
+		slot_at(test, w->mm, &c->slot[i], c->area.start_pfn + i * (AREA / NR_SLOTS), 0);
 		fill(&c->slot[i], i);
 	}
 	return c;

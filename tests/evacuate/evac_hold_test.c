@@ -192,11 +192,7 @@ static void held_blocks_leave_together(struct ktest *test)
 
 	ktest_add_action(test, let_go, NULL);
 	for (unsigned int i = 1; i <= 2; i++) {
-		window_add(test, w, i, ~0UL);
-		KTEST_ASSERT_EQ(test,
-				online_memory_block(w->mm, w->block + i,
-						    MMOP_ONLINE_MOVABLE, NO_WHY),
-				0);
+		window_add_online(test, w, i, MMOP_ONLINE_MOVABLE);
 	}
 	*job = (struct job){ .t = &t, .policy = test_policy(EVAC_END_OFFLINE, PGTY_OFFLINE) };
 	hold(TRACE_EVAC_PHASE, EVAC_CLASSIFY);
@@ -248,11 +244,7 @@ static void pinned_before_its_move(struct ktest *test)
 
 	policy.limits.cancelled = is_cancelled;
 	policy.limits.cookie = cancel;
-	for (unsigned int i = 0; i < ARRAY_SIZE(slot); i++) {
-		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + 7 + i, 0, PGTY_DRIVER), 0);
-		slot[i].pfn = t->base + 7 + i;
-		page_set_owner(t->mm, t->base + 7 + i, (uintptr_t)&slot[i]);
-	}
+	slots_at(test, t, slot, ARRAY_SIZE(slot), t->base + 7);
 	hold(TRACE_EVAC_MOVE, t->base + 7);
 	job = start_job_with(test, t, t->base, PB, &policy);
 	expect_held(test, TRACE_EVAC_MOVE, t->base + 7);

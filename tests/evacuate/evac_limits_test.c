@@ -136,9 +136,7 @@ static void no_policy_waits(struct ktest *test)
 	struct window *w = window_open_owned(test);
 	struct thread *other;
 
-	window_add(test, w, 1, ~0UL);
-	KTEST_ASSERT_EQ(test,
-			online_memory_block(w->mm, w->block + 1, MMOP_ONLINE, NO_WHY), 0);
+	window_add_online(test, w, 1, MMOP_ONLINE);
 	other = start_other(test, w->mm, true);
 	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 1, NULL, NO_WHY), 0);
 	join(test, other);
@@ -214,11 +212,8 @@ static void cause_is_no_deadline(struct ktest *test)
 	struct mm_failure why;
 
 	for (unsigned int i = 0; i < 2 * EVAC_VECTOR; i++) {
-		struct page_slot *slot = &movers[i].slot;
-
-		movers[i].pfn = slot->pfn = t->base + i;
-		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, slot->pfn, 0, PGTY_DRIVER), 0);
-		page_set_owner(t->mm, slot->pfn, (uintptr_t)slot);
+		movers[i].pfn = t->base + i;
+		slot_at(test, t->mm, &movers[i].slot, movers[i].pfn, 0);
 	}
 	KTEST_ASSERT_TRUE(test, page_try_get(t->mm, t->base));
 	policy.limits.cancelled = has_left;

@@ -131,8 +131,7 @@ static void offline_is_no_best_effort(struct ktest *test)
 	const struct pfn_range range = { pfn, PAGEBLOCK_NR_PAGES };
 	struct mm_failure why;
 
-	window_add(test, w, 1, ~0UL);
-	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
+	window_add_online(test, w, 1, MMOP_ONLINE_KERNEL);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), 0);
 	p.flags = EVAC_BEST_EFFORT;
 	KTEST_EXPECT_EQ(test, evacuate(w->mm, &range, 1, &p, &why), -EINVAL);

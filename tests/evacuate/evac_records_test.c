@@ -61,11 +61,10 @@ static void each_step_is_recorded(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
 	const unsigned long start = t->base + 4, nr = 3 * PB - 4;
-	struct page_slot slot = { .pfn = t->base };
+	struct page_slot slot;
 	unsigned long got = 0;
 
-	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, slot.pfn, 3, PGTY_DRIVER), 0);
-	page_set_owner(t->mm, slot.pfn, (uintptr_t)&slot);
+	slot_at(test, t->mm, &slot, t->base, 3);
 	record(test);
 	KTEST_EXPECT_EQ(test, alloc_contig_range(t->mm, start, start + nr, NULL, NO_WHY),
 			0);
@@ -225,10 +224,9 @@ static void waits_and_retries_are_recorded(struct ktest *test)
 		PHASE(COMMIT, IDLE),
 	};
 	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
-	struct page_slot slot = { pfn };
+	struct page_slot slot;
 
-	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_DRIVER), 0);
-	page_set_owner(t->mm, pfn, (u64)(uintptr_t)&slot);
+	slot_at(test, t->mm, &slot, pfn, 0);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, stays, 0, PGTY_KERNEL), 0);
 	policy.limits.wait = true;
 	policy.limits.deadline_ns = evac_clock_ns() + SHORT_NS;

@@ -128,10 +128,7 @@ static void slab_cache_is_named(struct ktest *test)
 	void *obj;
 
 	KTEST_ASSERT_NOT_NULL(test, cache);
-	window_add(test, w, 1, ~0UL);
-	KTEST_ASSERT_EQ(
-		test,
-		online_memory_block(w->mm, w->block + 1, MMOP_ONLINE_KERNEL, NO_WHY), 0);
+	window_add_online(test, w, 1, MMOP_ONLINE_KERNEL);
 	/* Boot memory is preferred: use it up first. */
 	do
 		pfn = alloc_pages(w->mm, GFP_KERNEL | GFP_NOWARN, 0, PGTY_KERNEL);
@@ -195,8 +192,7 @@ static void failures_in_words(struct ktest *test)
 	mm_failure_name(w->mm, &why);
 	KTEST_EXPECT_STREQ(test, why.detail, "somebody");
 	/* The time that a request took, a listener's included. */
-	window_add(test, w, 1, ~0UL);
-	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
+	window_add_online(test, w, 1, MMOP_ONLINE_MOVABLE);
 	KTEST_ASSERT_EQ(test, register_memory_notifier(w->mm, &nb), 0);
 	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 1, NULL, &why),
 			-EPERM);

@@ -67,9 +67,7 @@ static struct pfn_range make_frames(struct ktest *test, struct window *w, enum k
 
 	if (kind == MOVABLE) {
 		r = (struct pfn_range){ window_pfn(w, 1) + 10 * PB + 96, 8 };
-		KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, r.start_pfn, 3, PGTY_DRIVER), 0);
-		slot->pfn = r.start_pfn;
-		page_set_owner(w->mm, r.start_pfn, (uintptr_t)slot);
+		slot_at(test, w->mm, slot, r.start_pfn, 3);
 		return r;
 	}
 	p.page_flags = kind == SKIPPABLE ? PG_OFFLINE_SKIPPABLE : 0;
@@ -123,11 +121,9 @@ static void truth_table(struct ktest *test)
 	struct pfn_range r;
 	int err;
 
-	window_add(test, w, 1, ~0UL);
-	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
+	window_add_online(test, w, 1, MMOP_ONLINE_MOVABLE);
 	r = make_frames(test, w, t->kind, &slot);
-	window_add(test, w, 2, ~0UL);
-	KTEST_ASSERT_EQ(test, window_online(w, 2, MMOP_ONLINE_MOVABLE), 0);
+	window_add_online(test, w, 2, MMOP_ONLINE_MOVABLE);
 	if (t->gone)
 		unregister_memory_owner(w->mm, &w->owner);
 

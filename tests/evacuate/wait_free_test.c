@@ -298,8 +298,7 @@ static void offline_waits_if_asked_to(struct ktest *test)
 	struct block_later later = { w, window_pfn(w, 1) + 20 * PB };
 	struct thread *thread;
 
-	window_add(test, w, 1, ~0UL);
-	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
+	window_add_online(test, w, 1, MMOP_ONLINE_MOVABLE);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, later.pfn, 0, PGTY_SLAB), 0);
 	policy.limits.wait = true;
 	thread = thread_create("later", free_later, &later);
@@ -324,13 +323,12 @@ static void unpinned_meanwhile(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
 	const unsigned long pfn = t->base + 9;
-	struct page_slot slot = { pfn };
 	struct trace_record r;
+	struct page_slot slot;
 	struct thread *thread;
 	int err = 1;
 
-	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_DRIVER), 0);
-	page_set_owner(t->mm, pfn, (u64)(uintptr_t)&slot);
+	slot_at(test, t->mm, &slot, pfn, 0);
 	KTEST_ASSERT_EQ(test, page_pin(t->mm, pfn), 0);
 	hold_set(&(struct hold_place){ TRACE_EVAC_PHASE, EVAC_WAIT });
 	thread = thread_create("waits", wait_for_pin, t);

@@ -236,11 +236,10 @@ static void nothing_moves_before_the_wait(struct ktest *test)
 {
 	struct window *w = open_blocks(test, 3);
 	const unsigned long at = window_pfn(w, 1) + 5 * PB;
-	struct page_slot slot = { .pfn = at };
+	struct page_slot slot;
 	struct request *r;
 
-	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, at, 0, PGTY_DRIVER), 0);
-	page_set_owner(w->mm, at, (uintptr_t)&slot);
+	slot_at(test, w->mm, &slot, at, 0);
 	r = start(test, w, OFFLINE, 1);
 	KTEST_EXPECT_EQ(test, slot_pfn(&slot), at);
 	cancel(test, r);

@@ -45,13 +45,6 @@ static const struct movable_ops fake_ops = { fake_claim, fake_copy, fake_commit,
 
 static struct test_mm *child_mm;
 
-static void slot_at(struct test_mm *t, struct page_slot *slot, unsigned long pfn)
-{
-	KTEST_ASSERT_EQ(death_test, alloc_pages_at(t->mm, pfn, 0, PGTY_DRIVER), 0);
-	slot->pfn = pfn;
-	page_set_owner(t->mm, pfn, (uintptr_t)slot);
-}
-
 static int take(struct mm_failure *why)
 {
 	return alloc_contig_range(child_mm->mm, child_mm->base, child_mm->base + 4, NULL,
@@ -91,7 +84,7 @@ static void second_kind(void)
 	       "it says it is gone");
 	expect(why.retries == 0, "and is not asked again");
 	claim_result = 0;
-	slot_at(t, &slot, t->base);
+	slot_at(death_test, t->mm, &slot, t->base, 0);
 	expect(take(&why) == 0 && why.migrated == 2, "two kinds at once");
 	panic("all of it is so");
 }
@@ -123,7 +116,7 @@ static void stray_write_after_move(void)
 	page_poison = true;
 	child_mm = test_mm_normal(death_test, 1);
 	pfn = child_mm->base;
-	slot_at(child_mm, &slot, pfn);
+	slot_at(death_test, child_mm->mm, &slot, pfn, 0);
 	memset(phys_to_virt(pfn_to_phys(pfn)), 1, PAGE_SIZE);
 	if (take(NO_WHY) == 0)
 		panic("moved; the frame has 0x%02x",

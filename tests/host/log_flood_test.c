@@ -156,8 +156,7 @@ static void offline_in_vain(struct ktest *test)
 	struct window *w = window_open_owned(test);
 	const unsigned long pfn = window_pfn(w, 1) + 13 * PAGEBLOCK_NR_PAGES;
 
-	window_add(test, w, 1, ~0UL);
-	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
+	window_add_online(test, w, 1, MMOP_ONLINE_KERNEL);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_KERNEL), 0);
 	count_lines();
 	for (unsigned int i = 0; i < ROUNDS; i++)

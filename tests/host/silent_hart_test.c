@@ -68,8 +68,7 @@ static struct window *online_block(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
 
-	window_add(test, w, 1, ~0UL);
-	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_MOVABLE), 0);
+	window_add_online(test, w, 1, MMOP_ONLINE_MOVABLE);
 	return w;
 }
 

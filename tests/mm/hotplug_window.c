@@ -193,6 +193,13 @@ void window_add(struct ktest *test, struct window *w, unsigned long n, u64 plugg
 	KTEST_ASSERT_EQ(test, add_memory(w->mm, w->block + n, &w->owner, plugged, &why), 0);
 }
 
+void window_add_online(struct ktest *test, struct window *w, unsigned long n,
+		       enum mhp_online_type type)
+{
+	window_add(test, w, n, ~0UL);
+	KTEST_ASSERT_EQ(test, window_online(w, n, type), 0);
+}
+
 struct memory_owner *window_owner_of(struct window *w, unsigned long pfn)
 {
 	struct memory_owner *owner;

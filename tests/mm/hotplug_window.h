@@ -102,6 +102,10 @@ void window_check(struct ktest *test, struct window *w);
 /* Add block @n with @plugged; it must work. */
 void window_add(struct ktest *test, struct window *w, unsigned long n, u64 plugged);
 
+/* The same, all of it plugged, and online with @type. */
+void window_add_online(struct ktest *test, struct window *w, unsigned long n,
+		       enum mhp_online_type type);
+
 /* The owner of a frame, looked up as a walker. */
 struct memory_owner *window_owner_of(struct window *w, unsigned long pfn);
 

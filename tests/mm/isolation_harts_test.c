@@ -120,8 +120,7 @@ static void frees_never_rest_in_a_cache(struct ktest *test)
 
 static void window_block(struct ktest *test, struct window *w, unsigned long n)
 {
-	window_add(test, w, n, ~0UL);
-	KTEST_ASSERT_EQ(test, window_online(w, n, MMOP_ONLINE_KERNEL), 0);
+	window_add_online(test, w, n, MMOP_ONLINE_KERNEL);
 }
 
 /* Puts a batch of unmovable pages into this hart's stack, which then accepts frees. */

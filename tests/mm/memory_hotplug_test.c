@@ -72,8 +72,7 @@ static void empty_reserve_is_a_clean_refusal(struct ktest *test)
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_ABSENT);
 	window_expect_totals(test, w, &before);
 	meta_page_free(w->mm, last);
-	window_add(test, w, 1, ~0UL);
-	KTEST_EXPECT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
+	window_add_online(test, w, 1, MMOP_ONLINE_KERNEL);
 	window_check(test, w);
 }
 

@@ -16,14 +16,6 @@
 #define BOOT_BYTES (32UL << 20)
 #define BOOT_PAGES (BOOT_BYTES / PAGE_SIZE)
 
-/* Allocate all that is free; the frames stay Kernel, without an owner word. */
-static void fill(struct window *w)
-{
-	while (alloc_pages(w->mm, GFP_KERNEL | GFP_ATOMIC | GFP_NOWARN | GFP_NODRAIN, 0,
-			   PGTY_KERNEL) != PFN_NONE)
-		;
-}
-
 /* Take all of the reserve but one page; the pages stay in use. Return: one of them. */
 static unsigned long take_reserve(struct window *w)
 {
@@ -57,7 +49,7 @@ static struct window *open_pressed(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
 
-	fill(w);
+	mm_exhaust(w->mm);
 	take_reserve(w);
 	w->mm->default_online_type = MMOP_ONLINE_KERNEL;
 	window_add(test, w, 1, ALL);
@@ -112,7 +104,7 @@ static void granule_of_reserve_pages_leaves(struct ktest *test)
 	w->owner.region.start_pfn = granule.start_pfn;
 	w->owner.region.nr_pages -= granule.start_pfn - window_pfn(w, 1);
 	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
-	fill(w);
+	mm_exhaust(w->mm);
 	take_reserve(w);
 	KTEST_ASSERT_EQ(test, plug_memory(w->mm, &granule, NO_WHY), 0);
 	mm_reserve_refill(w->mm);

@@ -193,13 +193,9 @@ static void ranges_move_pages(struct ktest *test)
 	free = test_mm_free(test, stress.t);
 	/* Slots in the area where ranges are taken. */
 	stress.nr = 16 * PAGEBLOCK_NR_PAGES;
-	for (unsigned int i = 0; i < NR_SLOTS; i++) {
-		const unsigned long pfn = stress.lo + i * (stress.nr / NR_SLOTS);
-
-		KTEST_ASSERT_EQ(test, alloc_pages_at(stress.t->mm, pfn, 0, PGTY_DRIVER), 0);
-		stress.slots[i].pfn = pfn;
-		page_set_owner(stress.t->mm, pfn, (uintptr_t)&stress.slots[i]);
-	}
+	for (unsigned int i = 0; i < NR_SLOTS; i++)
+		slot_at(test, stress.t->mm, &stress.slots[i],
+			stress.lo + i * (stress.nr / NR_SLOTS), 0);
 	run_threads(test, fn, ARRAY_SIZE(fn));
 	ktest_info(test, "%lu ranges, %lu pages moved, %lu tries, %lu at offline frames, %lu held",
 		   (unsigned long)stress.taken, (unsigned long)stress.moved,

@@ -129,9 +129,7 @@ static void out_of_memory_is_null(struct ktest *test)
 	struct kmem_cache *cache = kmem_cache_create(w->mm, "starved", 2048, 8);
 
 	KTEST_ASSERT_NOT_NULL(test, cache);
-	while (alloc_pages(w->mm, GFP_KERNEL | GFP_ATOMIC | GFP_NOWARN | GFP_NODRAIN, 0,
-			   PGTY_KERNEL) != PFN_NONE)
-		;
+	mm_exhaust(w->mm);
 	KTEST_EXPECT_NULL(test, kmem_cache_alloc(cache, GFP_KERNEL | GFP_NOWARN | GFP_NODRAIN));
 	KTEST_EXPECT_EQ(test, kmem_cache_destroy(cache), 0);
 	window_check(test, w);

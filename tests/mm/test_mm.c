@@ -48,10 +48,7 @@ struct test_mm *test_mm_movable(struct ktest *test)
 	struct window *w = window_open(test, SECTION_SIZE);
 
 	KTEST_ASSERT_EQ(test, register_memory_owner(w->mm, &w->owner, NO_WHY), 0);
-	window_add(test, w, 1, ~0UL);
-	KTEST_ASSERT_EQ(
-		test,
-		online_memory_block(w->mm, w->block + 1, MMOP_ONLINE_MOVABLE, NO_WHY), 0);
+	window_add_online(test, w, 1, MMOP_ONLINE_MOVABLE);
 	/* The block's own metadata lies in its first pageblock. */
 	test_mm.base = window_pfn(w, 1) + (1UL << MAX_PAGE_ORDER);
 	test_mm.nr = PAGES_PER_SECTION - (1UL << MAX_PAGE_ORDER);
@@ -115,14 +112,19 @@ struct evacuate_policy test_policy(enum evacuate_end end, enum page_type type)
 	};
 }
 
+void slot_at(struct ktest *test, struct mm *mm, struct page_slot *slot, unsigned long pfn,
+	     unsigned int order)
+{
+	KTEST_ASSERT_EQ(test, alloc_pages_at(mm, pfn, order, PGTY_DRIVER), 0);
+	slot->pfn = pfn;
+	page_set_owner(mm, pfn, (uintptr_t)slot);
+}
+
 void slots_at(struct ktest *test, struct test_mm *t, struct page_slot *slots,
 	      unsigned int nr, unsigned long pfn)
 {
-	for (unsigned int i = 0; i < nr; i++, pfn++) {
-		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_DRIVER), 0);
-		slots[i].pfn = pfn;
-		page_set_owner(t->mm, pfn, (uintptr_t)&slots[i]);
-	}
+	for (unsigned int i = 0; i < nr; i++)
+		slot_at(test, t->mm, &slots[i], pfn + i, 0);
 }
 
 void slots_gone(struct ktest *test, struct test_mm *t, struct page_slot *slots,

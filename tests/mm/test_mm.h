@@ -56,6 +56,10 @@ bool test_mm_isolated(const struct mm *mm, unsigned long pfn);
 /* A table of @bytes out of the kernel's memory, freed when the case ends. */
 void *test_mm_table(struct ktest *test, unsigned long bytes);
 
+/* A movable page of an order at @pfn, with a slot. */
+void slot_at(struct ktest *test, struct mm *mm, struct page_slot *slot, unsigned long pfn,
+	     unsigned int order);
+
 /* Movable pages one behind the other from @pfn on, each with a slot; and all of them gone. */
 void slots_at(struct ktest *test, struct test_mm *t, struct page_slot *slots,
 	      unsigned int nr, unsigned long pfn);

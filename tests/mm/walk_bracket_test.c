@@ -66,8 +66,7 @@ static void a_walker_keeps_what_it_found(struct ktest *test)
 
 	if (nr_online_harts() < 2)
 		ktest_skip(test, "a walker does not give its hart away: this needs two");
-	window_add(test, w, 1, ~0UL);
-	KTEST_ASSERT_EQ(test, window_online(w, 1, MMOP_ONLINE_KERNEL), 0);
+	window_add_online(test, w, 1, MMOP_ONLINE_KERNEL);
 	KTEST_ASSERT_EQ(test, window_offline(w, 1), 0);
 	remove_under_walker(test, w, 0, -ETIMEDOUT);
 	KTEST_EXPECT_EQ(test, window_state(w, 1), MEM_BLOCK_OFFLINE);
