@@ -37,13 +37,18 @@ struct trace_header ebb_trace = {
 /*
  * The target of struct hart's @trace_ring.
  *
+ * @cleared: number of the first record that trace_dump() prints: a reader that takes
+ *	records leaves them to a user and to a panic's report
+ *
  * Lock keys:
  *   (c) constant after trace_ring_init(); the hart alone writes what it points to, but for
  *       @info->tail, which the reader writes
+ *   (w) trace_clear() writes; others read with READ_ONCE()
  */
 struct trace_ring {
 	union record_words *slots;	/* (c) */
 	struct trace_ring_info *info;	/* (c) */
+	u64 cleared;			/* (w) */
 };
 
 static struct trace_ring rings[TRACE_MAX_RINGS];
@@ -192,18 +197,13 @@ static bool merge_next(u64 cursors[TRACE_MAX_RINGS], struct trace_record *record
 	return true;
 }
 
-static void cursors_at_tail(u64 cursors[TRACE_MAX_RINGS])
-{
-	for (unsigned int i = 0; i < TRACE_MAX_RINGS; i++)
-		cursors[i] = READ_ONCE(ebb_trace.ring[i].tail);
-}
-
 bool trace_take(struct trace_record *record)
 {
 	u64 cursors[TRACE_MAX_RINGS];
 	bool found;
 
-	cursors_at_tail(cursors);
+	for (unsigned int i = 0; i < TRACE_MAX_RINGS; i++)
+		cursors[i] = READ_ONCE(ebb_trace.ring[i].tail);
 	found = merge_next(cursors, record);
 	/* Move only this ring's tail; the others keep theirs for the lost count. */
 	if (found)
@@ -225,10 +225,9 @@ void trace_dump(struct sink *out, unsigned int last)
 	u64 cursors[TRACE_MAX_RINGS], total = 0;
 	struct trace_record record;
 
-	cursors_at_tail(cursors);
 	for (unsigned int i = 0; i < TRACE_MAX_RINGS; i++)
 		if (rings[i].slots != NULL) {
-			cursors[i] = oldest(rings[i].info, cursors[i]);
+			cursors[i] = oldest(rings[i].info, READ_ONCE(rings[i].cleared));
 			total += READ_ONCE(rings[i].info->head) - cursors[i];
 		}
 	for (u64 i = 0; i < total && merge_next(cursors, &record); i++)
@@ -274,7 +273,8 @@ PANIC_REPORT(print_newest);
 void trace_clear(void)
 {
 	for (unsigned int i = 0; i < TRACE_MAX_RINGS; i++) {
-		WRITE_ONCE(ebb_trace.ring[i].tail, READ_ONCE(ebb_trace.ring[i].head));
+		WRITE_ONCE(rings[i].cleared, READ_ONCE(ebb_trace.ring[i].head));
+		WRITE_ONCE(ebb_trace.ring[i].tail, rings[i].cleared);
 		WRITE_ONCE(ebb_trace.ring[i].lost, 0);
 	}
 }

@@ -322,6 +322,7 @@ static void switched_by_hand(struct ktest *test)
 
 static void dumped_by_hand(struct ktest *test)
 {
+	struct trace_record taken;
 	char *second;
 
 	(void)trace_set("ktest:mark", TRACE_ON);
@@ -336,6 +337,11 @@ static void dumped_by_hand(struct ktest *test)
 	KTEST_EXPECT_EQ(test, command("trace dump 1"), 0);
 	KTEST_EXPECT_NULL(test, strstr(answer, "mark: 0x11 0"));
 	KTEST_EXPECT_NOT_NULL(test, strstr(answer, "mark: 0x22 0"));
+	/* A reader of the trace port leaves them to the user. */
+	KTEST_ASSERT_TRUE(test, trace_take(&taken));
+	KTEST_EXPECT_EQ(test, taken.pfn, 0x11);
+	KTEST_EXPECT_EQ(test, command("trace dump"), 0);
+	KTEST_EXPECT_NOT_NULL(test, strstr(answer, "mark: 0x11 0"));
 	KTEST_EXPECT_EQ(test, command("trace clear; trace dump"), 0);
 	KTEST_EXPECT_STREQ(test, answer, "");
 	KTEST_EXPECT_EQ(test, command("trace dump all"), -EINVAL);

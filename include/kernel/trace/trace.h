@@ -136,7 +136,7 @@ u64 trace_lost(void);
 void trace_print(const struct trace_record *record, struct sink *out);
 
 /**
- * trace_dump() - print the records in the rings, without taking them
+ * trace_dump() - print the records in the rings, taken or not, without taking them
  * @out: the destination
  * @last: print only this many of the newest records; 0 is all
  *
