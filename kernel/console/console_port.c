@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The console for programs: a virtserialport named org.ebb.console takes one
- * command per line, sends the answer, and ends it with "=<status>" alone on a line,
+ * The consoles for programs: virtserialports named org.ebb.console and org.ebb.console.2
+ * take one command per line, send the answer, and end it with "=<status>" alone on a line,
  * 0 or a negative errno. A byte 3, Ctrl-C, ends the running command, and so does a host
  * that closes the port.
+ *
+ * A port runs one line at a time. The second port serves "hold", "step" and "go" while a
+ * command of the first port, or of the terminal, is held.
  */
 #include "kernel/console/shell.h"
 #include "kernel/sink.h"
@@ -207,5 +210,10 @@ static void console_port_run(struct vport *port)
 
 VPORT_SERVICE(console_port) = {
 	.name = "org.ebb.console",
+	.run = console_port_run,
+};
+
+VPORT_SERVICE(console_port_2) = {
+	.name = "org.ebb.console.2",
 	.run = console_port_run,
 };
