@@ -73,6 +73,15 @@ static int write_records(struct sink *out)
 	return 0;
 }
 
+/*
+ * Write what a live view of memory shows. A program that redraws it asks here, because a
+ * command port serves one client, which may be another program.
+ */
+static int write_view(struct sink *out)
+{
+	return console_run_line("map -c; vmem; cat /proc/meminfo /proc/vmstat", out);
+}
+
 static const struct export {
 	const char *name;
 	int (*write)(struct sink *out);
@@ -82,6 +91,7 @@ static const struct export {
 	{ "records", write_records, true },
 	{ "snapshot", snapshot_write, false },
 	{ "dumpsys", dumpsys_write, false },
+	{ "view", write_view, false },
 };
 
 static const struct export *export_find(const char *name)
@@ -173,6 +183,6 @@ static int cmd_dumpsys(int argc, char **argv, struct sink *out)
 		    err);
 	return err;
 }
-COMMAND(dumpsys, "dumpsys [dumpsys | snapshot | records | header]",
+COMMAND(dumpsys, "dumpsys [dumpsys | snapshot | records | header | view]",
 	"/proc, /sys and kpageflags as a tar archive, or the trace, in base64",
 	"dumpsys header", cmd_dumpsys);

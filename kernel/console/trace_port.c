@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Bytes for programs: a virtserialport named org.ebb.trace. The host sends a name and
- * a newline (header, records, snapshot, dumpsys), and gets pieces: a line "+N" and N
+ * a newline (header, records, snapshot, dumpsys, view), and gets pieces: a line "+N" and N
  * bytes, again and again, and a line "=STATUS" at the end, 0 or a negative errno.
  *
  * The port waits for a slow host and drops nothing; a trace ring counts the records

@@ -189,7 +189,8 @@ static void stalled_reader_stops_nobody(struct ktest *test)
 /* An export holds nothing while it writes. */
 static void exports_hold_nothing(struct ktest *test)
 {
-	static const char *const names[] = { "header", "records", "snapshot", "dumpsys" };
+	static const char *const names[] = { "header", "records", "snapshot", "dumpsys",
+					     "view" };
 
 	if (kernel_mm.name == NULL || ebb_trace.nr_records == 0)
 		ktest_skip(test, "this world has no kernel memory or trace rings");

@@ -43,7 +43,7 @@ u64 kpageflags_of(const struct page_state *st);
 
 /**
  * export_write() - write the export of that name
- * @name: "header", "records", "snapshot" or "dumpsys"
+ * @name: "header", "records", "snapshot", "dumpsys" or "view"
  * @out: gets the bytes; may sleep
  *
  * The records have one reader at a time; a second reader waits for up to a minute, then
