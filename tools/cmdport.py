@@ -5,14 +5,18 @@
 from __future__ import annotations
 
 import errno
-import os
 import re
-import socket
+from pathlib import Path
 
 from patience import Deadline
+from unixsock import connect
 
 ANSWER_S = 20.0      # the longest time of an answer, in seconds
-STATUS = re.compile(rb'^=(-?\d+)\r?\n', re.M)
+SEND_S = 1.0         # the same until the port has room for a line
+CTRL_C = b'\x03'     # ends the running command
+TAKEN = b'taken: '   # how a port that serves another program refuses
+STATUS_LINE = re.compile(rb'=(-?\d+)\r?')
+STATUS = re.compile(rb'^' + STATUS_LINE.pattern + rb'\n', re.M)
 WORDS = {
     errno.ENOENT: 'this machine has no command port',
     errno.ECONNREFUSED: 'nothing listens on the command port',
@@ -27,17 +31,15 @@ class PortError(Exception):
 
 
 class CommandPort:
-    """A connection. QEMU serves one at a time: a second one can connect and write, but gets no answer."""
+    """A connection. The port serves one at a time: the launcher refuses a second one with a line that begins with
+    "taken: ". Without the launcher, QEMU lets a second one connect and write, and never answers it."""
     error: type[Exception] = PortError
 
     def __init__(self, path):
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(1.0)
         self._rest = b''
         try:
-            self._socket.connect(os.path.relpath(path))      # a socket's path has 108 bytes
+            self._socket = connect(Path(path), 1.0)
         except OSError as error:
-            self._socket.close()
             raise self._failed(error) from None
 
     def _failed(self, error: OSError) -> Exception:
@@ -50,6 +52,7 @@ class CommandPort:
     def send(self, data: bytes) -> None:
         """Send any bytes: lines, or Ctrl-C."""
         try:
+            self._socket.settimeout(SEND_S)
             self._socket.sendall(data)
         except OSError as error:
             raise self._failed(error) from None
@@ -74,7 +77,17 @@ class CommandPort:
         if not match:
             return None
         text, self._rest = self._rest[:match.start()], self._rest[match.end():]
+        if text.startswith(TAKEN):
+            raise self.error(text.decode(errors='replace').strip())
         return int(match[1]), text.decode(errors='replace').replace('\r', '')
+
+    def arrived(self) -> tuple[str, int | None]:
+        """The text of the oldest answer that has arrived, in whole lines, and the status if that is all of it."""
+        if found := self.answered():
+            return found[1], found[0]
+        cut = self._rest.rfind(b'\n') + 1
+        text, self._rest = self._rest[:cut], self._rest[cut:]
+        return text.decode(errors='replace').replace('\r', ''), None
 
     def answer(self, limit: float = ANSWER_S, line: str = '') -> tuple[int, str]:
         """The same, but wait for it."""

@@ -36,8 +36,7 @@ TAIL = 2 * MIB            # RAM above all regions: QEMU's place for the device t
 MEMORY_BLOCK = 128 * MIB
 VIRTIO_ID_MEM = 24
 CONFIG_SIZE = 56          # struct virtio_mem_config
-PORT_NAME = 'org.ebb.console'
-TRACE_PORT_NAME = 'org.ebb.trace'
+PORTS = {'port': 'org.ebb.console', 'trace': 'org.ebb.trace', 'control': 'org.ebb.console.2'}   # NAME.sock leads to it
 DEVICE_START = 5.0        # the longest time until a memory device opens its sockets, in seconds
 STOP_GRACE = 2.0          # seconds between SIGTERM and SIGKILL
 COVERAGE_FILE, COVERAGE_MAP, COVERAGE_BYTES = 'functions', 'coverage_functions', 1 << 20   # tests/coverage/functions.c
@@ -45,6 +44,7 @@ TEST_COMMANDS = ('ut', 'bench')
 TEST_MEM, TEST_APPEND = 32 * GIB, 'mem=512M'  # suites use the RAM that mem= hides, up to the second 32 GiB
 TEST_REQUESTED = 1 * GIB  # what the device requests at boot: blocks of the real machine, which suites take from its driver
 SOCKET_PATH_MAX = 100     # sun_path has 108 bytes
+INNER = 'qemu'            # directory of QEMU's sockets, below the run directory
 PRIVATE = 0o077           # umask for sockets and files: only the machine's user may access them
 
 # What the end of a program by a signal means for the user; other signals are only named.
@@ -129,7 +129,8 @@ class Config:
     holes: list[tuple[int, int]] = field(default_factory=list)   # (address, bytes) left out of /memory
     without: list[str] = field(default_factory=list)             # nodes left out of the device tree
     icount: bool = False               # one virtual nanosecond per instruction, one host thread
-    port: bool = False                 # virtio-serial ports: PORT_NAME on port.sock, TRACE_PORT_NAME on trace.sock
+    port: bool = False                 # virtio-serial ports: PORTS
+    doors: bool = False                # QEMU's sockets are in qemu/: the launcher itself serves port.sock and so on
     gdb: bool = False                  # stop at the first instruction and listen for gdb on gdb.sock
     reboot: bool = True                # False: a reset of the guest ends QEMU
     extra: list[str] = field(default_factory=list)               # more options for QEMU
@@ -212,7 +213,7 @@ class Machine:
         self.kind = memory_device_kind(self.qemu_path, config.transport) if config.devices else 'none'
         self.rundir = Path(config.rundir)
         # Socket paths must be short: relative to the current directory, or if that is still too long, to the run directory.
-        long = len(str(self.rundir)) > SOCKET_PATH_MAX - len('/qmp-vm00.sock')
+        long = len(str(self.rundir)) > SOCKET_PATH_MAX - len(f'/{INNER}/control.sock')
         self.cwd = self.rundir if long else Path('.')
         self.vmem_path = config.vmem or str(Path(config.kernel).parent / 'ebb-vmem')
         self.qemu: subprocess.Popen | None = None
@@ -283,7 +284,14 @@ class Machine:
 
     def path(self, name: str) -> str:
         """A file of the run directory, as the processes name it."""
-        return os.path.relpath(self.rundir / name, self.cwd)
+        return self._relative(self.rundir / name)
+
+    def _relative(self, path: Path) -> str:
+        return os.path.relpath(path, self.cwd)
+
+    def inner(self, name: str) -> Path:
+        """QEMU's own socket behind a name that clients use."""
+        return self.rundir / INNER / name if self.config.doors else self.rundir / name
 
     def _outside(self, name: str) -> str:
         return name if self.cwd == Path('.') else os.path.abspath(name)
@@ -337,10 +345,19 @@ class Machine:
         return ['-chardev', f'socket,id={name},path={comma(self.path(name + ".sock"))}',
                 '-device', f'vhost-user-test-device{suffix},chardev={name},virtio-id={VIRTIO_ID_MEM},num_vqs=1,vq_size=128,'
                            f'config_size={CONFIG_SIZE}',
-                *self._qmp_options(f'qmp-{name}')]
+                *self._qmp_options(self.rundir / f'qmp-{name}.sock')]
 
-    def _qmp_options(self, name: str) -> list[str]:
-        return ['-qmp', f'unix:{comma(self.path(name + ".sock"))},server=on,wait=off']
+    def _qmp_options(self, path: Path) -> list[str]:
+        return ['-qmp', f'unix:{comma(self._relative(path))},server=on,wait=off']
+
+    def _port_options(self) -> list[str]:
+        bus = 'virtio-serial-pci' if self.config.transport == 'pci' else 'virtio-serial-device'
+        options = ['-device', bus]
+        for name, port in PORTS.items():
+            where = comma(self._relative(self.inner(f'{name}.sock')))
+            options += ['-chardev', f'socket,id={name},path={where},server=on,wait=off',
+                        '-device', f'virtserialport,name={port},chardev={name}']
+        return options
 
     def qemu_command(self) -> list[str]:
         """QEMU with the UART on its standard input and output."""
@@ -351,17 +368,14 @@ class Machine:
             command += ['-dtb', self.path('machine.dtb')]
         if config.append:
             command += ['-append', config.append]
-        command += ['-chardev', 'stdio,id=uart,signal=off', '-serial', 'chardev:uart', *self._qmp_options('qmp')]
+        command += ['-chardev', 'stdio,id=uart,signal=off', '-serial', 'chardev:uart',
+                    *self._qmp_options(self.inner('qmp.sock'))]
         if config.transport == 'mmio':
             command += ['-global', 'virtio-mmio.force-legacy=false']
         for device in config.devices:
             command += self._device_options(device)
         if config.port:
-            bus = 'virtio-serial-pci' if config.transport == 'pci' else 'virtio-serial-device'
-            command += ['-device', bus, '-chardev', f'socket,id=port,path={comma(self.path("port.sock"))},server=on,wait=off',
-                        '-device', f'virtserialport,name={PORT_NAME},chardev=port',
-                        '-chardev', f'socket,id=trace,path={comma(self.path("trace.sock"))},server=on,wait=off',
-                        '-device', f'virtserialport,name={TRACE_PORT_NAME},chardev=trace']
+            command += self._port_options()
         if config.icount:
             command += ['-icount', 'shift=0']
         if config.gdb:
@@ -395,12 +409,16 @@ class Machine:
                 raise MachineError(f"{device.name}: ebb's driver takes device blocks up to {format_size(most)}, not "
                                    f'{format_size(device.block)}; type: make run BLOCK={format_size(most)}')
 
+    def _remove_files(self, *suffixes: str) -> None:
+        for stale in (*self.rundir.glob('*'), *self.rundir.glob(f'{INNER}/*')):
+            if stale.suffix in suffixes:
+                stale.unlink(missing_ok=True)
+
     def prepare(self) -> None:
         """An empty run directory with the device tree and the exact command lines in it."""
         self.rundir.mkdir(parents=True, exist_ok=True)
-        for stale in self.rundir.iterdir():
-            if stale.suffix in ('.sock', '.ctl', '.pid', '.dtb'):
-                stale.unlink()
+        self._remove_files('.sock', '.ctl', '.pid', '.dtb')
+        self.inner('qmp.sock').parent.mkdir(exist_ok=True)
         (self.rundir / 'commands').write_text('\n'.join(self.commands()) + '\n')
         if not os.access(self.config.kernel, os.R_OK):
             raise MachineError(f'there is no kernel {self.config.kernel}; type: make all')
@@ -464,6 +482,10 @@ class Machine:
             raise
         return self.qemu
 
+    def qemu_pid(self) -> int:
+        """QEMU's process, which may be another program's child."""
+        return int((self.rundir / 'qemu.pid').read_text())
+
     def tail_of(self, name: str, lines: int = 5) -> str:
         """The last lines of a process's log, or of QEMU's."""
         log = self.rundir / f'{name}.log'
@@ -517,6 +539,4 @@ class Machine:
             self._keep_coverage()
         for log in self._logs:
             log.close()
-        for stale in self.rundir.glob('*'):
-            if stale.suffix in ('.sock', '.ctl', '.pid'):
-                stale.unlink(missing_ok=True)
+        self._remove_files('.sock', '.ctl', '.pid')

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import select
-import socket
+from pathlib import Path
 
 from patience import Deadline
+from unixsock import connect
 
 CONNECT_LIMIT = 5.0      # seconds to the greeting
 CONNECT_WORDS = {
@@ -28,21 +28,21 @@ class Qmp:
     def __init__(self, path, timeout: float = 10.0):
         self.path, self.timeout = str(path), timeout
         self.events: list[dict] = []
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(timeout)
         self._rest = b''
         try:
-            self._socket.connect(os.path.relpath(path))      # a socket's path has 108 bytes
+            self._socket = connect(Path(path), timeout)
         except OSError as error:
-            self._socket.close()
             raise QmpError(f'{path}: {CONNECT_WORDS.get(error.errno or 0, error.strerror or error)}') from None
         self._greet(Deadline(min(timeout, CONNECT_LIMIT)))
 
     def _greet(self, deadline: Deadline) -> None:
         try:
-            if self._receive(deadline) is None:
+            greeting = self._receive(deadline)
+            if greeting is None:
                 raise QmpError(f'{self.path}: does not answer: it stands still, or serves another client '
                                '(QEMU serves one client at a time)')
+            if 'error' in greeting:     # the launcher refuses a second client
+                raise QmpError(greeting['error'].get('desc'))
             self.execute('qmp_capabilities')
         except QmpError:
             self.close()

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import re
 import socket
 import time
 from pathlib import Path
+from typing import Iterator
 
 from patience import Deadline
+from unixsock import connect
 
 LIMIT = 60.0      # seconds without a byte, on an idle machine
 
@@ -20,17 +21,22 @@ class PortError(Exception):
     """The port's answer is malformed or missing."""
 
 
+class StatusError(PortError):
+    """ebb has answered, with a status that is not 0."""
+
+    def __init__(self, text: str, status: int):
+        super().__init__(text)
+        self.status = status
+
+
 class TracePort:
     """A connection to the port's socket."""
 
     def __init__(self, path: Path | str, limit: float = LIMIT):
         self.path, self.limit = str(path), limit
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(limit)                       # connect() waits if others already wait
         try:
-            self._socket.connect(os.path.relpath(path))      # a socket's path has 108 bytes
+            self._socket = connect(Path(path), limit)        # waits if others already wait
         except OSError as error:
-            self._socket.close()
             raise PortError(f'{path}: {error.strerror}') from None
         self._rest = bytearray()
 
@@ -56,27 +62,32 @@ class TracePort:
         del self._rest[:end + 1]
         return line
 
-    def fetch(self, name: str, pause: float = 0.0) -> bytes:
-        """The bytes of header, records, snapshot or dumpsys; pause makes this reader slow, for tests."""
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """The bytes of header, records, snapshot, dumpsys or view, as they arrive."""
         try:
             self._socket.sendall(name.encode() + b'\n')
         except OSError as error:
             raise PortError(f'{self.path}: {error.strerror}') from None
-        out = bytearray()
-        while True:
-            line = self._line()
-            if line[:1] == b'=':
-                if line != b'=0':
-                    raise PortError(f'{self.path}: {name}: ebb reports status {line[1:].decode(errors="replace")}')
-                return bytes(out)
+        while not (line := self._line()).startswith(b'='):
             if not re.fullmatch(rb'\+\d+', line):
                 raise PortError(f'{self.path}: {name}: {line[:40]!r} is not the head of a piece')
             size = int(line[1:])
             while len(self._rest) < size:
                 self._more()
-            out += self._rest[:size]
+            yield bytes(self._rest[:size])
             del self._rest[:size]
+        if not re.fullmatch(rb'=-?\d+', line):
+            raise PortError(f'{self.path}: {name}: {line[:40]!r} is not a status')
+        if line != b'=0':
+            raise StatusError(f'{self.path}: {name}: ebb reports status {line[1:].decode()}', int(line[1:]))
+
+    def fetch(self, name: str, pause: float = 0.0) -> bytes:
+        """The same in one; pause makes this reader slow, for tests."""
+        out = bytearray()
+        for piece in self.pieces(name):
+            out += piece
             time.sleep(pause)
+        return bytes(out)
 
     def interrupt(self) -> None:
         """Make a thread that waits for the port give up."""

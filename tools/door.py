@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Stands before a socket of QEMU, which serves one client and lets a second one wait without a word.
+
+A door passes bytes between the first client and QEMU, in both directions. While that client is there, each other client
+gets one line that says which program it is and what to type, and is disconnected.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Callable
+
+from cmdport import CTRL_C, STATUS_LINE
+from unixsock import connect, listen, peer
+
+EBUSY = 16
+TRY_AGAIN = 0.02        # seconds between two attempts to reach QEMU, which may still be starting
+DRAIN = 0.2             # seconds for what a client sent before it closed to reach QEMU
+FORGET = 0.8            # seconds for a client that has closed to be forgotten, before the next one is refused
+SETTLE, MOST_SETTLE = 0.5, 8.0      # seconds until ebb is asked again whether it is ready for the next client
+TOO_LONG = b'x' * 1024  # more than ebb takes in one line
+LINGER = 5.0            # seconds for a refused client to read the line
+PIECE = 65536
+STATUS_BYTES = 32       # more than a line with a status has
+
+
+def port_words(name: str, advice: str) -> Callable[[str], bytes]:
+    """How a command port refuses: the line, and the status with which each of its answers ends."""
+    return lambda holder: f'taken: {name} serves one program at a time, now {holder}; {advice}\n=-{EBUSY}\n'.encode()
+
+
+def qmp_words(name: str, advice: str) -> Callable[[str], bytes]:
+    """How a QMP socket refuses, which speaks JSON."""
+    def words(holder: str) -> bytes:
+        text = f'taken: at {name} QEMU serves one client at a time, now {holder}; {advice}'
+        return json.dumps({'error': {'class': 'GenericError', 'desc': text}}).encode() + b'\r\n'
+    return words
+
+
+def pump(source: socket.socket, target: socket.socket, count: Callable[[bytes], None]) -> None:
+    """Count bytes and pass them on, until either side closes."""
+    try:
+        while data := source.recv(PIECE):
+            count(data)
+            target.sendall(data)
+    except OSError:
+        pass
+
+
+class Business:
+    """What a client of a command port has left in ebb: lines without an answer, or an unfinished line."""
+
+    def __init__(self) -> None:
+        self._asked = self._answered = 0
+        self._in_line = False
+        self._rest = b''
+
+    def sent(self, data: bytes) -> None:
+        """The client has sent this."""
+        self._asked += data.count(b'\n')
+        if text := data.replace(CTRL_C, b''):
+            self._in_line = not text.endswith(b'\n')
+
+    def heard(self, data: bytes) -> None:
+        """ebb has sent this."""
+        *lines, rest = (self._rest + data).split(b'\n')
+        self._rest = rest[-STATUS_BYTES:]
+        self._answered += sum(STATUS_LINE.fullmatch(line) is not None for line in lines)
+
+    def done(self) -> bool:
+        """True if the client has left nothing."""
+        return self._asked == self._answered and not self._in_line
+
+
+def shut(connection: socket.socket) -> None:
+    """End a connection, if it has not ended; a thread that waits for it goes on."""
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
+
+
+def hung_up(client: socket.socket, seconds: float | None) -> bool:
+    """Wait that long, or for ever, until a client has closed. A client that only sends no more has not."""
+    poll = select.poll()
+    poll.register(client, 0)        # a hang-up is always reported
+    return bool(poll.poll(None if seconds is None else seconds * 1000))
+
+
+def settle(inner: socket.socket, client: socket.socket) -> bool:
+    """Have ebb end what the last client of a command port left. QEMU tells ebb of the change of clients on another queue
+    than the bytes, so ebb cannot always tell whose bytes they are. ebb drops a line that is too long, with all that stands
+    before it. False if the client leaves, or QEMU closes, meanwhile."""
+    pause, heard = SETTLE, b''
+    while True:
+        word = f'next-client-{os.urandom(4).hex()}\n'.encode()
+        inner.sendall(CTRL_C + TOO_LONG + b'\necho ' + word)
+        end = time.monotonic() + pause
+        while (left := end - time.monotonic()) > 0:
+            if select.select([inner], [], [], min(left, TRY_AGAIN))[0]:
+                if not (data := inner.recv(PIECE)):
+                    return False
+                heard = (heard + data)[-64:]
+                if heard.endswith(word + b'=0\n'):
+                    return True
+            elif hung_up(client, 0):
+                return False
+        pause = min(2 * pause, MOST_SETTLE)         # ebb boots, or is busy, or QEMU has lost the bytes
+
+
+class Door:
+    """The door before one socket; its threads end with the process. With settles it leads to a command port of ebb."""
+
+    def __init__(self, outer: Path, inner: Path, words: Callable[[str], bytes], settles: bool = False):
+        self._inner, self._words, self._settles = inner, words, settles
+        self._last = Business()                     # of the last client
+        self._changed = threading.Condition()
+        self._holder: socket.socket | None = None
+        self._listener = listen(outer)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:             # too many open files: some client may close one
+                time.sleep(TRY_AGAIN)
+                continue
+            refusal = self._admit(client)
+            act = (self._refuse, client, refusal) if refusal else (self._pass, client)
+            threading.Thread(target=act[0], args=act[1:], daemon=True).start()
+
+    def _decided(self) -> bool:
+        """False while the holder has closed and its thread has not noticed: a program may connect again at once."""
+        return self._holder is None or not hung_up(self._holder, 0)
+
+    def _admit(self, client: socket.socket) -> bytes:
+        """Make a client the holder; otherwise the line that refuses it."""
+        with self._changed:
+            self._changed.wait_for(self._decided, FORGET)
+            if self._holder:
+                return self._words(peer(self._holder))
+            self._holder = client
+            return b''
+
+    @staticmethod
+    def _refuse(client: socket.socket, refusal: bytes) -> None:
+        """Say why, and close when the client has read it: closing over unread bytes would lose the line."""
+        with client:
+            try:
+                client.settimeout(LINGER)
+                client.sendall(refusal)
+                client.shutdown(socket.SHUT_WR)
+                while client.recv(PIECE):
+                    pass
+            except OSError:
+                pass
+
+    def _reach(self, client: socket.socket) -> socket.socket | None:
+        """A connection to QEMU; None if the client leaves before QEMU listens."""
+        while True:
+            try:
+                return connect(self._inner)
+            except OSError:
+                if hung_up(client, TRY_AGAIN):
+                    return None
+
+    def _pass(self, client: socket.socket) -> None:
+        """Serve a client until it, or QEMU, closes."""
+        with client:
+            try:
+                if inner := self._reach(client):
+                    with inner:
+                        self._relay(client, inner)
+            except OSError:
+                pass                    # QEMU has ended
+            with self._changed:
+                self._holder = None
+                self._changed.notify_all()
+
+    def _relay(self, client: socket.socket, inner: socket.socket) -> None:
+        """Pass bytes in both directions until the client has closed, or QEMU has and the client's connection with it."""
+        if not self._settles or self._last.done() or settle(inner, client):
+            self._last = mine = Business()
+            threading.Thread(target=self._answer, args=(inner, client, mine), daemon=True).start()
+            forward = threading.Thread(target=pump, args=(client, inner, mine.sent), daemon=True)
+            forward.start()
+            hung_up(client, None)
+            forward.join(DRAIN)         # ebb may not be reading
+        shut(inner)
+
+    @staticmethod
+    def _answer(inner: socket.socket, client: socket.socket, business: Business) -> None:
+        """Pass on what QEMU sends; when QEMU closes, so does the client's connection."""
+        pump(inner, client, business.heard)
+        shut(client)
