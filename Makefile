@@ -26,7 +26,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)';)
 
 # A user waits for `make resize`, so targets that build nothing read no build rules.
-ifneq ($(filter-out help resize status,$(or $(MAKECMDGOALS),help)),)
+ifneq ($(filter-out help resize status console watch,$(or $(MAKECMDGOALS),help)),)
 
 # The cross compiler: the first of these prefixes that is installed; tools/setup installs the first one.
 CROSSES  := riscv64-unknown-elf- riscv64-linux-gnu- riscv64-none-elf- riscv64-elf- riscv64-unknown-linux-gnu-
@@ -130,6 +130,12 @@ gdb: ## attach gdb to `make debug`
 resize: ## from a second terminal: SIZE=1G [DEV=vm0] requests that size and waits for it
 	@tools/ebb-ctl $(CTL_RUN) resize $(or $(SIZE),$(error no size given; type: make resize SIZE=1G)) $(if $(DEV),--dev $(DEV))
 
+console: ## from a second terminal: a second prompt, for `step` and `go` while a command of the first one is held
+	@tools/ebb-console
+
+watch: ## from a second terminal: the map and the counters, live
+	@tools/ebb-watch
+
 status: ## from a second terminal: requested, plugged, host, stray and touched bytes of every device
 	@tools/ebb-ctl $(CTL_RUN) status
 
@@ -186,7 +192,7 @@ doctor: ## show each tool's version, QEMU's memory device, and what to install
 compile_commands.json: $(O)/k/.flags ## for editors: how each kernel source is compiled
 	@tools/compile-commands '$(KCC) $(KCFLAGS)' $(KSOURCES) $(TSOURCES) >$@
 
-.PHONY: help all build run ut tour debug gdb resize status test test-host test-full test-tsan test-now \
+.PHONY: help all build run ut tour debug gdb resize status console watch test test-host test-full test-tsan test-now \
 	test-host-now bench coverage lint format check-headers docs doctor clean
 clean: ## remove build output, but not QEMU (make clean ALL=1 removes it, too)
 	@tools/clean "$(O)" $(ALL)

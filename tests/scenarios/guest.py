@@ -7,12 +7,13 @@ import os
 import re
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from cmdport import CommandPort
 from ctl import memory_files
+from launched import Launched
 from machine import Config, Machine, MemDevice, RAM_BASE, describe_end
 from patience import Deadline, ended, until
 from plan import Scenario
@@ -54,9 +55,17 @@ class Console:
         self._thread = threading.Thread(target=self._read, args=(stream, log), daemon=True)
         self._thread.start()
 
+    @staticmethod
+    def _pieces(stream) -> Iterator[bytes]:
+        try:
+            while data := os.read(stream.fileno(), 65536):
+                yield data
+        except OSError:         # a terminal, whose program has ended
+            pass
+
     def _read(self, stream, log: Path) -> None:
         with open(log, 'wb', buffering=0) as file:
-            while data := os.read(stream.fileno(), 65536):
+            for data in self._pieces(stream):
                 file.write(data)
                 with self._changed:
                     self.text += data.decode(errors='replace').replace('\r', '')
@@ -114,9 +123,9 @@ class Guest:
         events = str(Path(base.rundir))
         devices = [replace(d, options=(*d.options, '--events', f'{events}/{d.name}.events')) for d in story.devices]
         config = replace(base, mem=story.mem, devices=devices, append=f'{APPEND} {story.append}', holes=list(story.holes),
-                         without=list(story.without), port=True)
-        self.machine = Machine(config)
-        if self.machine.kind != 'vhost-user':
+                         without=list(story.without), port=True, doors=story.launcher)
+        self.machine = Launched(config) if story.launcher else Machine(config)
+        if story.launcher or self.machine.kind != 'vhost-user':
             for device in devices:
                 device.options = ()
         self.console: Console
@@ -134,7 +143,7 @@ class Guest:
         self.console = Console(qemu.stdout, self.machine.rundir / 'console.log')
         self.recorder = Recorder(self.machine)
         self.console.wait_for(re.escape(READY), BOOT_LIMIT)
-        if self.machine.kind != 'qemu':
+        if self.machine.kind != 'qemu' and not self.recorder.shared:
             self.recorder.keep_memory(self._memfd())
         self.port = Port(self.machine.rundir / 'port.sock')
         qemu = self.qmp() if self.machine.kind == 'qemu' else None
@@ -273,7 +282,7 @@ class Guest:
 
     def _memfd(self) -> str:
         """QEMU's guest memory, as a file."""
-        pid = self.machine.qemu.pid
+        pid = self.machine.qemu_pid()
         for fd in os.listdir(f'/proc/{pid}/fd'):
             path = f'/proc/{pid}/fd/{fd}'
             if os.readlink(path).startswith('/memfd:'):
@@ -310,7 +319,7 @@ class Guest:
 
     def qemu_shared(self) -> int:
         """Bytes of shared memory that QEMU's process has mapped in: RssShmem."""
-        status = Path(f'/proc/{self.machine.qemu.pid}/status').read_text()
+        status = Path(f'/proc/{self.machine.qemu_pid()}/status').read_text()
         match = re.search(r'^RssShmem:\s+(\d+) kB$', status, re.M)
         return int(match[1]) * 1024 if match else 0
 

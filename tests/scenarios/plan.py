@@ -28,6 +28,7 @@ class Scenario:
     without: tuple[str, ...] = ()
     tests: bool = False     # the image with the in-kernel tests, which has the command ut
     harts: int = 1          # the least number of harts
+    launcher: bool = False  # started by tools/run, as by `make run`: several clients at once
 
 
 @dataclass
@@ -48,10 +49,10 @@ SCENARIOS: list[Scenario] = []
 
 def scenario(limit: float = 60.0, mem: int = 128 * MIB, devices: tuple[MemDevice, ...] = (MemDevice(size=1024 * MIB),),
              append: str = '', holes: tuple[tuple[int, int], ...] = (), without: tuple[str, ...] = (),
-             tests: bool = False, harts: int = 1):
+             tests: bool = False, harts: int = 1, launcher: bool = False):
     """Register a function as a scenario; its docstring says what must hold."""
     def register(play: Callable[['Guest'], None]):
-        SCENARIOS.append(Scenario(play.__name__, play, limit, mem, devices, append, holes, without, tests, harts))
+        SCENARIOS.append(Scenario(play.__name__, play, limit, mem, devices, append, holes, without, tests, harts, launcher))
         return play
     return register
 
@@ -62,6 +63,7 @@ def load() -> list[Scenario]:
         import boot, client, crash, faults              # noqa: F401, E401  # pylint: disable=C0415,W0611
         import hotplug, interrupt, observe, resize      # noqa: F401, E401  # pylint: disable=C0415,W0611
         import standstill, waiting, consoles, debugger  # noqa: F401, E401  # pylint: disable=C0415,W0611
+        import several                                  # noqa: F401, E401  # pylint: disable=C0415,W0611
     return SCENARIOS
 
 

@@ -32,7 +32,8 @@ class Recorder:
     """Writes one machine's session."""
 
     def __init__(self, machine: Machine):
-        self.machine, self.path = machine, machine.rundir / 'session.ebbt'
+        self.shared = machine.config.doors     # the launcher takes the records, too, into a file of that name
+        self.machine, self.path = machine, machine.rundir / ('reader.ebbt' if self.shared else 'session.ebbt')
         self.elf = Elf(machine.config.kernel)
         self.finished = False
         self._interrupted = False
@@ -162,7 +163,8 @@ def prove(guest: 'Guest') -> str | None:
     try:
         if alive and guest.answers:
             recorder.snapshot()
-        recorder.finish(guest.qmp() if alive else None)
+        # What the launcher has taken is no longer in the rings, from where this recorder would take the rest.
+        recorder.finish(guest.qmp() if alive and not recorder.shared else None)
         verdict = recorder.verdict()
     except (PortError, QmpError, OutsideError, SessionError, ElfError, OSError) as why:
         return f'session.ebbt: {why}'

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Pictures of ebb's memory for a terminal or a pipe: the map, the counters, and the newest events."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections import deque
+from itertools import groupby
+from typing import TextIO
+
+CELL = re.compile(r'(\x1b\[\d+m)?(.)(?:\x1b\[0m)?')         # a letter of the map, with its colour
+COLOUR = re.compile(r'\x1b\[\d*m')
+ROW = re.compile(r'memory(\d+) +(\S+) +(\S+) +\|(.*)\|$')
+NUMBER = re.compile(r'^(\w+):? +(\d+)', re.M)
+CELLS = (64, 32, 16, 8)            # pageblocks of a memory block on one line: the most that fit
+NO_TERMINAL = (120, 0)             # columns, and lines: any number
+HOME, TO_END_OF_LINE, TO_END, RESET = '\x1b[H', '\x1b[K', '\x1b[J', '\x1b[0m'
+ENTER, LEAVE = '\x1b[?1049h\x1b[?25l', '\x1b[?25h\x1b[?1049l'   # the other screen, without a cursor
+
+
+class View:
+    """What ebb sends for "view": its own map, what its virtio-mem devices say, and its counters."""
+
+    def __init__(self, text: str):
+        lines = text.splitlines()
+        self.rows = [(*row.groups()[:3], CELL.findall(row[4])) for row in map(ROW.match, lines) if row]
+        self.legend = next((line for line in lines if line.startswith('one letter')), '')
+        self.counters = {name: int(value) for name, value in NUMBER.findall(text)}
+        self.devices = []
+        for name, line in zip(lines, lines[1:]):
+            if line.startswith('  requested '):
+                self.devices.append(f'{name.partition(":")[0]}: {line.strip()}')
+
+    def counter_lines(self) -> list[str]:
+        """The counters that change when memory comes, moves and goes."""
+        get = self.counters.get
+        return [f'memory {get("MemTotal", 0) >> 10}M, free {get("MemFree", 0) >> 10}M, '
+                f'{get("nr_isolate_pageblock", 0)} pageblocks isolated',
+                f'pages moved {get("pgmigrate_success", 0)}, not moved {get("pgmigrate_fail", 0)}; '
+                f'blocks offline {get("offline_success", 0)}, refused {get("offline_fail", 0)}']
+
+
+class News:
+    """The newest records that a person can follow, and how many there were."""
+
+    def __init__(self, kept: int = 5):
+        self.number = 0
+        self.lines: deque[str] = deque(maxlen=kept)
+
+    def text(self) -> str:
+        """The number in words."""
+        return f'{self.number} records' if self.number else 'no records yet; in ebb, "trace on" makes it report each change'
+
+
+def fold(words: str, width: int) -> list[str]:
+    """Text in lines of a width, broken between words; colours take no room."""
+    lines, room = [''], width
+    for word in words.split(' '):
+        length = len(COLOUR.sub('', word))
+        if lines[-1] and room < length + 1:
+            lines.append('')
+            room = width
+        if lines[-1]:
+            lines[-1] += ' '
+            room -= 1
+        lines[-1] += word
+        room -= length
+    return lines
+
+
+def coloured(cells: list[tuple[str, str]]) -> str:
+    """Letters, with each colour set once for all its neighbours."""
+    runs = [(colour, ''.join(letter for _, letter in run)) for colour, run in groupby(cells, lambda cell: cell[0])]
+    return ''.join(f'{colour}{letters}{RESET}' if colour else letters for colour, letters in runs)
+
+
+def block_lines(row: tuple, width: int) -> list[str]:
+    """A memory block in as many lines as a width needs."""
+    number, state, zone, cells = row
+    heads = (f'memory{number:<5} {state:<13} {zone:<7} |', f'memory{number:<5} |', f'{number:<4}|')
+    fits = [(head, count) for count in CELLS for head in heads if len(head) + count < width]
+    head, count = fits[0] if fits else (heads[-1], CELLS[-1])
+    parts = [cells[at:at + count] for at in range(0, len(cells), count)]
+    margin = ' ' * (len(head) - 1) + '|'
+    return [(margin if at else head) + coloured(part) + '|' for at, part in enumerate(parts)]
+
+
+def picture(view: View, news: News, width: int, height: int) -> list[str]:
+    """All lines of a picture; with a height, the map is cut to what fits."""
+    above = [line for device in view.devices for line in fold(device, width)]
+    below = [line for text in (view.legend, *view.counter_lines(), news.text()) for line in fold(text, width)]
+    below += [line[:width] for line in news.lines]
+    blocks = [block_lines(row, width) for row in view.rows]
+    room = height - len(above) - len(below) if height else sum(map(len, blocks))
+    rows: list[str] = []
+    for at, lines in enumerate(blocks):
+        rest = len(blocks) - at
+        if len(rows) + len(lines) + (rest > 1) > room:
+            rows.append(f'... and {rest} more blocks')
+            break
+        rows += lines
+    return [*above, *rows, *below]
+
+
+class Screen:
+    """Standard output: a terminal that is drawn over, or a pipe that gets each picture that is new."""
+
+    def __init__(self, colours: bool, out: TextIO = sys.stdout):
+        self._out, self._terminal = out, out.isatty()
+        self._colours = colours and self._terminal
+        self._last: tuple = ()
+
+    def __enter__(self) -> 'Screen':
+        self._write(ENTER if self._terminal else '')
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._write(LEAVE if self._terminal else '')
+
+    def _write(self, text: str) -> None:
+        self._out.write(text)
+        self._out.flush()
+
+    def draw(self, view: View, news: News, note: str = '') -> None:
+        """Show a picture, if it differs from the last one or the terminal has another size."""
+        size = shutil.get_terminal_size(NO_TERMINAL)
+        width, height = (size.columns, size.lines) if self._terminal else (size.columns, 0)
+        lines = picture(view, news, width, height and height - 1) + ([note] if note else [])
+        if not self._colours:
+            lines = [COLOUR.sub('', line) for line in lines]
+        if (lines, width, height) == self._last:
+            return
+        self._last = (lines, width, height)
+        if self._terminal:
+            self._write(HOME + ''.join(f'{line}{TO_END_OF_LINE}\n' for line in lines[:height - 1]) + TO_END)
+        else:
+            self._write('\n'.join(lines) + '\n\n')

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The run directory of a machine, for the tools that a user starts beside it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from patience import until
+
+END_S = 1.0
+
+
+def default_rundir() -> Path:
+    """Where `make run` keeps its sockets, unless a program is told otherwise."""
+    return Path(os.environ.get('RUN') or f'{os.environ.get("O") or "build"}/run')
+
+
+def runs(rundir: Path) -> bool:
+    """True if a machine runs there."""
+    try:
+        stat = Path(f'/proc/{int((rundir / "qemu.pid").read_text())}/stat').read_text()
+        return stat.rpartition(')')[2].split()[0] != 'Z'
+    except (OSError, ValueError):
+        return False
+
+
+def with_advice(rundir: Path, why: str) -> str:
+    """Why a machine does not answer, and what to type. A machine that has closed its sockets may need a moment to end."""
+    if not until(lambda: not runs(rundir), END_S):
+        return f'{why}; `make status` shows whether the machine works, Ctrl-A X at its console ends it'
+    return f'no machine runs in {rundir}; start one: make run' + (f' RUN={rundir}' if rundir.name != 'run' else '')
