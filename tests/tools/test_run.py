@@ -34,6 +34,12 @@ listener = socket.socket(socket.AF_UNIX)
 {body}
 '''
 LISTEN = "listener.bind(sys.argv[sys.argv.index('--socket') + 1]); time.sleep(600)"
+# A device that ends, with status 0, when QEMU makes a file beside its socket.
+LEAVE = """import os
+name = sys.argv[sys.argv.index('--socket') + 1]
+listener.bind(name)
+while not os.path.exists(name + '.leave'): time.sleep(0.01)"""
+TAKE_LEAVE = "open(words.split('path=')[1].split('vm0.sock')[0] + 'vm0.sock.leave', 'w').close(); print('ebb: ready', flush=True)"
 ECHO = "print('ebb: ready', flush=True); line = sys.stdin.readline(); print('got ' + line, end=''); sys.exit(7)"
 
 
@@ -143,6 +149,22 @@ class LauncherTest(unittest.TestCase):
         _, err = talk(process, LIMIT)
         self.assertEqual(process.returncode, 3)
         self.assertIn('cannot do that', err)
+
+    def test_device_that_ends_and_leaves_qemu(self):
+        """A device that another program ends has status 0; its machine cannot go on either."""
+        self.program('ebb-vmem', VMEM, LEAVE)
+        process = self.start(f'{TAKE_LEAVE}; time.sleep(600)')
+        pids = self.pids()
+        _, err = talk(process, LIMIT)
+        self.assertEqual(process.returncode, 3)
+        self.assertRegex(err, r'^run: memory device vm0 ended with status 0 .*vm0\.log')
+        self.assertIn('QEMU did not end with it, and cannot go on without it', err)
+        self.assert_gone(pids)
+
+    def test_device_that_ends_with_qemu(self):
+        self.program('ebb-vmem', VMEM, LEAVE)
+        process = self.start(f'{TAKE_LEAVE}; time.sleep(0.2); sys.exit(5)')
+        self.assertEqual((talk(process, LIMIT)[1], process.returncode), ('', 5))
 
     def test_device_that_is_killed(self):
         process = self.start("print('up', flush=True); time.sleep(600)")
