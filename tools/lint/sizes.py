@@ -32,7 +32,7 @@ PARTS = (
     Part('virtio-mem', 2070, 1500, ('drivers/virtio/mem/', 'include/virtio/virtio_mem.h')),
     Part('virtio core, transports and PCI', 1490, 1350, (
         'drivers/virtio/', 'drivers/pci/', 'include/virtio/', 'include/pci/')),
-    Part('ports', 1040, 850, (
+    Part('ports', 1050, 850, (
         'drivers/virtio/console/', 'drivers/serial/', 'include/serial/', 'include/virtio/virtio_port.h',
         'kernel/console/console_port.c', 'kernel/console/trace_port.c')),
     Part('console and views', 2660, 2600, ('kernel/console/', 'include/kernel/console/')),
