@@ -87,11 +87,11 @@ def block_lines(row: tuple, width: int) -> list[str]:
     return [(margin if at else head) + coloured(part) + '|' for at, part in enumerate(parts)]
 
 
-def picture(view: View, news: News, width: int, height: int) -> list[str]:
-    """All lines of a picture; with a height, the map is cut to what fits."""
+def picture(view: View, news: News, width: int, height: int, note: str = '') -> list[str]:
+    """All lines of a picture, the note last; with a height, the map is cut to what fits."""
     above = [line for device in view.devices for line in fold(device, width)]
     below = [line for text in (view.legend, *view.counter_lines(), news.text()) for line in fold(text, width)]
-    below += [line[:width] for line in news.lines]
+    below += [line[:width] for line in news.lines] + (fold(note, width) if note else [])
     blocks = [block_lines(row, width) for row in view.rows]
     room = height - len(above) - len(below) if height else sum(map(len, blocks))
     rows: list[str] = []
@@ -127,7 +127,7 @@ class Screen:
         """Show a picture, if it differs from the last one or the terminal has another size."""
         size = shutil.get_terminal_size(NO_TERMINAL)
         width, height = (size.columns, size.lines) if self._terminal else (size.columns, 0)
-        lines = picture(view, news, width, height and height - 1) + ([note] if note else [])
+        lines = picture(view, news, width, max(height - 1, 0), note)
         if not self._colours:
             lines = [COLOUR.sub('', line) for line in lines]
         if (lines, width, height) == self._last:
