@@ -78,7 +78,7 @@ $(O)/k/%.o: % $(O)/k/.flags
 # A changed compiler or flag rebuilds the affected files: the stamp is only touched when its text changes.
 $(O)/k/.flags: FORCE
 	@mkdir -p $(@D); printf '%s\n' '$(KCC) $(KCFLAGS) $(KLDFLAGS) $(foreach s,$(KSOURCES) $(TSOURCES),$(KCFLAGS_$(s)))' \
-		'$(KERNEL_OBJS) $(TEST_OBJS)' >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+		'$(KERNEL_OBJS) $(TEST_OBJS)' >$@.$$$$; cmp -s $@.$$$$ $@ && rm $@.$$$$ || mv $@.$$$$ $@
 FORCE:
 .PHONY: FORCE
 
@@ -139,10 +139,10 @@ watch: ## from a second terminal: the map and the counters, live
 status: ## from a second terminal: requested, plugged, host, stray and touched bytes of every device
 	@tools/ebb-ctl $(CTL_RUN) status
 
-test: ## host tests, guest tests and scenarios: T='suite.case' runs a part, V=1 names each test, SEED= repeats the random numbers
+test: ## host and guest tests, scenarios, the docs' commands: T='suite.case' runs a part, V=1 names each test, SEED= repeats
 	$(NAMED)
 	$(SETUP) test
-	$(MAKEO) test-now KINDS='tools host guest scenario'
+	$(MAKEO) test-now KINDS='tools host guest scenario docs'
 
 test-host: ## the suites built for the host under ASan and UBSan, and those of the tools
 	$(NAMED)

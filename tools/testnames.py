@@ -8,6 +8,8 @@ import fnmatch
 import re
 from pathlib import Path
 
+from pages import pages_to_run
+
 TOP = Path(__file__).resolve().parent.parent
 SUITE = re.compile(r'struct ktest_suite \w+\s*=\s*\{\s*\.name = "(\w+)"')
 CASE = re.compile(r'KTEST_CASE\w*\(\s*(\w+)|\.name = "(\w+)"')
@@ -24,7 +26,7 @@ def _c_suites() -> dict[str, set[str]]:
 
 
 def _other_suites() -> dict[str, set[str]]:
-    """Suites of the device, the fuzzers' corpora, the tools, and the scenarios."""
+    """Suites of the device, the fuzzers' corpora, the tools, the scenarios, and the pages of the documentation."""
     found: dict[str, set[str]] = {}
     for path in TOP.glob('tools/vmem/tests/*_test.c'):
         for suite, name in re.findall(r'^TEST\((\w+), (\w+)\)', path.read_text(encoding='utf-8'), re.M):
@@ -37,6 +39,7 @@ def _other_suites() -> dict[str, set[str]]:
     for path in TOP.glob('tests/scenarios/*.py'):
         names = re.findall(r'^@scenario\(.*?\)\ndef (\w+)', path.read_text(encoding='utf-8'), re.M | re.S)
         found.setdefault('scenario', set()).update(names)
+    found['docs'] = set(pages_to_run(TOP))
     return found
 
 

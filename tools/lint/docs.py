@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Checks the references in docs/: the tests that it names as proofs exist, and so do the targets of its links."""
+"""Checks the pages of the documentation: the tests that they name as proofs, the functions and files that they name, and
+the targets of their links exist; each block of code says what it is, and a block with prompts can be run by the test."""
 
 from __future__ import annotations
 
 import os
 import re
+from functools import cache
 
-from .common import Finding, sources, text
+from pages import MOST_NOT_RUN, RUN_MARKS, Block, blocks
+
+from .common import Finding, files, sources, text
 
 SUITE = re.compile(r'struct ktest_suite \w+ = \{\s*\.name = "(\w+)"')
 CASE = re.compile(r'KTEST_CASE(?:_[A-Z_]+)?\((\w+)|\.name = "(\w+)", \.run =')
@@ -15,6 +19,21 @@ STORY = re.compile(r'^@scenario\(.*?^def (\w+)\(', re.M | re.S)
 PROOF = re.compile(r'^\*Proved by\*.*?(?=^\s*$|\Z)', re.M | re.S)
 NAME = re.compile(r'`(\w+\.\w+)`|scenarios?\s`(\w+)`')
 LINK = re.compile(r'\]\(([^)#:]+)(?:#[^)]*)?\)')
+
+# A paragraph that lists what to read in Linux, whose files and functions are not ours.
+COMPARE = re.compile(r'^\*Compare with.*?(?=^\s*$|\Z)', re.M | re.S)
+CODE = re.compile(r'`([^`\n]+)`')
+CALL = re.compile(r'([A-Za-z_]\w*)\(\)')
+FILE = re.compile(r'[\w./*-]*\w\.(?:c|h|S|py|mk|ld|md)'
+                  r'|(?:\.?/)?(?:arch|docs|drivers|include|kernel|lib|mm|tests|tools|user)/[\w./*-]*')
+DEFINED = (
+    re.compile(r'^[A-Za-z_][\w \t*]*?\b(\w+)\((?!\*)', re.M),              # a function of C
+    re.compile(r'^#\s*define (\w+)\(', re.M),
+    re.compile(r'\(\*(?:const )?(\w+)\)\('),                               # a member that points to a function
+    re.compile(r'^ *(?:async )?def (\w+)\(', re.M),
+)
+# Functions and files of Linux that pages compare ours with. Each stands in a page and is not ours, else it is a finding.
+LINUX = frozenset(('dump_page()', 'get_online_mems()', 'offline_pages()'))
 
 
 def tests() -> set[str]:
@@ -49,8 +68,100 @@ def dead_links(path: str) -> list[Finding]:
             for link in LINK.finditer(page) if not os.path.exists(os.path.join(here, link.group(1)))]
 
 
+# --- functions and files ----------------------------------------------------------------------------------------
+
+@cache
+def functions() -> frozenset[str]:
+    """All functions, macros with parameters, and members that point to functions."""
+    found: set[str] = set()
+    for path in sources('.c', '.h', '.S', '.py') + [name for name in files() if name.startswith('tools/') and '.' not in name]:
+        for pattern in DEFINED:
+            found |= set(pattern.findall(text(path)))
+    return frozenset(found)
+
+
+@cache
+def paths() -> frozenset[str]:
+    """All files, their names without a directory, and all directories."""
+    found = set()
+    for path in files():
+        found |= {path, os.path.basename(path)}
+        parts = path.split('/')
+        found |= {'/'.join(parts[:n]) + '/' for n in range(1, len(parts))}
+    return frozenset(found)
+
+
+def is_there(name: str) -> bool:
+    """True if a file or directory exists. A `*` stands for anything."""
+    name = name.removeprefix('./')
+    if '*' in name:
+        pattern = re.compile(re.escape(name).replace(r'\*', '.*'))
+        return any(pattern.fullmatch(path) for path in paths())
+    return name in paths() or f'{name}/' in paths() or any(path.endswith(f'/{name}') for path in paths())
+
+
+def prose(page: str) -> str:
+    """A page with its blocks of code and its comparisons blanked; line numbers stay."""
+    lines = page.split('\n')
+    for block in blocks(page):
+        for at in range(block.first - 1, block.first - 1 + len(block.lines)):
+            lines[at] = ''
+    return COMPARE.sub(lambda match: '\n' * match.group().count('\n'), '\n'.join(lines))
+
+
+def named(path: str) -> list[tuple[int, str, bool]]:
+    """(offset, name, whether it is there) of each function and file in a page's prose."""
+    page, found = prose(text(path)), []
+    for code in CODE.finditer(page):
+        word = code.group(1)
+        found += [(code.start(), call.group(1) + '()', call.group(1) in functions()) for call in CALL.finditer(word)]
+        if FILE.fullmatch(word):
+            found.append((code.start(), word, is_there(word)))
+    return found
+
+
+def missing(path: str) -> list[Finding]:
+    """Functions and files that a page names and that are neither ours nor Linux's."""
+    page = prose(text(path))
+    return [Finding(path, page.count('\n', 0, at) + 1, f'there is no {name}')
+            for at, name, there in named(path) if not there and name not in LINUX]
+
+
+def stale_linux(pages: list[str]) -> list[Finding]:
+    """Names in LINUX that are ours by now, or that no page has."""
+    there = {name: ours for page in pages for _, name, ours in named(page)}
+    return [Finding('tools/lint/docs.py', 1, f'LINUX: {name} is {"ours" if name in there else "in no page"}')
+            for name in sorted(LINUX) if there.get(name, True)]
+
+
+# --- blocks -----------------------------------------------------------------------------------------------------
+
+def block_fault(block: Block) -> str | None:
+    """What is wrong with a block's mark."""
+    if not block.mark:
+        return 'a block of code without a mark: console, shell, text, c, make, json ...'
+    if block.prompts and block.mark not in RUN_MARKS:
+        return f'a block with prompts is marked {block.mark}; mark it console, so that the test runs it'
+    if block.mark in RUN_MARKS and block.info and block.why_not_run is None:
+        return f'"{block.info}" behind the mark: only "not run: REASON" may stand there'
+    return None
+
+
+def unmarked(path: str) -> list[Finding]:
+    """Blocks whose mark is missing or wrong."""
+    return [Finding(path, block.line, fault) for block in blocks(text(path)) if (fault := block_fault(block))]
+
+
+def too_many_not_run(pages: list[str]) -> list[Finding]:
+    """More blocks that are not run than allowed."""
+    skipped = [(page, block) for page in pages for block in blocks(text(page)) if block.mark in RUN_MARKS and block.why_not_run]
+    return [Finding(page, block.line, f'{len(skipped)} blocks are not run; at most {MOST_NOT_RUN} may be')
+            for page, block in skipped[MOST_NOT_RUN:]]
+
+
 def check() -> list[Finding]:
     """All pages."""
     known = tests()
     pages = sources('.md')
-    return [found for page in pages for found in unproved(page, known) + dead_links(page)]
+    found = [finding for page in pages for finding in unproved(page, known) + dead_links(page) + missing(page) + unmarked(page)]
+    return found + stale_linux(pages) + too_many_not_run(pages)
