@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import unittest
 from pathlib import Path
 
@@ -60,8 +61,8 @@ class LauncherTest(unittest.TestCase):
         path.chmod(0o755)
 
     def environment(self, **more):
-        clean = {k: v for k, v in os.environ.items()
-                 if k not in ('QEMU', 'MEM', 'VMEM', 'SMP', 'CMD', 'APPEND', 'DRY', 'TRANSPORT', 'RUN', 'BLOCK', 'MAKELEVEL')}
+        ours = ('QEMU', 'MEM', 'VMEM', 'SMP', 'CMD', 'APPEND', 'DRY', 'TRANSPORT', 'RUN', 'BLOCK', 'MAKELEVEL', 'V', 'NO_COLOR')
+        clean = {k: v for k, v in os.environ.items() if k not in ours}
         return {**clean, 'O': str(self.out), **more}
 
     def start(self, body, stdin=subprocess.DEVNULL, **more):
@@ -101,6 +102,81 @@ class LauncherTest(unittest.TestCase):
                 "print('ebb: ready', flush=True); print(sys.stdin.readline())")
         out, _ = talk(self.start(body, subprocess.PIPE), LIMIT, 'x\n')
         self.assertIn('held', out)
+
+    FIRMWARE = "print('OpenSBI v1.6\\r\\nPlatform Name : virt\\r', flush=True);"
+    BOOT = "print('ebb: first light\\r\\nebb: ready\\r', flush=True);"
+
+    def test_firmware_lines_are_in_the_log_only(self):
+        process = self.start(self.FIRMWARE + self.BOOT)
+        out, _ = talk(process, LIMIT)
+        self.assertEqual(out, 'ebb: first light\nebb: ready\n')
+        self.assertIn(b'Platform Name', (self.out / 'run' / 'console.log').read_bytes())
+
+    def test_firmware_lines_with_v1(self):
+        out, _ = talk(self.start(self.FIRMWARE + self.BOOT, V='1'), LIMIT)
+        self.assertEqual(out.splitlines(), ['OpenSBI v1.6', 'Platform Name : virt', 'ebb: first light', 'ebb: ready'])
+
+    def test_firmware_lines_when_ebb_does_not_start(self):
+        for rest in ('', 'os.close(1); time.sleep(600)'):
+            with self.subTest(rest):
+                out, _ = talk(self.start(self.FIRMWARE + rest), LIMIT)
+                self.assertEqual(out.splitlines(), ['OpenSBI v1.6', 'Platform Name : virt'])
+
+    def test_firmware_lines_when_ebb_is_late(self):
+        process = self.start(self.FIRMWARE + 'time.sleep(600)')
+        self.assertTrue(until(lambda: select.select([process.stdout], [], [], 0)[0], LIMIT), 'the lines did not come')
+        self.assertEqual(process.stdout.readline(), 'OpenSBI v1.6\n')
+
+    def test_firmware_lines_after_a_reboot(self):
+        out, _ = talk(self.start(self.BOOT + "print('ebb: reboot\\r', flush=True);" + self.FIRMWARE + self.BOOT), LIMIT)
+        self.assertEqual(out, 'ebb: first light\nebb: ready\nebb: reboot\nebb: first light\nebb: ready\n')
+
+    COLOURS = "print('ebb> ma\\r\\x1b[J[ 1.0] message\\r\\nebb> ma\\r\\n\\x1b[32m.\\x1b[0m\\r', flush=True);"
+
+    def test_pipe_gets_plain_text(self):
+        out, _ = talk(self.start(self.BOOT + self.COLOURS), LIMIT)
+        self.assertEqual(out.splitlines()[2:], ['ebb> ma', '[ 1.0] message', 'ebb> ma', '.'])
+
+    def at_a_terminal(self, body, lines=24, columns=40, **more):
+        """The launcher's output at a terminal of that size, until it ends."""
+        self.program('qemu/qemu-system-riscv64', QEMU, body)
+        master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (lines, columns))
+        process = subprocess.Popen([RUN], stdin=slave, stdout=slave, stderr=slave, env=self.environment(**more))
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        os.close(slave)
+        self.addCleanup(os.close, master)
+        said = b''
+        try:
+            while until(lambda: select.select([master], [], [], 0)[0], LIMIT) and (data := os.read(master, 65536)):
+                said += data
+        except OSError:     # the other end is closed
+            pass
+        return said.decode()
+
+    def test_terminal_gets_colours(self):
+        self.assertIn('\x1b[32m.\x1b[0m', self.at_a_terminal(self.BOOT + self.COLOURS))
+        self.assertIn('\x1b[32m.\x1b[0m', self.at_a_terminal(self.BOOT + self.COLOURS, NO_COLOR=''))
+        plain = self.at_a_terminal(self.BOOT + self.COLOURS, NO_COLOR='1')
+        self.assertIn('ma\r\x1b[J[ 1.0] message', plain)
+        self.assertNotIn('\x1b[32m', plain)
+
+    def test_terminal_tells_its_size(self):
+        body = self.BOOT + "print('ebb> ', end='', flush=True); print(repr(os.read(0, 99)), flush=True)"
+        self.assertIn(r"b'\x1b[8;24;40t'", self.at_a_terminal(body))
+        self.assertIn(r"b'\x1b[8;50;132t'", self.at_a_terminal(body, 50, 132))
+
+    def test_tests_get_the_memory_that_they_need(self):
+        (self.out / 'ebb-test.elf').touch()
+        for more, words in (({'APPEND': 'kunit.filter_glob=buddy.*'}, ("append 'mem=512M kunit", 'size=3')),
+                            ({'CMD': 'ut all'}, ("append 'mem=512M autorun", 'size=3')),
+                            ({'APPEND': 'kunit.filter_glob=buddy.*', 'MEM': '256M'}, ("append 'kunit",)),
+                            ({'APPEND': 'loglevel=8'}, ('append loglevel',))):
+            with self.subTest(more):
+                out, _ = talk(self.start("time.sleep(600)", DRY='1', **more), LIMIT)
+                for word in words:
+                    self.assertIn(word, out)
 
     def test_killed_launcher_takes_all_along(self):
         for signum in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP):

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The part of ebb's console that the user sees: not the firmware's lines, and no control sequences where nothing obeys them."""
+
+from __future__ import annotations
+
+import re
+import time
+
+FIRST = b'ebb: first light'         # ebb's first line begins with it
+REBOOT = b'ebb: reboot\r\n'
+FIRMWARE_LIMIT = 3.0                # seconds for which the firmware's lines are held back at most
+SEQUENCE = re.compile(rb'\x1b\[[0-9;?]*([@-~])')
+COLOUR = re.compile(rb'\x1b\[[0-9;]*m')
+BEGUN = re.compile(rb'\x1b(\[[0-9;?]*)?$')     # a sequence whose end has not arrived yet
+ERASE = b'J'                        # of the sequence after which the editor draws its line anew
+
+
+class Curtain:
+    """Holds back what the firmware prints. It opens at ebb's first line, and shows all if that does not come."""
+
+    def __init__(self, hides: bool):
+        self.hides, self.open = hides, not hides
+        self.held, self.tail = b'', b''
+        self.since: float | None = None
+
+    def take(self, data: bytes) -> bytes:
+        """Take what the machine printed; returns what is to be shown."""
+        if not self.hides:
+            return data
+        return self._pass(data) if self.open else self._hold(data)
+
+    def _pass(self, data: bytes) -> bytes:
+        """Show all up to a reboot, after which the firmware prints its lines again."""
+        _, reboot, after = (self.tail + data).partition(REBOOT)
+        if not reboot:
+            self.tail = (self.tail + data)[1 - len(REBOOT):]
+            return data
+        self.open, self.tail = False, b''
+        return data[:len(data) - len(after)] + self.take(after)
+
+    def _hold(self, data: bytes) -> bytes:
+        if data and self.since is None:
+            self.since = time.monotonic()
+        self.held += data
+        if FIRST not in self.held:
+            return b''
+        self.held = self.held[self.held.rfind(b'\n', 0, self.held.index(FIRST)) + 1:]
+        return self.take(self.lift())
+
+    def lift(self) -> bytes:
+        """Open it; returns what was held back."""
+        shown, self.held, self.since, self.open = self.held, b'', None, True
+        return shown
+
+    def left(self) -> float | None:
+        """Seconds until it opens by itself; None: it holds nothing."""
+        return None if self.since is None else max(0.0, self.since + FIRMWARE_LIMIT - time.monotonic())
+
+
+class Filter:
+    """Leaves out colours, or for a pipe or a file all control sequences and carriage returns."""
+
+    def __init__(self, terminal: bool, colours: bool):
+        self.terminal, self.colours = terminal, colours
+        self.rest = b''
+        self.at_start = True
+
+    def take(self, data: bytes) -> bytes:
+        """Take console output, in pieces of any size; returns what is to be shown."""
+        if self.terminal and self.colours:
+            return data
+        data = self.rest + data
+        begun = BEGUN.search(data)
+        self.rest = begun[0] if begun else b''
+        data = data[:len(data) - len(self.rest)]
+        if self.terminal:
+            return COLOUR.sub(b'', data)
+        parts = SEQUENCE.sub(lambda match: b'\0' if match[1] == ERASE else b'', data).replace(b'\r', b'').split(b'\0')
+        shown = b''
+        for number, part in enumerate(parts):
+            # A line that the editor has erased ends here: the next text is a line of its own.
+            text = b'\n' * (number > 0 and not self.at_start) + part
+            self.at_start = text.endswith(b'\n') if text else self.at_start
+            shown += text
+        return shown
