@@ -34,7 +34,7 @@ unsigned long kernel_blocks_add(struct ktest *test, unsigned long nr,
 	const unsigned long pfn = window_find();
 
 	if (pfn == PFN_NONE)
-		ktest_skip(test, "no RAM above mem=: boot with more memory and mem=");
+		ktest_skip(test, "no RAM above mem=; type: make ut MEM=");
 	KTEST_ASSERT_LE(test, nr, WINDOW_BLOCKS);
 	*lent = (struct lent){ .test = test,
 			       .first = pfn >> SECTION_PFN_SHIFT,

@@ -86,7 +86,7 @@ static unsigned long open_far(struct ktest *test, struct window **w)
 	*w = window_open(test, 32UL << 20);
 	pfn = ALIGN_UP((*w)->base, 1UL << ROOT_PFN_SHIFT);
 	if (pfn_to_phys(pfn) + SECTION_SIZE > top->start + top->size)
-		ktest_skip(test, "no memory in another root");
+		ktest_skip(test, "no memory in another root; type: make ut MEM=");
 	(*w)->owner.region = (struct pfn_range){ pfn, PAGES_PER_SECTION };
 	KTEST_ASSERT_EQ(test, register_memory_owner((*w)->mm, &(*w)->owner, NO_WHY), 0);
 	return pfn >> SECTION_PFN_SHIFT;
