@@ -20,6 +20,8 @@
 static DEFINE_SPINLOCK(console_lock);
 static bool lock_busted;
 static void (*console_write)(const char *text, size_t len);
+static void (*line_draw)(bool shown, struct sink *out);
+static bool line_hidden; /* for a message that has not ended yet */
 
 /* Messages with lower levels than this are shown; the same default as Linux's. */
 static u64 loglevel = 7;
@@ -42,6 +44,29 @@ static void console_release(unsigned long flags) __no_lock_analysis
 	if (spin_is_held(&console_lock))
 		spin_unlock(&console_lock);
 	arch_irq_restore(flags);
+}
+
+static void bare_write(struct sink *, const char *text, size_t len)
+{
+	console_write(text, len);
+}
+
+static void draw_line(bool shown)
+{
+	struct sink bare = { .write = bare_write };
+
+	line_hidden = !shown;
+	line_draw(shown, &bare);
+}
+
+/* Write to the terminal, above the line that a user types; a panic leaves that line alone. */
+static void show(const char *text, size_t len)
+{
+	if (line_draw && !line_hidden && !READ_ONCE(lock_busted))
+		draw_line(false);
+	console_write(text, len);
+	if (line_hidden && len && text[len - 1] == '\n' && !READ_ONCE(lock_busted))
+		draw_line(true);
 }
 
 static void ring_append(const char *text, size_t len)
@@ -85,7 +110,7 @@ void vprintk(const char *fmt, va_list args)
 	flags = console_acquire();
 	ring_append(text, len);
 	if (console_write != NULL && level < loglevel)
-		console_write(text, len);
+		show(text, len);
 	console_release(flags);
 }
 
@@ -120,7 +145,7 @@ static void report_sink_write(struct sink *, const char *text, size_t len)
 	const unsigned long flags = console_acquire();
 
 	if (console_write != NULL)
-		console_write(text, len);
+		show(text, len);
 	console_release(flags);
 }
 
@@ -149,6 +174,16 @@ void printk_set_console(void (*write)(const char *text, size_t len))
 	const unsigned long flags = console_acquire();
 
 	console_write = write;
+	console_release(flags);
+}
+
+void printk_set_line(void (*draw)(bool shown, struct sink *out))
+{
+	const unsigned long flags = console_acquire();
+
+	if (line_hidden)
+		draw_line(true);
+	line_draw = draw;
 	console_release(flags);
 }
 

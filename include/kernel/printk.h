@@ -124,6 +124,16 @@ struct sink *report_sink(void);
 void printk_set_console(void (*write)(const char *text, size_t len));
 
 /**
+ * printk_set_line() - keep a line that a user types below all messages
+ * @draw: erases the line (@shown false) before a message and draws it again (true) after it,
+ *	by writes to @out; NULL: there is no such line. printk() calls it with the console
+ *	lock held and interrupts off, on any hart, so it must not log, lock or sleep.
+ *
+ * Context: thread.
+ */
+void printk_set_line(void (*draw)(bool shown, struct sink *out));
+
+/**
  * printk_dump() - write the kept messages, oldest first
  * @out: the destination
  *

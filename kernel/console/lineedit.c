@@ -2,8 +2,9 @@
 /*
  * Line editing, history and completion for a VT100-like terminal.
  *
- * The editor redraws the whole line after each change that is not an append: at most
- * 256 bytes, and it need not know the terminal's width.
+ * A line may be longer than the terminal is wide: the editor knows in which cell after
+ * the start of the prompt the cursor stands, and moves by rows and columns. While it does
+ * not know the width, there is one row.
  */
 #include "kernel/console/lineedit.h"
 #include "lib/string.h"
@@ -12,20 +13,86 @@
 #define DEL	0x7f
 #define ESC	0x1b
 
+/* A cursor movement: ESC [ n final; nothing for n = 0. */
+static void csi(struct lineedit *ed, size_t n, char final)
+{
+	if (n)
+		sink_printf(ed->out, "\033[%zu%c", n, final);
+}
+
+/* Move the terminal's cursor to cell @to, which has been written. */
+static void go(struct lineedit *ed, size_t to)
+{
+	const size_t row = to / ed->columns, was = ed->at / ed->columns;
+
+	if (to == ed->at)
+		return;
+	csi(ed, was > row ? was - row : 0, 'A');
+	csi(ed, row > was ? row - was : 0, 'B');
+	sink_puts(ed->out, "\r");
+	csi(ed, to % ed->columns, 'C');
+	ed->at = to;
+}
+
+/*
+ * Write text at the cursor. In the last column a terminal waits with the wrap for the
+ * next character: a blank that is overwritten makes it wrap now.
+ */
+static void put(struct lineedit *ed, const char *text)
+{
+	if (!*text)
+		return;
+	sink_puts(ed->out, text);
+	ed->at += strlen(text);
+	if (ed->at % ed->columns == 0)
+		sink_puts(ed->out, " \r");
+}
+
+/* The cell of a byte of the line. */
+static size_t cell(const struct lineedit *ed, size_t byte)
+{
+	return strlen(ed->prompt) + byte;
+}
+
+/* Write the line again from @byte on, over what stood there, and set the cursor. */
+static void rewrite(struct lineedit *ed, size_t byte)
+{
+	go(ed, cell(ed, byte));
+	sink_puts(ed->out, "\033[J");
+	put(ed, ed->line + byte);
+	go(ed, cell(ed, ed->cursor));
+}
+
+/* Begin a new row below the line, for other text. */
+static void leave_line(struct lineedit *ed, const char *text)
+{
+	go(ed, cell(ed, ed->len));
+	sink_puts(ed->out, text);
+	ed->at = 0;
+}
+
 void lineedit_init(struct lineedit *ed, const char *prompt, struct sink *out,
 		   lineedit_complete_fn complete)
 {
 	memset(ed, 0, sizeof(*ed));
+	ed->columns = LINE_NO_WRAP;
 	ed->prompt = prompt;
 	ed->out = out;
 	ed->complete = complete;
 }
 
+void lineedit_hide(struct lineedit *ed)
+{
+	go(ed, 0);
+	sink_puts(ed->out, "\033[J");
+}
+
 void lineedit_redraw(struct lineedit *ed)
 {
-	sink_printf(ed->out, "\r\033[K%s%s", ed->prompt, ed->line);
-	if (ed->cursor < ed->len)
-		sink_printf(ed->out, "\033[%zuD", ed->len - ed->cursor);
+	ed->at = 0;
+	put(ed, ed->prompt);
+	put(ed, ed->line);
+	go(ed, cell(ed, ed->cursor));
 }
 
 void lineedit_start(struct lineedit *ed)
@@ -33,7 +100,7 @@ void lineedit_start(struct lineedit *ed)
 	ed->len = ed->cursor = 0;
 	ed->line[0] = '\0';
 	ed->browsing = 0;
-	sink_puts(ed->out, ed->prompt);
+	lineedit_redraw(ed);
 }
 
 static void bell(struct lineedit *ed)
@@ -50,11 +117,9 @@ static void insert(struct lineedit *ed, const char *text, size_t n)
 	memmove(ed->line + ed->cursor + n, ed->line + ed->cursor, ed->len - ed->cursor + 1);
 	memcpy(ed->line + ed->cursor, text, n);
 	ed->len += n;
+	put(ed, ed->line + ed->cursor);
 	ed->cursor += n;
-	if (ed->cursor == ed->len)
-		sink_puts(ed->out, ed->line + ed->cursor - n);
-	else
-		lineedit_redraw(ed);
+	go(ed, cell(ed, ed->cursor));
 }
 
 /* Remove the bytes [from, to) and leave the cursor at @from. */
@@ -65,7 +130,7 @@ static void erase(struct lineedit *ed, size_t from, size_t to)
 	memmove(ed->line + from, ed->line + to, ed->len - to + 1);
 	ed->len -= to - from;
 	ed->cursor = from;
-	lineedit_redraw(ed);
+	rewrite(ed, from);
 }
 
 static size_t word_start(const struct lineedit *ed)
@@ -105,7 +170,14 @@ static void history_show(struct lineedit *ed, unsigned int back)
 	ed->browsing = back;
 	ed->len = ed->cursor = strlen(text);
 	memcpy(ed->line, text, ed->len + 1);
-	lineedit_redraw(ed);
+	rewrite(ed, 0);
+}
+
+/* Matches are listed in rows that fit the terminal. */
+static void leave_list_row(struct lineedit *ed)
+{
+	sink_puts(ed->out, "\n");
+	ed->at = 0;
 }
 
 static void offer(struct lineedit *ed, const char *match)
@@ -115,7 +187,11 @@ static void offer(struct lineedit *ed, const char *match)
 	if (strncmp(match, ed->word, ed->word_len) != 0)
 		return;
 	if (ed->listing) {
+		n = strlen(match) + 2;
+		if (ed->at && ed->at + n > ed->columns)
+			leave_list_row(ed);
 		sink_printf(ed->out, "%s  ", match);
+		ed->at += n;
 		return;
 	}
 	if (ed->nr_matches++ == 0) {
@@ -149,20 +225,21 @@ static void complete(struct lineedit *ed)
 	} else if (ed->common > ed->word_len) {
 		insert(ed, ed->match + ed->word_len, ed->common - ed->word_len);
 	} else if (ed->nr_matches > 1) {
-		sink_puts(ed->out, "\n");
+		leave_line(ed, "\n");
 		ed->listing = true;
 		ed->complete(head, start, offer, ed);
-		sink_puts(ed->out, "\n");
+		leave_list_row(ed);
 		lineedit_redraw(ed);
 	}
-	if (ed->nr_matches == 1 && ed->match[ed->common - 1] != '/' && ed->cursor == ed->len)
+	if (ed->nr_matches == 1 && ed->cursor == ed->len &&
+	    !strchr("/=", ed->match[ed->common - 1]))
 		insert(ed, " ", 1);
 }
 
 static void move_to(struct lineedit *ed, size_t at)
 {
 	ed->cursor = at;
-	lineedit_redraw(ed);
+	go(ed, cell(ed, at));
 }
 
 static void control(struct lineedit *ed, u8 byte)
@@ -228,6 +305,14 @@ static const struct {
 	{ '~', 4, CTRL('E') }, { '~', 8, CTRL('E') }, { '~', 3, CTRL('D') },
 };
 
+/* The terminal has told its width, and lines wrap there from now on. */
+static void set_columns(struct lineedit *ed, size_t columns)
+{
+	lineedit_hide(ed);
+	ed->columns = columns ? columns : LINE_NO_WRAP;
+	lineedit_redraw(ed);
+}
+
 static void escape_byte(struct lineedit *ed, u8 byte)
 {
 	if (ed->escape == ESC_SEEN) {
@@ -235,10 +320,14 @@ static void escape_byte(struct lineedit *ed, u8 byte)
 		ed->csi_number = 0;
 	} else if (byte >= '0' && byte <= '9') {
 		ed->csi_number = ed->csi_number % 100 * 10 + (byte - '0');
+	} else if (byte == ';') {
+		ed->csi_number = 0;
 	} else if (byte >= 0x40) {
 		const unsigned int number = byte == '~' ? ed->csi_number : 0;
 
 		ed->escape = ESC_NONE;
+		if (byte == 't')
+			set_columns(ed, ed->csi_number);
 		for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++)
 			if (byte == keys[i].final && number == keys[i].number)
 				control(ed, keys[i].means);
@@ -247,7 +336,7 @@ static void escape_byte(struct lineedit *ed, u8 byte)
 
 static enum lineedit_event finish(struct lineedit *ed)
 {
-	sink_puts(ed->out, "\n");
+	leave_line(ed, "\n");
 	history_add(ed);
 	ed->browsing = 0;
 	return LINE_READY;
@@ -272,7 +361,7 @@ enum lineedit_event lineedit_feed(struct lineedit *ed, u8 byte)
 	if (byte == '\r' || byte == '\n')
 		return finish(ed);
 	if (byte == CTRL('C')) {
-		sink_puts(ed->out, "^C\n");
+		leave_line(ed, "^C\n");
 		return LINE_CANCELLED;
 	}
 	if (byte == CTRL('D') && ed->len == 0)

@@ -57,6 +57,20 @@ static int next_byte(void)
 	return byte;
 }
 
+/*
+ * Called when a message is about to appear, and when it has: while the console's thread
+ * waits for a byte, no other code uses the editor.
+ */
+static void draw_line(bool shown, struct sink *out)
+{
+	editor.out = out;
+	if (shown)
+		lineedit_redraw(&editor);
+	else
+		lineedit_hide(&editor);
+	editor.out = console_sink();
+}
+
 /* Run a line; unread input from before stays in front of what is typed now. */
 static void run_line(const char *line)
 {
@@ -75,8 +89,13 @@ static int console_thread(void *)
 	lineedit_init(&editor, "ebb> ", console_sink(), shell_complete);
 	lineedit_start(&editor);
 	for (;;) {
-		enum lineedit_event event = lineedit_feed(&editor, (u8)next_byte());
+		enum lineedit_event event;
+		u8 byte;
 
+		printk_set_line(draw_line);
+		byte = (u8)next_byte();
+		printk_set_line(NULL);
+		event = lineedit_feed(&editor, byte);
 		if (event == LINE_READY)
 			run_line(editor.line);
 		else if (event == LINE_END)

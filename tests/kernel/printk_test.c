@@ -139,7 +139,41 @@ static void harts_do_not_mix_lines(struct ktest *test)
 	KTEST_EXPECT_GE(test, lines, 40);
 }
 
+/* --- the line that a user types ------------------------------------------------- */
+
+static char drawn[64]; /* 'h' for hidden, 's' for shown again */
+static unsigned int nr_drawn;
+
+static void draw(bool shown, struct sink *out)
+{
+	(void)out;
+	if (nr_drawn < sizeof(drawn) - 1)
+		drawn[nr_drawn++] = shown ? 's' : 'h';
+	drawn[nr_drawn] = '\0';
+}
+
+/* A message hides the line, which appears again when the message has ended. */
+static void typed_line_stays_below(struct ktest *test)
+{
+	nr_drawn = 0;
+	printk_set_line(draw);
+	pr_err("above the line\n");
+	KTEST_EXPECT_STREQ(test, drawn, "hs");
+	sink_puts(report_sink(), "# a report ");
+	KTEST_EXPECT_STREQ(test, drawn, "hsh");
+	sink_puts(report_sink(), "in two ");
+	sink_puts(report_sink(), "parts\n");
+	KTEST_EXPECT_STREQ(test, drawn, "hshs");
+	sink_puts(report_sink(), "# a report that does not end");
+	printk_set_line(NULL);
+	KTEST_EXPECT_STREQ(test, drawn, "hshshs");
+	sink_puts(report_sink(), "\n");
+	pr_err("there is no line\n");
+	KTEST_EXPECT_STREQ(test, drawn, "hshshs");
+}
+
 static const struct ktest_case sink_cases[] = {
+	KTEST_CASE(typed_line_stays_below),
 	KTEST_CASE(buffer_takes_text),
 	KTEST_CASE(full_buffer_counts_what_is_lost),
 	KTEST_CASE(printf_is_one_write),

@@ -22,7 +22,6 @@ LIST = 1000                         # steps of one seed
 SHOWN = 40                          # of the last commands, when a failure is found
 IMPATIENT = 0.5                     # seconds after which the scenario types Ctrl-C and "go"
 HANGS = 60.0                        # seconds after which a command counts as hung
-PROMPT = 'ebb> '
 CTRL_C = '\x03'
 BAD = re.compile(r'Kernel panic|mm_check:|mm check: \d+ diff|spinlock .* held for')
 
@@ -78,7 +77,7 @@ class People:
         console = self.guest.console
         start = len(console.text)
         self.guest.type(line)
-        end = console.wait_for(PROMPT, HANGS, start).end()
+        end = console.wait_prompt(HANGS, start)
         self.heard(line, console.text[start:end])
 
     def at_the_device(self, line: str) -> None:

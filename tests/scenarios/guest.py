@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from cmdport import CommandPort
 from ctl import memory_files
@@ -27,6 +28,9 @@ RESIZE_LIMIT = 30.0
 SETTLE_LIMIT = 10.0
 EXIT_LIMIT = 20.0
 READY = 'ebb: ready'
+PROMPT = 'ebb> '
+ERASE = '\x1b[J'            # the line editor makes room for a message
+T = TypeVar('T')
 
 
 class Failure(Exception):
@@ -74,16 +78,33 @@ class Console:
             self._closed = True
             self._changed.notify_all()
 
-    def wait_for(self, pattern: str, limit: float, start: int = 0) -> re.Match:
-        """The first match at or after an offset of the text."""
+    def _wait(self, find: Callable[[], T | None], what: str, limit: float) -> T:
         deadline = Deadline(limit)
         with self._changed:
-            while not (match := re.compile(pattern, re.M).search(self.text, start)):
+            while (found := find()) is None:
                 if self._closed:
-                    raise Failure(f'the machine ended before it said {pattern!r}')
+                    raise Failure(f'the machine ended before it said {what}')
                 if not self._changed.wait(deadline.left()) and deadline.over():
-                    raise Failure(f'the console did not say {pattern!r} within {limit:.0f} s')
-            return match
+                    raise Failure(f'the console did not say {what} within {limit:.0f} s')
+            return found
+
+    def wait_for(self, pattern: str, limit: float, start: int = 0) -> re.Match:
+        """The first match at or after an offset of the text."""
+        wanted = re.compile(pattern, re.M)
+        return self._wait(lambda: wanted.search(self.text, start), repr(pattern), limit)
+
+    def wait_prompt(self, limit: float, start: int) -> int:
+        """The end of the prompt after the command that was typed at an offset of the text. The line editor erases a prompt
+        and draws it again if a message comes while the line is typed: these do not count."""
+        return self._wait(lambda: self._prompt_end(start), 'a prompt', limit)
+
+    def _prompt_end(self, start: int) -> int | None:
+        erased = int(self.text.rfind(ERASE, 0, start) > self.text.rfind(PROMPT, 0, start))
+        for match in re.compile(f'{re.escape(ERASE)}|{PROMPT}').finditer(self.text, start):
+            if match[0] == PROMPT and not erased:
+                return match.end()
+            erased += 1 if match[0] == ERASE else -1
+        return None
 
     def tail(self, lines: int = 25) -> list[str]:
         """The last lines."""

@@ -11,6 +11,7 @@
 
 #define LINE_MAX_BYTES	  256 /* of one line, including its terminator */
 #define LINE_HISTORY	  16
+#define LINE_NO_WRAP	  (~(size_t)0) /* more columns than any line has */
 
 enum lineedit_event {
 	LINE_MORE,	/* nothing for the caller yet */
@@ -42,6 +43,8 @@ struct lineedit {
 	char line[LINE_MAX_BYTES];
 	size_t len;
 	size_t cursor;
+	size_t columns; /* of the terminal, or LINE_NO_WRAP until it tells */
+	size_t at;	/* the terminal's cursor: cells after the start of the prompt */
 	const char *prompt;
 	struct sink *out;
 	lineedit_complete_fn complete;
@@ -74,14 +77,18 @@ void lineedit_init(struct lineedit *ed, const char *prompt, struct sink *out,
 /* Start a line: clear it and show the prompt. */
 void lineedit_start(struct lineedit *ed);
 
-/* Show prompt and line again, after other text went to the terminal. */
+/* Erase prompt and line from the terminal, to make place for other text. */
+void lineedit_hide(struct lineedit *ed);
+
+/* Show prompt and line again, after other text that has ended with a newline. */
 void lineedit_redraw(struct lineedit *ed);
 
 /**
  * lineedit_feed() - take one byte from the terminal
  *
  * Arrows, Home, End, Delete, Tab, Ctrl-A B C D E F H K L N P U W. Bytes beyond the
- * longest line ring the bell and are dropped.
+ * longest line ring the bell and are dropped. A terminal tells its size as xterm reports
+ * it: ESC [ 8 ; lines ; columns t.
  * Return: what happened; after LINE_READY the line is in ed->line until
  * lineedit_start().
  */
