@@ -268,13 +268,18 @@ void params_parse(const char *cmdline)
 			complaints - MAX_COMPLAINTS);
 }
 
-void params_help(struct sink *out)
+unsigned int params_help(const char *name, struct sink *out)
 {
 	const struct param *p;
+	unsigned int nr = 0;
 
 	for_each_param(p) {
+		if (name && !same_name(p->name, name))
+			continue;
 		sink_printf(out, "%-36s %s (", p->name, p->help);
 		print_type(p, out);
 		sink_puts(out, ")\n");
+		nr++;
 	}
+	return nr;
 }

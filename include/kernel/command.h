@@ -15,7 +15,8 @@
 /**
  * struct command - a word that the user can type
  * @name: the word
- * @usage: the word with its arguments
+ * @usage: the word with its arguments; completion reads it: lower case stands for itself,
+ *	capitals for a word_list or for what cannot be listed
  * @help: one line, what it does
  * @example: a line that a user can type as it is
  * @fn: @argc is at least 1, argv[0] the word; returns 0 or a negative errno,
@@ -41,5 +42,24 @@ struct command {
 
 extern const struct command __start_commands[], __stop_commands[];
 #define for_each_command(c) for ((c) = __start_commands; (c) < __stop_commands; (c)++)
+
+/* Takes a word that fits where the cursor is. */
+struct lineedit;
+typedef void (*word_offer_fn)(struct lineedit *ed, const char *word);
+
+/**
+ * struct word_list - the words that a placeholder in usage lines stands for
+ * @placeholder: in capitals, "PHASE"
+ * @each: offers each of them; may sleep
+ */
+struct word_list {
+	const char *placeholder;
+	void (*each)(word_offer_fn offer, struct lineedit *ed);
+};
+
+#define WORD_LIST(_placeholder, _each)                                                   \
+	static const struct word_list _word_list_##_placeholder __table("word_lists") = { \
+		.placeholder = #_placeholder, .each = (_each),                           \
+	}
 
 #endif

@@ -105,10 +105,13 @@ const char *command_line(void);
 struct sink;
 
 /**
- * params_help() - list all parameters with type, value and help
+ * params_help() - list parameters with type, value and help
+ * @name: of one parameter; NULL: all
  * @out: the destination
+ *
+ * Return: how many it has listed.
  */
-void params_help(struct sink *out);
+unsigned int params_help(const char *name, struct sink *out);
 
 /* The table, for_each_param() walks it. */
 extern const struct param __start_params[], __stop_params[];

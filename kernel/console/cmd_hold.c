@@ -14,6 +14,13 @@
 
 static const char *const phase_names[] = { EVAC_PHASES(TABLE_WORD) };
 
+static void each_phase(word_offer_fn offer, struct lineedit *ed)
+{
+	for (unsigned int i = 0; i < NR_EVAC_PHASES; i++)
+		offer(ed, phase_names[i]);
+}
+WORD_LIST(PHASE, each_phase);
+
 static const struct {
 	const char *name;
 	enum trace_event_id event;

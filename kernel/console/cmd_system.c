@@ -16,11 +16,9 @@ static int help_one(const char *name, struct sink *out)
 {
 	const struct command *c = command_find(name);
 
-	if (strcmp(name, "params") == 0) {
-		params_help(out);
-		return 0;
-	}
 	if (!c) {
+		if (params_help(strcmp(name, "params") == 0 ? NULL : name, out))
+			return 0;
 		sink_printf(out, "help: no command \"%s\"; \"help\" lists them\n", name);
 		return -ENOENT;
 	}
@@ -53,7 +51,7 @@ static int cmd_help(int argc, char **argv, struct sink *out)
 		       "parameters; a ; b runs both.\n");
 	return 0;
 }
-COMMAND(help, "help [COMMAND | params]", "list the commands, or explain one",
+COMMAND(help, "help [COMMAND | params | PARAMETER]", "list the commands, or explain a command or boot parameter",
 	"help chmem", cmd_help);
 
 static int cmd_cat(int argc, char **argv, struct sink *out)
@@ -76,7 +74,7 @@ static int cmd_ls(int argc, char **argv, struct sink *out)
 		return COMMAND_USAGE;
 	return pseudofs_list(argc == 2 ? argv[1] : "/", out);
 }
-COMMAND(ls, "ls [DIR]", "list the files of a directory",
+COMMAND(ls, "ls [FILE]", "list the files of a directory",
 	"ls /proc", cmd_ls);
 
 /*

@@ -2,6 +2,7 @@
 /* The trace command: select events, and print the records in ftrace's text form. */
 #include "kernel/console/shell.h"
 #include "kernel/trace/trace.h"
+#include "kernel/trace/trace_table.h"
 #include "lib/errno.h"
 #include "lib/kstrtox.h"
 #include "lib/string.h"
@@ -42,6 +43,15 @@ static int trace_mute_site(const char *number, enum trace_switch on, struct sink
 	return -ENOENT;
 }
 
+static void each_event(word_offer_fn offer, struct lineedit *ed)
+{
+	const struct trace_event_desc *desc;
+
+	for_each_trace_event(desc)
+		offer(ed, desc->name);
+}
+WORD_LIST(EVENT, each_event);
+
 static int cmd_trace(int argc, char **argv, struct sink *out)
 {
 	const char *verb = argc >= 2 ? argv[1] : "";
@@ -69,6 +79,6 @@ static int cmd_trace(int argc, char **argv, struct sink *out)
 		return COMMAND_USAGE;
 	return 0;
 }
-COMMAND(trace, "trace on|off [GLOB] | dump [N] | list | clear | sites | mute|unmute SITE",
+COMMAND(trace, "trace on|off [EVENT] | dump [N] | list | clear | sites | mute|unmute SITE",
 	"record changes of state, and print the records",
 	"trace on mm:*; trace dump 10", cmd_trace);

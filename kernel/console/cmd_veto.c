@@ -70,6 +70,13 @@ static const char *const event_words[NR_MEM_EVENTS] = {
 	[MEM_OFFLINE] = "went-offline",
 };
 
+static void each_word(word_offer_fn offer, struct lineedit *ed)
+{
+	for (unsigned int i = 0; i < NR_MEM_EVENTS; i++)
+		offer(ed, event_words[i]);
+}
+WORD_LIST(CHANGE, each_word);
+
 /* Parse a priority, which may be negative. */
 static int parse_priority(const char *text, int *priority)
 {
@@ -120,8 +127,8 @@ static int cmd_veto(int argc, char **argv, struct sink *out)
 		return COMMAND_USAGE;
 	return 0;
 }
-COMMAND(veto, "veto [EVENT COUNT [ERRNO [PRIORITY]]]",
-	"answer memory events with an error (a test aid), or show who saw starts and "
-	"ends; EVENT: "
+COMMAND(veto, "veto [CHANGE COUNT [ERRNO [PRIORITY]]]",
+	"answer memory events with an error (a test aid), or show which listener saw starts "
+	"and ends; CHANGE: "
 	"online offline cancel-online cancel-offline went-online went-offline",
 	"veto offline 1; chmem -d -b 18", cmd_veto);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * From a line of text to a command: splitting, look-up, the nearest match for a
- * mistyped word, help and completion. Reentrant: any thread, any sink.
+ * mistyped word. Reentrant: any thread, any sink.
  */
 #include "kernel/sched.h"
 #include "kernel/console/shell.h"
@@ -115,24 +115,4 @@ int console_run_line(const char *line, struct sink *out)
 			return -EINTR;
 	}
 	return status;
-}
-
-void shell_complete(const char *line, size_t word, void (*offer)(struct lineedit *, const char *),
-		    struct lineedit *ed)
-{
-	const struct command *c;
-	size_t at = word;
-
-	while (at > 0 && line[at - 1] == ' ')
-		at--;
-	if (at == 0 || line[at - 1] == ';') {
-		for_each_command(c)
-			offer(ed, c->name);
-		return;
-	}
-	if (line[word] == '/')
-		pseudofs_complete(line + word, offer, ed);
-	else if (strncmp(line, "help ", 5) == 0)
-		for_each_command(c)
-			offer(ed, c->name);
 }

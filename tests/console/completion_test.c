@@ -35,6 +35,23 @@ static void lines(struct ktest *test)
 		{ "cat /proc/meminfo /proc/budd\t",
 		  "cat /proc/meminfo /proc/buddyinfo " },
 		{ "ls /sy\t", "ls /sys/" },
+		{ "alloc 0 mov\t", "alloc 0 movable " },
+		{ "alloc 0 movable a\t", "alloc 0 movable at " },
+		{ "hold evac:ph\t", "hold evac:phase " },
+		{ "hold evac:phase mig\t", "hold evac:phase migrate " },
+		{ "lsmem;hold evac:phase cl\t", "lsmem;hold evac:phase classify " },
+		{ "trace o\t", "trace o" },
+		{ "trace on evac:ph\t", "trace on evac:phase " },
+		{ "trace mut\t", "trace mute " },
+		{ "chmem -z M\t", "chmem -z Movable " },
+		{ "chmem -z Movable -w\t", "chmem -z Movable -w " },
+		{ "veto onl\t", "veto online " },
+		{ "mm ce\t", "mm census " },
+		{ "help logl\t", "help loglevel " },
+		{ "help par\t", "help param" },
+		{ "ut lineedit_s\t", "ut lineedit_screen " },
+		{ "ut completion kunit.f\t", "ut completion kunit.filter=" },
+		{ "cat /proc/meminfo;  map -\t", "cat /proc/meminfo;  map -" },
 		{ "ls /sys/dev\t", "ls /sys/devices/" },
 		{ "cat /sys/devices/system/memory/bl\t",
 		  "cat /sys/devices/system/memory/block_size_bytes " },
@@ -49,8 +66,9 @@ static void lines(struct ktest *test)
 /* An unknown word, and a path that leads nowhere, ring the bell. */
 static void nothing_to_offer(struct ktest *test)
 {
-	static const char *const rows[] = { "zz\t", "echo lsm\t", "cat /proc/zz\t",
-					    "cat /zz/\t", "helpless ls\t" };
+	static const char *const rows[] = { "zz\t",	   "echo lsm\t",	   "cat /proc/zz\t",
+					    "cat /zz/\t",   "helpless ls\t", "lsmem -a \t",
+					    "trace list \t", "pin \t",	   "mm check \t" };
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
 		const char *line = line_of(rows[i]);
@@ -69,6 +87,26 @@ static void several(struct ktest *test)
 	KTEST_EXPECT_NOT_NULL(test, strstr(text, "dumpsys  "));
 	KTEST_EXPECT_STREQ(test, line_of("cat /\t\t"), "cat /");
 	KTEST_EXPECT_NOT_NULL(test, strstr(text, "\n/proc/  /sys/  \n"));
+}
+
+/* The first words that a usage line allows, no other ones, and each of them once. */
+static void first_words(struct ktest *test)
+{
+	static const struct {
+		const char *keys, *list;
+	} rows[] = {
+		{ "mm \t\t", "\ncheck  census  \n" },
+		{ "hold \t\t", "\nevac:phase  evac:verdict  evac:move  \n" },
+		{ "hold evac:verdict\025trace \t\t",
+		  "\non  off  dump  list  clear  sites  mute  unmute  \n" },
+		{ "chmem -z \t\t", "\nMovable  Normal  \n" },
+		{ "cat \t\t", "\n/proc/  /sys/  \n" },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		(void)line_of(rows[i].keys);
+		KTEST_EXPECT_NOT_NULL(test, strstr(text, rows[i].list));
+	}
 }
 
 /* Each present block has its files; an absent block has none. */
@@ -91,6 +129,7 @@ static const struct ktest_case cases[] = {
 	KTEST_CASE(lines),
 	KTEST_CASE(nothing_to_offer),
 	KTEST_CASE(several),
+	KTEST_CASE(first_words),
 	KTEST_CASE(files_of_a_block),
 	{},
 };

@@ -224,10 +224,14 @@ static void help_names_everything(struct ktest *test)
 	struct sink_buffer buffer;
 
 	sink_buffer_init(&buffer, help, room);
-	params_help(&buffer.sink);
+	KTEST_EXPECT_GT(test, params_help(NULL, &buffer.sink), 3);
 	KTEST_EXPECT_NOT_NULL(test, strstr(help, "param_test.choice"));
 	KTEST_EXPECT_NOT_NULL(test, strstr(help, "(one of: red green blue)\n"));
 	KTEST_EXPECT_NOT_NULL(test, strstr(help, "loglevel"));
+	sink_buffer_init(&buffer, help, room);
+	KTEST_EXPECT_EQ(test, params_help("param-test.choice", &buffer.sink), 1);
+	KTEST_EXPECT_EQ(test, strncmp(help, "param_test.choice", 17), 0);
+	KTEST_EXPECT_EQ(test, params_help("param_test", &buffer.sink), 0);
 }
 
 static const struct ktest_case param_cases[] = {

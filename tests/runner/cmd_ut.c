@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The command that runs the in-kernel tests. */
-#include "kernel/ktest.h"
+#include "tests/runner/ktest_private.h"
 #include "kernel/console/shell.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 
-/* "ut all", "ut list" or "ut buddy.*", followed by any kunit.* or ktest.* words. */
+/* "ut" alone lists; "ut all", "ut list" or "ut buddy.*", followed by any kunit.* or ktest.* words. */
 static int cmd_ut(int argc, char **argv, struct sink *out)
 {
-	struct ktest_options options = { 0 };
+	struct ktest_options options = { .action = argc < 2 ? "list" : NULL };
 	int i;
 
 	for (i = 1; i < argc; i++) {
@@ -22,10 +22,15 @@ static int cmd_ut(int argc, char **argv, struct sink *out)
 		} else if (strcmp(argv[i], "all") != 0)
 			options.filter_glob = argv[i];
 	}
-	if (argc < 2)
-		return COMMAND_USAGE;
 	return (int)ktest_run(&options, out);
 }
-COMMAND(ut, "ut all | list | GLOB [ktest.seed=N ktest.repeat=N ktest.shuffle kunit.filter=...]",
-	"run in-kernel tests: SUITE or SUITE.CASE globs, KTAP out",
+static void each_suite(word_offer_fn offer, struct lineedit *ed)
+{
+	for (struct ktest_suite *const *s = __start_ktest_suites; s < __stop_ktest_suites; s++)
+		offer(ed, (*s)->name);
+}
+WORD_LIST(SUITE, each_suite);
+
+COMMAND(ut, "ut [all | list | SUITE] [ktest.seed=N ktest.repeat=N ktest.shuffle kunit.filter=...]",
+	"list the in-kernel tests, or run those of a glob, SUITE or SUITE.CASE: KTAP out",
 	"ut buddy.* ktest.seed=7", cmd_ut);

@@ -19,8 +19,6 @@
 #define DEFAULT_SEED 1
 #define SPARE_STACKS 12
 
-extern struct ktest_suite *const __start_ktest_suites[] __attribute__((weak));
-extern struct ktest_suite *const __stop_ktest_suites[] __attribute__((weak));
 extern const struct ktest_hook *const __start_ktest_hooks[] __attribute__((weak));
 extern const struct ktest_hook *const __stop_ktest_hooks[] __attribute__((weak));
 

@@ -126,4 +126,8 @@ void ktest_report_init(struct ktest_run *run, struct sink *console);
 /* Prints the rest of ktest_sink() that has no newline, and the kept text. */
 void ktest_flush_lines(struct ktest_run *run);
 
+/* The linker's table; a program without suites has none. */
+extern struct ktest_suite *const __start_ktest_suites[] __attribute__((weak));
+extern struct ktest_suite *const __stop_ktest_suites[] __attribute__((weak));
+
 #endif

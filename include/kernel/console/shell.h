@@ -52,9 +52,8 @@ bool command_interrupted(void *unused);
  */
 void console_start(void);
 
-/* lineedit_complete_fn: command words, then paths of pseudo files. */
-void shell_complete(const char *line, size_t word, void (*offer)(struct lineedit *, const char *),
-		    struct lineedit *ed);
+/* lineedit_complete_fn: commands, what their usage lines name, and paths of pseudo files. */
+void shell_complete(const char *line, size_t word, word_offer_fn offer, struct lineedit *ed);
 
 /**
  * struct pseudo_file - a file of /proc or /sys, as a table row

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Completion: the words that may stand where the cursor is. A command's usage line is the
+ * grammar: words in lower case stand for themselves, words in capitals for the lists that
+ * modules register, "[ ]" encloses what may be left out, and "|" separates alternatives.
+ */
+#include "kernel/console/shell.h"
+#include "kernel/param.h"
+#include "lib/string.h"
+#include "lib/vsprintf.h"
+#include "mm/memory_hotplug.h"
+
+#define WORD_BYTES 64
+
+extern const struct word_list __start_word_lists[], __stop_word_lists[];
+
+/* The command whose arguments are completed, and where the words go. */
+struct completion {
+	const struct command *command;
+	word_offer_fn offer;
+	struct lineedit *ed;
+};
+
+static bool is_mark(char c)
+{
+	return c == ' ' || c == '[' || c == ']' || c == '|' || c == '\0';
+}
+
+static size_t word_len(const char *text)
+{
+	size_t len = 0;
+
+	while (!is_mark(text[len]))
+		len++;
+	return len;
+}
+
+static bool is_word(const char *text, size_t len, const char *word)
+{
+	return strncmp(text, word, len) == 0 && word[len] == '\0';
+}
+
+/* A word in capitals, such as PFN or FIRST-LAST; "Movable" stands for itself. */
+static bool is_placeholder(const char *text)
+{
+	return (text[0] >= 'A' && text[0] <= 'Z' && !(text[1] >= 'a' && text[1] <= 'z')) ||
+	       (text[0] == '-' && text[1] >= 'A' && text[1] <= 'Z');
+}
+
+/* Offer what a word of the usage line stands for; of NAME=VALUE the name. */
+static void offer_word(struct completion *c, const char *text)
+{
+	const struct word_list *list;
+	char word[WORD_BYTES];
+	size_t len = word_len(text);
+	char *equals;
+
+	while (len && text[len - 1] == '.')
+		len--;
+	if (!is_placeholder(text)) {
+		snprintf(word, sizeof(word), "%.*s", (int)len, text);
+		equals = strchr(word, '=');
+		if (equals)
+			equals[1] = '\0';
+		c->offer(c->ed, word);
+		return;
+	}
+	for (list = __start_word_lists; list < __stop_word_lists; list++)
+		if (is_word(text, len, list->placeholder))
+			list->each(c->offer, c->ed);
+}
+
+/* The bracket that closes the group which @p is in, or the end of the line. */
+static const char *end_of_group(const char *p)
+{
+	unsigned int depth = 0;
+
+	for (; *p && (*p != ']' || depth); p++) {
+		depth += *p == '[';
+		depth -= *p == ']';
+	}
+	return p;
+}
+
+/* What is behind the group that @p opens. */
+static const char *skip_group(const char *p)
+{
+	p = end_of_group(p + 1);
+	return *p ? p + 1 : p;
+}
+
+static void offer_alternatives(struct completion *c, const char *p);
+
+/* Offer the words with which the usage line goes on at @p. */
+static void offer_next(struct completion *c, const char *p)
+{
+	for (;;) {
+		if (*p == '[') {
+			offer_alternatives(c, p + 1);
+			p = skip_group(p);
+		} else if (*p == ' ' || *p == ']') {
+			p++;
+		} else if (*p == '|') {
+			/* The other alternatives do not follow; what is behind their bracket does. */
+			p = end_of_group(p);
+		} else if (*p == '\0') {
+			return;
+		} else if (is_word(p, word_len(p), c->command->name)) {
+			p += word_len(p);
+		} else {
+			break;
+		}
+	}
+	offer_word(c, p);
+	for (p += word_len(p); p[0] == '|' && !is_mark(p[1]); p += word_len(p))
+		offer_word(c, ++p);
+}
+
+/* The same for each of the alternatives, up to the end of their brackets. */
+static void offer_alternatives(struct completion *c, const char *p)
+{
+	offer_next(c, p);
+	while (*p && *p != ']') {
+		if (*p == '[')
+			p = skip_group(p);
+		else if (*p++ == '|' && *p == ' ')
+			offer_next(c, p);
+	}
+}
+
+/* Skip a word of the usage line and its alternatives without blanks, as in "on|off". */
+static const char *skip_words(const char *p)
+{
+	for (p += word_len(p); p[0] == '|' && !is_mark(p[1]); p += word_len(p))
+		p++;
+	return p;
+}
+
+/*
+ * Offer what may follow @last, the word before the cursor. After a number or a name, that
+ * is any word of the usage line.
+ */
+static void offer_after(struct completion *c, const char *last, size_t len)
+{
+	const char *usage = c->command->usage, *p;
+	bool known = false;
+
+	if (is_word(last, len, c->command->name)) {
+		offer_alternatives(c, usage);
+		return;
+	}
+	for (p = usage; *p; p += is_mark(*p) ? 1 : word_len(p)) {
+		if (is_mark(*p) || word_len(p) != len || strncmp(p, last, len) != 0)
+			continue;
+		known = true;
+		offer_next(c, skip_words(p));
+	}
+	for (p = usage + word_len(usage); *p && !known; p += is_mark(*p) ? 1 : word_len(p))
+		if (!is_mark(*p) && !is_word(p, word_len(p), c->command->name))
+			offer_word(c, p);
+}
+
+static void each_command(word_offer_fn offer, struct lineedit *ed)
+{
+	const struct command *c;
+
+	for_each_command(c)
+		offer(ed, c->name);
+}
+WORD_LIST(COMMAND, each_command);
+
+static void each_param(word_offer_fn offer, struct lineedit *ed)
+{
+	const struct param *p;
+
+	for_each_param(p)
+		offer(ed, p->name);
+}
+WORD_LIST(PARAMETER, each_param);
+
+static void each_block(word_offer_fn offer, struct lineedit *ed)
+{
+	char text[24];
+
+	for (unsigned long b = next_memory_block(&kernel_mm, 0); b != PFN_NONE;
+	     b = next_memory_block(&kernel_mm, b + 1)) {
+		snprintf(text, sizeof(text), "%lu", b);
+		offer(ed, text);
+	}
+}
+WORD_LIST(BLOCK, each_block);
+
+static void each_file(word_offer_fn offer, struct lineedit *ed)
+{
+	pseudofs_complete("/", offer, ed);
+}
+WORD_LIST(FILE, each_file);
+
+/* The start of the word that ends before @end, and is not in front of @start. */
+static const char *word_before(const char *start, const char *end)
+{
+	while (end > start && end[-1] != ' ')
+		end--;
+	return end;
+}
+
+void shell_complete(const char *line, size_t word, word_offer_fn offer, struct lineedit *ed)
+{
+	struct completion c = { .offer = offer, .ed = ed };
+	const char *start = line + word, *end = line + word, *last;
+	char name[WORD_BYTES];
+
+	while (start > line && start[-1] != ';')
+		start--;
+	while (*start == ' ' && start < end)
+		start++;
+	while (end > start && end[-1] == ' ')
+		end--;
+	if (end == start) {
+		each_command(offer, ed);
+		return;
+	}
+	if (line[word] == '/') {
+		pseudofs_complete(line + word, offer, ed);
+		return;
+	}
+	snprintf(name, sizeof(name), "%.*s", (int)word_len(start), start);
+	c.command = command_find(name);
+	last = word_before(start, end);
+	if (c.command)
+		offer_after(&c, last, end - last);
+}
