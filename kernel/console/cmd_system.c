@@ -51,7 +51,8 @@ static int cmd_help(int argc, char **argv, struct sink *out)
 		       "parameters; a ; b runs both.\n");
 	return 0;
 }
-COMMAND(help, "help [COMMAND | params | PARAMETER]", "list the commands, or explain a command or boot parameter",
+COMMAND(help, "help [COMMAND | params | PARAMETER]",
+	"list the commands, or explain a command or boot parameter",
 	"help chmem", cmd_help);
 
 static int cmd_cat(int argc, char **argv, struct sink *out)

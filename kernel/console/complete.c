@@ -101,7 +101,7 @@ static void offer_next(struct completion *c, const char *p)
 		} else if (*p == ' ' || *p == ']') {
 			p++;
 		} else if (*p == '|') {
-			/* The other alternatives do not follow; what is behind their bracket does. */
+			/* Other alternatives do not follow; what is behind them does. */
 			p = end_of_group(p);
 		} else if (*p == '\0') {
 			return;

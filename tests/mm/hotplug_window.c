@@ -63,7 +63,8 @@ static unsigned long find_frames(struct ktest *test, bool kernels)
 	if (base == PFN_NONE && !kernels)
 		base = borrow_blocks(test, WINDOW_BLOCKS);
 	if (base == PFN_NONE)
-		ktest_skip(test, "no RAM above mem=, and no virtio-mem device with %lu MiB plugged; "
+		ktest_skip(test,
+			   "no RAM above mem=, and no virtio-mem device with %lu MiB plugged; "
 			   "type: make ut MEM=",
 			   WINDOW_BLOCKS * SECTION_SIZE >> 20);
 	return base;

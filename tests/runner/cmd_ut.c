@@ -5,7 +5,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
-/* "ut" alone lists; "ut all", "ut list" or "ut buddy.*", followed by any kunit.* or ktest.* words. */
+/* "ut" alone lists; "ut all" or "ut buddy.*", followed by any kunit.* or ktest.* words, runs. */
 static int cmd_ut(int argc, char **argv, struct sink *out)
 {
 	struct ktest_options options = { .action = argc < 2 ? "list" : NULL };
