@@ -57,6 +57,14 @@ static const char *run_inner(struct ktest *test, struct ktest_suite *suite,
 	return text;
 }
 
+/* run_inner() with these cases. */
+#define RUN_INNER(test, options, status, ...)                                          \
+	({                                                                             \
+		static const struct ktest_case cases[] = { __VA_ARGS__, {} };          \
+		static struct ktest_suite suite = { .name = "inner", .cases = cases }; \
+		run_inner(test, &suite, options, status);                              \
+	})
+
 static void expect_line(struct ktest *test, const char *log, const char *line)
 {
 	if (strstr(log, line) == NULL)
@@ -99,10 +107,8 @@ static const struct ktest_options defaults;
 
 static void passing(struct ktest *test)
 {
-	static const struct ktest_case cases[] = { KTEST_CASE(inner_pass), {} };
-	static struct ktest_suite suite = { .name = "inner", .cases = cases };
 	enum ktest_status status;
-	const char *log = run_inner(test, &suite, &defaults, &status);
+	const char *log = RUN_INNER(test, &defaults, &status, KTEST_CASE(inner_pass));
 
 	KTEST_EXPECT_EQ(test, status, KTEST_PASS);
 	KTEST_EXPECT_EQ(test, calls, 1);
@@ -121,11 +127,9 @@ static void passing(struct ktest *test)
 
 static void expect_goes_on(struct ktest *test)
 {
-	static const struct ktest_case cases[] = { KTEST_CASE(inner_fail),
-						   KTEST_CASE(inner_pass), {} };
-	static struct ktest_suite suite = { .name = "inner", .cases = cases };
 	enum ktest_status status;
-	const char *log = run_inner(test, &suite, &defaults, &status);
+	const char *log = RUN_INNER(test, &defaults, &status, KTEST_CASE(inner_fail),
+				    KTEST_CASE(inner_pass));
 
 	KTEST_EXPECT_EQ(test, status, KTEST_FAIL);
 	KTEST_EXPECT_EQ(test, calls, 2);
@@ -141,11 +145,9 @@ static void expect_goes_on(struct ktest *test)
 
 static void assert_ends_the_case(struct ktest *test)
 {
-	static const struct ktest_case cases[] = { KTEST_CASE(inner_abort),
-						   KTEST_CASE(inner_pass), {} };
-	static struct ktest_suite suite = { .name = "inner", .cases = cases };
 	enum ktest_status status;
-	const char *log = run_inner(test, &suite, &defaults, &status);
+	const char *log = RUN_INNER(test, &defaults, &status, KTEST_CASE(inner_abort),
+				    KTEST_CASE(inner_pass));
 
 	KTEST_EXPECT_EQ(test, status, KTEST_FAIL);
 	KTEST_EXPECT_EQ(test, calls, 2);
@@ -156,10 +158,8 @@ static void assert_ends_the_case(struct ktest *test)
 
 static void skipping(struct ktest *test)
 {
-	static const struct ktest_case cases[] = { KTEST_CASE(inner_skip), {} };
-	static struct ktest_suite suite = { .name = "inner", .cases = cases };
 	enum ktest_status status;
-	const char *log = run_inner(test, &suite, &defaults, &status);
+	const char *log = RUN_INNER(test, &defaults, &status, KTEST_CASE(inner_skip));
 
 	KTEST_EXPECT_EQ(test, status, KTEST_ALL_SKIPPED);
 	expect_line(test, log, "    ok 1 inner_skip # SKIP needs 99 harts\n");
@@ -274,10 +274,9 @@ static void inner_keeps_lock(struct ktest *test)
 
 static void held_lock_fails_the_case(struct ktest *test)
 {
-	static const struct ktest_case cases[] = { KTEST_CASE(inner_keeps_lock), {} };
-	static struct ktest_suite suite = { .name = "inner", .cases = cases };
 	enum ktest_status status;
-	const char *log = run_inner(test, &suite, &defaults, &status);
+	const char *log = RUN_INNER(test, &defaults, &status,
+				    KTEST_CASE(inner_keeps_lock));
 
 	spin_lock_init(&forgotten_lock, "forgotten_lock");
 	KTEST_EXPECT_EQ(test, status, KTEST_FAIL);
@@ -298,11 +297,9 @@ static void inner_warns_expectedly(struct ktest *test)
 
 static void warnings_fail_the_case(struct ktest *test)
 {
-	static const struct ktest_case cases[] = { KTEST_CASE(inner_warns),
-						   KTEST_CASE(inner_warns_expectedly), {} };
-	static struct ktest_suite suite = { .name = "inner", .cases = cases };
 	enum ktest_status status;
-	const char *log = run_inner(test, &suite, &defaults, &status);
+	const char *log = RUN_INNER(test, &defaults, &status, KTEST_CASE(inner_warns),
+				    KTEST_CASE(inner_warns_expectedly));
 
 	ktest_expect_warnings(test, 2);
 	KTEST_EXPECT_EQ(test, status, KTEST_FAIL);
@@ -329,10 +326,9 @@ static void inner_thread_fails(struct ktest *test)
 
 static void assert_in_a_thread(struct ktest *test)
 {
-	static const struct ktest_case cases[] = { KTEST_CASE(inner_thread_fails), {} };
-	static struct ktest_suite suite = { .name = "inner", .cases = cases };
 	enum ktest_status status;
-	const char *log = run_inner(test, &suite, &defaults, &status);
+	const char *log = RUN_INNER(test, &defaults, &status,
+				    KTEST_CASE(inner_thread_fails));
 
 	KTEST_EXPECT_EQ(test, status, KTEST_FAIL);
 	KTEST_EXPECT_EQ(test, steps, 0);
@@ -525,10 +521,8 @@ static void inner_compares(struct ktest *test)
 
 static void comparisons(struct ktest *test)
 {
-	static const struct ktest_case cases[] = { KTEST_CASE(inner_compares), {} };
-	static struct ktest_suite suite = { .name = "inner", .cases = cases };
 	enum ktest_status status;
-	const char *log = run_inner(test, &suite, &defaults, &status);
+	const char *log = RUN_INNER(test, &defaults, &status, KTEST_CASE(inner_compares));
 
 	KTEST_EXPECT_EQ(test, steps, 0);
 	expect_line(test, log, "-1 == -1 (0xffffffffffffffff)\n");
