@@ -78,7 +78,7 @@ def refused(guest: Guest, desk: Desk) -> None:
     expect(said is not None, 'a second program at port.sock is not told')
 
 
-def hostile(guest: Guest) -> None:
+def hostile(guest: Guest, screen: Console) -> None:
     """A reader that never reads, one that dies in a name, a program that dies in a line: all others go on."""
     stuck = connect(guest.machine.rundir / 'trace.sock')
     stuck.sendall(b'snapshot\nrecords\ndumpsys\n' * 50)
@@ -88,6 +88,7 @@ def hostile(guest: Guest) -> None:
             dying.sendall(half)
     guest.port = Port(guest.machine.rundir / 'port.sock')
     guest.resize(512 * MIB)
+    screen.wait_for(r'plugged 512 MiB', COMMAND_LIMIT)
     guest.check()
     guest.resize(256 * MIB)
     guest.check()
@@ -124,8 +125,7 @@ def four_at_once(guest: Guest) -> None:
         offline = block_of(guest, BLOCK)
         plain.wait_for(rf'memory{offline} +offline', COMMAND_LIMIT)
         refused(guest, desk)
-        hostile(guest)
-        screen.wait_for(r'plugged 512 MiB', COMMAND_LIMIT)
+        hostile(guest, screen)
         start = len(screen.text)
         watcher.resize(120, 40)
         screen.wait_for(rf'memory{offline} +offline +\S+ +\|', COMMAND_LIMIT, start)
