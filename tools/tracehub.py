@@ -25,7 +25,9 @@ from unixsock import listen
 
 NAMES = ('header', 'records', 'snapshot', 'dumpsys', 'view')
 NAME_BYTES = 32
-EVERY = 0.2                # seconds between two visits to the rings
+EVERY = 0.2                # seconds between two visits to the rings,
+BUSY = 0.02                # after a visit that found records,
+MUCH = 1 << 16             # and none after a visit that found this many bytes
 SILENT = 5.0               # seconds without a byte from ebb: the hub connects again, and asks a second time
 REACH = 0.05               # seconds between two attempts to reach QEMU's socket
 MOST_READERS = 256
@@ -109,6 +111,7 @@ class Hub:
         self.session: Session | None = None
         self._snapshot_at = -1                       # place of the last snapshot in the session; -1: there is none
         self._jobs: dict[str, Job] = {}              # not sent yet
+        self._pause = EVERY                          # until the next visit to the rings
         self._asked = threading.Condition()
         self._readers = threading.BoundedSemaphore(MOST_READERS)
         (rundir / 'session.ebbt').unlink(missing_ok=True)
@@ -129,7 +132,7 @@ class Hub:
     def _next_job(self) -> Job:
         """The oldest question; without one the rings are visited now and then."""
         with self._asked:
-            self._asked.wait_for(lambda: self._jobs, EVERY if self._records else None)
+            self._asked.wait_for(lambda: self._jobs, self._pause if self._records else None)
             name = next(iter(self._jobs), 'records')
             return self._jobs.pop(name, None) or Job(name, 0)
 
@@ -189,6 +192,7 @@ class Hub:
         """Append what the rings hold; what arrived before an error was taken from them, and counts."""
         session, rest = self.session, b''
         assert session is not None
+        begin = session.place
         boots = session.place == 0
         for piece in self._fetch('records'):
             rest += piece
@@ -197,6 +201,8 @@ class Hub:
             session.add_records(rest[:whole])
             rest = rest[whole:]
         job.end = session.place
+        found = job.end - begin
+        self._pause = 0.0 if found >= MUCH else BUSY if found else EVERY
         job.status = -session.error
         if boots and self._records and session.place > max(0, self._snapshot_at):
             self._take_snapshot()
