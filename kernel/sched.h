@@ -127,7 +127,4 @@ void idle_step(void);
 void *stack_get(void);
 void stack_put(void *stack);
 
-/* Make stacks until @nr are free or memory runs out, for callers that count pages later. */
-void stack_pool_fill(unsigned int nr);
-
 #endif

@@ -13,7 +13,6 @@
 static DEFINE_SPINLOCK(pool_lock);
 /* The lowest address of a free stack; its first word is the next stack. */
 static void *pool __guarded_by(pool_lock);
-static unsigned int pool_size __guarded_by(pool_lock);
 
 static void *pool_take(void)
 {
@@ -21,10 +20,8 @@ static void *pool_take(void)
 
 	spin_lock(&pool_lock);
 	stack = pool;
-	if (stack != NULL) {
+	if (stack != NULL)
 		pool = *(void **)stack;
-		pool_size--;
-	}
 	spin_unlock(&pool_lock);
 	return stack;
 }
@@ -36,7 +33,6 @@ void stack_put(void *stack)
 	spin_lock(&pool_lock);
 	*(void **)stack = pool;
 	pool = stack;
-	pool_size++;
 	spin_unlock(&pool_lock);
 }
 
@@ -59,12 +55,4 @@ void *stack_get(void)
 	void *stack = pool_take();
 
 	return stack != NULL ? stack : stack_make();
-}
-
-void stack_pool_fill(unsigned int nr)
-{
-	void *stack;
-
-	while (READ_ONCE(pool_size) < nr && (stack = stack_make()) != NULL)
-		stack_put(stack);
 }

@@ -60,17 +60,6 @@ void *arch_stack_map(phys_addr_t backing)
 	return (void *)va;
 }
 
-phys_addr_t arch_stack_unmap(void *stack)
-{
-	const unsigned long va = (unsigned long)stack;
-	const phys_addr_t backing = PTE_PA(*pgtable_walk(va, 0, WALK_LOOK).pte);
-
-	pgtable_unmap(va, ARCH_STACK_SIZE);
-	tlb_flush_all_harts(va, ARCH_STACK_SIZE);
-	give_slot((va - STACK_BASE) / STACK_SLOT - STACK_SLOT_FIRST);
-	return backing;
-}
-
 /* What arch_switch_to() pops from a stack, lowest address first. */
 struct switch_frame {
 	u64 unused;

@@ -23,20 +23,12 @@ struct arch_context {
  * arch_stack_map() - give a stack's frames an address with a guard below
  * @backing: physical address of ARCH_STACK_SIZE bytes, contiguous
  *
+ * For good: kernel/stack.c keeps stacks that no thread uses.
+ *
  * Return: the lowest address of the stack, or NULL if all addresses are taken or there
  * is no memory for page tables.
  */
 void *arch_stack_map(phys_addr_t backing);
-
-/**
- * arch_stack_unmap() - take a stack's address back
- * @stack: what arch_stack_map() returned; no thread runs on it
- *
- * Includes the TLB shoot-down of all harts.
- *
- * Return: the backing, which the caller frees.
- */
-phys_addr_t arch_stack_unmap(void *stack);
 
 /**
  * arch_context_init() - make a thread that starts in a function

@@ -92,11 +92,6 @@ void stack_put(void *stack)
 	spin_unlock(&stack_lock);
 }
 
-void stack_pool_fill(unsigned int nr)
-{
-	(void)nr; /* they do not consist of counted pages */
-}
-
 /* The fiber lies at the upper end of its own stack. */
 static struct fiber *fiber_on(void *stack)
 {

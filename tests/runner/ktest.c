@@ -444,14 +444,25 @@ void ktest_end(void)
 		STORE_RELEASE(tester, NULL);
 }
 
+/* Stacks for the threads that a case starts, which must not look like a leak. */
+static void spare_stacks(void)
+{
+	void *stacks[SPARE_STACKS + 2 * MAX_HARTS];
+	unsigned int nr = 0;
+
+	while (nr < SPARE_STACKS + 2 * nr_harts() && (stacks[nr] = stack_get()) != NULL)
+		nr++;
+	while (nr > 0)
+		stack_put(stacks[--nr]);
+}
+
 enum ktest_status ktest_run(const struct ktest_options *options, struct sink *out)
 {
 	enum ktest_status status;
 
 	if (!ktest_begin(out))
 		return KTEST_HARNESS;
-	/* Threads that a case starts must not look like a leak. */
-	stack_pool_fill(SPARE_STACKS + 2 * nr_harts());
+	spare_stacks();
 	status = ktest_run_suites(options, __start_ktest_suites,
 				  __stop_ktest_suites - __start_ktest_suites, out);
 	ktest_end();
