@@ -79,16 +79,6 @@ static void tell(struct notifier_block *nb, unsigned long event, void *data)
 				    nb->priority, err, event);
 }
 
-void notifier_call(struct notifier_chain *chain, unsigned long event, void *data)
-{
-	struct notifier_block *nb;
-
-	mutex_lock(&chain->lock);
-	list_for_each_entry(nb, &chain->blocks, link)
-		tell(nb, event, data);
-	mutex_unlock(&chain->lock);
-}
-
 /* The listener @refused has vetoed a start: send @cancel to the listeners before it. */
 static void cancel_start(struct notifier_chain *chain, struct notifier_block *refused,
 			 unsigned long cancel, void *data) __must_hold(chain->lock)

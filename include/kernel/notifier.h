@@ -74,18 +74,6 @@ int notifier_register(struct notifier_chain *chain, struct notifier_block *nb);
 int notifier_unregister(struct notifier_chain *chain, struct notifier_block *nb);
 
 /**
- * notifier_call() - tell all listeners, from the highest priority down
- * @chain: the chain
- * @event: the event
- * @data: for the listeners
- *
- * Errors of listeners cause a warning and change nothing.
- *
- * Context: thread, may sleep.
- */
-void notifier_call(struct notifier_chain *chain, unsigned long event, void *data);
-
-/**
  * struct notifier_start - a start that still owes its end
  * @nr: its number on the chain; 0: it owes no end
  * @veto: the listener that refused; NULL if none did
