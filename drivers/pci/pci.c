@@ -33,13 +33,7 @@
 static struct pci_device devices[MAX_PCI_DEVICES];
 static unsigned int nr_devices;
 
-/* A host bridge window and how far it is filled. */
-struct window {
-	const struct machine_pci_window *win;
-	u64 used;
-};
-static struct window windows[MACHINE_MAX_PCI_WINS];
-static unsigned int nr_windows;
+static u64 used[MACHINE_MAX_PCI_WINS]; /* how far each window of the host bridge is filled */
 
 struct pci_device *pci_device_at(unsigned int n)
 {
@@ -84,33 +78,32 @@ static bool window_fits(const struct machine_pci_window *win, enum pci_space spa
 	return win->space == space;
 }
 
-/* Take @size bytes, aligned to themselves, out of a window. Return: bus address or 0. */
-static u64 window_take(struct window *w, u64 size)
+/* Take @size bytes, aligned to themselves, out of window @i. Return: bus address or 0. */
+static u64 window_take(const struct machine_pci_window *win, unsigned int i, u64 size)
 {
-	const u64 bus = ALIGN_UP(w->win->bus_addr + w->used, size);
-	const u64 end = w->win->bus_addr + w->win->size;
+	const u64 bus = ALIGN_UP(win->bus_addr + used[i], size);
+	const u64 end = win->bus_addr + win->size;
 
-	if (bus == 0 || bus < w->win->bus_addr || bus >= end || size > end - bus)
+	if (bus == 0 || bus < win->bus_addr || bus >= end || size > end - bus)
 		return 0;
-	w->used = bus + size - w->win->bus_addr;
+	used[i] = bus + size - win->bus_addr;
 	return bus;
 }
 
 /* Place @size bytes into a window of this kind. Return: bus address, or 0 */
 static u64 place(enum pci_space space, u64 size, phys_addr_t *cpu)
 {
-	for (unsigned int i = 0; i < nr_windows; i++) {
-		u64 bus;
+	const struct machine_pci *pci = &machine_info()->pci;
+	u64 bus = 0;
 
-		if (!window_fits(windows[i].win, space))
-			continue;
-		bus = window_take(&windows[i], size);
-		if (bus) {
-			*cpu = bus - windows[i].win->bus_addr + windows[i].win->cpu_addr;
-			return bus;
-		}
+	for (unsigned int i = 0; i < pci->nr_windows && !bus; i++) {
+		const struct machine_pci_window *win = &pci->windows[i];
+
+		if (window_fits(win, space))
+			bus = window_take(win, i, size);
+		*cpu = bus ? bus - win->bus_addr + win->cpu_addr : 0;
 	}
-	return 0;
+	return bus;
 }
 
 /* Write all ones, read the size back. The function must not decode meanwhile. */
@@ -234,10 +227,6 @@ static int pci_init(void)
 	config = ioremap(pci->ecam.start, BUS_CONFIG_BYTES);
 	if (!config)
 		return -ENOMEM;
-	for (nr_windows = 0; nr_windows < pci->nr_windows; nr_windows++) {
-		windows[nr_windows].win = &pci->windows[nr_windows];
-		windows[nr_windows].used = 0;
-	}
 	for (u32 slot = 0; slot < 32; slot++)
 		scan_slot(config, slot);
 	return 0;
