@@ -164,10 +164,10 @@ static bool named_before(const char *name)
 	return false;
 }
 
-/* Cut off the word at @text; set @next to the start of the next. Return: its end. */
-static char *cut_word(char *text, char **next)
+/* End the word at @text, without its quotes. Return: where the next may start. */
+static char *cut_word(char *text)
 {
-	char *out = text;
+	char *out = text, *next;
 	bool quoted = false;
 
 	for (; *text != '\0' && (quoted || (u8)*text > ' '); text++) {
@@ -176,10 +176,10 @@ static char *cut_word(char *text, char **next)
 		else
 			*out++ = *text;
 	}
-	*next = *text != '\0' ? text + 1 : text;
-	while (out <= text && out < *next)
+	next = *text != '\0' ? text + 1 : text;
+	while (out < next)
 		*out++ = '\0';
-	return *next;
+	return next;
 }
 
 /* Whether a PARAM_UNKNOWN() function knows what to say about @name. */
@@ -258,7 +258,7 @@ void params_parse(const char *cmdline)
 			*text++ = '\0';
 			continue;
 		}
-		text = cut_word(text, &text);
+		text = cut_word(text);
 		if (strcmp(word, "--") == 0)
 			break;
 		parse_word(word);

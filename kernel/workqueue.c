@@ -109,9 +109,7 @@ static void none_runs(void)
 	wake_up_all(&work_done);
 }
 
-static int worker(void *) __noreturn;
-
-static int worker(void *)
+static int __noreturn worker(void *)
 {
 	struct work *work;
 
