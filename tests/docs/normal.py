@@ -11,6 +11,7 @@ VARIES = (
     ('how long a failed request took, if it took a millisecond', r' \(\d+ ms\)|(?<=\w), \d+ ms(?=\))', ''),
     ('how long something took', r'(\bafter |\bwithin |\bfor |, )\d+(\.\d+)? (ms|s)\b', r'\1TIME'),
     ('an address of the kernel', r'0x[fF]{8}[0-9a-fA-F]{8}\b', 'ADDRESS'),
+    ('the thread, the hart and the time of a record', r'^ +ebb-\d+ +\[\d+\] \S+ +\d+\.\d{6}:', 'RECORD:'),
     ('the version', r'\bfirst light \(\d+\.\d+\.\d+\)', 'first light (VERSION)'),
     ('the path of the checkout', r'(?<![\w./])/[\w./-]*/build/', 'CHECKOUT/build/'),
     ('a seed', r'\b(SEED|ktest\.seed)=\d+', r'\1=SEED'),

@@ -196,7 +196,8 @@ class TextTest(unittest.TestCase):
 
     def test_each_rule_is_needed(self):
         examples = ('[    1.317640] x', 'is Slab (12 ms)', 'as requested, after 4 ms', 'owner 0xffffffff80283cf8',
-                    'ebb: first light (0.9.0)', '/home/me/ebb/build/qemu', 'SEED=17', 'off for 300 ns at most, by idle_wait',
+                    '             ebb-0       [000] .....     1.670237: answer: x', 'ebb: first light (0.9.0)',
+                    '/home/me/ebb/build/qemu', 'SEED=17', 'off for 300 ns at most, by idle_wait',
                     '[Makefile:126: resize] Error 1')
         self.assertEqual(len(examples), len(VARIES))
         for (what, pattern, _), line in zip(VARIES, examples):
