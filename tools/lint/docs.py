@@ -33,7 +33,8 @@ DEFINED = (
     re.compile(r'^ *(?:async )?def (\w+)\(', re.M),
 )
 # Functions and files of Linux that pages compare ours with. Each stands in a page and is not ours, else it is a finding.
-LINUX = frozenset(('dump_page()', 'get_online_mems()', 'offline_pages()'))
+LINUX = frozenset(('dump_page()', 'get_online_mems()', 'has_unmovable_pages()', 'offline_pages()', 'drivers/hv/hv_balloon.c',
+                   'drivers/xen/balloon.c'))
 
 
 def tests() -> set[str]:
