@@ -16,6 +16,7 @@ VARIES = (
     ('the path of the checkout', r'(?<![\w./])/[\w./-]*/build/', 'CHECKOUT/build/'),
     ('a seed', r'\b(SEED|ktest\.seed)=\d+', r'\1=SEED'),
     ('how long interrupts were off', r'\boff for \d+ ns at most, by \w+', 'off for TIME at most'),
+    ('a line of a source file', r'(?<=\.c, line )\d+', 'N'),
     ('a line of the Makefile', r'\[Makefile:\d+:', '[Makefile:N:'),
 )
 RULES = [(re.compile(pattern), stands) for _, pattern, stands in VARIES]

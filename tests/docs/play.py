@@ -137,7 +137,7 @@ class Player:
         if prompt:
             there = terminal.wait_for(lambda rows: held.prompted(rows, prompt), BOOT_LIMIT)
         else:
-            there = terminal.wait_for(lambda rows: matches([*step.shown, SKIPS], rows), BOOT_LIMIT)
+            there = terminal.wait_for(lambda rows: matches([*step.shown, SKIPS], rows[:-1]), BOOT_LIMIT)
         rows = held.take()
         held.messages = []
         if not there or not matches(step.shown, rows):

@@ -57,6 +57,8 @@ class Screen:
             self._column = 0
         elif char == '\b':
             self._column = max(0, self._column - 1)
+        elif char == '\t':
+            self._column += 8 - self._column % 8
         elif char >= ' ':
             row = self.rows[self._row].ljust(self._column)
             self.rows[self._row] = row[:self._column] + char + row[self._column + 1:]

@@ -25,6 +25,9 @@ goal = sys.argv[1]
 note = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'note')
 def say(text):
     os.write(1, text.replace('\n', '\r\n').encode())
+PROMPT = '(gdb) ' if goal == 'gdb' else 'ebb> '
+if goal == 'debug':
+    say('stopped\n'); time.sleep(600)
 if goal == 'resize':
     size = sys.argv[2].partition('=')[2]
     if size == '9T':
@@ -33,7 +36,7 @@ if goal == 'resize':
         file.write(size + '\n')
     print(f'vm0: plugged {{size}}, as requested, after 4 ms'); sys.exit(0)
 tty.setraw(0)
-say('firmware\n[    0.055340] smp: 2 harts\nebb: ready\nebb> ')
+say('firmware\n[    0.055340] smp: 2 harts\nebb: ready\n' + PROMPT)
 counter, line, told = 0, '', 0
 while True:
     if os.path.exists(note):
@@ -57,7 +60,7 @@ while True:
         say('bye\n'); sys.exit(0)
     elif words:
         say(words[0] + ': unknown\n')
-    say('ebb> ')
+    say(PROMPT)
 '''
 
 PAGE = '''# A page
@@ -171,6 +174,12 @@ class PageTest(unittest.TestCase):
         self.assertEqual(self.troubles(text), [])
         self.assertIn('nothing runs', '\n'.join(self.troubles(text + '\n```console\nebb> count\ncounter 3\n```\n')))
 
+    def test_gdb(self):
+        text = ('```console\n$ make debug\nstopped\n```\n\n```console\n$ make gdb\n...\nebb: ready\n(gdb) count\ncounter 1\nsteps 1\n'
+                '```\n\n```console\n(gdb) count\ncounter 2\nsteps 1\n```\n')
+        self.assertEqual(self.troubles(text), [])
+        self.assertIn('|counter 3', '\n'.join(self.troubles(text.replace('counter 2', 'counter 3'))))
+
     def test_machine_that_does_not_start(self):
         with mock.patch('play.BOOT_LIMIT', 0.5):
             self.assertIn("no prompt 'ebb>'", self.planted('$ make run\n', '$ make run >/dev/null\n'))
@@ -198,7 +207,7 @@ class TextTest(unittest.TestCase):
         examples = ('[    1.317640] x', 'is Slab (12 ms)', 'as requested, after 4 ms', 'owner 0xffffffff80283cf8',
                     '             ebb-0       [000] .....     1.670237: answer: x', 'ebb: first light (0.9.0)',
                     '/home/me/ebb/build/qemu', 'SEED=17', 'off for 300 ns at most, by idle_wait',
-                    '[Makefile:126: resize] Error 1')
+                    'file kernel/sched.c, line 239.', '[Makefile:126: resize] Error 1')
         self.assertEqual(len(examples), len(VARIES))
         for (what, pattern, _), line in zip(VARIES, examples):
             self.assertRegex(line, pattern, what)
@@ -219,7 +228,8 @@ class TextTest(unittest.TestCase):
         screen.feed('ebb> ma\r\x1b[K[ 1.0] x\r\nebb> ma')
         screen.feed('p\x1b[1')
         screen.feed('D\x1b[31mq\x1b[0m\r\n')
-        self.assertEqual(screen.rows, ['[ 1.0] x', 'ebb> maq', ''])
+        screen.feed('1\ttab')
+        self.assertEqual(screen.rows, ['[ 1.0] x', 'ebb> maq', '1       tab'])
 
     def test_blocks(self):
         found = pages.blocks('text\n\n    indented\n    more\n\n- item\n\n      in the item\n  text\n\n'
