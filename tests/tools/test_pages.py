@@ -175,8 +175,8 @@ class PageTest(unittest.TestCase):
         self.assertIn('nothing runs', '\n'.join(self.troubles(text + '\n```console\nebb> count\ncounter 3\n```\n')))
 
     def test_gdb(self):
-        text = ('```console\n$ make debug\nstopped\n```\n\n```console\n$ make gdb\n...\nebb: ready\n(gdb) count\ncounter 1\nsteps 1\n'
-                '```\n\n```console\n(gdb) count\ncounter 2\nsteps 1\n```\n')
+        text = ('```console\n$ make debug\nstopped\n```\n\n```console\n$ make gdb\n...\nebb: ready\n'
+                '(gdb) count\ncounter 1\nsteps 1\n```\n\n```console\n(gdb) count\ncounter 2\nsteps 1\n```\n')
         self.assertEqual(self.troubles(text), [])
         self.assertIn('|counter 3', '\n'.join(self.troubles(text.replace('counter 2', 'counter 3'))))
 
