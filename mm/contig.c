@@ -18,7 +18,6 @@
 static struct evacuate_policy contig_policy(const struct evac_limits *limits)
 {
 	return (struct evacuate_policy){
-		.name = "contig",
 		.end = EVAC_END_ALLOC,
 		.type = PGTY_KERNEL,
 		.limits = limits ? *limits : evac_limits(EVAC_FOR_CONTIG, 1),
@@ -35,7 +34,7 @@ static void report(struct mm *mm, unsigned long nr, const struct evacuate_policy
 		return;
 	sink_buffer_init(&buffer, text, sizeof(text));
 	mm_failure_print(why, &buffer.sink);
-	pr_warn_ratelimited(&mm->contig_log, "%s: %lu frames failed: %s\n", policy->name, nr, text);
+	pr_warn_ratelimited(&mm->contig_log, "contig: %lu frames failed: %s\n", nr, text);
 }
 
 int take_contig_range(struct mm *mm, unsigned long start, unsigned long end,

@@ -30,7 +30,6 @@ enum evacuate_end {
 
 /**
  * struct evacuate_policy - everything in which evacuations differ
- * @name: for messages: "offline", "contig", "compaction"
  * @end: what the frames become
  * @type: for EVAC_END_ALLOC: PGTY_OFFLINE for unplugging, or any allocated type
  * @page_flags: for PGTY_OFFLINE: PG_OFFLINE_SKIPPABLE or 0; else 0
@@ -38,7 +37,6 @@ enum evacuate_end {
  * @limits: what the caller of mm/ has set
  */
 struct evacuate_policy {
-	const char *name;
 	enum evacuate_end end;
 	enum page_type type;
 	u32 page_flags;
@@ -107,9 +105,9 @@ struct evac {
 	const struct evacuate_policy *policy;
 	struct mm_failure *why;
 	bool empty;	 /* classify found nothing in the way */
-	bool held;	 /* classify found a page that only its user can free or unpin */
+	bool must_wait;	 /* classify found a page that only its user can free or unpin */
 	u32 owners_gone; /* mm->owners_gone at the start of classify */
-	struct evac_cursor at; /* how far evac_blocker() has come */
+	struct evac_cursor at; /* how far evac_find_blocker() has come */
 	unsigned long at_pfn;
 };
 
@@ -127,13 +125,13 @@ static inline bool evac_cancelled(const struct evac_limits *limits)
 void evac_announce(const struct evac *e, enum trace_event_id event,
 		   const struct trace_args *args);
 int evac_stop(struct evac *e);
-int evac_blocked(struct evac *e, enum mm_reason reason, unsigned long pfn,
+int evac_fail(struct evac *e, enum mm_reason reason, unsigned long pfn,
 		 const struct page_state *st);
 bool evac_next_range(const struct evac *e, struct evac_cursor *at);
 int evac_classify(struct evac *e);
 int evac_migrate(struct evac *e);
-void evac_search(struct evac *e);
-int evac_blocker(struct evac *e, struct pfn_range *chunk);
+void evac_restart_search(struct evac *e);
+int evac_find_blocker(struct evac *e, struct pfn_range *chunk);
 bool evac_can_wait(const struct evac *e, enum page_type type);
 /* Move the entries to movable frames outside of isolated blocks. Return: pages moved. */
 unsigned int migrate_pages(struct evac *evac, struct migrate_entry *e, unsigned int nr);

@@ -93,8 +93,8 @@ static int classify_blocking(struct evac *e, enum mm_reason reason, unsigned lon
 	if (e->policy->flags & EVAC_BEST_EFFORT)
 		return 0;
 	if (!evac_can_wait(e, st->type))
-		return evac_blocked(e, reason, pfn, st);
-	e->held = true;
+		return evac_fail(e, reason, pfn, st);
+	e->must_wait = true;
 	return 0;
 }
 
@@ -155,7 +155,7 @@ static int classify_range(struct evac *e, unsigned long pfn, unsigned long end)
 
 /**
  * evac_classify() - judge all ranges, for good, in one read-only pass
- * @e: isolated and drained; sets e->empty if nothing is left to do, and e->held if the
+ * @e: isolated and drained; sets e->empty if nothing is left to do, and e->must_wait if the
  *	evacuation has to wait for a frame
  *
  * Return: 0 if nothing hopeless stands in the way; else a negative errno, with e->why set.
@@ -166,72 +166,61 @@ int evac_classify(struct evac *e)
 	int err = 0;
 
 	e->empty = true;
-	e->held = false;
+	e->must_wait = false;
 	while (!err && evac_next_range(e, &at)) {
-		err = classify_range(e, at.range.start_pfn,
-				     at.range.start_pfn + at.range.nr_pages);
+		err = classify_range(e, at.range.start_pfn, range_end(&at.range));
 		cond_resched();
 	}
 	return err;
 }
 
-/* Note why an entry did not move; the most telling reason wins. */
-static int note_result(struct evac *e, const struct migrate_entry *m)
-{
-	struct page_state st;
-	enum mm_reason reason = MM_REASON_COPY_FAILED;
-
-	if (m->result == 0 || m->result == -ENOENT)
-		return 0;
-	if (m->result == -ENOMEM)
-		reason = MM_REASON_NO_TARGET;
-	else if (m->result == -EAGAIN || m->result == -EBUSY)
-		reason = MM_REASON_CLAIM_LOST;
-	if (!page_state_get(e->mm, m->pfn, &st))
-		return 0;
-	if (st.flags & PG_PINNED)
-		reason = MM_REASON_PINNED;
-	evac_blocked(e, reason, m->pfn, &st);
-	return m->result;
-}
-
-static int move_vector(struct evac *e, struct migrate_entry *vec, unsigned int nr)
-{
-	int err = 0;
-
-	e->why->migrated += migrate_pages(e, vec, nr);
-	for (unsigned int i = 0; i < nr; i++) {
-		const int result = note_result(e, &vec[i]);
-
-		if (result && err != -ENOMEM)
-			err = result;
-	}
-	cond_resched();
-	return err;
-}
-
-/* The pages collected for moving. */
+/* The pages collected for moving, and the errno of one that did not move. */
 struct vector {
 	unsigned int nr;
 	int err;
 	struct migrate_entry entry[EVAC_VECTOR];
 };
 
+/* Note why an entry did not move. Return: its errno; 0 if it need not be tried again. */
+static int note_result(struct evac *e, const struct migrate_entry *m)
+{
+	struct page_state st;
+	enum mm_reason reason = MM_REASON_COPY_FAILED;
+
+	if (m->result == 0 || m->result == -ENOENT || !page_state_get(e->mm, m->pfn, &st))
+		return 0;
+	if (st.flags & PG_PINNED)
+		reason = MM_REASON_PINNED;
+	else if (m->result == -ENOMEM)
+		reason = MM_REASON_NO_TARGET;
+	else if (m->result == -EAGAIN || m->result == -EBUSY)
+		reason = MM_REASON_CLAIM_LOST;
+	evac_fail(e, reason, m->pfn, &st);
+	return m->result;
+}
+
+/* Move the collected pages. Of their errnos, -ENOMEM counts most: a drain may help. */
+static void move_vector(struct evac *e, struct vector *vec)
+{
+	e->why->migrated += migrate_pages(e, vec->entry, vec->nr);
+	for (unsigned int i = 0; i < vec->nr; i++) {
+		const int result = note_result(e, &vec->entry[i]);
+
+		if (result && vec->err != -ENOMEM)
+			vec->err = result;
+	}
+	vec->nr = 0;
+	cond_resched();
+}
+
 /* Add one page; move the vector when it is full. Return: non-zero to stop the pass. */
 static int collect(struct evac *e, struct vector *vec, unsigned long pfn, unsigned int order,
 		   enum page_type kind)
 {
-	struct migrate_entry *entry = &vec->entry[vec->nr++];
-	int err;
-
-	entry->pfn = pfn;
-	entry->order = order;
-	entry->kind = kind;
+	vec->entry[vec->nr++] = (struct migrate_entry){ .pfn = pfn, .order = order, .kind = kind };
 	if (vec->nr < EVAC_VECTOR)
 		return 0;
-	err = move_vector(e, vec->entry, vec->nr);
-	vec->err = err ? err : vec->err;
-	vec->nr = 0;
+	move_vector(e, vec);
 	return evac_stop(e);
 }
 
@@ -258,16 +247,6 @@ static int collect_part(struct evac *e, struct vector *vec, unsigned long pfn,
 	return stop;
 }
 
-/* Move what is left in the vector. Return: the errno of a page that did not move. */
-static int move_rest(struct evac *e, struct vector *vec, int err)
-{
-	if (!err && vec->nr) {
-		err = move_vector(e, vec->entry, vec->nr);
-		vec->err = err ? err : vec->err;
-	}
-	return err ? err : vec->err;
-}
-
 /**
  * evac_migrate() - move all movable pages, in one pass
  * @e: classified
@@ -282,18 +261,20 @@ int evac_migrate(struct evac *e)
 
 	while (!err && evac_next_range(e, &at)) {
 		unsigned long pfn = at.range.start_pfn;
-		const unsigned long end = pfn + at.range.nr_pages;
+		const unsigned long end = range_end(&at.range);
 
 		while (!err && (pfn = next_used(e->mm, pfn, end)) < end) {
 			err = collect_part(e, &vec, pfn, min(pageblock_end(pfn), end));
 			pfn = pageblock_end(pfn);
 		}
 	}
-	return move_rest(e, &vec, err);
+	if (!err && vec.nr)
+		move_vector(e, &vec);
+	return err ? err : vec.err;
 }
 
-/* Restart evac_blocker()'s search at the first frame. */
-void evac_search(struct evac *e)
+/* Restart evac_find_blocker()'s search at the first frame. */
+void evac_restart_search(struct evac *e)
 {
 	e->at = (struct evac_cursor){};
 	e->at_pfn = 0;
@@ -313,17 +294,17 @@ static bool in_the_way(const struct evac *e, const struct page_state *st, enum m
 }
 
 /**
- * evac_blocker() - find the next chunk that is neither free nor to be skipped
- * @e: after evac_search(); what could move has moved, or the phase is WAIT
+ * evac_find_blocker() - find the next chunk that is neither free nor to be skipped
+ * @e: after evac_restart_search(); what could move has moved, or the phase is WAIT
  * @chunk: set to that chunk, if there is one
  *
  * Resumes where it stopped: a free frame in an isolated pageblock stays free.
  * Return: 0 if nothing is in the way any more; else a negative errno, with e->why set.
  */
-int evac_blocker(struct evac *e, struct pfn_range *chunk)
+int evac_find_blocker(struct evac *e, struct pfn_range *chunk)
 {
 	do {
-		const unsigned long end = e->at.range.start_pfn + e->at.range.nr_pages;
+		const unsigned long end = range_end(&e->at.range);
 		unsigned long pfn = max(e->at.range.start_pfn, e->at_pfn), next;
 		struct page_state st;
 		enum mm_reason reason;
@@ -336,7 +317,7 @@ int evac_blocker(struct evac *e, struct pfn_range *chunk)
 			evac_announce(e, TRACE_EVAC_VERDICT,
 				      &(struct trace_args){ .pfn = pfn, .before = st.type,
 							    .after = reason });
-			return evac_blocked(e, reason, pfn, &st);
+			return evac_fail(e, reason, pfn, &st);
 		}
 		e->at_pfn = 0;
 	} while (evac_next_range(e, &e->at));

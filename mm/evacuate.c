@@ -95,7 +95,7 @@ static void enter_phase(struct evac *e, enum evac_phase phase)
 }
 
 /* Record the failure; the counts so far stay. */
-int evac_blocked(struct evac *e, enum mm_reason reason, unsigned long pfn,
+int evac_fail(struct evac *e, enum mm_reason reason, unsigned long pfn,
 		 const struct page_state *st)
 {
 	e->why->reason = reason;
@@ -180,9 +180,9 @@ static int check_range(struct evac *e, const struct pfn_range *r)
 		const struct mem_section *ms = pfn_to_section(e->mm, part.start_pfn);
 
 		if (!ms || !ms->zone || !(ms->flags & SECTION_ONLINE))
-			return evac_blocked(e, MM_REASON_NOT_PRESENT, part.start_pfn, NULL);
+			return evac_fail(e, MM_REASON_NOT_PRESENT, part.start_pfn, NULL);
 		if (zone && ms->zone != zone)
-			return evac_blocked(e, MM_REASON_ZONE_MIX, part.start_pfn, NULL);
+			return evac_fail(e, MM_REASON_ZONE_MIX, part.start_pfn, NULL);
 		zone = ms->zone;
 	}
 	return 0;
@@ -196,11 +196,9 @@ static int check_target(struct evac *e)
 
 	e->span.start_pfn = PFN_NONE;
 	while (!err && evac_next_range(e, &at)) {
-		const unsigned long end = at.range.start_pfn + at.range.nr_pages;
-
 		if (e->span.start_pfn == PFN_NONE)
 			e->span.start_pfn = at.range.start_pfn;
-		e->span.nr_pages = end - e->span.start_pfn;
+		e->span.nr_pages = range_end(&at.range) - e->span.start_pfn;
 		err = check_range(e, &at.range);
 	}
 	return err;
@@ -214,9 +212,9 @@ static bool own_pageblocks(const struct evac *e, unsigned int i, struct pfn_rang
 {
 	const struct pfn_range *r = &e->ranges[i];
 	unsigned long start = ALIGN_DOWN(r->start_pfn, PAGEBLOCK_NR_PAGES);
-	const unsigned long end = ALIGN_UP(r->start_pfn + r->nr_pages, PAGEBLOCK_NR_PAGES);
+	const unsigned long end = ALIGN_UP(range_end(r), PAGEBLOCK_NR_PAGES);
 
-	if (i > 0 && start < ALIGN_UP(r[-1].start_pfn + r[-1].nr_pages, PAGEBLOCK_NR_PAGES))
+	if (i > 0 && start < ALIGN_UP(range_end(&r[-1]), PAGEBLOCK_NR_PAGES))
 		start += PAGEBLOCK_NR_PAGES;
 	*blocks = (struct pfn_range){ .start_pfn = start, .nr_pages = end - start };
 	return start < end;
@@ -239,11 +237,10 @@ static int isolate_target(struct evac *e)
 	for (unsigned int i = 0; i < e->nr_ranges; i++) {
 		struct mm_failure why;
 
-		if (!own_pageblocks(e, i, &blocks) ||
-		    isolate_range(e->mm, &blocks, &why) == 0)
+		if (!own_pageblocks(e, i, &blocks) || isolate_range(e->mm, &blocks, &why) == 0)
 			continue;
 		unisolate_ranges(e, i);
-		return evac_blocked(e, why.reason, why.pfn, NULL);
+		return evac_fail(e, why.reason, why.pfn, NULL);
 	}
 	return 0;
 }
@@ -261,22 +258,15 @@ static int isolate_and_drain(struct evac *e)
 	enter_phase(e, EVAC_DRAIN);
 	if (drain_all_pages(e->mm, EVAC_DRAIN_NS)) {
 		unisolate_ranges(e, e->nr_ranges);
-		return evac_blocked(e, MM_REASON_HARTS_BUSY, PFN_NONE, NULL);
+		return evac_fail(e, MM_REASON_HARTS_BUSY, PFN_NONE, NULL);
 	}
 	return 0;
-}
-
-/* After the last pass: a policy that waits goes on if a page is still referenced. */
-static int given_up(const struct evac *e, int err)
-{
-	const bool held = err == -EAGAIN || err == -EBUSY;
-
-	return held && e->policy->limits.wait ? 0 : mm_reason_errno(e->why->reason);
 }
 
 /* Move all movable pages, in several passes, because claims and targets come and go. */
 static int migrate_all(struct evac *e)
 {
+	const struct evac_limits *limits = &e->policy->limits;
 	int stop, err;
 
 	enter_phase(e, EVAC_MIGRATE);
@@ -286,19 +276,25 @@ static int migrate_all(struct evac *e)
 	for (unsigned int pass = 0;; pass++) {
 		err = evac_migrate(e);
 		if (err == 0 || (e->policy->flags & EVAC_BEST_EFFORT))
-			return evac_cancelled(&e->policy->limits) ? evac_stop(e) : 0;
+			return evac_cancelled(limits) ? evac_stop(e) : 0;
 		stop = evac_stop(e);
-		if (stop || pass == e->policy->limits.retries)
-			return stop ? stop : given_up(e, err);
+		if (stop)
+			return stop;
+		if (pass == limits->retries) {
+			/* A request that waits goes on if a page is still referenced. */
+			const bool in_use = err == -EAGAIN || err == -EBUSY;
+
+			return in_use && limits->wait ? 0 : mm_reason_errno(e->why->reason);
+		}
 		e->why->retries++;
 		if (err == -ENOMEM && drain_all_pages(e->mm, EVAC_DRAIN_NS))
-			return evac_blocked(e, MM_REASON_HARTS_BUSY, PFN_NONE, NULL);
+			return evac_fail(e, MM_REASON_HARTS_BUSY, PFN_NONE, NULL);
 		yield();
 	}
 }
 
 /* When a waiting thread wakes to check: after a slice, or at the deadline. */
-static u64 next_look(const struct evac_limits *limits)
+static u64 next_check(const struct evac_limits *limits)
 {
 	return min(arch_clock_ns() + EVAC_SLICE_NS, limits->deadline_ns + *thread_held_ns());
 }
@@ -322,26 +318,26 @@ static int wait_chunk(struct evac *e, const struct pfn_range *chunk) __no_lock_a
 
 	mutex_unlock(&e->mm->hotplug_lock);
 	while (!err && !verdict_is_old(e) &&
-	       !wait_isolated_free(zone, chunk, next_look(&e->policy->limits)))
+	       !wait_isolated_free(zone, chunk, next_check(&e->policy->limits)))
 		err = evac_stop(e);
 	mutex_lock(&e->mm->hotplug_lock);
 	return err;
 }
 
 /* Wait for every page that only its user can free or unpin; one look at each frame. */
-static int wait_held(struct evac *e)
+static int wait_for_users(struct evac *e)
 {
 	struct pfn_range chunk;
 	int err = 0;
 
 	enter_phase(e, EVAC_WAIT);
-	evac_search(e);
-	while (!err && !verdict_is_old(e) && evac_blocker(e, &chunk))
+	evac_restart_search(e);
+	while (!err && !verdict_is_old(e) && evac_find_blocker(e, &chunk))
 		err = wait_chunk(e, &chunk);
 	return err;
 }
 
-/* Before anything moves: fail on hopeless frames, and wait until no page is held. */
+/* Before anything moves: fail on hopeless frames, and wait until users let go of all pages. */
 static int classify_all(struct evac *e)
 {
 	int err;
@@ -352,9 +348,9 @@ static int classify_all(struct evac *e)
 		err = evac_classify(e);
 		if (!err)
 			err = evac_stop(e);
-		if (!err && e->held)
-			err = wait_held(e);
-	} while (!err && e->held);
+		if (!err && e->must_wait)
+			err = wait_for_users(e);
+	} while (!err && e->must_wait);
 	return err;
 }
 
@@ -362,7 +358,7 @@ static int classify_all(struct evac *e)
  * A page that was judged movable did not move: it was pinned or referenced meanwhile.
  * Wait for it, then back off for a moment. Return: 0 to try again.
  */
-static int wait_for_rest(struct evac *e, const struct pfn_range *chunk)
+static int wait_for_chunk(struct evac *e, const struct pfn_range *chunk)
 {
 	int err;
 
@@ -389,10 +385,10 @@ static int empty_target(struct evac *e)
 		if (err || (e->policy->flags & EVAC_BEST_EFFORT))
 			return err;
 		enter_phase(e, EVAC_VERIFY);
-		evac_search(e);
-		if (!evac_blocker(e, &chunk))
+		evac_restart_search(e);
+		if (!evac_find_blocker(e, &chunk))
 			return 0;
-		err = wait_for_rest(e, &chunk);
+		err = wait_for_chunk(e, &chunk);
 		if (err)
 			return err;
 	}
@@ -412,7 +408,7 @@ static int check_policy(struct evac *e)
 	if ((alloc && p->type != PGTY_OFFLINE && !type_is_alloc(p->type)) ||
 	    (p->page_flags & ~legal) ||
 	    ((p->flags & EVAC_BEST_EFFORT) && p->end != EVAC_END_FREE))
-		return evac_blocked(e, MM_REASON_BAD_POLICY, PFN_NONE, NULL);
+		return evac_fail(e, MM_REASON_BAD_POLICY, PFN_NONE, NULL);
 	return 0;
 }
 
@@ -495,7 +491,7 @@ int hotplug_lock(struct mm *mm, const struct evac_limits *limits,
 		mutex_lock(&mm->hotplug_lock);
 		return 0;
 	}
-	while (mutex_lock_until(&mm->hotplug_lock, next_look(limits))) {
+	while (mutex_lock_until(&mm->hotplug_lock, next_check(limits))) {
 		if (evac_cancelled(limits))
 			return mm_fail(why, MM_REASON_CANCELLED, PFN_NONE);
 		if (evac_clock_ns() >= limits->deadline_ns)

@@ -243,7 +243,6 @@ static int irqs_contig(struct sink *out, struct page_slot *slots)
 {
 	const unsigned long nr = 1UL << (30 - PAGE_SHIFT);
 	struct evacuate_policy policy = {
-		.name = "contig",
 		.end = EVAC_END_ALLOC,
 		.type = PGTY_KERNEL,
 		.flags = EVAC_QUIET, /* the line has a row of its own */

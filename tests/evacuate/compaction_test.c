@@ -83,7 +83,6 @@ static int compact(struct compaction *c, const struct pfn_range *range, struct m
 {
 	struct evacuate_policy p = test_policy(EVAC_END_FREE, PGTY_KERNEL);
 
-	p.name = "compaction";
 	p.flags = EVAC_BEST_EFFORT;
 	return evacuate(c->w->mm, range, 1, &p, why);
 }

@@ -103,7 +103,6 @@ static void free_nowhere(void)
 static void free_offline(void)
 {
 	struct evacuate_policy policy = {
-		.name = "test",
 		.type = PGTY_OFFLINE,
 		.limits.deadline_ns = ~0UL,
 	};
@@ -164,7 +163,6 @@ static void free_bulk_twice(void)
 static struct page *stale_offline(void)
 {
 	struct evacuate_policy policy = {
-		.name = "test",
 		.type = PGTY_OFFLINE,
 		.limits.deadline_ns = ~0UL,
 	};
@@ -221,7 +219,6 @@ static void stale_put_marked(void)
 static void stale_put_merged(void)
 {
 	struct evacuate_policy policy = {
-		.name = "test",
 		.type = PGTY_OFFLINE,
 		.limits.deadline_ns = ~0UL,
 	};

@@ -104,7 +104,6 @@ void *test_mm_table(struct ktest *test, unsigned long bytes)
 struct evacuate_policy test_policy(enum evacuate_end end, enum page_type type)
 {
 	return (struct evacuate_policy){
-		.name = "test",
 		.end = end,
 		.type = type,
 		.limits.retries = 3,

@@ -32,7 +32,6 @@ struct evacuate_policy frame_policy(struct choices *c)
 	fm.copies_fail = copies_may_fail && odd >= 0xf0 ? odd & 7 : 0;
 	asked_for = asks_left = odd >= 0xe0 && odd < 0xf0 ? 1 + odd % 4 : 0;
 	return (struct evacuate_policy){
-		.name = "fuzz",
 		.end = EVAC_END_ALLOC,
 		.type = PGTY_KERNEL,
 		.flags = EVAC_QUIET,
