@@ -23,8 +23,7 @@
 
 struct mm kernel_mm;
 
-#define EARLY_OBJECT_SIZE (PAGE_SIZE / 2)
-#define EARLY_STATE	  ((u64)MIGRATE_MOVABLE << PB_MT_SHIFT)
+#define EARLY_STATE ((u64)MIGRATE_MOVABLE << PB_MT_SHIFT)
 
 void mm_init(struct mm *mm, const char *name)
 {
@@ -46,91 +45,58 @@ void mm_init(struct mm *mm, const char *name)
 	mm->name = name;
 }
 
-static unsigned long first_section(const struct memblock_region *r)
+/* Make an early section, which look-ups find; it has no memmap yet. */
+static int early_section(struct mm *mm, unsigned long nr)
 {
-	return r->base >> SECTION_SHIFT;
-}
-
-static unsigned long last_section(const struct memblock_region *r)
-{
-	return (r->base + r->size - 1) >> SECTION_SHIFT;
-}
-
-/* Count the sections that boot memory touches, each once. */
-static unsigned long count_sections(const struct memblock_type *memory)
-{
-	unsigned long nr = 0, next = 0;
-
-	for (unsigned int i = 0; i < memory->nr; i++) {
-		unsigned long first = max(first_section(&memory->region[i]), next);
-
-		next = last_section(&memory->region[i]) + 1;
-		if (first < next)
-			nr += next - first;
-	}
-	return nr;
-}
-
-static int early_root(struct mm *mm, struct memblock *mb, unsigned long nr)
-{
-	phys_addr_t page;
-
-	if (mm->root[nr / SECTIONS_PER_ROOT] != &empty_section_root)
-		return 0;
-	page = memblock_alloc_from(mb, PAGE_SIZE, PAGE_SIZE, PGTY_BOOT);
-	if (!page)
-		return -ENOMEM;
-	memset(phys_to_virt(page), 0, PAGE_SIZE);
-	mm->root[nr / SECTIONS_PER_ROOT] = phys_to_virt(page);
-	return 0;
-}
-
-/* Make an early section: look-ups find it, its memmap is mapped, its frames are holes. */
-static int early_section(struct mm *mm, struct memblock *mb, unsigned long nr,
-			 struct mem_section *ms)
-{
-	phys_addr_t meta;
+	struct mem_section *ms;
 
 	if (nr >= (unsigned long)NR_SECTION_ROOTS * SECTIONS_PER_ROOT)
 		return -E2BIG;
-	meta = memblock_alloc_from(mb, MHP_HEADER_PAGES * PAGE_SIZE, PAGE_SIZE, PGTY_MEMMAP);
-	if (!meta || early_root(mm, mb, nr))
+	ms = section_alloc(mm);
+	if (!ms)
 		return -ENOMEM;
-	memset(ms, 0, sizeof(*ms));
 	ms->mm = mm;
 	ms->start_pfn = nr << SECTION_PFN_SHIFT;
 	ms->flags = SECTION_PRESENT | SECTION_EARLY;
+	ms->online_type = MMOP_ONLINE_KERNEL;
+	return section_link(mm, ms);
+}
+
+/* Map the memmap of an early section; all of its frames are holes until they are typed. */
+static int early_memmap(struct mem_section *ms, struct memblock *mb)
+{
+	const phys_addr_t meta = memblock_alloc_from(mb, MHP_HEADER_PAGES * PAGE_SIZE, PAGE_SIZE,
+						     PGTY_MEMMAP);
+
+	if (!meta)
+		return -ENOMEM;
 	ms->host_pfn = phys_to_pfn(meta);
 	ms->free_bits = phys_to_virt(meta + (MHP_HEADER_PAGES - 1) * PAGE_SIZE);
-	ms->online_type = MMOP_ONLINE_KERNEL;
 	pageblocks_init(ms, ~0UL, page_word(PGTY_HOLE, 0, 0, ZONE_NORMAL), EARLY_STATE);
-	if (section_link(mm, ms))
-		return -ENOMEM;
 	return arch_vmemmap_map(ms->start_pfn, PAGES_PER_SECTION, meta);
 }
 
+/* Make the sections that boot memory touches, each once. */
 static int early_sections(struct mm *mm, struct memblock *mb)
 {
-	const unsigned long nr = count_sections(&mb->memory);
-	phys_addr_t objects;
-	unsigned long next = 0;
-	char *object;
+	struct mem_section *ms;
+	unsigned long nr = 0;
+	int err = 0;
 
-	objects = memblock_alloc_from(mb, nr * EARLY_OBJECT_SIZE, PAGE_SIZE, PGTY_BOOT);
-	if (!objects)
-		return -ENOMEM;
-	object = phys_to_virt(objects);
+	mm->boot = mb;
 	for (unsigned int i = 0; i < mb->memory.nr; i++) {
-		next = max(next, first_section(&mb->memory.region[i]));
-		for (; next <= last_section(&mb->memory.region[i]); next++) {
-			int err = early_section(mm, mb, next, (void *)object);
+		const struct memblock_region *r = &mb->memory.region[i];
+		const unsigned long last = (r->base + r->size - 1) >> SECTION_SHIFT;
 
-			if (err)
-				return err;
-			object += EARLY_OBJECT_SIZE;
-		}
+		for (nr = max(nr, r->base >> SECTION_SHIFT); nr <= last && !err; nr++)
+			err = early_section(mm, nr);
 	}
-	return 0;
+	mm->boot = NULL;
+	/* Blocks that are added share no page with early ones: a half that is left stays unused. */
+	INIT_LIST_HEAD(&mm->section_pool);
+	for_each_section(ms, mm)
+		err = err ? err : early_memmap(ms, mb);
+	return err;
 }
 
 /* Type the frames of one range that lie within one memory range. */

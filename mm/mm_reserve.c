@@ -97,12 +97,22 @@ static void page_retype(struct mm *mm, unsigned long pfn, enum page_type type)
 	frames_change(mm, &(struct pfn_range){ pfn, 1 }, PGTY_NONE, type, 0);
 }
 
+/* A page for an early section's object or root, which boot memory keeps for good. */
+static unsigned long early_page(struct memblock *mb)
+{
+	const phys_addr_t page = memblock_alloc_from(mb, PAGE_SIZE, PAGE_SIZE, PGTY_BOOT);
+
+	return page ? phys_to_pfn(page) : PFN_NONE;
+}
+
 unsigned long meta_page_alloc(struct mm *mm, enum page_type type)
 {
 	unsigned long pfn;
 
 	if (mm_inject_fail(mm))
 		return PFN_NONE;
+	if (mm->boot)
+		return early_page(mm->boot);
 	pfn = reserve_pop(mm);
 	if (pfn == PFN_NONE)
 		pfn = alloc_pages(mm, META_GFP, 0, type);

@@ -26,6 +26,7 @@
 #include "mm/page.h"
 #include "mm/range.h"
 
+struct memblock;
 struct memory_owner;
 struct mem_section;
 struct section_root;
@@ -116,6 +117,7 @@ struct pcp;
  * @block_log: rate limit of log lines about memory blocks
  * @contig_log: rate limit of log lines about contiguous ranges
  * @phantom: the frames have no memory behind them (tests): never touch their contents
+ * @boot: where metadata comes from while mm_populate() makes the early sections, or NULL
  */
 struct mm {
 	struct pcp *pcp[MAX_HARTS];			/* (c) */
@@ -137,6 +139,7 @@ struct mm {
 	u64 vm_events[16];				/* (a) */
 	struct ratelimit_state block_log, contig_log;	/* (n) */
 	bool phantom;					/* (c) */
+	struct memblock *boot;				/* (c) */
 	const char *name;				/* (c) */
 };
 
@@ -165,8 +168,6 @@ void mm_init(struct mm *mm, const char *name);
  * Return: 0; -ENOMEM, after a message, if the memmap does not fit the boot memory.
  */
 int __must_check mm_boot(void);
-
-struct memblock;
 
 /**
  * mm_populate() - give an empty memory its early sections, out of a memblock
