@@ -95,8 +95,20 @@ static inline unsigned long section_end_pfn(const struct mem_section *ms)
 	return ms->start_pfn + PAGES_PER_SECTION;
 }
 
+/* The pageblock that starts with the block's own metadata, as a mask; 0: it lies elsewhere. */
+static inline u64 section_header(const struct mem_section *ms)
+{
+	return READ_ONCE(ms->flags) & SECTION_SELF_HOSTED ? BIT(pageblock_index(ms->host_pfn)) : 0;
+}
+
 #define for_each_section(ms, mm)                                                          \
 	for ((ms) = next_section((mm), 0); (ms); (ms) = next_section((mm), section_nr(ms) + 1))
+
+/* The sections that a range of frames touches. */
+#define for_each_section_in(ms, mm, range)                                               \
+	for ((ms) = next_section((mm), (range)->start_pfn >> SECTION_PFN_SHIFT);         \
+	     (ms) && (ms)->start_pfn < range_end(range);                                 \
+	     (ms) = next_section((mm), section_nr(ms) + 1))
 
 /* A mask of the pageblocks of a section that a range of frames touches. */
 u64 section_range_mask(const struct mem_section *ms, const struct pfn_range *range);
@@ -140,6 +152,9 @@ struct mem_section *find_block(struct mm *mm, unsigned long block, struct mm_fai
  */
 void memory_block_report(struct mm *mm, unsigned long block, const char *what,
 			 const struct mm_failure *why);
+
+/* Map frames in the direct map, all or none; a step that can fail (mm_inject_fail()). */
+int map_direct(struct mm *mm, const struct pfn_range *range);
 
 /* A mask of the section's pageblocks in the region of @owner (NULL: of any owner). */
 u64 owner_mask(struct mm *mm, const struct memory_owner *owner, const struct mem_section *ms);

@@ -207,32 +207,23 @@ static bool frame_is_used(enum page_type type)
 	       type != PGTY_MEMMAP;
 }
 
-/* Frames of a valid pageblock that are neither free nor the block's own metadata. */
-static unsigned int taken_frames(const struct mem_section *ms, unsigned int b)
-{
-	const unsigned int taken = PAGEBLOCK_NR_PAGES - pb_free(pb_read(&ms->pb[b]));
-
-	if ((READ_ONCE(ms->flags) & SECTION_SELF_HOSTED) && pageblock_index(ms->host_pfn) == b)
-		return taken - min(taken, (unsigned int)MHP_HEADER_PAGES);
-	return taken;
-}
-
 static unsigned int count_used(const struct mm *mm, const struct mem_section *ms,
 			       unsigned long pfn)
 {
 	const unsigned long start = ALIGN_DOWN(pfn, PAGEBLOCK_NR_PAGES);
-	const u64 word = pb_read(&ms->pb[pageblock_index(pfn)]);
+	const unsigned int b = pageblock_index(pfn);
+	const u64 word = pb_read(&ms->pb[b]);
 	struct page_state st;
 	unsigned int used = 0;
 
 	if (!(word & PB_VALID))
 		return frame_is_used(PAGE_WORD_TYPE(pb_const(word))) ? PAGEBLOCK_NR_PAGES : 0;
-	if (!taken_frames(ms, pageblock_index(pfn)))
+	/* Nothing but the block's own metadata may be left: then spare the look at each. */
+	if (PAGEBLOCK_NR_PAGES - pb_free(word) <= (section_header(ms) & BIT(b) ? MHP_HEADER_PAGES : 0))
 		return 0;
-	for (unsigned long i = 0; i < PAGEBLOCK_NR_PAGES; i++) {
+	for (unsigned long i = 0; i < PAGEBLOCK_NR_PAGES; i++)
 		if (page_state_get(mm, start + i, &st))
 			used += frame_is_used(st.type);
-	}
 	return used;
 }
 

@@ -49,10 +49,8 @@ static int check_add(struct mm *mm, unsigned long block, struct memory_owner *ow
 static int map_pageblocks(struct mem_section *ms, u64 mask)
 {
 	for_each_run(run, mask) {
-		const phys_addr_t paddr = pfn_to_phys(pb_pfn(ms, __ffs(run)));
-		const int err = mm_inject_fail(ms->mm) ?
-					-ENOMEM :
-					arch_map_direct(paddr, hweight64(run) * PAGEBLOCK_SIZE);
+		const struct pfn_range range = run_range(ms, run);
+		const int err = map_direct(ms->mm, &range);
 
 		if (err) {
 			arch_unmap_direct(pfn_to_phys(ms->start_pfn), SECTION_SIZE);

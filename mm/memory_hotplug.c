@@ -77,12 +77,9 @@ static void init_memmap(struct mem_section *ms, enum zone_type zone, enum mhp_on
 	pageblocks_init(ms, skippable, page_word(PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE, 0, zone),
 			state);
 	pageblocks_init(ms, ms->hole, page_word(PGTY_HOLE, 0, 0, zone), state);
-	if (!(ms->flags & SECTION_SELF_HOSTED))
-		return;
 	/* The header cannot move: group it with unmovable frames, which Movable lacks. */
-	if (zone == ZONE_NORMAL && mt != MIGRATE_UNMOVABLE)
-		pageblocks_init(ms, BIT(pageblock_index(ms->host_pfn)),
-				page_word(PGTY_OFFLINE, 0, 0, zone),
+	if (section_header(ms) && zone == ZONE_NORMAL && mt != MIGRATE_UNMOVABLE)
+		pageblocks_init(ms, section_header(ms), page_word(PGTY_OFFLINE, 0, 0, zone),
 				(u64)MIGRATE_UNMOVABLE << PB_MT_SHIFT | PB_ISOLATE);
 }
 
@@ -106,79 +103,41 @@ void generic_online_page(struct mm *mm, unsigned long pfn, unsigned int order)
 	release_offline_range(mm, pfn, chunk.nr_pages);
 }
 
-/* The pageblock that starts with the block's own metadata; 64 if there is none. */
-static unsigned int header_pageblock(const struct mem_section *ms)
+/*
+ * Bring a run of plugged or of unplugged pageblocks online, without the header that it may
+ * start with: offer the owner each naturally aligned chunk, or release it all at once.
+ */
+static void online_run(struct mem_section *ms, u64 run, struct memory_owner *owner)
 {
-	return ms->flags & SECTION_SELF_HOSTED ? pageblock_index(ms->host_pfn) :
-						PAGEBLOCKS_PER_SECTION;
-}
+	struct pfn_range r = run_range(ms, run);
 
-/* The frames of one run of pageblocks, without those of the header. */
-static struct pfn_range run_range(const struct mem_section *ms, unsigned int first,
-				  unsigned int nr)
-{
-	unsigned long start = pb_pfn(ms, first), end = start + nr * PAGEBLOCK_NR_PAGES;
+	if (run & section_header(ms)) {
+		r.start_pfn += MHP_HEADER_PAGES;
+		r.nr_pages -= MHP_HEADER_PAGES;
+	}
+	if (!owner) {
+		release_offline_range(ms->mm, r.start_pfn, r.nr_pages);
+		return;
+	}
+	while (r.nr_pages) {
+		const unsigned int order = min(min(__ffs(r.start_pfn), __fls(r.nr_pages)),
+					       (unsigned int)MAX_PAGE_ORDER);
 
-	if (header_pageblock(ms) == first)
-		start += MHP_HEADER_PAGES;
-	return (struct pfn_range){ start, end - start };
-}
-
-static void release_run(struct mem_section *ms, u64 run)
-{
-	const struct pfn_range range = run_range(ms, __ffs(run), hweight64(run));
-
-	release_offline_range(ms->mm, range.start_pfn, range.nr_pages);
-}
-
-/* Release plugged pageblocks run by run; no owner has a callback for them. */
-static void online_runs(struct mem_section *ms, u64 plugged)
-{
-	const bool hosted = ms->flags & SECTION_SELF_HOSTED;
-	const u64 below = hosted ? BIT(header_pageblock(ms)) - 1 : ~0UL;
-
-	/* A header within a run starts a new run. */
-	for_each_run(run, plugged & below)
-		release_run(ms, run);
-	for_each_run(run, plugged & ~below)
-		release_run(ms, run);
-}
-
-/* Offer the frames after the header in its pageblock, in naturally aligned chunks. */
-static void online_header_rest(struct mem_section *ms, struct memory_owner *owner)
-{
-	struct pfn_range rest = run_range(ms, header_pageblock(ms), 1);
-
-	while (rest.nr_pages) {
-		const unsigned int order = __ffs(rest.start_pfn);
-
-		owner->online_page(owner, rest.start_pfn, order);
-		rest.start_pfn += 1UL << order;
-		rest.nr_pages -= 1UL << order;
+		owner->online_page(owner, r.start_pfn, order);
+		r.start_pfn += 1UL << order;
+		r.nr_pages -= 1UL << order;
 	}
 }
 
-/* Offer the owner each of its chunks: of order 10 where two pageblocks are alike. */
-static void online_chunks(struct mem_section *ms, struct memory_owner *owner, u64 mask)
+/* Bring pageblocks online run by run; a header within a run starts a new run. */
+static void online_pageblocks(struct mem_section *ms, u64 mask, struct memory_owner *owner)
 {
-	const unsigned int header = header_pageblock(ms);
+	const u64 header = section_header(ms);
 
-	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
-		const u64 pair = b % 2 ? 0 : 3UL << b;
-		const u64 unmapped = ms->unmapped & pair;
-
-		if (!(mask & BIT(b)))
-			continue;
-		if (b == header) {
-			online_header_rest(ms, owner);
-		} else if (pair && (mask & pair) == pair && b + 1 != header &&
-			   (!unmapped || unmapped == pair)) {
-			owner->online_page(owner, pb_pfn(ms, b), MAX_PAGE_ORDER);
-			b++;
-		} else {
-			owner->online_page(owner, pb_pfn(ms, b), PAGEBLOCK_ORDER);
-		}
-	}
+	for_each_run(run, mask & (header - 1))
+		online_run(ms, run, owner);
+	for_each_run(run, mask & -header)
+		online_run(ms, run, owner);
 }
 
 static void online_frames(struct mem_section *ms)
@@ -190,10 +149,10 @@ static void online_frames(struct mem_section *ms)
 		const u64 mask = owner->online_page ? owner_mask(ms->mm, owner, ms) : 0;
 
 		generic &= ~mask;
-		if (mask)
-			online_chunks(ms, owner, mask);
+		online_pageblocks(ms, mask & ~ms->unmapped, owner);
+		online_pageblocks(ms, mask & ms->unmapped, owner);
 	}
-	online_runs(ms, generic);
+	online_pageblocks(ms, generic, NULL);
 }
 
 static void leave_zone(struct mem_section *ms)
@@ -429,7 +388,6 @@ static int empty_blocks(struct mm *mm, struct mem_section *list,
 			const struct evac_limits *limits, struct mm_failure *why)
 {
 	const struct evacuate_policy policy = {
-		.name = "offline",
 		.end = EVAC_END_OFFLINE,
 		.flags = EVAC_SKIP_SKIPPABLE | EVAC_ISOLATED,
 		.limits = limits ? *limits

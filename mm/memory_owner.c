@@ -56,13 +56,10 @@ struct memory_block_info memory_block_info(const struct mm *mm, unsigned long bl
 	pfn_walk_begin();
 	ms = walk_section(mm, block << SECTION_PFN_SHIFT);
 	if (ms) {
-		const bool hosted = READ_ONCE(ms->flags) & SECTION_SELF_HOSTED;
-
 		info.state = READ_ONCE(ms->state);
-		info.plugged =
-			section_range_mask(ms, &owner->region) & ~READ_ONCE(ms->unmapped);
-		info.header = hosted ? BIT(pageblock_index(ms->host_pfn)) : 0;
-		info.removable = hosted && READ_ONCE(ms->owner) == owner;
+		info.plugged = section_range_mask(ms, &owner->region) & ~READ_ONCE(ms->unmapped);
+		info.header = section_header(ms);
+		info.removable = info.header && READ_ONCE(ms->owner) == owner;
 	}
 	pfn_walk_end();
 	return info;
@@ -87,15 +84,13 @@ static int check_range(const struct memory_owner *owner, struct mm_failure *why)
 static int check_sections(struct mm *mm, const struct memory_owner *owner,
 			  struct mm_failure *why)
 {
-	unsigned long nr = owner->region.start_pfn >> SECTION_PFN_SHIFT;
 	struct mem_section *ms;
 
-	for (ms = next_section(mm, nr); ms && ms->start_pfn < range_end(&owner->region);
-	     ms = next_section(mm, section_nr(ms) + 1)) {
-		u64 taken = section_range_mask(ms, &owner->region) & ms->boot;
+	for_each_section_in(ms, mm, &owner->region) {
+		const u64 boot = section_range_mask(ms, &owner->region) & ms->boot;
 
-		if (taken)
-			return mm_fail(why, MM_REASON_EXISTS, pb_pfn(ms, __ffs(taken)));
+		if (boot)
+			return mm_fail(why, MM_REASON_EXISTS, pb_pfn(ms, __ffs(boot)));
 	}
 	return 0;
 }
@@ -105,8 +100,7 @@ static void set_pageblocks(struct mem_section *ms, u64 mask, enum page_type type
 			   unsigned int flags)
 {
 	for_each_run(run, mask) {
-		const struct pfn_range range = { pb_pfn(ms, __ffs(run)),
-						 hweight64(run) * PAGEBLOCK_NR_PAGES };
+		const struct pfn_range range = run_range(ms, run);
 
 		frames_change(ms->mm, &range, PGTY_NONE, type, flags);
 	}
@@ -182,8 +176,7 @@ static int register_locked(struct mm *mm, struct memory_owner *owner, struct mm_
 	memset(owner->present, 0, sizeof(owner->present));
 	owner->plugged = 0;
 	link_owner(mm, owner);
-	for (ms = next_section(mm, r->start_pfn >> SECTION_PFN_SHIFT);
-	     ms && ms->start_pfn < range_end(r); ms = next_section(mm, section_nr(ms) + 1))
+	for_each_section_in(ms, mm, r)
 		adopt_section(ms, owner);
 	mm_reserve_refill(mm);
 	return 0;
@@ -222,8 +215,7 @@ void unregister_memory_owner(struct mm *mm, struct memory_owner *owner)
 	mark_offline_frames(mm, r, 0);
 	/* An evacuation that waits now classifies these frames again. */
 	WRITE_ONCE(mm->owners_gone, mm->owners_gone + 1);
-	for (ms = next_section(mm, r->start_pfn >> SECTION_PFN_SHIFT);
-	     ms && ms->start_pfn < range_end(r); ms = next_section(mm, section_nr(ms) + 1))
+	for_each_section_in(ms, mm, r)
 		abandon_section(ms, owner);
 	WRITE_ONCE(owner->list.prev->next, owner->list.next);
 	owner->list.next->prev = owner->list.prev;

@@ -64,12 +64,17 @@ static void set_unmapped(struct mm *mm, const struct pfn_range *range, bool unma
 	}
 }
 
+int map_direct(struct mm *mm, const struct pfn_range *range)
+{
+	if (mm_inject_fail(mm))
+		return -ENOMEM;
+	return arch_map_direct(pfn_to_phys(range->start_pfn), range->nr_pages << PAGE_SHIFT);
+}
+
 /* Map a range and, where its blocks are online, release it; the caller has checked it. */
 static int plug_locked(struct mm *mm, const struct pfn_range *range)
 {
-	int err = mm_inject_fail(mm) ? -ENOMEM :
-				       arch_map_direct(pfn_to_phys(range->start_pfn),
-						       range->nr_pages << PAGE_SHIFT);
+	int err = map_direct(mm, range);
 
 	if (err)
 		return err;
@@ -99,8 +104,7 @@ static int check_headers(struct mm *mm, const struct pfn_range *range, struct mm
 	for_each_section_part(part, range) {
 		const struct mem_section *ms = pfn_to_section(mm, part.start_pfn);
 
-		if (!(ms->flags & SECTION_SELF_HOSTED) ||
-		    ms->host_pfn - part.start_pfn >= part.nr_pages)
+		if (!(section_header(ms) & range_mask(&part)))
 			continue;
 		(void)mm_fail(why, MM_REASON_METADATA, ms->host_pfn);
 		why->type = PGTY_MEMMAP;
@@ -148,7 +152,6 @@ static int unplug_locked(struct mm *mm, const struct pfn_range *range,
 			 const struct evac_limits *limits, struct mm_failure *why)
 {
 	struct evacuate_policy policy = {
-		.name = "unplug",
 		.end = EVAC_END_ALLOC,
 		.type = PGTY_OFFLINE,
 		.page_flags = PG_OFFLINE_SKIPPABLE,

@@ -132,6 +132,12 @@ static inline unsigned long pb_pfn(const struct mem_section *ms, unsigned int b)
 	return ms->start_pfn + ((unsigned long)b << PAGEBLOCK_ORDER);
 }
 
+/* The frames of a run of pageblocks, which @run has as a mask. */
+static inline struct pfn_range run_range(const struct mem_section *ms, u64 run)
+{
+	return (struct pfn_range){ pb_pfn(ms, __ffs(run)), hweight64(run) * PAGEBLOCK_NR_PAGES };
+}
+
 /* A frame's word in a pageblock with word @w; a uniform tail reads as its head. */
 static inline u32 frame_word(u64 w, unsigned long pfn)
 {
