@@ -15,7 +15,11 @@
 #include "kernel/mutex.h"
 #include "kernel/owner_name.h"
 #include "lib/errno.h"
+#include "lib/time.h"
 #include "mm/evacuate.h"
+
+/* How long "alloc at" waits for the harts' caches. */
+#define DRAIN_NS NSEC_PER_SEC
 
 /* Owner word of a person's unmovable pages: "console" in ASCII. */
 #define PERSON_OWNER 0x00656c6f736e6f63ULL
@@ -102,7 +106,7 @@ static int alloc_fixed(const struct person_alloc *r, unsigned long *pfn)
 	return err;
 }
 
-int person_page_alloc(const struct person_alloc *r, unsigned long *pfn)
+static int try_alloc(const struct person_alloc *r, unsigned long *pfn)
 {
 	int err;
 
@@ -110,6 +114,16 @@ int person_page_alloc(const struct person_alloc *r, unsigned long *pfn)
 	err = r->gfp & GFP_MOVABLE ? alloc_movable(r, pfn) : alloc_fixed(r, pfn);
 	mutex_unlock(&person_lock);
 	return err;
+}
+
+int person_page_alloc(const struct person_alloc *r, unsigned long *pfn)
+{
+	const int err = try_alloc(r, pfn);
+
+	/* The frame may be free in a hart's cache, as after "free" on that hart. */
+	if (err != -EBUSY || drain_all_pages(&kernel_mm, DRAIN_NS))
+		return err;
+	return try_alloc(r, pfn);
 }
 
 /* --- free, pin, unpin -------------------------------------------------------- */

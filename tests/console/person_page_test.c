@@ -108,6 +108,44 @@ static void the_kernels_own_frames(struct ktest *test)
 	KTEST_EXPECT_EQ(test, run("alloc 0 at 0"), -ENXIO);
 }
 
+static int run_line(void *line)
+{
+	char answer_text[64];
+	struct sink_buffer answer;
+
+	sink_buffer_init(&answer, answer_text, sizeof(answer_text));
+	return console_run_line(line, &answer.sink);
+}
+
+/* The status of a command that is typed at a console on this hart. */
+static int run_on(struct ktest *test, unsigned int hart, char *line)
+{
+	struct thread *thread = thread_create_on(hart, "console2", run_line, line);
+	int status = 1;
+
+	KTEST_ASSERT_NOT_NULL(test, thread);
+	KTEST_ASSERT_EQ(test, thread_join(thread, WAIT_FOREVER, &status), 0);
+	return status;
+}
+
+/* A page that one hart has freed lies in its cache; another hart gets it all the same. */
+static void frame_in_a_harts_cache(struct ktest *test)
+{
+	const unsigned long pfn = alloc(test, "0 movable");
+	char release[32], take[48];
+	struct hart *hart;
+	unsigned int last = 0;
+
+	snprintf(release, sizeof(release), "free 0x%lx", pfn);
+	snprintf(take, sizeof(take), "alloc 0 movable at 0x%lx", pfn);
+	for_each_hart(hart) {
+		KTEST_EXPECT_EQ(test, run_on(test, last, release), 0);
+		KTEST_ASSERT_EQ(test, run_on(test, hart->id, take), 0);
+		last = hart->id;
+	}
+	KTEST_EXPECT_EQ(test, run("%s", release), 0);
+}
+
 /* While "contig" has a range, no user at another console can get a part of it. */
 static void range_of_contig(struct ktest *test)
 {
@@ -192,6 +230,7 @@ static void two_free_one_page(struct ktest *test)
 static const struct ktest_case cases[] = {
 	KTEST_CASE(all_orders_and_types),
 	KTEST_CASE(the_kernels_own_frames),
+	KTEST_CASE(frame_in_a_harts_cache),
 	KTEST_CASE(range_of_contig),
 	KTEST_CASE(page_of_a_mover),
 	KTEST_CASE(two_free_one_page),

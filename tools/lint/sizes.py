@@ -35,7 +35,7 @@ PARTS = (
     Part('ports', 1050, 850, (
         'drivers/virtio/console/', 'drivers/serial/', 'include/serial/', 'include/virtio/virtio_port.h',
         'kernel/console/console_port.c', 'kernel/console/trace_port.c')),
-    Part('console and views', 2920, 2600, ('kernel/console/', 'include/kernel/console/')),
+    Part('console and views', 2930, 2600, ('kernel/console/', 'include/kernel/console/')),
     Part('trace, export and hold', 1160, 1000, (
         'kernel/trace/', 'include/kernel/trace/', 'kernel/console/export.c', 'kernel/console/snapshot.c',
         'kernel/console/dumpsys.c', 'include/kernel/console/export.h',
