@@ -8,7 +8,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from lint import accessors, compilers, includes, lockkeys, sizes, storeys
+from lint import accessors, commands, compilers, includes, lockkeys, sizes, storeys
 from lint.common import Skip, cross_gcc
 
 HEAD = ('#include "mm/memory_hotplug.h"\n#include "mm/section.h"\n'
@@ -225,3 +225,21 @@ class DriverTest(unittest.TestCase):
     def test_includes_the_header(self):
         found = self.findings(DRIVER.replace('mm/memory_hotplug.h', 'mm/section.h'))
         self.assertIn('mm/section.h: a driver asks memory_block_info()', found)
+
+
+class CommandsTest(unittest.TestCase):
+    """The console's page, with a row too few or too many."""
+
+    PAGE = '| command | what it does |\n|---|---|\n| `map [-n\\|-c]`, `go` | text of `ls` |\n\n| `other` | table |\n'
+
+    def test_all_have_rows(self):
+        self.assertEqual(commands.judge({'map': 'a.c', 'go': 'b.c', 'pairs': 'c.c'}, self.PAGE), [])
+
+    def test_command_without_a_row(self):
+        found = commands.judge({'map': 'a.c', 'go': 'b.c', 'ls': 'c.c'}, self.PAGE)
+        self.assertEqual([(one.path, 'ls' in one.text) for one in found], [('c.c', True)])
+
+    def test_row_without_a_command(self):
+        found = commands.judge({'map': 'a.c'}, self.PAGE)
+        self.assertEqual([(one.path, 'go' in one.text) for one in found], [(commands.PAGE, True)])
+
