@@ -12,8 +12,9 @@ import traceback
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+TOP = HERE.parent.parent
 sys.dont_write_bytecode = True
-sys.path[:0] = [str(HERE), str(HERE.parent.parent / 'tools')]
+sys.path[:0] = [str(HERE), str(TOP / 'tools')]
 from guest import Failure, Guest  # noqa: E402
 from machine import Config, MachineError, describe_end, die_with_parent, image  # noqa: E402
 from plan import load  # noqa: E402
@@ -66,7 +67,7 @@ def main() -> int:
     parser.add_argument('scenario')
     parser.add_argument('--transport', default='pci')
     parser.add_argument('--smp', type=whole(1, 64), default=2)
-    parser.add_argument('--out', default=os.environ.get('O') or 'build')
+    parser.add_argument('--out', default=os.environ.get('O') or os.path.relpath(TOP / 'build'))
     parser.add_argument('--rundir', default=None)
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -76,7 +77,11 @@ def main() -> int:
         parser.error(f'no scenario {args.scenario}; there are {", ".join(s.name for s in load())}')
     rundir = args.rundir or f'{args.out}/logs/scenario-{story.name}-{args.transport}-smp{args.smp}'
     print('KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: scenario\n    1..1', flush=True)
-    guest = Guest(story, Config(kernel=image(args.out, tests=story.tests), rundir=rundir, transport=args.transport, smp=args.smp))
+    try:
+        guest = Guest(story, Config(kernel=image(args.out, tests=story.tests), rundir=rundir, transport=args.transport,
+                                    smp=args.smp))
+    except MachineError as error:
+        sys.exit(f'main.py: {error}')
     why = play(guest, story)
     if why:
         explain(guest, why)

@@ -82,6 +82,13 @@ class Elsewhere(unittest.TestCase):
                                   check=False)
             self.assertEqual((done.returncode, 'name one directory' in done.stderr), (status, status != 0))
 
+    def test_place_that_cannot_be_written_is_named(self):
+        for goal in ('build', 'run', 'test'):
+            done = subprocess.run([str(TOP / 'tools' / 'setup'), goal], env={**os.environ, 'O': '/proc/ebb'}, capture_output=True,
+                                  text=True, timeout=limit(60), check=False)
+            self.assertEqual((done.returncode, done.stdout), (1, ''))
+            self.assertRegex(done.stderr, '^setup: the build cannot write into /proc/ebb; name another directory: make O=.*\n$')
+
 
 if __name__ == '__main__':
     unittest.main()
