@@ -8,7 +8,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from lint import accessors, commands, compilers, includes, lockkeys, sizes, storeys
+from lint import accessors, commands, compilers, includes, lockkeys, sizes, storeys, style
 from lint.common import Skip, cross_gcc
 
 HEAD = ('#include "mm/memory_hotplug.h"\n#include "mm/section.h"\n'
@@ -243,3 +243,21 @@ class CommandsTest(unittest.TestCase):
         found = commands.judge({'map': 'a.c'}, self.PAGE)
         self.assertEqual([(one.path, 'go' in one.text) for one in found], [(commands.PAGE, True)])
 
+
+class SuiteNameTest(unittest.TestCase):
+    """A file of tests is named after its suite."""
+
+    def findings(self, name, suite):
+        with tempfile.TemporaryDirectory() as top:
+            path = Path(top) / name
+            path.write_text(f'static struct ktest_suite planted = {{ .name = "{suite}",\n.cases = c }};\nKTEST_SUITE(planted);\n')
+            return ' '.join(finding.text for finding in style.suite_names(str(path)))
+
+    def test_own_name(self):
+        self.assertEqual(self.findings('buddy_test.c', 'buddy'), '')
+
+    def test_another_name(self):
+        self.assertIn('no suite "buddy"', self.findings('buddy_test.c', 'pages'))
+
+    def test_no_test_file(self):
+        self.assertIn('SUITE_test.c', self.findings('buddy.c', 'buddy'))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Rules that regular expressions can check: licence lines, leftovers, guards, columns, preprocessor branches."""
+"""Rules that regular expressions can check: licence lines, leftovers, guards, columns, preprocessor branches, suites."""
 
 from __future__ import annotations
 
@@ -52,8 +52,19 @@ def no_branches(name: str) -> list[Finding]:
             for m in CONDITIONAL.finditer(code)]
 
 
+def suite_names(name: str) -> list[Finding]:
+    """tests/.../X_test.c has the suite X, and suites are in such files only."""
+    suites = re.findall(r'struct ktest_suite \w+ = \{[^}]*?\.name = "(\w+)"', text(name))
+    linked = 'KTEST_SUITE(' in text(name)
+    own = os.path.basename(name).removesuffix('_test.c')
+    if own == os.path.basename(name):
+        return [Finding(name, 1, 'a suite is in a file named after it: SUITE_test.c')] if linked else []
+    return [] if own in suites else [Finding(name, 1, f'no suite "{own}": a file is named after its suite')]
+
+
 def check() -> list[Finding]:
     """All rules on text."""
     found = [finding for name in files() if kind(name) for finding in every_file(name)]
     found += [finding for name in sources('.h') for finding in header_guard(name)]
+    found += [finding for name in sources('.c', under=('tests',)) for finding in suite_names(name)]
     return found + [finding for name in sources('.c', under=('mm',)) for finding in no_branches(name)]
