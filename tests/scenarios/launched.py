@@ -52,7 +52,7 @@ class Terminal:
         self._master, slave = pty.openpty()
         self.resize(columns, lines)
         self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-                                        env={**os.environ, 'TERM': 'vt100', **environment},
+                                        env=environment,
                                         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         os.close(slave)
 

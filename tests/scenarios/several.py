@@ -30,18 +30,22 @@ class Desk:
 
     def __init__(self, guest: Guest, stack: ExitStack):
         self.guest, self._stack = guest, stack
-        self._words = [f'O={Path(guest.machine.config.kernel).parent}', f'RUN={guest.machine.rundir}']
+        # A user's: not a part of the make that runs the tests, nor of its terminal.
+        self._environment = {name: value for name, value in os.environ.items()
+                             if not name.startswith(('MAKE', 'MFLAGS', 'NO_COLOR'))} | {'TERM': 'vt100'}
+        self._words = [f'O={Path(guest.machine.config.kernel).parent.resolve()}', f'RUN={guest.machine.rundir.resolve()}']
 
     def terminal(self, target: str, columns: int = 100, **environment: str) -> tuple[Terminal, Console]:
         """`make TARGET` at a terminal, and what it shows."""
-        made = Terminal(['make', '-C', str(TOP), '--no-print-directory', target, *self._words], environment, columns)
+        made = Terminal(['make', '-C', str(TOP), '--no-print-directory', target, *self._words],
+                        {**self._environment, **environment}, columns)
         self._stack.callback(made.close)
         return made, Console(made, self.guest.machine.rundir / f'{target}-{columns}.log')
 
     def pipe(self, target: str, text: str = '') -> tuple[int, str, str]:
         """`make TARGET` with input and output in pipes, until it ends; returns status, output and errors."""
         process = subprocess.Popen(['make', '-C', str(TOP), '--no-print-directory', target, *self._words], text=True,
-                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self._environment)
         self._stack.callback(process.kill)
         out, err = talk(process, COMMAND_LIMIT, text)
         return process.returncode, out, err
