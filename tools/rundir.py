@@ -29,4 +29,5 @@ def with_advice(rundir: Path, why: str) -> str:
     """Why a machine does not answer, and what to type. A machine that has closed its sockets may need a moment to end."""
     if not until(lambda: not runs(rundir), END_S):
         return f'{why}; `make status` shows whether the machine works, Ctrl-A X at its console ends it'
-    return f'no machine runs in {rundir}; start one: make run' + (f' RUN={rundir}' if rundir.name != 'run' else '')
+    usual = Path(os.environ.get('O') or 'build') / 'run'
+    return f'no machine runs in {rundir}; start one: make run' + ('' if rundir.resolve() == usual.resolve() else f' RUN={rundir}')
