@@ -153,15 +153,6 @@ int mutex_lock_until(struct mutex *mutex, u64 deadline_ns)
 	return waited(mutex, take_until(mutex, deadline_ns));
 }
 
-int mutex_lock_patience(struct mutex *mutex, struct patience *patience)
-{
-	might_sleep();
-	if (likely(take_plain(mutex)))
-		return 0;
-	before_wait(mutex, __builtin_return_address(0));
-	return waited(mutex, take_patiently(mutex, patience));
-}
-
 static void __noinline lock_slowly(struct mutex *mutex, const void *place)
 {
 	struct patience patience;

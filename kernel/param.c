@@ -52,11 +52,6 @@ static const struct param *param_find(const char *name)
 	return NULL;
 }
 
-static int set_bool(const struct param *p, const char *value)
-{
-	return kstrtobool(value != NULL ? value : "y", p->var);
-}
-
 static int set_enum(const struct param *p, const char *value)
 {
 	for (u32 i = 0; p->words[i] != NULL; i++) {
@@ -71,7 +66,7 @@ static int set_enum(const struct param *p, const char *value)
 static int set_value(const struct param *p, const char *value)
 {
 	if (p->type == PARAM_TYPE_BOOL)
-		return set_bool(p, value);
+		return kstrtobool(value != NULL ? value : "y", p->var);
 	if (value == NULL)
 		return -EINVAL;
 	switch (p->type) {

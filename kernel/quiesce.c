@@ -111,7 +111,9 @@ int on_each_hart(void (*fn)(void *arg), void *arg, u64 timeout_ns) __no_lock_ana
 
 	might_sleep();
 	patience_start(&patience, timeout_ns);
-	if (mutex_lock_patience(&request_lock, &patience) != 0) {
+	while (mutex_lock_until(&request_lock, patience_next_look(&patience)) != 0) {
+		if (patience_lasts(&patience))
+			continue;
 		pr_warn_ratelimited(&log, "grace period: another one did not end within %llu ms",
 				    (unsigned long long)(timeout_ns / NSEC_PER_MSEC));
 		return -ETIMEDOUT;

@@ -9,7 +9,6 @@
 #include "lib/time.h"
 #include "lib/types.h"
 
-struct patience;
 struct thread;
 
 /**
@@ -71,17 +70,6 @@ void mutex_lock(struct mutex *mutex) __acquires(mutex);
  * Return: 0; or -ETIMEDOUT, without the mutex.
  */
 int __must_check mutex_lock_until(struct mutex *mutex, u64 deadline_ns) __no_lock_analysis;
-
-/**
- * mutex_lock_patience() - take a mutex, sleeping, while the caller's patience lasts
- * @mutex: not held by the caller, else panic
- * @patience: started
- *
- * Context: thread, no spinlock held.
- * Return: 0; or -ETIMEDOUT, without the mutex.
- */
-int __must_check mutex_lock_patience(struct mutex *mutex, struct patience *patience)
-	__no_lock_analysis;
 
 /**
  * mutex_trylock() - take a mutex if it is free
