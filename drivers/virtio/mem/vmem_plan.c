@@ -84,29 +84,22 @@ struct run_list {
 };
 
 /*
- * Join as much of [start, start + nr) as fits to a run that it touches: its low end above
- * a run, or its high end below a run. Return: how many pageblocks it joined.
+ * Join as much of [start, start + nr) as fits to the last run, above or below it: a plan adds
+ * its runs in ascending or in descending order. Return: how many pageblocks it joined.
  */
 static unsigned long run_join(struct run_list *list, unsigned long *start, unsigned long nr)
 {
-	for (unsigned int i = 0; i < list->nr; i++) {
-		struct vmem_run *r = &list->run[i];
-		const unsigned long take = min(nr, list->max_run - r->nr);
+	struct vmem_run *last = &list->run[list->nr - 1];
+	const unsigned long take = list->nr ? min(nr, list->max_run - last->nr) : 0;
 
-		if (!take)
-			continue;
-		if (r->start + r->nr == *start) {
-			r->nr += take;
-			*start += take;
-			return take;
-		}
-		if (*start + nr == r->start) {
-			r->start -= take;
-			r->nr += take;
-			return take;
-		}
-	}
-	return 0;
+	if (take && last->start + last->nr == *start)
+		*start += take;
+	else if (take && *start + nr == last->start)
+		last->start -= take;
+	else
+		return 0;
+	last->nr += take;
+	return take;
 }
 
 /* Merge runs that touch by now. Return: how many runs are left. */
