@@ -152,7 +152,6 @@ static int attach_device(struct virtio_mem *vm)
 
 	if (ret)
 		return ret;
-	vm->fixed = vm->config;
 	ret = vmem_make_map(vm);
 	if (!ret)
 		ret = make_queue(vm);
@@ -168,9 +167,9 @@ static int attach_device(struct virtio_mem *vm)
 static void report_device(const struct virtio_mem *vm)
 {
 	pr_info("%s: region 0x%lx-0x%lx (%s), block %s, granule %s, %s", vm->name,
-		vm->fixed.addr, vm->fixed.addr + vm->fixed.region_size - 1,
-		vmem_size_text(vm->fixed.region_size).text,
-		vmem_size_text(vm->fixed.block_size).text,
+		vm->config.addr, vm->config.addr + vm->config.region_size - 1,
+		vmem_size_text(vm->config.region_size).text,
+		vmem_size_text(vm->config.block_size).text,
 		vmem_size_text(pb_to_bytes(vm->map.granule)).text, vm->vdev->where);
 }
 

@@ -95,8 +95,7 @@ struct vmem_failure {
  * struct virtio_mem - one device
  * @name: "vm0"
  * @owner: the region, for mm
- * @config: as last read
- * @fixed: the constant fields, as first read
+ * @config: as last read; block_size, addr and region_size never change
  * @map: the region's bounds, and its reserved pageblocks
  * @target: the pageblocks that the device wants plugged
  * @unplug_all: memory from before the last reset is still plugged, and mm has none of it
@@ -137,7 +136,6 @@ struct virtio_mem {
 	struct memory_owner owner;			/* (c) */
 	struct virtqueue *vq;				/* (c) */
 	struct virtio_mem_config config;		/* (w) */
-	struct virtio_mem_config fixed;			/* (c) */
 	struct vmem_map map;				/* (w) */
 	unsigned long target;				/* (w) */
 	bool unplug_all;				/* (w) */
@@ -224,7 +222,7 @@ int __must_check vmem_read_config(struct virtio_mem *vm);
 /* Read it, and set target and usable end. */
 int __must_check vmem_refresh_config(struct virtio_mem *vm);
 
-/* Set up the bounds and the per-block state of vm->map from vm->fixed, and free them. */
+/* Set up the bounds and the per-block state of vm->map from vm->config, and free them. */
 int __must_check vmem_make_map(struct virtio_mem *vm);
 void vmem_free_map(struct virtio_mem *vm);
 

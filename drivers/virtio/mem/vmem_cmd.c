@@ -55,11 +55,11 @@ static void print_requests(const struct virtio_mem *vm, struct sink *out)
 
 static void print_device(struct virtio_mem *vm, struct sink *out)
 {
-	const u64 start = vm->fixed.addr, size = vm->fixed.region_size;
+	const u64 start = vm->config.addr, size = vm->config.region_size;
 
 	sink_printf(out, "%s: 0x%lx-0x%lx (%s), block %s, granule %s, %s%s\n", vm->name, start,
 		    start + size - 1, vmem_size_text(size).text,
-		    vmem_size_text(vm->fixed.block_size).text,
+		    vmem_size_text(vm->config.block_size).text,
 		    vmem_size_text(pb_to_bytes(vm->map.granule)).text, vm->vdev->where,
 		    virtio_is_broken(vm->vdev) ? ", given up" : "");
 	print_sizes(vm, out);

@@ -67,7 +67,7 @@ static struct vmem_run same_belief(const struct vmem_map *map, unsigned long sta
 static int ask(struct virtio_mem *vm, phys_addr_t addr, u64 bytes)
 {
 	const int ret = vmem_request_one(vm, VIRTIO_MEM_REQ_STATE, addr,
-					 bytes / vm->fixed.block_size);
+					 bytes / vm->config.block_size);
 
 	return ret ? ret : vm->slot[0].state;
 }
@@ -76,7 +76,7 @@ static int ask(struct virtio_mem *vm, phys_addr_t addr, u64 bytes)
 static int plug_again(struct virtio_mem *vm, phys_addr_t addr, u64 bytes)
 {
 	const int ret = vmem_request_one(vm, VIRTIO_MEM_REQ_PLUG, addr,
-					 bytes / vm->fixed.block_size);
+					 bytes / vm->config.block_size);
 
 	pr_err_ratelimited(&vm->vdev->log,
 			   "%s: the device unplugged 0x%lx-0x%lx, which is in use: %s",
@@ -113,7 +113,7 @@ static int settle_run(struct virtio_mem *vm, const struct vmem_run *run, bool pl
 static int mend_granule(struct virtio_mem *vm, const struct vmem_run *granule)
 {
 	const bool wanted = belief_of(&vm->map, granule->start) == BELIEF_MM;
-	const u64 block = vm->fixed.block_size;
+	const u64 block = vm->config.block_size;
 	phys_addr_t addr = pfn_to_phys(pb_to_pfn(granule->start));
 	const phys_addr_t end = addr + pb_to_bytes(granule->nr);
 

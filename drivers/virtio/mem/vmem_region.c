@@ -72,7 +72,7 @@ int vmem_read_config(struct virtio_mem *vm)
 		return ret;
 	}
 	fault = config_fault(&config);
-	if (!fault && vm->fixed.block_size && !same_region(&config, &vm->fixed))
+	if (!fault && vm->config.block_size && !same_region(&config, &vm->config))
 		fault = "the region moved";
 	if (fault) {
 		virtio_broken(vm->vdev, "configuration: %s", fault);
@@ -85,7 +85,7 @@ int vmem_read_config(struct virtio_mem *vm)
 /* The end of the usable region, in whole granules from its start. */
 static unsigned long usable_end(const struct virtio_mem *vm)
 {
-	const phys_addr_t end = vm->fixed.addr + vm->config.usable_region_size;
+	const phys_addr_t end = vm->config.addr + vm->config.usable_region_size;
 	const unsigned long pb = ALIGN_DOWN(end / PAGEBLOCK_SIZE, (u64)vm->map.granule);
 
 	return max(vm->map.start, min(pb, vm->map.end));
@@ -167,8 +167,8 @@ static u32 vmem_used(void *ctx, unsigned long start, u64 mask)
 /* Set the bounds: whole granules of the region that paging can reach. */
 static int set_bounds(struct virtio_mem *vm)
 {
-	const u64 granule = max(vm->fixed.block_size, (u64)PAGEBLOCK_SIZE);
-	phys_addr_t start = vm->fixed.addr, end = start + vm->fixed.region_size;
+	const u64 granule = max(vm->config.block_size, (u64)PAGEBLOCK_SIZE);
+	phys_addr_t start = vm->config.addr, end = start + vm->config.region_size;
 	phys_addr_t low, high;
 
 	arch_mappable_range(&low, &high);
@@ -184,7 +184,7 @@ static int set_bounds(struct virtio_mem *vm)
 	vm->map.start = start / PAGEBLOCK_SIZE;
 	vm->map.end = end / PAGEBLOCK_SIZE;
 	vm->map.granule = (unsigned int)(granule / PAGEBLOCK_SIZE);
-	vm->map.max_run = UINT16_MAX * vm->fixed.block_size / PAGEBLOCK_SIZE;
+	vm->map.max_run = UINT16_MAX * vm->config.block_size / PAGEBLOCK_SIZE;
 	return 0;
 }
 

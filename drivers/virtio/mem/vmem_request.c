@@ -128,7 +128,7 @@ static bool prepare_question(struct virtio_mem *vm, struct vmem_slot *slot)
 	if (vm->map.usable_end <= vm->map.start)
 		return false;
 	prepare(slot, VIRTIO_MEM_REQ_STATE, pfn_to_phys(pb_to_pfn(vm->map.start)),
-		pb_to_bytes(vm->map.granule) / vm->fixed.block_size);
+		pb_to_bytes(vm->map.granule) / vm->config.block_size);
 	return true;
 }
 
@@ -228,7 +228,7 @@ int vmem_request(struct virtio_mem *vm, enum virtio_mem_req_type type,
 {
 	for (unsigned int i = 0; i < nr; i++)
 		prepare(&vm->slot[i], type, pfn_to_phys(pb_to_pfn(runs[i].start)),
-			pb_to_bytes(runs[i].nr) / vm->fixed.block_size);
+			pb_to_bytes(runs[i].nr) / vm->config.block_size);
 	return send_slots(vm, nr, vm->answer_ns);
 }
 
