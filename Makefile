@@ -78,7 +78,7 @@ $(O)/k/%.o: % $(O)/k/.flags
 # A changed compiler or flag rebuilds the affected files: the stamp is only touched when its text changes.
 $(O)/k/.flags: FORCE
 	@mkdir -p $(@D); printf '%s\n' '$(KCC) $(KCFLAGS) $(KLDFLAGS) $(foreach s,$(KSOURCES) $(TSOURCES),$(KCFLAGS_$(s)))' \
-		'$(KERNEL_OBJS) $(TEST_OBJS)' >$@.$$$$; cmp -s $@.$$$$ $@ && rm $@.$$$$ || mv $@.$$$$ $@
+		'$(patsubst $(O)/%,%,$(KERNEL_OBJS) $(TEST_OBJS))' >$@.$$$$; cmp -s $@.$$$$ $@ && rm $@.$$$$ || mv $@.$$$$ $@
 FORCE:
 .PHONY: FORCE
 

@@ -64,7 +64,9 @@ def main() -> int:
     os.chdir(TOP)
     wanted = chosen(args.pages)
     if not args.rundir:         # by hand; tools/ktest runs it in a build that is up to date
-        subprocess.run(['make', '--silent', 'all', f'O={os.path.relpath(args.out)}'], check=True, stdout=sys.stderr)
+        environment = {**os.environ, 'O': os.path.relpath(args.out)}
+        for command in (['tools/setup', 'test'], ['make', '--silent', 'all']):
+            subprocess.run(command, check=True, stdout=sys.stderr, env=environment)
     print(f'KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: docs\n    1..{len(wanted)}', flush=True)
     failed = 0
     for number, (name, page) in enumerate(wanted.items(), 1):
