@@ -3,7 +3,7 @@
 
 The device knows how much is plugged (its control socket sends an event), and the guest knows how much of that is in
 use (its command port answers `vmem` and `lsmem`). The guest's figure decides. If the guest has no command port
-(Linux), or another program holds the port, the device's figure decides, and the result says so.
+(Linux), or other programs hold its ports, the device's figure decides, and the result says so.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import select
 import sys
 import time
 
-from cmdport import CommandPort, PortError
+from cmdport import TAKEN, CommandPort, PortError
 from qmp import Qmp, QmpError
 
 MIB = 1 << 20
@@ -76,10 +76,15 @@ class Guest:
         self.run, self.why_not, self.view = run, '', None
         self.port: CommandPort | None = None
         self.pending, self.asked = False, 0.0        # asked: when the question was sent
+        self.sockets = ['port.sock', 'control.sock']
+        self.connect()
+
+    def connect(self) -> None:
+        """Take the next command port."""
         try:
-            self.port = CommandPort(f'{run}/port.sock')
+            self.port = CommandPort(f'{self.run}/{self.sockets.pop(0)}')
         except PortError as error:
-            self.why_not = str(error)
+            self.port, self.why_not = None, self.why_not or str(error)
 
     def ask(self) -> None:
         """Send the question, if no other is open."""
@@ -89,12 +94,16 @@ class Guest:
 
     def take(self, addr: int) -> bool:
         """True if an answer has arrived; self.view has it then."""
+        found: list[tuple[int, str]] = []
+
+        def receive() -> None:
+            self.port.receive()
+            found.extend(filter(None, [self.port.answered()]))
         if self.port and self.pending:
-            self._guarded(self.port.receive)
-        answer = self.port.answered() if self.port else None
-        if answer:
-            self.view, self.pending = View(answer[1], addr), False
-        return bool(answer)
+            self._guarded(receive)
+        if found:
+            self.view, self.pending = View(found[0][1], addr), False
+        return bool(found)
 
     def offline_bytes(self, addr: int, region: int) -> int:
         """Bytes of a region that are added but not online."""
@@ -116,10 +125,12 @@ class Guest:
             self.give_up(str(error))
 
     def give_up(self, why: str) -> None:
-        """Stop asking: the device's figure decides."""
+        """Stop asking: the device's figure decides. A port that is taken leaves the other one."""
         if self.port:
             self.port.close()
         self.port, self.pending, self.view, self.why_not = None, False, None, why
+        if why.startswith(TAKEN.decode()) and self.sockets:
+            self.connect()
 
     def check(self, there: float, qmp) -> None:
         """Decide whether to wait longer for an answer; there: when the device has reached its size."""

@@ -10,6 +10,7 @@ import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 
+from client import ebb_ctl
 from guest import COMMAND_LIMIT, Console, Guest, Port, expect, wait_for
 from hotplug import block_of
 from launched import TOP, Terminal
@@ -80,6 +81,10 @@ def refused(guest: Guest, desk: Desk) -> None:
         said = re.fullmatch(r'taken: port\.sock serves one program at a time, now pid \d+ .*; for a prompt, type: make console\n'
                             r'=-16\n', lines.read().decode())
     expect(said is not None, 'a second program at port.sock is not told')
+    status, text = ebb_ctl(guest, 'resize', '400M')
+    said = re.fullmatch(r"vm0: plugged 400M, as requested, after \S+ m?s, by the device's figure \(taken: control\.sock .*\)\n",
+                        text)
+    expect(status == 0 and said is not None, f'without a command port the client ends with {status}: {text!r}')
 
 
 def hostile(guest: Guest, screen: Console) -> None:
@@ -167,5 +172,8 @@ def a_second_prompt(guest: Guest) -> None:
         user.type('\x04')
         expect(ended(user.process, COMMAND_LIMIT) in (0, -signal.SIGINT), f'it ends with {user.process.returncode}')
         expect(desk.pipe('console', 'echo one\n\necho two\n') == (0, 'one\ntwo\n', ''), 'other answers in a pipe')
+        status, text = ebb_ctl(guest, 'resize', '64M')      # the scenario has the first port
+        expect(status == 0 and re.fullmatch(r'vm0: plugged 64M, as requested, after \S+ m?s\n', text) is not None,
+               f'the client does not use the second port: {status}, {text!r}')
         status, out, _ = desk.pipe('console', 'nothing\necho two\n')
         expect(status != 0 and out.endswith('two\n'), f'after a command that fails: status {status}, {out!r}')
