@@ -31,7 +31,7 @@ static struct verdict judge_range(const struct pfn_range *r, bool plugged)
 	return fm_ok();
 }
 
-/* The range is plugged or not from now on; its frames in online blocks are this. */
+/* The range becomes plugged or unplugged; in online blocks its frames become @what. */
 static void set_range(const struct pfn_range *r, bool plugged, enum fm_frame what)
 {
 	struct pfn_range part;
@@ -72,7 +72,7 @@ static void follow_plug(const struct request *rq)
 const struct request_kind plug_request = { "plug_memory", predict_plug, make_plug,
 					   NULL,	  follow_plug,	NULL };
 
-/* A block's own metadata does not leave alone. */
+/* A range with the metadata of a block cannot leave without the block. */
 static struct verdict judge_headers(const struct pfn_range *r)
 {
 	for (unsigned long n = 0; n < FM_SECTIONS; n++) {
@@ -129,7 +129,7 @@ const struct request_kind unplug_request = { "unplug_memory", predict_unplug,
 
 /* --- owners ---------------------------------------------------------------- */
 
-/* Those pageblocks of an online block become this. */
+/* These pageblocks of a block, if it is online, become @what. */
 static void paint_mask(unsigned long n, u64 mask, enum fm_frame what)
 {
 	for (; fm.zone[n] != NR_ZONES && mask; mask &= mask - 1)

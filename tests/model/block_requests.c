@@ -44,7 +44,7 @@ static void becomes_veto(struct verdict *v, unsigned long n)
 	v->err = blocks_refusal.error;
 }
 
-/* Whether a block that is offline goes online: two things can go wrong. */
+/* How the onlining of an offline block ends: no memory, or a listener refuses, or well. */
 static struct verdict judge_online(unsigned long n)
 {
 	struct verdict v = { .pfn = PFN_NONE, .steps = 1 };
@@ -86,7 +86,7 @@ static void settle_online(unsigned long n, enum mhp_online_type type, enum zone_
 	model_end(MEM_ONLINE, n);
 }
 
-/* As a part of another request, which does not fail if this does. */
+/* An onlining inside another request, which succeeds even if the onlining fails. */
 static void try_online(unsigned long n, enum mhp_online_type type, enum zone_type zone)
 {
 	const struct verdict v = judge_online(n);
@@ -213,7 +213,7 @@ const struct request_kind add_request = { "add_memory",	 predict_add, make_add,
 
 /* --- offlining, and leaving for good --------------------------------------- */
 
-/* Whether a block can begin to go offline; @isolated: those before it have, in this call. */
+/* Whether a block can begin to go offline. */
 static struct verdict judge_prepare(unsigned long n)
 {
 	if (n == 0)
@@ -262,7 +262,7 @@ static bool leaves_for_good(const struct request *rq)
 	return rq->kind == &leave_request;
 }
 
-/* What the blocks must be before anybody is asked; the failure of several names the block. */
+/* The states before the listeners are asked; a failure of several blocks names the block. */
 static struct verdict judge_list(const struct request *rq)
 {
 	struct verdict v = fm_ok();

@@ -109,7 +109,7 @@ void step_compact(struct choices *c)
 
 /* --- the search ------------------------------------------------------------ */
 
-/* The first place of a search in a zone where all is free already; PFN_NONE. */
+/* The first place that a search in a zone looks at where all is free, or PFN_NONE. */
 static unsigned long first_free_place(unsigned int z, unsigned long nr)
 {
 	const struct zone *zone = &fm.mm->zone[z];
@@ -151,7 +151,7 @@ void step_search(struct choices *c)
 	}
 }
 
-/* Nearly nothing can be had until the marks are set anew. */
+/* Raise the watermarks until nearly nothing can be allocated, or reset them. */
 void step_scarce(struct choices *c)
 {
 	const unsigned int how = take_byte(c);

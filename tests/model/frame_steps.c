@@ -35,7 +35,7 @@ void frame_steps_start(void)
 	memset(slots, 0, sizeof(slots));
 }
 
-/* Nothing of a former life is seen: no owner, and no count but its own. */
+/* A new chunk shows nothing of its last user: no owner, and no count but its own. */
 static void check_newborn(unsigned long pfn, enum page_type type)
 {
 	struct page_state st;
@@ -67,7 +67,7 @@ static struct chunk *new_chunk(unsigned long pfn, unsigned int order, enum page_
 	return chunk;
 }
 
-/* Types without operations do not move, whatever their kind could do. */
+/* Types without movable operations: their pages do not move. */
 static enum page_type fixed_type(unsigned int which)
 {
 	static const u8 types[] = { PGTY_KERNEL, PGTY_SLAB,	 PGTY_PGTABLE,
@@ -114,7 +114,7 @@ static int make_alloc_at(const struct request *rq, struct mm_failure *why)
 	const unsigned int order = order_of(rq->range.nr_pages);
 
 	(void)why;
-	/* It drains the own cache alone: what other harts have cached it does not get. */
+	/* It drains the cache of this hart only, and finds no frame in the caches of others. */
 	CHECK(nr_harts() == 1 || drain_all_pages(fm.mm, STEP_NS) == 0, "drain");
 	return alloc_pages_at(fm.mm, rq->range.start_pfn, order, PGTY_KERNEL);
 }
@@ -222,7 +222,7 @@ static void step_hold(struct choices *c)
 	fm_paint(chunk->pfn, 1UL << chunk->order, chunk->kind);
 }
 
-/* References: on types that are counted only, and each is given back at once. */
+/* A reference on any frame: only counted types have references. It is given back at once. */
 static void step_reference(struct choices *c)
 {
 	const unsigned long pfn = fm_any_frame(c);
@@ -247,7 +247,7 @@ static void check_bulk(const unsigned long *pfns, unsigned long nr)
 	}
 }
 
-/* Behind a bulk: no zone gave what it keeps; what rests in caches is not counted. */
+/* After a bulk: no zone went below its lowest mark. Cached frames do not count. */
 static void check_marks(const unsigned long *before)
 {
 	for (unsigned int z = 0; z < NR_ZONES; z++) {
@@ -416,7 +416,7 @@ void frame_step(struct choices *c, unsigned int which)
 }
 static_assert(NR_FRAME_STEPS == 13, "eleven of the table and two more");
 
-/* What an input has retagged, and what allocations have claimed, is as at boot again. */
+/* The migrate types that steps and allocations have changed become those of boot again. */
 void frame_settle(void)
 {
 	zone_update_watermarks(fm.mm);

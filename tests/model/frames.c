@@ -123,7 +123,7 @@ struct verdict fm_judge_contig(unsigned long pfn, unsigned long nr)
 	return v.err ? v : fm_judge(pfn, nr, false);
 }
 
-/* A free chunk of an order in a pageblock that is not taken out; order 10: in it and the next. */
+/* Does an open pageblock have a free chunk of an order? Order 10: it and the next pageblock. */
 static bool pageblock_fits(unsigned long b, unsigned int order)
 {
 	const unsigned long pfn = fm.base + (b << PAGEBLOCK_ORDER), nr = 1UL << order;
@@ -139,7 +139,7 @@ static bool pageblock_fits(unsigned long b, unsigned int order)
 	return false;
 }
 
-/* A pageblock of a zone that frames can be had of. */
+/* Can frames of a pageblock be allocated for a zone? */
 static bool is_open(unsigned long b, unsigned int zone)
 {
 	return fm.zone[b / PAGEBLOCKS_PER_SECTION] == zone && !fm.isolated[b] &&

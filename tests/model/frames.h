@@ -21,22 +21,18 @@
 #define FM_FRAMES     (FM_SECTIONS * PAGES_PER_SECTION)
 #define FM_PAGEBLOCKS (FM_SECTIONS * PAGEBLOCKS_PER_SECTION)
 
-/*
- * What a frame is. FIXED: the boot's own. META: what mm/ has taken for itself. SLOT: a
- * movable page; HELD: another reference keeps it where it is.
- */
 enum fm_frame {
-	FM_ABSENT,
+	FM_ABSENT, /* in no online block */
 	FM_FREE,
-	FM_FIXED,
-	FM_KERNEL,
-	FM_META,
-	FM_SLOT,
-	FM_HELD,
-	FM_PINNED,
-	FM_OFFLINE,
-	FM_SKIPPABLE,
-	FM_MEMMAP,
+	FM_FIXED,     /* taken at boot */
+	FM_KERNEL,    /* a step has allocated it; it cannot move */
+	FM_META,      /* mm/ has taken it for itself */
+	FM_SLOT,      /* of a movable page */
+	FM_HELD,      /* of a movable page with a second reference, which cannot move */
+	FM_PINNED,    /* of a movable page that is pinned */
+	FM_OFFLINE,   /* PageOffline */
+	FM_SKIPPABLE, /* PageOffline with PG_offline_skippable */
+	FM_MEMMAP,    /* a block's own metadata */
 	FM_HOLE
 };
 
@@ -98,16 +94,16 @@ static inline unsigned long fm_section(unsigned long pfn)
 void fm_paint(unsigned long pfn, unsigned long nr, enum fm_frame to);
 bool fm_all(unsigned long pfn, unsigned long nr, enum fm_frame what);
 
-/* The first pageblock of a range that a step has isolated; PFN_NONE. */
+/* The first pageblock of a range that a step has isolated, or PFN_NONE. */
 unsigned long fm_first_isolated(unsigned long pfn, unsigned long nr);
 
 /*
- * Where an evacuation of a range must fail, and why; reason NONE if nowhere. All of
- * the range is online. @offline: a block goes; else contig.
+ * The first frame of a range, all of which is online, that an evacuation cannot empty, and
+ * why. @offline: for an offlining or else for a contiguous allocation.
  */
 struct verdict fm_judge(unsigned long pfn, unsigned long nr, bool offline);
 
-/* What comes before it: is the range there, of one zone, and not isolated? And both. */
+/* The look before that: the range is online, of one zone, and not isolated. Then both. */
 struct verdict fm_judge_range(unsigned long pfn, unsigned long nr);
 struct verdict fm_judge_contig(unsigned long pfn, unsigned long nr);
 
@@ -118,7 +114,7 @@ static inline struct verdict fm_ok(void)
 	return fm_fail(MM_REASON_NONE, PFN_NONE);
 }
 
-/* The same, but for this reason it fails. */
+/* Make a verdict a failure; @moves and @steps stay. */
 static inline void fm_becomes(struct verdict *v, enum mm_reason reason, unsigned long pfn)
 {
 	v->err = mm_reason_errno(reason);
@@ -126,13 +122,13 @@ static inline void fm_becomes(struct verdict *v, enum mm_reason reason, unsigned
 	v->pfn = pfn;
 }
 
-/* Can a chunk be had, by the watermarks? Outside of fm.target; caches are drained. */
+/* Can mm/ allocate a chunk outside of fm.target, with empty caches and by the watermarks? */
 bool fm_can_alloc(u32 gfp, unsigned int order);
 
 /* Free frames of a zone that are neither isolated nor in fm.target. */
 unsigned long fm_zone_free(unsigned int zone);
 
-/* No pageblock is being emptied; and those of a range are, too. */
+/* Nothing is being emptied; then the pageblocks of a range are. */
 static inline void fm_clear_target(void)
 {
 	memset(fm.target, 0, sizeof(fm.target));
@@ -142,10 +138,10 @@ void fm_add_target(unsigned long pfn, unsigned long nr);
 /* Sections of one zone, or of none, go together: where the run at @pfn ends, at most @end. */
 unsigned long fm_run_end(unsigned long pfn, unsigned long end);
 
-/* Model and memory agree: every frame, all counters. Quick where whole pageblocks agree. */
+/* Compare every frame and all counters with the memory; quick where a pageblock is uniform. */
 void fm_check(void);
 
-/* So many steps have asked whether they are to fail. */
+/* @nr steps have asked whether they are to fail. */
 static inline void fm_use_steps(unsigned int nr)
 {
 	fm.inject -= min(fm.inject, nr);
@@ -153,25 +149,25 @@ static inline void fm_use_steps(unsigned int nr)
 
 /* --- frame_steps.c --------------------------------------------------------- */
 
-#define NR_FRAME_STEPS 13 /* that a fuzzer's old inputs have */
+#define NR_FRAME_STEPS 13 /* the numbers that old inputs of the fuzzers use */
 #define NR_ALL_STEPS   17
 
 /* No chunk is allocated; the first state of a model. */
 void frame_steps_start(void);
 
-/* One step on frames: @which is below NR_ALL_STEPS, the rest is chosen. */
+/* One step on frames: number @which, below NR_ALL_STEPS, with random choices. */
 void frame_step(struct choices *c, unsigned int which);
 
-/* Nothing is isolated, allocated or taken any more. */
+/* End all isolations, and give back all that the steps have allocated or taken. */
 void frame_give_back(void);
 
-/* With all given back: the same caches and migrate types for every input. */
+/* After that: empty the caches and reset the migrate types, for the next input. */
 void frame_settle(void);
 
-/* A frame, mostly near others. */
+/* A random frame, mostly near others. */
 unsigned long fm_any_frame(struct choices *c);
 
-/* No page is left in what a step has emptied. */
+/* Check that no page is left in fm.target. */
 void frame_expect_emptied(void);
 
 /*
