@@ -7,7 +7,7 @@ import re
 import subprocess
 from dataclasses import replace
 
-from guest import BOOT_LIMIT, COMMAND_LIMIT, Guest, expect
+from guest import BOOT_LIMIT, COMMAND_LIMIT, RESIZE_LIMIT, Guest, expect
 from machine import MIB, Machine, RAM_BASE
 from patience import talk
 from plan import scenario
@@ -51,6 +51,22 @@ def console_by_hand(guest: Guest) -> None:
     guest.console.wait_for(r'nosuchword', COMMAND_LIMIT, start)
     why = guest.refuse('nosuchword')
     expect(re.search('nosuchword', why) is not None, f'the refusal does not name the word: {why}')
+
+
+@scenario()
+def half_typed_line(guest: Guest) -> None:
+    """A message appears above the line that a user types. The line stays whole, also where it wraps at 40 columns."""
+    guest.console.wait_for(r'ebb> \Z', COMMAND_LIMIT)
+    half = 'echo a line of more than "forty" columns, half'
+    guest.keys(f'\x1b[8;24;40t{half}')
+    guest.console.wait_for(r'half\Z', COMMAND_LIMIT)
+    start = len(guest.console.text)
+    guest.devices['vm0'].request(64 * MIB)
+    guest.console.wait_for(r'\x1b\[1A\x1b\[J\[ *[0-9.]+\] virtio_mem: vm0: plugged 64 MiB as requested\nebb> '
+                           rf'{re.escape(half)}\Z', RESIZE_LIMIT, start)
+    guest.type(' typed')
+    guest.console.wait_for('^a line of more than forty columns, half typed$', COMMAND_LIMIT, start)
+    guest.resize(0)
 
 
 @scenario(devices=(), without=('/soc/test@100000', '/poweroff', '/reboot'))

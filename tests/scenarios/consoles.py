@@ -106,8 +106,7 @@ class People:
             for actor in late:
                 self.running[actor] = time.monotonic()
         if 'terminal' in late:
-            self.guest.machine.qemu.stdin.write(f'{CTRL_C}go\r'.encode())
-            self.guest.machine.qemu.stdin.flush()
+            self.guest.keys(f'{CTRL_C}go\r')
         if 'port' in late:
             self.guest.port.send(CTRL_C.encode())
 

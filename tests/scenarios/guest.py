@@ -184,10 +184,14 @@ class Guest:
         self.type('poweroff')
         self.wait_exit(0)
 
+    def keys(self, keys: str) -> None:
+        """Press keys at the console."""
+        self.machine.qemu.stdin.write(keys.encode())
+        self.machine.qemu.stdin.flush()
+
     def type(self, line: str) -> None:
         """Type a line at the console, like a user."""
-        self.machine.qemu.stdin.write(line.encode() + b'\r')
-        self.machine.qemu.stdin.flush()
+        self.keys(f'{line}\r')
 
     def wait_exit(self, wanted: int, limit: float = EXIT_LIMIT) -> None:
         """Expect that the machine ends by itself with this status."""
