@@ -15,6 +15,7 @@ import time
 
 from cmdport import TAKEN, CommandPort, PortError
 from qmp import Qmp, QmpError
+from screen import may_draw
 
 MIB = 1 << 20
 GRANULE = 2 * MIB          # what ebb plugs at a time, unless the device's block is larger
@@ -162,7 +163,7 @@ class Progress:
 
     def __init__(self, stream=None):
         self.stream = stream or sys.stderr
-        self.live = self.stream.isatty()
+        self.live = may_draw(self.stream)
         self.after, self.every = LIVE_S if self.live else LOG_S
         self.drawn = False
 

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
+from typing import TextIO
 
 FIRST = b'ebb: first light'         # ebb's first line begins with it
 REBOOT = b'ebb: reboot\r\n'
@@ -13,6 +15,11 @@ SEQUENCE = re.compile(rb'\x1b\[[0-9;?]*([@-~])')
 COLOUR = re.compile(rb'\x1b\[[0-9;]*m')
 BEGUN = re.compile(rb'\x1b(\[[0-9;?]*)?$')     # a sequence whose end has not arrived yet
 ERASE = b'J'                        # of the sequence after which the editor draws its line anew
+
+
+def may_draw(stream: TextIO) -> bool:
+    """May a program redraw its lines there, with carriage returns and control sequences?"""
+    return stream.isatty() and not os.environ.get('NO_COLOR')
 
 
 class Curtain:

@@ -21,6 +21,7 @@ from pathlib import Path
 from ktap import Parser, Result
 from machine import describe_end, die_with_parent, signal_of
 from patience import Deadline, ended, limit
+from screen import may_draw
 
 EXIT_WORDS = {0: 'pass', 1: 'fail', 2: 'panic', 3: 'harness error', 4: 'all skipped'}
 HARNESS_ERROR = 3
@@ -59,7 +60,7 @@ class Report:
 
     def __init__(self, stream=sys.stdout, verbose: bool = False):
         self.stream, self.verbose = stream, verbose
-        self.live = stream.isatty() and not verbose
+        self.live = may_draw(stream) and not verbose
 
     def line(self, text: str) -> None:
         """Print a line that stays."""

@@ -13,12 +13,32 @@ from pathlib import Path
 from unittest import mock
 
 import testrun
+from follow import Progress
 from patience import MOST, Deadline, Sampler, factor, until
 from sizes import whole
 from testrun import Job, Report, run_job, with_place
 
 GOOD = ['KTAP version 1', '1..1', '    KTAP version 1', '    # Subtest: buddy', '    1..2', '    ok 1 split', '    ok 2 merge',
         'ok 1 buddy']
+
+
+class Terminal(io.StringIO):
+    """A stream that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class DrawnLines(unittest.TestCase):
+    """What a terminal gets: lines that are drawn again, unless NO_COLOR is set."""
+
+    def test_lines_are_drawn_again_without_no_color_only(self):
+        for value, erase, end in (('', '\r\033[K', ''), ('1', '', '\n')):
+            with self.subTest(value), mock.patch.dict(os.environ, NO_COLOR=value):
+                wait, run = Terminal(), Terminal()
+                Progress(wait).say(3600, 'plugged 1 of 2')
+                Report(run).line('a line')
+                self.assertEqual((wait.getvalue(), run.getvalue()), (f'{erase}plugged 1 of 2{end}', f'{erase}a line\n'))
 
 
 class RunnerTest(unittest.TestCase):
