@@ -276,6 +276,12 @@ class BlockLintTest(unittest.TestCase):
             found = [finding.text for finding in docs.missing(file.name)]
         self.assertEqual(found, ['there is no no_such_function()', 'there is no mm/nothing.c', 'there is no tests/*.xyz'])
 
+    def test_figures(self):
+        page = '| `boot` (insn) | 644,700 | 1 |\n| `rate` (ratio) | 1.31 | 2 |\n| `other` (insn) | 7 | 2 |\n'
+        self.assertEqual(docs.stale_figures(page, {'boot': 644619.0, 'rate': 1.31}), [])
+        found = docs.stale_figures(page, {'boot': 600000.0, 'rate': 1.4})
+        self.assertEqual([text.split()[0] for _, text in found], ['boot', 'rate'])
+
     def test_one_list_of_what_varies(self):
         users = [path for path in (TOP / 'tests' / 'docs').glob('*.py') if re.search(r'\[TIME\]|re\.sub\(', path.read_text())]
         self.assertEqual([path.name for path in users], ['normal.py'])

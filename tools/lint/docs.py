@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Checks the pages of the documentation: the tests that they name as proofs, the functions and files that they name, and
-the targets of their links exist; each block of code says what it is, and a block with prompts can be run by the test."""
+the targets of their links exist; each block of code says what it is, and a block with prompts can be run by the test; the
+README's figures are those that the bench compares with."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from functools import cache
@@ -160,9 +162,30 @@ def too_many_not_run(pages: list[str]) -> list[Finding]:
             for page, block in skipped[MOST_NOT_RUN:]]
 
 
+# --- figures ----------------------------------------------------------------------------------------------------
+
+FIGURE = re.compile(r'^\| `(\w+)` \(\w+\) \| ([\d.,]+) \|', re.M)
+RECORDED = 'tests/bench/recorded.json'
+NEAR = 0.02          # of the recorded figure, as `make bench` allows
+
+
+def stale_figures(page: str, recorded: dict[str, float]) -> list[tuple[int, str]]:
+    """(offset, text) of each figure of the README's table that is not the recorded one."""
+    return [(row.start(), f'{row.group(1)} is {row.group(2)} here and {recorded[row.group(1)]:,g} in {RECORDED}')
+            for row in FIGURE.finditer(page) if row.group(1) in recorded
+            and abs(float(row.group(2).replace(',', '')) - recorded[row.group(1)]) > NEAR * recorded[row.group(1)]]
+
+
+def figures() -> list[Finding]:
+    """The README's figures."""
+    page = text('README.md')
+    return [Finding('README.md', page.count('\n', 0, at) + 1, what)
+            for at, what in stale_figures(page, json.loads(text(RECORDED)))]
+
+
 def check() -> list[Finding]:
     """All pages."""
     known = tests()
     pages = sources('.md')
     found = [finding for page in pages for finding in unproved(page, known) + dead_links(page) + missing(page) + unmarked(page)]
-    return found + stale_linux(pages) + too_many_not_run(pages)
+    return found + stale_linux(pages) + too_many_not_run(pages) + figures()
