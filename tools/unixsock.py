@@ -8,7 +8,7 @@ import socket
 import struct
 from pathlib import Path
 
-BACKLOG = 16
+BACKLOG = 128
 
 
 def _at(path: Path, use) -> None:
