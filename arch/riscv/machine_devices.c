@@ -210,42 +210,51 @@ static void found_pci(struct machine_info *info, const struct fdt_node *node)
 	}
 }
 
-enum digest_pass {
-	PASS_CONTROLLERS, /* of interrupts */
-	PASS_DEVICES,
+enum device_role {
+	ROLE_CONTROLLER, /* of interrupts: digested when the walk comes to it */
+	ROLE_DEVICE,	 /* digested when all controllers are known, which it may name */
 };
 
 static const struct device_kind {
 	const char *compatible;
 	void (*found)(struct machine_info *info, const struct fdt_node *node);
-	enum digest_pass pass;
+	enum device_role role;
 } device_kinds[] = {
-	{"sifive,plic-1.0.0", found_plic, PASS_CONTROLLERS},
-	{"riscv,plic0", found_plic, PASS_CONTROLLERS},
-	{"riscv,aplic", found_aplic, PASS_CONTROLLERS},
-	{"virtio,mmio", found_virtio, PASS_DEVICES},
-	{"ns16550a", found_uart, PASS_DEVICES},
-	{"ns16550", found_uart, PASS_DEVICES},
-	{"sifive,test0", found_finisher, PASS_DEVICES},
-	{"pci-host-ecam-generic", found_pci, PASS_DEVICES},
+	{"sifive,plic-1.0.0", found_plic, ROLE_CONTROLLER},
+	{"riscv,plic0", found_plic, ROLE_CONTROLLER},
+	{"riscv,aplic", found_aplic, ROLE_CONTROLLER},
+	{"virtio,mmio", found_virtio, ROLE_DEVICE},
+	{"ns16550a", found_uart, ROLE_DEVICE},
+	{"ns16550", found_uart, ROLE_DEVICE},
+	{"sifive,test0", found_finisher, ROLE_DEVICE},
+	{"pci-host-ecam-generic", found_pci, ROLE_DEVICE},
 };
 
-static void digest_node(struct machine_info *info, const struct fdt_node *node,
-			enum digest_pass pass)
-{
+/* The devices that wait for the end of the walk. */
+static struct device_node {
 	const struct device_kind *kind;
+	struct fdt_node node;
+} devices[MACHINE_MAX_VIRTIO + 32];
+static unsigned int nr_devices;
+
+static void digest_node(struct machine_info *info, const struct fdt_node *node)
+{
+	const struct device_kind *kind = device_kinds;
 	struct fdt_prop prop;
 
 	if (fdt_prop(node, "compatible", &prop) != 0)
 		return;
-	for (kind = device_kinds; kind < device_kinds + ARRAY_SIZE(device_kinds);
-	     kind++) {
-		if (!fdt_prop_has(&prop, kind->compatible))
-			continue;
-		if (kind->pass == pass && fdt_is_available(node))
-			kind->found(info, node);
+	while (!fdt_prop_has(&prop, kind->compatible))
+		if (++kind == device_kinds + ARRAY_SIZE(device_kinds))
+			return;
+	if (!fdt_is_available(node))
 		return;
-	}
+	if (kind->role == ROLE_CONTROLLER)
+		kind->found(info, node);
+	else if (nr_devices < ARRAY_SIZE(devices))
+		devices[nr_devices++] = (struct device_node){kind, *node};
+	else
+		left_out(node, "is one device too many");
 }
 
 /**
@@ -254,18 +263,16 @@ static void digest_node(struct machine_info *info, const struct fdt_node *node,
  */
 void machine_digest_devices(struct machine_info *info)
 {
-	enum digest_pass pass;
 	struct fdt_node node;
 	unsigned int i;
 
 	for (i = 0; i < MACHINE_MAX_HARTS; i++)
 		info->plic_context[i] = PLIC_NO_CONTEXT;
-	/* Controllers first: only an interrupt of the PLIC that ebb drives counts. */
-	for (pass = PASS_CONTROLLERS; pass <= PASS_DEVICES; pass++) {
-		fdt_root(&machine_fdt, &node);
-		while (fdt_next(&node))
-			digest_node(info, &node, pass);
-	}
+	fdt_root(&machine_fdt, &node);
+	while (fdt_next(&node))
+		digest_node(info, &node);
+	for (i = 0; i < nr_devices; i++)
+		devices[i].kind->found(info, &devices[i].node);
 	if (nr_plics > 1)
 		pr_warn("this machine has %u interrupt controllers, one for each NUMA socket; "
 			"ebb drives the boot hart's, and devices of the others do not work: "
