@@ -87,20 +87,45 @@ def block_lines(row: tuple, width: int) -> list[str]:
     return [(margin if at else head) + coloured(part) + '|' for at, part in enumerate(parts)]
 
 
-def picture(view: View, news: News, width: int, height: int, note: str = '') -> list[str]:
-    """All lines of a picture, the note last; with a height, the map is cut to what fits."""
+class Changes:
+    """Which blocks have changed last, to show those where not all have room."""
+
+    def __init__(self) -> None:
+        self._cells: dict[str, object] = {}
+        self._looks = 0
+        self._changed: dict[str, int] = {}      # by block: the look that saw the last change
+
+    def look(self, view: View) -> None:
+        """Compare a picture with the last one."""
+        self._looks += 1
+        now = {row[0]: row for row in view.rows}
+        self._changed.update({block: self._looks for block, row in now.items() if self._cells.get(block) != row})
+        self._cells = now
+
+    def newest(self, view: View, heights: list[int], room: int) -> set[int]:
+        """The places of the rows to show: those that changed last, as many as have room."""
+        kept: set[int] = set()
+        for at in sorted(range(len(heights)), key=lambda at: -self._changed.get(view.rows[at][0], 0)):
+            room -= heights[at]
+            if room < 0:
+                break
+            kept.add(at)
+        return kept
+
+
+def picture(view: View, news: News, size: tuple[int, int], note: str = '', changes: Changes = Changes()) -> list[str]:
+    """All lines of a picture of (columns, lines), the note last; with a number of lines, the map is cut to what fits."""
+    width, height = size
     above = [line for device in view.devices for line in fold(device, width)]
     below = [line for text in (view.legend, *view.counter_lines(), news.text()) for line in fold(text, width)]
     below += [line[:width] for line in news.lines] + (fold(note, width) if note else [])
     blocks = [block_lines(row, width) for row in view.rows]
     room = height - len(above) - len(below) if height else sum(map(len, blocks))
-    rows: list[str] = []
-    for at, lines in enumerate(blocks):
-        rest = len(blocks) - at
-        if len(rows) + len(lines) + (rest > 1) > room:
-            rows.append(f'... and {rest} more blocks')
-            break
-        rows += lines
+    rows = sum(blocks, [])
+    if len(rows) > room:
+        kept = changes.newest(view, list(map(len, blocks)), room - 1)
+        rows = sum((lines for at, lines in enumerate(blocks) if at in kept), [])
+        rows.append(f'... and {len(blocks) - len(kept)} more blocks')
     return [*above, *rows, *below]
 
 
@@ -111,6 +136,7 @@ class Screen:
         self._out, self._terminal = out, out.isatty()
         self._colours = colours and self._terminal
         self._last: tuple = ()
+        self._changes = Changes()
 
     def __enter__(self) -> 'Screen':
         self._write(ENTER if self._terminal else '')
@@ -127,7 +153,8 @@ class Screen:
         """Show a picture, if it differs from the last one or the terminal has another size."""
         size = shutil.get_terminal_size(NO_TERMINAL)
         width, height = (size.columns, size.lines) if self._terminal else (size.columns, 0)
-        lines = picture(view, news, width, max(height - 1, 0), note)
+        self._changes.look(view)
+        lines = picture(view, news, (width, max(height - 1, 0)), note, self._changes)
         if not self._colours:
             lines = [COLOUR.sub('', line) for line in lines]
         if (lines, width, height) == self._last:

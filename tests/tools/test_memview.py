@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from memview import COLOUR, News, Screen, View, picture
+from memview import COLOUR, Changes, News, Screen, View, picture
 from patience import limit
 
 TOOLS = Path(__file__).resolve().parent.parent.parent / 'tools'
@@ -61,7 +61,7 @@ class PictureTest(unittest.TestCase):
 
     def test_every_width_shows_every_letter(self):
         for width in (20, 30, 40, 55, 77, 80, 101, 102, 200):
-            lines = [COLOUR.sub('', line) for line in picture(View(TEXT), news('x' * 300), width, 0, 'a note ' * 20)]
+            lines = [COLOUR.sub('', line) for line in picture(View(TEXT), news('x' * 300), (width, 0), 'a note ' * 20)]
             with self.subTest(width):
                 self.assertLessEqual(max(map(len, lines)), width)
                 rows = [line.partition('|')[2].rstrip('|') for line in lines if line.endswith('|')]
@@ -69,11 +69,23 @@ class PictureTest(unittest.TestCase):
 
     def test_a_low_terminal_says_what_it_leaves_out(self):
         for height in range(12, 20):
-            lines = picture(View(TEXT), news(), 40, height, 'a note')
+            lines = picture(View(TEXT), news(), (40, height), 'a note')
             with self.subTest(height):
                 self.assertLessEqual(len(lines), height)
                 self.assertTrue(any('more blocks' in line for line in lines) or sum('|' in line for line in lines) == 6)
                 self.assertEqual(lines[-1], 'a note')
+
+    def test_a_low_terminal_shows_what_changed_last(self):
+        changes, more = Changes(), TEXT + ''.join(f'memory{at:<5} online        Normal  |{GREEN}|\n' for at in range(100, 140))
+        before = f'memory117   online        Normal  |{GREEN}|'
+        self.assertIn(before, more)
+        for view in (View(more), View(more.replace(before, f'memory117   offline       -       |{GREEN}|'))):
+            changes.look(view)
+        lines = [COLOUR.sub('', line) for line in picture(view, news(), (110, 12), '', changes)]
+        self.assertEqual(len(lines), 12)
+        shown = [line[6:9].strip() for line in lines if line.startswith('memory') and '|' in line]
+        self.assertEqual((shown[:1], shown[-1]), (['16'], '117'))
+        self.assertIn(f'... and {43 - len(shown)} more blocks', lines)
 
 
 class ScreenTest(unittest.TestCase):
