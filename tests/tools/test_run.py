@@ -65,9 +65,9 @@ class LauncherTest(unittest.TestCase):
         clean = {k: v for k, v in os.environ.items() if k not in ours}
         return {**clean, 'O': str(self.out), **more}
 
-    def start(self, body, stdin=subprocess.DEVNULL, **more):
+    def start(self, body, stdin=subprocess.DEVNULL, words=(), **more):
         self.program('qemu/qemu-system-riscv64', QEMU, body)
-        process = subprocess.Popen([RUN], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        process = subprocess.Popen([RUN, *words], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                    env=self.environment(**more))
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
@@ -96,6 +96,12 @@ class LauncherTest(unittest.TestCase):
         self.assertIn('mask 77\n', process.communicate(timeout=20)[0])
         for path in (self.out / 'run', *(self.out / 'run').iterdir()):
             self.assertEqual(path.lstat().st_mode & 0o077 if not path.is_symlink() else 0, 0, path)
+
+    def test_gdb_is_named_when_it_can_attach(self):
+        socket = self.out / 'run' / 'gdb.sock'
+        process = self.start(f"time.sleep(0.5); open({str(socket)!r}, 'w').close(); time.sleep(600)", words=('--gdb',))
+        self.assertIn('make gdb', process.stderr.readline())
+        self.assertTrue(socket.exists(), 'gdb cannot attach yet')
 
     def test_input_waits_for_ready(self):
         body = ("import select; early = select.select([sys.stdin], [], [], 0.5)[0]; print('early' if early else 'held');"
