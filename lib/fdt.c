@@ -26,12 +26,13 @@ enum {
 	HEADER_STRUCTS_LEN, /* from version 17 on */
 };
 
+/* Tags are big-endian numbers; these are as a little-endian hart loads them, in one go. */
 enum {
-	TAG_BEGIN = 1,
-	TAG_END_NODE = 2,
-	TAG_PROP = 3,
-	TAG_NOP = 4,
-	TAG_END = 9,
+	TAG_BEGIN = 1 << 24,
+	TAG_END_NODE = 2 << 24,
+	TAG_PROP = 3 << 24,
+	TAG_NOP = 4 << 24,
+	TAG_END = 9 << 24,
 };
 
 /* The defaults of a node that does not say otherwise (spec section 2.3.5). */
@@ -91,7 +92,7 @@ static bool read_tag(const struct fdt *fdt, u32 offset, struct tag *tag)
 {
 	if (offset >= fdt->structs_end || fdt->structs_end - offset < 4)
 		return false;
-	tag->kind = be32(fdt->blob + offset);
+	tag->kind = *(const u32 *)(const void *)(fdt->blob + offset);
 	tag->next = offset + 4;
 	switch (tag->kind) {
 	case TAG_PROP:
@@ -404,17 +405,14 @@ const char *fdt_str(const struct fdt_node *node, const char *name)
 
 bool fdt_prop_has(const struct fdt_prop *prop, const char *word)
 {
-	const size_t len = strlen(word) + 1;
-	u32 at = 0;
+	const char *s = (const char *)prop->data, *end = s + prop->len;
 
-	while (at + len <= prop->len) {
-		const u8 *end = memchr(prop->data + at, 0, prop->len - at);
+	while (s < end) {
+		const size_t room = end - s, len = strnlen(s, room);
 
-		if (memcmp(prop->data + at, word, len) == 0)
+		if (len < room && strcmp(s, word) == 0)
 			return true;
-		if (!end)
-			return false;
-		at = end - prop->data + 1;
+		s += len + 1;
 	}
 	return false;
 }
