@@ -289,48 +289,33 @@ static void trace_isolate(const struct mem_section *ms, u64 mask, unsigned int t
 		   .count = hweight64(mask) << PAGEBLOCK_ORDER, .before = !to, .after = to);
 }
 
-static void set_isolate(struct mem_section *ms, u64 mask)
-{
-	long free = 0, nr = 0;
-
-	index_remove_mask(ms, mask);
-	for (; mask; mask &= mask - 1, nr++) {
-		struct pageblock *pb = &ms->pb[__ffs(mask)];
-		const u64 w = pb_read(pb);
-
-		free += pb_free(w);
-		if (owned_chunk(w))
-			__atomic_fetch_or(&pb->word, PB_ISOLATE, __ATOMIC_ACQ_REL);
-		else
-			WRITE_ONCE(pb->word, w | PB_ISOLATE | PB_INDEX_MASK);
-	}
-	WRITE_ONCE(ms->zone->nr_isolated, ms->zone->nr_isolated + nr);
-	zone_count(ms->zone, -free, free, 0);
-}
-
-static void clear_isolate(struct mem_section *ms, u64 mask)
+/* Set (@on) or clear the isolate bit of pageblocks; their free frames change sides. */
+static __always_inline void change_isolate(struct mem_section *ms, u64 mask, bool on)
 {
 	long free = 0, nr = 0;
 	u64 whole = 0, part = 0;
 
-	for (u64 left = mask; left; left &= left - 1, nr++) {
-		const unsigned int b = __ffs(left);
-		struct pageblock *pb = &ms->pb[b];
+	if (on)
+		index_remove_mask(ms, mask);
+	for (; mask; mask &= mask - 1, nr++) {
+		struct pageblock *pb = &ms->pb[__ffs(mask)];
 		const u64 w = pb_read(pb);
 
-		VM_BUG_ON(!(w & PB_ISOLATE));
+		VM_BUG_ON(!on && !(w & PB_ISOLATE));
 		free += pb_free(w);
 		if (owned_chunk(w))
-			__atomic_fetch_and(&pb->word, ~PB_ISOLATE, __ATOMIC_ACQ_REL);
+			__atomic_fetch_xor(&pb->word, PB_ISOLATE, __ATOMIC_ACQ_REL);
 		else
-			WRITE_ONCE(pb->word, w & ~PB_ISOLATE);
+			WRITE_ONCE(pb->word, (w ^ PB_ISOLATE) | PB_INDEX_MASK);
 		if (pb_all_free(w))
-			whole |= BIT(b);
+			whole |= mask & -mask;
 		else if (pb_free(w))
-			part |= BIT(b);
+			part |= mask & -mask;
 	}
-	WRITE_ONCE(ms->zone->nr_isolated, ms->zone->nr_isolated - nr);
-	zone_count(ms->zone, free, -free, 0);
+	WRITE_ONCE(ms->zone->nr_isolated, ms->zone->nr_isolated + (on ? nr : -nr));
+	zone_count(ms->zone, on ? -free : free, on ? free : -free, 0);
+	if (on)
+		return;
 	if (whole)
 		index_add_free_mask(ms, whole);
 	for (; part; part &= part - 1)
@@ -352,7 +337,7 @@ u64 pageblocks_isolate(struct mem_section *ms, u64 mask)
 	spin_lock(&ms->zone->lock);
 	already = isolated_mask(ms, mask);
 	if (!already) {
-		set_isolate(ms, mask);
+		change_isolate(ms, mask, true);
 		trace_isolate(ms, mask, 1);
 	}
 	spin_unlock(&ms->zone->lock);
@@ -363,7 +348,7 @@ u64 pageblocks_isolate(struct mem_section *ms, u64 mask)
 void pageblocks_unisolate(struct mem_section *ms, u64 mask)
 {
 	spin_lock(&ms->zone->lock);
-	clear_isolate(ms, mask);
+	change_isolate(ms, mask, false);
 	trace_isolate(ms, mask, 0);
 	if (unlikely(ms->zone->nr_watched))
 		tell_watchers(ms, mask);
