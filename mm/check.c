@@ -354,16 +354,19 @@ static void check_owner(struct check *c, const struct memory_owner *owner)
 
 static void check_reserve(struct check *c)
 {
+	unsigned int guests = 0;
+
 	spin_lock(&c->mm->reserve_lock);
 	for (unsigned int i = 0; i < c->mm->nr_reserve; i++) {
 		const unsigned long pfn = c->mm->reserve[i];
-		const bool boot = pfn_to_section(c->mm, pfn)->boot & BIT(pageblock_index(pfn));
 
+		guests += !(pfn_to_section(c->mm, pfn)->boot & BIT(pageblock_index(pfn)));
 		check_begin(c, "pfn", pfn);
 		expect(c, "type, in the reserve,", page_type(c->mm, pfn), PGTY_KERNEL);
 		expect(c, "owner word, in the reserve,", page_owner(c->mm, pfn), OWNER_RESERVE);
-		expect(c, "being a guest", i < c->mm->nr_guests, !boot);
 	}
+	check_begin(c, "memory", 0);
+	expect(c, "nr_guests", c->mm->nr_guests, guests);
 	spin_unlock(&c->mm->reserve_lock);
 }
 

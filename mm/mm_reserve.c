@@ -8,7 +8,7 @@
  * it, because boot memory is never removed and metadata is kept for a long time. A frame
  * of any other memory is called a guest: when an evacuation isolates its pageblock, the
  * guest leaves the reserve, so that the reserve never prevents memory from being removed.
- * Guests are the first entries of mm->reserve; mm->reserve_lock protects the array.
+ * mm->nr_guests counts them, for the evacuations; mm->reserve_lock protects both.
  *
  * A frame in the reserve is allocated and of type Kernel. Its owner word identifies it to
  * mm_failure_print() (mm/failure.c); frames taken from the reserve have such a word, too.
@@ -41,28 +41,28 @@ static bool is_isolated(const struct mm *mm, unsigned long pfn)
 	return pb_read(pfn_pageblock(mm, pfn)) & PB_ISOLATE;
 }
 
-/* Remove entry @i; mm->reserve_lock held. The other guests stay first. */
+/* Remove entry @i; mm->reserve_lock held. */
 static unsigned long reserve_remove(struct mm *mm, unsigned int i)
 {
 	const unsigned long pfn = mm->reserve[i];
 
-	if (i < mm->nr_guests) {
-		WRITE_ONCE(mm->nr_guests, mm->nr_guests - 1);
-		mm->reserve[i] = mm->reserve[mm->nr_guests];
-		i = mm->nr_guests;
-	}
+	WRITE_ONCE(mm->nr_guests, mm->nr_guests - !is_boot_memory(mm, pfn));
 	WRITE_ONCE(mm->nr_reserve, mm->nr_reserve - 1);
 	mm->reserve[i] = mm->reserve[mm->nr_reserve];
 	return pfn;
 }
 
+/* Take a frame out of the reserve, of boot memory if there is one; or PFN_NONE. */
 static unsigned long reserve_pop(struct mm *mm)
 {
 	unsigned long pfn = PFN_NONE;
+	unsigned int i;
 
 	spin_lock(&mm->reserve_lock);
-	if (mm->nr_reserve)
-		pfn = reserve_remove(mm, mm->nr_reserve - 1);
+	for (i = mm->nr_reserve; i > 1 && !is_boot_memory(mm, mm->reserve[i - 1]); i--)
+		;
+	if (i)
+		pfn = reserve_remove(mm, i - 1);
 	spin_unlock(&mm->reserve_lock);
 	return pfn;
 }
@@ -73,18 +73,14 @@ static unsigned long reserve_pop(struct mm *mm)
  */
 static bool reserve_push(struct mm *mm, unsigned long pfn)
 {
-	const bool guest = !is_boot_memory(mm, pfn);
 	bool pushed;
 
 	spin_lock(&mm->reserve_lock);
 	pushed = mm->nr_reserve < MM_RESERVE_PAGES && !is_isolated(mm, pfn);
 	if (pushed) {
-		const unsigned int at = guest ? mm->nr_guests : mm->nr_reserve;
-
 		page_set_owner(mm, pfn, OWNER_RESERVE);
-		mm->reserve[mm->nr_reserve] = mm->reserve[at];
-		mm->reserve[at] = pfn;
-		WRITE_ONCE(mm->nr_guests, mm->nr_guests + guest);
+		mm->reserve[mm->nr_reserve] = pfn;
+		WRITE_ONCE(mm->nr_guests, mm->nr_guests + !is_boot_memory(mm, pfn));
 		WRITE_ONCE(mm->nr_reserve, mm->nr_reserve + 1);
 	}
 	spin_unlock(&mm->reserve_lock);
@@ -188,8 +184,9 @@ static unsigned long guest_pop(struct mm *mm, bool isolated)
 	unsigned long pfn = PFN_NONE;
 
 	spin_lock(&mm->reserve_lock);
-	for (unsigned int i = 0; i < mm->nr_guests && pfn == PFN_NONE; i++)
-		if (!isolated || is_isolated(mm, mm->reserve[i]))
+	for (unsigned int i = 0; i < mm->nr_reserve && pfn == PFN_NONE; i++)
+		if (!is_boot_memory(mm, mm->reserve[i]) &&
+		    (!isolated || is_isolated(mm, mm->reserve[i])))
 			pfn = reserve_remove(mm, i);
 	spin_unlock(&mm->reserve_lock);
 	return pfn;
