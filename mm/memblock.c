@@ -18,7 +18,7 @@ static phys_addr_t region_end(const struct memblock_region *r)
 }
 
 /* The end of @size bytes at @base, clamped to the end of the address space. */
-static phys_addr_t range_end(phys_addr_t base, u64 size)
+static phys_addr_t clamped_end(phys_addr_t base, u64 size)
 {
 	return size > ADDR_MAX - base ? ADDR_MAX : base + size;
 }
@@ -31,25 +31,20 @@ static void insert_region(struct memblock_type *t, unsigned int at, phys_addr_t 
 	t->nr++;
 }
 
-static void delete_region(struct memblock_type *t, unsigned int at)
-{
-	t->nr--;
-	memmove(&t->region[at], &t->region[at + 1], (t->nr - at) * sizeof(t->region[0]));
-}
-
 /* Merge neighbours that touch and have the same type. */
 static void merge_regions(struct memblock_type *t)
 {
-	for (unsigned int i = 0; i + 1 < t->nr;) {
-		struct memblock_region *r = &t->region[i];
+	unsigned int last = 0;
 
-		if (region_end(r) == r[1].base && r->type == r[1].type) {
-			r->size += r[1].size;
-			delete_region(t, i + 1);
-		} else {
-			i++;
-		}
+	for (unsigned int i = 1; i < t->nr; i++) {
+		struct memblock_region *r = &t->region[last];
+
+		if (region_end(r) == t->region[i].base && r->type == t->region[i].type)
+			r->size += t->region[i].size;
+		else
+			t->region[++last] = t->region[i];
 	}
+	t->nr = min(t->nr, last + 1);
 }
 
 /*
@@ -97,7 +92,7 @@ static int type_add(struct memblock_type *t, phys_addr_t base, phys_addr_t end,
 
 int memblock_add(struct memblock *mb, phys_addr_t base, u64 size)
 {
-	phys_addr_t end = ALIGN_DOWN(range_end(base, size), PAGE_SIZE);
+	phys_addr_t end = ALIGN_DOWN(clamped_end(base, size), PAGE_SIZE);
 
 	if (base > ADDR_MAX)
 		return 0;
@@ -106,7 +101,7 @@ int memblock_add(struct memblock *mb, phys_addr_t base, u64 size)
 
 int memblock_reserve(struct memblock *mb, phys_addr_t base, u64 size, enum page_type type)
 {
-	phys_addr_t end = ALIGN_UP(range_end(base, size), PAGE_SIZE);
+	phys_addr_t end = ALIGN_UP(clamped_end(base, size), PAGE_SIZE);
 
 	return size ? type_add(&mb->reserved, ALIGN_DOWN(base, PAGE_SIZE), end, type) : 0;
 }

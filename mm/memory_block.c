@@ -45,19 +45,17 @@ static int check_add(struct mm *mm, unsigned long block, struct memory_owner *ow
 	return 0;
 }
 
-/* Map the plugged pageblocks, all or none. */
+/* Map the plugged pageblocks; the caller unmaps the section if this fails. */
 static int map_pageblocks(struct mem_section *ms, u64 mask)
 {
+	int err = 0;
+
 	for_each_run(run, mask) {
 		const struct pfn_range range = run_range(ms, run);
-		const int err = map_direct(ms->mm, &range);
 
-		if (err) {
-			arch_unmap_direct(pfn_to_phys(ms->start_pfn), SECTION_SIZE);
-			return err;
-		}
+		err = err ? err : map_direct(ms->mm, &range);
 	}
-	return 0;
+	return err;
 }
 
 /*
@@ -105,32 +103,36 @@ static void drop_memmap(struct mem_section *ms)
 	free_metadata(ms);
 }
 
+/* Map the memmap and let look-ups find the section, or free the metadata. */
+static int publish_section(struct mem_section *ms)
+{
+	int err = mm_inject_fail(ms->mm) ? -ENOMEM :
+					   arch_vmemmap_map(ms->start_pfn, PAGES_PER_SECTION,
+							    pfn_to_phys(ms->host_pfn));
+
+	if (err) {
+		free_metadata(ms);
+		return err;
+	}
+	err = section_link(ms->mm, ms);
+	if (err)
+		drop_memmap(ms);
+	else
+		arch_poison_range(pfn_to_page(ms->start_pfn), MEMMAP_SIZE);
+	return err;
+}
+
 /* Set up direct map, metadata, memmap and look-up, in this order, all or none. */
 static int build_section(struct mem_section *ms, u64 plugged)
 {
 	int err = map_pageblocks(ms, plugged);
 
+	if (!err)
+		err = place_metadata(ms, plugged);
+	if (!err)
+		err = publish_section(ms);
 	if (err)
-		return err;
-	err = place_metadata(ms, plugged);
-	if (err)
-		goto unmap;
-	err = mm_inject_fail(ms->mm) ? -ENOMEM :
-				      arch_vmemmap_map(ms->start_pfn, PAGES_PER_SECTION,
-						       pfn_to_phys(ms->host_pfn));
-	if (err) {
-		free_metadata(ms);
-		goto unmap;
-	}
-	err = section_link(ms->mm, ms);
-	if (err) {
-		drop_memmap(ms);
-		goto unmap;
-	}
-	arch_poison_range(pfn_to_page(ms->start_pfn), MEMMAP_SIZE);
-	return 0;
-unmap:
-	arch_unmap_direct(pfn_to_phys(ms->start_pfn), SECTION_SIZE);
+		arch_unmap_direct(pfn_to_phys(ms->start_pfn), SECTION_SIZE);
 	return err;
 }
 
