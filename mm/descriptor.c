@@ -37,7 +37,7 @@ void chunk_write(unsigned long pfn, unsigned int order, u32 word)
 {
 	if (order)
 		frames_write(pfn + 1, (1UL << order) - 1, word | PG_TAIL << 8, 0);
-	page_born(pfn_to_page(pfn), word);
+	head_write(pfn_to_page(pfn), word);
 }
 
 /* How many frames from @pfn on, up to @end, have equal descriptors? */

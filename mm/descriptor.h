@@ -71,7 +71,7 @@ static_assert(!(PGTY_ALLOC & (1U << PGTY_NONE | 1U << PGTY_BUDDY | 1U << PGTY_CA
  * Write the head of a chunk that gets allocated: first clear the owner word, then store
  * type and count at once. A reader that sees the type sees no stale owner or count.
  */
-static inline void page_born(struct page *page, u32 word)
+static inline void head_write(struct page *page, u32 word)
 {
 	const u64 count = type_is_counted(PAGE_WORD_TYPE(word));
 

@@ -104,16 +104,16 @@ static bool auto_movable_fits(const struct mm *mm, const struct memory_owner *ow
 {
 	const s64 ratio = auto_movable_ratio;
 	s64 left = ratio * mm->present_early - 100 * pages;
-	s64 nobodys = mm->zone[ZONE_MOVABLE].present;
+	s64 unowned = mm->zone[ZONE_MOVABLE].present;
 	const struct memory_owner *o;
 
 	list_for_each_entry(o, &mm->owners, list) {
 		const s64 own = ratio * o->present[ZONE_NORMAL] - 100 * o->present[ZONE_MOVABLE];
 
-		nobodys -= o->present[ZONE_MOVABLE];
+		unowned -= o->present[ZONE_MOVABLE];
 		left += o == owner ? own : min(own, (s64)0);
 	}
-	return left >= 100 * nobodys;
+	return left >= 100 * unowned;
 }
 
 /* The zone of an owner's first block in [first, end) that is in a zone, or NULL. */

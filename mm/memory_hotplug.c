@@ -45,12 +45,12 @@ static int notify_start(struct mem_section *ms, enum mem_event going, enum mem_e
 		 struct mm_failure *why)
 {
 	struct memory_notify data = section_notify(ms);
-	int err = notifier_call_start(&ms->mm->notifiers, going, cancel, &data, &ms->told);
+	int err = notifier_call_start(&ms->mm->notifiers, going, cancel, &data, &ms->notified);
 
 	if (!err)
 		return 0;
 	mm_fail(why, MM_REASON_VETO, ms->start_pfn);
-	why->detail = ms->told.veto->name;
+	why->detail = ms->notified.veto->name;
 	return err;
 }
 
@@ -58,7 +58,7 @@ static void notify_end(struct mem_section *ms, enum mem_event end)
 {
 	struct memory_notify data = section_notify(ms);
 
-	notifier_call_end(&ms->mm->notifiers, end, &data, &ms->told);
+	notifier_call_end(&ms->mm->notifiers, end, &data, &ms->notified);
 }
 
 /*
@@ -289,7 +289,7 @@ static int claim_block(struct mem_section *ms, enum offline_goal goal, struct mm
 	err = isolate_range(ms->mm, &range, why);
 	if (err)
 		return err;
-	ms->told = (struct notifier_start){ 0 };
+	ms->notified = (struct notifier_start){ 0 };
 	if (goal == OFFLINE_AND_REMOVE)
 		ms->restore = RESTORE_ZONE(ms->zone->type);
 	memory_block_set_state(ms, MEM_BLOCK_GOING_OFFLINE);
@@ -415,7 +415,7 @@ static void hand_over(struct mm *mm, struct mem_section *list)
 	}
 	zone_update_watermarks(mm);
 	for (ms = list; ms; ms = ms->next)
-		if (ms->told.nr)
+		if (ms->notified.nr)
 			notify_end(ms, MEM_OFFLINE);
 }
 

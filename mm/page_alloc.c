@@ -237,7 +237,7 @@ static __leaf unsigned long alloc_high(struct mm *mm, u32 gfp, unsigned int orde
 	if (unlikely(w & PB_VALID)) {
 		struct page *page = pfn_to_page(pfn);
 
-		page_born(page, page->word + type - PGTY_CACHED);
+		head_write(page, page->word + type - PGTY_CACHED);
 	} else if (likely(!type_is_counted(type))) {
 		pageblock_set_type(pb, w, type);
 	} else {
@@ -279,7 +279,7 @@ __leaf unsigned long alloc_pages(struct mm *mm, u32 gfp, unsigned int order,
 	} else {
 		if (unlikely(!type_is_alloc(type)))
 			return alloc_pages_slow(mm, gfp, order, type);
-		page_born(page, page->word + type - PGTY_CACHED);
+		head_write(page, page->word + type - PGTY_CACHED);
 	}
 	if (unlikely(READ_ONCE(hart->trace_mask)))
 		return trace_alloc(pfn, order, type);

@@ -4,8 +4,8 @@
  * page's owner word is the slot's address; the slot has the pfn.
  *
  * A mover finds the page first and the slot through it; the owner finds the slot first
- * and the page through it. So each of them must get both: a bit in the slot's word holds
- * the slot, PG_CLAIMED holds the page. The owner holds the slot before it touches the
+ * and the page through it. So each of them must get both: a bit in the slot's word locks
+ * the slot, PG_CLAIMED locks the page. The owner locks the slot before it touches the
  * page. Otherwise the page could move between the two loads, and its old frame could
  * already belong to another user. The loser of either race gives up; neither waits.
  */
@@ -17,19 +17,19 @@
 #include "mm/evac.h"
 #include "mm/page_alloc.h"
 
-#define SLOT_HELD BIT(63) /* in page_slot.pfn: its owner or a mover is at work */
+#define SLOT_LOCKED BIT(63) /* in page_slot.pfn: its owner or a mover is at work */
 
-/* Hold a slot that refers to @pfn. Return: false if it does not, or is already held. */
-static bool slot_hold(struct page_slot *slot, unsigned long pfn)
+/* Lock a slot that refers to @pfn. Return: false if it does not, or is already locked. */
+static bool slot_trylock(struct page_slot *slot, unsigned long pfn)
 {
 	__typeof__(slot->pfn) seen = pfn;
 
-	return __atomic_compare_exchange_n(&slot->pfn, &seen, pfn | SLOT_HELD, false,
+	return __atomic_compare_exchange_n(&slot->pfn, &seen, pfn | SLOT_LOCKED, false,
 					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
-/* Release a held slot, which then refers to @pfn. */
-static void slot_release(struct page_slot *slot, unsigned long pfn)
+/* Unlock a slot, which then refers to @pfn. */
+static void slot_unlock(struct page_slot *slot, unsigned long pfn)
 {
 	STORE_RELEASE(slot->pfn, pfn);
 }
@@ -47,7 +47,7 @@ static int slot_claim(struct mm *mm, struct migrate_entry *e)
 	if (err)
 		return err;
 	slot = slot_of(e->pfn);
-	if (slot && slot_hold(slot, e->pfn))
+	if (slot && slot_trylock(slot, e->pfn))
 		return 0;
 	/* The owner has not filled in the slot yet, or is at work on the page. */
 	page_unclaim(e->pfn);
@@ -68,13 +68,13 @@ static void slot_commit(struct mm *mm, struct migrate_entry *e)
 
 	(void)mm;
 	page_set_owner_claimed(e->dst, (uintptr_t)slot);
-	slot_release(slot, e->dst);
+	slot_unlock(slot, e->dst);
 }
 
 static void slot_abort(struct mm *mm, struct migrate_entry *e)
 {
 	(void)mm;
-	slot_release(slot_of(e->pfn), e->pfn);
+	slot_unlock(slot_of(e->pfn), e->pfn);
 	page_unclaim(e->pfn);
 }
 
@@ -108,14 +108,14 @@ int slot_free(struct mm *mm, struct page_slot *slot)
 
 	if (pfn == PFN_NONE)
 		return -ENOENT;
-	if (!slot_hold(slot, pfn))
+	if (!slot_trylock(slot, pfn))
 		return -EBUSY;
 	/* Fails if the page is pinned, or claimed by a mover (which cannot get the slot). */
 	if (page_change_flags(pfn, PG_CLAIMED, 0)) {
-		slot_release(slot, pfn);
+		slot_unlock(slot, pfn);
 		return -EBUSY;
 	}
-	slot_release(slot, PFN_NONE);
+	slot_unlock(slot, PFN_NONE);
 	page_put(mm, pfn);
 	return 0;
 }
@@ -124,10 +124,10 @@ int slot_pin(struct mm *mm, struct page_slot *slot, unsigned long pfn)
 {
 	int err;
 
-	if (!slot_hold(slot, pfn))
+	if (!slot_trylock(slot, pfn))
 		return -EBUSY;
 	err = page_pin(mm, pfn);
-	slot_release(slot, pfn);
+	slot_unlock(slot, pfn);
 	return err;
 }
 
@@ -135,5 +135,5 @@ unsigned long slot_pfn(const struct page_slot *slot)
 {
 	const unsigned long pfn = __atomic_load_n(&slot->pfn, __ATOMIC_ACQUIRE);
 
-	return pfn == PFN_NONE ? pfn : pfn & ~SLOT_HELD;
+	return pfn == PFN_NONE ? pfn : pfn & ~SLOT_LOCKED;
 }

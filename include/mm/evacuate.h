@@ -94,7 +94,7 @@ int set_movable_ops(enum page_type type, const struct movable_ops *ops);
  * such a page is the address of its slot.
  */
 struct page_slot {
-	u64 pfn; /* PFN_NONE: empty; bit 63: held by owner or mover. Use slot_pfn() */
+	u64 pfn; /* PFN_NONE: empty; bit 63: locked by owner or mover. Use slot_pfn() */
 };
 
 /*

@@ -56,7 +56,7 @@ struct pageblock {
  * @restore: set while a request removes it: the zone to which online_section() brings it
  *	   back if the memory cannot be removed after all; see RESTORE_ZONE()
  * @next: links the blocks of one request; used while GOING_OFFLINE or REMOVING
- * @told: GOING_OFFLINE: the listeners that must hear how it ends
+ * @notified: GOING_OFFLINE: the listeners that must hear how it ends
  * @owner: the owner that added it; NULL for boot memory
  * @pb: the 64 pageblocks
  */
@@ -78,7 +78,7 @@ struct mem_section {
 	unsigned long host_pfn;		/* (c) */
 	struct memory_owner *owner;	/* (h) */
 	struct mem_section *next;	/* (e) */
-	struct notifier_start told;	/* (e) */
+	struct notifier_start notified;	/* (e) */
 	struct pageblock pb[PAGEBLOCKS_PER_SECTION]; /* (z) */
 };
 static_assert(sizeof(struct mem_section) <= 2048, "two sections fit a page");
