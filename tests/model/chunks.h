@@ -35,6 +35,9 @@ static inline u64 *content(unsigned long pfn)
 	return phys_to_virt(pfn_to_phys(pfn));
 }
 
+/* A new chunk shows nothing of its last user: no owner, and no count but its own. */
+void frame_check_newborn(unsigned long pfn, enum page_type type);
+
 void step_contig(struct choices *c);
 void step_compact(struct choices *c);
 void step_search(struct choices *c);

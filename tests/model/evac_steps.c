@@ -40,6 +40,7 @@ static void follow_contig(const struct request *rq)
 {
 	const unsigned long pfn = rq->range.start_pfn, nr = rq->range.nr_pages;
 	const bool skippable = rq->policy.page_flags & PG_OFFLINE_SKIPPABLE;
+	unsigned long part = 0;
 
 	CHECK(fm_all(pfn, nr, FM_FREE) && !frame_was_cancelled(), "%#lx+%lu: not empty",
 	      pfn, nr);
@@ -47,11 +48,13 @@ static void follow_contig(const struct request *rq)
 		fm_paint(pfn, nr, skippable ? FM_SKIPPABLE : FM_OFFLINE);
 		return;
 	}
-	CHECK(!page_owner(fm.mm, pfn) && !page_owner(fm.mm, pfn + nr - 1),
-	      "%#lx+%lu: born with an owner", pfn, nr);
-	/* Given back in two parts. */
-	free_contig_range(fm.mm, pfn, nr / 3);
-	free_contig_range(fm.mm, pfn + nr / 3, nr - nr / 3);
+	for (unsigned long i = 0; i < nr; i++)
+		frame_check_newborn(pfn + i, rq->policy.type);
+	/* Given back in two parts; a type with a count has larger chunks, which stay whole. */
+	if (!type_is_counted(rq->policy.type))
+		part = nr / 3;
+	free_contig_range(fm.mm, pfn, part);
+	free_contig_range(fm.mm, pfn + part, nr - part);
 }
 
 const struct request_kind contig_request = { "contig", predict_contig, make_contig,
@@ -63,7 +66,9 @@ void step_contig(struct choices *c)
 	const unsigned int kind = take_below(c, 4);
 
 	rq.range = any_part(c);
-	rq.policy.type = kind ? PGTY_OFFLINE : PGTY_KERNEL;
+	rq.policy.type = kind			? PGTY_OFFLINE
+			 : rq.range.nr_pages & 1 ? PGTY_DRIVER
+						 : PGTY_KERNEL;
 	rq.policy.page_flags = kind > 1 ? PG_OFFLINE_SKIPPABLE : 0;
 	request_make(&rq);
 }

@@ -35,8 +35,7 @@ void frame_steps_start(void)
 	memset(slots, 0, sizeof(slots));
 }
 
-/* A new chunk shows nothing of its last user: no owner, and no count but its own. */
-static void check_newborn(unsigned long pfn, enum page_type type)
+void frame_check_newborn(unsigned long pfn, enum page_type type)
 {
 	struct page_state st;
 
@@ -59,7 +58,7 @@ static struct chunk *new_chunk(unsigned long pfn, unsigned int order, enum page_
 	      order);
 	CHECK(!any_isolated(pfn, 1UL << order), "pfn %#lx order %u is isolated", pfn,
 	      order);
-	check_newborn(pfn, type);
+	frame_check_newborn(pfn, type);
 	if (kind == FM_KERNEL)
 		page_set_owner(fm.mm, pfn, pfn);
 	*chunk = (struct chunk){ .pfn = pfn, .order = order, .kind = kind, .type = type };
@@ -241,7 +240,7 @@ static void check_bulk(const unsigned long *pfns, unsigned long nr)
 	for (unsigned long i = 0; i < nr; i++) {
 		CHECK(fm_all(pfns[i], 1, FM_FREE) && !any_isolated(pfns[i], 1),
 		      "bulk: pfn %#lx", pfns[i]);
-		check_newborn(pfns[i], PGTY_KERNEL);
+		frame_check_newborn(pfns[i], PGTY_KERNEL);
 		page_set_owner(fm.mm, pfns[i], pfns[i]);
 		fm_paint(pfns[i], 1, FM_KERNEL);
 	}
