@@ -6,6 +6,7 @@
  */
 #include "kernel/thread.h"
 #include "kernel/timer.h"
+#include "kernel/trace/hold.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/contig.h"
@@ -71,8 +72,8 @@ static struct scene *open_scene(struct ktest *test)
 	return s;
 }
 
-/* Ask for all of it back, and return when the worker has failed and sleeps. */
-static void shrink_in_vain(struct ktest *test, struct scene *s)
+/* Ask for all of it back, with the back-off at its longest. */
+static void start_worker(struct ktest *test, struct scene *s)
 {
 	s->vm->retry_ns = VMEM_RETRY_LAST_NS;
 	WRITE_ONCE(s->vm->result, 1);
@@ -80,6 +81,12 @@ static void shrink_in_vain(struct ktest *test, struct scene *s)
 	ktest_add_action(test, stop_worker, s);
 	s->thread = thread_create("vm0", vmem_thread, s->vm);
 	KTEST_ASSERT_NOT_NULL(test, s->thread);
+}
+
+/* Ask for all of it back, and return when the worker has failed and sleeps. */
+static void shrink_in_vain(struct ktest *test, struct scene *s)
+{
+	start_worker(test, s);
 	for (unsigned int ms = 0; READ_ONCE(s->vm->result) == 1 && ms < 30000; ms++)
 		msleep(1);
 	KTEST_ASSERT_EQ(test, READ_ONCE(s->vm->result), -EBUSY);
@@ -291,6 +298,35 @@ static void the_last_of_several(struct ktest *test)
 	expect_unplugged(test, s);
 }
 
+static bool has_failed(struct scene *s)
+{
+	bool failed;
+
+	spin_lock(&s->vm->lock);
+	failed = s->vm->last_failure.set;
+	spin_unlock(&s->vm->lock);
+	return failed;
+}
+
+/*
+ * The page is freed after the block could not leave because of it, and while its granule
+ * does. Then the block is empty and nothing watches it: the round has to be repeated.
+ */
+static void freed_while_its_granule_leaves(struct ktest *test)
+{
+	struct scene *s = open_scene(test);
+	const u64 limit = ktime_ns() + LIMIT_NS;
+
+	page_blocks(test, s);
+	hold_set(&(struct hold_place){ TRACE_EVAC_PHASE, EVAC_ISOLATE });
+	start_worker(test, s);
+	while (hold_wait(limit, NULL) && !has_failed(s))
+		hold_step();
+	page_is_freed(test, s);
+	hold_go();
+	expect_unplugged(test, s);
+}
+
 /*
  * A free elsewhere starts no round; and when everything is unplugged, the driver
  * watches nothing.
@@ -316,6 +352,7 @@ static void frees_elsewhere_are_quiet(struct ktest *test)
 static const struct ktest_case wake_cases[] = {
 	KTEST_CASE_PARAM(unplug_goes_on, blocker_gen_params),
 	KTEST_CASE(the_last_of_several),
+	KTEST_CASE(freed_while_its_granule_leaves),
 	KTEST_CASE(frees_elsewhere_are_quiet),
 	{},
 };

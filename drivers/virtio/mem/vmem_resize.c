@@ -396,19 +396,27 @@ int vmem_shrink(struct virtio_mem *vm, unsigned long want)
 		{ shrink_granules, VMEM_ANY },
 	};
 	const unsigned long goal = vmem_nr_at_device(vm) - want;
+	unsigned long have = 0;
 	int ret = vmem_unplug_reserved(vm, want);
 
 	vmem_map_scan(&vm->map);
 	for (unsigned int s = 0; s < ARRAY_SIZE(steps) && !ret; s++) {
-		const unsigned long have = vmem_nr_at_device(vm);
-
+		have = vmem_nr_at_device(vm);
 		if (have <= goal)
 			return 0;
 		ret = steps[s].fn(vm, have - goal, steps[s].effort);
 	}
 	if (ret)
 		return ret;
-	return vmem_nr_at_device(vm) > goal ? -EBUSY : 0;
+	if (vmem_nr_at_device(vm) <= goal)
+		return 0;
+	/*
+	 * What the last step took may have been all that kept a block in the step before. Its
+	 * pageblocks are not watched any more, so nothing else would start another round.
+	 */
+	if (vmem_nr_at_device(vm) < have)
+		vmem_unblocked(&vm->owner);
+	return -EBUSY;
 }
 
 void vmem_drop_offline(struct virtio_mem *vm)
