@@ -143,10 +143,9 @@ class Hub:
                 self._answer(job)
             except StatusError as error:
                 job.status = error.status
-            except PortError:
-                job.status = -errno.ETIMEDOUT
-            except OSError as error:                 # no room for the spool
-                job.status = -(error.errno or errno.EIO)
+            except (PortError, OSError) as error:    # silence, or no room for the spool
+                job.status = -(getattr(error, 'errno', 0) or errno.ETIMEDOUT)
+                self._hang_up()                      # the rest of the answer is not the next one
             job.done.set()
 
     def _answer(self, job: Job) -> None:
