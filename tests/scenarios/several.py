@@ -149,6 +149,18 @@ def four_at_once(guest: Guest) -> None:
         expect('QEMU was ended by SIGKILL' in log, f'the launcher says {log!r}')
 
 
+def late_answers(guest: Guest, user: Terminal, screen: Console) -> None:
+    """Tab while the machine stands still: the answer that comes later is not taken for that of the next command."""
+    start = len(screen.text)
+    guest.qmp().execute('stop')
+    user.type('cat /proc/budd\t')
+    screen.wait_for('\a', COMMAND_LIMIT, start)
+    guest.qmp().execute('cont')
+    user.type('\x15echo lat"er"; hold\n')
+    screen.wait_for(r'^later\nnothing is held\n', COMMAND_LIMIT, start)
+    expect('buddyinfo' not in screen.text[start:], 'the list of files is shown')
+
+
 @scenario(limit=120, launcher=True)
 def a_second_prompt(guest: Guest) -> None:
     """`make console`: Tab completes commands, their words and paths; Ctrl-C ends the running command; Ctrl-D leaves, and
@@ -169,6 +181,7 @@ def a_second_prompt(guest: Guest) -> None:
         user.type('echo aft"er"\n')
         prompt.wait_for(r'^after$', COMMAND_LIMIT, start)
         expect(not re.search(r'^not$', prompt.text, re.M), 'Ctrl-C did not end the line')
+        late_answers(guest, user, prompt)
         user.type('\x04')
         expect(ended(user.process, COMMAND_LIMIT) in (0, -signal.SIGINT), f'it ends with {user.process.returncode}')
         expect(desk.pipe('console', 'echo one\n\necho two\n') == (0, 'one\ntwo\n', ''), 'other answers in a pipe')
