@@ -127,45 +127,31 @@ unsigned long pcp_refill(struct zone *zone, unsigned int mt, unsigned int order)
 	return st->top == st->base ? PFN_NONE : *--st->top;
 }
 
-/* Free leading entries of the top @nr, as long as they share a zone. Return: how many. */
-static unsigned long flush_zone(struct mm *mm, struct pcp_stack *st, unsigned int order,
-				unsigned long nr)
-{
-	const unsigned long *pfns = st->top - nr;
-	struct mem_section *ms = pfn_to_section(mm, pfns[0]);
-	struct zone *zone = ms->zone;
-	unsigned long done = 0;
-
-	spin_lock(&zone->lock);
-	do {
-		if (order) {
-			buddy_free(ms, pfns[done++], order);
-		} else {
-			const u32 word = page_word(PGTY_CACHED, 0, 0, zone->type);
-			const unsigned long n =
-				buddy_free_singles(ms, pfns + done, nr - done, word, 0);
-
-			BUG_ON(!n);
-			done += n;
-		}
-		ms = done < nr ? pfn_to_section(mm, pfns[done]) : NULL;
-	} while (ms && ms->zone == zone);
-	spin_unlock(&zone->lock);
-	return done;
-}
-
-/* Move the top @nr entries of a stack to the buddy allocator. */
+/* Move the top @nr entries of a stack to the buddy allocator, zone by zone. */
 static void flush(struct mm *mm, struct pcp_stack *st, unsigned int order, unsigned long nr)
 {
-	while (nr) {
-		const unsigned long done = flush_zone(mm, st, order, nr);
+	const unsigned long *pfn = st->top - nr, *const end = st->top;
 
-		/* Close the gap: move the remaining entries down. */
-		for (unsigned long *p = st->top - nr; p < st->top - done; p++)
-			*p = p[done];
-		st->top -= done;
-		nr -= done;
+	while (pfn < end) {
+		struct mem_section *ms = pfn_to_section(mm, *pfn);
+		struct zone *zone = ms->zone;
+		const u32 word = page_word(PGTY_CACHED, 0, 0, zone->type);
+
+		spin_lock(&zone->lock);
+		do {
+			unsigned long n = 1;
+
+			if (order)
+				buddy_free(ms, *pfn, order);
+			else
+				n = buddy_free_singles(ms, pfn, end - pfn, word, 0);
+			BUG_ON(!n);
+			pfn += n;
+			ms = pfn < end ? pfn_to_section(mm, *pfn) : NULL;
+		} while (ms && ms->zone == zone);
+		spin_unlock(&zone->lock);
 	}
+	st->top -= nr;
 }
 
 /* A stack of a small order, with room for one more chunk; NULL if it may hold none. */

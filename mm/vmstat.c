@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Event counters and the census of frames, for the user and for tests.
+ * Numbers for the user and for tests: event counters, the census of frames, free chunks
+ * per order as the buddy lists of Linux would have them, pageblocks per migrate type, and
+ * the harts' caches. Only the event counters are maintained; all else is counted again
+ * by each call, so the allocator pays nothing for it.
  *
- * Compare with: Linux mm/vmstat.c, fs/proc/page.c.
+ * Compare with: Linux mm/vmstat.c, mm/show_mem.c, fs/proc/page.c.
  */
+#include "mm/hotplug.h"
+#include "mm/page_alloc.h"
+#include "mm/pageblock.h"
+#include "mm/pcp.h"
 #include "mm/vmstat.h"
-#include "mm/memory_hotplug.h"
 
 void vm_event_inc(struct mm *mm, enum vm_event event, unsigned long n)
 {
@@ -62,5 +68,128 @@ void mm_census(const struct mm *mm, unsigned long nr[NR_PAGE_TYPES])
 		for (i = 0; i < PAGEBLOCKS_PER_SECTION; i++)
 			census_pageblock(mm, pfn + i * PAGEBLOCK_NR_PAGES, nr);
 		pfn_walk_end();
+	}
+}
+
+/* --- free chunks, pageblocks and caches ------------------------------------------ */
+
+/* Count a valid pageblock's chunks by order: the largest aligned parts of each run. */
+static void count_bits(const u64 *bits, unsigned long nr[NR_PAGE_ORDERS])
+{
+	for (unsigned int off = 0, order; off < PAGEBLOCK_NR_PAGES; off += 1U << order) {
+		order = 0;
+		if (!bits_all_set(bits, off, 0))
+			continue;
+		while (order < PAGEBLOCK_ORDER && !(off & (1U << order)) &&
+		       bits_all_set(bits, off, order + 1))
+			order++;
+		nr[order]++;
+	}
+}
+
+static unsigned int shown_migratetype(u64 w)
+{
+	return w & PB_ISOLATE ? MIGRATE_ISOLATE : pb_mt(w);
+}
+
+static void count_section(const struct mem_section *ms, unsigned int migratetype,
+			  unsigned long nr[NR_PAGE_ORDERS])
+{
+	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
+		const u64 w = pb_read(&ms->pb[b]);
+
+		if (!pb_free(w) || shown_migratetype(w) != migratetype)
+			continue;
+		if (!pb_all_free(w))
+			count_bits(pb_bits(ms, b), nr);
+		else if (pb_index(w) == MAX_PAGE_ORDER)
+			nr[MAX_PAGE_ORDER]++;
+		else if (pb_index(w) == PAGEBLOCK_ORDER || (w & PB_ISOLATE))
+			nr[PAGEBLOCK_ORDER]++;
+	}
+}
+
+/* The first section at or above block @nr, NULL at the end; advances @nr past it. */
+static const struct mem_section *next_walked(const struct mm *mm, unsigned long *nr)
+	__must_hold(walk_bracket)
+{
+	const struct mem_section *ms = walk_next_section(mm, *nr);
+
+	*nr = ms ? section_nr(ms) + 1 : *nr;
+	return ms;
+}
+
+void zone_count_free(struct zone *zone, unsigned int migratetype,
+		     unsigned long nr[NR_PAGE_ORDERS])
+{
+	const struct mem_section *ms;
+	unsigned long at = 0;
+
+	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
+		nr[order] = 0;
+	do {
+		struct zone *locked;
+
+		pfn_walk_begin();
+		ms = next_walked(zone->mm, &at);
+		locked = ms ? section_lock_zone(ms) : NULL;
+		if (locked == zone)
+			count_section(ms, migratetype, nr);
+		if (locked)
+			section_unlock_zone(locked);
+		pfn_walk_end();
+	} while (ms);
+}
+
+void zone_count_blocks(struct zone *zone, unsigned long nr[NR_MIGRATE_TYPES])
+{
+	const struct mem_section *ms;
+	unsigned long at = 0;
+
+	for (unsigned int mt = 0; mt < NR_MIGRATE_TYPES; mt++)
+		nr[mt] = 0;
+	do {
+		pfn_walk_begin();
+		ms = next_walked(zone->mm, &at);
+		if (ms && section_zone(ms) == zone)
+			for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++)
+				nr[shown_migratetype(pb_read(&ms->pb[b]))]++;
+		pfn_walk_end();
+	} while (ms);
+}
+
+/* Is @pfn, any number, a frame of the zone? */
+static bool in_zone(const struct zone *zone, unsigned long pfn)
+{
+	const struct mem_section *ms;
+	bool found;
+
+	pfn_walk_begin();
+	ms = walk_section(zone->mm, pfn);
+	found = ms && section_zone(ms) == zone;
+	pfn_walk_end();
+	return found;
+}
+
+void pcp_read_info(const struct zone *zone, unsigned int hart, struct pcp_info *info)
+{
+	struct pcp *pcp = zone->mm->pcp[hart];
+
+	*info = (struct pcp_info){ .high = READ_ONCE(pcp->high_limit) };
+	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++) {
+		const struct pcp_stack *st = pcp_stack(pcp, mt, 0);
+
+		info->high += READ_ONCE(st->cap);
+		info->batch = max(info->batch, (unsigned long)READ_ONCE(st->batch));
+		for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++) {
+			const struct pcp_stack *s = pcp_stack(pcp, mt, order);
+			const unsigned long *base = READ_ONCE(s->base);
+			const unsigned long *top = READ_ONCE(s->top);
+
+			/* Another hart may pop entries of its stack during the count. */
+			for (const unsigned long *p = base; p < top; p++)
+				if (in_zone(zone, READ_ONCE(*p)))
+					info->count += 1UL << order;
+		}
 	}
 }
