@@ -226,7 +226,7 @@ class Player:
             seen, held.messages = held.messages, []
             if not matches(self._due, seen):
                 self._differs(steps[0], seen, self._due, 'the messages of this block differ')
-                if steps[0].shown == self._due:
+                if not steps[0].prompt and steps[0].shown == self._due:
                     steps[0].seen = seen
 
     # --- the page -----------------------------------------------------------------------------------------------

@@ -28,8 +28,8 @@ static const struct wording wordings[] = {
 	    .type = PGTY_SLAB,
 	    .retries = 3,
 	    .elapsed_ns = 12345678,
-	    .detail = "virtio_mem_request" },
-	  "pfn 0x90a40 is Slab, cache virtio_mem_request (3 retries, 12 ms); its type never "
+	    .detail = "kmalloc-256" },
+	  "pfn 0x90a40 is Slab, cache kmalloc-256 (3 retries, 12 ms); its type never "
 	  "moves, so its owner must free it" },
 	{ { .reason = MM_REASON_UNMOVABLE, .pfn = 1, .type = PGTY_KERNEL },
 	  "pfn 0x1 is Kernel; its type never moves, so its owner must free it" },
