@@ -22,6 +22,7 @@ static bool lock_busted;
 static void (*console_write)(const char *text, size_t len);
 static void (*line_draw)(bool shown, struct sink *out);
 static bool line_hidden; /* for a message that has not ended yet */
+static bool line_passed; /* a message came while there was no such line */
 
 /* Messages with lower levels than this are shown; the same default as Linux's. */
 static u64 loglevel = 7;
@@ -53,10 +54,8 @@ static void bare_write(struct sink *, const char *text, size_t len)
 
 static void draw_line(bool shown)
 {
-	struct sink bare = { .write = bare_write };
-
 	line_hidden = !shown;
-	line_draw(shown, &bare);
+	line_draw(shown, &(struct sink){ .write = bare_write });
 }
 
 /* Write to the terminal, above the line that a user types; a panic leaves that line alone. */
@@ -109,8 +108,10 @@ void vprintk(const char *fmt, va_list args)
 
 	flags = console_acquire();
 	ring_append(text, len);
-	if (console_write != NULL && level < loglevel)
+	if (console_write != NULL && level < loglevel) {
+		line_passed |= !line_draw;
 		show(text, len);
+	}
 	console_release(flags);
 }
 
@@ -184,6 +185,9 @@ void printk_set_line(void (*draw)(bool shown, struct sink *out))
 	if (line_hidden)
 		draw_line(true);
 	line_draw = draw;
+	if (draw && line_passed)
+		draw_line(true);
+	line_passed = false;
 	console_release(flags);
 }
 

@@ -129,6 +129,9 @@ void printk_set_console(void (*write)(const char *text, size_t len));
  *	by writes to @out; NULL: there is no such line. printk() calls it with the console
  *	lock held and interrupts off, on any hart, so it must not log, lock or sleep.
  *
+ * While an editor changes the line, there is none; if a message comes meanwhile, the next
+ * call with a line draws it again.
+ *
  * Context: thread.
  */
 void printk_set_line(void (*draw)(bool shown, struct sink *out));

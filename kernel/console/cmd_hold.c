@@ -109,5 +109,4 @@ static int cmd_go(int, char **, struct sink *out)
 	hold_go();
 	return 0;
 }
-COMMAND(go, "go", "unset the hold point and let the held evacuation go on",
-	"go", cmd_go);
+COMMAND(go, "go", "unset the hold point and let the held evacuation go on", "go", cmd_go);

@@ -167,5 +167,4 @@ static int cmd_lsmem(int argc, char **argv, struct sink *out)
 	print_summary(online, offline, out);
 	return 0;
 }
-COMMAND(lsmem, "lsmem [-a]", "list memory blocks (-a: one per row)",
-	"lsmem -a", cmd_lsmem);
+COMMAND(lsmem, "lsmem [-a]", "list memory blocks (-a: one per row)", "lsmem -a", cmd_lsmem);

@@ -229,8 +229,7 @@ static int cmd_free(int argc, char **argv, struct sink *out)
 		return bad_order("free", argv[2], out);
 	return say_refusal("free", pfn, &st, person_page_free(pfn, order, &st), out);
 }
-COMMAND(free, "free PFN [ORDER]", "free what \"alloc\" gave out",
-	"free 0x90a40", cmd_free);
+COMMAND(free, "free PFN [ORDER]", "free what \"alloc\" gave out", "free 0x90a40", cmd_free);
 
 static int set_pinned(int argc, char **argv, struct sink *out, bool pinned)
 {
@@ -255,8 +254,7 @@ static int cmd_unpin(int argc, char **argv, struct sink *out)
 {
 	return set_pinned(argc, argv, out, false);
 }
-COMMAND(unpin, "unpin PFN", "let a pinned page move again",
-	"unpin 0x90a40", cmd_unpin);
+COMMAND(unpin, "unpin PFN", "let a pinned page move again", "unpin 0x90a40", cmd_unpin);
 
 /* Show the longest stretches without interrupts so far, if this build measures them. */
 static void show_irqs_off(struct sink *out)

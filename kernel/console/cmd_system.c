@@ -75,8 +75,7 @@ static int cmd_ls(int argc, char **argv, struct sink *out)
 		return COMMAND_USAGE;
 	return pseudofs_list(argc == 2 ? argv[1] : "/", out);
 }
-COMMAND(ls, "ls [FILE]", "list the files of a directory",
-	"ls /proc", cmd_ls);
+COMMAND(ls, "ls [FILE]", "list the files of a directory", "ls /proc", cmd_ls);
 
 /*
  * Cut "> FILE", with or without blanks around it, off the words; ">>" does the same,
@@ -137,8 +136,7 @@ static int cmd_dmesg(int argc, char **, struct sink *out)
 	printk_dump(out);
 	return 0;
 }
-COMMAND(dmesg, "dmesg", "show the kernel's messages so far",
-	"dmesg", cmd_dmesg);
+COMMAND(dmesg, "dmesg", "show the kernel's messages so far", "dmesg", cmd_dmesg);
 
 /* A slow command, for tests of what happens meanwhile. */
 static int cmd_sleep(int argc, char **argv, struct sink *)
@@ -165,8 +163,7 @@ static int cmd_poweroff(int argc, char **, struct sink *out)
 	sink_puts(out, "ebb: power off\n");
 	arch_exit(test_image_exit_status());
 }
-COMMAND(poweroff, "poweroff", "end the machine with status 0",
-	"poweroff", cmd_poweroff);
+COMMAND(poweroff, "poweroff", "end the machine with status 0", "poweroff", cmd_poweroff);
 
 static int cmd_reboot(int argc, char **, struct sink *out)
 {
@@ -175,5 +172,4 @@ static int cmd_reboot(int argc, char **, struct sink *out)
 	sink_puts(out, "ebb: reboot\n");
 	arch_reboot();
 }
-COMMAND(reboot, "reboot", "reset the machine",
-	"reboot", cmd_reboot);
+COMMAND(reboot, "reboot", "reset the machine", "reboot", cmd_reboot);

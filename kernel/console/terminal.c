@@ -87,6 +87,7 @@ static int console_thread(void *)
 
 	console_can_interrupt(&interrupter);
 	lineedit_init(&editor, "ebb> ", console_sink(), shell_complete);
+	printk_set_line(NULL);
 	lineedit_start(&editor);
 	for (;;) {
 		enum lineedit_event event;
@@ -100,8 +101,10 @@ static int console_thread(void *)
 			run_line(editor.line);
 		else if (event == LINE_END)
 			sink_puts(console_sink(), "\"poweroff\" ends ebb\n");
-		if (event != LINE_MORE)
-			lineedit_start(&editor);
+		if (event == LINE_MORE)
+			continue;
+		printk_set_line(NULL); /* messages of the command stand above the new prompt */
+		lineedit_start(&editor);
 	}
 	return 0;
 }

@@ -156,7 +156,9 @@ static void draw(bool shown, struct sink *out)
 static void typed_line_stays_below(struct ktest *test)
 {
 	nr_drawn = 0;
+	printk_set_line(NULL);
 	printk_set_line(draw);
+	KTEST_EXPECT_EQ(test, nr_drawn, 0);
 	pr_err("above the line\n");
 	KTEST_EXPECT_STREQ(test, drawn, "hs");
 	sink_puts(report_sink(), "# a report ");
@@ -170,6 +172,10 @@ static void typed_line_stays_below(struct ktest *test)
 	sink_puts(report_sink(), "\n");
 	pr_err("there is no line\n");
 	KTEST_EXPECT_STREQ(test, drawn, "hshshs");
+	/* It came while the editor was at work: the line is below it again. */
+	printk_set_line(draw);
+	KTEST_EXPECT_STREQ(test, drawn, "hshshss");
+	printk_set_line(NULL);
 }
 
 static const struct ktest_case sink_cases[] = {
