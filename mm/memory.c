@@ -219,7 +219,8 @@ static unsigned int count_used(const struct mm *mm, const struct mem_section *ms
 	if (!(word & PB_VALID))
 		return frame_is_used(PAGE_WORD_TYPE(pb_const(word))) ? PAGEBLOCK_NR_PAGES : 0;
 	/* Nothing but the block's own metadata may be left: then spare the look at each. */
-	if (PAGEBLOCK_NR_PAGES - pb_free(word) <= (section_header(ms) & BIT(b) ? MHP_HEADER_PAGES : 0))
+	if (PAGEBLOCK_NR_PAGES - pb_free(word) <=
+	    (section_header(ms) & BIT(b) ? MHP_HEADER_PAGES : 0))
 		return 0;
 	for (unsigned long i = 0; i < PAGEBLOCK_NR_PAGES; i++)
 		if (page_state_get(mm, start + i, &st))
