@@ -3,8 +3,8 @@
 #define _MM_BUDDY_H
 
 /*
- * Chunks in and out of the free bits, see buddy.c. Callers hold zone->lock, except of the
- * searches for frames in use.
+ * Chunks in and out of the free bits, and the search for frames in use: see buddy.c. The
+ * search takes no lock; callers of all other functions hold zone->lock.
  */
 #include "mm/mm.h"
 

@@ -83,7 +83,7 @@ unsigned long __must_check take_contig_pages(struct mm *mm, unsigned long nr,
 					     const struct evacuate_policy *policy,
 					     struct mm_failure *why);
 
-/* --- an evacuation in progress: evacuate.c, evac_*.c, migrate.c ------------------- */
+/* --- an evacuation in progress: evacuate.c, evac_scan.c, migrate.c ------------------- */
 
 #define EVAC_VECTOR 64 /* pages that are collected before they are moved */
 

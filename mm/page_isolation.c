@@ -8,9 +8,9 @@
  * becomes two of order 9; they merge again by themselves. pageblock.c sets and clears the
  * bits; this file does it for ranges. Cost: a few instructions per pageblock.
  *
- * The watch bit is for a driver whose unplug failed because of a frame, and that must hear
- * when the frame may no longer be in the way. The first free, unpin, put, end of an
- * isolation or offlining clears the bit and tells the owner of the frame's region, which
+ * The watch bit is set when an unplug has failed because of a frame, and the driver wants
+ * to hear when that frame may no longer be in the way. The first free, unpin, put, end of
+ * an isolation or offlining clears the bit and tells the owner of the frame's region, which
  * tries again.
  *
  * Both bits send frees straight to the buddy allocator, so the fast path of freeing pays
