@@ -22,10 +22,10 @@
  */
 #include "arch/machine.h"
 #include "kernel/printk.h"
-#include "kernel/timer.h"
 #include "kernel/trace/trace.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "lib/time.h"
 #include "mm/buddy.h"
 #include "mm/free.h"
 #include "mm/page_alloc.h"
