@@ -4,6 +4,8 @@
  * back-off, which is at its longest here. The worker itself runs, with a model of the
  * device.
  */
+#include "arch/machine.h"
+#include "kernel/hart.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "kernel/trace/hold.h"
@@ -328,6 +330,39 @@ static void freed_while_its_granule_leaves(struct ktest *test)
 }
 
 /*
+ * The page is freed by a hart that looked at the pageblock before it was watched, and is
+ * slow: the frame goes into that hart's cache, and the free tells nothing.
+ */
+static void freed_by_a_slow_hart(struct ktest *test)
+{
+	struct scene *s = open_scene(test);
+	struct zone *movable = window_zone(s->rig->w, ZONE_MOVABLE);
+	const u64 limit = ktime_ns() + LIMIT_NS;
+	struct hold_place where = {};
+	struct hart *hart;
+	unsigned int nr = 0;
+
+	for_each_hart(hart) {
+		KTEST_ASSERT_EQ(test, mm_hart_init(s->mm, hart->id), 0);
+		nr++;
+	}
+	if (nr < 2)
+		ktest_skip(test, "needs two harts");
+	page_blocks(test, s);
+	hold_set(&(struct hold_place){ TRACE_EVAC_PHASE, EVAC_ISOLATE });
+	start_worker(test, s);
+	while (hold_wait(limit, &where) && !(has_failed(s) && where.at == EVAC_CLASSIFY))
+		hold_step();
+	hold_go();
+	while (!READ_ONCE(movable->nr_watched) && ktime_ns() < limit)
+		arch_cpu_relax(); /* no quiescent point */
+	for (const u64 seen = ktime_ns(); ktime_ns() < seen + 5 * NSEC_PER_MSEC;)
+		arch_cpu_relax();
+	KTEST_EXPECT_TRUE(test, pcp_push(s->mm, pfn_pageblock(s->mm, s->pfn), s->pfn, 0));
+	expect_unplugged(test, s);
+}
+
+/*
  * A free elsewhere starts no round; and when everything is unplugged, the driver
  * watches nothing.
  */
@@ -353,6 +388,7 @@ static const struct ktest_case wake_cases[] = {
 	KTEST_CASE_PARAM(unplug_goes_on, blocker_gen_params),
 	KTEST_CASE(the_last_of_several),
 	KTEST_CASE(freed_while_its_granule_leaves),
+	KTEST_CASE(freed_by_a_slow_hart),
 	KTEST_CASE(frees_elsewhere_are_quiet),
 	{},
 };

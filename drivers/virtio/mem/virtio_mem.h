@@ -54,6 +54,8 @@
 #define VMEM_LOOK_NS	 (3 * NSEC_PER_SEC)
 #define VMEM_SILENT_NS	 NSEC_PER_SEC
 #define VMEM_QUESTION_NS (3 * NSEC_PER_SEC)
+/* How long a failed round waits for the harts to drain their caches. */
+#define VMEM_DRAIN_NS	 NSEC_PER_SEC
 
 /* A driver that leaves waits this long for its worker, in addition to one answer. */
 #define VMEM_LEAVE_NS (10 * NSEC_PER_SEC)

@@ -39,6 +39,7 @@
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/vsprintf.h"
+#include "mm/page_alloc.h"
 
 /* --- why it does not work ------------------------------------------------- */
 
@@ -340,9 +341,15 @@ static void wait_to_retry(struct virtio_mem *vm, u64 took, u64 delay)
 	const u64 now = ktime_ns(), deadline = now + delay;
 	const u64 rest = min(took * VMEM_REST_FACTOR, VMEM_REST_LAST_NS);
 
-	if (!wait_event_until(&vm->wake, vmem_interrupted(vm), min(now + rest, deadline)))
+	if (!wait_event_until(&vm->wake, vmem_interrupted(vm), min(now + rest, deadline))) {
+		/*
+		 * A free looks at its pageblock before it changes the frame. If the pageblock
+		 * was watched in between, the frame rests in a cache; draining it tells.
+		 */
+		(void)!drain_all_pages(vm->mm, VMEM_DRAIN_NS);
 		wait_event_until(&vm->wake, vmem_interrupted(vm) || READ_ONCE(vm->unblocked),
 				 deadline);
+	}
 	/*
 	 * If a device's process has ended, reading its configuration makes QEMU (11.1)
 	 * exit: so first ask a question, unless the device has just interrupted.
