@@ -53,6 +53,14 @@ def console_by_hand(guest: Guest) -> None:
     expect(re.search('nosuchword', why) is not None, f'the refusal does not name the word: {why}')
 
 
+@scenario(devices=(), tests=True)
+def ut_alone_lists(guest: Guest) -> None:
+    """In the image with the tests "ut" by itself runs nothing: it lists the cases."""
+    listed = guest.run('ut')
+    expect(listed == guest.run('ut list'), f'ut alone answers {listed[:200]!r}')
+    expect('\nhelp.examples\n' in listed and 'ok 1' not in listed, f'no list of cases: {listed[:200]!r}')
+
+
 @scenario()
 def half_typed_line(guest: Guest) -> None:
     """A message appears above the line that a user types. The line stays whole, also where it wraps at 40 columns."""
