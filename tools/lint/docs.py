@@ -10,7 +10,7 @@ import os
 import re
 from functools import cache
 
-from pages import MOST_NOT_RUN, RUN_MARKS, Block, blocks
+from pages import MOST_NOT_RUN, RUN_MARKS, Block, blocks, pages_to_run
 
 from .common import Finding, files, sources, text
 
@@ -40,7 +40,7 @@ LINUX = frozenset(('dump_page()', 'get_online_mems()', 'has_unmovable_pages()', 
 
 
 def tests() -> set[str]:
-    """'suite.case' of all worlds, the suites, and the scenarios."""
+    """'suite.case' of all worlds, the suites, the scenarios, and the pages that run."""
     known = set()
     for path in sources('.c', under=('tests',)):
         cases = [''.join(names) for names in CASE.findall(text(path))]
@@ -49,6 +49,7 @@ def tests() -> set[str]:
     for path in sources('.py', under=('tests/tools',)):
         module = os.path.basename(path).removeprefix('test_').removesuffix('.py')
         known |= {f'{module}.{case}' for case in PY_TEST.findall(text(path))}
+    known |= {f'docs.{name}' for name in pages_to_run()}
     for path in sources('.c', under=('tests/fuzz',)):
         known.add(os.path.basename(path).removesuffix('.c'))
     for path in sources('.py', under=('tests/scenarios',)):
