@@ -26,7 +26,7 @@ SIGHTS = ('ebb: first light',
           '--- 4. ', 'pfn 0x90a40 order 0',
           '--- 5. ', 'stays at 4M', 'last failure: memory18: pfn 0x90a40 is Kernel',
           '--- 6. ', 'pfn 0x90a40: Kernel, order 0',
-          '--- 7. ', 'vm0 +0 +0 +0 +0 +0',
+          '--- 7. ', 'plugged 0, as requested', 'vm0 +0 +0 +0 +0 +0',
           '--- 8. ', 'plugged 512M', '128M offline +17',
           '--- 9. ', 'nr 512: 1 pages? moved', 'isolate -> drain',
           '--- 10. ', 'mm check: every counter and index agrees', 'That was the tour')
