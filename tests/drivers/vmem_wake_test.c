@@ -18,6 +18,7 @@
 #define MIB	 (1UL << 20)
 #define PB	 PAGEBLOCK_NR_PAGES
 #define LIMIT_NS   (60 * NSEC_PER_SEC)
+#define ROUND_REQUESTS 5 /* that a round makes for a block with one page in the way */
 #define AT_ONCE_NS (VMEM_RETRY_LAST_NS / 2) /* with only the back-off it takes longer */
 
 /* A listener that refuses while @refuses is set. */
@@ -363,6 +364,29 @@ static void freed_by_a_slow_hart(struct ktest *test)
 }
 
 /*
+ * The page is freed after the round's last request has judged it, and before the driver
+ * watches it; nothing else is unplugged in that round, so the watch has to find it free.
+ */
+static void freed_before_it_is_watched(struct ktest *test)
+{
+	struct scene *s = open_scene(test);
+	const u64 limit = ktime_ns() + LIMIT_NS;
+
+	page_blocks(test, s);
+	shrink_in_vain(test, s);
+	hold_set(&(struct hold_place){ TRACE_EVAC_PHASE, EVAC_IDLE });
+	memory_listener_relents(s->mm);
+	for (unsigned int i = 0; i < ROUND_REQUESTS; i++) {
+		if (i)
+			hold_step();
+		KTEST_EXPECT_TRUE(test, hold_wait(limit, NULL));
+	}
+	page_is_freed(test, s);
+	hold_go();
+	expect_unplugged(test, s);
+}
+
+/*
  * A free elsewhere starts no round; and when everything is unplugged, the driver
  * watches nothing.
  */
@@ -388,6 +412,7 @@ static const struct ktest_case wake_cases[] = {
 	KTEST_CASE_PARAM(unplug_goes_on, blocker_gen_params),
 	KTEST_CASE(the_last_of_several),
 	KTEST_CASE(freed_while_its_granule_leaves),
+	KTEST_CASE(freed_before_it_is_watched),
 	KTEST_CASE(freed_by_a_slow_hart),
 	KTEST_CASE(frees_elsewhere_are_quiet),
 	{},
