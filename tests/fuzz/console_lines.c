@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * console_lines SEED COUNT: print a seed's steps, as fuzz_console runs them on the
- * host; a scenario runs them on a real machine. Does not print which steps meet.
+ * host; a scenario runs them on a real machine. Does not print which steps meet, and
+ * prints the lines of a step once.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/fuzz/console/console.h"
 
@@ -12,14 +14,18 @@ int main(int argc, char **argv)
 {
 	static const char *const actors[NR_ACTORS] = { "terminal", "port", "device" };
 	static struct step steps[MAX_STEPS];
-	const unsigned long nr = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
+	unsigned long nr = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
 
 	if (nr == 0 || nr > MAX_STEPS) {
 		fprintf(stderr, "usage: console_lines SEED COUNT, of at most %d\n", MAX_STEPS);
 		return 3;
 	}
-	make_steps(strtoul(argv[1], NULL, 10), steps, nr);
-	for (unsigned long i = 0; i < nr; i++)
-		printf("%s %s\n", actors[steps[i].actor], steps[i].line);
+	nr = make_steps(strtoul(argv[1], NULL, 10), steps, nr);
+	for (unsigned long i = 0; i < nr; i++) {
+		char *next = steps[i].line;
+
+		while (next)
+			printf("%s %s\n", actors[steps[i].actor], strsep(&next, BETWEEN));
+	}
 	return 0;
 }

@@ -45,23 +45,34 @@ void host_start_harts(unsigned int nr);
  */
 void host_jump_clock(u64 ns);
 
+/* Where turns end, besides at random in any basic block. */
+enum host_turns {
+	HOST_TURNS_RARE, /* in a basic block that harts have come to seldom up to then */
+	HOST_TURNS_UNLOCKED, /* where a hart has released its last spinlock */
+};
+
 /**
  * host_start_turns() - start more harts on this host thread, which take turns
  * @nr: number of harts altogether, hart 0 included
+ * @turns: where turns end, besides at random
  * @choose: returns a number below @limit; decides the length of turns and the next hart
  *
  * Time stays virtual. Equal choices make equal runs.
  */
-void host_start_turns(unsigned int nr, unsigned int (*choose)(unsigned int limit));
+void host_start_turns(unsigned int nr, enum host_turns turns,
+		      unsigned int (*choose)(unsigned int limit));
 
 /*
- * A point in a hart's code at which its turn may end. Does nothing before
- * host_start_turns().
+ * A point in a hart's code, at address @pc, at which its turn may end. Does nothing
+ * before host_start_turns().
  */
-void host_turn_point(void);
+void host_turn_point(unsigned long pc);
 
-/* Ends the calling hart's turn, and skips its next @nr turns. */
-void host_lose_turns(unsigned int nr);
+/*
+ * Ends the calling hart's turn. It goes on when the others have passed @nr points, or none
+ * of them can go on.
+ */
+void host_go_away(unsigned int nr);
 
 /**
  * host_drop_memory() - lose the contents of frames, as when a device takes them

@@ -14,19 +14,30 @@
 #include "kernel/hart.h"
 #include "kernel/sched.h"
 
+#define POINT_NS 20 /* virtual time between points; so a hart's sleep ends while others run */
+
 static unsigned int nr_harts_here;
 static bool waits[MAX_HARTS]; /* in arch_idle() */
 static unsigned int (*choose)(unsigned int limit);
-static unsigned int left; /* points left in the turn */
-static unsigned int longest_absence, nr_turns;
-static unsigned int back_at[MAX_HARTS]; /* the turn before which a hart is not chosen */
+static unsigned int length, left; /* points of the turn, and those that are left of it */
+static u64 points;		  /* that all harts have passed in the turns before */
+static unsigned int longest_absence; /* in points */
+static u64 back_at[MAX_HARTS];	     /* the point before which a hart is not chosen */
+static enum host_turns rule;
+static bool locked[MAX_HARTS]; /* held a spinlock at its last point */
+
+/* Basic blocks, by address; blocks that share an entry count as one. */
+static struct {
+	u32 passed; /* how often harts came there */
+	u32 due;    /* at this number a turn ends there */
+} blocks[1U << 16];
 
 /* Most turns are short, so that two harts pass the same place in all orders. */
 static void begin_turn(void)
 {
 	static const unsigned int longest[] = { 16, 16, 256, 256, 2048, 16384 };
 
-	left = 1 + choose(longest[choose(ARRAY_SIZE(longest))]);
+	left = length = 1 + choose(longest[choose(ARRAY_SIZE(longest))]);
 }
 
 static bool can_run(unsigned int id)
@@ -35,10 +46,10 @@ static bool can_run(unsigned int id)
 }
 
 /*
- * Any hart except the caller that can go on; the caller if there is none. Harts that
- * are away come last.
+ * Any hart except the caller that can go on and is not away. If there is none: the caller
+ * if it is @busy, else a hart that is away, else the caller.
  */
-static unsigned int next_hart(unsigned int self)
+static unsigned int next_hart(unsigned int self, bool busy)
 {
 	const unsigned int first = choose(nr_harts_here);
 	unsigned int next = self;
@@ -48,32 +59,41 @@ static unsigned int next_hart(unsigned int self)
 
 		if (id == self || !can_run(id))
 			continue;
-		next = id;
-		if (nr_turns >= back_at[id])
-			break;
+		if (points >= back_at[id])
+			return id;
+		if (!busy)
+			next = id;
 	}
 	return next;
+}
+
+static void end_turn(void)
+{
+	points += length - left;
+	host_jump_clock((u64)(length - left) * POINT_NS);
+}
+
+static void give_turn(bool busy)
+{
+	const unsigned int self = this_hart()->id;
+	unsigned int next;
+
+	end_turn();
+	begin_turn();
+	next = next_hart(self, busy);
+	if (next != self)
+		host_switch_hart(next);
 }
 
 /*
  * Like a host that takes the processor away from a hart: at any point, and sometimes
  * for long.
  */
-static void go_away(unsigned int self)
+static void lose_turn(void)
 {
-	nr_turns++;
-	if (longest_absence && choose(2))
-		back_at[self] = nr_turns + choose(longest_absence);
-}
-
-static void give_turn(void)
-{
-	const unsigned int self = this_hart()->id, next = next_hart(self);
-
-	go_away(self);
-	begin_turn();
-	if (next != self)
-		host_switch_hart(next);
+	if (choose(2))
+		back_at[this_hart()->id] = points + choose(longest_absence);
+	give_turn(true);
 }
 
 bool host_takes_turns(void)
@@ -81,21 +101,49 @@ bool host_takes_turns(void)
 	return nr_harts_here != 0;
 }
 
-void host_turn_point(void)
+/*
+ * The first times that harts come to a basic block, then ever more seldom: about eight
+ * times while their number doubles.
+ */
+static bool is_due(unsigned long pc)
 {
-	if (nr_harts_here && --left == 0)
-		give_turn();
+	const unsigned int i = pc / 4 % ARRAY_SIZE(blocks);
+
+	if (blocks[i].passed++ < blocks[i].due)
+		return false;
+	blocks[i].due = blocks[i].passed + choose(blocks[i].passed / 4 + 1);
+	return true;
 }
 
-void host_lose_turns(unsigned int nr)
+/* Has the hart released its last spinlock? What it saw under it may change from here on. */
+static bool has_unlocked(void)
 {
-	for (unsigned int i = 0; nr_harts_here && i <= nr; i++)
-		give_turn();
+	const struct hart *hart = this_hart();
+	const bool before = locked[hart->id];
+
+	locked[hart->id] = hart->spin_depth != 0;
+	return before && !hart->spin_depth && choose(8) == 0;
+}
+
+void host_turn_point(unsigned long pc)
+{
+	if (!nr_harts_here)
+		return;
+	if (--left == 0 || (rule == HOST_TURNS_RARE ? is_due(pc) : has_unlocked()))
+		lose_turn();
+}
+
+void host_go_away(unsigned int nr)
+{
+	if (!nr_harts_here)
+		return;
+	back_at[this_hart()->id] = points + nr;
+	give_turn(false);
 }
 
 void host_turn_spins(void)
 {
-	give_turn();
+	give_turn(false);
 }
 
 void host_turn_waits(void)
@@ -104,17 +152,18 @@ void host_turn_waits(void)
 
 	waits[self] = true;
 	while (!host_is_pending(self)) {
-		if (next_hart(self) != self)
-			give_turn();
+		if (next_hart(self, false) != self)
+			give_turn(false);
 		else
 			host_jump_to_timer(nr_harts_here);
 	}
 	waits[self] = false;
 }
 
-void host_start_turns(unsigned int nr, unsigned int (*fn)(unsigned int limit))
+void host_start_turns(unsigned int nr, enum host_turns turns,
+		      unsigned int (*fn)(unsigned int limit))
 {
-	static const unsigned int absences[] = { 0, 16, 256 };
+	static const unsigned int absences[] = { 4096, 32768, 262144 };
 
 	for (unsigned int i = 1; i < nr; i++) {
 		struct hart *hart = hart_register(i);
@@ -124,6 +173,7 @@ void host_start_turns(unsigned int nr, unsigned int (*fn)(unsigned int limit))
 			exit(3);
 		}
 	}
+	rule = turns;
 	choose = fn;
 	longest_absence = absences[choose(ARRAY_SIZE(absences))];
 	begin_turn();

@@ -16,6 +16,7 @@
 
 #define MAX_STEPS  4096
 #define STEP_BYTES 480
+#define BETWEEN	   "|" /* the lines of a step */
 
 /* The actors: two consoles, and the host that resizes the device. */
 enum actor {
@@ -32,12 +33,36 @@ enum meeting {
 	MEETS_LAST,
 };
 
+/*
+ * How a session makes harts meet: what is typed, and where turns end besides at random
+ * (enum host_turns). A race that a strategy does not find another finds.
+ */
+enum strategy {
+	STRATEGY_CROWD_RARE, /* commands of all kinds; in basic blocks that are rare */
+	STRATEGY_CROWD_UNLOCKED, /* the same; where a hart has released its locks */
+	STRATEGY_SIEGE_RARE, /* two actors do and undo something about one thing, often */
+	STRATEGY_SIEGE_UNLOCKED, /* the same; where a hart has released its locks */
+	NR_STRATEGIES,
+};
+
+/* The strategy of a session. Eight sessions in a row share it, and differ in parameters. */
+static inline enum strategy strategy_of(u64 number)
+{
+	return number / 8 % NR_STRATEGIES;
+}
+
+static inline bool is_siege(enum strategy strategy)
+{
+	return strategy == STRATEGY_SIEGE_RARE || strategy == STRATEGY_SIEGE_UNLOCKED;
+}
+
 /**
  * struct step - an action of an actor
  * @actor: enum actor
  * @meets: enum meeting
  * @line: a console's command line, in which @N stands for the frame of the N-th last
- *	"alloc" that worked; or the device's new size in bytes
+ *	"alloc" that worked; or the device's new size in bytes. If there are several lines,
+ *	the actor runs them in turn until the step that meets this one has ended
  */
 struct step {
 	u8 actor;
@@ -64,8 +89,12 @@ struct progress {
 	char line[MAX_STEPS][STEP_BYTES];
 };
 
-/* Fill @steps with the steps of @seed. */
-void make_steps(u64 seed, struct step *steps, unsigned int nr);
+/*
+ * Fill @steps with the steps of @seed, for about @nr commands.
+ *
+ * Return: the number of steps, at most @nr.
+ */
+unsigned int make_steps(u64 seed, struct step *steps, unsigned int nr);
 
 /**
  * run_session() - boot, run all steps, check everything, exit

@@ -248,83 +248,193 @@ static struct text console_line(void)
 			  : text("mm check");
 }
 
+/* A command about a frame or about a block. */
+static struct text line_about(const char *frame, unsigned long block)
+{
+	static const char *const deeds[] = { "free", "free",  "free",
+					     "pin",  "unpin", "dump_page" };
+	static const char *const block_deeds[] = {
+		"chmem -d -b %lu",
+		"chmem -e -b %lu",
+		"chmem -e -z Normal -b %lu",
+		"cat /sys/devices/system/memory/memory%lu/valid_zones",
+		"map -n %lu",
+		"echo offline > /sys/devices/system/memory/memory%lu/state",
+	};
+	struct text line;
+
+	switch (below(4)) {
+	case 0:
+		return text("alloc %u%s at 0x%lx", below(3), below(2) ? " movable" : "",
+			    (block << 15) + 16384);
+	case 1:
+		snprintf(line.s, sizeof(line.s), PICK(block_deeds), block);
+		return line;
+	default:
+		return text("%s %s", PICK(deeds), frame);
+	}
+}
+
 /* Two lines about one frame or one block. */
 static void meeting(struct text line[2])
 {
-	static const char *const deeds[] = { "free", "free", "free", "pin", "unpin", "dump_page" };
-	static const char *const block_deeds[] = {
-		"chmem -d -b %s", "chmem -e -b %s", "chmem -e -z Normal -b %s",
-		"cat /sys/devices/system/memory/memory%s/valid_zones", "map -n %s",
-		"echo offline > /sys/devices/system/memory/memory%s/state",
-	};
-	const struct text at = frame(), id = block();
+	const struct text at = frame();
+	const unsigned long id = strtoul(block().s, NULL, 10);
 
 	if (below(3) == 0) {
 		line[0] = line[1] = text("free @%u", below(2));
 		return;
 	}
-	for (unsigned int i = 0; i < 2; i++) {
-		switch (below(4)) {
-		case 0:
-			line[i] = text("alloc %u%s at 0x%lx", below(3), below(2) ? " movable" : "",
-				       (strtoul(id.s, NULL, 10) << 15) + 16384);
-			break;
-		case 1:
-			snprintf(line[i].s, sizeof(line[i].s), PICK(block_deeds), id.s);
-			break;
-		default:
-			line[i] = text("%s %s", PICK(deeds), at.s);
-		}
-	}
+	for (unsigned int i = 0; i < 2; i++)
+		line[i] = line_about(at.s, id);
+}
+
+/* A long look at blocks, of a line's greatest length, to give others time. */
+static struct text long_look(void)
+{
+	static const char *const files[] = { "valid_zones", "valid_zones", "valid_zones",
+					     "state", "removable" };
+	struct text line;
+	size_t len = sprintf(line.s, "cat");
+
+	for (unsigned int i = 0; i < 9; i++)
+		len += sprintf(line.s + len, " /sys/devices/system/memory/memory%lu/%s",
+			       FIRST_BLOCK + below(4), PICK(files));
+	return line;
 }
 
 /* All blocks come or leave while a user looks at them. */
 static void meeting_with_device(struct text line[2])
 {
-	static const char *const files[] = { "valid_zones", "valid_zones", "valid_zones", "state",
-					     "removable" };
-	const char *file = PICK(files);
-	size_t len = sprintf(line[0].s, "cat");
-
-	/* A line of the greatest length, to give the device time. */
-	for (unsigned int i = 0; i < 9; i++)
-		len += sprintf(line[0].s + len, " /sys/devices/system/memory/memory%lu/%s",
-			       FIRST_BLOCK + below(4), file);
+	line[0] = long_look();
 	line[1] = text("%lu", below(2) ? REGION_BYTES : 0);
 }
 
-static unsigned int make_meeting(struct step *step)
+static void set_step(struct step *step, enum actor actor, enum meeting meets,
+		     const struct text *line)
+{
+	step->actor = actor;
+	step->meets = meets;
+	memcpy(step->line, line->s, sizeof(step->line));
+}
+
+/**
+ * struct siege - two actors do something about the same thing and undo it, many times
+ * @slow: the actor that takes longer
+ * @quick: a console
+ * @act: the lines of an actor: what it does, and what undoes that
+ * @repeats: @quick repeats its two lines as long as a line of @slow lasts
+ */
+struct siege {
+	enum actor slow, quick;
+	struct text act[NR_ACTORS][2];
+	bool repeats;
+};
+
+static void allocates(struct siege *s, const char *where)
+{
+	static const char *const types[] = { "", " movable", " movable", " unmovable" };
+
+	s->act[s->quick][0] =
+		text("alloc %u%s%s", below(2) ? 0 : below(3), PICK(types), where);
+	s->act[s->quick][1] = text("free @0");
+}
+
+static void looks(struct siege *s, struct text line)
+{
+	s->act[s->quick][0] = s->act[s->quick][1] = line;
+}
+
+/* A block or all of them come and leave, while a console uses them or looks at them. */
+static void besiege_blocks(struct siege *s)
+{
+	static const char *const zones[] = { "", " -z Movable", " -z Normal" };
+	const unsigned long id = FIRST_BLOCK + below(4);
+
+	if (below(3)) {
+		s->slow = ACTOR_DEVICE;
+		s->act[ACTOR_DEVICE][0] = text("%lu", REGION_BYTES);
+		s->act[ACTOR_DEVICE][1] = text("0");
+	} else {
+		s->act[s->slow][0] = text("chmem -d -b %lu", id);
+		s->act[s->slow][1] = text("chmem -e%s -b %lu", PICK(zones), id);
+	}
+	if (below(3))
+		looks(s, below(4) ? long_look() : line_about("@0", id));
+	else
+		allocates(s, text(" at 0x%lx", (id << 15) + 16384).s);
+}
+
+static struct siege make_siege(void)
+{
+	struct siege s = { .quick = below(2) };
+	const unsigned int how = below(10);
+
+	s.slow = !s.quick;
+	if (how < 7) {
+		besiege_blocks(&s);
+		return s;
+	}
+	s.repeats = how < 9;
+	s.act[s.slow][0] = s.act[s.slow][1] =
+		text("%s", s.repeats ? "mm check" : "free @0");
+	allocates(&s, "");
+	return s;
+}
+
+/* Add the steps of a siege, and count the commands that they make, about. */
+static unsigned int add_siege(struct step *step, unsigned int most,
+			      unsigned int *commands)
+{
+	const struct siege s = make_siege();
+	const struct text *quick = s.act[s.quick], *slow = s.act[s.slow];
+	const struct text both = text("%.*s%s%.*s", STEP_BYTES / 2, quick[0].s, BETWEEN,
+				      STEP_BYTES / 2 - 2, quick[1].s);
+	const unsigned int phase = below(2);
+	unsigned int i, nr = 2 * (s.repeats ? 1 + below(3) : 4 + below(13));
+
+	for (i = 0; i < nr && i + 1 < most; i += 2) {
+		set_step(&step[i], s.quick, MEETS_NEXT,
+			 s.repeats ? &both : &quick[i / 2 % 2]);
+		set_step(&step[i + 1], s.slow, MEETS_LAST, &slow[(i / 2 + phase) % 2]);
+	}
+	*commands += s.repeats ? i * 12 : i;
+	return i;
+}
+
+static unsigned int add_meeting(struct step *step)
 {
 	const bool with_device = below(3) == 0;
-	const enum actor actors[2] = { below(2), with_device ? ACTOR_DEVICE : ACTOR_PORT };
 	struct text line[2];
 
 	if (with_device)
 		meeting_with_device(line);
 	else
 		meeting(line);
-	for (unsigned int i = 0; i < 2; i++) {
-		step[i].actor = i || with_device ? actors[i] : ACTOR_TERMINAL;
-		step[i].meets = i ? MEETS_LAST : MEETS_NEXT;
-		memcpy(step[i].line, line[i].s, sizeof(line[i].s));
-	}
+	set_step(&step[0], with_device ? below(2) : ACTOR_TERMINAL, MEETS_NEXT, &line[0]);
+	set_step(&step[1], with_device ? ACTOR_DEVICE : ACTOR_PORT, MEETS_LAST, &line[1]);
 	return 2;
 }
 
-static unsigned int make_step(struct step *step)
+static unsigned int add_step(struct step *step)
 {
-	struct text line;
+	const enum actor actor = below(16) == 0 ? ACTOR_DEVICE : below(2);
+	const struct text line = actor == ACTOR_DEVICE ? size_line() : console_line();
 
-	step->actor = below(16) == 0 ? ACTOR_DEVICE : below(2);
-	step->meets = MEETS_NOBODY;
-	line = step->actor == ACTOR_DEVICE ? size_line() : console_line();
-	memcpy(step->line, line.s, sizeof(line.s));
+	set_step(step, actor, MEETS_NOBODY, &line);
 	return 1;
 }
 
-void make_steps(u64 seed, struct step *steps, unsigned int nr)
+unsigned int make_steps(u64 seed, struct step *steps, unsigned int nr)
 {
+	const bool sieges = is_siege(strategy_of(seed));
+	unsigned int i = 0, commands = 0;
+
 	prng_init(&prng, seed);
-	for (unsigned int i = 0; i < nr;)
-		i += i + 1 < nr && below(6) == 0 ? make_meeting(&steps[i]) : make_step(&steps[i]);
+	while (sieges && commands < nr && i + 1 < nr)
+		i += add_siege(&steps[i], nr - i, &commands);
+	while (!sieges && i < nr)
+		i += i + 1 < nr && below(3) == 0 ? add_meeting(&steps[i])
+						 : add_step(&steps[i]);
+	return i;
 }

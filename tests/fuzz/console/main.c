@@ -280,9 +280,8 @@ static int fuzz(void)
 	unsigned long total = 0, n;
 
 	for (n = 0; n < nr_sessions && now() < end; n++) {
-		list.nr = nr_steps;
 		list.turns = (first_seed + n) << 8;
-		make_steps(first_seed + n, list.step, list.nr);
+		list.nr = make_steps(first_seed + n, list.step, nr_steps);
 		if (play(&list).line[0]) {
 			report(&list, first_seed + n, total);
 			return 1;

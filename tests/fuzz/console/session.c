@@ -28,6 +28,7 @@
 
 #define NR_FRAMES    16 /* frames of "alloc" that steps can name */
 #define MOST_AHEAD   16 /* steps that an actor may be ahead of the slowest */
+#define MOST_LINES   32 /* of a step of several lines */
 #define MEETING_NS   (3 * NSEC_PER_MSEC)
 #define ANSWER_BYTES 4096
 #define CPU_SECONDS  30 /* of a session, which takes 1: then it does not end */
@@ -36,6 +37,7 @@ static const struct step *steps;
 static unsigned int nr_steps;
 static struct progress *progress;
 
+static enum strategy strategy;
 static struct prng turns, chance;
 static struct fake_vmem device;
 static unsigned long frames[NR_FRAMES]; /* the last ones that "alloc" printed */
@@ -49,7 +51,7 @@ static unsigned int at[NR_ACTORS]; /* the step that an actor is at */
 void __sanitizer_cov_trace_pc(void);
 void __sanitizer_cov_trace_pc(void)
 {
-	host_turn_point();
+	host_turn_point((unsigned long)__builtin_return_address(0));
 }
 
 static unsigned int choose_turn(unsigned int limit)
@@ -57,20 +59,23 @@ static unsigned int choose_turn(unsigned int limit)
 	return prng_below(&turns, limit);
 }
 
-/* Where a walker has looked and looks again, others do much at times. */
+/*
+ * Where a walker has looked and looks again, others do much at times. mm_check() holds the
+ * zone's lock: only a frame in a hart's cache can change meanwhile.
+ */
 static void walker_stands(unsigned long pfn, enum walk_step step)
 {
-	(void)pfn;
-	(void)step;
+	if (step == WALK_CHECK && page_type(&kernel_mm, pfn) != PGTY_CACHED)
+		return;
 	if (prng_below(&turns, 16) == 0)
-		host_lose_turns(prng_below(&turns, 64));
+		host_go_away(prng_below(&turns, 1U << prng_below(&turns, 15)));
 }
 
 /* --- a console ------------------------------------------------------------------ */
 
 /**
  * struct console - a terminal or a port
- * @sink: what it says; a reader is slow at times
+ * @sink: what it says; a reader is slow at times, except in a siege
  * @interrupter: a person is impatient at times
  * @text: the answer, as far as it fits
  */
@@ -93,7 +98,7 @@ static void console_write(struct sink *sink, const char *data, size_t len)
 	memcpy(c->text + c->len, data, min(len, room));
 	c->len += min(len, room);
 	c->text[c->len] = '\0';
-	if (prng_below(&chance, 64) == 0)
+	if (!is_siege(strategy) && prng_below(&chance, 64) == 0)
 		msleep(1 + prng_below(&chance, 20));
 }
 
@@ -192,19 +197,35 @@ static void meet(unsigned int i)
 	do {
 		WRITE_ONCE(current_thread()->woken, false);
 	} while (thread_sleep_until(when[pair]));
-	host_lose_turns(prng_below(&turns, 1U << prng_below(&turns, 10)));
+	host_go_away(prng_below(&turns, 1U << prng_below(&turns, 18)));
 }
 
-static void act(enum actor actor, const struct step *step, char *line)
+static void run_line(enum actor actor, const char *text, char *line)
 {
 	if (actor == ACTOR_DEVICE) {
-		strcpy(line, step->line);
+		strcpy(line, text);
 		fake_vmem_resize(&device, strtoul(line, NULL, 10));
 		msleep(prng_below(&chance, 8));
 	} else {
-		fill_in(step->line, line);
+		fill_in(text, line);
 		run_command(&consoles[actor], line);
 	}
+	progress->done++;
+}
+
+/* A step of several lines goes on until its partner has ended, or for MOST_LINES. */
+static void act(enum actor actor, unsigned int i)
+{
+	const bool repeats = strstr(steps[i].line, BETWEEN);
+	const unsigned int other = partner(i);
+	char text[STEP_BYTES], *next = NULL;
+	unsigned int nr = 0;
+
+	do {
+		if (!next)
+			next = strcpy(text, steps[i].line);
+		run_line(actor, strsep(&next, BETWEEN), progress->line[i]);
+	} while (repeats && ++nr < MOST_LINES && READ_ONCE(progress->begun[other]) != 2);
 }
 
 static int actor_thread(void *arg)
@@ -220,9 +241,8 @@ static int actor_thread(void *arg)
 		wait_for_others(i);
 		meet(i);
 		progress->begun[i] = 1;
-		act(actor, &steps[i], progress->line[i]);
+		act(actor, i);
 		progress->begun[i] = 2;
-		progress->done++;
 		yield();
 	}
 	WRITE_ONCE(at[actor], nr_steps);
@@ -277,7 +297,6 @@ static void boot(void)
 		{ BOOT_START, 512UL << 10, PGTY_FIRMWARE },
 		{ BOOT_START + (2UL << 20), 1UL << 20, PGTY_IMAGE },
 	};
-	struct hart *hart;
 
 	workqueue_start();
 	if (memblock_add(&memblock, BOOT_START, BOOT_BYTES) ||
@@ -290,9 +309,8 @@ static void boot(void)
 	memblock.mapped = 1;
 	if (mm_boot())
 		DIE("no mm");
-	for_each_hart(hart)
-		if (mm_hart_init(&kernel_mm, hart->id))
-			DIE("no page cache");
+	if (mm_hart_init(&kernel_mm, 0))
+		DIE("no page cache");
 	initcalls_run(INIT_core);
 	plug_in_device();
 }
@@ -311,11 +329,27 @@ static void check_all(void)
 		DIE("the driver broke %u rules of the device", device.fv.violations);
 }
 
+static void start_harts(void)
+{
+	static const enum host_turns rules[NR_STRATEGIES] = {
+		[STRATEGY_CROWD_RARE] = HOST_TURNS_RARE,
+		[STRATEGY_CROWD_UNLOCKED] = HOST_TURNS_UNLOCKED,
+		[STRATEGY_SIEGE_RARE] = HOST_TURNS_RARE,
+		[STRATEGY_SIEGE_UNLOCKED] = HOST_TURNS_UNLOCKED,
+	};
+	struct hart *hart;
+
+	host_start_turns(NR_SESSION_HARTS, rules[strategy], choose_turn);
+	for_each_hart(hart)
+		if (hart->id && mm_hart_init(&kernel_mm, hart->id))
+			DIE("no page cache");
+}
+
 static int session_thread(void *unused)
 {
 	(void)unused;
 	boot();
-	host_start_turns(NR_SESSION_HARTS, choose_turn);
+	start_harts();
 	hold_walk = walker_stands;
 	run_actors();
 	check_all();
@@ -325,7 +359,7 @@ static int session_thread(void *unused)
 /* The command line, which every other session has another one of. */
 static void set_params(u64 number)
 {
-	static const char *const states[] = { "online", "online_movable", "online", "offline" };
+	static const char *const states[] = { "online", "offline", "online_movable", "offline" };
 	const bool odd = number & 1, poison = number % 8 == 2;
 
 	if (param_set("loglevel", "1") ||
@@ -350,6 +384,7 @@ void run_session(const struct step *list, unsigned int nr, u64 turns_seed,
 	(void)setrlimit(RLIMIT_CPU, &(struct rlimit){ CPU_SECONDS, CPU_SECONDS + 1 });
 	host_init();
 	set_params(turns_seed >> 8);
+	strategy = strategy_of(turns_seed >> 8);
 	if (!thread_create("session", session_thread, NULL))
 		DIE("no session");
 	idle_loop();
