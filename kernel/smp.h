@@ -15,7 +15,7 @@ void smp_register(const struct machine_info *info);
 /**
  * smp_start() - start all registered harts but the calling one
  *
- * If a hart does not come up within a second, the boot logs it and goes on without it.
+ * If a hart does not come up within a second, the boot logs it and continues without it.
  *
  * Context: thread on the boot hart; the allocator is up.
  */

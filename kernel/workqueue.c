@@ -21,7 +21,7 @@ static const struct work *running __guarded_by(work_lock);
 static DEFINE_WAIT_QUEUE(work_added);
 static DEFINE_WAIT_QUEUE(work_done);
 
-/* list_del() leaves NULL behind. */
+/* list_del() stores NULL. */
 static bool is_pending(const struct work *work) __must_hold(work_lock)
 {
 	return work->link.next != NULL;

@@ -71,7 +71,7 @@ int kstrtouint(const char *s, unsigned int base, unsigned int *res)
 	return 0;
 }
 
-/* Equal but for case; @word is in lower case. */
+/* Equal except for case; @word is in lower case. */
 static bool is_word(const char *s, const char *word)
 {
 	for (; *word; s++, word++)

@@ -40,7 +40,7 @@ static inline bool type_changes(u32 word, const struct change *c)
 	return c->from == PGTY_NONE || PAGE_WORD_TYPE(word) == c->from;
 }
 
-/* Does the frame at @pfn change? Sets @next to the first frame that may be unlike it. */
+/* Does the frame at @pfn change? Sets @next to the first frame after it that may differ. */
 static bool frame_changes(const struct mem_section *ms, unsigned long pfn, const struct change *c,
 			  unsigned long *next)
 {

@@ -5,7 +5,7 @@
  * a page (the section object) and a root from the reserve.
  *
  * Removing makes look-ups stop finding the block first, then waits until every hart has
- * passed a quiescent point, then takes memmap and direct map away: a walker never meets a
+ * passed a quiescent point, then unmaps memmap and direct map: a walker never meets a
  * missing memmap.
  *
  * Compare with: Linux mm/memory_hotplug.c add_memory_resource(), try_remove_memory();

@@ -156,8 +156,8 @@ static unsigned long free_boot_frame(const struct mm *mm, const struct mem_secti
 }
 
 /*
- * Allocate a frame of boot memory, whatever migrate type its pageblock has. Looks at the
- * boot memory below the first block that was added, which is nearly all of it.
+ * Allocate a frame of boot memory, whatever migrate type its pageblock has. Searches below
+ * the first block that was added, where nearly all boot memory lies.
  */
 static unsigned long alloc_boot_frame(struct mm *mm)
 {
@@ -194,7 +194,7 @@ static unsigned long guest_pop(struct mm *mm, bool isolated)
 
 void mm_reserve_refill(struct mm *mm)
 {
-	bool room = true; /* in boot memory, for all that is not of it */
+	bool room = true; /* boot memory has frames for the pages from other memory */
 
 	while (READ_ONCE(mm->nr_reserve) < MM_RESERVE_PAGES || (room && READ_ONCE(mm->nr_guests))) {
 		unsigned long boot = PFN_NONE, pfn;

@@ -433,7 +433,7 @@ enum page_type page_type_own(unsigned long pfn)
 	return PAGE_WORD_TYPE(READ_ONCE(pfn_to_page(pfn)->word));
 }
 
-/* Give a claim back; the owner has the chunk again, with one reference. */
+/* End a claim: the owner has the chunk again, with one reference. */
 void page_unclaim(unsigned long pfn)
 {
 	struct page *page = pfn_to_page(pfn);

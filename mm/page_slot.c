@@ -4,8 +4,8 @@
  * page's owner word is the slot's address; the slot has the pfn.
  *
  * A mover finds the page first and the slot through it; the owner finds the slot first
- * and the page through it. So each of them must get both: a bit in the slot's word locks
- * the slot, PG_CLAIMED locks the page. The owner locks the slot before it touches the
+ * and the page through it. So mover and owner must lock both: a bit in the slot's word
+ * locks the slot, PG_CLAIMED locks the page. The owner locks the slot before it touches the
  * page. Otherwise the page could move between the two loads, and its old frame could
  * already belong to another user. The loser of either race gives up; neither waits.
  */

@@ -39,7 +39,7 @@ struct pcp_stack {
  * @small: by migrate type * 16 + order; the stacks of other orders are always empty, so
  *	   that the fast paths need no check of order and GFP_ZERO
  * @high: by migrate type * 16 + order, for the other orders
- * @none: always PFN_NONE; the base of an always-empty stack points behind it
+ * @none: always PFN_NONE; the base of an always-empty stack points after it
  *
  * Lock keys:
  *   (c) constant after mm_hart_init()

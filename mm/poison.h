@@ -7,9 +7,9 @@
 
 extern bool page_poison;
 
-/* Fill @nr frames that get freed with the pattern. */
+/* Fill @nr frames that are being freed with the pattern. */
 void poison_fill(struct mm *mm, unsigned long pfn, unsigned long nr);
-/* Panic if one of @nr frames that get allocated was written since; zone->lock held. */
+/* Panic if any of @nr frames about to be allocated was written since its free; zone->lock held. */
 void poison_check(struct mm *mm, unsigned long pfn, unsigned long nr);
 
 #endif

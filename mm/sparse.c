@@ -5,7 +5,7 @@
  *
  * Physical memory is sparse, so its metadata is a table of two levels. mm->root[] has one
  * pointer for each 32 GiB; a root has one pointer for each 128 MiB to a section object,
- * which holds all that mm knows of this memory block. Parts of the address space without
+ * which holds everything that mm knows about this memory block. Parts of the address space without
  * sections share one root, empty_section_root, which is never written: every look-up is
  * two loads, with no test for a missing root.
  *

@@ -39,7 +39,7 @@ class State:
 
 
 class Device:
-    """A virtio-mem device: ebb-vmem's, behind its control socket, or QEMU's own."""
+    """A virtio-mem device: ebb-vmem's, reached by its control socket, or QEMU's own."""
 
     def __init__(self, name: str, qmp: Qmp, ours: bool):
         self.name, self.qmp, self.ours = name, qmp, ours

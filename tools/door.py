@@ -79,7 +79,7 @@ class Business:
 
 
 def shut(connection: socket.socket) -> None:
-    """End a connection, if it has not ended; a thread that waits for it goes on."""
+    """End a connection, if it has not ended; a thread that waits for it continues."""
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:

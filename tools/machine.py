@@ -290,7 +290,7 @@ class Machine:
         return os.path.relpath(path, self.cwd)
 
     def inner(self, name: str) -> Path:
-        """QEMU's own socket behind a name that clients use."""
+        """The name of QEMU's own socket for the socket that clients use."""
         return self.rundir / INNER / name if self.config.doors else self.rundir / name
 
     def _outside(self, name: str) -> str:

@@ -2,7 +2,7 @@
 """The pages of the documentation and the blocks of code in them, for the lint `docs` and the test that runs the pages.
 
 A block marked `console` or `shell` is run. `console` has prompts: `$ ` for a shell, `ebb> ` for a machine's console,
-`(gdb) ` for gdb. `shell` has a command on each line. A block that cannot be run says so, with the reason, behind its
+`(gdb) ` for gdb. `shell` has a command on each line. A block that cannot be run says so, with the reason, after its
 mark: "```shell not run: it asks for a password".
 """
 

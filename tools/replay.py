@@ -277,7 +277,7 @@ class Session:
     """A session's header, and its boots: a reset begins a new boot, which counts from 0 again."""
     header: dict
     boots: list[Boot]
-    cut: int = 0        # bytes behind the last complete record
+    cut: int = 0        # bytes after the last complete record
 
     @property
     def records(self) -> list[Record]:

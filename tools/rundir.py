@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The run directory of a machine, for the tools that a user starts beside it."""
+"""The run directory of a machine, for the tools that a user starts next to it."""
 
 from __future__ import annotations
 

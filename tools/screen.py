@@ -14,7 +14,7 @@ FIRMWARE_LIMIT = 3.0                # seconds for which the firmware's lines are
 SEQUENCE = re.compile(rb'\x1b\[[0-9;?]*([@-~])')
 COLOUR = re.compile(rb'\x1b\[[0-9;]*m')
 BEGUN = re.compile(rb'\x1b(\[[0-9;?]*)?$')     # a sequence whose end has not arrived yet
-ERASE = b'J'                        # of the sequence after which the editor draws its line anew
+ERASE = b'J'                        # of the sequence after which the editor draws its line again
 
 
 def may_draw(stream: TextIO) -> bool:
@@ -31,7 +31,7 @@ class Curtain:
         self.since: float | None = None
 
     def take(self, data: bytes) -> bytes:
-        """Take what the machine printed; returns what is to be shown."""
+        """Take what the machine printed; returns what to show."""
         if not self.hides:
             return data
         return self._pass(data) if self.open else self._hold(data)
@@ -73,7 +73,7 @@ class Filter:
         self.at_start = True
 
     def take(self, data: bytes) -> bytes:
-        """Take console output, in pieces of any size; returns what is to be shown."""
+        """Take console output, in pieces of any size; returns what to show."""
         if self.terminal and self.colours:
             return data
         data = self.rest + data

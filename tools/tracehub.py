@@ -130,7 +130,7 @@ class Hub:
             return self._jobs[name]
 
     def _next_job(self) -> Job:
-        """The oldest question; without one the rings are visited now and then."""
+        """The oldest question; without one the hub polls the rings."""
         with self._asked:
             self._asked.wait_for(lambda: self._jobs, self._pause if self._records else None)
             name = next(iter(self._jobs), 'records')

@@ -102,7 +102,7 @@ static phys_addr_t probe_up(const struct machine_info *info, phys_addr_t from, p
 
 /*
  * Cut a range to the part that answers, which may be empty. Nothing answers at PHYS_LIMIT
- * or above. The range starts below; it may end anywhere, at 2^64 too.
+ * or above. The range must start below PHYS_LIMIT, and may end anywhere up to 2^64.
  */
 static struct mem_range probe_range(const struct machine_info *info, struct mem_range r)
 {

@@ -62,7 +62,7 @@ int arch_start_hart(unsigned int id, struct hart *hart, void *stack, void (*entr
 
 /**
  * arch_secondary_start() - the first C code on a further hart
- * @entry: where the kernel goes on
+ * @entry: where the kernel continues
  *
  * Called by entry.S with stack, tp, paging and trap vector set up.
  */

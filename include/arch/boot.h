@@ -57,7 +57,7 @@ void arch_irq_disable(void);
 /**
  * arch_start_hart() - start a stopped hart through the firmware
  * @id: logical id (index into machine_info()->hartid), not 0
- * @hart: what this_hart() is to return there
+ * @hart: what this_hart() will return there
  * @stack: stack from arch_stack_map()
  * @entry: runs there with paging, traps and its PLIC context set up, interrupts
  *	off; never returns

@@ -38,7 +38,7 @@ enum pci_space {
 	PCI_SPACE_MEM64 = 3,
 };
 
-/* An aperture of the host bridge: CPU address, and the bus address behind it. */
+/* An aperture of the host bridge: CPU address, and the bus address that it leads to. */
 struct machine_pci_window {
 	enum pci_space space;
 	phys_addr_t cpu_addr;

@@ -9,7 +9,7 @@
  *	INITCALL(device, virtio_mmio_probe);
  *
  * All calls of one level come before the next level; within a level the order is
- * not defined. An error is one line in the log and the boot goes on.
+ * not defined. An error is one line in the log, and the boot continues.
  */
 #include "lib/compiler.h"
 

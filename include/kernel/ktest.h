@@ -19,7 +19,7 @@
  *	static struct ktest_suite buddy_suite = { .name = "buddy", .cases = buddy_cases };
  *	KTEST_SUITE(buddy_suite);
  *
- * EXPECT_ records a failure and goes on; ASSERT_ ends the case. Both print both
+ * EXPECT_ records a failure and continues; ASSERT_ ends the case. Both print both
  * operands. An ASSERT_ in a thread that the case started ends that thread.
  */
 #include "kernel/ktest_prng.h"
@@ -183,7 +183,7 @@ struct ktest_options {
 /**
  * ktest_run() - run the suites that were linked in
  * @options: see struct ktest_options
- * @out: KTAP goes there, one write a line
+ * @out: gets the KTAP output, one write for each line
  *
  * Context: thread, may sleep. One run at a time: see ktest_begin().
  * Return: KTEST_*; KTEST_HARNESS with a line in @out that says why.
@@ -206,7 +206,7 @@ void ktest_end(void);
  * @options: see struct ktest_options
  * @suites: pointers to suites
  * @nr_suites: length of @suites
- * @out: KTAP goes there
+ * @out: gets the KTAP output
  *
  * A case may call it, to test the runner's own failure paths.
  */

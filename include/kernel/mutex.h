@@ -55,7 +55,7 @@ void mutex_init(struct mutex *mutex, const char *name);
  * @mutex: not held by the caller, else panic
  *
  * Warns once, naming the holder, if the holder keeps it for MUTEX_REPORT_NS; the wait
- * goes on.
+ * continues.
  *
  * Context: thread, no spinlock held. The caller passes quiescent points.
  */

@@ -69,7 +69,7 @@ struct param {
 
 /*
  * The linker's table of functions that are asked about a word that names no parameter. A
- * function returns true if it has said all that there is to say about the word.
+ * function returns true if the log needs no other line about the word.
  */
 #define PARAM_UNKNOWN(fn)                                                                \
 	static bool (*const _param_unknown_##fn)(const char *name)                       \

@@ -13,7 +13,7 @@
 #include "mm/mm.h"
 
 /**
- * struct evac_limits - when a request gives up; all that its caller decides
+ * struct evac_limits - when a request gives up; its caller sets every member
  * @deadline_ns: on evac_clock_ns(); never 0
  * @retries: passes of migration after the first
  * @wait: until the deadline, wait for frees, unpins and puts; unplugging never waits

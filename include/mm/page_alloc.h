@@ -49,7 +49,7 @@ void free_pages(struct mm *mm, unsigned long pfn, unsigned int order);
  * alloc_pages_bulk() - allocate many single frames at once
  * @nr: how many
  * @pfns: set to the frames
- * Return: how many it allocated, 0..nr. The caller frees them one by one or in bulk.
+ * Return: how many it allocated, 0..nr. The caller frees them singly or in bulk.
  */
 unsigned long alloc_pages_bulk(struct mm *mm, u32 gfp, enum page_type type, unsigned long nr,
 			       unsigned long *pfns);

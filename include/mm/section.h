@@ -31,7 +31,7 @@ struct pageblock {
  *   (h) mm->hotplug_lock
  *   (z) lock of the zone that the section is in; mm->hotplug_lock if it is in none
  *   (b) both of these to write, one of them to read
- *   (e) the request that takes the block away, in state GOING_OFFLINE or REMOVING
+ *   (e) the request that removes the block, in state GOING_OFFLINE or REMOVING
  *
  * Walkers and views read fields of (h), (z) and (b) without the lock, by READ_ONCE(): what
  * they show was true a moment ago.

@@ -30,7 +30,7 @@ int serial_init(void);
 void serial_write(const char *text, size_t len);
 
 /**
- * serial_start_input() - take what is typed, by interrupt
+ * serial_start_input() - receive input by interrupt
  * @wake: called in the interrupt when bytes have arrived; must not sleep
  *
  * Call it at boot, after arch_irq_init().

@@ -147,7 +147,7 @@ extern const struct virtio_driver __start_virtio_drivers[], __stop_virtio_driver
 
 /**
  * virtio_register_device() - bring a device that a transport found to its driver
- * @vdev: zeroed but for @where, @ops, @mm and @id; stays the caller's
+ * @vdev: zeroed except @where, @ops, @mm and @id; stays the caller's
  *
  * Steps 1 to 8 of spec 3.1.1. A device without a driver is left alone.
  * Context: thread, may sleep.

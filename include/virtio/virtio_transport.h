@@ -77,7 +77,7 @@ struct virtio_mapped {
 /* Reports that the device has a queue although it was reset. Return: -EIO. */
 int virtio_queue_in_use(const struct virtqueue *vq);
 
-/* Brings a device to its driver, and logs a failure; @m is filled in, but for @vdev.ops and .mm. */
+/* Brings a device to its driver, and logs a failure; @m is filled in, except @vdev.ops and .mm. */
 void virtio_found(struct virtio_mapped *m);
 
 #endif

@@ -82,7 +82,7 @@ static const char *end_of_group(const char *p)
 	return p;
 }
 
-/* What is behind the group that @p opens. */
+/* The text after the group that @p opens. */
 static const char *skip_group(const char *p)
 {
 	p = end_of_group(p + 1);
@@ -91,7 +91,7 @@ static const char *skip_group(const char *p)
 
 static void offer_alternatives(struct completion *c, const char *p);
 
-/* Offer the words with which the usage line goes on at @p. */
+/* Offer the words that the usage line allows at @p. */
 static void offer_next(struct completion *c, const char *p)
 {
 	for (;;) {
@@ -101,7 +101,7 @@ static void offer_next(struct completion *c, const char *p)
 		} else if (*p == ' ' || *p == ']') {
 			p++;
 		} else if (*p == '|') {
-			/* Other alternatives do not follow; what is behind them does. */
+			/* Skip the other alternatives; the text after them follows. */
 			p = end_of_group(p);
 		} else if (*p == '\0') {
 			return;

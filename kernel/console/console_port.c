@@ -175,7 +175,7 @@ static void console_port_loop(struct vport *port, struct line *line, struct answ
 		line->at = 0;
 		line->end = n < 0 ? 0 : (u32)n;
 		if (n < 0) {
-			/* The host went away in the middle of a line. */
+			/* The host disconnected in the middle of a line. */
 			line->len = 0;
 			line->too_long = false;
 		}
@@ -184,7 +184,7 @@ static void console_port_loop(struct vport *port, struct line *line, struct answ
 	}
 }
 
-/* What a port needs, but for the answer's text. */
+/* What a port needs, except the answer's text. */
 struct console_port {
 	struct answer answer;
 	struct line line;

@@ -41,7 +41,7 @@ struct trace_header ebb_trace = {
  *	records leaves them to a user and to a panic's report
  *
  * Lock keys:
- *   (c) constant after trace_ring_init(); the hart alone writes what it points to, but for
+ *   (c) constant after trace_ring_init(); only the hart writes what it points to, except
  *       @info->tail, which the reader writes
  *   (w) trace_clear() writes; others read with READ_ONCE()
  */

@@ -47,7 +47,7 @@ static int bench_bulk(struct sink *out, unsigned long *pfns)
 	return 0;
 }
 
-/* The same with one call per page: not in the budget table. */
+/* Like bulk_alloc and bulk_free, with one call per page: not in the budget table. */
 static int bench_singles(struct sink *out, unsigned long *pfns)
 {
 	u64 start, middle, end;

@@ -123,7 +123,7 @@ static void open_terminal(unsigned int cols)
 	type(size);
 }
 
-/* The user sees prompt and line, nothing behind them, and the cursor where the next key acts. */
+/* The user sees prompt and line, nothing after them, and the cursor where the next key acts. */
 static void expect_seen(struct ktest *test)
 {
 	const size_t prompt = strlen(ed.prompt), cursor = prompt + ed.cursor;

@@ -2,7 +2,7 @@
 """Plays a page: types its commands at shells, at the machine that the page starts and at gdb, and compares the output.
 
 A command at `$ ` runs in a shell of its own and must succeed, unless the page shows that make reports its failure. The
-commands in HOLD_A_TERMINAL go on running, and what is typed at their prompt follows in the same or in a later block.
+commands in HOLD_A_TERMINAL keep running, and what is typed at their prompt follows in the same or in a later block.
 Messages of the kernel come at any time, so they are compared as a sequence of their own: a block shows, in order, all
 messages since the block before it on that terminal, and none else. Among messages, too, `...` stands for any number of
 them.
@@ -29,7 +29,7 @@ MESSAGE = re.compile(r'\[ *\d+\.\d{6}\] ')
 PROMPTS = {CONSOLE: re.compile(r'ebb\S*> $'), GDB: re.compile(r'\(gdb\) $')}
 AFTER_PROMPT = re.compile(r'ebb\S*> (?=\[ *\d+\.\d{6}\] )')       # a message that came while the prompt waited
 QUIT = '\x01x'
-# What a user may have set: unset while the page runs, but for what decides how the build was made.
+# What a user may have set: unset while the page runs, except what decides how the build was made.
 UNSET = ('O', 'MEM', 'VMEM', 'BLOCK', 'SMP', 'TRANSPORT', 'APPEND', 'CMD', 'RUN', 'DRY', 'T', 'V', 'EXACT', 'SEED', 'N', 'SIZE',
          'DEV', 'MAKEFLAGS', 'MAKELEVEL', 'MFLAGS', 'MAKEOVERRIDES', 'EBB_COVERAGE')
 BUILD = re.compile(r'\b(WERROR|DEBUG|COVERAGE|HOSTCC|CROSS|QEMU)=(\S+)')
@@ -130,7 +130,7 @@ class Player:
     # --- programs that hold a terminal --------------------------------------------------------------------------
 
     def _start(self, step: Step, prompt: str) -> None:
-        """Start a program that goes on running; prompt: what the page shows next in the same block, or ''."""
+        """Start a program that keeps running; prompt: what the page shows next in the same block, or ''."""
         terminal = Terminal(step.command, self.directory, self._environment, self.log)
         self._all.append(terminal)
         held = Held(terminal)
@@ -207,7 +207,7 @@ class Player:
             self._wrong_output(step, rows)
 
     def _await_messages(self, held: Held) -> None:
-        """Wait until the messages that the page has shown so far in this block have come."""
+        """Wait until ebb has printed the messages that the page has shown so far in this block."""
         def all_there(rows: list[str]) -> bool:
             fresh = [AFTER_PROMPT.sub('', row) for row in rows[held.at:-1]]
             return matches([*self._due, SKIPS], held.messages + [row for row in fresh if MESSAGE.match(row)])

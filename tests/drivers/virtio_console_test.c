@@ -31,7 +31,7 @@ struct rig {
 	spinlock_t ctl_lock; /* one writer at a time: the test's thread, or the driver's
 			      * thread in a kick */
 	bool stalled;	    /* the host does not read */
-	bool loses;	    /* it does not give back what it reads */
+	bool loses;	    /* it does not return what it reads */
 	u32 nr_lost;
 	bool port_ready, port_open;
 	char text[TEXT_BYTES];
@@ -370,7 +370,7 @@ static void host_loses_buffers(struct ktest *test)
 	KTEST_EXPECT_EQ(test, rig->fv.violations, 0);
 }
 
-/* Keeps the work queue's thread, so that what is scheduled behind it waits. */
+/* Keeps the work queue's thread, so that work scheduled after it waits. */
 static bool keeps;
 
 static void keep_worker(struct work *)
@@ -406,7 +406,7 @@ static void leaves_before_it_begins_anew(struct ktest *test)
 	expect_soon(test, is_set(&rig->port_ready));
 }
 
-/* The device leaves while it begins anew: first the one, then the other. */
+/* The device leaves while it starts again, in both orders. */
 static void leaves_while_it_begins_anew(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, "org.ebb.echo");
@@ -425,7 +425,7 @@ static void take_all(struct fake_virtio *fv)
 	mm_exhaust(fv->vdev.mm);
 }
 
-/* A device that begins anew allocates nothing: others have taken all memory meanwhile. */
+/* A device that starts again allocates nothing: the test has taken all memory. */
 static void begins_anew_without_memory(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, "org.ebb.echo");

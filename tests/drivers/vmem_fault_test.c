@@ -281,7 +281,7 @@ static unsigned int nr_drivers(void)
 	return nr;
 }
 
-/* One line in the log, no device, nothing left behind. */
+/* One line in the log, no device, nothing leaked. */
 static void bad_config(struct ktest *test)
 {
 	const struct bad_config *bad = test->param_value;

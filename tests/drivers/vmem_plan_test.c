@@ -100,7 +100,7 @@ static void grow_empty(struct ktest *test)
 	expect_run(test, &p->run[0], 0, 512);
 }
 
-/* 300 MiB -> 1 GiB: the rest of block 2 and the blocks behind it are one run. */
+/* 300 MiB -> 1 GiB: the rest of block 2 and the blocks after it are one run. */
 static void grow_tail(struct ktest *test)
 {
 	struct plan *p = plan_make(test, 1);

@@ -58,8 +58,8 @@ void vmem_rig_detach(struct vmem_rig *rig, unsigned int n);
 u64 vmem_rig_settle(struct vmem_rig *rig, unsigned int n);
 
 /*
- * For a device that answers correctly again: runs rounds, without the pauses between
- * them, until the driver has no more to do. Return: false if that does not happen.
+ * Call it when the device answers correctly again: runs rounds, without the pauses between
+ * them, until the driver has no more to do. Return: false if the driver does not finish.
  */
 bool vmem_rig_comes_back(struct vmem_rig *rig, unsigned int n);
 

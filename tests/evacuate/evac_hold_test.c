@@ -435,7 +435,7 @@ static int wait_in_thread(void *arg)
 	return met;
 }
 
-/* Several waiters, each for its own range; one waits in vain. */
+/* Several waiters, each for its own range; one range never becomes free. */
 static void several_waiters(struct ktest *test)
 {
 	enum { NR_WAITERS = 6 };
@@ -447,7 +447,7 @@ static void several_waiters(struct ktest *test)
 	for (unsigned int i = 0; i < NR_WAITERS; i++)
 		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + i * PB, i, PGTY_SLAB), 0);
 	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &blocks, NO_WHY), 0);
-	/* The waiter that waits in vain is the last, and ends soon. */
+	/* The waiter for that range is the last, and ends soon. */
 	for (unsigned int i = NR_WAITERS; i-- > 0;) {
 		w[i] = (struct waiting){ t->zone, { t->base + i * PB, PB },
 					 ktime_ns() + (i ? STEP_NS : 300 * NSEC_PER_MSEC),
@@ -482,7 +482,7 @@ static void limit_restored(void *limit)
 	hold_limit_ns = (uintptr_t)limit;
 }
 
-/* Held until it goes on by itself: the place is unset. Cancelled while held: it stays. */
+/* The hold expires: the hold point is unset. The request is cancelled: it stays set. */
 static void hold_ends_by_itself(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

@@ -147,7 +147,7 @@ static void truth_table(struct ktest *test)
 	window_check(test, w);
 }
 
-/* Runs of any length anywhere behind the header. */
+/* Runs of any length anywhere after the header. */
 static void withhold_random(struct ktest *test, struct granule_owner *g)
 {
 	for (unsigned int i = 0; i < 40; i++) {

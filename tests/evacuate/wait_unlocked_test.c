@@ -260,8 +260,8 @@ static void nothing_moves_before_the_wait(struct ktest *test)
 }
 
 /*
- * The request does not wait for frames that only a plug could bring back, even beside
- * frames that it would wait for.
+ * The request does not wait for frames that only a plug could bring back, even if its
+ * range also has frames that it would wait for.
  */
 static void unplugged_is_hopeless(struct ktest *test)
 {

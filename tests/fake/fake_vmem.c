@@ -153,7 +153,7 @@ static unsigned long nr_plugged(const struct fake_vmem *fm, const struct virtio_
 			     req->nb_blocks);
 }
 
-/* Do they, and is each of them in state @plugged? */
+/* Are all blocks of the request usable, and is each in state @plugged? */
 static bool range_ok(const struct fake_vmem *fm, const struct virtio_mem_req *req, bool plugged)
 {
 	return is_usable(fm, req) && nr_plugged(fm, req) == (plugged ? req->nb_blocks : 0);

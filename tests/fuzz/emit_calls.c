@@ -2,7 +2,7 @@
 /*
  * Each trace_emit() of mm/ that records a new state of frames, pageblocks or blocks is
  * needed: without its records the corpus does not replay. Each call is muted in a
- * separate process, which must end by the check that found the difference.
+ * separate process, and a check must find the difference and end that process.
  */
 #include <signal.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 /*
  * Compares lib/fdt with Debian's libfdt. An input that starts with the magic number is
  * a blob; any other input is a list of choices from which a well-formed blob is made,
- * so that the fuzzer reaches both the checks and the code behind them. If both accept a
+ * so that the fuzzer reaches both the checks and the code after them. If both accept a
  * blob, they must read it alike, node by node and property by property.
  */
 #include "tests/fuzz/fuzz.h"

@@ -159,7 +159,7 @@ static void free_bulk_twice(void)
 }
 
 #if EBB_DEBUG
-/* A whole pageblock, and a frame behind it that a stale pointer refers to. */
+/* A whole pageblock, and a frame after it that a stale pointer refers to. */
 static struct page *stale_offline(void)
 {
 	struct evacuate_policy policy = {

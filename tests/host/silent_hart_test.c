@@ -212,7 +212,7 @@ static void never_later(void *)
 	(void)timer_del(&later);
 }
 
-/* However long the hart takes: the owner may be freed afterwards. Others can go on meanwhile. */
+/* The owner may be freed after the hart's walk, however long; others can run meanwhile. */
 static void owners_leave_however_long_it_takes(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -243,7 +243,7 @@ static void end_function(struct timer *)
 	STORE_RELEASE(other->quiesce, QUIESCE_NONE);
 }
 
-/* The other hart enters the function in time, and leaves it long behind the deadline. */
+/* The other hart enters the function in time, and leaves it long after the deadline. */
 static void enter_function(struct timer *timer)
 {
 	WRITE_ONCE(other->quiesce, QUIESCE_RUNNING);
@@ -320,7 +320,7 @@ static struct trace_ring_info *two_rings(struct ktest *test, u64 nr, u32 seq)
 	return info;
 }
 
-/* Numbers wrap: those before the wrap are older than those behind it. */
+/* Numbers wrap: those before the wrap are older than those after it. */
 static void sequence_goes_round(struct ktest *test)
 {
 	struct trace_record record;

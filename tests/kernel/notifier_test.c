@@ -97,7 +97,7 @@ static void register_twice_and_unregister(struct ktest *test)
 	KTEST_EXPECT_EQ(test, notifier_register(&fixture.chain, nb), 0);
 	fixture.trail[0] = '\0';
 	end_for_all();
-	/* Now it is behind the other listener of its priority. */
+	/* Now it is called after the other listener of its priority. */
 	KTEST_EXPECT_STREQ(test, fixture.trail, "e3b3a3d3c3");
 }
 
@@ -155,8 +155,8 @@ static void late_comers_hear_nothing(struct ktest *test)
 }
 
 /*
- * Starts overlap and end in another order; a listener that leaves and comes back hears
- * no end of an old start.
+ * Starts overlap, and end in a different order. A listener that unregisters and registers
+ * again does not hear the end of a start that is older than its registration.
  */
 static void several_starts_are_open(struct ktest *test)
 {

@@ -17,7 +17,7 @@
 
 /**
  * struct crew - threads of one test
- * @thread: NULL behind the last
+ * @thread: NULL after the last
  * @nr: how many
  */
 struct crew {

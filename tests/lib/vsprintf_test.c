@@ -68,7 +68,7 @@ static void strings(struct ktest *test)
 		    "text", "text");
 	EXPECT_TEXT(test, "|a|  b|c  |", "|%c|%3c|%-3c|", 'a', 'b', 'c');
 	EXPECT_TEXT(test, "100%", "%d%%", 100);
-	/* %.*s must not look behind the precision: no terminator there. */
+	/* %.*s must not look beyond the precision: no terminator there. */
 	EXPECT_TEXT(test, "ab", "%.*s", 2, ((const char[]){'a', 'b'}));
 	EXPECT_TEXT(test, "", "%s", "");
 }

@@ -26,7 +26,7 @@
  * @mb: the memblock that it was made from
  * @base: first pfn of the window
  * @block: first block id
- * @owner: "window", not registered yet; its region is the window behind block 0
+ * @owner: "window", not registered yet; its region is the window after block 0
  * @mapped: bytes of block 0 that are mapped
  * @managed, @free: frames of each zone when the window was opened, see window_managed()
  */

@@ -8,7 +8,7 @@
 /* Has the case's suite asked for such a window? */
 bool wants_kernel_window(const struct ktest *test);
 
-/* Sets w->base; the blocks behind it are unused. Undone when the case ends. */
+/* Sets w->base; the blocks after it are unused. Undone when the case ends. */
 void kernel_window_open(struct ktest *test, struct window *w);
 
 #endif

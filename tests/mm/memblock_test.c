@@ -99,7 +99,7 @@ static void next_free_sees_reservations_across_holes(struct ktest *test)
 	KTEST_EXPECT_FALSE(test, memblock_next_free(&mb, base + size, &base, &size));
 }
 
-/* Reservations that touch, of two types, behind or across the end of an earlier range. */
+/* Reservations that touch, of two types, after or across the end of an earlier range. */
 static void next_free_sees_neighbours_behind_a_range(struct ktest *test)
 {
 	static const struct {

@@ -2,7 +2,7 @@
 /*
  * Adding needs no memory: a block's metadata lies in its own first plugged frames, for
  * whole and for partly plugged blocks; even with no frame free, not a single existing
- * frame changes. And an add that fails for lack of memory leaves nothing behind.
+ * frame changes. And an add that fails for lack of memory leaks nothing.
  */
 #include "arch/machine.h"
 #include "arch/machine_info.h"

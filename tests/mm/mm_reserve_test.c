@@ -42,7 +42,7 @@ static unsigned int guests(const struct window *w)
 }
 
 /*
- * Boot memory full, and the reserve in use: block 1, of zone Normal, is all that can
+ * Boot memory full, and the reserve in use: block 1, of zone Normal, is the only memory that can
  * refill it.
  */
 static struct window *open_pressed(struct ktest *test)
@@ -160,7 +160,7 @@ static void whatever_type_boot_memory_has(struct ktest *test)
 	window_check(test, w);
 }
 
-/* A page that comes back while its pageblock is to be emptied goes to the allocator. */
+/* A page that is freed while its pageblock is being emptied goes to the allocator. */
 static void isolated_pages_are_not_kept(struct ktest *test)
 {
 	struct window *w = open_pressed(test);

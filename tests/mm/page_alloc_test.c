@@ -154,7 +154,7 @@ static void owners_and_pins(struct ktest *test)
 	KTEST_EXPECT_EQ(test, page_pin(t->mm, ~0UL), -EINVAL);
 }
 
-/* Everything is taken but the last @nr frames of three pageblocks, one of each type. */
+/* Allocate all frames except the last @nr of three pageblocks, one for each migrate type. */
 static unsigned long three_types(struct ktest *test, struct test_mm *t, unsigned long nr,
 				 unsigned long **pfns)
 {

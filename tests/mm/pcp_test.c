@@ -106,7 +106,7 @@ static unsigned long pages_in_high(const struct pcp *pcp)
 	return pages;
 }
 
-/* What is freed behind a drain is found by the next one, and there is room for it. */
+/* The next drain finds what is freed after a drain, and there is room for it. */
 static void drained_cache_starts_anew(struct ktest *test)
 {
 	/* So large that a hart's share holds a chunk of order 9, however many harts share. */

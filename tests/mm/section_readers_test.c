@@ -30,7 +30,7 @@ static struct race {
 	bool happened;
 } race;
 
-/* Like section_detach_zone() and section_attach_zone(), whatever the frames are. */
+/* Sets the zone as section_detach_zone() and section_attach_zone() do, for frames of any type. */
 static void move_to(struct zone *to)
 {
 	struct zone *from = race.ms->zone;

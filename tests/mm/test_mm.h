@@ -35,7 +35,7 @@ struct test_mm {
 	struct zone *zone;
 };
 
-/* A memory with only boot memory: @sections whole empty sections behind the first. */
+/* A memory with only boot memory: @sections whole empty sections after the first. */
 struct test_mm *test_mm_normal(struct ktest *test, unsigned int sections);
 
 /* Boot memory in one section; the run is in a second one, in zone Movable. */
@@ -60,7 +60,7 @@ void *test_mm_table(struct ktest *test, unsigned long bytes);
 void slot_at(struct ktest *test, struct mm *mm, struct page_slot *slot, unsigned long pfn,
 	     unsigned int order);
 
-/* Movable pages one behind the other from @pfn on, each with a slot; and all of them gone. */
+/* Allocate adjacent movable pages from @pfn on, each with a slot; free all of them. */
 void slots_at(struct ktest *test, struct test_mm *t, struct page_slot *slots,
 	      unsigned int nr, unsigned long pfn);
 void slots_gone(struct ktest *test, struct test_mm *t, struct page_slot *slots,

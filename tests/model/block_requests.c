@@ -10,7 +10,7 @@ bool owner_keeps(const struct owner_model *o, unsigned long pfn)
 	return o->keeps >> pfn / 32 % 8 & 1;
 }
 
-/* All that is plugged becomes free, but for what its owner keeps and the metadata. */
+/* All plugged frames become free, except the metadata and what their owner keeps. */
 static void paint_online(unsigned long n)
 {
 	const struct block_model *b = &blocks[n];

@@ -21,7 +21,7 @@ static struct totals at_first;
 
 /* --- the owners ------------------------------------------------------------ */
 
-/* Gives its chunk to the allocator, but for the runs of 32 frames that it keeps. */
+/* Gives its chunk to the allocator, except the runs of 32 frames that it keeps. */
 static void keeper_online(struct memory_owner *owner, unsigned long pfn,
 			  unsigned int order)
 {

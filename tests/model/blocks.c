@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The state of memory blocks by the model, and all that they must be: see the header. */
+/* The model's state of memory blocks, and its checks against mm: see the header. */
 #include "tests/model/blocks.h"
 #include "lib/string.h"
 

@@ -88,7 +88,7 @@ static int make_compact(const struct request *rq, struct mm_failure *why)
 	return evacuate(fm.mm, &rq->range, 1, &rq->policy, why);
 }
 
-/* Whatever can move has moved, or has no target; the rest stays as it is. */
+/* Every movable page has moved or found no target; all other pages are as before. */
 static void follow_compact(const struct request *rq)
 {
 	for (unsigned int i = 0; i < nr_chunks && !fm.copy_failed; i++)

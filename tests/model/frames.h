@@ -69,7 +69,7 @@ extern struct frame_model fm;
  * struct verdict - how a request ends, by the model
  * @err, @reason, @pfn: 0 or an errno; of a failure why, and at which frame
  * @moves: before that, pages below this frame move, which can fail: 0: none does
- * @steps: before that, this number of steps ask whether they are to fail (mm.inject)
+ * @steps: before that, this number of steps ask whether they should fail (mm.inject)
  */
 struct verdict {
 	int err;
@@ -141,7 +141,7 @@ unsigned long fm_run_end(unsigned long pfn, unsigned long end);
 /* Compare every frame and all counters with the memory; quick where a pageblock is uniform. */
 void fm_check(void);
 
-/* @nr steps have asked whether they are to fail. */
+/* @nr steps have asked whether they should fail. */
 static inline void fm_use_steps(unsigned int nr)
 {
 	fm.inject -= min(fm.inject, nr);
@@ -158,7 +158,7 @@ void frame_steps_start(void);
 /* One step on frames: number @which, below NR_ALL_STEPS, with random choices. */
 void frame_step(struct choices *c, unsigned int which);
 
-/* End all isolations, and give back all that the steps have allocated or taken. */
+/* End all isolations, and free everything that the steps have allocated or taken. */
 void frame_give_back(void);
 
 /* After that: empty the caches and reset the migrate types, for the next input. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Requests predicted, made and followed: see the header. What became of the movable pages,
- * and whether a failure is possible that depends on more than the layout.
+ * Requests predicted, made and followed: see the header. Also checks what happened to the
+ * movable pages, and which failures the layout alone does not explain.
  */
 #include "tests/model/request.h"
 
@@ -118,7 +118,7 @@ static void set_target(const struct request *rq, const struct verdict *v, bool l
 		fm_add_target(start, end - start);
 }
 
-/* Is all that the request empties isolated before the first page moves? */
+/* Is everything that the request empties isolated before the first page moves? */
 static bool in_one_go(const struct request *rq)
 {
 	const unsigned long end = rq->range.start_pfn + rq->range.nr_pages;

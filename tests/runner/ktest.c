@@ -5,7 +5,7 @@
  *
  * The functions of a case run on a stack of their own, within the runner's thread:
  * an ASSERT_ switches back to the runner's stack and abandons the case's. In another
- * thread it ends that thread, and the case goes on to its end.
+ * thread it ends that thread, and the case runs to its end.
  */
 #include "arch/machine.h"
 #include "kernel/hart.h"
@@ -139,7 +139,7 @@ struct held_before {
 	struct mutex *mutexes;
 };
 
-/* Checks for what no case may leave behind. */
+/* Checks that the case leaked nothing. */
 static void check_left_behind(struct ktest *test, const struct held_before *before)
 {
 	struct ktest_run *run = test->run;

@@ -83,7 +83,7 @@ static bool speed_passes(const struct speed_filter *filter, enum ktest_speed spe
 	}
 }
 
-/* Copies the glob's part before the first dot to @suite; returns the part behind it. */
+/* Copies the glob's part before the first dot to @suite; returns the part after it. */
 static const char *split_glob(const char *glob, char suite[GLOB_MAX])
 {
 	const char *dot = strchr(glob, '.');

@@ -47,7 +47,7 @@ const struct ktest_options *ktest_boot_options(void)
 	return &options;
 }
 
-/* The text behind "NAME=" in @word, or NULL. */
+/* The text after "NAME=" in @word, or NULL. */
 static const char *value_of(const char *word, const char *name)
 {
 	const size_t len = str_has_prefix(word, name);

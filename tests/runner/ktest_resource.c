@@ -12,7 +12,7 @@
 
 /*
  * One arena for all runs. Runs nest (the runner tests itself): an inner run takes the
- * part behind the outer run's.
+ * part after the outer run's.
  */
 static u8 arena[KTEST_ARENA_SIZE] __aligned(16);
 static size_t arena_top;

@@ -79,7 +79,7 @@ def client_names_what_is_in_the_way(guest: Guest) -> None:
 
 @scenario()
 def client_names_a_device_given_up(guest: Guest) -> None:
-    """A device that answers every request with ERROR: the client says that the guest has given it up, as ebb names it."""
+    """A device that answers every request with ERROR: the client says, in ebb's words, that the guest has given it up."""
     device = guest.devices['vm0']
     if not device.own:
         return

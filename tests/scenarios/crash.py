@@ -78,7 +78,7 @@ def ways_to_crash(guest: Guest) -> None:
 
 @scenario(devices=())
 def addresses_without_memory(guest: Guest) -> None:
-    """For addresses behind the memory, in the direct map or among the descriptors, the report names the frame."""
+    """For addresses after the end of memory, in the direct map or among the descriptors, the report names the frame."""
     known, pfn = 0x80200, 0x900000
     text = crash_alone(guest, f'dump_page {known:#x}; crash stray {pfn << 12:#x}',
                        rf': direct map of physical address {pfn << 12:#x}, pfn {pfn:#x}$',

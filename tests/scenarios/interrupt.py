@@ -49,7 +49,7 @@ def taken(guest: Guest) -> dict[str, str]:
 
 
 def expect_unchanged(guest: Guest, block: int, before: dict[str, str]) -> None:
-    """Check that a cancelled request has left nothing behind."""
+    """Check that a cancelled request has left nothing isolated or changed."""
     expect(guest.read(f'{SYSFS}/memory{block}/state') == 'online\n', 'the block did not stay online')
     wait_for(lambda: taken(guest) == before, f'frames are {taken(guest)}, were {before}')
     guest.check()

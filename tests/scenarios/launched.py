@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A scenario's machine as `make run` starts it, through tools/run; and programs at terminals beside it."""
+"""A scenario's machine as `make run` starts it, through tools/run; and programs at terminals next to it."""
 
 from __future__ import annotations
 

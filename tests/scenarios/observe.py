@@ -44,7 +44,7 @@ def sites(guest: Guest) -> list[Site]:
 
 
 class Watch:
-    """A replay that runs step by step beside the scenario."""
+    """A replay that runs step by step during the scenario."""
 
     def __init__(self, guest: Guest):
         guest.recorder.stop()

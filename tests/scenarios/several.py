@@ -27,7 +27,7 @@ FRAMES = BLOCK // 4096
 
 
 class Desk:
-    """Terminals and pipes beside a machine, closed at the end."""
+    """Terminals and pipes for programs that use a machine, closed at the end."""
 
     def __init__(self, guest: Guest, stack: ExitStack):
         self.guest, self._stack = guest, stack
@@ -88,7 +88,7 @@ def refused(guest: Guest, desk: Desk) -> None:
 
 
 def hostile(guest: Guest, screen: Console) -> None:
-    """A reader that never reads, one that dies in a name, a program that dies in a line: all others go on."""
+    """A reader that never reads, one that dies in a name, a program that dies in a line: all others continue."""
     stuck = connect(guest.machine.rundir / 'trace.sock')
     stuck.sendall(b'snapshot\nrecords\ndumpsys\n' * 50)
     guest.port.close()

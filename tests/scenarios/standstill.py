@@ -27,7 +27,7 @@ def work(guest: Guest, seconds: float) -> None:
 
 @scenario(limit=120.0, devices=(), tests=True, harts=2)
 def stopped_under_contention(guest: Guest) -> None:
-    """QEMU is stopped for 12 s while harts want the same spinlock: ebb goes on. A real deadlock still panics."""
+    """QEMU is stopped for 12 s while harts want the same spinlock: ebb continues. A real deadlock still panics."""
     guest.console.wait_for(r'^ebb> ', COMMAND_LIMIT)
     for seconds in (STOPPED, 0.5):
         start = len(guest.console.text)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Scenarios about several blocks that leave together, and about requests that wait while everything else goes on."""
+"""Scenarios about several blocks that leave together, and about requests that wait while everything else continues."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def seconds_of(act: Callable[[], None]) -> float:
 
 @scenario(limit=120)
 def unplug_goes_on(guest: Guest) -> None:
-    """The obstacle is freed, unpinned, or no longer refuses: the unplug goes on at once, not at the end of a back-off."""
+    """The obstacle is freed, unpinned, or no longer refuses: the unplug continues at once, not at the end of a back-off."""
     device = guest.devices['vm0']
 
     def to_nothing(act: Callable[[], None]) -> float:

@@ -79,7 +79,7 @@ class TablesTest(unittest.TestCase):
 
 
 class PortTest(unittest.TestCase):
-    """A thread plays ebb behind a socket."""
+    """A thread plays ebb at a socket."""
 
     def setUp(self):
         directory = tempfile.TemporaryDirectory()

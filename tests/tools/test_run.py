@@ -233,7 +233,7 @@ class LauncherTest(unittest.TestCase):
         self.assertIn('cannot do that', err)
 
     def test_device_that_ends_and_leaves_qemu(self):
-        """A device that another program ends has status 0; its machine cannot go on either."""
+        """A device that another program ends has status 0; its machine cannot continue either."""
         self.program('ebb-vmem', VMEM, LEAVE)
         process = self.start(f'{TAKE_LEAVE}; time.sleep(600)')
         pids = self.pids()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""One trace for many readers: each gets each record once, at its own pace; a thread plays ebb behind its trace port."""
+"""One trace for many readers: each gets each record once, at its own pace; a thread plays ebb at its trace port."""
 
 import errno
 import os

@@ -83,7 +83,7 @@ COMMANDS: dict[str, Callable] = {}
 
 
 def command(name: str) -> Callable:
-    """Make a function of the words behind it a command of gdb; its docstring is the help."""
+    """Make a function a gdb command; it gets the words that the user typed, and its docstring is the help."""
     def register(run: Callable) -> Callable:
         class Command(gdb.Command):
             __doc__ = run.__doc__

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Each field that several harts could touch says what protects it, FreeBSD's way: a key in letters behind the field, which
+"""Each field that several harts could touch says what protects it, FreeBSD's way: a key in letters after the field, which
 the file explains.
 
     /*

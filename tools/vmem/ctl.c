@@ -84,7 +84,7 @@ static void put_error(struct client *client, const char *class, const char *text
 	buf_printf(&client->out, "}");
 }
 
-/* The end of an answer: the request's id as it came, if it had one. */
+/* End an answer with the request's id, unchanged, if the request had an id. */
 static void put_id(struct client *client, const char *text, const struct json *id)
 {
 	if (id) {

@@ -50,7 +50,7 @@ const char *vmem_geometry_error(u64 addr, u64 size, u64 block)
  * vmem_init() - make a device with nothing plugged and nothing requested
  * @dev: @addr, @size and @block are set, and vmem_geometry_error() accepts them; all
  *       else is zero
- * @host: the memory behind it
+ * @host: the memory that backs it
  *
  * Return: 0, or -1 without memory for the bits.
  */

@@ -95,7 +95,7 @@ enum vmem_note {
 };
 
 /**
- * struct vmem_host - the device's interface to the memory behind the region
+ * struct vmem_host - the device's interface to the memory that backs the region
  * @next_data: find the first allocated extent in [off, end): 1 and *from, *to
  *             (both within), 0 if there is none, negative errno
  * @written: bytes of the pages in [off, end) that hold anything but zeros, and

@@ -54,7 +54,7 @@ static const char *map_region(struct mem_region *region, const struct stat *st)
  * guest_mem_add() - add a region
  * @mem: the table
  * @desc: where it lies; checked
- * @fd: the file behind it; owned by the table if this succeeds, else still the
+ * @fd: the file that backs it; owned by the table if this succeeds, else still the
  *      caller's. Its size is checked: an access beyond a file's end is a SIGBUS.
  *
  * Return: NULL, or what is wrong.

@@ -142,7 +142,7 @@ static size_t utf8_sequence(const struct json_parser *p)
 
 /**
  * json_string_bytes() - parse a string
- * @p: at the opening quote; behind the closing one afterwards
+ * @p: at the opening quote; on return, after the closing quote
  *
  * Return: the string in the document's pool, NULL after json_fail().
  */

@@ -156,7 +156,7 @@ static int watch_signals(void)
 
 /*
  * A page of guest memory that the host cannot provide (its memory is full, or the file
- * was truncated) raises SIGBUS. The program cannot go on, but it can say why.
+ * was truncated) raises SIGBUS. The program cannot continue, but it can say why.
  */
 static void bus_error(int signal)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Counts and punches bytes of the files behind guest memory. Works on ranges of guest
+ * Counts and punches bytes of the files that back guest memory. Works on ranges of guest
  * physical addresses, which may span several files.
  */
 #include <errno.h>

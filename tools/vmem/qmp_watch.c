@@ -112,7 +112,7 @@ static void qmp_ready(struct watch *watch, short events)
 static void try_connect(struct loop_timer *timer)
 {
 	(void)timer;
-	/* A connection without a greeting by now waits behind another client. */
+	/* A connection without a greeting by now waits for another client to end. */
 	if (qmp.watch.fd < 0) {
 		qmp.watch = (struct watch){sock_connect(qmp.vmem->opt.qmp), POLLIN,
 					   qmp_ready, NULL};

@@ -202,7 +202,7 @@ void queue_init(struct vmem *vmem)
  * @vmem: the program
  *
  * Puts a held request back into the ring. If the driver continues with the ring, the
- * device takes the request again at once; if it sets the ring up anew, the request is
+ * device takes the request again at once; if it sets the ring up again, the request is
  * forgotten.
  */
 void queue_stopped(struct vmem *vmem)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The memory behind the device: maps the state machine's offsets to the files that the
+ * The memory that backs the device: maps the state machine's offsets to the files that the
  * frontend shares, and reports punches, strays and resets.
  */
 #include <string.h>

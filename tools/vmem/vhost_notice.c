@@ -9,7 +9,7 @@
  * ring before the rest has arrived. The device sends the first byte. When the socket
  * shows that QEMU has read it, the rest makes it a notification if the ring still runs;
  * otherwise a message of a type that does not exist (QEMU prints a line about it and
- * goes on).
+ * continues).
  *
  * QEMU answers a notification after it has raised the generation of the
  * configuration, and before it asks for the configuration again. So at that answer the
@@ -30,7 +30,7 @@
 #define LOOK_FIRST_NS 20000UL
 #define LOOK_LAST_NS  10000000UL
 
-/* Begins with the notification's first byte, but is no message type. */
+/* No message has this type, but its first byte is that of the notification's type. */
 #define NO_SUCH_TYPE (VHOST_BACKEND_CONFIG_CHANGE | 1u << 24)
 
 static void close_backend(struct vhost *vhost)

@@ -10,7 +10,7 @@
 #include "log.h"
 #include "vhost_user.h"
 
-/* In the word of SET_VRING_KICK and similar messages. */
+/* A bit in the payload of SET_VRING_KICK and similar messages: no descriptor is attached. */
 #define NO_FD 0x100
 
 static void close_watch(struct watch *watch)

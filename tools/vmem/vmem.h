@@ -29,7 +29,7 @@ struct vmem {
 	struct loop_timer patience; /* limits the wait for the frontend */
 };
 
-/* region.c: the memory behind the device */
+/* region.c: the memory that backs the device */
 void region_init(struct vmem *vmem);
 bool region_shared(const struct vmem *vmem);
 void region_changed(struct vmem *vmem);

@@ -160,7 +160,7 @@ static bool walk(const struct vring *ring, const struct guest_mem *mem,
  * @mem: the guest's memory
  * @chain: filled in for VRING_CHAIN
  *
- * VRING_BROKEN is final: the ring yields nothing more until it is set up anew, like a
+ * VRING_BROKEN is final: the ring yields nothing more until it is set up again, like a
  * device that needs a reset.
  */
 enum vring_result vring_pop(struct vring *ring, const struct guest_mem *mem,

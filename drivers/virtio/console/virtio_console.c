@@ -192,7 +192,7 @@ static bool all_named(struct virtio_console *con)
 }
 
 /*
- * Serve the ports that the host names at once before the boot goes on; other ports are
+ * Serve the ports that the host names at once before the boot continues; other ports are
  * served when they come. The control queue does not interrupt yet.
  */
 static void first_messages(struct virtio_console *con)

@@ -284,7 +284,7 @@ int __must_check vmem_request(struct virtio_mem *vm, enum virtio_mem_req_type ty
 int __must_check vmem_request_one(struct virtio_mem *vm, enum virtio_mem_req_type type,
 				  phys_addr_t addr, u64 nr_blocks);
 
-/* Send a question that changes nothing, to find out whether the device is gone. */
+/* Send a question that changes nothing, to learn whether the device is gone. */
 void vmem_look(struct virtio_mem *vm);
 
 /* Interrupt: the device has used a request. */

@@ -411,7 +411,7 @@ int vmem_shrink(struct virtio_mem *vm, unsigned long want)
 	if (vmem_nr_at_device(vm) <= goal)
 		return 0;
 	/*
-	 * What the last step took may have been all that kept a block in the step before. Its
+	 * The last step may have removed the only obstacle to a block in the step before. Its
 	 * pageblocks are not watched any more, so nothing else would start another round.
 	 */
 	if (vmem_nr_at_device(vm) < have)

@@ -27,7 +27,7 @@
  * If the driver has given the device up, a round begins by restarting it and asking what
  * is plugged (vmem_recover.c). The worker retries this with the same back-off, and after a
  * configuration interrupt. When anything but the device wakes the worker, it first sends
- * the device a query that changes nothing: if the process behind the device has ended, a
+ * the device a query that changes nothing: if the device's process has ended, a
  * missing answer is the only sign of it.
  *
  * Compare with: Linux virtio_mem_run_wq().

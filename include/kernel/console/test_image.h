@@ -21,7 +21,7 @@ bool test_image_command(const char *name, struct sink *out);
 /* Note that the autorun line has ended: from here on the user types. */
 void test_image_boot_ended(void);
 
-/* "poweroff" status: 3 if boot parameters or autorun asked in vain for tests; or 0. */
+/* "poweroff" status: 3 if boot parameters or autorun asked for tests that never ran; or 0. */
 int test_image_exit_status(void);
 
 #endif

@@ -11,7 +11,7 @@
 /* Any place. */
 #define HOLD_ANYWHERE (~0ULL)
 
-/* A held thread goes on by itself after this time and unsets the hold point. 60 s. */
+/* A held thread continues by itself after this time and unsets the hold point. 60 s. */
 extern u64 hold_limit_ns;
 
 /**
@@ -29,7 +29,7 @@ extern u32 hold_event;
 
 /**
  * struct hold_request - the request that a thread announces the steps of
- * @cancelled: the held thread asks it now and then, and goes on if it is true; may be NULL
+ * @cancelled: the held thread polls it, and continues once it is true; may be NULL
  * @cookie: for @cancelled
  */
 struct hold_request {
@@ -58,7 +58,7 @@ void hold_announce(const struct hold_request *r, enum trace_event_id event,
  */
 void hold_set(const struct hold_place *place);
 
-/* Let the held threads go on to their next event of that kind, at any place. */
+/* Let the held threads run to their next event of the held kind, at any place. */
 void hold_step(void);
 
 /* Unset the place and let the held threads go. */

@@ -113,10 +113,10 @@ int trace_set(const char *glob, enum trace_switch on);
 bool trace_is_on(enum trace_event_id event);
 
 /**
- * trace_take() - take the oldest record that was not taken yet
+ * trace_take() - take the oldest record that no reader has taken
  * @record: filled in
  *
- * Merges the rings of all harts in the order of seq. One reader at a time; writers go on.
+ * Merges the rings of all harts in the order of seq. One reader at a time; writers continue.
  *
  * Context: thread.
  * Return: false if there is none.

@@ -80,8 +80,8 @@ struct step {
 /**
  * struct progress - a session's progress, in memory that it shares with its parent
  * @done: steps that have ended
- * @begun: per step: whether it has begun, then whether it has ended
- * @line: the line that was run for it, with frames filled in
+ * @begun: for each step: 0, 1 once it has begun, 2 once it has ended
+ * @line: for each step: the console line, with its frame numbers filled in
  */
 struct progress {
 	unsigned int done;

@@ -30,7 +30,7 @@ void test_register(struct test *test)
 }
 
 /**
- * test_fail() - report a failure of the running test, which goes on
+ * test_fail() - report a failure of the running test, which continues
  * @file: where
  * @line: where
  * @fmt: why

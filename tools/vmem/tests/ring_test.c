@@ -228,7 +228,7 @@ TEST(vring, scattered_and_indirect)
 	tear_down();
 }
 
-/* Each of these breaks the ring, until it is set up anew. */
+/* Each of these breaks the ring until the driver sets it up again. */
 TEST(vring, nonsense)
 {
 	static const struct {
