@@ -307,8 +307,8 @@ static bool verdict_is_old(const struct evac *e)
 
 /*
  * Sleep, without the hotplug lock, until the chunk is free or can be moved. The sleep
- * ends when its last frame is freed, its last pin or its last reference but one goes,
- * or an owner leaves. Takes the lock again before it returns, even after a failure, so
+ * ends when the chunk's last frame is freed, its last pin or its second-last reference is
+ * dropped, or an owner leaves. Takes the lock again before it returns, even after a failure, so
  * it may have to wait for other requests.
  */
 static int wait_chunk(struct evac *e, const struct pfn_range *chunk) __no_lock_analysis

@@ -66,7 +66,7 @@ class View:
         self.trouble = trouble[1] if trouble and trouble[1] != 'none' else ''
 
     def in_use(self, size: int) -> bool:
-        """True if the guest has and uses all that it can of a size."""
+        """True if the guest uses as much of the requested size as whole granules allow."""
         return self.known and self.requested == size and not self.held and self.plugged == size // self.granule * self.granule
 
 

@@ -227,7 +227,7 @@ int virtio_register_device(struct virtio_device *vdev)
 	return attach(vdev, drv);
 }
 
-/* One device at a time leaves its driver, be it for good or to come back. */
+/* Only one device at a time leaves its driver, for good or to start again. */
 static DEFINE_MUTEX(leave_lock);
 
 static int detach(struct virtio_device *vdev)

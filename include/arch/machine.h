@@ -75,10 +75,10 @@ int arch_map_direct(phys_addr_t start, u64 size);
 void arch_unmap_direct(phys_addr_t start, u64 size);
 
 /**
- * arch_direct_mapped() - can this frame be reached through the direct map now?
- * @pa: any byte of it
+ * arch_direct_mapped() - does the direct map contain this frame now?
+ * @pa: any byte of the frame
  *
- * For checks: unless the caller serialises, the answer may be out of date at once.
+ * For checks: the answer may be out of date at once, unless the caller prevents changes.
  */
 bool arch_direct_mapped(phys_addr_t pa);
 

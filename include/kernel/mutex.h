@@ -44,7 +44,7 @@ struct __capability("mutex") mutex {
 #define DEFINE_MUTEX(var) struct mutex var = MUTEX_INIT(var, #var)
 
 /**
- * mutex_init() - make a mutex, free
+ * mutex_init() - initialise a mutex as unlocked
  * @mutex: the mutex
  * @name: kept by reference, for reports
  */

@@ -180,11 +180,11 @@ int fdt_u64(const struct fdt_node *node, const char *name, u64 *val);
 u32 fdt_cell(const struct fdt_prop *prop, u32 index);
 
 /**
- * fdt_number() - a number of some cells inside a property
+ * fdt_number() - read a number that takes several cells of a property
  * @prop: the property
- * @cell: its first cell
- * @nr_cells: how many; with 0 the number is 0
- * @val: filled
+ * @cell: the number's first cell
+ * @nr_cells: its number of cells; with 0 the number is 0
+ * @val: filled in
  *
  * Return: 0; -EINVAL outside the property; -EOVERFLOW more than 64 bits.
  */

@@ -201,7 +201,7 @@ struct sink;
  * @out: gets one line for each difference; may be NULL
  *
  * Sees other harts' caches only through the types of their frames.
- * Context: thread; takes the hotplug lock, then one zone's lock after the other.
+ * Context: thread; takes the hotplug lock, then each zone's lock in turn.
  * Return: the number of differences found; 0 is healthy.
  */
 unsigned int mm_check(struct mm *mm, struct sink *out);

@@ -30,7 +30,7 @@ static void crash_text(u64)
 	*(volatile u32 *)(unsigned long)crash_null = 0;
 }
 
-/* Not a tail call: each level needs its frame. */
+/* The recursion must not become a tail call: each level needs its own stack frame. */
 static __noinline unsigned int recurse(unsigned int depth)
 {
 	volatile unsigned char frame[256];

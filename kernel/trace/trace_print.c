@@ -18,7 +18,7 @@ static const struct trace_event_desc descs[] __table("trace_event_table") = {
 #undef X
 };
 
-/* The words of numbers; a section for host tools, too. */
+/* A word for each number; host tools also read this section of the image. */
 static const struct abi_word words[] __table("abi_words") = {
 #define X(_name, _str, ...) { .set = "page_type", .number = PGTY_##_name, .word = _str },
 	PAGE_TYPES(X)

@@ -22,7 +22,7 @@
 
 static struct memory_owner owner = { .name = "bench" };
 
-/* Whole blocks of RAM above what the kernel uses; 0 if there are fewer than @nr. */
+/* Find @nr whole blocks of RAM above the memory that the kernel uses; 0 if there are fewer. */
 static unsigned long spare_blocks(unsigned long nr)
 {
 	const struct machine_info *info = machine_info();
@@ -298,7 +298,7 @@ static int irqs_all(struct sink *out, unsigned long first, struct page_slot *slo
 	return err;
 }
 
-/* With all trace events on, because writing a record also runs with interrupts off. */
+/* Measures with all trace events on, because writing a record also runs with interrupts off. */
 int bench_irqs(struct sink *out)
 {
 	const unsigned long table = alloc_pages(&kernel_mm, GFP_KERNEL, FULL_ORDER, PGTY_KERNEL);

@@ -375,7 +375,7 @@ static void two_searches_however_long(struct ktest *test)
 	}
 }
 
-/* The free falls between the search that found the page and the registering. */
+/* The page is freed after the search has found it and before the waiter has registered. */
 static void freed_before_it_waits(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

@@ -157,7 +157,7 @@ static void let_go(void *unused)
 	hold_go();
 }
 
-/* Held beyond its deadline before it waits: afterwards it sleeps for its remaining time. */
+/* A request is held past its deadline before it waits, then sleeps for its remaining time. */
 static void a_held_waiter_sleeps(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 2);

@@ -12,7 +12,7 @@
 
 #define DEADLINE_NS (10 * NSEC_PER_MSEC)
 #define OTHER_HART  MAX_HARTS /* owner word of a lock */
-/* Longer than one clock read, so that the interrupt falls due, but shorter than two. */
+/* More than one clock read takes, less than two: the interrupt comes between the two. */
 #define NEXT_LOOK_NS 150
 
 static DEFINE_MUTEX(contended);

@@ -104,7 +104,7 @@ static DEFINE_SPINLOCK(planted_1);
 static DEFINE_SPINLOCK(planted_2);
 static DEFINE_SPINLOCK(planted_3);
 
-/* 1 before 2 before 3, and not released in reverse: so 3 before 1 is an inversion. */
+/* Takes 1, 2, 3 in order, and does not release them in reverse: 3 before 1 is an inversion. */
 static void long_way_round(struct ktest *test) __no_lock_analysis
 {
 	static const char *const words[] = {

@@ -100,8 +100,8 @@ static void globs_name_events(struct ktest *test)
 }
 
 /*
- * Records that do not fit are lost, the rest can be taken; both together are all that
- * were emitted.
+ * Records that do not fit are lost, and a reader can take the rest; the two counts add up
+ * to all records emitted.
  */
 static const int overruns[] = { -1, 0, 1, 10 };
 

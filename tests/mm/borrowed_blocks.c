@@ -45,7 +45,7 @@ struct virtio_mem *machine_vmem(void)
 	return NULL;
 }
 
-/* Online, all of it memory, with its own metadata: it can be restored as it was. */
+/* Is the block online, without holes, and with its own metadata? Then the test can restore it. */
 static bool is_whole(unsigned long block, enum zone_type *type)
 {
 	const struct mem_section *s;

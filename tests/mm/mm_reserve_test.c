@@ -199,7 +199,7 @@ static void metadata_is_named(struct ktest *test)
 
 }
 
-/* Boot memory never leaves, so the reserve stays where a contiguous range is wanted. */
+/* The reserve stays in a range wanted for contig: boot memory never leaves. The error names it. */
 static void reserve_is_named(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);

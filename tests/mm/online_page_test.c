@@ -146,7 +146,7 @@ static void xen_online_page(struct memory_owner *owner, unsigned long pfn, unsig
 		xen_append(b, pfn + i);
 }
 
-/* Deflate: the same call for frames withheld at onlining and for frames taken later. */
+/* Deflate: it treats frames withheld at onlining and frames taken later alike. */
 static void xen_increase_reservation(struct xen_balloon *b, unsigned long nr)
 {
 	while (nr--)

@@ -11,7 +11,7 @@
 #include "mm/pageblock_index.h"
 #include "tests/mm/hotplug_window.h"
 
-/* Far from all memory: with their own roots. */
+/* Sections far from all memory, so that each has its own root. */
 #define FAR_ROOT(n) ((100UL + (n)) * SECTIONS_PER_ROOT)
 
 static struct mem_section *make_section(struct ktest *test, struct window *w,

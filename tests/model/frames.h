@@ -66,10 +66,10 @@ struct frame_model {
 extern struct frame_model fm;
 
 /**
- * struct verdict - how a request ends, by the model
- * @err, @reason, @pfn: 0 or an errno; of a failure why, and at which frame
- * @moves: before that, pages below this frame move, which can fail: 0: none does
- * @steps: before that, this number of steps ask whether they should fail (mm.inject)
+ * struct verdict - how a request ends according to the model
+ * @err, @reason, @pfn: 0 or an errno; for a failure, its reason and its frame
+ * @moves: pages below this frame move before the end, and a move can fail; 0: no page moves
+ * @steps: the number of steps before the end that ask whether they should fail (mm.inject)
  */
 struct verdict {
 	int err;

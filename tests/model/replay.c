@@ -151,7 +151,7 @@ static void apply(struct picture *p, const struct trace_record *r, bool check)
 	}
 }
 
-/* A copy for tools/replay.py, which must come to the same state. */
+/* A copy of the records for tools/replay.py, which must compute the same state. */
 static FILE *session;
 
 static void session_write(const void *records, size_t len)

@@ -126,7 +126,7 @@ static bool in_one_go(const struct request *rq)
 	return rq->nr || fm_run_end(rq->range.start_pfn, end) == end;
 }
 
-/* --- failures that the layout does not show -------------------------------- */
+/* --- failures that do not depend on the layout ----------------------------- */
 
 /* May the moves of pages fail like this, before the request ends as the verdict says? */
 static bool is_late(const struct verdict *v, const struct mm_failure *why)

@@ -27,7 +27,7 @@ def pinned(guest: Guest) -> tuple[int, int]:
 
 
 def until_it_waits(guest: Guest, begin: Callable[[], None], go: Callable[[], object]) -> None:
-    """Begin a request, and return when it waits: it is held where the wait begins, and released."""
+    """Begin a request, hold it where its wait begins, release it with go(), and return."""
     guest.run('hold evac:phase wait')
     start = len(guest.console.text)
     begin()
@@ -201,7 +201,7 @@ def unread(port: Port) -> int:
 
 
 def at_the_terminal(guest: Guest, line: str) -> None:
-    """Run a command there while another client's answers stall: it must not wait until the kernel gives that client up."""
+    """Run a command at the terminal while another client's answers stall: it must not wait for that client."""
     start = len(guest.console.text)
     guest.type(f'{line}; echo d"one"')
     guest.console.wait_for(r'^done$', COMMAND_LIMIT, start)

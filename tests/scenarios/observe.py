@@ -176,7 +176,7 @@ KPF = {10: 'Buddy', 23: 'Offline', 26: 'PageTable', 7: 'Slab'}
 
 
 def check_kpageflags(guest: Guest, directory: Path) -> None:
-    """Frames by type, from Linux's bits and from ebb's words."""
+    """Check that the counts of frames by type agree: Linux's bits, ebb's words, and `mm census`."""
     words = array('Q', (directory / 'proc/kpageflags').read_bytes())
     counted = Counter(words)
     census = dict(re.findall(r'^(\S+) +(\d+)', guest.run('mm census'), re.M))

@@ -126,7 +126,7 @@ def large_blocks(guest: Guest) -> None:
 
 @scenario(devices=(MemDevice('vm0', 512 * MIB, requested=200 * MIB),))
 def requested_at_boot(guest: Guest) -> None:
-    """A size that was requested before the guest started is reached without a change."""
+    """The guest reaches a size that was requested before it started, without another change."""
     guest.wait_size(200 * MIB)
     guest.check()
 

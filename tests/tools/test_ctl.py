@@ -137,7 +137,7 @@ class Client(ClientCase):
         self.assertIn('the driver has stopped', err)
 
     def test_guest_that_does_not_look(self) -> None:
-        """A config change that the guest does not read: it hangs, or has given the device up."""
+        """The guest does not read a config change, because it hangs or has given the device up."""
         process = self.ctl('resize', '--patience', '1', '64M')
         self.assertTrue(self.guest.config_change())
         status, _, err = self.done(process)

@@ -21,7 +21,7 @@ APT = '#!/bin/sh\necho "$0 $*" >>"$APT_LOG"\nexit 1\n'
 
 
 class Elsewhere(unittest.TestCase):
-    """A separate checkout, with a QEMU in it or on PATH, and an apt that must not be called."""
+    """A separate checkout, with a QEMU in it or on PATH, and an apt that no command may call."""
 
     def setUp(self):
         directory = tempfile.TemporaryDirectory()

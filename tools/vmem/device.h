@@ -113,7 +113,7 @@ struct vmem_host {
 struct vmem_dev {
 	u64 addr, size, block; /* bytes; never change */
 	u64 requested, usable, plugged;
-	struct { /* what the driver sees of the fields that change without its requests */
+	struct { /* the driver's view of the fields that change without its requests */
 		u64 requested, usable;
 	} shown;
 	unsigned long *map; /* bit per block: plugged */

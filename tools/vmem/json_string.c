@@ -75,7 +75,7 @@ static void put_utf8(struct json_parser *p, s32 c)
 	}
 }
 
-/* After "\u": a code point, which takes two escapes for a surrogate pair; -1 on an error. */
+/* Parse a code point after "\u"; a surrogate pair takes two escapes; -1 on an error. */
 static s32 parse_unicode(struct json_parser *p)
 {
 	s32 high = parse_hex4(p), low;

@@ -312,8 +312,8 @@ static int start_console(struct virtio_console *con)
 }
 
 /*
- * The device to reset, one at a time: the ports of a second device ask again at their
- * next close.
+ * The device to reset. It is a single device: the ports of a second device ask for their
+ * reset again at their next close.
  */
 static struct virtio_device *lost;
 

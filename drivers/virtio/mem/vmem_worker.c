@@ -172,7 +172,7 @@ static int agree(struct virtio_mem *vm)
 
 static int one_round(struct virtio_mem *vm)
 {
-	/* Pairs with the release of the setters: the new values are visible. */
+	/* Pairs with the release store of each setter: its new values are visible. */
 	const u32 reset = __atomic_exchange_n(&vm->reset_asked, VMEM_RESET_NONE, __ATOMIC_ACQUIRE);
 	int ret;
 

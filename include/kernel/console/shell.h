@@ -14,8 +14,8 @@ const struct command *command_find(const char *name);
 
 /**
  * console_run_line() - run one line: commands separated by ";"
- * @line: not changed; quotes and blanks as at the prompt
- * @out: where the answers go
+ * @line: not changed; quotes and blanks work as at the prompt
+ * @out: gets the answers
  *
  * Context: thread, may sleep.
  * Return: status of the last command; -ENOSYS if there is no such command; 0

@@ -21,8 +21,8 @@
 #define REPORT_BYTES   4096
 #define SHRINK_SECONDS 60
 #define MOST_PRINTED   100
-#define ORDERS_TO_TRY	8  /* orders of turns in which a shorter list may fail */
-#define ORDERS_OF_ENDS	48 /* and the end of a list alone, which is quickly done */
+#define ORDERS_TO_TRY	8  /* orders of turns to try with each shorter list */
+#define ORDERS_OF_ENDS	48 /* the same for the end of a list alone, which runs fast */
 #define SHORTEST_END	8
 
 static const char *const actors[NR_ACTORS] = { "terminal", "port", "device" };
