@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Mutexes. Not fair: another thread may take a mutex before the waiter that was woken
- * for it, which then waits again.
+ * Mutexes. They are not fair: another thread may take a mutex before the waiter that was
+ * woken for it, and the waiter then waits again.
  *
  * A thread's mutexes are a list, the last taken first. Only the holder touches the list
  * and a mutex's @outer.

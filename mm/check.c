@@ -33,7 +33,7 @@ struct check {
 	unsigned long at;
 };
 
-/* What one zone's sections and their frames add up to. */
+/* The sums over one zone's sections and their frames. */
 struct zone_sums {
 	unsigned long free, free_isolated, nr_isolated, nr_watched, present, managed;
 	unsigned long start, end, present_in_sections;
@@ -56,7 +56,7 @@ static __cold __printf(2, 3) void differs(struct check *c, const char *fmt, ...)
 	sink_puts(c->out, "\n");
 }
 
-/* From here on @kind number @at is checked. */
+/* The next differences are about @kind number @at. */
 static inline void check_begin(struct check *c, const char *kind, unsigned long at)
 {
 	c->kind = kind;

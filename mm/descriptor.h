@@ -58,7 +58,7 @@ static inline bool type_is_alloc(unsigned int type)
 #define PGTY_PLAIN	 ((2U << PGTY_LAST_PLAIN) - (1U << PGTY_FIRST_PLAIN))
 static_assert((PGTY_ALLOC & PGTY_PLAIN) == PGTY_PLAIN, "plain types are given out");
 static_assert(!(PGTY_COUNTED & PGTY_PLAIN), "plain types have no count");
-/* The same for types with a count; others that have one take the long way. */
+/* A second range for types with a count; the other counted types take the slow path. */
 #define PGTY_FIRST_COUNTED PGTY_DRIVER
 #define PGTY_LAST_COUNTED  PGTY_HUGE
 static_assert(!(((2U << PGTY_LAST_COUNTED) - (1U << PGTY_FIRST_COUNTED)) & ~PGTY_COUNTED),

@@ -14,7 +14,7 @@
 #include "kernel/trace/trace.h"
 #include "mm/evacuate.h"
 
-/* What the frames become once all of them are empty. */
+/* The state that the frames get once all of them are empty. */
 enum evacuate_end {
 	EVAC_END_ALLOC,	  /* contig: allocated with policy->type; isolation ends */
 	EVAC_END_OFFLINE, /* memory block: out of the allocator, without a user */

@@ -199,7 +199,7 @@ static int note_result(struct evac *e, const struct migrate_entry *m)
 	return m->result;
 }
 
-/* Move the collected pages. Of their errnos, -ENOMEM counts most: a drain may help. */
+/* Move the collected pages. -ENOMEM overrides their other errnos, because a drain may help. */
 static void move_vector(struct evac *e, struct vector *vec)
 {
 	e->why->migrated += migrate_pages(e, vec->entry, vec->nr);

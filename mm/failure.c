@@ -103,7 +103,7 @@ static void print_subject(const struct mm_failure *why, struct sink *out)
 			    type);
 	else if (!is_predicate && typed)
 		sink_printf(out, ", pfn 0x%lx is %s", why->pfn, type);
-	/* For an Offline frame the reason already says so. */
+	/* The reason already says that a frame is Offline. */
 	else if (typed && why->reason != MM_REASON_UNMOVABLE && why->type != PGTY_OFFLINE)
 		sink_printf(out, ", type %s", type);
 }
@@ -143,7 +143,7 @@ static void print_effort(const struct mm_failure *why, struct sink *out)
 		sink_puts(out, ")");
 }
 
-/* What the user can do: after a deadline or a cancel, about the frame that was waited for. */
+/* Print what the user can do; after a deadline or a cancel, about the awaited frame. */
 static void print_hint(const struct mm_failure *why, struct sink *out)
 {
 	sink_printf(out, "; %s", mm_reason_hint(why->cause ? why->cause : why->reason));

@@ -28,7 +28,7 @@ struct change {
 	u32 whole;
 };
 
-/* What a section's change adds up to; pageblocks in the index settle their own frames. */
+/* The sums of a section's change; pageblocks in the index count their own frames. */
 struct sums {
 	unsigned long nr;	/* frames that changed */
 	u64 free;		/* pageblocks that became free as a whole */

@@ -3,7 +3,7 @@
 #define _MM_HOTPLUG_H
 
 /*
- * What the files of memory hotplug share among themselves and with their tests:
+ * Declarations that the memory hotplug files share with each other and with their tests:
  * sections, the reserve, zone spans, error injection. Private to mm/.
  */
 #include "mm/memory_hotplug.h"

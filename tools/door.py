@@ -94,9 +94,9 @@ def hung_up(client: socket.socket, seconds: float | None) -> bool:
 
 
 def settle(inner: socket.socket, client: socket.socket) -> bool:
-    """Have ebb end what the last client of a command port left. QEMU tells ebb of the change of clients on another queue
-    than the bytes, so ebb cannot always tell whose bytes they are. ebb drops a line that is too long, with all that stands
-    before it. False if the client leaves, or QEMU closes, meanwhile."""
+    """Make ebb end what the last client of a command port left unfinished. QEMU reports the change of clients on a different
+    queue than the bytes, so ebb cannot always tell which client sent a byte. ebb drops a line that is too long, and everything
+    before it. False if the client leaves or QEMU closes meanwhile."""
     pause, heard = SETTLE, b''
     while True:
         word = f'next-client-{os.urandom(4).hex()}\n'.encode()
@@ -141,7 +141,7 @@ class Door:
         return self._holder is None or not hung_up(self._holder, 0)
 
     def _admit(self, client: socket.socket) -> bytes:
-        """Make a client the holder; otherwise the line that refuses it."""
+        """Make a client the holder; else return the line that refuses it."""
         with self._changed:
             self._changed.wait_for(self._decided, FORGET)
             if self._holder:

@@ -260,7 +260,7 @@ class Hub:
 
 
 def next_name(lines: BinaryIO) -> str | None:
-    """A line without its end; None at the end. A line that is too long is no name."""
+    """The next line without its newline; None at the end of the stream; '?' for a line that is too long."""
     line = lines.readline(NAME_BYTES)
     name = line
     while line and not line.endswith(b'\n'):

@@ -87,7 +87,7 @@ static void left_out(phys_addr_t start, phys_addr_t end)
 	pr_warn("memory 0x%lx-0x%lx does not answer: it is not used\n", start, end - 1);
 }
 
-/* Where the memory that begins at @from, a frame that answers, ends; at most @end. */
+/* Find the end of the memory that begins at @from, a frame that answers; at most @end. */
 static phys_addr_t probe_up(const struct machine_info *info, phys_addr_t from, phys_addr_t end)
 {
 	phys_addr_t good = from, next;

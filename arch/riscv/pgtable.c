@@ -101,7 +101,7 @@ struct walk pgtable_walk(unsigned long va, unsigned int level, enum walk_mode mo
 	}
 }
 
-/* Level of the leaves that a range starts with. */
+/* The level of the first leaf of a range. */
 static unsigned int leaf_level(const struct map_range *range)
 {
 	return range->leaves == LEAVES_LARGE && range->size >= SZ_2M &&

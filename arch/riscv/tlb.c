@@ -10,7 +10,7 @@
 #include "arch.h"
 #include "sbi.h"
 
-/* From this many pages on, flushing everything is cheaper. */
+/* For more pages than this, flushing the whole TLB is cheaper. */
 #define MAX_SINGLE_FLUSHES 16
 
 void tlb_flush_local(unsigned long va, u64 size)

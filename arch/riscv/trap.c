@@ -11,8 +11,8 @@
 
 /*
  * A fault on an access that the page table allows means that this hart cached an older
- * entry. After one flush the access works. The same fault this many times in a row has
- * another cause.
+ * entry. After one flush the access works. If the same fault comes this many times in a
+ * row, it has another cause.
  */
 #define MAX_SPURIOUS 4
 

@@ -2,10 +2,10 @@
 /*
  * Frames for a device's queues and its driver's buffers.
  *
- * A device that leaves its driver only to come back (virtio_reattach()) gets the frames
- * again that it had. From the allocator it could get others: if boot memory is full by
- * then, frames of memory that was added later, which could not leave any more as long as
- * the machine has the device.
+ * A device that leaves its driver and comes back (virtio_reattach()) gets the same frames
+ * as before. If boot memory is full by then, the allocator could give it frames of memory
+ * that was added later, and that memory could not leave as long as the machine has the
+ * device.
  *
  * The kept chunks are a list through their first words.
  */

@@ -98,8 +98,8 @@ bool ratelimit(struct ratelimit_state *rs, const char *prefix);
  * console_sink() - get the sink of the terminal, without level, time stamp or ring
  *
  * The text of one write stays together on the terminal, between messages of other harts.
- * For answers of commands and test reports, which may be long; a writer that holds a
- * lock is named in a warning, see sink_may_wait().
+ * For answers of commands and test reports, which may be long. A warning names a writer
+ * that holds a lock, see sink_may_wait().
  *
  * Return: the only console sink.
  */

@@ -80,7 +80,7 @@ struct sink_buffer {
  */
 void sink_buffer_init(struct sink_buffer *buffer, char *text, size_t size);
 
-/* The same, with @bytes on the stack; the last of a block's declarations. */
+/* Define a sink_buffer with @bytes on the stack; put it after all other declarations. */
 #define DEFINE_SINK_BUFFER(name, bytes)                                                  \
 	char name##_text[bytes];                                                         \
 	struct sink_buffer name;                                                         \

@@ -12,7 +12,7 @@
 
 struct thread;
 
-/* For service threads only (workers, consoles): all other waits have a deadline. */
+/* Only service threads (workers, consoles) may use it: all other waits have a deadline. */
 #define WAIT_FOREVER (~(u64)0)
 
 /**

@@ -142,7 +142,7 @@ bool fdt_is_called(const struct fdt_node *node, const char *name);
  */
 void fdt_path(const struct fdt_node *node, char *buf, size_t size);
 
-/* A cell of the node with a phandle. 0; -ENOENT; -EINVAL. */
+/* Reads a cell of the node that has @phandle. Return: 0; -ENOENT; -EINVAL. */
 int fdt_phandle_u32(const struct fdt *fdt, u32 phandle, const char *name, u32 *val);
 
 /*
@@ -158,7 +158,7 @@ bool fdt_is_available(const struct fdt_node *node);
 /* A property by its name. 0; -ENOENT. */
 int fdt_prop(const struct fdt_node *node, const char *name, struct fdt_prop *prop);
 
-/* The same of the node's ancestor at @depth (or of itself). */
+/* As fdt_prop(), for the node's ancestor at @depth (or the node itself). */
 int fdt_prop_at(const struct fdt_node *node, int depth, const char *name,
 		struct fdt_prop *prop);
 
@@ -223,8 +223,8 @@ int fdt_reg(const struct fdt_node *node, unsigned int index, struct fdt_range *r
 int fdt_reg_count(const struct fdt_node *node);
 
 /*
- * The same as fdt_reg(), but untranslated, as the bus sees it: a cpu's hart id, a PCI
- * device.
+ * Like fdt_reg(), but not translated: the number as the bus sees it, such as a cpu's hart
+ * id.
  */
 int fdt_reg_raw(const struct fdt_node *node, unsigned int index, struct fdt_range *range);
 

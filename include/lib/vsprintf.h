@@ -42,7 +42,7 @@ int vformat(vformat_emit *emit, void *ctx, const char *fmt, va_list ap) __printf
 int vsnprintf(char *buf, size_t size, const char *fmt, va_list ap) __printf(3, 0);
 int snprintf(char *buf, size_t size, const char *fmt, ...) __printf(3, 4);
 
-/* The same, but return the length of the text in the buffer (0 if @size is 0). */
+/* Like vsnprintf(), but return the length of the text in the buffer (0 if @size is 0). */
 int vscnprintf(char *buf, size_t size, const char *fmt, va_list ap) __printf(3, 0);
 int scnprintf(char *buf, size_t size, const char *fmt, ...) __printf(3, 4);
 

@@ -159,8 +159,8 @@ void release_offline_range(struct mm *mm, unsigned long start, unsigned long nr)
 void mark_offline_frames(struct mm *mm, const struct pfn_range *range, unsigned int flags);
 
 /*
- * For online_page callbacks and drivers: release_offline_range() for one chunk. After the
- * onlining only the frames' owner may call it, and then zone_update_watermarks().
+ * For online_page callbacks and drivers: release_offline_range() for one chunk. After
+ * onlining, only the frames' owner may call it, and then zone_update_watermarks().
  */
 void generic_online_page(struct mm *mm, unsigned long pfn, unsigned int order);
 

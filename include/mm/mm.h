@@ -234,7 +234,7 @@ struct mm_failure {
 	const char *detail;
 };
 
-/* For a caller that looks at the errno only: no function takes NULL for the failure. */
+/* For a caller that needs only the errno: no function accepts NULL as the failure. */
 #define NO_WHY (&(struct mm_failure){ .pfn = PFN_NONE })
 
 /* Write "pfn 0x90a40 is Slab, cache foo (3 retries, 12 ms)" at once; no newline. */

@@ -189,8 +189,8 @@ void *virtio_alloc(struct virtio_device *vdev, size_t bytes);
 void virtio_free(struct virtio_device *vdev, void *buffer, size_t bytes);
 
 /*
- * From now on, the frames that the driver frees stay with the device, or, with @keeps
- * false, go to the allocator, as do those that have stayed. Context: thread.
+ * With @keeps true, the device keeps the frames that the driver frees from now on. With
+ * @keeps false, these frames and all kept frames go to the allocator. Context: thread.
  */
 void virtio_keep(struct virtio_device *vdev, bool keeps);
 

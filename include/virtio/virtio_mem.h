@@ -47,7 +47,7 @@ enum virtio_mem_resp_type {
 	VIRTIO_MEM_RESP_ERROR = 3, /* the request was wrong */
 };
 
-/* What STATE answers about all blocks of the request. */
+/* The device's answer to STATE, for all blocks of the request. */
 enum virtio_mem_state {
 	VIRTIO_MEM_STATE_PLUGGED = 0,
 	VIRTIO_MEM_STATE_UNPLUGGED = 1,

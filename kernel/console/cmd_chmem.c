@@ -197,7 +197,7 @@ static int offline_by_size(const struct request *r, struct sink *out)
 	return err;
 }
 
-/* Online by size: as many blocks as it takes, from the bottom. */
+/* Set as many blocks online as the size needs, from the bottom. */
 static int online_by_size(const struct request *r, struct sink *out)
 {
 	unsigned long done = 0, b = next_memory_block(&kernel_mm, 0);

@@ -114,7 +114,7 @@ static void print_total(const char *name, u64 bytes, struct sink *out)
 	sink_printf(out, "%-23s %5s\n", name, human_size(bytes, text, sizeof(text)));
 }
 
-/* What is there of a block: without its holes and what is not plugged. */
+/* The bytes of a block that are present: not its holes and unplugged parts. */
 static u64 present_bytes(unsigned long block)
 {
 	const struct mem_section *ms;

@@ -13,7 +13,8 @@
 #include "mm/vmstat.h"
 
 /*
- * What was seen in a pageblock: a bit for each page type, and these. A block that is not
+ * A mask of what a pageblock contains: a bit for each page type, and these bits. A block
+ * that is not
  * online has only SEEN_UNPLUGGED, SEEN_OFFLINE or the type Hole.
  */
 #define SEEN(type)	 BIT(PGTY_##type)
@@ -57,7 +58,7 @@ static const struct look {
 	{ ' ', "", NO_RAM, 0, "hole" },
 };
 
-/* What is in a pageblock of an online block: a look at each chunk. */
+/* Looks at each chunk of a pageblock of an online block. */
 static u32 seen_online(unsigned long pfn)
 {
 	const unsigned long end = pfn + PAGEBLOCK_NR_PAGES;

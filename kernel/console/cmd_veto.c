@@ -60,7 +60,7 @@ static void listen(void)
 	(void)register_memory_notifier(&kernel_mm, &after.nb);
 }
 
-/* By enum mem_event; "online" and "offline" are the starts, which can be refused. */
+/* Indexed by enum mem_event; "online" and "offline" are the starts, which a listener can refuse. */
 static const char *const event_words[NR_MEM_EVENTS] = {
 	[MEM_GOING_ONLINE] = "online",
 	[MEM_CANCEL_ONLINE] = "cancel-online",

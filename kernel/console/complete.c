@@ -70,7 +70,7 @@ static void offer_word(struct completion *c, const char *text)
 			list->each(c->offer, c->ed);
 }
 
-/* The bracket that closes the group which @p is in, or the end of the line. */
+/* The bracket that closes the group around @p, or the end of the line. */
 static const char *end_of_group(const char *p)
 {
 	unsigned int depth = 0;
@@ -116,7 +116,7 @@ static void offer_next(struct completion *c, const char *p)
 		offer_word(c, ++p);
 }
 
-/* The same for each of the alternatives, up to the end of their brackets. */
+/* Offer what each alternative begins with, up to the bracket that closes them. */
 static void offer_alternatives(struct completion *c, const char *p)
 {
 	offer_next(c, p);

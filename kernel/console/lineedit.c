@@ -35,8 +35,8 @@ static void go(struct lineedit *ed, size_t to)
 }
 
 /*
- * Write text at the cursor. In the last column a terminal waits with the wrap for the
- * next character: a blank that is overwritten makes it wrap now.
+ * Write text at the cursor. After a character in the last column, a terminal wraps only at
+ * the next character. So write a blank there, which is overwritten later.
  */
 static void put(struct lineedit *ed, const char *text)
 {

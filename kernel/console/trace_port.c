@@ -78,7 +78,7 @@ static void answer(struct pieces *p, const char *name)
 		(void)vport_write(p->port, end, (u32)strlen(end));
 }
 
-/* Serve names, one per line; a name that is too long is cut, and then unknown. */
+/* Serve names, one per line. A name that is too long is cut, so it is unknown. */
 static void trace_port_loop(struct vport *port, struct pieces *p)
 {
 	char buf[64], name[NAME_BYTES];

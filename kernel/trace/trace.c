@@ -263,7 +263,7 @@ void trace_list_sites(struct sink *out)
 
 #define PANIC_RECORDS 20
 
-/* What a panic's report says of the time before it. */
+/* Print the newest records for a panic's report. */
 static void print_newest(struct sink *out)
 {
 	trace_dump(out, PANIC_RECORDS);

@@ -3,7 +3,7 @@
 #define _TESTS_BENCH_BENCH_H
 
 /*
- * Rows of the budget table, measured in the guest. Each prints
+ * Rows of the budget table, measured in the guest. Each row prints the line
  *	bench: ID VALUE UNIT and tools/bench adds the budget and the figures of other
  * kernels.
  */

@@ -290,7 +290,7 @@ static int free_later(void *arg)
 	return 0;
 }
 
-/* A caller can wait for a free with a whole block, too. */
+/* Offlining a whole block also waits for a free, if its caller asks for that. */
 static void offline_waits_if_asked_to(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);

@@ -75,7 +75,7 @@ int __must_check window_populate(struct window *w);
 /* window_open() with 32 MiB, the owner registered. */
 struct window *window_open_owned(struct ktest *test);
 
-/* Take every frame that is free; closing the window gives them back. */
+/* Allocate every free frame; closing the window frees them. */
 void mm_exhaust(struct mm *mm);
 
 /* First pfn of the n-th block of the window. */

@@ -82,10 +82,10 @@ enum lie {
 };
 
 /**
- * struct liar - where the model lies
- * @kind: about the first request of this kind that the lie fits
- * @lie: how
- * @told: it has lied
+ * struct liar - a planted mistake of the model, which the checks must find
+ * @kind: the model lies about the first request of this kind that the lie fits
+ * @lie: the kind of lie
+ * @told: the model has told the lie
  */
 struct liar {
 	const struct request_kind *kind;

@@ -36,7 +36,7 @@ def says(guest: Guest, pattern: str, *words: str, status: int = 0) -> None:
 
 @scenario()
 def client_waits_for_the_guest(guest: Guest) -> None:
-    """When the client says that a size is reached, the guest has it in use."""
+    """When the client says that a size is reached, the guest uses that memory."""
     if not guest.devices['vm0'].own:
         return                       # QEMU has only one QMP connection, and the scenario has it
     total = guest.meminfo('MemTotal')

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a virtio-mem device says of itself, in its configuration, which is untrusted; and
- * its region as mm knows it: bounds and owner.
+ * Reads a virtio-mem device's configuration, which is untrusted, and tells mm about its
+ * region: bounds and owner.
  *
  * Spec: virtio 1.2, section 5.15.4. Compare with: Linux virtio_mem_init_hotplug().
  */

@@ -155,10 +155,10 @@ int vmem_grow(struct virtio_mem *vm, unsigned long want)
 
 /* --- reserved pageblocks go to the device ------------------------------------ */
 
-/* What to do with memory that the device refuses to take. */
+/* What the driver does with memory that the device refuses to unplug. */
 enum refused {
 	REFUSED_RESERVE,  /* keep it for the next round */
-	REFUSED_PUT_BACK, /* give it back to the block it came from */
+	REFUSED_PUT_BACK, /* return it to the block that it came from */
 };
 
 /* Send UNPLUG for reserved runs. */
@@ -169,7 +169,7 @@ static int unplug_runs(struct virtio_mem *vm, unsigned int nr, enum refused refu
 	for (unsigned int i = 0; i < nr; i++) {
 		if (vm->slot[i].answer == VMEM_ACK)
 			vmem_unreserve(&vm->map, &vm->runs[i]);
-		/* Without a clear answer the device may have done it, or do it later. */
+		/* Without a clear answer the device may have unplugged it, or do so later. */
 		else if (refused == REFUSED_PUT_BACK && vm->slot[i].answer < VMEM_ERROR)
 			(void)give_run(vm, &vm->runs[i]);
 	}
