@@ -245,6 +245,8 @@ static int actor_thread(void *arg)
 		progress->begun[i] = 2;
 		yield();
 	}
+	/* As before a further step, so that a list without its end runs the same way. */
+	wait_for_others(nr_steps);
 	WRITE_ONCE(at[actor], nr_steps);
 	return 0;
 }
