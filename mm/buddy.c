@@ -46,7 +46,7 @@
 #include "mm/pageblock_index.h"
 #include "mm/poison.h"
 
-/* Up to this many frames it is cheaper to coalesce each than to search all free bits. */
+/* For at most this many frames, coalescing each is cheaper than searching all free bits. */
 #define COALESCE_FRAMES 8UL
 
 /* The descriptor word of a free frame. */
@@ -242,7 +242,7 @@ static void free_part(struct mem_section *ms, unsigned long pfn, unsigned int or
 			   w & PB_ISOLATE ? 0 : bits_coalesce(bits, off, order));
 }
 
-/* The order of the largest chunk that frames just freed in a pageblock are part of. */
+/* The order of the largest chunk that contains any of the frames just freed in a pageblock. */
 static unsigned int largest_freed(const u64 *bits, const unsigned long *pfns, unsigned long nr)
 {
 	unsigned int order = 0;
@@ -284,7 +284,7 @@ unsigned long buddy_free_singles(struct mem_section *ms, const unsigned long *pf
 		const unsigned long off = pfns[i] - first;
 		u64 *desc = (u64 *)pfn_to_page(pfns[i]);
 
-		/* A walker's page_try_get() may have raised the count and taken it back. */
+		/* A walker's page_try_get() may have raised the count and lowered it again. */
 		if (off >= PAGEBLOCK_NR_PAGES || READ_ONCE(desc[0]) - word > types)
 			break;
 		WRITE_ONCE(desc[0], free_word);

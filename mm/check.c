@@ -158,7 +158,7 @@ static void check_uniform(struct check *c, const struct mem_section *ms, unsigne
 	sum_type(sums, tail ? PAGE_WORD_TYPE(pb_const(head)) : type, PAGEBLOCK_NR_PAGES);
 }
 
-/* The order that the index must have a pageblock under. */
+/* The order under which the index must have a pageblock. */
 static unsigned int expected_index(const struct mem_section *ms, unsigned int b)
 {
 	const u64 mine = PB_FREE_MASK | PB_MT_MASK | PB_ISOLATE;
@@ -293,7 +293,8 @@ static void check_roots(struct check *c)
 }
 
 /*
- * The direct map covers exactly the mapped pageblocks; that of boot may have holes. Every
+ * The direct map covers exactly the mapped pageblocks; that of boot memory may have holes.
+ * Every
  * unmapped pageblock is wholly PageOffline, or hole.
  */
 static void check_mapping(struct check *c, const struct mem_section *ms)

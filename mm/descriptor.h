@@ -68,7 +68,7 @@ static_assert(!(PGTY_ALLOC & (1U << PGTY_NONE | 1U << PGTY_BUDDY | 1U << PGTY_CA
 			      1U << PGTY_OFFLINE)), "these are the allocator's own");
 
 /*
- * Write the head of a chunk that gets allocated: first clear the owner word, then store
+ * Write the head of a chunk that is being allocated: first clear the owner word, then store
  * type and count at once. A reader that sees the type sees no stale owner or count.
  */
 static inline void head_write(struct page *page, u32 word)

@@ -205,8 +205,8 @@ static int check_target(struct evac *e)
 }
 
 /*
- * The pageblocks of range @i, without the one that it may share with the previous
- * range. Return: false if none is left.
+ * The pageblocks of range @i, without any pageblock that it shares with the previous range.
+ * Return: false if none is left.
  */
 static bool own_pageblocks(const struct evac *e, unsigned int i, struct pfn_range *blocks)
 {

@@ -131,7 +131,7 @@ static const struct zone *unit_zone(const struct mm *mm, const struct memory_own
 	return zone;
 }
 
-/* Keep a unit in one zone: that of its online blocks, else Movable if all of it fits. */
+/* Keep a unit in a single zone: the zone of its online blocks, else Movable if the unit fits. */
 static enum zone_type auto_movable_zone(const struct mm *mm, unsigned long block)
 	__must_hold(walk_bracket)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Isolation and watching: two bits of a pageblock, and those that wait for its frames.
+ * Isolation and watching: two bits of a pageblock, and the threads that wait for its
+ * frames.
  *
  * The isolate bit takes a pageblock's free frames out of the search index and the zone's
  * free count. Frames freed meanwhile stay there. The migrate type does not change, so

@@ -111,7 +111,7 @@ static inline bool pb_all_free(u64 w)
 	return pb_free(w) == PAGEBLOCK_NR_PAGES;
 }
 
-/* The word of a uniform pageblock, not in the index; @old gives all that stays. */
+/* The word of a uniform pageblock, not in the index; all other bits come from @old. */
 static inline u64 pb_uniform(u64 old, u32 constant)
 {
 	const u64 keep = PB_MT_MASK | PB_ISOLATE | PB_WATCH | PB_SEQ_MASK;

@@ -7,8 +7,8 @@
  *
  * A cached chunk has type Cached: in its head's descriptor, or in its pageblock's
  * word if it is a whole uniform one. Its tails stay as they are. Frames of isolated
- * pageblocks never enter a cache; those that are cached when their pageblock gets
- * isolated leave by the drain that follows.
+ * pageblocks never enter a cache; frames that are cached when their pageblock is isolated
+ * leave in the next drain.
  *
  * Compare with: Linux struct per_cpu_pages (lists, a lock, masked interrupts).
  */

@@ -92,7 +92,7 @@ static inline void pcp_push_high(struct pcp *pcp, struct pcp_stack *st, unsigned
 }
 
 /*
- * Let free_pages() take the short way for this pageblock, and no longer for the one before.
+ * Let free_pages() take the fast path for this pageblock instead of the previous pageblock.
  * Return: false if it cannot: the pageblock is uniform or awaited, or the hart has no cache.
  */
 static inline bool pcp_remember(struct pcp *pcp, struct pageblock *pb, unsigned long pfn)

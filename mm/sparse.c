@@ -198,7 +198,7 @@ struct mem_section *next_section(const struct mm *mm, unsigned long nr)
 			i = find_next_bit(root->present, SECTIONS_PER_ROOT, i);
 			if (i >= SECTIONS_PER_ROOT)
 				break;
-			/* A bit may be ahead of its pointer, or behind. */
+			/* A bit may change before its pointer or after it. */
 			ms = __atomic_load_n(&root->section[i], __ATOMIC_ACQUIRE);
 			if (ms)
 				return ms;

@@ -2,8 +2,8 @@
 /*
  * Numbers for the user and for tests: event counters, the census of frames, free chunks
  * per order as the buddy lists of Linux would have them, pageblocks per migrate type, and
- * the harts' caches. Only the event counters are maintained; all else is counted again
- * by each call, so the allocator pays nothing for it.
+ * the harts' caches. Only the event counters are maintained. Each call counts everything
+ * else again, so the allocator pays nothing for it.
  *
  * Compare with: Linux mm/vmstat.c, mm/show_mem.c, fs/proc/page.c.
  */

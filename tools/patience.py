@@ -90,7 +90,7 @@ class Deadline:
         self._start = clock()
 
     def left(self) -> float:
-        """Seconds to wait before the next check; 0.0 when it is over."""
+        """Seconds to wait before the next check; 0.0 when the limit is over."""
         gone = self._clock() - self._start
         if gone < self.seconds or not self.seconds:
             return self.seconds - min(gone, self.seconds)

@@ -82,7 +82,7 @@ class TracePort:
             raise StatusError(f'{self.path}: {name}: ebb reports status {line[1:].decode()}', int(line[1:]))
 
     def fetch(self, name: str, pause: float = 0.0) -> bytes:
-        """The same in one; pause makes this reader slow, for tests."""
+        """All pieces of an answer as one; pause makes this reader slow, for tests."""
         out = bytearray()
         for piece in self.pieces(name):
             out += piece

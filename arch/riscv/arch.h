@@ -108,8 +108,8 @@ enum walk_mode {
 };
 
 /*
- * Where a walk ended: the entry and its level. A level above the one asked for means
- * that the entry is a leaf or empty.
+ * Where a walk ended: the entry and its level. A level above the level asked for means that
+ * the entry is a leaf or empty.
  */
 struct walk {
 	pte_t *pte;

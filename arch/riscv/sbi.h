@@ -28,7 +28,7 @@
 struct sbi_args {
 	unsigned long a[5];
 };
-/* Arguments in order; those that are left out are 0. */
+/* Arguments in order; omitted arguments are 0. */
 #define SBI_ARGS(...) ((struct sbi_args){{__VA_ARGS__}})
 
 struct sbi_ret {

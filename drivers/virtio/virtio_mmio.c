@@ -14,7 +14,7 @@
 #include "mm/slab.h"
 #include "virtio/virtio_transport.h"
 
-/* Registers, spec 4.2.2, beside those that both transports have. */
+/* Registers that only this transport has, spec 4.2.2. */
 enum {
 	REG_MAGIC = 0x000,
 	REG_VERSION = 0x004,

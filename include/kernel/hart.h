@@ -96,7 +96,7 @@ static_assert(offsetof(struct hart, trace_mask) == CACHELINE_BYTES, "hot words s
 extern struct hart harts[MAX_HARTS];
 
 /**
- * nr_harts() - number of harts found, those that failed to start included
+ * nr_harts() - number of harts found, including harts that failed to start
  */
 unsigned int nr_harts(void);
 

@@ -64,7 +64,7 @@ void notifier_chain_init(struct notifier_chain *chain, const char *name);
 int notifier_register(struct notifier_chain *chain, struct notifier_block *nb);
 
 /**
- * notifier_unregister() - remove a listener; no call of it runs afterwards
+ * notifier_unregister() - remove a listener; after the return no call of the listener runs
  * @chain: the chain
  * @nb: the listener
  *

@@ -39,7 +39,7 @@ struct memblock {
 	u32 mapped;
 };
 
-/* The machine's memblock; mm_boot() builds kernel_mm out of it. */
+/* The machine's memblock, from which mm_boot() builds kernel_mm. */
 extern struct memblock memblock;
 
 /**

@@ -218,7 +218,7 @@ static void expect_end_after(struct ktest *test, struct test_mm *t, unsigned lon
 	/* Woken at once, not at some next look. */
 	KTEST_EXPECT_SOON(test, why.elapsed_ns, 130 * NSEC_PER_MSEC);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NONE);
-	/* For the sleep, and for the page after it that has to move. */
+	/* One scan before the sleep, and one for the page that has to move after it. */
 	KTEST_EXPECT_LE(test, why.scans, 2);
 	KTEST_EXPECT_EQ(test, t->zone->nr_free_waiters, 0);
 	KTEST_EXPECT_EQ(test, thread_join(thread, ktime_ns() + STEP_NS, NULL), 0);

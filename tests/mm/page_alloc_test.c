@@ -269,7 +269,7 @@ static void watermarks_follow_the_managed_count(struct ktest *test)
 	zone_update_watermarks(t->mm);
 }
 
-/* Metadata may have the last frames: without it no memory comes to help. */
+/* Metadata may have the last frames: without metadata no memory can be added. */
 static void metadata_may_have_the_last(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

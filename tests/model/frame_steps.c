@@ -221,7 +221,7 @@ static void step_hold(struct choices *c)
 	fm_paint(chunk->pfn, 1UL << chunk->order, chunk->kind);
 }
 
-/* A reference on any frame: only counted types have references. It is given back at once. */
+/* Try to take a reference on any frame: only counted types have one. Drop it at once. */
 static void step_reference(struct choices *c)
 {
 	const unsigned long pfn = fm_any_frame(c);

@@ -71,7 +71,7 @@ def held_and_let_go(guest: Guest, user: Terminal, screen: Console) -> None:
 
 
 def refused(guest: Guest, desk: Desk) -> None:
-    """What is taken says so, and by what to type; nothing waits."""
+    """A socket that is taken says so and what to type instead; no client waits."""
     status, out, err = desk.pipe('console', 'lsmem\n')
     said = re.search(r'^console: taken: control\.sock serves one program at a time, now pid \d+ \(.*console.*\); '
                      r'end it, or type at the console of make run$', err, re.M)

@@ -182,7 +182,7 @@ static inline unsigned long vmem_nr_plugged(const struct virtio_mem *vm)
 	return pfn_to_pb(READ_ONCE(vm->owner.plugged));
 }
 
-/* Pageblocks that the device has plugged: those that are mm's, and the reserved ones. */
+/* The device's plugged pageblocks: mm has some of them, the rest are reserved. */
 static inline unsigned long vmem_nr_at_device(const struct virtio_mem *vm)
 {
 	return vmem_nr_plugged(vm) + READ_ONCE(vm->map.nr_reserved);

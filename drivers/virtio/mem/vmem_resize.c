@@ -209,7 +209,7 @@ static struct evac_limits shrink_limits(struct virtio_mem *vm, enum evac_request
 	return limits;
 }
 
-/* The memory block to blame: the one with the frame that @why names, else @fallback. */
+/* The memory block to blame: the block of the frame that @why names, else @fallback. */
 static unsigned long failed_block(const struct mm_failure *why, unsigned long fallback)
 {
 	return why->pfn == PFN_NONE ? fallback : why->pfn >> SECTION_PFN_SHIFT;
