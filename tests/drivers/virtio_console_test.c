@@ -406,7 +406,7 @@ static void leaves_before_it_begins_anew(struct ktest *test)
 	expect_soon(test, is_set(&rig->port_ready));
 }
 
-/* The device leaves while it starts again, in both orders. */
+/* A device leaves while it starts again; then it does not come back: its frames are free. */
 static void leaves_while_it_begins_anew(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, "org.ebb.echo");
@@ -416,7 +416,11 @@ static void leaves_while_it_begins_anew(struct ktest *test)
 	expect_soon(test, is_set(&rig->port_ready));
 	rig_close(rig);
 	KTEST_EXPECT_NULL(test, rig->fv.vdev.priv);
+	KTEST_EXPECT_EQ(test, window_free(test, rig->w, ZONE_NORMAL), 0);
 	KTEST_EXPECT_EQ(test, virtio_register_device(&rig->fv.vdev), 0);
+	rig->fv.offered = 0;
+	vcon_reattach(rig->fv.vdev.priv);
+	expect_soon(test, window_free(test, rig->w, ZONE_NORMAL) == 0);
 	KTEST_EXPECT_EQ(test, rig->fv.violations, 0);
 }
 

@@ -128,6 +128,33 @@ static void free_pinned(void)
 		free_pages(mm, pfn, 1);
 }
 
+/*
+ * A chunk of a counted type, in the pageblock that the hart frees into the short way; its
+ * stacks of orders 1 and 2 have room.
+ */
+static unsigned long get_counted(void)
+{
+	const unsigned long pair = get(1, PGTY_DRIVER);
+	const unsigned long four = alloc_pages(mm, GFP_MOVABLE, 2, PGTY_DRIVER);
+
+	free_pages(mm, pair, 1);
+	free_pages(mm, four, 2);
+	return alloc_pages(mm, GFP_MOVABLE, 2, PGTY_DRIVER);
+}
+
+static void free_counted_wrong_order(void)
+{
+	free_pages(mm, get_counted(), 1);
+}
+
+static void free_counted_pinned(void)
+{
+	const unsigned long pfn = get_counted();
+
+	if (page_pin(mm, pfn) == 0)
+		free_pages(mm, pfn, 2);
+}
+
 static void put_uncounted(void)
 {
 	const unsigned long pfn = get(0, PGTY_SLAB);
@@ -408,6 +435,9 @@ static const struct death deaths[] = {
 	  "order 9: it is free already: it is Cached" },
 	{ "free_wrong_order", free_wrong_order,
 	  "it has another order: it is Kernel, order 3" },
+	{ "free_counted_wrong_order", free_counted_wrong_order,
+	  "it has another order: it is Driver, order 2" },
+	{ "free_counted_pinned", free_counted_pinned, "pinned" },
 	{ "free_tail", free_tail,
 	  "it is the tail of a chunk: it is Kernel, tail, order 3" },
 	{ "free_tail_of_large", free_tail_of_large,
