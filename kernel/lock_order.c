@@ -6,7 +6,7 @@
  * pushes its locks on top of those of the thread that it interrupts. Taking a lock adds an
  * edge to it from the most recently taken lock of its kind (mutex or spinlock). Edges from
  * the locks further down are implied, because each of those already has an edge to the next;
- * only a lock taken by trylock has none, so the lock below it gets an edge, too.
+ * only a lock taken by trylock has none, so the lock below it also gets an edge.
  *
  * The table of edges is small and only grows. A new edge is checked by a plain transitive
  * closure over the table: it is an inversion if it closes a cycle. This search runs only

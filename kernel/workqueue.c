@@ -14,7 +14,7 @@
 #include "kernel/wait.h"
 #include "kernel/workqueue.h"
 
-static DEFINE_SPINLOCK(work_lock); /* interrupts off; protects the links, too */
+static DEFINE_SPINLOCK(work_lock); /* interrupts off; also protects the links */
 static __guarded_by(work_lock) LIST_HEAD(queue);
 static const struct work *running __guarded_by(work_lock);
 

@@ -92,7 +92,7 @@ static bool section_candidate(const struct mem_section *ms, const struct pfn_ran
 	return true;
 }
 
-/* Judge a range without a lock, section by section; evacuate() decides for good. */
+/* Judge a range without a lock, section by section; evacuate() makes the final decision. */
 static bool candidate_ok(const struct zone *zone, const struct pfn_range *range,
 			 enum candidate want)
 {

@@ -98,7 +98,7 @@ static int classify_blocking(struct evac *e, enum mm_reason reason, unsigned lon
 	return 0;
 }
 
-/* Classify one pageblock's frames; stop at the first frame that blocks for good. */
+/* Classify one pageblock's frames; stop at the first frame that can never leave. */
 static int classify_part(struct evac *e, unsigned long pfn, unsigned long end)
 {
 	struct trace_args args = { .pfn = pfn };
@@ -154,7 +154,7 @@ static int classify_range(struct evac *e, unsigned long pfn, unsigned long end)
 }
 
 /**
- * evac_classify() - judge all ranges, for good, in one read-only pass
+ * evac_classify() - judge all ranges, finally, in one read-only pass
  * @e: isolated and drained; sets e->empty if nothing is left to do, and e->must_wait if the
  *	evacuation has to wait for a frame
  *

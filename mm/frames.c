@@ -88,7 +88,7 @@ static void join_offline(struct mem_section *ms, unsigned int b, const struct ch
 	pageblock_make_uniform(ms, b, c->whole);
 }
 
-/* The next run of frames that change among [off, end) of a valid pageblock; or empty. */
+/* The next run of changing frames in [off, end) of a valid pageblock; empty if there is none. */
 static struct pfn_range next_run(const struct mem_section *ms, unsigned int b, unsigned int off,
 				 unsigned int end, const struct change *c)
 {

@@ -11,7 +11,7 @@
  * mm->nr_guests counts them, for the evacuations; mm->reserve_lock protects both.
  *
  * A frame in the reserve is allocated and of type Kernel. Its owner word identifies it to
- * mm_failure_print() (mm/failure.c); frames taken from the reserve have such a word, too.
+ * mm_failure_print() (mm/failure.c); frames taken from the reserve also have it.
  */
 #include "arch/machine.h"
 #include "kernel/owner_name.h"
@@ -93,7 +93,7 @@ static void page_retype(struct mm *mm, unsigned long pfn, enum page_type type)
 	frames_change(mm, &(struct pfn_range){ pfn, 1 }, PGTY_NONE, type, 0);
 }
 
-/* A page for an early section's object or root, which boot memory keeps for good. */
+/* A page for an early section's object or root, which boot memory keeps permanently. */
 static unsigned long early_page(struct memblock *mb)
 {
 	const phys_addr_t page = memblock_alloc_from(mb, PAGE_SIZE, PAGE_SIZE, PGTY_BOOT);

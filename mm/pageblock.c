@@ -328,7 +328,7 @@ static __always_inline void change_isolate(struct mem_section *ms, u64 mask, boo
  * @mask: pageblocks
  *
  * Their free frames leave the index and the zone's free count. Takes zone->lock.
- * Return: those that are isolated already; 0 if all of @mask got the bit.
+ * Return: the pageblocks that are already isolated; 0 if all of @mask got the bit.
  */
 u64 pageblocks_isolate(struct mem_section *ms, u64 mask)
 {

@@ -73,7 +73,7 @@ class Device:
         return DRIVER_WORDS.get(self.get('x-driver'), '') if self.ours else ''
 
     def answer_fault(self, before: dict) -> str:
-        """The answers that keep the guest from the size, '' if none; before is an earlier result of answers()."""
+        """The answers that keep the guest from reaching the size, '' if none; before: an earlier result of answers()."""
         for kind, counts in self.answers().items():
             for answer in ('busy', 'error', 'nack'):
                 if counts[answer] > before[kind][answer]:

@@ -181,7 +181,7 @@ def find_qemu(config: Config) -> str:
 
 
 def qemu_offers(qemu: str, device: str, option: str) -> bool:
-    """True if this QEMU has a device with this option. (Its exit status is 0 for unknown devices, too.)"""
+    """True if this QEMU has a device with this option. (Its exit status is also 0 for unknown devices.)"""
     probe = subprocess.run([qemu, '-M', 'virt', '-device', f'{device},help'], stdin=subprocess.DEVNULL,
                            capture_output=True, text=True, timeout=60, check=False)
     return any(line.startswith(f'  {option}=') for line in probe.stdout.splitlines())

@@ -32,7 +32,7 @@ SILENT = 5.0               # seconds without a byte from ebb: the hub connects a
 REACH = 0.05               # seconds between two attempts to reach QEMU's socket
 MOST_READERS = 256
 MOST_BYTES = 2 << 30       # the recording ends here; it is then longer than any tool can replay
-KEYFRAME = 100             # records after which a reader's snapshot is recorded, too
+KEYFRAME = 100             # records after which the hub also records a reader's snapshot
 PIECE = 1 << 16
 
 

@@ -30,7 +30,7 @@ static void early_puts(const char *text)
 	arch_early_write(text, strlen(text));
 }
 
-/* Ends the machine while nothing else can. entry.S calls it, too. */
+/* Ends the machine while nothing else can. entry.S also calls it. */
 void early_fail(const char *text)
 {
 	early_puts(text);

@@ -36,7 +36,7 @@ static const char *const register_names[32] = {
 	"s6",	"s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
 };
 
-/* A sink that prints its lines as messages, so they reach the log's ring, too. */
+/* A sink that prints its lines as messages, so they also reach the log's ring. */
 struct log_sink {
 	struct sink sink;
 	char line[160];
@@ -135,7 +135,7 @@ static void print_place(const struct trap_frame *frame, struct sink *out)
 		    this_hart()->id);
 }
 
-/* The report itself has faulted. The way out may fault, too, so each attempt is shorter. */
+/* The report itself has faulted. The way out may also fault, so each attempt is shorter. */
 static void __noreturn give_up(void)
 {
 	static const char text[] = "ebb: a fault while reporting a fault\n";

@@ -51,7 +51,7 @@ enum hart_state {
  * @irqs: interrupts taken here
  * @irqs_off_since: arch_clock_ns() when interrupts were masked; 0 while they are on
  * @irqs_off_by: the code that masked them
- * @irqs_off_longest: longest stretch so far in ns; 0 if this is no debug build
+ * @irqs_off_longest: longest stretch so far in ns; 0 unless this is a debug build
  * @irqs_off_longest_by: the code that masked them then
  *
  * Lock keys:

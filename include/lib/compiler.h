@@ -9,7 +9,7 @@
 #define __aligned(n)	 __attribute__((aligned(n)))
 #define __noreturn	 __attribute__((noreturn))
 #define __noinline	 __attribute__((noinline))
-#undef __always_inline /* the host's C library defines it, too */
+#undef __always_inline /* the host's C library also defines it */
 #define __always_inline	 inline __attribute__((always_inline))
 #define __cold		 __attribute__((cold))
 #define __printf(fmt, args) __attribute__((format(printf, fmt, args)))
@@ -65,7 +65,7 @@
 #define WRITE_ONCE(x, v)    __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 #define STORE_RELEASE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELEASE)
 #else
-/* Loads a pointer that STORE_RELEASE() published: its data is visible, too. */
+/* Loads a pointer that STORE_RELEASE() published: its data is also visible. */
 #define READ_POINTER(x)	 READ_ONCE(x)
 #define WRITE_ONCE(x, v) ((void)(*(volatile __typeof__(x) *)&(x) = (v)))
 /* A reader that loads this with an acquire also sees what was written before it. */

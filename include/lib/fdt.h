@@ -81,7 +81,7 @@ int __must_check fdt_open(struct fdt *fdt, const void *blob, size_t limit,
  *
  * For copying the blob before anything else is known about it.
  *
- * Return: bytes, at most FDT_MAX_SIZE; 0 if it is larger or this is no device tree.
+ * Return: bytes, at most FDT_MAX_SIZE; 0 if it is larger or not a device tree.
  */
 u32 fdt_blob_size(const void *blob);
 

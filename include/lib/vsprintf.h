@@ -10,7 +10,7 @@
  */
 #include "lib/types.h"
 
-/* A hosted build links libc, too; there libc keeps these names. */
+/* A hosted build also links libc, which keeps these names. */
 #if __STDC_HOSTED__
 #define vsnprintf ebb_vsnprintf
 #define snprintf  ebb_snprintf

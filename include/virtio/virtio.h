@@ -168,7 +168,7 @@ int virtio_unregister_device(struct virtio_device *vdev);
 /**
  * virtio_reattach() - take a device from its driver, reset it, and bring it to the driver again
  * @asked: the device, registered and with a driver; or NULL. Set to NULL. The driver's remove
- *	sets it to NULL, too, so that a device that leaves does not come back
+ *	also sets it to NULL, so that a device that leaves does not come back
  *
  * A driver asks for this when the device has lost the driver's buffers.
  * Context: thread, may sleep; not a thread that the driver's remove waits for.

@@ -27,7 +27,7 @@
  * @port: destination
  * @text: ANSWER_BYTES
  * @len: bytes in it
- * @in_line: the last byte was no newline
+ * @in_line: the last byte was not a newline
  * @lost: bytes that had no room while the command held a lock
  * @sent_ns: time of the last send
  * @error: the host no longer listens

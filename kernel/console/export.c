@@ -28,7 +28,8 @@
 
 /*
  * The rings have one reader at a time: an export that takes records claims them first.
- * This is no mutex, because the reader waits for its host meanwhile. All other exports
+ * The claim is not a mutex, because its holder waits for the host meanwhile. All other
+ * exports
  * have their own buffers.
  */
 static u32 rings_claimed;

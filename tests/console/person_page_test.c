@@ -128,7 +128,7 @@ static int run_on(struct ktest *test, unsigned int hart, char *line)
 	return status;
 }
 
-/* A page that one hart has freed lies in its cache; another hart gets it all the same. */
+/* A page that one hart has freed lies in its cache; another hart can still get it. */
 static void frame_in_a_harts_cache(struct ktest *test)
 {
 	const unsigned long pfn = alloc(test, "0 movable");

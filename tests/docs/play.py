@@ -4,7 +4,7 @@
 A command at `$ ` runs in a shell of its own and must succeed, unless the page shows that make reports its failure. The
 commands in HOLD_A_TERMINAL keep running, and what is typed at their prompt follows in the same or in a later block.
 Messages of the kernel come at any time, so they are compared as a sequence of their own: a block shows, in order, all
-messages since the block before it on that terminal, and none else. Among messages, too, `...` stands for any number of
+messages since the block before it on that terminal, and no others. Among messages, `...` also stands for any number of
 them.
 """
 

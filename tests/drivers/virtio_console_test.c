@@ -124,7 +124,7 @@ static void got_control(struct rig *rig, const struct vcon_control *msg)
 	}
 }
 
-/* A flag of the device: what its thread did before it set the flag is seen, too. */
+/* A flag of the device: a reader that sees it also sees what its thread did before. */
 static bool is_set(const bool *flag)
 {
 	return __atomic_load_n(flag, __ATOMIC_ACQUIRE);

@@ -87,7 +87,7 @@ static void worst_answer_counts(struct ktest *test)
 }
 
 /*
- * A request is used, but nothing was written: that is no answer, and no earlier answer
+ * A request is used, but nothing was written: that is not an answer, and no earlier answer
  * counts.
  */
 static void use_without_an_answer(struct fake_virtio *fv, u32 index)
@@ -389,7 +389,7 @@ static void disagreements_are_said(struct ktest *test)
 		fm->config.plugged_size = 100 * MIB;
 		vmem_rig_resize(rig, 0, 100 * MIB);
 	}
-	/* The size on which they agreed last is no exception. */
+	/* This also holds for the size on which they last agreed. */
 	vmem_rig_resize(rig, 0, 90 * MIB);
 	fm->config.plugged_size = 100 * MIB;
 	vmem_rig_resize(rig, 0, 90 * MIB);

@@ -246,7 +246,7 @@ static void nothing_moves_before_the_wait(struct ktest *test)
 	KTEST_EXPECT_EQ(test, r->why.migrated, 0);
 	KTEST_EXPECT_EQ(test, slot_pfn(&slot), at);
 	r = start(test, w, OFFLINE, 1);
-	/* A page is pinned meanwhile: the request waits for it, too. */
+	/* A page is pinned meanwhile: the request also waits for it. */
 	KTEST_ASSERT_EQ(test, page_pin(w->mm, at), 0);
 	free_pages(w->mm, r->held, 0);
 	msleep(20);

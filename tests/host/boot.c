@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The host's boot memory: kernel_mm as in the guest, so that suites which use the
- * kernel's own memory run here, too.
+ * kernel's own memory also run here.
  */
 #include "arch/machine.h"
 #include "host.h"

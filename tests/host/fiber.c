@@ -98,7 +98,7 @@ static struct fiber *fiber_on(void *stack)
 	return (struct fiber *)((char *)stack + STACK_BYTES) - 1;
 }
 
-/* The first switch away from a host thread's own stack. */
+/* The first switch from a host thread's own stack to another. */
 static struct fiber *boot_fiber(unsigned int id)
 {
 	struct fiber *fiber = &boot_fibers[id];

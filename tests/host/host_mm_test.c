@@ -38,7 +38,7 @@ static void boot_pages_are_whole_and_zero(struct ktest *test)
 	KTEST_EXPECT_EQ(test, kernel_mm.nr_reserve, MM_RESERVE_PAGES);
 }
 
-/* A page table of early boot is no frame to give away. */
+/* The allocator must not give out a frame that holds a page table of early boot. */
 static void boot_page_tables_stay(struct ktest *test)
 {
 	const unsigned long pfn = phys_to_pfn(virt_to_phys(

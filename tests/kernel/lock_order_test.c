@@ -206,7 +206,7 @@ static void handler_and_thread(struct ktest *test)
 static DEFINE_SPINLOCK(planted_first);
 static DEFINE_SPINLOCK(planted_tried);
 
-/* To try a lock is no wait: it makes no edge. What is taken after it does. */
+/* A trylock does not wait, so it makes no edge. A lock taken after it does. */
 static void trylock(struct ktest *test) __no_lock_analysis
 {
 	static bool planted;

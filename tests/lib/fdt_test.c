@@ -172,7 +172,7 @@ static void numbers(struct ktest *test)
 	u64 val = 5;
 
 	KTEST_EXPECT_EQ(test, fdt_cell(&prop, 1), 0x80000002);
-	KTEST_EXPECT_EQ(test, fdt_cell(&prop, 3), 0); /* a byte is no cell */
+	KTEST_EXPECT_EQ(test, fdt_cell(&prop, 3), 0); /* a byte is not a cell */
 	KTEST_EXPECT_EQ(test, fdt_number(&prop, 0, 3, &val), -EOVERFLOW);
 	KTEST_EXPECT_EQ(test, fdt_number(&prop, 2, 2, &val), -EINVAL);
 	KTEST_EXPECT_EQ(test, fdt_number(&prop, UINT32_MAX, 2, &val), -EINVAL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Compares lib/string.c with the simplest code, over all small sizes and alignments. On
- * the host the functions are ebb_NAME, and libc's results are compared, too.
+ * the host the functions are ebb_NAME, and the test also compares with libc's results.
  */
 #include "kernel/ktest.h"
 #include "lib/errno.h"

@@ -8,7 +8,7 @@
 
 #define PB PAGEBLOCK_NR_PAGES
 
-/* Each of these alone is found, once, or as often as two of its parts look at it. */
+/* mm_check() reports each of these faults once for every one of its checks that sees it. */
 static void check_finds_each(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

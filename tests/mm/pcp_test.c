@@ -75,7 +75,7 @@ static void cached_chunks_stay_apart(struct ktest *test)
 	struct test_mm *t = test_mm_normal(test, 1);
 	unsigned long pfns[4], pfn = alloc_pages(t->mm, GFP_KERNEL, 0, PGTY_KERNEL);
 
-	free_pages(t->mm, pfn, 0); /* that stack is in use, too */
+	free_pages(t->mm, pfn, 0); /* that stack is also in use */
 	for (unsigned int i = 0; i < ARRAY_SIZE(pfns); i++)
 		pfns[i] = alloc_pages(t->mm, GFP_MOVABLE, 0, PGTY_KERNEL);
 	for (unsigned int i = 0; i < ARRAY_SIZE(pfns); i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Poison: what is freed is filled at once, and what was never filled is no stray write. */
+/* Poison: a free fills its frames at once, and a frame that was never filled is not an error. */
 #include "arch/machine.h"
 #include "kernel/quiesce.h"
 #include "lib/string.h"

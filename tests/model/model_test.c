@@ -61,7 +61,7 @@ static int free_mine(void *unused)
 	return 0;
 }
 
-/* What is freed rests in the caches of all harts: it is free, all the same. */
+/* Freed frames stay in the caches of all harts, and still count as free. */
 static void free_on_all_harts(struct ktest *test)
 {
 	struct crew crew;
@@ -71,7 +71,7 @@ static void free_on_all_harts(struct ktest *test)
 	frame_follow_freed();
 }
 
-/* As many of them as a slow machine takes. */
+/* Runs on the real machine: as many as a slow host can finish. */
 #define REAL_RUNS 40
 
 static const u8 runs[128];

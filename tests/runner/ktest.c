@@ -209,7 +209,7 @@ static void seed_case(struct ktest *test, unsigned int param)
 
 /*
  * Makes a parameter's description safe for KTAP: "#" would start a directive, readers
- * split lines at unprintable characters, and only blanks are no name.
+ * split lines at unprintable characters, and a name must not be all blanks.
  */
 static void describe(char desc[KTEST_DESC_SIZE], unsigned int param)
 {

@@ -165,7 +165,8 @@ def vetoes_against_the_driver(guest: Guest) -> None:
 
 @scenario(append='page_poison=1')
 def memory_in_use_comes_and_goes(guest: Guest) -> None:
-    """Written memory is given back, too: the host has allocated bytes while it is plugged, and none afterwards."""
+    """Written memory also returns to the host: its file has allocated bytes while the memory is plugged, and none
+    afterwards."""
     guest.resize(256 * MIB)
     first = guest.devices['vm0'].shape.addr // 4096
     for offset in range(4 << 10, 32 << 10, 4 << 10):     # not the block's first frames: its own descriptors lie there

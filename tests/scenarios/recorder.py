@@ -32,7 +32,7 @@ class Recorder:
     """Writes one machine's session."""
 
     def __init__(self, machine: Machine):
-        self.shared = machine.config.doors     # the launcher takes the records, too, into a file of that name
+        self.shared = machine.config.doors     # the launcher also takes the records, into a file of that name
         self.machine, self.path = machine, machine.rundir / ('reader.ebbt' if self.shared else 'session.ebbt')
         self.elf = Elf(machine.config.kernel)
         self.finished = False

@@ -118,7 +118,7 @@ class TreeTest(unittest.TestCase):
             with self.subTest(name):
                 self.expect(HARNESS, r'/reserved-memory/bad@83000000: entry 0 of the reservation (is malformed|goes beyond)',
                             **reserved(children))
-        # OpenSBI's own node exists, too, with an address of the CPU: the tree does not tell which of the two is meant.
+        # OpenSBI's own node also exists, with an address of the CPU: the tree does not tell which of the two is meant.
         for moved in ('0 0 1 0 0 0x90000000', '0 0 0 0x10000000 0 0x90000000'):
             with self.subTest(moved):
                 self.expect(HARNESS, r'/reserved-memory/\S+: entry 0 of the reservation is malformed', **reserved(

@@ -4,7 +4,7 @@ keep a section must look it up as a walker (docs/reference/locking.md).
 
 The compiler decides, not a regular expression: __only_for("...") in include/mm becomes the attribute "deprecated", and each
 use is a warning with file and line, through whatever pointer, macro or inline function. A cast to the bytes of a
-descriptor needs its address, so addresses are watched, too. Tests break descriptors on purpose and are not checked.
+descriptor needs its address, so this lint also watches addresses. Tests break descriptors on purpose and are not checked.
 
 clang's thread-safety analysis checks that a walker's look-up is in the walk bracket. This file checks, function by
 function, that a walker looks up only once.

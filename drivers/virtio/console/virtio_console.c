@@ -326,7 +326,7 @@ static int vcon_remove(struct virtio_device *vdev)
 	/* A device that leaves must not be reset any more: the work then finds no device. */
 	(void)__atomic_compare_exchange_n(&lost, &leaving, NULL, false, __ATOMIC_ACQ_REL,
 					  __ATOMIC_RELAXED);
-	/* From here on no message starts a port's thread, or is answered. */
+	/* From here on the driver answers no message and starts no port's thread. */
 	mutex_lock(&con->ctl_lock);
 	con->leaves = true;
 	mutex_unlock(&con->ctl_lock);

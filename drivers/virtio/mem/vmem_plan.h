@@ -55,7 +55,7 @@ struct vmem_run {
  * @usable_end: the end of what the device allows to be plugged now, whole granules
  * @granule: in pageblocks, a power of two up to 64
  * @max_run: the most pageblocks of one request, whole granules
- * @nr_reserved: sum over the blocks; other threads read it, too
+ * @nr_reserved: sum over the blocks; other threads also read it
  * @first_block: memory block id of block[0]
  * @info: what mm knows of a memory block, by its id
  * @used: frames in use in pageblocks (@mask) of the memory block that starts at pageblock

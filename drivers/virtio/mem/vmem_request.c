@@ -52,7 +52,7 @@ static int submit(struct virtio_mem *vm, struct vmem_slot *slot)
 	return 0;
 }
 
-/* Read the answer to STATE. Return: false if it is no state. */
+/* Read the answer to STATE. Return: false if it is not a state. */
 static bool read_state(struct virtio_mem *vm, struct vmem_slot *slot, u32 len)
 {
 	slot->state = READ_ONCE(slot->resp.state);

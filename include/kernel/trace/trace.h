@@ -77,7 +77,7 @@ void trace_record_at(struct trace_site *site, const struct trace_args *args);
 /**
  * trace_ring_init() - give a hart its ring
  * @hart: the hart
- * @records: storage; must stay for good
+ * @records: storage; never freed
  * @address: address of @records for the header, for readers
  *
  * Call it before the hart runs. All rings have the same number of records, a power of two,

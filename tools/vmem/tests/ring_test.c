@@ -236,7 +236,7 @@ TEST(vring, nonsense)
 		u16 head;
 	} cases[] = {
 		{{GPA + 0x3000, 24, 1, 0}, {0}, 0},    /* loop */
-		{{GPA + 0x3000, 24, 1, RING}, {0}, 0}, /* next is no entry */
+		{{GPA + 0x3000, 24, 1, RING}, {0}, 0}, /* next is not an entry */
 		{{GPA + 0x3000, 24, 0, 0}, {0}, RING}, /* nor the head */
 		{{GPA + 0x3000, 24, 0, 0}, {0}, 0xffff},
 		{{GPA + BYTES - 8, 24, 0, 0}, {0}, 0}, /* not memory */
@@ -246,7 +246,7 @@ TEST(vring, nonsense)
 		{{GPA + 0x6000, 17, 4, 0}, {0}, 0}, /* indirect: odd size */
 		{{GPA + 0x6000, 0, 4, 0}, {0}, 0},
 		{{GPA + 0x6000, 16, 5, 1}, {0}, 0},	    /* and next */
-		{{GPA + BYTES, 16, 4, 0}, {0}, 0},	    /* table is no memory */
+		{{GPA + BYTES, 16, 4, 0}, {0}, 0},	    /* table is not in memory */
 		{{GPA, 32, 4, 0}, {0}, 0},		    /* table in itself */
 		{{GPA + 0x6000, 0xfffffff0, 4, 0}, {0}, 0}, /* huge */
 	};
