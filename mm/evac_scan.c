@@ -77,9 +77,9 @@ static bool next_chunk(const struct mm *mm, unsigned long *pfn, unsigned long en
  * @e: the evacuation
  * @type: type of a frame that blocks
  *
- * Only allocated and cached frames get freed, so only they are worth waiting for. A
- * PageOffline frame is not: only its owner decides when to give it back, and an
- * unplugged frame comes back only with a plug.
+ * Only allocated and cached frames can be freed, so the request waits only for them, not
+ * for a PageOffline frame: only its owner decides when to return it, and an unplugged frame
+ * returns only with a plug.
  */
 bool evac_can_wait(const struct evac *e, enum page_type type)
 {

@@ -284,7 +284,8 @@ static void change_section(struct mem_section *ms, const struct pfn_range *r,
  *	PageOffline; no type with a count, unless @from is PGTY_BUDDY
  * @flags: PG_OFFLINE_SKIPPABLE, if @to is PGTY_OFFLINE; or 0
  *
- * Free frames that get allocated lie in isolated pageblocks; they become one chunk for
+ * Free frames that become allocated lie in isolated pageblocks; they form one chunk
+ * for
  * each whole pageblock, and single frames at the borders. Skips sections without a zone,
  * unless @from is PGTY_NONE. Settles the free and managed counts.
  * Context: the caller holds the hotplug lock or owns the frames; takes zone->lock for each

@@ -174,8 +174,8 @@ bool page_state_get(const struct mm *mm, unsigned long pfn, struct page_state *s
 }
 
 /*
- * page_state_get() for a frame of an online, isolated range: nothing gets allocated
- * there, so a single frame needs no re-check. At worst the answer is a moment old.
+ * page_state_get() for a frame of an online, isolated range: no hart can allocate there, so
+ * a single frame needs no re-check. At worst the answer is a moment old.
  */
 bool page_state_isolated(const struct mm *mm, unsigned long pfn, struct page_state *st)
 {

@@ -90,7 +90,7 @@ class CommandPort:
         return text.decode(errors='replace').replace('\r', ''), None
 
     def answer(self, limit: float = ANSWER_S, line: str = '') -> tuple[int, str]:
-        """The same, but wait for it."""
+        """Wait for the oldest answer; return its status and text."""
         deadline = Deadline(limit)
         while not (found := self.answered()):
             if not self.receive(deadline.left()) and deadline.over():

@@ -39,7 +39,7 @@ enum {
 	NR_CFG,
 };
 
-/* Common configuration, spec 4.1.4.3, beside the registers that both transports have. */
+/* Registers of the common configuration that only this transport has, spec 4.1.4.3. */
 enum {
 	COMMON_QUEUE_NOTIFY_OFF = 0x1e,
 	COMMON_BYTES = 0x38,

@@ -130,7 +130,7 @@ static u64 present_bytes(unsigned long block)
 	return pages << PAGE_SHIFT;
 }
 
-/* util-linux's lines, which count whole blocks, and one more: what is in these blocks. */
+/* util-linux's lines, which count whole blocks, and a line for the memory in these blocks. */
 static void print_summary(u64 online, u64 offline, struct sink *out)
 {
 	u64 present = 0;

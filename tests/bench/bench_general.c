@@ -61,7 +61,7 @@ static void empty(struct live *live, u32 nr)
 		free_pages(&kernel_mm, live->pfn[i], live->order[i]);
 }
 
-/* Single pages that were allocated in order are freed in random order, one by one. */
+/* Free single pages in random order, one call each; they were allocated in order. */
 static int bench_random_free(struct sink *out, struct live *live)
 {
 	u64 start;
@@ -75,7 +75,7 @@ static int bench_random_free(struct sink *out, struct live *live)
 	return 0;
 }
 
-/* The same by one call. */
+/* Free single pages in random order by one call. */
 static int bench_shuffled_bulk(struct sink *out, struct live *live)
 {
 	u64 start;

@@ -236,8 +236,8 @@ static int irqs_offline(struct sink *out, unsigned long block, struct page_slot 
 }
 
 /*
- * 1 GiB of boot memory with as many pages: the request waits in vain for the pinned
- * page, then gets everything.
+ * 1 GiB of boot memory with as many pages: the request waits for the pinned page until its
+ * deadline, then gets everything.
  */
 static int irqs_contig(struct sink *out, struct page_slot *slots)
 {

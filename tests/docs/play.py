@@ -218,7 +218,7 @@ class Player:
             self._due += [line for line in step.shown if MESSAGE.match(line) or line.strip() == SKIPS]
 
     def _messages(self, steps: list[Step]) -> None:
-        """The messages of a block: those that the page shows have come, in this order, and none else."""
+        """Check that the console printed exactly the messages that the page shows for a block, in this order."""
         at_console = steps[0].prompt != SHELL and any(step.prompt in ('', CONSOLE) for step in steps)
         for held in self._held[CONSOLE][-1:] if at_console else ():
             self._await_messages(held)

@@ -60,7 +60,7 @@ static struct job *start_job_with(struct ktest *test, struct test_mm *t, unsigne
 	return job;
 }
 
-/* The same, without a deadline. */
+/* Start a job without a deadline. */
 static struct job *start_job(struct ktest *test, struct test_mm *t, unsigned long start,
 			     unsigned long nr)
 {

@@ -63,7 +63,7 @@ static void expect_early(struct ktest *test, u64 start)
 	KTEST_EXPECT_SOON(test, ktime_ns() - start, (OTHER_MS - 50) * NSEC_PER_MSEC);
 }
 
-/* A range and a search: it has one limit for all places that it tries. */
+/* First for a range, then for a search, which has one limit for all places that it tries. */
 static void another_request_takes_too_long(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

@@ -104,7 +104,7 @@ void fake_vmem_resize(struct fake_vmem *fm, u64 requested);
  * @a, @b: the sizes
  * @nr: changes
  * @gap: the least number of accesses to the configuration from one change to the next;
- *	the most is twice as many
+ *	the greatest number is twice as large
  *
  * A change shows at the very next access. The generation rises later, together with the
  * interrupt, but before the next change: this is what QEMU does with a device that

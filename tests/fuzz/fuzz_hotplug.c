@@ -9,7 +9,7 @@
 #include "tests/model/replay.h"
 
 #define MAX_OPS	   100
-#define CHECK_STEP 8 /* so many steps between two looks at every frame */
+#define CHECK_STEP 8 /* steps between two checks of every frame */
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {

@@ -297,7 +297,7 @@ static void rings_as_before(void *unused)
 		harts[i].trace_mask = was_on;
 }
 
-/* Test marks only; the other ring has @nr records, of these numbers from 0 on. */
+/* Only test marks are on. The second ring has @nr records, each with the number @seq. */
 static struct trace_ring_info *two_rings(struct ktest *test, u64 nr, u32 seq)
 {
 	struct trace_ring_info *info;

@@ -213,7 +213,7 @@ static void cut_entry_is_named(struct ktest *test)
 	KTEST_EXPECT_EQ(test, seen.bad_index[1], 1);
 }
 
-/* The same for reservations: of the block, of nodes, and of a second node with that name. */
+/* Nor does a malformed reservation: in the block, a node, or a second node with that name. */
 static void malformed_reservation_hides_nothing(struct ktest *test)
 {
 	static const u64 bases[] = {0x1000, 0x5000, 0x84000000, 0x86000000, 0x88000000};

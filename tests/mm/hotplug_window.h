@@ -102,7 +102,7 @@ void window_check(struct ktest *test, struct window *w);
 /* Add block @n with @plugged; it must work. */
 void window_add(struct ktest *test, struct window *w, unsigned long n, u64 plugged);
 
-/* The same, all of it plugged, and online with @type. */
+/* Add block @n with all of it plugged, and online it with @type. */
 void window_add_online(struct ktest *test, struct window *w, unsigned long n,
 		       enum mhp_online_type type);
 

@@ -59,7 +59,7 @@ static struct window *open_pressed(struct ktest *test)
 	return w;
 }
 
-/* Nothing but pages of the reserve is in the block: it leaves, and comes again. */
+/* The block contains only pages of the reserve: it leaves, and is added again. */
 static void block_of_reserve_pages_leaves(struct ktest *test)
 {
 	struct window *w = open_pressed(test);
@@ -77,7 +77,7 @@ static void block_of_reserve_pages_leaves(struct ktest *test)
 	}
 }
 
-/* The same with a second block: the reserve moves there. */
+/* The block leaves while a second block is there: the reserve moves to that block. */
 static void reserve_moves_to_another_block(struct ktest *test)
 {
 	struct window *w = open_pressed(test);

@@ -25,13 +25,13 @@
  */
 void replay_start(unsigned long base_pfn);
 
-/* Apply what was recorded since the last call; to be called after every step. */
+/* Apply the records since the last call; call it after every step. */
 void replay_follow(void);
 
 /* Compare with pageblock words, descriptors, block states and counters as they lie in memory. */
 void replay_compare(void);
 
-/* The same, and with a snapshot, unless memory is too short to make one. */
+/* Compare as replay_compare(), and with a snapshot if there is memory for one. */
 void replay_snapshot(void);
 
 #endif

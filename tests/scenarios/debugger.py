@@ -37,7 +37,7 @@ def free_by_kernel(guest: Guest) -> list[int]:
 
 
 def free_by_gdb(guest: Guest) -> list[int]:
-    """The same from gdb's mm-buddy."""
+    """Free chunks of zone Normal by order, from gdb's mm-buddy."""
     rows = [line.split()[2:] for line in gdb(guest, 'mm-buddy')[0].splitlines() if line.startswith('Normal')]
     return [sum(map(int, column)) for column in zip(*rows)]
 

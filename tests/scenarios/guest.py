@@ -332,7 +332,7 @@ class Guest:
         return total
 
     def region_file_bytes(self, name: str) -> int:
-        """The same for QEMU's own devices: each region is a separate file; the files are in the order of the devices."""
+        """The allocated bytes of a region of QEMU's own device: each region is a file, in the order of the devices."""
         files = memory_files(str(self.machine.rundir))
         for device in self.devices.values():
             mine = next((file for file in files if file[0] == device.shape.size), None)

@@ -272,7 +272,7 @@ class Pause(Case):
 
 
 class EventIndex(Requests):
-    """The same tests with indirect descriptors and event index accepted."""
+    """The tests of Requests with indirect descriptors and event index accepted."""
 
     def connect(self, **options) -> Frontend:
         return super().connect(features=vf.PLAIN_FEATURES | vf.F_EVENT_IDX | vf.F_INDIRECT, **options)

@@ -26,7 +26,7 @@ def lock_contracts(names: list[str]) -> list[Finding]:
 
 
 def thread_safety() -> list[Finding]:
-    """The same for everything in the kernel."""
+    """Check lock annotations in all files of the kernel."""
     return lock_contracts(sources('.c', under=('arch', 'kernel', 'mm', 'drivers', 'lib')))
 
 

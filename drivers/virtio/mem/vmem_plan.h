@@ -133,9 +133,9 @@ static inline struct memory_block_info vmem_info(const struct vmem_map *map, uns
 
 /* Pageblocks become reserved: the device has plugged them, or mm has given them up. */
 void vmem_reserve(struct vmem_map *map, const struct vmem_run *run);
-/* They are no longer: the device has unplugged them, or mm has taken them. */
+/* Pageblocks stop being reserved: the device has unplugged them, or mm has taken them. */
 void vmem_unreserve(struct vmem_map *map, const struct vmem_run *run);
-/* The same for pageblocks of block @i. */
+/* Do this for the pageblocks in @mask of block @i. */
 void vmem_reserve_mask(struct vmem_map *map, unsigned long i, u64 mask);
 void vmem_unreserve_mask(struct vmem_map *map, unsigned long i, u64 mask);
 
