@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The kernel command line. Whatever it contains, the boot goes on: each unusable word
+ * The kernel command line. Whatever it contains, the boot continues: each unusable word
  * costs one log line; after MAX_COMPLAINTS lines only the number of further words is
  * logged.
  *

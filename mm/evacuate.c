@@ -281,7 +281,7 @@ static int migrate_all(struct evac *e)
 		if (stop)
 			return stop;
 		if (pass == limits->retries) {
-			/* A request that waits goes on if a page is still referenced. */
+			/* A request that waits continues if a page is still referenced. */
 			const bool in_use = err == -EAGAIN || err == -EBUSY;
 
 			return in_use && limits->wait ? 0 : mm_reason_errno(e->why->reason);

@@ -9,7 +9,7 @@
  *
  *	free_pages()	the hart's stack; if it is full, or the frame is not plain:
  *	free_checked()	check everything; the stack, or if the pageblock is awaited:
- *	buddy.c		give the chunk back, which wakes the waiters
+ *	buddy.c		free the chunk, which wakes the waiters
  *
  * If a zone has no free chunk of the wanted migrate type, the allocator falls back to the
  * other types, in Linux's order. If the pageblock with their largest free chunk is at

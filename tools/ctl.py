@@ -150,7 +150,7 @@ def cmd_status(args: dict) -> int:
     """ebb-ctl status"""
     devices = find_devices(args['run'])
     states = {name: device.state() for name, device in devices.items()}
-    # The scan for stray bytes gives them back to the host, so read HOST after it.
+    # The scan for stray bytes returns them to the host, so read HOST after it.
     stray = {name: device.get('x-stray-bytes') if device.ours else None for name, device in devices.items()}
     touched = {name: device.get('x-touched-bytes') if device.ours else None for name, device in devices.items()}
     host = host_bytes(devices, states, args['run'])

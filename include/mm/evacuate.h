@@ -77,7 +77,7 @@ struct migrate_entry {
  *	   moves the page. 0, -EBUSY (pinned or lost), -ENOENT (freed meanwhile)
  * @copy: fill dst with the content (or tell a device); 0 or a negative errno
  * @commit: switch the slot from pfn to dst; cannot fail. The core frees the source
- * @abort: give the claim back, with nothing changed
+ * @abort: end the claim, with nothing changed
  */
 struct movable_ops {
 	int (*claim)(struct mm *mm, struct migrate_entry *e);

@@ -200,7 +200,7 @@ int page_type_kpf(enum page_type type);
  *
  * Fails by construction on types without a count (PageOffline above all), on
  * free frames and on a count of zero. Lock-free; any number, any context.
- * Return: true if the reference was taken; page_put() gives it back.
+ * Return: true if the reference was taken; page_put() drops it.
  */
 bool page_try_get(struct mm *mm, unsigned long pfn);
 

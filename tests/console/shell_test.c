@@ -58,7 +58,7 @@ static void wrong_arguments(struct ktest *test)
 	KTEST_EXPECT_EQ(test, run("contig 1 at 0xffffffffffffffff"), -EINVAL);
 }
 
-/* contig takes frames in a row, and has given them back when it says so. */
+/* contig takes contiguous frames, and has freed them when it prints its result. */
 static void contig_by_hand(struct ktest *test)
 {
 	KTEST_EXPECT_EQ(test, run("contig 1500; contig 0x600 wait 1; mm check"), 0);

@@ -168,7 +168,8 @@ class Player:
         self._compare(step, held, self._without_echo(step, held.take()))
 
     def _until_prompt(self, step: Step, held: Held, goes_on: bool) -> None:
-        """Wait for the prompt after a command, or for the end of the program; if the command may go on, for its output."""
+        """Wait for the prompt after a command, or for the end of the program; if the command may keep running, for its
+        output."""
         echo = held.at
         held.at, held.waits = echo + 1, False
 

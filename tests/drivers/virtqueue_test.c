@@ -125,7 +125,7 @@ static void round_trips(struct ktest *test)
 	KTEST_EXPECT_LE(test, rig->callbacks, rig->vq->event_idx ? TURNS * 3 / 32768 + 1 : 0);
 }
 
-/* A full ring says so, and goes on when there is room. */
+/* A full ring reports that it is full, and works again when there is room. */
 static void full(struct ktest *test)
 {
 	const struct features *f = test->param_value;

@@ -183,7 +183,7 @@ static void refused_blocks(struct ktest *test)
 /* --- what mm refuses ------------------------------------------------------------------------ */
 
 /*
- * mm does not take a block: after some tries the driver gives it back to the device,
+ * mm does not take a block: after some tries the driver returns it to the device,
  * with a line in the log.
  */
 static void refused_by_mm(struct ktest *test)

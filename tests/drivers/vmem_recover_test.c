@@ -318,7 +318,7 @@ static void random_differences(struct ktest *test)
 
 /* --- resets by a user -------------------------------------------------------------------- */
 
-/* A user resets a device that works: the driver asks what is plugged, and goes on. */
+/* A user resets a device that works: the driver asks what is plugged, and continues. */
 static void reset_by_hand(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A failed unplug goes on as soon as its obstacle is gone, not at the end of the
+ * A failed unplug continues as soon as its obstacle is gone, not at the end of the
  * back-off, which is at its longest here. The worker itself runs, with a model of the
  * device.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Compaction while all harts go on allocating: no page is lost, and none stays in the range
+ * Compaction while all harts keep allocating: no page is lost, and none stays in the range
  * or leaves its zone. What moves and what stays otherwise: see the model.
  */
 #include "arch/machine.h"

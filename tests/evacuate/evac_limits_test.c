@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What ends a request that could go on: its deadline and its caller, also while another
+ * What ends a request that could continue: its deadline and its caller, also while another
  * request is at work, and up to the last step; and the failure that it reports.
  */
 #include "kernel/thread.h"

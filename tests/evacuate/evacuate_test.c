@@ -287,7 +287,7 @@ static void reason_and_errno_agree(struct ktest *test)
 	slots_gone(test, t, slots, 2);
 }
 
-/* A page that its slot does not know yet is not moved, and its claim is given back. */
+/* The mover does not move a page that its slot does not know yet, and ends its claim. */
 static void slot_that_is_not_ready(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

@@ -146,7 +146,7 @@ static void slab_cache_is_named(struct ktest *test)
 	KTEST_EXPECT_EQ(test, kmem_cache_destroy(cache), 0);
 }
 
-/* For the panic path: the block, its state and the frame, whatever the address. */
+/* The panic report describes any address: the block, its state and the frame. */
 static void stray_addresses_are_described(struct ktest *test)
 {
 	struct sink_buffer buffer;

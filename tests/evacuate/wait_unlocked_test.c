@@ -127,7 +127,7 @@ static struct window *open_blocks(struct ktest *test, unsigned long nr)
 }
 
 /*
- * Memory is added, used, and removed; ranges are taken and given back; everything is
+ * Memory is added, used, and removed; ranges are taken and freed; everything is
  * consistent.
  */
 static void come_and_go(struct ktest *test, struct window *w, unsigned long n)

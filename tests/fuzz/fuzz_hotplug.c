@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Memory that comes and goes, against a model of frames, blocks and owners: the steps of
- * fuzz_buddy, and those on blocks. Everything is given back at the end of an input, and
+ * fuzz_buddy, and those on blocks. The end of an input frees everything, and
  * the records replay to what memory is.
  */
 #include "tests/fuzz/fuzz.h"

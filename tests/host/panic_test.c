@@ -55,7 +55,7 @@ static void spin_not_held_assertion(void)
 	assert_spin_held(&lock_a);
 }
 
-/* As if another hart held it and never gave it back. */
+/* Set up the lock as if another hart held it and never released it. */
 static void spin_for_ever(void)
 {
 	lock_a.owner = 7;

@@ -120,7 +120,7 @@ static void snapshots_are_whole(struct ktest *test)
 	KTEST_EXPECT_EQ(test, export_write("nothing", &w.sink), -ENOENT);
 }
 
-/* A host that does not read: its export waits until the test lets it go on. */
+/* A host that does not read: its export waits until the test lets it continue. */
 struct stalled {
 	struct sink sink;
 	u32 began, go_on;

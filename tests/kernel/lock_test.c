@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Spinlocks and mutexes. The reports that end in panic() cannot be provoked here. The
- * suite checks the owner word instead, on which they rest; tests/scenarios provokes the
- * reports in separate machines.
+ * Spinlocks and mutexes. The reports that end in panic() cannot be provoked here. The suite
+ * checks the owner word, on which the reports depend; tests/scenarios provokes them in
+ * separate machines.
  */
 #include "kernel/ktest.h"
 #include "kernel/mutex.h"

@@ -60,7 +60,7 @@ static int veto(struct notifier_block *nb, unsigned long event, void *data)
 	return event == MEM_GOING_ONLINE ? -EPERM : 0;
 }
 
-/* A line for what failed, none for what made no sense. */
+/* The log has a line for a request that failed, and none for a request that made no sense. */
 static void log_has_what_failed(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);

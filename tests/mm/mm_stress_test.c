@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Several harts on one memory: some allocate and free, one takes and gives back
+ * Several harts on one memory: some allocate and free, one takes and frees
  * contiguous ranges so that pages move, and walkers take references on random frames.
  * At the end nothing is lost and every counter is correct.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Walkers on every hart try to take random frames while blocks are added, onlined,
- * offlined and removed, and while a driver takes frames by contig and gives them back.
+ * offlined and removed, and while a driver takes frames by contig and frees them.
  * They never get a PageOffline frame, never lose a frame that they hold, and never
  * touch a memmap that is gone; and the set of PageOffline frames is the same
  * afterwards.
@@ -183,7 +183,7 @@ static void cycle_block(struct ktest *test, struct window *w, unsigned long n)
 	KTEST_ASSERT_EQ(test, leave(w, w->block + n), 0);
 }
 
-/* Frames of block 1 around a driver's page become PageOffline, and are given back. */
+/* Frames of block 1 around a driver's page become PageOffline, then free again. */
 static unsigned long cycle_frames(struct ktest *test, struct window *w)
 {
 	const struct evacuate_policy p = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);

@@ -356,7 +356,7 @@ static int offline_block(void *arg)
 	return window_offline(arg, 1);
 }
 
-/* Lets the offlining go on, and waits until the block has left its zone. */
+/* Releases the held offlining, and waits until the block has left its zone. */
 static void let_it_go_offline(unsigned long pfn, enum walk_step step)
 {
 	const u64 limit = ktime_ns() + 60 * NSEC_PER_SEC;
@@ -479,7 +479,7 @@ static void forms_change_in_sequence(struct ktest *test)
 	free_pages(t->mm, t->base, 0);
 	drain_local_pages(t->mm);
 	KTEST_EXPECT_EQ(test, seq_of(t), (seq + 2) & 0xfff);
-	/* A new life goes on where the last one ended. */
+	/* A block that is added again continues its previous sequence numbers. */
 	alone = *ms;
 	alone.zone = NULL;
 	seq = alone.pb[1].word >> PB_SEQ_SHIFT & 0xfff;

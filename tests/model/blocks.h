@@ -118,7 +118,7 @@ enum zone_type blocks_zone_for(unsigned long n, enum mhp_online_type type);
 /* After a request that changed how much memory there is: the watermarks follow it. */
 void blocks_check_marks(void);
 
-/* After a request: frames that mm/ took or gave back for itself, and all that blocks say. */
+/* After a request: frames that mm/ took or freed for itself, and all values of the blocks. */
 void blocks_check(void);
 
 /* --- listeners.c ----------------------------------------------------------- */

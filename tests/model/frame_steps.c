@@ -206,7 +206,7 @@ static void step_pin(unsigned int i)
 	fm_paint(chunk->pfn, 1UL << chunk->order, chunk->kind);
 }
 
-/* A second reference: the page cannot move until it is given back. */
+/* A second reference: the page cannot move until a step drops it. */
 static void step_hold(struct choices *c)
 {
 	struct chunk *chunk = &chunks[take_below(c, MAX_CHUNKS) % max(nr_chunks, 1U)];

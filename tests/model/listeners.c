@@ -35,7 +35,7 @@ static int refuse(struct refusal *refusal, unsigned long event)
 
 static int listen(struct notifier_block *nb, unsigned long event, void *data);
 
-/* By priority. listeners_refuse() gives the second another one. */
+/* In order of priority. listeners_refuse() changes the second listener's priority. */
 static struct notifier_block listeners[NR_LISTENERS] = {
 	{ .fn = listen, .priority = 2, .name = "first" },
 	{ .fn = listen, .priority = 1, .name = "refuser" },

@@ -145,7 +145,7 @@ class TreeTest(unittest.TestCase):
                     **memory(('0', '0 0 0xffffffff 0xffffffff')))
 
     def test_memory_that_does_not_answer(self):
-        """A node that lies about memory costs nothing but itself; the devices that it lies over are driven as ever."""
+        """ebb ignores only the node that is wrong about memory; the devices in its range work as before."""
         ram = ('80000000', '0 0x80000000 0 0x8000000')
         for name, reg, gone in (
                 ('nothing is there', '0 0x40000000 0 0x1000000', '0x40000000-0x40ffffff'),

@@ -88,7 +88,7 @@ enum vmem_violation {
 
 /* The device's notes to its owner; offset and length in bytes. */
 enum vmem_note {
-	VMEM_NOTE_PUNCH,     /* memory given back to the host */
+	VMEM_NOTE_PUNCH,     /* memory returned to the host */
 	VMEM_NOTE_STRAY,     /* memory written in unplugged blocks */
 	VMEM_NOTE_TOUCHED,   /* memory there that is allocated but all zeros */
 	VMEM_NOTE_VIOLATION, /* offset: enum vmem_violation; length: 0 */

@@ -4,7 +4,7 @@
 
 /*
  * The host's side of the device's region: finds the allocated bytes of the shared file,
- * and gives them back.
+ * and returns them to the host.
  */
 #include "guest_mem.h"
 

@@ -153,7 +153,7 @@ void region_reset(struct vmem *vmem)
 }
 
 /**
- * region_look_on() - count the allocated bytes of unplugged blocks, and give them back
+ * region_look_on() - count the allocated bytes of unplugged blocks, and free them
  * @vmem: the program
  * @at: offset in the region, 0 at first; moves on
  *

@@ -3,8 +3,7 @@
  * Stray memory: bytes of the region that are allocated on the host although their block
  * is not plugged. A page that is not all zeros was written, which only a guest that
  * breaks the spec does. A page of zeros was read, or zeros were written to it. A read
- * also fills a hole in the shared file, and the host's own reads of guest memory do
- * that, too.
+ * also fills a hole in the shared file, and so do the host's own reads of guest memory.
  */
 #include "device.h"
 
@@ -28,7 +27,7 @@ u64 vmem_allocated(struct vmem_dev *dev, u64 off, u64 len)
 }
 
 /*
- * Counts the bytes of an extent of unplugged blocks, and gives them back. Does not
+ * Counts the bytes of an extent of unplugged blocks, and frees them. Does not
  * count bytes that the host does not take back: the next scan finds them again.
  */
 static int collect(struct vmem_dev *dev, u64 from, u64 to)
@@ -64,7 +63,7 @@ static int collect_run(struct vmem_dev *dev, u64 off, u64 end)
 }
 
 /**
- * vmem_collect_stray() - count the allocated bytes of unplugged blocks, and give them back
+ * vmem_collect_stray() - count the allocated bytes of unplugged blocks, and free them
  * @dev: the device
  * @off: offset in the region, a multiple of the block size
  * @len: bytes, likewise

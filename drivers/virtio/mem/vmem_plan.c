@@ -323,7 +323,7 @@ struct granule_walk {
 	unsigned long equal; /* and this many pageblocks of the cutoff class */
 };
 
-/* Return: false when the list is full, or as long as it has to be. */
+/* Return: false when the list is full, or has as much as the plan needs. */
 static bool visit_granule(struct granule_walk *walk, unsigned long i, u64 granule)
 {
 	const unsigned int class = class_of(walk->map, i, granule);

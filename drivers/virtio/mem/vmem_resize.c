@@ -342,7 +342,7 @@ static int take_run(struct virtio_mem *vm, const struct vmem_run *run)
 
 /*
  * Take the planned runs and keep in vm->runs those that it took.
- * Return: how many; sets @error if it makes no sense to go on.
+ * Return: how many; sets @error if it makes no sense to continue.
  */
 static unsigned int take_runs(struct virtio_mem *vm, unsigned int nr, int *error)
 {

@@ -278,7 +278,7 @@ TEST(device, stray)
 	fake.data[4] = fake.data[COUNT - 1] = true;
 	CHECK_EQ(look(), 0);
 	CHECK_EQ(dev.stray, 8192);
-	/* The device gave the page back when it counted it; the total stays. */
+	/* The device returned the page to the host when it counted it; the total stays. */
 	CHECK(!fake.data[4] && !fake.data[COUNT - 1] && fake.data[2]);
 	CHECK_EQ(look(), 0);
 	CHECK_EQ(dev.stray, 8192);
