@@ -109,6 +109,15 @@ static void first_words(struct ktest *test)
 	}
 }
 
+/* After a number or a name, each word of the usage line fits but the placeholders. */
+static void words_after_a_number(struct ktest *test)
+{
+	(void)line_of("alloc m \t\t");
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, "\nunmovable  movable  reclaimable  at  \n"));
+	(void)line_of("chmem -d -b 18 \t\t");
+	KTEST_EXPECT_NULL(test, strstr(text, "-BLOCK"));
+}
+
 /* Each present block has its files; an absent block has none. */
 static void files_of_a_block(struct ktest *test)
 {
@@ -130,6 +139,7 @@ static const struct ktest_case cases[] = {
 	KTEST_CASE(nothing_to_offer),
 	KTEST_CASE(several),
 	KTEST_CASE(first_words),
+	KTEST_CASE(words_after_a_number),
 	KTEST_CASE(files_of_a_block),
 	{},
 };

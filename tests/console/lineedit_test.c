@@ -116,6 +116,23 @@ static void completion(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, ed.line, "zz");
 }
 
+/* A row of matches begins at the left edge, and what does not fit is in the next row. */
+static void matches_fill_the_width(struct ktest *test)
+{
+	type("\033[8;24;12tal\t\t\t");
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, "\nalloc  all  \n"));
+	type("\033[8;24;11t\t");
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, "\nalloc  \nall  \n"));
+}
+
+/* A message came between two keys: the line is drawn below it, from the left edge on. */
+static void drawn_without_being_hidden(struct ktest *test)
+{
+	type("abc");
+	lineedit_redraw(&ed);
+	KTEST_EXPECT_STREQ(test, text, "> abc> abc");
+}
+
 static void too_long(struct ktest *test)
 {
 	for (unsigned int i = 0; i < LINE_MAX_BYTES + 10; i++)
@@ -146,6 +163,8 @@ static void any_bytes(struct ktest *test)
 static const struct ktest_case cases[] = {
 	KTEST_CASE(plain_line),	  KTEST_CASE(crlf_is_one_line), KTEST_CASE(editing_keys),
 	KTEST_CASE(history),	  KTEST_CASE(history_wraps),	KTEST_CASE(completion),
+	KTEST_CASE(matches_fill_the_width),
+	KTEST_CASE(drawn_without_being_hidden),
 	KTEST_CASE(too_long),	  KTEST_CASE(cancel_and_end),	KTEST_CASE(any_bytes),
 	{},
 };

@@ -3,6 +3,7 @@
  * The harts' caches: how much they may hold, what is found in them by whom, and what is
  * left when they are drained.
  */
+#include "tests/kernel/trace_only.h"
 #include "tests/mm/test_mm.h"
 
 #define PB    PAGEBLOCK_NR_PAGES
@@ -154,12 +155,84 @@ static void grace_period_forgets_the_block(struct ktest *test)
 	KTEST_EXPECT_EQ(test, pcp->block, PFN_NONE);
 }
 
+/* A free into an isolated pageblock does not close the short way into the last one. */
+static void isolated_block_is_not_remembered(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const struct pcp *pcp = t->mm->pcp[this_hart()->id];
+	const struct pfn_range isolated = { t->base + PB, PB };
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base, 0, PGTY_KERNEL), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + PB, 0, PGTY_KERNEL), 0);
+	free_pages(t->mm, t->base, 0);
+	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &isolated, NO_WHY), 0);
+	free_pages(t->mm, t->base + PB, 0);
+	unisolate_range(t->mm, &isolated);
+	KTEST_EXPECT_EQ(test, pcp->block, t->base >> PAGEBLOCK_ORDER);
+}
+
+/* Harts without a cache share one that is empty: none of them may write to it. */
+static void hart_without_a_cache(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct pcp **mine = &t->mm->pcp[this_hart()->id], *const own = *mine;
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base, 0, PGTY_KERNEL), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + 8, 0, PGTY_DRIVER), 0);
+	*mine = &pcp_none;
+	free_pages(t->mm, t->base, 0);
+	free_pages(t->mm, t->base + 8, 0);
+	*mine = own;
+	KTEST_EXPECT_EQ(test, pcp_none.block, PFN_NONE);
+	KTEST_EXPECT_EQ(test, type_of(t, t->base), PGTY_BUDDY);
+	KTEST_EXPECT_EQ(test, type_of(t, t->base + 8), PGTY_BUDDY);
+}
+
+static void record_frames(struct ktest *test)
+{
+	if (ebb_trace.nr_records == 0)
+		ktest_skip(test, "there are no trace rings");
+	trace_only("mm:frames");
+}
+
+/* How often the trace says that a frame went into a cache; then the trace is off. */
+static unsigned int times_cached(unsigned long pfn, enum page_type type)
+{
+	struct trace_record r;
+	unsigned int nr = 0;
+
+	(void)trace_set("*", TRACE_OFF);
+	while (trace_take(&r))
+		nr += r.event == TRACE_FRAMES && r.pfn == pfn && r.before == type &&
+		      r.after == PGTY_CACHED;
+	return nr;
+}
+
+/* The short way tells the trace of each free, of plain types and of counted ones. */
+static void short_way_is_recorded(struct ktest *test)
+{
+	static const enum page_type types[] = { PGTY_KERNEL, PGTY_DRIVER };
+	struct test_mm *t = test_mm_normal(test, 1);
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base, 0, PGTY_KERNEL), 0);
+	free_pages(t->mm, t->base, 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(types); i++) {
+		KTEST_ASSERT_EQ(test, alloc_pages(t->mm, GFP_MOVABLE, 0, types[i]), t->base);
+		record_frames(test);
+		free_pages(t->mm, t->base, 0);
+		KTEST_EXPECT_EQ(test, times_cached(t->base, types[i]), 1);
+	}
+}
+
 static const struct ktest_case pcp_cases[] = {
 	KTEST_CASE(failing_alloc_drains),
 	KTEST_CASE(cache_limits_follow_the_managed_count),
 	KTEST_CASE(cached_chunks_stay_apart),
 	KTEST_CASE(drained_cache_starts_anew),
 	KTEST_CASE(grace_period_forgets_the_block),
+	KTEST_CASE(isolated_block_is_not_remembered),
+	KTEST_CASE(hart_without_a_cache),
+	KTEST_CASE(short_way_is_recorded),
 	{},
 };
 static struct ktest_suite pcp_suite = { .name = "pcp", .cases = pcp_cases };

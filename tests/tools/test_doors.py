@@ -12,7 +12,7 @@ import unittest
 from pathlib import Path
 
 from cmdport import CommandPort, PortError
-from door import TOO_LONG, Door, port_words, qmp_words
+from door import TOO_LONG, Business, Door, port_words, qmp_words
 from patience import limit, until
 from qmp import Qmp, QmpError
 from unixsock import connect, listen
@@ -196,6 +196,24 @@ class DoorTest(unittest.TestCase):
         connect(deep / 'port.sock').close()
 
 
+class BusinessTest(unittest.TestCase):
+    """What a client leaves is known, wherever its bytes are cut into pieces."""
+
+    def test_a_status_that_arrives_in_pieces(self):
+        for cut in range(1, 17):
+            business = Business()
+            business.sent(b'a line\n')
+            for piece in (b'did a line\n=-110\n'[:cut], b'did a line\n=-110\n'[cut:]):
+                self.assertFalse(business.done())
+                business.heard(piece)
+            self.assertTrue(business.done(), cut)
+
+    def test_a_line_that_ends_with_ctrl_c(self):
+        business = Business()
+        business.sent(b'half\x03')
+        self.assertFalse(business.done())
+
+
 class SettleTest(unittest.TestCase):
     """Behind the door of a command port: an ebb that has heard of no change of clients yet, so it mixes their bytes."""
 
@@ -204,6 +222,7 @@ class SettleTest(unittest.TestCase):
         self.addCleanup(directory.cleanup)
         self.rundir = Path(directory.name)
         self.rest, self.did, self.lost = b'', [], 0
+        self.interrupted, self.piece = False, 4096      # a Ctrl-C came; bytes that ebb sends at once
         self.listener = listen(self.rundir / 'inner.sock')
         self.addCleanup(self.listener.close)
         threading.Thread(target=self.serve, daemon=True).start()
@@ -215,7 +234,10 @@ class SettleTest(unittest.TestCase):
                 client, _ = self.listener.accept()
                 with client:
                     while data := client.recv(4096):
-                        client.sendall(self.answers(data))
+                        out = self.answers(data)
+                        for at in range(0, len(out), self.piece):
+                            client.sendall(out[at:at + self.piece])
+                            time.sleep(0.001)           # the next piece arrives by itself
             except OSError:
                 if self.listener.fileno() < 0:
                     return
@@ -230,7 +252,9 @@ class SettleTest(unittest.TestCase):
             if byte == b'\n':
                 out += self.answer(self.rest)
                 self.rest = b''
-            elif byte != b'\x03':
+            elif byte == b'\x03':
+                self.interrupted = True
+            else:
                 self.rest += byte
         return out
 
@@ -269,6 +293,24 @@ class SettleTest(unittest.TestCase):
         with connect(self.rundir / 'port.sock') as dying:
             dying.sendall(b'half')
             self.assertTrue(until(lambda: self.rest == b'half', LIMIT))
+
+    def test_a_command_that_runs_is_interrupted(self):
+        self.leave_half_a_line()
+        self.assertEqual(self.run_line('one'), (0, 'did one\n'))
+        self.assertTrue(self.interrupted)
+
+    def test_an_answer_in_pieces(self):
+        self.leave_half_a_line()
+        self.piece = 1
+        self.assertEqual(self.run_line('one'), (0, 'did one\n'))
+
+    def test_each_client_settles_with_its_own_word(self):
+        for _ in range(2):
+            self.leave_half_a_line()
+            self.run_line('one')
+        words = [line for line in self.did if line.startswith(b'echo ')]
+        self.assertEqual(len(words), 2)
+        self.assertNotEqual(*words)
 
     def test_bytes_that_qemu_loses(self):
         self.leave_half_a_line()
