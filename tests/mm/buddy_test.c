@@ -69,8 +69,41 @@ static void same_as_list_buddy(struct ktest *test)
 		free_pages(t->mm, chunk[nr] >> 4, chunk[nr] & 15);
 }
 
+/* All frames of a pageblock, each allocated by itself, in a random order. */
+static void singles_of_a_pageblock(struct ktest *test, struct test_mm *t, unsigned long *pfns)
+{
+	for (unsigned int i = 0; i < PAGEBLOCK_NR_PAGES; i++) {
+		const unsigned int at = prng_below(&test->prng, i + 1);
+
+		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + i, 0, PGTY_KERNEL), 0);
+		pfns[i] = pfns[at];
+		pfns[at] = t->base + i;
+	}
+}
+
+/* Single frames are freed, few at once: the index knows the largest chunk after each step. */
+static void singles_join_their_buddies(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct mem_section *ms = pfn_to_section(t->mm, t->base);
+	const unsigned int b = pageblock_index(t->base);
+	unsigned long *pfns = ktest_alloc(test, PAGEBLOCK_NR_PAGES * sizeof(*pfns));
+	unsigned int done = 0, nr;
+
+	singles_of_a_pageblock(test, t, pfns);
+	for (nr = 1; done + nr < PAGEBLOCK_NR_PAGES; nr = prng_below(&test->prng, 12) + 1) {
+		free_pages_bulk(t->mm, pfns + done, nr);
+		done += nr;
+		KTEST_ASSERT_EQ(test, pb_index(pb_read(&ms->pb[b])),
+				bits_max_order(pb_bits(ms, b)));
+	}
+	free_pages_bulk(t->mm, pfns + done, PAGEBLOCK_NR_PAGES - done);
+	test_mm_check(test, t);
+}
+
 static const struct ktest_case buddy_cases[] = {
 	KTEST_CASE(same_as_list_buddy),
+	KTEST_CASE(singles_join_their_buddies),
 	{},
 };
 static struct ktest_suite buddy_suite = { .name = "buddy", .cases = buddy_cases };
