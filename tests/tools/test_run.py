@@ -218,6 +218,20 @@ class LauncherTest(unittest.TestCase):
         os.close(master)
         os.close(slave)
 
+    def test_terminal_that_is_closed_takes_all_along(self):
+        """The host kernel sends SIGHUP to the terminal's first program only; if that is make, it waits for the launcher."""
+        self.program('qemu/qemu-system-riscv64', QEMU, "print('up', flush=True); time.sleep(600)")
+        master, slave = pty.openpty()
+        process = subprocess.Popen([RUN], stdin=slave, stdout=slave, stderr=slave, env=self.environment())
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        os.close(slave)
+        pids = self.pids()
+        self.assertTrue(until(lambda: select.select([master], [], [], 0)[0], LIMIT))
+        os.close(master)
+        self.assertEqual(ended(process, LIMIT), 128 + signal.SIGHUP)
+        self.assert_gone(pids)
+
     def test_second_run_is_refused(self):
         self.start("print('up', flush=True); time.sleep(600)").stdout.readline()
         second = self.start("time.sleep(600)")
