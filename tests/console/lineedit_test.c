@@ -133,6 +133,21 @@ static void drawn_without_being_hidden(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, text, "> abc> abc");
 }
 
+/* A word is completed in front of a blank: that blank is enough. */
+static void completion_in_the_middle(struct ktest *test)
+{
+	type("ls x\033[D\033[D\t");
+	KTEST_EXPECT_STREQ(test, ed.line, "lsmem x");
+}
+
+/* A terminal that reports a width of 0 has none: lines do not wrap. */
+static void width_of_zero(struct ktest *test)
+{
+	type("\033[8;0;0tabc");
+	KTEST_EXPECT_STREQ(test, ed.line, "abc");
+	KTEST_EXPECT_EQ(test, ed.columns, LINE_NO_WRAP);
+}
+
 static void too_long(struct ktest *test)
 {
 	for (unsigned int i = 0; i < LINE_MAX_BYTES + 10; i++)
@@ -165,6 +180,8 @@ static const struct ktest_case cases[] = {
 	KTEST_CASE(history),	  KTEST_CASE(history_wraps),	KTEST_CASE(completion),
 	KTEST_CASE(matches_fill_the_width),
 	KTEST_CASE(drawn_without_being_hidden),
+	KTEST_CASE(completion_in_the_middle),
+	KTEST_CASE(width_of_zero),
 	KTEST_CASE(too_long),	  KTEST_CASE(cancel_and_end),	KTEST_CASE(any_bytes),
 	{},
 };
