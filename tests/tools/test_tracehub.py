@@ -302,5 +302,33 @@ class HubTest(unittest.TestCase):
         self.assertFalse([name for name in os.listdir(self.rundir) if re.match('tmp', name)])
 
 
+class SessionTest(unittest.TestCase):
+    """What does not fit the recording leaves no part of itself there."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = Path(directory.name) / 'session.ebbt'
+        self.session = tracehub.Session(self.path, b'header\n')
+
+    def test_a_disk_that_takes_half_of_a_record(self):
+        self.session.add_records(b'r' * 32)
+        disk = self.session._file                   # pylint: disable=protected-access
+        full = mock.Mock(wraps=disk, write=lambda data: disk.write(data[:len(data) // 2]))
+        with mock.patch.object(self.session, '_file', full):
+            self.session.add_records(b's' * 32)
+        self.assertEqual((self.session.error, self.session.place), (errno.ENOSPC, 32))
+        self.assertEqual(self.path.read_bytes(), b'header\n' + b'r' * 32)
+
+    def test_a_snapshot_that_fits_in_part(self):
+        with tempfile.TemporaryFile() as spool, mock.patch.object(tracehub, 'PIECE', 4), \
+                mock.patch.object(tracehub, 'MOST_BYTES', 20):
+            spool.write(b's' * 16)
+            spool.flush()
+            self.session.add_snapshot(spool)
+        self.assertEqual(self.session.error, errno.EFBIG)
+        self.assertEqual(self.path.read_bytes(), b'header\n')
+
+
 if __name__ == '__main__':
     unittest.main()
