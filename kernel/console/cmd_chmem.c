@@ -44,7 +44,9 @@ static int parse_range(const char *text, struct request *r, struct sink *out)
 	if (!dash && !r->by_blocks) {
 		r->by_size = true;
 		r->nr = a >> SECTION_SHIFT;
-		return a == 0 || a % (1UL << SECTION_SHIFT)
+		if (a == 0)
+			return bad(out, "no block to change", text);
+		return a % (1UL << SECTION_SHIFT)
 			       ? bad(out, "not a multiple of the block size, 128M", text)
 			       : 0;
 	}
