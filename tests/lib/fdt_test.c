@@ -57,7 +57,7 @@ static void walk(struct ktest *test)
 	static const char *const names[] = {
 		"", "a", "soc", "x@1", "deep", "x@2", "texts"
 	};
-	static const int depths[] = { 0, 1, 1, 2, 3, 2, 1 };
+	static const int depths[] = {0, 1, 1, 2, 3, 2, 1};
 	struct fdt_node node;
 	size_t i = 0;
 
@@ -103,8 +103,8 @@ static void paths(struct ktest *test)
 		{ "/soc/x", "x@1" },
 		{ "/soc/x@1/deep", "deep" },
 	};
-	static const char *const absent[] = { "/so", "/soc/y",	"/soc/x@3", "/soc/x@",
-					      "soc", "nowhere", "" };
+	static const char *const absent[] = {"/so", "/soc/y",  "/soc/x@3", "/soc/x@",
+					     "soc", "nowhere", ""};
 	struct fdt_node node;
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
@@ -191,8 +191,8 @@ static void statuses(struct ktest *test)
 
 static void numbers(struct ktest *test)
 {
-	static const u8 bytes[] = { 0, 0, 0, 1, 0x80, 0, 0, 2, 0, 0, 0, 3, 4 };
-	struct fdt_prop prop = { .data = bytes, .len = sizeof(bytes) };
+	static const u8 bytes[] = {0, 0, 0, 1, 0x80, 0, 0, 2, 0, 0, 0, 3, 4};
+	struct fdt_prop prop = {.data = bytes, .len = sizeof(bytes)};
 	u64 val = 5;
 
 	KTEST_EXPECT_EQ(test, fdt_cell(&prop, 1), 0x80000002);
@@ -231,22 +231,22 @@ struct damage {
 };
 
 static const struct damage damages[] = {
-	{ "magic", 0, 0xd00dfeee, -EINVAL },
-	{ "larger than its memory", 4, FDTB_SIZE + 4, -E2BIG },
-	{ "larger than its memory by far", 4, UINT32_MAX, -E2BIG },
-	{ "smaller than its header", 4, 39, -EINVAL },
-	{ "structures outside", 8, FDTB_SIZE + 4, -EINVAL },
-	{ "structures not aligned", 8, 0x79, -EINVAL },
-	{ "structures in the header", 8, 36, -EINVAL },
-	{ "strings outside", 12, UINT32_MAX, -EINVAL },
-	{ "reservations outside", 16, UINT32_MAX & ~7U, -EINVAL },
-	{ "reservations not aligned", 16, 44, -EINVAL },
-	{ "too old", 20, 15, -ENOTSUPP },
-	{ "too new", 24, 18, -ENOTSUPP },
-	{ "no strings", 32, 0, -EINVAL },
-	{ "strings too long", 32, FDTB_SIZE, -EINVAL },
-	{ "structures too short", 36, 8, -EINVAL },
-	{ "structures too long", 36, UINT32_MAX, -EINVAL },
+	{"magic", 0, 0xd00dfeee, -EINVAL},
+	{"larger than its memory", 4, FDTB_SIZE + 4, -E2BIG},
+	{"larger than its memory by far", 4, UINT32_MAX, -E2BIG},
+	{"smaller than its header", 4, 39, -EINVAL},
+	{"structures outside", 8, FDTB_SIZE + 4, -EINVAL},
+	{"structures not aligned", 8, 0x79, -EINVAL},
+	{"structures in the header", 8, 36, -EINVAL},
+	{"strings outside", 12, UINT32_MAX, -EINVAL},
+	{"reservations outside", 16, UINT32_MAX & ~7U, -EINVAL},
+	{"reservations not aligned", 16, 44, -EINVAL},
+	{"too old", 20, 15, -ENOTSUPP},
+	{"too new", 24, 18, -ENOTSUPP},
+	{"no strings", 32, 0, -EINVAL},
+	{"strings too long", 32, FDTB_SIZE, -EINVAL},
+	{"structures too short", 36, 8, -EINVAL},
+	{"structures too long", 36, UINT32_MAX, -EINVAL},
 };
 
 static void name_damage(const struct damage *d, char desc[KTEST_DESC_SIZE])
@@ -325,22 +325,20 @@ struct shape {
 };
 
 static const struct shape shapes[] = {
-	{ "only a root", 0, { BEGIN, CLOSE, STOP } },
-	{ "NOPs everywhere", 0, { NOP, BEGIN, NOP, PROP, NOP, CLOSE, NOP, STOP } },
-	{ "nothing", -EINVAL, { STOP } },
-	{ "no end", -EINVAL, { BEGIN, CLOSE } },
-	{ "open root", -EINVAL, { BEGIN, STOP } },
-	{ "open child", -EINVAL, { BEGIN, NAMED, CLOSE, STOP } },
-	{ "two roots", -EINVAL, { BEGIN, CLOSE, BEGIN, CLOSE, STOP } },
-	{ "named root", -EINVAL, { NAMED, CLOSE, STOP } },
-	{ "property before the root", -EINVAL, { PROP, BEGIN, CLOSE, STOP } },
-	{ "property behind the root", -EINVAL, { BEGIN, CLOSE, PROP, STOP } },
-	{ "property behind a child",
-	  -EINVAL,
-	  { BEGIN, NAMED, CLOSE, PROP, CLOSE, STOP } },
-	{ "closed twice", -EINVAL, { BEGIN, CLOSE, CLOSE, STOP } },
-	{ "unknown tag", -EINVAL, { BEGIN, BAD, CLOSE, STOP } },
-	{ "property too long", -EINVAL, { BEGIN, BIG, CLOSE, STOP } },
+	{"only a root", 0, {BEGIN, CLOSE, STOP}},
+	{"NOPs everywhere", 0, {NOP, BEGIN, NOP, PROP, NOP, CLOSE, NOP, STOP}},
+	{"nothing", -EINVAL, {STOP}},
+	{"no end", -EINVAL, {BEGIN, CLOSE}},
+	{"open root", -EINVAL, {BEGIN, STOP}},
+	{"open child", -EINVAL, {BEGIN, NAMED, CLOSE, STOP}},
+	{"two roots", -EINVAL, {BEGIN, CLOSE, BEGIN, CLOSE, STOP}},
+	{"named root", -EINVAL, {NAMED, CLOSE, STOP}},
+	{"property before the root", -EINVAL, {PROP, BEGIN, CLOSE, STOP}},
+	{"property behind the root", -EINVAL, {BEGIN, CLOSE, PROP, STOP}},
+	{"property behind a child", -EINVAL, {BEGIN, NAMED, CLOSE, PROP, CLOSE, STOP}},
+	{"closed twice", -EINVAL, {BEGIN, CLOSE, CLOSE, STOP}},
+	{"unknown tag", -EINVAL, {BEGIN, BAD, CLOSE, STOP}},
+	{"property too long", -EINVAL, {BEGIN, BIG, CLOSE, STOP}},
 };
 
 static void name_shape(const struct shape *s, char desc[KTEST_DESC_SIZE])
@@ -463,7 +461,6 @@ static const struct ktest_case fdt_cases[] = {
 	KTEST_CASE(any_byte_wrong),
 	{}
 };
-static struct ktest_suite fdt_suite = { .name = "fdt",
-					.init = open_small,
-					.cases = fdt_cases };
+static struct ktest_suite fdt_suite = {
+	.name = "fdt", .init = open_small, .cases = fdt_cases};
 KTEST_SUITE(fdt_suite);
