@@ -5,6 +5,7 @@
  */
 #include "kernel/console/shell.h"
 #include "kernel/ktest.h"
+#include "kernel/owner_name.h"
 #include "kernel/thread.h"
 #include "lib/errno.h"
 #include "lib/kstrtox.h"
@@ -70,6 +71,24 @@ static void live(struct ktest *test, const char *words, unsigned int order)
 	KTEST_EXPECT_EQ(test, run("free 0x%lx %u", pfn, order), 0);
 	refused(test, "free", pfn, -EPERM, "not a page that");
 	refused(test, "pin", last, -EPERM, "not a page that");
+}
+
+/* Each page of a user has an owner with a name; the word behind that owner has none. */
+static void owner_has_a_name(struct ktest *test)
+{
+	static const char *const words[] = { "0", "0 movable", "0 movable" };
+	unsigned long pfns[ARRAY_SIZE(words)];
+	struct page_state st = {};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++) {
+		pfns[i] = alloc(test, words[i]);
+		KTEST_ASSERT_TRUE(test, page_state_get(&kernel_mm, pfns[i], &st));
+		KTEST_EXPECT_STREQ(test, owner_name(st.owner), "console");
+		if (i == 0)
+			KTEST_EXPECT_NULL(test, owner_name(st.owner + 1));
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++)
+		KTEST_EXPECT_EQ(test, run("free 0x%lx", pfns[i]), 0);
 }
 
 static void all_orders_and_types(struct ktest *test)
@@ -229,6 +248,7 @@ static void two_free_one_page(struct ktest *test)
 
 static const struct ktest_case cases[] = {
 	KTEST_CASE(all_orders_and_types),
+	KTEST_CASE(owner_has_a_name),
 	KTEST_CASE(the_kernels_own_frames),
 	KTEST_CASE(frame_in_a_harts_cache),
 	KTEST_CASE(range_of_contig),
