@@ -42,12 +42,26 @@ def free_by_gdb(guest: Guest) -> list[int]:
     return [sum(map(int, column)) for column in zip(*rows)]
 
 
+def second_is_refused(guest: Guest) -> None:
+    """While one gdb is attached, another says so and ends."""
+    first = subprocess.Popen([TOOLS / 'gdb' / 'attach', '-ex', 'echo attached\\n'], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             env={**os.environ, 'RUN': str(guest.machine.rundir)}, text=True)
+    try:
+        expect(any('attached' in line for line in first.stdout), 'the first gdb did not attach')
+        second = subprocess.run([TOOLS / 'gdb' / 'attach', '-batch'], env={**os.environ, 'RUN': str(guest.machine.rundir)},
+                                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit(GDB_LIMIT), check=False)
+        expect(second.returncode == 1 and 'another gdb is attached' in second.stderr, f'the second gdb: {second.stderr}')
+    finally:
+        first.communicate('detach\nquit\n', timeout=limit(GDB_LIMIT))
+
+
 @scenario(limit=180)
 def gdb_commands(guest: Guest) -> None:
     """gdb's mm-buddy, mm-zones, mm-blocks, mm-page and threads say of the stopped machine what the console says of it."""
     expect(shutil.which('gdb-multiarch') is not None, 'there is no gdb-multiarch; type: tools/setup test')
     socket = f'unix:{guest.machine.rundir}/gdb.sock,server=on,wait=off'
     guest.qmp().execute('human-monitor-command', **{'command-line': f'gdbserver {socket}'})
+    second_is_refused(guest)
     guest.resize(64 << 20)
     for _ in range(TRIES):
         before, seen, after = free_by_kernel(guest), free_by_gdb(guest), free_by_kernel(guest)
