@@ -240,7 +240,7 @@ static void settle(struct mem_section *ms, const struct change *c, const struct 
 	}
 }
 
-/* Change the whole pageblocks of a range, and its parts of those at its borders. */
+/* Change the whole pageblocks of a range, and the parts of pageblocks at its borders. */
 static void change_borders(struct mem_section *ms, const struct pfn_range *r,
 			   const struct change *c, struct sums *sums)
 {

@@ -237,7 +237,7 @@ static bool try_get(struct mm *mm, unsigned long pfn) __must_hold(walk_bracket)
 			return false;
 	} while (!__atomic_compare_exchange_n(&page->count, &count, count + 1, false,
 					      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
-	/* The count was above zero: the chunk lives. Is it still the one of @pfn? */
+	/* The count was above zero: the chunk lives. Does @page still describe @pfn? */
 	if (head_descriptor(mm, pfn) == page)
 		return true;
 	page_put(mm, page_to_pfn(page));
@@ -395,7 +395,7 @@ u64 page_owner_claimed(unsigned long pfn)
 	return READ_POINTER(pfn_to_page(pfn)->owner);
 }
 
-/* Set the owner word. Release: a mover that reads it follows it. */
+/* Set the owner word. Release, because a mover that reads the word follows it. */
 void page_set_owner_claimed(unsigned long pfn, u64 owner)
 {
 	STORE_RELEASE(pfn_to_page(pfn)->owner, owner);

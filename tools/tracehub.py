@@ -207,7 +207,7 @@ class Hub:
             self._take_snapshot()
 
     def _take_snapshot(self) -> None:
-        """What the records of a boot are compared with first."""
+        """The first state with which the records of a boot are compared."""
         try:
             self._spool(Job('snapshot', 0))
         except StatusError:

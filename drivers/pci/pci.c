@@ -5,7 +5,7 @@
  *
  * 64-bit prefetchable BARs go above 4 GiB if there is such a window; all others
  * into the 32-bit window. I/O BARs stay unassigned: modern virtio needs none.
- * ebb logs each bridge and does not look behind it.
+ * ebb logs each bridge and does not scan its bus.
  *
  * Spec: PCI 3.0 sections 6.1, 6.2.5. Compare with: Linux drivers/pci/setup-bus.c.
  */

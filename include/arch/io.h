@@ -8,8 +8,8 @@
  * coherent on this machine).
  *
  * The accessors are ordered as Linux's of the same names: a readX() comes before
- * later accesses of memory, a writeX() after earlier ones. On the host a test's device
- * model stands behind them.
+ * later accesses of memory, a writeX() after earlier ones. On the host they call a
+ * test's device model.
  */
 #include "lib/types.h"
 

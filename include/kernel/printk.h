@@ -63,7 +63,7 @@ void vprintk(const char *fmt, va_list args) __printf(1, 0);
  * For messages that a device or the host can cause again and again: it lets through
  * RATELIMIT_BURST messages in RATELIMIT_NS, then reports the number of suppressed ones
  * with the first message after that. Each device has its own state, so that a talkative
- * one silences no other. All zero at the start.
+ * device silences no other device. All zero at the start.
  */
 struct ratelimit_state {
 	u64 start_ns;

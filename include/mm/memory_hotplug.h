@@ -90,7 +90,7 @@ struct memory_owner *memory_owner_of(struct mm *mm, unsigned long pfn) __must_ho
  * A block with all of its memory in @owner's region needs no memory beyond the fixed
  * reserve.
  * Context: thread; takes the hotplug lock.
- * Return: 0; or a negative errno, with nothing left behind.
+ * Return: 0; or a negative errno, with nothing changed.
  */
 int __must_check add_memory(struct mm *mm, unsigned long block, struct memory_owner *owner,
 			    u64 plugged, struct mm_failure *why);
@@ -202,7 +202,7 @@ struct memory_block_info {
 	u64 header;
 };
 
-/* What mm knows of a block, for its owner. No lock; only the owner changes @plugged. */
+/* A block's state in mm, for its owner. No lock; only the owner changes @plugged. */
 struct memory_block_info memory_block_info(const struct mm *mm, unsigned long block,
 					   const struct memory_owner *owner);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a user is told: examples of commands, and lines of "hold" and "go". */
+/* Texts for the user: examples of commands, and lines of "hold" and "go". */
 #include "kernel/console/shell.h"
 #include "kernel/printk.h"
 #include "kernel/trace/hold.h"

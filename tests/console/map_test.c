@@ -121,7 +121,10 @@ static void content_and_type(struct ktest *test)
 	}
 }
 
-/* The block that is in the way of "chmem -d" shows it, and a movable page beside hides nothing. */
+/*
+ * The map shows the page that is in the way of "chmem -d"; a movable page in the same
+ * pageblock does not hide it.
+ */
 static void what_is_in_the_way(struct ktest *test)
 {
 	const unsigned long block = kernel_whole_blocks(test, 1);

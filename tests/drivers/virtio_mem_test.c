@@ -373,7 +373,7 @@ static void wait_plugged(struct ktest *test, const struct fake_vmem *fm, u64 byt
 		READ_ONCE(vm->map.nr_reserved)) &&
 	       ktime_ns() < deadline)
 		msleep(1);
-	/* What the worker wrote before these is seen from here on. */
+	/* From here on this hart sees what the worker wrote before. */
 	KTEST_ASSERT_EQ(test, synchronize_harts(STEP_NS), 0);
 	KTEST_EXPECT_EQ(test, READ_ONCE(fm->config.plugged_size), bytes);
 	KTEST_EXPECT_EQ(test, pb_to_bytes(vmem_nr_plugged(vm)), bytes);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What to plug and unplug next: only the plan, on hand-made maps. */
+/* Tests the plan alone, on hand-made maps: what to plug and unplug next. */
 #include "drivers/virtio/mem/vmem_plan.h"
 #include "kernel/ktest.h"
 #include "lib/bitops.h"

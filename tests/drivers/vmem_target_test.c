@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the driver does while its target moves under it and the device answers as it likes:
- * which answer counts, what it gives up first, when it tries again, what it says of it.
+ * The driver, while its target changes and the device answers as it likes: which answer
+ * counts, which memory it gives up first, when it tries again, and what it reports.
  */
 #include "kernel/sink.h"
 #include "lib/errno.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Compaction while all harts keep allocating: no page is lost, and none stays in the range
- * or leaves its zone. What moves and what stays otherwise: see the model.
+ * or leaves its zone. The model checks which other pages move or stay.
  */
 #include "arch/machine.h"
 #include "lib/string.h"

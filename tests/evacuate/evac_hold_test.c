@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Hold points; and, with their help, the rule for waiting: it ends when the page is
- * freed, with at most two searches, at any time of the free.
+ * Tests hold points and, with their help, the rule for waiting: whenever the page is
+ * freed, the wait ends after at most two searches.
  */
 #include "kernel/console/shell.h"
 #include "kernel/thread.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What ends a request that could continue: its deadline and its caller, also while another
- * request is at work, and up to the last step; and the failure that it reports.
+ * A request that could continue ends at its deadline or when its caller cancels it,
+ * also while another request is at work, up to the last step; and it reports the right
+ * failure.
  */
 #include "kernel/thread.h"
 #include "kernel/timer.h"
@@ -245,7 +246,10 @@ static void what_is_never_freed_is_not_waited_for(struct ktest *test)
 	expect_early(test, start);
 }
 
-/* Cancelled or too late from the start: it ends behind the look, with all as it was. */
+/*
+ * A request that is cancelled or too late from the start ends after the first look and
+ * changes nothing.
+ */
 static void stopped_before_anything_moves(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

@@ -114,7 +114,7 @@ static struct fiber *boot_fiber(unsigned int id)
 	return fiber;
 }
 
-/* What runs on this hart now. */
+/* The fiber that runs on this hart now. */
 static struct fiber *running_here(void)
 {
 	const unsigned int id = this_hart()->id;

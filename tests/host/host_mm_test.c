@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What of mm/ can be tried on the host alone: using up the kernel's own memory, boot
- * memory once more, its page tables and snapshots, descriptors out of reach.
+ * Tests of mm/ that only the host can run: they use up the kernel's own memory, set up
+ * boot memory again, check page tables and snapshots, and put descriptors out of reach.
  */
 #include <unistd.h>
 
@@ -91,7 +91,7 @@ static void take_part(struct sink *sink, const char *bytes, size_t len)
 	}
 }
 
-/* What does not fit one buffer comes in several, each frame once. */
+/* A snapshot that does not fit into one buffer comes in several, with each frame once. */
 static void snapshots_are_complete(struct ktest *test)
 {
 	enum {

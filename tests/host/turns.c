@@ -26,7 +26,7 @@ static u64 back_at[MAX_HARTS];	     /* the point before which a hart is not chos
 static enum host_turns rule;
 static bool locked[MAX_HARTS]; /* held a spinlock at its last point */
 
-/* Basic blocks, by address; blocks that share an entry count as one. */
+/* Basic blocks, by address; blocks that share an entry share its counts. */
 static struct {
 	u32 passed; /* how often harts came there */
 	u32 due;    /* at this number a turn ends there */

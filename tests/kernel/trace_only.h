@@ -4,7 +4,10 @@
 
 #include "kernel/trace/trace.h"
 
-/* From here on the rings record only these events; NULL: none. What they held is gone. */
+/*
+ * From here on the rings record only these events; NULL: none. Discards the earlier
+ * records.
+ */
 static inline void trace_only(const char *glob)
 {
 	struct trace_record record;

@@ -192,7 +192,7 @@ static void interrupts(struct ktest *test)
 	KTEST_EXPECT_EQ(test, irq.cells[0], 10);
 	KTEST_EXPECT_EQ(test, irq.cells[1], 4);
 	KTEST_ASSERT_EQ(test, fdt_find(&fdt, "/soc/plic", &node), 0);
-	KTEST_EXPECT_EQ(test, fdt_irq(&node, &irq), 0); /* one cell, others behind it */
+	KTEST_EXPECT_EQ(test, fdt_irq(&node, &irq), 0); /* one cell; others follow */
 	KTEST_EXPECT_EQ(test, irq.controller, 2);
 	KTEST_EXPECT_EQ(test, irq.nr_cells, 1);
 	KTEST_EXPECT_EQ(test, irq.cells[0], 11);

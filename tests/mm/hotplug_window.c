@@ -41,7 +41,10 @@ static void window_close(void *ctx)
 	struct window *w = ctx;
 
 	mm_depopulate(w->mm);
-	/* All of block 0: a case that ends early leaves memory plugged beside boot's. */
+	/*
+	 * Unmap all of block 0: a case that ends early leaves memory plugged next to
+	 * boot memory.
+	 */
 	arch_unmap_direct(pfn_to_phys(w->base), max(w->mapped, SECTION_SIZE));
 }
 

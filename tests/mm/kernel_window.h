@@ -5,7 +5,7 @@
 /* The half of hotplug_window.c for windows in the kernel's own memory. */
 #include "tests/mm/hotplug_window.h"
 
-/* Has the case's suite asked for such a window? */
+/* Has the case's suite asked for a window in kernel_mm? */
 bool wants_kernel_window(const struct ktest *test);
 
 /* Sets w->base; the blocks after it are unused. Undone when the case ends. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the model (tests/model/) does not show of owners and their frames: regions that
+ * Owners and their frames, where the model (tests/model/) does not test them: regions that
  * are refused, the chunks that the online callback sees, occupancy, an unplug across zones.
  */
 #include "arch/machine.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What mm/ writes into the log: a line for what failed, once, and what stays unused. */
+/* mm/ logs each failure once, and the memory that stays unused. */
 #include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/vsprintf.h"
@@ -43,7 +43,7 @@ static void memory_beyond_the_table(struct ktest *test)
 			  times_logged("metadata of 133 MiB of memory lies outside"));
 }
 
-/* Lines of the log that say so of block @n. */
+/* Count the log's lines that say that @what failed for block @n. */
 static unsigned int times_failed(const struct window *w, unsigned long n,
 				 const char *what)
 {

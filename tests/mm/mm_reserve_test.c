@@ -26,7 +26,7 @@ static unsigned long take_reserve(struct window *w)
 	return pfn;
 }
 
-/* Is the frame one of block 0's boot memory? */
+/* Does the frame belong to block 0's boot memory? */
 static bool is_boot(const struct window *w, unsigned long pfn)
 {
 	return pfn - w->base < BOOT_PAGES;
@@ -179,7 +179,10 @@ static void isolated_pages_are_not_kept(struct ktest *test)
 	window_check(test, w);
 }
 
-/* What has to stay says what it is: a section object of another block, the reserve. */
+/*
+ * The failure names metadata that has to stay: another block's section object, or the
+ * reserve.
+ */
 static void metadata_is_named(struct ktest *test)
 {
 	struct window *w = open_pressed(test);

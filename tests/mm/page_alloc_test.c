@@ -53,7 +53,10 @@ static void zeroed(struct ktest *test)
 	}
 }
 
-/* What a hart has freed is Cached and comes back first; a drain empties it. */
+/*
+ * A frame that a hart has freed is Cached, and the hart gets it first at its next
+ * allocation; a drain empties the cache.
+ */
 static void cache_is_a_stack(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

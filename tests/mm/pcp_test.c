@@ -19,7 +19,10 @@ static unsigned int mt_of(const struct test_mm *t, unsigned long pfn)
 	return pb_mt(pfn_pageblock(t->mm, pfn)->word);
 }
 
-/* What the own cache has in another order is found; the others' caches only if allowed. */
+/*
+ * An allocation finds frames of another order in its own hart's cache, and drains other
+ * harts' caches only if allowed.
+ */
 static void failing_alloc_drains(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

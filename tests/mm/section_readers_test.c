@@ -16,7 +16,7 @@
 
 #define PB PAGEBLOCK_NR_PAGES
 
-/* What happens to block 1, once, when a walker reaches a step. */
+/* The change that block 1 undergoes, once, when a walker reaches a step. */
 static struct race {
 	struct window *w;
 	struct mem_section *ms;
@@ -431,7 +431,10 @@ static int cycle_blocks(void *arg)
 	return bad;
 }
 
-/* "chmem -d -b 1; chmem -e -b 1" beside "alloc 0 movable at ..." and readers of both blocks. */
+/*
+ * "chmem -d -b 1; chmem -e -b 1" runs during "alloc 0 movable at ..." and readers of
+ * both blocks.
+ */
 static void blocks_come_and_go_under_readers(struct ktest *test)
 {
 	struct window *w = open_race(test);

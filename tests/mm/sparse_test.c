@@ -213,7 +213,7 @@ static void index_reaches_all_roots(struct ktest *test)
 		index_remove(&far_section[i], 0);
 	}
 	KTEST_EXPECT_NULL(test, index_find(zone, MIGRATE_MOVABLE, 3, &b));
-	/* In the other order the lowest is there to the last. */
+	/* When the highest leaves first, the lowest stays until the end. */
 	for (unsigned int i = 0; i < NR_FAR; i++)
 		index_add(&far_section[i], 0);
 	for (unsigned int i = NR_FAR; i-- > 0;) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a walker has found stays while it walks: the removal of a block waits for the
- * walker, or fails. The race is forced: the walker stops between its look-up and the
- * use of the result. (pfn_walkers_test.c has many walkers that do not stop.)
+ * A block that a walker has found stays while it walks: the removal of a block waits
+ * for the walker, or fails. The race is forced: the walker stops between its look-up
+ * and the use of the result. (pfn_walkers_test.c has many walkers that do not stop.)
  */
 #include "kernel/thread.h"
 #include "kernel/timer.h"

@@ -44,7 +44,10 @@ static void becomes_veto(struct verdict *v, unsigned long n)
 	v->err = blocks_refusal.error;
 }
 
-/* How the onlining of an offline block ends: no memory, or a listener refuses, or well. */
+/*
+ * How the onlining of an offline block ends: for lack of memory, with a listener's
+ * veto, or well.
+ */
 static struct verdict judge_online(unsigned long n)
 {
 	struct verdict v = { .pfn = PFN_NONE, .steps = 1 };
@@ -56,7 +59,10 @@ static struct verdict judge_online(unsigned long n)
 	return v;
 }
 
-/* Unmovable is what kernel memory was asked for, and metadata beside other kernel memory. */
+/*
+ * Pageblocks are unmovable if the block was onlined for kernel memory, or if they hold
+ * its header in zone Normal.
+ */
 static void check_migratetypes(unsigned long n)
 {
 	const struct block_model *b = &blocks[n];

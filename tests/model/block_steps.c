@@ -342,7 +342,7 @@ static void remove_all(void)
 		CHECK(blocks[n].state == MEM_BLOCK_ABSENT, "block %lu stays", n);
 }
 
-/* What was plugged beside boot's memory. */
+/* Unplug what shares boot memory's block. */
 static void unplug_rest(void)
 {
 	const unsigned long first = BOOT_BYTES >> (PAGEBLOCK_ORDER + PAGE_SHIFT);

@@ -188,7 +188,10 @@ void blocks_check_marks(void)
 	}
 }
 
-/* What the look-ups find: the block, the next block, its zones; which parts are mapped. */
+/*
+ * Check the look-ups of block @n, of the next block and of its zones, and which parts
+ * are mapped.
+ */
 static void check_look_ups(unsigned long n)
 {
 	const struct block_model *b = &blocks[n];

@@ -29,7 +29,7 @@ static inline bool any_isolated(unsigned long pfn, unsigned long nr)
 	return fm_first_isolated(pfn, nr) != PFN_NONE;
 }
 
-/* What a slot's page holds: it has to move with it. */
+/* The content of a slot's page, which has to move with the page. */
 static inline u64 *content(unsigned long pfn)
 {
 	return phys_to_virt(pfn_to_phys(pfn));

@@ -29,7 +29,7 @@ void fm_start(struct mm *mm, unsigned long base, unsigned long sections, u8 *fra
 	fm = (struct frame_model){ .mm = mm, .base = base, .frame = frames };
 	fm.nr = sections * PAGES_PER_SECTION;
 	frame_steps_start();
-	/* What a hart has cached is not free by its type. */
+	/* A frame in a hart's cache does not have the type of a free frame. */
 	CHECK(drain_all_pages(mm, NSEC_PER_SEC) == 0, "drain");
 	for (unsigned long i = 0; i < fm.nr; i++)
 		fm.frame[i] = first_state(page_type(mm, base + i));
@@ -195,7 +195,7 @@ unsigned long fm_run_end(unsigned long pfn, unsigned long end)
 
 /* --- model and memory agree? ----------------------------------------------- */
 
-/* What the frames of a zone add up to. */
+/* The sums over all frames of a zone. */
 struct sums {
 	unsigned long start, end, present, managed, free, free_isolated, isolated, cached;
 };

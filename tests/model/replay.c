@@ -406,7 +406,7 @@ void replay_start(unsigned long base_pfn)
 	CHECK(trace_set("mm:*", TRACE_ON) > 0, "no events");
 	CHECK(read_snapshot() == 0, "no first snapshot");
 	replayed = truth;
-	/* What was recorded up to the snapshot is in it. */
+	/* The snapshot contains the records before it. */
 	for (next_seq = snapshot_seq; r.seq + 1 != next_seq;)
 		CHECK(trace_take(&r), "record %u is missing", next_seq - 1);
 	replay_compare();

@@ -105,8 +105,8 @@ struct evacuate_policy frame_policy(struct choices *c);
 bool frame_was_cancelled(void);
 
 /*
- * What an evacuation did to the movable pages, after it: those that moved came out of
- * fm.target and, with @all_emptied, went elsewhere, where enough was left.
+ * Follow the movable pages after an evacuation: those that moved left fm.target and,
+ * with @all_emptied, went outside it if enough memory was left there.
  */
 void frame_follow_slots(bool all_emptied);
 

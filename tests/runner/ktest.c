@@ -132,7 +132,7 @@ static void run_hooks_after(struct ktest *test)
 			call_guarded(test, (*hook)->after);
 }
 
-/* What is held before a case, and must be after it. */
+/* The locks that the thread holds before a case, and must hold after it. */
 struct held_before {
 	u32 spin_depth;
 	u32 nr_held;

@@ -88,7 +88,7 @@ def refused(guest: Guest, desk: Desk) -> None:
 
 
 def hostile(guest: Guest, screen: Console) -> None:
-    """A reader that never reads, one that dies in a name, a program that dies in a line: all others continue."""
+    """A reader that never reads, a reader that ends within a name and a program that ends within a line stop no other client."""
     stuck = connect(guest.machine.rundir / 'trace.sock')
     stuck.sendall(b'snapshot\nrecords\ndumpsys\n' * 50)
     guest.port.close()

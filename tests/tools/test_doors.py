@@ -197,7 +197,7 @@ class DoorTest(unittest.TestCase):
 
 
 class BusinessTest(unittest.TestCase):
-    """What a client leaves is known, wherever its bytes are cut into pieces."""
+    """The door knows what a client has left unfinished, wherever its bytes are cut into pieces."""
 
     def test_a_status_that_arrives_in_pieces(self):
         for cut in range(1, 17):

@@ -89,7 +89,7 @@ class PictureTest(unittest.TestCase):
 
 
 class ScreenTest(unittest.TestCase):
-    """What reaches a terminal, and a pipe."""
+    """The text that a terminal and a pipe receive."""
 
     def drawn(self, terminal: bool, colours: bool, **environment: str) -> str:
         out = Paper(terminal)

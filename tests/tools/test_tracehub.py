@@ -303,7 +303,7 @@ class HubTest(unittest.TestCase):
 
 
 class SessionTest(unittest.TestCase):
-    """What does not fit the recording leaves no part of itself there."""
+    """A record or a snapshot that does not fit leaves no part of itself in the recording."""
 
     def setUp(self):
         directory = tempfile.TemporaryDirectory()

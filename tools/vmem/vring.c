@@ -263,7 +263,7 @@ bool vring_push(struct vring *ring, const struct guest_mem *mem, u32 head, u32 l
 	elem = &w.used_ring[idx % ring->size];
 	__atomic_store_n(&elem->id, head, __ATOMIC_RELAXED);
 	__atomic_store_n(&elem->len, len, __ATOMIC_RELAXED);
-	/* Pairs with the driver's barrier after it has read the index. */
+	/* Pairs with the barrier that the driver issues after it reads the index. */
 	__atomic_store_n(w.used_idx, (u16)(idx + 1), __ATOMIC_RELEASE);
 	return wants_call(ring, &w, (u16)(idx + 1));
 }

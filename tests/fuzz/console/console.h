@@ -34,8 +34,8 @@ enum meeting {
 };
 
 /*
- * How a session makes harts meet: what is typed, and where turns end besides at random
- * (enum host_turns). A race that a strategy does not find another finds.
+ * How a session makes harts meet: which commands it types, and where turns end besides
+ * at random (enum host_turns). Each strategy finds races that the others miss.
  */
 enum strategy {
 	STRATEGY_CROWD_RARE, /* commands of all kinds; in basic blocks that are rare */
@@ -60,7 +60,7 @@ static inline bool is_siege(enum strategy strategy)
  * struct step - an action of an actor
  * @actor: enum actor
  * @meets: enum meeting
- * @line: a console's command line, in which @N stands for the frame of the N-th last
+ * @line: a console's command line, in which @N means the frame of the N-th last
  *	"alloc" that worked; or the device's new size in bytes. If there are several lines,
  *	the actor runs them in turn until the step that meets this one has ended
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sessions, one after the other, each a process: what is found does not end the search for
- * what led to it. Of a failing list the steps that are not needed are left out, as long
- * as the rest fails in the same way, and what is left is printed and kept.
+ * Runs sessions one after another, each in its own process, so a failure does not end
+ * the program. From a list of steps that fails, it removes each step without which the
+ * rest still fails in the same way. It prints and keeps the remaining list.
  *
  *	fuzz_console [seconds=60] [seed=N] [steps=N] [sessions=N] [logs=DIR] | list=FILE
  */
@@ -40,7 +40,10 @@ struct list {
 	struct step step[MAX_STEPS];
 };
 
-/* How a session ended: empty if well. Numbers are left out: they differ from run to run. */
+/*
+ * The way a session ended: empty if well. Numbers are left out: they differ from run to
+ * run.
+ */
 struct verdict {
 	char line[200], kind[200];
 };
@@ -159,8 +162,8 @@ static bool leave_out(struct list *list, unsigned int from, unsigned int to, con
 }
 
 /*
- * What never began is not needed. The last few steps may do, in another order of turns;
- * then ever smaller parts are left out.
+ * Leave out the steps that never began. Then try the last few steps alone, with other
+ * orders of turns; then leave out ever smaller parts.
  */
 static void shrink(struct list *list, const char *kind)
 {
@@ -195,7 +198,7 @@ static void keep(const struct list *list, const char *path)
 	fclose(file);
 }
 
-/* The last ones, of a long list; all of them are in the file. */
+/* Print only the last steps of a long list; the file has all of them. */
 static void print_steps(const struct list *list)
 {
 	static const char *const ends[] = { "  (not begun)", "  (did not end)", "" };

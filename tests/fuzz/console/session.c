@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One session: a small machine with a virtio-mem device and the shell as it is, two
- * threads that are the consoles, one that resizes the device.
+ * A session: a small machine with a virtio-mem device and the unmodified shell, two
+ * threads that play the consoles, and a third that resizes the device.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +40,7 @@ static struct progress *progress;
 static enum strategy strategy;
 static struct prng turns, chance;
 static struct fake_vmem device;
-static unsigned long frames[NR_FRAMES]; /* the last ones that "alloc" printed */
+static unsigned long frames[NR_FRAMES]; /* printed by the last "alloc"s */
 static unsigned int nr_frames;
 static unsigned int at[NR_ACTORS]; /* the step that an actor is at */
 
@@ -60,8 +60,9 @@ static unsigned int choose_turn(unsigned int limit)
 }
 
 /*
- * Where a walker has looked and looks again, others do much at times. mm_check() holds the
- * zone's lock: only a frame in a hart's cache can change meanwhile.
+ * Between a walker's two looks, sometimes pause its hart for long, so that the others
+ * can change much. mm_check() holds the zone's lock, so only a frame in a hart's cache
+ * can change meanwhile.
  */
 static void walker_stands(unsigned long pfn, enum walk_step step)
 {
@@ -127,7 +128,7 @@ static void fill_in(const char *text, char *line)
 		 mark + used);
 }
 
-/* What "alloc" gave out can be named by later steps. */
+/* Note the frames that "alloc" returned, so that later steps can name them. */
 static void note_frame(const struct console *c, const char *line)
 {
 	unsigned long pfn;
@@ -180,8 +181,8 @@ static unsigned int partner(unsigned int i)
 }
 
 /*
- * Whoever comes second says when the two go on. Which of the two is first, and how far it
- * comes before the other begins, is chance: up to what unplugging a block takes.
+ * The second actor to arrive sets the time at which both continue. Chance decides which
+ * is first and by how much: at most by the time that unplugging a block takes.
  */
 static void meet(unsigned int i)
 {
@@ -317,7 +318,7 @@ static void boot(void)
 	plug_in_device();
 }
 
-/* Whatever happened: nothing is held, and frames, counters and the device agree. */
+/* Check at the end that nothing is held, and that frames, counters and the device agree. */
 static void check_all(void)
 {
 	hold_go();
@@ -358,7 +359,7 @@ static int session_thread(void *unused)
 	arch_exit(0);
 }
 
-/* The command line, which every other session has another one of. */
+/* Set the boot parameters, which differ from session to session. */
 static void set_params(u64 number)
 {
 	static const char *const states[] = { "online", "offline", "online_movable", "offline" };
