@@ -224,7 +224,7 @@ void lock_order_acquire(u32 *class, const char *name, u32 how, const void *place
 	if (taken.class == CLASS_NONE)
 		return;
 	see_edges(self, &taken, arch_irqs_enabled());
-	/* A handler must not come between: it has the same stack. */
+	/* Mask interrupts: a handler pushes on the same stack of held locks. */
 	flags = arch_irq_save();
 	if (self->nr_held < LOCK_MAX_HELD)
 		self->held[self->nr_held++] = taken;

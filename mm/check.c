@@ -92,7 +92,10 @@ static unsigned int check_frame(struct check *c, const struct mem_section *ms,
 				unsigned long pfn, bool free)
 {
 	const struct page *page = pfn_to_page(pfn);
-	/* One load: a hart's cache changes both in one store, without the lock. */
+	/*
+	 * A single load: a hart's cache changes type and order by a single store,
+	 * without the lock.
+	 */
 	const u64 desc = READ_ONCE(*(const u64 *)page);
 	const u32 w = (u32)desc;
 	const unsigned int type = PAGE_WORD_TYPE(w), order = PAGE_WORD_ORDER(w);

@@ -66,7 +66,7 @@ int alloc_contig_range(struct mm *mm, unsigned long start, unsigned long end,
 
 /* --- searching for a range -------------------------------------------------- */
 
-/* What the search demands of a candidate. */
+/* The condition that the search puts on a candidate. */
 enum candidate {
 	CANDIDATE_FREE,	   /* all of its frames are free */
 	CANDIDATE_MOVABLE, /* no pageblock word alone makes it hopeless */

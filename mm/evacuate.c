@@ -395,7 +395,7 @@ static int empty_target(struct evac *e)
 }
 
 /*
- * Refuse a policy that contradicts itself before anything happens: a type that the
+ * Before anything happens, refuse a policy that contradicts itself: a type that the
  * allocator does not give out, a flag that the new frames cannot have, or a hand-over of
  * frames that may stay in use.
  */

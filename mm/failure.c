@@ -162,7 +162,7 @@ void mm_failure_print(const struct mm_failure *why, struct sink *out)
 	sink_puts(out, text);
 }
 
-/* What makes a chunk unfit to be freed. */
+/* The reason why a chunk cannot be freed. */
 static const char *unfit(const struct page_state *st, unsigned int order)
 {
 	if (st->type == PGTY_BUDDY || st->type == PGTY_CACHED)

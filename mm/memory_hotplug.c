@@ -261,7 +261,7 @@ int online_memory_block(struct mm *mm, unsigned long block, enum mhp_online_type
 
 /* --- offlining ------------------------------------------------------------------ */
 
-/* What a request wants of its blocks. */
+/* The state into which a request brings its blocks. */
 enum offline_goal {
 	OFFLINE_ONLY,	    /* take them offline; refuse a block that already is */
 	OFFLINE_AND_REMOVE, /* remove them too; accept a block that is already offline */

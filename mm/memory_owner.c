@@ -80,7 +80,7 @@ static int check_range(const struct memory_owner *owner, struct mm_failure *why)
 	return 0;
 }
 
-/* Refuse boot memory in the region; blocks that an earlier owner left are welcome. */
+/* Refuse boot memory in the region; accept blocks that an earlier owner left. */
 static int check_sections(struct mm *mm, const struct memory_owner *owner,
 			  struct mm_failure *why)
 {

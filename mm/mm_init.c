@@ -92,7 +92,10 @@ static int early_sections(struct mm *mm, struct memblock *mb)
 			err = early_section(mm, nr);
 	}
 	mm->boot = NULL;
-	/* Blocks that are added share no page with early ones: a half that is left stays unused. */
+	/*
+	 * Added blocks share no page with early blocks: a half page that is left over
+	 * stays unused.
+	 */
 	INIT_LIST_HEAD(&mm->section_pool);
 	for_each_section(ms, mm)
 		err = err ? err : early_memmap(ms, mb);

@@ -31,8 +31,8 @@ class PortError(Exception):
 
 
 class CommandPort:
-    """A connection. The port serves one at a time: the launcher refuses a second one with a line that begins with
-    "taken: ". Without the launcher, QEMU lets a second one connect and write, and never answers it."""
+    """A connection. The port serves one client at a time: the launcher refuses a second client with a line that begins with
+    "taken: ". Without the launcher, QEMU lets a second client connect and write, and never answers it."""
     error: type[Exception] = PortError
 
     def __init__(self, path):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Stands before a socket of QEMU, which serves one client and lets a second one wait without a word.
+"""A door in front of a QEMU socket, which serves one client and lets a second client wait without a word.
 
-A door passes bytes between the first client and QEMU, in both directions. While that client is there, each other client
-gets one line that says which program it is and what to type, and is disconnected.
+A door passes bytes between the first client and QEMU, in both directions. While that client is connected, the door sends any
+other client a line that names the first client's program and says what to type, and disconnects it.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ STATUS_BYTES = 32       # more than a line with a status has
 
 
 def port_words(name: str, advice: str) -> Callable[[str], bytes]:
-    """How a command port refuses: the line, and the status with which each of its answers ends."""
+    """The refusal of a command port: a line, then a status as at the end of any answer."""
     return lambda holder: f'taken: {name} serves one program at a time, now {holder}; {advice}\n=-{EBUSY}\n'.encode()
 
 
 def qmp_words(name: str, advice: str) -> Callable[[str], bytes]:
-    """How a QMP socket refuses, which speaks JSON."""
+    """The refusal of a QMP socket, in JSON."""
     def words(holder: str) -> bytes:
         text = f'taken: at {name} QEMU serves one client at a time, now {holder}; {advice}'
         return json.dumps({'error': {'class': 'GenericError', 'desc': text}}).encode() + b'\r\n'

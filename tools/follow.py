@@ -126,7 +126,7 @@ class Guest:
             self.give_up(str(error))
 
     def give_up(self, why: str) -> None:
-        """Stop asking: the device's figure decides. A port that is taken leaves the other one."""
+        """Stop asking: the device's figure decides. If another program uses the port, try the other port."""
         if self.port:
             self.port.close()
         self.port, self.pending, self.view, self.why_not = None, False, None, why

@@ -21,7 +21,7 @@ ENTER, LEAVE = '\x1b[?1049h\x1b[?25l', '\x1b[?25h\x1b[?1049l'   # the other scre
 
 
 class View:
-    """What ebb sends for "view": its own map, what its virtio-mem devices say, and its counters."""
+    """The text that ebb sends for "view": its own map, what its virtio-mem devices say, and its counters."""
 
     def __init__(self, text: str):
         lines = text.splitlines()
@@ -130,7 +130,7 @@ def picture(view: View, news: News, size: tuple[int, int], note: str = '', chang
 
 
 class Screen:
-    """Standard output: a terminal that is drawn over, or a pipe that gets each picture that is new."""
+    """Standard output: a terminal on which each picture replaces the last, or a pipe that gets each new picture."""
 
     def __init__(self, colours: bool, out: TextIO = sys.stdout):
         self._out, self._terminal = out, out.isatty()

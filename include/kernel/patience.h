@@ -5,9 +5,10 @@
 /*
  * Limits of waits for other harts, threads and devices. Reaching such a limit should mean
  * that the other side did not do its work, but the clock also runs while neither side can
- * work: QEMU stopped by a signal, a frozen container, a debugger. So only time that the
- * waiter saw pass counts: one look at the clock uses up at most a hundredth of the limit. A
- * limit is over when its time has passed and the waiter has looked a hundred times.
+ * work: QEMU stopped by a signal, a frozen container, a debugger. So a limit counts
+ * only time that the waiter has observed: each look at the clock uses up at most a
+ * hundredth of the limit. A limit is over when its time has passed and the waiter has
+ * looked a hundred times.
  *
  * Times that the user sets ("chmem -w", "hold", msleep()) are real time and do not use
  * this.

@@ -23,7 +23,7 @@ struct thread;
 /**
  * thread_create() - start a thread on any hart
  * @name: copied, cut to THREAD_NAME_SIZE
- * @fn: the thread's function; thread_join() gives its return value back
+ * @fn: the thread's function; thread_join() returns its return value
  * @arg: for @fn
  *
  * Context: thread; takes a stack from the pool, or from mm when that is empty.

@@ -40,14 +40,17 @@ static bool is_word(const char *text, size_t len, const char *word)
 	return strncmp(text, word, len) == 0 && word[len] == '\0';
 }
 
-/* A word in capitals, such as PFN or FIRST-LAST; "Movable" stands for itself. */
+/* A word in capitals, such as PFN or FIRST-LAST; "Movable" is a literal word. */
 static bool is_placeholder(const char *text)
 {
 	return (text[0] >= 'A' && text[0] <= 'Z' && !(text[1] >= 'a' && text[1] <= 'z')) ||
 	       (text[0] == '-' && text[1] >= 'A' && text[1] <= 'Z');
 }
 
-/* Offer what a word of the usage line stands for; of NAME=VALUE the name. */
+/*
+ * Offer a word of the usage line or, for a placeholder, its list; of NAME=VALUE the
+ * name.
+ */
 static void offer_word(struct completion *c, const char *text)
 {
 	const struct word_list *list;
@@ -116,7 +119,7 @@ static void offer_next(struct completion *c, const char *p)
 		offer_word(c, ++p);
 }
 
-/* Offer what each alternative begins with, up to the bracket that closes them. */
+/* Offer the first words of each alternative, up to the bracket that closes the group. */
 static void offer_alternatives(struct completion *c, const char *p)
 {
 	offer_next(c, p);

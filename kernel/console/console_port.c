@@ -184,7 +184,7 @@ static void console_port_loop(struct vport *port, struct line *line, struct answ
 	}
 }
 
-/* What a port needs, except the answer's text. */
+/* A port's state, except the answer's text. */
 struct console_port {
 	struct answer answer;
 	struct line line;

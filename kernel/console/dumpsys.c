@@ -97,7 +97,7 @@ enum {
 	KPF_THP = 22,
 };
 
-/* Is it part of an allocated chunk of several frames, in Linux a compound page? */
+/* Is the frame part of an allocated chunk of several frames, in Linux a compound page? */
 static bool is_compound(const struct page_state *st)
 {
 	const enum page_mobility mobility = page_type_mobility(st->type);

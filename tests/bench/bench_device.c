@@ -19,7 +19,7 @@
 #define GIB	      (1UL << 30)
 #define DEVICE_LIMIT_NS (60 * NSEC_PER_SEC)
 
-/* What the trace says about one change of size, in ticks of `time`. */
+/* One change of size as the trace shows it, in ticks of `time`. */
 struct device_run {
 	u64 wanted;   /* the new size, frames */
 	u64 start;    /* when the driver read it */

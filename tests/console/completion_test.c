@@ -89,7 +89,7 @@ static void several(struct ktest *test)
 	KTEST_EXPECT_NOT_NULL(test, strstr(text, "\n/proc/  /sys/  \n"));
 }
 
-/* The first words that a usage line allows, no other ones, and each of them once. */
+/* Completion offers each first word that a usage line allows, once, and nothing else. */
 static void first_words(struct ktest *test)
 {
 	static const struct {
@@ -109,7 +109,10 @@ static void first_words(struct ktest *test)
 	}
 }
 
-/* After a number or a name, each word of the usage line fits but the placeholders. */
+/*
+ * After a number or a name, completion offers each word of the usage line except
+ * placeholders.
+ */
 static void words_after_a_number(struct ktest *test)
 {
 	(void)line_of("alloc m \t\t");

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What differs between two runs of a page: the one list. Everything else is compared character by character."""
+"""The only list of what differs between two runs of a page. Everything else is compared character by character."""
 
 from __future__ import annotations
 

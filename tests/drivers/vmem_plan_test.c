@@ -76,7 +76,7 @@ static void expect_run(struct ktest *test, const struct vmem_run *run, unsigned 
 	KTEST_EXPECT_EQ(test, run->nr, nr);
 }
 
-/* Masks at both ends of a block, and for all of it. */
+/* Masks for ranges that begin or end within a block, and for whole blocks. */
 static void masks(struct ktest *test)
 {
 	struct plan *p = plan_make(test, 1);
@@ -127,7 +127,7 @@ static void grow_partial_first(struct ktest *test)
 	expect_run(test, &p->run[3], 128, 6);
 }
 
-/* Runs that were found separately and touch in the end are one request. */
+/* The plan merges runs that it found separately if they turn out to be adjacent. */
 static void grow_merges(struct ktest *test)
 {
 	struct plan *p = plan_make(test, 1);

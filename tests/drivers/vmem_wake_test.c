@@ -331,8 +331,8 @@ static void freed_while_its_granule_leaves(struct ktest *test)
 }
 
 /*
- * The page is freed by a hart that looked at the pageblock before it was watched, and is
- * slow: the frame goes into that hart's cache, and the free tells nothing.
+ * A slow hart frees the page. It looked at the pageblock before that was watched, so it
+ * puts the frame into its cache and wakes no waiter.
  */
 static void freed_by_a_slow_hart(struct ktest *test)
 {

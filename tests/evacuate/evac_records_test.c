@@ -40,7 +40,7 @@ static void stop(void)
 			break;
 }
 
-/* How many records there are of this event, frame, number and change. */
+/* Count the records of this event, frame, number and change. */
 static unsigned int times(enum trace_event_id event, const struct trace_args *want)
 {
 	unsigned int nr = 0;
@@ -82,7 +82,7 @@ static void each_step_is_recorded(struct ktest *test)
 				TIMES(TRACE_EVAC_PHASE, .pfn = start, .count = nr,
 				      .before = phase - 1, .after = phase),
 				1);
-	/* Half of the chunk is in the range; all of the other pageblocks is free. */
+	/* Half of the chunk is in the range; the other pageblocks are free. */
 	KTEST_EXPECT_EQ(test, TIMES(TRACE_EVAC_VERDICT, .pfn = start, .count = 4), 1);
 	KTEST_EXPECT_EQ(test, TIMES(TRACE_EVAC_VERDICT, .pfn = t->base + PB), 1);
 	KTEST_EXPECT_EQ(test,
@@ -187,9 +187,9 @@ static void expect_steps(struct ktest *test, const struct step *steps, unsigned 
 #define PHASE(from, to) { TRACE_EVAC_PHASE, EVAC_##from, EVAC_##to, 4 * PB, start }
 
 /*
- * One record for each announcement: free pageblocks, one with a page to move, and one
- * with a page for which the request waits in vain before the other moves; then again
- * without that page.
+ * One record for each announcement. Of the pageblocks, one has a page to move and one
+ * has a page for which the request waits in vain before it moves the first; the rest
+ * are free. Then again without the second page.
  */
 static void waits_and_retries_are_recorded(struct ktest *test)
 {

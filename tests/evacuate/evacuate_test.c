@@ -226,7 +226,10 @@ static bool when_something_moved(void *cookie)
 	return why->migrated != 0;
 }
 
-/* A full vector's failure is not forgotten, nor is the next one moved after a stop. */
+/*
+ * The request remembers the failure of a full vector, and moves no further vector after
+ * a stop.
+ */
 static void vectors_end_one_by_one(struct ktest *test)
 {
 	enum {

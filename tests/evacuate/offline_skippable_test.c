@@ -172,8 +172,8 @@ static void reonlining_restores_the_same_frames(struct ktest *test)
 		KTEST_ASSERT_EQ(test, window_online(g->w, 1, MMOP_ONLINE_MOVABLE), 0);
 		granule_expect(test, g);
 		/*
-		 * The owner takes one more run while the block is online: the set for
-		 * the next round.
+		 * The owner takes another run while the block is online; the next round
+		 * expects this set.
 		 */
 		for (unsigned long f = take; f < take + nr; f++) {
 			const unsigned long pfn = window_pfn(g->w, 1) + f;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Waiting for a free, an unpin or a put: what wakes which waiter, several ranges, and
- * what is named at a deadline. See evac_hold_test.c for the forced race and for several
- * waiters.
+ * Waiting for a free, an unpin or a put: which event wakes which waiter, several
+ * ranges, and the frame that a failure at the deadline names. See evac_hold_test.c for
+ * the forced race and for several waiters.
  */
 #include "kernel/thread.h"
 #include "kernel/timer.h"

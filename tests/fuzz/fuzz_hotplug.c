@@ -2,7 +2,7 @@
 /*
  * Memory that comes and goes, against a model of frames, blocks and owners: the steps of
  * fuzz_buddy, and those on blocks. The end of an input frees everything, and
- * the records replay to what memory is.
+ * a replay of the records must give the state of memory.
  */
 #include "tests/fuzz/fuzz.h"
 #include "tests/model/blocks.h"

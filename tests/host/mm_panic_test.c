@@ -129,8 +129,8 @@ static void free_pinned(void)
 }
 
 /*
- * A chunk of a counted type, in the pageblock that the hart frees into the short way; its
- * stacks of orders 1 and 2 have room.
+ * Allocate a chunk of a counted type in the pageblock for which the hart has the short
+ * way of freeing; the hart's stacks of orders 1 and 2 have room.
  */
 static unsigned long get_counted(void)
 {

@@ -108,7 +108,10 @@ static int hold_mutex(void *unused)
 	return 0;
 }
 
-/* "has waited 30 s" is not true for a mutex that was held for a few milliseconds. */
+/*
+ * A waiter must not log "has waited 30 s" about a mutex that was held for a few
+ * milliseconds.
+ */
 static void mutex_is_not_reported(struct ktest *test)
 {
 	const unsigned int before = times_logged("mutex jump_mutex: ");

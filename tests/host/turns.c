@@ -86,8 +86,7 @@ static void give_turn(bool busy)
 }
 
 /*
- * Like a host that takes the processor away from a hart: at any point, and sometimes
- * for long.
+ * End the turn as a host that preempts a hart does: at any point, and sometimes for long.
  */
 static void lose_turn(void)
 {

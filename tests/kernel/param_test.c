@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The command line. The kernel's own was parsed at boot. Here params_parse() gets
- * others, with parameters that only this file declares; afterwards the kernel's is
- * restored.
+ * The command line. The kernel has parsed its own at boot. Here params_parse() gets
+ * other lines, with parameters that only this file declares; afterwards the test
+ * restores the kernel's line.
  */
 #include "kernel/ktest.h"
 #include "kernel/param.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Adding memory blocks where the model (tests/model/) does not come: to a memory without a
- * free page, 32 GiB away, at numbers that are no block's.
+ * Adding memory blocks in cases that the model (tests/model/) does not reach: without a
+ * free page, at a distance of 32 GiB, and with invalid block numbers.
  */
 #include "arch/machine.h"
 #include "arch/machine_info.h"

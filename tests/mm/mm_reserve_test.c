@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The reserve of metadata pages never keeps memory from leaving: its frames come from boot
- * memory where that has room, the others go out of the way of an evacuation, and a frame
- * that has to stay is named by what it is for.
+ * The reserve of metadata pages never keeps memory from leaving: its frames come from
+ * boot memory if that has room, other frames leave when an evacuation needs their
+ * place, and the failure names the use of a frame that has to stay.
  */
 #include "arch/machine.h"
 #include "lib/errno.h"
@@ -114,7 +114,7 @@ static void granule_of_reserve_pages_leaves(struct ktest *test)
 	window_check(test, w);
 }
 
-/* Boot memory has room again: it takes the places of the others. */
+/* When boot memory has room again, its frames replace the others in the reserve. */
 static void boot_memory_is_preferred(struct ktest *test)
 {
 	struct window *w = open_pressed(test);

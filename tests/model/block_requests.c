@@ -268,7 +268,10 @@ static bool leaves_for_good(const struct request *rq)
 	return rq->kind == &leave_request;
 }
 
-/* The states before the listeners are asked; a failure of several blocks names the block. */
+/*
+ * Judge the blocks' states before the listeners are asked; if one of several blocks
+ * fails, the failure names it.
+ */
 static struct verdict judge_list(const struct request *rq)
 {
 	struct verdict v = fm_ok();
@@ -331,7 +334,10 @@ static int make_leave(const struct request *rq, struct mm_failure *why)
 	return offline_and_remove_memory(fm.mm, ids, rq->nr, &rq->policy.limits, why);
 }
 
-/* How many blocks the listeners were asked about; a request that is cancelled asks no more. */
+/*
+ * Count the blocks that the listeners were asked about; a cancelled request stops
+ * asking.
+ */
 static unsigned int nr_asked(const struct leaving *l, enum mm_reason reason,
 			     unsigned long pfn)
 {
@@ -389,7 +395,7 @@ static void follow_leave(const struct request *rq)
 		forget_block(rq->block[i]);
 }
 
-/* Those that the request has offlined go online again, in their zones. */
+/* Blocks that the request has offlined go online again, in their zones. */
 static void restore(const struct leaving *l)
 {
 	u8 zones[FM_SECTIONS];

@@ -79,7 +79,7 @@ static void read_totals(struct totals *t)
 	t->reserve = fm.mm->nr_reserve;
 }
 
-/* The reserve, from the same frames for every input. */
+/* Refill the reserve, so that it has the same frames for every input. */
 static void refill(void)
 {
 	mm_reserve_drop(fm.mm);

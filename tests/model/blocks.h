@@ -124,7 +124,7 @@ void blocks_check(void);
 /* --- listeners.c ----------------------------------------------------------- */
 
 void listeners_setup(void);
-/* What the second listener refuses, in the model and for real. */
+/* Set what the second listener refuses, in the model and for real. */
 void listeners_refuse(struct refusal refusal);
 /* By the model: a start (0 or the refusal's error) and an end. */
 int model_start(enum mem_event going, enum mem_event cancel, unsigned long n);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Three listeners of memory events, and what each of them must hear: a listener that has
- * heard a start hears one end; one that has not hears nothing. The second may refuse.
+ * Three listeners of memory events, and what each of them must hear: a listener that
+ * has heard a start hears exactly one end; a listener that has not hears nothing. The
+ * second listener may refuse.
  */
 #include "tests/model/blocks.h"
 #include "tests/model/chunks.h"

@@ -190,7 +190,10 @@ static void no_lie(void *unused)
 	liar = (struct liar){ .lie = LIE_NONE };
 }
 
-/* Run lives until the model has lied: those before pass, and that one fails. */
+/*
+ * Run lives until the model has lied: the earlier lives pass, and the life with the lie
+ * fails.
+ */
 static void expect_noticed(struct ktest *test)
 {
 	static const struct ktest_case cases[] = { KTEST_CASE(life_with_a_lie), {} };

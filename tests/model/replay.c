@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Records applied to a picture of memory, and pictures compared: see the header. The
- * picture that memory gives is read from words and descriptors as a tool outside the
- * machine reads them (docs/reference/trace.md), by no accessor of mm/.
+ * Applies records to a picture of memory, and compares pictures: see the header. It
+ * reads memory's own picture from words and descriptors as a tool outside the machine
+ * does (docs/reference/trace.md), without mm/'s accessors.
  */
 #include "tests/model/replay.h"
 #include <stdio.h>
@@ -32,7 +32,7 @@ enum word {
 };
 static const char *const word_names[] = { "migrate type", "isolated", "valid" };
 
-/* Frames are type | flags << 8; while they agree, @all holds for every one. */
+/* A frame is type | flags << 8; while all frames agree, @all is the value of each. */
 struct block_picture {
 	bool mixed;
 	u16 all;
@@ -360,7 +360,10 @@ void replay_compare(void)
 
 static u32 snapshot_seq;
 
-/* A part, as it is written; all parts have one number: nothing happens between them. */
+/*
+ * Take a part as it is written; all parts have the same number, because nothing happens
+ * between them.
+ */
 static void take_part(struct sink *sink, const char *data, size_t len)
 {
 	const struct trace_record *r = (const struct trace_record *)data;

@@ -221,7 +221,7 @@ struct verdict predict(const struct request *rq)
 	return v;
 }
 
-/* Something in a frame stands in the way: a failure says what. */
+/* Must a failure for this reason name the frame that is in the way? */
 static bool names_a_frame(enum mm_reason reason)
 {
 	return reason == MM_REASON_UNMOVABLE || reason == MM_REASON_PINNED ||

@@ -71,7 +71,7 @@ def held_and_let_go(guest: Guest, user: Terminal, screen: Console) -> None:
 
 
 def refused(guest: Guest, desk: Desk) -> None:
-    """A socket that is taken says so and what to type instead; no client waits."""
+    """A socket in use refuses a second client, and says why and what to type instead; no client waits."""
     status, out, err = desk.pipe('console', 'lsmem\n')
     said = re.search(r'^console: taken: control\.sock serves one program at a time, now pid \d+ \(.*console.*\); '
                      r'end it, or type at the console of make run$', err, re.M)
@@ -120,8 +120,8 @@ def sees_all(guest: Guest) -> None:
 
 @scenario(limit=180, launcher=True)
 def four_at_once(guest: Guest) -> None:
-    """`make console`, `make watch`, a program at port.sock and recorders work at once; what is taken says so; when QEMU is
-    killed, each ends with a line that says what to type."""
+    """`make console`, `make watch`, a program at port.sock and recorders work at once; a socket in use refuses a second client
+    and says why; when QEMU is killed, each ends with a line that says what to type."""
     guest.resize(384 * MIB)
     with ExitStack() as stack:
         desk = Desk(guest, stack)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The launcher's sockets before QEMU's: one client at a time, and a line for each other one; threads play QEMU."""
+"""The launcher's doors in front of QEMU's sockets: each serves one client and sends any other a line; threads play QEMU."""
 
 import json
 import os
@@ -22,7 +22,7 @@ TOP = Path(__file__).resolve().parent.parent.parent
 
 
 class DoorTest(unittest.TestCase):
-    """Behind the door, each line gets "you said LINE" and "=0"."""
+    """A thread behind the door answers each line with "you said LINE" and "=0"."""
 
     def setUp(self):
         directory = tempfile.TemporaryDirectory()

@@ -13,8 +13,8 @@ the file explains.
             u32 size;       /* (c) */
     };
 
-That holds for each struct that has a lock in it, and for those in LISTED. Locks themselves have no key. A field or variable
-under a global lock is __guarded_by() it too: that the thread-safety check sees to.
+That holds for each struct that has a lock in it, and for those in LISTED. Locks themselves have no key. A field or variable under
+a global lock is also __guarded_by() that lock, which clang's thread-safety analysis checks.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ EXPLAINED = re.compile(r'^ \* +\((?P<key>\w)\) \S', re.M)
 
 
 def judge_struct(path: str, first_line: int, match: re.Match, explained: set[str]) -> tuple[list[Finding], set[str]]:
-    """The fields of a struct without a key or with one that is not explained; and the keys that it uses."""
+    """The fields of a struct that have no key, or a key without an explanation; and the keys that the struct uses."""
     found, used = [], set()
     for number, line in enumerate(match['body'].split('\n'), first_line + 1):
         if ';' not in line.split('/*')[0] or LOCK.match(line):

@@ -84,7 +84,7 @@ def judge_parts(lines: dict[str, int], page: str) -> list[Finding]:
 
 
 def budgets() -> list[Finding]:
-    """Files that are in no part, paths at which nothing is, and what judge_parts() finds."""
+    """Files that belong to no part, paths that match no file, and the findings of judge_parts()."""
     names = sources('.c', '.h', '.S', under=KERNEL_DIRS)
     found = [Finding(name, 0, 'belongs to no part of the kernel: add its path to PARTS in tools/lint/sizes.py')
              for name in names if not part_of(name)]

@@ -54,7 +54,7 @@
 #define VMEM_LOOK_NS	 (3 * NSEC_PER_SEC)
 #define VMEM_SILENT_NS	 NSEC_PER_SEC
 #define VMEM_QUESTION_NS (3 * NSEC_PER_SEC)
-/* How long a failed round waits for the harts to drain their caches. */
+/* Limit on a failed round's wait for the harts to drain their caches. */
 #define VMEM_DRAIN_NS	 NSEC_PER_SEC
 
 /* A driver that leaves waits this long for its worker, in addition to one answer. */
@@ -86,7 +86,7 @@ struct vmem_slot {
 	bool open;
 };
 
-/* What mm refused last: @block is a memory block's id. */
+/* mm's last refusal: @block is a memory block's id. */
 struct vmem_failure {
 	struct mm_failure why;
 	unsigned long block;
@@ -216,8 +216,8 @@ void vmem_put(struct virtio_mem *vm);
 /* --- vmem_region.c -------------------------------------------------------- */
 
 /*
- * Read and check vm->config. Return: -EPROTO it makes no sense; -ESTALE it changed all
- * the time; vm->config is unchanged then.
+ * Read and check vm->config. Return: 0; -EPROTO it makes no sense; -ESTALE it changed
+ * during every read. After an error vm->config is unchanged.
  */
 int __must_check vmem_read_config(struct virtio_mem *vm);
 

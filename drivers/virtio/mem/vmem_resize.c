@@ -155,7 +155,7 @@ int vmem_grow(struct virtio_mem *vm, unsigned long want)
 
 /* --- reserved pageblocks go to the device ------------------------------------ */
 
-/* What the driver does with memory that the device refuses to unplug. */
+/* How the driver treats memory that the device refuses to unplug. */
 enum refused {
 	REFUSED_RESERVE,  /* keep it for the next round */
 	REFUSED_PUT_BACK, /* return it to the block that it came from */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What users type: mostly commands about the same few frames and memory blocks, so that
- * two consoles meet there; sometimes nonsense.
+ * Makes the lines that users type: mostly commands about the same few frames and memory
+ * blocks, so that the two consoles interfere; sometimes nonsense.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@ static struct text text(const char *fmt, ...)
 	return t;
 }
 
-/* A frame: of an "alloc", of boot memory, of the device's memory, or none. */
+/* A frame number: from an "alloc", in boot memory, in the device's memory, or invalid. */
 static struct text frame(void)
 {
 	static const char *const odd[] = { "0",
@@ -289,7 +289,7 @@ static void meeting(struct text line[2])
 		line[i] = line_about(at.s, id);
 }
 
-/* A long look at blocks, of a line's greatest length, to give others time. */
+/* Read files of blocks in a line of the greatest length, to give the other actors time. */
 static struct text long_look(void)
 {
 	static const char *const files[] = { "valid_zones", "valid_zones", "valid_zones",
@@ -382,7 +382,7 @@ static struct siege make_siege(void)
 	return s;
 }
 
-/* Add the steps of a siege, and count the commands that they make, about. */
+/* Add the steps of a siege, and count their commands roughly. */
 static unsigned int add_siege(struct step *step, unsigned int most,
 			      unsigned int *commands)
 {

@@ -109,7 +109,7 @@ static bool console_asked(struct interrupter *unused)
 	return prng_below(&chance, 256) == 0;
 }
 
-/* A step's line with frames for the @N in it, in @line. */
+/* Write a step's line to @line, with frame numbers in place of each @N. */
 static void fill_in(const char *text, char *line)
 {
 	const char *mark = strchr(text, '@');
@@ -163,7 +163,10 @@ static unsigned int slowest(void)
 	return first;
 }
 
-/* Nobody is far ahead, so that a list is told in the order in which it happened. */
+/*
+ * Keep each actor from running far ahead, so that steps happen roughly in the order of
+ * the list.
+ */
 static void wait_for_others(unsigned int i)
 {
 	while (i > slowest() + MOST_AHEAD)
