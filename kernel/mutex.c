@@ -136,7 +136,10 @@ static int __noinline take_patiently(struct mutex *mutex, struct patience *patie
 	return 0;
 }
 
-/* A wait has ended with @err: without the mutex, the checker forgets it. */
+/*
+ * A wait has ended with @err. If the thread did not get the mutex, the checker forgets
+ * it.
+ */
 static int waited(const struct mutex *mutex, int err)
 {
 	if (err != 0 && is_checked(READ_ONCE(mutex->owner)))

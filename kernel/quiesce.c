@@ -69,7 +69,10 @@ static bool has_answered(const struct hart *hart)
 	       !hart_is_online(hart);
 }
 
-/* Wait while @hart runs the function: it ends soon, and can no longer be taken back. */
+/*
+ * Wait while @hart runs the function: the function ends soon, and the request can no
+ * longer be cancelled.
+ */
 static void await_end(const struct hart *hart)
 {
 	struct patience patience;

@@ -2,7 +2,7 @@
 #ifndef _MM_FREE_H
 #define _MM_FREE_H
 
-/* Freeing inside mm/, beside include/mm/page_alloc.h. */
+/* Freeing inside mm/, in addition to include/mm/page_alloc.h. */
 #include "mm/mm.h"
 
 /* See page_alloc.c. */

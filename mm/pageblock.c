@@ -88,7 +88,7 @@ static void set_valid(struct mem_section *ms, unsigned int b, unsigned int free)
 }
 
 /**
- * pageblock_materialise() - write the 512 descriptors that a constant stands for
+ * pageblock_materialise() - write the 512 descriptors that a constant replaces
  * @ms: section
  * @b: pageblock, uniform, of single frames; if free, it leaves the index
  *

@@ -12,7 +12,7 @@ END_S = 1.0
 
 
 def default_rundir() -> Path:
-    """Where `make run` keeps its sockets, unless a program is told otherwise."""
+    """Where `make run` keeps its sockets, unless an option of the program names another place."""
     return Path(os.environ.get('RUN') or f'{os.environ.get("O") or "build"}/run')
 
 

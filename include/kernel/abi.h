@@ -69,7 +69,7 @@ enum page_mobility {
 	PAGE_MOBILITY_NOTRAM, /* no memory to move */
 };
 
-/* Flags beside the type; 8 bits in the descriptor's word. */
+/* Flags next to the type; 8 bits in the descriptor's word. */
 #define PAGE_FLAGS(X)                                                                          \
 	X(TAIL, 0, "tail", "belongs to the chunk whose head is at pfn & ~mask(order)")         \
 	X(OFFLINE_SKIPPABLE, 1, "skippable",                                                   \

@@ -31,7 +31,10 @@ struct command {
 	int (*fn)(int argc, char **argv, struct sink *out);
 };
 
-/* "The arguments are wrong": no errno, so it cannot be mistaken for a failure's. */
+/*
+ * "The arguments are wrong". Not an errno, so it differs from the status of every
+ * failure.
+ */
 #define COMMAND_USAGE (-4096)
 
 #define COMMAND(_name, _usage, _help, _example, _fn)                                     \

@@ -33,7 +33,7 @@
 #define __releases(...)	   __attribute__((release_capability(__VA_ARGS__)))
 #define __must_hold(...)   __attribute__((requires_capability(__VA_ARGS__)))
 #define __no_lock_analysis __attribute__((no_thread_safety_analysis))
-/* Only for global locks: in C, clang 19 cannot name a lock beside the field. */
+/* Only for global locks: in C, clang 19 cannot name a lock in the same struct. */
 #define __guarded_by(lock) __attribute__((guarded_by(lock)))
 #else
 #define __capability(name)

@@ -247,7 +247,7 @@ const char *mm_reason_hint(enum mm_reason reason);
 /* Fill @why->detail, if it is NULL, from the frame: name of its slab cache or owner. */
 void mm_failure_name(struct mm *mm, struct mm_failure *why);
 
-/* The errno that a reason stands for, negated: VETO -> -EBUSY, DEADLINE -> -ETIMEDOUT ... */
+/* The errno of a reason, negated: VETO -> -EBUSY, DEADLINE -> -ETIMEDOUT ... */
 int mm_reason_errno(enum mm_reason reason);
 
 /* Fill @why and return mm_reason_errno(reason). */

@@ -266,7 +266,7 @@ static inline bool virtio_has_feature(const struct virtio_device *vdev, u64 feat
  * accesses.
  * Context: thread.
  * Return: 0; -EPROTO outside the configuration or its first VIRTIO_CONFIG_BYTES;
- * -EAGAIN it changed all the time, and @buf holds nothing that can be used.
+ * -EAGAIN it changed during every read, and @buf holds nothing that can be used.
  */
 #define VIRTIO_CONFIG_BYTES 64
 struct virtio_config_field {

@@ -83,7 +83,10 @@ static void crash_report(u64 addr)
 	crash_null(addr);
 }
 
-/* Hang without a report: this hart takes no more interrupts; others wait long for it. */
+/*
+ * Hang without a report: this hart takes no more interrupts, so other harts wait for it
+ * in vain.
+ */
 static void crash_hang(u64)
 {
 	(void)arch_irq_save();

@@ -305,7 +305,7 @@ static const struct {
 	{ '~', 4, CTRL('E') }, { '~', 8, CTRL('E') }, { '~', 3, CTRL('D') },
 };
 
-/* The terminal has told its width, and lines wrap there from now on. */
+/* The terminal has reported its width; from now on lines wrap there. */
 static void set_columns(struct lineedit *ed, size_t columns)
 {
 	lineedit_hide(ed);

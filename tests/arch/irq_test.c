@@ -63,7 +63,7 @@ static void free_both(void *)
 	irq_free(irq, &calls[1]);
 }
 
-/* Two handlers come and go in each order: the one that is left is called. */
+/* Two handlers are added and removed in each order: the remaining handler is called. */
 static void shared_line_stays_enabled(struct ktest *test)
 {
 	ktest_add_action(test, free_both, NULL);

@@ -40,7 +40,7 @@ struct rig {
 
 /* --- the service: an echo ------------------------------------------------------ */
 
-static u32 service_closed; /* disconnections that it was told of */
+static u32 service_closed; /* disconnections that it heard of */
 
 #define LONG_LINES 150
 #define LONG_LINE  97
@@ -290,7 +290,7 @@ static void slow_host(struct ktest *test)
 		KTEST_ASSERT_EQ(test, rig->text[i * LONG_LINE - 1], '\n');
 }
 
-/* The host goes away in the middle: the rest is dropped, and so is what the host sent. */
+/* The host disconnects in the middle: the port drops the rest, and what the host sent. */
 static void host_leaves(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, "org.ebb.echo");
@@ -528,7 +528,7 @@ static void console_interrupted(struct ktest *test)
 	/* Ctrl-C also drops the rest of its line; without a running command it does nothing. */
 	send_bytes(rig, RX, "sleep 600000; echo never\n\3\3\3ec\3ho x\n", 36);
 	expect_status(test, rig, "=-4\nx\n=0\n");
-	/* A host that goes away takes its commands with it; the next host is served soon. */
+	/* When a host disconnects, its commands end; the port serves the next host soon. */
 	send_bytes(rig, RX, "sleep 600000\nsleep 600000\n", 26);
 	settle();
 	send_control(rig, PORT, VCON_PORT_OPEN, 0, "");

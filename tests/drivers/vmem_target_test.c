@@ -124,7 +124,7 @@ static void refused_after_a_change(struct ktest *test)
 }
 
 /*
- * A device whose configuration changes all the time: the old target stays, and the
+ * While the configuration changes during every read, the old target stays, and the
  * driver reads again later.
  */
 static void restless_configuration(struct ktest *test)
@@ -144,7 +144,10 @@ static void restless_configuration(struct ktest *test)
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 0);
 }
 
-/* The driver probes while the configuration changes all the time: it waits for a while. */
+/*
+ * If the configuration changes during every read of a probe, the driver waits for a
+ * while.
+ */
 static void restless_at_attach(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);

@@ -187,9 +187,9 @@ static void expect_steps(struct ktest *test, const struct step *steps, unsigned 
 #define PHASE(from, to) { TRACE_EVAC_PHASE, EVAC_##from, EVAC_##to, 4 * PB, start }
 
 /*
- * One record for each announcement. Of the pageblocks, one has a page to move and one
- * has a page for which the request waits in vain before it moves the first; the rest
- * are free. Then again without the second page.
+ * One record for each announcement. A pageblock has a page to move; before that, the
+ * request waits in vain for a page in another pageblock; the other pageblocks are free.
+ * Then again without the second page.
  */
 static void waits_and_retries_are_recorded(struct ktest *test)
 {

@@ -230,7 +230,7 @@ static void unpin(struct test_mm *t)
 	(void)page_unpin(t->mm, t->base);
 }
 
-/* Nobody frees a pinned page: it comes free by being moved. */
+/* The request waits for an unpin, then moves the page; no other code frees it. */
 static void waits_for_unpin(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

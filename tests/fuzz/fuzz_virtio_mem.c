@@ -110,7 +110,10 @@ static void check(void)
 		CHECK(fake_vmem_stray(&fm) == 0, "%lu stray frames", fake_vmem_stray(&fm));
 }
 
-/* This takes longer than all the rest, so not each time; or a user resets the device. */
+/*
+ * Check only now and then, because a check takes longer than all other steps; or reset
+ * the device, as a user might.
+ */
 static void check_or_reset(void)
 {
 	const u32 what = take_below(&in, 8);
@@ -201,7 +204,7 @@ static int one_input(void *unused)
 	check_mm();
 	CHECK(scribbled || fm.fv.violations == 0, "%u violations", fm.fv.violations);
 	mm_depopulate(&fuzz_mm);
-	arch_unmap_direct(BASE, SZ_1G); /* boot memory, and memory plugged beside it */
+	arch_unmap_direct(BASE, SZ_1G); /* boot memory, and memory plugged in its block */
 	done = true;
 	return 0;
 }

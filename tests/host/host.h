@@ -24,7 +24,7 @@ struct hart;
 #define HOST_PHYS_SIZE	(64UL << 30)
 
 /**
- * host_init() - make the calling host thread logical hart 0, and the memory
+ * host_init() - make the calling host thread logical hart 0, and set up the memory
  *
  * Afterwards all code of kernel/ that needs no second hart works in this thread, which
  * counts as hart 0's idle thread. Call it once.
@@ -69,8 +69,8 @@ void host_start_turns(unsigned int nr, enum host_turns turns,
 void host_turn_point(unsigned long pc);
 
 /*
- * Ends the calling hart's turn. It goes on when the others have passed @nr points, or none
- * of them can go on.
+ * Pauses the calling hart, until the other harts have passed @nr points or none of them
+ * can run.
  */
 void host_go_away(unsigned int nr);
 

@@ -121,7 +121,10 @@ static void remove_is_undone(struct ktest *test)
 	KTEST_EXPECT_EQ(test, window_remove(w, 1), 0);
 }
 
-/* The last block of a root goes; the root waits for a second answer, and is used again. */
+/*
+ * The last block of a root is removed, but the second grace period fails: the root
+ * stays, and is used again.
+ */
 static void root_stays(struct ktest *test)
 {
 	const unsigned long block = SECTIONS_PER_ROOT;

@@ -14,7 +14,7 @@
 static DEFINE_MUTEX(kept_mutex);
 static DEFINE_SPINLOCK(kept_spinlock);
 
-/* At most ten warnings in ten seconds: skip the time of earlier ones. */
+/* At most ten warnings in ten seconds: skip the interval of earlier warnings. */
 static void forget_warnings(struct ktest *test)
 {
 	if (!time_is_virtual())
@@ -60,7 +60,7 @@ static void terminal_looks(struct ktest *test)
 	KTEST_EXPECT_EQ(test, times_logged("sink that waits"), 1);
 }
 
-/* A writer that does this all the time does not fill the log. */
+/* A writer that does this repeatedly does not fill the log. */
 static void few_warnings(struct ktest *test)
 {
 	ktest_expect_warnings(test, RATELIMIT_BURST);

@@ -46,8 +46,8 @@ static bool can_run(unsigned int id)
 }
 
 /*
- * Any hart except the caller that can go on and is not away. If there is none: the caller
- * if it is @busy, else a hart that is away, else the caller.
+ * Choose any hart except the caller that can run and is not paused. If there is none,
+ * choose the caller if it is @busy, else a paused hart, else the caller.
  */
 static unsigned int next_hart(unsigned int self, bool busy)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Messages that the outside can cause: a limited number in an interval, and a count of
- * the rest.
+ * Messages that the host or a device can cause: the log takes a limited number in an
+ * interval, and counts the rest.
  */
 #include "kernel/ktest.h"
 #include "kernel/printk.h"

@@ -181,7 +181,7 @@ static int set_slow(void *)
 	return 0;
 }
 
-/* Does not give its hart away: the timer may have interrupted any thread on the other hart. */
+/* Does not yield its hart: the timer may have interrupted any thread on the other hart. */
 static int delete_slow(void *)
 {
 	while (__atomic_load_n(&slow.entered, __ATOMIC_ACQUIRE) == 0)

@@ -72,7 +72,7 @@ static void ring_order(struct ktest *test)
 
 struct record {
 	u8 key;
-	u8 check[6]; /* the key's complement: the whole record must travel */
+	u8 check[6]; /* the key's complement: the sort must move whole records */
 };
 
 static int by_key(const void *a, const void *b)

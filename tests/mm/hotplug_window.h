@@ -11,7 +11,7 @@
  * Or the same region in the kernel's own memory: a suite whose cases do not depend on
  * block 0 exists twice, the second with .init = window_in_kernel_mm. Its blocks are the
  * device's, if it has enough plugged; other harts and the kernel's own threads use that
- * memory all the time.
+ * memory during the case.
  */
 #include "kernel/ktest.h"
 #include "mm/hotplug.h"

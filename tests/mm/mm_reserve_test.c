@@ -94,7 +94,7 @@ static void reserve_moves_to_another_block(struct ktest *test)
 	KTEST_EXPECT_EQ(test, window_remove(w, 2), 0);
 }
 
-/* Plugged memory beside boot memory, in one block, leaves by the granule. */
+/* Plugged memory in the same block as boot memory leaves granule by granule. */
 static void granule_of_reserve_pages_leaves(struct ktest *test)
 {
 	struct window *w = window_open(test, BOOT_BYTES);

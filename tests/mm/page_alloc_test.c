@@ -66,7 +66,7 @@ static void cache_is_a_stack(struct ktest *test)
 
 		free_pages(t->mm, pfn, order);
 		if (page_type(t->mm, pfn) != PGTY_CACHED)
-			continue; /* no room for such large ones */
+			continue; /* no room for such large chunks */
 		KTEST_EXPECT_EQ(test, alloc_pages(t->mm, GFP_KERNEL, order, PGTY_SLAB), pfn);
 		KTEST_EXPECT_EQ(test, page_type(t->mm, pfn), PGTY_SLAB);
 		free_pages(t->mm, pfn, order);
@@ -217,7 +217,7 @@ static void fallback_goes_by_type(struct ktest *test)
 	unsigned long *pfns, own[PB], events, pfn, nr = 0;
 	const unsigned long all = three_types(test, t, row->nr, &pfns);
 
-	/* Its own type first, as long as there is any. */
+	/* The request first takes pageblocks of its own type, while they have frames. */
 	while (nr < row->nr) {
 		own[nr] = alloc_pages(t->mm, QUIET | row->wanted, 0, PGTY_KERNEL);
 		KTEST_ASSERT_EQ(test, mt_of(t, own[nr++]), row->wanted);

@@ -88,7 +88,7 @@ void blocks_setup(void);
 /* After fm_start() of a memory with BOOT_BYTES: its owners and listeners are there. */
 void blocks_start(void);
 
-/* One step on blocks: any @which, the rest is chosen. */
+/* Make a step on blocks: @which is any number, and @c chooses the rest. */
 void block_step(struct choices *c, unsigned int which);
 
 /* Everything goes, and all totals are as at the start. */

@@ -14,7 +14,7 @@
 
 struct sink;
 
-/* Model and memory differ: says so, and does not come back. */
+/* Report that model and memory differ, and end the program. */
 void check_failed(const char *file, unsigned int line, const char *cond, const char *fmt,
 		  ...) __printf(4, 5) __noreturn;
 /* Where mm_check() reports. */

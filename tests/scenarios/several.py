@@ -53,7 +53,7 @@ class Desk:
 
 
 def held_and_let_go(guest: Guest, user: Terminal, screen: Console) -> None:
-    """One person: a command at the first console is held, "step" and "go" at the second."""
+    """A single person holds a command at the first console, and types "step" and "go" at the second."""
     block = block_of(guest, BLOCK)
     guest.run(f'alloc 0 movable at {block * FRAMES + 0x2345:#x}')
     start = len(guest.console.text)

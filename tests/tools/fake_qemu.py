@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Plays a QEMU that has virtio-mem-pci on riscv64, and the ebb in it, because no distribution packages such a QEMU.
+"""Plays a QEMU that has virtio-mem-pci on riscv64, and the ebb in it, because no distribution has a package with that device.
 
 Like that QEMU it puts the regions at the first 1 GiB boundary above memory, has one QMP connection at a time, and holds each
 region in a memory file. The guest reaches every size at once and touches the first page of each block it gets.

@@ -89,7 +89,7 @@ def command(name: str) -> Callable:
             __doc__ = run.__doc__
 
             def invoke(self, line: str, _from_tty: bool) -> None:
-                """Run it. All that can go wrong is told in one line."""
+                """Run it. Report every failure in one line."""
                 try:
                     for text in run(*gdb.string_to_argv(line)):
                         print(text)

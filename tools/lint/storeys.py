@@ -65,7 +65,7 @@ FLOOR = {room: number for number, rooms in enumerate(STOREYS) for room in rooms}
 
 
 def room(name: str) -> str | None:
-    """The room that a file, or a header as it is included, belongs to; None: a header beside its user."""
+    """The room that a file, or a header as it is included, belongs to; None: a header in its user's directory."""
     return max((room for room in FLOOR if name.removeprefix('include/').startswith(room)), key=len, default=None)
 
 

@@ -36,7 +36,7 @@ static bool is_gone(const struct vport *port)
 	return READ_ONCE(port->gone) || virtio_is_broken(port->con->vdev);
 }
 
-/* Has the host disconnected without the service having been told yet? */
+/* Has the host disconnected, and the service does not know it yet? */
 static bool was_closed(const struct vport *port)
 {
 	/* Pairs with the release in vport_host_open(): closed_at is valid. */
@@ -161,7 +161,7 @@ static void collect_tx(struct vport *port)
 /*
  * When a client leaves, QEMU (11.1) forgets the send buffer that it is working on; only a
  * reset of the device brings the buffer back. Without a send buffer the port cannot answer,
- * so ask for that reset when all of them stay away after a close.
+ * so ask for that reset when the host returns none of them after a close.
  */
 static void look_for_lost_tx(struct vport *port)
 {

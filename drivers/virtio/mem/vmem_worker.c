@@ -377,7 +377,7 @@ int vmem_thread(void *arg)
 			wait_idle(vm);
 		else if (delay)
 			wait_to_retry(vm, ktime_ns() - start, delay);
-		cond_resched(); /* a device may interrupt all the time */
+		cond_resched(); /* a device may interrupt continually */
 	}
 	return 0;
 }
