@@ -25,7 +25,7 @@ struct spec {
 	char conv;
 };
 
-/* What a conversion prints: prefix, zeros and body, in that order. */
+/* The output of a conversion: prefix, zeros and body, in that order. */
 struct field {
 	const char *prefix;
 	size_t zeros;

@@ -52,7 +52,10 @@ static unsigned long reserve_remove(struct mm *mm, unsigned int i)
 	return pfn;
 }
 
-/* Take a frame out of the reserve, of boot memory if there is one; or PFN_NONE. */
+/*
+ * Take a frame out of the reserve, preferably boot memory; PFN_NONE if the reserve is
+ * empty.
+ */
 static unsigned long reserve_pop(struct mm *mm)
 {
 	unsigned long pfn = PFN_NONE;

@@ -371,7 +371,7 @@ bool pageblock_unwatch(struct mem_section *ms, unsigned int b)
 	return true;
 }
 
-/* Retag a pageblock; the index has its free chunks under the new type then. */
+/* Retag a pageblock, and move its free chunks in the index to the new type. */
 void pageblock_set_migratetype(struct mem_section *ms, unsigned int b, unsigned int mt)
 {
 	const unsigned int old = pb_mt(pb_read(&ms->pb[b]));

@@ -56,7 +56,7 @@ class Record(NamedTuple):
 
 @dataclass
 class Part:
-    """A part of a snapshot: the state of [start, end) when the machine's next record had this number."""
+    """A part of a snapshot: the state of [start, end) at the time when seq was the number of the machine's next record."""
     seq: int
     start: int
     end: int

@@ -188,7 +188,7 @@ class Hub:
         self._port = None
 
     def _take_records(self, job: Job) -> None:
-        """Append what the rings hold; what arrived before an error was taken from them, and counts."""
+        """Append the records in the rings. After an error, keep the records that have arrived: the rings no longer have them."""
         session, rest = self.session, b''
         assert session is not None
         begin = session.place

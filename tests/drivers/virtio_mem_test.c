@@ -279,7 +279,7 @@ static void two_devices(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
 
-	/* They share memory block 3 of the window. */
+	/* The two devices share memory block 3 of the window. */
 	vmem_rig_add(rig, 128 * MIB, 300 * MIB, 2 * MIB);
 	vmem_rig_add(rig, 428 * MIB, 212 * MIB, 4 * MIB);
 	for (unsigned int i = 0; i < 30; i++) {

@@ -198,7 +198,10 @@ static void silent_until_forced(struct ktest *test)
 	expect_agreement(rig, 200 * MIB);
 }
 
-/* One question finds out, and does no harm to a device that answers. */
+/*
+ * A single question finds out whether a device answers, and does not disturb a device
+ * that does.
+ */
 static void a_look(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);

@@ -162,7 +162,10 @@ static void restless_at_attach(struct ktest *test)
 	fm->fv.flicker = 0;
 }
 
-/* One block of three cannot be added: that is the outcome, whatever follows. */
+/*
+ * If one of three blocks cannot be added, the round fails with that error, whatever
+ * follows.
+ */
 static void first_error_counts(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -392,7 +395,7 @@ static void disagreements_are_said(struct ktest *test)
 		fm->config.plugged_size = 100 * MIB;
 		vmem_rig_resize(rig, 0, 100 * MIB);
 	}
-	/* This also holds for the size on which they last agreed. */
+	/* The driver also logs a disagreement about the size on which both last agreed. */
 	vmem_rig_resize(rig, 0, 90 * MIB);
 	fm->config.plugged_size = 100 * MIB;
 	vmem_rig_resize(rig, 0, 90 * MIB);

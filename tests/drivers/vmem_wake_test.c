@@ -312,8 +312,9 @@ static bool has_failed(struct scene *s)
 }
 
 /*
- * The page is freed after the block could not leave because of it, and while its granule
- * does. Then the block is empty and nothing watches it: the round has to be repeated.
+ * The page first keeps its block from leaving, and is freed while its granule leaves.
+ * Then the block is empty and the driver watches nothing in it, so the driver must
+ * repeat the round.
  */
 static void freed_while_its_granule_leaves(struct ktest *test)
 {

@@ -351,7 +351,10 @@ static void nobody_is_held_for_ever(struct ktest *test)
 
 /* --- waiting for a free ------------------------------------------------------ */
 
-/* Held for T ms, the request ends right after, with one search before and one after. */
+/*
+ * However late the page is freed, the request ends right afterwards, with at most two
+ * searches.
+ */
 static void two_searches_however_long(struct ktest *test)
 {
 	static const u16 ms[] = { 1, 40, 60, 700, 3000 };

@@ -152,7 +152,10 @@ static void several_ranges(struct ktest *test)
 		free_contig_range(t->mm, ranges[i].start_pfn, ranges[i].nr_pages);
 }
 
-/* No place is free: the pages in the way at one place move. */
+/*
+ * No aligned range is free, so the request moves the pages that are in the way in one
+ * range.
+ */
 static void contig_makes_a_place(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -265,7 +268,10 @@ static void vectors_end_one_by_one(struct ktest *test)
 	slots_gone(test, t, slots, NR);
 }
 
-/* One page without a target, one in use: reason, frame and errno are of one of the two. */
+/*
+ * Of two pages, one finds no target and the other is in use: reason, frame and errno
+ * must describe the same page.
+ */
 static void reason_and_errno_agree(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -283,7 +289,10 @@ static void reason_and_errno_agree(struct ktest *test)
 	err = alloc_contig_range(t->mm, t->base, t->base + 2, NULL, &why);
 	KTEST_EXPECT_EQ(test, err, mm_reason_errno(why.reason));
 	KTEST_EXPECT_EQ(test, err, why.pfn == t->base ? -ENOMEM : -EAGAIN);
-	/* It drains by itself, once a pass; a target's allocation does not. */
+	/*
+	 * The evacuation itself drains once a pass; the allocation of a target does not
+	 * drain.
+	 */
 	KTEST_EXPECT_EQ(test, vm_event_read(t->mm, VM_PCP_DRAIN), drains);
 	page_put(t->mm, t->base + 1);
 	free_pages_bulk(t->mm, pfns, nr);
@@ -311,7 +320,7 @@ static void slot_that_is_not_ready(struct ktest *test)
 			0);
 	free_contig_range(t->mm, t->base, 1);
 	slots_gone(test, t, &slot, 1);
-	/* A slot of a page that was just moved away, and freed there. */
+	/* The slot again names a frame that its page has left and that is free now. */
 	slot.pfn = t->base;
 	test_mm_free(test, t);
 	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), -EBUSY);
@@ -328,7 +337,10 @@ static bool pin_it(void *cookie)
 	return false;
 }
 
-/* Pinned after it was looked at: that is what the failure says. */
+/*
+ * If a page is pinned after the request has judged it, the failure says that it is
+ * pinned.
+ */
 static void pinned_meanwhile(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

@@ -247,7 +247,10 @@ static void put(struct test_mm *t)
 	page_put(t->mm, t->base);
 }
 
-/* A second reference: it is not freed by its end, and can be moved then. */
+/*
+ * When a second reference is dropped, the page is not freed, but the request can move
+ * it.
+ */
 static void waits_for_the_last_reference_but_one(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

@@ -280,7 +280,10 @@ static void unplugged_is_hopeless(struct ktest *test)
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_SKIPPABLE_TAKEN);
 	KTEST_EXPECT_EQ(test, why.pfn, hole);
 	KTEST_EXPECT_EQ(test, why.phase, EVAC_CLASSIFY);
-	/* Its owner is gone, so no driver can restore it; the same for the whole block. */
+	/*
+	 * The frame's owner is gone, so no driver can restore the frame; the same holds
+	 * for the whole block.
+	 */
 	unregister_memory_owner(w->mm, &w->owner);
 	policy = test_policy(EVAC_END_OFFLINE, PGTY_OFFLINE);
 	policy.limits.wait = true;

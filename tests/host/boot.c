@@ -11,7 +11,10 @@
 #include "mm/memblock.h"
 #include "mm/mm.h"
 
-/* Not aligned to a memory block at its end, and with a hole, as machines have it. */
+/*
+ * Boot memory has a hole, and does not end at a memory block's border, as on real
+ * machines.
+ */
 #define BOOT_BYTES (256UL << 20)
 #define HOLE_START (HOST_PHYS_START + (100UL << 20))
 #define HOLE_BYTES (1UL << 20)

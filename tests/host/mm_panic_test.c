@@ -67,7 +67,7 @@ static void free_tail_of_large(void)
 	free_pages(mm, pfn + 512, 9);
 }
 
-/* Its descriptor is not valid: only the pageblock's word has the state. */
+/* The frame's descriptor is not valid: only the pageblock's word has the state. */
 static void free_inside_large(void)
 {
 	const unsigned long pfn = get(9, PGTY_KERNEL);
@@ -242,7 +242,7 @@ static void stale_put_marked(void)
 		      0);
 }
 
-/* Its pageblock becomes wholly PageOffline, so only the word states it. */
+/* The whole pageblock becomes PageOffline, so only the pageblock's word has the type. */
 static void stale_put_merged(void)
 {
 	struct evacuate_policy policy = {

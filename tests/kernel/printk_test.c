@@ -172,7 +172,10 @@ static void typed_line_stays_below(struct ktest *test)
 	sink_puts(report_sink(), "\n");
 	pr_err("there is no line\n");
 	KTEST_EXPECT_STREQ(test, drawn, "hshshs");
-	/* It came while the editor was at work: the line is below it again. */
+	/*
+	 * The message came while the editor had no line on the screen: now the line is
+	 * drawn below it.
+	 */
 	printk_set_line(draw);
 	KTEST_EXPECT_STREQ(test, drawn, "hshshss");
 	printk_set_line(NULL);

@@ -13,7 +13,10 @@
 #define ALL    (~0UL)
 #define HEADER MHP_HEADER_PAGES
 
-/* With no page left it works, and no frame of the memory before changes. */
+/*
+ * Adding a block works without any free page, and changes no frame of the earlier
+ * memory.
+ */
 static void adding_needs_no_memory(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);

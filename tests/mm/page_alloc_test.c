@@ -189,7 +189,10 @@ static void give_all_back(struct ktest *test, struct test_mm *t,
 	KTEST_EXPECT_EQ(test, test_mm_free(test, t), nr);
 }
 
-/* Which type's pageblock a request falls back to when its own type has nothing. */
+/*
+ * The type to whose pageblocks a request falls back when its own type has no free
+ * frames.
+ */
 static const struct fallback_row {
 	u8 wanted, first;
 	u16 nr; /* free frames in each pageblock */

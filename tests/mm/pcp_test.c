@@ -52,7 +52,7 @@ static void cache_limits_follow_the_managed_count(struct ktest *test)
 	struct test_mm *t = test_mm_normal(test, 1);
 	const unsigned long managed = t->zone->managed;
 
-	/* By steps that are just worth the work. */
+	/* Each step is large enough that mm adjusts the limits. */
 	for (unsigned long all = 1024; all <= 64 * managed; all += all / 8) {
 		const struct pcp *pcp = t->mm->pcp[0];
 		const unsigned long share = all / (8 * nr_harts());

@@ -122,7 +122,7 @@ static void bad_caches_are_refused(struct ktest *test)
 	KTEST_EXPECT_NULL(test, kmem_cache_create(w->mm, "crooked", 64, 48));
 }
 
-/* No page left: NULL, and nothing left half done. */
+/* Without a free page an allocation returns NULL and leaves nothing half done. */
 static void out_of_memory_is_null(struct ktest *test)
 {
 	struct window *w = window_open(test, 32UL << 20);

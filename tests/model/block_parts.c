@@ -129,7 +129,7 @@ const struct request_kind unplug_request = { "unplug_memory", predict_unplug,
 
 /* --- owners ---------------------------------------------------------------- */
 
-/* These pageblocks of a block, if it is online, become @what. */
+/* Make the pageblocks @mask of a block @what, if the block is online. */
 static void paint_mask(unsigned long n, u64 mask, enum fm_frame what)
 {
 	for (; fm.zone[n] != NR_ZONES && mask; mask &= mask - 1)

@@ -78,7 +78,7 @@ static void check_migratetypes(unsigned long n)
 	}
 }
 
-/* It has gone online, or a listener has refused. */
+/* Follow an onlining: the block has gone online, or a listener has refused. */
 static void settle_online(unsigned long n, enum mhp_online_type type, enum zone_type zone)
 {
 	if (model_start(MEM_GOING_ONLINE, MEM_CANCEL_ONLINE, n))

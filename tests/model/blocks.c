@@ -106,7 +106,10 @@ static unsigned long present_frames(unsigned long n)
 	return hweight64(~blocks[n].hole) * PAGEBLOCK_NR_PAGES;
 }
 
-/* Of a zone's online blocks: those of an owner, or all with NR_OWNERS. */
+/*
+ * Sum the present frames of a zone's online blocks: an owner's blocks, or all with
+ * NR_OWNERS.
+ */
 static s64 zone_present(unsigned int zone, unsigned int owner)
 {
 	s64 sum = 0;

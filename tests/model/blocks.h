@@ -106,7 +106,7 @@ void model_owner_leaves(unsigned int i);
 /* Pageblocks that are plugged from now on; all others are not. */
 void blocks_set_plugged(unsigned long n, u64 plugged);
 
-/* Those pageblocks of a block that an owner has; -1: any that is registered. */
+/* The pageblocks of a block that belong to an owner; -1: to any registered owner. */
 u64 blocks_owner_mask(int owner, unsigned long n);
 
 /* Does the owner keep this frame back? */

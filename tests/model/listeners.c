@@ -43,7 +43,10 @@ static struct notifier_block listeners[NR_LISTENERS] = {
 	{ .fn = listen, .priority = 0, .name = "last" },
 };
 
-/* All of a block is isolated while it comes, goes or stays, and until it goes no page moves. */
+/*
+ * At a start, and when an offlining is cancelled, the whole block is isolated; at the
+ * start of an offlining no page has moved yet.
+ */
 static void check_block(const struct memory_notify *notify, unsigned long event)
 {
 	const struct mem_section *ms = pfn_to_section(notify->mm, notify->start_pfn);

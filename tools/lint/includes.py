@@ -54,7 +54,7 @@ def judge(name: str, bracket: str, target: str, allowed: tuple[str, ...]) -> str
 
 
 def reaches_in(name: str, code: list[str], original: list[str]) -> list[Finding]:
-    """Lines that include or name, outside of comments, what is mm's and the console's alone."""
+    """Lines that include a header, or name (outside of comments) a symbol, that is private to mm/ or to the console."""
     found = []
     for header, names in (rule for prefix, rule in MM_ONLY.items() if name.startswith(prefix)):
         for number, (bare, line) in enumerate(zip(code, original), 1):

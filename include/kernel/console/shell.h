@@ -38,7 +38,7 @@ struct interrupter {
 void console_can_interrupt(struct interrupter *i);
 
 /**
- * command_interrupted() - is the calling thread's command to end early?
+ * command_interrupted() - must the calling thread's command end early?
  * @unused: for evac_limits.cancelled
  *
  * Context: thread. Return: false in threads that run no console.

@@ -249,7 +249,7 @@ static int actor_thread(void *arg)
 		progress->begun[i] = 2;
 		yield();
 	}
-	/* As before a further step, so that a list without its end runs the same way. */
+	/* Wait as before another step, so that a list cut short runs the same way. */
 	wait_for_others(nr_steps);
 	WRITE_ONCE(at[actor], nr_steps);
 	return 0;
@@ -271,7 +271,7 @@ static void run_actors(void)
 
 /* --- the machine ---------------------------------------------------------------- */
 
-/* Now and then the device has no time, or has changed its mind. */
+/* Now and then the device answers BUSY or NACK. */
 static enum fake_vmem_fault device_mood(struct fake_vmem *unused)
 {
 	const u64 n = prng_below(&chance, 32);
