@@ -185,7 +185,7 @@ class Door:
                 self._changed.notify_all()
 
     def _relay(self, client: socket.socket, inner: socket.socket) -> None:
-        """Pass bytes in both directions until the client has closed, or QEMU has and the client's connection with it."""
+        """Pass bytes in both directions until the client closes, or QEMU does; then close the client's connection too."""
         if not self._settles or self._last.done() or settle(inner, client):
             self._last = mine = Business()
             threading.Thread(target=self._answer, args=(inner, client, mine), daemon=True).start()

@@ -111,7 +111,7 @@ static u32 config_size(struct virtio_device *vdev)
 	return to_mapped(vdev)->config_bytes;
 }
 
-/* Access a field with its own width; one of 8 bytes takes two reads of 4. */
+/* Access a field with its own width; a field of 8 bytes takes two reads of 4. */
 static void read_config(struct virtio_device *vdev, u32 offset, void *buf, u32 len)
 {
 	const volatile u8 *reg = to_mapped(vdev)->config + offset;

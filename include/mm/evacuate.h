@@ -7,8 +7,8 @@
  * and how pages move. Offlining (memory_hotplug.h), contiguous allocation (contig.h) and
  * unplugging all go through evacuate(), mm/evac.h.
  *
- * Compare with: Linux offline_pages() and alloc_contig_range(), which have two
- * such loops; seeds 003 and 004 ask for one.
+ * Compare with: Linux offline_pages() and alloc_contig_range(), which have a loop each;
+ * seeds 003 and 004 ask for a single loop.
  */
 #include "mm/mm.h"
 

@@ -160,7 +160,10 @@ static bool take_out(unsigned long *ids, unsigned int *nr, unsigned long id)
 	return true;
 }
 
-/* Replace a block that cannot leave by the next below; no page moves before all can. */
+/*
+ * Replace a block that cannot leave by the next lower block; no page moves before all
+ * can leave.
+ */
 static int offline_group(const struct request *r, unsigned int wanted_nr, unsigned long *below,
 			 struct sink *out)
 {

@@ -242,8 +242,8 @@ static void remove_emptiest(struct ktest *test)
 }
 
 /*
- * Granules: the one with the metadata stays; empty ones go first, from the top, then
- * the emptiest.
+ * Granules: the granule with the metadata stays; empty granules go first, from the top,
+ * then the emptiest.
  */
 static void granules(struct ktest *test)
 {

@@ -351,7 +351,7 @@ static void reset_while_it_is_silent(struct ktest *test)
 }
 
 /*
- * A user asks for a reset while the device owes an answer; it does not answer a
+ * A user asks for a reset while the device owes an answer; the device does not answer a
  * question either.
  */
 static void ask_reset_of_a_dead_device(struct vmem_rig *rig)

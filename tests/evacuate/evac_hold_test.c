@@ -119,7 +119,10 @@ static void outlast(struct ktest *test, struct job *job, enum evac_phase phase)
 	msleep(DEADLINE_MS + 300);
 }
 
-/* While a thread is held, others allocate, free, and read. Its clock stands still. */
+/*
+ * While a thread is held, other threads allocate, free, and read. Its clock stands
+ * still.
+ */
 static void a_held_deadline_stands_still(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -163,7 +166,7 @@ static void a_held_search_goes_on(struct ktest *test)
 	job->thread = thread_create("job", search_in_thread, job);
 	KTEST_ASSERT_NOT_NULL(test, job->thread);
 	expect_held(test, TRACE_EVAC_PHASE, EVAC_ISOLATE);
-	/* The place that it has found becomes unavailable. */
+	/* The place that the search has found becomes unavailable. */
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn + 9, 0, PGTY_SLAB), 0);
 	outlast(test, job, EVAC_ISOLATE);
 	hold_go();
@@ -204,7 +207,10 @@ static void held_blocks_leave_together(struct ktest *test)
 	KTEST_EXPECT_EQ(test, memory_block_state(w->mm, w->block + 2), MEM_BLOCK_ABSENT);
 }
 
-/* A move is held right after it, by its frame. */
+/*
+ * A hold point that names a frame holds the thread right after it has moved that
+ * frame's page.
+ */
 static void a_move_is_held(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -400,7 +406,7 @@ static void freed_before_it_waits(struct ktest *test)
 	free_contig_range(t->mm, t->base, NR);
 }
 
-/* A late free may have been seen or not: each blocker costs at most one more search. */
+/* A search may or may not see a late free: each blocker costs at most one more search. */
 static void many_blockers_one_pass(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -409,7 +415,7 @@ static void many_blockers_one_pass(struct ktest *test)
 	for (unsigned int i = 0; i < 10; i++)
 		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + i * 200, 0, PGTY_SLAB), 0);
 	job = start_job(test, t, t->base, NR);
-	/* Backwards: only the last free ends it. */
+	/* In reverse order: only the last free ends the request. */
 	for (unsigned int i = 10; i-- > 0;) {
 		msleep(20);
 		KTEST_EXPECT_EQ(test, job->ended_at, 0);
@@ -485,7 +491,10 @@ static void limit_restored(void *limit)
 	hold_limit_ns = (uintptr_t)limit;
 }
 
-/* The hold expires: the hold point is unset. The request is cancelled: it stays set. */
+/*
+ * When a hold expires, the hold point is unset; when the request is cancelled, it stays
+ * set.
+ */
 static void hold_ends_by_itself(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

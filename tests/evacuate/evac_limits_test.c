@@ -12,7 +12,7 @@
 
 #define PB	 PAGEBLOCK_NR_PAGES
 #define OTHER_MS 200
-/* A deadline that passes at the page. */
+/* A deadline that passes while the request waits for the page. */
 #define SHORT_NS ((time_is_virtual() ? 30 : 3000) * NSEC_PER_MSEC)
 
 /* Another request: it holds the hotplug lock until the test lets it go, or for a while. */
@@ -152,7 +152,7 @@ static bool has_left(void *cookie)
 	return slot_pfn(&mover->slot) != mover->pfn;
 }
 
-/* The last page has moved, and still it is not too late. */
+/* A request can be cancelled even after it has moved the last page. */
 static void cancelled_after_the_last_move(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

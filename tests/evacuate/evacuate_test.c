@@ -81,7 +81,7 @@ static void waits_for_the_free(struct ktest *test)
 	free_contig_range(t->mm, t->base, 4 * PB);
 }
 
-/* Cancelled as soon as it has announced what it waits for. */
+/* Cancel the request as soon as it has announced what it waits for. */
 static bool cancel_when_named(void *cookie)
 {
 	const struct mm_failure *why = cookie;
@@ -359,7 +359,10 @@ static void pinned_meanwhile(struct ktest *test)
 	slots_gone(test, t, &slot, 1);
 }
 
-/* Nonsense is refused, and what offline frames take from the zone shows at once. */
+/*
+ * Invalid requests are refused, and the watermarks follow at once when frames go
+ * offline.
+ */
 static void contig_policy_and_marks(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

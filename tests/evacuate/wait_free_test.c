@@ -75,7 +75,7 @@ static int run_job(void *arg)
 	return err;
 }
 
-/* A page in each, at the same place of it; JOB_MS to wait. */
+/* A job with a page at the same place of each range, and JOB_MS to wait. */
 static struct job *new_job(struct ktest *test, struct test_mm *t)
 {
 	struct job *job = ktest_alloc(test, sizeof(*job));
@@ -96,7 +96,10 @@ static struct job *new_job(struct ktest *test, struct test_mm *t)
 	return job;
 }
 
-/* Freed backwards, 110 ms apart: the last free ends it, after two searches. */
+/*
+ * The pages are freed in reverse order, 110 ms apart: the last free ends the request,
+ * after two searches.
+ */
 static void several_ranges_one_search(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 2);
@@ -215,7 +218,7 @@ static void expect_end_after(struct ktest *test, struct test_mm *t, unsigned lon
 	KTEST_EXPECT_EQ(
 		test, take_contig_range(t->mm, t->base, t->base + nr, &policy, &why), 0);
 	KTEST_EXPECT_EQ(test, READ_ONCE(later.called), 1);
-	/* Woken at once, not at some next look. */
+	/* The waiter wakes at once, and not at its next look. */
 	KTEST_EXPECT_SOON(test, why.elapsed_ns, 130 * NSEC_PER_MSEC);
 	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_NONE);
 	/* One scan before the sleep, and one for the page that has to move after it. */

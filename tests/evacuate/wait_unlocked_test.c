@@ -61,7 +61,7 @@ static int run_request(void *arg)
 				 &r->why);
 }
 
-/* Starts it, and returns when it sleeps. */
+/* Starts the request, and returns when it sleeps. */
 static struct request *start(struct ktest *test, struct window *w, enum kind kind, unsigned long n)
 {
 	struct request *r = ktest_alloc(test, sizeof(*r));

@@ -57,7 +57,7 @@ static void off_means_off(struct ktest *test)
 	trace_emit(TRACE_TEST_MARK, .pfn = count_evaluation());
 	KTEST_EXPECT_EQ(test, evaluated, 0);
 	KTEST_EXPECT_FALSE(test, trace_take(&record));
-	/* If another event is on, this one still is not. */
+	/* If another event is on, this event is still off. */
 	KTEST_EXPECT_EQ(test, trace_set("mm:frames", TRACE_ON), 1);
 	trace_emit(TRACE_TEST_MARK, .pfn = 1);
 	KTEST_EXPECT_FALSE(test, trace_take(&record));

@@ -53,7 +53,7 @@ static int churn(void *unused)
 			free_pages(mm, pfn[i], order[i]);
 			pfn[i] = PFN_NONE;
 		} else {
-			/* Mostly small ones. */
+			/* Mostly small orders. */
 			order[i] = prng_below(&prng, prng_below(&prng, 8) ? 4 : 11);
 			pfn[i] = alloc_pages(mm, prng_below(&prng, 3) | GFP_NOWARN, order[i],
 					     types[prng_below(&prng, 2)]);

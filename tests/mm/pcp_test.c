@@ -174,7 +174,7 @@ static void isolated_block_is_not_remembered(struct ktest *test)
 	KTEST_EXPECT_EQ(test, pcp->block, t->base >> PAGEBLOCK_ORDER);
 }
 
-/* Harts without a cache share one that is empty: none of them may write to it. */
+/* Harts without a cache share an empty cache: none of them may write to it. */
 static void hart_without_a_cache(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -211,7 +211,7 @@ static unsigned int times_cached(unsigned long pfn, enum page_type type)
 	return nr;
 }
 
-/* The short way tells the trace of each free, of plain types and of counted ones. */
+/* The short way records each free in the trace, for plain and for counted types. */
 static void short_way_is_recorded(struct ktest *test)
 {
 	static const enum page_type types[] = { PGTY_KERNEL, PGTY_DRIVER };

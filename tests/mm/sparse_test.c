@@ -37,7 +37,7 @@ static void drop_section(struct window *w, struct mem_section *s)
 	section_root_put(w->mm, pfn);
 }
 
-/* A root is made for its first section and goes with its last one. */
+/* A root is made for its first section and goes with its last section. */
 static void roots_come_and_go(struct ktest *test)
 {
 	struct window *w = window_open(test, 32UL << 20);

@@ -183,8 +183,8 @@ static int make_add(const struct request *rq, struct mm_failure *why)
 }
 
 /*
- * Memory may be too short for metadata; by how much is not modelled to the frame, nor
- * how many steps came before.
+ * An add may lack memory for metadata. The model does not know exactly how many frames
+ * are missing, nor at which step the add fails.
  */
 static bool add_otherwise(const struct request *rq, const struct verdict *v,
 			  const struct mm_failure *why)
@@ -289,7 +289,10 @@ static struct verdict judge_list(const struct request *rq)
 	return v;
 }
 
-/* All agree before the first frame is looked at, and all is looked at before a page moves. */
+/*
+ * All listeners agree before the request looks at a frame, and it looks at all frames
+ * before a page moves.
+ */
 static struct verdict predict_leave(const struct request *rq)
 {
 	const struct leaving l = leaving_of(rq);

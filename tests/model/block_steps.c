@@ -11,7 +11,7 @@
 
 struct owner_model owners[NR_OWNERS];
 
-/* The counters that are as they were after every input. */
+/* The counters that must return to their first values after every input. */
 struct totals {
 	unsigned long zone[NR_ZONES][5];
 	unsigned long max_pfn, reserve;
@@ -114,7 +114,7 @@ void blocks_start(void)
 
 /* --- steps on blocks ------------------------------------------------------- */
 
-/* Seldom the boot's, with which little can be done. */
+/* Seldom boot memory's block, on which few steps can succeed. */
 static unsigned long any_block(struct choices *c)
 {
 	const unsigned int x = take_byte(c);
@@ -317,7 +317,10 @@ void block_step(struct choices *c, unsigned int which)
 /* No more choices: nothing is cancelled, and no copy fails. */
 static struct choices never;
 
-/* Metadata of one block may lie in another, or in the reserve: again, while something goes. */
+/*
+ * Metadata of a block may lie in another block or in the reserve, so repeat while a
+ * pass removes some block.
+ */
 static void remove_all(void)
 {
 	bool some = true;

@@ -91,7 +91,7 @@ void blocks_start(void);
 /* Make a step on blocks: @which is any number, and @c chooses the rest. */
 void block_step(struct choices *c, unsigned int which);
 
-/* Everything goes, and all totals are as at the start. */
+/* Remove everything, and check that all totals are as at the start. */
 void blocks_give_back(void);
 
 /* --- block_requests.c, block_parts.c --------------------------------------- */

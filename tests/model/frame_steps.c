@@ -18,7 +18,7 @@ struct page_slot slots[MAX_CHUNKS];
 
 unsigned long fm_any_frame(struct choices *c)
 {
-	/* Mostly of an online section, and within a few pageblocks, so that things meet. */
+	/* Mostly of an online section, and within a few pageblocks, so that steps meet. */
 	const unsigned int where = take_byte(c);
 	const unsigned long x = take_bytes(c, 2), sections = fm.nr >> SECTION_PFN_SHIFT;
 	unsigned long s = where >> 1;
@@ -299,7 +299,7 @@ static unsigned long next_to_release(unsigned long pfn)
 	return pfn;
 }
 
-/* The first run of offline frames from @pfn on goes back. Return: was there one? */
+/* Release the first run of offline frames from @pfn on. Return: false if there is none. */
 static bool release_from(unsigned long pfn, unsigned long max_nr)
 {
 	unsigned long nr = 0;
@@ -415,7 +415,7 @@ void frame_step(struct choices *c, unsigned int which)
 }
 static_assert(NR_FRAME_STEPS == 13, "eleven of the table and two more");
 
-/* The migrate types that steps and allocations have changed become those of boot again. */
+/* Reset the migrate types that steps and allocations have changed to those of boot. */
 void frame_settle(void)
 {
 	zone_update_watermarks(fm.mm);

@@ -128,20 +128,20 @@ bool fm_can_alloc(u32 gfp, unsigned int order);
 /* Free frames of a zone that are neither isolated nor in fm.target. */
 unsigned long fm_zone_free(unsigned int zone);
 
-/* Nothing is being emptied; then the pageblocks of a range are. */
+/* Make the target empty; add the pageblocks of a range to it. */
 static inline void fm_clear_target(void)
 {
 	memset(fm.target, 0, sizeof(fm.target));
 }
 void fm_add_target(unsigned long pfn, unsigned long nr);
 
-/* Sections of one zone, or of none, go together: where the run at @pfn ends, at most @end. */
+/* The end of the run of sections at @pfn that share a zone, or have none; at most @end. */
 unsigned long fm_run_end(unsigned long pfn, unsigned long end);
 
 /* Compare every frame and all counters with the memory; quick where a pageblock is uniform. */
 void fm_check(void);
 
-/* @nr steps have asked whether they should fail. */
+/* Count @nr steps that have asked whether they should fail. */
 static inline void fm_use_steps(unsigned int nr)
 {
 	fm.inject -= min(fm.inject, nr);
@@ -171,8 +171,8 @@ unsigned long fm_any_frame(struct choices *c);
 void frame_expect_emptied(void);
 
 /*
- * Chunks that do not move, freed: those of one of @of harts by that hart; and, when all
- * harts have done it, in the model.
+ * Free chunks that do not move: each of @of harts frees its share; when all harts have
+ * done so, the model follows.
  */
 void frame_free_share(unsigned int rank, unsigned int of);
 void frame_follow_freed(void);

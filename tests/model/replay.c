@@ -294,7 +294,7 @@ static void forget(struct picture *p)
 	memset(p->zone, NO_ZONE, sizeof(p->zone));
 }
 
-/* A tail says what its head says. */
+/* A tail has the state of its head. */
 static u16 frame_of(unsigned long pfn)
 {
 	u32 w = vmemmap[pfn].word;

@@ -138,7 +138,7 @@ static bool is_late(const struct verdict *v, const struct mm_failure *why)
 	       (why->pfn == PFN_NONE ? v->moves != 0 : why->pfn < v->moves);
 }
 
-/* The cause of such a failure is there. */
+/* Check that the cause of a failure that the model did not predict exists. */
 static void expect_cause(const struct request *rq, const struct mm_failure *why)
 {
 	unsigned int i = 0;

@@ -60,7 +60,7 @@ struct request_kind {
 extern const struct request_kind alloc_at_request, isolate_request, contig_request,
 	compact_request;
 
-/* How a request ends that is made now. */
+/* Predict how a request that is made now ends. */
 struct verdict predict(const struct request *rq);
 
 /* Make a request: it ends as predicted, and the model follows it. Return: its errno. */

@@ -43,7 +43,7 @@ def go_by_hand(guest: Guest) -> None:
 
 
 def taken(guest: Guest) -> dict[str, str]:
-    """Frames by type, without the free ones, which go in and out of caches."""
+    """Frames by type, except free frames, which go in and out of caches."""
     return {name: number for name, number in re.findall(r'^(\S+) +(\d+) frames$', guest.run('mm census'), re.M)
             if name not in ('Buddy', 'Cached')}
 
@@ -210,7 +210,7 @@ def at_the_terminal(guest: Guest, line: str) -> None:
 
 @scenario()
 def client_that_reads_nothing(guest: Guest) -> None:
-    """Only its answers stall: their subjects can still be read, changed and resized from elsewhere."""
+    """A client that reads nothing stalls only its own answers: other clients can still read, change and resize the memory."""
     guest.resize(512 * MIB)
     block = max(guest.blocks())
     files = 'cat ' + ' '.join(['/proc/iomem'] * 8) + '; vmem; mm check; map'

@@ -18,7 +18,7 @@
 /* --- the configuration ------------------------------------------------------- */
 
 #define BLOCK_MAX \
-	(1UL << SECTION_SHIFT) /* of the device; a memory block holds whole ones */
+	(1UL << SECTION_SHIFT) /* a memory block holds whole device blocks */
 
 /* Limits for the launcher, so that it starts no device that this driver refuses. */
 static const struct layout_row limits[] __table("ebb_layout") = {

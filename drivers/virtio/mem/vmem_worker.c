@@ -142,7 +142,10 @@ static int follow_target(struct virtio_mem *vm)
 	return 0;
 }
 
-/* Restart a device that was given up, once it says something, or that the user resets. */
+/*
+ * Restart a device that was given up, unless it is silent, or a device that the user
+ * resets.
+ */
 static int begin_again(struct virtio_mem *vm, enum vmem_reset asked)
 {
 	if (asked != VMEM_RESET_NONE)

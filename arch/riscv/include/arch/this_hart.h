@@ -7,9 +7,9 @@
  * hart's struct hart from the first C code on a hart to the last.
  *
  * A register variable and not an asm statement: the compiler folds the register
- * into its addressing (`ld a0, 16(tp)`) and, the register being one that calls
- * may change, reads it again after every call. So the compiler keeps no old value
- * across a context switch, after which the thread may run on another hart.
+ * into its addressing (`ld a0, 16(tp)`) and, because calls may change the register,
+ * reads it again after every call. So the compiler keeps no old value across a context
+ * switch, after which the thread may run on another hart.
  */
 struct hart;
 
