@@ -209,7 +209,7 @@ static int open_reserved(struct fdt *fdt, u32 header, const char **why)
  */
 static int check_structs(struct fdt *fdt, const char **why)
 {
-	u32 last = 0; /* kind of the previous tag that is no NOP */
+	u32 last = 0; /* kind of the previous tag, not counting NOPs */
 	bool root_closed = false;
 	int depth = -1;
 	struct tag tag;

@@ -133,7 +133,10 @@ static void chmem_by_size(struct ktest *test)
 		      "chmem -d 0");
 }
 
-/* A block that is as asked for already, or online in another zone: one line with the reason. */
+/*
+ * If a block already has the requested state, or is online in another zone, a line says
+ * so.
+ */
 static void chmem_with_nothing_to_do(struct ktest *test)
 {
 	const unsigned long b = kernel_whole_blocks(test, 2);
@@ -191,7 +194,7 @@ static void lsmem_counts_what_is_there(struct ktest *test)
 	}
 }
 
-/* By size, from the top: the next block below replaces a block that cannot leave. */
+/* By size, from the top: the next lower block replaces a block that cannot leave. */
 static void chmem_leaves_out_what_stays(struct ktest *test)
 {
 	const unsigned long first = kernel_whole_blocks(test, 2);

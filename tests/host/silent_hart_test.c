@@ -45,7 +45,7 @@ static void leave(void *unused)
 	other->idling = 0;
 }
 
-/* It answers this many times, and never again. */
+/* The other hart answers this many times, and never again. */
 static void other_hart(struct ktest *test, unsigned int nr)
 {
 	if (!other) {

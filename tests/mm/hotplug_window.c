@@ -15,7 +15,7 @@ static struct window window;
 static_assert(MAX_BORROWED >= WINDOW_BLOCKS, "a window can be borrowed");
 
 /*
- * Behind the RAM that the kernel uses, in any of the machine's ranges: device regions
+ * After the RAM that the kernel uses, in any of the machine's ranges: device regions
  * lie between them.
  */
 unsigned long window_find(void)

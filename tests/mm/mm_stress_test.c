@@ -130,7 +130,10 @@ static int grab_frames(void *unused)
 			__atomic_fetch_add(&stress.tries, 1, __ATOMIC_RELAXED);
 			if (st.type == PGTY_OFFLINE)
 				__atomic_fetch_add(&stress.got_offline, 1, __ATOMIC_RELAXED);
-			/* While it is held, it keeps its type and has a count. */
+			/*
+			 * While the walker holds the frame, the frame keeps its type
+			 * and has a count.
+			 */
 			if (got) {
 				bad += st.type != PGTY_DRIVER || st.count < 1;
 				__atomic_fetch_add(&stress.got_counted, 1, __ATOMIC_RELAXED);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The harts' caches: how much they may hold, what is found in them by whom, and what is
- * left when they are drained.
+ * The harts' caches: how much they may hold, which hart finds what in them, and what
+ * remains when they are drained.
  */
 #include "tests/kernel/trace_only.h"
 #include "tests/mm/test_mm.h"
@@ -113,7 +113,10 @@ static unsigned long pages_in_high(const struct pcp *pcp)
 /* The next drain finds what is freed after a drain, and there is room for it. */
 static void drained_cache_starts_anew(struct ktest *test)
 {
-	/* So large that a hart's share holds a chunk of order 9, however many harts share. */
+	/*
+	 * Large enough that a hart's share holds a chunk of order 9, however many harts
+	 * share.
+	 */
 	struct test_mm *t = test_mm_normal(test, 2);
 	const struct pcp *pcp = t->mm->pcp[this_hart()->id];
 	const unsigned long single = t->base, pair = t->base + 64,
@@ -143,7 +146,7 @@ static void drained_cache_starts_anew(struct ktest *test)
 	}
 }
 
-/* The block that a hart knows by heart is forgotten before its memmap may go. */
+/* A hart forgets the pageblock that it remembers before the block's memmap may go. */
 static void grace_period_forgets_the_block(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -158,7 +161,10 @@ static void grace_period_forgets_the_block(struct ktest *test)
 	KTEST_EXPECT_EQ(test, pcp->block, PFN_NONE);
 }
 
-/* A free into an isolated pageblock does not close the short way into the last one. */
+/*
+ * A free into an isolated pageblock does not close the short way into the remembered
+ * pageblock.
+ */
 static void isolated_block_is_not_remembered(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

@@ -39,7 +39,7 @@ static struct walk {
 } walk;
 
 /*
- * A third are driver pages, a third lie in the block that stays or in the one that
+ * A third are driver pages, a third lie in the block that stays or in the block that
  * comes and goes, a third are random.
  */
 static unsigned long pick_frame(struct walker *me)
@@ -77,7 +77,7 @@ static void try_frame(struct walker *me, unsigned long pfn)
 		return;
 	}
 	me->grabbed++;
-	/* While the walker holds a reference, it stays a counted page. */
+	/* While the walker holds a reference, the frame stays a counted page. */
 	me->wrong += !page_state_get(mm, pfn, &st) || st.type != PGTY_DRIVER || st.count < 2;
 	page_put(mm, pfn);
 }

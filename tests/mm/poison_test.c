@@ -40,7 +40,7 @@ static const u8 *frame(unsigned long pfn)
 	return phys_to_virt(pfn_to_phys(pfn));
 }
 
-/* Every way of freeing fills the frame at once: none rests in a cache before. */
+/* Every way of freeing fills the frame at once: no frame enters a cache first. */
 static void each_free_poisons(struct ktest *test)
 {
 	struct test_mm *t = poisoned_mm(test);

@@ -187,7 +187,7 @@ static void auto_movable_meets_removal(struct ktest *test)
 	}
 }
 
-/* 64 MiB fit only in block 1, and it leaves while it is judged. */
+/* 64 MiB fit only in block 1, and that block leaves while the request judges it. */
 static void contig_search_meets_removal(struct ktest *test)
 {
 	struct evacuate_policy p = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);

@@ -64,7 +64,7 @@ static void roots_come_and_go(struct ktest *test)
 	window_check(test, w);
 }
 
-/* Objects come two a page, and a page goes when both are free, in either order. */
+/* A page holds two objects, and is freed when both are free, in either order. */
 static void objects_share_pages(struct ktest *test)
 {
 	struct window *w = window_open(test, 32UL << 20);
@@ -199,7 +199,7 @@ static struct zone *far_zone(void)
 	return zone;
 }
 
-/* Wherever a free chunk is it is found, the lowest first, until there is none. */
+/* The search finds a free chunk wherever it lies, the lowest first, until there is none. */
 static void index_reaches_all_roots(struct ktest *test)
 {
 	struct zone *zone = far_zone();
@@ -253,12 +253,12 @@ static void spans_shrink_across_roots(struct ktest *test)
 	KTEST_EXPECT_EQ(test, zone->spanned, 0);
 }
 
-/* A root that cannot be had: the block is not there, and its metadata went back. */
+/* If no root can be allocated, the block is not added, and its metadata is freed. */
 static void root_that_cannot_be_had(struct ktest *test)
 {
 	const unsigned long block = SECTIONS_PER_ROOT, pfn = block << SECTION_PFN_SHIFT;
 	struct window *w = window_open(test, 32UL << 20);
-	/* Two share the block: its metadata comes from memory that is there. */
+	/* Two owners share the block, so its metadata comes from existing memory. */
 	struct memory_owner low = { .name = "low",
 				    .region = { pfn, 32 * PAGEBLOCK_NR_PAGES } };
 	struct memory_owner high = { .name = "high",

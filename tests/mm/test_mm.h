@@ -38,7 +38,7 @@ struct test_mm {
 /* A memory with only boot memory: @sections whole empty sections after the first. */
 struct test_mm *test_mm_normal(struct ktest *test, unsigned int sections);
 
-/* Boot memory in one section; the run is in a second one, in zone Movable. */
+/* Boot memory in one section; the run is in a second section, in zone Movable. */
 struct test_mm *test_mm_movable(struct ktest *test);
 
 /* mm_check(); differences fail the case. */

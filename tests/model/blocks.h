@@ -131,7 +131,7 @@ int model_start(enum mem_event going, enum mem_event cancel, unsigned long n);
 void model_end(enum mem_event end, unsigned long n);
 /* By the model: does the listener refuse number @nth, from 0, of these events from now on? */
 bool listeners_refuse_nth(enum mem_event event, unsigned int nth);
-/* They heard what the model says, in that order. */
+/* Check that the listeners heard what the model says, in that order. */
 void listeners_check(void);
 /* Was the going offline of a block announced in this call? */
 bool listeners_were_asked(unsigned long n);

@@ -122,7 +122,7 @@ class StoreyTest(unittest.TestCase):
 
 
 class BudgetTest(unittest.TestCase):
-    """A line more than a part may have."""
+    """A part that has a line more than its budget causes a finding."""
 
     PAGE = '\n'.join([*(f'| {part.name} | {part.goal:,} | {part.budget:,} | a way |' for part in sizes.PARTS),
                       f'| together | {sum(p.goal for p in sizes.PARTS):,} | {sum(p.budget for p in sizes.PARTS):,} | |'])

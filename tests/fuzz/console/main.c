@@ -141,7 +141,7 @@ static double now(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-/* Does the list without steps [from, to) fail in the same way? Then it is the list. */
+/* If the list fails in the same way without steps [from, to), leave them out. */
 static bool leave_out(struct list *list, unsigned int from, unsigned int to, const char *kind,
 		      unsigned int orders)
 {

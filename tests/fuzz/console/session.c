@@ -31,7 +31,7 @@
 #define MOST_LINES   32 /* of a step of several lines */
 #define MEETING_NS   (3 * NSEC_PER_MSEC)
 #define ANSWER_BYTES 4096
-#define CPU_SECONDS  30 /* of a session, which takes 1: then it does not end */
+#define CPU_SECONDS  30 /* of a session, which takes 1; more counts as a hang */
 
 static const struct step *steps;
 static unsigned int nr_steps;
