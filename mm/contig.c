@@ -175,7 +175,10 @@ unsigned long alloc_contig_pages(struct mm *mm, unsigned long nr,
 
 /* --- freeing one ------------------------------------------------------------ */
 
-/* Free a part of a pageblock; a whole one may be one chunk, and is split for a part. */
+/*
+ * Free a pageblock, or a part of it; to free a part, split a chunk of the whole
+ * pageblock.
+ */
 static void free_part(struct mm *mm, struct mem_section *ms, unsigned long pfn,
 		      unsigned long nr)
 {

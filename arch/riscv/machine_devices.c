@@ -212,7 +212,7 @@ static void found_pci(struct machine_info *info, const struct fdt_node *node)
 
 enum device_role {
 	ROLE_CONTROLLER, /* of interrupts: digested when the walk comes to it */
-	ROLE_DEVICE,	 /* digested when all controllers are known, which it may name */
+	ROLE_DEVICE,	 /* may name a controller: digested when all are known */
 };
 
 static const struct device_kind {

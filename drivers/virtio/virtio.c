@@ -272,7 +272,7 @@ int virtio_unregister_device(struct virtio_device *vdev)
 	return ret;
 }
 
-/* How often to read a configuration again that changes during the read. */
+/* How often to retry the read of a configuration that changes meanwhile. */
 #define CONFIG_TRIES 64
 
 static void read_fields(struct virtio_device *vdev, const struct virtio_config_field *f, char *buf)

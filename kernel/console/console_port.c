@@ -2,8 +2,8 @@
 /*
  * The consoles for programs: virtserialports named org.ebb.console and org.ebb.console.2
  * take one command per line, send the answer, and end it with "=<status>" alone on a line,
- * 0 or a negative errno. A byte 3, Ctrl-C, ends the running command, and so does a host
- * that closes the port.
+ * 0 or a negative errno. The byte 3 (Ctrl-C) ends the running command; so does the host
+ * when it closes the port.
  *
  * A port runs one line at a time. The second port serves "hold", "step" and "go" while a
  * command of the first port, or of the terminal, is held.

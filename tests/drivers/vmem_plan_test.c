@@ -141,7 +141,7 @@ static void grow_merges(struct ktest *test)
 	expect_run(test, &p->run[1], 5, 2 * PBS + 10 - 5);
 }
 
-/* A full list of runs that touch by now has room for the next run. */
+/* If the runs of a full list have become adjacent, the list has room for the next run. */
 static void full_list_is_merged(struct ktest *test)
 {
 	struct plan *p = plan_make(test, 1);

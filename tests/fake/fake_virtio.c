@@ -193,7 +193,10 @@ static struct vring_used *used_of(const struct fake_queue *q)
 	return phys_to_virt(q->used);
 }
 
-/* Is it in the machine's memory? A test may have written anything into the rings. */
+/*
+ * Is the buffer in the machine's memory? A test may have written anything into the
+ * rings.
+ */
 static bool in_memory(u64 addr, u64 len)
 {
 	for (unsigned int i = 0; i < machine_info()->nr_memory; i++) {

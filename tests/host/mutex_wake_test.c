@@ -21,7 +21,10 @@ static u64 deadline;
 
 static bool woken_late; /* the wake-up went to the hasty thread */
 
-/* Is it in the queue for a last look: not yet woken, and past its deadline? */
+/*
+ * Is the hasty thread in the queue for a last look: not yet woken, and past its
+ * deadline?
+ */
 static bool looks_for_the_last_time(void)
 {
 	return current_thread() == hasty && !READ_ONCE(hasty->woken) &&

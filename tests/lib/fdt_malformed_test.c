@@ -209,11 +209,14 @@ static void cut_entry_is_named(struct ktest *test)
 	KTEST_EXPECT_EQ(test, seen.bad_index[0], 2);
 	seen = (struct seen){.test = test};
 	KTEST_EXPECT_EQ(test, fdt_for_each_reserved(&fdt, see_range, &seen), 0);
-	KTEST_ASSERT_EQ(test, seen.nr_bad, 2); /* begin_tree() has a bad one in the block */
+	KTEST_ASSERT_EQ(test, seen.nr_bad, 2); /* one is begin_tree()'s, in the block */
 	KTEST_EXPECT_EQ(test, seen.bad_index[1], 1);
 }
 
-/* Nor does a malformed reservation: in the block, a node, or a second node with that name. */
+/*
+ * A malformed reservation hides nothing: in the block, a node, or a second node with
+ * that name.
+ */
 static void malformed_reservation_hides_nothing(struct ktest *test)
 {
 	static const u64 bases[] = {0x1000, 0x5000, 0x84000000, 0x86000000, 0x88000000};

@@ -71,7 +71,10 @@ static void try_frame(struct walker *me, unsigned long pfn)
 	me->offline += page_state_get(mm, pfn, &st) && st.type == PGTY_OFFLINE;
 	WRITE_ONCE(me->tries, me->tries + 1);
 	if (!page_try_get(mm, pfn)) {
-		/* Its block may be gone by now, but its memmap is still readable. */
+		/*
+		 * The frame's block may be gone by now, but the memmap is still
+		 * readable.
+		 */
 		if (page)
 			(void)READ_ONCE(*(const u32 *)page);
 		return;

@@ -60,7 +60,7 @@ static void each_free_poisons(struct ktest *test)
 	KTEST_EXPECT_NULL(test, memchr_inv(frame(pfns[1]), 0xaa, PAGE_SIZE));
 }
 
-/* A frame that was released and never filled is not taken for a poisoned one. */
+/* The check does not take a released frame that was never filled for a poisoned frame. */
 static void released_is_not_poisoned(struct ktest *test)
 {
 	struct test_mm *t = poisoned_mm(test);

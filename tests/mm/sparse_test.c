@@ -160,7 +160,7 @@ static void any_pfn_is_looked_up(struct ktest *test)
 				false);
 }
 
-/* Sections by number, in four roots; no frame of theirs is ever looked at. */
+/* Sections by number, in four roots; the test never looks at their frames. */
 static const unsigned long far_nr[] = {
 	5,
 	63 * SECTIONS_PER_ROOT,

@@ -8,7 +8,7 @@
 
 static struct test_mm test_mm;
 
-/* Everything is freed by now: expects empty caches and correct counters. */
+/* The case has freed everything: expects empty caches and correct counters. */
 static void close_check(void *ctx)
 {
 	struct ktest *test = ctx;

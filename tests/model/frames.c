@@ -123,7 +123,10 @@ struct verdict fm_judge_contig(unsigned long pfn, unsigned long nr)
 	return v.err ? v : fm_judge(pfn, nr, false);
 }
 
-/* Does an open pageblock have a free chunk of an order? Order 10: it and the next pageblock. */
+/*
+ * Does an open pageblock have a free chunk of an order? Order 10: with the next
+ * pageblock.
+ */
 static bool pageblock_fits(unsigned long b, unsigned int order)
 {
 	const unsigned long pfn = fm.base + (b << PAGEBLOCK_ORDER), nr = 1UL << order;

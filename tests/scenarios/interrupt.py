@@ -102,7 +102,7 @@ def ctrl_c_on_the_terminal(guest: Guest) -> None:
 
 @scenario()
 def ctrl_c_on_the_port(guest: Guest) -> None:
-    """On the command port, a byte 3 ends the running command, and so does a program that closes the port."""
+    """On the command port, the byte 3 ends the running command; so does a program when it closes the port."""
     block, pfn = pinned(guest)
     before = taken(guest)
     command = f'chmem -d -w 600 -b {block}; echo never\n'.encode()

@@ -150,7 +150,7 @@ def four_at_once(guest: Guest) -> None:
 
 
 def late_answers(guest: Guest, user: Terminal, screen: Console) -> None:
-    """Tab while the machine stands still: the answer that comes later is not taken for that of the next command."""
+    """Tab while the machine stands still: the console does not take the late answer for the next command's answer."""
     start = len(screen.text)
     guest.qmp().execute('stop')
     user.type('cat /proc/budd\t')

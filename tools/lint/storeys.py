@@ -82,7 +82,7 @@ def arrow(name: str, line: int, what: str, target: str) -> Finding:
 
 
 def unused(kind: str, used: set[tuple[str, str]]) -> list[Finding]:
-    """Ways up that nothing takes."""
+    """Allowed ways up that no file uses."""
     return [Finding('tools/lint/storeys.py', 0, f'{name} needs no {target} any more: take it off the list')
             for name, w in WAYS_UP.items() for target in sorted(getattr(w, kind)) if (name, target) not in used]
 

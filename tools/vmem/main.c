@@ -31,7 +31,7 @@ static void read_config(struct vhost *vhost, void *config, size_t len)
 	struct vmem_config now;
 
 	(void)vhost;
-	/* Handle a reset first that QEMU announced before this. */
+	/* First handle any reset that QEMU announced earlier. */
 	qmp_watch_poll();
 	vmem.unread = false;
 	vmem_read_config(&vmem.dev, &now);

@@ -166,7 +166,7 @@ void queue_serve(struct vmem *vmem)
 		result = vring_pop(&vmem->vhost.ring, &vmem->vhost.mem, &chain);
 		if (result == VRING_CHAIN) {
 			left--;
-			/* Handle a reset first that QEMU announced before this. */
+			/* First handle any reset that QEMU announced earlier. */
 			qmp_watch_poll();
 			vhost_notice_look(&vmem->vhost);
 			take(vmem, &chain);

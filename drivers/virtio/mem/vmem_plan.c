@@ -102,7 +102,7 @@ static unsigned long run_join(struct run_list *list, unsigned long *start, unsig
 	return take;
 }
 
-/* Merge runs that touch by now. Return: how many runs are left. */
+/* Merge runs that have become adjacent. Return: how many runs are left. */
 static unsigned int runs_merge(struct run_list *list)
 {
 	struct vmem_run *r = list->run;

@@ -72,7 +72,7 @@ static int ask(struct virtio_mem *vm, phys_addr_t addr, u64 bytes)
 	return ret ? ret : vm->slot[0].state;
 }
 
-/* Plug memory again that mm has and may touch at any time. Return: -EIO, or 0. */
+/* Replug memory that mm has and may touch at any time. Return: -EIO, or 0. */
 static int plug_again(struct virtio_mem *vm, phys_addr_t addr, u64 bytes)
 {
 	const int ret = vmem_request_one(vm, VIRTIO_MEM_REQ_PLUG, addr,
