@@ -36,7 +36,10 @@ static enum verdict judge(const struct evac *e, const struct page_state *st,
 	*reason = MM_REASON_UNMOVABLE;
 	switch (page_type_mobility(st->type)) {
 	case PAGE_MOBILITY_FREE:
-		/* Cached: an order-10 chunk, isolated by its other half; drained soon. */
+		/*
+		 * A cached order-10 chunk whose other half is isolated; a drain comes
+		 * soon.
+		 */
 		*reason = MM_REASON_NOT_FREE;
 		return st->type == PGTY_BUDDY ? VERDICT_EMPTY : VERDICT_BLOCKS;
 	case PAGE_MOBILITY_OWNER:

@@ -43,9 +43,9 @@ void wake_waiters(struct mem_section *ms, unsigned int b);
 void tell_watchers(struct mem_section *ms, u64 mask);
 /*
  * For requests that unplug or remove memory. A new request calls unwatch_range(), because
- * it judges the frames again itself. A failed request calls watch_blocker(): if the owner
- * of the frame in the way has unblocked(), it is called when that frame may be gone.
- * Context: hotplug lock held; the request has nothing isolated.
+ * it judges the frames again itself. A failed request calls watch_blocker(): if the
+ * owner of the frame in the way has unblocked(), mm calls it when that frame may be
+ * gone. Context: hotplug lock held; the request has nothing isolated.
  */
 void unwatch_range(struct mm *mm, const struct pfn_range *range);
 void watch_blocker(struct mm *mm, const struct mm_failure *why);

@@ -75,7 +75,7 @@ struct param {
 	static bool (*const _param_unknown_##fn)(const char *name)                       \
 		__table("params_unknown") = (fn)
 
-/* Longest command line, bytes; a longer one is cut at a blank, with a message. */
+/* Longest command line, bytes; a longer line is cut at a blank, with a message. */
 #define COMMAND_LINE_SIZE 2048
 
 /**

@@ -75,8 +75,8 @@ static int write_records(struct sink *out)
 }
 
 /*
- * Write what a live view of memory shows. A program that redraws it asks here, because a
- * command port serves one client, which may be another program.
+ * Write the text of a live view of memory. A program that redraws the view uses this
+ * export, because another program may hold the command port.
  */
 static int write_view(struct sink *out)
 {

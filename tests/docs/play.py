@@ -269,7 +269,7 @@ class Player:
         return self.troubles
 
     def stop(self) -> None:
-        """End what the page has started, the last program first."""
+        """End the programs that the page has started, the last program first."""
         for terminal in reversed(self._all):
             terminal.stop()
 

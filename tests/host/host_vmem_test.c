@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The virtio-mem driver where it takes the host: regions at the end of what can exist, and
- * gigabytes that nothing backs.
+ * The virtio-mem driver in cases that only the host can set up: regions at the end of
+ * what can exist, and gigabytes that nothing backs.
  */
 #include "host.h"
 #include "lib/errno.h"

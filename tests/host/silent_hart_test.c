@@ -104,7 +104,7 @@ static void contig_is_undone(struct ktest *test)
 	window_expect_totals(test, w, &before);
 }
 
-/* A walker may still use its memmap: the block is back. */
+/* A walker may still use the block's memmap, so the block comes back. */
 static void remove_is_undone(struct ktest *test)
 {
 	struct window *w = online_block(test);

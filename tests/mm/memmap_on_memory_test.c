@@ -71,7 +71,10 @@ static void nothing_of_the_old_memory_is_used(struct ktest *test)
 	KTEST_EXPECT_EQ(test, window_zone(w, ZONE_NORMAL)->free, 0);
 	for (unsigned long f = 0; f < nr; f++)
 		KTEST_ASSERT_EQ(test, page_type(w->mm, w->base + f), types[f]);
-	/* Half a page of the reserve: two section objects fit one. */
+	/*
+	 * The block took half a page of the reserve: two section objects fit into a
+	 * page.
+	 */
 	KTEST_EXPECT_GE(test, w->mm->nr_reserve, MM_RESERVE_PAGES - 1);
 	window_check(test, w);
 	KTEST_ASSERT_EQ(test, window_offline(w, 1), 0);

@@ -282,7 +282,7 @@ class WithPort(ClientCase):
         self.assertRegex(self.done(process)[1], DONE.format(size='64M', rest=''))
 
     def test_guest_that_answers_and_does_not_take_it(self) -> None:
-        """However long that lasts, the guest's figure counts, and not the device's."""
+        """However long the guest refuses, its figure counts, and not the device's."""
         self.held = True
         process = self.ctl('resize', '--patience', '4', '64M')
         self.plug(32)

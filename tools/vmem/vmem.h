@@ -19,11 +19,11 @@ struct vmem {
 	bool refused;  /* the driver left out a feature that is needed */
 	bool unread;   /* the driver was told of a configuration, and has not read it */
 	u64 requests;  /* taken from the queue since it was set up */
-	u64 dropped;   /* of these, never answered because of a fault */
+	u64 dropped;   /* requests never answered because of a fault */
 	u64 resets;    /* machine resets seen */
 	u64 scanned;   /* offset in the region at which the next scan begins */
 	u64 next_scan; /* loop_now() of the earliest next scan for strays */
-	u32 violation; /* the last one: enum vmem_violation */
+	u32 violation; /* the last violation: enum vmem_violation */
 	struct vring_chain held; /* a request that a fault delays */
 	struct loop_timer delay;
 	struct loop_timer patience; /* limits the wait for the frontend */

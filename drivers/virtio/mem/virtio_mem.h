@@ -254,7 +254,7 @@ void vmem_unblocked(struct memory_owner *owner);
 void vmem_note_failure(struct virtio_mem *vm, unsigned long block, const struct mm_failure *why);
 /* Print mm's last failure, "memory36: pfn 0x90a40 is Slab, cache x"; false: there was none. */
 bool vmem_print_mm_failure(struct virtio_mem *vm, struct sink *out);
-/* Print that, or the device's answer; false: there is no failure. */
+/* Print mm's last failure, or the device's answer; false: there is no failure. */
 bool vmem_print_failure(struct virtio_mem *vm, struct sink *out);
 
 /* A size as text; one line may hold several. */
