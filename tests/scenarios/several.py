@@ -157,7 +157,8 @@ def late_answers(guest: Guest, user: Terminal, screen: Console) -> None:
     screen.wait_for('\a', COMMAND_LIMIT, start)
     guest.qmp().execute('cont')
     user.type('\x15echo lat"er"; hold\n')
-    screen.wait_for(r'^later\nnothing is held\n', COMMAND_LIMIT, start)
+    said = screen.wait_for(r'^later\nnothing is held\n', COMMAND_LIMIT, start)
+    screen.wait_for(r'ebb\.2> $', COMMAND_LIMIT, said.end())       # Ctrl-D before the prompt is no end of the input
     expect('buddyinfo' not in screen.text[start:], 'the list of files is shown')
 
 
@@ -169,15 +170,16 @@ def a_second_prompt(guest: Guest) -> None:
         desk = Desk(guest, stack)
         user, prompt = desk.terminal('console')
         prompt.wait_for(r'ebb\.2> ', COMMAND_LIMIT)
-        for typed, shown in (('dump_\t', 'dump_page '), ('\x15hold evac:phase migr\t', 'hold evac:phase migrate '),
+        for keys, shown in (('dump_\t', 'dump_page '), ('\x15hold evac:phase migr\t', 'hold evac:phase migrate '),
                              ('\x15cat /proc/memi\t', 'cat /proc/meminfo ')):
-            user.type(typed)
+            user.type(keys)
             prompt.wait_for(re.escape(shown), COMMAND_LIMIT)
         start = len(prompt.text)
         user.type('\x15sleep 100000; echo not\n')
         prompt.wait_for(r'sleep 100000; echo not\n', COMMAND_LIMIT, start)
+        typed = len(prompt.text)
         user.type('\x03')
-        prompt.wait_for(r'ebb\.2> $', COMMAND_LIMIT, len(prompt.text))
+        prompt.wait_for(r'ebb\.2> $', COMMAND_LIMIT, typed)
         user.type('echo aft"er"\n')
         prompt.wait_for(r'^after$', COMMAND_LIMIT, start)
         expect(not re.search(r'^not$', prompt.text, re.M), 'Ctrl-C did not end the line')
