@@ -217,8 +217,9 @@ static __noinline __cold unsigned long trace_alloc(unsigned long pfn, unsigned i
 
 /*
  * Allocate a chunk above PCP_SMALL_ORDER from the cache. A chunk of order 9 or 10 is
- * mostly uniform: its type changes by one compare and swap on its pageblock's word,
- * because another hart may isolate it at the same time. A counted type cannot use it.
+ * uniform in most cases: its type changes by one compare and swap on its pageblock's
+ * word, because another hart may isolate it at the same time. A counted type cannot use
+ * it.
  */
 static __leaf unsigned long alloc_high(struct mm *mm, u32 gfp, unsigned int order,
 				       enum page_type type)
