@@ -33,7 +33,7 @@ static void page_types(void)
 
 static void flags_and_zones(void)
 {
-	heading("Frame flags", "Bits beside the type.", "| bit | name | meaning |");
+	heading("Frame flags", "Bits next to the type.", "| bit | name | meaning |");
 #define X(name, bit, str, meaning) printf("| %d | %s | %s |\n", bit, str, meaning);
 	PAGE_FLAGS(X)
 #undef X
