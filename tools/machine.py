@@ -157,7 +157,8 @@ def keep_coverage(memory: BinaryIO, kernel: str, rundir: Path) -> None:
     memory.seek(elf.physical(elf.symbol(COVERAGE_MAP)) - RAM_BASE)
     ran = memory.read(COVERAGE_BYTES)
     kept = rundir / f'{COVERAGE_FILE}-{Path(kernel).stem}'
-    before = kept.read_bytes() if kept.exists() else bytes(COVERAGE_BYTES)
+    before = kept.read_bytes() if kept.exists() else b''
+    before = before or bytes(COVERAGE_BYTES)        # a killed program leaves an empty file
     kept.write_bytes(bytes(map(max, before, ran)))
 
 

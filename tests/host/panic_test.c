@@ -132,6 +132,21 @@ static void trace_is_shown(void)
 	panic("with trace");
 }
 
+/* More locks with names of their own than the lock-order checker has room for. */
+static void too_many_lock_names(void)
+{
+	static char names[200][8];
+	static spinlock_t locks[ARRAY_SIZE(names)];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "name%u", i);
+		spin_lock_init(&locks[i], names[i]);
+		spin_lock(&locks[i]);
+		spin_unlock(&locks[i]);
+	}
+	panic("all were taken");
+}
+
 static const struct death deaths[] = {
 	{ "plain", plain, "Kernel panic - not syncing: number 42\n" },
 	{ "bug_on", bug_on, ": 1 + 1 == 2\n" },
@@ -148,6 +163,8 @@ static const struct death deaths[] = {
 	{ "mutex_unlock_free", mutex_unlock_free, "mutex_a: not held by thread ktest" },
 	{ "mutex_not_held", mutex_not_held_assertion, "mutex_a: not held by thread ktest" },
 	{ "while_printing", panic_while_printing, "panic in panic: second" },
+	{ "too_many_lock_names", too_many_lock_names,
+	  "lock order: too many names: some locks are not checked" },
 	{ "trace_is_shown", trace_is_shown, "mark: 0xabc1d 0\n" },
 };
 
