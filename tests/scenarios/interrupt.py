@@ -91,7 +91,7 @@ def ctrl_c_on_the_terminal(guest: Guest) -> None:
     guest.type(f'echo offline > {state}')
     wait_for(lambda: 'held at evac:phase migrate' in guest.run('hold'), 'nothing is held')
     guest.type('\x03')
-    line = guest.console.wait_for(rf'^memory{block}: offline failed: cancelled.*$', COMMAND_LIMIT, start)
+    line = guest.console.wait_for(rf'^memory{block}: offline failed: cancelled.*(?=\n)', COMMAND_LIMIT, start)
     guest.run('go')
     logged(guest, line[0])
     expect_unchanged(guest, block, before)
