@@ -12,7 +12,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from patience import Deadline, limit
+from patience import Deadline, limit, until
 
 TOP = Path(__file__).resolve().parents[2]
 TOUR = TOP / 'tools' / 'tour'
@@ -81,6 +81,18 @@ class Played(unittest.TestCase):
         os.write(ours, b'q\n')
         self.assertIn('That was the tour', self.read_until(process, '', None))
         self.assertEqual(process.wait(limit(60)), 0)
+
+    def test_no_machine_outlives_it(self):
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen([TOUR], env=self.env, stdin=theirs, stdout=subprocess.PIPE)
+        self.addCleanup(os.close, ours)
+        self.addCleanup(process.stdout.close)
+        os.close(theirs)
+        self.read_until(process, '', 'goes to ebb] ')           # the machine has nothing to say now
+        pid = int(Path(self.env['RUN'], 'qemu.pid').read_text())
+        process.kill()
+        process.wait()
+        self.assertTrue(until(lambda: not os.path.exists(f'/proc/{pid}'), 20), 'QEMU is still there')
 
     def read_until(self, process: subprocess.Popen, text: str, end: str | None) -> str:
         """Read the tour's output up to these words, or to its end."""
