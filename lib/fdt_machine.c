@@ -24,9 +24,9 @@ static bool has_prop(const struct fdt_node *node, const char *name)
 }
 
 /*
- * Refuse a reservation that ranges move. OpenSBI adds sibling nodes whose addresses are
- * CPU addresses and must not be translated, and no property tells the two kinds of node
- * apart.
+ * Refuse a reservation if the property "ranges" would change its address. OpenSBI adds
+ * sibling nodes with CPU addresses, which must not be translated, and no property tells
+ * the two kinds of node apart.
  */
 static int reserved_reg(const struct fdt_node *node, unsigned int index, struct fdt_range *range)
 {

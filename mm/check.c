@@ -40,7 +40,7 @@ struct zone_sums {
 	u32 avail_orders[NR_MIGRATE_STORED];
 };
 
-/* Count a difference. @fmt completes the sentence whose subject check_begin() named. */
+/* Count a difference. check_begin() named the subject of a sentence; @fmt completes it. */
 static __cold __printf(2, 3) void differs(struct check *c, const char *fmt, ...)
 {
 	const bool frames = c->kind[0] == 'p'; /* "pfn", "pageblock" */

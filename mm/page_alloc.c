@@ -351,7 +351,7 @@ static void free_chunk(struct mm *mm, struct mem_section *ms, unsigned long pfn,
 }
 
 /**
- * free_frozen_pages() - free a chunk of a counted type whose count is 0
+ * free_frozen_pages() - free a chunk of a counted type after its count reached 0
  * @mm: memory
  * @pfn: its head
  * @order: its order

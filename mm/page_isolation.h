@@ -39,7 +39,7 @@ bool wait_isolated_free(struct zone *zone, const struct pfn_range *range, u64 de
  * wake the threads that wait for one, and tell the watcher. zone->lock held.
  */
 void wake_waiters(struct mem_section *ms, unsigned int b);
-/* Tell the watchers of pageblocks whose frames have changed in another way. zone->lock held. */
+/* Tell the watchers of these pageblocks: a frame changed, but not by a free. zone->lock held. */
 void tell_watchers(struct mem_section *ms, u64 mask);
 /*
  * For requests that unplug or remove memory. A new request calls unwatch_range(), because

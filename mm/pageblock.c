@@ -260,7 +260,7 @@ int pageblock_change_flags(struct pageblock *pb, enum page_type type, u32 set, u
 
 /* --- isolate, watch, migrate type ------------------------------------------------ */
 
-/* Is the pageblock a uniform chunk whose owner may change the word without the lock? */
+/* Is it a uniform chunk in use? Its owner may change the word without the lock. */
 static bool owned_chunk(u64 w)
 {
 	const unsigned int type = PAGE_WORD_TYPE(pb_const(w));

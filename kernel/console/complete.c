@@ -14,7 +14,7 @@
 
 extern const struct word_list __start_word_lists[], __stop_word_lists[];
 
-/* The command whose arguments are completed, and where the words go. */
+/* A completion of arguments: the command, and where its words go. */
 struct completion {
 	const struct command *command;
 	word_offer_fn offer;

@@ -6,7 +6,7 @@
 #include "lib/string.h"
 #include "tests/console/answer.h"
 
-/* Commands whose example ends the machine, runs tests, or changes what other cases use. */
+/* The test runs no example of these: it ends the machine, runs tests, or disturbs cases. */
 static bool only_shown(const char *name)
 {
 	static const char *const names[] = {

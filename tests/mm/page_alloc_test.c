@@ -190,8 +190,8 @@ static void give_all_back(struct ktest *test, struct test_mm *t,
 }
 
 /*
- * The type to whose pageblocks a request falls back when its own type has no free
- * frames.
+ * Migrate types. When pageblocks of the @wanted type have no free frame, the request takes
+ * one from a pageblock of the @first type.
  */
 static const struct fallback_row {
 	u8 wanted, first;

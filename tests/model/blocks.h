@@ -21,7 +21,7 @@
  * @hole: bit b: pageblock b is a hole
  * @plugged: bit b: pageblock b is memory and mapped
  * @header: pageblock of its own metadata; PAGEBLOCKS_PER_SECTION: that lies elsewhere
- * @owner: the owner that added it, or NOBODY
+ * @owner: the owner that added the block, or NOBODY
  */
 struct block_model {
 	enum memory_block_state state;

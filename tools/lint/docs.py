@@ -22,7 +22,7 @@ PROOF = re.compile(r'^\*Proved by\*.*?(?=^\s*$|\Z)', re.M | re.S)
 NAME = re.compile(r'`(\w+\.\w+)`|scenarios?\s`(\w+)`')
 LINK = re.compile(r'\]\(([^)#:]+)(?:#[^)]*)?\)')
 
-# A paragraph that lists what to read in Linux, whose files and functions are not ours.
+# A paragraph about what to read in Linux. Its files and functions are Linux's, not ours.
 COMPARE = re.compile(r'^\*Compare with.*?(?=^\s*$|\Z)', re.M | re.S)
 CODE = re.compile(r'`([^`\n]+)`')
 CALL = re.compile(r'([A-Za-z_]\w*)\(\)')
