@@ -87,7 +87,7 @@ endif
 
 # --- targets ------------------------------------------------------------------------------------------------------
 # Entry points first install missing tools, then build in a second make, which finds them.
-export O MEM VMEM BLOCK SMP TRANSPORT APPEND CMD QEMU RUN DRY T V EXACT SEED
+export O MEM VMEM BLOCK SMP TRANSPORT APPEND CMD QEMU RUN DRY T V EXACT COMMIT SEED
 export PYTHONDONTWRITEBYTECODE := 1
 CTL_RUN = $(if $(RUN),--run '$(RUN)')
 SETUP = @tools/setup
@@ -170,7 +170,8 @@ coverage: ## lines and branches that the suites on the host run, and each functi
 bench: ## count instructions for each row of the budget table, and write build/bench.json; EXACT=1: only rows that repeat exactly
 	$(SETUP) run
 	$(MAKEO) build
-	@tools/bench
+	@+$(MAKE) -j$(shell nproc) O='$(O)/debug0' DEBUG=0 $(IMAGES:%='$(O)/debug0/%.elf')
+	@tools/bench --beside '$(O)/debug0'
 
 lint: ## include directions, sizes, formatting, portability, shell scripts
 	$(SETUP) lint

@@ -10,6 +10,7 @@ import os
 import re
 from functools import cache
 
+from budgets import readme
 from pages import MOST_NOT_RUN, RUN_MARKS, Block, blocks, pages_to_run
 
 from .common import Finding, files, sources, text
@@ -165,23 +166,19 @@ def too_many_not_run(pages: list[str]) -> list[Finding]:
 
 # --- figures ----------------------------------------------------------------------------------------------------
 
-FIGURE = re.compile(r'^\| `(\w+)` \(\w+\) \| ([\d.,]+) \|', re.M)
 RECORDED = 'tests/bench/recorded.json'
 NEAR = 0.02          # of the recorded figure, as `make bench` allows
 
 
 def stale_figures(page: str, recorded: dict[str, float]) -> list[tuple[int, str]]:
-    """(offset, text) of each figure of the README's table that is not the recorded one."""
-    return [(row.start(), f'{row.group(1)} is {row.group(2)} here and {recorded[row.group(1)]:,g} in {RECORDED}')
-            for row in FIGURE.finditer(page) if row.group(1) in recorded
-            and abs(float(row.group(2).replace(',', '')) - recorded[row.group(1)]) > NEAR * recorded[row.group(1)]]
+    """(line, text) of each row of the README's table that is not what the bench has recorded and judges by."""
+    rows = zip(page.splitlines(), readme(page, recorded, NEAR).splitlines())
+    return [(number, f'this row should be: {right}') for number, (row, right) in enumerate(rows, 1) if row != right]
 
 
 def figures() -> list[Finding]:
     """The README's figures."""
-    page = text('README.md')
-    return [Finding('README.md', page.count('\n', 0, at) + 1, what)
-            for at, what in stale_figures(page, json.loads(text(RECORDED)))]
+    return [Finding('README.md', line, what) for line, what in stale_figures(text('README.md'), json.loads(text(RECORDED)))]
 
 
 def check() -> list[Finding]:
