@@ -256,6 +256,7 @@ int request_make(const struct request *rq)
 {
 	const struct request_kind *kind = rq->kind;
 	struct mm_failure why = { .pfn = PFN_NONE };
+	const bool told = liar.told;
 	struct verdict v = predict(rq);
 	bool late;
 	int ret;
@@ -268,9 +269,11 @@ int request_make(const struct request *rq)
 	frame_follow_slots(!ret || in_one_go(rq));
 	if (late)
 		expect_cause(rq, &why);
-	if (late || (ret && kind->otherwise && kind->otherwise(rq, &v, &why)))
+	if (late || (ret && kind->otherwise && kind->otherwise(rq, &v, &why))) {
 		v = (struct verdict){ mm_reason_errno(why.reason), why.reason, why.pfn,
 				      .moves = v.moves };
+		liar.told = told; /* the prediction was not used, so no lie was told */
+	}
 	expect(kind->name, ret, &why, &v);
 	fm_use_steps(v.steps);
 	if (!ret && !lies(rq, LIE_FORGET))
