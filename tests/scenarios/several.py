@@ -143,7 +143,7 @@ def four_at_once(guest: Guest) -> None:
         guest.answers = False
         os.kill(guest.machine.qemu_pid(), signal.SIGKILL)
         for shown, name in ((prompt, 'console'), (screen, 'watch'), (plain, 'watch')):
-            shown.wait_for(rf'{name}: no machine runs in .*; start one: make run', COMMAND_LIMIT)
+            shown.wait_for(rf'{name}: the machine in .* has ended; start it again: make run', COMMAND_LIMIT)
         expect(ended(guest.machine.qemu, COMMAND_LIMIT) == 128 + signal.SIGKILL, 'the launcher ends with another status')
         log = (guest.machine.rundir / 'launcher.log').read_text()
         expect('QEMU was ended by SIGKILL' in log, f'the launcher says {log!r}')
