@@ -13,11 +13,13 @@ import select
 import socket
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Callable
 
 from cmdport import CTRL_C, STATUS_LINE
-from unixsock import connect, listen, peer
+from server import Work, serve
+from unixsock import connect, peer
 
 EBUSY = 16
 TRY_AGAIN = 0.02        # seconds between two attempts to reach QEMU, which may still be starting
@@ -122,45 +124,29 @@ class Door:
         self._last = Business()                     # of the last client
         self._changed = threading.Condition()
         self._holder: socket.socket | None = None
-        self._listener = listen(outer)
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:             # too many open files: some client may close one
-                time.sleep(TRY_AGAIN)
-                continue
-            refusal = self._admit(client)
-            act = (self._refuse, client, refusal) if refusal else (self._pass, client)
-            threading.Thread(target=act[0], args=act[1:], daemon=True).start()
+        serve(outer, self._admit)
 
     def _decided(self) -> bool:
         """False while the holder has closed and its thread has not noticed: a program may connect again at once."""
         return self._holder is None or not hung_up(self._holder, 0)
 
-    def _admit(self, client: socket.socket) -> bytes:
-        """Make a client the holder; else return the line that refuses it."""
+    def _admit(self, client: socket.socket) -> Work:
+        """Make a client the holder; else refuse it."""
         with self._changed:
             self._changed.wait_for(self._decided, FORGET)
             if self._holder:
-                return self._words(peer(self._holder))
+                return partial(self._refuse, self._words(peer(self._holder)))
             self._holder = client
-            return b''
+            return self._pass
 
     @staticmethod
-    def _refuse(client: socket.socket, refusal: bytes) -> None:
+    def _refuse(refusal: bytes, client: socket.socket) -> None:
         """Say why, and close when the client has read it: closing over unread bytes would lose the line."""
-        with client:
-            try:
-                client.settimeout(LINGER)
-                client.sendall(refusal)
-                client.shutdown(socket.SHUT_WR)
-                while client.recv(PIECE):
-                    pass
-            except OSError:
-                pass
+        client.settimeout(LINGER)
+        client.sendall(refusal)
+        client.shutdown(socket.SHUT_WR)
+        while client.recv(PIECE):
+            pass
 
     def _reach(self, client: socket.socket) -> socket.socket | None:
         """A connection to QEMU; None if the client leaves before QEMU listens."""
@@ -173,13 +159,11 @@ class Door:
 
     def _pass(self, client: socket.socket) -> None:
         """Serve a client until it, or QEMU, closes."""
-        with client:
-            try:
-                if inner := self._reach(client):
-                    with inner:
-                        self._relay(client, inner)
-            except OSError:
-                pass                    # QEMU has ended
+        try:
+            if inner := self._reach(client):
+                with inner:
+                    self._relay(client, inner)
+        finally:
             with self._changed:
                 self._holder = None
                 self._changed.notify_all()

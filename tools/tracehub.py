@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import BinaryIO, Iterator
 
 from replay import RECORD
+from server import Work, serve
 from traceport import PortError, StatusError, TracePort
-from unixsock import listen
 
 NAMES = ('header', 'records', 'snapshot', 'dumpsys', 'view')
 NAME_BYTES = 32
@@ -115,9 +115,8 @@ class Hub:
         self._asked = threading.Condition()
         self._readers = threading.BoundedSemaphore(MOST_READERS)
         (rundir / 'session.ebbt').unlink(missing_ok=True)
-        self._listener = listen(rundir / 'trace.sock')
-        for work in (self._talk, self._serve):
-            threading.Thread(target=work, daemon=True).start()
+        threading.Thread(target=self._talk, daemon=True).start()
+        serve(rundir / 'trace.sock', self._admit)
 
     # --- to ebb -------------------------------------------------------------------------------------------------
 
@@ -227,34 +226,21 @@ class Hub:
 
     # --- to the readers -----------------------------------------------------------------------------------------
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:             # too many open files: some reader may close one
-                time.sleep(REACH)
-                continue
-            free = self._readers.acquire(blocking=False)        # pylint: disable=consider-using-with
-            work = self._read_names if free else self._refuse
-            threading.Thread(target=work, args=(client,), daemon=True).start()
+    def _admit(self, _client: socket.socket) -> Work:
+        free = self._readers.acquire(blocking=False)        # pylint: disable=consider-using-with
+        return self._read_names if free else self._refuse
 
     @staticmethod
     def _refuse(client: socket.socket) -> None:
-        with client:
-            try:
-                client.sendall(b'=-%d\n' % errno.EMFILE)
-            except OSError:
-                pass
+        client.sendall(b'=-%d\n' % errno.EMFILE)
 
     def _read_names(self, client: socket.socket) -> None:
         """Serve one reader until it closes."""
         reader = Reader(self, client)
         try:
-            with client, client.makefile('rb') as lines:
+            with client.makefile('rb') as lines:
                 while (name := next_name(lines)) is not None:
                     reader.answer(name)
-        except OSError:
-            pass                        # the reader has closed
         finally:
             self._readers.release()
 
