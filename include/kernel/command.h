@@ -46,9 +46,11 @@ struct command {
 extern const struct command __start_commands[], __stop_commands[];
 #define for_each_command(c) for ((c) = __start_commands; (c) < __stop_commands; (c)++)
 
-/* Takes a word that fits where the cursor is. */
-struct lineedit;
-typedef void (*word_offer_fn)(struct lineedit *ed, const char *word);
+/* Takes a word that fits where the cursor is; @arg is that of its caller's caller. */
+typedef void (*word_offer_fn)(void *arg, const char *word);
+
+/* A word_offer_fn that prints each word after a blank; @sink: a struct sink. */
+void print_offer(void *sink, const char *word);
 
 /**
  * struct word_list - the words that a placeholder in usage lines stands for
@@ -57,7 +59,7 @@ typedef void (*word_offer_fn)(struct lineedit *ed, const char *word);
  */
 struct word_list {
 	const char *placeholder;
-	void (*each)(word_offer_fn offer, struct lineedit *ed);
+	void (*each)(word_offer_fn offer, void *arg);
 };
 
 #define WORD_LIST(_placeholder, _each)                                                   \

@@ -14,10 +14,10 @@
 
 static const char *const phase_names[] = { EVAC_PHASES(TABLE_WORD) };
 
-static void each_phase(word_offer_fn offer, struct lineedit *ed)
+static void each_phase(word_offer_fn offer, void *arg)
 {
 	for (unsigned int i = 0; i < NR_EVAC_PHASES; i++)
-		offer(ed, phase_names[i]);
+		offer(arg, phase_names[i]);
 }
 WORD_LIST(PHASE, each_phase);
 
@@ -74,11 +74,13 @@ static int cmd_hold(int argc, char **argv, struct sink *out)
 	if (!place.event || argc > 3)
 		return COMMAND_USAGE;
 	if (argc == 3 && !parse_at(argv[2], &place)) {
-		sink_printf(out, "hold: \"%s\" is no %s\n", argv[2],
-			    place.event != TRACE_EVAC_PHASE
-				    ? "frame number"
-				    : "phase: isolate drain classify migrate wait verify commit "
-				      "undo idle");
+		const bool phase = place.event == TRACE_EVAC_PHASE;
+
+		sink_printf(out, "hold: \"%s\" is no %s", argv[2],
+			    phase ? "phase:" : "frame number");
+		if (phase)
+			each_phase(print_offer, out);
+		sink_puts(out, "\n");
 		return -EINVAL;
 	}
 	hold_set(&place);

@@ -126,7 +126,7 @@ static int cmd_echo(int argc, char **argv, struct sink *out)
 		sink_puts(out, "\n");
 	return 0;
 }
-COMMAND(echo, "echo WORD... | echo WORD > FILE", "print words, or write one into a file",
+COMMAND(echo, "echo WORD... [> FILE]", "print words, or write one into a file",
 	"echo offline > /sys/devices/system/memory/memory18/state", cmd_echo);
 
 static int cmd_dmesg(int argc, char **, struct sink *out)

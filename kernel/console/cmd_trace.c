@@ -43,12 +43,12 @@ static int trace_mute_site(const char *number, enum trace_switch on, struct sink
 	return -ENOENT;
 }
 
-static void each_event(word_offer_fn offer, struct lineedit *ed)
+static void each_event(word_offer_fn offer, void *arg)
 {
 	const struct trace_event_desc *desc;
 
 	for_each_trace_event(desc)
-		offer(ed, desc->name);
+		offer(arg, desc->name);
 }
 WORD_LIST(EVENT, each_event);
 

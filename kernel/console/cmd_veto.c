@@ -70,10 +70,10 @@ static const char *const event_words[NR_MEM_EVENTS] = {
 	[MEM_OFFLINE] = "went-offline",
 };
 
-static void each_word(word_offer_fn offer, struct lineedit *ed)
+static void each_word(word_offer_fn offer, void *arg)
 {
 	for (unsigned int i = 0; i < NR_MEM_EVENTS; i++)
-		offer(ed, event_words[i]);
+		offer(arg, event_words[i]);
 }
 WORD_LIST(CHANGE, each_word);
 

@@ -14,11 +14,16 @@
 
 extern const struct word_list __start_word_lists[], __stop_word_lists[];
 
+void print_offer(void *sink, const char *word)
+{
+	sink_printf(sink, " %s", word);
+}
+
 /* A completion of arguments: the command, and where its words go. */
 struct completion {
 	const struct command *command;
 	word_offer_fn offer;
-	struct lineedit *ed;
+	void *arg;
 };
 
 static bool is_mark(char c)
@@ -65,12 +70,12 @@ static void offer_word(struct completion *c, const char *text)
 		equals = strchr(word, '=');
 		if (equals)
 			equals[1] = '\0';
-		c->offer(c->ed, word);
+		c->offer(c->arg, word);
 		return;
 	}
 	for (list = __start_word_lists; list < __stop_word_lists; list++)
 		if (is_word(text, len, list->placeholder))
-			list->each(c->offer, c->ed);
+			list->each(c->offer, c->arg);
 }
 
 /* The bracket that closes the group around @p, or the end of the line. */
@@ -163,53 +168,53 @@ static void offer_after(struct completion *c, const char *last, size_t len)
 			offer_word(c, p);
 }
 
-static void each_command(word_offer_fn offer, struct lineedit *ed)
+static void each_command(word_offer_fn offer, void *arg)
 {
 	const struct command *c;
 
 	for_each_command(c)
-		offer(ed, c->name);
+		offer(arg, c->name);
 }
 WORD_LIST(COMMAND, each_command);
 
-static void each_param(word_offer_fn offer, struct lineedit *ed)
+static void each_param(word_offer_fn offer, void *arg)
 {
 	const struct param *p;
 
 	for_each_param(p)
-		offer(ed, p->name);
+		offer(arg, p->name);
 }
 WORD_LIST(PARAMETER, each_param);
 
-static void each_block(word_offer_fn offer, struct lineedit *ed)
+static void each_block(word_offer_fn offer, void *arg)
 {
 	char text[24];
 
 	for (unsigned long b = next_memory_block(&kernel_mm, 0); b != PFN_NONE;
 	     b = next_memory_block(&kernel_mm, b + 1)) {
 		snprintf(text, sizeof(text), "%lu", b);
-		offer(ed, text);
+		offer(arg, text);
 	}
 }
 WORD_LIST(BLOCK, each_block);
 
-static void each_file(word_offer_fn offer, struct lineedit *ed)
+static void each_file(word_offer_fn offer, void *arg)
 {
-	pseudofs_complete("/", offer, ed);
+	pseudofs_complete("/", offer, arg);
 }
 WORD_LIST(FILE, each_file);
 
 /* The start of the word that ends before @end, and is not in front of @start. */
 static const char *word_before(const char *start, const char *end)
 {
-	while (end > start && end[-1] != ' ')
+	while (end > start && end[-1] != ' ' && end[-1] != ';')
 		end--;
 	return end;
 }
 
-void shell_complete(const char *line, size_t word, word_offer_fn offer, struct lineedit *ed)
+void shell_complete(const char *line, size_t word, word_offer_fn offer, void *arg)
 {
-	struct completion c = { .offer = offer, .ed = ed };
+	struct completion c = { .offer = offer, .arg = arg };
 	const char *start = line + word, *end = line + word, *last;
 	char name[WORD_BYTES];
 
@@ -220,11 +225,11 @@ void shell_complete(const char *line, size_t word, word_offer_fn offer, struct l
 	while (end > start && end[-1] == ' ')
 		end--;
 	if (end == start) {
-		each_command(offer, ed);
+		each_command(offer, arg);
 		return;
 	}
 	if (line[word] == '/') {
-		pseudofs_complete(line + word, offer, ed);
+		pseudofs_complete(line + word, offer, arg);
 		return;
 	}
 	snprintf(name, sizeof(name), "%.*s", (int)word_len(start), start);
@@ -233,3 +238,31 @@ void shell_complete(const char *line, size_t word, word_offer_fn offer, struct l
 	if (c.command)
 		offer_after(&c, last, end - last);
 }
+
+/* Where the words go that begin like the last word of a line. */
+struct matches {
+	const char *word;
+	struct sink *out;
+};
+
+static void print_match(void *arg, const char *match)
+{
+	const struct matches *m = arg;
+
+	if (strncmp(match, m->word, strlen(m->word)) == 0)
+		sink_printf(m->out, "%s\n", match);
+}
+
+static int cmd_complete(int argc, char **argv, struct sink *out)
+{
+	struct matches m = { .out = out };
+
+	if (argc != 2)
+		return COMMAND_USAGE;
+	m.word = word_before(argv[1], argv[1] + strlen(argv[1]));
+	shell_complete(argv[1], m.word - argv[1], print_match, &m);
+	return 0;
+}
+COMMAND(complete, "complete LINE",
+	"for \"make console\": the words that Tab offers at the end of LINE",
+	"complete \"trace on evac:\"", cmd_complete);

@@ -180,8 +180,9 @@ static void leave_list_row(struct lineedit *ed)
 	ed->at = 0;
 }
 
-static void offer(struct lineedit *ed, const char *match)
+static void offer(void *arg, const char *match)
 {
+	struct lineedit *ed = arg;
 	size_t n = 0;
 
 	if (strncmp(match, ed->word, ed->word_len) != 0)

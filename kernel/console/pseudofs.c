@@ -171,8 +171,7 @@ int pseudofs_list(const char *dir, struct sink *out)
 	return any ? 0 : no_such_file(dir, out);
 }
 
-void pseudofs_complete(const char *prefix, void (*offer)(struct lineedit *, const char *),
-		       struct lineedit *ed)
+void pseudofs_complete(const char *prefix, word_offer_fn offer, void *arg)
 {
 	struct next_name n = { .dir = prefix };
 	char path[2 * PATH_BYTES];
@@ -181,6 +180,6 @@ void pseudofs_complete(const char *prefix, void (*offer)(struct lineedit *, cons
 		n.dir_len--;
 	while (next_name(&n)) {
 		snprintf(path, sizeof(path), "%.*s/%s", (int)n.dir_len, prefix, n.last);
-		offer(ed, path);
+		offer(arg, path);
 	}
 }

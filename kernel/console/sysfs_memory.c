@@ -11,6 +11,13 @@
 #include "mm/memory_hotplug.h"
 #include "mm/vmstat.h"
 
+static void each_online_type(word_offer_fn offer, void *arg)
+{
+	for (unsigned int i = 0; i < NR_ONLINE_TYPES; i++)
+		offer(arg, online_type_name((enum mhp_online_type)i));
+}
+WORD_LIST(WORD, each_online_type);
+
 /* The online type of that name, or NR_ONLINE_TYPES after a line in @out. */
 static enum mhp_online_type parse_online_type(const char *word, struct sink *out)
 {
@@ -19,8 +26,9 @@ static enum mhp_online_type parse_online_type(const char *word, struct sink *out
 	for (i = 0; i < NR_ONLINE_TYPES; i++)
 		if (strcmp(word, online_type_name((enum mhp_online_type)i)) == 0)
 			return (enum mhp_online_type)i;
-	sink_printf(out, "\"%s\": expected one of: offline online online_kernel online_movable\n",
-		    word);
+	sink_printf(out, "\"%s\": expected one of:", word);
+	each_online_type(print_offer, out);
+	sink_puts(out, "\n");
 	return NR_ONLINE_TYPES;
 }
 

@@ -2,9 +2,11 @@
 /* Tab at the prompt: completes commands and paths of files. */
 #include "kernel/ktest.h"
 #include "kernel/console/shell.h"
+#include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
 #include "mm/memory_hotplug.h"
+#include "tests/console/answer.h"
 
 static struct lineedit ed;
 static struct sink_buffer screen;
@@ -35,6 +37,7 @@ static void lines(struct ktest *test)
 		{ "cat /proc/meminfo /proc/budd\t",
 		  "cat /proc/meminfo /proc/buddyinfo " },
 		{ "ls /sy\t", "ls /sys/" },
+		{ "echo offl\t", "echo offline " },
 		{ "alloc 0 mov\t", "alloc 0 movable " },
 		{ "alloc 0 movable a\t", "alloc 0 movable at " },
 		{ "hold evac:ph\t", "hold evac:phase " },
@@ -137,6 +140,17 @@ static void files_of_a_block(struct ktest *test)
 	KTEST_EXPECT_EQ(test, strlen(line_of(line)), strlen(line) - 1);
 }
 
+/* A program gets the same words, one on each line. */
+static void for_a_program(struct ktest *test)
+{
+	EXPECT_ANSWER(test, 0, "evac:phase\n", "complete 'trace on evac:ph'");
+	EXPECT_ANSWER(test, 0, "lsmem\n", "complete 'echo a;lsm'");
+	EXPECT_ANSWER(test, 0, "/proc/\n/sys/\n", "complete 'cat '");
+	EXPECT_ANSWER(test, 0, "", "complete 'mm check '");
+	EXPECT_MENTION(test, "alloc\n", "complete ''");
+	EXPECT_ANSWER(test, -EINVAL, "usage: complete LINE\n", "complete");
+}
+
 static const struct ktest_case cases[] = {
 	KTEST_CASE(lines),
 	KTEST_CASE(nothing_to_offer),
@@ -144,6 +158,7 @@ static const struct ktest_case cases[] = {
 	KTEST_CASE(first_words),
 	KTEST_CASE(words_after_a_number),
 	KTEST_CASE(files_of_a_block),
+	KTEST_CASE(for_a_program),
 	{},
 };
 

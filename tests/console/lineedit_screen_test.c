@@ -92,8 +92,7 @@ static void screen_write(struct sink *sink, const char *text, size_t len)
 		screen_byte(s, text[i]);
 }
 
-static void words(const char *line, size_t word, void (*offer)(struct lineedit *, const char *),
-		  struct lineedit *e)
+static void words(const char *line, size_t word, word_offer_fn offer, void *e)
 {
 	static const char *const some[] = { "alloc", "all", "a-word-of-thirty-letters-and-more",
 					    "another-word-of-thirty-letters" };

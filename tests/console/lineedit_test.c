@@ -8,8 +8,7 @@ static struct lineedit ed;
 static struct sink_buffer screen;
 static char text[4096];
 
-static void words(const char *line, size_t word, void (*offer)(struct lineedit *, const char *),
-		  struct lineedit *e)
+static void words(const char *line, size_t word, word_offer_fn offer, void *e)
 {
 	(void)line;
 	(void)word;

@@ -24,10 +24,10 @@ static int cmd_ut(int argc, char **argv, struct sink *out)
 	}
 	return (int)ktest_run(&options, out);
 }
-static void each_suite(word_offer_fn offer, struct lineedit *ed)
+static void each_suite(word_offer_fn offer, void *arg)
 {
 	for (struct ktest_suite *const *s = __start_ktest_suites; s < __stop_ktest_suites; s++)
-		offer(ed, (*s)->name);
+		offer(arg, (*s)->name);
 }
 WORD_LIST(SUITE, each_suite);
 

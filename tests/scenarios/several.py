@@ -171,7 +171,8 @@ def a_second_prompt(guest: Guest) -> None:
         user, prompt = desk.terminal('console')
         prompt.wait_for(r'ebb\.2> ', COMMAND_LIMIT)
         for keys, shown in (('dump_\t', 'dump_page '), ('\x15hold evac:phase migr\t', 'hold evac:phase migrate '),
-                             ('\x15cat /proc/memi\t', 'cat /proc/meminfo ')):
+                             ('\x15cat /proc/memi\t', 'cat /proc/meminfo '), ('\x15trace on evac:ph\t', 'trace on evac:phase '),
+                             ('\x15vmem reset v\t', 'vmem reset vm0 '), ('\x15go;help logl\t', 'go;help loglevel ')):
             user.type(keys)
             prompt.wait_for(re.escape(shown), COMMAND_LIMIT)
         start = len(prompt.text)

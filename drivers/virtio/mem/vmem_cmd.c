@@ -177,6 +177,22 @@ static int cmd_vmem(int argc, char **argv, struct sink *out)
 		sink_puts(out, "no virtio-mem device\n");
 	return 0;
 }
-COMMAND(vmem, "vmem [reset [-f] [NAME]]",
+
+static void each_device(word_offer_fn offer, void *arg)
+{
+	for (unsigned int id = 0; id < VMEM_MAX_DEVICES; id++) {
+		struct virtio_mem *vm = vmem_get(id, NULL);
+		char name[sizeof(vm->name)];
+
+		if (!vm)
+			continue;
+		strscpy(name, vm->name, sizeof(name));
+		vmem_put(vm);
+		offer(arg, name);
+	}
+}
+WORD_LIST(DEVICE, each_device);
+
+COMMAND(vmem, "vmem [reset [-f] [DEVICE]]",
 	"virtio-mem devices: requested, plugged, last failure; reset: begin again with a device",
 	"vmem reset vm0", cmd_vmem);

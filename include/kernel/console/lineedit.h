@@ -6,6 +6,7 @@
  * A line editor as a pure state machine: bytes of a terminal go in, text for
  * the terminal goes to a sink. Knows nothing of threads or devices.
  */
+#include "kernel/command.h"
 #include "kernel/sink.h"
 #include "lib/types.h"
 
@@ -33,11 +34,10 @@ struct lineedit;
  * lineedit_complete_fn() - find completions of the word before the cursor
  * @line: the line up to the cursor
  * @word: offset of that word in @line
- * @offer: to be called once per match with the whole word
+ * @offer: to be called once per match with @arg and the whole word
  */
-typedef void (*lineedit_complete_fn)(const char *line, size_t word,
-				     void (*offer)(struct lineedit *ed, const char *match),
-				     struct lineedit *ed);
+typedef void (*lineedit_complete_fn)(const char *line, size_t word, word_offer_fn offer,
+				     void *arg);
 
 struct lineedit {
 	char line[LINE_MAX_BYTES];

@@ -53,7 +53,7 @@ bool command_interrupted(void *unused);
 void console_start(void);
 
 /* lineedit_complete_fn: commands, what their usage lines name, and paths of pseudo files. */
-void shell_complete(const char *line, size_t word, word_offer_fn offer, struct lineedit *ed);
+void shell_complete(const char *line, size_t word, word_offer_fn offer, void *arg);
 
 /**
  * struct pseudo_file - a file of /proc or /sys, as a table row
@@ -82,7 +82,6 @@ int pseudofs_store(const char *path, const char *word, struct sink *out);
 int pseudofs_list(const char *dir, struct sink *out);
 /* Call @fn with the path of every file, including those of each present block. */
 void pseudofs_for_each(void (*fn)(const char *path, void *arg), void *arg);
-void pseudofs_complete(const char *prefix, void (*offer)(struct lineedit *, const char *),
-		       struct lineedit *ed);
+void pseudofs_complete(const char *prefix, word_offer_fn offer, void *arg);
 
 #endif
