@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * PG_offline_skippable (seed 000): the truth table of operations that step over, move
- * or take frames; re-onlining restores the same set; a driver that leaves.
+ * PG_offline_skippable: the truth table of operations that step over, move or take
+ * frames; re-onlining restores the same set; a driver that leaves.
  */
 #include "kernel/sink.h"
 #include "lib/errno.h"

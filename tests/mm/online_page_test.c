@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The online callback (seed 001): chunks of every order, and two small drivers that use
- * it like Linux's hv_balloon and xen/balloon: one backs frames later, one at a time;
- * the other adds all new frames to a balloon. Also the census of all frames.
+ * The online callback: chunks of every order, and two small drivers that use it like
+ * Linux's hv_balloon and xen/balloon: one backs frames later, one at a time; the other
+ * adds all new frames to a balloon. Also the census of all frames.
  */
 #include "kernel/sink.h"
 #include "lib/errno.h"
