@@ -34,8 +34,8 @@ PARAM_ENUM("memory_hotplug.online_policy", online_policy, policy_names,
 	   "how \"online\" chooses a zone: contig-zones (the default), or auto-movable: zone "
 	   "Movable up to memory_hotplug.auto_movable_ratio, then zone Normal");
 PARAM_UINT("memory_hotplug.auto_movable_ratio", auto_movable_ratio,
-	   "auto-movable: zone Movable's present pages in percent of those from boot, and of "
-	   "its own in zone Normal for a device, at most");
+	   "auto-movable: the most that zone Movable may have, in percent of boot memory; a "
+	   "device's own memory in zone Normal counts like boot memory");
 
 enum mhp_online_type default_online_type(void)
 {
@@ -218,7 +218,7 @@ static unsigned int count_used(const struct mm *mm, const struct mem_section *ms
 
 	if (!(word & PB_VALID))
 		return frame_is_used(PAGE_WORD_TYPE(pb_const(word))) ? PAGEBLOCK_NR_PAGES : 0;
-	/* Nothing but the block's own metadata may be left: then spare the look at each. */
+	/* If only the block's own metadata is left, there is no frame to look at. */
 	if (PAGEBLOCK_NR_PAGES - pb_free(word) <=
 	    (section_header(ms) & BIT(b) ? MHP_HEADER_PAGES : 0))
 		return 0;

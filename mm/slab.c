@@ -131,7 +131,7 @@ int kmem_cache_destroy(struct kmem_cache *cache)
 			struct slab, list);
 		unsigned int n = find_next_bit(slab->used, cache->nr_objects, 0);
 
-		pr_err("slab: cache %s: %lu objects of %u bytes are still out, one at %p\n",
+		pr_err("slab: cache %s: %lu objects of %u bytes are still in use, one at %p\n",
 		       cache->name, cache->nr_used, cache->size, slab_object(cache, slab, n));
 		return -EBUSY;
 	}
@@ -208,7 +208,7 @@ static struct slab *object_slab(struct mm *mm, const struct kmem_cache *cache, c
 	struct slab *slab;
 
 	if (!page_state_get(mm, pfn, &st) || st.type != PGTY_SLAB)
-		panic("slab: %p is no object: pfn 0x%lx is %s", obj, pfn,
+		panic("slab: %p is not an object: pfn 0x%lx is %s", obj, pfn,
 		      page_type_name(page_type(mm, pfn)));
 	slab = (void *)(uintptr_t)st.owner;
 	if (cache && slab->cache != cache)
@@ -224,7 +224,7 @@ static void free_object(struct kmem_cache *cache, struct slab *slab, const void 
 	bool empty;
 
 	if (n >= cache->nr_objects || off % cache->size)
-		panic("slab: %p is no object of cache %s", obj, cache->name);
+		panic("slab: %p is not an object of cache %s", obj, cache->name);
 	spin_lock(&cache->lock);
 	if (!__test_and_clear_bit(n, slab->used))
 		panic("slab: double free of %p, cache %s", obj, cache->name);

@@ -203,7 +203,7 @@ class State:
         for (zone, counter), value in sorted(truth.counters.items()):
             mine = self.zone_counters(zone)[counter]
             if mine != value:
-                yield f'zone {zone}: {COUNTERS[counter]} follows to be {mine}, really {value}'
+                yield f'zone {zone}: {COUNTERS[counter]} {mine}, really {value}'
 
     def zone_counters(self, zone: int) -> list[int]:
         """A zone's counters, counted from the frames."""

@@ -282,7 +282,7 @@ static struct virtqueue_slot *next_used(struct virtqueue *vq, struct vring_used_
 	elem->id = READ_ONCE(e->id);
 	elem->len = READ_ONCE(e->len);
 	if (elem->id >= vq->size || !vq->slot[elem->id].cookie) {
-		virtio_broken(vq->vdev, "queue %s: used id %u of %u is no open request",
+		virtio_broken(vq->vdev, "queue %s: used id %u of %u is not an open request",
 			      vq->name, elem->id, vq->size);
 		return NULL;
 	}

@@ -90,7 +90,7 @@ enum page_flag_bit {
 	X(UNMOVABLE, "Unmovable", "kernel data that stays")                                    \
 	X(MOVABLE, "Movable", "content that can be migrated")                                  \
 	X(RECLAIMABLE, "Reclaimable", "kernel data that can be dropped")                       \
-	X(HIGHATOMIC, "HighAtomic", "reserve of Linux; ebb stores it nowhere")                 \
+	X(HIGHATOMIC, "HighAtomic", "Linux's reserve; ebb never stores it")                    \
 	X(ISOLATE, "Isolate", "a view: the isolate bit is set; never stored as a type")
 
 enum migratetype {
@@ -176,7 +176,7 @@ enum mem_event {
 	NR_MEM_EVENTS
 };
 
-/* EVAC_PHASES(X): the steps of evacuate(), in order (docs: design, "one way"). */
+/* EVAC_PHASES(X): the steps of evacuate(), in order (docs/explanation/evacuation.md). */
 #define EVAC_PHASES(X)                                                                         \
 	X(IDLE, "idle", "not started")                                                         \
 	X(ISOLATE, "isolate", "set the isolate bit over the whole target")                     \
@@ -215,7 +215,7 @@ enum evac_phase {
 	  "the log says which, and why it spins")                                                  \
 	X(DEADLINE, ETIMEDOUT, "deadline passed", "try again, or wait for longer")                 \
 	X(CANCELLED, EINTR, "cancelled", "by Ctrl-C, or because the target changed")               \
-	X(VETO, EBUSY, "refused by a notifier", "what the notifier stands for must end first")     \
+	X(VETO, EBUSY, "refused by a notifier", "its driver must agree first")                     \
 	X(OUT_OF_RANGE, E2BIG, "is outside the addressable range", "see the boot log's limits")    \
 	X(EXISTS, EEXIST, "exists already", "it overlaps a block or region that was added")        \
 	X(NOT_PRESENT, ENOENT, "does not exist", "no such block was added: see lsmem")             \
@@ -233,7 +233,8 @@ enum evac_phase {
 	X(METADATA, EBUSY, "holds its block's metadata", "it leaves last, with the whole block")   \
 	X(NOT_OFFLINE, EBUSY, "is not offline", "take the block offline first")                    \
 	X(LOCKED, EBUSY, "another request is at work", "try again when that has ended")            \
-	X(BAD_POLICY, EINVAL, "the request contradicts itself", "no frames can become that")
+	X(BAD_POLICY, EINVAL, "the request contradicts itself",                                    \
+	  "frames cannot become what it asks for")
 
 enum mm_reason {
 #define X(name, ...) MM_REASON_##name,

@@ -18,6 +18,6 @@ struct layout_row {
 	char name[40];
 	u64 value;
 };
-static_assert(sizeof(struct layout_row) == 48, "read by programs of any age");
+static_assert(sizeof(struct layout_row) == 48, "programs of other versions read it");
 
 #endif

@@ -85,8 +85,8 @@ static int cmd_hold(int argc, char **argv, struct sink *out)
 	}
 	hold_set(&place);
 	if (out == console_sink())
-		sink_puts(out, "hold: a held command keeps its console; another one, for \"step\" "
-			       "and \"go\": make console\n");
+		sink_puts(out, "hold: a held command keeps its console busy; for \"step\" "
+			       "and \"go\", open another: make console\n");
 	return 0;
 }
 COMMAND(hold, "hold [evac:phase [PHASE] | evac:verdict [PFN] | evac:move [PFN]]",

@@ -68,7 +68,7 @@ static const struct wording wordings[] = {
 	{ { .reason = MM_REASON_CANCELLED, .pfn = PFN_NONE },
 	  "cancelled; by Ctrl-C, or because the target changed" },
 	{ { .reason = MM_REASON_VETO, .pfn = PFN_NONE, .detail = "naysayer" },
-	  "refused by a notifier, naysayer; what the notifier stands for must end first" },
+	  "refused by a notifier, naysayer; its driver must agree first" },
 	{ { .reason = MM_REASON_WRONG_STATE, .pfn = PFN_NONE, .detail = "offline" },
 	  "it is in the wrong state, offline; see memoryN/state" },
 	{ { .reason = MM_REASON_NO_MEMORY, .pfn = 5, .elapsed_ns = 999999 },

@@ -129,8 +129,8 @@ static void free_pinned(void)
 }
 
 /*
- * Allocate a chunk of a counted type in the pageblock for which the hart has the short
- * way of freeing; the hart's stacks of orders 1 and 2 have room.
+ * Allocate a chunk of a counted type in the pageblock for which the hart has the fast
+ * path of freeing; the hart's stacks of orders 1 and 2 have room.
  */
 static unsigned long get_counted(void)
 {
@@ -406,7 +406,7 @@ static void free_object_twice(void)
 	struct kmem_cache *cache = cache_of("one");
 	void *obj = kmem_cache_alloc(cache, GFP_KERNEL);
 
-	/* Another one keeps the slab. */
+	/* A second object keeps the slab from being freed. */
 	if (kmem_cache_alloc(cache, GFP_KERNEL) != NULL)
 		kmem_cache_free(cache, obj);
 	kmem_cache_free(cache, obj);
@@ -490,7 +490,7 @@ static const struct death deaths[] = {
 	{ "kfree_of_the_middle", kfree_of_the_middle,
 	  "is not the start of an allocation" },
 	{ "free_object_twice", free_object_twice, "double free of" },
-	{ "free_inside_object", free_inside_object, "is no object of cache one" },
+	{ "free_inside_object", free_inside_object, "is not an object of cache one" },
 	{ "free_into_other_cache", free_into_other_cache,
 	  "of cache one, freed as one of two" },
 };

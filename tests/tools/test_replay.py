@@ -90,7 +90,7 @@ class ReplayTest(unittest.TestCase):
         for changes, word in (({'frames': {FIRST // 512 + 3: KERNEL}}, 'type 1, really type 6'),
                               ({'blocks': {5: (ONLINE, 1)}}, 'memory5'),
                               ({'blocks': {9: (ONLINE, 0)}}, 'memory9'),
-                              ({'counters': {(0, 4): 1}}, 'free follows to be 32760, really 1')):
+                              ({'counters': {(0, 4): 1}}, 'free 32760, really 1')):
             verdict = self.write(*self.records, self.truth(**changes))
             self.assertFalse(verdict.proved)
             self.assertIn(word, ' '.join(verdict.problems))

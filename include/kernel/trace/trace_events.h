@@ -115,7 +115,7 @@ struct trace_record {
 	uint16_t before;
 	uint16_t after;
 };
-_Static_assert(sizeof(struct trace_record) == 32, "read by programs of any age");
+_Static_assert(sizeof(struct trace_record) == 32, "programs of other versions read it");
 
 /* A row of the ELF section "trace_event_table", with text by value, for host tools. */
 struct trace_event_desc {
@@ -124,7 +124,7 @@ struct trace_event_desc {
 	char fields[160];
 	char text[96];
 };
-_Static_assert(sizeof(struct trace_event_desc) == 288, "read by programs of any age");
+_Static_assert(sizeof(struct trace_event_desc) == 288, "programs of other versions read it");
 
 /* A row of the ELF section "abi_words": the word of a number, for {field:set}. */
 struct abi_word {
@@ -132,7 +132,7 @@ struct abi_word {
 	uint16_t number;
 	char word[48];
 };
-_Static_assert(sizeof(struct abi_word) == 64, "read by programs of any age");
+_Static_assert(sizeof(struct abi_word) == 64, "programs of other versions read it");
 
 #define TRACE_MAGIC	0x65636172746262ULL /* "bbtrace" */
 #define TRACE_VERSION	1
