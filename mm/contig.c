@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Contiguous allocation on top of evacuate(), the search for a range, and its free.
+ * Contiguous allocation on top of evacuate(): the search for a range, and its free.
  * Compare with: Linux mm/page_alloc.c alloc_contig_range(), alloc_contig_pages(),
  * free_contig_range().
  */
@@ -66,7 +66,7 @@ int alloc_contig_range(struct mm *mm, unsigned long start, unsigned long end,
 
 /* --- searching for a range -------------------------------------------------- */
 
-/* The condition that the search puts on a candidate. */
+/* What the search demands of a candidate. */
 enum candidate {
 	CANDIDATE_FREE,	   /* all of its frames are free */
 	CANDIDATE_MOVABLE, /* no pageblock word alone makes it hopeless */

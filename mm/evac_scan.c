@@ -80,9 +80,8 @@ static bool next_chunk(const struct mm *mm, unsigned long *pfn, unsigned long en
  * @e: the evacuation
  * @type: type of a frame that blocks
  *
- * Only allocated and cached frames can be freed, so the request waits only for them, not
- * for a PageOffline frame: only its owner decides when to return it, and an unplugged frame
- * returns only with a plug.
+ * Only allocated and cached frames can be freed, so the request waits only for those. A
+ * PageOffline frame returns only when its owner decides so, or plugs it.
  */
 bool evac_can_wait(const struct evac *e, enum page_type type)
 {

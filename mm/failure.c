@@ -185,7 +185,7 @@ static const char *unfit(const struct page_state *st, unsigned int order)
  * @mm: memory
  * @pfn: frame that the caller tried to free
  * @order: order that the caller gave
- * @what: what is wrong with the frame; NULL if its descriptor says it
+ * @what: what is wrong with the frame; NULL if its descriptor says so
  */
 void bad_free(struct mm *mm, unsigned long pfn, unsigned int order, const char *what)
 {

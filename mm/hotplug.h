@@ -15,7 +15,7 @@
 #define OWNER_RESERVE  0x0065767265736572ULL /* "reserve" */
 #define OWNER_METADATA 0x617461646174656dULL /* "metadata" */
 
-/* Get a metadata page, not zeroed, from the reserve, else the allocator; or PFN_NONE. */
+/* Get a metadata page, not zeroed: from the reserve, else the allocator; or PFN_NONE. */
 unsigned long meta_page_alloc(struct mm *mm, enum page_type type);
 /*
  * Give the page back: to the reserve unless that is full, or the page is about to leave

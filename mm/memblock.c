@@ -116,7 +116,8 @@ bool memblock_next_free(const struct memblock *mb, phys_addr_t from, phys_addr_t
 		phys_addr_t start = max(from, m->region[i].base);
 		phys_addr_t end = region_end(&m->region[i]);
 
-		/* Stay within this range: the next may begin below what is skipped. */
+		/* Skip within this range only: the next may begin below a reserved
+		 * end. */
 		for (; r < res->nr && start < end && res->region[r].base <= start; r++)
 			start = max(start, region_end(&res->region[r]));
 		if (start >= end) {

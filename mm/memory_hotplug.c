@@ -62,9 +62,9 @@ static void notify_end(struct mem_section *ms, enum mem_event end)
 }
 
 /*
- * Seed 001: hotplugged memory starts as PageOffline and isolated, with the migrate type
- * that takes effect when the isolation ends. Unplugged frames are skippable as long as
- * they have an owner that can restore them.
+ * Hotplugged memory starts as PageOffline and isolated, with the migrate type that takes
+ * effect when the isolation ends. Unplugged frames are skippable as long as they have an
+ * owner that can restore them.
  */
 static void init_memmap(struct mem_section *ms, enum zone_type zone, enum mhp_online_type type)
 {

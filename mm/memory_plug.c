@@ -96,7 +96,7 @@ int plug_memory(struct mm *mm, const struct pfn_range *range, struct mm_failure 
 	return err;
 }
 
-/* Refuse a block's own metadata: it goes by offline_and_remove_memory(). */
+/* Refuse a block's own metadata: it leaves by offline_and_remove_memory(). */
 static int check_headers(struct mm *mm, const struct pfn_range *range, struct mm_failure *why)
 {
 	struct pfn_range part;

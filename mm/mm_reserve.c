@@ -197,7 +197,7 @@ static unsigned long guest_pop(struct mm *mm, bool isolated)
 
 void mm_reserve_refill(struct mm *mm)
 {
-	bool room = true; /* boot memory has frames for the pages from other memory */
+	bool room = true; /* boot memory has frames to replace guests with */
 
 	while (READ_ONCE(mm->nr_reserve) < MM_RESERVE_PAGES || (room && READ_ONCE(mm->nr_guests))) {
 		unsigned long boot = PFN_NONE, pfn;

@@ -438,7 +438,8 @@ void page_unclaim(unsigned long pfn)
 {
 	struct page *page = pfn_to_page(pfn);
 
-	/* Trace before another mover can claim it, so that its record comes later. */
+	/* Trace before another mover can claim it, so that the mover's record comes
+	 * later. */
 	trace_flags(pfn, page->word, 0);
 	__atomic_store_n(&page->count, 1, __ATOMIC_RELAXED);
 	__atomic_fetch_and(&page->word, ~((u32)PG_CLAIMED << 8), __ATOMIC_RELEASE);

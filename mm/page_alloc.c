@@ -251,7 +251,7 @@ static __leaf unsigned long alloc_high(struct mm *mm, u32 gfp, unsigned int orde
 	return pfn;
 }
 
-/* The hart's stack is empty, the order is a larger one, or the type needs a look. */
+/* The hart's stack is empty, the order is a larger one, or the type needs a check. */
 static __noinline unsigned long alloc_pages_slow(struct mm *mm, u32 gfp, unsigned int order,
 						 enum page_type type)
 {
@@ -437,7 +437,7 @@ static __leaf __noinline void free_high(struct mm *mm, unsigned long pfn,
 		trace_free(pfn, order, PAGE_WORD_TYPE(word));
 }
 
-/* The short way was closed. If the frame lies in another pageblock, it may be open now. */
+/* The fast path failed. If the frame lies in another pageblock, it may succeed now. */
 static __leaf __noinline void free_pages_slow(struct mm *mm, unsigned long pfn,
 					      unsigned int order)
 {

@@ -8,7 +8,7 @@
 #include "mm/mm.h"
 #include "mm/pageblock.h"
 
-#define PCP_SMALL_ORDER 3 /* up to here the stacks bound the pages, without a count */
+#define PCP_SMALL_ORDER 3 /* up to this order, full stacks limit the pages: no count */
 #define PCP_MAX_CHUNKS	336 /* of one migrate type, all orders (pcp.c) */
 
 /*

@@ -3,12 +3,11 @@
 #define _MM_EVACUATE_H
 
 /*
- * What the requests that empty frames have in common for their callers: limits, a clock,
+ * What all requests that empty frames share, as their callers see it: limits, a clock,
  * and how pages move. Offlining (memory_hotplug.h), contiguous allocation (contig.h) and
  * unplugging all go through evacuate(), mm/evac.h.
  *
- * Compare with: Linux offline_pages() and alloc_contig_range(), which have a loop each;
- * seeds 003 and 004 ask for a single loop.
+ * Compare with: Linux offline_pages() and alloc_contig_range(), which have a loop each.
  */
 #include "mm/mm.h"
 
@@ -35,9 +34,9 @@ struct evac_limits {
  */
 #define EVAC_LIMITS(X)                                                                         \
 	X(OFFLINE, 5, 10, "a block has no substitute, and nothing else tries it again")        \
-	X(USER_OFFLINE, 5, 30, "a user waits: time for a full block, and not too long to sit") \
+	X(USER_OFFLINE, 5, 30, "a user is waiting: enough for a full block, but bearable")     \
 	X(CONTIG, 3, 1, "the search goes on with another range")                               \
-	X(USER_CONTIG, 5, 1, "a user waits, and has named the range")                          \
+	X(USER_CONTIG, 5, 1, "a user is waiting, and has named the range")                     \
 	X(UNPLUG_BLOCK, 3, 10, "the driver takes another block, and comes back next round")    \
 	X(UNPLUG, 3, 2, "the same, and a granule has fewer pages to move than a block")
 
@@ -48,7 +47,7 @@ enum evac_request {
 	NR_EVAC_REQUESTS
 };
 
-/* The limits of a kind of request with @parts parts that begins now. */
+/* The limits for a request of this kind that begins now and has @parts parts. */
 struct evac_limits evac_limits(enum evac_request request, unsigned int parts);
 
 /**

@@ -228,8 +228,8 @@ int register_memory_notifier(struct mm *mm, struct notifier_block *nb);
 void unregister_memory_notifier(struct mm *mm, struct notifier_block *nb);
 
 /*
- * A listener that has refused GOING_OFFLINE no longer would: call every owner's
- * unblocked(). Context: any thread, even inside a listener's callback.
+ * Call every owner's unblocked(): a listener that refused GOING_OFFLINE would now agree.
+ * Context: any thread, even inside a listener's callback.
  */
 void memory_listener_relents(struct mm *mm);
 

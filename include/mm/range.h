@@ -47,7 +47,7 @@ static inline bool range_next(struct pfn_range *part, const struct pfn_range *r,
 	for ((part) = (struct pfn_range){ (range)->start_pfn, 0 };                       \
 	     range_next(&(part), (range), PAGES_PER_SECTION);)
 
-/* And in each pageblock. */
+/* The same for each pageblock. */
 #define for_each_pageblock_part(part, range)                                             \
 	for ((part) = (struct pfn_range){ (range)->start_pfn, 0 };                       \
 	     range_next(&(part), (range), PAGEBLOCK_NR_PAGES);)

@@ -5,7 +5,7 @@
 /* Counters and the census of frames, for /proc, the console and tests. */
 #include "mm/mm.h"
 
-/* VM_EVENTS(X): X(NAME, "name in /proc/vmstat"), Linux's names where it has one. */
+/* VM_EVENTS(X): X(NAME, "name in /proc/vmstat"), with Linux's name where it has one. */
 #define VM_EVENTS(X)                              \
 	X(PGMIGRATE_SUCCESS, "pgmigrate_success") \
 	X(PGMIGRATE_FAIL, "pgmigrate_fail")       \
