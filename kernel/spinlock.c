@@ -28,7 +28,10 @@ static void spin_backoff(unsigned int *pause)
 		*pause *= 2;
 }
 
-/* Take the lock if its word @free says that it is free. A checked lock stays one, or not. */
+/*
+ * Take the lock if its word @free says that it is free. Checked, if it was and the
+ * checker is on.
+ */
 static bool take_free(spinlock_t *lock, u32 free)
 {
 	const u32 checked = lock_order_on ? free & SPIN_CHECKED : 0;

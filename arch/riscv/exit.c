@@ -19,7 +19,7 @@ static void *finisher; /* NULL: absent or not mapped yet */
 
 /*
  * Until arch_paging_init() maps the finisher permanently, one leaf of 1 GiB reaches it,
- * so that an early end of the machine also has its status.
+ * so that a machine that ends early also reports its status.
  */
 void exit_init_early(void)
 {

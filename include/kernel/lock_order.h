@@ -9,7 +9,7 @@
  * off. Off, it costs nothing: see SPIN_CHECKED in kernel/spinlock.h.
  *
  * All locks of one kind and name are one class. An edge "outer -> inner" says that a
- * thread has taken a lock of class inner with a lock of class outer held. To hold a
+ * thread has taken a lock of class inner with a lock of class outer held. Holding a
  * spinlock with interrupts on is an edge to the class LOCK_INTERRUPT, and a lock taken in
  * a handler is an edge from it. An edge that closes a cycle is an inversion. There are no
  * edges between mutexes and spinlocks: code that holds a spinlock never waits for a mutex

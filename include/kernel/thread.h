@@ -28,7 +28,7 @@ struct thread;
  *
  * Context: thread; takes a stack from the pool, or from mm when that is empty.
  * Return: the thread; the caller passes it to thread_join() or thread_detach() exactly
- * once. NULL, after a log line, if there are MAX_THREADS or no memory.
+ * once. NULL, after a log line, if there are MAX_THREADS already or no memory.
  */
 struct thread *thread_create(const char *name, int (*fn)(void *arg), void *arg);
 

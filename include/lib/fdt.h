@@ -351,7 +351,7 @@ int fdt_for_each_cpu(const struct fdt *fdt,
  */
 int fdt_timebase(const struct fdt *fdt, u64 *hz);
 
-/* bootargs of /chosen; "" if absent, NULL if they are no string. */
+/* bootargs of /chosen; "" if absent, NULL if they are not a string. */
 const char *fdt_bootargs(const struct fdt *fdt);
 
 #endif

@@ -218,7 +218,7 @@ static int online_by_size(const struct request *r, struct sink *out)
 	return -EBUSY;
 }
 
-/* Say why a block that is online already stays as it is, if that is not what -z asks for. */
+/* Fail if a block is online already, in another zone than -z asks for. */
 static int check_zone(const struct request *r, unsigned long block, struct sink *out)
 {
 	const enum zone_type wanted_zone =
@@ -233,7 +233,7 @@ static int check_zone(const struct request *r, unsigned long block, struct sink 
 	return -EBUSY;
 }
 
-/* A range in which no block was in the state that can change: not a failure, but said. */
+/* No block of the range can change: report that, but do not fail. */
 static int say_nothing_done(const struct request *r, struct sink *out)
 {
 	if (next_memory_block(&kernel_mm, r->first) > r->last) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The console's "veto": three listeners on the kernel's memory events. The middle
- * listener answers with an error as often, and at the priority, as the user says. A
- * scenario asks afterwards whether each start that the outer two saw had exactly one
- * end. Compare with: Linux lib/memory-notifier-error-inject.c.
+ * listener answers with an error; the user chooses how often, and at which priority. A
+ * scenario asks afterwards whether each start that the outer two saw had exactly one end.
+ * Compare with: Linux lib/memory-notifier-error-inject.c.
  */
 #include "kernel/console/shell.h"
 #include "kernel/notifier.h"

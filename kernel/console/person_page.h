@@ -54,7 +54,7 @@ enum person_result {
  * Context: thread, no spinlock held; the same for all functions here. Waits while another
  * console's request is at work.
  * Return: 0; -ENOMEM there is no free chunk; -EBUSY the frames at r->at are not free;
- * -EINVAL they lie in no online memory block; -ENOSPC PERSON_MOVABLE_PAGES are out.
+ * -EINVAL they lie in no online memory block; -ENOSPC PERSON_MOVABLE_PAGES are in use.
  */
 int person_page_alloc(const struct person_alloc *r, unsigned long *pfn);
 

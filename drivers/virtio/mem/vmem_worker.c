@@ -263,8 +263,9 @@ static bool has_spoken(const struct virtio_mem *vm)
 }
 
 /*
- * Do not reset a device that was given up again at once, however often it says that its
- * configuration changed, and not before it says anything. Return: how long to wait, ns.
+ * A device that was given up is not reset before its pause has passed, however often it
+ * announces a new configuration; a silent device, not before it says anything. Return:
+ * how long to wait, ns.
  */
 static u64 rest_of_pause(struct virtio_mem *vm)
 {
@@ -346,8 +347,9 @@ static void wait_to_retry(struct virtio_mem *vm, u64 took, u64 delay)
 
 	if (!wait_event_until(&vm->wake, vmem_interrupted(vm), min(now + rest, deadline))) {
 		/*
-		 * A free looks at its pageblock before it changes the frame. If the pageblock
-		 * was watched in between, the frame rests in a cache; draining it tells.
+		 * A free looks at its pageblock before it changes the frame. If the watch
+		 * began in between, the frame is in a cache, and draining the cache
+		 * reports it.
 		 */
 		(void)!drain_all_pages(vm->mm, VMEM_DRAIN_NS);
 		wait_event_until(&vm->wake, vmem_interrupted(vm) || READ_ONCE(vm->unblocked),
