@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The general paths of allocator: frees in random order, a live set that churns, several
- * orders at once, counted types. Every random number is drawn before the clock starts.
+ * The general paths of the allocator: frees in random order, a live set that churns,
+ * several orders at once, counted types. Every random number is drawn before the clock
+ * starts.
  */
 #include "tests/bench/bench.h"
 #include "kernel/ktest_prng.h"

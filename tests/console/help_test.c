@@ -6,7 +6,7 @@
 #include "lib/string.h"
 #include "tests/console/answer.h"
 
-/* The test runs no example of these: it ends the machine, runs tests, or disturbs cases. */
+/* Not run: their examples end the machine, run tests, or disturb other cases. */
 static bool only_shown(const char *name)
 {
 	static const char *const names[] = {
@@ -38,7 +38,7 @@ static void examples(struct ktest *test)
 		KTEST_EXPECT_NULL(test, strstr(answer, "usage:"));
 		KTEST_EXPECT_NULL(test, strstr(answer, "no such command"));
 	}
-	/* The page of "alloc" is pinned, or unpinned and free, or never was free. */
+	/* The examples may have left the page of "alloc" allocated and pinned. */
 	(void)command("unpin 0x90a40; free 0x90a40");
 }
 

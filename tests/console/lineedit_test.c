@@ -132,7 +132,7 @@ static void drawn_without_being_hidden(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, text, "> abc> abc");
 }
 
-/* A word is completed in front of a blank: that blank is enough. */
+/* A word that is completed in front of a blank gets no second blank. */
 static void completion_in_the_middle(struct ktest *test)
 {
 	type("ls x\033[D\033[D\t");

@@ -30,7 +30,7 @@ class PageError(Exception):
 
 
 def _shell_steps(block: Block) -> list[Step]:
-    """A block without prompts: a command on each line; a comment is none."""
+    """A block without prompts: a command on each line; a comment is not one."""
     return [Step(SHELL, line.partition('  #')[0].strip(), block.first + at, compared=False)
             for at, line in enumerate(block.lines) if line.strip() and not line.lstrip().startswith('#')]
 

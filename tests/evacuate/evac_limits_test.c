@@ -273,7 +273,7 @@ static void stopped_before_anything_moves(struct ktest *test)
 	KTEST_EXPECT_EQ(test, t->zone->free, free);
 }
 
-/* A search that is cancelled tries no other place, in no zone. */
+/* A cancelled search tries no other place, in any zone. */
 static void search_is_cancelled(struct ktest *test)
 {
 	struct test_mm *t = test_mm_movable(test);

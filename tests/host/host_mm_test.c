@@ -17,7 +17,7 @@
 
 #define PB PAGEBLOCK_NR_PAGES
 
-/* Memory is what is there of whole frames; boot pages hold nothing of before. */
+/* Parts of frames at a range's ends are not memory; boot pages are zeroed. */
 static void boot_pages_are_whole_and_zero(struct ktest *test)
 {
 	struct window *w = window_open_raw(test, 1UL << 20);
@@ -118,7 +118,10 @@ static void snapshots_are_complete(struct ktest *test)
 	KTEST_EXPECT_EQ(test, parts.frames, blocks * PAGES_PER_SECTION);
 }
 
-/* AddressSanitizer's; not there in a build for another one, and not used beside walks. */
+/*
+ * AddressSanitizer's function; other sanitizers lack it. Not used if other harts may
+ * walk.
+ */
 int __asan_address_is_poisoned(const volatile void *addr) __attribute__((weak));
 
 static bool is_poisoned(unsigned long pfn, bool otherwise)
@@ -128,7 +131,7 @@ static bool is_poisoned(unsigned long pfn, bool otherwise)
 	return __asan_address_is_poisoned(pfn_to_page(pfn));
 }
 
-/* Can a descriptor be read at all? The kernel of the host says so, without a fault. */
+/* Can a descriptor be read at all? write() tells, without a fault. */
 static bool is_mapped(unsigned long pfn)
 {
 	int ends[2];

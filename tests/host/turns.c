@@ -101,8 +101,8 @@ bool host_takes_turns(void)
 }
 
 /*
- * The first times that harts come to a basic block, then ever more seldom: about eight
- * times while their number doubles.
+ * Does a turn end in this basic block? Yes the first few times that harts reach it, then
+ * ever more rarely: about eight times while the count of visits doubles.
  */
 static bool is_due(unsigned long pc)
 {

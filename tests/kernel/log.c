@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Searching the kernel's log while it passes by: see the header. */
+/* Searching the kernel's log as it is printed: see the header. */
 #include "tests/kernel/log.h"
 #include "kernel/printk.h"
 #include "kernel/sink.h"

@@ -187,7 +187,9 @@ static void malformed_memory_hides_nothing(struct ktest *test)
 	KTEST_EXPECT_EQ(test, seen.bad[2], -ENOENT);
 }
 
-/* A reg that is cut in an entry costs that entry alone, which is named by its number. */
+/*
+ * If reg ends within an entry, only that entry is lost, and the message has its number.
+ */
 static void cut_entry_is_named(struct ktest *test)
 {
 	static const u64 bases[] = {0x80000000, 0x84000000};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * mm_check(): each word and counter that is not as the frames say is found.
+ * mm_check(): it finds each word and counter that disagrees with the frames.
  */
 #include "lib/string.h"
 #include "tests/kernel/strict_sink.h"

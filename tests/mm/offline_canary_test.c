@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * PageOffline needs only the type word of its descriptor (OI-2): a debug build fills
- * the other words, in both forms, and mm_check() names a frame whose words were
- * written. tests/host/mm_panic_test.c shows that the end of the type panics then.
- * Without DEBUG the words are 0.
+ * PageOffline needs only the type word of its descriptor: a debug build fills the other
+ * words, in both forms, and mm_check() names a frame whose words were written.
+ * tests/host/mm_panic_test.c shows that the end of the type panics then. Without DEBUG
+ * the words are 0.
  */
 #include "kernel/sink.h"
 #include "lib/string.h"

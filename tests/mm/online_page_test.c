@@ -209,7 +209,7 @@ static void xen_balloon_gets_new_frames(struct ktest *test)
 	KTEST_EXPECT_EQ(test, window_offline(w, 1), 0);
 }
 
-/* OI-10: each frame of an online section has one type, and the types add up to the counters. */
+/* Each frame of an online section has one type, and the types add up to the counters. */
 static void census_adds_up(struct ktest *test, struct mm *mm)
 {
 	unsigned long nr[NR_PAGE_TYPES], sum = 0, sections = 0, present = 0, managed = 0;

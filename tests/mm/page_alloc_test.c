@@ -245,7 +245,7 @@ static const struct wmark_row {
 } wmark_rows[] = {
 	{ ZONE_NORMAL, 0, 0, 0, 0 },
 	{ ZONE_NORMAL, 160, 10, 12, 14 },      /* a sixteenth: 10 */
-	{ ZONE_NORMAL, 1024, 64, 80, 96 },     /* a sixteenth is 64, the formula's too */
+	{ ZONE_NORMAL, 1024, 64, 80, 96 },     /* a sixteenth: 64, and by the formula too */
 	{ ZONE_NORMAL, 32768, 362, 452, 542 }, /* 4 * sqrt(131072 KiB) = 1448 KiB */
 	{ ZONE_NORMAL, 1UL << 20, 2048, 3096, 4144 }, /* 0.1 % is more than a quarter */
 	{ ZONE_NORMAL, 1UL << 32, 65536, 65536 + 4294967,

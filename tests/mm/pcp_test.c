@@ -73,7 +73,10 @@ static void cache_limits_follow_the_managed_count(struct ktest *test)
 	zone_update_watermarks(t->mm);
 }
 
-/* A chunk is kept with those of its pageblock's type, on the long way and on the short. */
+/*
+ * A chunk is kept with those of its pageblock's type, on the slow path and on the fast
+ * one.
+ */
 static void cached_chunks_stay_apart(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -162,7 +165,7 @@ static void grace_period_forgets_the_block(struct ktest *test)
 }
 
 /*
- * A free into an isolated pageblock does not close the short way into the remembered
+ * A free into an isolated pageblock does not close the fast path into the remembered
  * pageblock.
  */
 static void isolated_block_is_not_remembered(struct ktest *test)
@@ -217,7 +220,7 @@ static unsigned int times_cached(unsigned long pfn, enum page_type type)
 	return nr;
 }
 
-/* The short way records each free in the trace, for plain and for counted types. */
+/* The fast path records each free in the trace, for plain and for counted types. */
 static void short_way_is_recorded(struct ktest *test)
 {
 	static const enum page_type types[] = { PGTY_KERNEL, PGTY_DRIVER };

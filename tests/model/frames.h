@@ -141,7 +141,7 @@ unsigned long fm_run_end(unsigned long pfn, unsigned long end);
 /* Compare every frame and all counters with the memory; quick where a pageblock is uniform. */
 void fm_check(void);
 
-/* Count @nr steps that have asked whether they should fail. */
+/* @nr more steps have asked whether they should fail; see mm_inject_fail(). */
 static inline void fm_use_steps(unsigned int nr)
 {
 	fm.inject -= min(fm.inject, nr);

@@ -191,8 +191,8 @@ static void no_lie(void *unused)
 }
 
 /*
- * Run lives until the model has lied: the earlier lives pass, and the life with the lie
- * fails.
+ * Repeat the inner case until the model has lied: it passes before, and fails with the
+ * lie.
  */
 static void expect_noticed(struct ktest *test)
 {

@@ -42,8 +42,8 @@ struct request {
  * @name: for messages
  * @predict: changes nothing in the model
  * @make: calls mm/
- * @otherwise: may the request fail like this, although the verdict is another one, for a
- *	cause that the layout does not show? NULL: only as its pages' moves can
+ * @otherwise: may the request fail like this for a cause that the layout does not show,
+ * against the verdict? NULL: only if the move of a page can fail like this
  * @follow: the request has succeeded: the same in the model
  * @fail: the request has failed: what its listeners have heard; NULL: nothing
  */

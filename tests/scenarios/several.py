@@ -158,7 +158,7 @@ def late_answers(guest: Guest, user: Terminal, screen: Console) -> None:
     guest.qmp().execute('cont')
     user.type('\x15echo lat"er"; hold\n')
     said = screen.wait_for(r'^later\nnothing is held\n', COMMAND_LIMIT, start)
-    screen.wait_for(r'ebb\.2> $', COMMAND_LIMIT, said.end())       # Ctrl-D before the prompt is no end of the input
+    screen.wait_for(r'ebb\.2> $', COMMAND_LIMIT, said.end())       # Ctrl-D before the prompt does not end the input
     expect('buddyinfo' not in screen.text[start:], 'the list of files is shown')
 
 

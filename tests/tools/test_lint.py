@@ -74,7 +74,7 @@ class SectionReaderTest(unittest.TestCase):
 
 
 class StoreyTest(unittest.TestCase):
-    """A small house with one arrow up."""
+    """A small tree of sources in which one include or call points up."""
 
     def setUp(self):
         top = tempfile.TemporaryDirectory()
