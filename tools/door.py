@@ -23,8 +23,8 @@ from unixsock import connect, peer
 
 EBUSY = 16
 TRY_AGAIN = 0.02        # seconds between two attempts to reach QEMU, which may still be starting
-DRAIN = 0.2             # seconds for what a client sent before it closed to reach QEMU
-FORGET = 0.8            # seconds for a client that has closed to be forgotten, before the next one is refused
+DRAIN = 0.2             # seconds for the last bytes of a closed client to reach QEMU
+FORGET = 0.8            # seconds in which a closed client is forgotten; only after these is the next one refused
 SETTLE, MOST_SETTLE = 0.5, 8.0      # seconds until ebb is asked again whether it is ready for the next client
 TOO_LONG = b'x' * 1024  # more than ebb takes in one line
 LINGER = 5.0            # seconds for a refused client to read the line
@@ -89,7 +89,7 @@ def shut(connection: socket.socket) -> None:
 
 
 def hung_up(client: socket.socket, seconds: float | None) -> bool:
-    """Wait that long, or for ever, until a client has closed. A client that only sends no more has not."""
+    """Wait that long, or for ever, until a client has closed; shutting down its sending side does not count."""
     poll = select.poll()
     poll.register(client, 0)        # a hang-up is always reported
     return bool(poll.poll(None if seconds is None else seconds * 1000))

@@ -88,7 +88,7 @@ def block_lines(row: tuple, width: int) -> list[str]:
 
 
 class Changes:
-    """Which blocks have changed last, to show those where not all have room."""
+    """Which blocks changed last: a small terminal shows those."""
 
     def __init__(self) -> None:
         self._cells: dict[str, object] = {}
@@ -103,7 +103,7 @@ class Changes:
         self._cells = now
 
     def newest(self, view: View, heights: list[int], room: int) -> set[int]:
-        """The places of the rows to show: those that changed last, as many as have room."""
+        """The places of the rows to show: those that changed last, as many as fit."""
         kept: set[int] = set()
         for at in sorted(range(len(heights)), key=lambda at: -self._changed.get(view.rows[at][0], 0)):
             room -= heights[at]

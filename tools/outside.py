@@ -24,7 +24,7 @@ PAGE_SHIFT = 12
 
 
 class OutsideError(Exception):
-    """The memory is not that of a valid ebb."""
+    """The memory does not belong to a valid ebb."""
 
 
 class Memory:

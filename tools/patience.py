@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Callable
 
-MOST = 10.0              # no limit grows further, so that a hang is still reported
+MOST = 10.0              # limits grow at most this many times, so that a hang is still reported
 VARIABLE = 'EBB_LOAD'
 WORK = 0.05              # seconds of a processor: long enough to use up a sleeper's scheduling credit
 EVERY = 2.0              # seconds between two measurements

@@ -25,9 +25,9 @@ from traceport import PortError, StatusError, TracePort
 
 NAMES = ('header', 'records', 'snapshot', 'dumpsys', 'view')
 NAME_BYTES = 32
-EVERY = 0.2                # seconds between two visits to the rings,
-BUSY = 0.02                # after a visit that found records,
-MUCH = 1 << 16             # and none after a visit that found this many bytes
+EVERY = 0.2                # seconds between two visits to the rings
+BUSY = 0.02                # the same after a visit that found records
+MUCH = 1 << 16             # after a visit that found this many bytes, the next one follows at once
 SILENT = 5.0               # seconds without a byte from ebb: the hub connects again, and asks a second time
 REACH = 0.05               # seconds between two attempts to reach QEMU's socket
 MOST_READERS = 256
@@ -37,7 +37,7 @@ PIECE = 1 << 16
 
 
 class Session:
-    """The file session.ebbt: a header line, then records and snapshots. A place counts the bytes of records alone."""
+    """The file session.ebbt: a header line, then records and snapshots. A place counts bytes of records, not of snapshots."""
 
     def __init__(self, path: Path, header: bytes):
         self._file = open(path, 'wb+', buffering=0)      # pylint: disable=consider-using-with
@@ -144,11 +144,11 @@ class Hub:
                 job.status = error.status
             except (PortError, OSError) as error:    # silence, or no room for the spool
                 job.status = -(getattr(error, 'errno', 0) or errno.ETIMEDOUT)
-                self._hang_up()                      # the rest of the answer is not the next one
+                self._hang_up()                      # or the rest of this answer would be read as the next one
             job.done.set()
 
     def _answer(self, job: Job) -> None:
-        """Ask twice: after a reset in the middle of an answer ebb owes none."""
+        """Ask twice: a reset in the middle of an answer makes ebb forget the rest of it."""
         try:
             self._answer_once(job)
         except StatusError:

@@ -233,8 +233,7 @@ enum evac_phase {
 	X(METADATA, EBUSY, "holds its block's metadata", "it leaves last, with the whole block")   \
 	X(NOT_OFFLINE, EBUSY, "is not offline", "take the block offline first")                    \
 	X(LOCKED, EBUSY, "another request is at work", "try again when that has ended")            \
-	X(BAD_POLICY, EINVAL, "the request contradicts itself",                                    \
-	  "frames cannot become what it asks for")
+	X(BAD_POLICY, EINVAL, "the request contradicts itself", "its parts exclude each other")
 
 enum mm_reason {
 #define X(name, ...) MM_REASON_##name,

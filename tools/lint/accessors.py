@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Only typed accessors may touch a page descriptor or a pageblock's words (design section 3), and code that does not
-keep a section must look it up as a walker (docs/reference/locking.md).
+"""Only typed accessors may touch a page descriptor or a pageblock's words (docs/explanation/page-states.md), and code
+that does not keep a section must look it up as a walker (docs/reference/locking.md).
 
 The compiler decides, not a regular expression: __only_for("...") in include/mm becomes the attribute "deprecated", and each
 use is a warning with file and line, through whatever pointer, macro or inline function. A cast to the bytes of a

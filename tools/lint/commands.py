@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Checks that docs/reference/console.md names each command of the console, and no other one."""
+"""Checks that docs/reference/console.md names each command of the console, and no others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def commands() -> dict[str, str]:
 
 
 def judge(known: dict[str, str], page: str) -> list[Finding]:
-    """Commands that the page does not name, and words in its table that are no command."""
+    """Commands that the page does not name, and words in its table that are not commands."""
     table = TABLE.search(page)
     cells = ROW.findall(table[0].replace('\\|', '/')) if table else []
     named = {code.split()[0] for cell in cells for code in re.findall(r'`([^`]+)`', cell)}

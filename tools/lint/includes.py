@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Which directories may include which (design section 2); storeys.py checks up and down."""
+"""Which directories may include which (README.md); storeys.py checks the order of the storeys."""
 
 from __future__ import annotations
 

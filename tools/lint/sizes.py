@@ -21,7 +21,7 @@ class Part:
     """A part of the kernel: what it may have, what it should come down to, and which files it is."""
 
     name: str
-    budget: int         # lines of code that the lint holds; whoever makes a part smaller lowers it
+    budget: int         # lines of code that the lint enforces; lower it when the part shrinks
     goal: int           # where SIZE_PAGE says that the part should be
     paths: tuple[str, ...]
 
@@ -73,7 +73,7 @@ def part_lines() -> dict[str, int]:
 
 
 def judge_parts(lines: dict[str, int], page: str) -> list[Finding]:
-    """Parts that are over their budget, and those of which SIZE_PAGE says something else."""
+    """Parts that are over their budget, and those for which SIZE_PAGE names other numbers."""
     found = [Finding(part.paths[0], 0, f'{part.name}: {lines[part.name]} lines of code; its budget is {part.budget}')
              for part in PARTS if lines[part.name] > part.budget]
     for part in (*PARTS, Part('together', sum(part.budget for part in PARTS), sum(part.goal for part in PARTS), ())):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The storeys of the house (design section 2): nothing includes or calls upwards, but through a registered operation.
+"""The storeys of the kernel (README.md): nothing includes or calls upwards, except through a registered operation.
 
 A registered operation is a row that the linker puts into a table of the storey below (INITCALL, COMMAND, PARAM_UNKNOWN,
 PANIC_REPORT, VPORT_SERVICE, ...), or a function that the storey below is handed: neither names a symbol of the storey above. So

@@ -275,7 +275,7 @@ void json_free(struct json_doc *doc)
  * @object: an object, or anything else, or NULL
  * @key: member name
  *
- * Return: the member's value, NULL if @object is no object or lacks the member.
+ * Return: the member's value, NULL if @object is not an object or lacks the member.
  */
 const struct json *json_get(const struct json *object, const char *key)
 {
@@ -287,7 +287,7 @@ const struct json *json_get(const struct json *object, const char *key)
  * @object: an object, or anything else, or NULL
  * @key: member name
  *
- * Return: the string, NULL if the member is absent or no string.
+ * Return: the string, NULL if the member is absent or not a string.
  */
 const char *json_get_string(const struct json *object, const char *key)
 {
