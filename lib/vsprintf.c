@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Formatted text. A conversion is read into a struct spec, its argument becomes a
- * prefix and a body, and one function lays these out in the field. All output goes
- * through the caller's emit function, in pieces.
+ * prefix and a body, and one function lays these out in the field. Views of a large
+ * memory print thousands of lines, so the short functions that every field passes
+ * through are inline, and copy their few bytes themselves.
  */
 #include "lib/vsprintf.h"
 #include "lib/ctype.h"
@@ -34,8 +35,8 @@ struct field {
 };
 
 struct out {
-	vformat_emit *emit;
-	void *ctx;
+	char *next;
+	size_t room;  /* bytes that are left, the terminator not counted */
 	size_t total; /* beyond INT_MAX: output has stopped */
 };
 
@@ -44,21 +45,29 @@ struct args {
 	va_list ap;
 };
 
-static void put(struct out *out, const char *s, size_t n)
+/* Count @n more characters. Return: how many of them fit. */
+static inline size_t take(struct out *out, size_t n)
 {
 	out->total += n;
-	if (n && out->total <= INT_MAX)
-		out->emit(out->ctx, s, n);
+	n = out->total <= INT_MAX ? min(n, out->room) : 0;
+	out->room -= n;
+	return n;
+}
+
+static inline void put(struct out *out, const char *s, size_t n)
+{
+	char *to = out->next, *end = to + take(out, n);
+
+	out->next = end;
+	while (to < end)
+		*to++ = *s++;
 }
 
 static void pad(struct out *out, char c, size_t n)
 {
-	static const char spaces[] = "                                ";
-	static const char zeros[] = "00000000000000000000000000000000";
-	const char *from = c == '0' ? zeros : spaces;
-
-	for (; n && out->total <= INT_MAX; n -= min(n, sizeof(zeros) - 1))
-		put(out, from, min(n, sizeof(zeros) - 1));
+	n = take(out, n);
+	memset(out->next, c, n);
+	out->next += n;
 }
 
 /*
@@ -71,7 +80,8 @@ static unsigned int parse_flags(const char **fmt)
 	unsigned int flags = 0;
 	const char *hit;
 
-	for (; **fmt && (hit = strchr(chars, **fmt)); ++*fmt)
+	/* Conversions, lengths and most digits come after the flags in ASCII. */
+	for (; **fmt && **fmt <= '0' && (hit = strchr(chars, **fmt)); ++*fmt)
 		flags |= 1U << (hit - chars);
 	return flags;
 }
@@ -149,12 +159,13 @@ static void put_field(struct out *out, const struct spec *spec, const struct fie
 	size_t width = (size_t)spec->width;
 	size_t fill = width > len ? width - len : 0;
 
-	if (!(spec->flags & FLAG_LEFT))
+	if (fill && !(spec->flags & FLAG_LEFT))
 		pad(out, ' ', fill);
 	put(out, field->prefix, prefix_len);
-	pad(out, '0', field->zeros);
+	if (field->zeros)
+		pad(out, '0', field->zeros);
 	put(out, field->body, field->len);
-	if (spec->flags & FLAG_LEFT)
+	if (fill && spec->flags & FLAG_LEFT)
 		pad(out, ' ', fill);
 }
 
@@ -289,59 +300,38 @@ static void put_conversion(struct out *out, const struct spec *spec, struct args
 	}
 }
 
-int vformat(vformat_emit *emit, void *ctx, const char *fmt, va_list ap)
+static int format(struct out *out, const char *fmt, struct args *args)
 {
-	struct out out = {.emit = emit, .ctx = ctx};
-	struct args args;
 	int err = 0;
 
-	va_copy(args.ap, ap);
-	while (*fmt && !err && out.total <= INT_MAX) {
+	while (*fmt && !err && out->total <= INT_MAX) {
 		const char *from = fmt;
 		struct spec spec;
 
 		while (*fmt && *fmt != '%')
 			fmt++;
-		put(&out, from, (size_t)(fmt - from));
+		put(out, from, (size_t)(fmt - from));
 		if (!*fmt)
 			break;
 		from = fmt++;
-		err = parse_spec(&fmt, &args, &spec);
+		err = parse_spec(&fmt, args, &spec);
 		if (!err)
-			put_conversion(&out, &spec, &args, from, fmt);
+			put_conversion(out, &spec, args, from, fmt);
 	}
-	va_end(args.ap);
-	if (err || out.total > INT_MAX)
-		return -EOVERFLOW;
-	return (int)out.total;
-}
-
-/*
- * Into buffers
- */
-
-struct buffer {
-	char *next;
-	size_t room; /* bytes that are left, the terminator not counted */
-};
-
-static void buffer_emit(void *ctx, const char *s, size_t n)
-{
-	struct buffer *buf = ctx;
-
-	n = min(n, buf->room);
-	memcpy(buf->next, s, n);
-	buf->next += n;
-	buf->room -= n;
+	return err || out->total > INT_MAX ? -EOVERFLOW : (int)out->total;
 }
 
 int vsnprintf(char *buf, size_t size, const char *fmt, va_list ap)
 {
 	char none;
-	struct buffer to = {.next = size ? buf : &none, .room = size ? size - 1 : 0};
-	int ret = vformat(buffer_emit, &to, fmt, ap);
+	struct out out = {.next = size ? buf : &none, .room = size ? size - 1 : 0};
+	struct args args;
+	int ret;
 
-	*to.next = '\0';
+	va_copy(args.ap, ap);
+	ret = format(&out, fmt, &args);
+	va_end(args.ap);
+	*out.next = '\0';
 	return ret;
 }
 

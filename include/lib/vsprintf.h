@@ -16,20 +16,6 @@
 #define snprintf  ebb_snprintf
 #endif
 
-/* Receives the next @n characters, at least one. */
-typedef void vformat_emit(void *ctx, const char *s, size_t n);
-
-/**
- * vformat() - print through a function, without a buffer
- * @emit: called for each piece
- * @ctx: its first argument
- * @fmt: format
- * @ap: arguments
- *
- * Return: characters emitted; -EOVERFLOW at INT_MAX, where it stops.
- */
-int vformat(vformat_emit *emit, void *ctx, const char *fmt, va_list ap) __printf(3, 0);
-
 /**
  * vsnprintf() - print into a buffer
  * @buf: the buffer; may be NULL if @size is 0
