@@ -26,4 +26,7 @@ int bench_growth(struct sink *out);
 int bench_device(struct sink *out);
 int bench_irqs(struct sink *out);
 
+/* Rows about looking, for bench_growth(), while it has 64 GiB online. */
+int look_rows(struct sink *out);
+
 #endif

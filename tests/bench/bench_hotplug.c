@@ -102,6 +102,23 @@ static int give_back_touched(unsigned long block)
 	return 0;
 }
 
+/* The same block leaves and comes with all trace events on, as somebody who watches has it. */
+static int measure_traced(struct sink *out, unsigned long block)
+{
+	u64 online, offline;
+
+	if (trace_set("*", TRACE_ON) <= 0)
+		return bench_fail(out, "offline_traced", "there is no trace");
+	online = add_one(block);
+	offline = online ? remove_one(block) : 0;
+	(void)trace_set("*", TRACE_OFF);
+	if (offline == 0)
+		return bench_fail(out, "offline_traced", "add or remove failed");
+	bench_row(out, "online_traced", online * 1000, "insn");
+	bench_row(out, "offline_traced", offline * 1000, "insn");
+	return 0;
+}
+
 static int measure_block(struct sink *out, unsigned long block)
 {
 	u64 online, offline, touch;
@@ -120,7 +137,7 @@ static int measure_block(struct sink *out, unsigned long block)
 	if (touch == 0 || give_back_touched(block) || remove_one(block) == 0)
 		return bench_fail(out, "online_touch_128m", "touching every descriptor failed");
 	bench_row(out, "online_touch_128m", (online + touch) * 1000, "insn");
-	return 0;
+	return measure_traced(out, block);
 }
 
 int bench_hotplug(struct sink *out)
@@ -159,6 +176,8 @@ int bench_growth(struct sink *out)
 	}
 	if (err == 0 && insn_first)
 		bench_row(out, "online_growth", insn_last * 1000 / insn_first, "ratio");
+	if (err == 0)
+		err = look_rows(out);
 	for (i = 0; i < GROWTH_BLOCKS && !err; i++)
 		if (remove_one(first + i) == 0)
 			err = bench_fail(out, "online_growth", "remove failed");
