@@ -14,27 +14,9 @@ struct row {
 	unsigned long first, last; /* block ids */
 	enum memory_block_state state;
 	bool removable;
+	char size[8]; /* as text */
+	unsigned long sized; /* for how many blocks, because most rows have as many as the last */
 };
-
-/* Find the next row at or after @block; false at the end. @all: one row per block. */
-static bool next_row(unsigned long block, bool all, struct row *row)
-{
-	unsigned long b = next_memory_block(&kernel_mm, block);
-
-	/* A block may leave between the two look-ups: then leave it out. */
-	while (b != PFN_NONE &&
-	       (row->state = memory_block_state(&kernel_mm, b)) == MEM_BLOCK_ABSENT)
-		b = next_memory_block(&kernel_mm, b + 1);
-	if (b == PFN_NONE)
-		return false;
-	row->first = row->last = b;
-	row->removable = memory_block_removable(b);
-	while (!all && next_memory_block(&kernel_mm, row->last + 1) == row->last + 1 &&
-	       memory_block_state(&kernel_mm, row->last + 1) == row->state &&
-	       memory_block_removable(row->last + 1) == row->removable)
-		row->last++;
-	return true;
-}
 
 /* Print "128M", "1.5G": the largest unit, with one decimal when it is not whole. */
 static const char *human_size(u64 bytes, char *buf, size_t size)
@@ -51,6 +33,42 @@ static const char *human_size(u64 bytes, char *buf, size_t size)
 	else
 		snprintf(buf, size, "%lu%c", tenths / 10, units[u]);
 	return buf;
+}
+
+/* Begin a row with the first block at or after @block; false at the end. */
+static bool begin_row(unsigned long block, struct row *row)
+{
+	const struct mem_section *ms;
+
+	pfn_walk_begin();
+	/* A block that comes is linked before it has a state: leave it out. */
+	do {
+		ms = walk_next_section(&kernel_mm, block++);
+	} while (ms && READ_ONCE(ms->state) == MEM_BLOCK_ABSENT);
+	if (ms) {
+		row->first = row->last = ms->start_pfn >> SECTION_PFN_SHIFT;
+		row->state = READ_ONCE(ms->state);
+		row->removable = !(READ_ONCE(ms->flags) & SECTION_EARLY);
+	}
+	pfn_walk_end();
+	return ms;
+}
+
+/* Find the next row at or after @block; false at the end. @all: one row per block. */
+static bool next_row(unsigned long block, bool all, struct row *row)
+{
+	struct row next;
+
+	if (!begin_row(block, row))
+		return false;
+	while (!all && begin_row(row->last + 1, &next) && next.first == row->last + 1 &&
+	       next.state == row->state && next.removable == row->removable)
+		row->last++;
+	if (row->sized != row->last - row->first + 1) {
+		row->sized = row->last - row->first + 1;
+		human_size(row->sized << SECTION_SHIFT, row->size, sizeof(row->size));
+	}
+	return true;
 }
 
 /* A block's state in util-linux's words. */
@@ -71,27 +89,27 @@ struct widths {
 	int size, state, block;
 };
 
-static void row_texts(const struct row *row, char *size, char *block, size_t n)
+static int digits(unsigned long n)
 {
-	human_size((row->last - row->first + 1) << SECTION_SHIFT, size, n);
-	if (row->first == row->last)
-		snprintf(block, n, "%lu", row->first);
-	else
-		snprintf(block, n, "%lu-%lu", row->first, row->last);
+	int nr = 1;
+
+	for (; n >= 10; n /= 10)
+		nr++;
+	return nr;
 }
 
 static void measure(bool all, struct widths *w)
 {
-	char size[24], block[48];
-	struct row row = { .last = 0 };
+	struct row row = { .sized = 0 };
 	unsigned long at = 0;
 
 	*w = (struct widths){ .size = 0, .state = 5, .block = 5 };
 	for (; next_row(at, all, &row); at = row.last + 1) {
-		row_texts(&row, size, block, sizeof(size));
-		w->size = max(w->size, (int)strlen(size));
+		const int last = row.sized == 1 ? 0 : 1 + digits(row.last);
+
+		w->size = max(w->size, (int)strlen(row.size));
 		w->state = max(w->state, (int)strlen(state_word(row.state)));
-		w->block = max(w->block, (int)strlen(block));
+		w->block = max(w->block, digits(row.first) + last);
 	}
 	/* Like libsmartcols: the heading's width if all fit, else 5 or more. */
 	w->size = w->size < 4 ? 4 : max(w->size, 5);
@@ -99,11 +117,14 @@ static void measure(bool all, struct widths *w)
 
 static void print_row(const struct row *row, const struct widths *w, struct sink *out)
 {
-	char size[24], block[24];
+	char block[48];
 
-	row_texts(row, size, block, sizeof(size));
+	if (row->first == row->last)
+		snprintf(block, sizeof(block), "%lu", row->first);
+	else
+		snprintf(block, sizeof(block), "%lu-%lu", row->first, row->last);
 	sink_printf(out, "0x%016lx-0x%016lx %*s %*s %9s %*s\n", row->first << SECTION_SHIFT,
-		    ((row->last + 1) << SECTION_SHIFT) - 1, w->size, size, w->state,
+		    ((row->last + 1) << SECTION_SHIFT) - 1, w->size, row->size, w->state,
 		    state_word(row->state), removable_word(row), w->block, block);
 }
 
@@ -150,8 +171,8 @@ static int cmd_lsmem(int argc, char **argv, struct sink *out)
 	bool all = argc == 2 && (strcmp(argv[1], "-a") == 0 || strcmp(argv[1], "--all") == 0);
 	u64 online = 0, offline = 0;
 	unsigned long at = 0;
+	struct row row = { .sized = 0 };
 	struct widths w;
-	struct row row;
 
 	if (argc > 1 && !all)
 		return COMMAND_USAGE;
