@@ -131,6 +131,32 @@ unsigned int bits_max_order(const u64 *bits)
 	return any ? best : PB_INDEX_NONE;
 }
 
+/* Count the largest chunks among the set bits of one word; a bit stands for 2^@unit frames. */
+static void word_count(u64 starts, unsigned int unit, unsigned long nr[NR_PAGE_ORDERS])
+{
+	for (unsigned int k = 0; starts; k++) {
+		const u64 larger = starts & starts >> (1U << k) & start_mask[k + 1];
+
+		nr[unit + k] += hweight64(starts) - 2 * hweight64(larger);
+		starts = larger;
+	}
+}
+
+/**
+ * bits_count() - count the free chunks by order, as a list of each order would have them
+ * @bits: of a pageblock
+ * @nr: by order, gets the counts added
+ */
+void bits_count(const u64 *bits, unsigned long nr[NR_PAGE_ORDERS])
+{
+	const u64 full = full_words(bits);
+
+	for (unsigned int i = 0; i < PB_WORDS; i++)
+		if (bits[i] && !(full & BIT(i)))
+			word_count(bits[i], 0, nr);
+	word_count(full, 6, nr);
+}
+
 /**
  * bits_coalesce() - find the order to which a free chunk has grown
  * @bits: of a pageblock, the chunk's bits set

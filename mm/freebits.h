@@ -69,6 +69,7 @@ void bits_clear_run(u64 *bits, unsigned int off, unsigned int nr);
 unsigned int bits_next_clear(const u64 *bits, unsigned int off);
 unsigned int bits_find(const u64 *bits, unsigned int order);
 unsigned int bits_max_order(const u64 *bits);
+void bits_count(const u64 *bits, unsigned long nr[NR_PAGE_ORDERS]);
 unsigned int bits_coalesce(const u64 *bits, unsigned int off, unsigned int order);
 
 #endif

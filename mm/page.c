@@ -10,9 +10,11 @@
 #include "kernel/trace/hold.h"
 #include "kernel/trace/trace.h"
 #include "lib/errno.h"
+#include "mm/memory_hotplug.h"
 #include "mm/free.h"
 #include "mm/page_isolation.h"
 #include "mm/pageblock.h"
+#include "mm/vmstat.h"
 
 static const struct {
 	const char *name;
@@ -191,6 +193,87 @@ bool page_state_isolated(const struct mm *mm, unsigned long pfn, struct page_sta
 	*st = (struct page_state){ .isolated = 1, .migratetype = pb_mt(w), .head = pfn };
 	fill_state(st, desc, READ_ONCE(page->owner));
 	return true;
+}
+
+/* Add @frames frames that have the word @w, or belong to the chunk whose head has it. */
+static void look_add(struct pageblock_look *look, u32 w, unsigned long frames,
+		     unsigned long nr[NR_PAGE_TYPES])
+{
+	const unsigned int type = PAGE_WORD_TYPE(w) < NR_PAGE_TYPES ? PAGE_WORD_TYPE(w) : PGTY_NONE;
+
+	nr[type] += frames;
+	look->types |= BIT(type);
+	look->pinned |= !!(PAGE_WORD_FLAGS(w) & PG_PINNED);
+}
+
+/*
+ * How many frames from @pfn on, up to @end, are alike: free frames, a chunk, or single
+ * frames with equal words. Sets @w to their word; a chunk has its head's.
+ */
+static unsigned long alike(const struct mem_section *ms, unsigned long pfn, unsigned long end,
+			   u32 *w)
+{
+	const struct page *page = pfn_to_page(pfn);
+	const unsigned int off = pfn % PAGEBLOCK_NR_PAGES;
+	unsigned long next = pfn + 1;
+	unsigned int order;
+
+	*w = READ_ONCE(page->word);
+	order = PAGE_WORD_ORDER(*w);
+	if (PAGE_WORD_TYPE(*w) == PGTY_BUDDY)
+		return max(bits_next_clear(pb_bits(ms, pageblock_index(pfn)), off), off + 1) - off;
+	if (PAGE_WORD_FLAGS(*w) & PG_TAIL)
+		*w = READ_ONCE(pfn_to_page(pfn & ~((1UL << order) - 1))->word);
+	if (order)
+		return min(ALIGN_UP(next, 1UL << order), end) - pfn;
+	if (pfn == ms->host_pfn && PAGE_WORD_TYPE(*w) == PGTY_MEMMAP)
+		return min(pfn + MHP_HEADER_PAGES, end) - pfn;
+	while (next < end && READ_ONCE((++page)->word) == *w)
+		next++;
+	return next - pfn;
+}
+
+/* What pageblocks that are alike agree in; the index and the sequence may differ. */
+#define PB_ALIKE (0xffffUL << PB_CONST_SHIFT | PB_VALID | PB_ISOLATE | PB_MT_MASK)
+
+/* Uniform: a pageblock, or the second half of an order-10 chunk, and those that are alike. */
+static unsigned int look_uniform(const struct pageblock *pb, const struct pageblock *end, u64 w,
+				 struct pageblock_look *look, unsigned long nr[NR_PAGE_TYPES])
+{
+	const bool tail = PAGE_WORD_FLAGS(pb_const(w)) & PG_TAIL;
+	const u32 word = pb_const(tail ? pb_read(pb - 1) : w);
+	unsigned int n = 1;
+
+	while (!tail && ++pb < end && !((pb_read_owned(pb) ^ w) & PB_ALIKE))
+		n++;
+	look_add(look, word, n * PAGEBLOCK_NR_PAGES, nr);
+	return n;
+}
+
+/*
+ * If a pageblock becomes uniform meanwhile, its descriptors stay as they were at that
+ * moment, and the section stays readable: so there is nothing to check again.
+ */
+struct pageblock_look pageblock_look(const struct mem_section *ms, unsigned int b,
+				     unsigned long nr[NR_PAGE_TYPES])
+{
+	const u64 w = pb_read(&ms->pb[b]);
+	struct pageblock_look look = {
+		.migratetype = pb_mt(w), .blocks = 1, .isolated = w & PB_ISOLATE,
+	};
+	const struct pageblock *pb = &ms->pb[b], *stop = ms->pb + PAGEBLOCKS_PER_SECTION;
+	const unsigned long end = pb_pfn(ms, b + 1);
+	unsigned long frames;
+	u32 word;
+
+	if (!(w & PB_VALID))
+		look.blocks = look_uniform(pb, stop, w, &look, nr);
+	else
+		for (unsigned long pfn = pb_pfn(ms, b); pfn < end; pfn += frames) {
+			frames = alike(ms, pfn, end, &word);
+			look_add(&look, word, frames, nr);
+		}
+	return look;
 }
 
 const struct page *pfn_to_online_page(const struct mm *mm, unsigned long pfn)

@@ -2,11 +2,14 @@
 /*
  * Numbers for the user and for tests: event counters, the census of frames, free chunks
  * per order as the buddy lists of Linux would have them, pageblocks per migrate type, and
- * the harts' caches. Only the event counters are maintained. Each call counts everything
- * else again, so the allocator pays nothing for it.
+ * the harts' caches. Only the event counters are maintained here; slabs and page tables are
+ * counted where they are made. Each call counts everything else again, so the allocator
+ * pays nothing for it.
  *
  * Compare with: Linux mm/vmstat.c, mm/show_mem.c, fs/proc/page.c.
  */
+#include "lib/bitops.h"
+#include "lib/string.h"
 #include "mm/hotplug.h"
 #include "mm/page_alloc.h"
 #include "mm/pageblock.h"
@@ -37,78 +40,6 @@ const char *zone_name(unsigned int zone)
 	return zone < NR_ZONES ? names[zone] : "?";
 }
 
-/* Count one pageblock: at once if it is uniform, else frame by frame. */
-static void census_pageblock(const struct mm *mm, unsigned long pfn, unsigned long nr[])
-{
-	unsigned long end = pfn + PAGEBLOCK_NR_PAGES;
-	struct page_state st;
-
-	for (; pfn < end; pfn++) {
-		if (!page_state_get(mm, pfn, &st))
-			return;
-		if (st.uniform && IS_ALIGNED(pfn, PAGEBLOCK_NR_PAGES)) {
-			nr[st.type] += PAGEBLOCK_NR_PAGES;
-			return;
-		}
-		nr[st.type]++;
-	}
-}
-
-void mm_census(const struct mm *mm, unsigned long nr[NR_PAGE_TYPES])
-{
-	unsigned long block, pfn;
-	unsigned int i;
-
-	for (i = 0; i < NR_PAGE_TYPES; i++)
-		nr[i] = 0;
-	for (block = next_memory_block(mm, 0); block != PFN_NONE;
-	     block = next_memory_block(mm, block + 1)) {
-		pfn = block * PAGES_PER_SECTION;
-		pfn_walk_begin();
-		for (i = 0; i < PAGEBLOCKS_PER_SECTION; i++)
-			census_pageblock(mm, pfn + i * PAGEBLOCK_NR_PAGES, nr);
-		pfn_walk_end();
-	}
-}
-
-/* --- free chunks, pageblocks and caches ------------------------------------------ */
-
-/* Count a valid pageblock's chunks by order: the largest aligned parts of each run. */
-static void count_bits(const u64 *bits, unsigned long nr[NR_PAGE_ORDERS])
-{
-	for (unsigned int off = 0, order; off < PAGEBLOCK_NR_PAGES; off += 1U << order) {
-		order = 0;
-		if (!bits_all_set(bits, off, 0))
-			continue;
-		while (order < PAGEBLOCK_ORDER && !(off & (1U << order)) &&
-		       bits_all_set(bits, off, order + 1))
-			order++;
-		nr[order]++;
-	}
-}
-
-static unsigned int shown_migratetype(u64 w)
-{
-	return w & PB_ISOLATE ? MIGRATE_ISOLATE : pb_mt(w);
-}
-
-static void count_section(const struct mem_section *ms, unsigned int migratetype,
-			  unsigned long nr[NR_PAGE_ORDERS])
-{
-	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
-		const u64 w = pb_read(&ms->pb[b]);
-
-		if (!pb_free(w) || shown_migratetype(w) != migratetype)
-			continue;
-		if (!pb_all_free(w))
-			count_bits(pb_bits(ms, b), nr);
-		else if (pb_index(w) == MAX_PAGE_ORDER)
-			nr[MAX_PAGE_ORDER]++;
-		else if (pb_index(w) == PAGEBLOCK_ORDER || (w & PB_ISOLATE))
-			nr[PAGEBLOCK_ORDER]++;
-	}
-}
-
 /* The first section at or above block @nr, NULL at the end; advances @nr past it. */
 static const struct mem_section *next_walked(const struct mm *mm, unsigned long *nr)
 	__must_hold(walk_bracket)
@@ -119,14 +50,59 @@ static const struct mem_section *next_walked(const struct mm *mm, unsigned long 
 	return ms;
 }
 
-void zone_count_free(struct zone *zone, unsigned int migratetype,
-		     unsigned long nr[NR_PAGE_ORDERS])
+void mm_census(const struct mm *mm, unsigned long nr[NR_PAGE_TYPES])
 {
 	const struct mem_section *ms;
 	unsigned long at = 0;
 
-	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
-		nr[order] = 0;
+	for (unsigned int type = 0; type < NR_PAGE_TYPES; type++)
+		nr[type] = 0;
+	do {
+		pfn_walk_begin();
+		ms = next_walked(mm, &at);
+		if (ms && READ_ONCE(ms->flags) & SECTION_ONLINE)
+			for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION;)
+				b += pageblock_look(ms, b, nr).blocks;
+		pfn_walk_end();
+	} while (ms);
+}
+
+/* --- free chunks, pageblocks and caches ------------------------------------------ */
+
+static unsigned int shown_migratetype(u64 w)
+{
+	return w & PB_ISOLATE ? MIGRATE_ISOLATE : pb_mt(w);
+}
+
+/*
+ * Count a section's free chunks. The index has the pageblocks that are free as a whole,
+ * unless they are isolated.
+ */
+static void count_section(const struct mem_section *ms, unsigned long nr[][NR_PAGE_ORDERS])
+{
+	const u64 pairs = ms->avail[MAX_PAGE_ORDER], lone = ms->avail[PAGEBLOCK_ORDER];
+
+	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++) {
+		nr[mt][MAX_PAGE_ORDER] += hweight64(pairs & ms->mt[mt]);
+		nr[mt][PAGEBLOCK_ORDER] += hweight64(lone & ms->mt[mt]);
+	}
+	for (u64 rest = ~(pairs | pairs << 1 | lone); rest; rest &= rest - 1) {
+		const unsigned int b = __ffs(rest);
+		const u64 w = pb_read(&ms->pb[b]);
+
+		if (pb_all_free(w))
+			nr[MIGRATE_ISOLATE][PAGEBLOCK_ORDER]++;
+		else if (pb_free(w))
+			bits_count(pb_bits(ms, b), nr[shown_migratetype(w)]);
+	}
+}
+
+void zone_count_free(struct zone *zone, unsigned long nr[NR_MIGRATE_TYPES][NR_PAGE_ORDERS])
+{
+	const struct mem_section *ms;
+	unsigned long at = 0;
+
+	memset(nr, 0, NR_MIGRATE_TYPES * sizeof(nr[0]));
 	do {
 		struct zone *locked;
 
@@ -134,7 +110,7 @@ void zone_count_free(struct zone *zone, unsigned int migratetype,
 		ms = next_walked(zone->mm, &at);
 		locked = ms ? section_lock_zone(ms) : NULL;
 		if (locked == zone)
-			count_section(ms, migratetype, nr);
+			count_section(ms, nr);
 		if (locked)
 			section_unlock_zone(locked);
 		pfn_walk_end();

@@ -74,12 +74,11 @@ int __must_check drain_all_pages(struct mm *mm, u64 timeout_ns);
 unsigned long zone_free_pages(const struct zone *zone);
 
 /*
- * Count the free chunks of a zone and migrate type by order, from the free bits, as
- * /proc/buddyinfo and /proc/pagetypeinfo show them. @migratetype may be MIGRATE_ISOLATE.
- * Takes zone->lock section by section; O(pageblocks).
+ * Count the free chunks of a zone, from the index and the free bits, as /proc/buddyinfo and
+ * /proc/pagetypeinfo show them, by migrate type and order; isolated pageblocks count as
+ * MIGRATE_ISOLATE. Takes zone->lock section by section; O(pageblocks).
  */
-void zone_count_free(struct zone *zone, unsigned int migratetype,
-		     unsigned long nr[NR_PAGE_ORDERS]);
+void zone_count_free(struct zone *zone, unsigned long nr[NR_MIGRATE_TYPES][NR_PAGE_ORDERS]);
 
 /* Count pageblocks per migrate type (isolated pageblocks as MIGRATE_ISOLATE). */
 void zone_count_blocks(struct zone *zone, unsigned long nr[NR_MIGRATE_TYPES]);

@@ -41,6 +41,34 @@ const char *zone_name(unsigned int zone);
  */
 void mm_census(const struct mm *mm, unsigned long nr[NR_PAGE_TYPES]);
 
+/**
+ * struct pageblock_look - what one pageblock contains, or several that say the same
+ * @types: a bit for each type of the frames
+ * @migratetype: also of isolated pageblocks
+ * @blocks: how many pageblocks; more than one only if they are uniform
+ * @isolated: they have the isolate bit
+ * @pinned: a chunk in them is pinned
+ */
+struct pageblock_look {
+	u32 types;
+	u8 migratetype, blocks;
+	bool isolated, pinned;
+};
+
+/**
+ * pageblock_look() - look at the frames of a pageblock, and of those after it that are alike
+ * @ms: an online section, from walk_section()
+ * @b: the pageblock
+ * @nr: by type, gets the number of frames added
+ *
+ * A uniform pageblock costs a few instructions, any other a step for each chunk. What other
+ * harts change meanwhile counts as it was before, or as it is afterwards.
+ * Context: in a walk bracket; no lock.
+ */
+struct pageblock_look pageblock_look(const struct mem_section *ms, unsigned int b,
+				     unsigned long nr[NR_PAGE_TYPES])
+	__must_hold(walk_bracket);
+
 /* One hart's cache for one zone, in frames; another hart's count may be stale. */
 struct pcp_info {
 	unsigned long count;

@@ -6,6 +6,7 @@
 #include "kernel/console/memory_block.h"
 #include "kernel/printk.h"
 #include "kernel/console/shell.h"
+#include "lib/bitops.h"
 #include "lib/errno.h"
 #include "lib/kstrtox.h"
 #include "lib/string.h"
@@ -58,33 +59,6 @@ static const struct look {
 	{ ' ', "", NO_RAM, 0, "hole" },
 };
 
-/* Looks at each chunk of a pageblock of an online block. */
-static u32 seen_online(unsigned long pfn)
-{
-	const unsigned long end = pfn + PAGEBLOCK_NR_PAGES;
-	struct page_state st;
-	u32 seen = 0;
-
-	while (pfn < end && page_state_get(&kernel_mm, pfn, &st)) {
-		seen |= BIT(st.type) | SEEN_MIGRATE(st.migratetype);
-		seen |= (st.isolated ? SEEN_ISOLATED : 0) |
-			(st.flags & PG_PINNED ? SEEN_PINNED : 0);
-		pfn = st.uniform ? end : max(pfn + 1, st.head + (1UL << st.order));
-	}
-	return seen ? seen : SEEN_OFFLINE;
-}
-
-static u32 seen_in(const struct mem_section *ms, unsigned int b)
-{
-	if (READ_ONCE(ms->hole) & BIT(b))
-		return SEEN(HOLE);
-	if (READ_ONCE(ms->unmapped) & BIT(b))
-		return SEEN_UNPLUGGED;
-	if (!(READ_ONCE(ms->flags) & SECTION_ONLINE))
-		return SEEN_OFFLINE;
-	return seen_online(ms->start_pfn + b * PAGEBLOCK_NR_PAGES);
-}
-
 static const struct look *look_of(u32 seen)
 {
 	const struct look *look = looks;
@@ -103,20 +77,64 @@ static void print_letter(const struct look *look, bool colour, struct sink *out)
 		sink_printf(out, "%c", look->letter);
 }
 
+/* Look at the pageblock @b of an online block, and at those after it that are alike. */
+static const struct look *look_online(const struct mem_section *ms, unsigned int b,
+				      unsigned int *blocks) __must_hold(walk_bracket)
+{
+	unsigned long nr[NR_PAGE_TYPES] = { 0 };
+	const struct pageblock_look look = pageblock_look(ms, b, nr);
+
+	*blocks = look.blocks;
+	return look_of(look.types | SEEN_MIGRATE(look.migratetype) |
+		       (look.isolated ? SEEN_ISOLATED : 0) | (look.pinned ? SEEN_PINNED : 0));
+}
+
+/* Fill in the looks of a block's pageblocks. */
+static void look_at(const struct mem_section *ms, const struct look *row[PAGEBLOCKS_PER_SECTION])
+	__must_hold(walk_bracket)
+{
+	const u64 hole = READ_ONCE(ms->hole), unmapped = READ_ONCE(ms->unmapped);
+	const bool online = READ_ONCE(ms->flags) & SECTION_ONLINE;
+	unsigned int blocks = PAGEBLOCKS_PER_SECTION;
+
+	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b += blocks) {
+		const struct look *look = online ? look_online(ms, b, &blocks) :
+						   look_of(SEEN_OFFLINE);
+
+		for (unsigned int i = b; i < b + blocks; i++)
+			row[i] = look;
+	}
+	for (u64 left = hole | unmapped; left; left &= left - 1)
+		row[__ffs(left)] = look_of(hole & left & -left ? SEEN(HOLE) : SEEN_UNPLUGGED);
+}
+
+/* Print the letters of a row; without colour all at once. */
+static void print_letters(const struct look *row[PAGEBLOCKS_PER_SECTION], bool colour,
+			  struct sink *out)
+{
+	char letters[] = { [PAGEBLOCKS_PER_SECTION] = '|', '\n', '\0' };
+	unsigned int b;
+
+	for (b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
+		letters[b] = row[b]->letter;
+		if (colour)
+			print_letter(row[b], true, out);
+	}
+	sink_puts(out, colour ? letters + b : letters);
+}
+
 /* Print one row: read the block in a walk bracket, and print after it. */
 static void print_block(unsigned long block, bool colour, struct sink *out)
 {
+	const struct look *row[PAGEBLOCKS_PER_SECTION];
 	enum memory_block_state state = MEM_BLOCK_ABSENT;
-	u32 seen[PAGEBLOCKS_PER_SECTION];
 	const struct zone *zone = NULL;
 	const struct mem_section *ms;
-	unsigned int b;
 
 	pfn_walk_begin();
 	ms = walk_section(&kernel_mm, block * PAGES_PER_SECTION);
-	for (b = 0; ms && b < PAGEBLOCKS_PER_SECTION; b++)
-		seen[b] = seen_in(ms, b);
 	if (ms) {
+		look_at(ms, row);
 		zone = section_zone(ms);
 		state = READ_ONCE(ms->state);
 	}
@@ -125,9 +143,7 @@ static void print_block(unsigned long block, bool colour, struct sink *out)
 		return;
 	sink_printf(out, "memory%-5lu %-13s %-7s |", block, memory_block_state_name(state),
 		    zone ? zone_name(zone->type) : "-");
-	for (b = 0; b < PAGEBLOCKS_PER_SECTION; b++)
-		print_letter(look_of(seen[b]), colour, out);
-	sink_puts(out, "|\n");
+	print_letters(row, colour, out);
 }
 
 static void print_legend(bool colour, struct sink *out)

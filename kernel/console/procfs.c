@@ -61,17 +61,16 @@ static void print_counts(struct sink *out, int width, const unsigned long *nr, u
 
 static int show_buddyinfo(unsigned long, struct sink *out)
 {
-	unsigned long sum[NR_PAGE_ORDERS], nr[NR_PAGE_ORDERS];
+	unsigned long sum[NR_PAGE_ORDERS], nr[NR_MIGRATE_TYPES][NR_PAGE_ORDERS];
 
 	for (unsigned int i = 0; i < NR_ZONES; i++) {
 		if (zone_at(i)->present == 0)
 			continue;
 		memset(sum, 0, sizeof(sum));
-		for (unsigned int mt = 0; mt < NR_MIGRATE_TYPES; mt++) {
-			zone_count_free(zone_at(i), mt, nr);
+		zone_count_free(zone_at(i), nr);
+		for (unsigned int mt = 0; mt < NR_MIGRATE_TYPES; mt++)
 			for (unsigned int k = 0; k < NR_PAGE_ORDERS; k++)
-				sum[k] += nr[k];
-		}
+				sum[k] += nr[mt][k];
 		sink_printf(out, "Node %d, zone %8s ", 0, zone_name(i));
 		print_counts(out, 6, sum, NR_PAGE_ORDERS);
 	}
@@ -81,7 +80,7 @@ PSEUDO_FILE(buddyinfo, "/proc/buddyinfo", show_buddyinfo, NULL);
 
 static void pagetypeinfo_free(struct sink *out)
 {
-	unsigned long nr[NR_PAGE_ORDERS];
+	unsigned long nr[NR_MIGRATE_TYPES][NR_PAGE_ORDERS];
 	unsigned int i, mt, k;
 
 	sink_printf(out, "%-43s ", "Free pages count per migrate type at order");
@@ -89,11 +88,13 @@ static void pagetypeinfo_free(struct sink *out)
 		sink_printf(out, "%6u ", k);
 	sink_puts(out, "\n");
 	for (i = 0; i < NR_ZONES; i++) {
-		for (mt = 0; zone_at(i)->present && mt < NR_MIGRATE_TYPES; mt++) {
+		if (zone_at(i)->present == 0)
+			continue;
+		zone_count_free(zone_at(i), nr);
+		for (mt = 0; mt < NR_MIGRATE_TYPES; mt++) {
 			sink_printf(out, "Node %4d, zone %8s, type %12s ", 0, zone_name(i),
 				    migratetype_name(mt));
-			zone_count_free(zone_at(i), mt, nr);
-			print_counts(out, 6, nr, NR_PAGE_ORDERS);
+			print_counts(out, 6, nr[mt], NR_PAGE_ORDERS);
 		}
 	}
 }

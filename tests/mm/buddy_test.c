@@ -10,14 +10,13 @@
 /* Per order: free chunks of all migrate types. */
 static void count_free(struct test_mm *t, unsigned long nr[NR_PAGE_ORDERS])
 {
-	unsigned long part[NR_PAGE_ORDERS];
+	unsigned long part[NR_MIGRATE_TYPES][NR_PAGE_ORDERS];
 
-	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
+	zone_count_free(t->zone, part);
+	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++) {
 		nr[order] = 0;
-	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++) {
-		zone_count_free(t->zone, mt, part);
-		for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
-			nr[order] += part[order];
+		for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)
+			nr[order] += part[mt][order];
 	}
 }
 

@@ -209,17 +209,19 @@ static void counts_meet_offlining(struct ktest *test)
 {
 	struct window *w = open_race(test);
 	struct zone *normal = window_zone(w, ZONE_NORMAL);
-	unsigned long all[NR_PAGE_ORDERS], less[NR_PAGE_ORDERS], blocks[NR_MIGRATE_TYPES];
+	unsigned long all[NR_MIGRATE_TYPES][NR_PAGE_ORDERS], less[NR_MIGRATE_TYPES][NR_PAGE_ORDERS];
+	unsigned long blocks[NR_MIGRATE_TYPES];
 	unsigned long sum = 0;
 	struct pcp_info info;
 
 	KTEST_ASSERT_EQ(test, mm_hart_init(w->mm, this_hart()->id), 0);
 	drain_local_pages(w->mm);
-	zone_count_free(normal, MIGRATE_UNMOVABLE, all);
+	zone_count_free(normal, all);
 	race_begin(WALK_LOCK, LEAVES_ZONE);
-	zone_count_free(normal, MIGRATE_UNMOVABLE, less);
+	zone_count_free(normal, less);
 	race_end(test);
-	KTEST_EXPECT_GE(test, all[MAX_PAGE_ORDER] - less[MAX_PAGE_ORDER],
+	KTEST_EXPECT_GE(test, all[MIGRATE_UNMOVABLE][MAX_PAGE_ORDER] -
+				      less[MIGRATE_UNMOVABLE][MAX_PAGE_ORDER],
 			PAGEBLOCKS_PER_SECTION / 2 - 1);
 	race_begin(WALK_ZONE, LEAVES_ZONE);
 	zone_count_blocks(normal, blocks);

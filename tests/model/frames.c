@@ -288,13 +288,12 @@ static void check_counter(unsigned int z, const char *name, unsigned long is,
 /* The free frames that /proc/buddyinfo shows, of these migrate types. */
 static unsigned long free_by_order(struct zone *zone, unsigned int mt, unsigned int end)
 {
-	unsigned long nr[NR_PAGE_ORDERS], sum = 0;
+	unsigned long nr[NR_MIGRATE_TYPES][NR_PAGE_ORDERS], sum = 0;
 
-	for (; mt < end; mt++) {
-		zone_count_free(zone, mt, nr);
+	zone_count_free(zone, nr);
+	for (; mt < end; mt++)
 		for (unsigned int k = 0; k < NR_PAGE_ORDERS; k++)
-			sum += nr[k] << k;
-	}
+			sum += nr[mt][k] << k;
 	return sum;
 }
 
