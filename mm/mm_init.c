@@ -117,6 +117,8 @@ static void early_frames(struct mm *mm, const struct memblock_region *memory,
 	/* Page tables from early boot count as allocated, like later ones. */
 	if (type_is_alloc(type))
 		zone_count(mm_zone(mm, ZONE_NORMAL), 0, 0, range.nr_pages);
+	if (type == PGTY_PGTABLE)
+		mm->nr_pgtable += range.nr_pages;
 }
 
 static void count_present(struct mm *mm, const struct memblock_region *r)

@@ -257,12 +257,16 @@ phys_addr_t pgtable_alloc_page(void)
 	pfn = alloc_pages(&kernel_mm, META_GFP, 0, PGTY_PGTABLE);
 	if (pfn == PFN_NONE)
 		pfn = meta_page_alloc(&kernel_mm, PGTY_PGTABLE);
+	if (pfn != PFN_NONE)
+		__atomic_fetch_add(&kernel_mm.nr_pgtable, 1, __ATOMIC_RELAXED);
 	return zeroed_page(pfn);
 }
 
 void pgtable_free_page(phys_addr_t paddr)
 {
 	/* Page tables from before the allocator are boot memory and stay so. */
-	if (page_type(&kernel_mm, phys_to_pfn(paddr)) == PGTY_PGTABLE)
-		meta_page_free(&kernel_mm, phys_to_pfn(paddr));
+	if (page_type(&kernel_mm, phys_to_pfn(paddr)) != PGTY_PGTABLE)
+		return;
+	__atomic_fetch_sub(&kernel_mm.nr_pgtable, 1, __ATOMIC_RELAXED);
+	meta_page_free(&kernel_mm, phys_to_pfn(paddr));
 }

@@ -150,6 +150,7 @@ static struct slab *new_slab(struct kmem_cache *cache, u32 gfp)
 
 	if (pfn == PFN_NONE)
 		return NULL;
+	__atomic_fetch_add(&cache->mm->nr_slab, 1UL << cache->order, __ATOMIC_RELAXED);
 	slab = phys_to_virt(pfn_to_phys(pfn));
 	memset(slab, 0, cache->first);
 	slab->cache = cache;
@@ -163,6 +164,7 @@ static void delete_slab(struct kmem_cache *cache, struct slab *slab)
 {
 	arch_unpoison_range((char *)slab + cache->first,
 			    (PAGE_SIZE << cache->order) - cache->first);
+	__atomic_fetch_sub(&cache->mm->nr_slab, 1UL << cache->order, __ATOMIC_RELAXED);
 	free_pages(cache->mm, slab_pfn(slab), cache->order);
 }
 

@@ -134,6 +134,20 @@ void zone_count_blocks(struct zone *zone, unsigned long nr[NR_MIGRATE_TYPES])
 	} while (ms);
 }
 
+unsigned long pcp_cached_pages(const struct mm *mm)
+{
+	unsigned long nr = 0;
+
+	for (unsigned int hart = 0; hart < nr_harts(); hart++)
+		for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)
+			for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++) {
+				const struct pcp_stack *st = pcp_stack(mm->pcp[hart], mt, order);
+
+				nr += (READ_ONCE(st->top) - READ_ONCE(st->base)) << order;
+			}
+	return nr;
+}
+
 /* Is @pfn, any number, a frame of the zone? */
 static bool in_zone(const struct zone *zone, unsigned long pfn)
 {

@@ -113,6 +113,8 @@ struct pcp;
  * @present_early: present frames of boot sections, for the auto-movable ratio
  * @default_online_type: what add_memory() does after adding
  * @inject: error injection for tests: fail the Nth step from now; 0 is off
+ * @nr_slab: frames of type Slab, counted by mm/slab.c
+ * @nr_pgtable: frames of type PageTable, counted by mm/mm_reserve.c
  * @vm_events: by enum vm_event, for /proc/vmstat; atomic, never on a fast path
  * @block_log: rate limit of log lines about memory blocks
  * @contig_log: rate limit of log lines about contiguous ranges
@@ -136,6 +138,7 @@ struct mm {
 	unsigned long max_pfn;				/* (h) */
 	unsigned long present_early;			/* (c) */
 	enum mhp_online_type default_online_type;	/* (a) */
+	unsigned long nr_slab, nr_pgtable;		/* (a) */
 	u64 vm_events[16];				/* (a) */
 	struct ratelimit_state block_log, contig_log;	/* (n) */
 	bool phantom;					/* (c) */

@@ -69,6 +69,9 @@ struct pageblock_look pageblock_look(const struct mem_section *ms, unsigned int 
 				     unsigned long nr[NR_PAGE_TYPES])
 	__must_hold(walk_bracket);
 
+/* Frames in the caches of all harts, of type Cached; other harts' counts may be stale. */
+unsigned long pcp_cached_pages(const struct mm *mm);
+
 /* One hart's cache for one zone, in frames; another hart's count may be stale. */
 struct pcp_info {
 	unsigned long count;

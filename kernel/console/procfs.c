@@ -33,7 +33,7 @@ static void meminfo_row(struct sink *out, const char *name, unsigned long pages)
 
 static int show_meminfo(unsigned long, struct sink *out)
 {
-	unsigned long managed = 0, nr_free = 0, low = 0, types[NR_PAGE_TYPES];
+	unsigned long managed = 0, nr_free = pcp_cached_pages(&kernel_mm), low = 0;
 	unsigned int i;
 
 	for (i = 0; i < NR_ZONES; i++) {
@@ -41,13 +41,11 @@ static int show_meminfo(unsigned long, struct sink *out)
 		nr_free += zone_free_pages(zone_at(i));
 		low += zone_at(i)->wmark[WMARK_LOW];
 	}
-	mm_census(&kernel_mm, types);
-	nr_free += types[PGTY_CACHED];
 	meminfo_row(out, "MemTotal:", managed);
 	meminfo_row(out, "MemFree:", nr_free);
 	meminfo_row(out, "MemAvailable:", nr_free > low ? nr_free - low : 0);
-	meminfo_row(out, "Slab:", types[PGTY_SLAB]);
-	meminfo_row(out, "PageTables:", types[PGTY_PGTABLE]);
+	meminfo_row(out, "Slab:", READ_ONCE(kernel_mm.nr_slab));
+	meminfo_row(out, "PageTables:", READ_ONCE(kernel_mm.nr_pgtable));
 	return 0;
 }
 PSEUDO_FILE(meminfo, "/proc/meminfo", show_meminfo, NULL);

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What views show is what a walk over every frame finds: looks at pageblocks of all kinds.
+ * What views show is what a walk over every frame finds: looks at pageblocks of all kinds,
+ * and the counters of /proc/meminfo.
  */
+#include "lib/string.h"
+#include "mm/pgtable.h"
+#include "mm/slab.h"
+#include "tests/console/answer.h"
 #include "tests/mm/test_mm.h"
 
 #define PB PAGEBLOCK_NR_PAGES
@@ -96,11 +101,66 @@ static void looks_see_every_frame(struct ktest *test)
 	give_chunks(t, plain);
 	give_chunks(t, counted);
 	compare_all(test, t->mm); /* some are in the hart's cache now */
+	KTEST_EXPECT_GT(test, pcp_cached_pages(t->mm), 0);
 	test_mm_check(test, t);
+}
+
+/* A row of /proc/meminfo, in frames. */
+static unsigned long row(struct ktest *test, const char *name)
+{
+	char *at = strstr(answer, name);
+	unsigned long kb = 0;
+
+	KTEST_ASSERT_NOT_NULL(test, at);
+	for (at += strlen(name); *at == ' '; at++)
+		;
+	for (; *at >= '0' && *at <= '9'; at++)
+		kb = kb * 10 + (unsigned long)(*at - '0');
+	return kb >> (PAGE_SHIFT - 10);
+}
+
+/* The file's counters, beside the types of all the kernel's frames. */
+static void compare_meminfo(struct ktest *test)
+{
+	unsigned long nr[NR_PAGE_TYPES] = { 0 };
+
+	for (unsigned long block = next_memory_block(&kernel_mm, 0); block != PFN_NONE;
+	     block = next_memory_block(&kernel_mm, block + 1))
+		for (unsigned long i = 0; i < PAGES_PER_SECTION; i++)
+			nr[page_type(&kernel_mm, block * PAGES_PER_SECTION + i)]++;
+	KTEST_ASSERT_EQ(test, command("cat /proc/meminfo"), 0);
+	KTEST_EXPECT_EQ(test, row(test, "Slab:"), nr[PGTY_SLAB]);
+	KTEST_EXPECT_EQ(test, row(test, "PageTables:"), nr[PGTY_PGTABLE]);
+	KTEST_EXPECT_EQ(test, row(test, "MemFree:"), nr[PGTY_BUDDY] + nr[PGTY_CACHED]);
+}
+
+static void meminfo_is_a_census(struct ktest *test)
+{
+	void *objects[40];
+	unsigned long pfns[3];
+	phys_addr_t table;
+
+	compare_meminfo(test);
+	table = pgtable_alloc_page();
+	KTEST_ASSERT_NE(test, table, 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(objects); i++) {
+		objects[i] = kmalloc(2048, GFP_KERNEL);
+		KTEST_ASSERT_NOT_NULL(test, objects[i]);
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(pfns); i++)
+		pfns[i] = alloc_pages(&kernel_mm, GFP_KERNEL, 2 * i, PGTY_KERNEL);
+	compare_meminfo(test);
+	for (unsigned int i = 0; i < ARRAY_SIZE(pfns); i++)
+		free_pages(&kernel_mm, pfns[i], 2 * i);
+	for (unsigned int i = 0; i < ARRAY_SIZE(objects); i++)
+		kfree(objects[i]);
+	pgtable_free_page(table);
+	compare_meminfo(test);
 }
 
 static const struct ktest_case cases[] = {
 	KTEST_CASE(looks_see_every_frame),
+	KTEST_CASE(meminfo_is_a_census),
 	{},
 };
 
