@@ -172,16 +172,16 @@ static void check_block(struct vmem_rig *rig, const struct virtio_mem *vm, unsig
 {
 	const struct vmem_map *map = &vm->map;
 	const struct vmem_block *b = &map->block[i];
-	const struct mem_section *s = pfn_to_section(vm->mm, pb_to_pfn(vmem_block_start(map, i)));
+	const struct mem_section *ms = pfn_to_section(vm->mm, pb_to_pfn(vmem_block_start(map, i)));
 	const u64 ours = vmem_mask(map, i, map->start, map->end);
 
 	const struct memory_block_info info = vmem_info(map, i);
 
 	KTEST_EXPECT_EQ(rig->test, info.plugged & b->reserved, 0);
 	KTEST_EXPECT_EQ(rig->test, (info.plugged | b->reserved) & ~ours, 0);
-	KTEST_EXPECT_EQ(rig->test, s ? ours & ~s->unmapped : 0, info.plugged);
-	KTEST_EXPECT_EQ(rig->test, s == NULL, info.state == MEM_BLOCK_ABSENT);
-	KTEST_EXPECT_TRUE(rig->test, !info.removable || s->owner == &vm->owner);
+	KTEST_EXPECT_EQ(rig->test, ms ? ours & ~ms->unmapped : 0, info.plugged);
+	KTEST_EXPECT_EQ(rig->test, ms == NULL, info.state == MEM_BLOCK_ABSENT);
+	KTEST_EXPECT_TRUE(rig->test, !info.removable || ms->owner == &vm->owner);
 }
 
 static void check_device(struct vmem_rig *rig, unsigned int n)

@@ -116,9 +116,9 @@ bool fake_vmem_is_plugged(const struct fake_vmem *fm, phys_addr_t addr)
 static bool is_mapped(const struct fake_vmem *fm, phys_addr_t addr)
 {
 	const unsigned long pfn = phys_to_pfn(addr);
-	const struct mem_section *s = pfn_to_section(fm->mm, pfn);
+	const struct mem_section *ms = pfn_to_section(fm->mm, pfn);
 
-	return s && !(s->unmapped & BIT(pageblock_index(pfn)));
+	return ms && !(ms->unmapped & BIT(pageblock_index(pfn)));
 }
 
 unsigned long fake_vmem_stray(const struct fake_vmem *fm)

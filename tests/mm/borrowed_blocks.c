@@ -48,15 +48,15 @@ struct virtio_mem *machine_vmem(void)
 /* Is the block online, without holes, and with its own metadata? Then the test can restore it. */
 static bool is_whole(unsigned long block, enum zone_type *type)
 {
-	const struct mem_section *s;
+	const struct mem_section *ms;
 	const struct zone *zone;
 	bool whole = false;
 
 	pfn_walk_begin();
-	s = walk_section(&kernel_mm, block << SECTION_PFN_SHIFT);
-	zone = s ? section_zone(s) : NULL;
+	ms = walk_section(&kernel_mm, block << SECTION_PFN_SHIFT);
+	zone = ms ? section_zone(ms) : NULL;
 	if (zone) {
-		whole = (s->flags & SECTION_SELF_HOSTED) && !(s->unmapped | s->hole);
+		whole = (ms->flags & SECTION_SELF_HOSTED) && !(ms->unmapped | ms->hole);
 		*type = zone->type;
 	}
 	pfn_walk_end();

@@ -66,14 +66,14 @@ static struct chunk_owner chunks;
 static void chunk_online(struct memory_owner *owner, unsigned long pfn, unsigned int order)
 {
 	struct chunk_owner *c = container_of(owner, struct chunk_owner, owner);
-	const struct mem_section *s = pfn_to_section(c->mm, pfn);
+	const struct mem_section *ms = pfn_to_section(c->mm, pfn);
 
 	c->wrong |= order > MAX_PAGE_ORDER || !IS_ALIGNED(pfn, 1UL << order);
 	c->orders[order]++;
 	for (unsigned long i = 0; i < 1UL << order; i++)
 		c->wrong |= c->frames[(pfn + i) % PAGES_PER_SECTION]++ != 0;
 	c->seen += 1UL << order;
-	if (!(pfn & c->keep_mask) && !(s->unmapped & BIT(pageblock_index(pfn))))
+	if (!(pfn & c->keep_mask) && !(ms->unmapped & BIT(pageblock_index(pfn))))
 		generic_online_page(c->mm, pfn, order);
 }
 

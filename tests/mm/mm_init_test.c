@@ -31,13 +31,13 @@ static void expect_census(struct ktest *test, struct window *w)
 {
 	unsigned long census[NR_PAGE_TYPES] = { 0 };
 	const struct zone *zone = window_zone(w, ZONE_NORMAL);
-	const struct mem_section *s;
+	const struct mem_section *ms;
 
-	for_each_section(s, w->mm) {
+	for_each_section(ms, w->mm) {
 		for (unsigned long i = 0; i < PAGES_PER_SECTION; i++) {
-			const enum page_type type = page_type(w->mm, s->start_pfn + i);
+			const enum page_type type = page_type(w->mm, ms->start_pfn + i);
 
-			KTEST_ASSERT_EQ(test, type, model_type(&w->mb, s->start_pfn + i));
+			KTEST_ASSERT_EQ(test, type, model_type(&w->mb, ms->start_pfn + i));
 			census[type]++;
 		}
 	}

@@ -213,13 +213,13 @@ static void xen_balloon_gets_new_frames(struct ktest *test)
 static void census_adds_up(struct ktest *test, struct mm *mm)
 {
 	unsigned long nr[NR_PAGE_TYPES], sum = 0, sections = 0, present = 0, managed = 0;
-	const struct mem_section *s;
+	const struct mem_section *ms;
 
 	mm_census(mm, nr);
 	for (unsigned int t = 0; t < NR_PAGE_TYPES; t++)
 		sum += nr[t];
-	for (s = next_section(mm, 0); s; s = next_section(mm, section_nr(s) + 1))
-		sections += !!(s->flags & SECTION_ONLINE);
+	for (ms = next_section(mm, 0); ms; ms = next_section(mm, section_nr(ms) + 1))
+		sections += !!(ms->flags & SECTION_ONLINE);
 	for (unsigned int z = 0; z < NR_ZONES; z++) {
 		present += mm->zone[z].present;
 		managed += mm->zone[z].managed;

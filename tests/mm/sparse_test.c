@@ -17,23 +17,23 @@
 static struct mem_section *make_section(struct ktest *test, struct window *w,
 					unsigned long nr)
 {
-	struct mem_section *s = section_alloc(w->mm);
+	struct mem_section *ms = section_alloc(w->mm);
 
-	KTEST_ASSERT_NOT_NULL(test, s);
-	s->mm = w->mm;
-	s->start_pfn = nr << SECTION_PFN_SHIFT;
-	s->hole = ~0UL;
-	s->unmapped = ~0UL;
-	KTEST_ASSERT_EQ(test, section_link(w->mm, s), 0);
-	return s;
+	KTEST_ASSERT_NOT_NULL(test, ms);
+	ms->mm = w->mm;
+	ms->start_pfn = nr << SECTION_PFN_SHIFT;
+	ms->hole = ~0UL;
+	ms->unmapped = ~0UL;
+	KTEST_ASSERT_EQ(test, section_link(w->mm, ms), 0);
+	return ms;
 }
 
-static void drop_section(struct window *w, struct mem_section *s)
+static void drop_section(struct window *w, struct mem_section *ms)
 {
-	const unsigned long pfn = s->start_pfn;
+	const unsigned long pfn = ms->start_pfn;
 
-	section_unlink(w->mm, s);
-	section_free(w->mm, s);
+	section_unlink(w->mm, ms);
+	section_free(w->mm, ms);
 	section_root_put(w->mm, pfn);
 }
 
@@ -43,17 +43,17 @@ static void roots_come_and_go(struct ktest *test)
 	struct window *w = window_open(test, 32UL << 20);
 	const unsigned long free = window_zone(w, ZONE_NORMAL)->free,
 			    max_pfn = w->mm->max_pfn;
-	struct mem_section *s[4];
+	struct mem_section *ms[4];
 
 	for (unsigned int i = 0; i < 4; i++)
-		s[i] = make_section(test, w, FAR_ROOT(i / 2) + 7 * i);
+		ms[i] = make_section(test, w, FAR_ROOT(i / 2) + 7 * i);
 	for (unsigned int i = 0; i < 4; i++)
-		KTEST_EXPECT_PTR_EQ(test, pfn_to_section(w->mm, s[i]->start_pfn + 1),
-				    s[i]);
+		KTEST_EXPECT_PTR_EQ(test, pfn_to_section(w->mm, ms[i]->start_pfn + 1),
+				    ms[i]);
 	KTEST_EXPECT_PTR_NE(test, w->mm->root[100], &empty_section_root);
-	KTEST_EXPECT_EQ(test, w->mm->max_pfn, section_end_pfn(s[3]));
+	KTEST_EXPECT_EQ(test, w->mm->max_pfn, section_end_pfn(ms[3]));
 	for (unsigned int i = 4; i--;)
-		drop_section(w, s[i]);
+		drop_section(w, ms[i]);
 	KTEST_EXPECT_PTR_EQ(test, w->mm->root[100], &empty_section_root);
 	KTEST_EXPECT_PTR_EQ(test, w->mm->root[101], &empty_section_root);
 	KTEST_EXPECT_NULL(test, pfn_to_section(w->mm, FAR_ROOT(0) << SECTION_PFN_SHIFT));
@@ -182,19 +182,19 @@ static struct zone *far_zone(void)
 	mm_init(&far_mm, "far");
 	memset(roots, 0, sizeof(roots));
 	for (unsigned int i = 0; i < NR_FAR; i++) {
-		struct mem_section *s = &far_section[i];
+		struct mem_section *ms = &far_section[i];
 		struct section_root **root = &far_mm.root[far_nr[i] / SECTIONS_PER_ROOT];
 
 		if (*root == &empty_section_root)
 			*root = &roots[i];
-		*s = (struct mem_section){ .mm = &far_mm,
-					   .zone = zone,
-					   .start_pfn = far_nr[i] << SECTION_PFN_SHIFT };
-		s->mt[MIGRATE_MOVABLE] = ~0UL;
-		s->pb[0].word =
+		*ms = (struct mem_section){ .mm = &far_mm,
+					    .zone = zone,
+					    .start_pfn = far_nr[i] << SECTION_PFN_SHIFT };
+		ms->mt[MIGRATE_MOVABLE] = ~0UL;
+		ms->pb[0].word =
 			pb_uniform((u64)MIGRATE_MOVABLE << PB_MT_SHIFT,
 					page_word(PGTY_BUDDY, 0, 0, ZONE_MOVABLE));
-		(*root)->section[far_nr[i] % SECTIONS_PER_ROOT] = s;
+		(*root)->section[far_nr[i] % SECTIONS_PER_ROOT] = ms;
 	}
 	return zone;
 }

@@ -87,15 +87,15 @@ static void look_at_meta(void)
 	for (const struct list_head *half = pool->next; half != pool; half = half->next)
 		meta(pfn_of(half), 1);
 	for (unsigned long n = 1; n < FM_SECTIONS; n++) {
-		const struct mem_section *s = pfn_to_section(fm.mm, block_pfn(n));
+		const struct mem_section *ms = pfn_to_section(fm.mm, block_pfn(n));
 
-		if (!s)
+		if (!ms)
 			continue;
-		meta(pfn_of(s), 1);
-		if (s->flags & SECTION_SELF_HOSTED)
+		meta(pfn_of(ms), 1);
+		if (ms->flags & SECTION_SELF_HOSTED)
 			continue;
-		meta(s->host_pfn, MHP_HEADER_PAGES - 1);
-		meta(pfn_of(s->free_bits), 1);
+		meta(ms->host_pfn, MHP_HEADER_PAGES - 1);
+		meta(pfn_of(ms->free_bits), 1);
 	}
 }
 
@@ -245,7 +245,7 @@ void blocks_check(void)
 {
 	look_at_meta();
 	for (unsigned long n = 0; n < FM_SECTIONS; n++) {
-		const struct mem_section *s = pfn_to_section(fm.mm, block_pfn(n));
+		const struct mem_section *ms = pfn_to_section(fm.mm, block_pfn(n));
 		const enum memory_block_state state =
 			memory_block_state(fm.mm, fm.base / PAGES_PER_SECTION + n);
 
@@ -253,12 +253,12 @@ void blocks_check(void)
 		      memory_block_state_name(state),
 		      memory_block_state_name(blocks[n].state));
 		check_look_ups(n);
-		CHECK(state != MEM_BLOCK_ONLINE || !n || s->online_type == blocks[n].type,
-		      "block %lu is %s", n, online_type_name(s->online_type));
-		CHECK(!s || (s->unmapped == ~blocks[n].plugged &&
-			     s->hole == blocks[n].hole),
+		CHECK(state != MEM_BLOCK_ONLINE || !n || ms->online_type == blocks[n].type,
+		      "block %lu is %s", n, online_type_name(ms->online_type));
+		CHECK(!ms || (ms->unmapped == ~blocks[n].plugged &&
+			     ms->hole == blocks[n].hole),
 		      "block %lu: unmapped %#lx hole %#lx; model %#lx %#lx", n,
-		      (unsigned long)s->unmapped, (unsigned long)s->hole,
+		      (unsigned long)ms->unmapped, (unsigned long)ms->hole,
 		      (unsigned long)~blocks[n].plugged, (unsigned long)blocks[n].hole);
 	}
 	check_owners();
