@@ -12,6 +12,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/contig.h"
+#include "mm/page_isolation.h"
 #include "tests/drivers/vmem_rig.h"
 #include "tests/mm/test_mm.h"
 
@@ -215,6 +216,26 @@ static void request_ends(struct ktest *test, struct scene *s)
 	free_contig_range(s->mm, s->pfn, 1);
 }
 
+/* Another request has isolated the frame, in whose pageblock nothing is in use. */
+static void isolation_blocks(struct ktest *test, struct scene *s)
+{
+	const struct pfn_range frame = { s->pfn, 1 };
+
+	mutex_lock(&s->mm->hotplug_lock);
+	KTEST_ASSERT_EQ(test, isolate_range(s->mm, &frame, NO_WHY), 0);
+	mutex_unlock(&s->mm->hotplug_lock);
+}
+
+static void isolation_ends(struct ktest *test, struct scene *s)
+{
+	const struct pfn_range frame = { s->pfn, 1 };
+
+	(void)test;
+	mutex_lock(&s->mm->hotplug_lock);
+	unisolate_range(s->mm, &frame);
+	mutex_unlock(&s->mm->hotplug_lock);
+}
+
 /* A user takes the block offline, and waits for the page. */
 static int other_offline(void *arg)
 {
@@ -256,6 +277,7 @@ static const struct blocker {
 	{ "reference put", reference_blocks, reference_is_put },
 	{ "listener relents", listener_refuses, listener_relents },
 	{ "other request ends", request_blocks, request_ends },
+	{ "isolation ends", isolation_blocks, isolation_ends },
 	{ "block goes offline", offlining_blocks, block_goes_offline },
 };
 

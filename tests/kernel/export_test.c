@@ -203,6 +203,27 @@ static void exports_hold_nothing(struct ktest *test)
 	}
 }
 
+/* The view has what each of its commands prints, and the map in colour. */
+static void view_is_text(struct ktest *test)
+{
+	static const char *const words[] = { "memory", "|\033[", " free, blank hole\n",
+					     "MemTotal: ", "nr_free_pages " };
+	const size_t size = KTEST_ARENA_SIZE / 2;
+	char *text = ktest_alloc(test, size);
+	struct sink_buffer view;
+	const char *at = text;
+
+	if (kernel_mm.name == NULL)
+		ktest_skip(test, "this world has no kernel memory");
+	sink_buffer_init(&view, text, size);
+	KTEST_EXPECT_EQ(test, export_write("view", &view.sink), 0);
+	KTEST_EXPECT_EQ(test, view.lost, 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++) {
+		at = strstr(at, words[i]);
+		KTEST_ASSERT_NOT_NULL(test, at);
+	}
+}
+
 static void flags_as_linux_numbers_them(struct ktest *test)
 {
 	static const struct {
@@ -241,6 +262,7 @@ static const struct ktest_case export_cases[] = {
 	KTEST_CASE(snapshots_are_whole),
 	KTEST_CASE(stalled_reader_stops_nobody),
 	KTEST_CASE(exports_hold_nothing),
+	KTEST_CASE(view_is_text),
 	KTEST_CASE(flags_as_linux_numbers_them),
 	{}
 };

@@ -7,6 +7,8 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/page_alloc.h"
+#include "mm/page_isolation.h"
+#include "mm/pageblock.h"
 #include "tests/mm/hotplug_window.h"
 
 #define ALL    (~0UL)
@@ -159,6 +161,56 @@ static void unplug_over_zones_is_undone(struct ktest *test)
 	window_check(test, w);
 }
 
+static unsigned int times_told;
+
+static void count_told(struct memory_owner *owner)
+{
+	(void)owner;
+	times_told++;
+}
+
+static void watch(struct window *w, unsigned long pfn, enum mm_reason reason)
+{
+	const struct mm_failure why = { .reason = reason, .pfn = pfn };
+
+	mutex_lock(&w->mm->hotplug_lock);
+	watch_blocker(w->mm, &why);
+	mutex_unlock(&w->mm->hotplug_lock);
+}
+
+/*
+ * The owner is told of a frame in the way if a free, an unpin or the end of another request
+ * can help. After any other failure it would hear of events that do not help.
+ */
+static void only_what_can_change_is_watched(struct ktest *test)
+{
+	static const enum mm_reason can_change[] = {
+		MM_REASON_UNMOVABLE,	 MM_REASON_PINNED,	    MM_REASON_CLAIM_LOST,
+		MM_REASON_NOT_FREE,	 MM_REASON_NOT_SKIPPABLE,   MM_REASON_SKIPPABLE_TAKEN,
+		MM_REASON_WRONG_STATE,	 MM_REASON_ALREADY_ISOLATED,
+	};
+	struct window *w = window_open_owned(test);
+	const unsigned long pfn = window_pfn(w, 1) + 9 * PB + 7;
+	unsigned int told = 0;
+	u64 expected = 0;
+
+	w->owner.unblocked = count_told;
+	window_add(test, w, 1, ALL);
+	online_as(test, w, 1, MMOP_ONLINE_MOVABLE);
+	for (unsigned int i = 0; i < ARRAY_SIZE(can_change); i++)
+		expected |= BIT(can_change[i]);
+	times_told = 0;
+	for (unsigned int reason = MM_REASON_NONE + 1; reason < NR_MM_REASONS; reason++) {
+		KTEST_ASSERT_EQ(test, alloc_pages_at(w->mm, pfn, 0, PGTY_SLAB), 0);
+		watch(w, pfn, reason);
+		free_pages(w->mm, pfn, 0);
+		told += expected >> reason & 1;
+		KTEST_EXPECT_EQ(test, times_told, told);
+		KTEST_EXPECT_EQ(test, window_zone(w, ZONE_MOVABLE)->nr_watched, 0);
+	}
+	window_check(test, w);
+}
+
 /* The allocator hands out no chunk that was never plugged. */
 static void unplugged_is_not_believed(struct ktest *test)
 {
@@ -180,6 +232,7 @@ static const struct ktest_case plug_cases[] = {
 	KTEST_CASE(callback_sees_each_frame_once),
 	KTEST_CASE(occupancy_counts_used_frames),
 	KTEST_CASE(unplug_over_zones_is_undone),
+	KTEST_CASE(only_what_can_change_is_watched),
 	KTEST_CASE(unplugged_is_not_believed),
 	{}
 };

@@ -10,6 +10,7 @@ import threading
 import time
 import unittest
 from pathlib import Path
+from unittest import mock
 
 from cmdport import CommandPort, PortError
 from door import TOO_LONG, Business, Door, port_words, qmp_words
@@ -167,6 +168,25 @@ class DoorTest(unittest.TestCase):
         inner.settimeout(limit(LIMIT))
         while inner.recv(1 << 20):
             pass
+
+    def test_what_a_client_sent_before_it_closed_arrives(self):
+        listener = listen(self.rundir / 'inner.sock')
+        self.addCleanup(listener.close)
+        with mock.patch('door.DRAIN', limit(LIMIT)):
+            client = self.client()
+            inner, _ = listener.accept()
+            self.addCleanup(inner.close)
+            client.settimeout(0.5)
+            sent = 0
+            with self.assertRaises(TimeoutError):       # the sockets are full, and the door holds bytes
+                while True:
+                    sent += client.send(b'a line\n' * 1000)
+            client.close()
+            time.sleep(0.1)                             # a door that does not wait has closed by now
+            inner.settimeout(limit(LIMIT))
+            while data := inner.recv(1 << 20):
+                sent -= len(data)
+        self.assertEqual(sent, 0)
 
     def test_the_end_of_qemu_ends_the_client(self):
         self.play_qemu()
