@@ -400,17 +400,14 @@ static int empty_target(struct evac *e)
  * allocator does not give out, a flag that the new frames cannot have, or a hand-over of
  * frames that may stay in use.
  */
-static int check_policy(struct evac *e)
+static bool policy_agrees(const struct evacuate_policy *p)
 {
-	const struct evacuate_policy *p = e->policy;
 	const bool alloc = p->end == EVAC_END_ALLOC;
 	const u32 legal = alloc && p->type == PGTY_OFFLINE ? PG_OFFLINE_SKIPPABLE : 0;
 
-	if ((alloc && p->type != PGTY_OFFLINE && !type_is_alloc(p->type)) ||
-	    (p->page_flags & ~legal) ||
-	    ((p->flags & EVAC_BEST_EFFORT) && p->end != EVAC_END_FREE))
-		return evac_fail(e, MM_REASON_BAD_POLICY, PFN_NONE, NULL);
-	return 0;
+	return !((alloc && p->type != PGTY_OFFLINE && !type_is_alloc(p->type)) ||
+		 (p->page_flags & ~legal) ||
+		 ((p->flags & EVAC_BEST_EFFORT) && p->end != EVAC_END_FREE));
 }
 
 /* Hand the emptied ranges over, as the policy says. */
@@ -432,10 +429,11 @@ static void commit(struct evac *e)
 static int run(struct evac *e)
 {
 	const bool isolated = e->policy->flags & EVAC_ISOLATED;
-	int err = check_policy(e);
+	int err;
 
-	if (!err)
-		err = check_target(e);
+	if (!policy_agrees(e->policy))
+		return evac_fail(e, MM_REASON_BAD_POLICY, PFN_NONE, NULL);
+	err = check_target(e);
 	if (!err && !isolated)
 		err = isolate_and_drain(e);
 	if (err)
@@ -467,14 +465,35 @@ static int evacuate_target(struct evac *e, struct mm_failure *why)
 	return err;
 }
 
+/*
+ * The first step: a range that is all free at sight is taken at once, unless the request is
+ * already late or cancelled. Not while a hold point is set or an error is to be injected:
+ * then every step takes place.
+ */
+static bool take_free(struct mm *mm, const struct pfn_range *range,
+		      const struct evacuate_policy *policy)
+{
+	if (policy->end != EVAC_END_ALLOC || !policy_agrees(policy) ||
+	    READ_ONCE(hold_event) || mm->inject || evac_cancelled(&policy->limits) ||
+	    evac_clock_ns() >= policy->limits.deadline_ns ||
+	    !frames_take_free(mm, range, policy->type, policy->page_flags))
+		return false;
+	trace_emit(TRACE_EVAC_FREE, .pfn = range->start_pfn, .count = range->nr_pages,
+		   .flags = policy->end);
+	return true;
+}
+
 int evacuate_locked(struct mm *mm, const struct pfn_range *ranges, unsigned int nr_ranges,
 		    const struct evacuate_policy *policy, struct mm_failure *why)
 {
-	struct evac e = { .mm = mm, .ranges = ranges, .nr_ranges = nr_ranges, .policy = policy };
-
-	if (!nr_ranges)
+	assert_mutex_held(&mm->hotplug_lock);
+	if (!nr_ranges || (nr_ranges == 1 && take_free(mm, ranges, policy)))
 		return mm_fail(why, MM_REASON_NONE, PFN_NONE);
-	return evacuate_target(&e, why);
+	return evacuate_target(&(struct evac){ .mm = mm,
+					       .ranges = ranges,
+					       .nr_ranges = nr_ranges,
+					       .policy = policy },
+			       why);
 }
 
 int evacuate_blocks(struct mm *mm, const struct mem_section *list,
@@ -492,7 +511,9 @@ int hotplug_lock(struct mm *mm, const struct evac_limits *limits,
 		mutex_lock(&mm->hotplug_lock);
 		return 0;
 	}
-	while (mutex_lock_until(&mm->hotplug_lock, next_check(limits))) {
+	/* A free lock needs no look at the clock. */
+	for (u64 until = 0; mutex_lock_until(&mm->hotplug_lock, until);
+	     until = next_check(limits)) {
 		if (evac_cancelled(limits))
 			return mm_fail(why, MM_REASON_CANCELLED, PFN_NONE);
 		if (evac_clock_ns() >= limits->deadline_ns)

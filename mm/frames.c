@@ -191,39 +191,41 @@ static unsigned int change_part(struct mem_section *ms, const struct pfn_range *
 	return nr;
 }
 
+/* How the words of uniform pageblocks change; @isolated: PB_ISOLATE, if they have it. */
+static struct words_change words_change(const struct change *c, u64 isolated)
+{
+	const u64 type = 0xffUL << PB_CONST_SHIFT;
+
+	return (struct words_change){
+		.test = PB_VALID | (c->from ? type | PB_ISOLATE : PB_FREE_MASK),
+		.want = (u64)c->from << PB_CONST_SHIFT | (c->from ? isolated : 0),
+		.canary = c->from == PGTY_OFFLINE ? OFFLINE_OWNER : 0,
+		.keep = PB_KEPT,
+		.add = pb_frames(c->whole),
+		.owner = c->to == PGTY_OFFLINE ? OFFLINE_OWNER : 0,
+	};
+}
+
 /* Change whole pageblocks: one store for each that is uniform, and of type @c->from. */
 static void change_blocks(struct mem_section *ms, const struct pfn_range *blocks,
 			  const struct change *c, struct sums *sums)
 {
 	const bool slow = (page_poison && c->from == PGTY_BUDDY) || type_is_counted(c->to);
-	const u64 test = PB_VALID | (c->from ? 0xffUL << PB_CONST_SHIFT : PB_FREE_MASK);
-	const u64 expect = (u64)c->from << PB_CONST_SHIFT;
-	const u64 owner = c->to == PGTY_OFFLINE ? OFFLINE_OWNER : 0;
-	const u32 whole = c->whole;
-	u64 changed = 0, isolated = 0;
-	unsigned int nr = 0;
+	const u64 mask = range_mask(blocks);
+	const u64 isolated = pb_read(&ms->pb[__ffs(mask)]) & PB_ISOLATE;
+	const struct words_change words = words_change(c, isolated);
+	const u64 changed = slow ? 0 : pageblocks_change(ms, mask, &words);
 
-	for (u64 left = range_mask(blocks); left; left &= left - 1) {
-		const unsigned int b = __ffs(left);
-		struct pageblock *pb = &ms->pb[b];
-		const u64 w = pb_read(pb);
+	for (u64 left = mask & ~changed; left; left &= left - 1) {
+		const struct pfn_range all = { pb_pfn(ms, __ffs(left)),
+					       PAGEBLOCK_NR_PAGES };
 
-		if (likely(!((w ^ expect) & test) && canary_intact(pb, w) && !slow)) {
-			WRITE_ONCE(pb->owner, owner);
-			pb_write(pb, pb_uniform(w, whole));
-			nr += PAGEBLOCK_NR_PAGES;
-			changed |= left & -left;
-			isolated |= w & PB_ISOLATE ? left & -left : 0;
-		} else {
-			const struct pfn_range all = { pb_pfn(ms, b), PAGEBLOCK_NR_PAGES };
-
-			nr += change_part(ms, &all, c);
-		}
+		sums->nr += change_part(ms, &all, c);
 	}
-	VM_BUG_ON(c->from == PGTY_BUDDY && isolated != changed);
-	sums->free = changed & ~isolated;
-	sums->isolated = isolated;
-	sums->nr += nr;
+	VM_BUG_ON(c->from == PGTY_BUDDY && changed && !isolated);
+	sums->nr += hweight64(changed) * PAGEBLOCK_NR_PAGES;
+	sums->free = isolated ? 0 : changed;
+	sums->isolated = isolated ? changed : 0;
 }
 
 /* Settle the zone's counts and the index. */
@@ -274,6 +276,20 @@ static void change_section(struct mem_section *ms, const struct pfn_range *r,
 		tell_watchers(ms, range_mask(r));
 }
 
+static struct change change_for(const struct zone *zone, enum page_type from,
+				enum page_type to, unsigned int flags)
+{
+	const u32 word = page_word(to, flags, 0, zone ? zone->type : ZONE_NORMAL);
+	const bool chunks = from == PGTY_BUDDY && to != PGTY_OFFLINE;
+
+	return (struct change){
+		.from = from,
+		.to = to,
+		.frame = word | (u64)type_is_counted(to) << 32,
+		.whole = word | (chunks ? PAGEBLOCK_ORDER << 16 : 0),
+	};
+}
+
 /**
  * frames_change() - let the frames of one type in a range become another type
  * @mm: memory
@@ -284,8 +300,7 @@ static void change_section(struct mem_section *ms, const struct pfn_range *r,
  *	PageOffline; no type with a count, unless @from is PGTY_BUDDY
  * @flags: PG_OFFLINE_SKIPPABLE, if @to is PGTY_OFFLINE; or 0
  *
- * Free frames that become allocated lie in isolated pageblocks; they form one chunk
- * for
+ * Free frames that become allocated lie in isolated pageblocks; they form one chunk for
  * each whole pageblock, and single frames at the borders. Skips sections without a zone,
  * unless @from is PGTY_NONE. Settles the free and managed counts.
  * Context: the caller holds the hotplug lock or owns the frames; takes zone->lock for each
@@ -294,20 +309,13 @@ static void change_section(struct mem_section *ms, const struct pfn_range *r,
 void frames_change(struct mm *mm, const struct pfn_range *range, enum page_type from,
 		   enum page_type to, unsigned int flags) __no_lock_analysis
 {
-	const bool chunks = from == PGTY_BUDDY && to != PGTY_OFFLINE;
 	struct pfn_range part;
 
 	BUG_ON(!page_flags_fit(to, flags));
 	for_each_section_part(part, range) {
 		struct mem_section *ms = pfn_to_section(mm, part.start_pfn);
 		struct zone *zone = ms ? ms->zone : NULL;
-		const u32 word = page_word(to, flags, 0, zone ? zone->type : ZONE_NORMAL);
-		const struct change change = {
-			.from = from,
-			.to = to,
-			.frame = word | (u64)type_is_counted(to) << 32,
-			.whole = word | (chunks ? PAGEBLOCK_ORDER << 16 : 0),
-		};
+		const struct change change = change_for(zone, from, to, flags);
 
 		if (!zone && to == PGTY_BUDDY)
 			panic("%s: release of pfn 0x%lx: no online memory", mm->name,
@@ -320,6 +328,49 @@ void frames_change(struct mm *mm, const struct pfn_range *range, enum page_type 
 		if (zone)
 			spin_unlock(&zone->lock);
 	}
+}
+
+/**
+ * frames_take_free() - let the frames of a range become another type if all are free
+ * @mm: memory
+ * @range: frames
+ * @to: type; see frames_change()
+ * @flags: PG_OFFLINE_SKIPPABLE, if @to is PGTY_OFFLINE; or 0
+ *
+ * Takes the zone's lock once, isolates nothing and drains nothing: no frame of a pageblock
+ * that is free as a whole is in a hart's cache. Declines what goes beyond one section or needs
+ * a look at each frame: parts of pageblocks, types with a count, poisoned frames.
+ * Context: hotplug lock held; takes zone->lock.
+ * Return: whether the frames are the caller's now; if not, nothing has changed.
+ */
+bool frames_take_free(struct mm *mm, const struct pfn_range *range, enum page_type to,
+		      unsigned int flags)
+{
+	struct mem_section *ms = pfn_to_section(mm, range->start_pfn);
+	const long nr = range->nr_pages;
+	u64 mask;
+
+	if (!ms || !ms->zone || !(ms->flags & SECTION_ONLINE) ||
+	    range_end(range) > ms->start_pfn + PAGES_PER_SECTION ||
+	    !IS_ALIGNED(range->start_pfn | nr, PAGEBLOCK_NR_PAGES) ||
+	    type_is_counted(to) || page_poison)
+		return false;
+	mask = range_mask(range);
+	spin_lock(&ms->zone->lock);
+	if (mask & ~index_free_mask(ms)) {
+		mask = 0;
+	} else {
+		const struct change c = change_for(ms->zone, PGTY_BUDDY, to, flags);
+		const struct words_change words = words_change(&c, 0);
+
+		index_remove_free_mask(ms, mask);
+		if (unlikely(READ_ONCE(this_hart()->trace_mask) & BIT(TRACE_FRAMES)))
+			trace_change(ms, range, &c);
+		(void)pageblocks_change(ms, mask, &words);
+		zone_count(ms->zone, -nr, 0, to == PGTY_OFFLINE ? -nr : 0);
+	}
+	spin_unlock(&ms->zone->lock);
+	return mask;
 }
 
 void release_offline_range(struct mm *mm, unsigned long start, unsigned long nr)

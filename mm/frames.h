@@ -7,5 +7,7 @@
 
 void frames_change(struct mm *mm, const struct pfn_range *range, enum page_type from,
 		   enum page_type to, unsigned int flags);
+bool frames_take_free(struct mm *mm, const struct pfn_range *range, enum page_type to,
+		      unsigned int flags);
 
 #endif

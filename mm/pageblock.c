@@ -127,6 +127,39 @@ void pageblock_make_uniform(struct mem_section *ms, unsigned int b, u32 constant
 			   .count = PAGEBLOCK_NR_PAGES, .before = 1);
 }
 
+/**
+ * pageblocks_change() - change the words of many uniform pageblocks, in one pass
+ * @ms: section
+ * @mask: pageblocks
+ * @c: the change; it must not have to settle descriptors
+ *
+ * The caller settles the counts and the index, and traces.
+ * Return: the pageblocks that changed, as a mask.
+ */
+u64 pageblocks_change(struct mem_section *ms, u64 mask, const struct words_change *c)
+{
+	const struct words_change ch = *c;
+	u64 stay = 0;
+
+	for_each_run(run, mask) {
+		const u64 behind = run + (run & -run);
+		struct pageblock *const end = &ms->pb[behind ? __ffs(behind) : 64];
+
+		for (struct pageblock *pb = &ms->pb[__ffs(run)]; pb < end; pb++) {
+			const u64 w = READ_ONCE(pb->word);
+
+			if (likely(!((w ^ ch.want) & ch.test) &&
+				   (!ch.canary || pb->owner == ch.canary))) {
+				WRITE_ONCE(pb->owner, ch.owner);
+				pb_write(pb, (w & ch.keep) + ch.add);
+			} else {
+				stay |= BIT(pb - ms->pb);
+			}
+		}
+	}
+	return mask & ~stay;
+}
+
 /* Split an allocated chunk that covers its pageblock into single frames; no lock held. */
 void pageblock_split(struct mem_section *ms, unsigned int b)
 {

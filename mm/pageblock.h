@@ -111,14 +111,23 @@ static inline bool pb_all_free(u64 w)
 	return pb_free(w) == PAGEBLOCK_NR_PAGES;
 }
 
-/* The word of a uniform pageblock, not in the index; all other bits come from @old. */
+/* The bits of a word that a change of its frames keeps. */
+#define PB_KEPT (PB_MT_MASK | PB_ISOLATE | PB_WATCH | PB_SEQ_MASK)
+
+/* The other bits of the word of a uniform pageblock, not in the index. */
+static inline u64 pb_frames(u32 constant)
+{
+	const u64 free = PAGE_WORD_TYPE(constant) == PGTY_BUDDY ? PAGEBLOCK_NR_PAGES : 0;
+
+	return free | (u64)constant << PB_CONST_SHIFT | PB_INDEX_MASK;
+}
+
+/* The word of a uniform pageblock that had word @old. */
 static inline u64 pb_uniform(u64 old, u32 constant)
 {
-	const u64 keep = PB_MT_MASK | PB_ISOLATE | PB_WATCH | PB_SEQ_MASK;
-	const u64 free = PAGE_WORD_TYPE(constant) == PGTY_BUDDY ? PAGEBLOCK_NR_PAGES : 0;
 	const u64 seq = old & PB_VALID ? 1UL << PB_SEQ_SHIFT : 0;
 
-	return ((old & keep) + seq) | free | (u64)constant << PB_CONST_SHIFT | PB_INDEX_MASK;
+	return ((old & PB_KEPT) + seq) | pb_frames(constant);
 }
 static_assert(PB_INDEX_MASK == (u64)PB_INDEX_NONE << PB_INDEX_SHIFT, "or'ing sets none");
 
@@ -193,6 +202,21 @@ static inline void pageblock_set_type(struct pageblock *pb, u64 w, enum page_typ
 }
 int pageblock_change_flags(struct pageblock *pb, enum page_type type, u32 set, u32 clear);
 
+/**
+ * struct words_change - how uniform pageblocks change, word and owner word
+ * @test: bits of the word that decide: with @want they agree, or the pageblock stays as it is
+ * @want: their value
+ * @canary: owner word that it must have; 0: any
+ * @keep: bits of the word that stay
+ * @add: added to them
+ * @owner: the new owner word
+ */
+struct words_change {
+	u64 test, want, canary;
+	u64 keep, add, owner;
+};
+
+u64 pageblocks_change(struct mem_section *ms, u64 mask, const struct words_change *c);
 void pageblock_add_free(struct mem_section *ms, unsigned int b, unsigned int nr,
 			unsigned int order);
 void pageblock_sub_free(struct mem_section *ms, unsigned int b, unsigned int nr);

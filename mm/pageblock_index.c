@@ -139,7 +139,7 @@ void index_update(struct mem_section *ms, unsigned int b, unsigned int order)
 }
 
 /* Split every pair that @mask cuts through: the index has each half alone. */
-static void split_border_pairs(struct mem_section *ms, u64 mask)
+static inline void split_border_pairs(struct mem_section *ms, u64 mask)
 {
 	const u64 even = 0x5555555555555555ULL;
 	const u64 lone = (mask ^ (mask >> 1)) & even;
@@ -155,6 +155,19 @@ static void split_border_pairs(struct mem_section *ms, u64 mask)
 	}
 }
 
+/* Take the pageblocks of @mask out of the index of one order. */
+static inline void remove_order(struct mem_section *ms, u64 mask, unsigned int k)
+{
+	const u64 was = ms->avail[k];
+
+	if (!(was & mask))
+		return;
+	ms->avail[k] = was & ~mask;
+	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)
+		if ((was & mask & ms->mt[mt]) && !(ms->avail[k] & ms->mt[mt]))
+			upper_clear(ms, mt, k);
+}
+
 /**
  * index_remove_mask() - take many pageblocks of a section out of the index
  * @ms: section with a zone
@@ -165,16 +178,16 @@ static void split_border_pairs(struct mem_section *ms, u64 mask)
 void index_remove_mask(struct mem_section *ms, u64 mask)
 {
 	split_border_pairs(ms, mask);
-	for (unsigned int k = 0; k < NR_PAGE_ORDERS; k++) {
-		const u64 was = ms->avail[k];
+	for (unsigned int k = 0; k < NR_PAGE_ORDERS; k++)
+		remove_order(ms, mask, k);
+}
 
-		if (!(was & mask))
-			continue;
-		ms->avail[k] = was & ~mask;
-		for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)
-			if ((was & mask & ms->mt[mt]) && !(ms->avail[k] & ms->mt[mt]))
-				upper_clear(ms, mt, k);
-	}
+/* The same for pageblocks that are all in index_free_mask(): only two orders have them. */
+void index_remove_free_mask(struct mem_section *ms, u64 mask)
+{
+	split_border_pairs(ms, mask);
+	remove_order(ms, mask, PAGEBLOCK_ORDER);
+	remove_order(ms, mask, MAX_PAGE_ORDER);
 }
 
 /* index_add_free_mask() for the pageblocks of one migrate type. */

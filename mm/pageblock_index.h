@@ -3,13 +3,22 @@
 #define _MM_PAGEBLOCK_INDEX_H
 
 /* The search index over the pageblocks with free chunks; callers hold zone->lock. */
-#include "mm/mm.h"
+#include "mm/section.h"
+
+/* The pageblocks of a section that are free as a whole and not isolated, as a mask. */
+static inline u64 index_free_mask(const struct mem_section *ms)
+{
+	const u64 pairs = ms->avail[MAX_PAGE_ORDER];
+
+	return ms->avail[PAGEBLOCK_ORDER] | pairs | pairs << 1;
+}
 
 void index_add(struct mem_section *ms, unsigned int b);
 void index_remove(struct mem_section *ms, unsigned int b);
 void index_update(struct mem_section *ms, unsigned int b, unsigned int order);
 void index_add_free_mask(struct mem_section *ms, u64 mask);
 void index_remove_mask(struct mem_section *ms, u64 mask);
+void index_remove_free_mask(struct mem_section *ms, u64 mask);
 struct mem_section *index_find(struct zone *zone, unsigned int mt, unsigned int order,
 			       unsigned int *b);
 struct mem_section *index_find_largest(struct zone *zone, unsigned int mt,

@@ -43,6 +43,7 @@ BUDGETS = {
     'bulk_alloc': Budget(10, 9, 4, 'a descriptor and a frame number are stored', (561, 659)),
     'bulk_free': Budget(22, 12, 5, 'a frame number is loaded, a descriptor is checked and stored', (531, 635)),
     'contig_4m': Budget(600, 300, 26, '2 pageblocks change', (51_000, 175_000)),
+    'contig_4m_cached': Budget(None, None),
     'contig_128m': Budget(2_500, 1_200, 832, '64 pageblocks change', (2.3e6, 2.6e6)),
     'online_128m': Budget(7_500, 5_000, 394, '64 words of pageblocks are written', (1.6e6, 6.0e6)),
     'online_touch_128m': Budget(150_000, 100_000, 79_000, '32,768 descriptors are written'),

@@ -250,12 +250,129 @@ static void waits_and_retries_are_recorded(struct ktest *test)
 	free_contig_range(t->mm, start, end - start);
 }
 
+/* Take and free a range. Return: how many records of event @event the evacuation left. */
+static unsigned int take_and_count(struct ktest *test, struct test_mm *t,
+				   const struct pfn_range *r, enum trace_event_id event)
+{
+	unsigned int nr = 0;
+
+	trace_only("evac:*");
+	KTEST_EXPECT_EQ(
+		test, alloc_contig_range(t->mm, r->start_pfn, range_end(r), NULL, NO_WHY),
+		0);
+	stop();
+	for (unsigned int i = 0; i < nr_records; i++)
+		nr += records[i].event == event;
+	if (event == TRACE_EVAC_FREE && nr) {
+		KTEST_EXPECT_EQ(test, nr_records, 1);
+		KTEST_EXPECT_EQ(test, records[0].pfn, r->start_pfn);
+		KTEST_EXPECT_EQ(test, records[0].count, r->nr_pages);
+		KTEST_EXPECT_EQ(test, records[0].flags, EVAC_END_ALLOC);
+	}
+	free_contig_range(t->mm, r->start_pfn, r->nr_pages);
+	KTEST_EXPECT_EQ(test, drain_all_pages(t->mm, STEP_NS), 0);
+	return nr;
+}
+
+/* A range that is free at sight is taken at once; over the border of a block, step by step. */
+static void free_range_is_one_record(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 2);
+	const struct pfn_range ranges[] = {
+		{ t->base, PB },
+		{ t->base + PB, 2 * PB },
+		{ t->base, section_end(t->base) - t->base },
+	};
+	const struct pfn_range over = { section_end(t->base) - 3 * PB, 5 * PB };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(ranges); i++) {
+		KTEST_EXPECT_EQ(test,
+				take_and_count(test, t, &ranges[i], TRACE_EVAC_FREE), 1);
+		test_mm_check(test, t);
+	}
+	KTEST_EXPECT_EQ(test, take_and_count(test, t, &over, TRACE_EVAC_FREE), 0);
+	trace_only("mm:*");
+	KTEST_EXPECT_EQ(
+		test, alloc_contig_range(t->mm, t->base, t->base + PB, NULL, NO_WHY), 0);
+	stop();
+	KTEST_EXPECT_EQ(test, nr_records, 1);
+	KTEST_EXPECT_EQ(test,
+			TIMES(TRACE_FRAMES, .pfn = t->base, .count = PB,
+			      .before = PGTY_BUDDY, .after = PGTY_KERNEL),
+			1);
+	free_contig_range(t->mm, t->base, PB);
+}
+
+static void unarm(void *mm)
+{
+	hold_go();
+	((struct mm *)mm)->inject = 0;
+}
+
+/*
+ * Each step takes place if a chunk of the range is in a hart's cache or a frame is in use, if the
+ * range has a part of a pageblock, and while a hold point or an injected error is armed.
+ */
+static void other_ranges_take_each_step(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const struct pfn_range range = { t->base, 2 * PB };
+	const struct pfn_range part = { t->base, PB + 1 };
+
+	ktest_add_action(test, unarm, t->mm);
+	KTEST_EXPECT_EQ(test, take_and_count(test, t, &part, TRACE_EVAC_FREE), 0);
+	KTEST_ASSERT_EQ(test,
+			alloc_pages_at(t->mm, t->base + PB, PAGEBLOCK_ORDER, PGTY_KERNEL),
+			0);
+	free_pages(t->mm, t->base + PB, PAGEBLOCK_ORDER);
+	KTEST_ASSERT_EQ(test, page_type(t->mm, t->base + PB), PGTY_CACHED);
+	KTEST_EXPECT_EQ(test, take_and_count(test, t, &range, TRACE_EVAC_FREE), 0);
+	hold_set(&(struct hold_place){ TRACE_EVAC_MOVE, t->base });
+	KTEST_EXPECT_EQ(test, take_and_count(test, t, &range, TRACE_EVAC_FREE), 0);
+	hold_go();
+	t->mm->inject = 100;
+	KTEST_EXPECT_EQ(test, take_and_count(test, t, &range, TRACE_EVAC_FREE), 0);
+	KTEST_EXPECT_EQ(test, t->mm->inject, 100);
+	t->mm->inject = 0;
+	KTEST_EXPECT_EQ(test, take_and_count(test, t, &range, TRACE_EVAC_FREE), 1);
+}
+
+/* An unplug takes its pageblocks at once too; what another request has isolated stays. */
+static void unplug_is_one_record(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const struct pfn_range blocks = { t->base, 2 * PB };
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);
+	const unsigned long managed = t->zone->managed;
+	struct mm_failure why;
+
+	policy.page_flags = PG_OFFLINE_SKIPPABLE;
+	mutex_lock(&t->mm->hotplug_lock);
+	KTEST_EXPECT_EQ(
+		test,
+		isolate_range(t->mm, &(struct pfn_range){ t->base + PB, 1 }, NO_WHY), 0);
+	trace_only("evac:*");
+	KTEST_EXPECT_EQ(test, evacuate_locked(t->mm, &blocks, 1, &policy, &why), -EBUSY);
+	stop();
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_ALREADY_ISOLATED);
+	unisolate_range(t->mm, &(struct pfn_range){ t->base + PB, 1 });
+	trace_only("evac:*");
+	KTEST_EXPECT_EQ(test, evacuate_locked(t->mm, &blocks, 1, &policy, &why), 0);
+	stop();
+	mutex_unlock(&t->mm->hotplug_lock);
+	KTEST_EXPECT_EQ(test, nr_records, 1);
+	KTEST_EXPECT_EQ(test, TIMES(TRACE_EVAC_FREE, .pfn = t->base, .count = 2 * PB), 1);
+	KTEST_EXPECT_EQ(test, t->zone->managed, managed - 2 * PB);
+	KTEST_EXPECT_EQ(test, page_type(t->mm, t->base), PGTY_OFFLINE);
+	test_mm_check(test, t);
+	test_mm_release(t, t->base, 2 * PB);
+}
+
 static const struct ktest_case evac_records_cases[] = {
-	KTEST_CASE(each_step_is_recorded),
-	KTEST_CASE(verdict_says_why),
-	KTEST_CASE(bulk_is_recorded),
-	KTEST_CASE(waits_and_retries_are_recorded),
-	{},
+	KTEST_CASE(each_step_is_recorded),    KTEST_CASE(verdict_says_why),
+	KTEST_CASE(bulk_is_recorded),	      KTEST_CASE(waits_and_retries_are_recorded),
+	KTEST_CASE(free_range_is_one_record), KTEST_CASE(other_ranges_take_each_step),
+	KTEST_CASE(unplug_is_one_record),     {},
 };
 static struct ktest_suite evac_records_suite = { .name = "evac_records",
 						 .cases = evac_records_cases };

@@ -89,7 +89,11 @@
 	  "pfn=0x{pfn} records={count}")                                                       \
 	X(21, SNAP_END, "snapshot:end",                                                        \
 	  "pfn=end of what is covered after=1: of the whole snapshot",                         \
-	  "end=0x{pfn} last={after}")
+	  "end=0x{pfn} last={after}")                                                          \
+	X(22, EVAC_FREE, "evac:free",                                                          \
+	  "pfn=first of the target, which was free as a whole and is taken count=frames "      \
+	  "flags=policy end",                                                                  \
+	  "pfn=0x{pfn} nr={count} end={flags}")
 
 enum trace_event_id {
 #define X(id, name, str, fields, text) TRACE_##name = id,
