@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The kernel command line. Whatever it contains, the boot continues: each unusable word
- * costs one log line; after MAX_COMPLAINTS lines only the number of further words is
+ * costs one log line; after MAX_COMPLAINTS lines only the number of the other words is
  * logged.
  *
  * Compare with: Linux kernel/params.c.

@@ -31,7 +31,7 @@ static const struct fdt_level *bus_of(const struct fdt_node *node)
 	return &node->path[node->depth ? node->depth - 1 : 0];
 }
 
-/* The entries of reg; a last one that is cut counts. */
+/* The entries of reg; an incomplete last entry counts. */
 static int nr_reg_entries(const struct fdt_prop *reg, u32 stride)
 {
 	return stride ? (int)DIV_ROUND_UP(reg->len, (u64)stride * 4) : -EINVAL;

@@ -296,9 +296,8 @@ static void check_roots(struct check *c)
 }
 
 /*
- * The direct map covers exactly the mapped pageblocks; that of boot memory may have holes.
- * Every
- * unmapped pageblock is wholly PageOffline, or hole.
+ * The direct map covers exactly the mapped pageblocks, but may have holes in boot memory.
+ * Every unmapped pageblock is wholly PageOffline, or hole.
  */
 static void check_mapping(struct check *c, const struct mem_section *ms)
 {

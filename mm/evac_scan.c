@@ -76,7 +76,7 @@ static bool next_chunk(const struct mm *mm, unsigned long *pfn, unsigned long en
 }
 
 /**
- * evac_can_wait() - may the evacuation wait for a frame of this type to become free?
+ * evac_can_wait() - check whether the evacuation may wait for a frame of this type
  * @e: the evacuation
  * @type: type of a frame that blocks
  *

@@ -112,7 +112,7 @@ void pageblock_materialise(struct mem_section *ms, unsigned int b)
 }
 
 /*
- * Give all 512 frames of a pageblock that is not in the index one constant descriptor.
+ * Give one constant descriptor to all 512 frames of a pageblock that is not in the index.
  * No frame is referenced at this point: a frame of a counted type was freed before.
  */
 void pageblock_make_uniform(struct mem_section *ms, unsigned int b, u32 constant)
@@ -186,7 +186,7 @@ static u32 buddy_constant(const struct mem_section *ms, unsigned int b)
 }
 
 /**
- * pageblock_sub_free() - settle that frames left the free bits
+ * pageblock_sub_free() - account for frames that left the free bits
  * @ms: section
  * @b: pageblock, valid, not isolated; bits and descriptors already say so
  * @nr: frames
@@ -202,7 +202,7 @@ void pageblock_sub_free(struct mem_section *ms, unsigned int b, unsigned int nr)
 }
 
 /**
- * pageblock_add_free() - settle that frames entered the free bits
+ * pageblock_add_free() - account for frames that entered the free bits
  * @ms: section
  * @b: pageblock, valid, with frames in use left; bits and descriptors already say so
  * @nr: frames

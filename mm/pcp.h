@@ -30,7 +30,7 @@ struct pcp_stack {
  * struct pcp - free chunks of one hart, touched by that hart alone
  * @block: pfn >> PAGEBLOCK_ORDER of the last order-0..3 free
  * @pb: its pageblock; see drain_all_pages()
- * @state: the value of its word from PB_MT_SHIFT on that the fast path requires
+ * @state: what the fast path requires of its word: the bits from PB_MT_SHIFT on
  * @row: the stacks of its migrate type
  * @armed: bit mt * 16 + order: the stack was used since the last drain
  * @high_pages: pages in stacks above PCP_SMALL_ORDER

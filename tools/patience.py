@@ -70,7 +70,7 @@ _known = (1.0, 0.0)      # the figure, and until when it is valid
 
 
 def factor() -> float:
-    """The present factor of limits: 1.0 to MOST."""
+    """The current factor of limits: 1.0 to MOST."""
     global _known        # pylint: disable=global-statement
     figure, until = _known
     if time.monotonic() >= until:
@@ -102,7 +102,7 @@ class Deadline:
 
 
 def limit(seconds: float) -> float:
-    """A limit as a number under the present load, for callers that need a number."""
+    """A limit as a number under the current load, for callers that need a number."""
     return seconds * factor()
 
 

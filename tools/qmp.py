@@ -71,7 +71,7 @@ class Qmp:
         try:
             return json.loads(line)
         except ValueError:
-            raise QmpError(f'{self.path}: {line[:40]!r} is no QMP') from None
+            raise QmpError(f'{self.path}: {line[:40]!r} is not QMP') from None
 
     def execute(self, command: str, **arguments):
         """Send a command and return its result."""

@@ -17,8 +17,8 @@ Work = Callable[[socket.socket], None]
 
 
 def serve(path: Path, choose: Callable[[socket.socket], Work]) -> None:
-    """Listen at a path until the process ends. choose() decides in the order in which clients come what is done for each;
-    the work runs in a thread of its own, at whose end the client is disconnected."""
+    """Listen at a path until the process ends. choose() decides what to do for each client, in the order in which they
+    come. The work runs in a thread of its own; when it ends, the client is disconnected."""
     listener = listen(path)
     threading.Thread(target=_accept, args=(listener, choose), daemon=True).start()
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The first instructions of the image, of a further hart, of a trap, of a
- * thread; and the switch between threads.
+ * The first instructions of the image, of another hart, of a trap, of a thread; and the
+ * switch between threads.
  */
 #include "csr.h"
 #include "layout.h"
@@ -76,8 +76,8 @@ paging_is_on:
 	unimp
 
 /*
- * A further hart, started by arch_start_hart(): a0 = hart id, a1 = physical
- * address of its struct secondary_start, paging off.
+ * Another hart, started by arch_start_hart(): a0 = hart id, a1 = physical address of its
+ * struct secondary_start, paging off.
  */
 	.globl	secondary_start
 secondary_start:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Starts further harts through the firmware, and sends interrupts between harts.
- * Spec: SBI 2.0 chapters 7 (IPI) and 9 (HSM).
+ * Starts the other harts through the firmware, and sends interrupts between harts. Spec:
+ * SBI 2.0 chapters 7 (IPI) and 9 (HSM).
  */
 #define pr_fmt(fmt) "smp: " fmt
 
@@ -61,7 +61,7 @@ int arch_start_hart(unsigned int id, struct hart *hart, void *stack, void (*entr
 }
 
 /**
- * arch_secondary_start() - the first C code on a further hart
+ * arch_secondary_start() - run the first C code on another hart
  * @entry: where the kernel continues
  *
  * Called by entry.S with stack, tp, paging and trap vector set up.

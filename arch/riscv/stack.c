@@ -82,7 +82,7 @@ void arch_context_init(struct arch_context *ctx, void *stack, void (*fn)(void *)
 }
 
 /**
- * stack_bounds() - the stack that an address lies in
+ * stack_bounds() - find the stack that an address lies in
  * @sp: any number
  * @low: set to its lowest address
  * @high: set to one past its last

@@ -36,7 +36,7 @@ static void flush_remote(u64 hartid, unsigned long mask, unsigned long va, u64 s
 }
 
 /**
- * tlb_flush_all_harts() - after page-table entries of a range were cleared
+ * tlb_flush_all_harts() - flush a range on all harts, after its page-table entries were cleared
  * @va: first address
  * @size: bytes
  *

@@ -83,7 +83,7 @@ static bool is_probe(struct trap_frame *frame)
 }
 
 /**
- * trap_handler() - a trap of any kind, interrupts masked
+ * trap_handler() - handle a trap of any kind, interrupts masked
  * @frame: the registers; changes to it take effect at the return
  */
 void trap_handler(struct trap_frame *frame)

@@ -71,7 +71,7 @@ static volatile u8 *pci_notify_reg(struct virtio_mapped *m, const struct virtque
 
 	if (offset + sizeof(u16) <= notify->len)
 		return notify->regs + offset;
-	virtio_broken(&m->vdev, "queue %s is notified at 0x%lx, behind the structure's end",
+	virtio_broken(&m->vdev, "queue %s is notified at 0x%lx, past the structure's end",
 		      vq->name, offset);
 	return NULL;
 }

@@ -45,13 +45,13 @@ void kernel_main(const struct machine_info *info) __attribute__((noreturn));
  */
 int arch_paging_init(void);
 
-/** arch_irq_init - interrupt controller, timer and IPIs of the boot hart; once */
+/* Set up interrupt controller, timer and IPIs of the boot hart; once. */
 void arch_irq_init(void);
 
-/** arch_irq_enable - take interrupts on this hart from now on */
+/* Take interrupts on this hart from now on. */
 void arch_irq_enable(void);
 
-/** arch_irq_disable - mask interrupts on this hart */
+/* Mask interrupts on this hart. */
 void arch_irq_disable(void);
 
 /**
@@ -87,7 +87,7 @@ void arch_idle(void);
  */
 void arch_exit(int status) __attribute__((noreturn));
 
-/** arch_reboot - reset the machine; any context */
+/* Reset the machine; any context. */
 void arch_reboot(void) __attribute__((noreturn));
 
 /**

@@ -33,11 +33,11 @@ void writeb(u8 value, volatile void *addr);
 void writew(u16 value, volatile void *addr);
 void writel(u32 value, volatile void *addr);
 
-/** dma_wmb - order this hart's writes to memory as a device sees them */
+/* Order this hart's writes to memory as a device sees them. */
 void dma_wmb(void);
-/** dma_rmb - order this hart's reads of memory that a device writes */
+/* Order this hart's reads of memory that a device writes. */
 void dma_rmb(void);
-/** dma_mb - both, and writes before later reads */
+/* Both, and writes before later reads. */
 void dma_mb(void);
 
 #endif

@@ -33,7 +33,7 @@ int irq_request(u32 irq, void (*fn)(void *arg), void *arg);
 void irq_free(u32 irq, void *arg);
 
 /**
- * arch_timer_set() - the next timer interrupt of this hart
+ * arch_timer_set() - set the next timer interrupt of this hart
  * @deadline_ns: time on arch_clock_ns(); past = at once; ~0 = never
  */
 void arch_timer_set(u64 deadline_ns);

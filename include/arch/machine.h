@@ -19,7 +19,7 @@
 extern unsigned long direct_map_offset;
 
 /**
- * phys_to_virt() - direct-map address of a physical address
+ * phys_to_virt() - get the direct-map address of a physical address
  * @pa: a physical address whose frame is mapped in the direct map
  *
  * Pure arithmetic: does not say whether the frame is mapped now.
@@ -30,7 +30,7 @@ static inline void *phys_to_virt(phys_addr_t pa)
 }
 
 /**
- * virt_to_phys() - physical address of a direct-map address
+ * virt_to_phys() - get the physical address of a direct-map address
  * @va: an address that phys_to_virt() returned, or one inside the same frame
  *
  * Not for the kernel image, stacks or I/O memory, which lie in other windows.
@@ -41,7 +41,7 @@ static inline phys_addr_t virt_to_phys(const void *va)
 }
 
 /**
- * arch_mappable_range() - the physical bytes that direct map and memmap can reach
+ * arch_mappable_range() - get the physical bytes that direct map and memmap can reach
  * @start: set to the first byte
  * @end: set to one past the last byte
  *
@@ -75,7 +75,7 @@ int arch_map_direct(phys_addr_t start, u64 size);
 void arch_unmap_direct(phys_addr_t start, u64 size);
 
 /**
- * arch_direct_mapped() - does the direct map contain this frame now?
+ * arch_direct_mapped() - check whether the direct map contains this frame now
  * @pa: any byte of the frame
  *
  * For checks: the answer may be out of date at once, unless the caller prevents changes.
@@ -131,20 +131,20 @@ unsigned long arch_irq_save(void);
  */
 void arch_irq_restore(unsigned long flags);
 
-/** arch_irqs_enabled - does this hart take interrupts now? */
+/* Does this hart take interrupts now? */
 bool arch_irqs_enabled(void);
 
 /**
- * arch_clock_ns() - nanoseconds since the machine's clock started, monotonic
+ * arch_clock_ns() - get the nanoseconds since the machine's clock started, monotonic
  *
  * The same on all harts; any context.
  */
 u64 arch_clock_ns(void);
 
-/** arch_time - the raw `time` counter, in ticks of the timebase */
+/* The raw `time` counter, in ticks of the timebase. */
 u64 arch_time(void);
 
-/** arch_cpu_relax - a hint inside a busy-wait loop */
+/* A hint inside a busy-wait loop. */
 void arch_cpu_relax(void);
 
 /**
@@ -165,7 +165,7 @@ void arch_kick_hart(unsigned int hart);
  */
 void arch_poison_range(void *va, u64 bytes);
 
-/** arch_unpoison_range - undo arch_poison_range() */
+/* Undo arch_poison_range(). */
 void arch_unpoison_range(void *va, u64 bytes);
 
 #endif

@@ -82,11 +82,11 @@ struct machine_info {
 	struct mem_range finisher; /* sifive,test0; size 0 = none */
 };
 
-/** machine_info - the digested device tree; never NULL once kernel_main() runs */
+/* The digested device tree; never NULL once kernel_main() runs. */
 const struct machine_info *machine_info(void);
 
 /**
- * machine_pci_irq() - the PLIC source behind a PCI function's interrupt pin
+ * machine_pci_irq() - get the PLIC source behind a PCI function's interrupt pin
  * @devfn: device << 3 | function, on the root bus
  * @pin: 1 = INTA to 4 = INTD
  *

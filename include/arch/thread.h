@@ -61,7 +61,7 @@ void arch_switch_to(struct arch_context *prev, struct arch_context *next);
 void arch_backtrace(struct sink *out);
 
 /**
- * symbol_lookup() - name of the function that holds an address
+ * symbol_lookup() - get the name of the function that holds an address
  * @addr: a code address
  * @offset: set to the distance from the function's start; may be NULL
  *

@@ -8,7 +8,7 @@
  */
 #include "lib/types.h"
 
-/* "Up to 8 harts": the boot leaves further harts out and logs it. */
+/* "Up to 8 harts": the boot logs that it leaves out any other harts. */
 #define MAX_HARTS 8
 
 #define CACHELINE_BYTES 64
@@ -96,12 +96,12 @@ static_assert(offsetof(struct hart, trace_mask) == CACHELINE_BYTES, "hot words s
 extern struct hart harts[MAX_HARTS];
 
 /**
- * nr_harts() - number of harts found, including harts that failed to start
+ * nr_harts() - count the harts found, including harts that failed to start
  */
 unsigned int nr_harts(void);
 
 /**
- * hart_by_id() - a hart by its logical id
+ * hart_by_id() - get a hart by its logical id
  * @id: any number
  *
  * Return: the hart, or NULL if there is none of that id.
@@ -133,7 +133,7 @@ void hart_set_online(void);
 void hart_set_stopped(void);
 
 /**
- * hart_is_online() - whether a hart runs threads
+ * hart_is_online() - check whether a hart runs threads
  * @hart: any hart
  */
 static inline bool hart_is_online(const struct hart *hart)

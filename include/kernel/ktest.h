@@ -273,7 +273,7 @@ void ktest_skip(struct ktest *test, const char *fmt, ...) __printf(2, 3) __noret
 void ktest_info(struct ktest *test, const char *fmt, ...) __printf(2, 3);
 
 /**
- * ktest_failed() - whether the case has failed by now
+ * ktest_failed() - check whether the case has failed by now
  * @test: the case
  */
 bool ktest_failed(const struct ktest *test);

@@ -62,7 +62,7 @@ extern bool lock_order_on;
 void lock_order_boot(void);
 
 /**
- * lock_order_acquire() - a checked lock is taken, or is about to be
+ * lock_order_acquire() - note that a checked lock is taken, or is about to be
  * @class: the lock's; set when it is 0
  * @name: the lock's
  * @how: LOCK_SLEEPS, LOCK_TRIED
@@ -73,7 +73,7 @@ void lock_order_boot(void);
 void lock_order_acquire(u32 *class, const char *name, u32 how, const void *place) __cold;
 
 /**
- * lock_order_release() - the calling thread has released a lock, or no longer waits for it
+ * lock_order_release() - note that the calling thread released a lock, or no longer waits for it
  * @class: the lock's
  */
 void lock_order_release(u32 class) __cold;

@@ -89,7 +89,7 @@ bool __must_check mutex_trylock(struct mutex *mutex) __no_lock_analysis;
 void mutex_unlock(struct mutex *mutex) __releases(mutex);
 
 /**
- * mutex_is_held() - whether the calling thread holds a mutex
+ * mutex_is_held() - check whether the calling thread holds a mutex
  * @mutex: the mutex
  */
 bool mutex_is_held(const struct mutex *mutex);

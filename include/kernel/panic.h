@@ -38,7 +38,7 @@ void panic_enter(void);
 void panic_stop_if_asked(void);
 
 /**
- * panic_in_progress() - whether some hart is in panic()
+ * panic_in_progress() - check whether some hart is in panic()
  *
  * For code that must not wait for other harts then.
  */
@@ -63,7 +63,7 @@ struct sink;
 void warn_report(const char *file, int line, const char *what) __cold;
 
 /**
- * warn_count() - number of warnings since boot
+ * warn_count() - count the warnings since boot
  *
  * The test runner compares it before and after each case.
  */

@@ -35,7 +35,7 @@
 void printk(const char *fmt, ...) __printf(1, 2);
 
 /**
- * vprintk() - printk() with an argument list
+ * vprintk() - log like printk(), with an argument list
  * @fmt: as for printk()
  * @args: consumed
  */
@@ -73,7 +73,7 @@ struct ratelimit_state {
 #define RATELIMIT_NS	(10 * NSEC_PER_SEC)
 
 /**
- * ratelimit() - whether a message may be logged, like Linux's __ratelimit()
+ * ratelimit() - check whether a message may be logged, like Linux's __ratelimit()
  * @rs: state of the message's source
  * @prefix: of the line that reports suppressed messages
  *

@@ -63,7 +63,7 @@ int __must_check stop_machine(void (*fn)(void *arg), void *arg, u64 timeout_ns);
 void quiesce_serve(struct hart *hart);
 
 /**
- * quiesce_pending() - whether this hart has a request to serve
+ * quiesce_pending() - check whether this hart has a request to serve
  *
  * For the idle loop, which must not sleep then.
  */

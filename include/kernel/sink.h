@@ -49,7 +49,7 @@ void sink_puts(struct sink *sink, const char *text);
 void sink_printf(struct sink *sink, const char *fmt, ...) __printf(2, 3);
 
 /**
- * sink_vprintf() - sink_printf() with an argument list
+ * sink_vprintf() - print like sink_printf(), with an argument list
  * @sink: the destination
  * @fmt: as for printk()
  * @args: consumed
@@ -96,7 +96,7 @@ void sink_buffer_init(struct sink_buffer *buffer, char *text, size_t size);
 void sink_drain(const struct sink_buffer *buffer, struct sink *out);
 
 /**
- * sink_may_wait() - may the calling sink wait? If not, warn about its writer
+ * sink_may_wait() - check whether the calling sink may wait; if not, warn about its writer
  *
  * A sink that can wait calls this at each write, even if it would not wait this time. A
  * writer that holds a mutex or spinlock, is in a walk bracket or a handler, or has
@@ -109,7 +109,7 @@ void sink_drain(const struct sink_buffer *buffer, struct sink *out);
 bool sink_may_wait(void);
 
 /**
- * sink_can_wait() - sink_may_wait() without a warning, if the writer can keep its text
+ * sink_can_wait() - answer as sink_may_wait(), without a warning if the writer can keep its text
  */
 bool sink_can_wait(void);
 

@@ -59,7 +59,7 @@ void spin_unlock_slow(spinlock_t *lock) __cold;
 void spin_not_held(const spinlock_t *lock) __cold __noreturn;
 
 /**
- * spin_is_held() - whether the calling hart holds a lock
+ * spin_is_held() - check whether the calling hart holds a lock
  * @lock: the lock
  */
 static inline bool spin_is_held(const spinlock_t *lock)

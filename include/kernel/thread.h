@@ -96,7 +96,8 @@ void cond_resched(void);
 struct thread *current_thread(void);
 
 /**
- * thread_held_ns() - time that the calling thread has spent at hold points, see kernel/trace/hold.h
+ * thread_held_ns() - get the calling thread's count of time at hold points; see
+ * trace/hold.h
  */
 u64 *thread_held_ns(void);
 

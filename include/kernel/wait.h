@@ -65,7 +65,7 @@ void wait_queue_init(struct wait_queue *queue, const char *name);
 void wake_up_all(struct wait_queue *queue);
 
 /**
- * has_waiters() - whether a thread waits
+ * has_waiters() - check whether a thread waits
  * @queue: the queue
  *
  * Call it after changing the condition and then a full fence, which pairs with the fence

@@ -8,7 +8,7 @@
 #define BASE64_CHARS(n) (((n) + 2) / 3 * 4)
 
 /**
- * base64_encode() - bytes as text (RFC 4648 section 4, padded with =)
+ * base64_encode() - write bytes as text (RFC 4648 section 4, padded with =)
  * @dst: room for BASE64_CHARS(@n) + 1 characters
  * @src: the bytes
  * @n: how many

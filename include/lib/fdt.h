@@ -76,7 +76,7 @@ int __must_check fdt_open(struct fdt *fdt, const void *blob, size_t limit,
 			  const char **why);
 
 /**
- * fdt_blob_size() - the size that a blob states
+ * fdt_blob_size() - read the size that a blob states
  * @blob: at least 8 readable bytes
  *
  * For copying the blob before anything else is known about it.
@@ -86,7 +86,7 @@ int __must_check fdt_open(struct fdt *fdt, const void *blob, size_t limit,
 u32 fdt_blob_size(const void *blob);
 
 /**
- * fdt_reservation() - an entry of the memory reservation block
+ * fdt_reservation() - read an entry of the memory reservation block
  * @fdt: the tree
  * @index: from 0 on
  * @range: filled; may wrap, which the caller must check
@@ -122,7 +122,7 @@ bool fdt_next_sibling(struct fdt_node *node);
 	     _more = fdt_next_sibling(&(child)))
 
 /**
- * fdt_find() - a node by its path
+ * fdt_find() - find a node by its path
  * @fdt: the tree
  * @path: "/soc/serial@10000000"; a part without a unit address finds the first node of that name
  * @node: filled
@@ -135,7 +135,7 @@ int __must_check fdt_find(const struct fdt *fdt, const char *path, struct fdt_no
 bool fdt_is_called(const struct fdt_node *node, const char *name);
 
 /**
- * fdt_path() - the path of a node, for messages
+ * fdt_path() - get the path of a node, for messages
  * @node: the node
  * @buf: filled with what fits, terminated; bytes that are not printable become "?"
  * @size: of @buf, at least 1
@@ -201,7 +201,7 @@ bool fdt_prop_has(const struct fdt_prop *prop, const char *word);
  */
 
 /**
- * fdt_reg() - an entry of reg, as CPU physical addresses
+ * fdt_reg() - read an entry of reg, as CPU physical addresses
  * @node: a node on the CPU's bus, or below busses with ranges
  * @index: which (base, size) pair
  * @range: filled; never wraps
@@ -212,7 +212,7 @@ bool fdt_prop_has(const struct fdt_prop *prop, const char *word);
 int fdt_reg(const struct fdt_node *node, unsigned int index, struct fdt_range *range);
 
 /**
- * fdt_reg_count() - how many entries reg has
+ * fdt_reg_count() - count the entries of reg
  * @node: the node
  *
  * A malformed entry does not affect the others: each entry is read separately. A last entry
@@ -237,7 +237,7 @@ struct fdt_window {
 };
 
 /**
- * fdt_bus_range() - an entry of ranges
+ * fdt_bus_range() - read an entry of ranges
  * @bus: the node that has ranges
  * @index: which entry
  * @window: filled
@@ -263,7 +263,7 @@ struct fdt_irq {
 };
 
 /**
- * fdt_irq() - the first interrupt of a device
+ * fdt_irq() - find the first interrupt of a device
  * @node: the device
  * @irq: filled
  *

@@ -5,7 +5,7 @@
 #include "lib/types.h"
 
 /**
- * glob_match() - does a whole string match a shell pattern?
+ * glob_match() - check whether a whole string matches a shell pattern
  * @pat: * any string, ? any character, [a-z] one of these, [!a-z] none of these, \x is
  *	 x itself; a [ that is never closed stands for itself
  * @str: the string; dots and slashes are ordinary

@@ -18,7 +18,7 @@ int __must_check kstrtouint(const char *s, unsigned int base, unsigned int *res)
 int __must_check kstrtobool(const char *s, bool *res);
 
 /**
- * kstrtosize() - a size in bytes: a number (base 0) and perhaps K M G T P or E
+ * kstrtosize() - parse a size in bytes: a number (base 0) and perhaps K M G T P or E
  * @s: the text, for example 512M or 0x80000000
  * @res: bytes
  *

@@ -9,7 +9,7 @@
 #define LEVENSHTEIN_MAX 47 /* longest word that is compared, bytes */
 
 /**
- * levenshtein() - edits (insert, delete or replace a byte, swap two) between two words
+ * levenshtein() - count the edits (insert, delete, replace, swap two) between two words
  * @a: a word
  * @b: another
  *

@@ -40,7 +40,7 @@ char *STRING_FN(strstr)(const char *s, const char *word);
 long strscpy(char *dst, const char *src, size_t size);
 
 /**
- * memchr_inv() - first byte that differs from the expected byte
+ * memchr_inv() - find the first byte that differs from the expected byte
  * @s: memory
  * @c: expected byte
  * @n: bytes
@@ -50,7 +50,7 @@ long strscpy(char *dst, const char *src, size_t size);
 void *memchr_inv(const void *s, int c, size_t n);
 
 /**
- * str_has_prefix() - does a string start with a prefix?
+ * str_has_prefix() - check whether a string starts with a prefix
  * @s: string
  * @prefix: prefix
  *

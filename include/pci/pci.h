@@ -53,7 +53,7 @@ struct pci_device {
 };
 
 /**
- * pci_find_capability() - the next capability of a kind
+ * pci_find_capability() - find the next capability of a kind
  * @id: PCI_CAP_ID_*
  * @after: offset of the previous capability, or 0 for the first
  *

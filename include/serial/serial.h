@@ -41,7 +41,7 @@ void serial_write(const char *text, size_t len);
 int serial_start_input(void (*wake)(void));
 
 /**
- * serial_getc() - the next byte that was typed
+ * serial_getc() - get the next byte that was typed
  *
  * One thread at a time. Return: 0 to 255, or -EAGAIN if there is none.
  */

@@ -176,7 +176,7 @@ int virtio_unregister_device(struct virtio_device *vdev);
 void virtio_reattach(struct virtio_device **asked);
 
 /**
- * virtio_alloc() - frames for a device's queues and buffers
+ * virtio_alloc() - get frames for a device's queues and buffers
  * @vdev: the device; its driver frees them by virtio_free(), which allows NULL
  * @bytes: rounded up as by alloc_pages_virt()
  *
@@ -195,7 +195,7 @@ void virtio_free(struct virtio_device *vdev, void *buffer, size_t bytes);
 void virtio_keep(struct virtio_device *vdev, bool keeps);
 
 /**
- * virtio_negotiate() - steps 1 to 6: reset, ACKNOWLEDGE, DRIVER, features, FEATURES_OK
+ * virtio_negotiate() - take steps 1 to 6: reset, ACKNOWLEDGE, DRIVER, features, FEATURES_OK
  * @vdev: as for virtio_register_device(), @name set
  * @drv: the driver, with the features that it wants
  *
@@ -219,7 +219,7 @@ int __must_check virtio_restart(struct virtio_device *vdev);
 int __must_check virtio_device_ready(struct virtio_device *vdev);
 
 /**
- * virtio_device_stop() - no more interrupts, no more writes by the device
+ * virtio_device_stop() - make a device stop its interrupts and its writes
  *
  * For a driver's remove, before it frees memory that the device could write. A second
  * call does no harm. Context: thread.
@@ -257,7 +257,7 @@ static inline bool virtio_has_feature(const struct virtio_device *vdev, u64 feat
 }
 
 /**
- * virtio_read_config() - a consistent copy of part of the configuration
+ * virtio_read_config() - read a consistent copy of part of the configuration
  * @fields: offset and size (1, 2, 4 or 8) of each field, in order; ends with size 0
  * @buf: filled at the fields' offsets
  *
@@ -277,7 +277,7 @@ int __must_check virtio_read_config(struct virtio_device *vdev,
 				    const struct virtio_config_field *fields, void *buf);
 
 /**
- * virtio_interrupt() - a device interrupted
+ * virtio_interrupt() - handle an interrupt of a device
  * @isr: VIRTIO_ISR_*
  *
  * Context: interrupt. Calls the queues' callbacks and the driver's config_changed.

@@ -65,7 +65,7 @@ static_assert(offsetof(struct virtio_mem_resp, state) == 8, "spec 5.15.6");
 struct sink;
 
 /**
- * vmem_status() - one paragraph per virtio-mem device
+ * vmem_status() - write one paragraph per virtio-mem device
  * @out: the destination
  *
  * Region, block, granule, requested, plugged, usable, requests, last failure.

@@ -42,7 +42,7 @@ extern const struct vport_service __start_vport_services[], __stop_vport_service
 int vport_read(struct vport *port, char *buf, u32 size);
 
 /**
- * vport_try_read() - the same, without waiting
+ * vport_try_read() - read like vport_read(), without waiting
  *
  * Context: the service's thread, no spinlock held; does not wait for the host.
  * Return: as vport_read(), but 0 if there is nothing, and -EPIPE each time until

@@ -239,7 +239,7 @@ void shell_complete(const char *line, size_t word, word_offer_fn offer, void *ar
 		offer_after(&c, last, end - last);
 }
 
-/* Where the words go that begin like the last word of a line. */
+/* Collects the words that begin like the last word of a line. */
 struct matches {
 	const char *word;
 	struct sink *out;

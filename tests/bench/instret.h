@@ -6,7 +6,7 @@
 #include "lib/types.h"
 
 /**
- * arch_instret() - instructions that this hart has retired
+ * arch_instret() - count the instructions that this hart has retired
  *
  * Counts instructions only under QEMU's -icount; without it QEMU returns host ticks.
  * arch_instret_exact() tells which.
@@ -14,7 +14,7 @@
 u64 arch_instret(void);
 
 /**
- * arch_instret_exact() - does arch_instret() count instructions?
+ * arch_instret_exact() - check whether arch_instret() counts instructions
  *
  * Runs a loop of known length. Context: any, with interrupts off or rare.
  * Return: true if the count is right to the instruction.

@@ -59,7 +59,7 @@ static void online(struct ktest *test)
 	expect_file(test, block, "state", "offline\n");
 }
 
-/* A wrong word, or the word for the block's present state, changes nothing. */
+/* A wrong word, or the word for the block's current state, changes nothing. */
 static void refused_words(struct ktest *test)
 {
 	const unsigned long block = kernel_whole_blocks(test, 1);

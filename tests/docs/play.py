@@ -36,7 +36,7 @@ BUILD = re.compile(r'\b(WERROR|DEBUG|COVERAGE|HOSTCC|CROSS|QEMU)=(\S+)')
 
 
 def environment() -> dict[str, str]:
-    """The environment of the page's commands: that of a user with no settings, for the present build."""
+    """The environment of the page's commands: that of a user with no settings, for the current build."""
     kept = dict(BUILD.findall(os.environ.get('MAKEFLAGS', '')))
     rest = {name: value for name, value in os.environ.items() if name not in UNSET}
     return {**rest, **kept, 'TERM': 'vt100', 'LC_ALL': 'C.UTF-8'}

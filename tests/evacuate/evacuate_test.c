@@ -230,8 +230,8 @@ static bool when_something_moved(void *cookie)
 }
 
 /*
- * The request remembers the failure of a full vector, and moves no further vector after
- * a stop.
+ * The request remembers the failure of a full vector, and moves no other vector after a
+ * stop.
  */
 static void vectors_end_one_by_one(struct ktest *test)
 {

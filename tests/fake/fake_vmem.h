@@ -90,7 +90,7 @@ struct fake_vmem {
 };
 
 /**
- * fake_vmem_init() - a device with nothing plugged and nothing requested
+ * fake_vmem_init() - make a device with nothing plugged and nothing requested
  * @addr, @size: region, multiples of @block
  * @block: bytes
  */
@@ -108,7 +108,7 @@ void fake_vmem_resize(struct fake_vmem *fm, u64 requested);
  *
  * A change shows at the very next access. The generation rises later, together with the
  * interrupt, but before the next change: this is what QEMU does with a device that
- * answers each access from its present state.
+ * answers each access from its current state.
  */
 void fake_vmem_toggle(struct fake_vmem *fm, u64 a, u64 b, unsigned int nr, unsigned int gap);
 

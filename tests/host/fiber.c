@@ -239,8 +239,8 @@ void ktest_code_place(unsigned long pc, char *text, size_t size)
 extern const char __executable_start[], etext[]; /* the linker's */
 
 /*
- * The function that inlined others there. The name is overwritten by the calling hart's
- * next look-up.
+ * The function itself, not those that were inlined there. The name is overwritten by the
+ * calling hart's next look-up.
  */
 const char *symbol_lookup(unsigned long addr, unsigned long *offset)
 {

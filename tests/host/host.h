@@ -82,7 +82,7 @@ void host_go_away(unsigned int nr);
 void host_drop_memory(phys_addr_t start, u64 size);
 
 /**
- * host_was_kicked() - whether a hart was sent an interrupt; forgets it
+ * host_was_kicked() - check whether a hart was sent an interrupt; forgets it
  * @hart: logical id, of a hart that does not run
  */
 bool host_was_kicked(unsigned int hart);
@@ -96,7 +96,7 @@ bool host_was_kicked(unsigned int hart);
 void host_play_others(void (*fn)(void));
 
 /**
- * host_time_is_virtual() - does time advance only with work (with one host thread)?
+ * host_time_is_virtual() - check whether time advances only with work (with one host thread)
  */
 bool host_time_is_virtual(void);
 

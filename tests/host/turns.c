@@ -19,7 +19,7 @@
 static unsigned int nr_harts_here;
 static bool waits[MAX_HARTS]; /* in arch_idle() */
 static unsigned int (*choose)(unsigned int limit);
-static unsigned int length, left; /* points of the turn, and those that are left of it */
+static unsigned int length, left; /* points of the turn, and how many of them are left */
 static u64 points;		  /* that all harts have passed in the turns before */
 static unsigned int longest_absence; /* in points */
 static u64 back_at[MAX_HARTS];	     /* the point before which a hart is not chosen */
@@ -114,7 +114,10 @@ static bool is_due(unsigned long pc)
 	return true;
 }
 
-/* Has the hart released its last spinlock? What it saw under it may change from here on. */
+/*
+ * Has the hart released its last spinlock? What the hart saw under the lock may change
+ * from here on.
+ */
 static bool has_unlocked(void)
 {
 	const struct hart *hart = this_hart();

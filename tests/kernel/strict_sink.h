@@ -41,7 +41,7 @@ static inline void strict_write(struct sink *sink, const char *text, size_t len)
 		.sink = { .write = strict_write }, .lock = "" \
 	}
 
-/* Expects writes, and that none was made with something held. */
+/* Expects writes, none of them made with something held. */
 #define EXPECT_STRICT(test, strict)                           \
 	do {                                                  \
 		KTEST_EXPECT_GT(test, (strict)->writes, 0);   \

@@ -12,7 +12,7 @@
 #define MAX_BORROWED 6UL
 
 /**
- * machine_vmem() - the driver of a virtio-mem device that gives the kernel memory
+ * machine_vmem() - get the driver of a virtio-mem device that gives the kernel memory
  *
  * Waits until the driver has plugged what the device requested at boot.
  * Return: the first with memory plugged; NULL if there is none.

@@ -53,7 +53,7 @@ unsigned long window_find(void);
 int window_in_kernel_mm(struct ktest *test);
 
 /**
- * window_open() - a memory with @boot_bytes at the start of block 0
+ * window_open() - make a memory with @boot_bytes at the start of block 0
  * @test: the case; it is skipped if there is no window
  * @boot_bytes: a multiple of the page size, at most a block
  *
@@ -64,7 +64,7 @@ int window_in_kernel_mm(struct ktest *test);
 struct window *window_open(struct ktest *test, u64 boot_bytes);
 
 /**
- * window_open_raw() - the same, but the case fills w->mb and calls window_populate()
+ * window_open_raw() - make a memory, but let the case fill w->mb and call window_populate()
  * @map_bytes: from the start of the window on, mapped for it
  */
 struct window *window_open_raw(struct ktest *test, u64 map_bytes);

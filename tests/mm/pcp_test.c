@@ -74,8 +74,7 @@ static void cache_limits_follow_the_managed_count(struct ktest *test)
 }
 
 /*
- * A chunk is kept with those of its pageblock's type, on the slow path and on the fast
- * one.
+ * A chunk joins the chunks of its pageblock's type, on the slow path and on the fast one.
  */
 static void cached_chunks_stay_apart(struct ktest *test)
 {

@@ -300,7 +300,7 @@ static void cached_becomes_counted(unsigned long pfn, enum walk_step step)
 	race.happened = alloc_pages(race.w->mm, GFP_MOVABLE, 0, PGTY_DRIVER) == pfn;
 }
 
-/* mm_check() has read "Cached, no count"; the present count belongs to a later use. */
+/* mm_check() has read "Cached, no count"; the current count belongs to a later use. */
 static void a_check_meets_an_allocation(struct ktest *test)
 {
 	struct window *w = open_race(test);

@@ -71,7 +71,7 @@ static void free_on_all_harts(struct ktest *test)
 	frame_follow_freed();
 }
 
-/* The number of runs on the real machine, which a slow host can finish. */
+/* The number of runs on the real machine: few enough for a slow host. */
 #define REAL_RUNS 40
 
 static const u8 runs[128];

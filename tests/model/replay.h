@@ -14,7 +14,7 @@
  */
 #include "lib/types.h"
 
-/* The most sections, from the first on. */
+/* The picture has room for this many sections. */
 #define REPLAY_SECTIONS 8UL
 
 /**

@@ -81,7 +81,7 @@ def symmetric(guest: Guest) -> None:
     expect(match is not None, 'the veto command says something else')
     starts, ends, refused, late_starts, late_ends = map(int, match.groups())
     expect(starts == ends and late_starts == late_ends, f'starts without an end: {match[0]}')
-    expect(starts - refused == late_starts, f'a listener behind the veto saw a refused start: {match[0]}')
+    expect(starts - refused == late_starts, f'a listener after the veto saw a refused start: {match[0]}')
 
 
 @scenario(append='memhp_default_state=offline')

@@ -163,7 +163,7 @@ def prove(guest: 'Guest') -> str | None:
     try:
         if alive and guest.answers:
             recorder.snapshot()
-        # What the launcher has taken is no longer in the rings, from where this recorder would take the rest.
+        # The launcher has taken these records out of the rings, where this recorder would look for the rest.
         recorder.finish(guest.qmp() if alive and not recorder.shared else None)
         verdict = recorder.verdict()
     except (PortError, QmpError, OutsideError, SessionError, ElfError, OSError) as why:

@@ -58,7 +58,7 @@ class ClientCase(Case):
         self.link()
 
     def link(self) -> None:
-        """Make the run directory of the present device."""
+        """Make the run directory of the current device."""
         self.run_dir = self.device.path / 'run'
         self.run_dir.mkdir()
         (self.run_dir / 'vm0.ctl').symlink_to(self.device.path / 'c')

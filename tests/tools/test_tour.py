@@ -60,7 +60,7 @@ class Played(unittest.TestCase):
         at = 0
         for sight in SIGHTS:
             seen = re.compile(sight).search(done.stdout, at)
-            self.assertIsNotNone(seen, f'{sight!r} is missing behind {done.stdout[:at]!r}: {done.stdout[at:]!r}')
+            self.assertIsNotNone(seen, f'{sight!r} is missing after {done.stdout[:at]!r}: {done.stdout[at:]!r}')
             at = seen.end()
 
     def test_it_stops_at_a_terminal(self):

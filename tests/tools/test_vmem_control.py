@@ -262,7 +262,7 @@ class Faults(Case):
         self.qmp.get('size')
         self.guest.stop()
         self.guest.start(share=False)
-        # This request's delay ends when that of the forgotten one would have ended.
+        # This request's delay ends when the forgotten request's delay would have ended.
         self.qmp.execute('x-inject', kind='delay', ms=200)
         self.assertEqual(self.guest.state(0, 1), UNPLUGGED)
         self.assertEqual(self.guest.used(), 1)

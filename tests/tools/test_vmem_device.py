@@ -250,7 +250,7 @@ class Pause(Case):
         self.hold(100)
         self.guest.stop()
         self.guest.start(share=False)
-        # This request's delay ends when that of the forgotten one would have ended.
+        # This request's delay ends when the forgotten request's delay would have ended.
         self.qmp.execute('x-inject', kind='delay', ms=100)
         self.assertEqual(self.guest.request(PLUG, 1), ACK)
         self.assertEqual((self.guest.used(), self.qmp.get('size')), (1, 2 * MIB))

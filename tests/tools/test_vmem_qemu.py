@@ -65,7 +65,7 @@ class Machine:
         return line.decode('ascii', 'replace').strip()
 
     def ready(self) -> None:
-        while not self.line().endswith('guest ready'):    # behind the '=' of a reboot
+        while not self.line().endswith('guest ready'):    # after the '=' of a reboot
             pass
 
     def do(self, word: str, *numbers: int) -> list[int]:

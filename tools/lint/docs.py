@@ -148,7 +148,7 @@ def block_fault(block: Block) -> str | None:
     if block.prompts and block.mark not in RUN_MARKS:
         return f'a block with prompts is marked {block.mark}; mark it console, so that the test runs it'
     if block.mark in RUN_MARKS and block.info and block.why_not_run is None:
-        return f'"{block.info}" behind the mark: only "not run: REASON" may stand there'
+        return f'"{block.info}" after the mark: only "not run: REASON" may stand there'
     return None
 
 

@@ -26,7 +26,7 @@ ALLOWED = {
     'kernel/': PUBLIC,
     'arch/': (*PUBLIC, 'asm/'),
 }
-# What a driver knows of sections is what memory_block_info() tells an owner.
+# A driver knows of sections only what memory_block_info() tells an owner.
 MM_ONLY = {'drivers/': ('mm/section.h', re.compile(r'\b(mem_section|section_root|walk_section)\b'))}
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+(["<])([^">]+)[">]', re.M)
 

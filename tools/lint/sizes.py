@@ -105,7 +105,7 @@ def functions() -> list[Finding]:
             continue
         length = tag['end'] - tag['line'] + 1
         if length >= FUNCTION_LINES:
-            found.append(Finding(tag['path'], tag['line'], f'{tag["name"]}() has {length} lines; below {FUNCTION_LINES} please'))
+            found.append(Finding(tag['path'], tag['line'], f'{tag["name"]}() has {length} lines of {FUNCTION_LINES - 1}'))
         signature = tag.get('signature', '')
         if tag['path'].endswith(('.c', '.h')) and signature.count(',') + 1 > PARAMETERS and '...' not in signature:
             found.append(Finding(tag['path'], tag['line'], f'{tag["name"]}() has more than {PARAMETERS} parameters'))
@@ -119,5 +119,5 @@ def check() -> list[Finding]:
         lines = text(name).count('\n')
         limit = MAKEFILE_LINES if name == 'Makefile' else FILE_LINES
         if kind(name) and lines > limit:
-            found.append(Finding(name, limit + 1, f'{lines} lines; at most {limit} please'))
+            found.append(Finding(name, limit + 1, f'{lines} lines; the limit is {limit}'))
     return found + budgets()

@@ -124,7 +124,7 @@ def symbols(names: list[str], built: str) -> tuple[dict[str, str], dict[str, set
 
 
 def line_of(name: str, symbol: str) -> int:
-    """Where a source names a symbol first; 0 if a macro or an inline function does."""
+    """The line where a source first names a symbol; 0 if a macro or an inline function names it."""
     match = re.search(rf'\b{re.escape(symbol)}\b', without_comments(name))
     return without_comments(name).count('\n', 0, match.start()) + 1 if match else 0
 

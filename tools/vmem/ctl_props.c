@@ -275,7 +275,7 @@ bool ctl_prop_set(struct vmem *vmem, const char *name, const struct json *value,
 }
 
 /**
- * ctl_prop_list() - the names and types of all properties
+ * ctl_prop_list() - list the names and types of all properties
  * @out: a JSON array is appended
  */
 void ctl_prop_list(struct buf *out)
@@ -288,7 +288,7 @@ void ctl_prop_list(struct buf *out)
 }
 
 /**
- * ctl_is_path() - whether a QOM path names the device
+ * ctl_is_path() - check whether a QOM path names the device
  * @vmem: the program
  * @path: "/ID", or where QEMU has such a device, or a partial path as in QEMU
  */

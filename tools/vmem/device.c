@@ -24,7 +24,7 @@ const char *const vmem_violation_names[VMEM_NR_VIOLATIONS] = {
 };
 
 /**
- * vmem_geometry_error() - what is wrong with a region
+ * vmem_geometry_error() - say what is wrong with a region
  * @addr: guest physical address, bytes
  * @size: bytes
  * @block: bytes
@@ -100,7 +100,7 @@ static u64 usable_for(const struct vmem_dev *dev, u64 requested)
 }
 
 /**
- * vmem_size_error() - what is wrong with a requested size
+ * vmem_size_error() - say what is wrong with a requested size
  * @dev: the device
  * @requested: bytes
  *
@@ -130,7 +130,7 @@ void vmem_set_requested(struct vmem_dev *dev, u64 requested)
 }
 
 /**
- * vmem_show_config() - let the driver see the present sizes
+ * vmem_show_config() - let the driver see the current sizes
  * @dev: the device
  *
  * Call it when a new generation of the configuration begins: a driver reads 64-bit
@@ -143,11 +143,12 @@ void vmem_show_config(struct vmem_dev *dev)
 }
 
 /**
- * vmem_read_config() - the configuration space as the driver sees it now
+ * vmem_read_config() - fill in the configuration space as the driver sees it now
  * @dev: the device
  * @config: filled in
  *
- * The plugged size is always the present one, because only the driver's requests change it.
+ * The plugged size is always the current size, because only the driver's requests change
+ * it.
  */
 void vmem_read_config(const struct vmem_dev *dev, struct vmem_config *config)
 {
@@ -187,7 +188,7 @@ u64 vmem_run_end(const struct vmem_dev *dev, u64 from, u64 end)
 }
 
 /**
- * vmem_overlaps_unplugged() - whether a range touches an unplugged block
+ * vmem_overlaps_unplugged() - check whether a range touches an unplugged block
  * @dev: the device
  * @gpa: guest physical address
  * @len: bytes; @gpa + @len does not overflow

@@ -24,7 +24,7 @@ static const char *const words[NR_FAULTS] = {
 };
 
 /**
- * faults_kind() - the fault that a word names
+ * faults_kind() - find the fault that a word names
  * @word: e.g. "busy"
  *
  * Return: its kind, or FAULT_NONE.
@@ -39,7 +39,7 @@ enum fault_kind faults_kind(const char *word)
 }
 
 /**
- * faults_word() - the word that names a fault
+ * faults_word() - get the word that names a fault
  * @kind: less than NR_FAULTS
  */
 const char *faults_word(enum fault_kind kind)
@@ -166,7 +166,7 @@ void faults_clear(void)
 }
 
 /**
- * faults_pending() - how many requests the queued faults will still hit
+ * faults_pending() - count the requests that the queued faults will still hit
  */
 u64 faults_pending(void)
 {

@@ -120,7 +120,7 @@ void guest_mem_clear(struct guest_mem *mem)
 }
 
 /**
- * guest_mem_find() - the region that holds an address
+ * guest_mem_find() - find the region that holds an address
  * @mem: the table
  * @gpa: guest physical address
  *

@@ -297,7 +297,7 @@ const char *json_get_string(const struct json *object, const char *key)
 }
 
 /**
- * json_is_u64() - whether a value is an integer that u64 holds
+ * json_is_u64() - check whether a value is an integer that u64 holds
  * @value: a value, or NULL
  */
 bool json_is_u64(const struct json *value)

@@ -70,7 +70,7 @@ void log_line_limited(struct log_limit *limit, const char *fmt, ...)
 	}
 	if (++limit->printed == LOG_BURST)
 		snprintf(tail, sizeof(tail),
-			 " (further ones are suppressed for a minute)");
+			 " (others are suppressed for a minute)");
 	else if (limit->left_out)
 		snprintf(tail, sizeof(tail), " (%llu before it were suppressed)",
 			 (unsigned long long)limit->left_out);

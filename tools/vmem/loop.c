@@ -21,7 +21,7 @@ static bool stopping;
 static int exit_status;
 
 /**
- * loop_now() - monotonic time
+ * loop_now() - get the monotonic time
  *
  * Return: nanoseconds.
  */

@@ -24,7 +24,7 @@ static const struct mem_region *part(const struct guest_mem *mem, u64 gpa, u64 e
 }
 
 /**
- * memfile_covers() - whether all of a range is shared with this process
+ * memfile_covers() - check whether all of a range is shared with this process
  * @mem: the table
  * @gpa: guest physical address
  * @len: bytes
@@ -104,7 +104,7 @@ static u64 written_in(const u8 *bytes, u64 len, u64 *first)
 }
 
 /**
- * memfile_written() - bytes of the pages in a range that are not all zeros
+ * memfile_written() - count the bytes of the pages in a range that are not all zeros
  * @mem: the table
  * @gpa: guest physical address, a multiple of the page size
  * @end: where the range ends

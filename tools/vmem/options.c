@@ -31,7 +31,7 @@ static const char usage[] =
 	"  --events FILE      write trace records there\n"
 	"  --faults SPEC      KIND[:count=N][:skip=N][:ms=N],...: see x-inject\n"
 	"  --wait SECONDS     how long to wait for QEMU (default 300, 0: forever)\n"
-	"Sizes and addresses are decimal or 0x hexadecimal, with K, M, G or T behind.\n";
+	"Sizes and addresses are decimal or 0x hexadecimal, followed by K, M, G or T.\n";
 
 /**
  * parse_size() - read a size or an address

@@ -161,7 +161,7 @@ void qmp_watch_stop(void)
 }
 
 /**
- * qmp_watch_state() - its state: "not asked for", "waiting", "connected", "closed" or
+ * qmp_watch_state() - get its state: "not asked for", "waiting", "connected", "closed" or
  * "failed"
  */
 const char *qmp_watch_state(void)

@@ -198,7 +198,7 @@ void queue_init(struct vmem *vmem)
 }
 
 /**
- * queue_stopped() - the ring has stopped, for a while or for good
+ * queue_stopped() - note that the ring has stopped, for a while or for good
  * @vmem: the program
  *
  * Puts a held request back into the ring. If the driver continues with the ring, the
@@ -215,7 +215,7 @@ void queue_stopped(struct vmem *vmem)
 }
 
 /**
- * queue_started() - the driver has set the queue up, or continues with it
+ * queue_started() - note that the driver has set the queue up, or continues with it
  * @vmem: the program
  */
 void queue_started(struct vmem *vmem)
@@ -232,7 +232,7 @@ void queue_started(struct vmem *vmem)
 }
 
 /**
- * queue_spurious() - a fault: notify the driver of changes that did not happen
+ * queue_spurious() - commit a fault: notify the driver of changes that did not happen
  * @vmem: the program
  * @count: how often
  */

@@ -100,7 +100,7 @@ void region_init(struct vmem *vmem)
 }
 
 /**
- * region_shared() - whether the frontend shares all of the region
+ * region_shared() - check whether the frontend shares all of the region
  * @vmem: the program
  */
 bool region_shared(const struct vmem *vmem)
@@ -109,7 +109,7 @@ bool region_shared(const struct vmem *vmem)
 }
 
 /**
- * region_changed() - the table of shared memory has changed
+ * region_changed() - handle a change of the table of shared memory
  * @vmem: the program
  *
  * Empties the region the first time that all of it is shared: its contents date from
@@ -133,7 +133,7 @@ void region_changed(struct vmem *vmem)
 }
 
 /**
- * region_reset() - the machine was reset
+ * region_reset() - handle a reset of the machine
  * @vmem: the program
  */
 void region_reset(struct vmem *vmem)
@@ -193,7 +193,7 @@ void region_scan(struct vmem *vmem)
 }
 
 /**
- * region_host_bytes() - bytes of the region that the host has allocated now
+ * region_host_bytes() - count the bytes of the region that the host has allocated now
  * @vmem: the program
  */
 u64 region_host_bytes(struct vmem *vmem)

@@ -8,7 +8,7 @@
 #include "device.h"
 
 /**
- * vmem_allocated() - bytes of a range that the host has allocated
+ * vmem_allocated() - count the bytes of a range that the host has allocated
  * @dev: the device
  * @off: offset in the region
  * @len: bytes

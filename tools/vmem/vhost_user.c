@@ -354,7 +354,7 @@ int vhost_listen(struct vhost *vhost, const char *path)
 }
 
 /**
- * vhost_connected() - whether a frontend is there
+ * vhost_connected() - check whether a frontend is there
  * @vhost: the back-end
  */
 bool vhost_connected(const struct vhost *vhost)

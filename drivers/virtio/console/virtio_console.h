@@ -35,7 +35,7 @@ struct vcon_control {
 };
 static_assert(sizeof(struct vcon_control) == 8, "spec 5.3.6.2");
 
-#define VCON_PORTS	 4  /* further ports are left out */
+#define VCON_PORTS	 4  /* all other ports are left out */
 #define VCON_CTL_SLOTS	 16 /* messages in each direction */
 #define VCON_CTL_BYTES	 64 /* of one message, a name included */
 #define VPORT_NAME_SIZE	 32
@@ -69,7 +69,7 @@ static_assert(sizeof(struct vcon_control) == 8, "spec 5.3.6.2");
  * @closed_seen: how many of these closes vport_read() has reported to the service
  * @closed_at: index in the receive queue: buffers before it belong to a connection that
  *	is gone
- * @seen: the same: buffers before it belong to the present connection or an older one
+ * @seen: the same: buffers before it belong to the current connection or an older one
  * @gone: unplugged, or the driver leaves
  * @listening: the service reads
  * @wait: woken when one of the above changes or the device has used a buffer

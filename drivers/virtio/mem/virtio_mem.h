@@ -191,7 +191,7 @@ static inline unsigned long vmem_nr_at_device(const struct virtio_mem *vm)
 /* --- virtio_mem.c --------------------------------------------------------- */
 
 /**
- * vmem_attach() - all of probe except DRIVER_OK and the worker
+ * vmem_attach() - do all of probe except DRIVER_OK and the worker
  * @vdev: negotiated
  *
  * Return: 0 with vdev->priv set, or a negative errno, with a line in the log.
@@ -234,7 +234,7 @@ int __must_check vmem_own_region(struct virtio_mem *vm);
 /* --- vmem_worker.c -------------------------------------------------------- */
 
 /**
- * vmem_work() - one round: follow the requested size as far as possible
+ * vmem_work() - run one round: follow the requested size as far as possible
  *
  * Context: the worker, or a test in its place.
  * Return: when to call again if nothing happens, ns from now; WAIT_FOREVER.

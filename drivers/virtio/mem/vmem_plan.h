@@ -143,7 +143,7 @@ void vmem_unreserve_mask(struct vmem_map *map, unsigned long i, u64 mask);
 void vmem_forget_refusals(struct vmem_map *map);
 
 /**
- * vmem_plan_plug() - where the next pageblocks should come from
+ * vmem_plan_plug() - choose where the next pageblocks come from
  * @want: whole granules
  * @runs: filled, at most @max, disjoint, each at most max_run
  *
@@ -155,7 +155,7 @@ unsigned int vmem_plan_plug(const struct vmem_map *map, unsigned long want,
 			    struct vmem_run *runs, unsigned int max);
 
 /**
- * vmem_plan_reserved() - runs of reserved pageblocks, from the top
+ * vmem_plan_reserved() - list runs of reserved pageblocks, from the top
  * @want: the most pageblocks, whole granules
  */
 unsigned int vmem_plan_reserved(const struct vmem_map *map, unsigned long want,
@@ -165,7 +165,7 @@ unsigned int vmem_plan_reserved(const struct vmem_map *map, unsigned long want,
 void vmem_map_scan(struct vmem_map *map);
 
 /**
- * vmem_plan_blocks() - whole memory blocks to remove
+ * vmem_plan_blocks() - choose whole memory blocks to remove
  * @want: the most pageblocks that the chosen blocks may have together
  * @effort: see enum vmem_effort
  *
@@ -177,7 +177,7 @@ unsigned long vmem_plan_blocks(struct vmem_map *map, unsigned long want,
 			       enum vmem_effort effort);
 
 /**
- * vmem_plan_granules() - granules to unplug from blocks that stay
+ * vmem_plan_granules() - choose granules to unplug from blocks that stay
  * @want: whole granules
  *
  * Emptiest first (in 1/64 of a granule), highest address for ties; never the

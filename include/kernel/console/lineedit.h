@@ -50,7 +50,7 @@ struct lineedit {
 	lineedit_complete_fn complete;
 	enum lineedit_escape escape;
 	unsigned int csi_number;
-	bool swallow_lf; /* after CR: the LF of a CR LF pair ends no second line */
+	bool swallow_lf; /* after CR: the LF of a CR LF pair does not end another line */
 	/* History: a ring of lines; nr_seen counts all lines ever added. */
 	char history[LINE_HISTORY][LINE_MAX_BYTES];
 	unsigned int nr_seen;

@@ -38,7 +38,7 @@ struct interrupter {
 void console_can_interrupt(struct interrupter *i);
 
 /**
- * command_interrupted() - must the calling thread's command end early?
+ * command_interrupted() - check whether the calling thread's command must end early
  * @unused: for evac_limits.cancelled
  *
  * Context: thread. Return: false in threads that run no console.

@@ -4,15 +4,15 @@
 
 /*
  * build/ebb.elf is the kernel; build/ebb-test.elf is the same objects with tests/
- * linked in. If a user asks a kernel without tests for a test, it names the image that
- * has it; and a machine that was started for tests ends with status 3, never 0.
+ * linked in. A kernel without tests that is asked for a test names the image that has it;
+ * and a machine that was started for tests ends with status 3, never 0.
  */
 #include "lib/types.h"
 
 struct sink;
 
 /**
- * test_image_command() - is an unknown command one of the tests' commands?
+ * test_image_command() - check whether an unknown command is one of the tests' commands
  * @name: no command has this name
  * @out: if so, gets one line with what to type instead
  */

@@ -107,7 +107,7 @@ enum trace_switch { TRACE_OFF, TRACE_ON };
 int trace_set(const char *glob, enum trace_switch on);
 
 /**
- * trace_is_on() - whether an event is on
+ * trace_is_on() - check whether an event is on
  * @event: its id
  */
 bool trace_is_on(enum trace_event_id event);

@@ -96,7 +96,7 @@ TEST(log, is_limited)
 
 	CHECK_EQ(lines_of(complain_often, text, sizeof(text)), LOG_BURST);
 	CHECK(strstr(text, "did it: 0\n"));
-	CHECK(strstr(text, "did it: 19 (further"));
+	CHECK(strstr(text, "did it: 19 (others"));
 	CHECK_EQ(lines_of(complain_often, text, sizeof(text)), 0);
 }
 

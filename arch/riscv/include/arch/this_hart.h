@@ -15,7 +15,7 @@ struct hart;
 
 register struct hart *arch_hart_in_tp __asm__("tp");
 
-/** this_hart - the hart that runs this code; stable only while not switching */
+/* The hart that runs this code; stable only while not switching. */
 static inline struct hart *this_hart(void)
 {
 	return arch_hart_in_tp;

@@ -12,7 +12,7 @@ struct hart;
 /* NULL on host threads that are not a hart; using it traps. */
 struct hart *host_this_hart(void);
 
-/** this_hart - the hart that runs this code; stable only while not switching */
+/* The hart that runs this code; stable only while not switching. */
 static inline struct hart *this_hart(void)
 {
 	return host_this_hart();
