@@ -93,7 +93,7 @@ static unsigned int check_frame(struct check *c, const struct mem_section *ms,
 {
 	const struct page *page = pfn_to_page(pfn);
 	/*
-	 * A single load: a hart's cache changes type and order by a single store,
+	 * A single load: a hart's cache changes type and count by a single store,
 	 * without the lock.
 	 */
 	const u64 desc = READ_ONCE(*(const u64 *)page);

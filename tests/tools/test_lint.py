@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The lints find readers of sections that break the rule of docs/reference/locking.md, calls from a low storey to a high
-one, parts that exceed their budget of lines, and fields without a lock key."""
+one, parts that exceed their budget of lines, fields without a lock key, and faults that can no longer be planted."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from lint import accessors, commands, compilers, includes, lockkeys, sizes, storeys, style
+from lint import accessors, commands, compilers, includes, lockkeys, mutants, sizes, storeys, style
 from lint.common import Skip, cross_gcc
 
 HEAD = ('#include "mm/memory_hotplug.h"\n#include "mm/section.h"\n'
@@ -242,6 +242,23 @@ class CommandsTest(unittest.TestCase):
     def test_row_without_a_command(self):
         found = commands.judge({'map': 'a.c'}, self.PAGE)
         self.assertEqual([(one.path, 'go' in one.text) for one in found], [(commands.PAGE, True)])
+
+
+class MutantsTest(unittest.TestCase):
+    """A patch of this file, and one of a line that this file does not have."""
+
+    def findings(self, line):
+        patch = f'--- a/tests/tools/test_lint.py\n+++ b/tests/tools/test_lint.py\n@@ -1 +1 @@\n-{line}\n+planted\n'
+        with tempfile.NamedTemporaryFile('w', suffix='.patch') as file:
+            file.write(patch)
+            file.flush()
+            return [finding.text for finding in mutants.judge([file.name])]
+
+    def test_applies(self):
+        self.assertEqual(self.findings(Path('tests/tools/test_lint.py').read_text().splitlines()[0]), [])
+
+    def test_does_not_apply(self):
+        self.assertIn('does not apply: ', self.findings('no such line')[0])
 
 
 class SuiteNameTest(unittest.TestCase):

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The patches of tests/mutants/ apply to the sources, so that `make mutants` can plant every fault."""
+
+from __future__ import annotations
+
+import subprocess
+
+from .common import Finding, program, sources
+
+
+def judge(names: list[str]) -> list[Finding]:
+    """The patches that do not apply, each with patch's last line."""
+    found = []
+    for name in names:
+        done = subprocess.run([program('patch'), '--dry-run', '-p1', '-f', '-i', name], capture_output=True, text=True,
+                              check=False)
+        if done.returncode:
+            found.append(Finding(name, 1, f'does not apply: {(done.stdout + done.stderr).strip().splitlines()[-1]}'))
+    return found
+
+
+def check() -> list[Finding]:
+    """All patches."""
+    return judge(sources('.patch', under=('tests/mutants',)))
