@@ -59,17 +59,26 @@ static unsigned int choose_turn(unsigned int limit)
 	return prng_below(&turns, limit);
 }
 
+/* Has one of the last "alloc"s returned the frame? Then another one may soon. */
+static bool is_in_use(unsigned long pfn)
+{
+	for (unsigned int i = 0; i < NR_FRAMES; i++)
+		if (frames[i] == pfn)
+			return true;
+	return false;
+}
+
 /*
- * Between a walker's two looks, sometimes pause its hart for long, so that the others
- * can change much. mm_check() holds the zone's lock, so only a frame in a hart's cache
- * can change meanwhile.
+ * Between a walker's two looks, pause its hart for long, so that the others can change
+ * much: sometimes, and always at a frame that consoles use. mm_check() holds the zone's
+ * lock, so only a frame in a hart's cache can change meanwhile.
  */
 static void walker_stands(unsigned long pfn, enum walk_step step)
 {
 	if (step == WALK_CHECK && page_type(&kernel_mm, pfn) != PGTY_CACHED)
 		return;
-	if (prng_below(&turns, 16) == 0)
-		host_go_away(prng_below(&turns, 1U << prng_below(&turns, 15)));
+	if (is_in_use(pfn) || prng_below(&turns, 16) == 0)
+		host_go_away(prng_below(&turns, 1U << prng_below(&turns, 18)));
 }
 
 /* --- a console ------------------------------------------------------------------ */
