@@ -56,49 +56,66 @@ static u64 be64(const u8 *p)
 	return (u64)be32(p) << 32 | be32(p + 4);
 }
 
-/* The caller has set @tag->kind. */
-static bool read_prop(const struct fdt *fdt, u32 offset, struct tag *tag)
+/*
+ * The tag at @offset; TAG_END behind the last one. No offset comes near UINT32_MAX, because a
+ * blob has at most FDT_MAX_SIZE bytes.
+ */
+static u32 kind_at(const struct fdt *fdt, u32 offset)
 {
-	u32 room = fdt->structs_end - offset;
-	const u8 *p = fdt->blob + offset;
-	u32 len, name;
-
-	if (room < 12)
-		return false;
-	len = be32(p + 4);
-	name = be32(p + 8);
-	if (len > room - 12 || name >= fdt->strings_end - fdt->strings)
-		return false;
-	tag->prop.name = (const char *)fdt->blob + fdt->strings + name;
-	tag->prop.data = p + 12;
-	tag->prop.len = len;
-	tag->next = offset + 12 + ALIGN_UP(len, 4);
-	return true;
+	if (offset + 4 > fdt->structs_end)
+		return TAG_END;
+	return *(const u32 *)(const void *)(fdt->blob + offset);
 }
 
-static bool read_name(const struct fdt *fdt, u32 offset, struct tag *tag)
+/* Reads the property whose tag is at @offset. Return: where it ends; 0 if it is broken. */
+static inline u32 read_prop(const struct fdt *fdt, u32 offset, struct fdt_prop *prop)
 {
-	u32 room = fdt->structs_end - offset - 4;
-	size_t len;
+	const u8 *p = fdt->blob + offset;
+	const u32 data = offset + 12;
+	u32 len, name;
 
-	tag->name = (const char *)fdt->blob + offset + 4;
-	len = strnlen(tag->name, room);
-	tag->next = offset + 4 + ALIGN_UP((u32)len + 1, 4);
-	return len < room;
+	if (data > fdt->structs_end)
+		return 0;
+	len = be32(p + 4);
+	name = be32(p + 8);
+	if (len > fdt->structs_end - data || name >= fdt->strings_end - fdt->strings)
+		return 0;
+	prop->name = (const char *)fdt->blob + fdt->strings + name;
+	prop->data = p + 12;
+	prop->len = len;
+	return data + ALIGN_UP(len, 4);
+}
+
+/*
+ * Where the name at @offset ends, which is padded to a multiple of 4; 0 if it has no
+ * terminator. A word minus 1 in each byte borrows from the top bit of a byte that is zero.
+ */
+static u32 name_end(const struct fdt *fdt, u32 offset)
+{
+	for (; offset + 4 <= fdt->structs_end; offset += 4) {
+		const u32 word = *(const u32 *)(const void *)(fdt->blob + offset);
+
+		if ((word - 0x01010101) & ~word & 0x80808080)
+			return offset + 4;
+	}
+	return 0;
 }
 
 /* Reads the tag at @offset; false if there is none, or it doesn't fit in the block. */
 static bool read_tag(const struct fdt *fdt, u32 offset, struct tag *tag)
 {
-	if (offset >= fdt->structs_end || fdt->structs_end - offset < 4)
+	if (offset + 4 > fdt->structs_end)
 		return false;
-	tag->kind = *(const u32 *)(const void *)(fdt->blob + offset);
+	tag->kind = kind_at(fdt, offset);
 	tag->next = offset + 4;
 	switch (tag->kind) {
 	case TAG_PROP:
-		return read_prop(fdt, offset, tag);
+		tag->next = read_prop(fdt, offset, &tag->prop);
+		return tag->next != 0;
 	case TAG_BEGIN:
-		return read_name(fdt, offset, tag);
+		tag->name = (const char *)fdt->blob + offset + 4;
+		tag->next = name_end(fdt, offset + 4);
+		return tag->next != 0;
 	case TAG_END_NODE:
 	case TAG_NOP:
 	case TAG_END:
@@ -204,13 +221,95 @@ static int open_reserved(struct fdt *fdt, u32 header, const char **why)
 }
 
 /*
+ * The index
+ */
+
+struct indexer {
+	/* The newest node at each depth; one that is not indexed has the slot behind the last. */
+	u16 open[FDT_MAX_DEPTH];
+	bool addr_said, size_said; /* if a name occurs twice, the first counts */
+};
+
+/* The names that begin with the same two letters share a hash. */
+static u8 name_hash(const char *name)
+{
+	return name[0] ? (u8)(name[0] * 5 + name[1]) : 0;
+}
+
+static u8 cells_of(const struct fdt_prop *prop)
+{
+	u32 cells = prop->len == 4 ? fdt_cell(prop, 0) : UINT8_MAX;
+
+	return (u8)min(cells,
+		       (u32)UINT8_MAX); /* too many cells for a number: reading fails */
+}
+
+static void index_begin(struct fdt *fdt, struct indexer *ix, int depth, const struct tag *tag)
+{
+	struct fdt_index_node *node = &fdt->nodes[fdt->nr_nodes];
+
+	ix->open[depth] = (u16)fdt->nr_nodes;
+	if (fdt->nr_nodes == FDT_INDEX_NODES)
+		fdt->beyond_index = true;
+	if (fdt->beyond_index)
+		return;
+	node->name = (u32)((const u8 *)tag->name - fdt->blob);
+	node->level = (struct fdt_level){.props = tag->next,
+					 .addr_cells = DEFAULT_ADDR_CELLS,
+					 .size_cells = DEFAULT_SIZE_CELLS,
+					 .next = (u16)++fdt->nr_nodes};
+	node->depth = (u8)depth;
+	node[1].first = node->first;
+	ix->addr_said = ix->size_said = false;
+}
+
+static void index_prop(struct fdt *fdt, struct indexer *ix, u32 at, const struct fdt_prop *prop)
+{
+	struct fdt_index_node *node;
+
+	if (fdt->beyond_index)
+		return;
+	node = &fdt->nodes[fdt->nr_nodes - 1];
+	if (node[1].first == FDT_INDEX_PROPS) {
+		fdt->beyond_index = true;
+		fdt->nr_nodes--;
+		return;
+	}
+	fdt->props[node[1].first++] = at << 8 | name_hash(prop->name);
+	if (prop->name[0] != '#')
+		return;
+	if (!ix->addr_said && strcmp(prop->name, "#address-cells") == 0) {
+		node->level.addr_cells = cells_of(prop);
+		ix->addr_said = true;
+	}
+	if (!ix->size_said && strcmp(prop->name, "#size-cells") == 0) {
+		node->level.size_cells = cells_of(prop);
+		ix->size_said = true;
+	}
+}
+
+/* Notes a tag at @at that belongs to a node at @depth. */
+static void index_tag(struct fdt *fdt, struct indexer *ix, int depth, u32 at, const struct tag *tag)
+{
+	if (depth >= FDT_MAX_DEPTH)
+		return;
+	if (tag->kind == TAG_PROP)
+		index_prop(fdt, ix, at, &tag->prop);
+	else if (tag->kind == TAG_BEGIN)
+		index_begin(fdt, ix, depth, tag);
+	else
+		fdt->nodes[ix->open[depth]].behind = (u16)fdt->nr_nodes;
+}
+
+/*
  * Checks that there is one node at the top, that all nodes are closed, and that no
- * property follows a child.
+ * property follows a child. Makes the index on the way.
  */
 static int check_structs(struct fdt *fdt, const char **why)
 {
 	u32 last = 0; /* kind of the previous tag, not counting NOPs */
 	bool root_closed = false;
+	struct indexer ix = {0};
 	int depth = -1;
 	struct tag tag;
 
@@ -232,6 +331,7 @@ static int check_structs(struct fdt *fdt, const char **why)
 			return fail(why, -EINVAL, "the root node has a name");
 		if (tag.kind == TAG_PROP && last == TAG_END_NODE)
 			return fail(why, -EINVAL, "a property follows a child node");
+		index_tag(fdt, &ix, depth, at, &tag);
 		if (tag.kind == TAG_END_NODE)
 			root_closed = --depth < 0;
 		last = tag.kind;
@@ -247,6 +347,9 @@ int fdt_open(struct fdt *fdt, const void *blob, size_t limit, const char **why)
 
 	fdt->blob = blob;
 	fdt->nr_too_deep = 0;
+	fdt->nr_nodes = 0;
+	fdt->nodes[0].first = 0;
+	fdt->beyond_index = false;
 	err = open_header(fdt, limit, &header, why);
 	if (!err)
 		err = open_structs(fdt, header, why);
@@ -280,25 +383,37 @@ int fdt_reservation(const struct fdt *fdt, unsigned int index, struct fdt_range 
  */
 static bool take_prop(const struct fdt *fdt, u32 *offset, struct fdt_prop *prop)
 {
-	struct tag tag;
+	u32 at = *offset, next, kind;
 
-	while (read_tag(fdt, *offset, &tag)) {
-		if (tag.kind != TAG_PROP && tag.kind != TAG_NOP)
-			break;
-		*offset = tag.next;
-		if (tag.kind == TAG_PROP) {
-			*prop = tag.prop;
-			return true;
-		}
-	}
-	return false;
+	while ((kind = kind_at(fdt, at)) == TAG_NOP)
+		at += 4;
+	if (kind != TAG_PROP)
+		return false;
+	next = read_prop(fdt, at, prop);
+	if (!next)
+		return false;
+	*offset = next;
+	return true;
 }
 
 static int prop_from(const struct fdt *fdt, u32 offset, const char *name,
 		     struct fdt_prop *prop)
 {
 	while (take_prop(fdt, &offset, prop))
-		if (strcmp(prop->name, name) == 0)
+		if (*prop->name == *name && strcmp(prop->name, name) == 0)
+			return 0;
+	return -ENOENT;
+}
+
+/* As prop_from(), for a node in the index. */
+static int indexed_prop(const struct fdt *fdt, const struct fdt_index_node *node,
+			const char *name, struct fdt_prop *prop)
+{
+	const u8 hash = name_hash(name);
+
+	for (u32 i = node[0].first; i < node[1].first; i++)
+		if ((u8)fdt->props[i] == hash && read_prop(fdt, fdt->props[i] >> 8, prop) &&
+		    strcmp(prop->name, name) == 0)
 			return 0;
 	return -ENOENT;
 }
@@ -306,7 +421,11 @@ static int prop_from(const struct fdt *fdt, u32 offset, const char *name,
 int fdt_prop_at(const struct fdt_node *node, int depth, const char *name,
 		struct fdt_prop *prop)
 {
-	return prop_from(node->fdt, node->path[depth].props, name, prop);
+	const struct fdt_level *level = &node->path[depth];
+
+	if (level->next)
+		return indexed_prop(node->fdt, &node->fdt->nodes[level->next - 1], name, prop);
+	return prop_from(node->fdt, level->props, name, prop);
 }
 
 int fdt_prop(const struct fdt_node *node, const char *name, struct fdt_prop *prop)
@@ -321,27 +440,6 @@ bool fdt_next_prop(const struct fdt_node *node, u32 *cursor, struct fdt_prop *pr
 	return take_prop(node->fdt, cursor, prop);
 }
 
-u32 fdt_cell(const struct fdt_prop *prop, u32 index)
-{
-	return index < prop->len / 4 ? be32(prop->data + (size_t)index * 4) : 0;
-}
-
-int fdt_number(const struct fdt_prop *prop, u32 cell, u32 nr_cells, u64 *val)
-{
-	u32 cells = prop->len / 4;
-	u64 sum = 0;
-
-	if (nr_cells > cells || cell > cells - nr_cells)
-		return -EINVAL;
-	for (u32 i = 0; i < nr_cells; i++) {
-		if (sum >> 32)
-			return -EOVERFLOW;
-		sum = sum << 32 | fdt_cell(prop, cell + i);
-	}
-	*val = sum;
-	return 0;
-}
-
 static int u32_from(const struct fdt *fdt, u32 offset, const char *name, u32 *val)
 {
 	struct fdt_prop prop;
@@ -353,11 +451,6 @@ static int u32_from(const struct fdt *fdt, u32 offset, const char *name, u32 *va
 		return -EINVAL;
 	*val = fdt_cell(&prop, 0);
 	return 0;
-}
-
-int fdt_u32(const struct fdt_node *node, const char *name, u32 *val)
-{
-	return u32_from(node->fdt, node->path[node->depth].props, name, val);
 }
 
 int fdt_phandle_u32(const struct fdt *fdt, u32 phandle, const char *name, u32 *val)
@@ -380,77 +473,61 @@ int fdt_phandle_u32(const struct fdt *fdt, u32 phandle, const char *name, u32 *v
 	return -ENOENT;
 }
 
-int fdt_u64(const struct fdt_node *node, const char *name, u64 *val)
-{
-	struct fdt_prop prop;
-	int err = fdt_prop(node, name, &prop);
-
-	if (err)
-		return err;
-	if (prop.len != 4 && prop.len != 8)
-		return -EINVAL;
-	return fdt_number(&prop, 0, prop.len / 4, val);
-}
-
-const char *fdt_str(const struct fdt_node *node, const char *name)
-{
-	struct fdt_prop prop;
-	const char *s;
-
-	if (fdt_prop(node, name, &prop))
-		return NULL;
-	s = (const char *)prop.data;
-	return strnlen(s, prop.len) < prop.len ? s : NULL;
-}
-
-bool fdt_prop_has(const struct fdt_prop *prop, const char *word)
-{
-	const char *s = (const char *)prop->data, *end = s + prop->len;
-
-	while (s < end) {
-		const size_t room = end - s, len = strnlen(s, room);
-
-		if (len < room && strcmp(s, word) == 0)
-			return true;
-		s += len + 1;
-	}
-	return false;
-}
-
 /*
  * Nodes
  */
-
-static u8 cells_of(const struct fdt_prop *prop)
-{
-	u32 cells = prop->len == 4 ? fdt_cell(prop, 0) : UINT8_MAX;
-
-	return (u8)min(cells,
-		       (u32)UINT8_MAX); /* too many cells for a number: reading fails */
-}
 
 /* Moves the cursor to the node of a TAG_BEGIN, at @depth. */
 static void enter(struct fdt_node *node, int depth, const struct tag *begin)
 {
 	struct fdt_level *level = &node->path[depth];
-	int addr_cells = -1; /* if a name occurs twice, the first counts */
-	int size_cells = -1;
 	struct fdt_prop prop;
 
 	node->depth = depth;
 	node->name = begin->name;
 	node->next = begin->next;
 	level->props = begin->next;
-	while (take_prop(node->fdt, &node->next, &prop)) {
-		if (prop.name[0] != '#')
-			continue;
-		if (addr_cells < 0 && strcmp(prop.name, "#address-cells") == 0)
-			addr_cells = cells_of(&prop);
-		if (size_cells < 0 && strcmp(prop.name, "#size-cells") == 0)
-			size_cells = cells_of(&prop);
+	level->next = 0;
+	level->addr_cells = DEFAULT_ADDR_CELLS;
+	level->size_cells = DEFAULT_SIZE_CELLS;
+	if (prop_from(node->fdt, level->props, "#address-cells", &prop) == 0)
+		level->addr_cells = cells_of(&prop);
+	if (prop_from(node->fdt, level->props, "#size-cells", &prop) == 0)
+		level->size_cells = cells_of(&prop);
+}
+
+static void enter_indexed(struct fdt_node *node, const struct fdt_index_node *to)
+{
+	node->depth = to->depth;
+	node->name = (const char *)node->fdt->blob + to->name;
+	node->next = to->level.props;
+	node->path[to->depth] = to->level;
+}
+
+/*
+ * Moves as advance() does, as far as the index reaches. Every node in it is followed by its
+ * children, so what comes next is the target or there is none.
+ * Return: false if the index does not tell; then @found is not set.
+ */
+static bool advance_indexed(struct fdt_node *node, int low, int high, bool *found)
+{
+	const struct fdt *fdt = node->fdt;
+	u32 to = 0;
+
+	if (node->depth >= 0) {
+		to = node->path[node->depth].next;
+		if (to == 0)
+			return false;
+		if (high == node->depth)
+			to = fdt->nodes[to - 1].behind;
 	}
-	level->addr_cells = (u8)(addr_cells < 0 ? DEFAULT_ADDR_CELLS : addr_cells);
-	level->size_cells = (u8)(size_cells < 0 ? DEFAULT_SIZE_CELLS : size_cells);
+	if (to == fdt->nr_nodes && fdt->beyond_index)
+		return false;
+	*found = to < fdt->nr_nodes && fdt->nodes[to].depth >= low &&
+		 fdt->nodes[to].depth <= high;
+	if (*found)
+		enter_indexed(node, &fdt->nodes[to]);
+	return true;
 }
 
 /*
@@ -461,7 +538,10 @@ static bool advance(struct fdt_node *node, int low, int high)
 {
 	int depth = node->depth;
 	struct tag tag;
+	bool found;
 
+	if (advance_indexed(node, low, high, &found))
+		return found;
 	for (u32 at = node->next; read_tag(node->fdt, at, &tag); at = tag.next) {
 		if (tag.kind == TAG_END)
 			break;
@@ -495,11 +575,4 @@ bool fdt_first_child(struct fdt_node *node)
 bool fdt_next_sibling(struct fdt_node *node)
 {
 	return advance(node, node->depth, node->depth);
-}
-
-bool fdt_is_available(const struct fdt_node *node)
-{
-	const char *status = fdt_str(node, "status");
-
-	return !status || strcmp(status, "okay") == 0 || strcmp(status, "ok") == 0;
 }

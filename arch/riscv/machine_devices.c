@@ -17,8 +17,7 @@ static struct fdt_node pci_node;
 static u32 plic_phandle;
 static unsigned int nr_plics, nr_aplic;
 
-/* Is the PLIC known to have one cell for each interrupt? Saves a search by phandle. */
-static bool one_cell;
+static bool one_cell; /* the PLIC has one cell for each interrupt: saves a search by phandle */
 
 static bool quick_irq(const struct fdt_node *node, u32 *irq)
 {
@@ -40,7 +39,6 @@ static u32 first_irq(const struct fdt_node *node)
 		return quick;
 	if (fdt_irq(node, &irq) != 0 || irq.controller != plic_phandle)
 		return 0;
-	one_cell = irq.nr_cells == 1;
 	return irq.cells[0];
 }
 
@@ -114,7 +112,7 @@ static void find_contexts(const struct machine_info *info, const struct fdt_node
 /* Each NUMA socket has a PLIC for its own harts; ebb drives the boot hart's. */
 static void found_plic(struct machine_info *info, const struct fdt_node *node)
 {
-	u32 context[MACHINE_MAX_HARTS];
+	u32 context[MACHINE_MAX_HARTS], cells;
 	struct mem_range range;
 
 	if (first_reg(info, node, &range) != 0)
@@ -133,6 +131,7 @@ static void found_plic(struct machine_info *info, const struct fdt_node *node)
 	memcpy(info->plic_context, context, sizeof(context));
 	fdt_u32(node, "riscv,ndev", &info->plic_nr_irqs);
 	fdt_u32(node, "phandle", &plic_phandle);
+	one_cell = fdt_u32(node, "#interrupt-cells", &cells) == 0 && cells == 1;
 }
 
 static void found_aplic(struct machine_info *, const struct fdt_node *)
@@ -237,17 +236,27 @@ static struct device_node {
 } devices[MACHINE_MAX_VIRTIO + 32];
 static unsigned int nr_devices;
 
-static void digest_node(struct machine_info *info, const struct fdt_node *node)
+/* The kind of a device. It lists what it is compatible with, the closest first. */
+static const struct device_kind *kind_of(const struct fdt_node *node)
 {
-	const struct device_kind *kind = device_kinds;
+	const char *text = NULL;
 	struct fdt_prop prop;
 
 	if (fdt_prop(node, "compatible", &prop) != 0)
-		return;
-	while (!fdt_prop_has(&prop, kind->compatible))
-		if (++kind == device_kinds + ARRAY_SIZE(device_kinds))
-			return;
-	if (!fdt_is_available(node))
+		return NULL;
+	while ((text = fdt_next_str(&prop, text)) != NULL)
+		for (unsigned int i = 0; i < ARRAY_SIZE(device_kinds); i++)
+			if (*text == *device_kinds[i].compatible &&
+			    strcmp(text, device_kinds[i].compatible) == 0)
+				return &device_kinds[i];
+	return NULL;
+}
+
+static void digest_node(struct machine_info *info, const struct fdt_node *node)
+{
+	const struct device_kind *kind = kind_of(node);
+
+	if (!kind || !fdt_is_available(node))
 		return;
 	if (kind->role == ROLE_CONTROLLER)
 		kind->found(info, node);

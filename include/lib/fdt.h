@@ -20,6 +20,26 @@
 #define FDT_MAX_DEPTH 16       /* levels, the root included; deeper nodes are skipped */
 #define FDT_MAX_SIZE  0x200000 /* bytes; a larger tree is refused */
 
+/* Room of the index: enough for any machine of QEMU's. Nodes beyond it are only slower to read. */
+#define FDT_INDEX_NODES 128
+#define FDT_INDEX_PROPS 512
+
+struct fdt_level {
+	u32 props;     /* offset of the first tag after the node's name */
+	u8 addr_cells; /* what this node says about its children's reg */
+	u8 size_cells;
+	u16 next;      /* number of the next node in the index, if this node is in it; else 0 */
+};
+
+/* A node in the index: the nodes come in the order of the blob, children first. */
+struct fdt_index_node {
+	u32 name;      /* offset */
+	u16 behind;    /* number of the next node that is not inside this one */
+	u16 first;     /* its properties in the index: up to the first one of the next node */
+	struct fdt_level level;
+	u8 depth;
+};
+
 struct fdt {
 	const u8 *blob; /* all offsets are from here, in bytes */
 	u32 size;	/* the whole blob */
@@ -30,18 +50,18 @@ struct fdt {
 	u32 reserved;	 /* the memory reservation block */
 	u32 nr_reserved; /* entries in it */
 	u32 nr_too_deep; /* nodes that are skipped */
-};
 
-struct fdt_level {
-	u32 props;     /* offset of the first tag after the node's name */
-	u8 addr_cells; /* what this node says about its children's reg */
-	u8 size_cells;
+	/* The index: what fdt_open() notes while it checks the blob. Only lib/fdt.c reads it. */
+	u32 nr_nodes;
+	bool beyond_index; /* there are more nodes than it holds */
+	struct fdt_index_node nodes[FDT_INDEX_NODES + 1];
+	u32 props[FDT_INDEX_PROPS]; /* offset of the tag << 8 | hash of the name */
 };
 
 struct fdt_node {
 	const struct fdt *fdt;
 	const char *name; /* with its unit address; "" for the root */
-	u32 next;	  /* offset of the first tag after the properties */
+	u32 next;	  /* offset from where on to look for further nodes */
 	int depth;	  /* 0 for the root */
 	struct fdt_level path[FDT_MAX_DEPTH]; /* path[depth] is the node itself */
 };
@@ -193,8 +213,8 @@ int fdt_number(const struct fdt_prop *prop, u32 cell, u32 nr_cells, u64 *val);
 /* A terminated string (the first string of a list); NULL if absent or malformed. */
 const char *fdt_str(const struct fdt_node *node, const char *name);
 
-/* Is @word one of the strings in the property? */
-bool fdt_prop_has(const struct fdt_prop *prop, const char *word);
+/* The terminated string behind @last in a list of strings; the first one for NULL. Or NULL. */
+const char *fdt_next_str(const struct fdt_prop *prop, const char *last);
 
 /*
  * Addresses

@@ -265,6 +265,19 @@ static void compare_path(const struct fdt_node *node, const char *want)
 	      "a path that was cut: %s", small);
 }
 
+/* Is a word in a list of strings? libfdt must say the same. */
+static bool in_list(const struct fdt_prop *prop, const char *word)
+{
+	const char *text = NULL;
+
+	do
+		text = fdt_next_str(prop, text);
+	while (text && strcmp(text, word));
+	CHECK(fdt_stringlist_contains((const char *)prop->data, (int)prop->len, word) == !!text,
+	      "string %s", word);
+	return text;
+}
+
 /* Path, phandle and compatible must lead both to the same node; nodes have different names. */
 static void compare_finders(const void *blob, int offset, const struct fdt *fdt,
 			    const struct fdt_node *node)
@@ -299,7 +312,7 @@ static void compare_finders(const void *blob, int offset, const struct fdt *fdt,
 	if (word && *word) {
 		CHECK(fdt_node_check_compatible(blob, offset, word) == 0, "compatible %s",
 		      word);
-		CHECK(!fdt_prop(node, "compatible", &prop) && fdt_prop_has(&prop, word),
+		CHECK(!fdt_prop(node, "compatible", &prop) && in_list(&prop, word),
 		      "compatible %s", word);
 	}
 }
@@ -358,7 +371,10 @@ static int see_range(void *ctx, const struct fdt_entry *entry)
 	return ++*(int *)ctx == 100;
 }
 
-/* Each entry of a reservation's reg is visited, valid or malformed, whatever precedes it. */
+/*
+ * Each entry of a reservation's reg is visited, valid or malformed, whatever precedes it. If
+ * the bus gives an address or a size no cells, the node is visited once, as malformed.
+ */
 struct reservations {
 	const struct fdt_node *want;
 	u32 nr;
@@ -383,11 +399,13 @@ static void no_reservation_is_hidden(const struct fdt *fdt)
 			continue;
 		fdt_for_each_subnode(node, &parent) {
 			struct reservations r = {.want = &node};
+			const struct fdt_level *bus = &node.path[node.depth - 1];
+			const bool cells = bus->addr_cells && bus->size_cells;
+			const int nr = cells ? fdt_reg_count(&node) : 1;
 			struct fdt_range range;
-			const int nr = fdt_reg_count(&node);
 			int empty = 0;
 
-			for (int i = 0; i < nr; i++)
+			for (int i = 0; cells && i < nr; i++)
 				empty += !fdt_reg_raw(&node, (u32)i, &range) && !range.size;
 			CHECK(!fdt_for_each_reserved(fdt, count_entries, &r), "it ended early");
 			if (!fdt_prop(&node, "reg", &prop) && fdt_is_available(&node))

@@ -8,7 +8,7 @@
  */
 #include "lib/types.h"
 
-#define FDTB_SIZE 0x1000 /* bytes of the finished blob */
+#define FDTB_SIZE 0x5000 /* bytes of the finished blob */
 
 struct fdt_builder {
 	u8 blob[FDTB_SIZE] __attribute__((aligned(8)));

@@ -4,6 +4,7 @@
 #include "lib/errno.h"
 #include "lib/fdt.h"
 #include "lib/string.h"
+#include "lib/vsprintf.h"
 #include "tests/lib/fdt_builder.h"
 
 static struct fdt_builder b;
@@ -130,6 +131,7 @@ static void properties(struct ktest *test)
 {
 	struct fdt_node soc, x2, texts;
 	struct fdt_prop prop;
+	const char *text;
 	u32 cursor = 0, val = 5;
 	u64 wide = 5;
 
@@ -159,10 +161,13 @@ static void properties(struct ktest *test)
 	KTEST_EXPECT_NULL(test, fdt_str(&soc, "none"));
 	KTEST_EXPECT_NULL(test, fdt_str(&texts, "open"));
 	KTEST_EXPECT_EQ(test, fdt_prop(&soc, "compatible", &prop), 0);
-	KTEST_EXPECT_TRUE(test, fdt_prop_has(&prop, "simple-bus"));
-	KTEST_EXPECT_FALSE(test, fdt_prop_has(&prop, "simple"));
+	text = fdt_next_str(&prop, NULL);
+	KTEST_EXPECT_STREQ(test, text, "vendor,one");
+	text = fdt_next_str(&prop, text);
+	KTEST_EXPECT_STREQ(test, text, "simple-bus");
+	KTEST_EXPECT_NULL(test, fdt_next_str(&prop, text));
 	KTEST_EXPECT_EQ(test, fdt_prop(&texts, "open", &prop), 0);
-	KTEST_EXPECT_FALSE(test, fdt_prop_has(&prop, "/soc"));
+	KTEST_EXPECT_NULL(test, fdt_next_str(&prop, NULL));
 }
 
 /* "okay" and its old form, or no status at all; any other word disables the node. */
@@ -443,8 +448,90 @@ static void any_byte_wrong(struct ktest *test)
 	}
 }
 
+/*
+ * More nodes, or more properties, than the index holds: a walk is the same wherever it leaves
+ * the index.
+ */
+
+#define OUTER 60
+#define INNER 3 /* in each of them */
+static_assert(OUTER * (1 + INNER) > FDT_INDEX_NODES, "the index does not hold them");
+
+static void number_node(u32 outer, u32 inner)
+{
+	char name[16];
+
+	scnprintf(name, sizeof(name), inner ? "in%u" : "out%u", inner ? inner : outer);
+	fdtb_begin(&b, name);
+	fdtb_cells(&b, "number", outer * 10 + inner);
+}
+
+/* / { out0 { in1; in2; in3 }; out1 ... }, with @more properties in the first of them */
+static void open_large(struct ktest *test, u32 more)
+{
+	fdtb_start(&b);
+	fdtb_begin(&b, "");
+	for (u32 outer = 0; outer < OUTER; outer++) {
+		number_node(outer, 0);
+		for (; more; more--)
+			fdtb_prop(&b, "more", "", 0);
+		fdtb_cells(&b, "#address-cells", outer);
+		for (u32 inner = 1; inner <= INNER; inner++) {
+			number_node(outer, inner);
+			fdtb_end(&b);
+		}
+		fdtb_end(&b);
+	}
+	fdtb_end(&b);
+	KTEST_ASSERT_EQ(test, fdt_open(&fdt, b.blob, fdtb_finish(&b), NULL), 0);
+}
+
+static void expect_number(struct ktest *test, const struct fdt_node *node, u32 want)
+{
+	u32 number = UINT32_MAX;
+
+	KTEST_EXPECT_EQ(test, fdt_u32(node, "number", &number), 0);
+	KTEST_EXPECT_EQ(test, number, want);
+	KTEST_EXPECT_EQ(test, fdt_u32(node, "none", &number), -ENOENT);
+}
+
+static void walk_large(struct ktest *test)
+{
+	struct fdt_node root, node, child;
+	u32 outer = 0, inner;
+
+	fdt_root(&fdt, &root);
+	fdt_for_each_subnode(node, &root) {
+		expect_number(test, &node, outer * 10);
+		KTEST_EXPECT_EQ(test, node.path[1].addr_cells, outer);
+		inner = 0;
+		fdt_for_each_subnode(child, &node)
+			expect_number(test, &child, outer * 10 + ++inner);
+		KTEST_EXPECT_EQ(test, inner, INNER);
+		outer++;
+	}
+	KTEST_EXPECT_EQ(test, outer, OUTER);
+	for (u32 i = 0; i < OUTER * (1 + INNER); i++) {
+		KTEST_ASSERT_TRUE(test, fdt_next(&root));
+		expect_number(test, &root, i / (1 + INNER) * 10 + i % (1 + INNER));
+	}
+	KTEST_EXPECT_FALSE(test, fdt_next(&root));
+}
+
+static void beyond_the_index(struct ktest *test)
+{
+	static const u32 more[] = {0, FDT_INDEX_PROPS - 20, FDT_INDEX_PROPS - 2, FDT_INDEX_PROPS};
+
+	for (size_t i = 0; i < ARRAY_SIZE(more); i++) {
+		open_large(test, more[i]);
+		KTEST_EXPECT_TRUE(test, fdt.beyond_index);
+		walk_large(test);
+	}
+}
+
 static const struct ktest_case fdt_cases[] = {
 	KTEST_CASE(walk),
+	KTEST_CASE(beyond_the_index),
 	KTEST_CASE(children),
 	KTEST_CASE(paths),
 	KTEST_CASE(cells_by_phandle),

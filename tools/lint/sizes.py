@@ -40,8 +40,9 @@ PARTS = (
         'kernel/trace/', 'include/kernel/trace/', 'kernel/console/export.c', 'kernel/console/snapshot.c',
         'kernel/console/dumpsys.c', 'include/kernel/console/export.h',
         'mm/layout.c', 'include/mm/layout.h')),
-    Part('device tree', 1650, 1200, (
-        'lib/fdt.c', 'lib/fdt_addr.c', 'lib/fdt_find.c', 'lib/fdt_irq.c', 'lib/fdt_machine.c', 'include/lib/fdt.h',
+    Part('device tree', 1780, 1200, (
+        'lib/fdt.c', 'lib/fdt_addr.c', 'lib/fdt_find.c', 'lib/fdt_irq.c', 'lib/fdt_machine.c', 'lib/fdt_prop.c',
+        'include/lib/fdt.h',
         'arch/riscv/machine_info.c', 'arch/riscv/machine_devices.c', 'arch/riscv/machine_probe.c',
         'include/arch/machine_info.h')),
     Part('arch', 2010, 1900, ('arch/', 'include/arch/')),
