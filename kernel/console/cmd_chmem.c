@@ -236,13 +236,16 @@ static int check_zone(const struct request *r, unsigned long block, struct sink 
 /* No block of the range can change: report that, but do not fail. */
 static int say_nothing_done(const struct request *r, struct sink *out)
 {
-	if (next_memory_block(&kernel_mm, r->first) > r->last) {
-		sink_printf(out, "chmem: no memory block in %lu-%lu; see lsmem\n", r->first,
-			    r->last);
-		return -ENOENT;
-	}
-	sink_printf(out, "chmem: nothing to do: no block in %lu-%lu is %s\n", r->first, r->last,
-		    r->type == MMOP_OFFLINE ? "online" : "offline");
+	const bool offline = r->type == MMOP_OFFLINE;
+
+	if (next_memory_block(&kernel_mm, r->first) > r->last)
+		return no_such_block("chmem", r->first, r->last, out);
+	if (r->first == r->last)
+		sink_printf(out, "chmem: nothing to do: memory%lu is %s\n", r->first,
+			    memory_block_state_name(memory_block_state(&kernel_mm, r->first)));
+	else
+		sink_printf(out, "chmem: nothing to do: no block in %lu-%lu is %s\n", r->first,
+			    r->last, offline ? "online" : "offline");
 	return 0;
 }
 

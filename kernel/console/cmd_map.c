@@ -201,11 +201,8 @@ static int cmd_map(int argc, char **argv, struct sink *out)
 		print_block(block, colour, out);
 		any = true;
 	}
-	if (!any) {
-		sink_printf(out, "map: no memory block in %lu-%lu; see lsmem\n",
-			    c.first, c.last);
-		return -ENOENT;
-	}
+	if (!any)
+		return no_such_block("map", c.first, c.last, out);
 	print_legend(colour, out);
 	return 0;
 }

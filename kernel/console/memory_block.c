@@ -18,6 +18,32 @@ bool memory_block_removable(unsigned long block)
 	return removable;
 }
 
+/* The block in which a number lies as a frame, or else as an address; PFN_NONE: in none. */
+static unsigned long block_around(unsigned long number)
+{
+	const unsigned long frame = number >> SECTION_PFN_SHIFT, addr = number >> SECTION_SHIFT;
+
+	if (next_memory_block(&kernel_mm, frame) == frame)
+		return frame;
+	return next_memory_block(&kernel_mm, addr) == addr ? addr : PFN_NONE;
+}
+
+int no_such_block(const char *command, unsigned long first, unsigned long last,
+		  struct sink *out)
+{
+	const unsigned long block = block_around(first);
+
+	if (block != PFN_NONE)
+		sink_printf(out, "%s: expected block numbers, such as 16 or 16-18; 0x%lx lies in "
+				 "memory%lu\n", command, first, block);
+	else if (first == last)
+		sink_printf(out, "%s: there is no memory%lu; see lsmem\n", command, first);
+	else
+		sink_printf(out, "%s: no memory block in %lu-%lu; see lsmem\n", command, first,
+			    last);
+	return -ENOENT;
+}
+
 struct evac_limits command_limits(enum evac_request request, unsigned int wait_s)
 {
 	struct evac_limits limits = evac_limits(request, 1);

@@ -202,15 +202,35 @@ static void all_blocks(struct ktest *test)
 
 static void wrong_words(struct ktest *test)
 {
-	EXPECT_ANSWER(test, -ENOENT, "map: no memory block in 4095-4095; see lsmem\n",
+	EXPECT_ANSWER(test, -ENOENT, "map: there is no memory4095; see lsmem\n",
 		      "map 4095");
 	EXPECT_ANSWER(test, -ENOENT, "map: no memory block in 9-7; see lsmem\n",
 		      "map 9-7");
+	EXPECT_ANSWER(test, -ENOENT, "map: no memory block in 4094-4095; see lsmem\n",
+		      "map 4094 4095");
 	EXPECT_ANSWER(test, -EINVAL, USAGE, "map all");
 	EXPECT_ANSWER(test, -EINVAL, USAGE, "map -x");
 	EXPECT_ANSWER(test, -EINVAL, USAGE, "map 1-");
 	EXPECT_ANSWER(test, -EINVAL, USAGE, "map 1 2 3");
 	EXPECT_ANSWER(test, -EINVAL, USAGE, "map 1-2 3");
+}
+
+/* Who gives frames or an address instead of blocks learns which block that is. */
+static void frames_instead_of_blocks(struct ktest *test)
+{
+	const unsigned long block = kernel_whole_blocks(test, 1);
+	const unsigned long pfn = block * PAGES_PER_SECTION;
+	char *want = ktest_alloc(test, 160);
+
+	for (unsigned int shift = 0; shift <= PAGE_SHIFT; shift += PAGE_SHIFT) {
+		snprintf(want, 160, "map: expected block numbers, such as 16 or 16-18; "
+				    "0x%lx lies in memory%lu\n", (pfn + 7) << shift, block);
+		EXPECT_ANSWER(test, -ENOENT, want, "map 0x%lx-0x%lx", (pfn + 7) << shift,
+			      (pfn + 0x400) << shift);
+	}
+	snprintf(want, 160, "chmem: expected block numbers, such as 16 or 16-18; 0x%lx lies in "
+			    "memory%lu\n", pfn, block);
+	EXPECT_ANSWER(test, -ENOENT, want, "chmem -e -b 0x%lx", pfn);
 }
 
 static const struct ktest_case cases[] = {
@@ -222,6 +242,7 @@ static const struct ktest_case cases[] = {
 	KTEST_CASE(colours),
 	KTEST_CASE(all_blocks),
 	KTEST_CASE(wrong_words),
+	KTEST_CASE(frames_instead_of_blocks),
 	{},
 };
 

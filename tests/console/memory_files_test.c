@@ -145,7 +145,7 @@ static void chmem_with_nothing_to_do(struct ktest *test)
 	snprintf(want, 128, "chmem: nothing to do: no block in %lu-%lu is online\n", b, b + 1);
 	EXPECT_ANSWER(test, 0, want, "chmem -d -b %lu-%lu", b, b + 1);
 	EXPECT_ANSWER(test, 0, "", "chmem -e -z Normal -b %lu-%lu", b, b + 1);
-	snprintf(want, 128, "chmem: nothing to do: no block in %lu-%lu is offline\n", b, b);
+	snprintf(want, 128, "chmem: nothing to do: memory%lu is online\n", b);
 	EXPECT_ANSWER(test, 0, want, "chmem -e -b %lu", b);
 	EXPECT_ANSWER(test, 0, want, "chmem -e -z normal -b %lu", b);
 	snprintf(want, 128,

@@ -35,6 +35,16 @@ int memory_blocks_offline(const unsigned long *blocks, unsigned int nr, unsigned
 /* Can the block go offline at all? Not if it holds boot memory. */
 bool memory_block_removable(unsigned long block);
 
+/**
+ * no_such_block() - say that no block has a number from @first to @last
+ * @command: that got the numbers
+ *
+ * A user who gave frames or addresses instead learns in which block the first one lies.
+ * Return: -ENOENT.
+ */
+int no_such_block(const char *command, unsigned long first, unsigned long last,
+		  struct sink *out);
+
 /* Limits for a request of a user's command: Ctrl-C cancels it; @wait_s: wait for so long, or 0. */
 struct evac_limits command_limits(enum evac_request request, unsigned int wait_s);
 
