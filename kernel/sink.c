@@ -57,7 +57,7 @@ static void sink_buffer_write(struct sink *sink, const char *text, size_t len)
 
 void sink_buffer_init(struct sink_buffer *buffer, char *text, size_t size)
 {
-	*buffer = (struct sink_buffer){ { sink_buffer_write }, text, size, 0, 0 };
+	*buffer = (struct sink_buffer){ .sink.write = sink_buffer_write, .text = text, .size = size };
 	*text = '\0';
 }
 

@@ -13,6 +13,7 @@ from typing import TextIO
 CELL = re.compile(r'(\x1b\[\d+m)?(.)(?:\x1b\[0m)?')         # a letter of the map, with its colour
 COLOUR = re.compile(r'\x1b\[\d*m')
 ROW = re.compile(r'memory(\d+) +(\S+) +(\S+) +\|(.*)\|$')
+LEGEND = 'one letter'
 NUMBER = re.compile(r'^(\w+):? +(\d+)', re.M)
 CELLS = (64, 32, 16, 8)            # pageblocks of a memory block on one line: the most that fit
 NO_TERMINAL = (120, 0)             # columns, and lines: any number
@@ -26,7 +27,7 @@ class View:
     def __init__(self, text: str):
         lines = text.splitlines()
         self.rows = [(*row.groups()[:3], CELL.findall(row[4])) for row in map(ROW.match, lines) if row]
-        self.legend = next((line for line in lines if line.startswith('one letter')), '')
+        self.legend = next((line for line in lines if line.startswith(LEGEND)), '')
         self.counters = {name: int(value) for name, value in NUMBER.findall(text)}
         self.devices = []
         for name, line in zip(lines, lines[1:]):
@@ -85,6 +86,27 @@ def block_lines(row: tuple, width: int) -> list[str]:
     parts = [cells[at:at + count] for at in range(0, len(cells), count)]
     margin = ' ' * (len(head) - 1) + '|'
     return [(margin if at else head) + coloured(part) + '|' for at, part in enumerate(parts)]
+
+
+def terminal_width() -> int:
+    """Columns of the terminal at standard output; any number, if it is none."""
+    return shutil.get_terminal_size(NO_TERMINAL).columns if sys.stdout.isatty() else sys.maxsize
+
+
+def fitted(text: str, width: int) -> str:
+    """Text of ebb, whose map is folded as ebb itself does on a narrow terminal: the letters stand below the block's name."""
+    lines = []
+    for line in text.split('\n'):
+        row = ROW.match(line)
+        if len(COLOUR.sub('', line)) <= width or not (row or line.startswith(LEGEND)):
+            lines.append(line)
+        elif row:
+            cells, count = CELL.findall(row[4]), next((count for count in CELLS if count + 2 <= width), CELLS[-1])
+            lines.append(line[:row.start(4) - 1].rstrip())
+            lines += [f'|{coloured(cells[at:at + count])}|' for at in range(0, len(cells), count)]
+        else:
+            lines += fold(line, width)
+    return '\n'.join(lines)
 
 
 class Changes:

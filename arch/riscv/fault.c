@@ -155,7 +155,7 @@ static void __noreturn give_up(void)
 void fault_report(const struct trap_frame *frame)
 {
 	static u32 reporting; /* 1 + id of the hart that is in here */
-	struct log_sink log = {.sink = {log_write}};
+	struct log_sink log = {.sink.write = log_write};
 	const char *cause = cause_name(frame->scause);
 
 	if (READ_ONCE(reporting) == this_hart()->id + 1)

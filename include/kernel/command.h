@@ -49,9 +49,6 @@ extern const struct command __start_commands[], __stop_commands[];
 /* Takes a word that fits where the cursor is. @arg: from the caller that wants them. */
 typedef void (*word_offer_fn)(void *arg, const char *word);
 
-/* A word_offer_fn that prints each word after a blank; @sink: a struct sink. */
-void print_offer(void *sink, const char *word);
-
 /**
  * struct word_list - the words that a placeholder in usage lines stands for
  * @placeholder: in capitals, "PHASE"

@@ -22,9 +22,11 @@
  * @write: takes @len bytes of text, not zero-terminated. sink_printf() calls it once as
  *	long as the text fits SINK_PRINTF_MAX, so a sink that keeps the text of a call
  *	together keeps lines whole. Must not fail; a sink counts text that it can't store.
+ * @columns: width of the terminal that shows the text; 0: there is none, or it is unknown
  */
 struct sink {
 	void (*write)(struct sink *sink, const char *text, size_t len);
+	size_t columns;
 };
 
 /* Longest text of one sink_printf(), bytes; it cuts longer text and marks the cut. */

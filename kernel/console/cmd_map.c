@@ -69,12 +69,21 @@ static const struct look *look_of(u32 seen)
 	return look;
 }
 
-static void print_letter(const struct look *look, bool colour, struct sink *out)
+/* Where and how the map is drawn. */
+struct canvas {
+	struct sink *out;
+	size_t columns;
+	bool colour;
+};
+
+#define ROW_COLUMNS (34 + PAGEBLOCKS_PER_SECTION + 2)
+
+static void print_letter(const struct look *look, const struct canvas *c)
 {
-	if (colour && look->colour[0])
-		sink_printf(out, "%s%c\033[0m", look->colour, look->letter);
+	if (c->colour && look->colour[0])
+		sink_printf(c->out, "%s%c\033[0m", look->colour, look->letter);
 	else
-		sink_printf(out, "%c", look->letter);
+		sink_printf(c->out, "%c", look->letter);
 }
 
 /* Look at the pageblock @b of an online block, and at those after it that are alike. */
@@ -108,23 +117,35 @@ static void look_at(const struct mem_section *ms, const struct look *row[PAGEBLO
 		row[__ffs(left)] = look_of(hole & left & -left ? SEEN(HOLE) : SEEN_UNPLUGGED);
 }
 
-/* Print the letters of a row; without colour all at once. */
-static void print_letters(const struct look *row[PAGEBLOCKS_PER_SECTION], bool colour,
-			  struct sink *out)
+/* Print a line of letters between bars; without colour all at once. */
+static void print_line(const struct look **row, unsigned int nr, const struct canvas *c)
 {
-	char letters[] = { [PAGEBLOCKS_PER_SECTION] = '|', '\n', '\0' };
-	unsigned int b;
+	char letters[PAGEBLOCKS_PER_SECTION + 1] = "";
 
-	for (b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
-		letters[b] = row[b]->letter;
-		if (colour)
-			print_letter(row[b], true, out);
-	}
-	sink_puts(out, colour ? letters + b : letters);
+	for (unsigned int i = 0; i < nr && !c->colour; i++)
+		letters[i] = row[i]->letter;
+	sink_printf(c->out, "|%s", letters);
+	for (unsigned int i = 0; i < nr && c->colour; i++)
+		print_letter(row[i], c);
+	sink_puts(c->out, "|\n");
 }
 
-/* Print one row: read the block in a walk bracket, and print after it. */
-static void print_block(unsigned long block, bool colour, struct sink *out)
+/* Print the letters of a block, in lines that are halved until they fit. */
+static void print_letters(const struct look **row, const struct canvas *c)
+{
+	unsigned int per_line = PAGEBLOCKS_PER_SECTION;
+
+	while (per_line + 2 > c->columns && per_line > 1)
+		per_line /= 2;
+	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b += per_line)
+		print_line(row + b, per_line, c);
+}
+
+/*
+ * Print one block: read it in a walk bracket, and print after it. On a terminal that is too
+ * narrow for a row the letters stand below the block's name.
+ */
+static void print_block(unsigned long block, const struct canvas *c)
 {
 	const struct look *row[PAGEBLOCKS_PER_SECTION];
 	enum memory_block_state state = MEM_BLOCK_ABSENT;
@@ -141,20 +162,29 @@ static void print_block(unsigned long block, bool colour, struct sink *out)
 	pfn_walk_end();
 	if (!ms)
 		return;
-	sink_printf(out, "memory%-5lu %-13s %-7s |", block, memory_block_state_name(state),
+	sink_printf(c->out,
+		    ROW_COLUMNS <= c->columns ? "memory%-5lu %-13s %-7s "
+					      : "memory%-5lu %-13s %s\n",
+		    block, memory_block_state_name(state),
 		    zone ? zone_name(zone->type) : "-");
-	print_letters(row, colour, out);
+	print_letters(row, c);
 }
 
-static void print_legend(bool colour, struct sink *out)
+static void print_legend(const struct canvas *c)
 {
-	sink_puts(out, "one letter = 2 MiB:");
-	for (unsigned int i = 0; i < ARRAY_SIZE(looks) - 1; i++) {
-		sink_puts(out, i ? ", " : " ");
-		print_letter(&looks[i], colour, out);
-		sink_printf(out, " %s", looks[i].meaning);
+	static const char title[] = "one letter = 2 MiB:", last[] = " blank hole";
+	size_t at = strlen(title), n;
+
+	sink_puts(c->out, title);
+	for (const struct look *look = looks; look->letter != ' '; look++) {
+		n = strlen(" K ,") + strlen(look->meaning);
+		at = at + n > c->columns ? 0 : at;
+		sink_puts(c->out, at ? " " : "\n");
+		print_letter(look, c);
+		sink_printf(c->out, " %s,", look->meaning);
+		at += n;
 	}
-	sink_puts(out, ", blank hole\n");
+	sink_printf(c->out, "%s%s\n", at + strlen(last) > c->columns ? "\n" : "", last);
 }
 
 /* The blocks to draw, inclusive: all, BLOCK, FIRST LAST or FIRST-LAST. */
@@ -183,27 +213,25 @@ static bool take_numbers(struct choice *c, char *text)
 
 static int cmd_map(int argc, char **argv, struct sink *out)
 {
-	bool colour = out == console_sink(), any = false;
+	struct canvas canvas = { out, out->columns ?: LINE_NO_WRAP, out == console_sink() };
 	struct choice c = { .last = PFN_NONE - 1 };
 	unsigned long block;
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "-n") == 0)
-			colour = false;
+			canvas.colour = false;
 		else if (strcmp(argv[i], "-c") == 0)
-			colour = true;
+			canvas.colour = true;
 		else if (!take_numbers(&c, argv[i]))
 			return COMMAND_USAGE;
 	}
-	for (block = next_memory_block(&kernel_mm, c.first);
-	     block != PFN_NONE && block <= c.last;
-	     block = next_memory_block(&kernel_mm, block + 1)) {
-		print_block(block, colour, out);
-		any = true;
-	}
-	if (!any)
+	block = next_memory_block(&kernel_mm, c.first);
+	if (block == PFN_NONE || block > c.last)
 		return no_such_block("map", c.first, c.last, out);
-	print_legend(colour, out);
+	for (; block != PFN_NONE && block <= c.last;
+	     block = next_memory_block(&kernel_mm, block + 1))
+		print_block(block, &canvas);
+	print_legend(&canvas);
 	return 0;
 }
 COMMAND(map, "map [-c | -n] [BLOCK | FIRST-LAST]",

@@ -169,7 +169,7 @@ static void base64_write(struct sink *sink, const char *bytes, size_t len)
 
 static int cmd_dumpsys(int argc, char **argv, struct sink *out)
 {
-	struct base64_sink b = { .sink = { base64_write }, .out = out };
+	struct base64_sink b = { .sink.write = base64_write, .out = out };
 	const char *name = argc == 2 ? argv[1] : "dumpsys";
 	const struct export *export = export_find(name);
 	int err;

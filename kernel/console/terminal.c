@@ -78,6 +78,7 @@ static void run_line(const char *line)
 	memmove(ahead, ahead + ahead_read, nr_ahead - ahead_read);
 	nr_ahead -= ahead_read;
 	ahead_read = 0;
+	console_sink()->columns = editor.columns;
 	(void)console_run_line(line, console_sink());
 }
 

@@ -103,7 +103,7 @@ static void trace_port_loop(struct vport *port, struct pieces *p)
 
 static void trace_port_run(struct vport *port)
 {
-	struct pieces p = { .sink = { pieces_write }, .port = port };
+	struct pieces p = { .sink.write = pieces_write, .port = port };
 
 	p.chunk = vport_alloc(port, CHUNK_BYTES);
 	if (!p.chunk)

@@ -22,7 +22,7 @@ int look_rows(struct sink *out)
 		{ "lsmem_64g", "lsmem -a" },
 		{ "census_64g", "mm census" },
 	};
-	struct sink nowhere = { discard };
+	struct sink nowhere = { .write = discard };
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(looks); i++) {
 		const u64 start = arch_instret();

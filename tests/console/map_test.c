@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* map: the meaning of each letter, and the rows. */
+#include "kernel/console/shell.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
@@ -233,6 +234,33 @@ static void frames_instead_of_blocks(struct ktest *test)
 	EXPECT_ANSWER(test, -ENOENT, want, "chmem -e -b 0x%lx", pfn);
 }
 
+/* On a narrow terminal the letters stand below the block's name, and no line is longer. */
+static void narrow_terminal(struct ktest *test)
+{
+	static const struct {
+		size_t columns;
+		unsigned int lines; /* of the letters */
+	} rows[] = { { 100, 1 }, { 99, 1 }, { 80, 1 }, { 66, 1 }, { 65, 2 }, { 40, 2 }, { 33, 4 } };
+	const unsigned long block = kernel_whole_blocks(test, 1);
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct sink_buffer out;
+		unsigned int bars = 0;
+		char line[32], *at;
+
+		sink_buffer_init(&out, answer, sizeof(answer));
+		out.sink.columns = rows[i].columns;
+		snprintf(line, sizeof(line), "map %lu", block);
+		KTEST_ASSERT_EQ(test, console_run_line(line, &out.sink), 0);
+		KTEST_EXPECT_NOT_NULL(test, strstr(answer, "blank hole\n"));
+		for (at = answer; *at; at = strchr(at, '\n') + 1) {
+			KTEST_EXPECT_LE(test, (size_t)(strchr(at, '\n') - at), rows[i].columns);
+			bars += strchr(at, '|') && strchr(at, '|') < strchr(at, '\n');
+		}
+		KTEST_EXPECT_EQ(test, bars, rows[i].lines);
+	}
+}
+
 static const struct ktest_case cases[] = {
 	KTEST_CASE(offline_block),
 	KTEST_CASE(online_block),
@@ -243,6 +271,7 @@ static const struct ktest_case cases[] = {
 	KTEST_CASE(all_blocks),
 	KTEST_CASE(wrong_words),
 	KTEST_CASE(frames_instead_of_blocks),
+	KTEST_CASE(narrow_terminal),
 	{},
 };
 

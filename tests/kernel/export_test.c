@@ -108,7 +108,7 @@ static void watch(struct sink *sink, const char *bytes, size_t len)
 
 static void snapshots_are_whole(struct ktest *test)
 {
-	struct watcher w = { .sink = { watch }, .test = test };
+	struct watcher w = { .sink.write = watch, .test = test };
 
 	if (kernel_mm.name == NULL)
 		ktest_skip(test, "this world has no kernel memory");
@@ -170,7 +170,7 @@ static void expect_export(struct ktest *test, const char *line, int status, cons
  */
 static void stalled_reader_stops_nobody(struct ktest *test)
 {
-	struct stalled s = { .sink = { stall } };
+	struct stalled s = { .sink.write = stall };
 	struct thread *thread;
 
 	if (ebb_trace.nr_records == 0)

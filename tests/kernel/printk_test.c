@@ -53,7 +53,7 @@ static void counting_write(struct sink *sink, const char *text, size_t len)
 
 static void printf_is_one_write(struct ktest *test)
 {
-	struct counting_sink counting = { .sink = { counting_write } };
+	struct counting_sink counting = { .sink.write = counting_write };
 
 	sink_printf(&counting.sink, "%s %d %s\n", "one", 2, "three");
 	KTEST_EXPECT_EQ(test, counting.writes, 1);
@@ -61,7 +61,7 @@ static void printf_is_one_write(struct ktest *test)
 
 static void long_text_is_cut_and_marked(struct ktest *test)
 {
-	struct counting_sink counting = { .sink = { counting_write } };
+	struct counting_sink counting = { .sink.write = counting_write };
 
 	sink_printf(&counting.sink, "%*d", 2 * SINK_PRINTF_MAX, 1);
 	KTEST_EXPECT_EQ(test, counting.writes, 1);

@@ -63,7 +63,8 @@ def ut_alone_lists(guest: Guest) -> None:
 
 @scenario()
 def half_typed_line(guest: Guest) -> None:
-    """A message appears above the line that a user types. The line stays whole, also where it wraps at 40 columns."""
+    """A message appears above the line that a user types. The line stays whole, also where it wraps at 40 columns,
+    where "map" draws a block in two lines."""
     guest.console.wait_for(r'ebb> \Z', COMMAND_LIMIT)
     half = 'echo a line of more than "forty" columns, half'
     guest.keys(f'\x1b[8;24;40t{half}')
@@ -74,6 +75,8 @@ def half_typed_line(guest: Guest) -> None:
                            rf'{re.escape(half)}\Z', RESIZE_LIMIT, start)
     guest.type(' typed')
     guest.console.wait_for('^a line of more than forty columns, half typed$', COMMAND_LIMIT, start)
+    guest.type('map -n 16')
+    guest.console.wait_for(r'^memory16 +online +Normal\n\|KK.{30}\|\n\|.{32}\|\none letter.{0,30}\n', COMMAND_LIMIT, start)
     guest.resize(0)
 
 

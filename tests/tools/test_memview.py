@@ -3,6 +3,7 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -10,7 +11,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from memview import COLOUR, Changes, News, Screen, View, picture
+from memview import COLOUR, Changes, News, Screen, View, fitted, picture
 from patience import limit
 
 TOOLS = Path(__file__).resolve().parent.parent.parent / 'tools'
@@ -66,6 +67,16 @@ class PictureTest(unittest.TestCase):
                 self.assertLessEqual(max(map(len, lines)), width)
                 rows = [line.partition('|')[2].rstrip('|') for line in lines if line.endswith('|')]
                 self.assertEqual(''.join(rows), CELLS * 3)
+
+    def test_ebbs_own_map_is_folded_for_a_narrow_terminal(self):
+        self.assertEqual(fitted(TEXT, 1000), TEXT)
+        for width, count in ((99, 64), (66, 64), (65, 32), (40, 32), (33, 16)):
+            lines = COLOUR.sub('', fitted(TEXT, width)).split('\n')
+            with self.subTest(width):
+                rows = [line.strip('|') for line in lines if line.endswith('|')]
+                self.assertEqual(''.join(rows), CELLS * 3)
+                self.assertEqual({len(row) for row in rows}, {count})
+                self.assertTrue(any(re.fullmatch(r'memory\d+ +online +Normal', line) for line in lines))
 
     def test_a_low_terminal_says_what_it_leaves_out(self):
         for height in range(12, 20):

@@ -55,6 +55,9 @@ void console_start(void);
 /* lineedit_complete_fn: commands, what their usage lines name, and paths of pseudo files. */
 void shell_complete(const char *line, size_t word, word_offer_fn offer, void *arg);
 
+/* A word_offer_fn that prints each word after a blank; @sink: a struct sink. */
+void print_offer(void *sink, const char *word);
+
 /**
  * struct pseudo_file - a file of /proc or /sys, as a table row
  * @path: with at most one '*', which stands for a present memory block's id
