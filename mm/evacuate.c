@@ -82,16 +82,16 @@ void evac_announce(const struct evac *e, enum trace_event_id event, const struct
 
 static void enter_phase(struct evac *e, enum evac_phase phase)
 {
-	const struct trace_args args = {
-		.pfn = e->span.start_pfn,
-		.count = e->span.nr_pages,
-		.before = e->phase,
-		.after = phase,
-		.flags = e->policy->end,
-	};
+	const enum evac_phase before = e->phase;
 
 	e->phase = phase;
-	evac_announce(e, TRACE_EVAC_PHASE, &args);
+	if (unlikely(evac_announcing()))
+		evac_announce(e, TRACE_EVAC_PHASE,
+			      &(struct trace_args){ .pfn = e->span.start_pfn,
+						    .count = e->span.nr_pages,
+						    .before = before,
+						    .after = phase,
+						    .flags = e->policy->end });
 }
 
 /* Record the failure; the counts so far stay. */
@@ -418,7 +418,10 @@ static void commit(struct evac *e)
 
 	if (p->end == EVAC_END_FREE)
 		return;
-	while (evac_next_range(e, &at)) {
+	for (const struct mem_section *ms = e->blocks; ms; ms = ms->next)
+		if (ms->state == MEM_BLOCK_GOING_OFFLINE)
+			frames_offline(pfn_to_section(e->mm, ms->start_pfn));
+	while (e->ranges && evac_next_range(e, &at)) {
 		if (p->end == EVAC_END_OFFLINE)
 			frames_change(e->mm, &at.range, PGTY_BUDDY, PGTY_OFFLINE, 0);
 		else

@@ -9,7 +9,7 @@
 #include "kernel/trace/trace.h"
 #include "lib/bitmap.h"
 #include "mm/frames.h"
-#include "mm/memory_hotplug.h"
+#include "mm/hotplug.h"
 #include "mm/page_isolation.h"
 #include "mm/pageblock.h"
 #include "mm/pageblock_index.h"
@@ -44,10 +44,18 @@ static inline bool type_changes(u32 word, const struct change *c)
 static bool frame_changes(const struct mem_section *ms, unsigned long pfn, const struct change *c,
 			  unsigned long *next)
 {
-	const u64 w = pb_read(&ms->pb[pageblock_index(pfn)]);
+	const unsigned int b = pageblock_index(pfn), off = pfn % PAGEBLOCK_NR_PAGES;
+	const u64 w = pb_read(&ms->pb[b]);
+	bool free;
 
 	*next = w & PB_VALID ? pfn + 1 : pageblock_end(pfn);
-	return type_changes(frame_word(w, pfn), c);
+	if (!(w & PB_VALID) || c->from != PGTY_BUDDY)
+		return type_changes(frame_word(w, pfn), c);
+	free = test_bit(off, pb_bits(ms, b));
+	*next = pb_pfn(ms, b) +
+		(free ? find_next_zero_bit(pb_bits(ms, b), PAGEBLOCK_NR_PAGES, off)
+		      : find_next_bit(pb_bits(ms, b), PAGEBLOCK_NR_PAGES, off));
+	return free;
 }
 
 /* Trace what is about to change: one record for each run of frames. */
@@ -70,6 +78,13 @@ static __cold void trace_change(const struct mem_section *ms, const struct pfn_r
 				   .flags = PAGE_WORD_FLAGS(c->frame));
 		start = next;
 	}
+}
+
+static inline void trace_run(const struct mem_section *ms, const struct pfn_range *r,
+			     const struct change *c)
+{
+	if (unlikely(READ_ONCE(this_hart()->trace_mask) & BIT(TRACE_FRAMES)))
+		trace_change(ms, r, c);
 }
 
 /* Make a pageblock uniform if all of its frames are PageOffline, with the same flags. */
@@ -265,8 +280,7 @@ static void change_section(struct mem_section *ms, const struct pfn_range *r,
 {
 	struct sums sums = {};
 
-	if (unlikely(READ_ONCE(this_hart()->trace_mask) & BIT(TRACE_FRAMES)))
-		trace_change(ms, r, c);
+	trace_run(ms, r, c);
 	if (IS_ALIGNED(r->start_pfn | r->nr_pages, PAGEBLOCK_NR_PAGES))
 		change_blocks(ms, r, c, &sums);
 	else
@@ -288,6 +302,114 @@ static struct change change_for(const struct zone *zone, enum page_type from,
 		.frame = word | (u64)type_is_counted(to) << 32,
 		.whole = word | (chunks ? PAGEBLOCK_ORDER << 16 : 0),
 	};
+}
+
+/* Trace the frames of a block that become free: all of @mask, but its header in @header. */
+static void trace_online(const struct mem_section *ms, u64 mask, u64 header,
+			 const struct change *c)
+{
+	for_each_run(run, mask) {
+		struct pfn_range r = run_range(ms, run);
+
+		if (run & header) {
+			r.start_pfn += MHP_HEADER_PAGES;
+			r.nr_pages -= MHP_HEADER_PAGES;
+		}
+		trace_change(ms, &r, c);
+	}
+}
+
+/* The first frames of a block's header become metadata, the others free. */
+static void split_header(struct mem_section *ms)
+{
+	const struct change to_memmap =
+		change_for(ms->zone, PGTY_OFFLINE, PGTY_MEMMAP, 0);
+
+	trace_run(ms, &(struct pfn_range){ ms->host_pfn, MHP_HEADER_PAGES }, &to_memmap);
+	pageblock_split_free(ms, pageblock_index(ms->host_pfn), MHP_HEADER_PAGES,
+			     to_memmap.whole);
+}
+
+/**
+ * frames_online() - free the PageOffline frames of a block that comes online
+ * @ms: its section, isolated
+ * @mask: pageblocks, all of them uniform and PageOffline. In that of the block's own
+ *	metadata, if it is one of them, the metadata's frames get their type
+ *
+ * Ends the isolation of the whole section, in the same pass. Settles all counts.
+ * Context: hotplug lock held; takes zone->lock.
+ */
+void frames_online(struct mem_section *ms, u64 mask)
+{
+	const u64 header = mask & section_header(ms);
+	const struct change c = change_for(ms->zone, PGTY_OFFLINE, PGTY_BUDDY, 0);
+	struct words_change words = words_change(&c, PB_ISOLATE);
+	u64 whole;
+
+	words.keep &= ~PB_ISOLATE;
+	spin_lock(&ms->zone->lock);
+	if (unlikely(READ_ONCE(this_hart()->trace_mask) & BIT(TRACE_FRAMES))) {
+		trace_online(ms, mask & (header - 1), 0, &c);
+		trace_online(ms, mask & -header, header, &c);
+	}
+	if (header)
+		split_header(ms);
+	whole = pageblocks_change(ms, mask & ~header, &words);
+	/* The others have lost their canary: the check says so. */
+	for (u64 left = mask & ~header & ~whole; left; left &= left - 1)
+		(void)change_part(ms,
+				  &(struct pfn_range){ pb_pfn(ms, __ffs(left)),
+						       PAGEBLOCK_NR_PAGES },
+				  &c);
+	zone_count(ms->zone, hweight64(whole) * PAGEBLOCK_NR_PAGES, 0,
+		   hweight64(mask) * PAGEBLOCK_NR_PAGES -
+			   (header ? MHP_HEADER_PAGES : 0));
+	index_add_free_mask(ms, whole);
+	pageblocks_end_isolation(ms, ~0UL, whole);
+	spin_unlock(&ms->zone->lock);
+}
+
+/*
+ * The header of a leaving block becomes PageOffline like all of its pageblock, if the rest of
+ * that is free: so one word says it, and no descriptor is written that nobody reads again.
+ */
+static void join_header(struct mem_section *ms, unsigned int b, const struct change *c,
+			struct sums *sums)
+{
+	const struct pfn_range header = { ms->host_pfn, MHP_HEADER_PAGES };
+	const unsigned int free = pb_free(pb_read(&ms->pb[b]));
+	struct change was = *c;
+
+	if (free != PAGEBLOCK_NR_PAGES - MHP_HEADER_PAGES || page_poison)
+		return;
+	was.from = PGTY_MEMMAP;
+	trace_run(ms, &header, &was);
+	pageblock_set_owner(&ms->pb[b], OFFLINE_OWNER);
+	pageblock_make_uniform(ms, b, c->whole);
+	sums->nr += free;
+}
+
+/**
+ * frames_offline() - let the free frames of a leaving block become PageOffline
+ * @ms: its section, isolated; nothing is left in it but free frames, those that are
+ *	offline already, holes, and the block's own metadata
+ *
+ * Settles the free and managed counts.
+ * Context: hotplug lock held; takes zone->lock.
+ */
+void frames_offline(struct mem_section *ms)
+{
+	const struct pfn_range all = { ms->start_pfn, PAGES_PER_SECTION };
+	const struct change c = change_for(ms->zone, PGTY_BUDDY, PGTY_OFFLINE, 0);
+	struct sums sums = {};
+
+	spin_lock(&ms->zone->lock);
+	trace_run(ms, &all, &c);
+	if (section_header(ms))
+		join_header(ms, pageblock_index(ms->host_pfn), &c, &sums);
+	change_blocks(ms, &all, &c, &sums);
+	settle(ms, &c, &sums);
+	spin_unlock(&ms->zone->lock);
 }
 
 /**
@@ -364,8 +486,7 @@ bool frames_take_free(struct mm *mm, const struct pfn_range *range, enum page_ty
 		const struct words_change words = words_change(&c, 0);
 
 		index_remove_free_mask(ms, mask);
-		if (unlikely(READ_ONCE(this_hart()->trace_mask) & BIT(TRACE_FRAMES)))
-			trace_change(ms, range, &c);
+		trace_run(ms, range, &c);
 		(void)pageblocks_change(ms, mask, &words);
 		zone_count(ms->zone, -nr, 0, to == PGTY_OFFLINE ? -nr : 0);
 	}

@@ -88,8 +88,7 @@ static void mark_header(const struct mem_section *ms)
 {
 	const struct pfn_range header = { ms->host_pfn, MHP_HEADER_PAGES };
 
-	if (ms->flags & SECTION_SELF_HOSTED)
-		frames_change(ms->mm, &header, PGTY_NONE, PGTY_MEMMAP, 0);
+	frames_change(ms->mm, &header, PGTY_NONE, PGTY_MEMMAP, 0);
 }
 
 void generic_online_page(struct mm *mm, unsigned long pfn, unsigned int order)
@@ -104,20 +103,16 @@ void generic_online_page(struct mm *mm, unsigned long pfn, unsigned int order)
 }
 
 /*
- * Bring a run of plugged or of unplugged pageblocks online, without the header that it may
- * start with: offer the owner each naturally aligned chunk, or release it all at once.
+ * Offer the owner each naturally aligned chunk of a run of plugged or of unplugged
+ * pageblocks, without the header that it may start with.
  */
-static void online_run(struct mem_section *ms, u64 run, struct memory_owner *owner)
+static void offer_run(struct mem_section *ms, u64 run, struct memory_owner *owner)
 {
 	struct pfn_range r = run_range(ms, run);
 
 	if (run & section_header(ms)) {
 		r.start_pfn += MHP_HEADER_PAGES;
 		r.nr_pages -= MHP_HEADER_PAGES;
-	}
-	if (!owner) {
-		release_offline_range(ms->mm, r.start_pfn, r.nr_pages);
-		return;
 	}
 	while (r.nr_pages) {
 		const unsigned int order = min(min(__ffs(r.start_pfn), __fls(r.nr_pages)),
@@ -129,30 +124,38 @@ static void online_run(struct mem_section *ms, u64 run, struct memory_owner *own
 	}
 }
 
-/* Bring pageblocks online run by run; a header within a run starts a new run. */
-static void online_pageblocks(struct mem_section *ms, u64 mask, struct memory_owner *owner)
+/* Offer pageblocks run by run; a header within a run starts a new run. */
+static void offer_pageblocks(struct mem_section *ms, u64 mask, struct memory_owner *owner)
 {
 	const u64 header = section_header(ms);
 
 	for_each_run(run, mask & (header - 1))
-		online_run(ms, run, owner);
+		offer_run(ms, run, owner);
 	for_each_run(run, mask & -header)
-		online_run(ms, run, owner);
+		offer_run(ms, run, owner);
 }
 
-static void online_frames(struct mem_section *ms)
+/*
+ * Offer their pageblocks to the owners that want to decide about each chunk. Return: the
+ * other plugged pageblocks.
+ */
+static u64 offer_frames(struct mem_section *ms)
 {
 	u64 generic = ~ms->hole & ~ms->unmapped;
 	struct memory_owner *owner;
 
 	list_for_each_entry(owner, &ms->mm->owners, list) {
-		const u64 mask = owner->online_page ? owner_mask(ms->mm, owner, ms) : 0;
+		const u64 mask = owner_mask(ms->mm, owner, ms);
 
+		if (!owner->online_page)
+			continue;
+		if (mask & section_header(ms))
+			mark_header(ms);
 		generic &= ~mask;
-		online_pageblocks(ms, mask & ~ms->unmapped, owner);
-		online_pageblocks(ms, mask & ms->unmapped, owner);
+		offer_pageblocks(ms, mask & ~ms->unmapped, owner);
+		offer_pageblocks(ms, mask & ms->unmapped, owner);
 	}
-	online_pageblocks(ms, generic, NULL);
+	return generic;
 }
 
 static void leave_zone(struct mem_section *ms)
@@ -176,8 +179,8 @@ static int wrong_state(const struct mem_section *ms, struct mm_failure *why)
 int online_section(struct mem_section *ms, enum mhp_online_type type, struct mm_failure *why)
 {
 	struct mm *mm = ms->mm;
-	const struct pfn_range range = section_range(ms);
 	struct zone *zone;
+	u64 generic;
 	int err;
 
 	assert_mutex_held(&mm->hotplug_lock);
@@ -190,8 +193,7 @@ int online_section(struct mem_section *ms, enum mhp_online_type type, struct mm_
 
 	arch_unpoison_range(pfn_to_page(ms->start_pfn), MEMMAP_SIZE);
 	init_memmap(ms, zone->type, type);
-	section_attach_zone(ms, zone);
-	mark_header(ms);
+	section_attach_zone(ms, zone, PAGEBLOCKS_PER_SECTION);
 	zone_grow(zone, ms);
 	memory_block_set_state(ms, MEM_BLOCK_GOING_ONLINE);
 	err = notify_start(ms, MEM_GOING_ONLINE, MEM_CANCEL_ONLINE, why);
@@ -199,12 +201,12 @@ int online_section(struct mem_section *ms, enum mhp_online_type type, struct mm_
 		leave_zone(ms);
 		return err;
 	}
-	online_frames(ms);
+	generic = offer_frames(ms);
 	ms->online_type = type;
 	section_account(ms, ms->present);
 	/* Release: a reader that sees the flag also sees descriptors and words. */
 	__atomic_fetch_or(&ms->flags, SECTION_ONLINE, __ATOMIC_RELEASE);
-	unisolate_range(mm, &range);
+	frames_online(ms, generic);
 	memory_block_set_state(ms, MEM_BLOCK_ONLINE);
 	zone_update_watermarks(mm);
 	notify_end(ms, MEM_ONLINE);

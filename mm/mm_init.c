@@ -156,7 +156,7 @@ static void online_early_section(struct mem_section *ms)
 	}
 	ms->unmapped = ms->hole;
 	ms->boot = ~ms->hole;
-	section_attach_zone(ms, zone);
+	section_attach_zone(ms, zone, 0);
 	zone_grow(zone, ms);
 	zone->present += ms->present;
 	ms->mm->present_early += ms->present;

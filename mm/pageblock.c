@@ -142,10 +142,9 @@ u64 pageblocks_change(struct mem_section *ms, u64 mask, const struct words_chang
 	u64 stay = 0;
 
 	for_each_run(run, mask) {
-		const u64 behind = run + (run & -run);
-		struct pageblock *const end = &ms->pb[behind ? __ffs(behind) : 64];
+		struct pageblock *const end = run_end(ms, run);
 
-		for (struct pageblock *pb = &ms->pb[__ffs(run)]; pb < end; pb++) {
+		for (struct pageblock *pb = run_start(ms, run); pb < end; pb++) {
 			const u64 w = READ_ONCE(pb->word);
 
 			if (likely(!((w ^ ch.want) & ch.test) &&
@@ -158,6 +157,41 @@ u64 pageblocks_change(struct mem_section *ms, u64 mask, const struct words_chang
 		}
 	}
 	return mask & ~stay;
+}
+
+/* The constant descriptor word for a pageblock that is about to be wholly free. */
+static u32 buddy_constant(const struct mem_section *ms, unsigned int b)
+{
+	u32 flags = page_poison ? PG_POISON : 0;
+
+	if (page_poison && (pb_read(&ms->pb[b]) & PB_VALID))
+		for (unsigned long i = 0; i < PAGEBLOCK_NR_PAGES; i++)
+			flags &= PAGE_WORD_FLAGS(pfn_to_page(pb_pfn(ms, b) + i)->word);
+	return page_word(PGTY_BUDDY, flags, 0, ms->zone->type);
+}
+
+/**
+ * pageblock_split_free() - let the last frames of a uniform pageblock become free
+ * @ms: section
+ * @b: pageblock, isolated, not free
+ * @nr: its first frames, which become @word
+ * @word: page_word() of a type without a count
+ */
+void pageblock_split_free(struct mem_section *ms, unsigned int b, unsigned int nr,
+			  u32 word)
+{
+	const unsigned int free = PAGEBLOCK_NR_PAGES - nr;
+	u64 *bits = pb_bits(ms, b);
+
+	offline_check(ms, pb_pfn(ms, b), PAGEBLOCK_NR_PAGES, true);
+	frames_write(pb_pfn(ms, b), nr, word, 0);
+	frames_write(pb_pfn(ms, b) + nr, free, buddy_constant(ms, b), 0);
+	for (unsigned int i = 0; i < PB_WORDS; i++)
+		WRITE_ONCE(bits[i], i < nr / 64	  ? 0
+				    : i > nr / 64 ? ~0ULL
+						  : ~0ULL << nr % 64);
+	set_valid(ms, b, free);
+	count_free(ms, b, pb_read(&ms->pb[b]), free);
 }
 
 /* Split an allocated chunk that covers its pageblock into single frames; no lock held. */
@@ -173,17 +207,6 @@ void pageblock_split(struct mem_section *ms, unsigned int b)
 }
 
 /* --- frames leave and enter the allocator, see buddy.c --------------------------- */
-
-/* The constant descriptor word for a pageblock that is about to be wholly free. */
-static u32 buddy_constant(const struct mem_section *ms, unsigned int b)
-{
-	u32 flags = page_poison ? PG_POISON : 0;
-
-	if (page_poison && (pb_read(&ms->pb[b]) & PB_VALID))
-		for (unsigned long i = 0; i < PAGEBLOCK_NR_PAGES; i++)
-			flags &= PAGE_WORD_FLAGS(pfn_to_page(pb_pfn(ms, b) + i)->word);
-	return page_word(PGTY_BUDDY, flags, 0, ms->zone->type);
-}
 
 /**
  * pageblock_sub_free() - account for frames that left the free bits
@@ -308,7 +331,7 @@ static u64 isolated_mask(const struct mem_section *ms, u64 mask)
 
 	if (!ms->zone->nr_isolated)
 		return 0;
-	for (; mask; mask &= mask - 1) {
+	for (mask &= ~index_free_mask(ms); mask; mask &= mask - 1) {
 		const unsigned int b = __ffs(mask) % PAGEBLOCKS_PER_SECTION;
 
 		hit |= ((pb_read(&ms->pb[b]) / PB_ISOLATE) & 1) << b;
@@ -323,14 +346,23 @@ static void trace_isolate(const struct mem_section *ms, u64 mask, unsigned int t
 }
 
 /* Set (@on) or clear the isolate bit of pageblocks; their free frames change sides. */
-static __always_inline void change_isolate(struct mem_section *ms, u64 mask, bool on)
+static void change_isolate(struct mem_section *ms, u64 mask, bool on)
 {
-	long free = 0, nr = 0;
-	u64 whole = 0, part = 0;
+	const struct words_change all_free = {
+		.test = PB_FREE_MASK | PB_ISOLATE,
+		.want = PAGEBLOCK_NR_PAGES | (on ? 0 : PB_ISOLATE),
+		.keep = ~(PB_ISOLATE | PB_INDEX_MASK),
+		.add = PB_INDEX_MASK | (on ? PB_ISOLATE : 0),
+	};
+	const long nr = hweight64(mask);
+	u64 whole, part = 0;
+	long free;
 
 	if (on)
 		index_remove_mask(ms, mask);
-	for (; mask; mask &= mask - 1, nr++) {
+	whole = pageblocks_change(ms, mask, &all_free);
+	free = hweight64(whole) * PAGEBLOCK_NR_PAGES;
+	for (mask &= ~whole; mask; mask &= mask - 1) {
 		struct pageblock *pb = &ms->pb[__ffs(mask)];
 		const u64 w = pb_read(pb);
 
@@ -340,9 +372,7 @@ static __always_inline void change_isolate(struct mem_section *ms, u64 mask, boo
 			__atomic_fetch_xor(&pb->word, PB_ISOLATE, __ATOMIC_ACQ_REL);
 		else
 			WRITE_ONCE(pb->word, (w ^ PB_ISOLATE) | PB_INDEX_MASK);
-		if (pb_all_free(w))
-			whole |= mask & -mask;
-		else if (pb_free(w))
+		if (pb_free(w))
 			part |= mask & -mask;
 	}
 	WRITE_ONCE(ms->zone->nr_isolated, ms->zone->nr_isolated + (on ? nr : -nr));
@@ -377,14 +407,26 @@ u64 pageblocks_isolate(struct mem_section *ms, u64 mask)
 	return already;
 }
 
-/* Clear the isolate bit of pageblocks that all have it. Takes zone->lock. */
-void pageblocks_unisolate(struct mem_section *ms, u64 mask)
+/**
+ * pageblocks_end_isolation() - clear the isolate bit of adjacent pageblocks that have it
+ * @ms: section with a zone, locked
+ * @mask: pageblocks
+ * @done: those of them whose words, index and free count already say so
+ */
+void pageblocks_end_isolation(struct mem_section *ms, u64 mask, u64 done)
 {
-	spin_lock(&ms->zone->lock);
-	change_isolate(ms, mask, false);
+	WRITE_ONCE(ms->zone->nr_isolated, ms->zone->nr_isolated - hweight64(done));
+	change_isolate(ms, mask & ~done, false);
 	trace_isolate(ms, mask, 0);
 	if (unlikely(ms->zone->nr_watched))
 		tell_watchers(ms, mask);
+}
+
+/* Clear the isolate bit of adjacent pageblocks that all have it. Takes zone->lock. */
+void pageblocks_unisolate(struct mem_section *ms, u64 mask)
+{
+	spin_lock(&ms->zone->lock);
+	pageblocks_end_isolation(ms, mask, 0);
 	spin_unlock(&ms->zone->lock);
 }
 
@@ -448,42 +490,75 @@ static void trace_init(const struct mem_section *ms, u64 run, u32 constant, u64 
  */
 void pageblocks_init(struct mem_section *ms, u64 mask, u32 constant, u64 state)
 {
-	const u64 owner = PAGE_WORD_TYPE(constant) == PGTY_OFFLINE ? OFFLINE_OWNER : 0;
+	const enum page_type type = PAGE_WORD_TYPE(constant);
+	const struct words_change first = {
+		.keep = PB_SEQ_MASK,
+		.add = (state | pb_frames(constant)) + (1UL << PB_SEQ_SHIFT),
+		.owner = type == PGTY_OFFLINE ? OFFLINE_OWNER : 0,
+	};
 
-	BUG_ON(ms->zone || PAGE_WORD_TYPE(constant) == PGTY_BUDDY ||
-	       !page_flags_fit(PAGE_WORD_TYPE(constant), PAGE_WORD_FLAGS(constant)));
+	if (!mask)
+		return;
+	BUG_ON(ms->zone || type == PGTY_BUDDY ||
+	       !page_flags_fit(type, PAGE_WORD_FLAGS(constant)));
+	if (!mask)
+		return;
 	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)
 		ms->mt[mt] = mt == pb_mt(state) ? ms->mt[mt] | mask : ms->mt[mt] & ~mask;
-	for (u64 left = mask; left; left &= left - 1) {
-		struct pageblock *pb = &ms->pb[__ffs(left)];
-		const u64 seq = (pb_read(pb) >> PB_SEQ_SHIFT) + 1;
-
-		WRITE_ONCE(pb->owner, owner);
-		pb_write(pb, pb_uniform(state | seq << PB_SEQ_SHIFT, constant));
-	}
+	(void)pageblocks_change(ms, mask, &first);
 	for_each_run(run, mask)
 		trace_init(ms, run, constant, state);
 }
 
 /**
  * section_attach_zone() - put a section into a zone
- * @ms: section, no frame of it free
+ * @ms: section; all pageblocks have their first state, or none has free frames
  * @zone: its zone
+ * @isolated: pageblocks with the isolate bit
  *
  * Context: hotplug lock held; takes zone->lock.
  */
-void section_attach_zone(struct mem_section *ms, struct zone *zone)
+void section_attach_zone(struct mem_section *ms, struct zone *zone, unsigned int isolated)
 {
 	spin_lock(&zone->lock);
 	BUG_ON(ms->zone);
 	WRITE_ONCE(ms->zone, zone);
+	zone->nr_isolated += isolated;
+	spin_unlock(&zone->lock);
+}
+
+/* Are all pageblocks uniform, PageOffline with the canary, and isolated? */
+static bool all_offline(const struct mem_section *ms)
+{
+	const u64 want = (u64)PGTY_OFFLINE << PB_CONST_SHIFT | PB_ISOLATE;
+	u64 words = 0, owners = 0;
+
+	for (const struct pageblock *pb = ms->pb; pb < ms->pb + PAGEBLOCKS_PER_SECTION;
+	     pb++) {
+		words |= READ_ONCE(pb->word) ^ want;
+		owners |= READ_ONCE(pb->owner) ^ OFFLINE_OWNER;
+	}
+	return !(words &
+		 (PB_VALID | PB_ISOLATE | PB_FREE_MASK | 0xffUL << PB_CONST_SHIFT)) &&
+	       !owners;
+}
+
+/* Check the frames of a section that is about to leave its zone. Return: isolated pageblocks. */
+static unsigned long check_leaving(const struct mem_section *ms)
+{
+	unsigned long isolated = 0;
+
+	if (all_offline(ms))
+		return PAGEBLOCKS_PER_SECTION;
 	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
 		const u64 w = pb_read(&ms->pb[b]);
 
 		BUG_ON(pb_free(w));
-		zone->nr_isolated += !!(w & PB_ISOLATE);
+		if (EBB_DEBUG && ((w & PB_VALID) || !canary_intact(&ms->pb[b], w)))
+			offline_check(ms, pb_pfn(ms, b), PAGEBLOCK_NR_PAGES, false);
+		isolated += !!(w & PB_ISOLATE);
 	}
-	spin_unlock(&zone->lock);
+	return isolated;
 }
 
 /* Take a section out of its zone; no frame is free. Context: as section_attach_zone(). */
@@ -492,14 +567,7 @@ void section_detach_zone(struct mem_section *ms)
 	struct zone *zone = ms->zone;
 
 	spin_lock(&zone->lock);
-	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
-		const u64 w = pb_read(&ms->pb[b]);
-
-		BUG_ON(pb_free(w));
-		if (EBB_DEBUG && ((w & PB_VALID) || !canary_intact(&ms->pb[b], w)))
-			offline_check(ms, pb_pfn(ms, b), PAGEBLOCK_NR_PAGES, false);
-		zone->nr_isolated -= !!(w & PB_ISOLATE);
-	}
+	zone->nr_isolated -= check_leaving(ms);
 	tell_watchers(ms, ~0UL);
 	/* Under the lock, because section_lock_zone() reads the zone again under it. */
 	WRITE_ONCE(ms->zone, NULL);

@@ -147,6 +147,19 @@ static inline struct pfn_range run_range(const struct mem_section *ms, u64 run)
 	return (struct pfn_range){ pb_pfn(ms, __ffs(run)), hweight64(run) * PAGEBLOCK_NR_PAGES };
 }
 
+/* The first pageblock of a run, and the one behind its last. */
+static inline struct pageblock *run_start(struct mem_section *ms, u64 run)
+{
+	return &ms->pb[__ffs(run)];
+}
+
+static inline struct pageblock *run_end(struct mem_section *ms, u64 run)
+{
+	const u64 behind = run + (run & -run);
+
+	return &ms->pb[behind ? __ffs(behind) : PAGEBLOCKS_PER_SECTION];
+}
+
 /* A frame's word in a pageblock with word @w; a uniform tail reads as its head. */
 static inline u32 frame_word(u64 w, unsigned long pfn)
 {
@@ -225,16 +238,20 @@ void pageblock_take_chunk(struct mem_section *ms, unsigned int b, unsigned int o
 void pageblock_materialise(struct mem_section *ms, unsigned int b);
 void pageblock_make_uniform(struct mem_section *ms, unsigned int b, u32 constant);
 void pageblock_set_counted(struct mem_section *ms, unsigned int b, unsigned int order, u32 word);
+void pageblock_split_free(struct mem_section *ms, unsigned int b, unsigned int nr,
+			  u32 word);
 void pageblock_split(struct mem_section *ms, unsigned int b);
 
 u64 pageblocks_isolate(struct mem_section *ms, u64 mask);
 void pageblocks_unisolate(struct mem_section *ms, u64 mask);
+void pageblocks_end_isolation(struct mem_section *ms, u64 mask, u64 done);
 void pageblock_watch(struct mem_section *ms, unsigned int b);
 bool pageblock_unwatch(struct mem_section *ms, unsigned int b);
 void pageblock_set_migratetype(struct mem_section *ms, unsigned int b, unsigned int mt);
 
 void pageblocks_init(struct mem_section *ms, u64 mask, u32 constant, u64 state);
-void section_attach_zone(struct mem_section *ms, struct zone *zone);
+void section_attach_zone(struct mem_section *ms, struct zone *zone,
+			 unsigned int isolated);
 void section_detach_zone(struct mem_section *ms);
 void zone_count(struct zone *zone, long free, long free_isolated, long managed);
 

@@ -45,7 +45,9 @@ static void upper_clear(struct mem_section *ms, unsigned int mt, unsigned int k)
 		return;
 	words = zone->root_avail[mt][k];
 	words[r / 64] &= ~BIT(r % 64);
-	for (unsigned int i = 0; i < NR_SECTION_ROOTS / 64; i++)
+	/* Roots behind the last section have none. */
+	for (unsigned long i = 0;
+	     i <= READ_ONCE(zone->mm->max_pfn) >> ROOT_PFN_SHIFT >> 6; i++)
 		if (words[i])
 			return;
 	zone->avail_orders[mt] &= ~BIT(k);
@@ -200,8 +202,12 @@ static void add_free(struct mem_section *ms, u64 mask, unsigned int mt)
 	if (pairs && !(ms->avail[MAX_PAGE_ORDER] & ms->mt[mt]))
 		upper_set(ms, mt, MAX_PAGE_ORDER);
 	ms->avail[MAX_PAGE_ORDER] |= pairs;
-	for (; pairs; pairs &= pairs - 1)
-		set_index_field(&ms->pb[__ffs(pairs)], MAX_PAGE_ORDER);
+	for_each_run(run, pairs | pairs << 1) {
+		const struct pageblock *const end = run_end(ms, run);
+
+		for (struct pageblock *pb = run_start(ms, run); pb < end; pb += 2)
+			set_index_field(pb, MAX_PAGE_ORDER);
+	}
 	for (; lone; lone &= lone - 1)
 		index_add(ms, __ffs(lone));
 }
