@@ -337,12 +337,11 @@ unsigned long section_next_used(const struct mem_section *ms, unsigned long pfn,
 				unsigned long end)
 {
 	const struct pageblock *pb = &ms->pb[pageblock_index(pfn)];
-	unsigned long stop;
+	unsigned long stop = pageblock_end(pfn);
 
-	for (; pfn < end; pfn = stop, pb++) {
+	for (; pfn < end; pfn = stop, stop += PAGEBLOCK_NR_PAGES, pb++) {
 		const u64 w = pb_read(pb);
 
-		stop = pageblock_end(pfn);
 		if (pb_all_free(w))
 			continue;
 		if (w & PB_VALID)

@@ -54,12 +54,21 @@ void pcp_init(struct pcp *pcp)
 	}
 }
 
+/* From this share on the small orders have their full number of chunks. */
+#define FULL_SHARE (pcp_chunks[0] * 2UL * 12)
+
 /*
  * Set a hart's limits. Its share is 1/8 of the memory divided by the number of harts
  * with caches: half of it for small orders, half for the others.
  */
 static void set_limits(struct pcp *pcp, unsigned long share)
 {
+	const bool same = min(share, pcp->share) >= FULL_SHARE && !page_poison;
+
+	WRITE_ONCE(pcp->high_limit, share / 2);
+	pcp->share = share;
+	if (same)
+		return;
 	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++) {
 		for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++) {
 			struct pcp_stack *st = pcp_stack(pcp, mt, order);
@@ -73,8 +82,6 @@ static void set_limits(struct pcp *pcp, unsigned long share)
 			WRITE_ONCE(st->batch, (nr + 3) / 4);
 		}
 	}
-	WRITE_ONCE(pcp->high_limit, share / 2);
-	pcp->share = share;
 }
 
 /* Adjust the limits to the managed count; small changes are not worth the work. */

@@ -3,6 +3,7 @@
  * Zones: their set-up and their watermarks. Their counters change in pageblock.c, their
  * spans in sparse.c.
  */
+#include "lib/bitops.h"
 #include "lib/string.h"
 #include "mm/pcp.h"
 #include "mm/zone.h"
@@ -39,7 +40,7 @@ static unsigned long int_sqrt(unsigned long x)
 {
 	unsigned long root = 0;
 
-	for (unsigned long bit = 1UL << 62; bit; bit >>= 2) {
+	for (unsigned long bit = x ? 1UL << (__fls(x) & ~1U) : 0; bit; bit >>= 2) {
 		const unsigned long trial = root + bit;
 
 		root >>= 1;
