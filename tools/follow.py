@@ -15,7 +15,7 @@ import time
 
 from cmdport import TAKEN, CommandPort, PortError
 from qmp import Qmp, QmpError
-from screen import may_draw
+from screen import draw_again, may_colour
 
 MIB = 1 << 20
 GRANULE = 2 * MIB          # what ebb plugs at a time, unless the device's block is larger
@@ -163,7 +163,7 @@ class Progress:
 
     def __init__(self, stream=None):
         self.stream = stream or sys.stderr
-        self.live = may_draw(self.stream)
+        self.live = may_colour(self.stream)
         self.after, self.every = LIVE_S if self.live else LOG_S
         self.drawn = False
 
@@ -177,12 +177,15 @@ class Progress:
             return
         self.after = seconds + self.every
         self.drawn = True
-        print(f'\r\033[K{text}' if self.live else text, end='' if self.live else '\n', file=self.stream, flush=True)
+        if self.live:
+            draw_again(text, self.stream)
+        else:
+            print(text, file=self.stream, flush=True)
 
     def end(self) -> None:
         """Clear the line."""
         if self.live and self.drawn:
-            print('\r\033[K', end='', file=self.stream, flush=True)
+            draw_again('', self.stream)
 
 
 def progress_text(name: str, start: int, plugged: int, size: int, seconds: float) -> str:

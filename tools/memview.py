@@ -10,6 +10,8 @@ from collections import deque
 from itertools import groupby
 from typing import TextIO
 
+from screen import may_colour, obeys
+
 CELL = re.compile(r'(\x1b\[\d+m)?(.)(?:\x1b\[0m)?')         # a letter of the map, with its colour
 COLOUR = re.compile(r'\x1b\[\d*m')
 ROW = re.compile(r'memory(\d+) +(\S+) +(\S+) +\|(.*)\|$')
@@ -154,9 +156,8 @@ def picture(view: View, news: News, size: tuple[int, int], note: str = '', chang
 class Screen:
     """Standard output: a terminal on which each picture replaces the last, or a pipe that gets each new picture."""
 
-    def __init__(self, colours: bool, out: TextIO = sys.stdout):
-        self._out, self._terminal = out, out.isatty()
-        self._colours = colours and self._terminal
+    def __init__(self, out: TextIO = sys.stdout):
+        self._out, self._terminal, self._colours = out, obeys(out), may_colour(out)
         self._last: tuple = ()
         self._changes = Changes()
 

@@ -10,6 +10,7 @@ from typing import TextIO
 
 FIRST = b'ebb: first light'         # ebb's first line begins with it
 REBOOT = b'ebb: reboot\r\n'
+WIDTH = 80                          # columns of a terminal that does not tell
 FIRMWARE_LIMIT = 3.0                # seconds for which the firmware's lines are held back at most
 SEQUENCE = re.compile(rb'\x1b\[[0-9;?]*([@-~])')
 COLOUR = re.compile(rb'\x1b\[[0-9;]*m')
@@ -17,9 +18,23 @@ BEGUN = re.compile(rb'\x1b(\[[0-9;?]*)?$')     # a sequence whose end has not ar
 ERASE = b'J'                        # of the sequence after which the editor draws its line again
 
 
-def may_draw(stream: TextIO) -> bool:
-    """May a program redraw its lines there, with carriage returns and control sequences?"""
-    return stream.isatty() and not os.environ.get('NO_COLOR')
+def obeys(stream: TextIO) -> bool:
+    """Is it a terminal that obeys control sequences?"""
+    return stream.isatty() and os.environ.get('TERM') != 'dumb'
+
+
+def may_colour(stream: TextIO) -> bool:
+    """May a program use colours there, and draw its own lines again?"""
+    return obeys(stream) and not os.environ.get('NO_COLOR')
+
+
+def draw_again(text: str, stream: TextIO) -> None:
+    """Draw a line over the last one; cut, because a line that wraps cannot be drawn over."""
+    try:
+        width = os.get_terminal_size(stream.fileno()).columns or WIDTH
+    except OSError:
+        width = WIDTH
+    print(f'\r\033[K{text[:width - 1]}', end='', file=stream, flush=True)
 
 
 class Curtain:

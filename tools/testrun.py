@@ -21,7 +21,7 @@ from pathlib import Path
 from ktap import Parser, Result
 from machine import describe_end, die_with_parent, signal_of
 from patience import Deadline, ended, limit
-from screen import may_draw
+from screen import draw_again, may_colour
 
 EXIT_WORDS = {0: 'pass', 1: 'fail', 2: 'panic', 3: 'harness error', 4: 'all skipped'}
 HARNESS_ERROR = 3
@@ -60,7 +60,7 @@ class Report:
 
     def __init__(self, stream=sys.stdout, verbose: bool = False):
         self.stream, self.verbose = stream, verbose
-        self.live = may_draw(stream) and not verbose
+        self.live = may_colour(stream) and not verbose
 
     def line(self, text: str) -> None:
         """Print a line that stays."""
@@ -76,7 +76,7 @@ class Report:
         elif self.verbose:
             self.line(word + (f' ({result.note})' if result.note else ''))
         elif self.live:
-            print(f'\r\033[K{word[:100]}', end='', file=self.stream, flush=True)
+            draw_again(word, self.stream)
 
     def outcome(self, outcome: Outcome) -> None:
         """Report a finished job."""

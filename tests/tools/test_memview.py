@@ -102,28 +102,28 @@ class PictureTest(unittest.TestCase):
 class ScreenTest(unittest.TestCase):
     """The text that a terminal and a pipe receive."""
 
-    def drawn(self, terminal: bool, colours: bool, **environment: str) -> str:
+    def drawn(self, terminal: bool, **environment: str) -> str:
         out = Paper(terminal)
-        with mock.patch.dict(os.environ, environment), Screen(colours, out) as screen:
+        with mock.patch.dict(os.environ, {'NO_COLOR': '', 'TERM': 'vt100', **environment}), Screen(out) as screen:
             for view in (View(TEXT), View(TEXT), View(TEXT.replace('32mU', '32mM'))):
                 screen.draw(view, news('block_state'))
         return out.getvalue()
 
     def test_a_pipe_gets_each_new_picture_as_text(self):
-        for colours in (False, True):
-            text = self.drawn(False, colours)
+        for terminal, environment in ((False, {}), (False, {'NO_COLOR': '1'}), (True, {'TERM': 'dumb'})):
+            text = self.drawn(terminal, **environment)
             self.assertFalse(set('\r\x1b') & set(text))
             self.assertEqual([text.count(first) for first in ('|KKU', '|KKM', 'block_state\n\n')], [3, 3, 2])
 
     def test_a_terminal_is_drawn_over_and_restored(self):
-        text = self.drawn(True, True, COLUMNS='110', LINES='40')
+        text = self.drawn(True, COLUMNS='110', LINES='40')
         self.assertNotIn('\r', text)
         self.assertIn('\x1b[32mKKU', text)
         self.assertEqual((text.count('\x1b[H'), text.count('\x1b[?1049h'), text.count('\x1b[?1049l')), (2, 1, 1))
         self.assertTrue(text.endswith('\x1b[?25h\x1b[?1049l'))
 
     def test_colours_may_be_off(self):
-        self.assertNotIn('\x1b[32m', self.drawn(True, False, COLUMNS='110', LINES='40'))
+        self.assertNotIn('\x1b[32m', self.drawn(True, NO_COLOR='1', COLUMNS='110', LINES='40'))
 
 
 class AloneTest(unittest.TestCase):

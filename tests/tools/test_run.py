@@ -63,7 +63,7 @@ class LauncherTest(unittest.TestCase):
     def environment(self, **more):
         ours = ('QEMU', 'MEM', 'VMEM', 'SMP', 'CMD', 'APPEND', 'DRY', 'TRANSPORT', 'RUN', 'BLOCK', 'MAKELEVEL', 'V', 'NO_COLOR')
         clean = {k: v for k, v in os.environ.items() if k not in ours}
-        return {**clean, 'O': str(self.out), **more}
+        return {**clean, 'O': str(self.out), 'TERM': 'vt100', **more}
 
     def start(self, body, stdin=subprocess.DEVNULL, words=(), **more):
         self.program('qemu/qemu-system-riscv64', QEMU, body)
@@ -164,6 +164,8 @@ class LauncherTest(unittest.TestCase):
     def test_terminal_gets_colours(self):
         self.assertIn('\x1b[32m.\x1b[0m', self.at_a_terminal(self.BOOT + self.COLOURS))
         self.assertIn('\x1b[32m.\x1b[0m', self.at_a_terminal(self.BOOT + self.COLOURS, NO_COLOR=''))
+        dumb = self.at_a_terminal(self.BOOT + self.COLOURS, TERM='dumb')
+        self.assertTrue(dumb.endswith('ebb> ma\r\n[ 1.0] message\r\nebb> ma\r\n.\r\n'), dumb)
         plain = self.at_a_terminal(self.BOOT + self.COLOURS, NO_COLOR='1')
         self.assertIn('ma\r\x1b[J[ 1.0] message', plain)
         self.assertNotIn('\x1b[32m', plain)

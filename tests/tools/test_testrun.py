@@ -3,10 +3,12 @@
 
 import io
 import os
+import pty
 import shutil
 import subprocess
 import sys
 import tempfile
+import termios
 import unittest
 from argparse import ArgumentTypeError
 from pathlib import Path
@@ -32,13 +34,23 @@ class Terminal(io.StringIO):
 class DrawnLines(unittest.TestCase):
     """What a terminal gets: lines that are drawn again, unless NO_COLOR is set."""
 
-    def test_lines_are_drawn_again_without_no_color_only(self):
-        for value, erase, end in (('', '\r\033[K', ''), ('1', '', '\n')):
-            with self.subTest(value), mock.patch.dict(os.environ, NO_COLOR=value):
+    def test_lines_are_drawn_again_where_that_works(self):
+        for value, term, erase, end in (('', 'vt100', '\r\033[K', ''), ('1', 'vt100', '', '\n'), ('', 'dumb', '', '\n')):
+            with self.subTest(value), mock.patch.dict(os.environ, NO_COLOR=value, TERM=term):
                 wait, run = Terminal(), Terminal()
                 Progress(wait).say(3600, 'plugged 1 of 2')
                 Report(run).line('a line')
                 self.assertEqual((wait.getvalue(), run.getvalue()), (f'{erase}plugged 1 of 2{end}', f'{erase}a line\n'))
+
+
+    def test_a_line_that_is_drawn_again_does_not_wrap(self):
+        master, slave = pty.openpty()
+        self.addCleanup(os.close, master)
+        with open(slave, 'w', encoding='utf-8') as out, mock.patch.dict(os.environ, NO_COLOR='', TERM='vt100'):
+            for columns, shown in ((40, 39), (200, 120), (0, 79)):
+                termios.tcsetwinsize(slave, (24, columns))
+                Progress(out).say(3600, 'x' * 120)
+                self.assertEqual(os.read(master, 4096), b'\r\033[K' + b'x' * shown)
 
 
 class RunnerTest(unittest.TestCase):
