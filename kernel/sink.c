@@ -57,7 +57,8 @@ static void sink_buffer_write(struct sink *sink, const char *text, size_t len)
 
 void sink_buffer_init(struct sink_buffer *buffer, char *text, size_t size)
 {
-	*buffer = (struct sink_buffer){ .sink.write = sink_buffer_write, .text = text, .size = size };
+	*buffer = (struct sink_buffer){ .text = text, .size = size };
+	buffer->sink.write = sink_buffer_write;
 	*text = '\0';
 }
 
