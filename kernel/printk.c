@@ -10,6 +10,7 @@
 #include "kernel/printk.h"
 #include "kernel/spinlock.h"
 #include "kernel/timer.h"
+#include "lib/string.h"
 #include "lib/vsprintf.h"
 
 #define RING_SIZE     16384 /* a power of two */
@@ -137,7 +138,8 @@ bool ratelimit(struct ratelimit_state *rs, const char *prefix)
 		return __atomic_fetch_add(&rs->nr, 1, __ATOMIC_RELAXED) < RATELIMIT_BURST;
 	nr = __atomic_exchange_n(&rs->nr, 1, __ATOMIC_RELAXED);
 	if (nr > RATELIMIT_BURST)
-		printk(KERN_WARNING "%s%u lines suppressed", prefix, nr - RATELIMIT_BURST);
+		printk(KERN_WARNING "%s%u line%s suppressed", prefix, nr - RATELIMIT_BURST,
+		       str_plural(nr - RATELIMIT_BURST));
 	return true;
 }
 

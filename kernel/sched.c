@@ -12,6 +12,7 @@
 #include "kernel/panic.h"
 #include "kernel/quiesce.h"
 #include "kernel/sched.h"
+#include "lib/string.h"
 #include "lib/vsprintf.h"
 
 DEFINE_SPINLOCK(sched_lock);
@@ -38,8 +39,9 @@ void might_sleep(void)
 		panic("thread %s may sleep in an interrupt handler",
 		      thread_name(hart->current));
 	if (unlikely(hart->spin_depth != 0))
-		panic("thread %s may sleep while hart %u holds %u spinlocks",
-		      thread_name(hart->current), hart->id, hart->spin_depth);
+		panic("thread %s may sleep while hart %u holds %u spinlock%s",
+		      thread_name(hart->current), hart->id, hart->spin_depth,
+		      str_plural(hart->spin_depth));
 	/* An idle thread boots the hart with interrupts still off. */
 	if (unlikely(!arch_irqs_enabled() && !hart->current->idle))
 		panic("thread %s may sleep with interrupts off",
@@ -103,8 +105,8 @@ void schedule_locked(void)
 	struct thread *next = dequeue(hart);
 
 	if (hart->spin_depth != 1)
-		panic("thread %s gives hart %u away with %u spinlocks held", prev->name,
-		      hart->id, hart->spin_depth - 1);
+		panic("thread %s gives hart %u away with %u spinlock%s held", prev->name,
+		      hart->id, hart->spin_depth - 1, str_plural(hart->spin_depth - 1));
 	if (next == NULL)
 		next = hart->idle;
 	next->state = THREAD_RUNNING;

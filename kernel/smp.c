@@ -9,6 +9,7 @@
 #include "kernel/printk.h"
 #include "kernel/sched.h"
 #include "kernel/smp.h"
+#include "lib/string.h"
 #include "mm/mm.h"
 
 #define START_NS NSEC_PER_SEC
@@ -69,5 +70,5 @@ void smp_start(void)
 		else
 			pr_warn("hart %u (hartid %lu) did not come up", id, hart->hartid);
 	}
-	pr_info("smp: %u of %u harts online", online, nr_harts());
+	pr_info("smp: %u of %u hart%s online", online, nr_harts(), str_plural(nr_harts()));
 }

@@ -6,6 +6,7 @@
  */
 #include "kernel/printk.h"
 #include "kernel/sink.h"
+#include "lib/string.h"
 #include "mm/buddy.h"
 #include "mm/contig.h"
 #include "mm/evac.h"
@@ -34,7 +35,8 @@ static void report(struct mm *mm, unsigned long nr, const struct evacuate_policy
 		return;
 	sink_buffer_init(&buffer, text, sizeof(text));
 	mm_failure_print(why, &buffer.sink);
-	pr_warn_ratelimited(&mm->contig_log, "contig: %lu frames failed: %s\n", nr, text);
+	pr_warn_ratelimited(&mm->contig_log, "contig: %lu frame%s failed: %s\n", nr,
+			    str_plural(nr), text);
 }
 
 int take_contig_range(struct mm *mm, unsigned long start, unsigned long end,

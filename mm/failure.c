@@ -70,8 +70,8 @@ void mm_failure_name(struct mm *mm, struct mm_failure *why)
 /* Some reasons are predicates ("is pinned"); the others are complete by themselves. */
 static bool reason_is_predicate(enum mm_reason reason)
 {
-	static const char *const verbs[] = { "is ", "has ", "could ", "holds ",
-					     "shares ", "spans " };
+	static const char *const verbs[] = { "is ", "has ", "could ", "does ", "exists ",
+					     "holds ", "shares ", "spans " };
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(verbs); i++)
 		if (str_has_prefix(mm_reason_name(reason), verbs[i]))
@@ -131,8 +131,8 @@ static void print_effort(const struct mm_failure *why, struct sink *out)
 		sep = ", ";
 	}
 	if (why->migrated) {
-		sink_printf(out, "%s%lu %s moved", sep, why->migrated,
-			    why->migrated == 1 ? "page" : "pages");
+		sink_printf(out, "%s%lu page%s moved", sep, why->migrated,
+			    str_plural(why->migrated));
 		sep = ", ";
 	}
 	if (why->elapsed_ns >= NSEC_PER_MSEC) {

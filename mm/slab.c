@@ -131,8 +131,9 @@ int kmem_cache_destroy(struct kmem_cache *cache)
 			struct slab, list);
 		unsigned int n = find_next_bit(slab->used, cache->nr_objects, 0);
 
-		pr_err("slab: cache %s: %lu objects of %u bytes are still in use, one at %p\n",
-		       cache->name, cache->nr_used, cache->size, slab_object(cache, slab, n));
+		pr_err("slab: cache %s: still in use: %lu object%s of %u bytes, one at %p\n",
+		       cache->name, cache->nr_used, str_plural(cache->nr_used), cache->size,
+		       slab_object(cache, slab, n));
 		return -EBUSY;
 	}
 	spin_lock(&caches_lock);

@@ -10,7 +10,7 @@ import time
 
 from follow import Follower, Guest, explain_stall, show_size, show_time
 from qmp import Qmp, QmpError
-from sizes import parse_number, parse_size
+from sizes import count, parse_number, parse_size
 
 
 # What the values of ebb-vmem's property x-driver mean for a user that waits.
@@ -74,12 +74,12 @@ class Device:
 
     def answer_fault(self, before: dict) -> str:
         """The answers that keep the guest from reaching the size, '' if none; before: an earlier result of answers()."""
-        for kind, counts in self.answers().items():
+        for kind, now in self.answers().items():
             for answer in ('busy', 'error', 'nack'):
-                if counts[answer] > before[kind][answer]:
-                    return f'the device answered {counts[answer] - before[kind][answer]} {kind} requests with {answer.upper()}'
-        if self.ours and (count := self.get('x-unanswered')):
-            return f'{count} requests have no answer: an injected fault holds or has dropped them'
+                if number := now[answer] - before[kind][answer]:
+                    return f'the device answered {count(number, f"{kind} request")} with {answer.upper()}'
+        if self.ours and (number := self.get('x-unanswered')):
+            return f'no answer to {count(number, "request")}: an injected fault holds or has dropped it'
         return ''
 
     def unread(self) -> bool:

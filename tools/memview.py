@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import TextIO
 
 from screen import may_colour, obeys
+from sizes import count
 
 CELL = re.compile(r'(\x1b\[\d+m)?(.)(?:\x1b\[0m)?')         # a letter of the map, with its colour
 COLOUR = re.compile(r'\x1b\[\d*m')
@@ -40,7 +41,7 @@ class View:
         """The counters that change when memory comes, moves and goes."""
         get = self.counters.get
         return [f'memory {get("MemTotal", 0) >> 10}M, free {get("MemFree", 0) >> 10}M, '
-                f'{get("nr_isolate_pageblock", 0)} pageblocks isolated',
+                f'{count(get("nr_isolate_pageblock", 0), "pageblock")} isolated',
                 f'pages moved {get("pgmigrate_success", 0)}, not moved {get("pgmigrate_fail", 0)}; '
                 f'blocks offline {get("offline_success", 0)}, refused {get("offline_fail", 0)}']
 
@@ -54,7 +55,7 @@ class News:
 
     def text(self) -> str:
         """The number in words."""
-        return f'{self.number} records' if self.number else 'no records yet; in ebb, "trace on" makes it report each change'
+        return count(self.number, 'record') if self.number else 'no records yet; in ebb, "trace on" makes it report each change'
 
 
 def fold(words: str, width: int) -> list[str]:
@@ -83,9 +84,9 @@ def block_lines(row: tuple, width: int) -> list[str]:
     """A memory block in as many lines as a width needs."""
     number, state, zone, cells = row
     heads = (f'memory{number:<5} {state:<13} {zone:<7} |', f'memory{number:<5} |', f'{number:<4}|')
-    fits = [(head, count) for count in CELLS for head in heads if len(head) + count < width]
-    head, count = fits[0] if fits else (heads[-1], CELLS[-1])
-    parts = [cells[at:at + count] for at in range(0, len(cells), count)]
+    fits = [(head, most) for most in CELLS for head in heads if len(head) + most < width]
+    head, most = fits[0] if fits else (heads[-1], CELLS[-1])
+    parts = [cells[at:at + most] for at in range(0, len(cells), most)]
     margin = ' ' * (len(head) - 1) + '|'
     return [(margin if at else head) + coloured(part) + '|' for at, part in enumerate(parts)]
 
@@ -103,9 +104,9 @@ def fitted(text: str, width: int) -> str:
         if len(COLOUR.sub('', line)) <= width or not (row or line.startswith(LEGEND)):
             lines.append(line)
         elif row:
-            cells, count = CELL.findall(row[4]), next((count for count in CELLS if count + 2 <= width), CELLS[-1])
+            cells, most = CELL.findall(row[4]), next((most for most in CELLS if most + 2 <= width), CELLS[-1])
             lines.append(line[:row.start(4) - 1].rstrip())
-            lines += [f'|{coloured(cells[at:at + count])}|' for at in range(0, len(cells), count)]
+            lines += [f'|{coloured(cells[at:at + most])}|' for at in range(0, len(cells), most)]
         else:
             lines += fold(line, width)
     return '\n'.join(lines)
@@ -149,7 +150,7 @@ def picture(view: View, news: News, size: tuple[int, int], note: str = '', chang
     if len(rows) > room:
         kept = changes.newest(view, list(map(len, blocks)), room - 1)
         rows = sum((lines for at, lines in enumerate(blocks) if at in kept), [])
-        rows.append(f'... and {len(blocks) - len(kept)} more blocks')
+        rows.append(f'... and {count(len(blocks) - len(kept), "more block")}')
     return [*above, *rows, *below]
 
 

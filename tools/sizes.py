@@ -30,6 +30,11 @@ def format_size(size: int) -> str:
     return str(size)
 
 
+def count(number: int, noun: str) -> str:
+    """A number of things: 1 page, 2 pages."""
+    return f'{number} {noun}{"" if number == 1 else "s"}'
+
+
 def parse_number(text: str, low: float, high: float, what: str) -> float:
     """A plain number from low to high: no sign, no exponent, no NaN. Raises ValueError with a sentence for the user."""
     match = NUMBER.fullmatch(text)

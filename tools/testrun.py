@@ -22,6 +22,7 @@ from ktap import Parser, Result
 from machine import describe_end, die_with_parent, signal_of
 from patience import Deadline, ended, limit
 from screen import draw_again, may_colour
+from sizes import count
 
 EXIT_WORDS = {0: 'pass', 1: 'fail', 2: 'panic', 3: 'harness error', 4: 'all skipped'}
 HARNESS_ERROR = 3
@@ -144,7 +145,7 @@ def _judge(outcome: Outcome, parser: Parser, status: int | None) -> None:
     elif status not in (0, ALL_SKIPPED) and not outcome.failed:
         outcome.reasons.append(f'exit status {status} ({EXIT_WORDS.get(status, "unknown")}) although no test failed')
     elif status in (0, ALL_SKIPPED) and outcome.failed:
-        outcome.reasons.append(f'exit status {status} ({EXIT_WORDS[status]}) although {outcome.failed} tests failed')
+        outcome.reasons.append(f'exit status {status} ({EXIT_WORDS[status]}) although {count(outcome.failed, "test")} failed')
 
 
 CODE = re.compile(r'\S+\+0x[0-9a-f]+ \[(0x[0-9a-f]+)\]')

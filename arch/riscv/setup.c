@@ -9,6 +9,7 @@
 #include "kernel/panic.h"
 #include "kernel/printk.h"
 #include "lib/fdt.h"
+#include "lib/string.h"
 
 #include "arch.h"
 #include "csr.h"
@@ -32,9 +33,9 @@ static void open_fdt(void)
 		arch_exit(EXIT_STATUS_HARNESS);
 	}
 	if (machine_fdt.nr_too_deep != 0)
-		pr_warn("%u nodes of the device tree are deeper than %u levels: "
-			"they are not used\n",
-			machine_fdt.nr_too_deep, FDT_MAX_DEPTH);
+		pr_warn("device tree: %u node%s deeper than %u levels: not used\n",
+			machine_fdt.nr_too_deep, str_plural(machine_fdt.nr_too_deep),
+			FDT_MAX_DEPTH);
 }
 
 /* Checks what ebb cannot run without; the line says what to do. */

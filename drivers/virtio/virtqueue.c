@@ -274,7 +274,7 @@ static struct virtqueue_slot *next_used(struct virtqueue *vq, struct vring_used_
 	if (ready == 0)
 		return NULL;
 	if (ready > vq->nr_busy) {
-		virtio_broken(vq->vdev, "queue %s: used index %u, but only %u requests were open",
+		virtio_broken(vq->vdev, "queue %s: used index %u, open requests: %u",
 			      vq->name, idx, vq->nr_busy);
 		return NULL;
 	}

@@ -197,8 +197,8 @@ static int offline_by_size(const struct request *r, struct sink *out)
 		done += err ? 0 : nr;
 	}
 	if (err)
-		sink_printf(out, "chmem: %lu of %lu blocks changed%s\n", done, r->nr,
-			    below ? "" : ": no other block can go offline");
+		sink_printf(out, "chmem: %lu of %lu block%s changed%s\n", done, r->nr,
+			    str_plural(r->nr), below ? "" : ": no other block can go offline");
 	return err;
 }
 
@@ -213,8 +213,8 @@ static int online_by_size(const struct request *r, struct sink *out)
 			done++;
 	if (done == r->nr)
 		return 0;
-	sink_printf(out, "chmem: %lu of %lu blocks changed: no other block is offline\n", done,
-		    r->nr);
+	sink_printf(out, "chmem: %lu of %lu block%s changed: no other block is offline\n", done,
+		    r->nr, str_plural(r->nr));
 	return -EBUSY;
 }
 

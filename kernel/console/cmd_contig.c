@@ -45,7 +45,8 @@ static int cmd_contig(int argc, char **argv, struct sink *out)
 		return err;
 	}
 	free_contig_range(&kernel_mm, pfn, nr);
-	sink_printf(out, "pfn 0x%lx nr %lu: %lu pages moved\n", pfn, nr, why.migrated);
+	sink_printf(out, "pfn 0x%lx nr %lu: %lu page%s moved\n", pfn, nr, why.migrated,
+		    str_plural(why.migrated));
 	return 0;
 }
 COMMAND(contig, "contig NR [at PFN] [wait SECONDS]",

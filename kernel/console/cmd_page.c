@@ -275,7 +275,7 @@ static int mm_check_command(struct sink *out)
 	if (wrong == 0)
 		sink_puts(out, "mm check: every counter and index agrees with the frames\n");
 	else
-		sink_printf(out, "mm check: %u differences\n", wrong);
+		sink_printf(out, "mm check: %u difference%s\n", wrong, str_plural(wrong));
 	show_irqs_off(out);
 	return wrong ? -EIO : 0;
 }

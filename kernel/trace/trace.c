@@ -16,6 +16,7 @@
 #include "kernel/trace/trace_table.h"
 #include "lib/errno.h"
 #include "lib/glob.h"
+#include "lib/string.h"
 
 #define RECORD_WORDS (sizeof(struct trace_record) / sizeof(u64))
 
@@ -234,7 +235,7 @@ void trace_dump(struct sink *out, unsigned int last)
 		if (last == 0 || i + last >= total)
 			trace_print(&record, out);
 	if (trace_lost() != 0)
-		sink_printf(out, "# %lu records were lost\n", trace_lost());
+		sink_printf(out, "# lost %lu record%s\n", trace_lost(), str_plural(trace_lost()));
 }
 
 /*

@@ -46,9 +46,9 @@ int trace_boot(void)
 	/* Allocate all rings in one piece: if not all fit, none takes memory. */
 	ring = memblock_alloc(bytes * nr_harts(), PAGE_SIZE);
 	if (ring == 0) {
-		pr_warn("trace: no boot memory for %u rings of %lu KiB; "
+		pr_warn("trace: no boot memory for %u ring%s of %lu KiB; "
 			"trace_buf_size= takes less\n",
-			nr_harts(), bytes / 1024);
+			nr_harts(), str_plural(nr_harts()), bytes / 1024);
 		return -ENOMEM;
 	}
 	for (unsigned int i = 0; i < nr_harts(); i++, ring += bytes)

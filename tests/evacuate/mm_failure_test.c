@@ -71,6 +71,8 @@ static const struct wording wordings[] = {
 	  "refused by a notifier, naysayer; its driver must agree first" },
 	{ { .reason = MM_REASON_WRONG_STATE, .pfn = PFN_NONE, .detail = "offline" },
 	  "it is in the wrong state, offline; see memoryN/state" },
+	{ { .reason = MM_REASON_NOT_PRESENT, .pfn = 0x90000 },
+	  "pfn 0x90000 does not exist; no such block was added: see lsmem" },
 	{ { .reason = MM_REASON_NO_MEMORY, .pfn = 5, .elapsed_ns = 999999 },
 	  "no memory for metadata; the reserve is used up: free memory" },
 };

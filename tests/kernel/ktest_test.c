@@ -280,7 +280,7 @@ static void held_lock_fails_the_case(struct ktest *test)
 
 	spin_lock_init(&forgotten_lock, "forgotten_lock");
 	KTEST_EXPECT_EQ(test, status, KTEST_FAIL);
-	expect_line(test, log, "ended with 1 spinlocks held");
+	expect_line(test, log, "ended with 1 spinlock held");
 }
 
 static void inner_warns(struct ktest *test)

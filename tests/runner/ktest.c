@@ -148,8 +148,9 @@ static void check_left_behind(struct ktest *test, const struct held_before *befo
 	const unsigned long warnings = warn_count() - run->warnings_before;
 
 	if (hart->spin_depth != before->spin_depth) {
-		KTEST_FAIL(test, "the case ended with %d spinlocks held",
-			   (int)(hart->spin_depth - before->spin_depth));
+		KTEST_FAIL(test, "the case ended with %d spinlock%s held",
+			   (int)(hart->spin_depth - before->spin_depth),
+			   str_plural(hart->spin_depth - before->spin_depth));
 		hart->spin_depth = before->spin_depth;
 	}
 	run->thread->nr_held = before->nr_held;

@@ -83,7 +83,7 @@ class PictureTest(unittest.TestCase):
             lines = picture(View(TEXT), news(), (40, height), 'a note')
             with self.subTest(height):
                 self.assertLessEqual(len(lines), height)
-                self.assertTrue(any('more blocks' in line for line in lines) or sum('|' in line for line in lines) == 6)
+                self.assertTrue(any(' more block' in line for line in lines) or sum('|' in line for line in lines) == 6)
                 self.assertEqual(lines[-1], 'a note')
 
     def test_a_low_terminal_shows_what_changed_last(self):

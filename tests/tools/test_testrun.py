@@ -185,7 +185,7 @@ class RunnerTest(unittest.TestCase):
     def test_status_that_disagrees(self):
         self.assert_failed(self.play(GOOD, 'sys.exit(1)'), 'although no test failed')
         lines = [line.replace('ok 2 merge', 'not ok 2 merge').replace('ok 1 buddy', 'not ok 1 buddy') for line in GOOD]
-        self.assert_failed(self.play(lines), 'although 1 tests failed')
+        self.assert_failed(self.play(lines), 'although 1 test failed')
 
     def test_suite_that_hides_a_failure(self):
         lines = [line.replace('ok 2 merge', 'not ok 2 merge') for line in GOOD]

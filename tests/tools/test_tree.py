@@ -200,7 +200,7 @@ class TreeTest(unittest.TestCase):
                 self.assertEqual('no interrupt: its line leads to no controller that ebb drives' not in text, works, text)
 
     def test_deep_nodes(self):
-        self.expect(0, r'25 nodes of the device tree are deeper than 16 levels', AGREES, edit=lambda tree: tree.replace(
+        self.expect(0, r'device tree: 25 nodes deeper than 16 levels', AGREES, edit=lambda tree: tree.replace(
             '\tchosen {', '\t' + ''.join(f'd{n} {{ ' for n in range(40)) + '};' * 40 + '\n\tchosen {', 1))
 
     def test_cut_command_line(self):

@@ -86,8 +86,9 @@ static u32 read_answer(struct virtio_mem *vm, struct vmem_slot *slot, u32 len)
 	case VIRTIO_MEM_RESP_BUSY:
 		return VMEM_BUSY;
 	case VIRTIO_MEM_RESP_ERROR:
-		virtio_broken(vm->vdev, "answered %s of %u blocks at 0x%lx with ERROR",
-			      req_names[slot->req.type], slot->req.nb_blocks, slot->req.addr);
+		virtio_broken(vm->vdev, "answered %s of %u block%s at 0x%lx with ERROR",
+			      req_names[slot->req.type], slot->req.nb_blocks,
+			      str_plural(slot->req.nb_blocks), slot->req.addr);
 		return VMEM_ERROR;
 	default:
 		virtio_broken(vm->vdev, "answered %s with %u, which is not valid",
