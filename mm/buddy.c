@@ -336,21 +336,24 @@ void buddy_free(struct mem_section *ms, unsigned long pfn, unsigned int order)
 unsigned long section_next_used(const struct mem_section *ms, unsigned long pfn,
 				unsigned long end)
 {
-	const struct pageblock *pb = &ms->pb[pageblock_index(pfn)];
-	unsigned long stop = pageblock_end(pfn);
+	const struct pageblock *const last = &ms->pb[pageblock_index(end - 1)];
 
-	for (; pfn < end; pfn = stop, stop += PAGEBLOCK_NR_PAGES, pb++) {
-		const u64 w = pb_read(pb);
+	for (const struct pageblock *pb = &ms->pb[pageblock_index(pfn)]; pb <= last;
+	     pb++) {
+		const unsigned int b = pb - ms->pb;
+		u64 w;
 
-		if (pb_all_free(w))
+		if (likely(pb_all_free(pb_read_owned(pb))))
 			continue;
+		w = pb_read(pb);
+		pfn = max(pfn, pb_pfn(ms, b));
 		if (w & PB_VALID)
-			pfn = stop - PAGEBLOCK_NR_PAGES +
-			      bits_next_clear(pb_bits(ms, pb - ms->pb), pfn % PAGEBLOCK_NR_PAGES);
-		if (pfn < stop)
-			break;
+			pfn = pb_pfn(ms, b) +
+			      bits_next_clear(pb_bits(ms, b), pfn % PAGEBLOCK_NR_PAGES);
+		if (pfn < pb_pfn(ms, b + 1))
+			return min(pfn, end);
 	}
-	return min(pfn, end);
+	return end;
 }
 
 /**

@@ -483,8 +483,9 @@ bool frames_take_free(struct mm *mm, const struct pfn_range *range, enum page_ty
 		mask = 0;
 	} else {
 		const struct change c = change_for(ms->zone, PGTY_BUDDY, to, flags);
-		const struct words_change words = words_change(&c, 0);
+		struct words_change words = words_change(&c, 0);
 
+		words.test = 0; /* the index has shown it */
 		index_remove_free_mask(ms, mask);
 		trace_run(ms, range, &c);
 		(void)pageblocks_change(ms, mask, &words);

@@ -9,7 +9,9 @@
 #include "kernel/sink.h"
 #include "mm/hotplug.h"
 #include "mm/pageblock.h"
+#include "mm/pageblock_index.h"
 #include "mm/pgtable.h"
+#include "mm/vmstat.h"
 
 static const char *const state_names[] = { BLOCK_STATES(TABLE_WORD) };
 
@@ -207,13 +209,10 @@ static bool frame_is_used(enum page_type type)
 	       type != PGTY_MEMMAP;
 }
 
-static unsigned int count_used(const struct mm *mm, const struct mem_section *ms,
-			       unsigned long pfn)
+static unsigned int count_used(const struct mem_section *ms, unsigned int b)
 {
-	const unsigned long start = ALIGN_DOWN(pfn, PAGEBLOCK_NR_PAGES);
-	const unsigned int b = pageblock_index(pfn);
 	const u64 word = pb_read(&ms->pb[b]);
-	struct page_state st;
+	unsigned long nr[NR_PAGE_TYPES] = { 0 };
 	unsigned int used = 0;
 
 	if (!(word & PB_VALID))
@@ -222,21 +221,25 @@ static unsigned int count_used(const struct mm *mm, const struct mem_section *ms
 	if (PAGEBLOCK_NR_PAGES - pb_free(word) <=
 	    (section_header(ms) & BIT(b) ? MHP_HEADER_PAGES : 0))
 		return 0;
-	for (unsigned long i = 0; i < PAGEBLOCK_NR_PAGES; i++)
-		if (page_state_get(mm, start + i, &st))
-			used += frame_is_used(st.type);
+	(void)pageblock_look(ms, b, nr);
+	for (unsigned int type = 0; type < NR_PAGE_TYPES; type++)
+		used += nr[type] && frame_is_used(type) ? nr[type] : 0;
 	return used;
 }
 
-unsigned int pageblock_used(const struct mm *mm, unsigned long pfn)
+unsigned int pageblocks_used(const struct mm *mm, unsigned long block, u64 mask)
 {
 	const struct mem_section *ms;
 	unsigned int used = 0;
 
 	pfn_walk_begin();
-	ms = walk_section(mm, pfn);
-	if (ms && (READ_ONCE(ms->flags) & SECTION_ONLINE))
-		used = count_used(mm, ms, pfn);
+	ms = walk_block(mm, block);
+	if (!ms || READ_ONCE(ms->state) != MEM_BLOCK_ONLINE)
+		mask = 0;
+	else
+		mask &= ~index_free_mask(ms);
+	for (; mask; mask &= mask - 1)
+		used += count_used(ms, __ffs(mask));
 	pfn_walk_end();
 	return used;
 }

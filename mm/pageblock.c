@@ -127,6 +127,13 @@ void pageblock_make_uniform(struct mem_section *ms, unsigned int b, u32 constant
 			   .count = PAGEBLOCK_NR_PAGES, .before = 1);
 }
 
+static __always_inline void change_words(struct pageblock *pb, u64 w,
+					 const struct words_change *c)
+{
+	WRITE_ONCE(pb->owner, c->owner);
+	pb_write(pb, (w & c->keep) + c->add);
+}
+
 /**
  * pageblocks_change() - change the words of many uniform pageblocks, in one pass
  * @ms: section
@@ -142,18 +149,19 @@ u64 pageblocks_change(struct mem_section *ms, u64 mask, const struct words_chang
 	u64 stay = 0;
 
 	for_each_run(run, mask) {
+		struct pageblock *pb = run_start(ms, run);
 		struct pageblock *const end = run_end(ms, run);
 
-		for (struct pageblock *pb = run_start(ms, run); pb < end; pb++) {
+		for (; !ch.test && pb < end; pb++)
+			change_words(pb, READ_ONCE(pb->word), &ch);
+		for (; pb < end; pb++) {
 			const u64 w = READ_ONCE(pb->word);
 
 			if (likely(!((w ^ ch.want) & ch.test) &&
-				   (!ch.canary || pb->owner == ch.canary))) {
-				WRITE_ONCE(pb->owner, ch.owner);
-				pb_write(pb, (w & ch.keep) + ch.add);
-			} else {
+				   (!ch.canary || pb->owner == ch.canary)))
+				change_words(pb, w, &ch);
+			else
 				stay |= BIT(pb - ms->pb);
-			}
 		}
 	}
 	return mask & ~stay;
@@ -349,18 +357,19 @@ static void trace_isolate(const struct mem_section *ms, u64 mask, unsigned int t
 static void change_isolate(struct mem_section *ms, u64 mask, bool on)
 {
 	const struct words_change all_free = {
-		.test = PB_FREE_MASK | PB_ISOLATE,
-		.want = PAGEBLOCK_NR_PAGES | (on ? 0 : PB_ISOLATE),
+		/* All that the index has are free as a whole, and not isolated. */
+		.test = on ? 0 : PB_FREE_MASK | PB_ISOLATE,
+		.want = PAGEBLOCK_NR_PAGES | PB_ISOLATE,
 		.keep = ~(PB_ISOLATE | PB_INDEX_MASK),
 		.add = PB_INDEX_MASK | (on ? PB_ISOLATE : 0),
 	};
 	const long nr = hweight64(mask);
-	u64 whole, part = 0;
+	u64 whole = on ? mask & index_free_mask(ms) : mask, part = 0;
 	long free;
 
 	if (on)
 		index_remove_mask(ms, mask);
-	whole = pageblocks_change(ms, mask, &all_free);
+	whole = pageblocks_change(ms, whole, &all_free);
 	free = hweight64(whole) * PAGEBLOCK_NR_PAGES;
 	for (mask &= ~whole; mask; mask &= mask - 1) {
 		struct pageblock *pb = &ms->pb[__ffs(mask)];

@@ -5,12 +5,15 @@
 /* The search index over the pageblocks with free chunks; callers hold zone->lock. */
 #include "mm/section.h"
 
-/* The pageblocks of a section that are free as a whole and not isolated, as a mask. */
+/*
+ * The pageblocks of a section that are free as a whole and not isolated, as a mask. Without the
+ * lock: those that were a moment ago.
+ */
 static inline u64 index_free_mask(const struct mem_section *ms)
 {
-	const u64 pairs = ms->avail[MAX_PAGE_ORDER];
+	const u64 pairs = READ_ONCE(ms->avail[MAX_PAGE_ORDER]);
 
-	return ms->avail[PAGEBLOCK_ORDER] | pairs | pairs << 1;
+	return READ_ONCE(ms->avail[PAGEBLOCK_ORDER]) | pairs | pairs << 1;
 }
 
 void index_add(struct mem_section *ms, unsigned int b);

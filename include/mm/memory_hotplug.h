@@ -206,8 +206,11 @@ struct memory_block_info {
 struct memory_block_info memory_block_info(const struct mm *mm, unsigned long block,
 					   const struct memory_owner *owner);
 
-/* Frames in use in a pageblock that only evacuation can free (occupancy), 0..512. */
-unsigned int pageblock_used(const struct mm *mm, unsigned long pfn);
+/*
+ * Frames in use that only evacuation can free (occupancy), in the pageblocks @mask of a memory
+ * block; 0 if it is not online. No lock. Pageblocks that are free as a whole cost nothing.
+ */
+unsigned int pageblocks_used(const struct mm *mm, unsigned long block, u64 mask);
 
 /*
  * Write "memory36: offline failed: pfn 0x90a40 is Slab ...", the line for the log and

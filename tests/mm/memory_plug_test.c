@@ -112,6 +112,12 @@ static void callback_sees_each_frame_once(struct ktest *test)
 	window_check(test, w);
 }
 
+/* Frames in use in the pageblock of a frame. */
+static unsigned int pageblock_used(const struct mm *mm, unsigned long pfn)
+{
+	return pageblocks_used(mm, pfn >> SECTION_PFN_SHIFT, BIT(pageblock_index(pfn)));
+}
+
 /* Occupancy, by which a driver chooses what to unplug first. */
 static void occupancy_counts_used_frames(struct ktest *test)
 {
@@ -129,6 +135,7 @@ static void occupancy_counts_used_frames(struct ktest *test)
 	KTEST_EXPECT_EQ(test, pageblock_used(w->mm, pfn + PB), PB);
 	KTEST_EXPECT_EQ(test, pageblock_used(w->mm, pfn + 2 * PB), 0);
 	KTEST_EXPECT_EQ(test, pageblock_used(w->mm, window_pfn(w, 1)), 0);
+	KTEST_EXPECT_EQ(test, pageblocks_used(w->mm, w->block + 1, ~0UL), 17 + PB);
 }
 
 /* A range over two zones: the second cannot give its part, so the first has its again. */

@@ -455,7 +455,8 @@ static void blocks_come_and_go_under_readers(struct ktest *test)
 		}
 		KTEST_EXPECT_NE(test,
 				memory_block_valid_zones(w->mm, w->block + 2, zones), 1);
-		(void)pageblock_used(w->mm, pfn);
+		(void)pageblocks_used(w->mm, pfn >> SECTION_PFN_SHIFT,
+				      BIT(pageblock_index(pfn)));
 		cond_resched();
 	}
 	KTEST_EXPECT_EQ(test, join(test, thread), 0);

@@ -155,13 +155,8 @@ static void vmem_describe(struct memory_owner *owner, unsigned long pfn, struct 
 static u32 vmem_used(void *ctx, unsigned long start, u64 mask)
 {
 	const struct virtio_mem *vm = ctx;
-	u32 sum = 0;
 
-	if (memory_block_state(vm->mm, start / PAGEBLOCKS_PER_SECTION) != MEM_BLOCK_ONLINE)
-		return 0;
-	for (; mask; mask &= mask - 1)
-		sum += pageblock_used(vm->mm, pb_to_pfn(start + __ffs(mask)));
-	return sum;
+	return pageblocks_used(vm->mm, pb_to_block(start), mask);
 }
 
 /* Set the bounds: whole granules of the region that paging can reach. */
