@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Adding and removing memory blocks. A block brings its own metadata: page descriptors and
- * free bits lie in the first frames that are plugged, so adding a block takes at most half
- * a page (the section object) and a root from the reserve.
+ * free bits lie in the first frames that are plugged, so adding a block takes from the
+ * reserve at most half a page (the section object), a root, and the page tables that the
+ * first block of a larger range needs.
  *
  * Removing makes look-ups stop finding the block first, then waits until every hart has
  * passed a quiescent point, then unmaps memmap and direct map: a walker never meets a
@@ -12,6 +13,7 @@
  * memmap_on_memory.
  */
 #include "arch/machine.h"
+#include "kernel/quiesce.h"
 #include "lib/bitops.h"
 #include "lib/errno.h"
 #include "mm/hotplug.h"
@@ -122,6 +124,22 @@ static int publish_section(struct mem_section *ms)
 	return err;
 }
 
+/*
+ * Free the page tables that unmapping has left unused. A hart that walks one of them now
+ * ends its walk within a grace period; if that takes too long, the next caller frees them.
+ */
+static void free_tables(void)
+{
+	const phys_addr_t tables = arch_tables_take();
+
+	if (!tables)
+		return;
+	if (synchronize_harts(MHP_GRACE_NS))
+		arch_tables_keep(tables);
+	else
+		arch_tables_free(tables);
+}
+
 /* Set up direct map, metadata, memmap and look-up, in this order, all or none. */
 static int build_section(struct mem_section *ms, u64 plugged)
 {
@@ -131,8 +149,10 @@ static int build_section(struct mem_section *ms, u64 plugged)
 		err = place_metadata(ms, plugged);
 	if (!err)
 		err = publish_section(ms);
-	if (err)
+	if (err) {
 		arch_unmap_direct(pfn_to_phys(ms->start_pfn), SECTION_SIZE);
+		free_tables();
+	}
 	return err;
 }
 
@@ -225,6 +245,7 @@ int remove_sections(struct mm *mm, struct mem_section *list, struct mm_failure *
 		next = ms->next;
 		destroy_section(ms);
 	}
+	free_tables();
 	return 0;
 }
 

@@ -170,8 +170,6 @@ static int register_locked(struct mm *mm, struct memory_owner *owner, struct mm_
 	err = check_sections(mm, owner, why);
 	if (err)
 		return err;
-	if (mm_inject_fail(mm) || arch_pgtable_prealloc(r->start_pfn, r->nr_pages))
-		return mm_fail(why, MM_REASON_NO_MEMORY, r->start_pfn);
 
 	memset(owner->present, 0, sizeof(owner->present));
 	owner->plugged = 0;

@@ -53,10 +53,10 @@ static unsigned long reserve_remove(struct mm *mm, unsigned int i)
 }
 
 /*
- * Take a frame out of the reserve, preferably boot memory; PFN_NONE if the reserve is
- * empty.
+ * Take a frame out of the reserve, preferably boot memory, or else a guest if the caller
+ * wants one; PFN_NONE if there is none.
  */
-static unsigned long reserve_pop(struct mm *mm)
+static unsigned long reserve_pop(struct mm *mm, bool guest)
 {
 	unsigned long pfn = PFN_NONE;
 	unsigned int i;
@@ -64,7 +64,7 @@ static unsigned long reserve_pop(struct mm *mm)
 	spin_lock(&mm->reserve_lock);
 	for (i = mm->nr_reserve; i > 1 && !is_boot_memory(mm, mm->reserve[i - 1]); i--)
 		;
-	if (i)
+	if (i && (guest || is_boot_memory(mm, mm->reserve[i - 1])))
 		pfn = reserve_remove(mm, i - 1);
 	spin_unlock(&mm->reserve_lock);
 	return pfn;
@@ -112,7 +112,7 @@ unsigned long meta_page_alloc(struct mm *mm, enum page_type type)
 		return PFN_NONE;
 	if (mm->boot)
 		return early_page(mm->boot);
-	pfn = reserve_pop(mm);
+	pfn = reserve_pop(mm, true);
 	if (pfn == PFN_NONE)
 		pfn = alloc_pages(mm, META_GFP, 0, type);
 	else if (type != PGTY_KERNEL)
@@ -239,13 +239,45 @@ void mm_reserve_drop(struct mm *mm)
 {
 	unsigned long pfn;
 
-	while ((pfn = reserve_pop(mm)) != PFN_NONE)
+	while ((pfn = reserve_pop(mm, true)) != PFN_NONE)
 		free_pages(mm, pfn, 0);
+}
+
+u64 pgtable_note(phys_addr_t paddr)
+{
+	return page_owner_claimed(phys_to_pfn(paddr));
+}
+
+void pgtable_set_note(phys_addr_t paddr, u64 note)
+{
+	page_set_owner_claimed(phys_to_pfn(paddr), note);
 }
 
 void pgtable_use_allocator(void)
 {
 	allocator_up = 1;
+}
+
+/*
+ * A frame for a page table, which serves several blocks: boot memory if any is free or in the
+ * reserve, because any of the blocks may leave.
+ */
+static unsigned long table_frame(struct mm *mm)
+{
+	unsigned long pfn = alloc_pages(mm, META_GFP, 0, PGTY_PGTABLE), boot = PFN_NONE;
+
+	if (pfn != PFN_NONE && is_boot_memory(mm, pfn))
+		return pfn;
+	if (pfn != PFN_NONE)
+		boot = alloc_boot_frame(mm);
+	if (boot == PFN_NONE)
+		boot = reserve_pop(mm, pfn == PFN_NONE);
+	if (boot == PFN_NONE)
+		return pfn;
+	if (pfn != PFN_NONE)
+		free_pages(mm, pfn, 0);
+	page_retype(mm, boot, PGTY_PGTABLE);
+	return boot;
 }
 
 phys_addr_t pgtable_alloc_page(void)
@@ -254,11 +286,11 @@ phys_addr_t pgtable_alloc_page(void)
 
 	if (!allocator_up)
 		return memblock_alloc(PAGE_SIZE, PAGE_SIZE);
-	pfn = alloc_pages(&kernel_mm, META_GFP, 0, PGTY_PGTABLE);
+	pfn = mm_inject_fail(&kernel_mm) ? PFN_NONE : table_frame(&kernel_mm);
 	if (pfn == PFN_NONE)
-		pfn = meta_page_alloc(&kernel_mm, PGTY_PGTABLE);
-	if (pfn != PFN_NONE)
-		__atomic_fetch_add(&kernel_mm.nr_pgtable, 1, __ATOMIC_RELAXED);
+		return 0;
+	__atomic_fetch_add(&kernel_mm.nr_pgtable, 1, __ATOMIC_RELAXED);
+	page_set_owner_claimed(pfn, 0);
 	return zeroed_page(pfn);
 }
 

@@ -60,6 +60,8 @@ BUDGETS = {
     'map_64g': Budget(2e6, None, 262_000, 'a letter, of 8 instructions, for each pageblock'),
     'lsmem_64g': Budget(2e6, None, 410_000, 'a line of 80 letters for each block, 10 instructions a letter'),
     'census_64g': Budget(2e6, None, 131_000, 'a step of 4 instructions for each pageblock'),
+    'announce_1t': Budget(300_000, 100_000, 0, 'what is not plugged costs nothing'),
+    'announce_1t_bytes': Budget(1 << 20, 256 << 10, 0, 'what is not plugged needs nothing'),
     'contention_4': Budget(1.5, 1.1, 1, 'sharing costs nothing'),
     'boot': Budget(400_000, 250_000, None, '', (52e6, 57e6)),
     'irqs_off_offline': Budget(2_000, None),

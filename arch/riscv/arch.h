@@ -47,6 +47,7 @@ typedef u64 pte_t;
 #define PTE_G	   BIT(5)
 #define PTE_A	   BIT(6)
 #define PTE_D	   BIT(7)
+#define PTE_TRANSIENT BIT(8) /* for software: the entry leads to a table that may leave */
 #define PTE_PFN(x) (((u64)(x) >> PAGE_SHIFT) << 10)
 #define PTE_PA(x)  ((((u64)(x) >> 10) & GENMASK(43, 0)) << PAGE_SHIFT)
 
@@ -113,6 +114,7 @@ enum walk_mode {
  */
 struct walk {
 	pte_t *pte;
+	pte_t *parent; /* the entry that leads to the table of @pte; NULL: it is the root */
 	unsigned int level;
 };
 
@@ -135,7 +137,13 @@ extern unsigned long
 struct walk pgtable_walk(unsigned long va, unsigned int level, enum walk_mode mode);
 int pgtable_prealloc(struct map_range range);
 int pgtable_map(struct map_range range, u64 prot);
-bool pgtable_unmap(unsigned long va, u64 size);
+/* @seen: not 0 if anything was mapped. @tables: the first unlinked table; 0: none. */
+struct unmapped {
+	u64 seen;
+	phys_addr_t tables;
+};
+struct unmapped pgtable_unmap(unsigned long va, u64 size);
+void pgtable_trim(struct map_range range, phys_addr_t *unlinked);
 void pgtable_describe(unsigned long va, struct sink *out);
 unsigned int paging_levels(void);
 const char *paging_name(void);

@@ -6,14 +6,25 @@
 #define pr_fmt(fmt) "paging: " fmt
 
 #include "kernel/printk.h"
+#include "kernel/spinlock.h"
 #include "lib/errno.h"
 #include "mm/memblock.h"
 #include "mm/page.h"
+#include "mm/pgtable.h"
 
 #include "arch.h"
 
 unsigned long direct_map_offset;
 struct page *vmemmap;
+
+/*
+ * Held while the direct map or the memmap changes: several memories share their tables,
+ * and a table that one of them unlinks must not get an entry of another.
+ */
+static DEFINE_SPINLOCK(tables_lock);
+
+/* Unlinked tables that no hart's TLB knows, see pgtable.c; under tables_lock. */
+static phys_addr_t unlinked_tables;
 
 static bool in_reach(phys_addr_t start, u64 size)
 {
@@ -36,19 +47,85 @@ static struct map_range vmemmap_range(unsigned long start_pfn, unsigned long nr_
 				  nr_pages * sizeof(struct page), LEAVES_PAGES};
 }
 
+/* Flushes what was unmapped, and keeps its tables for arch_tables_take(). */
+static void settle(const struct unmapped *un, unsigned long va, u64 size)
+{
+	if (un->tables) {
+		/* A flush of addresses alone need not drop entries that lead to tables. */
+		tlb_flush_all_harts(0, ~0UL);
+		arch_tables_keep(un->tables);
+	} else if (un->seen) {
+		tlb_flush_all_harts(va, size);
+	}
+}
+
+static int map_memory_range(const struct map_range *range)
+{
+	struct unmapped un = { 0 };
+	int err;
+
+	spin_lock(&tables_lock);
+	err = pgtable_map(*range, PROT_RW);
+	if (err)
+		pgtable_trim(*range, &un.tables);
+	spin_unlock(&tables_lock);
+	settle(&un, range->va, range->size);
+	return err;
+}
+
+static void unmap_memory_range(unsigned long va, u64 size)
+{
+	struct unmapped un;
+
+	spin_lock(&tables_lock);
+	un = pgtable_unmap(va, size);
+	spin_unlock(&tables_lock);
+	settle(&un, va, size);
+}
+
+phys_addr_t arch_tables_take(void)
+{
+	phys_addr_t tables;
+
+	spin_lock(&tables_lock);
+	tables = unlinked_tables;
+	unlinked_tables = 0;
+	spin_unlock(&tables_lock);
+	return tables;
+}
+
+void arch_tables_keep(phys_addr_t tables)
+{
+	pte_t *last = phys_to_virt(tables);
+
+	while (*last)
+		last = phys_to_virt(*last);
+	spin_lock(&tables_lock);
+	*last = unlinked_tables;
+	unlinked_tables = tables;
+	spin_unlock(&tables_lock);
+}
+
+void arch_tables_free(phys_addr_t tables)
+{
+	while (tables) {
+		const phys_addr_t next = *(pte_t *)phys_to_virt(tables);
+
+		pgtable_free_page(tables);
+		tables = next;
+	}
+}
+
 int arch_map_direct(phys_addr_t start, u64 size)
 {
-	if (!in_reach(start, size))
-		return -E2BIG;
-	return pgtable_map(direct_range(start, size), PROT_RW);
+	const struct map_range range = direct_range(start, size);
+
+	return in_reach(start, size) ? map_memory_range(&range) : -E2BIG;
 }
 
 void arch_unmap_direct(phys_addr_t start, u64 size)
 {
-	const unsigned long va = start + direct_map_offset;
-
-	if (pgtable_unmap(va, size))
-		tlb_flush_all_harts(va, size);
+	unmap_memory_range(start + direct_map_offset, size);
 }
 
 bool arch_direct_mapped(phys_addr_t pa)
@@ -60,30 +137,17 @@ bool arch_direct_mapped(phys_addr_t pa)
 
 int arch_vmemmap_map(unsigned long start_pfn, unsigned long nr_pages, phys_addr_t backing)
 {
-	if (!in_reach(pfn_to_phys(start_pfn), pfn_to_phys(nr_pages)))
-		return -E2BIG;
-	return pgtable_map(vmemmap_range(start_pfn, nr_pages, backing), PROT_RW);
+	const struct map_range range = vmemmap_range(start_pfn, nr_pages, backing);
+
+	return in_reach(pfn_to_phys(start_pfn), pfn_to_phys(nr_pages)) ? map_memory_range(&range) :
+									-E2BIG;
 }
 
 void arch_vmemmap_unmap(unsigned long start_pfn, unsigned long nr_pages)
 {
 	const struct map_range range = vmemmap_range(start_pfn, nr_pages, 0);
 
-	if (pgtable_unmap(range.va, range.size))
-		tlb_flush_all_harts(range.va, range.size);
-}
-
-int arch_pgtable_prealloc(unsigned long start_pfn, unsigned long nr_pages)
-{
-	const phys_addr_t start = pfn_to_phys(start_pfn);
-	int err;
-
-	if (!in_reach(start, pfn_to_phys(nr_pages)))
-		return -E2BIG;
-	err = pgtable_prealloc(direct_range(start, pfn_to_phys(nr_pages)));
-	if (err == 0)
-		err = pgtable_prealloc(vmemmap_range(start_pfn, nr_pages, 0));
-	return err;
+	unmap_memory_range(range.va, range.size);
 }
 
 /*

@@ -3,9 +3,16 @@
  * Page tables: walking, filling and clearing runs of leaves.
  *
  * Tables are installed by compare-and-swap, so harts can map different ranges at the
- * same time without a lock. Tables are permanent: a range that was mapped once can be
- * mapped again without memory. A table of 4 KiB covers 1 GiB of direct map, or the
+ * same time without a lock. A table of 4 KiB covers 1 GiB of direct map, or the
  * descriptors of 512 MiB of memory.
+ *
+ * Tables of boot, of stacks and of device registers are permanent. The other tables of
+ * direct map and memmap come with a memory block and leave with the last block below
+ * them: PTE_TRANSIENT marks the entry that leads to such a table, and a bit of the table's
+ * note (pgtable_note()) says for each eighth of its entries whether any of them is in use.
+ * paging.c has the lock that those who map and unmap there need. A table that leaves is
+ * unlinked first. A hart may still be walking it, so it is freed after a flush and a grace
+ * period; until then its first entry, not valid, has the address of the next such table.
  * Spec: RISC-V Privileged Architecture 1.12, sections 4.3 to 4.5.
  */
 #include "kernel/panic.h"
@@ -44,22 +51,6 @@ static phys_addr_t new_table(void)
 	return pa;
 }
 
-/* Installs a new table in an empty entry; false if there is no memory. */
-static bool install_table(pte_t *pte)
-{
-	const phys_addr_t pa = new_table();
-	pte_t empty = 0;
-
-	if (pa == 0)
-		return false;
-	/* Release: a hart that finds the table finds it zeroed. */
-	if (!__atomic_compare_exchange_n(pte, &empty, PTE_PFN(pa) | PTE_V, false,
-					 __ATOMIC_RELEASE, __ATOMIC_RELAXED) &&
-	    memblock.mapped)
-		pgtable_free_page(pa);
-	return true;
-}
-
 static unsigned int pte_index(unsigned long va, unsigned int level)
 {
 	return (va >> LEVEL_SHIFT(level)) & (PTES_PER_TABLE - 1);
@@ -68,6 +59,66 @@ static unsigned int pte_index(unsigned long va, unsigned int level)
 static bool is_table(pte_t pte)
 {
 	return (pte & (PTE_V | PTE_LEAF)) == PTE_V;
+}
+
+/* An eighth of a table, the unit of its note: 128 MiB of direct map, one memory block. */
+#define EIGHTH (PTES_PER_TABLE / 8)
+
+/* Notes that some of @nr entries are in use; @parent leads to their table. */
+static void note_used(const pte_t *parent, unsigned int first, unsigned int nr)
+{
+	const phys_addr_t table = PTE_PA(*parent);
+
+	if (*parent & PTE_TRANSIENT)
+		pgtable_set_note(table, pgtable_note(table) |
+						GENMASK((first + nr - 1) / EIGHTH, first / EIGHTH));
+}
+
+static bool eighth_empty(const pte_t *pte)
+{
+	const pte_t *end = pte + EIGHTH;
+
+	while (pte < end && *pte == 0)
+		pte++;
+	return pte == end;
+}
+
+/* Notes that @nr entries are empty now, where a whole eighth is. */
+static void note_empty(const pte_t *parent, unsigned int first, unsigned int nr)
+{
+	const phys_addr_t table = PTE_PA(*parent);
+	u64 note;
+
+	if (!(*parent & PTE_TRANSIENT))
+		return;
+	note = pgtable_note(table);
+	for (unsigned int at = ALIGN_DOWN(first, EIGHTH); at < first + nr; at += EIGHTH)
+		if ((at >= first && at + EIGHTH <= first + nr) || eighth_empty(table_at(table) + at))
+			note &= ~BIT(at / EIGHTH);
+	pgtable_set_note(table, note);
+}
+
+/*
+ * Installs a new table in an empty entry of a walk; false if there is no memory. Stacks and
+ * registers, which are never unmapped, lie above the windows of memory.
+ */
+static bool install_table(const struct walk *walk, unsigned long va)
+{
+	const pte_t mark = memblock.mapped && va < STACK_BASE ? PTE_TRANSIENT : 0;
+	const phys_addr_t pa = new_table();
+	pte_t empty = 0;
+
+	if (pa == 0)
+		return false;
+	/* Release: a hart that finds the table finds it zeroed. */
+	if (!__atomic_compare_exchange_n(walk->pte, &empty, PTE_PFN(pa) | PTE_V | mark, false,
+					 __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
+		if (memblock.mapped)
+			pgtable_free_page(pa);
+	} else if (walk->parent) {
+		note_used(walk->parent, pte_index(va, walk->level), 1);
+	}
+	return true;
 }
 
 /**
@@ -86,12 +137,13 @@ struct walk pgtable_walk(unsigned long va, unsigned int level, enum walk_mode mo
 	for (;; walk.level--) {
 		pte_t pte;
 
+		walk.parent = walk.pte;
 		walk.pte = table + pte_index(va, walk.level);
 		if (walk.level == level)
 			return walk;
 		pte = __atomic_load_n(walk.pte, __ATOMIC_ACQUIRE);
 		if (pte == 0 && mode == WALK_CREATE) {
-			if (!install_table(walk.pte))
+			if (!install_table(&walk, va))
 				return walk;
 			pte = __atomic_load_n(walk.pte, __ATOMIC_ACQUIRE);
 		}
@@ -122,12 +174,7 @@ static void advance(struct map_range *range, u64 bytes)
 	range->size -= bytes;
 }
 
-/**
- * pgtable_prealloc() - make the tables that mapping a range will need
- * @range: the range
- *
- * Return: 0 or -ENOMEM.
- */
+/* Makes the tables that mapping a range will need, so that the mapping itself cannot fail. */
 int pgtable_prealloc(struct map_range range)
 {
 	while (range.size > 0) {
@@ -180,8 +227,43 @@ static void fill_large(pte_t *pte, unsigned long nr, pte_t value)
 	for (; pte < end; pte++, value += PTE_PFN(SZ_2M)) {
 		if (likely(*pte == 0))
 			*pte = value;
-		else if (is_table(*pte))
+		else if (is_table(*pte)) {
 			fill_holes(table_at(PTE_PA(*pte)), value);
+			note_used(pte, 0, PTES_PER_TABLE);
+		}
+	}
+}
+
+/*
+ * Unlinks the table of a walk to @va, and those above it, while they are transient and none
+ * of their entries is in use. They go to the front of @unlinked.
+ */
+static void unlink_unused(unsigned long va, struct walk walk, phys_addr_t *unlinked)
+{
+	while (walk.parent && *walk.parent & PTE_TRANSIENT && !pgtable_note(PTE_PA(*walk.parent))) {
+		const phys_addr_t table = PTE_PA(*walk.parent);
+
+		__atomic_store_n(walk.parent, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(table_at(table), *unlinked, __ATOMIC_RELAXED);
+		*unlinked = table;
+		walk = pgtable_walk(va, walk.level + 1, WALK_LOOK);
+		if (walk.parent)
+			note_empty(walk.parent, pte_index(va, walk.level), 1);
+	}
+}
+
+/**
+ * pgtable_trim() - unlink the tables of a range that nothing uses
+ * @range: as for pgtable_map()
+ * @unlinked: the list that gets them
+ */
+void pgtable_trim(struct map_range range, phys_addr_t *unlinked)
+{
+	while (range.size > 0) {
+		const unsigned int level = leaf_level(&range);
+
+		unlink_unused(range.va, pgtable_walk(range.va, level, WALK_LOOK), unlinked);
+		advance(&range, run_length(range.va, range.size, level) << LEVEL_SHIFT(level));
 	}
 }
 
@@ -192,7 +274,7 @@ static void fill_large(pte_t *pte, unsigned long nr, pte_t value)
  *
  * Mapping a range again changes nothing.
  *
- * Return: 0, or -ENOMEM with nothing mapped.
+ * Return: 0, or -ENOMEM with nothing mapped; some tables may stay, see pgtable_trim().
  */
 int pgtable_map(struct map_range range, u64 prot)
 {
@@ -207,6 +289,8 @@ int pgtable_map(struct map_range range, u64 prot)
 			fill_pages(walk.pte, run, PTE_PFN(range.pa) | prot);
 		else if (walk.level == level)
 			fill_large(walk.pte, run, PTE_PFN(range.pa) | prot);
+		if (walk.parent)
+			note_used(walk.parent, pte_index(range.va, walk.level), run);
 		advance(&range, run << LEVEL_SHIFT(level));
 	}
 	return err;
@@ -230,10 +314,10 @@ static unsigned long clear_run(pte_t *pte, unsigned long nr, u64 *seen)
  * Clears the part of a range that one table maps, from its start on. Returns that
  * part's bytes.
  */
-static u64 unmap_run(unsigned long va, u64 size, u64 *seen)
+static u64 unmap_run(unsigned long va, u64 size, struct unmapped *un)
 {
 	struct walk walk = pgtable_walk(va, 1, WALK_LOOK);
-	unsigned long run;
+	unsigned long run, cleared;
 
 	if (walk.level == 1 && is_table(*walk.pte))
 		walk = pgtable_walk(va, 0, WALK_LOOK);
@@ -251,27 +335,32 @@ static u64 unmap_run(unsigned long va, u64 size, u64 *seen)
 		WARN_ON(*walk.pte != 0);
 		return min(size, ALIGN_UP(va + 1, SZ_2M) - va);
 	}
-	return (u64)clear_run(walk.pte, run, seen) << LEVEL_SHIFT(walk.level);
+	cleared = clear_run(walk.pte, run, &un->seen);
+	if (walk.parent && cleared) {
+		note_empty(walk.parent, pte_index(va, walk.level), cleared);
+		unlink_unused(va, walk, &un->tables);
+	}
+	return (u64)cleared << LEVEL_SHIFT(walk.level);
 }
 
 /**
- * pgtable_unmap() - clear all leaves in a range; the caller flushes
+ * pgtable_unmap() - clear all leaves in a range, and unlink the tables that become unused
  * @va: first address, page-aligned
  * @size: bytes, whole pages
  *
  * Where the range covers only a part of a 2 MiB leaf, warns and keeps the mapping.
  *
- * Return: whether anything was mapped.
+ * Return: what was mapped; the caller flushes.
  */
-bool pgtable_unmap(unsigned long va, u64 size)
+struct unmapped pgtable_unmap(unsigned long va, u64 size)
 {
-	u64 seen = 0;
+	struct unmapped un = { 0 };
 
 	while (size > 0) {
-		u64 done = unmap_run(va, size, &seen);
+		u64 done = unmap_run(va, size, &un);
 
 		va += done;
 		size -= done;
 	}
-	return seen != 0;
+	return un;
 }

@@ -69,8 +69,8 @@ int arch_map_direct(phys_addr_t start, u64 size);
  * @size: bytes; the range may not cut through a 2 MiB leaf
  *
  * When it returns, no hart can reach the range any more; one TLB shoot-down covers the
- * whole range. Never allocates; page-table pages stay for the next mapping. Holes in
- * the range are fine. Callable with interrupts on or off.
+ * whole range. Never allocates. Page tables that no mapping needs any more are unlinked,
+ * see arch_tables_take(). Holes in the range are fine. Callable with interrupts on or off.
  */
 void arch_unmap_direct(phys_addr_t start, u64 size);
 
@@ -101,22 +101,34 @@ int arch_vmemmap_map(unsigned long start_pfn, unsigned long nr_pages,
  * @start_pfn: first frame
  * @nr_pages: frames
  *
- * Includes the TLB shoot-down of all harts; never allocates.
+ * Includes the TLB shoot-down of all harts; never allocates; unlinks page tables as
+ * arch_unmap_direct() does.
  */
 void arch_vmemmap_unmap(unsigned long start_pfn, unsigned long nr_pages);
 
 /**
- * arch_pgtable_prealloc() - make all page-table levels for a range of frames
- * @start_pfn: first frame
- * @nr_pages: frames
+ * arch_tables_take() - take the page tables that unmapping has unlinked
  *
- * After success, arch_map_direct() and arch_vmemmap_map() inside the range cannot fail
- * for lack of memory.
+ * A hart may still be walking them, to explain a fault or for a check. So the caller waits
+ * for a grace period that begins after this call, then gives them to arch_tables_free();
+ * if the grace period does not end, it gives them back to arch_tables_keep().
+ * Context: thread.
  *
- * Return: 0, -ENOMEM (levels made so far stay for the next attempt), -E2BIG outside
- * arch_mappable_range().
+ * Return: a list of tables; 0 if there are none.
  */
-int arch_pgtable_prealloc(unsigned long start_pfn, unsigned long nr_pages);
+phys_addr_t arch_tables_take(void);
+
+/**
+ * arch_tables_free() - free page tables by pgtable_free_page()
+ * @tables: from arch_tables_take()
+ */
+void arch_tables_free(phys_addr_t tables);
+
+/**
+ * arch_tables_keep() - keep unlinked page tables for the next arch_tables_take()
+ * @tables: from arch_tables_take(), not 0
+ */
+void arch_tables_keep(phys_addr_t tables);
 
 /**
  * arch_irq_save() - mask interrupts on this hart

@@ -34,7 +34,7 @@
 	X(CACHED, "Cached", NONE, NO, FREE, -1, "-", "free, in one hart's page cache")         \
 	X(OFFLINE, "Offline", NONE, NO, OWNER, 23, "none: looked up by range",                 \
 	  "logically offline inside an online block; stays frozen")                            \
-	X(PGTABLE, "PageTable", NONE, YES, FIXED, 26, "level and index", "a page table")       \
+	X(PGTABLE, "PageTable", NONE, YES, FIXED, 26, "eighths in use", "a page table")        \
 	X(SLAB, "Slab", NONE, YES, FIXED, 7, "struct slab *", "slab objects")                  \
 	X(KERNEL, "Kernel", NONE, YES, FIXED, -1, "the user's", "kernel data")                 \
 	X(DRIVER, "Driver", COUNTED, YES, OPS, -1, "the slot that refers to it",               \

@@ -57,10 +57,9 @@ struct memory_owner {
  *
  * Frames of the region that lie in boot sections (holes until now) become PageOffline
  * and skippable: the owner plugs into those blocks, which are never added, offlined or
- * removed. Allocates page tables for the whole region, so that later mapping cannot
- * fail.
+ * removed. Allocates nothing: page tables come with each block.
  * Return: 0; -EEXIST overlaps another owner or boot memory; -E2BIG cannot be
- * addressed; -ENOMEM.
+ * addressed.
  */
 int __must_check register_memory_owner(struct mm *mm, struct memory_owner *owner,
 				       struct mm_failure *why);

@@ -167,7 +167,6 @@ static void beyond_reach_is_refused(struct ktest *test)
 	KTEST_EXPECT_EQ(test, arch_map_direct(end, SZ_2M), -E2BIG);
 	KTEST_EXPECT_EQ(test, arch_map_direct(end - SZ_2M, 2 * SZ_2M), -E2BIG);
 	KTEST_EXPECT_EQ(test, arch_vmemmap_map(phys_to_pfn(end), 32768, 0), -E2BIG);
-	KTEST_EXPECT_EQ(test, arch_pgtable_prealloc(phys_to_pfn(end), 32768), -E2BIG);
 }
 
 /* Every page of the image, at its own address and in the direct map. */

@@ -39,8 +39,6 @@ void fuzz_memory(u64 boot_bytes, unsigned long sections)
 	host_init();
 	printk_set_console(no_console);
 	mb.mapped = 1;
-	CHECK(arch_pgtable_prealloc(base, phys_to_pfn(sections * SECTION_SIZE)) == 0,
-	      "page tables");
 	CHECK(arch_map_direct(HOST_PHYS_START, boot_bytes) == 0, "map");
 	CHECK(memblock_add(&mb, HOST_PHYS_START, boot_bytes) == 0, "memblock");
 	mm_init(&kernel_mm, "fuzz");

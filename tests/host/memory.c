@@ -136,11 +136,20 @@ void arch_vmemmap_unmap(unsigned long start_pfn, unsigned long nr_pages)
 	unmap((char *)vmemmap + start_pfn * DESCRIPTOR_BYTES, nr_pages * DESCRIPTOR_BYTES);
 }
 
-int arch_pgtable_prealloc(unsigned long start_pfn, unsigned long nr_pages)
+/* The host's kernel has no page tables. */
+phys_addr_t arch_tables_take(void)
 {
-	if (!in_range((u64)start_pfn << PAGE_SHIFT, (u64)nr_pages << PAGE_SHIFT))
-		return -E2BIG;
 	return 0;
+}
+
+void arch_tables_free(phys_addr_t tables)
+{
+	(void)tables;
+}
+
+void arch_tables_keep(phys_addr_t tables)
+{
+	(void)tables;
 }
 
 void host_drop_memory(phys_addr_t start, u64 size)

@@ -80,9 +80,6 @@ struct window *window_open_raw(struct ktest *test, u64 map_bytes)
 	memset(w, 0, sizeof(*w));
 	place(w, find_frames(test, false));
 	w->mapped = map_bytes;
-	/* Make what stays allocated before the case counts free pages. */
-	KTEST_ASSERT_EQ(test, arch_pgtable_prealloc(w->base, WINDOW_BLOCKS * PAGES_PER_SECTION),
-			0);
 	KTEST_ASSERT_EQ(test, arch_map_direct(pfn_to_phys(w->base), map_bytes), 0);
 	w->mm = &w->own;
 	mm_init(w->mm, "window");

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Page tables of memory that comes and goes: made with the first block below them, freed
+ * with the last. The cases map a part of the address space that has no memory, far from all
+ * that has, and touch nothing there.
+ */
+#include "kernel/quiesce.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/page_alloc.h"
+#include "tests/kernel/test_threads.h"
+
+#include "arch/riscv/arch.h"
+
+#define BLOCK	     (128UL << 20)
+#define SZ_1M	     0x100000UL
+#define BLOCK_FRAMES (BLOCK >> PAGE_SHIFT)
+
+/* The last GiB that can be mapped. */
+static phys_addr_t far_gib(void)
+{
+	phys_addr_t start, end;
+
+	arch_mappable_range(&start, &end);
+	return ALIGN_DOWN(end, SZ_1G) - SZ_1G;
+}
+
+/* Free what unmapping unlinked, as mm does. */
+static void free_tables(struct ktest *test)
+{
+	const phys_addr_t tables = arch_tables_take();
+
+	KTEST_ASSERT_EQ(test, synchronize_harts(STEP_NS), 0);
+	arch_tables_free(tables);
+}
+
+static unsigned long nr_tables(void)
+{
+	return READ_ONCE(kernel_mm.nr_pgtable);
+}
+
+/* Map a block as mm does: its direct map, and descriptors that are backed by itself. */
+static int map_block(phys_addr_t pa)
+{
+	int err = arch_map_direct(pa, BLOCK);
+
+	if (err == 0)
+		err = arch_vmemmap_map(phys_to_pfn(pa), BLOCK_FRAMES, pa);
+	return err;
+}
+
+static void unmap_block(phys_addr_t pa)
+{
+	arch_vmemmap_unmap(phys_to_pfn(pa), BLOCK_FRAMES);
+	arch_unmap_direct(pa, BLOCK);
+}
+
+static bool memmap_mapped(phys_addr_t pa)
+{
+	return *pgtable_walk((unsigned long)pfn_to_page(phys_to_pfn(pa)), 0, WALK_LOOK).pte & PTE_V;
+}
+
+/* Four blocks share all their tables; the fifth has descriptors in a table of its own. */
+static void tables_leave_with_the_last_block(struct ktest *test)
+{
+	const phys_addr_t gib = far_gib();
+	unsigned long before, first, all;
+
+	free_tables(test);
+	before = nr_tables();
+	KTEST_ASSERT_EQ(test, map_block(gib + BLOCK), 0);
+	first = nr_tables();
+	KTEST_EXPECT_GE(test, first, before + 2);
+	for (unsigned int i = 0; i < 4; i++)
+		KTEST_ASSERT_EQ(test, map_block(gib + i * BLOCK), 0);
+	KTEST_EXPECT_EQ(test, nr_tables(), first);
+	KTEST_ASSERT_EQ(test, map_block(gib + 4 * BLOCK), 0);
+	all = nr_tables();
+	KTEST_EXPECT_EQ(test, all, first + 1);
+	for (unsigned int i = 0; i < 3; i++)
+		unmap_block(gib + i * BLOCK);
+	free_tables(test);
+	KTEST_EXPECT_EQ(test, nr_tables(), all);
+	KTEST_EXPECT_TRUE(test, arch_direct_mapped(gib + 4 * BLOCK - 1));
+	KTEST_EXPECT_TRUE(test, memmap_mapped(gib + 3 * BLOCK));
+	unmap_block(gib + 3 * BLOCK);
+	free_tables(test);
+	KTEST_EXPECT_EQ(test, nr_tables(), first);
+	KTEST_EXPECT_TRUE(test, arch_direct_mapped(gib + 4 * BLOCK));
+	unmap_block(gib + 4 * BLOCK);
+	free_tables(test);
+	KTEST_EXPECT_EQ(test, nr_tables(), before);
+	KTEST_EXPECT_FALSE(test, arch_direct_mapped(gib + 4 * BLOCK));
+}
+
+/* A block leaves in pieces, in any order, and pieces that were mapped as pages leave, too. */
+static void tables_leave_with_the_last_piece(struct ktest *test)
+{
+	const phys_addr_t gib = far_gib();
+	unsigned long before;
+
+	free_tables(test);
+	before = nr_tables();
+	KTEST_ASSERT_EQ(test, arch_map_direct(gib + PAGE_SIZE, PAGE_SIZE), 0);
+	KTEST_ASSERT_EQ(test, arch_map_direct(gib, BLOCK), 0);
+	for (phys_addr_t at = gib + BLOCK - SZ_2M; at > gib; at -= SZ_2M) {
+		arch_unmap_direct(at, SZ_2M);
+		KTEST_EXPECT_TRUE(test, arch_direct_mapped(at - 1));
+	}
+	arch_unmap_direct(gib, SZ_1M);
+	KTEST_EXPECT_TRUE(test, arch_direct_mapped(gib + SZ_1M));
+	arch_unmap_direct(gib + SZ_1M, SZ_1M);
+	KTEST_EXPECT_FALSE(test, arch_direct_mapped(gib));
+	arch_unmap_direct(gib, BLOCK); /* nothing is there any more */
+	free_tables(test);
+	KTEST_EXPECT_EQ(test, nr_tables(), before);
+}
+
+/* Each table in turn cannot be had: then none of them stays, and what was mapped does. */
+static void missing_tables_are_undone(struct ktest *test)
+{
+	const phys_addr_t gib = far_gib();
+	unsigned int failed = 0;
+	unsigned long before;
+	int err;
+
+	free_tables(test);
+	before = nr_tables();
+	do {
+		mutex_lock(&kernel_mm.hotplug_lock);
+		kernel_mm.inject = failed + 1;
+		err = map_block(gib);
+		kernel_mm.inject = 0;
+		mutex_unlock(&kernel_mm.hotplug_lock);
+		failed += err != 0;
+		KTEST_EXPECT_TRUE(test, err == 0 || err == -ENOMEM);
+		KTEST_EXPECT_EQ(test, arch_direct_mapped(gib) && memmap_mapped(gib), err == 0);
+		unmap_block(gib);
+		free_tables(test);
+		KTEST_EXPECT_EQ(test, nr_tables(), before);
+	} while (err == -ENOMEM);
+	KTEST_EXPECT_GE(test, failed, 2);
+}
+
+/* --- other harts walk the tables meanwhile ----------------------------------------- */
+
+static u32 walkers_end;
+
+static int walk_until_end(void *arg)
+{
+	const phys_addr_t *gib = arg;
+
+	while (!READ_ONCE(walkers_end)) {
+		for (phys_addr_t at = *gib; at < *gib + 2 * BLOCK; at += SZ_2M) {
+			(void)arch_direct_mapped(at);
+			(void)memmap_mapped(at);
+		}
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Fill frames that were tables: a hart that still walks them would follow these words. */
+static void spoil_free_frames(void)
+{
+	unsigned long pfns[8];
+	const unsigned long nr = alloc_pages_bulk(&kernel_mm, GFP_KERNEL | GFP_NOWARN, PGTY_KERNEL,
+						  ARRAY_SIZE(pfns), pfns);
+
+	for (unsigned long i = 0; i < nr; i++)
+		memset(phys_to_virt(pfn_to_phys(pfns[i])), 0xff, PAGE_SIZE);
+	free_pages_bulk(&kernel_mm, pfns, nr);
+}
+
+static void other_harts_may_walk(struct ktest *test)
+{
+	phys_addr_t gib = far_gib();
+	unsigned long before;
+	struct crew crew;
+
+	free_tables(test);
+	before = nr_tables();
+	WRITE_ONCE(walkers_end, 0);
+	crew_start(test, &crew, walk_until_end, &gib);
+	for (unsigned int i = 0; i < 200; i++) {
+		KTEST_EXPECT_EQ(test, map_block(gib) | map_block(gib + BLOCK), 0);
+		unmap_block(gib + i % 2 * BLOCK);
+		unmap_block(gib + (i + 1) % 2 * BLOCK);
+		free_tables(test);
+		spoil_free_frames();
+	}
+	WRITE_ONCE(walkers_end, 1);
+	KTEST_EXPECT_EQ(test, crew_join(test, &crew), 0);
+	KTEST_EXPECT_EQ(test, nr_tables(), before);
+}
+
+static const struct ktest_case cases[] = {
+	KTEST_CASE(tables_leave_with_the_last_block),
+	KTEST_CASE(tables_leave_with_the_last_piece),
+	KTEST_CASE(missing_tables_are_undone),
+	KTEST_CASE(other_harts_may_walk),
+	{},
+};
+
+static struct ktest_suite suite = { .name = "arch_tables", .cases = cases };
+KTEST_SUITE(suite);
