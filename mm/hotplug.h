@@ -28,15 +28,23 @@ void mm_reserve_refill(struct mm *mm);
 void reserve_guests_leave(struct mm *mm);
 
 /*
- * Take the frames of isolated pageblocks out of the reserve, so that they do not stand
- * in the way of an evacuation, and refill it. Frames of boot memory stay: it never leaves.
+ * Take the frames of isolated pageblocks out of the reserve, and move page tables out of
+ * them, so that they do not stand in the way of an evacuation; refill the reserve. Frames
+ * of boot memory stay: it never leaves.
  * Context: hotplug lock held; the evacuation has isolated its target.
  */
 static inline void mm_reserve_leave(struct mm *mm)
 {
-	if (unlikely(READ_ONCE(mm->nr_guests)))
+	if (unlikely(READ_ONCE(mm->nr_guests) | READ_ONCE(mm->nr_guest_tables)))
 		reserve_guests_leave(mm);
 }
+
+/*
+ * Free the page tables that unmapping has left unused, after a grace period: a hart may be
+ * walking one of them. If the period does not end in time, the next call frees them.
+ * Context: thread.
+ */
+void tables_reclaim(void);
 
 /* Give the whole reserve back to the allocator (mm_depopulate()). */
 void mm_reserve_drop(struct mm *mm);

@@ -13,7 +13,6 @@
  * memmap_on_memory.
  */
 #include "arch/machine.h"
-#include "kernel/quiesce.h"
 #include "lib/bitops.h"
 #include "lib/errno.h"
 #include "mm/hotplug.h"
@@ -124,22 +123,6 @@ static int publish_section(struct mem_section *ms)
 	return err;
 }
 
-/*
- * Free the page tables that unmapping has left unused. A hart that walks one of them now
- * ends its walk within a grace period; if that takes too long, the next caller frees them.
- */
-static void free_tables(void)
-{
-	const phys_addr_t tables = arch_tables_take();
-
-	if (!tables)
-		return;
-	if (synchronize_harts(MHP_GRACE_NS))
-		arch_tables_keep(tables);
-	else
-		arch_tables_free(tables);
-}
-
 /* Set up direct map, metadata, memmap and look-up, in this order, all or none. */
 static int build_section(struct mem_section *ms, u64 plugged)
 {
@@ -151,7 +134,7 @@ static int build_section(struct mem_section *ms, u64 plugged)
 		err = publish_section(ms);
 	if (err) {
 		arch_unmap_direct(pfn_to_phys(ms->start_pfn), SECTION_SIZE);
-		free_tables();
+		tables_reclaim();
 	}
 	return err;
 }
@@ -245,7 +228,7 @@ int remove_sections(struct mm *mm, struct mem_section *list, struct mm_failure *
 		next = ms->next;
 		destroy_section(ms);
 	}
-	free_tables();
+	tables_reclaim();
 	return 0;
 }
 

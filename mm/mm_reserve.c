@@ -10,11 +10,15 @@
  * guest leaves the reserve, so that the reserve never prevents memory from being removed.
  * mm->nr_guests counts them, for the evacuations; mm->reserve_lock protects both.
  *
+ * Page tables are guests, too, if boot memory has no frame for them: then they move to other
+ * memory before an evacuation. mm->nr_guest_tables counts them.
+ *
  * A frame in the reserve is allocated and of type Kernel. Its owner word identifies it to
  * mm_failure_print() (mm/failure.c); frames taken from the reserve also have it.
  */
 #include "arch/machine.h"
 #include "kernel/owner_name.h"
+#include "kernel/quiesce.h"
 #include "lib/bitops.h"
 #include "lib/string.h"
 #include "mm/frames.h"
@@ -224,11 +228,45 @@ void mm_reserve_refill(struct mm *mm)
 	}
 }
 
+void tables_reclaim(void)
+{
+	const phys_addr_t tables = arch_tables_take();
+
+	if (!tables)
+		return;
+	if (synchronize_harts(MHP_GRACE_NS))
+		arch_tables_keep(tables);
+	else
+		arch_tables_free(tables);
+}
+
+/* Is a page table in the way of an evacuation? */
+static bool table_leaves(phys_addr_t table)
+{
+	const unsigned long pfn = phys_to_pfn(table);
+
+	return !is_boot_memory(&kernel_mm, pfn) && is_isolated(&kernel_mm, pfn);
+}
+
+/* Move page tables; one that cannot move stays in the way, and the evacuation names it. */
+static void guest_tables_leave(struct mm *mm)
+{
+	struct mem_section *ms;
+
+	for_each_section(ms, mm)
+		if (arch_tables_move(ms->start_pfn, table_leaves))
+			break;
+	tables_reclaim();
+}
+
 void reserve_guests_leave(struct mm *mm)
 {
+	const bool tables = READ_ONCE(mm->nr_guest_tables);
 	unsigned long pfn = guest_pop(mm, true);
 
-	if (pfn == PFN_NONE)
+	if (tables)
+		guest_tables_leave(mm);
+	if (pfn == PFN_NONE && !tables)
 		return;
 	for (; pfn != PFN_NONE; pfn = guest_pop(mm, true))
 		free_pages(mm, pfn, 0);
@@ -259,8 +297,9 @@ void pgtable_use_allocator(void)
 }
 
 /*
- * A frame for a page table, which serves several blocks: boot memory if any is free or in the
- * reserve, because any of the blocks may leave.
+ * A frame for a page table, which serves several blocks, of which any may leave: boot memory
+ * if any is free or in the reserve. A table in other memory is a guest there, and moves when
+ * an evacuation isolates its pageblock.
  */
 static unsigned long table_frame(struct mm *mm)
 {
@@ -280,6 +319,13 @@ static unsigned long table_frame(struct mm *mm)
 	return boot;
 }
 
+static void count_table(unsigned long pfn, long nr)
+{
+	__atomic_fetch_add(&kernel_mm.nr_pgtable, nr, __ATOMIC_RELAXED);
+	if (!is_boot_memory(&kernel_mm, pfn))
+		__atomic_fetch_add(&kernel_mm.nr_guest_tables, nr, __ATOMIC_RELAXED);
+}
+
 phys_addr_t pgtable_alloc_page(void)
 {
 	unsigned long pfn;
@@ -289,7 +335,7 @@ phys_addr_t pgtable_alloc_page(void)
 	pfn = mm_inject_fail(&kernel_mm) ? PFN_NONE : table_frame(&kernel_mm);
 	if (pfn == PFN_NONE)
 		return 0;
-	__atomic_fetch_add(&kernel_mm.nr_pgtable, 1, __ATOMIC_RELAXED);
+	count_table(pfn, 1);
 	page_set_owner_claimed(pfn, 0);
 	return zeroed_page(pfn);
 }
@@ -299,6 +345,6 @@ void pgtable_free_page(phys_addr_t paddr)
 	/* Page tables from before the allocator are boot memory and stay so. */
 	if (page_type(&kernel_mm, phys_to_pfn(paddr)) != PGTY_PGTABLE)
 		return;
-	__atomic_fetch_sub(&kernel_mm.nr_pgtable, 1, __ATOMIC_RELAXED);
+	count_table(phys_to_pfn(paddr), -1);
 	meta_page_free(&kernel_mm, phys_to_pfn(paddr));
 }

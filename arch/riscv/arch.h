@@ -144,6 +144,7 @@ struct unmapped {
 };
 struct unmapped pgtable_unmap(unsigned long va, u64 size);
 void pgtable_trim(struct map_range range, phys_addr_t *unlinked);
+int pgtable_move(unsigned long va, bool (*leaves)(phys_addr_t table), phys_addr_t *unlinked);
 void pgtable_describe(unsigned long va, struct sink *out);
 unsigned int paging_levels(void);
 const char *paging_name(void);

@@ -96,12 +96,12 @@ phys_addr_t arch_tables_take(void)
 
 void arch_tables_keep(phys_addr_t tables)
 {
-	pte_t *last = phys_to_virt(tables);
+	phys_addr_t last = tables;
 
-	while (*last)
-		last = phys_to_virt(*last);
+	while (pgtable_note(last))
+		last = pgtable_note(last);
 	spin_lock(&tables_lock);
-	*last = unlinked_tables;
+	pgtable_set_note(last, unlinked_tables);
 	unlinked_tables = tables;
 	spin_unlock(&tables_lock);
 }
@@ -109,11 +109,25 @@ void arch_tables_keep(phys_addr_t tables)
 void arch_tables_free(phys_addr_t tables)
 {
 	while (tables) {
-		const phys_addr_t next = *(pte_t *)phys_to_virt(tables);
+		const phys_addr_t next = pgtable_note(tables);
 
 		pgtable_free_page(tables);
 		tables = next;
 	}
+}
+
+int arch_tables_move(unsigned long pfn, bool (*leaves)(phys_addr_t table))
+{
+	struct unmapped un = { 0 };
+	int err;
+
+	spin_lock(&tables_lock);
+	err = pgtable_move((unsigned long)pfn_to_page(pfn), leaves, &un.tables);
+	if (err == 0)
+		err = pgtable_move(pfn_to_phys(pfn) + direct_map_offset, leaves, &un.tables);
+	spin_unlock(&tables_lock);
+	settle(&un, 0, 0);
+	return err;
 }
 
 int arch_map_direct(phys_addr_t start, u64 size)

@@ -11,8 +11,8 @@
  * them: PTE_TRANSIENT marks the entry that leads to such a table, and a bit of the table's
  * note (pgtable_note()) says for each eighth of its entries whether any of them is in use.
  * paging.c has the lock that those who map and unmap there need. A table that leaves is
- * unlinked first. A hart may still be walking it, so it is freed after a flush and a grace
- * period; until then its first entry, not valid, has the address of the next such table.
+ * unlinked first. A hart may still be walking it, so it stays as it is until it is freed,
+ * after a flush and a grace period; meanwhile its note has the address of the next such table.
  * Spec: RISC-V Privileged Architecture 1.12, sections 4.3 to 4.5.
  */
 #include "kernel/panic.h"
@@ -87,13 +87,14 @@ static bool eighth_empty(const pte_t *pte)
 static void note_empty(const pte_t *parent, unsigned int first, unsigned int nr)
 {
 	const phys_addr_t table = PTE_PA(*parent);
+	const unsigned int end = first + nr;
 	u64 note;
 
 	if (!(*parent & PTE_TRANSIENT))
 		return;
 	note = pgtable_note(table);
-	for (unsigned int at = ALIGN_DOWN(first, EIGHTH); at < first + nr; at += EIGHTH)
-		if ((at >= first && at + EIGHTH <= first + nr) || eighth_empty(table_at(table) + at))
+	for (unsigned int at = ALIGN_DOWN(first, EIGHTH); at < end; at += EIGHTH)
+		if ((at >= first && at + EIGHTH <= end) || eighth_empty(table_at(table) + at))
 			note &= ~BIT(at / EIGHTH);
 	pgtable_set_note(table, note);
 }
@@ -234,6 +235,12 @@ static void fill_large(pte_t *pte, unsigned long nr, pte_t value)
 	}
 }
 
+static void add_unlinked(phys_addr_t table, phys_addr_t *unlinked)
+{
+	pgtable_set_note(table, *unlinked);
+	*unlinked = table;
+}
+
 /*
  * Unlinks the table of a walk to @va, and those above it, while they are transient and none
  * of their entries is in use. They go to the front of @unlinked.
@@ -244,12 +251,42 @@ static void unlink_unused(unsigned long va, struct walk walk, phys_addr_t *unlin
 		const phys_addr_t table = PTE_PA(*walk.parent);
 
 		__atomic_store_n(walk.parent, 0, __ATOMIC_RELAXED);
-		__atomic_store_n(table_at(table), *unlinked, __ATOMIC_RELAXED);
-		*unlinked = table;
+		add_unlinked(table, unlinked);
 		walk = pgtable_walk(va, walk.level + 1, WALK_LOOK);
 		if (walk.parent)
 			note_empty(walk.parent, pte_index(va, walk.level), 1);
 	}
+}
+
+/**
+ * pgtable_move() - move transient tables to other frames
+ * @va: an address below them
+ * @leaves: whether a table must move
+ * @unlinked: the list that gets the old tables
+ *
+ * Return: 0, or -ENOMEM: a table could not move.
+ */
+int pgtable_move(unsigned long va, bool (*leaves)(phys_addr_t table), phys_addr_t *unlinked)
+{
+	for (unsigned int level = 0; level < paging_levels() - 1; level++) {
+		const struct walk walk = pgtable_walk(va, level, WALK_LOOK);
+		phys_addr_t old, new;
+
+		if (walk.level != level || !(*walk.parent & PTE_TRANSIENT) ||
+		    !leaves(PTE_PA(*walk.parent)))
+			continue;
+		new = new_table();
+		if (new == 0)
+			return -ENOMEM;
+		old = PTE_PA(*walk.parent);
+		memcpy(table_at(new), table_at(old), PAGE_SIZE);
+		pgtable_set_note(new, pgtable_note(old));
+		/* Release: a hart that finds the new table finds its entries. */
+		__atomic_store_n(walk.parent, PTE_PFN(new) | PTE_V | PTE_TRANSIENT,
+				 __ATOMIC_RELEASE);
+		add_unlinked(old, unlinked);
+	}
+	return 0;
 }
 
 /**

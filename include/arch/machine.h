@@ -131,6 +131,19 @@ void arch_tables_free(phys_addr_t tables);
 void arch_tables_keep(phys_addr_t tables);
 
 /**
+ * arch_tables_move() - move page tables of a block to other frames
+ * @pfn: first frame of a memory block
+ * @leaves: whether a table must move, because the memory that it lies in is about to leave
+ *
+ * Concerns all tables that map the block or its descriptors, and that were made for added
+ * memory. The mappings stay as they are; the old tables count as unlinked.
+ * Context: thread.
+ *
+ * Return: 0, or -ENOMEM: some tables have not moved.
+ */
+int arch_tables_move(unsigned long pfn, bool (*leaves)(phys_addr_t table));
+
+/**
  * arch_irq_save() - mask interrupts on this hart
  *
  * Return: the state before, for arch_irq_restore().

@@ -115,6 +115,7 @@ struct pcp;
  * @inject: error injection for tests: fail the Nth step from now; 0 is off
  * @nr_slab: frames of type Slab, counted by mm/slab.c
  * @nr_pgtable: frames of type PageTable, counted by mm/mm_reserve.c
+ * @nr_guest_tables: how many of these are not boot memory
  * @vm_events: by enum vm_event, for /proc/vmstat; atomic, never on a fast path
  * @block_log: rate limit of log lines about memory blocks
  * @contig_log: rate limit of log lines about contiguous ranges
@@ -139,6 +140,7 @@ struct mm {
 	unsigned long present_early;			/* (c) */
 	enum mhp_online_type default_online_type;	/* (a) */
 	unsigned long nr_slab, nr_pgtable;		/* (a) */
+	unsigned long nr_guest_tables;			/* (a) */
 	u64 vm_events[16];				/* (a) */
 	struct ratelimit_state block_log, contig_log;	/* (n) */
 	bool phantom;					/* (c) */

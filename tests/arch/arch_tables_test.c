@@ -7,8 +7,10 @@
 #include "kernel/quiesce.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "mm/hotplug.h"
 #include "mm/page_alloc.h"
-#include "tests/kernel/test_threads.h"
+#include "tests/console/kernel_block.h"
+#include "tests/mm/test_mm.h"
 
 #include "arch/riscv/arch.h"
 
@@ -142,6 +144,111 @@ static void missing_tables_are_undone(struct ktest *test)
 	KTEST_EXPECT_GE(test, failed, 2);
 }
 
+/* --- tables move ------------------------------------------------------------------- */
+
+static bool always(phys_addr_t)
+{
+	return true;
+}
+
+static phys_addr_t table_of(const void *va, unsigned int level)
+{
+	return PTE_PA(*pgtable_walk((unsigned long)va, level, WALK_LOOK).parent);
+}
+
+static void moved_tables_say_the_same(struct ktest *test)
+{
+	const phys_addr_t gib = far_gib();
+	void *const direct = phys_to_virt(gib), *const memmap = pfn_to_page(phys_to_pfn(gib));
+	phys_addr_t old_direct, old_memmap;
+	unsigned long before, nr;
+
+	free_tables(test);
+	before = nr_tables();
+	KTEST_ASSERT_EQ(test, map_block(gib), 0);
+	KTEST_ASSERT_EQ(test, arch_map_direct(gib + BLOCK, SZ_2M), 0);
+	nr = nr_tables();
+	old_direct = table_of(direct, 1);
+	old_memmap = table_of(memmap, 0);
+	KTEST_EXPECT_EQ(test, arch_tables_move(phys_to_pfn(gib), always), 0);
+	KTEST_EXPECT_NE(test, table_of(direct, 1), old_direct);
+	KTEST_EXPECT_NE(test, table_of(memmap, 0), old_memmap);
+	KTEST_EXPECT_MEMEQ(test, phys_to_virt(table_of(direct, 1)), phys_to_virt(old_direct),
+			   PAGE_SIZE);
+	KTEST_EXPECT_MEMEQ(test, phys_to_virt(table_of(memmap, 0)), phys_to_virt(old_memmap),
+			   PAGE_SIZE);
+	free_tables(test);
+	KTEST_EXPECT_EQ(test, nr_tables(), nr);
+	unmap_block(gib);
+	KTEST_EXPECT_TRUE(test, arch_direct_mapped(gib + BLOCK));
+	arch_unmap_direct(gib + BLOCK, BLOCK);
+	free_tables(test);
+	KTEST_EXPECT_EQ(test, nr_tables(), before);
+}
+
+/* All frames that this hart can have. */
+struct hoard {
+	unsigned long nr, max;
+	unsigned long *pfns;
+};
+
+/* Before the blocks are online, so that the table does not lie there. */
+static void hoard_begin(struct ktest *test, struct hoard *h)
+{
+	h->max = 2 * BLOCK_FRAMES;
+	for (unsigned int z = 0; z < NR_ZONES; z++)
+		h->max += kernel_mm.zone[z].managed;
+	h->pfns = test_mm_table(test, h->max * sizeof(*h->pfns));
+}
+
+static void hoard_all(struct ktest *test, struct hoard *h)
+{
+	mm_reserve_drop(&kernel_mm);
+	KTEST_ASSERT_EQ(test, drain_all_pages(&kernel_mm, STEP_NS), 0);
+	h->nr = alloc_pages_bulk(&kernel_mm, GFP_MOVABLE | GFP_ATOMIC | GFP_NOWARN, PGTY_KERNEL,
+				 h->max, h->pfns);
+}
+
+/* Give a frame of the block back; the table has room for nothing else. */
+static bool spare_one_of(struct hoard *h, unsigned long start)
+{
+	for (unsigned long i = 0; i < h->nr; i++) {
+		if (h->pfns[i] - start >= BLOCK_FRAMES)
+			continue;
+		free_pages(&kernel_mm, h->pfns[i], 0);
+		h->pfns[i] = h->pfns[--h->nr];
+		return true;
+	}
+	return false;
+}
+
+/* No boot memory is left, so a table moves into a block; when the block leaves, it moves on. */
+static void block_with_a_table_leaves(struct ktest *test)
+{
+	const unsigned long block = kernel_whole_blocks(test, 2);
+	const unsigned long start = block * BLOCK_FRAMES, guests = kernel_mm.nr_guest_tables;
+	struct hoard h = { 0 };
+	bool spared;
+
+	hoard_begin(test, &h);
+	KTEST_ASSERT_EQ(test,
+			online_memory_block(&kernel_mm, block, MMOP_ONLINE_KERNEL, NO_WHY), 0);
+	mutex_lock(&kernel_mm.hotplug_lock);
+	hoard_all(test, &h);
+	spared = spare_one_of(&h, start);
+	drain_local_pages(&kernel_mm);
+	(void)arch_tables_move(start, always);
+	free_pages_bulk(&kernel_mm, h.pfns, h.nr);
+	tables_reclaim();
+	mm_reserve_refill(&kernel_mm);
+	mutex_unlock(&kernel_mm.hotplug_lock);
+	KTEST_EXPECT_TRUE(test, spared);
+	KTEST_EXPECT_EQ(test, kernel_mm.nr_guest_tables, guests + 1);
+	KTEST_EXPECT_EQ(test, offline_memory_block(&kernel_mm, block, NULL, NO_WHY), 0);
+	KTEST_EXPECT_EQ(test, kernel_mm.nr_guest_tables, guests);
+	KTEST_EXPECT_EQ(test, mm_check(&kernel_mm, ktest_sink(test)), 0);
+}
+
 /* --- other harts walk the tables meanwhile ----------------------------------------- */
 
 static u32 walkers_end;
@@ -184,6 +291,7 @@ static void other_harts_may_walk(struct ktest *test)
 	crew_start(test, &crew, walk_until_end, &gib);
 	for (unsigned int i = 0; i < 200; i++) {
 		KTEST_EXPECT_EQ(test, map_block(gib) | map_block(gib + BLOCK), 0);
+		KTEST_EXPECT_EQ(test, arch_tables_move(phys_to_pfn(gib), always), 0);
 		unmap_block(gib + i % 2 * BLOCK);
 		unmap_block(gib + (i + 1) % 2 * BLOCK);
 		free_tables(test);
@@ -198,6 +306,8 @@ static const struct ktest_case cases[] = {
 	KTEST_CASE(tables_leave_with_the_last_block),
 	KTEST_CASE(tables_leave_with_the_last_piece),
 	KTEST_CASE(missing_tables_are_undone),
+	KTEST_CASE(moved_tables_say_the_same),
+	KTEST_CASE(block_with_a_table_leaves),
 	KTEST_CASE(other_harts_may_walk),
 	{},
 };

@@ -152,6 +152,12 @@ void arch_tables_keep(phys_addr_t tables)
 	(void)tables;
 }
 
+int arch_tables_move(unsigned long pfn, bool (*leaves)(phys_addr_t table))
+{
+	(void)pfn, (void)leaves;
+	return 0;
+}
+
 void host_drop_memory(phys_addr_t start, u64 size)
 {
 	if (fallocate(memory_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,

@@ -52,9 +52,11 @@ WAYS_UP = {
     'kernel/stack.c': way(STACK, 'mm/page.h mm/page_alloc.h', 'kernel_mm alloc_pages free_pages'),
     'kernel/trace/trace_boot.c': way(RINGS, 'mm/memblock.h', 'memblock_alloc'),
     'arch/riscv/fault.c': way(MACHINE, 'mm/page.h mm/pgtable.h', 'mm_describe_fault'),
-    'arch/riscv/paging.c': way(MACHINE, 'mm/memblock.h mm/page.h', 'memblock'),
+    'arch/riscv/paging.c': way(MACHINE, 'mm/memblock.h mm/page.h mm/pgtable.h',
+                               'memblock pgtable_free_page pgtable_note pgtable_set_note'),
     'arch/riscv/pgtable.c': way(MACHINE, 'mm/memblock.h mm/pgtable.h',
-                                'memblock memblock_alloc_type pgtable_alloc_page pgtable_free_page'),
+                                'memblock memblock_alloc_type pgtable_alloc_page pgtable_free_page pgtable_note'
+                                ' pgtable_set_note'),
     'arch/riscv/setup.c': way('the machine is described, the boot begins', '', 'kernel_main'),
 }
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+"([^"]+)"', re.M)
