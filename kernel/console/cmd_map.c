@@ -120,14 +120,18 @@ static void look_at(const struct mem_section *ms, const struct look *row[PAGEBLO
 /* Print a line of letters between bars; without colour all at once. */
 static void print_line(const struct look **row, unsigned int nr, const struct canvas *c)
 {
-	char letters[PAGEBLOCKS_PER_SECTION + 1] = "";
+	char line[PAGEBLOCKS_PER_SECTION + 4] = "|", *end = line + 1;
 
+	if (c->colour) {
+		sink_puts(c->out, line);
+		for (unsigned int i = 0; i < nr; i++)
+			print_letter(row[i], c);
+		end = line;
+	}
 	for (unsigned int i = 0; i < nr && !c->colour; i++)
-		letters[i] = row[i]->letter;
-	sink_printf(c->out, "|%s", letters);
-	for (unsigned int i = 0; i < nr && c->colour; i++)
-		print_letter(row[i], c);
-	sink_puts(c->out, "|\n");
+		*end++ = row[i]->letter;
+	strscpy(end, "|\n", 3);
+	sink_puts(c->out, line);
 }
 
 /* Print the letters of a block, in lines that are halved until they fit. */
