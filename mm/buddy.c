@@ -50,9 +50,9 @@
 #define COALESCE_FRAMES 8UL
 
 /* The descriptor word of a free frame. */
-static u32 buddy_word(const struct mem_section *ms)
+static u32 buddy_word(const struct zone *zone)
 {
-	return page_word(PGTY_BUDDY, page_poison ? PG_POISON : 0, 0, ms->zone->type);
+	return page_word(PGTY_BUDDY, page_poison ? PG_POISON : 0, 0, zone->type);
 }
 
 static void take_part(struct mem_section *ms, unsigned long pfn, unsigned int order,
@@ -232,7 +232,7 @@ static void free_part(struct mem_section *ms, unsigned long pfn, unsigned int or
 	u64 *bits = pb_bits(ms, b);
 
 	VM_BUG_ON(!(w & PB_VALID) || !bits_none_set(bits, off, order));
-	frames_write(pfn, 1UL << order, buddy_word(ms), 0);
+	frames_write(pfn, 1UL << order, buddy_word(ms->zone), 0);
 	if (pb_free(w) + (1U << order) == PAGEBLOCK_NR_PAGES) {
 		pageblock_make_free(ms, b, 1U << order);
 		return;
@@ -242,63 +242,115 @@ static void free_part(struct mem_section *ms, unsigned long pfn, unsigned int or
 			   w & PB_ISOLATE ? 0 : bits_coalesce(bits, off, order));
 }
 
-/* The order of the largest chunk that contains any of the frames just freed in a pageblock. */
-static unsigned int largest_freed(const u64 *bits, const unsigned long *pfns, unsigned long nr)
+/* The order of the largest chunk that contains any of @nr neighbours just freed. */
+static unsigned int largest_freed(const u64 *bits, unsigned int off, unsigned int nr)
 {
 	unsigned int order = 0;
 
 	if (nr > COALESCE_FRAMES)
 		return bits_max_order(bits);
-	for (unsigned long i = 0; i < nr; i++) {
-		const unsigned int off = pfns[i] % PAGEBLOCK_NR_PAGES;
-
+	for (; nr; nr--, off++)
 		if (bits[off / 64] & 1UL << (off ^ 1) % 64)
 			order = max(order, bits_coalesce(bits, off, 0));
-	}
 	return order;
 }
 
+/* Settle that @nr neighbours are free: their descriptors say so, and for one frame its bit. */
+static void settle_run(struct mem_section *ms, unsigned int b, unsigned int off, unsigned int nr)
+{
+	u64 *bits = pb_bits(ms, b);
+
+	if (pb_free(pb_read(&ms->pb[b])) + nr == PAGEBLOCK_NR_PAGES) {
+		pageblock_make_free(ms, b, nr);
+		return;
+	}
+	bits_set_run(bits, off, nr);
+	pageblock_add_free(ms, b, nr, largest_freed(bits, off, nr));
+}
+
+/* buddy_free_singles() for leading frames that are neighbours, up or down, in one pageblock. */
+static __noinline unsigned long free_run(struct mem_section *ms, const unsigned long *pfns,
+					 unsigned long nr, u32 word, unsigned int types)
+{
+	const unsigned long *p = pfns, off = *p % PAGEBLOCK_NR_PAGES;
+	const long step = nr > 1 && p[1] < *p ? -1 : 1;
+	const unsigned long *const end = p + min(nr, step < 0 ? off + 1 : PAGEBLOCK_NR_PAGES - off);
+	const u64 free_word = buddy_word(ms->zone);
+	u64 *desc = (u64 *)pfn_to_page(*p);
+	unsigned long next = *p, low;
+
+	if (!(pb_read(&ms->pb[pageblock_index(next)]) & PB_VALID))
+		return 0;
+	for (; p < end && *p == next && READ_ONCE(desc[0]) - word <= types; p++) {
+		WRITE_ONCE(desc[0], free_word);
+		desc += 2 * step;
+		next += step;
+	}
+	nr = p - pfns;
+	if (!nr)
+		return 0;
+	low = min(*pfns, next + 1);
+	trace_emit(TRACE_FRAMES, .pfn = low, .count = nr,
+		   .before = types ? PGTY_NONE : PAGE_WORD_TYPE(word), .after = PGTY_BUDDY);
+	settle_run(ms, pageblock_index(low), low % PAGEBLOCK_NR_PAGES, nr);
+	return nr;
+}
+
 /**
- * buddy_free_singles() - free the leading frames of a list that share a pageblock
- * @ms: section of the first frame
+ * buddy_free_singles() - free the leading frames of a list
+ * @zone: zone, locked
  * @pfns: frames of order 0
- * @nr: length of @pfns, at least 1
+ * @nr: length of @pfns
  * @word: page_word() that each frame must have, with a count of 0
  * @types: how many types above @word's also match
  *
- * Stops at the first frame that lies in another pageblock or does not match.
+ * Stops at the first frame that is not in the zone or does not match. A frame beside its
+ * predecessor begins a run. For any other, in a pageblock that is valid and not awaited, two
+ * stores are enough in most cases: its bit, and the count in its pageblock's word.
  * Return: how many frames it freed; 0 if the first frame stops it.
  */
-unsigned long buddy_free_singles(struct mem_section *ms, const unsigned long *pfns,
+unsigned long buddy_free_singles(struct zone *zone, const unsigned long *pfns,
 				 unsigned long nr, u32 word, unsigned int types)
 {
-	const unsigned int b = pageblock_index(pfns[0]);
-	const unsigned long first = pb_pfn(ms, b);
-	const u64 free_word = buddy_word(ms);
-	u64 *bits = pb_bits(ms, b);
-	unsigned long i;
+	const u64 free_word = buddy_word(zone), first_word = word, more = types;
+	const bool traced = READ_ONCE(this_hart()->trace_mask);
+	const struct mm *const mm = zone->mm;
+	unsigned long done, n, counted = 0, last = PFN_NONE - 2;
 
-	if (!(pb_read(&ms->pb[b]) & PB_VALID))
-		return 0;
-	for (i = 0; i < nr; i++) {
-		const unsigned long off = pfns[i] - first;
-		u64 *desc = (u64 *)pfn_to_page(pfns[i]);
+	for (done = 0; done < nr; done += n) {
+		const unsigned long pfn = pfns[done];
+		struct mem_section *ms = pfn_to_section(mm, pfn);
+		u64 *desc = (u64 *)pfn_to_page(pfn), *bits, w;
+		struct pageblock *pb;
 
+		if (!ms || ms->zone != zone)
+			break;
+		pb = &ms->pb[pageblock_index(pfn)];
+		w = pb_read_owned(pb);
+		if ((w & (PB_VALID | PB_AWAITED)) != PB_VALID || pfn - last + 1 <= 2 || traced) {
+			n = free_run(ms, pfns + done, nr - done, word, types);
+			if (!n)
+				break;
+			last = pfns[done + n - 1];
+			continue;
+		}
 		/* A walker's page_try_get() may have raised the count and lowered it again. */
-		if (off >= PAGEBLOCK_NR_PAGES || READ_ONCE(desc[0]) - word > types)
+		if (READ_ONCE(desc[0]) - first_word > more)
 			break;
 		WRITE_ONCE(desc[0], free_word);
-		WRITE_ONCE(bits[off / 64], bits[off / 64] | 1UL << off % 64);
+		bits = ms->free_bits + pfn % PAGES_PER_SECTION / 64;
+		WRITE_ONCE(*bits, *bits | 1UL << pfn % 64);
+		if (likely(!bits_may_exceed(*bits, pfn, pb_index(w)))) {
+			pb_count_freed(pb, w, 1);
+			counted++;
+		} else {
+			settle_run(ms, pageblock_index(pfn), pfn % PAGEBLOCK_NR_PAGES, 1);
+		}
+		last = pfn;
+		n = 1;
 	}
-	if (unlikely(READ_ONCE(this_hart()->trace_mask)))
-		trace_singles(pfns, i, types ? PGTY_NONE : PAGE_WORD_TYPE(word), PGTY_BUDDY);
-	if (!i)
-		return 0;
-	if (pb_free(pb_read(&ms->pb[b])) + i == PAGEBLOCK_NR_PAGES)
-		pageblock_make_free(ms, b, i);
-	else
-		pageblock_add_free(ms, b, i, largest_freed(bits, pfns, i));
-	return i;
+	zone_count(zone, counted, 0, 0);
+	return done;
 }
 
 /* The type of an allocated chunk. */

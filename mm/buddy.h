@@ -14,7 +14,7 @@ unsigned int buddy_alloc_singles(struct zone *zone, unsigned int mt, unsigned in
 				 unsigned long *pfns, enum page_type type);
 void buddy_take(struct mem_section *ms, unsigned long pfn, unsigned int order, u32 word);
 void buddy_free(struct mem_section *ms, unsigned long pfn, unsigned int order);
-unsigned long buddy_free_singles(struct mem_section *ms, const unsigned long *pfns,
+unsigned long buddy_free_singles(struct zone *zone, const unsigned long *pfns,
 				 unsigned long nr, u32 word, unsigned int types);
 unsigned long section_next_used(const struct mem_section *ms, unsigned long pfn,
 				unsigned long end);

@@ -19,6 +19,8 @@ static const u64 start_mask[] = {
 	0x0000000000000001ULL,
 };
 
+const u64 bits_doubled[16] = { 0x3, 0xf, 0xff, 0xffff, 0xffffffff, [5 ... 14] = ~0ULL };
+
 /* The start bits of free chunks of @order in one word; order <= 6. */
 static inline u64 chunk_starts(u64 word, unsigned int order)
 {

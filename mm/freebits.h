@@ -64,6 +64,20 @@ static inline bool bits_none_set(const u64 *bits, unsigned int off, unsigned int
 	return any == 0;
 }
 
+/* By order: the bits of a chunk twice as large, those of one word; none for no chunk at all. */
+extern const u64 bits_doubled[16];
+
+/*
+ * May the chunk with bit @off, in a word of the free bits, be larger than order @k? Only if
+ * all bits of the next larger chunk are set, or all of the word. Always, for PB_INDEX_NONE.
+ */
+static inline bool bits_may_exceed(u64 word, unsigned long off, unsigned int k)
+{
+	const u64 all = bits_doubled[k];
+
+	return (word >> (off & -(2UL << k)) % 64 & all) == all;
+}
+
 void bits_set_run(u64 *bits, unsigned int off, unsigned int nr);
 void bits_clear_run(u64 *bits, unsigned int off, unsigned int nr);
 unsigned int bits_next_clear(const u64 *bits, unsigned int off);

@@ -71,12 +71,12 @@ static void free_claimed(struct mm *mm, const unsigned long *pfns, unsigned long
 			 unsigned int kind)
 {
 	for (unsigned long done = 0, n; done < nr; done += n) {
-		struct mem_section *ms = pfn_to_section(mm, pfns[done]);
-		const u32 word = page_word(kind, PG_CLAIMED, 0, ms->zone->type);
+		struct zone *zone = pfn_to_section(mm, pfns[done])->zone;
+		const u32 word = page_word(kind, PG_CLAIMED, 0, zone->type);
 
-		spin_lock(&ms->zone->lock);
-		n = buddy_free_singles(ms, pfns + done, nr - done, word, 0);
-		spin_unlock(&ms->zone->lock);
+		spin_lock(&zone->lock);
+		n = buddy_free_singles(zone, pfns + done, nr - done, word, 0);
+		spin_unlock(&zone->lock);
 		if (unlikely(!n))
 			bad_free(mm, pfns[done], 0, "was moved, and is not claimed");
 	}

@@ -555,22 +555,14 @@ static unsigned long zone_free_bulk(struct mm *mm, const unsigned long *pfns, un
 {
 	struct mem_section *ms = pfn_to_section(mm, pfns[0]);
 	struct zone *zone = ms ? ms->zone : NULL;
-	unsigned long done = 0, n;
+	unsigned long done;
 
 	if (!zone || page_poison)
 		return 0;
 	spin_lock(&zone->lock);
-	while (done < nr && done < BULK_BATCH) {
-		ms = pfn_to_section(mm, pfns[done]);
-		if (!ms || ms->zone != zone)
-			break;
-		n = buddy_free_singles(ms, pfns + done, nr - done,
-				       page_word(PGTY_FIRST_PLAIN, 0, 0, zone->type),
-				       PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN);
-		if (!n)
-			break;
-		done += n;
-	}
+	done = buddy_free_singles(zone, pfns, min(nr, BULK_BATCH),
+				  page_word(PGTY_FIRST_PLAIN, 0, 0, zone->type),
+				  PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN);
 	spin_unlock(&zone->lock);
 	return done;
 }

@@ -85,6 +85,12 @@ static inline void pb_write(struct pageblock *pb, u64 word)
 	STORE_RELEASE(pb->word, word);
 }
 
+/* Count @nr more free frames in a valid pageblock with word @w; its place in the index stays. */
+static inline void pb_count_freed(struct pageblock *pb, u64 w, unsigned int nr)
+{
+	WRITE_ONCE(pb->word, w + nr);
+}
+
 static inline unsigned int pb_free(u64 w)
 {
 	return w & PB_FREE_MASK;

@@ -134,31 +134,34 @@ unsigned long pcp_refill(struct zone *zone, unsigned int mt, unsigned int order)
 	return st->top == st->base ? PFN_NONE : *--st->top;
 }
 
+/* Free the leading chunks of a list that lie in one zone. Return: how many, at least 1. */
+static unsigned long flush_zone(struct mm *mm, const unsigned long *pfn, unsigned long nr,
+				unsigned int order)
+{
+	struct mem_section *ms = pfn_to_section(mm, *pfn);
+	struct zone *zone = ms->zone;
+	unsigned long done = 0;
+
+	spin_lock(&zone->lock);
+	if (!order)
+		done = buddy_free_singles(zone, pfn, nr,
+					  page_word(PGTY_CACHED, 0, 0, zone->type), 0);
+	for (; order && ms && ms->zone == zone;
+	     ms = done < nr ? pfn_to_section(mm, pfn[done]) : NULL)
+		buddy_free(ms, pfn[done++], order);
+	spin_unlock(&zone->lock);
+	BUG_ON(!done);
+	return done;
+}
+
 /* Move the top @nr entries of a stack to the buddy allocator, zone by zone. */
 static void flush(struct mm *mm, struct pcp_stack *st, unsigned int order, unsigned long nr)
 {
-	const unsigned long *pfn = st->top - nr, *const end = st->top;
+	unsigned long *const first = st->top - nr;
 
-	while (pfn < end) {
-		struct mem_section *ms = pfn_to_section(mm, *pfn);
-		struct zone *zone = ms->zone;
-		const u32 word = page_word(PGTY_CACHED, 0, 0, zone->type);
-
-		spin_lock(&zone->lock);
-		do {
-			unsigned long n = 1;
-
-			if (order)
-				buddy_free(ms, *pfn, order);
-			else
-				n = buddy_free_singles(ms, pfn, end - pfn, word, 0);
-			BUG_ON(!n);
-			pfn += n;
-			ms = pfn < end ? pfn_to_section(mm, *pfn) : NULL;
-		} while (ms && ms->zone == zone);
-		spin_unlock(&zone->lock);
-	}
-	st->top -= nr;
+	for (unsigned long done = 0; done < nr;)
+		done += flush_zone(mm, first + done, nr - done, order);
+	st->top = first;
 }
 
 /* A stack of a small order, with room for one more chunk; NULL if it may hold none. */

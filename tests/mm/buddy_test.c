@@ -100,9 +100,74 @@ static void singles_join_their_buddies(struct ktest *test)
 	test_mm_check(test, t);
 }
 
+#define LIST_BLOCKS 4
+
+/* The index must know the largest chunk of each pageblock that is not isolated. */
+static void expect_largest(struct ktest *test, struct test_mm *t)
+{
+	struct mem_section *ms = pfn_to_section(t->mm, t->base);
+
+	for (unsigned int b = pageblock_index(t->base), nr = 0; nr < LIST_BLOCKS; nr++, b++) {
+		const u64 w = pb_read(&ms->pb[b]);
+
+		if ((w & PB_VALID) && !(w & PB_ISOLATE))
+			KTEST_ASSERT_EQ(test, pb_index(w), bits_max_order(pb_bits(ms, b)));
+	}
+}
+
+static void swap_frames(unsigned long *pfns, unsigned int a, unsigned int b)
+{
+	const unsigned long pfn = pfns[a];
+
+	pfns[a] = pfns[b];
+	pfns[b] = pfn;
+}
+
+/* All frames of some pageblocks: runs up and down, and frames anywhere. */
+static void list_of_runs(struct ktest *test, struct test_mm *t, unsigned long *pfns)
+{
+	const unsigned int nr = LIST_BLOCKS * PAGEBLOCK_NR_PAGES;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + i, 0, PGTY_KERNEL), 0);
+		pfns[i] = t->base + i;
+	}
+	for (unsigned int round = 0; round < nr / 16; round++) {
+		unsigned int from = prng_below(&test->prng, nr);
+		unsigned int to = min(nr - 1, from + prng_below(&test->prng, 100));
+
+		swap_frames(pfns, from, prng_below(&test->prng, nr));
+		for (; round % 4 == 0 && from < to; from++, to--) /* turn a part around */
+			swap_frames(pfns, from, to);
+	}
+}
+
+/* Lists in any order, also while a pageblock is isolated, lose no frame and no chunk. */
+static void lists_in_any_order(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const struct pfn_range isolated = { t->base + PAGEBLOCK_NR_PAGES, PAGEBLOCK_NR_PAGES };
+	const unsigned int all = LIST_BLOCKS * PAGEBLOCK_NR_PAGES;
+	unsigned long *pfns = ktest_alloc(test, all * sizeof(*pfns));
+
+	list_of_runs(test, t, pfns);
+	for (unsigned int done = 0, step = 0, nr; done < all; done += nr, step++) {
+		nr = min(all - done, 1 + prng_below(&test->prng, 150));
+		if (step == 2)
+			KTEST_ASSERT_EQ(test, isolate_range(t->mm, &isolated, NO_WHY), 0);
+		free_pages_bulk(t->mm, pfns + done, nr);
+		expect_largest(test, t);
+		test_mm_check(test, t);
+		if (step == 6)
+			unisolate_range(t->mm, &isolated);
+	}
+	KTEST_EXPECT_EQ(test, next_used(t->mm, t->base, t->base + all), t->base + all);
+}
+
 static const struct ktest_case buddy_cases[] = {
 	KTEST_CASE(same_as_list_buddy),
 	KTEST_CASE(singles_join_their_buddies),
+	KTEST_CASE(lists_in_any_order),
 	{},
 };
 static struct ktest_suite buddy_suite = { .name = "buddy", .cases = buddy_cases };

@@ -115,11 +115,41 @@ static void coalescing_stops_at_used_buddies(struct ktest *test)
 	}
 }
 
+/* One more bit: bits_may_exceed() says so if it makes a chunk larger than the largest. */
+static void growth_is_noticed(struct ktest *test)
+{
+	u64 bits[PB_WORDS];
+
+	for (unsigned int round = 0; round < 4000; round++) {
+		const unsigned int off = prng_below(&test->prng, NR);
+		unsigned int largest;
+		bool grows, may;
+
+		random_bits(&test->prng, bits);
+		/* Half of the rounds complete a chunk. */
+		if (round % 2) {
+			const unsigned int order = prng_below(&test->prng, 9);
+
+			bits_set(bits, off & ~((1U << order) - 1), order);
+		}
+		bits_clear(bits, off, 0);
+		largest = naive_max(bits);
+		bits_set(bits, off, 0);
+		grows = largest == PB_INDEX_NONE || naive_max(bits) > largest;
+		may = bits_may_exceed(bits[off / 64], off, largest);
+		if (largest < 6 || largest == PB_INDEX_NONE)
+			KTEST_ASSERT_EQ(test, may, grows);
+		else
+			KTEST_ASSERT_TRUE(test, may || !grows);
+	}
+}
+
 static const struct ktest_case freebits_cases[] = {
 	KTEST_CASE(finds_are_right),
 	KTEST_CASE(chunks_are_set_and_cleared),
 	KTEST_CASE(runs_are_set_and_cleared),
 	KTEST_CASE(coalescing_stops_at_used_buddies),
+	KTEST_CASE(growth_is_noticed),
 	{},
 };
 static struct ktest_suite freebits_suite = { .name = "freebits", .cases = freebits_cases };
