@@ -50,20 +50,19 @@ static inline bool type_is_alloc(unsigned int type)
 
 /*
  * Plain types are given out and have no count. The fast paths of allocating and freeing
- * test for them by one compare, with this range; all other types, and those added to the
- * table later, take paths that test the masks.
+ * test for them by one compare, with this range.
  */
 #define PGTY_FIRST_PLAIN PGTY_PGTABLE
 #define PGTY_LAST_PLAIN	 PGTY_KERNEL
 #define PGTY_PLAIN	 ((2U << PGTY_LAST_PLAIN) - (1U << PGTY_FIRST_PLAIN))
 static_assert((PGTY_ALLOC & PGTY_PLAIN) == PGTY_PLAIN, "plain types are given out");
 static_assert(!(PGTY_COUNTED & PGTY_PLAIN), "plain types have no count");
-/* A second range for types with a count; the other counted types take the slow path. */
+/* A second range for types with a count: together, all that are given out. */
 #define PGTY_FIRST_COUNTED PGTY_DRIVER
 #define PGTY_LAST_COUNTED  PGTY_HUGE
-static_assert(!(((2U << PGTY_LAST_COUNTED) - (1U << PGTY_FIRST_COUNTED)) & ~PGTY_COUNTED),
+static_assert((2U << PGTY_LAST_COUNTED) - (1U << PGTY_FIRST_COUNTED) == PGTY_COUNTED,
 	      "they have a count");
-static_assert(!(PGTY_COUNTED & ~PGTY_ALLOC), "what has a count begins with it when allocated");
+static_assert(PGTY_ALLOC == (PGTY_PLAIN | PGTY_COUNTED), "both fast paths know all types");
 static_assert(!(PGTY_ALLOC & (1U << PGTY_NONE | 1U << PGTY_BUDDY | 1U << PGTY_CACHED |
 			      1U << PGTY_OFFLINE)), "these are the allocator's own");
 
@@ -77,6 +76,53 @@ static inline void head_write(struct page *page, u32 word)
 
 	WRITE_ONCE(page->owner, 0);
 	STORE_RELEASE(*(u64 *)page, word | count << 32);
+}
+
+static inline bool type_is_plain(unsigned int type)
+{
+	return type - PGTY_FIRST_PLAIN <= PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN;
+}
+
+/*
+ * Give the head of a cached chunk a type, see head_write(): it had a count of 0. Return:
+ * false, with nothing changed, if the type is in neither range.
+ */
+static __always_inline bool head_alloc(struct page *page, enum page_type type)
+{
+	if (likely(type_is_plain(type))) {
+		/* Unordered: no lockless reader follows a plain type's owner word. */
+		WRITE_ONCE(page->owner, 0);
+		WRITE_ONCE(page->word, page->word + type - PGTY_CACHED);
+		return true;
+	}
+	if (unlikely(type - PGTY_FIRST_COUNTED > PGTY_LAST_COUNTED - PGTY_FIRST_COUNTED))
+		return false;
+	WRITE_ONCE(page->owner, 0);
+	STORE_RELEASE(*(u64 *)page, *(u64 *)page + (1UL << 32) + type - PGTY_CACHED);
+	return true;
+}
+
+/*
+ * Make the head of a chunk Cached, whose word is @word, if it has this order, no flag and
+ * no other user. The word and the count of a counted type change together, so that no mover
+ * can claim it in between. Return: false, with nothing changed, if any of that does not hold.
+ */
+static __always_inline bool head_free(struct page *page, u32 word, unsigned int order)
+{
+	/* Check order and flags with the type, by one compare: others make it too large. */
+	const u32 type = (word << 8) - (order << 24);
+	/* Signed, because bit 31 is clear, and riscv extends the sign at no cost. */
+	const s64 cached = (s32)((word & ~0xffU) | PGTY_CACHED);
+	s64 old = (s32)word | 1L << 32;
+
+	if (likely(type - (PGTY_FIRST_PLAIN << 8) <= (PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN) << 8)) {
+		WRITE_ONCE(page->word, cached);
+		return true;
+	}
+	return type - (PGTY_FIRST_COUNTED << 8) <=
+		       (PGTY_LAST_COUNTED - PGTY_FIRST_COUNTED) << 8 &&
+	       __atomic_compare_exchange_n((s64 *)page, &old, cached, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_RELAXED);
 }
 
 /* Only PageOffline frames may have PG_offline_skippable. */

@@ -7,7 +7,7 @@
  *	rmqueue()	the migrate type, or a fallback to another type
  *	buddy.c		take a chunk
  *
- *	free_pages()	the hart's stack; if it is full, or the frame is not plain:
+ *	free_pages()	the hart's stack; if it is full, or anything is unusual:
  *	free_checked()	check everything; the stack, or if the pageblock is awaited:
  *	buddy.c		free the chunk, which wakes the waiters
  *
@@ -216,78 +216,55 @@ static __noinline __cold unsigned long trace_alloc(unsigned long pfn, unsigned i
 }
 
 /*
- * Allocate a chunk above PCP_SMALL_ORDER from the cache. A chunk of order 9 or 10 is
- * uniform in most cases: its type changes by one compare and swap on its pageblock's
- * word, because another hart may isolate it at the same time. A counted type cannot use
- * it.
+ * Allocate a chunk of order 1 to 10 from the cache. In the cache, a chunk of order 9 or 10
+ * is uniform, and a counted type cannot use it.
  */
-static __leaf unsigned long alloc_high(struct mm *mm, u32 gfp, unsigned int order,
-				       enum page_type type)
+static __leaf __noinline unsigned long alloc_chunk(struct mm *mm, u32 gfp, unsigned int order,
+						   enum page_type type)
 {
-	const struct hart *hart = this_hart();
-	struct pcp *pcp = mm->pcp[hart->id];
-	struct pcp_stack *st = &pcp->high[(gfp % 4) << 4 | order];
-	const unsigned long pfn = st->top[-1];
-	struct pageblock *pb;
-	u64 w;
+	struct pcp *pcp = mm->pcp[this_hart()->id];
+	struct pcp_stack *st = pcp_stack(pcp, gfp % PCP_ROWS, order);
+	unsigned long *top, pfn;
 
-	if (unlikely((long)pfn < 0 || !type_is_alloc(type)))
+	if (unlikely(order > MAX_PAGE_ORDER))
 		return alloc_uncached(mm, gfp, order, type);
-	pb = pfn_pageblock(mm, pfn);
-	w = pb_read(pb);
-	if (unlikely(w & PB_VALID)) {
-		struct page *page = pfn_to_page(pfn);
-
-		head_write(page, page->word + type - PGTY_CACHED);
-	} else if (likely(!type_is_counted(type))) {
-		pageblock_set_type(pb, w, type);
-	} else {
+	top = st->top - 1;
+	pfn = *top;
+	if (unlikely((long)pfn < 0 || (order < PAGEBLOCK_ORDER ?
+					       !head_alloc(pfn_to_page(pfn), type) :
+					       !type_is_plain(type))))
 		return alloc_uncached(mm, gfp, order, type);
-	}
-	st->top--;
-	pcp->high_pages -= 1UL << order;
-	if (unlikely(READ_ONCE(hart->trace_mask)))
+	if (order >= PAGEBLOCK_ORDER)
+		pageblock_set_type(pcp_pageblock(mm, pcp, pfn), PGTY_CACHED, type);
+	st->top = top;
+	if (order > PCP_SMALL_ORDER)
+		pcp->high_pages -= 1UL << order;
+	if (unlikely(READ_ONCE(this_hart()->trace_mask)))
 		return trace_alloc(pfn, order, type);
 	return pfn;
-}
-
-/* The hart's stack is empty, the order is a larger one, or the type needs a check. */
-static __noinline unsigned long alloc_pages_slow(struct mm *mm, u32 gfp, unsigned int order,
-						 enum page_type type)
-{
-	if (order > PCP_SMALL_ORDER && order <= MAX_PAGE_ORDER && !(gfp & GFP_ZERO))
-		return alloc_high(mm, gfp, order, type);
-	return alloc_uncached(mm, gfp, order, type);
 }
 
 __leaf unsigned long alloc_pages(struct mm *mm, u32 gfp, unsigned int order,
 				 enum page_type type)
 {
-	const struct hart *hart = this_hart();
-	struct pcp_stack *st = pcp_small_stack(mm->pcp[hart->id], gfp % PCP_ROWS, order);
-	const unsigned long pfn = st->top[-1];
-	struct page *page;
+	struct pcp_stack *st;
+	unsigned long *top, pfn;
 
-	/* PFN_NONE, from an empty stack or an always-empty row or order, is negative. */
-	if (unlikely((long)pfn < 0 || order >> 4))
-		return alloc_pages_slow(mm, gfp, order, type);
-	page = pfn_to_page(pfn);
-	st->top--;
-	if (likely(type - PGTY_FIRST_PLAIN <= PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN)) {
-		/* Unordered: no lockless reader follows a plain type's owner word. */
-		WRITE_ONCE(page->owner, 0);
-		WRITE_ONCE(page->word, page->word + type - PGTY_CACHED);
-	} else {
-		if (unlikely(!type_is_alloc(type)))
-			return alloc_pages_slow(mm, gfp, order, type);
-		head_write(page, page->word + type - PGTY_CACHED);
-	}
-	if (unlikely(READ_ONCE(hart->trace_mask)))
-		return trace_alloc(pfn, order, type);
+	if (unlikely(order))
+		return alloc_chunk(mm, gfp, order, type);
+	st = pcp_stack(mm->pcp[this_hart()->id], gfp % PCP_ROWS, 0);
+	top = st->top - 1;
+	pfn = *top;
+	/* PFN_NONE, from an empty stack or an always-empty row, is negative. */
+	if (unlikely((long)pfn < 0 || !head_alloc(pfn_to_page(pfn), type)))
+		return alloc_uncached(mm, gfp, 0, type);
+	st->top = top;
+	if (unlikely(READ_ONCE(this_hart()->trace_mask)))
+		return trace_alloc(pfn, 0, type);
 	return pfn;
 }
-static_assert(GFP_ZERO < PCP_ROWS && GFP_ZERO >= NR_MIGRATE_STORED,
-	      "zeroing takes a row that holds nothing");
+static_assert(GFP_ZERO < PCP_ROWS && GFP_ZERO > NR_MIGRATE_STORED,
+	      "zeroing takes a row that holds nothing, as does the row of no pageblock");
 
 /* Take one given chunk of a section; its zone is locked. */
 static int take_chunk(struct mem_section *ms, unsigned long pfn, unsigned int order, u32 word)
@@ -399,108 +376,112 @@ static void free_checked(struct mm *mm, unsigned long pfn, unsigned int order)
 	free_chunk(mm, ms, pfn, order);
 }
 
-/*
- * Free a chunk above PCP_SMALL_ORDER into the cache. Counted types, isolated or watched
- * chunks, a full stack and errors are for free_checked().
- */
-static __leaf __noinline void free_high(struct mm *mm, unsigned long pfn,
-					unsigned int order)
+/* The pageblock of a chunk that the caller frees; NULL if it is in no section. */
+static __always_inline struct pageblock *freed_pageblock(const struct mm *mm, unsigned long pfn)
 {
-	const struct hart *hart = this_hart();
-	struct pcp *pcp = mm->pcp[hart->id];
 	struct mem_section *ms = pfn_to_section(mm, pfn);
-	struct pcp_stack *st;
-	struct pageblock *pb;
-	u32 word, type;
-	u64 w;
 
-	if (unlikely(!ms || order > MAX_PAGE_ORDER ||
-		     pcp->high_pages + (1UL << order) > READ_ONCE(pcp->high_limit)))
-		return free_checked(mm, pfn, order);
-	pb = &ms->pb[pageblock_index(pfn)];
-	w = pb_read(pb);
-	if (order > PAGEBLOCK_ORDER)
-		w |= pb_read(pb + 1) & PB_AWAITED;
-	word = frame_word(w, pfn);
-	type = (word << 8) - (order << 24 | PGTY_FIRST_PLAIN << 8);
-	st = &pcp->high[pb_mt(w) << 4 | order];
-	if (unlikely(type > (PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN) << 8 || w & PB_AWAITED ||
-		     pfn & ((1UL << order) - 1) || st->top >= st->base + READ_ONCE(st->cap)))
-		return free_checked(mm, pfn, order);
-	if (w & PB_VALID)
-		WRITE_ONCE(pfn_to_page(pfn)->word,
-			   page_word(PGTY_CACHED, 0, order, PAGE_WORD_ZONE(word)));
-	else
-		pageblock_set_type(pb, w, PGTY_CACHED);
-	pcp_push_high(pcp, st, pfn, order);
-	if (unlikely(READ_ONCE(hart->trace_mask)))
-		trace_free(pfn, order, PAGE_WORD_TYPE(word));
+	VM_BUG_ON(this_hart()->irq_depth);
+	return likely(ms) ? &ms->pb[pageblock_index(pfn)] : NULL;
 }
 
-/* The fast path failed. If the frame lies in another pageblock, it may succeed now. */
-static __leaf __noinline void free_pages_slow(struct mm *mm, unsigned long pfn,
-					      unsigned int order)
+/*
+ * Free a chunk that has a descriptor of its own into the hart's cache. Return: false, with
+ * nothing changed, if it needs free_checked(): it is wrong, shared, in a pageblock that is
+ * awaited, or its stack is full. @word: set to its descriptor word before.
+ */
+static __always_inline bool free_head(struct pcp *pcp, const struct pageblock *pb,
+				      unsigned long pfn, unsigned int order, u32 *word)
 {
-	struct pcp *pcp = mm->pcp[this_hart()->id];
-	struct mem_section *ms;
+	const u64 state = pb_read_owned(pb) >> PB_MT_SHIFT & (PCP_STATES - 1);
+	struct pcp_stack *st = pcp->row[state] + (int)order;
+	struct page *page = pfn_to_page(pfn);
+	unsigned long *const top = st->top;
 
-	if (order > PCP_SMALL_ORDER)
-		return free_high(mm, pfn, order);
-	VM_BUG_ON(this_hart()->irq_depth);
-	ms = pfn_to_section(mm, pfn);
-	if (ms && pcp->block != pfn >> PAGEBLOCK_ORDER &&
-	    pcp_remember(pcp, &ms->pb[pageblock_index(pfn)], pfn))
+	*word = page->word;
+	if (unlikely(top >= st->limit || !head_free(page, *word, order)))
+		return false;
+	*top = pfn;
+	st->top = top + 1;
+	return true;
+}
+
+/* The cache refused a chunk of order 1 to 10: maybe only because its stack is not open. */
+static __leaf __noinline void free_refused(struct mm *mm, unsigned long pfn, unsigned int order,
+					   struct pcp *pcp, struct pageblock *pb)
+{
+	if (order > PCP_SMALL_ORDER && pcp_arm(pcp, pb_mt(pb_read(pb)), order))
 		return free_pages(mm, pfn, order);
 	free_checked(mm, pfn, order);
 }
 
-/*
- * Free a chunk that is not plain, in the remembered pageblock. If its type is counted and
- * this is the last reference, then word and count change together, so that no mover can
- * claim it in between.
- */
-static __leaf __noinline void free_counted(struct mm *mm, unsigned long pfn,
-					   unsigned int order, struct pcp_stack *st, u32 word)
+/* Free a chunk of order 9 or 10. If it is plain, it is uniform and has no descriptor. */
+static __leaf __noinline void free_whole(struct mm *mm, unsigned long pfn, unsigned int order,
+					 struct pcp *pcp, struct pageblock *pb)
 {
-	const u32 type = (word << 8) - (order << 24 | PGTY_FIRST_COUNTED << 8);
-	const u32 cached = word - (type >> 8) - (PGTY_FIRST_COUNTED - PGTY_CACHED);
-	u64 old = word | 1UL << 32;
+	const unsigned long pages = 1UL << order;
+	u64 w = pb_read_owned(pb);
+	struct pcp_stack *st = pcp_stack(pcp, pb_mt(w), order);
+	const u32 word = pb_const(w), type = (word << 8) - (order << 24 | PGTY_FIRST_PLAIN << 8);
 
-	if (type > (PGTY_LAST_COUNTED - PGTY_FIRST_COUNTED) << 8 || st->top >= st->limit ||
-	    !__atomic_compare_exchange_n((u64 *)pfn_to_page(pfn), &old, cached, false,
-					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-		return free_pages_slow(mm, pfn, order);
+	if (order > PAGEBLOCK_ORDER)
+		w |= pb_read_owned(pb + 1) & PB_AWAITED;
+	if (unlikely(pcp->high_pages + pages > READ_ONCE(pcp->high_limit) || st->top >= st->limit ||
+		     type > (PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN) << 8 ||
+		     (w & (PB_VALID | PB_AWAITED)) | (pfn & (pages - 1))))
+		return free_refused(mm, pfn, order, pcp, pb);
+	pageblock_set_type(pb, PAGE_WORD_TYPE(word), PGTY_CACHED);
 	*st->top++ = pfn;
+	pcp->high_pages += pages;
+	pcp_remember(pcp, pb, pfn);
+	if (unlikely(READ_ONCE(this_hart()->trace_mask)))
+		trace_free(pfn, order, PAGE_WORD_TYPE(word));
+}
+
+/* Free a chunk of any order but 0. */
+static __leaf __noinline void free_order(struct mm *mm, unsigned long pfn, unsigned int order)
+{
+	struct pcp *pcp = mm->pcp[this_hart()->id];
+	struct pageblock *pb = pcp->pb;
+	unsigned long pages;
+	u32 word;
+
+	if (unlikely(pcp->block != pfn >> PAGEBLOCK_ORDER))
+		pb = freed_pageblock(mm, pfn);
+	if (unlikely(!pb || order > MAX_PAGE_ORDER))
+		return free_checked(mm, pfn, order);
+	if (order >= PAGEBLOCK_ORDER)
+		return free_whole(mm, pfn, order, pcp, pb);
+	pages = order > PCP_SMALL_ORDER ? 1UL << order : 0;
+	if (unlikely(pcp->high_pages + pages > READ_ONCE(pcp->high_limit) ||
+		     !free_head(pcp, pb, pfn, order, &word)))
+		return free_refused(mm, pfn, order, pcp, pb);
+	pcp->high_pages += pages;
+	pcp_remember(pcp, pb, pfn);
 	if (unlikely(READ_ONCE(this_hart()->trace_mask)))
 		trace_free(pfn, order, PAGE_WORD_TYPE(word));
 }
 
 __leaf void free_pages(struct mm *mm, unsigned long pfn, unsigned int order)
 {
-	const struct hart *hart = this_hart();
-	struct pcp *pcp = mm->pcp[hart->id];
-	struct pcp_stack *st;
-	struct page *page;
-	u32 word, type;
+	struct pageblock *pb;
+	struct pcp *pcp;
+	u32 word;
 
-	if (unlikely(pcp->block != pfn >> PAGEBLOCK_ORDER))
-		return free_pages_slow(mm, pfn, order);
-	/* Still valid, not isolated or watched, and of the same migrate type? */
-	if (unlikely((pb_read_owned(pcp->pb) >> PB_MT_SHIFT & PCP_STATE_MASK) != pcp->state))
-		return free_pages_slow(mm, pfn, order);
-	/* Check type, flags and order in one compare: plain, no flag, this order. */
-	page = pfn_to_page(pfn);
-	word = page->word;
-	type = (word << 8) - (order << 24 | PGTY_FIRST_PLAIN << 8);
-	st = &pcp->row[order & 15];
-	if (unlikely(type > (PGTY_LAST_PLAIN - PGTY_FIRST_PLAIN) << 8))
-		return free_counted(mm, pfn, order, st, word);
-	if (unlikely(st->top >= st->limit))
-		return free_pages_slow(mm, pfn, order);
-	WRITE_ONCE(page->word, word - (type >> 8) - (PGTY_FIRST_PLAIN - PGTY_CACHED));
-	*st->top++ = pfn;
-	if (unlikely(READ_ONCE(hart->trace_mask)))
-		trace_free(pfn, order, PGTY_FIRST_PLAIN + (type >> 8));
+	if (unlikely(order))
+		return free_order(mm, pfn, order);
+	pcp = mm->pcp[this_hart()->id];
+	if (likely(pcp->block == pfn >> PAGEBLOCK_ORDER)) {
+		if (unlikely(!free_head(pcp, pcp->pb, pfn, 0, &word)))
+			return free_checked(mm, pfn, 0);
+	} else {
+		pb = freed_pageblock(mm, pfn);
+		if (unlikely(!pb || !free_head(pcp, pb, pfn, 0, &word)))
+			return free_checked(mm, pfn, 0);
+		pcp_remember(pcp, pb, pfn);
+	}
+	if (unlikely(READ_ONCE(this_hart()->trace_mask)))
+		trace_free(pfn, 0, PAGE_WORD_TYPE(word));
 }
 
 /* --- many single frames at once, a pageblock or a word of free bits at a time ----- */

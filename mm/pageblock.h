@@ -203,21 +203,18 @@ void offline_check(const struct mem_section *ms, unsigned long pfn, unsigned lon
 /**
  * pageblock_set_type() - give a whole uniform chunk that the caller owns another type
  * @pb: its (first) pageblock
- * @w: the word as the caller read it
+ * @from: the type that it has
  * @to: the new type; neither type has a count. An allocated type starts without an owner
  *
- * Takes no lock. Another hart may set the isolate bit at the same time: then both changes
- * take effect.
+ * Takes no lock. Another hart may set or clear the isolate and watch bits at the same time:
+ * an addition leaves them alone, and never fails, because the type is the caller's.
  */
-static inline void pageblock_set_type(struct pageblock *pb, u64 w, enum page_type to)
+static inline void pageblock_set_type(struct pageblock *pb, enum page_type from,
+				      enum page_type to)
 {
-	const u64 type = 0xffUL << PB_CONST_SHIFT;
-
 	if (to != PGTY_CACHED)
 		WRITE_ONCE(pb->owner, 0);
-	while (!__atomic_compare_exchange_n(&pb->word, &w, (w & ~type) | (u64)to << PB_CONST_SHIFT,
-					    true, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-		;
+	__atomic_fetch_add(&pb->word, (u64)(s32)(to - from) << PB_CONST_SHIFT, __ATOMIC_ACQ_REL);
 }
 int pageblock_change_flags(struct pageblock *pb, enum page_type type, u32 set, u32 clear);
 

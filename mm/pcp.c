@@ -37,13 +37,14 @@ void pcp_init(struct pcp *pcp)
 	memset(pcp, 0, sizeof(*pcp));
 	pcp->block = PFN_NONE;
 	pcp->none = PFN_NONE;
-	for (unsigned int i = 0; i < ARRAY_SIZE(pcp->small); i++)
-		init_empty(&pcp->small[i], &pcp->none + 1);
-	for (unsigned int i = 0; i < ARRAY_SIZE(pcp->high); i++)
-		init_empty(&pcp->high[i], &pcp->none + 1);
+	for (unsigned int i = 0; i < ARRAY_SIZE(pcp->stack); i++)
+		init_empty(&pcp->stack[i], &pcp->none + 1);
+	for (unsigned int i = 0; i < PCP_STATES; i++)
+		pcp->row[i] = pcp_stack(pcp, NR_MIGRATE_STORED, 0);
 	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++) {
 		unsigned long *slot = pcp->slots[mt];
 
+		pcp->row[PB_VALID >> PB_MT_SHIFT | mt] = pcp_stack(pcp, mt, 0);
 		for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++) {
 			struct pcp_stack *st = pcp_stack(pcp, mt, order);
 
@@ -108,6 +109,24 @@ static void arm(struct pcp *pcp, struct pcp_stack *st, unsigned int mt, unsigned
 {
 	pcp->armed |= 1UL << (mt * 16 + order);
 	st->limit = st->base + READ_ONCE(st->cap);
+}
+
+/**
+ * pcp_arm() - open a stack that was not used since the last drain
+ * @pcp: the caller's
+ * @mt: migrate type
+ * @order: 0..MAX_PAGE_ORDER
+ *
+ * Return: false if it is open already, or may hold nothing.
+ */
+bool pcp_arm(struct pcp *pcp, unsigned int mt, unsigned int order)
+{
+	struct pcp_stack *st = pcp_stack(pcp, mt, order);
+
+	if (st->limit != st->base || !READ_ONCE(st->cap))
+		return false;
+	arm(pcp, st, mt, order);
+	return true;
 }
 
 /**

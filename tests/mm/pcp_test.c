@@ -199,6 +199,78 @@ static void hart_without_a_cache(struct ktest *test)
 	KTEST_EXPECT_EQ(test, type_of(t, t->base + 8), PGTY_BUDDY);
 }
 
+/* A drain closes the stack of every order; the next free opens it again. */
+static void every_order_is_cached_again(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 2);
+
+	for (unsigned int i = 0; i < 2 * NR_PAGE_ORDERS; i++) {
+		const unsigned int order = i % NR_PAGE_ORDERS;
+
+		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base, order, PGTY_KERNEL), 0);
+		if ((1UL << order) > t->mm->pcp[this_hart()->id]->high_limit)
+			ktest_skip(test, "too many harts share this memory");
+		free_pages(t->mm, t->base, order);
+		KTEST_EXPECT_EQ(test, type_of(t, t->base), PGTY_CACHED);
+		drain_local_pages(t->mm);
+		KTEST_EXPECT_EQ(test, type_of(t, t->base), PGTY_BUDDY);
+	}
+}
+
+/* A chunk of two pageblocks is not cached while the second is awaited. */
+static void half_isolated_chunk_is_not_cached(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 2);
+	const struct pfn_range half = { t->base + PB, PB };
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base, 10, PGTY_KERNEL), 0);
+	free_pages(t->mm, t->base, 10); /* that stack is open */
+	KTEST_ASSERT_EQ(test, alloc_pages(t->mm, GFP_MOVABLE, 10, PGTY_KERNEL), t->base);
+	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &half, NO_WHY), 0);
+	free_pages(t->mm, t->base, 10);
+	KTEST_EXPECT_EQ(test, type_of(t, t->base), PGTY_BUDDY);
+	unisolate_range(t->mm, &half);
+}
+
+/* Each chunk gets its own type back, be its pageblock the remembered one or not. */
+static void whole_pageblocks_keep_apart(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 2);
+	const unsigned long first = t->base, second = t->base + PB;
+
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, first, 9, PGTY_KERNEL), 0);
+	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, second, 9, PGTY_KERNEL), 0);
+	free_pages(t->mm, first, 9);
+	free_pages(t->mm, second, 9);
+	KTEST_EXPECT_EQ(test, alloc_pages(t->mm, GFP_MOVABLE, 9, PGTY_SLAB), second);
+	KTEST_EXPECT_EQ(test, alloc_pages(t->mm, GFP_MOVABLE, 9, PGTY_PGTABLE), first);
+	KTEST_EXPECT_EQ(test, type_of(t, first), PGTY_PGTABLE);
+	KTEST_EXPECT_EQ(test, type_of(t, second), PGTY_SLAB);
+	free_pages(t->mm, first, 9);
+	free_pages(t->mm, second, 9);
+}
+
+/* Frames of counted types go into the cache from any pageblock, and begin with one user. */
+static void counted_types_are_cached(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct page_state st;
+
+	for (unsigned int i = 0; i < 4; i++) {
+		const unsigned long pfn = t->base + i % 2 * PB;
+
+		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn, 0, PGTY_DRIVER), 0);
+		free_pages(t->mm, pfn, 0);
+		KTEST_EXPECT_EQ(test, type_of(t, pfn), PGTY_CACHED);
+		KTEST_ASSERT_EQ(test, alloc_pages(t->mm, GFP_MOVABLE, 0, PGTY_HUGE), pfn);
+		KTEST_ASSERT_TRUE(test, page_state_get(t->mm, pfn, &st));
+		KTEST_EXPECT_EQ(test, st.type, PGTY_HUGE);
+		KTEST_EXPECT_EQ(test, st.count, 1);
+		free_pages(t->mm, pfn, 0);
+		drain_local_pages(t->mm);
+	}
+}
+
 static void record_frames(struct ktest *test)
 {
 	if (ebb_trace.nr_records == 0)
@@ -243,6 +315,10 @@ static const struct ktest_case pcp_cases[] = {
 	KTEST_CASE(grace_period_forgets_the_block),
 	KTEST_CASE(isolated_block_is_not_remembered),
 	KTEST_CASE(hart_without_a_cache),
+	KTEST_CASE(every_order_is_cached_again),
+	KTEST_CASE(half_isolated_chunk_is_not_cached),
+	KTEST_CASE(whole_pageblocks_keep_apart),
+	KTEST_CASE(counted_types_are_cached),
 	KTEST_CASE(short_way_is_recorded),
 	{},
 };

@@ -34,7 +34,7 @@ WATCHED = {
     # The files that keep sections: by the hotplug lock, by their own frames, or by an isolated range. All others are walkers.
     'kept sections': (*KEEPERS, 'include/mm/section.h', 'mm/buddy.c', 'mm/check.c', 'mm/memory_block.c', 'mm/mm_init.c',
                       'mm/mm_reserve.c', 'mm/sparse.c'),
-    'pageblocks of kept sections': ('mm/mm_reserve.c', 'mm/page.c', 'mm/page_alloc.c', 'mm/poison.c'),
+    'pageblocks of kept sections': ('mm/mm_reserve.c', 'mm/page.c', 'mm/pcp.h', 'mm/poison.c'),
     # The files that get a section from those, or from the search index under zone->lock.
     'zones of kept sections': (*KEEPERS, 'mm/buddy.c', 'mm/check.c', 'mm/pageblock.c', 'mm/pageblock_index.c', 'mm/sparse.c'),
     'section roots': ('mm/check.c', 'mm/mm_init.c', 'mm/pageblock_index.c', 'mm/sparse.c'),
