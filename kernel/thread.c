@@ -43,20 +43,28 @@ static void slot_give_back(struct thread *thread)
 	stack_put(stack);
 }
 
+/* Claim a detached thread that has ended, so that no other thread reaps it; NULL: none. */
+static struct thread *claim_dead(void)
+{
+	unsigned long flags = spin_lock_irqsave(&sched_lock);
+	struct thread *dead = NULL;
+
+	for (unsigned int i = 0; i < MAX_THREADS && dead == NULL; i++)
+		if (threads[i].state == THREAD_EXITED && threads[i].detached)
+			dead = &threads[i];
+	if (dead != NULL)
+		dead->detached = false;
+	spin_unlock_irqrestore(&sched_lock, flags);
+	return dead;
+}
+
 /* Free detached threads that have ended; called when a thread is created or joined. */
 static void reap_detached(void)
 {
-	for (unsigned int i = 0; i < MAX_THREADS; i++) {
-		struct thread *thread = &threads[i];
-		unsigned long flags = spin_lock_irqsave(&sched_lock);
-		const bool dead = thread->state == THREAD_EXITED && thread->detached;
+	struct thread *dead;
 
-		if (dead)
-			thread->detached = false; /* claimed: no other thread reaps it */
-		spin_unlock_irqrestore(&sched_lock, flags);
-		if (dead)
-			slot_give_back(thread);
-	}
+	while ((dead = claim_dead()) != NULL)
+		slot_give_back(dead);
 }
 
 static void thread_start(void *arg) __no_lock_analysis
