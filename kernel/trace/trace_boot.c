@@ -43,8 +43,11 @@ int trace_boot(void)
 
 	copy_build_id();
 	ebb_trace.timebase_hz = machine_info()->timebase_hz;
-	/* Allocate all rings in one piece: if not all fit, none takes memory. */
-	ring = memblock_alloc(bytes * nr_harts(), PAGE_SIZE);
+	/*
+	 * Allocate all rings in one piece: if not all fit, none takes memory. They are not
+	 * cleared: a reader stops at the head.
+	 */
+	ring = memblock_alloc_from(&memblock, bytes * nr_harts(), PAGE_SIZE, PGTY_BOOT);
 	if (ring == 0) {
 		pr_warn("trace: no boot memory for %u ring%s of %lu KiB; "
 			"trace_buf_size= takes less\n",
