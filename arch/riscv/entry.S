@@ -26,12 +26,14 @@ _start:
 	.balign	4
 1:	la	t0, __bss_start
 	la	t1, __bss_end
-1:	.irp	offset, 0, 8, 16, 24, 32, 40, 48, 56
+	call	clear_with_zicboz
+1:	bgeu	t0, t1, 2f
+	.irp	offset, 0, 8, 16, 24, 32, 40, 48, 56
 	sd	zero, \offset(t0)
 	.endr
 	addi	t0, t0, 64
-	bltu	t0, t1, 1b
-
+	j	1b
+2:
 	la	sp, boot_stack + 0x4000
 	la	gp, __global_pointer$
 	mv	a0, s2
@@ -74,6 +76,41 @@ paging_is_on:
 	mv	a0, s1
 	call	arch_start
 	unimp
+
+/*
+ * Zero [t0, t1), both multiples of 64, by cbo.zero, which zeroes a cache block; leave in t0
+ * how far that came. It stays where it is if the hart has no Zicboz, if the firmware does not
+ * permit its use (both trap), or if a block is not 64 bytes: the first one shows it.
+ * Spec: RISC-V cache-management operations 1.0.
+ */
+	.macro	cbo_zero reg
+	.insn	i 0x0f, 2, x0, 4(\reg)
+	.endm
+
+clear_with_zicboz:
+	la	t2, 2f
+	csrw	stvec, t2
+	li	t2, -1
+	sd	t2, 56(t0)
+	sd	t2, 64(t0)
+	cbo_zero t0
+	ld	t2, 56(t0)
+	bnez	t2, 2f
+	ld	t2, 64(t0)
+	beqz	t2, 2f
+	addi	t1, t1, -192
+1:	addi	t2, t0, 64
+	addi	t3, t0, 128
+	addi	t4, t0, 192
+	cbo_zero t0
+	cbo_zero t2
+	cbo_zero t3
+	cbo_zero t4
+	addi	t0, t0, 256
+	bltu	t0, t1, 1b
+	addi	t1, t1, 192
+	.balign	4
+2:	ret
 
 /*
  * Another hart, started by arch_start_hart(): a0 = hart id, a1 = physical address of its
