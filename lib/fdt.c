@@ -102,7 +102,7 @@ static u32 name_end(const struct fdt *fdt, u32 offset)
 }
 
 /* Reads the tag at @offset; false if there is none, or it doesn't fit in the block. */
-static bool read_tag(const struct fdt *fdt, u32 offset, struct tag *tag)
+static __always_inline bool read_tag(const struct fdt *fdt, u32 offset, struct tag *tag)
 {
 	if (offset + 4 > fdt->structs_end)
 		return false;
