@@ -72,8 +72,6 @@ static void start_memory(const struct machine_info *info)
 	(void)trace_boot();
 	if (mm_boot() != 0)
 		cannot_start("the tables of memory management");
-	if (mm_hart_init(&kernel_mm, 0) != 0)
-		cannot_start("the boot hart's page caches");
 }
 
 static int init_thread(void *)

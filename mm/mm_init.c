@@ -62,9 +62,27 @@ static int early_section(struct mm *mm, unsigned long nr)
 	return section_link(mm, ms);
 }
 
-/* Map the memmap of an early section; all of its frames are holes until they are typed. */
+/* Is a section memory from its first frame to its last, in one range? */
+static bool is_all_memory(const struct mem_section *ms, const struct memblock *mb)
+{
+	const phys_addr_t base = pfn_to_phys(ms->start_pfn);
+
+	for (unsigned int i = 0; i < mb->memory.nr; i++) {
+		const struct memblock_region *r = &mb->memory.region[i];
+
+		if (r->base <= base && r->base + r->size >= base + SECTION_SIZE)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Map the memmap of an early section. Its frames are PageOffline if all of them are memory,
+ * else holes until they are typed.
+ */
 static int early_memmap(struct mem_section *ms, struct memblock *mb)
 {
+	const enum page_type type = is_all_memory(ms, mb) ? PGTY_OFFLINE : PGTY_HOLE;
 	const phys_addr_t meta = memblock_alloc_from(mb, MHP_HEADER_PAGES * PAGE_SIZE, PAGE_SIZE,
 						     PGTY_MEMMAP);
 
@@ -72,7 +90,7 @@ static int early_memmap(struct mem_section *ms, struct memblock *mb)
 		return -ENOMEM;
 	ms->host_pfn = phys_to_pfn(meta);
 	ms->free_bits = phys_to_virt(meta + (MHP_HEADER_PAGES - 1) * PAGE_SIZE);
-	pageblocks_init(ms, ~0UL, page_word(PGTY_HOLE, 0, 0, ZONE_NORMAL), EARLY_STATE);
+	pageblocks_init(ms, ~0UL, page_word(type, 0, 0, ZONE_NORMAL), EARLY_STATE);
 	return arch_vmemmap_map(ms->start_pfn, PAGES_PER_SECTION, meta);
 }
 
@@ -121,13 +139,17 @@ static void early_frames(struct mm *mm, const struct memblock_region *memory,
 		mm->nr_pgtable += range.nr_pages;
 }
 
-static void count_present(struct mm *mm, const struct memblock_region *r)
+/* Type and count the frames of a memory range; early_memmap() has typed whole sections. */
+static void type_memory(struct mm *mm, const struct memblock_region *r)
 {
 	const struct pfn_range range = { phys_to_pfn(r->base), r->size >> PAGE_SHIFT };
 	struct pfn_range part;
 
-	for_each_section_part(part, &range)
+	for_each_section_part(part, &range) {
+		if (part.nr_pages < PAGES_PER_SECTION)
+			frames_change(mm, &part, PGTY_NONE, PGTY_OFFLINE, 0);
 		pfn_to_section(mm, part.start_pfn)->present += part.nr_pages;
+	}
 }
 
 /* Type all frames: holes stay holes, memory is PageOffline until its release. */
@@ -136,11 +158,10 @@ static void type_frames(struct mm *mm, const struct memblock *mb)
 	for (unsigned int i = 0; i < mb->memory.nr; i++) {
 		const struct memblock_region *m = &mb->memory.region[i];
 
-		early_frames(mm, m, m, PGTY_OFFLINE);
+		type_memory(mm, m);
 		for (unsigned int r = 0; r < mb->reserved.nr; r++)
 			early_frames(mm, m, &mb->reserved.region[r],
 				     mb->reserved.region[r].type);
-		count_present(mm, m);
 	}
 }
 
@@ -148,7 +169,7 @@ static void online_early_section(struct mem_section *ms)
 {
 	struct zone *zone = mm_zone(ms->mm, ZONE_NORMAL);
 
-	for (unsigned int b = 0; b < PAGEBLOCKS_PER_SECTION; b++) {
+	for (unsigned int b = 0; ms->present < PAGES_PER_SECTION && b < PAGEBLOCKS_PER_SECTION; b++) {
 		u64 word = pb_read(&ms->pb[b]);
 
 		if (!(word & PB_VALID) && PAGE_WORD_TYPE(pb_const(word)) == PGTY_HOLE)
@@ -213,6 +234,9 @@ int mm_boot(void)
 	if (err)
 		return err;
 	pgtable_use_allocator();
+	err = mm_hart_init(&kernel_mm, 0);
+	if (err)
+		return err;
 	mm_reserve_refill(&kernel_mm);
 	err = kmem_init();
 	if (err)

@@ -324,8 +324,6 @@ static void boot(void)
 	memblock.mapped = 1;
 	if (mm_boot())
 		DIE("no mm");
-	if (mm_hart_init(&kernel_mm, 0))
-		DIE("no page cache");
 	initcalls_run(INIT_core);
 	plug_in_device();
 }
