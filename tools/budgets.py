@@ -117,6 +117,8 @@ def readme_row(name: str, unit: str, value: float) -> str:
 def readme(page: str, measured: dict[str, float], near: float = 0) -> str:
     """The page with the measured figures, and this file's bounds. A figure that is near enough stays as it is."""
     def row(old: re.Match) -> str:
+        if old[1] not in BUDGETS:
+            return old[0]
         before = float(old[3].replace(',', ''))
         value = measured.get(old[1], before)
         return readme_row(old[1], old[2], before if abs(before - value) <= near * value else value)
