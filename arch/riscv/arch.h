@@ -65,7 +65,8 @@ struct early_info {
 	phys_addr_t image;
 	phys_addr_t fdt;  /* the copy */
 	u64 boot_instret;  /* instruction counter at _start; 0: not readable */
-	u64 ready_instret; /* and at "ebb: ready"; tools/bench reads both from outside */
+	/* And 10 ms after "ebb: ready", on a machine that nobody uses: tools/bench reads both. */
+	u64 settled_instret;
 	u32 fdt_size;
 	u32 firmware_console; /* 1: DBCN, 0: the legacy call */
 	phys_addr_t root[2];  /* Sv39's and Sv48's root table */

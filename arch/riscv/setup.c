@@ -8,6 +8,7 @@
 #include "kernel/init.h"
 #include "kernel/panic.h"
 #include "kernel/printk.h"
+#include "kernel/timer.h"
 #include "lib/fdt.h"
 #include "lib/string.h"
 
@@ -79,13 +80,21 @@ void arch_start(u64 hartid)
 }
 
 /*
- * The boot's cost ends here. Only a hart that could read the counter at _start can read
- * it now.
+ * The boot's cost ends here: with what it has put off until after "ebb: ready". Only a hart
+ * that could read the counter at _start can read it now.
  */
+static void note_settled(struct timer *)
+{
+	early_info.settled_instret = csr_read(instret);
+}
+
 static int note_ready(void)
 {
+	static struct timer settled;
+
+	timer_init(&settled, note_settled);
 	if (early_info.boot_instret != 0)
-		early_info.ready_instret = csr_read(instret);
+		timer_set(&settled, 10 * NSEC_PER_MSEC);
 	return 0;
 }
 INITCALL(ready, note_ready);

@@ -14,6 +14,13 @@
 /* @value in thousandths of @unit. */
 void bench_row(struct sink *out, const char *id, u64 value_milli, const char *unit);
 
+/*
+ * The end of a row's window: instructions since @start, and those of any other thread or
+ * interrupt within the next 10 ms. What a row saves must not come back later.
+ * Context: may sleep; the machine does nothing else.
+ */
+u64 bench_since(u64 start);
+
 /* Reports a row that could not be measured, and why: an error for the host. */
 int bench_fail(struct sink *out, const char *id, const char *why);
 

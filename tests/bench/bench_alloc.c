@@ -25,7 +25,7 @@ static int bench_pair(struct sink *out, const char *id, unsigned int order)
 			return bench_fail(out, id, "no memory");
 		free_pages(&kernel_mm, pfn, order);
 	}
-	bench_row(out, id, (arch_instret() - start) * 1000 / PAIRS, "insn");
+	bench_row(out, id, bench_since(start) * 1000 / PAIRS, "insn");
 	return 0;
 }
 
@@ -132,6 +132,7 @@ static int bench_contig_size(struct sink *out, const char *id, unsigned long nr,
 		least = min(least, take_again(pfn, nr, freed));
 	if (least == 0)
 		return bench_fail(out, id, "the range could not be allocated again");
+	least += bench_since(arch_instret());
 	bench_row(out, id, least * 1000, "insn");
 	free_contig_range(&kernel_mm, pfn, nr);
 	return 0;
@@ -180,7 +181,7 @@ static int bench_migrate(struct sink *out)
 		return bench_fail(out, "migrate_page", "the pageblock is not free");
 	start = arch_instret();
 	err = alloc_contig_range(&kernel_mm, base, base + MOVED_PAGES, NULL, &why);
-	insn = arch_instret() - start;
+	insn = bench_since(start);
 	if (err == 0)
 		free_contig_range(&kernel_mm, base, MOVED_PAGES);
 	for (i = 0; i < MOVED_PAGES; i++)

@@ -72,7 +72,7 @@ static int bench_random_free(struct sink *out, struct live *live)
 	start = arch_instret();
 	for (u32 i = 0; i < LIVE_PAGES; i++)
 		free_pages(&kernel_mm, live->pfn[live->pick[i]], 0);
-	bench_row(out, "rand_free", (arch_instret() - start) * 1000 / LIVE_PAGES, "insn");
+	bench_row(out, "rand_free", bench_since(start) * 1000 / LIVE_PAGES, "insn");
 	return 0;
 }
 
@@ -93,7 +93,7 @@ static int bench_shuffled_bulk(struct sink *out, struct live *live)
 	}
 	start = arch_instret();
 	free_pages_bulk(&kernel_mm, live->pfn, LIVE_PAGES);
-	bench_row(out, "bulk_free_shuffled", (arch_instret() - start) * 1000 / LIVE_PAGES,
+	bench_row(out, "bulk_free_shuffled", bench_since(start) * 1000 / LIVE_PAGES,
 		  "insn");
 	return 0;
 }
@@ -116,7 +116,7 @@ static int bench_churn(struct sink *out, struct live *live, const char *id, u32 
 				return bench_fail(out, id, "no memory");
 		}
 	}
-	bench_row(out, id, (arch_instret() - start) * 1000 / nr, "insn");
+	bench_row(out, id, bench_since(start) * 1000 / nr, "insn");
 	empty(live, nr);
 	return 0;
 }
@@ -136,7 +136,7 @@ static int bench_counted(struct sink *out)
 			return bench_fail(out, "pair_counted", "no memory");
 		free_pages(&kernel_mm, pfn, 0);
 	}
-	bench_row(out, "pair_counted", (arch_instret() - start) * 1000 / PAIRS, "insn");
+	bench_row(out, "pair_counted", bench_since(start) * 1000 / PAIRS, "insn");
 	return 0;
 }
 
