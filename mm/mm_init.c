@@ -62,18 +62,18 @@ static int early_section(struct mm *mm, unsigned long nr)
 	return section_link(mm, ms);
 }
 
-/* Is a section memory from its first frame to its last, in one range? */
-static bool is_all_memory(const struct mem_section *ms, const struct memblock *mb)
+static void count_present(struct mm *mm, const struct memblock_region *r)
 {
-	const phys_addr_t base = pfn_to_phys(ms->start_pfn);
+	const struct pfn_range range = { phys_to_pfn(r->base), r->size >> PAGE_SHIFT };
+	struct pfn_range part;
 
-	for (unsigned int i = 0; i < mb->memory.nr; i++) {
-		const struct memblock_region *r = &mb->memory.region[i];
+	for_each_section_part(part, &range)
+		pfn_to_section(mm, part.start_pfn)->present += part.nr_pages;
+}
 
-		if (r->base <= base && r->base + r->size >= base + SECTION_SIZE)
-			return true;
-	}
-	return false;
+static bool is_all_memory(const struct mem_section *ms)
+{
+	return ms->present == PAGES_PER_SECTION;
 }
 
 /*
@@ -82,7 +82,7 @@ static bool is_all_memory(const struct mem_section *ms, const struct memblock *m
  */
 static int early_memmap(struct mem_section *ms, struct memblock *mb)
 {
-	const enum page_type type = is_all_memory(ms, mb) ? PGTY_OFFLINE : PGTY_HOLE;
+	const enum page_type type = is_all_memory(ms) ? PGTY_OFFLINE : PGTY_HOLE;
 	const phys_addr_t meta = memblock_alloc_from(mb, MHP_HEADER_PAGES * PAGE_SIZE, PAGE_SIZE,
 						     PGTY_MEMMAP);
 
@@ -115,6 +115,8 @@ static int early_sections(struct mm *mm, struct memblock *mb)
 	 * stays unused.
 	 */
 	INIT_LIST_HEAD(&mm->section_pool);
+	for (unsigned int i = 0; i < mb->memory.nr && !err; i++)
+		count_present(mm, &mb->memory.region[i]);
 	for_each_section(ms, mm)
 		err = err ? err : early_memmap(ms, mb);
 	return err;
@@ -139,17 +141,15 @@ static void early_frames(struct mm *mm, const struct memblock_region *memory,
 		mm->nr_pgtable += range.nr_pages;
 }
 
-/* Type and count the frames of a memory range; early_memmap() has typed whole sections. */
+/* Type the frames of a memory range; early_memmap() has typed whole sections. */
 static void type_memory(struct mm *mm, const struct memblock_region *r)
 {
 	const struct pfn_range range = { phys_to_pfn(r->base), r->size >> PAGE_SHIFT };
 	struct pfn_range part;
 
-	for_each_section_part(part, &range) {
-		if (part.nr_pages < PAGES_PER_SECTION)
+	for_each_section_part(part, &range)
+		if (!is_all_memory(pfn_to_section(mm, part.start_pfn)))
 			frames_change(mm, &part, PGTY_NONE, PGTY_OFFLINE, 0);
-		pfn_to_section(mm, part.start_pfn)->present += part.nr_pages;
-	}
 }
 
 /* Type all frames: holes stay holes, memory is PageOffline until its release. */
@@ -169,7 +169,7 @@ static void online_early_section(struct mem_section *ms)
 {
 	struct zone *zone = mm_zone(ms->mm, ZONE_NORMAL);
 
-	for (unsigned int b = 0; ms->present < PAGES_PER_SECTION && b < PAGEBLOCKS_PER_SECTION; b++) {
+	for (unsigned int b = 0; !is_all_memory(ms) && b < PAGEBLOCKS_PER_SECTION; b++) {
 		u64 word = pb_read(&ms->pb[b]);
 
 		if (!(word & PB_VALID) && PAGE_WORD_TYPE(pb_const(word)) == PGTY_HOLE)
