@@ -87,7 +87,7 @@ endif
 
 # --- targets ------------------------------------------------------------------------------------------------------
 # Entry points first install missing tools, then build in a second make, which finds them.
-export O MEM VMEM BLOCK SMP TRANSPORT APPEND CMD QEMU RUN DRY T V EXACT COMMIT SEED
+export NATIVE O MEM VMEM BLOCK SMP TRANSPORT APPEND CMD QEMU RUN DRY T V EXACT COMMIT SEED
 export PYTHONDONTWRITEBYTECODE := 1
 CTL_RUN = $(if $(RUN),--run '$(RUN)')
 SETUP = @tools/setup
@@ -167,11 +167,11 @@ coverage: ## lines and branches that the suites on the host run, and each functi
 	@+QEMU='$(or $(QEMU),$(abspath $(O))/qemu/qemu-system-riscv64)' \
 		$(MAKE) -j$(shell nproc) O='$(O)/coverage' COVERAGE=1 coverage-now
 
-bench: ## count instructions for each row of the budget table, and write build/bench.json; EXACT=1: only rows that repeat exactly
-	$(SETUP) run
-	$(MAKEO) build
-	@+$(MAKE) -j$(shell nproc) O='$(O)/debug0' DEBUG=0 $(IMAGES:%='$(O)/debug0/%.elf')
-	@tools/bench --beside '$(O)/debug0'
+bench: ## count instructions for the budget table, write build/bench.json; EXACT=1: only what repeats; NATIVE=1: the host's ns
+	$(SETUP) $(if $(NATIVE),build,run)
+	$(MAKEO) $(if $(NATIVE),bench-native,build)
+	$(if $(NATIVE),,@+$(MAKE) -j$(shell nproc) O='$(O)/debug0' DEBUG=0 $(IMAGES:%='$(O)/debug0/%.elf'))
+	$(if $(NATIVE),,@tools/bench --beside '$(O)/debug0')
 
 lint: ## include directions, sizes, formatting, portability, shell scripts
 	$(SETUP) lint

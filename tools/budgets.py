@@ -75,6 +75,17 @@ BUDGETS = {
 }
 
 
+# `make bench NATIVE=1`: the host's ns for ebb's allocator, divided by those for the list buddy of tests/mm/.
+NATIVE = {
+    'pair': Budget(None, None),
+    'pair_9': Budget(1.0, None),
+    'singles': Budget(None, None),
+    'rand_free': Budget(1.4, 1.0),
+    'churn_0': Budget(0.9, 0.7),
+    'mix_0_4': Budget(1.6, 1.2),
+}
+
+
 def figure(value: float | None) -> str:
     """A number as the table shows it."""
     if value is None:
@@ -94,9 +105,9 @@ def linux(budget: Budget) -> str:
     return '-' if budget.linux is None else '-'.join(dict.fromkeys(short(value) for value in budget.linux))
 
 
-def verdict(name: str, value: float) -> str:
+def verdict(name: str, value: float, budgets: dict[str, Budget] = BUDGETS) -> str:
     """'goal', 'ok' or 'OVER'; '' for a row without a bound."""
-    budget = BUDGETS.get(name)
+    budget = budgets.get(name)
     if budget is None or budget.must is None:
         return ''
     return 'goal' if budget.goal is not None and value <= budget.goal else 'ok' if value <= budget.must else 'OVER'

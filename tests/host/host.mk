@@ -57,8 +57,23 @@ $(O)/host/asan/.list: FORCE
 $(addprefix $(O)/,k/tests/kernel/lock_order_test.c.o $(foreach d,asan tsan,host/$(d)/tests/kernel/lock_order_test.o)): \
 	docs/reference/locking.md
 
--include $(HOST_OBJS:.o=.d) $(TSAN_OBJS:.o=.d)
+# The allocator beside the list buddy, as fast as the host can: no sanitizers, no debug checks, one hart.
+NATIVE_CPPFLAGS := -Itests/host/native/include $(patsubst -DEBB_DEBUG=%,-DEBB_DEBUG=0,$(HOST_CPPFLAGS))
+NATIVE_OBJS := $(patsubst %.c,$(O)/host/native/%.o,$(HOST_LIB) tests/mm/list_buddy.c tests/host/native/bench_native.c)
+TEST_NEEDS += $(O)/host/bench-native
 
-.PHONY: test-tsan-now
+$(O)/host/bench-native: $(NATIVE_OBJS)
+	$(call say,HOSTLD,$@)$(HOSTCC) -o $@ $(NATIVE_OBJS) -lpthread
+
+$(O)/host/native/%.o: %.c $(O)/host/.flags
+	@mkdir -p $(@D)
+	$(call say,HOSTCC,$<)$(HOSTCC) $(HCFLAGS) $(NATIVE_CPPFLAGS) -c -o $@ $<
+
+-include $(HOST_OBJS:.o=.d) $(TSAN_OBJS:.o=.d) $(NATIVE_OBJS:.o=.d)
+
+.PHONY: test-tsan-now bench-native
+bench-native: $(O)/host/bench-native
+	@tools/bench-native
+
 test-tsan-now: $(O)/host/ktest-tsan
 	@tools/ktest host --host-tests $(foreach n,2 4 8,'$< --harts=$(n)')
