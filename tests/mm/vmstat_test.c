@@ -84,6 +84,7 @@ static void looks_see_every_frame(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
 	const unsigned long plain = t->base, counted = t->base + 8 * PB, pins = t->base + 16 * PB;
+	const struct pfn_range isolated = { t->base + 30 * PB, 3 * PB };
 
 	take_chunks(test, t, PGTY_KERNEL, plain);
 	take_chunks(test, t, PGTY_DRIVER, counted);
@@ -91,10 +92,12 @@ static void looks_see_every_frame(struct ktest *test)
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pins, 9, PGTY_KERNEL), 0);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pins + PB, 9, PGTY_KERNEL), 0);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pins + 2 * PB + 77, 0, PGTY_DRIVER), 0);
+	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &isolated, NO_WHY), 0);
 	KTEST_ASSERT_EQ(test, page_pin(t->mm, pins + PB) | page_pin(t->mm, pins + 2 * PB + 77), 0);
 	compare_all(test, t->mm);
 	KTEST_EXPECT_EQ(test, page_unpin(t->mm, pins + PB) | page_unpin(t->mm, pins + 2 * PB + 77),
 			0);
+	unisolate_range(t->mm, &isolated);
 	free_pages(t->mm, pins, 9);
 	free_pages(t->mm, pins + PB, 9);
 	free_pages(t->mm, pins + 2 * PB + 77, 0);
