@@ -15,9 +15,9 @@ def as_text(record: Record, hertz: int, events: dict[int, tuple[str, str]], word
 
     def value(match: re.Match) -> str:
         number = values.get(match[1], 0)
-        if match[2]:
+        if match[2] and match[2] != 'pfn':
             return words.get(match[2], {}).get(number, str(number))
-        return f'{number:x}' if match[1] in ('pfn', 'end') else str(number)
+        return f'{number:x}' if 'pfn' in match.groups() or match[1] == 'end' else str(number)
 
     usec = record.time * 1000000 // (1000000000 if record.hart == 0xff else hertz or 1000000000)
     who = 'device' if record.hart == 0xff else 'ebb'

@@ -86,7 +86,7 @@ static void print_word(const char *set, size_t len, u64 value, struct sink *out)
 			sink_puts(out, words[i].word);
 			return;
 		}
-	sink_printf(out, "%lu", value);
+	sink_printf(out, is_word(set, len, "pfn") ? "%lx" : "%lu", value);
 }
 
 /* Print one {field} or {field:set}; @len bytes without the braces. */

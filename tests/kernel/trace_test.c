@@ -217,6 +217,11 @@ static void text_form(struct ktest *test)
 	sink_buffer_init(&buffer, text, 512);
 	trace_print(&other, &buffer.sink);
 	KTEST_EXPECT_NOT_NULL(test, strstr(text, "nr=512 999 -> Offline"));
+	/* A count that stands for a frame is as hexadecimal as a pfn. */
+	other.event = TRACE_EVAC_MOVE;
+	sink_buffer_init(&buffer, text, 512);
+	trace_print(&other, &buffer.sink);
+	KTEST_EXPECT_NOT_NULL(test, strstr(text, "pfn=0x90a40 dst=0x200 order=1"));
 	other.event = 4711;
 	sink_buffer_init(&buffer, text, 512);
 	trace_print(&other, &buffer.sink);

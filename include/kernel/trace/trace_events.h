@@ -21,6 +21,7 @@
  *   {before:SET} {after:SET} {flags:SET}           the word of abi.h's table SET:
  *                                  page_type migratetype block_state phase reason
  *                                  zone_counter
+ *   {count:pfn}                                    in hexadecimal, like {pfn}
  */
 #define TRACE_EVENTS(X)                                                                        \
 	X(1, FRAMES, "mm:frames",                                                              \
@@ -51,7 +52,7 @@
 	X(8, EVAC_MOVE, "evac:move",                                                           \
 	  "pfn=source count=destination pfn, low 32 bits before=page_type after=errno "        \
 	  "flags=order",                                                                       \
-	  "pfn=0x{pfn} dst={count} order={flags} {before:page_type} result={after}")           \
+	  "pfn=0x{pfn} dst=0x{count:pfn} order={flags} {before:page_type} result={after}")     \
 	X(9, VMEM_REQUEST, "virtio_mem:request",                                               \
 	  "pfn=first of the range count=number of the request on its queue before=type "       \
 	  "after=nb_blocks flags=device",                                                      \
@@ -63,7 +64,7 @@
 	X(11, VMEM_CONFIG, "virtio_mem:config",                                                \
 	  "pfn=requested size in frames count=plugged size in frames, low 32 bits "            \
 	  "flags=device",                                                                      \
-	  "dev={flags} requested=0x{pfn} plugged={count}")                                     \
+	  "dev={flags} requested=0x{pfn} plugged=0x{count:pfn}")                               \
 	X(12, DEV_REQUEST, "device:request",                                                   \
 	  "as virtio_mem:request, written by the device when it takes it",                     \
 	  "dev={flags} n={count} type={before} pfn=0x{pfn} blocks={after}")                    \
