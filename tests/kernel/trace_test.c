@@ -92,7 +92,7 @@ static void records_say_what_was_emitted(struct ktest *test)
 static void globs_name_events(struct ktest *test)
 {
 	KTEST_EXPECT_EQ(test, trace_set("nothing:*", TRACE_ON), 0);
-	KTEST_EXPECT_EQ(test, trace_set("evac:*", TRACE_ON), 4);
+	KTEST_EXPECT_EQ(test, trace_set("evac:*", TRACE_ON), 5);
 	KTEST_EXPECT_TRUE(test, trace_is_on(TRACE_EVAC_MOVE));
 	KTEST_EXPECT_EQ(test, trace_set("evac:move", TRACE_OFF), 1);
 	KTEST_EXPECT_FALSE(test, trace_is_on(TRACE_EVAC_MOVE));
