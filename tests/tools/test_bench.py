@@ -6,17 +6,29 @@ import importlib.machinery
 import importlib.util
 import io
 import json
+import re
 import sys
 import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
+from xml.etree import ElementTree
 
-PROGRAM = Path(__file__).resolve().parent.parent.parent / 'tools' / 'bench'
-LOADER = importlib.machinery.SourceFileLoader('bench', str(PROGRAM))
-bench = importlib.util.module_from_spec(importlib.util.spec_from_loader('bench', LOADER))
-sys.modules['bench'] = bench
-LOADER.exec_module(bench)
+TOOLS = Path(__file__).resolve().parent.parent.parent / 'tools'
+sys.path.insert(0, str(TOOLS))
+from lint import version            # noqa: E402
+
+
+def program(name):
+    """A program of tools/ as a module."""
+    loader = importlib.machinery.SourceFileLoader(name, str(TOOLS / name))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
+    sys.modules[name] = module
+    loader.exec_module(module)
+    return module
+
+
+bench, plot = program('bench'), program('bench-plot')
 
 
 MUST = bench.BUDGETS['boot'].must
@@ -102,6 +114,31 @@ class VerdictTest(unittest.TestCase):
                 found = bench.measure(bench.Build('nowhere', 'nowhere'), ['boot'])
         self.assertEqual(found.broken, ['nowhere: no guest'])
         self.assertNotIn('boot', found.rows)
+
+
+class HistoryTest(unittest.TestCase):
+    """The figures of each release."""
+
+    def test_each_version_has_its_figures(self):
+        changes = '# Changes\n\n## 1.0.0\n\n- x\n\n## 0.9.0 (not released yet)\n'
+        found = version.unmeasured(changes, ('docs/reference/bench/0.9.0.json',))
+        self.assertEqual([(finding.line, finding.text.split(':')[0]) for finding in found],
+                         [(3, 'there is no docs/reference/bench/1.0.0.json')])
+
+    def test_the_picture_of_two_releases(self):
+        picture = plot.draw({'0.9.0': {'boot': MUST}, '1.0.0': {'boot': MUST / 10, 'none': 1.0}})
+        self.assertEqual(ElementTree.fromstring(picture).tag, '{http://www.w3.org/2000/svg}svg')
+        dots = [float(x) for x in re.findall(r'<circle cx="([\d.]+)"', picture)]
+        self.assertEqual(len(dots), 2)
+        self.assertAlmostEqual(dots[0], plot.place(1.0), delta=0.1)
+        self.assertLess(dots[1], dots[0])
+        self.assertIn(f'>{MUST / 10:,.0f}<', picture)
+
+    def test_the_newest_release_comes_last(self):
+        with tempfile.TemporaryDirectory() as place:
+            for name in ('0.9.0', '0.10.0'):
+                Path(place, f'{name}.json').write_text('{"rows": [{"id": "boot", "value": 1.0, "unit": "insn"}]}')
+            self.assertEqual(list(plot.releases(Path(place))), ['0.9.0', '0.10.0'])
 
 
 if __name__ == '__main__':
