@@ -55,7 +55,7 @@ HOST_TESTS :=
 TEST_NEEDS :=
 FUZZERS :=
 
-FRAGMENTS := arch/riscv/build.mk lib/lib.mk tools/vmem/vmem.mk $(foreach d,host fuzz coverage mutants,tests/$(d)/$(d).mk)
+FRAGMENTS := arch/riscv/build.mk lib/lib.mk tools/vmem/vmem.mk $(foreach d,bench host fuzz coverage mutants,tests/$(d)/$(d).mk)
 include $(wildcard $(FRAGMENTS))
 
 # Each call of a helper in a test keeps its frame, so that the runner can name the line in the test.
@@ -173,10 +173,6 @@ bench: ## count instructions for the budget table, write build/bench.json; EXACT
 	$(if $(NATIVE),,@+$(MAKE) -j$(shell nproc) O='$(O)/debug0' DEBUG=0 $(IMAGES:%='$(O)/debug0/%.elf'))
 	$(if $(NATIVE),,@tools/bench --beside '$(O)/debug0')
 
-bench-plot: ## draw docs/reference/bench/bench.svg from the figures of each release beside it
-	$(SETUP) build
-	@tools/bench-plot
-
 lint: ## include directions, sizes, formatting, portability, shell scripts
 	$(SETUP) lint
 	@tools/ebb-lint
@@ -198,6 +194,6 @@ compile_commands.json: $(O)/k/.flags ## for editors: how each kernel source is c
 	@tools/compile-commands '$(KCC) $(KCFLAGS)' $(KSOURCES) $(TSOURCES) >$@
 
 .PHONY: help all build run ut tour debug gdb resize status console watch test test-host test-full test-tsan test-now \
-	test-host-now bench bench-plot coverage lint format check-headers docs doctor clean
+	test-host-now bench coverage lint format check-headers docs doctor clean
 clean: ## remove build output, but not QEMU (make clean ALL=1 removes it, too)
 	@tools/clean "$(O)" $(ALL)
