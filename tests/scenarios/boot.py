@@ -123,6 +123,13 @@ def machines_that_ebb_refuses(guest: Guest) -> None:
 
 
 @scenario(devices=(), tests=True)
+def three_levels_of_tables(guest: Guest) -> None:
+    """Page tables come and go under Sv39 as under Sv48, the default."""
+    _, text = boot_alone(guest, 'autorun="ut arch_*; poweroff"', '-cpu', 'rv64,sv48=off')
+    expect('# Totals: pass:' in text and ' fail:0 ' in text, f'the suites did not pass: {text[-1000:]!r}')
+
+
+@scenario(devices=(), tests=True)
 def firmware_console(guest: Guest) -> None:
     """Text written before the UART is mapped arrives, as lines or, through older firmware, as characters."""
     start = len(guest.console.text)

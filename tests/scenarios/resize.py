@@ -30,14 +30,15 @@ def grow_to_full(guest: Guest) -> None:
 
 @scenario()
 def shrink_to_zero(guest: Guest) -> None:
-    """The whole region leaves again, and the host gets every byte back."""
-    blocks, total = guest.blocks(), guest.meminfo('MemTotal')
+    """The whole region leaves again, with its page tables, and the host gets every byte back."""
+    blocks, total, tables = guest.blocks(), guest.meminfo('MemTotal'), guest.meminfo('PageTables')
     for _ in range(3):
         guest.resize(1 * GIB)
         guest.resize(0)
         guest.check()
         guest.wait_blocks(lambda left: left == blocks, 'the memory blocks are not those from before')
         expect(guest.meminfo('MemTotal') == total, 'MemTotal is not that from before')
+        expect(guest.meminfo('PageTables') == tables, 'there are more page tables than before')
 
 
 @scenario()
