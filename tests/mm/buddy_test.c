@@ -164,10 +164,29 @@ static void lists_in_any_order(struct ktest *test)
 	KTEST_EXPECT_EQ(test, next_used(t->mm, t->base, t->base + all), t->base + all);
 }
 
+/* A driver that watches a pageblock hears of a frame that is freed there with others. */
+static void list_ends_a_watch(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct mem_section *ms = pfn_to_section(t->mm, t->base);
+	const unsigned int b = pageblock_index(t->base);
+	const unsigned long pfns[] = { t->base, t->base + 8 };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(pfns); i++)
+		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfns[i], 0, PGTY_KERNEL), 0);
+	spin_lock(&t->zone->lock);
+	pageblock_watch(ms, b);
+	spin_unlock(&t->zone->lock);
+	free_pages_bulk(t->mm, pfns, 1); /* the second keeps their word from being full */
+	KTEST_EXPECT_FALSE(test, pb_read(&ms->pb[b]) & PB_WATCH);
+	free_pages(t->mm, pfns[1], 0);
+}
+
 static const struct ktest_case buddy_cases[] = {
 	KTEST_CASE(same_as_list_buddy),
 	KTEST_CASE(singles_join_their_buddies),
 	KTEST_CASE(lists_in_any_order),
+	KTEST_CASE(list_ends_a_watch),
 	{},
 };
 static struct ktest_suite buddy_suite = { .name = "buddy", .cases = buddy_cases };
