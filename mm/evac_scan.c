@@ -112,6 +112,9 @@ static int classify_part(struct evac *e, unsigned long pfn, unsigned long end)
 	for (; !err && pfn < end; pfn = next) {
 		enum verdict verdict;
 
+		pfn = pageblock_next_used(e->mm, pfn, end);
+		if (pfn >= end)
+			break;
 		next = plain_movable_run(e->mm, pfn, end, movable_types);
 		args.count += next - pfn;
 		e->empty &= next == pfn;
@@ -232,15 +235,18 @@ static int collect_part(struct evac *e, struct vector *vec, unsigned long pfn,
 {
 	int stop = 0;
 
-	while (!stop && pfn < end) {
+	while (!stop && (pfn = pageblock_next_used(e->mm, pfn, end)) < end) {
 		unsigned long next = plain_movable_run(e->mm, pfn, end, movable_types);
 		enum page_type kind;
 		struct page_state st;
 		enum mm_reason reason;
 
-		for (kind = page_type_own(pfn); pfn < next && !stop; pfn++)
-			stop = collect(e, vec, pfn, 0, kind);
-		if (stop || !next_chunk(e->mm, &pfn, end, &st, &next))
+		if (next != pfn) {
+			for (kind = page_type_own(pfn); pfn < next && !stop; pfn++)
+				stop = collect(e, vec, pfn, 0, kind);
+			continue;
+		}
+		if (!next_chunk(e->mm, &pfn, end, &st, &next))
 			break;
 		if (judge(e, &st, &reason) == VERDICT_MOVABLE)
 			stop = collect(e, vec, st.head, st.order, st.type);

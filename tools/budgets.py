@@ -52,6 +52,8 @@ BUDGETS = {
     'plug_1g_requests': Budget(1, 1, 1, 'a request can name 128 GiB', (8, 8)),
     'unplug_1g': Budget(70_000, 45_000, 6_700, '512 pageblocks change, and a request', (59.7e6, 72.7e6)),
     'unplug_1g_requests': Budget(1, 1, 1, 'a request can name 128 GiB', (8, 8)),
+    'unplug_used_1g': Budget(2.0, 1.4, 1, 'the copy'),
+    'unplug_used_1g_3': Budget(2.0, 1.4, 1, 'the copy'),
     'migrate_page': Budget(1.3, 1.1, 1, 'the copy', (3.9, 4.1)),
     'online_growth': Budget(1.05, 1.01, 1, 'no growth', (3.9, 3.9)),
     'offline_traced': Budget(30_000, 22_000, 841, 'as offline_128m: tracing costs nothing'),

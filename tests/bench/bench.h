@@ -24,6 +24,9 @@ u64 bench_since(u64 start);
 /* Reports a row that could not be measured, and why: an error for the host. */
 int bench_fail(struct sink *out, const char *id, const char *why);
 
+/* The cost of only copying a page; 0 if there is no memory. */
+u64 bench_copy_insn(void);
+
 /* Each returns 0 or a negative errno after a bench_fail(). */
 int bench_alloc(struct sink *out);
 int bench_general(struct sink *out);

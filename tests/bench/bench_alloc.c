@@ -142,7 +142,7 @@ static int bench_contig_size(struct sink *out, const char *id, unsigned long nr,
 static struct page_slot moved[MOVED_PAGES];
 
 /* The cost of only copying a page, in the same run. */
-static u64 copy_insn(void)
+u64 bench_copy_insn(void)
 {
 	unsigned long a = alloc_pages(&kernel_mm, GFP_KERNEL, 0, PGTY_KERNEL);
 	unsigned long b = alloc_pages(&kernel_mm, GFP_KERNEL, 0, PGTY_KERNEL);
@@ -165,7 +165,7 @@ static int bench_migrate(struct sink *out)
 {
 	struct mm_failure why;
 	unsigned long i, base = alloc_contig_pages(&kernel_mm, MOVED_PAGES, NULL, &why);
-	u64 start, insn, copy = copy_insn();
+	u64 start, insn, copy = bench_copy_insn();
 	int err = 0;
 
 	if (base == PFN_NONE || copy == 0)

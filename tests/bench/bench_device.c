@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Rows that need a virtio-mem device: 1 GiB plugged and unplugged, empty. tools/bench
+ * Rows that need a virtio-mem device: 1 GiB plugged and unplugged, empty and in use. tools/bench
  * changes the requested size when this file's lines ask for it.
  *
  * The driver works on its own thread, between interrupts and waits for the device, so
@@ -12,9 +12,12 @@
 #include "tests/bench/bench.h"
 #include "arch/machine_info.h"
 #include "drivers/virtio/mem/virtio_mem.h"
+#include "kernel/ktest_prng.h"
 #include "kernel/timer.h"
 #include "kernel/trace/trace.h"
 #include "lib/errno.h"
+#include "mm/evacuate.h"
+#include "mm/vmstat.h"
 
 #define GIB	      (1UL << 30)
 #define DEVICE_LIMIT_NS (60 * NSEC_PER_SEC)
@@ -51,24 +54,26 @@ static void account(struct device_run *run, const struct trace_record *r)
 	run->end = r->time;
 }
 
-static u64 plugged_bytes(void)
+/* Does the device have @bytes plugged, and mm all of them? */
+static bool has_size(u64 bytes)
 {
 	struct virtio_mem *vm;
-	u64 bytes = 0;
+	bool has = false;
 
 	mutex_lock(&vmem_list_mutex);
 	vm = vmem_by_id(0);
 	if (vm)
-		bytes = pb_to_bytes(vmem_nr_plugged(vm));
+		has = pb_to_bytes(vmem_nr_plugged(vm)) == bytes &&
+		      pb_to_bytes(vmem_nr_at_device(vm)) == bytes;
 	mutex_unlock(&vmem_list_mutex);
-	return bytes;
+	return has;
 }
 
 static int wait_plugged(u64 bytes)
 {
 	const u64 deadline = ktime_ns() + DEVICE_LIMIT_NS;
 
-	while (plugged_bytes() != bytes) {
+	while (!has_size(bytes)) {
 		if (ktime_ns() > deadline)
 			return -ETIMEDOUT;
 		msleep(20);
@@ -77,7 +82,8 @@ static int wait_plugged(u64 bytes)
 	return 0;
 }
 
-static int change_size(struct sink *out, const char *id, u64 bytes)
+/* Change the size and wait. Sets @insn to the instructions that took, without the device's. */
+static int change_size(struct sink *out, const char *id, u64 bytes, u64 *insn)
 {
 	struct device_run run = { .wanted = phys_to_pfn(bytes) };
 	struct trace_record record;
@@ -93,20 +99,99 @@ static int change_size(struct sink *out, const char *id, u64 bytes)
 		account(&run, &record);
 	if (trace_lost() || run.start == 0 || run.open != 0 || run.requests == 0)
 		return bench_fail(out, id, "the trace is not complete");
-	bench_row(out, id,
-		  (run.end - run.start - run.waited) *
-			  (1000000000 / machine_info()->timebase_hz) * 1000,
-		  "insn");
+	*insn = (run.end - run.start - run.waited) *
+		(1000000000 / machine_info()->timebase_hz);
 	sink_printf(out, "bench: %s_requests %u request\n", id, run.requests);
 	return 0;
+}
+
+static int bench_size(struct sink *out, const char *id, u64 bytes)
+{
+	u64 insn;
+	const int err = change_size(out, id, bytes, &insn);
+
+	if (!err)
+		bench_row(out, id, insn * 1000, "insn");
+	return err;
+}
+
+/* --- a device in use ------------------------------------------------------------------ */
+
+#define TABLE_ORDER MAX_PAGE_ORDER
+#define NR_SLOTS    ((PAGE_SIZE << TABLE_ORDER) / sizeof(struct page_slot))
+#define LEFT_FREE   4096UL /* frames that a fill leaves */
+
+static unsigned long free_frames(void)
+{
+	return zone_free_pages(mm_zone(&kernel_mm, ZONE_NORMAL)) +
+	       zone_free_pages(mm_zone(&kernel_mm, ZONE_MOVABLE));
+}
+
+/* Fill the memory with movable pages, then free all but @percent, at random. */
+static int churn(struct page_slot *slots, struct prng *prng, unsigned int percent)
+{
+	int err = 0;
+
+	for (unsigned long i = 0; i < NR_SLOTS && !err && free_frames() > LEFT_FREE; i++)
+		if (slot_pfn(&slots[i]) == PFN_NONE)
+			err = slot_alloc(&kernel_mm, &slots[i], 0);
+	for (unsigned long i = 0; i < NR_SLOTS && !err; i++)
+		if (slot_pfn(&slots[i]) != PFN_NONE && prng_below(prng, 100) >= percent)
+			err = slot_free(&kernel_mm, &slots[i]);
+	return err;
+}
+
+/* Shrink to 0 with @percent of the frames in use: the cost of a page that moves, in copies. */
+static int shrink_used(struct sink *out, const char *id, struct page_slot *slots,
+		       unsigned int percent)
+{
+	struct prng prng;
+	u64 insn, moved;
+	int err = change_size(out, "grow", GIB, &insn);
+
+	prng_init(&prng, percent);
+	if (!err && churn(slots, &prng, percent))
+		err = bench_fail(out, id, "no memory");
+	if (err)
+		return err;
+	moved = vm_event_read(&kernel_mm, VM_PGMIGRATE_SUCCESS);
+	err = change_size(out, id, 0, &insn);
+	moved = vm_event_read(&kernel_mm, VM_PGMIGRATE_SUCCESS) - moved;
+	if (err || moved == 0)
+		return err ? err : bench_fail(out, id, "no page has moved");
+	bench_row(out, id, insn * 1000 / moved / bench_copy_insn(), "ratio");
+	sink_printf(out, "bench: %s_moved %lu page\n", id, moved);
+	return 0;
+}
+
+static int bench_used(struct sink *out)
+{
+	const unsigned long table =
+		alloc_pages(&kernel_mm, GFP_KERNEL, TABLE_ORDER, PGTY_KERNEL);
+	struct page_slot *slots = phys_to_virt(pfn_to_phys(table));
+	int err;
+
+	if (table == PFN_NONE)
+		return bench_fail(out, "unplug_used_1g", "no memory");
+	for (unsigned long i = 0; i < NR_SLOTS; i++)
+		slots[i].pfn = PFN_NONE;
+	err = shrink_used(out, "unplug_used_1g", slots, 25);
+	if (!err)
+		err = shrink_used(out, "unplug_used_1g_3", slots, 3);
+	for (unsigned long i = 0; i < NR_SLOTS; i++)
+		(void)slot_free(&kernel_mm, &slots[i]);
+	free_pages(&kernel_mm, table, TABLE_ORDER);
+	return err;
 }
 
 int bench_device(struct sink *out)
 {
 	int err;
 
-	if (plugged_bytes() != 0)
+	if (!has_size(0))
 		return bench_fail(out, "plug_1g", "something is plugged already");
-	err = change_size(out, "plug_1g", GIB);
-	return err ? err : change_size(out, "unplug_1g", 0);
+	err = bench_size(out, "plug_1g", GIB);
+	if (!err)
+		err = bench_size(out, "unplug_1g", 0);
+	return err ? err : bench_used(out);
 }
