@@ -252,4 +252,9 @@ const char *memory_block_state_name(enum memory_block_state state);
 /* The first present block id at or above @block, or PFN_NONE. No lock; may be stale. */
 unsigned long next_memory_block(const struct mm *mm, unsigned long block);
 
+/* Each present block id at or above @first. */
+#define for_each_memory_block(mm, block, first)                              \
+	for (unsigned long block = next_memory_block(mm, first); block != PFN_NONE; \
+	     block = next_memory_block(mm, block + 1))
+
 #endif

@@ -98,10 +98,9 @@ static enum mhp_online_type parse_type(const char *option)
 static int parse(int argc, char **argv, struct request *r, struct sink *out)
 {
 	const char *zone = NULL, *range = NULL;
-	int i;
 
 	r->type = NR_ONLINE_TYPES;
-	for (i = 1; i < argc; i++) {
+	for (int i = 1; i < argc; i++) {
 		const enum mhp_online_type type = parse_type(argv[i]);
 
 		if (type != NR_ONLINE_TYPES && r->type == NR_ONLINE_TYPES)
@@ -187,8 +186,7 @@ static int offline_by_size(const struct request *r, struct sink *out)
 	unsigned long done = 0, below = 0;
 	int err = 0;
 
-	for (unsigned long b = next_memory_block(&kernel_mm, 0); b != PFN_NONE;
-	     b = next_memory_block(&kernel_mm, b + 1))
+	for_each_memory_block(&kernel_mm, b, 0)
 		below = b + 1;
 	while (done < r->nr && !err) {
 		const unsigned int nr = min(r->nr - done, (unsigned long)MOST_TOGETHER);

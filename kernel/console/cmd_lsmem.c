@@ -156,8 +156,7 @@ static void print_summary(u64 online, u64 offline, struct sink *out)
 {
 	u64 present = 0;
 
-	for (unsigned long b = next_memory_block(&kernel_mm, 0); b != PFN_NONE;
-	     b = next_memory_block(&kernel_mm, b + 1))
+	for_each_memory_block(&kernel_mm, b, 0)
 		present += present_bytes(b);
 	sink_puts(out, "\n");
 	print_total("Memory block size:", 1UL << SECTION_SHIFT, out);

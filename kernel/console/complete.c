@@ -190,8 +190,7 @@ static void each_block(word_offer_fn offer, void *arg)
 {
 	char text[24];
 
-	for (unsigned long b = next_memory_block(&kernel_mm, 0); b != PFN_NONE;
-	     b = next_memory_block(&kernel_mm, b + 1)) {
+	for_each_memory_block(&kernel_mm, b, 0) {
 		snprintf(text, sizeof(text), "%lu", b);
 		offer(arg, text);
 	}

@@ -55,14 +55,12 @@ static bool next_region(unsigned long pfn, struct region *r)
 /* Print a region, and in it each run of present blocks. */
 static void owner_region(struct sink *out, const struct region *r)
 {
-	unsigned long block = r->pfn / PAGES_PER_SECTION;
-
 	line(out, 0, pfn_to_phys(r->pfn), pfn_to_phys(r->end_pfn), r->name);
-	for (block = next_memory_block(&kernel_mm, block);
-	     block != PFN_NONE && block * PAGES_PER_SECTION < r->end_pfn;
-	     block = next_memory_block(&kernel_mm, block + 1)) {
+	for_each_memory_block(&kernel_mm, block, r->pfn / PAGES_PER_SECTION) {
 		const unsigned long first = max(block * PAGES_PER_SECTION, r->pfn);
 
+		if (first >= r->end_pfn)
+			break;
 		while (next_memory_block(&kernel_mm, block + 1) == block + 1)
 			block++;
 		line(out, 1, pfn_to_phys(first),

@@ -84,14 +84,12 @@ void pseudofs_for_each(void (*fn)(const char *path, void *arg), void *arg)
 
 	for_each_file(f) {
 		const char *star = strchr(f->path, '*');
-		unsigned long b;
 
 		if (!star) {
 			fn(f->path, arg);
 			continue;
 		}
-		for (b = next_memory_block(&kernel_mm, 0); b != PFN_NONE;
-		     b = next_memory_block(&kernel_mm, b + 1)) {
+		for_each_memory_block(&kernel_mm, b, 0) {
 			snprintf(path, sizeof(path), "%.*s%lu%s", (int)(star - f->path),
 				 f->path, b, star + 1);
 			fn(path, arg);
