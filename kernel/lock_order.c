@@ -96,9 +96,7 @@ static u32 find_class(const char *name, bool sleeps)
 /* The first edge of a path from class @from to class @to, or NULL. */
 static const struct lock_edge *find_way(u32 from, u32 to) __must_hold(graph_lock)
 {
-	u16 first[MAX_CLASSES] = {
-		0
-	}; /* 1 + the edge that a path to the class starts with */
+	u16 first[MAX_CLASSES] = {}; /* 1 + the edge that a path to the class starts with */
 	bool more = true;
 
 	while (more && first[to] == 0) {

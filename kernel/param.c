@@ -85,12 +85,10 @@ static int set_value(const struct param *p, const char *value)
 int param_set(const char *name, const char *value)
 {
 	const struct param *p = param_find(name);
-	int err;
 
 	if (p == NULL)
 		return -ENOENT;
-	err = set_value(p, value);
-	return err == 0 ? 0 : -EINVAL;
+	return set_value(p, value) == 0 ? 0 : -EINVAL;
 }
 
 static const char *const type_words[] = {

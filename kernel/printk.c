@@ -196,8 +196,7 @@ void printk_set_line(void (*draw)(bool shown, struct sink *out))
 /*
  * Print the log in parts, each copied under the lock: other harts log meanwhile, and the
  * console writes a part with interrupts off. Begins at a whole line, even if older lines
- * were overwritten,
- * and ends at what was logged before the call, or it might never end.
+ * were overwritten, and ends at what was logged before the call, or it might never end.
  */
 void printk_dump(struct sink *out)
 {

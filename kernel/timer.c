@@ -42,12 +42,9 @@ static struct timer *first_of(struct timer_base *base) __must_hold(timer_lock)
 
 static void insert(struct timer_base *base, struct timer *timer) __must_hold(timer_lock)
 {
-	struct timer *later = first_of(base);
+	struct timer *later;
 
-	if (later == NULL) {
-		list_add(&timer->link, &base->pending);
-		return;
-	}
+	(void)first_of(base);
 	list_for_each_entry(later, &base->pending, link)
 		if (later->expires > timer->expires)
 			break;

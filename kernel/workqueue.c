@@ -46,15 +46,6 @@ bool schedule_work(struct work *work)
 	return added;
 }
 
-static bool has_work(void)
-{
-	const unsigned long flags = spin_lock_irqsave(&work_lock);
-	const bool any = !list_empty(&queue);
-
-	spin_unlock_irqrestore(&work_lock, flags);
-	return any;
-}
-
 static bool is_running(const struct work *work)
 {
 	const unsigned long flags = spin_lock_irqsave(&work_lock);
@@ -114,12 +105,10 @@ static int __noreturn worker(void *)
 	struct work *work;
 
 	for (;;) {
-		wait_event_until(&work_added, has_work(), WAIT_FOREVER);
-		while ((work = next_work()) != NULL) {
-			work->fn(work);
-			none_runs();
-			cond_resched();
-		}
+		wait_event_until(&work_added, (work = next_work()) != NULL, WAIT_FOREVER);
+		work->fn(work);
+		none_runs();
+		cond_resched();
 	}
 }
 

@@ -200,14 +200,10 @@ static void put_number(struct out *out, const struct spec *spec, u64 val,
 {
 	char buf[24]; /* 22 octal digits */
 	char *end = buf + sizeof(buf);
-	unsigned int base = 10;
+	const unsigned int base = spec->conv == 'o' ? 8 : strchr("diu", spec->conv) ? 10 : 16;
 	char *digits;
 	size_t n, want;
 
-	if (spec->conv == 'o')
-		base = 8;
-	else if (spec->conv == 'x' || spec->conv == 'X' || spec->conv == 'p')
-		base = 16;
 	digits = write_digits(end, val, base, spec->conv == 'X' ? 'A' : 'a');
 	n = (size_t)(end - digits);
 	want = spec->precision < 0 ? 1 : (size_t)spec->precision;

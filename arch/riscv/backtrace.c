@@ -82,10 +82,9 @@ void arch_backtrace(struct sink *out)
 	const struct trap_frame *trap = NULL;
 	struct frame_record record;
 	bool at_trap = false; /* this record is the trap's: its address is exact */
-	unsigned int i;
 
 	sink_puts(out, "Call Trace:\n");
-	for (i = 0; i < MAX_FRAMES; i++) {
+	for (unsigned int i = 0; i < MAX_FRAMES; i++) {
 		if (!read_record(fp, &record))
 			return;
 		if (trap)

@@ -77,9 +77,8 @@ static void map_image(unsigned long from, unsigned long to, u64 prot)
 static void map_stack(unsigned int slot, unsigned long stack, unsigned long size)
 {
 	unsigned int index = pte_index(STACK_SLOT_TOP((unsigned long)slot) - size, 0);
-	unsigned long done;
 
-	for (done = 0; done < size; done += PAGE_SIZE)
+	for (unsigned long done = 0; done < size; done += PAGE_SIZE)
 		stack_pages[index++] = PTE_PFN(stack + done) | PROT_RW;
 }
 
@@ -87,17 +86,16 @@ static void build_tables(void)
 {
 	const unsigned long fdt_end =
 		ALIGN_UP((unsigned long)_end + early_info.fdt_size, PAGE_SIZE);
-	unsigned int i;
 
 	map_image((unsigned long)_start, (unsigned long)__rodata_start, PROT_RX);
 	map_image((unsigned long)__rodata_start, (unsigned long)__data_start, PROT_R);
 	map_image((unsigned long)__data_start, (unsigned long)__symbols_start, PROT_RW);
 	map_image((unsigned long)__symbols_start, fdt_end, PROT_R);
-	for (i = 0; i < NR_IMAGE_TABLES; i++)
+	for (unsigned int i = 0; i < NR_IMAGE_TABLES; i++)
 		image_gib[pte_index(IMAGE_BASE, 1) + i] = table_entry(image_pages[i]);
 
 	map_stack(STACK_SLOT_BOOT, (unsigned long)boot_stack, STACK_SLOT - STACK_GUARD);
-	for (i = 0; i < MACHINE_MAX_HARTS; i++)
+	for (unsigned int i = 0; i < MACHINE_MAX_HARTS; i++)
 		map_stack(STACK_SLOT_OVERFLOW + i, (unsigned long)overflow_stacks[i],
 			  OVERFLOW_STACK_SIZE);
 	stack_gib[0] = table_entry(stack_pages);

@@ -33,9 +33,7 @@ static void write_bounce(size_t n)
 
 static void write_chars(size_t n)
 {
-	size_t i;
-
-	for (i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		sbi_call(SBI_LEGACY_PUTCHAR, 0, SBI_ARGS((u8)bounce[i]));
 }
 

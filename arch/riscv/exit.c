@@ -13,7 +13,7 @@
 #define FINISHER_PASS  0x5555u
 #define FINISHER_FAIL  0x3333u /* | status << 16 */
 #define FINISHER_RESET 0x7777u
-#define FINISHER_NS    5000000000ULL
+#define FINISHER_NS    (5 * NSEC_PER_SEC)
 
 static void *finisher; /* NULL: absent or not mapped yet */
 

@@ -46,9 +46,8 @@ struct log_sink {
 static void log_write(struct sink *sink, const char *text, size_t len)
 {
 	struct log_sink *log = container_of(sink, struct log_sink, sink);
-	size_t i;
 
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		if (text[i] != '\n' && log->len < sizeof(log->line) - 1) {
 			log->line[log->len++] = text[i];
 			continue;
@@ -117,11 +116,9 @@ static void describe_address(u64 addr, struct sink *out)
 
 static void print_registers(const struct trap_frame *frame, struct sink *out)
 {
-	unsigned int i;
-
 	sink_printf(out, "epc  %016lx  status %016lx  cause %lu  tval %016lx\n",
 		    frame->sepc, frame->sstatus, frame->scause, frame->stval);
-	for (i = 1; i < 32; i++)
+	for (unsigned int i = 1; i < 32; i++)
 		sink_printf(out, "%-4s %016lx%s", register_names[i], frame->x[i],
 			    i % 4 == 3 || i == 31 ? "\n" : "  ");
 }

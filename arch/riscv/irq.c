@@ -122,10 +122,9 @@ static void call_handlers(u32 irq)
 void plic_handle(unsigned int hart)
 {
 	char *context = plic + PLIC_CONTEXT(machine_info()->plic_context[hart]);
-	unsigned int i;
 	u32 irq;
 
-	for (i = 0; i < MAX_CLAIMS; i++) {
+	for (unsigned int i = 0; i < MAX_CLAIMS; i++) {
 		irq = readl(context + PLIC_CLAIM);
 		if (irq == 0)
 			return;
@@ -149,13 +148,12 @@ void plic_init_hart(unsigned int hart)
 void arch_irq_init(void)
 {
 	const struct machine_info *info = machine_info();
-	u32 irq;
 
 	plic = ioremap(info->plic.start, info->plic.size);
 	if (!plic)
 		panic("the interrupt controller's registers could not be mapped");
 	/* The firmware may leave sources enabled. */
-	for (irq = 0; irq <= info->plic_nr_irqs && irq < PLIC_MAX_IRQS; irq += 32)
+	for (u32 irq = 0; irq <= info->plic_nr_irqs && irq < PLIC_MAX_IRQS; irq += 32)
 		writel(0, plic + PLIC_ENABLE(info->plic_context[0]) + irq / 8);
 	arch_timer_set(~0ULL);
 	plic_init_hart(0);

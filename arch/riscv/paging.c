@@ -198,9 +198,8 @@ static struct mem_range next_hole(phys_addr_t from, phys_addr_t to)
 {
 	const struct machine_info *info = machine_info();
 	struct mem_range hole = {to, 0};
-	unsigned int i;
 
-	for (i = 0; i <= info->nr_nomap; i++) {
+	for (unsigned int i = 0; i <= info->nr_nomap; i++) {
 		const struct mem_range *r =
 			i < info->nr_nomap ? &info->nomap[i] : &info->kernel;
 		const phys_addr_t start = ALIGN_DOWN(r->start, PAGE_SIZE);
@@ -246,9 +245,8 @@ static void early_window(phys_addr_t base, u64 prot)
 {
 	pte_t *pte =
 		early_top_table + (EARLY_BASE >> LEVEL_SHIFT(2) & (PTES_PER_TABLE - 1));
-	unsigned int i;
 
-	for (i = 0; i < EARLY_GIB; i++)
+	for (unsigned int i = 0; i < EARLY_GIB; i++)
 		pte[i] = prot == 0 ? 0 : PTE_PFN(base + i * SZ_1G) | prot;
 	tlb_flush_local(EARLY_BASE, EARLY_GIB * SZ_1G);
 	table_offset = EARLY_BASE - base;
@@ -267,14 +265,13 @@ int arch_paging_init(void)
 {
 	const struct memblock_type *memory = &memblock.memory;
 	phys_addr_t base, end;
-	unsigned int i;
 	int err;
 
 	arch_mappable_range(&base, &end);
 	early_window(base, PROT_RW);
 	set_windows(base);
 	err = map_image_alias();
-	for (i = 0; err == 0 && i < memory->nr; i++) {
+	for (unsigned int i = 0; err == 0 && i < memory->nr; i++) {
 		const struct memblock_region *r = &memory->region[i];
 
 		err = map_memory(r->base, r->base + r->size);

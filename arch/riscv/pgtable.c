@@ -219,8 +219,10 @@ static void fill_holes(pte_t *pte, pte_t value)
 			*pte = value;
 }
 
-/* Leaves of 2 MiB. Where an earlier, smaller range left a table of pages, fills that
- * table. */
+/*
+ * Leaves of 2 MiB. Where an earlier, smaller range left a table of pages, fills that
+ * table.
+ */
 static void fill_large(pte_t *pte, unsigned long nr, pte_t value)
 {
 	const pte_t *end = pte + nr;

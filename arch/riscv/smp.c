@@ -52,9 +52,8 @@ int arch_start_hart(unsigned int id, struct hart *hart, void *stack, void (*entr
 		       SBI_ARGS(info->hartid[id], image_to_phys(secondary_start),
 				image_to_phys(&secondaries[id])));
 	if (ret.error != SBI_SUCCESS) {
-		pr_err("hart %u (hartid %lu): the firmware refused to start it: error "
-		       "%ld\n",
-		       id, info->hartid[id], ret.error);
+		pr_err("hart %u (hartid %lu): the firmware refused to start it: error %ld\n", id,
+		       info->hartid[id], ret.error);
 		return -EIO;
 	}
 	return 0;
@@ -80,7 +79,6 @@ void arch_secondary_start(void (*entry)(void))
 void arch_send_ipi(unsigned long harts)
 {
 	const struct machine_info *info = machine_info();
-	unsigned int id;
 
 	harts &= online_mask();
 	/*
@@ -88,7 +86,7 @@ void arch_send_ipi(unsigned long harts)
 	 * at them.
 	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	for (id = 0; id < info->nr_harts; id++)
+	for (unsigned int id = 0; id < info->nr_harts; id++)
 		if (harts & BIT(id))
 			sbi_call(SBI_IPI, 0, SBI_ARGS(1, info->hartid[id]));
 }

@@ -18,11 +18,10 @@ static DEFINE_SPINLOCK(stack_lock);
 
 static int take_slot(void)
 {
-	unsigned int i;
 	int slot = -1;
 
 	spin_lock(&stack_lock);
-	for (i = 0; i < ARCH_MAX_STACKS && slot < 0; i++) {
+	for (unsigned int i = 0; i < ARCH_MAX_STACKS && slot < 0; i++) {
 		if (used_slots[i / 64] & BIT(i % 64))
 			continue;
 		used_slots[i / 64] |= BIT(i % 64);

@@ -46,7 +46,6 @@ void tlb_flush_all_harts(unsigned long va, u64 size)
 {
 	const struct machine_info *info = machine_info();
 	unsigned long others, mask = 0;
-	unsigned int id;
 
 	/*
 	 * Orders the clearing of the entries before the read of the online mask; pairs
@@ -55,7 +54,7 @@ void tlb_flush_all_harts(unsigned long va, u64 size)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	tlb_flush_local(va, size);
 	others = online_mask() & ~BIT(this_hart()->id);
-	for (id = 0; id < info->nr_harts; id++) {
+	for (unsigned int id = 0; id < info->nr_harts; id++) {
 		if (!(others & BIT(id)))
 			continue;
 		if (info->hartid[id] < 64)

@@ -109,9 +109,7 @@ static void put_byte(char c)
 
 void serial_write(const char *text, size_t len)
 {
-	size_t i;
-
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		if (text[i] == '\n')
 			put_byte('\r');
 		put_byte(text[i]);

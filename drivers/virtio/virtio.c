@@ -79,19 +79,15 @@ static int check_features(struct virtio_device *vdev, const struct virtio_driver
 {
 	const u64 missing = (drv->required | VIRTIO_F_VERSION_1) & ~offered;
 
-	if (missing & VIRTIO_F_VERSION_1) {
+	if (missing & VIRTIO_F_VERSION_1)
 		virtio_broken(vdev, "legacy device; start QEMU with %s",
 			      str_has_prefix(vdev->where, "mmio") ?
 				      "-global virtio-mmio.force-legacy=false" :
 				      "disable-legacy=on,disable-modern=off on the device");
-		return -ENOTSUPP;
-	}
-	if (missing) {
+	else if (missing)
 		virtio_broken(vdev, "does not offer features 0x%lx, which %s needs", missing,
 			      drv->name);
-		return -ENOTSUPP;
-	}
-	return 0;
+	return missing ? -ENOTSUPP : 0;
 }
 
 /* Steps 4 to 6. */

@@ -62,17 +62,13 @@ static u32 slot_device_id(const struct mmio_device *slot, const volatile u8 *reg
 	if (id == VIRTIO_ID_NONE)
 		return VIRTIO_ID_NONE;
 	version = readl(regs + REG_VERSION);
-	if (version == 1) {
+	if (version == 1)
 		pr_err("0x%lx: legacy %s device; start QEMU with "
 		       "-global virtio-mmio.force-legacy=false",
 		       slot->regs.start, virtio_id_name(id));
-		return VIRTIO_ID_NONE;
-	}
-	if (version != 2) {
+	else if (version != 2)
 		pr_err("0x%lx: version %u is unknown, expected 2", slot->regs.start, version);
-		return VIRTIO_ID_NONE;
-	}
-	return id;
+	return version == 2 ? id : VIRTIO_ID_NONE;
 }
 
 static void probe_slot(const struct mmio_device *slot)

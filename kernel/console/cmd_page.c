@@ -41,11 +41,10 @@ static void print_flags(const struct page_state *st, struct sink *out)
 #undef X
 	};
 	const char *sep = "";
-	unsigned int i;
 
 	if (st->flags == 0)
 		sink_puts(out, "none");
-	for (i = 0; i < ARRAY_SIZE(names); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
 		if (!(st->flags & BIT(i)))
 			continue;
 		sink_printf(out, "%s%s", sep, names[i]);
@@ -116,14 +115,13 @@ COMMAND(dump_page, "dump_page PFN", "show all that is known about a frame",
 static int parse_alloc(int argc, char **argv, struct person_alloc *r, struct sink *out)
 {
 	bool at = false;
-	int i;
 
 	*r = (struct person_alloc){ .gfp = GFP_KERNEL, .at = PFN_NONE };
 	if (argc < 2)
 		return COMMAND_USAGE;
 	if (kstrtouint(argv[1], 10, &r->order) || r->order > MAX_PAGE_ORDER)
 		return bad_order("alloc", argv[1], out);
-	for (i = 2; i < argc; i++) {
+	for (int i = 2; i < argc; i++) {
 		if (strcmp(argv[i], "unmovable") == 0)
 			r->gfp = GFP_KERNEL;
 		else if (strcmp(argv[i], "movable") == 0)
@@ -283,14 +281,13 @@ static int mm_check_command(struct sink *out)
 static int cmd_mm(int argc, char **argv, struct sink *out)
 {
 	unsigned long nr[NR_PAGE_TYPES];
-	unsigned int i;
 
 	if (argc == 2 && strcmp(argv[1], "check") == 0)
 		return mm_check_command(out);
 	if (argc != 2 || strcmp(argv[1], "census") != 0)
 		return COMMAND_USAGE;
 	mm_census(&kernel_mm, nr);
-	for (i = 0; i < NR_PAGE_TYPES; i++)
+	for (unsigned int i = 0; i < NR_PAGE_TYPES; i++)
 		if (nr[i])
 			sink_printf(out, "%-10s %10lu frames\n", page_type_name((enum page_type)i),
 				    nr[i]);

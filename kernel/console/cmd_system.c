@@ -58,11 +58,10 @@ COMMAND(help, "help [COMMAND | params | PARAMETER]",
 static int cmd_cat(int argc, char **argv, struct sink *out)
 {
 	int status = 0;
-	int i;
 
 	if (argc < 2)
 		return COMMAND_USAGE;
-	for (i = 1; i < argc && status == 0; i++)
+	for (int i = 1; i < argc && status == 0; i++)
 		status = pseudofs_show(argv[i], out);
 	return status;
 }

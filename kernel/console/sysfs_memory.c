@@ -21,9 +21,7 @@ WORD_LIST(WORD, each_online_type);
 /* The online type of that name, or NR_ONLINE_TYPES after a line in @out. */
 static enum mhp_online_type parse_online_type(const char *word, struct sink *out)
 {
-	unsigned int i;
-
-	for (i = 0; i < NR_ONLINE_TYPES; i++)
+	for (unsigned int i = 0; i < NR_ONLINE_TYPES; i++)
 		if (strcmp(word, online_type_name((enum mhp_online_type)i)) == 0)
 			return (enum mhp_online_type)i;
 	sink_printf(out, "\"%s\": expected one of:", word);

@@ -134,8 +134,7 @@ static int reset_device(struct virtio_mem *vm, enum vmem_reset how, struct sink 
 
 /*
  * Reset all devices, or the device with this name. A slow console does not keep a device
- * from
- * leaving.
+ * from leaving.
  */
 static int vmem_reset(const char *name, enum vmem_reset how, struct sink *out)
 {

@@ -17,8 +17,7 @@
 
 /* --- the configuration ------------------------------------------------------- */
 
-#define BLOCK_MAX \
-	(1UL << SECTION_SHIFT) /* a memory block holds whole device blocks */
+#define BLOCK_MAX (1UL << SECTION_SHIFT) /* a memory block holds whole device blocks */
 
 /* Limits for the launcher, so that it starts no device that this driver refuses. */
 static const struct layout_row limits[] __table("ebb_layout") = {
