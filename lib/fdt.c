@@ -26,7 +26,9 @@ enum {
 	HEADER_STRUCTS_LEN, /* from version 17 on */
 };
 
-/* Tags are big-endian numbers; these are as a little-endian hart loads them, in one go. */
+/*
+ * The blob's tags are big-endian; these are the values that a little-endian hart loads.
+ */
 enum {
 	TAG_BEGIN = 1 << 24,
 	TAG_END_NODE = 2 << 24,

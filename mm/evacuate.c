@@ -47,7 +47,7 @@
 #include "mm/page_isolation.h"
 
 #define EVAC_DRAIN_NS NSEC_PER_SEC
-/* A waiting evacuation checks this often whether it was cancelled. */
+/* How often a waiting evacuation checks whether it was cancelled. */
 #define EVAC_SLICE_NS (50 * NSEC_PER_MSEC)
 
 u64 evac_clock_ns(void)

@@ -304,7 +304,10 @@ static struct change change_for(const struct zone *zone, enum page_type from,
 	};
 }
 
-/* Trace the frames of a block that become free: all of @mask, but its header in @header. */
+/*
+ * Trace the frames of a block that become free: those of @mask, without the header's in
+ * @header.
+ */
 static void trace_online(const struct mem_section *ms, u64 mask, u64 header,
 			 const struct change *c)
 {

@@ -328,7 +328,7 @@ static void release_blocks(struct mem_section *list)
 }
 
 /*
- * Make all of these blocks, or none, refuse other requests
+ * Claim all of these blocks, or none, so that they refuse other requests
  * @blocks: if a block cannot be claimed, why->pfn lies in that block
  * @list: set to the claimed blocks, linked by ->next: GOING_OFFLINE and isolated, or
  *	REMOVING
@@ -425,7 +425,7 @@ static void hand_over(struct mm *mm, struct mem_section *list)
  * Empty the claimed blocks of a list and take them offline, all or none
  *
  * Judges all blocks before the first page moves. On failure it releases the claims.
- * Context: hotplug lock held; dropped meanwhile if the limits allow to wait.
+ * Context: hotplug lock held; dropped meanwhile if the limits allow waiting.
  * Return: 0; or a negative errno, with @why set.
  */
 static int offline_blocks(struct mm *mm, struct mem_section *list,

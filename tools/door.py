@@ -29,7 +29,7 @@ SETTLE, MOST_SETTLE = 0.5, 8.0      # seconds until ebb is asked again whether i
 TOO_LONG = b'x' * 1024  # more than ebb takes in one line
 LINGER = 5.0            # seconds for a refused client to read the line
 PIECE = 65536
-STATUS_BYTES = 32       # more than a line with a status has
+STATUS_BYTES = 32       # longer than any line with a status
 
 
 def port_words(name: str, advice: str) -> Callable[[str], bytes]:

@@ -134,7 +134,7 @@ class Guest:
             self.connect()
 
     def check(self, there: float, qmp) -> None:
-        """Decide whether to wait longer for an answer; there: the time at which the device reached its size."""
+        """Decide whether to wait longer for an answer. there: when the device reached its size."""
         silent = time.monotonic() - max(there, self.asked)
         if not self.pending or silent < SILENT_S:
             return

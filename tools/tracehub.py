@@ -210,7 +210,7 @@ class Hub:
         try:
             self._spool(Job('snapshot', 0))
         except StatusError:
-            pass                        # ebb has no memory for one: a reader's snapshot will do
+            pass                        # ebb has no memory for a snapshot: one that a reader asks for will do
 
     def _spool(self, job: Job) -> None:
         """Keep an answer in a file without a name, from which each reader takes it at its own pace."""

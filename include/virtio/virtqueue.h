@@ -3,9 +3,9 @@
 #define _VIRTIO_VIRTQUEUE_H
 
 /*
- * Split virtqueues. A queue has one user at a time: its driver serialises; only the
- * callback comes from the interrupt. The queue keeps its records of buffers in private
- * memory, because the device can write the rings.
+ * Split virtqueues. A queue has one user at a time, which its driver must see to; only
+ * the callback comes from the interrupt. The queue keeps its records of buffers in
+ * private memory, because the device can write the rings.
  *
  *   virtqueue_add(vq, bufs, ...)  ->  virtqueue_kick(vq)  ->  [interrupt]
  *        ^                                                        |

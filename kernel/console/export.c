@@ -29,8 +29,7 @@
 /*
  * The rings have one reader at a time: an export that takes records claims them first.
  * The claim is not a mutex, because its holder waits for the host meanwhile. All other
- * exports
- * have their own buffers.
+ * exports have their own buffers.
  */
 static u32 rings_claimed;
 static DEFINE_WAIT_QUEUE(rings_given_back);

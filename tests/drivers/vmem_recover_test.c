@@ -148,7 +148,7 @@ static void not_the_device_it_was(struct ktest *test)
 
 /* --- silence ---------------------------------------------------------------------------- */
 
-/* The device answers nothing any more, not even questions. */
+/* The device answers no request any more, not even STATE. */
 static unsigned int go_silent(struct vmem_rig *rig)
 {
 	struct fake_vmem *fm = &rig->fm[0];

@@ -98,7 +98,7 @@ static void shrink_in_vain(struct ktest *test, struct scene *s)
 	KTEST_ASSERT_EQ(test, READ_ONCE(s->vm->unblocked), 0);
 }
 
-/* Expects that nothing is plugged any more long before the back-off ends. */
+/* Expects that all is unplugged long before the back-off ends. */
 static void expect_unplugged(struct ktest *test, struct scene *s)
 {
 	const u64 limit = ktime_ns() + AT_ONCE_NS;

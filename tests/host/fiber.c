@@ -219,7 +219,7 @@ void arch_backtrace(struct sink *out)
 	sink_puts(out, "(no backtrace on the host: run it under a debugger)\n");
 }
 
-/* The sanitizer's function, if the program is linked with one. */
+/* A function of the sanitizer; NULL in a program without a sanitizer. */
 void __sanitizer_symbolize_pc(void *pc, const char *format, char *text, size_t size)
 	__attribute__((weak));
 

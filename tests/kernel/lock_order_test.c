@@ -206,7 +206,9 @@ static void handler_and_thread(struct ktest *test)
 static DEFINE_SPINLOCK(planted_first);
 static DEFINE_SPINLOCK(planted_tried);
 
-/* A trylock does not wait, so it makes no edge. A lock taken after it does. */
+/*
+ * A trylock does not wait, so it makes no edge; a lock taken while it is held makes one.
+ */
 static void trylock(struct ktest *test) __no_lock_analysis
 {
 	static bool planted;

@@ -54,7 +54,7 @@ static void weights(struct ktest *test)
 	KTEST_EXPECT_EQ(test, hweight64(opaque(~0ULL)), 64);
 }
 
-#define BITS 200 /* not a multiple of the word: the tail must not change */
+#define BITS 200 /* not a whole number of words: the tail must not change */
 
 static u64 map[BITMAP_WORDS(BITS + 64)];
 static u8 model[BITS + 64];

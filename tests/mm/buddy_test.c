@@ -80,7 +80,10 @@ static void singles_of_a_pageblock(struct ktest *test, struct test_mm *t, unsign
 	}
 }
 
-/* Single frames are freed, few at once: the index knows the largest chunk after each step. */
+/*
+ * Single frames are freed, a few at a time: the index knows the largest chunk after each
+ * step.
+ */
 static void singles_join_their_buddies(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

@@ -4,7 +4,10 @@
 
 /* --- plugging parts -------------------------------------------------------- */
 
-/* Every pageblock of a range is there, no hole, and plugged or not. */
+/*
+ * Every pageblock of a range exists and is no hole, and is plugged if and only if
+ * @plugged.
+ */
 static struct verdict judge_range(const struct pfn_range *r, bool plugged)
 {
 	struct pfn_range part;

@@ -361,8 +361,8 @@ void replay_compare(void)
 static u32 snapshot_seq;
 
 /*
- * Take a part as it is written; all parts have the same number, because nothing happens
- * between them.
+ * Take a part when it is written. All parts have the same record number, because nothing
+ * happens between them.
  */
 static void take_part(struct sink *sink, const char *data, size_t len)
 {

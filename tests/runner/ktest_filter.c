@@ -35,7 +35,10 @@ const char *ktest_speed_name(enum ktest_speed speed)
 	return speed_names[speed];
 }
 
-/* False if @text is not "speed", a comparison and a speed. NULL is no filter. */
+/*
+ * Parse "speed", a comparison and a speed. False if @text is not of this form; NULL is no
+ * filter.
+ */
 static bool parse_filter(const char *text, struct speed_filter *filter)
 {
 	size_t len;
