@@ -156,7 +156,7 @@ unsigned int vmem_plan_plug(const struct vmem_map *map, unsigned long want,
 
 /**
  * vmem_plan_reserved() - list runs of reserved pageblocks, from the top
- * @want: the most pageblocks, whole granules
+ * @want: at most this many pageblocks, whole granules
  */
 unsigned int vmem_plan_reserved(const struct vmem_map *map, unsigned long want,
 				struct vmem_run *runs, unsigned int max);

@@ -264,8 +264,8 @@ static bool has_spoken(const struct virtio_mem *vm)
 
 /*
  * A device that was given up is not reset before its pause has passed, however often it
- * announces a new configuration; a silent device, not before it says anything. Return:
- * how long to wait, ns.
+ * announces a new configuration; a silent device is not reset before it says something.
+ * Return: how long to wait, ns.
  */
 static u64 rest_of_pause(struct virtio_mem *vm)
 {
