@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * console_lines SEED COUNT: print a seed's steps, as fuzz_console runs them on the
- * host; a scenario runs them on a real machine. Does not print which steps meet, and
- * prints the lines of a step once.
+ * host; a scenario runs them on a real machine, without the driver's, and without the
+ * host's stops, which would take long. Does not print which steps meet, and prints the
+ * lines of a step once.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 
 int main(int argc, char **argv)
 {
-	static const char *const actors[NR_ACTORS] = { "terminal", "port", "device" };
+	static const char *const actors[ACTOR_DRIVER] = { "terminal", "port", "device" };
 	static struct step steps[MAX_STEPS];
 	unsigned long nr = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
 
@@ -22,7 +23,9 @@ int main(int argc, char **argv)
 	}
 	nr = make_steps(strtoul(argv[1], NULL, 10), steps, nr);
 	for (unsigned long i = 0; i < nr; i++) {
-		char *next = steps[i].line;
+		const bool here =
+			steps[i].actor != ACTOR_DRIVER && strcmp(steps[i].line, STOP);
+		char *next = here ? steps[i].line : NULL;
 
 		while (next)
 			printf("%s %s\n", actors[steps[i].actor], strsep(&next, BETWEEN));

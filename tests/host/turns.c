@@ -124,7 +124,7 @@ static bool has_unlocked(void)
 	const bool before = locked[hart->id];
 
 	locked[hart->id] = hart->spin_depth != 0;
-	return before && !hart->spin_depth && choose(8) == 0;
+	return before && !hart->spin_depth && choose(4) == 0;
 }
 
 void host_turn_point(unsigned long pc)

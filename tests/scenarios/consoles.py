@@ -46,12 +46,12 @@ class People:
         self.lock = threading.Lock()
 
     def note(self, actor: str, line: str) -> str:
-        """A line with its @N replaced by frames, logged before it is typed."""
+        """A line with its @N and @d replaced by frames, logged before it is typed."""
         def frame(match: re.Match) -> str:
             known = list(self.frames)
-            pfn = known[-1 - int(match[1])] if int(match[1]) < len(known) else 0x80000
-            return hex(pfn + int(match[2] or 0))
-        line = re.sub(r'@(\d+)(?:\+(\d+))?', frame, line)
+            nth = int(match[1]) if match[1] != 'd' else len(known)      # no driver acts here
+            return hex((known[-1 - nth] if nth < len(known) else 0x80000) + int(match[2] or 0))
+        line = re.sub(r'@(\d+|d)(?:\+(\d+))?', frame, line)
         with self.lock:
             self.typed.write(f'{actor} {line}\n')
             self.last.append(f'{actor:9} {line}')

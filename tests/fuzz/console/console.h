@@ -3,13 +3,14 @@
 #define _TESTS_FUZZ_CONSOLE_H
 
 /*
- * Sequences of console commands: two consoles and a device that is resized meanwhile, on
- * harts that take turns (tests/host/turns.c). A session is a process: it boots, runs a
- * list of steps, and ends well, ends with a panic, a sanitizer's report or a difference
- * that mm_check() finds, or never ends.
+ * Sequences of console commands: two consoles, a device that is resized meanwhile, and a
+ * driver whose objects come and go, on harts that take turns (tests/host/turns.c). A
+ * session is a process: it boots, runs a list of steps, and ends well, ends with a panic,
+ * a sanitizer's report or a difference that mm_check() finds, or never ends.
  *
  *   lines.c    the steps of a seed
  *   session.c  the process that runs steps
+ *   driver.c   the driver
  *   main.c     many sessions; the shortest list of a failure
  */
 #include "lib/types.h"
@@ -17,12 +18,14 @@
 #define MAX_STEPS  4096
 #define STEP_BYTES 480
 #define BETWEEN	   "|" /* the lines of a step */
+#define STOP	   "stop" /* the host stops the machine for longer than any limit */
 
-/* The actors: two consoles, and the host that resizes the device. */
+/* The actors: two consoles, the host that has the device, and a driver. */
 enum actor {
 	ACTOR_TERMINAL,
 	ACTOR_PORT,
 	ACTOR_DEVICE,
+	ACTOR_DRIVER, /* the last: console_lines has no driver */
 	NR_ACTORS,
 };
 
@@ -61,8 +64,9 @@ static inline bool is_siege(enum strategy strategy)
  * @actor: enum actor
  * @meets: enum meeting
  * @line: a console's command line, in which @N means the frame of the N-th last
- *	"alloc" that worked; or the device's new size in bytes. If there are several lines,
- *	the actor runs them in turn until the step that meets this one has ended
+ *	"alloc" that worked, and @d that of the driver's last object; the device's new size
+ *	in bytes, or STOP; or the bytes of the driver's next objects. If there are several
+ *	lines, the actor runs them in turn until the step that meets this one has ended
  */
 struct step {
 	u8 actor;
@@ -95,6 +99,20 @@ struct progress {
  * Return: the number of steps, at most @nr.
  */
 unsigned int make_steps(u64 seed, struct step *steps, unsigned int nr);
+
+/**
+ * run_driver() - free all objects, make buffers of their pages, and make other objects
+ * @line: the size of the new objects in bytes, 1 to 2,048
+ *
+ * Context: one thread, in a session.
+ */
+void run_driver(const char *line);
+
+/* Free all that the driver has. */
+void end_driver(void);
+
+/* The frame of the driver's last object, which may be free by now. */
+unsigned long driver_pfn(void);
 
 /**
  * run_session() - boot, run all steps, check everything, exit

@@ -39,7 +39,7 @@ static struct text text(const char *fmt, ...)
 	return t;
 }
 
-/* A frame number: from an "alloc", in boot memory, in the device's memory, or invalid. */
+/* A frame number: of an "alloc", of the driver, in either kind of memory, or invalid. */
 static struct text frame(void)
 {
 	static const char *const odd[] = { "0",
@@ -55,7 +55,9 @@ static struct text frame(void)
 		return text("@%u", below(below(2) ? 2 : 8));
 	if (how < 76)
 		return text("@%u+%u", below(4), below(1U << below(10)));
-	if (how < 86)
+	if (how < 80)
+		return text("@d");
+	if (how < 88)
 		return text("0x%lx", (BOOT_START >> 12) + below(BOOT_BYTES >> 12));
 	if (how < 96)
 		return text("0x%lx", (REGION_START >> 12) + below(REGION_BYTES >> 12));
@@ -226,10 +228,12 @@ static struct text tool_line(void)
 	return text("%s", PICK(lines));
 }
 
-static struct text size_line(void)
+static struct text host_line(void)
 {
 	static const unsigned int mib[] = { 0, 128, 256, 512, 2, 510 };
 
+	if (below(8) == 0)
+		return text(STOP);
 	return text("%lu", (below(2) ? PICK(mib) : 2UL * below(257)) << 20);
 }
 
@@ -303,6 +307,12 @@ static struct text long_look(void)
 	return line;
 }
 
+/* The driver's objects go, and other ones of this size come. */
+static struct text driver_line(void)
+{
+	return text("%u", 8U << below(9));
+}
+
 /* All blocks come or leave while a user looks at them. */
 static void meeting_with_device(struct text line[2])
 {
@@ -365,20 +375,36 @@ static void besiege_blocks(struct siege *s)
 		allocates(s, text(" at 0x%lx", (id << 15) + 16384).s);
 }
 
+/* The driver's objects come and go, while a console looks at the page of the last one. */
+static void besiege_driver(struct siege *s)
+{
+	s->slow = ACTOR_DRIVER;
+	s->act[ACTOR_DRIVER][0] = driver_line();
+	s->act[ACTOR_DRIVER][1] = driver_line();
+	looks(s, text("dump_page @d"));
+}
+
+/* A console allocates and frees, while the other one checks or frees the same frame. */
+static void besiege_frame(struct siege *s, bool checks)
+{
+	s->repeats = checks;
+	s->act[s->slow][0] = s->act[s->slow][1] =
+		text("%s", checks ? "mm check" : "free @0");
+	allocates(s, "");
+}
+
 static struct siege make_siege(void)
 {
 	struct siege s = { .quick = below(2) };
-	const unsigned int how = below(10);
+	const unsigned int how = below(13);
 
 	s.slow = !s.quick;
-	if (how < 7) {
+	if (how < 7)
 		besiege_blocks(&s);
-		return s;
-	}
-	s.repeats = how < 9;
-	s.act[s.slow][0] = s.act[s.slow][1] =
-		text("%s", s.repeats ? "mm check" : "free @0");
-	allocates(&s, "");
+	else if (how < 11)
+		besiege_frame(&s, how < 10);
+	else
+		besiege_driver(&s);
 	return s;
 }
 
@@ -398,7 +424,7 @@ static unsigned int add_siege(struct step *step, unsigned int most,
 			 s.repeats ? &both : &quick[i / 2 % 2]);
 		set_step(&step[i + 1], s.slow, MEETS_LAST, &slow[(i / 2 + phase) % 2]);
 	}
-	*commands += s.repeats ? i * 12 : i;
+	*commands += s.repeats ? i * 8 : i;
 	return i;
 }
 
@@ -418,8 +444,10 @@ static unsigned int add_meeting(struct step *step)
 
 static unsigned int add_step(struct step *step)
 {
-	const enum actor actor = below(16) == 0 ? ACTOR_DEVICE : below(2);
-	const struct text line = actor == ACTOR_DEVICE ? size_line() : console_line();
+	const enum actor actor = below(8) == 0 ? ACTOR_DEVICE + below(2) : below(2);
+	const struct text line = actor == ACTOR_DEVICE	 ? host_line()
+				 : actor == ACTOR_DRIVER ? driver_line()
+							 : console_line();
 
 	set_step(step, actor, MEETS_NOBODY, &line);
 	return 1;

@@ -25,7 +25,7 @@
 #define ORDERS_OF_ENDS	48 /* the same for the end of a list alone, which runs fast */
 #define SHORTEST_END	8
 
-static const char *const actors[NR_ACTORS] = { "terminal", "port", "device" };
+static const char *const actors[NR_ACTORS] = { "terminal", "port", "device", "driver" };
 static const char *const meetings[] = { "", "+", "-" }; /* enum meeting */
 
 static unsigned long seconds = 60, nr_steps = 1000, nr_sessions = ~0UL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A session: a small machine with a virtio-mem device and the unmodified shell, two
- * threads that play the consoles, and a third that resizes the device.
+ * A session: a small machine with a virtio-mem device and the unmodified shell, and a
+ * thread for each actor.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,8 +28,9 @@
 
 #define NR_FRAMES    16 /* frames of "alloc" that steps can name */
 #define MOST_AHEAD   16 /* steps that an actor may be ahead of the slowest */
-#define MOST_LINES   32 /* of a step of several lines */
+#define MOST_LINES   16 /* of a step of several lines */
 #define MEETING_NS   (3 * NSEC_PER_MSEC)
+#define STOPPED_NS   (12 * NSEC_PER_SEC)
 #define ANSWER_BYTES 4096
 #define CPU_SECONDS  30 /* of a session, which takes 1; more counts as a hang */
 
@@ -118,21 +119,32 @@ static bool console_asked(struct interrupter *unused)
 	return prng_below(&chance, 256) == 0;
 }
 
-/* Write a step's line to @line, with frame numbers in place of each @N. */
+/* The frame that "@N", "@N+OFFSET" or "@d" means. Sets *used to the length of that text. */
+static unsigned long meant_frame(const char *mark, int *used)
+{
+	unsigned int n = 0, offset = 0;
+
+	*used = 2;
+	if (mark[1] == 'd')
+		return driver_pfn();
+	(void)sscanf(mark, "@%u%n+%u%n", &n, used, &offset, used);
+	if (n >= nr_frames)
+		return BOOT_START >> 12;
+	return frames[(nr_frames - 1 - n) % NR_FRAMES] + offset;
+}
+
+/* Write a step's line to @line, with a frame number in place of its "@". */
 static void fill_in(const char *text, char *line)
 {
 	const char *mark = strchr(text, '@');
-	unsigned int n = 0, offset = 0;
 	unsigned long pfn;
-	int used = 0;
+	int used;
 
 	if (mark == NULL) {
 		strcpy(line, text);
 		return;
 	}
-	(void)sscanf(mark, "@%u%n+%u%n", &n, &used, &offset, &used);
-	pfn = n < nr_frames ? frames[(nr_frames - 1 - n) % NR_FRAMES] + offset
-			    : BOOT_START >> 12;
+	pfn = meant_frame(mark, &used);
 	snprintf(line, STEP_BYTES, "%.*s0x%lx%s", (int)(mark - text), text, pfn,
 		 mark + used);
 }
@@ -215,12 +227,15 @@ static void meet(unsigned int i)
 
 static void run_line(enum actor actor, const char *text, char *line)
 {
-	if (actor == ACTOR_DEVICE) {
-		strcpy(line, text);
+	fill_in(text, line);
+	if (strcmp(line, STOP) == 0) {
+		host_jump_clock(STOPPED_NS);
+	} else if (actor == ACTOR_DEVICE) {
 		fake_vmem_resize(&device, strtoul(line, NULL, 10));
 		msleep(prng_below(&chance, 8));
+	} else if (actor == ACTOR_DRIVER) {
+		run_driver(line);
 	} else {
-		fill_in(text, line);
 		run_command(&consoles[actor], line);
 	}
 	progress->done++;
@@ -245,7 +260,7 @@ static int actor_thread(void *arg)
 {
 	const enum actor actor = (enum actor)(uintptr_t)arg;
 
-	if (actor != ACTOR_DEVICE)
+	if (actor < ARRAY_SIZE(consoles))
 		console_can_interrupt(&consoles[actor].interrupter);
 	for (unsigned int i = 0; i < nr_steps; i++) {
 		WRITE_ONCE(at[actor], i);
@@ -332,6 +347,7 @@ static void boot(void)
 static void check_all(void)
 {
 	hold_go();
+	end_driver();
 	run_command(&consoles[0], "trace off");
 	for (unsigned int i = 0; i < 2; i++) {
 		run_command(&consoles[0], "mm check");
