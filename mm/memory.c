@@ -210,6 +210,7 @@ static bool frame_is_used(enum page_type type)
 }
 
 static unsigned int count_used(const struct mem_section *ms, unsigned int b)
+	__must_hold(walk_bracket)
 {
 	const u64 word = pb_read(&ms->pb[b]);
 	unsigned long nr[NR_PAGE_TYPES] = { 0 };

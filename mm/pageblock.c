@@ -506,8 +506,6 @@ void pageblocks_init(struct mem_section *ms, u64 mask, u32 constant, u64 state)
 		.owner = type == PGTY_OFFLINE ? OFFLINE_OWNER : 0,
 	};
 
-	if (!mask)
-		return;
 	BUG_ON(ms->zone || type == PGTY_BUDDY ||
 	       !page_flags_fit(type, PAGE_WORD_FLAGS(constant)));
 	if (!mask)

@@ -21,7 +21,8 @@ bool memory_block_removable(unsigned long block)
 /* The block in which a number lies as a frame, or else as an address; PFN_NONE: in none. */
 static unsigned long block_around(unsigned long number)
 {
-	const unsigned long frame = number >> SECTION_PFN_SHIFT, addr = number >> SECTION_SHIFT;
+	const unsigned long frame = number >> SECTION_PFN_SHIFT,
+			    addr = number >> SECTION_SHIFT;
 
 	if (next_memory_block(&kernel_mm, frame) == frame)
 		return frame;
@@ -34,13 +35,17 @@ int no_such_block(const char *command, unsigned long first, unsigned long last,
 	const unsigned long block = block_around(first);
 
 	if (block != PFN_NONE)
-		sink_printf(out, "%s: expected block numbers, such as 16 or 16-18; 0x%lx lies in "
-				 "memory%lu\n", command, first, block);
+		sink_printf(
+			out,
+			"%s: expected block numbers, such as 16 or 16-18; 0x%lx lies in "
+			"memory%lu\n",
+			command, first, block);
 	else if (first == last)
-		sink_printf(out, "%s: there is no memory%lu; see lsmem\n", command, first);
+		sink_printf(out, "%s: there is no memory%lu; see lsmem\n", command,
+			    first);
 	else
-		sink_printf(out, "%s: no memory block in %lu-%lu; see lsmem\n", command, first,
-			    last);
+		sink_printf(out, "%s: no memory block in %lu-%lu; see lsmem\n", command,
+			    first, last);
 	return -ENOENT;
 }
 
@@ -64,8 +69,8 @@ static int go_offline(const unsigned long *blocks, unsigned int nr, unsigned int
 	return offline_memory_blocks(&kernel_mm, blocks, nr, &limits, why);
 }
 
-int memory_block_change(unsigned long block, enum mhp_online_type type, unsigned int wait_s,
-			struct sink *out)
+int memory_block_change(unsigned long block, enum mhp_online_type type,
+			unsigned int wait_s, struct sink *out)
 {
 	struct mm_failure why = { 0 };
 	int err;
@@ -76,12 +81,13 @@ int memory_block_change(unsigned long block, enum mhp_online_type type, unsigned
 		err = online_memory_block(&kernel_mm, block, type, &why);
 	if (err == 0)
 		return 0;
-	memory_block_print_failure(block, type == MMOP_OFFLINE ? "offline" : "online", &why, out);
+	memory_block_print_failure(block, type == MMOP_OFFLINE ? "offline" : "online",
+				   &why, out);
 	return why.reason == MM_REASON_WRONG_STATE ? -EINVAL : err;
 }
 
-int memory_blocks_offline(const unsigned long *blocks, unsigned int nr, unsigned int wait_s,
-			  unsigned long *bad, struct sink *out)
+int memory_blocks_offline(const unsigned long *blocks, unsigned int nr,
+			  unsigned int wait_s, unsigned long *bad, struct sink *out)
 {
 	struct mm_failure why = { .pfn = PFN_NONE };
 	const int err = go_offline(blocks, nr, wait_s, &why);
@@ -89,6 +95,7 @@ int memory_blocks_offline(const unsigned long *blocks, unsigned int nr, unsigned
 	if (err == 0)
 		return 0;
 	*bad = why.pfn == PFN_NONE ? PFN_NONE : why.pfn >> SECTION_PFN_SHIFT;
-	memory_block_print_failure(*bad == PFN_NONE ? blocks[0] : *bad, "offline", &why, out);
+	memory_block_print_failure(*bad == PFN_NONE ? blocks[0] : *bad, "offline", &why,
+				   out);
 	return err;
 }

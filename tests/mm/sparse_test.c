@@ -180,6 +180,7 @@ static struct zone *far_zone(void)
 	struct zone *zone = &far_mm.zone[ZONE_MOVABLE];
 
 	mm_init(&far_mm, "far");
+	far_mm.max_pfn = (far_nr[NR_FAR - 1] + 1) << SECTION_PFN_SHIFT;
 	memset(roots, 0, sizeof(roots));
 	for (unsigned int i = 0; i < NR_FAR; i++) {
 		struct mem_section *ms = &far_section[i];
