@@ -21,17 +21,17 @@ enum online_policy { POLICY_CONTIG_ZONES, POLICY_AUTO_MOVABLE };
 
 static const char *const policy_names[] = { "contig-zones", "auto-movable", NULL };
 
-static bool movable_node = true;
+static bool movable_node;
 static u32 online_policy = POLICY_CONTIG_ZONES;
 static u64 auto_movable_ratio = 301;
 static u32 memhp_default_state = MMOP_ONLINE;
 
 PARAM_ENUM("memhp_default_state", memhp_default_state, online_type_names,
-	   "the state of added memory blocks; \"online\" (the default) takes the "
-	   "zone that the block lies in, else Movable, so that the memory can leave again");
+	   "the state of added memory blocks; \"online\" (the default) takes zone "
+	   "Normal, but zone Movable for a block that lies in it");
 PARAM_BOOL("movable_node", movable_node,
-	   "\"online\" puts blocks that lie in no zone or in both into zone Movable (the default); "
-	   "off: zone Normal, for more kernel memory, which may never leave again");
+	   "\"online\" puts blocks that lie in no zone or in both into zone Movable, which kernel "
+	   "data cannot use; off (the default): zone Normal, where movable pages come first");
 PARAM_ENUM("memory_hotplug.online_policy", online_policy, policy_names,
 	   "how \"online\" chooses a zone: contig-zones (the default), or auto-movable: zone "
 	   "Movable up to memory_hotplug.auto_movable_ratio, then zone Normal");

@@ -76,7 +76,7 @@ struct vmem_rig *vmem_rig_open(struct ktest *test)
 
 	rig->test = test;
 	rig->w = w;
-	w->mm->default_online_type = MMOP_ONLINE;
+	w->mm->default_online_type = MMOP_ONLINE_MOVABLE;
 	ktest_add_action(test, rig_close, rig);
 	return rig;
 }

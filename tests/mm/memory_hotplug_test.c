@@ -163,11 +163,11 @@ static void default_states_are_heard(struct ktest *test)
 
 	window_add(test, w, 1, ~0UL);
 	KTEST_EXPECT_EQ(test, zone_for_block(w->mm, w->block + 1, MMOP_ONLINE),
-			ZONE_MOVABLE);
-	KTEST_ASSERT_EQ(test, param_set("movable_node", "off"), 0);
-	KTEST_EXPECT_EQ(test, zone_for_block(w->mm, w->block + 1, MMOP_ONLINE),
 			ZONE_NORMAL);
 	KTEST_ASSERT_EQ(test, param_set("movable_node", "on"), 0);
+	KTEST_EXPECT_EQ(test, zone_for_block(w->mm, w->block + 1, MMOP_ONLINE),
+			ZONE_MOVABLE);
+	KTEST_ASSERT_EQ(test, param_set("movable_node", "off"), 0);
 	KTEST_ASSERT_EQ(test, param_set("memhp_default_state", "online_movable"), 0);
 	mm_init(&mm, "far");
 	KTEST_EXPECT_EQ(test, mm.default_online_type, MMOP_ONLINE_MOVABLE);

@@ -172,8 +172,8 @@ enum zone_type blocks_zone_for(unsigned long n, enum mhp_online_type type)
 		return ZONE_MOVABLE;
 	if (blocks_auto_movable)
 		return auto_movable_zone(n);
-	return in_span(ZONE_NORMAL, n) && !in_span(ZONE_MOVABLE, n) ? ZONE_NORMAL
-								    : ZONE_MOVABLE;
+	return in_span(ZONE_MOVABLE, n) && !in_span(ZONE_NORMAL, n) ? ZONE_MOVABLE
+								    : ZONE_NORMAL;
 }
 
 /* --- model and memory agree? ----------------------------------------------- */
