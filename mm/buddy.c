@@ -92,17 +92,17 @@ void buddy_take(struct mem_section *ms, unsigned long pfn, unsigned int order, u
 /**
  * buddy_alloc() - take the best fitting free chunk of a migrate type
  * @zone: zone, locked
- * @mt: migrate type
+ * @from: migrate type and SEARCH_*
  * @order: 0..10
  * @type: the chunk's new type
  *
  * Return: the chunk's first frame, or PFN_NONE.
  */
-unsigned long buddy_alloc(struct zone *zone, unsigned int mt, unsigned int order,
+unsigned long buddy_alloc(struct zone *zone, unsigned int from, unsigned int order,
 			  enum page_type type)
 {
 	unsigned int b, off = 0;
-	struct mem_section *ms = index_find(zone, mt, order, &b);
+	struct mem_section *ms = index_find(zone, from, order, &b);
 
 	if (!ms)
 		return PFN_NONE;
@@ -196,14 +196,14 @@ static __cold void trace_singles(const unsigned long *pfns, unsigned long nr,
 /**
  * buddy_alloc_singles() - take frames of order 0, a word of free bits at a time
  * @zone: zone, locked
- * @mt: migrate type
+ * @from: migrate type and SEARCH_*
  * @nr: how many
  * @pfns: filled, ascending within a pageblock
  * @type: the frames' new type
  *
  * Return: how many it took, 0..@nr: possibly fewer than are free, but 0 only if none is.
  */
-unsigned int buddy_alloc_singles(struct zone *zone, unsigned int mt, unsigned int nr,
+unsigned int buddy_alloc_singles(struct zone *zone, unsigned int from, unsigned int nr,
 				 unsigned long *pfns, enum page_type type)
 {
 	const u64 word = page_word(type, 0, 0, zone->type) | (u64)type_is_counted(type) << 32;
@@ -211,7 +211,7 @@ unsigned int buddy_alloc_singles(struct zone *zone, unsigned int mt, unsigned in
 
 	while (got < nr) {
 		unsigned int b;
-		struct mem_section *ms = index_find(zone, mt, 0, &b);
+		struct mem_section *ms = index_find(zone, from, 0, &b);
 
 		if (!ms)
 			break;
@@ -296,6 +296,20 @@ static __noinline unsigned long free_run(struct mem_section *ms, const unsigned 
 	return nr;
 }
 
+/* free_run() for a list of long runs, each at the start of another pageblock of the section. */
+static __noinline unsigned long free_runs(struct mem_section *ms, const unsigned long *pfns,
+					  unsigned long nr, u32 word, unsigned int types)
+{
+	unsigned long done = free_run(ms, pfns, nr, word, types), n = done;
+
+	while (n > COALESCE_FRAMES && done < nr && pfns[done] % PAGEBLOCK_NR_PAGES == 0 &&
+	       pfns[done] - ms->start_pfn < PAGES_PER_SECTION) {
+		n = free_run(ms, pfns + done, nr - done, word, types);
+		done += n;
+	}
+	return done;
+}
+
 /**
  * buddy_free_singles() - free the leading frames of a list
  * @zone: zone, locked
@@ -328,7 +342,7 @@ unsigned long buddy_free_singles(struct zone *zone, const unsigned long *pfns,
 		pb = &ms->pb[pageblock_index(pfn)];
 		w = pb_read_owned(pb);
 		if ((w & (PB_VALID | PB_AWAITED)) != PB_VALID || pfn - last + 1 <= 2 || traced) {
-			n = free_run(ms, pfns + done, nr - done, word, types);
+			n = free_runs(ms, pfns + done, nr - done, word, types);
 			if (!n)
 				break;
 			last = pfns[done + n - 1];

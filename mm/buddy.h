@@ -8,9 +8,9 @@
  */
 #include "mm/mm.h"
 
-unsigned long buddy_alloc(struct zone *zone, unsigned int mt, unsigned int order,
+unsigned long buddy_alloc(struct zone *zone, unsigned int from, unsigned int order,
 			  enum page_type type);
-unsigned int buddy_alloc_singles(struct zone *zone, unsigned int mt, unsigned int nr,
+unsigned int buddy_alloc_singles(struct zone *zone, unsigned int from, unsigned int nr,
 				 unsigned long *pfns, enum page_type type);
 void buddy_take(struct mem_section *ms, unsigned long pfn, unsigned int order, u32 word);
 void buddy_free(struct mem_section *ms, unsigned long pfn, unsigned int order);

@@ -37,7 +37,7 @@ struct check {
 struct zone_sums {
 	unsigned long free, free_isolated, nr_isolated, nr_watched, present, managed;
 	unsigned long start, end, present_in_sections;
-	u32 avail_orders[NR_MIGRATE_STORED];
+	u32 avail_orders[2][NR_MIGRATE_STORED];
 };
 
 /* Count a difference. check_begin() named the subject of a sentence; @fmt completes it. */
@@ -194,11 +194,12 @@ static void check_index(struct check *c, const struct mem_section *ms, unsigned 
 /* Check what the root says of a section's free chunks. */
 static void check_root_bits(struct check *c, const struct mem_section *ms, struct zone_sums *sums)
 {
-	const bool movable = ms->zone->type == ZONE_MOVABLE;
+	const bool movable = ms->zone->type == ZONE_MOVABLE, boot = ms->flags & SECTION_EARLY;
 	const struct section_root *root = c->mm->root[ms->start_pfn >> ROOT_PFN_SHIFT];
 	const unsigned int s = section_nr(ms) % SECTIONS_PER_ROOT;
 
 	check_begin(c, "section", section_nr(ms));
+	expect(c, "bit boot", test_bit(s, root->boot), boot);
 	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++) {
 		if (movable && mt != MIGRATE_MOVABLE)
 			continue;
@@ -206,7 +207,7 @@ static void check_root_bits(struct check *c, const struct mem_section *ms, struc
 			const bool has = ms->avail[k] & ms->mt[mt];
 			const u64 *bits = root->avail[movable ? FREE_MOVABLE_MOVABLE : mt][k];
 
-			sums->avail_orders[mt] |= (u32)has << k;
+			sums->avail_orders[!boot][mt] |= (u32)has << k;
 			if (test_bit(s, bits) != has)
 				differs(c, "its root's bit for %s, order %u is %d",
 					migratetype_name(mt), k, !has);
@@ -254,7 +255,9 @@ static void check_zone(struct check *c, struct zone *zone)
 	expect(c, "start_pfn", zone->start_pfn, sums.start);
 	expect(c, "spanned", zone->spanned, sums.end - sums.start);
 	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)
-		expect(c, "avail_orders", zone->avail_orders[mt], sums.avail_orders[mt]);
+		for (unsigned int m = 0; m < 2; m++)
+			expect(c, "avail_orders", zone->avail_orders[m][mt],
+			       sums.avail_orders[m][mt]);
 	spin_unlock(&zone->lock);
 }
 

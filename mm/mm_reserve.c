@@ -145,43 +145,16 @@ void meta_page_free(struct mm *mm, unsigned long pfn)
 	free_pages(mm, pfn, 0);
 }
 
-/* A frame of an early section's boot memory that is free at this moment; or PFN_NONE. */
-static unsigned long free_boot_frame(const struct mm *mm, const struct mem_section *ms)
-{
-	unsigned long pfn, end;
-	u64 some = 0;
-
-	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
-		some |= READ_ONCE(ms->avail[order]);
-	some &= ms->boot;
-	if (!some)
-		return PFN_NONE;
-	end = pb_pfn(ms, __ffs(some)) + PAGEBLOCK_NR_PAGES;
-	for (pfn = end - PAGEBLOCK_NR_PAGES; pfn < end && page_type(mm, pfn) != PGTY_BUDDY; pfn++)
-		;
-	return pfn < end ? pfn : PFN_NONE;
-}
-
-/*
- * Allocate a frame of boot memory, whatever migrate type its pageblock has. Searches below
- * the first block that was added, where nearly all boot memory lies.
- */
+/* Allocate a frame of boot memory, which the allocator prefers, but this hart's cache may not. */
 static unsigned long alloc_boot_frame(struct mm *mm)
 {
-	const struct mem_section *ms;
-	unsigned long nr = 0, pfn;
-	bool early;
+	unsigned long pfn;
 
-	do {
-		pfn_walk_begin();
-		ms = walk_next_section(mm, nr);
-		early = ms && (READ_ONCE(ms->flags) & SECTION_EARLY);
-		pfn = early ? free_boot_frame(mm, ms) : PFN_NONE;
-		nr = early ? section_nr(ms) + 1 : nr;
-		pfn_walk_end();
-		if (pfn != PFN_NONE && alloc_pages_at(mm, pfn, 0, PGTY_KERNEL) == 0)
-			return pfn;
-	} while (early);
+	drain_local_pages(mm);
+	pfn = alloc_pages(mm, GFP_KERNEL | GFP_NOWARN | GFP_NODRAIN, 0, PGTY_KERNEL);
+	if (pfn == PFN_NONE || is_boot_memory(mm, pfn))
+		return pfn;
+	free_pages(mm, pfn, 0);
 	return PFN_NONE;
 }
 

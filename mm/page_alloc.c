@@ -3,20 +3,13 @@
  * The page allocator. There is one way down:
  *
  *	alloc_pages()	the hart's stack (pcp.h); if it is empty:
- *	zone_alloc()	choose the zone, check the watermarks, refill the stack
- *	rmqueue()	the migrate type, or a fallback to another type
+ *	zone_alloc()	choose the zone, check the watermarks
+ *	rmqueue.c	choose the memory and the migrate type; refill the stack too
  *	buddy.c		take a chunk
  *
  *	free_pages()	the hart's stack; if it is full, or anything is unusual:
  *	free_checked()	check everything; the stack, or if the pageblock is awaited:
  *	buddy.c		free the chunk, which wakes the waiters
- *
- * If a zone has no free chunk of the wanted migrate type, the allocator falls back to the
- * other types, in Linux's order. If the pageblock with their largest free chunk is at
- * least half free, it claims all of it by retagging it, so that later requests of the same
- * kind find room there and the types stay apart. Otherwise it takes the smallest chunk
- * that fits, without retagging. Zone Movable serves only GFP_MOVABLE and has no other
- * types to fall back to.
  *
  * Compare with: Linux mm/page_alloc.c.
  */
@@ -30,9 +23,9 @@
 #include "mm/free.h"
 #include "mm/page_alloc.h"
 #include "mm/pageblock.h"
-#include "mm/pageblock_index.h"
 #include "mm/pcp.h"
 #include "mm/poison.h"
+#include "mm/rmqueue.h"
 #include "mm/vmstat.h"
 #include "mm/zone.h"
 
@@ -52,65 +45,6 @@ static unsigned int gfp_migratetype(u32 gfp)
 static_assert(GFP_MOVABLE == MIGRATE_MOVABLE && GFP_RECLAIMABLE == MIGRATE_RECLAIMABLE,
 	      "the two gfp bits are the migrate type");
 
-/* The other types that a request falls back to, in this order. */
-static const u8 fallbacks[NR_MIGRATE_STORED][2] = {
-	[MIGRATE_UNMOVABLE] = { MIGRATE_RECLAIMABLE, MIGRATE_MOVABLE },
-	[MIGRATE_MOVABLE] = { MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE },
-	[MIGRATE_RECLAIMABLE] = { MIGRATE_UNMOVABLE, MIGRATE_MOVABLE },
-};
-
-/*
- * Retag a pageblock of another migrate type that is half free and has a free chunk of
- * @order, in a locked zone that is not Movable. Return: true if there was one.
- */
-static bool claim_pageblock(struct zone *zone, unsigned int mt, unsigned int order)
-{
-	for (unsigned int i = 0; i < ARRAY_SIZE(fallbacks[mt]); i++) {
-		unsigned int b;
-		struct mem_section *ms = index_find_largest(zone, fallbacks[mt][i], order, &b);
-
-		if (!ms || pb_free(pb_read(&ms->pb[b])) < PAGEBLOCK_NR_PAGES / 2)
-			continue;
-		if (order == MAX_PAGE_ORDER)
-			pageblock_set_migratetype(ms, b + 1, mt);
-		pageblock_set_migratetype(ms, b, mt);
-		vm_event_inc(zone->mm, VM_EXTFRAG, 1);
-		return true;
-	}
-	return false;
-}
-
-static unsigned long steal_chunk(struct zone *zone, unsigned int mt, unsigned int order,
-				 enum page_type type)
-{
-	unsigned long pfn = PFN_NONE;
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(fallbacks[mt]) && pfn == PFN_NONE; i++)
-		pfn = buddy_alloc(zone, fallbacks[mt][i], order, type);
-	return pfn;
-}
-
-/* Take one chunk of a zone, of @mt or of a fallback type; zone->lock held. */
-static unsigned long rmqueue(struct zone *zone, unsigned int mt, unsigned int order,
-			     enum page_type type)
-{
-	unsigned long pfn = buddy_alloc(zone, mt, order, type);
-
-	if (pfn != PFN_NONE || zone->type == ZONE_MOVABLE)
-		return pfn;
-	if (claim_pageblock(zone, mt, order))
-		return buddy_alloc(zone, mt, order, type);
-	return steal_chunk(zone, mt, order, type);
-}
-
-/* Allocate the chunk that pcp_refill() took in addition to the batch. */
-static void hand_out(unsigned long pfn, unsigned int order, u32 word)
-{
-	chunk_write(pfn, order, word);
-	trace_emit(TRACE_FRAMES, .pfn = pfn, .count = 1U << order, .before = PGTY_CACHED,
-		   .after = PAGE_WORD_TYPE(word));
-}
-
 /* Allocate a chunk; refill the hart's stack too if it has one and the zone has plenty. */
 static unsigned long zone_alloc(struct zone *zone, u32 gfp, unsigned int order,
 				enum page_type type)
@@ -120,21 +54,12 @@ static unsigned long zone_alloc(struct zone *zone, u32 gfp, unsigned int order,
 	const unsigned long batch = READ_ONCE(st->batch);
 	const bool fill = order <= PCP_SMALL_ORDER && batch &&
 			  zone_watermark_ok(zone, batch << order, gfp);
-	unsigned long pfn = PFN_NONE;
+	unsigned long pfn;
 
 	if (!zone_watermark_ok(zone, 1UL << order, gfp))
 		return PFN_NONE;
 	spin_lock(&zone->lock);
-	if (fill) {
-		pfn = pcp_refill(zone, mt, order);
-		if (pfn == PFN_NONE && zone->type != ZONE_MOVABLE &&
-		    claim_pageblock(zone, mt, order))
-			pfn = pcp_refill(zone, mt, order);
-	}
-	if (pfn == PFN_NONE)
-		pfn = rmqueue(zone, mt, order, type);
-	else
-		hand_out(pfn, order, page_word(type, 0, order, zone->type));
+	pfn = rmqueue(zone, mt, order, type, fill);
 	spin_unlock(&zone->lock);
 	return pfn;
 }
@@ -498,9 +423,7 @@ static unsigned long zone_bulk(struct zone *zone, u32 gfp, enum page_type type,
 		if (!zone_watermark_ok(zone, part, gfp) && !zone_watermark_ok(zone, part = 1, gfp))
 			break;
 		spin_lock(&zone->lock);
-		n = buddy_alloc_singles(zone, mt, part, pfns + got, type);
-		if (!n && zone->type != ZONE_MOVABLE && claim_pageblock(zone, mt, 0))
-			n = buddy_alloc_singles(zone, mt, part, pfns + got, type);
+		n = rmqueue_bulk(zone, mt, type, part, pfns + got);
 		spin_unlock(&zone->lock);
 		if (!n)
 			break;
@@ -519,7 +442,7 @@ unsigned long alloc_pages_bulk(struct mm *mm, u32 gfp, enum page_type type, unsi
 		got = zone_bulk(mm_zone(mm, ZONE_MOVABLE), gfp, type, nr, pfns);
 	if (got < nr)
 		got += zone_bulk(mm_zone(mm, ZONE_NORMAL), gfp, type, nr - got, pfns + got);
-	/* The slow path gets the rest, frame by frame: it steals, drains and warns. */
+	/* The slow path gets the rest, frame by frame: it drains and warns. */
 	for (; got < nr; got++) {
 		pfns[got] = alloc_pages(mm, gfp, 0, type);
 		if (pfns[got] == PFN_NONE)

@@ -3,13 +3,15 @@
  * The search index: it finds free chunks without free lists. Three levels of bit
  * masks over the pageblocks' index orders,
  *
- *	zone->avail_orders[mt]          bit k: some root has
- *	zone->root_avail[mt][k]         bit r: root r has
+ *	zone->avail_orders[m][mt]       bit k: some root has
+ *	zone->root_avail[m][mt][k]      bit r: root r has
  *	root->avail[area][k]            bit s: section s has
  *	section->avail[k] & ->mt[mt]    bit b: pageblock b's largest chunk is of order k
  *
  * so that a search takes a few loads at any size of memory, and a change touches an
- * upper level only with the first or last bit below it. The index has
+ * upper level only with the first or last bit below it. The levels of the zone exist twice,
+ * for boot memory (m = 0) and for added memory, so that a search can prefer one of them;
+ * root->boot tells the sections apart. The index has
  * an order-10 chunk once, under its even pageblock, and not the odd pageblock.
  *
  * Callers hold zone->lock. Compare with: Linux struct free_area (lists through pages).
@@ -22,35 +24,58 @@ static unsigned int section_area(const struct mem_section *ms, unsigned int mt)
 	return ms->zone->type == ZONE_MOVABLE ? FREE_MOVABLE_MOVABLE : mt;
 }
 
+/* Which of the zone's two sets of masks has this section: 1 if it was added. */
+static unsigned int section_memory(const struct mem_section *ms)
+{
+	return !(ms->flags & SECTION_EARLY);
+}
+
+/* The sections in word @i of a root's masks that are boot memory, or that were added. */
+static u64 root_word(const struct section_root *root, const u64 *words, unsigned int i,
+		     unsigned int added)
+{
+	return words[i] & (root->boot[i] ^ (0 - (u64)added));
+}
+
+/* No section lies above this number. */
+static inline unsigned long last_section(const struct mm *mm)
+{
+	return (READ_ONCE(mm->max_pfn) - 1) >> SECTION_PFN_SHIFT;
+}
+
 static void upper_set(struct mem_section *ms, unsigned int mt, unsigned int k)
 {
+	const unsigned int m = section_memory(ms);
 	const unsigned long r = ms->start_pfn >> ROOT_PFN_SHIFT;
 	const unsigned int s = (ms->start_pfn >> SECTION_PFN_SHIFT) % SECTIONS_PER_ROOT;
 	struct zone *zone = ms->zone;
 
 	zone->mm->root[r]->avail[section_area(ms, mt)][k][s / 64] |= BIT(s % 64);
-	zone->root_avail[mt][k][r / 64] |= BIT(r % 64);
-	zone->avail_orders[mt] |= BIT(k);
+	zone->root_avail[m][mt][k][r / 64] |= BIT(r % 64);
+	zone->avail_orders[m][mt] |= BIT(k);
 }
 
 static void upper_clear(struct mem_section *ms, unsigned int mt, unsigned int k)
 {
 	const unsigned long r = ms->start_pfn >> ROOT_PFN_SHIFT;
 	const unsigned int s = (ms->start_pfn >> SECTION_PFN_SHIFT) % SECTIONS_PER_ROOT;
+	const unsigned int m = section_memory(ms);
 	struct zone *zone = ms->zone;
+	const struct section_root *root = zone->mm->root[r];
 	u64 *words = zone->mm->root[r]->avail[section_area(ms, mt)][k];
 
 	words[s / 64] &= ~BIT(s % 64);
-	if (words[0] | words[1] | words[2] | words[3])
+	if (root_word(root, words, s / 64, m))
 		return;
-	words = zone->root_avail[mt][k];
+	if (root_word(root, words, 0, m) | root_word(root, words, 1, m) |
+	    root_word(root, words, 2, m) | root_word(root, words, 3, m))
+		return;
+	words = zone->root_avail[m][mt][k];
 	words[r / 64] &= ~BIT(r % 64);
-	/* Roots behind the last section have none. */
-	for (unsigned long i = 0;
-	     i <= READ_ONCE(zone->mm->max_pfn) >> ROOT_PFN_SHIFT >> 6; i++)
+	for (unsigned long i = 0; i <= last_section(zone->mm) / SECTIONS_PER_ROOT / 64; i++)
 		if (words[i])
 			return;
-	zone->avail_orders[mt] &= ~BIT(k);
+	zone->avail_orders[m][mt] &= ~BIT(k);
 }
 
 static void set_index_field(struct pageblock *pb, unsigned int k)
@@ -223,53 +248,111 @@ void index_add_free_mask(struct mem_section *ms, u64 mask)
 			add_free(ms, mask & ms->mt[mt], mt);
 }
 
-/* The first section that has a chunk of order @k of @mt; there is one. */
-static struct mem_section *first_section(struct zone *zone, unsigned int mt, unsigned int k)
+/* The first or last set bit. */
+static __always_inline unsigned int end_bit(u64 mask, bool down)
 {
-	const u64 *roots = zone->root_avail[mt][k];
-	const unsigned int area = zone->type == ZONE_MOVABLE ? FREE_MOVABLE_MOVABLE : mt;
-	const struct section_root *root;
-	unsigned int i = 0, s = 0;
-
-	while (!roots[i])
-		i++;
-	root = zone->mm->root[i * 64 + __ffs(roots[i])];
-	while (!root->avail[area][k][s])
-		s++;
-	return root->section[s * 64 + __ffs(root->avail[area][k][s])];
+	return down ? __fls(mask) : __ffs(mask);
 }
 
-static struct mem_section *find(struct zone *zone, unsigned int mt, unsigned int k,
-				unsigned int *b)
+/* The number of the nearest root that has a chunk of order @k; there is one. */
+static __always_inline unsigned long nearest_root(const struct zone *zone, unsigned int from,
+						  unsigned int k, unsigned long last, bool down)
 {
-	struct mem_section *ms = first_section(zone, mt, k);
+	const u64 *roots = zone->root_avail[!!(from & SEARCH_ADDED)][from & SEARCH_TYPE][k];
+	unsigned long i = down ? last / 64 : 0;
 
-	*b = __ffs(ms->avail[k] & ms->mt[mt]);
+	while (!roots[i])
+		i += down ? -1 : 1;
+	return i * 64 + end_bit(roots[i], down);
+}
+
+/* The nearest section that has a chunk of order @k; there is one. */
+static __always_inline struct mem_section *
+nearest_section(const struct zone *zone, unsigned int from, unsigned int k, bool down)
+{
+	const unsigned long last = last_section(zone->mm), last_root = last / SECTIONS_PER_ROOT;
+	const unsigned long r = nearest_root(zone, from, k, last_root, down);
+	const struct section_root *root = zone->mm->root[r];
+	const unsigned int added = !!(from & SEARCH_ADDED);
+	const unsigned int area =
+		zone->type == ZONE_MOVABLE ? FREE_MOVABLE_MOVABLE : from & SEARCH_TYPE;
+	unsigned long i = 0;
+	u64 word;
+
+	if (down)
+		i = (r == last_root ? last % SECTIONS_PER_ROOT : SECTIONS_PER_ROOT - 1) / 64;
+	while (!(word = root_word(root, root->avail[area][k], i, added)))
+		i += down ? -1 : 1;
+	return root->section[i * 64 + end_bit(word, down)];
+}
+
+/* Find the nearest pageblock whose largest chunk has order @k; @down is a constant. */
+static __always_inline struct mem_section *
+find_from(const struct zone *zone, unsigned int from, unsigned int k, unsigned int *b, bool down)
+{
+	struct mem_section *ms = nearest_section(zone, from, k, down);
+
+	*b = end_bit(ms->avail[k] & ms->mt[from & SEARCH_TYPE], down);
 	return ms;
+}
+
+static struct mem_section *find(const struct zone *zone, unsigned int from,
+				unsigned int order, unsigned int k, unsigned int *b)
+{
+	struct mem_section *ms;
+
+	if (!(from & SEARCH_DOWN))
+		return find_from(zone, from, k, b, false);
+	ms = find_from(zone, from, k, b, true);
+	/* The index has a pair under its lower half. */
+	if (k == MAX_PAGE_ORDER && order < MAX_PAGE_ORDER)
+		*b |= 1;
+	return ms;
+}
+
+static u32 orders_available(const struct zone *zone, unsigned int from)
+{
+	return zone->avail_orders[!!(from & SEARCH_ADDED)][from & SEARCH_TYPE];
 }
 
 /**
  * index_find() - find the best fit: the smallest of the pageblocks' largest chunks
  * @zone: zone, locked
- * @mt: migrate type
+ * @from: migrate type and SEARCH_*; among equally good pageblocks, the nearest
  * @order: smallest order that will do
- * @b: set to the pageblock; among equally good ones, the lowest in address
+ * @b: set to the pageblock
  *
  * Return: its section, or NULL if there is none.
  */
-struct mem_section *index_find(struct zone *zone, unsigned int mt, unsigned int order,
+struct mem_section *index_find(struct zone *zone, unsigned int from, unsigned int order,
 			       unsigned int *b)
 {
-	const u32 orders = zone->avail_orders[mt] >> order;
+	const u32 orders = orders_available(zone, from) >> order;
 
-	return orders ? find(zone, mt, order + __ffs(orders), b) : NULL;
+	return orders ? find(zone, from, order, order + __ffs(orders), b) : NULL;
 }
 
-/* Find the pageblock with the largest free chunk, at least @order, to claim all of it. */
-struct mem_section *index_find_largest(struct zone *zone, unsigned int mt,
+/*
+ * Find the nearest free pageblock, or else the pageblock with the largest free chunk, at
+ * least @order, to claim all of it.
+ */
+struct mem_section *index_find_largest(struct zone *zone, unsigned int from,
 				       unsigned int order, unsigned int *b)
 {
-	const u32 orders = zone->avail_orders[mt];
+	const u32 orders = orders_available(zone, from);
+	struct mem_section *ms, *lone;
+	unsigned int lone_b;
 
-	return orders >> order ? find(zone, mt, __fls(orders), b) : NULL;
+	if (!(orders >> order))
+		return NULL;
+	ms = find(zone, from, order, __fls(orders), b);
+	if (order > PAGEBLOCK_ORDER || orders < (3U << PAGEBLOCK_ORDER))
+		return ms;
+	/* There are pairs, and pageblocks without a free buddy. */
+	lone = find(zone, from, order, PAGEBLOCK_ORDER, &lone_b);
+	if ((pb_pfn(lone, lone_b) > pb_pfn(ms, *b)) == !!(from & SEARCH_DOWN)) {
+		*b = lone_b;
+		ms = lone;
+	}
+	return ms;
 }

@@ -16,15 +16,36 @@ static inline u64 index_free_mask(const struct mem_section *ms)
 	return READ_ONCE(ms->avail[PAGEBLOCK_ORDER]) | pairs | pairs << 1;
 }
 
+/*
+ * What a search looks for: a migrate type, or'ed with the memory in which it lies and the
+ * end from which to search.
+ */
+#define SEARCH_TYPE  3u	    /* MIGRATE_* */
+#define SEARCH_ADDED BIT(2) /* memory that was added; without it: boot memory */
+#define SEARCH_DOWN  BIT(3) /* from the highest section and pageblock */
+
+/**
+ * search_near() - where a request for a migrate type looks first
+ * @mt: migrate type that is requested
+ *
+ * Movable frames come from the top of the memory that may leave, so that kernel data finds
+ * room in boot memory, which never leaves, from its bottom. A request that finds nothing
+ * there looks in the other memory: with SEARCH_ADDED inverted.
+ */
+static inline unsigned int search_near(unsigned int mt)
+{
+	return mt == MIGRATE_MOVABLE ? mt | SEARCH_ADDED | SEARCH_DOWN : mt;
+}
+
 void index_add(struct mem_section *ms, unsigned int b);
 void index_remove(struct mem_section *ms, unsigned int b);
 void index_update(struct mem_section *ms, unsigned int b, unsigned int order);
 void index_add_free_mask(struct mem_section *ms, u64 mask);
 void index_remove_mask(struct mem_section *ms, u64 mask);
 void index_remove_free_mask(struct mem_section *ms, u64 mask);
-struct mem_section *index_find(struct zone *zone, unsigned int mt, unsigned int order,
+struct mem_section *index_find(struct zone *zone, unsigned int from, unsigned int order,
 			       unsigned int *b);
-struct mem_section *index_find_largest(struct zone *zone, unsigned int mt,
+struct mem_section *index_find_largest(struct zone *zone, unsigned int from,
 				       unsigned int order, unsigned int *b);
 
 #endif

@@ -18,6 +18,7 @@
 #include "mm/buddy.h"
 #include "mm/page_alloc.h"
 #include "mm/pageblock.h"
+#include "mm/pageblock_index.h"
 #include "mm/pcp.h"
 #include "mm/poison.h"
 
@@ -132,22 +133,23 @@ bool pcp_arm(struct pcp *pcp, unsigned int mt, unsigned int order)
 /**
  * pcp_refill() - take a batch of chunks from a zone into the caller's empty stack
  * @zone: locked
- * @mt: migrate type
+ * @from: migrate type and SEARCH_*
  * @order: up to PCP_SMALL_ORDER
  *
  * Return: one more chunk, typed Cached and not in the stack; PFN_NONE if there is none.
  */
-unsigned long pcp_refill(struct zone *zone, unsigned int mt, unsigned int order)
+unsigned long pcp_refill(struct zone *zone, unsigned int from, unsigned int order)
 {
+	const unsigned int mt = from & SEARCH_TYPE;
 	struct pcp *pcp = zone->mm->pcp[this_hart()->id];
 	struct pcp_stack *st = pcp_stack(pcp, mt, order);
 	unsigned int nr = READ_ONCE(st->batch);
 
 	arm(pcp, st, mt, order);
 	if (order == 0) {
-		st->top += buddy_alloc_singles(zone, mt, nr, st->top, PGTY_CACHED);
+		st->top += buddy_alloc_singles(zone, from, nr, st->top, PGTY_CACHED);
 	} else {
-		while (nr-- && (*st->top = buddy_alloc(zone, mt, order, PGTY_CACHED)) != PFN_NONE)
+		while (nr-- && (*st->top = buddy_alloc(zone, from, order, PGTY_CACHED)) != PFN_NONE)
 			st->top++;
 	}
 	return st->top == st->base ? PFN_NONE : *--st->top;

@@ -90,7 +90,7 @@ static inline struct pageblock *pcp_pageblock(const struct mm *mm, const struct 
 
 void pcp_init(struct pcp *pcp);
 void pcp_set_limits(struct mm *mm);
-unsigned long pcp_refill(struct zone *zone, unsigned int mt, unsigned int order);
+unsigned long pcp_refill(struct zone *zone, unsigned int from, unsigned int order);
 bool pcp_arm(struct pcp *pcp, unsigned int mt, unsigned int order);
 bool pcp_push(struct mm *mm, struct pageblock *pb, unsigned long pfn, unsigned int order);
 

@@ -134,6 +134,8 @@ int section_link(struct mm *mm, struct mem_section *ms)
 	}
 	root->nr_sections++;
 	__set_bit(section_nr(ms) % SECTIONS_PER_ROOT, root->present);
+	if (ms->flags & SECTION_EARLY)
+		__set_bit(section_nr(ms) % SECTIONS_PER_ROOT, root->boot);
 	/* Release: a look-up that finds the section sees it filled in. */
 	__atomic_store_n(&root->section[section_nr(ms) % SECTIONS_PER_ROOT], ms,
 			 __ATOMIC_RELEASE);

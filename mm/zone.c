@@ -4,19 +4,17 @@
  * spans in sparse.c.
  */
 #include "lib/bitops.h"
-#include "lib/string.h"
 #include "mm/pcp.h"
 #include "mm/zone.h"
 
 /**
  * zone_init() - make an empty zone
- * @zone: zeroed or reused storage
+ * @zone: zeroed storage
  * @mm: memory that it belongs to
  * @type: which zone of @mm
  */
 void zone_init(struct zone *zone, struct mm *mm, enum zone_type type)
 {
-	memset(zone, 0, sizeof(*zone));
 	spin_lock_init(&zone->lock, "zone->lock");
 	wait_queue_init(&zone->freed, "zone->freed");
 	zone->mm = mm;

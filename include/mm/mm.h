@@ -69,8 +69,9 @@ enum zone_watermark { WMARK_MIN, WMARK_LOW, WMARK_HIGH, NR_WMARK };
  * @free_isolated: free in isolated pageblocks
  * @nr_isolated: pageblocks with the isolate bit
  * @nr_watched: pageblocks with the watch bit
- * @avail_orders: per area: bit k: some root has a bit in avail[area][k]
- * @root_avail: per area and order: which roots (1024 bits)
+ * @avail_orders: for boot memory and for added memory, per migrate type: bit k: some root
+ *	   has such a section in avail[area][k]
+ * @root_avail: the same per order: which roots (1024 bits)
  * @nr_free_waiters: threads that sleep in @freed
  * @freed: woken only when a frame of an isolated or watched pageblock is freed, or loses
  *	   a pin or reference
@@ -88,8 +89,8 @@ struct zone {
 	unsigned long nr_isolated;		/* (z) */
 	unsigned long nr_watched;		/* (z) */
 	unsigned long wmark[NR_WMARK];		/* (h) */
-	u32 avail_orders[NR_MIGRATE_STORED];	/* (z) */
-	u64 root_avail[NR_MIGRATE_STORED][NR_PAGE_ORDERS][NR_SECTION_ROOTS / 64]; /* (z) */
+	u32 avail_orders[2][NR_MIGRATE_STORED];	/* (z) */
+	u64 root_avail[2][NR_MIGRATE_STORED][NR_PAGE_ORDERS][NR_SECTION_ROOTS / 64]; /* (z) */
 	u32 nr_free_waiters;			/* (z) */
 	struct wait_queue freed;
 };

@@ -89,6 +89,7 @@ static_assert(sizeof(struct mem_section) <= 2048, "two sections fit a page");
  * without sections, so that no look-up tests for NULL twice.
  * @avail: bit s of avail[area][k]: section s of this root has a bit in avail[k]
  *	   and belongs to that area.
+ * @boot: bit s: section s is boot memory
  * @in_zone: bit s of in_zone[z]: section s belongs to zone z (for its span)
  * @present: bit s: section[s] is not NULL
  * @nr_sections: pointers in section[]; at 0 the root's page is freed
@@ -98,6 +99,7 @@ static_assert(sizeof(struct mem_section) <= 2048, "two sections fit a page");
 struct section_root {
 	struct mem_section *section[SECTIONS_PER_ROOT];
 	u64 avail[NR_FREE_AREAS][NR_PAGE_ORDERS][SECTIONS_PER_ROOT / 64];
+	u64 boot[SECTIONS_PER_ROOT / 64];
 	u64 in_zone[NR_ZONES][SECTIONS_PER_ROOT / 64];
 	u64 present[SECTIONS_PER_ROOT / 64];
 	unsigned long nr_sections;

@@ -31,7 +31,7 @@ static void check_finds_each(struct ktest *test)
 	SPOILED(t->zone->present, 1, 2);
 	SPOILED(t->zone->managed, 1, 1);
 	SPOILED(t->mm->max_pfn, 1, 1);
-	SPOILED(t->zone->avail_orders[MIGRATE_MOVABLE], 1, 1);
+	SPOILED(t->zone->avail_orders[0][MIGRATE_MOVABLE], 1, 1);
 	SPOILED(ms->avail[MAX_PAGE_ORDER], 1, 1);
 	SPOILED(ms->mt[MIGRATE_UNMOVABLE], 4, 3);
 	SPOILED(root->avail[MIGRATE_RECLAIMABLE][3]

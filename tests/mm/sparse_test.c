@@ -200,29 +200,43 @@ static struct zone *far_zone(void)
 	return zone;
 }
 
-/* The search finds a free chunk wherever it lies, the lowest first, until there is none. */
+/* Expects that the search, in added memory, finds a pageblock of far_section[@i]. */
+static void expect_found(struct ktest *test, struct zone *zone, unsigned int from, unsigned int i)
+{
+	unsigned int b;
+
+	KTEST_EXPECT_PTR_EQ(test, index_find(zone, from | SEARCH_ADDED, 3, &b), &far_section[i]);
+	KTEST_EXPECT_EQ(test, b, 0);
+}
+
+/* The search finds a free chunk wherever it lies, the nearest first, until there is none. */
 static void index_reaches_all_roots(struct ktest *test)
 {
 	struct zone *zone = far_zone();
 	unsigned int b;
 
-	for (unsigned int i = 0; i < NR_FAR; i++)
-		index_add(&far_section[i], 0);
-	for (unsigned int i = 0; i < NR_FAR; i++) {
-		KTEST_ASSERT_PTR_EQ(test, index_find(zone, MIGRATE_MOVABLE, 3, &b),
-				    &far_section[i]);
-		index_remove(&far_section[i], 0);
+	for (unsigned int down = 0; down < 2; down++) {
+		const unsigned int from = MIGRATE_MOVABLE | (down ? SEARCH_DOWN : 0);
+
+		for (unsigned int i = 0; i < NR_FAR; i++)
+			index_add(&far_section[i], 0);
+		for (unsigned int i = 0; i < NR_FAR; i++) {
+			const unsigned int at = down ? NR_FAR - 1 - i : i;
+
+			expect_found(test, zone, from, at);
+			index_remove(&far_section[at], 0);
+		}
+		KTEST_EXPECT_EQ(test, zone->avail_orders[1][MIGRATE_MOVABLE], 0);
+		KTEST_EXPECT_NULL(test, index_find(zone, from | SEARCH_ADDED, 3, &b));
+		/* When the far ones leave first, the nearest stays until the end. */
+		for (unsigned int i = 0; i < NR_FAR; i++)
+			index_add(&far_section[i], 0);
+		for (unsigned int i = NR_FAR; i-- > 0;) {
+			expect_found(test, zone, from, down ? NR_FAR - 1 : 0);
+			KTEST_EXPECT_NULL(test, index_find(zone, from, 3, &b));
+			index_remove(&far_section[down ? NR_FAR - 1 - i : i], 0);
+		}
 	}
-	KTEST_EXPECT_NULL(test, index_find(zone, MIGRATE_MOVABLE, 3, &b));
-	/* When the highest leaves first, the lowest stays until the end. */
-	for (unsigned int i = 0; i < NR_FAR; i++)
-		index_add(&far_section[i], 0);
-	for (unsigned int i = NR_FAR; i-- > 0;) {
-		KTEST_EXPECT_PTR_EQ(test, index_find(zone, MIGRATE_MOVABLE, 3, &b),
-				    &far_section[0]);
-		index_remove(&far_section[i], 0);
-	}
-	KTEST_EXPECT_EQ(test, zone->avail_orders[MIGRATE_MOVABLE], 0);
 }
 
 static void expect_span(struct ktest *test, const struct zone *zone, unsigned int first,
