@@ -202,14 +202,12 @@ static void hart_without_a_cache(struct ktest *test)
 /* A drain closes the stack of every order; the next free opens it again. */
 static void every_order_is_cached_again(struct ktest *test)
 {
-	struct test_mm *t = test_mm_normal(test, 2);
+	struct test_mm *t = test_mm_normal(test, 4);
 
 	for (unsigned int i = 0; i < 2 * NR_PAGE_ORDERS; i++) {
 		const unsigned int order = i % NR_PAGE_ORDERS;
 
 		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base, order, PGTY_KERNEL), 0);
-		if ((1UL << order) > t->mm->pcp[this_hart()->id]->high_limit)
-			ktest_skip(test, "too many harts share this memory");
 		free_pages(t->mm, t->base, order);
 		KTEST_EXPECT_EQ(test, type_of(t, t->base), PGTY_CACHED);
 		drain_local_pages(t->mm);
@@ -217,10 +215,13 @@ static void every_order_is_cached_again(struct ktest *test)
 	}
 }
 
-/* A chunk of two pageblocks is not cached while the second is awaited. */
+/*
+ * A chunk of two pageblocks is not cached while the second is awaited. The memory is large
+ * enough for each of eight harts to cache such a chunk.
+ */
 static void half_isolated_chunk_is_not_cached(struct ktest *test)
 {
-	struct test_mm *t = test_mm_normal(test, 2);
+	struct test_mm *t = test_mm_normal(test, 4);
 	const struct pfn_range half = { t->base + PB, PB };
 
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base, 10, PGTY_KERNEL), 0);
@@ -235,7 +236,7 @@ static void half_isolated_chunk_is_not_cached(struct ktest *test)
 /* Each chunk gets its own type back, be its pageblock the remembered one or not. */
 static void whole_pageblocks_keep_apart(struct ktest *test)
 {
-	struct test_mm *t = test_mm_normal(test, 2);
+	struct test_mm *t = test_mm_normal(test, 4);
 	const unsigned long first = t->base, second = t->base + PB;
 
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, first, 9, PGTY_KERNEL), 0);
