@@ -33,7 +33,7 @@ struct hart *hart_register(u64 hartid)
 
 void hart_set_online(void)
 {
-	/* Pairs with hart_is_online(): a reader that sees it online sees it set up. */
+	/* Pairs with hart_is_online(): a reader that sees the hart online sees it set up. */
 	STORE_RELEASE(this_hart()->state, HART_ONLINE);
 }
 

@@ -28,7 +28,7 @@ PARAM_SIZE("mem", memory_limit, "use at most this much boot memory; 0 means all"
 static const char *autorun;
 PARAM_STRING("autorun", autorun, "commands to run after boot, separated by ;");
 
-/* Say why and end the machine. It does not panic, because the kernel is not at fault. */
+/* Say why and end the machine, without a panic, because the kernel is not at fault. */
 static void __noreturn cannot_start(const char *what)
 {
 	pr_emerg("memory: %s do not fit %lu MiB of boot memory in %u ranges: ebb does not start",

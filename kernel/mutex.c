@@ -94,7 +94,7 @@ bool mutex_trylock(struct mutex *mutex)
 	return true;
 }
 
-/* Remove a mutex from the list: nearly always the first, as release is in reverse. */
+/* Remove a mutex from the list, nearly always the first: threads release in reverse order. */
 static void forget(struct thread *self, const struct mutex *mutex)
 {
 	struct mutex **link = &self->mutexes;

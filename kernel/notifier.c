@@ -2,7 +2,7 @@
 /*
  * Notifier chains. Starts have numbers, and several may be open at the same time. A
  * start that was not refused was heard by every listener registered at that moment, so
- * its end goes to the listeners that were registered before it.
+ * its end goes to the listeners that were registered before that start.
  *
  * Compare with: Linux kernel/notifier.c, blocking_notifier_call_chain_robust().
  */

@@ -13,7 +13,7 @@
 #include "lib/time.h"
 #include "lib/vsprintf.h"
 
-/* Time that the other harts have to stop. */
+/* The other harts must stop within this time. */
 #define STOP_NS (200 * NSEC_PER_MSEC)
 
 extern void (*const __start_panic_reports[])(struct sink *out);

@@ -42,7 +42,7 @@ static unsigned long console_acquire(void) __no_lock_analysis
 
 static void console_release(unsigned long flags) __no_lock_analysis
 {
-	/* A hart that took the lock before it was busted still holds it. */
+	/* This hart may have taken the lock before a panic busted it. */
 	if (spin_is_held(&console_lock))
 		spin_unlock(&console_lock);
 	arch_irq_restore(flags);
@@ -195,8 +195,9 @@ void printk_set_line(void (*draw)(bool shown, struct sink *out))
 
 /*
  * Print the log in parts, each copied under the lock: other harts log meanwhile, and the
- * console writes a part with interrupts off. Begins at a whole line, even if older lines
- * were overwritten, and ends at what was logged before the call, or it might never end.
+ * console keeps interrupts off while it writes a part. Begins at a whole line, even if
+ * older lines were overwritten. Ends at the last message before the call; otherwise it
+ * might never end.
  */
 void printk_dump(struct sink *out)
 {

@@ -42,7 +42,7 @@ void might_sleep(void)
 		panic("thread %s may sleep while hart %u holds %u spinlock%s",
 		      thread_name(hart->current), hart->id, hart->spin_depth,
 		      str_plural(hart->spin_depth));
-	/* An idle thread boots the hart with interrupts still off. */
+	/* A hart boots in its idle thread, with interrupts still off. */
 	if (unlikely(!arch_irqs_enabled() && !hart->current->idle))
 		panic("thread %s may sleep with interrupts off",
 		      thread_name(hart->current));
@@ -209,8 +209,8 @@ void sched_init_hart(void) __no_lock_analysis
 }
 
 /*
- * Wait for an interrupt unless there is something to do. It sets @idling under the lock
- * under which threads become ready, so either side sees the other.
+ * Wait for an interrupt unless there is something to do. The hart sets @idling under
+ * the lock under which threads become ready, so one of the two sides sees the other.
  */
 static void idle_wait(struct hart *hart)
 {

@@ -114,9 +114,9 @@ void thread_wake_locked(struct thread *thread) __must_hold(sched_lock);
 void thread_timeout(struct timer *timer);
 
 /*
- * Sleep until woken or until @deadline_ns; false if that has passed. Wake-ups since
- * @woken was cleared count. Thread context, no spinlock held; passes quiescent
- * points. May return early without a reason.
+ * Sleep until woken or until @deadline_ns; false if that has passed. A wake-up
+ * since @woken was cleared also ends the sleep. Thread context, no spinlock held;
+ * passes quiescent points. May return early without a reason.
  */
 bool thread_sleep_until(u64 deadline_ns);
 

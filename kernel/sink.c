@@ -81,7 +81,7 @@ bool sink_can_wait(void)
 {
 	const struct hart *hart = this_hart();
 
-	/* An idle thread boots the hart with interrupts still off. */
+	/* A hart boots in its idle thread, with interrupts still off. */
 	return hart->spin_depth == 0 && hart->irq_depth == 0 &&
 	       (arch_irqs_enabled() || hart->current->idle) && !mutex_last_taken();
 }

@@ -13,7 +13,7 @@
 void smp_register(const struct machine_info *info);
 
 /**
- * smp_start() - start all registered harts but the calling one
+ * smp_start() - start all registered harts except the caller
  *
  * If a hart does not come up within a second, the boot logs it and continues without it.
  *

@@ -29,8 +29,8 @@ static void spin_backoff(unsigned int *pause)
 }
 
 /*
- * Take the lock if its word @free says that it is free. Checked, if it was and the
- * checker is on.
+ * Take the lock if its word @free says that it is free. A checked lock stays
+ * checked unless the checker is off.
  */
 static bool take_free(spinlock_t *lock, u32 free)
 {
@@ -76,7 +76,7 @@ void spin_lock_slow(spinlock_t *lock) __no_lock_analysis
 {
 	if (spin_is_held(lock))
 		panic("spinlock %s: hart %u already holds it", lock->name, this_hart()->id);
-	/* Before the wait: if it is a deadlock, the log names the places. */
+	/* Check the order before the wait, so that the log names the places of a deadlock. */
 	if (READ_ONCE(lock->owner) & SPIN_CHECKED)
 		lock_order_acquire(&lock->class, lock->name, 0,
 				   __builtin_return_address(0));

@@ -16,7 +16,7 @@
  * @leader: the thread that called stop_machine()
  * @patience: limit of the wait for the other harts
  * @standing: number of harts that stand still
- * @over: they may continue
+ * @over: the other harts may continue
  * @err: result of the request
  */
 struct stop {

@@ -160,8 +160,8 @@ static bool take_out(unsigned long *ids, unsigned int *nr, unsigned long id)
 }
 
 /*
- * Replace a block that cannot leave by the next lower block; no page moves before all
- * can leave.
+ * If a block cannot leave, take the next lower block in its place; no page moves
+ * before all can leave.
  */
 static int offline_group(const struct request *r, unsigned int wanted_nr, unsigned long *below,
 			 struct sink *out)
@@ -216,7 +216,7 @@ static int online_by_size(const struct request *r, struct sink *out)
 	return -EBUSY;
 }
 
-/* Fail if a block is online already, in another zone than -z asks for. */
+/* Fail if a block is online already, in a zone that -z does not ask for. */
 static int check_zone(const struct request *r, unsigned long block, struct sink *out)
 {
 	const enum zone_type wanted_zone =

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* contig: empty a range of frames by hand, see what stands in the way, and free it. */
+/* contig: empty a range of frames by hand, show what is in the way, and free the range. */
 #include "kernel/console/memory_block.h"
 #include "kernel/console/shell.h"
 #include "lib/kstrtox.h"

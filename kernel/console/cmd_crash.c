@@ -49,7 +49,7 @@ static void crash_insn(u64)
 	__asm__ volatile("unimp");
 }
 
-/* Nothing answers below the devices of virt; on other machines the user gives @addr. */
+/* Read @addr, where no device answers: on virt, 0x18000000 is such an address. */
 static void crash_bus(u64 addr)
 {
 	(void)readl(ioremap(addr, 4));
@@ -76,7 +76,7 @@ static void broken_console(const char *, size_t)
 	crash_insn(0);
 }
 
-/* Fault so that the report cannot be made: its first line causes the next fault. */
+/* Fault in a way that prevents the report: its first line causes the next fault. */
 static void crash_report(u64 addr)
 {
 	printk_set_console(broken_console);

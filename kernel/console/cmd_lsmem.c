@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * lsmem: print memory blocks as util-linux's lsmem does, with neighbours that agree in
- * one row.
- */
+/* lsmem: print memory blocks like util-linux's lsmem: equal neighbours share a row. */
 #include "kernel/console/memory_block.h"
 #include "kernel/console/shell.h"
 #include "lib/bitops.h"
@@ -15,7 +12,7 @@ struct row {
 	enum memory_block_state state;
 	bool removable;
 	char size[8]; /* as text */
-	unsigned long sized; /* for how many blocks, because most rows have as many as the last */
+	unsigned long sized; /* the number of blocks that @size is for; most rows repeat it */
 };
 
 /* Print "128M", "1.5G": the largest unit, with one decimal when it is not whole. */
@@ -41,7 +38,7 @@ static bool begin_row(unsigned long block, struct row *row)
 	const struct mem_section *ms;
 
 	pfn_walk_begin();
-	/* A block that comes is linked before it has a state: leave it out. */
+	/* A block that is being added is linked before it has a state: leave it out. */
 	do {
 		ms = walk_next_section(&kernel_mm, block++);
 	} while (ms && READ_ONCE(ms->state) == MEM_BLOCK_ABSENT);

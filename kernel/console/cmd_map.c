@@ -86,7 +86,7 @@ static void print_letter(const struct look *look, const struct canvas *c)
 		sink_printf(c->out, "%c", look->letter);
 }
 
-/* Look at the pageblock @b of an online block, and at those after it that are alike. */
+/* The look of an online block's pageblock @b; @blocks: how many from @b on share it. */
 static const struct look *look_online(const struct mem_section *ms, unsigned int b,
 				      unsigned int *blocks) __must_hold(walk_bracket)
 {

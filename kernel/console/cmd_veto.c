@@ -2,7 +2,7 @@
 /*
  * The console's "veto": three listeners on the kernel's memory events. The middle
  * listener answers with an error; the user chooses how often, and at which priority. A
- * scenario asks afterwards whether each start that the outer two saw had exactly one end.
+ * scenario then checks that each start that the outer two saw had exactly one end.
  * Compare with: Linux lib/memory-notifier-error-inject.c.
  */
 #include "kernel/console/shell.h"

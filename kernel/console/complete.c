@@ -53,8 +53,8 @@ static bool is_placeholder(const char *text)
 }
 
 /*
- * Offer a word of the usage line or, for a placeholder, its list; of NAME=VALUE the
- * name.
+ * Offer a word of the usage line; for a placeholder, the words of its list; for
+ * NAME=VALUE, the name.
  */
 static void offer_word(struct completion *c, const char *text)
 {
@@ -203,7 +203,7 @@ static void each_file(word_offer_fn offer, void *arg)
 }
 WORD_LIST(FILE, each_file);
 
-/* The start of the word that ends before @end, and is not in front of @start. */
+/* The start of the word that ends before @end, but never before @start. */
 static const char *word_before(const char *start, const char *end)
 {
 	while (end > start && end[-1] != ' ' && end[-1] != ';')

@@ -51,7 +51,7 @@ static void answer_send(struct answer *a)
 	a->sent_ns = ktime_ns();
 }
 
-/* Warn about a command that writes with a lock held; even so it does not wait. */
+/* Warn about a command that writes with a lock held; such a write never waits. */
 static void answer_write(struct sink *sink, const char *text, size_t len)
 {
 	struct answer *a = container_of(sink, struct answer, sink);

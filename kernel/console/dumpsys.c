@@ -3,8 +3,9 @@
  * The files of /proc and /sys and a kpageflags as one ustar stream (POSIX.1-1988), so
  * that Linux tools can read ebb on the host: lsmem --sysroot DIR.
  *
- * Each file is rendered into a buffer first: its size comes before its bytes in the
- * stream, and the renderer may hold locks, while the stream waits for a slow reader.
+ * Each file is rendered into a buffer first, because its size precedes its bytes in
+ * the stream, and because the renderer may hold locks but the stream may wait for a
+ * slow reader.
  */
 #include "kernel/console/export.h"
 #include "kernel/console/shell.h"

@@ -102,7 +102,7 @@ static const struct export *export_find(const char *name)
 	return NULL;
 }
 
-/* Write an export. Return: its status; -EBUSY: another export kept the records. */
+/* Write an export. Return: its status; -EBUSY if another export kept the records. */
 static int write_export(const struct export *export, struct sink *out, u64 limit_ns)
 {
 	struct patience patience;

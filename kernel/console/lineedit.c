@@ -3,8 +3,8 @@
  * Line editing, history and completion for a VT100-like terminal.
  *
  * A line may be longer than the terminal is wide: the editor knows in which cell after
- * the start of the prompt the cursor stands, and moves by rows and columns. While it does
- * not know the width, there is one row.
+ * the start of the prompt the cursor stands, and moves by rows and columns. Until the
+ * editor knows the width, it keeps the line in one row.
  */
 #include "kernel/console/lineedit.h"
 #include "lib/string.h"

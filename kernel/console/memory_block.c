@@ -18,7 +18,7 @@ bool memory_block_removable(unsigned long block)
 	return removable;
 }
 
-/* The block in which a number lies as a frame, or else as an address; PFN_NONE: in none. */
+/* The block of frame @number, or else of address @number; PFN_NONE if no block has either. */
 static unsigned long block_around(unsigned long number)
 {
 	const unsigned long frame = number >> SECTION_PFN_SHIFT,

@@ -5,7 +5,7 @@
  * validity, blocks runs of equal state. Replaying the records that follow must lead to the
  * state in the next snapshot.
  *
- * A part is as much as fits the buffer and at least one pageblock:
+ * A part holds as much as fits in the buffer, and at least one pageblock:
  *	SNAP_PART pfn count, then records, then SNAP_END pfn
  */
 #include "arch/machine.h"

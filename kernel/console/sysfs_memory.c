@@ -18,7 +18,7 @@ static void each_online_type(word_offer_fn offer, void *arg)
 }
 WORD_LIST(WORD, each_online_type);
 
-/* The online type of that name, or NR_ONLINE_TYPES after a line in @out. */
+/* The online type with that name; NR_ONLINE_TYPES, and a line in @out, if there is none. */
 static enum mhp_online_type parse_online_type(const char *word, struct sink *out)
 {
 	for (unsigned int i = 0; i < NR_ONLINE_TYPES; i++)

@@ -58,8 +58,8 @@ static int next_byte(void)
 }
 
 /*
- * Called when a message is about to appear, and when it has: while the console's thread
- * waits for a byte, no other code uses the editor.
+ * printk calls it before and after a message, but only while the console's thread waits
+ * for a byte: no other code uses the editor then.
  */
 static void draw_line(bool shown, struct sink *out)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Hints of a kernel without tests, if a boot parameter or a command asks for tests. */
+/* What a kernel without tests prints if a boot parameter or a command asks for tests. */
 #include "kernel/console/test_image.h"
 #include "arch/boot.h"
 #include "kernel/init.h"
@@ -15,7 +15,7 @@ static const char *const instead[][2] = {
 	{ "bench", "make bench" },
 };
 
-/* The boot parameters that start tests; the runner's others only shape a run. */
+/* The boot parameters that start tests; the runner's other parameters only shape a run. */
 static const char *const starters[] = {
 	"kunit.filter_glob", "kunit.filter", "kunit.action", "kunit.enable",
 };

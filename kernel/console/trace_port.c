@@ -4,8 +4,8 @@
  * a newline (header, records, snapshot, dumpsys, view), and gets pieces: a line "+N" and N
  * bytes, again and again, and a line "=STATUS" at the end, 0 or a negative errno.
  *
- * The port waits for a slow host and drops nothing; a trace ring counts the records
- * that it cannot hold meanwhile as lost.
+ * The port waits for a slow host and drops nothing. Meanwhile, a trace ring may fill up;
+ * it counts the records that it cannot hold as lost.
  */
 #include "kernel/console/export.h"
 #include "kernel/sink.h"

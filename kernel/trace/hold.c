@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Hold points: the announcement of a step leaves a trace record, and at one place that a
- * test or a user has set the announcing thread waits until a test or a user lets it continue.
+ * Hold points: the announcement of a step leaves a trace record. At one place, which a test
+ * or a user sets, the announcing thread waits until the test or the user lets it continue.
  */
 #include "arch/machine.h"
 #include "kernel/printk.h"

@@ -38,8 +38,8 @@ struct trace_header ebb_trace = {
 /*
  * The target of struct hart's @trace_ring.
  *
- * @cleared: number of the first record that trace_dump() prints: a reader that takes
- *	records leaves them to a user and to a panic's report
+ * @cleared: number of the first record that trace_dump() prints. A user and a panic's
+ *	report also get the records that a reader has taken
  *
  * Lock keys:
  *   (c) constant after trace_ring_init(); only the hart writes what it points to, except
