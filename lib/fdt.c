@@ -59,7 +59,7 @@ static u64 be64(const u8 *p)
 }
 
 /*
- * The tag at @offset; TAG_END behind the last one. No offset comes near UINT32_MAX, because a
+ * The tag at @offset; TAG_END after the last tag. No offset comes near UINT32_MAX, because a
  * blob has at most FDT_MAX_SIZE bytes.
  */
 static u32 kind_at(const struct fdt *fdt, u32 offset)
@@ -89,8 +89,8 @@ static inline u32 read_prop(const struct fdt *fdt, u32 offset, struct fdt_prop *
 }
 
 /*
- * Where the name at @offset ends, which is padded to a multiple of 4; 0 if it has no
- * terminator. A word minus 1 in each byte borrows from the top bit of a byte that is zero.
+ * The end of the name at @offset, padding included; 0 if the name has no terminator. A
+ * word minus 1 in each byte borrows from the top bit of a byte that is zero.
  */
 static u32 name_end(const struct fdt *fdt, u32 offset)
 {
@@ -227,7 +227,7 @@ static int open_reserved(struct fdt *fdt, u32 header, const char **why)
  */
 
 struct indexer {
-	/* The newest node at each depth; one that is not indexed has the slot behind the last. */
+	/* The newest node at each depth; a node that is not indexed has the slot after the last. */
 	u16 open[FDT_MAX_DEPTH];
 	bool addr_said, size_said; /* if a name occurs twice, the first counts */
 };
@@ -508,7 +508,7 @@ static void enter_indexed(struct fdt_node *node, const struct fdt_index_node *to
 
 /*
  * Moves as advance() does, as far as the index reaches. Every node in it is followed by its
- * children, so what comes next is the target or there is none.
+ * children, so the next node is the target, or there is no target.
  * Return: false if the index does not tell; then @found is not set.
  */
 static bool advance_indexed(struct fdt_node *node, int low, int high, bool *found)

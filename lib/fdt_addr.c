@@ -74,7 +74,7 @@ int fdt_reg_raw(const struct fdt_node *node, unsigned int index, struct fdt_rang
 	return err;
 }
 
-/* Entry of the ranges of the node at @depth, at least 1; does not translate it. */
+/* Reads an entry of the ranges of the node at @depth (at least 1), untranslated. */
 static int read_window(const struct fdt_node *node, int depth,
 		       const struct fdt_prop *prop, unsigned int index,
 		       struct fdt_window *window)
