@@ -78,7 +78,7 @@ static bool window_fits(const struct machine_pci_window *win, enum pci_space spa
 	return win->space == space;
 }
 
-/* Take @size bytes, aligned to themselves, out of window @i. Return: bus address or 0. */
+/* Take @size bytes, aligned to @size, out of window @i. Return: bus address or 0. */
 static u64 window_take(const struct machine_pci_window *win, unsigned int i, u64 size)
 {
 	const u64 bus = ALIGN_UP(win->bus_addr + used[i], size);

@@ -19,7 +19,7 @@ struct virtio_kept {
 	size_t bytes;
 };
 
-/* Protects the lists of all devices. A port's thread and the work queue use the same one. */
+/* Protects the lists of all devices: a port's thread and the work queue share a list. */
 static DEFINE_SPINLOCK(kept_lock);
 
 static struct virtio_kept *take_kept(struct virtio_device *vdev, size_t bytes)

@@ -82,7 +82,7 @@ static u32 pci_take_isr(struct virtio_mapped *m)
 	return readb(to_pci(m)->cfg[CFG_ISR].regs);
 }
 
-/* Of the common configuration. A queue that the device does not have is of size 0. */
+/* The layout of the common configuration. A queue that the device lacks has size 0. */
 static const struct virtio_layout pci_layout = {
 #define X(name, mmio, pci, width) [VIRTIO_REG_##name] = { pci, width },
 	.reg = { VIRTIO_REGS(X) },

@@ -192,8 +192,8 @@ static bool all_named(struct virtio_console *con)
 }
 
 /*
- * Serve the ports that the host names at once before the boot continues; other ports are
- * served when they come. The control queue does not interrupt yet.
+ * Before the boot continues, serve the ports that the host names at once; the driver
+ * serves other ports when they come. The control queue does not interrupt yet.
  */
 static void first_messages(struct virtio_console *con)
 {

@@ -36,7 +36,7 @@ static bool is_gone(const struct vport *port)
 	return READ_ONCE(port->gone) || virtio_is_broken(port->con->vdev);
 }
 
-/* Has the host disconnected, and the service does not know it yet? */
+/* Has the host disconnected without the service knowing it yet? */
 static bool was_closed(const struct vport *port)
 {
 	/* Pairs with the release in vport_host_open(): closed_at is valid. */
@@ -98,8 +98,9 @@ static bool next_rx(struct vport *port)
 }
 
 /*
- * next_rx(), after handling all that the host said on the control queue before it filled
- * the buffer: so bytes of a new connection are never taken for bytes of the old connection.
+ * As next_rx(), but first handle everything that the host said on the control queue before
+ * it filled the buffer, so that bytes of a new connection are never taken for bytes of the
+ * old connection.
  */
 static bool fresh_rx(struct vport *port)
 {
@@ -211,8 +212,8 @@ static bool can_go_on(struct vport *port)
 
 /*
  * Wait until the host listens. A service writes because it has read something, so the
- * host has opened the port; but PORT_OPEN travels on another queue than data, and the
- * driver may read it later.
+ * host has opened the port; but PORT_OPEN and data travel on different queues, and
+ * the driver may read PORT_OPEN later.
  */
 static bool host_listens(struct vport *port, struct patience *patience)
 {

@@ -57,7 +57,7 @@
 /* Limit on a failed round's wait for the harts to drain their caches. */
 #define VMEM_DRAIN_NS	 NSEC_PER_SEC
 
-/* A driver that leaves waits this long for its worker, in addition to one answer. */
+/* A driver that leaves waits for its worker this long, plus the time of one answer. */
 #define VMEM_LEAVE_NS (10 * NSEC_PER_SEC)
 
 /* The result of a request. */

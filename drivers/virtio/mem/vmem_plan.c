@@ -63,7 +63,7 @@ void vmem_forget_refusals(struct vmem_map *map)
 		map->block[i].refusals = 0;
 }
 
-/* Unplugged pageblocks of block @i that the device allows to plug and mm may take. */
+/* Unplugged pageblocks of block @i that the device lets the driver plug and mm may take. */
 static u64 room_in(const struct vmem_map *map, unsigned long i,
 		   const struct memory_block_info *info)
 {
@@ -84,8 +84,8 @@ struct run_list {
 };
 
 /*
- * Join as much of [start, start + nr) as fits to the last run, above or below it: a plan adds
- * its runs in ascending or in descending order. Return: how many pageblocks it joined.
+ * Join to the last run, above or below it, as much of [start, start + nr) as fits: a plan
+ * adds its runs in ascending or in descending order. Return: how many pageblocks it joined.
  */
 static unsigned long run_join(struct run_list *list, unsigned long *start, unsigned long nr)
 {
@@ -196,7 +196,7 @@ unsigned int vmem_plan_plug(const struct vmem_map *map, unsigned long want,
 
 			if ((info.state == MEM_BLOCK_ABSENT) != absent)
 				continue;
-			/* First add what is reserved of an absent block, as a whole. */
+			/* Skip an absent block until mm has taken its reserved pageblocks. */
 			if (absent && map->block[i].reserved)
 				continue;
 			if (!add_low(&list, vmem_block_start(map, i), room_in(map, i, &info)))
@@ -245,7 +245,7 @@ static int by_id(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* A sort key that puts the emptiest first, and the highest among equals. */
+/* A sort key that puts the emptiest first and, among equals, the highest. */
 #define KEY_USED_SHIFT 40
 
 /* Pageblocks that are unplugged if block @i is removed; 0 if it cannot be. */

@@ -9,7 +9,7 @@
  *
  * Units: pageblocks of 2 MiB, by absolute number (pfn >> 9). A granule is the
  * smallest part that is plugged: max(device block, pageblock), 1 to 64 pageblocks,
- * aligned to itself in physical memory, so that it never crosses a memory block.
+ * aligned to its size in physical memory, so that it never crosses a memory block.
  *
  * Every pageblock of the region is in one of three states:
  *

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Requests to a virtio-mem device, several at a time, and their answers. The
- * n-th request of the queue carries n in its trace records, as the device counts
- * them too.
+ * n-th request of the queue carries n in its trace records; the device counts
+ * the same way.
  *
  * Spec: virtio 1.2, section 5.15.6.
  */

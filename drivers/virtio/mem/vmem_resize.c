@@ -169,7 +169,7 @@ static int unplug_runs(struct virtio_mem *vm, unsigned int nr, enum refused refu
 	for (unsigned int i = 0; i < nr; i++) {
 		if (vm->slot[i].answer == VMEM_ACK)
 			vmem_unreserve(&vm->map, &vm->runs[i]);
-		/* Without a clear answer the device may have unplugged it, or do so later. */
+		/* Without a clear answer the device may have unplugged the run or may yet do so. */
 		else if (refused == REFUSED_PUT_BACK && vm->slot[i].answer < VMEM_ERROR)
 			(void)give_run(vm, &vm->runs[i]);
 	}
@@ -231,8 +231,8 @@ static void skip_blocks(struct vmem_map *map, unsigned long nr, const struct mm_
 }
 
 /*
- * Remember the pageblocks of blocks that are about to leave mm, for which it then has no
- * answer any more. None of these blocks has a reserved pageblock yet.
+ * Remember the pageblocks of blocks that are about to leave mm, because mm then no
+ * longer knows them. None of these blocks has a reserved pageblock yet.
  */
 static void note_plugged(struct vmem_map *map, unsigned long nr)
 {
@@ -411,8 +411,9 @@ int vmem_shrink(struct virtio_mem *vm, unsigned long want)
 	if (vmem_nr_at_device(vm) <= goal)
 		return 0;
 	/*
-	 * The last step may have removed the only obstacle to a block in the step before. Its
-	 * pageblocks are not watched any more, so nothing else would start another round.
+	 * The last step may have removed the only obstacle to a block that the step before it
+	 * could not empty. mm no longer watches the obstacle's pageblock, so nothing else
+	 * would start another round.
 	 */
 	if (vmem_nr_at_device(vm) < have)
 		vmem_unblocked(&vm->owner);

@@ -143,8 +143,8 @@ static int follow_target(struct virtio_mem *vm)
 }
 
 /*
- * Restart a device that was given up, unless it is silent, or a device that the user
- * resets.
+ * Restart a device that was given up or that the user resets; a silent device only
+ * if the user forces the reset.
  */
 static int begin_again(struct virtio_mem *vm, enum vmem_reset asked)
 {
