@@ -18,7 +18,7 @@
 
 #define MAX_CLIENTS 16
 
-/* A client with this much unread output does not read. */
+/* Close a client that leaves this many bytes of output unread. */
 #define MAX_BACKLOG (256 << 10)
 
 /* Like QEMU: one MEMORY_DEVICE_SIZE_CHANGE per second, and always the last one. */

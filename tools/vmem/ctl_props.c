@@ -243,7 +243,7 @@ static void set_requested(struct vmem *vmem, const struct json *value,
 	if (value->num == vmem->dev.requested)
 		return;
 	vmem_set_requested(&vmem->dev, value->num);
-	/* The first frontend has seen no region yet. */
+	/* Until a frontend connects, no driver has seen the old size. */
 	if (!vhost_connected(&vmem->vhost))
 		vmem_show_config(&vmem->dev);
 	vhost_config_changed(&vmem->vhost, 1);
@@ -290,7 +290,7 @@ void ctl_prop_list(struct buf *out)
 /**
  * ctl_is_path() - check whether a QOM path names the device
  * @vmem: the program
- * @path: "/ID", or where QEMU has such a device, or a partial path as in QEMU
+ * @path: "/ID", "/machine/peripheral/ID" as in QEMU, or just "ID"
  */
 bool ctl_is_path(const struct vmem *vmem, const char *path)
 {

@@ -89,8 +89,8 @@ void vmem_violation(struct vmem_dev *dev, enum vmem_violation kind)
 }
 
 /*
- * May be smaller than before, so apply it only if everything is unplugged: by UNPLUG
- * ALL or a system reset.
+ * The usable size for a requested size. It may be smaller than before; the usable
+ * region shrinks only when everything is unplugged, by UNPLUG ALL or a system reset.
  */
 static u64 usable_for(const struct vmem_dev *dev, u64 requested)
 {
@@ -120,8 +120,8 @@ const char *vmem_size_error(const struct vmem_dev *dev, u64 requested)
  * @dev: the device
  * @requested: bytes; vmem_size_error() accepts it
  *
- * Only lets the usable region grow. The driver sees the old sizes until
- * vmem_show_config(); the caller must then notify it of the change.
+ * Lets the usable region grow, but never shrink. The driver sees the old sizes
+ * until vmem_show_config(); the caller must then notify it of the change.
  */
 void vmem_set_requested(struct vmem_dev *dev, u64 requested)
 {

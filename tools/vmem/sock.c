@@ -156,7 +156,7 @@ ssize_t sock_recv_fds(int sock, void *buf, size_t len, int *fds, u32 *nr_fds)
  * @buf: the message
  * @len: bytes
  *
- * Return: 0, or -1 with errno; EAGAIN if not a byte went out.
+ * Return: 0, or -1 with errno; EAGAIN if no byte was sent.
  */
 int sock_send(int sock, const void *buf, size_t len)
 {
