@@ -45,7 +45,7 @@ extern spinlock_t sched_lock;
  * @affinity: the only hart it may run on, or ANY_HART
  * @woken: a wake-up came since it was cleared: the next sleep ends at once. Cleared
  *	by the thread itself
- * @detached: vanishes when it ends
+ * @detached: its slot is freed after it ends, without a join
  * @idle: an idle thread: never in the run queue, never blocks
  * @fn: what it does
  * @arg: for @fn

@@ -6,7 +6,7 @@
 
 /**
  * smp_register() - give logical ids to the harts that will run
- * @info: the machine; the boot hart is its first
+ * @info: the machine; the boot hart is its first hart
  *
  * Registers no more harts than "maxcpus=" allows.
  */

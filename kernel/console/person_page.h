@@ -62,7 +62,7 @@ int person_page_alloc(const struct person_alloc *r, unsigned long *pfn);
  * person_page_free() - free a chunk
  * @pfn: any number; the head of a person's chunk is freed
  * @order: of the chunk, or PERSON_ANY_ORDER
- * @st: set to the frame's state before, unless the result is PERSON_NO_BLOCK
+ * @st: set to the frame's state before the call, unless the result is PERSON_NO_BLOCK
  */
 enum person_result person_page_free(unsigned long pfn, unsigned int order,
 				    struct page_state *st);
