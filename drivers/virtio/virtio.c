@@ -268,7 +268,7 @@ int virtio_unregister_device(struct virtio_device *vdev)
 	return ret;
 }
 
-/* How often to retry the read of a configuration that changes meanwhile. */
+/* How many times to retry a read of the configuration that a change has interrupted. */
 #define CONFIG_TRIES 64
 
 static void read_fields(struct virtio_device *vdev, const struct virtio_config_field *f, char *buf)

@@ -3,7 +3,7 @@
  * Bytes of one virtio console port, both ways, with flow control: the guest waits
  * for a slow host, and the host finds no receive buffer when the guest is slow.
  *
- * Only the thread of its service uses a port.
+ * A port has one user: the thread of its service.
  */
 #define pr_fmt(fmt) "virtio_console: " fmt
 #include "drivers/virtio/console/virtio_console.h"

@@ -30,7 +30,7 @@
  * @skip: could not be emptied in this round
  * @stays: the block as a whole could not be emptied in this round
  * @used: frames in use, as vmem_map_scan() found them
- * @refusals: how often in a row mm did not take plugged memory of the block
+ * @refusals: how many times in a row mm has refused the block's plugged memory
  */
 struct vmem_block {
 	u64 reserved;
