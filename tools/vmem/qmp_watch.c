@@ -17,7 +17,7 @@
 #include "sock.h"
 #include "vmem.h"
 
-/* QEMU may listen only after it has connected: retry at this interval, for this time. */
+/* QEMU may not listen yet when it connects: retry at this interval, for this time. */
 #define RETRY_NS    100000000UL
 #define MAX_RETRIES 300
 
