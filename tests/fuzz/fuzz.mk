@@ -57,11 +57,11 @@ $(O)/fuzz/console_lines: $(patsubst %,$(O)/host/asan/tests/fuzz/%.o,console_line
 	$(call say,HOSTLD,$@)$(HOSTCC) $(HOST_ASAN) -o $@ $^
 
 # corpus-fuzz_NAME: the files of a corpus as a test of the host, by gcc under ASan and UBSan (tests/fuzz/corpus.c).
-# fuzz_fdt's needs Debian's libfdt, which only `make fuzz` installs.
+# The corpus of fuzz_fdt needs Debian's libfdt, which only `make fuzz` installs.
 CORPUS_NAMES := $(filter-out $(if $(wildcard /usr/include/libfdt.h),,fuzz_fdt),$(notdir $(wildcard tests/fuzz/corpus/*)))
 CORPUS_CASES_fuzz_hotplug := tests/fuzz/emit_calls.c
 HOST_TESTS += $(addprefix $(O)/host/corpus-,$(CORPUS_NAMES))
-# The tools' tests let it write a session.
+# The tools' tests let this program write a session.
 TEST_NEEDS += $(O)/host/corpus-fuzz_hotplug
 corpus_objs = $(patsubst %.c,$(O)/host/asan/%.o,$(sort tests/fuzz/$(1).c tests/fuzz/failed.c tests/fuzz/corpus.c \
 	$(CORPUS_CASES_$(1)) $(wildcard lib/*.c) $(FUZZ_SRCS_$(1))))

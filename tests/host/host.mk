@@ -43,21 +43,21 @@ $(O)/host/tsan/%.o: %.c $(O)/host/.flags
 	$(call say,TSANCC,$<)$(TSANCC) $(HCFLAGS) $(HOST_CPPFLAGS) $(HOST_TSAN) $(if $(filter tests/%,$<),$(TSAN_CALLS)) \
 		-c -o $@ $<
 
-# A changed compiler, flag or list of sources rebuilds.
+# A changed compiler or flag rebuilds the objects.
 $(O)/host/.flags: FORCE
 	@mkdir -p $(@D); printf '%s\n' '$(HOSTCC) $(TSANCC) $(HCFLAGS) $(HOST_CPPFLAGS) $(HOST_ASAN) $(HOST_TSAN) \
 		$(TSAN_CALLS) $(TEST_CALLS)' >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
-# A removed file leaves the program, too.
+# Removing a source file relinks the program without it.
 $(O)/host/ktest: $(O)/host/asan/.list
 $(O)/host/asan/.list: FORCE
 	@mkdir -p $(@D); printf '%s\n' '$(HOST_OBJS)' >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
-# In both worlds a test has a document's text in it.
+# This test, in the guest and on the host, has the text of a document in it.
 $(addprefix $(O)/,k/tests/kernel/lock_order_test.c.o $(foreach d,asan tsan,host/$(d)/tests/kernel/lock_order_test.o)): \
 	docs/reference/locking.md
 
-# The allocator beside the list buddy, as fast as the host can: no sanitizers, no debug checks, one hart.
+# The allocator and the list buddy, built to be as fast as the host allows: no sanitizers, no debug checks, one hart.
 NATIVE_CPPFLAGS := -Itests/host/native/include $(patsubst -DEBB_DEBUG=%,-DEBB_DEBUG=0,$(HOST_CPPFLAGS))
 NATIVE_OBJS := $(patsubst %.c,$(O)/host/native/%.o,$(HOST_LIB) tests/mm/list_buddy.c tests/host/native/bench_native.c)
 TEST_NEEDS += $(O)/host/bench-native

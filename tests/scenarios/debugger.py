@@ -67,7 +67,7 @@ def gdb_commands(guest: Guest) -> None:
         before, seen, after = free_by_kernel(guest), free_by_gdb(guest), free_by_kernel(guest)
         if before == after:
             break
-    expect(before == after == seen, f'chunks by order: {before} and {after} say the kernel, {seen} says gdb')
+    expect(before == after == seen, f'chunks by order: the kernel says {before} and {after}, gdb says {seen}')
     pfn = int(re.search(r'pfn (0x[0-9a-f]+)', guest.run('alloc 0 unmovable'))[1], 16)
     zones, blocks, page, beyond, threads, waits, wrong = gdb(
         guest, 'mm-zones', 'mm-blocks', f'mm-page {pfn:#x}', 'mm-page 1', 'threads', 'threads 1', 'threads 999')

@@ -183,7 +183,7 @@ def check_kpageflags(guest: Guest, directory: Path) -> None:
     for bit, name in KPF.items():
         seen = sum(number for value, number in counted.items() if value >> bit & 1)
         expect(abs(seen - int(census.get(name, 0))) <= 1024, f'{name}: kpageflags counts {seen}, ebb {census.get(name)}')
-    expect(words[0] == 1 << 20, 'frame 0 is there, says kpageflags')
+    expect(words[0] == 1 << 20, 'kpageflags says that frame 0 is there')
 
 
 @scenario()

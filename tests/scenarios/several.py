@@ -31,7 +31,7 @@ class Desk:
 
     def __init__(self, guest: Guest, stack: ExitStack):
         self.guest, self._stack = guest, stack
-        # A user's: not a part of the make that runs the tests, nor of its terminal.
+        # The environment of a user: without the settings of the make that runs the tests, or of its terminal.
         self._environment = {name: value for name, value in os.environ.items()
                              if not name.startswith(('MAKE', 'MFLAGS', 'NO_COLOR'))} | {'TERM': 'vt100'}
         self._words = [f'O={Path(guest.machine.config.kernel).parent.resolve()}', f'RUN={guest.machine.rundir.resolve()}']
