@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # ebb's only Makefile: it builds the kernel; a program in tools/ does everything else. `make` prints the targets.
 #
-# Sources are found by wildcard: a new file needs no list. A part with its own build rules has a fragment (FRAGMENTS
-# below), which may add to KCFLAGS, KLDFLAGS, KERNEL_OBJS, HOST_PROGRAMS (needed by `make run`), HOST_TESTS (programs
-# that print KTAP, run by `make test-host`), TEST_NEEDS (files that the tools' tests use), FUZZERS, and may set
-# KCFLAGS_<source> for one file. All paths are relative, because GNU make cannot name a file with a space in it; so
-# the path of a checkout may have one.
+# Sources are found by wildcard: a new file needs no entry in a list. A part with its own build rules has a fragment
+# (FRAGMENTS below), which may add to KCFLAGS, KLDFLAGS, KERNEL_OBJS, HOST_PROGRAMS (needed by `make run`), HOST_TESTS
+# (programs that print KTAP, run by `make test-host`), TEST_NEEDS (files that the tools' tests use), FUZZERS, and may
+# set KCFLAGS_<source> for one file. All paths are relative, because GNU make cannot name a file with a space in it;
+# so the path of a checkout may have one.
 
 O        ?= build
 V        ?= 0

@@ -17,7 +17,7 @@ TOP = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Budget:
-    """A row of the table. None: no figure. @limit_is says of what the limit consists."""
+    """A row of the table. None: no figure. @limit_is says what the limit consists of."""
     must: float | None
     goal: float | None
     limit: float | None = None
@@ -26,7 +26,7 @@ class Budget:
 
 
 def named_bytes() -> int:
-    """Bytes of the image that the page of sizes names beside the capabilities that took them."""
+    """The bytes of the image that docs/explanation/size.md names for all capabilities together."""
     page = (TOP / 'docs' / 'explanation' / 'size.md').read_text(encoding='utf-8')
     return sum(int(row[1].replace(',', '')) for row in re.finditer(r'^\|[^|]+\|[^|]+\| [\d,]+ \| ([\d,]+) \|$', page, re.M))
 

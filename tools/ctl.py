@@ -13,7 +13,7 @@ from qmp import Qmp, QmpError
 from sizes import count, parse_number, parse_size
 
 
-# What the values of ebb-vmem's property x-driver mean for a user that waits.
+# What the values of ebb-vmem's property x-driver mean for a waiting user.
 DRIVER_WORDS = {
     'no-qemu': 'QEMU is not connected to the device: it does not reconnect to a restarted device; type make run again',
     'none': 'the guest runs no driver for the device (not booted yet?)',

@@ -24,7 +24,7 @@ from unixsock import connect, peer
 EBUSY = 16
 TRY_AGAIN = 0.02        # seconds between two attempts to reach QEMU, which may still be starting
 DRAIN = 0.2             # seconds for the last bytes of a closed client to reach QEMU
-FORGET = 0.8            # seconds in which a closed client is forgotten; only after these is the next one refused
+FORGET = 0.8            # seconds that a new client waits at most for the door to notice that the last client has closed
 SETTLE, MOST_SETTLE = 0.5, 8.0      # seconds until ebb is asked again whether it is ready for the next client
 TOO_LONG = b'x' * 1024  # more than ebb takes in one line
 LINGER = 5.0            # seconds for a refused client to read the line

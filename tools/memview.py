@@ -19,7 +19,7 @@ ROW = re.compile(r'memory(\d+) +(\S+) +(\S+) +\|(.*)\|$')
 LEGEND = 'one letter'
 NUMBER = re.compile(r'^(\w+):? +(\d+)', re.M)
 CELLS = (64, 32, 16, 8)            # pageblocks of a memory block on one line: the most that fit
-NO_TERMINAL = (120, 0)             # columns, and lines: any number
+NO_TERMINAL = (120, 0)             # columns; 0: any number of lines
 HOME, TO_END_OF_LINE, TO_END, RESET = '\x1b[H', '\x1b[K', '\x1b[J', '\x1b[0m'
 ENTER, LEAVE = '\x1b[?1049h\x1b[?25l', '\x1b[?25h\x1b[?1049l'   # the other screen, without a cursor
 
@@ -92,7 +92,7 @@ def block_lines(row: tuple, width: int) -> list[str]:
 
 
 def terminal_width() -> int:
-    """Columns of the terminal at standard output; any number, if it is none."""
+    """Columns of the terminal at standard output; without a terminal, more than any line has."""
     return shutil.get_terminal_size(NO_TERMINAL).columns if sys.stdout.isatty() else sys.maxsize
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Replays a session of ebb: applies its records to a picture of memory, and compares it with later snapshots.
 
-docs/reference/trace.md describes the file. The picture keeps a single number for a pageblock whose frames all agree.
+docs/reference/trace.md describes the file. If all frames of a pageblock agree, the picture keeps a single number for them.
 """
 
 from __future__ import annotations

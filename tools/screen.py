@@ -10,7 +10,7 @@ from typing import TextIO
 
 FIRST = b'ebb: first light'         # ebb's first line begins with it
 REBOOT = b'ebb: reboot\r\n'
-WIDTH = 80                          # columns of a terminal that does not tell
+WIDTH = 80                          # columns of a terminal that does not report its size
 FIRMWARE_LIMIT = 3.0                # seconds for which the firmware's lines are held back at most
 SEQUENCE = re.compile(rb'\x1b\[[0-9;?]*([@-~])')
 COLOUR = re.compile(rb'\x1b\[[0-9;]*m')

@@ -35,7 +35,7 @@ WATCHED = {
     'kept sections': (*KEEPERS, 'include/mm/section.h', 'mm/buddy.c', 'mm/check.c', 'mm/memory_block.c', 'mm/mm_init.c',
                       'mm/mm_reserve.c', 'mm/sparse.c'),
     'pageblocks of kept sections': ('mm/mm_reserve.c', 'mm/page.c', 'mm/pcp.h', 'mm/poison.c'),
-    # The files that get a section from those, or from the search index under zone->lock.
+    # The files that get a section from such a file, or from the search index under zone->lock.
     'zones of kept sections': (*KEEPERS, 'mm/buddy.c', 'mm/check.c', 'mm/pageblock.c', 'mm/pageblock_index.c', 'mm/sparse.c'),
     'section roots': ('mm/check.c', 'mm/mm_init.c', 'mm/pageblock_index.c', 'mm/sparse.c'),
 }

@@ -59,7 +59,7 @@ def tests() -> set[str]:
 
 
 def unproved(path: str, known: set[str]) -> list[Finding]:
-    """Names in a paragraph that begins with "Proved by" but belong to no test: suite.case, or the word after "scenario"."""
+    """Names that belong to no test, in a paragraph that begins with "Proved by": suite.case, or the word after "scenario"."""
     page = text(path)
     names = [(proof.start() + name.start(), name.group(1) or name.group(2))
              for proof in PROOF.finditer(page) for name in NAME.finditer(proof.group())]

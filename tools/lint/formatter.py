@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The formatter. Its versions disagree, so only one version counts; a machine without it skips the check.
 
-The check is loose: a table aligned by hand may stay, so a file fails only if more of it differs.
+The check is loose: a table aligned by hand may stay, so a file fails only if a large share of its lines differs.
 """
 
 from __future__ import annotations

@@ -18,11 +18,11 @@ SIZE_PAGE = 'docs/explanation/size.md'
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the kernel: what it may have, what it should come down to, and which files it is."""
+    """A part of the kernel: its budget, its goal, and its files."""
 
     name: str
     budget: int         # lines of code that the lint enforces; lower it when the part shrinks
-    goal: int           # where SIZE_PAGE says that the part should be
+    goal: int           # lines that the part should come down to, as SIZE_PAGE says
     paths: tuple[str, ...]
 
 

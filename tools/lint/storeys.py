@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lint.common import Finding, KERNEL_DIRS, Skip, cross_gcc, sources, text, without_comments
 
-# From the ground. The longest prefix decides; include/X belongs to X.
+# The lowest storey first. The longest prefix decides; include/X belongs to X.
 STOREYS = (
     ('lib/',),
     ('arch/', 'kernel/'),
