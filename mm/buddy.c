@@ -255,7 +255,10 @@ static unsigned int largest_freed(const u64 *bits, unsigned int off, unsigned in
 	return order;
 }
 
-/* Settle that @nr neighbours are free: their descriptors say so, and for one frame its bit. */
+/*
+ * Account for @nr neighbours that were just freed. Their descriptors already say so; if
+ * it is a single frame, its bit may say so too.
+ */
 static void settle_run(struct mem_section *ms, unsigned int b, unsigned int off, unsigned int nr)
 {
 	u64 *bits = pb_bits(ms, b);
@@ -268,7 +271,7 @@ static void settle_run(struct mem_section *ms, unsigned int b, unsigned int off,
 	pageblock_add_free(ms, b, nr, largest_freed(bits, off, nr));
 }
 
-/* buddy_free_singles() for leading frames that are neighbours, up or down, in one pageblock. */
+/* buddy_free_singles() for leading neighbours in one pageblock, ascending or descending. */
 static __noinline unsigned long free_run(struct mem_section *ms, const unsigned long *pfns,
 					 unsigned long nr, u32 word, unsigned int types)
 {

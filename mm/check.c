@@ -300,7 +300,7 @@ static void check_roots(struct check *c)
 
 /*
  * The direct map covers exactly the mapped pageblocks, but may have holes in boot memory.
- * Every unmapped pageblock is wholly PageOffline, or hole.
+ * Every unmapped pageblock is wholly PageOffline, or a hole.
  */
 static void check_mapping(struct check *c, const struct mem_section *ms)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Contiguous allocation on top of evacuate(): the search for a range, and its free.
+ * Contiguous allocation on top of evacuate(): searching for a range, and freeing one.
  * Compare with: Linux mm/page_alloc.c alloc_contig_range(), alloc_contig_pages(),
  * free_contig_range().
  */
@@ -178,8 +178,8 @@ unsigned long alloc_contig_pages(struct mm *mm, unsigned long nr,
 /* --- freeing one ------------------------------------------------------------ */
 
 /*
- * Free a pageblock, or a part of it; to free a part, split a chunk of the whole
- * pageblock.
+ * Free a pageblock, or a part of it; to free a part, first split a chunk that covers the
+ * whole pageblock.
  */
 static void free_part(struct mm *mm, struct mem_section *ms, unsigned long pfn,
 		      unsigned long nr)

@@ -50,14 +50,14 @@ static inline bool type_is_alloc(unsigned int type)
 
 /*
  * Plain types are given out and have no count. The fast paths of allocating and freeing
- * test for them by one compare, with this range.
+ * test for this range with one comparison.
  */
 #define PGTY_FIRST_PLAIN PGTY_PGTABLE
 #define PGTY_LAST_PLAIN	 PGTY_KERNEL
 #define PGTY_PLAIN	 ((2U << PGTY_LAST_PLAIN) - (1U << PGTY_FIRST_PLAIN))
 static_assert((PGTY_ALLOC & PGTY_PLAIN) == PGTY_PLAIN, "plain types are given out");
 static_assert(!(PGTY_COUNTED & PGTY_PLAIN), "plain types have no count");
-/* A second range for types with a count: together, all that are given out. */
+/* A second range, for types with a count; the two hold all types that are given out. */
 #define PGTY_FIRST_COUNTED PGTY_DRIVER
 #define PGTY_LAST_COUNTED  PGTY_HUGE
 static_assert((2U << PGTY_LAST_COUNTED) - (1U << PGTY_FIRST_COUNTED) == PGTY_COUNTED,
@@ -103,13 +103,14 @@ static __always_inline bool head_alloc(struct page *page, enum page_type type)
 }
 
 /*
- * Make the head of a chunk Cached, whose word is @word, if it has this order, no flag and
- * no other user. The word and the count of a counted type change together, so that no mover
- * can claim it in between. Return: false, with nothing changed, if any of that does not hold.
+ * Make the head of a chunk Cached if the chunk has this order, no flag and no other user;
+ * @word is the word of the head. The word and the count of a counted type change
+ * together, so that no mover can claim it in between. Return: false, with nothing
+ * changed, if any of that does not hold.
  */
 static __always_inline bool head_free(struct page *page, u32 word, unsigned int order)
 {
-	/* Check order and flags with the type, by one compare: others make it too large. */
+	/* Order and flags are part of the comparison: wrong ones make the value too large. */
 	const u32 type = (word << 8) - (order << 24);
 	/* Signed, because bit 31 is clear, and riscv extends the sign at no cost. */
 	const s64 cached = (s32)((word & ~0xffU) | PGTY_CACHED);
@@ -131,7 +132,10 @@ static inline bool page_flags_fit(enum page_type type, unsigned int flags)
 	return !(flags & PG_OFFLINE_SKIPPABLE) || type == PGTY_OFFLINE;
 }
 
-/* Write the descriptors of chunks and of single frames; they count once it is valid. */
+/*
+ * Write the descriptors of chunks and of single frames, which readers use once the
+ * pageblock is valid.
+ */
 void chunk_write(unsigned long pfn, unsigned int order, u32 word);
 void frames_write(unsigned long pfn, unsigned long nr, u64 word, u64 owner);
 

@@ -26,7 +26,7 @@ enum evacuate_end {
 	BIT(0) /* step over skippable PageOffline frames; not for ALLOC */
 #define EVAC_BEST_EFFORT BIT(1) /* leave what cannot move; only for EVAC_END_FREE */
 #define EVAC_ISOLATED	 BIT(2) /* the caller isolates, drains and unisolates */
-#define EVAC_QUIET	 BIT(3) /* contig: no log line: the caller has other ways */
+#define EVAC_QUIET	 BIT(3) /* contig: no log line: the caller tries other ranges */
 
 /**
  * struct evacuate_policy - everything in which evacuations differ

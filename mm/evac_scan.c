@@ -37,7 +37,7 @@ static enum verdict judge(const struct evac *e, const struct page_state *st,
 	switch (page_type_mobility(st->type)) {
 	case PAGE_MOBILITY_FREE:
 		/*
-		 * A cached order-10 chunk whose other half is isolated; a drain comes
+		 * A cached order-10 chunk with its other half isolated; a drain comes
 		 * soon.
 		 */
 		*reason = MM_REASON_NOT_FREE;

@@ -469,9 +469,9 @@ static int evacuate_target(struct evac *e, struct mm_failure *why)
 }
 
 /*
- * The first step: a range that is all free at sight is taken at once, unless the request is
- * already late or cancelled. Not while a hold point is set or an error is to be injected:
- * then every step takes place.
+ * The first step: a range that is found all free is taken at once, unless the request is
+ * already late or cancelled. Not done while a hold point is set or an error is to be
+ * injected: then every step takes place.
  */
 static bool take_free(struct mm *mm, const struct pfn_range *range,
 		      const struct evacuate_policy *policy)
@@ -514,7 +514,7 @@ int hotplug_lock(struct mm *mm, const struct evac_limits *limits,
 		mutex_lock(&mm->hotplug_lock);
 		return 0;
 	}
-	/* A free lock needs no look at the clock. */
+	/* If the lock is free, there is no need to read the clock. */
 	for (u64 until = 0; mutex_lock_until(&mm->hotplug_lock, until);
 	     until = next_check(limits)) {
 		if (evac_cancelled(limits))

@@ -358,7 +358,7 @@ void frames_online(struct mem_section *ms, u64 mask)
 	if (header)
 		split_header(ms);
 	whole = pageblocks_change(ms, mask & ~header, &words);
-	/* The others have lost their canary: the check says so. */
+	/* The others have lost their canary: offline_check() reports it. */
 	for (u64 left = mask & ~header & ~whole; left; left &= left - 1)
 		(void)change_part(ms,
 				  &(struct pfn_range){ pb_pfn(ms, __ffs(left)),
@@ -373,8 +373,9 @@ void frames_online(struct mem_section *ms, u64 mask)
 }
 
 /*
- * The header of a leaving block becomes PageOffline like all of its pageblock, if the rest of
- * that is free: so one word says it, and no descriptor is written that nobody reads again.
+ * The header of a leaving block becomes PageOffline like all of its pageblock, if the
+ * rest of that is free: then one word says so, and descriptors that no reader would use
+ * are not written.
  */
 static void join_header(struct mem_section *ms, unsigned int b, const struct change *c,
 			struct sums *sums)

@@ -64,12 +64,13 @@ static inline bool bits_none_set(const u64 *bits, unsigned int off, unsigned int
 	return any == 0;
 }
 
-/* By order: the bits of a chunk twice as large, those of one word; none for no chunk at all. */
+/* By order: the bits in one word of a chunk twice as large; 0 for PB_INDEX_NONE. */
 extern const u64 bits_doubled[16];
 
 /*
- * May the chunk with bit @off, in a word of the free bits, be larger than order @k? Only if
- * all bits of the next larger chunk are set, or all of the word. Always, for PB_INDEX_NONE.
+ * May the chunk with bit @off, in a word of the free bits, be larger than order @k? Only
+ * if all bits of the next larger chunk are set, or all bits of the word. Always true for
+ * PB_INDEX_NONE.
  */
 static inline bool bits_may_exceed(u64 word, unsigned long off, unsigned int k)
 {

@@ -22,7 +22,7 @@ unsigned long meta_page_alloc(struct mm *mm, enum page_type type);
  * (its pageblock is isolated); else to the allocator.
  */
 void meta_page_free(struct mm *mm, unsigned long pfn);
-/* Refill the reserve, with boot memory if there is some free, without waiting. */
+/* Refill the reserve, with boot memory if some is free, without waiting. */
 void mm_reserve_refill(struct mm *mm);
 /* See mm_reserve_leave(). */
 void reserve_guests_leave(struct mm *mm);
@@ -103,7 +103,7 @@ static inline unsigned long section_end_pfn(const struct mem_section *ms)
 	return ms->start_pfn + PAGES_PER_SECTION;
 }
 
-/* The pageblock that starts with the block's own metadata, as a mask; 0: it lies elsewhere. */
+/* The pageblock that starts with the block's own metadata, as a mask; 0 if it lies elsewhere. */
 static inline u64 section_header(const struct mem_section *ms)
 {
 	return READ_ONCE(ms->flags) & SECTION_SELF_HOSTED ? BIT(pageblock_index(ms->host_pfn)) : 0;
@@ -167,7 +167,7 @@ int map_direct(struct mm *mm, const struct pfn_range *range);
 /* A mask of the section's pageblocks in the region of @owner (NULL: of any owner). */
 u64 owner_mask(struct mm *mm, const struct memory_owner *owner, const struct mem_section *ms);
 
-/* Pageblocks of a section became memory (@sign 1), or no longer are (-1): their owners count. */
+/* Pageblocks of a section became memory (@sign 1) or ceased to be (-1): update their owners. */
 void section_count_plugged(struct mem_section *ms, u64 mask, int sign);
 
 /* Add @pages present frames of an online section to its zone and its owner. */

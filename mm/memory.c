@@ -99,7 +99,8 @@ static bool zone_intersects(const struct zone *zone, unsigned long block)
 
 /*
  * Would Movable, grown by @pages of @owner, stay within the ratio? Boot memory counts
- * for every owner; an owner's memory in Normal counts only for its own in Movable.
+ * for every owner; an owner's memory in Normal counts only for that owner's memory in
+ * Movable.
  */
 static bool auto_movable_fits(const struct mm *mm, const struct memory_owner *owner, s64 pages)
 	__must_hold(walk_bracket)

@@ -104,7 +104,7 @@ void generic_online_page(struct mm *mm, unsigned long pfn, unsigned int order)
 
 /*
  * Offer the owner each naturally aligned chunk of a run of plugged or of unplugged
- * pageblocks, without the header that it may start with.
+ * pageblocks. If the run starts with a header, leave that out.
  */
 static void offer_run(struct mem_section *ms, u64 run, struct memory_owner *owner)
 {
@@ -410,7 +410,10 @@ static void hand_over(struct mm *mm, struct mem_section *list)
 	for (ms = list; ms; ms = ms->next) {
 		if (ms->state != MEM_BLOCK_GOING_OFFLINE)
 			continue;
-		/* No new look-up finds the frames; removal waits for readers that did. */
+		/*
+		 * No new look-up finds the frames; removal waits for readers that have
+		 * found them.
+		 */
 		__atomic_fetch_and(&ms->flags, ~(u32)SECTION_ONLINE, __ATOMIC_RELEASE);
 		section_account(ms, -(long)ms->present);
 		leave_zone(ms);

@@ -5,9 +5,9 @@
  *	claim -> allocate the target -> copy -> commit
  *	                  \______________\-> abort
  *
- * All movable pages go through this one loop; four operations hide what differs by
- * kind. The loop frees the sources at the end, together. Compare with: Linux
- * migrate_pages() and its lists of folios.
+ * All movable pages go through this one loop; four operations hide how the kinds differ.
+ * The loop frees the sources at the end, together. Compare with: Linux migrate_pages()
+ * and its lists of folios.
  */
 #include "lib/errno.h"
 #include "mm/buddy.h"

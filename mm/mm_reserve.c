@@ -145,7 +145,10 @@ void meta_page_free(struct mm *mm, unsigned long pfn)
 	free_pages(mm, pfn, 0);
 }
 
-/* Allocate a frame of boot memory, which the allocator prefers, but this hart's cache may not. */
+/*
+ * Allocate a frame of boot memory. The allocator prefers boot memory, but this hart's cache
+ * may hold other frames.
+ */
 static unsigned long alloc_boot_frame(struct mm *mm)
 {
 	unsigned long pfn;

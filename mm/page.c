@@ -233,10 +233,10 @@ static unsigned long alike(const struct mem_section *ms, unsigned long pfn, unsi
 	return next - pfn;
 }
 
-/* What pageblocks that are alike agree in; the index and the sequence may differ. */
+/* The bits that are equal in pageblocks that are alike; index and sequence may differ. */
 #define PB_ALIKE (0xffffUL << PB_CONST_SHIFT | PB_VALID | PB_ISOLATE | PB_MT_MASK)
 
-/* Uniform: a pageblock, or the second half of an order-10 chunk, and those that are alike. */
+/* Uniform: the second half of an order-10 chunk; or a pageblock and those alike that follow. */
 static unsigned int look_uniform(const struct pageblock *pb, const struct pageblock *end, u64 w,
 				 struct pageblock_look *look, unsigned long nr[NR_PAGE_TYPES])
 {
@@ -442,8 +442,8 @@ int page_change_flags(unsigned long head, u32 set, u32 clear)
  * @order: order that the chunk must have
  *
  * Until page_unclaim() or the free, no other mover can claim the chunk, and its count is
- * 0, so no walker can take a reference. The owner had the only reference, but must claim
- * the chunk before it frees it, and cannot.
+ * 0, so no walker can take a reference. The owner had the only reference, which the claim
+ * has taken: to free the chunk, the owner would have to claim it first, and it cannot.
  * Return: 0; -EBUSY if it is pinned or claimed; -EAGAIN if the claim lost a race or there
  * are other references; -ENOENT if it has become something else.
  */

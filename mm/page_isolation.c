@@ -63,7 +63,7 @@ void unisolate_range(struct mm *mm, const struct pfn_range *range)
 		pageblocks_unisolate(pfn_to_section(mm, part.start_pfn), range_mask(&part));
 }
 
-/* --- those that wait for a frame --------------------------------------------------- */
+/* --- the threads that wait for a frame ---------------------------------------------- */
 
 /* Tell the owner, if it watches the pageblock, and stop watching. */
 static void tell_watcher(struct mem_section *ms, unsigned int b)

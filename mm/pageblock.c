@@ -353,11 +353,11 @@ static void trace_isolate(const struct mem_section *ms, u64 mask, unsigned int t
 		   .count = hweight64(mask) << PAGEBLOCK_ORDER, .before = !to, .after = to);
 }
 
-/* Set (@on) or clear the isolate bit of pageblocks; their free frames change sides. */
+/* Set (@on) or clear the isolate bit of pageblocks; their free frames move to the other count. */
 static void change_isolate(struct mem_section *ms, u64 mask, bool on)
 {
 	const struct words_change all_free = {
-		/* All that the index has are free as a whole, and not isolated. */
+		/* When isolating, all come from the index: wholly free and not isolated. */
 		.test = on ? 0 : PB_FREE_MASK | PB_ISOLATE,
 		.want = PAGEBLOCK_NR_PAGES | PB_ISOLATE,
 		.keep = ~(PB_ISOLATE | PB_INDEX_MASK),
@@ -420,7 +420,7 @@ u64 pageblocks_isolate(struct mem_section *ms, u64 mask)
  * pageblocks_end_isolation() - clear the isolate bit of adjacent pageblocks that have it
  * @ms: section with a zone, locked
  * @mask: pageblocks
- * @done: those of them whose words, index and free count already say so
+ * @done: those of them that words, index and free count already show as not isolated
  */
 void pageblocks_end_isolation(struct mem_section *ms, u64 mask, u64 done)
 {

@@ -147,13 +147,13 @@ static inline unsigned long pb_pfn(const struct mem_section *ms, unsigned int b)
 	return ms->start_pfn + ((unsigned long)b << PAGEBLOCK_ORDER);
 }
 
-/* The frames of a run of pageblocks, which @run has as a mask. */
+/* The frames of a run of pageblocks; @run is its mask. */
 static inline struct pfn_range run_range(const struct mem_section *ms, u64 run)
 {
 	return (struct pfn_range){ pb_pfn(ms, __ffs(run)), hweight64(run) * PAGEBLOCK_NR_PAGES };
 }
 
-/* The first pageblock of a run, and the one behind its last. */
+/* The first pageblock of a run, and the pageblock after its last. */
 static inline struct pageblock *run_start(struct mem_section *ms, u64 run)
 {
 	return &ms->pb[__ffs(run)];
@@ -185,7 +185,7 @@ static inline u64 pageblock_owner(const struct pageblock *pb)
 	return READ_ONCE(pb->owner);
 }
 
-/* Set it: only the chunk's user does. Release: a reader of the owner word may follow it. */
+/* Set the owner word: only the chunk's user does. Release: a reader of it may follow it. */
 static inline void pageblock_set_owner(struct pageblock *pb, u64 owner)
 {
 	STORE_RELEASE(pb->owner, owner);
@@ -220,8 +220,9 @@ int pageblock_change_flags(struct pageblock *pb, enum page_type type, u32 set, u
 
 /**
  * struct words_change - how uniform pageblocks change, word and owner word
- * @test: bits of the word that decide: with @want they agree, or the pageblock stays as it is
- * @want: their value
+ * @test: bits of the word to compare with @want; if they differ, the pageblock stays as
+ *	it is
+ * @want: the value that they must have
  * @canary: owner word that it must have; 0: any
  * @keep: bits of the word that stay
  * @add: added to them

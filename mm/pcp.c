@@ -5,8 +5,8 @@
  * preempted, and interrupt handlers neither allocate nor free. Other harts reach
  * them only by a grace period (drain_all_pages()).
  *
- * A cached chunk has type Cached: in its head's descriptor, or in its pageblock's
- * word if it is a whole uniform one. Its tails stay as they are. Frames of isolated
+ * A cached chunk has type Cached: in its head's descriptor, or in the pageblock's word if
+ * it is a whole uniform pageblock. Its tails stay as they are. Frames of isolated
  * pageblocks never enter a cache; frames that are cached when their pageblock is isolated
  * leave in the next drain.
  *
@@ -56,7 +56,7 @@ void pcp_init(struct pcp *pcp)
 	}
 }
 
-/* From this share on the small orders have their full number of chunks. */
+/* From this share on, the small orders have their full number of chunks. */
 #define FULL_SHARE (pcp_chunks[0] * 2UL * 12)
 
 /*

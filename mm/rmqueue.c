@@ -10,11 +10,11 @@
  *
  * If there is no free chunk of the wanted migrate type, the allocator falls back to the
  * other types, in Linux's order. If the nearest whole free pageblock, or else the pageblock
- * with the largest free chunk, is at least half free, it claims all of it by retagging it,
- * so that later requests of the same kind find room there and the types stay apart.
- * Otherwise it takes the smallest chunk that fits, without retagging. All searches of a
- * request begin at the same end, so the types grow towards each other. Zone Movable serves
- * only GFP_MOVABLE and has no other types to fall back to.
+ * with the largest free chunk, is at least half free, the allocator claims that pageblock as
+ * a whole by retagging it, so that later requests of the same kind find room there and the
+ * types stay apart. Otherwise it takes the smallest chunk that fits, without retagging. All
+ * searches of a request begin at the same end, so the types grow towards each other. Zone
+ * Movable serves only GFP_MOVABLE and has no other types to fall back to.
  *
  * Compare with: Linux mm/page_alloc.c, rmqueue().
  */
