@@ -58,7 +58,7 @@ void arch_mappable_range(phys_addr_t *start, phys_addr_t *end);
  * leaves. Ranges that are mapped already stay as they are. A hart may take a spurious
  * fault on the new range; the trap handler resolves it.
  *
- * Return: 0; -ENOMEM without memory for page tables (what this call had mapped is
+ * Return: 0; -ENOMEM if there is no memory for page tables (what this call had mapped is
  * unmapped again); -E2BIG outside arch_mappable_range().
  */
 int arch_map_direct(phys_addr_t start, u64 size);

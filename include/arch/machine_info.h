@@ -54,7 +54,7 @@ struct machine_pci {
 
 struct machine_info {
 	/* RAM as the tree names it, sorted, merged, cut to arch_mappable_range(). */
-	struct mem_range memory[MACHINE_MAX_MEMORY + 1]; /* one more while it is read */
+	struct mem_range memory[MACHINE_MAX_MEMORY + 1]; /* one more while the tree is read */
 	unsigned int nr_memory;
 	/* RAM in use from the start: kernel image with the tree's copy, /reserved-memory. */
 	struct mem_range reserved[MACHINE_MAX_RANGES];

@@ -23,7 +23,7 @@ struct arch_context {
  * arch_stack_map() - give a stack's frames an address with a guard below
  * @backing: physical address of ARCH_STACK_SIZE bytes, contiguous
  *
- * For good: kernel/stack.c keeps stacks that no thread uses.
+ * The mapping is permanent: kernel/stack.c keeps stacks that no thread uses.
  *
  * Return: the lowest address of the stack, or NULL if all addresses are taken or there
  * is no memory for page tables.

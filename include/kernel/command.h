@@ -46,7 +46,7 @@ struct command {
 extern const struct command __start_commands[], __stop_commands[];
 #define for_each_command(c) for ((c) = __start_commands; (c) < __stop_commands; (c)++)
 
-/* Takes a word that fits where the cursor is. @arg: from the caller that wants them. */
+/* Takes one word that fits at the cursor. @arg: given by the caller that collects the words. */
 typedef void (*word_offer_fn)(void *arg, const char *word);
 
 /**

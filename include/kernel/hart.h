@@ -104,7 +104,7 @@ unsigned int nr_harts(void);
  * hart_by_id() - get a hart by its logical id
  * @id: any number
  *
- * Return: the hart, or NULL if there is none of that id.
+ * Return: the hart, or NULL if no hart has that id.
  */
 struct hart *hart_by_id(unsigned int id);
 

@@ -18,11 +18,11 @@
 #include "lib/types.h"
 
 #define LOCK_INTERRUPT "(interrupt)"
-#define LOCK_MAX_HELD  8 /* locks held by a thread at once, with its handler's */
+#define LOCK_MAX_HELD  8 /* locks held at once by a thread and the handler on its hart */
 
 /* How a lock is taken. */
 #define LOCK_SLEEPS 1U /* a mutex */
-#define LOCK_TRIED  2U /* without waiting: this cannot deadlock, but what follows can */
+#define LOCK_TRIED  2U /* without waiting: cannot deadlock, but a lock taken next can */
 
 /**
  * struct lock_held - a lock that a thread holds or waits for
@@ -82,7 +82,7 @@ void lock_order_release(u32 class) __cold;
  * lock_order_edge() - get an edge of the graph
  * @nr: counted from 0, in the order in which they were found
  *
- * Return: the edge, which never changes; NULL if there are not more than @nr edges.
+ * Return: the edge, which never changes; NULL if there are at most @nr edges.
  */
 const struct lock_edge *lock_order_edge(u32 nr);
 

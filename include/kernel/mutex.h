@@ -15,7 +15,7 @@ struct thread;
  * struct mutex - a sleeping lock
  * @owner: the thread that holds it, NULL when free; if the lock-order checker watches the
  *	mutex, 1 more than that (as SPIN_CHECKED in a spinlock)
- * @outer: the mutex that its holder had taken last before it and still holds, or NULL
+ * @outer: the mutex that the holder took last before this one and still holds, or NULL
  * @waiters: the threads that sleep until it is free
  * @name: for reports
  * @class: the lock-order checker's number for @name

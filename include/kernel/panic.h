@@ -40,7 +40,7 @@ void panic_stop_if_asked(void);
 /**
  * panic_in_progress() - check whether some hart is in panic()
  *
- * For code that must not wait for other harts then.
+ * For code that must not wait for other harts during a panic.
  */
 bool panic_in_progress(void);
 

@@ -113,7 +113,7 @@ struct sink;
  */
 unsigned int params_help(const char *name, struct sink *out);
 
-/* The table, for_each_param() walks it. */
+/* The table; for_each_param() walks it. */
 extern const struct param __start_params[], __stop_params[];
 #define for_each_param(p) for ((p) = __start_params; (p) < __stop_params; (p)++)
 

@@ -43,7 +43,7 @@ void patience_start(struct patience *patience, u64 limit_ns);
  *
  * Call it after finding the condition false.
  * Context: any.
- * Return: whether to wait on.
+ * Return: whether to keep waiting.
  */
 bool __must_check patience_lasts(struct patience *patience);
 

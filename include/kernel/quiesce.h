@@ -65,7 +65,7 @@ void quiesce_serve(struct hart *hart);
 /**
  * quiesce_pending() - check whether this hart has a request to serve
  *
- * For the idle loop, which must not sleep then.
+ * For the idle loop, which must not sleep if there is one.
  */
 static inline bool quiesce_pending(void)
 {

@@ -10,11 +10,11 @@
 #include "lib/types.h"
 
 /*
- * A sink that can wait for its reader (a port, the terminal) stops every thread that
- * needs a lock of its writer. So it calls sink_may_wait() at each write, and its writers
- * hold no lock: they copy what they need, or write into a sink_buffer, and call
- * sink_drain() after they have released their locks. printk() never waits; it may be
- * used under any lock.
+ * While a sink waits for its reader (a port, the terminal), every thread that needs a
+ * lock of its writer stops. So a sink that can wait calls sink_may_wait() at each write,
+ * and its writers must hold no lock: they copy what they need, or write into a
+ * sink_buffer, and call sink_drain() after they have released their locks. printk() never
+ * waits; it may be used under any lock.
  */
 
 /**

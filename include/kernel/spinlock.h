@@ -3,8 +3,8 @@
 #define _KERNEL_SPINLOCK_H
 
 /*
- * Spinlocks: unfair test-and-test-and-set with bounded back-off. Fair (FIFO)
- * locks convoy a thousandfold when harts outnumber the host's cores.
+ * Spinlocks: unfair test-and-test-and-set with bounded back-off. Fair (FIFO) locks form
+ * convoys and slow down a thousandfold when harts outnumber the host's cores.
  *
  * The lock word is 0 when free, and the holder's logical hart id plus one when
  * taken: so the lock catches recursion, an unlock by another hart and sleeping with a
@@ -87,7 +87,7 @@ static inline void assert_spin_held(const spinlock_t *lock)
  */
 bool spin_trylock(spinlock_t *lock) __no_lock_analysis;
 
-/* Make the lock word @free this hart's @taken. */
+/* Change the lock word from @free to @taken, the value of this hart. */
 static inline bool spin_take(spinlock_t *lock, u32 free, u32 taken) __no_lock_analysis
 {
 	if (!__atomic_compare_exchange_n(&lock->owner, &free, taken, false,

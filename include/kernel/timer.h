@@ -62,7 +62,7 @@ u64 ktime_ns(void);
 
 /**
  * msleep() - sleep for a while
- * @ms: milliseconds, at least
+ * @ms: at least this many milliseconds
  *
  * Context: thread, no spinlock held.
  */

@@ -38,7 +38,7 @@ void work_init(struct work *work, void (*fn)(struct work *work));
 bool schedule_work(struct work *work);
 
 /**
- * cancel_work_sync() - unschedule a work and wait until it does not run
+ * cancel_work_sync() - unschedule a work and wait until it is not running
  * @work: the work; not the one that calls this
  *
  * Waits while the work runs, for WORK_WAIT_NS at most, then warns and names it.

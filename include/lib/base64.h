@@ -13,7 +13,8 @@
  * @src: the bytes
  * @n: how many
  *
- * The results for pieces of a multiple of 3 bytes can be joined.
+ * The results for several pieces can be joined if each piece but the last is a multiple
+ * of 3 bytes.
  *
  * Return: characters written, the terminator not counted.
  */

@@ -4,8 +4,8 @@
 
 /*
  * Counting and finding bits in one 64-bit word. rv64imac has no instruction for any of
- * this, and gcc's builtins would call libgcc; these functions are inline and take a
- * multiplication and a byte from a table. Constants fold at compile time.
+ * this, and gcc's builtins would call libgcc; these functions are inline and cost a
+ * multiplication and a look-up in a table of bytes. Constants fold at compile time.
  */
 #include "lib/types.h"
 

@@ -20,7 +20,7 @@
 #define FDT_MAX_DEPTH 16       /* levels, the root included; deeper nodes are skipped */
 #define FDT_MAX_SIZE  0x200000 /* bytes; a larger tree is refused */
 
-/* Room of the index: enough for any machine of QEMU's. Nodes beyond it are only slower to read. */
+/* Size of the index: enough for any of QEMU's machines. Nodes beyond it are only slower to read. */
 #define FDT_INDEX_NODES 128
 #define FDT_INDEX_PROPS 512
 
@@ -61,7 +61,7 @@ struct fdt {
 struct fdt_node {
 	const struct fdt *fdt;
 	const char *name; /* with its unit address; "" for the root */
-	u32 next;	  /* offset from where on to look for further nodes */
+	u32 next;	  /* offset from which to look for further nodes */
 	int depth;	  /* 0 for the root */
 	struct fdt_level path[FDT_MAX_DEPTH]; /* path[depth] is the node itself */
 };
@@ -166,8 +166,8 @@ void fdt_path(const struct fdt_node *node, char *buf, size_t size);
 int fdt_phandle_u32(const struct fdt *fdt, u32 phandle, const char *name, u32 *val);
 
 /*
- * True if status is absent, "okay" or "ok", or is not a string: only a status that can be
- * read makes ebb overlook a node, which may be a reservation.
+ * True if status is absent, "okay" or "ok", or is not a string: the node may be a
+ * reservation, so ebb skips it only for a status that it can read.
  */
 bool fdt_is_available(const struct fdt_node *node);
 
@@ -213,7 +213,7 @@ int fdt_number(const struct fdt_prop *prop, u32 cell, u32 nr_cells, u64 *val);
 /* A terminated string (the first string of a list); NULL if absent or malformed. */
 const char *fdt_str(const struct fdt_node *node, const char *name);
 
-/* The terminated string behind @last in a list of strings; the first one for NULL. Or NULL. */
+/* The string after @last in a list of terminated strings, the first for NULL; NULL if none. */
 const char *fdt_next_str(const struct fdt_prop *prop, const char *last);
 
 /*
@@ -227,7 +227,7 @@ const char *fdt_next_str(const struct fdt_prop *prop, const char *last);
  * @range: filled; never wraps
  *
  * Return: 0; -ENOENT no such entry; -EINVAL malformed, or a bus in between does not
- * map it; -EOVERFLOW the range leaves 64 bits.
+ * map it; -EOVERFLOW the range goes beyond 64 bits.
  */
 int fdt_reg(const struct fdt_node *node, unsigned int index, struct fdt_range *range);
 

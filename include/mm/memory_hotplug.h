@@ -128,7 +128,8 @@ int __must_check try_remove_memory(struct mm *mm, unsigned long block, struct mm
  * @blocks: ids, each once; online or offline
  *
  * Works like offline_memory_blocks(). If a hart does not end its walk, the memory cannot
- * go; then it brings the blocks online again, with their previous online type.
+ * leave; the function then brings the blocks online again, with their previous online
+ * type.
  */
 int __must_check offline_and_remove_memory(struct mm *mm, const unsigned long *blocks,
 					   unsigned int nr,
@@ -148,7 +149,8 @@ void release_offline_range(struct mm *mm, unsigned long start, unsigned long nr)
 
 /**
  * mark_offline_frames() - say whether an owner can restore its offline frames
- * @range: any frames of blocks that are or go online; only PageOffline frames change
+ * @range: any frames of blocks that are online or going online; only PageOffline frames
+ *	change
  * @flags: PG_OFFLINE_SKIPPABLE: the owner withholds them again at the next onlining; or 0
  *
  * For online_page callbacks: frames that they withhold are not skippable unless they call
@@ -159,7 +161,8 @@ void mark_offline_frames(struct mm *mm, const struct pfn_range *range, unsigned 
 
 /*
  * For online_page callbacks and drivers: release_offline_range() for one chunk. After
- * onlining, only the frames' owner may call it, and then zone_update_watermarks().
+ * onlining, only the frames' owner may call it, and must then call
+ * zone_update_watermarks().
  */
 void generic_online_page(struct mm *mm, unsigned long pfn, unsigned int order);
 

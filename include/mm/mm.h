@@ -50,7 +50,7 @@ enum free_area_id {
  *   (a) atomic operations, or WRITE_ONCE() and READ_ONCE()
  *   (n) has keys of its own
  *
- * Walkers and views read fields of (h) and (z) without the lock, by READ_ONCE(): what
+ * Walkers and views read fields of (h) and (z) without the lock, with READ_ONCE(): what
  * they show was true a moment ago.
  */
 

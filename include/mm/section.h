@@ -33,21 +33,21 @@ struct pageblock {
  *   (b) both of these to write, one of them to read
  *   (e) the request that removes the block, in state GOING_OFFLINE or REMOVING
  *
- * Walkers and views read fields of (h), (z) and (b) without the lock, by READ_ONCE(): what
- * they show was true a moment ago.
+ * Walkers and views read fields of (h), (z) and (b) without the lock, with READ_ONCE():
+ * what they show was true a moment ago.
  */
 
 /**
  * struct mem_section - 128 MiB of frames, which is also one memory block
- * @avail: bit b of avail[k]: pageblock b's largest free chunk has order k and it
- *	   is not isolated (k = 10: b is even and b, b+1 are one free chunk)
+ * @avail: bit b of avail[k]: pageblock b's largest free chunk has order k, and
+ *	   pageblock b is not isolated (k = 10: b is even and b, b+1 are one free chunk)
  * @mt: bit b of mt[t]: pageblock b has stored migrate type t
  * @free_bits: 1 = free, 512 bits per pageblock; valid per pageblock (PB_VALID)
  * @start_pfn: first frame
  * @zone: NULL unless online (or being onlined); set and cleared under that zone's lock
  * @flags: SECTION_*
  * @unmapped: bit b: pageblock b is not in the direct map
- * @hole: bit b: all of pageblock b is hole (no memory belongs there)
+ * @hole: bit b: all of pageblock b is a hole (no memory belongs there)
  * @boot: bit b: pageblock b holds memory from boot, which no memory_owner can have
  * @present: frames that are memory: all but holes
  * @host_pfn: first of the MHP_HEADER_PAGES metadata frames, or PFN_NONE

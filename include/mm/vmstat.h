@@ -42,7 +42,7 @@ const char *zone_name(unsigned int zone);
 void mm_census(const struct mm *mm, unsigned long nr[NR_PAGE_TYPES]);
 
 /**
- * struct pageblock_look - what one pageblock contains, or several that say the same
+ * struct pageblock_look - what one pageblock contains, or several that are alike
  * @types: a bit for each type of the frames
  * @migratetype: also of isolated pageblocks
  * @blocks: how many pageblocks; more than one only if they are uniform

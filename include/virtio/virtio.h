@@ -81,7 +81,7 @@ struct virtio_transport_ops {
 
 /**
  * struct virtio_device - one device
- * @name: "virtio0", by order of discovery
+ * @name: "virtio0", in order of discovery
  * @where: for the log: "mmio 0x10008000", "pci 00:02.0"
  * @ops: its transport
  * @mm: where rings and buffers come from (tests have their own)
@@ -146,7 +146,7 @@ struct virtio_driver {
 extern const struct virtio_driver __start_virtio_drivers[], __stop_virtio_drivers[];
 
 /**
- * virtio_register_device() - bring a device that a transport found to its driver
+ * virtio_register_device() - bring a newly found device to its driver
  * @vdev: zeroed except @where, @ops, @mm and @id; stays the caller's
  *
  * Steps 1 to 8 of spec 3.1.1. A device without a driver is left alone.
@@ -177,10 +177,10 @@ void virtio_reattach(struct virtio_device **asked);
 
 /**
  * virtio_alloc() - get frames for a device's queues and buffers
- * @vdev: the device; its driver frees them by virtio_free(), which allows NULL
+ * @vdev: the device; its driver frees the frames by virtio_free(), which allows NULL
  * @bytes: rounded up as by alloc_pages_virt()
  *
- * A device that is reattached gets the frames again that it had, so that a restart
+ * A device that is reattached gets back the frames that it had, so that a restart
  * allocates nothing.
  * Context: thread, no spinlock held.
  * Return: @bytes of zeros; NULL: no memory.

@@ -42,8 +42,8 @@ struct virtio_mapped;
  * @reg: offset of each register in bytes, and its width: 1, 2 or 4
  * @notify_width: of the register that notify_reg() returns
  * @notify_reg: the register that notifies the device of requests in a queue, when the
- * queue's index is written to it; the queue is selected; NULL: the device names none, and
- * is broken
+ * queue's index is written to it; the caller has selected the queue. NULL: the device
+ * names none, and is broken
  * @take_isr: read the cause of the interrupt, and lower the line
  */
 struct virtio_layout {

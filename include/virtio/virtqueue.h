@@ -3,7 +3,7 @@
 #define _VIRTIO_VIRTQUEUE_H
 
 /*
- * Split virtqueues. A queue has one user at a time, which its driver must see to; only
+ * Split virtqueues. A queue has one user at a time; its driver makes sure of that. Only
  * the callback comes from the interrupt. The queue keeps its records of buffers in
  * private memory, because the device can write the rings.
  *
@@ -56,7 +56,7 @@ struct virtqueue_slot {
  *
  * Lock keys:
  *   (c) constant after virtqueue_create()
- *   (u) the user of the queue: the driver sees to it that there is one at a time
+ *   (u) the user of the queue: the driver makes sure that there is one at a time
  */
 struct virtqueue {
 	struct virtio_device *vdev;		/* (c) */

@@ -77,7 +77,7 @@ void lineedit_init(struct lineedit *ed, const char *prompt, struct sink *out,
 /* Start a line: clear it and show the prompt. */
 void lineedit_start(struct lineedit *ed);
 
-/* Erase prompt and line from the terminal, to make place for other text. */
+/* Erase prompt and line from the terminal, to make room for other text. */
 void lineedit_hide(struct lineedit *ed);
 
 /* Show prompt and line again, after other text that has ended with a newline. */

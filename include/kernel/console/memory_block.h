@@ -37,7 +37,7 @@ bool memory_block_removable(unsigned long block);
 
 /**
  * no_such_block() - say that no block has a number from @first to @last
- * @command: that got the numbers
+ * @command: the command that got the numbers
  *
  * A user who gave frames or addresses instead learns in which block the first one lies.
  * Return: -ENOENT.
@@ -45,7 +45,10 @@ bool memory_block_removable(unsigned long block);
 int no_such_block(const char *command, unsigned long first, unsigned long last,
 		  struct sink *out);
 
-/* Limits for a request of a user's command: Ctrl-C cancels it; @wait_s: wait for so long, or 0. */
+/*
+ * Limits for a request of a user's command: Ctrl-C cancels it; @wait_s: how long to wait;
+ * 0: do not.
+ */
 struct evac_limits command_limits(enum evac_request request, unsigned int wait_s);
 
 #endif

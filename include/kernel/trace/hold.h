@@ -79,7 +79,7 @@ enum walk_step {
 	WALK_ZONE, /* it has found the section and loads its zone next */
 	WALK_LOCK, /* it has loaded the zone and takes its lock next */
 	WALK_COUNT, /* it has found a chunk with a count and takes a reference next */
-	WALK_CHECK, /* it is mm_check(), has read a descriptor and compares it next */
+	WALK_CHECK, /* mm_check() has read a descriptor and compares it next */
 };
 
 /*
