@@ -65,7 +65,7 @@ struct early_info {
 	phys_addr_t image;
 	phys_addr_t fdt;  /* the copy */
 	u64 boot_instret;  /* instruction counter at _start; 0: not readable */
-	/* And 10 ms after "ebb: ready", on a machine that nobody uses: tools/bench reads both. */
+	/* The counter 10 ms after "ebb: ready", on an idle machine; tools/bench reads both. */
 	u64 settled_instret;
 	u32 fdt_size;
 	u32 firmware_console; /* 1: DBCN, 0: the legacy call */
@@ -162,7 +162,10 @@ bool stack_guard_hit(unsigned long va);
 void trap_handler(struct trap_frame *frame);
 void fault_report(const struct trap_frame *frame) __noreturn;
 
-/* irq_state.c: the longest time with interrupts off; call *_end() before they are on again. */
+/*
+ * irq_state.c: the longest time with interrupts off; call *_end() before interrupts are
+ * on again.
+ */
 void irqs_off_begin(const void *by);
 void irqs_off_end(void);
 

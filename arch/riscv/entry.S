@@ -78,9 +78,10 @@ paging_is_on:
 	unimp
 
 /*
- * Zero [t0, t1), both multiples of 64, by cbo.zero, which zeroes a cache block; leave in t0
- * how far that came. It stays where it is if the hart has no Zicboz, if the firmware does not
- * permit its use (both trap), or if a block is not 64 bytes: the first one shows it.
+ * Zero [t0, t1), both multiples of 64, by cbo.zero, which zeroes a cache block; leave in
+ * t0 the address that it reached. t0 stays as it is if the hart has no Zicboz, if the
+ * firmware does not permit its use (both trap), or if a block is not 64 bytes: the first
+ * one shows it.
  * Spec: RISC-V cache-management operations 1.0.
  */
 	.macro	cbo_zero reg

@@ -210,7 +210,7 @@ static void found_pci(struct machine_info *info, const struct fdt_node *node)
 }
 
 enum device_role {
-	ROLE_CONTROLLER, /* of interrupts: digested when the walk comes to it */
+	ROLE_CONTROLLER, /* of interrupts: digested when the walk reaches it */
 	ROLE_DEVICE,	 /* may name a controller: digested when all are known */
 };
 
@@ -236,7 +236,7 @@ static struct device_node {
 } devices[MACHINE_MAX_VIRTIO + 32];
 static unsigned int nr_devices;
 
-/* The kind of a device. It lists what it is compatible with, the closest first. */
+/* The kind of a device. The device lists what it is compatible with, the closest first. */
 static const struct device_kind *kind_of(const struct fdt_node *node)
 {
 	const char *text = NULL;

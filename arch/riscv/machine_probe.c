@@ -18,7 +18,7 @@
 #include "arch.h"
 
 #define PROBE_STEP (128UL << 20)
-#define FLIPPED	   (0xebbUL << 52) /* a device's low registers keep what they have */
+#define FLIPPED	   (0xebbUL << 52) /* the low registers of a device keep their values */
 
 /* Map the gigabyte that holds @pa into the window. Return: the address of @pa there. */
 static void *window(phys_addr_t pa)

@@ -10,9 +10,10 @@
  * direct map and memmap come with a memory block and leave with the last block below
  * them: PTE_TRANSIENT marks the entry that leads to such a table, and a bit of the table's
  * note (pgtable_note()) says for each eighth of its entries whether any of them is in use.
- * paging.c has the lock that those who map and unmap there need. A table that leaves is
+ * paging.c has the lock that callers need to map and unmap there. A table that leaves is
  * unlinked first. A hart may still be walking it, so it stays as it is until it is freed,
- * after a flush and a grace period; meanwhile its note has the address of the next such table.
+ * after a flush and a grace period; meanwhile its note has the address of the next such
+ * table.
  * Spec: RISC-V Privileged Architecture 1.12, sections 4.3 to 4.5.
  */
 #include "kernel/panic.h"

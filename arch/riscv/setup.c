@@ -80,8 +80,8 @@ void arch_start(u64 hartid)
 }
 
 /*
- * The boot's cost ends here: with what it has put off until after "ebb: ready". Only a hart
- * that could read the counter at _start can read it now.
+ * The boot's cost is counted up to here, with the work put off until after "ebb: ready".
+ * Only a hart that could read the counter at _start can read it now.
  */
 static void note_settled(struct timer *)
 {

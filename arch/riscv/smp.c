@@ -97,7 +97,7 @@ void arch_kick_hart(unsigned int hart)
 		arch_send_ipi(BIT(hart));
 }
 
-/* Another hart called. Clear the bit first: a call that comes now interrupts again. */
+/* Another hart sent an interrupt. Clear the bit first: one sent from now on interrupts again. */
 void ipi_handle(void)
 {
 	csr_clear(sip, SIE_SOFT);

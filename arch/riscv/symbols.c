@@ -16,7 +16,7 @@
 struct symbol_table {
 	u32 nr;
 	u32 text_bytes; /* .text of the link that the table was made from */
-	u16 step[]; /* from the function before, the first from _start; in units of 2 bytes */
+	u16 step[]; /* distance from the previous function or _start; in units of 2 bytes */
 };
 
 const char *symbol_lookup(unsigned long addr, unsigned long *offset)

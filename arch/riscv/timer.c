@@ -19,7 +19,7 @@ void clock_init(void)
 	const u64 hz = machine_info()->timebase_hz;
 
 	ns_per_tick = (NSEC_PER_SEC << 32) / hz;
-	/* (hz << 32) / NSEC_PER_SEC in 64 bits: a division of 128 would be 1 KiB of libgcc. */
+	/* (hz << 32) / NSEC_PER_SEC in 64 bits: dividing 128 bits would take 1 KiB of libgcc. */
 	ticks_per_ns = (hz / NSEC_PER_SEC << 32) + (hz % NSEC_PER_SEC << 32) / NSEC_PER_SEC;
 }
 
