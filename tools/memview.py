@@ -19,6 +19,7 @@ ROW = re.compile(r'memory(\d+) +(\S+) +(\S+) +\|(.*)\|$')
 LEGEND = 'one letter'
 NUMBER = re.compile(r'^(\w+):? +(\d+)', re.M)
 CELLS = (64, 32, 16, 8)            # pageblocks of a memory block on one line: the most that fit
+MAP_SHARE = 1 / 3                  # the map's lines, at least, on a low terminal
 NO_TERMINAL = (120, 0)             # columns; 0: any number of lines
 HOME, TO_END_OF_LINE, TO_END, RESET = '\x1b[H', '\x1b[K', '\x1b[J', '\x1b[0m'
 ENTER, LEAVE = '\x1b[?1049h\x1b[?25l', '\x1b[?25h\x1b[?1049l'   # the other screen, without a cursor
@@ -139,13 +140,18 @@ class Changes:
 
 
 def picture(view: View, news: News, size: tuple[int, int], note: str = '', changes: Changes = Changes()) -> list[str]:
-    """All lines of a picture of (columns, lines), the note last; with a number of lines, the map is cut to what fits."""
+    """All lines of a picture of (columns, lines), the note last. With a number of lines, the map is cut to what fits;
+    if that is less than its share, the legend is left out, then the records."""
     width, height = size
     above = [line for device in view.devices for line in fold(device, width)]
-    below = [line for text in (view.legend, *view.counter_lines(), news.text()) for line in fold(text, width)]
-    below += [line[:width] for line in news.lines] + (fold(note, width) if note else [])
+    legend, records = fold(view.legend, width), [line[:width] for line in news.lines]
+    counters = [line for text in (*view.counter_lines(), news.text()) for line in fold(text, width)]
+    end = fold(note, width) if note else []
     blocks = [block_lines(row, width) for row in view.rows]
-    room = height - len(above) - len(below) if height else sum(map(len, blocks))
+    for below in (legend + counters + records + end, counters + records + end, counters + end):
+        room = height - len(above) - len(below) if height else sum(map(len, blocks))
+        if room >= min(height * MAP_SHARE, sum(map(len, blocks))):
+            break
     rows = sum(blocks, [])
     if len(rows) > room:
         kept = changes.newest(view, list(map(len, blocks)), room - 1)

@@ -98,6 +98,17 @@ class PictureTest(unittest.TestCase):
         self.assertEqual((shown[:1], shown[-1]), (['16'], '117'))
         self.assertIn(f'... and {43 - len(shown)} more blocks', lines)
 
+    def test_a_small_terminal_shows_the_map_before_the_words(self):
+        cells = [(str(number), 'online', 'Normal', [('', letter) for letter in CELLS]) for number in range(16, 26)]
+        view = View(TEXT)
+        view.rows, view.legend = cells, 'one letter = 2 MiB: ' + 'M movable, ' * 16
+        records = [f'1.{n}: request: dev=0' for n in range(5)]
+        for size, left_out in (((80, 23), ()), ((40, 23), ('one letter',)), ((40, 15), ('one letter', 'request:'))):
+            text = '\n'.join(picture(view, news(*records), size))
+            self.assertIn('16 ', text, size)
+            self.assertLessEqual(len(text.splitlines()), size[1], size)
+            self.assertEqual(left_out, tuple(words for words in ('one letter', 'request:') if words not in text), size)
+
 
 class ScreenTest(unittest.TestCase):
     """The text that a terminal and a pipe receive."""
