@@ -186,6 +186,12 @@ class LauncherTest(unittest.TestCase):
                 for word in words:
                     self.assertIn(word, out)
 
+    def test_tests_that_do_not_exist_start_no_machine(self):
+        (self.out / 'ebb-test.elf').touch()
+        process = self.start("time.sleep(600)", words=('--tests', 'pagealloc.*'))
+        _, err = talk(process, LIMIT)
+        self.assertEqual((process.returncode, err), (3, "run: no test matches 'pagealloc.*'; near it: page_alloc.*\n"))
+
     def test_killed_launcher_takes_all_along(self):
         for signum in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP):
             process = self.start("print('up', flush=True); time.sleep(600)")
