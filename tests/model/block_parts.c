@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Requests on parts of blocks, and by owners that come. */
+/* Requests on parts of blocks, and of owners that register. */
 #include "tests/model/blocks.h"
 
 /* --- plugging parts -------------------------------------------------------- */

@@ -45,8 +45,8 @@ static void becomes_veto(struct verdict *v, unsigned long n)
 }
 
 /*
- * How the onlining of an offline block ends: for lack of memory, with a listener's
- * veto, or well.
+ * How the onlining of an offline block ends: it lacks memory, a listener refuses, or it
+ * succeeds.
  */
 static struct verdict judge_online(unsigned long n)
 {
@@ -357,7 +357,7 @@ static unsigned int nr_asked(const struct leaving *l, enum mm_reason reason,
 	return nr;
 }
 
-/* Cancelled before the listeners were asked about all of them. */
+/* Was the request cancelled before the listeners were asked about all of its blocks? */
 static bool leave_otherwise(const struct request *rq, const struct verdict *v,
 			    const struct mm_failure *why)
 {

@@ -21,7 +21,7 @@ static struct totals at_first;
 
 /* --- the owners ------------------------------------------------------------ */
 
-/* Gives its chunk to the allocator, except the runs of 32 frames that it keeps. */
+/* The owner gives the chunk to the allocator, except the runs of 32 frames that it keeps. */
 static void keeper_online(struct memory_owner *owner, unsigned long pfn,
 			  unsigned int order)
 {
@@ -114,7 +114,7 @@ void blocks_start(void)
 
 /* --- steps on blocks ------------------------------------------------------- */
 
-/* Seldom boot memory's block, on which few steps can succeed. */
+/* Choose a block; rarely boot memory's, on which few steps can succeed. */
 static unsigned long any_block(struct choices *c)
 {
 	const unsigned int x = take_byte(c);
@@ -129,7 +129,7 @@ static u64 any_mask(struct choices *c)
 	return (nr == 64 ? ~0UL : (1UL << nr) - 1) << first;
 }
 
-/* Mostly an owner of a part of the block. */
+/* Choose an owner: mostly an owner of a part of the block. */
 static unsigned int any_owner(struct choices *c, unsigned long n)
 {
 	const unsigned int x = take_byte(c);
@@ -209,7 +209,10 @@ static bool can_change(unsigned long pb, bool plugged)
 	       (b->plugged >> i & 1) == plugged;
 }
 
-/* A range that is not boot's: mostly a few pageblocks, the first of which can change. */
+/*
+ * Choose a range outside of boot memory: mostly a few pageblocks, the first of which can
+ * change.
+ */
 static struct pfn_range any_range(struct choices *c, bool plugged)
 {
 	const unsigned long first = BOOT_BYTES >> (PAGEBLOCK_ORDER + PAGE_SHIFT);
@@ -261,7 +264,7 @@ static void step_owner(struct choices *c)
 
 /* --- what makes the next steps different ----------------------------------- */
 
-/* The policy of "online", and one of the ratios that it may have. */
+/* Set the policy of "online", and one of the ratios that it may have. */
 static void set_policy(bool auto_movable, unsigned int which)
 {
 	static const char *const ratios[] = { "301", "0",   "100", "250",

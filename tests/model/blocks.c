@@ -74,7 +74,10 @@ static unsigned long pfn_of(const void *p)
 	return phys_to_pfn(virt_to_phys(p));
 }
 
-/* The reserve, the pages of section objects, memmaps that lie elsewhere; no other frame. */
+/*
+ * Metadata are the reserve, the pages of section objects and memmaps that lie elsewhere;
+ * no other frame.
+ */
 static void look_at_meta(void)
 {
 	const struct list_head *pool = &fm.mm->section_pool;

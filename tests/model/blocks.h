@@ -85,7 +85,7 @@ void blocks_setup(void);
 
 #define NR_BLOCK_STEPS 12
 
-/* After fm_start() of a memory with BOOT_BYTES: its owners and listeners are there. */
+/* Call after fm_start() of a memory with BOOT_BYTES: sets up its owners and listeners. */
 void blocks_start(void);
 
 /* Make a step on blocks: @which is any number, and @c chooses the rest. */
@@ -115,10 +115,16 @@ bool owner_keeps(const struct owner_model *o, unsigned long pfn);
 /* Where an onlining of this type puts a block. */
 enum zone_type blocks_zone_for(unsigned long n, enum mhp_online_type type);
 
-/* After a request that changed how much memory there is: the watermarks follow it. */
+/*
+ * Call after a request that changed how much memory there is: checks that the watermarks
+ * followed.
+ */
 void blocks_check_marks(void);
 
-/* After a request: frames that mm/ took or freed for itself, and all values of the blocks. */
+/*
+ * Call after a request: follows the frames that mm/ took or freed for itself, and checks
+ * all values of the blocks.
+ */
 void blocks_check(void);
 
 /* --- listeners.c ----------------------------------------------------------- */
@@ -126,7 +132,7 @@ void blocks_check(void);
 void listeners_setup(void);
 /* Set what the second listener refuses, in the model and for real. */
 void listeners_refuse(struct refusal refusal);
-/* By the model: a start (0 or the refusal's error) and an end. */
+/* The model's listeners hear a start, or an end. Return: 0 or the refusal's error. */
 int model_start(enum mem_event going, enum mem_event cancel, unsigned long n);
 void model_end(enum mem_event end, unsigned long n);
 /* By the model: does the listener refuse number @nth, from 0, of these events from now on? */

@@ -13,11 +13,11 @@
 #define STEP_NS (100 * NSEC_PER_SEC)
 
 struct chunk {
-	unsigned long pfn; /* of a slot's page: where it was last seen */
+	unsigned long pfn; /* for the page of a slot, where it was last seen */
 	unsigned int order;
 	enum fm_frame kind;
 	enum page_type type;
-	unsigned int slot; /* of SLOT, HELD and PINNED: which */
+	unsigned int slot; /* the chunk's slot, if @kind is SLOT, HELD or PINNED */
 };
 
 extern struct chunk chunks[MAX_CHUNKS];

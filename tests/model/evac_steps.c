@@ -50,7 +50,10 @@ static void follow_contig(const struct request *rq)
 	}
 	for (unsigned long i = 0; i < nr; i++)
 		frame_check_newborn(pfn + i, rq->policy.type);
-	/* Given back in two parts; a type with a count has larger chunks, which stay whole. */
+	/*
+	 * Free it in two parts; a type with a count has larger chunks, which are freed
+	 * whole.
+	 */
 	if (!type_is_counted(rq->policy.type))
 		part = nr / 3;
 	free_contig_range(fm.mm, pfn, part);
@@ -129,7 +132,10 @@ static unsigned long first_free_place(unsigned int z, unsigned long nr)
 	return PFN_NONE;
 }
 
-/* Free places before those that must be emptied, zone Normal before Movable. */
+/*
+ * The search must try free places before those that it must empty, and zone Normal before
+ * Movable.
+ */
 void step_search(struct choices *c)
 {
 	struct evacuate_policy policy = frame_policy(c);

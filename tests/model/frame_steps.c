@@ -18,7 +18,10 @@ struct page_slot slots[MAX_CHUNKS];
 
 unsigned long fm_any_frame(struct choices *c)
 {
-	/* Mostly of an online section, and within a few pageblocks, so that steps meet. */
+	/*
+	 * Mostly a frame of an online section, in one of a few pageblocks, so that steps
+	 * meet.
+	 */
 	const unsigned int where = take_byte(c);
 	const unsigned long x = take_bytes(c, 2), sections = fm.nr >> SECTION_PFN_SHIFT;
 	unsigned long s = where >> 1;
@@ -376,7 +379,7 @@ static void step_unisolate(struct choices *c)
 		unisolate_from(b);
 }
 
-/* Zone Movable knows one migrate type. */
+/* Zone Movable has only one migrate type. */
 static void step_retag(struct choices *c)
 {
 	const unsigned long pfn = fm_any_frame(c);

@@ -103,7 +103,10 @@ unsigned long fm_first_isolated(unsigned long pfn, unsigned long nr);
  */
 struct verdict fm_judge(unsigned long pfn, unsigned long nr, bool offline);
 
-/* The look before that: the range is online, of one zone, and not isolated. Then both. */
+/*
+ * fm_judge_range(): is the range online, of one zone, and not isolated?
+ * fm_judge_contig(): if so, fm_judge() for a contiguous allocation.
+ */
 struct verdict fm_judge_range(unsigned long pfn, unsigned long nr);
 struct verdict fm_judge_contig(unsigned long pfn, unsigned long nr);
 
@@ -161,7 +164,10 @@ void frame_step(struct choices *c, unsigned int which);
 /* End all isolations, and free everything that the steps have allocated or taken. */
 void frame_give_back(void);
 
-/* After that: empty the caches and reset the migrate types, for the next input. */
+/*
+ * Call after frame_give_back(): empty the caches and reset the migrate types, for the
+ * next input.
+ */
 void frame_settle(void);
 
 /* A random frame, mostly near others. */

@@ -89,7 +89,7 @@ static const void *some_runs(const void *prev, char desc[KTEST_DESC_SIZE])
 	return enough ? NULL : run_gen_params(prev, desc);
 }
 
-/* Frames of memory that stays. */
+/* Steps on frames, in memory that stays online. */
 static void frames_follow_the_model(struct ktest *test)
 {
 	enum {

@@ -16,7 +16,7 @@ struct liar liar;
 static bool copies_may_fail;
 static unsigned int asked_for, asks_left;
 
-/* Yes, from the chosen question on. */
+/* Answer yes from the chosen question on. */
 static bool cancelled(void *cookie)
 {
 	(void)cookie;
@@ -101,7 +101,10 @@ void frame_follow_slots(bool all_emptied)
 		      "moved into zone %u, where %lu are free", z, fm_zone_free(z));
 }
 
-/* The pageblocks that the request empties; up to the zone in which it failed. */
+/*
+ * Mark the pageblocks that the request empties; if it failed late, up to the end of the
+ * zone in which it failed.
+ */
 static void set_target(const struct request *rq, const struct verdict *v, bool late,
 		       const struct mm_failure *why)
 {
