@@ -516,7 +516,7 @@ static void hold_ends_by_itself(struct ktest *test)
 		test, take_contig_range(t->mm, t->base, t->base + 1, &policy, NO_WHY), 0);
 	KTEST_EXPECT_SOON(test, ktime_ns() - start, hold_limit_ns);
 	free_contig_range(t->mm, t->base, 1);
-	/* Nobody is held any more. */
+	/* No thread is held any more. */
 	KTEST_EXPECT_FALSE(test, hold_wait(ktime_ns() + NSEC_PER_MSEC, NULL));
 
 	hold_set(&early);

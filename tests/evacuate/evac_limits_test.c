@@ -194,7 +194,10 @@ static void cause_is_kept(struct ktest *test)
 	KTEST_EXPECT_EQ(test, slot_free(t->mm, &mover.slot), 0);
 }
 
-/* Too late in the middle of a pass: the last check of the clock does not replace the cause. */
+/*
+ * The deadline passes in the middle of a pass: the last check of the clock does not
+ * replace the cause.
+ */
 static void cause_is_no_deadline(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

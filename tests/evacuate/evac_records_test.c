@@ -274,7 +274,10 @@ static unsigned int take_and_count(struct ktest *test, struct test_mm *t,
 	return nr;
 }
 
-/* A range that is free at sight is taken at once; over the border of a block, step by step. */
+/*
+ * A range that is free at the first look is taken at once; one that crosses the border of
+ * a block, step by step.
+ */
 static void free_range_is_one_record(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 2);
