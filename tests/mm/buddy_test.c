@@ -126,7 +126,10 @@ static void swap_frames(unsigned long *pfns, unsigned int a, unsigned int b)
 	pfns[b] = pfn;
 }
 
-/* All frames of some pageblocks: runs up and down, and frames anywhere. */
+/*
+ * Allocate and list all frames of some pageblocks: in ascending runs, descending runs,
+ * and at random.
+ */
 static void list_of_runs(struct ktest *test, struct test_mm *t, unsigned long *pfns)
 {
 	const unsigned int nr = LIST_BLOCKS * PAGEBLOCK_NR_PAGES;
@@ -140,12 +143,15 @@ static void list_of_runs(struct ktest *test, struct test_mm *t, unsigned long *p
 		unsigned int to = min(nr - 1, from + prng_below(&test->prng, 100));
 
 		swap_frames(pfns, from, prng_below(&test->prng, nr));
-		for (; round % 4 == 0 && from < to; from++, to--) /* turn a part around */
+		for (; round % 4 == 0 && from < to; from++, to--) /* reverse a part */
 			swap_frames(pfns, from, to);
 	}
 }
 
-/* Lists in any order, also while a pageblock is isolated, lose no frame and no chunk. */
+/*
+ * Freeing lists in any order, also while a pageblock is isolated, loses no frame and no
+ * chunk.
+ */
 static void lists_in_any_order(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -167,7 +173,7 @@ static void lists_in_any_order(struct ktest *test)
 	KTEST_EXPECT_EQ(test, next_used(t->mm, t->base, t->base + all), t->base + all);
 }
 
-/* A driver that watches a pageblock hears of a frame that is freed there with others. */
+/* A driver that watches a pageblock is also told of a frame that a bulk free frees there. */
 static void list_ends_a_watch(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -180,7 +186,7 @@ static void list_ends_a_watch(struct ktest *test)
 	spin_lock(&t->zone->lock);
 	pageblock_watch(ms, b);
 	spin_unlock(&t->zone->lock);
-	free_pages_bulk(t->mm, pfns, 1); /* the second keeps their word from being full */
+	free_pages_bulk(t->mm, pfns, 1); /* the other frame stays in use: the word is not full */
 	KTEST_EXPECT_FALSE(test, pb_read(&ms->pb[b]) & PB_WATCH);
 	free_pages(t->mm, pfns[1], 0);
 }

@@ -115,7 +115,7 @@ static void coalescing_stops_at_used_buddies(struct ktest *test)
 	}
 }
 
-/* One more bit: bits_may_exceed() says so if it makes a chunk larger than the largest. */
+/* If one more bit makes a chunk larger than the largest, bits_may_exceed() says so. */
 static void growth_is_noticed(struct ktest *test)
 {
 	u64 bits[PB_WORDS];

@@ -28,7 +28,10 @@ struct granule_owner {
 	unsigned long chunks[NR_PAGE_ORDERS];
 };
 
-/* A window whose block 1 belongs to the owner and is added; nothing withheld, not online. */
+/*
+ * Open a window and add its block 1, which belongs to the owner; nothing is withheld, and
+ * the block is not online.
+ */
 struct granule_owner *granule_open(struct ktest *test);
 
 /*

@@ -57,7 +57,10 @@ static void place(struct window *w, unsigned long base)
 	w->owner.region.nr_pages = (WINDOW_BLOCKS - 1) * PAGES_PER_SECTION;
 }
 
-/* The device's blocks first, or spare RAM first. Block 0 of the kernel's window is not touched. */
+/*
+ * For the kernel's window try the device's blocks first, else spare RAM first. Block 0 of
+ * the kernel's window is not touched.
+ */
 static unsigned long find_frames(struct ktest *test, bool kernels)
 {
 	const unsigned long lent = kernels ? borrow_blocks(test, WINDOW_BLOCKS - 1) : PFN_NONE;

@@ -65,7 +65,7 @@ struct window *window_open(struct ktest *test, u64 boot_bytes);
 
 /**
  * window_open_raw() - make a memory, but let the case fill w->mb and call window_populate()
- * @map_bytes: from the start of the window on, mapped for it
+ * @map_bytes: how much to map for the case, from the start of the window on
  */
 struct window *window_open_raw(struct ktest *test, u64 map_bytes);
 

@@ -24,7 +24,7 @@ static unsigned long chunk_pfn(unsigned int hart, unsigned int i)
 	return step.pfn + ((unsigned long)(hart * NR_EACH + i) << step.order);
 }
 
-/* Returns how many chunks went where they should not. */
+/* Return: the number of chunks that did not go to the buddy allocator but should have. */
 static int free_some(void *unused)
 {
 	const unsigned int hart = hart_rank();

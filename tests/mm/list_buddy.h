@@ -4,8 +4,8 @@
 
 /*
  * The textbook buddy allocator: a list of free chunks per order, linked through a table
- * of frames. It is the oracle for mm/buddy.c, whose free bits must agree with it after
- * every step, and the baseline in the bench.
+ * of frames. It is the oracle for mm/buddy.c: the free bits must agree with it after
+ * every step. It is also the baseline in the bench.
  */
 #include "mm/page.h"
 

@@ -99,7 +99,10 @@ static void next_free_sees_reservations_across_holes(struct ktest *test)
 	KTEST_EXPECT_FALSE(test, memblock_next_free(&mb, base + size, &base, &size));
 }
 
-/* Reservations that touch, of two types, after or across the end of an earlier range. */
+/*
+ * Two reservations of different types touch. The first begins in the second range of
+ * memory, in the hole before it, or in the first range.
+ */
 static void next_free_sees_neighbours_behind_a_range(struct ktest *test)
 {
 	static const struct {
@@ -154,7 +157,7 @@ static void full_array_is_refused(struct ktest *test)
 	KTEST_EXPECT_EQ(test, memcmp(&before, &mb.memory, sizeof(before)), 0);
 }
 
-/* Random adds compared with a byte per page; sometimes starting again. */
+/* Compare random adds with a byte per page; now and then start again with no memory. */
 static void random_against_model(struct ktest *test)
 {
 	u8 *model = ktest_alloc(test, MODEL_PAGES);

@@ -79,7 +79,10 @@ static void empty_reserve_is_a_clean_refusal(struct ktest *test)
 	window_check(test, w);
 }
 
-/* The first block of a root, 32 GiB and more away, and its owner; its number. */
+/*
+ * Register the owner of a block that is the first in another root than the window. Return:
+ * the block's number.
+ */
 static unsigned long open_far(struct ktest *test, struct window **w)
 {
 	const struct mem_range *top =
@@ -104,7 +107,10 @@ static void expect_no_root(struct ktest *test, struct window *w,
 	window_expect_totals(test, w, before);
 }
 
-/* Each step of adding it fails once, and no root stays; then the root comes and goes with it. */
+/*
+ * Each step of adding the block fails once, and no root stays; then the root comes and
+ * goes with the block.
+ */
 static void lone_block_has_a_root(struct ktest *test)
 {
 	struct window *w;

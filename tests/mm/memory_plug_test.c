@@ -139,7 +139,7 @@ static void occupancy_counts_used_frames(struct ktest *test)
 	KTEST_EXPECT_EQ(test, pageblocks_used(w->mm, w->block + 1, ~0UL), 17 + PB);
 }
 
-/* A range over two zones: the second cannot give its part, so the first has its again. */
+/* A range over two zones: the second cannot give its part, so the first gets its part back. */
 static void unplug_over_zones_is_undone(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);

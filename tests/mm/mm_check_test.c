@@ -46,13 +46,13 @@ static void check_finds_each(struct ktest *test)
 	SPOILED(*word, PGTY_SLAB ^ PGTY_NONE, 1);
 	SPOILED(pfn_to_page(t->base)->count, 1, 1);
 	SPOILED(*pb_bits(ms, 0), 1, 5);
-	/* Of a free frame. */
+	/* The type of a free frame. */
 	word = &pfn_to_page(t->base + 1)->word;
 	SPOILED(*word, PGTY_BUDDY ^ PGTY_SLAB, 1);
-	/* The word's own count, and the zone's sum of them; of a valid and a uniform one. */
+	/* A word's free count and the zone's sum: of a valid pageblock, then of a uniform one. */
 	SPOILED(ms->pb[0].word, 1, 2);
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + 2 * PB, 9, PGTY_SLAB), 0);
-	memset(pb_bits(ms, 2), 0, PB_WORDS * sizeof(u64)); /* they mean nothing now */
+	memset(pb_bits(ms, 2), 0, PB_WORDS * sizeof(u64)); /* unused if uniform */
 	SPOILED(ms->pb[2].word, 1, 2);
 	free_pages(t->mm, t->base + 2 * PB, 9);
 	/* A free frame in a chunk that looks right: the check reports it and the sum. */

@@ -84,7 +84,10 @@ static void random_ranges_are_typed(struct ktest *test)
 		KTEST_ASSERT_EQ(test, memblock_add(&w->mb, at,
 						   prng_below(&test->prng, 0x1800000)), 0);
 		at = base + prng_below(&test->prng, MAP_BYTES - 0x100000);
-		/* In steps, so that some lie in memory, some in holes and some across. */
+		/*
+		 * One reservation after each add, so that some lie in memory, some in
+		 * holes and some across.
+		 */
 		KTEST_ASSERT_EQ(test, memblock_reserve(&w->mb, at,
 						       prng_below(&test->prng, 0x40000),
 						       types[i % ARRAY_SIZE(types)]), 0);

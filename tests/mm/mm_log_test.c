@@ -15,7 +15,7 @@ static void failure_is_logged_once(struct ktest *test)
 	u64 start;
 
 	log_mark();
-	msleep(1001); /* since whatever failed before */
+	msleep(1001); /* let the interval of any earlier failure end */
 	t->zone->wmark[WMARK_MIN] += 2 * t->nr;
 	KTEST_EXPECT_EQ(test, alloc_pages(t->mm, GFP_NOWARN, 10, PGTY_SLAB), PFN_NONE);
 	KTEST_EXPECT_EQ(test, times_logged("no memory: order 10 for Slab"), 0);

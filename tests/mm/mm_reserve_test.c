@@ -202,7 +202,10 @@ static void metadata_is_named(struct ktest *test)
 
 }
 
-/* The reserve stays in a range wanted for contig: boot memory never leaves. The error names it. */
+/*
+ * A range with a page of the reserve is refused to contig: boot memory never leaves. The
+ * failure names the reserve.
+ */
 static void reserve_is_named(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);

@@ -249,7 +249,7 @@ static void owners_race_with_movers(struct ktest *test)
 		KTEST_ASSERT_EQ(test, slot_alloc(stress.t->mm, &stress.slots[i], 0), 0);
 		lowest = min(lowest, slot_pfn(&stress.slots[i]));
 	}
-	/* The ranges lie where such pages come from. */
+	/* The ranges lie in the memory that such pages come from. */
 	stress.lo = ALIGN_DOWN(lowest, PAGEBLOCK_NR_PAGES);
 	stress.nr = 4 * PAGEBLOCK_NR_PAGES;
 	run_threads(test, fn, ARRAY_SIZE(fn));

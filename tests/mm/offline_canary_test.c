@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * PageOffline needs only the type word of its descriptor: a debug build fills the other
- * words, in both forms, and mm_check() names a frame whose words were written.
- * tests/host/mm_panic_test.c shows that the end of the type panics then. Without DEBUG
- * the words are 0.
+ * words, in both forms, and mm_check() names a frame if its words were written.
+ * tests/host/mm_panic_test.c shows that the kernel panics when the type of such a frame
+ * ends. Without DEBUG the words are 0.
  */
 #include "kernel/sink.h"
 #include "lib/string.h"
@@ -35,7 +35,10 @@ static void materialise(struct window *w, unsigned long pfn)
 	spin_unlock(&ms->zone->lock);
 }
 
-/* Withheld at onlining, taken by contig, single frames or whole pageblocks: the same bytes. */
+/*
+ * Frames that were withheld at onlining and frames that contig took, single or as whole
+ * pageblocks, have the same bytes.
+ */
 static void filled_in_both_forms(struct ktest *test)
 {
 	struct evacuate_policy p = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);
@@ -60,8 +63,8 @@ static void filled_in_both_forms(struct ktest *test)
 	KTEST_EXPECT_MEMEQ(test, pfn_to_page(withheld), pfn_to_page(taken + PB),
 			   5 * sizeof(struct page));
 	/*
-	 * One descriptor is filled again: for a new type, and for single frames that
-	 * contig adds up.
+	 * The one descriptor of a pageblock is filled again when its type changes, and
+	 * when contig completes the pageblock.
 	 */
 	frames_change(w->mm, &(struct pfn_range){ withheld, PB }, PGTY_NONE, PGTY_OFFLINE,
 		      PG_OFFLINE_SKIPPABLE);

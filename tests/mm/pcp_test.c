@@ -81,7 +81,7 @@ static void cached_chunks_stay_apart(struct ktest *test)
 	struct test_mm *t = test_mm_normal(test, 1);
 	unsigned long pfns[4], pfn = alloc_pages(t->mm, GFP_KERNEL, 0, PGTY_KERNEL);
 
-	free_pages(t->mm, pfn, 0); /* that stack is also in use */
+	free_pages(t->mm, pfn, 0); /* the stack of unmovable chunks is also in use */
 	for (unsigned int i = 0; i < ARRAY_SIZE(pfns); i++)
 		pfns[i] = alloc_pages(t->mm, GFP_MOVABLE, 0, PGTY_KERNEL);
 	for (unsigned int i = 0; i < ARRAY_SIZE(pfns); i++)
@@ -216,8 +216,8 @@ static void every_order_is_cached_again(struct ktest *test)
 }
 
 /*
- * A chunk of two pageblocks is not cached while the second is awaited. The memory is large
- * enough for each of eight harts to cache such a chunk.
+ * A chunk of two pageblocks is not cached while a request has isolated the second. The
+ * memory is large enough for each of eight harts to cache such a chunk.
  */
 static void half_isolated_chunk_is_not_cached(struct ktest *test)
 {
@@ -225,7 +225,7 @@ static void half_isolated_chunk_is_not_cached(struct ktest *test)
 	const struct pfn_range half = { t->base + PB, PB };
 
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base, 10, PGTY_KERNEL), 0);
-	free_pages(t->mm, t->base, 10); /* that stack is open */
+	free_pages(t->mm, t->base, 10); /* opens the stack of order 10 */
 	KTEST_ASSERT_EQ(test, alloc_pages(t->mm, GFP_MOVABLE, 10, PGTY_KERNEL), t->base);
 	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &half, NO_WHY), 0);
 	free_pages(t->mm, t->base, 10);
@@ -233,7 +233,10 @@ static void half_isolated_chunk_is_not_cached(struct ktest *test)
 	unisolate_range(t->mm, &half);
 }
 
-/* Each chunk gets its own type back, be its pageblock the remembered one or not. */
+/*
+ * Each chunk gets the page type of its own allocation, whether or not the hart remembers
+ * its pageblock.
+ */
 static void whole_pageblocks_keep_apart(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 4);

@@ -135,7 +135,7 @@ static void join_walkers(void *unused)
 	}
 }
 
-/* Between the steps: with a single hart the walkers run here. */
+/* Yields between the steps: with a single hart the walkers run here. */
 static int let_walkers_run(struct notifier_block *nb, unsigned long event, void *data)
 {
 	(void)nb, (void)event, (void)data;

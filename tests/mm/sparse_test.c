@@ -299,7 +299,7 @@ static void root_that_cannot_be_had(struct ktest *test)
 		}
 	} while (err && failed < 20);
 	w->mm->inject = 0;
-	/* Object, map, free bits, descriptors, memmap, root. */
+	/* The steps that can fail: object, map, free bits, descriptors, memmap, root. */
 	KTEST_EXPECT_EQ(test, failed, 6);
 	KTEST_EXPECT_EQ(test, try_remove_memory(w->mm, block, NO_WHY), 0);
 	window_expect_totals(test, w, &before);

@@ -29,7 +29,10 @@ static struct pageblock_look slow_look(struct ktest *test, struct mm *mm, unsign
 	return look;
 }
 
-/* Compare a look at the pageblock, and at those that it says are alike. */
+/*
+ * Compare the look at a pageblock with its frames, and with those of the pageblocks that
+ * the look says are alike.
+ */
 static unsigned int compare(struct ktest *test, struct mm *mm, const struct mem_section *ms,
 			    unsigned int b)
 {
@@ -49,7 +52,7 @@ static unsigned int compare(struct ktest *test, struct mm *mm, const struct mem_
 	return look.blocks;
 }
 
-/* Of a memory: all pageblocks of its online sections, and the census. */
+/* Compare all pageblocks of a memory's online sections, and the census. */
 static void compare_all(struct ktest *test, struct mm *mm)
 {
 	unsigned long nr[NR_PAGE_TYPES], want[NR_PAGE_TYPES] = { 0 };

@@ -14,11 +14,11 @@
 struct walk {
 	struct mm *mm;
 	unsigned long pfn;
-	u64 ns; /* how long it stops; 0: until the test lets it go */
+	u64 ns; /* how long the walker stops; 0: until the test lets it go */
 	u32 found, removed, let_go;
 };
 
-/* Returns how often its section or block was gone while it walked. */
+/* Return: the number of looks at which the walker's section or block was gone. */
 static int walk_slowly(void *arg)
 {
 	struct walk *walk = arg;
