@@ -40,7 +40,7 @@ struct rig {
 
 /* --- the service: an echo ------------------------------------------------------ */
 
-static u32 service_closed; /* disconnections that it heard of */
+static u32 service_closed; /* disconnections that the service was told of */
 
 #define LONG_LINES 150
 #define LONG_LINE  97
@@ -370,7 +370,7 @@ static void host_loses_buffers(struct ktest *test)
 	KTEST_EXPECT_EQ(test, rig->fv.violations, 0);
 }
 
-/* Keeps the work queue's thread, so that work scheduled after it waits. */
+/* Keeps the work queue's thread busy, so that work scheduled after it waits. */
 static bool keeps;
 
 static void keep_worker(struct work *)

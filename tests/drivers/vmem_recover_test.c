@@ -390,7 +390,7 @@ static void dead_while_it_owes_an_answer(struct ktest *test)
 }
 
 /*
- * The device owes the answer to a question: of an idle worker, or of another console's
+ * The device owes the answer to a question from an idle worker, or from another console's
  * reset.
  */
 static void dead_while_it_is_looked_at(struct ktest *test)

@@ -55,7 +55,7 @@ void vmem_rig_empty(struct vmem_rig *rig)
 	rig->nr = 0;
 }
 
-/* A case that ends has no user of a device left; a device that has one would never leave. */
+/* When a case ends, no device has a user left; a device with a user would never leave. */
 static void rig_close(void *ctx)
 {
 	struct vmem_rig *rig = ctx;

@@ -245,7 +245,7 @@ static void one_frame_keeps_one_granule(struct ktest *test)
 	KTEST_ASSERT_EQ(test, alloc_pages_at(mm, base + 3 * PB + 9, 0, PGTY_KERNEL), 0);
 	fake_vmem_resize(&rig->fm[0], 0);
 	vmem_work(rig->vm[0]);
-	/* And the granule with the block's metadata. */
+	/* The granule with the block's metadata stays, too. */
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 4 * MIB);
 	vmem_rig_check(rig);
 	free_pages(mm, base + 3 * PB + 9, 0);

@@ -216,7 +216,7 @@ static void request_ends(struct ktest *test, struct scene *s)
 	free_contig_range(s->mm, s->pfn, 1);
 }
 
-/* Another request has isolated the frame, in whose pageblock nothing is in use. */
+/* Another request has isolated the frame; nothing in its pageblock is in use. */
 static void isolation_blocks(struct ktest *test, struct scene *s)
 {
 	const struct pfn_range frame = { s->pfn, 1 };
