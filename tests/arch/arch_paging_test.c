@@ -93,7 +93,10 @@ static void neighbours_stay_mapped(struct ktest *test)
 	KTEST_EXPECT_EQ(test, arch_map_direct(pa, PAGEBLOCK_SIZE), 0);
 }
 
-/* A part was mapped as pages once: the table from then must not be in the way. */
+/*
+ * A part of the pageblock was once mapped as pages: the table that remains must not be in
+ * the way.
+ */
 static void parts_and_wholes_mix(struct ktest *test)
 {
 	const phys_addr_t pa = pfn_to_phys(parts_pfn);

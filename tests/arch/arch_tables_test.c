@@ -41,7 +41,10 @@ static unsigned long nr_tables(void)
 	return READ_ONCE(kernel_mm.nr_pgtable);
 }
 
-/* Map a block as mm does: its direct map, and descriptors that are backed by itself. */
+/*
+ * Map a block as mm does: its direct map, and its descriptors, which lie in the block
+ * itself.
+ */
 static int map_block(phys_addr_t pa)
 {
 	int err = arch_map_direct(pa, BLOCK);
@@ -118,7 +121,10 @@ static void tables_leave_with_the_last_piece(struct ktest *test)
 	KTEST_EXPECT_EQ(test, nr_tables(), before);
 }
 
-/* Each table in turn cannot be had: then none of them stays, and what was mapped does. */
+/*
+ * Each table in turn cannot be allocated: none of the new tables stays, and what was
+ * mapped before stays mapped.
+ */
 static void missing_tables_are_undone(struct ktest *test)
 {
 	const phys_addr_t gib = far_gib();
@@ -186,13 +192,13 @@ static void moved_tables_say_the_same(struct ktest *test)
 	KTEST_EXPECT_EQ(test, nr_tables(), before);
 }
 
-/* All frames that this hart can have. */
+/* All frames that this hart can allocate. */
 struct hoard {
 	unsigned long nr, max;
 	unsigned long *pfns;
 };
 
-/* Before the blocks are online, so that the table does not lie there. */
+/* Call before the blocks are online, so that @h->pfns does not lie in them. */
 static void hoard_begin(struct ktest *test, struct hoard *h)
 {
 	h->max = 2 * BLOCK_FRAMES;

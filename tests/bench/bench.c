@@ -27,7 +27,10 @@ static u64 sleep_insn(void)
 	return arch_instret() - start;
 }
 
-/* Nothing else runs here: what the first sleep costs more than the second was put off. */
+/*
+ * Nothing else runs here: if the first sleep costs more than the second, the difference
+ * is work that was put off.
+ */
 u64 bench_since(u64 start)
 {
 	const u64 insn = arch_instret() - start;
@@ -100,7 +103,7 @@ static int cmd_bench(int argc, char **argv, struct sink *out)
 		return COMMAND_USAGE;
 	if (!ktest_begin(out))
 		return -EBUSY;
-	msleep(2 * LATE_MS); /* for what the boot or the last command has put off */
+	msleep(2 * LATE_MS); /* for work that the boot or the last command has put off */
 	err = run_groups(argc, argv, out);
 	ktest_end();
 	return err;

@@ -84,8 +84,9 @@ static u64 read_all(unsigned long pfn)
 }
 
 /*
- * Takes an order-0 page out of each pageblock, then reads all descriptors. The loop of
- * reads does not count: a second one costs the same if the first had nothing to do.
+ * Takes an order-0 page out of each pageblock, then reads all descriptors. The reads do
+ * not count: a second loop of reads costs the same, and is subtracted; what remains of
+ * the first loop is work that a first read causes.
  */
 static u64 touch_all(unsigned long block)
 {
@@ -122,7 +123,7 @@ static int measure_alone(struct sink *out, unsigned long block)
 	return 0;
 }
 
-/* The same block leaves and comes with all trace events on, as somebody who watches has it. */
+/* The same block leaves and comes with all trace events on, as when a user watches. */
 static int measure_traced(struct sink *out, unsigned long block)
 {
 	u64 online, offline;
@@ -144,8 +145,8 @@ static int measure_block(struct sink *out, unsigned long block)
 	u64 online, offline, touch;
 
 	/*
-	 * The block after it stays online meanwhile: seven of eight blocks find their page
-	 * tables made. A first round makes what else stays.
+	 * The block after it stays online meanwhile, so the page tables exist, as they do
+	 * for seven of eight blocks. A first round makes everything else that stays.
 	 */
 	if (add_one(block + 1) == 0 || add_one(block) == 0 || remove_one(block) == 0)
 		return bench_fail(out, "online_128m", "add or remove failed");
@@ -294,7 +295,7 @@ static int irqs_contig(struct sink *out, struct page_slot *slots)
 	struct evacuate_policy policy = {
 		.end = EVAC_END_ALLOC,
 		.type = PGTY_KERNEL,
-		.flags = EVAC_QUIET, /* the line has a row of its own */
+		.flags = EVAC_QUIET, /* the log line has a row of its own */
 		.limits.wait = true,
 	};
 	struct mm_failure why;

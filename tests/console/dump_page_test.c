@@ -108,7 +108,7 @@ static void isolated(struct ktest *test)
 	mutex_unlock(&kernel_mm.hotplug_lock);
 }
 
-/* dump_page knows only the frames of online blocks. */
+/* dump_page describes only the frames of online blocks. */
 static void no_such_frame(struct ktest *test)
 {
 	const unsigned long pfn = kernel_whole_blocks(test, 1) * PAGES_PER_SECTION;

@@ -148,7 +148,7 @@ static void wraps_at_the_width(struct ktest *test)
 		expect_seen(test);
 	}
 	KTEST_EXPECT_EQ(test, screen.row, 125 / 40);
-	/* To the start, insert there; to the end; delete all of it. */
+	/* Go to the start and insert there; go to the end; delete the whole line. */
 	type("\001y");
 	expect_seen(test);
 	KTEST_EXPECT_EQ(test, screen.row, 0);

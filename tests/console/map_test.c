@@ -216,7 +216,7 @@ static void wrong_words(struct ktest *test)
 	EXPECT_ANSWER(test, -EINVAL, USAGE, "map 1-2 3");
 }
 
-/* Who gives frames or an address instead of blocks learns which block that is. */
+/* A user that gives frames or an address instead of blocks is told in which block they lie. */
 static void frames_instead_of_blocks(struct ktest *test)
 {
 	const unsigned long block = kernel_whole_blocks(test, 1);

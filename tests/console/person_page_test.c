@@ -206,7 +206,7 @@ static void page_of_a_mover(struct ktest *test)
 static unsigned long shared_pfn;
 static unsigned int nr_won, nr_ready;
 
-/* Runs as fast as the other console: both learn of a page at the same time. */
+/* Frees what the case frees: both consoles learn of a page at the same time. */
 static int other_console(void *unused)
 {
 	static char answer_text[256];

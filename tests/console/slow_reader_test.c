@@ -140,7 +140,7 @@ static void iomem_needs_no_lock(struct ktest *test)
 static int need_memory(struct ktest *test)
 {
 	if (!kernel_mm.name)
-		ktest_skip(test, "this world has no kernel memory");
+		ktest_skip(test, "there is no kernel memory");
 	return 0;
 }
 

@@ -63,7 +63,7 @@ struct fake_vmem_toggle {
  * @spurious: a config interrupt with every request
  * @usable_slack: the usable region is requested + slack; 0: all of the region
  * @toggle: see fake_vmem_toggle()
- * @state, @state_asked: the answer to STATE, if this request is one
+ * @state, @state_asked: the answer to STATE, if this request is a STATE
  * @ask_reset: set to 1 at the next request, like a user's "vmem reset"; may be NULL
  * @forgetful: it has forgotten blocks, so the driver may plug mapped memory
  */
@@ -119,7 +119,7 @@ void fake_vmem_inject(struct fake_vmem *fm, unsigned int n, unsigned int nr,
 /* The device forgets blocks, or has blocks without a request. */
 void fake_vmem_set_plugged(struct fake_vmem *fm, phys_addr_t addr, u64 bytes, bool plugged);
 
-/* Is this device block plugged? Any address of the region. */
+/* Is the device block plugged that contains @addr, any address of the region? */
 bool fake_vmem_is_plugged(const struct fake_vmem *fm, phys_addr_t addr);
 
 /* Bytes, counted from the map. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * console_lines SEED COUNT: print a seed's steps, as fuzz_console runs them on the
- * host; a scenario runs them on a real machine, without the driver's, and without the
- * host's stops, which would take long. Does not print which steps meet, and prints the
- * lines of a step once.
+ * console_lines SEED COUNT: print a seed's steps, as fuzz_console runs them on the host;
+ * a scenario runs them on a real machine, without the driver's steps, and without those
+ * in which the host stops the machine, which would take long. Does not print which steps
+ * meet, and prints the lines of a step once.
  */
 #include <stdio.h>
 #include <stdlib.h>

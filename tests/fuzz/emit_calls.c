@@ -18,7 +18,7 @@ static bool says_state(const struct trace_site *site)
 	return site->event <= TRACE_BLOCK_STATE;
 }
 
-/* Runs in a child process: the corpus, without the records of one call. */
+/* Run the corpus in a child process, without the records of one call. */
 static void run_muted(unsigned long nr)
 {
 	if (!freopen("/dev/null", "w", stderr) || trace_mute(nr, TRACE_OFF))

@@ -108,7 +108,7 @@ bool host_is_pending(unsigned int hart);  /* is an interrupt pending that would 
 					   * arch_idle()? */
 void host_jump_to_timer(unsigned int nr); /* all @nr harts wait: jump to the next timer */
 bool host_make_hart(struct hart *hart);	  /* makes a hart with its own stack, not yet running */
-void host_switch_hart(unsigned int next); /* makes this host thread another hart */
+void host_switch_hart(unsigned int next); /* makes this host thread run as another hart */
 void host_switch_stack(unsigned int from, unsigned int to);
 bool host_make_stack(unsigned int hart, void (*fn)(void *arg), void *arg);
 void host_memory_init(void);

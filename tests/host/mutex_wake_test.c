@@ -84,7 +84,7 @@ static void late_wake_up_is_passed_on(struct ktest *test)
 	int err;
 
 	if (nr_online_harts() > 1)
-		ktest_skip(test, "time is real where harts are real");
+		ktest_skip(test, "needs virtual time: with several harts it is real");
 	woken_late = false;
 	contended.owner = &holder;
 	deadline = ktime_ns() + DEADLINE_NS;

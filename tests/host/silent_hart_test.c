@@ -22,7 +22,7 @@ static struct timer look;
 static struct hart *other;
 static unsigned int answers, answered;
 
-/* The other hart's quiescent point, if it may still have one. */
+/* Report the other hart's quiescent point, if the case lets it answer again. */
 static void maybe_answer(struct timer *timer)
 {
 	const u32 depth = this_hart()->irq_depth;
@@ -30,7 +30,7 @@ static void maybe_answer(struct timer *timer)
 	if (answers && READ_ONCE(other->quiesce) != 0) {
 		answers--;
 		answered++;
-		this_hart()->irq_depth = 0; /* the other hart does it */
+		this_hart()->irq_depth = 0; /* as if the other hart ran this */
 		quiesce_serve(other);
 		this_hart()->irq_depth = depth;
 	}

@@ -18,7 +18,7 @@ static DEFINE_SPINLOCK(kept_spinlock);
 static void forget_warnings(struct ktest *test)
 {
 	if (!time_is_virtual())
-		ktest_skip(test, "time is real where harts are real");
+		ktest_skip(test, "needs virtual time: with several harts it is real");
 	msleep(2 * RATELIMIT_NS / NSEC_PER_MSEC);
 	log_mark();
 }

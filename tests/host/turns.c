@@ -29,7 +29,7 @@ static bool locked[MAX_HARTS]; /* held a spinlock at its last point */
 /* Basic blocks, by address; blocks that share an entry share its counts. */
 static struct {
 	u32 passed; /* how often harts came there */
-	u32 due;    /* at this number a turn ends there */
+	u32 due;    /* a turn ends there when @passed reaches this number */
 } blocks[1U << 16];
 
 /* Most turns are short, so that two harts pass the same place in all orders. */

@@ -30,7 +30,7 @@ static int tick(void *arg)
 	return 0;
 }
 
-/* Counts ticks of other harts for a millisecond, in which they would tick if they ran. */
+/* Counts ticks of other harts for a millisecond; a hart that runs ticks in that time. */
 static void look_twice(void *arg)
 {
 	const u32 first = READ_ONCE(ticks);
@@ -111,7 +111,7 @@ static void snapshots_are_whole(struct ktest *test)
 	struct watcher w = { .sink.write = watch, .test = test };
 
 	if (kernel_mm.name == NULL)
-		ktest_skip(test, "this world has no kernel memory");
+		ktest_skip(test, "there is no kernel memory");
 	KTEST_ASSERT_EQ(test, export_write("snapshot", &w.sink), 0);
 	KTEST_EXPECT_TRUE(test, w.ended);
 	KTEST_EXPECT_EQ(test, w.free, w.zone_free);
@@ -193,7 +193,7 @@ static void exports_hold_nothing(struct ktest *test)
 					     "view" };
 
 	if (kernel_mm.name == NULL || ebb_trace.nr_records == 0)
-		ktest_skip(test, "this world has no kernel memory or trace rings");
+		ktest_skip(test, "there is no kernel memory, or there are no trace rings");
 	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
 		struct strict_sink strict = STRICT_SINK;
 
@@ -214,7 +214,7 @@ static void view_is_text(struct ktest *test)
 	const char *at = text;
 
 	if (kernel_mm.name == NULL)
-		ktest_skip(test, "this world has no kernel memory");
+		ktest_skip(test, "there is no kernel memory");
 	sink_buffer_init(&view, text, size);
 	KTEST_EXPECT_EQ(test, export_write("view", &view.sink), 0);
 	KTEST_EXPECT_EQ(test, view.lost, 0);

@@ -14,7 +14,7 @@
 #include "lib/vsprintf.h"
 #include "test_threads.h"
 
-/* The log has this line, with all of these words in this order. */
+/* Does the log have a line with all of these words in this order? */
 static bool logged(struct ktest *test, const char *const words[])
 {
 	const size_t size = 24 << 10; /* more than the ring has */
@@ -77,7 +77,7 @@ static void __noinline takes_b_then_a(void) __no_lock_analysis
 	spin_unlock(&planted_b);
 }
 
-/* Nothing ever waits here, and yet one line names both places, once. */
+/* No thread ever waits here; still, one line names both places, once. */
 static void inversion_is_named(struct ktest *test)
 {
 	static const char *const words[] = {
@@ -151,7 +151,10 @@ static void mutexes(struct ktest *test)
 	KTEST_EXPECT_TRUE(test, logged(test, words));
 }
 
-/* Two locks of one name: nothing says in which order. */
+/*
+ * A thread holds two locks of one name: nothing says in which order to take them, so the
+ * checker warns.
+ */
 static void two_of_a_kind(struct ktest *test)
 {
 	static const char *const words[] = {

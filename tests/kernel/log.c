@@ -7,7 +7,7 @@
 
 #define LOG_MARK "from here on the log is counted"
 
-/* Words that are looked for; the last @matched bytes are how they begin. */
+/* Words to look for; the last @matched bytes of the text are their beginning. */
 struct pattern {
 	const char *words;
 	size_t matched;
@@ -19,13 +19,13 @@ struct search {
 	unsigned int nr;
 };
 
-/* Return: do the words end with this byte? */
+/* Take the next byte of the text. Return: is it the last byte of the words? */
 static bool ends(struct pattern *p, char c)
 {
 	const char *w = p->words;
 	size_t n = p->matched + 1;
 
-	/* The longest beginning of the words that ends here. */
+	/* Find the longest beginning of the words that ends with this byte. */
 	while (n && (w[n - 1] != c || memcmp(w, w + p->matched + 1 - n, n - 1) != 0))
 		n--;
 	p->matched = w[n] ? n : 0;

@@ -9,7 +9,7 @@
 #include "kernel/timer.h"
 #include "lib/string.h"
 
-/* The interval is over. */
+/* Pretend that the interval is over. */
 static void let_pass(struct ratelimit_state *rs)
 {
 	rs->start_ns -= RATELIMIT_NS;
@@ -24,7 +24,7 @@ static unsigned int ask(struct ratelimit_state *rs, unsigned int times)
 	return passed;
 }
 
-/* The last lines of the log contain these words. */
+/* Do the last lines of the log contain these words? */
 static bool logged(struct ktest *test, const char *words)
 {
 	const size_t size = 24 << 10; /* more than the ring holds */

@@ -124,7 +124,7 @@ static void overwritten_records_are_counted(struct ktest *test)
 	u64 taken = 0;
 
 	(void)trace_set("ktest:mark", TRACE_ON);
-	/* Without a pause, so that all go to one ring. */
+	/* Emit them without a pause, so that all go to one ring. */
 	for (u64 i = 0; i < emitted; i++)
 		trace_emit(TRACE_TEST_MARK, .pfn = i);
 	(void)trace_set("*", TRACE_OFF);
@@ -217,7 +217,7 @@ static void text_form(struct ktest *test)
 	sink_buffer_init(&buffer, text, 512);
 	trace_print(&other, &buffer.sink);
 	KTEST_EXPECT_NOT_NULL(test, strstr(text, "nr=512 999 -> Offline"));
-	/* A count that stands for a frame is as hexadecimal as a pfn. */
+	/* A count that stands for a frame is printed in hexadecimal, like a pfn. */
 	other.event = TRACE_EVAC_MOVE;
 	sink_buffer_init(&buffer, text, 512);
 	trace_print(&other, &buffer.sink);
@@ -342,7 +342,7 @@ static void dumped_by_hand(struct ktest *test)
 	KTEST_EXPECT_EQ(test, command("trace dump 1"), 0);
 	KTEST_EXPECT_NULL(test, strstr(answer, "mark: 0x11 0"));
 	KTEST_EXPECT_NOT_NULL(test, strstr(answer, "mark: 0x22 0"));
-	/* A reader of the trace port leaves them to the user. */
+	/* "trace dump" still has a record that a reader of the trace port has taken. */
 	KTEST_ASSERT_TRUE(test, trace_take(&taken));
 	KTEST_EXPECT_EQ(test, taken.pfn, 0x11);
 	KTEST_EXPECT_EQ(test, command("trace dump"), 0);

@@ -61,7 +61,7 @@ static void reserved_memory(void)
 	fdtb_cells(&b, "reg", 0, 0x80000000, 0, 0x40000);
 	fdtb_prop(&b, "no-map", "", 0);
 	fdtb_end(&b);
-	fdtb_begin(&b, "pool"); /* wants memory found for it */
+	fdtb_begin(&b, "pool"); /* has a size, but no address yet */
 	fdtb_cells(&b, "size", 0, 0x1000);
 	fdtb_end(&b);
 	fdtb_begin(&b, "shared@90000000");

@@ -249,8 +249,8 @@ static void malformed_reservation_hides_nothing(struct ktest *test)
 }
 
 /*
- * Nodes that the firmware adds with the root's cell counts are read with those: the
- * unit address tells.
+ * Nodes that the firmware adds with the root's cell counts are read with these counts:
+ * the unit address shows which counts apply.
  */
 static void firmware_keeps_to_the_roots_cells(struct ktest *test)
 {

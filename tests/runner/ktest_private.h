@@ -10,7 +10,7 @@
 #include "kernel/sink.h"
 #include "kernel/spinlock.h"
 
-/* Suites of a run, and cases of a suite. */
+/* The most suites of a run, and cases of a suite. */
 #define KTEST_MAX_ENTRIES 255
 
 struct ktest_action {

@@ -43,7 +43,7 @@ enum meeting {
 enum strategy {
 	STRATEGY_CROWD_RARE, /* commands of all kinds; in basic blocks that are rare */
 	STRATEGY_CROWD_UNLOCKED, /* the same; where a hart has released its locks */
-	STRATEGY_SIEGE_RARE, /* two actors do and undo something about one thing, often */
+	STRATEGY_SIEGE_RARE, /* two actors do and undo something to one thing, often */
 	STRATEGY_SIEGE_UNLOCKED, /* the same; where a hart has released its locks */
 	NR_STRATEGIES,
 };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A driver in a session. Its objects come and go, and with them pages of type Slab, which
- * no console command makes or frees. The pages of objects that went become buffers of the
- * driver, which AddressSanitizer lets nobody read: so it reports a reader that takes such
- * a page for a slab.
+ * no console command makes or frees. The pages of freed objects become buffers of the
+ * driver, which are poisoned: AddressSanitizer reports a reader that takes such a page
+ * for a slab.
  */
 #include <stdlib.h>
 

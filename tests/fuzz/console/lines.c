@@ -329,7 +329,7 @@ static void set_step(struct step *step, enum actor actor, enum meeting meets,
 }
 
 /**
- * struct siege - two actors do something about the same thing and undo it, many times
+ * struct siege - two actors do something to the same thing and undo it, many times
  * @slow: the actor that takes longer
  * @quick: a console
  * @act: the lines of an actor: what it does, and what undoes that

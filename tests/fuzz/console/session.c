@@ -28,11 +28,11 @@
 
 #define NR_FRAMES    16 /* frames of "alloc" that steps can name */
 #define MOST_AHEAD   16 /* steps that an actor may be ahead of the slowest */
-#define MOST_LINES   16 /* of a step of several lines */
+#define MOST_LINES   16 /* the most lines that one step runs */
 #define MEETING_NS   (3 * NSEC_PER_MSEC)
 #define STOPPED_NS   (12 * NSEC_PER_SEC)
 #define ANSWER_BYTES 4096
-#define CPU_SECONDS  30 /* of a session, which takes 1; more counts as a hang */
+#define CPU_SECONDS  30 /* of a session, which takes 1; after this it counts as hung */
 
 static const struct step *steps;
 static unsigned int nr_steps;
@@ -60,7 +60,7 @@ static unsigned int choose_turn(unsigned int limit)
 	return prng_below(&turns, limit);
 }
 
-/* Has one of the last "alloc"s returned the frame? Then another one may soon. */
+/* Has one of the last "alloc"s returned the frame? Then the next one may return it again. */
 static bool is_in_use(unsigned long pfn)
 {
 	for (unsigned int i = 0; i < NR_FRAMES; i++)
@@ -70,8 +70,8 @@ static bool is_in_use(unsigned long pfn)
 }
 
 /*
- * Between a walker's two looks, pause its hart for long, so that the others can change
- * much: sometimes, and always at a frame that consoles use. mm_check() holds the zone's
+ * Between a walker's two looks, sometimes pause its hart for long, so that the others can
+ * change much; do so always at a frame that consoles use. mm_check() holds the zone's
  * lock, so only a frame in a hart's cache can change meanwhile.
  */
 static void walker_stands(unsigned long pfn, enum walk_step step)
@@ -87,7 +87,7 @@ static void walker_stands(unsigned long pfn, enum walk_step step)
 /**
  * struct console - a terminal or a port
  * @sink: what it says; a reader is slow at times, except in a siege
- * @interrupter: a person is impatient at times
+ * @interrupter: asks to interrupt at times, as an impatient user does
  * @text: the answer, as far as it fits
  */
 struct console {
