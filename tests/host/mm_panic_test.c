@@ -269,6 +269,23 @@ static void stale_put_offlined(void)
 	pfn_pageblock(mm, pfn + PAGEBLOCK_NR_PAGES)->owner = 3;
 	(void)!window_offline(w, 1);
 }
+
+static void free_in_interrupt(void)
+{
+	const unsigned long pfn = get(0, PGTY_SLAB);
+
+	this_hart()->irq_depth++;
+	free_pages(mm, pfn, 0);
+}
+
+static void materialised_twice(void)
+{
+	struct test_mm *t = test_mm_normal(death_test, 1);
+
+	if (alloc_pages_at(t->mm, t->base, 0, PGTY_KERNEL) == 0)
+		pageblock_materialise(pfn_to_section(t->mm, t->base),
+				      pageblock_index(t->base));
+}
 #endif
 
 static void bad_type(void)
@@ -353,14 +370,6 @@ static void free_claimed(void)
 		free_pages(mm, pfn, 0);
 }
 
-static void free_in_interrupt(void)
-{
-	const unsigned long pfn = get(0, PGTY_SLAB);
-
-	this_hart()->irq_depth++;
-	free_pages(mm, pfn, 0);
-}
-
 static void bulk_after_a_stray_write(void)
 {
 	unsigned long pfn;
@@ -379,15 +388,6 @@ static void frames_that_are_free(void)
 	if (alloc_pages_at(t->mm, t->base, 0, PGTY_KERNEL) == 0)
 		frames_change(t->mm, &(struct pfn_range){ t->base, PAGEBLOCK_NR_PAGES },
 			      PGTY_NONE, PGTY_OFFLINE, 0);
-}
-
-static void materialised_twice(void)
-{
-	struct test_mm *t = test_mm_normal(death_test, 1);
-
-	if (alloc_pages_at(t->mm, t->base, 0, PGTY_KERNEL) == 0)
-		pageblock_materialise(pfn_to_section(t->mm, t->base),
-				      pageblock_index(t->base));
 }
 
 static void kfree_of_the_middle(void)
@@ -469,6 +469,8 @@ static const struct death deaths[] = {
 	  "07 is Offline, its count is 0xc0ff11e6 instead of 0xc0ff11e5" },
 	{ "stale_put_offlined", stale_put_offlined,
 	  "00 is Offline, its pageblock's owner is 0x3 instead of 0xff11e0ff11e0ff1" },
+	{ "free_in_interrupt", free_in_interrupt, "BUG at mm/page_alloc.c" },
+	{ "materialised_twice", materialised_twice, "BUG at mm/pageblock.c" },
 #endif
 	{ "bad_type", bad_type, "BUG at mm/page_alloc.c" },
 	{ "bad_type_cached", bad_type_cached, "BUG at mm/page_alloc.c" },
@@ -482,11 +484,9 @@ static const struct death deaths[] = {
 	{ "bulk_free_referenced", bulk_free_referenced, "it has other references" },
 	{ "free_inside_pageblock", free_inside_pageblock, "it is the tail of a chunk" },
 	{ "free_claimed", free_claimed, "it is being moved: it is Driver" },
-	{ "free_in_interrupt", free_in_interrupt, "BUG at mm/page_alloc.c" },
 	{ "bulk_after_a_stray_write", bulk_after_a_stray_write,
 	  "written while it was free" },
 	{ "frames_that_are_free", frames_that_are_free, "BUG at mm/frames.c" },
-	{ "materialised_twice", materialised_twice, "BUG at mm/pageblock.c" },
 	{ "kfree_of_the_middle", kfree_of_the_middle,
 	  "is not the start of an allocation" },
 	{ "free_object_twice", free_object_twice, "double free of" },
