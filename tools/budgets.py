@@ -23,6 +23,7 @@ class Budget:
     limit: float | None = None
     limit_is: str = ''
     linux: tuple[float, float] | None = None    # the lowest and the highest figure
+    more: bool = False                          # a larger value is better
 
 
 def named_bytes() -> int:
@@ -64,6 +65,10 @@ BUDGETS = {
     'census_64g': Budget(2e6, None, 131_000, 'a step of 4 instructions for each pageblock'),
     'announce_1t': Budget(300_000, 100_000, 0, 'what is not plugged costs nothing'),
     'announce_1t_bytes': Budget(1 << 20, 256 << 10, 0, 'what is not plugged needs nothing'),
+    'unplug_success': Budget(99.5, 100, 100, 'all of it', (87.9, 92.4), more=True),
+    'unplug_success_requests': Budget(4, 1, 1, 'a request can name 128 GiB', (347, 450)),
+    'unmovable_fits': Budget(100, 100, 100, 'all requests', more=True),
+    'free_huge_after_churn': Budget(None, 93.2, 100, 'free frames lie together; goal: LLFree', (0.3, 0.3), more=True),
     'contention_4': Budget(1.5, 1.1, 1, 'sharing costs nothing'),
     'boot': Budget(400_000, 250_000, None, '', (52e6, 57e6)),
     'irqs_off_offline': Budget(2_000, None),
@@ -112,7 +117,9 @@ def verdict(name: str, value: float, budgets: dict[str, Budget] = BUDGETS) -> st
     budget = budgets.get(name)
     if budget is None or budget.must is None:
         return ''
-    return 'goal' if budget.goal is not None and value <= budget.goal else 'ok' if value <= budget.must else 'OVER'
+    sign = -1 if budget.more else 1
+    return ('goal' if budget.goal is not None and sign * value <= sign * budget.goal else
+            'ok' if sign * value <= sign * budget.must else 'OVER')
 
 
 # --- the README's table -----------------------------------------------------------------------------------------------

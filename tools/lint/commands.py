@@ -11,7 +11,7 @@ PAGE = 'docs/reference/console.md'
 COMMAND = re.compile(r'^COMMAND\((\w+),', re.M)
 TABLE = re.compile(r'^\| command \|.*?(?=^$)', re.M | re.S)
 ROW = re.compile(r'^\| (`.*?) \| ', re.M)                   # the first cell: the commands with their arguments
-TEST_AIDS = frozenset(('contend', 'pairs'))                 # for a scenario and the bench alone; help shows them
+TEST_AIDS = frozenset(('churn', 'contend', 'pairs'))                 # for a scenario and the bench alone; help shows them
 
 
 def commands() -> dict[str, str]:
