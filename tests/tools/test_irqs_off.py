@@ -31,7 +31,7 @@ class IrqsOffTest(unittest.TestCase):
                                   text=True, timeout=limit(LIMIT_S), check=False,
                                   env={**os.environ, 'QEMU': str(Path(QEMU).resolve())})
         self.assertEqual(done.returncode, 0, done.stderr)
-        rows = re.findall(r'^(irqs_off_\w+) +([\d,]+) insn .* (ok|OVER|goal)$', done.stdout, re.M)
+        rows = re.findall(r'^(irqs_off_\w+) +([\d,]+) +\S+ insn .* (ok|OVER|goal)$', done.stdout, re.M)
         for name, value, verdict in rows:
             with self.subTest(name):
                 self.assertEqual(verdict, 'ok', value)
