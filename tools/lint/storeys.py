@@ -50,7 +50,7 @@ MACHINE = "arch's page tables and fault report ask mm through mm/pgtable.h, and 
 WAYS_UP = {
     'kernel/smp.c': way(HART, 'mm/mm.h', 'kernel_mm mm_hart_init'),
     'kernel/stack.c': way(STACK, 'mm/page.h mm/page_alloc.h', 'kernel_mm alloc_pages free_pages'),
-    'kernel/trace/trace_boot.c': way(RINGS, 'mm/memblock.h', 'memblock_alloc'),
+    'kernel/trace/trace_boot.c': way(RINGS, 'mm/memblock.h', 'memblock memblock_alloc_from'),
     'arch/riscv/fault.c': way(MACHINE, 'mm/page.h mm/pgtable.h', 'mm_describe_fault'),
     'arch/riscv/paging.c': way(MACHINE, 'mm/memblock.h mm/page.h mm/pgtable.h',
                                'memblock pgtable_free_page pgtable_note pgtable_set_note'),
