@@ -318,7 +318,7 @@ static void unarm(void *mm)
  */
 static void other_ranges_take_each_step(struct ktest *test)
 {
-	struct test_mm *t = test_mm_normal(test, 1);
+	struct test_mm *t = test_mm_normal(test, 4);
 	const struct pfn_range range = { t->base, 2 * PB };
 	const struct pfn_range part = { t->base, PB + 1 };
 
