@@ -6,12 +6,13 @@
 #include "lib/string.h"
 #include "tests/console/answer.h"
 
-/* Not run: their examples end the machine, run tests, or disturb other cases. */
+/* Not run: their examples end the machine, run tests, take all memory, or disturb other cases. */
 static bool only_shown(const char *name)
 {
 	static const char *const names[] = {
-		"crash", "poweroff", "reboot", "ut",   "bench", "contend", "pairs", "dumpsys",
-		"dmesg", "veto",     "hold",   "vmem", "trace", "chmem",   "echo",
+		"crash", "poweroff", "reboot", "ut",	"bench", "contend",
+		"pairs", "dumpsys",  "dmesg",  "veto",	"hold",	 "vmem",
+		"trace", "chmem",    "echo",   "churn",
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++)
@@ -25,11 +26,13 @@ static void examples(struct ktest *test)
 {
 	const struct command *c;
 
-	for_each_command(c) {
+	for_each_command(c)
+	{
 		const size_t len = strlen(c->name);
 
 		KTEST_ASSERT_EQ(test, strncmp(c->example, c->name, len), 0);
-		KTEST_EXPECT_TRUE(test, c->example[len] == ' ' || c->example[len] == '\0' ||
+		KTEST_EXPECT_TRUE(test, c->example[len] == ' ' ||
+						c->example[len] == '\0' ||
 						c->example[len] == ';');
 		EXPECT_MENTION(test, c->example, "help %s", c->name);
 		if (only_shown(c->name))
