@@ -193,7 +193,8 @@ void pageblock_split_free(struct mem_section *ms, unsigned int b, unsigned int n
 
 	offline_check(ms, pb_pfn(ms, b), PAGEBLOCK_NR_PAGES, true);
 	frames_write(pb_pfn(ms, b), nr, word, 0);
-	frames_write(pb_pfn(ms, b) + nr, free, buddy_constant(ms, b), 0);
+	/* Without PG_POISON: what was offline has not been poisoned. */
+	frames_write(pb_pfn(ms, b) + nr, free, page_word(PGTY_BUDDY, 0, 0, ms->zone->type), 0);
 	for (unsigned int i = 0; i < PB_WORDS; i++)
 		WRITE_ONCE(bits[i], i < nr / 64	  ? 0
 				    : i > nr / 64 ? ~0ULL
