@@ -26,6 +26,7 @@ FRAMES, TYPE, ISOLATE, VALID, BLOCK, ZONE_COUNT, SNAP_PART, SNAP_END = 1, 2, 3, 
 BUDDY, OFFLINE = 1, 3
 NOT_MEMORY = {15, 16}                                   # Hole, Device
 NOT_MANAGED = {OFFLINE, 11, 12, 13, 14} | NOT_MEMORY    # Firmware, Image, Boot, Memmap
+UNTOLD = -1      # a word of a pageblock of which no record has told
 ABSENT, BLOCK_OFFLINE, ONLINE, GOING_OFFLINE, REMOVING = 0, 1, 3, 4, 5
 COUNTERS = ('start_pfn', 'spanned', 'present', 'managed', 'free', 'free_isolated', 'nr_isolated')
 FLAGS_TOLD = 0x2e                    # skippable, claimed, pinned, hwpoison: not tail, not poison
@@ -125,8 +126,8 @@ class State:
     def _apply_words(self, record: Record, check: bool) -> str | None:
         words, wrong = self.words[record.event], None
         for block in range(record.pfn // PAGEBLOCK, -(-(record.pfn + record.count) // PAGEBLOCK)):
-            if check and wrong is None and words.get(block, 0) != record.before:
-                wrong = f'pageblock {block * PAGEBLOCK:#x}: {PAGEBLOCK_EVENTS[record.event]} was {words.get(block, 0)}'
+            if check and wrong is None and words.get(block, UNTOLD) != record.before:
+                wrong = f'pageblock {block * PAGEBLOCK:#x}: {PAGEBLOCK_EVENTS[record.event]} was {words.get(block, UNTOLD)}'
             words[block] = record.after
         return wrong
 
