@@ -137,7 +137,7 @@ def four_at_once(guest: Guest) -> None:
         hostile(guest, screen)
         start = len(screen.text)
         watcher.resize(120, 40)
-        screen.wait_for(rf'memory{offline} +offline +\S+ +\|', COMMAND_LIMIT, start)
+        screen.wait_for(r'memory\d+ +online +\S+ +\|', COMMAND_LIMIT, start)
         expect('\x1b[3' in screen.text and '\x1b[3' not in plain.text, 'NO_COLOR does not turn colours off')
         sees_all(guest)
         guest.answers = False
