@@ -14,7 +14,8 @@
  * root->boot tells the sections apart. The index has
  * an order-10 chunk once, under its even pageblock, and not the odd pageblock.
  *
- * Callers hold zone->lock. Compare with: Linux struct free_area (lists through pages).
+ * Callers hold zone->lock; index_free_mask() reads without it, too.
+ * Compare with: Linux struct free_area (lists through pages).
  */
 #include "mm/pageblock.h"
 #include "mm/pageblock_index.h"
@@ -72,7 +73,8 @@ static void upper_clear(struct mem_section *ms, unsigned int mt, unsigned int k)
 		return;
 	words = zone->root_avail[m][mt][k];
 	words[r / 64] &= ~BIT(r % 64);
-	for (unsigned long i = 0; i <= last_section(zone->mm) / SECTIONS_PER_ROOT / 64; i++)
+	for (unsigned long i = 0; i <= last_section(zone->mm) / SECTIONS_PER_ROOT / 64;
+	     i++)
 		if (words[i])
 			return;
 	zone->avail_orders[m][mt] &= ~BIT(k);
@@ -88,7 +90,7 @@ static void avail_add(struct mem_section *ms, unsigned int b, unsigned int k)
 	const unsigned int mt = pb_mt(pb_read(&ms->pb[b]));
 	const u64 was = ms->avail[k] & ms->mt[mt];
 
-	ms->avail[k] |= BIT(b);
+	WRITE_ONCE(ms->avail[k], ms->avail[k] | BIT(b));
 	set_index_field(&ms->pb[b], k);
 	if (!was)
 		upper_set(ms, mt, k);
@@ -98,7 +100,7 @@ static void avail_del(struct mem_section *ms, unsigned int b, unsigned int k)
 {
 	const unsigned int mt = pb_mt(pb_read(&ms->pb[b]));
 
-	ms->avail[k] &= ~BIT(b);
+	WRITE_ONCE(ms->avail[k], ms->avail[k] & ~BIT(b));
 	set_index_field(&ms->pb[b], PB_INDEX_NONE);
 	if (!(ms->avail[k] & ms->mt[mt]))
 		upper_clear(ms, mt, k);
@@ -189,7 +191,7 @@ static inline void remove_order(struct mem_section *ms, u64 mask, unsigned int k
 
 	if (!(was & mask))
 		return;
-	ms->avail[k] = was & ~mask;
+	WRITE_ONCE(ms->avail[k], was & ~mask);
 	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)
 		if ((was & mask & ms->mt[mt]) && !(ms->avail[k] & ms->mt[mt]))
 			upper_clear(ms, mt, k);
@@ -226,7 +228,7 @@ static void add_free(struct mem_section *ms, u64 mask, unsigned int mt)
 
 	if (pairs && !(ms->avail[MAX_PAGE_ORDER] & ms->mt[mt]))
 		upper_set(ms, mt, MAX_PAGE_ORDER);
-	ms->avail[MAX_PAGE_ORDER] |= pairs;
+	WRITE_ONCE(ms->avail[MAX_PAGE_ORDER], ms->avail[MAX_PAGE_ORDER] | pairs);
 	for_each_run(run, pairs | pairs << 1) {
 		const struct pageblock *const end = run_end(ms, run);
 
@@ -255,10 +257,12 @@ static __always_inline unsigned int end_bit(u64 mask, bool down)
 }
 
 /* The number of the nearest root that has a chunk of order @k; there is one. */
-static __always_inline unsigned long nearest_root(const struct zone *zone, unsigned int from,
-						  unsigned int k, unsigned long last, bool down)
+static __always_inline unsigned long nearest_root(const struct zone *zone,
+						  unsigned int from, unsigned int k,
+						  unsigned long last, bool down)
 {
-	const u64 *roots = zone->root_avail[!!(from & SEARCH_ADDED)][from & SEARCH_TYPE][k];
+	const u64 *roots =
+		zone->root_avail[!!(from & SEARCH_ADDED)][from & SEARCH_TYPE][k];
 	unsigned long i = down ? last / 64 : 0;
 
 	while (!roots[i])
@@ -267,10 +271,12 @@ static __always_inline unsigned long nearest_root(const struct zone *zone, unsig
 }
 
 /* The nearest section that has a chunk of order @k; there is one. */
-static __always_inline struct mem_section *
-nearest_section(const struct zone *zone, unsigned int from, unsigned int k, bool down)
+static __always_inline struct mem_section *nearest_section(const struct zone *zone,
+							   unsigned int from,
+							   unsigned int k, bool down)
 {
-	const unsigned long last = last_section(zone->mm), last_root = last / SECTIONS_PER_ROOT;
+	const unsigned long last = last_section(zone->mm),
+			    last_root = last / SECTIONS_PER_ROOT;
 	const unsigned long r = nearest_root(zone, from, k, last_root, down);
 	const struct section_root *root = zone->mm->root[r];
 	const unsigned int added = !!(from & SEARCH_ADDED);
@@ -280,15 +286,17 @@ nearest_section(const struct zone *zone, unsigned int from, unsigned int k, bool
 	u64 word;
 
 	if (down)
-		i = (r == last_root ? last % SECTIONS_PER_ROOT : SECTIONS_PER_ROOT - 1) / 64;
+		i = (r == last_root ? last % SECTIONS_PER_ROOT : SECTIONS_PER_ROOT - 1) /
+		    64;
 	while (!(word = root_word(root, root->avail[area][k], i, added)))
 		i += down ? -1 : 1;
 	return root->section[i * 64 + end_bit(word, down)];
 }
 
 /* Find the nearest pageblock whose largest chunk has order @k; @down is a constant. */
-static __always_inline struct mem_section *
-find_from(const struct zone *zone, unsigned int from, unsigned int k, unsigned int *b, bool down)
+static __always_inline struct mem_section *find_from(const struct zone *zone,
+						     unsigned int from, unsigned int k,
+						     unsigned int *b, bool down)
 {
 	struct mem_section *ms = nearest_section(zone, from, k, down);
 
