@@ -73,8 +73,7 @@ static void upper_clear(struct mem_section *ms, unsigned int mt, unsigned int k)
 		return;
 	words = zone->root_avail[m][mt][k];
 	words[r / 64] &= ~BIT(r % 64);
-	for (unsigned long i = 0; i <= last_section(zone->mm) / SECTIONS_PER_ROOT / 64;
-	     i++)
+	for (unsigned long i = 0; i <= last_section(zone->mm) / SECTIONS_PER_ROOT / 64; i++)
 		if (words[i])
 			return;
 	zone->avail_orders[m][mt] &= ~BIT(k);
@@ -257,12 +256,10 @@ static __always_inline unsigned int end_bit(u64 mask, bool down)
 }
 
 /* The number of the nearest root that has a chunk of order @k; there is one. */
-static __always_inline unsigned long nearest_root(const struct zone *zone,
-						  unsigned int from, unsigned int k,
-						  unsigned long last, bool down)
+static __always_inline unsigned long nearest_root(const struct zone *zone, unsigned int from,
+						  unsigned int k, unsigned long last, bool down)
 {
-	const u64 *roots =
-		zone->root_avail[!!(from & SEARCH_ADDED)][from & SEARCH_TYPE][k];
+	const u64 *roots = zone->root_avail[!!(from & SEARCH_ADDED)][from & SEARCH_TYPE][k];
 	unsigned long i = down ? last / 64 : 0;
 
 	while (!roots[i])
@@ -271,12 +268,10 @@ static __always_inline unsigned long nearest_root(const struct zone *zone,
 }
 
 /* The nearest section that has a chunk of order @k; there is one. */
-static __always_inline struct mem_section *nearest_section(const struct zone *zone,
-							   unsigned int from,
-							   unsigned int k, bool down)
+static __always_inline struct mem_section *
+nearest_section(const struct zone *zone, unsigned int from, unsigned int k, bool down)
 {
-	const unsigned long last = last_section(zone->mm),
-			    last_root = last / SECTIONS_PER_ROOT;
+	const unsigned long last = last_section(zone->mm), last_root = last / SECTIONS_PER_ROOT;
 	const unsigned long r = nearest_root(zone, from, k, last_root, down);
 	const struct section_root *root = zone->mm->root[r];
 	const unsigned int added = !!(from & SEARCH_ADDED);
@@ -286,17 +281,18 @@ static __always_inline struct mem_section *nearest_section(const struct zone *zo
 	u64 word;
 
 	if (down)
-		i = (r == last_root ? last % SECTIONS_PER_ROOT : SECTIONS_PER_ROOT - 1) /
-		    64;
+		i = (r == last_root ? last % SECTIONS_PER_ROOT : SECTIONS_PER_ROOT - 1) / 64;
 	while (!(word = root_word(root, root->avail[area][k], i, added)))
 		i += down ? -1 : 1;
 	return root->section[i * 64 + end_bit(word, down)];
 }
 
-/* Find the nearest pageblock whose largest chunk has order @k; @down is a constant. */
-static __always_inline struct mem_section *find_from(const struct zone *zone,
-						     unsigned int from, unsigned int k,
-						     unsigned int *b, bool down)
+/*
+ * Find the nearest pageblock whose largest chunk has order @k. @down: search from the top; each
+ * caller passes a constant, so the compiler makes a function for each direction.
+ */
+static __always_inline struct mem_section *
+find_from(const struct zone *zone, unsigned int from, unsigned int k, unsigned int *b, bool down)
 {
 	struct mem_section *ms = nearest_section(zone, from, k, down);
 
