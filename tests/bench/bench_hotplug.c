@@ -111,33 +111,29 @@ static int give_back_touched(unsigned long block)
 	return 0;
 }
 
-/* A block that is alone below two page tables brings them, and takes them away. */
-static int measure_alone(struct sink *out, unsigned long block)
+/* Bring the block and take it away: a row for each way. */
+static int measure_pair(struct sink *out, unsigned long block, const char *online_row,
+			const char *offline_row)
 {
 	const u64 online = add_one(block), offline = online ? remove_one(block) : 0;
 
 	if (offline == 0)
-		return bench_fail(out, "offline_alone_128m", "add or remove failed");
-	bench_row(out, "online_alone_128m", online * 1000, "insn");
-	bench_row(out, "offline_alone_128m", offline * 1000, "insn");
+		return bench_fail(out, offline_row, "add or remove failed");
+	bench_row(out, online_row, online * 1000, "insn");
+	bench_row(out, offline_row, offline * 1000, "insn");
 	return 0;
 }
 
-/* The same block leaves and comes with all trace events on, as when a user watches. */
+/* The same block comes and leaves with all trace events on, as when a user watches. */
 static int measure_traced(struct sink *out, unsigned long block)
 {
-	u64 online, offline;
+	int err;
 
 	if (trace_set("*", TRACE_ON) <= 0)
 		return bench_fail(out, "offline_traced", "there is no trace");
-	online = add_one(block);
-	offline = online ? remove_one(block) : 0;
+	err = measure_pair(out, block, "online_traced", "offline_traced");
 	(void)trace_set("*", TRACE_OFF);
-	if (offline == 0)
-		return bench_fail(out, "offline_traced", "add or remove failed");
-	bench_row(out, "online_traced", online * 1000, "insn");
-	bench_row(out, "offline_traced", offline * 1000, "insn");
-	return 0;
+	return err;
 }
 
 static int measure_block(struct sink *out, unsigned long block)
@@ -168,7 +164,8 @@ static int measure_block(struct sink *out, unsigned long block)
 		return -EIO;
 	if (remove_one(block + 1) == 0)
 		return bench_fail(out, "offline_alone_128m", "add or remove failed");
-	return measure_alone(out, block);
+	/* A block that is alone below two page tables brings them, and takes them away. */
+	return measure_pair(out, block, "online_alone_128m", "offline_alone_128m");
 }
 
 int bench_hotplug(struct sink *out)
