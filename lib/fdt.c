@@ -69,7 +69,7 @@ static u32 kind_at(const struct fdt *fdt, u32 offset)
 	return *(const u32 *)(const void *)(fdt->blob + offset);
 }
 
-/* Reads the property whose tag is at @offset. Return: where it ends; 0 if it is broken. */
+/* Read the property at @offset. Return: the offset after it; 0: the property is broken. */
 static inline u32 read_prop(const struct fdt *fdt, u32 offset, struct fdt_prop *prop)
 {
 	const u8 *p = fdt->blob + offset;

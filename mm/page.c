@@ -195,7 +195,7 @@ bool page_state_isolated(const struct mm *mm, unsigned long pfn, struct page_sta
 	return true;
 }
 
-/* Add @frames frames that have the word @w, or belong to the chunk whose head has it. */
+/* Count @frames frames under the type and the flags of @w, the word of each or of their head. */
 static void look_add(struct pageblock_look *look, u32 w, unsigned long frames,
 		     unsigned long nr[NR_PAGE_TYPES])
 {

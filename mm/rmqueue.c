@@ -5,8 +5,8 @@
  * A movable frame comes from the top of the memory that was added, so that this memory can
  * leave again; kernel data comes from the bottom of boot memory, which never leaves. The
  * other memory serves a request only if the first has no chunk that would do, of any type.
- * Machines whose boot memory is large enough for the kernel's data can therefore return all
- * memory that they were given, although its blocks are in zone Normal.
+ * So a machine can return all added memory, although its blocks are in zone Normal, as long as
+ * the kernel's data fits into boot memory.
  *
  * If there is no free chunk of the wanted migrate type, the allocator falls back to the
  * other types, in Linux's order. If the nearest whole free pageblock, or else the pageblock

@@ -39,7 +39,7 @@ bool memory_block_removable(unsigned long block);
  * no_such_block() - say that no block has a number from @first to @last
  * @command: the command that got the numbers
  *
- * A user who gave frames or addresses instead learns in which block the first one lies.
+ * If @first is a frame or an address of a block, the message names that block.
  * Return: -ENOENT.
  */
 int no_such_block(const char *command, unsigned long first, unsigned long last,

@@ -3,10 +3,10 @@
 #define _TESTS_FUZZ_CONSOLE_H
 
 /*
- * Sequences of console commands: two consoles, a device that is resized meanwhile, and a
- * driver whose objects come and go, on harts that take turns (tests/host/turns.c). A
- * session is a process: it boots, runs a list of steps, and ends well, ends with a panic,
- * a sanitizer's report or a difference that mm_check() finds, or never ends.
+ * Sequences of console commands. Two users type at two consoles, the host resizes a device,
+ * and a driver allocates and frees objects; each runs on a hart, and the harts take turns
+ * (tests/host/turns.c). A session is a process: it boots and runs a list of steps. It fails
+ * if it panics, a sanitizer reports, mm_check() finds a difference, or it never ends.
  *
  *   lines.c    the steps of a seed
  *   session.c  the process that runs steps
