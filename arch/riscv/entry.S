@@ -80,8 +80,8 @@ paging_is_on:
 /*
  * Zero [t0, t1), both multiples of 64, by cbo.zero, which zeroes a cache block; leave in
  * t0 the address that it reached. t0 stays as it is if the hart has no Zicboz, if the
- * firmware does not permit its use (both trap), or if a block is not 64 bytes: the first
- * one shows it.
+ * firmware does not permit its use (both trap), or if a block is not 64 bytes. The block at
+ * the first page in the range shows it: a block of up to 4 KiB there zeroes nothing before t0.
  * Spec: RISC-V cache-management operations 1.0.
  */
 	.macro	cbo_zero reg
@@ -91,13 +91,17 @@ paging_is_on:
 clear_with_zicboz:
 	la	t2, 2f
 	csrw	stvec, t2
+	li	t3, 4095
+	add	t3, t3, t0
+	srli	t3, t3, 12
+	slli	t3, t3, 12
 	li	t2, -1
-	sd	t2, 56(t0)
-	sd	t2, 64(t0)
-	cbo_zero t0
-	ld	t2, 56(t0)
+	sd	t2, 56(t3)
+	sd	t2, 64(t3)
+	cbo_zero t3
+	ld	t2, 56(t3)
 	bnez	t2, 2f
-	ld	t2, 64(t0)
+	ld	t2, 64(t3)
 	beqz	t2, 2f
 	addi	t1, t1, -192
 1:	addi	t2, t0, 64

@@ -209,3 +209,9 @@ class TreeTest(unittest.TestCase):
             line = line[:line.rfind(' ') + 1].ljust(2042) + last
             with self.subTest(last):
                 self.expect(0, 'command line: longer than 2047 bytes', 'mm: 131072 KiB of memory', append=line)
+
+    def test_cache_blocks_of_any_size(self):
+        for size in 32, 64, 128, 4096:
+            with self.subTest(size):
+                self.expect(0, AGREES, options=['-cpu', f'rv64,cboz_blocksize={size}'])
+        self.expect(0, AGREES, options=['-cpu', 'rv64,zicboz=off'])
