@@ -238,15 +238,16 @@ static void guest_tables_leave(struct mm *mm)
 void reserve_guests_leave(struct mm *mm)
 {
 	const bool tables = READ_ONCE(mm->nr_guest_tables);
-	unsigned long pfn = guest_pop(mm, true);
+	bool left = tables;
+	unsigned long pfn;
 
+	/* Before the tables: a table that moves may take a page of the reserve. */
+	for (; (pfn = guest_pop(mm, true)) != PFN_NONE; left = true)
+		free_pages(mm, pfn, 0);
 	if (tables)
 		guest_tables_leave(mm);
-	if (pfn == PFN_NONE && !tables)
-		return;
-	for (; pfn != PFN_NONE; pfn = guest_pop(mm, true))
-		free_pages(mm, pfn, 0);
-	mm_reserve_refill(mm);
+	if (left)
+		mm_reserve_refill(mm);
 }
 
 void mm_reserve_drop(struct mm *mm)
