@@ -106,8 +106,7 @@ int evac_fail(struct evac *e, enum mm_reason reason, unsigned long pfn,
 	return mm_reason_errno(reason);
 }
 
-/* Between steps: stop if cancelled or too late. The failure still names the last
- * blocker. */
+/* Between steps: stop if cancelled or too late. The failure still names the last blocker. */
 int evac_stop(struct evac *e)
 {
 	enum mm_reason reason = MM_REASON_NONE;
