@@ -5,6 +5,7 @@
  */
 #include "csr.h"
 #include "layout.h"
+#include "sbi.h"
 
 	.section .head.text, "ax"
 	.option	norelax			/* gp is not set yet */
@@ -16,6 +17,7 @@
 	.globl	_start
 _start:
 	csrw	sie, zero
+	csrw	sscratch, a0			/* for early_trap */
 	mv	s1, a0
 	mv	s2, a1
 	/* The read traps if the firmware does not let supervisor mode read the counter. */
@@ -27,6 +29,8 @@ _start:
 1:	la	t0, __bss_start
 	la	t1, __bss_end
 	call	clear_with_zicboz
+	la	t2, early_trap
+	csrw	stvec, t2
 1:	bgeu	t0, t1, 2f
 	.irp	offset, 0, 8, 16, 24, 32, 40, 48, 56
 	sd	zero, \offset(t0)
@@ -124,6 +128,9 @@ clear_with_zicboz:
 	.globl	secondary_start
 secondary_start:
 	csrw	sie, zero
+	csrw	sscratch, a0
+	la	t0, secondary_early_trap
+	csrw	stvec, t0
 	ld	t0, SECONDARY_SATP(a1)
 	ld	sp, SECONDARY_SP(a1)
 	ld	tp, SECONDARY_HART(a1)
@@ -136,6 +143,11 @@ secondary_start:
 	csrw	stvec, t1
 	sfence.vma
 	csrw	satp, t0
+	/* The hart has no such mode. */
+	la	t0, secondary_early_trap
+	csrw	stvec, t0
+	unimp
+
 	.balign	4
 1:	la	t0, trap_entry
 	csrw	stvec, t0
@@ -145,7 +157,71 @@ secondary_start:
 	call	arch_secondary_start
 	unimp
 
+/*
+ * A trap while paging is off. The hart prints what it knows through the firmware; then the
+ * machine ends, or goes on without this hart if it is not the first. sscratch has the hart's
+ * id. Memory may be what is missing, so registers hold everything; ecall preserves them,
+ * except a0 and a1.
+ */
+	.balign	4
+secondary_early_trap:
+	li	s5, SBI_HSM
+	li	s6, SBI_HSM_STOP
+	j	1f
+	.balign	4
+early_trap:
+	li	s5, SBI_SRST
+	li	s6, 0
+1:	csrr	s1, sscratch
+	csrr	s2, scause
+	csrr	s3, sepc
+	csrr	s4, stval
+	la	s0, early_trap_text
+2:	lbu	a0, 0(s0)
+	addi	s0, s0, 1
+	beqz	a0, 5f
+	li	t0, '%'
+	beq	a0, t0, 3f
+	jal	s8, put_char
+	j	2b
+3:	li	s7, 60				/* s1 in hexadecimal */
+4:	la	t0, digits
+	srl	t1, s1, s7
+	andi	t1, t1, 15
+	add	t0, t0, t1
+	lbu	a0, 0(t0)
+	jal	s8, put_char
+	addi	s7, s7, -4
+	bgez	s7, 4b
+	mv	s1, s2
+	mv	s2, s3
+	mv	s3, s4
+	j	2b
+5:	mv	a7, s5
+	mv	a6, s6
+	li	a0, SBI_SRST_SHUTDOWN
+	li	a1, SBI_SRST_FAILURE
+	ecall
+6:	wfi
+	j	6b
+
+/* Print a0, and return to s8. Older firmware lacks the debug console. */
+put_char:
+	mv	s9, a0
+	li	a7, SBI_DBCN
+	li	a6, SBI_DBCN_BYTE
+	ecall
+	beqz	a0, 1f
+	mv	a0, s9
+	li	a7, SBI_LEGACY_PUTCHAR
+	ecall
+1:	jr	s8
+
 	.section .rodata
+early_trap_text:
+	.asciz	"ebb: hartid 0x% trapped with paging off: scause 0x%, sepc 0x%, stval 0x%\r\n"
+digits:
+	.ascii	"0123456789abcdef"
 no_paging_text:
 	.ascii	"ebb: this hart has neither Sv48 nor Sv39 paging: "
 	.asciz	"use a 64-bit CPU with an MMU, e.g. -cpu rv64\n"

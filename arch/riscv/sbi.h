@@ -5,8 +5,6 @@
 /*
  * Calls into the firmware. Spec: RISC-V Supervisor Binary Interface 2.0.
  */
-#include "lib/types.h"
-
 #define SBI_LEGACY_PUTCHAR 0x01
 #define SBI_BASE	   0x10
 #define SBI_BASE_PROBE	   3
@@ -16,14 +14,19 @@
 #define SBI_RFENCE_VMA	   1
 #define SBI_HSM		   0x48534d
 #define SBI_HSM_START	   0
+#define SBI_HSM_STOP	   1
 #define SBI_SRST	   0x53525354
 #define SBI_SRST_SHUTDOWN  0
 #define SBI_SRST_COLD	   1
 #define SBI_SRST_FAILURE   1 /* reset reason: system failure */
 #define SBI_DBCN	   0x4442434e
 #define SBI_DBCN_WRITE	   0
+#define SBI_DBCN_BYTE	   2
 
 #define SBI_SUCCESS		  0
+
+#ifndef __ASSEMBLER__
+#include "lib/types.h"
 
 struct sbi_args {
 	unsigned long a[5];
@@ -69,5 +72,6 @@ static inline bool sbi_has(unsigned long ext)
 
 	return ret.error == SBI_SUCCESS && ret.value != 0;
 }
+#endif
 
 #endif
