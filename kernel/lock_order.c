@@ -184,7 +184,7 @@ static void see_edge(const struct lock_held *outer, const struct lock_held *inne
 		say_full("pairs");
 }
 
-/* All edges that taking @taken makes. */
+/* Add all edges that taking @taken causes. */
 static void see_edges(const struct thread *self, const struct lock_held *taken,
 		      bool irqs_on)
 {

@@ -144,7 +144,7 @@ static void complain_name(const char *name)
 		pr_warn("command line: unknown parameter \"%.64s\"", name);
 }
 
-/* Whether a word before @name in the parsed line has the same name. */
+/* Does a word before @name in the parsed line have the same name? */
 static bool named_before(const char *name)
 {
 	const char *word = parsed;
@@ -175,7 +175,7 @@ static char *cut_word(char *text)
 	return next;
 }
 
-/* Whether a PARAM_UNKNOWN() function knows what to say about @name. */
+/* Does a PARAM_UNKNOWN() function know what to say about @name? */
 static bool answered_elsewhere(const char *name)
 {
 	bool (*const *ask)(const char *name);

@@ -117,7 +117,7 @@ int on_each_hart(void (*fn)(void *arg), void *arg, u64 timeout_ns) __no_lock_ana
 	while (mutex_lock_until(&request_lock, patience_next_look(&patience)) != 0) {
 		if (patience_lasts(&patience))
 			continue;
-		pr_warn_ratelimited(&log, "grace period: another one did not end within %llu ms",
+		pr_warn_ratelimited(&log, "grace period: an earlier one did not end within %llu ms",
 				    (unsigned long long)(timeout_ns / NSEC_PER_MSEC));
 		return -ETIMEDOUT;
 	}

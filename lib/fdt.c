@@ -184,12 +184,12 @@ static int open_structs(struct fdt *fdt, u32 header, const char **why)
 	u32 len;
 
 	if (!open_block(fdt, HEADER_STRUCTS, header, 4, &fdt->structs))
-		return fail(why, -EINVAL, "the structure block starts at a wrong place");
+		return fail(why, -EINVAL, "the structure block has an invalid offset");
 	len = fdt->size - fdt->structs;
 	if (header > HEADER_STRUCTS_LEN * sizeof(u32))
 		len = header_word(fdt, HEADER_STRUCTS_LEN);
 	if (len > fdt->size - fdt->structs)
-		return fail(why, -EINVAL, "the structure block ends outside");
+		return fail(why, -EINVAL, "the structure block ends outside the blob");
 	fdt->structs_end = fdt->structs + len;
 	return 0;
 }
@@ -199,9 +199,9 @@ static int open_strings(struct fdt *fdt, u32 header, const char **why)
 	u32 len = header_word(fdt, HEADER_STRINGS_LEN);
 
 	if (!open_block(fdt, HEADER_STRINGS, header, 1, &fdt->strings))
-		return fail(why, -EINVAL, "the strings block starts outside");
+		return fail(why, -EINVAL, "the strings block starts outside the blob");
 	if (len > fdt->size - fdt->strings)
-		return fail(why, -EINVAL, "the strings block ends outside");
+		return fail(why, -EINVAL, "the strings block ends outside the blob");
 	while (len && fdt->blob[fdt->strings + len - 1])
 		len--;
 	fdt->strings_end = fdt->strings + len;
@@ -214,7 +214,7 @@ static int open_reserved(struct fdt *fdt, u32 header, const char **why)
 
 	if (!open_block(fdt, HEADER_RESERVED, header, 8, &fdt->reserved))
 		return fail(why, -EINVAL,
-			    "the reservation block starts at a wrong place");
+			    "the reservation block has an invalid offset");
 	room = (fdt->size - fdt->reserved) / 16;
 	for (fdt->nr_reserved = 0; fdt->nr_reserved < room; fdt->nr_reserved++)
 		if (!be64(fdt->blob + fdt->reserved + fdt->nr_reserved * 16 + 8))
@@ -509,7 +509,7 @@ static void enter_indexed(struct fdt_node *node, const struct fdt_index_node *to
 /*
  * Moves as advance() does, as far as the index reaches. Every node in it is followed by its
  * children, so the next node is the target, or there is no target.
- * Return: false if the index does not tell; then @found is not set.
+ * Return: false if the index does not show it; then @found is not set.
  */
 static bool advance_indexed(struct fdt_node *node, int low, int high, bool *found)
 {

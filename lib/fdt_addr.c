@@ -8,7 +8,7 @@
 
 #define PCI_ADDR_CELLS 3 /* phys.hi (flags), phys.mid, phys.lo */
 
-/* How many entries of @cells cells a property has; -EINVAL if its length does not fit. */
+/* Count the entries of @cells cells in a property; -EINVAL if its length does not fit. */
 static int nr_entries(const struct fdt_prop *prop, u32 cells)
 {
 	if (!cells || prop->len % (cells * 4))

@@ -31,10 +31,10 @@
  * chunk by address, checks the isolate bit itself. A chunk may be freed into an isolated
  * pageblock; it then stays there.
  *
- * What can race: readers without the lock look at words, descriptors and bits at any
- * moment, so each of these changes by a single store. They may see a frame
- * with "Buddy" in its descriptor and its bit still clear, and must treat what they see as a
- * hint. A walker's page_try_get() may also raise the count of a frame for a moment, so
+ * Readers without the lock look at words, descriptors and bits at any moment, so each of
+ * these changes by a single store. They may see a frame with "Buddy" in its descriptor
+ * and its bit still clear, and must treat what they see as a hint. A walker's
+ * page_try_get() may also raise the count of a frame for a moment, so
  * buddy_free_singles() compares type and count by a single load, and leaves a frame that
  * does not match to its caller.
  *
@@ -322,8 +322,9 @@ static __noinline unsigned long free_runs(struct mem_section *ms, const unsigned
  * @types: how many types above @word's also match
  *
  * Stops at the first frame that is not in the zone or does not match. A frame beside its
- * predecessor begins a run. For any other, in a pageblock that is valid and not awaited, two
- * stores are enough in most cases: its bit, and the count in its pageblock's word.
+ * predecessor begins a run. For any other frame, in a pageblock that is valid and not
+ * awaited, two stores are enough in most cases: its bit, and the count in its pageblock's
+ * word.
  * Return: how many frames it freed; 0 if the first frame stops it.
  */
 unsigned long buddy_free_singles(struct zone *zone, const unsigned long *pfns,

@@ -23,7 +23,7 @@
  * @out: where differences are described; NULL: only count them
  * @found: differences so far
  * @kind: what is checked now: "pfn", "pageblock", "section", "root", "zone" ...
- * @at: and which of them
+ * @at: its number
  */
 struct check {
 	struct mm *mm;

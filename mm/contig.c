@@ -68,10 +68,10 @@ int alloc_contig_range(struct mm *mm, unsigned long start, unsigned long end,
 
 /* --- searching for a range -------------------------------------------------- */
 
-/* What the search demands of a candidate. */
+/* The demands of the search on a candidate range. */
 enum candidate {
 	CANDIDATE_FREE,	   /* all of its frames are free */
-	CANDIDATE_MOVABLE, /* no pageblock word alone makes it hopeless */
+	CANDIDATE_MOVABLE, /* no pageblock word rules it out */
 };
 
 /* Judge a range within one section by its pageblock words. */

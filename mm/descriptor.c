@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How descriptors are written, chunk by chunk and frame by frame, and how those of
- * PageOffline frames are checked. Readers are in page.c.
+ * Writing descriptors, chunk by chunk and frame by frame, and checking those of
+ * PageOffline frames. Readers are in page.c.
  */
 #include "mm/pageblock.h"
 
@@ -40,7 +40,7 @@ void chunk_write(unsigned long pfn, unsigned int order, u32 word)
 	head_write(pfn_to_page(pfn), word);
 }
 
-/* How many frames from @pfn on, up to @end, have equal descriptors? */
+/* Count the frames from @pfn on, up to @end, that have equal descriptors. */
 static unsigned long equal_frames(unsigned long pfn, unsigned long end)
 {
 	const u64 *p = (const u64 *)pfn_to_page(pfn), *const stop = p + 2 * (end - pfn);

@@ -63,14 +63,15 @@ int __must_check evacuate_locked(struct mm *mm, const struct pfn_range *ranges,
 				 unsigned int nr_ranges, const struct evacuate_policy *policy,
 				 struct mm_failure *why);
 /*
- * evacuate_locked() for blocks that leave together: @list, linked by ->next; it empties
- * those that are isolated and GOING_OFFLINE. Policy and result: see evacuate_locked().
+ * evacuate_locked() for blocks that leave together: of @list, which ->next links, it
+ * empties those that are isolated and GOING_OFFLINE. Policy and result: see
+ * evacuate_locked().
  */
 int __must_check evacuate_blocks(struct mm *mm, const struct mem_section *list,
 				 const struct evacuate_policy *policy, struct mm_failure *why);
 
 /*
- * Take the hotplug lock within the limits; if NULL, wait for it as long as it takes.
+ * Take the hotplug lock within @limits; if these are NULL, wait for it without a limit.
  * Return: 0; or a negative errno, with @why set.
  */
 int hotplug_lock(struct mm *mm, const struct evac_limits *limits, struct mm_failure *why)
@@ -97,9 +98,9 @@ struct evac_cursor {
 /* On its thread's stack. */
 struct evac {
 	struct mm *mm;
-	const struct pfn_range *ranges; /* the ranges to empty; or if NULL: */
+	const struct pfn_range *ranges; /* the ranges to empty; NULL: @blocks */
 	unsigned int nr_ranges;
-	const struct mem_section *blocks; /* a list: empty those that are GOING_OFFLINE */
+	const struct mem_section *blocks; /* list: empty the GOING_OFFLINE blocks */
 	struct pfn_range span;		  /* from the first frame to the last */
 	enum evac_phase phase;
 	const struct evacuate_policy *policy;

@@ -11,7 +11,7 @@
 #include "mm/descriptor.h"
 #include "mm/evac.h"
 
-/* What a chunk means to an evacuation. */
+/* The meaning of a chunk for an evacuation. */
 enum verdict {
 	VERDICT_EMPTY,	 /* free, or the policy steps over it */
 	VERDICT_MOVABLE, /* can be moved */
@@ -37,8 +37,8 @@ static enum verdict judge(const struct evac *e, const struct page_state *st,
 	switch (page_type_mobility(st->type)) {
 	case PAGE_MOBILITY_FREE:
 		/*
-		 * A cached order-10 chunk with its other half isolated; a drain comes
-		 * soon.
+		 * The chunk is cached, of order 10, and its other half is isolated; a
+		 * drain follows soon.
 		 */
 		*reason = MM_REASON_NOT_FREE;
 		return st->type == PGTY_BUDDY ? VERDICT_EMPTY : VERDICT_BLOCKS;

@@ -47,7 +47,7 @@
 #include "mm/page_isolation.h"
 
 #define EVAC_DRAIN_NS NSEC_PER_SEC
-/* How often a waiting evacuation checks whether it was cancelled. */
+/* The interval at which a waiting evacuation checks whether it was cancelled. */
 #define EVAC_SLICE_NS (50 * NSEC_PER_MSEC)
 
 u64 evac_clock_ns(void)
@@ -293,7 +293,7 @@ static int migrate_all(struct evac *e)
 	}
 }
 
-/* When a waiting thread wakes to check: after a slice, or at the deadline. */
+/* The time of a waiting thread's next check: after a slice, or at the deadline. */
 static u64 next_check(const struct evac_limits *limits)
 {
 	return min(arch_clock_ns() + EVAC_SLICE_NS, limits->deadline_ns + *thread_held_ns());

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Why something failed, in words that a user can act on:
+ * The reason for a failure, in words that a user can act on:
  *
  *	pfn 0x90a40 is Slab, cache kmem_cache (3 retries, 12 ms); its owner must free it
  *	cancelled, pfn 0x90a41 is pinned, type Driver, owner console (800 ms); unpin it first

@@ -32,7 +32,7 @@ struct change {
 struct sums {
 	unsigned long nr;	/* frames that changed */
 	u64 free;		/* pageblocks that became free as a whole */
-	u64 isolated;		/* and are isolated */
+	u64 isolated;		/* those of them that are isolated */
 };
 
 static inline bool type_changes(u32 word, const struct change *c)
@@ -206,7 +206,7 @@ static unsigned int change_part(struct mem_section *ms, const struct pfn_range *
 	return nr;
 }
 
-/* How the words of uniform pageblocks change; @isolated: PB_ISOLATE, if they have it. */
+/* The change of the words of uniform pageblocks; @isolated: PB_ISOLATE, if they have it. */
 static struct words_change words_change(const struct change *c, u64 isolated)
 {
 	const u64 type = 0xffUL << PB_CONST_SHIFT;
@@ -336,8 +336,8 @@ static void split_header(struct mem_section *ms)
 /**
  * frames_online() - free the PageOffline frames of a block that comes online
  * @ms: its section, isolated
- * @mask: pageblocks, all of them uniform and PageOffline. In that of the block's own
- *	metadata, if it is one of them, the metadata's frames get their type
+ * @mask: pageblocks, all of them uniform and PageOffline. If one of them has the block's
+ *	own metadata, the frames of the metadata get their type
  *
  * Ends the isolation of the whole section, in the same pass. Settles all counts.
  * Context: hotplug lock held; takes zone->lock.
@@ -373,9 +373,9 @@ void frames_online(struct mem_section *ms, u64 mask)
 }
 
 /*
- * The header of a leaving block becomes PageOffline like all of its pageblock, if the
- * rest of that is free: then one word says so, and descriptors that no reader would use
- * are not written.
+ * If the rest of its pageblock is free, the header of a leaving block becomes PageOffline
+ * together with that rest: one word then says so, and the descriptors, which no reader
+ * would use, are not written.
  */
 static void join_header(struct mem_section *ms, unsigned int b, const struct change *c,
 			struct sums *sums)
@@ -489,7 +489,7 @@ bool frames_take_free(struct mm *mm, const struct pfn_range *range, enum page_ty
 		const struct change c = change_for(ms->zone, PGTY_BUDDY, to, flags);
 		struct words_change words = words_change(&c, 0);
 
-		words.test = 0; /* the index has shown it */
+		words.test = 0; /* the index has shown that they are free */
 		index_remove_free_mask(ms, mask);
 		trace_run(ms, range, &c);
 		(void)pageblocks_change(ms, mask, &words);

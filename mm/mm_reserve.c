@@ -241,7 +241,10 @@ void reserve_guests_leave(struct mm *mm)
 	bool left = tables;
 	unsigned long pfn;
 
-	/* Before the tables: a table that moves may take a page of the reserve. */
+	/*
+	 * Guests leave before the tables move: a table that moves may take a page of the
+	 * reserve.
+	 */
 	for (; (pfn = guest_pop(mm, true)) != PFN_NONE; left = true)
 		free_pages(mm, pfn, 0);
 	if (tables)

@@ -140,7 +140,7 @@ static bool state_try(const struct mem_section *ms, unsigned long pfn, struct pa
 	return w & PB_VALID ? state_valid(ms, pfn, w, st) : state_uniform(ms, pfn, w, st);
 }
 
-/* How often readers try without the lock before they take it. */
+/* The number of times that a reader tries without the lock before it takes the lock. */
 #define STATE_TRIES 16
 
 /* Read under the zone's lock. If the caller already holds it, one more try succeeds. */
@@ -207,8 +207,8 @@ static void look_add(struct pageblock_look *look, u32 w, unsigned long frames,
 }
 
 /*
- * How many frames from @pfn on, up to @end, are alike: free frames, a chunk, or single
- * frames with equal words. Sets @w to their word; a chunk has its head's.
+ * Count the frames from @pfn on, up to @end, that are alike: free frames, a chunk, or
+ * single frames with equal words. Sets @w to their word; a chunk has its head's.
  */
 static unsigned long alike(const struct mem_section *ms, unsigned long pfn, unsigned long end,
 			   u32 *w)

@@ -112,8 +112,8 @@ bool wait_isolated_free(struct zone *zone, const struct pfn_range *range, u64 de
 	bool met;
 
 	/*
-	 * Register under the lock that frees and unpins take, before checking the
-	 * condition. A free after this sees the waiter; a free before it is seen by the
+	 * Register before checking the condition, under the lock that every free and
+	 * unpin takes. A free after this sees the waiter; a free before it is seen by the
 	 * check below.
 	 */
 	spin_lock(&zone->lock);

@@ -74,7 +74,7 @@ void zone_count(struct zone *zone, long free, long free_isolated, long managed)
 
 /*
  * Make the word say "valid", with @free free frames, not in the index. The caller has
- * written descriptors and bits before.
+ * already written descriptors and bits.
  */
 static void set_valid(struct mem_section *ms, unsigned int b, unsigned int free)
 {
@@ -193,7 +193,7 @@ void pageblock_split_free(struct mem_section *ms, unsigned int b, unsigned int n
 
 	offline_check(ms, pb_pfn(ms, b), PAGEBLOCK_NR_PAGES, true);
 	frames_write(pb_pfn(ms, b), nr, word, 0);
-	/* Without PG_POISON: what was offline has not been poisoned. */
+	/* Without PG_POISON: offline frames have not been poisoned. */
 	frames_write(pb_pfn(ms, b) + nr, free, page_word(PGTY_BUDDY, 0, 0, ms->zone->type), 0);
 	for (unsigned int i = 0; i < PB_WORDS; i++)
 		WRITE_ONCE(bits[i], i < nr / 64	  ? 0

@@ -185,7 +185,10 @@ static inline u64 pageblock_owner(const struct pageblock *pb)
 	return READ_ONCE(pb->owner);
 }
 
-/* Set the owner word: only the chunk's user does. Release: a reader of it may follow it. */
+/*
+ * Set the owner word, as only the chunk's user may. Release: a reader may follow the
+ * word.
+ */
 static inline void pageblock_set_owner(struct pageblock *pb, u64 owner)
 {
 	STORE_RELEASE(pb->owner, owner);

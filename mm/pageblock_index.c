@@ -25,7 +25,9 @@ static unsigned int section_area(const struct mem_section *ms, unsigned int mt)
 	return ms->zone->type == ZONE_MOVABLE ? FREE_MOVABLE_MOVABLE : mt;
 }
 
-/* Which of the zone's two sets of masks has this section: 1 if it was added. */
+/*
+ * The number of the zone's set of masks that has this section: 1 if it was added, else 0.
+ */
 static unsigned int section_memory(const struct mem_section *ms)
 {
 	return !(ms->flags & SECTION_EARLY);
@@ -210,7 +212,10 @@ void index_remove_mask(struct mem_section *ms, u64 mask)
 		remove_order(ms, mask, k);
 }
 
-/* The same for pageblocks that are all in index_free_mask(): only two orders have them. */
+/*
+ * The same for pageblocks that are all in index_free_mask(): they are under two orders
+ * only.
+ */
 void index_remove_free_mask(struct mem_section *ms, u64 mask)
 {
 	split_border_pairs(ms, mask);

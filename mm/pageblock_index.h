@@ -17,8 +17,8 @@ static inline u64 index_free_mask(const struct mem_section *ms)
 }
 
 /*
- * What a search looks for: a migrate type, or'ed with the memory in which it lies and the
- * end from which to search.
+ * The argument of a search: a migrate type, or'ed with the memory to search and the end
+ * from which to begin.
  */
 #define SEARCH_TYPE  3u	    /* MIGRATE_* */
 #define SEARCH_ADDED BIT(2) /* memory that was added; without it: boot memory */

@@ -68,7 +68,7 @@ static inline struct pcp_stack *pcp_stack(struct pcp *pcp, int mt, int order)
 	return &pcp->stack[mt << 4 | order];
 }
 
-/* Always empty: the caches of harts that have none of their own. mm_init() sets it up. */
+/* An always empty cache, which harts without a cache share. mm_init() sets it up. */
 extern struct pcp pcp_none;
 
 /*

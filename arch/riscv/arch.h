@@ -60,7 +60,7 @@ typedef u64 pte_t;
 #define PTES_PER_TABLE 512
 #define LEVEL_SHIFT(l) (PAGE_SHIFT + 9 * (l)) /* 0: 4 KiB, 1: 2 MiB, 2: 1 GiB */
 
-/* What early_start() found out with paging off; addresses are physical. */
+/* The findings of early_start(), which runs with paging off; addresses are physical. */
 struct early_info {
 	phys_addr_t image;
 	phys_addr_t fdt;  /* the copy */
@@ -110,7 +110,7 @@ enum walk_mode {
 };
 
 /*
- * Where a walk ended: the entry and its level. A level above the level asked for means that
+ * The end of a walk: the entry and its level. A level above the level asked for means that
  * the entry is a leaf or empty.
  */
 struct walk {
@@ -119,7 +119,7 @@ struct walk {
 	unsigned int level;
 };
 
-/* What to map and where; all three are multiples of PAGE_SIZE. */
+/* A range to map, and its frames; addresses and size are multiples of PAGE_SIZE. */
 enum leaves {
 	LEAVES_PAGES, /* 4 KiB only */
 	LEAVES_LARGE, /* 2 MiB where both addresses allow it */

@@ -30,7 +30,7 @@ static void early_puts(const char *text)
 	arch_early_write(text, strlen(text));
 }
 
-/* Ends the machine while nothing else can. entry.S also calls it. */
+/* Ends the machine before any other code can. entry.S also calls it. */
 void early_fail(const char *text)
 {
 	early_puts(text);
@@ -49,7 +49,10 @@ static pte_t table_entry(const pte_t *table)
 	return PTE_PFN((unsigned long)table) | PTE_V;
 }
 
-/* Behind the image: large enough for any tree, and still unused. */
+/*
+ * Copies the tree behind the image, where there is room for any tree and nothing else
+ * yet.
+ */
 static void copy_fdt(const void *fdt)
 {
 	const u32 size = fdt ? fdt_blob_size(fdt) : 0;

@@ -84,8 +84,9 @@ paging_is_on:
 /*
  * Zero [t0, t1), both multiples of 64, by cbo.zero, which zeroes a cache block; leave in
  * t0 the address that it reached. t0 stays as it is if the hart has no Zicboz, if the
- * firmware does not permit its use (both trap), or if a block is not 64 bytes. The block at
- * the first page in the range shows it: a block of up to 4 KiB there zeroes nothing before t0.
+ * firmware does not permit its use (both trap), or if a block is not 64 bytes. The block
+ * at the first page border in the range shows its size: a block of up to 4 KiB there
+ * zeroes nothing before t0.
  * Spec: RISC-V cache-management operations 1.0.
  */
 	.macro	cbo_zero reg

@@ -60,7 +60,7 @@ static phys_addr_t last_byte(const struct mem_range *range)
 	return range->start + (range->size - 1);
 }
 
-/* Whether the kernel's image lies in a range. */
+/* Does the kernel's image lie in the range? */
 bool machine_holds_kernel(const struct machine_info *info, const struct mem_range *range)
 {
 	return info->kernel.start >= range->start && info->kernel.start <= last_byte(range);

@@ -84,7 +84,7 @@ static bool eighth_empty(const pte_t *pte)
 	return pte == end;
 }
 
-/* Notes that @nr entries are empty now, where a whole eighth is. */
+/* Notes which eighths of a table are empty, now that @nr of its entries are. */
 static void note_empty(const pte_t *parent, unsigned int first, unsigned int nr)
 {
 	const phys_addr_t table = PTE_PA(*parent);
@@ -162,7 +162,7 @@ static unsigned int leaf_level(const struct map_range *range)
 	       ((range->va | range->pa) & (SZ_2M - 1)) == 0;
 }
 
-/* How many leaves of @level can follow in the same table from @va on. */
+/* The number of leaves of @level that the same table has from @va on. */
 static unsigned long run_length(unsigned long va, u64 size, unsigned int level)
 {
 	return min(size >> LEVEL_SHIFT(level),
@@ -192,7 +192,7 @@ int pgtable_prealloc(struct map_range range)
 }
 
 /*
- * Leaves of 4 KiB. An entry that is set already has this value. The loop is short
+ * Leaves of 4 KiB. An entry that is already set has this same value. The loop is short
  * because `make bench` counts its instructions.
  */
 static void fill_pages(pte_t *pte, unsigned long nr, pte_t value)

@@ -16,7 +16,7 @@
 #include "csr.h"
 #include "sbi.h"
 
-/* What a starting hart reads with paging off; entry.S knows the layout. */
+/* A starting hart reads this with paging off; entry.S knows the layout. */
 static struct secondary {
 	u64 satp;
 	u64 sp;
@@ -97,7 +97,10 @@ void arch_kick_hart(unsigned int hart)
 		arch_send_ipi(BIT(hart));
 }
 
-/* Another hart sent an interrupt. Clear the bit first: one sent from now on interrupts again. */
+/*
+ * Another hart sent an interrupt. Clear the bit first, so that the next one that a hart
+ * sends is not lost.
+ */
 void ipi_handle(void)
 {
 	csr_clear(sip, SIE_SOFT);

@@ -59,7 +59,7 @@ void *arch_stack_map(phys_addr_t backing)
 	return (void *)va;
 }
 
-/* What arch_switch_to() pops from a stack, lowest address first. */
+/* The words that arch_switch_to() pops from a stack, lowest address first. */
 struct switch_frame {
 	u64 unused;
 	u64 s11, s10, s9, s8, s7, s6, s5, s4, s3, s2, s1, s0;

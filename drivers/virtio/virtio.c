@@ -268,7 +268,7 @@ int virtio_unregister_device(struct virtio_device *vdev)
 	return ret;
 }
 
-/* How many times to retry a read of the configuration that a change has interrupted. */
+/* The most retries of a read of the configuration that a change has interrupted. */
 #define CONFIG_TRIES 64
 
 static void read_fields(struct virtio_device *vdev, const struct virtio_config_field *f, char *buf)
@@ -289,9 +289,9 @@ static bool same_fields(const struct virtio_config_field *f, const char *a, cons
 /*
  * Read every field twice: the generation alone is not enough. QEMU asks a vhost-user
  * device at each access of 4 bytes, and raises the generation only when the device's
- * message arrives, after the change. Two reads do not give the same mix of old and new
- * halves, unless the device changes twice more meanwhile, and then the generation has
- * risen for the first change.
+ * message arrives, after the change. Two reads give the same mix of old and new halves
+ * only if the device changes twice more meanwhile, and by then the generation has risen
+ * for the first change.
  */
 int virtio_read_config(struct virtio_device *vdev, const struct virtio_config_field *fields,
 		       void *buf)

@@ -3,9 +3,9 @@
 #define _ARCH_IO_H
 
 /*
- * How drivers reach devices: mapping registers, reading and writing them in
- * order, and ordering memory against a device that reads and writes it (DMA is
- * coherent on this machine).
+ * Access of drivers to devices: mapping registers, reading and writing them in order, and
+ * ordering memory against a device that reads and writes it (DMA is coherent on this
+ * machine).
  *
  * The accessors are ordered as Linux's of the same names: a readX() comes before
  * later accesses of memory, a writeX() after earlier ones. On the host they call a

@@ -25,7 +25,7 @@ int irq_request(u32 irq, void (*fn)(void *arg), void *arg);
 /**
  * irq_free() - undo irq_request()
  * @irq: the source
- * @arg: the one given to irq_request()
+ * @arg: as given to irq_request()
  *
  * When it returns, the handler does not run on this hart and will not run there again.
  * For the other harts, call synchronize_harts() afterwards.

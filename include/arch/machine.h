@@ -31,7 +31,7 @@ static inline void *phys_to_virt(phys_addr_t pa)
 
 /**
  * virt_to_phys() - get the physical address of a direct-map address
- * @va: an address that phys_to_virt() returned, or one inside the same frame
+ * @va: an address that phys_to_virt() returned, or another address in the same frame
  *
  * Not for the kernel image, stacks or I/O memory, which lie in other windows.
  */

@@ -3,7 +3,7 @@
 #define _ARCH_MACHINE_INFO_H
 
 /*
- * What the device tree says about the machine, digested once at boot. No other file
+ * The machine as the device tree describes it, digested once at boot. No other file
  * hard-codes any of it. Constant after boot; any context may read it.
  */
 #include "lib/types.h"

@@ -8,7 +8,7 @@
  */
 #include "lib/types.h"
 
-/* "Up to 8 harts": the boot logs that it leaves out any other harts. */
+/* ebb uses up to this many harts; the boot logs that it leaves out the others. */
 #define MAX_HARTS 8
 
 #define CACHELINE_BYTES 64

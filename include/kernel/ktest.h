@@ -291,7 +291,7 @@ struct sink *ktest_sink(struct ktest *test);
  */
 void ktest_expect_warnings(struct ktest *test, unsigned int nr);
 
-/* What an expectation compares with; KTEST_IS: one operand, and a word. */
+/* The comparison of an expectation; KTEST_IS: one operand, and a word. */
 enum ktest_op { KTEST_EQ, KTEST_NE, KTEST_LT, KTEST_LE, KTEST_GT, KTEST_GE, KTEST_IS };
 
 /**

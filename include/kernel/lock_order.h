@@ -20,7 +20,7 @@
 #define LOCK_INTERRUPT "(interrupt)"
 #define LOCK_MAX_HELD  8 /* locks held at once by a thread and the handler on its hart */
 
-/* How a lock is taken. */
+/* The way in which a lock is taken. */
 #define LOCK_SLEEPS 1U /* a mutex */
 #define LOCK_TRIED  2U /* without waiting: cannot deadlock, but a lock taken next can */
 

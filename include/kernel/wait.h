@@ -68,8 +68,9 @@ void wake_up_all(struct wait_queue *queue);
  * has_waiters() - check whether a thread waits
  * @queue: the queue
  *
- * Call it after changing the condition and then a full fence, which pairs with the fence
- * in wait_prepare(): either this is true, or the waiter sees the change.
+ * First change the condition, then execute a full fence, then call this. The fence pairs
+ * with the fence in wait_prepare(): either this returns true, or the waiter sees the
+ * change.
  */
 static inline bool has_waiters(const struct wait_queue *queue)
 {

@@ -213,7 +213,10 @@ int fdt_number(const struct fdt_prop *prop, u32 cell, u32 nr_cells, u64 *val);
 /* A terminated string (the first string of a list); NULL if absent or malformed. */
 const char *fdt_str(const struct fdt_node *node, const char *name);
 
-/* The string after @last in a list of terminated strings, the first for NULL; NULL if none. */
+/*
+ * The string after @last in a list of terminated strings, or the first if @last is NULL;
+ * NULL at the end.
+ */
 const char *fdt_next_str(const struct fdt_prop *prop, const char *last);
 
 /*
@@ -308,9 +311,9 @@ int fdt_irq(const struct fdt_node *node, struct fdt_irq *irq);
 int fdt_irq_map(const struct fdt_node *bus, u32 unit, u32 pin, struct fdt_irq *irq);
 
 /*
- * What every machine's tree says (lib/fdt_machine.c). A visitor is called for malformed
- * entries, too: an entry that can't be read does not hide those after it. A walk stops
- * at the first visitor that does not return 0, and returns its value.
+ * The contents that every machine's tree has (lib/fdt_machine.c). A visitor is called for
+ * malformed entries, too: an entry that can't be read does not hide those after it. A
+ * walk stops at the first visitor that does not return 0, and returns its value.
  */
 
 /**

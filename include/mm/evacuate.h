@@ -3,9 +3,9 @@
 #define _MM_EVACUATE_H
 
 /*
- * What all requests that empty frames share, as their callers see it: limits, a clock,
- * and how pages move. Offlining (memory_hotplug.h), contiguous allocation (contig.h) and
- * unplugging all go through evacuate(), mm/evac.h.
+ * The interface that all requests to empty frames share: limits, a clock, and how pages
+ * move. Offlining (memory_hotplug.h), contiguous allocation (contig.h) and unplugging all
+ * go through evacuate(), mm/evac.h.
  *
  * Compare with: Linux offline_pages() and alloc_contig_range(), which have a loop each.
  */
@@ -108,7 +108,7 @@ int slot_free(struct mm *mm, struct page_slot *slot);
  * is already pinned or is being moved. The slot's owner must not free it meanwhile.
  */
 int __must_check slot_pin(struct mm *mm, struct page_slot *slot, unsigned long pfn);
-/* Where the page is now; stable until the next quiescent point unless pinned. */
+/* The page's current frame; stable until the next quiescent point unless pinned. */
 unsigned long slot_pfn(const struct page_slot *slot);
 
 #endif

@@ -55,7 +55,10 @@ unsigned long alloc_pages_bulk(struct mm *mm, u32 gfp, enum page_type type, unsi
 			       unsigned long *pfns);
 void free_pages_bulk(struct mm *mm, const unsigned long *pfns, unsigned long nr);
 
-/* Allocate exactly this aligned chunk if it is free, -EBUSY if not (alloc at PFN). */
+/*
+ * Allocate exactly this aligned chunk if it is free, as "alloc at PFN" does; -EBUSY if
+ * not.
+ */
 int __must_check alloc_pages_at(struct mm *mm, unsigned long pfn, unsigned int order,
 				enum page_type type);
 

@@ -3,7 +3,7 @@
 #define _MM_PGTABLE_H
 
 /*
- * What mm does for the machine layer below it: it provides frames for page tables, of type
+ * The services of mm for the machine layer below it: frames for page tables, of type
  * PageTable, and words for a fault report.
  */
 #include "lib/types.h"

@@ -36,8 +36,8 @@ static_assert((FIXED_AT_BOOT | STAYS | MOVES | UNUSED | NO_RAM | SEEN(OFFLINE) |
 	      "each page type has a letter");
 
 /*
- * How a pageblock looks: the first row that fits decides. A row fits if some bit of @any
- * was seen, and some bit of @with, if it has one.
+ * The appearance of a pageblock: the first row that fits decides. A row fits if some bit
+ * of @any was seen, and some bit of @with, if it has one.
  */
 static const struct look {
 	char letter;
@@ -69,7 +69,7 @@ static const struct look *look_of(u32 seen)
 	return look;
 }
 
-/* Where and how the map is drawn. */
+/* The destination and the form of the map. */
 struct canvas {
 	struct sink *out;
 	size_t columns;

@@ -20,8 +20,8 @@
 #include "mm/page.h"
 
 /*
- * How long a user at a console, and a program, wait while another export takes the
- * records; after that they get -EBUSY.
+ * Limits on how long a user at a console, and a program, wait while another export takes
+ * the records; after that they get -EBUSY.
  */
 #define CONSOLE_WAIT_NS (2 * NSEC_PER_SEC)
 #define PORT_WAIT_NS	(60 * NSEC_PER_SEC)

@@ -18,7 +18,7 @@
 #include "lib/time.h"
 #include "mm/evacuate.h"
 
-/* How long "alloc at" waits for the harts' caches. */
+/* Limit on how long "alloc at" waits for the harts' caches. */
 #define DRAIN_NS NSEC_PER_SEC
 
 /* Owner word of a person's unmovable pages: "console" in ASCII. */

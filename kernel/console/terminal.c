@@ -11,7 +11,7 @@
 #include "lib/string.h"
 #include "serial/serial.h"
 
-/* How often to check for input, in case an interrupt was lost. */
+/* The interval at which to check for input, in case an interrupt was lost. */
 #define POLL_NS NSEC_PER_SEC
 
 #define CTRL_C 3

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a kernel without tests prints if a boot parameter or a command asks for tests. */
+/*
+ * The lines that a kernel without tests prints if a boot parameter or a command asks for
+ * tests.
+ */
 #include "kernel/console/test_image.h"
 #include "arch/boot.h"
 #include "kernel/init.h"

@@ -12,7 +12,7 @@
 #include "kernel/wait.h"
 #include "lib/time.h"
 
-/* A held thread checks this often whether its request was cancelled. */
+/* The interval at which a held thread checks whether its request was cancelled. */
 #define HOLD_SLICE_NS (50 * NSEC_PER_MSEC)
 
 u64 hold_limit_ns = 60 * NSEC_PER_SEC;

@@ -175,8 +175,8 @@ static bool may_refuse(int err, const char *why)
 	static const char *const reasons[] = {
 		"a property follows a child node",
 		"no root node",
-		"the structure block starts at a wrong place", /* not aligned */
-		"the reservation block starts at a wrong place",
+		"the structure block has an invalid offset", /* not aligned */
+		"the reservation block has an invalid offset",
 	};
 
 	if (err == -E2BIG || err == -ENOTSUPP)

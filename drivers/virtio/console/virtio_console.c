@@ -312,8 +312,8 @@ static int start_console(struct virtio_console *con)
 }
 
 /*
- * The device to reset. It is a single device: the ports of a second device ask for their
- * reset again at their next close.
+ * The device to reset. There is room for only one: if a second device needs a reset
+ * meanwhile, its ports ask for it again at their next close.
  */
 static struct virtio_device *lost;
 
@@ -377,7 +377,7 @@ void vcon_reattach(struct virtio_console *con)
 					 __ATOMIC_RELAXED))
 		return;
 	pr_warn_ratelimited(&con->vdev->log,
-			    "the host lost data that it was sent: restarting its ports");
+			    "the host lost data that ebb has sent: restarting its ports");
 	schedule_work(&work);
 }
 

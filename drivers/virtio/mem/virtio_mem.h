@@ -36,7 +36,10 @@
 #define VMEM_RETRY_FIRST_NS (100 * NSEC_PER_MSEC)
 #define VMEM_RETRY_LAST_NS  (10 * NSEC_PER_SEC)
 
-/* How often, and at what interval, a probe reads a configuration that keeps changing. */
+/*
+ * The number of times, and the interval, at which a probe reads a configuration that
+ * keeps changing.
+ */
 #define VMEM_ATTACH_TRIES 20
 #define VMEM_ATTACH_MS	  10
 
@@ -221,7 +224,7 @@ void vmem_put(struct virtio_mem *vm);
  */
 int __must_check vmem_read_config(struct virtio_mem *vm);
 
-/* Read it, and set target and usable end. */
+/* Read the configuration, and set target and usable end. */
 int __must_check vmem_refresh_config(struct virtio_mem *vm);
 
 /* Set up the bounds and the per-block state of vm->map from vm->config, and free them. */

@@ -96,7 +96,7 @@ unsigned int vmem_status(struct sink *out)
 	return nr;
 }
 
-/* How long "vmem reset" waits for the worker, which may be emptying memory. */
+/* Limit on how long "vmem reset" waits for the worker, which may be emptying memory. */
 #define RESET_NS (15 * NSEC_PER_SEC)
 
 /*

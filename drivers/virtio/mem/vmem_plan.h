@@ -3,9 +3,9 @@
 #define _DRIVERS_VIRTIO_VMEM_PLAN_H
 
 /*
- * What a virtio-mem driver knows about its region, and which part of it to plug or
- * unplug next. Pure functions: no device, no locks, no allocation, so tests can call
- * them with any state.
+ * A virtio-mem driver's knowledge of its region, and the choice of the part to plug or
+ * unplug next. Pure functions: no device, no locks, no allocation, so tests can call them
+ * with any state.
  *
  * Units: pageblocks of 2 MiB, by absolute number (pfn >> 9). A granule is the
  * smallest part that is plugged: max(device block, pageblock), 1 to 64 pageblocks,
@@ -79,7 +79,7 @@ struct vmem_map {
 	unsigned long *ids;
 };
 
-/* Which blocks or granules to choose. */
+/* The blocks or granules to choose from. */
 enum vmem_effort {
 	VMEM_FREE, /* only empty ones: no frame has to move */
 	VMEM_ANY,  /* all, the emptiest first */
@@ -125,7 +125,7 @@ u64 vmem_mask(const struct vmem_map *map, unsigned long i, unsigned long start,
 /* The part of @run in block @i. */
 u64 vmem_run_mask(const struct vmem_map *map, unsigned long i, const struct vmem_run *run);
 
-/* What mm knows of memory block @i. */
+/* Ask mm about memory block @i. */
 static inline struct memory_block_info vmem_info(const struct vmem_map *map, unsigned long i)
 {
 	return map->info(map->ctx, map->first_block + i);

@@ -119,7 +119,7 @@ int vmem_give_reserved(struct virtio_mem *vm)
 	return first;
 }
 
-/* Send one batch of PLUG requests, and take what they brought. */
+/* Send one batch of PLUG requests, and give mm the memory that they brought. */
 static int plug_batch(struct virtio_mem *vm, unsigned int nr)
 {
 	const int asked = vmem_request(vm, VIRTIO_MEM_REQ_PLUG, vm->runs, nr);
@@ -155,7 +155,7 @@ int vmem_grow(struct virtio_mem *vm, unsigned long want)
 
 /* --- reserved pageblocks go to the device ------------------------------------ */
 
-/* How the driver treats memory that the device refuses to unplug. */
+/* The treatment of memory that the device refuses to unplug. */
 enum refused {
 	REFUSED_RESERVE,  /* keep it for the next round */
 	REFUSED_PUT_BACK, /* return it to the block that it came from */
@@ -341,8 +341,8 @@ static int take_run(struct virtio_mem *vm, const struct vmem_run *run)
 }
 
 /*
- * Take the planned runs and keep in vm->runs those that it took.
- * Return: how many; sets @error if it makes no sense to continue.
+ * Take the planned runs from mm, and keep in vm->runs only those that mm gave up.
+ * Return: their number; sets @error if it makes no sense to continue.
  */
 static unsigned int take_runs(struct virtio_mem *vm, unsigned int nr, int *error)
 {

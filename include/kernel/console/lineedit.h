@@ -43,7 +43,7 @@ struct lineedit {
 	char line[LINE_MAX_BYTES];
 	size_t len;
 	size_t cursor;
-	size_t columns; /* of the terminal, or LINE_NO_WRAP until it tells */
+	size_t columns; /* of the terminal, or LINE_NO_WRAP until it is known */
 	size_t at;	/* the terminal's cursor: cells after the start of the prompt */
 	const char *prompt;
 	struct sink *out;
