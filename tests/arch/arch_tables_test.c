@@ -9,6 +9,7 @@
 #include "lib/string.h"
 #include "mm/hotplug.h"
 #include "mm/page_alloc.h"
+#include "mm/pgtable.h"
 #include "tests/console/kernel_block.h"
 #include "tests/mm/test_mm.h"
 
@@ -28,11 +29,17 @@ static phys_addr_t far_gib(void)
 }
 
 /* Free what unmapping unlinked, as mm does. */
+#define SPOILED (~0UL)
+
+/* A hart that still walks a table here would find these words, and follow them. */
 static void free_tables(struct ktest *test)
 {
 	const phys_addr_t tables = arch_tables_take();
 
 	KTEST_ASSERT_EQ(test, synchronize_harts(STEP_NS), 0);
+	for (phys_addr_t at = tables; at; at = pgtable_note(at))
+		if (page_type(&kernel_mm, phys_to_pfn(at)) == PGTY_PGTABLE)
+			memset(phys_to_virt(at), (u8)SPOILED, PAGE_SIZE);
 	arch_tables_free(tables);
 }
 
@@ -60,9 +67,14 @@ static void unmap_block(phys_addr_t pa)
 	arch_unmap_direct(pa, BLOCK);
 }
 
+static const pte_t *memmap_entry(phys_addr_t pa)
+{
+	return pgtable_walk((unsigned long)pfn_to_page(phys_to_pfn(pa)), 0, WALK_LOOK).pte;
+}
+
 static bool memmap_mapped(phys_addr_t pa)
 {
-	return *pgtable_walk((unsigned long)pfn_to_page(phys_to_pfn(pa)), 0, WALK_LOOK).pte & PTE_V;
+	return *memmap_entry(pa) & PTE_V;
 }
 
 /* Four blocks share all their tables; the fifth has descriptors in a table of its own. */
@@ -259,31 +271,27 @@ static void block_with_a_table_leaves(struct ktest *test)
 
 static u32 walkers_end;
 
+/* Returns how often a table had other content while this hart looked at it. */
 static int walk_until_end(void *arg)
 {
 	const phys_addr_t *gib = arg;
+	int spoiled = 0;
 
 	while (!READ_ONCE(walkers_end)) {
+		const pte_t *entry = memmap_entry(*gib);
+
 		for (phys_addr_t at = *gib; at < *gib + 2 * BLOCK; at += SZ_2M) {
 			(void)arch_direct_mapped(at);
 			(void)memmap_mapped(at);
+			spoiled += READ_ONCE(*entry) == SPOILED;
 		}
 		cond_resched();
 	}
-	return 0;
+	return spoiled;
 }
 
-/* Fill frames that were tables: a hart that still walks them would follow these words. */
-static void spoil_free_frames(void)
-{
-	unsigned long pfns[8];
-	const unsigned long nr = alloc_pages_bulk(&kernel_mm, GFP_KERNEL | GFP_NOWARN, PGTY_KERNEL,
-						  ARRAY_SIZE(pfns), pfns);
-
-	for (unsigned long i = 0; i < nr; i++)
-		memset(phys_to_virt(pfn_to_phys(pfns[i])), 0xff, PAGE_SIZE);
-	free_pages_bulk(&kernel_mm, pfns, nr);
-}
+/* Each round waits for each walker several times: the work does not grow with the harts. */
+#define WALKED_ROUNDS 200U
 
 static void other_harts_may_walk(struct ktest *test)
 {
@@ -295,13 +303,12 @@ static void other_harts_may_walk(struct ktest *test)
 	before = nr_tables();
 	WRITE_ONCE(walkers_end, 0);
 	crew_start(test, &crew, walk_until_end, &gib);
-	for (unsigned int i = 0; i < 200; i++) {
+	for (unsigned int i = 0; i < WALKED_ROUNDS / crew.nr; i++) {
 		KTEST_EXPECT_EQ(test, map_block(gib) | map_block(gib + BLOCK), 0);
 		KTEST_EXPECT_EQ(test, arch_tables_move(phys_to_pfn(gib), always), 0);
 		unmap_block(gib + i % 2 * BLOCK);
 		unmap_block(gib + (i + 1) % 2 * BLOCK);
 		free_tables(test);
-		spoil_free_frames();
 	}
 	WRITE_ONCE(walkers_end, 1);
 	KTEST_EXPECT_EQ(test, crew_join(test, &crew), 0);
