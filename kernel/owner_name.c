@@ -25,6 +25,8 @@ void owner_print(u64 word, struct sink *out)
 		sink_puts(out, name);
 	else if ((name = symbol_lookup(word, &offset)) != NULL)
 		sink_printf(out, "%s+0x%lx", name, offset);
-	else
+	else if (word)
 		sink_printf(out, "0x%lx", (unsigned long)word);
+	else
+		sink_puts(out, "the kernel, which gave it no name");
 }

@@ -62,8 +62,7 @@ void mm_failure_name(struct mm *mm, struct mm_failure *why)
 		return;
 	pfn_walk_begin();
 	owner = memory_owner_of(mm, why->pfn);
-	if (owner)
-		why->detail = owner->name;
+	why->detail = owner ? owner->name : NULL;
 	pfn_walk_end();
 }
 
@@ -114,7 +113,7 @@ static void print_detail(const struct mm_failure *why, struct sink *out)
 		sink_printf(out, ", %s%s", why->type == PGTY_SLAB ? "cache " :
 			    why->type != PGTY_NONE		  ? "owner " : "",
 			    why->detail);
-	} else if (why->owner && why->type != PGTY_OFFLINE) {
+	} else if (why->owner && why->type != PGTY_OFFLINE && why->type != PGTY_PGTABLE) {
 		sink_puts(out, ", owner ");
 		owner_print(why->owner, out);
 	}
@@ -143,10 +142,14 @@ static void print_effort(const struct mm_failure *why, struct sink *out)
 		sink_puts(out, ")");
 }
 
-/* Print what the user can do; after a deadline or a cancel, about the awaited frame. */
-static void print_hint(const struct mm_failure *why, struct sink *out)
+/* What the user can do; after a deadline or a cancel, about the awaited frame. */
+static const char *hint_about(const struct mm_failure *why)
 {
-	sink_printf(out, "; %s", mm_reason_hint(why->cause ? why->cause : why->reason));
+	const enum mm_reason reason = why->cause ? why->cause : why->reason;
+
+	if (reason != MM_REASON_UNMOVABLE || why->type == PGTY_NONE || type_is_alloc(why->type))
+		return mm_reason_hint(reason);
+	return why->type == PGTY_MEMMAP ? mm_reason_hint(MM_REASON_METADATA) : "it is never freed";
 }
 
 void mm_failure_print(const struct mm_failure *why, struct sink *out)
@@ -158,7 +161,7 @@ void mm_failure_print(const struct mm_failure *why, struct sink *out)
 	print_subject(why, &buffer.sink);
 	print_detail(why, &buffer.sink);
 	print_effort(why, &buffer.sink);
-	print_hint(why, &buffer.sink);
+	sink_printf(&buffer.sink, "; %s", hint_about(why));
 	sink_puts(out, text);
 }
 

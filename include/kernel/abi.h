@@ -219,7 +219,7 @@ enum evac_phase {
 	X(OUT_OF_RANGE, E2BIG, "is outside the addressable range", "see the boot log's limits")    \
 	X(EXISTS, EEXIST, "exists already", "it overlaps a block or region that was added")        \
 	X(NOT_PRESENT, ENOENT, "does not exist", "no such block was added: see lsmem")             \
-	X(WRONG_STATE, EINVAL, "is in the wrong state", "see memoryN/state")                       \
+	X(WRONG_STATE, EINVAL, "is in the wrong state", "see lsmem")                               \
 	X(SHARED_BLOCK, EBUSY, "shares its block with boot memory",                                \
 	  "such a block never goes offline")                                                       \
 	X(MISALIGNED, EINVAL, "is not aligned", "align it to a memory block or a pageblock")       \

@@ -29,7 +29,15 @@ static int bad_order(const char *command, const char *text, struct sink *out)
 
 static int no_such_frame(const char *command, unsigned long pfn, struct sink *out)
 {
-	sink_printf(out, "%s: pfn 0x%lx lies in no online memory block\n", command, pfn);
+	const unsigned long block = pfn >> SECTION_SHIFT;
+
+	/* A user who has typed an address means a frame of the block around it. */
+	if (next_memory_block(&kernel_mm, block) == block)
+		sink_printf(out,
+			    "%s: expected a frame number, not an address; did you mean 0x%lx?\n",
+			    command, phys_to_pfn(pfn));
+	else
+		sink_printf(out, "%s: pfn 0x%lx lies in no online memory block\n", command, pfn);
 	return -ENXIO;
 }
 
@@ -52,13 +60,6 @@ static void print_flags(const struct page_state *st, struct sink *out)
 	}
 }
 
-static void print_owner(u64 owner, struct sink *out)
-{
-	sink_puts(out, "    owner ");
-	owner_print(owner, out);
-	sink_puts(out, "\n");
-}
-
 static void print_state(unsigned long pfn, const struct page_state *st, struct sink *out)
 {
 	const struct memory_owner *owner;
@@ -75,10 +76,14 @@ static void print_state(unsigned long pfn, const struct page_state *st, struct s
 	if (page_type_count_rule(st->type) == PAGE_COUNT_COUNTED)
 		sink_printf(out, "    count %u\n", st->count);
 	slab = slab_name_of(&kernel_mm, pfn);
-	if (slab)
+	if (slab) {
 		sink_printf(out, "    slab cache %s\n", slab);
-	else if (st->type != PGTY_OFFLINE && st->owner)
-		print_owner(st->owner, out);
+	} else if (st->type == PGTY_KERNEL ||
+		   page_type_count_rule(st->type) == PAGE_COUNT_COUNTED) {
+		sink_puts(out, "    owner ");
+		owner_print(st->owner, out);
+		sink_puts(out, "\n");
+	}
 	pfn_walk_begin();
 	owner = memory_owner_of(&kernel_mm, pfn);
 	if (owner)

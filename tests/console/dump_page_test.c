@@ -95,6 +95,17 @@ static void of_the_kernel(struct ktest *test)
 	KTEST_EXPECT_EQ(test, kmem_cache_destroy(cache), 0);
 }
 
+/* Not all of the kernel's code says which of its pages are whose. */
+static void of_a_nameless_user(struct ktest *test)
+{
+	unsigned long pfn = alloc_pages(&kernel_mm, GFP_KERNEL, 0, PGTY_KERNEL);
+
+	KTEST_ASSERT_NE(test, pfn, PFN_NONE);
+	EXPECT_MENTION(test, "    owner the kernel, which gave it no name\n", "dump_page 0x%lx",
+		       pfn);
+	free_pages(&kernel_mm, pfn, 0);
+}
+
 static void isolated(struct ktest *test)
 {
 	const struct pfn_range range = { movable_block(test) + PAGEBLOCK_NR_PAGES,
@@ -120,6 +131,22 @@ static void no_such_frame(struct ktest *test)
 		test, -ENXIO,
 		"dump_page: pfn 0xffffffffffffffff lies in no online memory block\n",
 		"dump_page 0xffffffffffffffff");
+}
+
+/* An address instead of a frame number gets the number to type. */
+static void address(struct ktest *test)
+{
+	const unsigned long pfn = movable_block(test) + 5;
+	char *want = ktest_alloc(test, 160);
+
+	for (unsigned int i = 0; i < 2; i++) {
+		snprintf(want, 160,
+			 "dump_page: expected a frame number, not an address; did you mean "
+			 "0x%lx?\n",
+			 pfn);
+		EXPECT_ANSWER(test, -ENXIO, want, "dump_page 0x%lx",
+			      pfn_to_phys(pfn) + i * 8);
+	}
 }
 
 static void wrong_words(struct ktest *test)
@@ -152,8 +179,10 @@ static const struct ktest_case cases[] = {
 	KTEST_CASE(free_and_unplugged),
 	KTEST_CASE(allocated),
 	KTEST_CASE(of_the_kernel),
+	KTEST_CASE(of_a_nameless_user),
 	KTEST_CASE(isolated),
 	KTEST_CASE(no_such_frame),
+	KTEST_CASE(address),
 	KTEST_CASE(wrong_words),
 	{},
 };
