@@ -8,8 +8,36 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+MAGIC = b'\x7fELF\x02\x01'       # ELF64, little-endian
+
+
 class ElfError(Exception):
     """The file is not a valid ebb image; the text says why."""
+
+
+PT_LOAD = 1
+EM_RISCV = 243
+HEAD = struct.Struct('<16xHHIQQ14xHH')          # of the file: type, machine, version, entry, program headers: where, size, number
+PROGRAM_HEAD = struct.Struct('<IIQQQQ')         # type, flags, offset, vaddr, paddr, bytes of the file
+
+
+def check_bootable(path: Path | str) -> None:
+    """Raise ElfError unless a file is a whole program for a 64-bit RISC-V machine. QEMU boots anything, and says nothing."""
+    try:
+        data = Path(path).read_bytes()
+        _, machine, _, entry, phoff, phsize, phnum = HEAD.unpack_from(data.ljust(HEAD.size))
+        if data[:6] != MAGIC or machine != EM_RISCV:
+            raise ElfError(f'{path} is not a kernel: it is not an ELF file for 64-bit RISC-V')
+        heads = [PROGRAM_HEAD.unpack_from(data, phoff + i * phsize) for i in range(phnum)]
+    except OSError as error:
+        raise ElfError(f'{path}: {error.strerror}') from None
+    except struct.error:
+        raise ElfError(f'{path} is not a whole kernel: its end is missing') from None
+    loads = [head for head in heads if head[0] == PT_LOAD]
+    if any(offset + size > len(data) for _, _, offset, _, _, size in loads):
+        raise ElfError(f'{path} is not a whole kernel: its end is missing')
+    if not any(vaddr <= entry < vaddr + size for _, _, _, vaddr, _, size in loads):
+        raise ElfError(f'{path} is not a kernel: nothing lies at its entry, {entry:#x}')
 
 
 @dataclass
@@ -29,13 +57,15 @@ class Elf:
             self.data = Path(path).read_bytes()
         except OSError as error:
             raise ElfError(f'{path}: {error.strerror}; type: make all') from None
-        if self.data[:6] != b'\x7fELF\x02\x01':
+        if self.data[:6] != MAGIC:
             raise ElfError(f'{path}: not a little-endian ELF64 file')
         phoff, shoff = struct.unpack_from('<QQ', self.data, 32)
         phsize, phnum, shsize, shnum, shstr = struct.unpack_from('<HHHHH', self.data, 54)
         heads = [struct.unpack_from('<IIQQQQQQ', self.data, phoff + i * phsize) for i in range(phnum)]
-        self.segments = [Segment(h[3], h[4], h[6]) for h in heads if h[0] == 1]
+        self.segments = [Segment(h[3], h[4], h[6]) for h in heads if h[0] == PT_LOAD]
         raw = [struct.unpack_from('<IIQQQQIIQQ', self.data, shoff + i * shsize) for i in range(shnum)]
+        if shstr >= len(raw):
+            raise ElfError(f'{path}: no sections')
         names = raw[shstr][4]
         self.sections = {self._string(names + head[0]): head for head in raw}
         self.symbols = self._read_symbols()

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import sizes
-from elf import Elf, ElfError
+from elf import Elf, ElfError, check_bootable
 from patience import Deadline
 from qmp import Qmp
 from sizes import format_size
@@ -423,6 +423,10 @@ class Machine:
         (self.rundir / 'commands').write_text('\n'.join(self.commands()) + '\n')
         if not os.access(self.config.kernel, os.R_OK):
             raise MachineError(f'there is no kernel {self.config.kernel}; type: make all')
+        try:
+            check_bootable(self.config.kernel)
+        except ElfError as error:
+            raise MachineError(f'{error}; type: rm {shlex.quote(self.config.kernel)}; make all') from None
         self._check_blocks()
         fresh = self.rundir / 'kernel.new'      # for gdb: the running image
         fresh.unlink(missing_ok=True)

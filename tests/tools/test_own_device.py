@@ -18,6 +18,7 @@ from machine import GIB, MIB, RAM_BASE, Config, Machine, MachineError, MemDevice
 from patience import limit  # noqa: E402
 from plan import Scenario  # noqa: E402
 from qmp import Qmp, QmpError  # noqa: E402
+from stub_kernel import stub_kernel  # noqa: E402
 
 FAKE = str(HERE / 'fake_qemu.py')
 
@@ -29,7 +30,7 @@ class OwnDevice(unittest.TestCase):
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         self.out = Path(directory.name)
-        (self.out / 'ebb.elf').touch()
+        (self.out / 'ebb.elf').write_bytes(stub_kernel())
         self.run_dir = self.out / 'run'
 
     def config(self, **options) -> Config:

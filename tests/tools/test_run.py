@@ -14,6 +14,7 @@ import unittest
 from pathlib import Path
 
 from patience import ended, talk, until
+from stub_kernel import stub_kernel
 
 LIMIT = 20.0      # seconds on an idle machine
 RUN = str(Path(__file__).resolve().parent.parent.parent / 'tools' / 'run')
@@ -52,7 +53,7 @@ class LauncherTest(unittest.TestCase):
         self.addCleanup(directory.cleanup)
         self.out = Path(directory.name) / 'a build'
         (self.out / 'qemu').mkdir(parents=True)
-        (self.out / 'ebb.elf').touch()
+        (self.out / 'ebb.elf').write_bytes(stub_kernel())
         self.program('ebb-vmem', VMEM, LISTEN)
 
     def program(self, name, text, body):
@@ -176,7 +177,7 @@ class LauncherTest(unittest.TestCase):
         self.assertIn(r"b'\x1b[8;50;132t'", self.at_a_terminal(body, 50, 132))
 
     def test_tests_get_the_memory_that_they_need(self):
-        (self.out / 'ebb-test.elf').touch()
+        (self.out / 'ebb-test.elf').write_bytes(stub_kernel())
         for more, words in (({'APPEND': 'kunit.filter_glob=buddy.*'}, ("append 'mem=512M kunit", 'size=3')),
                             ({'CMD': 'ut all'}, ("append 'mem=512M autorun", 'size=3')),
                             ({'APPEND': 'kunit.filter_glob=buddy.*', 'MEM': '256M'}, ("append 'kunit",)),
@@ -187,7 +188,7 @@ class LauncherTest(unittest.TestCase):
                     self.assertIn(word, out)
 
     def test_tests_that_do_not_exist_start_no_machine(self):
-        (self.out / 'ebb-test.elf').touch()
+        (self.out / 'ebb-test.elf').write_bytes(stub_kernel())
         process = self.start("time.sleep(600)", words=('--tests', 'pagealloc.*'))
         _, err = talk(process, LIMIT)
         self.assertEqual((process.returncode, err), (3, "run: no test matches 'pagealloc.*'; near it: page_alloc.*\n"))
@@ -321,6 +322,20 @@ class LauncherTest(unittest.TestCase):
         self.assertEqual(ended(process, LIMIT), 128 + signal.SIGPIPE)
         self.assertEqual(process.stderr.read(), '')
         self.assert_gone(pids)
+
+    def test_file_that_is_no_kernel(self):
+        """QEMU would run whatever lies in it, without a word."""
+        whole = stub_kernel()
+        other = 'it is not an ELF file for 64-bit RISC-V'
+        for data, why in ((b'', other), (b'text ' * 99, other), (Path(sys.executable).read_bytes(), other),
+                          (whole[:-1], 'its end is missing'), (whole[:80], 'its end is missing'),
+                          (stub_kernel(entry=0x80201000), 'nothing lies at its entry, 0x80201000')):
+            with self.subTest(why, data=data[:16]):
+                (self.out / 'ebb.elf').write_bytes(data)
+                _, err = talk(process := self.start("print('up', flush=True); time.sleep(600)"), LIMIT)
+                self.assertEqual(process.returncode, 3)
+                self.assertRegex(err, rf"^run: \S.*ebb\.elf is not a (whole )?kernel: {why}; type: rm '.*ebb\.elf'; "
+                                      r'make all\n$')
 
     def test_missing_device(self):
         (self.out / 'ebb-vmem').unlink()
