@@ -7,9 +7,11 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 
 from follow import Follower, Guest, explain_stall, show_size, show_time
-from qmp import Qmp, QmpError
+from qmp import Gone, Qmp, QmpError
+from rundir import none_runs, with_advice
 from sizes import count, parse_number, parse_size
 
 
@@ -98,20 +100,21 @@ def qemu_devices(run: str) -> dict[str, Device]:
 def find_devices(run: str) -> dict[str, Device]:
     """All devices of the machine in a run directory."""
     devices: dict[str, Device] = {}
-    errors: list[str] = []
+    errors: list[QmpError] = []
     names = sorted(name.removesuffix('.ctl') for name in (os.listdir(run) if os.path.isdir(run) else []) if name.endswith('.ctl'))
     for name in names:
         try:
             devices[name] = Device(name, Qmp(f'{run}/{name}.ctl', 30.0), True)
         except QmpError as error:
-            errors.append(str(error))
+            errors.append(error)
     if not devices and os.path.exists(f'{run}/qmp.sock'):
         try:
             devices = qemu_devices(run)
         except QmpError as error:
-            errors.append(str(error))
+            errors.append(error)
     if not devices:
-        raise CtlError(errors[0] if errors else f'no machine is running here (no sockets in {run}); start one with `make run`')
+        nobody = CtlError(none_runs(Path(run)))
+        raise next((error for error in errors if not isinstance(error, Gone)), nobody)
     return devices
 
 
@@ -264,9 +267,10 @@ def main(words: list[str], usage: str, root: str) -> int:
         sys.stdout.flush()
         return status
     except (CtlError, QmpError) as error:
+        text = with_advice(Path(args['run']), str(error), True) if isinstance(error, Gone) else str(error)
         if '--json' in words:
-            print(json.dumps({'reached': False, 'text': str(error)}))
-        print(f'ebb-ctl: {error}', file=sys.stderr)
+            print(json.dumps({'reached': False, 'text': text}))
+        print(f'ebb-ctl: {text}', file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except BrokenPipeError:           # the reader of the output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

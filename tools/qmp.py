@@ -13,13 +13,17 @@ from unixsock import connect
 
 CONNECT_LIMIT = 5.0      # seconds to the greeting
 CONNECT_WORDS = {
-    errno.ECONNREFUSED: 'nothing listens there, the machine was killed; start one with `make run`',
+    errno.ECONNREFUSED: 'nothing listens there',
     errno.EAGAIN: 'other clients are already waiting for it (QEMU serves one at a time)',
 }
 
 
 class QmpError(Exception):
     """The other side refused, closed the connection, or did not answer in time."""
+
+
+class Gone(QmpError):
+    """The other side is no longer there."""
 
 
 class Qmp:
@@ -32,7 +36,8 @@ class Qmp:
         try:
             self._socket = connect(Path(path), timeout)
         except OSError as error:
-            raise QmpError(f'{path}: {CONNECT_WORDS.get(error.errno or 0, error.strerror or error)}') from None
+            kind = Gone if error.errno == errno.ECONNREFUSED else QmpError
+            raise kind(f'{path}: {CONNECT_WORDS.get(error.errno or 0, error.strerror or error)}') from None
         self._greet(Deadline(min(timeout, CONNECT_LIMIT)))
 
     def _greet(self, deadline: Deadline) -> None:
@@ -63,9 +68,9 @@ class Qmp:
                     return None
                 continue
             except OSError as error:
-                raise QmpError(f'{self.path}: {error.strerror}') from None
+                raise Gone(f'{self.path}: {error.strerror}') from None
             if not data:
-                raise QmpError(f'{self.path}: the other side has gone')
+                raise Gone(f'{self.path}: the other side has gone')
             self._rest += data
         line, self._rest = self._rest.split(b'\n', 1)
         try:
@@ -81,7 +86,7 @@ class Qmp:
         try:
             self._socket.sendall(json.dumps(request).encode() + b'\n')
         except OSError as error:
-            raise QmpError(f'{self.path}: {error.strerror or error}') from None
+            raise Gone(f'{self.path}: {error.strerror or error}') from None
         deadline = Deadline(self.timeout)
         while answer := self._receive(deadline):
             if 'event' in answer:

@@ -25,11 +25,18 @@ def runs(rundir: Path) -> bool:
         return False
 
 
+def none_runs(rundir: Path, ran: bool = False) -> str:
+    """That no machine runs there, and what to type. ran: it ran when the program began."""
+    usual = Path(os.environ.get('O') or 'build') / 'run'
+    if rundir.is_relative_to(Path.cwd()):
+        rundir = rundir.relative_to(Path.cwd())
+    what = f'the machine in {rundir} has ended; start it again' if ran else f'no machine runs in {rundir}; start one'
+    return f'{what}: make run' + ('' if rundir.resolve() == usual.resolve() else f' RUN={rundir}')
+
+
 def with_advice(rundir: Path, why: str, ran: bool = False) -> str:
     """Why a machine does not answer, and what to type. ran: it answered before. A machine that has closed its sockets may
     need a moment to end."""
     if not until(lambda: not runs(rundir), END_S):
         return f'{why}; `make status` shows whether the machine works, Ctrl-A X at its console ends it'
-    usual = Path(os.environ.get('O') or 'build') / 'run'
-    what = f'the machine in {rundir} has ended; start it again' if ran else f'no machine runs in {rundir}; start one'
-    return f'{what}: make run' + ('' if rundir.resolve() == usual.resolve() else f' RUN={rundir}')
+    return none_runs(rundir, ran)

@@ -221,7 +221,16 @@ class Client(ClientCase):
         self.device.process.wait()
         for words in (('status',), ('resize', '2M')):
             status, _, err = self.done(self.ctl(*words))
-            self.assertEqual((status, err.count('\n')), (1, 1), err)
+            self.assertEqual(status, 1)
+            self.assertRegex(err, r'^ebb-ctl: no machine runs in \S+; start one: make run RUN=\S+\n$')
+
+    def test_machine_that_ends_meanwhile(self) -> None:
+        process = self.ctl('resize', '64M')
+        self.assertTrue(self.guest.config_change())
+        self.device.process.kill()
+        status, _, err = self.done(process)
+        self.assertEqual(status, 1)
+        self.assertRegex(err, r'^ebb-ctl: the machine in \S+ has ended; start it again: make run RUN=\S+\n$')
 
 
 class WithPort(ClientCase):

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The end of a program by a signal: in order, with the terminal restored and the programs that it started ended."""
+
+import signal
+import sys
+
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+
+
+def end_on_signals() -> None:
+    """From now on SIGTERM and SIGHUP end this program with status 128 + n. It ignores a second one: `timeout` and make
+    pass on the signal that their caller sends to all, and it must not interrupt the end."""
+    def end(signum: int, _frame) -> None:
+        for each in ENDING:
+            signal.signal(each, signal.SIG_IGN)
+        sys.exit(128 + signum)
+
+    for each in ENDING:
+        signal.signal(each, end)
