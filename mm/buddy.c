@@ -262,13 +262,14 @@ static unsigned int largest_freed(const u64 *bits, unsigned int off, unsigned in
 static void settle_run(struct mem_section *ms, unsigned int b, unsigned int off, unsigned int nr)
 {
 	u64 *bits = pb_bits(ms, b);
+	const u64 w = pb_read(&ms->pb[b]);
 
-	if (pb_free(pb_read(&ms->pb[b])) + nr == PAGEBLOCK_NR_PAGES) {
+	if (pb_free(w) + nr == PAGEBLOCK_NR_PAGES) {
 		pageblock_make_free(ms, b, nr);
 		return;
 	}
 	bits_set_run(bits, off, nr);
-	pageblock_add_free(ms, b, nr, largest_freed(bits, off, nr));
+	pageblock_add_free(ms, b, nr, w & PB_ISOLATE ? 0 : largest_freed(bits, off, nr));
 }
 
 /* buddy_free_singles() for leading neighbours in one pageblock, ascending or descending. */
@@ -322,8 +323,8 @@ static __noinline unsigned long free_runs(struct mem_section *ms, const unsigned
  * @types: how many types above @word's also match
  *
  * Stops at the first frame that is not in the zone or does not match. A frame beside its
- * predecessor begins a run. For any other frame, in a pageblock that is valid and not
- * awaited, two stores are enough in most cases: its bit, and the count in its pageblock's
+ * predecessor begins a run. For any other frame, in a valid pageblock that no thread and no
+ * driver waits for, two stores are enough in most cases: its bit, and the count in its pageblock's
  * word.
  * Return: how many frames it freed; 0 if the first frame stops it.
  */
@@ -331,9 +332,10 @@ unsigned long buddy_free_singles(struct zone *zone, const unsigned long *pfns,
 				 unsigned long nr, u32 word, unsigned int types)
 {
 	const u64 free_word = buddy_word(zone), first_word = word, more = types;
-	const bool traced = READ_ONCE(this_hart()->trace_mask);
+	const u64 slow = zone->nr_free_waiters ? PB_AWAITED : PB_WATCH;
+	const bool traced = READ_ONCE(this_hart()->trace_mask) & BIT(TRACE_FRAMES);
 	const struct mm *const mm = zone->mm;
-	unsigned long done, n, counted = 0, last = PFN_NONE - 2;
+	unsigned long done, n, counted = 0, isolated = 0, last = PFN_NONE - 2;
 
 	for (done = 0; done < nr; done += n) {
 		const unsigned long pfn = pfns[done];
@@ -345,7 +347,7 @@ unsigned long buddy_free_singles(struct zone *zone, const unsigned long *pfns,
 			break;
 		pb = &ms->pb[pageblock_index(pfn)];
 		w = pb_read_owned(pb);
-		if ((w & (PB_VALID | PB_AWAITED)) != PB_VALID || pfn - last + 1 <= 2 || traced) {
+		if ((w & (PB_VALID | slow)) != PB_VALID || pfn - last + 1 <= 2 || traced) {
 			n = free_runs(ms, pfns + done, nr - done, word, types);
 			if (!n)
 				break;
@@ -361,13 +363,16 @@ unsigned long buddy_free_singles(struct zone *zone, const unsigned long *pfns,
 		if (likely(!bits_may_exceed(*bits, pfn, pb_index(w)))) {
 			pb_count_freed(pb, w, 1);
 			counted++;
+		} else if (w & PB_ISOLATE && pb_free(w) < PAGEBLOCK_NR_PAGES - 1) {
+			pb_count_freed(pb, w, 1);
+			isolated++;
 		} else {
 			settle_run(ms, pageblock_index(pfn), pfn % PAGEBLOCK_NR_PAGES, 1);
 		}
 		last = pfn;
 		n = 1;
 	}
-	zone_count(zone, counted, 0, 0);
+	zone_count(zone, counted, isolated, 0);
 	return done;
 }
 

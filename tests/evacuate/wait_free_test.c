@@ -56,6 +56,34 @@ static void frees_elsewhere_wake_nobody(struct ktest *test)
 	unisolate_range(t->mm, &isolated);
 }
 
+/* Frames of a list are counted, and wake the waiter, as single frees do. */
+static void lists_wake_too(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const struct pfn_range isolated = { t->base, PB };
+	const unsigned long pfn[] = { t->base + 100, t->base + 102, t->base + 103 };
+	struct waiter waiter;
+	unsigned long free;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(pfn); i++)
+		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, pfn[i], 0, PGTY_SLAB), 0);
+	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &isolated, NO_WHY), 0);
+	free = t->zone->free_isolated;
+	wait_prepare(&t->zone->freed, &waiter);
+	free_pages_bulk(t->mm, pfn, 1);
+	KTEST_EXPECT_FALSE(test, list_empty(&waiter.link));
+	KTEST_EXPECT_EQ(test, t->zone->free_isolated, free + 1);
+	t->zone->nr_free_waiters++;
+	free_pages_bulk(t->mm, pfn + 1, 1);
+	KTEST_EXPECT_TRUE(test, list_empty(&waiter.link));
+	t->zone->nr_free_waiters--;
+	wait_finish(&t->zone->freed, &waiter);
+	free_pages_bulk(t->mm, pfn + 2, 1);
+	KTEST_EXPECT_EQ(test, t->zone->free_isolated, PB);
+	unisolate_range(t->mm, &isolated);
+	KTEST_EXPECT_EQ(test, t->zone->free_isolated, 0);
+}
+
 /* An evacuation of three ranges, in its own thread. */
 struct job {
 	struct test_mm *t;
@@ -356,6 +384,7 @@ static void unpinned_meanwhile(struct ktest *test)
 
 static const struct ktest_case wait_cases[] = {
 	KTEST_CASE(frees_elsewhere_wake_nobody),
+	KTEST_CASE(lists_wake_too),
 	KTEST_CASE(several_ranges_one_search),
 	KTEST_CASE(the_page_that_is_left_is_named),
 	KTEST_CASE(a_held_waiter_sleeps),
