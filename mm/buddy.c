@@ -431,24 +431,6 @@ unsigned long section_next_used(const struct mem_section *ms, unsigned long pfn,
 	return end;
 }
 
-/* next_used() for a range within one pageblock, or an empty one. */
-unsigned long pageblock_next_used(const struct mm *mm, unsigned long pfn, unsigned long end)
-{
-	const unsigned int b = pageblock_index(pfn);
-	const struct mem_section *ms;
-	u64 w;
-
-	if (pfn >= end)
-		return end;
-	ms = pfn_to_section(mm, pfn);
-	w = pb_read(&ms->pb[b]);
-	if (pb_all_free(w))
-		return end;
-	if (w & PB_VALID)
-		pfn = pb_pfn(ms, b) + bits_next_clear(pb_bits(ms, b), pfn % PAGEBLOCK_NR_PAGES);
-	return min(pfn, end);
-}
-
 /**
  * next_used() - find the next frame that is not free in the buddy allocator
  * @mm: memory

@@ -18,8 +18,6 @@ unsigned long buddy_free_singles(struct zone *zone, const unsigned long *pfns,
 				 unsigned long nr, u32 word, unsigned int types);
 unsigned long section_next_used(const struct mem_section *ms, unsigned long pfn,
 				unsigned long end);
-unsigned long pageblock_next_used(const struct mm *mm, unsigned long pfn,
-				  unsigned long end);
 unsigned long next_used(const struct mm *mm, unsigned long pfn, unsigned long end);
 
 #endif

@@ -144,10 +144,26 @@ int page_change_flags(unsigned long head, u32 set, u32 clear);
 bool page_state_isolated(const struct mm *mm, unsigned long pfn, struct page_state *st);
 int page_claim(struct mm *mm, unsigned long pfn, enum page_type type, unsigned int order);
 void page_unclaim(unsigned long pfn);
-u64 page_owner_claimed(unsigned long pfn);
-void page_set_owner_claimed(unsigned long pfn, u64 owner);
-enum page_type page_type_own(unsigned long pfn);
-unsigned long plain_movable_run(const struct mm *mm, unsigned long pfn, unsigned long end,
-				u32 types);
+unsigned long next_plain_run(const struct mem_section *ms, unsigned long *pfn,
+			     unsigned long end, u32 types);
+unsigned int pageblock_count(const struct mem_section *ms, unsigned int b, u32 types);
+
+/* The owner word of a counted chunk that the caller has claimed or just allocated. */
+static inline u64 page_owner_claimed(unsigned long pfn)
+{
+	return READ_POINTER(pfn_to_page(pfn)->owner);
+}
+
+/* Set the owner word. Release, because a mover that reads the word follows it. */
+static inline void page_set_owner_claimed(unsigned long pfn, u64 owner)
+{
+	STORE_RELEASE(pfn_to_page(pfn)->owner, owner);
+}
+
+/* The type in a frame's own descriptor, in a valid pageblock. */
+static inline enum page_type page_type_own(unsigned long pfn)
+{
+	return PAGE_WORD_TYPE(READ_ONCE(pfn_to_page(pfn)->word));
+}
 
 #endif

@@ -112,10 +112,12 @@ struct evac {
 	unsigned long at_pfn;
 };
 
-/* Is tracing on, or a hold point set? */
+/* Is a move or a phase recorded, or a hold point set? */
 static inline bool evac_announcing(void)
 {
-	return READ_ONCE(this_hart()->trace_mask) | READ_ONCE(hold_event);
+	const u64 events = BIT(TRACE_EVAC_PHASE) | BIT(TRACE_EVAC_MOVE);
+
+	return (READ_ONCE(this_hart()->trace_mask) & events) | READ_ONCE(hold_event);
 }
 
 static inline bool evac_cancelled(const struct evac_limits *limits)

@@ -10,6 +10,7 @@
 #include "mm/buddy.h"
 #include "mm/descriptor.h"
 #include "mm/evac.h"
+#include "mm/section.h"
 
 /* The meaning of a chunk for an evacuation. */
 enum verdict {
@@ -103,6 +104,7 @@ static int classify_blocking(struct evac *e, enum mm_reason reason, unsigned lon
 /* Classify one pageblock's frames; stop at the first frame that can never leave. */
 static int classify_part(struct evac *e, unsigned long pfn, unsigned long end)
 {
+	const struct mem_section *const ms = pfn_to_section(e->mm, pfn);
 	struct trace_args args = { .pfn = pfn };
 	unsigned long next;
 	struct page_state st;
@@ -112,15 +114,12 @@ static int classify_part(struct evac *e, unsigned long pfn, unsigned long end)
 	for (; !err && pfn < end; pfn = next) {
 		enum verdict verdict;
 
-		pfn = pageblock_next_used(e->mm, pfn, end);
-		if (pfn >= end)
-			break;
-		next = plain_movable_run(e->mm, pfn, end, movable_types);
+		next = next_plain_run(ms, &pfn, end, movable_types);
 		args.count += next - pfn;
 		e->empty &= next == pfn;
 		if (next != pfn)
 			continue;
-		if (!next_chunk(e->mm, &pfn, end, &st, &next))
+		if (pfn >= end || !next_chunk(e->mm, &pfn, end, &st, &next))
 			break;
 		verdict = judge(e, &st, &reason);
 		if (verdict == VERDICT_EMPTY)
@@ -207,8 +206,10 @@ static int note_result(struct evac *e, const struct migrate_entry *m)
 /* Move the collected pages. -ENOMEM overrides their other errnos, because a drain may help. */
 static void move_vector(struct evac *e, struct vector *vec)
 {
-	e->why->migrated += migrate_pages(e, vec->entry, vec->nr);
-	for (unsigned int i = 0; i < vec->nr; i++) {
+	const unsigned int moved = migrate_pages(e, vec->entry, vec->nr);
+
+	e->why->migrated += moved;
+	for (unsigned int i = moved == vec->nr ? moved : 0; i < vec->nr; i++) {
 		const int result = note_result(e, &vec->entry[i]);
 
 		if (result && vec->err != -ENOMEM)
@@ -233,10 +234,11 @@ static int collect(struct evac *e, struct vector *vec, unsigned long pfn, unsign
 static int collect_part(struct evac *e, struct vector *vec, unsigned long pfn,
 			unsigned long end)
 {
+	const struct mem_section *const ms = pfn_to_section(e->mm, pfn);
 	int stop = 0;
 
-	while (!stop && (pfn = pageblock_next_used(e->mm, pfn, end)) < end) {
-		unsigned long next = plain_movable_run(e->mm, pfn, end, movable_types);
+	while (!stop && pfn < end) {
+		unsigned long next = next_plain_run(ms, &pfn, end, movable_types);
 		enum page_type kind;
 		struct page_state st;
 		enum mm_reason reason;
@@ -246,7 +248,7 @@ static int collect_part(struct evac *e, struct vector *vec, unsigned long pfn,
 				stop = collect(e, vec, pfn, 0, kind);
 			continue;
 		}
-		if (!next_chunk(e->mm, &pfn, end, &st, &next))
+		if (pfn >= end || !next_chunk(e->mm, &pfn, end, &st, &next))
 			break;
 		if (judge(e, &st, &reason) == VERDICT_MOVABLE)
 			stop = collect(e, vec, st.head, st.order, st.type);

@@ -201,32 +201,25 @@ unsigned int memory_block_valid_zones(struct mm *mm, unsigned long block,
 	return 2;
 }
 
-/* Is a frame of this type in use, so that only evacuation or its user can free it? */
-static bool frame_is_used(enum page_type type)
-{
-	const enum page_mobility mobility = page_type_mobility(type);
-
-	return (mobility == PAGE_MOBILITY_FIXED || mobility == PAGE_MOBILITY_OPS) &&
-	       type != PGTY_MEMMAP;
-}
+/* The types of frames in use: only evacuation or their users can free them. */
+#define X(name, str, count, alloc, mob, ...)                                                   \
+	| (u32)(PAGE_MOBILITY_##mob == PAGE_MOBILITY_FIXED ||                                  \
+		PAGE_MOBILITY_##mob == PAGE_MOBILITY_OPS) << PGTY_##name
+enum { TYPES_IN_USE = (0U PAGE_TYPES(X)) & ~(1U << PGTY_MEMMAP) };
+#undef X
 
 static unsigned int count_used(const struct mem_section *ms, unsigned int b)
 	__must_hold(walk_bracket)
 {
 	const u64 word = pb_read(&ms->pb[b]);
-	unsigned long nr[NR_PAGE_TYPES] = { 0 };
-	unsigned int used = 0;
 
 	if (!(word & PB_VALID))
-		return frame_is_used(PAGE_WORD_TYPE(pb_const(word))) ? PAGEBLOCK_NR_PAGES : 0;
+		return TYPES_IN_USE >> PAGE_WORD_TYPE(pb_const(word)) & 1 ? PAGEBLOCK_NR_PAGES : 0;
 	/* If only the block's own metadata is left, there is no frame to look at. */
 	if (PAGEBLOCK_NR_PAGES - pb_free(word) <=
 	    (section_header(ms) & BIT(b) ? MHP_HEADER_PAGES : 0))
 		return 0;
-	(void)pageblock_look(ms, b, nr);
-	for (unsigned int type = 0; type < NR_PAGE_TYPES; type++)
-		used += nr[type] && frame_is_used(type) ? nr[type] : 0;
-	return used;
+	return pageblock_count(ms, b, TYPES_IN_USE);
 }
 
 unsigned int pageblocks_used(const struct mm *mm, unsigned long block, u64 mask)

@@ -32,37 +32,27 @@ int set_movable_ops(enum page_type type, const struct movable_ops *ops)
 	return 0;
 }
 
-/* Copy a claimed page and switch to the copy. Return: 0; or an errno, nothing changed. */
-static int move_claimed(struct mm *mm, const struct movable_ops *ops, struct migrate_entry *e)
-{
-	const u32 gfp = GFP_MOVABLE | GFP_NOWARN | GFP_NODRAIN;
-	int err;
-
-	e->dst = alloc_pages(mm, gfp, e->order, e->kind);
-	if (e->dst == PFN_NONE)
-		return -ENOMEM;
-	err = ops->copy(mm, e);
-	if (err) {
-		free_pages(mm, e->dst, e->order);
-		e->dst = PFN_NONE;
-		return err;
-	}
-	ops->commit(mm, e);
-	return 0;
-}
-
+/* Claim a page, copy it and switch to the copy. Return: 0; or an errno, nothing changed. */
 static int migrate_one(struct mm *mm, struct migrate_entry *e)
 {
 	const struct movable_ops *ops = movable_ops[e->kind];
+	const u32 gfp = GFP_MOVABLE | GFP_NOWARN | GFP_NODRAIN;
 	int err;
 
 	e->dst = PFN_NONE;
 	err = ops->claim(mm, e);
 	if (err)
 		return err;
-	err = move_claimed(mm, ops, e);
-	if (err)
-		ops->abort(mm, e);
+	e->dst = alloc_pages(mm, gfp, e->order, e->kind);
+	err = e->dst == PFN_NONE ? -ENOMEM : ops->copy(mm, e);
+	if (!err) {
+		ops->commit(mm, e);
+		return 0;
+	}
+	if (e->dst != PFN_NONE)
+		free_pages(mm, e->dst, e->order);
+	e->dst = PFN_NONE;
+	ops->abort(mm, e);
 	return err;
 }
 
@@ -85,23 +75,22 @@ static void free_claimed(struct mm *mm, const unsigned long *pfns, unsigned long
 /* Free the sources of the pages that moved; single frames together. */
 static void free_sources(struct mm *mm, const struct migrate_entry *e, unsigned int nr)
 {
-	unsigned long pfns[EVAC_VECTOR];
-	unsigned int n = 0;
+	unsigned long pfns[EVAC_VECTOR], n = 0;
 
-	for (unsigned int i = 0; i < nr; i++) {
-		if (n && (n == ARRAY_SIZE(pfns) || e[i].kind != e[i - 1].kind)) {
-			free_claimed(mm, pfns, n, e[i - 1].kind);
+	for (const struct migrate_entry *const end = e + nr; e < end; e++) {
+		if (n && e->kind != e[-1].kind) {
+			free_claimed(mm, pfns, n, e[-1].kind);
 			n = 0;
 		}
-		if (e[i].result)
+		if (e->result)
 			continue;
-		if (e[i].order || page_poison)
-			free_frozen_pages(mm, e[i].pfn, e[i].order);
+		if (e->order || page_poison)
+			free_frozen_pages(mm, e->pfn, e->order);
 		else
-			pfns[n++] = e[i].pfn;
+			pfns[n++] = e->pfn;
 	}
 	if (n)
-		free_claimed(mm, pfns, n, e[nr - 1].kind);
+		free_claimed(mm, pfns, n, e[-1].kind);
 }
 
 static void announce_move(struct evac *evac, const struct migrate_entry *e)

@@ -472,48 +472,59 @@ int page_claim(struct mm *mm, unsigned long pfn, enum page_type type, unsigned i
 	return 0;
 }
 
-/* The owner word of a counted chunk that the caller has claimed or just allocated. */
-u64 page_owner_claimed(unsigned long pfn)
-{
-	return READ_POINTER(pfn_to_page(pfn)->owner);
-}
-
-/* Set the owner word. Release, because a mover that reads the word follows it. */
-void page_set_owner_claimed(unsigned long pfn, u64 owner)
-{
-	STORE_RELEASE(pfn_to_page(pfn)->owner, owner);
-}
-
 /**
- * plain_movable_run() - find the end of a run of single movable frames without flags
- * @mm: memory
- * @pfn: first frame, of an isolated range
+ * next_plain_run() - find the next frame in use, and how many single frames like it follow
+ * @ms: section that the caller keeps, or a walker's
+ * @pfn: where to start; set to the next frame that is not free, or to @end
  * @end: exclusive, in the same pageblock
- * @types: bit t: type t is movable
+ * @types: bit t: look for frames of type t
  *
- * The scans' fast path: it reads nothing but descriptors.
- * Return: the first frame of another type or with a flag; @pfn if that is the first.
+ * The scans' fast path: it reads nothing but free bits and descriptors, and takes no lock.
+ * Outside of an isolated range its answer is a hint.
+ * Return: the first frame of another type or with a flag; *@pfn if that is the first.
  */
-unsigned long plain_movable_run(const struct mm *mm, unsigned long pfn, unsigned long end,
-				u32 types)
+unsigned long next_plain_run(const struct mem_section *ms, unsigned long *pfn,
+			     unsigned long end, u32 types)
 {
-	const struct page *page = pfn_to_page(pfn);
+	const unsigned int b = pageblock_index(*pfn);
+	const u64 state = pb_read(&ms->pb[b]);
+	unsigned long at = *pfn;
+	const struct page *page;
 	u32 w;
 
-	if (!(pb_read(pfn_pageblock(mm, pfn)) & PB_VALID))
-		return pfn;
+	if (!(state & PB_VALID))
+		return *pfn = pb_all_free(state) ? end : at;
+	at = min(pb_pfn(ms, b) + bits_next_clear(pb_bits(ms, b), at % PAGEBLOCK_NR_PAGES),
+		 end);
+	*pfn = at;
+	page = pfn_to_page(at);
+	if (at >= end)
+		return end;
 	w = READ_ONCE(page->word) << 8; /* without the zone */
 	if (w >= NR_PAGE_TYPES << 8 || !(types >> (w >> 8) & 1))
-		return pfn;
-	while (++pfn < end && READ_ONCE((++page)->word) << 8 == w)
+		return at;
+	while (++at < end && READ_ONCE((++page)->word) << 8 == w)
 		;
-	return pfn;
+	return at;
 }
 
-/* The type in a frame's own descriptor, in a valid pageblock. */
-enum page_type page_type_own(unsigned long pfn)
+/* Count the frames of some types in a pageblock, which is valid or was when the caller looked. */
+unsigned int pageblock_count(const struct mem_section *ms, unsigned int b, u32 types)
 {
-	return PAGE_WORD_TYPE(READ_ONCE(pfn_to_page(pfn)->word));
+	const unsigned long end = pb_pfn(ms, b + 1);
+	unsigned long sum = 0;
+	u32 word = 0;
+
+	for (unsigned long pfn = pb_pfn(ms, b), next; pfn < end; pfn = next) {
+		next = next_plain_run(ms, &pfn, end, types);
+		if (next == pfn && pfn < end) {
+			next += alike(ms, pfn, end, &word);
+			if (!(types >> min(PAGE_WORD_TYPE(word), 31U) & 1))
+				continue;
+		}
+		sum += next - pfn;
+	}
+	return sum;
 }
 
 /* End a claim: the owner has the chunk again, with one reference. */

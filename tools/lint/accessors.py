@@ -27,13 +27,13 @@ KEEPERS = ('mm/contig.c', 'mm/evacuate.c', 'mm/frames.c', 'mm/memory_hotplug.c',
 WATCHED = {
     'descriptors': DESCRIPTORS,
     # The files that map, unmap and poison the memory of descriptors.
-    'addresses of descriptors': (*DESCRIPTORS[1:], 'mm/buddy.c', 'include/mm/page.h', 'arch/riscv/paging.c', 'mm/memory_block.c',
+    'addresses of descriptors': (*DESCRIPTORS, 'mm/buddy.c', 'include/mm/page.h', 'arch/riscv/paging.c', 'mm/memory_block.c',
                                  'mm/memory_hotplug.c', 'mm/mm_init.c'),
     # The files that write them; all files read them by pb_read().
     'pageblock words': ('mm/pageblock.h', 'mm/pageblock.c', 'mm/pageblock_index.c', 'mm/frames.c'),
     # The files that keep sections: by the hotplug lock, by their own frames, or by an isolated range. All others are walkers.
-    'kept sections': (*KEEPERS, 'include/mm/section.h', 'mm/buddy.c', 'mm/check.c', 'mm/memory_block.c', 'mm/mm_init.c',
-                      'mm/mm_reserve.c', 'mm/sparse.c'),
+    'kept sections': (*KEEPERS, 'include/mm/section.h', 'mm/buddy.c', 'mm/check.c', 'mm/evac_scan.c', 'mm/memory_block.c',
+                      'mm/mm_init.c', 'mm/mm_reserve.c', 'mm/sparse.c'),
     'pageblocks of kept sections': ('mm/mm_reserve.c', 'mm/page.c', 'mm/pcp.h', 'mm/poison.c'),
     # The files that get a section from such a file, or from the search index under zone->lock.
     'zones of kept sections': (*KEEPERS, 'mm/buddy.c', 'mm/check.c', 'mm/pageblock.c', 'mm/pageblock_index.c', 'mm/sparse.c'),
