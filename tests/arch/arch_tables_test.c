@@ -28,10 +28,12 @@ static phys_addr_t far_gib(void)
 	return ALIGN_DOWN(end, SZ_1G) - SZ_1G;
 }
 
-/* Free what unmapping unlinked, as mm does. */
 #define SPOILED (~0UL)
 
-/* A hart that still walks a table here would find these words, and follow them. */
+/*
+ * Free what unmapping unlinked, as mm does. A hart that still walks a table would find
+ * SPOILED in it, and follow that.
+ */
 static void free_tables(struct ktest *test)
 {
 	const phys_addr_t tables = arch_tables_take();
