@@ -28,7 +28,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)';)
 # A user waits for `make resize`, so targets that build nothing read no build rules.
 ifneq ($(filter-out help resize status console watch,$(or $(MAKECMDGOALS),help)),)
 
-# The cross compiler: the first of these prefixes that is installed; tools/setup installs the first one.
+# The cross compiler: the first of these prefixes that is installed; tools/setup installs the first of the list.
 CROSSES  := riscv64-unknown-elf- riscv64-linux-gnu- riscv64-none-elf- riscv64-elf- riscv64-unknown-linux-gnu-
 CROSS    ?= $(firstword $(foreach p,$(CROSSES),$(if $(shell command -v $(p)gcc),$(p))) $(firstword $(CROSSES)))
 KCC      := $(CROSS)gcc
@@ -130,7 +130,7 @@ gdb: ## attach gdb to `make debug`
 resize: ## from a second terminal: SIZE=1G [DEV=vm0] requests that size and waits for it
 	@tools/ebb-ctl $(CTL_RUN) resize $(or $(SIZE),$(error no size given; type: make resize SIZE=1G)) $(if $(DEV),--dev $(DEV))
 
-console: ## from a second terminal: a second prompt, for `step` and `go` while a command of the first one is held
+console: ## from a second terminal: a second prompt, for `step` and `go` while a command at the first prompt is held
 	@tools/ebb-console
 
 watch: ## from a second terminal: the map and the counters, live

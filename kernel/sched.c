@@ -105,7 +105,7 @@ void schedule_locked(void)
 	struct thread *next = dequeue(hart);
 
 	if (hart->spin_depth != 1)
-		panic("thread %s gives hart %u away with %u spinlock%s held", prev->name,
+		panic("thread %s yields hart %u with %u spinlock%s held", prev->name,
 		      hart->id, hart->spin_depth - 1, str_plural(hart->spin_depth - 1));
 	if (next == NULL)
 		next = hart->idle;

@@ -293,8 +293,9 @@ nearest_section(const struct zone *zone, unsigned int from, unsigned int k, bool
 }
 
 /*
- * Find the nearest pageblock whose largest chunk has order @k. @down: search from the top; each
- * caller passes a constant, so the compiler makes a function for each direction.
+ * Find the nearest pageblock with a largest chunk of order @k. @down: search from the
+ * top; each caller passes a constant, so the compiler makes a function for each
+ * direction.
  */
 static __always_inline struct mem_section *
 find_from(const struct zone *zone, unsigned int from, unsigned int k, unsigned int *b, bool down)

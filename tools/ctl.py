@@ -15,7 +15,7 @@ from rundir import none_runs, with_advice
 from sizes import count, parse_number, parse_size
 
 
-# What the values of ebb-vmem's property x-driver mean for a waiting user.
+# The meaning of the values of ebb-vmem's property x-driver for a waiting user.
 DRIVER_WORDS = {
     'no-qemu': 'QEMU is not connected to the device: it does not reconnect to a restarted device; type make run again',
     'none': 'the guest runs no driver for the device (not booted yet?)',
@@ -67,7 +67,7 @@ class Device:
         self.qmp.execute('qom-set', path=self.path, property='requested-size', value=size)
 
     def answers(self) -> dict:
-        """How often the device gave each answer."""
+        """The number of times that the device gave each answer."""
         return self.get('x-answers') if self.ours else {}
 
     def driver_fault(self) -> str:

@@ -56,7 +56,7 @@ def pump(source: socket.socket, target: socket.socket, count: Callable[[bytes], 
 
 
 class Business:
-    """What a client of a command port has left in ebb: lines without an answer, or an unfinished line."""
+    """The input that a client of a command port has left in ebb: lines without an answer, or an unfinished line."""
 
     def __init__(self) -> None:
         self._asked = self._answered = 0
@@ -113,7 +113,7 @@ def settle(inner: socket.socket, client: socket.socket) -> bool:
                     return True
             elif hung_up(client, 0):
                 return False
-        pause = min(2 * pause, MOST_SETTLE)         # ebb boots, or is busy, or QEMU has lost the bytes
+        pause = min(2 * pause, MOST_SETTLE)         # ebb is booting, or busy, or QEMU has lost the bytes
 
 
 class Door:

@@ -47,7 +47,7 @@ def show_time(seconds: float) -> str:
 
 
 class View:
-    """What the guest reports about a device."""
+    """The guest's report about a device."""
 
     def __init__(self, text: str, addr: int):
         lines = text[max(0, text.find(f': {addr:#x}-')):].splitlines()
@@ -267,7 +267,7 @@ class Follower:
 
 
 def explain_stall(follower: Follower) -> str:
-    """Why the size is not reached: names the obstacle."""
+    """The reason why the size is not reached; names the obstacle."""
     device, now, view = follower.device, follower.now, follower.guest.view
     if fault := device.driver_fault():
         return fault

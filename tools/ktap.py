@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Read KTAP version 1 (and TAP 14 subtests) line by line, and detect a run whose output contradicts itself.
+"""Read KTAP version 1 (and TAP 14 subtests) line by line, and detect a run with output that contradicts itself.
 
 Only leaves count: a result line with nested results is only checked against them. Lines that are not KTAP are the
 guest's other output; the lines before a result are kept for the report of its failure.
@@ -49,7 +49,7 @@ class Parser:
         self._context: list[str] = []
 
     def count(self, status: str) -> int:
-        """How many leaves ended with this status."""
+        """Count the leaves that ended with this status."""
         return sum(result.status == status for result in self.results)
 
     def feed(self, line: str) -> Result | None:

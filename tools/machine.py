@@ -47,7 +47,7 @@ SOCKET_PATH_MAX = 100     # sun_path has 108 bytes
 INNER = 'qemu'            # directory of QEMU's sockets, below the run directory
 PRIVATE = 0o077           # umask for sockets and files: only the machine's user may access them
 
-# What the end of a program by a signal means for the user; other signals are only named.
+# The meaning of a program's end by a signal, for the user; other signals are only named.
 SIGNAL_WORDS = {
     signal.SIGBUS: "the host could not provide memory that it touched: the host's memory, or its limit, is full",
     signal.SIGKILL: "perhaps by the host's OOM killer (dmesg of the host says so), or by another process",
@@ -78,7 +78,7 @@ def signal_of(status: int) -> int:
 
 
 def describe_end(status: int) -> str:
-    """How a program ended: "ended with status 1", or the signal and what it means."""
+    """The way a program ended: "ended with status 1", or the signal and its meaning."""
     number = signal_of(status)
     if not number:
         return f'ended with status {status}'
@@ -398,7 +398,7 @@ class Machine:
     # --- processes ----------------------------------------------------------------------------------------------
 
     def _check_blocks(self) -> None:
-        """Refuse a device whose blocks are larger than the kernel's driver accepts; the kernel's file tells that limit."""
+        """Refuse a device with blocks larger than the kernel's driver accepts; the kernel's ELF file states that limit."""
         if all(device.block <= MemDevice.block for device in self.config.devices):
             return
         try:
@@ -503,7 +503,7 @@ class Machine:
         return 128 + int(told[1]) if status == 0 and told else status
 
     def obituary(self, name: str, status: int) -> str:
-        """How QEMU ('qemu') or a memory device ended, where its log is, and the log's last lines."""
+        """Text about the end of QEMU ('qemu') or of a memory device: the way it ended, its log, and the log's last lines."""
         subject = 'QEMU' if name == 'qemu' else f'memory device {name}'
         last = [line for line in self.tail_of(name).splitlines() if 'warning:' not in line]
         return '\n  '.join([f'{subject} {describe_end(status)} (log: {self.rundir / name}.log)', *last])

@@ -55,7 +55,7 @@ class News:
         self.lines: deque[str] = deque(maxlen=kept)
 
     def text(self) -> str:
-        """The number in words."""
+        """The number of records, in words."""
         return count(self.number, 'record') if self.number else 'no records yet; in ebb, "trace on" makes it report each change'
 
 
@@ -98,7 +98,8 @@ def terminal_width() -> int:
 
 
 def fitted(text: str, width: int) -> str:
-    """Text of ebb, whose map is folded as ebb itself does on a narrow terminal: the letters stand below the block's name."""
+    """Text of ebb, with the map folded as ebb itself folds it on a narrow terminal: the letters stand below the block's
+    name."""
     lines = []
     for line in text.split('\n'):
         row = ROW.match(line)
@@ -114,7 +115,7 @@ def fitted(text: str, width: int) -> str:
 
 
 class Changes:
-    """Which blocks changed last: a small terminal shows those."""
+    """Keeps track of the blocks that changed last: a small terminal shows those."""
 
     def __init__(self) -> None:
         self._cells: dict[str, object] = {}

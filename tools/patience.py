@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""How long to wait before a program counts as hung: limits grow with the machine's load, at most tenfold.
+"""The time to wait before a program counts as hung: limits grow with the machine's load, at most tenfold.
 
 The source states a limit that is generous on an idle machine. This file measures how much slower the machine is now:
 a fixed piece of work takes some seconds of a processor, and longer while other programs use the processors.
@@ -25,7 +25,7 @@ POLL = 0.02
 
 
 def measure() -> float:
-    """How many times longer a piece of work takes this thread now than on an idle machine (1.0)."""
+    """The time that a piece of work takes this thread now, divided by its time on an idle machine (1.0)."""
     start, busy = time.monotonic(), time.thread_time()
     while (used := time.thread_time() - busy) < WORK:
         pass

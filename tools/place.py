@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Where a guest places its pages: the rows unplug_success, unmovable_fits and free_huge_after_churn of `make bench`.
+"""The places that a guest chooses for its pages: the rows unplug_success, unmovable_fits and free_huge_after_churn of `make
+bench`.
 
 A machine boots, its device plugs memory, the command `churn` fills the memory, frees a part and fills it again, and the
 device shrinks to 0. What it still has then, and the requests that it got, are read from the device. So any guest will do
@@ -38,7 +39,7 @@ Rows = dict[str, tuple[float, str]]
 
 @dataclass(frozen=True)
 class Guest:
-    """What is measured: ebb's image with the tests, or another kernel."""
+    """The kernel that is measured: ebb's image with the tests, or another kernel."""
     out: str
     kernel: str
     append: str = 'lock_check=0'

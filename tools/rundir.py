@@ -12,7 +12,7 @@ END_S = 1.0
 
 
 def default_rundir() -> Path:
-    """Where `make run` keeps its sockets, unless an option of the program names another place."""
+    """The directory where `make run` keeps its sockets, unless an option of the program names another directory."""
     return Path(os.environ.get('RUN') or f'{os.environ.get("O") or "build"}/run')
 
 
@@ -35,8 +35,8 @@ def none_runs(rundir: Path, ran: bool = False) -> str:
 
 
 def with_advice(rundir: Path, why: str, ran: bool = False) -> str:
-    """Why a machine does not answer, and what to type. ran: it answered before. A machine that has closed its sockets may
-    need a moment to end."""
+    """The reason why a machine does not answer, and what to type. ran: it answered before. A machine that has closed its
+    sockets may need a moment to end."""
     if not until(lambda: not runs(rundir), END_S):
         return f'{why}; `make status` shows whether the machine works, Ctrl-A X at its console ends it'
     return none_runs(rundir, ran)

@@ -14,7 +14,7 @@ WIDTH = 80                          # columns of a terminal that does not report
 FIRMWARE_LIMIT = 3.0                # seconds for which the firmware's lines are held back at most
 SEQUENCE = re.compile(rb'\x1b\[[0-9;?]*([@-~])')
 COLOUR = re.compile(rb'\x1b\[[0-9;]*m')
-BEGUN = re.compile(rb'\x1b(\[[0-9;?]*)?$')     # a sequence whose end has not arrived yet
+BEGUN = re.compile(rb'\x1b(\[[0-9;?]*)?$')     # an incomplete sequence: its end has not arrived yet
 ERASE = b'J'                        # of the sequence after which the editor draws its line again
 
 

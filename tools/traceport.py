@@ -102,7 +102,7 @@ class TracePort:
 
 
 def decode_markers(text: str, name: str) -> bytes:
-    """What a console printed between the markers of a name, without the kernel's messages in between."""
+    """The data that a console printed between the markers of a name, without the kernel's messages in between."""
     begin = text.rfind(f'-----BEGIN EBB {name}-----')
     end = re.compile(rf'^-----END EBB {re.escape(name)} (\d+) bytes status (-?\d+)-----', re.M).search(text, max(begin, 0))
     if begin < 0 or not end:

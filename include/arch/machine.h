@@ -20,7 +20,7 @@ extern unsigned long direct_map_offset;
 
 /**
  * phys_to_virt() - get the direct-map address of a physical address
- * @pa: a physical address whose frame is mapped in the direct map
+ * @pa: a physical address in a frame that the direct map contains
  *
  * Pure arithmetic: does not say whether the frame is mapped now.
  */

@@ -71,7 +71,7 @@ enum page_mobility {
 
 /* Flags next to the type; 8 bits in the descriptor's word. */
 #define PAGE_FLAGS(X)                                                                          \
-	X(TAIL, 0, "tail", "belongs to the chunk whose head is at pfn & ~mask(order)")         \
+	X(TAIL, 0, "tail", "belongs to the chunk with its head at pfn & ~mask(order)")         \
 	X(OFFLINE_SKIPPABLE, 1, "skippable",                                                   \
 	  "PageOffline only: the owner restores it at re-onlining, offlining may step over")   \
 	X(CLAIMED, 2, "claimed", "isolated for migration by exactly one mover")                \

@@ -336,7 +336,7 @@ void ktest_check_memory(struct ktest *test, const struct ktest_place *place,
 	})
 #define _KTEST_PLACE(_text, _abort) _KTEST_SITE(_text, "", KTEST_IS, false, _abort)
 
-/* Types whose values don't all fit s64: compared and printed without sign. */
+/* Types with values that don't fit s64: compared and printed without sign. */
 #define _KTEST_IS_U64(x)                                                                 \
 	_Generic((x), unsigned long: 1, unsigned long long: 1, signed char: 0, short: 0, \
 		 int: 0, long: 0, long long: 0, char: 0, bool: 0, unsigned char: 0,      \

@@ -56,7 +56,7 @@ struct virtio_layout {
 };
 
 /**
- * struct virtio_mapped - a device whose registers are mapped
+ * struct virtio_mapped - a device with mapped registers
  * @vdev: the device, for the core
  * @layout: its transport's
  * @regs: its registers

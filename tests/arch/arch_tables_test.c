@@ -136,8 +136,8 @@ static void tables_leave_with_the_last_piece(struct ktest *test)
 }
 
 /*
- * Each table in turn cannot be allocated: none of the new tables stays, and what was
- * mapped before stays mapped.
+ * The allocation of each table in turn fails: none of the new tables stays, and earlier
+ * mappings stay.
  */
 static void missing_tables_are_undone(struct ktest *test)
 {

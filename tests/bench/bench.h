@@ -16,7 +16,7 @@ void bench_row(struct sink *out, const char *id, u64 value_milli, const char *un
 
 /*
  * The end of a row's window: instructions since @start, and those of any other thread or
- * interrupt within the next 10 ms. What a row saves must not come back later.
+ * interrupt within the next 10 ms. So work that a row only puts off still counts.
  * Context: may sleep; the machine does nothing else.
  */
 u64 bench_since(u64 start);
@@ -36,7 +36,7 @@ int bench_growth(struct sink *out);
 int bench_device(struct sink *out);
 int bench_irqs(struct sink *out);
 
-/* Rows about looking, for bench_growth(), while it has 64 GiB online. */
+/* Rows about views of memory: bench_growth() calls it while 64 GiB are online. */
 int look_rows(struct sink *out);
 
 #endif

@@ -95,7 +95,7 @@ int bench_alloc(struct sink *out)
 	return err;
 }
 
-/* Where the chunks of a range lie right after it was allocated and freed. */
+/* The place of a range's chunks right after the range was allocated and freed. */
 enum freed {
 	FREED_DRAINED, /* all are in the buddy allocator */
 	FREED_CACHED,  /* some are in the hart's cache */

@@ -3,11 +3,10 @@
  * Rows that need a virtio-mem device: 1 GiB plugged and unplugged, empty and in use. tools/bench
  * changes the requested size when this file's lines ask for it.
  *
- * The driver works on its own thread, between interrupts and waits for the device, so
- * the figure comes from its trace: from the record of the new size to the last change
- * of state that follows, without the time between a request and its answer. Under
- * -icount shift=0 a nanosecond is an instruction; a tick of `time` (100 of them) is the
- * resolution.
+ * The driver works on its own thread, and it also waits for the device, so the figure
+ * comes from its trace: from the record of the new size to the last change of state that
+ * follows, without the time between a request and its answer. Under -icount shift=0 a
+ * nanosecond is an instruction; a tick of `time` (100 of them) is the resolution.
  */
 #include "tests/bench/bench.h"
 #include "arch/machine_info.h"
@@ -82,7 +81,10 @@ static int wait_plugged(u64 bytes)
 	return 0;
 }
 
-/* Change the size and wait. Sets @insn to the instructions that took, without the device's. */
+/*
+ * Change the size and wait. Sets @insn to the instructions that the change took, without
+ * the device's.
+ */
 static int change_size(struct sink *out, const char *id, u64 bytes, u64 *insn)
 {
 	struct device_run run = { .wanted = phys_to_pfn(bytes) };

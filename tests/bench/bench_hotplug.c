@@ -111,7 +111,7 @@ static int give_back_touched(unsigned long block)
 	return 0;
 }
 
-/* Bring the block and take it away: a row for each way. */
+/* Add the block and remove it: a row for each of the two. */
 static int measure_pair(struct sink *out, unsigned long block, const char *online_row,
 			const char *offline_row)
 {
@@ -142,7 +142,8 @@ static int measure_block(struct sink *out, unsigned long block)
 
 	/*
 	 * The block after it stays online meanwhile, so the page tables exist, as they do
-	 * for seven of eight blocks. A first round makes everything else that stays.
+	 * for seven of eight blocks. The first round allocates everything else that stays
+	 * allocated.
 	 */
 	if (add_one(block + 1) == 0 || add_one(block) == 0 || remove_one(block) == 0)
 		return bench_fail(out, "online_128m", "add or remove failed");
@@ -164,7 +165,7 @@ static int measure_block(struct sink *out, unsigned long block)
 		return -EIO;
 	if (remove_one(block + 1) == 0)
 		return bench_fail(out, "offline_alone_128m", "add or remove failed");
-	/* A block that is alone below two page tables brings them, and takes them away. */
+	/* A block that is alone below two page tables: they are made and freed with it. */
 	return measure_pair(out, block, "online_alone_128m", "offline_alone_128m");
 }
 
@@ -189,7 +190,7 @@ int bench_growth(struct sink *out)
 
 	if (err)
 		return err;
-	/* The first round makes what stays: roots and page tables. */
+	/* The first round allocates what stays allocated: roots and page tables. */
 	for (i = 0; i < GROWTH_BLOCKS && !err; i++)
 		if (add_one(first + i) == 0)
 			err = bench_fail(out, "online_growth", "add failed");
@@ -283,8 +284,8 @@ static int irqs_offline(struct sink *out, unsigned long block, struct page_slot 
 }
 
 /*
- * 1 GiB of boot memory with as many pages: the request waits for the pinned page until its
- * deadline, then gets everything.
+ * 1 GiB of boot memory that holds as many pages as a full block: the request waits for
+ * the pinned page until its deadline; a second request, after the unpin, gets everything.
  */
 static int irqs_contig(struct sink *out, struct page_slot *slots)
 {

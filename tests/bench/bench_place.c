@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The command "churn": fills the memory, frees a part of it at random, and fills it again,
- * on any number of harts. What it holds at its end shows where the allocator places frames:
- * tools/bench then shrinks the device, or reads the counts that the command prints.
+ * on any number of harts. The chunks that it holds at its end show where the allocator
+ * places frames: tools/bench then shrinks the device, or reads the counts that the
+ * command prints.
  */
 #include "tests/bench/bench.h"
 #include "kernel/console/shell.h"
@@ -28,7 +29,7 @@ struct chunk {
 	bool unmovable;
 };
 
-/* What the command says; in percent, of chunks or of all managed frames. */
+/* The command's arguments; in percent, of chunks or of all managed frames. */
 struct plan {
 	unsigned int harts, seed, unmovable, order, keep, refill;
 };

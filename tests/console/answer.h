@@ -7,7 +7,7 @@
 
 #define ANSWER_BYTES 8192
 
-/* What the last command() wrote, or the first ANSWER_BYTES - 1 bytes of it. */
+/* The text that the last command() wrote, or its first ANSWER_BYTES - 1 bytes. */
 extern char answer[ANSWER_BYTES];
 
 /* Run a line of commands, formatted like printf(). Return: its status. */

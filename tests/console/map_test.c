@@ -216,7 +216,10 @@ static void wrong_words(struct ktest *test)
 	EXPECT_ANSWER(test, -EINVAL, USAGE, "map 1-2 3");
 }
 
-/* A user that gives frames or an address instead of blocks is told in which block they lie. */
+/*
+ * If a user gives frames or an address instead of blocks, the answer says in which block
+ * they lie.
+ */
 static void frames_instead_of_blocks(struct ktest *test)
 {
 	const unsigned long block = kernel_whole_blocks(test, 1);

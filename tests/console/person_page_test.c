@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a user may do to a frame: free, pin and unpin what "alloc" gave out, in any
- * order, and nothing else. Each refusal is a line, never a panic.
+ * A user may free, pin and unpin frames that "alloc" gave out, in any order, and no
+ * others. Each refusal is a line, never a panic.
  */
 #include "kernel/console/shell.h"
 #include "kernel/ktest.h"
@@ -206,7 +206,7 @@ static void page_of_a_mover(struct ktest *test)
 static unsigned long shared_pfn;
 static unsigned int nr_won, nr_ready;
 
-/* Frees what the case frees: both consoles learn of a page at the same time. */
+/* A second console, which frees each page that the case frees, at the same time. */
 static int other_console(void *unused)
 {
 	static char answer_text[256];

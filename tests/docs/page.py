@@ -21,7 +21,7 @@ class Step:
     shown: list[str] = field(default_factory=list)
     last: bool = False                          # of its block
     compared: bool = True                       # False: the page shows no output, as in a `shell` block
-    # What was seen, if it differs: for the report and for --write.
+    # The output that was seen, if it differs: for the report and for --write.
     seen: list[str] | None = None
 
 

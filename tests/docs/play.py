@@ -29,7 +29,7 @@ MESSAGE = re.compile(r'\[ *\d+\.\d{6}\] ')
 PROMPTS = {CONSOLE: re.compile(r'ebb\S*> $'), GDB: re.compile(r'\(gdb\) $')}
 AFTER_PROMPT = re.compile(r'ebb\S*> (?=\[ *\d+\.\d{6}\] )')       # a message that came while the prompt waited
 QUIT = '\x01x'
-# What a user may have set: unset while the page runs, except what decides how the build was made.
+# Variables that a user may have set: unset while the page runs, except those that decide how the build was made.
 UNSET = ('O', 'MEM', 'VMEM', 'BLOCK', 'SMP', 'TRANSPORT', 'APPEND', 'CMD', 'RUN', 'DRY', 'T', 'V', 'EXACT', 'SEED', 'N', 'SIZE',
          'DEV', 'MAKEFLAGS', 'MAKELEVEL', 'MFLAGS', 'MAKEOVERRIDES', 'EBB_COVERAGE')
 BUILD = re.compile(r'\b(WERROR|DEBUG|COVERAGE|HOSTCC|CROSS|QEMU)=(\S+)')

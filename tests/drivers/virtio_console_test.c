@@ -22,7 +22,7 @@
 #define CTL_TX	   3
 #define TEXT_BYTES 20000
 
-/* What the device has received on the port, and how it reads. */
+/* A device with one port, the text that it has received there, and its pace of reading. */
 struct rig {
 	struct fake_virtio fv;
 	struct window *w;
@@ -130,7 +130,7 @@ static bool is_set(const bool *flag)
 	return __atomic_load_n(flag, __ATOMIC_ACQUIRE);
 }
 
-/* How much text the guest has sent: its thread adds, the test reads. */
+/* The length of the text that the guest has sent: its thread adds, the test reads. */
 static u32 got(const struct rig *rig)
 {
 	return __atomic_load_n(&rig->len, __ATOMIC_ACQUIRE);
@@ -511,8 +511,8 @@ static void expect_status(struct ktest *test, struct rig *rig, const char *want)
 }
 
 /*
- * Ctrl-C ends the running command long before its own end, wherever it is; input that
- * was sent ahead is not lost.
+ * Ctrl-C ends the running command long before its own end, at any place in the input;
+ * input that was sent ahead is not lost.
  */
 static void console_interrupted(struct ktest *test)
 {

@@ -30,7 +30,7 @@ static void status_is_written_later(struct ktest *test)
 	KTEST_EXPECT_GE(test, strict.writes, 10);
 }
 
-/* A user that types "vmem reset" at a console. */
+/* A thread that plays a user: it runs "vmem reset" at a console. */
 struct person {
 	struct strict_sink strict; /* where the command writes, and the text */
 	struct sink sink;

@@ -27,7 +27,7 @@ struct vmem_rig {
 	unsigned int nr;
 };
 
-/* The device commits @fault at its request number @at, counted from the injection. */
+/* The device shows @fault at its request number @at, counted from the injection. */
 struct rig_fault {
 	enum fake_vmem_fault fault;
 	unsigned int at;

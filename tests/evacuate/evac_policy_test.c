@@ -9,7 +9,7 @@
 
 #define NR_FRAMES 700UL /* more than a pageblock */
 
-/* Free frames that no other thread takes during the request. */
+/* Free frames that no other thread allocates during the request. */
 static unsigned long free_frames(struct ktest *test, struct mm *mm)
 {
 	const unsigned long pfn = alloc_contig_pages(mm, NR_FRAMES, NULL, NO_WHY);

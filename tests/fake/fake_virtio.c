@@ -11,7 +11,10 @@ static struct fake_virtio *to_fake(struct virtio_device *vdev)
 	return container_of(vdev, struct fake_virtio, vdev);
 }
 
-/* The thread that plays the device counts: the test's, or the driver's in its kick. */
+/*
+ * Count a violation, in the thread that plays the device: the test's, or the driver's in
+ * its kick.
+ */
 static void violation(struct fake_virtio *fv)
 {
 	__atomic_fetch_add(&fv->violations, 1, __ATOMIC_RELAXED);

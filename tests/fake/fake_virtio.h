@@ -4,7 +4,7 @@
 
 /*
  * A virtio transport with a C function for a device: it reads the driver's rings through
- * physical addresses, like a device, and checks them as strictly.
+ * physical addresses, and checks them as strictly as a device does.
  *
  * The device acts inside notify(), in the driver's own thread, so a test is the same in
  * every run.

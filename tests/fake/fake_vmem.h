@@ -16,7 +16,7 @@
 #define FAKE_VMEM_BLOCKS 8192
 #define FAKE_VMEM_LOG	 64
 
-/* What the device does instead of a correct answer. */
+/* The faults that the device shows in place of a correct answer. */
 enum fake_vmem_fault {
 	FAKE_OK,
 	FAKE_BUSY,

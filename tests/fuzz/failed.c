@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How a fuzzer ends when a check fails. */
+/* The end of a fuzzer after a failed check. */
 #include <stdarg.h>
 
 #include "tests/fuzz/fuzz.h"

@@ -3,8 +3,8 @@
 #define _TESTS_FUZZ_FUZZ_H
 
 /*
- * What the fuzzers share: the entry point, choices and a check that stops with the
- * numbers that differ (tests/model/model.h), and kernel_mm on the host.
+ * The code that the fuzzers share: the entry point, choices and a check that stops with
+ * the numbers that differ (tests/model/model.h), and kernel_mm on the host.
  */
 #include <stdio.h>
 #include <stdlib.h>

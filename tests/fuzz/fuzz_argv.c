@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * lib/argv.c: a line is split in a buffer of exactly its size; the words, quoted and
- * joined in two ways, must split into the same words. Also lib/glob.c: the same bytes
- * as pattern and text, compared with the C library's fnmatch().
+ * Splits a line with lib/argv.c, in a buffer of exactly its size; the words, quoted and
+ * joined in two ways, must split into the same words again. Also matches the same bytes,
+ * as pattern and text, with lib/glob.c, and compares the result with the C library's
+ * fnmatch().
  */
 #include "tests/fuzz/fuzz.h"
 #include <errno.h>

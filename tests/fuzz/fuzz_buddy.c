@@ -3,7 +3,7 @@
  * The page allocator, isolation and contiguous allocation on two sections of boot
  * memory, against a byte per frame: what is free, allocated, movable, pinned, offline
  * or isolated. The model says which requests succeed, and which frame a failure must
- * name; after every input the records replay to what memory is.
+ * name; after every input, a replay of the records must give the state of memory.
  */
 #include "tests/fuzz/fuzz.h"
 #include "tests/model/frames.h"

@@ -100,7 +100,7 @@ static void toggle_slot(unsigned int n)
 
 static void check_mm(void)
 {
-	CHECK(mm_check(&fuzz_mm, console_sink()) == 0, "mm is ill");
+	CHECK(mm_check(&fuzz_mm, console_sink()) == 0, "mm_check() found differences");
 }
 
 static void check(void)

@@ -97,8 +97,8 @@ static void stray_write_before_contig(void)
 	child_mm = test_mm_normal(death_test, 1);
 	pfn = child_mm->base;
 	/*
-	 * The other page keeps the pageblock from becoming one chunk, which was never
-	 * filled.
+	 * The second page stays allocated: without it the pageblock would become a single
+	 * free chunk that was never filled with the pattern.
 	 */
 	if (alloc_pages_at(child_mm->mm, pfn, 0, PGTY_KERNEL) == 0 &&
 	    alloc_pages_at(child_mm->mm, pfn + 10, 0, PGTY_KERNEL) == 0)

@@ -45,7 +45,7 @@ void host_start_harts(unsigned int nr);
  */
 void host_jump_clock(u64 ns);
 
-/* Where turns end, besides at random in any basic block. */
+/* The places where turns end, besides at random in any basic block. */
 enum host_turns {
 	HOST_TURNS_RARE, /* in a basic block that harts have rarely reached so far */
 	HOST_TURNS_UNLOCKED, /* where a hart has released its last spinlock */

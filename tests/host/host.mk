@@ -19,7 +19,7 @@ HOST_SOURCES := $(HOST_LIB) $(HOST_SUITES) tests/host/main.c $(wildcard tests/ho
 HOST_CPPFLAGS := -Iinclude -Itests/host/include -Itests/host -I. -DEBB_DEBUG=$(DEBUG)
 HOST_ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all
 HOST_TSAN := -fsanitize=thread
-# What gcc does with -fno-inline-functions: only functions marked inline are inlined.
+# This makes clang do what gcc does with -fno-inline-functions: inline only functions that are marked inline.
 TSAN_CALLS := -fno-optimize-sibling-calls -finline-hint-functions
 TSANCC ?= $(firstword $(foreach c,clang-19 clang-20 clang-21 clang-22,$(if $(shell command -v $(c)),$(c))))
 

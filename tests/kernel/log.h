@@ -10,7 +10,7 @@
  */
 void log_mark(void);
 
-/* How often these words are in the log after the last mark. */
+/* Count the occurrences of these words in the log after the last mark. */
 unsigned int times_logged(const char *words);
 
 #endif

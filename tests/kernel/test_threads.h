@@ -71,7 +71,7 @@ static inline unsigned int online_hart(unsigned int rank)
 	return MAX_HARTS;
 }
 
-/* How many online harts precede this one. */
+/* Count the online harts before this hart. */
 static inline unsigned int hart_rank(void)
 {
 	unsigned int rank = 0;

@@ -188,7 +188,7 @@ static void malformed_memory_hides_nothing(struct ktest *test)
 }
 
 /*
- * If reg ends within an entry, only that entry is lost, and the message has its number.
+ * If reg ends within an entry, only that entry is lost, and the message gives its number.
  */
 static void cut_entry_is_named(struct ktest *test)
 {
@@ -211,7 +211,7 @@ static void cut_entry_is_named(struct ktest *test)
 	KTEST_EXPECT_EQ(test, seen.bad_index[0], 2);
 	seen = (struct seen){.test = test};
 	KTEST_EXPECT_EQ(test, fdt_for_each_reserved(&fdt, see_range, &seen), 0);
-	KTEST_ASSERT_EQ(test, seen.nr_bad, 2); /* one is begin_tree()'s, in the block */
+	KTEST_ASSERT_EQ(test, seen.nr_bad, 2); /* one entry is in the block, from begin_tree() */
 	KTEST_EXPECT_EQ(test, seen.bad_index[1], 1);
 }
 

@@ -8,10 +8,10 @@
  * of the memory file on the host. A part of the window's block 0 is boot memory; the
  * rest is a region that an owner adds.
  *
- * Or the same region in the kernel's own memory: a suite whose cases do not depend on
- * block 0 exists twice, the second with .init = window_in_kernel_mm. Its blocks are the
- * device's, if it has enough plugged; other harts and the kernel's own threads use that
- * memory during the case.
+ * Or the same region in the kernel's own memory: a suite with cases that do not depend on
+ * block 0 exists twice, the second time with .init = window_in_kernel_mm. Its blocks are
+ * the device's, if it has enough plugged; other harts and the kernel's own threads use
+ * that memory during the case.
  */
 #include "kernel/ktest.h"
 #include "mm/hotplug.h"

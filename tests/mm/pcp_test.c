@@ -282,7 +282,7 @@ static void record_frames(struct ktest *test)
 	trace_only("mm:frames");
 }
 
-/* How often the trace says that a frame went into a cache; then the trace is off. */
+/* Count the records of frames that went into a cache, and turn the trace off. */
 static unsigned int times_cached(unsigned long pfn, enum page_type type)
 {
 	struct trace_record r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where an allocation is placed: movable pages at the top of added memory, kernel data at
+ * The place of an allocation: movable pages at the top of added memory, kernel data at
  * the bottom of boot memory. The harts have no caches here, so each request searches.
  */
 #include "lib/errno.h"
@@ -40,7 +40,9 @@ static unsigned int largest_chunk(const struct mem_section *ms, unsigned int b,
 	return own;
 }
 
-/* How well a pageblock serves; smaller is better, PB_INDEX_NONE: not at all. */
+/*
+ * A measure of how well a pageblock serves: smaller is better, PB_INDEX_NONE: not at all.
+ */
 static unsigned int fit(const struct mem_section *ms, unsigned int b, unsigned int mt,
 			unsigned int order, bool claim)
 {
@@ -120,7 +122,7 @@ static unsigned long expected(struct window *w, unsigned int mt, unsigned int or
 
 /* --- cases -------------------------------------------------------------------------- */
 
-/* What a case has allocated. */
+/* The chunks that a case has allocated. */
 struct held {
 	unsigned int nr;
 	unsigned long pfn[NR_CHUNKS];

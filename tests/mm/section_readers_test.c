@@ -397,7 +397,7 @@ static void a_bracket_does_not_keep_a_block_online(struct ktest *test)
 	struct thread *offline, *walker;
 
 	if (nr_online_harts() < 2)
-		ktest_skip(test, "a walker does not give its hart away: this needs two harts");
+		ktest_skip(test, "a walker does not yield its hart: this needs two harts");
 	hold_set(&commit);
 	offline = thread_create_on(0, "offline", offline_block, w);
 	KTEST_ASSERT_NOT_NULL(test, offline);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What views show is what a walk over every frame finds: looks at pageblocks of all kinds,
- * and the counters of /proc/meminfo.
+ * Views agree with a walk over every frame: looks at pageblocks of all kinds, and the
+ * counters of /proc/meminfo.
  */
 #include "lib/string.h"
 #include "mm/pgtable.h"

@@ -65,7 +65,7 @@ static void a_walker_keeps_what_it_found(struct ktest *test)
 	struct window *w = window_open_owned(test);
 
 	if (nr_online_harts() < 2)
-		ktest_skip(test, "a walker does not give its hart away: this needs two harts");
+		ktest_skip(test, "a walker does not yield its hart: this needs two harts");
 	window_add_online(test, w, 1, MMOP_ONLINE_KERNEL);
 	KTEST_ASSERT_EQ(test, window_offline(w, 1), 0);
 	remove_under_walker(test, w, 0, -ETIMEDOUT);

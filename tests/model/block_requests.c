@@ -45,7 +45,7 @@ static void becomes_veto(struct verdict *v, unsigned long n)
 }
 
 /*
- * How the onlining of an offline block ends: it lacks memory, a listener refuses, or it
+ * The end of the onlining of an offline block: it lacks memory, a listener refuses, or it
  * succeeds.
  */
 static struct verdict judge_online(unsigned long n)
@@ -219,7 +219,7 @@ const struct request_kind add_request = { "add_memory",	 predict_add, make_add,
 
 /* --- offlining, and leaving for good --------------------------------------- */
 
-/* Whether a block can begin to go offline. */
+/* Can a block begin to go offline? */
 static struct verdict judge_prepare(unsigned long n)
 {
 	if (n == 0)

@@ -112,7 +112,7 @@ u64 blocks_owner_mask(int owner, unsigned long n);
 /* Does the owner keep this frame back? */
 bool owner_keeps(const struct owner_model *o, unsigned long pfn);
 
-/* Where an onlining of this type puts a block. */
+/* The zone into which an onlining of this type puts a block. */
 enum zone_type blocks_zone_for(unsigned long n, enum mhp_online_type type);
 
 /*

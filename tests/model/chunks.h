@@ -2,7 +2,7 @@
 #ifndef _TESTS_MODEL_CHUNKS_H
 #define _TESTS_MODEL_CHUNKS_H
 
-/* What the steps have allocated: the files of steps and request.c share it. */
+/* The chunks that the steps have allocated: the files of steps and request.c share them. */
 #include "arch/machine.h"
 #include "kernel/timer.h"
 #include "tests/model/request.h"

@@ -93,7 +93,7 @@ void listeners_refuse(struct refusal refusal)
 	blocks_refusal = real_refusal = refusal;
 }
 
-/* The index of the listener that hears an event as number @i. */
+/* The index of the listener that is the @i-th to hear an event, counted from 0. */
 static unsigned int listener_at(unsigned int i)
 {
 	static const u8 order[3][NR_LISTENERS] = { { 1, 0, 2 },

@@ -17,7 +17,7 @@ struct sink;
 /* Report that model and memory differ, and end the program. */
 void check_failed(const char *file, unsigned int line, const char *cond, const char *fmt,
 		  ...) __printf(4, 5) __noreturn;
-/* Where mm_check() reports. */
+/* The sink for the report of mm_check(). */
 struct sink *check_sink(void);
 
 #define CHECK(cond, ...)                                                      \

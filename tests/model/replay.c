@@ -87,7 +87,7 @@ static void apply_frames(struct picture *p, const struct trace_record *r, bool c
 		for (unsigned int i = off; check && r->before && i < off + (next - pfn);
 		     i++)
 			CHECK((frame_at(pb, i) & 0xff) == r->before,
-			      "record %u: pfn %#lx was %s, by the records before %s",
+			      "record %u says that pfn %#lx was %s; the records before say %s",
 			      r->seq, (unsigned long)(pfn + i - off),
 			      page_type_name(r->before),
 			      page_type_name(frame_at(pb, i) & 0xff));
@@ -102,7 +102,7 @@ static void apply_word(struct picture *p, const struct trace_record *r, enum wor
 		u8 *w = &p->pb[(pfn - base) >> PAGEBLOCK_ORDER].word[word];
 
 		CHECK(!check || r->flags || *w == r->before,
-		      "record %u: pageblock %#lx: %s was %u, by the records before %u",
+		      "record %u says that pageblock %#lx: %s was %u; the records before say %u",
 		      r->seq, (unsigned long)pfn, word_names[word], r->before, *w);
 		*w = r->after;
 	}
@@ -114,7 +114,7 @@ static void apply_state(struct picture *p, const struct trace_record *r, bool ch
 		const unsigned int s = (pfn - base) >> SECTION_PFN_SHIFT;
 
 		CHECK(!check || p->state[s] == r->before,
-		      "record %u: block of pfn %#lx was %s, by the records before %s",
+		      "record %u says that block of pfn %#lx was %s; the records before say %s",
 		      r->seq, (unsigned long)pfn, memory_block_state_name(r->before),
 		      memory_block_state_name(p->state[s]));
 		p->state[s] = r->after;

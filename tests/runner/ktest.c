@@ -419,8 +419,8 @@ enum ktest_status ktest_run_suites(const struct ktest_options *options,
 }
 
 /*
- * The thread that runs tests. No mutex: no thread waits for its end, and its console
- * may be slow.
+ * The thread that runs tests. This is not a mutex, because other threads are refused
+ * instead of waiting: the tester's console may be slow.
  */
 static struct thread *tester;
 static unsigned int nr_begun; /* open ktest_begin() calls of the tester */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which cases run: KUnit's filter_glob, and its filter for the attribute speed.
+ * The choice of the cases that run: KUnit's filter_glob, and its filter for the attribute
+ * speed.
  */
 #include "tests/runner/ktest_private.h"
 #include "lib/glob.h"

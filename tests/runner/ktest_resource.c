@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a case holds; the runner frees it at the case's end, however it ends.
+ * The resources that a case holds; the runner frees them at the case's end, however it
+ * ends.
  */
 #include "arch/machine.h"
 #include "tests/runner/ktest_private.h"

@@ -18,7 +18,7 @@ CTRL_C = b'\x03'
 
 
 def pinned(guest: Guest) -> tuple[int, int]:
-    """A memory block, and a frame of it whose page is pinned."""
+    """A memory block, and a frame of it with a pinned page."""
     guest.resize(256 * MIB)
     block = block_of(guest, 128 * MIB)
     pfn = block * (128 * MIB // 4096) + 0x2345
@@ -69,7 +69,7 @@ def cancelled(block: int, pfn: int) -> str:
 
 @scenario()
 def ctrl_c_on_the_terminal(guest: Guest) -> None:
-    """Ctrl-C ends a command that waits for a pinned page, which names the page; input before and after it is not lost."""
+    """Ctrl-C ends a command that waits for a pinned page; the command names the page, and other input is not lost."""
     block, pfn = pinned(guest)
     state = f'{SYSFS}/memory{block}/state'
     before = taken(guest)

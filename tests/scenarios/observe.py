@@ -82,7 +82,7 @@ def change_all(guest: Guest, watch: Watch) -> Verdict:
     for order in (0, 1, 4, 9, 10):
         for kind in ('unmovable', 'movable', 'reclaimable'):
             take_and_free(guest, 4, order, kind)
-    # More than half of zone Normal for either: some pageblock changes its type, every time.
+    # Each of the two kinds takes more than half of zone Normal, so some pageblock changes its type each time.
     take_and_free(guest, 19, 10, 'unmovable')
     looks.append(watch.look())
     take_and_free(guest, 19, 10, 'reclaimable')

@@ -164,8 +164,8 @@ def late_answers(guest: Guest, user: Terminal, screen: Console) -> None:
 
 @scenario(limit=120, launcher=True)
 def a_second_prompt(guest: Guest) -> None:
-    """`make console`: Tab completes commands, their words and paths; Ctrl-C ends the running command; Ctrl-D leaves, and
-    the next one may enter. In a pipe: answers without prompts, and status 1 for a command that fails."""
+    """`make console`: Tab completes commands, their words and paths; Ctrl-C ends the running command; Ctrl-D leaves, and the
+    next user may enter. In a pipe: answers without prompts, and status 1 for a command that fails."""
     with ExitStack() as stack:
         desk = Desk(guest, stack)
         user, prompt = desk.terminal('console')

@@ -104,7 +104,7 @@ def waiters_while_the_device_works(guest: Guest) -> None:
 
 @scenario()
 def nothing_moves_in_vain(guest: Guest) -> None:
-    """chmem of a size judges all blocks first and replaces a hopeless block; without enough blocks no page moves."""
+    """`chmem SIZE` judges all blocks first and replaces a hopeless block; without enough blocks no page moves."""
     guest.resize(384 * MIB)
     blocks = [block_of(guest, offset * BLOCK) for offset in range(3)]
     for block in blocks:

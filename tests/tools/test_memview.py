@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What `make watch` draws: every letter of the map at any width, colours and cursor movements only where they belong."""
+"""`make watch` draws every letter of the map at any width, and colours and cursor movements only where they belong."""
 
 import io
 import os

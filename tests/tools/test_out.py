@@ -62,7 +62,7 @@ class Elsewhere(unittest.TestCase):
         self.assertEqual(self.get(self.top / 'here').returncode, 0)
         self.assertTrue((self.checkout / 'build' / 'qemu' / '.ok').exists())
         (self.bin / 'qemu-system-riscv64').unlink()
-        self.assertEqual(self.get(self.top / 'there').returncode, 1)          # the checkout's leads to one that has gone
+        self.assertEqual(self.get(self.top / 'there').returncode, 1) # the checkout's launcher leads to a QEMU that has gone
         self.assertTrue((self.top / 'apt.log').exists())
 
     def test_clean_removes_no_more_than_what_was_built(self):

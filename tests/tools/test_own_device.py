@@ -67,7 +67,7 @@ class OwnDevice(unittest.TestCase):
         guest.check()
         self.assertEqual([guest.region_file_bytes(name) for name in ('vm0', 'vm1')], [128 * 4096, 16 * 4096])
         self.assertIs(guest.qmp(), guest.devices['vm1'].qmp)
-        with self.assertRaises(QmpError):            # this QEMU serves one
+        with self.assertRaises(QmpError):            # this QEMU serves one client
             Qmp(self.run_dir / 'qmp.sock', 0.5)
         guest.resize(0, 'vm0')
         guest.check()

@@ -32,7 +32,7 @@ class Terminal(io.StringIO):
 
 
 class DrawnLines(unittest.TestCase):
-    """What a terminal gets: lines that are drawn again, unless NO_COLOR is set."""
+    """A terminal gets lines that are drawn again, unless NO_COLOR is set."""
 
     def test_lines_are_drawn_again_where_that_works(self):
         for value, term, erase, end in (('', 'vt100', '\r\033[K', ''), ('1', 'vt100', '', '\n'), ('', 'dumb', '', '\n')):

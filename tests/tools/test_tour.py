@@ -18,7 +18,7 @@ TOP = Path(__file__).resolve().parents[2]
 TOUR = TOP / 'tools' / 'tour'
 OUT = os.environ.get('O') or 'build'
 QEMU = os.environ.get('QEMU') or os.path.join(OUT, 'qemu', 'qemu-system-riscv64')
-# What people must have seen, in this order.
+# The texts that the tour must have shown, in this order.
 SIGHTS = ('ebb: first light',
           '--- 1. ', 'memory16 +online',
           '--- 2. ', 'plugged 1G, as requested', 'memory24 +online',

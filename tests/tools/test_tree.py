@@ -29,7 +29,7 @@ SOCKETS = ['-smp', '4', *(word for n in (0, 1) for word in (
 
 
 def memory(*nodes: str) -> dict:
-    """Other memory nodes: (address, reg) each."""
+    """An edit that replaces the memory nodes; each of @nodes is (address, reg)."""
     text = ''.join(f'\tmemory@{node} {{ device_type = "memory"; reg = <{reg}>; }};\n' for node, reg in nodes)
     return {'edit': lambda tree: MEMORY.sub(text, tree)}
 
@@ -46,7 +46,7 @@ def windows(ranges: str) -> dict:
 
 
 def boot_hart(number: int) -> dict:
-    """Two sockets and a PCI device, whose interrupt goes to the second one. The firmware starts ebb on this hart."""
+    """Two sockets and a PCI device with an interrupt that goes to the second socket. The firmware starts ebb on this hart."""
     def edit(tree: str) -> str:
         handle = re.search(rf'cpu@{number} {{.*?phandle = <(0x[0-9a-f]+)>', tree, re.DOTALL)[1]
         config = f'opensbi-config {{ compatible = "opensbi,config"; cold-boot-harts = <{handle}>; }};'

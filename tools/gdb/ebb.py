@@ -48,7 +48,7 @@ def kernel() -> Elf:
 
 
 def state() -> State:
-    """What the machine's memory says now."""
+    """The state of the machine's memory now."""
     outside = Outside(kernel(), Memory(read_physical))
     try:
         outside.header()

@@ -142,7 +142,7 @@ def stale_linux(pages: list[str]) -> list[Finding]:
 # --- blocks -----------------------------------------------------------------------------------------------------
 
 def block_fault(block: Block) -> str | None:
-    """What is wrong with a block's mark."""
+    """The fault of a block's mark, or None."""
     if not block.mark:
         return 'a block of code without a mark: console, shell, text, c, make, json ...'
     if block.prompts and block.mark not in RUN_MARKS:
@@ -153,7 +153,7 @@ def block_fault(block: Block) -> str | None:
 
 
 def unmarked(path: str) -> list[Finding]:
-    """Blocks whose mark is missing or wrong."""
+    """Blocks with a missing or wrong mark."""
     return [Finding(path, block.line, fault) for block in blocks(text(path)) if (fault := block_fault(block))]
 
 

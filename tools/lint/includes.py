@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Which directories may include which (README.md); storeys.py checks the order of the storeys."""
+"""Checks that each directory includes only the directories that it may (README.md); storeys.py checks the order of the
+storeys."""
 
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ def rule_of(name: str) -> str | None:
 
 
 def judge(name: str, bracket: str, target: str, allowed: tuple[str, ...]) -> str | None:
-    """Why an include is not allowed, or None."""
+    """The reason why an include is not allowed, or None."""
     if bracket == '<':
         fine = target in FREESTANDING or (name, target) in HOSTED
         return None if fine else f'<{target}>: only freestanding headers may come from the compiler'

@@ -50,7 +50,7 @@ def judge_struct(path: str, first_line: int, match: re.Match, explained: set[str
 
 
 def judge(path: str, source: str) -> tuple[list[Finding], set[str]]:
-    """What is wrong with the keys of a file, and the structs of LISTED that it has."""
+    """The faults of a file's lock keys, and the structs of LISTED that the file has."""
     found, seen, used = [], set(), set()
     explained = {key for legend in LEGEND.finditer(source) for key in EXPLAINED.findall(legend['lines'])}
     for match in STRUCT.finditer(source):

@@ -72,7 +72,7 @@ def room(name: str) -> str | None:
 
 
 def above(low: str, high: str) -> bool:
-    """Whether the second file stands on a higher storey."""
+    """True if the second file stands on a higher storey."""
     here, there = room(low), room(high)
     return here is not None and there is not None and FLOOR[there] > FLOOR[here]
 
@@ -110,7 +110,7 @@ def includes() -> list[Finding]:
 
 
 def symbols(names: list[str], built: str) -> tuple[dict[str, str], dict[str, set[str]]]:
-    """Which source defines each global symbol, and which symbols each source wants from others."""
+    """The source that defines each global symbol, and the symbols that each source wants from others."""
     objects = {os.path.join(built, f'{name}.o'): name for name in names}
     done = subprocess.run([cross_gcc().removesuffix('gcc') + 'nm', '-A', *objects], capture_output=True, text=True, check=True)
     home: dict[str, str] = {}

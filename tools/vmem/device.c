@@ -168,7 +168,7 @@ void vmem_read_config(const struct vmem_dev *dev, struct vmem_config *config)
  * @from: first block
  * @end: block to stop at, larger than @from
  *
- * Return: the first block after @from whose state differs, or @end.
+ * Return: the first block after @from in another state, or @end.
  */
 u64 vmem_run_end(const struct vmem_dev *dev, u64 from, u64 end)
 {

@@ -3,8 +3,8 @@
 #define _VMEM_FAULTS_H
 
 /*
- * Faults that tests ask the device to commit: each hits a number of requests,
- * after letting some pass.
+ * Faults that tests inject into the device: each hits a number of requests, after letting
+ * some pass.
  */
 #include "lib/types.h"
 

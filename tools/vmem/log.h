@@ -8,7 +8,7 @@
  */
 #include "lib/types.h"
 
-/* How many lines of one kind log_limited() prints within an interval. */
+/* The most lines of one kind that log_limited() prints within an interval. */
 #define LOG_BURST	20
 #define LOG_INTERVAL_NS 60000000000UL
 

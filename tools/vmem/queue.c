@@ -232,7 +232,7 @@ void queue_started(struct vmem *vmem)
 }
 
 /**
- * queue_spurious() - commit a fault: notify the driver of changes that did not happen
+ * queue_spurious() - inject a fault: notify the driver of changes that did not happen
  * @vmem: the program
  * @count: how often
  */

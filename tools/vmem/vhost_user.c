@@ -19,7 +19,7 @@
 	 BIT(VHOST_PROTO_RESET_DEVICE) | BIT(VHOST_PROTO_CONFIGURE_MEM_SLOTS) | \
 	 BIT(VHOST_PROTO_STATUS))
 
-/* What a message's handler returns besides 0 (done) and -1 (refused). */
+/* Values that a message's handler returns besides 0 (done) and -1 (refused). */
 #define REPLIED 1
 
 _Static_assert(sizeof(struct mem_region_desc) == 32, "as on the wire");

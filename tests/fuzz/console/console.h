@@ -37,8 +37,9 @@ enum meeting {
 };
 
 /*
- * How a session makes harts meet: which commands it types, and where turns end besides
- * at random (enum host_turns). Each strategy finds races that the others miss.
+ * The ways in which a session makes harts meet: the commands that it types, and the
+ * places where turns end besides at random (enum host_turns). Each strategy finds races
+ * that the others miss.
  */
 enum strategy {
 	STRATEGY_CROWD_RARE, /* commands of all kinds; in basic blocks that are rare */

@@ -307,7 +307,7 @@ static struct text long_look(void)
 	return line;
 }
 
-/* The driver's objects go, and other ones of this size come. */
+/* The driver frees its objects, and allocates others of this size. */
 static struct text driver_line(void)
 {
 	return text("%u", 8U << below(9));

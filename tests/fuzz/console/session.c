@@ -70,9 +70,9 @@ static bool is_in_use(unsigned long pfn)
 }
 
 /*
- * Between a walker's two looks, sometimes pause its hart for long, so that the others can
- * change much; do so always at a frame that consoles use. mm_check() holds the zone's
- * lock, so only a frame in a hart's cache can change meanwhile.
+ * Between a walker's two looks, sometimes pause its hart for a long time, so that the
+ * other harts can change a lot; always do so at a frame that consoles use. mm_check()
+ * holds the zone's lock, so only a frame in a hart's cache can change meanwhile.
  */
 static void walker_stands(unsigned long pfn, enum walk_step step)
 {
