@@ -51,18 +51,6 @@ void bits_clear_run(u64 *bits, unsigned int off, unsigned int nr)
 		WRITE_ONCE(bits[i], bits[i] & ~run_mask(i, off, nr));
 }
 
-/* The first clear bit at or after @off; PAGEBLOCK_NR_PAGES if there is none. No lock. */
-unsigned int bits_next_clear(const u64 *bits, unsigned int off)
-{
-	for (; off < PAGEBLOCK_NR_PAGES; off = ALIGN_UP(off + 1, 64)) {
-		const u64 used = ~READ_ONCE(bits[off / 64]) >> off % 64;
-
-		if (used)
-			return off + __ffs(used);
-	}
-	return off;
-}
-
 /* A mask: bit i is set if word i is all free. */
 static inline u64 full_words(const u64 *bits)
 {

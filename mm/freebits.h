@@ -79,9 +79,20 @@ static inline bool bits_may_exceed(u64 word, unsigned long off, unsigned int k)
 	return (word >> (off & -(2UL << k)) % 64 & all) == all;
 }
 
+/* The first clear bit at or after @off; PAGEBLOCK_NR_PAGES if there is none. No lock. */
+static inline unsigned int bits_next_clear(const u64 *bits, unsigned int off)
+{
+	for (; off < PAGEBLOCK_NR_PAGES; off = ALIGN_UP(off + 1, 64)) {
+		const u64 used = ~READ_ONCE(bits[off / 64]) >> off % 64;
+
+		if (used)
+			return off + __ffs(used);
+	}
+	return off;
+}
+
 void bits_set_run(u64 *bits, unsigned int off, unsigned int nr);
 void bits_clear_run(u64 *bits, unsigned int off, unsigned int nr);
-unsigned int bits_next_clear(const u64 *bits, unsigned int off);
 unsigned int bits_find(const u64 *bits, unsigned int order);
 unsigned int bits_max_order(const u64 *bits);
 void bits_count(const u64 *bits, unsigned long nr[NR_PAGE_ORDERS]);
