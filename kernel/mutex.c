@@ -38,19 +38,9 @@ void mutex_init(struct mutex *mutex, const char *name)
 	wait_queue_init(&mutex->waiters, name);
 }
 
-bool mutex_is_held(const struct mutex *mutex)
+void __cold mutex_not_held(const struct mutex *mutex)
 {
-	const struct thread *const owner = READ_ONCE(mutex->owner);
-	const struct thread *const self = current_thread();
-
-	return likely(owner == self) || owner == checked(self);
-}
-
-void assert_mutex_held(const struct mutex *mutex)
-{
-	if (unlikely(!mutex_is_held(mutex)))
-		panic("mutex %s: not held by thread %s", mutex->name,
-		      thread_name(current_thread()));
+	panic("mutex %s: not held by thread %s", mutex->name, thread_name(current_thread()));
 }
 
 /* Take the mutex if its owner word is @free; the word gets @mark. */

@@ -21,11 +21,6 @@ static __guarded_by(sched_lock) LIST_HEAD(run_queue);
 static u32 nr_ready; /* entries of run_queue; read without the lock as a hint */
 static struct thread idle_threads[MAX_HARTS];
 
-struct thread *current_thread(void)
-{
-	return this_hart()->current;
-}
-
 const char *thread_name(const struct thread *thread)
 {
 	return thread != NULL ? thread->name : "none";

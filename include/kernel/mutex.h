@@ -5,6 +5,7 @@
 /*
  * Sleeping locks, owned by a thread. A thread that waits serves grace periods.
  */
+#include "kernel/thread.h"
 #include "kernel/wait.h"
 #include "lib/time.h"
 #include "lib/types.h"
@@ -92,13 +93,25 @@ void mutex_unlock(struct mutex *mutex) __releases(mutex);
  * mutex_is_held() - check whether the calling thread holds a mutex
  * @mutex: the mutex
  */
-bool mutex_is_held(const struct mutex *mutex);
+static inline bool mutex_is_held(const struct mutex *mutex)
+{
+	const unsigned long owner = (unsigned long)READ_ONCE(mutex->owner);
+
+	return (owner & ~MUTEX_CHECKED) == (unsigned long)current_thread();
+}
+
+/* The panic of assert_mutex_held(). */
+void mutex_not_held(const struct mutex *mutex) __noreturn;
 
 /**
  * assert_mutex_held() - panic unless the calling thread holds a mutex
  * @mutex: the mutex
  */
-void assert_mutex_held(const struct mutex *mutex);
+static inline void assert_mutex_held(const struct mutex *mutex)
+{
+	if (unlikely(!mutex_is_held(mutex)))
+		mutex_not_held(mutex);
+}
 
 /**
  * mutex_last_taken() - find the last mutex that the calling thread took and still holds

@@ -8,9 +8,9 @@
  * thread runs there; afterwards it may continue on another hart, unless
  * thread_create_on() bound it to one.
  */
+#include "kernel/hart.h"
 #include "lib/types.h"
 
-struct hart;
 struct thread;
 
 /* Bytes of a name, with the terminator. */
@@ -93,7 +93,10 @@ void cond_resched(void);
  *
  * In interrupt handlers: the interrupted thread.
  */
-struct thread *current_thread(void);
+static inline struct thread *current_thread(void)
+{
+	return this_hart()->current;
+}
 
 /**
  * thread_held_ns() - get the calling thread's count of time at hold points; see
