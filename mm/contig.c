@@ -21,12 +21,13 @@ static struct evacuate_policy contig_policy(const struct evac_limits *limits)
 	return (struct evacuate_policy){
 		.end = EVAC_END_ALLOC,
 		.type = PGTY_KERNEL,
+		.flags = limits ? 0 : EVAC_BEGINS,
 		.limits = limits ? *limits : evac_limits(EVAC_FOR_CONTIG, 1),
 	};
 }
 
-static void report(struct mm *mm, unsigned long nr, const struct evacuate_policy *policy,
-		   const struct mm_failure *why)
+static void __cold report(struct mm *mm, unsigned long nr, const struct evacuate_policy *policy,
+			  const struct mm_failure *why)
 {
 	char text[256];
 	struct sink_buffer buffer;
@@ -39,8 +40,10 @@ static void report(struct mm *mm, unsigned long nr, const struct evacuate_policy
 			    str_plural(nr), text);
 }
 
-int take_contig_range(struct mm *mm, unsigned long start, unsigned long end,
-		      const struct evacuate_policy *policy, struct mm_failure *why)
+/* A function, and inline in alloc_contig_range(). */
+__always_inline int take_contig_range(struct mm *mm, unsigned long start, unsigned long end,
+				      const struct evacuate_policy *policy,
+				      struct mm_failure *why)
 {
 	const struct pfn_range range = { .start_pfn = start, .nr_pages = end - start };
 	int err;
@@ -48,12 +51,12 @@ int take_contig_range(struct mm *mm, unsigned long start, unsigned long end,
 	if (start >= end || policy->end != EVAC_END_ALLOC)
 		return mm_fail(why, MM_REASON_MISALIGNED, start);
 	err = evacuate(mm, &range, 1, policy, why);
-	if (!err && policy->type == PGTY_OFFLINE)
-		zone_update_watermarks(mm);
 	vm_event_inc(mm, err ? VM_CONTIG_FAIL : VM_CONTIG_SUCCESS, 1);
-	if (err) {
+	if (unlikely(err)) {
 		mm_failure_name(mm, why);
-		report(mm, end - start, policy, why);
+		report(mm, range.nr_pages, policy, why);
+	} else if (policy->type == PGTY_OFFLINE) {
+		zone_update_watermarks(mm);
 	}
 	return err;
 }

@@ -27,6 +27,7 @@ enum evacuate_end {
 #define EVAC_BEST_EFFORT BIT(1) /* leave what cannot move; only for EVAC_END_FREE */
 #define EVAC_ISOLATED	 BIT(2) /* the caller isolates, drains and unisolates */
 #define EVAC_QUIET	 BIT(3) /* contig: no log line: the caller tries other ranges */
+#define EVAC_BEGINS	 BIT(4) /* the limits were set just now: the request is not late yet */
 
 /**
  * struct evacuate_policy - everything in which evacuations differ

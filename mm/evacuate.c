@@ -55,23 +55,6 @@ u64 evac_clock_ns(void)
 	return arch_clock_ns() - *thread_held_ns();
 }
 
-struct evac_limits evac_limits(enum evac_request request, unsigned int parts)
-{
-	static const struct {
-		u32 retries, seconds;
-	} table[] = {
-#define X(name, retries, seconds, reason) { retries, seconds },
-		EVAC_LIMITS(X)
-#undef X
-	};
-
-	return (struct evac_limits){
-		.deadline_ns =
-			evac_clock_ns() + parts * table[request].seconds * NSEC_PER_SEC,
-		.retries = table[request].retries,
-	};
-}
-
 /* Announce a step. Context: no spinlock held: the thread may have to wait here. */
 void evac_announce(const struct evac *e, enum trace_event_id event, const struct trace_args *args)
 {
@@ -399,7 +382,7 @@ static int empty_target(struct evac *e)
  * allocator does not give out, a flag that the new frames cannot have, or a hand-over of
  * frames that may stay in use.
  */
-static bool policy_agrees(const struct evacuate_policy *p)
+static __always_inline bool policy_agrees(const struct evacuate_policy *p)
 {
 	const bool alloc = p->end == EVAC_END_ALLOC;
 	const u32 legal = alloc && p->type == PGTY_OFFLINE ? PG_OFFLINE_SKIPPABLE : 0;
@@ -472,12 +455,12 @@ static int evacuate_target(struct evac *e, struct mm_failure *why)
  * already late or cancelled. Not done while a hold point is set or an error is to be
  * injected: then every step takes place.
  */
-static bool take_free(struct mm *mm, const struct pfn_range *range,
-		      const struct evacuate_policy *policy)
+static __always_inline bool take_free(struct mm *mm, const struct pfn_range *range,
+				      const struct evacuate_policy *policy)
 {
 	if (policy->end != EVAC_END_ALLOC || !policy_agrees(policy) ||
 	    READ_ONCE(hold_event) || mm->inject || evac_cancelled(&policy->limits) ||
-	    evac_clock_ns() >= policy->limits.deadline_ns ||
+	    (!(policy->flags & EVAC_BEGINS) && evac_clock_ns() >= policy->limits.deadline_ns) ||
 	    !frames_take_free(mm, range, policy->type, policy->page_flags))
 		return false;
 	trace_emit(TRACE_EVAC_FREE, .pfn = range->start_pfn, .count = range->nr_pages,
@@ -485,12 +468,16 @@ static bool take_free(struct mm *mm, const struct pfn_range *range,
 	return true;
 }
 
-int evacuate_locked(struct mm *mm, const struct pfn_range *ranges, unsigned int nr_ranges,
-		    const struct evacuate_policy *policy, struct mm_failure *why)
+/* A function, and inline in evacuate(): what is free is taken without another call. */
+__always_inline int evacuate_locked(struct mm *mm, const struct pfn_range *ranges,
+				    unsigned int nr_ranges,
+				    const struct evacuate_policy *policy, struct mm_failure *why)
 {
 	assert_mutex_held(&mm->hotplug_lock);
-	if (!nr_ranges || (nr_ranges == 1 && take_free(mm, ranges, policy)))
-		return mm_fail(why, MM_REASON_NONE, PFN_NONE);
+	if (!nr_ranges || (nr_ranges == 1 && take_free(mm, ranges, policy))) {
+		*why = (struct mm_failure){ .pfn = PFN_NONE };
+		return 0;
+	}
 	return evacuate_target(&(struct evac){ .mm = mm,
 					       .ranges = ranges,
 					       .nr_ranges = nr_ranges,
@@ -506,21 +493,27 @@ int evacuate_blocks(struct mm *mm, const struct mem_section *list,
 	return evacuate_target(&e, why);
 }
 
-int hotplug_lock(struct mm *mm, const struct evac_limits *limits,
-		 struct mm_failure *why) __no_lock_analysis
+/* Wait for the hotplug lock in slices, because a request may be cancelled meanwhile. */
+static int __noinline wait_for_lock(struct mm *mm, const struct evac_limits *limits,
+				    struct mm_failure *why) __no_lock_analysis
 {
-	if (!limits) {
-		mutex_lock(&mm->hotplug_lock);
-		return 0;
-	}
-	/* If the lock is free, there is no need to read the clock. */
-	for (u64 until = 0; mutex_lock_until(&mm->hotplug_lock, until);
-	     until = next_check(limits)) {
+	do {
 		if (evac_cancelled(limits))
 			return mm_fail(why, MM_REASON_CANCELLED, PFN_NONE);
 		if (evac_clock_ns() >= limits->deadline_ns)
 			return mm_fail(why, MM_REASON_LOCKED, PFN_NONE);
-	}
+	} while (mutex_lock_until(&mm->hotplug_lock, next_check(limits)));
+	return 0;
+}
+
+int hotplug_lock(struct mm *mm, const struct evac_limits *limits,
+		 struct mm_failure *why) __no_lock_analysis
+{
+	if (!limits)
+		mutex_lock(&mm->hotplug_lock);
+	/* If the lock is free, there is no need to read the clock. */
+	else if (unlikely(mutex_lock_until(&mm->hotplug_lock, 0)))
+		return wait_for_lock(mm, limits, why);
 	return 0;
 }
 

@@ -473,30 +473,34 @@ bool frames_take_free(struct mm *mm, const struct pfn_range *range, enum page_ty
 		      unsigned int flags)
 {
 	struct mem_section *ms = pfn_to_section(mm, range->start_pfn);
+	struct zone *const zone = ms ? ms->zone : NULL;
 	const long nr = range->nr_pages;
 	u64 mask;
+	bool all;
 
-	if (!ms || !ms->zone || !(ms->flags & SECTION_ONLINE) ||
+	if (!zone || !(ms->flags & SECTION_ONLINE) ||
 	    range_end(range) > ms->start_pfn + PAGES_PER_SECTION ||
 	    !IS_ALIGNED(range->start_pfn | nr, PAGEBLOCK_NR_PAGES) ||
 	    type_is_counted(to) || page_poison)
 		return false;
 	mask = range_mask(range);
-	spin_lock(&ms->zone->lock);
-	if (mask & ~index_free_mask(ms)) {
-		mask = 0;
-	} else {
-		const struct change c = change_for(ms->zone, PGTY_BUDDY, to, flags);
-		struct words_change words = words_change(&c, 0);
+	spin_lock(&zone->lock);
+	all = !(mask & ~index_free_mask(ms));
+	if (all) {
+		const struct change c = change_for(zone, PGTY_BUDDY, to, flags);
+		const struct words_change words = {
+			.keep = PB_KEPT,
+			.add = pb_frames(c.whole),
+			.owner = to == PGTY_OFFLINE ? OFFLINE_OWNER : 0,
+		};
 
-		words.test = 0; /* the index has shown that they are free */
 		index_remove_free_mask(ms, mask);
 		trace_run(ms, range, &c);
 		(void)pageblocks_change(ms, mask, &words);
-		zone_count(ms->zone, -nr, 0, to == PGTY_OFFLINE ? -nr : 0);
+		zone_count(zone, -nr, 0, to == PGTY_OFFLINE ? -nr : 0);
 	}
-	spin_unlock(&ms->zone->lock);
-	return mask;
+	spin_unlock(&zone->lock);
+	return all;
 }
 
 void release_offline_range(struct mm *mm, unsigned long start, unsigned long nr)

@@ -9,6 +9,7 @@
  *
  * Compare with: Linux offline_pages() and alloc_contig_range(), which have a loop each.
  */
+#include "lib/time.h"
 #include "mm/mm.h"
 
 /**
@@ -47,9 +48,6 @@ enum evac_request {
 	NR_EVAC_REQUESTS
 };
 
-/* The limits for a request of this kind that begins now and has @parts parts. */
-struct evac_limits evac_limits(enum evac_request request, unsigned int parts);
-
 /**
  * evac_clock_ns() - read the clock of deadlines: ktime_ns(), but stopped while the
  * calling thread is at a hold point
@@ -57,6 +55,24 @@ struct evac_limits evac_limits(enum evac_request request, unsigned int parts);
  * So the time that a request spends at hold points does not count against its deadline.
  */
 u64 evac_clock_ns(void);
+
+/* The limits for a request of this kind that begins now and has @parts parts. */
+static inline struct evac_limits evac_limits(enum evac_request request, unsigned int parts)
+{
+	static const struct {
+		u32 retries, seconds;
+	} table[] = {
+#define X(name, retries, seconds, reason) { retries, seconds },
+		EVAC_LIMITS(X)
+#undef X
+	};
+
+	return (struct evac_limits){
+		.deadline_ns =
+			evac_clock_ns() + parts * table[request].seconds * NSEC_PER_SEC,
+		.retries = table[request].retries,
+	};
+}
 
 /*
  * Migration: a vector of {pfn, order, kind} and four operations per kind. The kind is
