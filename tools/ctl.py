@@ -240,7 +240,7 @@ def parse(words: list[str], root: str) -> dict:
             if not equals and not words:
                 raise UsageError(f'{option} needs a value')
             args[option[2:]] = value if equals else words.pop(0)
-        elif option.startswith('-'):
+        elif option.startswith('-') and not option[1:2].isdigit():       # -1M is a size, and a wrong one
             raise UsageError(f'{option}: unknown option; expected one of: --run --dev --patience --json --help')
         else:
             plain.append(option + equals + value)

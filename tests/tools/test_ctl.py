@@ -180,6 +180,7 @@ class Client(ClientCase):
                       ('--nosuch', '2M')):
             status, _, err = self.done(self.ctl('resize', *words))
             self.assertEqual((status, err.count('\n')), (2, 1), (words, err))
+        self.assertIn("'-1M' is not a size", self.done(self.ctl('resize', '-1M'))[2])
         self.assertEqual(self.qmp.get('requested-size'), 0)
 
     def test_json_is_one_line(self) -> None:
