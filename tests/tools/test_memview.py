@@ -3,7 +3,9 @@
 
 import io
 import os
+import pty
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,9 +14,11 @@ from pathlib import Path
 from unittest import mock
 
 from memview import COLOUR, Changes, News, Screen, View, fitted, picture
-from patience import limit
+from patience import limit, talk
 
-TOOLS = Path(__file__).resolve().parent.parent.parent / 'tools'
+TOP = Path(__file__).resolve().parent.parent.parent
+TOOLS = TOP / 'tools'
+KERNEL = Path(os.environ.get('O') or TOP / 'build') / 'ebb.elf'
 CELLS = 'KKU' + '.' * 50 + 'u' + ' ' * 10
 BLOCKS = ((16, 'online', 'Normal'), (17, 'going-offline', 'Movable'), (4711, 'offline', '-'))
 GREEN = ''.join(f'\x1b[32m{c}\x1b[0m' if c != ' ' else c for c in CELLS)
@@ -148,6 +152,23 @@ class AloneTest(unittest.TestCase):
                                           capture_output=True, stdin=subprocess.DEVNULL, timeout=limit(20), check=False)
                     self.assertEqual((done.returncode, done.stdout), (1, ''))
                     self.assertRegex(done.stderr, rf'^{name}: no machine runs in \S+; start one: make run.*\n$')
+
+    @unittest.skipUnless(KERNEL.exists(), 'needs a kernel')
+    def test_output_that_is_lost(self):
+        """A machine that does not answer: the words about it change each second."""
+        with tempfile.TemporaryDirectory() as rundir, open('/dev/full', 'wb') as full:
+            Path(rundir, 'qemu.pid').write_text(f'{os.getpid()}\n', encoding='ascii')
+            Path(rundir, 'kernel').symlink_to(KERNEL.resolve())
+            master, slave = pty.openpty()
+            for out, status, said in ((slave, 128 + signal.SIGHUP, ''), (full, 1, 'watch: output: No space left on device\n')):
+                watch = subprocess.Popen([sys.executable, str(TOOLS / 'ebb-watch'), '--rundir', rundir], text=True, stdout=out,
+                                         stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env={**os.environ, 'TERM': 'vt100'})
+                with watch:
+                    if out is slave:
+                        self.assertTrue(os.read(master, 100))
+                        os.close(slave)
+                        os.close(master)
+                    self.assertEqual((talk(watch, 60)[1], watch.returncode), (said, status))
 
 
 if __name__ == '__main__':
