@@ -210,8 +210,8 @@ static void look_add(struct pageblock_look *look, u32 w, unsigned long frames,
  * Count the frames from @pfn on, up to @end, that are alike: free frames, a chunk, or
  * single frames with equal words. Sets @w to their word; a chunk has its head's.
  */
-static unsigned long alike(const struct mem_section *ms, unsigned long pfn, unsigned long end,
-			   u32 *w)
+static __always_inline unsigned long alike(const struct mem_section *ms, unsigned long pfn,
+					   unsigned long end, u32 *w)
 {
 	const struct page *page = pfn_to_page(pfn);
 	const unsigned int off = pfn % PAGEBLOCK_NR_PAGES;
