@@ -116,7 +116,7 @@ void thread_timeout(struct timer *timer);
 /*
  * Sleep until woken or until @deadline_ns; false if that has passed. A wake-up
  * since @woken was cleared also ends the sleep. Thread context, no spinlock held;
- * passes quiescent points. May return early without a reason.
+ * passes quiescent points. May also return early for no reason.
  */
 bool thread_sleep_until(u64 deadline_ns);
 

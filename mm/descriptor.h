@@ -110,7 +110,10 @@ static __always_inline bool head_alloc(struct page *page, enum page_type type)
  */
 static __always_inline bool head_free(struct page *page, u32 word, unsigned int order)
 {
-	/* Order and flags are part of the comparison: wrong ones make the value too large. */
+	/*
+	 * Order and flags are part of the comparison: a wrong order or flag makes the
+	 * value too large.
+	 */
 	const u32 type = (word << 8) - (order << 24);
 	/* Signed, because bit 31 is clear, and riscv extends the sign at no cost. */
 	const s64 cached = (s32)((word & ~0xffU) | PGTY_CACHED);

@@ -142,7 +142,7 @@ static void print_effort(const struct mm_failure *why, struct sink *out)
 		sink_puts(out, ")");
 }
 
-/* What the user can do; after a deadline or a cancel, about the awaited frame. */
+/* The hint for the user; after a deadline or a cancel, it is about the awaited frame. */
 static const char *hint_about(const struct mm_failure *why)
 {
 	const enum mm_reason reason = why->cause ? why->cause : why->reason;

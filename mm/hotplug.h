@@ -123,7 +123,7 @@ u64 section_range_mask(const struct mem_section *ms, const struct pfn_range *ran
 
 /* Grow the zone's span so that it covers the section. */
 void zone_grow(struct zone *zone, struct mem_section *ms);
-/* Shrink the zone's span to the sections that are left without this one. */
+/* Shrink the zone's span to its other sections. */
 void zone_shrink(struct zone *zone, struct mem_section *ms);
 
 /* Change a memory block's state and trace it. No other function changes the state. */

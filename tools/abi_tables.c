@@ -42,7 +42,8 @@ static void flags_and_zones(void)
 	ZONES(X)
 #undef X
 	heading("Zone counters", "`enum zone_counter`, in `mm:zone_count` records; in frames, "
-		"the last one in pageblocks.", "| number | field of `struct zone` | meaning |");
+		"but the last counter in pageblocks.",
+		"| number | field of `struct zone` | meaning |");
 #define X(name, field, meaning) \
 	printf("| %d | %s | %s |\n", ZONE_COUNTER_##name, #field, meaning);
 	ZONE_COUNTERS(X)

@@ -173,7 +173,7 @@ def cmd_status(args: dict) -> int:
 
 
 def check_size(device: Device, size: int) -> None:
-    """Refuse a size that the device cannot have, and name those that it can."""
+    """Refuse a size that the device cannot have, and name sizes that it can have."""
     now = device.state()
     if size > now.region:
         raise CtlError(f'{device.name} has {show_size(now.region)} at most')

@@ -3,7 +3,7 @@
 
 `make run`, the tests, the scenarios and the bench all describe a machine as a `Config`, and this file builds it.
 
-Where the memory of the devices lies: QEMU's `virt` has one run of RAM at RAM_BASE. This file requests enough of it
+The place of the devices' memory: QEMU's `virt` has one run of RAM at RAM_BASE. This file requests enough of it
 for boot memory, all device regions and 2 MiB on top (where QEMU puts the device tree). /memory tells the guest only
 about boot memory and the 2 MiB; only the devices name the rest.
 

@@ -4,7 +4,7 @@
 bench`.
 
 A machine boots, its device plugs memory, the command `churn` fills the memory, frees a part and fills it again, and the
-device shrinks to 0. What it still has then, and the requests that it got, are read from the device. So any guest will do
+device shrinks to 0. The device then tells how much it still has plugged, and how many requests it got. So any guest will do
 that drives virtio-mem and has `churn` on its console; tools/place.py runs alone, too: see docs/reference/make.md.
 """
 
@@ -135,7 +135,7 @@ def fits(guest: Guest, harts: int, seed: int) -> float:
 
 
 def free_huge(guest: Guest, seed: int) -> float:
-    """LLFree's measurement of fragmentation: whole free pageblocks, in percent of what the free frames could make up."""
+    """LLFree's measurement of fragmentation: whole free pageblocks, in percent of those that the free frames could make up."""
     with Session(guest, 'place-huge', 1, GIB, 0) as session:
         return float(session.churn(HUGE_CHURN.format(harts=1, seed=seed))[6])
 

@@ -340,7 +340,7 @@ class Verdict:
     problems: list[str] = field(default_factory=list)
 
     def add(self, problem: str) -> None:
-        """Add a difference; only the first ones are kept."""
+        """Add a difference; only the first few are kept."""
         self.nr_problems += 1
         if len(self.problems) < MOST_PROBLEMS:
             self.problems.append(problem)

@@ -351,7 +351,7 @@ static unsigned long clear_run(pte_t *pte, unsigned long nr, u64 *seen)
 }
 
 /*
- * Clears the part of a range that one table maps, from its start on. Returns that
+ * Clears the first part of a range, as far as a single table maps it. Returns that
  * part's bytes.
  */
 static u64 unmap_run(unsigned long va, u64 size, struct unmapped *un)

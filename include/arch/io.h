@@ -3,7 +3,7 @@
 #define _ARCH_IO_H
 
 /*
- * Access of drivers to devices: mapping registers, reading and writing them in order, and
+ * Drivers' access to devices: mapping registers, reading and writing them in order, and
  * ordering memory against a device that reads and writes it (DMA is coherent on this
  * machine).
  *

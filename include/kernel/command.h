@@ -15,8 +15,8 @@
 /**
  * struct command - a word that the user can type
  * @name: the word
- * @usage: the word with its arguments; completion reads it: lower case stands for itself,
- *	capitals for a word_list or for what cannot be listed
+ * @usage: the word with its arguments; completion reads it: a word in lower case is typed
+ *	as it is, a word in capitals stands for the words of a word_list, or for a value
  * @help: one line, what it does
  * @example: a line that a user can type as it is
  * @fn: @argc is at least 1, argv[0] the word; returns 0 or a negative errno,

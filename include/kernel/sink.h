@@ -19,9 +19,10 @@
 
 /**
  * struct sink - a destination of text
- * @write: takes @len bytes of text, not zero-terminated. sink_printf() calls it once as
- *	long as the text fits SINK_PRINTF_MAX, so a sink that keeps the text of a call
- *	together keeps lines whole. Must not fail; a sink counts text that it can't store.
+ * @write: takes @len bytes of text, not zero-terminated. If the text fits
+ *	SINK_PRINTF_MAX, sink_printf() makes a single call, so a sink that keeps the text
+ *	of a call together keeps lines whole. Must not fail; a sink counts text that it
+ *	can't store.
  * @columns: width of the terminal that shows the text; 0: there is none, or it is unknown
  */
 struct sink {

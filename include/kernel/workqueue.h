@@ -39,7 +39,7 @@ bool schedule_work(struct work *work);
 
 /**
  * cancel_work_sync() - unschedule a work and wait until it is not running
- * @work: the work; not the one that calls this
+ * @work: the work; its own function must not call this
  *
  * Waits while the work runs, for WORK_WAIT_NS at most, then warns and names it.
  *

@@ -28,7 +28,7 @@ static inline int tolower(int c)
 }
 
 /**
- * digit_value() - get what a character means as a digit
+ * digit_value() - get the value of a character as a digit
  * @c: the character
  *
  * Return: 0..35 for 0-9, a-z, A-Z; 36 for anything else, which no base accepts.

@@ -35,7 +35,7 @@ struct fdt_level {
 struct fdt_index_node {
 	u32 name;      /* offset */
 	u16 behind;    /* number of the next node that is not inside this one */
-	u16 first;     /* its properties in the index: up to the first one of the next node */
+	u16 first;     /* its first property in the index; next node's: its end */
 	struct fdt_level level;
 	u8 depth;
 };

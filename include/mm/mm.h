@@ -109,7 +109,7 @@ struct pcp;
  * @section_pool: free halves of pages that hold section objects (mm/sparse.c)
  * @reserve: pfns of the fixed reserve (mm/mm_reserve.c)
  * @nr_guests: how many of these are not boot memory
- * @owners_gone: how many owners have left; each one changed the state of its frames
+ * @owners_gone: how many owners have left, each after changing the state of its frames
  * @max_pfn: first pfn after the last present section
  * @present_early: present frames of boot sections, for the auto-movable ratio
  * @default_online_type: what add_memory() does after adding

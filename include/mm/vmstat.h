@@ -61,8 +61,8 @@ struct pageblock_look {
  * @b: the pageblock
  * @nr: by type, gets the number of frames added
  *
- * A uniform pageblock costs a few instructions, any other a step for each chunk. What other
- * harts change meanwhile counts as it was before, or as it is afterwards.
+ * A uniform pageblock costs a few instructions, any other a step for each chunk. A frame
+ * that another hart changes meanwhile counts in its old state or in its new state.
  * Context: in a walk bracket; no lock.
  */
 struct pageblock_look pageblock_look(const struct mem_section *ms, unsigned int b,

@@ -14,7 +14,7 @@
 #include "mm/vmstat.h"
 
 /*
- * A mask of what a pageblock contains: a bit for each page type, and these bits. A block
+ * A pageblock's contents as a mask: a bit for each page type, and these bits. A block
  * that is not
  * online has only SEEN_UNPLUGGED, SEEN_OFFLINE or the type Hole.
  */

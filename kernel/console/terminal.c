@@ -71,7 +71,7 @@ static void draw_line(bool shown, struct sink *out)
 	editor.out = console_sink();
 }
 
-/* Run a line; unread input from before stays in front of what is typed now. */
+/* Run a line; unread earlier input stays in front of newer input. */
 static void run_line(const char *line)
 {
 	ctrl_c = false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Page tables of memory that comes and goes: made with the first block below them, freed
- * with the last. The cases map a part of the address space that has no memory, far from all
- * that has, and touch nothing there.
+ * with the last. The cases map a part of the address space that has no memory, far from
+ * all memory, and touch nothing there.
  */
 #include "kernel/quiesce.h"
 #include "lib/errno.h"

@@ -50,7 +50,7 @@ static int own(struct sink *out, const char *id, unsigned long *first, unsigned 
 	return 0;
 }
 
-/* Add and online one block; its instructions, 0 on failure. */
+/* Add and online one block. Return: the instructions that this took, 0 on failure. */
 static u64 add_one(unsigned long block)
 {
 	struct mm_failure why;

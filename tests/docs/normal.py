@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The only list of what differs between two runs of a page. Everything else is compared character by character."""
+"""The only list of the things that differ between two runs of a page. Everything else is compared character by character."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RULES = [(re.compile(pattern), stands) for _, pattern, stands in VARIES]
 
 
 def normal(line: str) -> str:
-    """A line without what differs between two runs."""
+    """A line without the parts that differ between two runs."""
     for pattern, stands in RULES:
         line = pattern.sub(stands, line)
     return line.rstrip()

@@ -406,7 +406,10 @@ static void leaves_before_it_begins_anew(struct ktest *test)
 	expect_soon(test, is_set(&rig->port_ready));
 }
 
-/* A device leaves while it starts again; then it does not come back: its frames are free. */
+/*
+ * If a device leaves while it starts again, it does not come back, and its frames are
+ * freed.
+ */
 static void leaves_while_it_begins_anew(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, "org.ebb.echo");

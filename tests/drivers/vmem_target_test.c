@@ -378,7 +378,7 @@ static void forgetful_device_is_asked(struct ktest *test)
 	vmem_rig_check(rig);
 }
 
-/* One line each time that device and driver begin to disagree. */
+/* The driver logs a line each time that device and driver begin to disagree. */
 static void disagreements_are_said(struct ktest *test)
 {
 	static const char words[] = "the device has 98 MiB plugged, the driver 100 MiB";

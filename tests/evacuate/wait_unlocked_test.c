@@ -2,8 +2,8 @@
 /*
  * A waiting evacuation blocks no other request: while it sleeps, other blocks are
  * plugged, onlined, offlined and removed, other ranges are taken, and everything is
- * checked. Requests for what it has isolated or claimed fail at once, and the failure
- * names it.
+ * checked. Requests for frames or blocks that it has isolated or claimed fail at once,
+ * and the failure names them.
  */
 #include "kernel/thread.h"
 #include "kernel/timer.h"
@@ -180,7 +180,7 @@ static void expect_refused(struct ktest *test, const struct request *r, int err,
 				r->held >> SECTION_PFN_SHIFT);
 }
 
-/* A request for what the waiter has fails at once, with nothing changed. */
+/* A request for frames or blocks of the waiter fails at once, with nothing changed. */
 static void overlaps_are_refused(struct ktest *test)
 {
 	const struct kind_param *p = test->param_value;

@@ -219,9 +219,9 @@ static void compare_props(const void *blob, int offset, const struct fdt_node *n
 		      "property %s, libfdt %s", prop.name, name);
 		CHECK(!fdt_prop(node, name, &again) &&
 			      again.data == fdt_getprop(blob, offset, name, NULL),
-		      "property %s by name", name);
+		      "property %s is not found by name", name);
 	}
-	CHECK(!fdt_next_prop(node, &cursor, &prop), "property %s too many", prop.name);
+	CHECK(!fdt_next_prop(node, &cursor, &prop), "property %s is one too many", prop.name);
 }
 
 static void compare_reg(const void *blob, int offset, const struct fdt_node *node)
@@ -262,7 +262,7 @@ static void compare_path(const struct fdt_node *node, const char *want)
 		CHECK(path[i] == want[i] || path[i] == '?', "path %s, libfdt %s", path, want);
 	fdt_path(node, small, sizeof(small));
 	CHECK(strlen(small) < sizeof(small) && !strncmp(small, path, strlen(small)),
-	      "a path that was cut: %s", small);
+	      "this path was cut: %s", small);
 }
 
 /* Is a word in a list of strings? libfdt must say the same. */
@@ -340,7 +340,7 @@ static void compare_nodes(const void *blob, const struct fdt *fdt)
 			deep++;
 			continue;
 		}
-		CHECK(more, "a node is missing: %s", fdt_get_name(blob, at, NULL));
+		CHECK(more, "node %s is missing", fdt_get_name(blob, at, NULL));
 		CHECK(node.depth == depth, "depth %d, libfdt %d", node.depth, depth);
 		CHECK(node.name == fdt_get_name(blob, at, NULL), "name '%s'", node.name);
 		compare_props(blob, at, &node);
@@ -350,7 +350,7 @@ static void compare_nodes(const void *blob, const struct fdt *fdt)
 			compare_finders(blob, at, fdt, &node);
 		more = fdt_next(&node);
 	}
-	CHECK(!more, "a node too many: %s", node.name);
+	CHECK(!more, "node %s is one too many", node.name);
 	CHECK(deep == fdt->nr_too_deep, "%u nodes too deep, libfdt %u", fdt->nr_too_deep, deep);
 }
 

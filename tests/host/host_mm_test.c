@@ -131,7 +131,7 @@ static bool is_poisoned(unsigned long pfn, bool otherwise)
 	return __asan_address_is_poisoned(pfn_to_page(pfn));
 }
 
-/* Can a descriptor be read at all? write() tells, without a fault. */
+/* Can a descriptor be read at all? write() finds out without a fault. */
 static bool is_mapped(unsigned long pfn)
 {
 	int ends[2];

@@ -173,7 +173,10 @@ static void idle_harts_are_kicked(struct ktest *test)
 	KTEST_EXPECT_TRUE(test, host_was_kicked(other->id));
 }
 
-/* The host may stop a hart for long, while others need grace periods again and again. */
+/*
+ * The host may stop a hart for a long time, while others need grace periods again and
+ * again.
+ */
 static void a_silent_hart_is_named_now_and_then(struct ktest *test)
 {
 	const u64 start = ktime_ns();

@@ -86,7 +86,8 @@ static void give_turn(bool busy)
 }
 
 /*
- * End the turn as a host that preempts a hart does: at any point, and sometimes for long.
+ * End the turn as a host that preempts a hart does: at any point, and sometimes for a
+ * long time.
  */
 static void lose_turn(void)
 {
@@ -115,8 +116,8 @@ static bool is_due(unsigned long pc)
 }
 
 /*
- * Has the hart released its last spinlock? What the hart saw under the lock may change
- * from here on.
+ * Has the hart released its last spinlock? From here on, other harts may change the data
+ * that the lock protects.
  */
 static bool has_unlocked(void)
 {

@@ -203,7 +203,7 @@ static void exports_hold_nothing(struct ktest *test)
 	}
 }
 
-/* The view has what each of its commands prints, and the map in colour. */
+/* The view contains the output of each of its commands, with the map in colour. */
 static void view_is_text(struct ktest *test)
 {
 	static const char *const words[] = { "memory", "|\033[", " free, blank hole\n",

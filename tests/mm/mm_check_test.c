@@ -8,7 +8,7 @@
 
 #define PB PAGEBLOCK_NR_PAGES
 
-/* mm_check() reports each of these faults once for every one of its checks that sees it. */
+/* Several checks of mm_check() may see the same fault; each of them reports it once. */
 static void check_finds_each(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

@@ -62,7 +62,7 @@ static void meta(unsigned long pfn, unsigned long nr)
 {
 	if (nr == 1 && fm.frame[pfn - fm.base] == FM_META)
 		return;
-	CHECK(nr_metas < MAX_META && fm_all(pfn, nr, FM_FREE), "mm/ has taken pfn %#lx",
+	CHECK(nr_metas < MAX_META && fm_all(pfn, nr, FM_FREE), "mm/ has taken pfn %#lx: not free",
 	      pfn);
 	fm_paint(pfn, nr, FM_META);
 	metas[nr_metas].pfn = pfn;
@@ -208,18 +208,18 @@ static void check_look_ups(unsigned long n)
 	while (next < FM_SECTIONS && blocks[next].state == MEM_BLOCK_ABSENT)
 		next++;
 	next = next < FM_SECTIONS ? block_id(next) : PFN_NONE;
-	CHECK(next_memory_block(fm.mm, block_id(n)) == next, "behind block %lu", n);
+	CHECK(next_memory_block(fm.mm, block_id(n)) == next, "the block after block %lu", n);
 	CHECK(memory_block_valid_zones(fm.mm, block_id(n), zones) ==
 			      (b->state == MEM_BLOCK_ABSENT ? 0 : 1U + !online) &&
 		      (b->state == MEM_BLOCK_ABSENT ||
 		       zones[0] ==
 			       (online ? fm.zone[n] : blocks_zone_for(n, MMOP_ONLINE))),
-	      "zones of block %lu", n);
+	      "valid zones of block %lu", n);
 	for (unsigned int i = 0; i < PAGEBLOCKS_PER_SECTION; i++) {
 		const unsigned long pfn = block_pfn(n) + i * PAGEBLOCK_NR_PAGES;
 
 		CHECK(arch_direct_mapped(pfn_to_phys(pfn)) == (b->plugged >> i & 1),
-		      "block %lu: mapping of pageblock %u", n, i);
+		      "block %lu: is pageblock %u mapped?", n, i);
 		pfn_walk_begin();
 		CHECK(!pfn_to_online_page(fm.mm, pfn) == !online, "pfn %#lx", pfn);
 		pfn_walk_end();

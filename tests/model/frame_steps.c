@@ -183,7 +183,7 @@ static void free_one(unsigned int i)
 
 		CHECK(slot->pfn == chunk->pfn, "slot at %#lx, model %#lx",
 		      (unsigned long)slot->pfn, chunk->pfn);
-		CHECK(*content(chunk->pfn) == chunk->slot, "content of %#lx", chunk->pfn);
+		CHECK(*content(chunk->pfn) == chunk->slot, "%#lx: other content", chunk->pfn);
 		CHECK(slot_free(fm.mm, slot) == 0, "slot_free");
 		slot->pfn = 0;
 	} else {
@@ -249,7 +249,10 @@ static void check_bulk(const unsigned long *pfns, unsigned long nr)
 	}
 }
 
-/* After a bulk: no zone went below its lowest mark. Cached frames do not count. */
+/*
+ * Check that a bulk allocation took no zone below its lowest mark. Cached frames do not
+ * count.
+ */
 static void check_marks(const unsigned long *before)
 {
 	for (unsigned int z = 0; z < NR_ZONES; z++) {

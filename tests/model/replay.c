@@ -265,7 +265,7 @@ static void compare_counters(unsigned int z, const char *source)
 	sum[ZONE_COUNTER_SPANNED] = end - sum[ZONE_COUNTER_START_PFN];
 	for (unsigned int i = 0; i < NR_ZONE_COUNTERS; i++)
 		CHECK(sum[i] == truth.counter[z][i],
-		      "zone %u: counter %u: from the records follows %lu, %s says %lu", z,
+		      "zone %u: counter %u: the records give %lu, %s says %lu", z,
 		      i, (unsigned long)sum[i], source, (unsigned long)truth.counter[z][i]);
 }
 

@@ -86,13 +86,13 @@ void frame_follow_slots(bool all_emptied)
 		if (chunk->kind != FM_SLOT || slots[chunk->slot].pfn == chunk->pfn)
 			continue;
 		chunk->pfn = slots[chunk->slot].pfn;
-		CHECK(fm_all(chunk->pfn, 1UL << chunk->order, FM_FREE), "moved to %#lx",
+		CHECK(fm_all(chunk->pfn, 1UL << chunk->order, FM_FREE), "moved to %#lx, not free",
 		      chunk->pfn);
 		CHECK(!all_emptied || !fm.target[fm_pageblock(chunk->pfn)],
-		      "%#lx: moved inside", chunk->pfn);
+		      "%#lx: moved within the range", chunk->pfn);
 		CHECK(!any_isolated(chunk->pfn, 1UL << chunk->order),
-		      "moved to isolated");
-		CHECK(*content(chunk->pfn) == chunk->slot, "content of %#lx", chunk->pfn);
+		      "moved into an isolated pageblock");
+		CHECK(*content(chunk->pfn) == chunk->slot, "%#lx: other content", chunk->pfn);
 		fm_paint(chunk->pfn, 1UL << chunk->order, FM_SLOT);
 		used[fm.zone[fm_section(chunk->pfn)]] = true;
 	}

@@ -100,7 +100,7 @@ def change_all(guest: Guest, watch: Watch) -> Verdict:
 
 @scenario(limit=180)
 def emit_calls(guest: Guest) -> None:
-    """Without any single one of the calls that record a change, the replay differs from the memory."""
+    """If any single call that records a change is muted, the replay differs from the memory."""
     watch = Watch(guest)
     before = {site.number: site.reached for site in sites(guest)}
     verdict = change_all(guest, watch)

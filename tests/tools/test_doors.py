@@ -235,7 +235,7 @@ class BusinessTest(unittest.TestCase):
 
 
 class SettleTest(unittest.TestCase):
-    """Behind the door of a command port: an ebb that has heard of no change of clients yet, so it mixes their bytes."""
+    """Behind the door of a command port: an ebb that has not heard of the change of clients yet, so it mixes their bytes."""
 
     def setUp(self):
         directory = tempfile.TemporaryDirectory()

@@ -290,7 +290,7 @@ class Frontend:
         return self.response()[1]
 
     def touch(self, gpa: int, size: int = 1) -> None:
-        """Write to guest memory like the guest."""
+        """Write to guest memory, as the guest does."""
         at = gpa - RAM_BASE
         for page in range(at, at + size, 4096):
             self.ram[page] = 1

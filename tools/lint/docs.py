@@ -133,7 +133,7 @@ def missing(path: str) -> list[Finding]:
 
 
 def stale_linux(pages: list[str]) -> list[Finding]:
-    """Names in LINUX that ebb has too by now, or that no page has."""
+    """Names in LINUX that ebb now has, too, or that no page has."""
     there = {name: ours for page in pages for _, name, ours in named(page)}
     return [Finding('tools/lint/docs.py', 1, f'LINUX: {name} is {"ours" if name in there else "in no page"}')
             for name in sorted(LINUX) if there.get(name, True)]

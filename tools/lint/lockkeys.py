@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Each field that several harts could touch says what protects it, FreeBSD's way: a key in letters after the field, which
-the file explains.
+"""Each field that several harts could touch says what protects it, FreeBSD's way: letters after the field are a key, and the
+file explains each key.
 
     /*
      * Lock keys:

@@ -26,7 +26,7 @@ class Part:
     paths: tuple[str, ...]
 
 
-# Together the kernel proper. A path is a file, or all below a directory; the longest that fits a file decides.
+# Together the kernel proper. A path is a file, or all below a directory; the longest path that matches a file decides.
 PARTS = (
     Part('mm', 7840, 6200, ('mm/', 'include/mm/')),
     Part('virtio-mem', 2080, 1500, ('drivers/virtio/mem/', 'include/virtio/virtio_mem.h')),

@@ -21,7 +21,10 @@
 /* Close a client that leaves this many bytes of output unread. */
 #define MAX_BACKLOG (256 << 10)
 
-/* Like QEMU: one MEMORY_DEVICE_SIZE_CHANGE per second, and always the last one. */
+/*
+ * Like QEMU: at most one MEMORY_DEVICE_SIZE_CHANGE per second, and always the last
+ * change.
+ */
 #define EVENT_INTERVAL_NS 1000000000UL
 
 struct client {

@@ -29,7 +29,7 @@ struct mem_region {
 
 /**
  * struct guest_mem - the table
- * @region: in no order
+ * @region: in no particular order
  * @nr: how many
  * @refuse: if set, guest_mem_read() and guest_mem_write() fail where it returns true
  * @refuse_arg: for @refuse

@@ -62,7 +62,7 @@ static bool find_words(const struct vring *ring, const struct guest_mem *mem,
 }
 
 /**
- * vring_reset() - forget the state of a ring since its set-up
+ * vring_reset() - forget what has happened to a ring since its set-up
  * @ring: a ring; its addresses and size stay
  */
 void vring_reset(struct vring *ring)

@@ -46,8 +46,8 @@ static bool was_closed(const struct vport *port)
 /*
  * Note that the host has opened or closed the port. When the host closes, drop the bytes
  * in the receive queue, except those of a new connection. A new connection opens before
- * it sends, so if no control message follows this one, all bytes belong to the old
- * connection; else only those that the service has seen.
+ * it sends, so if no control message follows this message, all bytes belong to the old
+ * connection; otherwise only the bytes that the service has seen do.
  */
 void vport_host_open(struct vport *port, bool open)
 {

@@ -52,7 +52,8 @@ struct vmem_run {
 /**
  * struct vmem_map - one region
  * @start, @end: the part of the region that the driver can use, whole granules
- * @usable_end: the end of what the device allows to be plugged now, whole granules
+ * @usable_end: the end of the part that the device allows the driver to plug now, whole
+ *  granules
  * @granule: in pageblocks, a power of two up to 64
  * @max_run: the most pageblocks of one request, whole granules
  * @nr_reserved: sum over the blocks; other threads also read it

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Recover a device that answered nonsense, or nothing: reset it, so that no earlier
- * answer can still arrive, and ask it what it has plugged. Where driver and device
- * differ:
+ * answer can still arrive, and ask it what it has plugged. The cases in which driver and
+ * device differ:
  *
  *   driver \ device   plugged                  unplugged
  *   mm's              -                        report, plug again: its content is lost

@@ -59,7 +59,7 @@ struct lineedit {
 	/* One completion at a time. */
 	const char *word;
 	size_t word_len;
-	size_t common; /* length of what all matches share */
+	size_t common; /* length of the start that all matches share */
 	unsigned int nr_matches;
 	char match[LINE_MAX_BYTES];
 	bool listing;

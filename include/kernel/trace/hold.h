@@ -67,7 +67,7 @@ void hold_go(void);
 /**
  * hold_wait() - wait until a thread is held
  * @deadline_ns: on ktime_ns()
- * @where: set to what the held thread announced last; may be NULL
+ * @where: set to the last announcement of the held thread; may be NULL
  *
  * Context: thread, no spinlock held. With a deadline in the past it does not wait.
  * Return: whether a thread is held.

@@ -375,7 +375,9 @@ static void besiege_blocks(struct siege *s)
 		allocates(s, text(" at 0x%lx", (id << 15) + 16384).s);
 }
 
-/* The driver's objects come and go, while a console looks at the page of the last one. */
+/*
+ * The driver's objects come and go, while a console looks at the page of the last object.
+ */
 static void besiege_driver(struct siege *s)
 {
 	s->slow = ACTOR_DRIVER;
@@ -384,7 +386,7 @@ static void besiege_driver(struct siege *s)
 	looks(s, text("dump_page @d"));
 }
 
-/* A console allocates and frees, while the other one checks or frees the same frame. */
+/* A console allocates and frees, while the other console checks or frees the same frame. */
 static void besiege_frame(struct siege *s, bool checks)
 {
 	s->repeats = checks;

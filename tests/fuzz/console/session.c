@@ -273,7 +273,10 @@ static int actor_thread(void *arg)
 		progress->begun[i] = 2;
 		yield();
 	}
-	/* Wait as before another step, so that a list cut short runs the same way. */
+	/*
+	 * Wait as if another step followed, so that a list that was cut short runs the
+	 * same way.
+	 */
 	wait_for_others(nr_steps);
 	WRITE_ONCE(at[actor], nr_steps);
 	return 0;
