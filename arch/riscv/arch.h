@@ -104,11 +104,6 @@ extern struct fdt machine_fdt;
 extern u32 machine_hart_intc[]; /* phandles of the harts' interrupt controllers; 0: none */
 
 /* pgtable.c */
-enum walk_mode {
-	WALK_LOOK,   /* change nothing */
-	WALK_CREATE, /* make tables that are missing */
-};
-
 /*
  * The end of a walk: the entry and its level. A level above the level asked for means that
  * the entry is a leaf or empty.
@@ -135,7 +130,7 @@ struct map_range {
 extern phys_addr_t root_table;
 extern unsigned long
 	table_offset; /* a table's address minus its physical address; 0: none */
-struct walk pgtable_walk(unsigned long va, unsigned int level, enum walk_mode mode);
+struct walk pgtable_walk(unsigned long va, unsigned int level);
 int pgtable_prealloc(struct map_range range);
 int pgtable_map(struct map_range range, u64 prot);
 /* @seen: not 0 if anything was mapped. @tables: the first unlinked table; 0: none. */

@@ -146,7 +146,7 @@ bool arch_direct_mapped(phys_addr_t pa)
 {
 	if (!in_reach(ALIGN_DOWN(pa, PAGE_SIZE), PAGE_SIZE))
 		return false;
-	return *pgtable_walk(pa + direct_map_offset, 0, WALK_LOOK).pte & PTE_V;
+	return *pgtable_walk(pa + direct_map_offset, 0).pte & PTE_V;
 }
 
 int arch_vmemmap_map(unsigned long start_pfn, unsigned long nr_pages, phys_addr_t backing)

@@ -65,14 +65,25 @@ static bool is_table(pte_t pte)
 /* An eighth of a table, the unit of its note: 128 MiB of direct map, one memory block. */
 #define EIGHTH (PTES_PER_TABLE / 8)
 
+/* The bits of a table's note for @nr entries. */
+static u64 note_bits(unsigned int first, unsigned int nr)
+{
+	return GENMASK((first + nr - 1) / EIGHTH, first / EIGHTH);
+}
+
 /* Notes that some of @nr entries are in use; @parent leads to their table. */
 static void note_used(const pte_t *parent, unsigned int first, unsigned int nr)
 {
 	const phys_addr_t table = PTE_PA(*parent);
 
 	if (*parent & PTE_TRANSIENT)
-		pgtable_set_note(table, pgtable_note(table) |
-						GENMASK((first + nr - 1) / EIGHTH, first / EIGHTH));
+		pgtable_set_note(table, pgtable_note(table) | note_bits(first, nr));
+}
+
+/* May any of @nr entries be in use? Of a permanent table this is not noted. */
+static bool in_use(const pte_t *parent, unsigned int first, unsigned int nr)
+{
+	return !(*parent & PTE_TRANSIENT) || pgtable_note(PTE_PA(*parent)) & note_bits(first, nr);
 }
 
 static bool eighth_empty(const pte_t *pte)
@@ -127,32 +138,35 @@ static bool install_table(const struct walk *walk, unsigned long va)
  * pgtable_walk() - find the entry for an address
  * @va: a canonical address
  * @level: where to stop: 0 is a page's entry, 1 a 2 MiB entry
- * @mode: WALK_LOOK or WALK_CREATE
  *
  * Return: the entry at @level, or the higher entry at which the walk ended.
  */
-struct walk pgtable_walk(unsigned long va, unsigned int level, enum walk_mode mode)
+struct walk pgtable_walk(unsigned long va, unsigned int level)
 {
 	struct walk walk = {.level = paging_levels() - 1};
-	pte_t *table = table_at(root_table);
 
-	for (;; walk.level--) {
-		pte_t pte;
+	walk.pte = table_at(root_table) + pte_index(va, walk.level);
+	while (walk.level != level) {
+		const pte_t pte = __atomic_load_n(walk.pte, __ATOMIC_ACQUIRE);
 
-		walk.parent = walk.pte;
-		walk.pte = table + pte_index(va, walk.level);
-		if (walk.level == level)
-			return walk;
-		pte = __atomic_load_n(walk.pte, __ATOMIC_ACQUIRE);
-		if (pte == 0 && mode == WALK_CREATE) {
-			if (!install_table(&walk, va))
-				return walk;
-			pte = __atomic_load_n(walk.pte, __ATOMIC_ACQUIRE);
-		}
 		if (!is_table(pte))
-			return walk;
-		table = table_at(PTE_PA(pte));
+			break;
+		walk.parent = walk.pte;
+		walk.level--;
+		walk.pte = table_at(PTE_PA(pte)) + pte_index(va, walk.level);
 	}
+	return walk;
+}
+
+/* The same, but makes the tables that are missing on the way. Return: 0, or -ENOMEM. */
+static int walk_create(unsigned long va, unsigned int level, struct walk *walk)
+{
+	do {
+		*walk = pgtable_walk(va, level);
+		if (walk->level == level || *walk->pte != 0)
+			return 0;
+	} while (install_table(walk, va));
+	return -ENOMEM;
 }
 
 /* The level of the first leaf of a range. */
@@ -169,6 +183,14 @@ static unsigned long run_length(unsigned long va, u64 size, unsigned int level)
 		   (u64)PTES_PER_TABLE - pte_index(va, level));
 }
 
+/* The bytes of a range that one table can map, from its start on. */
+static u64 run_bytes(const struct map_range *range)
+{
+	const unsigned int level = leaf_level(range);
+
+	return (u64)run_length(range->va, range->size, level) << LEVEL_SHIFT(level);
+}
+
 static void advance(struct map_range *range, u64 bytes)
 {
 	range->va += bytes;
@@ -179,28 +201,23 @@ static void advance(struct map_range *range, u64 bytes)
 /* Makes the tables that mapping a range will need, so that the mapping itself cannot fail. */
 int pgtable_prealloc(struct map_range range)
 {
-	while (range.size > 0) {
-		const unsigned int level = leaf_level(&range);
-		const struct walk walk = pgtable_walk(range.va, level, WALK_CREATE);
+	struct walk walk;
+	int err = 0;
 
-		if (walk.level != level && *walk.pte == 0)
-			return -ENOMEM;
-		advance(&range, run_length(range.va, range.size, level)
-					<< LEVEL_SHIFT(level));
-	}
-	return 0;
+	for (; err == 0 && range.size > 0; advance(&range, run_bytes(&range)))
+		err = walk_create(range.va, leaf_level(&range), &walk);
+	return err;
 }
 
 /*
- * Leaves of 4 KiB. An entry that is already set has this same value. The loop is short
- * because `make bench` counts its instructions.
+ * Writes leaves, @step apart. An entry that is already set has this same value. The loop is
+ * short because `make bench` counts its instructions.
  */
-static void fill_pages(pte_t *pte, unsigned long nr, pte_t value)
+static void fill_run(pte_t *pte, unsigned long nr, pte_t value, pte_t step)
 {
-	const u64 step = PTE_PFN(PAGE_SIZE);
 	const pte_t *end = pte + nr;
 
-	for (; end - pte >= 4; pte += 4, value += 4 * step) {
+	for (; pte + 4 <= end; pte += 4, value += 4 * step) {
 		pte[0] = value;
 		pte[1] = value + step;
 		pte[2] = value + 2 * step;
@@ -210,29 +227,20 @@ static void fill_pages(pte_t *pte, unsigned long nr, pte_t value)
 		*pte = value;
 }
 
-/* Fills what a table of pages does not map yet. */
-static void fill_holes(pte_t *pte, pte_t value)
-{
-	const pte_t *end = pte + PTES_PER_TABLE;
-
-	for (; pte < end; pte++, value += PTE_PFN(PAGE_SIZE))
-		if (*pte == 0)
-			*pte = value;
-}
-
 /*
- * Leaves of 2 MiB. Where an earlier, smaller range left a table of pages, fills that
- * table.
+ * Fills what is not mapped yet. Where an earlier, smaller range left a table of pages in
+ * place of a leaf of 2 MiB, fills that table.
  */
-static void fill_large(pte_t *pte, unsigned long nr, pte_t value)
+static void fill_holes(pte_t *pte, unsigned long nr, pte_t value, pte_t step)
 {
 	const pte_t *end = pte + nr;
 
-	for (; pte < end; pte++, value += PTE_PFN(SZ_2M)) {
-		if (likely(*pte == 0))
+	for (; pte < end; pte++, value += step) {
+		if (likely(*pte == 0)) {
 			*pte = value;
-		else if (is_table(*pte)) {
-			fill_holes(table_at(PTE_PA(*pte)), value);
+		} else if (is_table(*pte)) {
+			fill_holes(table_at(PTE_PA(*pte)), PTES_PER_TABLE, value,
+				   PTE_PFN(PAGE_SIZE));
 			note_used(pte, 0, PTES_PER_TABLE);
 		}
 	}
@@ -255,7 +263,7 @@ static void unlink_unused(unsigned long va, struct walk walk, phys_addr_t *unlin
 
 		__atomic_store_n(walk.parent, 0, __ATOMIC_RELAXED);
 		add_unlinked(table, unlinked);
-		walk = pgtable_walk(va, walk.level + 1, WALK_LOOK);
+		walk = pgtable_walk(va, walk.level + 1);
 		if (walk.parent)
 			note_empty(walk.parent, pte_index(va, walk.level), 1);
 	}
@@ -272,7 +280,7 @@ static void unlink_unused(unsigned long va, struct walk walk, phys_addr_t *unlin
 int pgtable_move(unsigned long va, bool (*leaves)(phys_addr_t table), phys_addr_t *unlinked)
 {
 	for (unsigned int level = 0; level < paging_levels() - 1; level++) {
-		const struct walk walk = pgtable_walk(va, level, WALK_LOOK);
+		const struct walk walk = pgtable_walk(va, level);
 		phys_addr_t old, new;
 
 		if (walk.level != level || !(*walk.parent & PTE_TRANSIENT) ||
@@ -299,12 +307,8 @@ int pgtable_move(unsigned long va, bool (*leaves)(phys_addr_t table), phys_addr_
  */
 void pgtable_trim(struct map_range range, phys_addr_t *unlinked)
 {
-	while (range.size > 0) {
-		const unsigned int level = leaf_level(&range);
-
-		unlink_unused(range.va, pgtable_walk(range.va, level, WALK_LOOK), unlinked);
-		advance(&range, run_length(range.va, range.size, level) << LEVEL_SHIFT(level));
-	}
+	for (; range.size > 0; advance(&range, run_bytes(&range)))
+		unlink_unused(range.va, pgtable_walk(range.va, leaf_level(&range)), unlinked);
 }
 
 /**
@@ -318,35 +322,46 @@ void pgtable_trim(struct map_range range, phys_addr_t *unlinked)
  */
 int pgtable_map(struct map_range range, u64 prot)
 {
-	int err = pgtable_prealloc(range);
+	struct walk walk;
 
-	while (err == 0 && range.size > 0) {
+	/* The walk below makes the tables of the first run itself, before it maps anything. */
+	if (range.size > run_bytes(&range) && pgtable_prealloc(range))
+		return -ENOMEM;
+	while (range.size > 0) {
 		const unsigned int level = leaf_level(&range);
 		const unsigned long run = run_length(range.va, range.size, level);
-		const struct walk walk = pgtable_walk(range.va, level, WALK_LOOK);
+		const pte_t value = PTE_PFN(range.pa) | prot;
+		const pte_t step = PTE_PFN(1UL << LEVEL_SHIFT(level));
+		unsigned int first;
 
-		if (level == 0 && walk.level == 0)
-			fill_pages(walk.pte, run, PTE_PFN(range.pa) | prot);
+		if (walk_create(range.va, level, &walk))
+			return -ENOMEM;
+		first = pte_index(range.va, walk.level);
+		if (walk.level == level && (level == 0 || !in_use(walk.parent, first, run)))
+			fill_run(walk.pte, run, value, step);
 		else if (walk.level == level)
-			fill_large(walk.pte, run, PTE_PFN(range.pa) | prot);
+			fill_holes(walk.pte, run, value, step);
 		if (walk.parent)
-			note_used(walk.parent, pte_index(range.va, walk.level), run);
+			note_used(walk.parent, first, run);
 		advance(&range, run << LEVEL_SHIFT(level));
 	}
-	return err;
+	return 0;
 }
 
 /* Clears leaves up to the first table of pages. Returns how many entries it passed. */
 static unsigned long clear_run(pte_t *pte, unsigned long nr, u64 *seen)
 {
 	const pte_t *start = pte, *end = pte + nr;
-	u64 any = 0;
 
+	/* Every leaf can be read. */
+	for (; pte + 8 <= end && pte[0] & pte[1] & pte[2] & pte[3] & pte[4] & pte[5] & pte[6] &
+					 pte[7] & PTE_R; pte += 8)
+		pte[0] = pte[1] = pte[2] = pte[3] = pte[4] = pte[5] = pte[6] = pte[7] = 0;
+	*seen |= pte > start;
 	for (; pte < end && !is_table(*pte); pte++) {
-		any |= *pte;
+		*seen |= *pte;
 		*pte = 0;
 	}
-	*seen |= any;
 	return pte - start;
 }
 
@@ -356,11 +371,9 @@ static unsigned long clear_run(pte_t *pte, unsigned long nr, u64 *seen)
  */
 static u64 unmap_run(unsigned long va, u64 size, struct unmapped *un)
 {
-	struct walk walk = pgtable_walk(va, 1, WALK_LOOK);
+	const struct walk walk = pgtable_walk(va, 0);
 	unsigned long run, cleared;
 
-	if (walk.level == 1 && is_table(*walk.pte))
-		walk = pgtable_walk(va, 0, WALK_LOOK);
 	if (walk.level > 1) { /* nothing is mapped in this whole entry */
 		const u64 entry = 1UL << LEVEL_SHIFT(walk.level);
 

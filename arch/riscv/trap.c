@@ -65,7 +65,7 @@ static bool is_spurious(const struct trap_frame *frame)
 
 	if (wanted == 0 || table_offset == 0)
 		return false;
-	walk = pgtable_walk(frame->stval, 0, WALK_LOOK);
+	walk = pgtable_walk(frame->stval, 0);
 	if ((__atomic_load_n(walk.pte, __ATOMIC_RELAXED) & wanted) != wanted)
 		return false;
 	if (last->pc != frame->sepc || last->addr != frame->stval)

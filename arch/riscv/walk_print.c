@@ -57,7 +57,7 @@ void pgtable_describe(unsigned long va, struct sink *out)
 		return;
 	}
 	while (level-- > 0) {
-		walk = pgtable_walk(va, level, WALK_LOOK);
+		walk = pgtable_walk(va, level);
 		if (walk.level != level)
 			return;
 		print_entry(va, &walk, out);

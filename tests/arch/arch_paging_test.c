@@ -60,7 +60,7 @@ static void give_parts(struct ktest_suite *suite)
 
 static pte_t leaf_of(const void *va)
 {
-	return *pgtable_walk((unsigned long)va, 0, WALK_LOOK).pte;
+	return *pgtable_walk((unsigned long)va, 0).pte;
 }
 
 static void unmapped_is_out_of_reach(struct ktest *test)
@@ -83,7 +83,7 @@ static void unmapped_is_out_of_reach(struct ktest *test)
 static void neighbours_stay_mapped(struct ktest *test)
 {
 	const phys_addr_t pa = pfn_to_phys(block_pfn);
-	pte_t *leaf = pgtable_walk((unsigned long)phys_to_virt(pa), 1, WALK_LOOK).pte;
+	pte_t *leaf = pgtable_walk((unsigned long)phys_to_virt(pa), 1).pte;
 	const pte_t before = leaf[-1], after = leaf[1];
 
 	arch_unmap_direct(pa, PAGEBLOCK_SIZE);
@@ -157,9 +157,8 @@ static void leaves_are_pageblocks(struct ktest *test)
 {
 	const unsigned long va = (unsigned long)phys_to_virt(pfn_to_phys(block_pfn));
 
-	KTEST_EXPECT_EQ(test, pgtable_walk(va, 0, WALK_LOOK).level, 1);
-	KTEST_EXPECT_EQ(test, pgtable_walk(va, 0, WALK_LOOK).pte[0] & PTE_LEAF,
-			PTE_R | PTE_W);
+	KTEST_EXPECT_EQ(test, pgtable_walk(va, 0).level, 1);
+	KTEST_EXPECT_EQ(test, pgtable_walk(va, 0).pte[0] & PTE_LEAF, PTE_R | PTE_W);
 }
 
 static void beyond_reach_is_refused(struct ktest *test)
@@ -226,7 +225,7 @@ static void stack_is_its_frames(struct ktest *test)
 	phys_addr_t pa;
 
 	KTEST_ASSERT_NOT_NULL(test, stack);
-	pa = PTE_PA(*pgtable_walk((unsigned long)stack, 0, WALK_LOOK).pte);
+	pa = PTE_PA(*pgtable_walk((unsigned long)stack, 0).pte);
 	stack[0] = MARK;
 	KTEST_EXPECT_EQ(test, *(u64 *)phys_to_virt(pa), MARK);
 	stack_put(stack);

@@ -71,7 +71,7 @@ static void unmap_block(phys_addr_t pa)
 
 static const pte_t *memmap_entry(phys_addr_t pa)
 {
-	return pgtable_walk((unsigned long)pfn_to_page(phys_to_pfn(pa)), 0, WALK_LOOK).pte;
+	return pgtable_walk((unsigned long)pfn_to_page(phys_to_pfn(pa)), 0).pte;
 }
 
 static bool memmap_mapped(phys_addr_t pa)
@@ -173,7 +173,7 @@ static bool always(phys_addr_t)
 
 static phys_addr_t table_of(const void *va, unsigned int level)
 {
-	return PTE_PA(*pgtable_walk((unsigned long)va, level, WALK_LOOK).parent);
+	return PTE_PA(*pgtable_walk((unsigned long)va, level).parent);
 }
 
 static void moved_tables_say_the_same(struct ktest *test)
