@@ -407,20 +407,29 @@ void buddy_free(struct mem_section *ms, unsigned long pfn, unsigned int order)
 
 /* --- the search for frames in use -------------------------------------------------- */
 
+/* The first pageblock from @pb on that is not free as a whole; behind @last, if all are. */
+static const struct pageblock *skip_free(const struct pageblock *pb, const struct pageblock *last)
+{
+	/* Free counts end at 512, so that this bit of theirs says all. */
+	while (pb + 4 <= last && pb_read_owned(pb) & pb_read_owned(pb + 1) &
+				 pb_read_owned(pb + 2) & pb_read_owned(pb + 3) & PAGEBLOCK_NR_PAGES)
+		pb += 4;
+	while (pb <= last && pb_all_free(pb_read_owned(pb)))
+		pb++;
+	return pb;
+}
+
 /* next_used() for a range within one section. Return: @end, if all of it is free. */
 unsigned long section_next_used(const struct mem_section *ms, unsigned long pfn,
 				unsigned long end)
 {
 	const struct pageblock *const last = &ms->pb[pageblock_index(end - 1)];
+	const struct pageblock *pb = &ms->pb[pageblock_index(pfn)];
 
-	for (const struct pageblock *pb = &ms->pb[pageblock_index(pfn)]; pb <= last;
-	     pb++) {
+	while ((pb = skip_free(pb, last)) <= last) {
 		const unsigned int b = pb - ms->pb;
-		u64 w;
+		const u64 w = pb_read(pb++);
 
-		if (likely(pb_all_free(pb_read_owned(pb))))
-			continue;
-		w = pb_read(pb);
 		pfn = max(pfn, pb_pfn(ms, b));
 		if (w & PB_VALID)
 			pfn = pb_pfn(ms, b) +

@@ -353,7 +353,8 @@ static void check_owner(struct check *c, const struct memory_owner *owner)
 	unsigned long plugged = 0;
 
 	for_each_section(ms, c->mm)
-		plugged += hweight64(section_range_mask(ms, &owner->region) & ~ms->unmapped);
+		plugged += hweight64(section_range_mask(ms->start_pfn, &owner->region) &
+				     ~ms->unmapped);
 	check_begin(c, "owner of pfn", owner->region.start_pfn);
 	expect(c, "plugged", owner->plugged, plugged * PAGEBLOCK_NR_PAGES);
 }

@@ -232,8 +232,7 @@ static void change_blocks(struct mem_section *ms, const struct pfn_range *blocks
 	const u64 changed = slow ? 0 : pageblocks_change(ms, mask, &words);
 
 	for (u64 left = mask & ~changed; left; left &= left - 1) {
-		const struct pfn_range all = { pb_pfn(ms, __ffs(left)),
-					       PAGEBLOCK_NR_PAGES };
+		const struct pfn_range all = run_range(ms, left & -left);
 
 		sums->nr += change_part(ms, &all, c);
 	}
@@ -359,11 +358,11 @@ void frames_online(struct mem_section *ms, u64 mask)
 		split_header(ms);
 	whole = pageblocks_change(ms, mask & ~header, &words);
 	/* The others have lost their canary: offline_check() reports it. */
-	for (u64 left = mask & ~header & ~whole; left; left &= left - 1)
-		(void)change_part(ms,
-				  &(struct pfn_range){ pb_pfn(ms, __ffs(left)),
-						       PAGEBLOCK_NR_PAGES },
-				  &c);
+	for (u64 left = mask & ~header & ~whole; left; left &= left - 1) {
+		const struct pfn_range all = run_range(ms, left & -left);
+
+		(void)change_part(ms, &all, &c);
+	}
 	zone_count(ms->zone, hweight64(whole) * PAGEBLOCK_NR_PAGES, 0,
 		   hweight64(mask) * PAGEBLOCK_NR_PAGES -
 			   (header ? MHP_HEADER_PAGES : 0));

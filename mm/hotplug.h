@@ -118,8 +118,8 @@ static inline u64 section_header(const struct mem_section *ms)
 	     (ms) && (ms)->start_pfn < range_end(range);                                 \
 	     (ms) = next_section((mm), section_nr(ms) + 1))
 
-/* A mask of the pageblocks of a section that a range of frames touches. */
-u64 section_range_mask(const struct mem_section *ms, const struct pfn_range *range);
+/* A mask of the pageblocks that a range touches, of the section whose first frame is @first. */
+u64 section_range_mask(unsigned long first, const struct pfn_range *range);
 
 /* Grow the zone's span so that it covers the section. */
 void zone_grow(struct zone *zone, struct mem_section *ms);
@@ -164,8 +164,8 @@ void memory_block_report(struct mm *mm, unsigned long block, const char *what,
 /* Map frames in the direct map, all or none; a step that can fail (mm_inject_fail()). */
 int map_direct(struct mm *mm, const struct pfn_range *range);
 
-/* A mask of the section's pageblocks in the region of @owner (NULL: of any owner). */
-u64 owner_mask(struct mm *mm, const struct memory_owner *owner, const struct mem_section *ms);
+/* A mask of the section's pageblocks in the regions of all owners. */
+u64 owned_mask(const struct mem_section *ms);
 
 /* Pageblocks of a section became memory (@sign 1) or ceased to be (-1): update their owners. */
 void section_count_plugged(struct mem_section *ms, u64 mask, int sign);

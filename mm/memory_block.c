@@ -29,7 +29,7 @@ static int check_add(struct mm *mm, unsigned long block, struct memory_owner *ow
 		     u64 plugged, struct mm_failure *why)
 {
 	const unsigned long pfn = block << SECTION_PFN_SHIFT;
-	const struct mem_section probe = { .start_pfn = pfn };
+	const u64 foreign = plugged & ~section_range_mask(pfn, &owner->region);
 	phys_addr_t start, end;
 
 	arch_mappable_range(&start, &end);
@@ -40,9 +40,8 @@ static int check_add(struct mm *mm, unsigned long block, struct memory_owner *ow
 		return mm_fail(why, MM_REASON_EXISTS, pfn);
 	if (!plugged)
 		return mm_fail(why, MM_REASON_HOLE, pfn);
-	if (plugged & ~owner_mask(mm, owner, &probe))
-		return mm_fail(why, MM_REASON_HOLE,
-			       pb_pfn(&probe, __ffs(plugged & ~owner_mask(mm, owner, &probe))));
+	if (foreign)
+		return mm_fail(why, MM_REASON_HOLE, pfn + __ffs(foreign) * PAGEBLOCK_NR_PAGES);
 	return 0;
 }
 
@@ -67,7 +66,7 @@ static int place_metadata(struct mem_section *ms, u64 plugged)
 {
 	unsigned long bits;
 
-	if (!(owner_mask(ms->mm, NULL, ms) & ~owner_mask(ms->mm, ms->owner, ms))) {
+	if (!(~ms->hole & ~section_range_mask(ms->start_pfn, &ms->owner->region))) {
 		ms->flags |= SECTION_SELF_HOSTED;
 		ms->host_pfn = pb_pfn(ms, __ffs(plugged));
 		ms->free_bits = phys_to_virt(pfn_to_phys(ms->host_pfn + DESCRIPTOR_PAGES));
@@ -151,7 +150,7 @@ static struct mem_section *add_section(struct mm *mm, unsigned long block,
 	ms->start_pfn = block << SECTION_PFN_SHIFT;
 	ms->flags = SECTION_PRESENT;
 	ms->host_pfn = PFN_NONE;
-	ms->hole = ~owner_mask(mm, NULL, ms);
+	ms->hole = ~owned_mask(ms);
 	ms->unmapped = ~plugged;
 	ms->present = hweight64(~ms->hole) * PAGEBLOCK_NR_PAGES;
 	if (build_section(ms, plugged)) {

@@ -71,12 +71,14 @@ static void init_memmap(struct mem_section *ms, enum zone_type zone, enum mhp_on
 	const unsigned int mt = type == MMOP_ONLINE_KERNEL ? MIGRATE_UNMOVABLE : MIGRATE_MOVABLE;
 	const u64 state = (u64)mt << PB_MT_SHIFT | PB_ISOLATE;
 	const u64 unplugged = ms->unmapped & ~ms->hole;
-	const u64 skippable = unplugged & owner_mask(ms->mm, NULL, ms);
+	const u64 skippable = unplugged ? unplugged & owned_mask(ms) : 0;
 
 	pageblocks_init(ms, ~ms->hole & ~skippable, page_word(PGTY_OFFLINE, 0, 0, zone), state);
-	pageblocks_init(ms, skippable, page_word(PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE, 0, zone),
-			state);
-	pageblocks_init(ms, ms->hole, page_word(PGTY_HOLE, 0, 0, zone), state);
+	if (skippable)
+		pageblocks_init(ms, skippable,
+				page_word(PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE, 0, zone), state);
+	if (ms->hole)
+		pageblocks_init(ms, ms->hole, page_word(PGTY_HOLE, 0, 0, zone), state);
 	/* The header cannot move: group it with unmovable frames, which Movable lacks. */
 	if (section_header(ms) && zone == ZONE_NORMAL && mt != MIGRATE_UNMOVABLE)
 		pageblocks_init(ms, section_header(ms), page_word(PGTY_OFFLINE, 0, 0, zone),
@@ -97,7 +99,7 @@ void generic_online_page(struct mm *mm, unsigned long pfn, unsigned int order)
 	const struct mem_section *ms = pfn_to_section(mm, pfn);
 
 	/* A chunk that was never plugged has no memory to give. */
-	if (WARN_ON_ONCE(!ms || (section_range_mask(ms, &chunk) & ms->unmapped)))
+	if (WARN_ON_ONCE(!ms || (section_range_mask(ms->start_pfn, &chunk) & ms->unmapped)))
 		return;
 	release_offline_range(mm, pfn, chunk.nr_pages);
 }
@@ -145,7 +147,7 @@ static u64 offer_frames(struct mem_section *ms)
 	struct memory_owner *owner;
 
 	list_for_each_entry(owner, &ms->mm->owners, list) {
-		const u64 mask = owner_mask(ms->mm, owner, ms);
+		const u64 mask = section_range_mask(ms->start_pfn, &owner->region);
 
 		if (!owner->online_page)
 			continue;
@@ -319,12 +321,8 @@ static void release_block(struct mem_section *ms)
 
 static void release_blocks(struct mem_section *list)
 {
-	struct mem_section *next;
-
-	for (; list; list = next) {
-		next = list->next;
+	for (; list; list = list->next)
 		release_block(list);
-	}
 }
 
 /*

@@ -24,15 +24,13 @@ struct memory_owner *memory_owner_of(struct mm *mm, unsigned long pfn)
 	return NULL;
 }
 
-u64 owner_mask(struct mm *mm, const struct memory_owner *owner, const struct mem_section *ms)
+u64 owned_mask(const struct mem_section *ms)
 {
 	const struct memory_owner *o;
 	u64 mask = 0;
 
-	if (owner)
-		return section_range_mask(ms, &owner->region);
-	list_for_each_entry(o, &mm->owners, list)
-		mask |= section_range_mask(ms, &o->region);
+	list_for_each_entry(o, &ms->mm->owners, list)
+		mask |= section_range_mask(ms->start_pfn, &o->region);
 	return mask;
 }
 
@@ -41,7 +39,7 @@ void section_count_plugged(struct mem_section *ms, u64 mask, int sign)
 	struct memory_owner *o;
 
 	list_for_each_entry(o, &ms->mm->owners, list) {
-		const long nr = hweight64(mask & section_range_mask(ms, &o->region));
+		const long nr = hweight64(mask & section_range_mask(ms->start_pfn, &o->region));
 
 		WRITE_ONCE(o->plugged, o->plugged + sign * nr * (long)PAGEBLOCK_NR_PAGES);
 	}
@@ -57,7 +55,8 @@ struct memory_block_info memory_block_info(const struct mm *mm, unsigned long bl
 	ms = walk_section(mm, block << SECTION_PFN_SHIFT);
 	if (ms) {
 		info.state = READ_ONCE(ms->state);
-		info.plugged = section_range_mask(ms, &owner->region) & ~READ_ONCE(ms->unmapped);
+		info.plugged = section_range_mask(ms->start_pfn, &owner->region) &
+			       ~READ_ONCE(ms->unmapped);
 		info.header = section_header(ms);
 		info.removable = info.header && READ_ONCE(ms->owner) == owner;
 	}
@@ -87,7 +86,7 @@ static int check_sections(struct mm *mm, const struct memory_owner *owner,
 	struct mem_section *ms;
 
 	for_each_section_in(ms, mm, &owner->region) {
-		const u64 boot = section_range_mask(ms, &owner->region) & ms->boot;
+		const u64 boot = section_range_mask(ms->start_pfn, &owner->region) & ms->boot;
 
 		if (boot)
 			return mm_fail(why, MM_REASON_EXISTS, pb_pfn(ms, __ffs(boot)));
@@ -123,7 +122,7 @@ static void section_add_present(struct mem_section *ms, long pages)
 /* Give the owner its frames of one section; former holes now belong to it. */
 static void adopt_section(struct mem_section *ms, struct memory_owner *owner)
 {
-	const u64 mask = section_range_mask(ms, &owner->region);
+	const u64 mask = section_range_mask(ms->start_pfn, &owner->region);
 	const u64 was_hole = mask & ms->hole;
 
 	if (!(ms->flags & SECTION_EARLY) && !ms->owner) {
@@ -193,7 +192,7 @@ int register_memory_owner(struct mm *mm, struct memory_owner *owner, struct mm_f
 /* Drop the owner's unplugged frames: holes in early sections, not skippable elsewhere. */
 static void abandon_section(struct mem_section *ms, struct memory_owner *owner)
 {
-	const u64 unplugged = section_range_mask(ms, &owner->region) & ms->unmapped;
+	const u64 unplugged = section_range_mask(ms->start_pfn, &owner->region) & ms->unmapped;
 
 	if (ms->flags & SECTION_EARLY) {
 		set_pageblocks(ms, unplugged, PGTY_HOLE, 0);

@@ -26,25 +26,20 @@
 #include "mm/page_isolation.h"
 #include "mm/pageblock.h"
 
-static int isolate_section(struct mem_section *ms, u64 mask, struct mm_failure *why)
-{
-	const u64 already = pageblocks_isolate(ms, mask);
-
-	return already ? mm_fail(why, MM_REASON_ALREADY_ISOLATED, pb_pfn(ms, __ffs(already))) : 0;
-}
-
 int isolate_range(struct mm *mm, const struct pfn_range *range, struct mm_failure *why)
 {
 	struct pfn_range part;
 
 	for_each_section_part(part, range) {
 		struct mem_section *ms = pfn_to_section(mm, part.start_pfn);
-		int err;
+		const bool online = ms && ms->zone;
+		const u64 already = online ? pageblocks_isolate(ms, range_mask(&part)) : 0;
+		int err = 0;
 
-		if (ms && ms->zone)
-			err = isolate_section(ms, range_mask(&part), why);
-		else
+		if (!online)
 			err = mm_fail(why, MM_REASON_NOT_PRESENT, part.start_pfn);
+		else if (already)
+			err = mm_fail(why, MM_REASON_ALREADY_ISOLATED, pb_pfn(ms, __ffs(already)));
 		if (err) {
 			const unsigned long done = part.start_pfn - range->start_pfn;
 

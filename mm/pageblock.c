@@ -127,11 +127,26 @@ void pageblock_make_uniform(struct mem_section *ms, unsigned int b, u32 constant
 			   .count = PAGEBLOCK_NR_PAGES, .before = 1);
 }
 
-static __always_inline void change_words(struct pageblock *pb, u64 w,
+#define for_words(i, nr) _Pragma("GCC unroll 8") for (unsigned int i = 0; i < (nr); i++)
+
+/* Change @nr words, at most four, released together, if all of them allow it. */
+static __always_inline bool change_words(struct pageblock *pb, unsigned int nr,
 					 const struct words_change *c)
 {
-	WRITE_ONCE(pb->owner, c->owner);
-	pb_write(pb, (w & c->keep) + c->add);
+	u64 w[4], words = 0, owners = 0;
+
+	for_words(i, nr) w[i] = READ_ONCE(pb[i].word);
+	if (c->test)
+		for_words(i, nr) words |= w[i] ^ c->want;
+	if (c->canary)
+		for_words(i, nr) owners |= pb[i].owner ^ c->canary;
+	if ((words & c->test) | owners)
+		return false;
+	for_words(i, nr) WRITE_ONCE(pb[i].owner, c->owner);
+	/* See pb_read(). */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	for_words(i, nr) WRITE_ONCE(pb[i].word, (w[i] & c->keep) + c->add);
+	return true;
 }
 
 /**
@@ -152,15 +167,9 @@ u64 pageblocks_change(struct mem_section *ms, u64 mask, const struct words_chang
 		struct pageblock *pb = run_start(ms, run);
 		struct pageblock *const end = run_end(ms, run);
 
-		for (; !ch.test && pb < end; pb++)
-			change_words(pb, READ_ONCE(pb->word), &ch);
-		for (; pb < end; pb++) {
-			const u64 w = READ_ONCE(pb->word);
-
-			if (likely(!((w ^ ch.want) & ch.test) &&
-				   (!ch.canary || pb->owner == ch.canary)))
-				change_words(pb, w, &ch);
-			else
+		for (unsigned int nr; pb < end; pb += nr) {
+			nr = pb + 4 <= end && change_words(pb, 4, &ch) ? 4 : 1;
+			if (nr == 1 && !change_words(pb, 1, &ch))
 				stay |= BIT(pb - ms->pb);
 		}
 	}
@@ -333,19 +342,15 @@ static bool owned_chunk(u64 w)
 	return !(w & PB_VALID) && (type == PGTY_CACHED || type_is_alloc(type));
 }
 
-/* Which pageblocks of @mask have the isolate bit? */
+/* The first pageblock of @mask that has the isolate bit, as a mask. */
 static u64 isolated_mask(const struct mem_section *ms, u64 mask)
 {
-	u64 hit = 0;
-
 	if (!ms->zone->nr_isolated)
 		return 0;
-	for (mask &= ~index_free_mask(ms); mask; mask &= mask - 1) {
-		const unsigned int b = __ffs(mask) % PAGEBLOCKS_PER_SECTION;
-
-		hit |= ((pb_read(&ms->pb[b]) / PB_ISOLATE) & 1) << b;
-	}
-	return hit;
+	for (mask &= ~index_free_mask(ms); mask; mask &= mask - 1)
+		if (pb_read(&ms->pb[__ffs(mask) % PAGEBLOCKS_PER_SECTION]) & PB_ISOLATE)
+			return mask & -mask;
+	return 0;
 }
 
 static void trace_isolate(const struct mem_section *ms, u64 mask, unsigned int to)
@@ -401,7 +406,7 @@ static void change_isolate(struct mem_section *ms, u64 mask, bool on)
  * @mask: pageblocks
  *
  * Their free frames leave the index and the zone's free count. Takes zone->lock.
- * Return: the pageblocks that are already isolated; 0 if all of @mask got the bit.
+ * Return: the first that is already isolated, as a mask; 0 if all of @mask got the bit.
  */
 u64 pageblocks_isolate(struct mem_section *ms, u64 mask)
 {
@@ -509,8 +514,6 @@ void pageblocks_init(struct mem_section *ms, u64 mask, u32 constant, u64 state)
 
 	BUG_ON(ms->zone || type == PGTY_BUDDY ||
 	       !page_flags_fit(type, PAGE_WORD_FLAGS(constant)));
-	if (!mask)
-		return;
 	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)
 		ms->mt[mt] = mt == pb_mt(state) ? ms->mt[mt] | mask : ms->mt[mt] & ~mask;
 	(void)pageblocks_change(ms, mask, &first);
@@ -542,9 +545,9 @@ static bool all_offline(const struct mem_section *ms)
 	u64 words = 0, owners = 0;
 
 	for (const struct pageblock *pb = ms->pb; pb < ms->pb + PAGEBLOCKS_PER_SECTION;
-	     pb++) {
-		words |= READ_ONCE(pb->word) ^ want;
-		owners |= READ_ONCE(pb->owner) ^ OFFLINE_OWNER;
+	     pb += 8) {
+		for_words(i, 8) words |= READ_ONCE(pb[i].word) ^ want;
+		for_words(i, 8) owners |= READ_ONCE(pb[i].owner) ^ OFFLINE_OWNER;
 	}
 	return !(words &
 		 (PB_VALID | PB_ISOLATE | PB_FREE_MASK | 0xffUL << PB_CONST_SHIFT)) &&

@@ -227,6 +227,7 @@ void index_remove_free_mask(struct mem_section *ms, u64 mask)
 static void add_free(struct mem_section *ms, u64 mask, unsigned int mt)
 {
 	const u64 even = 0x5555555555555555ULL;
+	const u64 none_to_pair = (u64)(PB_INDEX_NONE - MAX_PAGE_ORDER) << PB_INDEX_SHIFT;
 	u64 pairs = mask & (mask >> 1) & even;
 	u64 lone = mask & ~(pairs | pairs << 1);
 
@@ -237,7 +238,7 @@ static void add_free(struct mem_section *ms, u64 mask, unsigned int mt)
 		const struct pageblock *const end = run_end(ms, run);
 
 		for (struct pageblock *pb = run_start(ms, run); pb < end; pb += 2)
-			set_index_field(pb, MAX_PAGE_ORDER);
+			WRITE_ONCE(pb->word, READ_ONCE(pb->word) - none_to_pair);
 	}
 	for (; lone; lone &= lone - 1)
 		index_add(ms, __ffs(lone));

@@ -99,8 +99,10 @@ void pcp_set_limits(struct mm *mm)
 	for (unsigned int i = 0; i < MAX_HARTS; i++) {
 		struct pcp *pcp = mm->pcp[i];
 
+		if (pcp == &pcp_none)
+			continue;
 		diff = share > pcp->share ? share - pcp->share : pcp->share - share;
-		if (pcp != &pcp_none && (diff > pcp->share / 16 || page_poison))
+		if (diff > pcp->share / 16 || page_poison)
 			set_limits(pcp, share);
 	}
 }

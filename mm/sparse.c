@@ -248,10 +248,10 @@ struct zone *section_lock_zone(const struct mem_section *ms) __no_lock_analysis
 
 /* --- zones and parts ------------------------------------------------------------- */
 
-u64 section_range_mask(const struct mem_section *ms, const struct pfn_range *range)
+u64 section_range_mask(unsigned long first, const struct pfn_range *range)
 {
-	unsigned long start = max(range->start_pfn, ms->start_pfn);
-	unsigned long end = min(range->start_pfn + range->nr_pages, section_end_pfn(ms));
+	unsigned long start = max(range->start_pfn, first);
+	unsigned long end = min(range->start_pfn + range->nr_pages, first + PAGES_PER_SECTION);
 
 	if (start >= end)
 		return 0;

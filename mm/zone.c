@@ -34,19 +34,15 @@ unsigned long zone_free_pages(const struct zone *zone)
 	return READ_ONCE(zone->free);
 }
 
+/* Newton's method, from above. @x: not 0. */
 static unsigned long int_sqrt(unsigned long x)
 {
-	unsigned long root = 0;
+	unsigned long root, next = 2UL << (__fls(x) / 2);
 
-	for (unsigned long bit = x ? 1UL << (__fls(x) & ~1U) : 0; bit; bit >>= 2) {
-		const unsigned long trial = root + bit;
-
-		root >>= 1;
-		if (x >= trial) {
-			x -= trial;
-			root += bit;
-		}
-	}
+	do {
+		root = next;
+		next = (root + x / root) / 2;
+	} while (next < root);
 	return root;
 }
 
@@ -64,7 +60,8 @@ void zone_update_watermarks(struct mm *mm)
 		unsigned long min_free, step;
 
 		if (i == ZONE_NORMAL)
-			min_free = min(max(int_sqrt(managed * 4 * 16) / 4, 32UL), 65536UL);
+			min_free = min(max(int_sqrt(managed * 4 * 16 + !managed) / 4, 32UL),
+				       65536UL);
 		else
 			min_free = min(max(managed / 1024, 32UL), 128UL);
 		min_free = min(min_free, managed / 16);

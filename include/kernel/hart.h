@@ -143,7 +143,7 @@ static inline bool hart_is_online(const struct hart *hart)
 
 /* Every hart that is online now; may grow or shrink meanwhile. */
 #define for_each_hart(hart)                                                              \
-	for ((hart) = harts; (hart) < harts + nr_harts(); (hart)++)                      \
+	for (const struct hart *end_ = ((hart) = harts) + nr_harts(); (hart) < end_; (hart)++) \
 		if (!hart_is_online(hart))                                               \
 			continue;                                                        \
 		else

@@ -30,7 +30,8 @@ static void keeper_online(struct memory_owner *owner, unsigned long pfn,
 	const unsigned int part = o->keeps ? min(order, 5U) : order;
 	const struct mem_section *ms = pfn_to_section(fm.mm, pfn);
 	const struct pfn_range chunk = { pfn, 1UL << order };
-	const u64 mask = section_range_mask(ms, &chunk), unplugged = ms->unmapped & mask;
+	const u64 mask = section_range_mask(ms->start_pfn, &chunk),
+		  unplugged = ms->unmapped & mask;
 
 	CHECK(!unplugged || unplugged == mask, "half plugged: %#lx order %u", pfn, order);
 	CHECK(ms->host_pfn - pfn >= chunk.nr_pages, "%#lx order %u has the metadata", pfn,

@@ -14,14 +14,13 @@ static unsigned long early_present;
 
 u64 blocks_owner_mask(int owner, unsigned long n)
 {
-	const struct mem_section probe = { .start_pfn = block_pfn(n) };
 	u64 mask = 0;
 
 	if (owner >= 0)
-		return section_range_mask(&probe, &owners[owner].owner.region);
+		return section_range_mask(block_pfn(n), &owners[owner].owner.region);
 	for (unsigned int i = 0; i < NR_OWNERS; i++)
 		if (owners[i].registered)
-			mask |= section_range_mask(&probe, &owners[i].owner.region);
+			mask |= section_range_mask(block_pfn(n), &owners[i].owner.region);
 	return mask;
 }
 
