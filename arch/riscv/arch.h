@@ -150,6 +150,7 @@ void tlb_flush_local(unsigned long va, u64 size);
 void tlb_flush_all_harts(unsigned long va, u64 size);
 
 /* stack.c */
+int stack_tables_make(void);
 bool stack_bounds(unsigned long sp, unsigned long *low, unsigned long *high);
 bool stack_guard_hit(unsigned long va);
 

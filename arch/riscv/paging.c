@@ -271,6 +271,8 @@ int arch_paging_init(void)
 	early_window(base, PROT_RW);
 	set_windows(base);
 	err = map_image_alias();
+	if (err == 0)
+		err = stack_tables_make();
 	for (unsigned int i = 0; err == 0 && i < memory->nr; i++) {
 		const struct memblock_region *r = &memory->region[i];
 

@@ -4,38 +4,38 @@
  * and the first contents of a new stack.
  */
 #include "arch/thread.h"
+#include "kernel/panic.h"
 #include "kernel/spinlock.h"
+#include "kernel/thread.h"
 #include "lib/string.h"
 
 #include "arch.h"
 
 static_assert(STACK_GUARD + ARCH_STACK_SIZE == STACK_SLOT, "layout.h");
+static_assert(ARCH_MAX_STACKS > MAX_THREADS + MAX_HARTS, "each thread and idle hart has one");
 
 #define NR_SLOTS (STACK_SLOT_FIRST + ARCH_MAX_STACKS)
 
-static u64 used_slots[DIV_ROUND_UP(ARCH_MAX_STACKS, 64)];
 static DEFINE_SPINLOCK(stack_lock);
+static __guarded_by(stack_lock) unsigned int nr_stacks;
 
+/* The next slot, for ever; -1 when all are taken. */
 static int take_slot(void)
 {
 	int slot = -1;
 
 	spin_lock(&stack_lock);
-	for (unsigned int i = 0; i < ARCH_MAX_STACKS && slot < 0; i++) {
-		if (used_slots[i / 64] & BIT(i % 64))
-			continue;
-		used_slots[i / 64] |= BIT(i % 64);
-		slot = i;
-	}
+	if (nr_stacks < ARCH_MAX_STACKS)
+		slot = nr_stacks++;
 	spin_unlock(&stack_lock);
 	return slot;
 }
 
-static void give_slot(unsigned int slot)
+/* Makes the tables of all stacks, at boot: a new stack needs no memory but its own frames. */
+int stack_tables_make(void)
 {
-	spin_lock(&stack_lock);
-	used_slots[slot / 64] &= ~BIT(slot % 64);
-	spin_unlock(&stack_lock);
+	return pgtable_prealloc((struct map_range){STACK_BASE, 0,
+						   (u64)NR_SLOTS * STACK_SLOT, LEAVES_PAGES});
 }
 
 void *arch_stack_map(phys_addr_t backing)
@@ -47,10 +47,8 @@ void *arch_stack_map(phys_addr_t backing)
 		return NULL;
 	va = STACK_SLOT_TOP((unsigned long)slot + STACK_SLOT_FIRST) - ARCH_STACK_SIZE;
 	if (pgtable_map((struct map_range){va, backing, ARCH_STACK_SIZE, LEAVES_PAGES},
-			PROT_RW) != 0) {
-		give_slot(slot);
-		return NULL;
-	}
+			PROT_RW) != 0)
+		panic("stack 0x%lx has no page table", va);
 	/*
 	 * A hart that cached "not mapped" for this address would fault on the stack
 	 * that the trap handler needs.

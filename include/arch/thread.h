@@ -12,7 +12,7 @@ struct sink;
 
 #define ARCH_STACK_SIZE	 0x4000UL /* bytes of a kernel stack */
 #define ARCH_STACK_ORDER 2	  /* the same as an allocation order */
-#define ARCH_MAX_STACKS	 256	  /* stacks that can exist at once */
+#define ARCH_MAX_STACKS	 96	  /* stacks that can exist at once */
 
 /* A thread that does not run: its registers lie on its stack. */
 struct arch_context {
@@ -25,8 +25,7 @@ struct arch_context {
  *
  * The mapping is permanent: kernel/stack.c keeps stacks that no thread uses.
  *
- * Return: the lowest address of the stack, or NULL if all addresses are taken or there
- * is no memory for page tables.
+ * Return: the lowest address of the stack, or NULL if all addresses are taken.
  */
 void *arch_stack_map(phys_addr_t backing);
 
