@@ -106,6 +106,19 @@ class Guest:
             self.view, self.pending = View(found[0][1], addr), False
         return bool(found)
 
+    def refresh(self, addr: int) -> None:
+        """Wait, PORT_S at most, for the view that the guest has now: the reason for a stall must not be older than its end."""
+        if not self.port:
+            return
+        try:
+            if self.pending:
+                self.port.answer(PORT_S)
+            self.pending = True
+            self.port.send(b'vmem\n')
+            self.view, self.pending = View(self.port.answer(PORT_S)[1], addr), False
+        except PortError:
+            pass                             # explain_stall() says that the port does not answer
+
     def offline_bytes(self, addr: int, region: int) -> int:
         """Bytes of a region that are added but not online."""
         found: list[str] = []
@@ -255,7 +268,8 @@ class Follower:
                 if self.reached(t) and self.confirmed():
                     return True
                 if t - self.moved > self.patience:
-                    return False
+                    self.guest.refresh(self.now.addr)
+                    return self.reached(t) and self.confirmed()
                 if t >= self.next_look:
                     self.look(t)
                 self.guest.check(self.there, self.device.shared_qmp())

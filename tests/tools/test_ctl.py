@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import unittest
 from pathlib import Path
 
@@ -240,6 +241,7 @@ class WithPort(ClientCase):
     def setUp(self) -> None:
         super().setUp()
         self.held = self.given_up = self.silent = False
+        self.late = 0.0              # seconds until each answer
         self.has = None              # the plugged size that the guest says; None: the device's
         self.qmp_of_port = Qmp(self.device.path / 'c')
         self.addCleanup(self.qmp_of_port.close)
@@ -250,6 +252,7 @@ class WithPort(ClientCase):
 
     def answer(self, line: str) -> bytes:
         """The answer of ebb."""
+        time.sleep(self.late)
         plugged, requested = self.qmp_now('size') if self.has is None else self.has, self.qmp_now('requested-size')
         if self.silent:
             return b''
@@ -343,6 +346,13 @@ class WithPort(ClientCase):
 
     def test_device_that_the_guest_gave_up(self) -> None:
         self.given_up = True
+        status, _, err = self.done(self.ctl('resize', '--patience', '0.3', '64M'))
+        self.assertEqual(status, 1)
+        self.assertRegex(err, 'given the device up: answered PLUG with 7; it is not used until')
+
+    def test_reason_that_comes_late(self) -> None:
+        """A slow guest answers after the patience has ended: the client waits for its reason."""
+        self.given_up, self.late = True, 0.8
         status, _, err = self.done(self.ctl('resize', '--patience', '0.3', '64M'))
         self.assertEqual(status, 1)
         self.assertRegex(err, 'given the device up: answered PLUG with 7; it is not used until')
