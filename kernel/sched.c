@@ -26,21 +26,24 @@ const char *thread_name(const struct thread *thread)
 	return thread != NULL ? thread->name : "none";
 }
 
+static void __cold must_not_sleep(const struct hart *hart)
+{
+	const char *const name = thread_name(hart->current);
+
+	if (hart->irq_depth != 0)
+		panic("thread %s may sleep in an interrupt handler", name);
+	if (hart->spin_depth != 0)
+		panic("thread %s may sleep while hart %u holds %u spinlock%s", name, hart->id,
+		      hart->spin_depth, str_plural(hart->spin_depth));
+	panic("thread %s may sleep with interrupts off", name);
+}
+
 void might_sleep(void)
 {
-	const struct hart *hart = this_hart();
-
-	if (unlikely(hart->irq_depth != 0))
-		panic("thread %s may sleep in an interrupt handler",
-		      thread_name(hart->current));
-	if (unlikely(hart->spin_depth != 0))
-		panic("thread %s may sleep while hart %u holds %u spinlock%s",
-		      thread_name(hart->current), hart->id, hart->spin_depth,
-		      str_plural(hart->spin_depth));
 	/* A hart boots in its idle thread, with interrupts still off. */
-	if (unlikely(!arch_irqs_enabled() && !hart->current->idle))
-		panic("thread %s may sleep with interrupts off",
-		      thread_name(hart->current));
+	if (unlikely((this_hart()->irq_depth | this_hart()->spin_depth) != 0) ||
+	    unlikely(!arch_irqs_enabled() && !current_thread()->idle))
+		must_not_sleep(this_hart());
 }
 
 static void enqueue(struct thread *thread) __must_hold(sched_lock)

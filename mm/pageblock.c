@@ -62,14 +62,6 @@ static inline void count_free(struct mem_section *ms, unsigned int b, u64 w, lon
 		count_awaited(ms, b, w, delta);
 }
 
-/* Settle the counters of a zone for a change of many pageblocks; zone->lock held. */
-void zone_count(struct zone *zone, long free, long free_isolated, long managed)
-{
-	WRITE_ONCE(zone->free, zone->free + free);
-	WRITE_ONCE(zone->free_isolated, zone->free_isolated + free_isolated);
-	WRITE_ONCE(zone->managed, zone->managed + managed);
-}
-
 /* --- the two forms -------------------------------------------------------------- */
 
 /*

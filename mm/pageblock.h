@@ -260,6 +260,12 @@ void pageblocks_init(struct mem_section *ms, u64 mask, u32 constant, u64 state);
 void section_attach_zone(struct mem_section *ms, struct zone *zone,
 			 unsigned int isolated);
 void section_detach_zone(struct mem_section *ms);
-void zone_count(struct zone *zone, long free, long free_isolated, long managed);
+/* Settle the counters of a zone for a change of many pageblocks; zone->lock held. */
+static inline void zone_count(struct zone *zone, long free, long free_isolated, long managed)
+{
+	WRITE_ONCE(zone->free, zone->free + free);
+	WRITE_ONCE(zone->free_isolated, zone->free_isolated + free_isolated);
+	WRITE_ONCE(zone->managed, zone->managed + managed);
+}
 
 #endif

@@ -16,11 +16,6 @@
 #include "mm/pcp.h"
 #include "mm/vmstat.h"
 
-void vm_event_inc(struct mm *mm, enum vm_event event, unsigned long n)
-{
-	__atomic_fetch_add(&mm->vm_events[event], n, __ATOMIC_RELAXED);
-}
-
 unsigned long vm_event_read(const struct mm *mm, unsigned int event)
 {
 	return event < NR_VM_EVENTS ? READ_ONCE(mm->vm_events[event]) : 0;

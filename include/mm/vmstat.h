@@ -25,7 +25,11 @@ enum vm_event {
 static_assert(NR_VM_EVENTS <= 16, "struct mm has room for 16");
 
 /* Count events: relaxed atomic; any thread context, never on the order-0 fast path. */
-void vm_event_inc(struct mm *mm, enum vm_event event, unsigned long n);
+static inline void vm_event_inc(struct mm *mm, enum vm_event event, unsigned long n)
+{
+	__atomic_fetch_add(&mm->vm_events[event], n, __ATOMIC_RELAXED);
+}
+
 unsigned long vm_event_read(const struct mm *mm, unsigned int event);
 const char *vm_event_name(unsigned int event);
 
