@@ -487,15 +487,11 @@ bool frames_take_free(struct mm *mm, const struct pfn_range *range, enum page_ty
 	all = !(mask & ~index_free_mask(ms));
 	if (all) {
 		const struct change c = change_for(zone, PGTY_BUDDY, to, flags);
-		const struct words_change words = {
-			.keep = PB_KEPT,
-			.add = pb_frames(c.whole),
-			.owner = to == PGTY_OFFLINE ? OFFLINE_OWNER : 0,
-		};
 
 		index_remove_free_mask(ms, mask);
 		trace_run(ms, range, &c);
-		(void)pageblocks_change(ms, mask, &words);
+		pageblocks_set(ms, mask, PB_KEPT, pb_frames(c.whole),
+			       to == PGTY_OFFLINE ? OFFLINE_OWNER : 0);
 		zone_count(zone, -nr, 0, to == PGTY_OFFLINE ? -nr : 0);
 	}
 	spin_unlock(&zone->lock);

@@ -80,9 +80,8 @@ static void init_memmap(struct mem_section *ms, enum zone_type zone, enum mhp_on
 	if (ms->hole)
 		pageblocks_init(ms, ms->hole, page_word(PGTY_HOLE, 0, 0, zone), state);
 	/* The header cannot move: group it with unmovable frames, which Movable lacks. */
-	if (section_header(ms) && zone == ZONE_NORMAL && mt != MIGRATE_UNMOVABLE)
-		pageblocks_init(ms, section_header(ms), page_word(PGTY_OFFLINE, 0, 0, zone),
-				(u64)MIGRATE_UNMOVABLE << PB_MT_SHIFT | PB_ISOLATE);
+	if (section_header(ms) && zone == ZONE_NORMAL)
+		pageblock_set_migratetype(ms, pageblock_index(ms->host_pfn), MIGRATE_UNMOVABLE);
 }
 
 /* The frames of the block's own metadata stay allocated and have their own type. */

@@ -121,18 +121,18 @@ void pageblock_make_uniform(struct mem_section *ms, unsigned int b, u32 constant
 
 #define for_words(i, nr) _Pragma("GCC unroll 8") for (unsigned int i = 0; i < (nr); i++)
 
-/* Change @nr words, at most four, released together, if all of them allow it. */
+/* Change @nr words, at most eight, released together; with @test, if all of them allow it. */
 static __always_inline bool change_words(struct pageblock *pb, unsigned int nr,
-					 const struct words_change *c)
+					 const struct words_change *c, bool test)
 {
-	u64 w[4], words = 0, owners = 0;
+	u64 w[8], words = 0, owners = 0;
 
 	for_words(i, nr) w[i] = READ_ONCE(pb[i].word);
-	if (c->test)
+	if (test)
 		for_words(i, nr) words |= w[i] ^ c->want;
-	if (c->canary)
+	if (test && c->canary)
 		for_words(i, nr) owners |= pb[i].owner ^ c->canary;
-	if ((words & c->test) | owners)
+	if (test && ((words & c->test) | owners))
 		return false;
 	for_words(i, nr) WRITE_ONCE(pb[i].owner, c->owner);
 	/* See pb_read(). */
@@ -160,12 +160,28 @@ u64 pageblocks_change(struct mem_section *ms, u64 mask, const struct words_chang
 		struct pageblock *const end = run_end(ms, run);
 
 		for (unsigned int nr; pb < end; pb += nr) {
-			nr = pb + 4 <= end && change_words(pb, 4, &ch) ? 4 : 1;
-			if (nr == 1 && !change_words(pb, 1, &ch))
+			nr = pb + 8 <= end && change_words(pb, 8, &ch, true) ? 8 : 1;
+			if (nr == 1 && !change_words(pb, 1, &ch, true))
 				stay |= BIT(pb - ms->pb);
 		}
 	}
 	return mask & ~stay;
+}
+
+/* pageblocks_change() without a test: the caller knows that all of @mask may change. */
+void pageblocks_set(struct mem_section *ms, u64 mask, u64 keep, u64 add, u64 owner)
+{
+	const struct words_change c = { .keep = keep, .add = add, .owner = owner };
+
+	for_each_run(run, mask) {
+		struct pageblock *pb = run_start(ms, run);
+		struct pageblock *const end = run_end(ms, run);
+
+		for (; pb + 8 <= end; pb += 8)
+			change_words(pb, 8, &c, false);
+		for (; pb < end; pb++)
+			change_words(pb, 1, &c, false);
+	}
 }
 
 /* The constant descriptor word for a pageblock that is about to be wholly free. */
@@ -355,19 +371,22 @@ static void trace_isolate(const struct mem_section *ms, u64 mask, unsigned int t
 static void change_isolate(struct mem_section *ms, u64 mask, bool on)
 {
 	const struct words_change all_free = {
-		/* When isolating, all come from the index: wholly free and not isolated. */
-		.test = on ? 0 : PB_FREE_MASK | PB_ISOLATE,
+		.test = PB_FREE_MASK | PB_ISOLATE,
 		.want = PAGEBLOCK_NR_PAGES | PB_ISOLATE,
 		.keep = ~(PB_ISOLATE | PB_INDEX_MASK),
-		.add = PB_INDEX_MASK | (on ? PB_ISOLATE : 0),
+		.add = PB_INDEX_MASK,
 	};
 	const long nr = hweight64(mask);
 	u64 whole = on ? mask & index_free_mask(ms) : mask, part = 0;
 	long free;
 
-	if (on)
+	if (on) {
+		/* These come from the index: wholly free and not isolated. */
 		index_remove_mask(ms, mask);
-	whole = pageblocks_change(ms, whole, &all_free);
+		pageblocks_set(ms, whole, all_free.keep, PB_INDEX_MASK | PB_ISOLATE, 0);
+	} else {
+		whole = pageblocks_change(ms, whole, &all_free);
+	}
 	free = hweight64(whole) * PAGEBLOCK_NR_PAGES;
 	for (mask &= ~whole; mask; mask &= mask - 1) {
 		struct pageblock *pb = &ms->pb[__ffs(mask)];
@@ -498,17 +517,13 @@ static void trace_init(const struct mem_section *ms, u64 run, u32 constant, u64 
 void pageblocks_init(struct mem_section *ms, u64 mask, u32 constant, u64 state)
 {
 	const enum page_type type = PAGE_WORD_TYPE(constant);
-	const struct words_change first = {
-		.keep = PB_SEQ_MASK,
-		.add = (state | pb_frames(constant)) + (1UL << PB_SEQ_SHIFT),
-		.owner = type == PGTY_OFFLINE ? OFFLINE_OWNER : 0,
-	};
 
 	BUG_ON(ms->zone || type == PGTY_BUDDY ||
 	       !page_flags_fit(type, PAGE_WORD_FLAGS(constant)));
 	for (unsigned int mt = 0; mt < NR_MIGRATE_STORED; mt++)
 		ms->mt[mt] = mt == pb_mt(state) ? ms->mt[mt] | mask : ms->mt[mt] & ~mask;
-	(void)pageblocks_change(ms, mask, &first);
+	pageblocks_set(ms, mask, PB_SEQ_MASK, (state | pb_frames(constant)) + (1UL << PB_SEQ_SHIFT),
+		       type == PGTY_OFFLINE ? OFFLINE_OWNER : 0);
 	for_each_run(run, mask)
 		trace_init(ms, run, constant, state);
 }

@@ -236,6 +236,7 @@ struct words_change {
 	u64 keep, add, owner;
 };
 
+void pageblocks_set(struct mem_section *ms, u64 mask, u64 keep, u64 add, u64 owner);
 u64 pageblocks_change(struct mem_section *ms, u64 mask, const struct words_change *c);
 void pageblock_add_free(struct mem_section *ms, unsigned int b, unsigned int nr,
 			unsigned int order);
