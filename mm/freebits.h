@@ -8,6 +8,7 @@
  * so the short functions are inline. Callers hold zone->lock; some readers do not, so
  * each word changes by a single store.
  */
+#include "lib/bitops.h"
 #include "mm/page.h"
 
 #define PB_WORDS (PAGEBLOCK_NR_PAGES / 64)

@@ -8,6 +8,7 @@
 #include "drivers/virtio/mem/vmem_plan.h"
 #include "lib/bitops.h"
 #include "lib/sort.h"
+#include "lib/string.h"
 
 u64 vmem_mask(const struct vmem_map *map, unsigned long i, unsigned long start,
 	      unsigned long end)
@@ -245,8 +246,12 @@ static int by_id(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* A sort key that puts the emptiest first and, among equals, the highest. */
-#define KEY_USED_SHIFT 40
+/*
+ * A sort key that puts the emptiest last and, among equals, the highest: frames that are not
+ * in use, the block's index, and the pageblocks that its removal unplugs.
+ */
+#define KEY_UNUSED_SHIFT 40
+#define KEY_INDEX_SHIFT	 8
 
 /* Pageblocks that are unplugged if block @i is removed; 0 if it cannot be. */
 static unsigned int removal_yields(const struct vmem_map *map, unsigned long i,
@@ -263,27 +268,33 @@ static unsigned int removal_yields(const struct vmem_map *map, unsigned long i,
 
 unsigned long vmem_plan_blocks(struct vmem_map *map, unsigned long want, enum vmem_effort effort)
 {
-	unsigned long nr = 0, kept = 0;
+	unsigned long nr = 0, kept;
 
-	for (unsigned long i = map->nr_blocks; i-- > 0;) {
-		if (removal_yields(map, i, effort))
-			map->ids[nr++] = ((unsigned long)map->block[i].used << KEY_USED_SHIFT) +
-					 map->nr_blocks - 1 - i;
+	for (unsigned long i = 0; i < map->nr_blocks; i++) {
+		const unsigned long pbs = removal_yields(map, i, effort);
+		const u64 unused = PAGES_PER_SECTION - map->block[i].used;
+
+		if (pbs)
+			map->ids[nr++] = (unused << KEY_UNUSED_SHIFT) +
+					 (i << KEY_INDEX_SHIFT) + pbs;
 	}
 	if (effort == VMEM_ANY) /* empty blocks are in order already */
 		sort(map->ids, nr, sizeof(map->ids[0]), by_id);
-	for (unsigned long n = 0; n < nr && want; n++) {
-		const unsigned long i =
-			map->nr_blocks - 1 - (map->ids[n] & ((1UL << KEY_USED_SHIFT) - 1));
-		const unsigned long pbs = removal_yields(map, i, effort);
+	kept = nr;
+	for (unsigned long n = nr; n-- > 0 && want;) {
+		const u64 key = map->ids[n] % (1UL << KEY_UNUSED_SHIFT);
+		const unsigned long pbs = key % (1UL << KEY_INDEX_SHIFT);
 
 		if (pbs > want)
 			continue;
 		want -= pbs;
-		map->ids[kept++] = map->first_block + i;
+		map->ids[--kept] = map->first_block + (key >> KEY_INDEX_SHIFT);
 	}
-	sort(map->ids, kept, sizeof(map->ids[0]), by_id);
-	return kept;
+	nr -= kept;
+	memmove(map->ids, map->ids + kept, nr * sizeof(map->ids[0]));
+	if (effort == VMEM_ANY)
+		sort(map->ids, nr, sizeof(map->ids[0]), by_id);
+	return nr;
 }
 
 /* The granule of a block that holds its pageblock @b. */

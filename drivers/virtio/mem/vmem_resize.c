@@ -271,7 +271,7 @@ static int failure_errno(const struct mm_failure *why)
 
 static int shrink_blocks(struct virtio_mem *vm, unsigned long want, enum vmem_effort effort)
 {
-	for (;;) {
+	while (want) {
 		const unsigned long nr = vmem_plan_blocks(&vm->map, want, effort);
 		const struct evac_limits limits = shrink_limits(vm, EVAC_FOR_UNPLUG_BLOCK, nr);
 		struct mm_failure why;
@@ -298,6 +298,7 @@ static int shrink_blocks(struct virtio_mem *vm, unsigned long want, enum vmem_ef
 			return ret;
 		want -= left;
 	}
+	return 0;
 }
 
 /* --- granules of blocks that stay ----------------------------------------- */
