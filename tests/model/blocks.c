@@ -81,9 +81,13 @@ static void look_at_meta(void)
 {
 	const struct list_head *pool = &fm.mm->section_pool;
 
-	while (nr_metas--)
-		fm_paint(metas[nr_metas].pfn, metas[nr_metas].nr, FM_FREE);
-	nr_metas = 0;
+	for (; nr_metas; nr_metas--) {
+		const unsigned long pfn = metas[nr_metas - 1].pfn;
+
+		/* A frame that left the reserve may belong to a request by now. */
+		if (fm.frame[pfn - fm.base] == FM_META)
+			fm_paint(pfn, metas[nr_metas - 1].nr, FM_FREE);
+	}
 	for (unsigned int i = 0; i < fm.mm->nr_reserve; i++)
 		meta(fm.mm->reserve[i], 1);
 	for (const struct list_head *half = pool->next; half != pool; half = half->next)

@@ -88,12 +88,22 @@ static enum mm_reason blocks(enum fm_frame what, bool offline)
 	}
 }
 
+/* A frame of the reserve in added memory: it leaves before an evacuation judges frames. */
+static bool is_guest(unsigned long pfn)
+{
+	for (unsigned int i = 0; i < fm.mm->nr_reserve; i++)
+		if (fm.mm->reserve[i] == pfn)
+			return !(pfn_to_section(fm.mm, pfn)->boot & BIT(pageblock_index(pfn)));
+	return false;
+}
+
 struct verdict fm_judge(unsigned long pfn, unsigned long nr, bool offline)
 {
 	for (unsigned long p = pfn; p < pfn + nr; p++) {
-		const enum mm_reason reason = blocks(fm.frame[p - fm.base], offline);
+		const enum fm_frame what = fm.frame[p - fm.base];
+		const enum mm_reason reason = blocks(what, offline);
 
-		if (reason != MM_REASON_NONE)
+		if (reason != MM_REASON_NONE && !(what == FM_META && is_guest(p)))
 			return fm_fail(reason, p);
 	}
 	return fm_ok();
