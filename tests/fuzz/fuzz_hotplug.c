@@ -28,6 +28,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 			frame_step(&c, which);
 		else
 			block_step(&c, which - NR_FRAME_STEPS);
+		/* Every evacuation, not only a block's, may change what the reserve holds. */
+		blocks_check();
 		replay_follow();
 		if (i % CHECK_STEP != CHECK_STEP - 1)
 			continue;

@@ -138,6 +138,8 @@ static void live(struct ktest *test, unsigned int steps, unsigned int about_bloc
 			block_step(&c, take_below(&c, NR_BLOCK_STEPS));
 		else
 			frame_step(&c, take_below(&c, NR_ALL_STEPS));
+		/* Every evacuation, not only a block's, may change what the reserve holds. */
+		blocks_check();
 		/* A forgotten frame may leave with its block: after a lie, check each step. */
 		if (i % 8 == 7 || liar.told)
 			fm_check();
