@@ -324,8 +324,8 @@ static __noinline unsigned long free_runs(struct mem_section *ms, const unsigned
  *
  * Stops at the first frame that is not in the zone or does not match. A frame beside its
  * predecessor begins a run. For any other frame, in a valid pageblock that no thread and no
- * driver waits for, two stores are enough in most cases: its bit, and the count in its pageblock's
- * word.
+ * driver waits for, two stores are enough in most cases: its bit, and the count in the word
+ * of its pageblock.
  * Return: how many frames it freed; 0 if the first frame stops it.
  */
 unsigned long buddy_free_singles(struct zone *zone, const unsigned long *pfns,

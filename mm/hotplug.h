@@ -118,7 +118,10 @@ static inline u64 section_header(const struct mem_section *ms)
 	     (ms) && (ms)->start_pfn < range_end(range);                                 \
 	     (ms) = next_section((mm), section_nr(ms) + 1))
 
-/* A mask of the pageblocks that a range touches, of the section whose first frame is @first. */
+/*
+ * A mask of the pageblocks that a range touches in one section: the section that begins
+ * with frame @first.
+ */
 u64 section_range_mask(unsigned long first, const struct pfn_range *range);
 
 /* Grow the zone's span so that it covers the section. */

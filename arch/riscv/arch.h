@@ -114,12 +114,13 @@ struct walk {
 	unsigned int level;
 };
 
-/* A range to map, and its frames; addresses and size are multiples of PAGE_SIZE. */
+/* The size of the leaves that map a range. */
 enum leaves {
 	LEAVES_PAGES, /* 4 KiB only */
 	LEAVES_LARGE, /* 2 MiB where both addresses allow it */
 };
 
+/* A range to map, and its frames; addresses and size are multiples of PAGE_SIZE. */
 struct map_range {
 	unsigned long va;
 	phys_addr_t pa;

@@ -19,7 +19,7 @@ static_assert(ARCH_MAX_STACKS > MAX_THREADS + MAX_HARTS, "each thread and idle h
 static DEFINE_SPINLOCK(stack_lock);
 static __guarded_by(stack_lock) unsigned int nr_stacks;
 
-/* The next slot, for ever; -1 when all are taken. */
+/* Takes the next slot, which is never given back. Return: -1 if all are taken. */
 static int take_slot(void)
 {
 	int slot = -1;

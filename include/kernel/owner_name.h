@@ -37,7 +37,7 @@ const char *owner_name(u64 word);
  * owner_print() - write an owner word as the user knows it, in one piece
  * @word: the word
  * @out: gets the registered name, else a function and an offset if the word is an address
- *	in the kernel's code, else the number; for 0, that the kernel's code has set none
+ *	in the kernel's code, else the number; for 0, words that the kernel gave no name
  *
  * Context: as @out allows; takes no lock.
  */

@@ -35,7 +35,7 @@ struct fdt_level {
 struct fdt_index_node {
 	u32 name;      /* offset */
 	u16 behind;    /* number of the next node that is not inside this one */
-	u16 first;     /* its first property in the index; next node's: its end */
+	u16 first;     /* number of its first property; its last is before the next node's first */
 	struct fdt_level level;
 	u8 depth;
 };

@@ -14,9 +14,8 @@
 #include "mm/vmstat.h"
 
 /*
- * A pageblock's contents as a mask: a bit for each page type, and these bits. A block
- * that is not
- * online has only SEEN_UNPLUGGED, SEEN_OFFLINE or the type Hole.
+ * A pageblock's contents as a mask: a bit for each page type, and these bits. In a block
+ * that is not online a pageblock has only SEEN_UNPLUGGED, SEEN_OFFLINE or the type Hole.
  */
 #define SEEN(type)	 BIT(PGTY_##type)
 #define SEEN_MIGRATE(mt) BIT(24 + (mt))

@@ -95,7 +95,7 @@ static void of_the_kernel(struct ktest *test)
 	KTEST_EXPECT_EQ(test, kmem_cache_destroy(cache), 0);
 }
 
-/* Not all of the kernel's code says which of its pages are whose. */
+/* A page that kernel code has allocated without an owner word. */
 static void of_a_nameless_user(struct ktest *test)
 {
 	unsigned long pfn = alloc_pages(&kernel_mm, GFP_KERNEL, 0, PGTY_KERNEL);
