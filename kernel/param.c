@@ -63,6 +63,17 @@ static int set_enum(const struct param *p, const char *value)
 	return -EINVAL;
 }
 
+static int set_number(const struct param *p, const char *value)
+{
+	u64 number;
+
+	if (kstrtou64(value, 0, &number) != 0 ||
+	    (p->range != NULL && (number < p->range[0] || number > p->range[1])))
+		return -EINVAL;
+	*(u64 *)p->var = number;
+	return 0;
+}
+
 static int set_value(const struct param *p, const char *value)
 {
 	if (p->type == PARAM_TYPE_BOOL)
@@ -71,7 +82,7 @@ static int set_value(const struct param *p, const char *value)
 		return -EINVAL;
 	switch (p->type) {
 	case PARAM_TYPE_UINT:
-		return kstrtou64(value, 0, p->var);
+		return set_number(p, value);
 	case PARAM_TYPE_SIZE:
 		return kstrtosize(value, p->var);
 	case PARAM_TYPE_ENUM:
@@ -103,6 +114,9 @@ static const char *const type_words[] = {
 static void print_type(const struct param *p, struct sink *out)
 {
 	sink_puts(out, type_words[p->type]);
+	if (p->type == PARAM_TYPE_UINT && p->range != NULL)
+		sink_printf(out, " from %llu to %llu", (unsigned long long)p->range[0],
+			    (unsigned long long)p->range[1]);
 	if (p->type != PARAM_TYPE_ENUM)
 		return;
 	for (u32 i = 0; p->words[i] != NULL; i++)

@@ -27,7 +27,7 @@ static bool line_passed; /* a message came while there was no such line */
 
 /* Messages with lower levels than this are shown; the same default as Linux's. */
 static u64 loglevel = 7;
-PARAM_UINT("loglevel", loglevel, "show messages of a lower level than this (0 to 8)");
+PARAM_RANGE("loglevel", loglevel, 0, 8, "show messages of a lower level than this");
 
 /* Text of whole lines; head counts all bytes ever written and is never reduced. */
 static char ring[RING_SIZE];

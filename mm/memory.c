@@ -35,7 +35,7 @@ PARAM_BOOL("movable_node", movable_node,
 PARAM_ENUM("memory_hotplug.online_policy", online_policy, policy_names,
 	   "how \"online\" chooses a zone: contig-zones (the default), or auto-movable: zone "
 	   "Movable up to memory_hotplug.auto_movable_ratio, then zone Normal");
-PARAM_UINT("memory_hotplug.auto_movable_ratio", auto_movable_ratio,
+PARAM_RANGE("memory_hotplug.auto_movable_ratio", auto_movable_ratio, 0, 100000,
 	   "auto-movable: the most that zone Movable may have, in percent of boot memory; a "
 	   "device's own memory in zone Normal counts like boot memory");
 

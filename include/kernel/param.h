@@ -38,34 +38,43 @@ enum param_type {
  * @type: how to read it
  * @var: variable of that type
  * @words: for PARAM_TYPE_ENUM
+ * @range: for PARAM_TYPE_UINT, the least and the largest value; NULL: all are valid
  */
 struct param {
 	const char *name;
 	const char *help;
 	enum param_type type;
 	void *var;
-	const char *const *words;
+	union {
+		const char *const *words;
+		const u64 *range;
+	};
 };
 
 #define _PARAM_CAT2(a, b) a##b
 #define _PARAM_CAT(a, b)  _PARAM_CAT2(a, b)
-#define _PARAM(_name, _var, _ctype, _type, _help, _words)                                \
+#define _PARAM(_name, _var, _ctype, _type, _help, ...)                                   \
 	static_assert(__builtin_types_compatible_p(__typeof__(_var), _ctype),            \
 		      "variable has another type than the parameter");                   \
 	static const struct param _PARAM_CAT(_param_, __LINE__) __table("params") = {    \
 		.name = (_name), .help = (_help), .type = (_type), .var = &(_var),       \
-		.words = (_words),                                                       \
+		__VA_ARGS__                                                              \
 	}
 
 #define PARAM_BOOL(name, var, help)                                                      \
-	_PARAM(name, var, bool, PARAM_TYPE_BOOL, help, NULL)
-#define PARAM_UINT(name, var, help) _PARAM(name, var, u64, PARAM_TYPE_UINT, help, NULL)
+	_PARAM(name, var, bool, PARAM_TYPE_BOOL, help, .words = NULL)
+#define PARAM_UINT(name, var, help)                                                      \
+	_PARAM(name, var, u64, PARAM_TYPE_UINT, help, .range = NULL)
+/* A number from @least to @most; any other value is refused, and changes nothing. */
+#define PARAM_RANGE(name, var, least, most, help)                                        \
+	_PARAM(name, var, u64, PARAM_TYPE_UINT, help, .range = (const u64[]){ least, most })
 #define PARAM_STRING(name, var, help)                                                    \
-	_PARAM(name, var, const char *, PARAM_TYPE_STRING, help, NULL)
-#define PARAM_SIZE(name, var, help) _PARAM(name, var, u64, PARAM_TYPE_SIZE, help, NULL)
-/* @words: NULL-terminated array of const char *; @var: u32, set to the index. */
-#define PARAM_ENUM(name, var, words, help)                                               \
-	_PARAM(name, var, u32, PARAM_TYPE_ENUM, help, words)
+	_PARAM(name, var, const char *, PARAM_TYPE_STRING, help, .words = NULL)
+#define PARAM_SIZE(name, var, help)                                                      \
+	_PARAM(name, var, u64, PARAM_TYPE_SIZE, help, .words = NULL)
+/* @words_: NULL-terminated array of const char *; @var: u32, set to the index. */
+#define PARAM_ENUM(name, var, words_, help)                                              \
+	_PARAM(name, var, u32, PARAM_TYPE_ENUM, help, .words = words_)
 
 /*
  * The linker's table of functions that are asked about a word that names no parameter. A

@@ -11,13 +11,15 @@
 #include "lib/string.h"
 
 static bool flag;
-static u64 number, size;
+static u64 number, size, bounded = 5;
+static const char *const outside[] = { "0", "1", "10", "18446744073709551615" };
 static const char *text;
 static u32 choice;
 static const char *const choices[] = { "red", "green", "blue", NULL };
 
 PARAM_BOOL("param_test.flag", flag, "for tests");
 PARAM_UINT("param_test.number", number, "for tests");
+PARAM_RANGE("param_test.bounded", bounded, 2, 9, "for tests");
 PARAM_STRING("param_test.text", text, "for tests");
 PARAM_SIZE("param_test.size", size, "for tests");
 PARAM_ENUM("param_test.choice", choice, choices, "for tests");
@@ -140,6 +142,24 @@ static void bad_values_change_nothing(struct ktest *test)
 	KTEST_EXPECT_NOT_NULL(test, strstr(log, "param_test.number: no value, expected"));
 }
 
+static void numbers_out_of_range_change_nothing(struct ktest *test)
+{
+	KTEST_EXPECT_EQ(test, param_set("loglevel", "9"), -EINVAL);
+	KTEST_EXPECT_EQ(test, param_set("virtio_mem.answer_timeout_ms", "0"), -EINVAL);
+	KTEST_EXPECT_EQ(test, param_set("memory_hotplug.auto_movable_ratio", "100001"), -EINVAL);
+	for (unsigned int i = 0; i < ARRAY_SIZE(outside); i++)
+		KTEST_EXPECT_EQ(test, param_set("param_test.bounded", outside[i]), -EINVAL);
+	KTEST_EXPECT_EQ(test, bounded, 5);
+	KTEST_EXPECT_EQ(test, param_set("param_test.bounded", "2"), 0);
+	KTEST_EXPECT_EQ(test, param_set("param_test.bounded", "9"), 0);
+	KTEST_EXPECT_EQ(test, bounded, 9);
+	pr_debug("mark 3");
+	params_parse("param_test.bounded=10");
+	KTEST_EXPECT_NOT_NULL(test, strstr(messages_since(test, "mark 3"),
+					   "\"10\" is not valid, expected a number from 2 to 9\n"));
+	bounded = 5;
+}
+
 static void unknown_names_get_the_nearest(struct ktest *test)
 {
 	const char *log, *first;
@@ -242,6 +262,7 @@ static const struct ktest_case param_cases[] = {
 	KTEST_CASE(nothing_behind_two_dashes),
 	KTEST_CASE(last_one_wins),
 	KTEST_CASE(bad_values_change_nothing),
+	KTEST_CASE(numbers_out_of_range_change_nothing),
 	KTEST_CASE(unknown_names_get_the_nearest),
 	KTEST_CASE(set_one),
 	KTEST_CASE(nonsense_does_no_harm),

@@ -16,11 +16,9 @@
 #include "lib/vsprintf.h"
 #include "mm/slab.h"
 
-#define ANSWER_MS     30000UL
-#define MAX_ANSWER_MS 3600000UL
-static u64 answer_timeout_ms = ANSWER_MS;
-PARAM_UINT("virtio_mem.answer_timeout_ms", answer_timeout_ms,
-	   "reset a virtio-mem device that has not answered a request for this many ms");
+static u64 answer_timeout_ms = 30000;
+PARAM_RANGE("virtio_mem.answer_timeout_ms", answer_timeout_ms, 1, 3600000,
+	    "reset a virtio-mem device that has not answered a request for this many ms");
 
 DEFINE_MUTEX(vmem_list_mutex);
 static struct virtio_mem *vmem_list[VMEM_MAX_DEVICES]; /* by id */
@@ -175,16 +173,6 @@ static void report_device(const struct virtio_mem *vm)
 		vmem_size_text(pb_to_bytes(vm->map.granule)).text, vm->vdev->where);
 }
 
-/* A limit of 0 would give up each device at once, and a huge product wraps. */
-static u64 answer_limit_ns(void)
-{
-	if (answer_timeout_ms == 0 || answer_timeout_ms > MAX_ANSWER_MS) {
-		pr_warn("answer_timeout_ms: 0 or too large, using %lu", ANSWER_MS);
-		answer_timeout_ms = ANSWER_MS;
-	}
-	return answer_timeout_ms * NSEC_PER_MSEC;
-}
-
 int vmem_attach(struct virtio_device *vdev)
 {
 	struct virtio_mem *vm = alloc_pages_virt(vdev->mm, GFP_KERNEL | GFP_ZERO, sizeof(*vm));
@@ -195,7 +183,7 @@ int vmem_attach(struct virtio_device *vdev)
 	vm->vdev = vdev;
 	vm->mm = vdev->mm;
 	vm->retry_ns = VMEM_RETRY_FIRST_NS;
-	vm->answer_ns = answer_limit_ns();
+	vm->answer_ns = answer_timeout_ms * NSEC_PER_MSEC;
 	vm->last_report.result = 1;
 	spin_lock_init(&vm->lock, "vmem.lock");
 	wait_queue_init(&vm->answers, "vmem.answers");
