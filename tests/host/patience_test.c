@@ -94,7 +94,8 @@ static void release_lock(struct timer *)
 static void spinlock(struct ktest *test)
 {
 	jump_and_then(test, release_lock);
-	jump_lock.owner = MAX_HARTS; /* as if the last hart held it */
+	/* As if the next hart held it. The test stays on this hart: threads are not preempted. */
+	jump_lock.owner = (this_hart()->id + 1) % MAX_HARTS + 1;
 	spin_lock(&jump_lock);
 	KTEST_EXPECT_TRUE(test, spin_is_held(&jump_lock));
 	spin_unlock(&jump_lock);
