@@ -175,7 +175,7 @@ static void page_tables_are_zeroed(struct ktest *test)
 	table = pgtable_alloc_page();
 	KTEST_EXPECT_EQ(test, table, pfn_to_phys(pfn));
 	KTEST_EXPECT_NULL(test, memchr_inv(phys_to_virt(table), 0, PAGE_SIZE));
-	free_pages(&kernel_mm, phys_to_pfn(table), 0);
+	pgtable_free_page(table);
 }
 
 static const struct ktest_case host_mm_cases[] = {
