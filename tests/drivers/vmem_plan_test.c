@@ -29,6 +29,16 @@ static struct memory_block_info plan_info(void *ctx, unsigned long block)
 	return p->info[block - FIRST];
 }
 
+static unsigned long plan_next(void *ctx, unsigned long block)
+{
+	const struct plan *p = ctx;
+
+	for (; block < FIRST + BLOCKS; block++)
+		if (p->info[block - FIRST].state != MEM_BLOCK_ABSENT)
+			return block;
+	return PFN_NONE;
+}
+
 static u32 plan_used(void *ctx, unsigned long start, u64 mask)
 {
 	const struct plan *p = ctx;
@@ -52,6 +62,7 @@ static struct plan *plan_make(struct ktest *test, unsigned int granule)
 		.first_block = FIRST,
 		.nr_blocks = BLOCKS,
 		.info = plan_info,
+		.next = plan_next,
 		.used = plan_used,
 		.ctx = p,
 		.block = p->block,
@@ -362,12 +373,18 @@ static struct memory_block_info full_block(void *ctx, unsigned long block)
 					   .plugged = ~b[block - 16].reserved };
 }
 
+static unsigned long any_block(void *, unsigned long block)
+{
+	return block;
+}
+
 /* A block with pageblocks that the device may not have back cannot be removed. */
 static void block_with_reserved_stays(struct ktest *test)
 {
 	struct vmem_block block[2] = { {}, { .reserved = 1UL << 63 } };
 	unsigned long ids[2];
 	struct vmem_map map = { .info = full_block,
+				.next = any_block,
 				.ctx = block,
 				.block = block,
 				.ids = ids,

@@ -19,11 +19,11 @@ static void print_blocks(const struct vmem_map *map, struct sink *out)
 {
 	unsigned long added = 0, shared = 0;
 
-	for (unsigned long i = 0; i < map->nr_blocks; i++) {
-		const struct memory_block_info info = vmem_info(map, i);
-
-		added += info.removable;
-		shared += !info.removable && info.state != MEM_BLOCK_ABSENT;
+	for_each_vmem_block(i, map) {
+		if (vmem_info(map, i).removable)
+			added++;
+		else
+			shared++;
 	}
 	sink_printf(out, "  memory blocks: %lu added, %lu shared with boot memory, %lu absent\n",
 		added, shared, map->nr_blocks - added - shared);

@@ -64,15 +64,17 @@ void vmem_forget_refusals(struct vmem_map *map)
 		map->block[i].refusals = 0;
 }
 
-/* Unplugged pageblocks of block @i that the device lets the driver plug and mm may take. */
-static u64 room_in(const struct vmem_map *map, unsigned long i,
-		   const struct memory_block_info *info)
+/*
+ * Pageblocks of block @i that the device lets the driver plug and mm may take. @plugged: the
+ * pageblocks that are plugged already.
+ */
+static u64 room_in(const struct vmem_map *map, unsigned long i, u64 plugged)
 {
 	const struct vmem_block *b = &map->block[i];
 
 	if (b->refusals >= VMEM_MAX_REFUSALS)
 		return 0;
-	return vmem_mask(map, i, map->start, map->usable_end) & ~(info->plugged | b->reserved);
+	return vmem_mask(map, i, map->start, map->usable_end) & ~(plugged | b->reserved);
 }
 
 /* --- runs ----------------------------------------------------------------- */
@@ -184,26 +186,42 @@ static bool add_high(struct run_list *list, unsigned long base, u64 mask)
 
 /* --- plugging ------------------------------------------------------------- */
 
+/* Add room in blocks that mm has. Return: false when the list is full. */
+static bool add_present(const struct vmem_map *map, struct run_list *list)
+{
+	for_each_vmem_block(i, map) {
+		const u64 room = room_in(map, i, vmem_info(map, i).plugged);
+
+		if (!add_low(list, vmem_block_start(map, i), room))
+			return false;
+		if (!list->left)
+			break;
+	}
+	return true;
+}
+
+/* Add room in blocks that mm does not have yet, until the list is full. */
+static void add_absent(const struct vmem_map *map, struct run_list *list)
+{
+	unsigned long present = vmem_next(map, 0);
+
+	for (unsigned long i = 0; i < map->nr_blocks && list->left; i++) {
+		if (i == present)
+			present = vmem_next(map, i + 1);
+		/* Skip an absent block until mm has taken its reserved pageblocks. */
+		else if (!map->block[i].reserved &&
+			 !add_low(list, vmem_block_start(map, i), room_in(map, i, 0)))
+			break;
+	}
+}
+
 unsigned int vmem_plan_plug(const struct vmem_map *map, unsigned long want,
 			    struct vmem_run *runs, unsigned int max)
 {
 	struct run_list list = { runs, 0, max, map->max_run, want };
 
-	for (unsigned int pass = 0; pass < 2; pass++) {
-		const bool absent = pass == 1;
-
-		for (unsigned long i = 0; i < map->nr_blocks && list.left; i++) {
-			const struct memory_block_info info = vmem_info(map, i);
-
-			if ((info.state == MEM_BLOCK_ABSENT) != absent)
-				continue;
-			/* Skip an absent block until mm has taken its reserved pageblocks. */
-			if (absent && map->block[i].reserved)
-				continue;
-			if (!add_low(&list, vmem_block_start(map, i), room_in(map, i, &info)))
-				return runs_merge(&list);
-		}
-	}
+	if (add_present(map, &list))
+		add_absent(map, &list);
 	return runs_merge(&list);
 }
 
@@ -213,7 +231,9 @@ unsigned int vmem_plan_reserved(const struct vmem_map *map, unsigned long want,
 	struct run_list list = { runs, 0, max, map->max_run, want };
 
 	for (unsigned long i = map->nr_blocks; i-- > 0 && list.left;) {
-		if (!add_high(&list, vmem_block_start(map, i), map->block[i].reserved))
+		const u64 reserved = map->block[i].reserved;
+
+		if (reserved && !add_high(&list, vmem_block_start(map, i), reserved))
 			break;
 	}
 	return list.nr;
@@ -228,7 +248,7 @@ static u32 used_in(const struct vmem_map *map, unsigned long i, u64 mask)
 
 void vmem_map_scan(struct vmem_map *map)
 {
-	for (unsigned long i = 0; i < map->nr_blocks; i++) {
+	for_each_vmem_block(i, map) {
 		const struct memory_block_info info = vmem_info(map, i);
 		struct vmem_block *b = &map->block[i];
 
@@ -270,7 +290,7 @@ unsigned long vmem_plan_blocks(struct vmem_map *map, unsigned long want, enum vm
 {
 	unsigned long nr = 0, kept;
 
-	for (unsigned long i = 0; i < map->nr_blocks; i++) {
+	for_each_vmem_block(i, map) {
 		const unsigned long pbs = removal_yields(map, i, effort);
 		const u64 unused = PAGES_PER_SECTION - map->block[i].used;
 

@@ -59,9 +59,10 @@ struct vmem_run {
  * @nr_reserved: sum over the blocks; other threads also read it
  * @first_block: memory block id of block[0]
  * @info: what mm knows of a memory block, by its id
+ * @next: the id of mm's first memory block at or above an id; PFN_NONE if there is none
  * @used: frames in use in pageblocks (@mask) of the memory block that starts at pageblock
  *	@start; 0 if no frame would have to move
- * @ctx: the argument of both
+ * @ctx: the argument of all three
  * @ids: nr_blocks entries; the ids that vmem_plan_blocks() chose
  */
 struct vmem_map {
@@ -74,6 +75,7 @@ struct vmem_map {
 	unsigned long first_block;
 	unsigned long nr_blocks;
 	struct memory_block_info (*info)(void *ctx, unsigned long block);
+	unsigned long (*next)(void *ctx, unsigned long block);
 	u32 (*used)(void *ctx, unsigned long start, u64 mask);
 	void *ctx;
 	struct vmem_block *block;
@@ -131,6 +133,17 @@ static inline struct memory_block_info vmem_info(const struct vmem_map *map, uns
 {
 	return map->info(map->ctx, map->first_block + i);
 }
+
+/* Index of mm's first memory block at or above @i; nr_blocks or more if there is none. */
+static inline unsigned long vmem_next(const struct vmem_map *map, unsigned long i)
+{
+	return map->next(map->ctx, map->first_block + i) - map->first_block;
+}
+
+/* For each memory block of the region that mm has. The others cost nothing. */
+#define for_each_vmem_block(i, map)                                     \
+	for (unsigned long i = vmem_next(map, 0); i < (map)->nr_blocks; \
+	     i = vmem_next(map, i + 1))
 
 /* Pageblocks become reserved: the device has plugged them, or mm has given them up. */
 void vmem_reserve(struct vmem_map *map, const struct vmem_run *run);

@@ -133,6 +133,13 @@ static struct memory_block_info vmem_ask_mm(void *ctx, unsigned long block)
 	return memory_block_info(vm->mm, block, &vm->owner);
 }
 
+static unsigned long vmem_next_in_mm(void *ctx, unsigned long block)
+{
+	const struct virtio_mem *vm = ctx;
+
+	return next_memory_block(vm->mm, block);
+}
+
 static void vmem_describe(struct memory_owner *owner, unsigned long pfn, struct sink *out)
 {
 	const struct virtio_mem *vm = container_of(owner, struct virtio_mem, owner);
@@ -202,6 +209,7 @@ int vmem_make_map(struct virtio_mem *vm)
 	map->first_block = map->start / PAGEBLOCKS_PER_SECTION;
 	map->nr_blocks = DIV_ROUND_UP(map->end, PAGEBLOCKS_PER_SECTION) - map->first_block;
 	map->info = vmem_ask_mm;
+	map->next = vmem_next_in_mm;
 	map->used = vmem_used;
 	map->ctx = vm;
 	map->block = alloc_pages_virt(vm->mm, GFP_KERNEL | GFP_ZERO, blocks_bytes(map));

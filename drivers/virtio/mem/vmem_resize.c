@@ -426,7 +426,7 @@ void vmem_drop_offline(struct virtio_mem *vm)
 	struct vmem_map *map = &vm->map;
 	struct mm_failure why;
 
-	for (unsigned long i = 0; i < map->nr_blocks; i++) {
+	for_each_vmem_block(i, map) {
 		const struct memory_block_info info = vmem_info(map, i);
 		const unsigned long id = map->first_block + i;
 
