@@ -6,7 +6,9 @@
  * Control and status registers of supervisor mode.
  * Spec: RISC-V Privileged Architecture 1.12, chapter 4.
  */
-#define SSTATUS_SIE (1UL << 1)
+#ifndef __ASSEMBLER__
+#include "arch/inline.h" /* SSTATUS_SIE */
+#endif
 
 #define SIE_SOFT     (1UL << 1)
 #define SIE_TIMER    (1UL << 5)

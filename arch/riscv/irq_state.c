@@ -13,16 +13,16 @@
 void irqs_off_begin(const void *by)
 {
 	this_hart()->irqs_off_by = by;
-	this_hart()->irqs_off_since = EBB_DEBUG ? arch_clock_ns() : 0;
+	this_hart()->irqs_off_since = EBB_DEBUG ? arch_time() : 0;
 }
 
 void irqs_off_end(void)
 {
 	struct hart *hart = this_hart();
-	const u64 ns = arch_clock_ns() - hart->irqs_off_since;
+	const u64 ticks = arch_time() - hart->irqs_off_since;
 
-	if (hart->irqs_off_since && ns > hart->irqs_off_longest) {
-		hart->irqs_off_longest = ns;
+	if (hart->irqs_off_since && ticks > hart->irqs_off_longest) {
+		hart->irqs_off_longest = ticks;
 		hart->irqs_off_longest_by = hart->irqs_off_by;
 	}
 	hart->irqs_off_since = 0;

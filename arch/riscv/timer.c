@@ -28,11 +28,6 @@ static u64 scale(u64 value, u64 factor)
 	return (u64)(((unsigned __int128)value * factor) >> 32);
 }
 
-u64 arch_time(void)
-{
-	return csr_read(time);
-}
-
 u64 arch_clock_ns(void)
 {
 	return scale(arch_time(), ns_per_tick);

@@ -166,9 +166,6 @@ bool arch_irqs_enabled(void);
  */
 u64 arch_clock_ns(void);
 
-/* The raw `time` counter, in ticks of the timebase. */
-u64 arch_time(void);
-
 /* A hint inside a busy-wait loop. */
 void arch_cpu_relax(void);
 

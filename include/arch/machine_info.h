@@ -6,6 +6,7 @@
  * The machine as the device tree describes it, digested once at boot. No other file
  * hard-codes any of it. Constant after boot; any context may read it.
  */
+#include "lib/time.h"
 #include "lib/types.h"
 
 #define MACHINE_MAX_HARTS     8
@@ -84,6 +85,14 @@ struct machine_info {
 
 /* The digested device tree; never NULL once kernel_main() runs. */
 const struct machine_info *machine_info(void);
+
+/* Ticks of the timebase as nanoseconds. */
+static inline u64 ticks_to_ns(u64 ticks)
+{
+	const u64 hz = machine_info()->timebase_hz;
+
+	return ticks / hz * NSEC_PER_SEC + ticks % hz * NSEC_PER_SEC / hz;
+}
 
 /**
  * machine_pci_irq() - get the PLIC source behind a PCI function's interrupt pin

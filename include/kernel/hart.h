@@ -49,9 +49,9 @@ enum hart_state {
  * @trace_ring: where this hart's records go, kernel/trace/trace.c
  * @switches: number of switches to another thread on this hart
  * @irqs: interrupts taken here
- * @irqs_off_since: arch_clock_ns() when interrupts were masked; 0 while they are on
+ * @irqs_off_since: arch_time() when interrupts were masked; 0 while they are on
  * @irqs_off_by: the code that masked them
- * @irqs_off_longest: longest stretch so far in ns; 0 unless this is a debug build
+ * @irqs_off_longest: longest stretch so far in ticks; 0 unless this is a debug build
  * @irqs_off_longest_by: the code that masked them then
  *
  * Lock keys:

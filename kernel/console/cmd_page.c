@@ -3,6 +3,7 @@
  * Commands for single frames: look, allocate, free, pin. person_page.c decides which
  * frames belong to the person at the console, and what that person may do to them.
  */
+#include "arch/machine_info.h"
 #include "arch/thread.h"
 #include "kernel/console/person_page.h"
 #include "kernel/console/shell.h"
@@ -267,7 +268,7 @@ static void show_irqs_off(struct sink *out)
 	for_each_hart(hart)
 		if (READ_ONCE(hart->irqs_off_longest))
 			sink_printf(out, "hart %u: interrupts were off for %lu ns at most, by %s\n",
-				    hart->id, READ_ONCE(hart->irqs_off_longest),
+				    hart->id, ticks_to_ns(READ_ONCE(hart->irqs_off_longest)),
 				    symbol_lookup((u64)READ_ONCE(hart->irqs_off_longest_by), NULL));
 }
 

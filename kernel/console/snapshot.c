@@ -8,7 +8,7 @@
  * A part holds as much as fits in the buffer, and at least one pageblock:
  *	SNAP_PART pfn count, then records, then SNAP_END pfn
  */
-#include "arch/machine.h"
+#include "arch/inline.h"
 #include "kernel/console/export.h"
 #include "kernel/quiesce.h"
 #include "kernel/sink.h"

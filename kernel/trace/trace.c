@@ -9,7 +9,7 @@
  * finds head - r < n afterwards has copied it whole. Both sides copy words by atomic
  * accesses, because they may overlap in time.
  */
-#include "arch/machine.h"
+#include "arch/inline.h"
 #include "kernel/panic.h"
 #include "kernel/sink.h"
 #include "kernel/trace/trace.h"
@@ -65,44 +65,43 @@ void trace_ring_init(struct hart *hart, struct trace_record *records, phys_addr_
 	hart->trace_ring = ring;
 }
 
-static void write_record(struct trace_ring *ring, const union record_words *from)
+/*
+ * Write the next record of a ring, interrupts masked. The words are those of struct
+ * trace_record.
+ */
+static inline void write_record(const struct hart *hart, u64 event,
+					 const struct trace_args *args)
 {
+	const struct trace_ring *ring = hart->trace_ring;
 	struct trace_ring_info *info = ring->info;
-	const u64 head = info->head;
-	union record_words *slot = &ring->slots[head & (ebb_trace.nr_records - 1)];
+	const u64 head = info->head, last = ebb_trace.nr_records - 1;
+	union record_words *slot = &ring->slots[head & last];
 
 	/* The reader must not touch the slot written next, so one record fewer fits. */
-	if (head - READ_ONCE(info->tail) >= ebb_trace.nr_records - 1)
+	if (head - READ_ONCE(info->tail) >= last)
 		WRITE_ONCE(info->lost, info->lost + 1);
 	/* Order the old head before the new words: pairs with read_record()'s fence. */
 	__atomic_thread_fence(__ATOMIC_RELEASE);
-	for (unsigned int i = 0; i < RECORD_WORDS; i++)
-		WRITE_ONCE(slot->word[i], from->word[i]);
+	WRITE_ONCE(slot->word[0],
+		   __atomic_fetch_add(&ebb_trace.seq, 1, __ATOMIC_RELAXED) | event << 32 |
+			   (u64)hart->id << 48 | (u64)args->flags << 56);
+	WRITE_ONCE(slot->word[1], arch_time());
+	WRITE_ONCE(slot->word[2], args->pfn);
+	WRITE_ONCE(slot->word[3],
+		   args->count | (u64)args->before << 32 | (u64)args->after << 48);
 	STORE_RELEASE(info->head, head + 1);
 }
 
 void trace_record(enum trace_event_id event, const struct trace_args *args)
 {
-	union record_words new = {
-		.record = {
-			.event = event, .flags = args->flags, .pfn = args->pfn,
-			.count = args->count, .before = args->before, .after = args->after,
-		},
-	};
-	struct hart *hart;
-	unsigned long flags;
+	unsigned long before;
 
 	if (!trace_is_on(event))
 		return;
-	flags = arch_irq_save();
-	hart = this_hart();
-	if (hart->trace_ring != NULL) {
-		new.record.hart = hart->id;
-		new.record.time = arch_time();
-		new.record.seq = __atomic_fetch_add(&ebb_trace.seq, 1, __ATOMIC_RELAXED);
-		write_record(hart->trace_ring, &new);
-	}
-	arch_irq_restore(flags);
+	before = arch_irq_mask();
+	if (likely(this_hart()->trace_ring))
+		write_record(this_hart(), event, args);
+	arch_irq_unmask(before);
 }
 
 void trace_record_at(struct trace_site *site, const struct trace_args *args)

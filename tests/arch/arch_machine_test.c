@@ -8,6 +8,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/time.h"
+#include "arch/inline.h"
 #include "arch/irq.h"
 #include "arch/thread.h"
 

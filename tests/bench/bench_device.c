@@ -101,8 +101,7 @@ static int change_size(struct sink *out, const char *id, u64 bytes, u64 *insn)
 		account(&run, &record);
 	if (trace_lost() || run.start == 0 || run.open != 0 || run.requests == 0)
 		return bench_fail(out, id, "the trace is not complete");
-	*insn = (run.end - run.start - run.waited) *
-		(1000000000 / machine_info()->timebase_hz);
+	*insn = ticks_to_ns(run.end - run.start - run.waited);
 	sink_printf(out, "bench: %s_requests %u request\n", id, run.requests);
 	return 0;
 }

@@ -225,7 +225,7 @@ static_assert(FULL_PAGES * sizeof(struct page_slot) <= PAGE_SIZE << FULL_ORDER, 
 static void irqs_row(struct sink *out, const char *id)
 {
 	struct hart *hart = this_hart();
-	const u64 ns = hart->irqs_off_longest;
+	const u64 ns = ticks_to_ns(hart->irqs_off_longest);
 	const unsigned long by = (unsigned long)hart->irqs_off_longest_by;
 
 	if (id)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "arch/boot.h"
+#include "arch/inline.h"
 #include "arch/irq.h"
 #include "arch/machine.h"
 #include "host.h"

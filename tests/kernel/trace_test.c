@@ -5,6 +5,7 @@
  * The rings are the machine's own: the suite clears them, and at the end turns on the
  * events that were on before.
  */
+#include "arch/inline.h"
 #include "kernel/abi.h"
 #include "kernel/ktest.h"
 #include "kernel/console/shell.h"

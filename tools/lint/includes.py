@@ -10,7 +10,7 @@ import re
 from lint.common import Finding, sources, without_comments, text
 
 FREESTANDING = ('stddef.h', 'stdint.h', 'stdbool.h', 'stdarg.h', 'limits.h')
-CONTRACT = ('arch/machine.h', 'arch/this_hart.h')
+CONTRACT = ('arch/machine.h', 'arch/inline.h', 'arch/this_hart.h')
 PUBLIC = ('mm/', 'kernel/', 'lib/', 'virtio/', 'pci/', 'serial/', 'arch/')
 HOSTED = {('include/lib/string.h', 'string.h')}      # on a host, its C library declares the same functions
 # Directory: what its files may include, besides its own headers. Tests may include everything and are not listed.
