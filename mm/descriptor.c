@@ -20,9 +20,10 @@ void frames_write(unsigned long pfn, unsigned long nr, u64 word, u64 owner)
 		owner = OFFLINE_OWNER;
 	}
 #define FRAME(i) (WRITE_ONCE(p[2 * (i)], word), WRITE_ONCE(p[2 * (i) + 1], owner))
-	for (; p + 16 <= end; p += 16) {
-		FRAME(0), FRAME(1), FRAME(2), FRAME(3);
-		FRAME(4), FRAME(5), FRAME(6), FRAME(7);
+	for (; p + 32 <= end; p += 32) {
+		FRAME(0), FRAME(1), FRAME(2), FRAME(3), FRAME(4), FRAME(5), FRAME(6), FRAME(7);
+		FRAME(8), FRAME(9), FRAME(10), FRAME(11);
+		FRAME(12), FRAME(13), FRAME(14), FRAME(15);
 	}
 	for (; p < end; p += 2)
 		FRAME(0);

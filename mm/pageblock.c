@@ -490,8 +490,12 @@ void pageblock_set_migratetype(struct mem_section *ms, unsigned int b, unsigned 
 
 /* --- sections come to a zone and leave it ---------------------------------------- */
 
+#define TRACED_AT_INIT                                                \
+	(BIT(TRACE_PAGEBLOCK_TYPE) | BIT(TRACE_PAGEBLOCK_ISOLATE) | \
+	 BIT(TRACE_PAGEBLOCK_VALID) | BIT(TRACE_FRAMES))
+
 /* The old state is stale; the records leave `before` empty. */
-static void trace_init(const struct mem_section *ms, u64 run, u32 constant, u64 state)
+static __cold void trace_init(const struct mem_section *ms, u64 run, u32 constant, u64 state)
 {
 	const unsigned long pfn = pb_pfn(ms, __ffs(run));
 	const u32 nr = hweight64(run) << PAGEBLOCK_ORDER;
@@ -524,6 +528,8 @@ void pageblocks_init(struct mem_section *ms, u64 mask, u32 constant, u64 state)
 		ms->mt[mt] = mt == pb_mt(state) ? ms->mt[mt] | mask : ms->mt[mt] & ~mask;
 	pageblocks_set(ms, mask, PB_SEQ_MASK, (state | pb_frames(constant)) + (1UL << PB_SEQ_SHIFT),
 		       type == PGTY_OFFLINE ? OFFLINE_OWNER : 0);
+	if (likely(!(READ_ONCE(this_hart()->trace_mask) & TRACED_AT_INIT)))
+		return;
 	for_each_run(run, mask)
 		trace_init(ms, run, constant, state);
 }

@@ -89,14 +89,15 @@ static void set_limits(struct pcp *pcp, unsigned long share)
 /* Adjust the limits to the managed count; small changes are not worth the work. */
 void pcp_set_limits(struct mm *mm)
 {
+	const unsigned int last = nr_harts();
 	unsigned long managed = 0, nr = 0, share, diff;
 
 	for (unsigned int i = 0; i < NR_ZONES; i++)
 		managed += READ_ONCE(mm->zone[i].managed);
-	for (unsigned int i = 0; i < MAX_HARTS; i++)
+	for (unsigned int i = 0; i < last; i++)
 		nr += mm->pcp[i] != &pcp_none;
 	share = managed / (8 * max(nr, 1UL));
-	for (unsigned int i = 0; i < MAX_HARTS; i++) {
+	for (unsigned int i = 0; i < last; i++) {
 		struct pcp *pcp = mm->pcp[i];
 
 		if (pcp == &pcp_none)
