@@ -177,7 +177,7 @@ lint: ## include directions, sizes, formatting, portability, shell scripts
 	$(SETUP) lint
 	@tools/ebb-lint
 
-format: ## format C sources with clang-format-14
+format: ## format the C sources that the lint finds with clang-format-14; FILE= names others
 	@tools/ebb-lint --fix $(FILE)
 
 check-headers: ## compile each header alone

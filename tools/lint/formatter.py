@@ -41,8 +41,8 @@ def check() -> list[Finding]:
 
 
 def fix(names: list[str]) -> None:
-    """Format files; all of them if none is named."""
-    for name in names or sources('.c', '.h'):
+    """Format files; if none is named, those that the check finds."""
+    for name in names or [finding.path for finding in check()]:
         wanted = formatted(name)
         if wanted != Path(name).read_text():
             Path(name).write_text(wanted)
