@@ -221,16 +221,19 @@ int bench_growth(struct sink *out)
 #define FULL_ORDER 6
 static_assert(FULL_PAGES * sizeof(struct page_slot) <= PAGE_SIZE << FULL_ORDER, "slots fit");
 
-/* The longest time since the last call: under -icount a nanosecond is an instruction. */
+/*
+ * The longest time since the last call, rounded up to a tick: under -icount a nanosecond is
+ * an instruction.
+ */
 static void irqs_row(struct sink *out, const char *id)
 {
 	struct hart *hart = this_hart();
-	const u64 ns = ticks_to_ns(hart->irqs_off_longest);
+	const u64 ns = ticks_to_ns(hart->irqs_off_longest + 1);
 	const unsigned long by = (unsigned long)hart->irqs_off_longest_by;
 
 	if (id)
 		bench_row(out, id, ns * 1000, "insn");
-	if (id && ns)
+	if (id && hart->irqs_off_longest)
 		sink_printf(out, "bench-place: %s %s\n", id, symbol_lookup(by, NULL));
 	hart->irqs_off_longest = 0;
 }

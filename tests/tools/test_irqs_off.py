@@ -16,6 +16,7 @@ TOP = Path(__file__).resolve().parent.parent.parent
 OUT = Path(os.environ.get('O') or TOP / 'build')
 QEMU = os.environ.get('QEMU') or OUT / 'qemu' / 'qemu-system-riscv64'
 LIMIT_S = 120.0
+TICK = 100     # instructions
 
 
 class IrqsOffTest(unittest.TestCase):
@@ -38,5 +39,5 @@ class IrqsOffTest(unittest.TestCase):
         measured = {name: int(value.replace(',', '')) for name, value, _ in rows}
         self.assertEqual(set(measured), {f'irqs_off_{what}' for what in (
             'offline', 'online', 'contig', 'wait', 'refused', 'message', 'dmesg')})
-        # The measurement works: each of them at least writes a record or prints.
-        self.assertGreater(min(measured.values()), 0)
+        # The measurement works: these set a timer or print, which takes longer than a tick.
+        self.assertGreater(min(measured[f'irqs_off_{what}'] for what in ('wait', 'refused', 'message', 'dmesg')), TICK)
