@@ -87,7 +87,20 @@ unsigned long __must_check take_contig_pages(struct mm *mm, unsigned long nr,
 
 /* --- an evacuation in progress: evacuate.c, evac_scan.c, migrate.c ------------------- */
 
-#define EVAC_VECTOR 64 /* pages that are collected before they are moved */
+#define EVAC_VECTOR 512 /* pages that are collected before they are moved */
+
+/**
+ * struct migrate_vector - pages that move together
+ * @entry: the pages
+ * @pfn: the targets of single frames, then the sources that are free
+ *
+ * 16 KiB of memory that ebb has from boot: a request that empties memory must not allocate
+ * memory for itself.
+ */
+struct migrate_vector {
+	struct migrate_entry entry[EVAC_VECTOR];
+	unsigned long pfn[EVAC_VECTOR];
+};
 
 /* The position of a walk over an evacuation's target; see evac_next_range(). */
 struct evac_cursor {
@@ -137,8 +150,11 @@ int evac_migrate(struct evac *e);
 void evac_restart_search(struct evac *e);
 int evac_find_blocker(struct evac *e, struct pfn_range *chunk);
 bool evac_can_wait(const struct evac *e, enum page_type type);
-/* Move the entries to movable frames outside of isolated blocks. Return: pages moved. */
-unsigned int migrate_pages(struct evac *evac, struct migrate_entry *e, unsigned int nr);
+/*
+ * Move the first @nr entries to movable frames outside of isolated blocks, and set their
+ * results. Return: pages moved.
+ */
+unsigned int migrate_pages(struct evac *evac, struct migrate_vector *vec, unsigned int nr);
 extern u32 movable_types; /* bit t: type t has movable_ops */
 extern const struct movable_ops slot_movable_ops;
 

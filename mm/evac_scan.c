@@ -5,6 +5,7 @@
  * towards free. They judge the type first, then the flags, and never a reference
  * count. Compare with: Linux has_unmovable_pages(), isolate_migratepages.
  */
+#include "kernel/mutex.h"
 #include "kernel/thread.h"
 #include "lib/errno.h"
 #include "mm/buddy.h"
@@ -178,11 +179,17 @@ int evac_classify(struct evac *e)
 	return err;
 }
 
-/* The pages collected for moving, and the errno of one that did not move. */
-struct vector {
+/*
+ * The memory of the pages that move. There is one: the hotplug lock makes movers of one
+ * memory exclude each other, and only tests have several memories.
+ */
+static DEFINE_MUTEX(vector_lock);
+static struct migrate_vector vector __guarded_by(vector_lock);
+
+/* The number of pages collected for moving, and the errno of one that did not move. */
+struct collected {
 	unsigned int nr;
 	int err;
-	struct migrate_entry entry[EVAC_VECTOR];
 };
 
 /* Note why an entry did not move. Return: its errno; 0 if it need not be tried again. */
@@ -204,13 +211,13 @@ static int note_result(struct evac *e, const struct migrate_entry *m)
 }
 
 /* Move the collected pages. -ENOMEM overrides their other errnos, because a drain may help. */
-static void move_vector(struct evac *e, struct vector *vec)
+static void move_vector(struct evac *e, struct collected *vec) __must_hold(vector_lock)
 {
-	const unsigned int moved = migrate_pages(e, vec->entry, vec->nr);
+	const unsigned int moved = migrate_pages(e, &vector, vec->nr);
 
 	e->why->migrated += moved;
 	for (unsigned int i = moved == vec->nr ? moved : 0; i < vec->nr; i++) {
-		const int result = note_result(e, &vec->entry[i]);
+		const int result = note_result(e, &vector.entry[i]);
 
 		if (result && vec->err != -ENOMEM)
 			vec->err = result;
@@ -220,10 +227,11 @@ static void move_vector(struct evac *e, struct vector *vec)
 }
 
 /* Add one page; move the vector when it is full. Return: non-zero to stop the pass. */
-static int collect(struct evac *e, struct vector *vec, unsigned long pfn, unsigned int order,
-		   enum page_type kind)
+static int collect(struct evac *e, struct collected *vec, unsigned long pfn,
+		   unsigned int order, enum page_type kind) __must_hold(vector_lock)
 {
-	vec->entry[vec->nr++] = (struct migrate_entry){ .pfn = pfn, .order = order, .kind = kind };
+	vector.entry[vec->nr++] =
+		(struct migrate_entry){ .pfn = pfn, .order = order, .kind = kind };
 	if (vec->nr < EVAC_VECTOR)
 		return 0;
 	move_vector(e, vec);
@@ -231,8 +239,8 @@ static int collect(struct evac *e, struct vector *vec, unsigned long pfn, unsign
 }
 
 /* Collect the movable frames among [pfn, end) of one pageblock. */
-static int collect_part(struct evac *e, struct vector *vec, unsigned long pfn,
-			unsigned long end)
+static int collect_part(struct evac *e, struct collected *vec, unsigned long pfn,
+			unsigned long end) __must_hold(vector_lock)
 {
 	const struct mem_section *const ms = pfn_to_section(e->mm, pfn);
 	int stop = 0;
@@ -265,10 +273,11 @@ static int collect_part(struct evac *e, struct vector *vec, unsigned long pfn,
  */
 int evac_migrate(struct evac *e)
 {
-	struct vector vec = { .nr = 0 };
+	struct collected vec = {};
 	struct evac_cursor at = {};
 	int err = 0;
 
+	mutex_lock(&vector_lock);
 	while (!err && evac_next_range(e, &at)) {
 		unsigned long pfn = at.range.start_pfn;
 		const unsigned long end = range_end(&at.range);
@@ -280,6 +289,7 @@ int evac_migrate(struct evac *e)
 	}
 	if (!err && vec.nr)
 		move_vector(e, &vec);
+	mutex_unlock(&vector_lock);
 	return err ? err : vec.err;
 }
 

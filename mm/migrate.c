@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Migration: a vector of {pfn, order, kind}, and for each entry
+ * Migration: a vector of {pfn, order, kind}, which takes these steps together:
  *
- *	claim -> allocate the target -> copy -> commit
- *	                  \______________\-> abort
+ *	claim each -> allocate all targets -> for each: copy -> commit
+ *	      \__ lost: left out     \__ none ________\__ failed: abort
  *
- * All movable pages go through this one loop; four operations hide how the kinds differ.
- * The loop frees the sources at the end, together. Compare with: Linux migrate_pages()
- * and its lists of folios.
+ * All movable pages go through these steps; four operations hide how the kinds differ.
+ * The last step frees the sources, together. Compare with: Linux migrate_pages() and its
+ * lists of folios.
  */
 #include "lib/errno.h"
 #include "mm/buddy.h"
@@ -32,19 +32,59 @@ int set_movable_ops(enum page_type type, const struct movable_ops *ops)
 	return 0;
 }
 
-/* Claim a page, copy it and switch to the copy. Return: 0; or an errno, nothing changed. */
-static int migrate_one(struct mm *mm, struct migrate_entry *e)
+static void claim_all(struct mm *mm, struct migrate_entry *e, unsigned int nr)
+{
+	for (const struct migrate_entry *const end = e + nr; e < end; e++) {
+		e->dst = PFN_NONE;
+		e->result = movable_ops[e->kind]->claim(mm, e);
+	}
+}
+
+#define TARGET_GFP (GFP_MOVABLE | GFP_NOWARN | GFP_NODRAIN)
+
+/*
+ * Allocate targets for the claimed entries at the start of [e, end) that are single frames of
+ * one kind; use @pfns. Return: the first entry that is not.
+ */
+static struct migrate_entry *single_targets(struct mm *mm, struct migrate_entry *e,
+					    const struct migrate_entry *end,
+					    unsigned long *pfns)
+{
+	struct migrate_entry *const first = e;
+	unsigned long nr = 0, used = 0;
+
+	for (; e < end && !e->order && e->kind == first->kind; e++)
+		nr += !e->result;
+	nr = alloc_pages_bulk(mm, TARGET_GFP, first->kind, nr, pfns);
+	for (struct migrate_entry *to = first; used < nr; to++)
+		if (!to->result)
+			to->dst = pfns[used++];
+	return e;
+}
+
+/* Give each claimed entry a target; an entry that keeps PFN_NONE gets none. */
+static void find_targets(struct mm *mm, struct migrate_vector *vec, unsigned int nr)
+{
+	struct migrate_entry *e = vec->entry;
+	const struct migrate_entry *const end = e + nr;
+
+	while (e < end) {
+		if (!e->order) {
+			e = single_targets(mm, e, end, vec->pfn);
+			continue;
+		}
+		if (!e->result)
+			e->dst = alloc_pages(mm, TARGET_GFP, e->order, e->kind);
+		e++;
+	}
+}
+
+/* Copy a claimed page and switch to the copy. Return: 0; or an errno, nothing changed. */
+static int move_claimed(struct mm *mm, struct migrate_entry *e)
 {
 	const struct movable_ops *ops = movable_ops[e->kind];
-	const u32 gfp = GFP_MOVABLE | GFP_NOWARN | GFP_NODRAIN;
-	int err;
+	const int err = e->dst == PFN_NONE ? -ENOMEM : ops->copy(mm, e);
 
-	e->dst = PFN_NONE;
-	err = ops->claim(mm, e);
-	if (err)
-		return err;
-	e->dst = alloc_pages(mm, gfp, e->order, e->kind);
-	err = e->dst == PFN_NONE ? -ENOMEM : ops->copy(mm, e);
 	if (!err) {
 		ops->commit(mm, e);
 		return 0;
@@ -73,13 +113,14 @@ static void free_claimed(struct mm *mm, const unsigned long *pfns, unsigned long
 }
 
 /* Free the sources of the pages that moved; single frames together. */
-static void free_sources(struct mm *mm, const struct migrate_entry *e, unsigned int nr)
+static void free_sources(struct mm *mm, struct migrate_vector *vec, unsigned int nr)
 {
-	unsigned long pfns[EVAC_VECTOR], n = 0;
+	const struct migrate_entry *e = vec->entry, *const end = e + nr;
+	unsigned long n = 0;
 
-	for (const struct migrate_entry *const end = e + nr; e < end; e++) {
+	for (; e < end; e++) {
 		if (n && e->kind != e[-1].kind) {
-			free_claimed(mm, pfns, n, e[-1].kind);
+			free_claimed(mm, vec->pfn, n, e[-1].kind);
 			n = 0;
 		}
 		if (e->result)
@@ -87,10 +128,10 @@ static void free_sources(struct mm *mm, const struct migrate_entry *e, unsigned 
 		if (e->order || page_poison)
 			free_frozen_pages(mm, e->pfn, e->order);
 		else
-			pfns[n++] = e->pfn;
+			vec->pfn[n++] = e->pfn;
 	}
 	if (n)
-		free_claimed(mm, pfns, n, e[-1].kind);
+		free_claimed(mm, vec->pfn, n, e[-1].kind);
 }
 
 static void announce_move(struct evac *evac, const struct migrate_entry *e)
@@ -106,18 +147,23 @@ static void announce_move(struct evac *evac, const struct migrate_entry *e)
 	evac_announce(evac, TRACE_EVAC_MOVE, &args);
 }
 
-unsigned int migrate_pages(struct evac *evac, struct migrate_entry *e, unsigned int nr)
+unsigned int migrate_pages(struct evac *evac, struct migrate_vector *vec, unsigned int nr)
 {
 	struct mm *mm = evac->mm;
 	unsigned int moved = 0;
 
+	claim_all(mm, vec->entry, nr);
+	find_targets(mm, vec, nr);
 	for (unsigned int i = 0; i < nr; i++) {
-		e[i].result = migrate_one(mm, &e[i]);
-		moved += e[i].result == 0;
+		struct migrate_entry *e = &vec->entry[i];
+
+		if (!e->result)
+			e->result = move_claimed(mm, e);
+		moved += !e->result;
 		if (unlikely(evac_announcing()))
-			announce_move(evac, &e[i]);
+			announce_move(evac, e);
 	}
-	free_sources(mm, e, nr);
+	free_sources(mm, vec, nr);
 	if (moved)
 		vm_event_inc(mm, VM_PGMIGRATE_SUCCESS, moved);
 	if (moved < nr)

@@ -237,34 +237,26 @@ static bool is_cancelled(void *cookie)
 }
 
 /*
- * A page is pinned after it was judged and before its claim: it stays, and the failure
- * says so.
+ * The pages of a vector are claimed together, before the first of them moves: from then on
+ * none of them can be pinned.
  */
-static void pinned_before_its_move(struct ktest *test)
+static void claimed_together(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
-	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
-	u32 *cancel = ktest_alloc(test, sizeof(*cancel));
 	struct page_slot slot[2];
 	struct job *job;
 
-	policy.limits.cancelled = is_cancelled;
-	policy.limits.cookie = cancel;
 	slots_at(test, t, slot, ARRAY_SIZE(slot), t->base + 7);
 	hold(TRACE_EVAC_MOVE, t->base + 7);
-	job = start_job_with(test, t, t->base, PB, &policy);
+	job = start_job(test, t, t->base, PB);
 	expect_held(test, TRACE_EVAC_MOVE, t->base + 7);
-	KTEST_EXPECT_EQ(test, slot_pin(t->mm, &slot[1], t->base + 8), 0);
-	WRITE_ONCE(*cancel, 1);
-	hold_go();
-	KTEST_EXPECT_EQ(test, end_job(test, job), -EINTR);
-	KTEST_EXPECT_EQ(test, job->why.cause, MM_REASON_PINNED);
-	KTEST_EXPECT_EQ(test, job->why.pfn, t->base + 8);
-	KTEST_EXPECT_EQ(test, job->why.migrated, 1);
 	KTEST_EXPECT_EQ(test, slot_pfn(&slot[1]), t->base + 8);
-	KTEST_EXPECT_EQ(test, page_unpin(t->mm, t->base + 8), 0);
-	for (unsigned int i = 0; i < ARRAY_SIZE(slot); i++)
-		KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot[i]), 0);
+	KTEST_EXPECT_EQ(test, slot_pin(t->mm, &slot[1], t->base + 8), -EBUSY);
+	hold_go();
+	KTEST_EXPECT_EQ(test, end_job(test, job), 0);
+	KTEST_EXPECT_EQ(test, job->why.migrated, 2);
+	free_contig_range(t->mm, t->base, PB);
+	slots_gone(test, t, slot, ARRAY_SIZE(slot));
 }
 
 static void a_held_thread_can_be_cancelled(struct ktest *test)
@@ -545,7 +537,7 @@ static const struct ktest_case hold_cases[] = {
 	KTEST_CASE(a_held_search_goes_on),
 	KTEST_CASE(held_blocks_leave_together),
 	KTEST_CASE(a_move_is_held),
-	KTEST_CASE(pinned_before_its_move),
+	KTEST_CASE(claimed_together),
 	KTEST_CASE(a_held_thread_can_be_cancelled),
 	KTEST_CASE(ctrl_c_ends_the_wait),
 	KTEST_CASE(nobody_is_held_for_ever),

@@ -240,7 +240,7 @@ static void vectors_end_one_by_one(struct ktest *test)
 	};
 	struct test_mm *t = test_mm_normal(test, 1);
 	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
-	struct page_slot slots[NR];
+	struct page_slot *slots = ktest_alloc(test, NR * sizeof(*slots));
 	unsigned long fails;
 	struct mm_failure why;
 

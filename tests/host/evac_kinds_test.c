@@ -14,10 +14,12 @@
 
 /* The answers of the kind below; no slot refers to its pages. */
 static int claim_result, copy_result;
+static bool pin_first; /* a user pins the page after it was judged, before its claim */
 
 static int fake_claim(struct mm *mm, struct migrate_entry *e)
 {
-	(void)mm;
+	if (pin_first && page_pin(mm, e->pfn))
+		return -EIO;
 	return claim_result ? claim_result : page_claim(mm, e->pfn, PGTY_ANON, e->order);
 }
 
@@ -84,6 +86,11 @@ static void second_kind(void)
 	       "it says it is gone");
 	expect(why.retries == 0, "and is not asked again");
 	claim_result = 0;
+	pin_first = true;
+	expect(take(&why) == -EBUSY && why.reason == MM_REASON_PINNED, "a pin before the claim");
+	expect(why.pfn == t->base + 1 && why.migrated == 0, "which page, and it stays");
+	expect(page_unpin(t->mm, t->base + 1) == 0, "it is pinned, not claimed");
+	pin_first = false;
 	slot_at(death_test, t->mm, &slot, t->base, 0);
 	expect(take(&why) == 0 && why.migrated == 2, "two kinds at once");
 	panic("all of it is so");
