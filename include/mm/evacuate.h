@@ -39,7 +39,8 @@ struct evac_limits {
 	X(CONTIG, 3, 1, "the search goes on with another range")                               \
 	X(USER_CONTIG, 5, 1, "a user is waiting, and has named the range")                     \
 	X(UNPLUG_BLOCK, 3, 10, "the driver takes another block, and comes back next round")    \
-	X(UNPLUG, 3, 2, "the same, and a granule has fewer pages to move than a block")
+	X(UNPLUG, 3, 2, "the same, and a granule has fewer pages to move than a block")        \
+	X(COMPACT, 0, 30, "a user is waiting, and can ask for the rest again")
 
 enum evac_request {
 #define X(name, retries, seconds, reason) EVAC_FOR_##name,

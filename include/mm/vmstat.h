@@ -14,6 +14,7 @@
 	X(OFFLINE_SUCCESS, "offline_success")     \
 	X(OFFLINE_FAIL, "offline_fail")           \
 	X(PCP_DRAIN, "pcp_drain_all")             \
+	X(COMPACT_ISOLATED, "compact_isolated")   \
 	X(EXTFRAG, "pgalloc_extfrag")
 
 enum vm_event {

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Compaction of a whole memory, and the indexes that say how fragmented it is. */
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/compaction.h"
+#include "mm/page_alloc.h"
+#include "tests/mm/test_mm.h"
+
+#define PB	PAGEBLOCK_NR_PAGES
+#define NR_PBS	32U
+
+/* Pages of slots that are scattered over NR_PBS pageblocks. */
+struct scattered {
+	struct test_mm *t;
+	struct page_slot slot[NR_PBS * PB];
+	unsigned int nr;
+};
+
+static u64 *content(const struct page_slot *slot)
+{
+	return phys_to_virt(pfn_to_phys(slot_pfn(slot)));
+}
+
+static struct scattered *scatter_into(struct ktest *test)
+{
+	struct scattered *s = test_mm_table(test, sizeof(*s));
+
+	s->t = test_mm_normal(test, 1);
+	s->nr = 0;
+	return s;
+}
+
+/* Put a page at each @step-th frame of pageblock @b. */
+static void scatter(struct ktest *test, struct scattered *s, unsigned int b, unsigned int step)
+{
+	for (unsigned int i = 0; i < PB; i += step) {
+		struct page_slot *slot = &s->slot[s->nr];
+
+		slot_at(test, s->t->mm, slot, s->t->base + b * PB + i, 0);
+		*content(slot) = s->nr++;
+	}
+}
+
+/* Every page has its content, and nothing is lost. */
+static void gather(struct ktest *test, struct scattered *s)
+{
+	unsigned int wrong = 0;
+
+	for (unsigned int i = 0; i < s->nr; i++)
+		wrong += *content(&s->slot[i]) != i;
+	KTEST_EXPECT_EQ(test, wrong, 0);
+	test_mm_check(test, s->t);
+	slots_gone(test, s->t, s->slot, s->nr);
+}
+
+/* Pageblocks of the zone that are free as a whole. */
+static unsigned long whole(struct ktest *test, struct scattered *s)
+{
+	unsigned long nr[NR_MIGRATE_TYPES][NR_PAGE_ORDERS], sum = 0;
+
+	KTEST_EXPECT_EQ(test, drain_all_pages(s->t->mm, STEP_NS), 0);
+	zone_count_free(s->t->zone, nr);
+	for (unsigned int mt = 0; mt < NR_MIGRATE_TYPES; mt++)
+		sum += nr[mt][PAGEBLOCK_ORDER] + 2 * nr[mt][MAX_PAGE_ORDER];
+	return sum;
+}
+
+static int compact(struct scattered *s, struct compaction_result *result,
+		   struct mm_failure *why)
+{
+	const struct evac_limits limits = evac_limits(EVAC_FOR_COMPACT, 1);
+
+	return compact_memory(s->t->mm, &limits, result, why);
+}
+
+/* Pages of random density: as many pageblocks become free as the pages leave room for. */
+static void pages_fill_few_pageblocks(struct ktest *test)
+{
+	struct scattered *s = scatter_into(test);
+	unsigned long before, surplus;
+	struct compaction_result result;
+	struct mm_failure why;
+
+	for (unsigned int b = 0; b < NR_PBS; b++)
+		scatter(test, s, b, 2 + prng_below(&test->prng, 60));
+	before = whole(test, s);
+	surplus = NR_PBS - DIV_ROUND_UP(s->nr, PB);
+	KTEST_EXPECT_EQ(test, compact(s, &result, &why), 0);
+	KTEST_EXPECT_GE(test, result.emptied, surplus);
+	KTEST_EXPECT_GE(test, whole(test, s), before + surplus);
+	/* There is nothing left to do, so a second request moves nothing. */
+	KTEST_EXPECT_EQ(test, compact(s, &result, &why), 0);
+	KTEST_EXPECT_EQ(test, result.moved, 0);
+	gather(test, s);
+}
+
+/* A pageblock with a frame that cannot move would not become free: its pages stay. */
+static void unmovable_pageblocks_are_left_alone(struct ktest *test)
+{
+	struct scattered *s = scatter_into(test);
+	struct compaction_result result;
+	struct mm_failure why;
+
+	for (unsigned int b = 0; b < 4; b++) {
+		scatter(test, s, b, 8);
+		KTEST_ASSERT_EQ(test, alloc_pages_at(s->t->mm, s->t->base + b * PB + 1, 0,
+						     PGTY_KERNEL), 0);
+	}
+	KTEST_EXPECT_EQ(test, compact(s, &result, &why), 0);
+	KTEST_EXPECT_EQ(test, result.moved, 0);
+	KTEST_EXPECT_EQ(test, result.emptied, 0);
+	for (unsigned int b = 0; b < 4; b++)
+		free_pages(s->t->mm, s->t->base + b * PB + 1, 0);
+	gather(test, s);
+}
+
+/* A pinned page stays where it is; the pages around it move. */
+static void pinned_pages_stay(struct ktest *test)
+{
+	struct scattered *s = scatter_into(test);
+	const unsigned long pinned = s->t->base + PB;
+	struct compaction_result result;
+	struct mm_failure why;
+
+	scatter(test, s, 0, 4);
+	scatter(test, s, 1, 64);
+	KTEST_ASSERT_EQ(test, page_pin(s->t->mm, pinned), 0);
+	KTEST_EXPECT_EQ(test, compact(s, &result, &why), 0);
+	KTEST_EXPECT_EQ(test, result.moved, PB / 64 - 1);
+	KTEST_EXPECT_EQ(test, result.emptied, 0);
+	KTEST_EXPECT_EQ(test, page_type(s->t->mm, pinned), PGTY_DRIVER);
+	KTEST_EXPECT_EQ(test, page_unpin(s->t->mm, pinned), 0);
+	gather(test, s);
+}
+
+static bool always(void *)
+{
+	return true;
+}
+
+static void cancelled(struct ktest *test)
+{
+	struct scattered *s = scatter_into(test);
+	struct evac_limits limits = evac_limits(EVAC_FOR_COMPACT, 1);
+	struct compaction_result result;
+	struct mm_failure why;
+
+	scatter(test, s, 0, 4);
+	scatter(test, s, 1, 64);
+	limits.cancelled = always;
+	KTEST_EXPECT_EQ(test, compact_memory(s->t->mm, &limits, &result, &why), -EINTR);
+	KTEST_EXPECT_EQ(test, why.reason, MM_REASON_CANCELLED);
+	KTEST_EXPECT_EQ(test, result.moved, 0);
+	KTEST_EXPECT_EQ(test, s->t->zone->nr_isolated, 0);
+	gather(test, s);
+}
+
+/* Three free frames and a free chunk of order 4, and what Linux's formulas say of them. */
+static void indexes(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	const unsigned long max = t->zone->managed;
+	unsigned long *pfns = test_mm_table(test, max * sizeof(*pfns)), nr;
+	struct extfrag index[NR_PAGE_ORDERS];
+
+	nr = alloc_pages_bulk(t->mm, GFP_ATOMIC | GFP_NOWARN, PGTY_KERNEL, max, pfns);
+	for (unsigned long i = 0; i < nr; i++) {
+		const unsigned long at = pfns[i] - t->base;
+
+		if (at == 1 || at == 3 || at == 5 || (at >= 32 && at < 48)) {
+			free_pages(t->mm, pfns[i], 0);
+			pfns[i--] = pfns[--nr];
+		}
+	}
+	KTEST_ASSERT_EQ(test, test_mm_free(test, t), 19);
+	zone_extfrag(t->zone, index);
+	KTEST_EXPECT_EQ(test, index[0].unusable, 0);
+	KTEST_EXPECT_EQ(test, index[1].unusable, 3 * 1000 / 19);
+	KTEST_EXPECT_EQ(test, index[4].unusable, 3 * 1000 / 19);
+	KTEST_EXPECT_EQ(test, index[5].unusable, 1000);
+	KTEST_EXPECT_EQ(test, index[4].fragmentation, -1000);
+	KTEST_EXPECT_EQ(test, index[5].fragmentation, 1000 - (1000 + 19 * 1000 / 32) / 4);
+	KTEST_EXPECT_EQ(test, index[10].fragmentation, 1000 - (1000 + 19 * 1000 / 1024) / 4);
+	free_pages_bulk(t->mm, pfns, nr);
+}
+
+/* Without free memory, no frame is usable, and there is nothing to defragment. */
+static void indexes_of_nothing(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct extfrag index[NR_PAGE_ORDERS];
+
+	zone_extfrag(mm_zone(t->mm, ZONE_MOVABLE), index);
+	for (unsigned int k = 0; k < NR_PAGE_ORDERS; k++) {
+		KTEST_EXPECT_EQ(test, index[k].unusable, 1000);
+		KTEST_EXPECT_EQ(test, index[k].fragmentation, 0);
+	}
+}
+
+static const struct ktest_case cases[] = {
+	KTEST_CASE(pages_fill_few_pageblocks),
+	KTEST_CASE(unmovable_pageblocks_are_left_alone),
+	KTEST_CASE(pinned_pages_stay),
+	KTEST_CASE(cancelled),
+	KTEST_CASE(indexes),
+	KTEST_CASE(indexes_of_nothing),
+	{},
+};
+static struct ktest_suite suite = { .name = "compact_memory", .cases = cases };
+KTEST_SUITE(suite);
