@@ -134,20 +134,27 @@ static bool gives_up(const struct mm_failure *why)
 	       why->reason == MM_REASON_LOCKED;
 }
 
-/* Empty the group. Return: 0 unless the whole request has to end. */
+/*
+ * Empty the group, of which blocks may have left since it was chosen. Return: 0 unless the
+ * whole request has to end.
+ */
 static int empty_group(struct plan *plan, const struct pfn_range *group, unsigned int nr,
 		       struct mm_failure *why)
 {
 	struct mm *mm = plan->zone->mm;
-	int err = evacuate(mm, group, nr, plan->policy, why);
+	int err = hotplug_lock(mm, &plan->policy->limits, why);
 
+	if (err)
+		return err;
+	err = evacuate_locked(mm, group, nr, plan->policy, why);
 	plan->result->moved += why->migrated;
 	vm_event_inc(mm, VM_COMPACT_ISOLATED, why->migrated);
-	for (unsigned int i = 0; i < nr; i++) {
+	for (unsigned int i = 0; i < nr && !err; i++) {
 		const unsigned long end = range_end(&group[i]);
 
 		plan->result->emptied += next_used(mm, group[i].start_pfn, end) == end;
 	}
+	mutex_unlock(&mm->hotplug_lock);
 	return err && gives_up(why) ? err : 0;
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Compaction of a whole memory, and the indexes that say how fragmented it is. */
+#include "kernel/thread.h"
+#include "kernel/timer.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "mm/compaction.h"
@@ -8,6 +10,7 @@
 
 #define PB	PAGEBLOCK_NR_PAGES
 #define NR_PBS	32U
+#define ROUNDS	100U
 
 /* Pages of slots that are scattered over NR_PBS pageblocks. */
 struct scattered {
@@ -197,6 +200,77 @@ static void indexes_of_nothing(struct ktest *test)
 	}
 }
 
+/* --- blocks come and go meanwhile -------------------------------------------------- */
+
+struct coming {
+	struct window *w;
+	u32 stop;
+};
+
+/* Remove block 2 and bring it back, until the case stops it. Return: how often it failed. */
+static int come_and_go(void *arg)
+{
+	struct coming *c = arg;
+	const unsigned long block = c->w->block + 2;
+	int failed = 0;
+
+	while (!READ_ONCE(c->stop)) {
+		if (offline_and_remove_memory(c->w->mm, &block, 1, NULL, NO_WHY))
+			failed++;
+		else
+			failed += add_memory(c->w->mm, block, &c->w->owner, ~0ULL, NO_WHY) != 0;
+		cond_resched();
+	}
+	return failed;
+}
+
+/* Move a slot to frame @pfn, or to any frame, once no mover holds its page. */
+static int renew(struct mm *mm, struct page_slot *slot, unsigned long pfn)
+{
+	int err;
+
+	while ((err = slot_free(mm, slot)) == -EBUSY)
+		yield();
+	if (err || alloc_pages_at(mm, pfn, 0, PGTY_DRIVER))
+		return err ? err : slot_alloc(mm, slot, 0);
+	WRITE_ONCE(slot->pfn, pfn);
+	page_set_owner(mm, pfn, (uintptr_t)slot);
+	return 0;
+}
+
+/* The blocks of a group may be gone when its turn comes, and right after it was emptied. */
+static void blocks_come_and_go(struct ktest *test)
+{
+	struct page_slot *slots = ktest_alloc(test, NR_PBS * sizeof(*slots));
+	struct coming c = { .w = window_open_owned(test) };
+	const struct evac_limits limits = evac_limits(EVAC_FOR_COMPACT, 1);
+	const unsigned long start = window_pfn(c.w, 1), both = 2 * PAGES_PER_SECTION;
+	struct compaction_result result;
+	struct thread *thread;
+	struct mm_failure why;
+	int failed;
+
+	for (unsigned long n = 1; n <= 2; n++)
+		window_add_online(test, c.w, n, MMOP_ONLINE_MOVABLE);
+	c.w->mm->default_online_type = MMOP_ONLINE_MOVABLE;
+	for (unsigned int i = 0; i < NR_PBS; i++)
+		slot_at(test, c.w->mm, &slots[i], window_pfn(c.w, 1) + (i + 8) * PB + i, 0);
+	thread = thread_create("comes", come_and_go, &c);
+	KTEST_ASSERT_NOT_NULL(test, thread);
+	for (unsigned int round = 0; round < ROUNDS; round++) {
+		for (unsigned int i = 0; i < NR_PBS; i++)
+			KTEST_ASSERT_EQ(test, renew(c.w->mm, &slots[i],
+						    start + prng_below(&test->prng, both)), 0);
+		KTEST_EXPECT_EQ(test, compact_memory(c.w->mm, &limits, &result, &why), 0);
+		yield();
+	}
+	WRITE_ONCE(c.stop, 1);
+	KTEST_EXPECT_EQ(test, thread_join(thread, ktime_ns() + STEP_NS, &failed), 0);
+	for (unsigned int i = 0; i < NR_PBS; i++)
+		KTEST_EXPECT_EQ(test, slot_free(c.w->mm, &slots[i]), 0);
+	window_check(test, c.w);
+}
+
 static const struct ktest_case cases[] = {
 	KTEST_CASE(pages_fill_few_pageblocks),
 	KTEST_CASE(unmovable_pageblocks_are_left_alone),
@@ -204,6 +278,7 @@ static const struct ktest_case cases[] = {
 	KTEST_CASE(cancelled),
 	KTEST_CASE(indexes),
 	KTEST_CASE(indexes_of_nothing),
+	KTEST_CASE(blocks_come_and_go),
 	{},
 };
 static struct ktest_suite suite = { .name = "compact_memory", .cases = cases };
