@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The host's boot memory: kernel_mm as in the guest, so that suites which use the
+ * The host's boot memory. kernel_mm is set up as in the guest, so suites that use the
  * kernel's own memory also run here.
  */
 #include "arch/machine.h"

@@ -7,9 +7,9 @@
 
 /**
  * struct death - a way to panic
- * @name: of the case
+ * @name: name of the case
  * @run: must not return
- * @words: part of its output
+ * @words: words that the output must contain
  */
 struct death {
 	const char *name;
@@ -17,13 +17,13 @@ struct death {
 	const char *words;
 };
 
-/* The case, for run(). */
+/* The case that run() may use. */
 extern struct ktest *death_test;
 
-/* For KTEST_ARRAY_PARAM(). */
+/* Describe a death, for KTEST_ARRAY_PARAM(). */
 void death_desc(const struct death *death, char desc[KTEST_DESC_SIZE]);
 
-/* Runs the death in test->param_value, which must happen in a separate process. */
+/* Run the death in test->param_value in a child process, which must panic. */
 void expect_death(struct ktest *test);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The host's machine has no devices. It describes memory that suites may add; registers
- * are plain memory (tests/fake), and there are no interrupt lines.
+ * The host as a machine has no devices and no interrupt lines. It describes memory that
+ * suites may add. Registers are plain memory (tests/fake).
  */
 #include "arch/io.h"
 #include "arch/irq.h"
@@ -45,8 +45,9 @@ void irq_free(u32 irq, void *arg)
 }
 
 /*
- * ThreadSanitizer does not know fences, so each is an exchange on one word: a fence
- * before a store then comes before the fence after the load that saw the store.
+ * ThreadSanitizer does not model fences, so each fence is an atomic read-modify-write of
+ * one word: the fence before a store then happens before the fence after a load that saw
+ * the store.
  */
 static void device_fence(int order)
 {
@@ -60,7 +61,7 @@ static void device_fence(int order)
 #endif
 }
 
-/* Ordered as in the contract: a fence on the memory side. */
+/* As the machine contract demands, a fence orders each access with memory accesses. */
 #define ACCESSORS(suffix, type)                                                          \
 	type read##suffix(const volatile void *addr)                                     \
 	{                                                                                \

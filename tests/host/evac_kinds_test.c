@@ -12,7 +12,7 @@
 #include "mm/poison.h"
 #include "tests/mm/test_mm.h"
 
-/* The answers of the kind below; no slot refers to its pages. */
+/* The results of fake_ops. No slot refers to pages of this kind. */
 static int claim_result, copy_result;
 static bool pin_first; /* a user pins the page after it was judged, before its claim */
 
@@ -114,7 +114,7 @@ static void stray_write_before_contig(void)
 	(void)!take(NO_WHY);
 }
 
-/* A page that moved away leaves a poisoned frame. */
+/* When a page moves away, its old frame is poisoned. */
 static void stray_write_after_move(void)
 {
 	struct page_slot slot;

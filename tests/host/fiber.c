@@ -44,14 +44,14 @@
 #define STACK_BYTES (512 * 1024UL)
 #define GUARD_BYTES 4096UL
 
-/* The target of the pointer in struct arch_context. */
+/* The object to which sp in struct arch_context points. */
 struct fiber {
 	ucontext_t context;
 	void *stack; /* lowest address */
 	size_t stack_bytes;
 	void *fake_stack;   /* ASan's */
 	void *tsan_fiber;   /* TSan's; NULL: none yet */
-	void (*fn)(void *); /* where it starts */
+	void (*fn)(void *); /* entry function */
 	void *arg;
 };
 
@@ -92,13 +92,13 @@ void stack_put(void *stack)
 	spin_unlock(&stack_lock);
 }
 
-/* The fiber lies at the upper end of its own stack. */
+/* Return the fiber of a stack: it lies at the upper end of the stack. */
 static struct fiber *fiber_on(void *stack)
 {
 	return (struct fiber *)((char *)stack + STACK_BYTES) - 1;
 }
 
-/* The first switch from a host thread's own stack to another. */
+/* Set up the boot fiber, at the first switch away from a host thread's own stack. */
 static struct fiber *boot_fiber(unsigned int id)
 {
 	struct fiber *fiber = &boot_fibers[id];
@@ -114,7 +114,7 @@ static struct fiber *boot_fiber(unsigned int id)
 	return fiber;
 }
 
-/* The fiber that runs on this hart now. */
+/* Return the fiber that runs on this hart now. */
 static struct fiber *running_here(void)
 {
 	const unsigned int id = this_hart()->id;
@@ -147,7 +147,7 @@ void arch_context_init(struct arch_context *ctx, void *stack, void (*fn)(void *)
 
 	arch_unpoison_range(stack, STACK_BYTES);
 #ifdef HAVE_TSAN
-	/* The previous fiber on this stack has ended, or was left for good. */
+	/* The previous fiber on this stack has ended, or will never run again. */
 	if (fiber->tsan_fiber != NULL)
 		__tsan_destroy_fiber(fiber->tsan_fiber);
 #endif
@@ -166,7 +166,7 @@ void arch_context_init(struct arch_context *ctx, void *stack, void (*fn)(void *)
 	fiber->context.uc_stack.ss_size = fiber->stack_bytes;
 	makecontext(&fiber->context, (void (*)(void))fiber_main, 2,
 		    (unsigned int)(address >> 32), (unsigned int)address);
-	/* ASan's swapcontext() clears the shadow of the stack it finds here, each time. */
+	/* At each switch, ASan's swapcontext() would clear the shadow of a stack set here. */
 	fiber->context.uc_stack = (stack_t){ 0 };
 	ctx->sp = address;
 }
@@ -206,7 +206,7 @@ bool host_make_stack(unsigned int hart, void (*fn)(void *arg), void *arg)
 	return true;
 }
 
-/* this_hart() is already @to: its fiber continues where it was. */
+/* Continue the fiber of hart @to where it stopped. this_hart() is already @to. */
 void host_switch_stack(unsigned int from, unsigned int to)
 {
 	if (running[from] == NULL)
@@ -230,7 +230,7 @@ void ktest_code_place(unsigned long pc, char *text, size_t size)
 
 	if (__sanitizer_symbolize_pc != NULL)
 		__sanitizer_symbolize_pc((void *)pc, "%s:%l", place, sizeof(place));
-	/* Relative to the current directory, as the compiler was told. */
+	/* Make the path relative to the current directory, as the compiler got it. */
 	if (getcwd(top, sizeof(top)) != NULL && strncmp(place, top, strlen(top)) == 0)
 		skip = strlen(top) + 1;
 	snprintf(text, size, "%s", place + skip);
@@ -239,8 +239,8 @@ void ktest_code_place(unsigned long pc, char *text, size_t size)
 extern const char __executable_start[], etext[]; /* the linker's */
 
 /*
- * The function itself, not those that were inlined there. The name is overwritten by the
- * calling hart's next look-up.
+ * Return the name of the function itself, not of a function inlined at @addr. The next
+ * look-up on the same host thread overwrites the name.
  */
 const char *symbol_lookup(unsigned long addr, unsigned long *offset)
 {

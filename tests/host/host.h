@@ -7,8 +7,8 @@
  * contract (include/arch/).
  *
  * One hart (ktest, fuzzers): everything runs on one host thread, and time is virtual.
- * It advances a little with every clock read, and jumps to the next timer when all
- * threads sleep. So every run is the same, and waiting takes no time.
+ * Virtual time advances a little with every clock read, and jumps to the next timer when
+ * all threads sleep. So all runs are the same, and waiting takes no real time.
  *
  * Several harts (ktest-tsan): a host thread for each hart, and real time.
  *
@@ -40,8 +40,8 @@ void host_init(void);
 void host_start_harts(unsigned int nr);
 
 /**
- * host_jump_clock() - let time pass in which no hart runs
- * @ns: how much, as when QEMU is stopped by a signal
+ * host_jump_clock() - let time pass while no hart runs, as when a signal stops QEMU
+ * @ns: time to add to the clock
  */
 void host_jump_clock(u64 ns);
 
@@ -63,14 +63,14 @@ void host_start_turns(unsigned int nr, enum host_turns turns,
 		      unsigned int (*choose)(unsigned int limit));
 
 /*
- * A point in a hart's code, at address @pc, at which its turn may end. Does nothing
- * before host_start_turns().
+ * Mark a point in a hart's code, at address @pc, at which the hart's turn may end. Do
+ * nothing before host_start_turns().
  */
 void host_turn_point(unsigned long pc);
 
 /*
- * Pauses the calling hart, until the other harts have passed @nr points or none of them
- * can run.
+ * Pause the calling hart until the other harts have passed @nr points or none of them can
+ * run.
  */
 void host_go_away(unsigned int nr);
 
@@ -82,21 +82,21 @@ void host_go_away(unsigned int nr);
 void host_drop_memory(phys_addr_t start, u64 size);
 
 /**
- * host_was_kicked() - check whether a hart was sent an interrupt; forgets it
+ * host_was_kicked() - check whether a hart was sent an interrupt, and clear it
  * @hart: logical id, of a hart that does not run
  */
 bool host_was_kicked(unsigned int hart);
 
 /**
  * host_play_others() - simulate other harts while this hart is in a busy-wait loop
- * @fn: called at each turn of such a loop, with interrupts on or off; NULL: nothing
+ * @fn: called in each iteration of such a loop, with interrupts on or off; NULL: none
  *
  * Only with one hart. @fn writes what another hart would write, and must not take locks.
  */
 void host_play_others(void (*fn)(void));
 
 /**
- * host_time_is_virtual() - check whether time advances only with work (with one host thread)
+ * host_time_is_virtual() - check whether time is virtual: it is with one host thread
  */
 bool host_time_is_virtual(void);
 

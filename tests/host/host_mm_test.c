@@ -17,7 +17,7 @@
 
 #define PB PAGEBLOCK_NR_PAGES
 
-/* Parts of frames at a range's ends are not memory; boot pages are zeroed. */
+/* A range's partial frames at its ends do not become memory; boot pages are zeroed. */
 static void boot_pages_are_whole_and_zero(struct ktest *test)
 {
 	struct window *w = window_open_raw(test, 1UL << 20);
@@ -91,7 +91,10 @@ static void take_part(struct sink *sink, const char *bytes, size_t len)
 	}
 }
 
-/* A snapshot that does not fit into one buffer comes in several, with each frame once. */
+/*
+ * A snapshot that does not fit into one buffer has several parts, each frame in one of
+ * them.
+ */
 static void snapshots_are_complete(struct ktest *test)
 {
 	enum {
@@ -119,8 +122,8 @@ static void snapshots_are_complete(struct ktest *test)
 }
 
 /*
- * AddressSanitizer's function; other sanitizers lack it. Not used if other harts may
- * walk.
+ * AddressSanitizer's function; NULL under other sanitizers. With several harts, descriptors
+ * are never poisoned: another hart may be walking them.
  */
 int __asan_address_is_poisoned(const volatile void *addr) __attribute__((weak));
 
@@ -131,7 +134,7 @@ static bool is_poisoned(unsigned long pfn, bool otherwise)
 	return __asan_address_is_poisoned(pfn_to_page(pfn));
 }
 
-/* Can a descriptor be read at all? write() finds out without a fault. */
+/* Is the frame's descriptor mapped? write() returns an error where a load would fault. */
 static bool is_mapped(unsigned long pfn)
 {
 	int ends[2];
@@ -145,7 +148,7 @@ static bool is_mapped(unsigned long pfn)
 	return mapped;
 }
 
-/* No reader reaches the descriptors of an offline block; they go with the block. */
+/* An offline block's descriptors are out of reach, and are unmapped with the block. */
 static void memmap_is_out_of_reach(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The virtio-mem driver in cases that only the host can set up: regions at the end of
- * what can exist, and gigabytes that nothing backs.
+ * The virtio-mem driver in cases that only the host can set up: regions at the ends of the
+ * mappable range, and gigabytes without backing memory.
  */
 #include "host.h"
 #include "lib/errno.h"
@@ -10,7 +10,7 @@
 #define MIB (1UL << 20)
 #define PB  PAGEBLOCK_NR_PAGES
 
-/* The driver does not use the parts of the region that cannot be mapped, below and above. */
+/* The driver does not use the parts of a region below and above the mappable range. */
 static void region_beyond_the_map(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -29,7 +29,7 @@ static void region_beyond_the_map(struct ktest *test)
 	vmem_rig_check(rig);
 }
 
-/* 4 GiB are plugged, and 100,000 changes around 4 GiB plug and unplug at most 2 MiB. */
+/* With 4 GiB plugged, 100,000 changes of the size across 4 GiB unplug at most 2 MiB. */
 static void torn_sizes_across_4_gib(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);

@@ -25,8 +25,8 @@ static void count_lines(void)
 }
 
 /*
- * The lines that @sources may log since count_lines(), including those that report
- * suppressed lines.
+ * Return the most lines that @sources may have logged since count_lines(), including the
+ * lines that report suppressed lines.
  */
 static unsigned int most_lines(unsigned int sources)
 {
@@ -35,7 +35,7 @@ static unsigned int most_lines(unsigned int sources)
 	return (unsigned int)intervals * sources * (RATELIMIT_BURST + 1);
 }
 
-/* Expects that these words were logged, but only a few times. */
+/* Expect that these words were logged, but only a few times. */
 static void expect_few(struct ktest *test, const char *words, unsigned int sources)
 {
 	KTEST_EXPECT_GT(test, times_logged(words), 0);
@@ -45,7 +45,7 @@ static void expect_few(struct ktest *test, const char *words, unsigned int sourc
 
 /* --- a device ------------------------------------------------------------------------- */
 
-/* 256 MiB in blocks 1 and 2 of the window, nothing of it plugged. */
+/* Add a device of 256 MiB in blocks 1 and 2 of the window, with nothing plugged. */
 static struct vmem_rig *open_device(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -54,7 +54,7 @@ static struct vmem_rig *open_device(struct ktest *test)
 	return rig;
 }
 
-/* Makes the worker retry without a pause, however often it failed before. */
+/* Make the worker retry without a pause, however often it failed before. */
 static void toggle(struct vmem_rig *rig)
 {
 	for (unsigned int i = 0; i < ROUNDS; i++) {
@@ -165,7 +165,7 @@ static void offline_in_vain(struct ktest *test)
 	expect_few(test, "offline failed", 1);
 }
 
-/* Lines of other suites from the same source belong to an earlier interval. */
+/* Begin an interval, so that lines of other suites from the same source do not count. */
 static void begin_an_interval(void)
 {
 	host_jump_clock(RATELIMIT_NS);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The host's test program: all suites that are linked in, KTAP on stdout.
+ * The host's test program. It runs all suites that are linked in, and prints KTAP.
  *
  *	ktest [--harts=N] [kunit.filter_glob=GLOB] [kunit.action=list] ...
  */
@@ -26,7 +26,7 @@
 
 static struct ktest_options options;
 
-/* Boots what mm/ needs, if it is linked in: tests/host/boot.c. */
+/* Set up memory (tests/host/boot.c). NULL in programs without mm/. */
 void host_boot_mm(void) __attribute__((weak));
 
 static int run_tests(void *unused)

@@ -136,7 +136,7 @@ void arch_vmemmap_unmap(unsigned long start_pfn, unsigned long nr_pages)
 	unmap((char *)vmemmap + start_pfn * DESCRIPTOR_BYTES, nr_pages * DESCRIPTOR_BYTES);
 }
 
-/* The host's kernel has no page tables. */
+/* On the host, ebb has no page tables of its own. */
 phys_addr_t arch_tables_take(void)
 {
 	return 0;

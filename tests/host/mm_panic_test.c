@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Bugs that mm/ stops with a panic: invalid frees, named with the frame and its type,
- * and writes to free memory. Each case uses a private mm and runs in its own process;
- * the parent shares the frames but does not use them.
+ * Bugs that mm/ stops with a panic: invalid frees, with a report of the frame and its type,
+ * and writes to free memory. Each case uses a private mm and runs in its own process; the
+ * parent shares the frames but does not use them.
  */
 #include <string.h>
 #include "kernel/hart.h"
@@ -129,8 +129,8 @@ static void free_pinned(void)
 }
 
 /*
- * Allocate a chunk of a counted type in the pageblock for which the hart has the fast
- * path of freeing; the hart's stacks of orders 1 and 2 have room.
+ * Allocate a chunk of a counted type in the pageblock that the hart remembers from its last
+ * free. The hart's stacks of orders 1 and 2 have room.
  */
 static unsigned long get_counted(void)
 {
@@ -186,7 +186,10 @@ static void free_bulk_twice(void)
 }
 
 #if EBB_DEBUG
-/* A whole pageblock, and a frame after it that a stale pointer refers to. */
+/*
+ * Make a whole pageblock and 10 frames after it PageOffline. Return the descriptor of one
+ * of the 10 frames, for writes through a stale pointer.
+ */
 static struct page *stale_offline(void)
 {
 	struct evacuate_policy policy = {
@@ -223,7 +226,7 @@ static void stale_owner_of_pageblock(void)
 	release_offline_range(mm, pfn - 7, PAGEBLOCK_NR_PAGES);
 }
 
-/* A part of it: the canary is checked before the descriptors are written. */
+/* A part of the pageblock changes: mm/ checks the canary before it writes descriptors. */
 static void stale_owner_of_part(void)
 {
 	const unsigned long pfn = page_to_pfn(stale_offline()) - PAGEBLOCK_NR_PAGES;
@@ -232,7 +235,7 @@ static void stale_owner_of_part(void)
 	frames_change(mm, &(struct pfn_range){ pfn, 3 }, PGTY_NONE, PGTY_MEMMAP, 0);
 }
 
-/* Offline again, with other flags. */
+/* The frames become PageOffline again, with other flags. */
 static void stale_put_marked(void)
 {
 	struct page *page = stale_offline();
@@ -293,7 +296,7 @@ static void bad_type(void)
 	(void)!get(9, PGTY_OFFLINE);
 }
 
-/* The cache holds a chunk of that order already. */
+/* Allocate with a bad type while the hart's cache holds a chunk of that order. */
 static void bad_type_warm(unsigned int order, enum page_type type)
 {
 	const unsigned long pfn = get(order, PGTY_KERNEL);

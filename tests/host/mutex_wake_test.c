@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A wake-up that reaches a thread after its deadline belongs to another waiter.
- * It comes after that thread's last look at the mutex and before it leaves the queue.
- * Host only, where a test can simulate the other harts.
+ * A thread that is woken after its deadline passes the wake-up on to another waiter. Here,
+ * the wake-up comes after the thread's last look at the mutex and before the thread leaves
+ * the queue. Host only, because only there can a test simulate the other harts.
  */
 #include "host.h"
 #include "kernel/mutex.h"
@@ -12,7 +12,7 @@
 
 #define DEADLINE_NS (10 * NSEC_PER_MSEC)
 #define OTHER_HART  MAX_HARTS /* owner word of a lock */
-/* More than one clock read takes, less than two: the interrupt comes between the two. */
+/* Longer than one clock read, shorter than two: the interrupt comes between two reads. */
 #define NEXT_LOOK_NS 150
 
 static DEFINE_MUTEX(contended);
@@ -48,7 +48,7 @@ static void unlock_by_holder(void)
 	woken_late = true;
 }
 
-/* Takes the queue's lock when the hasty thread has only one look left. */
+/* Take the queue's lock when the hasty thread has only one look left. */
 static void take_queue(struct timer *timer)
 {
 	if (looks_for_the_last_time()) {
@@ -65,7 +65,7 @@ static int be_hasty(void *)
 	return mutex_lock_until(&contended, deadline);
 }
 
-/* Waits as long as it takes; records when it had the mutex. */
+/* Wait for the mutex as long as it takes, and record the time at which the wait ended. */
 static int be_patient(void *had_ns)
 {
 	const int err = mutex_lock_until(&contended, ktime_ns() + 1000 * NSEC_PER_SEC);

@@ -132,7 +132,7 @@ static void trace_is_shown(void)
 	panic("with trace");
 }
 
-/* More locks with names of their own than the lock-order checker has room for. */
+/* Take more locks of different names than the lock-order checker has room for. */
 static void too_many_lock_names(void)
 {
 	static char names[200][8];
@@ -177,7 +177,7 @@ void death_desc(const struct death *death, char desc[KTEST_DESC_SIZE])
 
 KTEST_ARRAY_PARAM(death, deaths, death_desc)
 
-/* Reads until the other side closes; returns what fits. */
+/* Read until the other side closes, and keep the text that fits. */
 static void read_all(int fd, char *text, size_t size)
 {
 	char rest[256];

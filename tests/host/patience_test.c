@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Limits of waits count time in which the other side could work: the clock jumps during
- * a wait, as when QEMU was stopped, and the event comes soon after the jump. Host only,
- * because only there can a test make the clock jump. Grace periods: silent_hart_test.c.
+ * A wait's limit counts only time in which the other side could work. In these cases, the
+ * clock jumps during a wait, as when QEMU was stopped, and the event comes soon after the
+ * jump. Host only, because only there can a test make the clock jump. Grace periods:
+ * silent_hart_test.c.
  */
 #include "host.h"
 #include "kernel/mutex.h"
@@ -20,7 +21,7 @@ static DEFINE_SPINLOCK(jump_lock);
 static DEFINE_MUTEX(jump_mutex);
 static unsigned int ready, go_on;
 
-/* The machine stops for a while; the other harts act a little later. */
+/* @jump: the machine stops for a while. @then: the other harts act, a little later. */
 static struct timer jump, then;
 
 static int reset(struct ktest *)
@@ -62,7 +63,7 @@ static int until_told(void *)
 	return 7;
 }
 
-/* A wait ends neither by many looks alone, nor by time in which the waiter did not look. */
+/* A wait ends only when the waiter has looked often enough and the time is over. */
 static void both_must_be_over(struct ktest *test)
 {
 	struct patience patience;
@@ -94,7 +95,7 @@ static void release_lock(struct timer *)
 static void spinlock(struct ktest *test)
 {
 	jump_and_then(test, release_lock);
-	/* As if the next hart held it. The test stays on this hart: threads are not preempted. */
+	/* The next hart seems to hold it. The test stays on this hart: no preemption. */
 	jump_lock.owner = (this_hart()->id + 1) % MAX_HARTS + 1;
 	spin_lock(&jump_lock);
 	KTEST_EXPECT_TRUE(test, spin_is_held(&jump_lock));
@@ -188,7 +189,7 @@ static int delete_busy(void *)
 	return (int)__atomic_load_n(&ended, __ATOMIC_ACQUIRE);
 }
 
-/* The function of a timer runs on another hart, and the machine stops. */
+/* The machine stops while a timer's function runs on another hart. */
 static void timer_deletion(struct ktest *test)
 {
 	struct thread *setter, *deleter;

@@ -2,8 +2,8 @@
 /*
  * Harts, interrupts and time on the host.
  *
- * An interrupt is a call at the hart's next check: when interrupts are turned on or
- * restored, in arch_cpu_relax() and in arch_idle().
+ * An interrupt is a call that the hart makes at its next check for interrupts: when it
+ * turns them on or restores them, in arch_cpu_relax() and in arch_idle().
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -26,11 +26,11 @@
 
 #define NEVER	     (~(u64)0)
 #define LOOK_NS	     100  /* virtual time of a clock read */
-#define RELAX_NS     1000 /* and of a turn of a busy-wait loop */
+#define RELAX_NS     1000 /* of an iteration of a busy-wait loop */
 #define RING_RECORDS 4096
 #define IDLE_USEC    100
 
-/* A hart's interrupt state; only the hart itself touches it, except @ipi. */
+/* A hart's interrupt state. Other harts write only @ipi. */
 static struct host_hart {
 	bool irqs_on;
 	u64 deadline;
@@ -215,7 +215,7 @@ void arch_exit(int status)
 	fflush(stdout);
 	if (__gcov_dump != NULL)
 		__gcov_dump();
-	/* Not exit(): other harts still run, and would use what it tears down. */
+	/* Not exit(): other harts still run, and would use what exit() tears down. */
 	_exit(status);
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A second hart that does not answer: every operation that needs a grace period gives
- * up in time, says so, and undoes what it began. Also a second trace ring. The hart is
- * only an entry of the table; it answers as often as a case lets it.
+ * A second hart does not answer: every operation that needs a grace period gives up in
+ * time, says so, and undoes what it began. The second hart is only an entry in the table;
+ * it answers as often as a case lets it. The suite also tests a second trace ring.
  *
- * The table of harts only grows: the entry stays, absent. So a suite that needs the
- * number of running harts counts the online ones (tests/kernel/test_threads.h).
+ * The table of harts only grows: the entry stays in it, marked absent. So a suite that
+ * needs the number of running harts counts the online harts (tests/kernel/test_threads.h).
  */
 #include "host.h"
 #include "kernel/printk.h"
@@ -45,7 +45,7 @@ static void leave(void *unused)
 	other->idling = 0;
 }
 
-/* The other hart answers this many times, and never again. */
+/* Bring the other hart online. It answers @nr times, and never again. */
 static void other_hart(struct ktest *test, unsigned int nr)
 {
 	if (!other) {
@@ -104,7 +104,7 @@ static void contig_is_undone(struct ktest *test)
 	window_expect_totals(test, w, &before);
 }
 
-/* A walker may still use the block's memmap, so the block comes back. */
+/* A walker may still use the block's memmap, so the block becomes offline again. */
 static void remove_is_undone(struct ktest *test)
 {
 	struct window *w = online_block(test);
@@ -150,7 +150,7 @@ static void root_stays(struct ktest *test)
 	unregister_memory_owner(w->mm, &owner);
 }
 
-/* A hart that has just looked up an owner no longer uses it when unregistering ends. */
+/* When unregistering ends, no hart still uses an owner that it looked up before. */
 static void owners_leave_after_a_grace_period(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -173,10 +173,7 @@ static void idle_harts_are_kicked(struct ktest *test)
 	KTEST_EXPECT_TRUE(test, host_was_kicked(other->id));
 }
 
-/*
- * The host may stop a hart for a long time, while others need grace periods again and
- * again.
- */
+/* The host may stop a hart for a long time, while other harts need many grace periods. */
 static void a_silent_hart_is_named_now_and_then(struct ktest *test)
 {
 	const u64 start = ktime_ns();
@@ -218,7 +215,7 @@ static void never_later(void *)
 	(void)timer_del(&later);
 }
 
-/* The owner may be freed after the hart's walk, however long; others can run meanwhile. */
+/* Unregistering waits however long the hart's walk takes, without the hotplug lock. */
 static void owners_leave_however_long_it_takes(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -267,7 +264,9 @@ static void function_that_runs_is_awaited(struct ktest *test)
 	KTEST_EXPECT_EQ(test, answered, 1);
 }
 
-/* virtio-mem does not try block after block and granule after granule: it retries later. */
+/*
+ * virtio-mem gives up at the first timeout, without trying each granule, and retries later.
+ */
 static void shrinking_gives_up(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -303,7 +302,7 @@ static void rings_as_before(void *unused)
 		harts[i].trace_mask = was_on;
 }
 
-/* Only test marks are on. The second ring has @nr records, each with the number @seq. */
+/* Trace only test marks. Give the second ring @nr records, all with sequence number @seq. */
 static struct trace_ring_info *two_rings(struct ktest *test, u64 nr, u32 seq)
 {
 	struct trace_ring_info *info;
@@ -326,7 +325,7 @@ static struct trace_ring_info *two_rings(struct ktest *test, u64 nr, u32 seq)
 	return info;
 }
 
-/* Numbers wrap: those before the wrap are older than those after it. */
+/* Sequence numbers wrap: numbers before the wrap are older than numbers after it. */
 static void sequence_goes_round(struct ktest *test)
 {
 	struct trace_record record;
@@ -341,7 +340,7 @@ static void sequence_goes_round(struct ktest *test)
 	KTEST_EXPECT_FALSE(test, trace_take(&record));
 }
 
-/* The reader's position in an overrun ring stays until a record is taken. */
+/* In an overrun ring, the reader's position stays until a record is taken from that ring. */
 static void taking_moves_one_ring(struct ktest *test)
 {
 	struct trace_ring_info *info =

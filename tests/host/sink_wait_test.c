@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A warning names a writer that holds something while it writes to a sink that waits.
- * Host only: the tests must not put warnings into a guest's log.
+ * A warning names a writer that holds a lock while it writes to a sink that waits. Host
+ * only: the tests must not put warnings into a guest's log.
  */
 #include "kernel/ktest.h"
 #include "kernel/mutex.h"
@@ -48,7 +48,7 @@ static void spinlock_is_found(struct ktest *test)
 			1);
 }
 
-/* The terminal: the answer is printed, and the warning names its writer. */
+/* A write to the terminal prints the text and warns; a write of a report does not warn. */
 static void terminal_looks(struct ktest *test)
 {
 	ktest_expect_warnings(test, 1);

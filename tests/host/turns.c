@@ -20,7 +20,7 @@ static unsigned int nr_harts_here;
 static bool waits[MAX_HARTS]; /* in arch_idle() */
 static unsigned int (*choose)(unsigned int limit);
 static unsigned int length, left; /* points of the turn, and how many of them are left */
-static u64 points;		  /* that all harts have passed in the turns before */
+static u64 points;		  /* that all harts passed in earlier turns */
 static unsigned int longest_absence; /* in points */
 static u64 back_at[MAX_HARTS];	     /* the point before which a hart is not chosen */
 static enum host_turns rule;
@@ -46,8 +46,8 @@ static bool can_run(unsigned int id)
 }
 
 /*
- * Choose any hart except the caller that can run and is not paused. If there is none,
- * choose the caller if it is @busy, else a paused hart, else the caller.
+ * Choose any other hart that can run and is not paused. If there is none, choose the caller
+ * if it is @busy, else a paused hart, else the caller.
  */
 static unsigned int next_hart(unsigned int self, bool busy)
 {
@@ -103,7 +103,7 @@ bool host_takes_turns(void)
 
 /*
  * Does a turn end in this basic block? Yes the first few times that harts reach it, then
- * ever more rarely: about eight times while the count of visits doubles.
+ * ever more rarely: about six times while the count of visits doubles.
  */
 static bool is_due(unsigned long pc)
 {

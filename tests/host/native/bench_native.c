@@ -2,7 +2,7 @@
 /*
  * The page allocator and the list buddy of tests/mm/, on the host, without sanitizers and
  * debug checks: `make bench NATIVE=1`. Both do the same work in turns, with the same random
- * numbers, on memory of the same size. Prints a line for each row:
+ * numbers, on memory of the same size. The program prints a line for each row:
  *
  *	native: ROW NS_OF_EBB NS_OF_LIST RATIO
  *
@@ -108,7 +108,7 @@ static __always_inline double random_free(alloc_fn *alloc, free_fn *put)
 	return (now_ns() - start) / PAGES;
 }
 
-/* The first round scatters the chunks. */
+/* The first round only scatters the chunks; the second is measured. */
 static __always_inline double churn(alloc_fn *alloc, free_fn *put, unsigned int nr)
 {
 	double start = 0;
@@ -128,7 +128,7 @@ static __always_inline double churn(alloc_fn *alloc, free_fn *put, unsigned int 
 	return start;
 }
 
-/* ROW(NAME, WORK, ...): the work of both allocators; NAME_orders is the number of orders. */
+/* ROW(name, nr, work, ...): both allocators do @work; draw() picks orders below @nr. */
 #define ROWS(ROW)                      \
 	ROW(pair, 1, pairs, 0)         \
 	ROW(pair_9, 1, pairs, 9)       \
@@ -171,7 +171,7 @@ static void no_console(const char *text, size_t len)
 	(void)len;
 }
 
-/* The kernel's memory and the list's: of the same size, all free but for ebb's metadata. */
+/* Set up both memories: the same size, all free except ebb's metadata. */
 static void make_memories(void)
 {
 	static struct memblock mb = { .mapped = 1 };

@@ -2,7 +2,7 @@
 #ifndef _ARCH_INLINE_H
 #define _ARCH_INLINE_H
 
-/* On the host, this part of the machine contract is calls, too. */
+/* On the host, these functions of the machine contract are calls, too. */
 #include "arch/machine.h"
 
 /* Nanoseconds: the host's timebase is 1 GHz. */

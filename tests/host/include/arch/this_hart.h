@@ -3,13 +3,13 @@
 #define _ARCH_THIS_HART_H
 
 /*
- * this_hart() on the host: a hart is a host thread. A call, because a kernel
- * thread may continue on another host thread, and a compiler would remember
- * where a thread-local variable lies.
+ * this_hart() on the host, where harts run on host threads. It is a call: a kernel thread
+ * may continue on another host thread, but a compiler may keep the address of a
+ * thread-local variable.
  */
 struct hart;
 
-/* NULL on host threads that are not a hart; using it traps. */
+/* Return NULL on host threads that are not harts; dereferencing it traps. */
 struct hart *host_this_hart(void);
 
 /* The hart that runs this code; stable only while not switching. */

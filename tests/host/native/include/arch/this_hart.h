@@ -4,7 +4,7 @@
 
 /*
  * this_hart() for a host program with one hart: a load, as cheap as the register in the
- * guest. See tests/host/include/arch/this_hart.h for programs with several.
+ * guest. See tests/host/include/arch/this_hart.h for programs with several harts.
  */
 struct hart;
 
