@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Exports from the kernel: stop_machine(), snapshots, kpageflags, muted trace sites.
+ * Exports from the kernel: stop_machine(), snapshots, the reader of the trace rings, the
+ * view, kpageflags.
  */
 #include "kernel/console/shell.h"
 #include "kernel/console/export.h"
@@ -30,7 +31,9 @@ static int tick(void *arg)
 	return 0;
 }
 
-/* Counts ticks of other harts for a millisecond; a hart that runs ticks in that time. */
+/*
+ * Count other harts' ticks in a millisecond; a hart that still ran would tick in that time.
+ */
 static void look_twice(void *arg)
 {
 	const u32 first = READ_ONCE(ticks);
@@ -56,8 +59,8 @@ static void others_stand_still(struct ktest *test)
 }
 
 /*
- * Checks a snapshot while it is written: parts in order, adjacent runs, every frame
- * accounted for.
+ * A sink that checks a snapshot while it is written: parts are in order, runs are adjacent,
+ * and every frame is accounted for.
  */
 struct watcher {
 	struct sink sink;
@@ -120,7 +123,7 @@ static void snapshots_are_whole(struct ktest *test)
 	KTEST_EXPECT_EQ(test, export_write("nothing", &w.sink), -ENOENT);
 }
 
-/* A host that does not read: its export waits until the test lets it continue. */
+/* A host that does not read: its export waits until the test lets the export continue. */
 struct stalled {
 	struct sink sink;
 	u32 began, go_on;
@@ -144,7 +147,7 @@ static int records_stalled(void *arg)
 	return export_write("records", &s->sink);
 }
 
-/* Leaves a record to be taken; its event stays on or off as before. */
+/* Leave a record for a reader to take; the event stays on or off as before. */
 static void leave_a_record(void)
 {
 	const bool was_on = trace_is_on(TRACE_TEST_MARK);
@@ -165,8 +168,8 @@ static void expect_export(struct ktest *test, const char *line, int status, cons
 }
 
 /*
- * The rings have one reader. A user at the console is told so, and need not wait for
- * the other reader; exports other than the trace are not affected.
+ * The rings have one reader at a time. A second reader, at the console, gets -EBUSY and
+ * does not wait; exports other than the trace are not affected.
  */
 static void stalled_reader_stops_nobody(struct ktest *test)
 {
@@ -186,7 +189,7 @@ static void stalled_reader_stops_nobody(struct ktest *test)
 	expect_export(test, "dumpsys records", 0, " status 0-----\n");
 }
 
-/* An export holds nothing while it writes. */
+/* An export holds no lock while it writes. */
 static void exports_hold_nothing(struct ktest *test)
 {
 	static const char *const names[] = { "header", "records", "snapshot", "dumpsys",
@@ -242,7 +245,7 @@ static void flags_as_linux_numbers_them(struct ktest *test)
 		{ { .type = PGTY_PAGECACHE }, BIT(5) },
 		{ { .type = PGTY_HUGE, .order = 9 }, BIT(17) | BIT(15) },
 		{ { .type = PGTY_DRIVER }, 0 },
-		/* Linux: PG_reserved; 11, MMAP, means mapped by a process. */
+		/* Linux shows PG_reserved; bit 11, MMAP, means mapped by a process. */
 		{ { .type = PGTY_FIRMWARE }, BIT(32) },
 		{ { .type = PGTY_IMAGE }, BIT(32) },
 		{ { .type = PGTY_BOOT }, BIT(32) },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The line that a failure names: the case's, and if the expectation is in a helper,
- * also the helper's. The guest prints function and address, from which tools/testrun.py
+ * A failure names its line in the case, and if the expectation is in a helper, also the
+ * line in the helper. The guest prints function and address, from which tools/testrun.py
  * finds the line.
  */
 #include "kernel/ktest.h"

@@ -39,7 +39,7 @@ static void leave_mark(char mark)
 	}
 }
 
-/* Runs @cases as the suite "inner" and returns the log. */
+/* Run @suite, and return the log. */
 static const char *run_inner(struct ktest *test, struct ktest_suite *suite,
 			     const struct ktest_options *options,
 			     enum ktest_status *status)
@@ -473,7 +473,7 @@ static void seed_and_shuffle(struct ktest *test)
 		(void)run_inner(test, &suite, &options, &status);
 		KTEST_EXPECT_EQ(test, strlen(trail), 3);
 		order_changed |= strcmp(trail, "dot") != 0;
-		/* A case's numbers depend on the seed, not on the order. */
+		/* A case's random numbers depend on the seed, not on the order. */
 		KTEST_EXPECT_EQ(test, drawn == first, seed == 7);
 	}
 	KTEST_EXPECT_TRUE(test, order_changed);
@@ -536,7 +536,7 @@ static int second_console(void *answer)
 	return console_run_line("ut list", answer);
 }
 
-/* Two consoles: while suites run, they have the machine to themselves. */
+/* While suites run, the ut command of another console is refused. */
 static void one_run_at_a_time(struct ktest *test)
 {
 	struct sink_buffer answer;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The lock-order checker. Each case plants its own locks, for the checker never forgets:
- * a case that runs a second time is skipped.
+ * The lock-order checker. Each case plants its own locks, because the checker never forgets
+ * a lock. So a case skips its second run.
  */
 #include "kernel/ktest.h"
 #include "kernel/lock_order.h"
@@ -48,7 +48,7 @@ static bool has_edge(const char *outer, const char *inner)
 	return false;
 }
 
-/* Skip unless the checker is on, and meets the case's locks for the first time. */
+/* Skip the case unless the checker is on and sees the case's locks for the first time. */
 static void begin(struct ktest *test, bool *planted)
 {
 	if (!lock_order_on)
@@ -77,7 +77,7 @@ static void __noinline takes_b_then_a(void) __no_lock_analysis
 	spin_unlock(&planted_b);
 }
 
-/* No thread ever waits here; still, one line names both places, once. */
+/* No thread ever waits here; still, the checker logs one line, with both places. */
 static void inversion_is_named(struct ktest *test)
 {
 	static const char *const words[] = {
@@ -104,7 +104,7 @@ static DEFINE_SPINLOCK(planted_1);
 static DEFINE_SPINLOCK(planted_2);
 static DEFINE_SPINLOCK(planted_3);
 
-/* Takes 1, 2, 3 in order, and does not release them in reverse: 3 before 1 is an inversion. */
+/* 2 is taken under 1, and 3 under 2 when 1 is free: 1 under 3 is still an inversion. */
 static void long_way_round(struct ktest *test) __no_lock_analysis
 {
 	static const char *const words[] = {
@@ -152,8 +152,8 @@ static void mutexes(struct ktest *test)
 }
 
 /*
- * A thread holds two locks of one name: nothing says in which order to take them, so the
- * checker warns.
+ * A thread holds two locks with the same name: they have no defined order, so the checker
+ * warns.
  */
 static void two_of_a_kind(struct ktest *test)
 {
@@ -210,7 +210,8 @@ static DEFINE_SPINLOCK(planted_first);
 static DEFINE_SPINLOCK(planted_tried);
 
 /*
- * A trylock does not wait, so it makes no edge; a lock taken while it is held makes one.
+ * A trylock does not wait, so it makes no edge; a lock taken under a lock from a trylock
+ * makes an edge.
  */
 static void trylock(struct ktest *test) __no_lock_analysis
 {
@@ -230,14 +231,14 @@ static void trylock(struct ktest *test) __no_lock_analysis
 
 /* --- the graph --------------------------------------------------------------------- */
 
-/* docs/reference/locking.md, which has the lines "outer: inner, inner" */
+/* docs/reference/locking.md, which has a line "outer -> inner" for each edge */
 __asm__(".pushsection .rodata.locking_md, \"a\"\n"
 	"locking_md: .incbin \"docs/reference/locking.md\"\n"
 	".byte 0\n"
 	".popsection\n");
 extern const char locking_md[] __attribute__((visibility("hidden")));
 
-/* Locks of the tests themselves, which are in no document. */
+/* Prefixes of names of the tests' own locks, which are in no document. */
 static const char *const of_tests[] = {
 	"contend_", "forgotten_", "inner_", "jump_", "kept_",	"ktest.",
 	"outer_",   "planted_",	  "some_",  "test_", "tx_lock",
@@ -261,7 +262,7 @@ static bool is_documented(const struct lock_edge *edge)
 	return strstr(locking_md, line) != NULL;
 }
 
-/* The edges that a case was the first to show must be in the document. */
+/* Fail the case if it showed a new edge that is not in the document. */
 static void compare_new_edges(struct ktest *test)
 {
 	static u32 nr;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Searching the kernel's log as it is printed: see the header. */
+/* The search in the kernel's log, while printk_dump() writes it: see the header. */
 #include "tests/kernel/log.h"
 #include "kernel/printk.h"
 #include "kernel/sink.h"
@@ -19,7 +19,7 @@ struct search {
 	unsigned int nr;
 };
 
-/* Take the next byte of the text. Return: is it the last byte of the words? */
+/* Take the next byte of the text, and return true if it completes the words. */
 static bool ends(struct pattern *p, char c)
 {
 	const char *w = p->words;

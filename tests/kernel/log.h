@@ -5,7 +5,7 @@
 /* Searching the kernel's log. */
 
 /*
- * times_logged() counts from here on. The log drops its oldest lines, so the difference
+ * Make times_logged() count from here on. The log drops its oldest lines, so the difference
  * of two counts over the whole log would be meaningless.
  */
 void log_mark(void);

@@ -71,7 +71,7 @@ static void end(struct notifier_start *started, unsigned long event)
 	notifier_call_end(&fixture.chain, event, &fixture, started);
 }
 
-/* The end of a start that every listener heard. */
+/* End a start that every listener heard. */
 static void end_for_all(void)
 {
 	struct notifier_start started = { .nr = ~0UL };
@@ -133,7 +133,7 @@ static void veto_is_symmetric(struct ktest *test)
 		KTEST_EXPECT_STREQ(test, fixture.trail, trails[i]);
 		KTEST_EXPECT_PTR_EQ(test, started.veto, &fixture.listener[i].nb);
 		fixture.listener[i].answer = 0;
-		/* After a veto no listener is owed an end. */
+		/* After a veto, no listener hears an end. */
 		fixture.trail[0] = '\0';
 		end(&started, DONE);
 		KTEST_EXPECT_STREQ(test, fixture.trail, "");

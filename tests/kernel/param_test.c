@@ -50,7 +50,7 @@ static int reset(struct ktest *test)
 	return 0;
 }
 
-/* The text of the log from the last @mark on. */
+/* Return the text of the log from the last @mark on. */
 static const char *messages_since(struct ktest *test, const char *mark)
 {
 	const size_t room = 20000;
@@ -186,7 +186,7 @@ static void set_one(struct ktest *test)
 	KTEST_EXPECT_EQ(test, number, 12);
 }
 
-/* Random lines: parsing ends, and takes the correct words. */
+/* With random lines, parsing ends and changes no parameter. */
 static void nonsense_does_no_harm(struct ktest *test)
 {
 	static const char alphabet[] = "abz.=\"-_0 9\t\x01\x7f\xff%\\;,";
@@ -215,7 +215,7 @@ static void long_line_is_cut_at_a_blank(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, command_line(), "param_test.number=5");
 }
 
-/* Half a word could be another word, and half a quoted text another command. */
+/* A part of a word or of a quoted text could mean something else, so it is ignored. */
 static void cut_words_are_not_obeyed(struct ktest *test)
 {
 	static const char *const cut[] = { "param_test.number=64",

@@ -34,7 +34,7 @@ static void full_buffer_counts_what_is_lost(struct ktest *test)
 	KTEST_EXPECT_EQ(test, buffer.lost, 4);
 }
 
-/* Counts writes: a line must be a single write. */
+/* A sink that counts writes: a line must be a single write. */
 struct counting_sink {
 	struct sink sink;
 	unsigned int writes;
@@ -69,7 +69,7 @@ static void long_text_is_cut_and_marked(struct ktest *test)
 	KTEST_EXPECT_EQ(test, counting.last, '\n');
 }
 
-/* The kept messages, in memory that the case's end frees. */
+/* Return the kept messages, in memory that is freed when the case ends. */
 static const char *kept_messages(struct ktest *test)
 {
 	const size_t size = 20000;
@@ -126,7 +126,7 @@ static void harts_do_not_mix_lines(struct ktest *test)
 	pr_debug("harts_do_not_mix_lines");
 	crew_start(test, &crew, log_lines, NULL);
 	crew_join(test, &crew);
-	/* Only the newest lines: older ones may be overwritten. */
+	/* Check only the newest lines: older lines may be overwritten. */
 	for (text = kept_messages(test); (text = strchr(text, '<')) != NULL; text++) {
 		const char *end = strchr(text, '\n');
 

@@ -64,7 +64,7 @@ static int request_often(void *arg)
 	return failed;
 }
 
-/* Every hart requests a grace period at the same time; they must serve each other. */
+/* All harts request a grace period at the same time; they must serve each other. */
 static void requesters_do_not_block_each_other(struct ktest *test)
 {
 	struct crew crew;
@@ -109,7 +109,7 @@ static int busy_without_points(void *arg)
 	return 0;
 }
 
-/* A hart other than the caller's, or NULL. */
+/* Return a hart other than the caller's, or NULL. */
 static struct hart *another_hart(void)
 {
 	struct hart *hart;

@@ -24,7 +24,7 @@ static unsigned int ask(struct ratelimit_state *rs, unsigned int times)
 	return passed;
 }
 
-/* Do the last lines of the log contain these words? */
+/* Does the log contain these words? */
 static bool logged(struct ktest *test, const char *words)
 {
 	const size_t size = 24 << 10; /* more than the ring holds */

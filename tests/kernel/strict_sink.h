@@ -3,8 +3,8 @@
 #define _TESTS_KERNEL_STRICT_SINK_H
 
 /*
- * A sink with a reader that may be slow, like a port: it counts the writes, and those made
- * while the writer held something that other threads need.
+ * A sink with a reader that may be slow, like a port: it counts all writes, and the writes
+ * during which the writer held something that other threads need.
  */
 #include "kernel/mutex.h"
 #include "kernel/sink.h"
@@ -41,7 +41,7 @@ static inline void strict_write(struct sink *sink, const char *text, size_t len)
 		.sink = { .write = strict_write }, .lock = "" \
 	}
 
-/* Expects writes, none of them made with something held. */
+/* Expect writes, and that the writer held nothing during any of them. */
 #define EXPECT_STRICT(test, strict)                           \
 	do {                                                  \
 		KTEST_EXPECT_GT(test, (strict)->writes, 0);   \

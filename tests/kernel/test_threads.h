@@ -25,19 +25,19 @@ struct crew {
 	unsigned int nr;
 };
 
-/* Defined on the host: does the clock advance only with work, not by itself? */
+/* Is time virtual? Defined only on the host. */
 bool host_time_is_virtual(void) __attribute__((weak));
 
 /*
- * Can only the kernel make a step slow? Only then may a case expect an upper bound of a
- * time. Otherwise any thread may stand still anywhere, for any time.
+ * Is time virtual? Only then may a case expect that a step takes less than some time. In
+ * real time, the host may stop any thread anywhere, for any time.
  */
 static inline bool time_is_virtual(void)
 {
 	return host_time_is_virtual != NULL && host_time_is_virtual();
 }
 
-/* Expects that @ns is less than @limit, if only the kernel can be slow. */
+/* Expect that @ns is less than @limit, if time is virtual. */
 #define KTEST_EXPECT_SOON(test, ns, limit)                                               \
 	do {                                                                             \
 		const u64 _took = (ns);                                                  \
@@ -47,8 +47,8 @@ static inline bool time_is_virtual(void)
 	} while (0)
 
 /*
- * Harts that run threads, in the order of their ids. The table may also have harts that
- * run none: those that failed to start, and one that a suite has simulated.
+ * Count the harts that run threads. The table may also have harts that run none: harts that
+ * failed to start, and a hart that a suite simulated.
  */
 static inline unsigned int nr_online_harts(void)
 {
@@ -60,7 +60,7 @@ static inline unsigned int nr_online_harts(void)
 	return nr;
 }
 
-/* Id of the online hart that follows @rank others. */
+/* Return the id of the online hart that follows @rank others. */
 static inline unsigned int online_hart(unsigned int rank)
 {
 	struct hart *hart;
@@ -82,7 +82,7 @@ static inline unsigned int hart_rank(void)
 	return rank;
 }
 
-/* Starts a thread on each online hart. Ends the case if that fails. */
+/* Start a thread on each online hart. End the case if that fails. */
 static inline void crew_start(struct ktest *test, struct crew *crew, int (*fn)(void *arg),
 			      void *arg)
 {
@@ -97,7 +97,7 @@ static inline void crew_start(struct ktest *test, struct crew *crew, int (*fn)(v
 	}
 }
 
-/* Waits for all threads; returns the sum of their results. */
+/* Wait for all threads, and return the sum of their results. */
 static inline int crew_join(struct ktest *test, struct crew *crew)
 {
 	const u64 deadline = ktime_ns() + STEP_NS;
@@ -112,7 +112,7 @@ static inline int crew_join(struct ktest *test, struct crew *crew)
 	return sum;
 }
 
-/* Lets other threads run until @flag is at least @value; false if that takes too long. */
+/* Let others run until @flag is at least @value. Return false if that takes too long. */
 static inline bool wait_for_count(const unsigned int *flag, unsigned int value)
 {
 	const u64 deadline = ktime_ns() + STEP_NS;

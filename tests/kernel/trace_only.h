@@ -5,7 +5,7 @@
 #include "kernel/trace/trace.h"
 
 /*
- * From here on the rings record only these events; NULL: none. Discards the earlier
+ * Make the rings record only events that match @glob (NULL: none), and discard the earlier
  * records.
  */
 static inline void trace_only(const char *glob)

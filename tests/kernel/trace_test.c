@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Trace: records, rings, loss, text.
+ * The trace: records, rings, lost records, text.
  *
  * The rings are the machine's own: the suite clears them, and at the end turns on the
  * events that were on before.
@@ -82,7 +82,7 @@ static void records_say_what_was_emitted(struct ktest *test)
 	KTEST_EXPECT_EQ(test, record.before, 1);
 	KTEST_EXPECT_EQ(test, record.after, 0xffff);
 	KTEST_EXPECT_EQ(test, record.flags, 0x5a);
-	/* 0 means "from boot on": a replay starts with an empty memory. */
+	/* Sequence number 0 means "from boot on": a replay starts with empty memory. */
 	KTEST_EXPECT_NE(test, record.seq, 0);
 	KTEST_EXPECT_LT(test, record.hart, nr_harts());
 	KTEST_EXPECT_GE(test, record.time, before);
@@ -150,8 +150,8 @@ static int emit_marks(void *arg)
 }
 
 /*
- * Takes records while all harts write: each at most once, in order, the missing ones
- * counted.
+ * Take records while all harts write: each record comes at most once and in order, and
+ * missing records are counted.
  */
 static void several_harts(struct ktest *test)
 {
@@ -249,7 +249,7 @@ static void dump_shows_the_last(struct ktest *test)
 	KTEST_EXPECT_NOT_NULL(test, strstr(text, "0x1031 "));
 }
 
-/* Every row: a unique id below the bound, and a format that names fields that exist. */
+/* Every row has a unique id below the bound, and a format that names existing fields. */
 static void table_is_sound(struct ktest *test)
 {
 	const struct trace_event_desc *desc;
@@ -343,7 +343,7 @@ static void dumped_by_hand(struct ktest *test)
 	KTEST_EXPECT_EQ(test, command("trace dump 1"), 0);
 	KTEST_EXPECT_NULL(test, strstr(answer, "mark: 0x11 0"));
 	KTEST_EXPECT_NOT_NULL(test, strstr(answer, "mark: 0x22 0"));
-	/* "trace dump" still has a record that a reader of the trace port has taken. */
+	/* "trace dump" still shows a record that a reader of the trace port has taken. */
 	KTEST_ASSERT_TRUE(test, trace_take(&taken));
 	KTEST_EXPECT_EQ(test, taken.pfn, 0x11);
 	KTEST_EXPECT_EQ(test, command("trace dump"), 0);

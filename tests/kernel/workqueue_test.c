@@ -37,7 +37,7 @@ static int reset(struct ktest *test)
 	return 0;
 }
 
-/* A reader of the count in @fired also sees the marks: each timer writes its own mark first. */
+/* Write the mark before it is counted in @fired: a reader of the count also sees the mark. */
 static void leave_mark(char mark)
 {
 	const unsigned int at = __atomic_fetch_add(&marks, 1, __ATOMIC_RELAXED);
@@ -60,7 +60,7 @@ static void on_timer(struct timer *timer)
 	}
 }
 
-/* The time at which the timer with that name was to fire. */
+/* Return the time at which the timer with that name was to fire. */
 static u64 expiry(const struct named_timer *timers, char name)
 {
 	return timers[name - 'a'].timer.expires;
@@ -162,7 +162,7 @@ static struct {
 	unsigned int entered, deleting, ended;
 } slow;
 
-/* Still runs when the timer is deleted, and for a while after that. */
+/* Run until the timer is being deleted, and for a while after that. */
 static void on_slow(struct timer *)
 {
 	u64 end;
