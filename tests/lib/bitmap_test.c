@@ -5,7 +5,7 @@
 #include "lib/bitops.h"
 #include "lib/string.h"
 
-/* Reads through a volatile, so that the compiler folds nothing. */
+/* Return @x through a volatile, so that the compiler cannot fold it. */
 static u64 opaque(u64 x)
 {
 	volatile u64 hidden = x;
@@ -126,7 +126,7 @@ static const struct ktest_case bitops_cases[] = {
 static struct ktest_suite bitops_suite = {.name = "bitops", .cases = bitops_cases};
 KTEST_SUITE(bitops_suite);
 
-/* Both start with the same empty map. */
+/* Clear the map and its model. */
 static int clear(struct ktest *test)
 {
 	(void)test;

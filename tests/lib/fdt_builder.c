@@ -37,7 +37,7 @@ void fdtb_reserve(struct fdt_builder *b, u64 base, u64 size)
 	fdtb_poke(b, at + 12, (u32)size);
 }
 
-/* Writes bytes, padded to a whole word. */
+/* Write bytes, padded to a whole word. */
 static void put(struct fdt_builder *b, const void *data, u32 len)
 {
 	b->full |= ALIGN_UP(len, 4) > FDTB_SIZE - b->at;
@@ -67,7 +67,7 @@ void fdtb_end(struct fdt_builder *b)
 	fdtb_word(b, 2);
 }
 
-/* Offset of a name in the strings block; adds a new name. */
+/* Return the offset of a name in the strings block; add the name if it is new. */
 static u32 name_offset(struct fdt_builder *b, const char *name)
 {
 	u32 len = (u32)strlen(name) + 1;

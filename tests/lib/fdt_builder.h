@@ -3,8 +3,8 @@
 #define _TESTS_LIB_FDT_BUILDER_H
 
 /*
- * Device trees for tests, written as calls: nodes and properties in order, then
- * fdtb_finish(). A node or property that doesn't fit is lost, and fdtb_finish() reports it.
+ * Device trees for tests, built with calls: nodes and properties in order, then
+ * fdtb_finish(), which fails if a node or property did not fit.
  */
 #include "lib/types.h"
 
@@ -22,13 +22,13 @@ struct fdt_builder {
 
 void fdtb_start(struct fdt_builder *b);
 
-/* An entry of the memory reservation block; call it before the first node. */
+/* Add an entry to the memory reservation block. Call it before the first node. */
 void fdtb_reserve(struct fdt_builder *b, u64 base, u64 size);
 
 void fdtb_begin(struct fdt_builder *b, const char *name);
 void fdtb_end(struct fdt_builder *b);
 
-/* A property of any bytes, of a string (with its terminator), or of cells. */
+/* Add a property of any bytes, of a string (with its terminator), or of cells. */
 void fdtb_prop(struct fdt_builder *b, const char *name, const void *data, u32 len);
 void fdtb_str(struct fdt_builder *b, const char *name, const char *value);
 void fdtb_cell_array(struct fdt_builder *b, const char *name, const u32 *cells, u32 nr);
@@ -36,13 +36,13 @@ void fdtb_cell_array(struct fdt_builder *b, const char *name, const u32 *cells, 
 	fdtb_cell_array(b, name, (const u32[]){__VA_ARGS__}, \
 			sizeof((const u32[]){__VA_ARGS__}) / sizeof(u32))
 
-/* Writes any word in the place of a tag. */
+/* Write any word in the place of a tag. */
 void fdtb_word(struct fdt_builder *b, u32 word);
 
-/* Writes FDT_END, the strings and the header. Return: the blob's size; 0 if it didn't fit. */
+/* Write FDT_END, the strings and the header. Return: the blob's size; 0 if it didn't fit. */
 u32 fdtb_finish(struct fdt_builder *b);
 
-/* Overwrites a word of the finished header or any other big-endian word. */
+/* Overwrite a word of the finished header or any other big-endian word. */
 void fdtb_poke(struct fdt_builder *b, u32 offset, u32 word);
 
 #endif

@@ -305,7 +305,7 @@ static void chosen(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, fdt_bootargs(&fdt), "loglevel=7 quiet");
 }
 
-/* A tree with only a root: every function has an answer. */
+/* A tree with only a root: every function returns a result. */
 static void bare_tree(struct ktest *test)
 {
 	struct seen seen = {.test = test};

@@ -61,7 +61,7 @@ static int see_cpu(void *ctx, const struct fdt_cpu *cpu)
 	return 0;
 }
 
-/* Opens a tree of one bus with one device. */
+/* Open a tree with a memory node on a bus with these cell counts. */
 static void one_device(struct ktest *test, u32 addr, u32 size, const u32 *reg, u32 nr)
 {
 	fdtb_start(&b);
@@ -79,7 +79,7 @@ static void one_device(struct ktest *test, u32 addr, u32 size, const u32 *reg, u
 	KTEST_ASSERT_EQ(test, fdt_open(&fdt, b.blob, fdtb_finish(&b), NULL), 0);
 }
 
-/* The way in which memory is malformed on a bus with these cell counts and this reg. */
+/* Expect this error for a memory node with this reg on a bus with these cell counts. */
 static void expect_bad_memory(struct ktest *test, const u32 cells[2], const u32 *reg, u32 nr,
 			      int err)
 {
@@ -126,7 +126,7 @@ static void malformed_numbers(struct ktest *test)
 	KTEST_EXPECT_EQ(test, range.size, 0);
 }
 
-/* Adds a node with this name, type and reg to a tree under construction. */
+/* Add a node with this name, type and reg to a tree under construction. */
 #define PUT_NODE(name, type, ...)                                \
 	do {                                                     \
 		fdtb_begin(&b, name);                            \
@@ -211,13 +211,13 @@ static void cut_entry_is_named(struct ktest *test)
 	KTEST_EXPECT_EQ(test, seen.bad_index[0], 2);
 	seen = (struct seen){.test = test};
 	KTEST_EXPECT_EQ(test, fdt_for_each_reserved(&fdt, see_range, &seen), 0);
-	KTEST_ASSERT_EQ(test, seen.nr_bad, 2); /* one entry is in the block, from begin_tree() */
+	KTEST_ASSERT_EQ(test, seen.nr_bad, 2); /* the first is from begin_tree() */
 	KTEST_EXPECT_EQ(test, seen.bad_index[1], 1);
 }
 
 /*
- * A malformed reservation hides nothing: in the block, a node, or a second node with
- * that name.
+ * A malformed reservation hides no other, be it in the reservation block, in
+ * /reserved-memory or in a second node with that name.
  */
 static void malformed_reservation_hides_nothing(struct ktest *test)
 {
@@ -249,7 +249,7 @@ static void malformed_reservation_hides_nothing(struct ktest *test)
 }
 
 /*
- * Nodes that the firmware adds with the root's cell counts are read with these counts:
+ * If the firmware added a node with the root's cell counts, the parser uses these counts:
  * the unit address shows which counts apply.
  */
 static void firmware_keeps_to_the_roots_cells(struct ktest *test)
@@ -274,7 +274,7 @@ static void firmware_keeps_to_the_roots_cells(struct ktest *test)
 	KTEST_EXPECT_EQ(test, seen.nr_bad, 0);
 }
 
-/* Without size cells the tree would reserve nothing, which it can't mean. */
+/* Without size cells the tree would reserve nothing, so the node is malformed. */
 static void reservations_without_sizes(struct ktest *test)
 {
 	struct seen seen = {.test = test};

@@ -170,7 +170,7 @@ static void properties(struct ktest *test)
 	KTEST_EXPECT_NULL(test, fdt_next_str(&prop, NULL));
 }
 
-/* "okay" and its old form, or no status at all; any other word disables the node. */
+/* "okay", its old form "ok", or no status enables a node; any other word disables it. */
 static void statuses(struct ktest *test)
 {
 	static const struct {
@@ -285,7 +285,7 @@ static void limits(struct ktest *test)
 	KTEST_EXPECT_EQ(test, fdt_blob_size(b.blob), 0);
 }
 
-/* No entry of size 0 anywhere up to the end of the blob. */
+/* No entry up to the end of the blob has size 0. */
 static void endless_reservations(struct ktest *test)
 {
 	u32 size = small_tree();
@@ -293,7 +293,7 @@ static void endless_reservations(struct ktest *test)
 
 	for (u32 at = 40; at + 4 <= size; at += 4)
 		fdtb_poke(&b, at, 1);
-	fdtb_poke(&b, 36, 0); /* version 17 with no structures: the later complaint */
+	fdtb_poke(&b, 36, 0); /* also no structures, which is checked later */
 	KTEST_EXPECT_EQ(test, fdt_open(&fdt, b.blob, size, &why), -EINVAL);
 	KTEST_EXPECT_STREQ(test, why, "the memory reservation block has no end");
 }
@@ -391,7 +391,7 @@ static void sequence(struct ktest *test)
 	for (size_t i = 0; i < ARRAY_SIZE(s->ops) && s->ops[i] != END; i++)
 		write_op(s->ops[i]);
 	size = fdtb_finish(&b);
-	/* The builder's own end doesn't count: the block stops before it. */
+	/* Let the block stop before the FDT_END that fdtb_finish() wrote. */
 	fdtb_poke(&b, 36, b.structs_len - 4);
 	KTEST_ASSERT_NE(test, size, 0);
 	KTEST_EXPECT_EQ(test, fdt_open(&fdt, b.blob, size, &why), s->err);
@@ -427,7 +427,7 @@ static void depth(struct ktest *test)
 	KTEST_EXPECT_FALSE(test, fdt_first_child(&node));
 }
 
-/* Any single wrong byte: fdt_open() answers, and each walk ends. */
+/* With any single wrong byte, fdt_open() returns and each walk ends. */
 static void any_byte_wrong(struct ktest *test)
 {
 	u32 size = small_tree();
@@ -449,12 +449,12 @@ static void any_byte_wrong(struct ktest *test)
 }
 
 /*
- * More nodes, or more properties, than the index holds: a walk is the same wherever it leaves
- * the index.
+ * With more nodes or properties than the index holds, a walk gives the same result wherever
+ * it leaves the index.
  */
 
 #define OUTER 60
-#define INNER 3 /* in each of them */
+#define INNER 3 /* in each outer node */
 static_assert(OUTER * (1 + INNER) > FDT_INDEX_NODES, "the index does not hold them");
 
 static void number_node(u32 outer, u32 inner)
@@ -466,7 +466,7 @@ static void number_node(u32 outer, u32 inner)
 	fdtb_cells(&b, "number", outer * 10 + inner);
 }
 
-/* / { out0 { in1; in2; in3 }; out1 ... }, with @more properties in the first of them */
+/* / { out0 { in1; in2; in3 }; out1 ... }, with @more properties in out0 */
 static void open_large(struct ktest *test, u32 more)
 {
 	fdtb_start(&b);

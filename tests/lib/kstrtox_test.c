@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Strict parsing: which texts are accepted, and that all others leave the result alone. */
+/* Strict parsing: a text that is not accepted leaves the result unchanged. */
 #include "kernel/ktest.h"
 #include "lib/ctype.h"
 #include "lib/errno.h"

@@ -10,7 +10,7 @@ struct item {
 	struct list_head link;
 };
 
-/* The numbers in order, as decimal digits; also checks the back links. */
+/* Return the numbers in order, as decimal digits, and check the back links. */
 static long digits(struct ktest *test, struct list_head *head)
 {
 	struct item *item;
@@ -113,7 +113,7 @@ static int by_key_counted(const void *a, const void *b)
 	return by_key(a, b);
 }
 
-/* Already in order, or reversed: not much more than nr * log2(nr). */
+/* Records in order or reversed need not much more than nr * log2(nr) comparisons. */
 static void sort_has_no_bad_case(struct ktest *test)
 {
 	struct record *records = ktest_alloc(test, 256 * sizeof(*records));

@@ -7,7 +7,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
-#define AREA 320 /* room for two turns of the unrolled loops, misaligned */
+#define AREA 320 /* room for two iterations of the unrolled loops, misaligned */
 
 static u8 area[AREA] __aligned(8);
 static u8 model[AREA] __aligned(8);
@@ -115,7 +115,7 @@ static void memchr_both(struct ktest *test)
 	}
 }
 
-/* Every string over {a, b, 0xff} of up to 4 letters. */
+/* Return string number @nr of all strings over {a, b, 0xff} of up to 4 letters. */
 static const char *word(unsigned int nr, char buf[5])
 {
 	char *p = buf;

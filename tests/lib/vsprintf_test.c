@@ -22,7 +22,7 @@ static int print(char *to, size_t size, const char *fmt, ...)
 	return ret;
 }
 
-/* The text and the return value must agree; a buffer that is too small gets the start. */
+/* Expect this text and its length; a buffer that is too small gets the start. */
 #define EXPECT_TEXT(test, want, ...)                                                \
 	do {                                                                        \
 		char _small[6];                                                     \
