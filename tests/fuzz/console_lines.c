@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * console_lines SEED COUNT: print a seed's steps, as fuzz_console runs them on the host;
- * a scenario runs them on a real machine, without the driver's steps, and without those
- * in which the host stops the machine, which would take long. Does not print which steps
- * meet, and prints the lines of a step once.
+ * console_lines SEED COUNT: print the steps that fuzz_console runs for a seed, so that a
+ * scenario can run them on a real machine. Leave out the driver's steps, and the steps in
+ * which the host stops the machine, which would take long. Print each line of a step once,
+ * and do not print which steps meet.
  */
 #include <stdio.h>
 #include <stdlib.h>

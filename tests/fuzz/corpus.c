@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Every file of a fuzzer's corpus as a test case: corpus-NAME reads
- * tests/fuzz/corpus/NAME/ and gives each file to fuzz_NAME's entry point. A failing
- * input ends the program with the check's message. Prints KTAP; accepts
- * kunit.filter_glob=.
+ * Runs a fuzzer's corpus as a test case: corpus-NAME reads tests/fuzz/corpus/NAME/ and
+ * gives each file to fuzz_NAME's entry point. A failing input ends the program with the
+ * check's message. Prints KTAP; accepts kunit.filter_glob=.
  */
 #include <dirent.h>
 #include <fnmatch.h>
@@ -89,7 +88,7 @@ int main(int argc, char **argv)
 	snprintf(dir, sizeof(dir), "tests/fuzz/corpus/%s", suite);
 	nr_inputs = scandir(dir, &inputs, is_input, alphasort);
 	CHECK(nr_inputs >= 0 && nr_inputs < MAX_INPUTS, "%s", dir);
-	/* Tests that need a process that has run no input come first. */
+	/* Tests that need a process in which no input has run come first. */
 	for (const struct fuzz_case *fc = fuzz_cases; fc->name; fc++)
 		if (wanted(glob, suite, fc->name))
 			selected[nr++] = fc;

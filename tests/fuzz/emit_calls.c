@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Each trace_emit() of mm/ that records a new state of frames, pageblocks or blocks is
- * needed: without its records the corpus does not replay. Each call is muted in a
- * separate process, and a check must find the difference and end that process.
+ * needed: without its records the corpus does not replay. The test mutes each call in a
+ * separate process, in which a check must find the difference and abort.
  */
 #include <signal.h>
 #include <stdio.h>

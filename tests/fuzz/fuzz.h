@@ -25,7 +25,7 @@ struct fuzz_case {
 
 extern const struct fuzz_case fuzz_cases[];
 
-/* Every input of the corpus, once. */
+/* Run every input of the corpus once. */
 void fuzz_run_corpus(void);
 
 /*

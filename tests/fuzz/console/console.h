@@ -8,16 +8,16 @@
  * (tests/host/turns.c). A session is a process: it boots and runs a list of steps. It fails
  * if it panics, a sanitizer reports, mm_check() finds a difference, or it never ends.
  *
- *   lines.c    the steps of a seed
+ *   lines.c    makes the steps of a seed
  *   session.c  the process that runs steps
  *   driver.c   the driver
- *   main.c     many sessions; the shortest list of a failure
+ *   main.c     runs many sessions; shortens the list of a failing session
  */
 #include "lib/types.h"
 
 #define MAX_STEPS  4096
 #define STEP_BYTES 480
-#define BETWEEN	   "|" /* the lines of a step */
+#define BETWEEN	   "|" /* separates the lines of a step */
 #define STOP	   "stop" /* the host stops the machine for longer than any limit */
 
 /* The actors: two consoles, the host that has the device, and a driver. */
@@ -29,7 +29,7 @@ enum actor {
 	NR_ACTORS,
 };
 
-/* Two consecutive steps of the list that begin at the same time. */
+/* The step of the list, if any, that begins at the same time as a step. */
 enum meeting {
 	MEETS_NOBODY,
 	MEETS_NEXT,
@@ -44,7 +44,7 @@ enum meeting {
 enum strategy {
 	STRATEGY_CROWD_RARE, /* commands of all kinds; in basic blocks that are rare */
 	STRATEGY_CROWD_UNLOCKED, /* the same; where a hart has released its locks */
-	STRATEGY_SIEGE_RARE, /* two actors do and undo something to one thing, often */
+	STRATEGY_SIEGE_RARE, /* two actors act on one thing and undo it, often */
 	STRATEGY_SIEGE_UNLOCKED, /* the same; where a hart has released its locks */
 	NR_STRATEGIES,
 };
@@ -64,10 +64,11 @@ static inline bool is_siege(enum strategy strategy)
  * struct step - an action of an actor
  * @actor: enum actor
  * @meets: enum meeting
- * @line: a console's command line, in which @N means the frame of the N-th last
- *	"alloc" that worked, and @d that of the driver's last object; the device's new size
- *	in bytes, or STOP; or the bytes of the driver's next objects. If there are several
- *	lines, the actor runs them in turn until the step that meets this one has ended
+ * @line: for a console: a command line, in which @N means the frame of the N-th last
+ *	"alloc" that worked, and @d the frame of the driver's last object; for the device:
+ *	its new size in bytes, or STOP; for the driver: the size of its next objects in
+ *	bytes. If there are several lines, the actor runs them in turn until the step that
+ *	meets this one has ended
  */
 struct step {
 	u8 actor;
@@ -112,15 +113,15 @@ void run_driver(const char *line);
 /* Free all that the driver has. */
 void end_driver(void);
 
-/* The frame of the driver's last object, which may be free by now. */
+/* Return the frame of the driver's last object, which may be free by now. */
 unsigned long driver_pfn(void);
 
 /**
  * run_session() - boot, run all steps, check everything, exit
- * @turns: seed of the order in which harts go on; the bits above the lowest 8 also
+ * @turns: seed of the order of turns; the bits above the lowest 8 also
  *	decide the command line
  *
- * Exits with 0 if all is well; anything else is a failure, with a message on stderr.
+ * Exit with 0 if all is well; any other status is a failure, with a message on stderr.
  */
 void run_session(const struct step *steps, unsigned int nr, u64 turns,
 		 struct progress *progress) __attribute__((noreturn));

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A driver in a session. Its objects come and go, and with them pages of type Slab, which
- * no console command makes or frees. The pages of freed objects become buffers of the
- * driver, which are poisoned: AddressSanitizer reports a reader that takes such a page
- * for a slab.
+ * no console command makes or frees. The pages of freed objects become buffers, which the
+ * driver poisons: AddressSanitizer then reports a reader that takes such a page for a slab.
  */
 #include <stdlib.h>
 
@@ -55,14 +54,16 @@ static void make_objects(size_t bytes)
 		slab_bytes = PAGE_SIZE << st.order;
 }
 
-/* A reader that found a page as a slab under the zone's lock reads it until it unlocks. */
+/*
+ * Wait for a reader that found a slab under the zone's lock, and reads it until it unlocks.
+ */
 static void wait_for_readers(void)
 {
 	spin_lock(&kernel_mm.zone[ZONE_NORMAL].lock);
 	spin_unlock(&kernel_mm.zone[ZONE_NORMAL].lock);
 }
 
-/* A hart's cache returns first what was freed last: here, the pages of the objects. */
+/* Make buffers. A hart's cache first returns the pages freed last: those of the objects. */
 static void make_buffers(void)
 {
 	buffer_bytes = slab_bytes;

@@ -39,7 +39,7 @@ static struct text text(const char *fmt, ...)
 	return t;
 }
 
-/* A frame number: of an "alloc", of the driver, in either kind of memory, or invalid. */
+/* Make a frame number: of an "alloc", of the driver, in either kind of memory, or invalid. */
 static struct text frame(void)
 {
 	static const char *const odd[] = { "0",
@@ -64,7 +64,7 @@ static struct text frame(void)
 	return text("%s", PICK(odd));
 }
 
-/* The place of an "alloc" or a "contig": few places, some of them a block's last frames. */
+/* Make the place of an "alloc" or "contig": one of few places, some at the end of a block. */
 static struct text place(unsigned int order)
 {
 	const unsigned long block = (REGION_START >> 12) + 32768UL * below(4);
@@ -255,7 +255,7 @@ static struct text console_line(void)
 			  : text("mm check");
 }
 
-/* A command about a frame or about a block. */
+/* Make a command about the frame or about the block. */
 static struct text line_about(const char *frame, unsigned long block)
 {
 	static const char *const deeds[] = { "free", "free",  "free",
@@ -282,7 +282,7 @@ static struct text line_about(const char *frame, unsigned long block)
 	}
 }
 
-/* Two lines about one frame or one block. */
+/* Make two lines about one frame or one block. */
 static void meeting(struct text line[2])
 {
 	const struct text at = frame();
@@ -296,7 +296,7 @@ static void meeting(struct text line[2])
 		line[i] = line_about(at.s, id);
 }
 
-/* Read files of blocks in a line of the greatest length, to give the other actors time. */
+/* Make a very long line that reads files of blocks, to give the other actors time. */
 static struct text long_look(void)
 {
 	static const char *const files[] = { "valid_zones", "valid_zones", "valid_zones",
@@ -310,13 +310,13 @@ static struct text long_look(void)
 	return line;
 }
 
-/* The driver frees its objects, and allocates others of this size. */
+/* Make the driver's line: the size of the next objects. */
 static struct text driver_line(void)
 {
 	return text("%u", 8U << below(9));
 }
 
-/* All blocks come or leave while a user looks at them. */
+/* Make two lines: all blocks come or leave while a user looks at them. */
 static void meeting_with_device(struct text line[2])
 {
 	line[0] = long_look();
@@ -335,8 +335,8 @@ static void set_step(struct step *step, enum actor actor, enum meeting meets,
  * struct siege - two actors do something to the same thing and undo it, many times
  * @slow: the actor that takes longer
  * @quick: a console
- * @act: the lines of an actor: what it does, and what undoes that
- * @repeats: @quick repeats its two lines as long as a line of @slow lasts
+ * @act: for each actor: the line that does something, and the line that undoes it
+ * @repeats: @quick repeats its two lines while a line of @slow runs
  */
 struct siege {
 	enum actor slow, quick;
@@ -358,7 +358,7 @@ static void looks(struct siege *s, struct text line)
 	s->act[s->quick][0] = s->act[s->quick][1] = line;
 }
 
-/* A block or all of them come and leave, while a console uses them or looks at them. */
+/* Let one block or all blocks come and leave, while a console uses or looks at them. */
 static void besiege_blocks(struct siege *s)
 {
 	static const char *const zones[] = { "", " -z Movable", " -z Normal" };
@@ -379,7 +379,8 @@ static void besiege_blocks(struct siege *s)
 }
 
 /*
- * The driver's objects come and go, while a console looks at the page of the last object.
+ * Let the driver's objects come and go, while a console looks at the page of the last
+ * object.
  */
 static void besiege_driver(struct siege *s)
 {
@@ -389,7 +390,7 @@ static void besiege_driver(struct siege *s)
 	looks(s, text("dump_page @d"));
 }
 
-/* A console allocates and frees, while the other console checks or frees the same frame. */
+/* Let a console allocate and free, while the other console checks or frees the same frame. */
 static void besiege_frame(struct siege *s, bool checks)
 {
 	s->repeats = checks;

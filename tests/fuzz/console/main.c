@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Runs sessions one after another, each in its own process, so a failure does not end
- * the program. From a list of steps that fails, it removes each step without which the
+ * Runs sessions one after another, each in its own process, so a failure does not end the
+ * program. From a failing list of steps, the program removes each step without which the
  * rest still fails in the same way. It prints and keeps the remaining list.
  *
  *	fuzz_console [seconds=60] [seed=N] [steps=N] [sessions=N] [logs=DIR] | list=FILE
@@ -41,8 +41,8 @@ struct list {
 };
 
 /*
- * The way a session ended: empty if well. Numbers are left out: they differ from run to
- * run.
+ * The way a session ended; empty if all is well. @kind has no numbers, because they differ
+ * from run to run.
  */
 struct verdict {
 	char line[200], kind[200];
@@ -64,7 +64,7 @@ static bool says_why(const char *line)
 	return false;
 }
 
-/* The kind of failure is its line without numbers. */
+/* Set the verdict from a line of the log. The kind of failure is the line without numbers. */
 static void set_verdict(struct verdict *v, const char *line)
 {
 	char *to = v->kind;

@@ -32,7 +32,7 @@
 #define MEETING_NS   (3 * NSEC_PER_MSEC)
 #define STOPPED_NS   (12 * NSEC_PER_SEC)
 #define ANSWER_BYTES 4096
-#define CPU_SECONDS  30 /* of a session, which takes 1; after this it counts as hung */
+#define CPU_SECONDS  30 /* limit of a session, which takes about 1 */
 
 static const struct step *steps;
 static unsigned int nr_steps;
@@ -86,7 +86,7 @@ static void walker_stands(unsigned long pfn, enum walk_step step)
 
 /**
  * struct console - a terminal or a port
- * @sink: what it says; a reader is slow at times, except in a siege
+ * @sink: takes the console's output; slow at times, except in a siege
  * @interrupter: asks to interrupt at times, as an impatient user does
  * @text: the answer, as far as it fits
  */
@@ -119,7 +119,7 @@ static bool console_asked(struct interrupter *unused)
 	return prng_below(&chance, 256) == 0;
 }
 
-/* The frame that "@N", "@N+OFFSET" or "@d" means. Sets *used to the length of that text. */
+/* Return the frame that "@N", "@N+OFFSET" or "@d" means; set *used to the text's length. */
 static unsigned long meant_frame(const char *mark, int *used)
 {
 	unsigned int n = 0, offset = 0;
@@ -194,7 +194,7 @@ static void wait_for_others(unsigned int i)
 		msleep(1);
 }
 
-/* The step that step @i begins together with, or @i. */
+/* Return the step that begins at the same time as step @i, or @i if there is none. */
 static unsigned int partner(unsigned int i)
 {
 	if (steps[i].meets == MEETS_NEXT && i + 1 < nr_steps && steps[i + 1].meets == MEETS_LAST)
@@ -241,7 +241,10 @@ static void run_line(enum actor actor, const char *text, char *line)
 	progress->done++;
 }
 
-/* A step of several lines goes on until its partner has ended, or for MOST_LINES. */
+/*
+ * Run a step. If it has several lines, repeat them until its partner has ended, but run at
+ * most MOST_LINES.
+ */
 static void act(enum actor actor, unsigned int i)
 {
 	const bool repeats = strstr(steps[i].line, BETWEEN);
@@ -298,7 +301,7 @@ static void run_actors(void)
 
 /* --- the machine ---------------------------------------------------------------- */
 
-/* Now and then the device answers BUSY or NACK. */
+/* Let the device answer BUSY or NACK now and then. */
 static enum fake_vmem_fault device_mood(struct fake_vmem *unused)
 {
 	const u64 n = prng_below(&chance, 32);
