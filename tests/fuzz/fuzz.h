@@ -29,8 +29,8 @@ extern const struct fuzz_case fuzz_cases[];
 void fuzz_run_corpus(void);
 
 /*
- * kernel_mm of @boot_bytes, for the model: one memory for all inputs, each of which
- * gives everything back. Its replay has started.
+ * Set up kernel_mm with @boot_bytes for the model, and start its replay. All inputs share
+ * this memory, and each input gives everything back.
  */
 void fuzz_memory(u64 boot_bytes, unsigned long sections);
 

@@ -15,7 +15,7 @@
 
 #define MAX_WORDS 16
 
-/* 'it'\''s' or "it's": appends @word so that it means itself. */
+/* Append @word, quoted so that it means itself: 'it'\''s' or "it's". */
 static char *quote(char *p, const char *word, bool twice)
 {
 	*p++ = twice ? '"' : '\'';
@@ -51,7 +51,7 @@ static void check_quoted(int argc, char **argv, bool twice, size_t size)
 	free(line);
 }
 
-/* fnmatch() knows escapes and names inside [], and ^ for !; ebb does not. */
+/* fnmatch() knows escapes and class names inside [], and ^ for !; ebb does not. */
 static bool fnmatch_differs(const char *pat)
 {
 	size_t n = strlen(pat);

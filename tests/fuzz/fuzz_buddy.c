@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The page allocator, isolation and contiguous allocation on two sections of boot
- * memory, against a byte per frame: what is free, allocated, movable, pinned, offline
- * or isolated. The model says which requests succeed, and which frame a failure must
- * name; after every input, a replay of the records must give the state of memory.
+ * The page allocator, isolation and contiguous allocation on two sections of boot memory,
+ * against a model with a byte per frame: free, allocated, movable, pinned, offline or
+ * isolated. The model says which requests succeed, and which frame a failure must name;
+ * after every input, a replay of the records must give the state of memory.
  */
 #include "tests/fuzz/fuzz.h"
 #include "tests/model/frames.h"

@@ -169,7 +169,7 @@ static size_t make_blob(u8 *blob, struct choices *c)
  * Comparing
  */
 
-/* The reasons for which ebb refuses a blob that libfdt may accept. */
+/* May ebb refuse a blob for this reason although libfdt accepts it? */
 static bool may_refuse(int err, const char *why)
 {
 	static const char *const reasons[] = {
@@ -188,8 +188,8 @@ static bool may_refuse(int err, const char *why)
 }
 
 /*
- * libfdt 1.6 adds a property's length without an overflow check, and goes backwards
- * over a length of nearly 2^32; ebb refuses it.
+ * libfdt 1.6 adds a property's length without an overflow check, and goes backwards over a
+ * length of nearly 2^32; ebb refuses such a length.
  */
 static bool has_huge_length(const u8 *blob, size_t size)
 {
@@ -278,7 +278,7 @@ static bool in_list(const struct fdt_prop *prop, const char *word)
 	return text;
 }
 
-/* Path, phandle and compatible must lead both to the same node; nodes have different names. */
+/* Path, phandle and compatible must lead both libraries to the same node. */
 static void compare_finders(const void *blob, int offset, const struct fdt *fdt,
 			    const struct fdt_node *node)
 {
@@ -355,8 +355,8 @@ static void compare_nodes(const void *blob, const struct fdt *fdt)
 }
 
 /*
- * The other functions have no counterpart: they must end, stay inside the blob and give
- * plausible numbers.
+ * The other functions have no counterpart in libfdt: they must end, stay inside the blob
+ * and give plausible numbers.
  */
 static int see_range(void *ctx, const struct fdt_entry *entry)
 {

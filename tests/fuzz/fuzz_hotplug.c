@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Memory that comes and goes, against a model of frames, blocks and owners: the steps of
- * fuzz_buddy, and those on blocks. The end of an input frees everything, and
- * a replay of the records must give the state of memory.
+ * fuzz_buddy, and steps on blocks. The end of an input frees everything, and a replay of
+ * the records must give the state of memory.
  */
 #include "tests/fuzz/fuzz.h"
 #include "tests/model/blocks.h"

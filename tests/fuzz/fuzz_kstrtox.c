@@ -11,7 +11,7 @@
 
 #include "lib/kstrtox.h"
 
-/* The expected answer of ebb's parser: 0 and @val, -EINVAL or -EOVERFLOW. */
+/* Return the result that ebb's parser must give: 0 and @val, -EINVAL or -EOVERFLOW. */
 static int expect_unsigned(const char *s, int base, u64 *val)
 {
 	char *end;

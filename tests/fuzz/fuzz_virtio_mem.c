@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * drivers/virtio: the virtio-mem driver against a hostile device. The input decides
- * what the device answers, when it lies, what it writes over the rings and its
- * configuration, which size it requests, and which pages are in use meanwhile. Whatever
- * it does: no panic, no stray access, mm_check() finds nothing, and only memory that
- * the device has acknowledged as plugged stays mapped.
+ * drivers/virtio: the virtio-mem driver against a hostile device. The input decides what
+ * the device answers, when it lies, what it writes over the rings and its configuration,
+ * which size it requests, and which pages are in use meanwhile. Whatever the device does:
+ * no panic, no stray access, mm_check() finds nothing, and only memory that the device has
+ * acknowledged as plugged stays mapped.
  */
 #include "tests/fuzz/fuzz.h"
 #include <string.h>
@@ -37,7 +37,7 @@ static bool done;
 
 /* --- the device ------------------------------------------------------------- */
 
-/* Writes anything into the rings or the configuration, as a device can at any time. */
+/* Write anything into the rings or the configuration, as a device can at any time. */
 static void scribble(void)
 {
 	const struct fake_queue *q = &fm.fv.queue[0];
@@ -111,8 +111,8 @@ static void check(void)
 }
 
 /*
- * Check only now and then, because a check takes longer than all other steps; or reset
- * the device, as a user might.
+ * Check, reset the device as a user might, or do nothing. Check only now and then, because
+ * a check takes longer than all other steps.
  */
 static void check_or_reset(void)
 {
@@ -166,7 +166,7 @@ static void make_memory(void)
 		page[n] = slot[n].pfn = PFN_NONE;
 }
 
-/* A region that starts and ends anywhere, in blocks of 64 KiB to 128 MiB. */
+/* Make a device: its region starts and ends anywhere, in blocks of 64 KiB to 128 MiB. */
 static bool make_device(void)
 {
 	const u64 block = 65536UL << take_below(&in, 12);

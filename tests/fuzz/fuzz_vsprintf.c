@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Compares lib/vsprintf.c with the host's C library: two conversions at a time, made of
+ * Compares lib/vsprintf.c with the host's C library: one conversion at a time, made of
  * everything that ebb supports, into buffers of any size.
  */
 #include "tests/fuzz/fuzz.h"
@@ -113,7 +113,7 @@ static void call_both(size_t size, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Each conversion's arguments with the right types. */
+/* Call both functions with the conversion's arguments in the right types. */
 static void call_typed(size_t size, const char *fmt, const struct conv *v)
 {
 	int w = v->star[0], p = v->star[1];
