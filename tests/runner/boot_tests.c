@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Tests that the kernel's command line asks for run when the kernel is ready. */
+/* Runs the tests that the kernel's command line asks for, when the kernel is ready. */
 #include "arch/boot.h"
 #include "kernel/init.h"
 #include "kernel/ktest.h"

@@ -3,9 +3,9 @@
  * The test runner: suites, cases, parameters, in KUnit's order and words, so that
  * Linux's kunit.py can read the log.
  *
- * The functions of a case run on a stack of their own, within the runner's thread:
- * an ASSERT_ switches back to the runner's stack and abandons the case's. In another
- * thread it ends that thread, and the case runs to its end.
+ * The functions of a case run on a stack of their own, within the runner's thread: an
+ * ASSERT_ switches back to the runner's stack and abandons the case's. An ASSERT_ in
+ * another thread ends that thread, and the case runs to its end.
  */
 #include "arch/machine.h"
 #include "kernel/hart.h"
@@ -60,7 +60,7 @@ static void print_result(struct ktest_run *run, enum outcome outcome, unsigned i
 		ktest_print(run, "%s %u %s", word, number, name);
 }
 
-/* Leaves the case's stack for good. */
+/* Leave the case's stack for good. */
 static void __noreturn leave_stack(struct ktest_run *run)
 {
 	(void)arch_irq_save();
@@ -90,7 +90,7 @@ static void guarded_start(void *arg)
 	leave_stack(test->run);
 }
 
-/* Calls @fn; returns when it returns or aborts. */
+/* Call @fn; return when @fn returns or aborts. */
 static void call_guarded(struct ktest *test, void (*fn)(struct ktest *test))
 {
 	struct ktest_run *run = test->run;
@@ -139,7 +139,7 @@ struct held_before {
 	struct mutex *mutexes;
 };
 
-/* Checks that the case leaked nothing. */
+/* Check that the case left no lock held and caused only expected warnings. */
 static void check_left_behind(struct ktest *test, const struct held_before *before)
 {
 	struct ktest_run *run = test->run;
@@ -164,7 +164,7 @@ static void check_left_behind(struct ktest *test, const struct held_before *befo
 			   warnings, run->warnings_allowed);
 }
 
-/* Calls a case's function once, with set-up and clean-up. */
+/* Call a case's function once, with set-up and clean-up. */
 static enum outcome run_once(struct ktest *test)
 {
 	struct ktest_run *run = test->run;
@@ -196,7 +196,7 @@ static enum outcome run_once(struct ktest *test)
 	return run->skip_reason[0] != '\0' ? SKIPPED : PASSED;
 }
 
-/* With the same seed a case gets the same numbers, whichever other cases run. */
+/* Seed a case's random numbers: they do not depend on which other cases run. */
 static void seed_case(struct ktest *test, unsigned int param)
 {
 	u64 seed = test->run->options->seed != 0 ? test->run->options->seed : DEFAULT_SEED;
@@ -209,8 +209,8 @@ static void seed_case(struct ktest *test, unsigned int param)
 }
 
 /*
- * Makes a parameter's description safe for KTAP: "#" would start a directive, readers
- * split lines at unprintable characters, and a name must not be all blanks.
+ * Make a parameter's description safe for KTAP: "#" would start a directive, readers split
+ * lines at unprintable characters, and a name must not be all blanks.
  */
 static void describe(char desc[KTEST_DESC_SIZE], unsigned int param)
 {
@@ -269,7 +269,7 @@ static enum outcome run_case(struct ktest_run *run, const struct ktest_case *tes
 	return run_once(&test);
 }
 
-/* The numbers 0 to nr - 1, in order or shuffled. */
+/* Write the numbers 0 to @nr - 1 to @order, in order or shuffled. */
 static void make_order(const struct ktest_options *options, u8 *order, unsigned int nr,
 		       u64 salt)
 {
@@ -370,7 +370,7 @@ static void run_all(struct ktest_run *run, struct ktest_suite *const *suites,
 	}
 }
 
-/* Runs the selected suites, with a stack for the cases. */
+/* Run the selected suites, with a stack for the cases. */
 static enum ktest_status run_wanted(struct ktest_run *run, struct ktest_suite *const *suites,
 				    unsigned int nr)
 {
@@ -445,7 +445,7 @@ void ktest_end(void)
 		STORE_RELEASE(tester, NULL);
 }
 
-/* Stacks for the threads that a case starts, which must not look like a leak. */
+/* Allocate stacks for the threads of cases in advance: they must not look like a leak. */
 static void spare_stacks(void)
 {
 	void *stacks[SPARE_STACKS + 2 * MAX_HARTS];

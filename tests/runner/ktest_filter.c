@@ -37,8 +37,8 @@ const char *ktest_speed_name(enum ktest_speed speed)
 }
 
 /*
- * Parse "speed", a comparison and a speed. False if @text is not of this form; NULL is no
- * filter.
+ * Parse "speed", a comparison and a speed. Return false if @text is not of this form; NULL
+ * is no filter.
  */
 static bool parse_filter(const char *text, struct speed_filter *filter)
 {
@@ -87,7 +87,7 @@ static bool speed_passes(const struct speed_filter *filter, enum ktest_speed spe
 	}
 }
 
-/* Copies the glob's part before the first dot to @suite; returns the part after it. */
+/* Copy the glob's part before the first dot to @suite; return the part after the dot. */
 static const char *split_glob(const char *glob, char suite[GLOB_MAX])
 {
 	const char *dot = strchr(glob, '.');

@@ -22,7 +22,7 @@ PARAM_UINT("ktest.seed", boot_seed, "seed of tests' random numbers and of the sh
 PARAM_UINT("ktest.repeat", boot_repeat, "how often tests run");
 PARAM_BOOL("ktest.shuffle", boot_shuffle, "run tests in an order that the seed decides");
 
-/* Tests of the command line overwrite what its values point into: keep a copy. */
+/* Copy a value: tests of the command line overwrite the text that it points into. */
 static const char *kept(const char *value, char *copy, size_t size)
 {
 	if (value == NULL)
@@ -47,7 +47,7 @@ const struct ktest_options *ktest_boot_options(void)
 	return &options;
 }
 
-/* The text after "NAME=" in @word, or NULL. */
+/* Return the text after "NAME=" in @word, or NULL. */
 static const char *value_of(const char *word, const char *name)
 {
 	const size_t len = str_has_prefix(word, name);

@@ -42,21 +42,21 @@ struct ktest_tally {
  * @failed: the case has failed; set by any thread
  * @skip_reason: not empty when the case was skipped
  * @stack: the case's functions run on it, so that the runner can leave them
- * @runner: the runner's context, while one of them runs
- * @guarded: the function that runs on @stack
- * @fn: that function
- * @base_fp: frame pointer of its caller
+ * @runner: the runner's context, while a function runs on @stack
+ * @guarded: context of the function that runs on @stack
+ * @fn: the function that runs on @stack
+ * @base_fp: frame pointer of @fn's caller
  * @on_stack: @fn runs now
  * @irq_flags: interrupt state of the runner
  * @actions: registered by the case
- * @nr_actions: how many
+ * @nr_actions: how many actions
  * @arena_start: this run's part of the arena begins here
  * @warnings_before: warn_count() when the case began
  * @warnings_allowed: by ktest_expect_warnings()
  * @line_text: storage of @line
  * @line: the text of ktest_sink() since the last newline
  * @lines: the sink that ktest_sink() returns
- * @total: of cases, over all suites
+ * @total: results of all cases of all suites
  */
 struct ktest_run {
 	const struct ktest_options *options;
@@ -89,7 +89,7 @@ struct ktest_run {
 	struct ktest_tally total;
 };
 
-/* One line of KTAP, indented, in one write. */
+/* Print a line of KTAP, indented, in one write. */
 void ktest_print(struct ktest_run *run, const char *fmt, ...) __printf(2, 3);
 
 /* Do the options select this suite or case? */
@@ -100,30 +100,30 @@ bool ktest_wants_case(const struct ktest_options *options, const struct ktest_su
 unsigned int ktest_count_cases(const struct ktest_options *options,
 			       const struct ktest_suite *suite);
 
-/* Are the options valid? Otherwise prints a line to @out. */
+/* Are the options valid? If not, print a line to @out. */
 bool ktest_options_valid(const struct ktest_options *options, struct sink *out);
 
-/* The word for a speed: "normal", "slow", "very_slow". */
+/* Return the word for a speed: "normal", "slow", "very_slow". */
 const char *ktest_speed_name(enum ktest_speed speed);
 
-/* Before and after a case: tests/runner/ktest_resource.c. */
+/* Set up and free a case's resources: tests/runner/ktest_resource.c. */
 void ktest_resources_begin(struct ktest_run *run);
 void ktest_resources_end(struct ktest_run *run);
 void ktest_run_actions(struct ktest_run *run);
 
-/* Ends the case now; in another thread, ends that thread. */
+/* End the case now; in another thread, end that thread. */
 void ktest_abort(struct ktest *test) __noreturn;
 
 /*
- * The source of the instruction at @pc: on the host "file:line"; in the guest the
+ * Write the source of the instruction at @pc: on the host "file:line"; in the guest the
  * function and the address, which tools/testrun.py looks up.
  */
 void ktest_code_place(unsigned long pc, char *text, size_t size);
 
-/* Sets up the run's sinks; KTAP goes to @console in the end. */
+/* Set up the run's sinks; KTAP goes to @console in the end. */
 void ktest_report_init(struct ktest_run *run, struct sink *console);
 
-/* Prints the rest of ktest_sink() that has no newline, and the kept text. */
+/* Print the rest of ktest_sink() that has no newline, and the kept text. */
 void ktest_flush_lines(struct ktest_run *run);
 
 /* The linker's table; a program without suites has none. */

@@ -17,7 +17,7 @@ static const char *indentation(const struct ktest_run *run)
 	return blanks + INDENT_MAX - min(run->indent, (unsigned int)INDENT_MAX);
 }
 
-/* Keeps reports of any thread that holds a lock; counts what does not fit. */
+/* Keep a report of a thread that holds a lock; count the bytes that do not fit. */
 static void keep(struct ktest_run *run, const char *text, size_t len)
 {
 	const unsigned long flags = spin_lock_irqsave(&run->kept_lock);
@@ -85,12 +85,12 @@ static const struct frame *frame_at(unsigned long fp)
 #endif
 }
 
-/* The caller of an expectation's function. */
+/* The place from which an expectation's function was called. */
 #define CALLED_FROM ((unsigned long)__builtin_return_address(0))
 
 /*
- * The call in the case itself, or in another function of its suite, that led here; 0 in
- * another thread and in an action. Tests are compiled so that each call has a frame.
+ * Return the call in the case itself, or in another function of its suite, that led here; 0
+ * in another thread and in an action. Tests are compiled so that each call has a frame.
  */
 static __noinline unsigned long called_by_case(const struct ktest_run *run)
 {
@@ -111,9 +111,8 @@ static __noinline unsigned long called_by_case(const struct ktest_run *run)
 }
 
 /*
- * Records the failure, prints @text under a headline, and leaves the case if asked to.
- * The headline names the case's own line, also if the expectation at @pc is in a
- * helper.
+ * Record the failure, print @text under a headline, and leave the case if @place says so.
+ * The headline names the case's own line, even if the expectation at @pc is in a helper.
  */
 static void fail(struct ktest *test, const struct ktest_place *place, unsigned long pc,
 		 const char *text)
@@ -159,7 +158,7 @@ static void print_value(char text[64], u64 value, bool is_signed)
 		(void)scnprintf(text, 64, "%llu (0x%llx)", v, v);
 }
 
-/* Cold path: prints the expectation and both values. */
+/* Cold path: print the expectation and both values. */
 static __noinline __cold void fail_binary(struct ktest *test, const struct ktest_place *place,
 					  unsigned long pc, u64 left, u64 right)
 {
