@@ -63,8 +63,8 @@ def ut_alone_lists(guest: Guest) -> None:
 
 @scenario()
 def half_typed_line(guest: Guest) -> None:
-    """A message appears above the line that a user types. The line stays whole, also where it wraps at 40 columns,
-    where "map" draws a block in two lines."""
+    """A message appears above the line that a user types. The line stays whole, also where it wraps at 40 columns. At that
+    width, "map" draws a block in two lines."""
     guest.console.wait_for(r'ebb> \Z', COMMAND_LIMIT)
     half = 'echo a line of more than "forty" columns, half'
     guest.keys(f'\x1b[8;24;40t{half}')
@@ -93,7 +93,8 @@ def no_power_switch(guest: Guest) -> None:
 
 @scenario(devices=())
 def plain_kernel_has_no_tests(guest: Guest) -> None:
-    """The kernel without tests says what to type; if a user asks, that does not change how the machine ends."""
+    """The kernel without tests says what to type. Its status is 3 if the command line asks for tests, but not if a user
+    does."""
     expect(re.search(r'make ut', guest.refuse('ut all')) is not None, 'ut does not say what to type')
     expect(re.search(r'make bench', guest.refuse('bench alloc')) is not None, 'bench does not say what to type')
     for append in ('kunit.filter_glob=buddy.*', 'autorun="ut all; poweroff"', 'autorun="bench alloc; poweroff"'):
@@ -139,7 +140,7 @@ def firmware_console(guest: Guest) -> None:
 
 
 def boot_alone(guest: Guest, append: str, *extra: str) -> tuple[int, str]:
-    """Run another machine besides the guest's, with more options for QEMU, until it ends; returns its status and output."""
+    """Run another machine besides the guest's, with more options for QEMU, until it ends; return its status and output."""
     config = replace(guest.machine.config, append=append, rundir=f'{guest.machine.rundir}/alone', port=False, reboot=False,
                      extra=list(extra))
     machine = Machine(config)

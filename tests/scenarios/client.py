@@ -17,7 +17,7 @@ CTL = str(Path(__file__).resolve().parent.parent.parent / 'tools' / 'ebb-ctl')
 
 
 def ebb_ctl(guest: Guest, *words: str) -> tuple[int, str]:
-    """Run the client; returns its status and text."""
+    """Run the client; return its status and text."""
     done = subprocess.run([sys.executable, '-S', '-E', CTL, '--run', str(guest.machine.rundir), *words], capture_output=True,
                           text=True, timeout=limit(60), check=False)
     return done.returncode, done.stdout + done.stderr
@@ -50,7 +50,7 @@ def client_waits_for_the_guest(guest: Guest) -> None:
 
 @scenario(append='memhp_default_state=offline')
 def client_tells_added_from_online(guest: Guest) -> None:
-    """With memhp_default_state=offline a size is reached when it is added."""
+    """With memhp_default_state=offline a size is reached when the memory is added."""
     if not guest.devices['vm0'].own:
         return
     says(guest, r'vm0: plugged 256M, as requested, after \d+ ms, all of it added, not online\n', 'resize', '256M')
@@ -61,7 +61,7 @@ def client_tells_added_from_online(guest: Guest) -> None:
 
 @scenario()
 def client_names_what_is_in_the_way(guest: Guest) -> None:
-    """An unmovable page, and a command port that another program holds."""
+    """The client names an unmovable page, and a command port that another program holds."""
     if not guest.devices['vm0'].own:
         return
     guest.resize(256 * MIB)

@@ -27,14 +27,14 @@ BAD = re.compile(r'Kernel panic|mm_check:|mm check: \d+ diff|spinlock .* held fo
 
 
 def lines(build: str, seed: int) -> list[tuple[str, str]]:
-    """The actors and their steps, from a seed."""
+    """Return the actors and their steps, from a seed."""
     program = [f'{build}/fuzz/console_lines', str(seed), str(LIST)]
     text = subprocess.run(program, check=True, capture_output=True, text=True).stdout
     return [(actor, line) for actor, _, line in (step.partition(' ') for step in text.splitlines())]
 
 
 class People:
-    """Both consoles and the host; each has a thread, and takes its next step when the last one has ended."""
+    """Both consoles and the host; each has a thread, and takes a step when its last step has ended."""
 
     def __init__(self, guest: Guest, seed: int, commands: int):
         self.guest, self.seed, self.left = guest, seed, commands
@@ -46,7 +46,7 @@ class People:
         self.lock = threading.Lock()
 
     def note(self, actor: str, line: str) -> str:
-        """A line with its @N and @d replaced by frames, logged before it is typed."""
+        """Replace a line's @N and @d by frames, and log the line before it is typed."""
         def frame(match: re.Match) -> str:
             known = list(self.frames)
             nth = int(match[1]) if match[1] != 'd' else len(known)      # no driver acts here
@@ -133,7 +133,7 @@ class People:
 
 @scenario(limit=240.0, devices=(MemDevice(size=512 * MIB),))
 def two_consoles(guest: Guest) -> None:
-    """Whatever two users type, in any order, while the device is resized: errors, never a panic."""
+    """Whatever two users type, in any order, while the device is resized: commands may fail, but ebb never panics."""
     seed = int(os.environ.get('SEED') or random.randrange(1 << 31))
     guest.recorder.stop()
     guest.recorder.provable = False         # users switch trace events off, and clear the records

@@ -34,7 +34,7 @@ def stray_access(guest: Guest) -> None:
 
 @scenario(devices=())
 def stack_overflow(guest: Guest) -> None:
-    """A stack overflows into its guard; the report has its own stack."""
+    """A stack overflows into its guard; the report runs on its own stack."""
     crash(guest, 'stack', r'the stack overflowed', r'page table walk')
 
 
@@ -51,7 +51,7 @@ def spinlock_recursion(guest: Guest) -> None:
 
 
 def crash_alone(guest: Guest, commands: str, *said: str) -> str:
-    """Run these commands, the last a crash, on a separate machine; returns its output, which must have these texts in
+    """Run these commands, the last a crash, on a separate machine; return its output, which must have these texts in
     order."""
     status, text = boot_alone(guest, f'autorun="{commands}"')
     expect(status == 2, f'{commands}: status {status}, not 2')

@@ -19,7 +19,7 @@ TRIES = 5             # threads run between two looks, and their caches change
 
 
 def gdb(guest: Guest, *commands: str) -> list[str]:
-    """Let gdb run these commands on the stopped machine; returns what it prints for each of them."""
+    """Let gdb run these commands on the stopped machine; return the output of each."""
     options = [word for command in commands for word in ('-ex', 'echo \\n=====\\n', '-ex', command)]
     done = subprocess.run([TOOLS / 'gdb' / 'attach', '-batch', *options], env={**os.environ, 'RUN': str(guest.machine.rundir)},
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit(GDB_LIMIT), check=False)
@@ -29,7 +29,7 @@ def gdb(guest: Guest, *commands: str) -> list[str]:
 
 
 def free_by_kernel(guest: Guest) -> list[int]:
-    """Free chunks of zone Normal by order, from /proc/buddyinfo; each of order 10 counts as two of order 9."""
+    """Count the free chunks of zone Normal by order, from /proc/buddyinfo; each of order 10 counts as two of order 9."""
     row = re.search(r'^Node 0, zone +Normal +([\d ]+)$', guest.read('/proc/buddyinfo'), re.M)
     expect(row is not None, '/proc/buddyinfo has no zone Normal')
     chunks = [int(nr) for nr in row[1].split()]
@@ -37,7 +37,7 @@ def free_by_kernel(guest: Guest) -> list[int]:
 
 
 def free_by_gdb(guest: Guest) -> list[int]:
-    """Free chunks of zone Normal by order, from gdb's mm-buddy."""
+    """Count the free chunks of zone Normal by order, from gdb's mm-buddy."""
     rows = [line.split()[2:] for line in gdb(guest, 'mm-buddy')[0].splitlines() if line.startswith('Normal')]
     return [sum(map(int, column)) for column in zip(*rows)]
 

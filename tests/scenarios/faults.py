@@ -70,7 +70,7 @@ def nonsense_and_back(guest: Guest) -> None:
 
 @scenario(append='virtio_mem.answer_timeout_ms=0')
 def no_time_to_answer(guest: Guest) -> None:
-    """A limit of 0 would give up each device at once: ebb refuses it, and uses the default."""
+    """With a limit of 0, ebb would give up each device at once: ebb refuses 0, and uses the default."""
     guest.console.wait_for('virtio_mem.answer_timeout_ms: "0" is not valid, expected a number from 1 to 3600000', COMMAND_LIMIT)
     for size in (64, 512, 0):
         guest.resize(size * MIB)
@@ -92,12 +92,11 @@ def reset_by_hand(guest: Guest) -> None:
 
 @scenario(limit=90.0)
 def device_process_dies(guest: Guest) -> None:
-    """The driver detects that a device's process was killed: a line in the log and in vmem; memory and guest live
-    on."""
+    """The driver detects that a device's process was killed, and says so in the log and in vmem; memory and guest live on."""
     if not guest.devices['vm0'].own:
         return
     guest.resize(64 * MIB)
-    guest.recorder.provable = False     # it ends in the middle of anything
+    guest.recorder.provable = False     # the device may end in the middle of a request
     guest.machine.devices['vm0'].kill()
     guest.machine.devices['vm0'].wait(5)
     expect(guest.machine.dead_device() == 'vm0', 'the launcher did not notice')

@@ -89,13 +89,13 @@ class Console:
             return found
 
     def wait_for(self, pattern: str, limit: float, start: int = 0) -> re.Match:
-        """The first match at or after an offset of the text."""
+        """Wait for the first match at or after an offset of the text."""
         wanted = re.compile(pattern, re.M)
         return self._wait(lambda: wanted.search(self.text, start), repr(pattern), limit)
 
     def wait_prompt(self, limit: float, start: int) -> int:
-        """The end of the prompt after the command that was typed at an offset of the text. The line editor erases a prompt
-        and draws it again if a message comes while the line is typed: these do not count."""
+        """Wait for the prompt after the command that was typed at an offset of the text; return the prompt's end. The line
+        editor erases a prompt and draws it again if a message comes while the line is typed: such prompts do not count."""
         return self._wait(lambda: self._prompt_end(start), 'a prompt', limit)
 
     def _prompt_end(self, start: int) -> int | None:
@@ -107,7 +107,7 @@ class Console:
         return None
 
     def tail(self, lines: int = 25) -> list[str]:
-        """The last lines."""
+        """Return the last lines."""
         return self.text.splitlines()[-lines:]
 
 
@@ -125,7 +125,7 @@ class Device:
         self.qmp = qemu or Qmp(machine.rundir / f'{device.name}.ctl')
 
     def get(self, name: str):
-        """A property: requested-size, size, block-size, x-host-bytes ..."""
+        """Return a property: requested-size, size, block-size, x-host-bytes ..."""
         return self.qmp.execute('qom-get', path=self.path, property=name)
 
     def request(self, size: int) -> None:
@@ -153,7 +153,7 @@ class Guest:
         self.port: Port
         self.devices: dict[str, Device] = {}
         self.recorder: Recorder | None = None
-        self.answers = True        # False: it hangs, or has ended in a report
+        self.answers = True        # False: the guest hangs, or has ended in a report
         self._qmp: Qmp | None = None
 
     # --- start and end ------------------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ class Guest:
         self.recorder.start()
 
     def qmp(self) -> Qmp:
-        """QEMU's own QMP, which has one client at a time: all users share this connection."""
+        """Return QEMU's own QMP, which has one client at a time: all users share this connection."""
         if self._qmp is None:
             self._qmp = Qmp(self.machine.rundir / 'qmp.sock')
         return self._qmp
@@ -204,13 +204,13 @@ class Guest:
     # --- commands -----------------------------------------------------------------------------------------------
 
     def run(self, line: str, limit: float = COMMAND_LIMIT) -> str:
-        """Run a console command that must succeed; returns its text."""
+        """Run a console command that must succeed; return its text."""
         status, text = self.port.run(line, limit)
         expect(status == 0, f'{line!r} gave status {status}: {text.strip()}')
         return text
 
     def refuse(self, line: str) -> str:
-        """Run a console command that must fail; returns the line that says why."""
+        """Run a console command that must fail; return the line that says why."""
         status, text = self.port.run(line)
         expect(status != 0, f'{line!r} succeeded: {text.strip()}')
         expect(len(text.strip().splitlines()) == 1, f'{line!r}: not one line: {text.strip()!r}')
@@ -221,13 +221,13 @@ class Guest:
         return self.run(f'cat {path}')
 
     def meminfo(self, name: str) -> int:
-        """A row of /proc/meminfo in bytes."""
+        """Return a row of /proc/meminfo in bytes."""
         match = re.search(rf'^{name}: +(\d+) kB$', self.read('/proc/meminfo'), re.M)
         expect(match is not None, f'/proc/meminfo has no {name}')
         return int(match[1]) * 1024
 
     def blocks(self) -> dict[int, str]:
-        """State of each memory block: 'online', 'offline'."""
+        """Return the state of each memory block: 'online', 'offline'."""
         found: dict[int, str] = {}
         for line in self.run('lsmem -a').splitlines():
             if match := re.match(r'0x[0-9a-f]+-0x[0-9a-f]+ +\S+ +(\S+)(?: +(?:yes|no))? +(\d+)$', line):
@@ -235,7 +235,7 @@ class Guest:
         return found
 
     def wait_blocks(self, wanted: Callable[[dict[int, str]], bool], what: str) -> dict[int, str]:
-        """Wait until the memory blocks are as expected, which may be a moment after the device's size."""
+        """Wait until the memory blocks are as expected: they may change a moment after the device's size."""
         deadline = Deadline(SETTLE_LIMIT)
         while not wanted(blocks := self.blocks()):
             expect(not deadline.over(), f'{what}; there are {blocks}')
@@ -244,7 +244,7 @@ class Guest:
     # --- sizes --------------------------------------------------------------------------------------------------
 
     def granule(self, name: str = 'vm0') -> int:
-        """The unit in which ebb plugs: a device block, or a pageblock if that is larger."""
+        """Return the unit in which ebb plugs: a device block, or a pageblock if that is larger."""
         return max(self.devices[name].shape.block, 2 << 20)
 
     def resize(self, size: int, name: str = 'vm0', limit: float = RESIZE_LIMIT) -> None:
@@ -292,12 +292,13 @@ class Guest:
             expect(host == 0 and seen == 0, f'{name}: nothing is plugged, but the host holds {max(seen, host)} bytes')
 
     def settle(self, name: str, size: int) -> None:
-        """The device knows a size first; the kernel must agree as soon as it has read the answer."""
+        """Wait until the kernel has the size that the device reports: the kernel learns the size later, from the device's
+        answer."""
         if not until(lambda: self.kernel_has(name) == size, SETTLE_LIMIT):
             raise Failure(f'{name}: the kernel has {self.kernel_has(name)} bytes, the device says {size} are plugged')
 
     def kernel_has(self, name: str) -> int:
-        """Bytes of a device that mm has, from the console's vmem command: the plugged bytes without those not in use."""
+        """Return the bytes of a device that mm has, from the vmem command: the plugged bytes without those not in use."""
         _, found, rest = self.run('vmem').partition(f': {self.devices[name].shape.addr:#x}-')
         match = re.search(r'plugged (\d+) ([KM])iB(?: \((\d+) ([KM])iB of it not in use\))?', rest)
         expect(bool(found) and match is not None, f'vmem does not tell how much of {name} is plugged')
@@ -306,7 +307,7 @@ class Guest:
         return (int(plugged) << shift[unit]) - (int(held) << shift[held_unit] if held else 0)
 
     def _memfd(self) -> str:
-        """QEMU's guest memory, as a file."""
+        """Return the path of QEMU's guest memory file."""
         pid = self.machine.qemu_pid()
         for fd in os.listdir(f'/proc/{pid}/fd'):
             path = f'/proc/{pid}/fd/{fd}'
@@ -316,7 +317,7 @@ class Guest:
         raise Failure('QEMU has no memory file')
 
     def host_bytes(self, shape: MemDevice) -> int:
-        """Bytes of the region that the host has allocated, counted in the memory file."""
+        """Count the bytes of the region that the host has allocated in the memory file."""
         start, end = shape.addr - RAM_BASE, shape.addr - RAM_BASE + shape.size
         total = 0
         with open(self._memfd(), 'rb') as memory:
@@ -332,7 +333,7 @@ class Guest:
         return total
 
     def region_file_bytes(self, name: str) -> int:
-        """The allocated bytes of a region of QEMU's own device: each region is a file, in the order of the devices."""
+        """Return the allocated bytes of a region of QEMU's own device: each region is a file, in the order of the devices."""
         files = memory_files(str(self.machine.rundir))
         for device in self.devices.values():
             mine = next((file for file in files if file[0] == device.shape.size), None)
@@ -343,7 +344,7 @@ class Guest:
         raise Failure(f'no device {name}')
 
     def qemu_shared(self) -> int:
-        """Bytes of shared memory that QEMU's process has mapped in: RssShmem."""
+        """Return the bytes of shared memory that QEMU's process has mapped in: RssShmem."""
         status = Path(f'/proc/{self.machine.qemu_pid()}/status').read_text()
         match = re.search(r'^RssShmem:\s+(\d+) kB$', status, re.M)
         return int(match[1]) * 1024 if match else 0

@@ -13,7 +13,7 @@ SYSFS = '/sys/devices/system/memory'
 
 
 def block_of(guest: Guest, offset: int) -> int:
-    """The memory block at an offset of the first device's region."""
+    """Return the memory block at an offset of the first device's region."""
     return (guest.devices['vm0'].shape.addr + offset) // (128 * MIB)
 
 
@@ -153,7 +153,7 @@ def mem_on_off_test(guest: Guest) -> None:
 
 @scenario()
 def vetoes_against_the_driver(guest: Guest) -> None:
-    """The driver meets refusals while it grows and shrinks, and reaches the size when they end."""
+    """Listeners refuse while the driver grows and shrinks; the driver reaches the size when the refusals end."""
     guest.run('veto online 2')
     guest.resize(512 * MIB)
     guest.check()

@@ -18,7 +18,7 @@ CTRL_C = b'\x03'
 
 
 def pinned(guest: Guest) -> tuple[int, int]:
-    """A memory block, and a frame of it with a pinned page."""
+    """Plug memory and pin a page in it; return the memory block and the frame."""
     guest.resize(256 * MIB)
     block = block_of(guest, 128 * MIB)
     pfn = block * (128 * MIB // 4096) + 0x2345
@@ -36,14 +36,14 @@ def until_it_waits(guest: Guest, begin: Callable[[], None], go: Callable[[], obj
 
 
 def go_by_hand(guest: Guest) -> None:
-    """"go" on the terminal, when the port is taken."""
+    """Type "go" at the terminal, because the port is taken."""
     start = len(guest.console.text)
     guest.type('go; echo w"ent"')
     guest.console.wait_for(r'^went$', COMMAND_LIMIT, start)
 
 
 def taken(guest: Guest) -> dict[str, str]:
-    """Frames by type, except free frames, which go in and out of caches."""
+    """Count frames by type, except free frames, which go in and out of caches."""
     return {name: number for name, number in re.findall(r'^(\S+) +(\d+) frames$', guest.run('mm census'), re.M)
             if name not in ('Buddy', 'Cached')}
 
@@ -56,13 +56,13 @@ def expect_unchanged(guest: Guest, block: int, before: dict[str, str]) -> None:
 
 
 def logged(guest: Guest, words: str) -> None:
-    """A line of the log, word by word."""
+    """Wait until a line of the log has exactly these words."""
     wait_for(lambda: any(line.endswith(f'] {words}') for line in guest.run('dmesg').splitlines()),
              f'the log does not say {words!r}')
 
 
 def cancelled(block: int, pfn: int) -> str:
-    """The line about a block that stays because a user cancelled the wait for a page."""
+    """Return a pattern for the line about a block that stays because a user cancelled the wait for a page."""
     return (rf'^memory{block}: offline failed: cancelled, pfn {pfn:#x} is pinned, type Driver, owner console '
             r'\(.*\d+ ms\); unpin it first$')
 
@@ -136,7 +136,7 @@ def ctrl_c_on_the_port(guest: Guest) -> None:
 
 @scenario()
 def unplug_that_fails(guest: Guest) -> None:
-    """The obstacle to an unplug is in the log and in "vmem" while it lasts; another size ends a round."""
+    """The obstacle to an unplug is in the log and in "vmem" while it lasts; a request for another size ends the round."""
     block, pfn = pinned(guest)
     device = guest.devices['vm0']
     words = rf'memory{block}: pfn {pfn:#x} is pinned, type Driver, owner console'
@@ -196,12 +196,12 @@ def typed_ahead(guest: Guest) -> None:
 
 
 def unread(port: Port) -> int:
-    """Bytes that have arrived but were not read."""
+    """Count the bytes that have arrived but were not read."""
     return int.from_bytes(fcntl.ioctl(port.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def at_the_terminal(guest: Guest, line: str) -> None:
-    """Run a command at the terminal while another client's answers stall: it must not wait for that client."""
+    """Run a command at the terminal while another client's answers stall: the command must not wait for that client."""
     start = len(guest.console.text)
     guest.type(f'{line}; echo d"one"')
     guest.console.wait_for(r'^done$', COMMAND_LIMIT, start)

@@ -22,7 +22,7 @@ START_S = 20.0         # seconds until the launcher serves its sockets
 
 
 class Launched(Machine):
-    """The launcher is the process whose input, output and status are QEMU's."""
+    """A machine behind the launcher, which passes on QEMU's input, output and status."""
 
     def start(self, **streams) -> subprocess.Popen:
         config, parent = self.config, os.getpid()
@@ -46,7 +46,7 @@ class Launched(Machine):
 
 
 class Terminal:
-    """A program that a user starts at a terminal of this size; output() is for a Console."""
+    """A program that a user starts at a terminal of this size; a Console can read its output."""
 
     def __init__(self, command: list[str], environment: dict[str, str], columns: int = 100, lines: int = 40):
         self._master, slave = pty.openpty()
@@ -57,7 +57,7 @@ class Terminal:
         os.close(slave)
 
     def fileno(self) -> int:
-        """For a Console."""
+        """Return the file descriptor from which a Console reads."""
         return self._master
 
     def resize(self, columns: int, lines: int) -> None:

@@ -25,7 +25,7 @@ from traceport import PortError  # noqa: E402
 
 
 def play(guest: Guest, story) -> str | None:
-    """Play the scenario; returns why it failed, or None."""
+    """Play the scenario; return why it failed, or None."""
     try:
         guest.boot()
         story.play(guest)
@@ -49,7 +49,7 @@ def play(guest: Guest, story) -> str | None:
 
 
 def explain(guest: Guest, why: str) -> None:
-    """The information about a failure for the user."""
+    """Print the information about a failure for the user."""
     for line in why.splitlines():
         print(f'    # {line}')
     print("    # the console's last lines:")

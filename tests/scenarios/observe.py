@@ -38,7 +38,7 @@ class Site:
 
 
 def sites(guest: Guest) -> list[Site]:
-    """The sites that record changes of memory."""
+    """Return the sites that record changes of memory."""
     rows = [line.split() for line in guest.run('trace sites').splitlines()]
     return [Site(int(row[0]), int(row[1]), row[3], row[4]) for row in rows if row[3] in STATE_EVENTS]
 
@@ -52,12 +52,13 @@ class Watch:
         self._port = guest.recorder.port()
         self._replay = Replay()
         self.events: Counter[int] = Counter()
-        # Not from boot: it begins at the first snapshot.
+        # The replay does not begin at boot, but at the first snapshot.
         self._port.fetch('records')
         self.look()
 
     def look(self) -> Verdict:
-        """Take a snapshot and the records before it; returns the verdict of this step. Continues from the snapshot."""
+        """Take a snapshot and the records before it; return the verdict of this step. The next step continues from the
+        snapshot."""
         data = self._port.fetch('snapshot') + self._port.fetch('records')
         session = Session({}, split(data))
         self.events.update(record.event for record in session.records)
@@ -72,7 +73,7 @@ def take_and_free(guest: Guest, number: int, order: int, kind: str) -> None:
 
 
 def change_all(guest: Guest, watch: Watch) -> Verdict:
-    """Reach every site that changes the state of memory; returns the verdict of a replay."""
+    """Reach every site that changes the state of memory; return the verdict of a replay."""
     device = guest.devices['vm0'].shape
     block = device.addr // (128 * MIB)
     state = f'{SYSFS}/memory{block + 1}/state'
@@ -123,7 +124,7 @@ def notices(guest: Guest, watch: Watch, site: Site) -> bool:
 
 
 def files_of(guest: Guest, archive: bytes) -> Path:
-    """The archive unpacked, below the run directory."""
+    """Unpack the archive below the run directory; return the directory."""
     directory = Path(tempfile.mkdtemp(prefix='dumpsys-', dir=guest.machine.rundir))
     tar = directory / 'dump.tar'
     tar.write_bytes(archive)
@@ -133,7 +134,7 @@ def files_of(guest: Guest, archive: bytes) -> Path:
 
 
 def total(text: str, name: str) -> str:
-    """A size of lsmem's last lines."""
+    """Return a size from lsmem's last lines."""
     match = re.search(rf'^{name}: +(\S+)$', text, re.M)
     expect(match is not None, f'lsmem says nothing about {name}')
     return match[1]
@@ -204,7 +205,8 @@ def ebbt(*words: str) -> None:
 
 @scenario()
 def hung_guest(guest: Guest) -> None:
-    """A hart hangs: "ebbt rescue" reads the rest of the session from outside, and it continues the records taken before."""
+    """A hart hangs: "ebbt rescue" reads the rest of the session from outside, and the rest continues the records taken
+    before."""
     guest.resize(200 * MIB)
     guest.recorder.snapshot()
     guest.recorder.stop()

@@ -58,7 +58,7 @@ def scenario(limit: float = 60.0, mem: int = 128 * MIB, devices: tuple[MemDevice
 
 
 def load() -> list[Scenario]:
-    """All scenarios, in the order of their files."""
+    """Return all scenarios, in the order of their files."""
     if not SCENARIOS:
         import boot, client, crash, faults              # noqa: F401, E401  # pylint: disable=C0415,W0611
         import hotplug, interrupt, observe, resize      # noqa: F401, E401  # pylint: disable=C0415,W0611
@@ -68,7 +68,7 @@ def load() -> list[Scenario]:
 
 
 def planned_runs(glob: str, full: bool) -> list[Run]:
-    """The product of scenarios and machines, or each scenario once, so that every machine is used at least once."""
+    """Return all pairs of scenarios and machines, or each scenario once, so that every machine is used at least once."""
     runs = []
     for number, story in enumerate(load()):
         if glob and not fnmatch.fnmatch(f'scenario.{story.name}', glob):

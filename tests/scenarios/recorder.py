@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A scenario's session.ebbt: taken from the trace port while the guest runs, or from its memory if it does not answer.
+"""A scenario's session.ebbt: taken from the trace port while the guest runs, or from its memory if the guest does not answer.
 
 A thread empties the rings a few times a second. The recorder requests snapshots after each check and at the end. Then
 it stops the machine, reads the state in the descriptors from outside, and replays everything.
@@ -32,7 +32,7 @@ class Recorder:
     """Writes one machine's session."""
 
     def __init__(self, machine: Machine):
-        self.shared = machine.config.doors     # the launcher also takes the records, into a file of that name
+        self.shared = machine.config.doors     # the launcher also takes records, into session.ebbt
         self.machine, self.path = machine, machine.rundir / ('reader.ebbt' if self.shared else 'session.ebbt')
         self.elf = Elf(machine.config.kernel)
         self.finished = False
@@ -51,7 +51,7 @@ class Recorder:
         self._memory = os.open(path, os.O_RDONLY)
 
     def start(self) -> None:
-        """Begin; the machine takes commands now."""
+        """Begin to record; the machine must already take commands."""
         self._port = TracePort(self.machine.rundir / 'trace.sock', PORT_LIMIT)
         self._file.write(self._port.fetch('header'))
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -63,7 +63,8 @@ class Recorder:
                 return
 
     def _take(self, *names: str) -> bool:
-        """Add what the port sends. False if it no longer answers: the rest is then read from outside."""
+        """Add the port's answers to the session. Return False if the port no longer answers: the rest is then read from
+        outside."""
         with self._lock:
             try:
                 for name in names if self._port else ():
@@ -74,7 +75,7 @@ class Recorder:
                 return False
 
     def _fetch(self, name: str) -> bytes:
-        """After a reset in the middle of an answer the port owes no answer: ask again, once."""
+        """Fetch an answer. A guest that was reset in the middle of an answer does not send the rest: ask again, once."""
         assert self._port is not None
         try:
             return self._port.fetch(name)
@@ -92,7 +93,7 @@ class Recorder:
             raise PortError('the trace port does not answer')
 
     def port(self) -> TracePort:
-        """The connection, for the caller that has stopped the recorder."""
+        """Return the connection, for a caller that has stopped the recorder."""
         assert self._port is not None and self._thread is None
         return self._port
 
@@ -104,7 +105,7 @@ class Recorder:
             port.interrupt()
 
     def stop(self) -> None:
-        """Take nothing more over the port."""
+        """Stop taking records from the port."""
         self._end.set()
         if self._thread:
             self._thread.join()
@@ -125,7 +126,7 @@ class Recorder:
             self._add_outside(file_memory(self._memory, RAM_BASE))
 
     def outlives(self) -> bool:
-        """True if the machine's memory can be read after its end, which needs a memory file."""
+        """Return True if the machine's memory can be read after its end, which needs a memory file."""
         return self._memory >= 0
 
     def _add_outside(self, memory: Memory) -> None:
@@ -140,7 +141,7 @@ class Recorder:
         self._file.write(pack_part(seen.state().part(seen.seq())))
 
     def verdict(self) -> Verdict:
-        """Replay it."""
+        """Replay the session."""
         return replay(self.path)
 
     def close(self) -> None:
@@ -155,7 +156,7 @@ class Recorder:
 
 
 def prove(guest: 'Guest') -> str | None:
-    """Complete a guest's session and replay it; returns what is wrong with it."""
+    """Complete a guest's session and replay it; return what is wrong with it."""
     recorder = guest.recorder
     if recorder is None or recorder.finished:
         return None
@@ -163,7 +164,7 @@ def prove(guest: 'Guest') -> str | None:
     try:
         if alive and guest.answers:
             recorder.snapshot()
-        # The launcher has taken these records out of the rings, where this recorder would look for the rest.
+        # The launcher has taken its records out of the rings, so this recorder cannot find the rest there.
         recorder.finish(guest.qmp() if alive and not recorder.shared else None)
         verdict = recorder.verdict()
     except (PortError, QmpError, OutsideError, SessionError, ElfError, OSError) as why:
@@ -175,7 +176,7 @@ def prove(guest: 'Guest') -> str | None:
 
 
 def rescue(path: Path, guest: 'Guest') -> None:
-    """After a failure: save what can be read, without messages."""
+    """Save what can be read after a failure, without messages."""
     guest.answers = False
     if guest.recorder:
         guest.recorder.interrupt()

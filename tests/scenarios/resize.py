@@ -52,7 +52,7 @@ def readme_session(guest: Guest) -> None:
 
 @scenario(limit=120)
 def random_resizes(guest: Guest) -> None:
-    """Fifty sizes at the granularity of a block; the figures agree after each."""
+    """The guest reaches fifty random sizes in units of a device block; the figures agree after every fifth."""
     dice = random.Random(SEED)
     for step in range(50):
         size = dice.randrange(0, GIB // (2 * MIB) + 1) * 2 * MIB
@@ -100,7 +100,7 @@ def region_beyond_its_memmap(guest: Guest) -> None:
 
 @scenario(devices=(MemDevice('vm0', 512 * MIB, block=1 * MIB),))
 def blocks_below_a_pageblock(guest: Guest) -> None:
-    """Device blocks of 1 MiB: ebb moves pageblocks, and reaches sizes between them from below."""
+    """Device blocks of 1 MiB: ebb plugs whole pageblocks, and rounds other sizes down."""
     for size in (3 * MIB, 301 * MIB, 512 * MIB, 1 * MIB, 0):
         guest.resize(size)
         guest.check()

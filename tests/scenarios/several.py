@@ -37,14 +37,14 @@ class Desk:
         self._words = [f'O={Path(guest.machine.config.kernel).parent.resolve()}', f'RUN={guest.machine.rundir.resolve()}']
 
     def terminal(self, target: str, columns: int = 100, **environment: str) -> tuple[Terminal, Console]:
-        """`make TARGET` at a terminal, and what it shows."""
+        """Start `make TARGET` at a terminal; return the terminal and its output."""
         made = Terminal(['make', '-C', str(TOP), '--no-print-directory', target, *self._words],
                         {**self._environment, **environment}, columns)
         self._stack.callback(made.close)
         return made, Console(made, self.guest.machine.rundir / f'{target}-{columns}.log')
 
     def pipe(self, target: str, text: str = '') -> tuple[int, str, str]:
-        """`make TARGET` with input and output in pipes, until it ends; returns status, output and errors."""
+        """Run `make TARGET` with input and output in pipes until it ends; return status, output and errors."""
         process = subprocess.Popen(['make', '-C', str(TOP), '--no-print-directory', target, *self._words], text=True,
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self._environment)
         self._stack.callback(process.kill)
@@ -53,7 +53,7 @@ class Desk:
 
 
 def held_and_let_go(guest: Guest, user: Terminal, screen: Console) -> None:
-    """A single person holds a command at the first console, and types "step" and "go" at the second."""
+    """Hold a command at the first console, as a single user does, and type "step" and "go" at the second."""
     block = block_of(guest, BLOCK)
     guest.run(f'alloc 0 movable at {block * FRAMES + 0x2345:#x}')
     start = len(guest.console.text)
@@ -105,7 +105,7 @@ def hostile(guest: Guest, screen: Console) -> None:
 
 
 def sees_all(guest: Guest) -> None:
-    """The scenario's own recorder, a reader that comes late, and the launcher's file: each one replays."""
+    """Check that the sessions of the scenario's own recorder, of a late reader and of the launcher replay."""
     expect((wrong := prove(guest)) is None, f'the recorder: {wrong}')
     late, path = TracePort(guest.machine.rundir / 'trace.sock'), guest.machine.rundir / 'late.ebbt'
     head = late.fetch('header') + late.fetch('snapshot') + late.fetch('records')

@@ -14,29 +14,29 @@ from machine import MIB
 from plan import scenario
 
 BLOCK = 128 * MIB
-FRAMES = BLOCK // 4096      # size of a block
+FRAMES = BLOCK // 4096      # frames of a block
 MOVED = r'pgmigrate_success (\d+)'
 
 
 def moved(guest: Guest) -> int:
-    """Pages that were moved since boot."""
+    """Return the number of pages that were moved since boot."""
     return int(re.search(MOVED, guest.read('/proc/vmstat'))[1])
 
 
 def state(guest: Guest, block: int) -> str:
-    """A block's state."""
+    """Return a block's state."""
     return guest.read(f'{SYSFS}/memory{block}/state').strip()
 
 
 def hold_page(guest: Guest, block: int, kind: str = 'unmovable') -> int:
-    """Allocate a page in the block."""
+    """Allocate a page in the block; return its frame."""
     pfn = block * FRAMES + 0x2345
     guest.run(f'alloc 0 {kind} at {pfn:#x}')
     return pfn
 
 
 def wait_in_background(guest: Guest, block: int) -> int:
-    """Make the terminal wait for a page that only its owner can free; returns the offset of the console's text."""
+    """Make the terminal wait for a page that only its owner can free; return the offset at which the console's text began."""
     start = len(guest.console.text)
     guest.type(f'chmem -d -w 50 -b {block}; echo do"ne"')
     wait_for(lambda: state(guest, block) == 'going-offline', f'memory{block} does not go offline')
@@ -130,7 +130,7 @@ def nothing_moves_in_vain(guest: Guest) -> None:
 
 
 def seconds_of(act: Callable[[], None]) -> float:
-    """The time that it takes."""
+    """Return the seconds that act() takes."""
     start = time.monotonic()
     act()
     return time.monotonic() - start
@@ -138,7 +138,8 @@ def seconds_of(act: Callable[[], None]) -> float:
 
 @scenario(limit=120)
 def unplug_goes_on(guest: Guest) -> None:
-    """The obstacle is freed, unpinned, or no longer refuses: the unplug continues at once, not at the end of a back-off."""
+    """When the obstacle is freed, unpinned, or no longer refuses, the unplug continues at once, not at the end of a
+    back-off."""
     device = guest.devices['vm0']
 
     def to_nothing(act: Callable[[], None]) -> float:
@@ -148,7 +149,7 @@ def unplug_goes_on(guest: Guest) -> None:
         return seconds_of(play)
 
     def stuck(size: int) -> None:
-        """Request all of it back; returns when the driver has failed a few times and rests for a second or more."""
+        """Request size 0; return when the driver has failed a few times and pauses for a second or more."""
         device.request(0)
         guest.wait_size(size)
         time.sleep(2)
@@ -162,7 +163,7 @@ def unplug_goes_on(guest: Guest) -> None:
     for _ in range(2):
         guest.resize(256 * MIB)
         pfn = hold_page(guest, block)
-        stuck(4 * MIB)      # its granule, and the granule of the block's own metadata
+        stuck(4 * MIB)      # the page's granule, and the granule of the block's own metadata
         freed.append(to_nothing(lambda: guest.run(f'free {pfn:#x}')))    # pylint: disable=W0640
         guest.resize(256 * MIB)
         pfn = hold_page(guest, block, 'movable')
