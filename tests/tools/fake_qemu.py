@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Plays a QEMU that has virtio-mem-pci on riscv64, and the ebb in it, because no distribution has a package with that device.
 
-Like that QEMU it puts the regions at the first 1 GiB boundary above memory, has one QMP connection at a time, and holds each
-region in a memory file. The guest reaches every size at once and touches the first page of each block it gets.
+Like that QEMU, this program puts the regions at the first 1 GiB boundary above memory, has one QMP connection at a time, and
+holds each region in a memory file. The guest reaches every size at once and touches the first page of each block it gets.
 """
 
 import json
@@ -17,12 +17,12 @@ RAM_BASE = 0x80000000
 
 
 def option(text: str) -> dict[str, str]:
-    """'virtio-mem-pci,id=vm0' as {'': 'virtio-mem-pci', 'id': 'vm0'}."""
+    """Turn 'virtio-mem-pci,id=vm0' into {'': 'virtio-mem-pci', 'id': 'vm0'}."""
     return dict(part.split('=', 1) if '=' in part else ('', part) for part in text.split(','))
 
 
 def size_of(text: str) -> int:
-    """Bytes of '2M'."""
+    """Return the bytes of a size like '2M'."""
     shift = {'K': 10, 'M': 20, 'G': 30, 'T': 40}.get(text[-1], 0)
     return int(text[:-1] if shift else text) << shift
 
@@ -49,7 +49,7 @@ class MemDevice:
         self.size = size
 
     def info(self) -> dict:
-        """An entry of query-memory-devices."""
+        """Return an entry of query-memory-devices."""
         return {'type': 'virtio-mem', 'data': {
             'id': self.id, 'memaddr': self.addr, 'requested-size': self.requested, 'size': self.size, 'max-size': self.max,
             'block-size': self.block, 'node': 0, 'memdev': f'/objects/mem-{self.id}'}}
@@ -73,7 +73,7 @@ class Qemu:
                         for path in [option(value.removeprefix('unix:'))['' if value.startswith('unix:') else 'path']]}
 
     def serve(self, name: str, answer, greeting: bytes = b'') -> None:
-        """Serves one client after another, in a thread."""
+        """Serve one client after another, in a thread."""
         if name not in self.sockets:
             return
         listener = socket.socket(socket.AF_UNIX)
@@ -111,7 +111,7 @@ class Qemu:
         return json.dumps({'return': result}).encode() + b'\r\n' + event
 
     def ebb(self, line: str) -> bytes:
-        """The answer of ebb's command port."""
+        """Return the answer of ebb's command port."""
         text = ''
         if line == 'vmem':
             for device in self.devices.values():

@@ -15,12 +15,12 @@ sys.path[:0] = [str(HERE), str(HERE.parent.parent / 'tools')]
 
 
 def name_of(test: unittest.TestCase) -> str:
-    """'module.test', as in suite.case."""
+    """Return 'module.test', like suite.case."""
     return f'{type(test).__module__.removeprefix("test_")}.{test.id().rsplit(".", 1)[1].removeprefix("test_")}'
 
 
 def cases(suite) -> list[unittest.TestCase]:
-    """All test cases below a suite."""
+    """Return all test cases below a suite."""
     if isinstance(suite, unittest.TestCase):
         return [suite]
     return [case for part in suite for case in cases(part)]

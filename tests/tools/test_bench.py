@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""tools/bench judges its rows: a row over its "must", or one that could not be measured, causes a non-zero exit status."""
+"""tools/bench judges its rows: a row over its "must", or a row that could not be measured, causes a non-zero exit status."""
 
 import contextlib
 import importlib.machinery
@@ -20,7 +20,7 @@ from lint import version            # noqa: E402
 
 
 def program(name):
-    """A program of tools/ as a module."""
+    """Load a program of tools/ as a module."""
     loader = importlib.machinery.SourceFileLoader(name, str(TOOLS / name))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
     sys.modules[name] = module

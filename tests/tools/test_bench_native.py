@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""tools/bench-native measures each row of its budgets, and shows what is over its bound."""
+"""tools/bench-native measures each row of its budgets, and marks the rows over their bounds."""
 
 import importlib.machinery
 import importlib.util

@@ -251,7 +251,7 @@ class WithPort(ClientCase):
         self.addCleanup(self.port.listener.close)
 
     def answer(self, line: str) -> bytes:
-        """The answer of ebb."""
+        """Return ebb's answer to a line."""
         time.sleep(self.late)
         plugged, requested = self.qmp_now('size') if self.has is None else self.has, self.qmp_now('requested-size')
         if self.silent:
@@ -268,7 +268,7 @@ class WithPort(ClientCase):
                 f'{"answered PLUG with 7; it is not used until it has been reset" if self.given_up else "none"}\n=0\n').encode()
 
     def qmp_now(self, name: str) -> int:
-        """A property, read over the port's own connection."""
+        """Return a property, read over the port's own connection."""
         return self.qmp_of_port.get(name)
 
     def test_the_line_of_the_readme(self) -> None:
@@ -375,7 +375,7 @@ class PortElsewhere(ClientCase):
         return listener
 
     def finds(self, words: str) -> None:
-        """A resize ends within a bounded time, and says which figure decided and why."""
+        """Check that a resize ends within a bounded time, and says which figure decided and why."""
         process = self.ctl('resize', '64M')
         self.plug(32)
         status, out, err = self.done(process)

@@ -33,7 +33,7 @@ class DoorTest(unittest.TestCase):
         self.door = Door(self.rundir / 'port.sock', self.rundir / 'inner.sock', port_words('port.sock', 'type: make console'))
 
     def play_qemu(self):
-        """Serves one client after another, as QEMU does."""
+        """Serve one client after another, as QEMU does."""
         listener = listen(self.rundir / 'inner.sock')
         self.addCleanup(listener.close)
 
@@ -142,7 +142,7 @@ class DoorTest(unittest.TestCase):
         self.assertEqual(port.run('two'), (0, 'you said two\n'))
 
     def fill(self, client):
-        """Send until nothing more is taken."""
+        """Send until the door takes no more bytes."""
         client.settimeout(0.5)
         with self.assertRaises(TimeoutError):
             while True:
@@ -263,7 +263,7 @@ class SettleTest(unittest.TestCase):
                     return
 
     def answers(self, data):
-        """ebb's answers; it drops a line that is too long."""
+        """Return ebb's answers; ebb drops a line that is too long."""
         if self.lost:
             self.lost -= 1
             return b''

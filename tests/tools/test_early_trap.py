@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A trap while paging is off: copies of the kernel in which an instruction is replaced say where it was, on the real QEMU."""
+"""Traps while paging is off: copies of the kernel with a replaced instruction run on the real QEMU, and say where they
+trapped."""
 
 import os
 import re
@@ -28,7 +29,8 @@ class EarlyTrapTest(unittest.TestCase):
     """The hart that traps prints a line with what it knows. Then the machine ends, or goes on without that hart."""
 
     def boot(self, symbol, found, planted, *options):
-        """The console of a kernel in which an instruction at or after a symbol is replaced; and its physical address."""
+        """Boot a kernel with a replaced instruction at or after a symbol; return the console's text and the instruction's
+        physical address."""
         elf = Elf(OUT / 'ebb.elf')
         head = elf.sections['.text']
         start = head[4] + elf.symbols[symbol] - head[3]
@@ -59,7 +61,7 @@ class EarlyTrapTest(unittest.TestCase):
         self.expect(text, 2, at)
 
     def test_another_hart(self):
-        """That hart stops, and the others go on."""
+        """The hart that traps stops, and the others go on."""
         text, at = self.boot('secondary_start', LOAD_SATP, ILLEGAL, '-smp', '2')
         self.expect(text, 2, at)
         self.assertRegex(text, r'(?s)smp: 1 of 2 harts online.*ebb: ready')

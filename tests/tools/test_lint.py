@@ -122,7 +122,7 @@ class StoreyTest(unittest.TestCase):
 
 
 class BudgetTest(unittest.TestCase):
-    """A part that has a line more than its budget causes a finding."""
+    """A part with one line more than its budget causes a finding."""
 
     PAGE = '\n'.join([*(f'| {part.name} | {part.goal:,} | {part.budget:,} | a way |' for part in sizes.PARTS),
                       f'| together | {sum(p.goal for p in sizes.PARTS):,} | {sum(p.budget for p in sizes.PARTS):,} | |'])
@@ -245,7 +245,7 @@ class CommandsTest(unittest.TestCase):
 
 
 class MutantsTest(unittest.TestCase):
-    """A patch of this file, and one of a line that this file does not have."""
+    """A patch to this file, and a patch to a line that this file does not have."""
 
     def findings(self, line):
         patch = f'--- a/tests/tools/test_lint.py\n+++ b/tests/tools/test_lint.py\n@@ -1 +1 @@\n-{line}\n+planted\n'

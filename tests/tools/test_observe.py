@@ -169,7 +169,8 @@ class PortTest(unittest.TestCase):
         self.assertFalse((self.rundir / 'outside').exists())
 
     def serve_records(self):
-        """Like ebb: a snapshot's own buffer is allocated before the snapshot and freed after it, which leaves records."""
+        """Play ebb, which allocates a snapshot's own buffer before the snapshot and frees it afterwards: both leave
+        records."""
         state = replay.State()
         state.blocks[1], state.frames = (replay.ONLINE, 0), {block: replay.BUDDY for block in range(64, 128)}
         ring, seq = [], 5

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Sessions: what a replay accepts, and that it detects everything else."""
+"""Sessions: a replay accepts correct sessions, and detects every fault in others."""
 
 import json
 import os
@@ -32,7 +32,7 @@ class ReplayTest(unittest.TestCase):
         self.records.append(Record(len(self.records), event, 0, flags, 0, pfn, count, before, after))
 
     def boot(self):
-        """One block that is all free, and a chunk of it allocated."""
+        """Record a block that is all free, and the allocation of a chunk in it."""
         self.say(TYPE, FIRST, SECTION, 0, MOVABLE, 1)
         self.say(ISOLATE, FIRST, SECTION, 0, 0, 1)
         self.say(VALID, FIRST, SECTION, 0, 0, 1)
@@ -43,7 +43,7 @@ class ReplayTest(unittest.TestCase):
         self.say(FRAMES, FIRST + 8, 8, BUDDY, KERNEL)
 
     def truth(self, **changes):
-        """The state after the records, as a snapshot, with something changed."""
+        """Return the state after the records as a snapshot, with these changes."""
         state = State()
         for record in self.records:
             state.apply(record)
@@ -71,7 +71,7 @@ class ReplayTest(unittest.TestCase):
             rest = [r for i, r in enumerate(self.records) if i != left_out]
             renumbered = [r._replace(seq=i) for i, r in enumerate(rest)]
             verdict = self.write(*renumbered, part)
-            # A later record names the first "valid" in its "before".
+            # A missing first VALID record is noticed: a later record has its value as "before".
             unseen = (self.records[left_out].flags == 1 and self.records[left_out].after == 0
                       and self.records[left_out].event != VALID)
             self.assertEqual(verdict.proved, unseen, f'{self.records[left_out]}: {verdict.problems}')
@@ -155,7 +155,8 @@ class ReplayTest(unittest.TestCase):
 
 
 class BothReplayersTest(unittest.TestCase):
-    """tests/model/replay.c compares its state with snapshots, and ends the program at a difference; so does this replayer."""
+    """tests/model/replay.c and this replayer compare their states with snapshots; the former ends the program at a
+    difference."""
 
     def test_both_come_to_the_same_state(self):
         with tempfile.TemporaryDirectory() as directory:

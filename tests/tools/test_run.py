@@ -145,7 +145,7 @@ class LauncherTest(unittest.TestCase):
         self.assertEqual(out.splitlines()[2:], ['ebb> ma', '[ 1.0] message', 'ebb> ma', '.'])
 
     def at_a_terminal(self, body, lines=24, columns=40, **more):
-        """The launcher's output at a terminal of that size, until it ends."""
+        """Run the launcher at a terminal of that size until it ends; return its output."""
         self.program('qemu/qemu-system-riscv64', QEMU, body)
         master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (lines, columns))
@@ -228,7 +228,7 @@ class LauncherTest(unittest.TestCase):
         os.close(slave)
 
     def test_terminal_that_is_closed_takes_all_along(self):
-        """The host kernel sends SIGHUP to the terminal's first program only; if that is make, it waits for the launcher."""
+        """The host kernel sends SIGHUP to the terminal's first program only; if that is make, make waits for the launcher."""
         self.program('qemu/qemu-system-riscv64', QEMU, "print('up', flush=True); time.sleep(600)")
         master, slave = pty.openpty()
         process = subprocess.Popen([RUN], stdin=slave, stdout=slave, stderr=slave, env=self.environment())
@@ -324,7 +324,7 @@ class LauncherTest(unittest.TestCase):
         self.assert_gone(pids)
 
     def test_file_that_is_no_kernel(self):
-        """QEMU would run whatever lies in it, without a word."""
+        """QEMU would run the contents of any file, without a message."""
         whole = stub_kernel()
         other = 'it is not an ELF file for 64-bit RISC-V'
         for data, why in ((b'', other), (b'text ' * 99, other), (Path(sys.executable).read_bytes(), other),

@@ -279,7 +279,7 @@ class Watch(Case):
     start = False
 
     def serve(self, path: str = 'q') -> socket.socket:
-        """QEMU's QMP, up to its answer to qmp_capabilities; returns the connection."""
+        """QEMU's QMP, up to its answer to qmp_capabilities; return the connection."""
         server = socket.socket(socket.AF_UNIX)
         self.addCleanup(server.close)
         server.bind(str(self.device.path / path))

@@ -35,7 +35,7 @@ class Case(unittest.TestCase):
         return guest
 
     def ends_well(self) -> str:
-        """Close the connection like QEMU; returns the log of a device that ended correctly."""
+        """Close the connection like QEMU; return the log of a device that ended correctly."""
         self.guest.sock.close()
         self.assertEqual(self.device.wait(), 0, self.device.text())
         self.assertFalse((self.device.path / 's').exists() or (self.device.path / 'c').exists())

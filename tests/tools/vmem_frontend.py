@@ -218,7 +218,7 @@ class Frontend:
         assert self.tell(SET_VRING_ENABLE, struct.pack('<II', 0, 1)) == 0
 
     def stop(self) -> int:
-        """Send what QEMU sends at a device reset or a pause; returns the ring's index."""
+        """Send what QEMU sends at a device reset or a pause; return the ring's index."""
         self.send(SET_VRING_ENABLE, struct.pack('<II', 0, 0))
         base = struct.unpack('<II', self.ask(GET_VRING_BASE, struct.pack('<II', 0, 0)))[1]
         self.send(SET_STATUS, struct.pack('<Q', 0))
@@ -280,7 +280,7 @@ class Frontend:
         return kind, state
 
     def request(self, kind: int, block: int = 0, count: int = 1, size: int = 2 * MIB) -> int:
-        """Send a request about whole blocks; returns its answer."""
+        """Send a request about whole blocks; return its answer."""
         self.put(kind, REGION + block * size, count)
         assert self.await_used(self.next), 'no answer'
         return self.response()[0]
