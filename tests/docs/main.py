@@ -38,7 +38,7 @@ def chosen(words: list[str]) -> dict[str, Path]:
 
 
 def run(name: str, page: Path, args: argparse.Namespace) -> list[str]:
-    """Play one page; returns what is wrong."""
+    """Play one page; return what is wrong."""
     logs = Path(args.rundir or args.out / 'logs' / f'docs-{name}')
     try:
         player = play.play(page.relative_to(TOP), TOP, args.out, logs)

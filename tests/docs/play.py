@@ -258,7 +258,7 @@ class Player:
         self._messages(steps)
 
     def play(self) -> list[str]:
-        """Play all blocks; returns what is wrong, [] if nothing is."""
+        """Play all blocks; return what is wrong, [] if nothing is."""
         try:
             for number, steps in enumerate(self.script):
                 self._block(number, steps)
