@@ -33,7 +33,7 @@ SIGHTS = ('ebb: first light',
 
 
 def titles() -> list[tuple[str, str]]:
-    """Title and first command of the ten, as --list prints them."""
+    """Return title and first command of the ten steps, as --list prints them."""
     listed = subprocess.run([TOUR, '--list'], capture_output=True, text=True, timeout=limit(20), check=True).stdout
     return [(line[2:39].rstrip(), line[39:]) for line in listed.splitlines()]
 

@@ -26,12 +26,12 @@ SNAPSHOT = replay.pack_part(replay.State().part(0))
 
 
 def mark(seq):
-    """A record of the runner's own event, which changes no memory."""
+    """Return a record of the runner's own event, which changes no memory."""
     return Record(seq, 17, 0, 0, seq, seq, 0, 0, 0).pack()
 
 
 class Ebb:
-    """Answers names as ebb does: each record once."""
+    """Answers names as ebb does: it sends each record once."""
 
     def __init__(self, path):
         self.path, self.seq, self.taken = path, 0, 0
@@ -219,7 +219,7 @@ class HubTest(unittest.TestCase):
                     reader.fetch(name)
                 self.assertEqual(caught.exception.status, -errno.ETIMEDOUT)
             ebb.silent = False
-            # The late answers to the questions above are not taken for this one's.
+            # The hub does not take a late answer to the questions above for the answer to this question.
             self.assertEqual(self.first_answer(reader, 'view'), b'a map\n')
 
     @staticmethod

@@ -15,7 +15,7 @@ TOP = Path(__file__).resolve().parent.parent.parent
 OUT = Path(os.environ.get('O') or TOP / 'build')
 QEMU = os.environ.get('QEMU') or OUT / 'qemu' / 'qemu-system-riscv64'
 LIMIT_S = 60.0
-COVERAGE = 'EBB_COVERAGE' in os.environ     # by tools/coverage: what the kernel ran is kept
+COVERAGE = 'EBB_COVERAGE' in os.environ     # set by tools/coverage: keep a record of what the kernel ran
 HARNESS = 3         # the status of a machine on which ebb does not start
 
 MEMORY = re.compile(r'\tmemory@80000000 \{.*?\n\t\};\n', re.S)
@@ -29,24 +29,25 @@ SOCKETS = ['-smp', '4', *(word for n in (0, 1) for word in (
 
 
 def memory(*nodes: str) -> dict:
-    """An edit that replaces the memory nodes; each of @nodes is (address, reg)."""
+    """Return an edit that replaces the memory nodes; each of @nodes is (address, reg)."""
     text = ''.join(f'\tmemory@{node} {{ device_type = "memory"; reg = <{reg}>; }};\n' for node, reg in nodes)
     return {'edit': lambda tree: MEMORY.sub(text, tree)}
 
 
 def reserved(children: str) -> dict:
-    """A node /reserved-memory with this in it."""
+    """Return an edit that adds a node /reserved-memory with these children."""
     return {'edit': lambda tree: tree.replace('\tchosen {', f'\treserved-memory {{ {children} }};\n\tchosen {{', 1)}
 
 
 def windows(ranges: str) -> dict:
-    """Other windows of the PCI host, and a device that wants one."""
+    """Return an edit of the PCI host's windows, and a device that needs a window."""
     return {'edit': lambda tree: re.sub(r'ranges = <0x1000000 [^>]*>', f'ranges = <{ranges}>', tree),
             'options': ['-device', 'virtio-serial-pci']}
 
 
 def boot_hart(number: int) -> dict:
-    """Two sockets and a PCI device with an interrupt that goes to the second socket. The firmware starts ebb on this hart."""
+    """Return a machine with two sockets and a PCI device with an interrupt to the second socket. Its firmware starts ebb on
+    this hart."""
     def edit(tree: str) -> str:
         handle = re.search(rf'cpu@{number} {{.*?phandle = <(0x[0-9a-f]+)>', tree, re.DOTALL)[1]
         config = f'opensbi-config {{ compatible = "opensbi,config"; cold-boot-harts = <{handle}>; }};'
@@ -59,7 +60,7 @@ class TreeTest(unittest.TestCase):
     """Each tree boots, or is refused with a line that names the node; none causes a panic."""
 
     def boot(self, edit=lambda tree: tree, options=(), append=LOOK):
-        """Status and console of a machine with this tree."""
+        """Boot a machine with this tree; return its status and its console's text."""
         machine = [str(QEMU), '-m', '128M', *(options if '-smp' in options else ['-smp', '1', *options]), '-display', 'none',
                    '-nodefaults', '-no-reboot']
         with tempfile.TemporaryDirectory() as home:
@@ -118,7 +119,8 @@ class TreeTest(unittest.TestCase):
             with self.subTest(name):
                 self.expect(HARNESS, r'/reserved-memory/bad@83000000: entry 0 of the reservation (is malformed|goes beyond)',
                             **reserved(children))
-        # OpenSBI's own node also exists, with an address of the CPU: the tree does not tell which of the two is meant.
+        # OpenSBI adds its node with a CPU address, so the tree does not tell whether an address here is a bus or a CPU
+        # address.
         for moved in ('0 0 1 0 0 0x90000000', '0 0 0 0x10000000 0 0x90000000'):
             with self.subTest(moved):
                 self.expect(HARNESS, r'/reserved-memory/\S+: entry 0 of the reservation is malformed', **reserved(

@@ -103,7 +103,8 @@ class Control(Case):
         self.assertEqual(self.qmp.get('size'), 0)
 
     def test_a_long_look_lets_others_have_their_turn(self) -> None:
-        """After a dump there is much to scan. Requests that arrive with the query are served before its answer."""
+        """After a dump there is much to scan. The device serves requests that arrive with a query before it answers the
+        query."""
         size = 512 * MIB
         at = REGION - vf.RAM_BASE
         self.qmp.request(GIB)
@@ -161,7 +162,7 @@ class Control(Case):
         self.assertEqual(first['event'], 'MEMORY_DEVICE_SIZE_CHANGE')
         self.assertEqual(first['data'], {'id': 'vm0', 'size': 2 * MIB, 'qom-path': '/vm0'})
         self.assertIn('seconds', first['timestamp'])
-        # One per second: no more events than seconds that passed.
+        # One event per second at most: no more events than seconds that passed.
         sizes = [self.qmp.event()['data']['size']]
         while sizes[-1] != 16 * MIB:
             sizes.append(self.qmp.event()['data']['size'])
@@ -279,7 +280,7 @@ class Watch(Case):
     start = False
 
     def serve(self, path: str = 'q') -> socket.socket:
-        """QEMU's QMP, up to its answer to qmp_capabilities; return the connection."""
+        """Play QEMU's QMP up to its answer to qmp_capabilities; return the connection."""
         server = socket.socket(socket.AF_UNIX)
         self.addCleanup(server.close)
         server.bind(str(self.device.path / path))

@@ -170,7 +170,7 @@ class OneCopy(Case):
         self.assertEqual((self.guest.config()['requested'], self.guest.config()['usable']), (0, 256 * MIB))
 
     def test_a_notification_that_comes_too_late(self) -> None:
-        """QEMU crashes on a notification that it takes after it has stopped the ring, so it must get none then."""
+        """QEMU crashes on a notification that it takes after it has stopped the ring, so the device must send none then."""
         for _ in range(20):
             self.qmp.request(64 * MIB)
             base = self.guest.stop()
@@ -440,7 +440,7 @@ class Protocol(Case):
         self.guest.start(share=False)
         self.qmp.request(64 * MIB)
         self.assertEqual(self.guest.request(PLUG, 0, 1), ACK)
-        # Without the region's memory nothing can be plugged; afterwards it can again.
+        # Nothing can be plugged while the region's memory is missing.
         self.assertEqual(self.guest.tell(vf.REM_MEM_REG, struct.pack('<Q', 0) + high), 0)
         self.assertEqual(self.guest.request(PLUG, 1, 1), BUSY)
         self.assertEqual(self.guest.tell(vf.ADD_MEM_REG, struct.pack('<Q', 0) + high, (self.guest.fd,)), 0)
@@ -536,7 +536,7 @@ class Protocol(Case):
         self.assertGreater(len(set(kinds)), 8)
 
     def test_descriptors_that_would_block(self) -> None:
-        """A full counter or pipe as the call descriptor, or an empty one as the kick descriptor, does not stop the device."""
+        """A full counter or pipe as the call descriptor does not stop the device."""
         self.guest.start()
         full = os.eventfd(0)
         os.eventfd_write(full, 2**64 - 2)

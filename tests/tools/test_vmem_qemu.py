@@ -25,7 +25,7 @@ PAUSES, RESETS = 300, 20
 
 @functools.cache
 def offers_device() -> bool:
-    """True if this QEMU can use the device."""
+    """Return True if this QEMU can use the device."""
     if not os.access(QEMU, os.X_OK):
         return False
     probe = subprocess.run([QEMU, '-M', 'virt', '-device', 'vhost-user-test-device,help'], stdin=subprocess.DEVNULL,
@@ -74,13 +74,13 @@ class Machine:
         return self.answer()
 
     def answered(self) -> bool:
-        """True if the guest has printed a whole line that was not read yet."""
+        """Return True if the guest has printed a whole line that was not read yet."""
         if select.select([self.process.stdout], [], [], 0)[0]:
             self.buffer += os.read(self.process.stdout.fileno(), 4096)
         return b'\n' in self.buffer
 
     def answer(self) -> list[int]:
-        """The numbers in the guest's next answer."""
+        """Return the numbers in the guest's next answer."""
         answer = self.line()
         while not answer.startswith('='):
             answer = self.line()
@@ -117,7 +117,7 @@ class UnderQemu(unittest.TestCase):
         self.assertTrue(until(lambda: device.qmp.get('x-qmp') == 'connected', LIMIT_S))
 
     def rss(self, machine: Machine) -> int:
-        """Bytes of shared memory that QEMU's process holds."""
+        """Return the bytes of shared memory that QEMU's process holds."""
         for line in Path(f'/proc/{machine.process.pid}/status').read_text(encoding='ascii').splitlines():
             if line.startswith('RssShmem'):
                 return int(line.split()[1]) * 1024

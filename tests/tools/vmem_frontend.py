@@ -76,7 +76,7 @@ class Qmp:
         self.execute('qom-set', path='/vm0', property='requested-size', value=size)
 
     def event(self, seconds: float = LIMIT_S) -> dict | None:
-        """The next event, or None if none arrives in time."""
+        """Return the next event, or None if none arrives in time."""
         if self.events:
             return self.events.pop(0)
         self.sock.settimeout(limit(seconds))
@@ -296,7 +296,7 @@ class Frontend:
             self.ram[page] = 1
 
     def config_change(self, seconds: float = LIMIT_S) -> bool:
-        """True if a configuration notification arrives in time."""
+        """Return True if a configuration notification arrives in time."""
         deadline = Deadline(seconds)
         while not select.select([self.backend], [], [], deadline.left())[0]:
             if deadline.over():
@@ -304,7 +304,7 @@ class Frontend:
         return self.backend_message() == CONFIG_CHANGE
 
     def backend_message(self) -> int:
-        """Take the device's next message like QEMU: read it as a whole, and answer if it asks for that."""
+        """Take the device's next message like QEMU: read it as a whole, and answer if the message asks for an answer."""
         header = b''
         while len(header) < 12:
             header += self.backend.recv(12 - len(header))
