@@ -28,7 +28,7 @@ WRITE_LIMIT = 0.5        # seconds to wait for output that a page shows and that
 
 
 def chosen(words: list[str]) -> dict[str, Path]:
-    """The pages that were asked for."""
+    """Return the pages that were asked for."""
     there = pages_to_run(TOP)
     names = [name_of(Path(word)) for word in words] or list(there)
     for name in names:
@@ -63,7 +63,7 @@ def main() -> int:
         play.OUTPUT_LIMIT = WRITE_LIMIT
     os.chdir(TOP)
     wanted = chosen(args.pages)
-    if not args.rundir:         # by hand; tools/ktest runs it in a build that is up to date
+    if not args.rundir:         # run by hand; tools/ktest runs this program in a build that is up to date
         environment = {**os.environ, 'O': os.path.relpath(args.out)}
         for command in (['tools/setup', 'test'], ['make', '--silent', 'all']):
             subprocess.run(command, check=True, stdout=sys.stderr, env=environment)

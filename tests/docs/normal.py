@@ -23,14 +23,14 @@ RULES = [(re.compile(pattern), stands) for _, pattern, stands in VARIES]
 
 
 def normal(line: str) -> str:
-    """A line without the parts that differ between two runs."""
+    """Return a line without the parts that differ between two runs."""
     for pattern, stands in RULES:
         line = pattern.sub(stands, line)
     return line.rstrip()
 
 
 def matches(shown: list[str], seen: list[str]) -> bool:
-    """True if a run printed what the page shows. A line `...` of the page stands for any number of lines."""
+    """Return True if a run printed what the page shows. A line `...` of the page stands for any number of lines."""
     want, have = [normal(line) for line in shown], [normal(line) for line in seen]
     parts: list[list[str]] = [[]]
     for line in want:

@@ -30,13 +30,13 @@ class PageError(Exception):
 
 
 def _shell_steps(block: Block) -> list[Step]:
-    """A block without prompts: a command on each line; a comment is not one."""
+    """Return the steps of a block without prompts: a command on each line that is not a comment."""
     return [Step(SHELL, line.partition('  #')[0].strip(), block.first + at, compared=False)
             for at, line in enumerate(block.lines) if line.strip() and not line.lstrip().startswith('#')]
 
 
 def _console_steps(block: Block) -> list[Step]:
-    """A block with prompts."""
+    """Return the steps of a block with prompts."""
     steps: list[Step] = []
     for at, line in enumerate(block.lines):
         if match := PROMPT.match(line):
@@ -49,7 +49,7 @@ def _console_steps(block: Block) -> list[Step]:
 
 
 def steps_of(block: Block) -> list[Step]:
-    """The steps of a block that is run."""
+    """Return the steps of a block that is run."""
     steps = _shell_steps(block) if block.mark == 'shell' and not block.prompts else _console_steps(block)
     if not steps:
         raise PageError(f'line {block.line}: the block has nothing to run')
@@ -63,12 +63,13 @@ def steps_of(block: Block) -> list[Step]:
 
 
 def script(path: Path) -> list[list[Step]]:
-    """All steps of a page, block by block."""
+    """Return all steps of a page, block by block."""
     return [steps_of(block) for block in blocks(path.read_text(encoding='utf-8')) if block.runs]
 
 
 def rewrite(path: Path, script_of_page: list[list[Step]]) -> int:
-    """Put what was seen into the page where it differs; a step with `...` stays as it is. Returns the number of changes."""
+    """Put the output that was seen into the page where it differs; a step with `...` stays as it is. Return the number of
+    changes."""
     lines = path.read_text(encoding='utf-8').split('\n')
     changed = 0
     for step in reversed([step for steps in script_of_page for step in steps]):

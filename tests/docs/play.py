@@ -36,14 +36,14 @@ BUILD = re.compile(r'\b(WERROR|DEBUG|COVERAGE|HOSTCC|CROSS|QEMU)=(\S+)')
 
 
 def environment() -> dict[str, str]:
-    """The environment of the page's commands: that of a user with no settings, for the current build."""
+    """Return the environment of the page's commands: that of a user with no settings, for the current build."""
     kept = dict(BUILD.findall(os.environ.get('MAKEFLAGS', '')))
     rest = {name: value for name, value in os.environ.items() if name not in UNSET}
     return {**rest, **kept, 'TERM': 'vt100', 'LC_ALL': 'C.UTF-8'}
 
 
 def checkout(top: Path, out: Path, directory: Path) -> None:
-    """A built checkout of links, with a run directory and logs of its own."""
+    """Make a built checkout of links, with a run directory and logs of its own."""
     for entry in top.iterdir():
         if entry.name not in ('.git', 'build') and not (out.exists() and entry.samefile(out)):
             (directory / entry.name).symlink_to(entry.resolve())
@@ -64,14 +64,14 @@ class Held:
         self.waits = False                  # the prompt stood before the first row that no step has taken
 
     def prompted(self, rows: list[str], prompt: str) -> bool:
-        """True if the prompt waits, below the rows that steps have taken."""
+        """Return True if the prompt waits, below the rows that steps have taken."""
         if len(rows) <= self.at or rows[-1]:
             return len(rows) > self.at and PROMPTS[prompt].match(rows[-1]) is not None
         before = next((row for row in reversed(rows[self.at:-1]) if not MESSAGE.match(row)), None)
         return self.waits if before is None else AFTER_PROMPT.match(before) is not None
 
     def take(self) -> list[str]:
-        """The complete rows since the last step, and note the messages among them."""
+        """Return the complete rows since the last step, and note the messages among them."""
         ended, rows = self.terminal.ended, self.terminal.rows
         end = len(rows) if ended and rows[-1] else len(rows) - 1
         waits = any(self.prompted(rows, prompt) for prompt in PROMPTS)
@@ -184,7 +184,7 @@ class Player:
 
     @staticmethod
     def _without_echo(step: Step, rows: list[str]) -> list[str]:
-        """The rows without the row in which the command was typed, and without a prompt that still waits."""
+        """Return the rows without the row in which the command was typed, and without a prompt that still waits."""
         echo = next((at for at, row in enumerate(rows) if row == step.command or row.endswith(f' {step.command}')), None)
         return [row for at, row in enumerate(rows) if at != echo and not PROMPTS[step.prompt].match(row)]
 
@@ -194,7 +194,7 @@ class Player:
             self._wrong_output(step, rows)
 
     def _output(self, step: Step) -> None:
-        """Output before the first prompt of a block: what came since the last block."""
+        """Compare the output before a block's first prompt with the output since the last block."""
         held = self._at(step, CONSOLE)
         self._await_messages(held)
         want = [line for line in step.shown if not MESSAGE.match(line)]
@@ -233,7 +233,7 @@ class Player:
     # --- the page -----------------------------------------------------------------------------------------------
 
     def _goes_on(self, number: int, step: Step) -> bool:
-        """True if the next block that shows the console begins with output of this command."""
+        """Return True if the next block that shows the console begins with output of this command."""
         if not step.last:
             return False
         later = next((steps[0] for steps in self.script[number + 1:] if steps[0].prompt in ('', CONSOLE)), None)

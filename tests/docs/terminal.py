@@ -110,7 +110,7 @@ class Terminal:
             while True:
                 try:
                     data = os.read(self._master, 65536)
-                except OSError:         # the last program on it has ended
+                except OSError:         # the last program on the terminal has ended
                     data = b''
                 file.write(data)
                 with self._changed:
@@ -121,7 +121,7 @@ class Terminal:
                     return
 
     def type(self, text: str) -> None:
-        """Type bytes at it."""
+        """Type text at the terminal."""
         os.write(self._master, text.encode())
 
     @property
@@ -132,12 +132,12 @@ class Terminal:
 
     @property
     def ended(self) -> bool:
-        """True if no program is left on it."""
+        """True if no program is left on the terminal."""
         with self._changed:
             return self._closed
 
     def wait_for(self, truth: Callable[[list[str]], bool], seconds: float) -> bool:
-        """Wait until the rows are as expected; False if they are not when time is up or the program has ended."""
+        """Wait until the rows are as expected; return False if they are not when time is up or the program has ended."""
         deadline = Deadline(seconds)
         with self._changed:
             while not truth(self._screen.rows):
