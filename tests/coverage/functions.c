@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Only for `make coverage`: records each function that ran. gcc calls the first
- * function here at each function entry, also before paging is on: all addresses are
+ * Only for `make coverage`: records each function that ran. Each function calls
+ * __cyg_profile_func_enter() at its entry, even before paging is on: all addresses are
  * relative to the program counter, so the difference of two addresses is the same with
- * paging on and off. tools/machine.py reads the map from the machine's memory. The map
- * is in .noinit, so that a reset of the machine keeps it.
+ * paging on and off. tools/machine.py reads the map from the machine's memory. The map is
+ * in .noinit, so that a reset of the machine keeps it.
  */
 #include "lib/types.h"
 
