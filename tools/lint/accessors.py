@@ -29,13 +29,13 @@ WATCHED = {
     # The files that map, unmap and poison the memory of descriptors.
     'addresses of descriptors': (*DESCRIPTORS, 'mm/buddy.c', 'include/mm/page.h', 'arch/riscv/paging.c', 'mm/memory_block.c',
                                  'mm/memory_hotplug.c', 'mm/mm_init.c'),
-    # The files that write them; all files read them by pb_read().
+    # The files that write pageblock words; all files read them by pb_read().
     'pageblock words': ('mm/pageblock.h', 'mm/pageblock.c', 'mm/pageblock_index.c', 'mm/frames.c'),
     # The files that keep sections: by the hotplug lock, by their own frames, or by an isolated range. All others are walkers.
     'kept sections': (*KEEPERS, 'include/mm/section.h', 'mm/buddy.c', 'mm/check.c', 'mm/evac_scan.c', 'mm/memory_block.c',
                       'mm/mm_init.c', 'mm/mm_reserve.c', 'mm/sparse.c'),
     'pageblocks of kept sections': ('mm/mm_reserve.c', 'mm/page.c', 'mm/pcp.h', 'mm/poison.c'),
-    # The files that get a section from such a file, or from the search index under zone->lock.
+    # The files that get a section from a file that keeps sections, or from the search index under zone->lock.
     'zones of kept sections': (*KEEPERS, 'mm/buddy.c', 'mm/check.c', 'mm/pageblock.c', 'mm/pageblock_index.c', 'mm/sparse.c'),
     'section roots': ('mm/check.c', 'mm/mm_init.c', 'mm/pageblock_index.c', 'mm/sparse.c'),
 }
@@ -46,7 +46,8 @@ USE = re.compile(r"'(?P<name>\w+)' is deprecated: (?P<what>[\w ]*\w)")
 
 
 def judge(uses: list[Finding]) -> list[Finding]:
-    """Uses in files that are not listed, and listed files without a use: all of them, if the compiler reports nothing."""
+    """Find uses in files that are not listed, and listed files without a use: all listed files, if the compiler reports
+    nothing."""
     found, needed = [], set()
     for use in uses:
         match, path = USE.search(use.text), os.path.normpath(use.path)
@@ -61,14 +62,14 @@ def judge(uses: list[Finding]) -> list[Finding]:
 
 
 def watch(names: list[str]) -> list[Finding]:
-    """Each use of a watched item, as a finding of the compiler."""
+    """Find each use of a watched item, with the compiler."""
     command = [clang(), *RISCV_CLANG, *KERNEL_CFLAGS, '-Iarch/riscv/include', '-ferror-limit=0',
                '-D__only_for(what)=__attribute__((deprecated(what)))']
     return compile_all(command, names)
 
 
 def looks_twice(names: list[str]) -> list[Finding]:
-    """Functions in which a walker looks up a section, or loads its zone, in two places."""
+    """Find functions in which a walker looks up a section, or loads its zone, in two places."""
     done = subprocess.run([program('ctags'), '--output-format=json', '--fields=+ne', '--kinds-C=f', '-L', '-', '-f', '-'],
                           input='\n'.join(names), capture_output=True, text=True, check=True)
     found = []
@@ -80,6 +81,6 @@ def looks_twice(names: list[str]) -> list[Finding]:
 
 
 def check() -> list[Finding]:
-    """All accesses in the kernel that bypass the accessors, and walkers that look up twice."""
+    """Find all accesses in the kernel that bypass the accessors, and walkers that look up twice."""
     names = sources('.c', under=('arch', 'kernel', 'mm', 'drivers', 'lib'))
     return judge(watch(names)) + looks_twice(names)

@@ -15,12 +15,12 @@ TEST_AIDS = frozenset(('churn', 'contend', 'pairs'))                 # for a sce
 
 
 def commands() -> dict[str, str]:
-    """Each command's file."""
+    """Return each command's file."""
     return {name: path for path in sources('.c') for name in COMMAND.findall(text(path))}
 
 
 def judge(known: dict[str, str], page: str) -> list[Finding]:
-    """Commands that the page does not name, and words in its table that are not commands."""
+    """Find commands that the page does not name, and words in its table that are not commands."""
     table = TABLE.search(page)
     cells = ROW.findall(table[0].replace('\\|', '/')) if table else []
     named = {code.split()[0] for cell in cells for code in re.findall(r'`([^`]+)`', cell)}
@@ -30,5 +30,5 @@ def judge(known: dict[str, str], page: str) -> list[Finding]:
 
 
 def check() -> list[Finding]:
-    """The console's page."""
+    """Check the console's page."""
     return judge(commands(), text(PAGE))

@@ -34,7 +34,7 @@ class Skip(Exception):
 
 @cache
 def files() -> tuple[str, ...]:
-    """All files of the project: those that git has or would add, or without git everything outside build/."""
+    """Return all files of the project: those that git has or would add, or without git everything outside build/."""
     listed = subprocess.run(['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'], capture_output=True,
                             text=True, check=False)
     if listed.returncode == 0:
@@ -46,18 +46,18 @@ def files() -> tuple[str, ...]:
 
 
 def sources(*suffixes: str, under: tuple[str, ...] = ()) -> list[str]:
-    """Files with one of the suffixes, below one of the directories."""
+    """Return the files with one of the suffixes, below one of the directories."""
     return [name for name in files() if name.endswith(suffixes) and (not under or name.startswith(tuple(f'{d}/' for d in under)))]
 
 
 @cache
 def text(name: str) -> str:
-    """A file's text."""
+    """Return a file's text."""
     return Path(name).read_text(errors='replace')
 
 
 def kind(name: str) -> str:
-    """'c', 'shell', 'python', 'make' or ''."""
+    """Return 'c', 'shell', 'python', 'make' or ''."""
     if name.endswith(('.c', '.h', '.S', '.ld')):
         return 'c'
     if name.endswith('.py'):
@@ -73,7 +73,7 @@ def kind(name: str) -> str:
 
 
 def without_comments(name: str) -> str:
-    """A C file's text with comments and string contents blanked; line numbers stay."""
+    """Return a C file's text with comments and string contents blanked; line numbers stay."""
     pattern = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
 
     def blank(match: re.Match) -> str:
@@ -83,7 +83,7 @@ def without_comments(name: str) -> str:
 
 
 def program(*names: str) -> str:
-    """The first of these programs that is installed."""
+    """Return the first of these programs that is installed."""
     for name in names:
         if shutil.which(name):
             return name
@@ -91,12 +91,12 @@ def program(*names: str) -> str:
 
 
 def clang() -> str:
-    """A clang that knows riscv64 and wasm64 well, if there is one."""
+    """Return a clang that supports riscv64 and wasm64 well, if there is one."""
     return program('clang-19', 'clang-22', 'clang-21', 'clang-20', 'clang')
 
 
 def cross_gcc() -> str:
-    """The cross compiler, as the Makefile finds it."""
+    """Return the cross compiler, as the Makefile finds it."""
     prefix = os.environ.get('CROSS')
     return program(f'{prefix}gcc') if prefix else program('riscv64-unknown-elf-gcc', 'riscv64-linux-gnu-gcc')
 
@@ -105,7 +105,7 @@ MESSAGE = re.compile(r'^(?P<path>[^:\n]+):(?P<line>\d+):(?:\d+:)? (?:fatal )?(?:
 
 
 def compile_one(command: list[str], name: str) -> list[Finding]:
-    """The compiler's findings for a file."""
+    """Return the compiler's findings for a file."""
     done = subprocess.run([*command, name], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode == 0:
         return []
@@ -114,7 +114,7 @@ def compile_one(command: list[str], name: str) -> list[Finding]:
 
 
 def compile_all(command: list[str], names: list[str]) -> list[Finding]:
-    """The compiler's findings for many files, each listed once."""
+    """Return the compiler's findings for many files, each listed once."""
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         found = [finding for part in pool.map(lambda name: compile_one(command, name), names) for finding in part]
     return sorted(set(found), key=lambda f: (f.path, f.line))

@@ -35,13 +35,13 @@ DEFINED = (
     re.compile(r'\(\*(?:const )?(\w+)\)\('),                               # a member that points to a function
     re.compile(r'^ *(?:async )?def (\w+)\(', re.M),
 )
-# Functions and files of Linux that pages compare ours with. Each stands in a page and is not ours, else it is a finding.
+# Functions and files of Linux with which pages compare ours. A name that no page has, or that ebb has, too, is a finding.
 LINUX = frozenset(('dump_page()', 'get_online_mems()', 'has_unmovable_pages()', 'offline_pages()', 'drivers/hv/hv_balloon.c',
                    'drivers/xen/balloon.c'))
 
 
 def tests() -> set[str]:
-    """'suite.case' of all worlds, the suites, the scenarios, and the pages that run."""
+    """Return the names of all tests: 'suite.case', the suites, the fuzzers, the scenarios, and the pages that run."""
     known = set()
     for path in sources('.c', under=('tests',)):
         cases = [''.join(names) for names in CASE.findall(text(path))]
@@ -59,7 +59,7 @@ def tests() -> set[str]:
 
 
 def unproved(path: str, known: set[str]) -> list[Finding]:
-    """Names that belong to no test, in a paragraph that begins with "Proved by": suite.case, or the word after "scenario"."""
+    """Find names of no test in a paragraph that begins with "Proved by": suite.case, or the word after "scenario"."""
     page = text(path)
     names = [(proof.start() + name.start(), name.group(1) or name.group(2))
              for proof in PROOF.finditer(page) for name in NAME.finditer(proof.group())]
@@ -67,7 +67,7 @@ def unproved(path: str, known: set[str]) -> list[Finding]:
 
 
 def dead_links(path: str) -> list[Finding]:
-    """Links to files that do not exist."""
+    """Find links to files that do not exist."""
     page, here = text(path), os.path.dirname(path)
     return [Finding(path, page.count('\n', 0, link.start()) + 1, f'the target of the link does not exist: {link.group(1)}')
             for link in LINK.finditer(page) if not os.path.exists(os.path.join(here, link.group(1)))]
@@ -77,7 +77,7 @@ def dead_links(path: str) -> list[Finding]:
 
 @cache
 def functions() -> frozenset[str]:
-    """All functions, macros with parameters, and members that point to functions."""
+    """Return all functions, macros with parameters, and members that point to functions."""
     found: set[str] = set()
     for path in sources('.c', '.h', '.S', '.py') + [name for name in files() if name.startswith('tools/') and '.' not in name]:
         for pattern in DEFINED:
@@ -87,7 +87,7 @@ def functions() -> frozenset[str]:
 
 @cache
 def paths() -> frozenset[str]:
-    """All files, their names without a directory, and all directories."""
+    """Return all files, their names without a directory, and all directories."""
     found = set()
     for path in files():
         found |= {path, os.path.basename(path)}
@@ -97,7 +97,7 @@ def paths() -> frozenset[str]:
 
 
 def is_there(name: str) -> bool:
-    """True if a file or directory exists. A `*` stands for anything."""
+    """Return True if a file or directory exists. A `*` stands for anything."""
     name = name.removeprefix('./')
     if '*' in name:
         pattern = re.compile(re.escape(name).replace(r'\*', '.*'))
@@ -106,7 +106,7 @@ def is_there(name: str) -> bool:
 
 
 def prose(page: str) -> str:
-    """A page with its blocks of code and its comparisons blanked; line numbers stay."""
+    """Return a page with its blocks of code and its comparisons blanked; line numbers stay."""
     lines = page.split('\n')
     for block in blocks(page):
         for at in range(block.first - 1, block.first - 1 + len(block.lines)):
@@ -115,7 +115,7 @@ def prose(page: str) -> str:
 
 
 def named(path: str) -> list[tuple[int, str, bool]]:
-    """(offset, name, whether it is there) of each function and file in a page's prose."""
+    """Return (offset, name, whether it is there) of each function and file in a page's prose."""
     page, found = prose(text(path)), []
     for code in CODE.finditer(page):
         word = code.group(1)
@@ -126,14 +126,14 @@ def named(path: str) -> list[tuple[int, str, bool]]:
 
 
 def missing(path: str) -> list[Finding]:
-    """Functions and files that a page names and that are neither ours nor Linux's."""
+    """Find functions and files that a page names and that are neither ours nor Linux's."""
     page = prose(text(path))
     return [Finding(path, page.count('\n', 0, at) + 1, f'there is no {name}')
             for at, name, there in named(path) if not there and name not in LINUX]
 
 
 def stale_linux(pages: list[str]) -> list[Finding]:
-    """Names in LINUX that ebb now has, too, or that no page has."""
+    """Find names in LINUX that ebb now has, too, or that no page has."""
     there = {name: ours for page in pages for _, name, ours in named(page)}
     return [Finding('tools/lint/docs.py', 1, f'LINUX: {name} is {"ours" if name in there else "in no page"}')
             for name in sorted(LINUX) if there.get(name, True)]
@@ -142,7 +142,7 @@ def stale_linux(pages: list[str]) -> list[Finding]:
 # --- blocks -----------------------------------------------------------------------------------------------------
 
 def block_fault(block: Block) -> str | None:
-    """The fault of a block's mark, or None."""
+    """Return the fault of a block's mark, or None."""
     if not block.mark:
         return 'a block of code without a mark: console, shell, text, c, make, json ...'
     if block.prompts and block.mark not in RUN_MARKS:
@@ -153,12 +153,12 @@ def block_fault(block: Block) -> str | None:
 
 
 def unmarked(path: str) -> list[Finding]:
-    """Blocks with a missing or wrong mark."""
+    """Find blocks with a missing or wrong mark."""
     return [Finding(path, block.line, fault) for block in blocks(text(path)) if (fault := block_fault(block))]
 
 
 def too_many_not_run(pages: list[str]) -> list[Finding]:
-    """More blocks that are not run than allowed."""
+    """Find the blocks that are not run beyond the allowed number."""
     skipped = [(page, block) for page in pages for block in blocks(text(page)) if block.mark in RUN_MARKS and block.why_not_run]
     return [Finding(page, block.line, f'{len(skipped)} blocks are not run; at most {MOST_NOT_RUN} may be')
             for page, block in skipped[MOST_NOT_RUN:]]
@@ -171,18 +171,18 @@ NEAR = 0.02          # of the recorded figure, as `make bench` allows
 
 
 def stale_figures(page: str, recorded: dict[str, float]) -> list[tuple[int, str]]:
-    """(line, text) of each row of the README's table that is not what the bench has recorded and judges by."""
+    """Return (line, text) of each row of the README's table that differs from the bench's records and bounds."""
     rows = zip(page.splitlines(), readme(page, recorded, NEAR).splitlines())
     return [(number, f'this row should be: {right}') for number, (row, right) in enumerate(rows, 1) if row != right]
 
 
 def figures() -> list[Finding]:
-    """The README's figures."""
+    """Check the README's figures."""
     return [Finding('README.md', line, what) for line, what in stale_figures(text('README.md'), json.loads(text(RECORDED)))]
 
 
 def check() -> list[Finding]:
-    """All pages."""
+    """Check all pages."""
     known = tests()
     pages = sources('.md')
     found = [finding for page in pages for finding in unproved(page, known) + dead_links(page) + missing(page) + unmarked(page)]

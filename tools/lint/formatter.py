@@ -18,17 +18,17 @@ TOLERATED = 0.20        # share of a file's lines that may differ
 
 
 def formatted(name: str) -> str:
-    """The file's text after formatting."""
+    """Return the file's text after formatting."""
     return subprocess.run([program(FORMATTER), name], capture_output=True, text=True, check=True).stdout
 
 
 def loosely(whole: str) -> list[str]:
-    """Lines without their inner spacing: the author decides about the columns of a table."""
+    """Return the lines without their inner spacing: the author decides about the columns of a table."""
     return [re.sub(r'(?<=\S)\s+', ' ', line).rstrip(' \\') for line in whole.splitlines()]
 
 
 def check() -> list[Finding]:
-    """Files that differ too much."""
+    """Find files that differ too much."""
     found = []
     for name in sources('.c', '.h'):
         mine, wanted = loosely(text(name)), loosely(formatted(name))

@@ -33,12 +33,12 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+(["<])([^">]+)[">]', re.M)
 
 
 def rule_of(name: str) -> str | None:
-    """The longest rule that matches a file."""
+    """Return the longest rule that matches a file."""
     return max((prefix for prefix in ALLOWED if name.startswith(prefix)), key=len, default=None)
 
 
 def judge(name: str, bracket: str, target: str, allowed: tuple[str, ...]) -> str | None:
-    """The reason why an include is not allowed, or None."""
+    """Return the reason why an include is not allowed, or None."""
     if bracket == '<':
         fine = target in FREESTANDING or (name, target) in HOSTED
         return None if fine else f'<{target}>: only freestanding headers may come from the compiler'
@@ -55,7 +55,7 @@ def judge(name: str, bracket: str, target: str, allowed: tuple[str, ...]) -> str
 
 
 def reaches_in(name: str, code: list[str], original: list[str]) -> list[Finding]:
-    """Lines that include a header, or name (outside of comments) a symbol, that is private to mm/ or to the console."""
+    """Find lines that include a header, or name (outside of comments) a symbol, that is private to mm/."""
     found = []
     for header, names in (rule for prefix, rule in MM_ONLY.items() if name.startswith(prefix)):
         for number, (bare, line) in enumerate(zip(code, original), 1):
@@ -67,7 +67,7 @@ def reaches_in(name: str, code: list[str], original: list[str]) -> list[Finding]
 
 
 def check() -> list[Finding]:
-    """All includes in the kernel's files that point in the wrong direction."""
+    """Find includes in the kernel's files that point in the wrong direction."""
     found = []
     for name in sources('.c', '.h', '.S'):
         rule = rule_of(name)

@@ -13,8 +13,8 @@ file explains each key.
             u32 size;       /* (c) */
     };
 
-That holds for each struct that has a lock in it, and for those in LISTED. Locks themselves have no key. A field or variable under
-a global lock is also __guarded_by() that lock, which clang's thread-safety analysis checks.
+This holds for each struct that has a lock in it, and for the structs in LISTED. Locks themselves have no key. A field or
+variable under a global lock is also __guarded_by() that lock, which clang's thread-safety analysis checks.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ EXPLAINED = re.compile(r'^ \* +\((?P<key>\w)\) \S', re.M)
 
 
 def judge_struct(path: str, first_line: int, match: re.Match, explained: set[str]) -> tuple[list[Finding], set[str]]:
-    """The fields of a struct that have no key, or a key without an explanation; and the keys that the struct uses."""
+    """Return the fields of a struct that have no key, or a key without an explanation; and the keys that the struct uses."""
     found, used = [], set()
     for number, line in enumerate(match['body'].split('\n'), first_line + 1):
         if ';' not in line.split('/*')[0] or LOCK.match(line):
@@ -50,7 +50,7 @@ def judge_struct(path: str, first_line: int, match: re.Match, explained: set[str
 
 
 def judge(path: str, source: str) -> tuple[list[Finding], set[str]]:
-    """The faults of a file's lock keys, and the structs of LISTED that the file has."""
+    """Return the faults of a file's lock keys, and the structs of LISTED that the file has."""
     found, seen, used = [], set(), set()
     explained = {key for legend in LEGEND.finditer(source) for key in EXPLAINED.findall(legend['lines'])}
     for match in STRUCT.finditer(source):
@@ -65,7 +65,7 @@ def judge(path: str, source: str) -> tuple[list[Finding], set[str]]:
 
 
 def check() -> list[Finding]:
-    """The lock keys of the kernel's structs."""
+    """Check the lock keys of the kernel's structs."""
     found, missing = [], set(LISTED)
     for path in sources('.c', '.h', under=KERNEL_DIRS):
         wrong, seen = judge(path, text(path))

@@ -9,7 +9,7 @@ from .common import Finding, program, sources
 
 
 def judge(names: list[str]) -> list[Finding]:
-    """The patches that do not apply, each with patch's last line."""
+    """Find the patches that do not apply; each finding has the last line that patch printed."""
     found = []
     for name in names:
         done = subprocess.run([program('patch'), '--dry-run', '-p1', '-f', '-i', name], capture_output=True, text=True,
@@ -20,5 +20,5 @@ def judge(names: list[str]) -> list[Finding]:
 
 
 def check() -> list[Finding]:
-    """All patches."""
+    """Check all patches."""
     return judge(sources('.patch', under=('tests/mutants',)))

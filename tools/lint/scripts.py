@@ -12,7 +12,7 @@ SHELLCHECK = re.compile(r'^(?P<path>[^:\n]+):(?P<line>\d+):\d+: (?P<text>.*)$', 
 
 
 def shell() -> list[Finding]:
-    """shellcheck on everything that a shell runs."""
+    """Run shellcheck on everything that a shell runs."""
     names = [name for name in files() if kind(name) == 'shell']
     done = subprocess.run([program('shellcheck'), '-f', 'gcc', '-S', 'style', *names], capture_output=True, text=True,
                           check=False)
@@ -20,7 +20,7 @@ def shell() -> list[Finding]:
 
 
 def python() -> list[Finding]:
-    """Syntax of all Python, with this interpreter."""
+    """Check the syntax of all Python, with this interpreter."""
     found = []
     for name in files():
         if kind(name) == 'python':

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Short functions, short files, a small kernel: a budget of lines for each part of it."""
+"""Short functions, short files, a small kernel: each part of the kernel has a budget of lines."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Part:
     paths: tuple[str, ...]
 
 
-# Together the kernel proper. A path is a file, or all below a directory; the longest path that matches a file decides.
+# All parts together are the kernel proper. A path is a file or a directory; the longest path that matches a file decides.
 PARTS = (
     Part('mm', 8085, 6200, ('mm/', 'include/mm/')),
     Part('virtio-mem', 2105, 1500, ('drivers/virtio/mem/', 'include/virtio/virtio_mem.h')),
@@ -53,19 +53,19 @@ PARTS = (
 
 
 def code_lines(name: str) -> int:
-    """Lines that are neither blank nor comment."""
+    """Count the lines that are neither blank nor comment."""
     return sum(bool(line.strip()) for line in without_comments(name).split('\n'))
 
 
 def part_of(name: str) -> Part | None:
-    """The part that a file belongs to."""
+    """Return the part that a file belongs to."""
     fits = [(len(path), part) for part in PARTS for path in part.paths
             if name == path or path.endswith('/') and name.startswith(path)]
     return max(fits, key=lambda fit: fit[0])[1] if fits else None
 
 
 def part_lines() -> dict[str, int]:
-    """Lines of each part of the kernel proper: no tests, no test runner (include/kernel/ktest*.h), no host tools."""
+    """Count the lines of each part of the kernel proper: no tests, no test runner (include/kernel/ktest*.h), no host tools."""
     lines = dict.fromkeys((part.name for part in PARTS), 0)
     for name in sources('.c', '.h', '.S', under=KERNEL_DIRS):
         if 'ktest' not in name:
@@ -74,7 +74,7 @@ def part_lines() -> dict[str, int]:
 
 
 def judge_parts(lines: dict[str, int], page: str) -> list[Finding]:
-    """Parts that are over their budget, and those for which SIZE_PAGE names other numbers."""
+    """Find parts that are over their budget, and parts for which SIZE_PAGE names other numbers."""
     found = [Finding(part.paths[0], 0, f'{part.name}: {lines[part.name]} lines of code; its budget is {part.budget}')
              for part in PARTS if lines[part.name] > part.budget]
     for part in (*PARTS, Part('together', sum(part.budget for part in PARTS), sum(part.goal for part in PARTS), ())):
@@ -85,7 +85,7 @@ def judge_parts(lines: dict[str, int], page: str) -> list[Finding]:
 
 
 def budgets() -> list[Finding]:
-    """Files that belong to no part, paths that match no file, and the findings of judge_parts()."""
+    """Find files that belong to no part, and paths that match no file; without any, call judge_parts()."""
     names = sources('.c', '.h', '.S', under=KERNEL_DIRS)
     found = [Finding(name, 0, 'belongs to no part of the kernel: add its path to PARTS in tools/lint/sizes.py')
              for name in names if not part_of(name)]
@@ -95,7 +95,7 @@ def budgets() -> list[Finding]:
 
 
 def functions() -> list[Finding]:
-    """Functions that are too long or have too many parameters, according to universal-ctags."""
+    """Find functions that are too long or have too many parameters, according to universal-ctags."""
     names = [name for name in files() if name.endswith(('.c', '.h')) or kind(name) == 'python']
     done = subprocess.run([program('ctags'), '--output-format=json', '--fields=+neS', '--kinds-C=f', '--kinds-Python=fm',
                            '--langmap=C:.c.h', '-L', '-', '-f', '-'], input='\n'.join(names), capture_output=True, text=True,

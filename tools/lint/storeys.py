@@ -2,8 +2,8 @@
 """The storeys of the kernel (README.md): nothing includes or calls upwards, except through a registered operation.
 
 A registered operation is a row that the linker puts into a table of the storey below (INITCALL, COMMAND, PARAM_UNKNOWN,
-PANIC_REPORT, VPORT_SERVICE, ...), or a function that the storey below is handed: neither names a symbol of the storey above. So
-includes are read from the sources, and calls from the symbols of the objects that `make all` has built.
+PANIC_REPORT, VPORT_SERVICE, ...), or a function that is passed to the storey below: neither names a symbol of the storey
+above. So includes are read from the sources, and calls from the symbols of the objects that `make all` has built.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Way:
 
 
 def way(why: str, headers: str, symbols: str = '') -> Way:
-    """Names separated by blanks."""
+    """Make a Way from names separated by blanks."""
     return Way(why, frozenset(headers.split()), frozenset(symbols.split()))
 
 
@@ -67,30 +67,30 @@ FLOOR = {room: number for number, rooms in enumerate(STOREYS) for room in rooms}
 
 
 def room(name: str) -> str | None:
-    """The room that a file, or a header as it is included, belongs to; None: a header in its user's directory."""
+    """Return the room of a file, or of a header as an include names it; None for a header in its user's directory."""
     return max((room for room in FLOOR if name.removeprefix('include/').startswith(room)), key=len, default=None)
 
 
 def above(low: str, high: str) -> bool:
-    """True if the second file stands on a higher storey."""
+    """Return True if the second file stands on a higher storey."""
     here, there = room(low), room(high)
     return here is not None and there is not None and FLOOR[there] > FLOOR[here]
 
 
 def arrow(name: str, line: int, what: str, target: str) -> Finding:
-    """The words for one thing that points up."""
+    """Return the finding for one include or symbol that points up."""
     return Finding(name, line, f'{what} points up, from {room(name)} to {room(target)}: register an operation, or move what '
                                'stands too low')
 
 
 def unused(kind: str, used: set[tuple[str, str]]) -> list[Finding]:
-    """Allowed ways up that no file uses."""
+    """Find allowed ways up that no file uses."""
     return [Finding('tools/lint/storeys.py', 0, f'{name} needs no {target} any more: take it off the list')
             for name, w in WAYS_UP.items() for target in sorted(getattr(w, kind)) if (name, target) not in used]
 
 
 def include_arrows(names: list[str]) -> tuple[list[Finding], set[tuple[str, str]]]:
-    """Includes of a higher storey's headers, and the ways up that were taken."""
+    """Return the includes of a higher storey's headers, and the allowed ways up that were taken."""
     found, used = [], set()
     for name in names:
         for match in INCLUDE.finditer(text(name)):
@@ -104,13 +104,13 @@ def include_arrows(names: list[str]) -> tuple[list[Finding], set[tuple[str, str]
 
 
 def includes() -> list[Finding]:
-    """Includes that point up, in the whole kernel."""
+    """Find includes that point up, in the whole kernel."""
     found, used = include_arrows(sources('.c', '.h', '.S', under=KERNEL_DIRS))
     return found + unused('headers', used)
 
 
 def symbols(names: list[str], built: str) -> tuple[dict[str, str], dict[str, set[str]]]:
-    """The source that defines each global symbol, and the symbols that each source wants from others."""
+    """Return the source that defines each global symbol, and the symbols that each source wants from others."""
     objects = {os.path.join(built, f'{name}.o'): name for name in names}
     done = subprocess.run([cross_gcc().removesuffix('gcc') + 'nm', '-A', *objects], capture_output=True, text=True, check=True)
     home: dict[str, str] = {}
@@ -126,13 +126,13 @@ def symbols(names: list[str], built: str) -> tuple[dict[str, str], dict[str, set
 
 
 def line_of(name: str, symbol: str) -> int:
-    """The line where a source first names a symbol; 0 if a macro or an inline function names it."""
+    """Return the line where a source first names a symbol; 0 if a macro or an inline function names it."""
     match = re.search(rf'\b{re.escape(symbol)}\b', without_comments(name))
     return without_comments(name).count('\n', 0, match.start()) + 1 if match else 0
 
 
 def call_arrows(names: list[str], built: str) -> tuple[list[Finding], set[tuple[str, str]]]:
-    """Symbols of a higher storey that an object wants, and the ways up that were taken."""
+    """Return the symbols of a higher storey that objects want, and the allowed ways up that were taken."""
     found, used = [], set()
     home, wants = symbols(names, built)
     for name in names:
@@ -147,7 +147,7 @@ def call_arrows(names: list[str], built: str) -> tuple[list[Finding], set[tuple[
 
 
 def calls() -> list[Finding]:
-    """Calls and uses of variables that point up, as the objects of the last `make all` have them."""
+    """Find calls and uses of variables that point up, in the objects of the last `make all`."""
     names = sources('.c', '.S', under=KERNEL_DIRS)
     for name in names:
         built = Path(BUILT, f'{name}.o')

@@ -15,12 +15,12 @@ SPDX = 'SPDX-License-Identifier: BSD-2-Clause'
 
 
 def line_of(whole: str, offset: int) -> int:
-    """The line number of an offset."""
+    """Return the line number of an offset."""
     return whole.count('\n', 0, offset) + 1
 
 
 def every_file(name: str) -> list[Finding]:
-    """Rules for all files of the project."""
+    """Check the rules for all files of the project."""
     lines = text(name).split('\n')
     found = []
     if not any(SPDX in line for line in lines[:2]):
@@ -38,7 +38,7 @@ def every_file(name: str) -> list[Finding]:
 
 
 def header_guard(name: str) -> list[Finding]:
-    """A guard that ends in the file's name: include/mm/page.h has _MM_PAGE_H."""
+    """Check for a guard that ends in the file's name: include/mm/page.h has _MM_PAGE_H."""
     short = re.sub(r'\W', '_', os.path.basename(name)).upper()
     if re.search(rf'^#ifndef (_\w*_{short})\n#define \1$', text(name), re.M):
         return []
@@ -46,14 +46,14 @@ def header_guard(name: str) -> list[Finding]:
 
 
 def no_branches(name: str) -> list[Finding]:
-    """mm/ is one source for all machines: no preprocessor branches."""
+    """Find preprocessor branches in mm/, which is one source for all machines."""
     code = without_comments(name)
     return [Finding(name, line_of(code, m.start()), 'preprocessor branch in mm/: put the difference into the machine contract')
             for m in CONDITIONAL.finditer(code)]
 
 
 def suite_names(name: str) -> list[Finding]:
-    """tests/.../X_test.c has the suite X, and suites are in such files only."""
+    """Check that tests/.../X_test.c has the suite X, and that suites are in such files only."""
     suites = re.findall(r'struct ktest_suite \w+ = \{[^}]*?\.name = "(\w+)"', text(name))
     linked = 'KTEST_SUITE(' in text(name)
     own = os.path.basename(name).removesuffix('_test.c')
@@ -63,7 +63,7 @@ def suite_names(name: str) -> list[Finding]:
 
 
 def check() -> list[Finding]:
-    """All rules on text."""
+    """Check all rules on text."""
     found = [finding for name in files() if kind(name) for finding in every_file(name)]
     found += [finding for name in sources('.h') for finding in header_guard(name)]
     found += [finding for name in sources('.c', under=('tests',)) for finding in suite_names(name)]

@@ -11,14 +11,14 @@ HEADER, CHANGES, BENCH = 'include/kernel/version.h', 'CHANGELOG.md', 'docs/refer
 
 
 def unmeasured(changes: str, known: tuple[str, ...]) -> list[Finding]:
-    """Versions without the figures of their bench."""
+    """Find versions without the figures of their bench."""
     return [Finding(CHANGES, changes.count('\n', 0, version.start()) + 1,
                     f'there is no {BENCH}/{version[1]}.json: `make bench`, then keep its bench.json there')
             for version in re.finditer(r'^## (\d\S+)', changes, re.M) if f'{BENCH}/{version[1]}.json' not in known]
 
 
 def check() -> list[Finding]:
-    """Compare the two."""
+    """Compare the versions in both files."""
     version = re.search(r'^#define EBB_VERSION "(\d+\.\d+\.\d+)"$', text(HEADER), re.M)
     newest = re.search(r'^## (\S+)', text(CHANGES), re.M)
     if not version:
