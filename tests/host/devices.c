@@ -61,7 +61,7 @@ static void device_fence(int order)
 #endif
 }
 
-/* As the machine contract demands, a fence orders each access with memory accesses. */
+/* Order each device access against memory accesses, as the machine contract demands. */
 #define ACCESSORS(suffix, type)                                                          \
 	type read##suffix(const volatile void *addr)                                     \
 	{                                                                                \

@@ -19,7 +19,7 @@
 
 struct hart;
 
-/* The limit of physical memory, from HOST_PHYS_START on. */
+/* The range in which physical memory can lie. */
 #define HOST_PHYS_START 0x80000000UL
 #define HOST_PHYS_SIZE	(64UL << 30)
 
@@ -102,13 +102,13 @@ bool host_time_is_virtual(void);
 
 /* Private to tests/host. */
 bool host_takes_turns(void);
-void host_turn_spins(void); /* gives the turn to another hart, if one can run */
-void host_turn_waits(void); /* lets others run until an interrupt is pending here */
+void host_turn_spins(void); /* give the turn to another hart, if one can run */
+void host_turn_waits(void); /* let others run until an interrupt is pending here */
 bool host_is_pending(unsigned int hart);  /* is an interrupt pending that would end
 					   * arch_idle()? */
 void host_jump_to_timer(unsigned int nr); /* all @nr harts wait: jump to the next timer */
-bool host_make_hart(struct hart *hart);	  /* makes a hart with its own stack, not yet running */
-void host_switch_hart(unsigned int next); /* makes this host thread run as another hart */
+bool host_make_hart(struct hart *hart);	  /* make a hart with a stack; do not run it */
+void host_switch_hart(unsigned int next); /* make this host thread run as another hart */
 void host_switch_stack(unsigned int from, unsigned int to);
 bool host_make_stack(unsigned int hart, void (*fn)(void *arg), void *arg);
 void host_memory_init(void);

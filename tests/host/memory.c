@@ -2,10 +2,10 @@
 /*
  * The host's implementation of the machine contract for memory.
  *
- * Physical memory is a sparse memory file. The direct map is an address range of
- * the same size, where frames are accessible between arch_map_direct() and
- * arch_unmap_direct(): a stray access ends the program. Descriptors are the same file
- * in another window, so that a memmap really lies in the frames that were given for it.
+ * Physical memory is a sparse memory file. The direct map is an address range of the same
+ * size, where frames are accessible between arch_map_direct() and arch_unmap_direct(): a
+ * stray access ends the program. The same file backs the descriptors, in another address
+ * range: a memmap really lies in the frames that were given for it.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -80,7 +80,7 @@ void arch_mappable_range(phys_addr_t *start, phys_addr_t *end)
 	*end = HOST_PHYS_START + HOST_PHYS_SIZE;
 }
 
-/* Maps @bytes of the memory file from @paddr on at @va. */
+/* Map @bytes of the memory file, from @paddr on, at @va. */
 static void map_file(void *va, u64 bytes, phys_addr_t paddr)
 {
 	if (mmap(va, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory_fd,

@@ -11,7 +11,7 @@
 #include "tests/kernel/test_threads.h"
 
 #define DEADLINE_NS (10 * NSEC_PER_MSEC)
-#define OTHER_HART  MAX_HARTS /* owner word of a lock */
+#define OTHER_HART  MAX_HARTS /* owner word of a lock that another hart holds */
 /* Longer than one clock read, shorter than two: the interrupt comes between two reads. */
 #define NEXT_LOOK_NS 150
 
@@ -31,7 +31,7 @@ static bool looks_for_the_last_time(void)
 	       !list_empty(&contended.waiters.waiters) && ktime_ns() >= deadline;
 }
 
-/* Simulates a holder on another hart that releases the mutex and holds the queue's lock. */
+/* Simulate a holder on another hart that releases the mutex and holds the queue's lock. */
 static void unlock_by_holder(void)
 {
 	struct waiter *waiter;

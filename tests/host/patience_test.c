@@ -95,7 +95,10 @@ static void release_lock(struct timer *)
 static void spinlock(struct ktest *test)
 {
 	jump_and_then(test, release_lock);
-	/* The next hart seems to hold it. The test stays on this hart: no preemption. */
+	/*
+	 * Mark the lock as held by the next hart. The test stays on this hart: no
+	 * preemption.
+	 */
 	jump_lock.owner = (this_hart()->id + 1) % MAX_HARTS + 1;
 	spin_lock(&jump_lock);
 	KTEST_EXPECT_TRUE(test, spin_is_held(&jump_lock));

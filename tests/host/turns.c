@@ -20,7 +20,7 @@ static unsigned int nr_harts_here;
 static bool waits[MAX_HARTS]; /* in arch_idle() */
 static unsigned int (*choose)(unsigned int limit);
 static unsigned int length, left; /* points of the turn, and how many of them are left */
-static u64 points;		  /* that all harts passed in earlier turns */
+static u64 points;		  /* points passed in earlier turns, by all harts */
 static unsigned int longest_absence; /* in points */
 static u64 back_at[MAX_HARTS];	     /* the point before which a hart is not chosen */
 static enum host_turns rule;

@@ -66,7 +66,10 @@ static double now_ns(void)
 	return ts.tv_sec * 1e9 + ts.tv_nsec;
 }
 
-/* Each returns ns per operation, and leaves all memory free. */
+/*
+ * pairs(), singles(), random_free() and churn() return ns per operation, and leave all
+ * memory free.
+ */
 static __always_inline double pairs(alloc_fn *alloc, free_fn *put, unsigned int order)
 {
 	const double start = now_ns();

@@ -12,7 +12,7 @@ struct hart;
 /* Return NULL on host threads that are not harts; dereferencing it traps. */
 struct hart *host_this_hart(void);
 
-/* The hart that runs this code; stable only while not switching. */
+/* Return the hart that runs this code; the result is valid until the thread switches. */
 static inline struct hart *this_hart(void)
 {
 	return host_this_hart();
