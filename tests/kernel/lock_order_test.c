@@ -210,8 +210,8 @@ static DEFINE_SPINLOCK(planted_first);
 static DEFINE_SPINLOCK(planted_tried);
 
 /*
- * A trylock does not wait, so it makes no edge; a lock taken under a lock from a trylock
- * makes an edge.
+ * A trylock does not wait, so it makes no edge; a lock that is taken while the tried lock
+ * is held makes an edge.
  */
 static void trylock(struct ktest *test) __no_lock_analysis
 {
@@ -288,7 +288,7 @@ static const struct ktest_hook lock_order_hook = {
 };
 KTEST_HOOK(lock_order_hook);
 
-/* Shows the graph; the hook compares it with the document. */
+/* Show the graph; the hook compares the graph with the document. */
 static void graph(struct ktest *test)
 {
 	const struct lock_edge *edge;

@@ -2,7 +2,7 @@
 #ifndef _TESTS_KERNEL_LOG_H
 #define _TESTS_KERNEL_LOG_H
 
-/* Searching the kernel's log. */
+/* Search in the kernel's log. */
 
 /*
  * Make times_logged() count from here on. The log drops its oldest lines, so the difference

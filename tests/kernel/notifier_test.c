@@ -97,7 +97,7 @@ static void register_twice_and_unregister(struct ktest *test)
 	KTEST_EXPECT_EQ(test, notifier_register(&fixture.chain, nb), 0);
 	fixture.trail[0] = '\0';
 	end_for_all();
-	/* Now it is called after the other listener of its priority. */
+	/* Now listener b is called after the other listener of its priority. */
 	KTEST_EXPECT_STREQ(test, fixture.trail, "e3b3a3d3c3");
 }
 

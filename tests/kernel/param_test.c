@@ -172,7 +172,7 @@ static void unknown_names_get_the_nearest(struct ktest *test)
 						"you mean \"param_test.number\"?\n"));
 	first = strstr(log, "unknown parameter \"qqqqqqqqqq\"\n");
 	KTEST_ASSERT_NOT_NULL(test, first);
-	/* Named once. */
+	/* The message comes once. */
 	KTEST_EXPECT_NULL(test, strstr(first + 1, "unknown parameter \"q"));
 }
 

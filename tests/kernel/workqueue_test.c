@@ -181,7 +181,7 @@ static int set_slow(void *)
 	return 0;
 }
 
-/* Does not yield its hart: the timer may have interrupted any thread on the other hart. */
+/* Delete the timer. Do not yield: it may have interrupted any thread on the other hart. */
 static int delete_slow(void *)
 {
 	while (__atomic_load_n(&slow.entered, __ATOMIC_ACQUIRE) == 0)
@@ -243,7 +243,7 @@ static void works_run_in_order(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, trail, "bac");
 }
 
-/* Keeps the worker busy, so that later work stays pending. */
+/* Keep the worker busy, so that later work stays pending. */
 static void wait_until_told(struct work *work)
 {
 	(void)wait_for_count(&told, 1);
