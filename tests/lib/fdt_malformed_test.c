@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Device trees with a malformed part: it is reported, and the rest is still read.
- * Spec: Devicetree Specification 0.4, chapters 2 and 3.
+ * Device trees with a malformed part: the parser reports the part, and still reads the
+ * rest. Spec: Devicetree Specification 0.4, chapters 2 and 3.
  */
 #include "kernel/ktest.h"
 #include "lib/errno.h"
@@ -216,7 +216,7 @@ static void cut_entry_is_named(struct ktest *test)
 }
 
 /*
- * A malformed reservation hides no other, be it in the reservation block, in
+ * A malformed reservation does not hide others, be it in the reservation block, in
  * /reserved-memory or in a second node with that name.
  */
 static void malformed_reservation_hides_nothing(struct ktest *test)

@@ -70,7 +70,7 @@ static void walk(struct ktest *test)
 		i++;
 	} while (fdt_next(&node));
 	KTEST_EXPECT_EQ(test, i, ARRAY_SIZE(names));
-	KTEST_EXPECT_STREQ(test, node.name, "texts"); /* it stays at the last node */
+	KTEST_EXPECT_STREQ(test, node.name, "texts"); /* fdt_next() stays at the last node */
 }
 
 static void children(struct ktest *test)
@@ -293,7 +293,7 @@ static void endless_reservations(struct ktest *test)
 
 	for (u32 at = 40; at + 4 <= size; at += 4)
 		fdtb_poke(&b, at, 1);
-	fdtb_poke(&b, 36, 0); /* also no structures, which is checked later */
+	fdtb_poke(&b, 36, 0); /* no structures, either: fdt_open() checks them later */
 	KTEST_EXPECT_EQ(test, fdt_open(&fdt, b.blob, size, &why), -EINVAL);
 	KTEST_EXPECT_STREQ(test, why, "the memory reservation block has no end");
 }
