@@ -15,8 +15,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
 /*
  * Further tests of a fuzzer, in the program that runs its corpus as tests
- * (tests/fuzz/corpus.c); a fuzzer's own table replaces an empty one. They run before the
- * corpus, in a process in which no input has run yet, and return whether they passed.
+ * (tests/fuzz/corpus.c); a fuzzer's own table replaces the empty default. They run before
+ * the corpus, in a process in which no input has run yet, and return whether they passed.
  */
 struct fuzz_case {
 	const char *name;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Compares lib/kstrtox.c with strtoull(), which accepts more (spaces, a minus before an
- * unsigned number, trailing junk): texts that only strtoull() may accept are sorted out
+ * unsigned number, trailing junk): texts that only strtoull() may accept are excluded
  * first. Compares kstrtosize() with a 128-bit calculation.
  */
 #include "tests/fuzz/fuzz.h"

@@ -32,7 +32,7 @@ static struct virtio_mem *vm;
 static struct choices in;
 static unsigned long page[NR_PAGES]; /* allocated pages, or PFN_NONE */
 static struct page_slot slot[NR_PAGES];
-static bool scribbled; /* the driver may have read something else than the device wrote */
+static bool scribbled; /* the driver may have read bytes that scribble() wrote */
 static bool done;
 
 /* --- the device ------------------------------------------------------------- */

@@ -43,7 +43,7 @@ static void add_number(struct choices *c, char **p, struct conv *conv, int which
 		*p += sprintf(*p, "%u", (unsigned int)take_byte(c));
 		break;
 	case 2:
-		/* Too large for an int; glibc pads only up to this width. */
+		/* Too large for an int: glibc returns an error instead of padding. */
 		if (take_byte(c) == 77)
 			*p += sprintf(*p, "%lu", 2147483648UL + take_byte(c));
 		break;

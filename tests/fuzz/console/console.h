@@ -29,7 +29,7 @@ enum actor {
 	NR_ACTORS,
 };
 
-/* The step of the list, if any, that begins at the same time as a step. */
+/* The neighbour of a step in the list that begins at the same time: none, next or last. */
 enum meeting {
 	MEETS_NOBODY,
 	MEETS_NEXT,
@@ -42,10 +42,10 @@ enum meeting {
  * that the others miss.
  */
 enum strategy {
-	STRATEGY_CROWD_RARE, /* commands of all kinds; in basic blocks that are rare */
-	STRATEGY_CROWD_UNLOCKED, /* the same; where a hart has released its locks */
-	STRATEGY_SIEGE_RARE, /* two actors act on one thing and undo it, often */
-	STRATEGY_SIEGE_UNLOCKED, /* the same; where a hart has released its locks */
+	STRATEGY_CROWD_RARE, /* all kinds of commands; turns end in rare basic blocks */
+	STRATEGY_CROWD_UNLOCKED, /* the same; turns end where a hart has released its locks */
+	STRATEGY_SIEGE_RARE, /* two actors do and undo something, often; as CROWD_RARE */
+	STRATEGY_SIEGE_UNLOCKED, /* the same; as CROWD_UNLOCKED */
 	NR_STRATEGIES,
 };
 

@@ -54,9 +54,7 @@ static void make_objects(size_t bytes)
 		slab_bytes = PAGE_SIZE << st.order;
 }
 
-/*
- * Wait for a reader that found a slab under the zone's lock, and reads it until it unlocks.
- */
+/* Wait for a reader that holds the zone's lock: it may still read such a page as a slab. */
 static void wait_for_readers(void)
 {
 	spin_lock(&kernel_mm.zone[ZONE_NORMAL].lock);

@@ -32,7 +32,7 @@
 #define MEETING_NS   (3 * NSEC_PER_MSEC)
 #define STOPPED_NS   (12 * NSEC_PER_SEC)
 #define ANSWER_BYTES 4096
-#define CPU_SECONDS  30 /* limit of a session, which takes about 1 */
+#define CPU_SECONDS  30 /* CPU time limit of a session, which needs about 1 */
 
 static const struct step *steps;
 static unsigned int nr_steps;
