@@ -445,7 +445,7 @@ void ktest_end(void)
 		STORE_RELEASE(tester, NULL);
 }
 
-/* Allocate stacks for the threads of cases in advance: they must not look like a leak. */
+/* Allocate stacks for the threads of cases in advance: later they would look like a leak. */
 static void spare_stacks(void)
 {
 	void *stacks[SPARE_STACKS + 2 * MAX_HARTS];
