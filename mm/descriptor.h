@@ -84,21 +84,23 @@ static inline bool type_is_plain(unsigned int type)
 }
 
 /*
- * Give the head of a cached chunk a type, see head_write(): it had a count of 0. Return:
- * false, with nothing changed, if the type is in neither range.
+ * Give the head of a cached chunk a type, see head_write(): it had a count of 0. A walker or
+ * a mover that saw the chunk before it was freed may still try to change count or word; that
+ * fails. Return: false, with nothing changed, if the type is in neither range.
  */
 static __always_inline bool head_alloc(struct page *page, enum page_type type)
 {
 	if (likely(type_is_plain(type))) {
 		/* Unordered: no lockless reader follows a plain type's owner word. */
 		WRITE_ONCE(page->owner, 0);
-		WRITE_ONCE(page->word, page->word + type - PGTY_CACHED);
+		WRITE_ONCE(page->word, READ_ONCE(page->word) + type - PGTY_CACHED);
 		return true;
 	}
 	if (unlikely(type - PGTY_FIRST_COUNTED > PGTY_LAST_COUNTED - PGTY_FIRST_COUNTED))
 		return false;
 	WRITE_ONCE(page->owner, 0);
-	STORE_RELEASE(*(u64 *)page, *(u64 *)page + (1UL << 32) + type - PGTY_CACHED);
+	STORE_RELEASE(*(u64 *)page,
+		      READ_ONCE(*(u64 *)page) + (1UL << 32) + type - PGTY_CACHED);
 	return true;
 }
 
