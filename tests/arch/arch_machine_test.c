@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The digested device tree, traps that the kernel survives, symbols and backtraces.
+ * The parsed device tree, traps that the kernel survives, symbols and backtraces.
  */
 #include "kernel/hart.h"
 #include "kernel/ktest.h"

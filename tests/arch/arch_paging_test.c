@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The machine's page tables, seen from inside: what is mapped, with which access, and
- * that no hart reaches an unmapped range.
+ * The machine's page tables: which ranges are mapped, with which access, and that no hart
+ * reaches an unmapped range.
  */
 #include "kernel/hart.h"
 #include "kernel/ktest.h"
@@ -17,7 +17,7 @@
 #define MARK	   0x5eedf00d0badcafeULL
 #define TIMEOUT_NS (10 * NSEC_PER_SEC)
 
-/* A pageblock that the case owns, which is one leaf of the direct map. */
+/* A pageblock that the case owns. One leaf of the direct map maps it. */
 static unsigned long block_pfn;
 
 static int take_block(struct ktest *test)
@@ -34,8 +34,8 @@ static void give_block(struct ktest *test)
 }
 
 /*
- * Another pageblock, held for the whole suite, which has a table of pages already:
- * tables are permanent, and the cases must leave as many free pages as they found.
+ * Another pageblock, held for the whole suite. take_parts() maps one page of it first, so
+ * a table of pages maps it.
  */
 static unsigned long parts_pfn;
 
@@ -94,8 +94,8 @@ static void neighbours_stay_mapped(struct ktest *test)
 }
 
 /*
- * A part of the pageblock was once mapped as pages: the table that remains must not be in
- * the way.
+ * Map one page of the pageblock, then the whole: the table of pages from the first mapping
+ * must not be in the way.
  */
 static void parts_and_wholes_mix(struct ktest *test)
 {
@@ -137,7 +137,7 @@ static unsigned int count_readers(struct ktest *test)
 	return readers;
 }
 
-/* Each hart has used the leaf before, so a hart that is not flushed can still read it. */
+/* Each hart has read the block before: a hart with a stale TLB entry could still read it. */
 static void all_harts_lose_it(struct ktest *test)
 {
 	const phys_addr_t pa = pfn_to_phys(block_pfn);
@@ -171,7 +171,7 @@ static void beyond_reach_is_refused(struct ktest *test)
 	KTEST_EXPECT_EQ(test, arch_vmemmap_map(phys_to_pfn(end), 32768, 0), -E2BIG);
 }
 
-/* Every page of the image, at its own address and in the direct map. */
+/* Check every page of the image, at its own address and in the direct map. */
 static void nothing_is_writable_and_executable(struct ktest *test)
 {
 	const char *va;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page tables of memory that comes and goes: made with the first block below them, freed
- * with the last. The cases map a part of the address space that has no memory, far from
- * all memory, and touch nothing there.
+ * Page tables of hotplugged memory: the first block that a table maps creates it, the last
+ * one frees it. The cases map physical addresses without memory, far from all memory, and
+ * access nothing there.
  */
 #include "kernel/quiesce.h"
 #include "lib/errno.h"
@@ -31,8 +31,8 @@ static phys_addr_t far_gib(void)
 #define SPOILED (~0UL)
 
 /*
- * Free what unmapping unlinked, as mm does. A hart that still walks a table would find
- * SPOILED in it, and follow that.
+ * Free the tables that unmapping unlinked, as mm does, but fill them with SPOILED first: a
+ * hart that still walks a table finds it.
  */
 static void free_tables(struct ktest *test)
 {
@@ -136,7 +136,7 @@ static void tables_leave_with_the_last_piece(struct ktest *test)
 }
 
 /*
- * The allocation of each table in turn fails: none of the new tables stays, and earlier
+ * Fail the allocation of each table in turn: none of the new tables stays, and earlier
  * mappings stay.
  */
 static void missing_tables_are_undone(struct ktest *test)
@@ -229,7 +229,7 @@ static void hoard_all(struct ktest *test, struct hoard *h)
 				 h->max, h->pfns);
 }
 
-/* Give a frame of the block back; the table has room for nothing else. */
+/* Free one frame of the block at @start: no other frame is free, so a moved table gets it. */
 static bool spare_one_of(struct hoard *h, unsigned long start)
 {
 	for (unsigned long i = 0; i < h->nr; i++) {
@@ -242,7 +242,7 @@ static bool spare_one_of(struct hoard *h, unsigned long start)
 	return false;
 }
 
-/* No boot memory is left, so a table moves into a block; when the block leaves, it moves on. */
+/* No boot memory is left, so a table moves into a block; it moves on when the block leaves. */
 static void block_with_a_table_leaves(struct ktest *test)
 {
 	const unsigned long block = kernel_whole_blocks(test, 2);
@@ -273,7 +273,7 @@ static void block_with_a_table_leaves(struct ktest *test)
 
 static u32 walkers_end;
 
-/* Returns how often a table had other content while this hart looked at it. */
+/* Walk until walkers_end. Return: how often an entry was SPOILED while this hart held it. */
 static int walk_until_end(void *arg)
 {
 	const phys_addr_t *gib = arg;
@@ -292,7 +292,7 @@ static int walk_until_end(void *arg)
 	return spoiled;
 }
 
-/* Each round waits for each walker several times: the work does not grow with the harts. */
+/* For all walkers together: each round waits for each walker several times. */
 #define WALKED_ROUNDS 200U
 
 static void other_harts_may_walk(struct ktest *test)

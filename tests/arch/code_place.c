@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Names a place in the code for the test runner, by the image's symbols. */
+/* Names a place in the code for the test runner, from the image's symbols. */
 #include "lib/vsprintf.h"
 #include "tests/runner/ktest_private.h"
 

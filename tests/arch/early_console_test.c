@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The firmware's console, through the call for lines and through the call for
- * characters. The scenario firmware_console reads what arrives.
+ * The firmware's console, through the SBI call that writes a buffer and through the one that
+ * writes a character. The scenario firmware_console checks the output.
  */
 #include "kernel/ktest.h"
 #include "lib/string.h"
@@ -9,7 +9,7 @@
 
 #include "arch/riscv/arch.h"
 
-/* Longer than the console's buffer, so that it is written in parts. */
+/* Write a text that is longer than the console's buffer, so the console writes it in parts. */
 static void write_as(struct ktest *test, const char *way, u32 firmware_console)
 {
 	const u32 usual = early_info.firmware_console;

@@ -24,7 +24,7 @@ static char *rtc;
 static u32 irq;
 static unsigned int calls[2];
 
-/* Lowers the line, as each handler of a shared line must; @counter tells the handlers apart. */
+/* Lower the line, as each handler of a shared line must. Each handler has its own @counter. */
 static void on_alarm(void *counter)
 {
 	writel(1, rtc + RTC_CLEAR_INTERRUPT);
@@ -63,7 +63,7 @@ static void free_both(void *)
 	irq_free(irq, &calls[1]);
 }
 
-/* Two handlers are added and removed in each order: the remaining handler is called. */
+/* Add two handlers in either order and free one: the remaining handler is still called. */
 static void shared_line_stays_enabled(struct ktest *test)
 {
 	ktest_add_action(test, free_both, NULL);
@@ -85,8 +85,8 @@ static void shared_line_stays_enabled(struct ktest *test)
 }
 
 /*
- * Without a handler the line is off; the next handler gets the interrupt that came
- * meanwhile.
+ * A line without a handler is disabled; an interrupt that comes meanwhile goes to the next
+ * handler.
  */
 static void unused_line_is_disabled(struct ktest *test)
 {
