@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The bench command: chooses the rows, and checks that the machine counts instructions.
+ * The command "bench" runs groups of rows, and checks that the machine counts instructions.
  */
 #include "tests/bench/bench.h"
 #include "kernel/hart.h"
@@ -29,7 +29,7 @@ static u64 sleep_insn(void)
 
 /*
  * Nothing else runs here: if the first sleep costs more than the second, the difference
- * is work that was put off.
+ * is work that the row has deferred.
  */
 u64 bench_since(u64 start)
 {
@@ -103,7 +103,7 @@ static int cmd_bench(int argc, char **argv, struct sink *out)
 		return COMMAND_USAGE;
 	if (!ktest_begin(out))
 		return -EBUSY;
-	msleep(2 * LATE_MS); /* for work that the boot or the last command has put off */
+	msleep(2 * LATE_MS); /* for work that the boot or the last command has deferred */
 	err = run_groups(argc, argv, out);
 	ktest_end();
 	return err;

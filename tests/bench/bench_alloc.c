@@ -9,7 +9,7 @@
 #define BULK_PAGES 65536UL
 #define SECOND_NS  NSEC_PER_SEC
 
-/* Instructions of one alloc and free, averaged; the first pairs warm the cache. */
+/* Measure one allocation and its free, averaged over PAIRS; earlier pairs warm the cache. */
 static int bench_pair(struct sink *out, const char *id, unsigned int order)
 {
 	u64 start = 0;
@@ -29,7 +29,7 @@ static int bench_pair(struct sink *out, const char *id, unsigned int order)
 	return 0;
 }
 
-/* One call allocates 65,536 single pages, and another frees them. */
+/* Allocate 65,536 single pages with one call, and free them with another. */
 static int bench_bulk(struct sink *out, unsigned long *pfns)
 {
 	u64 start, middle, end;
@@ -47,7 +47,7 @@ static int bench_bulk(struct sink *out, unsigned long *pfns)
 	return 0;
 }
 
-/* Like bulk_alloc and bulk_free, with one call per page: not in the budget table. */
+/* Measure the same with one call per page; these rows are not in the budget table. */
 static int bench_singles(struct sink *out, unsigned long *pfns)
 {
 	u64 start, middle, end;
@@ -95,13 +95,13 @@ int bench_alloc(struct sink *out)
 	return err;
 }
 
-/* The place of a range's chunks right after the range was allocated and freed. */
+/* The place of a range's free chunks when the range is allocated again. */
 enum freed {
 	FREED_DRAINED, /* all are in the buddy allocator */
 	FREED_CACHED,  /* some are in the hart's cache */
 };
 
-/* Instructions to take a free range again after it was freed; 0 on failure. */
+/* Free a range and allocate it again. Return: the allocation's instructions, 0 on failure. */
 static u64 take_again(unsigned long pfn, unsigned long nr, enum freed freed)
 {
 	struct mm_failure why;
@@ -117,7 +117,7 @@ static u64 take_again(unsigned long pfn, unsigned long nr, enum freed freed)
 	return insn;
 }
 
-/* The least of three, so that no interrupt counts. */
+/* Measure three allocations of a range and report the least, so that no interrupt counts. */
 static int bench_contig_size(struct sink *out, const char *id, unsigned long nr,
 			     enum freed freed)
 {
@@ -141,7 +141,7 @@ static int bench_contig_size(struct sink *out, const char *id, unsigned long nr,
 #define MOVED_PAGES 512UL
 static struct page_slot moved[MOVED_PAGES];
 
-/* The cost of only copying a page, in the same run. */
+/* Measured in the same run as the rows that divide by it. */
 u64 bench_copy_insn(void)
 {
 	unsigned long a = alloc_pages(&kernel_mm, GFP_KERNEL, 0, PGTY_KERNEL);
@@ -160,7 +160,7 @@ u64 bench_copy_insn(void)
 	return insn;
 }
 
-/* Takes a pageblock full of movable pages as a range; all of them must move. */
+/* Allocate a pageblock that is full of movable pages as a range; all the pages must move. */
 static int bench_migrate(struct sink *out)
 {
 	struct mm_failure why;

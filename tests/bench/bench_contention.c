@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The command "pairs": all harts allocate and free the same number of chunks. It
- * measures no time: tools/bench compares the CPU time of the host's threads that run
- * the harts, which other work on the host does not change.
+ * The command "pairs": each hart allocates and frees the same number of chunks. The command
+ * measures no time: tools/bench compares the CPU time of the host threads that run the
+ * harts. Other work on the host does not change this time.
  */
 #include "tests/bench/bench.h"
 #include "kernel/hart.h"
@@ -34,7 +34,7 @@ static int worker(void *arg)
 	return 0;
 }
 
-/* Runs harts 0 to @harts - 1 at once. Return: the first error. */
+/* Run the job on harts 0 to @harts - 1 at once. Return: 0, or the first error. */
 static int run_pairs(unsigned int harts, struct pairs_job *job)
 {
 	struct thread *thread[MAX_HARTS];

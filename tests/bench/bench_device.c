@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Rows that need a virtio-mem device: 1 GiB plugged and unplugged, empty and in use. tools/bench
- * changes the requested size when this file's lines ask for it.
+ * changes the requested size when a line that this file prints asks for it.
  *
- * The driver works on its own thread, and it also waits for the device, so the figure
- * comes from its trace: from the record of the new size to the last change of state that
- * follows, without the time between a request and its answer. Under -icount shift=0 a
- * nanosecond is an instruction; a tick of `time` (100 of them) is the resolution.
+ * The driver works on its own thread and also waits for the device, so the figure comes
+ * from the driver's trace. It is the time from the record of the new size to the last
+ * record, without the time between a request and its answer. Under -icount shift=0 a
+ * nanosecond is an instruction; the resolution is a tick of `time`, 100 ns.
  */
 #include "tests/bench/bench.h"
 #include "arch/machine_info.h"
@@ -25,7 +25,7 @@
 struct device_run {
 	u64 wanted;   /* the new size, frames */
 	u64 start;    /* when the driver read it */
-	u64 end;      /* last change of state */
+	u64 end;      /* the last record */
 	u64 waited;   /* time between requests and answers */
 	u64 sent;     /* the open request's time */
 	unsigned int open, requests;
@@ -53,7 +53,7 @@ static void account(struct device_run *run, const struct trace_record *r)
 	run->end = r->time;
 }
 
-/* Does the device have @bytes plugged, and mm all of them? */
+/* Does the device have exactly @bytes plugged, and does mm use all of them? */
 static bool has_size(u64 bytes)
 {
 	struct virtio_mem *vm;
@@ -82,8 +82,8 @@ static int wait_plugged(u64 bytes)
 }
 
 /*
- * Change the size and wait. Sets @insn to the instructions that the change took, without
- * the device's.
+ * Have the host request @bytes, and wait until they are plugged. Sets @insn to the
+ * instructions that the change took, without the device's.
  */
 static int change_size(struct sink *out, const char *id, u64 bytes, u64 *insn)
 {
@@ -120,7 +120,7 @@ static int bench_size(struct sink *out, const char *id, u64 bytes)
 
 #define TABLE_ORDER MAX_PAGE_ORDER
 #define NR_SLOTS    ((PAGE_SIZE << TABLE_ORDER) / sizeof(struct page_slot))
-#define LEFT_FREE   4096UL /* frames that a fill leaves */
+#define LEFT_FREE   4096UL /* frames that churn() leaves free after filling */
 
 static unsigned long free_frames(void)
 {
@@ -142,7 +142,7 @@ static int churn(struct page_slot *slots, struct prng *prng, unsigned int percen
 	return err;
 }
 
-/* Shrink to 0 with @percent of the frames in use: the cost of a page that moves, in copies. */
+/* Shrink to 0 with @percent of the frames in use: the cost per moved page, in copies. */
 static int shrink_used(struct sink *out, const char *id, struct page_slot *slots,
 		       unsigned int percent)
 {

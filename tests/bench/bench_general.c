@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The general paths of the allocator: frees in random order, a live set that churns,
- * several orders at once, counted types. Every random number is drawn before the clock
- * starts.
+ * several orders at once, counted types. All random numbers are drawn before the
+ * measurement starts.
  */
 #include "tests/bench/bench.h"
 #include "kernel/ktest_prng.h"
@@ -14,16 +14,16 @@
 #define MIX_ORDERS  5 /* orders 0 to 4 */
 #define PAIRS	    1000
 
-/* @pfn: the live chunks. @pick: numbers of chunks, in random order. */
+/* @pfn: the live chunks. @pick: indices of chunks, in random order. */
 struct live {
 	unsigned long pfn[LIVE_PAGES];
 	u32 pick[LIVE_PAGES];
 	u8 order[LIVE_PAGES];
 };
-#define LIVE_ORDER 8 /* a chunk that holds it */
+#define LIVE_ORDER 8 /* of a chunk that holds struct live */
 static_assert(sizeof(struct live) <= PAGE_SIZE << LIVE_ORDER, "it fits");
 
-/* A permutation of @nr numbers. */
+/* Fill @live->pick with a random permutation of the numbers below @nr. */
 static void shuffle(struct live *live, struct prng *prng, u32 nr)
 {
 	for (u32 i = 0; i < nr; i++)
@@ -43,7 +43,7 @@ static bool take(struct live *live, u32 i)
 	return live->pfn[i] != PFN_NONE;
 }
 
-/* Allocate the first @nr chunks. Return: false, with none of them left, if one fails. */
+/* Allocate the first @nr chunks. If one fails, free the others and return false. */
 static bool fill(struct live *live, u32 nr)
 {
 	for (u32 i = 0; i < nr; i++) {
@@ -76,7 +76,7 @@ static int bench_random_free(struct sink *out, struct live *live)
 	return 0;
 }
 
-/* Free single pages in random order by one call. */
+/* Free single pages in random order with one call. */
 static int bench_shuffled_bulk(struct sink *out, struct live *live)
 {
 	u64 start;
@@ -98,7 +98,7 @@ static int bench_shuffled_bulk(struct sink *out, struct live *live)
 	return 0;
 }
 
-/* A live set: free a random chunk, then allocate one of the same order in its place. */
+/* Churn a live set: free a random chunk, then allocate one of the same order in its place. */
 static int bench_churn(struct sink *out, struct live *live, const char *id, u32 nr)
 {
 	u64 start = 0;
@@ -121,7 +121,7 @@ static int bench_churn(struct sink *out, struct live *live, const char *id, u32 
 	return 0;
 }
 
-/* A type with a reference count, order 0. */
+/* Measure pairs of order 0 with a page type that has a reference count. */
 static int bench_counted(struct sink *out)
 {
 	u64 start = 0;

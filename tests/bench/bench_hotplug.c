@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Adding, onlining, offlining and removing memory blocks, without a device: the machine
- * has more RAM than mem= lets the kernel use, and this file's owner adds the rest.
+ * has more RAM than mem= lets the kernel use, and this file's memory owner adds the rest.
  */
 #include "tests/bench/bench.h"
 #include "arch/machine_info.h"
@@ -73,7 +73,7 @@ static u64 remove_one(unsigned long block)
 	return arch_instret() - start;
 }
 
-/* Reads each descriptor's word once. */
+/* Read each descriptor's word once. Return: the instructions. */
 static u64 read_all(unsigned long pfn)
 {
 	const u64 start = arch_instret();
@@ -84,9 +84,9 @@ static u64 read_all(unsigned long pfn)
 }
 
 /*
- * Takes an order-0 page out of each pageblock, then reads all descriptors. The reads do
- * not count: a second loop of reads costs the same, and is subtracted; what remains of
- * the first loop is work that a first read causes.
+ * Take an order-0 page out of each pageblock, then read all descriptors twice. The second
+ * loop of reads is subtracted from the first, so only work that a first read causes counts.
+ * Return: the instructions, 0 on failure.
  */
 static u64 touch_all(unsigned long block)
 {
@@ -111,7 +111,7 @@ static int give_back_touched(unsigned long block)
 	return 0;
 }
 
-/* Add the block and remove it: a row for each of the two. */
+/* Add the block and remove it, with a row for each. */
 static int measure_pair(struct sink *out, unsigned long block, const char *online_row,
 			const char *offline_row)
 {
@@ -124,7 +124,7 @@ static int measure_pair(struct sink *out, unsigned long block, const char *onlin
 	return 0;
 }
 
-/* The same block comes and leaves with all trace events on, as when a user watches. */
+/* Add and remove the same block with all trace events on, as when a user watches. */
 static int measure_traced(struct sink *out, unsigned long block)
 {
 	int err;
@@ -141,9 +141,8 @@ static int measure_block(struct sink *out, unsigned long block)
 	u64 online, offline, touch;
 
 	/*
-	 * The block after it stays online meanwhile, so the page tables exist, as they do
-	 * for seven of eight blocks. The first round allocates everything else that stays
-	 * allocated.
+	 * The next block stays online meanwhile, so the page tables exist, as they do for
+	 * seven of eight blocks. The first round makes all other allocations that stay.
 	 */
 	if (add_one(block + 1) == 0 || add_one(block) == 0 || remove_one(block) == 0)
 		return bench_fail(out, "online_128m", "add or remove failed");
@@ -165,7 +164,7 @@ static int measure_block(struct sink *out, unsigned long block)
 		return -EIO;
 	if (remove_one(block + 1) == 0)
 		return bench_fail(out, "offline_alone_128m", "add or remove failed");
-	/* A block that is alone below two page tables: they are made and freed with it. */
+	/* The block is now alone below two page tables, which are made and freed with it. */
 	return measure_pair(out, block, "online_alone_128m", "offline_alone_128m");
 }
 
@@ -181,7 +180,7 @@ int bench_hotplug(struct sink *out)
 	return err;
 }
 
-/* Compares block 511 with block 0 of the same region. */
+/* Compare the cost of adding block 511 with that of block 0 of the same region. */
 int bench_growth(struct sink *out)
 {
 	u64 insn, insn_first = 0, insn_last = 0;
@@ -190,7 +189,7 @@ int bench_growth(struct sink *out)
 
 	if (err)
 		return err;
-	/* The first round allocates what stays allocated: roots and page tables. */
+	/* The first round makes the allocations that outlive the blocks. */
 	for (i = 0; i < GROWTH_BLOCKS && !err; i++)
 		if (add_one(first + i) == 0)
 			err = bench_fail(out, "online_growth", "add failed");
@@ -216,14 +215,14 @@ int bench_growth(struct sink *out)
 
 /* --- the longest stretch with interrupts off -------------------------------------- */
 
-#define FULL_PAGES 24000UL /* movable, three of four frames, so that no run of free
+#define FULL_PAGES 24000UL /* movable, in three of four frames, so that no run of free
 			    * frames is long */
 #define FULL_ORDER 6
 static_assert(FULL_PAGES * sizeof(struct page_slot) <= PAGE_SIZE << FULL_ORDER, "slots fit");
 
 /*
- * The longest time since the last call, rounded up to a tick: under -icount a nanosecond is
- * an instruction.
+ * Print the longest stretch since the last call, rounded up to a tick, as row @id; NULL
+ * prints nothing. Under -icount a nanosecond is an instruction.
  */
 static void irqs_row(struct sink *out, const char *id)
 {
@@ -238,7 +237,7 @@ static void irqs_row(struct sink *out, const char *id)
 	hart->irqs_off_longest = 0;
 }
 
-/* Allocates movable pages from @pfn on, and pins the first. */
+/* Allocate movable pages from @pfn on, and pin the first. */
 static int fill(struct page_slot *slots, unsigned long pfn)
 {
 	for (unsigned long i = 0; i < FULL_PAGES; i++) {
@@ -260,8 +259,8 @@ static int empty(struct page_slot *slots)
 }
 
 /*
- * A full block: its offlining is refused, with a line in the log; then it leaves and
- * comes back.
+ * Offline a full block: first a pinned page makes this fail, with a line in the log; after
+ * the unpin the block goes offline and comes back online.
  */
 static int irqs_offline(struct sink *out, unsigned long block, struct page_slot *slots)
 {
@@ -287,8 +286,8 @@ static int irqs_offline(struct sink *out, unsigned long block, struct page_slot 
 }
 
 /*
- * 1 GiB of boot memory that holds as many pages as a full block: the request waits for
- * the pinned page until its deadline; a second request, after the unpin, gets everything.
+ * Request 1 GiB of boot memory that holds as many pages as a full block. The first request
+ * waits for the pinned page until its deadline; the second, after the unpin, gets the range.
  */
 static int irqs_contig(struct sink *out, struct page_slot *slots)
 {
@@ -324,7 +323,7 @@ static int irqs_contig(struct sink *out, struct page_slot *slots)
 	return empty(slots);
 }
 
-/* Prints all messages so far again: there are many, and the last is long. */
+/* Log 30 long messages, then print all messages so far again. */
 static void irqs_console(struct sink *out)
 {
 	char text[400];
@@ -349,7 +348,7 @@ static int irqs_all(struct sink *out, unsigned long first, struct page_slot *slo
 	return err;
 }
 
-/* Measures with all trace events on, because writing a record also runs with interrupts off. */
+/* Measure with all trace events on: records, too, are written with interrupts off. */
 int bench_irqs(struct sink *out)
 {
 	const unsigned long table = alloc_pages(&kernel_mm, GFP_KERNEL, FULL_ORDER, PGTY_KERNEL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The cost of a look at a large memory: commands and files that show all blocks write to
- * a sink that discards their text.
+ * The cost of showing a large memory: the commands and files that show all blocks write
+ * to a sink that discards their text.
  */
 #include "tests/bench/bench.h"
 #include "kernel/console/shell.h"

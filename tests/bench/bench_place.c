@@ -29,12 +29,12 @@ struct chunk {
 	bool unmovable;
 };
 
-/* The command's arguments; in percent, of chunks or of all managed frames. */
+/* The command's arguments. Shares are in percent of the chunks or of all managed frames. */
 struct plan {
 	unsigned int harts, seed, unmovable, order, keep, refill;
 };
 
-/* One hart's chunks. @room: frames that it may still take. @refused: see take(). */
+/* One hart's chunks. @room: the limit of @frames. @refused: see take(). */
 struct worker {
 	struct chunk *chunk;
 	struct prng prng;
@@ -98,13 +98,13 @@ static void give(struct worker *w, struct chunk *c)
 		free_pages(&kernel_mm, c->slot.pfn, c->order);
 		c->slot.pfn = PFN_NONE;
 	} else if (slot_free(&kernel_mm, &c->slot)) {
-		return; /* a mover has it */
+		return; /* migration holds it */
 	}
 	w->frames -= 1UL << c->order;
 	w->chunks[c->unmovable]--;
 }
 
-/* The @i-th chunk in an order that has nothing to do with addresses. */
+/* Return the @i-th chunk in an order that is unrelated to addresses. */
 static struct chunk *scattered(const struct worker *w, unsigned long i)
 {
 	return &w->chunk[i * 0x9e3779b1UL % NR_CHUNKS];
@@ -123,7 +123,7 @@ static int fill(void *arg)
 	return 0;
 }
 
-/* Free each chunk with a chance of @percent in 100. */
+/* Free each chunk with a probability of @percent in 100. */
 static void thin_out(struct worker *w, unsigned int percent)
 {
 	for (unsigned long i = 0; i < NR_CHUNKS; i++) {
@@ -141,7 +141,7 @@ static int thin(void *arg)
 	return 0;
 }
 
-/* LLFree's measurement: free a tenth of the chunks, allocate as many, again and again. */
+/* Run LLFree's measurement: in each round, free a tenth of the chunks and allocate as many. */
 static int churn_on(void *arg)
 {
 	struct worker *w = arg;
@@ -154,7 +154,7 @@ static int churn_on(void *arg)
 	return 0;
 }
 
-/* Run a step on all harts at once, each with up to @percent of the managed frames. */
+/* Run a step on all harts at once; together they may hold @percent of the managed frames. */
 static int run_step(int (*step)(void *arg), unsigned int percent)
 {
 	struct thread *thread[MAX_HARTS];
@@ -185,7 +185,7 @@ static void drop(void)
 	}
 }
 
-/* A table for each hart; boot memory, as long as it has room. */
+/* Allocate a table for each hart, in boot memory as long as it has room. */
 static int start(void)
 {
 	drop();
@@ -203,7 +203,7 @@ static int start(void)
 	return 0;
 }
 
-/* Whole free pageblocks, in percent of those that the free frames could make up. */
+/* Return the whole free pageblocks, in 1/1000 % of those that the free frames could form. */
 static u64 huge_milli(void)
 {
 	unsigned long nr[NR_MIGRATE_TYPES][NR_PAGE_ORDERS], huge = 0;

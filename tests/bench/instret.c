@@ -21,6 +21,6 @@ bool arch_instret_exact(void)
 			 "bnez %0, 1b\n"
 			 "rdinstret %2"
 			 : "+r"(left), "=&r"(before), "=&r"(after));
-	/* The loop and one of the two reads; QEMU may also count the other read. */
+	/* The count has the loop and one of the two reads; QEMU may also count the other. */
 	return after - before - 2 * CALIBRATION_LOOPS <= 2;
 }
