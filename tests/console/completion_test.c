@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Tab at the prompt: completes commands and paths of files. */
+/* Tab at the prompt completes commands and file paths. */
 #include "kernel/ktest.h"
 #include "kernel/console/shell.h"
 #include "lib/errno.h"
@@ -12,7 +12,7 @@ static struct lineedit ed;
 static struct sink_buffer screen;
 static char text[8192];
 
-/* The line after these keys, of which the last is Tab. */
+/* Return the line after these keys; the last key is Tab. */
 static const char *line_of(const char *keys)
 {
 	sink_buffer_init(&screen, text, sizeof(text));
@@ -82,7 +82,7 @@ static void nothing_to_offer(struct ktest *test)
 	}
 }
 
-/* Several names fit: Tab fills in what they share, then lists them. */
+/* Several names match: the first Tab fills in their common start, the second lists them. */
 static void several(struct ktest *test)
 {
 	KTEST_EXPECT_STREQ(test, line_of("du\t\t"), "dump");
@@ -140,7 +140,7 @@ static void files_of_a_block(struct ktest *test)
 	KTEST_EXPECT_EQ(test, strlen(line_of(line)), strlen(line) - 1);
 }
 
-/* A program gets the same words, one on each line. */
+/* "complete" prints the same words for a program, one on each line. */
 static void for_a_program(struct ktest *test)
 {
 	EXPECT_ANSWER(test, 0, "evac:phase\n", "complete 'trace on evac:ph'");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * contend: until Ctrl-C, all harts take the same spinlock and hold it nearly all the
- * time; with "keep", a hart never releases it. For scenarios about the limits of waits.
+ * The command "contend", for scenarios about the limits of waits: until Ctrl-C, all harts
+ * compete for one spinlock, and hold it nearly all the time. With "keep", a hart never
+ * releases it.
  */
 #include "arch/boot.h"
 #include "kernel/hart.h"
@@ -20,7 +21,7 @@ static DEFINE_SPINLOCK(contend_lock);
 static bool keep, stop;
 static u64 rounds; /* under contend_lock */
 
-/* Sleeps, which costs the host no work: the waiting harts have the host to themselves. */
+/* Sleep for ever, so that the waiting harts have the host's CPUs to themselves. */
 static void never_give_back(void)
 {
 	(void)arch_irq_save();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* dump_page, and the refusal of wrong words by the commands about frames. */
+/* The command dump_page, and wrong words that the commands about frames refuse. */
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/vsprintf.h"
@@ -9,7 +9,7 @@
 #include "tests/console/answer.h"
 #include "tests/console/kernel_block.h"
 
-/* Adds a block to zone Movable, with its last pageblock unplugged; returns its first pfn. */
+/* Add a block, with its last pageblock unplugged, to zone Movable. Return: its first pfn. */
 static unsigned long movable_block(struct ktest *test)
 {
 	const unsigned long block =
@@ -19,7 +19,7 @@ static unsigned long movable_block(struct ktest *test)
 	return block * PAGES_PER_SECTION;
 }
 
-/* The whole answer about a frame of that block, without its number. */
+/* Expect exactly this answer about a frame of movable_block(). */
 static void expect_state(struct ktest *test, unsigned long pfn, const char *state,
 			 const char *kept, const char *more)
 {
@@ -133,7 +133,7 @@ static void no_such_frame(struct ktest *test)
 		"dump_page 0xffffffffffffffff");
 }
 
-/* An address instead of a frame number gets the number to type. */
+/* For an address instead of a frame number, dump_page suggests the number. */
 static void address(struct ktest *test)
 {
 	const unsigned long pfn = movable_block(test) + 5;

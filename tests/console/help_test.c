@@ -6,7 +6,7 @@
 #include "lib/string.h"
 #include "tests/console/answer.h"
 
-/* Not run: their examples end the machine, run tests, take all memory, or disturb other cases. */
+/* Does the example end the machine, run tests, take all memory, or disturb other cases? */
 static bool only_shown(const char *name)
 {
 	static const char *const names[] = {

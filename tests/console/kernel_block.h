@@ -17,7 +17,7 @@
  * @test: the case; it is skipped if there is no such RAM
  * @nr: how many, up to WINDOW_BLOCKS
  * @nr_pages: frames of the owner's region; the rest of the last block are holes
- * @plugged: bit b: pageblock b of each block is memory
+ * @plugged: bit b is set if pageblock b of each block is plugged
  *
  * The blocks are offlined and removed when the case ends.
  * Return: the first block's id.

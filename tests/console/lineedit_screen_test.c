@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The line editor on a terminal: a model of a VT100 shows what the user sees after each
- * key. It must be the prompt and the line, wrapped, with the cursor in its place.
+ * The line editor on a terminal: after each key, a model of a VT100 must show the prompt
+ * and the line, wrapped, with the cursor in its place.
  */
 #include "kernel/console/lineedit.h"
 #include "kernel/ktest.h"
@@ -16,7 +16,7 @@
  * @cols: its width
  * @row, @col: the cursor
  * @full: a character stands in the last column; the next one wraps first
- * @number: parameter of the control sequence that has begun, -1: none, -2: after ESC
+ * @number: the control sequence's parameter so far; -1: no sequence, -2: after ESC
  */
 struct screen {
 	struct sink sink;
@@ -122,7 +122,7 @@ static void open_terminal(unsigned int cols)
 	type(size);
 }
 
-/* The user sees prompt and line, nothing after them, and the cursor where the next key acts. */
+/* Expect the prompt, the line, nothing after them, and the cursor where the next key acts. */
 static void expect_seen(struct ktest *test)
 {
 	const size_t prompt = strlen(ed.prompt), cursor = prompt + ed.cursor;
@@ -157,7 +157,7 @@ static void wraps_at_the_width(struct ktest *test)
 	KTEST_EXPECT_EQ(test, screen.row, 0);
 }
 
-/* A line that is left in its middle stays whole, and the next text is below it. */
+/* After Enter in the middle of a line, the whole line stays, and the next text is below it. */
 static void enter_in_the_middle(struct ktest *test)
 {
 	open_terminal(20);
@@ -170,7 +170,7 @@ static void enter_in_the_middle(struct ktest *test)
 	expect_seen(test);
 }
 
-/* A message appears above the half-typed line, which is drawn again below it. */
+/* Print a message above the half-typed line, and draw the line again below it. */
 static void message(const char *text)
 {
 	lineedit_hide(&ed);
@@ -188,7 +188,7 @@ static void messages_stay_above(struct ktest *test)
 	expect_seen(test);
 }
 
-/* Any keys and messages, at several widths. */
+/* Type random keys and print messages, at several widths. */
 static void any_keys(struct ktest *test)
 {
 	static const unsigned int widths[] = { 10, 20, 40, 79, 80 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The line editor: keys in, line and terminal text out. */
+/* The line editor: the line, and the terminal's text, for given keys. */
 #include "kernel/ktest.h"
 #include "kernel/console/lineedit.h"
 #include "lib/string.h"
@@ -115,7 +115,7 @@ static void completion(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, ed.line, "zz");
 }
 
-/* A row of matches begins at the left edge, and what does not fit is in the next row. */
+/* Each row of matches begins at the left edge; matches that do not fit go to the next row. */
 static void matches_fill_the_width(struct ktest *test)
 {
 	type("\033[8;24;12tal\t\t\t");
@@ -124,7 +124,7 @@ static void matches_fill_the_width(struct ktest *test)
 	KTEST_EXPECT_NOT_NULL(test, strstr(text, "\nalloc  \nall  \n"));
 }
 
-/* A message came between two keys: the line is drawn below it, from the left edge on. */
+/* A message came between two keys: lineedit_redraw() draws the whole line below it. */
 static void drawn_without_being_hidden(struct ktest *test)
 {
 	type("abc");
@@ -139,7 +139,7 @@ static void completion_in_the_middle(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, ed.line, "lsmem x");
 }
 
-/* A terminal that reports a width of 0 has none: lines do not wrap. */
+/* On a terminal that reports a width of 0, lines do not wrap. */
 static void width_of_zero(struct ktest *test)
 {
 	type("\033[8;0;0tabc");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* map: the meaning of each letter, and the rows. */
+/* The command "map": the meaning of each letter, and the rows. */
 #include "kernel/console/shell.h"
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -12,7 +12,7 @@
 
 #define PB PAGEBLOCK_NR_PAGES
 
-/* The letters of the first row, between its bars. */
+/* Return the letters between the bars of the first row. */
 static const char *letters(struct ktest *test)
 {
 	char *start = strchr(answer, '|'), *end;
@@ -25,7 +25,7 @@ static const char *letters(struct ktest *test)
 	return start + 1;
 }
 
-/* A block: its second half is a hole, and its pageblocks 30 and 31 are unplugged. */
+/* Add a block: its second half is a hole, and its pageblocks 30 and 31 are unplugged. */
 static unsigned long odd_block(struct ktest *test)
 {
 	return kernel_blocks_add(test, 1, PAGES_PER_SECTION / 2, BIT(30) - 1);
@@ -43,7 +43,7 @@ static void offline_block(struct ktest *test)
 		KTEST_EXPECT_EQ(test, row[b], b < 30 ? 'o' : b < 32 ? '_' : ' ');
 }
 
-/* Brings each pageblock into the state that its letter stands for. */
+/* Bring pageblocks into several states, and expect the letter of each state. */
 static void online_block(struct ktest *test)
 {
 	const unsigned long block = odd_block(test), first = block * PAGES_PER_SECTION;
@@ -83,7 +83,7 @@ static void set_kind(unsigned long pfn, enum migratetype type)
 	spin_unlock(&zone->lock);
 }
 
-/* The same content looks different where it does not suit the pageblock's migrate type. */
+/* A page that does not suit its pageblock's migrate type has another letter. */
 static void content_and_type(struct ktest *test)
 {
 	static const struct {
@@ -151,7 +151,7 @@ static unsigned int rows_of_answer(void)
 	return rows;
 }
 
-/* A range is drawn from its first to its last number, in both forms. */
+/* Both forms of a range show the blocks from the first to the last number. */
 static void ranges(struct ktest *test)
 {
 	const unsigned long first = kernel_whole_blocks(test, 3);
@@ -164,7 +164,7 @@ static void ranges(struct ktest *test)
 	}
 }
 
-/* -c colours the map; -n, and any sink other than the terminal's, leaves it plain. */
+/* -c colours the map. With -n, or on any sink other than the terminal's, it is plain. */
 static void colours(struct ktest *test)
 {
 	const unsigned long block = kernel_whole_blocks(test, 1);
@@ -177,7 +177,7 @@ static void colours(struct ktest *test)
 	KTEST_EXPECT_NULL(test, strchr(answer, '\033'));
 }
 
-/* Without a number there is a row for each block, then the legend. */
+/* Without a number, map prints a row for each block, then the legend. */
 static void all_blocks(struct ktest *test)
 {
 	const char *at;
@@ -237,7 +237,7 @@ static void frames_instead_of_blocks(struct ktest *test)
 	EXPECT_ANSWER(test, -ENOENT, want, "chmem -e -b 0x%lx", pfn);
 }
 
-/* On a narrow terminal the letters stand below the block's name, and no line is longer. */
+/* On a narrow terminal, the letters are below the block's name, and no line is too long. */
 static void narrow_terminal(struct ktest *test)
 {
 	static const struct {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The files of /sys/devices/system/memory, and chmem: what each word does, and which
- * words are refused.
+ * The files of /sys/devices/system/memory, and chmem: the effect of each word, and the
+ * words that are refused.
  */
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -17,7 +17,7 @@ static void expect_file(struct ktest *test, unsigned long block, const char *nam
 	EXPECT_ANSWER(test, 0, content, "cat " SYS_MEMORY "/memory%lu/%s", block, name);
 }
 
-/* Each word of "state", from offline; the files show the block's new state. */
+/* Write each word to "state" of an offline block; the files show the block's new state. */
 static void state(struct ktest *test)
 {
 	static const struct {
@@ -86,7 +86,7 @@ static void auto_online_blocks(struct ktest *test)
 					     "online_movable" };
 	char *line = ktest_alloc(test, 64);
 
-	(void)kernel_whole_blocks(test, 1); /* restores the file at its end */
+	(void)kernel_whole_blocks(test, 1); /* restores the file when the case ends */
 	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++) {
 		EXPECT_ANSWER(test, 0, "", "echo %s > " SYS_MEMORY "/auto_online_blocks",
 			      words[i]);
@@ -156,7 +156,7 @@ static void chmem_with_nothing_to_do(struct ktest *test)
 	EXPECT_ANSWER(test, 0, "", "chmem -d -b %lu; chmem -e -z movable -b %lu", b, b);
 }
 
-/* The size after a name in the answer, in tenths of MiB, and what its last digit is worth. */
+/* Return the size after @name, in tenths of MiB; *@digit is the value of its last digit. */
 static u64 size_after(struct ktest *test, const char *name, u64 *digit)
 {
 	const char *at = strstr(answer, name);
@@ -175,7 +175,7 @@ static u64 size_after(struct ktest *test, const char *name, u64 *digit)
 	return tenths * *digit;
 }
 
-/* lsmem's last line leaves out holes and what is not plugged; the lines above count blocks. */
+/* lsmem's last line leaves out holes and unplugged memory; the lines above count blocks. */
 static void lsmem_counts_what_is_there(struct ktest *test)
 {
 	u64 digit, before, block;
@@ -194,7 +194,7 @@ static void lsmem_counts_what_is_there(struct ktest *test)
 	}
 }
 
-/* By size, from the top: the next lower block replaces a block that cannot leave. */
+/* chmem -d SIZE goes from the top; for a block that stays it takes the next lower block. */
 static void chmem_leaves_out_what_stays(struct ktest *test)
 {
 	const unsigned long first = kernel_whole_blocks(test, 2);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A user may free, pin and unpin frames that "alloc" gave out, in any order, and no
- * others. Each refusal is a line, never a panic.
+ * A user may free, pin and unpin frames that "alloc" gave out, in any order, but no other
+ * frames. A refusal prints a line; nothing panics.
  */
 #include "kernel/console/shell.h"
 #include "kernel/ktest.h"
@@ -32,7 +32,7 @@ static int run(const char *format, ...)
 	return console_run_line(line, &answer.sink);
 }
 
-/* Runs "alloc" with these words; returns the pfn that it printed. */
+/* Run "alloc" with these words. Return: the pfn that it printed. */
 static unsigned long alloc(struct ktest *test, const char *words)
 {
 	unsigned long pfn = PFN_NONE;
@@ -54,7 +54,7 @@ static void refused(struct ktest *test, const char *command, unsigned long pfn, 
 	KTEST_EXPECT_NOT_NULL(test, strstr(text, words));
 }
 
-/* The whole life of a chunk, with every request also made at the wrong time. */
+/* Allocate, pin, unpin and free a chunk, and also make each request at the wrong time. */
 static void live(struct ktest *test, const char *words, unsigned int order)
 {
 	const unsigned long pfn = alloc(test, words), last = pfn + (1UL << order) - 1;
@@ -136,7 +136,7 @@ static int run_line(void *line)
 	return console_run_line(line, &answer.sink);
 }
 
-/* The status of a command that is typed at a console on this hart. */
+/* Run a command at a console on @hart. Return: its status. */
 static int run_on(struct ktest *test, unsigned int hart, char *line)
 {
 	struct thread *thread = thread_create_on(hart, "console2", run_line, line);
@@ -147,7 +147,7 @@ static int run_on(struct ktest *test, unsigned int hart, char *line)
 	return status;
 }
 
-/* A page that one hart has freed lies in its cache; another hart can still get it. */
+/* A page that a hart has freed lies in that hart's cache; another hart can still get it. */
 static void frame_in_a_harts_cache(struct ktest *test)
 {
 	const unsigned long pfn = alloc(test, "0 movable");
@@ -165,7 +165,7 @@ static void frame_in_a_harts_cache(struct ktest *test)
 	KTEST_EXPECT_EQ(test, run("%s", release), 0);
 }
 
-/* While "contig" has a range, no user at another console can get a part of it. */
+/* While "contig" has a range, no user at another console can pin or free a part of it. */
 static void range_of_contig(struct ktest *test)
 {
 	const unsigned long nr = PAGEBLOCK_NR_PAGES + 3;
@@ -177,7 +177,7 @@ static void range_of_contig(struct ktest *test)
 	free_contig_range(&kernel_mm, pfn, nr);
 }
 
-/* Migration holds the page: free and pin wait until the migration has let it go. */
+/* While migration holds a page, free and pin are refused. */
 static void page_of_a_mover(struct ktest *test)
 {
 	struct migrate_entry e = { .pfn = alloc(test, "0 movable"), .kind = PGTY_DRIVER };
@@ -206,7 +206,7 @@ static void page_of_a_mover(struct ktest *test)
 static unsigned long shared_pfn;
 static unsigned int nr_won, nr_ready;
 
-/* A second console, which frees each page that the case frees, at the same time. */
+/* At a second console, free each page that the case frees, at the same time. */
 static int other_console(void *unused)
 {
 	static char answer_text[256];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* From text to commands: splitting, quotes, wrong words, statuses. */
+/* Lines as commands: splitting, quotes, wrong words, statuses. */
 #include "kernel/ktest.h"
 #include "kernel/console/shell.h"
 #include "lib/errno.h"
@@ -21,7 +21,7 @@ static void echo_and_quotes(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, text, "a b  c d;e\n");
 }
 
-/* A word and a file, with any spacing between them; everything else is printed. */
+/* echo writes one word into a file, with any spacing around ">"; without a file it prints. */
 static void echo_into_files(struct ktest *test)
 {
 	static const char *const lines[] = {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Code that writes to a console holds nothing that other threads need, because the
- * reader may be slow. The suite runs every file and every command that prints with a
- * sink that checks this.
+ * reader may be slow. With a sink that checks this, the suite shows every file and runs
+ * every command that prints.
  */
 #include "kernel/console/shell.h"
 #include "kernel/spinlock.h"
@@ -28,7 +28,7 @@ static void mutexes_of_a_thread(struct ktest *test)
 	KTEST_EXPECT_PTR_EQ(test, mutex_last_taken(), &inner_mutex);
 	mutex_unlock(&inner_mutex);
 	KTEST_EXPECT_PTR_EQ(test, mutex_last_taken(), &outer_mutex);
-	/* Released in the order of taking, which is allowed. */
+	/* Release the mutexes in the order of taking, which is allowed. */
 	mutex_lock(&inner_mutex);
 	mutex_unlock(&outer_mutex);
 	KTEST_EXPECT_PTR_EQ(test, mutex_last_taken(), &inner_mutex);
@@ -124,7 +124,7 @@ static void commands(struct ktest *test)
 	}
 }
 
-/* Another thread holds the hotplug lock, as in a long plug or unplug. */
+/* The case holds the hotplug lock, as a long plug or unplug does: /proc/iomem works anyway. */
 static void iomem_needs_no_lock(struct ktest *test)
 {
 	struct strict_sink strict = STRICT_SINK;
@@ -134,7 +134,7 @@ static void iomem_needs_no_lock(struct ktest *test)
 	mutex_lock(&kernel_mm.hotplug_lock);
 	KTEST_EXPECT_EQ(test, console_run_line("cat /proc/iomem", &strict.sink), 0);
 	mutex_unlock(&kernel_mm.hotplug_lock);
-	KTEST_EXPECT_STREQ(test, strict.lock, "hotplug"); /* a lock that the case made */
+	KTEST_EXPECT_STREQ(test, strict.lock, "hotplug"); /* the case's own lock */
 }
 
 static int need_memory(struct ktest *test)
