@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page tables of hotplugged memory: the first block that a table maps creates it, the last
- * one frees it. The cases map physical addresses without memory, far from all memory, and
+ * Page tables of hotplugged memory: a table is made with the first block below it, and freed
+ * with the last. The cases map physical addresses without memory, far from all memory, and
  * access nothing there.
  */
 #include "kernel/quiesce.h"
@@ -292,7 +292,7 @@ static int walk_until_end(void *arg)
 	return spoiled;
 }
 
-/* For all walkers together: each round waits for each walker several times. */
+/* Divided by the number of walkers, because each round waits for each walker several times. */
 #define WALKED_ROUNDS 200U
 
 static void other_harts_may_walk(struct ktest *test)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The firmware's console, through the SBI call that writes a buffer and through the one that
- * writes a character. The scenario firmware_console checks the output.
+ * The firmware's console, through the SBI call for a buffer and through the SBI call for a
+ * character. The scenario firmware_console checks the output.
  */
 #include "kernel/ktest.h"
 #include "lib/string.h"
