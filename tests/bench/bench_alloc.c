@@ -141,7 +141,7 @@ static int bench_contig_size(struct sink *out, const char *id, unsigned long nr,
 #define MOVED_PAGES 512UL
 static struct page_slot moved[MOVED_PAGES];
 
-/* Measured in the same run as the rows that divide by it. */
+/* The rows divide by this cost, so it is measured in the same run. */
 u64 bench_copy_insn(void)
 {
 	unsigned long a = alloc_pages(&kernel_mm, GFP_KERNEL, 0, PGTY_KERNEL);

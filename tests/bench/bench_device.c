@@ -53,7 +53,7 @@ static void account(struct device_run *run, const struct trace_record *r)
 	run->end = r->time;
 }
 
-/* Does the device have exactly @bytes plugged, and does mm use all of them? */
+/* Does the device have exactly @bytes plugged, and does mm have all of them? */
 static bool has_size(u64 bytes)
 {
 	struct virtio_mem *vm;

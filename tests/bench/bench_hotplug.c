@@ -259,8 +259,8 @@ static int empty(struct page_slot *slots)
 }
 
 /*
- * Offline a full block: first a pinned page makes this fail, with a line in the log; after
- * the unpin the block goes offline and comes back online.
+ * Offline a full block. A pinned page makes the first try fail, with a line in the log;
+ * after the unpin the block goes offline, and comes back online.
  */
 static int irqs_offline(struct sink *out, unsigned long block, struct page_slot *slots)
 {
