@@ -31,7 +31,7 @@ struct rig {
 	spinlock_t ctl_lock; /* one writer at a time: the test's thread, or the driver's
 			      * thread in a kick */
 	bool stalled;	    /* the host does not read */
-	bool loses;	    /* it does not return what it reads */
+	bool loses;	    /* the host does not return the buffers that it reads */
 	u32 nr_lost;
 	bool port_ready, port_open;
 	char text[TEXT_BYTES];
@@ -40,12 +40,12 @@ struct rig {
 
 /* --- the service: an echo ------------------------------------------------------ */
 
-static u32 service_closed; /* disconnections that the service was told of */
+static u32 service_closed; /* disconnections that the service has seen */
 
 #define LONG_LINES 150
 #define LONG_LINE  97
 
-/* More bytes than all send buffers hold. */
+/* Write more bytes than all send buffers hold. */
 static void long_answer(struct vport *port)
 {
 	char line[LONG_LINE];
@@ -124,19 +124,19 @@ static void got_control(struct rig *rig, const struct vcon_control *msg)
 	}
 }
 
-/* A flag of the device: a reader that sees it also sees what its thread did before. */
+/* Read a flag. A reader that sees it set also sees all that the setting thread did before. */
 static bool is_set(const bool *flag)
 {
 	return __atomic_load_n(flag, __ATOMIC_ACQUIRE);
 }
 
-/* The length of the text that the guest has sent: its thread adds, the test reads. */
+/* Return the length of the text that the guest has sent; the guest's thread adds to it. */
 static u32 got(const struct rig *rig)
 {
 	return __atomic_load_n(&rig->len, __ATOMIC_ACQUIRE);
 }
 
-/* Take what the guest has sent, if the host reads. */
+/* Take the text that the guest has sent, unless the host is stalled. */
 static void drain_tx(struct rig *rig)
 {
 	struct fake_chain chain;
@@ -187,7 +187,7 @@ static void settle(void)
 	msleep(10);
 }
 
-/* Threads can be slow on a loaded host with many harts. */
+/* Wait up to STEP_NS: threads can be slow on a loaded host with many harts. */
 #define expect_soon(test, cond)                                                          \
 	do {                                                                             \
 		const u64 _end = ktime_ns() + STEP_NS;                                   \
@@ -230,7 +230,7 @@ static void forget_text(struct rig *rig)
 	spin_unlock(&rig->tx_lock);
 }
 
-/* The guest's thread may be about to add more. */
+/* Has the guest sent this text? Its thread may be about to add more. */
 static bool has_text(struct rig *rig, const char *want)
 {
 	bool found;
@@ -274,7 +274,7 @@ static void unknown_name(struct ktest *test)
 	KTEST_EXPECT_EQ(test, send_bytes(rig, RX, "hello", 5), 0);
 }
 
-/* A host that reads later gets all of it, in order. */
+/* A host that begins to read late gets the whole answer, in order. */
 static void slow_host(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, "org.ebb.echo");
@@ -290,7 +290,7 @@ static void slow_host(struct ktest *test)
 		KTEST_ASSERT_EQ(test, rig->text[i * LONG_LINE - 1], '\n');
 }
 
-/* The host disconnects in the middle: the port drops the rest, and what the host sent. */
+/* The host disconnects amid an answer: the port drops the rest of it, and the host's input. */
 static void host_leaves(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, "org.ebb.echo");
@@ -312,8 +312,8 @@ static void host_leaves(struct ktest *test)
 }
 
 /*
- * One client after the other, without a pause: each gets its answer, although the guest
- * learns of the change only after the next client has written.
+ * Clients follow one another without a pause: each gets its answer, although the guest
+ * learns of a new client only after that client has written.
  */
 static void host_returns_at_once(struct ktest *test)
 {
@@ -343,8 +343,8 @@ static void port_removed(struct ktest *test)
 }
 
 /*
- * Each client that leaves costs a send buffer, as with QEMU; after the last buffer, the
- * driver resets the device.
+ * Each client that leaves costs a send buffer, as with QEMU; when the last buffer is lost,
+ * the driver resets the device.
  */
 static void host_loses_buffers(struct ktest *test)
 {
@@ -370,7 +370,7 @@ static void host_loses_buffers(struct ktest *test)
 	KTEST_EXPECT_EQ(test, rig->fv.violations, 0);
 }
 
-/* Keeps the work queue's thread busy, so that work scheduled after it waits. */
+/* While set, keep_worker() keeps the workqueue's thread busy, so that later work waits. */
 static bool keeps;
 
 static void keep_worker(struct work *)
@@ -386,7 +386,7 @@ static void say_done(struct work *)
 	STORE_RELEASE(all_done, true);
 }
 
-/* The device leaves just before its reset: it leaves once. */
+/* A device that is removed just before its reset does not start again. */
 static void leaves_before_it_begins_anew(struct ktest *test)
 {
 	static struct work keeper = { .fn = keep_worker }, last = { .fn = say_done };
@@ -407,7 +407,7 @@ static void leaves_before_it_begins_anew(struct ktest *test)
 }
 
 /*
- * If a device leaves while it starts again, it does not come back, and its frames are
+ * A device that is removed while it starts again does not come back, and its frames are
  * freed.
  */
 static void leaves_while_it_begins_anew(struct ktest *test)
@@ -451,7 +451,7 @@ static void begins_anew_without_memory(struct ktest *test)
 	KTEST_EXPECT_FALSE(test, virtio_is_broken(&rig->fv.vdev));
 }
 
-/* Control messages with random contents: absent ports, names without an end. */
+/* Control messages that make no sense: absent ports, endless names, too few bytes. */
 static void odd_messages(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, "org.ebb.echo");
@@ -472,7 +472,7 @@ static void odd_messages(struct ktest *test)
 	expect_soon(test, virtio_is_broken(&rig->fv.vdev));
 }
 
-/* The driver gives up a device that lies about lengths, and its threads end. */
+/* The driver gives up a device that lies about lengths, and the port's thread ends. */
 static void lying_device(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, "org.ebb.echo");
@@ -496,7 +496,7 @@ static void no_ports(struct ktest *test)
 	KTEST_EXPECT_EQ(test, virtio_unregister_device(&fv->vdev), 0);
 }
 
-/* The console for programs: an answer, then its status. */
+/* The console for programs prints a command's answer, then its status. */
 static void console(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, "org.ebb.console");
@@ -514,8 +514,8 @@ static void expect_status(struct ktest *test, struct rig *rig, const char *want)
 }
 
 /*
- * Ctrl-C ends the running command long before its own end, at any place in the input;
- * input that was sent ahead is not lost.
+ * Ctrl-C at any place in the input ends the running command early; input that was sent
+ * ahead is not lost.
  */
 static void console_interrupted(struct ktest *test)
 {
@@ -528,7 +528,7 @@ static void console_interrupted(struct ktest *test)
 	KTEST_EXPECT_EQ(test, got(rig), 0);
 	send_bytes(rig, RX, "head\n\3echo more\n", 16);
 	expect_status(test, rig, "=-4\nahead\n=0\nmore\n=0\n");
-	/* Ctrl-C also drops the rest of its line; without a running command it does nothing. */
+	/* Ctrl-C also drops the rest of that line; when no command runs, it does nothing. */
 	send_bytes(rig, RX, "sleep 600000; echo never\n\3\3\3ec\3ho x\n", 36);
 	expect_status(test, rig, "=-4\nx\n=0\n");
 	/* When a host disconnects, its commands end; the port serves the next host soon. */
@@ -544,8 +544,8 @@ static void console_interrupted(struct ktest *test)
 }
 
 /*
- * More input than the port reads ahead: the host has to wait, and gets all answers, in
- * order.
+ * The host sends more input than the port reads ahead: the host has to wait, and gets all
+ * answers, in order.
  */
 static void console_sent_ahead(struct ktest *test)
 {

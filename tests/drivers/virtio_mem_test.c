@@ -66,7 +66,7 @@ static u64 capacity_of(const struct geometry *g)
 	return ALIGN_DOWN(g->offset + g->size, granule_of(g)) - ALIGN_UP(g->offset, granule_of(g));
 }
 
-/* Up to full, down to nothing, and some steps between. */
+/* Resize up to full, down to nothing, and to sizes between. */
 static void grow_and_shrink(struct ktest *test)
 {
 	static const unsigned int percent[] = { 100, 0, 10, 55, 54, 99, 1, 100, 33, 0 };
@@ -84,7 +84,7 @@ static void grow_and_shrink(struct ktest *test)
 	}
 }
 
-/* The driver reaches every size that is asked for, from below. */
+/* The driver reaches every requested size, rounded down to granules. */
 static void random_resizes(struct ktest *test)
 {
 	const struct geometry *g = test->param_value;
@@ -123,7 +123,7 @@ static void one_request(struct ktest *test)
 	vmem_rig_check(rig);
 }
 
-/* Many separate runs go together: one notification for up to 16 requests. */
+/* The driver sends many separate runs together: one notification for up to 16 requests. */
 static void pipelined(struct ktest *test)
 {
 	enum { NR = 15 };
@@ -154,7 +154,7 @@ static void pipelined(struct ktest *test)
 
 /* --- what is in the way ------------------------------------------------------ */
 
-/* A page that cannot move: everything else goes, and the status says why it stays. */
+/* A page cannot move: everything else is unplugged, and the status names the page. */
 static void unmovable(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -208,7 +208,7 @@ static void movable(struct ktest *test)
 	}
 }
 
-/* Blocks that were never onlined leave, whole or in part, without anything to empty. */
+/* Blocks that were never onlined are unplugged, whole or in part, without an evacuation. */
 static void left_offline(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -298,7 +298,7 @@ static void two_devices(struct ktest *test)
 	vmem_rig_check(rig);
 }
 
-/* Memory that was left plugged before the driver came is unplugged before anything else. */
+/* Before anything else, the driver unplugs memory that was plugged before its attach. */
 static void left_over(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -367,7 +367,7 @@ static void wait_plugged(struct ktest *test, const struct fake_vmem *fm, u64 byt
 	const struct virtio_mem *vm = fm->fv.vdev.priv;
 	const u64 deadline = ktime_ns() + STEP_NS;
 
-	/* The device has the new size first; mm's part follows the last answer. */
+	/* The device reaches the new size first; mm does so after the last answer. */
 	while ((READ_ONCE(fm->config.plugged_size) != bytes ||
 		pb_to_bytes(vmem_nr_plugged(vm)) != bytes ||
 		READ_ONCE(vm->map.nr_reserved)) &&
@@ -384,7 +384,7 @@ static void leave(void *vdev)
 	BUG_ON(virtio_unregister_device(vdev) != 0);
 }
 
-/* Finds the device, drives it by interrupts, and removes it at run time; twice. */
+/* Register a device, resize it through interrupts, and remove it at run time; twice. */
 static void worker(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -410,8 +410,8 @@ static void worker(struct ktest *test)
 }
 
 /*
- * Each request and its answer, as recorded by the device's model, and each
- * configuration read.
+ * The trace has each request and each answer that the device's model has logged, and each
+ * read of the configuration.
  */
 static void requests_are_recorded(struct ktest *test)
 {
@@ -429,7 +429,7 @@ static void requests_are_recorded(struct ktest *test)
 		while (trace_take(&r)) {
 			const struct virtio_mem_req *req = &fm->log[(r.count - 1) % FAKE_VMEM_LOG];
 
-			/* The machine's own device may ask for its STATE meanwhile. */
+			/* The driver may send STATE to the machine's own device meanwhile. */
 			if (r.flags != (u8)rig->vm[0]->id)
 				continue;
 			if (r.event == TRACE_VMEM_CONFIG) {

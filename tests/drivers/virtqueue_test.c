@@ -60,7 +60,7 @@ static struct rig *rig_open(struct ktest *test, u64 features)
 	return rig;
 }
 
-/* A request of @out bytes to read and @in bytes to write; cookie is the address of @n. */
+/* Add a request: the device may read @out bytes and write @in bytes. */
 static int add(struct rig *rig, u32 out, u32 in, char *cookie)
 {
 	char *base = (char *)rig->vq; /* any memory that the device may see */
@@ -90,7 +90,7 @@ static void features_desc(const struct features *f, char desc[KTEST_DESC_SIZE])
 
 KTEST_ARRAY_PARAM(features, all_features, features_desc)
 
-/* Many times around the ring, several requests at a time, used in another order. */
+/* Go around the ring many times; the device uses three requests at a time, out of order. */
 static void round_trips(struct ktest *test)
 {
 	const struct features *f = test->param_value;
@@ -157,7 +157,7 @@ static void callbacks(struct ktest *test)
 	KTEST_ASSERT_TRUE(test, fake_pop(&rig->fv, 0, &chain));
 	fake_push(&rig->fv, 0, chain.head, 10);
 	KTEST_EXPECT_EQ(test, rig->callbacks, 1);
-	KTEST_EXPECT_FALSE(test, virtqueue_enable_cb(rig->vq)); /* a used request is there */
+	KTEST_EXPECT_FALSE(test, virtqueue_enable_cb(rig->vq)); /* a used request waits */
 	KTEST_EXPECT_PTR_EQ(test, virtqueue_get(rig->vq, NULL), rig->data);
 	virtqueue_disable_cb(rig->vq);
 	KTEST_ASSERT_EQ(test, add(rig, 24, 10, rig->data), 0);
@@ -167,11 +167,11 @@ static void callbacks(struct ktest *test)
 	KTEST_EXPECT_EQ(test, rig->callbacks, 1);
 }
 
-/* One way to lie, and the state of the ring before. */
+/* A lie of the device, and the state of the ring before it. */
 struct lie {
 	const char *name;
 	unsigned int open; /* requests in flight */
-	int idx;	   /* used.idx is set to this, or -1 */
+	int idx;	   /* the device sets used.idx to this; -1: it pushes @id and @len */
 	u32 id, len;
 };
 
@@ -194,7 +194,7 @@ static void lie_desc(const struct lie *lie, char desc[KTEST_DESC_SIZE])
 
 KTEST_ARRAY_PARAM(lies, lies, lie_desc)
 
-/* The device is marked broken, and every later call fails cleanly. */
+/* A device that lies is marked broken, and every later call fails cleanly. */
 static void hostile(struct ktest *test)
 {
 	const struct lie *lie = test->param_value;
@@ -231,7 +231,7 @@ static void used_twice(struct ktest *test)
 	KTEST_EXPECT_TRUE(test, virtio_is_broken(&rig->fv.vdev));
 }
 
-/* A device that overwrites descriptors does not reach the driver's state. */
+/* A device that overwrites descriptors does not change the driver's own state. */
 static void scribbled_descriptors(struct ktest *test)
 {
 	struct rig *rig = rig_open(test, 0);

@@ -26,13 +26,13 @@ static void status_is_written_later(struct ktest *test)
 	vmem_rig_add(rig, 256 * MIB, 128 * MIB, 2 * MIB);
 	KTEST_EXPECT_GE(test, vmem_status(&strict.sink), 2);
 	EXPECT_STRICT(test, &strict);
-	/* Writes a line at a time, because the terminal has interrupts off for each write. */
+	/* One write per line, because the terminal has interrupts off for each write. */
 	KTEST_EXPECT_GE(test, strict.writes, 10);
 }
 
 /* A thread that plays a user: it runs "vmem reset" at a console. */
 struct person {
-	struct strict_sink strict; /* where the command writes, and the text */
+	struct strict_sink strict; /* checks the writes */
 	struct sink sink;
 	char line[32];
 	char text[256];
@@ -56,7 +56,7 @@ static int type_line(void *arg)
 	return console_run_line(p->line, &p->sink);
 }
 
-/* Returns when the command waits for the worker of the rig's first device. */
+/* Start "vmem reset"; return when it waits for the worker of the rig's first device. */
 static struct thread *begin_reset(struct vmem_rig *rig, struct person *p)
 {
 	struct thread *thread;
@@ -104,8 +104,8 @@ static void list_is_free_during_a_reset(struct ktest *test)
 }
 
 /*
- * The device leaves, and another device gets its id: the user is told, and nothing else
- * happens.
+ * The device is removed, and another device gets its id: the command tells the user, and
+ * does not reset the other device.
  */
 static void device_leaves_during_a_reset(struct ktest *test)
 {
@@ -121,7 +121,7 @@ static void device_leaves_during_a_reset(struct ktest *test)
 	KTEST_EXPECT_EQ(test, rig->vm[1]->reset_asked, VMEM_RESET_NONE);
 }
 
-/* A worker that does not get to the reset: the wait ends. */
+/* If the worker does not get to the reset, the command stops waiting. */
 static void reset_that_takes_long(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The virtio-mem driver with devices that are busy, that refuse, or that answer
- * nonsense, and with configurations that make no sense. Whatever happens, mm is
+ * nonsense, and with configurations that make no sense. Whatever happens, mm stays
  * consistent, and only plugged memory is mapped.
  */
 #include "kernel/ktest.h"
@@ -15,7 +15,7 @@
 
 #define MIB (1UL << 20)
 
-/* Every fault, at every request of walk() below. */
+/* Each fault comes at each request of walk(), up to this one. */
 #define LAST_REQUEST 8
 
 static const void *fault_gen_params(const void *prev, char desc[KTEST_DESC_SIZE])
@@ -23,7 +23,7 @@ static const void *fault_gen_params(const void *prev, char desc[KTEST_DESC_SIZE]
 	return vmem_rig_faults(prev, LAST_REQUEST, desc);
 }
 
-/* A fragmented region, so that one target takes several requests. */
+/* Pages in use fragment the region, so that one target takes several requests. */
 #define NR_PINS 6
 
 static void pin_some(struct vmem_rig *rig, unsigned long pin[NR_PINS])
@@ -34,7 +34,7 @@ static void pin_some(struct vmem_rig *rig, unsigned long pin[NR_PINS])
 	}
 }
 
-/* Up, down to the pinned page, up again: plug and unplug, whole blocks and granules. */
+/* Grow, shrink around the pins, grow again: plug and unplug, whole blocks and granules. */
 static void walk(struct vmem_rig *rig, unsigned long pin[NR_PINS], bool *pinned)
 {
 	vmem_rig_resize(rig, 0, 256 * MIB);
@@ -55,7 +55,7 @@ static void unpin(struct vmem_rig *rig, const unsigned long pin[NR_PINS], bool p
 		free_pages(rig->w->mm, pin[i], 0);
 }
 
-/* The status names the obstacle. */
+/* Expect that the status names this obstacle. */
 static void expect_trouble(struct vmem_rig *rig, const char *words)
 {
 	char text[160] = "";
@@ -66,7 +66,7 @@ static void expect_trouble(struct vmem_rig *rig, const char *words)
 	KTEST_EXPECT_STREQ(rig->test, text, words);
 }
 
-/* After the fault, the driver reaches the target, and reports no failure. */
+/* Expect that after the fault the driver reaches the target and reports no failure. */
 static void expect_recovery(struct vmem_rig *rig)
 {
 	struct sink_buffer buffer;
@@ -80,7 +80,7 @@ static void expect_recovery(struct vmem_rig *rig)
 	vmem_rig_check(rig);
 }
 
-/* A device that was given up gets no request until it is reset, and keeps what it has. */
+/* Expect that a given-up device gets no request before its reset, and keeps its memory. */
 static void expect_given_up(struct vmem_rig *rig)
 {
 	const unsigned int before = rig->fm[0].nr_log;
@@ -139,7 +139,7 @@ static void back_off(struct ktest *test)
 	vmem_rig_check(rig);
 }
 
-/* A device that refuses even what it asked for: no endless loop. */
+/* A device refuses even the size that it requests: the driver does not loop endlessly. */
 static void contradiction(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -155,8 +155,8 @@ static void contradiction(struct ktest *test)
 }
 
 /*
- * The device refuses to unplug whole blocks: they stay plugged but not added, then are
- * added again.
+ * The device refuses to unplug whole blocks: they stay plugged, but not in mm, until growing
+ * adds them again.
  */
 static void refused_blocks(struct ktest *test)
 {
@@ -183,8 +183,8 @@ static void refused_blocks(struct ktest *test)
 /* --- what mm refuses ------------------------------------------------------------------------ */
 
 /*
- * mm does not take a block: after some tries the driver returns it to the device,
- * with a line in the log.
+ * mm refuses a block: after some tries the driver returns the block to the device, with a
+ * line in the log.
  */
 static void refused_by_mm(struct ktest *test)
 {
@@ -215,7 +215,7 @@ static void refused_by_mm(struct ktest *test)
 	vmem_rig_check(rig);
 }
 
-/* The driver takes another block instead. */
+/* If mm refuses one block, the driver plugs another block instead. */
 static void refused_one_block(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -269,7 +269,7 @@ static void config_desc(const struct bad_config *c, char desc[KTEST_DESC_SIZE])
 
 KTEST_ARRAY_PARAM(config, bad_configs, config_desc)
 
-/* Devices with a driver; the machine may have one of its own. */
+/* Return the number of devices with a driver; the machine may have one of its own. */
 static unsigned int nr_drivers(void)
 {
 	unsigned int nr = 0;
@@ -281,7 +281,7 @@ static unsigned int nr_drivers(void)
 	return nr;
 }
 
-/* One line in the log, no device, nothing leaked. */
+/* The attach fails with one line in the log, and leaks nothing. */
 static void bad_config(struct ktest *test)
 {
 	const struct bad_config *bad = test->param_value;
@@ -301,7 +301,7 @@ static void bad_config(struct ktest *test)
 	window_check(test, rig->w);
 }
 
-/* A constant field changes. */
+/* A constant field changes: the driver gives up the device until the field is as before. */
 static void region_moves(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -341,7 +341,7 @@ static void wants_too_much(struct ktest *test)
 
 /* --- configurations that change under the reader --------------------------------- */
 
-/* Accesses from one change to the next: less than a pass, two passes, and more. */
+/* Accesses between two changes: fewer than one pass makes, as many as two passes, and more. */
 static const unsigned int toggle_gaps[] = { 3, 9, 20, 60 };
 
 static void gap_desc(const unsigned int *gap, char desc[KTEST_DESC_SIZE])
@@ -352,7 +352,7 @@ static void gap_desc(const unsigned int *gap, char desc[KTEST_DESC_SIZE])
 KTEST_ARRAY_PARAM(gap, toggle_gaps, gap_desc)
 
 /*
- * The size alternates between two values around 4 GiB: its halves never come from
+ * The size alternates between two values around 4 GiB: the driver never combines halves of
  * different values.
  */
 static void torn_sizes(struct ktest *test)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The virtio-mem driver leaves the machine's own device and comes back, while the
- * kernel uses memory of the region. Needs a device with plugged memory (scenario
- * driver_comes_back); skipped elsewhere.
+ * kernel uses memory of the region. The suite needs a device with plugged memory (scenario
+ * driver_comes_back), and is skipped elsewhere.
  */
 #include "arch/machine.h"
 #include "drivers/virtio/mem/virtio_mem.h"
@@ -25,7 +25,7 @@ static struct virtio_mem *find_driver(struct ktest *test)
 	return vm;
 }
 
-/* The highest free frame of the region that the allocator gives. */
+/* Allocate the last frame of the region's highest pageblock where that frame is free. */
 static unsigned long take_frame(struct ktest *test, const struct virtio_mem *vm)
 {
 	for (unsigned long i = vm->map.nr_blocks; i-- > 0;) {
@@ -42,7 +42,7 @@ static unsigned long take_frame(struct ktest *test, const struct virtio_mem *vm)
 	return PFN_NONE;
 }
 
-/* Waits for the driver's first rounds, which unplug the memory that seems unused. */
+/* Wait for the driver's first rounds, which unplug the memory that seems unused. */
 static void wait_for_rounds(const struct virtio_mem *vm, unsigned long plugged)
 {
 	const u64 deadline = ktime_ns() + STEP_NS;

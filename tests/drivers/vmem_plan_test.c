@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Tests the plan alone, on hand-made maps: what to plug and unplug next. */
+/* The plan alone, on hand-made maps: which memory to plug and unplug next. */
 #include "drivers/virtio/mem/vmem_plan.h"
 #include "kernel/ktest.h"
 #include "lib/bitops.h"
@@ -71,7 +71,7 @@ static struct plan *plan_make(struct ktest *test, unsigned int granule)
 	return p;
 }
 
-/* Adds block @i with these pageblocks plugged; its metadata is in its first pageblock. */
+/* Add block @i with these pageblocks plugged; the first of them has the block's metadata. */
 static void have(struct plan *p, unsigned long i, u64 mask)
 {
 	p->info[i] = (struct memory_block_info){ .state = MEM_BLOCK_ONLINE,
@@ -100,7 +100,7 @@ static void masks(struct ktest *test)
 	KTEST_EXPECT_EQ(test, vmem_mask(&p->map, 1, 0, ~0UL), ALL);
 }
 
-/* A gigabyte into an empty region is one run. */
+/* Growing an empty region by 1 GiB takes one run. */
 static void grow_empty(struct ktest *test)
 {
 	struct plan *p = plan_make(test, 1);
@@ -123,7 +123,7 @@ static void grow_tail(struct ktest *test)
 	expect_run(test, &p->run[0], 150, 362);
 }
 
-/* Partial blocks first, even if they are above; lowest holes first; then new blocks. */
+/* The plan fills partial blocks first, even high ones, lowest holes first; then new blocks. */
 static void grow_partial_first(struct ktest *test)
 {
 	struct plan *p = plan_make(test, 1);
@@ -213,7 +213,7 @@ static void reserved(struct ktest *test)
 	KTEST_EXPECT_EQ(test, p->map.nr_reserved, 0);
 }
 
-/* Empty blocks from the top, as many as fit into the wanted size. */
+/* The plan removes empty blocks from the top, as many as fit into the wanted size. */
 static void remove_empty(struct ktest *test)
 {
 	struct plan *p = plan_make(test, 1);
@@ -253,8 +253,8 @@ static void remove_emptiest(struct ktest *test)
 }
 
 /*
- * Granules: the granule with the metadata stays; empty granules go first, from the top,
- * then the emptiest.
+ * Granules of a block: the granule with the metadata stays; empty granules go first, from
+ * the top, then the emptiest.
  */
 static void granules(struct ktest *test)
 {
@@ -277,7 +277,7 @@ static void granules(struct ktest *test)
 	expect_run(test, &p->run[1], 20, 1);
 }
 
-/* The plan can yield everything except the metadata's granule, whatever the granule's size. */
+/* The plan can unplug all but the metadata's granule, whatever the granule's size. */
 static void granules_all(struct ktest *test)
 {
 	for (unsigned int granule = 1; granule <= 32; granule *= 2) {
@@ -294,7 +294,7 @@ static void granules_all(struct ktest *test)
 	}
 }
 
-/* The sum of a plan's runs. */
+/* Return the number of pageblocks in a plan's runs. */
 static unsigned long total(const struct vmem_run *run, unsigned int nr)
 {
 	unsigned long sum = 0;
@@ -305,8 +305,8 @@ static unsigned long total(const struct vmem_run *run, unsigned int nr)
 }
 
 /*
- * Checks that no two runs overlap, that all lie in the region, and that none has a
- * plugged pageblock.
+ * Check that no two runs overlap, that all lie in the region, and that none has a plugged
+ * or reserved pageblock.
  */
 static void check_plug_runs(struct ktest *test, const struct plan *p, unsigned int nr)
 {
@@ -378,7 +378,7 @@ static unsigned long any_block(void *, unsigned long block)
 	return block;
 }
 
-/* A block with pageblocks that the device may not have back cannot be removed. */
+/* The plan does not remove a block that has reserved pageblocks. */
 static void block_with_reserved_stays(struct ktest *test)
 {
 	struct vmem_block block[2] = { {}, { .reserved = 1UL << 63 } };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A virtio-mem device that was given up comes back: whatever it did meanwhile, driver,
- * device and mm agree in the end, the driver never sends UNPLUG_ALL while memory is in
- * use, and it takes no old answer for a new one.
+ * A virtio-mem device that the driver gave up comes back: whatever it did meanwhile, driver,
+ * device and mm agree in the end. The driver never sends UNPLUG_ALL while memory is in use,
+ * and takes no old answer for a new one.
  */
 #include "kernel/ktest.h"
 #include "kernel/sink.h"
@@ -23,7 +23,7 @@ static struct fake_vmem *add_device(struct vmem_rig *rig)
 	return fm;
 }
 
-/* The device answers the next request with an error. */
+/* Make the device answer the next request with an error, so that the driver gives it up. */
 static void give_up(struct vmem_rig *rig, u64 requested)
 {
 	fake_vmem_inject(&rig->fm[0], 0, 1, FAKE_ERROR);
@@ -148,7 +148,7 @@ static void not_the_device_it_was(struct ktest *test)
 
 /* --- silence ---------------------------------------------------------------------------- */
 
-/* The device answers no request any more, not even STATE. */
+/* Make the device answer no request, not even STATE. Return: the number of its requests. */
 static unsigned int go_silent(struct vmem_rig *rig)
 {
 	struct fake_vmem *fm = &rig->fm[0];
@@ -157,7 +157,7 @@ static unsigned int go_silent(struct vmem_rig *rig)
 	vmem_rig_resize(rig, 0, 200 * MIB);
 	KTEST_ASSERT_TRUE(rig->test, virtio_is_broken(&fm->fv.vdev));
 	KTEST_ASSERT_TRUE(rig->test, rig->vm[0]->silent);
-	/* The driver does not reset it, because its process may have ended. */
+	/* The driver does not reset the device: the device's process may have ended. */
 	KTEST_EXPECT_FALSE(rig->test, vmem_rig_comes_back(rig, 0));
 	KTEST_EXPECT_EQ(rig->test, fm->fv.resets, 1);
 	fm->fault_for = 0;
@@ -199,8 +199,8 @@ static void silent_until_forced(struct ktest *test)
 }
 
 /*
- * A single question finds out whether a device answers, and does not disturb a device
- * that does.
+ * A single STATE request shows whether a device answers, and does not disturb a device that
+ * does.
  */
 static void a_look(struct ktest *test)
 {
@@ -253,8 +253,8 @@ static void has_less(struct ktest *test)
 }
 
 /*
- * The device also refuses to plug it again, because it wants less: the log says so, and
- * the driver plugs it once it may.
+ * The device also refuses to plug this memory again, because it requests less: the status
+ * says so, and the driver plugs the memory once it may.
  */
 static void has_less_and_refuses(struct ktest *test)
 {
@@ -279,8 +279,8 @@ static void has_less_and_refuses(struct ktest *test)
 }
 
 /*
- * Parts of granules: the driver completes those that mm has, and unplugs those that it
- * lacks.
+ * Only parts of granules are plugged: the driver plugs the rest of mm's granules, and
+ * unplugs the parts of others.
  */
 static void parts_of_granules(struct ktest *test)
 {
@@ -296,7 +296,7 @@ static void parts_of_granules(struct ktest *test)
 	expect_agreement(rig, 102 * MIB);
 }
 
-/* Random pieces are plugged or not: in the end device and mm agree. */
+/* The device plugs and unplugs random pieces: in the end device and mm agree. */
 static void random_differences(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -336,7 +336,7 @@ static void reset_by_hand(struct ktest *test)
 	KTEST_EXPECT_GT(test, fm->nr_requests[VIRTIO_MEM_REQ_STATE], 0);
 }
 
-/* A device that owes an answer is reset at once, not when its time has run out. */
+/* A device that owes an answer is reset at once, not when its time to answer has run out. */
 static void reset_while_it_is_silent(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -351,8 +351,8 @@ static void reset_while_it_is_silent(struct ktest *test)
 }
 
 /*
- * A user asks for a reset while the device owes an answer; the device does not answer a
- * question either.
+ * Let a user ask for a reset while the device owes an answer; the device does not answer a
+ * STATE request either.
  */
 static void ask_reset_of_a_dead_device(struct vmem_rig *rig)
 {
@@ -363,7 +363,7 @@ static void ask_reset_of_a_dead_device(struct vmem_rig *rig)
 	fm->ask_reset = &rig->vm[0]->reset_asked;
 }
 
-/* The driver does not reset it and tells the user; a forced reset resets it. */
+/* Expect that the driver does not reset the device and says so; a forced reset works. */
 static void expect_not_reset(struct vmem_rig *rig, u64 plugged)
 {
 	struct fake_vmem *fm = &rig->fm[0];
@@ -390,8 +390,8 @@ static void dead_while_it_owes_an_answer(struct ktest *test)
 }
 
 /*
- * The device owes the answer to a question from an idle worker, or from another console's
- * reset.
+ * The device owes the answer to a STATE request from an idle worker, or from another
+ * console's reset.
  */
 static void dead_while_it_is_looked_at(struct ktest *test)
 {

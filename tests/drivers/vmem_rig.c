@@ -55,7 +55,7 @@ void vmem_rig_empty(struct vmem_rig *rig)
 	rig->nr = 0;
 }
 
-/* When a case ends, no device has a user left; a device with a user would never leave. */
+/* Detach all drivers. Clear a left-over user: the detach would wait for it for ever. */
 static void rig_close(void *ctx)
 {
 	struct vmem_rig *rig = ctx;
@@ -128,7 +128,7 @@ void vmem_rig_detach(struct vmem_rig *rig, unsigned int n)
 	vmem_rig_free_queues(&rig->fm[n]);
 }
 
-/* With more rounds than this without a wait, the driver is in an endless loop. */
+/* A driver that runs more rounds than this without a wait is in an endless loop. */
 #define MAX_ROUNDS 50
 
 u64 vmem_rig_settle(struct vmem_rig *rig, unsigned int n)
@@ -167,7 +167,7 @@ u64 vmem_rig_plugged(const struct vmem_rig *rig, unsigned int n)
 	return pb_to_bytes(vmem_nr_plugged(rig->vm[n]));
 }
 
-/* Checks that no pageblock of a memory block is mm's and reserved, and all are the region's. */
+/* Check that no pageblock is both mm's and reserved, and that all these lie in the region. */
 static void check_block(struct vmem_rig *rig, const struct virtio_mem *vm, unsigned long i)
 {
 	const struct vmem_map *map = &vm->map;

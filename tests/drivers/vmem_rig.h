@@ -17,7 +17,7 @@
 /**
  * struct vmem_rig - a memory and up to two devices
  * @fm: the devices' models
- * @vm: their drivers; NULL: none
+ * @vm: the driver of each device, or NULL
  */
 struct vmem_rig {
 	struct ktest *test;
@@ -36,41 +36,41 @@ struct rig_fault {
 /* Parameters of a case: each fault, at each request from 0 to @last. */
 const void *vmem_rig_faults(const void *prev, unsigned int last, char desc[KTEST_DESC_SIZE]);
 
-/* 32 MiB of boot memory in block 0 of the window; added blocks go online. */
+/* Open a window with 32 MiB of boot memory in block 0; added blocks go online. */
 struct vmem_rig *vmem_rig_open(struct ktest *test);
 
-/* Makes all drivers leave, and frees their devices. */
+/* Detach all drivers, and free their devices. */
 void vmem_rig_empty(struct vmem_rig *rig);
 
-/* Makes a device and its driver; the region starts @offset bytes into the window. */
+/* Make a device, attach a driver, or both; the region starts @offset bytes into the window. */
 struct fake_vmem *vmem_rig_prepare(struct vmem_rig *rig, u64 offset, u64 size, u64 block);
 void vmem_rig_attach(struct vmem_rig *rig, struct fake_vmem *fm);
 struct fake_vmem *vmem_rig_add(struct vmem_rig *rig, u64 offset, u64 size, u64 block);
 
-/* vmem_rig_attach() that may fail, and freeing the queues of a device without a driver. */
+/* Attach a driver, which may fail; free the queues of a device without a driver. */
 int vmem_rig_try(struct vmem_rig *rig, struct fake_vmem *fm);
 void vmem_rig_free_queues(struct fake_vmem *fm);
 
-/* Makes the driver leave device @n. */
+/* Detach the driver from device @n. */
 void vmem_rig_detach(struct vmem_rig *rig, unsigned int n);
 
-/* Runs rounds until the driver would wait. Return: the length of that wait, ns. */
+/* Run rounds until the driver would wait. Return: the length of that wait, ns. */
 u64 vmem_rig_settle(struct vmem_rig *rig, unsigned int n);
 
 /*
- * Call it when the device answers correctly again: runs rounds, without the pauses between
- * them, until the driver has no more to do. Return: false if the driver does not finish.
+ * For a device that answers correctly again: run rounds, without the pauses between them,
+ * until the driver has no more to do. Return: false if the driver does not finish.
  */
 bool vmem_rig_comes_back(struct vmem_rig *rig, unsigned int n);
 
-/* Asks for a size and settles. */
+/* Let the device request a size, and settle. */
 void vmem_rig_resize(struct vmem_rig *rig, unsigned int n, u64 requested);
 
-/* Bytes that mm has of device @n's region, according to the driver. */
+/* Return the bytes of device @n's region that mm has, according to the driver. */
 u64 vmem_rig_plugged(const struct vmem_rig *rig, unsigned int n);
 
 /*
- * Checks that driver, device and mm agree, that the driver broke no rule, and that only
+ * Check that driver, device and mm agree, that the driver broke no rule, and that only
  * plugged memory is mapped.
  */
 void vmem_rig_check(struct vmem_rig *rig);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The driver, while its target changes and the device answers as it likes: which answer
- * counts, which memory it gives up first, when it tries again, and what it reports.
+ * The driver, while its target changes and the device answers in any way: which answer
+ * counts, which memory the driver gives up first, when it tries again, and what it reports.
  */
 #include "kernel/sink.h"
 #include "lib/errno.h"
@@ -29,7 +29,7 @@ enum {
 	NR_PINS = 31
 };
 
-/* One block, every second pageblock of it pinned and plugged. Growing takes 31 runs. */
+/* Plug only every second pageblock of a block; each is in use. Growing takes 31 runs. */
 static struct fake_vmem *comb(struct vmem_rig *rig, unsigned long pin[NR_PINS])
 {
 	struct fake_vmem *fm = vmem_rig_add(rig, 128 * MIB, 128 * MIB, 2 * MIB);
@@ -54,7 +54,7 @@ static void comb_end(struct vmem_rig *rig, const unsigned long pin[NR_PINS], u64
 		free_pages(rig->w->mm, pin[i], 0);
 }
 
-/* A changed target ends a round after the batch in flight; the round has no outcome. */
+/* A changed target ends a round after the batch in flight; the round reports no result. */
 static void growing_is_interrupted(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -87,8 +87,8 @@ static void worst_answer_counts(struct ktest *test)
 }
 
 /*
- * A request is used, but nothing was written: that is not an answer, and no earlier answer
- * counts.
+ * Use each request without writing an answer: the driver must not take an earlier answer for
+ * a new one.
  */
 static void use_without_an_answer(struct fake_virtio *fv, u32 index)
 {
@@ -110,7 +110,7 @@ static void earlier_answers_do_not_count(struct ktest *test)
 	KTEST_EXPECT_EQ(test, vmem_rig_plugged(rig, 0), 100 * MIB);
 }
 
-/* A refusal right after a change may be caused by it: retry at once, then with back-off. */
+/* A change may cause the refusal after it: the driver retries at once, then backs off. */
 static void refused_after_a_change(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -145,8 +145,8 @@ static void restless_configuration(struct ktest *test)
 }
 
 /*
- * If the configuration changes during every read of a probe, the driver waits for a
- * while.
+ * If the configuration changes during every read of a probe, the driver waits for a while,
+ * then fails.
  */
 static void restless_at_attach(struct ktest *test)
 {
@@ -227,7 +227,7 @@ static void held_memory_goes_first(struct ktest *test)
 	vmem_rig_check(rig);
 }
 
-/* Movable pages in the granules of a run, and one page that stays: only its granule stays. */
+/* Of the pages in the granules of a run, one cannot move: only that page's granule stays. */
 static void one_frame_keeps_one_granule(struct ktest *test)
 {
 	enum {
@@ -273,7 +273,7 @@ static int hear(struct notifier_block *nb, unsigned long event, void *data)
 	return 0;
 }
 
-/* The target goes back up while a block goes offline: the block stays, and nothing leaves. */
+/* The target rises again while a block goes offline: the block stays, nothing is unplugged. */
 static void offlining_is_cancelled(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -295,8 +295,8 @@ static void offlining_is_cancelled(struct ktest *test)
 }
 
 /*
- * The target goes back up while empty blocks leave: the driver does not try the block
- * in use.
+ * The target rises again while empty blocks leave: the driver does not try the block in
+ * use.
  */
 static void shrinking_is_interrupted(struct ktest *test)
 {
@@ -323,7 +323,7 @@ static void shrinking_is_interrupted(struct ktest *test)
 		free_pages(rig->w->mm, base + i * PB, 0);
 }
 
-/* A device that does not stop keeps its driver's memory, and its owner. */
+/* If a device does not stop, the driver is not freed, and the region keeps its owner. */
 static void stuck_device_keeps_its_owner(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -337,7 +337,7 @@ static void stuck_device_keeps_its_owner(struct ktest *test)
 	fm->fv.stuck = false;
 }
 
-/* Memory from before the driver is unplugged once; memory that the driver plugs is not. */
+/* The driver sends UNPLUG_ALL once, for memory from before its attach, and never again. */
 static void leftovers_go_once(struct ktest *test)
 {
 	struct vmem_rig *rig = vmem_rig_open(test);
@@ -355,8 +355,8 @@ static void leftovers_go_once(struct ktest *test)
 }
 
 /*
- * The device forgot some of mm's memory while there was no driver: the driver logs it
- * and plugs it again.
+ * The device lost some of mm's memory while there was no driver: the driver logs this, and
+ * plugs the memory again.
  */
 static void forgetful_device_is_asked(struct ktest *test)
 {
@@ -395,7 +395,7 @@ static void disagreements_are_said(struct ktest *test)
 		fm->config.plugged_size = 100 * MIB;
 		vmem_rig_resize(rig, 0, 100 * MIB);
 	}
-	/* The driver also logs a disagreement about the size on which both last agreed. */
+	/* The driver also logs a disagreement about a size on which both agreed before. */
 	vmem_rig_resize(rig, 0, 90 * MIB);
 	fm->config.plugged_size = 100 * MIB;
 	vmem_rig_resize(rig, 0, 90 * MIB);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A failed unplug continues as soon as its obstacle is gone, not at the end of the
- * back-off, which is at its longest here. The worker itself runs, with a model of the
- * device.
+ * back-off, which has its longest delay here. The driver's worker runs, with a model of
+ * the device.
  */
 #include "arch/machine.h"
 #include "kernel/hart.h"
@@ -19,7 +19,7 @@
 #define MIB	 (1UL << 20)
 #define PB	 PAGEBLOCK_NR_PAGES
 #define LIMIT_NS   (60 * NSEC_PER_SEC)
-#define ROUND_REQUESTS 5 /* that a round makes for a block with one page in the way */
+#define ROUND_REQUESTS 5 /* per round, for a block with one page in the way */
 #define AT_ONCE_NS (VMEM_RETRY_LAST_NS / 2) /* with only the back-off it takes longer */
 
 /* A listener that refuses while @refuses is set. */
@@ -76,7 +76,7 @@ static struct scene *open_scene(struct ktest *test)
 	return s;
 }
 
-/* Ask for all of it back, with the back-off at its longest. */
+/* Let the device request size 0, and start the worker with the longest back-off. */
 static void start_worker(struct ktest *test, struct scene *s)
 {
 	s->vm->retry_ns = VMEM_RETRY_LAST_NS;
@@ -87,7 +87,7 @@ static void start_worker(struct ktest *test, struct scene *s)
 	KTEST_ASSERT_NOT_NULL(test, s->thread);
 }
 
-/* Ask for all of it back, and return when the worker has failed and sleeps. */
+/* Start the worker, and return when it has failed to unplug everything and sleeps. */
 static void shrink_in_vain(struct ktest *test, struct scene *s)
 {
 	start_worker(test, s);
@@ -98,7 +98,7 @@ static void shrink_in_vain(struct ktest *test, struct scene *s)
 	KTEST_ASSERT_EQ(test, READ_ONCE(s->vm->unblocked), 0);
 }
 
-/* Expects that all is unplugged long before the back-off ends. */
+/* Expect that everything is unplugged long before the back-off ends. */
 static void expect_unplugged(struct ktest *test, struct scene *s)
 {
 	const u64 limit = ktime_ns() + AT_ONCE_NS;
@@ -185,7 +185,7 @@ static void listener_relents(struct ktest *test, struct scene *s)
 	memory_listener_relents(s->mm);
 }
 
-/* Another request has part of the block, and waits for another page. */
+/* Isolate part of the block as another request, and wait for the page in that part. */
 static int other_request(void *arg)
 {
 	struct scene *s = arg;
@@ -334,9 +334,9 @@ static bool has_failed(struct scene *s)
 }
 
 /*
- * The page first keeps its block from leaving, and is freed while its granule leaves.
- * Then the block is empty and the driver watches nothing in it, so the driver must
- * repeat the round.
+ * The page first prevents the removal of its block, and is freed while the driver unplugs
+ * the page's granule. Then the block is empty and the driver watches nothing in it, so the
+ * driver must repeat the round.
  */
 static void freed_while_its_granule_leaves(struct ktest *test)
 {
@@ -354,8 +354,8 @@ static void freed_while_its_granule_leaves(struct ktest *test)
 }
 
 /*
- * A slow hart frees the page. It looked at the pageblock before that was watched, so it
- * puts the frame into its cache and wakes no waiter.
+ * A slow hart frees the page. The hart looked at the pageblock before the driver watched it,
+ * so the hart puts the frame into its cache and wakes no waiter.
  */
 static void freed_by_a_slow_hart(struct ktest *test)
 {
