@@ -14,7 +14,7 @@
 #define AREA	 (16 * PB)
 #define ROUNDS	 150U
 
-/* Pages that move, in an area of block 1; each is full of its number. */
+/* Movable pages in an area of block 1; each is filled with the number of its slot. */
 struct compaction {
 	struct window *w;
 	struct pfn_range area;
@@ -50,7 +50,7 @@ static bool within(const struct pfn_range *r, unsigned long pfn)
 	return pfn - r->start_pfn < r->nr_pages;
 }
 
-/* Two online blocks of zone Movable: the area in the first, room in the second. */
+/* Online two blocks in zone Movable: the area is in the first, the second has room. */
 static struct compaction *open_area(struct ktest *test)
 {
 	struct compaction *c = &compaction;
@@ -87,7 +87,7 @@ static int compact(struct compaction *c, const struct pfn_range *range, struct m
 	return evacuate(c->w->mm, range, 1, &p, why);
 }
 
-/* The page is in its zone, with its content. */
+/* Expect the page in its zone, with its content. */
 static void expect_whole(struct ktest *test, struct compaction *c, unsigned int i)
 {
 	struct page_state st;
@@ -98,7 +98,7 @@ static void expect_whole(struct ktest *test, struct compaction *c, unsigned int 
 	KTEST_EXPECT_TRUE(test, is_whole(&c->slot[i], i));
 }
 
-/* Each hart allocates and frees chunks that may lie in the area, until the test stops it. */
+/* Allocate and free chunks that may lie in the area, until the test stops this hart. */
 static int allocate(void *arg)
 {
 	struct compaction *c = arg;
@@ -133,8 +133,8 @@ static int allocate(void *arg)
 }
 
 /*
- * Parts of both blocks, repeatedly; no page is lost, and none ends up in the range that
- * it left.
+ * Compact parts of both blocks repeatedly: no page is lost, and none ends up in the range
+ * that it left.
  */
 static void while_harts_allocate(struct ktest *test)
 {

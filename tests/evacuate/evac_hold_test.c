@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Tests hold points and, with their help, the rule for waiting: whenever the page is
- * freed, the wait ends after at most two searches.
+ * Hold points and, with their help, the rule for waiting: whenever the page is freed, the
+ * request ends after at most two searches.
  */
 #include "kernel/console/shell.h"
 #include "kernel/thread.h"
@@ -12,7 +12,7 @@
 
 #define PB	PAGEBLOCK_NR_PAGES
 #define NR	(4 * PB)
-/* "Right after". */
+/* The meaning of "right after". */
 #define SOON_NS (20 * NSEC_PER_MSEC)
 /*
  * A deadline that passes while the thread is held; everything else fits into it on any
@@ -46,7 +46,10 @@ static void let_go(void *unused)
 	hold_go();
 }
 
-/* Evacuates [start, start + nr), waiting for frees; at the end held threads are released. */
+/*
+ * Start a job that evacuates [start, start + nr) and waits for frees. When the case ends,
+ * held threads are released.
+ */
 static struct job *start_job_with(struct ktest *test, struct test_mm *t, unsigned long start,
 				  unsigned long nr, const struct evacuate_policy *policy)
 {
@@ -91,7 +94,7 @@ static void expect_held(struct ktest *test, enum trace_event_id event, u64 at)
 	KTEST_EXPECT_EQ(test, place.at, at);
 }
 
-/* Every phase can be held; a step goes from one phase to the next, whichever was set. */
+/* Each phase can be held; a step goes to the next phase, whichever phase was set. */
 static void each_phase_can_be_held(struct ktest *test)
 {
 	static const u8 phases[] = { EVAC_ISOLATE, EVAC_DRAIN, EVAC_CLASSIFY, EVAC_COMMIT,
@@ -111,7 +114,7 @@ static void each_phase_can_be_held(struct ktest *test)
 	free_contig_range(t->mm, t->base, NR);
 }
 
-/* The thread is held, and gets a deadline that passes meanwhile. */
+/* Give the held thread a deadline, and let the deadline pass. */
 static void outlast(struct ktest *test, struct job *job, enum evac_phase phase)
 {
 	expect_held(test, TRACE_EVAC_PHASE, phase);
@@ -120,8 +123,8 @@ static void outlast(struct ktest *test, struct job *job, enum evac_phase phase)
 }
 
 /*
- * While a thread is held, other threads allocate, free, and read. Its clock stands
- * still.
+ * While a thread is held, other threads allocate, free, and read. The held thread's clock
+ * stands still.
  */
 static void a_held_deadline_stands_still(struct ktest *test)
 {
@@ -186,7 +189,7 @@ static int remove_in_thread(void *arg)
 					 &job->why);
 }
 
-/* Several blocks leave, all with the same deadline. */
+/* Several blocks are removed, all with the same deadline. */
 static void held_blocks_leave_together(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -398,7 +401,7 @@ static void freed_before_it_waits(struct ktest *test)
 	free_contig_range(t->mm, t->base, NR);
 }
 
-/* A search may or may not see a late free: each blocker costs at most one more search. */
+/* However many pages block the request, it searches at most twice. */
 static void many_blockers_one_pass(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -407,7 +410,7 @@ static void many_blockers_one_pass(struct ktest *test)
 	for (unsigned int i = 0; i < 10; i++)
 		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + i * 200, 0, PGTY_SLAB), 0);
 	job = start_job(test, t, t->base, NR);
-	/* In reverse order: only the last free ends the request. */
+	/* Free the pages in reverse order: only the last free ends the request. */
 	for (unsigned int i = 10; i-- > 0;) {
 		msleep(20);
 		KTEST_EXPECT_EQ(test, job->ended_at, 0);
@@ -448,7 +451,7 @@ static void several_waiters(struct ktest *test)
 	for (unsigned int i = 0; i < NR_WAITERS; i++)
 		KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + i * PB, i, PGTY_SLAB), 0);
 	KTEST_ASSERT_EQ(test, isolate_range(t->mm, &blocks, NO_WHY), 0);
-	/* The waiter for that range is the last, and ends soon. */
+	/* The waiter for that range starts last, and has a short deadline. */
 	for (unsigned int i = NR_WAITERS; i-- > 0;) {
 		w[i] = (struct waiting){ t->zone, { t->base + i * PB, PB },
 					 ktime_ns() + (i ? STEP_NS : 300 * NSEC_PER_MSEC),
@@ -484,8 +487,8 @@ static void limit_restored(void *limit)
 }
 
 /*
- * When a hold expires, the hold point is unset; when the request is cancelled, it stays
- * set.
+ * When a hold expires, the hold point is unset; when the held request is cancelled, the hold
+ * point stays set.
  */
 static void hold_ends_by_itself(struct ktest *test)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A request that could continue ends at its deadline or when its caller cancels it,
- * also while another request is at work, up to the last step; and it reports the right
- * failure.
+ * A request ends at its deadline or when its caller cancels it, even while another request
+ * holds the lock, and up to its last step; and it reports the right failure.
  */
 #include "kernel/thread.h"
 #include "kernel/timer.h"
@@ -64,7 +63,7 @@ static void expect_early(struct ktest *test, u64 start)
 	KTEST_EXPECT_SOON(test, ktime_ns() - start, (OTHER_MS - 50) * NSEC_PER_MSEC);
 }
 
-/* First for a range, then for a search, which has one limit for all places that it tries. */
+/* Take a range, then search for one; the search has one deadline for all places. */
 static void another_request_takes_too_long(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -195,7 +194,7 @@ static void cause_is_kept(struct ktest *test)
 }
 
 /*
- * The deadline passes in the middle of a pass: the last check of the clock does not
+ * The request is cancelled in the middle of a pass: the last check of the limits does not
  * replace the cause.
  */
 static void cause_is_no_deadline(struct ktest *test)
@@ -226,8 +225,7 @@ static void cause_is_no_deadline(struct ktest *test)
 }
 
 /*
- * A block's metadata is never freed: the request does not wait for it, and tries
- * another place.
+ * A block's metadata is never freed: the request does not wait for it, and fails at once.
  */
 static void what_is_never_freed_is_not_waited_for(struct ktest *test)
 {
@@ -250,7 +248,7 @@ static void what_is_never_freed_is_not_waited_for(struct ktest *test)
 }
 
 /*
- * A request that is cancelled or too late from the start ends after the first look and
+ * A request that is cancelled or too late from the start ends after its first search and
  * changes nothing.
  */
 static void stopped_before_anything_moves(struct ktest *test)

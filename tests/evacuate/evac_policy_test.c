@@ -9,7 +9,7 @@
 
 #define NR_FRAMES 700UL /* more than a pageblock */
 
-/* Free frames that no other thread allocates during the request. */
+/* Find free frames that no other thread allocates during the request. */
 static unsigned long free_frames(struct ktest *test, struct mm *mm)
 {
 	const unsigned long pfn = alloc_contig_pages(mm, NR_FRAMES, NULL, NO_WHY);
@@ -122,7 +122,7 @@ static void stepped_over_is_not_granted_on_the_machine(struct ktest *test)
 	not_granted(test, &kernel_mm);
 }
 
-/* Frames that are not empty do not go offline, even if the request allows best effort. */
+/* Frames in use must not go offline: a request to offline with best effort is refused. */
 static void offline_is_no_best_effort(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);

@@ -40,7 +40,7 @@ static void stop(void)
 			break;
 }
 
-/* Count the records of this event, frame, number and change. */
+/* Count the records of this event with this frame, count and change. */
 static unsigned int times(enum trace_event_id event, const struct trace_args *want)
 {
 	unsigned int nr = 0;
@@ -56,7 +56,7 @@ static unsigned int times(enum trace_event_id event, const struct trace_args *wa
 }
 #define TIMES(event, ...) times(event, &(struct trace_args){ __VA_ARGS__ })
 
-/* A page moves out of three pageblocks, of which the first is taken in part. */
+/* A request takes three pageblocks, the first in part; a chunk in the first has to move. */
 static void each_step_is_recorded(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -98,7 +98,7 @@ static void each_step_is_recorded(struct ktest *test)
 	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), 0);
 }
 
-/* The verdict has the frame in the way; one record has the released frames. */
+/* The verdict has the obstacle's type and the reason; one record has the released frames. */
 static void verdict_says_why(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -126,7 +126,7 @@ static void verdict_says_why(struct ktest *test)
 			1);
 }
 
-/* Frames with gaps between them, in bulk: each frame is in exactly one record. */
+/* Free and allocate frames with gaps in bulk: each frame is in exactly one record. */
 static void bulk_is_recorded(struct ktest *test)
 {
 	enum {
@@ -187,9 +187,9 @@ static void expect_steps(struct ktest *test, const struct step *steps, unsigned 
 #define PHASE(from, to) { TRACE_EVAC_PHASE, EVAC_##from, EVAC_##to, 4 * PB, start }
 
 /*
- * One record for each announcement. A pageblock has a page to move; before that, the
- * request waits in vain for a page in another pageblock; the other pageblocks are free.
- * Then again without the second page.
+ * Each announcement leaves one record. One pageblock has a page to move, another has a page
+ * that stays, and two are free: the request waits in vain for the page that stays. Then that
+ * page is freed, and a second request moves the other page.
  */
 static void waits_and_retries_are_recorded(struct ktest *test)
 {
@@ -275,8 +275,8 @@ static unsigned int take_and_count(struct ktest *test, struct test_mm *t,
 }
 
 /*
- * A range that is free at the first look is taken at once; one that crosses the border of
- * a block, step by step.
+ * If a range is free at the first look, the request takes it at once. A range across the
+ * border of a block is taken step by step.
  */
 static void free_range_is_one_record(struct ktest *test)
 {
@@ -313,8 +313,9 @@ static void unarm(void *mm)
 }
 
 /*
- * Each step takes place if a chunk of the range is in a hart's cache or a frame is in use, if the
- * range has a part of a pageblock, and while a hold point or an injected error is armed.
+ * A request goes step by step if a chunk of the range is in a hart's cache or a frame is in
+ * use, if the range has a part of a pageblock, and while a hold point or an injected error is
+ * armed.
  */
 static void other_ranges_take_each_step(struct ktest *test)
 {
@@ -340,7 +341,7 @@ static void other_ranges_take_each_step(struct ktest *test)
 	KTEST_EXPECT_EQ(test, take_and_count(test, t, &range, TRACE_EVAC_FREE), 1);
 }
 
-/* An unplug takes its pageblocks at once too; what another request has isolated stays. */
+/* An unplug, too, takes its pageblocks at once, except if another request has isolated one. */
 static void unplug_is_one_record(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * evacuate() and contiguous allocation: empty ranges of any alignment, hopeless
- * ones, movable pages with their content, pins, waiting, deadlines, cancelling.
+ * evacuate() and contiguous allocation: references, pins, several ranges, pages in harts'
+ * caches, waiting, deadlines, cancelling.
  */
 #include "kernel/thread.h"
 #include "kernel/timer.h"
@@ -89,7 +89,7 @@ static bool cancel_when_named(void *cookie)
 	return why->pfn != PFN_NONE;
 }
 
-/* Longer than any machine takes to reach the wait. */
+/* A time longer than any machine takes to reach the wait. */
 #define WAIT_NS (2 * NSEC_PER_SEC)
 
 static void waiting_has_an_end(struct ktest *test)
@@ -122,7 +122,7 @@ static void waiting_has_an_end(struct ktest *test)
 	free_pages(t->mm, pfn, 0);
 }
 
-/* Several ranges, some in one pageblock, across sections: all or none. */
+/* Several ranges, some in one pageblock, one across sections, are taken all or not at all. */
 static void several_ranges(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 2);
@@ -153,8 +153,8 @@ static void several_ranges(struct ktest *test)
 }
 
 /*
- * No aligned range is free, so the request moves the pages that are in the way in one
- * range.
+ * No aligned range is free, so the request chooses one, and moves the page that is in the
+ * way there.
  */
 static void contig_makes_a_place(struct ktest *test)
 {
@@ -201,7 +201,7 @@ static void isolated_range_among_several(struct ktest *test)
 	unisolate_range(t->mm, &others);
 }
 
-/* A chunk in the cache of a hart that was not drained stands in the way, and is named. */
+/* A chunk in a hart's cache that was not drained is in the way, and the failure names it. */
 static void cached_chunk_is_in_the_way(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -230,8 +230,8 @@ static bool when_something_moved(void *cookie)
 }
 
 /*
- * The request remembers the failure of a full vector, and moves no other vector after a
- * stop.
+ * A request that is cancelled moves no further vector, and a failure in a full vector is
+ * remembered while the next vectors move.
  */
 static void vectors_end_one_by_one(struct ktest *test)
 {
@@ -269,8 +269,8 @@ static void vectors_end_one_by_one(struct ktest *test)
 }
 
 /*
- * Of two pages, one finds no target and the other is in use: reason, frame and errno
- * must describe the same page.
+ * One page finds no target, and another is in use: reason, frame and errno must describe
+ * the same page.
  */
 static void reason_and_errno_agree(struct ktest *test)
 {
@@ -299,7 +299,7 @@ static void reason_and_errno_agree(struct ktest *test)
 	slots_gone(test, t, slots, 2);
 }
 
-/* The mover does not move a page that its slot does not know yet, and ends its claim. */
+/* The mover does not move a page that its slot does not name yet, and ends its claim. */
 static void slot_that_is_not_ready(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -338,7 +338,7 @@ static bool pin_it(void *cookie)
 }
 
 /*
- * If a page is pinned after the request has judged it, the failure says that it is
+ * If a page is pinned after the request has judged it, the failure says that the page is
  * pinned.
  */
 static void pinned_meanwhile(struct ktest *test)

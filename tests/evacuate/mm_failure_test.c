@@ -135,7 +135,7 @@ static void fail_fills_and_returns(struct ktest *test)
 	KTEST_EXPECT_EQ(test, mm_fail(NO_WHY, MM_REASON_CANCELLED, PFN_NONE), -EINTR);
 }
 
-/* An object holds a block back: the failure names its cache. */
+/* A slab object keeps a block from going offline: the failure names the object's cache. */
 static void slab_cache_is_named(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -146,7 +146,7 @@ static void slab_cache_is_named(struct ktest *test)
 
 	KTEST_ASSERT_NOT_NULL(test, cache);
 	window_add_online(test, w, 1, MMOP_ONLINE_KERNEL);
-	/* Boot memory is preferred: use it up first. */
+	/* The allocator prefers boot memory: use it up first. */
 	do
 		pfn = alloc_pages(w->mm, GFP_KERNEL | GFP_NOWARN, 0, PGTY_KERNEL);
 	while (pfn < window_pfn(w, 1));
@@ -208,7 +208,7 @@ static void failures_in_words(struct ktest *test)
 	why.detail = "somebody";
 	mm_failure_name(w->mm, &why);
 	KTEST_EXPECT_STREQ(test, why.detail, "somebody");
-	/* The time that a request took, a listener's included. */
+	/* The failure has the time that the request took, including the listener's time. */
 	window_add_online(test, w, 1, MMOP_ONLINE_MOVABLE);
 	KTEST_ASSERT_EQ(test, register_memory_notifier(w->mm, &nb), 0);
 	KTEST_EXPECT_EQ(test, offline_memory_block(w->mm, w->block + 1, NULL, &why),
@@ -224,7 +224,7 @@ static void failures_in_words(struct ktest *test)
 		KTEST_EXPECT_EQ(test, why.pfn, at);                                      \
 	} while (0)
 
-/* Expects this failure in the log, in the console's words. */
+/* Expect this failure in the log, in the console's words. */
 static void expect_logged(struct ktest *test, const struct mm_failure *why)
 {
 	struct sink_buffer words;

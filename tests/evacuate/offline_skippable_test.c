@@ -58,7 +58,7 @@ static void describe_truth(const struct truth *t, char desc[KTEST_DESC_SIZE])
 
 KTEST_ARRAY_PARAM(truth, truths, describe_truth)
 
-/* Frames of the kind in block 1; a failure must name the first of them. */
+/* Make frames of this kind in block 1; a failure must name the first of them. */
 static struct pfn_range make_frames(struct ktest *test, struct window *w, enum kind kind,
 				    struct page_slot *slot)
 {
@@ -97,7 +97,10 @@ static int make_request(struct window *w, enum request request, const struct pfn
 	return err;
 }
 
-/* Frames that did not leave are unchanged, except for the flag of an owner that left. */
+/*
+ * Expect the frames of moved pages free, and the others unchanged, except that they lose the
+ * flag with their owner.
+ */
 static void expect_frames(struct ktest *test, struct window *w, const struct truth *t,
 			  const struct pfn_range *r)
 {
@@ -147,7 +150,7 @@ static void truth_table(struct ktest *test)
 	window_check(test, w);
 }
 
-/* Runs of any length anywhere after the header. */
+/* Withhold runs of any length anywhere after the header. */
 static void withhold_random(struct ktest *test, struct granule_owner *g)
 {
 	for (unsigned int i = 0; i < 40; i++) {
@@ -158,7 +161,7 @@ static void withhold_random(struct ktest *test, struct granule_owner *g)
 	}
 }
 
-/* Offline and online again: exactly the same frames are offline, and all others are free. */
+/* After offlining and onlining, exactly the same frames are offline, and all others free. */
 static void reonlining_restores_the_same_frames(struct ktest *test)
 {
 	struct granule_owner *g = granule_open(test);
@@ -193,8 +196,8 @@ static void reonlining_restores_the_same_frames(struct ktest *test)
 }
 
 /*
- * First the flag goes; then offlining the block fails at once, with nothing moved, and
- * names the frame.
+ * When the owner leaves, its frames lose the flag; then offlining the block fails at once,
+ * with nothing moved, and the failure names the first of them.
  */
 static void leaving_driver_clears_the_flag(struct ktest *test)
 {

@@ -16,7 +16,7 @@
 /* Time to wait: enough for all that happens meanwhile, on any machine. */
 #define JOB_MS (time_is_virtual() ? 700U : 5000U)
 
-/* Allocates a frame, frees it, and drains the caches: did that wake @waiter? */
+/* Free a chunk and drain this hart's cache. Return: true if this woke @waiter. */
 static bool free_wakes(struct ktest *test, struct test_mm *t, unsigned long pfn,
 		       unsigned int order, const struct waiter *waiter)
 {
@@ -27,7 +27,7 @@ static bool free_wakes(struct ktest *test, struct test_mm *t, unsigned long pfn,
 }
 
 /*
- * A free touches the queue only in an isolated pageblock, and only if a waiter has
+ * A free wakes waiters only in an isolated pageblock, and only if a waiter has
  * registered.
  */
 static void frees_elsewhere_wake_nobody(struct ktest *test)
@@ -56,7 +56,7 @@ static void frees_elsewhere_wake_nobody(struct ktest *test)
 	unisolate_range(t->mm, &isolated);
 }
 
-/* Frames of a list are counted, and wake the waiter, as single frees do. */
+/* Freeing a list counts its frames and wakes the waiter, as single frees do. */
 static void lists_wake_too(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -103,7 +103,7 @@ static int run_job(void *arg)
 	return err;
 }
 
-/* A job with a page at the same place of each range, and JOB_MS to wait. */
+/* Make a job with a page in use at the same place of each range, and JOB_MS to wait. */
 static struct job *new_job(struct ktest *test, struct test_mm *t)
 {
 	struct job *job = ktest_alloc(test, sizeof(*job));
@@ -188,7 +188,7 @@ static void let_go(void *unused)
 	hold_go();
 }
 
-/* A request is held past its deadline before it waits, then sleeps for its remaining time. */
+/* A request is held past its deadline before its wait: it still sleeps its remaining time. */
 static void a_held_waiter_sleeps(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 2);
@@ -232,7 +232,7 @@ static int do_later(void *arg)
 	return 0;
 }
 
-/* The request for [t->base, + nr) waits, and ends soon after @fn was called. */
+/* Expect that a request for @nr frames at t->base waits, and ends soon after @fn is called. */
 static void expect_end_after(struct ktest *test, struct test_mm *t, unsigned long nr,
 			     void (*fn)(struct test_mm *t))
 {
@@ -293,7 +293,7 @@ static void waits_for_the_last_reference_but_one(struct ktest *test)
 	slots_gone(test, t, &slot, 1);
 }
 
-/* The half that the search does not need is allocated again at once. */
+/* Free the chunk; at once allocate again the half that the request does not need. */
 static void free_and_take_half(struct test_mm *t)
 {
 	free_pages(t->mm, t->base, 10);

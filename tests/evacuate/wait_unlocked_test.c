@@ -45,7 +45,7 @@ static bool is_cancelled(void *cookie)
 	return READ_ONCE(*(u32 *)cookie);
 }
 
-/* REMOVE also takes the next block, which is offline. */
+/* Run the request; REMOVE also removes the next block, which is offline. */
 static int run_request(void *arg)
 {
 	struct request *r = arg;
@@ -61,7 +61,7 @@ static int run_request(void *arg)
 				 &r->why);
 }
 
-/* Starts the request, and returns when it sleeps. */
+/* Start a request; return when it sleeps. */
 static struct request *start(struct ktest *test, struct window *w, enum kind kind, unsigned long n)
 {
 	struct request *r = ktest_alloc(test, sizeof(*r));
@@ -95,7 +95,7 @@ static int end(struct ktest *test, struct request *r)
 	return err;
 }
 
-/* The page is freed: the request succeeds. */
+/* Free the page: the request succeeds. */
 static void finish(struct ktest *test, struct request *r)
 {
 	free_pages(r->w->mm, r->held, 0);
@@ -103,7 +103,7 @@ static void finish(struct ktest *test, struct request *r)
 	KTEST_EXPECT_EQ(test, r->why.reason, MM_REASON_NONE);
 }
 
-/* The request is cancelled: everything is as before. */
+/* Cancel the request: everything is as before. */
 static void cancel(struct ktest *test, struct request *r)
 {
 	WRITE_ONCE(r->cancel, 1);
@@ -113,7 +113,7 @@ static void cancel(struct ktest *test, struct request *r)
 	free_pages(r->w->mm, r->held, 0);
 }
 
-/* Blocks of zone Movable, all online except the last. */
+/* Add @nr blocks, and online all but the last in zone Movable. */
 static struct window *open_blocks(struct ktest *test, unsigned long nr)
 {
 	struct window *w = window_open_owned(test);
@@ -127,8 +127,7 @@ static struct window *open_blocks(struct ktest *test, unsigned long nr)
 }
 
 /*
- * Memory is added, used, and removed; ranges are taken and freed; everything is
- * consistent.
+ * Add, use and remove memory, and take and free ranges; everything stays consistent.
  */
 static void come_and_go(struct ktest *test, struct window *w, unsigned long n)
 {
@@ -167,7 +166,7 @@ static void others_come_and_go(struct ktest *test)
 	window_check(test, w);
 }
 
-/* The request is refused, and the failure names a frame in the waiter's block. */
+/* Expect that a request was refused, and that the failure names a frame in @r's block. */
 static void expect_refused(struct ktest *test, const struct request *r, int err,
 			   const struct mm_failure *why)
 {
@@ -210,7 +209,7 @@ static void overlaps_are_refused(struct ktest *test)
 	window_check(test, w);
 }
 
-/* Waiters of each kind in one zone, which end in a different order than they started. */
+/* Waiters of each kind in one zone end in a different order than they started. */
 static void waiters_side_by_side(struct ktest *test)
 {
 	struct window *w = open_blocks(test, 4);
@@ -246,7 +245,7 @@ static void nothing_moves_before_the_wait(struct ktest *test)
 	KTEST_EXPECT_EQ(test, r->why.migrated, 0);
 	KTEST_EXPECT_EQ(test, slot_pfn(&slot), at);
 	r = start(test, w, OFFLINE, 1);
-	/* A page is pinned meanwhile: the request also waits for it. */
+	/* The movable page is pinned meanwhile: the request also waits for it. */
 	KTEST_ASSERT_EQ(test, page_pin(w->mm, at), 0);
 	free_pages(w->mm, r->held, 0);
 	msleep(20);
@@ -281,8 +280,8 @@ static void unplugged_is_hopeless(struct ktest *test)
 	KTEST_EXPECT_EQ(test, why.pfn, hole);
 	KTEST_EXPECT_EQ(test, why.phase, EVAC_CLASSIFY);
 	/*
-	 * The frame's owner is gone, so no driver can restore the frame; the same holds
-	 * for the whole block.
+	 * When the owner is gone, no driver can bring the frames back: offlining the block
+	 * does not wait, either.
 	 */
 	unregister_memory_owner(w->mm, &w->owner);
 	policy = test_policy(EVAC_END_OFFLINE, PGTY_OFFLINE);
@@ -296,7 +295,7 @@ static void unplugged_is_hopeless(struct ktest *test)
 	window_check(test, w);
 }
 
-/* The driver leaves while a request waits to offline its block: hopeless from then on. */
+/* The driver leaves while a request waits to offline its block: the request fails then. */
 static void owner_leaves_meanwhile(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -319,7 +318,7 @@ static void owner_leaves_meanwhile(struct ktest *test)
 	window_check(test, w);
 }
 
-/* Memory plugged into a block that waits to leave belongs to the block, and leaves with it. */
+/* Memory that is plugged into a block during its offlining goes offline with the block. */
 static void plugged_meanwhile(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -341,8 +340,8 @@ static void plugged_meanwhile(struct ktest *test)
 }
 
 /*
- * Another request is at work when the wait ends: the waiter waits for it instead of
- * giving up.
+ * Another request holds the lock when the wait ends: the waiter waits for the lock instead
+ * of giving up.
  */
 static void the_lock_is_taken_again(struct ktest *test)
 {
