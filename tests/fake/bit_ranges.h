@@ -2,7 +2,7 @@
 #ifndef _TESTS_FAKE_BIT_RANGES_H
 #define _TESTS_FAKE_BIT_RANGES_H
 
-/* Ranges of bits, one bit at a time: the basis of the models. */
+/* Set, clear and count ranges of bits, one bit at a time, for the models. */
 #include "lib/bitmap.h"
 
 static inline void bitmap_set(u64 *map, unsigned long start, unsigned long len)

@@ -3,11 +3,11 @@
 #define _TESTS_FAKE_FAKE_VIRTIO_H
 
 /*
- * A virtio transport with a C function for a device: it reads the driver's rings through
- * physical addresses, and checks them as strictly as a device does.
+ * A virtio transport to a device that is a C function. The function reads the driver's rings
+ * through physical addresses, and checks them as strictly as a device does.
  *
- * The device acts inside notify(), in the driver's own thread, so a test is the same in
- * every run.
+ * The device acts inside notify(), in the driver's own thread, so each run of a test is the
+ * same.
  */
 #include "kernel/spinlock.h"
 #include "virtio/virtio.h"
@@ -46,9 +46,9 @@ struct fake_queue {
  * @tick: lets the device act: called before each access to its configuration, and
  *	before each half of a 64-bit field, which takes two accesses; may be NULL
  * @stuck: a reset does not end
- * @handle: the driver has notified queue @index; may be NULL
+ * @handle: called when the driver notifies queue @index; may be NULL
  * @violations: how often the driver broke the spec
- * @notified: notifications so far, of all threads
+ * @notified: notifications so far, from all threads
  * @resets: how often the driver has reset the device
  */
 struct fake_virtio {
@@ -73,13 +73,13 @@ struct fake_virtio {
 /* Make a device of one kind; the driver takes its memory from @mm. */
 void fake_virtio_init(struct fake_virtio *fv, u32 id, struct mm *mm);
 
-/* The next request that the driver has offered; false if there is none or it is malformed. */
+/* Take the next request of the driver. Return: false if there is none or it is malformed. */
 bool fake_pop(struct fake_virtio *fv, u32 index, struct fake_chain *chain);
 
 /* Use a request, and interrupt if the driver wants it. */
 void fake_push(struct fake_virtio *fv, u32 index, u16 head, u32 len);
 
-/* Write any used element, for a device that lies. */
+/* Write any used element or index, for a device that lies. */
 void fake_push_raw(struct fake_virtio *fv, u32 index, u32 id, u32 len);
 void fake_set_used_idx(struct fake_virtio *fv, u32 index, u16 idx);
 

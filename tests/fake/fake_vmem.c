@@ -6,8 +6,8 @@
 #include "mm/section.h"
 
 /*
- * The test's thread resizes while the driver's makes the device answer: both change
- * @config under the lock, and read it without.
+ * The test's thread resizes the device while the driver's thread makes it answer: both
+ * threads change @config under the lock, and read it without the lock.
  */
 static void publish(struct fake_vmem *fm)
 {
@@ -55,7 +55,7 @@ static void toggle_tell(struct fake_vmem *fm)
 	fake_interrupt(&fm->fv, VIRTIO_ISR_CONFIG);
 }
 
-/* Accounts for one access to the configuration. */
+/* Account for one access to the configuration. */
 static void toggle_tick(struct fake_virtio *fv)
 {
 	struct fake_vmem *fm = container_of(fv, struct fake_vmem, fv);
@@ -112,7 +112,7 @@ bool fake_vmem_is_plugged(const struct fake_vmem *fm, phys_addr_t addr)
 	return test_bit((addr - fm->config.addr) / fm->config.block_size, fm->plugged);
 }
 
-/* Could the kernel touch this frame? */
+/* Can the kernel access this frame? */
 static bool is_mapped(const struct fake_vmem *fm, phys_addr_t addr)
 {
 	const unsigned long pfn = phys_to_pfn(addr);
@@ -159,7 +159,7 @@ static bool range_ok(const struct fake_vmem *fm, const struct virtio_mem_req *re
 	return is_usable(fm, req) && nr_plugged(fm, req) == (plugged ? req->nb_blocks : 0);
 }
 
-/* No code may be able to touch memory that is unplugged, or is about to be. */
+/* Count a violation for each mapped block: unplugged memory must not be accessible. */
 static void check_unmapped(struct fake_vmem *fm, const struct virtio_mem_req *req)
 {
 	for (u64 i = 0; i < req->nb_blocks; i++)
@@ -263,7 +263,7 @@ static u16 do_request(struct fake_vmem *fm, const struct virtio_mem_req *req)
 	}
 }
 
-/* The answer to one request; 0xffff: no answer. */
+/* Return the answer to one request; carry it out, unless the fault replaces the answer. */
 static u16 answer_of(struct fake_vmem *fm, const struct virtio_mem_req *req,
 		     enum fake_vmem_fault fault)
 {

@@ -34,7 +34,7 @@ enum fake_vmem_fault {
  * struct fake_vmem_toggle - a requested size that changes while the driver reads
  * @size: the two sizes
  * @left: changes to come
- * @prng: when they come
+ * @prng: decides when they come
  * @gap: the least number of accesses to the configuration from one change to the next
  * @next: accesses until the next change
  * @told: accesses until the generation rises for the last change, and the driver is
@@ -51,21 +51,21 @@ struct fake_vmem_toggle {
 /**
  * struct fake_vmem - one device
  * @fv: its transport
- * @mm: its sections tell what is mapped: only plugged memory may be
+ * @mm: its sections tell which memory is mapped; only plugged memory may be
  * @config: what the driver reads; change it with fake_vmem_resize()
- * @plugged: by device block
+ * @plugged: a bit for each device block
  * @nr_requests: by type
  * @log: the last requests
  * @nr_log: the number of all requests
- * @fault_at, @fault_for, @fault: requests nr_log in [at, at + for) meet @fault
- * @choose: instead of these, chooses each request's fault; may be NULL
+ * @fault_at, @fault_for, @fault: requests [fault_at, fault_at + fault_for) meet @fault
+ * @choose: chooses each request's fault instead; may be NULL
  * @resize_at, @resize_to: at request number resize_at, the requested size becomes resize_to
- * @spurious: a config interrupt with every request
+ * @spurious: the device sends a config interrupt with every request
  * @usable_slack: the usable region is requested + slack; 0: all of the region
  * @toggle: see fake_vmem_toggle()
  * @state, @state_asked: the answer to STATE, if this request is a STATE
  * @ask_reset: set to 1 at the next request, like a user's "vmem reset"; may be NULL
- * @forgetful: it has forgotten blocks, so the driver may plug mapped memory
+ * @forgetful: the device has lost blocks, so the driver may plug mapped memory
  */
 struct fake_vmem {
 	struct fake_virtio fv;
@@ -112,20 +112,20 @@ void fake_vmem_resize(struct fake_vmem *fm, u64 requested);
  */
 void fake_vmem_toggle(struct fake_vmem *fm, u64 a, u64 b, unsigned int nr, unsigned int gap);
 
-/* The n-th request from now on meets a fault, and so do the @nr - 1 that follow. */
+/* Let @nr requests meet a fault, after @n correct ones. */
 void fake_vmem_inject(struct fake_vmem *fm, unsigned int n, unsigned int nr,
 		      enum fake_vmem_fault fault);
 
-/* The device forgets blocks, or has blocks without a request. */
+/* Let the device lose blocks, or plug blocks without a request. */
 void fake_vmem_set_plugged(struct fake_vmem *fm, phys_addr_t addr, u64 bytes, bool plugged);
 
-/* Is the device block plugged that contains @addr, any address of the region? */
+/* Is the device block that contains @addr plugged? */
 bool fake_vmem_is_plugged(const struct fake_vmem *fm, phys_addr_t addr);
 
-/* Bytes, counted from the map. */
+/* Return the plugged bytes, counted in the map. */
 u64 fake_vmem_plugged(const struct fake_vmem *fm);
 
-/* Frames that are mapped without being plugged, all over the region: must be 0. */
+/* Return the number of frames in the region that are mapped but not plugged; must be 0. */
 unsigned long fake_vmem_stray(const struct fake_vmem *fm);
 
 #endif
