@@ -10,7 +10,7 @@
  * struct loan - the blocks that a case has borrowed
  * @vdev: the device, without its driver
  * @lender: owns the blocks while they are added again
- * @zone: where each block was online
+ * @zone: the zone in which each block was online
  */
 struct loan {
 	struct ktest *test;
@@ -76,7 +76,7 @@ static bool take_blocks(struct loan *l, unsigned long first)
 	return offline_and_remove_memory(&kernel_mm, blocks, l->nr, NULL, NO_WHY) == 0;
 }
 
-/* Restores the memory in the same zones, and the driver. */
+/* Add and online the blocks in the same zones as before, and restore the driver. */
 static void give_back(void *ctx)
 {
 	const enum mhp_online_type usual = kernel_mm.default_online_type;

@@ -21,7 +21,7 @@ struct virtio_mem *machine_vmem(void);
 
 /**
  * borrow_blocks() - take memory blocks that the device has plugged
- * @test: the case; at its end, after its later actions, the kernel gets the blocks back
+ * @test: the case; when it ends, after its later actions, the kernel gets the blocks back
  * @nr: how many, adjacent; at most MAX_BORROWED
  *
  * The driver leaves the device and the blocks leave kernel_mm, but without an unplug

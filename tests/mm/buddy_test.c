@@ -7,7 +7,7 @@
 #include "tests/mm/list_buddy.h"
 #include "tests/mm/test_mm.h"
 
-/* Per order: free chunks of all migrate types. */
+/* Count the free chunks of each order, of all migrate types. */
 static void count_free(struct test_mm *t, unsigned long nr[NR_PAGE_ORDERS])
 {
 	unsigned long part[NR_MIGRATE_TYPES][NR_PAGE_ORDERS];
@@ -68,7 +68,7 @@ static void same_as_list_buddy(struct ktest *test)
 		free_pages(t->mm, chunk[nr] >> 4, chunk[nr] & 15);
 }
 
-/* All frames of a pageblock, each allocated by itself, in a random order. */
+/* Allocate all frames of a pageblock one by one, and list them in random order. */
 static void singles_of_a_pageblock(struct ktest *test, struct test_mm *t, unsigned long *pfns)
 {
 	for (unsigned int i = 0; i < PAGEBLOCK_NR_PAGES; i++) {
@@ -81,8 +81,7 @@ static void singles_of_a_pageblock(struct ktest *test, struct test_mm *t, unsign
 }
 
 /*
- * Single frames are freed, a few at a time: the index knows the largest chunk after each
- * step.
+ * Free single frames, a few at a time: the index knows the largest chunk after each step.
  */
 static void singles_join_their_buddies(struct ktest *test)
 {
@@ -105,7 +104,7 @@ static void singles_join_their_buddies(struct ktest *test)
 
 #define LIST_BLOCKS 4
 
-/* The index must know the largest chunk of each pageblock that is not isolated. */
+/* Expect that the index knows the largest chunk of each pageblock that is not isolated. */
 static void expect_largest(struct ktest *test, struct test_mm *t)
 {
 	struct mem_section *ms = pfn_to_section(t->mm, t->base);

@@ -31,7 +31,7 @@ static unsigned int naive_max(const u64 *bits)
 	return PB_INDEX_NONE;
 }
 
-/* Patterns of every density: chunks of random orders, set or cleared. */
+/* Make a pattern of any density: set or clear chunks of random orders. */
 static void random_bits(struct prng *prng, u64 *bits)
 {
 	const unsigned int steps = prng_below(prng, 60);

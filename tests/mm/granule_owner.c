@@ -11,7 +11,7 @@ static bool is_withheld(const struct granule_owner *g, unsigned long pfn)
 	return test_bit(pfn % PAGES_PER_SECTION, g->withheld);
 }
 
-/* The largest aligned chunk at @pfn, within the owner's limit and the run. */
+/* Return the order of the largest aligned chunk at @pfn, up to @end and the owner's limit. */
 static unsigned int chunk_order(const struct granule_owner *g, unsigned long pfn,
 				unsigned long end)
 {

@@ -4,8 +4,8 @@
 
 /*
  * An owner that decides about each frame: a bitmap says which frames of a block stay
- * PageOffline when it goes online; it gives the rest to the allocator in chunks of its
- * choice.
+ * PageOffline when the block goes online; the owner gives the rest to the allocator in
+ * chunks of its choice.
  */
 #include "lib/bitmap.h"
 #include "tests/mm/hotplug_window.h"
@@ -15,8 +15,8 @@
  * @owner: registered by granule_open()
  * @w: the window
  * @withheld: bit f: frame f of the block stays offline
- * @flags: PG_OFFLINE_SKIPPABLE: the owner can restore them; 0: it cannot
- * @max_order: of the chunks that it gives to the allocator
+ * @flags: of these frames: PG_OFFLINE_SKIPPABLE if the owner can restore them, else 0
+ * @max_order: the largest order of the chunks that it gives to the allocator
  * @chunks: how many of each order it gave
  */
 struct granule_owner {
@@ -35,12 +35,12 @@ struct granule_owner {
 struct granule_owner *granule_open(struct ktest *test);
 
 /*
- * Expects each frame of the online block to be Offline with the owner's flags, or
- * Buddy, or the header, as it decided.
+ * Expect that the online block's header is Memmap, that its withheld frames are Offline with
+ * the owner's flags, and that all its other frames are free.
  */
 void granule_expect(struct ktest *test, struct granule_owner *g);
 
-/* Frames of the block that the owner withholds. */
+/* Return the number of frames that the owner withholds. */
 unsigned long granule_withheld(const struct granule_owner *g);
 
 /* Withhold @nr frames from frame @first of the block on, at the next onlining. */

@@ -15,8 +15,8 @@ static struct window window;
 static_assert(MAX_BORROWED >= WINDOW_BLOCKS, "a window can be borrowed");
 
 /*
- * After the RAM that the kernel uses, in any of the machine's ranges: device regions
- * lie between them.
+ * Search after the RAM that the kernel uses, in each of the machine's ranges; device regions
+ * lie between the ranges.
  */
 unsigned long window_find(void)
 {
@@ -58,8 +58,8 @@ static void place(struct window *w, unsigned long base)
 }
 
 /*
- * For the kernel's window try the device's blocks first, else spare RAM first. Block 0 of
- * the kernel's window is not touched.
+ * For a window in kernel_mm try the device's blocks first, for a private window spare RAM. A
+ * window in kernel_mm does not use its block 0.
  */
 static unsigned long find_frames(struct ktest *test, bool kernels)
 {
@@ -114,7 +114,7 @@ int window_populate(struct window *w)
 	return mm_populate(w->mm, &w->mb);
 }
 
-/* The counts before the case: a window in the kernel's memory is only a part of it. */
+/* Note the counts before the case: a window in kernel_mm is only a part of that memory. */
 static void note_frames(struct ktest *test, struct window *w)
 {
 	KTEST_ASSERT_EQ(test, drain_all_pages(w->mm, DRAIN_NS), 0);
@@ -172,7 +172,7 @@ struct window *window_open_owned(struct ktest *test)
 	return w;
 }
 
-/* A change of the managed count by hotplug shows in the watermarks at once. */
+/* Expect that the watermarks follow a change of the managed count by hotplug at once. */
 static void check_watermarks(struct ktest *test, struct window *w)
 {
 	for (unsigned int z = 0; z < NR_ZONES; z++) {

@@ -3,14 +3,14 @@
 #define _TESTS_MM_HOTPLUG_WINDOW_H
 
 /*
- * A memory for a case, on real frames that the kernel does not use: RAM above mem= in the
- * guest, else blocks of the virtio-mem device (without either the cases are skipped); a part
- * of the memory file on the host. A part of the window's block 0 is boot memory; the
- * rest is a region that an owner adds.
+ * A memory for a case, on real frames that the kernel does not use. In the guest these are
+ * RAM above mem=, else blocks of the virtio-mem device; without either, the case is skipped.
+ * On the host they are a part of the memory file. A part of the window's block 0 is boot
+ * memory; the rest of the window is a region that an owner adds.
  *
- * Or the same region in the kernel's own memory: a suite with cases that do not depend on
- * block 0 exists twice, the second time with .init = window_in_kernel_mm. Its blocks are
- * the device's, if it has enough plugged; other harts and the kernel's own threads use
+ * The window can also lie in the kernel's own memory: a suite with cases that do not depend
+ * on block 0 exists a second time, with .init = window_in_kernel_mm. Its blocks are the
+ * device's, if the device has enough plugged; other harts and the kernel's own threads use
  * that memory during the case.
  */
 #include "kernel/ktest.h"
@@ -23,7 +23,7 @@
  * struct window - the memory of a case
  * @mm: the memory: @own, or kernel_mm
  * @own: a private memory
- * @mb: the memblock that it was made from
+ * @mb: the memblock from which @own was made
  * @base: first pfn of the window
  * @block: first block id
  * @owner: "window", not registered yet; its region is the window after block 0
@@ -49,7 +49,7 @@ struct window {
  */
 unsigned long window_find(void);
 
-/* For suites on the real machine: the case's windows lie in kernel_mm. */
+/* Place the case's windows in kernel_mm; for suites on the real machine. */
 int window_in_kernel_mm(struct ktest *test);
 
 /**
@@ -69,16 +69,16 @@ struct window *window_open(struct ktest *test, u64 boot_bytes);
  */
 struct window *window_open_raw(struct ktest *test, u64 map_bytes);
 
-/* mm_populate() with w->mb, like the machine: only memory is mapped. */
+/* Call mm_populate() with w->mb; map only memory, as the machine does. */
 int __must_check window_populate(struct window *w);
 
-/* window_open() with 32 MiB, the owner registered. */
+/* Call window_open() with 32 MiB, and register the owner. */
 struct window *window_open_owned(struct ktest *test);
 
 /* Allocate every free frame; closing the window frees them. */
 void mm_exhaust(struct mm *mm);
 
-/* First pfn of the n-th block of the window. */
+/* Return the first pfn of the n-th block of the window. */
 static inline unsigned long window_pfn(const struct window *w, unsigned long n)
 {
 	return w->base + n * PAGES_PER_SECTION;
@@ -90,8 +90,8 @@ static inline struct zone *window_zone(struct window *w, enum zone_type zone)
 }
 
 /*
- * Frames of the zone that are managed, or free outside the caches, minus those at the
- * opening.
+ * Return the zone's managed frames, or its free frames with all caches drained, minus those
+ * at the opening.
  */
 long window_managed(struct window *w, enum zone_type zone);
 long window_free(struct ktest *test, struct window *w, enum zone_type zone);
@@ -99,17 +99,17 @@ long window_free(struct ktest *test, struct window *w, enum zone_type zone);
 /* Compare all counters with the frames; differences fail the case. */
 void window_check(struct ktest *test, struct window *w);
 
-/* Add block @n with @plugged; it must work. */
+/* Add block @n with these pageblocks plugged; a failure ends the case. */
 void window_add(struct ktest *test, struct window *w, unsigned long n, u64 plugged);
 
 /* Add block @n with all of it plugged, and online it with @type. */
 void window_add_online(struct ktest *test, struct window *w, unsigned long n,
 		       enum mhp_online_type type);
 
-/* The owner of a frame, looked up as a walker. */
+/* Return the owner of a frame, looked up in a walk bracket. */
 struct memory_owner *window_owner_of(struct window *w, unsigned long pfn);
 
-/* An operation on block @n, as a caller would do it, and its result. */
+/* Query, online, offline or remove block @n. Return: the state, or the call's result. */
 enum memory_block_state window_state(const struct window *w, unsigned long n);
 int window_online(struct window *w, unsigned long n, enum mhp_online_type type);
 int window_offline(struct window *w, unsigned long n);
@@ -126,7 +126,7 @@ struct window_totals {
 
 struct window_totals window_totals(const struct window *w);
 
-/* Expects unchanged counters, and calls window_check(). */
+/* Expect unchanged counters, and call window_check(). */
 void window_expect_totals(struct ktest *test, struct window *w,
 			  const struct window_totals *before);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Isolation and the harts' caches: a frame freed into an isolated pageblock never goes
- * to a cache, whichever hart frees it and whatever that hart did before. One thread on
- * each hart.
+ * to a cache, whichever hart frees it and whatever that hart did before. The cases run one
+ * thread on each hart.
  */
 #include "tests/kernel/test_threads.h"
 #include "tests/mm/test_mm.h"
@@ -24,7 +24,7 @@ static unsigned long chunk_pfn(unsigned int hart, unsigned int i)
 	return step.pfn + ((unsigned long)(hart * NR_EACH + i) << step.order);
 }
 
-/* Return: the number of chunks that did not go to the buddy allocator but should have. */
+/* Free chunks of this hart. Return: the number of isolated chunks that went to a cache. */
 static int free_some(void *unused)
 {
 	const unsigned int hart = hart_rank();
@@ -39,7 +39,7 @@ static int free_some(void *unused)
 	return bad;
 }
 
-/* Frames that this hart cached before may be allocated, and do not come back to the cache. */
+/* Allocate chunks, perhaps from this hart's cache, and free them. Return: as free_some(). */
 static int take_and_free(void *unused)
 {
 	unsigned long pfn[NR_EACH];
@@ -123,7 +123,7 @@ static void window_block(struct ktest *test, struct window *w, unsigned long n)
 	window_add_online(test, w, n, MMOP_ONLINE_KERNEL);
 }
 
-/* Puts a batch of unmovable pages into this hart's stack, which then accepts frees. */
+/* Allocate an unmovable page: this refills the hart's stack, which then accepts frees. */
 static int refill(void *taken)
 {
 	unsigned long *pfn = taken;
@@ -133,9 +133,9 @@ static int refill(void *taken)
 }
 
 /*
- * A hart caches the pageblock that it freed into last, and the address of its word.
- * When the block goes, that word may become another block's, so it says nothing about
- * frames that come back under the old numbers.
+ * A hart remembers the pageblock into which it freed last, and the address of that
+ * pageblock's word. When the block is removed, the word may become another block's, so the
+ * hart must not use it for frames that come back under the old numbers.
  */
 static void a_removed_block_is_forgotten(struct ktest *test)
 {
@@ -152,7 +152,7 @@ static void a_removed_block_is_forgotten(struct ktest *test)
 	for (unsigned int rank = 0; rank < nr_online_harts(); rank++)
 		KTEST_ASSERT_EQ(test, mm_hart_init(w->mm, online_hart(rank)), 0);
 	step = (struct step){ .mm = w->mm, .pfn = block.start_pfn, .end = 1 };
-	/* One of these two keeps the page in which the section of the block lies. */
+	/* The block BEFORE or AFTER keeps the page in which block 1's section object lies. */
 	window_block(test, w, BEFORE);
 	window_block(test, w, 1);
 	window_block(test, w, AFTER);

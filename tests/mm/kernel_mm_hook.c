@@ -3,8 +3,8 @@
  * Checks around each case of every suite: the kernel's own memory is consistent, and as
  * many pages are free after the case as before. A leak is a failure.
  *
- * The harts' page caches are drained for the count. Page tables count as free, because
- * the machine keeps them for the next mapping. A case during which the amount of memory
+ * The harts' page caches are drained for the count. Page tables count as free, because the
+ * machine may keep them after their last mapping. A case during which the amount of memory
  * changes (also by a driver in the background) is not compared.
  */
 #include "kernel/ktest.h"

@@ -33,7 +33,7 @@ static struct memory_owner *owner_within(struct window *w)
 	return NULL;
 }
 
-/* For a pageblock of an online block: makes unplugged and withheld frames free memory again. */
+/* Free the unplugged and the withheld frames of a pageblock of an online block. */
 static void release_pageblock(struct window *w, unsigned long pfn)
 {
 	const struct pfn_range range = { pfn, PB };

@@ -8,7 +8,7 @@
 /* Has the case's suite asked for a window in kernel_mm? */
 bool wants_kernel_window(const struct ktest *test);
 
-/* Sets w->base; the blocks after it are unused. Undone when the case ends. */
+/* Make kernel_mm the window's memory; its blocks are unused. Undone when the case ends. */
 void kernel_window_open(struct ktest *test, struct window *w);
 
 #endif

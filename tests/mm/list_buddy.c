@@ -45,7 +45,7 @@ void list_buddy_init(struct list_buddy *lb, unsigned long base, unsigned long nr
 	}
 }
 
-/* A chunk that is on no list: keep [at, at + 2^order), list the rest. */
+/* Split a chunk that is on no list: keep [at, at + 2^order), list the rest. */
 static void split(struct list_buddy *lb, u32 chunk, unsigned int have, u32 at,
 		  unsigned int order)
 {

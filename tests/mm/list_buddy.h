@@ -20,7 +20,7 @@ struct list_page {
  * struct list_buddy - an allocator over a run of frames
  * @base: first pfn, aligned to the largest order
  * @nr: frames
- * @page: one for each
+ * @page: one entry for each frame
  * @head: first free chunk per order
  * @nr_free: free chunks per order
  */
@@ -32,22 +32,22 @@ struct list_buddy {
 	unsigned long nr_free[NR_PAGE_ORDERS];
 };
 
-/* Bytes of the table for @nr frames. */
+/* Return the bytes of the table for @nr frames. */
 static inline unsigned long list_buddy_bytes(unsigned long nr)
 {
 	return nr * sizeof(struct list_page);
 }
 
-/* Nothing is free at first. @table: list_buddy_bytes(nr), need not be zeroed. */
+/* Start with nothing free. @table: list_buddy_bytes(nr), need not be zeroed. */
 void list_buddy_init(struct list_buddy *lb, unsigned long base, unsigned long nr, void *table);
 
-/* Any chunk of an order, PFN_NONE if there is none. */
+/* Allocate any chunk of an order. Return: its pfn, PFN_NONE if there is none. */
 unsigned long list_buddy_alloc(struct list_buddy *lb, unsigned int order);
 
-/* Exactly this chunk; false if not all of it is free. */
+/* Allocate exactly this chunk. Return: false if not all of it is free. */
 bool list_buddy_take(struct list_buddy *lb, unsigned long pfn, unsigned int order);
 
-/* Give a chunk back; merges with its buddies as far as possible. */
+/* Free a chunk, and merge it with its buddies as far as possible. */
 void list_buddy_free(struct list_buddy *lb, unsigned long pfn, unsigned int order);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * memblock: sorted, disjoint and merged for ranges in any order; and allocations and
- * limits. Compared with a byte-per-page model.
+ * memblock keeps ranges sorted, disjoint and merged, in whatever order they are added. Also
+ * allocations, limits, and a comparison with a byte-per-page model.
  */
 #include "kernel/ktest.h"
 #include "lib/errno.h"
@@ -65,7 +65,7 @@ static void reserve_keeps_the_first_type(struct ktest *test)
 	expect_sorted(test, &mb.reserved);
 }
 
-/* The lowest free range, aligned, below the limit, never frame 0. */
+/* An allocation gets the lowest free range, aligned, below the limit, never frame 0. */
 static void alloc_takes_the_lowest(struct ktest *test)
 {
 	KTEST_EXPECT_EQ(test, memblock_add(&mb, 0, 0x100000), 0);
@@ -142,7 +142,7 @@ static void limit_keeps_the_first_bytes(struct ktest *test)
 	KTEST_EXPECT_EQ(test, memblock_total(&mb), 0);
 }
 
-/* A full array refuses and changes nothing. */
+/* A full array refuses another range and does not change. */
 static void full_array_is_refused(struct ktest *test)
 {
 	struct memblock_type before;

@@ -2,7 +2,7 @@
 /*
  * Adding needs no memory: a block's metadata lies in its own first plugged frames, for
  * whole and for partly plugged blocks; even with no frame free, not a single existing
- * frame changes. And an add that fails for lack of memory leaks nothing.
+ * frame changes. An add that fails for lack of memory leaks nothing.
  */
 #include "arch/machine.h"
 #include "arch/machine_info.h"
@@ -35,8 +35,8 @@ static void exhaust(struct window *w)
 }
 
 /*
- * The header: 129 Memmap frames from the first plugged frame on; the other plugged
- * frames are free.
+ * Expect the header, 129 Memmap frames from the first plugged frame on, and all other
+ * plugged frames free.
  */
 static void expect_self_hosted(struct ktest *test, struct window *w, u64 plugged)
 {
@@ -53,7 +53,7 @@ static void expect_self_hosted(struct ktest *test, struct window *w, u64 plugged
 	}
 }
 
-/* With no free frame: add, online, offline, remove; the boot frames do not change. */
+/* Add, online, offline and remove a block without a free frame; boot frames do not change. */
 static void nothing_of_the_old_memory_is_used(struct ktest *test)
 {
 	const u64 plugged = *(const u64 *)test->param_value;
@@ -84,8 +84,8 @@ static void nothing_of_the_old_memory_is_used(struct ktest *test)
 }
 
 /*
- * Reserve and memory are really empty, without injection: a clean failure; then one
- * page is enough.
+ * The reserve and the memory are really empty, without injection: an add fails cleanly. Then
+ * one page is enough.
  */
 static void empty_reserve_is_a_clean_refusal(struct ktest *test)
 {
@@ -109,7 +109,7 @@ static void empty_reserve_is_a_clean_refusal(struct ktest *test)
 	window_check(test, w);
 }
 
-/* The first block of a root, 32 GiB away: each step of adding it fails once, and no root stays. */
+/* Add the first block of a root, 32 GiB away: each step fails once, and no root stays. */
 static void failed_add_leaves_no_root(struct ktest *test)
 {
 	const struct mem_range *top = &machine_info()->memory[machine_info()->nr_memory - 1];
@@ -135,7 +135,7 @@ static void failed_add_leaves_no_root(struct ktest *test)
 		window_expect_totals(test, w, &before);
 	} while (step < 10);
 	w->mm->inject = 0;
-	/* The section, its direct map, its memmap, the root; the fifth is not reached. */
+	/* The steps are section, direct map, memmap and root; the fifth is not reached. */
 	KTEST_EXPECT_EQ(test, step, 5);
 	window_check(test, w);
 }

@@ -54,8 +54,8 @@ static void reserve_lasts_for_many_blocks(struct ktest *test)
 }
 
 /*
- * Reserve and memory are really empty, without injection: a clean failure; then one
- * page is enough.
+ * The reserve and the memory are really empty, without injection: an add fails cleanly. Then
+ * one page is enough.
  */
 static void empty_reserve_is_a_clean_refusal(struct ktest *test)
 {
@@ -80,8 +80,8 @@ static void empty_reserve_is_a_clean_refusal(struct ktest *test)
 }
 
 /*
- * Register the owner of a block that is the first in another root than the window. Return:
- * the block's number.
+ * Register the owner of the first block of a root that is not the window's. Return: the
+ * block's number.
  */
 static unsigned long open_far(struct ktest *test, struct window **w)
 {
@@ -126,7 +126,7 @@ static void lone_block_has_a_root(struct ktest *test)
 		expect_no_root(test, w, &before);
 	} while (step < 10);
 	w->mm->inject = 0;
-	/* The section, its direct map, its memmap, the root; the fifth is not reached. */
+	/* The steps are section, direct map, memmap and root; the fifth is not reached. */
 	KTEST_EXPECT_EQ(test, step, 5);
 	KTEST_ASSERT_EQ(test, online_memory_block(w->mm, block, MMOP_ONLINE, NO_WHY), 0);
 	window_check(test, w);
@@ -161,7 +161,7 @@ static void numbers_that_are_no_blocks(struct ktest *test)
 	window_expect_totals(test, w, &before);
 }
 
-/* The command line's settings: where "online" puts a block, and what an add does. */
+/* Parameters of the command line choose the zone for "online", and what an add does. */
 static void default_states_are_heard(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Owners and their frames, where the model (tests/model/) does not test them: regions that
- * are refused, the chunks that the online callback sees, occupancy, an unplug across zones.
+ * Owners and their frames, as far as the model (tests/model/) does not test them: refused
+ * regions, the chunks that the online callback sees, occupancy, an unplug across zones.
  */
 #include "arch/machine.h"
 #include "lib/errno.h"
@@ -54,7 +54,7 @@ static void owners_are_checked(struct ktest *test)
 	window_check(test, w);
 }
 
-/* The callback sees each frame of the block once, in aligned chunks, none of the header. */
+/* The callback must see each frame after the header once, in aligned chunks. */
 struct chunk_owner {
 	struct memory_owner owner;
 	struct mm *mm;
@@ -101,8 +101,8 @@ static void callback_sees_each_frame_once(struct ktest *test)
 	window_check(test, w);
 
 	/*
-	 * At the next onlining the owner withholds them: those frames are PageOffline,
-	 * the rest are free.
+	 * At the next onlining the owner withholds every second chunk: those frames are
+	 * PageOffline, the rest are free.
 	 */
 	KTEST_ASSERT_EQ(test, offline_memory_block(w->mm, w->block + 1, NULL, NO_WHY), 0);
 	memset(chunks.frames, 0, sizeof(chunks.frames));
@@ -113,13 +113,13 @@ static void callback_sees_each_frame_once(struct ktest *test)
 	window_check(test, w);
 }
 
-/* Frames in use in the pageblock of a frame. */
+/* Return the number of frames in use in the pageblock of @pfn. */
 static unsigned int pageblock_used(const struct mm *mm, unsigned long pfn)
 {
 	return pageblocks_used(mm, pfn >> SECTION_PFN_SHIFT, BIT(pageblock_index(pfn)));
 }
 
-/* Occupancy, by which a driver chooses what to unplug first. */
+/* Occupancy, by which a driver chooses the memory to unplug first. */
 static void occupancy_counts_used_frames(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -139,7 +139,7 @@ static void occupancy_counts_used_frames(struct ktest *test)
 	KTEST_EXPECT_EQ(test, pageblocks_used(w->mm, w->block + 1, ~0UL), 17 + PB);
 }
 
-/* A range over two zones: the second cannot give its part, so the first gets its part back. */
+/* An unplug across two zones fails in the second, so the first zone gets its part back. */
 static void unplug_over_zones_is_undone(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -219,7 +219,7 @@ static void only_what_can_change_is_watched(struct ktest *test)
 	window_check(test, w);
 }
 
-/* The allocator hands out no chunk that was never plugged. */
+/* If an owner onlines a chunk that was never plugged, mm warns and does not take it. */
 static void unplugged_is_not_believed(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);

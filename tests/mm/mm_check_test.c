@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * mm_check(): it finds each word and counter that disagrees with the frames.
+ * mm_check() finds each word and counter that disagrees with the frames.
  */
 #include "lib/string.h"
 #include "tests/kernel/strict_sink.h"
@@ -69,8 +69,8 @@ static void check_finds_each(struct ktest *test)
 }
 
 /*
- * More findings than fit the buffer: each is counted, and they are written with no lock
- * held.
+ * There are more findings than fit into the buffer: mm_check() counts each, and writes them
+ * with no lock held.
  */
 static void findings_are_written_later(struct ktest *test)
 {

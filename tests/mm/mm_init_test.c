@@ -26,7 +26,7 @@ static enum page_type model_type(const struct memblock *mb, unsigned long pfn)
 	return PGTY_BUDDY;
 }
 
-/* A census over every section: each type's count equals the model's. */
+/* Expect that each frame of every section has the model's type, and that the counts agree. */
 static void expect_census(struct ktest *test, struct window *w)
 {
 	unsigned long census[NR_PAGE_TYPES] = { 0 };
@@ -96,7 +96,7 @@ static void random_ranges_are_typed(struct ktest *test)
 	expect_census(test, w);
 }
 
-/* All of a section's boot memory can be allocated, and nothing else. */
+/* Nearly all of a section's boot memory can be allocated, and nothing else. */
 static void free_memory_is_all_there(struct ktest *test)
 {
 	struct window *w = window_open(test, 16UL << 20);
@@ -139,7 +139,7 @@ static void limit_leaves_room_for_owner(struct ktest *test)
 	window_check(test, w);
 }
 
-/* Ranges of one section share its object: what is set aside does not grow with them. */
+/* Ranges of one section share its object: more ranges take no more metadata. */
 static void ranges_share_a_section(struct ktest *test)
 {
 	struct window *w = window_open_raw(test, SECTION_SIZE);

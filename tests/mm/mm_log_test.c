@@ -8,7 +8,7 @@
 
 #define PB PAGEBLOCK_NR_PAGES
 
-/* One line for many failures in a row, and none if the caller says so. */
+/* mm logs one line for many failures in a row, and none if the caller says so. */
 static void failure_is_logged_once(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

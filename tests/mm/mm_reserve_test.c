@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The reserve of metadata pages never keeps memory from leaving: its frames come from
- * boot memory if that has room, other frames leave when an evacuation needs their
- * place, and the failure names the use of a frame that has to stay.
+ * The reserve of metadata pages never prevents the removal of memory: its frames come from
+ * boot memory if that has room, and other frames leave the reserve when an evacuation needs
+ * their place. If a metadata frame has to stay, the failure names the frame's use.
  */
 #include "arch/machine.h"
 #include "lib/errno.h"
@@ -42,8 +42,8 @@ static unsigned int guests(const struct window *w)
 }
 
 /*
- * Boot memory full, and the reserve in use: block 1, of zone Normal, is the only memory that can
- * refill it.
+ * Fill boot memory and use up the reserve: block 1, in zone Normal, is the only memory that
+ * can refill the reserve.
  */
 static struct window *open_pressed(struct ktest *test)
 {
@@ -59,7 +59,7 @@ static struct window *open_pressed(struct ktest *test)
 	return w;
 }
 
-/* The block contains only pages of the reserve: it leaves, and is added again. */
+/* A block that contains only pages of the reserve can be removed, and added again. */
 static void block_of_reserve_pages_leaves(struct ktest *test)
 {
 	struct window *w = open_pressed(test);
@@ -70,14 +70,14 @@ static void block_of_reserve_pages_leaves(struct ktest *test)
 		window_check(test, w);
 		KTEST_ASSERT_EQ(test, window_remove(w, 1), 0);
 		window_check(test, w);
-		/* Still nothing is free: what the block gave back is enough for the next. */
+		/* Still nothing is free: the frames that the removal returned are enough. */
 		KTEST_EXPECT_EQ(test, window_zone(w, ZONE_NORMAL)->free, 0);
 		window_add(test, w, 1, ALL);
 		KTEST_EXPECT_EQ(test, w->mm->nr_reserve, MM_RESERVE_PAGES);
 	}
 }
 
-/* The block leaves while a second block is there: the reserve moves to that block. */
+/* The block goes offline while a second block is online: the reserve moves to that block. */
 static void reserve_moves_to_another_block(struct ktest *test)
 {
 	struct window *w = open_pressed(test);
@@ -94,7 +94,7 @@ static void reserve_moves_to_another_block(struct ktest *test)
 	KTEST_EXPECT_EQ(test, window_remove(w, 2), 0);
 }
 
-/* Plugged memory in the same block as boot memory leaves granule by granule. */
+/* A granule with pages of the reserve, in the same block as boot memory, can be unplugged. */
 static void granule_of_reserve_pages_leaves(struct ktest *test)
 {
 	struct window *w = window_open(test, BOOT_BYTES);
@@ -134,7 +134,7 @@ static void boot_memory_is_preferred(struct ktest *test)
 	window_check(test, w);
 }
 
-/* Boot memory with free frames of other migrate types only is still boot memory. */
+/* The reserve takes boot memory even if all free frames there have another migrate type. */
 static void whatever_type_boot_memory_has(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -160,7 +160,7 @@ static void whatever_type_boot_memory_has(struct ktest *test)
 	window_check(test, w);
 }
 
-/* A page that is freed while its pageblock is being emptied goes to the allocator. */
+/* A metadata page that is freed in an isolated pageblock goes to the allocator. */
 static void isolated_pages_are_not_kept(struct ktest *test)
 {
 	struct window *w = open_pressed(test);
@@ -180,8 +180,7 @@ static void isolated_pages_are_not_kept(struct ktest *test)
 }
 
 /*
- * The failure names metadata that has to stay: another block's section object, or the
- * reserve.
+ * Another block's section object keeps a block online: the failure names the object's use.
  */
 static void metadata_is_named(struct ktest *test)
 {
@@ -203,8 +202,8 @@ static void metadata_is_named(struct ktest *test)
 }
 
 /*
- * A range with a page of the reserve is refused to contig: boot memory never leaves. The
- * failure names the reserve.
+ * contig does not get a page of the reserve in boot memory, because such a page stays in the
+ * reserve. The failure names the reserve.
  */
 static void reserve_is_named(struct ktest *test)
 {

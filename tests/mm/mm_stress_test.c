@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Several harts on one memory: some allocate and free, one takes and frees
+ * Several harts use one memory: some allocate and free, one takes and frees
  * contiguous ranges so that pages move, and walkers take references on random frames.
  * At the end nothing is lost and every counter is correct.
  */
@@ -30,10 +30,10 @@ static void my_prng(struct prng *prng)
 	prng_init(prng, __atomic_fetch_add(&stress.next_seed, 1, __ATOMIC_RELAXED));
 }
 
-/* Chunks of all orders and types, kept for a while; each carries its owner's mark. */
+/* Allocate chunks of all orders, and free them later. Return: how many owner words changed. */
 static int churn(void *unused)
 {
-	/* No Slab: the code that names a frame in the way would follow the mark to a slab. */
+	/* No Slab: code that names a frame in the way would take the owner word for a slab. */
 	static const u8 types[] = { PGTY_KERNEL, PGTY_PGTABLE };
 	unsigned long pfn[NR_CHUNKS];
 	u8 order[NR_CHUNKS];
@@ -68,7 +68,7 @@ static int churn(void *unused)
 	return bad;
 }
 
-/* Ranges in an area of movable pages and free frames: most of them can be emptied. */
+/* Take and release ranges of movable pages and free frames: most can be emptied. */
 static int take_ranges(void *unused)
 {
 	struct mm *mm = stress.t->mm;
@@ -107,7 +107,7 @@ static int take_ranges(void *unused)
 	return bad;
 }
 
-/* A hostile walker: tries to take references on frames that it does not own. */
+/* Try, as a hostile walker, to take references on frames that this thread does not own. */
 static int grab_frames(void *unused)
 {
 	struct mm *mm = stress.t->mm;
@@ -194,7 +194,7 @@ static void ranges_move_pages(struct ktest *test)
 
 	start(test);
 	free = test_mm_free(test, stress.t);
-	/* Slots in the area where ranges are taken. */
+	/* The slots' pages lie in the area where ranges are taken. */
 	stress.nr = 16 * PAGEBLOCK_NR_PAGES;
 	for (unsigned int i = 0; i < NR_SLOTS; i++)
 		slot_at(test, stress.t->mm, &stress.slots[i],
@@ -216,7 +216,7 @@ static void ranges_move_pages(struct ktest *test)
 	KTEST_EXPECT_EQ(test, test_mm_free(test, stress.t), free);
 }
 
-/* Owners free and allocate while their pages move: each page stays intact. */
+/* Free and allocate the slots' pages while they move: each page stays intact. */
 static int churn_slots(void *unused)
 {
 	struct mm *mm = stress.t->mm;
@@ -249,7 +249,7 @@ static void owners_race_with_movers(struct ktest *test)
 		KTEST_ASSERT_EQ(test, slot_alloc(stress.t->mm, &stress.slots[i], 0), 0);
 		lowest = min(lowest, slot_pfn(&stress.slots[i]));
 	}
-	/* The ranges lie in the memory that such pages come from. */
+	/* The ranges lie in the memory from which the slots' pages come. */
 	stress.lo = ALIGN_DOWN(lowest, PAGEBLOCK_NR_PAGES);
 	stress.nr = 4 * PAGEBLOCK_NR_PAGES;
 	run_threads(test, fn, ARRAY_SIZE(fn));

@@ -11,7 +11,7 @@
 
 #define PB PAGEBLOCK_NR_PAGES
 
-/* All that is visible of a frame: the state without a lock, and the bytes. */
+/* Expect a filled Offline frame, in the state that is read without a lock and in the bytes. */
 static void expect_filled(struct ktest *test, const struct mm *mm, unsigned long pfn, bool uniform)
 {
 	const struct page *page = pfn_to_page(pfn);
@@ -63,7 +63,7 @@ static void filled_in_both_forms(struct ktest *test)
 	KTEST_EXPECT_MEMEQ(test, pfn_to_page(withheld), pfn_to_page(taken + PB),
 			   5 * sizeof(struct page));
 	/*
-	 * The one descriptor of a pageblock is filled again when its type changes, and
+	 * The single descriptor of a pageblock is filled again when its type changes, and
 	 * when contig completes the pageblock.
 	 */
 	frames_change(w->mm, &(struct pfn_range){ withheld, PB }, PGTY_NONE, PGTY_OFFLINE,
@@ -80,7 +80,7 @@ static void filled_in_both_forms(struct ktest *test)
 	KTEST_EXPECT_EQ(test, window_offline(w, 1), 0);
 }
 
-/* mm_check() finds one difference, and says where and what. */
+/* Expect that mm_check() finds one difference, and names the frame and the word. */
 static void expect_found(struct ktest *test, struct mm *mm, unsigned long pfn, const char *what)
 {
 	char text[256], want[64];
@@ -93,7 +93,7 @@ static void expect_found(struct ktest *test, struct mm *mm, unsigned long pfn, c
 	KTEST_EXPECT_NOT_NULL(test, strstr(text, want));
 }
 
-/* The word that a stale pointer would write. */
+/* mm_check() finds a word that a stale pointer has written. */
 static void stale_writes_are_found(struct ktest *test)
 {
 	struct evacuate_policy p = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);
@@ -120,8 +120,8 @@ static void stale_writes_are_found(struct ktest *test)
 }
 
 /*
- * The state that page_try_get() finds if it read "counted" just before the frame became
- * PageOffline.
+ * page_try_get() has read "counted" just before the frame becomes PageOffline: it must not
+ * take the canary for a count.
  */
 static void canary_is_no_count(struct ktest *test)
 {

@@ -69,7 +69,7 @@ static void hv_online_page(struct memory_owner *owner, unsigned long pfn, unsign
 		generic_online_page(b->mm, p, 0);
 }
 
-/* The host backs @nr more frames; those in online blocks are usable at once. */
+/* Let the host back @nr more frames; those in online blocks are usable at once. */
 static void hv_back(struct hv_balloon *b, unsigned long nr)
 {
 	for (; nr; nr--, b->covered_end++)
@@ -131,7 +131,7 @@ static void xen_append(struct xen_balloon *b, unsigned long pfn)
 }
 
 /*
- * New memory goes to the balloon; frames that do not fit the test's stack go to the
+ * Put new memory into the balloon; give frames that do not fit into the test's stack to the
  * allocator.
  */
 static void xen_online_page(struct memory_owner *owner, unsigned long pfn, unsigned int order)
@@ -146,7 +146,7 @@ static void xen_online_page(struct memory_owner *owner, unsigned long pfn, unsig
 		xen_append(b, pfn + i);
 }
 
-/* Deflate: it treats frames withheld at onlining and frames taken later alike. */
+/* Deflate: give frames back alike, whether withheld at onlining or taken later. */
 static void xen_increase_reservation(struct xen_balloon *b, unsigned long nr)
 {
 	while (nr--)
@@ -154,7 +154,7 @@ static void xen_increase_reservation(struct xen_balloon *b, unsigned long nr)
 	zone_update_watermarks(b->mm);
 }
 
-/* Inflate: takes frames from the allocator, into the same state. */
+/* Inflate: take frames from the allocator, into the same state. */
 static int xen_decrease_reservation(struct xen_balloon *b, unsigned long nr)
 {
 	const struct evacuate_policy p = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);
@@ -209,7 +209,7 @@ static void xen_balloon_gets_new_frames(struct ktest *test)
 	KTEST_EXPECT_EQ(test, window_offline(w, 1), 0);
 }
 
-/* Each frame of an online section has one type, and the types add up to the counters. */
+/* Expect one type for each frame of an online section; the types add up to the counters. */
 static void census_adds_up(struct ktest *test, struct mm *mm)
 {
 	unsigned long nr[NR_PAGE_TYPES], sum = 0, sections = 0, present = 0, managed = 0;

@@ -105,7 +105,7 @@ static void cache_is_bounded(struct ktest *test)
 	}
 }
 
-/* Types without a count, PageOffline above all, can never be grabbed. */
+/* No walker can take a reference on a frame of a type without a count, such as PageOffline. */
 static void uncounted_cannot_be_grabbed(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -238,7 +238,7 @@ static void fallback_goes_by_type(struct ktest *test)
 	give_all_back(test, t, pfns, all);
 }
 
-/* Managed frames and the three marks, by hand from Linux's formulas. */
+/* Managed frames and the three marks, calculated by hand from Linux's formulas. */
 static const struct wmark_row {
 	enum zone_type zone;
 	unsigned long managed, min, low, high;
@@ -275,7 +275,7 @@ static void watermarks_follow_the_managed_count(struct ktest *test)
 	zone_update_watermarks(t->mm);
 }
 
-/* Metadata may have the last frames: without metadata no memory can be added. */
+/* Metadata may take the last frames: without metadata no memory can be added. */
 static void metadata_may_have_the_last(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

@@ -46,7 +46,7 @@ static void failing_alloc_drains(struct ktest *test)
 	free_pages_bulk(t->mm, pfns, free);
 }
 
-/* All stacks of small orders together hold half of a share, however small that is. */
+/* All stacks of small orders together hold at most half of a hart's share, however small. */
 static void cache_limits_follow_the_managed_count(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -74,7 +74,7 @@ static void cache_limits_follow_the_managed_count(struct ktest *test)
 }
 
 /*
- * A chunk joins the chunks of its pageblock's type, on the slow path and on the fast one.
+ * A free caches a chunk under its pageblock's type, on the slow path and on the fast one.
  */
 static void cached_chunks_stay_apart(struct ktest *test)
 {
@@ -112,12 +112,12 @@ static unsigned long pages_in_high(const struct pcp *pcp)
 	return pages;
 }
 
-/* The next drain finds what is freed after a drain, and there is room for it. */
+/* After a drain, the cache has room for new frees, and the next drain finds them. */
 static void drained_cache_starts_anew(struct ktest *test)
 {
 	/*
-	 * Large enough that a hart's share holds a chunk of order 9, however many harts
-	 * share.
+	 * The memory is so large that a hart's share holds a chunk of order 9, however many
+	 * harts there are.
 	 */
 	struct test_mm *t = test_mm_normal(test, 2);
 	const struct pcp *pcp = t->mm->pcp[this_hart()->id];
@@ -148,7 +148,7 @@ static void drained_cache_starts_anew(struct ktest *test)
 	}
 }
 
-/* A hart forgets the pageblock that it remembers before the block's memmap may go. */
+/* A drain makes a hart forget its pageblock, because the block's memmap may be freed then. */
 static void grace_period_forgets_the_block(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);
@@ -254,7 +254,7 @@ static void whole_pageblocks_keep_apart(struct ktest *test)
 	free_pages(t->mm, second, 9);
 }
 
-/* Frames of counted types go into the cache from any pageblock, and begin with one user. */
+/* Frames of counted types go into the cache from any pageblock, and start with count 1. */
 static void counted_types_are_cached(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Walkers on every hart try to take random frames while blocks are added, onlined,
- * offlined and removed, and while a driver takes frames by contig and frees them.
- * They never get a PageOffline frame, never lose a frame that they hold, and never
- * touch a memmap that is gone; and the set of PageOffline frames is the same
- * afterwards.
+ * Walkers try to take references on random frames while blocks are added, onlined, offlined
+ * and removed, and while a driver takes frames by contig and frees them. They never get a
+ * PageOffline frame, never lose a frame that they hold, and never access a memmap that was
+ * freed; the set of PageOffline frames is the same afterwards.
  */
 #include "kernel/hart.h"
 #include "kernel/panic.h"
@@ -39,8 +38,8 @@ static struct walk {
 } walk;
 
 /*
- * A third are driver pages, a third lie in the block that stays or in the block that
- * comes and goes, a third are random.
+ * Pick a frame: a third are driver pages, a third lie in the block that stays or in the
+ * block that comes and goes, a third are random.
  */
 static unsigned long pick_frame(struct walker *me)
 {
@@ -58,7 +57,7 @@ static unsigned long pick_frame(struct walker *me)
 	}
 }
 
-/* Try it whatever the frame is, and even if its block is absent. */
+/* Try to take a reference, whatever the frame is, and even if its block is absent. */
 static void try_frame(struct walker *me, unsigned long pfn)
 {
 	struct mm *mm = me->walk->w->mm;
@@ -135,7 +134,7 @@ static void join_walkers(void *unused)
 	}
 }
 
-/* Yields between the steps: with a single hart the walkers run here. */
+/* Yield between the steps of hotplug: with a single hart, the walkers run here. */
 static int let_walkers_run(struct notifier_block *nb, unsigned long event, void *data)
 {
 	(void)nb, (void)event, (void)data;
@@ -144,8 +143,8 @@ static int let_walkers_run(struct notifier_block *nb, unsigned long event, void 
 }
 
 /*
- * A walker may hold a page for a moment, and a loaded host may stop a hart: retry, but
- * not forever.
+ * Remove a block. A walker may hold a page for a moment, and a loaded host may stop a hart:
+ * retry, but not for ever.
  */
 static int leave(struct window *w, unsigned long block)
 {
@@ -159,7 +158,7 @@ static int leave(struct window *w, unsigned long block)
 }
 
 /*
- * Frame by frame: in block @n exactly the unplugged frames and @nr frames at @at are
+ * Expect that in block @n exactly the unplugged frames and @nr frames at @at are
  * PageOffline.
  */
 static void check_offline_frames(struct ktest *test, struct window *w, unsigned long n,
@@ -173,7 +172,7 @@ static void check_offline_frames(struct ktest *test, struct window *w, unsigned 
 	KTEST_EXPECT_EQ(test, wrong, 0);
 }
 
-/* A block's whole life while the walkers run. */
+/* Add, online, offline and remove a block while the walkers run. */
 static void cycle_block(struct ktest *test, struct window *w, unsigned long n)
 {
 	WRITE_ONCE(walk.passing, n);
@@ -186,7 +185,7 @@ static void cycle_block(struct ktest *test, struct window *w, unsigned long n)
 	KTEST_ASSERT_EQ(test, leave(w, w->block + n), 0);
 }
 
-/* Frames of block 1 around a driver's page become PageOffline, then free again. */
+/* Make frames of block 1, from a driver's page on, PageOffline, then free again. */
 static unsigned long cycle_frames(struct ktest *test, struct window *w)
 {
 	const struct evacuate_policy p = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);
@@ -203,7 +202,7 @@ static unsigned long cycle_frames(struct ktest *test, struct window *w)
 	return 1;
 }
 
-/* Checks what each walker did, and that it gave everything back. */
+/* Check the counts of each walker, and that the walkers have dropped all references. */
 static void check_walkers(struct ktest *test, struct window *w)
 {
 	for (unsigned int i = 0; i < NR_WALKERS; i++) {

@@ -12,7 +12,7 @@
 #define NR_CHUNKS 400
 #define QUIET	  (GFP_ATOMIC | GFP_NOWARN | GFP_NODRAIN)
 
-/* Boot memory in block 0; block 2 is partly plugged, block 4 is in zone Movable. */
+/* Open blocks: 0 is boot memory, 2 is partly plugged, 4 is in zone Movable. */
 static struct window *open_blocks(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -27,7 +27,7 @@ static struct window *open_blocks(struct ktest *test)
 
 /* --- the rules, a second time, as a search of all pageblocks ------------------------- */
 
-/* The order of the largest chunk of which a pageblock is a part; PB_INDEX_NONE. */
+/* Return the order of the largest free chunk in which pageblock @b has a part. */
 static unsigned int largest_chunk(const struct mem_section *ms, unsigned int b,
 				  unsigned int order)
 {
@@ -41,7 +41,7 @@ static unsigned int largest_chunk(const struct mem_section *ms, unsigned int b,
 }
 
 /*
- * A measure of how well a pageblock serves: smaller is better, PB_INDEX_NONE: not at all.
+ * Measure how well a pageblock serves: smaller is better, PB_INDEX_NONE: not at all.
  */
 static unsigned int fit(const struct mem_section *ms, unsigned int b, unsigned int mt,
 			unsigned int order, bool claim)
@@ -52,14 +52,14 @@ static unsigned int fit(const struct mem_section *ms, unsigned int b, unsigned i
 		return PB_INDEX_NONE;
 	if (!claim)
 		return k;
-	/* Any whole free pageblock, then ever smaller chunks. */
+	/* Any whole free pageblock is best, then ever smaller chunks. */
 	return PAGEBLOCK_ORDER - min(k, (unsigned int)PAGEBLOCK_ORDER);
 }
 
 #define DOWN  BIT(0)
 #define CLAIM BIT(1)
 
-/* The first frame of the pageblock that serves best, of a range of blocks, or PFN_NONE. */
+/* Return the first frame of the pageblock in these blocks that serves best, or PFN_NONE. */
 static unsigned long best(struct window *w, const u8 blocks[2], unsigned int mt,
 			  unsigned int order, unsigned int how)
 {
@@ -84,7 +84,7 @@ static unsigned long best(struct window *w, const u8 blocks[2], unsigned int mt,
 	return found;
 }
 
-/* The pageblock from which a request is served, in blocks of zone Normal. */
+/* Return the pageblock that serves a request, among blocks of zone Normal. */
 static unsigned long expected_in(struct window *w, const u8 blocks[2], unsigned int mt,
 				 unsigned int order)
 {
@@ -214,7 +214,7 @@ static void each_request_has_its_place(struct ktest *test)
 		free_one(test, w, h);
 }
 
-/* Allocate single frames until none is left; expects them to leave block after block. */
+/* Allocate single frames until none is left; expect them from these blocks, in this order. */
 static void expect_blocks(struct ktest *test, struct window *w, u32 gfp, const u8 *blocks,
 			  unsigned int nr)
 {
@@ -280,7 +280,7 @@ static void last_boot_frames_serve_kernel_data(struct ktest *test)
 			window_pfn(w, 1));
 }
 
-/* Both ends of one memory: the types grow towards each other. */
+/* Kernel data and movable pages start at opposite ends of one memory. */
 static void types_grow_towards_each_other(struct ktest *test)
 {
 	struct window *w = window_open(test, 32UL << 20);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Readers that keep no section: the test makes what they have read stale between two of
- * their steps. docs/reference/locking.md has the rule.
+ * Readers that do not keep a section from changing: between two steps of a reader, the test
+ * makes the reader's data stale. docs/reference/locking.md has the rule.
  */
 #include "arch/machine.h"
 #include "kernel/hart.h"
@@ -30,7 +30,7 @@ static struct race {
 	bool happened;
 } race;
 
-/* Sets the zone as section_detach_zone() and section_attach_zone() do, for frames of any type. */
+/* Set the zone as section_detach_zone() or section_attach_zone() does, for any frame types. */
 static void move_to(struct zone *to)
 {
 	struct zone *from = race.ms->zone;
@@ -55,7 +55,7 @@ static void race_now(unsigned long pfn, enum walk_step step)
 		move_to(window_zone(race.w, ZONE_MOVABLE));
 }
 
-/* Restores block 1, and expects that the race has taken place. */
+/* Restore block 1, and expect that the race has taken place. */
 static void race_end(struct ktest *test)
 {
 	hold_walk = NULL;
@@ -81,7 +81,7 @@ static void unset_hook(void *unused)
 	hold_walk = NULL;
 }
 
-/* Boot memory in block 0; block 1 is online in Normal, and block 2 offline. */
+/* Open a window: block 0 has boot memory, block 1 is online in Normal, block 2 is offline. */
 static struct window *open_race(struct ktest *test)
 {
 	struct window *w = window_open_owned(test);
@@ -238,7 +238,7 @@ static void counts_meet_offlining(struct ktest *test)
 	KTEST_EXPECT_EQ(test, info.count, 0);
 }
 
-/* The last reference but one is dropped, and then the page, its block and its zone go. */
+/* The block leaves its zone just before page_put() or page_unpin() wakes a waiter. */
 static void a_wake_up_meets_offlining(struct ktest *test)
 {
 	struct window *w = open_race(test);
@@ -260,7 +260,7 @@ static void a_wake_up_meets_offlining(struct ktest *test)
 	window_check(test, w);
 }
 
-/* The chunk that the walker has found is freed; its first frame becomes another user's page. */
+/* Free the chunk that the walker has found, and give its first frame to another user. */
 static void chunk_is_another(unsigned long pfn, enum walk_step step)
 {
 	struct mm *mm = race.w->mm;
@@ -291,7 +291,7 @@ static void a_reference_is_of_the_chunk_asked_for(struct ktest *test)
 
 static unsigned long cached_pfn;
 
-/* The frame on top of this hart's cache becomes a page with a count, without the lock. */
+/* Allocate the frame on top of this hart's cache as a counted page, without the lock. */
 static void cached_becomes_counted(unsigned long pfn, enum walk_step step)
 {
 	if (step != WALK_CHECK || pfn != cached_pfn)
@@ -318,7 +318,7 @@ static void a_check_meets_an_allocation(struct ktest *test)
 static void *object;
 static struct kmem_cache *object_cache;
 
-/* The slab is freed, and its page is another user's. */
+/* Free the slab, and give its page to another user. */
 static void slab_is_freed(unsigned long pfn, enum walk_step step)
 {
 	const unsigned long page = phys_to_pfn(virt_to_phys(object));
@@ -358,7 +358,7 @@ static int offline_block(void *arg)
 	return window_offline(arg, 1);
 }
 
-/* Releases the held offlining, and waits until the block has left its zone. */
+/* Release the held offlining, and wait until the block has left its zone. */
 static void let_it_go_offline(unsigned long pfn, enum walk_step step)
 {
 	const u64 limit = ktime_ns() + 60 * NSEC_PER_SEC;
@@ -413,7 +413,7 @@ static void a_bracket_does_not_keep_a_block_online(struct ktest *test)
 
 static u32 cycles_left;
 
-/* Block 1 goes offline and online, alternating the zone, and block 2 is removed and added. */
+/* Offline and online block 1, alternating its zone, and remove and add block 2. */
 static int cycle_blocks(void *arg)
 {
 	struct window *w = arg;
@@ -470,7 +470,7 @@ static u64 seq_of(const struct test_mm *t)
 	return pfn_pageblock(t->mm, t->base)->word >> PB_SEQ_SHIFT & 0xfff;
 }
 
-/* Each change of a pageblock's form raises its sequence: a reader notices it. */
+/* Each change of a pageblock's form raises its sequence number, so a reader notices it. */
 static void forms_change_in_sequence(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

@@ -54,7 +54,7 @@ static void objects_are_apart(struct ktest *test)
 		KTEST_ASSERT_NULL(test, memchr_inv(obj[i], i & 0xff, shape->size));
 	KTEST_EXPECT_STREQ(test, slab_name_of(w->mm, phys_to_pfn(virt_to_phys(obj[7]))), "shape");
 	window_check(test, w);
-	/* In an order that empties no slab early. */
+	/* Free the objects in an order that empties no slab early. */
 	for (unsigned int step = 0; step < 7; step++)
 		for (unsigned int i = step; i < NR_OBJECTS; i += 7)
 			kmem_cache_free(cache, obj[i]);
@@ -158,7 +158,7 @@ static void slabs_are_kernel_data(struct ktest *test)
 {
 	struct test_mm *t = test_mm_movable(test);
 
-	/* The table has room for 64. */
+	/* The table has room for 64 caches. */
 	for (unsigned int i = 0; i < 200; i++) {
 		struct kmem_cache *cache = kmem_cache_create(t->mm, "many", 64, 8);
 		void *obj;

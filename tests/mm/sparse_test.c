@@ -173,7 +173,7 @@ static const unsigned long far_nr[] = {
 static struct mm far_mm;
 static struct mem_section far_section[NR_FAR];
 
-/* One free pageblock in each. */
+/* Make a zone of all far sections, with one free pageblock in each. */
 static struct zone *far_zone(void)
 {
 	static struct section_root roots[NR_FAR];
@@ -200,7 +200,7 @@ static struct zone *far_zone(void)
 	return zone;
 }
 
-/* Expects that the search, in added memory, finds a pageblock of far_section[@i]. */
+/* Expect that the search, in added memory, finds a pageblock of far_section[@i]. */
 static void expect_found(struct ktest *test, struct zone *zone, unsigned int from, unsigned int i)
 {
 	unsigned int b;
@@ -228,7 +228,7 @@ static void index_reaches_all_roots(struct ktest *test)
 		}
 		KTEST_EXPECT_EQ(test, zone->avail_orders[1][MIGRATE_MOVABLE], 0);
 		KTEST_EXPECT_NULL(test, index_find(zone, from | SEARCH_ADDED, 3, &b));
-		/* When the far ones leave first, the nearest stays until the end. */
+		/* When the far chunks go first, the search finds the nearest until the end. */
 		for (unsigned int i = 0; i < NR_FAR; i++)
 			index_add(&far_section[i], 0);
 		for (unsigned int i = NR_FAR; i-- > 0;) {
@@ -247,7 +247,7 @@ static void expect_span(struct ktest *test, const struct zone *zone, unsigned in
 			far_nr[last] + 1 - far_nr[first]);
 }
 
-/* The span's new end is found in whichever root it lies. */
+/* zone_shrink() finds the span's new end, in whichever root it lies. */
 static void spans_shrink_across_roots(struct ktest *test)
 {
 	struct zone *zone = far_zone();

@@ -8,7 +8,7 @@
 
 static struct test_mm test_mm;
 
-/* The case has freed everything: expects empty caches and correct counters. */
+/* Expect correct counters, after the case has freed everything. */
 static void close_check(void *ctx)
 {
 	struct ktest *test = ctx;

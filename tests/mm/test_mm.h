@@ -20,7 +20,7 @@
 #include "tests/mm/hotplug_window.h"
 
 /**
- * struct test_mm - what the allocator's cases work on
+ * struct test_mm - the memory of an allocator's case
  * @w: the window; its memory is closed and checked when the case ends
  * @mm: that memory; every hart has a page cache
  * @base: first of a run of frames that are all free, aligned to the largest order
@@ -35,28 +35,28 @@ struct test_mm {
 	struct zone *zone;
 };
 
-/* A memory with only boot memory: @sections whole empty sections after the first. */
+/* Make a memory of only boot memory, with @sections whole empty sections after the first. */
 struct test_mm *test_mm_normal(struct ktest *test, unsigned int sections);
 
-/* Boot memory in one section; the run is in a second section, in zone Movable. */
+/* Make a memory with boot memory in one section, and the run in another, in zone Movable. */
 struct test_mm *test_mm_movable(struct ktest *test);
 
-/* mm_check(); differences fail the case. */
+/* Call mm_check(); differences fail the case. */
 void test_mm_check(struct ktest *test, struct test_mm *t);
 
-/* Free frames of both zones, all caches drained. */
+/* Drain all caches. Return: the free frames of both zones. */
 unsigned long test_mm_free(struct ktest *test, struct test_mm *t);
 
-/* release_offline_range(), then the watermarks, as its callers in mm/ do. */
+/* Call release_offline_range(), and update the watermarks, as its callers in mm/ do. */
 void test_mm_release(struct test_mm *t, unsigned long pfn, unsigned long nr);
 
 /* Is the pageblock of a frame isolated? */
 bool test_mm_isolated(const struct mm *mm, unsigned long pfn);
 
-/* A table of @bytes out of the kernel's memory, freed when the case ends. */
+/* Allocate a table of @bytes in the kernel's memory; it is freed when the case ends. */
 void *test_mm_table(struct ktest *test, unsigned long bytes);
 
-/* A movable page of an order at @pfn, with a slot. */
+/* Allocate a movable page of @order at @pfn, with a slot. */
 void slot_at(struct ktest *test, struct mm *mm, struct page_slot *slot, unsigned long pfn,
 	     unsigned int order);
 
@@ -66,7 +66,7 @@ void slots_at(struct ktest *test, struct test_mm *t, struct page_slot *slots,
 void slots_gone(struct ktest *test, struct test_mm *t, struct page_slot *slots,
 		unsigned int nr);
 
-/* A policy for a test that is not about time: its deadline is far away. */
+/* Make a policy for a test that is not about time: its deadline is far away. */
 struct evacuate_policy test_policy(enum evacuate_end end, enum page_type type);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Views agree with a walk over every frame: looks at pageblocks of all kinds, and the
- * counters of /proc/meminfo.
+ * Looks at pageblocks of all kinds, the census and the counters of /proc/meminfo agree with
+ * a walk over every frame.
  */
 #include "lib/string.h"
 #include "mm/pgtable.h"
@@ -11,7 +11,7 @@
 
 #define PB PAGEBLOCK_NR_PAGES
 
-/* A look at one pageblock, frame by frame. */
+/* Look at one pageblock frame by frame. */
 static struct pageblock_look slow_look(struct ktest *test, struct mm *mm, unsigned long pfn,
 				       unsigned long nr[NR_PAGE_TYPES])
 {
@@ -68,7 +68,7 @@ static void compare_all(struct ktest *test, struct mm *mm)
 	KTEST_EXPECT_MEMEQ(test, nr, want, sizeof(nr));
 }
 
-/* Chunks of every order; that of order k begins 2 << k frames after @at. */
+/* Allocate a chunk of every order; the chunk of order k is 2 << k frames after @at. */
 static void take_chunks(struct ktest *test, struct test_mm *t, enum page_type type,
 			unsigned long at)
 {
@@ -111,7 +111,7 @@ static void looks_see_every_frame(struct ktest *test)
 	test_mm_check(test, t);
 }
 
-/* A row of /proc/meminfo, in frames. */
+/* Return a row of /proc/meminfo, in frames. */
 static unsigned long row(struct ktest *test, const char *name)
 {
 	char *at = strstr(answer, name);
@@ -125,7 +125,7 @@ static unsigned long row(struct ktest *test, const char *name)
 	return kb >> (PAGE_SHIFT - 10);
 }
 
-/* The file's counters, beside the types of all the kernel's frames. */
+/* Compare the file's counters with the types of all the kernel's frames. */
 static void compare_meminfo(struct ktest *test)
 {
 	unsigned long nr[NR_PAGE_TYPES] = { 0 };

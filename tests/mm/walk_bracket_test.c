@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A block that a walker has found stays while it walks: the removal of a block waits
- * for the walker, or fails. The race is forced: the walker stops between its look-up
+ * A block that a walker has found stays until the walk ends: the removal of a block waits
+ * for the walker, or fails. The test forces the race: the walker stops between its look-up
  * and the use of the result. (pfn_walkers_test.c has many walkers that do not stop.)
  */
 #include "kernel/thread.h"
@@ -18,7 +18,7 @@ struct walk {
 	u32 found, removed, let_go;
 };
 
-/* Return: the number of looks at which the walker's section or block was gone. */
+/* Walk and stop. Return: the number of looks at which the section or its block was gone. */
 static int walk_slowly(void *arg)
 {
 	struct walk *walk = arg;
@@ -37,7 +37,7 @@ static int walk_slowly(void *arg)
 	return ms ? bad : -ENOENT;
 }
 
-/* @ms: how long the walker stops; 0: until the removal has given up. */
+/* Remove block 1 while a walker stops for @ms; 0: until the removal has given up. */
 static void remove_under_walker(struct ktest *test, struct window *w, unsigned int ms,
 				int wanted)
 {
