@@ -5,7 +5,7 @@
 /* --- plugging parts -------------------------------------------------------- */
 
 /*
- * Every pageblock of a range exists and is no hole, and is plugged if and only if
+ * Judge whether every pageblock of a range exists, is no hole, and is plugged if and only if
  * @plugged.
  */
 static struct verdict judge_range(const struct pfn_range *r, bool plugged)
@@ -34,7 +34,7 @@ static struct verdict judge_range(const struct pfn_range *r, bool plugged)
 	return fm_ok();
 }
 
-/* The range becomes plugged or unplugged; in online blocks its frames become @what. */
+/* Make the range plugged or unplugged; in online blocks its frames become @what. */
 static void set_range(const struct pfn_range *r, bool plugged, enum fm_frame what)
 {
 	struct pfn_range part;
@@ -75,7 +75,7 @@ static void follow_plug(const struct request *rq)
 const struct request_kind plug_request = { "plug_memory", predict_plug, make_plug,
 					   NULL,	  follow_plug,	NULL };
 
-/* A range with the metadata of a block cannot leave without the block. */
+/* A range with the metadata of a block cannot be unplugged without the block. */
 static struct verdict judge_headers(const struct pfn_range *r)
 {
 	for (unsigned long n = 0; n < FM_SECTIONS; n++) {
@@ -90,7 +90,7 @@ static struct verdict judge_headers(const struct pfn_range *r)
 	return fm_ok();
 }
 
-/* The parts of the range in each zone are emptied one after the other. */
+/* An unplug empties the parts of the range in each zone one after the other. */
 static struct verdict predict_unplug(const struct request *rq)
 {
 	const unsigned long start = rq->range.start_pfn, end = range_end(&rq->range);
@@ -132,7 +132,7 @@ const struct request_kind unplug_request = { "unplug_memory", predict_unplug,
 
 /* --- owners ---------------------------------------------------------------- */
 
-/* Make the pageblocks @mask of a block @what, if the block is online. */
+/* Set the frames of the pageblocks @mask to @what, if the block is online. */
 static void paint_mask(unsigned long n, u64 mask, enum fm_frame what)
 {
 	for (; fm.zone[n] != NR_ZONES && mask; mask &= mask - 1)

@@ -10,7 +10,7 @@ bool owner_keeps(const struct owner_model *o, unsigned long pfn)
 	return o->keeps >> pfn / 32 % 8 & 1;
 }
 
-/* All plugged frames become free, except the metadata and what their owner keeps. */
+/* Make all plugged frames free, except the metadata and the frames that their owner keeps. */
 static void paint_online(unsigned long n)
 {
 	const struct block_model *b = &blocks[n];
@@ -37,7 +37,7 @@ static void paint_online(unsigned long n)
 	}
 }
 
-/* The listener refuses this block, with its own error. */
+/* Make a verdict the listener's refusal of this block, with the listener's error. */
 static void becomes_veto(struct verdict *v, unsigned long n)
 {
 	fm_becomes(v, MM_REASON_VETO, block_pfn(n));
@@ -45,7 +45,7 @@ static void becomes_veto(struct verdict *v, unsigned long n)
 }
 
 /*
- * The end of the onlining of an offline block: it lacks memory, a listener refuses, or it
+ * Judge the onlining of an offline block: it lacks memory, a listener refuses, or it
  * succeeds.
  */
 static struct verdict judge_online(unsigned long n)
@@ -60,8 +60,8 @@ static struct verdict judge_online(unsigned long n)
 }
 
 /*
- * Pageblocks are unmovable if the block was onlined for kernel memory, or if they hold
- * its header in zone Normal.
+ * Check that pageblocks are Unmovable if the block was onlined for kernel memory, or if they
+ * hold its header in zone Normal, and else Movable.
  */
 static void check_migratetypes(unsigned long n)
 {
@@ -92,7 +92,7 @@ static void settle_online(unsigned long n, enum mhp_online_type type, enum zone_
 	model_end(MEM_ONLINE, n);
 }
 
-/* An onlining inside another request, which succeeds even if the onlining fails. */
+/* Follow an onlining inside another request, which succeeds even if the onlining fails. */
 static void try_online(unsigned long n, enum mhp_online_type type, enum zone_type zone)
 {
 	const struct verdict v = judge_online(n);
@@ -135,7 +135,7 @@ const struct request_kind online_request = { "online_memory_block", predict_onli
 
 /* --- adding ---------------------------------------------------------------- */
 
-/* The steps of build_section() that can be made to fail. */
+/* Count the steps of build_section() that can be made to fail. */
 static unsigned int add_steps(u64 plugged, bool self_hosted)
 {
 	return list_empty(&fm.mm->section_pool) + hweight64(plugged & ~(plugged << 1)) +
@@ -232,7 +232,7 @@ static struct verdict judge_prepare(unsigned long n)
 	return fm_ok();
 }
 
-/* All frames but the block's own metadata. */
+/* Judge all frames of a block except its own metadata. */
 static struct verdict judge_block(unsigned long n)
 {
 	const unsigned long start = block_pfn(n), end = start + PAGES_PER_SECTION;
@@ -247,7 +247,7 @@ static struct verdict judge_block(unsigned long n)
 	return v.err ? v : fm_judge(behind, end - behind, true);
 }
 
-/* Blocks of a request that have to go offline, in its order. */
+/* The blocks of a request that have to go offline, in the order of the request. */
 struct leaving {
 	unsigned long n[FM_SECTIONS];
 	unsigned int nr;
@@ -290,8 +290,8 @@ static struct verdict judge_list(const struct request *rq)
 }
 
 /*
- * All listeners agree before the request looks at a frame, and it looks at all frames
- * before a page moves.
+ * The request asks all listeners before it looks at a frame, and looks at all frames before
+ * it moves a page.
  */
 static struct verdict predict_leave(const struct request *rq)
 {
@@ -398,7 +398,7 @@ static void follow_leave(const struct request *rq)
 		forget_block(rq->block[i]);
 }
 
-/* Blocks that the request has offlined go online again, in their zones. */
+/* Bring the blocks that the request has offlined back online, in their zones. */
 static void restore(const struct leaving *l)
 {
 	u8 zones[FM_SECTIONS];
@@ -409,7 +409,7 @@ static void restore(const struct leaving *l)
 		try_online(l->n[i], blocks[l->n[i]].type, zones[l->n[i]]);
 }
 
-/* The listeners that heard a start hear an end. */
+/* Follow a failure: the listeners that heard a start hear an end. */
 static void fail_leave(const struct request *rq, const struct verdict *v)
 {
 	const struct leaving l = leaving_of(rq);

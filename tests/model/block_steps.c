@@ -21,7 +21,7 @@ static struct totals at_first;
 
 /* --- the owners ------------------------------------------------------------ */
 
-/* The owner gives the chunk to the allocator, except the runs of 32 frames that it keeps. */
+/* Give the chunk to the allocator, except the runs of 32 frames that the owner keeps. */
 static void keeper_online(struct memory_owner *owner, unsigned long pfn,
 			  unsigned int order)
 {
@@ -200,7 +200,7 @@ static void step_leave(struct choices *c)
 	request_make(&rq);
 }
 
-/* Can a pageblock be plugged or, if it is plugged, unplugged? */
+/* Can a pageblock be unplugged, if @plugged, or else plugged? */
 static bool can_change(unsigned long pb, bool plugged)
 {
 	const struct block_model *b = &blocks[pb / PAGEBLOCKS_PER_SECTION];
@@ -318,12 +318,12 @@ void block_step(struct choices *c, unsigned int which)
 
 /* --- the end of an input --------------------------------------------------- */
 
-/* No more choices: nothing is cancelled, and no copy fails. */
+/* Choices that are used up: with them nothing is cancelled, and no copy fails. */
 static struct choices never;
 
 /*
- * Metadata of a block may lie in another block or in the reserve, so repeat while a
- * pass removes some block.
+ * Remove all blocks. Metadata of a block may lie in another block or in the reserve, so
+ * repeat while a pass removes some block.
  */
 static void remove_all(void)
 {
@@ -349,7 +349,7 @@ static void remove_all(void)
 		CHECK(blocks[n].state == MEM_BLOCK_ABSENT, "block %lu stays", n);
 }
 
-/* Unplug what shares boot memory's block. */
+/* Unplug the memory that shares a block with boot memory. */
 static void unplug_rest(void)
 {
 	const unsigned long first = BOOT_BYTES >> (PAGEBLOCK_ORDER + PAGE_SHIFT);

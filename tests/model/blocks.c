@@ -74,8 +74,8 @@ static unsigned long pfn_of(const void *p)
 }
 
 /*
- * Metadata are the reserve, the pages of section objects and memmaps that lie elsewhere;
- * no other frame.
+ * Follow mm's metadata: the reserve, the pages of section objects, and memmaps that lie
+ * elsewhere; no other frame.
  */
 static void look_at_meta(void)
 {
@@ -113,7 +113,7 @@ static unsigned long present_frames(unsigned long n)
 }
 
 /*
- * Sum the present frames of a zone's online blocks: an owner's blocks, or all with
+ * Sum the present frames of a zone's online blocks: those of @owner, or all if @owner is
  * NR_OWNERS.
  */
 static s64 zone_present(unsigned int zone, unsigned int owner)
@@ -229,7 +229,7 @@ static void check_look_ups(unsigned long n)
 	}
 }
 
-/* In the order of their regions; each with the sums over its online blocks. */
+/* Check that owners are sorted by region, each with the sums over its online blocks. */
 static void check_owners(void)
 {
 	const struct memory_owner *owner;

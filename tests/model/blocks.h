@@ -17,10 +17,10 @@
 /**
  * struct block_model - one memory block
  * @state: ABSENT, OFFLINE or ONLINE
- * @type: it went online with this type
+ * @type: the type with which it went online
  * @hole: bit b: pageblock b is a hole
  * @plugged: bit b: pageblock b is memory and mapped
- * @header: pageblock of its own metadata; PAGEBLOCKS_PER_SECTION: that lies elsewhere
+ * @header: pageblock of its metadata; PAGEBLOCKS_PER_SECTION if that lies in another block
  * @owner: the owner that added the block, or NOBODY
  */
 struct block_model {
@@ -34,8 +34,8 @@ struct block_model {
 /**
  * struct owner_model - one owner
  * @registered: mm/ knows it
- * @keeps: bit i: of 8 runs of 32 frames, run i stays offline when a block goes online
- * @flags: what these frames get
+ * @keeps: bit i: run i of every 8 runs of 32 frames stays offline when a block goes online
+ * @flags: the flags of these frames
  */
 struct owner_model {
 	struct memory_owner owner;
@@ -64,7 +64,7 @@ struct refusal {
 
 extern struct block_model blocks[FM_SECTIONS];
 extern struct owner_model owners[NR_OWNERS];
-extern struct refusal blocks_refusal; /* by the model */
+extern struct refusal blocks_refusal; /* the model's */
 extern bool blocks_auto_movable;      /* the policy of "online" */
 extern u64 blocks_ratio;	      /* its ratio, in percent */
 
@@ -78,14 +78,14 @@ static inline unsigned long block_id(unsigned long n)
 	return block_pfn(n) >> SECTION_PFN_SHIFT;
 }
 
-/* The first state: no owner is registered. */
+/* Set the first state: no owner is registered. */
 void blocks_setup(void);
 
 /* --- block_steps.c --------------------------------------------------------- */
 
 #define NR_BLOCK_STEPS 12
 
-/* Call after fm_start() of a memory with BOOT_BYTES: sets up its owners and listeners. */
+/* Set up owners and listeners, after fm_start() of a memory with BOOT_BYTES. */
 void blocks_start(void);
 
 /* Make a step on blocks: @which is any number, and @c chooses the rest. */
@@ -103,43 +103,43 @@ void model_owner_leaves(unsigned int i);
 
 /* --- blocks.c -------------------------------------------------------------- */
 
-/* Pageblocks that are plugged from now on; all others are not. */
+/* Make the pageblocks @plugged of a block plugged, and all its others unplugged. */
 void blocks_set_plugged(unsigned long n, u64 plugged);
 
-/* The pageblocks of a block that belong to an owner; -1: to any registered owner. */
+/* Return the pageblocks of a block that belong to an owner; -1: to any registered owner. */
 u64 blocks_owner_mask(int owner, unsigned long n);
 
 /* Does the owner keep this frame back? */
 bool owner_keeps(const struct owner_model *o, unsigned long pfn);
 
-/* The zone into which an onlining of this type puts a block. */
+/* Return the zone into which an onlining of this type puts a block. */
 enum zone_type blocks_zone_for(unsigned long n, enum mhp_online_type type);
 
 /*
- * Call after a request that changed how much memory there is: checks that the watermarks
- * followed.
+ * Check that the watermarks follow the amount of memory; call this after a request that
+ * changed it.
  */
 void blocks_check_marks(void);
 
 /*
- * Call after a request: follows the frames that mm/ took or freed for itself, and checks
- * all values of the blocks.
+ * Follow the frames that mm/ took or freed for itself, and check all values of the blocks;
+ * call this after a request.
  */
 void blocks_check(void);
 
 /* --- listeners.c ----------------------------------------------------------- */
 
 void listeners_setup(void);
-/* Set what the second listener refuses, in the model and for real. */
+/* Set the event that the second listener refuses, in the model and for real. */
 void listeners_refuse(struct refusal refusal);
-/* The model's listeners hear a start, or an end. Return: 0 or the refusal's error. */
+/* Let the model's listeners hear a start, or an end. Return: 0 or the refusal's error. */
 int model_start(enum mem_event going, enum mem_event cancel, unsigned long n);
 void model_end(enum mem_event end, unsigned long n);
 /* By the model: does the listener refuse number @nth, from 0, of these events from now on? */
 bool listeners_refuse_nth(enum mem_event event, unsigned int nth);
 /* Check that the listeners heard what the model says, in that order. */
 void listeners_check(void);
-/* Was the going offline of a block announced in this call? */
+/* Did the listeners hear in this call that block @n goes offline? */
 bool listeners_were_asked(unsigned long n);
 
 #endif

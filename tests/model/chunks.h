@@ -29,13 +29,13 @@ static inline bool any_isolated(unsigned long pfn, unsigned long nr)
 	return fm_first_isolated(pfn, nr) != PFN_NONE;
 }
 
-/* The content of a slot's page, which has to move with the page. */
+/* Return the content of a slot's page, which has to move with the page. */
 static inline u64 *content(unsigned long pfn)
 {
 	return phys_to_virt(pfn_to_phys(pfn));
 }
 
-/* A new chunk shows nothing of its last user: no owner, and no count but its own. */
+/* Check that a new chunk has nothing of its last user: no owner, and no count but its own. */
 void frame_check_newborn(unsigned long pfn, enum page_type type);
 
 void step_contig(struct choices *c);

@@ -51,8 +51,8 @@ static void follow_contig(const struct request *rq)
 	for (unsigned long i = 0; i < nr; i++)
 		frame_check_newborn(pfn + i, rq->policy.type);
 	/*
-	 * Free it in two parts; a type with a count has larger chunks, which are freed
-	 * whole.
+	 * Free the range in two parts; a type with a count has larger chunks, which are
+	 * freed whole.
 	 */
 	if (!type_is_counted(rq->policy.type))
 		part = nr / 3;
@@ -91,7 +91,7 @@ static int make_compact(const struct request *rq, struct mm_failure *why)
 	return evacuate(fm.mm, &rq->range, 1, &rq->policy, why);
 }
 
-/* Every movable page has moved or found no target; all other pages are as before. */
+/* Check that every movable page has moved or found no target; all other pages stay. */
 static void follow_compact(const struct request *rq)
 {
 	for (unsigned int i = 0; i < nr_chunks && !fm.copy_failed; i++)
@@ -117,7 +117,7 @@ void step_compact(struct choices *c)
 
 /* --- the search ------------------------------------------------------------ */
 
-/* The first place that a search in a zone looks at where all is free, or PFN_NONE. */
+/* Return the first place of a zone's search where all frames are free, or PFN_NONE. */
 static unsigned long first_free_place(unsigned int z, unsigned long nr)
 {
 	const struct zone *zone = &fm.mm->zone[z];

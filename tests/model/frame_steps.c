@@ -69,7 +69,7 @@ static struct chunk *new_chunk(unsigned long pfn, unsigned int order, enum page_
 	return chunk;
 }
 
-/* Types without movable operations: their pages do not move. */
+/* Return a type without movable operations: its pages do not move. */
 static enum page_type fixed_type(unsigned int which)
 {
 	static const u8 types[] = { PGTY_KERNEL, PGTY_SLAB,	 PGTY_PGTABLE,
@@ -116,7 +116,7 @@ static int make_alloc_at(const struct request *rq, struct mm_failure *why)
 	const unsigned int order = order_of(rq->range.nr_pages);
 
 	(void)why;
-	/* It drains the cache of this hart only, and finds no frame in the caches of others. */
+	/* alloc_pages_at() drains only this hart's cache, and takes no frame from others. */
 	CHECK(nr_harts() == 1 || drain_all_pages(fm.mm, STEP_NS) == 0, "drain");
 	return alloc_pages_at(fm.mm, rq->range.start_pfn, order, PGTY_KERNEL);
 }
@@ -209,7 +209,7 @@ static void step_pin(unsigned int i)
 	fm_paint(chunk->pfn, 1UL << chunk->order, chunk->kind);
 }
 
-/* A second reference: the page cannot move until a step drops it. */
+/* Take or drop a second reference: while a page has one, it cannot move. */
 static void step_hold(struct choices *c)
 {
 	struct chunk *chunk = &chunks[take_below(c, MAX_CHUNKS) % max(nr_chunks, 1U)];
@@ -224,7 +224,7 @@ static void step_hold(struct choices *c)
 	fm_paint(chunk->pfn, 1UL << chunk->order, chunk->kind);
 }
 
-/* Try to take a reference on any frame: only counted types have one. Drop it at once. */
+/* Try to take a reference on any frame, and drop it at once: only counted types have one. */
 static void step_reference(struct choices *c)
 {
 	const unsigned long pfn = fm_any_frame(c);
@@ -291,7 +291,7 @@ static bool can_release(unsigned long pfn)
 	       !fm.unmapped[fm_pageblock(pfn)];
 }
 
-/* The first frame from @pfn on that can be released; the end if there is none. */
+/* Return the first frame from @pfn on that can be released; the end if there is none. */
 static unsigned long next_to_release(unsigned long pfn)
 {
 	const unsigned long end = fm.base + fm.nr;
@@ -382,7 +382,7 @@ static void step_unisolate(struct choices *c)
 		unisolate_from(b);
 }
 
-/* Zone Movable has only one migrate type. */
+/* Change the migrate type of a pageblock; zone Movable has only one type. */
 static void step_retag(struct choices *c)
 {
 	const unsigned long pfn = fm_any_frame(c);

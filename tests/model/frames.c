@@ -88,7 +88,7 @@ static enum mm_reason blocks(enum fm_frame what, bool offline)
 	}
 }
 
-/* A frame of the reserve in added memory: it leaves before an evacuation judges frames. */
+/* Is this a frame of the reserve in added memory? It leaves before an evacuation judges it. */
 static bool is_guest(unsigned long pfn)
 {
 	for (unsigned int i = 0; i < fm.mm->nr_reserve; i++)
@@ -152,7 +152,7 @@ static bool pageblock_fits(unsigned long b, unsigned int order)
 	return false;
 }
 
-/* Can frames of a pageblock be allocated for a zone? */
+/* Is a pageblock in this zone, and can its frames be allocated? */
 static bool is_open(unsigned long b, unsigned int zone)
 {
 	return fm.zone[b / PAGEBLOCKS_PER_SECTION] == zone && !fm.isolated[b] &&
@@ -295,7 +295,7 @@ static void check_counter(unsigned int z, const char *name, unsigned long is,
 	CHECK(is == model, "zone %u: %s is %lu, model %lu", z, name, is, model);
 }
 
-/* The free frames that /proc/buddyinfo shows, of these migrate types. */
+/* Sum the free frames that /proc/buddyinfo shows for the migrate types from @mt to @end. */
 static unsigned long free_by_order(struct zone *zone, unsigned int mt, unsigned int end)
 {
 	unsigned long nr[NR_MIGRATE_TYPES][NR_PAGE_ORDERS], sum = 0;

@@ -3,9 +3,9 @@
 #define _TESTS_MODEL_FRAMES_H
 
 /*
- * The model of frames: a byte for each frame, three for a pageblock, one for a section;
- * questions about them, of which predictions are made; and the steps that need nothing but
- * frames (frame_steps.c, evac_steps.c).
+ * The model of frames: a byte for each frame, three for each pageblock, one for each section.
+ * Also questions about these bytes, from which predictions are made, and the steps that need
+ * only frames (frame_steps.c, evac_steps.c).
  */
 #include "lib/string.h"
 #include "mm/buddy.h"
@@ -40,11 +40,11 @@ enum fm_frame {
  * struct frame_model - what a memory is, by the model
  * @mm: that memory
  * @base: its first frame
- * @nr: frames in use from there on: all steps stay below
+ * @nr: the number of frames from there on that the steps use
  * @frame: enum fm_frame
  * @isolated: by pageblock: a step has isolated it
  * @unmapped: by pageblock: nothing is plugged there
- * @target: by pageblock: being emptied by this step, so nothing may move there
+ * @target: by pageblock: this step empties it, so nothing may move there
  * @zone: by section; NR_ZONES: it is not online
  * @copies_fail: number of copies of movable pages that fail from now on
  * @copy_failed: a copy has failed in this step
@@ -78,7 +78,7 @@ struct verdict {
 	unsigned int steps;
 };
 
-/* The model of @mm as it is; @frames has room for FM_FRAMES. */
+/* Start the model of @mm as it is; @frames has room for FM_FRAMES. */
 void fm_start(struct mm *mm, unsigned long base, unsigned long sections, u8 *frames);
 
 static inline unsigned long fm_pageblock(unsigned long pfn)
@@ -94,12 +94,12 @@ static inline unsigned long fm_section(unsigned long pfn)
 void fm_paint(unsigned long pfn, unsigned long nr, enum fm_frame to);
 bool fm_all(unsigned long pfn, unsigned long nr, enum fm_frame what);
 
-/* The first pageblock of a range that a step has isolated, or PFN_NONE. */
+/* Return the first pageblock of a range that a step has isolated, or PFN_NONE. */
 unsigned long fm_first_isolated(unsigned long pfn, unsigned long nr);
 
 /*
- * The first frame of a range, all of which is online, that an evacuation cannot empty, and
- * why. @offline: for an offlining or else for a contiguous allocation.
+ * Find the first frame of an online range that an evacuation cannot empty, and the reason.
+ * @offline: for an offlining or else for a contiguous allocation.
  */
 struct verdict fm_judge(unsigned long pfn, unsigned long nr, bool offline);
 
@@ -128,7 +128,7 @@ static inline void fm_becomes(struct verdict *v, enum mm_reason reason, unsigned
 /* Can mm/ allocate a chunk outside of fm.target, with empty caches and by the watermarks? */
 bool fm_can_alloc(u32 gfp, unsigned int order);
 
-/* Free frames of a zone that are neither isolated nor in fm.target. */
+/* Return the free frames of a zone that are neither isolated nor in fm.target. */
 unsigned long fm_zone_free(unsigned int zone);
 
 /* Make the target empty; add the pageblocks of a range to it. */
@@ -138,13 +138,13 @@ static inline void fm_clear_target(void)
 }
 void fm_add_target(unsigned long pfn, unsigned long nr);
 
-/* The end of the run of sections at @pfn that share a zone, or have none; at most @end. */
+/* Return the end of the run of sections at @pfn in the same zone, or in none; at most @end. */
 unsigned long fm_run_end(unsigned long pfn, unsigned long end);
 
 /* Compare every frame and all counters with the memory; quick where a pageblock is uniform. */
 void fm_check(void);
 
-/* @nr more steps have asked whether they should fail; see mm_inject_fail(). */
+/* Note that @nr more steps have asked whether they should fail; see mm_inject_fail(). */
 static inline void fm_use_steps(unsigned int nr)
 {
 	fm.inject -= min(fm.inject, nr);
@@ -155,10 +155,10 @@ static inline void fm_use_steps(unsigned int nr)
 #define NR_FRAME_STEPS 13 /* the numbers that old inputs of the fuzzers use */
 #define NR_ALL_STEPS   17
 
-/* No chunk is allocated; the first state of a model. */
+/* Set the first state of a model: no chunk is allocated. */
 void frame_steps_start(void);
 
-/* One step on frames: number @which, below NR_ALL_STEPS, with random choices. */
+/* Make a step on frames: number @which, below NR_ALL_STEPS, with random choices. */
 void frame_step(struct choices *c, unsigned int which);
 
 /* End all isolations, and free everything that the steps have allocated or taken. */
@@ -170,7 +170,7 @@ void frame_give_back(void);
  */
 void frame_settle(void);
 
-/* A random frame, mostly near others. */
+/* Choose a random frame, mostly near the frames of other steps. */
 unsigned long fm_any_frame(struct choices *c);
 
 /* Check that no page is left in fm.target. */

@@ -26,7 +26,7 @@ static void note(struct record_of *r, unsigned int listener, unsigned long event
 	r->heard[r->nr++] = (struct heard){ listener, event, block };
 }
 
-/* Is this the event that the listener refuses? */
+/* Return the refusal's error if this is the event that the listener refuses, else 0. */
 static int refuse(struct refusal *refusal, unsigned long event)
 {
 	if (event != refusal->event || !refusal->left || --refusal->left)
@@ -44,8 +44,8 @@ static struct notifier_block listeners[NR_LISTENERS] = {
 };
 
 /*
- * At a start, and when an offlining is cancelled, the whole block is isolated; at the
- * start of an offlining no page has moved yet.
+ * Check that at a start, and when an offlining is cancelled, the whole block is isolated, and
+ * that at the start of an offlining no page has moved yet.
  */
 static void check_block(const struct memory_notify *notify, unsigned long event)
 {
@@ -93,7 +93,7 @@ void listeners_refuse(struct refusal refusal)
 	blocks_refusal = real_refusal = refusal;
 }
 
-/* The index of the listener that is the @i-th to hear an event, counted from 0. */
+/* Return the index of the listener that is the @i-th to hear an event, counted from 0. */
 static unsigned int listener_at(unsigned int i)
 {
 	static const u8 order[3][NR_LISTENERS] = { { 1, 0, 2 },

@@ -26,7 +26,7 @@ struct sink *check_sink(void);
 			check_failed(__FILE__, __LINE__, #cond, __VA_ARGS__); \
 	} while (0)
 
-/* Choices left; when they are used up, all are 0. */
+/* The choices that are left; when they are used up, all further choices are 0. */
 struct choices {
 	const u8 *data;
 	size_t size;
@@ -49,7 +49,7 @@ static inline u64 take_bytes(struct choices *c, unsigned int n)
 	return val;
 }
 
-/* A number below @limit, which is at most 256. */
+/* Choose a number below @limit, which is at most 256. */
 static inline unsigned int take_below(struct choices *c, unsigned int limit)
 {
 	return take_byte(c) % limit;

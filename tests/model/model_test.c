@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Properties, by the model: for every layout and every request, errno, reason, frame and
+ * mm against the model: for every layout and every request, errno, reason, frame and
  * counters are the model's, and a request that fails changes nothing. The layouts and
- * the requests are random; ktest.seed=N gives others. fuzz_buddy and fuzz_hotplug look
- * for those that reach new branches.
+ * the requests are random; ktest.seed=N gives others. fuzz_buddy and fuzz_hotplug search
+ * for layouts and requests that reach new branches.
  */
 #include "kernel/param.h"
 #include "kernel/sink.h"
@@ -34,7 +34,7 @@ struct sink *check_sink(void)
 	return ktest_sink(running);
 }
 
-/* Random choices for @steps steps. */
+/* Make random choices for @steps steps. */
 static struct choices choose(struct ktest *test, unsigned int steps)
 {
 	const size_t size = steps * STEP_BYTES;
@@ -61,7 +61,7 @@ static int free_mine(void *unused)
 	return 0;
 }
 
-/* Freed frames stay in the caches of all harts, and still count as free. */
+/* Free chunks on all harts: the frames stay in the harts' caches, and still count as free. */
 static void free_on_all_harts(struct ktest *test)
 {
 	struct crew crew;
@@ -123,7 +123,7 @@ static void contig_zones(void *unused)
 	(void)!param_set("memory_hotplug.auto_movable_ratio", "301");
 }
 
-/* Of @of steps, @about_blocks are about blocks, the rest about frames. */
+/* Run random steps: of @of steps, about @about_blocks are on blocks, the rest on frames. */
 static void live(struct ktest *test, unsigned int steps, unsigned int about_blocks,
 		 unsigned int of)
 {
@@ -138,7 +138,7 @@ static void live(struct ktest *test, unsigned int steps, unsigned int about_bloc
 			block_step(&c, take_below(&c, NR_BLOCK_STEPS));
 		else
 			frame_step(&c, take_below(&c, NR_ALL_STEPS));
-		/* Every evacuation, not only a block's, may change what the reserve holds. */
+		/* Every evacuation, not only of a block, may change the reserve's frames. */
 		blocks_check();
 		/* A forgotten frame may leave with its block: after a lie, check each step. */
 		if (i % 8 == 7 || liar.told)
@@ -180,8 +180,8 @@ static void life_with_a_lie(struct ktest *test)
 }
 
 /*
- * alloc_pages_at() fails without a reason and a frame, registering an owner never fails;
- * compaction leaves nothing to follow.
+ * Can the model tell this lie? alloc_pages_at() fails without a reason and a frame,
+ * registering an owner never fails, and compaction leaves nothing to follow.
  */
 static bool can_lie(const struct request_kind *kind, enum lie lie)
 {
@@ -197,8 +197,8 @@ static void no_lie(void *unused)
 }
 
 /*
- * Repeat the inner case until the model has lied: it passes before, and fails with the
- * lie.
+ * Repeat the inner case until the model has lied: the case must pass without the lie, and
+ * fail with it.
  */
 static void expect_noticed(struct ktest *test)
 {
@@ -222,7 +222,7 @@ static void expect_noticed(struct ktest *test)
 	KTEST_EXPECT_TRUE(test, liar.told);
 }
 
-/* Each kind of request, each kind of wrong prediction. */
+/* The checks notice each kind of wrong prediction of each kind of request. */
 static void wrong_predictions_are_noticed(struct ktest *test)
 {
 	const struct request_kind *const *kind = test->param_value;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Applies records to a picture of memory, and compares pictures: see the header. It
- * reads memory's own picture from words and descriptors as a tool outside the machine
- * does (docs/reference/trace.md), without mm/'s accessors.
+ * The replay applies records to a picture of memory, and compares pictures: see the header.
+ * It reads memory's own picture from words and descriptors, without mm/'s accessors, as a
+ * tool outside the machine does (docs/reference/trace.md).
  */
 #include "tests/model/replay.h"
 #include <stdio.h>
@@ -246,7 +246,7 @@ static void count_pageblock(const struct block_picture *pb, u64 *sum)
 	}
 }
 
-/* The zone's counters as they follow from the frames that the records left. */
+/* Compare a zone's counters with the sums over the frames that the records left. */
 static void compare_counters(unsigned int z, const char *source)
 {
 	u64 sum[NR_ZONE_COUNTERS] = { 0 };
@@ -294,7 +294,7 @@ static void forget(struct picture *p)
 	memset(p->zone, NO_ZONE, sizeof(p->zone));
 }
 
-/* A tail has the state of its head. */
+/* Read the type and flags of a frame; a tail has those of its head. */
 static u16 frame_of(unsigned long pfn)
 {
 	u32 w = vmemmap[pfn].word;
@@ -361,8 +361,8 @@ void replay_compare(void)
 static u32 snapshot_seq;
 
 /*
- * Take a part when it is written. All parts have the same record number, because nothing
- * happens between them.
+ * Apply a part of a snapshot when it is written. All parts have the same record number,
+ * because nothing happens between them.
  */
 static void take_part(struct sink *sink, const char *data, size_t len)
 {
@@ -409,7 +409,7 @@ void replay_start(unsigned long base_pfn)
 	CHECK(trace_set("mm:*", TRACE_ON) > 0, "no events");
 	CHECK(read_snapshot() == 0, "no first snapshot");
 	replayed = truth;
-	/* The snapshot contains the records before it. */
+	/* Skip the records before the snapshot, which contains them. */
 	for (next_seq = snapshot_seq; r.seq + 1 != next_seq;)
 		CHECK(trace_take(&r), "record %u is missing", next_seq - 1);
 	replay_compare();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Requests predicted, made and followed: see the header. Also checks what happened to the
- * movable pages, and which failures the layout alone does not explain.
+ * Requests predicted, made and followed: see the header. Also checks of the movable pages,
+ * and of the failures that the layout alone does not explain.
  */
 #include "tests/model/request.h"
 
@@ -141,7 +141,7 @@ static bool is_late(const struct verdict *v, const struct mm_failure *why)
 	       (why->pfn == PFN_NONE ? v->moves != 0 : why->pfn < v->moves);
 }
 
-/* Check that the cause of a failure that the model did not predict exists. */
+/* Check that a failure that the model did not predict has a cause. */
 static void expect_cause(const struct request *rq, const struct mm_failure *why)
 {
 	unsigned int i = 0;

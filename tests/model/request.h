@@ -4,8 +4,8 @@
 
 /*
  * Requests to mm/. predict() says before a request is made how it ends: errno, reason and
- * frame. request_make() makes the request, compares, and then follows it in the model. Only
- * a request that succeeds has something to follow, so one that fails changes nothing.
+ * frame. request_make() makes the request, compares, and then follows it in the model. The
+ * model follows only requests that succeed, so a request that fails must change nothing.
  *
  * A few failures depend on more than the layout: a page in use, a copy that fails, no free
  * chunk, a caller that cancels. The model accepts such a failure where the request could
@@ -21,9 +21,9 @@ struct request_kind;
  * @range: frames, of requests on frames
  * @block: blocks, by their number in the model, of requests on blocks
  * @nr: how many of them
- * @owner: number of the owner that adds or comes
+ * @owner: number of the owner that adds memory or registers
  * @plugged: of an add: bit b: pageblock b is memory
- * @type: of an add or an onlining
+ * @type: the online type of an add or an onlining
  * @policy: of requests that empty frames; those on blocks take its limits
  */
 struct request {
@@ -40,12 +40,12 @@ struct request {
 /**
  * struct request_kind - how the requests of a kind are predicted, made and followed
  * @name: for messages
- * @predict: changes nothing in the model
+ * @predict: predicts the end, and changes nothing in the model
  * @make: calls mm/
  * @otherwise: may the request fail like this for a cause that the layout does not show,
  * against the verdict? NULL: only if the move of a page can fail like this
- * @follow: the request has succeeded: the same in the model
- * @fail: the request has failed: what its listeners have heard; NULL: nothing
+ * @follow: makes the same change in the model, if the request has succeeded
+ * @fail: follows what the listeners heard, if the request has failed; NULL: nothing
  */
 struct request_kind {
 	const char *name;
@@ -63,7 +63,7 @@ extern const struct request_kind alloc_at_request, isolate_request, contig_reque
 /* Predict how a request that is made now ends. */
 struct verdict predict(const struct request *rq);
 
-/* Make a request: it ends as predicted, and the model follows it. Return: its errno. */
+/* Make a request, check that it ends as predicted, and follow it. Return: its errno. */
 int request_make(const struct request *rq);
 
 /* --- wrong predictions ----------------------------------------------------- */
@@ -97,16 +97,16 @@ extern struct liar liar;
 
 /* --- pages that move ------------------------------------------------------- */
 
-/* From now on a step may make copies of movable pages fail: no other suite may move any. */
+/* Let steps make copies of movable pages fail from now on: no other suite may move any. */
 void frame_copies_may_fail(void);
 
-/* A policy that is cancelled at a step of choice, or never. */
+/* Choose a policy; a request with it is cancelled at some point, or never. */
 struct evacuate_policy frame_policy(struct choices *c);
 bool frame_was_cancelled(void);
 
 /*
- * Follow the movable pages after an evacuation: those that moved left fm.target and,
- * with @all_emptied, went outside it if enough memory was left there.
+ * Follow the movable pages after an evacuation. Only pages in fm.target may have moved; with
+ * @all_emptied, they must have moved out of it, into a zone with enough memory left.
  */
 void frame_follow_slots(bool all_emptied);
 
