@@ -7,7 +7,7 @@
 #include "lib/ctype.h"
 #include "lib/errno.h"
 
-/* Copies the inside of a quoted part; @*in is at the opening quote. */
+/* Copy the inside of a quoted part; @*in is at the opening quote. */
 static const char *take_quoted(const char **in, char **out)
 {
 	const char *s = *in;
@@ -24,7 +24,7 @@ static const char *take_quoted(const char **in, char **out)
 	return NULL;
 }
 
-/* Copies one word; moves both cursors. Returns what is wrong, or NULL. */
+/* Copy one word; move both cursors. Return what is wrong, or NULL. */
 static const char *take_word(const char **in, char **out)
 {
 	while (**in && !isspace(**in)) {

@@ -103,7 +103,7 @@ static u32 name_end(const struct fdt *fdt, u32 offset)
 	return 0;
 }
 
-/* Reads the tag at @offset; false if there is none, or it doesn't fit in the block. */
+/* Read the tag at @offset; false if there is none, or it doesn't fit in the block. */
 static __always_inline bool read_tag(const struct fdt *fdt, u32 offset, struct tag *tag)
 {
 	if (offset + 4 > fdt->structs_end)
@@ -171,7 +171,7 @@ static int open_header(struct fdt *fdt, size_t limit, u32 *header, const char **
 	return 0;
 }
 
-/* Reads where a block starts; false if that is not inside, or not aligned. */
+/* Read where a block starts; false if that is not inside, or not aligned. */
 static bool open_block(const struct fdt *fdt, unsigned int word, u32 header, u32 align,
 		       u32 *start)
 {
@@ -290,7 +290,7 @@ static void index_prop(struct fdt *fdt, struct indexer *ix, u32 at, const struct
 	}
 }
 
-/* Notes a tag at @at that belongs to a node at @depth. */
+/* Note a tag at @at that belongs to a node at @depth. */
 static void index_tag(struct fdt *fdt, struct indexer *ix, int depth, u32 at, const struct tag *tag)
 {
 	if (depth >= FDT_MAX_DEPTH)
@@ -304,7 +304,7 @@ static void index_tag(struct fdt *fdt, struct indexer *ix, int depth, u32 at, co
 }
 
 /*
- * Checks that there is one node at the top, that all nodes are closed, and that no
+ * Check that there is one node at the top, that all nodes are closed, and that no
  * property follows a child. Makes the index on the way.
  */
 static int check_structs(struct fdt *fdt, const char **why)
@@ -380,7 +380,7 @@ int fdt_reservation(const struct fdt *fdt, unsigned int index, struct fdt_range 
  */
 
 /*
- * Reads the next property from @offset on, and moves @offset past it; false where a
+ * Read the next property from @offset on, and move @offset past it; false where a
  * node begins or ends.
  */
 static bool take_prop(const struct fdt *fdt, u32 *offset, struct fdt_prop *prop)
@@ -479,7 +479,7 @@ int fdt_phandle_u32(const struct fdt *fdt, u32 phandle, const char *name, u32 *v
  * Nodes
  */
 
-/* Moves the cursor to the node of a TAG_BEGIN, at @depth. */
+/* Move the cursor to the node of a TAG_BEGIN, at @depth. */
 static void enter(struct fdt_node *node, int depth, const struct tag *begin)
 {
 	struct fdt_level *level = &node->path[depth];
@@ -507,7 +507,7 @@ static void enter_indexed(struct fdt_node *node, const struct fdt_index_node *to
 }
 
 /*
- * Moves as advance() does, as far as the index reaches. Every node in it is followed by its
+ * Move as advance() does, as far as the index reaches. Every node in it is followed by its
  * children, so the next node is the target, or there is no target.
  * Return: false if the index does not show it; then @found is not set.
  */
@@ -533,7 +533,7 @@ static bool advance_indexed(struct fdt_node *node, int low, int high, bool *foun
 }
 
 /*
- * Moves to the next node at a depth in @low..@high, inside the node that encloses depth
+ * Move to the next node at a depth in @low..@high, inside the node that encloses depth
  * @low. Skips nodes deeper than FDT_MAX_DEPTH levels.
  */
 static bool advance(struct fdt_node *node, int low, int high)

@@ -74,7 +74,7 @@ int fdt_reg_raw(const struct fdt_node *node, unsigned int index, struct fdt_rang
 	return err;
 }
 
-/* Reads an entry of the ranges of the node at @depth (at least 1), untranslated. */
+/* Read an entry of the ranges of the node at @depth (at least 1), untranslated. */
 static int read_window(const struct fdt_node *node, int depth,
 		       const struct fdt_prop *prop, unsigned int index,
 		       struct fdt_window *window)
@@ -111,7 +111,7 @@ static bool contains(const struct fdt_window *w, const struct fdt_range *r)
 	       r->size <= w->size - (r->base - w->child);
 }
 
-/* Translates addresses on the bus at @depth into addresses on its parent's bus. */
+/* Translate addresses on the bus at @depth into addresses on its parent's bus. */
 static int translate_once(const struct fdt_node *node, int depth, struct fdt_range *range)
 {
 	struct fdt_window window;
@@ -134,7 +134,7 @@ static int translate_once(const struct fdt_node *node, int depth, struct fdt_ran
 }
 
 /*
- * Translates addresses on the bus at @depth into the CPU's, which are those of the
+ * Translate addresses on the bus at @depth into the CPU's, which are those of the
  * root's bus.
  */
 static int translate(const struct fdt_node *node, int depth, struct fdt_range *range)

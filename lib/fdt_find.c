@@ -51,7 +51,7 @@ bool fdt_is_called(const struct fdt_node *node, const char *name)
 	return is_called(node, name, strlen(name));
 }
 
-/* Appends what fits; a byte that a terminal could take for a command becomes "?". */
+/* Append what fits; a byte that a terminal could take for a command becomes "?". */
 static size_t append(char *buf, size_t at, size_t size, const char *text)
 {
 	for (; *text && at + 1 < size; text++)

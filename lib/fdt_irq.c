@@ -6,7 +6,7 @@
 #include "lib/fdt.h"
 #include "lib/errno.h"
 
-/* Reads the @nr cells at @at as the specifier; false if there are fewer. */
+/* Read the @nr cells at @at as the specifier; false if there are fewer. */
 static bool take_cells(const struct fdt_prop *prop, u32 at, u32 nr, struct fdt_irq *irq)
 {
 	u32 cells = prop->len / 4;
@@ -89,7 +89,7 @@ static int open_map(const struct fdt_node *bus, struct irq_map *map)
 	return 0;
 }
 
-/* Finds out how long a row for @controller is. */
+/* Find out how long a row for @controller is. */
 static int map_controller(struct irq_map *map, u32 controller)
 {
 	int err;

@@ -43,7 +43,7 @@ static int reserved_reg(const struct fdt_node *node, unsigned int index, struct 
 typedef int reg_reader(const struct fdt_node *node, unsigned int index,
 		       struct fdt_range *range);
 
-/* Visits all entries of one node's reg that are not empty; @read reads each of them. */
+/* Visit all entries of one node's reg that are not empty; @read reads each of them. */
 static int visit_reg(const struct fdt_node *node, reg_reader *read, fdt_entry_fn *fn,
 		     void *ctx)
 {

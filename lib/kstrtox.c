@@ -8,7 +8,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
-/* Reads the prefix that base 0 and base 16 allow; moves @s past it. */
+/* Read the prefix that base 0 and base 16 allow; move @s past it. */
 static unsigned int take_base(const char **s, unsigned int base)
 {
 	const char *p = *s;
@@ -23,7 +23,7 @@ static unsigned int take_base(const char **s, unsigned int base)
 	return base;
 }
 
-/* Reads all digits; moves @s past them, even on overflow. */
+/* Read all digits; move @s past them, even on overflow. */
 static int take_digits(const char **s, unsigned int base, u64 *res)
 {
 	const char *p = *s;

@@ -30,7 +30,7 @@ static void swap(const struct array *a, size_t i, size_t j)
 	}
 }
 
-/* Restores the heap of @nr elements, in which only element @top may be out of place. */
+/* Restore the heap of @nr elements, in which only element @top may be out of place. */
 static void sift(const struct array *a, size_t top, size_t nr)
 {
 	size_t i = top;

@@ -36,7 +36,7 @@ static inline bool aligned_alike(const void *a, const void *b)
 	return (((uintptr_t)a ^ (uintptr_t)b) % WORD) == 0;
 }
 
-/* Loads all its words before it stores the first: correct for overlap with @to below @from. */
+/* Load all its words before it stores the first: correct for overlap with @to below @from. */
 static inline void copy_words(word_t *to, const word_t *from)
 {
 	u64 a = from[0], b = from[1], c = from[2], d = from[3];
@@ -46,7 +46,7 @@ static inline void copy_words(word_t *to, const word_t *from)
 	to[4] = e, to[5] = f, to[6] = g, to[7] = h;
 }
 
-/* Copies upwards: correct for overlap with @d below @s. */
+/* Copy upwards: correct for overlap with @d below @s. */
 static __always_inline void copy_up(u8 *d, const u8 *s, size_t n)
 {
 	const u8 *end;
@@ -73,7 +73,7 @@ static __always_inline void copy_up(u8 *d, const u8 *s, size_t n)
 		*d++ = *s++;
 }
 
-/* Copies downwards: correct for overlap with @d above @s. */
+/* Copy downwards: correct for overlap with @d above @s. */
 static inline void copy_down(u8 *d, const u8 *s, size_t n)
 {
 	d += n;

@@ -86,7 +86,7 @@ static unsigned int parse_flags(const char **fmt)
 	return flags;
 }
 
-/* Reads a number or a *; stores a -EOVERFLOW in @overflow. */
+/* Read a number or a *; store a -EOVERFLOW in @overflow. */
 static int parse_number(const char **fmt, struct args *args, bool *overflow)
 {
 	int val = 0;
@@ -151,7 +151,7 @@ static int parse_spec(const char **fmt, struct args *args, struct spec *spec)
  * Writing it
  */
 
-/* Lays a field out in the spec's width. */
+/* Lay a field out in the spec's width. */
 static void put_field(struct out *out, const struct spec *spec, const struct field *field)
 {
 	size_t prefix_len = strlen(field->prefix);
@@ -183,7 +183,7 @@ static void put_string(struct out *out, const struct spec *spec, const char *s)
 	put_text(out, spec, s, strnlen(s, max));
 }
 
-/* Writes the digits of @val, none for 0, so that they end at @end. Returns their start. */
+/* Write the digits of @val, none for 0, so that they end at @end. Return their start. */
 static char *write_digits(char *end, u64 val, unsigned int base, char ten)
 {
 	for (; val; val /= base) {

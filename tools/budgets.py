@@ -2,8 +2,8 @@
 """The budget table: for each row of `make bench` the bound that must hold, the goal, the limit, and Linux's figures.
 
 A limit is the work that no kernel with this interface can leave out. It was counted or measured in a small program
-that does only this work (13 instructions for a change of a pageblock's word, 2.4 for writing a descriptor), so a row's
-distance to its limit says how much of it is ebb's own. Linux is 7.2.13, in two configurations.
+that does only this work (13 instructions for a change of a pageblock's word, 2.4 for writing a descriptor), so the difference
+between a row and its limit is ebb's own work. Linux is 7.2.13, in two configurations.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TOP = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Budget:
-    """A row of the table. None: no figure. @limit_is says what the limit consists of."""
+    """A row of the table. None: no figure. @limit_is lists the work that makes up the limit."""
     must: float | None
     goal: float | None
     limit: float | None = None
@@ -135,7 +135,7 @@ def readme_row(name: str, unit: str, value: float) -> str:
 
 
 def readme(page: str, measured: dict[str, float], near: float = 0) -> str:
-    """The page with the measured figures, and this file's bounds. A figure that is near enough stays as it is."""
+    """The page with the measured figures and this file's bounds. A figure within @near of the measured one stays as it is."""
     def row(old: re.Match) -> str:
         if old[1] not in BUDGETS:
             return old[0]

@@ -11,10 +11,10 @@ from pathlib import Path
 from patience import Deadline
 from unixsock import connect
 
-ANSWER_S = 20.0      # the longest time of an answer, in seconds
-SEND_S = 1.0         # the same until the port has room for a line
+ANSWER_S = 20.0      # the longest wait for an answer, in seconds
+SEND_S = 1.0         # the longest wait until the port has room for a line
 CTRL_C = b'\x03'     # ends the running command
-TAKEN = b'taken: '   # how a port that serves another program refuses
+TAKEN = b'taken: '   # begins the refusal of a port that serves another program
 STATUS_LINE = re.compile(rb'=(-?\d+)\r?')
 STATUS = re.compile(rb'^' + STATUS_LINE.pattern + rb'\n', re.M)
 WORDS = {
@@ -32,7 +32,7 @@ class PortError(Exception):
 
 class CommandPort:
     """A connection. The port serves one client at a time: the launcher refuses a second client with a line that begins with
-    "taken: ". Without the launcher, QEMU lets a second client connect and write, and never answers it."""
+    "taken: ". Without the launcher, QEMU lets a second client connect and write, but never answers it."""
     error: type[Exception] = PortError
 
     def __init__(self, path):
@@ -82,7 +82,7 @@ class CommandPort:
         return int(match[1]), text.decode(errors='replace').replace('\r', '')
 
     def arrived(self) -> tuple[str, int | None]:
-        """The text of the oldest answer that has arrived, in whole lines, and the status if that is all of it."""
+        """The whole lines of the oldest answer that have arrived, and its status once the answer is complete."""
         if found := self.answered():
             return found[1], found[0]
         cut = self._rest.rfind(b'\n') + 1

@@ -52,7 +52,7 @@ class Device:
         return self.qmp.execute('qom-get', path=self.path, property=prop)
 
     def shared_qmp(self) -> Qmp | None:
-        """This device's connection if it is QEMU's QMP, which serves only one client; else None."""
+        """This device's connection if it is to QEMU's QMP, which serves only one client; else None."""
         return None if self.ours else self.qmp
 
     def state(self) -> State:
@@ -75,7 +75,8 @@ class Device:
         return DRIVER_WORDS.get(self.get('x-driver'), '') if self.ours else ''
 
     def answer_fault(self, before: dict) -> str:
-        """The answers that keep the guest from reaching the size, '' if none; before: an earlier result of answers()."""
+        """The answers that keep the guest from reaching the size, '' if there are none. @before is an earlier result of
+        answers()."""
         for kind, now in self.answers().items():
             for answer in ('busy', 'error', 'nack'):
                 if number := now[answer] - before[kind][answer]:
@@ -119,7 +120,7 @@ def find_devices(run: str) -> dict[str, Device]:
 
 
 def memory_files(run: str) -> list[tuple[int, int]]:
-    """(size, bytes that the host holds) of each memory file of QEMU's, in the order in which it made them."""
+    """(size, bytes that the host holds) of each of QEMU's memory files, in the order in which QEMU made them."""
     found: dict[int, tuple[int, int]] = {}
     try:
         with open(f'{run}/qemu.pid', encoding='ascii') as file:
@@ -134,7 +135,8 @@ def memory_files(run: str) -> list[tuple[int, int]]:
 
 
 def host_bytes(devices: dict[str, Device], states: dict[str, State], run: str) -> dict[str, int | None]:
-    """Bytes of each region that the host has allocated: ebb-vmem counts them; for QEMU's own devices, each region is a file."""
+    """Bytes of each region that the host has allocated. ebb-vmem counts its own; each region of QEMU's own devices is a
+    file."""
     files = [] if all(device.ours for device in devices.values()) else memory_files(run)
     found: dict[str, int | None] = {}
     for name, device in devices.items():
@@ -153,7 +155,7 @@ def cmd_status(args: dict) -> int:
     """ebb-ctl status"""
     devices = find_devices(args['run'])
     states = {name: device.state() for name, device in devices.items()}
-    # The scan for stray bytes returns them to the host, so read HOST after it.
+    # The scan for stray bytes returns them to the host, so read HOST after the scan.
     stray = {name: device.get('x-stray-bytes') if device.ours else None for name, device in devices.items()}
     touched = {name: device.get('x-touched-bytes') if device.ours else None for name, device in devices.items()}
     host = host_bytes(devices, states, args['run'])
@@ -173,7 +175,7 @@ def cmd_status(args: dict) -> int:
 
 
 def check_size(device: Device, size: int) -> None:
-    """Refuse a size that the device cannot have, and name sizes that it can have."""
+    """Refuse a size that the device cannot have, and suggest sizes that it can have."""
     now = device.state()
     if size > now.region:
         raise CtlError(f'{device.name} has {show_size(now.region)} at most')

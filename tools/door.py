@@ -24,8 +24,8 @@ from unixsock import connect, peer
 EBUSY = 16
 TRY_AGAIN = 0.02        # seconds between two attempts to reach QEMU, which may still be starting
 DRAIN = 0.2             # seconds for the last bytes of a closed client to reach QEMU
-FORGET = 0.8            # seconds that a new client waits at most for the door to notice that the last client has closed
-SETTLE, MOST_SETTLE = 0.5, 8.0      # seconds until ebb is asked again whether it is ready for the next client
+FORGET = 0.8            # the longest wait in seconds of a new client for the door to notice that the last has closed
+SETTLE, MOST_SETTLE = 0.5, 8.0      # seconds until the door asks ebb again: the first pause, and the longest
 TOO_LONG = b'x' * 1024  # more than ebb takes in one line
 LINGER = 5.0            # seconds for a refused client to read the line
 PIECE = 65536
@@ -64,24 +64,24 @@ class Business:
         self._rest = b''
 
     def sent(self, data: bytes) -> None:
-        """The client has sent this."""
+        """Note bytes that the client has sent."""
         self._asked += data.count(b'\n')
         if text := data.replace(CTRL_C, b''):
             self._in_line = not text.endswith(b'\n')
 
     def heard(self, data: bytes) -> None:
-        """ebb has sent this."""
+        """Note bytes that ebb has sent."""
         *lines, rest = (self._rest + data).split(b'\n')
         self._rest = rest[-STATUS_BYTES:]
         self._answered += sum(STATUS_LINE.fullmatch(line) is not None for line in lines)
 
     def done(self) -> bool:
-        """True if the client has left nothing."""
+        """True if the client has left no input in ebb."""
         return self._asked == self._answered and not self._in_line
 
 
 def shut(connection: socket.socket) -> None:
-    """End a connection, if it has not ended; a thread that waits for it continues."""
+    """End a connection that may have ended already; a thread that waits for its bytes continues."""
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:
@@ -89,16 +89,17 @@ def shut(connection: socket.socket) -> None:
 
 
 def hung_up(client: socket.socket, seconds: float | None) -> bool:
-    """Wait that long, or for ever, until a client has closed; shutting down its sending side does not count."""
+    """Wait until a client has closed, at most @seconds (None: for ever). A client that only shuts down its sending side has
+    not closed."""
     poll = select.poll()
     poll.register(client, 0)        # a hang-up is always reported
     return bool(poll.poll(None if seconds is None else seconds * 1000))
 
 
 def settle(inner: socket.socket, client: socket.socket) -> bool:
-    """Make ebb end what the last client of a command port left unfinished. QEMU reports the change of clients on a different
-    queue than the bytes, so ebb cannot always tell which client sent a byte. ebb drops a line that is too long, and everything
-    before it. False if the client leaves or QEMU closes meanwhile."""
+    """Make ebb end what the last client of a command port left unfinished. QEMU announces a new client on a different queue
+    than the bytes, so ebb cannot always tell which client sent a byte. ebb drops a line that is too long, and everything
+    before it. Return False if the client leaves or QEMU closes meanwhile."""
     pause, heard = SETTLE, b''
     while True:
         word = f'next-client-{os.urandom(4).hex()}\n'.encode()
@@ -113,11 +114,11 @@ def settle(inner: socket.socket, client: socket.socket) -> bool:
                     return True
             elif hung_up(client, 0):
                 return False
-        pause = min(2 * pause, MOST_SETTLE)         # ebb is booting, or busy, or QEMU has lost the bytes
+        pause = min(2 * pause, MOST_SETTLE)         # ebb is booting or busy, or QEMU has lost the bytes
 
 
 class Door:
-    """The door before one socket; its threads end with the process. With settles it leads to a command port of ebb."""
+    """The door in front of one socket; its threads end with the process. @settles: the socket is a command port of ebb."""
 
     def __init__(self, outer: Path, inner: Path, words: Callable[[str], bytes], settles: bool = False):
         self._inner, self._words, self._settles = inner, words, settles
@@ -127,7 +128,7 @@ class Door:
         serve(outer, self._admit)
 
     def _decided(self) -> bool:
-        """False while the holder has closed and its thread has not noticed: a program may connect again at once."""
+        """False if the holder has closed but its thread has not noticed yet: a program may connect again at once."""
         return self._holder is None or not hung_up(self._holder, 0)
 
     def _admit(self, client: socket.socket) -> Work:
@@ -141,7 +142,7 @@ class Door:
 
     @staticmethod
     def _refuse(refusal: bytes, client: socket.socket) -> None:
-        """Say why, and close when the client has read it: closing over unread bytes would lose the line."""
+        """Send the refusal, and close when the client has read it: closing earlier would lose the line."""
         client.settimeout(LINGER)
         client.sendall(refusal)
         client.shutdown(socket.SHUT_WR)
@@ -158,7 +159,7 @@ class Door:
                     return None
 
     def _pass(self, client: socket.socket) -> None:
-        """Serve a client until it, or QEMU, closes."""
+        """Serve a client until the client or QEMU closes."""
         try:
             if inner := self._reach(client):
                 with inner:
@@ -181,6 +182,6 @@ class Door:
 
     @staticmethod
     def _answer(inner: socket.socket, client: socket.socket, business: Business) -> None:
-        """Pass on what QEMU sends; when QEMU closes, so does the client's connection."""
+        """Pass on what QEMU sends; when QEMU closes, end the client's connection."""
         pump(inner, client, business.heard)
         shut(client)

@@ -22,7 +22,7 @@ PROGRAM_HEAD = struct.Struct('<IIQQQQ')         # type, flags, offset, vaddr, pa
 
 
 def check_bootable(path: Path | str) -> None:
-    """Raise ElfError unless a file is a whole program for a 64-bit RISC-V machine. QEMU boots anything, and says nothing."""
+    """Raise ElfError unless a file is a whole program for a 64-bit RISC-V machine. QEMU boots any file without complaint."""
     try:
         data = Path(path).read_bytes()
         _, machine, _, entry, phoff, phsize, phnum = HEAD.unpack_from(data.ljust(HEAD.size))

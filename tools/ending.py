@@ -8,8 +8,8 @@ ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 def end_on_signals() -> None:
-    """From now on SIGTERM and SIGHUP end this program with status 128 + n. It ignores a second one: `timeout` and make
-    pass on the signal that their caller sends to all, and it must not interrupt the end."""
+    """Make SIGTERM and SIGHUP end this program with status 128 + n. The program ignores a second signal, which must not
+    interrupt its end: `timeout` and make pass on a signal that their caller has sent to the whole process group."""
     def end(signum: int, _frame) -> None:
         for each in ENDING:
             signal.signal(each, signal.SIG_IGN)

@@ -18,12 +18,12 @@ from qmp import Qmp, QmpError
 from screen import draw_again, may_colour
 
 MIB = 1 << 20
-GRANULE = 2 * MIB          # what ebb plugs at a time, unless the device's block is larger
-SETTLED_S = 3.0            # without a guest to ask, a size just below the requested one is final when it stays this long
+GRANULE = 2 * MIB          # ebb plugs this much at a time, unless the device's block is larger
+SETTLED_S = 3.0            # without a guest to ask, a size just below the requested one is final after this time unchanged
 LOOK_S = (0.002, 0.25)     # interval between two polls without an event: the first and the last
-SILENT_S = 0.3             # the device has its size, the guest does not answer: check whether it listens
-PORT_S = 2.0               # the same: use the device's figure
-LIVE_S = (0.3, 0.1)        # progress on a terminal: first line after, then interval
+SILENT_S = 0.3             # silence of the guest after which to check whether it listens, once the device has its size
+PORT_S = 2.0               # silence of the guest after which the device's figure decides
+LIVE_S = (0.3, 0.1)        # progress on a terminal: time to the first line, then the interval
 LOG_S = (5.0, 10.0)        # the same without a terminal
 
 RANGE = re.compile(r'^0x([0-9a-f]+)-0x([0-9a-f]+) +\S+ +offline\b', re.M)
@@ -94,7 +94,7 @@ class Guest:
             self._guarded(lambda: self.port.send(b'vmem\n'))
 
     def take(self, addr: int) -> bool:
-        """True if an answer has arrived; self.view has it then."""
+        """Take an answer into self.view; False if none has arrived."""
         found: list[tuple[int, str]] = []
 
         def receive() -> None:
@@ -107,7 +107,8 @@ class Guest:
         return bool(found)
 
     def refresh(self, addr: int) -> None:
-        """Wait, PORT_S at most, for the view that the guest has now: the reason for a stall must not be older than its end."""
+        """Ask for the guest's view again, and wait at most PORT_S for the answer: the reason for a stall must be up to
+        date."""
         if not self.port:
             return
         try:
@@ -147,7 +148,7 @@ class Guest:
             self.connect()
 
     def check(self, there: float, qmp) -> None:
-        """Decide whether to wait longer for an answer. there: when the device reached its size."""
+        """Decide whether to wait longer for an answer. @there is the time at which the device reached its size."""
         silent = time.monotonic() - max(there, self.asked)
         if not self.pending or silent < SILENT_S:
             return
@@ -214,7 +215,7 @@ class Follower:
     def __init__(self, device, guest: Guest, size: int, patience: float):
         self.device, self.guest, self.size, self.patience = device, guest, size, patience
         self.progress = Progress()
-        self.begun = self.moved = self.there = time.monotonic()     # moved: the size changed; there: the device had its size
+        self.begun = self.moved = self.there = time.monotonic()     # moved: last change of size; there: size reached
         self.pause, self.next_look = LOOK_S[0], self.begun
         self.start = self.now = device.state()
         self.before = device.answers()
@@ -225,7 +226,7 @@ class Follower:
         return view.granule if view and view.known else max(GRANULE, self.now.block)
 
     def below(self) -> bool:
-        """True if the device is at the size where ebb stops because the requested size is not a multiple of its step."""
+        """True if the device has the requested size rounded down to whole granules: ebb plugs no part of a granule."""
         return self.now.plugged == self.size - self.size % self.granule()
 
     def reached(self, t: float) -> bool:
@@ -236,7 +237,7 @@ class Follower:
         return self.now.plugged == self.size or (self.below() and t - self.moved > SETTLED_S)
 
     def confirmed(self) -> bool:
-        """True if the device agrees with the guest, which is ahead of it while blocks leave."""
+        """True if the device has the size that the guest reports; the guest is ahead of the device while blocks leave."""
         self.now = self.device.state()
         return not self.guest.view or self.now.plugged == self.guest.view.plugged
 

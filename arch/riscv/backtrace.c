@@ -31,7 +31,7 @@ static void print_frame(unsigned long addr, unsigned long behind, struct sink *o
 		sink_printf(out, " [<%016lx>] ?\n", addr + behind);
 }
 
-/* Reads the record below @fp if it lies inside a stack. */
+/* Read the record below @fp if it lies inside a stack. */
 static bool read_record(unsigned long fp, struct frame_record *record)
 {
 	const unsigned long at = fp - sizeof(*record);

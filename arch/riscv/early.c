@@ -30,7 +30,7 @@ static void early_puts(const char *text)
 	arch_early_write(text, strlen(text));
 }
 
-/* Ends the machine before any other code can. entry.S also calls it. */
+/* End the machine before any other code can. entry.S also calls it. */
 void early_fail(const char *text)
 {
 	early_puts(text);
@@ -50,7 +50,7 @@ static pte_t table_entry(const pte_t *table)
 }
 
 /*
- * Copies the tree behind the image, where there is room for any tree and nothing else
+ * Copy the tree behind the image, where there is room for any tree and nothing else
  * yet.
  */
 static void copy_fdt(const void *fdt)
@@ -66,7 +66,7 @@ static void copy_fdt(const void *fdt)
 	early_info.fdt_size = size;
 }
 
-/* Maps the pages from @from to @to, both physical, in the image window. */
+/* Map the pages from @from to @to, both physical, in the image window. */
 static void map_image(unsigned long from, unsigned long to, u64 prot)
 {
 	unsigned long index = (from - (unsigned long)_start) >> PAGE_SHIFT;
@@ -76,7 +76,7 @@ static void map_image(unsigned long from, unsigned long to, u64 prot)
 		*pte++ = PTE_PFN(from) | prot;
 }
 
-/* Maps the top pages of a slot of the stack window. */
+/* Map the top pages of a slot of the stack window. */
 static void map_stack(unsigned int slot, unsigned long stack, unsigned long size)
 {
 	unsigned int index = pte_index(STACK_SLOT_TOP((unsigned long)slot) - size, 0);

@@ -37,7 +37,7 @@ static void write_chars(size_t n)
 		sbi_call(SBI_LEGACY_PUTCHAR, 0, SBI_ARGS((u8)bounce[i]));
 }
 
-/* Copies what fits, with "\r" before each "\n". Returns how many bytes of @s it took. */
+/* Copy what fits, with "\r" before each "\n". Return how many bytes of @s it took. */
 static size_t fill_bounce(const char *s, size_t n, size_t *used)
 {
 	size_t in, out = 0;

@@ -33,7 +33,7 @@ void exit_init_early(void)
 	finisher = (void *)(EARLY_IO_BASE + (range->start & (SZ_1G - 1)));
 }
 
-/* Maps the finisher permanently; the 1 GiB leaf is not used after this. */
+/* Map the finisher permanently; the 1 GiB leaf is not used after this. */
 void exit_init(void)
 {
 	const struct mem_range *range = &machine_info()->finisher;
@@ -61,7 +61,7 @@ static void finisher_write(u32 word)
 		arch_cpu_relax();
 }
 
-/* Ends or resets the machine through the firmware; @type: SBI_SRST_*. */
+/* End or reset the machine through the firmware; @type: SBI_SRST_*. */
 void firmware_reset(unsigned long type)
 {
 	static const char refused[] =

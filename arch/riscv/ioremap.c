@@ -28,7 +28,7 @@ static const struct map_range *find_mapping(phys_addr_t pa, u64 size)
 	return NULL;
 }
 
-/* Finds a free place that allows leaves of 2 MiB if the registers' address does. */
+/* Find a free place that allows leaves of 2 MiB if the registers' address does. */
 static const struct map_range *new_mapping(phys_addr_t pa, u64 size)
 {
 	struct map_range *m = &mappings[nr_mappings];

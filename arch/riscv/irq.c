@@ -118,7 +118,7 @@ static void call_handlers(u32 irq)
 		handlers[index - 1].fn(handlers[index - 1].arg);
 }
 
-/* Handles an external interrupt. */
+/* Handle an external interrupt. */
 void plic_handle(unsigned int hart)
 {
 	char *context = plic + PLIC_CONTEXT(machine_info()->plic_context[hart]);

@@ -81,7 +81,7 @@ static unsigned int least_range(const struct machine_info *info)
 static u64 memory_lost; /* bytes that did not fit into the full list */
 
 /*
- * Adds memory to the sorted list, in which no two ranges touch. A list that is too long
+ * Add memory to the sorted list, in which no two ranges touch. A list that is too long
  * drops its smallest range: ebb does not use that memory, and says so.
  */
 static void add_memory(struct machine_info *info, struct mem_range range)
@@ -133,7 +133,7 @@ void machine_cover_range(struct mem_range *list, unsigned int nr, struct mem_ran
 	list[best].size -= list[best].start;
 }
 
-/* Reserves at least what the tree asks for. */
+/* Reserve at least what the tree asks for. */
 static void add_reserved(struct machine_info *info, struct mem_range range)
 {
 	static bool said;

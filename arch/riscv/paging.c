@@ -47,7 +47,7 @@ static struct map_range vmemmap_range(unsigned long start_pfn, unsigned long nr_
 				  nr_pages * sizeof(struct page), LEAVES_PAGES};
 }
 
-/* Flushes what was unmapped, and keeps its tables for arch_tables_take(). */
+/* Flush what was unmapped, and keep its tables for arch_tables_take(). */
 static void settle(const struct unmapped *un, unsigned long va, u64 size)
 {
 	if (un->tables) {
@@ -165,7 +165,7 @@ void arch_vmemmap_unmap(unsigned long start_pfn, unsigned long nr_pages)
 }
 
 /*
- * Maps a part of the image at its direct-map address, in pages because the parts differ
+ * Map a part of the image at its direct-map address, in pages because the parts differ
  * in access.
  */
 static int map_alias(const void *from, phys_addr_t end, u64 prot)
@@ -193,7 +193,7 @@ static int map_image_alias(void)
 	return err;
 }
 
-/* Finds the first range inside [from, to) that is not mapped as ordinary memory. */
+/* Find the first range inside [from, to) that is not mapped as ordinary memory. */
 static struct mem_range next_hole(phys_addr_t from, phys_addr_t to)
 {
 	const struct machine_info *info = machine_info();
@@ -211,7 +211,7 @@ static struct mem_range next_hole(phys_addr_t from, phys_addr_t to)
 	return hole;
 }
 
-/* Maps the memory from @from to @to, both page-aligned, without firmware and kernel image. */
+/* Map the memory from @from to @to, both page-aligned, without firmware and kernel image. */
 static int map_memory(phys_addr_t from, phys_addr_t to)
 {
 	int err = 0;
@@ -229,7 +229,7 @@ static int map_memory(phys_addr_t from, phys_addr_t to)
 }
 
 /*
- * Makes the tables for the descriptors of a range's sections now, so that they lie
+ * Make the tables for the descriptors of a range's sections now, so that they lie
  * together: a table between the sections' metadata would cost memblock one range each.
  */
 static int prealloc_memmap(phys_addr_t from, phys_addr_t to)

@@ -71,7 +71,7 @@ static u64 note_bits(unsigned int first, unsigned int nr)
 	return GENMASK((first + nr - 1) / EIGHTH, first / EIGHTH);
 }
 
-/* Notes that some of @nr entries are in use; @parent leads to their table. */
+/* Note that some of @nr entries are in use; @parent leads to their table. */
 static void note_used(const pte_t *parent, unsigned int first, unsigned int nr)
 {
 	const phys_addr_t table = PTE_PA(*parent);
@@ -95,7 +95,7 @@ static bool eighth_empty(const pte_t *pte)
 	return pte == end;
 }
 
-/* Notes which eighths of a table are empty, now that @nr of its entries are. */
+/* Note which eighths of a table are empty, now that @nr of its entries are. */
 static void note_empty(const pte_t *parent, unsigned int first, unsigned int nr)
 {
 	const phys_addr_t table = PTE_PA(*parent);
@@ -112,7 +112,7 @@ static void note_empty(const pte_t *parent, unsigned int first, unsigned int nr)
 }
 
 /*
- * Installs a new table in an empty entry of a walk; false if there is no memory. Stacks and
+ * Install a new table in an empty entry of a walk; false if there is no memory. Stacks and
  * registers, which are never unmapped, lie above the windows of memory.
  */
 static bool install_table(const struct walk *walk, unsigned long va)
@@ -198,7 +198,7 @@ static void advance(struct map_range *range, u64 bytes)
 	range->size -= bytes;
 }
 
-/* Makes the tables that mapping a range will need, so that the mapping itself cannot fail. */
+/* Make the tables that mapping a range will need, so that the mapping itself cannot fail. */
 int pgtable_prealloc(struct map_range range)
 {
 	struct walk walk;
@@ -210,7 +210,7 @@ int pgtable_prealloc(struct map_range range)
 }
 
 /*
- * Writes leaves, @step apart. An entry that is already set has this same value. The loop is
+ * Write leaves, @step apart. An entry that is already set has this same value. The loop is
  * short because `make bench` counts its instructions.
  */
 static void fill_run(pte_t *pte, unsigned long nr, pte_t value, pte_t step)
@@ -228,7 +228,7 @@ static void fill_run(pte_t *pte, unsigned long nr, pte_t value, pte_t step)
 }
 
 /*
- * Fills what is not mapped yet. Where an earlier, smaller range left a table of pages in
+ * Fill what is not mapped yet. Where an earlier, smaller range left a table of pages in
  * place of a leaf of 2 MiB, fills that table.
  */
 static void fill_holes(pte_t *pte, unsigned long nr, pte_t value, pte_t step)
@@ -253,7 +253,7 @@ static void add_unlinked(phys_addr_t table, phys_addr_t *unlinked)
 }
 
 /*
- * Unlinks the table of a walk to @va, and those above it, while they are transient and none
+ * Unlink the table of a walk to @va, and those above it, while they are transient and none
  * of their entries is in use. They go to the front of @unlinked.
  */
 static void unlink_unused(unsigned long va, struct walk walk, phys_addr_t *unlinked)
@@ -348,7 +348,7 @@ int pgtable_map(struct map_range range, u64 prot)
 	return 0;
 }
 
-/* Clears leaves up to the first table of pages. Returns how many entries it passed. */
+/* Clear leaves up to the first table of pages. Return how many entries it passed. */
 static unsigned long clear_run(pte_t *pte, unsigned long nr, u64 *seen)
 {
 	const pte_t *start = pte, *end = pte + nr;
@@ -366,7 +366,7 @@ static unsigned long clear_run(pte_t *pte, unsigned long nr, u64 *seen)
 }
 
 /*
- * Clears the first part of a range, as far as a single table maps it. Returns that
+ * Clear the first part of a range, as far as a single table maps it. Return that
  * part's bytes.
  */
 static u64 unmap_run(unsigned long va, u64 size, struct unmapped *un)

@@ -39,7 +39,7 @@ static void open_fdt(void)
 			FDT_MAX_DEPTH);
 }
 
-/* Checks what ebb cannot run without; the line says what to do. */
+/* Check what ebb cannot run without; the line says what to do. */
 static void check_machine(const char *missing)
 {
 	if (!missing && machine.timebase_hz == 0)

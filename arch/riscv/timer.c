@@ -13,7 +13,7 @@
 /* Nanoseconds per tick and ticks per nanosecond, with 32 fraction bits. */
 static u64 ns_per_tick, ticks_per_ns;
 
-/* Sets ns_per_tick before the first arch_clock_ns(). */
+/* Set ns_per_tick before the first arch_clock_ns(). */
 void clock_init(void)
 {
 	const u64 hz = machine_info()->timebase_hz;

@@ -81,7 +81,7 @@ int serial_init(void)
 	return 0;
 }
 
-/* Waits until the FIFO is empty; false if that takes too long. */
+/* Wait until the FIFO is empty; false if that takes too long. */
 static bool wait_for_room(void)
 {
 	struct patience patience;
@@ -116,7 +116,7 @@ void serial_write(const char *text, size_t len)
 	}
 }
 
-/* Moves what the UART has received into the ring; a full ring drops the rest. */
+/* Move what the UART has received into the ring; a full ring drops the rest. */
 static void receive(void)
 {
 	unsigned int max = INPUT_BYTES;

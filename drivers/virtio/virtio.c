@@ -90,7 +90,7 @@ static int check_features(struct virtio_device *vdev, const struct virtio_driver
 	return missing ? -ENOTSUPP : 0;
 }
 
-/* Steps 4 to 6. */
+/* Do steps 4 to 6 of spec 3.1.1. */
 static int negotiate_features(struct virtio_device *vdev, const struct virtio_driver *drv)
 {
 	const u64 offered = vdev->ops->get_features(vdev);

@@ -196,7 +196,7 @@ enum ktest_status ktest_run(const struct ktest_options *options, struct sink *ou
  *
  * Suites and measurements need the machine's memory and their own variables to
  * themselves. Calls nest.
- * Return: whether the thread has claimed it; then ktest_end() ends the claim.
+ * Return: true if the thread has claimed it; then ktest_end() ends the claim.
  */
 bool ktest_begin(struct sink *out);
 void ktest_end(void);

@@ -13,7 +13,7 @@ struct prng {
 	u64 state; /* never 0 */
 };
 
-/* Starts a generator; equal seeds give equal sequences, every seed is good. */
+/* Start a generator; equal seeds give equal sequences, every seed is good. */
 static inline void prng_init(struct prng *prng, u64 seed)
 {
 	/* One round of splitmix64, so that neighbouring seeds start differently. */

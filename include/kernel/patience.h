@@ -43,7 +43,7 @@ void patience_start(struct patience *patience, u64 limit_ns);
  *
  * Call it after finding the condition false.
  * Context: any.
- * Return: whether to keep waiting.
+ * Return: true if the wait may go on.
  */
 bool __must_check patience_lasts(struct patience *patience);
 

@@ -107,7 +107,7 @@ void sink_drain(const struct sink_buffer *buffer, struct sink *out);
  * waiting.
  *
  * Context: any; a few instructions when all is well.
- * Return: whether the sink may wait.
+ * Return: true if the sink may wait.
  */
 bool sink_may_wait(void);
 

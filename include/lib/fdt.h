@@ -121,7 +121,7 @@ int fdt_reservation(const struct fdt *fdt, unsigned int index, struct fdt_range 
  * Nodes
  */
 
-/* Puts the cursor on the root node, which every opened tree has. */
+/* Put the cursor on the root node, which every opened tree has. */
 void fdt_root(const struct fdt *fdt, struct fdt_node *node);
 
 /*
@@ -162,7 +162,7 @@ bool fdt_is_called(const struct fdt_node *node, const char *name);
  */
 void fdt_path(const struct fdt_node *node, char *buf, size_t size);
 
-/* Reads a cell of the node that has @phandle. Return: 0; -ENOENT; -EINVAL. */
+/* Read a cell of the node that has @phandle. Return: 0; -ENOENT; -EINVAL. */
 int fdt_phandle_u32(const struct fdt *fdt, u32 phandle, const char *name, u32 *val);
 
 /*
@@ -334,7 +334,7 @@ struct fdt_entry {
 
 typedef int fdt_entry_fn(void *ctx, const struct fdt_entry *entry);
 
-/* Visits every range of memory that is not empty, in the order of the blob. */
+/* Visit every range of memory that is not empty, in the order of the blob. */
 int fdt_for_each_memory(const struct fdt *fdt, fdt_entry_fn *fn, void *ctx);
 
 /**
@@ -364,7 +364,7 @@ struct fdt_cpu {
 	u32 intc;
 };
 
-/* Visits every available cpu. 0; -ENOENT no /cpus; or what @fn returned. */
+/* Visit every available cpu. 0; -ENOENT no /cpus; or what @fn returned. */
 int fdt_for_each_cpu(const struct fdt *fdt,
 		     int (*fn)(void *ctx, const struct fdt_cpu *cpu), void *ctx);
 

@@ -24,7 +24,7 @@ static inline void INIT_LIST_HEAD(struct list_head *head)
 	head->prev = head;
 }
 
-/* Links @entry between two neighbours. */
+/* Link @entry between two neighbours. */
 static inline void __list_add(struct list_head *entry, struct list_head *prev,
 			      struct list_head *next)
 {
@@ -34,13 +34,13 @@ static inline void __list_add(struct list_head *entry, struct list_head *prev,
 	prev->next = entry;
 }
 
-/* Adds at the front: the entry is the next list_first_entry(). */
+/* Add at the front: the entry is the next list_first_entry(). */
 static inline void list_add(struct list_head *entry, struct list_head *head)
 {
 	__list_add(entry, head, head->next);
 }
 
-/* Adds at the end. */
+/* Add at the end. */
 static inline void list_add_tail(struct list_head *entry, struct list_head *head)
 {
 	__list_add(entry, head->prev, head);
@@ -52,7 +52,7 @@ static inline void __list_unlink(struct list_head *entry)
 	entry->prev->next = entry->next;
 }
 
-/* Unlinks; the entry's pointers become NULL, so that a second call traps. */
+/* Unlink; the entry's pointers become NULL, so that a second call traps. */
 static inline void list_del(struct list_head *entry)
 {
 	__list_unlink(entry);
@@ -60,7 +60,7 @@ static inline void list_del(struct list_head *entry)
 	entry->prev = NULL;
 }
 
-/* Unlinks; the entry is then an empty list, which list_empty() can test. */
+/* Unlink; the entry is then an empty list, which list_empty() can test. */
 static inline void list_del_init(struct list_head *entry)
 {
 	__list_unlink(entry);

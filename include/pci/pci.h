@@ -62,7 +62,7 @@ struct pci_device {
  */
 u32 pci_find_capability(const struct pci_device *dev, u8 id, u32 after);
 
-/* Makes the function decode memory and allows it DMA and INTx. */
+/* Make the function decode memory and allow it DMA and INTx. */
 void pci_enable(struct pci_device *dev);
 
 /* A function found at boot, in the order of devfn; NULL after the last. */

@@ -75,10 +75,10 @@ struct virtio_mapped {
 	bool irq_on;
 };
 
-/* Reports that the device has a queue although it was reset. Return: -EIO. */
+/* Report that the device has a queue although it was reset. Return: -EIO. */
 int virtio_queue_in_use(const struct virtqueue *vq);
 
-/* Brings a device to its driver, and logs a failure; @m is filled in, except @vdev.ops and .mm. */
+/* Bring a device to its driver, and log a failure; @m is filled in, except @vdev.ops and .mm. */
 void virtio_found(struct virtio_mapped *m);
 
 #endif

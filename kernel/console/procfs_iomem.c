@@ -69,7 +69,7 @@ static void owner_region(struct sink *out, const struct region *r)
 	}
 }
 
-/* Takes no lock, as the reader may be slow: each line is true when it is made. */
+/* Take no lock, as the reader may be slow: each line is true when it is made. */
 static int show_iomem(unsigned long, struct sink *out)
 {
 	const struct memblock_type *ram = &memblock.memory;

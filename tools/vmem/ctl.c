@@ -131,7 +131,7 @@ static const char *request_error(const struct json *root)
 	return NULL;
 }
 
-/* Executes a request. Returns whether it was answered; if not, it waits for its next turn. */
+/* Execute a request. Return whether it was answered; if not, it waits for its next turn. */
 static bool run_request(struct client *client, const char *text, const struct json *root)
 {
 	struct ctl_reply reply = {.look = &client->look};

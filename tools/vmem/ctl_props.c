@@ -207,7 +207,7 @@ static bool needs_look(const char *name)
  * @name: of the property
  * @reply: the value is appended as JSON, or @again is set because it takes longer
  *
- * Return: whether there is such a property.
+ * Return: true if there is such a property.
  */
 bool ctl_prop_get(struct vmem *vmem, const char *name, struct ctl_reply *reply)
 {
@@ -256,7 +256,7 @@ static void set_requested(struct vmem *vmem, const struct json *value,
  * @value: for it
  * @reply: receives the error if the value is not valid
  *
- * Return: whether there is such a property.
+ * Return: true if there is such a property.
  */
 bool ctl_prop_set(struct vmem *vmem, const char *name, const struct json *value,
 		  struct ctl_reply *reply)

@@ -30,7 +30,7 @@ static const char *desc_error(const struct guest_mem *mem,
 	return NULL;
 }
 
-/* Maps whole pages, of the file's own page size, around the range. */
+/* Map whole pages, of the file's own page size, around the range. */
 static const char *map_region(struct mem_region *region, const struct stat *st)
 {
 	u64 page = (u64)max(st->st_blksize, (blksize_t)4096);

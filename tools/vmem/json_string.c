@@ -116,8 +116,8 @@ static bool parse_escape(struct json_parser *p)
 }
 
 /*
- * Checks a code point of 2 to 4 bytes at the position for over-long forms and
- * surrogates; returns its length or 0.
+ * Check a code point of 2 to 4 bytes at the position for over-long forms and
+ * surrogates; return its length or 0.
  */
 static size_t utf8_sequence(const struct json_parser *p)
 {

@@ -172,7 +172,7 @@ static void bus_error(int signal)
 	_exit(1);
 }
 
-/* Sets up the device from the options; one line says what is wrong. */
+/* Set up the device from the options; one line says what is wrong. */
 static int set_up(struct vmem *v)
 {
 	const char *error = vmem_geometry_error(v->opt.addr, v->opt.size, v->opt.block);

@@ -40,7 +40,7 @@ bool memfile_covers(const struct guest_mem *mem, u64 gpa, u64 len)
 	return true;
 }
 
-/* Uses SEEK_DATA and SEEK_HOLE in one region; see memfile_next_data(). */
+/* Use SEEK_DATA and SEEK_HOLE in one region; see memfile_next_data(). */
 static int seek_part(const struct mem_region *region, u64 gpa, u64 stop, u64 *from,
 		     u64 *to)
 {

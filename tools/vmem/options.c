@@ -38,7 +38,7 @@ static const char usage[] =
  * @text: decimal or hexadecimal digits, optionally followed by K, M, G or T
  * @bytes: set on success
  *
- * Return: whether the text is a number that 64 bits hold.
+ * Return: true if the text is a number that 64 bits hold.
  */
 bool parse_size(const char *text, u64 *bytes)
 {
@@ -70,7 +70,7 @@ bool parse_size(const char *text, u64 *bytes)
  * @max: the largest accepted number
  * @number: set on success
  *
- * Return: whether the text is a number up to @max.
+ * Return: true if the text is a number up to @max.
  */
 bool parse_number(const char *text, u64 max, u64 *number)
 {

@@ -54,7 +54,7 @@ static enum vmem_answer decide(struct vmem *vmem, const struct vring_chain *chai
 	return answer;
 }
 
-/* Applies a fault to a request. Counts as if the device had decided so. */
+/* Apply a fault to a request. Counts as if the device had decided so. */
 static u16 decide_fault(struct vmem *vmem, const struct vmem_req *req,
 			enum fault_kind kind, struct vmem_resp *resp)
 {

@@ -159,7 +159,7 @@ void region_reset(struct vmem *vmem)
  *
  * Returns soon. The device has the totals: @stray and @touched.
  *
- * Return: whether it reached the end; *@at is 0 again then.
+ * Return: true if it reached the end; *@at is 0 again then.
  */
 bool region_look_on(struct vmem *vmem, u64 *at)
 {

@@ -27,7 +27,7 @@ u64 vmem_allocated(struct vmem_dev *dev, u64 off, u64 len)
 }
 
 /*
- * Counts the bytes of an extent of unplugged blocks, and frees them. Does not
+ * Count the bytes of an extent of unplugged blocks, and free them. Does not
  * count bytes that the host does not take back: the next scan finds them again.
  */
 static int collect(struct vmem_dev *dev, u64 from, u64 to)

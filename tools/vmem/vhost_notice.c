@@ -61,7 +61,7 @@ static void send_part(struct vhost *vhost, const void *part, size_t len)
 	close_backend(vhost);
 }
 
-/* Begins to send a notification that is owed, if the driver can take one. */
+/* Begin to send a notification that is owed, if the driver can take one. */
 static void start(struct vhost *vhost)
 {
 	const u8 first = VHOST_BACKEND_CONFIG_CHANGE;
@@ -135,7 +135,7 @@ static void look_due(struct loop_timer *timer)
 	vhost_notice_look(timer->owner);
 }
 
-/* Receives answers; QEMU answers only notifications. */
+/* Receive answers; QEMU answers only notifications. */
 static void read_answers(struct vhost *vhost)
 {
 	ssize_t got;

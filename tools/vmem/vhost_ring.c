@@ -65,7 +65,7 @@ void vhost_kick_self(struct vhost *vhost)
 }
 
 /*
- * Stops serving the ring. Puts an unanswered request back into it, so that its index is
+ * Stop serving the ring. Puts an unanswered request back into it, so that its index is
  * the one to continue with.
  */
 static void halt(struct vhost *vhost)
@@ -162,7 +162,7 @@ static int set_enable(struct vhost *vhost, u32 enable)
 	return 0;
 }
 
-/* Stops the ring and replies with the index at which it stopped. */
+/* Stop the ring and reply with the index at which it stopped. */
 static int get_base(struct vhost *vhost, struct vhost_message *msg)
 {
 	vhost_ring_stop(vhost);

@@ -179,7 +179,7 @@ static int set_status(struct vhost *vhost, u64 status)
 	return 0;
 }
 
-/* Returns 0, -1 for a refusal, or REPLIED. */
+/* Return 0, -1 for a refusal, or REPLIED. */
 static int handle(struct vhost *vhost, struct vhost_message *msg)
 {
 	switch (msg->header.request) {
@@ -268,7 +268,7 @@ static void dispatch(struct vhost *vhost)
 }
 
 /*
- * Receives what has arrived of the current message; 0: incomplete, -1: the connection
+ * Receive what has arrived of the current message; 0: incomplete, -1: the connection
  * is over.
  */
 static int receive(struct vhost *vhost)

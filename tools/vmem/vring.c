@@ -31,7 +31,7 @@ struct ring_words {
 };
 
 /*
- * Looks addresses up again for each use: the memory table may change between two
+ * Look addresses up again for each use: the memory table may change between two
  * requests, and a look-up takes a few comparisons.
  */
 static bool find_words(const struct vring *ring, const struct guest_mem *mem,
@@ -125,7 +125,7 @@ static bool enter_indirect(struct table *table, const struct desc *d)
 	return true;
 }
 
-/* Follows the chain; false if it makes no sense. The limit of steps ends a loop. */
+/* Follow the chain; false if it makes no sense. The limit of steps ends a loop. */
 static bool walk(const struct vring *ring, const struct guest_mem *mem,
 		 const struct desc *descs, struct vring_chain *chain)
 {
@@ -249,7 +249,7 @@ static bool wants_call(struct vring *ring, const struct ring_words *w, u16 now)
  * @head: the chain's head (fault injection may lie)
  * @len: bytes written
  *
- * Return: whether the driver must be called.
+ * Return: true if the driver must be called.
  */
 bool vring_push(struct vring *ring, const struct guest_mem *mem, u32 head, u32 len)
 {
@@ -273,7 +273,7 @@ bool vring_push(struct vring *ring, const struct guest_mem *mem, u32 head, u32 l
  * @ring: the ring
  * @mem: the guest's memory
  *
- * Return: whether a chain arrived meanwhile, for which there may be no kick.
+ * Return: true if a chain arrived meanwhile, for which there may be no kick.
  */
 bool vring_rearm(struct vring *ring, const struct guest_mem *mem)
 {

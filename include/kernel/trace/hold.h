@@ -70,7 +70,7 @@ void hold_go(void);
  * @where: set to the last announcement of the held thread; may be NULL
  *
  * Context: thread, no spinlock held. With a deadline in the past it does not wait.
- * Return: whether a thread is held.
+ * Return: true if a thread is held.
  */
 bool hold_wait(u64 deadline_ns, struct hold_place *where);
 

@@ -343,7 +343,7 @@ TEST(device, buffers_in_unplugged_blocks)
 	CHECK(!vmem_overlaps_unplugged(&dev, ADDR, 0));
 }
 
-/* Compares random requests with a model that has a byte per block. */
+/* Compare random requests with a model that has a byte per block. */
 TEST(device, random_against_model)
 {
 	static u8 model[COUNT];

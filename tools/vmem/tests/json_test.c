@@ -189,7 +189,7 @@ TEST(json, depth_and_size)
 	free(many);
 }
 
-/* Damages a valid text at random; the parser may accept or refuse it, but must survive. */
+/* Damage a valid text at random; the parser may accept or refuse it, but must survive. */
 TEST(json, mutated)
 {
 	const char *text = "{\"execute\": \"x\\ud83d\\ude00\", \"a\": [1, {\"b\": "

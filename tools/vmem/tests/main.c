@@ -63,7 +63,7 @@ static const struct test *next_of(const struct test *test, const char *suite,
 	return test;
 }
 
-/* Runs the suite that starts with @first; returns whether all its tests passed. */
+/* Run the suite that starts with @first; return whether all its tests passed. */
 static bool run_suite(const struct test *first, const char *glob, int number)
 {
 	int count = 0, done = 0;

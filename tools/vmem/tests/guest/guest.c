@@ -146,7 +146,7 @@ static bool start(u32 dev)
 	return true;
 }
 
-/* Sends a request and waits for its answer; -1 if there is none. */
+/* Send a request and waits for its answer; -1 if there is none. */
 static int request(u32 dev, u16 type, u64 addr, u16 nb)
 {
 	struct queue *q = &queues[dev];
@@ -205,7 +205,7 @@ static void show_notes(u32 dev)
 	put_hex(status >> 1 & 1);
 }
 
-/* Reads the requested size as a driver does, in two halves, over and over. */
+/* Read the requested size as a driver does, in two halves, over and over. */
 static void show_torn(u32 dev, u64 a, u64 b)
 {
 	u64 passes = 0, bad = 0, last = 0;
@@ -277,7 +277,7 @@ static void run(const char *word, const u64 *n)
 	}
 }
 
-/* Reads a line: a word and up to three numbers. */
+/* Read a line: a word and up to three numbers. */
 static void read_line(char *word, u64 *n)
 {
 	int len = 0, nr = -1;
