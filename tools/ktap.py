@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Read KTAP version 1 (and TAP 14 subtests) line by line, and detect a run with output that contradicts itself.
 
-Only leaves count: a result line with nested results is only checked against them. Lines that are not KTAP are the
-guest's other output; the lines before a result are kept for the report of its failure.
+Only leaves count: the result line of a list is only checked against the nested results. Lines that are not KTAP are the
+guest's other output; the parser keeps those before a result for the report of its failure.
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ class Parser:
         return None
 
     def _open(self, depth: int) -> _Level:
-        """The level of this depth; opens it if the nesting has just become deeper."""
+        """Return the level of this depth; open it if the nesting has just become deeper."""
         while len(self._levels) <= depth:
             self._levels.append(_Level())
         return self._levels[depth]
 
     def _subtest(self, depth: int, name: str) -> None:
-        # As in KUnit, this is inside the new list. At depth 0 it would name the whole run.
+        # As in KUnit, this line is inside the list that it names. At depth 0 it would name the whole run.
         if depth > 0:
             self._open(depth).name = name
 
@@ -123,7 +123,7 @@ class Parser:
                 self.problems.append(f'{name}: reports ok although {level.failed} of its results failed')
 
     def _check(self, level: _Level, name: str, depth: int) -> None:
-        # As in KUnit, a generator yields the parameters of a case, so there is no plan of their number.
+        # As in KUnit, a generator yields a case's parameters, so no plan states their number.
         if level.planned is None:
             if depth < PARAMETER_DEPTH:
                 self.problems.append(f'{name}: no plan')

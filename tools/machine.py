@@ -42,7 +42,7 @@ STOP_GRACE = 2.0          # seconds between SIGTERM and SIGKILL
 COVERAGE_FILE, COVERAGE_MAP, COVERAGE_BYTES = 'functions', 'coverage_functions', 1 << 20   # tests/coverage/functions.c
 TEST_COMMANDS = ('ut', 'bench')
 TEST_MEM, TEST_APPEND = 32 * GIB, 'mem=512M'  # suites use the RAM that mem= hides, up to the second 32 GiB
-TEST_REQUESTED = 1 * GIB  # what the device requests at boot: blocks of the real machine, which suites take from its driver
+TEST_REQUESTED = 1 * GIB  # requested at boot: real memory blocks, which suites take from the driver
 SOCKET_PATH_MAX = 100     # sun_path has 108 bytes
 INNER = 'qemu'            # directory of QEMU's sockets, below the run directory
 PRIVATE = 0o077           # umask for sockets and files: only the machine's user may access them
@@ -72,7 +72,7 @@ def parse_size(text: str) -> int:
 
 
 def signal_of(status: int) -> int:
-    """The signal that ended a program with this status, also through a shell (128 + n); 0: no signal."""
+    """The signal that ended a program with this status, or with a shell's 128 + n; 0: no signal."""
     number = -status if status < 0 else status - 128
     return number if 0 < number < signal.NSIG else 0
 
@@ -137,7 +137,7 @@ class Config:
 
 
 def wants_tests(append: str) -> bool:
-    """True if a command line needs the image with the tests: has their parameters, or ut or bench in autorun."""
+    """True if a command line needs the image with the tests: it has their parameters, or autorun has ut or bench."""
     try:
         words = shlex.split(append)
     except ValueError:          # an open quote: ebb reports it
@@ -152,7 +152,7 @@ def image(out: str, append: str = '', tests: bool = False) -> str:
 
 
 def keep_coverage(memory: BinaryIO, kernel: str, rundir: Path) -> None:
-    """Add the functions that ran in a machine with this memory to those of the run directory."""
+    """Add the functions that ran in a machine with this memory to the run directory's map of functions."""
     elf = Elf(kernel)
     memory.seek(elf.physical(elf.symbol(COVERAGE_MAP)) - RAM_BASE)
     ran = memory.read(COVERAGE_BYTES)
@@ -227,7 +227,8 @@ class Machine:
     # --- layout -------------------------------------------------------------------------------------------------
 
     def _place_devices(self) -> None:
-        """Give an address to each device without one, and find the end of RAM. QEMU places its own: learn_regions()."""
+        """Give an address to each device without one, and find the end of RAM. QEMU places its own devices:
+        learn_regions()."""
         end = RAM_BASE + self.config.mem
         for device in self.config.devices:
             if self.kind == 'qemu':
@@ -305,7 +306,7 @@ class Machine:
         elif self.kind == 'qemu':
             most = config.mem + sum(align_up(d.size, GIB) + GIB for d in config.devices)
             room = f',maxmem={format_size(align_up(most, GIB))}'
-        # Not reserved: the guest never touches most of it.
+        # Not reserved: the guest never touches most of this memory.
         return ['-M', 'virt,memory-backend=ram', '-m', format_size(size) + room, '-object',
                 f'memory-backend-memfd,id=ram,size={format_size(size)},share=on,reserve=off']
 
@@ -338,7 +339,7 @@ class Machine:
     def _device_options(self, device: MemDevice) -> list[str]:
         name = device.name
         if self.kind == 'qemu':
-            # A file, so that its allocated bytes can be counted; not reserved, because it is mostly unplugged.
+            # The region is a file, so that its allocated bytes can be counted; not reserved, because most of it is unplugged.
             return ['-object', f'memory-backend-memfd,id=mem-{name},size={format_size(device.size)},share=on,reserve=off',
                     '-device', f'virtio-mem-pci,id={name},memdev=mem-{name},block-size={format_size(device.block)},'
                                f'requested-size={format_size(device.requested)}']
@@ -404,7 +405,7 @@ class Machine:
         try:
             most = Elf(self.config.kernel).layout().get('VIRTIO_MEM_BLOCK_MAX', 0)
         except ElfError:
-            return                               # another kernel, which reports it itself
+            return                               # not ebb: that kernel reports such a device itself
         for device in self.config.devices if most else []:
             if device.block > most:
                 raise MachineError(f"{device.name}: ebb's driver takes device blocks up to {format_size(most)}, not "
@@ -416,7 +417,7 @@ class Machine:
                 stale.unlink(missing_ok=True)
 
     def prepare(self) -> None:
-        """An empty run directory with the device tree and the exact command lines in it."""
+        """Clear the run directory, and write the device tree and the exact command lines into it."""
         self.rundir.mkdir(parents=True, exist_ok=True)
         self._remove_files('.sock', '.ctl', '.pid', '.dtb')
         self.inner('qmp.sock').parent.mkdir(exist_ok=True)
@@ -488,7 +489,7 @@ class Machine:
         return self.qemu
 
     def qemu_pid(self) -> int:
-        """QEMU's process, which may be another program's child."""
+        """The pid of QEMU, which may be another program's child."""
         return int((self.rundir / 'qemu.pid').read_text())
 
     def tail_of(self, name: str, lines: int = 5) -> str:
@@ -524,13 +525,13 @@ class Machine:
                     continue                            # QEMU has closed it meanwhile
 
     def _keep_coverage(self) -> None:
-        """Add the functions that ran in this machine to those of the run directory."""
+        """Add the functions that ran in this machine to the run directory's map of functions."""
         with self.memory as memory:
             keep_coverage(memory, self.config.kernel, self.rundir)
         self.memory = None
 
     def stop(self) -> None:
-        """End what still runs, QEMU first, by SIGTERM and then SIGKILL, and remove sockets and pid files."""
+        """End the processes that still run, QEMU first, by SIGTERM and then SIGKILL; remove sockets and pid files."""
         processes = [p for p in (self.qemu, *self.devices.values()) if p is not None]
         for process in processes:
             if process.poll() is None:

@@ -19,14 +19,14 @@ ROW = re.compile(r'memory(\d+) +(\S+) +(\S+) +\|(.*)\|$')
 LEGEND = 'one letter'
 NUMBER = re.compile(r'^(\w+):? +(\d+)', re.M)
 CELLS = (64, 32, 16, 8)            # pageblocks of a memory block on one line: the most that fit
-MAP_SHARE = 1 / 3                  # the map's lines, at least, on a low terminal
+MAP_SHARE = 1 / 3                  # the least share of the map in the lines of a low terminal
 NO_TERMINAL = (120, 0)             # columns; 0: any number of lines
 HOME, TO_END_OF_LINE, TO_END, RESET = '\x1b[H', '\x1b[K', '\x1b[J', '\x1b[0m'
 ENTER, LEAVE = '\x1b[?1049h\x1b[?25l', '\x1b[?25h\x1b[?1049l'   # the other screen, without a cursor
 
 
 class View:
-    """The text that ebb sends for "view": its own map, what its virtio-mem devices say, and its counters."""
+    """The text that ebb sends for "view": its map, the state of its virtio-mem devices, and its counters."""
 
     def __init__(self, text: str):
         lines = text.splitlines()
@@ -98,8 +98,7 @@ def terminal_width() -> int:
 
 
 def fitted(text: str, width: int) -> str:
-    """Text of ebb, with the map folded as ebb itself folds it on a narrow terminal: the letters stand below the block's
-    name."""
+    """ebb's text, with the map folded as ebb folds it on a narrow terminal: the letters stand below the block's name."""
     lines = []
     for line in text.split('\n'):
         row = ROW.match(line)
@@ -115,7 +114,7 @@ def fitted(text: str, width: int) -> str:
 
 
 class Changes:
-    """Keeps track of the blocks that changed last: a small terminal shows those."""
+    """The blocks that changed last, which a small terminal shows."""
 
     def __init__(self) -> None:
         self._cells: dict[str, object] = {}
@@ -141,8 +140,8 @@ class Changes:
 
 
 def picture(view: View, news: News, size: tuple[int, int], note: str = '', changes: Changes = Changes()) -> list[str]:
-    """All lines of a picture of (columns, lines), the note last. With a number of lines, the map is cut to what fits;
-    if that is less than its share, the legend is left out, then the records."""
+    """All lines of a picture of (columns, lines), the note last. If lines is not 0, the map is cut to the lines that are left.
+    If these are fewer than the map's share, the picture leaves out the legend, then the records."""
     width, height = size
     above = [line for device in view.devices for line in fold(device, width)]
     legend, records = fold(view.legend, width), [line[:width] for line in news.lines]

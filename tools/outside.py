@@ -50,7 +50,7 @@ class Memory:
 
 
 def qmp_memory(qmp, scratch: Path, name: str) -> Memory:
-    """Through pmemsave; scratch is the path of a file for this program, name is its path for QEMU."""
+    """Read through pmemsave; scratch is a file's path for this program, name is the same file's path for QEMU."""
     def read(address: int, size: int) -> bytes:
         qmp.execute('pmemsave', val=address, size=size, filename=name)
         try:
@@ -61,7 +61,7 @@ def qmp_memory(qmp, scratch: Path, name: str) -> Memory:
 
 
 def file_memory(fd: int, base: int) -> Memory:
-    """Through the machine's memory file; base is the address of its first byte."""
+    """Read the machine's memory file; base is the address of its first byte."""
     return Memory(lambda address, size: os.pread(fd, size, address - base))
 
 
@@ -170,11 +170,12 @@ class Outside:
                 state.frames[block] = self._descriptors(self.memory.bytes(host + i * size, size), whole, block, host)
 
     def _uniform(self, whole: dict[int, int], block: int, word: int) -> int:
-        """The second half of an order-10 chunk has the state of the first half."""
+        """The word of a uniform pageblock; a pageblock of tails, the second half of an order-10 chunk, has the first
+        half's."""
         return whole.get(block - 1, word) if word >> 8 & self.at['PG_TAIL'] else word
 
     def _descriptors(self, raw: bytes, whole: dict[int, int], block: int, host: int) -> array:
-        """Type and flags of 512 frames; a tail has those of its head."""
+        """Type and flags of 512 frames; a tail frame has the type and flags of its head."""
         words = [word for word, in struct.iter_unpack('<I12x', raw)]
         found = array('H', bytes(2 * PAGEBLOCK))
         for place, word in enumerate(words):

@@ -24,7 +24,7 @@ NOT_RUN = re.compile(r'not run: (\S.*)$')
 class Block:
     """A block of code. line: of the fence, or of the first line if there is no fence."""
     line: int
-    info: str                   # what the fence says, without the mark
+    info: str                   # the text of the fence, without the mark
     mark: str                   # '' if it has none
     lines: tuple[str, ...]      # without the fence's indentation
     indent: int

@@ -20,12 +20,12 @@ MOST = 10.0              # limits grow at most this many times, so that a hang i
 VARIABLE = 'EBB_LOAD'
 WORK = 0.05              # seconds of a processor: long enough to use up a sleeper's scheduling credit
 EVERY = 2.0              # seconds between two measurements
-REMEMBER = 15            # measurements to look back: a short pause in the load ends no limit early
+REMEMBER = 15            # measurements to look back, so that a short pause in the load ends no limit early
 POLL = 0.02
 
 
 def measure() -> float:
-    """The time that a piece of work takes this thread now, divided by its time on an idle machine (1.0)."""
+    """Measure the time that a piece of work takes this thread now, divided by its time on an idle machine (1.0)."""
     start, busy = time.monotonic(), time.thread_time()
     while (used := time.thread_time() - busy) < WORK:
         pass
@@ -66,7 +66,7 @@ class Sampler:
             self._take()
 
 
-_known = (1.0, 0.0)      # the figure, and until when it is valid
+_known = (1.0, 0.0)      # the figure, and the time at which it expires
 
 
 def factor() -> float:
@@ -83,7 +83,7 @@ def factor() -> float:
 
 
 class Deadline:
-    """A limit that begins now. It reads its factor when it would be over, and again from then on."""
+    """A limit that begins now. It reads the load's factor only once its plain seconds are over, at each check."""
 
     def __init__(self, seconds: float, scale: Callable[[], float] = factor, clock: Callable[[], float] = time.monotonic):
         self.seconds, self._scale, self._clock = seconds, scale, clock
@@ -102,7 +102,7 @@ class Deadline:
 
 
 def limit(seconds: float) -> float:
-    """A limit as a number under the current load, for callers that need a number."""
+    """A limit under the current load, for callers that need a number."""
     return seconds * factor()
 
 
@@ -128,12 +128,12 @@ def ended(process: subprocess.Popen, seconds: float) -> int:
 
 
 def talk(process: subprocess.Popen, seconds: float, text=None) -> tuple:
-    """communicate(): the process's output until its end. Raises TimeoutExpired."""
+    """Communicate with a process until its end, and return its output. Raises TimeoutExpired."""
     deadline = Deadline(seconds)
     while True:
         try:
             return process.communicate(text, timeout=max(POLL, deadline.left()))
         except subprocess.TimeoutExpired:
-            text = None      # an answer is on its way
+            text = None      # communicate() must get the text only once
             if deadline.over():
                 raise

@@ -3,9 +3,9 @@
 """The places that a guest chooses for its pages: the rows unplug_success, unmovable_fits and free_huge_after_churn of `make
 bench`.
 
-A machine boots, its device plugs memory, the command `churn` fills the memory, frees a part and fills it again, and the
-device shrinks to 0. The device then tells how much it still has plugged, and how many requests it got. So any guest will do
-that drives virtio-mem and has `churn` on its console; tools/place.py runs alone, too: see docs/reference/make.md.
+A machine boots, and its device plugs memory. The command `churn` fills the memory, frees a part and fills it again; then the
+device shrinks to 0. The device reports how much is still plugged, and how many requests it got. So any guest that drives
+virtio-mem and has `churn` on its console can be measured; tools/place.py also runs alone: see docs/reference/make.md.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from qmp import Qmp
 STEP = 0.25         # seconds between two looks at the device
 SEEDS, HARTS = (1, 2, 3, 4, 5), (1, 4)
 LIMIT = 300.0       # the longest time of a step, in seconds
-QUIET, BUSY = 5.0, 0.1      # a size stays if for QUIET seconds it is unchanged and QEMU uses less CPU time than this share
+QUIET, BUSY = 5.0, 0.1      # a size is final if for QUIET seconds it is unchanged and QEMU uses less of a CPU than this
 FITS_MEM, FITS_SIZE = 128 * MIB, 4 * GIB
 # HARTS SEED UNMOVABLE% ORDER KEEP% REFILL%
 UNPLUG_CHURN = 'churn {harts} {seed} 10 4 25 40'
@@ -77,7 +77,7 @@ class Session:
             return found
 
     def churn(self, line: str) -> re.Match:
-        """Type a line with the command; returns what the guest holds then."""
+        """Type a churn command; return the line in which the guest says what it holds."""
         self.text = ''
         os.write(self.qemu.stdin.fileno(), line.encode() + b'\n')
         done = self.wait(DONE)
@@ -97,7 +97,7 @@ class Session:
         return sum(map(int, times)) / os.sysconf('SC_CLK_TCK')
 
     def resize(self, size: int) -> tuple[int, int]:
-        """Request a size, and wait for it or until nothing moves. Returns the size and the number of requests."""
+        """Request a size, and wait until the device has it or nothing moves. Return the size and the number of requests."""
         qmp, path = self.device()
         try:
             get = lambda name: qmp.execute('qom-get', path=path, property=name)     # noqa: E731
@@ -114,7 +114,7 @@ class Session:
 
 
 def unplug(guest: Guest, harts: int, seed: int) -> tuple[float, int]:
-    """Churn with a tenth of the chunks unmovable, then shrink to 0. Returns percent unplugged, and requests."""
+    """Churn with a tenth of the chunks unmovable, then shrink to 0. Return the percentage unplugged, and the requests."""
     with Session(guest, f'place-{harts}-{seed}', harts, GIB, GIB) as session:
         plugged, _ = session.resize(GIB)
         held = session.churn(UNPLUG_CHURN.format(harts=harts, seed=seed))
@@ -125,7 +125,7 @@ def unplug(guest: Guest, harts: int, seed: int) -> tuple[float, int]:
 
 
 def fits(guest: Guest, harts: int, seed: int) -> float:
-    """A small guest with a large device, 40 % unmovable: percent of the unmovable requests that were granted."""
+    """Churn, 40 % unmovable, in a small guest with a large device. Return the percentage of unmovable requests granted."""
     with Session(guest, 'place-fits', harts, FITS_MEM, FITS_SIZE) as session:
         session.resize(FITS_SIZE)
         held = session.churn(FITS_CHURN.format(harts=harts, seed=seed))
@@ -135,13 +135,13 @@ def fits(guest: Guest, harts: int, seed: int) -> float:
 
 
 def free_huge(guest: Guest, seed: int) -> float:
-    """LLFree's measurement of fragmentation: whole free pageblocks, in percent of those that the free frames could make up."""
+    """Measure fragmentation as LLFree does: the percentage of the free frames that lie in whole free pageblocks."""
     with Session(guest, 'place-huge', 1, GIB, 0) as session:
         return float(session.churn(HUGE_CHURN.format(harts=1, seed=seed))[6])
 
 
 def measure(guest: Guest) -> Rows:
-    """The worst of all runs."""
+    """Measure the rows; each is the worst of its runs."""
     runs = [unplug(guest, harts, seed) for harts in HARTS for seed in SEEDS]
     return {
         'unplug_success': (min(success for success, _ in runs), '%'),

@@ -26,7 +26,7 @@ FRAMES, TYPE, ISOLATE, VALID, BLOCK, ZONE_COUNT, SNAP_PART, SNAP_END = 1, 2, 3, 
 BUDDY, OFFLINE = 1, 3
 NOT_MEMORY = {15, 16}                                   # Hole, Device
 NOT_MANAGED = {OFFLINE, 11, 12, 13, 14} | NOT_MEMORY    # Firmware, Image, Boot, Memmap
-UNTOLD = -1      # a word of a pageblock of which no record has told
+UNTOLD = -1      # a word of a pageblock that no record has given yet
 ABSENT, BLOCK_OFFLINE, ONLINE, GOING_OFFLINE, REMOVING = 0, 1, 3, 4, 5
 COUNTERS = ('start_pfn', 'spanned', 'present', 'managed', 'free', 'free_isolated', 'nr_isolated')
 FLAGS_TOLD = 0x2e                    # skippable, claimed, pinned, hwpoison: not tail, not poison
@@ -86,7 +86,7 @@ class State:
     # --- one record ---------------------------------------------------------------------------------------------
 
     def apply(self, record: Record, check: bool = True) -> str | None:
-        """Apply a record; returns a sentence if the record's "before" differs from the state."""
+        """Apply a record; return a sentence if the record's "before" differs from the state."""
         if record.event == FRAMES:
             return self._apply_frames(record, check and record.before != 0)
         if record.event in PAGEBLOCK_EVENTS:
@@ -154,7 +154,7 @@ class State:
     # --- against a snapshot -------------------------------------------------------------------------------------
 
     def load(self, part: Part) -> None:
-        """Take over the state of a part; a block that it does not mention is absent."""
+        """Take over the state of a part; a block that the part does not mention is absent."""
         told = {r.pfn // SECTION + i for r in part.records if r.event == BLOCK for i in range(r.count // SECTION)}
         for section in [s for s in self.blocks if part.start <= s * SECTION < part.end and s not in told]:
             self.forget(section)
@@ -171,7 +171,7 @@ class State:
 
     def _block_differences(self, section: int, truth: 'State', part: Part) -> Iterator[str]:
         mine, its = (state.blocks.get(section, (ABSENT, NO_ZONE)) for state in (self, truth))
-        # Between leaving the look-ups and its removal, no reader can see the block.
+        # A snapshot does not see a block that has left the look-ups but is not removed yet; the records call it REMOVING.
         if mine != its and {mine[0], its[0]} != {ABSENT, REMOVING}:
             yield f'memory{section}: state and zone {mine}, really {its}'
         if its[0] not in (ONLINE, GOING_OFFLINE):
@@ -352,12 +352,12 @@ class Verdict:
 
 
 class Replay:
-    """Applies records and snapshots in order. After a difference, continues with the snapshot's state."""
+    """The replay of records and snapshots, in order. After a difference it continues with the snapshot's state."""
 
     def __init__(self) -> None:
         self.state, self.verdict = State(), Verdict()
         self.next_seq: int | None = None
-        self.known_to = 0       # frames below this are known from a snapshot, or all if the session begins at boot
+        self.known_to = 0       # the state of frames below this is known: from snapshots, or from boot on
 
     def run(self, session: Session) -> Verdict:
         """Replay a whole session."""

@@ -26,7 +26,7 @@ def runs(rundir: Path) -> bool:
 
 
 def none_runs(rundir: Path, ran: bool = False) -> str:
-    """That no machine runs there, and what to type. ran: it ran when the program began."""
+    """Return words that say that no machine runs there, and what to type. ran: a machine ran when the program began."""
     usual = Path(os.environ.get('O') or 'build') / 'run'
     if rundir.is_relative_to(Path.cwd()):
         rundir = rundir.relative_to(Path.cwd())
@@ -35,8 +35,8 @@ def none_runs(rundir: Path, ran: bool = False) -> str:
 
 
 def with_advice(rundir: Path, why: str, ran: bool = False) -> str:
-    """The reason why a machine does not answer, and what to type. ran: it answered before. A machine that has closed its
-    sockets may need a moment to end."""
+    """Return the reason why a machine does not answer, and what to type. ran: it answered before. Waits up to END_S for a
+    machine that has closed its sockets to end."""
     if not until(lambda: not runs(rundir), END_S):
         return f'{why}; `make status` shows whether the machine works, Ctrl-A X at its console ends it'
     return none_runs(rundir, ran)

@@ -19,17 +19,18 @@ ERASE = b'J'                        # of the sequence after which the editor dra
 
 
 def obeys(stream: TextIO) -> bool:
-    """Is it a terminal that obeys control sequences?"""
+    """True if a stream is a terminal that obeys control sequences."""
     return stream.isatty() and os.environ.get('TERM') != 'dumb'
 
 
 def may_colour(stream: TextIO) -> bool:
-    """May a program use colours there, and draw its own lines again?"""
+    """True if a program may use colours on a stream, and draw its own lines again."""
     return obeys(stream) and not os.environ.get('NO_COLOR')
 
 
 def draw_again(text: str, stream: TextIO) -> None:
-    """Draw a line over the last one; cut, because a line that wraps cannot be drawn over."""
+    """Draw a line over the last one. The line is cut to the terminal's width, because a line that wraps cannot be drawn
+    over."""
     try:
         width = os.get_terminal_size(stream.fileno()).columns or WIDTH
     except OSError:
@@ -38,7 +39,8 @@ def draw_again(text: str, stream: TextIO) -> None:
 
 
 class Curtain:
-    """Holds back what the firmware prints. It opens at ebb's first line, and shows all if that does not come."""
+    """Holds back what the firmware prints, until ebb's first line opens it. If that line does not come, it opens by itself
+    after FIRMWARE_LIMIT, and shows everything."""
 
     def __init__(self, hides: bool):
         self.hides, self.open = hides, not hides
@@ -70,12 +72,12 @@ class Curtain:
         return self.take(self.lift())
 
     def lift(self) -> bytes:
-        """Open it; returns what was held back."""
+        """Open the curtain; return what it held back."""
         shown, self.held, self.since, self.open = self.held, b'', None, True
         return shown
 
     def left(self) -> float | None:
-        """Seconds until it opens by itself; None: it holds nothing."""
+        """Seconds until the curtain opens by itself; None: it holds nothing."""
         return None if self.since is None else max(0.0, self.since + FIRMWARE_LIMIT - time.monotonic())
 
 

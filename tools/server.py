@@ -17,8 +17,8 @@ Work = Callable[[socket.socket], None]
 
 
 def serve(path: Path, choose: Callable[[socket.socket], Work]) -> None:
-    """Listen at a path until the process ends. choose() decides what to do for each client, in the order in which they
-    come. The work runs in a thread of its own; when it ends, the client is disconnected."""
+    """Listen at a path until the process ends. choose() picks the work for each client, in the order in which they connect.
+    The work runs in a thread of its own; when it returns, the client is disconnected."""
     listener = listen(path)
     threading.Thread(target=_accept, args=(listener, choose), daemon=True).start()
 
@@ -27,7 +27,7 @@ def _accept(listener: socket.socket, choose: Callable[[socket.socket], Work]) ->
     while True:
         try:
             client, _ = listener.accept()
-        except OSError:             # too many open files: some client may close one
+        except OSError:             # too many open files: try again when a client may have closed one
             time.sleep(PAUSE)
             continue
         threading.Thread(target=_work, args=(choose(client), client), daemon=True).start()

@@ -52,7 +52,7 @@ def all_names() -> dict[str, set[str]]:
 
 
 def unknown(glob: str) -> str | None:
-    """The error in a glob over suite.case, None if it may match a test."""
+    """The error in a glob over suite.case; None if the glob may match a test."""
     suite_glob, _, case_glob = glob.partition('.')
     names = all_names()
     suites = [suite for suite in names if fnmatch.fnmatchcase(suite, suite_glob)]

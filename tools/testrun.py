@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Run programs that print KTAP, each within its time limit, and count their results.
 
-A job is any command: the host's test program, `tools/run` with a guest that runs its suites, a scenario. It may hang,
-crash, print nothing, or contradict itself; each of these is a failure with a reason, never a silent pass.
+A job is any command: the host's test program, `tools/run` with a guest that runs its suites, a scenario. A job may hang,
+crash, print nothing, or contradict itself: each of these is a failure with a reason, never a silent pass.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TAIL_LINES = 25
 
 @dataclass
 class Job:
-    """One command to run. Creates logdir, which gets output.log besides the command's own files."""
+    """One command to run. logdir is created, and gets output.log besides the command's own files."""
     name: str
     command: list[str]
     logdir: Path
@@ -152,7 +152,7 @@ CODE = re.compile(r'\S+\+0x[0-9a-f]+ \[(0x[0-9a-f]+)\]')
 
 
 def with_place(line: str, image: Path | None) -> str:
-    """Replace the address in a line by "file:line": the line in the test, not in a function that was inlined there."""
+    """Replace the address in a line by "file:line": that of the test itself, not of a function that was inlined into it."""
     match = CODE.search(line)
     tool = next(filter(None, map(shutil.which, ('riscv64-unknown-elf-addr2line', 'riscv64-linux-gnu-addr2line',
                                                 'llvm-addr2line', 'llvm-addr2line-14'))), None)

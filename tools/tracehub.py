@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Hands ebb's trace on to any number of readers, and records it: trace.sock and session.ebbt of a run directory.
 
-ebb's trace port has one client and gives each record once. The hub is that client. It asks for one thing at a time, on
-behalf of all readers that wait for it, appends the records to session.ebbt, and answers each reader from there, from the
-reader's own place on. Each reader has a thread, so a slow reader makes neither ebb nor another reader wait.
+ebb's trace port has one client and gives each record once. The hub is that client. It sends one question at a time, on behalf
+of all readers that wait for its answer. It appends the records to session.ebbt, and sends each reader the records there from
+the reader's own place on. Each reader has a thread, so a slow reader makes neither ebb nor another reader wait.
 docs/reference/trace.md describes the protocol and the file.
 """
 
@@ -27,11 +27,11 @@ NAMES = ('header', 'records', 'snapshot', 'dumpsys', 'view')
 NAME_BYTES = 32
 EVERY = 0.2                # seconds between two visits to the rings
 BUSY = 0.02                # the same after a visit that found records
-MUCH = 1 << 16             # after a visit that found this many bytes, the next one follows at once
-SILENT = 5.0               # seconds without a byte from ebb: the hub connects again, and asks a second time
+MUCH = 1 << 16             # after a visit that found this many bytes, the next visit follows at once
+SILENT = 5.0               # seconds without a byte from ebb, after which the hub connects again and asks a second time
 REACH = 0.05               # seconds between two attempts to reach QEMU's socket
 MOST_READERS = 256
-MOST_BYTES = 2 << 30       # the recording ends here; it is then longer than any tool can replay
+MOST_BYTES = 2 << 30       # the recording ends at this size, which no tool can replay anyway
 KEYFRAME = 100             # records after which the hub also records a reader's snapshot
 PIECE = 1 << 16
 
@@ -44,8 +44,8 @@ class Session:
         self._end = 0
         self.place = 0                     # of the next record
         self.error = 0                     # errno that ended the recording
-        self._starts: list[int] = []       # the places at which runs of records begin,
-        self._offsets: list[int] = []      # and where these are in the file
+        self._starts: list[int] = []       # the places at which runs of records begin, ...
+        self._offsets: list[int] = []      # ... and the offsets of these runs in the file
         self._in_run = False
         self._append(header)
 
@@ -93,7 +93,7 @@ class Session:
 
 
 class Job:
-    """A question to ebb, for all readers that ask it before it is sent."""
+    """A question to ebb, for all readers that ask the same before it is sent."""
 
     def __init__(self, name: str, begin: int):
         self.name, self.done = name, threading.Event()
@@ -121,7 +121,7 @@ class Hub:
     # --- to ebb -------------------------------------------------------------------------------------------------
 
     def ask(self, name: str) -> Job:
-        """Ask ebb; the answer holds all that ebb recorded before."""
+        """Queue a question for ebb; the answer covers all that ebb recorded before this call."""
         with self._asked:
             if name not in self._jobs:
                 self._jobs[name] = Job(name, self.session.place if self.session else 0)
@@ -129,7 +129,7 @@ class Hub:
             return self._jobs[name]
 
     def _next_job(self) -> Job:
-        """The oldest question; without one the hub polls the rings."""
+        """Wait for the oldest question; if none comes, the next job polls the rings."""
         with self._asked:
             self._asked.wait_for(lambda: self._jobs, self._pause if self._records else None)
             name = next(iter(self._jobs), 'records')
@@ -144,11 +144,12 @@ class Hub:
                 job.status = error.status
             except (PortError, OSError) as error:    # silence, or no room for the spool
                 job.status = -(getattr(error, 'errno', 0) or errno.ETIMEDOUT)
-                self._hang_up()                      # or the rest of this answer would be read as the next one
+                self._hang_up()                      # otherwise the rest of this answer would be read as the next one
             job.done.set()
 
     def _answer(self, job: Job) -> None:
-        """Ask twice: a reset in the middle of an answer makes ebb forget the rest of it."""
+        """Get the answer to a job. Ask a second time after an error: a reset in the middle of an answer makes ebb forget the
+        rest."""
         try:
             self._answer_once(job)
         except StatusError:
@@ -206,14 +207,14 @@ class Hub:
             self._take_snapshot()
 
     def _take_snapshot(self) -> None:
-        """The first state with which the records of a boot are compared."""
+        """Record the first snapshot of a boot, with which its records can be compared."""
         try:
             self._spool(Job('snapshot', 0))
         except StatusError:
-            pass                        # ebb has no memory for a snapshot: one that a reader asks for will do
+            pass                        # ebb has no memory for a snapshot: a later snapshot for a reader will do
 
     def _spool(self, job: Job) -> None:
-        """Keep an answer in a file without a name, from which each reader takes it at its own pace."""
+        """Fetch an answer into a file without a name, from which each reader's thread sends it at the reader's pace."""
         spool = tempfile.TemporaryFile(dir=self._rundir, buffering=0)   # pylint: disable=consider-using-with
         for piece in self._fetch(job.name):
             spool.write(piece)
@@ -260,7 +261,7 @@ class Reader:
 
     def __init__(self, hub: Hub, client: socket.socket):
         self._hub, self._client = hub, client
-        self._place: int | None = None         # of the next record that it gets; None: it has got neither records nor snapshot
+        self._place: int | None = None         # of the next record to send; None: neither records nor a snapshot were sent
 
     def answer(self, name: str) -> None:
         """Answer one name."""

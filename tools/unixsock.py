@@ -12,7 +12,7 @@ BACKLOG = 128
 
 
 def _at(path: Path, use) -> None:
-    """Call use() with a short name of a path: through the directory's descriptor."""
+    """Call use() with a short name for a path: one that goes through the directory's descriptor."""
     directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         use(f'/proc/self/fd/{directory}/{path.name}')
