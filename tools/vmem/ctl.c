@@ -22,8 +22,8 @@
 #define MAX_BACKLOG (256 << 10)
 
 /*
- * Like QEMU: at most one MEMORY_DEVICE_SIZE_CHANGE per second, and always the last
- * change.
+ * Like QEMU, send at most one MEMORY_DEVICE_SIZE_CHANGE per second, but always one for the
+ * last change.
  */
 #define EVENT_INTERVAL_NS 1000000000UL
 
@@ -33,7 +33,7 @@ struct client {
 	bool negotiated; /* the client sent qmp_capabilities */
 	bool ending;	 /* close it once @out is sent */
 	bool waiting;	 /* execute the first request in @in again */
-	u64 look;	 /* how far its scan of the region has got */
+	u64 look;	 /* offset in the region that its scan has reached */
 };
 
 static struct {
@@ -131,7 +131,7 @@ static const char *request_error(const struct json *root)
 	return NULL;
 }
 
-/* Execute a request. Return whether it was answered; if not, it waits for its next turn. */
+/* Execute a request. Return false if it has no answer yet and must be executed again. */
 static bool run_request(struct client *client, const char *text, const struct json *root)
 {
 	struct ctl_reply reply = {.look = &client->look};
@@ -285,9 +285,8 @@ static void put_event(struct client *client)
 /**
  * ctl_size_changed() - tell the clients that blocks were plugged or unplugged
  *
- * Sends the event at once, or, if one was sent within the last second, at the end of
- * that second. A size that equals the requested size is sent at once: clients wait for
- * it.
+ * Sends the event at once; if one was sent within the last second, then at the end of that
+ * second. The requested size is always sent at once: clients wait for it.
  */
 void ctl_size_changed(void)
 {

@@ -11,7 +11,7 @@
 #include "vmem.h"
 
 /**
- * struct ctl_reply - what a command answers
+ * struct ctl_reply - the answer of a command
  * @value: the JSON text of "return"; empty means {}
  * @error_class: NULL, or QMP's class of an error
  * @error: what is wrong, for the user

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Commands of the control socket, in QMP's words where QMP has some.
+ * Commands of the control socket, with QMP's names where QMP has such a command.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ void ctl_fail(struct ctl_reply *reply, const char *class, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* An argument that must be a string; on failure the reply says so. */
+/* Get an argument that must be a string; on failure, make the reply an error. */
 static const char *need_string(const struct json *arguments, const char *name,
 			       struct ctl_reply *reply)
 {
@@ -37,7 +37,7 @@ static const char *need_string(const struct json *arguments, const char *name,
 	return value;
 }
 
-/* An optional argument; on failure the reply says so. */
+/* Get an optional number; on failure, make the reply an error. */
 static bool want_u64(const struct json *arguments, const char *name, u64 *value,
 		     struct ctl_reply *reply)
 {
@@ -215,7 +215,7 @@ static void query_commands(struct vmem *vmem, const struct json *arguments,
 	buf_printf(&reply->value, "]");
 }
 
-/* Does a list of blank-terminated words contain a word? */
+/* Check whether a list of blank-terminated words contains a word. */
 static bool has_word(const char *list, const char *word)
 {
 	size_t len = strlen(word);

@@ -148,7 +148,7 @@ static void get_unanswered(struct vmem *vmem, struct buf *out)
 	put_u64(out, vmem->dropped + (vmem->delay.at != 0));
 }
 
-/* Bit 30 is only between vhost-user's two ends; no driver ever sees it. */
+/* Leave out bit 30, which only the two ends of vhost-user exchange; no driver sees it. */
 static void get_features(struct vmem *vmem, struct buf *out)
 {
 	put_u64(out, vmem->vhost.features & ~BIT(VHOST_F_PROTOCOL_FEATURES));
@@ -194,7 +194,7 @@ static const struct prop {
 	{"x-qmp", "string", get_qmp},
 };
 
-/* Must all unplugged blocks be scanned before the property is read? */
+/* Check whether all unplugged blocks must be scanned before the property is read. */
 static bool needs_look(const char *name)
 {
 	return !strcmp(name, "x-stray-bytes") || !strcmp(name, "x-touched-bytes") ||
@@ -205,7 +205,7 @@ static bool needs_look(const char *name)
  * ctl_prop_get() - read a property
  * @vmem: the program
  * @name: of the property
- * @reply: the value is appended as JSON, or @again is set because it takes longer
+ * @reply: gets the value as JSON, or @again if the scan that it needs is not finished
  *
  * Return: true if there is such a property.
  */
@@ -253,7 +253,7 @@ static void set_requested(struct vmem *vmem, const struct json *value,
  * ctl_prop_set() - write a property
  * @vmem: the program
  * @name: of the property
- * @value: for it
+ * @value: the new value
  * @reply: receives the error if the value is not valid
  *
  * Return: true if there is such a property.

@@ -52,7 +52,7 @@ const char *vmem_geometry_error(u64 addr, u64 size, u64 block)
  *       else is zero
  * @host: the memory that backs it
  *
- * Return: 0, or -1 without memory for the bits.
+ * Return: 0, or -1 if there is no memory for the bits.
  */
 int vmem_init(struct vmem_dev *dev, struct vmem_host *host)
 {
@@ -89,8 +89,9 @@ void vmem_violation(struct vmem_dev *dev, enum vmem_violation kind)
 }
 
 /*
- * The usable size for a requested size. It may be smaller than before; the usable
- * region shrinks only when everything is unplugged, by UNPLUG ALL or a system reset.
+ * Return the usable size for a requested size. The result may be smaller than the present
+ * usable size; callers let the region shrink only when everything is unplugged, by UNPLUG ALL
+ * or a system reset.
  */
 static u64 usable_for(const struct vmem_dev *dev, u64 requested)
 {
@@ -163,7 +164,7 @@ void vmem_read_config(const struct vmem_dev *dev, struct vmem_config *config)
 }
 
 /**
- * vmem_run_end() - where a run of blocks in one state ends
+ * vmem_run_end() - find the end of a run of blocks in one state
  * @dev: the device
  * @from: first block
  * @end: block to stop at, larger than @from
@@ -204,7 +205,7 @@ bool vmem_overlaps_unplugged(const struct vmem_dev *dev, u64 gpa, u64 len)
 	return !vmem_bit(dev->map, from) || vmem_run_end(dev, from, to) != to;
 }
 
-/* The rules that PLUG, UNPLUG and STATE share. On success *first is set. */
+/* Check the rules that PLUG, UNPLUG and STATE share. On success, set *first. */
 static enum vmem_answer check_range(struct vmem_dev *dev, const struct vmem_req *req,
 				    u64 *first)
 {

@@ -3,10 +3,10 @@
 #define _VMEM_DEVICE_H
 
 /*
- * The virtio-mem device proper (virtio 1.2, section 5.15): which blocks are
- * plugged, and what answer a request gets. No sockets, no rings, no system calls: the
- * device uses the host through struct vmem_host, so that tests can run it alone.
- * Offsets are bytes from the region's start.
+ * The state machine of the virtio-mem device (virtio 1.2, section 5.15): it keeps which blocks
+ * are plugged, and decides the answer to a request. It uses no sockets, rings or system calls:
+ * it reaches the host through struct vmem_host, so that tests can run it alone. Offsets are
+ * bytes from the region's start.
  */
 #include "lib/types.h"
 
@@ -89,8 +89,8 @@ enum vmem_violation {
 /* The device's notes to its owner; offset and length in bytes. */
 enum vmem_note {
 	VMEM_NOTE_PUNCH,     /* memory returned to the host */
-	VMEM_NOTE_STRAY,     /* memory written in unplugged blocks */
-	VMEM_NOTE_TOUCHED,   /* memory there that is allocated but all zeros */
+	VMEM_NOTE_STRAY,     /* memory in unplugged blocks that was written */
+	VMEM_NOTE_TOUCHED,   /* memory in unplugged blocks, allocated but all zeros */
 	VMEM_NOTE_VIOLATION, /* offset: enum vmem_violation; length: 0 */
 };
 
@@ -98,8 +98,8 @@ enum vmem_note {
  * struct vmem_host - the device's interface to the memory that backs the region
  * @next_data: find the first allocated extent in [off, end): 1 and *from, *to
  *             (both within), 0 if there is none, negative errno
- * @written: bytes of the pages in [off, end) that hold anything but zeros, and
- *           where the first of them is; allocates nothing
+ * @written: count the bytes of the pages in [off, end) that are not all zeros, and set *first
+ *           to the first such page; allocates nothing
  * @discard: give [off, off + len) back to the host; 0 or negative errno
  * @note: an event that a user may want to see
  */
@@ -113,7 +113,7 @@ struct vmem_host {
 struct vmem_dev {
 	u64 addr, size, block; /* bytes; never change */
 	u64 requested, usable, plugged;
-	struct { /* the driver's view of the fields that change without its requests */
+	struct { /* the driver's copy of the fields that change without its requests */
 		u64 requested, usable;
 	} shown;
 	unsigned long *map; /* bit per block: plugged */

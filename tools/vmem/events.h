@@ -4,7 +4,7 @@
 
 /*
  * The device's own trace: a file of records in the format of
- * kernel/trace/trace_events.h, each written at once so that a kill loses none.
+ * kernel/trace/trace_events.h, each written at once, so that killing the device loses none.
  */
 #include "kernel/trace/trace_events.h"
 #include "lib/types.h"

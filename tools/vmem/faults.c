@@ -12,7 +12,7 @@
 /* The longest delay, so that no test waits forever. */
 #define MAX_DELAY_MS	 600000
 #define DEFAULT_DELAY_MS 1000
-#define MAX_REQUESTS	 1000000000 /* sums of these fit 64 bits */
+#define MAX_REQUESTS	 1000000000 /* so that sums fit 64 bits */
 
 static struct fault faults[MAX_FAULTS];
 static u32 nr_faults;
@@ -51,7 +51,7 @@ const char *faults_word(enum fault_kind kind)
  * faults_add() - queue a fault
  * @fault: a copy is kept; a delay of zero becomes a second
  *
- * Each queued fault counts its own requests; the first fault that is due hits.
+ * Each queued fault counts the requests for itself; the first fault that is due hits.
  *
  * Return: NULL, or what is wrong.
  */
@@ -97,7 +97,7 @@ static bool parse_option(struct fault *fault, char *option)
 	return true;
 }
 
-/* One KIND[:option=number]... */
+/* Queue one KIND[:option=number]... */
 static const char *parse_one(char *text)
 {
 	struct fault fault = {.count = 1};
@@ -134,7 +134,7 @@ const char *faults_parse(const char *spec)
 }
 
 /**
- * faults_next() - which fault hits the next request; to be called once for each
+ * faults_next() - find the fault that hits the next request; call it once for each request
  *
  * Return: the fault; its kind is FAULT_NONE if none hits the request.
  */

@@ -53,7 +53,7 @@ static const char *map_region(struct mem_region *region, const struct stat *st)
 /**
  * guest_mem_add() - add a region
  * @mem: the table
- * @desc: where it lies; checked
+ * @desc: the region; checked
  * @fd: the file that backs it; owned by the table if this succeeds, else still the
  *      caller's. Its size is checked: an access beyond a file's end is a SIGBUS.
  *
@@ -143,7 +143,7 @@ const struct mem_region *guest_mem_find(const struct guest_mem *mem, u64 gpa)
  * @user: address in the frontend's process
  * @len: bytes
  *
- * Return: where the range lies here, NULL unless one region holds all of it.
+ * Return: the range's address in this process; NULL unless one region holds all of it.
  */
 void *guest_mem_from_user(const struct guest_mem *mem, u64 user, u64 len)
 {
@@ -157,7 +157,7 @@ void *guest_mem_from_user(const struct guest_mem *mem, u64 user, u64 len)
 	return NULL;
 }
 
-/* The part of [gpa, gpa + len) that one region holds. */
+/* Find the first part of [gpa, gpa + len) that one region holds, and cut @len to it. */
 static u8 *piece(const struct guest_mem *mem, u64 gpa, u64 *len)
 {
 	const struct mem_region *region = guest_mem_find(mem, gpa);

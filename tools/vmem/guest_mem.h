@@ -22,16 +22,17 @@ struct mem_region_desc {
 struct mem_region {
 	struct mem_region_desc desc;
 	int fd;
-	u8 *host;	  /* first byte of the range, here */
-	void *map;	  /* what mmap() returned, and */
-	size_t map_bytes; /* how much of it */
+	u8 *host;	  /* address of the first byte in this process */
+	void *map;	  /* the mapping, as mmap() returned it */
+	size_t map_bytes; /* size of the mapping */
 };
 
 /**
  * struct guest_mem - the table
  * @region: in no particular order
  * @nr: how many
- * @refuse: if set, guest_mem_read() and guest_mem_write() fail where it returns true
+ * @refuse: if set, guest_mem_read() and guest_mem_write() fail for a range for which it
+ * returns true
  * @refuse_arg: for @refuse
  */
 struct guest_mem {

@@ -52,7 +52,8 @@ static size_t skip_digits(struct json_parser *p)
 	return p->pos - from;
 }
 
-/* The digits are already checked; a number that no 64-bit word can hold becomes REAL. */
+/* Set a node's value from checked digits; a number that no 64-bit word can hold becomes
+ * REAL. */
 static void number_value(struct json *node, const char *digits, size_t n)
 {
 	u64 limit = node->negative ? (u64)INT64_MAX + 1 : UINT64_MAX;
@@ -143,7 +144,7 @@ static const struct json *find_key(const struct json *object, const char *key)
 	return NULL;
 }
 
-/* The name of the next member and its colon, or NULL. */
+/* Parse the name of the next member and its colon. Return the name, or NULL. */
 static const char *parse_key(struct json_parser *p, const struct json *object)
 {
 	const char *key;
@@ -162,7 +163,7 @@ static const char *parse_key(struct json_parser *p, const struct json *object)
 	return key;
 }
 
-/* Arrays and objects differ in their brackets and in the member names. */
+/* Parse an array or an object: they differ in their brackets and in the member names. */
 static struct json *parse_container(struct json_parser *p, int depth)
 {
 	bool is_object = json_peek(p) == '{';

@@ -34,7 +34,7 @@ static int hex_digit(int c)
 	return -1;
 }
 
-/* Four hex digits at the position, or -1. */
+/* Parse four hex digits at the position; -1 on an error. */
 static s32 parse_hex4(struct json_parser *p)
 {
 	s32 value = 0;
@@ -75,7 +75,8 @@ static void put_utf8(struct json_parser *p, s32 c)
 	}
 }
 
-/* Parse a code point after "\u"; a surrogate pair takes two escapes; -1 on an error. */
+/* Parse the code point of a "\u" escape, or of two that form a surrogate pair; -1 on an
+ * error. */
 static s32 parse_unicode(struct json_parser *p)
 {
 	s32 high = parse_hex4(p), low;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Messages of the memory device: whole lines on stderr, one write each, so that
- * two devices may share a terminal.
+ * Messages of the memory device: whole lines on stderr, each in one write(), so that two
+ * devices may share a terminal.
  */
 #include <stdio.h>
 #include <unistd.h>

@@ -23,10 +23,10 @@ void log_line(const char *fmt, ...) __printf(1, 2);
 void log_line_limited(struct log_limit *limit, const char *fmt, ...) __printf(2, 3);
 
 /**
- * log_limited() - print a line that the outside can cause repeatedly
+ * log_limited() - print a line that a guest, a frontend or a client can cause repeatedly
  * @...: printf format, without a newline, and its arguments
  *
- * Each call in the source is a separate kind: LOG_BURST lines in LOG_INTERVAL_NS.
+ * Each call in the source is a separate kind, limited to LOG_BURST lines in LOG_INTERVAL_NS.
  */
 #define log_limited(...)                                  \
 	do {                                              \

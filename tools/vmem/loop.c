@@ -75,7 +75,7 @@ void loop_del(struct watch *watch)
 
 /**
  * loop_timer_set() - start a timer, or move a running one
- * @timer: must stay valid until it has run or was stopped
+ * @timer: must stay valid until it has run or has been stopped
  * @ns: from now
  */
 void loop_timer_set(struct loop_timer *timer, u64 ns)
@@ -104,7 +104,7 @@ void loop_timer_stop(struct loop_timer *timer)
 	timer->at = 0;
 }
 
-/* Time until the next timer is due; false if there is no timer. */
+/* Set the time until the next timer is due; return false if there is no timer. */
 static bool next_timeout(struct timespec *left)
 {
 	u64 now = loop_now(), first = UINT64_MAX, ns;

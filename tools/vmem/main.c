@@ -155,8 +155,8 @@ static int watch_signals(void)
 }
 
 /*
- * A page of guest memory that the host cannot provide (its memory is full, or the file
- * was truncated) raises SIGBUS. The program cannot continue, but it can say why.
+ * Handle SIGBUS: the host cannot provide a page of guest memory (its memory is full, or the
+ * file was truncated). The program cannot continue, but it says why.
  */
 static void bus_error(int signal)
 {
@@ -172,7 +172,7 @@ static void bus_error(int signal)
 	_exit(1);
 }
 
-/* Set up the device from the options; one line says what is wrong. */
+/* Set up the device from the options; print one line if something is wrong. */
 static int set_up(struct vmem *v)
 {
 	const char *error = vmem_geometry_error(v->opt.addr, v->opt.size, v->opt.block);
@@ -203,7 +203,7 @@ static int set_up(struct vmem *v)
 	return events_open(v->opt.events, (u8)v->opt.number);
 }
 
-/* Scan the memory a last time, while its files are still open. */
+/* Scan the memory a last time, while its files are open, and print the totals. */
 static void say_goodbye(void)
 {
 	vmem_collect_stray(&vmem.dev, 0, vmem.dev.size);

@@ -12,7 +12,7 @@
 
 #define PAGE 4096
 
-/* The region at @gpa, and the end of [gpa, end) in it. */
+/* Find the region at @gpa, and set *stop to where [gpa, end) ends or leaves it. */
 static const struct mem_region *part(const struct guest_mem *mem, u64 gpa, u64 end,
 				     u64 *stop)
 {
@@ -40,7 +40,8 @@ bool memfile_covers(const struct guest_mem *mem, u64 gpa, u64 len)
 	return true;
 }
 
-/* Use SEEK_DATA and SEEK_HOLE in one region; see memfile_next_data(). */
+/* Find an allocated extent in one region, by SEEK_DATA and SEEK_HOLE; see
+ * memfile_next_data(). */
 static int seek_part(const struct mem_region *region, u64 gpa, u64 stop, u64 *from,
 		     u64 *to)
 {
@@ -67,7 +68,8 @@ static int seek_part(const struct mem_region *region, u64 gpa, u64 stop, u64 *fr
  * @from: set to where the extent starts, within the range
  * @to: set to where it ends
  *
- * Memory that is not shared counts as a hole. Exact to the page on tmpfs and memfd.
+ * Memory that is not shared counts as a hole. The result is exact to the page on tmpfs and
+ * memfd.
  *
  * Return: 1 if there is one, 0 if not, or a negative errno.
  */
@@ -85,7 +87,8 @@ int memfile_next_data(const struct guest_mem *mem, u64 gpa, u64 end, u64 *from, 
 	return 0;
 }
 
-/* Bytes of a chunk's pages that are not all zeros; @first: the first such page. */
+/* Count the bytes of a chunk's pages that are not all zeros; set *first to the first such
+ * page. */
 static u64 written_in(const u8 *bytes, u64 len, u64 *first)
 {
 	static const u8 zeros[PAGE];
@@ -110,8 +113,8 @@ static u64 written_in(const u8 *bytes, u64 len, u64 *first)
  * @end: where the range ends
  * @first: set to where the first such page is, if there is one
  *
- * Reads the file, not the mapping, because that allocates no pages in holes. Unreadable
- * bytes count as zeros.
+ * Reads the file, because a read through the mapping would allocate pages in holes. Bytes that
+ * cannot be read count as zeros.
  */
 u64 memfile_written(const struct guest_mem *mem, u64 gpa, u64 end, u64 *first)
 {

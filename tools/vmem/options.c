@@ -10,7 +10,7 @@
 
 #include "options.h"
 
-#define WAIT_MAX_S 1000000000UL /* still fits 64 bits in nanoseconds */
+#define WAIT_MAX_S 1000000000UL /* fits 64 bits in nanoseconds, too */
 
 static const char usage[] =
 	"usage: ebb-vmem --socket PATH --ctl PATH --addr ADDR --size SIZE [options]\n"
@@ -86,7 +86,7 @@ bool parse_number(const char *text, u64 max, u64 *number)
 	return true;
 }
 
-/* The number at the end of an id, which the event records carry. */
+/* Find the number at the end of an id; the event records carry it. */
 static const char *number_at_end(const char *id)
 {
 	const char *end = id + strlen(id);

@@ -17,7 +17,8 @@
 #include "sock.h"
 #include "vmem.h"
 
-/* QEMU may not listen yet when it connects: retry at this interval, for this time. */
+/* QEMU may connect to the device before it listens for QMP: the retry interval, and their
+ * number. */
 #define RETRY_NS    100000000UL
 #define MAX_RETRIES 300
 
@@ -42,7 +43,8 @@ static void disconnect(const char *state)
 	buf_free(&qmp.in);
 }
 
-/* QEMU accepts one client at a time on a QMP socket, so the socket may be in use. */
+/* Try to connect again later. QEMU serves one client at a time on a QMP socket, so it may be
+ * in use. */
 static void try_again(void)
 {
 	if (++qmp.tries < MAX_RETRIES) {
@@ -104,7 +106,8 @@ static void qmp_ready(struct watch *watch, short events)
 	} else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
 		loop_timer_stop(&qmp.retry);
 		disconnect(was_connected ? "closed" : "waiting");
-		/* When QEMU ends, it closes this connection first, then the frontend's. */
+		/* This may be the end of QEMU, which closes this connection before the
+		 * frontend's. */
 		try_again();
 	}
 }
@@ -112,7 +115,7 @@ static void qmp_ready(struct watch *watch, short events)
 static void try_connect(struct loop_timer *timer)
 {
 	(void)timer;
-	/* A connection without a greeting by now waits for another client to end. */
+	/* An open connection without a greeting waits for another client to end: keep it. */
 	if (qmp.watch.fd < 0) {
 		qmp.watch = (struct watch){sock_connect(qmp.vmem->opt.qmp), POLLIN,
 					   qmp_ready, NULL};
@@ -126,8 +129,8 @@ static void try_connect(struct loop_timer *timer)
  * qmp_watch_start() - start watching QEMU's QMP, if an option asks for it
  * @vmem: the program
  *
- * Call it when QEMU has connected as the frontend: its QMP socket is then there, or
- * will be soon. The time limit of the retries starts now.
+ * Call it when QEMU has connected as the frontend: its QMP socket then exists, or will soon.
+ * The retries start now.
  */
 void qmp_watch_start(struct vmem *vmem)
 {
@@ -161,8 +164,8 @@ void qmp_watch_stop(void)
 }
 
 /**
- * qmp_watch_state() - get its state: "not asked for", "waiting", "connected", "closed" or
- * "failed"
+ * qmp_watch_state() - get the state of the watch: "not asked for", "waiting", "connected",
+ * "closed" or "failed"
  */
 const char *qmp_watch_state(void)
 {

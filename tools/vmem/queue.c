@@ -13,7 +13,7 @@
 /* An answer type that does not exist. */
 #define ANSWER_GARBAGE 0xdead
 
-/* A descriptor that no driver can have given: rings have at most 1024. */
+/* A descriptor that no driver can have used: rings have at most 1024. */
 #define HEAD_GARBAGE 0xbad0
 
 /* Requests served before other descriptors get their turn. */
@@ -54,7 +54,7 @@ static enum vmem_answer decide(struct vmem *vmem, const struct vring_chain *chai
 	return answer;
 }
 
-/* Apply a fault to a request. Counts as if the device had decided so. */
+/* Answer a request with a fault, and count the answer as if the device had decided it. */
 static u16 decide_fault(struct vmem *vmem, const struct vmem_req *req,
 			enum fault_kind kind, struct vmem_resp *resp)
 {
@@ -86,7 +86,7 @@ static void give_back(struct vmem *vmem, const struct vring_chain *chain,
 		vhost_call(&vmem->vhost);
 }
 
-/* Decide and answer; a delay has ended by now. */
+/* Decide a request, and answer it; if it was delayed, the delay has ended. */
 static void finish(struct vmem *vmem, const struct vring_chain *chain,
 		   enum fault_kind kind)
 {
@@ -198,11 +198,11 @@ void queue_init(struct vmem *vmem)
 }
 
 /**
- * queue_stopped() - note that the ring has stopped, for a while or for good
+ * queue_stopped() - handle that the ring has stopped, for a while or for good
  * @vmem: the program
  *
- * Puts a held request back into the ring. If the driver continues with the ring, the
- * device takes the request again at once; if it sets the ring up again, the request is
+ * Puts a held request back into the ring. If the driver continues with the ring, the device
+ * takes the request again at once; if the driver sets the ring up again, the request is
  * forgotten.
  */
 void queue_stopped(struct vmem *vmem)
@@ -215,12 +215,12 @@ void queue_stopped(struct vmem *vmem)
 }
 
 /**
- * queue_started() - note that the driver has set the queue up, or continues with it
+ * queue_started() - handle that the driver has set the queue up, or continues with it
  * @vmem: the program
  */
 void queue_started(struct vmem *vmem)
 {
-	/* Count requests from the ring's set-up, like the driver. */
+	/* Count requests from the ring's set-up on, as the driver does. */
 	if (!vmem->vhost.ring.next_avail)
 		vmem->requests = vmem->dropped = 0;
 	if (!region_shared(vmem))

@@ -13,13 +13,13 @@
 #define PAGE_SHIFT 12
 
 /*
- * A dump of a large guest leaves much memory to scan and to punch. A scan takes at most
- * this long at a time, and checks the clock after this many bytes.
+ * A dump of a large guest leaves much memory to scan and to punch. A scan runs at most this
+ * long at a time, and checks the clock each time after this many bytes.
  */
 #define LOOK_NS	   10000000UL
 #define LOOK_BYTES (16UL << 20)
 
-/* Scans without a request take at most this fraction of the time (1/N). */
+/* Scans that no client asked for take at most this fraction of the time (1/N). */
 #define SCAN_SHARE 20
 
 static struct vmem *vmem_of(struct vmem_host *host)
@@ -82,7 +82,7 @@ static void note(struct vmem_host *host, enum vmem_note note, u64 off, u64 len)
 	}
 }
 
-/* A request's buffers must not lie in unplugged blocks of the region. */
+/* Refuse a request's buffer that lies in an unplugged block of the region. */
 static bool refuse(void *arg, u64 gpa, u64 len)
 {
 	return vmem_overlaps_unplugged(arg, gpa, len);
@@ -112,8 +112,8 @@ bool region_shared(const struct vmem *vmem)
  * region_changed() - handle a change of the table of shared memory
  * @vmem: the program
  *
- * Empties the region the first time that all of it is shared: its contents date from
- * before the driver plugged anything.
+ * Empties the region when all of it is shared for the first time: its contents are older than
+ * the first plug request.
  */
 void region_changed(struct vmem *vmem)
 {
@@ -141,7 +141,7 @@ void region_reset(struct vmem *vmem)
 	u64 plugged = vmem->dev.plugged;
 
 	vmem->resets++;
-	/* A driver's pass over the configuration does not continue across a reset. */
+	/* No driver reads half of the configuration before a reset and half after it. */
 	vmem_show_config(&vmem->dev);
 	if (vmem_unplug_all(&vmem->dev) != VMEM_ACK)
 		log_limited("machine reset: the host keeps the memory; blocks stay plugged");
@@ -157,9 +157,9 @@ void region_reset(struct vmem *vmem)
  * @vmem: the program
  * @at: offset in the region, 0 at first; moves on
  *
- * Returns soon. The device has the totals: @stray and @touched.
+ * Returns soon. @stray and @touched of the device have the totals.
  *
- * Return: true if it reached the end; *@at is 0 again then.
+ * Return: true if the scan reached the end of the region; *@at is then 0 again.
  */
 bool region_look_on(struct vmem *vmem, u64 *at)
 {

@@ -53,7 +53,7 @@ int sock_connect(const char *path)
 	return fd;
 }
 
-/* Remove a socket that a killed process left, but no other file. */
+/* Remove a socket that a killed process left; refuse any other file. */
 static bool clear_path(const char *path, const char *what)
 {
 	struct stat st;

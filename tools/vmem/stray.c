@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Stray memory: bytes of the region that are allocated on the host although their block
- * is not plugged. A page that is not all zeros was written, which only a guest that
- * breaks the spec does. A page of zeros was read, or zeros were written to it. A read
- * also fills a hole in the shared file, and so do the host's own reads of guest memory.
+ * is not plugged. A page that is not all zeros was written: the guest broke the spec. A page
+ * of zeros was only read, or zeros were written to it: a read, also one by the host, fills a
+ * hole in the shared file.
  */
 #include "device.h"
 
@@ -27,8 +27,8 @@ u64 vmem_allocated(struct vmem_dev *dev, u64 off, u64 len)
 }
 
 /*
- * Count the bytes of an extent of unplugged blocks, and free them. Does not
- * count bytes that the host does not take back: the next scan finds them again.
+ * Count the bytes of an extent of unplugged blocks, and free them. Bytes that the host does
+ * not take back do not count: the next scan finds them again.
  */
 static int collect(struct vmem_dev *dev, u64 from, u64 to)
 {

@@ -2,18 +2,17 @@
 /*
  * vhost-user back-end: notifications of a changed configuration.
  *
- * QEMU follows a null pointer when it handles a notification after it has
- * stopped the ring, and a notification that lies in the socket cannot be taken
- * back. So the device sends it in two steps. QEMU reads the header of a message in one
- * go, with its big lock held: once it has read the first byte, nothing can stop the
- * ring before the rest has arrived. The device sends the first byte. When the socket
- * shows that QEMU has read it, the rest makes it a notification if the ring still runs;
- * otherwise a message of a type that does not exist (QEMU prints a line about it and
- * continues).
+ * QEMU follows a null pointer if it handles a notification after it has stopped the ring, and
+ * a notification that lies in the socket cannot be taken back. So the device sends it in two
+ * steps. QEMU reads the header of a message in one go, with its big lock held: once it has
+ * read the first byte, nothing can stop the ring before the rest has arrived. The device sends
+ * the first byte, and waits until the socket shows that QEMU has read it. If the ring then
+ * still runs, the device completes the message to a notification; otherwise to a message of a
+ * type that does not exist, about which QEMU prints a line and continues.
  *
  * QEMU answers a notification after it has raised the generation of the
- * configuration, and before it asks for the configuration again. So at that answer the
- * driver may see a new copy.
+ * configuration, and before it asks for the configuration again. So when that answer arrives,
+ * the device may show the driver a new copy.
  */
 #include <errno.h>
 #include <linux/sockios.h>
@@ -26,7 +25,7 @@
 #include "log.h"
 #include "vhost_user.h"
 
-/* The first and the last interval of the checks whether QEMU has begun to read. */
+/* The checks whether QEMU has begun to read: the first interval and the longest. */
 #define LOOK_FIRST_NS 20000UL
 #define LOOK_LAST_NS  10000000UL
 
@@ -41,7 +40,7 @@ static void close_backend(struct vhost *vhost)
 		close(vhost->backend.fd);
 	vhost->backend.fd = -1;
 	vhost->answer_have = 0;
-	/* The next channel must send what this channel did not deliver. */
+	/* The next channel must send the notification that this channel did not deliver. */
 	if (vhost->notice != NOTICE_NONE)
 		vhost->config_changes++;
 	vhost->notice = NOTICE_NONE;
@@ -66,10 +65,10 @@ static void start(struct vhost *vhost)
 {
 	const u8 first = VHOST_BACKEND_CONFIG_CHANGE;
 
-	/* Before the ring was started, QEMU has no driver to notify. */
+	/* While the ring is stopped, QEMU has no driver to notify. */
 	if (!vhost->config_changes || vhost->notice != NOTICE_NONE || !vhost->running)
 		return;
-	if (vhost->backend.fd < 0) { /* a frontend that polls by itself */
+	if (vhost->backend.fd < 0) { /* no channel: the frontend polls the configuration */
 		vhost->config_changes = 0;
 		vhost->ops->config_told(vhost);
 		return;
@@ -80,7 +79,7 @@ static void start(struct vhost *vhost)
 	send_part(vhost, &first, sizeof(first));
 }
 
-/* The notification has reached the driver's side. */
+/* Handle that the notification has reached the driver's side. */
 static void told(struct vhost *vhost)
 {
 	vhost->notice = NOTICE_NONE;
@@ -124,7 +123,7 @@ void vhost_notice_look(struct vhost *vhost)
 		return;
 	if (!ioctl(vhost->backend.fd, SIOCOUTQ, &unread) && unread)
 		look_later(vhost, min(2 * vhost->look_ns, LOOK_LAST_NS));
-	else if (poll(&conn, 1, 0) > 0) /* perhaps read, after the ring was stopped */
+	else if (poll(&conn, 1, 0) > 0) /* the message may stop the ring */
 		look_later(vhost, 0);
 	else
 		send_rest(vhost);
@@ -135,7 +134,7 @@ static void look_due(struct loop_timer *timer)
 	vhost_notice_look(timer->owner);
 }
 
-/* Receive answers; QEMU answers only notifications. */
+/* Receive QEMU's answers, which are all to notifications. */
 static void read_answers(struct vhost *vhost)
 {
 	ssize_t got;

@@ -10,7 +10,8 @@
 #include "log.h"
 #include "vhost_user.h"
 
-/* A bit in the payload of SET_VRING_KICK and similar messages: no descriptor is attached. */
+/* The bit of SET_VRING_KICK's payload (and similar ones) that says: no descriptor is
+ * attached. */
 #define NO_FD 0x100
 
 static void close_watch(struct watch *watch)
@@ -65,7 +66,7 @@ void vhost_kick_self(struct vhost *vhost)
 }
 
 /*
- * Stop serving the ring. Puts an unanswered request back into it, so that its index is
+ * Stop serving the ring. An unanswered request goes back into it, so that the ring's index is
  * the one to continue with.
  */
 static void halt(struct vhost *vhost)
@@ -90,8 +91,8 @@ void vhost_ring_stop(struct vhost *vhost)
  * vhost_ring_update() - start serving the ring if everything it needs is there
  * @vhost: the back-end
  *
- * A ring runs once it has a kick descriptor, and is served while it is enabled. Without
- * negotiated protocol features it is enabled from the start.
+ * A ring is served if it has a kick descriptor and is enabled. Without negotiated protocol
+ * features, it is enabled from the start.
  */
 void vhost_ring_update(struct vhost *vhost)
 {
@@ -129,7 +130,8 @@ static int set_call(struct vhost *vhost, struct vhost_message *msg)
 	if (vhost->call_fd >= 0)
 		close(vhost->call_fd);
 	vhost->call_fd = vhost_take_fd(msg);
-	/* Requests that were answered without a call descriptor must not be lost. */
+	/* Interrupt the driver for answers that were given while there was no call
+	 * descriptor. */
 	vhost_call(vhost);
 	return 0;
 }
@@ -175,9 +177,9 @@ static int get_base(struct vhost *vhost, struct vhost_message *msg)
 /**
  * vhost_ring_message() - handle a message about the ring
  * @vhost: the back-end
- * @msg: the message, with all the words that its kind has
+ * @msg: the message, long enough for its kind
  *
- * Return: 0, -1 for a refusal, 1 if it was replied to.
+ * Return: 0; -1 for a refusal; 1 if the reply has been sent.
  */
 int vhost_ring_message(struct vhost *vhost, struct vhost_message *msg)
 {

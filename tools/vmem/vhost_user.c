@@ -19,7 +19,7 @@
 	 BIT(VHOST_PROTO_RESET_DEVICE) | BIT(VHOST_PROTO_CONFIGURE_MEM_SLOTS) | \
 	 BIT(VHOST_PROTO_STATUS))
 
-/* Values that a message's handler returns besides 0 (done) and -1 (refused). */
+/* A message's handler returns 0 (done), -1 (refused), or this. */
 #define REPLIED 1
 
 _Static_assert(sizeof(struct mem_region_desc) == 32, "as on the wire");
@@ -34,9 +34,9 @@ static void close_fds(struct vhost_message *msg)
  * vhost_take_fd() - take over a message's first descriptor
  * @msg: the message
  *
- * Makes it non-blocking, whatever the frontend has made of it.
+ * Makes the descriptor non-blocking, whatever the frontend set.
  *
- * Return: the descriptor, now the caller's, or -1 if it carries none.
+ * Return: the descriptor, now the caller's, or -1 if the message carries none.
  */
 int vhost_take_fd(struct vhost_message *msg)
 {
@@ -148,7 +148,8 @@ static int change_region(struct vhost *vhost, struct vhost_message *msg)
 	return err;
 }
 
-/* An empty reply is the protocol's way to refuse. */
+/* Send the configuration; refuse a malformed request with an empty reply, as the protocol
+ * demands. */
 static int get_config(struct vhost *vhost, struct vhost_message *msg)
 {
 	u32 offset = msg->payload.config.offset, size = msg->payload.config.size;
@@ -225,7 +226,7 @@ static int handle(struct vhost *vhost, struct vhost_message *msg)
 	}
 }
 
-/* Does a message's payload have the words that its handler reads without a check? */
+/* Check that a payload has all the words that its handler reads without a check of its own. */
 static bool long_enough(const struct vhost_header *header)
 {
 	switch (header->request) {
@@ -268,8 +269,8 @@ static void dispatch(struct vhost *vhost)
 }
 
 /*
- * Receive what has arrived of the current message; 0: incomplete, -1: the connection
- * is over.
+ * Receive what has arrived of the current message. Return 1 if it is complete, 0 if not, and
+ * -1 if the connection is over.
  */
 static int receive(struct vhost *vhost)
 {
@@ -308,7 +309,7 @@ static void conn_ready(struct watch *watch, short events)
 	int whole;
 
 	(void)events;
-	/* First the header, then its payload if it has one: two rounds. */
+	/* The first round receives the header, the second the payload, if there is one. */
 	whole = receive(vhost);
 	if (!whole)
 		whole = receive(vhost);

@@ -3,8 +3,8 @@
 #define _VMEM_VHOST_USER_H
 
 /*
- * The back-end of the vhost-user protocol (QEMU's docs/interop/vhost-user):
- * one connection, one queue. Independent of virtio-mem.
+ * The back-end of the vhost-user protocol (QEMU's docs/interop/vhost-user), with one
+ * connection and one queue. It knows nothing of virtio-mem.
  */
 #include "guest_mem.h"
 #include "loop.h"
@@ -65,14 +65,14 @@ struct vhost_header {
 
 #define VHOST_CONFIG_MAX 256
 
-/* The table of SET_MEM_TABLE holds eight, one descriptor each. */
+/* The table of SET_MEM_TABLE: up to eight regions, with one descriptor each. */
 struct vhost_mem_table {
 	u32 nr;
 	u32 padding;
 	struct mem_region_desc region[SOCK_MAX_FDS];
 };
 
-/* Follows the header's twelve bytes at once, hence the alignment. */
+/* Aligned to 4, because it follows the header's twelve bytes without a gap. */
 struct vhost_payload {
 	union {
 		u64 value;
@@ -112,7 +112,7 @@ struct vhost;
 
 /* The progress of a notification of a changed configuration. */
 enum vhost_notice {
-	NOTICE_NONE,  /* no notification is under way */
+	NOTICE_NONE,  /* no notification is being sent */
 	NOTICE_BEGUN, /* its first byte was sent */
 	NOTICE_SENT,  /* all of it was sent; its answer is awaited */
 };
@@ -126,14 +126,14 @@ struct vhost_answer {
 /**
  * struct vhost_ops - callbacks of the protocol's user
  * @connected: a frontend has connected
- * @read_config: fill in the configuration space, @len bytes
+ * @read_config: fill in @len bytes of the configuration space
  * @config_told: from now on the driver sees a new generation of the configuration
  * @config_written: the driver wrote to the configuration space
  * @features_set: the driver's features are known: @vhost->features
  * @memory_changed: regions were added or removed
  * @ring_started: the ring runs now (enabled, with a kick descriptor)
- * @ring_stopped: the ring has stopped; a request that was taken but not answered must
- *                go back (vring_untake())
+ * @ring_stopped: the ring has stopped; put a request that was taken but not answered back into
+ *                it (vring_untake())
  * @kick: the ring may have requests; called only while it runs
  * @closed: the frontend has gone
  */

@@ -15,9 +15,9 @@ struct vmem {
 	struct vmem_dev dev;
 	struct vmem_host host; /* its functions are in region.c */
 	struct vhost vhost;
-	bool emptied;  /* the whole region was shared, and was emptied once */
-	bool refused;  /* the driver left out a feature that is needed */
-	bool unread;   /* the driver was told of a configuration, and has not read it */
+	bool emptied;  /* the region was emptied, once all of it was shared */
+	bool refused;  /* the driver did not accept a feature that is needed */
+	bool unread;   /* the driver has not read the configuration that it was told of */
 	u64 requests;  /* taken from the queue since it was set up */
 	u64 dropped;   /* requests never answered because of a fault */
 	u64 resets;    /* machine resets seen */

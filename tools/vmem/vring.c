@@ -31,8 +31,8 @@ struct ring_words {
 };
 
 /*
- * Look addresses up again for each use: the memory table may change between two
- * requests, and a look-up takes a few comparisons.
+ * Look up the words' addresses. Every use does so again: the memory table may change between
+ * two requests, and a look-up takes a few comparisons.
  */
 static bool find_words(const struct vring *ring, const struct guest_mem *mem,
 		       struct ring_words *w)
@@ -95,10 +95,10 @@ static bool add_out(struct vring_chain *chain, const struct guest_mem *mem,
 	return !guest_mem_read(mem, d->addr, (u8 *)&chain->out + have, want);
 }
 
-/* A table of descriptors: the ring's own, or an indirect one. */
+/* A table of descriptors: the ring's own, or an indirect table. */
 struct table {
-	const struct desc *ring; /* in place, or */
-	u64 gpa;		 /* in guest memory */
+	const struct desc *ring; /* the ring's table, in place */
+	u64 gpa;		 /* of an indirect table */
 	u32 size;
 	bool is_indirect;
 };
@@ -125,7 +125,7 @@ static bool enter_indirect(struct table *table, const struct desc *d)
 	return true;
 }
 
-/* Follow the chain; false if it makes no sense. The limit of steps ends a loop. */
+/* Follow the chain; false if it makes no sense. The limit on steps ends a chain that loops. */
 static bool walk(const struct vring *ring, const struct guest_mem *mem,
 		 const struct desc *descs, struct vring_chain *chain)
 {
@@ -160,8 +160,7 @@ static bool walk(const struct vring *ring, const struct guest_mem *mem,
  * @mem: the guest's memory
  * @chain: filled in for VRING_CHAIN
  *
- * VRING_BROKEN is final: the ring yields nothing more until it is set up again, like a
- * device that needs a reset.
+ * After VRING_BROKEN, the ring yields nothing more until it is set up again.
  */
 enum vring_result vring_pop(struct vring *ring, const struct guest_mem *mem,
 			    struct vring_chain *chain)
@@ -223,14 +222,14 @@ int vring_answer(const struct guest_mem *mem, const struct vring_chain *chain,
 	return left ? -1 : 0;
 }
 
-/* Does the driver want a call because the used index has reached @now? */
+/* Check whether the driver wants a call now that the used index has reached @now. */
 static bool wants_call(struct vring *ring, const struct ring_words *w, u16 now)
 {
 	u16 old = ring->signalled;
 	bool valid = ring->signalled_valid;
 	u16 event;
 
-	/* The used index must be visible before the driver's wish is read. */
+	/* The used index must be visible before this code reads what the driver wants. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!ring->event_idx)
 		return !(__atomic_load_n(w->avail_flags, __ATOMIC_RELAXED) &
@@ -238,7 +237,7 @@ static bool wants_call(struct vring *ring, const struct ring_words *w, u16 now)
 	event = __atomic_load_n(w->used_event, __ATOMIC_RELAXED);
 	ring->signalled = now;
 	ring->signalled_valid = true;
-	/* Has the index passed the driver's mark since the last check? */
+	/* True if the index has passed the driver's mark since the last check. */
 	return !valid || (u16)(now - event - 1) < (u16)(now - old);
 }
 

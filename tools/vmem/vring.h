@@ -4,14 +4,14 @@
 
 /*
  * The device's side of a split virtqueue (virtio 1.2, section 2.7), with
- * indirect descriptors and event index. The guest can overwrite all of a ring except
- * its addresses at any time, so everything is read only once, into private copies.
+ * indirect descriptors and event index. The guest can overwrite a ring at any time, so the
+ * device reads everything once, into private copies; it keeps the ring's addresses itself.
  */
 #include "device.h"
 #include "guest_mem.h"
 
 #define VRING_MAX_SIZE 1024
-/* The most writable pieces that are kept; a response has 10 bytes. */
+/* The most writable pieces of a chain that are kept: a response has 10 bytes. */
 #define VRING_MAX_IN 16
 
 #define VIRTIO_RING_F_INDIRECT_DESC 28
@@ -24,14 +24,14 @@ struct vring {
 	u16 signalled;	       /* used index at the last call */
 	bool signalled_valid;
 	bool indirect, event_idx; /* negotiated */
-	bool broken;		  /* the ring made no sense: serve nothing more until a reset */
+	bool broken;		  /* the ring made no sense: it is not served until a reset */
 };
 
 /* A request as found in the ring. */
 struct vring_chain {
 	u16 head;
-	u32 out_bytes; /* readable bytes in all; @out has the first of them */
-	u32 in_bytes;  /* writable bytes, only those in @in */
+	u32 out_bytes; /* all readable bytes; @out has the first of them */
+	u32 in_bytes;  /* writable bytes in @in */
 	struct vmem_req out;
 	struct {
 		u64 gpa;

@@ -3,8 +3,8 @@
 #define _VMEM_TESTS_CHECK_H
 
 /*
- * Test cases of the memory device: TEST(suite, name) { CHECK(...); }. The
- * kernel's own macros need the kernel's services, which a host tool lacks.
+ * Test cases of the memory device: TEST(suite, name) { CHECK(...); }. The kernel's macros need
+ * services of the kernel, which a host tool lacks.
  */
 #include "lib/types.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The device's rules, against a fake host that remembers which blocks hold data. */
+/* The device's rules, on a fake host that knows which blocks hold data. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +24,7 @@ struct fake {
 static struct fake fake;
 static struct vmem_dev dev;
 
-/* Data is always the second page of a block. */
+/* Find data: it is always the second page of a block. */
 static int fake_next_data(struct vmem_host *host, u64 off, u64 end, u64 *from, u64 *to)
 {
 	for (u64 nr = off / BLOCK; nr * BLOCK < end; nr++) {
@@ -129,7 +129,7 @@ TEST(device, config)
 	CHECK(config.usable_region_size % BLOCK == 0 &&
 	      config.usable_region_size <= SIZE);
 	CHECK_EQ(config.node_id, 0);
-	/* Both sizes that change without a request stay until the device shows a new copy. */
+	/* The driver sees neither new size until the device shows a new copy. */
 	vmem_set_requested(&dev, 600UL << 20);
 	vmem_read_config(&dev, &config);
 	CHECK_EQ(config.requested_size, 300UL << 20);
@@ -278,14 +278,14 @@ TEST(device, stray)
 	fake.data[4] = fake.data[COUNT - 1] = true;
 	CHECK_EQ(look(), 0);
 	CHECK_EQ(dev.stray, 8192);
-	/* The device returned the page to the host when it counted it; the total stays. */
+	/* The device returned each page to the host after counting it; the total stays. */
 	CHECK(!fake.data[4] && !fake.data[COUNT - 1] && fake.data[2]);
 	CHECK_EQ(look(), 0);
 	CHECK_EQ(dev.stray, 8192);
 	CHECK_EQ(fake.strays, 2);
 	CHECK_EQ(dev.violations[VMEM_V_STRAY], 2);
 	CHECK_EQ(vmem_allocated(&dev, 0, SIZE), 4096);
-	/* Found before a plug: counted and discarded. */
+	/* A plug request counts and discards the data that it finds in its blocks. */
 	fake.data[4] = true;
 	CHECK_EQ(ask(VMEM_REQ_PLUG, 4, 2), VMEM_ACK);
 	CHECK(!fake.data[4] && fake.data[2]);
@@ -308,7 +308,7 @@ TEST(device, touched)
 	CHECK_EQ(dev.stray, 4096);
 	CHECK(!fake.data[4] && !fake.data[9]);
 	CHECK_EQ(fake.touches, 1);
-	/* Not necessarily the guest's fault. */
+	/* Pages of zeros are not necessarily the guest's fault: no violation is counted. */
 	CHECK_EQ(dev.violations[VMEM_V_STRAY], 1);
 	fake.data[4] = true;
 	CHECK_EQ(look(), 0);

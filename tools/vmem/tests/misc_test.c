@@ -63,7 +63,7 @@ TEST(options, numbers)
 	CHECK_EQ(number, UINT64_MAX);
 }
 
-/* The lines that a function prints, up to the size of a pipe. */
+/* Count the lines that a function prints; all must fit a pipe. */
 static u32 lines_of(void (*fn)(void), char *text, size_t room)
 {
 	int pipes[2], old = dup(STDERR_FILENO);

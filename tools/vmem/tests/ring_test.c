@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Guest memory, memory accounting, and the ring, on a real memfd. */
+/* Guest memory, the count of its allocated bytes, and the ring, on a real memfd. */
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -58,7 +58,7 @@ static void publish(u16 head)
 	avail[1]++;
 }
 
-/* A request at 0x3000 and room for the response at 0x4000. */
+/* Publish a request at 0x3000, with room for the response at 0x4000. */
 static void put_request(void)
 {
 	struct vmem_req req = {.type = VMEM_REQ_STATE, .addr = 0x1234, .nb_blocks = 7};
@@ -146,7 +146,7 @@ TEST(memfile, counts_and_punches)
 	CHECK_EQ(memfile_discard(&mem, GPA + 0x5000, 0x1000), 0);
 	CHECK_EQ(ram[0x5000], 0);
 	CHECK_EQ(memfile_next_data(&mem, GPA, GPA + BYTES, &from, &to), 1);
-	/* Reading the hole has filled it again: this makes strays visible. */
+	/* Reading the hole has filled it again, as a stray access does. */
 	CHECK_EQ(from, GPA + 0x5000);
 	CHECK(memfile_discard(&mem, GPA + BYTES - 4096, 8192) < 0);
 	tear_down();
@@ -237,7 +237,7 @@ TEST(vring, nonsense)
 	} cases[] = {
 		{{GPA + 0x3000, 24, 1, 0}, {0}, 0},    /* loop */
 		{{GPA + 0x3000, 24, 1, RING}, {0}, 0}, /* next is not an entry */
-		{{GPA + 0x3000, 24, 0, 0}, {0}, RING}, /* nor the head */
+		{{GPA + 0x3000, 24, 0, 0}, {0}, RING}, /* head is not an entry */
 		{{GPA + 0x3000, 24, 0, 0}, {0}, 0xffff},
 		{{GPA + BYTES - 8, 24, 0, 0}, {0}, 0}, /* not memory */
 		{{-8UL, 24, 0, 0}, {0}, 0},	       /* wraps */
@@ -245,7 +245,7 @@ TEST(vring, nonsense)
 		{{GPA + 0x4000, 10, 3, 1}, {GPA + 0x3000, 24, 0, 0}, 0}, /* wrong order */
 		{{GPA + 0x6000, 17, 4, 0}, {0}, 0}, /* indirect: odd size */
 		{{GPA + 0x6000, 0, 4, 0}, {0}, 0},
-		{{GPA + 0x6000, 16, 5, 1}, {0}, 0},	    /* and next */
+		{{GPA + 0x6000, 16, 5, 1}, {0}, 0},	    /* indirect, with next */
 		{{GPA + BYTES, 16, 4, 0}, {0}, 0},	    /* table is not in memory */
 		{{GPA, 32, 4, 0}, {0}, 0},		    /* table in itself */
 		{{GPA + 0x6000, 0xfffffff0, 4, 0}, {0}, 0}, /* huge */
@@ -262,7 +262,7 @@ TEST(vring, nonsense)
 		CHECK_EQ(vring_pop(&ring, &mem, &chain), VRING_EMPTY);
 	}
 	set_up();
-	*(u16 *)(ram + 0x1002) = RING + 1; /* more available than there are */
+	*(u16 *)(ram + 0x1002) = RING + 1; /* more entries available than the ring has */
 	CHECK_EQ(vring_pop(&ring, &mem, &chain), VRING_BROKEN);
 	tear_down();
 }
@@ -320,7 +320,7 @@ TEST(vring, event_index)
 	put_request();
 	CHECK_EQ(vring_pop(&ring, &mem, &chain), VRING_CHAIN);
 	*used_event = 5;
-	CHECK(vring_push(&ring, &mem, 0, 10)); /* the first time it always calls */
+	CHECK(vring_push(&ring, &mem, 0, 10)); /* the first push always calls */
 	CHECK(!vring_push(&ring, &mem, 0, 10));
 	*used_event = 2;
 	CHECK(vring_push(&ring, &mem, 0, 10));
@@ -328,7 +328,7 @@ TEST(vring, event_index)
 	CHECK(!vring_rearm(&ring, &mem));
 	CHECK_EQ(*avail_event, 1);
 	publish(0);
-	CHECK(vring_rearm(&ring, &mem)); /* came before the mark: no kick will follow */
+	CHECK(vring_rearm(&ring, &mem)); /* the chain came before the mark: no kick follows */
 	tear_down();
 }
 

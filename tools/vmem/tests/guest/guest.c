@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A guest that executes commands: it reads them from the UART, drives the virtio-mem
- * devices on virtio-mmio by polling, and prints the answers. With it the memory
- * device's tests with QEMU need no kernel.
+ * devices on virtio-mmio by polling, and prints the answers. So the memory device's tests with
+ * QEMU need no kernel.
  *
  *   plug|unplug|state DEV BLOCK COUNT   answer (and state)
  *   all DEV                             unplug all
@@ -205,7 +205,7 @@ static void show_notes(u32 dev)
 	put_hex(status >> 1 & 1);
 }
 
-/* Read the requested size as a driver does, in two halves, over and over. */
+/* Read the requested size 1000 times, in two halves, as a driver does. */
 static void show_torn(u32 dev, u64 a, u64 b)
 {
 	u64 passes = 0, bad = 0, last = 0;
