@@ -52,8 +52,9 @@ static size_t skip_digits(struct json_parser *p)
 	return p->pos - from;
 }
 
-/* Set a node's value from checked digits; a number that no 64-bit word can hold becomes
- * REAL. */
+/*
+ * Set a node's value from checked digits; a number that no 64-bit word can hold becomes REAL.
+ */
 static void number_value(struct json *node, const char *digits, size_t n)
 {
 	u64 limit = node->negative ? (u64)INT64_MAX + 1 : UINT64_MAX;

@@ -75,8 +75,9 @@ static void put_utf8(struct json_parser *p, s32 c)
 	}
 }
 
-/* Parse the code point of a "\u" escape, or of two that form a surrogate pair; -1 on an
- * error. */
+/*
+ * Parse the code point of a "\u" escape, or of two that form a surrogate pair; -1 on an error.
+ */
 static s32 parse_unicode(struct json_parser *p)
 {
 	s32 high = parse_hex4(p), low;

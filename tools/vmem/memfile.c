@@ -40,8 +40,9 @@ bool memfile_covers(const struct guest_mem *mem, u64 gpa, u64 len)
 	return true;
 }
 
-/* Find an allocated extent in one region, by SEEK_DATA and SEEK_HOLE; see
- * memfile_next_data(). */
+/*
+ * Find an allocated extent in one region, by SEEK_DATA and SEEK_HOLE; see memfile_next_data().
+ */
 static int seek_part(const struct mem_region *region, u64 gpa, u64 stop, u64 *from,
 		     u64 *to)
 {
@@ -87,8 +88,10 @@ int memfile_next_data(const struct guest_mem *mem, u64 gpa, u64 end, u64 *from, 
 	return 0;
 }
 
-/* Count the bytes of a chunk's pages that are not all zeros; set *first to the first such
- * page. */
+/*
+ * Count the bytes of a chunk's pages that are not all zeros; set *first to the first such
+ * page.
+ */
 static u64 written_in(const u8 *bytes, u64 len, u64 *first)
 {
 	static const u8 zeros[PAGE];

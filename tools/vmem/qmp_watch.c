@@ -17,8 +17,10 @@
 #include "sock.h"
 #include "vmem.h"
 
-/* QEMU may connect to the device before it listens for QMP: the retry interval, and their
- * number. */
+/*
+ * QEMU may connect to the device before it listens for QMP: the retry interval, and their
+ * number.
+ */
 #define RETRY_NS    100000000UL
 #define MAX_RETRIES 300
 
@@ -43,8 +45,10 @@ static void disconnect(const char *state)
 	buf_free(&qmp.in);
 }
 
-/* Try to connect again later. QEMU serves one client at a time on a QMP socket, so it may be
- * in use. */
+/*
+ * Try to connect again later. QEMU serves one client at a time on a QMP socket, so it may be
+ * in use.
+ */
 static void try_again(void)
 {
 	if (++qmp.tries < MAX_RETRIES) {
@@ -106,8 +110,10 @@ static void qmp_ready(struct watch *watch, short events)
 	} else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
 		loop_timer_stop(&qmp.retry);
 		disconnect(was_connected ? "closed" : "waiting");
-		/* This may be the end of QEMU, which closes this connection before the
-		 * frontend's. */
+		/*
+		 * This may be the end of QEMU, which closes this connection before the
+		 * frontend's.
+		 */
 		try_again();
 	}
 }

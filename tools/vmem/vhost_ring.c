@@ -10,8 +10,9 @@
 #include "log.h"
 #include "vhost_user.h"
 
-/* The bit of SET_VRING_KICK's payload (and similar ones) that says: no descriptor is
- * attached. */
+/*
+ * The bit of SET_VRING_KICK's payload (and similar ones) that says: no descriptor is attached.
+ */
 #define NO_FD 0x100
 
 static void close_watch(struct watch *watch)
@@ -130,8 +131,9 @@ static int set_call(struct vhost *vhost, struct vhost_message *msg)
 	if (vhost->call_fd >= 0)
 		close(vhost->call_fd);
 	vhost->call_fd = vhost_take_fd(msg);
-	/* Interrupt the driver for answers that were given while there was no call
-	 * descriptor. */
+	/*
+	 * Interrupt the driver for answers that were given while there was no call descriptor.
+	 */
 	vhost_call(vhost);
 	return 0;
 }

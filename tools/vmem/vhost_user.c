@@ -148,8 +148,10 @@ static int change_region(struct vhost *vhost, struct vhost_message *msg)
 	return err;
 }
 
-/* Send the configuration; refuse a malformed request with an empty reply, as the protocol
- * demands. */
+/*
+ * Send the configuration; refuse a malformed request with an empty reply, as the protocol
+ * demands.
+ */
 static int get_config(struct vhost *vhost, struct vhost_message *msg)
 {
 	u32 offset = msg->payload.config.offset, size = msg->payload.config.size;
