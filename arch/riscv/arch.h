@@ -47,7 +47,7 @@ typedef u64 pte_t;
 #define PTE_G	   BIT(5)
 #define PTE_A	   BIT(6)
 #define PTE_D	   BIT(7)
-#define PTE_TRANSIENT BIT(8) /* for software: the entry leads to a table that may leave */
+#define PTE_TRANSIENT BIT(8) /* for software: the entry leads to a table that may be freed */
 #define PTE_PFN(x) (((u64)(x) >> PAGE_SHIFT) << 10)
 #define PTE_PA(x)  ((((u64)(x) >> 10) & GENMASK(43, 0)) << PAGE_SHIFT)
 
@@ -60,7 +60,7 @@ typedef u64 pte_t;
 #define PTES_PER_TABLE 512
 #define LEVEL_SHIFT(l) (PAGE_SHIFT + 9 * (l)) /* 0: 4 KiB, 1: 2 MiB, 2: 1 GiB */
 
-/* The findings of early_start(), which runs with paging off; addresses are physical. */
+/* The results of early_start(), which runs with paging off; addresses are physical. */
 struct early_info {
 	phys_addr_t image;
 	phys_addr_t fdt;  /* the copy */
@@ -105,8 +105,8 @@ extern u32 machine_hart_intc[]; /* phandles of the harts' interrupt controllers;
 
 /* pgtable.c */
 /*
- * The end of a walk: the entry and its level. A level above the level asked for means that
- * the entry is a leaf or empty.
+ * The end of a walk: an entry and its level. If the level is above the requested level, the
+ * entry is a leaf or empty.
  */
 struct walk {
 	pte_t *pte;
@@ -160,8 +160,8 @@ void trap_handler(struct trap_frame *frame);
 void fault_report(const struct trap_frame *frame) __noreturn;
 
 /*
- * irq_state.c: the longest time with interrupts off; call *_end() before interrupts are
- * on again.
+ * irq_state.c: measure the longest time with interrupts off; call irqs_off_end() before
+ * interrupts are on again.
  */
 void irqs_off_begin(const void *by);
 void irqs_off_end(void);

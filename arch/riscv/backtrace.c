@@ -16,8 +16,8 @@ struct frame_record {
 };
 
 /*
- * @addr lies in the call instruction, not after it: a call that never returns may be a
- * function's last instruction.
+ * Print one frame. @addr lies in the call instruction, because the next address may belong to
+ * another function: a call that never returns may be a function's last instruction.
  */
 static void print_frame(unsigned long addr, unsigned long behind, struct sink *out)
 {
@@ -48,7 +48,10 @@ static bool read_record(unsigned long fp, struct frame_record *record)
 	return true;
 }
 
-/* On one stack, callers lie at higher addresses; a trap may have changed stacks once. */
+/*
+ * Check that @to may be the caller of @from: callers lie at higher addresses of the same
+ * stack, but a trap may have changed stacks once.
+ */
 static bool goes_up(unsigned long from, unsigned long to)
 {
 	unsigned long low, high;
@@ -62,9 +65,9 @@ static bool is_in_trap_entry(unsigned long ra)
 }
 
 /*
- * A leaf function keeps its return address in ra, and stores the caller's frame pointer
- * where other functions store the return address. Only a function that a trap
- * interrupted can be a leaf here; the trap's frame has its ra.
+ * Correct the record of a leaf function, which keeps its return address in ra, and stores the
+ * caller's frame pointer where other functions store the return address. Only a function that
+ * a trap interrupted can be a leaf here; the trap's frame has its ra.
  */
 static void fix_leaf(struct frame_record *record, const struct trap_frame *trap)
 {
@@ -81,7 +84,7 @@ void arch_backtrace(struct sink *out)
 	unsigned long fp = (unsigned long)__builtin_frame_address(0);
 	const struct trap_frame *trap = NULL;
 	struct frame_record record;
-	bool at_trap = false; /* this record is the trap's: its address is exact */
+	bool at_trap = false; /* the record is a trap's, with the exact address */
 
 	sink_puts(out, "Call Trace:\n");
 	for (unsigned int i = 0; i < MAX_FRAMES; i++) {

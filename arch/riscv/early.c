@@ -3,9 +3,9 @@
  * The code that runs with paging off: it prints the first line on the console, copies
  * the device tree, and builds the page table of the kernel image.
  *
- * This code runs at its physical address although it is linked in the upper half. It
- * may take addresses (they are relative to the program counter), but must
- * not follow pointers that the linker stored, nor switch through a table.
+ * This code runs at its physical address although it is linked in the upper half. It may take
+ * addresses, which are relative to the program counter. It must not follow pointers that the
+ * linker stored, nor use a switch that compiles to a jump table.
  */
 #include "kernel/version.h"
 #include "lib/fdt.h"
@@ -30,7 +30,7 @@ static void early_puts(const char *text)
 	arch_early_write(text, strlen(text));
 }
 
-/* End the machine before any other code can. entry.S also calls it. */
+/* End the machine at a time when no other code can. entry.S also calls this. */
 void early_fail(const char *text)
 {
 	early_puts(text);
@@ -50,8 +50,7 @@ static pte_t table_entry(const pte_t *table)
 }
 
 /*
- * Copy the tree behind the image, where there is room for any tree and nothing else
- * yet.
+ * Copy the device tree to the end of the image, where nothing else lies yet and any tree fits.
  */
 static void copy_fdt(const void *fdt)
 {

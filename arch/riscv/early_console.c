@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The firmware's console: for the time before the UART is mapped, and for when all else
- * fails. Works with paging on and off.
+ * The firmware's console, for the time before the UART is mapped, and as the last resort. It
+ * works with paging on and off.
  */
 
 #include "arch.h"
@@ -9,7 +9,7 @@
 
 /* One line of output; the callers of arch_early_write() serialise (console lock, panic). */
 static char bounce[256];
-/* After this many writes in a row that accept no byte, the rest is dropped. */
+/* After this many writes that accept no byte, the rest is dropped. */
 #define MAX_STALLS 100000
 
 static void write_bounce(size_t n)
@@ -37,7 +37,9 @@ static void write_chars(size_t n)
 		sbi_call(SBI_LEGACY_PUTCHAR, 0, SBI_ARGS((u8)bounce[i]));
 }
 
-/* Copy what fits, with "\r" before each "\n". Return how many bytes of @s it took. */
+/*
+ * Copy as much as fits, with "\r" before each "\n". Return the number of bytes taken from @s.
+ */
 static size_t fill_bounce(const char *s, size_t n, size_t *used)
 {
 	size_t in, out = 0;

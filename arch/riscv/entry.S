@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The first instructions of the image, of another hart, of a trap, of a thread; and the
+ * The first instructions of the image, of another hart, of a trap and of a thread; and the
  * switch between threads.
  */
 #include "csr.h"
@@ -20,7 +20,9 @@ _start:
 	csrw	sscratch, a0			/* for early_trap */
 	mv	s1, a0
 	mv	s2, a1
-	/* The read traps if the firmware does not let supervisor mode read the counter. */
+	/*
+	 * The read of the counter traps if the firmware does not permit it to supervisor mode.
+	 */
 	la	t0, 1f
 	csrw	stvec, t0
 	li	s3, 0
@@ -82,11 +84,11 @@ paging_is_on:
 	unimp
 
 /*
- * Zero [t0, t1), both multiples of 64, by cbo.zero, which zeroes a cache block; leave in
- * t0 the address that it reached. t0 stays as it is if the hart has no Zicboz, if the
- * firmware does not permit its use (both trap), or if a block is not 64 bytes. The block
- * at the first page border in the range shows its size: a block of up to 4 KiB there
- * zeroes nothing before t0.
+ * Zero [t0, t1), both multiples of 64, by cbo.zero, which zeroes a cache block; leave in t0
+ * the address up to which it has zeroed. t0 stays as it is if the hart has no Zicboz, if the
+ * firmware does not permit its use (both trap), or if a block is not 64 bytes. To find the
+ * size of a block, zero the block at the first page border in the range: there, a block of up
+ * to 4 KiB zeroes nothing before t0.
  * Spec: RISC-V cache-management operations 1.0.
  */
 	.macro	cbo_zero reg
@@ -159,10 +161,10 @@ secondary_start:
 	unimp
 
 /*
- * A trap while paging is off. The hart prints what it knows through the firmware; then the
- * machine ends, or goes on without this hart if it is not the first. sscratch has the hart's
- * id. Memory may be what is missing, so registers hold everything; ecall preserves them,
- * except a0 and a1.
+ * A trap while paging is off. The hart prints the cause through the firmware. Then the first
+ * hart ends the machine; another hart stops, and the machine continues without it. sscratch
+ * has the hart's id. Memory may be missing, so the code keeps everything in registers; ecall
+ * preserves all but a0 and a1.
  */
 	.balign	4
 secondary_early_trap:
@@ -229,10 +231,10 @@ no_paging_text:
 
 	.text
 /*
- * Every trap. All code runs in supervisor mode, so the stack in use is a thread's or
- * the hart's overflow stack. An address in the guard below a stack differs in one bit;
- * a frame that would reach the guard goes to the overflow stack, so that the report of
- * the overflow has room.
+ * Every trap enters here. All code runs in supervisor mode, so sp points into a thread's stack
+ * or the hart's overflow stack. STACK_BIT tells an address in a stack from one in the guard
+ * below it; a frame that would reach the guard goes to the overflow stack, so that the report
+ * of the overflow has room.
  *
  * The last two words of the frame continue the chain of frame pointers through
  * the trap, so that a backtrace shows the interrupted function.
@@ -318,7 +320,7 @@ thread_entry:
 
 /*
  * bool arch_probe_read(const void *addr, u64 *value): the load that may fault. The trap
- * handler knows it by its address and makes the function return false.
+ * handler knows the load by its address and makes the function return false.
  */
 	.globl	arch_probe_read
 	.globl	probe_read_insn

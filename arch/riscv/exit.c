@@ -19,7 +19,7 @@ static void *finisher; /* NULL: absent or not mapped yet */
 
 /*
  * Until arch_paging_init() maps the finisher permanently, one leaf of 1 GiB reaches it,
- * so that a machine that ends early also reports its status.
+ * so that a machine that ends early reports its status, too.
  */
 void exit_init_early(void)
 {
@@ -45,8 +45,8 @@ void exit_init(void)
 }
 
 /*
- * QEMU ends some time after the write. A call to the firmware in that time would
- * replace the status with 0, so QEMU gets five seconds.
+ * Write to the finisher, and wait. QEMU ends some time after the write, and a call to the
+ * firmware before that would replace the status with 0, so QEMU gets five seconds.
  */
 static void finisher_write(u32 word)
 {

@@ -70,7 +70,10 @@ static bool is_address_fault(u64 cause)
 	return cause == 1 || cause == 5 || cause == 7 || cause >= EXC_INSN_PAGE_FAULT;
 }
 
-/* An address in the direct map: print its frame and what mm knows about it. */
+/*
+ * Print the frame of an address in the direct map, and what mm knows about it. Return false
+ * for any other address.
+ */
 static bool describe_direct(u64 addr, struct sink *out)
 {
 	const phys_addr_t pa = addr - direct_map_offset;
@@ -132,7 +135,10 @@ static void print_place(const struct trap_frame *frame, struct sink *out)
 		    this_hart()->id);
 }
 
-/* The report itself has faulted. The way out may also fault, so each attempt is shorter. */
+/*
+ * End the machine after a fault in the report itself. This may fault again, so each attempt
+ * does less.
+ */
 static void __noreturn give_up(void)
 {
 	static const char text[] = "ebb: a fault while reporting a fault\n";

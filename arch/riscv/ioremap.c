@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The window of device registers. Mappings are permanent: a driver that is removed and
- * comes back finds its registers at the same address.
+ * The window of device registers. Mappings are permanent: a driver that is removed and bound
+ * again finds its registers at the same address.
  */
 #define pr_fmt(fmt) "ioremap: " fmt
 
@@ -28,7 +28,10 @@ static const struct map_range *find_mapping(phys_addr_t pa, u64 size)
 	return NULL;
 }
 
-/* Find a free place that allows leaves of 2 MiB if the registers' address does. */
+/*
+ * Map registers at a free address, which allows leaves of 2 MiB if the registers' address
+ * does.
+ */
 static const struct map_range *new_mapping(phys_addr_t pa, u64 size)
 {
 	struct map_range *m = &mappings[nr_mappings];

@@ -25,14 +25,17 @@
 #define PLIC_CLAIM	 4
 
 #define MAX_HANDLERS 64
-/* Interrupts served in one trap, so that a line that stays raised cannot occupy the hart. */
+/*
+ * The most interrupts served in one trap, so that a line that stays raised cannot occupy the
+ * hart.
+ */
 #define MAX_CLAIMS 64
 
 struct irq_handler {
 	void (*fn)(void *arg);
 	void *arg;
 	u32 irq; /* 0: this entry is free */
-	u8 next; /* index + 1 of the next handler of the source */
+	u8 next; /* index + 1 of the source's next handler; 0: none */
 };
 
 static struct irq_handler handlers[MAX_HANDLERS];
@@ -133,7 +136,7 @@ void plic_handle(unsigned int hart)
 	}
 }
 
-/* Each hart sets up its own context before it takes interrupts. */
+/* Set up the context of this hart. Each hart does so before it takes interrupts. */
 void plic_init_hart(unsigned int hart)
 {
 	const u32 context = machine_info()->plic_context[hart];

@@ -9,7 +9,10 @@
 #include "arch.h"
 #include "csr.h"
 
-/* Interrupts are off from here on; @by masked them. Waiting for an interrupt does not count. */
+/*
+ * Note that interrupts are off from here on; @by masked them. Waiting for an interrupt does
+ * not count.
+ */
 void irqs_off_begin(const void *by)
 {
 	this_hart()->irqs_off_by = by;
@@ -61,9 +64,9 @@ void arch_irq_disable(void)
 }
 
 /*
- * wfi ends as soon as an enabled interrupt is pending, masked or not, so an interrupt
- * between the caller's look for work and the wait is not lost. It is served between the
- * two instructions that follow.
+ * wfi ends as soon as an enabled interrupt is pending, masked or not, so an interrupt that
+ * comes after the caller looked for work is not lost. The hart takes the interrupt between the
+ * two instructions after wfi.
  */
 void arch_idle(void)
 {

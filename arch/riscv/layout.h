@@ -5,8 +5,8 @@
 /*
  * The virtual address space; shared by C and assembly.
  *
- * The topmost 256 GiB look the same under Sv39 and Sv48: the table that describes them is
- * Sv39's root, and under Sv48 the last entry of the root leads to it.
+ * The topmost 256 GiB look the same under Sv39 and Sv48. The table that maps them is Sv39's
+ * root; under Sv48, the last entry of the root leads to this table.
  *
  *			Sv39			Sv48
  *   direct map		ffffffd000000000	ffff800000000000

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The devices that the device tree names: one pass over the tree, one small function
- * for each kind of device that ebb drives. Spec: Devicetree Specification 0.4; the
- * bindings are named below.
+ * Find the devices that the device tree names: one pass over the tree, and one small function
+ * for each kind of device that ebb drives. Spec: Devicetree Specification 0.4, and the
+ * bindings named below.
  */
 #define pr_fmt(fmt) "machine: " fmt
 
@@ -50,7 +50,9 @@ static void left_out(const struct fdt_node *node, const char *why)
 	pr_warn("%s %s: it is not used\n", path, why);
 }
 
-/* Does a range of device addresses overlap memory, where stores would destroy data? */
+/*
+ * Check whether a range of device addresses overlaps memory, where stores would destroy data.
+ */
 static bool over_memory(const struct machine_info *info, phys_addr_t start, u64 size)
 {
 	const phys_addr_t last = start + (size - 1);
@@ -91,8 +93,8 @@ static int first_reg(const struct machine_info *info, const struct fdt_node *nod
 }
 
 /*
- * A PLIC's contexts are the pairs of interrupts-extended, in order: (interrupt
- * controller of a hart, 9 for its supervisor mode). Binding: sifive,plic-1.0.0.
+ * Find each hart's context of a PLIC. The contexts are the pairs of interrupts-extended, in
+ * order: (a hart's interrupt controller, 9 for supervisor mode). Binding: sifive,plic-1.0.0.
  */
 static void find_contexts(const struct machine_info *info, const struct fdt_node *node,
 			  u32 context[MACHINE_MAX_HARTS])
@@ -109,7 +111,7 @@ static void find_contexts(const struct machine_info *info, const struct fdt_node
 				context[hart] = i / 2;
 }
 
-/* Each NUMA socket has a PLIC for its own harts; ebb drives the boot hart's. */
+/* Take the boot hart's PLIC: each NUMA socket has a PLIC for its own harts. */
 static void found_plic(struct machine_info *info, const struct fdt_node *node)
 {
 	u32 context[MACHINE_MAX_HARTS], cells;
@@ -210,8 +212,8 @@ static void found_pci(struct machine_info *info, const struct fdt_node *node)
 }
 
 enum device_role {
-	ROLE_CONTROLLER, /* of interrupts: digested when the walk reaches it */
-	ROLE_DEVICE,	 /* may name a controller: digested when all are known */
+	ROLE_CONTROLLER, /* an interrupt controller: digested when the walk reaches it */
+	ROLE_DEVICE,	 /* may name a controller: digested when all controllers are known */
 };
 
 static const struct device_kind {
@@ -236,7 +238,10 @@ static struct device_node {
 } devices[MACHINE_MAX_VIRTIO + 32];
 static unsigned int nr_devices;
 
-/* The kind of a device. The device lists what it is compatible with, the closest first. */
+/*
+ * Find the kind of a device. The node lists what the device is compatible with, the closest
+ * first.
+ */
 static const struct device_kind *kind_of(const struct fdt_node *node)
 {
 	const char *text = NULL;
@@ -290,7 +295,7 @@ void machine_digest_devices(struct machine_info *info)
 }
 
 /**
- * machine_missing_irq() - why ebb cannot serve this machine's device interrupts
+ * machine_missing_irq() - say why ebb cannot serve this machine's device interrupts
  * @info: digested
  *
  * Return: a line that says what to do, or NULL if ebb can serve them.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory, harts and command line, as the device tree names them.
+ * Fill in memory, harts and command line from the device tree.
  */
 #define pr_fmt(fmt) "machine: " fmt
 
@@ -19,7 +19,7 @@ void arch_mappable_range(phys_addr_t *start, phys_addr_t *end)
 	*end = reach_end;
 }
 
-/* The place of an entry in the tree, for messages. */
+/* Return the path of an entry's node, for messages. */
 static const char *entry_path(const struct fdt_entry *entry)
 {
 	static char path[128];
@@ -60,13 +60,13 @@ static phys_addr_t last_byte(const struct mem_range *range)
 	return range->start + (range->size - 1);
 }
 
-/* Does the kernel's image lie in the range? */
+/* Check whether the kernel's image lies in the range. */
 bool machine_holds_kernel(const struct machine_info *info, const struct mem_range *range)
 {
 	return info->kernel.start >= range->start && info->kernel.start <= last_byte(range);
 }
 
-/* The smallest range other than the kernel's. */
+/* Find the smallest range other than the kernel's. */
 static unsigned int least_range(const struct machine_info *info)
 {
 	const struct mem_range *list = info->memory;
@@ -81,8 +81,8 @@ static unsigned int least_range(const struct machine_info *info)
 static u64 memory_lost; /* bytes that did not fit into the full list */
 
 /*
- * Add memory to the sorted list, in which no two ranges touch. A list that is too long
- * drops its smallest range: ebb does not use that memory, and says so.
+ * Add memory to the sorted list, in which no two ranges touch. If the list is too long, drop
+ * its smallest range: ebb does not use that memory, and says so.
  */
 static void add_memory(struct machine_info *info, struct mem_range range)
 {
@@ -110,8 +110,7 @@ static void add_memory(struct machine_info *info, struct mem_range range)
  * @nr: how many, at least one
  * @range: what has to be covered
  *
- * Extends the entry that has to grow least. This reserves more than was asked for,
- * never less.
+ * Extends the entry that has to grow least: all of the range is reserved, and perhaps more.
  */
 void machine_cover_range(struct mem_range *list, unsigned int nr, struct mem_range range)
 {
@@ -162,7 +161,10 @@ static int visit_memory(void *ctx, const struct fdt_entry *entry)
 	return 0;
 }
 
-/* ebb must know what the firmware keeps: a reservation that it cannot read ends the boot. */
+/*
+ * Add a reservation. One that ebb cannot read ends the boot: ebb must know what the firmware
+ * keeps.
+ */
 static int visit_reserved(void *ctx, const struct fdt_entry *entry)
 {
 	struct mem_range range = {entry->range.base, entry->range.size};
@@ -188,7 +190,10 @@ static int visit_reserved(void *ctx, const struct fdt_entry *entry)
 	return 0;
 }
 
-/* The direct map and the memmap reach from the gigabyte of the lowest RAM upwards. */
+/*
+ * Set the range that direct map and memmap can reach: from the gigabyte of the lowest RAM
+ * upwards.
+ */
 static void set_reach(const struct machine_info *info)
 {
 	reach_start = ALIGN_DOWN(info->memory[0].start, SZ_1G);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Checks that there is memory where the device tree says so. A tree may list addresses at
- * which nothing answers, or at which a device has its registers, and without this check
- * ebb might put its page tables there. So before a range is used, a few of its frames are
- * written and read back: the first, the last, and one in each 128 MiB between them.
+ * which nothing answers, or at which a device has its registers; without this check ebb might
+ * put its page tables there. So before ebb uses a range, it writes a few of its frames and
+ * reads them back: the first, the last, and one in each 128 MiB between them.
  *
- * If the first frame of a range does not answer, the range is not used. If a later frame
- * does not, a binary search finds where the memory ends; ebb uses the range up to there.
- * In the range that holds the kernel, probing starts at the kernel and goes both ways.
- * This code runs with paging on but before there is a direct map; it reaches physical
- * memory through one leaf of the window for early page tables.
+ * If the first frame of a range does not answer, ebb does not use the range. If a later frame
+ * does not, a binary search finds the end of the memory, up to which ebb uses the range. In
+ * the range that holds the kernel, probing starts at the kernel and goes both ways. This code
+ * runs with paging on but before there is a direct map; it reaches physical memory through one
+ * leaf of the window for early page tables.
  */
 #define pr_fmt(fmt) "machine: " fmt
 
@@ -20,7 +20,7 @@
 #define PROBE_STEP (128UL << 20)
 #define FLIPPED	   (0xebbUL << 52) /* the low registers of a device keep their values */
 
-/* Map the gigabyte that holds @pa into the window. Return: the address of @pa there. */
+/* Map the gigabyte that holds @pa into the window. Return: the virtual address of @pa. */
 static void *window(phys_addr_t pa)
 {
 	pte_t *pte = early_top_table + (EARLY_BASE >> LEVEL_SHIFT(2) & (PTES_PER_TABLE - 1));
@@ -34,8 +34,8 @@ static void *window(phys_addr_t pa)
 }
 
 /*
- * The first frame at or above @pa that is not reserved: the firmware has its own memory
- * there, and may protect it. The list is sorted.
+ * Return the first address at or above @pa that is not reserved: reserved memory is the
+ * firmware's, which may protect it. The list is sorted.
  */
 static phys_addr_t skip_reserved(const struct machine_info *info, phys_addr_t pa)
 {
@@ -46,8 +46,8 @@ static phys_addr_t skip_reserved(const struct machine_info *info, phys_addr_t pa
 }
 
 /*
- * Is there memory at @pa? If @pa is reserved, look at the first frame after the reservation
- * instead; true if that is not below @end. The memory keeps its content.
+ * Check whether there is memory at @pa. If @pa is reserved, check the first frame after the
+ * reservation instead; return true if that is not below @end. The memory keeps its content.
  */
 static bool answers(const struct machine_info *info, phys_addr_t pa, phys_addr_t end)
 {
@@ -63,7 +63,10 @@ static bool answers(const struct machine_info *info, phys_addr_t pa, phys_addr_t
 	       probe_write(word, before);
 }
 
-/* @good answers and @bad does not. Return: where, coming from @good, the memory ends. */
+/*
+ * Find the end of the memory between @good, which answers, and @bad, which does not. Return:
+ * the border, seen from @good.
+ */
 static phys_addr_t edge(const struct machine_info *info, phys_addr_t good, phys_addr_t bad)
 {
 	const bool up = good < bad;

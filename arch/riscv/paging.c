@@ -18,12 +18,12 @@ unsigned long direct_map_offset;
 struct page *vmemmap;
 
 /*
- * Held while the direct map or the memmap changes: several memories share their tables,
- * and a table that one of them unlinks must not get an entry of another.
+ * Held while the direct map or the memmap changes: several ranges share tables, and a table
+ * that one range's unmapping unlinks must not get an entry of another range.
  */
 static DEFINE_SPINLOCK(tables_lock);
 
-/* Unlinked tables that no hart's TLB knows, see pgtable.c; under tables_lock. */
+/* Unlinked tables that no TLB refers to any more, see pgtable.c; under tables_lock. */
 static phys_addr_t unlinked_tables;
 
 static bool in_reach(phys_addr_t start, u64 size)
@@ -39,7 +39,10 @@ static struct map_range direct_range(phys_addr_t start, u64 size)
 	return (struct map_range){start + direct_map_offset, start, size, LEAVES_LARGE};
 }
 
-/* Always pages, whatever the backing's alignment: sections leave one at a time. */
+/*
+ * The memmap is mapped in pages, whatever the backing's alignment: sections leave one at a
+ * time.
+ */
 static struct map_range vmemmap_range(unsigned long start_pfn, unsigned long nr_pages,
 				      phys_addr_t backing)
 {
@@ -47,11 +50,13 @@ static struct map_range vmemmap_range(unsigned long start_pfn, unsigned long nr_
 				  nr_pages * sizeof(struct page), LEAVES_PAGES};
 }
 
-/* Flush what was unmapped, and keep its tables for arch_tables_take(). */
+/*
+ * Flush unmapped addresses from all TLBs, and keep the unlinked tables for arch_tables_take().
+ */
 static void settle(const struct unmapped *un, unsigned long va, u64 size)
 {
 	if (un->tables) {
-		/* A flush of addresses alone need not drop entries that lead to tables. */
+		/* A flush of addresses need not drop cached entries that lead to tables. */
 		tlb_flush_all_harts(0, ~0UL);
 		arch_tables_keep(un->tables);
 	} else if (un->seen) {
@@ -178,8 +183,8 @@ static int map_alias(const void *from, phys_addr_t end, u64 prot)
 }
 
 /*
- * The image's access in the direct map: its text and read-only data cannot be written
- * through the direct map either, and nothing there is executable.
+ * Map the image in the direct map. Its text and read-only data are read-only there, too, and
+ * nothing is executable.
  */
 static int map_image_alias(void)
 {
@@ -211,7 +216,7 @@ static struct mem_range next_hole(phys_addr_t from, phys_addr_t to)
 	return hole;
 }
 
-/* Map the memory from @from to @to, both page-aligned, without firmware and kernel image. */
+/* Map the memory from @from to @to, both page-aligned, except firmware and kernel image. */
 static int map_memory(phys_addr_t from, phys_addr_t to)
 {
 	int err = 0;
@@ -229,8 +234,8 @@ static int map_memory(phys_addr_t from, phys_addr_t to)
 }
 
 /*
- * Make the tables for the descriptors of a range's sections now, so that they lie
- * together: a table between the sections' metadata would cost memblock one range each.
+ * Make the page tables for a range's memmap now, so that they lie together: between the
+ * sections' metadata, each table would cost memblock a range.
  */
 static int prealloc_memmap(phys_addr_t from, phys_addr_t to)
 {
@@ -240,7 +245,7 @@ static int prealloc_memmap(phys_addr_t from, phys_addr_t to)
 	return pgtable_prealloc(vmemmap_range(start, end - start, 0));
 }
 
-/* Leaves of 1 GiB, through which ebb writes page tables until there is a direct map. */
+/* Set the leaves of 1 GiB through which ebb writes page tables until there is a direct map. */
 static void early_window(phys_addr_t base, u64 prot)
 {
 	pte_t *pte =

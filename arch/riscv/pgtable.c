@@ -6,15 +6,14 @@
  * same time without a lock. A table of 4 KiB covers 1 GiB of direct map, or the
  * descriptors of 512 MiB of memory.
  *
- * Tables of boot, of stacks and of device registers are permanent. The other tables of
- * direct map and memmap come with a memory block and leave with the last block below
- * them: PTE_TRANSIENT marks the entry that leads to such a table, and a bit of the table's
- * note (pgtable_note()) says for each eighth of its entries whether any of them is in use.
- * paging.c has the lock that callers need to map and unmap there. A table that leaves is
- * unlinked first. A hart may still be walking it, so it stays as it is until it is freed,
- * after a flush and a grace period; meanwhile its note has the address of the next such
- * table.
- * Spec: RISC-V Privileged Architecture 1.12, sections 4.3 to 4.5.
+ * Tables of boot, of stacks and of device registers are permanent. The other tables of direct
+ * map and memmap are transient: they come with a memory block and leave with the last block
+ * that they map. PTE_TRANSIENT marks the entry that leads to such a table. The table's note
+ * (pgtable_note()) has a bit for each eighth of its entries, which says whether any of them is
+ * in use. paging.c has the lock that callers need to map and unmap there. A table that leaves
+ * is first unlinked. A hart may still be walking it, so it stays unchanged until it is freed,
+ * after a flush and a grace period; meanwhile its note has the address of the next unlinked
+ * table. Spec: RISC-V Privileged Architecture 1.12, sections 4.3 to 4.5.
  */
 #include "kernel/panic.h"
 #include "kernel/printk.h"
@@ -38,7 +37,9 @@ unsigned int paging_levels(void)
 	return machine_info()->paging_levels;
 }
 
-/* A zeroed page; 0 if there is none. memblock cannot zero it: its memory is not mapped yet. */
+/*
+ * Allocate a zeroed page; 0 if there is none. memblock cannot zero it: it is not mapped yet.
+ */
 static phys_addr_t new_table(void)
 {
 	phys_addr_t pa;
@@ -62,10 +63,13 @@ static bool is_table(pte_t pte)
 	return (pte & (PTE_V | PTE_LEAF)) == PTE_V;
 }
 
-/* An eighth of a table, the unit of its note: 128 MiB of direct map, one memory block. */
+/*
+ * An eighth of a table, the unit of its note; in the direct map it maps one memory block, 128
+ * MiB.
+ */
 #define EIGHTH (PTES_PER_TABLE / 8)
 
-/* The bits of a table's note for @nr entries. */
+/* Return the bits of a table's note for @nr entries. */
 static u64 note_bits(unsigned int first, unsigned int nr)
 {
 	return GENMASK((first + nr - 1) / EIGHTH, first / EIGHTH);
@@ -80,7 +84,7 @@ static void note_used(const pte_t *parent, unsigned int first, unsigned int nr)
 		pgtable_set_note(table, pgtable_note(table) | note_bits(first, nr));
 }
 
-/* May any of @nr entries be in use? Of a permanent table this is not noted. */
+/* Check whether any of @nr entries may be in use; a permanent table has no note of this. */
 static bool in_use(const pte_t *parent, unsigned int first, unsigned int nr)
 {
 	return !(*parent & PTE_TRANSIENT) || pgtable_note(PTE_PA(*parent)) & note_bits(first, nr);
@@ -158,7 +162,7 @@ struct walk pgtable_walk(unsigned long va, unsigned int level)
 	return walk;
 }
 
-/* The same, but makes the tables that are missing on the way. Return: 0, or -ENOMEM. */
+/* Walk as pgtable_walk() does, but make missing tables on the way. Return: 0, or -ENOMEM. */
 static int walk_create(unsigned long va, unsigned int level, struct walk *walk)
 {
 	do {
@@ -210,8 +214,8 @@ int pgtable_prealloc(struct map_range range)
 }
 
 /*
- * Write leaves, @step apart. An entry that is already set has this same value. The loop is
- * short because `make bench` counts its instructions.
+ * Write leaves whose values are @step apart. An entry that is already set has the same value.
+ * The loop is short because `make bench` counts its instructions.
  */
 static void fill_run(pte_t *pte, unsigned long nr, pte_t value, pte_t step)
 {
@@ -228,8 +232,8 @@ static void fill_run(pte_t *pte, unsigned long nr, pte_t value, pte_t step)
 }
 
 /*
- * Fill what is not mapped yet. Where an earlier, smaller range left a table of pages in
- * place of a leaf of 2 MiB, fills that table.
+ * Fill the entries that are not mapped yet. Where an earlier, smaller range left a table of
+ * pages in place of a leaf of 2 MiB, fill that table.
  */
 static void fill_holes(pte_t *pte, unsigned long nr, pte_t value, pte_t step)
 {
@@ -271,11 +275,11 @@ static void unlink_unused(unsigned long va, struct walk walk, phys_addr_t *unlin
 
 /**
  * pgtable_move() - move transient tables to other frames
- * @va: an address below them
- * @leaves: whether a table must move
+ * @va: an address that they map
+ * @leaves: tells whether a table must move
  * @unlinked: the list that gets the old tables
  *
- * Return: 0, or -ENOMEM: a table could not move.
+ * Return: 0, or -ENOMEM: a table could not be moved.
  */
 int pgtable_move(unsigned long va, bool (*leaves)(phys_addr_t table), phys_addr_t *unlinked)
 {
@@ -348,12 +352,12 @@ int pgtable_map(struct map_range range, u64 prot)
 	return 0;
 }
 
-/* Clear leaves up to the first table of pages. Return how many entries it passed. */
+/* Clear leaves up to the first table of pages. Return the number of entries cleared. */
 static unsigned long clear_run(pte_t *pte, unsigned long nr, u64 *seen)
 {
 	const pte_t *start = pte, *end = pte + nr;
 
-	/* Every leaf can be read. */
+	/* PTE_R tells leaves, which can all be read, from tables and empty entries. */
 	for (; pte + 8 <= end && pte[0] & pte[1] & pte[2] & pte[3] & pte[4] & pte[5] & pte[6] &
 					 pte[7] & PTE_R; pte += 8)
 		pte[0] = pte[1] = pte[2] = pte[3] = pte[4] = pte[5] = pte[6] = pte[7] = 0;
@@ -366,8 +370,8 @@ static unsigned long clear_run(pte_t *pte, unsigned long nr, u64 *seen)
 }
 
 /*
- * Clear the first part of a range, as far as a single table maps it. Return that
- * part's bytes.
+ * Clear the first part of a range, as far as a single table maps it. Return the part's size in
+ * bytes.
  */
 static u64 unmap_run(unsigned long va, u64 size, struct unmapped *un)
 {

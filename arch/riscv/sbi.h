@@ -65,7 +65,7 @@ static inline struct sbi_ret sbi_call(unsigned long ext, unsigned long fid,
 	return (struct sbi_ret){.error = (long)a0, .value = (long)a1};
 }
 
-/* Does the firmware have an extension? */
+/* Check whether the firmware has an extension. */
 static inline bool sbi_has(unsigned long ext)
 {
 	struct sbi_ret ret = sbi_call(SBI_BASE, SBI_BASE_PROBE, SBI_ARGS(ext));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From the first C code with paging on to kernel_main(): see arch/boot.h for the
- * order of things.
+ * From the first C code with paging on to kernel_main(); arch/boot.h has the order of the
+ * steps.
  */
 #define pr_fmt(fmt) "riscv: " fmt
 
@@ -39,7 +39,9 @@ static void open_fdt(void)
 			FDT_MAX_DEPTH);
 }
 
-/* Check what ebb cannot run without; the line says what to do. */
+/*
+ * End the machine if it lacks something that ebb cannot run without; the line says what to do.
+ */
 static void check_machine(const char *missing)
 {
 	if (!missing && machine.timebase_hz == 0)
@@ -80,8 +82,8 @@ void arch_start(u64 hartid)
 }
 
 /*
- * The boot's cost is counted up to here, with the work put off until after "ebb: ready".
- * Only a hart that could read the counter at _start can read it now.
+ * Note the instruction counter, up to which the boot's cost counts; so the cost includes work
+ * deferred until after "ebb: ready". Runs only if the hart could read the counter at _start.
  */
 static void note_settled(struct timer *)
 {

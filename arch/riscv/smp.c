@@ -67,7 +67,9 @@ int arch_start_hart(unsigned int id, struct hart *hart, void *stack, void (*entr
  */
 void arch_secondary_start(void (*entry)(void))
 {
-	/* From here on flushes reach this hart; drop what it cached before. */
+	/*
+	 * From here on, flushes reach this hart; drop the translations that it cached before.
+	 */
 	__atomic_fetch_or(&online, BIT(this_hart()->id), __ATOMIC_SEQ_CST);
 	__asm__ volatile("sfence.vma" ::: "memory");
 	arch_timer_set(~0ULL);
@@ -82,8 +84,7 @@ void arch_send_ipi(unsigned long harts)
 
 	harts &= online_mask();
 	/*
-	 * Orders the caller's writes before the interrupt that makes the receiver look
-	 * at them.
+	 * Order the caller's writes before the interrupt that makes the receiver look at them.
 	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (unsigned int id = 0; id < info->nr_harts; id++)
@@ -98,8 +99,8 @@ void arch_kick_hart(unsigned int hart)
 }
 
 /*
- * Another hart sent an interrupt. Clear the bit first, so that the next one that a hart
- * sends is not lost.
+ * Handle an interrupt from another hart. Clear the bit first, so that a later interrupt is not
+ * lost.
  */
 void ipi_handle(void)
 {

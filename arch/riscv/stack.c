@@ -19,7 +19,7 @@ static_assert(ARCH_MAX_STACKS > MAX_THREADS + MAX_HARTS, "each thread and idle h
 static DEFINE_SPINLOCK(stack_lock);
 static __guarded_by(stack_lock) unsigned int nr_stacks;
 
-/* Take the next slot, which is never given back. Return: -1 if all are taken. */
+/* Take the next slot, for ever. Return: the slot, or -1 if all are taken. */
 static int take_slot(void)
 {
 	int slot = -1;
@@ -31,7 +31,10 @@ static int take_slot(void)
 	return slot;
 }
 
-/* Make the tables of all stacks, at boot: a new stack needs no memory but its own frames. */
+/*
+ * Make the page tables of all stacks at boot, so that a new stack needs no memory but its own
+ * frames.
+ */
 int stack_tables_make(void)
 {
 	return pgtable_prealloc((struct map_range){STACK_BASE, 0,
@@ -97,7 +100,7 @@ bool stack_bounds(unsigned long sp, unsigned long *low, unsigned long *high)
 	return true;
 }
 
-/* Is an address in the guard below a stack? */
+/* Check whether an address is in the guard below a stack. */
 bool stack_guard_hit(unsigned long va)
 {
 	return va - STACK_BASE < (unsigned long)NR_SLOTS * STACK_SLOT &&

@@ -6,8 +6,8 @@
  *	struct symbol_table with nr steps, each from one function to the next;
  *	nr u8, the length of each name with its NUL; the names.
  *
- * A look-up walks the table: look-ups are rare, and all for a person. A searchable
- * table would need twice the bytes in addition to the names.
+ * A look-up walks the table: look-ups are rare, and their results are for a person. Apart from
+ * the names, a searchable table would need twice the bytes.
  */
 #include "arch/thread.h"
 

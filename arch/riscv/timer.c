@@ -37,7 +37,7 @@ void arch_timer_set(u64 deadline_ns)
 {
 	u64 ticks = ~0ULL;
 
-	/* Rounded up: a timer that fires early would only be set again. */
+	/* Round up: a timer that fires early would only be set again. */
 	if (deadline_ns != ~0ULL)
 		ticks = scale(deadline_ns, ticks_per_ns) + 1;
 	sbi_call(SBI_TIME, 0, SBI_ARGS(ticks));

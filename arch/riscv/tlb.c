@@ -30,7 +30,7 @@ static void flush_remote(u64 hartid, unsigned long mask, unsigned long va, u64 s
 	struct sbi_ret ret =
 		sbi_call(SBI_RFENCE, SBI_RFENCE_VMA, SBI_ARGS(mask, hartid, va, size));
 
-	/* If ebb went on, a hart could use memory that is gone. */
+	/* If ebb continued, a hart could use memory that is gone. */
 	if (ret.error != SBI_SUCCESS && !panic_in_progress())
 		panic("the firmware refused a remote TLB flush: error %ld", ret.error);
 }
@@ -48,8 +48,8 @@ void tlb_flush_all_harts(unsigned long va, u64 size)
 	unsigned long others, mask = 0;
 
 	/*
-	 * Orders the clearing of the entries before the read of the online mask; pairs
-	 * with smp.c.
+	 * Order the clearing of the entries before the read of the online mask; pairs with
+	 * smp.c.
 	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	tlb_flush_local(va, size);

@@ -10,9 +10,8 @@
 #include "csr.h"
 
 /*
- * A fault on an access that the page table allows means that this hart cached an older
- * entry. After one flush the access works. If the same fault comes this many times in a
- * row, it has another cause.
+ * A fault on an access that the page table allows means that this hart cached an older entry:
+ * after a flush the access works. A fault that repeats more often than this has another cause.
  */
 #define MAX_SPURIOUS 4
 
@@ -73,7 +72,10 @@ static bool is_spurious(const struct trap_frame *frame)
 	return ++last->times <= MAX_SPURIOUS;
 }
 
-/* Only the accesses of arch_probe_read() and probe_write() may fault: make them return false. */
+/*
+ * If the access of arch_probe_read() or probe_write() faulted, make that function return
+ * false.
+ */
 static bool is_probe(struct trap_frame *frame)
 {
 	if (frame->sepc != (u64)probe_read_insn && frame->sepc != (u64)probe_write_insn)

@@ -27,7 +27,7 @@ static void print_entry(unsigned long va, const struct walk *walk, struct sink *
 			    pte & PTE_X ? 'x' : '-');
 }
 
-/* The bits above the translated bits must all equal the highest translated bit. */
+/* Check that the bits above the translated bits all equal the highest translated bit. */
 static bool is_canonical(unsigned long va)
 {
 	const unsigned int unused = 64 - LEVEL_SHIFT(paging_levels());

@@ -3,9 +3,9 @@
  * The root bus of a generic ECAM host bridge: finds functions and places their memory
  * BARs in the bridge's windows. The firmware places none.
  *
- * 64-bit prefetchable BARs go above 4 GiB if there is such a window; all others
- * into the 32-bit window. I/O BARs stay unassigned: modern virtio needs none.
- * ebb logs each bridge and does not scan its bus.
+ * 64-bit prefetchable BARs go into the 64-bit window if there is one; all other BARs go into
+ * the 32-bit window. I/O BARs stay unassigned: modern virtio needs none. ebb logs each bridge,
+ * but does not scan the bus behind it.
  *
  * Spec: PCI 3.0 sections 6.1, 6.2.5. Compare with: Linux drivers/pci/setup-bus.c.
  */
@@ -66,12 +66,12 @@ void pci_enable(struct pci_device *dev)
 
 /* --- placing BARs --------------------------------------------------------- */
 
-/* Is this window of the kind that a BAR with these flags may use? */
+/* Check whether BARs of this kind may use this window. */
 static bool window_fits(const struct machine_pci_window *win, enum pci_space space)
 {
 	/*
-	 * A 32-bit BAR cannot hold an address above 4 GiB, whatever the tree calls the
-	 * window.
+	 * A 32-bit BAR cannot hold an address above 4 GiB, even if the tree calls the window
+	 * 32-bit.
 	 */
 	if (space == PCI_SPACE_MEM32 && win->bus_addr + win->size > (1UL << 32))
 		return false;
@@ -106,7 +106,7 @@ static u64 place(enum pci_space space, u64 size, phys_addr_t *cpu)
 	return bus;
 }
 
-/* Write all ones, read the size back. The function must not decode meanwhile. */
+/* Write all ones to a BAR, and read its size back. The function must not decode meanwhile. */
 static u64 bar_size(struct pci_device *dev, unsigned int n, u32 flags)
 {
 	volatile u8 *reg = dev->config + PCI_BAR0 + n * 4;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A virtio console device with named ports: the device and its control queue. If a
- * service has the name of a port, the port gets a thread; other ports stay closed.
+ * A virtio console device with named ports: the device and its control queue. A port with the
+ * name of a service gets a thread; other ports stay closed.
  *
  *   host                                  ebb
  *    |<----------- DEVICE_READY ----------|
@@ -115,7 +115,9 @@ static void port_changed(struct vport *port, u16 event, u16 value, const char *n
 	}
 }
 
-/* Handle a message of @len bytes; it is from the device, so copy and check it. */
+/*
+ * Handle a message of @len bytes. The device can change it at any time, so copy and check it.
+ */
 static void control_message(struct virtio_console *con, const char *text, u32 len)
 {
 	struct vcon_control msg;
@@ -177,7 +179,7 @@ static void control_work(struct work *work)
 	mutex_unlock(&con->ctl_lock);
 }
 
-/* Are there ports, and has the host named all of them? */
+/* Check that there are ports, and that the host has named all of them. */
 static bool all_named(struct virtio_console *con)
 {
 	unsigned int nr = 0, unnamed = 0;
@@ -192,8 +194,8 @@ static bool all_named(struct virtio_console *con)
 }
 
 /*
- * Before the boot continues, serve the ports that the host names at once; the driver
- * serves other ports when they come. The control queue does not interrupt yet.
+ * Wait for the ports that the host names at once, so that they are served before the boot
+ * continues; ports that come later are served then. The control queue does not interrupt yet.
  */
 static void first_messages(struct virtio_console *con)
 {
@@ -312,8 +314,8 @@ static int start_console(struct virtio_console *con)
 }
 
 /*
- * The device to reset. There is room for only one: if a second device needs a reset
- * meanwhile, its ports ask for it again at their next close.
+ * The device to reset; NULL: none. If a second device needs a reset meanwhile, its ports ask
+ * again at their next close.
  */
 static struct virtio_device *lost;
 
@@ -323,7 +325,7 @@ static int vcon_remove(struct virtio_device *vdev)
 	struct virtio_device *leaving = vdev;
 	int ret = 0;
 
-	/* A device that leaves must not be reset any more: the work then finds no device. */
+	/* A device that leaves must not be reset: take it from the work. */
 	(void)__atomic_compare_exchange_n(&lost, &leaving, NULL, false, __ATOMIC_ACQ_REL,
 					  __ATOMIC_RELAXED);
 	/* From here on the driver answers no message and starts no port's thread. */

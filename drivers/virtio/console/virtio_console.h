@@ -67,9 +67,9 @@ static_assert(sizeof(struct vcon_control) == 8, "spec 5.3.6.2");
  * @host_open: the host listens
  * @closed: how often the host has closed its side
  * @closed_seen: how many of these closes vport_read() has reported to the service
- * @closed_at: index in the receive queue: buffers before it belong to a connection that
- *	is gone
- * @seen: the same: buffers before it belong to the current connection or an older one
+ * @closed_at: index in the receive queue: buffers before it belong to a connection that has
+ *	ended
+ * @seen: index likewise: buffers before it belong to the current connection or an older one
  * @gone: unplugged, or the driver leaves
  * @listening: the service reads
  * @wait: woken when one of the above changes or the device has used a buffer
@@ -127,18 +127,18 @@ void vport_interrupt(struct virtqueue *vq);
 void vcon_hear(struct virtio_console *con);
 
 /*
- * The device has lost all send buffers of a port: have the work queue reset it soon,
- * which starts all ports again. Context: a port's thread.
+ * Have the work queue reset the device, because it has lost all send buffers of a port; the
+ * reset starts all ports again. Context: a port's thread.
  */
 void vcon_reattach(struct virtio_console *con);
 
-/* The host opened or closed its side. Context: vcon_hear(). */
+/* Handle that the host opened or closed its side. Context: vcon_hear(). */
 void vport_host_open(struct vport *port, bool open);
 
-/* The longest time until a service reads, and until the host has named its ports. */
+/* Limits on the wait until a service reads, and until the host has named its ports. */
 #define VPORT_START_NS NSEC_PER_SEC
 #define VCON_NAMES_NS  (20 * NSEC_PER_MSEC)
-/* A host that closed its side gives send buffers back within this time, or never. */
+/* After it closed its side, the host gives send buffers back within this time, or never. */
 #define VPORT_LOST_NS  NSEC_PER_SEC
 
 /*
@@ -147,7 +147,10 @@ void vport_host_open(struct vport *port, bool open);
  */
 int __must_check vport_start(struct vport *port);
 
-/* The port is gone: end its thread and free its buffers, once the device is reset. */
+/*
+ * Remove a port: vport_end() ends its thread; vport_release() frees its buffers, once the
+ * device is reset.
+ */
 int __must_check vport_end(struct vport *port);
 void vport_release(struct vport *port);
 

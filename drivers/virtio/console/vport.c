@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Bytes of one virtio console port, both ways, with flow control: the guest waits
- * for a slow host, and the host finds no receive buffer when the guest is slow.
+ * Bytes of one virtio console port, both ways, with flow control: the guest waits for a slow
+ * host, and a slow guest leaves the host without receive buffers.
  *
  * A port has one user: the thread of its service.
  */
@@ -36,7 +36,7 @@ static bool is_gone(const struct vport *port)
 	return READ_ONCE(port->gone) || virtio_is_broken(port->con->vdev);
 }
 
-/* Has the host disconnected without the service knowing it yet? */
+/* Check whether the host has disconnected and the service has not been told yet. */
 static bool was_closed(const struct vport *port)
 {
 	/* Pairs with the release in vport_host_open(): closed_at is valid. */
@@ -98,9 +98,8 @@ static bool next_rx(struct vport *port)
 }
 
 /*
- * As next_rx(), but first handle everything that the host said on the control queue before
- * it filled the buffer, so that bytes of a new connection are never taken for bytes of the
- * old connection.
+ * Like next_rx(), but first handle the control messages that the host sent before it filled
+ * the buffer, so that bytes of a new connection are never taken for bytes of the old one.
  */
 static bool fresh_rx(struct vport *port)
 {
@@ -160,9 +159,9 @@ static void collect_tx(struct vport *port)
 }
 
 /*
- * When a client leaves, QEMU (11.1) forgets the send buffer that it is working on; only a
- * reset of the device brings the buffer back. Without a send buffer the port cannot answer,
- * so ask for that reset when the host returns none of them after a close.
+ * Ask for a reset of the device if the host returns no send buffer after a close. When a
+ * client leaves, QEMU (11.1) forgets the send buffer that it is working on, and only a reset
+ * brings the buffer back. Without a send buffer the port cannot answer.
  */
 static void look_for_lost_tx(struct vport *port)
 {
@@ -211,9 +210,9 @@ static bool can_go_on(struct vport *port)
 }
 
 /*
- * Wait until the host listens. A service writes because it has read something, so the
- * host has opened the port; but PORT_OPEN and data travel on different queues, and
- * the driver may read PORT_OPEN later.
+ * Wait until the host listens. A service writes only after it has read something, so the host
+ * has opened the port; but PORT_OPEN and data travel on different queues, and the driver may
+ * not have read PORT_OPEN yet.
  */
 static bool host_listens(struct vport *port, struct patience *patience)
 {

@@ -122,9 +122,9 @@ static int make_queue(struct virtio_mem *vm)
 }
 
 /*
- * Handle memory that the device had plugged for a previous driver. If mm still has some
- * of the region, ask the device what it has plugged; if mm has none of it, unplug
- * everything first.
+ * Decide how to treat memory that is plugged from a previous driver's time. If mm still has
+ * some of the region, the first round asks the device what is plugged; otherwise it unplugs
+ * everything.
  */
 static void check_leftovers(struct virtio_mem *vm)
 {
@@ -207,7 +207,7 @@ int vmem_attach(struct virtio_device *vdev)
 void vmem_detach(struct virtio_mem *vm)
 {
 	vmem_drop_offline(vm);
-	/* After this the device neither interrupts nor writes answers. */
+	/* From here on, the device neither interrupts nor writes answers. */
 	if (virtio_device_stop(vm->vdev)) {
 		pr_err("%s: the device does not reset; its memory is kept", vm->name);
 		return;
@@ -238,7 +238,7 @@ static int vmem_probe(struct virtio_device *vdev)
 	return ret;
 }
 
-/* Remove a device. A running round ends soon: at the next page or answer. */
+/* Remove a device. A running round ends soon: after its current page or answer. */
 static int vmem_remove(struct virtio_device *vdev)
 {
 	struct virtio_mem *vm = vdev->priv;

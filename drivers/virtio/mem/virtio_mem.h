@@ -14,8 +14,8 @@
  *   vmem_recover.c   bring back a device that was given up
  *   vmem_cmd.c       what a user sees
  *
- * Threads: each device has one worker, which does everything in rounds, so only the
- * fields under "shared" need a lock. Interrupts only set flags and wake the worker.
+ * Threads: each device has one worker, which does all work, in rounds, so few fields need a
+ * lock. Interrupts only set flags and wake the worker.
  */
 #include "drivers/virtio/mem/vmem_plan.h"
 #include "kernel/mutex.h"
@@ -32,27 +32,29 @@
 
 #define VMEM_FEATURES (VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE)
 
-/* Back-off after BUSY, before a reset and so on: doubles from the first value to the last. */
+/*
+ * The back-off after BUSY, before a reset and so on: it doubles from the first value to the
+ * last.
+ */
 #define VMEM_RETRY_FIRST_NS (100 * NSEC_PER_MSEC)
 #define VMEM_RETRY_LAST_NS  (10 * NSEC_PER_SEC)
 
 /*
- * The number of times, and the interval, at which a probe reads a configuration that
- * keeps changing.
+ * A probe reads a configuration that keeps changing this many times, at this interval.
  */
 #define VMEM_ATTACH_TRIES 20
 #define VMEM_ATTACH_MS	  10
 
 /*
- * After a failed round the worker rests this many times as long as the round took, even
- * if frees call for the next round.
+ * After a failed round the worker rests this many times as long as the round took, but at most
+ * VMEM_REST_LAST_NS, even if frees call for the next round.
  */
 #define VMEM_REST_FACTOR  4
 #define VMEM_REST_LAST_NS NSEC_PER_SEC
 /*
- * The worker sends a question if it woke up without its device, and at intervals while
- * it is idle; it looks at a device that it gave up as silent every second. The last
- * value is the longest time that an answer to a question may take.
+ * The worker sends the device a question when something else wakes it, and at intervals while
+ * it is idle. It looks every second at a device that it gave up as silent. The last value
+ * limits the wait for the answer to a question.
  */
 #define VMEM_LOOK_NS	 (3 * NSEC_PER_SEC)
 #define VMEM_SILENT_NS	 NSEC_PER_SEC
@@ -103,26 +105,25 @@ struct vmem_failure {
  * @config: as last read; block_size, addr and region_size never change
  * @map: the region's bounds, and its reserved pageblocks
  * @target: the pageblocks that the device wants plugged
- * @unplug_all: memory from before the last reset is still plugged, and mm has none of it
- * @unsure: the driver must ask what is plugged: the device was reset, an earlier driver
- *	left memory in use, or the device does not plug again what it unplugged under mm
+ * @unplug_all: an earlier driver's memory is still plugged, and mm has none of it
+ * @unsure: the driver must ask what is plugged: the device was reset, an earlier driver left
+ *	memory in use, or the device refuses to plug memory that it unplugged while mm used it
  * @slot, @nr_open: requests in flight, at most @nr_slots
  * @answers: woken when the device has used a request
  * @wake: woken when the configuration changed or the driver leaves
- * @config_changed, @stopping: why the worker was woken
+ * @config_changed, @stopping: the reason why the worker was woken
  * @unblocked: the obstacle to an unplug may be gone; set by mm, cleared by a round
  * @reset_asked: enum vmem_reset, set by the console
  * @nr_resets: requested resets that are done; each wakes @resets
- * @users: vmem_get() without vmem_put(), under the list's lock
+ * @users: references of vmem_get(), counted under the list's lock
  * @leaves: the driver leaves and waits for @users to become 0; setting it wakes @resets
- * @silent: the driver gave the device up because it did not answer at all, and resets
- *	it only when it has answered: QEMU (11.1) aborts if a driver starts a device
- *	without a process
+ * @silent: the driver gave the device up because it did not answer at all, and resets it only
+ *	after an answer: QEMU (11.1) aborts if a driver starts a device whose process has ended
  * @question: the request that asks a silent device for a sign of life
  * @restart_ns: the earliest time for the reset of a device that was given up
  * @result: of the last round; the worker writes it, any thread reads it
  * @retry_ns: the next back-off
- * @answer_ns: how long an answer may take
+ * @answer_ns: the longest time that an answer may take
  * @last_report: the subject of the last line in the log
  * @last_failure: what status lines say of mm's last refusal
  *
@@ -131,7 +132,7 @@ struct vmem_failure {
  *   (w) the worker alone; status lines show it as it is, and may mix two moments
  *   (a) several threads: atomic operations, or WRITE_ONCE() and READ_ONCE()
  *   (m) vmem_list_mutex to write, read with READ_ONCE()
- *   (l) @lock; the worker, which alone writes it, reads it without
+ *   (l) @lock; only the worker writes it, and so reads it without the lock
  */
 struct virtio_mem {
 	struct virtio_device *vdev;			/* (c) */
@@ -179,13 +180,15 @@ struct virtio_mem {
 	struct vmem_failure last_failure;		/* (l) */
 };
 
-/* Pageblocks that are plugged and mm's; mm keeps the count. */
+/* Return the number of plugged pageblocks that mm has; mm keeps the count. */
 static inline unsigned long vmem_nr_plugged(const struct virtio_mem *vm)
 {
 	return pfn_to_pb(READ_ONCE(vm->owner.plugged));
 }
 
-/* The device's plugged pageblocks: mm has some of them, the rest are reserved. */
+/*
+ * Return the number of pageblocks plugged at the device: mm has some, the others are reserved.
+ */
 static inline unsigned long vmem_nr_at_device(const struct virtio_mem *vm)
 {
 	return vmem_nr_plugged(vm) + READ_ONCE(vm->map.nr_reserved);
@@ -231,7 +234,9 @@ int __must_check vmem_refresh_config(struct virtio_mem *vm);
 int __must_check vmem_make_map(struct virtio_mem *vm);
 void vmem_free_map(struct virtio_mem *vm);
 
-/* Become the region's owner. Memory that an earlier driver left in mm is plugged then. */
+/*
+ * Become the region's owner. Memory that an earlier driver left in mm then counts as plugged.
+ */
 int __must_check vmem_own_region(struct virtio_mem *vm);
 
 /* --- vmem_worker.c -------------------------------------------------------- */
@@ -240,17 +245,20 @@ int __must_check vmem_own_region(struct virtio_mem *vm);
  * vmem_work() - run one round: follow the requested size as far as possible
  *
  * Context: the worker, or a test in its place.
- * Return: when to call again if nothing happens, ns from now; WAIT_FOREVER.
+ * Return: the time until the next call if nothing happens before, in ns, or WAIT_FOREVER.
  */
 u64 vmem_work(struct virtio_mem *vm);
 
 /* The worker thread; @arg is the struct virtio_mem. */
 int vmem_thread(void *arg);
 
-/* Must the round stop, because the device wants another size or the driver leaves? */
+/*
+ * Check whether the round must stop: the configuration changed, a reset was requested, or the
+ * driver leaves.
+ */
 bool vmem_interrupted(const struct virtio_mem *vm);
 
-/* mm says that an unplug may work now: memory_owner.unblocked. Any context. */
+/* memory_owner.unblocked: mm says that an unplug may work now. Any context. */
 void vmem_unblocked(struct memory_owner *owner);
 
 /* Keep the reason of a failure for the status; @block is a memory block id. */
@@ -304,8 +312,8 @@ int __must_check vmem_restart(struct virtio_mem *vm);
 /**
  * vmem_reconcile() - ask by STATE what is plugged, and make mm and the device agree
  *
- * Logs what the device unplugged under mm, and plugs it again; if the device refuses,
- * vm->unsure stays set. Unplugs what the device has and mm lacks.
+ * Logs memory that the device unplugged while mm used it, and plugs it again; if the device
+ * refuses, vm->unsure stays set. Unplugs what the device has and mm lacks.
  * Context: the worker, with a configuration that was read just now.
  * Return: 0; -EBUSY, -EAGAIN, -EIO as for vmem_request().
  */

@@ -71,7 +71,7 @@ static void print_device(struct virtio_mem *vm, struct sink *out)
 	sink_puts(out, "\n");
 }
 
-/* More than the lines of a device need. */
+/* More bytes than the lines of a device need. */
 #define STATUS_BYTES 1536
 
 /* Make the text while the device cannot leave, and write it after unlocking the list. */
@@ -96,12 +96,12 @@ unsigned int vmem_status(struct sink *out)
 	return nr;
 }
 
-/* Limit on how long "vmem reset" waits for the worker, which may be emptying memory. */
+/* Limit on the wait of "vmem reset" for the worker, which may be emptying memory. */
 #define RESET_NS (15 * NSEC_PER_SEC)
 
 /*
- * Reset a device. Return: 0; -EBUSY if the worker has not got to it yet; -EIO if the
- * worker has given the device up (again); -ENODEV if the device leaves.
+ * Reset a device. Return: 0; -EBUSY if the worker has not reset it in time, but will; -EIO if
+ * the worker has given the device up (again); -ENODEV if the device leaves.
  */
 static int reset_device(struct virtio_mem *vm, enum vmem_reset how, struct sink *out)
 {
@@ -133,8 +133,8 @@ static int reset_device(struct virtio_mem *vm, enum vmem_reset how, struct sink 
 }
 
 /*
- * Reset all devices, or the device with this name. A slow console does not keep a device
- * from leaving.
+ * Reset all devices, or the device with this name. A slow console keeps no device from
+ * leaving.
  */
 static int vmem_reset(const char *name, enum vmem_reset how, struct sink *out)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Plan which part of a virtio-mem region to plug or unplug next. See vmem_plan.h.
+ * The choice of the part of a virtio-mem region to plug or unplug next. See vmem_plan.h.
  *
  * Compare with: Linux drivers/virtio/virtio_mem.c, virtio_mem_sbm_plug_any_sb()
  * and the unplug functions, which go by state class and address only.
@@ -65,7 +65,7 @@ void vmem_forget_refusals(struct vmem_map *map)
 }
 
 /*
- * Pageblocks of block @i that the device lets the driver plug and mm may take. @plugged: the
+ * Return the pageblocks of block @i that the driver may plug and mm may take. @plugged: the
  * pageblocks that are plugged already.
  */
 static u64 room_in(const struct vmem_map *map, unsigned long i, u64 plugged)
@@ -87,8 +87,8 @@ struct run_list {
 };
 
 /*
- * Join to the last run, above or below it, as much of [start, start + nr) as fits: a plan
- * adds its runs in ascending or in descending order. Return: how many pageblocks it joined.
+ * Join as much of [start, start + nr) as fits to the last run, above or below it: a plan adds
+ * its runs in ascending or in descending order. Return: the number of pageblocks joined.
  */
 static unsigned long run_join(struct run_list *list, unsigned long *start, unsigned long nr)
 {
@@ -105,7 +105,7 @@ static unsigned long run_join(struct run_list *list, unsigned long *start, unsig
 	return take;
 }
 
-/* Merge runs that have become adjacent. Return: how many runs are left. */
+/* Merge runs that have become adjacent. Return: the number of runs left. */
 static unsigned int runs_merge(struct run_list *list)
 {
 	struct vmem_run *r = list->run;
@@ -126,8 +126,8 @@ static unsigned int runs_merge(struct run_list *list)
 }
 
 /*
- * Add a run of at most max_run pageblocks. Merges a full list first, so that it stays
- * full only with runs that do not touch. Return: false when the list is full.
+ * Add a run of at most max_run pageblocks. If the list is full, merge its adjacent runs first.
+ * Return: false when the list is full.
  */
 static bool run_add(struct run_list *list, unsigned long start, unsigned long nr)
 {
@@ -267,13 +267,16 @@ static int by_id(const void *a, const void *b)
 }
 
 /*
- * A sort key that puts the emptiest last and, among equals, the highest: frames that are not
- * in use, the block's index, and the pageblocks that its removal unplugs.
+ * A sort key that puts the emptiest block last, and the highest of equally empty blocks. From
+ * the top bits down: the frames not in use, the block's index, the pageblocks that its removal
+ * unplugs.
  */
 #define KEY_UNUSED_SHIFT 40
 #define KEY_INDEX_SHIFT	 8
 
-/* Pageblocks that are unplugged if block @i is removed; 0 if it cannot be. */
+/*
+ * Return the number of pageblocks that removing block @i unplugs; 0 if it cannot be removed.
+ */
 static unsigned int removal_yields(const struct vmem_map *map, unsigned long i,
 				   enum vmem_effort effort)
 {
@@ -317,13 +320,13 @@ unsigned long vmem_plan_blocks(struct vmem_map *map, unsigned long want, enum vm
 	return nr;
 }
 
-/* The granule of a block that holds its pageblock @b. */
+/* Return the granule that holds pageblock @b of a block. */
 static u64 granule_mask(const struct vmem_map *map, unsigned int b)
 {
 	return (~0UL >> (64 - map->granule)) << (b & ~(map->granule - 1));
 }
 
-/* Granules of a block that can be unplugged while the block stays. */
+/* Return the granules of a block that can be unplugged while the block stays. */
 static u64 removable(const struct vmem_map *map, unsigned long i)
 {
 	const struct memory_block_info info = vmem_info(map, i);
@@ -334,7 +337,7 @@ static u64 removable(const struct vmem_map *map, unsigned long i)
 	return mask;
 }
 
-/* Occupancy of a granule in classes: 0 is empty, 64 is full. */
+/* Classes of occupancy of a granule: 0 is empty, 64 is full. */
 #define NR_CLASSES 65
 
 static unsigned int class_of(const struct vmem_map *map, unsigned long i, u64 granule)
@@ -350,8 +353,8 @@ struct granule_walk {
 	struct run_list *list; /* NULL: count */
 	const struct vmem_map *map;
 	unsigned long nr_in[NR_CLASSES];
-	unsigned int cutoff; /* take all classes below, */
-	unsigned long equal; /* and this many pageblocks of the cutoff class */
+	unsigned int cutoff; /* take all granules of lower classes, ... */
+	unsigned long equal; /* ... and this many pageblocks of the cutoff class */
 };
 
 /* Return: false when the list is full, or has as much as the plan needs. */
@@ -389,7 +392,10 @@ static void walk_granules(struct granule_walk *walk)
 	}
 }
 
-/* Find the class up to which granules are needed, and how much of that class. */
+/*
+ * Find the highest class of which granules are needed, and the number of pageblocks to take
+ * from it.
+ */
 static void find_cutoff(struct granule_walk *walk, unsigned long want)
 {
 	walk_granules(walk);

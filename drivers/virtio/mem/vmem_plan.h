@@ -3,13 +3,13 @@
 #define _DRIVERS_VIRTIO_VMEM_PLAN_H
 
 /*
- * A virtio-mem driver's knowledge of its region, and the choice of the part to plug or
- * unplug next. Pure functions: no device, no locks, no allocation, so tests can call them
- * with any state.
+ * A virtio-mem driver's knowledge of its region, and the choice of the part to plug or unplug
+ * next. All functions are pure: they use no device or lock and allocate nothing, so tests can
+ * call them with any state.
  *
  * Units: pageblocks of 2 MiB, by absolute number (pfn >> 9). A granule is the
- * smallest part that is plugged: max(device block, pageblock), 1 to 64 pageblocks,
- * aligned to its size in physical memory, so that it never crosses a memory block.
+ * smallest part that is plugged: max(device block, pageblock). It has 1 to 64 pageblocks and
+ * is aligned to its size in physical memory, so it never crosses the border of a memory block.
  *
  * Every pageblock of the region is in one of three states:
  *
@@ -40,7 +40,7 @@ struct vmem_block {
 	bool stays;
 };
 
-/* After this many refusals, the plan leaves a block alone until the refusals are forgotten. */
+/* After this many refusals, the plan leaves a block out until vmem_forget_refusals(). */
 #define VMEM_MAX_REFUSALS 5
 
 /* A run of pageblocks, for one request. */
@@ -58,10 +58,10 @@ struct vmem_run {
  * @max_run: the most pageblocks of one request, whole granules
  * @nr_reserved: sum over the blocks; other threads also read it
  * @first_block: memory block id of block[0]
- * @info: what mm knows of a memory block, by its id
- * @next: the id of mm's first memory block at or above an id; PFN_NONE if there is none
- * @used: frames in use in pageblocks (@mask) of the memory block that starts at pageblock
- *	@start; 0 if no frame would have to move
+ * @info: ask mm about a memory block, by its id
+ * @next: find the id of mm's first memory block at or above an id; PFN_NONE if there is none
+ * @used: count the frames in use in pageblocks (@mask) of the memory block that starts at
+ *	pageblock @start; 0 if no frame would have to move
  * @ctx: the argument of all three
  * @ids: nr_blocks entries; the ids that vmem_plan_blocks() chose
  */
@@ -145,11 +145,13 @@ static inline unsigned long vmem_next(const struct vmem_map *map, unsigned long 
 	for (unsigned long i = vmem_next(map, 0); i < (map)->nr_blocks; \
 	     i = vmem_next(map, i + 1))
 
-/* Pageblocks become reserved: the device has plugged them, or mm has given them up. */
+/* Mark pageblocks as reserved: the device has plugged them, or mm has given them up. */
 void vmem_reserve(struct vmem_map *map, const struct vmem_run *run);
-/* Pageblocks stop being reserved: the device has unplugged them, or mm has taken them. */
+/*
+ * Mark pageblocks as no longer reserved: the device has unplugged them, or mm has taken them.
+ */
 void vmem_unreserve(struct vmem_map *map, const struct vmem_run *run);
-/* Do this for the pageblocks in @mask of block @i. */
+/* Do the same for the pageblocks in @mask of block @i. */
 void vmem_reserve_mask(struct vmem_map *map, unsigned long i, u64 mask);
 void vmem_unreserve_mask(struct vmem_map *map, unsigned long i, u64 mask);
 
@@ -157,11 +159,11 @@ void vmem_unreserve_mask(struct vmem_map *map, unsigned long i, u64 mask);
 void vmem_forget_refusals(struct vmem_map *map);
 
 /**
- * vmem_plan_plug() - choose where the next pageblocks come from
+ * vmem_plan_plug() - choose the next pageblocks to plug
  * @want: whole granules
- * @runs: filled, at most @max, disjoint, each at most max_run
+ * @runs: gets at most @max disjoint runs, each of at most max_run pageblocks
  *
- * Fills existing blocks first, then new blocks, the lowest first in both. Adjacent
+ * Fills blocks that mm has first, then new blocks; in both cases the lowest first. Adjacent
  * pageblocks become one run, also across memory blocks.
  * Return: number of runs; 0 if there is no room.
  */
@@ -183,8 +185,8 @@ void vmem_map_scan(struct vmem_map *map);
  * @want: the most pageblocks that the chosen blocks may have together
  * @effort: see enum vmem_effort
  *
- * Emptiest first, highest address for ties. Leaves out blocks that stay or have a
- * pageblock in @skip. Needs vmem_map_scan().
+ * Chooses the emptiest first, and the highest of equally empty blocks. Leaves out blocks that
+ * stay or have a pageblock in @skip. Needs vmem_map_scan().
  * Return: number of ids in map->ids, ascending.
  */
 unsigned long vmem_plan_blocks(struct vmem_map *map, unsigned long want,
@@ -194,8 +196,8 @@ unsigned long vmem_plan_blocks(struct vmem_map *map, unsigned long want,
  * vmem_plan_granules() - choose granules to unplug from blocks that stay
  * @want: whole granules
  *
- * Emptiest first (in 1/64 of a granule), highest address for ties; never the
- * granule with the metadata of a block. Runs come from the top.
+ * Chooses the emptiest first (in 1/64 of a granule), and the highest of equally empty
+ * granules, but never the granule with the metadata of a block. Runs come from the top.
  * Return: number of runs.
  */
 unsigned int vmem_plan_granules(const struct vmem_map *map, unsigned long want,

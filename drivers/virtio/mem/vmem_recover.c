@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Recover a device that answered nonsense, or nothing: reset it, so that no earlier
- * answer can still arrive, and ask it what it has plugged. The cases in which driver and
- * device differ:
+ * Recover a device that answered nonsense, or nothing: reset it, so that no earlier answer can
+ * arrive any more, and ask it what it has plugged. The cases in which driver and device
+ * differ:
  *
  *   driver \ device   plugged                  unplugged
  *   mm's              -                        report, plug again: its content is lost
@@ -49,7 +49,7 @@ static enum belief belief_of(const struct vmem_map *map, unsigned long pb)
 	return vmem_info(map, i).plugged & bit ? BELIEF_MM : BELIEF_UNPLUGGED;
 }
 
-/* The run of granules from @start on with the same belief, at most @max pageblocks. */
+/* Find the run of granules from @start on with the same belief, at most @max pageblocks. */
 static struct vmem_run same_belief(const struct vmem_map *map, unsigned long start,
 				   unsigned long max)
 {
@@ -88,7 +88,7 @@ static int plug_again(struct virtio_mem *vm, phys_addr_t addr, u64 bytes)
 	return ret == -EIO ? ret : 0;
 }
 
-/* Settle a run of which the device has plugged all (@plugged) or nothing. */
+/* Settle a run of which the device has everything plugged (@plugged) or nothing. */
 static int settle_run(struct virtio_mem *vm, const struct vmem_run *run, bool plugged)
 {
 	switch (belief_of(&vm->map, run->start)) {
@@ -129,7 +129,7 @@ static int mend_granule(struct virtio_mem *vm, const struct vmem_run *granule)
 	return settle_run(vm, granule, wanted);
 }
 
-/* Ask about the whole region, in steps; after a mixed answer, about half as much. */
+/* Ask about the whole region, in steps; after a mixed answer, halve the step. */
 static int ask_all(struct virtio_mem *vm)
 {
 	const struct vmem_map *map = &vm->map;

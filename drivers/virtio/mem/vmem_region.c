@@ -81,7 +81,7 @@ int vmem_read_config(struct virtio_mem *vm)
 	return 0;
 }
 
-/* The end of the usable region, in whole granules from its start. */
+/* Return the end of the usable region, rounded down to whole granules. */
 static unsigned long usable_end(const struct virtio_mem *vm)
 {
 	const phys_addr_t end = vm->config.addr + vm->config.usable_region_size;
@@ -97,7 +97,7 @@ static void check_plugged(struct virtio_mem *vm)
 	const u64 theirs = vm->config.plugged_size;
 
 	if (vm->unsure)
-		return; /* the driver asks the device anyway */
+		return; /* the driver will ask the device anyway */
 	if (theirs != ours && vm->last_report.mismatch != theirs)
 		pr_warn_ratelimited(&vm->vdev->log,
 			"%s: the device has %lu MiB plugged, the driver %lu MiB",
@@ -157,7 +157,7 @@ static void vmem_describe(struct memory_owner *owner, unsigned long pfn, struct 
 	sink_printf(out, "%s granule %lu, %s", vm->name, (pb - map->start) / map->granule, state);
 }
 
-/* Occupancy for the plan: counts only frames that have to be moved. */
+/* Count the frames in use for the plan: only those that would have to move. */
 static u32 vmem_used(void *ctx, unsigned long start, u64 mask)
 {
 	const struct virtio_mem *vm = ctx;
@@ -234,7 +234,9 @@ int vmem_own_region(struct virtio_mem *vm)
 	vm->owner.name = vm->name;
 	vm->owner.region.start_pfn = pb_to_pfn(vm->map.start);
 	vm->owner.region.nr_pages = pb_to_pfn(vm->map.end - vm->map.start);
-	/* No online_page: mm knows which pageblocks are mapped, and onlines those. */
+	/*
+	 * There is no online_page: mm knows which pageblocks are plugged, and onlines those.
+	 */
 	vm->owner.describe = vmem_describe;
 	vm->owner.unblocked = vmem_unblocked;
 	ret = register_memory_owner(vm->mm, &vm->owner, &why);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Requests to a virtio-mem device, several at a time, and their answers. The
- * n-th request of the queue carries n in its trace records; the device counts
- * the same way.
+ * Requests to a virtio-mem device, several at a time, and their answers. The trace records of
+ * the n-th request of the queue carry n; the device counts in the same way.
  *
  * Spec: virtio 1.2, section 5.15.6.
  */
@@ -64,8 +63,8 @@ static bool read_state(struct virtio_mem *vm, struct vmem_slot *slot, u32 len)
 }
 
 /*
- * Translate the device's answer. An invalid answer is LOST: the device may or may not
- * have carried the request out.
+ * Translate the device's answer. An invalid answer counts as LOST: the device may or may not
+ * have carried out the request.
  */
 static u32 read_answer(struct virtio_mem *vm, struct vmem_slot *slot, u32 len)
 {
@@ -134,8 +133,8 @@ static bool prepare_question(struct virtio_mem *vm, struct vmem_slot *slot)
 }
 
 /*
- * Is there an answer to read, or has the user asked for a reset as strong as @least or
- * stronger?
+ * Check whether there is an answer to read, or the user has asked for a reset at least as
+ * strong as @least.
  */
 static bool need_not_wait(const struct virtio_mem *vm, enum vmem_reset least)
 {
@@ -143,7 +142,7 @@ static bool need_not_wait(const struct virtio_mem *vm, enum vmem_reset least)
 }
 
 /*
- * Ask a device that owes answers. Return: true if it answers this or an older request, or
+ * Send a question to a device that owes answers. Return: true if it answers any request, or
  * the user forces a reset.
  */
 static bool still_alive(struct virtio_mem *vm)
@@ -159,7 +158,10 @@ static bool still_alive(struct virtio_mem *vm)
 	return virtqueue_moved(vm->vq) || READ_ONCE(vm->reset_asked) == VMEM_RESET_FORCED;
 }
 
-/* Give up a device that is late or to be reset; if it is silent, only force resets it. */
+/*
+ * Give up a device that is late, or that the user wants to reset; once silent, only a forced
+ * reset resets it.
+ */
 static void give_up_silent(struct virtio_mem *vm, u64 waited_ns)
 {
 	const unsigned int owed = vm->nr_open;
@@ -170,7 +172,10 @@ static void give_up_silent(struct virtio_mem *vm, u64 waited_ns)
 		      vm->silent ? ", nor a question since: its process may have ended" : "");
 }
 
-/* Wait until all is answered, the device breaks, a reset is asked for, or time is up. */
+/*
+ * Wait until all requests are answered, the device breaks, a reset is asked for, or time is
+ * up.
+ */
 static void await_answers(struct virtio_mem *vm, u64 limit_ns)
 {
 	const u64 start = ktime_ns();
@@ -192,7 +197,7 @@ static void await_answers(struct virtio_mem *vm, u64 limit_ns)
 	virtqueue_disable_cb(vm->vq);
 }
 
-/* The worst answer among the first @nr slots, after the wait. */
+/* Return the worst answer among the first @nr slots as an errno. */
 static int worst_answer(const struct virtio_mem *vm, unsigned int nr)
 {
 	u32 worst = VMEM_ACK;

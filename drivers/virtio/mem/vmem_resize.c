@@ -2,13 +2,12 @@
 /*
  * Growing and shrinking a virtio-mem region.
  *
- * Growing gives mm the pageblocks that the device has plugged, never before the device
- * has acknowledged them.
+ * Growing gives mm pageblocks only after the device has acknowledged that it plugged them.
  *
  * Shrinking takes pageblocks from mm, then unplugs them. Whole empty blocks go first, then
  * empty granules, then blocks and granules that must be emptied. The driver skips what it
- * cannot empty, and keeps the reason for the status. Shrinking allocates nothing: memory
- * must be able to leave without new memory.
+ * cannot empty, and keeps the reason for the status. Shrinking allocates nothing, so that
+ * memory can leave when none is free.
  *
  * Compare with: Linux virtio_mem_sbm_plug_request(), virtio_mem_sbm_unplug_request().
  */
@@ -155,7 +154,7 @@ int vmem_grow(struct virtio_mem *vm, unsigned long want)
 
 /* --- reserved pageblocks go to the device ------------------------------------ */
 
-/* The treatment of memory that the device refuses to unplug. */
+/* The use of memory that the device refuses to unplug. */
 enum refused {
 	REFUSED_RESERVE,  /* keep it for the next round */
 	REFUSED_PUT_BACK, /* return it to the block that it came from */
@@ -169,7 +168,10 @@ static int unplug_runs(struct virtio_mem *vm, unsigned int nr, enum refused refu
 	for (unsigned int i = 0; i < nr; i++) {
 		if (vm->slot[i].answer == VMEM_ACK)
 			vmem_unreserve(&vm->map, &vm->runs[i]);
-		/* Without a clear answer the device may have unplugged the run or may yet do so. */
+		/*
+		 * After an error or no answer, the device may have unplugged the run, or may
+		 * yet do so.
+		 */
 		else if (refused == REFUSED_PUT_BACK && vm->slot[i].answer < VMEM_ERROR)
 			(void)give_run(vm, &vm->runs[i]);
 	}
@@ -198,7 +200,7 @@ static bool shrink_cancelled(void *cookie)
 	return vmem_interrupted(cookie);
 }
 
-/* The limits of a request that begins now; a changed configuration ends it early. */
+/* Return the limits of a request that begins now; vmem_interrupted() ends it early. */
 static struct evac_limits shrink_limits(struct virtio_mem *vm, enum evac_request request,
 					unsigned long parts)
 {
@@ -209,7 +211,7 @@ static struct evac_limits shrink_limits(struct virtio_mem *vm, enum evac_request
 	return limits;
 }
 
-/* The memory block to blame: the block of the frame that @why names, else @fallback. */
+/* Return the memory block of the frame that @why names, else @fallback. */
 static unsigned long failed_block(const struct mm_failure *why, unsigned long fallback)
 {
 	return why->pfn == PFN_NONE ? fallback : why->pfn >> SECTION_PFN_SHIFT;
@@ -231,8 +233,8 @@ static void skip_blocks(struct vmem_map *map, unsigned long nr, const struct mm_
 }
 
 /*
- * Remember the pageblocks of blocks that are about to leave mm, because mm then no
- * longer knows them. None of these blocks has a reserved pageblock yet.
+ * Remember the plugged pageblocks of blocks that are about to leave mm, because mm then
+ * forgets them. None of these blocks has a reserved pageblock yet.
  */
 static void note_plugged(struct vmem_map *map, unsigned long nr)
 {
@@ -243,7 +245,10 @@ static void note_plugged(struct vmem_map *map, unsigned long nr)
 	}
 }
 
-/* The blocks have left, and their pageblocks are reserved; or none has left. */
+/*
+ * Count the pageblocks of blocks that have left mm as reserved; if the blocks have not @left,
+ * undo note_plugged().
+ */
 static unsigned long blocks_left(struct vmem_map *map, unsigned long nr, bool left)
 {
 	unsigned long sum = 0;
@@ -258,7 +263,7 @@ static unsigned long blocks_left(struct vmem_map *map, unsigned long nr, bool le
 	return sum;
 }
 
-/* Errors after which another block or granule may still work. */
+/* Check whether another block or granule may still work after this failure. */
 static bool is_local(const struct mm_failure *why)
 {
 	return why->reason != MM_REASON_CANCELLED && why->reason != MM_REASON_HARTS_BUSY;
@@ -303,7 +308,7 @@ static int shrink_blocks(struct virtio_mem *vm, unsigned long want, enum vmem_ef
 
 /* --- granules of blocks that stay ----------------------------------------- */
 
-/* Skip the whole granule that holds a pageblock in this round. */
+/* Skip the granule that holds a pageblock, in this round. */
 static void skip_granule(struct vmem_map *map, unsigned long pb)
 {
 	const unsigned long start = ALIGN_DOWN(pb, (unsigned long)map->granule);
@@ -412,9 +417,9 @@ int vmem_shrink(struct virtio_mem *vm, unsigned long want)
 	if (vmem_nr_at_device(vm) <= goal)
 		return 0;
 	/*
-	 * The last step may have removed the only obstacle to a block that the step before it
-	 * could not empty. mm no longer watches the obstacle's pageblock, so nothing else
-	 * would start another round.
+	 * The last step may have removed the only obstacle to a block that an earlier step
+	 * could not empty. mm no longer watches the obstacle's pageblock, so only this starts
+	 * another round.
 	 */
 	if (vmem_nr_at_device(vm) < have)
 		vmem_unblocked(&vm->owner);

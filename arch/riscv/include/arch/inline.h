@@ -2,7 +2,7 @@
 #ifndef _ARCH_INLINE_H
 #define _ARCH_INLINE_H
 
-/* The part of the machine contract (arch/machine.h) that a call would make too dear. */
+/* The functions of the machine contract (arch/machine.h) that are too short to be calls. */
 #include "lib/types.h"
 
 #define SSTATUS_SIE (1UL << 1)
@@ -17,8 +17,8 @@ static inline u64 arch_time(void)
 }
 
 /*
- * Mask interrupts on this hart, for a few instructions: no build measures for how long, as
- * it does for arch_irq_save(). Return: the state before, for arch_irq_unmask().
+ * Mask interrupts on this hart, for a few instructions. Unlike arch_irq_save(), no build
+ * measures for how long. Return: the state before, for arch_irq_unmask().
  */
 static inline unsigned long arch_irq_mask(void)
 {
