@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Boot-time calls of the modules that were linked in.
+ * Boot-time calls of the linked modules.
  */
 #include "kernel/init.h"
 #include "kernel/printk.h"

@@ -2,16 +2,17 @@
 /*
  * The lock-order checker: see kernel/lock_order.h.
  *
- * struct thread has a stack of the locks that the thread holds. An interrupt handler
- * pushes its locks on top of those of the thread that it interrupts. Taking a lock adds an
- * edge to it from the most recently taken lock of its kind (mutex or spinlock). Edges from
- * the locks further down are implied, because each of those already has an edge to the next;
- * only a lock taken by trylock has none, so the lock below it also gets an edge.
+ * struct thread has a stack of the locks that the thread holds. An interrupt handler pushes
+ * its locks on top of those of the thread that it interrupts. Taking a lock adds an edge to
+ * this lock from the most recently taken lock of its kind (mutex or spinlock). Edges from
+ * locks further down the stack are implied, because each of those already has an edge to the
+ * next. A trylock adds no edge, so if the most recent lock was taken by trylock, the lock
+ * before it gets an edge to the new lock, too.
  *
- * The table of edges is small and only grows. A new edge is checked by a plain transitive
- * closure over the table: it is an inversion if it closes a cycle. This search runs only
- * once for each pair of classes; @known has a bit for each pair that was checked, and is
- * read without a lock. graph_lock protects all changes.
+ * The table of edges is small and only grows. A new edge is an inversion if it closes a cycle,
+ * which a plain transitive closure over the table finds. This search runs only once for each
+ * pair of classes: @known has a bit for each pair that was checked, and is read without a
+ * lock. graph_lock protects all changes.
  *
  * Compare with: Linux kernel/locking/lockdep.c.
  */
@@ -73,7 +74,7 @@ static void say_full(const char *what)
 		pr_warn("lock order: too many %s: some locks are not checked", what);
 }
 
-/* CLASS_NONE if the table is full. */
+/* Find or add the class of a name. Return: CLASS_NONE if the table is full. */
 static u32 find_class(const char *name, bool sleeps)
 {
 	const unsigned long flags = spin_lock_irqsave(&graph_lock);
@@ -93,7 +94,7 @@ static u32 find_class(const char *name, bool sleeps)
 	return nr;
 }
 
-/* The first edge of a path from class @from to class @to, or NULL. */
+/* Find a path from class @from to class @to. Return: its first edge, or NULL. */
 static const struct lock_edge *find_way(u32 from, u32 to) __must_hold(graph_lock)
 {
 	u16 first[MAX_CLASSES] = {}; /* 1 + the edge that a path to the class starts with */
@@ -114,7 +115,10 @@ static const struct lock_edge *find_way(u32 from, u32 to) __must_hold(graph_lock
 	return first[to] != 0 ? &edges[first[to] - 1] : NULL;
 }
 
-/* A return address lies after its call, which may be the function's last instruction. */
+/*
+ * Print a return address. Look up the byte before it: the call may be the function's last
+ * instruction.
+ */
 static size_t format_place(char *text, size_t size, const void *place)
 {
 	unsigned long offset;
@@ -136,7 +140,10 @@ size_t lock_order_format(char *text, size_t size, const struct lock_edge *edge)
 	return len + scnprintf(text + len, size - len, ")");
 }
 
-/* @edge closes a cycle; @back is the first edge of the rest, or NULL if there is none. */
+/*
+ * Report that @edge closes a cycle; @back is the first edge of the rest of the cycle, or NULL
+ * if there is no other.
+ */
 static void report(const struct lock_edge *edge, const struct lock_edge *back)
 {
 	static struct ratelimit_state said;
@@ -156,7 +163,10 @@ static void report(const struct lock_edge *edge, const struct lock_edge *back)
 	warn_report(__FILE__, __LINE__, text);
 }
 
-/* Taking @inner with @outer held: a new edge joins the graph, or is an inversion. */
+/*
+ * Note that @inner is taken with @outer held: add a new edge to the graph, or report an
+ * inversion.
+ */
 static void see_edge(const struct lock_held *outer, const struct lock_held *inner)
 {
 	const struct lock_edge edge = { outer->class, inner->class, outer->place,

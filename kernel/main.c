@@ -21,14 +21,16 @@
 #include "serial/serial.h"
 
 static u64 memory_limit;
-/* The image, the metadata of one block, and memory for 8 harts: 3 MiB, and some room. */
+/*
+ * The image, the metadata of one block, and memory for 8 harts take 3 MiB; the rest is room.
+ */
 #define MEMORY_LIMIT_MIN (8UL << 20)
 PARAM_SIZE("mem", memory_limit, "use at most this much boot memory; 0 means all");
 
 static const char *autorun;
 PARAM_STRING("autorun", autorun, "commands to run after boot, separated by ;");
 
-/* Say why and end the machine, without a panic, because the kernel is not at fault. */
+/* Say why and end the machine, but do not panic: the kernel is not at fault. */
 static void __noreturn cannot_start(const char *what)
 {
 	pr_emerg("memory: %s do not fit %lu MiB of boot memory in %u ranges: ebb does not start",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Mutexes. They are not fair: another thread may take a mutex before the waiter that was
- * woken for it, and the waiter then waits again.
+ * Mutexes. They are not fair: another thread may take a free mutex before the woken waiter
+ * runs, and the waiter then waits again.
  *
  * A thread's mutexes are a list, the last taken first. Only the holder touches the list
  * and a mutex's @outer.
@@ -43,7 +43,7 @@ void __cold mutex_not_held(const struct mutex *mutex)
 	panic("mutex %s: not held by thread %s", mutex->name, thread_name(current_thread()));
 }
 
-/* Take the mutex if its owner word is @free; the word gets @mark. */
+/* Take the mutex if its owner word is @free; the new word gets @mark. */
 static bool take_free(struct mutex *mutex, struct thread *free, unsigned long mark)
 {
 	struct thread *self = current_thread();
@@ -63,7 +63,7 @@ static bool take_plain(struct mutex *mutex)
 	return take_free(mutex, NULL, 0);
 }
 
-/* Take a free mutex; a watched one stays watched unless the checker is off. */
+/* Take a free mutex; a watched mutex stays watched unless the checker is off. */
 static bool take(struct mutex *mutex)
 {
 	return take_plain(mutex) ||
@@ -112,7 +112,7 @@ static int __noinline take_until(struct mutex *mutex, u64 deadline_ns)
 {
 	if (wait_event_until(&mutex->waiters, take(mutex), deadline_ns))
 		return 0;
-	/* A wake-up that came too late for this thread belongs to another waiter. */
+	/* If this thread was woken too late, pass the wake-up on to another waiter. */
 	if (holder(mutex) == NULL)
 		wake_up_one(&mutex->waiters);
 	return -ETIMEDOUT;
@@ -127,8 +127,8 @@ static int __noinline take_patiently(struct mutex *mutex, struct patience *patie
 }
 
 /*
- * A wait has ended with @err. If the thread did not get the mutex, the checker forgets
- * it.
+ * End a wait with @err. If the thread did not get the mutex, make the checker forget the
+ * mutex.
  */
 static int waited(const struct mutex *mutex, int err)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Notifier chains. Starts have numbers, and several may be open at the same time. A
- * start that was not refused was heard by every listener registered at that moment, so
- * its end goes to the listeners that were registered before that start.
+ * Notifier chains. Starts have numbers, and several may be open at the same time. All
+ * listeners registered at that moment heard a start that was not refused, so its end goes to
+ * the listeners that were registered before the start.
  *
  * Compare with: Linux kernel/notifier.c, blocking_notifier_call_chain_robust().
  */
@@ -79,7 +79,7 @@ static void tell(struct notifier_block *nb, unsigned long event, void *data)
 				    nb->priority, err, event);
 }
 
-/* The listener @refused has vetoed a start: send @cancel to the listeners before it. */
+/* Send @cancel to the listeners before @refused, the listener that has vetoed a start. */
 static void cancel_start(struct notifier_chain *chain, struct notifier_block *refused,
 			 unsigned long cancel, void *data) __must_hold(chain->lock)
 {

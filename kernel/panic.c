@@ -112,7 +112,7 @@ void panic(const char *fmt, ...)
 	va_start(args, fmt);
 	(void)vsnprintf(reason, sizeof(reason), fmt, args);
 	va_end(args);
-	/* A panic during the report of another: print nothing more. */
+	/* During the report of another panic, print only one line. */
 	if (!reporting) {
 		reporting = true;
 		report(reason);

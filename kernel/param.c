@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The kernel command line. Whatever it contains, the boot continues: each unusable word
- * costs one log line; after MAX_COMPLAINTS lines only the number of the other words is
- * logged.
+ * The kernel command line. The boot continues whatever the line contains: each word that is
+ * not understood causes one line in the log; after MAX_COMPLAINTS lines, only the number of
+ * further such words is logged.
  *
  * Compare with: Linux kernel/params.c.
  */
@@ -110,7 +110,7 @@ static const char *const type_words[] = {
 	[PARAM_TYPE_ENUM] = "one of:",
 };
 
-/* Print what a value of @p looks like, for the user. */
+/* Print the form of @p's values, for the user. */
 static void print_type(const struct param *p, struct sink *out)
 {
 	sink_puts(out, type_words[p->type]);
@@ -158,7 +158,7 @@ static void complain_name(const char *name)
 		pr_warn("command line: unknown parameter \"%.64s\"", name);
 }
 
-/* Does a word before @name in the parsed line have the same name? */
+/* Check whether a word before @name in the parsed line has the same name. */
 static bool named_before(const char *name)
 {
 	const char *word = parsed;
@@ -171,7 +171,10 @@ static bool named_before(const char *name)
 	return false;
 }
 
-/* End the word at @text, without its quotes. Return: where the next may start. */
+/*
+ * End the word at @text with a NUL, and remove its quotes. Return: the place where the next
+ * word may start.
+ */
 static char *cut_word(char *text)
 {
 	char *out = text, *next;
@@ -189,7 +192,7 @@ static char *cut_word(char *text)
 	return next;
 }
 
-/* Does a PARAM_UNKNOWN() function know what to say about @name? */
+/* Check whether a PARAM_UNKNOWN() function knows @name. */
 static bool answered_elsewhere(const char *name)
 {
 	bool (*const *ask)(const char *name);
@@ -223,7 +226,9 @@ static void parse_word(char *word)
 		complain_value(word, value);
 }
 
-/* Length of the whole words: the kernel must not obey half a word or half a quote. */
+/*
+ * Return the length of the whole words: the kernel must not obey half a word or half a quote.
+ */
 static size_t whole_words(const char *cmdline, size_t len)
 {
 	bool quoted = false;

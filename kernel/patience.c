@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Limits of waits, counted in time that the waiter saw pass.
+ * Limits on waits, counted in the time that the waiter saw pass.
  */
 #include "kernel/patience.h"
 #include "kernel/timer.h"

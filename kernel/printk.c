@@ -22,14 +22,14 @@ static DEFINE_SPINLOCK(console_lock);
 static bool lock_busted;
 static void (*console_write)(const char *text, size_t len);
 static void (*line_draw)(bool shown, struct sink *out);
-static bool line_hidden; /* for a message that has not ended yet */
-static bool line_passed; /* a message came while there was no such line */
+static bool line_hidden; /* for a message without its newline yet */
+static bool line_passed; /* a message came while there was no line to draw */
 
-/* Messages with lower levels than this are shown; the same default as Linux's. */
+/* Messages of lower levels than this are shown. The default is Linux's. */
 static u64 loglevel = 7;
 PARAM_RANGE("loglevel", loglevel, 0, 8, "show messages of a lower level than this");
 
-/* Text of whole lines; head counts all bytes ever written and is never reduced. */
+/* The text of whole lines. ring_head counts all bytes ever written. */
 static char ring[RING_SIZE];
 static u64 ring_head;
 
@@ -59,7 +59,9 @@ static void draw_line(bool shown)
 	line_draw(shown, &(struct sink){ .write = bare_write });
 }
 
-/* Write to the terminal, above the line that a user types; a panic leaves that line alone. */
+/*
+ * Write to the terminal, above the line that a user is typing; a panic leaves that line alone.
+ */
 static void show(const char *text, size_t len)
 {
 	if (line_draw && !line_hidden && !READ_ONCE(lock_busted))
@@ -194,9 +196,9 @@ void printk_set_line(void (*draw)(bool shown, struct sink *out))
 }
 
 /*
- * Print the log in parts, each copied under the lock: other harts log meanwhile, and the
- * console keeps interrupts off while it writes a part. Begins at a whole line, even if
- * older lines were overwritten. Ends at the last message before the call; otherwise it
+ * Print the log in parts, each copied under the lock: so other harts can log meanwhile, and
+ * the console keeps interrupts off only while it writes a part. Begins at a whole line, even
+ * if older lines were overwritten. Ends at the last message before the call; otherwise it
  * might never end.
  */
 void printk_dump(struct sink *out)

@@ -7,9 +7,9 @@
  * gives up takes REQUESTED back to NONE by a compare-and-swap, so that no hart
  * runs a function after its caller has gone.
  *
- * A thread that waits, for the other harts or for its turn, spins briefly and then
- * sleeps: its hart serves requests meanwhile, and where harts outnumber the host's
- * cores, it leaves the core to the harts that it waits for.
+ * A thread that waits for the other harts, or for its turn, spins briefly and then sleeps.
+ * While it sleeps, its hart serves requests; and if harts outnumber the host's cores, the core
+ * is free for the harts that it waits for.
  */
 #include "arch/machine.h"
 #include "kernel/mutex.h"
@@ -70,8 +70,8 @@ static bool has_answered(const struct hart *hart)
 }
 
 /*
- * Wait while @hart runs the function: the function ends soon, and the request can no
- * longer be cancelled.
+ * Wait until @hart has run the function: a request can no longer be cancelled then, but the
+ * function ends soon.
  */
 static void await_end(const struct hart *hart)
 {
@@ -86,7 +86,10 @@ static void await_end(const struct hart *hart)
 	}
 }
 
-/* Wait until @hart has answered; if it is late, take the request back. False: late. */
+/*
+ * Wait until @hart has answered; if it is late, take the request back. Return: false if it was
+ * late.
+ */
 static bool await(struct hart *hart, struct patience *patience)
 {
 	const u64 spin_end = ktime_ns() + SPIN_NS;
@@ -103,7 +106,7 @@ static bool await(struct hart *hart, struct patience *patience)
 	return true;
 }
 
-static struct ratelimit_state log; /* the host can stop a hart */
+static struct ratelimit_state log; /* limited: the host can stop a hart at any time */
 
 int on_each_hart(void (*fn)(void *arg), void *arg, u64 timeout_ns) __no_lock_analysis
 {

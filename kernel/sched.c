@@ -4,9 +4,9 @@
  * served. A thread runs on the hart that took it from the queue until it gives
  * up the hart.
  *
- * A hart holds sched_lock across the switch, so that no other hart can take a thread
- * before its registers are saved. Harts own spinlocks, and the switch stays on its hart:
- * the thread that continues releases the lock.
+ * A hart holds sched_lock across the switch, so that no other hart can take a thread before
+ * its registers are saved. The thread that continues releases the lock; it may do so because a
+ * hart, not a thread, owns a spinlock, and the switch stays on its hart.
  */
 #include "arch/boot.h"
 #include "kernel/panic.h"
@@ -58,7 +58,7 @@ static bool may_run(const struct thread *thread, const struct hart *hart)
 	return thread->affinity == ANY_HART || thread->affinity == hart->id;
 }
 
-/* The first thread in the queue that may run on @hart; NULL if none. */
+/* Find the first thread in the queue that may run on @hart; NULL if there is none. */
 static struct thread *first_for(const struct hart *hart) __must_hold(sched_lock)
 {
 	struct thread *thread;
@@ -88,7 +88,7 @@ static void kick_for(const struct thread *thread) __must_hold(sched_lock)
 	for_each_hart(hart) {
 		if (!READ_ONCE(hart->idling) || !may_run(thread, hart))
 			continue;
-		/* Do not kick it again: the next thread gets another hart. */
+		/* Mark the hart, so that the next thread kicks another hart. */
 		WRITE_ONCE(hart->idling, 0);
 		if (hart != this_hart())
 			arch_kick_hart(hart->id);
@@ -191,7 +191,7 @@ bool thread_sleep_until(u64 deadline_ns)
 	return ktime_ns() < deadline_ns;
 }
 
-/* No other hart knows the thread yet. */
+/* Takes no lock: no other hart knows the thread yet. */
 void sched_init_hart(void) __no_lock_analysis
 {
 	struct hart *hart = this_hart();
@@ -208,7 +208,8 @@ void sched_init_hart(void) __no_lock_analysis
 
 /*
  * Wait for an interrupt unless there is something to do. The hart sets @idling under
- * the lock under which threads become ready, so one of the two sides sees the other.
+ * sched_lock, under which threads become ready: so either this hart sees a thread, or the
+ * waker sees @idling.
  */
 static void idle_wait(struct hart *hart)
 {

@@ -15,7 +15,7 @@
 #include "lib/list.h"
 
 /**
- * enum thread_state - where a thread is
+ * enum thread_state - the state of a thread
  * @THREAD_FREE: the slot is free
  * @THREAD_READY: in the run queue
  * @THREAD_RUNNING: on a hart
@@ -43,16 +43,15 @@ extern spinlock_t sched_lock;
  * @name: for reports
  * @state: enum thread_state
  * @affinity: the only hart it may run on, or ANY_HART
- * @woken: a wake-up came since it was cleared: the next sleep ends at once. Cleared
- *	by the thread itself
+ * @woken: a wake-up came since the thread cleared this: its next sleep ends at once
  * @detached: its slot is freed after it ends, without a join
  * @idle: an idle thread: never in the run queue, never blocks
- * @fn: what it does
+ * @fn: the thread's function
  * @arg: for @fn
  * @result: what @fn returned
  * @stack: lowest address, NULL for idle threads
  * @timeout: wakes it at a deadline
- * @joiner: to be woken when it has ended
+ * @joiner: the thread to wake when it has ended
  * @held_ns: the time that it spent at hold points (kernel/trace/hold.h)
  * @mutexes: those that it holds, the last taken first
  * @held: the locks that it holds, for the lock-order checker; interrupts off
@@ -90,7 +89,7 @@ struct thread {
 };
 
 /**
- * sched_init_hart() - make the code that runs here now this hart's idle thread
+ * sched_init_hart() - make the running code this hart's idle thread
  *
  * Context: once on each hart, interrupts off.
  */
@@ -106,7 +105,9 @@ void idle_loop(void) __noreturn;
 /* Switch to another thread; sched_lock is held, and the caller's new state is set. */
 void schedule_locked(void) __must_hold(sched_lock);
 
-/* Make a thread run (again), or its next sleep end at once. Any context. */
+/*
+ * Make a blocked thread ready, or make a running thread's next sleep end at once. Any context.
+ */
 void thread_wake(struct thread *thread);
 void thread_wake_locked(struct thread *thread) __must_hold(sched_lock);
 
@@ -114,13 +115,13 @@ void thread_wake_locked(struct thread *thread) __must_hold(sched_lock);
 void thread_timeout(struct timer *timer);
 
 /*
- * Sleep until woken or until @deadline_ns; false if that has passed. A wake-up
- * since @woken was cleared also ends the sleep. Thread context, no spinlock held;
- * passes quiescent points. May also return early for no reason.
+ * Sleep until woken or until @deadline_ns; false if that time has passed. A wake-up since
+ * @woken was cleared also ends the sleep, and it may end early for no reason. Thread context,
+ * no spinlock held; passes quiescent points.
  */
 bool thread_sleep_until(u64 deadline_ns);
 
-/* One turn of the idle loop, for waiting in an idle thread (boot, fuzzers). */
+/* Run one turn of the idle loop, to wait in an idle thread (boot, fuzzers). */
 void idle_step(void);
 
 /* Stacks: kernel/stack.c in the guest, tests/host/ on the host. Thread context. */

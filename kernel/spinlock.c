@@ -29,7 +29,7 @@ static void spin_backoff(unsigned int *pause)
 }
 
 /*
- * Take the lock if its word @free says that it is free. A checked lock stays
+ * Take the lock if @free, the value of its word, says that it is free. A checked lock stays
  * checked unless the checker is off.
  */
 static bool take_free(spinlock_t *lock, u32 free)

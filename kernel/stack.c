@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Stacks of kernel threads: frames from the page allocator, mapped with a guard page
- * below. Stacks come from a pool and go back to it. The pool never frees their frames, so
- * starting a thread is cheap, and a test that starts threads does not appear to leak
- * memory.
+ * below. Stacks come from a pool and go back to it. The pool never frees their frames. So
+ * starting a thread is cheap, and a test that starts threads does not seem to leak memory.
  */
 #include "arch/thread.h"
 #include "kernel/sched.h"
@@ -11,7 +10,7 @@
 #include "mm/page_alloc.h"
 
 static DEFINE_SPINLOCK(pool_lock);
-/* The lowest address of a free stack; its first word is the next stack. */
+/* The lowest address of the first free stack; the first word of each is the next. */
 static void *pool __guarded_by(pool_lock);
 
 static void *pool_take(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Run a function on one hart while all others stand still, each at a quiescent point.
- * It is one on_each_hart() request, in which the other harts only wait.
+ * Run a function on one hart while all others stand still, each at a quiescent point. All
+ * harts serve one on_each_hart() request, in which the other harts only wait.
  */
 #include "arch/machine.h"
 #include "kernel/hart.h"

@@ -30,7 +30,7 @@ static struct thread *slot_take(void)
 	return found;
 }
 
-/* Free the slot of a thread that has ended and is on no hart. */
+/* Free the slot of a thread that has ended and runs on no hart. */
 static void slot_give_back(struct thread *thread)
 {
 	void *stack = thread->stack;
@@ -90,7 +90,10 @@ void thread_exit(int result)
 	self->state = THREAD_EXITED;
 	if (self->joiner != NULL)
 		thread_wake_locked(self->joiner);
-	/* A reader of the state takes the lock, so this stack is out of use by then. */
+	/*
+	 * A reader of the state takes the lock, which is released only after this stack is out
+	 * of use.
+	 */
 	schedule_locked();
 	panic("thread %s continued after its end", self->name);
 }
@@ -144,7 +147,7 @@ struct thread *thread_create(const char *name, int (*fn)(void *arg), void *arg)
 	return thread_create_on(ANY_HART, name, fn, arg);
 }
 
-/* Has @thread ended and left its stack? If not, register @joiner to be woken. */
+/* Check whether @thread has ended and left its stack. If not, register @joiner to be woken. */
 static bool join_or_register(struct thread *thread, struct thread *joiner)
 {
 	const unsigned long flags = spin_lock_irqsave(&sched_lock);

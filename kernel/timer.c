@@ -15,7 +15,7 @@ static DEFINE_SPINLOCK(timer_lock);
 /**
  * struct timer_base - one hart's timers
  * @pending: struct timer by time; initialised when the first timer is added
- * @running: the timer with its function running now, or NULL
+ * @running: the timer whose function runs now, or NULL
  */
 static struct timer_base {
 	struct list_head pending __guarded_by(timer_lock);
@@ -72,7 +72,7 @@ void timer_set(struct timer *timer, u64 ns_from_now)
 	spin_unlock_irqrestore(&timer_lock, flags);
 }
 
-/* Does the timer's function run on another hart now? */
+/* Check whether the timer's function runs on another hart now. */
 static bool runs_elsewhere(const struct timer *timer) __must_hold(timer_lock)
 {
 	const struct hart *self = this_hart();

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Wait queues. The waker takes a waiter out of the queue, under the queue's lock, or the
- * waiter takes itself out: so no other thread touches the waiter's stack after
- * wait_finish().
+ * Wait queues. A waiter is taken out of the queue under the queue's lock, by the waker or by
+ * itself: so no other thread touches the waiter's stack after wait_finish().
  *
- * Locks: queue->lock outside of sched_lock.
+ * Lock order: queue->lock, then sched_lock.
  */
 #include "kernel/sched.h"
 #include "kernel/wait.h"
@@ -61,8 +60,8 @@ void wait_prepare(struct wait_queue *queue, struct waiter *waiter)
 	WRITE_ONCE(queue->nr_waiters, queue->nr_waiters + 1);
 	spin_unlock_irqrestore(&queue->lock, flags);
 	/*
-	 * Register before checking the condition: pairs with the fence of a thread that
-	 * first changes the condition, then looks for waiters without the lock.
+	 * Register before checking the condition. Pairs with the fence of a thread that
+	 * changes the condition and then looks for waiters without the lock.
 	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }

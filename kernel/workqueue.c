@@ -2,8 +2,8 @@
 /*
  * Deferred work: one queue, one worker thread.
  *
- * A work's function may free its work: after the call, the worker compares only the
- * address and never follows it.
+ * A work's function may free its work: after the call, only the address is compared, and never
+ * followed.
  */
 #include "kernel/panic.h"
 #include "kernel/patience.h"
@@ -21,7 +21,7 @@ static const struct work *running __guarded_by(work_lock);
 static DEFINE_WAIT_QUEUE(work_added);
 static DEFINE_WAIT_QUEUE(work_done);
 
-/* list_del() stores NULL. */
+/* Check whether a work is queued: list_del() stores NULL in @link. */
 static bool is_pending(const struct work *work) __must_hold(work_lock)
 {
 	return work->link.next != NULL;
@@ -62,7 +62,7 @@ bool cancel_work_sync(struct work *work)
 
 	might_sleep();
 	patience_start(&patience, WORK_WAIT_NS);
-	/* Twice: the work may have scheduled itself again while it ran. */
+	/* Two rounds: the work may have scheduled itself again while it ran. */
 	for (int round = 0; round < 2; round++) {
 		const unsigned long flags = spin_lock_irqsave(&work_lock);
 

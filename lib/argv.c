@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Splitting a line into words. Quotes and backslashes vanish, so the writer never
- * overtakes the reader, and the line itself can hold the words.
+ * Splitting a line into words in place: quotes and backslashes are removed, so the writer
+ * never overtakes the reader.
  */
 #include "lib/argv.h"
 #include "lib/ctype.h"
@@ -24,7 +24,7 @@ static const char *take_quoted(const char **in, char **out)
 	return NULL;
 }
 
-/* Copy one word; move both cursors. Return what is wrong, or NULL. */
+/* Copy one word, and move both cursors. Return: the error in words, or NULL. */
 static const char *take_word(const char **in, char **out)
 {
 	while (**in && !isspace(**in)) {

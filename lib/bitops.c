@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The tables that lib/bitops.h uses. In a de Bruijn sequence each window of six bits is
- * unique. A multiplication by 1 << n, or by a mask of the bits up to n, moves the n-th
- * window to the top. (C. Leiserson, H. Prokop, K. Randall: "Using de Bruijn sequences to
+ * The tables that lib/bitops.h uses. In a de Bruijn sequence, each window of six bits is
+ * unique. Multiplying it by 1 << n, or by a mask of the bits up to n, puts a window that is
+ * unique for n at the top. (C. Leiserson, H. Prokop, K. Randall: "Using de Bruijn sequences to
  * index a 1 in a computer word".)
  */
 #include "lib/bitops.h"

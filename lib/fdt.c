@@ -27,7 +27,7 @@ enum {
 };
 
 /*
- * The blob's tags are big-endian; these are the values that a little-endian hart loads.
+ * Tags, which are big-endian in the blob, as a little-endian hart loads them.
  */
 enum {
 	TAG_BEGIN = 1 << 24,
@@ -37,7 +37,7 @@ enum {
 	TAG_END = 9 << 24,
 };
 
-/* The defaults of a node that does not say otherwise (spec section 2.3.5). */
+/* The cells of a node without these properties (spec section 2.3.5). */
 #define DEFAULT_ADDR_CELLS 2
 #define DEFAULT_SIZE_CELLS 1
 
@@ -59,8 +59,8 @@ static u64 be64(const u8 *p)
 }
 
 /*
- * The tag at @offset; TAG_END after the last tag. No offset comes near UINT32_MAX, because a
- * blob has at most FDT_MAX_SIZE bytes.
+ * Return the tag at @offset; TAG_END after the last tag. No offset comes near UINT32_MAX,
+ * because a blob has at most FDT_MAX_SIZE bytes.
  */
 static u32 kind_at(const struct fdt *fdt, u32 offset)
 {
@@ -89,8 +89,8 @@ static inline u32 read_prop(const struct fdt *fdt, u32 offset, struct fdt_prop *
 }
 
 /*
- * The end of the name at @offset, padding included; 0 if the name has no terminator. A
- * word minus 1 in each byte borrows from the top bit of a byte that is zero.
+ * Return the end of the name at @offset, padding included; 0 if the name has no terminator. A
+ * word has a zero byte if subtracting 1 from each byte sets a top bit that was clear.
  */
 static u32 name_end(const struct fdt *fdt, u32 offset)
 {
@@ -152,7 +152,7 @@ static u32 header_word(const struct fdt *fdt, unsigned int word)
 	return be32(fdt->blob + word * sizeof(u32));
 }
 
-/* Magic, version and size; *@header becomes the header's own length. */
+/* Check magic, version and size; set *@header to the header's length. */
 static int open_header(struct fdt *fdt, size_t limit, u32 *header, const char **why)
 {
 	*header = HEADER_STRUCTS_LEN * sizeof(u32);
@@ -171,7 +171,7 @@ static int open_header(struct fdt *fdt, size_t limit, u32 *header, const char **
 	return 0;
 }
 
-/* Read where a block starts; false if that is not inside, or not aligned. */
+/* Read the offset of a block; false if it is outside the blob, or not aligned. */
 static bool open_block(const struct fdt *fdt, unsigned int word, u32 header, u32 align,
 		       u32 *start)
 {
@@ -227,12 +227,15 @@ static int open_reserved(struct fdt *fdt, u32 header, const char **why)
  */
 
 struct indexer {
-	/* The newest node at each depth; a node that is not indexed has the slot after the last. */
+	/*
+	 * The index of the newest node at each depth; nodes that are not indexed share the
+	 * slot after the last.
+	 */
 	u16 open[FDT_MAX_DEPTH];
 	bool addr_said, size_said; /* if a name occurs twice, the first counts */
 };
 
-/* The names that begin with the same two letters share a hash. */
+/* Hash a name by its first two letters. */
 static u8 name_hash(const char *name)
 {
 	return name[0] ? (u8)(name[0] * 5 + name[1]) : 0;
@@ -243,7 +246,7 @@ static u8 cells_of(const struct fdt_prop *prop)
 	u32 cells = prop->len == 4 ? fdt_cell(prop, 0) : UINT8_MAX;
 
 	return (u8)min(cells,
-		       (u32)UINT8_MAX); /* too many cells for a number: reading fails */
+		       (u32)UINT8_MAX); /* more cells than a number can have: reading fails */
 }
 
 static void index_begin(struct fdt *fdt, struct indexer *ix, int depth, const struct tag *tag)
@@ -290,7 +293,7 @@ static void index_prop(struct fdt *fdt, struct indexer *ix, u32 at, const struct
 	}
 }
 
-/* Note a tag at @at that belongs to a node at @depth. */
+/* Add a tag at @at, of a node at @depth, to the index. */
 static void index_tag(struct fdt *fdt, struct indexer *ix, int depth, u32 at, const struct tag *tag)
 {
 	if (depth >= FDT_MAX_DEPTH)
@@ -304,8 +307,8 @@ static void index_tag(struct fdt *fdt, struct indexer *ix, int depth, u32 at, co
 }
 
 /*
- * Check that there is one node at the top, that all nodes are closed, and that no
- * property follows a child. Makes the index on the way.
+ * Check that there is one node at the top, that all nodes are closed, and that no property
+ * follows a child. Make the index on the way.
  */
 static int check_structs(struct fdt *fdt, const char **why)
 {
@@ -407,7 +410,7 @@ static int prop_from(const struct fdt *fdt, u32 offset, const char *name,
 	return -ENOENT;
 }
 
-/* As prop_from(), for a node in the index. */
+/* Find a property as prop_from() does, for a node in the index. */
 static int indexed_prop(const struct fdt *fdt, const struct fdt_index_node *node,
 			const char *name, struct fdt_prop *prop)
 {
@@ -507,9 +510,9 @@ static void enter_indexed(struct fdt_node *node, const struct fdt_index_node *to
 }
 
 /*
- * Move as advance() does, as far as the index reaches. Every node in it is followed by its
- * children, so the next node is the target, or there is no target.
- * Return: false if the index does not show it; then @found is not set.
+ * Move as advance() does, as far as the index reaches. In the index, the children of a node
+ * follow the node, so the next node is the target, or there is none.
+ * Return: false if the index cannot tell; @found is not set then.
  */
 static bool advance_indexed(struct fdt_node *node, int low, int high, bool *found)
 {

@@ -31,7 +31,7 @@ static const struct fdt_level *bus_of(const struct fdt_node *node)
 	return &node->path[node->depth ? node->depth - 1 : 0];
 }
 
-/* The entries of reg; an incomplete last entry counts. */
+/* Count the entries of reg, including an incomplete last entry. */
 static int nr_reg_entries(const struct fdt_prop *reg, u32 stride)
 {
 	return stride ? (int)DIV_ROUND_UP(reg->len, (u64)stride * 4) : -EINVAL;
@@ -118,7 +118,7 @@ static int translate_once(const struct fdt_node *node, int depth, struct fdt_ran
 	struct fdt_prop prop;
 
 	if (fdt_prop_at(node, depth, "ranges", &prop))
-		return -EINVAL; /* the parent reaches no address on this bus */
+		return -EINVAL; /* no address on this bus has an address on the parent's */
 	if (!prop.len)
 		return 0; /* the same addresses on both sides */
 	for (unsigned int i = 0;; i++) {

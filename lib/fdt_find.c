@@ -7,7 +7,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
-/* Is the node's name @name[0..len), with or without the unit address? */
+/* Check whether the node's name is @name[0..len), with or without the unit address. */
 static bool is_called(const struct fdt_node *node, const char *name, size_t len)
 {
 	if (strncmp(node->name, name, len) != 0)
@@ -51,7 +51,10 @@ bool fdt_is_called(const struct fdt_node *node, const char *name)
 	return is_called(node, name, strlen(name));
 }
 
-/* Append what fits; a byte that a terminal could take for a command becomes "?". */
+/*
+ * Append as much as fits; a byte that is not printable becomes "?", so that it cannot control
+ * a terminal.
+ */
 static size_t append(char *buf, size_t at, size_t size, const char *text)
 {
 	for (; *text && at + 1 < size; text++)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Flattened device trees: which interrupt of which controller a device raises.
+ * Flattened device trees: the interrupt that a device raises, and its controller.
  * Spec: Devicetree Specification 0.4, section 2.4.
  */
 #include "lib/fdt.h"
 #include "lib/errno.h"
 
-/* Read the @nr cells at @at as the specifier; false if there are fewer. */
+/* Read @nr cells at @at as the specifier; false if there are fewer. */
 static bool take_cells(const struct fdt_prop *prop, u32 at, u32 nr, struct fdt_irq *irq)
 {
 	u32 cells = prop->len / 4;
@@ -19,7 +19,7 @@ static bool take_cells(const struct fdt_prop *prop, u32 at, u32 nr, struct fdt_i
 	return true;
 }
 
-/* interrupt-parent of the node, or of its nearest ancestor that has one. */
+/* Get the interrupt-parent of the node, or of its nearest ancestor that has one. */
 static int interrupt_parent(const struct fdt_node *node, u32 *phandle)
 {
 	struct fdt_prop prop;
@@ -89,7 +89,7 @@ static int open_map(const struct fdt_node *bus, struct irq_map *map)
 	return 0;
 }
 
-/* Find out how long a row for @controller is. */
+/* Get the cell counts of @controller, which give the length of its rows. */
 static int map_controller(struct irq_map *map, u32 controller)
 {
 	int err;

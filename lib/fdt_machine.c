@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Flattened device trees: what every machine's tree says about memory, harts and
- * the command line. Spec: Devicetree Specification 0.4, chapter 3; Linux's
- * bindings reserved-memory.yaml and riscv/cpus.yaml.
+ * Flattened device trees: memory, harts and command line, which every machine's tree has.
+ * Spec: Devicetree Specification 0.4, chapter 3; Linux's bindings reserved-memory.yaml and
+ * riscv/cpus.yaml.
  */
 #include "lib/fdt.h"
 #include "lib/errno.h"
@@ -24,9 +24,9 @@ static bool has_prop(const struct fdt_node *node, const char *name)
 }
 
 /*
- * Refuse a reservation if the property "ranges" would change its address. OpenSBI adds
- * sibling nodes with CPU addresses, which must not be translated, and no property tells
- * the two kinds of node apart.
+ * Read an entry of a reservation; fail if the property "ranges" would change its address.
+ * OpenSBI adds sibling nodes with CPU addresses, which must not be translated, and no property
+ * tells the two kinds of node apart.
  */
 static int reserved_reg(const struct fdt_node *node, unsigned int index, struct fdt_range *range)
 {
@@ -101,8 +101,8 @@ static int visit_block(const struct fdt *fdt, fdt_entry_fn *fn, void *ctx)
 }
 
 /*
- * Does reg start at the node's unit address and end with a whole entry, if read with the
- * cursor's cell counts?
+ * Check whether reg, read with the cursor's cell counts, starts at the node's unit address and
+ * ends with a whole entry.
  */
 static bool starts_at_unit(const struct fdt_node *node)
 {
@@ -118,9 +118,9 @@ static bool starts_at_unit(const struct fdt_node *node)
 }
 
 /*
- * OpenSBI adds its nodes with the root's cell counts and ignores those of
- * /reserved-memory (lib/utils/fdt/fdt_fixup.c). The unit address tells which counts a
- * node uses.
+ * Choose the cell counts of a reservation. OpenSBI adds its nodes with the root's cell counts
+ * and ignores those of /reserved-memory (lib/utils/fdt/fdt_fixup.c). The unit address tells
+ * which counts a node uses.
  */
 static void settle_cells(struct fdt_node *node)
 {
@@ -165,7 +165,7 @@ int fdt_for_each_reserved(const struct fdt *fdt, fdt_entry_fn *fn, void *ctx)
 	return err;
 }
 
-/* Phandle of the interrupt controller that sits in a cpu node; 0 if none. */
+/* Get the phandle of the interrupt controller in a cpu node; 0 if there is none. */
 static u32 cpu_intc(const struct fdt_node *cpu)
 {
 	struct fdt_node child;

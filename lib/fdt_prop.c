@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Flattened device trees: what a property says, as numbers or strings.
+ * Flattened device trees: the values of properties, as numbers or strings.
  * Spec: Devicetree Specification 0.4, section 2.2.4.
  */
 #include "lib/fdt.h"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Shell patterns. When a match fails, only the last * can still help: it swallows one
- * more character. So one saved position is enough, without recursion.
+ * Shell patterns. After a mismatch, only the last * can help, by matching one more character.
+ * So one saved position is enough, and there is no recursion.
  */
 #include "lib/glob.h"
 
-/* The ] that closes the class opened by the [ at @pat; NULL if there is none. */
+/* Find the ] that closes the class opened by the [ at @pat; NULL if there is none. */
 static const char *class_end(const char *pat)
 {
 	pat += pat[1] == '!' ? 2 : 1;
@@ -34,7 +34,7 @@ static bool in_class(const char *pat, const char *end, u8 c)
 	return found != inverted;
 }
 
-/* Does the element at @*pat, which is not a *, match @c? Moves @pat past it. */
+/* Check whether the element at @*pat, which is not a *, matches @c. Moves @pat past it. */
 static bool match_one(const char **pat, char c)
 {
 	const char *p = *pat;
@@ -57,7 +57,7 @@ static bool match_one(const char **pat, char c)
 bool glob_match(const char *pat, const char *str)
 {
 	const char *star_pat = NULL; /* just past the last * */
-	const char *star_str = NULL; /* the text that it has not swallowed yet */
+	const char *star_str = NULL; /* the text that the last * has not matched yet */
 
 	while (*str) {
 		if (*pat == '*') {

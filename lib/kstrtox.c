@@ -71,7 +71,7 @@ int kstrtouint(const char *s, unsigned int base, unsigned int *res)
 	return 0;
 }
 
-/* Equal except for case; @word is in lower case. */
+/* Check whether @s equals @word except for case; @word is in lower case. */
 static bool is_word(const char *s, const char *word)
 {
 	for (; *word; s++, word++)
@@ -98,7 +98,7 @@ int kstrtobool(const char *s, bool *res)
 	return -EINVAL;
 }
 
-/* Bits to shift for a suffix; 0 if @c is none. */
+/* Return the bits to shift for a suffix; 0 if @c is no suffix. */
 static unsigned int suffix_shift(char c)
 {
 	static const char suffixes[] = "kmgtpe";

@@ -30,7 +30,9 @@ static void swap(const struct array *a, size_t i, size_t j)
 	}
 }
 
-/* Restore the heap of @nr elements, in which only element @top may be out of place. */
+/*
+ * Restore the order of a heap of @nr elements, in which only element @top may be out of place.
+ */
 static void sift(const struct array *a, size_t top, size_t nr)
 {
 	size_t i = top;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Memory and strings. Memory moves in words of 8 bytes if both sides have the same
- * alignment, 128 bytes in each turn of the loop. No access is unaligned: a hart may
- * emulate it at a hundred times the cost. lib.mk stops gcc from turning the loop in
+ * alignment, 128 bytes in each turn of the loop. No access is unaligned: the firmware may have
+ * to emulate that, at a hundred times the cost. lib.mk stops gcc from turning the loop in
  * memcpy() into a call of memcpy().
  */
 #include "lib/string.h"
@@ -25,7 +25,7 @@ typedef u64 __attribute__((may_alias)) word_t;
 #define WORD sizeof(word_t)
 #define TURN (16 * WORD)
 
-/* Bytes up to the next word boundary, but not more than @n. */
+/* Count the bytes up to the next word boundary, but not more than @n. */
 static inline size_t head_bytes(const void *p, size_t n)
 {
 	return min(n, (0 - (uintptr_t)p) % WORD);
@@ -36,7 +36,10 @@ static inline bool aligned_alike(const void *a, const void *b)
 	return (((uintptr_t)a ^ (uintptr_t)b) % WORD) == 0;
 }
 
-/* Load all its words before it stores the first: correct for overlap with @to below @from. */
+/*
+ * Copy 8 words; all loads come before the first store, so an overlap with @to below @from is
+ * fine.
+ */
 static inline void copy_words(word_t *to, const word_t *from)
 {
 	u64 a = from[0], b = from[1], c = from[2], d = from[3];
@@ -46,7 +49,7 @@ static inline void copy_words(word_t *to, const word_t *from)
 	to[4] = e, to[5] = f, to[6] = g, to[7] = h;
 }
 
-/* Copy upwards: correct for overlap with @d below @s. */
+/* Copy upwards, which is correct for an overlap with @d below @s. */
 static __always_inline void copy_up(u8 *d, const u8 *s, size_t n)
 {
 	const u8 *end;
@@ -73,7 +76,7 @@ static __always_inline void copy_up(u8 *d, const u8 *s, size_t n)
 		*d++ = *s++;
 }
 
-/* Copy downwards: correct for overlap with @d above @s. */
+/* Copy downwards, which is correct for an overlap with @d above @s. */
 static inline void copy_down(u8 *d, const u8 *s, size_t n)
 {
 	d += n;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Formatted text. A conversion is read into a struct spec, its argument becomes a
- * prefix and a body, and one function lays these out in the field. Views of a large
- * memory print thousands of lines, so the short functions that every field passes
- * through are inline, and copy their few bytes themselves.
+ * Formatted text. A conversion is parsed into a struct spec, its argument becomes a prefix and
+ * a body, and one function lays these out in the field. Views of a large memory print
+ * thousands of lines, so the short functions that every field uses are inline, and copy the
+ * few bytes without memcpy().
  */
 #include "lib/vsprintf.h"
 #include "lib/ctype.h"
@@ -37,7 +37,7 @@ struct field {
 struct out {
 	char *next;
 	size_t room;  /* bytes that are left, the terminator not counted */
-	size_t total; /* beyond INT_MAX: output has stopped */
+	size_t total; /* above INT_MAX: output has stopped */
 };
 
 /* A va_list that functions can share, whatever type va_list is. */
@@ -45,7 +45,7 @@ struct args {
 	va_list ap;
 };
 
-/* Count @n more characters. Return: how many of them fit. */
+/* Count @n more characters. Return: the number of them that fit. */
 static inline size_t take(struct out *out, size_t n)
 {
 	out->total += n;
@@ -86,7 +86,7 @@ static unsigned int parse_flags(const char **fmt)
 	return flags;
 }
 
-/* Read a number or a *; store a -EOVERFLOW in @overflow. */
+/* Read a number or a *; set *overflow if it overflows. */
 static int parse_number(const char **fmt, struct args *args, bool *overflow)
 {
 	int val = 0;
@@ -124,7 +124,7 @@ static unsigned int parse_length(const char **fmt)
 	}
 }
 
-/* @fmt points past the %; the function moves it past the conversion. */
+/* Parse a conversion; @fmt points past the %, and is moved past the conversion. */
 static int parse_spec(const char **fmt, struct args *args, struct spec *spec)
 {
 	bool overflow = false;
@@ -151,7 +151,7 @@ static int parse_spec(const char **fmt, struct args *args, struct spec *spec)
  * Writing it
  */
 
-/* Lay a field out in the spec's width. */
+/* Print a field in the spec's width. */
 static void put_field(struct out *out, const struct spec *spec, const struct field *field)
 {
 	size_t prefix_len = strlen(field->prefix);
@@ -183,7 +183,7 @@ static void put_string(struct out *out, const struct spec *spec, const char *s)
 	put_text(out, spec, s, strnlen(s, max));
 }
 
-/* Write the digits of @val, none for 0, so that they end at @end. Return their start. */
+/* Write the digits of @val, none for 0, up to @end. Return: their start. */
 static char *write_digits(char *end, u64 val, unsigned int base, char ten)
 {
 	for (; val; val /= base) {
@@ -194,7 +194,10 @@ static char *write_digits(char *end, u64 val, unsigned int base, char ten)
 	return end;
 }
 
-/* @prefix: the sign or 0x; the zeros of the precision or of the 0 flag follow it. */
+/*
+ * Print a number. @prefix: the sign or 0x; the zeros of the precision or of the 0 flag follow
+ * it.
+ */
 static void put_number(struct out *out, const struct spec *spec, u64 val,
 		       const char *prefix)
 {
@@ -263,7 +266,9 @@ static void put_pointer(struct out *out, const struct spec *spec, const void *p)
 	put_number(out, spec, (uintptr_t)p, prefix);
 }
 
-/* @from and @to: the conversion's text, printed as it is if the conversion is unknown. */
+/*
+ * Print a conversion. @from and @to: its text, printed as it is if the conversion is unknown.
+ */
 static void put_conversion(struct out *out, const struct spec *spec, struct args *args,
 			   const char *from, const char *to)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The virtio bus: match devices with drivers, negotiate features, and pass interrupts
+ * The virtio bus: it matches devices with drivers, negotiates features, and passes interrupts
  * on. The numbered steps are those of spec section 3.1.1.
  *
  * Compare with: Linux drivers/virtio/virtio.c.
@@ -156,7 +156,10 @@ int virtio_device_stop(struct virtio_device *vdev)
 	return virtio_reset(vdev);
 }
 
-/* Free a device's queues, unless it does not reset: then it may still write to them. */
+/*
+ * Stop a device and free its queues; keep them if the device does not reset, because it may
+ * still write to them.
+ */
 static void release_device(struct virtio_device *vdev)
 {
 	if (virtio_device_stop(vdev))
@@ -177,7 +180,7 @@ int virtio_restart(struct virtio_device *vdev)
 	ret = virtio_negotiate(vdev, vdev->driver);
 	if (ret)
 		return ret;
-	/* Rings and driver were set up for these. */
+	/* Rings and driver were set up for the old features. */
 	if (vdev->features != features) {
 		virtio_broken(vdev, "offers features 0x%lx now, but offered 0x%lx before",
 			      vdev->features, features);
@@ -223,7 +226,7 @@ int virtio_register_device(struct virtio_device *vdev)
 	return attach(vdev, drv);
 }
 
-/* Only one device at a time leaves its driver, for good or to start again. */
+/* Held while a device leaves its driver, for good or to start again. */
 static DEFINE_MUTEX(leave_lock);
 
 static int detach(struct virtio_device *vdev)
@@ -268,7 +271,7 @@ int virtio_unregister_device(struct virtio_device *vdev)
 	return ret;
 }
 
-/* The most retries of a read of the configuration that a change has interrupted. */
+/* The most attempts at reading the configuration while it keeps changing. */
 #define CONFIG_TRIES 64
 
 static void read_fields(struct virtio_device *vdev, const struct virtio_config_field *f, char *buf)
@@ -287,11 +290,11 @@ static bool same_fields(const struct virtio_config_field *f, const char *a, cons
 }
 
 /*
- * Read every field twice: the generation alone is not enough. QEMU asks a vhost-user
- * device at each access of 4 bytes, and raises the generation only when the device's
- * message arrives, after the change. Two reads give the same mix of old and new halves
- * only if the device changes twice more meanwhile, and by then the generation has risen
- * for the first change.
+ * Read every field twice, because the generation alone is not enough. QEMU asks a vhost-user
+ * device at each access of 4 bytes, and raises the generation only when the device's message
+ * arrives, after the change. Two reads give the same mix of old and new halves only if the
+ * configuration changes twice more meanwhile, and by then the generation has risen for the
+ * first change.
  */
 int virtio_read_config(struct virtio_device *vdev, const struct virtio_config_field *fields,
 		       void *buf)

@@ -3,11 +3,10 @@
  * Frames for a device's queues and its driver's buffers.
  *
  * A device that leaves its driver and comes back (virtio_reattach()) gets the same frames
- * as before. If boot memory is full by then, the allocator could give it frames of memory
- * that was added later, and that memory could not leave as long as the machine has the
- * device.
+ * as before. If boot memory is full by then, the allocator might give it frames of added
+ * memory, which could then not leave as long as the machine has the device.
  *
- * The kept chunks are a list through their first words.
+ * The first words of the kept chunks link them into a list.
  */
 #include "kernel/spinlock.h"
 #include "lib/string.h"

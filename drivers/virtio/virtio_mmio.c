@@ -27,7 +27,7 @@ enum {
 
 #define MMIO_MAGIC 0x74726976 /* "virt" */
 
-/* The register is the same for all queues. */
+/* Return the notification register, which is the same for all queues. */
 static volatile u8 *mmio_notify_reg(struct virtio_mapped *m, const struct virtqueue *)
 {
 	return m->regs + REG_QUEUE_NOTIFY;
@@ -103,7 +103,7 @@ static int virtio_mmio_init(void)
 {
 	const struct machine_info *machine = machine_info();
 
-	/* From the top: QEMU puts the first device of its command line there. */
+	/* Start at the top slot: QEMU puts the first device of its command line there. */
 	for (unsigned int i = machine->nr_virtio_mmio; i-- > 0;)
 		probe_slot(&machine->virtio_mmio[i]);
 	return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Virtio over PCI: vendor capabilities say where in the BARs the registers lie.
- * Interrupts are INTx, with the cause in the ISR register.
+ * Virtio over PCI: vendor capabilities say where in the BARs the registers lie. Interrupts are
+ * INTx; the ISR register has the cause.
  *
  * Spec: virtio 1.2, section 4.1. Compare with: Linux virtio_pci_modern_dev.c.
  */
@@ -114,7 +114,7 @@ static void map_structures(struct virtio_pci *vp)
 {
 	u32 cap = 0;
 
-	/* Bounded by the number of capabilities that fit, should the list loop. */
+	/* The number of capabilities that fit bounds a list that loops. */
 	for (unsigned int i = 0; i < PCI_CONFIG_BYTES / 4; i++) {
 		u8 type;
 		u32 need = CAP_BYTES;

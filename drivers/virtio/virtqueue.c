@@ -23,13 +23,15 @@
 #include "virtio/virtio.h"
 #include "virtio/virtqueue.h"
 
-/* After the avail ring: the used index up to which the driver wants no interrupt. */
+/* The word after the avail ring: the used index up to which the driver wants no interrupt. */
 static u16 *used_event(const struct virtqueue *vq)
 {
 	return &vq->avail->ring[vq->size];
 }
 
-/* After the used ring: the request up to which the device wants no notification. */
+/*
+ * The word after the used ring: the avail index up to which the device wants no notification.
+ */
 static u16 *avail_event(const struct virtqueue *vq)
 {
 	return (u16 *)&vq->used->ring[vq->size];
@@ -157,7 +159,10 @@ static void fill_desc(struct vring_desc *desc, const struct virtio_buf *buf, u16
 	desc->next = next;
 }
 
-/* The flags of buffer @i: does the device write it, and does another buffer follow? */
+/*
+ * Return the flags of buffer @i: whether the device writes it, and whether another buffer
+ * follows.
+ */
 static u16 buf_flags(u32 i, u32 nr_out, u32 nr_in)
 {
 	return (u16)((i >= nr_out ? VRING_DESC_F_WRITE : 0) |
@@ -255,7 +260,7 @@ void virtqueue_kick(struct virtqueue *vq)
 
 bool virtqueue_moved(const struct virtqueue *vq)
 {
-	/* The interrupt handler calls it too, while the thread takes elements. */
+	/* The interrupt handler calls this, too, while the thread takes elements. */
 	return READ_ONCE(vq->used->idx) != READ_ONCE(vq->last_used);
 }
 
@@ -340,7 +345,7 @@ bool virtqueue_enable_cb(struct virtqueue *vq)
 
 void virtqueue_disable_cb(struct virtqueue *vq)
 {
-	/* An event index half the number space away will not be reached soon. */
+	/* The used index will not reach an event index half the number space away soon. */
 	if (vq->event_idx)
 		WRITE_ONCE(*used_event(vq), (u16)(vq->last_used + 0x8000));
 	else

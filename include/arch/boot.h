@@ -57,12 +57,12 @@ void arch_irq_disable(void);
 /**
  * arch_start_hart() - start a stopped hart through the firmware
  * @id: logical id (index into machine_info()->hartid), not 0
- * @hart: what this_hart() will return there
+ * @hart: the value of this_hart() on the started hart
  * @stack: stack from arch_stack_map()
  * @entry: runs there with paging, traps and its PLIC context set up, interrupts
  *	off; never returns
  *
- * Returns at once; @entry announces itself, and the caller bounds its wait.
+ * Returns at once; @entry announces the hart, and the caller limits its own wait for that.
  *
  * Return: 0, -ENODEV (no such hart, or the firmware has no HSM), -EIO (the firmware
  * refused).
@@ -72,9 +72,8 @@ int arch_start_hart(unsigned int id, struct hart *hart, void *stack, void (*entr
 /**
  * arch_idle() - wait for the next interrupt
  *
- * Look for work with interrupts masked, then call this: an interrupt that comes between
- * the look and the wait ends the wait at once. Serves pending interrupts, then returns
- * with interrupts masked.
+ * Look for work with interrupts masked, then call this: an interrupt that comes in between
+ * ends the wait at once. Serves pending interrupts, then returns with interrupts masked.
  */
 void arch_idle(void);
 
@@ -82,8 +81,8 @@ void arch_idle(void);
  * arch_exit() - end the machine
  * @status: exit status of QEMU: 0 pass, 1 fail, 2 panic, 3 harness, 4 skipped
  *
- * Through the sifive,test0 finisher; else by the firmware's shutdown, which
- * cannot carry a status. Any context.
+ * Uses the sifive,test0 finisher, else the firmware's shutdown, which cannot carry a status.
+ * Any context.
  */
 void arch_exit(int status) __attribute__((noreturn));
 
@@ -92,7 +91,7 @@ void arch_reboot(void) __attribute__((noreturn));
 
 /**
  * arch_early_write() - put bytes on the firmware's console
- * @s: bytes; the kernel's image, stack or direct map
+ * @s: bytes in the kernel's image, a stack or the direct map
  * @n: how many
  *
  * Works from the first instruction on, in any context; slow.

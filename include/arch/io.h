@@ -4,12 +4,12 @@
 
 /*
  * Drivers' access to devices: mapping registers, reading and writing them in order, and
- * ordering memory against a device that reads and writes it (DMA is coherent on this
+ * ordering accesses of memory that a device reads and writes (DMA is coherent on this
  * machine).
  *
- * The accessors are ordered as Linux's of the same names: a readX() comes before
- * later accesses of memory, a writeX() after earlier ones. On the host they call a
- * test's device model.
+ * The accessors are ordered as Linux's of the same names: a readX() comes before later
+ * accesses of memory, a writeX() after earlier accesses. On the host they call a test's device
+ * model.
  */
 #include "lib/types.h"
 
@@ -37,7 +37,7 @@ void writel(u32 value, volatile void *addr);
 void dma_wmb(void);
 /* Order this hart's reads of memory that a device writes. */
 void dma_rmb(void);
-/* Both, and writes before later reads. */
+/* Do both, and order writes before later reads. */
 void dma_mb(void);
 
 #endif

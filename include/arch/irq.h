@@ -13,7 +13,7 @@
  * irq_request() - call a function for a device's interrupts
  * @irq: PLIC source, as machine_info names it
  * @fn: the handler; it must make the device lower its line
- * @arg: what @fn gets
+ * @arg: the argument of @fn
  *
  * Sources may be shared (PCI INTx): every handler of a source is called. The source is
  * enabled, and served by logical hart 0. Thread context or boot.
@@ -27,14 +27,14 @@ int irq_request(u32 irq, void (*fn)(void *arg), void *arg);
  * @irq: the source
  * @arg: as given to irq_request()
  *
- * When it returns, the handler does not run on this hart and will not run there again.
- * For the other harts, call synchronize_harts() afterwards.
+ * When it returns, the handler does not run on this hart and will not run here again. Call
+ * synchronize_harts() afterwards to wait for the other harts.
  */
 void irq_free(u32 irq, void *arg);
 
 /**
  * arch_timer_set() - set the next timer interrupt of this hart
- * @deadline_ns: time on arch_clock_ns(); past = at once; ~0 = never
+ * @deadline_ns: time of arch_clock_ns(); a time in the past: at once; ~0: never
  */
 void arch_timer_set(u64 deadline_ns);
 

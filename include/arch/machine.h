@@ -6,9 +6,9 @@
  * The machine contract: everything that mm/ and the locks may know about the machine.
  * There are two implementations: arch/riscv for the guest, tests/host for the host.
  *
- * Addresses are phys_addr_t in bytes; pfns are absolute (address >> 12). Two calls that
- * change page tables must not overlap on the same range: the callers serialise (boot,
- * or the lock that serialises memory hotplug).
+ * Addresses are phys_addr_t in bytes; pfns are absolute (address >> 12). Two calls that change
+ * page tables of the same range must not overlap in time: the callers serialise them (boot, or
+ * the lock of memory hotplug).
  */
 #include "lib/types.h"
 
@@ -22,7 +22,7 @@ extern unsigned long direct_map_offset;
  * phys_to_virt() - get the direct-map address of a physical address
  * @pa: a physical address in a frame that the direct map contains
  *
- * Pure arithmetic: does not say whether the frame is mapped now.
+ * This is pure arithmetic: the frame may not be mapped now.
  */
 static inline void *phys_to_virt(phys_addr_t pa)
 {
@@ -54,9 +54,9 @@ void arch_mappable_range(phys_addr_t *start, phys_addr_t *end);
  * @start: first byte, a multiple of PAGE_SIZE
  * @size: bytes, a multiple of PAGE_SIZE
  *
- * Read-write, not executable. Each whole 2 MiB gets one leaf, the rest gets 4 KiB
- * leaves. Ranges that are mapped already stay as they are. A hart may take a spurious
- * fault on the new range; the trap handler resolves it.
+ * Maps it read-write, not executable. Each whole 2 MiB gets one leaf, the rest gets 4 KiB
+ * leaves. Ranges that are mapped already stay as they are. A hart may take a spurious fault on
+ * the new range; the trap handler resolves it.
  *
  * Return: 0; -ENOMEM if there is no memory for page tables (what this call had mapped is
  * unmapped again); -E2BIG outside arch_mappable_range().
@@ -69,8 +69,8 @@ int arch_map_direct(phys_addr_t start, u64 size);
  * @size: bytes; the range may not cut through a 2 MiB leaf
  *
  * When it returns, no hart can reach the range any more; one TLB shoot-down covers the
- * whole range. Never allocates. Page tables that no mapping needs any more are unlinked,
- * see arch_tables_take(). Holes in the range are fine. Callable with interrupts on or off.
+ * whole range. Never allocates. Unlinks page tables that no mapping needs any more, see
+ * arch_tables_take(). The range may have holes. Interrupts may be on or off.
  */
 void arch_unmap_direct(phys_addr_t start, u64 size);
 
@@ -109,9 +109,10 @@ void arch_vmemmap_unmap(unsigned long start_pfn, unsigned long nr_pages);
 /**
  * arch_tables_take() - take the page tables that unmapping has unlinked
  *
- * A hart may still be walking them, to explain a fault or for a check. So the caller waits
- * for a grace period that begins after this call, then gives them to arch_tables_free();
- * if the grace period does not end, it gives them back to arch_tables_keep().
+ * A hart may still be walking the tables, to explain a fault or for a check. So the caller
+ * must wait for a grace period that begins after this call, and then pass them to
+ * arch_tables_free(); if the grace period does not end, it must pass them to
+ * arch_tables_keep().
  * Context: thread.
  *
  * Return: a list of tables; 0 if there are none.
@@ -133,10 +134,11 @@ void arch_tables_keep(phys_addr_t tables);
 /**
  * arch_tables_move() - move page tables of a block to other frames
  * @pfn: first frame of a memory block
- * @leaves: whether a table must move, because the memory that it lies in is about to leave
+ * @leaves: tells whether a table must move, because the memory that it lies in is about to
+ * leave
  *
- * Concerns all tables that map the block or its descriptors, and that were made for added
- * memory. The mappings stay as they are; the old tables count as unlinked.
+ * Considers the tables that map the block or its descriptors and were made for added memory.
+ * The mappings stay as they are; the old tables count as unlinked.
  * Context: thread.
  *
  * Return: 0, or -ENOMEM: some tables have not moved.
@@ -156,17 +158,17 @@ unsigned long arch_irq_save(void);
  */
 void arch_irq_restore(unsigned long flags);
 
-/* Does this hart take interrupts now? */
+/* Check whether this hart takes interrupts now. */
 bool arch_irqs_enabled(void);
 
 /**
  * arch_clock_ns() - get the nanoseconds since the machine's clock started, monotonic
  *
- * The same on all harts; any context.
+ * The clock is the same on all harts; any context.
  */
 u64 arch_clock_ns(void);
 
-/* A hint inside a busy-wait loop. */
+/* Tell the hart that it is in a busy-wait loop. */
 void arch_cpu_relax(void);
 
 /**
@@ -183,7 +185,7 @@ void arch_kick_hart(unsigned int hart);
  * @va: first byte
  * @bytes: length
  *
- * AddressSanitizer on the host, nothing in the guest.
+ * The checker is AddressSanitizer on the host; in the guest there is none.
  */
 void arch_poison_range(void *va, u64 bytes);
 

@@ -3,8 +3,8 @@
 #define _ARCH_MACHINE_INFO_H
 
 /*
- * The machine as the device tree describes it, digested once at boot. No other file
- * hard-codes any of it. Constant after boot; any context may read it.
+ * The machine as the device tree describes it, digested once at boot. Other files hard-code
+ * none of this. Constant after boot; any context may read it.
  */
 #include "lib/time.h"
 #include "lib/types.h"
@@ -39,7 +39,7 @@ enum pci_space {
 	PCI_SPACE_MEM64 = 3,
 };
 
-/* An aperture of the host bridge: CPU address, and the bus address that it leads to. */
+/* A window of the host bridge: a CPU address, and the bus address that it leads to. */
 struct machine_pci_window {
 	enum pci_space space;
 	phys_addr_t cpu_addr;
@@ -57,7 +57,9 @@ struct machine_info {
 	/* RAM as the tree names it, sorted, merged, cut to arch_mappable_range(). */
 	struct mem_range memory[MACHINE_MAX_MEMORY + 1]; /* one more while the tree is read */
 	unsigned int nr_memory;
-	/* RAM in use from the start: kernel image with the tree's copy, /reserved-memory. */
+	/*
+	 * RAM in use from the start: the kernel image with the tree's copy, and reservations.
+	 */
 	struct mem_range reserved[MACHINE_MAX_RANGES];
 	unsigned int nr_reserved;
 	/* The part of reserved[] that may not even be mapped (firmware). */
@@ -86,7 +88,7 @@ struct machine_info {
 /* The digested device tree; never NULL once kernel_main() runs. */
 const struct machine_info *machine_info(void);
 
-/* Ticks of the timebase as nanoseconds. */
+/* Convert ticks of the timebase to nanoseconds. */
 static inline u64 ticks_to_ns(u64 ticks)
 {
 	const u64 hz = machine_info()->timebase_hz;

@@ -3,15 +3,14 @@
 #define _ARCH_THREAD_H
 
 /*
- * Stacks and context switches of kernel threads, and the symbols and backtraces
- * that read them.
+ * Stacks and context switches of kernel threads; backtraces, and the symbols for them.
  */
 #include "lib/types.h"
 
 struct sink;
 
 #define ARCH_STACK_SIZE	 0x4000UL /* bytes of a kernel stack */
-#define ARCH_STACK_ORDER 2	  /* the same as an allocation order */
+#define ARCH_STACK_ORDER 2	  /* the same size as an allocation order */
 #define ARCH_MAX_STACKS	 96	  /* stacks that can exist at once */
 
 /* A thread that does not run: its registers lie on its stack. */
@@ -32,21 +31,20 @@ void *arch_stack_map(phys_addr_t backing);
 /**
  * arch_context_init() - make a thread that starts in a function
  * @ctx: its context
- * @stack: what arch_stack_map() returned
- * @fn: where it starts, interrupts masked as arch_switch_to() leaves them; never
- *	returns
- * @arg: what @fn gets
+ * @stack: from arch_stack_map()
+ * @fn: where it starts, with interrupts masked as arch_switch_to() leaves them; must not
+ *	return
+ * @arg: the argument of @fn
  */
 void arch_context_init(struct arch_context *ctx, void *stack, void (*fn)(void *),
 		       void *arg);
 
 /**
  * arch_switch_to() - stop running one thread on this hart and continue another
- * @prev: where the running thread's context is saved
+ * @prev: gets the running thread's context
  * @next: the thread to continue
  *
- * Interrupts must be masked. Returns when a hart switches back to @prev, possibly
- * another hart.
+ * Interrupts must be masked. Returns when a hart, perhaps another, switches back to @prev.
  */
 void arch_switch_to(struct arch_context *prev, struct arch_context *next);
 

@@ -14,7 +14,7 @@
  * This header includes nothing, so that host programs can use it as it is.
  */
 
-/* An X for the tables that begin with a name and a word: the words alone. */
+/* An X for tables whose rows begin with a name and a word: it yields the words. */
 #define TABLE_WORD(name, word, ...) word,
 
 /*
@@ -69,7 +69,7 @@ enum page_mobility {
 	PAGE_MOBILITY_NOTRAM, /* no memory to move */
 };
 
-/* Flags next to the type; 8 bits in the descriptor's word. */
+/* The flags next to the type: 8 bits in the descriptor's word. */
 #define PAGE_FLAGS(X)                                                                          \
 	X(TAIL, 0, "tail", "belongs to the chunk with its head at pfn & ~mask(order)")         \
 	X(OFFLINE_SKIPPABLE, 1, "skippable",                                                   \

@@ -15,9 +15,9 @@
 /**
  * struct command - a word that the user can type
  * @name: the word
- * @usage: the word with its arguments; completion reads it: a word in lower case is typed
- *	as it is, a word in capitals stands for the words of a word_list, or for a value
- * @help: one line, what it does
+ * @usage: the word with its arguments; completion reads it: a word in lower case stands for
+ *	itself, a word in capitals for the words of a word_list, or for a value
+ * @help: one line that says what the command does
  * @example: a line that a user can type as it is
  * @fn: @argc is at least 1, argv[0] the word; returns 0 or a negative errno,
  *	after one line in @out that says what is wrong and what is right; COMMAND_USAGE
@@ -32,8 +32,8 @@ struct command {
 };
 
 /*
- * "The arguments are wrong". Not an errno, so it differs from the status of every
- * failure.
+ * The status "the arguments are wrong". It is not an errno, so it differs from the status of
+ * every failure.
  */
 #define COMMAND_USAGE (-4096)
 
@@ -46,13 +46,13 @@ struct command {
 extern const struct command __start_commands[], __stop_commands[];
 #define for_each_command(c) for ((c) = __start_commands; (c) < __stop_commands; (c)++)
 
-/* Takes one word that fits at the cursor. @arg: given by the caller that collects the words. */
+/* Take one word that fits at the cursor. @arg: given by the caller that collects the words. */
 typedef void (*word_offer_fn)(void *arg, const char *word);
 
 /**
  * struct word_list - the words that a placeholder in usage lines stands for
  * @placeholder: in capitals, "PHASE"
- * @each: offers each of them; may sleep
+ * @each: offers each of the words; may sleep
  */
 struct word_list {
 	const char *placeholder;

@@ -34,8 +34,7 @@ enum hart_state {
 /**
  * struct hart - one hart's own state
  * @arch: the machine's, at offset 0 so that assembly can reach it through tp
- * @trace_mask: non-zero when any trace event is on; the only word that trace_emit()
- *	reads
+ * @trace_mask: not 0 if any trace event is on; the only word that trace_emit() reads
  * @mm_pcp: the page allocator's frames of this hart; only mm/ knows the type
  * @current: the thread that runs here now
  * @idle: the thread that runs here when nothing else can
@@ -45,8 +44,8 @@ enum hart_state {
  * @state: enum hart_state, written by the hart itself and by panic()
  * @hartid: number in device tree and firmware
  * @quiesce: request of another hart to this one, see kernel/quiesce.c
- * @idling: waits for an interrupt, or is about to: other harts must kick it
- * @trace_ring: where this hart's records go, kernel/trace/trace.c
+ * @idling: the hart waits for an interrupt, or is about to: other harts must kick it
+ * @trace_ring: the ring of this hart's records, kernel/trace/trace.c
  * @switches: number of switches to another thread on this hart
  * @irqs: interrupts taken here
  * @irqs_off_since: arch_time() when interrupts were masked; 0 while they are on
@@ -92,7 +91,7 @@ static_assert(offsetof(struct hart, trace_mask) == CACHELINE_BYTES, "hot words s
 /* static inline struct hart *this_hart(void): the hart that runs this code. */
 #include "arch/this_hart.h"
 
-/* By logical id; entries at and above nr_harts() are HART_ABSENT. */
+/* The harts by logical id; entries from nr_harts() on are HART_ABSENT. */
 extern struct hart harts[MAX_HARTS];
 
 /**
@@ -141,7 +140,7 @@ static inline bool hart_is_online(const struct hart *hart)
 	return __atomic_load_n(&hart->state, __ATOMIC_ACQUIRE) == HART_ONLINE;
 }
 
-/* Every hart that is online now; may grow or shrink meanwhile. */
+/* Visit every hart that is online now; the set may change meanwhile. */
 #define for_each_hart(hart)                                                              \
 	for (const struct hart *end_ = ((hart) = harts) + nr_harts(); (hart) < end_; (hart)++) \
 		if (!hart_is_online(hart))                                               \

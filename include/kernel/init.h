@@ -3,8 +3,8 @@
 #define _KERNEL_INIT_H
 
 /*
- * Functions that modules need called at boot. The linker collects them, so there is no
- * list to maintain:
+ * Functions that the kernel calls for its modules at boot. The linker collects them, so there
+ * is no list to maintain:
  *
  *	INITCALL(device, virtio_mmio_probe);
  *

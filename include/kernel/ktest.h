@@ -33,7 +33,7 @@ struct thread;
 #define KTEST_DESC_SIZE 64
 /* Bytes that ktest_alloc() can hand out in one case. */
 #define KTEST_ARENA_SIZE 0x10000
-/* Actions that one case can register. */
+/* The most actions that one case can register. */
 #define KTEST_MAX_ACTIONS 64
 
 /**
@@ -70,7 +70,7 @@ enum ktest_speed {
  * @run: the test
  * @params: returns the parameter after the given one (NULL: the first), or NULL at the
  *	end, and fills in a description for the log
- * @speed: how long it takes
+ * @speed: the time that it takes
  */
 struct ktest_case {
 	const char *name;
@@ -150,10 +150,10 @@ struct ktest_hook {
 /**
  * struct ktest - the case that is running
  * @priv: for suite->init()
- * @param_value: what the case's generator made
+ * @param_value: the parameter from the case's generator
  * @prng: seeded from ktest.seed= and the case's name: equal in every run
  *
- * The rest belongs to kernel/ktest.c.
+ * The rest belongs to the runner.
  */
 struct ktest {
 	void *priv;
@@ -163,13 +163,13 @@ struct ktest {
 };
 
 /**
- * struct ktest_options - which cases to run and how
+ * struct ktest_options - the cases to run, and how to run them
  * @filter_glob: "suite_glob" or "suite_glob.case_glob"; NULL is all
  * @filter: "speed>slow", "speed=normal", "speed<=slow"; NULL is all
  * @action: NULL runs; "list" prints suite.case lines only
  * @seed: for test->prng and the shuffle; 0 takes a fixed one
  * @repeat: number of runs; 0 counts as 1
- * @shuffle: suites and cases in an order that the seed decides
+ * @shuffle: run suites and cases in an order that the seed determines
  */
 struct ktest_options {
 	const char *filter_glob;
@@ -196,7 +196,7 @@ enum ktest_status ktest_run(const struct ktest_options *options, struct sink *ou
  *
  * Suites and measurements need the machine's memory and their own variables to
  * themselves. Calls nest.
- * Return: true if the thread has claimed it; then ktest_end() ends the claim.
+ * Return: true if the thread has claimed the machine; ktest_end() then ends the claim.
  */
 bool ktest_begin(struct sink *out);
 void ktest_end(void);
@@ -236,7 +236,7 @@ int ktest_param(const char *word, struct ktest_options *options);
  * @test: the case
  * @size: bytes; KTEST_ARENA_SIZE for all calls of a case together
  *
- * Does not touch the page allocator. Running out fails and ends the case.
+ * Does not use the page allocator. If there is not enough memory, it fails and ends the case.
  */
 void *ktest_alloc(struct ktest *test, size_t size);
 
@@ -246,7 +246,7 @@ void *ktest_alloc(struct ktest *test, size_t size);
  * @action: called in reverse order of registration
  * @ctx: for @action
  *
- * If there are too many, it calls @action at once, and fails and ends the case.
+ * If there are too many actions, it calls @action at once, and fails and ends the case.
  */
 void ktest_add_action(struct ktest *test, void (*action)(void *ctx), void *ctx);
 
@@ -304,8 +304,8 @@ enum ktest_op { KTEST_EQ, KTEST_NE, KTEST_LT, KTEST_LE, KTEST_GT, KTEST_GE, KTES
  * @is_signed: how to compare and print
  * @abort: ASSERT_ instead of EXPECT_
  *
- * The image has thousands of these, so an expectation is one call with a pointer and
- * its operands, and all the rest lies here.
+ * The image has thousands of expectations, so each is one call with its operands and a pointer
+ * to this structure, which has all the rest.
  */
 struct ktest_place {
 	const char *file;
@@ -336,16 +336,16 @@ void ktest_check_memory(struct ktest *test, const struct ktest_place *place,
 	})
 #define _KTEST_PLACE(_text, _abort) _KTEST_SITE(_text, "", KTEST_IS, false, _abort)
 
-/* Types with values that don't fit s64: compared and printed without sign. */
+/* 1 for types with values that don't fit s64, which are compared and printed without sign. */
 #define _KTEST_IS_U64(x)                                                                 \
 	_Generic((x), unsigned long: 1, unsigned long long: 1, signed char: 0, short: 0, \
 		 int: 0, long: 0, long long: 0, char: 0, bool: 0, unsigned char: 0,      \
 		 unsigned short: 0, unsigned int: 0, default: 1)
 
 /*
- * Operands of any integer, enum or pointer type, mixed freely; each is evaluated
- * once. If one of the two is 64 bits unsigned (or a pointer), the comparison is
- * unsigned, as in C.
+ * The operands may have any integer, enum or pointer type, mixed freely; each is evaluated
+ * once. If one of the two is 64 bits unsigned (or a pointer), the comparison is unsigned, as
+ * in C.
  */
 #define _KTEST_BINARY(test, a, b, op, _abort)                                            \
 	ktest_check_binary((test),                                                       \

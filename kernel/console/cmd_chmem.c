@@ -16,7 +16,7 @@ struct request {
 	enum mhp_online_type type; /* MMOP_OFFLINE for -d */
 	bool zoned;		   /* -z: the zone matters */
 	bool by_blocks;		   /* -b: numbers are block ids */
-	bool by_size;		   /* any blocks, until nr are done */
+	bool by_size;		   /* any blocks, until @nr of them have changed */
 	unsigned int wait_s;	   /* -w: wait this long for each block's pages */
 	unsigned long first, last; /* block ids, inclusive */
 	unsigned long nr;
@@ -85,7 +85,7 @@ static int parse_zone(const char *zone, struct request *r, struct sink *out)
 	return 0;
 }
 
-/* Parse -e or -d; there is exactly one of them. */
+/* Parse -e or -d; NR_ONLINE_TYPES for any other option. */
 static enum mhp_online_type parse_type(const char *option)
 {
 	if (!strcmp(option, "-e") || !strcmp(option, "--enable"))
@@ -124,7 +124,7 @@ static int parse(int argc, char **argv, struct request *r, struct sink *out)
 	return parse_range(range, r, out);
 }
 
-/* Is there anything to do for this block? */
+/* Check whether there is anything to do for this block. */
 static bool wanted(const struct request *r, unsigned long block)
 {
 	enum memory_block_state state = memory_block_state(&kernel_mm, block);
@@ -160,8 +160,8 @@ static bool take_out(unsigned long *ids, unsigned int *nr, unsigned long id)
 }
 
 /*
- * If a block cannot leave, take the next lower block in its place; no page moves
- * before all can leave.
+ * Take a group of blocks offline together. If a block cannot leave, take the next lower block
+ * in its place; no page moves before all blocks of the group can leave.
  */
 static int offline_group(const struct request *r, unsigned int wanted_nr, unsigned long *below,
 			 struct sink *out)
@@ -216,7 +216,7 @@ static int online_by_size(const struct request *r, struct sink *out)
 	return -EBUSY;
 }
 
-/* Fail if a block is online already, in a zone that -z does not ask for. */
+/* Fail if a block is already online in another zone than -z asks for. */
 static int check_zone(const struct request *r, unsigned long block, struct sink *out)
 {
 	const enum zone_type wanted_zone =
@@ -231,7 +231,7 @@ static int check_zone(const struct request *r, unsigned long block, struct sink 
 	return -EBUSY;
 }
 
-/* No block of the range can change: report that, but do not fail. */
+/* Report that no block of the range changes; fail only if there is no block. */
 static int say_nothing_done(const struct request *r, struct sink *out)
 {
 	const bool offline = r->type == MMOP_OFFLINE;

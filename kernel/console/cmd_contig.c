@@ -8,7 +8,7 @@
 
 #define MOST_FRAMES (1UL << 30)
 
-/* Parse what follows the number of frames: pairs of a word and a number. */
+/* Parse the words after the number of frames: pairs of a word and a number. */
 static bool parse_rest(int argc, char **argv, u64 *pfn, unsigned int *wait_s)
 {
 	int i;

@@ -76,7 +76,9 @@ static void broken_console(const char *, size_t)
 	crash_insn(0);
 }
 
-/* Fault in a way that prevents the report: its first line causes the next fault. */
+/*
+ * Cause a fault that cannot be reported: the first line of the report causes the next fault.
+ */
 static void crash_report(u64 addr)
 {
 	printk_set_console(broken_console);
@@ -84,8 +86,8 @@ static void crash_report(u64 addr)
 }
 
 /*
- * Hang without a report: this hart takes no more interrupts, so other harts wait for it
- * in vain.
+ * Hang without a report: this hart takes no more interrupts, so other harts wait for it for
+ * ever.
  */
 static void crash_hang(u64)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* lsmem: print memory blocks like util-linux's lsmem: equal neighbours share a row. */
+/* lsmem: print memory blocks as util-linux's lsmem does: equal neighbours share a row. */
 #include "kernel/console/memory_block.h"
 #include "kernel/console/shell.h"
 #include "lib/bitops.h"
@@ -15,7 +15,7 @@ struct row {
 	unsigned long sized; /* the number of blocks that @size is for; most rows repeat it */
 };
 
-/* Print "128M", "1.5G": the largest unit, with one decimal when it is not whole. */
+/* Print "128M", "1.5G": the largest unit, with one decimal if the number is not whole. */
 static const char *human_size(u64 bytes, char *buf, size_t size)
 {
 	static const char units[] = "BKMGTPE";
@@ -38,7 +38,7 @@ static bool begin_row(unsigned long block, struct row *row)
 	const struct mem_section *ms;
 
 	pfn_walk_begin();
-	/* A block that is being added is linked before it has a state: leave it out. */
+	/* Leave out a block that is being added: it is linked before it has a state. */
 	do {
 		ms = walk_next_section(&kernel_mm, block++);
 	} while (ms && READ_ONCE(ms->state) == MEM_BLOCK_ABSENT);
@@ -74,7 +74,7 @@ static const char *state_word(enum memory_block_state state)
 	return state == MEM_BLOCK_GOING_OFFLINE ? "on->off" : memory_block_state_name(state);
 }
 
-/* Are a row's blocks removable? Only online blocks have an answer. */
+/* Say whether a row's blocks are removable; only online blocks have an answer. */
 static const char *removable_word(const struct row *row)
 {
 	if (row->state != MEM_BLOCK_ONLINE)
@@ -108,7 +108,7 @@ static void measure(bool all, struct widths *w)
 		w->state = max(w->state, (int)strlen(state_word(row.state)));
 		w->block = max(w->block, digits(row.first) + last);
 	}
-	/* Like libsmartcols: the heading's width if all fit, else 5 or more. */
+	/* As in libsmartcols: the heading's width if all sizes fit, else at least 5. */
 	w->size = w->size < 4 ? 4 : max(w->size, 5);
 }
 
@@ -132,7 +132,7 @@ static void print_total(const char *name, u64 bytes, struct sink *out)
 	sink_printf(out, "%-23s %5s\n", name, human_size(bytes, text, sizeof(text)));
 }
 
-/* The bytes of a block that are present: not its holes and unplugged parts. */
+/* Count the bytes of a block that are present: without its holes and unplugged parts. */
 static u64 present_bytes(unsigned long block)
 {
 	const struct mem_section *ms;
@@ -148,7 +148,10 @@ static u64 present_bytes(unsigned long block)
 	return pages << PAGE_SHIFT;
 }
 
-/* util-linux's lines, which count whole blocks, and a line for the memory in these blocks. */
+/*
+ * Print util-linux's lines, which count whole blocks, and a line for the memory present in
+ * them.
+ */
 static void print_summary(u64 online, u64 offline, struct sink *out)
 {
 	u64 present = 0;

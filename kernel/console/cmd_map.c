@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * map: a picture of memory. Each row is a memory block, each letter a pageblock of
- * 2 MiB. Readable without colour; coloured on a terminal.
+ * map: a picture of memory. Each row is a memory block, each letter a pageblock of 2 MiB. The
+ * letters are enough without colour; on a terminal they are coloured.
  */
 #include "kernel/console/memory_block.h"
 #include "kernel/printk.h"
@@ -14,8 +14,8 @@
 #include "mm/vmstat.h"
 
 /*
- * A pageblock's contents as a mask: a bit for each page type, and these bits. In a block
- * that is not online a pageblock has only SEEN_UNPLUGGED, SEEN_OFFLINE or the type Hole.
+ * A pageblock's contents as a mask: a bit for each page type, and these bits. In a block that
+ * is not online, a pageblock has just one of SEEN_UNPLUGGED, SEEN_OFFLINE and the type Hole.
  */
 #define SEEN(type)	 BIT(PGTY_##type)
 #define SEEN_MIGRATE(mt) BIT(24 + (mt))
@@ -35,8 +35,8 @@ static_assert((FIXED_AT_BOOT | STAYS | MOVES | UNUSED | NO_RAM | SEEN(OFFLINE) |
 	      "each page type has a letter");
 
 /*
- * The appearance of a pageblock: the first row that fits decides. A row fits if some bit
- * of @any was seen, and some bit of @with, if it has one.
+ * The appearance of a pageblock: that of the first row that fits. A row fits if a bit of @any
+ * was seen and, unless @with is 0, a bit of @with.
  */
 static const struct look {
 	char letter;
@@ -85,7 +85,10 @@ static void print_letter(const struct look *look, const struct canvas *c)
 		sink_printf(c->out, "%c", look->letter);
 }
 
-/* The look of an online block's pageblock @b; @blocks: how many from @b on share it. */
+/*
+ * Return the look of pageblock @b of an online block; set *blocks to how many from @b on share
+ * it.
+ */
 static const struct look *look_online(const struct mem_section *ms, unsigned int b,
 				      unsigned int *blocks) __must_hold(walk_bracket)
 {
@@ -116,7 +119,7 @@ static void look_at(const struct mem_section *ms, const struct look *row[PAGEBLO
 		row[__ffs(left)] = look_of(hole & left & -left ? SEEN(HOLE) : SEEN_UNPLUGGED);
 }
 
-/* Print a line of letters between bars; without colour all at once. */
+/* Print a line of letters between bars; without colour in one write. */
 static void print_line(const struct look **row, unsigned int nr, const struct canvas *c)
 {
 	char line[PAGEBLOCKS_PER_SECTION + 4] = "|", *end = line + 1;
@@ -145,8 +148,8 @@ static void print_letters(const struct look **row, const struct canvas *c)
 }
 
 /*
- * Print one block: read it in a walk bracket, and print after it. On a terminal that is too
- * narrow for a row the letters stand below the block's name.
+ * Print one block: read it in a walk bracket, and print after the bracket. On a terminal too
+ * narrow for a row, the letters stand below the block's name.
  */
 static void print_block(unsigned long block, const struct canvas *c)
 {

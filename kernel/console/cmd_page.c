@@ -32,7 +32,7 @@ static int no_such_frame(const char *command, unsigned long pfn, struct sink *ou
 {
 	const unsigned long block = pfn >> SECTION_SHIFT;
 
-	/* A user who has typed an address means a frame of the block around it. */
+	/* A user who types an address means the frame at that address. */
 	if (next_memory_block(&kernel_mm, block) == block)
 		sink_printf(out,
 			    "%s: expected a frame number, not an address; did you mean 0x%lx?\n",
@@ -179,7 +179,7 @@ COMMAND(alloc, "alloc ORDER [unmovable | movable | reclaimable] [at PFN]",
 	"allocate 2^ORDER frames and print the first",
 	"alloc 0 movable at 0x90a40", cmd_alloc);
 
-/* Say why a request about a person's page was refused. Return: its errno. */
+/* Say why a request about a person's page was refused. Return: the result's errno. */
 static int say_refusal(const char *command, unsigned long pfn, const struct page_state *st,
 		       enum person_result result, struct sink *out)
 {

@@ -26,7 +26,7 @@ static int help_one(const char *name, struct sink *out)
 	return 0;
 }
 
-/* Commands in alphabetical order: the next name after @last. */
+/* Find the next command after @last in alphabetical order. */
 static const struct command *next_command(const char *last)
 {
 	const struct command *c, *best = NULL;
@@ -77,8 +77,8 @@ static int cmd_ls(int argc, char **argv, struct sink *out)
 COMMAND(ls, "ls [FILE]", "list the files of a directory", "ls /proc", cmd_ls);
 
 /*
- * Cut "> FILE", with or without blanks around it, off the words; ">>" does the same,
- * since no file here has an end to append to. Return: FILE, or NULL.
+ * Cut "> FILE", with or without blanks in it, off the words; ">>" counts as ">", because no
+ * file here can be appended to. Return: FILE, or NULL.
  */
 static const char *cut_redirection(int *argc, char **argv)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The console's "veto": three listeners on the kernel's memory events. The middle
- * listener answers with an error; the user chooses how often, and at which priority. A
- * scenario then checks that each start that the outer two saw had exactly one end.
- * Compare with: Linux lib/memory-notifier-error-inject.c.
+ * The console's "veto": three listeners on the kernel's memory events. The middle listener
+ * answers with an error; the user chooses how often, and at which priority it listens. A
+ * scenario then checks that each start that the outer two saw had exactly one end. Compare
+ * with: Linux lib/memory-notifier-error-inject.c.
  */
 #include "kernel/console/shell.h"
 #include "kernel/notifier.h"

@@ -19,7 +19,7 @@ void print_offer(void *sink, const char *word)
 	sink_printf(sink, " %s", word);
 }
 
-/* A completion of arguments: the command, and where its words go. */
+/* A completion of arguments: the command, and the function that takes the words. */
 struct completion {
 	const struct command *command;
 	word_offer_fn offer;
@@ -45,7 +45,7 @@ static bool is_word(const char *text, size_t len, const char *word)
 	return strncmp(text, word, len) == 0 && word[len] == '\0';
 }
 
-/* A word in capitals, such as PFN or FIRST-LAST; "Movable" is a literal word. */
+/* Check for a word in capitals, such as PFN or FIRST-LAST; "Movable" is a literal word. */
 static bool is_placeholder(const char *text)
 {
 	return (text[0] >= 'A' && text[0] <= 'Z' && !(text[1] >= 'a' && text[1] <= 'z')) ||
@@ -78,7 +78,7 @@ static void offer_word(struct completion *c, const char *text)
 			list->each(c->offer, c->arg);
 }
 
-/* The bracket that closes the group around @p, or the end of the line. */
+/* Find the bracket that closes the group around @p, or the end of the line. */
 static const char *end_of_group(const char *p)
 {
 	unsigned int depth = 0;
@@ -90,7 +90,7 @@ static const char *end_of_group(const char *p)
 	return p;
 }
 
-/* The text after the group that @p opens. */
+/* Return the text after the group that the bracket at @p opens. */
 static const char *skip_group(const char *p)
 {
 	p = end_of_group(p + 1);
@@ -145,8 +145,8 @@ static const char *skip_words(const char *p)
 }
 
 /*
- * Offer what may follow @last, the word before the cursor. After a number or a name, that
- * is any word of the usage line.
+ * Offer the words that may follow @last, the word before the cursor. If @last is not in the
+ * usage line (a number or a name), offer all words of the usage line.
  */
 static void offer_after(struct completion *c, const char *last, size_t len)
 {
@@ -203,7 +203,7 @@ static void each_file(word_offer_fn offer, void *arg)
 }
 WORD_LIST(FILE, each_file);
 
-/* The start of the word that ends before @end, but never before @start. */
+/* Find the start of the word that ends before @end, but not before @start. */
 static const char *word_before(const char *start, const char *end)
 {
 	while (end > start && end[-1] != ' ' && end[-1] != ';')

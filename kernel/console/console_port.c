@@ -2,8 +2,8 @@
 /*
  * The consoles for programs: virtserialports named org.ebb.console and org.ebb.console.2
  * take one command per line, send the answer, and end it with "=<status>" alone on a line,
- * 0 or a negative errno. The byte 3 (Ctrl-C) ends the running command; so does the host
- * when it closes the port.
+ * 0 or a negative errno. The byte 3 (Ctrl-C) ends the running command, and so does a host that
+ * closes the port.
  *
  * A port runs one line at a time. The second port serves "hold", "step" and "go" while a
  * command of the first port, or of the terminal, is held.
@@ -51,7 +51,10 @@ static void answer_send(struct answer *a)
 	a->sent_ns = ktime_ns();
 }
 
-/* Warn about a command that writes with a lock held; such a write never waits. */
+/*
+ * Collect bytes, and send them in large pieces. A write with a lock held causes a warning, and
+ * only collects: it never waits.
+ */
 static void answer_write(struct sink *sink, const char *text, size_t len)
 {
 	struct answer *a = container_of(sink, struct answer, sink);
@@ -113,7 +116,10 @@ struct line {
 	char ahead[AHEAD_BYTES];
 };
 
-/* Read on while a command runs; Ctrl-C is for that command, all other bytes for later. */
+/*
+ * Read on while a command runs: Ctrl-C is for that command, and all other bytes are kept for
+ * later.
+ */
 static bool port_interrupted(struct interrupter *self)
 {
 	struct line *line = container_of(self, struct line, interrupter);
@@ -125,7 +131,7 @@ static bool port_interrupted(struct interrupter *self)
 	line->at = 0;
 	n = vport_try_read(line->port, line->ahead + line->end, AHEAD_BYTES - line->end);
 	if (n < 0)
-		line->end = 0; /* drop the commands of a host that has gone */
+		line->end = 0; /* drop the commands of a client that has gone */
 	else
 		line->end += (u32)n;
 	c = memchr(line->ahead, CTRL_C, line->end);
@@ -175,7 +181,7 @@ static void console_port_loop(struct vport *port, struct line *line, struct answ
 		line->at = 0;
 		line->end = n < 0 ? 0 : (u32)n;
 		if (n < 0) {
-			/* The host disconnected in the middle of a line. */
+			/* The client disconnected, perhaps in the middle of a line. */
 			line->len = 0;
 			line->too_long = false;
 		}

@@ -3,9 +3,9 @@
  * The files of /proc and /sys and a kpageflags as one ustar stream (POSIX.1-1988), so
  * that Linux tools can read ebb on the host: lsmem --sysroot DIR.
  *
- * Each file is rendered into a buffer first, because its size precedes its bytes in
- * the stream, and because the renderer may hold locks but the stream may wait for a
- * slow reader.
+ * Each file is first printed into a buffer, for two reasons: its size precedes its bytes in
+ * the stream, and printing may hold locks, while writing the stream may wait for a slow
+ * reader.
  */
 #include "kernel/console/export.h"
 #include "kernel/console/shell.h"
@@ -98,7 +98,10 @@ enum {
 	KPF_THP = 22,
 };
 
-/* Is the frame part of an allocated chunk of several frames, in Linux a compound page? */
+/*
+ * Check whether the frame is part of an allocated chunk of several frames, in Linux a compound
+ * page.
+ */
 static bool is_compound(const struct page_state *st)
 {
 	const enum page_mobility mobility = page_type_mobility(st->type);

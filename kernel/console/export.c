@@ -20,16 +20,16 @@
 #include "mm/page.h"
 
 /*
- * Limits on how long a user at a console, and a program, wait while another export takes
- * the records; after that they get -EBUSY.
+ * Limits on the wait of a user at a console, and of a program, while another export takes the
+ * records; the wait then ends with -EBUSY.
  */
 #define CONSOLE_WAIT_NS (2 * NSEC_PER_SEC)
 #define PORT_WAIT_NS	(60 * NSEC_PER_SEC)
 
 /*
- * The rings have one reader at a time: an export that takes records claims them first.
- * The claim is not a mutex, because its holder waits for the host meanwhile. All other
- * exports have their own buffers.
+ * The rings have one reader at a time: an export that takes records first claims them. The
+ * claim is not a mutex, because its holder waits for the host. Other exports need no claim:
+ * they have their own buffers.
  */
 static u32 rings_claimed;
 static DEFINE_WAIT_QUEUE(rings_given_back);
@@ -74,8 +74,8 @@ static int write_records(struct sink *out)
 }
 
 /*
- * Write the text of a live view of memory. A program that redraws the view uses this
- * export, because another program may hold the command port.
+ * Write the text of a live view of memory. It is an export because a program that redraws the
+ * view may find the command port in use by another program.
  */
 static int write_view(struct sink *out)
 {

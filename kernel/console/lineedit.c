@@ -2,9 +2,9 @@
 /*
  * Line editing, history and completion for a VT100-like terminal.
  *
- * A line may be longer than the terminal is wide: the editor knows in which cell after
- * the start of the prompt the cursor stands, and moves by rows and columns. Until the
- * editor knows the width, it keeps the line in one row.
+ * A line may be longer than the terminal is wide: the editor keeps the cursor's cell, counted
+ * from the start of the prompt, and moves by rows and columns. Until the editor knows the
+ * terminal's width, it treats the line as one row.
  */
 #include "kernel/console/lineedit.h"
 #include "lib/string.h"
@@ -13,7 +13,7 @@
 #define DEL	0x7f
 #define ESC	0x1b
 
-/* A cursor movement: ESC [ n final; nothing for n = 0. */
+/* Write a cursor movement, ESC [ n final; write nothing for n = 0. */
 static void csi(struct lineedit *ed, size_t n, char final)
 {
 	if (n)
@@ -35,8 +35,8 @@ static void go(struct lineedit *ed, size_t to)
 }
 
 /*
- * Write text at the cursor. After a character in the last column, a terminal wraps only at
- * the next character. So write a blank there, which is overwritten later.
+ * Write text at the cursor. After a character in the last column, a terminal wraps only at the
+ * next character. So write a blank then, which later text overwrites.
  */
 static void put(struct lineedit *ed, const char *text)
 {
@@ -48,13 +48,13 @@ static void put(struct lineedit *ed, const char *text)
 		sink_puts(ed->out, " \r");
 }
 
-/* The cell of a byte of the line. */
+/* Return the cell of a byte of the line. */
 static size_t cell(const struct lineedit *ed, size_t byte)
 {
 	return strlen(ed->prompt) + byte;
 }
 
-/* Write the line again from @byte on, over what stood there, and set the cursor. */
+/* Write the line again from @byte on, over the old text, and set the cursor. */
 static void rewrite(struct lineedit *ed, size_t byte)
 {
 	go(ed, cell(ed, byte));
@@ -173,7 +173,7 @@ static void history_show(struct lineedit *ed, unsigned int back)
 	rewrite(ed, 0);
 }
 
-/* Matches are listed in rows that fit the terminal. */
+/* Begin a new row of the list of matches. */
 static void leave_list_row(struct lineedit *ed)
 {
 	sink_puts(ed->out, "\n");
@@ -295,7 +295,7 @@ static void control(struct lineedit *ed, u8 byte)
 	}
 }
 
-/* Escape sequences that mean a control character: ESC [ x or ESC O x, and ESC [ n ~. */
+/* Escape sequences that stand for a control character: ESC [ x or ESC O x, and ESC [ n ~. */
 static const struct {
 	char final;
 	u8 number; /* before a '~' */
@@ -306,7 +306,7 @@ static const struct {
 	{ '~', 4, CTRL('E') }, { '~', 8, CTRL('E') }, { '~', 3, CTRL('D') },
 };
 
-/* The terminal has reported its width; from now on lines wrap there. */
+/* Take the terminal's width, at which lines wrap from now on. */
 static void set_columns(struct lineedit *ed, size_t columns)
 {
 	lineedit_hide(ed);

@@ -18,7 +18,10 @@ bool memory_block_removable(unsigned long block)
 	return removable;
 }
 
-/* The block of frame @number, or else of address @number; PFN_NONE if no block has either. */
+/*
+ * Find the block of frame @number, or else of address @number; PFN_NONE if no block has
+ * either.
+ */
 static unsigned long block_around(unsigned long number)
 {
 	const unsigned long frame = number >> SECTION_PFN_SHIFT,

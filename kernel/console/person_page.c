@@ -3,10 +3,9 @@
  * The pages that belong to a person at a console: allocated by "alloc" and not yet freed
  * by "free".
  *
- * A page's type and owner word tell its owner: is_persons() is the only rule, and the
- * place to add pages of programs and of the page cache. Only this file frees, pins and
- * unpins such pages, and person_lock makes the check and the action one step: what was
- * checked under it stays true, however many consoles there are. A mover does not know
+ * A page's type and owner word tell its owner: is_persons() has the rule. Only this file
+ * frees, pins and unpins such pages. person_lock makes check and action one step: what was
+ * checked under the lock stays true, however many consoles there are. A mover does not take
  * the lock; holding the slot of a movable page keeps movers away (mm/page_slot.c).
  *
  * This file prints nothing: a console may stall, and others wait for the lock.
@@ -18,7 +17,7 @@
 #include "lib/time.h"
 #include "mm/evacuate.h"
 
-/* Limit on how long "alloc at" waits for the harts' caches. */
+/* Limit on the wait of "alloc at" for the harts to drain their caches. */
 #define DRAIN_NS NSEC_PER_SEC
 
 /* Owner word of a person's unmovable pages: "console" in ASCII. */
@@ -41,7 +40,7 @@ static struct page_slot *slot_of_owner(u64 owner)
 	return slot >= slots && slot < slots + nr_used ? slot : NULL;
 }
 
-/* Does the page belong to a person? */
+/* Check whether the page belongs to a person. */
 static bool is_persons(const struct page_state *st)
 {
 	switch (st->type) {
@@ -120,7 +119,7 @@ int person_page_alloc(const struct person_alloc *r, unsigned long *pfn)
 {
 	const int err = try_alloc(r, pfn);
 
-	/* The frame may be free in a hart's cache, as after "free" on that hart. */
+	/* The frame may be free in a hart's cache, for example after "free" on that hart. */
 	if (err != -EBUSY || drain_all_pages(&kernel_mm, DRAIN_NS))
 		return err;
 	return try_alloc(r, pfn);

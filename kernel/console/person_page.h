@@ -8,14 +8,14 @@
  */
 #include "mm/page_alloc.h"
 
-/* Movable pages that consoles can have at a time. */
+/* The most movable pages that consoles can have at a time. */
 #define PERSON_MOVABLE_PAGES 1024
 
 /* Any order will do. */
 #define PERSON_ANY_ORDER (~0U)
 
 /**
- * struct person_alloc - what a person wants
+ * struct person_alloc - a person's request for a chunk
  * @order: 0..MAX_PAGE_ORDER
  * @gfp: GFP_KERNEL, GFP_MOVABLE or GFP_RECLAIMABLE
  * @at: first pfn, aligned to the order; PFN_NONE: anywhere
@@ -52,7 +52,7 @@ enum person_result {
  * @pfn: its first frame
  *
  * Context: thread, no spinlock held; the same for all functions here. Waits while another
- * console's request is at work.
+ * console's request is in progress.
  * Return: 0; -ENOMEM there is no free chunk; -EBUSY the frames at r->at are not free;
  * -EINVAL they lie in no online memory block; -ENOSPC PERSON_MOVABLE_PAGES are in use.
  */
@@ -60,7 +60,7 @@ int person_page_alloc(const struct person_alloc *r, unsigned long *pfn);
 
 /**
  * person_page_free() - free a chunk
- * @pfn: any number; the head of a person's chunk is freed
+ * @pfn: any number; freed if it is the head of a person's chunk
  * @order: of the chunk, or PERSON_ANY_ORDER
  * @st: set to the frame's state before the call, unless the result is PERSON_NO_BLOCK
  */

@@ -135,7 +135,7 @@ static void zoneinfo_pagesets(const struct zone *zone, struct sink *out)
 	}
 }
 
-/* Read each counter without a lock, so the lines may not add up. */
+/* Print a zone. Each counter is read without a lock, so the lines may not add up. */
 static void zoneinfo_zone(const struct zone *zone, struct sink *out)
 {
 	sink_printf(out, "Node %d, zone %8s", 0, zone_name(zone->type));

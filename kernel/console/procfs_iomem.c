@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * /proc/iomem: the sources of physical memory. Boot memory, the kernel's image in it, and
- * each owner's region with the blocks that were added to it.
+ * /proc/iomem: the sources of physical memory: boot memory, the kernel's image in it, and each
+ * owner's region with the blocks that were added to it.
  *
  * Compare with: Linux kernel/resource.c.
  */
@@ -32,7 +32,10 @@ struct region {
 	char name[16];
 };
 
-/* Find the first region at or above @pfn; owners are in address order. False: none. */
+/*
+ * Find the first region at or above @pfn; owners are in address order. Return: false if there
+ * is none.
+ */
 static bool next_region(unsigned long pfn, struct region *r)
 {
 	const struct memory_owner *owner;
@@ -69,7 +72,10 @@ static void owner_region(struct sink *out, const struct region *r)
 	}
 }
 
-/* Take no lock, as the reader may be slow: each line is true when it is made. */
+/*
+ * Print the file without a lock, because the reader may be slow: each line is true when it is
+ * made.
+ */
 static int show_iomem(unsigned long, struct sink *out)
 {
 	const struct memblock_type *ram = &memblock.memory;

@@ -16,7 +16,7 @@
 extern const struct pseudo_file __start_pseudo_files[], __stop_pseudo_files[];
 #define for_each_file(f) for ((f) = __start_pseudo_files; (f) < __stop_pseudo_files; (f)++)
 
-/* Does @path name @f? Sets @block from the digits in place of '*'. */
+/* Check whether @path names @f. Sets @block from the digits in place of '*'. */
 static bool file_matches(const struct pseudo_file *f, const char *path, unsigned long *block)
 {
 	const char *star = strchr(f->path, '*');
@@ -98,8 +98,8 @@ void pseudofs_for_each(void (*fn)(const char *path, void *arg), void *arg)
 }
 
 /*
- * To list a directory in order, find again and again the smallest name that is greater
- * than the last: that needs no memory, and a directory is small.
+ * The state of listing a directory in order: each step finds the smallest name that is greater
+ * than the last. This needs no memory, and a directory is small.
  */
 struct next_name {
 	const char *dir;
@@ -108,7 +108,7 @@ struct next_name {
 	char best[PATH_BYTES];
 };
 
-/* "memory9" before "memory10": numbers compare by value. */
+/* Compare names, and numbers in them by value: "memory9" comes before "memory10". */
 static int name_cmp(const char *a, const char *b)
 {
 	while (*a && *a == *b && !isdigit(*a)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From a line of text to a command: splitting, look-up, the nearest match for a
- * mistyped word. Reentrant: any thread, any sink.
+ * From a line of text to a command: splitting, look-up, and the nearest match for a mistyped
+ * word. Any number of threads may call it, with any sinks.
  */
 #include "kernel/sched.h"
 #include "kernel/console/shell.h"
@@ -76,7 +76,7 @@ static int run_one(char *text, struct sink *out)
 	return -EINVAL;
 }
 
-/* The first ';' of @text outside of quotes and backslashes, or its end. */
+/* Find the first ';' of @text that is not quoted or after a backslash, or the end of @text. */
 static char *command_end(char *text)
 {
 	char quote = 0;

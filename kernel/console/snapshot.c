@@ -5,7 +5,7 @@
  * validity, blocks runs of equal state. Replaying the records that follow must lead to the
  * state in the next snapshot.
  *
- * A part holds as much as fits in the buffer, and at least one pageblock:
+ * A part holds as many pageblocks as fit in the buffer, but at least one:
  *	SNAP_PART pfn count, then records, then SNAP_END pfn
  */
 #include "arch/inline.h"
@@ -23,14 +23,17 @@
 #define MAX_RECORDS  (BUFFER_BYTES / sizeof(struct trace_record))
 #define STOP_NS	     (5 * NSEC_PER_SEC)
 
-/* Records: one pageblock's frames, its three words, its block; all counters; the end. */
+/*
+ * The most records that a step adds: one pageblock's frames, its three words, its block; all
+ * counters; the end.
+ */
 #define ROOM_NEEDED (PAGEBLOCK_NR_PAGES + 4 + NR_ZONES * NR_ZONE_COUNTERS + 1)
 static_assert(MAX_RECORDS > 2 * ROOM_NEEDED, "a part holds a pageblock");
 
-/* Flags that are part of a frame's state; PG_TAIL is not: records do not show chunks. */
+/* The flags that are part of a frame's state, without PG_TAIL: records do not show chunks. */
 #define FLAGS_TOLD (PG_OFFLINE_SKIPPABLE | PG_CLAIMED | PG_PINNED | PG_HWPOISON)
 
-/* Kinds of runs that grow in parallel. */
+/* The kinds of runs, which grow in parallel. */
 enum run { RUN_FRAMES, RUN_TYPE, RUN_ISOLATE, RUN_VALID, RUN_BLOCK, NR_RUNS };
 
 /**

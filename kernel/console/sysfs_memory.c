@@ -18,7 +18,10 @@ static void each_online_type(word_offer_fn offer, void *arg)
 }
 WORD_LIST(WORD, each_online_type);
 
-/* The online type with that name; NR_ONLINE_TYPES, and a line in @out, if there is none. */
+/*
+ * Find the online type with that name; NR_ONLINE_TYPES, after a line in @out, if there is
+ * none.
+ */
 static enum mhp_online_type parse_online_type(const char *word, struct sink *out)
 {
 	for (unsigned int i = 0; i < NR_ONLINE_TYPES; i++)
@@ -95,7 +98,7 @@ static int show_phys_index(unsigned long block, struct sink *out)
 }
 PSEUDO_FILE(phys_index, "/sys/devices/system/memory/memory*/phys_index", show_phys_index, NULL);
 
-/* 0 for blocks with boot memory, which never leave; Linux shows 1 for all blocks. */
+/* Show 0 for blocks with boot memory, which never leave; Linux shows 1 for all blocks. */
 static int show_removable(unsigned long block, struct sink *out)
 {
 	sink_printf(out, "%d\n", memory_block_removable(block));
@@ -103,7 +106,7 @@ static int show_removable(unsigned long block, struct sink *out)
 }
 PSEUDO_FILE(removable, "/sys/devices/system/memory/memory*/removable", show_removable, NULL);
 
-/* Online: its zone. Offline: the default zone first, then the others. */
+/* Show the zone of an online block; of an offline block, the default zone, then the others. */
 static int show_valid_zones(unsigned long block, struct sink *out)
 {
 	enum zone_type zones[NR_ZONES];

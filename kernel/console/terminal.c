@@ -19,7 +19,7 @@
 static struct wait_queue typed;
 static struct lineedit editor;
 
-/* Interrupt context: only wakes the thread. */
+/* Wake the console's thread. Context: interrupt. */
 static void input_arrived(void)
 {
 	wake_up_all(&typed);
@@ -30,7 +30,10 @@ static u8 ahead[4096];
 static unsigned int nr_ahead, ahead_read;
 static bool ctrl_c;
 
-/* Ctrl-C ends the running command; input before and after it is kept for the prompt. */
+/*
+ * Check whether the user has typed Ctrl-C, which ends the running command; keep all other
+ * input for the prompt.
+ */
 static bool ctrl_c_typed(struct interrupter *)
 {
 	int byte;
@@ -58,8 +61,8 @@ static int next_byte(void)
 }
 
 /*
- * printk calls it before and after a message, but only while the console's thread waits
- * for a byte: no other code uses the editor then.
+ * Show or hide the line being typed. printk calls this before and after a message, but only
+ * while the console's thread waits for a byte: no other code uses the editor then.
  */
 static void draw_line(bool shown, struct sink *out)
 {
@@ -71,7 +74,7 @@ static void draw_line(bool shown, struct sink *out)
 	editor.out = console_sink();
 }
 
-/* Run a line; unread earlier input stays in front of newer input. */
+/* Run a line. Unread earlier input stays in front of the input that arrives meanwhile. */
 static void run_line(const char *line)
 {
 	ctrl_c = false;
@@ -104,7 +107,7 @@ static int console_thread(void *)
 			sink_puts(console_sink(), "\"poweroff\" ends ebb\n");
 		if (event == LINE_MORE)
 			continue;
-		printk_set_line(NULL); /* messages of the command stand above the new prompt */
+		printk_set_line(NULL); /* the new prompt comes after the command's messages */
 		lineedit_start(&editor);
 	}
 	return 0;

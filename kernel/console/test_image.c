@@ -24,7 +24,7 @@ static const char *const starters[] = {
 };
 
 static bool only_tests; /* a parameter asked for tests: the machine has nothing else to do */
-static bool in_vain;	/* autorun asked for them */
+static bool in_vain;	/* autorun asked for tests */
 static bool boot_ended;
 
 static bool has_tests(void)
@@ -32,7 +32,9 @@ static bool has_tests(void)
 	return command_find(instead[0][0]) != NULL;
 }
 
-/* Does an unknown boot parameter belong to the runner? If so, say once what to type. */
+/*
+ * Check whether an unknown boot parameter belongs to the runner. If so, say once what to type.
+ */
 static bool tests_param(const char *name)
 {
 	static bool said;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Bytes for programs: a virtserialport named org.ebb.trace. The host sends a name and
- * a newline (header, records, snapshot, dumpsys, view), and gets pieces: a line "+N" and N
- * bytes, again and again, and a line "=STATUS" at the end, 0 or a negative errno.
+ * Bytes for programs: a virtserialport named org.ebb.trace. The host sends a name (header,
+ * records, snapshot, dumpsys or view) and a newline. It gets pieces, each a line "+N" and N
+ * bytes, and at the end a line "=STATUS", 0 or a negative errno.
  *
- * The port waits for a slow host and drops nothing. Meanwhile, a trace ring may fill up;
- * it counts the records that it cannot hold as lost.
+ * The port waits for a slow host and drops nothing. Meanwhile a trace ring may fill up; it
+ * counts the records that it loses.
  */
 #include "kernel/console/export.h"
 #include "kernel/sink.h"
@@ -40,7 +40,7 @@ static void pieces_send(struct pieces *p)
 	char head[HEAD_BYTES + 1];
 	const u32 n = (u32)snprintf(head, sizeof(head), "+%u\n", p->len);
 
-	/* The line ends where the bytes begin. */
+	/* Put the line directly before the bytes. */
 	memcpy(p->chunk + HEAD_BYTES - n, head, n);
 	if (!p->error && p->len)
 		p->error = vport_write(p->port, p->chunk + HEAD_BYTES - n, n + p->len);
@@ -78,7 +78,7 @@ static void answer(struct pieces *p, const char *name)
 		(void)vport_write(p->port, end, (u32)strlen(end));
 }
 
-/* Serve names, one per line. A name that is too long is cut, so it is unknown. */
+/* Serve names, one per line. A name that is too long is cut, and then unknown. */
 static void trace_port_loop(struct vport *port, struct pieces *p)
 {
 	char buf[64], name[NAME_BYTES];

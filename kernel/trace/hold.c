@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Hold points: the announcement of a step leaves a trace record. At one place, which a test
- * or a user sets, the announcing thread waits until the test or the user lets it continue.
+ * Hold points. A thread that announces a step writes a trace record. At one place, which a
+ * test or a user sets, the announcing thread waits until the test or the user lets it
+ * continue.
  */
 #include "arch/machine.h"
 #include "kernel/printk.h"
@@ -45,7 +46,10 @@ void hold_go(void)
 	hold_step();
 }
 
-/* A thread that was let go but has not run yet no longer counts as held. */
+/*
+ * Check whether a thread is held. A thread that was let go does not count, even if it has not
+ * run yet.
+ */
 static bool somebody_is_held(void)
 {
 	return __atomic_load_n(&nr_held, __ATOMIC_ACQUIRE) &&

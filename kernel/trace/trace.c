@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Trace rings. A ring has one writer, its hart, with interrupts masked, and one
- * reader at a time. The writer never waits: when the reader is slow the oldest
- * records are overwritten and counted as lost.
+ * reader at a time. The writer never waits: if the reader is slow, the writer overwrites the
+ * oldest records and counts them as lost.
  *
  * Record r of n lies in slot r % n, and record r + n overwrites it. The writer publishes
- * head before it starts on the next record, so a reader that has copied record r and
- * finds head - r < n afterwards has copied it whole. Both sides copy words by atomic
- * accesses, because they may overlap in time.
+ * head before it starts on the next record, so a reader that has copied record r and then
+ * finds head - r < n has a whole copy. Both sides copy words by atomic accesses, because their
+ * copies may overlap in time.
  */
 #include "arch/inline.h"
 #include "kernel/panic.h"
@@ -38,8 +38,8 @@ struct trace_header ebb_trace = {
 /*
  * The target of struct hart's @trace_ring.
  *
- * @cleared: number of the first record that trace_dump() prints. A user and a panic's
- *	report also get the records that a reader has taken
+ * @cleared: number of the first record that trace_dump() prints. trace_dump() also prints
+ *	records that a reader has taken
  *
  * Lock keys:
  *   (c) constant after trace_ring_init(); only the hart writes what it points to, except
@@ -77,10 +77,16 @@ static inline void write_record(const struct hart *hart, u64 event,
 	const u64 head = info->head, last = ebb_trace.nr_records - 1;
 	union record_words *slot = &ring->slots[head & last];
 
-	/* The reader must not touch the slot written next, so one record fewer fits. */
+	/*
+	 * The reader must not touch the slot that is written next, so the ring holds one
+	 * record fewer.
+	 */
 	if (head - READ_ONCE(info->tail) >= last)
 		WRITE_ONCE(info->lost, info->lost + 1);
-	/* Order the old head before the new words: pairs with read_record()'s fence. */
+	/*
+	 * Order the store of the old head before the new words; pairs with read_record()'s
+	 * fence.
+	 */
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	WRITE_ONCE(slot->word[0],
 		   __atomic_fetch_add(&ebb_trace.seq, 1, __ATOMIC_RELAXED) | event << 32 |
@@ -141,7 +147,7 @@ int trace_set(const char *glob, enum trace_switch on)
 	return nr;
 }
 
-/* The oldest record at or after @cursor that the ring still holds. */
+/* Return the number of the oldest record at or after @cursor that the ring still holds. */
 static u64 oldest(const struct trace_ring_info *info, u64 cursor)
 {
 	const u64 head = __atomic_load_n(&info->head, __ATOMIC_ACQUIRE);
@@ -151,8 +157,8 @@ static u64 oldest(const struct trace_ring_info *info, u64 cursor)
 }
 
 /*
- * Copy the record at @cursor or, if that is overwritten, the oldest record after it.
- * Return: false if there is none.
+ * Copy the record at @cursor or, if it was overwritten, the oldest record after it. Return:
+ * false if there is none.
  */
 static bool read_record(const struct trace_ring *ring, u64 *cursor,
 			struct trace_record *record)
@@ -238,9 +244,9 @@ void trace_dump(struct sink *out, unsigned int last)
 }
 
 /*
- * The trace_emit() calls of the sources, one row each, in the linker's order. A muted
- * call writes no records, as if the call were not there: the scenario "emit_calls"
- * mutes each in turn, and the replay must notice.
+ * Mute or unmute a trace_emit() call of the sources. The sites are in the linker's order. A
+ * muted call writes no records, as if it did not exist: the scenario "emit_calls" mutes each
+ * call in turn, and the replay must notice.
  */
 int trace_mute(unsigned long site, enum trace_switch on)
 {

@@ -44,8 +44,8 @@ int trace_boot(void)
 	copy_build_id();
 	ebb_trace.timebase_hz = machine_info()->timebase_hz;
 	/*
-	 * Allocate all rings in one piece: if not all fit, none takes memory. They are not
-	 * cleared: a reader stops at the head.
+	 * Allocate all rings in one piece: if not all fit, none takes memory. The rings are
+	 * not cleared, because a reader stops at the head.
 	 */
 	ring = memblock_alloc_from(&memblock, bytes * nr_harts(), PAGE_SIZE, PGTY_BOOT);
 	if (ring == 0) {

@@ -10,7 +10,9 @@
 #include "lib/string.h"
 #include "lib/time.h"
 
-/* The only copy of the events' names and formats; a section for host tools. */
+/*
+ * The only copy of the events' names and formats; host tools read this section of the image.
+ */
 static const struct trace_event_desc descs[] __table("trace_event_table") = {
 #define X(_id, _name, _str, _fields, _text)                                              \
 	{ .id = (_id), .name = (_str), .fields = (_fields), .text = (_text) },
@@ -53,7 +55,7 @@ const struct trace_event_desc *trace_event_find(unsigned int id)
 	return NULL;
 }
 
-/* Are the @len bytes at @text the string @word? */
+/* Check whether the @len bytes at @text are the string @word. */
 static bool is_word(const char *text, size_t len, const char *word)
 {
 	return strlen(word) == len && strncmp(text, word, len) == 0;
@@ -124,7 +126,7 @@ static void print_text(const struct trace_record *record, const char *text,
 	}
 }
 
-/* @record->time in microseconds; a device's time is in nanoseconds. */
+/* Convert @record->time to microseconds; a device's time is in nanoseconds. */
 static u64 to_usec(const struct trace_record *record)
 {
 	const u64 hz = record->hart == 0xff || ebb_trace.timebase_hz == 0 ?

@@ -26,9 +26,9 @@
  *
  * If the driver has given the device up, a round begins by restarting it and asking what
  * is plugged (vmem_recover.c). The worker retries this with the same back-off, and after a
- * configuration interrupt. When anything but the device wakes the worker, it first sends
- * the device a query that changes nothing: if the device's process has ended, a
- * missing answer is the only sign of it.
+ * configuration interrupt. When anything but the device wakes the worker, it first sends the
+ * device a question that changes nothing: a missing answer is the only sign that the device's
+ * process has ended.
  *
  * Compare with: Linux virtio_mem_run_wq().
  */
@@ -143,8 +143,8 @@ static int follow_target(struct virtio_mem *vm)
 }
 
 /*
- * Restart a device that was given up or that the user resets; a silent device only
- * if the user forces the reset.
+ * Restart a device that was given up or that the user resets; restart a silent device only if
+ * the user forces the reset.
  */
 static int begin_again(struct virtio_mem *vm, enum vmem_reset asked)
 {
@@ -218,7 +218,10 @@ static void report_short(struct virtio_mem *vm, int result)
 			    result == -ENOSPC ? "" : "; retrying");
 }
 
-/* Log one line per outcome, not per round; a different frame in the way is a new outcome. */
+/*
+ * Log a line if the outcome differs from the last; a different frame in the way is a new
+ * outcome.
+ */
 static void report_result(struct virtio_mem *vm, int result)
 {
 	const u64 plugged = pb_to_bytes(vmem_nr_at_device(vm));
@@ -247,7 +250,7 @@ static void report_result(struct virtio_mem *vm, int result)
 				    vmem_size_text(plugged).text);
 }
 
-/* The next delay of the back-off. */
+/* Return the present delay of the back-off, and double it for the next time. */
 static u64 next_retry(struct virtio_mem *vm)
 {
 	const u64 now = vm->retry_ns;
@@ -256,16 +259,16 @@ static u64 next_retry(struct virtio_mem *vm)
 	return now;
 }
 
-/* Has a silent device come back, with a late answer or an interrupt? */
+/* Check whether a silent device has come back, with a late answer or an interrupt. */
 static bool has_spoken(const struct virtio_mem *vm)
 {
 	return READ_ONCE(vm->config_changed) || virtqueue_moved(vm->vq);
 }
 
 /*
- * A device that was given up is not reset before its pause has passed, however often it
- * announces a new configuration; a silent device is not reset before it says something.
- * Return: how long to wait, ns.
+ * Return the time in ns to wait before the next round. A device that was given up is not reset
+ * before its pause has passed, however often it announces a new configuration; a silent device
+ * is not reset before it answers or interrupts.
  */
 static u64 rest_of_pause(struct virtio_mem *vm)
 {
@@ -283,7 +286,7 @@ static u64 rest_of_pause(struct virtio_mem *vm)
 	return vm->restart_ns - now;
 }
 
-/* The device has done what it should: forget its earlier faults. */
+/* Forget the device's earlier fault, now that the device works. */
 static void forget_fault(struct virtio_mem *vm)
 {
 	if (!vm->vdev->why[0])
@@ -336,9 +339,9 @@ void vmem_unblocked(struct memory_owner *owner)
 }
 
 /*
- * Wait after a failed round, until the device wants something else, mm says that an
- * unplug may work now, or the back-off ends. The worker rests first, so that frees that
- * do not help, however many there are, cost a hart no more than a fifth of its time.
+ * Wait after a failed round until the device wants something else, mm says that an unplug may
+ * work now, or the back-off ends. The worker rests first: so even many frees that do not help
+ * cost a hart no more than a fifth of its time.
  */
 static void wait_to_retry(struct virtio_mem *vm, u64 took, u64 delay)
 {
@@ -347,17 +350,17 @@ static void wait_to_retry(struct virtio_mem *vm, u64 took, u64 delay)
 
 	if (!wait_event_until(&vm->wake, vmem_interrupted(vm), min(now + rest, deadline))) {
 		/*
-		 * A free looks at its pageblock before it changes the frame. If the watch
-		 * began in between, the frame is in a cache, and draining the cache
-		 * reports it.
+		 * A free checks for a watch of its pageblock before it changes the frame. If
+		 * the watch began in between, the frame is now in a cache, and draining the
+		 * cache reports it.
 		 */
 		(void)!drain_all_pages(vm->mm, VMEM_DRAIN_NS);
 		wait_event_until(&vm->wake, vmem_interrupted(vm) || READ_ONCE(vm->unblocked),
 				 deadline);
 	}
 	/*
-	 * If a device's process has ended, reading its configuration makes QEMU (11.1)
-	 * exit: so first ask a question, unless the device has just interrupted.
+	 * QEMU (11.1) exits if the driver reads the configuration of a device whose process
+	 * has ended: so first send a question, unless the device has just interrupted.
 	 */
 	if (!vmem_interrupted(vm) && !virtio_is_broken(vm->vdev))
 		vmem_look(vm);

@@ -3,9 +3,8 @@
 #define _KERNEL_CONSOLE_EXPORT_H
 
 /*
- * Data that leaves the kernel as bytes: the session's header, snapshots and records, and
- * the tree of dumpsys. A port sends them as they are, a terminal as base64 between
- * markers.
+ * Data that leaves the kernel as bytes: the session's header, snapshots and records, and the
+ * files of dumpsys. A port sends the bytes as they are, a terminal as base64 between markers.
  */
 #include "lib/types.h"
 

@@ -3,8 +3,8 @@
 #define _KERNEL_CONSOLE_LINEEDIT_H
 
 /*
- * A line editor as a pure state machine: bytes of a terminal go in, text for
- * the terminal goes to a sink. Knows nothing of threads or devices.
+ * A line editor as a pure state machine: it takes bytes from a terminal, and writes text for
+ * the terminal to a sink. It knows nothing of threads or devices.
  */
 #include "kernel/command.h"
 #include "kernel/sink.h"
@@ -54,12 +54,12 @@ struct lineedit {
 	/* History: a ring of lines; nr_seen counts all lines ever added. */
 	char history[LINE_HISTORY][LINE_MAX_BYTES];
 	unsigned int nr_seen;
-	unsigned int browsing; /* how far back, 0 = the line being typed */
-	char kept[LINE_MAX_BYTES]; /* that line, while browsing */
+	unsigned int browsing; /* how many lines back; 0: the line being typed */
+	char kept[LINE_MAX_BYTES]; /* the line being typed, while browsing */
 	/* One completion at a time. */
 	const char *word;
 	size_t word_len;
-	size_t common; /* length of the start that all matches share */
+	size_t common; /* length of the prefix that all matches share */
 	unsigned int nr_matches;
 	char match[LINE_MAX_BYTES];
 	bool listing;
@@ -86,9 +86,9 @@ void lineedit_redraw(struct lineedit *ed);
 /**
  * lineedit_feed() - take one byte from the terminal
  *
- * Arrows, Home, End, Delete, Tab, Ctrl-A B C D E F H K L N P U W. Bytes beyond the
- * longest line ring the bell and are dropped. A terminal tells its size as xterm reports
- * it: ESC [ 8 ; lines ; columns t.
+ * Knows arrows, Home, End, Delete, Tab, Ctrl-A B C D E F H K L N P U W. Bytes beyond the
+ * longest line ring the bell and are dropped. A terminal reports its size as xterm does:
+ * ESC [ 8 ; lines ; columns t.
  * Return: what happened; after LINE_READY the line is in ed->line until
  * lineedit_start().
  */

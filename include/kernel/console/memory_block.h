@@ -9,7 +9,7 @@
 /**
  * memory_block_change() - bring a block to a state, as a write to its "state" does
  * @block: id of a present block
- * @type: MMOP_OFFLINE or how to online it
+ * @type: MMOP_OFFLINE, or the type to online it with
  * @wait_s: offline: how long to wait for pages that only their owners can free; 0: do
  *	not wait
  * @out: on failure, gets one line with the reason and the frame
@@ -32,7 +32,7 @@ int memory_block_change(unsigned long block, enum mhp_online_type type, unsigned
 int memory_blocks_offline(const unsigned long *blocks, unsigned int nr, unsigned int wait_s,
 			  unsigned long *bad, struct sink *out);
 
-/* Can the block go offline at all? Not if it holds boot memory. */
+/* Check whether the block can go offline at all: not if it holds boot memory. */
 bool memory_block_removable(unsigned long block);
 
 /**
@@ -46,8 +46,8 @@ int no_such_block(const char *command, unsigned long first, unsigned long last,
 		  struct sink *out);
 
 /*
- * Limits for a request of a user's command: Ctrl-C cancels it; @wait_s: how long to wait;
- * 0: do not.
+ * Return the limits for a request of a user's command, which Ctrl-C cancels; @wait_s: the
+ * longest wait for pages; 0: do not wait.
  */
 struct evac_limits command_limits(enum evac_request request, unsigned int wait_s);
 

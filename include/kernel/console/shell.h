@@ -24,8 +24,8 @@ const struct command *command_find(const char *name);
 int console_run_line(const char *line, struct sink *out);
 
 /**
- * struct interrupter - how a console learns that its running command must end
- * @asked: has the user typed Ctrl-C, or gone away? The console's thread calls it often
+ * struct interrupter - tells a console that its running command must end
+ * @asked: true if the user has typed Ctrl-C, or has gone; the console's thread calls it often
  */
 struct interrupter {
 	bool (*asked)(struct interrupter *self);
@@ -33,7 +33,7 @@ struct interrupter {
 
 /**
  * console_can_interrupt() - make the commands of the calling thread interruptible
- * @i: must stay as long as the thread runs commands; NULL: no longer interruptible
+ * @i: must stay valid as long as the thread runs commands; NULL: no longer interruptible
  */
 void console_can_interrupt(struct interrupter *i);
 
@@ -52,7 +52,10 @@ bool command_interrupted(void *unused);
  */
 void console_start(void);
 
-/* lineedit_complete_fn: commands, what their usage lines name, and paths of pseudo files. */
+/*
+ * A lineedit_complete_fn: offers commands, the words of their usage lines, and paths of pseudo
+ * files.
+ */
 void shell_complete(const char *line, size_t word, word_offer_fn offer, void *arg);
 
 /* A word_offer_fn that prints each word after a blank; @sink: a struct sink. */

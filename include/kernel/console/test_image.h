@@ -4,8 +4,8 @@
 
 /*
  * build/ebb.elf is the kernel; build/ebb-test.elf is the same objects with tests/
- * linked in. A kernel without tests that is asked for a test names the image that has it;
- * and a machine that was started for tests ends with status 3, never 0.
+ * linked in. If a kernel without tests is asked for a test, it says what to type to run it;
+ * and if its machine was started for tests, the machine ends with status 3, never 0.
  */
 #include "lib/types.h"
 
@@ -21,7 +21,10 @@ bool test_image_command(const char *name, struct sink *out);
 /* Note that the autorun line has ended: from here on the user types. */
 void test_image_boot_ended(void);
 
-/* "poweroff" status: 3 if boot parameters or autorun asked for tests that never ran; or 0. */
+/*
+ * Return the status of "poweroff": 3 if boot parameters or autorun asked for tests, which
+ * never ran; else 0.
+ */
 int test_image_exit_status(void);
 
 #endif
