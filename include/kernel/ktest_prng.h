@@ -24,7 +24,7 @@ static inline void prng_init(struct prng *prng, u64 seed)
 	prng->state = seed ? seed : 1;
 }
 
-/* The next 64 bits. */
+/* Return the next 64 bits. */
 static inline u64 prng_u64(struct prng *prng)
 {
 	u64 x = prng->state;
@@ -36,7 +36,7 @@ static inline u64 prng_u64(struct prng *prng)
 	return x * 0x2545f4914f6cdd1dULL;
 }
 
-/* A number below @limit (not 0); the bias is below limit / 2^32. */
+/* Return a number below @limit (not 0); the bias is below limit / 2^32. */
 static inline u64 prng_below(struct prng *prng, u64 limit)
 {
 	if (limit <= UINT32_MAX)

@@ -3,10 +3,10 @@
 #define _KERNEL_LOCK_ORDER_H
 
 /*
- * The lock-order checker. It remembers in which order locks are taken, and warns about an
- * order that contradicts an earlier one, even if no thread ever deadlocks. On in the
- * image with the tests, and with the boot parameter lock_check=1; lock_check=0 turns it
- * off. Off, it costs nothing: see SPIN_CHECKED in kernel/spinlock.h.
+ * The lock-order checker. It records the order in which locks are taken, and warns about an
+ * order that contradicts an earlier order, even if no thread ever deadlocks. It is on in the
+ * image with the tests and with the boot parameter lock_check=1; lock_check=0 turns it off.
+ * While off, it costs nothing: see SPIN_CHECKED in kernel/spinlock.h.
  *
  * All locks of one kind and name are one class. An edge "outer -> inner" says that a
  * thread has taken a lock of class inner with a lock of class outer held. Holding a
@@ -22,7 +22,7 @@
 
 /* The way in which a lock is taken. */
 #define LOCK_SLEEPS 1U /* a mutex */
-#define LOCK_TRIED  2U /* without waiting: cannot deadlock, but a lock taken next can */
+#define LOCK_TRIED  2U /* a trylock: cannot deadlock, but a wait for the next lock can */
 
 /**
  * struct lock_held - a lock that a thread holds or waits for
@@ -55,7 +55,7 @@ struct lock_edge {
 /* The boot parameter; the image with the tests has a definition that says true. */
 extern bool lock_check;
 
-/* True from the first instruction to lock_order_boot(), then what the parameter says. */
+/* True from the first instruction to lock_order_boot(), then the value of the parameter. */
 extern bool lock_order_on;
 
 /* Obey the boot parameter. Context: boot, after params_parse(). */
@@ -63,7 +63,7 @@ void lock_order_boot(void);
 
 /**
  * lock_order_acquire() - note that a checked lock is taken, or is about to be
- * @class: the lock's; set when it is 0
+ * @class: the lock's class; set if it is 0
  * @name: the lock's
  * @how: LOCK_SLEEPS, LOCK_TRIED
  * @place: return address of the call
@@ -80,7 +80,7 @@ void lock_order_release(u32 class) __cold;
 
 /**
  * lock_order_edge() - get an edge of the graph
- * @nr: counted from 0, in the order in which they were found
+ * @nr: number of the edge, from 0, in the order in which edges were found
  *
  * Return: the edge, which never changes; NULL if there are at most @nr edges.
  */

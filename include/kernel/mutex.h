@@ -14,8 +14,8 @@ struct thread;
 
 /**
  * struct mutex - a sleeping lock
- * @owner: the thread that holds it, NULL when free; if the lock-order checker watches the
- *	mutex, 1 more than that (as SPIN_CHECKED in a spinlock)
+ * @owner: the thread that holds it, NULL when free; plus MUTEX_CHECKED if the lock-order
+ *	checker watches the mutex (as SPIN_CHECKED in a spinlock)
  * @outer: the mutex that the holder took last before this one and still holds, or NULL
  * @waiters: the threads that sleep until it is free
  * @name: for reports
@@ -100,7 +100,7 @@ static inline bool mutex_is_held(const struct mutex *mutex)
 	return (owner & ~MUTEX_CHECKED) == (unsigned long)current_thread();
 }
 
-/* The panic of assert_mutex_held(). */
+/* Panic, for assert_mutex_held(). */
 void mutex_not_held(const struct mutex *mutex) __noreturn;
 
 /**

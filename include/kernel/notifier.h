@@ -3,9 +3,9 @@
 #define _KERNEL_NOTIFIER_H
 
 /*
- * Notifier chains with symmetric roll-back: each listener that hears a start also hears,
- * exactly once, how it ended, and no other listener does. (In Linux a veto sends the
- * cancel event to the whole chain, even to listeners that never saw the start.)
+ * Notifier chains with symmetric roll-back: each listener that hears a start also hears its
+ * end, exactly once, and no other listener hears it. (In Linux a veto sends the cancel event
+ * to the whole chain, even to listeners that never saw the start.)
  */
 #include "kernel/mutex.h"
 #include "lib/list.h"
@@ -15,7 +15,8 @@
  * struct notifier_block - a listener
  * @fn: returns 0 or a negative errno; for a starting event an error is a veto and stops
  *	the chain, for any other event it causes a warning
- * @priority: the chain calls higher ones first, equal ones in order of registration
+ * @priority: the chain calls listeners of higher priority first, equal ones in order of
+ *	registration
  * @link: in the chain
  * @since: number of the last start before the listener was registered
  * @name: of the listener, for messages; may be NULL
@@ -102,7 +103,7 @@ int __must_check notifier_call_start(struct notifier_chain *chain, unsigned long
 				     struct notifier_start *start);
 
 /**
- * notifier_call_end() - tell the listeners that heard the start how it ended
+ * notifier_call_end() - announce a start's end to the listeners that heard the start
  * @chain: the chain
  * @event: the end, such as MEM_OFFLINE or MEM_CANCEL_OFFLINE
  * @data: for the listeners

@@ -16,7 +16,7 @@ struct sink;
 /**
  * struct owner_name - a name for a range of owner words
  * @first: the first word; the address of a table, if the words are addresses in it
- * @nr: how many words
+ * @nr: number of words
  * @name: for the user
  */
 struct owner_name {
@@ -34,10 +34,11 @@ struct owner_name {
 const char *owner_name(u64 word);
 
 /**
- * owner_print() - write an owner word as the user knows it, in one piece
+ * owner_print() - write the name of an owner word, in one piece
  * @word: the word
  * @out: gets the registered name, else a function and an offset if the word is an address
- *	in the kernel's code, else the number; for 0, words that the kernel gave no name
+ *	in the kernel's code, else the number; for 0, a text that says that the kernel gave no
+ *	name
  *
  * Context: as @out allows; takes no lock.
  */

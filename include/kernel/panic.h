@@ -23,8 +23,8 @@ void panic(const char *fmt, ...) __printf(1, 2) __noreturn __cold;
 /**
  * panic_enter() - stop the other harts, so that the caller can print
  *
- * For the trap handler, which prints registers before it calls panic(). A second hart
- * that calls it never returns.
+ * For the trap handler, which prints registers before it calls panic(). On a second hart, the
+ * call never returns.
  *
  * Context: any; waits for the others for a bounded time.
  */

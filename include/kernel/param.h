@@ -16,7 +16,7 @@
 #include "lib/types.h"
 
 /**
- * enum param_type - how a value is read, and the type of the variable
+ * enum param_type - the form of a value, and the type of the variable
  * @PARAM_TYPE_BOOL: bool; y n yes no on off true false 1 0, or no value for true
  * @PARAM_TYPE_UINT: u64; decimal, or hexadecimal after 0x
  * @PARAM_TYPE_STRING: const char *, points into the kept command line
@@ -77,8 +77,8 @@ struct param {
 	_PARAM(name, var, u32, PARAM_TYPE_ENUM, help, .words = words_)
 
 /*
- * The linker's table of functions that are asked about a word that names no parameter. A
- * function returns true if the log needs no other line about the word.
+ * Register a function in the linker's table: it is asked about each word that names no
+ * parameter, and returns true if the log needs no other line about the word.
  */
 #define PARAM_UNKNOWN(fn)                                                                \
 	static bool (*const _param_unknown_##fn)(const char *name)                       \
@@ -118,7 +118,7 @@ struct sink;
  * @name: of one parameter; NULL: all
  * @out: the destination
  *
- * Return: how many it has listed.
+ * Return: the number of parameters listed.
  */
 unsigned int params_help(const char *name, struct sink *out);
 

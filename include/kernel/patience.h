@@ -19,7 +19,7 @@
 #define PATIENCE_LOOKS 100
 
 /**
- * struct patience - how much longer a waiter waits
+ * struct patience - the time that a waiter still waits
  * @left_ns: time that the waiter still has
  * @step_ns: the most that one look takes off
  * @last_ns: time of the last look

@@ -56,11 +56,11 @@ void vprintk(const char *fmt, va_list args) __printf(1, 0);
 	} while (0)
 
 /**
- * struct ratelimit_state - how many messages one source has logged lately
+ * struct ratelimit_state - the count of recent messages of one source
  * @start_ns: when the current interval began
  * @nr: messages since then, including suppressed ones
  *
- * For messages that a device or the host can cause again and again: it lets through
+ * It limits messages that a device or the host can cause again and again: it lets through
  * RATELIMIT_BURST messages in RATELIMIT_NS, then reports the number of suppressed ones
  * with the first message after that. Each device has its own state, so that a talkative
  * device silences no other device. All zero at the start.
@@ -129,8 +129,8 @@ void printk_set_console(void (*write)(const char *text, size_t len));
  *	by writes to @out; NULL: there is no such line. printk() calls it with the console
  *	lock held and interrupts off, on any hart, so it must not log, lock or sleep.
  *
- * While an editor changes the line, there is none; if a message comes meanwhile, the next
- * call with a line draws it again.
+ * An editor passes NULL while it changes the line; if a message comes in that time, the next
+ * call with a line draws the line again.
  *
  * Context: thread.
  */

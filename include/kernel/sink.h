@@ -10,9 +10,9 @@
 #include "lib/types.h"
 
 /*
- * While a sink waits for its reader (a port, the terminal), every thread that needs a
- * lock of its writer stops. So a sink that can wait calls sink_may_wait() at each write,
- * and its writers must hold no lock: they copy what they need, or write into a
+ * While a sink waits for its reader (a port, the terminal), every thread that needs a lock
+ * that the sink's writer holds must wait, too. So a sink that can wait calls sink_may_wait()
+ * at each write, and its writers must hold no lock: they copy what they need, or write into a
  * sink_buffer, and call sink_drain() after they have released their locks. printk() never
  * waits; it may be used under any lock.
  */
@@ -61,7 +61,7 @@ void sink_vprintf(struct sink *sink, const char *fmt, va_list args) __printf(2, 
 
 /**
  * struct sink_buffer - a sink that fills a buffer
- * @sink: hand this out
+ * @sink: pass this to writers
  * @text: zero-terminated at any time
  * @size: bytes of @text, with the terminator
  * @len: bytes in use, without the terminator
@@ -101,10 +101,9 @@ void sink_drain(const struct sink_buffer *buffer, struct sink *out);
 /**
  * sink_may_wait() - check whether the calling sink may wait; if not, warn about its writer
  *
- * A sink that can wait calls this at each write, even if it would not wait this time. A
- * writer that holds a mutex or spinlock, is in a walk bracket or a handler, or has
- * interrupts off is named in a warning, and the sink must keep the text instead of
- * waiting.
+ * A sink that can wait calls this at each write, even if it would not wait this time. If the
+ * writer holds a mutex or spinlock, is in a walk bracket or a handler, or has interrupts off,
+ * a warning names the writer, and the sink must keep the text instead of waiting.
  *
  * Context: any; a few instructions when all is well.
  * Return: true if the sink may wait.
@@ -112,7 +111,8 @@ void sink_drain(const struct sink_buffer *buffer, struct sink *out);
 bool sink_may_wait(void);
 
 /**
- * sink_can_wait() - answer as sink_may_wait(), without a warning if the writer can keep its text
+ * sink_can_wait() - check like sink_may_wait(), without a warning: for writers that can keep
+ * their text
  */
 bool sink_can_wait(void);
 

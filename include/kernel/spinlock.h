@@ -11,9 +11,9 @@
  * lock held, and names the holder if a lock is not released in time.
  *
  * A lock that the lock-order checker watches (kernel/lock_order.h) has SPIN_CHECKED in
- * its word, whether it is free or taken: then the inline paths below fail, and the slow
- * paths do the work and tell the checker. A lock is made with SPIN_CHECKED and loses it
- * when it is first taken while the checker is off.
+ * its word, both when free and when taken. Then the inline paths below fail, and the slow
+ * paths do the work and tell the checker. A new lock has SPIN_CHECKED, and loses it when a
+ * hart first takes the lock while the checker is off.
  *
  * Plain spin_lock() leaves interrupts on: an interrupt handler must never take such a
  * lock. If handlers take a lock, all code takes it with _irqsave. A hart must not sleep,

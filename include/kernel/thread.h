@@ -4,7 +4,7 @@
 
 /*
  * Kernel threads. They are not preempted: a thread gives up its hart only in yield(),
- * cond_resched(), a sleep or a wait. Between those it stays on its hart, and no other
+ * cond_resched(), a sleep or a wait. Between these calls it stays on its hart, and no other
  * thread runs there; afterwards it may continue on another hart, unless
  * thread_create_on() bound it to one.
  */
@@ -58,7 +58,7 @@ struct thread *thread_create_on(unsigned int hart, const char *name, int (*fn)(v
 int __must_check thread_join(struct thread *thread, u64 deadline_ns, int *result);
 
 /**
- * thread_detach() - let a thread vanish by itself when it ends
+ * thread_detach() - have a thread freed when it ends, without a join
  * @thread: from thread_create()
  */
 void thread_detach(struct thread *thread);
@@ -113,7 +113,7 @@ const char *thread_name(const struct thread *thread);
 /**
  * might_sleep() - panic if the caller may not sleep
  *
- * That is: in a handler, with interrupts off or with a spinlock held. Every function
+ * It may not sleep in a handler, with interrupts off or with a spinlock held. Every function
  * that may sleep calls this first, so that the mistake shows even if the function would
  * not have slept this time.
  */

@@ -12,7 +12,9 @@
 
 struct thread;
 
-/* Only service threads (workers, consoles) may use it: all other waits have a deadline. */
+/*
+ * No deadline. Only service threads (workers, consoles) may use it: all other waits have one.
+ */
 #define WAIT_FOREVER (~(u64)0)
 
 /**

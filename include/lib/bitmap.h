@@ -35,11 +35,11 @@ static inline bool __test_and_clear_bit(unsigned long nr, u64 *map)
 	return was;
 }
 
-/* First set, or clear, bit at or after @start; @size if none. */
+/* Find the first set (or clear) bit at or after @start; @size if there is none. */
 unsigned long find_next_bit(const u64 *map, unsigned long size, unsigned long start);
 unsigned long find_next_zero_bit(const u64 *map, unsigned long size, unsigned long start);
 
-/* Last set bit below @size; @size if none. */
+/* Find the last set bit below @size; @size if there is none. */
 unsigned long find_last_bit(const u64 *map, unsigned long size);
 
 #endif

@@ -17,7 +17,7 @@ extern const u8 bitops_fls_table[64];
 #define BITOPS_FLS_DEBRUIJN 0x03f79d71b4cb0a89ULL
 
 /**
- * __ffs() - number of the lowest set bit, 0..63
+ * __ffs() - get the number of the lowest set bit, 0..63
  * @x: not 0
  */
 static inline unsigned int __ffs(u64 x)
@@ -28,7 +28,7 @@ static inline unsigned int __ffs(u64 x)
 }
 
 /**
- * __fls() - number of the highest set bit, 0..63
+ * __fls() - get the number of the highest set bit, 0..63
  * @x: not 0
  */
 static inline unsigned int __fls(u64 x)
@@ -44,7 +44,7 @@ static inline unsigned int __fls(u64 x)
 	return bitops_fls_table[(x * BITOPS_FLS_DEBRUIJN) >> 58];
 }
 
-/* hweight64() - number of set bits. */
+/* hweight64() - count the set bits. */
 static inline unsigned int hweight64(u64 x)
 {
 	x -= (x >> 1) & 0x5555555555555555ULL;
@@ -53,19 +53,21 @@ static inline unsigned int hweight64(u64 x)
 	return (unsigned int)((x * 0x0101010101010101ULL) >> 56);
 }
 
-/* order_of() - least order with (1 << order) >= @n; @n is not 0 (Linux: order_base_2). */
+/*
+ * order_of() - get the least order with (1 << order) >= @n; @n is not 0 (Linux: order_base_2).
+ */
 static inline unsigned int order_of(u64 n)
 {
 	return n > 1 ? __fls(n - 1) + 1 : 0;
 }
 
-/* roundup_pow_of_two() - least power of two not below @n; 1 <= @n <= 1 << 63. */
+/* roundup_pow_of_two() - get the least power of two not below @n; 1 <= @n <= 1 << 63. */
 static inline u64 roundup_pow_of_two(u64 n)
 {
 	return 1ULL << order_of(n);
 }
 
-/* rounddown_pow_of_two() - greatest power of two not above @n; @n is not 0. */
+/* rounddown_pow_of_two() - get the greatest power of two not above @n; @n is not 0. */
 static inline u64 rounddown_pow_of_two(u64 n)
 {
 	return 1ULL << __fls(n);

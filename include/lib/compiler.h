@@ -54,7 +54,7 @@
 #endif
 
 /*
- * One load or store that the compiler neither splits nor repeats. gcc 12 turns every
+ * Load or store once: the compiler neither splits nor repeats the access. gcc 12 turns every
  * atomic store into an amoswap on RISC-V, so stores are volatile instead; under
  * ThreadSanitizer they must be atomic, or it reports a race.
  */
@@ -65,7 +65,7 @@
 #define WRITE_ONCE(x, v)    __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 #define STORE_RELEASE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELEASE)
 #else
-/* Loads a pointer that STORE_RELEASE() published: its data is also visible. */
+/* Load a pointer that STORE_RELEASE() published; the data behind it is visible, too. */
 #define READ_POINTER(x)	 READ_ONCE(x)
 #define WRITE_ONCE(x, v) ((void)(*(volatile __typeof__(x) *)&(x) = (v)))
 /* A reader that loads this with an acquire also sees what was written before it. */

@@ -26,7 +26,7 @@
 
 struct fdt_level {
 	u32 props;     /* offset of the first tag after the node's name */
-	u8 addr_cells; /* what this node says about its children's reg */
+	u8 addr_cells; /* cells of an address and of a size in its children's reg */
 	u8 size_cells;
 	u16 next;      /* number of the next node in the index, if this node is in it; else 0 */
 };
@@ -134,7 +134,7 @@ bool fdt_first_child(struct fdt_node *node);
 bool fdt_next_sibling(struct fdt_node *node);
 
 /*
- * Runs the body for each child @child (a struct fdt_node) of @node; the body must not
+ * Run the body for each child @child (a struct fdt_node) of @node; the body must not
  * move @child.
  */
 #define fdt_for_each_subnode(child, node)                                        \
@@ -151,7 +151,7 @@ bool fdt_next_sibling(struct fdt_node *node);
  */
 int __must_check fdt_find(const struct fdt *fdt, const char *path, struct fdt_node *node);
 
-/* Is the node's name @name? @name has no unit address; the node may have one. */
+/* Check whether the node's name is @name, which has no unit address; the node may have one. */
 bool fdt_is_called(const struct fdt_node *node, const char *name);
 
 /**
@@ -166,8 +166,8 @@ void fdt_path(const struct fdt_node *node, char *buf, size_t size);
 int fdt_phandle_u32(const struct fdt *fdt, u32 phandle, const char *name, u32 *val);
 
 /*
- * True if status is absent, "okay" or "ok", or is not a string: the node may be a
- * reservation, so ebb skips it only for a status that it can read.
+ * Check whether a node is available: status is absent, "okay" or "ok", or is not a string. The
+ * node may be a reservation, so ebb skips it only for a status that it can read.
  */
 bool fdt_is_available(const struct fdt_node *node);
 
@@ -175,10 +175,13 @@ bool fdt_is_available(const struct fdt_node *node);
  * Properties
  */
 
-/* A property by its name. 0; -ENOENT. */
+/* Find a property by its name. Return: 0; -ENOENT. */
 int fdt_prop(const struct fdt_node *node, const char *name, struct fdt_prop *prop);
 
-/* As fdt_prop(), for the node's ancestor at @depth (or the node itself). */
+/*
+ * Find a property of the node's ancestor at @depth (or of the node itself), as fdt_prop()
+ * does.
+ */
 int fdt_prop_at(const struct fdt_node *node, int depth, const char *name,
 		struct fdt_prop *prop);
 
@@ -192,11 +195,11 @@ int fdt_prop_at(const struct fdt_node *node, int depth, const char *name,
  */
 bool fdt_next_prop(const struct fdt_node *node, u32 *cursor, struct fdt_prop *prop);
 
-/* One cell, or one number of one or two cells. 0; -ENOENT; -EINVAL wrong length. */
+/* Read one cell, or a number of one or two cells. Return: 0; -ENOENT; -EINVAL wrong length. */
 int fdt_u32(const struct fdt_node *node, const char *name, u32 *val);
 int fdt_u64(const struct fdt_node *node, const char *name, u64 *val);
 
-/* Cell @index of a property; 0 if there is no such cell. */
+/* Return cell @index of a property; 0 if there is no such cell. */
 u32 fdt_cell(const struct fdt_prop *prop, u32 index);
 
 /**
@@ -210,11 +213,11 @@ u32 fdt_cell(const struct fdt_prop *prop, u32 index);
  */
 int fdt_number(const struct fdt_prop *prop, u32 cell, u32 nr_cells, u64 *val);
 
-/* A terminated string (the first string of a list); NULL if absent or malformed. */
+/* Get a terminated string (the first string of a list); NULL if absent or malformed. */
 const char *fdt_str(const struct fdt_node *node, const char *name);
 
 /*
- * The string after @last in a list of terminated strings, or the first if @last is NULL;
+ * Find the string after @last in a list of terminated strings, or the first if @last is NULL;
  * NULL at the end.
  */
 const char *fdt_next_str(const struct fdt_prop *prop, const char *last);
@@ -246,8 +249,8 @@ int fdt_reg(const struct fdt_node *node, unsigned int index, struct fdt_range *r
 int fdt_reg_count(const struct fdt_node *node);
 
 /*
- * Like fdt_reg(), but not translated: the number as the bus sees it, such as a cpu's hart
- * id.
+ * Read an entry of reg without translating it: the number as the bus sees it, such as a cpu's
+ * hart id.
  */
 int fdt_reg_raw(const struct fdt_node *node, unsigned int index, struct fdt_range *range);
 
@@ -364,17 +367,17 @@ struct fdt_cpu {
 	u32 intc;
 };
 
-/* Visit every available cpu. 0; -ENOENT no /cpus; or what @fn returned. */
+/* Visit every available cpu. Return: 0; -ENOENT no /cpus; or what @fn returned. */
 int fdt_for_each_cpu(const struct fdt *fdt,
 		     int (*fn)(void *ctx, const struct fdt_cpu *cpu), void *ctx);
 
 /*
- * timebase-frequency of /cpus, else of the first cpu, in Hz. 0; -ENOENT; -EINVAL also
- * if it is 0.
+ * Read timebase-frequency of /cpus, else of the first cpu, in Hz. Return: 0; -ENOENT; -EINVAL,
+ * also if it is 0.
  */
 int fdt_timebase(const struct fdt *fdt, u64 *hz);
 
-/* bootargs of /chosen; "" if absent, NULL if they are not a string. */
+/* Get bootargs of /chosen; "" if absent, NULL if they are not a string. */
 const char *fdt_bootargs(const struct fdt *fdt);
 
 #endif

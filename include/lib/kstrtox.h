@@ -10,11 +10,11 @@
  */
 #include "lib/types.h"
 
-/* Unsigned; one leading + is accepted. @base is 0 or 2..36. */
+/* Parse an unsigned number; one leading + is accepted. @base is 0 or 2..36. */
 int __must_check kstrtou64(const char *s, unsigned int base, u64 *res);
 int __must_check kstrtouint(const char *s, unsigned int base, unsigned int *res);
 
-/* 1 y yes t true on, 0 n no f false off; letters in either case. */
+/* Parse 1 y yes t true on, or 0 n no f false off; letters in either case. */
 int __must_check kstrtobool(const char *s, bool *res);
 
 /**

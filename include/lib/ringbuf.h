@@ -26,7 +26,7 @@ static inline void ringbuf_init(struct ringbuf *ring, u8 *data, u32 size)
 	ring->tail = 0;
 }
 
-/* Producer: appends a byte. Return: false if the ring is full. */
+/* Append a byte, as the producer. Return: false if the ring is full. */
 static inline bool ringbuf_put(struct ringbuf *ring, u8 byte)
 {
 	u32 head = ring->head;
@@ -39,7 +39,7 @@ static inline bool ringbuf_put(struct ringbuf *ring, u8 byte)
 	return true;
 }
 
-/* Consumer: takes the oldest byte. Return: that byte, or -1 if the ring is empty. */
+/* Take the oldest byte, as the consumer. Return: that byte, or -1 if the ring is empty. */
 static inline int ringbuf_get(struct ringbuf *ring)
 {
 	u32 tail = ring->tail;

@@ -32,7 +32,7 @@ unsigned long __must_check alloc_contig_pages(struct mm *mm, unsigned long nr,
 					      const struct evac_limits *limits,
 					      struct mm_failure *why);
 
-/* Free frames that these two allocated (of types other than PGTY_OFFLINE). */
+/* Free frames that the two functions above allocated (of types other than PGTY_OFFLINE). */
 void free_contig_range(struct mm *mm, unsigned long start, unsigned long nr);
 
 #endif

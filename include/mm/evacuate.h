@@ -13,7 +13,7 @@
 #include "mm/mm.h"
 
 /**
- * struct evac_limits - when a request gives up; its caller sets every member
+ * struct evac_limits - the limits at which a request gives up; its caller sets every member
  * @deadline_ns: on evac_clock_ns(); never 0
  * @retries: passes of migration after the first
  * @wait: until the deadline, wait for frees, unpins and puts; unplugging never waits
@@ -57,7 +57,7 @@ enum evac_request {
  */
 u64 evac_clock_ns(void);
 
-/* The limits for a request of this kind that begins now and has @parts parts. */
+/* Return the limits for a request of this kind that begins now and has @parts parts. */
 static inline struct evac_limits evac_limits(enum evac_request request, unsigned int parts)
 {
 	static const struct {
@@ -88,7 +88,7 @@ struct migrate_entry {
 };
 
 /**
- * struct movable_ops - how one page type moves
+ * struct movable_ops - the operations that move pages of one type
  * @claim: let exactly one mover win; until the claim ends, no other thread frees or
  *	   moves the page. 0, -EBUSY (pinned or lost), -ENOENT (freed meanwhile)
  * @copy: fill dst with the content (or tell a device); 0 or a negative errno
@@ -125,7 +125,10 @@ int slot_free(struct mm *mm, struct page_slot *slot);
  * is already pinned or is being moved. The slot's owner must not free it meanwhile.
  */
 int __must_check slot_pin(struct mm *mm, struct page_slot *slot, unsigned long pfn);
-/* The page's current frame; stable until the next quiescent point unless pinned. */
+/*
+ * Return the page's current frame; it is stable until the next quiescent point, or while
+ * pinned.
+ */
 unsigned long slot_pfn(const struct page_slot *slot);
 
 #endif

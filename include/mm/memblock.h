@@ -81,10 +81,10 @@ phys_addr_t memblock_alloc_from(struct memblock *mb, u64 size, u64 align, enum p
 phys_addr_t memblock_alloc(u64 size, u64 align);
 phys_addr_t memblock_alloc_type(u64 size, u64 align, enum page_type type);
 
-/* mem=: keep the first @limit bytes of memory, in ascending order. */
+/* Keep only the first @limit bytes of memory, in ascending order, for mem=. */
 void memblock_enforce_limit(struct memblock *mb, u64 limit);
 
-/* Bytes of memory, including reserved memory. */
+/* Count the bytes of memory, including reserved memory. */
 u64 memblock_total(const struct memblock *mb);
 
 /**

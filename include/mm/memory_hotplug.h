@@ -139,9 +139,9 @@ int __must_check offline_and_remove_memory(struct mm *mm, const unsigned long *b
 /**
  * release_offline_range() - give PageOffline frames to the allocator
  *
- * The only function that does so: for frames withheld at onlining, frames never plugged
- * before, and frames taken by contig alike. Raises the managed count; the frames become
- * free (isolated if their pageblock is). They must be mapped.
+ * No other function does so. It serves frames withheld at onlining, frames never plugged
+ * before, and frames taken by contig. Raises the managed count; the frames become free
+ * (isolated if their pageblock is). They must be mapped.
  * Context: thread. Panics if a frame is not PageOffline in an online or
  * going-online section.
  */
@@ -204,13 +204,14 @@ struct memory_block_info {
 	u64 header;
 };
 
-/* A block's state in mm, for its owner. No lock; only the owner changes @plugged. */
+/* Get a block's state in mm, for its owner. No lock; only the owner changes @plugged. */
 struct memory_block_info memory_block_info(const struct mm *mm, unsigned long block,
 					   const struct memory_owner *owner);
 
 /*
- * Frames in use that only evacuation can free (occupancy), in the pageblocks @mask of a memory
- * block; 0 if it is not online. No lock. Pageblocks that are free as a whole cost nothing.
+ * Count the frames in use that only evacuation can free (occupancy), in the pageblocks @mask
+ * of a memory block; 0 if it is not online. No lock. Pageblocks that are free as a whole cost
+ * nothing.
  */
 unsigned int pageblocks_used(const struct mm *mm, unsigned long block, u64 mask);
 
@@ -238,7 +239,7 @@ void unregister_memory_notifier(struct mm *mm, struct notifier_block *nb);
  */
 void memory_listener_relents(struct mm *mm);
 
-/* The zone that onlining with @type picks for a block, by the online_policy. */
+/* Return the zone that onlining with @type picks for a block, by the online_policy. */
 enum zone_type zone_for_block(struct mm *mm, unsigned long block, enum mhp_online_type type);
 
 /*
@@ -249,13 +250,13 @@ unsigned int memory_block_valid_zones(struct mm *mm, unsigned long block,
 				      enum zone_type zones[NR_ZONES]);
 const char *online_type_name(enum mhp_online_type type);
 
-/* The state of a block id, ABSENT if there is no block. No lock; may be stale at once. */
+/* Get the state of a block id, ABSENT if there is no block. No lock; may be stale at once. */
 enum memory_block_state memory_block_state(const struct mm *mm, unsigned long block);
 const char *memory_block_state_name(enum memory_block_state state);
-/* The first present block id at or above @block, or PFN_NONE. No lock; may be stale. */
+/* Find the first present block id at or above @block, or PFN_NONE. No lock; may be stale. */
 unsigned long next_memory_block(const struct mm *mm, unsigned long block);
 
-/* Each present block id at or above @first. */
+/* Visit each present block id at or above @first. */
 #define for_each_memory_block(mm, block, first)                              \
 	for (unsigned long block = next_memory_block(mm, first); block != PFN_NONE; \
 	     block = next_memory_block(mm, block + 1))

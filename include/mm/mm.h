@@ -108,7 +108,7 @@ struct pcp;
  * @owners: struct memory_owner, by range
  * @section_pool: free halves of pages that hold section objects (mm/sparse.c)
  * @reserve: pfns of the fixed reserve (mm/mm_reserve.c)
- * @nr_guests: how many of these are not boot memory
+ * @nr_guests: the number of these that are not boot memory
  * @owners_gone: how many owners have left, each after changing the state of its frames
  * @max_pfn: first pfn after the last present section
  * @present_early: present frames of boot sections, for the auto-movable ratio
@@ -116,7 +116,7 @@ struct pcp;
  * @inject: error injection for tests: fail the Nth step from now; 0 is off
  * @nr_slab: frames of type Slab, counted by mm/slab.c
  * @nr_pgtable: frames of type PageTable, counted by mm/mm_reserve.c
- * @nr_guest_tables: how many of these are not boot memory
+ * @nr_guest_tables: the number of these that are not boot memory
  * @vm_events: by enum vm_event, for /proc/vmstat; atomic, never on a fast path
  * @block_log: rate limit of log lines about memory blocks
  * @contig_log: rate limit of log lines about contiguous ranges
@@ -213,7 +213,7 @@ struct sink;
 unsigned int mm_check(struct mm *mm, struct sink *out);
 
 /**
- * struct mm_failure - why something failed, for the caller, the log and the console
+ * struct mm_failure - the reason why something failed, for the caller, the log and the console
  * @reason: MM_REASON_*; selects the words
  * @pfn: the first frame that stood in the way, or PFN_NONE
  * @type: that frame's type
@@ -246,14 +246,14 @@ struct mm_failure {
 /* Write "pfn 0x90a40 is Slab, cache foo (3 retries, 12 ms)" at once; no newline. */
 void mm_failure_print(const struct mm_failure *why, struct sink *out);
 
-/* "is pinned"; and the hint for the user: "unpin it first". */
+/* Return a reason in words ("is pinned"), and the hint for the user ("unpin it first"). */
 const char *mm_reason_name(enum mm_reason reason);
 const char *mm_reason_hint(enum mm_reason reason);
 
 /* Fill @why->detail, if it is NULL, from the frame: name of its slab cache or owner. */
 void mm_failure_name(struct mm *mm, struct mm_failure *why);
 
-/* The errno of a reason, negated: VETO -> -EBUSY, DEADLINE -> -ETIMEDOUT ... */
+/* Return the negated errno of a reason: VETO -> -EBUSY, DEADLINE -> -ETIMEDOUT ... */
 int mm_reason_errno(enum mm_reason reason);
 
 /* Fill @why and return mm_reason_errno(reason). */

@@ -71,8 +71,8 @@ static_assert(sizeof(struct page) == 16, "the page descriptor is 16 bytes");
 extern struct page *vmemmap __only_for("addresses of descriptors");
 
 /*
- * The address of a descriptor, valid or not: see page_state_get(). Integer arithmetic,
- * so that even PFN_NONE has an address, which no code may access.
+ * Return the address of a descriptor, valid or not: see page_state_get(). Uses integer
+ * arithmetic, so that even PFN_NONE has an address, which no code may access.
  */
 __only_for("addresses of descriptors")
 static inline struct page *pfn_to_page(unsigned long pfn)
@@ -188,7 +188,7 @@ const struct page *pfn_to_online_page(const struct mm *mm, unsigned long pfn)
 /* page_state_get() for the type alone; PGTY_NONE if @pfn lies in no online section. */
 enum page_type page_type(const struct mm *mm, unsigned long pfn);
 
-/* The name for the user: "Slab", "Offline"; "?" beyond the table. */
+/* Return the name for the user: "Slab", "Offline"; "?" beyond the table. */
 const char *page_type_name(enum page_type type);
 const char *migratetype_name(unsigned int migratetype);
 enum page_count_rule page_type_count_rule(enum page_type type);

@@ -15,13 +15,13 @@ struct pfn_range {
 	unsigned long nr_pages;
 };
 
-/* The first frame after a range. */
+/* Return the first frame after a range. */
 static inline unsigned long range_end(const struct pfn_range *r)
 {
 	return r->start_pfn + r->nr_pages;
 }
 
-/* The first frame after the section or pageblock that a pfn lies in. */
+/* Return the first frame after the section or pageblock that a pfn lies in. */
 static inline unsigned long section_end(unsigned long pfn)
 {
 	return (pfn | (PAGES_PER_SECTION - 1)) + 1;
@@ -57,13 +57,13 @@ static inline unsigned int pageblock_index(unsigned long pfn)
 	return (pfn >> PAGEBLOCK_ORDER) % PAGEBLOCKS_PER_SECTION;
 }
 
-/* The mask of the pageblocks that a range touches; it lies in one section. */
+/* Return the mask of the pageblocks that a range touches; the range lies in one section. */
 static inline u64 range_mask(const struct pfn_range *r)
 {
 	return GENMASK(pageblock_index(range_end(r) - 1), pageblock_index(r->start_pfn));
 }
 
-/* The lowest run of set bits in a mask, as a mask. */
+/* Return the lowest run of set bits in a mask, as a mask. */
 static inline u64 mask_lowest_run(u64 mask)
 {
 	return mask & ~(mask + (mask & -mask));

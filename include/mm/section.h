@@ -109,10 +109,9 @@ static_assert(sizeof(struct section_root) <= PAGE_SIZE, "a root fits a page");
 extern struct section_root empty_section_root;
 
 /*
- * The section of a pfn, or NULL: two loads; any number will do. Only for callers that
- * keep the section in place: by the hotplug lock, by owning a frame of it, by having
- * isolated it, or by its zone's lock. All other readers are walkers and call
- * walk_section().
+ * Find the section of a pfn (any number) by two loads; NULL if there is none. Only for callers
+ * that keep the section in place: by the hotplug lock, by owning a frame of it, by having
+ * isolated it, or by its zone's lock. All other readers are walkers and call walk_section().
  */
 __only_for("kept sections")
 static inline struct mem_section *pfn_to_section(const struct mm *mm, unsigned long pfn)

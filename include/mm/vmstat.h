@@ -47,10 +47,10 @@ const char *zone_name(unsigned int zone);
 void mm_census(const struct mm *mm, unsigned long nr[NR_PAGE_TYPES]);
 
 /**
- * struct pageblock_look - what one pageblock contains, or several that are alike
+ * struct pageblock_look - the contents of one pageblock, or of several that are alike
  * @types: a bit for each type of the frames
  * @migratetype: also of isolated pageblocks
- * @blocks: how many pageblocks; more than one only if they are uniform
+ * @blocks: number of pageblocks; more than one only if they are uniform
  * @isolated: they have the isolate bit
  * @pinned: a chunk in them is pinned
  */
@@ -74,7 +74,10 @@ struct pageblock_look pageblock_look(const struct mem_section *ms, unsigned int 
 				     unsigned long nr[NR_PAGE_TYPES])
 	__must_hold(walk_bracket);
 
-/* Frames in the caches of all harts, of type Cached; other harts' counts may be stale. */
+/*
+ * Count the frames in the caches of all harts, of type Cached; other harts' counts may be
+ * stale.
+ */
 unsigned long pcp_cached_pages(const struct mm *mm);
 
 /* One hart's cache for one zone, in frames; another hart's count may be stale. */

@@ -57,7 +57,7 @@ struct pci_device {
  * @id: PCI_CAP_ID_*
  * @after: offset of the previous capability, or 0 for the first
  *
- * Bounded: a list that loops ends.
+ * The search is bounded, even if the list loops.
  * Return: offset in the configuration, below PCI_CONFIG_BYTES; 0 if there is none.
  */
 u32 pci_find_capability(const struct pci_device *dev, u8 id, u32 after);
@@ -65,7 +65,7 @@ u32 pci_find_capability(const struct pci_device *dev, u8 id, u32 after);
 /* Make the function decode memory and allow it DMA and INTx. */
 void pci_enable(struct pci_device *dev);
 
-/* A function found at boot, in the order of devfn; NULL after the last. */
+/* Return the n-th function found at boot, in the order of devfn; NULL after the last. */
 struct pci_device *pci_device_at(unsigned int n);
 
 #endif

@@ -49,7 +49,7 @@ enum virtio_id {
 #define VIRTIO_MAX_QUEUES 16
 
 /**
- * struct virtio_transport_ops - how one kind of bus talks to its devices
+ * struct virtio_transport_ops - the operations of one kind of bus on its devices
  * @get_status, @set_status: the device status byte; 0 resets
  * @get_features, @set_features: the offered features, and the accepted ones
  * @config_generation: differs if the configuration has changed
@@ -284,10 +284,13 @@ int __must_check virtio_read_config(struct virtio_device *vdev,
  */
 void virtio_interrupt(struct virtio_device *vdev, u32 isr);
 
-/* The name of a device id for the log; "?" if the id is unknown. */
+/* Return the name of a device id for the log; "?" if the id is unknown. */
 const char *virtio_id_name(u32 id);
 
-/* The n-th device that was found. Context: thread; no device may come or go meanwhile. */
+/*
+ * All devices, in the order in which they were found. Context: thread; no device may come or
+ * go meanwhile.
+ */
 extern struct list_head virtio_devices;
 
 #endif

@@ -38,7 +38,7 @@ enum virtio_reg {
 struct virtio_mapped;
 
 /**
- * struct virtio_layout - what differs between the transports
+ * struct virtio_layout - the differences between the transports
  * @reg: offset of each register in bytes, and its width: 1, 2 or 4
  * @notify_width: of the register that notify_reg() returns
  * @notify_reg: the register that notifies the device of requests in a queue, when the

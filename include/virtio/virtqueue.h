@@ -82,7 +82,7 @@ struct virtqueue {
 };
 
 /**
- * struct virtqueue_params - what a driver wants of a queue
+ * struct virtqueue_params - a driver's choices for a queue
  * @name: for reports; stays valid
  * @callback: see struct virtqueue
  * @size: the most entries; the device may have fewer
@@ -139,10 +139,10 @@ void virtqueue_kick(struct virtqueue *vq);
  */
 void *virtqueue_get(struct virtqueue *vq, u32 *len);
 
-/* Has the device used a request since the last virtqueue_get()? Any context. */
+/* Check whether the device has used a request since the last virtqueue_get(). Any context. */
 bool virtqueue_moved(const struct virtqueue *vq);
 
-/* Is there a request to get, or is the device broken? Any context. */
+/* Check whether there is a request to get, or the device is broken. Any context. */
 bool virtqueue_pending(const struct virtqueue *vq);
 
 /* Ask for an interrupt at the next use. Return: false if a used request is there already. */

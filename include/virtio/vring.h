@@ -46,7 +46,7 @@ struct vring_used {
 #define VRING_AVAIL_BYTES(size) (sizeof(u16) * (3 + (size)))
 #define VRING_USED_BYTES(size)	(sizeof(u16) * 3 + sizeof(struct vring_used_elem) * (size))
 
-/* Did the index pass @event on its way from @old to @new? Spec 2.7.10.1. */
+/* Check whether the index passed @event on its way from @old to @new. Spec 2.7.10.1. */
 static inline bool vring_need_event(u16 event, u16 new, u16 old)
 {
 	return (u16)(new - event - 1) < (u16)(new - old);

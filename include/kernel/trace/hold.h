@@ -4,7 +4,7 @@
 
 /*
  * Hold points: a test or a user makes the thread of an evacuation wait at a step that it
- * announces, while other harts run on. So tests force races instead of hoping for them.
+ * announces, while other harts continue. So tests can force races.
  */
 #include "kernel/trace/trace.h"
 
@@ -15,7 +15,7 @@
 extern u64 hold_limit_ns;
 
 /**
- * struct hold_place - where threads wait
+ * struct hold_place - a place where threads wait
  * @event: TRACE_EVAC_PHASE, _VERDICT or _MOVE; 0: nowhere
  * @at: the enum evac_phase that begins, or the announced pfn; or HOLD_ANYWHERE
  */
@@ -24,11 +24,14 @@ struct hold_place {
 	u64 at;
 };
 
-/* TRACE_EVAC_*: where threads wait; 0: nowhere. A quick test, without the place. */
+/*
+ * The event at which threads wait, TRACE_EVAC_*; 0: none. A quick test before the place is
+ * compared.
+ */
 extern u32 hold_event;
 
 /**
- * struct hold_request - the request that a thread announces the steps of
+ * struct hold_request - the request of the announcing thread
  * @cancelled: the held thread polls it, and continues once it is true; may be NULL
  * @cookie: for @cancelled
  */

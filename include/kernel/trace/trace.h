@@ -56,7 +56,7 @@ extern struct trace_site __start_trace_sites[], __stop_trace_sites[];
  */
 void trace_record(enum trace_event_id event, const struct trace_args *args);
 
-/* trace_record() for trace_emit(): counts at the site, and writes nothing if muted. */
+/* Do trace_record() for trace_emit(): count at the site, and write nothing if it is muted. */
 void trace_record_at(struct trace_site *site, const struct trace_args *args);
 
 /*
@@ -100,8 +100,8 @@ int trace_boot(void);
  * @on: TRACE_ON or TRACE_OFF
  *
  * Context: thread.
- * Return: how many events @glob matches; the caller should report 0 as an error. -ENODEV
- * if there are no rings.
+ * Return: the number of events that @glob matches; the caller should report 0 as an error.
+ * -ENODEV if there are no rings.
  */
 enum trace_switch { TRACE_OFF, TRACE_ON };
 int trace_set(const char *glob, enum trace_switch on);
@@ -160,7 +160,7 @@ void trace_list(struct sink *out);
 /**
  * trace_mute() - mute or unmute one trace_emit() of the sources
  * @site: its number in trace_list_sites()
- * @on: TRACE_OFF: it writes no records; TRACE_ON: it does
+ * @on: TRACE_OFF: write no records there; TRACE_ON: write them
  *
  * Return: 0; -ENOENT if there is no such site.
  */
