@@ -27,7 +27,7 @@ class Budget:
 
 
 def named_bytes() -> int:
-    """The bytes of the image that docs/explanation/size.md names for all capabilities together."""
+    """Find the bytes of the image that docs/explanation/size.md names for all capabilities together."""
     page = (TOP / 'docs' / 'explanation' / 'size.md').read_text(encoding='utf-8')
     return sum(int(row[1].replace(',', '')) for row in re.finditer(r'^\|[^|]+\|[^|]+\| [\d,]+ \| ([\d,]+) \|$', page, re.M))
 
@@ -94,21 +94,21 @@ NATIVE = {
 
 
 def figure(value: float | None) -> str:
-    """A number as the table shows it."""
+    """Format a number as the table shows it."""
     if value is None:
         return '-'
     return f'{value:,.0f}' if value >= 100 or value == int(value) else f'{value:,.2f}'
 
 
 def short(value: float) -> str:
-    """A number of another kernel: three digits are enough."""
+    """Format a number of another kernel: three digits are enough."""
     if value >= 1e6:
         return f'{value / 1e6:.3g}M'
     return f'{value / 1e3:.3g}k' if value >= 1e4 else f'{value:,g}'
 
 
 def linux(budget: Budget) -> str:
-    """Linux's figures."""
+    """Format Linux's figures."""
     return '-' if budget.linux is None else '-'.join(dict.fromkeys(short(value) for value in budget.linux))
 
 
@@ -128,14 +128,14 @@ ROW = re.compile(r'^\| `(\w+)` \((\w+)\) \| ([\d.,]+) \|.*$', re.M)
 
 
 def readme_row(name: str, unit: str, value: float) -> str:
-    """A row of the README's table."""
+    """Make a row of the README's table."""
     budget = BUDGETS[name]
     return f'| `{name}` ({unit}) | {figure(value)} | {figure(budget.must)} | {figure(budget.goal)} | {figure(budget.limit)} |' \
            f' {linux(budget)} |'
 
 
 def readme(page: str, measured: dict[str, float], near: float = 0) -> str:
-    """The page with the measured figures and this file's bounds. A figure within @near of the measured one stays as it is."""
+    """Return the page with the measured figures and this file's bounds. A figure within @near of the measured one stays."""
     def row(old: re.Match) -> str:
         if old[1] not in BUDGETS:
             return old[0]

@@ -46,7 +46,7 @@ class CommandPort:
         return self.error(WORDS.get(error.errno or 0, f'the command port: {error.strerror or error}'))
 
     def fileno(self) -> int:
-        """For select()."""
+        """Return the file descriptor, for select()."""
         return self._socket.fileno()
 
     def send(self, data: bytes) -> None:
@@ -72,7 +72,7 @@ class CommandPort:
         return True
 
     def answered(self) -> tuple[int, str] | None:
-        """Status and text of the oldest complete answer, or None."""
+        """Return status and text of the oldest complete answer, or None."""
         match = STATUS.search(self._rest)
         if not match:
             return None
@@ -82,7 +82,7 @@ class CommandPort:
         return int(match[1]), text.decode(errors='replace').replace('\r', '')
 
     def arrived(self) -> tuple[str, int | None]:
-        """The whole lines of the oldest answer that have arrived, and its status once the answer is complete."""
+        """Return the whole lines of the oldest answer that have arrived, and its status once the answer is complete."""
         if found := self.answered():
             return found[1], found[0]
         cut = self._rest.rfind(b'\n') + 1
@@ -98,7 +98,7 @@ class CommandPort:
         return found
 
     def run(self, line: str, limit: float = ANSWER_S) -> tuple[int, str]:
-        """Status and text of one command line."""
+        """Run one command line. Return its status and text."""
         self.send(line.encode() + b'\n')
         return self.answer(limit, line)
 

@@ -52,11 +52,11 @@ class Device:
         return self.qmp.execute('qom-get', path=self.path, property=prop)
 
     def shared_qmp(self) -> Qmp | None:
-        """This device's connection if it is to QEMU's QMP, which serves only one client; else None."""
+        """Return this device's connection if it is to QEMU's QMP, which serves only one client; else None."""
         return None if self.ours else self.qmp
 
     def state(self) -> State:
-        """Its present sizes."""
+        """Read its present sizes."""
         for entry in self.qmp.execute('query-memory-devices'):
             if entry['type'] == 'virtio-mem' and entry['data'].get('id') == self.name:
                 return State(entry['data'])
@@ -67,16 +67,16 @@ class Device:
         self.qmp.execute('qom-set', path=self.path, property='requested-size', value=size)
 
     def answers(self) -> dict:
-        """The number of times that the device gave each answer."""
+        """Read the number of times that the device gave each answer."""
         return self.get('x-answers') if self.ours else {}
 
     def driver_fault(self) -> str:
-        """The problem between device and driver, '' if there is none."""
+        """Describe the problem between device and driver, '' if there is none."""
         return DRIVER_WORDS.get(self.get('x-driver'), '') if self.ours else ''
 
     def answer_fault(self, before: dict) -> str:
-        """The answers that keep the guest from reaching the size, '' if there are none. @before is an earlier result of
-        answers()."""
+        """Describe the answers that keep the guest from reaching the size, '' if there are none. @before is an earlier result
+        of answers()."""
         for kind, now in self.answers().items():
             for answer in ('busy', 'error', 'nack'):
                 if number := now[answer] - before[kind][answer]:
@@ -86,12 +86,12 @@ class Device:
         return ''
 
     def unread(self) -> bool:
-        """True if the guest has not read the requested size."""
+        """Return true if the guest has not read the requested size."""
         return self.ours and self.get('x-config-unread')
 
 
 def qemu_devices(run: str) -> dict[str, Device]:
-    """QEMU's own devices, in the order of their addresses."""
+    """Find QEMU's own devices, in the order of their addresses."""
     qmp = Qmp(f'{run}/qmp.sock')
     found = sorted((entry['data'] for entry in qmp.execute('query-memory-devices')
                     if entry['type'] == 'virtio-mem' and entry['data'].get('id')), key=lambda data: data['memaddr'])
@@ -99,7 +99,7 @@ def qemu_devices(run: str) -> dict[str, Device]:
 
 
 def find_devices(run: str) -> dict[str, Device]:
-    """All devices of the machine in a run directory."""
+    """Find all devices of the machine in a run directory."""
     devices: dict[str, Device] = {}
     errors: list[QmpError] = []
     names = sorted(name.removesuffix('.ctl') for name in (os.listdir(run) if os.path.isdir(run) else []) if name.endswith('.ctl'))
@@ -135,8 +135,8 @@ def memory_files(run: str) -> list[tuple[int, int]]:
 
 
 def host_bytes(devices: dict[str, Device], states: dict[str, State], run: str) -> dict[str, int | None]:
-    """Bytes of each region that the host has allocated. ebb-vmem counts its own; each region of QEMU's own devices is a
-    file."""
+    """Return the bytes of each region that the host has allocated. ebb-vmem counts its own; each region of QEMU's own devices
+    is a file."""
     files = [] if all(device.ours for device in devices.values()) else memory_files(run)
     found: dict[str, int | None] = {}
     for name, device in devices.items():
@@ -152,7 +152,7 @@ def host_bytes(devices: dict[str, Device], states: dict[str, State], run: str) -
 
 
 def cmd_status(args: dict) -> int:
-    """ebb-ctl status"""
+    """Run ebb-ctl status."""
     devices = find_devices(args['run'])
     states = {name: device.state() for name, device in devices.items()}
     # The scan for stray bytes returns them to the host, so read HOST after the scan.
@@ -211,7 +211,7 @@ def tell_result(follower: Follower, reached: bool, seconds: float, as_json: bool
 
 
 def cmd_resize(args: dict) -> int:
-    """ebb-ctl resize"""
+    """Run ebb-ctl resize."""
     devices = find_devices(args['run'])
     device = devices.get(args['dev'])
     if not device:

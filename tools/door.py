@@ -33,12 +33,12 @@ STATUS_BYTES = 32       # longer than any line with a status
 
 
 def port_words(name: str, advice: str) -> Callable[[str], bytes]:
-    """The refusal of a command port: a line, then a status as at the end of any answer."""
+    """Return the refusal of a command port: a line, then a status as at the end of any answer."""
     return lambda holder: f'taken: {name} serves one program at a time, now {holder}; {advice}\n=-{EBUSY}\n'.encode()
 
 
 def qmp_words(name: str, advice: str) -> Callable[[str], bytes]:
-    """The refusal of a QMP socket, in JSON."""
+    """Return the refusal of a QMP socket, in JSON."""
     def words(holder: str) -> bytes:
         text = f'taken: at {name} QEMU serves one client at a time, now {holder}; {advice}'
         return json.dumps({'error': {'class': 'GenericError', 'desc': text}}).encode() + b'\r\n'
@@ -76,7 +76,7 @@ class Business:
         self._answered += sum(STATUS_LINE.fullmatch(line) is not None for line in lines)
 
     def done(self) -> bool:
-        """True if the client has left no input in ebb."""
+        """Return true if the client has left no input in ebb."""
         return self._asked == self._answered and not self._in_line
 
 
@@ -128,7 +128,7 @@ class Door:
         serve(outer, self._admit)
 
     def _decided(self) -> bool:
-        """False if the holder has closed but its thread has not noticed yet: a program may connect again at once."""
+        """Return false if the holder has closed but its thread has not noticed yet: a program may connect again at once."""
         return self._holder is None or not hung_up(self._holder, 0)
 
     def _admit(self, client: socket.socket) -> Work:
@@ -150,7 +150,7 @@ class Door:
             pass
 
     def _reach(self, client: socket.socket) -> socket.socket | None:
-        """A connection to QEMU; None if the client leaves before QEMU listens."""
+        """Connect to QEMU; None if the client leaves before QEMU listens."""
         while True:
             try:
                 return connect(self._inner)

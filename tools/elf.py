@@ -84,20 +84,20 @@ class Elf:
         return found
 
     def section(self, name: str) -> bytes:
-        """The bytes of a section."""
+        """Return the bytes of a section."""
         if name not in self.sections:
             raise ElfError(f'{self.path}: no section {name}; is it an ebb of this version?')
         head = self.sections[name]
         return self.data[head[4]:head[4] + head[5]]
 
     def symbol(self, name: str) -> int:
-        """A symbol's virtual address."""
+        """Return a symbol's virtual address."""
         if name not in self.symbols:
             raise ElfError(f'{self.path}: no symbol {name}; is it an ebb of this version?')
         return self.symbols[name]
 
     def physical(self, vaddr: int) -> int | None:
-        """The physical address of a virtual address of the image; None if the image does not contain it."""
+        """Return the physical address of a virtual address of the image; None if the image does not contain it."""
         for segment in self.segments:
             if segment.vaddr <= vaddr < segment.vaddr + segment.size:
                 return vaddr - segment.vaddr + segment.paddr
@@ -113,14 +113,14 @@ class Elf:
         return {number: (text(name), text(form)) for number, name, _, form in rows}
 
     def words(self) -> dict[str, dict[int, str]]:
-        """The words for numbers: struct abi_word."""
+        """Return the words for numbers: struct abi_word."""
         found: dict[str, dict[int, str]] = {}
         for name, number, word in struct.iter_unpack('<14sH48s', self.section('abi_words')):
             found.setdefault(text(name), {})[number] = text(word)
         return found
 
     def build_id(self) -> str:
-        """The build id in hexadecimal, as in the trace header and in sessions: 32 bytes."""
+        """Return the build id in hexadecimal, as in the trace header and in sessions: 32 bytes."""
         start, end = self.symbol('__build_id_start'), self.symbol('__build_id_end')
         head = self.sections['.rodata']
         note = self.data[head[4] + start - head[3]:head[4] + end - head[3]]
@@ -128,5 +128,5 @@ class Elf:
 
 
 def text(field: bytes) -> str:
-    """A zero-terminated string."""
+    """Read a zero-terminated string."""
     return field.split(b'\0', 1)[0].decode()

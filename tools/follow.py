@@ -32,7 +32,7 @@ SHIFT = {'K': 10, 'M': 20}
 
 
 def show_size(size: int | None) -> str:
-    """A size for the user: exact if that is short."""
+    """Format a size for the user: exact if that is short."""
     if size is None:
         return '-'
     for shift, unit in ((40, 'T'), (30, 'G'), (20, 'M'), (10, 'K')):
@@ -42,7 +42,7 @@ def show_size(size: int | None) -> str:
 
 
 def show_time(seconds: float) -> str:
-    """A time, in milliseconds while those are readable."""
+    """Format a time, in milliseconds while those are readable."""
     return f'{max(1, round(seconds * 1000))} ms' if seconds < 10 else f'{seconds:.1f} s'
 
 
@@ -66,7 +66,7 @@ class View:
         self.trouble = trouble[1] if trouble and trouble[1] != 'none' else ''
 
     def in_use(self, size: int) -> bool:
-        """True if the guest uses as much of the requested size as whole granules allow."""
+        """Return true if the guest uses as much of the requested size as whole granules allow."""
         return self.known and self.requested == size and not self.held and self.plugged == size // self.granule * self.granule
 
 
@@ -121,7 +121,7 @@ class Guest:
             pass                             # explain_stall() says that the port does not answer
 
     def offline_bytes(self, addr: int, region: int) -> int:
-        """Bytes of a region that are added but not online."""
+        """Count the bytes of a region that are added but not online."""
         found: list[str] = []
 
         def ask() -> None:
@@ -159,7 +159,7 @@ class Guest:
 
 
 def listens(run: str, qmp) -> bool:
-    """True if the guest has opened the command port, according to QEMU, or if that is unknown."""
+    """Return true if the guest has opened the command port, according to QEMU, or if that is unknown."""
     own = None
     try:
         own = None if qmp else Qmp(f'{run}/qmp.sock', 0.5)
@@ -182,7 +182,7 @@ class Progress:
         self.drawn = False
 
     def due(self) -> float:
-        """Seconds from the start to the next line."""
+        """Return the seconds from the start to the next line."""
         return self.after
 
     def say(self, seconds: float, text: str) -> None:
@@ -203,7 +203,7 @@ class Progress:
 
 
 def progress_text(name: str, start: int, plugged: int, size: int, seconds: float) -> str:
-    """The progress as text."""
+    """Format the progress as text."""
     span, left = abs(size - start), abs(size - plugged)
     done = 100 * max(0, span - left) // span if span else 100
     return f'{name}: plugged {show_size(plugged)} of {show_size(size)} requested ({done}%), {seconds:.1f} s'
@@ -221,23 +221,23 @@ class Follower:
         self.before = device.answers()
 
     def granule(self) -> int:
-        """The size of a step in which the guest plugs."""
+        """Return the size of a step in which the guest plugs."""
         view = self.guest.view
         return view.granule if view and view.known else max(GRANULE, self.now.block)
 
     def below(self) -> bool:
-        """True if the device has the requested size rounded down to whole granules: ebb plugs no part of a granule."""
+        """Return true if the device has the requested size rounded down to whole granules: ebb plugs no part of a granule."""
         return self.now.plugged == self.size - self.size % self.granule()
 
     def reached(self, t: float) -> bool:
-        """True if the wait is over, by the guest's figure or by the device's."""
+        """Return true if the wait is over, by the guest's figure or by the device's."""
         view = self.guest.view
         if self.guest.port:
             return view is not None and view.in_use(self.size)
         return self.now.plugged == self.size or (self.below() and t - self.moved > SETTLED_S)
 
     def confirmed(self) -> bool:
-        """True if the device has the size that the guest reports; the guest is ahead of the device while blocks leave."""
+        """Return true if the device has the size that the guest reports; the guest is ahead while blocks leave."""
         self.now = self.device.state()
         return not self.guest.view or self.now.plugged == self.guest.view.plugged
 
@@ -262,7 +262,7 @@ class Follower:
         self.guest.take(self.now.addr)
 
     def run(self) -> bool:
-        """True if the size was reached; False if nothing has changed for longer than the user's patience."""
+        """Return true if the size was reached; false if nothing has changed for longer than the user's patience."""
         try:
             while True:
                 t = time.monotonic()
@@ -282,7 +282,7 @@ class Follower:
 
 
 def explain_stall(follower: Follower) -> str:
-    """The reason why the size is not reached; names the obstacle."""
+    """Explain why the size is not reached; name the obstacle."""
     device, now, view = follower.device, follower.now, follower.guest.view
     if fault := device.driver_fault():
         return fault

@@ -141,5 +141,5 @@ class Parser:
             self._check(level, self._path(depth) or 'the top level', depth)
 
     def last_words(self, lines: int = 15) -> list[str]:
-        """The lines printed since the last result."""
+        """Return the lines printed since the last result."""
         return self._context[-lines:]

@@ -64,7 +64,7 @@ class MachineError(Exception):
 
 
 def parse_size(text: str) -> int:
-    """sizes.parse_size() for a machine's parameters; a bare number is bytes, as in ebb's own parameters."""
+    """Parse a size in a machine's parameters by sizes.parse_size(); a bare number is bytes, as in ebb's parameters."""
     try:
         return sizes.parse_size(text)
     except ValueError as error:
@@ -72,13 +72,13 @@ def parse_size(text: str) -> int:
 
 
 def signal_of(status: int) -> int:
-    """The signal that ended a program with this status, or with a shell's 128 + n; 0: no signal."""
+    """Return the signal that ended a program with this status, or with a shell's 128 + n; 0: no signal."""
     number = -status if status < 0 else status - 128
     return number if 0 < number < signal.NSIG else 0
 
 
 def describe_end(status: int) -> str:
-    """The way a program ended: "ended with status 1", or the signal and its meaning."""
+    """Describe the way a program ended: "ended with status 1", or the signal and its meaning."""
     number = signal_of(status)
     if not number:
         return f'ended with status {status}'
@@ -90,7 +90,7 @@ def describe_end(status: int) -> str:
 
 
 def align_up(value: int, alignment: int) -> int:
-    """The first multiple of alignment at or above value."""
+    """Return the first multiple of alignment at or above value."""
     return -(-value // alignment) * alignment
 
 
@@ -137,7 +137,7 @@ class Config:
 
 
 def wants_tests(append: str) -> bool:
-    """True if a command line needs the image with the tests: it has their parameters, or autorun has ut or bench."""
+    """Return true if a command line needs the image with the tests: it has their parameters, or autorun has ut or bench."""
     try:
         words = shlex.split(append)
     except ValueError:          # an open quote: ebb reports it
@@ -147,7 +147,7 @@ def wants_tests(append: str) -> bool:
 
 
 def image(out: str, append: str = '', tests: bool = False) -> str:
-    """The kernel to boot: the plain image, or the image with the tests if the command line needs it."""
+    """Return the kernel to boot: the plain image, or the image with the tests if the command line needs it."""
     return f'{out}/ebb-test.elf' if tests or wants_tests(append) else f'{out}/ebb.elf'
 
 
@@ -163,12 +163,12 @@ def keep_coverage(memory: BinaryIO, kernel: str, rundir: Path) -> None:
 
 
 def test_device(size: int, block: int) -> MemDevice:
-    """A device that requests memory at boot."""
+    """Describe a device that requests memory at boot."""
     return MemDevice(size=size, block=block, requested=min(TEST_REQUESTED, size) // block * block)
 
 
 def find_qemu(config: Config) -> str:
-    """The QEMU to use, as a path that does not depend on PATH."""
+    """Find the QEMU to use, as a path that does not depend on PATH."""
     wanted = config.qemu or os.environ.get('QEMU')
     if wanted:
         found = shutil.which(wanted)
@@ -182,7 +182,7 @@ def find_qemu(config: Config) -> str:
 
 
 def qemu_offers(qemu: str, device: str, option: str) -> bool:
-    """True if this QEMU has a device with this option. (Its exit status is also 0 for unknown devices.)"""
+    """Return true if this QEMU has a device with this option. (Its exit status is also 0 for unknown devices.)"""
     probe = subprocess.run([qemu, '-M', 'virt', '-device', f'{device},help'], stdin=subprocess.DEVNULL,
                            capture_output=True, text=True, timeout=60, check=False)
     return any(line.startswith(f'  {option}=') for line in probe.stdout.splitlines())
@@ -201,7 +201,7 @@ def memory_device_kind(qemu: str, transport: str) -> str:
 
 
 def comma(path: str) -> str:
-    """A path inside a comma-separated QEMU option."""
+    """Quote a path for a comma-separated QEMU option."""
     return path.replace(',', ',,')
 
 
@@ -285,14 +285,14 @@ class Machine:
     # --- command lines ------------------------------------------------------------------------------------------
 
     def path(self, name: str) -> str:
-        """A file of the run directory, as the processes name it."""
+        """Return a file of the run directory, as the processes name it."""
         return self._relative(self.rundir / name)
 
     def _relative(self, path: Path) -> str:
         return os.path.relpath(path, self.cwd)
 
     def inner(self, name: str) -> Path:
-        """The name of QEMU's own socket for the socket that clients use."""
+        """Return the name of QEMU's own socket for the socket that clients use."""
         return self.rundir / INNER / name if self.config.doors else self.rundir / name
 
     def _outside(self, name: str) -> str:
@@ -311,11 +311,11 @@ class Machine:
                 f'memory-backend-memfd,id=ram,size={format_size(size)},share=on,reserve=off']
 
     def _machine_options(self) -> list[str]:
-        """The options that the device tree depends on."""
+        """Return the options that the device tree depends on."""
         return [*self._ram_options(), '-smp', str(self.config.smp)]
 
     def needs_dtb(self) -> bool:
-        """True if the guest gets an edited device tree and not QEMU's own."""
+        """Return true if the guest gets an edited device tree and not QEMU's own."""
         return self.kind == 'vhost-user' or bool(self.config.holes) or bool(self.config.without)
 
     def dtb_commands(self) -> list[list[str]]:
@@ -329,7 +329,7 @@ class Machine:
                 *(['fdtput', '-r', dtb, node] for node in self.config.without)]
 
     def device_command(self, device: MemDevice) -> list[str]:
-        """The memory device's process."""
+        """Return the command line of the memory device's process."""
         return [self._outside(self.vmem_path), '--socket', self.path(f'{device.name}.sock'),
                 '--ctl', self.path(f'{device.name}.ctl'), '--addr', f'{device.addr:#x}', '--size', format_size(device.size),
                 '--block', format_size(device.block), '--requested', format_size(device.requested),
@@ -489,11 +489,11 @@ class Machine:
         return self.qemu
 
     def qemu_pid(self) -> int:
-        """The pid of QEMU, which may be another program's child."""
+        """Find the pid of QEMU, which may be another program's child."""
         return int((self.rundir / 'qemu.pid').read_text())
 
     def tail_of(self, name: str, lines: int = 5) -> str:
-        """The last lines of a process's log, or of QEMU's."""
+        """Read the last lines of a process's log, or of QEMU's."""
         log = self.rundir / f'{name}.log'
         text = log.read_text(errors='replace') if log.exists() else ''
         return '\n'.join(text.splitlines()[-lines:])
@@ -510,11 +510,11 @@ class Machine:
         return '\n  '.join([f'{subject} {describe_end(status)} (log: {self.rundir / name}.log)', *last])
 
     def dead_device(self) -> str | None:
-        """The name of a memory device that ended unexpectedly."""
+        """Find the name of a memory device that ended unexpectedly."""
         return next((name for name, process in self.devices.items() if process.poll() is not None), None)
 
     def _hold_memory(self) -> None:
-        """For tools/coverage: keep QEMU's memory file, which disappears when QEMU ends by itself."""
+        """Keep, for tools/coverage, QEMU's memory file, which disappears when QEMU ends by itself."""
         deadline = time.monotonic() + DEVICE_START
         while self.memory is None and self.qemu.poll() is None and time.monotonic() < deadline:
             for link in Path(f'/proc/{self.qemu.pid}/fd').iterdir():

@@ -39,7 +39,7 @@ class View:
                 self.devices.append(f'{name.partition(":")[0]}: {line.strip()}')
 
     def counter_lines(self) -> list[str]:
-        """The counters that change when memory comes, moves and goes."""
+        """Return the counters that change when memory comes, moves and goes."""
         get = self.counters.get
         return [f'memory {get("MemTotal", 0) >> 10}M, free {get("MemFree", 0) >> 10}M, '
                 f'{count(get("nr_isolate_pageblock", 0), "pageblock")} isolated',
@@ -55,7 +55,7 @@ class News:
         self.lines: deque[str] = deque(maxlen=kept)
 
     def text(self) -> str:
-        """The number of records, in words."""
+        """Return the number of records, in words."""
         return count(self.number, 'record') if self.number else 'no records yet; in ebb, "trace on" makes it report each change'
 
 
@@ -82,7 +82,7 @@ def coloured(cells: list[tuple[str, str]]) -> str:
 
 
 def block_lines(row: tuple, width: int) -> list[str]:
-    """A memory block in as many lines as a width needs."""
+    """Show a memory block in as many lines as a width needs."""
     number, state, zone, cells = row
     heads = (f'memory{number:<5} {state:<13} {zone:<7} |', f'memory{number:<5} |', f'{number:<4}|')
     fits = [(head, most) for most in CELLS for head in heads if len(head) + most < width]
@@ -93,12 +93,12 @@ def block_lines(row: tuple, width: int) -> list[str]:
 
 
 def terminal_width() -> int:
-    """Columns of the terminal at standard output; without a terminal, more than any line has."""
+    """Return the columns of the terminal at standard output; without a terminal, more than any line has."""
     return shutil.get_terminal_size(NO_TERMINAL).columns if sys.stdout.isatty() else sys.maxsize
 
 
 def fitted(text: str, width: int) -> str:
-    """ebb's text, with the map folded as ebb folds it on a narrow terminal: the letters stand below the block's name."""
+    """Fold the map in ebb's text as ebb does on a narrow terminal: the letters stand below the block's name."""
     lines = []
     for line in text.split('\n'):
         row = ROW.match(line)
@@ -129,7 +129,7 @@ class Changes:
         self._cells = now
 
     def newest(self, view: View, heights: list[int], room: int) -> set[int]:
-        """The places of the rows to show: those that changed last, as many as fit."""
+        """Return the places of the rows to show: those that changed last, as many as fit."""
         kept: set[int] = set()
         for at in sorted(range(len(heights)), key=lambda at: -self._changed.get(view.rows[at][0], 0)):
             room -= heights[at]
@@ -140,8 +140,8 @@ class Changes:
 
 
 def picture(view: View, news: News, size: tuple[int, int], note: str = '', changes: Changes = Changes()) -> list[str]:
-    """All lines of a picture of (columns, lines), the note last. If lines is not 0, the map is cut to the lines that are left.
-    If these are fewer than the map's share, the picture leaves out the legend, then the records."""
+    """Return all lines of a picture of (columns, lines), the note last. If lines is not 0, the map is cut to the lines that
+    are left. If these are fewer than the map's share, the picture leaves out the legend, then the records."""
     width, height = size
     above = [line for device in view.devices for line in fold(device, width)]
     legend, records = fold(view.legend, width), [line[:width] for line in news.lines]

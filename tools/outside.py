@@ -35,7 +35,7 @@ class Memory:
         self._pieces: dict[int, bytes] = {}
 
     def bytes(self, address: int, size: int) -> bytes:
-        """Bytes of physical memory."""
+        """Read bytes of physical memory."""
         out = []
         for piece in range(address // PIECE, (address + size - 1) // PIECE + 1):
             if piece not in self._pieces:
@@ -78,14 +78,14 @@ class Outside:
         return address
 
     def physical(self, pointer: int) -> int:
-        """The physical address of a pointer of the kernel: into the image or the direct map."""
+        """Return the physical address of a pointer of the kernel: into the image or the direct map."""
         inside = self.elf.physical(pointer)
         return inside if inside is not None else (pointer - self.direct_map_offset) & (1 << 64) - 1
 
     # --- rings --------------------------------------------------------------------------------------------------
 
     def header(self) -> dict:
-        """struct trace_header, as the header line of a session."""
+        """Read struct trace_header, as the header line of a session."""
         raw = self.memory.bytes(self._image('ebb_trace'), HEADER.size)
         magic, version, _, record, _, _, hertz, enabled, _, _, build = HEADER.unpack(raw)
         if magic != TRACE_MAGIC:
@@ -103,11 +103,11 @@ class Outside:
         return [RING.unpack_from(raw, HEADER.size + i * RING.size) for i in range(nr_rings)]
 
     def seq(self) -> int:
-        """The number of the next record."""
+        """Return the number of the next record."""
         return HEADER.unpack(self.memory.bytes(self._image('ebb_trace'), HEADER.size))[8]
 
     def records(self) -> list[Record]:
-        """All records in the rings that no reader has taken, in the machine's order."""
+        """Read all records in the rings that no reader has taken, in the machine's order."""
         size = HEADER.unpack(self.memory.bytes(self._image('ebb_trace'), HEADER.size))[5]
         found: list[Record] = []
         for address, head, tail, _ in self._rings():
@@ -121,7 +121,7 @@ class Outside:
     # --- descriptors --------------------------------------------------------------------------------------------
 
     def state(self) -> State:
-        """The state of every frame, pageblock, block and zone, from the bytes."""
+        """Read the state of every frame, pageblock, block and zone, from the bytes."""
         state, mm = State(), self._image('kernel_mm')
         zones = self.elf.symbol('kernel_mm') + self.at['mm.zone']
         for section in self._sections(mm):
@@ -142,7 +142,7 @@ class Outside:
         return int.from_bytes(raw[self.at[name]:self.at[name] + size], 'little')
 
     def _sections(self, mm: int) -> Iterator[int]:
-        """Addresses of all section objects."""
+        """Yield the addresses of all section objects."""
         roots = self.memory.bytes(mm + self.at['mm.root'], 8 * self.at['NR_SECTION_ROOTS'])
         nothing = self.elf.symbol('empty_section_root')
         for (root,) in struct.iter_unpack('<Q', roots):
@@ -170,7 +170,7 @@ class Outside:
                 state.frames[block] = self._descriptors(self.memory.bytes(host + i * size, size), whole, block, host)
 
     def _uniform(self, whole: dict[int, int], block: int, word: int) -> int:
-        """The word of a uniform pageblock; a pageblock of tails, the second half of an order-10 chunk, has the first
+        """Return the word of a uniform pageblock; a pageblock of tails, the second half of an order-10 chunk, has the first
         half's."""
         return whole.get(block - 1, word) if word >> 8 & self.at['PG_TAIL'] else word
 

@@ -53,7 +53,7 @@ class Block:
 
 
 def _fenced(lines: list[str], at: int, fence: re.Match) -> Block:
-    """The block that begins with this fence. It ends at the same fence, or with the page."""
+    """Return the block that begins with this fence. It ends at the same fence, or with the page."""
     indent = len(fence[1])
     mark, _, info = fence[3].strip().partition(' ')
     body = []
@@ -65,7 +65,7 @@ def _fenced(lines: list[str], at: int, fence: re.Match) -> Block:
 
 
 def _indented(lines: list[str], at: int, indent: int) -> Block:
-    """The block of lines that are indented by this much or more."""
+    """Return the block of lines that are indented by this much or more."""
     body: list[str] = []
     for line in lines[at:]:
         if line.strip() and len(line) - len(line.lstrip()) < indent:
@@ -77,7 +77,7 @@ def _indented(lines: list[str], at: int, indent: int) -> Block:
 
 
 def blocks(text: str) -> list[Block]:
-    """All blocks of a page: fenced, or indented by four columns more than the text or the list around them."""
+    """Find all blocks of a page: fenced, or indented by four columns more than the text or the list around them."""
     lines, found = text.split('\n'), []
     at, content, after_blank = 0, 0, True
     while at < len(lines):
@@ -111,10 +111,10 @@ def pages(top: Path = Path('.')) -> list[Path]:
 
 
 def name_of(page: Path) -> str:
-    """A page's name as a test case."""
+    """Return a page's name as a test case."""
     return re.sub(r'\W', '_', page.stem).lower()
 
 
 def pages_to_run(top: Path = Path('.')) -> dict[str, Path]:
-    """The pages with blocks to run, by their names."""
+    """Find the pages with blocks to run, by their names."""
     return {name_of(page): page for page in pages(top) if any(block.runs for block in blocks(page.read_text(encoding='utf-8')))}

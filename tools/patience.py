@@ -70,7 +70,7 @@ _known = (1.0, 0.0)      # the figure, and the time at which it expires
 
 
 def factor() -> float:
-    """The current factor of limits: 1.0 to MOST."""
+    """Return the current factor of limits: 1.0 to MOST."""
     global _known        # pylint: disable=global-statement
     figure, until = _known
     if time.monotonic() >= until:
@@ -90,19 +90,19 @@ class Deadline:
         self._start = clock()
 
     def left(self) -> float:
-        """Seconds to wait before the next check; 0.0 when the limit is over."""
+        """Return the seconds to wait before the next check; 0.0 when the limit is over."""
         gone = self._clock() - self._start
         if gone < self.seconds or not self.seconds:
             return self.seconds - min(gone, self.seconds)
         return max(0.0, self.seconds * self._scale() - gone)
 
     def over(self) -> bool:
-        """True if no time is left."""
+        """Return true if no time is left."""
         return self.left() <= 0.0
 
 
 def limit(seconds: float) -> float:
-    """A limit under the current load, for callers that need a number."""
+    """Return a limit under the current load, for callers that need a number."""
     return seconds * factor()
 
 

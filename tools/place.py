@@ -86,13 +86,13 @@ class Session:
         return done
 
     def device(self) -> tuple[Qmp, str]:
-        """A connection to the device, or to the QEMU that has it; and the device's path."""
+        """Connect to the device, or to the QEMU that has it. Return the connection and the device's path."""
         own = self.machine.kind == 'vhost-user'
         qmp = Qmp(self.machine.rundir / ('vm0.ctl' if own else 'qmp.sock'))
         return qmp, '/vm0' if own else '/machine/peripheral/vm0'
 
     def cpu_seconds(self) -> float:
-        """The CPU time that QEMU has used."""
+        """Return the CPU time that QEMU has used."""
         times = Path(f'/proc/{self.qemu.pid}/stat').read_text().rsplit(')', 1)[1].split()[11:13]
         return sum(map(int, times)) / os.sysconf('SC_CLK_TCK')
 

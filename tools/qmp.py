@@ -54,11 +54,11 @@ class Qmp:
             raise
 
     def fileno(self) -> int:
-        """For select()."""
+        """Return the file descriptor, for select()."""
         return self._socket.fileno()
 
     def _receive(self, deadline: Deadline) -> dict | None:
-        """The next message; None if none arrived before the deadline."""
+        """Receive the next message; None if none arrived before the deadline."""
         while b'\n' not in self._rest:
             self._socket.settimeout(max(0.001, deadline.left()))
             try:
@@ -98,7 +98,7 @@ class Qmp:
         raise QmpError(f'{self.path}: no answer to {command} within {self.timeout:g} s')
 
     def take_events(self) -> list[dict]:
-        """The events that have arrived; does not wait."""
+        """Return the events that have arrived; do not wait."""
         while b'\n' in self._rest or select.select([self._socket], [], [], 0)[0]:
             message = self._receive(Deadline(0))
             if message is None:

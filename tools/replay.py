@@ -51,7 +51,7 @@ class Record(NamedTuple):
     after: int
 
     def pack(self) -> bytes:
-        """Its 32 bytes."""
+        """Return its 32 bytes."""
         return RECORD.pack(*self)
 
 
@@ -162,7 +162,7 @@ class State:
             self.apply(record, check=False)
 
     def differences(self, truth: 'State', part: Part) -> Iterator[str]:
-        """The differences between a part and this state."""
+        """Yield the differences between a part and this state."""
         for section in sorted({*self.blocks, *truth.blocks}):
             if part.start < (section + 1) * SECTION and section * SECTION < part.end:
                 yield from self._block_differences(section, truth, part)
@@ -207,7 +207,7 @@ class State:
                 yield f'zone {zone}: {COUNTERS[counter]} {mine}, really {value}'
 
     def zone_counters(self, zone: int) -> list[int]:
-        """A zone's counters, counted from the frames."""
+        """Return a zone's counters, counted from the frames."""
         sections = [s for s, (state, z) in self.blocks.items() if z == zone]
         values = [0] * len(COUNTERS)
         if sections:
@@ -226,7 +226,7 @@ class State:
     # --- as records ---------------------------------------------------------------------------------------------
 
     def part(self, seq: int) -> Part:
-        """All of the state as a snapshot of one part."""
+        """Return all of the state as a snapshot of one part."""
         records: list[Record] = []
 
         def add(event: int, pfn: int, count: int, value: int) -> None:
@@ -253,12 +253,12 @@ class State:
 
 
 def name_of(value: int) -> str:
-    """A frame's type and flags."""
+    """Return a frame's type and flags."""
     return f'type {value & 0xff}' + (f' flags {value >> 8:#x}' if value >> 8 else '')
 
 
 def pack_part(part: Part) -> bytes:
-    """A snapshot's part in the format of a session."""
+    """Pack a snapshot's part in the format of a session."""
     head = Record(part.seq, SNAP_PART, SNAPSHOT_HART, 0, 0, part.start, len(part.records) + 1, 0, 0)
     end = Record(part.seq, SNAP_END, SNAPSHOT_HART, 0, 0, part.end, 0, 0, int(part.last))
     return b''.join(record.pack() for record in (head, *part.records, end))
@@ -292,7 +292,7 @@ def unpack(data: bytes) -> Iterable[Record]:
 
 
 def split(data: bytes) -> list[Boot]:
-    """The live records and the snapshots' parts of a stream."""
+    """Split a stream into the live records and the snapshots' parts."""
     boots = [Boot()]
     stream = iter(unpack(data))
     for record in stream:

@@ -12,12 +12,12 @@ END_S = 1.0
 
 
 def default_rundir() -> Path:
-    """The directory where `make run` keeps its sockets, unless an option of the program names another directory."""
+    """Return the directory where `make run` keeps its sockets, unless an option of the program names another directory."""
     return Path(os.environ.get('RUN') or f'{os.environ.get("O") or "build"}/run')
 
 
 def runs(rundir: Path) -> bool:
-    """True if a machine runs there."""
+    """Return true if a machine runs there."""
     try:
         stat = Path(f'/proc/{int((rundir / "qemu.pid").read_text())}/stat').read_text()
         return stat.rpartition(')')[2].split()[0] != 'Z'

@@ -19,12 +19,12 @@ ERASE = b'J'                        # of the sequence after which the editor dra
 
 
 def obeys(stream: TextIO) -> bool:
-    """True if a stream is a terminal that obeys control sequences."""
+    """Return true if a stream is a terminal that obeys control sequences."""
     return stream.isatty() and os.environ.get('TERM') != 'dumb'
 
 
 def may_colour(stream: TextIO) -> bool:
-    """True if a program may use colours on a stream, and draw its own lines again."""
+    """Return true if a program may use colours on a stream, and draw its own lines again."""
     return obeys(stream) and not os.environ.get('NO_COLOR')
 
 
@@ -77,7 +77,7 @@ class Curtain:
         return shown
 
     def left(self) -> float | None:
-        """Seconds until the curtain opens by itself; None: it holds nothing."""
+        """Return the seconds until the curtain opens by itself; None: it holds nothing."""
         return None if self.since is None else max(0.0, self.since + FIRMWARE_LIMIT - time.monotonic())
 
 

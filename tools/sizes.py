@@ -11,7 +11,7 @@ NUMBER = re.compile(r'[0-9]{1,9}(\.[0-9]{1,9})?', re.ASCII)
 
 
 def parse_size(text: str) -> int:
-    """Bytes of '128M', '4G', '1GiB', '2097152' or '0x200000'. Raises ValueError with a sentence for the user."""
+    """Return the bytes of '128M', '4G', '1GiB', '2097152' or '0x200000'. Raises ValueError with a sentence for the user."""
     match = SIZE.fullmatch(text.strip())
     if not match:
         raise ValueError(f'{text!r} is not a size; sizes look like 128M, 4G or 0x200000')
@@ -23,7 +23,7 @@ def parse_size(text: str) -> int:
 
 
 def format_size(size: int) -> str:
-    """The shortest exact way to write a size: 128M, 1536K, 5."""
+    """Return the shortest exact way to write a size: 128M, 1536K, 5."""
     for power in (3, 2, 1):
         if size and size % (1 << 10 * power) == 0:
             return f'{size >> 10 * power}{UNITS[power - 1]}'
@@ -31,12 +31,12 @@ def format_size(size: int) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """A number of things: 1 page, 2 pages."""
+    """Write a number of things: 1 page, 2 pages."""
     return f'{number} {noun}{"" if number == 1 else "s"}'
 
 
 def parse_number(text: str, low: float, high: float, what: str) -> float:
-    """A plain number from low to high: no sign, no exponent, no NaN. Raises ValueError with a sentence for the user."""
+    """Parse a plain number from low to high: no sign, no exponent, no NaN. Raises ValueError with a sentence for the user."""
     match = NUMBER.fullmatch(text)
     if not match or not low <= float(text) <= high:
         raise ValueError(f'{text!r} is not {what} from {low:g} to {high:g}')
@@ -44,7 +44,7 @@ def parse_number(text: str, low: float, high: float, what: str) -> float:
 
 
 def whole(low: int, high: int):
-    """A type for argparse: a whole number from low to high."""
+    """Return a type for argparse: a whole number from low to high."""
     def number(text: str) -> int:
         if not re.fullmatch('[0-9]{1,20}', text, re.ASCII) or not low <= int(text) <= high:
             from argparse import ArgumentTypeError      # pylint: disable=import-outside-toplevel

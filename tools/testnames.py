@@ -16,7 +16,7 @@ CASE = re.compile(r'KTEST_CASE\w*\(\s*(\w+)|\.name = "(\w+)"')
 
 
 def _c_suites() -> dict[str, set[str]]:
-    """Suites of the kernel's runner; a file's cases count for all of its suites."""
+    """Find the suites of the kernel's runner; a file's cases count for all of its suites."""
     found: dict[str, set[str]] = {}
     for path in TOP.glob('tests/*/*.c'):
         text = path.read_text(encoding='utf-8')
@@ -26,7 +26,7 @@ def _c_suites() -> dict[str, set[str]]:
 
 
 def _other_suites() -> dict[str, set[str]]:
-    """Suites of the device, the fuzzers' corpora, the tools, the scenarios, and the pages of the documentation."""
+    """Find the suites of the device, the fuzzers' corpora, the tools, the scenarios, and the pages of the documentation."""
     found: dict[str, set[str]] = {}
     for path in TOP.glob('tools/vmem/tests/*_test.c'):
         for suite, name in re.findall(r'^TEST\((\w+), (\w+)\)', path.read_text(encoding='utf-8'), re.M):
@@ -44,7 +44,7 @@ def _other_suites() -> dict[str, set[str]]:
 
 
 def all_names() -> dict[str, set[str]]:
-    """Cases by suite."""
+    """Find all cases, by suite."""
     found = _c_suites()
     for suite, names in _other_suites().items():
         found.setdefault(suite, set()).update(names)
@@ -52,7 +52,7 @@ def all_names() -> dict[str, set[str]]:
 
 
 def unknown(glob: str) -> str | None:
-    """The error in a glob over suite.case; None if the glob may match a test."""
+    """Describe the error in a glob over suite.case; None if the glob may match a test."""
     suite_glob, _, case_glob = glob.partition('.')
     names = all_names()
     suites = [suite for suite in names if fnmatch.fnmatchcase(suite, suite_glob)]

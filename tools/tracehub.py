@@ -83,7 +83,7 @@ class Session:
             self._file.truncate(start)
 
     def read(self, place: int, end: int) -> Iterator[bytes]:
-        """The records between two places, in pieces."""
+        """Yield the records between two places, in pieces."""
         while place < end:
             run = bisect.bisect_right(self._starts, place) - 1
             stop = self._starts[run + 1] if run + 1 < len(self._starts) else end
@@ -172,7 +172,7 @@ class Hub:
         return self._port.pieces(name)
 
     def _reach(self) -> TracePort:
-        """A connection to QEMU, which may still be starting."""
+        """Connect to QEMU, which may still be starting."""
         end = time.monotonic() + SILENT
         while True:
             try:
@@ -247,7 +247,7 @@ class Hub:
 
 
 def next_name(lines: BinaryIO) -> str | None:
-    """The next line without its newline; None at the end of the stream; '?' for a line that is too long."""
+    """Read the next line without its newline; None at the end of the stream; '?' for a line that is too long."""
     line = lines.readline(NAME_BYTES)
     name = line
     while line and not line.endswith(b'\n'):

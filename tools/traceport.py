@@ -63,7 +63,7 @@ class TracePort:
         return line
 
     def pieces(self, name: str) -> Iterator[bytes]:
-        """The bytes of header, records, snapshot, dumpsys or view, as they arrive."""
+        """Yield the bytes of header, records, snapshot, dumpsys or view, as they arrive."""
         try:
             self._socket.sendall(name.encode() + b'\n')
         except OSError as error:
@@ -82,7 +82,7 @@ class TracePort:
             raise StatusError(f'{self.path}: {name}: ebb reports status {line[1:].decode()}', int(line[1:]))
 
     def fetch(self, name: str, pause: float = 0.0) -> bytes:
-        """All pieces of an answer as one; pause makes this reader slow, for tests."""
+        """Fetch all pieces of an answer as one; pause makes this reader slow, for tests."""
         out = bytearray()
         for piece in self.pieces(name):
             out += piece
@@ -102,7 +102,7 @@ class TracePort:
 
 
 def decode_markers(text: str, name: str) -> bytes:
-    """The data that a console printed between the markers of a name, without the kernel's messages in between."""
+    """Decode the data that a console printed between the markers of a name, without the kernel's messages in between."""
     begin = text.rfind(f'-----BEGIN EBB {name}-----')
     end = re.compile(rf'^-----END EBB {re.escape(name)} (\d+) bytes status (-?\d+)-----', re.M).search(text, max(begin, 0))
     if begin < 0 or not end:

@@ -9,7 +9,7 @@ from replay import Record
 
 
 def as_text(record: Record, hertz: int, events: dict[int, tuple[str, str]], words: dict[str, dict[int, str]]) -> str:
-    """A line of ftrace's text form; the event's words come from the ELF file."""
+    """Return a line of ftrace's text form; the event's words come from the ELF file."""
     name, form = events.get(record.event, ('?:unknown', f'event={record.event}'))
     values = record._asdict() | {'end': record.pfn + record.count}
 

@@ -21,7 +21,7 @@ def _at(path: Path, use) -> None:
 
 
 def listen(path: Path) -> socket.socket:
-    """A listener at a path where nothing is yet. Raises OSError."""
+    """Make a listener at a path where nothing is yet. Raises OSError."""
     made = socket.socket(socket.AF_UNIX)
     try:
         _at(path, made.bind)
@@ -33,7 +33,7 @@ def listen(path: Path) -> socket.socket:
 
 
 def connect(path: Path, timeout: float | None = None) -> socket.socket:
-    """A connection to a listener. Raises OSError."""
+    """Connect to a listener. Raises OSError."""
     made = socket.socket(socket.AF_UNIX)
     made.settimeout(timeout)
     try:
@@ -45,7 +45,7 @@ def connect(path: Path, timeout: float | None = None) -> socket.socket:
 
 
 def peer(connection: socket.socket) -> str:
-    """The program at the other end: "pid 17 (socat - UNIX-CONNECT:port.sock)"."""
+    """Describe the program at the other end: "pid 17 (socat - UNIX-CONNECT:port.sock)"."""
     pid, _, _ = struct.unpack('3i', connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     try:
         words = Path(f'/proc/{pid}/cmdline').read_bytes().decode(errors='replace').split('\0')[:-1]
