@@ -113,7 +113,7 @@ def linux(budget: Budget) -> str:
 
 
 def verdict(name: str, value: float, budgets: dict[str, Budget] = BUDGETS) -> str:
-    """'goal', 'ok' or 'OVER'; '' for a row without a bound."""
+    """Return 'goal', 'ok' or 'OVER'; '' for a row without a bound."""
     budget = budgets.get(name)
     if budget is None or budget.must is None:
         return ''

@@ -120,7 +120,7 @@ def find_devices(run: str) -> dict[str, Device]:
 
 
 def memory_files(run: str) -> list[tuple[int, int]]:
-    """(size, bytes that the host holds) of each of QEMU's memory files, in the order in which QEMU made them."""
+    """Return (size, bytes that the host holds) of each of QEMU's memory files, in the order in which QEMU made them."""
     found: dict[int, tuple[int, int]] = {}
     try:
         with open(f'{run}/qemu.pid', encoding='ascii') as file:

@@ -104,11 +104,11 @@ class Elf:
         return None
 
     def layout(self) -> dict[str, int]:
-        """Offsets, sizes and constants by name: include/mm/layout.h."""
+        """Return offsets, sizes and constants by name: include/mm/layout.h."""
         return {text(name): value for name, value in struct.iter_unpack('<40sQ', self.section('ebb_layout'))}
 
     def events(self) -> dict[int, tuple[str, str]]:
-        """Name and text form of each trace event by its id: struct trace_event_desc."""
+        """Return name and text form of each trace event by its id: struct trace_event_desc."""
         rows = struct.iter_unpack('<H30s160s96s', self.section('trace_event_table'))
         return {number: (text(name), text(form)) for number, name, _, form in rows}
 

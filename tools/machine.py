@@ -189,7 +189,7 @@ def qemu_offers(qemu: str, device: str, option: str) -> bool:
 
 
 def memory_device_kind(qemu: str, transport: str) -> str:
-    """'qemu' if this QEMU has its own virtio-mem for the transport, 'vhost-user' if it can use ebb's; else an error."""
+    """Return 'qemu' if this QEMU has its own virtio-mem for the transport, 'vhost-user' if it can use ebb's; else an error."""
     if transport == 'pci' and qemu_offers(qemu, 'virtio-mem-pci', 'requested-size'):
         return 'qemu'
     generic = 'vhost-user-test-device' + ('-pci' if transport == 'pci' else '')
@@ -270,7 +270,7 @@ class Machine:
             device.addr = where[device.name]
 
     def boot_ranges(self) -> list[tuple[int, int]]:
-        """(address, bytes) of the ranges in /memory: boot memory without its holes, then the tail."""
+        """Return (address, bytes) of the ranges in /memory: boot memory without its holes, then the tail."""
         ranges, start, end = [], RAM_BASE, RAM_BASE + self.config.mem
         for address, size in sorted(self.config.holes):
             if address > start:
@@ -362,7 +362,7 @@ class Machine:
         return options
 
     def qemu_command(self) -> list[str]:
-        """QEMU with the UART on its standard input and output."""
+        """Return the command line of QEMU with the UART on its standard input and output."""
         config = self.config
         command = [self._outside(self.qemu_path), *self._machine_options(), '-display', 'none', '-nodefaults', '-no-user-config',
                    '-bios', 'default', '-kernel', self._outside(config.kernel)]
@@ -387,7 +387,7 @@ class Machine:
         return command + config.extra
 
     def commands(self) -> list[str]:
-        """All command lines in order, ready for a shell: for DRY=1 and the logs."""
+        """Return all command lines in order, ready for a shell: for DRY=1 and the logs."""
         lines = [] if self.cwd == Path('.') else [['cd', str(self.cwd)]]
         if self.needs_dtb():
             lines += self.dtb_commands()
@@ -499,12 +499,12 @@ class Machine:
         return '\n'.join(text.splitlines()[-lines:])
 
     def end_status(self, status: int) -> int:
-        """QEMU's exit status, or 128 + n if signal n ended it: QEMU then exits with 0, as if the guest had ended it."""
+        """Return QEMU's exit status, or 128 + n if signal n ended it: QEMU then exits with 0, as if the guest had ended it."""
         told = re.search(r': terminating on signal (\d+)', self.tail_of('qemu'))
         return 128 + int(told[1]) if status == 0 and told else status
 
     def obituary(self, name: str, status: int) -> str:
-        """Text about the end of QEMU ('qemu') or of a memory device: the way it ended, its log, and the log's last lines."""
+        """Describe the end of QEMU ('qemu') or of a memory device: the way it ended, its log, and the log's last lines."""
         subject = 'QEMU' if name == 'qemu' else f'memory device {name}'
         last = [line for line in self.tail_of(name).splitlines() if 'warning:' not in line]
         return '\n  '.join([f'{subject} {describe_end(status)} (log: {self.rundir / name}.log)', *last])

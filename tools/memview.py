@@ -76,7 +76,7 @@ def fold(words: str, width: int) -> list[str]:
 
 
 def coloured(cells: list[tuple[str, str]]) -> str:
-    """Letters, with each colour set once for all its neighbours."""
+    """Return letters, with each colour set once for all its neighbours."""
     runs = [(colour, ''.join(letter for _, letter in run)) for colour, run in groupby(cells, lambda cell: cell[0])]
     return ''.join(f'{colour}{letters}{RESET}' if colour else letters for colour, letters in runs)
 

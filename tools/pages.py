@@ -105,7 +105,7 @@ def blocks(text: str) -> list[Block]:
 
 
 def pages(top: Path = Path('.')) -> list[Path]:
-    """README.md, CONTRIBUTING.md and all pages of docs/."""
+    """List README.md, CONTRIBUTING.md and all pages of docs/."""
     front = [top / name for name in ('README.md', 'CONTRIBUTING.md')]
     return [path for path in front if path.exists()] + sorted((top / 'docs').rglob('*.md'))
 

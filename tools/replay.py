@@ -66,7 +66,7 @@ class Part:
 
 
 def blocks_of(pfn: int, count: int) -> Iterator[tuple[int, int, int]]:
-    """(pageblock, first, last) of a run of frames, last exclusive and both within the pageblock."""
+    """Yield (pageblock, first, last) of a run of frames, last exclusive and both within the pageblock."""
     end = pfn + count
     while pfn < end:
         block, offset = divmod(pfn, PAGEBLOCK)

@@ -206,5 +206,5 @@ def run_job(job: Job, report: Report) -> Outcome:
 
 
 def totals(outcomes: list[Outcome]) -> tuple[int, int, int]:
-    """Passed, failed and skipped of all jobs."""
+    """Count passed, failed and skipped of all jobs."""
     return (sum(o.passed for o in outcomes), sum(o.failed for o in outcomes), sum(o.skipped for o in outcomes))
