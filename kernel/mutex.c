@@ -24,7 +24,7 @@ static struct thread *checked(const struct thread *owner)
 	return (struct thread *)((unsigned long)owner | MUTEX_CHECKED);
 }
 
-/* The thread that holds a mutex, or NULL. */
+/* Return the thread that holds a mutex, or NULL. */
 static struct thread *holder(const struct mutex *mutex)
 {
 	return (struct thread *)((unsigned long)READ_ONCE(mutex->owner) & ~MUTEX_CHECKED);

@@ -81,7 +81,7 @@ struct early_roots {
 struct early_roots early_start(const void *fdt, u64 instret);
 void early_fail(const char *text) __noreturn;
 
-/* Physical address of an object in the kernel image, with paging on. */
+/* Return the physical address of an object in the kernel image, with paging on. */
 static inline phys_addr_t image_to_phys(const void *va)
 {
 	return (phys_addr_t)((unsigned long)va - IMAGE_BASE) + early_info.image;

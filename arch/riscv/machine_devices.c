@@ -29,7 +29,7 @@ static bool quick_irq(const struct fdt_node *node, u32 *irq)
 	       fdt_prop(node, "interrupts-extended", &extended) == -ENOENT;
 }
 
-/* Source number of a device's first interrupt; 0 if it has none that ebb can serve. */
+/* Get the source number of a device's first interrupt; 0 if it has none that ebb can serve. */
 static u32 first_irq(const struct fdt_node *node)
 {
 	struct fdt_irq irq;

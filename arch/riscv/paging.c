@@ -40,8 +40,7 @@ static struct map_range direct_range(phys_addr_t start, u64 size)
 }
 
 /*
- * The memmap is mapped in pages, whatever the backing's alignment: sections leave one at a
- * time.
+ * Map the memmap in pages, whatever the backing's alignment: sections leave one at a time.
  */
 static struct map_range vmemmap_range(unsigned long start_pfn, unsigned long nr_pages,
 				      phys_addr_t backing)

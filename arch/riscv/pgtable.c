@@ -173,21 +173,21 @@ static int walk_create(unsigned long va, unsigned int level, struct walk *walk)
 	return -ENOMEM;
 }
 
-/* The level of the first leaf of a range. */
+/* Return the level of the first leaf of a range. */
 static unsigned int leaf_level(const struct map_range *range)
 {
 	return range->leaves == LEAVES_LARGE && range->size >= SZ_2M &&
 	       ((range->va | range->pa) & (SZ_2M - 1)) == 0;
 }
 
-/* The number of leaves of @level that the same table has from @va on. */
+/* Return the number of leaves of @level that the same table has from @va on. */
 static unsigned long run_length(unsigned long va, u64 size, unsigned int level)
 {
 	return min(size >> LEVEL_SHIFT(level),
 		   (u64)PTES_PER_TABLE - pte_index(va, level));
 }
 
-/* The bytes of a range that one table can map, from its start on. */
+/* Return the bytes of a range that one table can map, from the start of the range. */
 static u64 run_bytes(const struct map_range *range)
 {
 	const unsigned int level = leaf_level(range);

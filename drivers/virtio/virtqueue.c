@@ -23,14 +23,18 @@
 #include "virtio/virtio.h"
 #include "virtio/virtqueue.h"
 
-/* The word after the avail ring: the used index up to which the driver wants no interrupt. */
+/*
+ * Find the word after the avail ring: the used index up to which the driver wants no
+ * interrupt.
+ */
 static u16 *used_event(const struct virtqueue *vq)
 {
 	return &vq->avail->ring[vq->size];
 }
 
 /*
- * The word after the used ring: the avail index up to which the device wants no notification.
+ * Find the word after the used ring: the avail index up to which the device wants no
+ * notification.
  */
 static u16 *avail_event(const struct virtqueue *vq)
 {

@@ -85,7 +85,7 @@ struct machine_info {
 	struct mem_range finisher; /* sifive,test0; size 0 = none */
 };
 
-/* The digested device tree; never NULL once kernel_main() runs. */
+/* Return the digested device tree; never NULL once kernel_main() runs. */
 const struct machine_info *machine_info(void);
 
 /* Convert ticks of the timebase to nanoseconds. */

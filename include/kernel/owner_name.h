@@ -30,7 +30,7 @@ struct owner_name {
 		.first = (_first), .nr = (_nr), .name = (_name),                         \
 	}
 
-/* The registered name of an owner word, or NULL. Any context. */
+/* Return the registered name of an owner word, or NULL. Any context. */
 const char *owner_name(u64 word);
 
 /**

@@ -58,7 +58,7 @@ void *memchr_inv(const void *s, int c, size_t n);
  */
 size_t str_has_prefix(const char *s, const char *prefix);
 
-/* The ending of a noun after a number: "%lu page%s". */
+/* Return the ending of a noun after a number: "%lu page%s". */
 static inline const char *str_plural(size_t nr)
 {
 	return nr == 1 ? "" : "s";

@@ -160,7 +160,7 @@ void release_offline_range(struct mm *mm, unsigned long start, unsigned long nr)
 void mark_offline_frames(struct mm *mm, const struct pfn_range *range, unsigned int flags);
 
 /*
- * For online_page callbacks and drivers: release_offline_range() for one chunk. After
+ * Release one chunk by release_offline_range(), for online_page callbacks and drivers. After
  * onlining, only the frames' owner may call it, and must then call
  * zone_update_watermarks().
  */

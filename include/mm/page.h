@@ -185,7 +185,9 @@ bool page_state_get(const struct mm *mm, unsigned long pfn, struct page_state *s
 const struct page *pfn_to_online_page(const struct mm *mm, unsigned long pfn)
 	__must_hold(walk_bracket);
 
-/* page_state_get() for the type alone; PGTY_NONE if @pfn lies in no online section. */
+/*
+ * Get the type alone, as page_state_get() does; PGTY_NONE if @pfn lies in no online section.
+ */
 enum page_type page_type(const struct mm *mm, unsigned long pfn);
 
 /* Return the name for the user: "Slab", "Offline"; "?" beyond the table. */

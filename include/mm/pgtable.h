@@ -18,7 +18,10 @@ struct sink;
 phys_addr_t pgtable_alloc_page(void);
 void pgtable_free_page(phys_addr_t paddr);
 
-/* A note about a frame that pgtable_alloc_page() allocated after mm_boot(); 0 at first. */
+/*
+ * Get or set a note about a frame that pgtable_alloc_page() allocated after mm_boot(); 0 at
+ * first.
+ */
 u64 pgtable_note(phys_addr_t paddr);
 void pgtable_set_note(phys_addr_t paddr, u64 note);
 

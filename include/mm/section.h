@@ -137,7 +137,9 @@ static inline struct mem_section *walk_section(const struct mm *mm, unsigned lon
 	return pfn_to_section(mm, pfn);
 }
 
-/* walk_section() for the first present section numbered @nr or above; NULL at the end. */
+/*
+ * Find, like walk_section(), the first present section numbered @nr or above; NULL at the end.
+ */
 struct mem_section *walk_next_section(const struct mm *mm, unsigned long nr)
 	__must_hold(walk_bracket);
 

@@ -20,8 +20,9 @@ void kmem_cache_free(struct kmem_cache *cache, void *obj);
 const char *kmem_cache_name(const struct kmem_cache *cache);
 
 /*
- * Whole frames that are used by their address: alloc_pages() of type Kernel for @bytes, rounded
- * up to 2^order pages. NULL: there are none. Free them with the same @bytes; NULL is allowed.
+ * Allocate whole frames that are used by their address: alloc_pages() of type Kernel for
+ * @bytes, rounded up to 2^order pages. NULL: there are none. Free them with the same @bytes;
+ * NULL is allowed.
  */
 void *__must_check alloc_pages_virt(struct mm *mm, u32 gfp, size_t bytes);
 void free_pages_virt(struct mm *mm, void *virt, size_t bytes);
@@ -31,7 +32,7 @@ void *kmalloc(size_t size, u32 gfp);
 void kfree(void *ptr);
 int __must_check kmem_init(void);
 
-/* The name of the cache that a frame belongs to, for messages; NULL if it has none. */
+/* Return the name of the cache that a frame belongs to, for messages; NULL if it has none. */
 const char *slab_name_of(struct mm *mm, unsigned long pfn);
 
 #endif

@@ -62,7 +62,10 @@ int vport_try_read(struct vport *port, char *buf, u32 size);
  */
 int vport_write(struct vport *port, const char *text, u32 len);
 
-/* For a service's buffers: virtio_alloc() and virtio_free() for the port's device. */
+/*
+ * Allocate and free a service's buffers: virtio_alloc() and virtio_free() for the port's
+ * device.
+ */
 void *vport_alloc(struct vport *port, size_t bytes);
 void vport_free(struct vport *port, void *buffer, size_t bytes);
 

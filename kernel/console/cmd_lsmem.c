@@ -68,7 +68,7 @@ static bool next_row(unsigned long block, bool all, struct row *row)
 	return true;
 }
 
-/* A block's state in util-linux's words. */
+/* Return a block's state in util-linux's words. */
 static const char *state_word(enum memory_block_state state)
 {
 	return state == MEM_BLOCK_GOING_OFFLINE ? "on->off" : memory_block_state_name(state);

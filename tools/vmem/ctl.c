@@ -111,7 +111,7 @@ static void negotiate(struct client *client, const char *command, struct ctl_rep
 		client->negotiated = true;
 }
 
-/* The fault in the envelope of a request, in words; NULL if there is none. */
+/* Describe the fault in the envelope of a request; NULL if there is none. */
 static const char *request_error(const struct json *root)
 {
 	const struct json *arguments = json_get(root, "arguments");

@@ -120,7 +120,7 @@ static void get_driver(struct vmem *vmem, struct buf *out)
 	put_bool(out, vmem->vhost.running);
 }
 
-/* The state of the driver, as far as a device can tell. */
+/* Return the state of the driver, as far as a device can tell. */
 static const char *driver_state(const struct vmem *vmem)
 {
 	if (!vhost_connected(&vmem->vhost))

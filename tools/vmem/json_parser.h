@@ -26,7 +26,7 @@ struct json_parser {
 void *json_fail(struct json_parser *p, const char *why);
 const char *json_string_bytes(struct json_parser *p);
 
-/* The byte at the position; -1 at the end. */
+/* Return the byte at the position; -1 at the end. */
 static inline int json_peek(const struct json_parser *p)
 {
 	return p->pos < p->len ? (unsigned char)p->text[p->pos] : -1;

@@ -133,7 +133,7 @@ static void signalled(struct watch *watch, short events)
 		loop_stop(0);
 }
 
-/* SIGTERM, SIGINT and SIGHUP end the program, like the end of QEMU. */
+/* Watch for SIGTERM, SIGINT and SIGHUP, which end the program as the end of QEMU does. */
 static int watch_signals(void)
 {
 	static struct watch watch;

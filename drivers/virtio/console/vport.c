@@ -74,7 +74,7 @@ static int offer_rx(struct vport *port, char *slot)
 	return ret;
 }
 
-/* The start of the slot that @at lies in. */
+/* Return the start of the slot that @at lies in. */
 static char *slot_of(const struct vport *port, char *at)
 {
 	return rx_slot(port, (u32)(at - rx_slot(port, 0)) / VPORT_RX_BYTES);

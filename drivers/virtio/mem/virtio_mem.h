@@ -289,7 +289,8 @@ int __must_check vmem_request(struct virtio_mem *vm, enum virtio_mem_req_type ty
 			      const struct vmem_run *runs, unsigned int nr);
 
 /*
- * One request for @nr_blocks device blocks; UNPLUG_ALL has none. vm->slot[0] has its answer.
+ * Send one request for @nr_blocks device blocks; UNPLUG_ALL has none. vm->slot[0] has its
+ * answer.
  * Return: as above.
  */
 int __must_check vmem_request_one(struct virtio_mem *vm, enum virtio_mem_req_type type,
@@ -333,7 +334,7 @@ int __must_check vmem_shrink(struct virtio_mem *vm, unsigned long want);
 /* Unplug reserved pageblocks, as many as @want. */
 int __must_check vmem_unplug_reserved(struct virtio_mem *vm, unsigned long want);
 
-/* Before the driver leaves: remove and unplug the blocks that are offline. */
+/* Remove and unplug the blocks that are offline, before the driver leaves. */
 void vmem_drop_offline(struct virtio_mem *vm);
 
 #endif

@@ -103,29 +103,29 @@ static inline u64 pb_to_bytes(unsigned long pb)
 	return (u64)pb * PAGEBLOCK_SIZE;
 }
 
-/* The id of the memory block that a pageblock lies in. */
+/* Return the id of the memory block that a pageblock lies in. */
 static inline unsigned long pb_to_block(unsigned long pb)
 {
 	return pb / PAGEBLOCKS_PER_SECTION;
 }
 
-/* Index of the memory block that a pageblock of the region lies in. */
+/* Return the index of the memory block that a pageblock of the region lies in. */
 static inline unsigned long vmem_index(const struct vmem_map *map, unsigned long pb)
 {
 	return pb_to_block(pb) - map->first_block;
 }
 
-/* First pageblock of memory block @i. */
+/* Return the first pageblock of memory block @i. */
 static inline unsigned long vmem_block_start(const struct vmem_map *map, unsigned long i)
 {
 	return (map->first_block + i) * PAGEBLOCKS_PER_SECTION;
 }
 
-/* The pageblocks of memory block @i that lie in [start, end). */
+/* Return the pageblocks of memory block @i that lie in [start, end). */
 u64 vmem_mask(const struct vmem_map *map, unsigned long i, unsigned long start,
 	      unsigned long end);
 
-/* The part of @run in block @i. */
+/* Return the part of @run in block @i. */
 u64 vmem_run_mask(const struct vmem_map *map, unsigned long i, const struct vmem_run *run);
 
 /* Ask mm about memory block @i. */

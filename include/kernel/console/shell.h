@@ -53,12 +53,12 @@ bool command_interrupted(void *unused);
 void console_start(void);
 
 /*
- * A lineedit_complete_fn: offers commands, the words of their usage lines, and paths of pseudo
- * files.
+ * Offer commands, the words of their usage lines, and paths of pseudo files: a
+ * lineedit_complete_fn.
  */
 void shell_complete(const char *line, size_t word, word_offer_fn offer, void *arg);
 
-/* A word_offer_fn that prints each word after a blank; @sink: a struct sink. */
+/* Print each word after a blank: a word_offer_fn; @sink: a struct sink. */
 void print_offer(void *sink, const char *word);
 
 /**

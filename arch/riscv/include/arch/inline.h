@@ -7,7 +7,7 @@
 
 #define SSTATUS_SIE (1UL << 1)
 
-/* The raw `time` counter, in ticks of the timebase. */
+/* Read the raw `time` counter, in ticks of the timebase. */
 static inline u64 arch_time(void)
 {
 	u64 ticks;

@@ -15,7 +15,7 @@ struct hart;
 
 register struct hart *arch_hart_in_tp __asm__("tp");
 
-/* The hart that runs this code; a context switch may change it. */
+/* Return the hart that runs this code; a context switch may change it. */
 static inline struct hart *this_hart(void)
 {
 	return arch_hart_in_tp;
