@@ -5,7 +5,7 @@
 #include "lib/bitmap.h"
 #include "lib/bitops.h"
 
-/* Find a bit that differs from @invert's (0 to find a set bit, all ones to find a clear bit). */
+/* Find a bit that differs from @invert's (0: find a set bit; all ones: find a clear bit). */
 static inline unsigned long find_next(const u64 *map, unsigned long size,
 				      unsigned long start, u64 invert)
 {

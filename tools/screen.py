@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The part of ebb's console that the user sees: not the firmware's lines, and no control sequences where nothing obeys them."""
+"""ebb's console as the user sees it: without the firmware's lines, and without control sequences if nothing obeys them."""
 
 from __future__ import annotations
 
