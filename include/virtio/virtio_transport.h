@@ -78,7 +78,7 @@ struct virtio_mapped {
 /* Report that the device has a queue although it was reset. Return: -EIO. */
 int virtio_queue_in_use(const struct virtqueue *vq);
 
-/* Bring a device to its driver, or log the failure. @m is complete except @vdev.ops and .mm. */
+/* Bring a device to its driver, or log the failure. @m is complete but for @vdev.ops, .mm. */
 void virtio_found(struct virtio_mapped *m);
 
 #endif
