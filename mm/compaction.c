@@ -5,9 +5,10 @@
  *	survey -> a group of the emptiest pageblocks -> evacuate() them together -> next group
  *
  * The survey counts what is in use in every pageblock that is partly free and has only
- * movable pages: all of that fits into a number of pageblocks, and the others, the emptiest,
- * can be emptied. The pageblocks of a group are isolated together, so no page moves into a
- * pageblock of its own group. The allocator's best fit fills the fullest pageblocks first.
+ * pages that can move now: all of that fits into a number of pageblocks, and the others, the
+ * emptiest, can be emptied. The pageblocks of a group are isolated together, so no page moves
+ * into a pageblock of its own group. It may move into one whose turn comes later, which then
+ * is too full to be chosen; a second survey finds what is left to do.
  * Linux's two scanners move pages from a zone's bottom to its top, however full the
  * pageblocks are.
  *
@@ -27,6 +28,7 @@
 
 #define COMPACT_DRAIN_NS NSEC_PER_SEC
 #define GROUP	   64U /* pageblocks that are emptied together */
+#define ROUNDS	   4U  /* surveys of a zone, at most */
 #define NR_CLASSES 64U /* by frames in use */
 #define CLASS(used) ((used) * NR_CLASSES / PAGEBLOCK_NR_PAGES)
 
@@ -35,21 +37,27 @@ struct plan {
 	struct zone *zone;
 	const struct evacuate_policy *policy;
 	struct compaction_result *result;
+	struct pfn_range group[GROUP];
+	unsigned long in_use; /* frames, in the group */
 	unsigned long nr_in[NR_CLASSES];
 	unsigned int cutoff; /* all classes below, */
 	unsigned long equal; /* and this many pageblocks of this class */
 };
 
-/* Frames in use if the pageblock is partly free and all of them can move, else 0. */
+/* Frames in use if the pageblock is partly free and all of them can move now, else 0. */
 static unsigned int movable_in(const struct mem_section *ms, unsigned int b)
 	__must_hold(walk_bracket)
 {
 	const u64 w = pb_read(&ms->pb[b]);
-	const unsigned int used = PAGEBLOCK_NR_PAGES - pb_free(w);
+	unsigned long nr[NR_PAGE_TYPES] = { 0 };
+	struct pageblock_look look;
 
-	if (!(w & PB_VALID) || (w & PB_ISOLATE) || used == PAGEBLOCK_NR_PAGES)
+	if (!(w & PB_VALID) || (w & PB_ISOLATE) || !pb_free(w) || pb_all_free(w))
 		return 0;
-	return pageblock_count(ms, b, movable_types) == used ? used : 0;
+	look = pageblock_look(ms, b, nr);
+	if (look.pinned || (look.types & ~(movable_types | BIT(PGTY_BUDDY))))
+		return 0;
+	return PAGEBLOCK_NR_PAGES - pb_free(w);
 }
 
 /*
@@ -109,18 +117,29 @@ static bool is_chosen(struct plan *plan, unsigned int used)
 }
 
 /*
- * Collect the next group, from *@pfn on. What is free in its pageblocks is not available
- * while they are isolated: at most a quarter of the zone's free frames, and a pageblock.
+ * The free frames that a group may have. They are not available while it is isolated, so
+ * three quarters of what the zone has stay, and what keeps it above its high watermark.
  */
-static unsigned int next_group(struct plan *plan, unsigned long *pfn, struct pfn_range *group)
+static unsigned long most_isolated(const struct zone *zone)
 {
-	const unsigned long most = zone_free_pages(plan->zone) / 4;
-	unsigned long free = 0;
+	const unsigned long free = zone_free_pages(zone);
+	const unsigned long high = READ_ONCE(zone->wmark[WMARK_HIGH]);
+
+	return free > high ? min(free / 4, free - high) : 0;
+}
+
+/* Collect the next group, from *@pfn on. Return: its length. */
+static unsigned int next_group(struct plan *plan, unsigned long *pfn)
+{
+	const unsigned long most = most_isolated(plan->zone);
+	unsigned long free = PAGEBLOCK_NR_PAGES;
 	unsigned int nr = 0, used;
 
+	plan->in_use = 0;
 	while (nr < GROUP && free <= most && (used = next_movable(plan->zone, pfn)) != 0) {
 		if (is_chosen(plan, used)) {
-			group[nr++] = (struct pfn_range){ *pfn, PAGEBLOCK_NR_PAGES };
+			plan->group[nr++] = (struct pfn_range){ *pfn, PAGEBLOCK_NR_PAGES };
+			plan->in_use += used;
 			free += PAGEBLOCK_NR_PAGES - used;
 		}
 		*pfn += PAGEBLOCK_NR_PAGES;
@@ -128,47 +147,75 @@ static unsigned int next_group(struct plan *plan, unsigned long *pfn, struct pfn
 	return nr;
 }
 
-static bool gives_up(const struct mm_failure *why)
+/* Did only these pageblocks stand in the way? Their block left, or they are isolated already. */
+static bool is_of_the_group(const struct mm_failure *why)
 {
-	return why->reason == MM_REASON_DEADLINE || why->reason == MM_REASON_CANCELLED ||
-	       why->reason == MM_REASON_LOCKED;
+	return why->reason == MM_REASON_NOT_PRESENT || why->reason == MM_REASON_ZONE_MIX ||
+	       why->reason == MM_REASON_ALREADY_ISOLATED;
 }
 
-/*
- * Empty the group, of which blocks may have left since it was chosen. Return: 0 unless the
- * whole request has to end.
- */
-static int empty_group(struct plan *plan, const struct pfn_range *group, unsigned int nr,
-		       struct mm_failure *why)
+/* Empty pageblocks of the group; a block may have left since then. Return: 0, or an errno. */
+static int empty_ranges(struct plan *plan, const struct pfn_range *r, unsigned int nr,
+			struct mm_failure *why)
 {
 	struct mm *mm = plan->zone->mm;
 	int err = hotplug_lock(mm, &plan->policy->limits, why);
 
 	if (err)
 		return err;
-	err = evacuate_locked(mm, group, nr, plan->policy, why);
+	err = evacuate_locked(mm, r, nr, plan->policy, why);
 	plan->result->moved += why->migrated;
-	vm_event_inc(mm, VM_COMPACT_ISOLATED, why->migrated);
-	for (unsigned int i = 0; i < nr && !err; i++) {
-		const unsigned long end = range_end(&group[i]);
-
-		plan->result->emptied += next_used(mm, group[i].start_pfn, end) == end;
-	}
+	for (unsigned int i = 0; i < nr && !err; i++)
+		plan->result->emptied +=
+			next_used(mm, r[i].start_pfn, range_end(&r[i])) == range_end(&r[i]);
 	mutex_unlock(&mm->hotplug_lock);
-	return err && gives_up(why) ? err : 0;
+	return err;
 }
 
-static int compact_zone(struct plan *plan, struct mm_failure *why)
+/* Empty the group; if some of it is gone, pageblock by pageblock. Return: as empty_ranges(). */
+static int empty_group(struct plan *plan, unsigned int nr, struct mm_failure *why)
 {
-	struct pfn_range group[GROUP];
+	int err = empty_ranges(plan, plan->group, nr, why);
+
+	vm_event_inc(plan->zone->mm, VM_COMPACT_ISOLATED, plan->in_use);
+	if (!err || !is_of_the_group(why))
+		return err;
+	for (unsigned int i = 0; i < nr; i++) {
+		err = empty_ranges(plan, &plan->group[i], 1, why);
+		if (err && !is_of_the_group(why))
+			return err;
+	}
+	return 0;
+}
+
+/* Empty what one survey finds. */
+static int compact_once(struct plan *plan, struct mm_failure *why)
+{
 	unsigned long pfn = 0;
 	unsigned int nr;
 	int err = 0;
 
 	survey(plan);
-	while (!err && (nr = next_group(plan, &pfn, group)) != 0)
-		err = empty_group(plan, group, nr, why);
+	while (!err && (nr = next_group(plan, &pfn)) != 0)
+		err = empty_group(plan, nr, why);
 	return err;
+}
+
+static int compact_zone(struct zone *zone, const struct evacuate_policy *policy,
+			struct compaction_result *result, struct mm_failure *why)
+{
+	unsigned long before;
+	int err;
+
+	for (unsigned int round = 0; round < ROUNDS; round++) {
+		struct plan plan = { .zone = zone, .policy = policy, .result = result };
+
+		before = result->emptied;
+		err = compact_once(&plan, why);
+		if (err || result->emptied == before)
+			return err;
+	}
+	return 0;
 }
 
 int compact_memory(struct mm *mm, const struct evac_limits *limits,
@@ -176,7 +223,7 @@ int compact_memory(struct mm *mm, const struct evac_limits *limits,
 {
 	const struct evacuate_policy policy = {
 		.end = EVAC_END_FREE,
-		.flags = EVAC_BEST_EFFORT,
+		.flags = EVAC_BEST_EFFORT | EVAC_SAME_ZONE,
 		.limits = *limits,
 	};
 	int err = drain_all_pages(mm, COMPACT_DRAIN_NS);
@@ -184,11 +231,8 @@ int compact_memory(struct mm *mm, const struct evac_limits *limits,
 	*result = (struct compaction_result){};
 	if (err)
 		return mm_fail(why, MM_REASON_HARTS_BUSY, PFN_NONE);
-	for (unsigned int z = 0; z < NR_ZONES && !err; z++) {
-		struct plan plan = { .zone = &mm->zone[z], .policy = &policy, .result = result };
-
-		err = compact_zone(&plan, why);
-	}
+	for (unsigned int z = 0; z < NR_ZONES && !err; z++)
+		err = compact_zone(&mm->zone[z], &policy, result, why);
 	return err;
 }
 

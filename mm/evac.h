@@ -28,6 +28,7 @@ enum evacuate_end {
 #define EVAC_ISOLATED	 BIT(2) /* the caller isolates, drains and unisolates */
 #define EVAC_QUIET	 BIT(3) /* contig: no log line: the caller tries other ranges */
 #define EVAC_BEGINS	 BIT(4) /* the limits were set just now: the request is not late yet */
+#define EVAC_SAME_ZONE	 BIT(5) /* no page of zone Normal moves to zone Movable */
 
 /**
  * struct evacuate_policy - everything in which evacuations differ

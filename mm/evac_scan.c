@@ -238,11 +238,15 @@ static int collect(struct evac *e, struct collected *vec, unsigned long pfn,
 	return evac_stop(e);
 }
 
-/* Collect the movable frames among [pfn, end) of one pageblock. */
-static int collect_part(struct evac *e, struct collected *vec, unsigned long pfn,
+/*
+ * Collect the movable frames among [*@at, end) of one pageblock. Sets *@at to the end, or to
+ * the end of a chunk that covers the next pageblock, too.
+ */
+static int collect_part(struct evac *e, struct collected *vec, unsigned long *at,
 			unsigned long end) __must_hold(vector_lock)
 {
-	const struct mem_section *const ms = pfn_to_section(e->mm, pfn);
+	const struct mem_section *const ms = pfn_to_section(e->mm, *at);
+	unsigned long pfn = *at;
 	int stop = 0;
 
 	while (!stop && pfn < end) {
@@ -262,6 +266,7 @@ static int collect_part(struct evac *e, struct collected *vec, unsigned long pfn
 			stop = collect(e, vec, st.head, st.order, st.type);
 		pfn = next;
 	}
+	*at = max(pfn, end);
 	return stop;
 }
 
@@ -282,10 +287,8 @@ int evac_migrate(struct evac *e)
 		unsigned long pfn = at.range.start_pfn;
 		const unsigned long end = range_end(&at.range);
 
-		while (!err && (pfn = next_used(e->mm, pfn, end)) < end) {
-			err = collect_part(e, &vec, pfn, min(pageblock_end(pfn), end));
-			pfn = pageblock_end(pfn);
-		}
+		while (!err && (pfn = next_used(e->mm, pfn, end)) < end)
+			err = collect_part(e, &vec, &pfn, min(pageblock_end(pfn), end));
 	}
 	if (!err && vec.nr)
 		move_vector(e, &vec);

@@ -40,13 +40,11 @@ static void claim_all(struct mm *mm, struct migrate_entry *e, unsigned int nr)
 	}
 }
 
-#define TARGET_GFP (GFP_MOVABLE | GFP_NOWARN | GFP_NODRAIN)
-
 /*
  * Allocate targets for the claimed entries at the start of [e, end) that are single frames of
  * one kind; use @pfns. Return: the first entry that is not.
  */
-static struct migrate_entry *single_targets(struct mm *mm, struct migrate_entry *e,
+static struct migrate_entry *single_targets(struct mm *mm, u32 gfp, struct migrate_entry *e,
 					    const struct migrate_entry *end,
 					    unsigned long *pfns)
 {
@@ -55,26 +53,39 @@ static struct migrate_entry *single_targets(struct mm *mm, struct migrate_entry 
 
 	for (; e < end && !e->order && e->kind == first->kind; e++)
 		nr += !e->result;
-	nr = alloc_pages_bulk(mm, TARGET_GFP, first->kind, nr, pfns);
+	nr = alloc_pages_bulk(mm, gfp, first->kind, nr, pfns);
 	for (struct migrate_entry *to = first; used < nr; to++)
 		if (!to->result)
 			to->dst = pfns[used++];
 	return e;
 }
 
-/* Give each claimed entry a target; an entry that keeps PFN_NONE gets none. */
-static void find_targets(struct mm *mm, struct migrate_vector *vec, unsigned int nr)
+/* With EVAC_SAME_ZONE, all pages are in the zone of @pfn. */
+static u32 target_gfp(const struct evac *evac, unsigned long pfn)
 {
+	const u32 gfp = GFP_MOVABLE | GFP_NOWARN | GFP_NODRAIN;
+
+	if (!(evac->policy->flags & EVAC_SAME_ZONE) ||
+	    pfn_to_section(evac->mm, pfn)->zone->type != ZONE_NORMAL)
+		return gfp;
+	return gfp | GFP_NORMAL;
+}
+
+/* Give each claimed entry a target; an entry that keeps PFN_NONE gets none. */
+static void find_targets(const struct evac *evac, struct migrate_vector *vec, unsigned int nr)
+{
+	struct mm *mm = evac->mm;
+	const u32 gfp = target_gfp(evac, vec->entry[0].pfn);
 	struct migrate_entry *e = vec->entry;
 	const struct migrate_entry *const end = e + nr;
 
 	while (e < end) {
 		if (!e->order) {
-			e = single_targets(mm, e, end, vec->pfn);
+			e = single_targets(mm, gfp, e, end, vec->pfn);
 			continue;
 		}
 		if (!e->result)
-			e->dst = alloc_pages(mm, TARGET_GFP, e->order, e->kind);
+			e->dst = alloc_pages(mm, gfp, e->order, e->kind);
 		e++;
 	}
 }
@@ -153,7 +164,7 @@ unsigned int migrate_pages(struct evac *evac, struct migrate_vector *vec, unsign
 	unsigned int moved = 0;
 
 	claim_all(mm, vec->entry, nr);
-	find_targets(mm, vec, nr);
+	find_targets(evac, vec, nr);
 	for (unsigned int i = 0; i < nr; i++) {
 		struct migrate_entry *e = &vec->entry[i];
 

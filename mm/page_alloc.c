@@ -69,7 +69,7 @@ static unsigned long try_alloc(struct mm *mm, u32 gfp, unsigned int order,
 {
 	unsigned long pfn = PFN_NONE;
 
-	if (gfp & GFP_MOVABLE)
+	if ((gfp & (GFP_MOVABLE | GFP_NORMAL)) == GFP_MOVABLE)
 		pfn = zone_alloc(mm_zone(mm, ZONE_MOVABLE), gfp, order, type);
 	if (pfn == PFN_NONE)
 		pfn = zone_alloc(mm_zone(mm, ZONE_NORMAL), gfp, order, type);
@@ -438,7 +438,7 @@ unsigned long alloc_pages_bulk(struct mm *mm, u32 gfp, enum page_type type, unsi
 	unsigned long got = 0;
 
 	BUG_ON(!type_is_alloc(type) || (gfp & GFP_ZERO));
-	if (gfp & GFP_MOVABLE)
+	if ((gfp & (GFP_MOVABLE | GFP_NORMAL)) == GFP_MOVABLE)
 		got = zone_bulk(mm_zone(mm, ZONE_MOVABLE), gfp, type, nr, pfns);
 	if (got < nr)
 		got += zone_bulk(mm_zone(mm, ZONE_NORMAL), gfp, type, nr - got, pfns + got);

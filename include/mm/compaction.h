@@ -22,9 +22,9 @@ struct compaction_result {
  * @result: set, also after a failure
  * @why: set to the reason of a failure
  *
- * Zone by zone. Leaves pageblocks alone that have a frame which cannot move. This is a best
- * effort: pages that are pinned or in use stay, and so do those for which there is no other
- * place.
+ * Zone by zone; no page moves to zone Movable. Leaves pageblocks alone that have a frame which
+ * cannot move, or a pinned page. This is a best effort: a page that is in use stays, and so
+ * does a page for which there is no other place.
  * Context: thread, may sleep; takes mm->hotplug_lock for one group of pageblocks at a time.
  * Return: 0; or a negative errno if it was cancelled, was late, or waited too long for another
  * request. Compare with: Linux mm/compaction.c, compact_node().
@@ -35,8 +35,9 @@ int compact_memory(struct mm *mm, const struct evac_limits *limits,
 /* How fragmented a zone's free memory is for an order, in thousandths. */
 struct extfrag {
 	s32 unusable;	   /* 0: every free frame serves the order; 1000: none does */
-	s32 fragmentation; /* towards 0: memory is short; towards 1000: it is fragmented;
-			    * -1000: a chunk of the order is free */
+	s32 fragmentation; /* near 0: memory is short; near 1000: it is fragmented; -1000: a
+			    * chunk of the order is free. With very few chunks also between
+			    * -500 and 0 */
 };
 
 /**

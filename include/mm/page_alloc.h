@@ -18,6 +18,7 @@
 #define GFP_ATOMIC	BIT(3) /* may go below the min watermark */
 #define GFP_NOWARN	BIT(4) /* failure is expected, no log line */
 #define GFP_NODRAIN	BIT(5) /* don't ask other harts for their caches */
+#define GFP_NORMAL	BIT(6) /* zone Normal, even with GFP_MOVABLE; harts' caches may differ */
 
 /**
  * alloc_pages() - allocate 2^order frames

@@ -44,11 +44,12 @@ static int store_compact_memory(unsigned long, const char *word, struct sink *ou
 PSEUDO_FILE(compact_memory, "/proc/sys/vm/compact_memory", show_compact_memory,
 	    store_compact_memory);
 
-static void print_thousandths(struct sink *out, s32 n)
+/* @plus: what stands before a number that is not negative. */
+static void print_thousandths(struct sink *out, const char *plus, s32 n)
 {
 	const s32 size = n < 0 ? -n : n;
 
-	sink_printf(out, "%s%d.%03d ", n < 0 ? "-" : "", size / 1000, size % 1000);
+	sink_printf(out, "%s%d.%03d ", n < 0 ? "-" : plus, size / 1000, size % 1000);
 }
 
 /* One line for each zone with memory: the index of each order. */
@@ -64,8 +65,10 @@ static int show_index(struct sink *out, bool unusable)
 		zone_extfrag(zone, index);
 		sink_printf(out, "Node %d, zone %8s ", 0, zone_name(z));
 		for (unsigned int k = 0; k < NR_PAGE_ORDERS; k++)
-			print_thousandths(out, unusable ? index[k].unusable :
-							  index[k].fragmentation);
+			if (unusable)
+				print_thousandths(out, "", index[k].unusable);
+			else
+				print_thousandths(out, " ", index[k].fragmentation);
 		sink_puts(out, "\n");
 	}
 	return 0;

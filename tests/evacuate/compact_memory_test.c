@@ -117,8 +117,8 @@ static void unmovable_pageblocks_are_left_alone(struct ktest *test)
 	gather(test, s);
 }
 
-/* A pinned page stays where it is; the pages around it move. */
-static void pinned_pages_stay(struct ktest *test)
+/* A pageblock with a pinned page is left alone, and does not keep others from being emptied. */
+static void pinned_pageblocks_are_left_alone(struct ktest *test)
 {
 	struct scattered *s = scatter_into(test);
 	const unsigned long pinned = s->t->base + PB;
@@ -127,13 +127,36 @@ static void pinned_pages_stay(struct ktest *test)
 
 	scatter(test, s, 0, 4);
 	scatter(test, s, 1, 64);
+	scatter(test, s, 2, 64);
 	KTEST_ASSERT_EQ(test, page_pin(s->t->mm, pinned), 0);
 	KTEST_EXPECT_EQ(test, compact(s, &result, &why), 0);
-	KTEST_EXPECT_EQ(test, result.moved, PB / 64 - 1);
-	KTEST_EXPECT_EQ(test, result.emptied, 0);
+	KTEST_EXPECT_EQ(test, result.moved, PB / 64);
+	KTEST_EXPECT_EQ(test, result.emptied, 1);
 	KTEST_EXPECT_EQ(test, page_type(s->t->mm, pinned), PGTY_DRIVER);
 	KTEST_EXPECT_EQ(test, page_unpin(s->t->mm, pinned), 0);
 	gather(test, s);
+}
+
+/* The pages of zone Normal stay in it, even where zone Movable is free. */
+static void pages_stay_in_their_zone(struct ktest *test)
+{
+	struct test_mm *t = test_mm_movable(test);
+	struct zone *movable = mm_zone(t->mm, ZONE_MOVABLE);
+	struct page_slot slots[NR_PBS];
+	const struct evac_limits limits = evac_limits(EVAC_FOR_COMPACT, 1);
+	struct compaction_result result;
+	struct mm_failure why;
+	unsigned long free;
+
+	for (unsigned int i = 0; i < NR_PBS; i++)
+		slot_at(test, t->mm, &slots[i], window_pfn(t->w, 0) + (i + 16) * PB + i, 0);
+	KTEST_ASSERT_EQ(test, drain_all_pages(t->mm, STEP_NS), 0);
+	free = zone_free_pages(movable);
+	KTEST_EXPECT_EQ(test, compact_memory(t->mm, &limits, &result, &why), 0);
+	KTEST_EXPECT_GE(test, result.emptied, NR_PBS - 1);
+	KTEST_ASSERT_EQ(test, drain_all_pages(t->mm, STEP_NS), 0);
+	KTEST_EXPECT_EQ(test, zone_free_pages(movable), free);
+	slots_gone(test, t, slots, NR_PBS);
 }
 
 static bool always(void *)
@@ -271,13 +294,70 @@ static void blocks_come_and_go(struct ktest *test)
 	window_check(test, c.w);
 }
 
+/* A compaction in its own thread, which waits for the hotplug lock. */
+struct waiting {
+	struct mm *mm;
+	bool waits, go_on;
+	struct compaction_result result;
+};
+
+/* Called while compaction waits for the lock: the case takes the lock again first. */
+static bool wait_for_the_case(void *cookie)
+{
+	struct waiting *w = cookie;
+
+	WRITE_ONCE(w->waits, true);
+	while (!READ_ONCE(w->go_on))
+		msleep(1);
+	return false;
+}
+
+static int compact_later(void *arg)
+{
+	struct waiting *w = arg;
+	struct evac_limits limits = evac_limits(EVAC_FOR_COMPACT, 1);
+	struct mm_failure why;
+
+	limits.cancelled = wait_for_the_case;
+	limits.cookie = w;
+	return compact_memory(w->mm, &limits, &w->result, &why);
+}
+
+/* The block of a group leaves after the group was chosen, before it is emptied. */
+static void a_chosen_block_leaves(struct ktest *test) __no_lock_analysis
+{
+	struct test_mm *t = test_mm_movable(test);
+	const unsigned long block = t->base >> SECTION_PFN_SHIFT;
+	struct waiting w = { .mm = t->mm };
+	struct page_slot slots[8];
+	struct thread *thread;
+	int err = 1;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(slots); i++)
+		slot_at(test, t->mm, &slots[i], t->base + i * PB, 0);
+	mutex_lock(&t->mm->hotplug_lock);
+	thread = thread_create("later", compact_later, &w);
+	while (thread && !READ_ONCE(w.waits))
+		msleep(1);
+	mutex_unlock(&t->mm->hotplug_lock);
+	KTEST_ASSERT_NOT_NULL(test, thread);
+	KTEST_EXPECT_EQ(test, offline_and_remove_memory(t->mm, &block, 1, NULL, NO_WHY), 0);
+	WRITE_ONCE(w.go_on, true);
+	KTEST_ASSERT_EQ(test, thread_join(thread, ktime_ns() + STEP_NS, &err), 0);
+	KTEST_EXPECT_EQ(test, err, 0);
+	KTEST_EXPECT_EQ(test, w.result.moved, 0);
+	slots_gone(test, t, slots, ARRAY_SIZE(slots));
+}
+
 static const struct ktest_case cases[] = {
 	KTEST_CASE(pages_fill_few_pageblocks),
 	KTEST_CASE(unmovable_pageblocks_are_left_alone),
-	KTEST_CASE(pinned_pages_stay),
+	KTEST_CASE(pinned_pageblocks_are_left_alone),
+	KTEST_CASE(pages_stay_in_their_zone),
 	KTEST_CASE(cancelled),
 	KTEST_CASE(indexes),
 	KTEST_CASE(indexes_of_nothing),
+	KTEST_CASE(a_chosen_block_leaves),
 	KTEST_CASE(blocks_come_and_go),
 	{},
 };

@@ -222,6 +222,24 @@ static void cached_chunk_is_in_the_way(struct ktest *test)
 	unisolate_range(t->mm, &range);
 }
 
+/* A page that covers two pageblocks is collected once, so one pass moves it. */
+static void an_order_10_page_moves_once(struct ktest *test)
+{
+	struct test_mm *t = test_mm_normal(test, 1);
+	struct evacuate_policy policy = test_policy(EVAC_END_ALLOC, PGTY_KERNEL);
+	const struct pfn_range range = { t->base, 2 * PB };
+	struct page_slot slot;
+	struct mm_failure why;
+
+	policy.limits.retries = 0;
+	slot_at(test, t->mm, &slot, t->base, MAX_PAGE_ORDER);
+	KTEST_EXPECT_EQ(test, evacuate(t->mm, &range, 1, &policy, &why), 0);
+	KTEST_EXPECT_EQ(test, vm_event_read(t->mm, VM_PGMIGRATE_SUCCESS), 1);
+	KTEST_EXPECT_EQ(test, vm_event_read(t->mm, VM_PGMIGRATE_FAIL), 0);
+	free_contig_range(t->mm, t->base, 2 * PB);
+	KTEST_EXPECT_EQ(test, slot_free(t->mm, &slot), 0);
+}
+
 static bool when_something_moved(void *cookie)
 {
 	const struct mm_failure *why = cookie;
@@ -393,6 +411,7 @@ static const struct ktest_case evacuate_cases[] = {
 	KTEST_CASE(contig_makes_a_place),
 	KTEST_CASE(isolated_range_among_several),
 	KTEST_CASE(cached_chunk_is_in_the_way),
+	KTEST_CASE(an_order_10_page_moves_once),
 	KTEST_CASE(vectors_end_one_by_one),
 	KTEST_CASE(reason_and_errno_agree),
 	KTEST_CASE(slot_that_is_not_ready),

@@ -28,7 +28,7 @@ class Part:
 
 # All parts together are the kernel proper. A path is a file or a directory; the longest path that matches a file decides.
 PARTS = (
-    Part('mm', 8090, 6200, ('mm/', 'include/mm/')),
+    Part('mm', 8135, 6200, ('mm/', 'include/mm/')),
     Part('virtio-mem', 2105, 1500, ('drivers/virtio/mem/', 'include/virtio/virtio_mem.h')),
     Part('virtio core, transports and PCI', 1470, 1350, (
         'drivers/virtio/', 'drivers/pci/', 'include/virtio/', 'include/pci/')),
