@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import subprocess
 
-from .common import Finding, program, sources
+from .common import Finding, sources
 
 
 def judge(names: list[str]) -> list[Finding]:
-    """Find the patches that do not apply; each finding has the last line that patch printed."""
+    """Find the patches that do not apply; each finding has the last line that git printed."""
     found = []
     for name in names:
-        done = subprocess.run([program('patch'), '--dry-run', '-p1', '-f', '-i', name], capture_output=True, text=True,
+        done = subprocess.run(['git', 'apply', '--check', '--unidiff-zero', name], capture_output=True, text=True,
                               check=False)
         if done.returncode:
             found.append(Finding(name, 1, f'does not apply: {(done.stdout + done.stderr).strip().splitlines()[-1]}'))
