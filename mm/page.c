@@ -236,7 +236,7 @@ static __always_inline unsigned long alike(const struct mem_section *ms, unsigne
 /* The bits that are equal in pageblocks that are alike; index and sequence may differ. */
 #define PB_ALIKE (0xffffUL << PB_CONST_SHIFT | PB_VALID | PB_ISOLATE | PB_MT_MASK)
 
-/* Uniform: the second half of an order-10 chunk; or a pageblock and those alike that follow. */
+/* Uniform: the second half of an order-10 chunk, or a run of pageblocks that are alike. */
 static unsigned int look_uniform(const struct pageblock *pb, const struct pageblock *end, u64 w,
 				 struct pageblock_look *look, unsigned long nr[NR_PAGE_TYPES])
 {

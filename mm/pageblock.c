@@ -12,9 +12,9 @@
  *
  * A pageblock has one of two forms. While all of its frames have the same descriptor, it
  * is *uniform*: the word holds that one descriptor for all of them, the constant, and the
- * 512 descriptors in the memmap are stale. Before the first frame gets another descriptor,
- * the pageblock becomes *valid*: this file writes the 512 descriptors from the constant,
- * then sets PB_VALID in the word with a release store. Readers without a lock load the
+ * 512 descriptors in the memmap are stale. Before any frame gets a different descriptor,
+ * the pageblock becomes *valid*: this file fills the 512 descriptors with the constant, then
+ * sets PB_VALID in the word with a release store. Readers without a lock load the
  * word, then the descriptor, then the word again; the sequence number in the word tells
  * them if the form changed in between, even if it changed back.
  *

@@ -113,7 +113,7 @@ static_assert(NR_MIGRATE_STORED == 3, "see search_first()");
  * @mt: migrate type
  * @order: 0..10
  * @type: the chunk's new type
- * @fill: also take a batch for the hart's stack of this order, if there is one of @mt
+ * @fill: if the hart has a stack of this order for @mt, also take a batch for it
  *
  * Return: the chunk's first frame, or PFN_NONE.
  */

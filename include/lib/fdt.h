@@ -244,7 +244,7 @@ int fdt_reg(const struct fdt_node *node, unsigned int index, struct fdt_range *r
  * A malformed entry does not affect the others: each entry is read separately. A last entry
  * that is cut short counts; reading it fails.
  *
- * Return: the number; -ENOENT no reg; -EINVAL its bus gives an entry no cells.
+ * Return: the number; -ENOENT no reg; -EINVAL an entry of its bus has no cells.
  */
 int fdt_reg_count(const struct fdt_node *node);
 

@@ -34,9 +34,9 @@
  *	NULL
  * @describe: writes one line about a frame ("granule 17, unplugged"), no locks; may be
  *	NULL
- * @unit_pages: frames that the policy auto-movable puts into one zone, counted from the
- *	region's first block. 0: a block (Linux: a dynamic group); region.nr_pages: all
- *	or nothing, as for a DIMM (Linux: a static group)
+ * @unit_pages: the auto-movable policy puts this many frames into one zone together;
+ *	units start at the region's first block. 0: each block is a unit (Linux: a dynamic
+ *	group); region.nr_pages: the region is one, as a DIMM is (Linux: a static group)
  * @present: present frames of its online blocks, by zone; mm/ maintains it
  * @plugged: frames of the region that are memory now, in any block; mm/ maintains it
  */
@@ -56,8 +56,8 @@ struct memory_owner {
  * register_memory_owner() - claim a region
  *
  * Frames of the region that lie in boot sections (holes until now) become PageOffline
- * and skippable: the owner plugs into those blocks, which are never added, offlined or
- * removed. Allocates nothing: page tables come with each block.
+ * and skippable, so that the owner can plug memory there. The blocks of these sections are
+ * never added, offlined or removed. Allocates nothing: page tables come with each block.
  * Return: 0; -EEXIST overlaps another owner or boot memory; -E2BIG cannot be
  * addressed.
  */

@@ -207,9 +207,9 @@ int __must_check virtio_negotiate(struct virtio_device *vdev, const struct virti
  * virtio_restart() - reset a device that its driver gave up, and negotiate again
  * @vdev: its driver must not use its queues meanwhile
  *
- * Steps 1 to 7, with the same queues, emptied. Requests in flight are forgotten, so a
- * late answer cannot be taken for the answer of a later request. Afterwards the driver
- * calls virtio_device_ready(). Allocates nothing.
+ * Repeats steps 1 to 7 with the same queues, which it empties first. Requests in flight are
+ * forgotten, so a late answer cannot be taken for the answer of a later request. Afterwards
+ * the driver calls virtio_device_ready(). Allocates nothing.
  * Context: thread, may sleep.
  * Return: 0; -ETIMEDOUT, -ENOTSUPP, -EIO: the device is broken, and vdev->why says why.
  */

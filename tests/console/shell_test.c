@@ -81,7 +81,7 @@ static void nothing_to_do(struct ktest *test)
 	KTEST_EXPECT_STREQ(test, text, "");
 }
 
-/* Commands without arguments refuse a word, and do nothing. */
+/* Commands that take no arguments reject any, and do nothing. */
 static void words_too_many(struct ktest *test)
 {
 	static const char *const commands[] = { "poweroff", "reboot", "dmesg" };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The search in the kernel's log, while printk_dump() writes it: see the header. */
+/* Search the kernel's log as printk_dump() prints it; see the header. */
 #include "tests/kernel/log.h"
 #include "kernel/printk.h"
 #include "kernel/sink.h"

@@ -265,7 +265,7 @@ static void step_owner(struct choices *c)
 
 /* --- what makes the next steps different ----------------------------------- */
 
-/* Set the policy of "online", and one of the ratios that it may have. */
+/* Set the policy of "online", and auto_movable_ratio to one of eight values. */
 static void set_policy(bool auto_movable, unsigned int which)
 {
 	static const char *const ratios[] = { "301", "0",   "100", "250",

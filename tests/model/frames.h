@@ -48,7 +48,7 @@ enum fm_frame {
  * @zone: by section; NR_ZONES: it is not online
  * @copies_fail: number of copies of movable pages that fail from now on
  * @copy_failed: a copy has failed in this step
- * @inject: as mm.inject: the @inject-th step that asks fails; 0: none
+ * @inject: as mm.inject: fail the Nth step from now; 0: none
  */
 struct frame_model {
 	struct mm *mm;

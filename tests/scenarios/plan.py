@@ -28,7 +28,7 @@ class Scenario:
     without: tuple[str, ...] = ()
     tests: bool = False     # the image with the in-kernel tests, which has the command ut
     harts: int = 1          # the least number of harts
-    launcher: bool = False  # started by tools/run, as by `make run`: several clients at once
+    launcher: bool = False  # tools/run starts the machine, as `make run` does; several clients can use it at once
 
 
 @dataclass

@@ -375,7 +375,7 @@ class PortElsewhere(ClientCase):
         return listener
 
     def finds(self, words: str) -> None:
-        """Check that a resize ends within a bounded time, and says which figure decided and why."""
+        """Check that a resize ends within a bounded time, and that its output has these words."""
         process = self.ctl('resize', '64M')
         self.plug(32)
         status, out, err = self.done(process)

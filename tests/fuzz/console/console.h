@@ -29,7 +29,7 @@ enum actor {
 	NR_ACTORS,
 };
 
-/* The neighbour of a step in the list that begins at the same time: none, next or last. */
+/* Which neighbour in the list begins at the same time as a step: none, the next, the previous. */
 enum meeting {
 	MEETS_NOBODY,
 	MEETS_NEXT,
