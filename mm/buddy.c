@@ -17,8 +17,8 @@
  *	taken	its descriptor has the type that the caller asked for, and its bit is clear
  *
  * A pageblock with all of its 512 frames free is uniform: its word says Buddy for all of
- * them, and its bits and descriptors are stale. Taking part of it makes it valid first
- * (pageblock_materialise()); freeing its last frame makes it uniform again. Chunks of
+ * them, and its bits and descriptors are stale. Taking a part of it first makes it valid
+ * (pageblock_materialise()); freeing its last used frame makes it uniform again. Chunks of
  * orders 9 and 10 are one or two whole pageblocks: pageblock_take_chunk() and
  * pageblock_make_free() change their words, and write descriptors only for a type with a
  * count. For smaller chunks this file writes bits and descriptors, and pageblock.c then
@@ -174,7 +174,7 @@ static __noinline unsigned int take_singles(struct mem_section *ms, unsigned int
 			take_word(pfn, word, pfns + got);
 			got += 64;
 		} else {
-			break; /* do not split a whole word: fewer frames are enough */
+			break; /* do not split a whole word: the caller accepts fewer frames */
 		}
 	}
 	pageblock_sub_free(ms, b, got);
@@ -201,7 +201,8 @@ static __cold void trace_singles(const unsigned long *pfns, unsigned long nr,
  * @pfns: filled, ascending within a pageblock
  * @type: the frames' new type
  *
- * Return: how many it took, 0..@nr: possibly fewer than are free, but 0 only if none is.
+ * Return: the number of frames taken, 0..@nr. It may be less than the number of free
+ * frames, but is 0 only if none is free.
  */
 unsigned int buddy_alloc_singles(struct zone *zone, unsigned int from, unsigned int nr,
 				 unsigned long *pfns, enum page_type type)
@@ -256,8 +257,8 @@ static unsigned int largest_freed(const u64 *bits, unsigned int off, unsigned in
 }
 
 /*
- * Account for @nr neighbours that were just freed. Their descriptors already say so; if
- * it is a single frame, its bit may say so too.
+ * Account for @nr neighbours that were just freed. Their descriptors already say Buddy; the
+ * bit of a single frame may already be set.
  */
 static void settle_run(struct mem_section *ms, unsigned int b, unsigned int off, unsigned int nr)
 {
@@ -324,8 +325,8 @@ static __noinline unsigned long free_runs(struct mem_section *ms, const unsigned
  *
  * Stops at the first frame that is not in the zone or does not match. A frame beside its
  * predecessor begins a run. For any other frame, in a valid pageblock that no thread and no
- * driver waits for, two stores are enough in most cases: its bit, and the count in the word
- * of its pageblock.
+ * driver waits for, three stores are enough in most cases: its descriptor, its bit, and the
+ * count in the word of its pageblock.
  * Return: how many frames it freed; 0 if the first frame stops it.
  */
 unsigned long buddy_free_singles(struct zone *zone, const unsigned long *pfns,
@@ -407,10 +408,10 @@ void buddy_free(struct mem_section *ms, unsigned long pfn, unsigned int order)
 
 /* --- the search for frames in use -------------------------------------------------- */
 
-/* The first pageblock from @pb on that is not free as a whole; behind @last, if all are. */
+/* The first pageblock from @pb on that is not free as a whole; @last + 1 if all are free. */
 static const struct pageblock *skip_free(const struct pageblock *pb, const struct pageblock *last)
 {
-	/* Free counts end at 512, so that this bit of theirs says all. */
+	/* A free count is at most 512, so the bit of value 512 means that all are free. */
 	while (pb + 4 <= last && pb_read_owned(pb) & pb_read_owned(pb + 1) &
 				 pb_read_owned(pb + 2) & pb_read_owned(pb + 3) & PAGEBLOCK_NR_PAGES)
 		pb += 4;

@@ -2,7 +2,7 @@
 /*
  * mm_check(): recompute every maintained value from the frames and compare: pageblock
  * words from descriptors and free bits, the search index from the words, the zone's
- * counters from all of them; and what memory hotplug maintains: spans, roots, the states
+ * counters from all of them. Also check the data of memory hotplug: spans, roots, states
  * of blocks, unplugged parts, owners' counts, and the reserve. Runs after every step of a
  * test and on "mm check". It holds a zone's lock for the whole zone, so the sums are exact
  * while other harts keep allocating from their caches.
@@ -22,7 +22,7 @@
  * @mm: memory
  * @out: where differences are described; NULL: only count them
  * @found: differences so far
- * @kind: what is checked now: "pfn", "pageblock", "section", "root", "zone" ...
+ * @kind: the kind of object under check: "pfn", "pageblock", "section", "root", "zone" ...
  * @at: its number
  */
 struct check {
@@ -40,7 +40,7 @@ struct zone_sums {
 	u32 avail_orders[2][NR_MIGRATE_STORED];
 };
 
-/* Count a difference. check_begin() named the subject of a sentence; @fmt completes it. */
+/* Count and describe a difference: check_begin() set the subject, @fmt is the predicate. */
 static __cold __printf(2, 3) void differs(struct check *c, const char *fmt, ...)
 {
 	const bool frames = c->kind[0] == 'p'; /* "pfn", "pageblock" */
@@ -56,7 +56,7 @@ static __cold __printf(2, 3) void differs(struct check *c, const char *fmt, ...)
 	sink_puts(c->out, "\n");
 }
 
-/* The next differences are about @kind number @at. */
+/* Make @kind number @at the subject of the next differences. */
 static inline void check_begin(struct check *c, const char *kind, unsigned long at)
 {
 	c->kind = kind;
@@ -85,8 +85,8 @@ static void sum_type(struct zone_sums *sums, unsigned int type, unsigned long nr
 }
 
 /*
- * Check one frame of a valid pageblock: type, count, flags, zone; a tail's head. Return:
- * its type; a tail has the type of its head.
+ * Check one frame of a valid pageblock: type, count, flags, zone; for a tail, also its head.
+ * Return: its type; a tail has the type of its head.
  */
 static unsigned int check_frame(struct check *c, const struct mem_section *ms,
 				unsigned long pfn, bool free)
@@ -161,7 +161,7 @@ static void check_uniform(struct check *c, const struct mem_section *ms, unsigne
 	sum_type(sums, tail ? PAGE_WORD_TYPE(pb_const(head)) : type, PAGEBLOCK_NR_PAGES);
 }
 
-/* The order under which the index must have a pageblock. */
+/* The order under which the index must list a pageblock. */
 static unsigned int expected_index(const struct mem_section *ms, unsigned int b)
 {
 	const u64 mine = PB_FREE_MASK | PB_MT_MASK | PB_ISOLATE;
@@ -191,7 +191,7 @@ static void check_index(struct check *c, const struct mem_section *ms, unsigned 
 				mt != pb_mt(w), pb_mt(w));
 }
 
-/* Check what the root says of a section's free chunks. */
+/* Check the root's bits for a section's free chunks. */
 static void check_root_bits(struct check *c, const struct mem_section *ms, struct zone_sums *sums)
 {
 	const bool movable = ms->zone->type == ZONE_MOVABLE, boot = ms->flags & SECTION_EARLY;
@@ -299,8 +299,8 @@ static void check_roots(struct check *c)
 }
 
 /*
- * The direct map covers exactly the mapped pageblocks, but may have holes in boot memory.
- * Every unmapped pageblock is wholly PageOffline, or a hole.
+ * Check that the direct map covers exactly the mapped pageblocks (in boot memory, it may
+ * have holes), and that every unmapped pageblock is wholly PageOffline, or a hole.
  */
 static void check_mapping(struct check *c, const struct mem_section *ms)
 {

@@ -4,11 +4,11 @@
  *
  *	survey -> a group of the emptiest pageblocks -> evacuate() them together -> next group
  *
- * The survey counts what is in use in every pageblock that is partly free and has only
- * pages that can move now: all of that fits into a number of pageblocks, and the others, the
- * emptiest, can be emptied. The pageblocks of a group are isolated together, so no page moves
- * into a pageblock of its own group. It may move into one whose turn comes later, which then
- * is too full to be chosen; a second survey finds what is left to do.
+ * The survey adds up the frames in use of all pageblocks that are partly free and have only
+ * pages that can move now. These frames fit into a smaller number of pageblocks; the other
+ * pageblocks, the emptiest, can be emptied. The pageblocks of a group are isolated together,
+ * so no page moves into a pageblock of its own group. A page may move into a pageblock that
+ * a later group would have had, and that is then too full; the next survey corrects this.
  * Linux's two scanners move pages from a zone's bottom to its top, however full the
  * pageblocks are.
  *
@@ -40,11 +40,11 @@ struct plan {
 	struct pfn_range group[GROUP];
 	unsigned long in_use; /* frames, in the group */
 	unsigned long nr_in[NR_CLASSES];
-	unsigned int cutoff; /* all classes below, */
-	unsigned long equal; /* and this many pageblocks of this class */
+	unsigned int cutoff; /* empty all classes below this one, */
+	unsigned long equal; /* and this many pageblocks of it */
 };
 
-/* Frames in use if the pageblock is partly free and all of them can move now, else 0. */
+/* The frames in use, if the pageblock is partly free and they can all move now; else 0. */
 static unsigned int movable_in(const struct mem_section *ms, unsigned int b)
 	__must_hold(walk_bracket)
 {
@@ -61,8 +61,8 @@ static unsigned int movable_in(const struct mem_section *ms, unsigned int b)
 }
 
 /*
- * Find the next such pageblock of the zone, from the pageblock at *@pfn on, and set *@pfn to
- * it. Return: its frames in use; 0 if there is none.
+ * Find the zone's next pageblock with a movable_in() above 0, from the pageblock at *@pfn
+ * on, and set *@pfn to it. Return: its frames in use; 0 if there is none.
  */
 static unsigned int next_movable(const struct zone *zone, unsigned long *pfn)
 {
@@ -88,7 +88,7 @@ static unsigned int next_movable(const struct zone *zone, unsigned long *pfn)
 	return used;
 }
 
-/* Find out which pageblocks the others have room for. */
+/* Choose the emptiest pageblocks, as many as the others have room for. */
 static void survey(struct plan *plan)
 {
 	unsigned long nr = 0, sum = 0, pfn = 0, surplus;
@@ -105,7 +105,7 @@ static void survey(struct plan *plan)
 	plan->equal = surplus;
 }
 
-/* Is it among the pageblocks to empty? */
+/* Is a pageblock with @used frames in use among those to empty? */
 static bool is_chosen(struct plan *plan, unsigned int used)
 {
 	if (CLASS(used) != plan->cutoff)
@@ -117,8 +117,8 @@ static bool is_chosen(struct plan *plan, unsigned int used)
 }
 
 /*
- * The free frames that a group may have. They are not available while it is isolated, so
- * three quarters of what the zone has stay, and what keeps it above its high watermark.
+ * The most free frames that a group may have. While it is isolated, they are not available,
+ * so the zone keeps three quarters of its free frames, and stays above its high watermark.
  */
 static unsigned long most_isolated(const struct zone *zone)
 {
@@ -147,14 +147,14 @@ static unsigned int next_group(struct plan *plan, unsigned long *pfn)
 	return nr;
 }
 
-/* Did only these pageblocks stand in the way? Their block left, or they are isolated already. */
+/* Did the group cause the failure: did a block leave, or is a pageblock isolated already? */
 static bool is_of_the_group(const struct mm_failure *why)
 {
 	return why->reason == MM_REASON_NOT_PRESENT || why->reason == MM_REASON_ZONE_MIX ||
 	       why->reason == MM_REASON_ALREADY_ISOLATED;
 }
 
-/* Empty pageblocks of the group; a block may have left since then. Return: 0, or an errno. */
+/* Empty pageblocks of the group; a block may have left meanwhile. Return: 0, or an errno. */
 static int empty_ranges(struct plan *plan, const struct pfn_range *r, unsigned int nr,
 			struct mm_failure *why)
 {
@@ -172,7 +172,7 @@ static int empty_ranges(struct plan *plan, const struct pfn_range *r, unsigned i
 	return err;
 }
 
-/* Empty the group; if some of it is gone, pageblock by pageblock. Return: as empty_ranges(). */
+/* Empty the group; if a part of it is gone, pageblock by pageblock. See empty_ranges(). */
 static int empty_group(struct plan *plan, unsigned int nr, struct mm_failure *why)
 {
 	int err = empty_ranges(plan, plan->group, nr, why);
@@ -188,7 +188,7 @@ static int empty_group(struct plan *plan, unsigned int nr, struct mm_failure *wh
 	return 0;
 }
 
-/* Empty what one survey finds. */
+/* Empty the pageblocks that one survey chooses. */
 static int compact_once(struct plan *plan, struct mm_failure *why)
 {
 	unsigned long pfn = 0;

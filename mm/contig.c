@@ -40,7 +40,7 @@ static void __cold report(struct mm *mm, unsigned long nr, const struct evacuate
 			    str_plural(nr), text);
 }
 
-/* A function, and inline in alloc_contig_range(). */
+/* A function for other files; inlined in alloc_contig_range(). */
 __always_inline int take_contig_range(struct mm *mm, unsigned long start, unsigned long end,
 				      const struct evacuate_policy *policy,
 				      struct mm_failure *why)
@@ -118,7 +118,7 @@ static bool candidate_ok(const struct zone *zone, const struct pfn_range *range,
 	return ok;
 }
 
-/* Deadline passed or request cancelled: the search tries no other range. */
+/* Has the deadline passed, or was the request cancelled? Then no other range is tried. */
 static bool search_is_over(const struct mm_failure *why)
 {
 	return why->reason == MM_REASON_DEADLINE || why->reason == MM_REASON_CANCELLED ||
@@ -178,7 +178,7 @@ unsigned long alloc_contig_pages(struct mm *mm, unsigned long nr,
 	return take_contig_pages(mm, nr, &policy, why);
 }
 
-/* --- freeing one ------------------------------------------------------------ */
+/* --- freeing a range -------------------------------------------------------- */
 
 /*
  * Free a pageblock, or a part of it; to free a part, first split a chunk that covers the

@@ -7,8 +7,8 @@
 
 /*
  * Write the descriptors of @nr frames: @word, with a count in its upper half, and
- * @owner. Word and count are one store, so that a reader without a lock never sees the
- * new type with a stale count.
+ * @owner. One store writes word and count, so a reader without a lock never sees the new
+ * type with a stale count.
  */
 void frames_write(unsigned long pfn, unsigned long nr, u64 word, u64 owner)
 {

@@ -14,7 +14,7 @@
  * A PageOffline frame uses only the type word of its descriptor. A debug build fills the
  * other words with a canary when it sets the type (in a uniform pageblock, only the
  * pageblock's owner word), and checks the canary when it clears the type and in
- * mm_check(). A count with the top bit set cannot be taken, just as 0 cannot.
+ * mm_check(). page_try_get() refuses a count with the top bit set, as it refuses 0.
  */
 #define OFFLINE_COUNT (EBB_DEBUG ? 0xc0ff11e5U : 0U)
 #define OFFLINE_OWNER (EBB_DEBUG ? 0x0ff11e0ff11e0ff1UL : 0UL)
@@ -49,15 +49,15 @@ static inline bool type_is_alloc(unsigned int type)
 }
 
 /*
- * Plain types are given out and have no count. The fast paths of allocating and freeing
- * test for this range with one comparison.
+ * Plain types: alloc_pages() gives them out, and they have no count. The fast paths of
+ * allocating and freeing test for this range with one comparison.
  */
 #define PGTY_FIRST_PLAIN PGTY_PGTABLE
 #define PGTY_LAST_PLAIN	 PGTY_KERNEL
 #define PGTY_PLAIN	 ((2U << PGTY_LAST_PLAIN) - (1U << PGTY_FIRST_PLAIN))
 static_assert((PGTY_ALLOC & PGTY_PLAIN) == PGTY_PLAIN, "plain types are given out");
 static_assert(!(PGTY_COUNTED & PGTY_PLAIN), "plain types have no count");
-/* A second range, for types with a count; the two hold all types that are given out. */
+/* A second range: types with a count. The two ranges hold all types of alloc_pages(). */
 #define PGTY_FIRST_COUNTED PGTY_DRIVER
 #define PGTY_LAST_COUNTED  PGTY_HUGE
 static_assert((2U << PGTY_LAST_COUNTED) - (1U << PGTY_FIRST_COUNTED) == PGTY_COUNTED,
@@ -67,8 +67,8 @@ static_assert(!(PGTY_ALLOC & (1U << PGTY_NONE | 1U << PGTY_BUDDY | 1U << PGTY_CA
 			      1U << PGTY_OFFLINE)), "these are the allocator's own");
 
 /*
- * Write the head of a chunk that is being allocated: first clear the owner word, then store
- * type and count at once. A reader that sees the type sees no stale owner or count.
+ * Write the head of a chunk that is being allocated: first clear the owner word, then write
+ * type and count by one store. A reader that sees the type sees no stale owner or count.
  */
 static inline void head_write(struct page *page, u32 word)
 {
@@ -84,9 +84,9 @@ static inline bool type_is_plain(unsigned int type)
 }
 
 /*
- * Give the head of a cached chunk a type, see head_write(): it had a count of 0. A walker or
- * a mover that saw the chunk before it was freed may still try to change count or word; that
- * fails. Return: false, with nothing changed, if the type is in neither range.
+ * Give the head of a cached chunk, which has a count of 0, a new type; see head_write(). A
+ * walker or a mover that saw the chunk before it was freed may still try to change its count
+ * or word, and fails. Return: false, with nothing changed, if the type is in neither range.
  */
 static __always_inline bool head_alloc(struct page *page, enum page_type type)
 {
@@ -117,7 +117,7 @@ static __always_inline bool head_free(struct page *page, u32 word, unsigned int 
 	 * value too large.
 	 */
 	const u32 type = (word << 8) - (order << 24);
-	/* Signed, because bit 31 is clear, and riscv extends the sign at no cost. */
+	/* Signed: bit 31 is clear, and riscv extends the sign at no cost. */
 	const s64 cached = (s32)((word & ~0xffU) | PGTY_CACHED);
 	s64 old = (s32)word | 1L << 32;
 
@@ -138,7 +138,7 @@ static inline bool page_flags_fit(enum page_type type, unsigned int flags)
 }
 
 /*
- * Write the descriptors of chunks and of single frames, which readers use once the
+ * Write the descriptors of chunks and of single frames. Readers use them once the
  * pageblock is valid.
  */
 void chunk_write(unsigned long pfn, unsigned int order, u32 word);
@@ -159,7 +159,7 @@ static inline u64 page_owner_claimed(unsigned long pfn)
 	return READ_POINTER(pfn_to_page(pfn)->owner);
 }
 
-/* Set the owner word. Release, because a mover that reads the word follows it. */
+/* Set the owner word. Release: a mover reads the word and follows it as a pointer. */
 static inline void page_set_owner_claimed(unsigned long pfn, u64 owner)
 {
 	STORE_RELEASE(pfn_to_page(pfn)->owner, owner);

@@ -48,7 +48,7 @@ struct evacuate_policy {
 
 /**
  * evacuate() - empty ranges, all of them or none
- * @ranges: disjoint, ascending, each within one zone; frames, any alignment for
+ * @ranges: disjoint, ascending, each within one zone; of any alignment for
  *	    EVAC_END_ALLOC; evacuate() judges only frames inside of them
  * @nr_ranges: length of @ranges; all are isolated before anything is judged or moved
  * @why: filled on failure
@@ -65,8 +65,8 @@ int __must_check evacuate_locked(struct mm *mm, const struct pfn_range *ranges,
 				 unsigned int nr_ranges, const struct evacuate_policy *policy,
 				 struct mm_failure *why);
 /*
- * evacuate_locked() for blocks that leave together: of @list, which ->next links, it
- * empties those that are isolated and GOING_OFFLINE. Policy and result: see
+ * evacuate_locked() for blocks that leave together. It empties those blocks of @list,
+ * linked by ->next, that are isolated and GOING_OFFLINE. Policy and result: see
  * evacuate_locked().
  */
 int __must_check evacuate_blocks(struct mm *mm, const struct mem_section *list,
@@ -93,7 +93,7 @@ unsigned long __must_check take_contig_pages(struct mm *mm, unsigned long nr,
 /**
  * struct migrate_vector - pages that move together
  * @entry: the pages
- * @pfn: the targets of single frames, then the sources that are free
+ * @pfn: first the targets of single frames, then the sources to free
  *
  * 16 KiB of memory that ebb has from boot: a request that empties memory must not allocate
  * memory for itself.
@@ -110,7 +110,7 @@ struct evac_cursor {
 	const struct mem_section *block;
 };
 
-/* On its thread's stack. */
+/* An evacuation, on its thread's stack. */
 struct evac {
 	struct mm *mm;
 	const struct pfn_range *ranges; /* the ranges to empty; NULL: @blocks */

@@ -23,7 +23,7 @@ enum verdict {
 static enum verdict judge_offline(const struct evac *e, const struct page_state *st,
 				  enum mm_reason *reason)
 {
-	/* Frames that are stepped over are not handed over: an allocation has no gaps. */
+	/* An allocation steps over no frame, because it must not have gaps. */
 	if ((st->flags & PG_OFFLINE_SKIPPABLE) && (e->policy->flags & EVAC_SKIP_SKIPPABLE) &&
 	    e->policy->end != EVAC_END_ALLOC)
 		return VERDICT_EMPTY;
@@ -159,7 +159,7 @@ static int classify_range(struct evac *e, unsigned long pfn, unsigned long end)
 }
 
 /**
- * evac_classify() - judge all ranges, finally, in one read-only pass
+ * evac_classify() - make the final judgement of all ranges, in one read-only pass
  * @e: isolated and drained; sets e->empty if nothing is left to do, and e->must_wait if the
  *	evacuation has to wait for a frame
  *
@@ -180,8 +180,8 @@ int evac_classify(struct evac *e)
 }
 
 /*
- * The memory of the pages that move. There is one: the hotplug lock makes movers of one
- * memory exclude each other, and only tests have several memories.
+ * The vector of the pages that move. One is enough: the hotplug lock admits one mover per
+ * memory, and only tests have several memories.
  */
 static DEFINE_MUTEX(vector_lock);
 static struct migrate_vector vector __guarded_by(vector_lock);

@@ -24,8 +24,8 @@
  *   verify    Search for a chunk that is still in the way. If there is one, it was pinned
  *             after it was judged: wait for it, or fail.
  *   commit    Give the free frames the type that the policy names.
- *   undo      After a failure, end the isolation. All is as before, except that some pages
- *             may have moved.
+ *   undo      After a failure, end the isolation. Everything is as before, except that some
+ *             pages may have moved.
  *
  * Between steps, evac_stop() ends a request that was cancelled or has passed its deadline.
  * The failure still names the frame that was in the way at that point.
@@ -212,7 +212,7 @@ static void unisolate_ranges(struct evac *e, unsigned int nr)
 			unisolate_range(e->mm, &blocks);
 }
 
-/* Isolate every range, or none and name a frame that another request has isolated. */
+/* Isolate every range; or isolate none, and name a frame that another request has isolated. */
 static int isolate_target(struct evac *e)
 {
 	struct pfn_range blocks;
@@ -246,7 +246,7 @@ static int isolate_and_drain(struct evac *e)
 	return 0;
 }
 
-/* Move all movable pages, in several passes, because claims and targets come and go. */
+/* Move all movable pages, in several passes: a later claim or target may succeed. */
 static int migrate_all(struct evac *e)
 {
 	const struct evac_limits *limits = &e->policy->limits;
@@ -307,7 +307,7 @@ static int wait_chunk(struct evac *e, const struct pfn_range *chunk) __no_lock_a
 	return err;
 }
 
-/* Wait for every page that only its user can free or unpin; one look at each frame. */
+/* Wait for every page that only its user can free or unpin; look at each frame once. */
 static int wait_for_users(struct evac *e)
 {
 	struct pfn_range chunk;
@@ -378,9 +378,9 @@ static int empty_target(struct evac *e)
 }
 
 /*
- * Before anything happens, refuse a policy that contradicts itself: a type that the
- * allocator does not give out, a flag that the new frames cannot have, or a hand-over of
- * frames that may stay in use.
+ * Return: false for a policy that contradicts itself: a type that the allocator does not
+ * give out, a flag that the new frames cannot have, or a hand-over of frames that may stay
+ * in use.
  */
 static __always_inline bool policy_agrees(const struct evacuate_policy *p)
 {
@@ -451,9 +451,9 @@ static int evacuate_target(struct evac *e, struct mm_failure *why)
 }
 
 /*
- * The first step: a range that is found all free is taken at once, unless the request is
- * already late or cancelled. Not done while a hold point is set or an error is to be
- * injected: then every step takes place.
+ * Take the range at once if all of it is free, unless the request is already late or
+ * cancelled. While a hold point is set or an error is to be injected, take nothing: then
+ * every step takes place.
  */
 static __always_inline bool take_free(struct mm *mm, const struct pfn_range *range,
 				      const struct evacuate_policy *policy)
@@ -468,7 +468,7 @@ static __always_inline bool take_free(struct mm *mm, const struct pfn_range *ran
 	return true;
 }
 
-/* A function, and inline in evacuate(): what is free is taken without another call. */
+/* Also inlined in evacuate(), which so takes a free range without another call. */
 __always_inline int evacuate_locked(struct mm *mm, const struct pfn_range *ranges,
 				    unsigned int nr_ranges,
 				    const struct evacuate_policy *policy, struct mm_failure *why)

@@ -66,7 +66,7 @@ void mm_failure_name(struct mm *mm, struct mm_failure *why)
 	pfn_walk_end();
 }
 
-/* Some reasons are predicates ("is pinned"); the others are complete by themselves. */
+/* Is the reason a predicate ("is pinned")? The others are complete by themselves. */
 static bool reason_is_predicate(enum mm_reason reason)
 {
 	static const char *const verbs[] = { "is ", "has ", "could ", "does ", "exists ",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * frames_change(): changes the type of all matching frames in a range. Releasing
- * PageOffline frames, handing over what an evacuation has emptied, and giving frames to
- * their owners all go through this one pass. It takes zone->lock once for each section,
+ * PageOffline frames, handing over the frames that an evacuation has emptied, and giving
+ * frames to their owners all go through this pass. It takes zone->lock once for each section,
  * stores one word for each uniform pageblock, and emits one trace record for each run of
  * frames.
  */
@@ -28,11 +28,11 @@ struct change {
 	u32 whole;
 };
 
-/* The sums of a section's change; pageblocks in the index count their own frames. */
+/* The sums of a section's change. zone->free already has what change_run() frees. */
 struct sums {
 	unsigned long nr;	/* frames that changed */
-	u64 free;		/* pageblocks that became free as a whole */
-	u64 isolated;		/* those of them that are isolated */
+	u64 free;		/* pageblocks that became free as a whole, not isolated */
+	u64 isolated;		/* the same, isolated */
 };
 
 static inline bool type_changes(u32 word, const struct change *c)
@@ -304,8 +304,8 @@ static struct change change_for(const struct zone *zone, enum page_type from,
 }
 
 /*
- * Trace the frames of a block that become free: those of @mask, without the header's in
- * @header.
+ * Trace the frames of a block that become free: the pageblocks of @mask, without the
+ * block's metadata at the start of pageblock @header.
  */
 static void trace_online(const struct mem_section *ms, u64 mask, u64 header,
 			 const struct change *c)
@@ -335,8 +335,8 @@ static void split_header(struct mem_section *ms)
 /**
  * frames_online() - free the PageOffline frames of a block that comes online
  * @ms: its section, isolated
- * @mask: pageblocks, all of them uniform and PageOffline. If one of them has the block's
- *	own metadata, the frames of the metadata get their type
+ * @mask: pageblocks, all of them uniform and PageOffline. If one of them starts with the
+ *	block's own metadata, the frames of the metadata become PGTY_MEMMAP
  *
  * Ends the isolation of the whole section, in the same pass. Settles all counts.
  * Context: hotplug lock held; takes zone->lock.
@@ -357,7 +357,7 @@ void frames_online(struct mem_section *ms, u64 mask)
 	if (header)
 		split_header(ms);
 	whole = pageblocks_change(ms, mask & ~header, &words);
-	/* The others have lost their canary: offline_check() reports it. */
+	/* The unchanged pageblocks have lost their canary: offline_check() reports it. */
 	for (u64 left = mask & ~header & ~whole; left; left &= left - 1) {
 		const struct pfn_range all = run_range(ms, left & -left);
 
@@ -372,9 +372,9 @@ void frames_online(struct mem_section *ms, u64 mask)
 }
 
 /*
- * If the rest of its pageblock is free, the header of a leaving block becomes PageOffline
- * together with that rest: one word then says so, and the descriptors, which no reader
- * would use, are not written.
+ * Make the header of a leaving block PageOffline together with the rest of its pageblock,
+ * if that rest is free: one word then says so for all frames, and no descriptor needs to be
+ * written.
  */
 static void join_header(struct mem_section *ms, unsigned int b, const struct change *c,
 			struct sums *sums)
@@ -466,7 +466,7 @@ void frames_change(struct mm *mm, const struct pfn_range *range, enum page_type 
  * that is free as a whole is in a hart's cache. Declines what goes beyond one section or needs
  * a look at each frame: parts of pageblocks, types with a count, poisoned frames.
  * Context: hotplug lock held; takes zone->lock.
- * Return: whether the frames are the caller's now; if not, nothing has changed.
+ * Return: true if the frames are the caller's now; false if nothing has changed.
  */
 bool frames_take_free(struct mm *mm, const struct pfn_range *range, enum page_type to,
 		      unsigned int flags)

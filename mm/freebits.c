@@ -135,7 +135,7 @@ static void word_count(u64 starts, unsigned int unit, unsigned long nr[NR_PAGE_O
 /**
  * bits_count() - count the free chunks by order, as a list of each order would have them
  * @bits: of a pageblock
- * @nr: by order, gets the counts added
+ * @nr: by order; the counts are added to it
  */
 void bits_count(const u64 *bits, unsigned long nr[NR_PAGE_ORDERS])
 {

@@ -65,7 +65,7 @@ static inline bool bits_none_set(const u64 *bits, unsigned int off, unsigned int
 	return any == 0;
 }
 
-/* By order: the bits in one word of a chunk twice as large; 0 for PB_INDEX_NONE. */
+/* By order: the bits that a chunk twice as large has in one word; 0 for PB_INDEX_NONE. */
 extern const u64 bits_doubled[16];
 
 /*

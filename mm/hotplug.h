@@ -52,8 +52,8 @@ void mm_reserve_drop(struct mm *mm);
 void pgtable_use_allocator(void);
 
 /*
- * Error injection: should this step fail? With mm->inject = N, fail the Nth step that
- * asks, once. Every step of add and online that can fail asks, so a test counts N up
+ * Error injection: should this step fail? With mm->inject = N, the Nth call returns 1,
+ * once. Every step of add and online that can fail calls this, so a test counts N up
  * until nothing fails.
  */
 static inline int mm_inject_fail(struct mm *mm)
@@ -83,7 +83,7 @@ void section_unlink(struct mm *mm, struct mem_section *ms);
 void section_root_put(struct mm *mm, unsigned long pfn);
 
 /*
- * The first present section numbered @nr or above; NULL at the end. Hotplug lock held;
+ * The first present section numbered @nr or above; NULL if there is none. Hotplug lock held;
  * walkers call walk_next_section().
  */
 __only_for("kept sections")
@@ -103,7 +103,7 @@ static inline unsigned long section_end_pfn(const struct mem_section *ms)
 	return ms->start_pfn + PAGES_PER_SECTION;
 }
 
-/* The pageblock that starts with the block's own metadata, as a mask; 0 if it lies elsewhere. */
+/* A mask of the pageblock that starts with the block's own metadata; 0 if there is none. */
 static inline u64 section_header(const struct mem_section *ms)
 {
 	return READ_ONCE(ms->flags) & SECTION_SELF_HOSTED ? BIT(pageblock_index(ms->host_pfn)) : 0;
@@ -119,8 +119,8 @@ static inline u64 section_header(const struct mem_section *ms)
 	     (ms) = next_section((mm), section_nr(ms) + 1))
 
 /*
- * A mask of the pageblocks that a range touches in one section: the section that begins
- * with frame @first.
+ * A mask of the pageblocks that @range touches in the section that begins with frame
+ * @first.
  */
 u64 section_range_mask(unsigned long first, const struct pfn_range *range);
 
@@ -137,7 +137,7 @@ void memory_block_set_state(struct mem_section *ms, enum memory_block_state stat
 /* The online type from memhp_default_state=. */
 enum mhp_online_type default_online_type(void);
 
-/* mem_section.restore for a zone, which overrides the online type; 0: no zone. */
+/* The value of mem_section.restore for a zone; it overrides the online type. 0: no zone. */
 #define RESTORE_ZONE(zone) (1 + (zone))
 
 /* Online a block; hotplug lock held. */
@@ -158,19 +158,19 @@ static inline struct pfn_range section_range(const struct mem_section *ms)
 struct mem_section *find_block(struct mm *mm, unsigned long block, struct mm_failure *why);
 
 /*
- * Log memory_block_print_failure()'s line; rate-limited, because a device that changes its
- * mind, or a user, can cause it again and again.
+ * Log memory_block_print_failure()'s line. The log is rate-limited, because a device or a
+ * user can cause the same failure again and again.
  */
 void memory_block_report(struct mm *mm, unsigned long block, const char *what,
 			 const struct mm_failure *why);
 
-/* Map frames in the direct map, all or none; a step that can fail (mm_inject_fail()). */
+/* Map frames in the direct map, all or none. mm_inject_fail() can make it fail. */
 int map_direct(struct mm *mm, const struct pfn_range *range);
 
-/* A mask of the section's pageblocks in the regions of all owners. */
+/* A mask of the section's pageblocks that lie in the region of any owner. */
 u64 owned_mask(const struct mem_section *ms);
 
-/* Pageblocks of a section became memory (@sign 1) or ceased to be (-1): update their owners. */
+/* Count the pageblocks of @mask as plugged (@sign 1) or unplugged (-1) for their owners. */
 void section_count_plugged(struct mem_section *ms, u64 mask, int sign);
 
 /* Add @pages present frames of an online section to its zone and its owner. */

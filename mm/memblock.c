@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Boot memory before there is an allocator: two arrays of ranges, kept sorted,
- * disjoint and merged. Everything else follows from that.
+ * Boot memory before there is an allocator: two arrays of ranges. Every change leaves
+ * them sorted, disjoint and merged.
  */
 #include "arch/machine.h"
 #include "lib/errno.h"
@@ -116,8 +116,8 @@ bool memblock_next_free(const struct memblock *mb, phys_addr_t from, phys_addr_t
 		phys_addr_t start = max(from, m->region[i].base);
 		phys_addr_t end = region_end(&m->region[i]);
 
-		/* Skip within this range only: the next may begin below a reserved
-		 * end. */
+		/* Skip only within this range: the next range may begin below the end
+		 * of a reserved range. */
 		for (; r < res->nr && start < end && res->region[r].base <= start; r++)
 			start = max(start, region_end(&res->region[r]));
 		if (start >= end) {

@@ -44,7 +44,7 @@ enum mhp_online_type default_online_type(void)
 	return memhp_default_state;
 }
 
-/* Look a block up by id, any number, as a walker. */
+/* Look up a block by its id, which may be any number, as a walker. */
 static const struct mem_section *walk_block(const struct mm *mm, unsigned long block)
 	__must_hold(walk_bracket)
 {
@@ -119,7 +119,7 @@ static bool auto_movable_fits(const struct mm *mm, const struct memory_owner *ow
 	return left >= 100 * unowned;
 }
 
-/* The zone of an owner's first block in [first, end) that is in a zone, or NULL. */
+/* The zone of the owner's first block in [first, end) that has a zone; NULL if none has. */
 static const struct zone *unit_zone(const struct mm *mm, const struct memory_owner *owner,
 				    unsigned long first, unsigned long end)
 	__must_hold(walk_bracket)
@@ -250,7 +250,7 @@ void mm_describe_fault(phys_addr_t paddr, struct sink *out)
 		sink_puts(out, "before memory management was up\n");
 		return;
 	}
-	/* In a bracket nothing may sleep, and the sink of a panic does not wait. */
+	/* The bracket forbids sleeping; the sink of a panic never sleeps. */
 	pfn_walk_begin();
 	ms = walk_section(&kernel_mm, pfn);
 	owner = memory_owner_of(&kernel_mm, pfn);

@@ -5,9 +5,9 @@
  * reserve at most half a page (the section object), a root, and the page tables that the
  * first block of a larger range needs.
  *
- * Removing makes look-ups stop finding the block first, then waits until every hart has
- * passed a quiescent point, then unmaps memmap and direct map: a walker never meets a
- * missing memmap.
+ * Removing first hides the block from look-ups, then waits until every hart has passed a
+ * quiescent point, then unmaps memmap and direct map. So a walker never meets a missing
+ * memmap.
  *
  * Compare with: Linux mm/memory_hotplug.c add_memory_resource(), try_remove_memory();
  * memmap_on_memory.
@@ -103,7 +103,7 @@ static void drop_memmap(struct mem_section *ms)
 	free_metadata(ms);
 }
 
-/* Map the memmap and let look-ups find the section, or free the metadata. */
+/* Map the memmap and let look-ups find the section; on failure, free the metadata. */
 static int publish_section(struct mem_section *ms)
 {
 	int err = mm_inject_fail(ms->mm) ? -ENOMEM :
@@ -166,7 +166,7 @@ int add_memory(struct mm *mm, unsigned long block, struct memory_owner *owner, u
 	       struct mm_failure *why)
 {
 	struct mm_failure online_why = { .pfn = PFN_NONE };
-	/* Users change it without the lock. */
+	/* Users change the default without the lock. */
 	const enum mhp_online_type type = READ_ONCE(mm->default_online_type);
 	struct mem_section *ms = NULL;
 	int err, online = 0;
@@ -199,7 +199,7 @@ static void destroy_section(struct mem_section *ms)
 
 	section_count_plugged(ms, ~ms->unmapped, -1);
 	drop_memmap(ms);
-	/* Unplugged parts are holes in this range; one shoot-down covers all. */
+	/* Unplugged parts are holes in this range; one TLB shoot-down covers all of it. */
 	arch_unmap_direct(pfn_to_phys(pfn), SECTION_SIZE);
 	memory_block_set_state(ms, MEM_BLOCK_ABSENT);
 	section_free(mm, ms);

@@ -2,9 +2,9 @@
 /*
  * Onlining and offlining memory blocks: a single block, or several that leave together.
  *
- * Costs are per pageblock: the block's frames start as PageOffline, one word for each
- * pageblock; onlining releases them in runs while isolated and ends the isolation for all
- * at once. Offlining is one evacuation of all the blocks:
+ * Costs are per pageblock: the block's frames start as PageOffline and isolated, with one
+ * word for each pageblock. Onlining releases them in runs, and ends the isolation of all at
+ * once. Offlining is one evacuation of all the blocks:
  *
  *	claim all -> drain -> ask the listeners about all -> evacuate all -> hand over all
  *	     \_________ on failure: tell those that were asked, and release all ________/
@@ -79,12 +79,12 @@ static void init_memmap(struct mem_section *ms, enum zone_type zone, enum mhp_on
 				page_word(PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE, 0, zone), state);
 	if (ms->hole)
 		pageblocks_init(ms, ms->hole, page_word(PGTY_HOLE, 0, 0, zone), state);
-	/* The header cannot move: group it with unmovable frames, which Movable lacks. */
+	/* The header cannot move: group it with unmovable frames; zone Movable has none. */
 	if (section_header(ms) && zone == ZONE_NORMAL)
 		pageblock_set_migratetype(ms, pageblock_index(ms->host_pfn), MIGRATE_UNMOVABLE);
 }
 
-/* The frames of the block's own metadata stay allocated and have their own type. */
+/* Give the frames of the block's own metadata their own type; they stay allocated. */
 static void mark_header(const struct mem_section *ms)
 {
 	const struct pfn_range header = { ms->host_pfn, MHP_HEADER_PAGES };
@@ -137,8 +137,8 @@ static void offer_pageblocks(struct mem_section *ms, u64 mask, struct memory_own
 }
 
 /*
- * Offer their pageblocks to the owners that want to decide about each chunk. Return: the
- * other plugged pageblocks.
+ * Offer pageblocks to those owners that have online_page() and so decide about each chunk.
+ * Return: the other plugged pageblocks.
  */
 static u64 offer_frames(struct mem_section *ms)
 {
@@ -266,7 +266,7 @@ int online_memory_block(struct mm *mm, unsigned long block, enum mhp_online_type
 
 /* The state into which a request brings its blocks. */
 enum offline_goal {
-	OFFLINE_ONLY,	    /* take them offline; refuse a block that already is */
+	OFFLINE_ONLY,	    /* take them offline; refuse a block that is already offline */
 	OFFLINE_AND_REMOVE, /* remove them too; accept a block that is already offline */
 };
 
@@ -488,7 +488,7 @@ static void restore_section(struct mem_section *ms)
 	ms->restore = 0;
 }
 
-/* The removal failed: bring the blocks that this request took offline online again. */
+/* After a failed removal, undo the offlining: online the blocks that the request offlined. */
 static void restore_sections(struct mem_section *list)
 {
 	for (struct mem_section *ms = list; ms; ms = ms->next)

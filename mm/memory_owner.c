@@ -137,7 +137,7 @@ static void adopt_section(struct mem_section *ms, struct memory_owner *owner)
 		set_pageblocks(ms, mask & ms->unmapped, PGTY_OFFLINE, PG_OFFLINE_SKIPPABLE);
 }
 
-/* Insert by address. Walkers read without a lock: fill in, then publish with release. */
+/* Insert by address. Walkers read the list without a lock: fill in, publish with release. */
 static void link_owner(struct mm *mm, struct memory_owner *owner)
 {
 	struct memory_owner *next;
@@ -189,7 +189,7 @@ int register_memory_owner(struct mm *mm, struct memory_owner *owner, struct mm_f
 	return err;
 }
 
-/* Drop the owner's unplugged frames: holes in early sections, not skippable elsewhere. */
+/* Drop the owner's unplugged frames; in early sections, they become holes. */
 static void abandon_section(struct mem_section *ms, struct memory_owner *owner)
 {
 	const u64 unplugged = section_range_mask(ms->start_pfn, &owner->region) & ms->unmapped;
@@ -218,8 +218,8 @@ void unregister_memory_owner(struct mm *mm, struct memory_owner *owner)
 	owner->list.next->prev = owner->list.prev;
 	mutex_unlock(&mm->hotplug_lock);
 	/*
-	 * A walker may still be reading this owner, which the caller may free. Each try
-	 * that takes too long names the hart that has not answered.
+	 * A walker may still be reading this owner, and the caller may free it next. Each
+	 * drain that times out names the hart that has not answered.
 	 */
 	while (drain_all_pages(mm, MHP_GRACE_NS))
 		;

@@ -16,7 +16,7 @@
 #include "mm/page_isolation.h"
 #include "mm/pageblock.h"
 
-/* Check a range: present, no holes, and unmapped (@unmapped all ones) or mapped (0). */
+/* Check that a range is present, has no hole, and is unmapped (@unmapped ~0) or mapped (0). */
 static int check_sections(struct mm *mm, const struct pfn_range *range, u64 unmapped,
 			  struct mm_failure *why)
 {
@@ -40,7 +40,7 @@ static int check_sections(struct mm *mm, const struct pfn_range *range, u64 unma
 	return 0;
 }
 
-/* Give the parts of a range that are online back to the allocator. */
+/* Release the online parts of a range to the allocator. */
 static void release_parts(struct mm *mm, const struct pfn_range *range)
 {
 	struct pfn_range part;
@@ -96,7 +96,7 @@ int plug_memory(struct mm *mm, const struct pfn_range *range, struct mm_failure 
 	return err;
 }
 
-/* Refuse a block's own metadata: it leaves by offline_and_remove_memory(). */
+/* Refuse a block's own metadata: it leaves only by offline_and_remove_memory(). */
 static int check_headers(struct mm *mm, const struct pfn_range *range, struct mm_failure *why)
 {
 	struct pfn_range part;
@@ -113,7 +113,7 @@ static int check_headers(struct mm *mm, const struct pfn_range *range, struct mm
 	return 0;
 }
 
-/* The longest part of a range from @pfn on that lies in one zone, or in none. */
+/* The longest part of a range from @pfn on that lies in one zone, or outside all zones. */
 static struct pfn_range zone_run(struct mm *mm, const struct pfn_range *range,
 				 unsigned long pfn)
 {

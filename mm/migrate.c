@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Migration: a vector of {pfn, order, kind}, which takes these steps together:
+ * Migration: the entries {pfn, order, kind} of a vector take these steps together:
  *
  *	claim each -> allocate all targets -> for each: copy -> commit
  *	      \__ lost: left out     \__ none ________\__ failed: abort
@@ -41,8 +41,8 @@ static void claim_all(struct mm *mm, struct migrate_entry *e, unsigned int nr)
 }
 
 /*
- * Allocate targets for the claimed entries at the start of [e, end) that are single frames of
- * one kind; use @pfns. Return: the first entry that is not.
+ * Allocate targets for the claimed entries of the run at the start of [e, end) that are single
+ * frames of one kind. @pfns: scratch space. Return: the entry after the run.
  */
 static struct migrate_entry *single_targets(struct mm *mm, u32 gfp, struct migrate_entry *e,
 					    const struct migrate_entry *end,
@@ -60,7 +60,7 @@ static struct migrate_entry *single_targets(struct mm *mm, u32 gfp, struct migra
 	return e;
 }
 
-/* With EVAC_SAME_ZONE, all pages are in the zone of @pfn. */
+/* The gfp flags for targets. With EVAC_SAME_ZONE, all pages are in the zone of @pfn. */
 static u32 target_gfp(const struct evac *evac, unsigned long pfn)
 {
 	const u32 gfp = GFP_MOVABLE | GFP_NOWARN | GFP_NODRAIN;
@@ -71,7 +71,7 @@ static u32 target_gfp(const struct evac *evac, unsigned long pfn)
 	return gfp | GFP_NORMAL;
 }
 
-/* Give each claimed entry a target; an entry that keeps PFN_NONE gets none. */
+/* Give each claimed entry a target; if there is none, its dst stays PFN_NONE. */
 static void find_targets(const struct evac *evac, struct migrate_vector *vec, unsigned int nr)
 {
 	struct mm *mm = evac->mm;
@@ -90,7 +90,7 @@ static void find_targets(const struct evac *evac, struct migrate_vector *vec, un
 	}
 }
 
-/* Copy a claimed page and switch to the copy. Return: 0; or an errno, nothing changed. */
+/* Copy a claimed page and switch to the copy. Return: 0; an errno, with nothing changed. */
 static int move_claimed(struct mm *mm, struct migrate_entry *e)
 {
 	const struct movable_ops *ops = movable_ops[e->kind];

@@ -3,7 +3,7 @@
  * Building a struct mm from boot memory: make early sections and their memmap, type
  * reserved ranges, free the rest. Everything comes from the memblock's ranges, which
  * may have holes, odd sizes and any alignment. Only pageblocks with frames that differ
- * get descriptors; each other pageblock costs one word.
+ * get descriptors; any other pageblock costs one word.
  *
  * Compare with: Linux mm/mm_init.c, memblock_free_all().
  */
@@ -45,7 +45,7 @@ void mm_init(struct mm *mm, const char *name)
 	mm->name = name;
 }
 
-/* Make an early section, which look-ups find; it has no memmap yet. */
+/* Make an early section and let look-ups find it; it has no memmap yet. */
 static int early_section(struct mm *mm, unsigned long nr)
 {
 	struct mem_section *ms;
@@ -111,8 +111,8 @@ static int early_sections(struct mm *mm, struct memblock *mb)
 	}
 	mm->boot = NULL;
 	/*
-	 * Added blocks share no page with early blocks: a half page that is left over
-	 * stays unused.
+	 * Section objects of added blocks share no page with early ones: a half page that
+	 * is left over stays unused.
 	 */
 	INIT_LIST_HEAD(&mm->section_pool);
 	for (unsigned int i = 0; i < mb->memory.nr && !err; i++)

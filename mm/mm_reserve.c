@@ -8,7 +8,7 @@
  * it, because boot memory is never removed and metadata is kept for a long time. A frame
  * of any other memory is called a guest: when an evacuation isolates its pageblock, the
  * guest leaves the reserve, so that the reserve never prevents memory from being removed.
- * mm->nr_guests counts them, for the evacuations; mm->reserve_lock protects both.
+ * mm->nr_guests counts the guests; mm->reserve_lock protects it and the reserve.
  *
  * Page tables are guests, too, if boot memory has no frame for them: then they move to other
  * memory before an evacuation. mm->nr_guest_tables counts them.
@@ -57,8 +57,8 @@ static unsigned long reserve_remove(struct mm *mm, unsigned int i)
 }
 
 /*
- * Take a frame out of the reserve, preferably boot memory, or else a guest if the caller
- * wants one; PFN_NONE if there is none.
+ * Take a frame out of the reserve: preferably boot memory, else a guest if @guest allows
+ * it. Return: PFN_NONE if there is none.
  */
 static unsigned long reserve_pop(struct mm *mm, bool guest)
 {
@@ -75,8 +75,8 @@ static unsigned long reserve_pop(struct mm *mm, bool guest)
 }
 
 /*
- * Return: whether the frame, of type Kernel, is in the reserve now. There may be no room,
- * or its pageblock may be isolated: reserve_guests_leave() would not see it any more.
+ * Put a frame of type Kernel into the reserve. Return: false if there is no room, or if its
+ * pageblock is isolated: reserve_guests_leave() may have run already and miss the frame.
  */
 static bool reserve_push(struct mm *mm, unsigned long pfn)
 {
@@ -100,7 +100,7 @@ static void page_retype(struct mm *mm, unsigned long pfn, enum page_type type)
 	frames_change(mm, &(struct pfn_range){ pfn, 1 }, PGTY_NONE, type, 0);
 }
 
-/* A page for an early section's object or root, which boot memory keeps permanently. */
+/* Take a page of boot memory for an early section's object or root; it is never freed. */
 static unsigned long early_page(struct memblock *mb)
 {
 	const phys_addr_t page = memblock_alloc_from(mb, PAGE_SIZE, PAGE_SIZE, PGTY_BOOT);
@@ -161,7 +161,7 @@ static unsigned long alloc_boot_frame(struct mm *mm)
 	return PFN_NONE;
 }
 
-/* Remove a guest: any, or one in an isolated pageblock. Return: its pfn, or PFN_NONE. */
+/* Remove a guest; if @isolated, from an isolated pageblock. Return: its pfn, or PFN_NONE. */
 static unsigned long guest_pop(struct mm *mm, bool isolated)
 {
 	unsigned long pfn = PFN_NONE;
@@ -224,7 +224,7 @@ static bool table_leaves(phys_addr_t table)
 	return !is_boot_memory(&kernel_mm, pfn) && is_isolated(&kernel_mm, pfn);
 }
 
-/* Move page tables; one that cannot move stays in the way, and the evacuation names it. */
+/* Move page tables. A table that cannot move stays, and the evacuation fails and names it. */
 static void guest_tables_leave(struct mm *mm)
 {
 	struct mem_section *ms;
@@ -277,9 +277,9 @@ void pgtable_use_allocator(void)
 }
 
 /*
- * A frame for a page table, which serves several blocks, of which any may leave: boot memory
- * if any is free or in the reserve. A table in other memory is a guest there, and moves when
- * an evacuation isolates its pageblock.
+ * Allocate a frame for a page table: boot memory if any is free or in the reserve, because
+ * a table serves several blocks, and each of them may leave. A table in other memory is a
+ * guest, and moves when an evacuation isolates its pageblock.
  */
 static unsigned long table_frame(struct mm *mm)
 {
@@ -322,7 +322,7 @@ phys_addr_t pgtable_alloc_page(void)
 
 void pgtable_free_page(phys_addr_t paddr)
 {
-	/* Page tables from before the allocator are boot memory and stay so. */
+	/* A page table from before the allocator has another type, and is never freed. */
 	if (page_type(&kernel_mm, phys_to_pfn(paddr)) != PGTY_PGTABLE)
 		return;
 	count_table(phys_to_pfn(paddr), -1);

@@ -63,7 +63,7 @@ static struct mem_section *online_section(const struct mm *mm, unsigned long pfn
 	return ms && (READ_ONCE(ms->flags) & SECTION_ONLINE) ? ms : NULL;
 }
 
-/* Load a descriptor's word and count at once. Acquire: later loads are not older. */
+/* Load a descriptor's word and count together. Acquire: later loads stay behind this one. */
 static u64 word_and_count(const struct page *page)
 {
 	return __atomic_load_n((const u64 *)page, __ATOMIC_ACQUIRE);
@@ -83,7 +83,7 @@ static void fill_state(struct page_state *st, u64 desc, u64 owner)
 	st->owner = type_is_alloc(st->type) ? owner : 0;
 }
 
-/* Uniform: the pageblock's word says it all, except in the second half of an order 10. */
+/* Read a uniform pageblock's word; in the second half of an order-10 chunk, the head's. */
 static bool state_uniform(const struct mem_section *ms, unsigned long pfn, u64 w,
 			  struct page_state *st)
 {
@@ -104,7 +104,7 @@ static bool state_uniform(const struct mem_section *ms, unsigned long pfn, u64 w
 	return true;
 }
 
-/* Valid: read the frame's own descriptor and, if it is a tail, its head's. */
+/* Read a valid pageblock: the frame's own descriptor and, if it is a tail, its head's. */
 static bool state_valid(const struct mem_section *ms, unsigned long pfn, u64 w,
 			struct page_state *st)
 {
@@ -195,7 +195,7 @@ bool page_state_isolated(const struct mm *mm, unsigned long pfn, struct page_sta
 	return true;
 }
 
-/* Count @frames frames under the type and the flags of @w, the word of each or of their head. */
+/* Count @frames frames by type and flags of @w: the word that they share, or their head's. */
 static void look_add(struct pageblock_look *look, u32 w, unsigned long frames,
 		     unsigned long nr[NR_PAGE_TYPES])
 {
@@ -208,7 +208,7 @@ static void look_add(struct pageblock_look *look, u32 w, unsigned long frames,
 
 /*
  * Count the frames from @pfn on, up to @end, that are alike: free frames, a chunk, or
- * single frames with equal words. Sets @w to their word; a chunk has its head's.
+ * single frames with equal words. Sets @w to their word; for a chunk, to its head's.
  */
 static __always_inline unsigned long alike(const struct mem_section *ms, unsigned long pfn,
 					   unsigned long end, u32 *w)
@@ -252,7 +252,7 @@ static unsigned int look_uniform(const struct pageblock *pb, const struct pagebl
 
 /*
  * If a pageblock becomes uniform meanwhile, its descriptors stay as they were at that
- * moment, and the section stays readable: so there is nothing to check again.
+ * moment, and the section stays readable: no re-check is needed.
  */
 struct pageblock_look pageblock_look(const struct mem_section *ms, unsigned int b,
 				     unsigned long nr[NR_PAGE_TYPES])
@@ -313,7 +313,7 @@ static bool try_get(struct mm *mm, unsigned long pfn) __must_hold(walk_bracket)
 	if (!page || !type_is_counted(PAGE_WORD_TYPE(READ_ONCE(page->word))))
 		return false;
 	walk_announce(pfn, WALK_COUNT);
-	/* It may become PageOffline now: then its count is 0, or OFFLINE_COUNT. */
+	/* The chunk may become PageOffline now: then its count is 0, or OFFLINE_COUNT. */
 	count = READ_ONCE(page->count);
 	do {
 		if ((s32)count <= 0)
@@ -442,8 +442,8 @@ int page_change_flags(unsigned long head, u32 set, u32 clear)
  * @order: order that the chunk must have
  *
  * Until page_unclaim() or the free, no other mover can claim the chunk, and its count is
- * 0, so no walker can take a reference. The owner had the only reference, which the claim
- * has taken: to free the chunk, the owner would have to claim it first, and it cannot.
+ * 0, so no walker can take a reference. The claim has taken the only reference, the
+ * owner's: to free the chunk, the owner would have to claim it first, which fails now.
  * Return: 0; -EBUSY if it is pinned or claimed; -EAGAIN if the claim lost a race or there
  * are other references; -ENOENT if it has become something else.
  */
@@ -473,15 +473,15 @@ int page_claim(struct mm *mm, unsigned long pfn, enum page_type type, unsigned i
 }
 
 /**
- * next_plain_run() - find the next frame in use, and how many single frames like it follow
+ * next_plain_run() - find the next frame in use, and the end of the run that it begins
  * @ms: section that the caller keeps, or a walker's
  * @pfn: where to start; set to the next frame that is not free, or to @end
  * @end: exclusive, in the same pageblock
- * @types: bit t: look for frames of type t
+ * @types: bit t: a run may consist of frames of type t
  *
- * The scans' fast path: it reads nothing but free bits and descriptors, and takes no lock.
- * Outside of an isolated range its answer is a hint.
- * Return: the first frame of another type or with a flag; *@pfn if that is the first.
+ * A run is of single frames of one type without flags. This is the scans' fast path: it
+ * takes no lock. Outside of an isolated range its answer is a hint.
+ * Return: the frame after the run; *@pfn if no run begins there.
  */
 unsigned long next_plain_run(const struct mem_section *ms, unsigned long *pfn,
 			     unsigned long end, u32 types)

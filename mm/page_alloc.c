@@ -94,7 +94,7 @@ static void alloc_failed(struct mm *mm, u32 gfp, unsigned int order, enum page_t
 		mm->zone[ZONE_MOVABLE].wmark[WMARK_MIN]);
 }
 
-/* Out of free chunks: drain this hart's cache, then every hart's, then fail. */
+/* Drain this hart's cache and try again, then every hart's and try again, then fail. */
 static unsigned long alloc_drained(struct mm *mm, u32 gfp, unsigned int order,
 				   enum page_type type)
 {
@@ -282,7 +282,7 @@ static void check_chunk(struct mm *mm, const struct mem_section *ms, unsigned lo
 		word = READ_ONCE(pfn_to_page(pfn)->word);
 	else
 		word = pb_const(w) | (pfn % PAGEBLOCK_NR_PAGES ? PG_TAIL << 8 : 0);
-	/* No flag, that order, and a type that is given out. */
+	/* It must have no flag, this order, and a type that alloc_pages() gives out. */
 	if (unlikely(((word ^ order << 16) & 0xffff00U) || !type_is_alloc(PAGE_WORD_TYPE(word))))
 		bad_free(mm, pfn, order, order > MAX_PAGE_ORDER ? "has no such order" : NULL);
 	if (type_is_counted(PAGE_WORD_TYPE(word)) &&
@@ -313,7 +313,7 @@ static __always_inline struct pageblock *freed_pageblock(const struct mm *mm, un
 /*
  * Free a chunk that has a descriptor of its own into the hart's cache. Return: false, with
  * nothing changed, if it needs free_checked(): it is wrong, shared, in a pageblock that is
- * awaited, or its stack is full. @word: set to its descriptor word before.
+ * awaited, or its stack is full. @word: set to its old descriptor word.
  */
 static __always_inline bool free_head(struct pcp *pcp, const struct pageblock *pb,
 				      unsigned long pfn, unsigned int order, u32 *word)
@@ -331,7 +331,7 @@ static __always_inline bool free_head(struct pcp *pcp, const struct pageblock *p
 	return true;
 }
 
-/* The cache refused a chunk of order 1 to 10: maybe only because its stack is not open. */
+/* Free a chunk of order 1 to 10 that the cache refused; its stack may just not be open. */
 static __leaf __noinline void free_refused(struct mm *mm, unsigned long pfn, unsigned int order,
 					   struct pcp *pcp, struct pageblock *pb)
 {
@@ -452,8 +452,8 @@ unsigned long alloc_pages_bulk(struct mm *mm, u32 gfp, enum page_type type, unsi
 }
 
 /*
- * Free leading frames of one zone under one hold of its lock, as long as their
- * descriptors alone decide. Return: how many; at 0 the first frame needs the slow path.
+ * Free the leading frames that lie in one zone, under one hold of its lock, as far as their
+ * descriptors allow it. Return: how many; if 0, the first frame needs the slow path.
  */
 static unsigned long zone_free_bulk(struct mm *mm, const unsigned long *pfns, unsigned long nr)
 {

@@ -4,7 +4,7 @@
  * frames.
  *
  * The isolate bit takes a pageblock's free frames out of the search index and the zone's
- * free count. Frames freed meanwhile stay there. The migrate type does not change, so
+ * free count. Frames freed into it stay there. The migrate type does not change, so
  * clearing the bit ends the isolation. An order-10 chunk that the border of a range cuts
  * becomes two of order 9; they merge again by themselves. pageblock.c sets and clears the
  * bits; this file does it for ranges. Cost: a few instructions per pageblock.
@@ -108,8 +108,7 @@ bool wait_isolated_free(struct zone *zone, const struct pfn_range *range, u64 de
 
 	/*
 	 * Register before checking the condition, under the lock that every free and
-	 * unpin takes. A free after this sees the waiter; a free before it is seen by the
-	 * check below.
+	 * unpin takes. A later free sees the waiter; the check below sees an earlier free.
 	 */
 	spin_lock(&zone->lock);
 	WRITE_ONCE(zone->nr_free_waiters, zone->nr_free_waiters + 1);
@@ -152,8 +151,8 @@ static bool owner_listens(struct mm *mm, unsigned long pfn)
 }
 
 /*
- * Set the bit, then look at the frame, with a fence between: a change of the frame, with
- * or without the lock, is either seen here or sees the bit.
+ * Set the bit, then look at the frame, with a fence between. For a change of the frame,
+ * with or without the lock, either the look sees the change, or its author sees the bit.
  */
 void watch_blocker(struct mm *mm, const struct mm_failure *why)
 {

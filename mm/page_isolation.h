@@ -11,7 +11,7 @@
 
 /**
  * isolate_range() - set the isolate bit on every pageblock that the range touches
- * Free chunks of order 10 that straddle its border are split (as orders of 9).
+ * Splits free chunks of order 10 that straddle its border into two of order 9.
  * Isolated free frames leave the zone's free count.
  * Context: thread; hotplug lock held; takes zone->lock per section.
  * Return: 0; or the errno of MM_REASON_ALREADY_ISOLATED or MM_REASON_NOT_PRESENT, with
@@ -35,11 +35,11 @@ void unisolate_range(struct mm *mm, const struct pfn_range *range);
 bool wait_isolated_free(struct zone *zone, const struct pfn_range *range, u64 deadline_ns);
 
 /*
- * A frame of an isolated or watched pageblock was freed, or lost a pin or a reference:
- * wake the threads that wait for one, and tell the watcher. zone->lock held.
+ * Wake the waiting threads and tell the watcher: a frame of an isolated or watched
+ * pageblock was freed, or lost a pin or a reference. zone->lock held.
  */
 void wake_waiters(struct mem_section *ms, unsigned int b);
-/* Tell the watchers of these pageblocks: a frame changed, but not by a free. zone->lock held. */
+/* Tell the watchers of pageblocks that frames changed without a free. zone->lock held. */
 void tell_watchers(struct mem_section *ms, u64 mask);
 /*
  * For requests that unplug or remove memory. A new request calls unwatch_range(), because

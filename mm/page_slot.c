@@ -6,8 +6,8 @@
  * A mover finds the page first and the slot through it; the owner finds the slot first
  * and the page through it. So mover and owner must lock both: a bit in the slot's word
  * locks the slot, PG_CLAIMED locks the page. The owner locks the slot before it touches the
- * page. Otherwise the page could move between the two loads, and its old frame could
- * already belong to another user. The loser of either race gives up; neither waits.
+ * page. Otherwise the page could move after the owner has read the slot, and the old frame
+ * could already belong to another user. The loser of either race gives up; neither waits.
  */
 #include "arch/machine.h"
 #include "kernel/init.h"

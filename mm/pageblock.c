@@ -121,7 +121,7 @@ void pageblock_make_uniform(struct mem_section *ms, unsigned int b, u32 constant
 
 #define for_words(i, nr) _Pragma("GCC unroll 8") for (unsigned int i = 0; i < (nr); i++)
 
-/* Change @nr words, at most eight, released together; with @test, if all of them allow it. */
+/* Change @nr words, at most eight, after one fence; with @test, only if all of them match. */
 static __always_inline bool change_words(struct pageblock *pb, unsigned int nr,
 					 const struct words_change *c, bool test)
 {
@@ -145,7 +145,7 @@ static __always_inline bool change_words(struct pageblock *pb, unsigned int nr,
  * pageblocks_change() - change the words of many uniform pageblocks, in one pass
  * @ms: section
  * @mask: pageblocks
- * @c: the change; it must not have to settle descriptors
+ * @c: the change; it must not need any descriptor written
  *
  * The caller settles the counts and the index, and traces.
  * Return: the pageblocks that changed, as a mask.
@@ -199,7 +199,7 @@ static u32 buddy_constant(const struct mem_section *ms, unsigned int b)
  * pageblock_split_free() - let the last frames of a uniform pageblock become free
  * @ms: section
  * @b: pageblock, isolated, not free
- * @nr: its first frames, which become @word
+ * @nr: the number of its first frames, which get @word
  * @word: page_word() of a type without a count
  */
 void pageblock_split_free(struct mem_section *ms, unsigned int b, unsigned int nr,
@@ -350,7 +350,7 @@ static bool owned_chunk(u64 w)
 	return !(w & PB_VALID) && (type == PGTY_CACHED || type_is_alloc(type));
 }
 
-/* The first pageblock of @mask that has the isolate bit, as a mask. */
+/* A mask of the first pageblock of @mask that has the isolate bit; 0 if none has it. */
 static u64 isolated_mask(const struct mem_section *ms, u64 mask)
 {
 	if (!ms->zone->nr_isolated)
@@ -381,7 +381,7 @@ static void change_isolate(struct mem_section *ms, u64 mask, bool on)
 	long free;
 
 	if (on) {
-		/* These come from the index: wholly free and not isolated. */
+		/* Those of @whole were in the index: wholly free and not isolated. */
 		index_remove_mask(ms, mask);
 		pageblocks_set(ms, whole, all_free.keep, PB_INDEX_MASK | PB_ISOLATE, 0);
 	} else {
@@ -437,7 +437,7 @@ u64 pageblocks_isolate(struct mem_section *ms, u64 mask)
  * pageblocks_end_isolation() - clear the isolate bit of adjacent pageblocks that have it
  * @ms: section with a zone, locked
  * @mask: pageblocks
- * @done: those of them that words, index and free count already show as not isolated
+ * @done: those of them for which words, index and free count have already changed
  */
 void pageblocks_end_isolation(struct mem_section *ms, u64 mask, u64 done)
 {
@@ -456,7 +456,7 @@ void pageblocks_unisolate(struct mem_section *ms, u64 mask)
 	spin_unlock(&ms->zone->lock);
 }
 
-/* Set the watch bit. The hart that owns a chunk may change its word meanwhile: atomic. */
+/* Set the watch bit. Atomic: the hart that owns the chunk may change the word meanwhile. */
 void pageblock_watch(struct mem_section *ms, unsigned int b)
 {
 	if (!(__atomic_fetch_or(&ms->pb[b].word, PB_WATCH, __ATOMIC_ACQ_REL) & PB_WATCH))
@@ -494,7 +494,7 @@ void pageblock_set_migratetype(struct mem_section *ms, unsigned int b, unsigned 
 	(BIT(TRACE_PAGEBLOCK_TYPE) | BIT(TRACE_PAGEBLOCK_ISOLATE) | \
 	 BIT(TRACE_PAGEBLOCK_VALID) | BIT(TRACE_FRAMES))
 
-/* The old state is stale; the records leave `before` empty. */
+/* Trace the first state. The old one is stale, so the records leave `before` empty. */
 static __cold void trace_init(const struct mem_section *ms, u64 run, u32 constant, u64 state)
 {
 	const unsigned long pfn = pb_pfn(ms, __ffs(run));

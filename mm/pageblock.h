@@ -70,8 +70,8 @@ static inline u64 pb_read(const struct pageblock *pb)
 }
 
 /*
- * Without acquire, for a caller that owns a frame of it: the frame's descriptor was there
- * when the caller got the frame.
+ * pb_read() without acquire, for a caller that owns a frame of the pageblock: the frame's
+ * descriptor was written before the caller got the frame.
  */
 static inline u64 pb_read_owned(const struct pageblock *pb)
 {
@@ -111,7 +111,7 @@ static inline u32 pb_const(u64 w)
 	return (u32)(w >> PB_CONST_SHIFT);
 }
 
-/* Uniform Buddy: a valid pageblock becomes uniform when its last used frame is freed. */
+/* Is it uniform Buddy? A valid pageblock becomes that when its last used frame is freed. */
 static inline bool pb_all_free(u64 w)
 {
 	return pb_free(w) == PAGEBLOCK_NR_PAGES;
@@ -120,7 +120,7 @@ static inline bool pb_all_free(u64 w)
 /* The bits of a word that a change of its frames keeps. */
 #define PB_KEPT (PB_MT_MASK | PB_ISOLATE | PB_WATCH | PB_SEQ_MASK)
 
-/* The other bits of the word of a uniform pageblock, not in the index. */
+/* The other bits of the word of a uniform pageblock that is not in the index. */
 static inline u64 pb_frames(u32 constant)
 {
 	const u64 free = PAGE_WORD_TYPE(constant) == PGTY_BUDDY ? PAGEBLOCK_NR_PAGES : 0;
@@ -166,7 +166,7 @@ static inline struct pageblock *run_end(struct mem_section *ms, u64 run)
 	return &ms->pb[behind ? __ffs(behind) : PAGEBLOCKS_PER_SECTION];
 }
 
-/* A frame's word in a pageblock with word @w; a uniform tail reads as its head. */
+/* A frame's word in a pageblock with word @w; a uniform pageblock has one for all frames. */
 static inline u32 frame_word(u64 w, unsigned long pfn)
 {
 	return w & PB_VALID ? READ_ONCE(pfn_to_page(pfn)->word) : pb_const(w);
@@ -186,8 +186,8 @@ static inline u64 pageblock_owner(const struct pageblock *pb)
 }
 
 /*
- * Set the owner word, as only the chunk's user may. Release: a reader may follow the
- * word.
+ * Set the owner word; only the chunk's user may do so. Release: a reader may follow the
+ * word as a pointer.
  */
 static inline void pageblock_set_owner(struct pageblock *pb, u64 owner)
 {
@@ -210,7 +210,8 @@ void offline_check(const struct mem_section *ms, unsigned long pfn, unsigned lon
  * @to: the new type; neither type has a count. An allocated type starts without an owner
  *
  * Takes no lock. Another hart may set or clear the isolate and watch bits at the same time:
- * an addition leaves them alone, and never fails, because the type is the caller's.
+ * the atomic addition leaves them alone. It cannot fail, because only the caller may change
+ * the type.
  */
 static inline void pageblock_set_type(struct pageblock *pb, enum page_type from,
 				      enum page_type to)
@@ -222,11 +223,11 @@ static inline void pageblock_set_type(struct pageblock *pb, enum page_type from,
 int pageblock_change_flags(struct pageblock *pb, enum page_type type, u32 set, u32 clear);
 
 /**
- * struct words_change - how uniform pageblocks change, word and owner word
+ * struct words_change - a change of uniform pageblocks: word and owner word
  * @test: bits of the word to compare with @want; if they differ, the pageblock stays as
  *	it is
  * @want: the value that they must have
- * @canary: owner word that it must have; 0: any
+ * @canary: owner word that the pageblock must have; 0: any
  * @keep: bits of the word that stay
  * @add: added to them
  * @owner: the new owner word

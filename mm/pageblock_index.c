@@ -3,13 +3,13 @@
  * The search index: it finds free chunks without free lists. Three levels of bit
  * masks over the pageblocks' index orders,
  *
- *	zone->avail_orders[m][mt]       bit k: some root has
- *	zone->root_avail[m][mt][k]      bit r: root r has
- *	root->avail[area][k]            bit s: section s has
+ *	zone->avail_orders[m][mt]       bit k: some root has order k
+ *	zone->root_avail[m][mt][k]      bit r: root r has order k
+ *	root->avail[area][k]            bit s: section s has order k
  *	section->avail[k] & ->mt[mt]    bit b: pageblock b's largest chunk is of order k
  *
- * so that a search takes a few loads at any size of memory, and a change touches an
- * upper level only with the first or last bit below it. The levels of the zone exist twice,
+ * so that a search takes a few loads at any size of memory. A change touches an upper level
+ * only if it sets the first bit below or clears the last. The levels of the zone exist twice,
  * for boot memory (m = 0) and for added memory, so that a search can prefer one of them;
  * root->boot tells the sections apart. The index has
  * an order-10 chunk once, under its even pageblock, and not the odd pageblock.
@@ -33,14 +33,14 @@ static unsigned int section_memory(const struct mem_section *ms)
 	return !(ms->flags & SECTION_EARLY);
 }
 
-/* The sections in word @i of a root's masks that are boot memory, or that were added. */
+/* The sections in word @i of a root's masks that are boot memory or, if @added, were added. */
 static u64 root_word(const struct section_root *root, const u64 *words, unsigned int i,
 		     unsigned int added)
 {
 	return words[i] & (root->boot[i] ^ (0 - (u64)added));
 }
 
-/* No section lies above this number. */
+/* An upper bound of the section numbers. */
 static inline unsigned long last_section(const struct mm *mm)
 {
 	return (READ_ONCE(mm->max_pfn) - 1) >> SECTION_PFN_SHIFT;
@@ -140,7 +140,7 @@ void index_add(struct mem_section *ms, unsigned int b)
 /**
  * index_remove() - take a pageblock out of the index
  * @ms: section with a zone
- * @b: pageblock; if half of an order-10 chunk, the other half stays, alone
+ * @b: pageblock; if it is half of an order-10 chunk, the other half stays in the index
  */
 void index_remove(struct mem_section *ms, unsigned int b)
 {
@@ -168,7 +168,7 @@ void index_update(struct mem_section *ms, unsigned int b, unsigned int order)
 		avail_add(ms, b, order);
 }
 
-/* Split every pair that @mask cuts through: the index has each half alone. */
+/* Split every pair that @mask cuts through, so that the index lists each half alone. */
 static inline void split_border_pairs(struct mem_section *ms, u64 mask)
 {
 	const u64 even = 0x5555555555555555ULL;
@@ -213,8 +213,8 @@ void index_remove_mask(struct mem_section *ms, u64 mask)
 }
 
 /*
- * The same for pageblocks that are all in index_free_mask(): they are under two orders
- * only.
+ * index_remove_mask() for pageblocks that are all in index_free_mask(): the index lists
+ * them under two orders only.
  */
 void index_remove_free_mask(struct mem_section *ms, u64 mask)
 {
@@ -261,7 +261,7 @@ static __always_inline unsigned int end_bit(u64 mask, bool down)
 	return down ? __fls(mask) : __ffs(mask);
 }
 
-/* The number of the nearest root that has a chunk of order @k; there is one. */
+/* The number of the nearest root that has a chunk of order @k; there must be one. */
 static __always_inline unsigned long nearest_root(const struct zone *zone, unsigned int from,
 						  unsigned int k, unsigned long last, bool down)
 {
@@ -273,7 +273,7 @@ static __always_inline unsigned long nearest_root(const struct zone *zone, unsig
 	return i * 64 + end_bit(roots[i], down);
 }
 
-/* The nearest section that has a chunk of order @k; there is one. */
+/* The nearest section that has a chunk of order @k; there must be one. */
 static __always_inline struct mem_section *
 nearest_section(const struct zone *zone, unsigned int from, unsigned int k, bool down)
 {
@@ -315,7 +315,7 @@ static struct mem_section *find(const struct zone *zone, unsigned int from,
 	if (!(from & SEARCH_DOWN))
 		return find_from(zone, from, k, b, false);
 	ms = find_from(zone, from, k, b, true);
-	/* The index has a pair under its lower half. */
+	/* The index lists a pair under its lower half; from the top, the upper is nearer. */
 	if (k == MAX_PAGE_ORDER && order < MAX_PAGE_ORDER)
 		*b |= 1;
 	return ms;
@@ -327,7 +327,7 @@ static u32 orders_available(const struct zone *zone, unsigned int from)
 }
 
 /**
- * index_find() - find the best fit: the smallest of the pageblocks' largest chunks
+ * index_find() - find the best fit: the smallest largest chunk of a pageblock that will do
  * @zone: zone, locked
  * @from: migrate type and SEARCH_*; among equally good pageblocks, the nearest
  * @order: smallest order that will do
@@ -344,8 +344,8 @@ struct mem_section *index_find(struct zone *zone, unsigned int from, unsigned in
 }
 
 /*
- * Find the nearest free pageblock, or else the pageblock with the largest free chunk, at
- * least @order, to claim all of it.
+ * Find a pageblock to claim as a whole: the nearest free pageblock, or else the pageblock
+ * with the largest free chunk, of at least @order.
  */
 struct mem_section *index_find_largest(struct zone *zone, unsigned int from,
 				       unsigned int order, unsigned int *b)

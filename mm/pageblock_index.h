@@ -6,8 +6,8 @@
 #include "mm/section.h"
 
 /*
- * The pageblocks of a section that are free as a whole and not isolated, as a mask. Without the
- * lock: those that were a moment ago.
+ * A mask of the section's pageblocks that are free as a whole and not isolated. Without the
+ * lock, the mask may be out of date.
  */
 static inline u64 index_free_mask(const struct mem_section *ms)
 {
@@ -28,9 +28,9 @@ static inline u64 index_free_mask(const struct mem_section *ms)
  * search_near() - where a request for a migrate type looks first
  * @mt: migrate type that is requested
  *
- * Movable frames come from the top of the memory that may leave, so that kernel data finds
- * room in boot memory, which never leaves, from its bottom. A request that finds nothing
- * there looks in the other memory: with SEARCH_ADDED inverted.
+ * Movable frames come from the top of added memory, which may leave, and all other frames
+ * from the bottom of boot memory, which never leaves. A request that finds nothing in one
+ * memory searches the other, with SEARCH_ADDED inverted.
  */
 static inline unsigned int search_near(unsigned int mt)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Per-hart page caches: stacks of free chunks by migrate type and order. A hart
- * uses its own without lock, atomics or masking interrupts: kernel code is not
+ * uses its stacks without lock, atomics or masking interrupts: kernel code is not
  * preempted, and interrupt handlers neither allocate nor free. Other harts reach
  * them only by a grace period (drain_all_pages()).
  *
@@ -188,7 +188,7 @@ static void flush(struct mm *mm, struct pcp_stack *st, unsigned int order, unsig
 	st->top = first;
 }
 
-/* A stack of a small order, with room for one more chunk; NULL if it may hold none. */
+/* Find the stack of a small order and make room for a chunk; NULL if it may hold none. */
 static struct pcp_stack *low_stack(struct mm *mm, struct pcp *pcp, unsigned int mt,
 				   unsigned int order)
 {
@@ -235,7 +235,7 @@ void drain_local_pages(struct mm *mm)
 {
 	struct pcp *pcp = mm->pcp[this_hart()->id];
 
-	/* Harts without caches share it, so not even its empty fields may be written. */
+	/* Harts without caches share pcp_none: do not write even its empty fields. */
 	if (pcp == &pcp_none)
 		return;
 	for (; pcp->armed; pcp->armed &= pcp->armed - 1) {

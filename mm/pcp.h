@@ -8,7 +8,7 @@
 #include "mm/mm.h"
 #include "mm/pageblock.h"
 
-#define PCP_SMALL_ORDER 3 /* up to this order, full stacks limit the pages: no count */
+#define PCP_SMALL_ORDER 3 /* up to this order, only the stacks' sizes limit the pages */
 #define PCP_MAX_CHUNKS	336 /* of one migrate type, all orders (pcp.c) */
 
 /*
@@ -23,7 +23,7 @@ struct pcp_stack {
 	u32 batch; /* for refill and flush */
 };
 
-/* Rows of pcp.stack: the three lowest gfp bits. Those that are no migrate type stay empty. */
+/* Rows of pcp.stack, by the three lowest gfp bits. Rows of no migrate type stay empty. */
 #define PCP_ROWS 8
 
 /* Bits of a pageblock word from PB_MT_SHIFT on: migrate type, isolate, valid, watch. */
@@ -38,10 +38,10 @@ struct pcp_stack {
  * @armed: bit mt * 16 + order: the stack was used since the last drain
  * @high_pages: pages in stacks above PCP_SMALL_ORDER
  * @high_limit: most pages allowed there
- * @share: share of memory that the limits are for, in frames
+ * @share: share of memory from which the limits are computed, in frames
  * @stack: by migrate type * 16 + order; the stacks of other rows and orders are always
  *	   empty, so that the fast paths need no check of GFP_ZERO
- * @none: always PFN_NONE; the base of an always-empty stack points after it
+ * @none: always PFN_NONE; the base of an always-empty stack points just after it
  *
  * Lock keys:
  *   (c) constant after mm_hart_init()
@@ -72,8 +72,8 @@ static inline struct pcp_stack *pcp_stack(struct pcp *pcp, int mt, int order)
 extern struct pcp pcp_none;
 
 /*
- * The next free into this pageblock needs no look-up. Only for a pageblock that is not
- * awaited, and a hart that has a cache.
+ * Remember the pageblock, so that the next free into it needs no look-up. Only for a
+ * pageblock that is not awaited, and a hart that has a cache.
  */
 static inline void pcp_remember(struct pcp *pcp, struct pageblock *pb, unsigned long pfn)
 {

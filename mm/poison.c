@@ -3,7 +3,7 @@
  * Page poisoning, page_poison=1: a free fills the frames with a pattern, and an
  * allocation checks the pattern, which catches a write after free and names the frame
  * and the byte. A frame that was never used has no pattern and no PG_POISON. While
- * poisoning is on, the harts' caches stay empty, so their fast paths need no check for it.
+ * poisoning is on, the harts' caches stay empty, so their fast paths need no poison check.
  * Compare with: Linux mm/page_poison.c.
  */
 #include "arch/machine.h"

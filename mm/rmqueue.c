@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Chunks out of a zone: from which memory, and from pageblocks of which migrate type.
+ * Taking chunks out of a zone: the choice of the memory and of the migrate type.
  *
  * A movable frame comes from the top of the memory that was added, so that this memory can
  * leave again; kernel data comes from the bottom of boot memory, which never leaves. The
- * other memory serves a request only if the first has no chunk that would do, of any type.
+ * other memory serves a request only if the first has no large enough chunk of any type.
  * So a machine can return all added memory, although its blocks are in zone Normal, as long as
  * the kernel's data fits into boot memory.
  *
@@ -149,7 +149,8 @@ static unsigned long take_bulk(struct zone *zone, unsigned int from, enum page_t
  * @nr: how many
  * @pfns: filled
  *
- * Return: how many it took, 0..@nr: possibly fewer than are free, but 0 only if none is.
+ * Return: the number of frames taken, 0..@nr. It may be less than the number of free
+ * frames, but is 0 only if none is free.
  */
 unsigned long rmqueue_bulk(struct zone *zone, unsigned int mt, enum page_type type,
 			   unsigned long nr, unsigned long *pfns)

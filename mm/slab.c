@@ -39,7 +39,7 @@
  * Lock keys:
  *   (c) constant after kmem_cache_create()
  *   (n) caches_lock to write; users of the cache read without it
- *   (l) @lock; kmem_cache_destroy() reads without it, for the last user
+ *   (l) @lock; kmem_cache_destroy() reads without it, because its caller is the last user
  */
 struct kmem_cache {
 	const char *name;		/* (n) */
@@ -203,7 +203,7 @@ void *kmem_cache_alloc(struct kmem_cache *cache, u32 gfp)
 	return obj;
 }
 
-/* The slab that an object lies in; panics if there is none, or it is another cache's. */
+/* Find an object's slab; panic if there is none, or if it belongs to another cache. */
 static struct slab *object_slab(struct mm *mm, const struct kmem_cache *cache, const void *obj)
 {
 	const unsigned long pfn = phys_to_pfn(virt_to_phys(obj));

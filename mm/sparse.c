@@ -224,9 +224,9 @@ struct zone *section_zone(const struct mem_section *ms)
 }
 
 /*
- * The section left the zone while the walker waited for the zone's lock. If it is in
- * another zone now, it went offline and online again. That happens at most once: its
- * next offlining waits for a grace period, and no grace period ends inside a bracket.
+ * Lock the section's new zone: the section left @zone while the walker waited for the lock.
+ * If the section is in another zone now, it went offline and online again. That happens at
+ * most once: its next offlining waits for a grace period, and none ends inside a bracket.
  */
 static __noinline __cold struct zone *lock_again(const struct mem_section *ms,
 						 struct zone *zone) __no_lock_analysis

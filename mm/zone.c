@@ -34,7 +34,7 @@ unsigned long zone_free_pages(const struct zone *zone)
 	return READ_ONCE(zone->free);
 }
 
-/* Newton's method, from above. @x: not 0. */
+/* Compute the integer square root by Newton's method, from above. @x: not 0. */
 static unsigned long int_sqrt(unsigned long x)
 {
 	unsigned long root, next = 2UL << (__fls(x) / 2);
@@ -50,7 +50,7 @@ static unsigned long int_sqrt(unsigned long x)
  * Linux's formulas: min is 4 * sqrt(KiB of zone Normal) KiB, at least 128 KiB and at
  * most 256 MiB. In zone Movable, which serves no kernel data, min is 1/1024 of the
  * frames, 32..128. low is min plus a quarter of min, or plus 0.1 % of the zone if that
- * is more; high is min plus twice that.
+ * is more; high is min plus twice the same amount.
  */
 void zone_update_watermarks(struct mm *mm)
 {
