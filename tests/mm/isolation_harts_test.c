@@ -134,8 +134,8 @@ static int refill(void *taken)
 
 /*
  * A hart remembers the pageblock into which it freed last, and the address of that
- * pageblock's word. When the block is removed, the word may become another block's, so the
- * hart must not use it for frames that come back under the old numbers.
+ * pageblock's word. After the block is removed, another block's word may lie there, so the
+ * hart must not use that address for frames that come back under the old numbers.
  */
 static void a_removed_block_is_forgotten(struct ktest *test)
 {

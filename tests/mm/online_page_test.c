@@ -146,7 +146,7 @@ static void xen_online_page(struct memory_owner *owner, unsigned long pfn, unsig
 		xen_append(b, pfn + i);
 }
 
-/* Deflate: give frames back alike, whether withheld at onlining or taken later. */
+/* Deflate: free all frames alike, whether they were withheld at onlining or taken later. */
 static void xen_increase_reservation(struct xen_balloon *b, unsigned long nr)
 {
 	while (nr--)
@@ -154,7 +154,7 @@ static void xen_increase_reservation(struct xen_balloon *b, unsigned long nr)
 	zone_update_watermarks(b->mm);
 }
 
-/* Inflate: take frames from the allocator, into the same state. */
+/* Inflate: take frames from the allocator, and bring them into the same state. */
 static int xen_decrease_reservation(struct xen_balloon *b, unsigned long nr)
 {
 	const struct evacuate_policy p = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);

@@ -46,7 +46,7 @@ static void failing_alloc_drains(struct ktest *test)
 	free_pages_bulk(t->mm, pfns, free);
 }
 
-/* All stacks of small orders together hold at most half of a hart's share, however small. */
+/* However small a hart's share, its stacks of small orders hold at most half of it. */
 static void cache_limits_follow_the_managed_count(struct ktest *test)
 {
 	struct test_mm *t = test_mm_normal(test, 1);

@@ -185,7 +185,7 @@ static void cycle_block(struct ktest *test, struct window *w, unsigned long n)
 	KTEST_ASSERT_EQ(test, leave(w, w->block + n), 0);
 }
 
-/* Make frames of block 1, from a driver's page on, PageOffline, then free again. */
+/* Take frames of block 1, from a driver's page on; make them PageOffline, then free them. */
 static unsigned long cycle_frames(struct ktest *test, struct window *w)
 {
 	const struct evacuate_policy p = test_policy(EVAC_END_ALLOC, PGTY_OFFLINE);

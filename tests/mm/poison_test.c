@@ -13,7 +13,7 @@ static void set_poison(void *on)
 	page_poison = on != NULL;
 }
 
-/* Switch while no hart is in a free, which would claim a pattern that it did not write. */
+/* Switch while no hart is in a free: that free would claim a pattern it did not write. */
 static void switch_poison(struct ktest *test, struct mm *mm, bool on)
 {
 	KTEST_EXPECT_EQ(test, stop_machine(set_poison, on ? mm : NULL, STEP_NS), 0);

@@ -30,7 +30,7 @@ static struct race {
 	bool happened;
 } race;
 
-/* Set the zone as section_detach_zone() or section_attach_zone() does, for any frame types. */
+/* Set the zone as section_detach_zone() or section_attach_zone() does; check no frames. */
 static void move_to(struct zone *to)
 {
 	struct zone *from = race.ms->zone;

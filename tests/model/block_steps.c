@@ -115,7 +115,7 @@ void blocks_start(void)
 
 /* --- steps on blocks ------------------------------------------------------- */
 
-/* Choose a block; rarely boot memory's, on which few steps can succeed. */
+/* Choose a block; rarely the block of boot memory, on which few steps can succeed. */
 static unsigned long any_block(struct choices *c)
 {
 	const unsigned int x = take_byte(c);
@@ -200,7 +200,7 @@ static void step_leave(struct choices *c)
 	request_make(&rq);
 }
 
-/* Can a pageblock be unplugged, if @plugged, or else plugged? */
+/* Can a pageblock be unplugged (if @plugged), or plugged (if not)? */
 static bool can_change(unsigned long pb, bool plugged)
 {
 	const struct block_model *b = &blocks[pb / PAGEBLOCKS_PER_SECTION];

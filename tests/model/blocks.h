@@ -135,7 +135,7 @@ void listeners_refuse(struct refusal refusal);
 /* Let the model's listeners hear a start, or an end. Return: 0 or the refusal's error. */
 int model_start(enum mem_event going, enum mem_event cancel, unsigned long n);
 void model_end(enum mem_event end, unsigned long n);
-/* By the model: does the listener refuse number @nth, from 0, of these events from now on? */
+/* Does the model's listener refuse the @nth of these events from now on, counted from 0? */
 bool listeners_refuse_nth(enum mem_event event, unsigned int nth);
 /* Check that the listeners heard what the model says, in that order. */
 void listeners_check(void);

@@ -37,7 +37,7 @@ enum fm_frame {
 };
 
 /**
- * struct frame_model - what a memory is, by the model
+ * struct frame_model - the model's picture of a memory
  * @mm: that memory
  * @base: its first frame
  * @nr: the number of frames from there on that the steps use

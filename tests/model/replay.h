@@ -31,7 +31,7 @@ void replay_follow(void);
 /* Compare the picture with the words, descriptors, block states and counters in memory. */
 void replay_compare(void);
 
-/* Compare as replay_compare(), and with a snapshot if there is memory for one. */
+/* Compare as replay_compare() does, and also with a snapshot if there is memory for one. */
 void replay_snapshot(void);
 
 #endif
