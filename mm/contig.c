@@ -40,7 +40,7 @@ static void __cold report(struct mm *mm, unsigned long nr, const struct evacuate
 			    str_plural(nr), text);
 }
 
-/* A function for other files; inlined in alloc_contig_range(). */
+/* A function for other files, inlined in alloc_contig_range(). */
 __always_inline int take_contig_range(struct mm *mm, unsigned long start, unsigned long end,
 				      const struct evacuate_policy *policy,
 				      struct mm_failure *why)

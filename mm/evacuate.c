@@ -378,7 +378,7 @@ static int empty_target(struct evac *e)
 }
 
 /*
- * Return: false for a policy that contradicts itself: a type that the allocator does not
+ * Return false for a policy that contradicts itself: a type that the allocator does not
  * give out, a flag that the new frames cannot have, or a hand-over of frames that may stay
  * in use.
  */
@@ -468,7 +468,7 @@ static __always_inline bool take_free(struct mm *mm, const struct pfn_range *ran
 	return true;
 }
 
-/* Also inlined in evacuate(), which so takes a free range without another call. */
+/* A function for other files; inlined in evacuate(), to take a free range without a call. */
 __always_inline int evacuate_locked(struct mm *mm, const struct pfn_range *ranges,
 				    unsigned int nr_ranges,
 				    const struct evacuate_policy *policy, struct mm_failure *why)

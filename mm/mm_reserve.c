@@ -322,7 +322,7 @@ phys_addr_t pgtable_alloc_page(void)
 
 void pgtable_free_page(phys_addr_t paddr)
 {
-	/* A page table from before the allocator has another type, and is never freed. */
+	/* A table that pgtable_alloc_page() took from memblock is of type Boot: it stays. */
 	if (page_type(&kernel_mm, phys_to_pfn(paddr)) != PGTY_PGTABLE)
 		return;
 	count_table(phys_to_pfn(paddr), -1);

@@ -55,7 +55,7 @@ static void check_finds_each(struct ktest *test)
 	memset(pb_bits(ms, 2), 0, PB_WORDS * sizeof(u64)); /* unused if uniform */
 	SPOILED(ms->pb[2].word, 1, 2);
 	free_pages(t->mm, t->base + 2 * PB, 9);
-	/* A free frame in a chunk that looks right: the check reports the frame and the sum. */
+	/* A free frame in a chunk that looks right: the check reports frame and sum. */
 	KTEST_ASSERT_EQ(test, alloc_pages_at(t->mm, t->base + 4, 1, PGTY_SLAB), 0);
 	pfn_to_page(t->base + 5)->word ^= PGTY_BUDDY ^ PGTY_SLAB;
 	*pb_bits(ms, 0) ^= BIT(5);
