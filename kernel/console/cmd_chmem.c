@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * chmem: bring memory blocks online or offline, by size, address range or block
- * numbers, with the words of util-linux's chmem; -w is ebb's own.
+ * numbers, with the options of util-linux's chmem; -w is ebb's own.
  */
 #include "kernel/console/memory_block.h"
 #include "kernel/console/shell.h"
@@ -85,7 +85,7 @@ static int parse_zone(const char *zone, struct request *r, struct sink *out)
 	return 0;
 }
 
-/* Parse -e or -d; NR_ONLINE_TYPES for any other option. */
+/* Parse -e or -d. Return: its type; NR_ONLINE_TYPES for any other option. */
 static enum mhp_online_type parse_type(const char *option)
 {
 	if (!strcmp(option, "-e") || !strcmp(option, "--enable"))

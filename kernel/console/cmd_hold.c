@@ -9,7 +9,7 @@
 #include "lib/string.h"
 #include "kernel/trace/hold.h"
 
-/* Limit on the wait for the next held thread, which normally comes soon. */
+/* Limit on the wait of "step" until a thread is held again, which normally is soon. */
 #define STEP_NS (200 * NSEC_PER_MSEC)
 
 static const char *const phase_names[] = { EVAC_PHASES(TABLE_WORD) };

@@ -32,7 +32,7 @@ static const char *human_size(u64 bytes, char *buf, size_t size)
 	return buf;
 }
 
-/* Begin a row with the first block at or after @block; false at the end. */
+/* Begin a row with the first block at or after @block. Return: false if there is none. */
 static bool begin_row(unsigned long block, struct row *row)
 {
 	const struct mem_section *ms;
@@ -51,7 +51,7 @@ static bool begin_row(unsigned long block, struct row *row)
 	return ms;
 }
 
-/* Find the next row at or after @block; false at the end. @all: one row per block. */
+/* Find the next row at or after @block. @all: one row per block. Return: false at the end. */
 static bool next_row(unsigned long block, bool all, struct row *row)
 {
 	struct row next;
@@ -74,7 +74,7 @@ static const char *state_word(enum memory_block_state state)
 	return state == MEM_BLOCK_GOING_OFFLINE ? "on->off" : memory_block_state_name(state);
 }
 
-/* Say whether a row's blocks are removable; only online blocks have an answer. */
+/* Return "yes" or "no": are a row's blocks removable? "" if they are not online. */
 static const char *removable_word(const struct row *row)
 {
 	if (row->state != MEM_BLOCK_ONLINE)

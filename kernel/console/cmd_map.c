@@ -119,7 +119,7 @@ static void look_at(const struct mem_section *ms, const struct look *row[PAGEBLO
 		row[__ffs(left)] = look_of(hole & left & -left ? SEEN(HOLE) : SEEN_UNPLUGGED);
 }
 
-/* Print a line of letters between bars; without colour in one write. */
+/* Print a line of letters between bars; a line without colour takes one write. */
 static void print_line(const struct look **row, unsigned int nr, const struct canvas *c)
 {
 	char line[PAGEBLOCKS_PER_SECTION + 4] = "|", *end = line + 1;

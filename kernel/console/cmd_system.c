@@ -137,7 +137,7 @@ static int cmd_dmesg(int argc, char **, struct sink *out)
 }
 COMMAND(dmesg, "dmesg", "show the kernel's messages so far", "dmesg", cmd_dmesg);
 
-/* Take time, for tests of what happens while a command runs. */
+/* Wait, for tests of what happens while a command runs. */
 static int cmd_sleep(int argc, char **argv, struct sink *)
 {
 	const u64 start = ktime_ns();

@@ -44,7 +44,7 @@ static int store_compact_memory(unsigned long, const char *word, struct sink *ou
 PSEUDO_FILE(compact_memory, "/proc/sys/vm/compact_memory", show_compact_memory,
 	    store_compact_memory);
 
-/* @plus: what stands before a number that is not negative. */
+/* Print @n thousandths as a decimal number, after @plus if it is not negative. */
 static void print_thousandths(struct sink *out, const char *plus, s32 n)
 {
 	const s32 size = n < 0 ? -n : n;
@@ -52,7 +52,7 @@ static void print_thousandths(struct sink *out, const char *plus, s32 n)
 	sink_printf(out, "%s%d.%03d ", n < 0 ? "-" : plus, size / 1000, size % 1000);
 }
 
-/* One line for each zone with memory: the index of each order. */
+/* Print a line for each zone with memory: the index of each order. */
 static int show_index(struct sink *out, bool unusable)
 {
 	struct extfrag index[NR_PAGE_ORDERS];

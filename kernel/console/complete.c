@@ -109,7 +109,7 @@ static void offer_next(struct completion *c, const char *p)
 		} else if (*p == ' ' || *p == ']') {
 			p++;
 		} else if (*p == '|') {
-			/* Skip the other alternatives; the text after them follows. */
+			/* Skip the other alternatives; continue after them. */
 			p = end_of_group(p);
 		} else if (*p == '\0') {
 			return;
@@ -203,7 +203,7 @@ static void each_file(word_offer_fn offer, void *arg)
 }
 WORD_LIST(FILE, each_file);
 
-/* Find the start of the word that ends before @end, but not before @start. */
+/* Find the start of the word that ends at @end; look no further back than @start. */
 static const char *word_before(const char *start, const char *end)
 {
 	while (end > start && end[-1] != ' ' && end[-1] != ';')
@@ -238,7 +238,7 @@ void shell_complete(const char *line, size_t word, word_offer_fn offer, void *ar
 		offer_after(&c, last, end - last);
 }
 
-/* Collects the words that begin like the last word of a line. */
+/* The last word of a line, and the sink for the words that begin with it. */
 struct matches {
 	const char *word;
 	struct sink *out;

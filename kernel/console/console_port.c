@@ -117,7 +117,7 @@ struct line {
 };
 
 /*
- * Read on while a command runs: Ctrl-C is for that command, and all other bytes are kept for
+ * Read ahead while a command runs: Ctrl-C ends that command, and all other bytes are kept for
  * later.
  */
 static bool port_interrupted(struct interrupter *self)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The files of /proc and /sys and a kpageflags as one ustar stream (POSIX.1-1988), so
+ * The files of /proc and /sys, and kpageflags, as one ustar stream (POSIX.1-1988), so
  * that Linux tools can read ebb on the host: lsmem --sysroot DIR.
  *
  * Each file is first printed into a buffer, for two reasons: its size precedes its bytes in

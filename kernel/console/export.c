@@ -20,8 +20,8 @@
 #include "mm/page.h"
 
 /*
- * Limits on the wait of a user at a console, and of a program, while another export takes the
- * records; the wait then ends with -EBUSY.
+ * Limits on the wait until another export has taken the records: of a user at a console, and
+ * of a program. At the limit the wait ends with -EBUSY.
  */
 #define CONSOLE_WAIT_NS (2 * NSEC_PER_SEC)
 #define PORT_WAIT_NS	(60 * NSEC_PER_SEC)
@@ -74,8 +74,8 @@ static int write_records(struct sink *out)
 }
 
 /*
- * Write the text of a live view of memory. It is an export because a program that redraws the
- * view may find the command port in use by another program.
+ * Write the text of a live view of memory. The view is an export because a program that
+ * redraws it may find the command port in use by another program.
  */
 static int write_view(struct sink *out)
 {
@@ -102,7 +102,7 @@ static const struct export *export_find(const char *name)
 	return NULL;
 }
 
-/* Write an export. Return: its status; -EBUSY if another export kept the records. */
+/* Write an export. Return: its status; -EBUSY if the rings stayed claimed. */
 static int write_export(const struct export *export, struct sink *out, u64 limit_ns)
 {
 	struct patience patience;

@@ -63,7 +63,7 @@ static void rewrite(struct lineedit *ed, size_t byte)
 	go(ed, cell(ed, ed->cursor));
 }
 
-/* Begin a new row below the line, for other text. */
+/* Write @text, which ends with a newline, after the end of the line. */
 static void leave_line(struct lineedit *ed, const char *text)
 {
 	go(ed, cell(ed, ed->len));
@@ -306,7 +306,7 @@ static const struct {
 	{ '~', 4, CTRL('E') }, { '~', 8, CTRL('E') }, { '~', 3, CTRL('D') },
 };
 
-/* Take the terminal's width, at which lines wrap from now on. */
+/* Set the terminal's width, at which lines wrap from now on. */
 static void set_columns(struct lineedit *ed, size_t columns)
 {
 	lineedit_hide(ed);

@@ -3,15 +3,15 @@
 #define _KERNEL_PERSON_PAGE_H
 
 /*
- * Private to kernel/: the pages of kernel_mm that belong to a person at a console. They
- * may be freed, pinned and unpinned by a command; all other frames are the kernel's own.
+ * Private to kernel/: the pages of kernel_mm that belong to a person at a console. Commands
+ * may free, pin and unpin these pages; all other frames are the kernel's own.
  */
 #include "mm/page_alloc.h"
 
 /* The most movable pages that consoles can have at a time. */
 #define PERSON_MOVABLE_PAGES 1024
 
-/* Any order will do. */
+/* Stands for any order. */
 #define PERSON_ANY_ORDER (~0U)
 
 /**
@@ -27,7 +27,7 @@ struct person_alloc {
 };
 
 /*
- * PERSON_RESULTS(X): X(NAME, errno, "meaning") - how a request about a page ended.
+ * PERSON_RESULTS(X): X(NAME, errno, "meaning") - the results of a request about a page.
  */
 #define PERSON_RESULTS(X)                                                        \
 	X(DONE, 0, "it is done")                                                 \
@@ -48,8 +48,8 @@ enum person_result {
 
 /**
  * person_page_alloc() - allocate a chunk that belongs to a person
- * @r: what is wanted
- * @pfn: its first frame
+ * @r: the request
+ * @pfn: set to its first frame
  *
  * Context: thread, no spinlock held; the same for all functions here. Waits while another
  * console's request is in progress.

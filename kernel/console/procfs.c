@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The files of /proc about memory, in Linux's formats, so that users and their scripts
- * can read both. One node, two zones.
+ * The files of /proc about memory, in Linux's formats, so that users and scripts can read
+ * those of both systems. There is one node, with two zones.
  *
  * Compare with: Linux mm/vmstat.c, fs/proc/meminfo.c.
  */

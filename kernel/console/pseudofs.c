@@ -16,7 +16,7 @@
 extern const struct pseudo_file __start_pseudo_files[], __stop_pseudo_files[];
 #define for_each_file(f) for ((f) = __start_pseudo_files; (f) < __stop_pseudo_files; (f)++)
 
-/* Check whether @path names @f. Sets @block from the digits in place of '*'. */
+/* Check whether @path names @f; set *block from the digits in place of '*'. */
 static bool file_matches(const struct pseudo_file *f, const char *path, unsigned long *block)
 {
 	const char *star = strchr(f->path, '*');

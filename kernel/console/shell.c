@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From a line of text to a command: splitting, look-up, and the nearest match for a mistyped
- * word. Any number of threads may call it, with any sinks.
+ * Runs a line of text: splits it, looks up the commands, and names the nearest match for a
+ * mistyped word. Any number of threads may run lines at the same time, with any sinks.
  */
 #include "kernel/sched.h"
 #include "kernel/console/shell.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A snapshot of all memory, in the same 32-byte records that trace its changes. Frames
- * are runs of equal type and flags, pageblocks runs of equal migrate type, isolation and
- * validity, blocks runs of equal state. Replaying the records that follow must lead to the
- * state in the next snapshot.
+ * A snapshot of all memory, in the same 32-byte records that trace its changes. A record
+ * describes a run: of frames with equal type and flags, of pageblocks with equal migrate type,
+ * isolation or validity, or of blocks with equal state. Replaying the records that follow must
+ * lead to the state in the next snapshot.
  *
  * A part holds as many pageblocks as fit in the buffer, but at least one:
  *	SNAP_PART pfn count, then records, then SNAP_END pfn
@@ -24,7 +24,7 @@
 #define STOP_NS	     (5 * NSEC_PER_SEC)
 
 /*
- * The most records that a step adds: one pageblock's frames, its three words, its block; all
+ * The most records that a step adds: one pageblock's frames, its three states, its block; all
  * counters; the end.
  */
 #define ROOM_NEEDED (PAGEBLOCK_NR_PAGES + 4 + NR_ZONES * NR_ZONE_COUNTERS + 1)

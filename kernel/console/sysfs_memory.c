@@ -19,8 +19,8 @@ static void each_online_type(word_offer_fn offer, void *arg)
 WORD_LIST(WORD, each_online_type);
 
 /*
- * Find the online type with that name; NR_ONLINE_TYPES, after a line in @out, if there is
- * none.
+ * Find the online type with that name. If there is none, print a line to @out and return
+ * NR_ONLINE_TYPES.
  */
 static enum mhp_online_type parse_online_type(const char *word, struct sink *out)
 {

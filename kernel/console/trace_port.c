@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Bytes for programs: a virtserialport named org.ebb.trace. The host sends a name (header,
- * records, snapshot, dumpsys or view) and a newline. It gets pieces, each a line "+N" and N
- * bytes, and at the end a line "=STATUS", 0 or a negative errno.
+ * The exports for programs: a virtserialport named org.ebb.trace. The host sends a name
+ * (header, records, snapshot, dumpsys or view) and a newline. The port answers with pieces,
+ * each a line "+N" and N bytes, and at the end with a line "=STATUS", 0 or a negative errno.
  *
  * The port waits for a slow host and drops nothing. Meanwhile a trace ring may fill up; it
  * counts the records that it loses.
@@ -78,7 +78,7 @@ static void answer(struct pieces *p, const char *name)
 		(void)vport_write(p->port, end, (u32)strlen(end));
 }
 
-/* Serve names, one per line. A name that is too long is cut, and then unknown. */
+/* Serve names, one per line. A name that is too long is cut, so it is unknown. */
 static void trace_port_loop(struct vport *port, struct pieces *p)
 {
 	char buf[64], name[NAME_BYTES];

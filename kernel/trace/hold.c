@@ -68,7 +68,7 @@ bool hold_wait(u64 deadline_ns, struct hold_place *where)
 	return met;
 }
 
-static struct ratelimit_state log; /* a user steps again and again */
+static struct ratelimit_state log; /* because a user may step again and again */
 
 static bool cancelled(const struct hold_request *r)
 {

@@ -42,7 +42,7 @@ struct trace_header ebb_trace = {
  *	records that a reader has taken
  *
  * Lock keys:
- *   (c) constant after trace_ring_init(); only the hart writes what it points to, except
+ *   (c) constant after trace_ring_init(); only the hart writes the target, except
  *       @info->tail, which the reader writes
  *   (w) trace_clear() writes; others read with READ_ONCE()
  */
@@ -66,7 +66,7 @@ void trace_ring_init(struct hart *hart, struct trace_record *records, phys_addr_
 }
 
 /*
- * Write the next record of a ring, interrupts masked. The words are those of struct
+ * Write the next record of a ring, with interrupts masked. The words are those of struct
  * trace_record.
  */
 static inline void write_record(const struct hart *hart, u64 event,
@@ -79,13 +79,13 @@ static inline void write_record(const struct hart *hart, u64 event,
 
 	/*
 	 * The reader must not touch the slot that is written next, so the ring holds one
-	 * record fewer.
+	 * record fewer than it has slots.
 	 */
 	if (head - READ_ONCE(info->tail) >= last)
 		WRITE_ONCE(info->lost, info->lost + 1);
 	/*
-	 * Order the store of the old head before the new words; pairs with read_record()'s
-	 * fence.
+	 * Order the previous store of head before the stores of the new words; pairs with
+	 * the fence in read_record().
 	 */
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	WRITE_ONCE(slot->word[0],
@@ -183,7 +183,7 @@ static bool read_record(const struct trace_ring *ring, u64 *cursor,
 	return true;
 }
 
-/* Get the next record of all rings, in the order of seq, and move that ring's cursor. */
+/* Get the next record of all rings, in the order of seq; move the cursor of its ring. */
 static bool merge_next(u64 cursors[TRACE_MAX_RINGS], struct trace_record *record)
 {
 	struct trace_record candidate;
