@@ -10,7 +10,8 @@ static inline unsigned long find_next(const u64 *map, unsigned long size,
 				      unsigned long start, u64 invert)
 {
 	while (start < size) {
-		u64 hits = (map[start / BITMAP_BITS] ^ invert) >> (start % BITMAP_BITS);
+		u64 hits = (READ_ONCE(map[start / BITMAP_BITS]) ^ invert) >>
+			   (start % BITMAP_BITS);
 
 		if (hits)
 			return min(start + __ffs(hits), size);

@@ -372,7 +372,8 @@ void page_put(struct mm *mm, unsigned long pfn)
 	if (unlikely(count == 0))
 		bad_free(mm, pfn, 0, "has a count of 0 already");
 	if (count == 1)
-		free_frozen_pages(mm, page_to_pfn(page), PAGE_WORD_ORDER(page->word));
+		free_frozen_pages(mm, page_to_pfn(page),
+				  PAGE_WORD_ORDER(READ_ONCE(page->word)));
 	else if (count == 2)
 		wake_evacuation(mm, pfn);
 	pfn_walk_end();
@@ -534,7 +535,7 @@ void page_unclaim(unsigned long pfn)
 
 	/* Trace before another mover can claim it, so that the mover's record comes
 	 * later. */
-	trace_flags(pfn, page->word, 0);
+	trace_flags(pfn, READ_ONCE(page->word), 0);
 	__atomic_store_n(&page->count, 1, __ATOMIC_RELAXED);
 	__atomic_fetch_and(&page->word, ~((u32)PG_CLAIMED << 8), __ATOMIC_RELEASE);
 }

@@ -218,7 +218,7 @@ bool pcp_push(struct mm *mm, struct pageblock *pb, unsigned long pfn, unsigned i
 	const unsigned int mt = pb_mt(pb_read(pb));
 	struct pcp_stack *st = low_stack(mm, pcp, mt, order);
 	struct page *page = pfn_to_page(pfn);
-	const u32 word = page->word;
+	const u32 word = READ_ONCE(page->word);
 
 	if (!st)
 		return false;

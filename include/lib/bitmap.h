@@ -17,14 +17,19 @@ static inline bool test_bit(unsigned long nr, const u64 *map)
 	return (map[nr / BITMAP_BITS] >> (nr % BITMAP_BITS)) & 1;
 }
 
+/*
+ * Set or clear a bit. One writer at a time; a search at the same time finds the word as it
+ * was before or after.
+ */
 static inline void __set_bit(unsigned long nr, u64 *map)
 {
-	map[nr / BITMAP_BITS] |= 1ULL << (nr % BITMAP_BITS);
+	WRITE_ONCE(map[nr / BITMAP_BITS], map[nr / BITMAP_BITS] | 1ULL << (nr % BITMAP_BITS));
 }
 
 static inline void __clear_bit(unsigned long nr, u64 *map)
 {
-	map[nr / BITMAP_BITS] &= ~(1ULL << (nr % BITMAP_BITS));
+	WRITE_ONCE(map[nr / BITMAP_BITS],
+		   map[nr / BITMAP_BITS] & ~(1ULL << (nr % BITMAP_BITS)));
 }
 
 static inline bool __test_and_clear_bit(unsigned long nr, u64 *map)
