@@ -101,7 +101,7 @@ def figure(value: float | None) -> str:
 
 
 def short(value: float) -> str:
-    """Format a number of another kernel: three digits are enough."""
+    """Format a figure of another kernel, with three digits."""
     if value >= 1e6:
         return f'{value / 1e6:.3g}M'
     return f'{value / 1e3:.3g}k' if value >= 1e4 else f'{value:,g}'

@@ -405,7 +405,7 @@ class Machine:
         try:
             most = Elf(self.config.kernel).layout().get('VIRTIO_MEM_BLOCK_MAX', 0)
         except ElfError:
-            return                               # not ebb: that kernel reports such a device itself
+            return                               # not ebb: other kernels report such a device themselves
         for device in self.config.devices if most else []:
             if device.block > most:
                 raise MachineError(f"{device.name}: ebb's driver takes device blocks up to {format_size(most)}, not "

@@ -77,7 +77,7 @@ class Curtain:
         return shown
 
     def left(self) -> float | None:
-        """Return the seconds until the curtain opens by itself; None: it holds nothing."""
+        """Return the seconds until the curtain opens by itself, or None if it holds nothing back."""
         return None if self.since is None else max(0.0, self.since + FIRMWARE_LIMIT - time.monotonic())
 
 

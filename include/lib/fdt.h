@@ -31,7 +31,7 @@ struct fdt_level {
 	u16 next;      /* number of the next node in the index, if this node is in it; else 0 */
 };
 
-/* A node in the index: the nodes come in the order of the blob, children first. */
+/* A node in the index. The nodes are in the order of the blob: a node comes before its children. */
 struct fdt_index_node {
 	u32 name;      /* offset */
 	u16 behind;    /* number of the next node that is not inside this one */

@@ -23,7 +23,7 @@ struct vring_desc {
 };
 static_assert(sizeof(struct vring_desc) == 16, "spec 2.7.5");
 
-/* Behind ring[size] lies used_event. */
+/* used_event follows the last entry of @ring. */
 struct vring_avail {
 	u16 flags;
 	u16 idx;

@@ -73,7 +73,7 @@ static void live(struct ktest *test, const char *words, unsigned int order)
 	refused(test, "pin", last, -EPERM, "not a page that");
 }
 
-/* Each page of a user has an owner with a name; the next owner word has none. */
+/* The owner word of each page of a user has a name; the next greater word has none. */
 static void owner_has_a_name(struct ktest *test)
 {
 	static const char *const words[] = { "0", "0 movable", "0 movable" };

@@ -15,7 +15,7 @@ static struct window window;
 static_assert(MAX_BORROWED >= WINDOW_BLOCKS, "a window can be borrowed");
 
 /*
- * Search after the RAM that the kernel uses, in each of the machine's ranges; device regions
+ * In each of the machine's ranges, search above the RAM that the kernel uses; device regions
  * lie between the ranges.
  */
 unsigned long window_find(void)

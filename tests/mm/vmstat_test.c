@@ -52,7 +52,7 @@ static unsigned int compare(struct ktest *test, struct mm *mm, const struct mem_
 	return look.blocks;
 }
 
-/* Compare all pageblocks of a memory's online sections, and the census. */
+/* Compare the looks at all online pageblocks of @mm, and the census, with their frames. */
 static void compare_all(struct ktest *test, struct mm *mm)
 {
 	unsigned long nr[NR_PAGE_TYPES], want[NR_PAGE_TYPES] = { 0 };

@@ -318,7 +318,7 @@ void block_step(struct choices *c, unsigned int which)
 
 /* --- the end of an input --------------------------------------------------- */
 
-/* Choices that are used up: with them nothing is cancelled, and no copy fails. */
+/* An empty list of choices: nothing is cancelled, and no copy fails. */
 static struct choices never;
 
 /*

@@ -88,7 +88,7 @@ void blocks_setup(void);
 /* Set up owners and listeners, after fm_start() of a memory with BOOT_BYTES. */
 void blocks_start(void);
 
-/* Make a step on blocks: @which is any number, and @c chooses the rest. */
+/* Make a step on blocks: @which, any number, selects its kind, and @c chooses the rest. */
 void block_step(struct choices *c, unsigned int which);
 
 /* Remove everything, and check that all totals are as at the start. */

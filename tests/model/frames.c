@@ -88,7 +88,10 @@ static enum mm_reason blocks(enum fm_frame what, bool offline)
 	}
 }
 
-/* Is this a frame of the reserve in added memory? It leaves before an evacuation judges it. */
+/*
+ * Is this a frame of the reserve in added memory? The reserve gives it up before an
+ * evacuation looks at it.
+ */
 static bool is_guest(unsigned long pfn)
 {
 	for (unsigned int i = 0; i < fm.mm->nr_reserve; i++)

@@ -138,7 +138,7 @@ static void live(struct ktest *test, unsigned int steps, unsigned int about_bloc
 			block_step(&c, take_below(&c, NR_BLOCK_STEPS));
 		else
 			frame_step(&c, take_below(&c, NR_ALL_STEPS));
-		/* Every evacuation, not only of a block, may change the reserve's frames. */
+		/* Any evacuation, not only that of a block, may change the reserve's frames. */
 		blocks_check();
 		/* A forgotten frame may leave with its block: after a lie, check each step. */
 		if (i % 8 == 7 || liar.told)
@@ -180,8 +180,9 @@ static void life_with_a_lie(struct ktest *test)
 }
 
 /*
- * Can the model tell this lie? alloc_pages_at() fails without a reason and a frame,
- * registering an owner never fails, and compaction leaves nothing to follow.
+ * Can a request of this kind show this lie? A failure of alloc_pages_at() has neither reason
+ * nor frame, registering an owner never fails, and compaction changes nothing that the model
+ * would have to follow.
  */
 static bool can_lie(const struct request_kind *kind, enum lie lie)
 {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""make tour: it plays through without a terminal, stops at a terminal, and its ten things are those of the README."""
+"""make tour: plays through without a terminal, and waits for a line at one; shows the ten things of the README."""
 
 from __future__ import annotations
 

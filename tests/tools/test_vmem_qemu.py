@@ -251,7 +251,7 @@ class UnderQemu(unittest.TestCase):
         self.assertEqual(device.qmp.get('x-requests'), 2)
 
     def test_no_torn_size(self) -> None:
-        """The guest reads 64 bits in two halves while they toggle between 4G and a block less."""
+        """The guest reads a 64-bit size in two halves while it toggles between 4G and 4G less a block."""
         machine, (device,) = self.boot(size=4 * GIB)
         sizes = (4 * GIB, 4 * GIB - 2 * MIB)
         device.qmp.request(sizes[0])

@@ -46,8 +46,8 @@ USE = re.compile(r"'(?P<name>\w+)' is deprecated: (?P<what>[\w ]*\w)")
 
 
 def judge(uses: list[Finding]) -> list[Finding]:
-    """Find uses in files that are not listed, and listed files without a use: all listed files, if the compiler reports
-    nothing."""
+    """Find uses in files that are not listed, and listed files that have no use. If the compiler reports nothing, no listed
+    file has one."""
     found, needed = [], set()
     for use in uses:
         match, path = USE.search(use.text), os.path.normpath(use.path)

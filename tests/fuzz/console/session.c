@@ -205,8 +205,9 @@ static unsigned int partner(unsigned int i)
 }
 
 /*
- * The second actor to arrive sets the time at which both continue. Chance decides which
- * is first and by how much: at most by the time that unplugging a block takes.
+ * The second actor to arrive sets the time at which both continue. Which of them
+ * comes first, and how long before the other, is random: at most as long as the unplug of a
+ * block takes.
  */
 static void meet(unsigned int i)
 {
