@@ -16,10 +16,10 @@
  */
 #include "kernel/thread.h"
 #include "lib/errno.h"
+#include "mm/buddy.h"
 #include "mm/compaction.h"
 #include "mm/descriptor.h"
 #include "mm/evac.h"
-#include "mm/buddy.h"
 #include "mm/hotplug.h"
 #include "mm/page_alloc.h"
 #include "mm/pageblock.h"
@@ -177,7 +177,7 @@ static int empty_group(struct plan *plan, unsigned int nr, struct mm_failure *wh
 {
 	int err = empty_ranges(plan, plan->group, nr, why);
 
-	vm_event_inc(plan->zone->mm, VM_COMPACT_ISOLATED, plan->in_use);
+	vm_event_inc(plan->zone->mm, VM_COMPACT_ISOLATED, err ? 0 : plan->in_use);
 	if (!err || !is_of_the_group(why))
 		return err;
 	for (unsigned int i = 0; i < nr; i++) {

@@ -65,12 +65,20 @@ void trace_ring_init(struct hart *hart, struct trace_record *records, phys_addr_
 	hart->trace_ring = ring;
 }
 
+static_assert(offsetof(struct trace_record, event) == 4 &&
+		      offsetof(struct trace_record, hart) == 6 &&
+		      offsetof(struct trace_record, flags) == 7 &&
+		      offsetof(struct trace_record, pfn) == 16 &&
+		      offsetof(struct trace_record, before) == 28 &&
+		      offsetof(struct trace_record, after) == 30,
+	      "write_record() composes the words");
+
 /*
  * Write the next record of a ring, with interrupts masked. The words are those of struct
  * trace_record.
  */
 static inline void write_record(const struct hart *hart, u64 event,
-					 const struct trace_args *args)
+				const struct trace_args *args)
 {
 	const struct trace_ring *ring = hart->trace_ring;
 	struct trace_ring_info *info = ring->info;
