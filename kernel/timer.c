@@ -15,7 +15,7 @@ static DEFINE_SPINLOCK(timer_lock);
 /**
  * struct timer_base - one hart's timers
  * @pending: struct timer by time; initialised when the first timer is added
- * @running: the timer whose function runs now, or NULL
+ * @running: the timer that the hart serves now, by running its function; or NULL
  */
 static struct timer_base {
 	struct list_head pending __guarded_by(timer_lock);

@@ -214,8 +214,9 @@ int pgtable_prealloc(struct map_range range)
 }
 
 /*
- * Write leaves whose values are @step apart. An entry that is already set has the same value.
- * The loop is short because `make bench` counts its instructions.
+ * Write @nr leaves: the first gets @value, each of the others @step more than its predecessor.
+ * An entry that is already set has the same value. The loop is short because `make bench`
+ * counts its instructions.
  */
 static void fill_run(pte_t *pte, unsigned long nr, pte_t value, pte_t step)
 {

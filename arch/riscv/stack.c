@@ -19,7 +19,7 @@ static_assert(ARCH_MAX_STACKS > MAX_THREADS + MAX_HARTS, "each thread and idle h
 static DEFINE_SPINLOCK(stack_lock);
 static __guarded_by(stack_lock) unsigned int nr_stacks;
 
-/* Take the next slot, for ever. Return: the slot, or -1 if all are taken. */
+/* Take the next slot; a slot is never given back. Return: its number; -1 if all are taken. */
 static int take_slot(void)
 {
 	int slot = -1;

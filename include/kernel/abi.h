@@ -14,7 +14,7 @@
  * This header includes nothing, so that host programs can use it as it is.
  */
 
-/* An X for tables whose rows begin with a name and a word: it yields the words. */
+/* An X for the tables below: each row begins with a name and a word, and this yields the word. */
 #define TABLE_WORD(name, word, ...) word,
 
 /*

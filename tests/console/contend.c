@@ -21,7 +21,7 @@ static DEFINE_SPINLOCK(contend_lock);
 static bool keep, stop;
 static u64 rounds; /* under contend_lock */
 
-/* Sleep for ever, so that the waiting harts have the host's CPUs to themselves. */
+/* Stop this hart: it sleeps and never returns, and leaves the host's CPUs to the waiting harts. */
 static void never_give_back(void)
 {
 	(void)arch_irq_save();

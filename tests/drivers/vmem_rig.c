@@ -55,7 +55,10 @@ void vmem_rig_empty(struct vmem_rig *rig)
 	rig->nr = 0;
 }
 
-/* Detach all drivers. Clear a left-over user: the detach would wait for it for ever. */
+/*
+ * Detach all drivers. If a driver still counts a user, fail the case and clear the count:
+ * otherwise the detach would never end.
+ */
 static void rig_close(void *ctx)
 {
 	struct vmem_rig *rig = ctx;

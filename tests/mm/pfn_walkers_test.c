@@ -143,8 +143,8 @@ static int let_walkers_run(struct notifier_block *nb, unsigned long event, void 
 }
 
 /*
- * Remove a block. A walker may hold a page for a moment, and a loaded host may stop a hart:
- * retry, but not for ever.
+ * Remove a block. It may fail because a walker holds a page for a moment, or because a loaded
+ * host has stopped a hart: then try again, up to 1000 times in all.
  */
 static int leave(struct window *w, unsigned long block)
 {

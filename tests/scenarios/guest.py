@@ -64,7 +64,7 @@ class Console:
         try:
             while data := os.read(stream.fileno(), 65536):
                 yield data
-        except OSError:         # a terminal, whose program has ended
+        except OSError:         # the stream is a terminal, and its program has ended
             pass
 
     def _read(self, stream, log: Path) -> None:

@@ -117,8 +117,9 @@ struct vmem_failure {
  * @nr_resets: requested resets that are done; each wakes @resets
  * @users: references of vmem_get(), counted under the list's lock
  * @leaves: the driver leaves and waits for @users to become 0; setting it wakes @resets
- * @silent: the driver gave the device up because it did not answer at all, and resets it only
- *	after an answer: QEMU (11.1) aborts if a driver starts a device whose process has ended
+ * @silent: the driver gave the device up because the device did not answer at all, and resets
+ *	it only after an answer. If the device's process had ended, the start after a reset
+ *	would make QEMU (11.1) abort
  * @question: the request that asks a silent device for a sign of life
  * @restart_ns: the earliest time for the reset of a device that was given up
  * @result: of the last round; the worker writes it, any thread reads it

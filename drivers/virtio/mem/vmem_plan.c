@@ -200,7 +200,7 @@ static bool add_present(const struct vmem_map *map, struct run_list *list)
 	return true;
 }
 
-/* Add room in blocks that mm does not have yet, until the list is full. */
+/* Add room in blocks that mm does not have yet, until that is enough or the list is full. */
 static void add_absent(const struct vmem_map *map, struct run_list *list)
 {
 	unsigned long present = vmem_next(map, 0);

@@ -359,8 +359,8 @@ static void wait_to_retry(struct virtio_mem *vm, u64 took, u64 delay)
 				 deadline);
 	}
 	/*
-	 * QEMU (11.1) exits if the driver reads the configuration of a device whose process
-	 * has ended: so first send a question, unless the device has just interrupted.
+	 * After the device's process has ended, QEMU (11.1) exits when the driver reads the
+	 * configuration. So first send a question, unless the device has just interrupted.
 	 */
 	if (!vmem_interrupted(vm) && !virtio_is_broken(vm->vdev))
 		vmem_look(vm);
